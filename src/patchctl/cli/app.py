@@ -1,0 +1,129 @@
+"""The command line: global options, lazily loaded verbs, and the boundary where errors end."""
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from .. import __version__
+from ..errors import PatchctlError
+from . import output
+from .state import State
+
+# Verb -> (module, one line of help). Modules are imported when their verb is used, so that
+# `--help` and completion stay fast and need neither Ansible nor a database.
+VERBS: dict[str, tuple[str, str]] = {
+    "inventory": ("inventory", "The merged fleet and its rings."),
+    "discover": ("discover", "Learn everything about every host in one round trip."),
+    "plan": ("plan", "Freeze pending updates into a reviewable plan."),
+    "rollout": ("rollout", "Bring a plan to the rings, one after another."),
+    "rollback": ("rollback", "Return the hosts of a run to their state before."),
+    "verify": ("verify", "Do hosts still have what a run promised?"),
+    "audit": ("audit", "Show and verify the audit log."),
+    "host": ("host", "What patchctl keeps on a host."),
+    "lab": ("lab", "A fleet of throw-away hosts on this machine."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Imports a verb's module when the verb is used."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(VERBS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name not in VERBS:
+            return None
+        if cmd_name not in self.commands:
+            module = importlib.import_module(f"patchctl.cli.{VERBS[cmd_name][0]}")
+            command = typer.main.get_command(module.app)
+            command.name = cmd_name
+            self.commands[cmd_name] = command
+        return self.commands[cmd_name]
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in VERBS.items()])
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Patch orchestration for server fleets, driven by Ansible.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        print(f"patchctl {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    ctx: typer.Context,
+    directory: Annotated[
+        Path | None, typer.Option("-C", "--directory", metavar="DIR", help="Work in workspace DIR.")
+    ] = None,
+    no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
+    quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more.")] = 0,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Options for every verb; they stand before it."""
+    ctx.obj = State(
+        directory=directory,
+        color=not (no_color or os.environ.get("NO_COLOR")),
+        quiet=quiet,
+        verbose=verbose,
+        debug=debug,
+    )
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command line and return its exit code. Nothing else in the project exits."""
+    arguments = sys.argv[1:] if argv is None else argv
+    debug = "--debug" in arguments
+    try:
+        result = app(arguments, prog_name="patchctl", standalone_mode=False)
+    except PatchctlError as error:
+        if debug:
+            traceback.print_exc()
+        output.error(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        output.error("interrupted")
+        return 130
+    except BrokenPipeError:
+        # The reader went away (`| head`); Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as error:
+        code = getattr(error, "exit_code", None)
+        if isinstance(code, int):  # the command line library's own errors and exits
+            show = getattr(error, "show", None)
+            if show is not None:
+                show()
+            return code
+        if type(error).__name__ == "Abort":
+            output.error("interrupted")
+            return 130
+        if debug:
+            raise
+        output.error(
+            f"unexpected {type(error).__name__}: {error}; run again with --debug and report it"
+        )
+        return 70
+    return result if isinstance(result, int) else 0

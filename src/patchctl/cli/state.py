@@ -1,0 +1,33 @@
+"""What the global options said, and the workspace they lead to."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
+
+    from ..wiring import Workspace
+
+
+@dataclass
+class State:
+    """Global options of one invocation."""
+
+    directory: Path | None = None
+    color: bool = True
+    quiet: bool = False
+    verbose: int = 0
+    debug: bool = False
+
+    def workspace(self) -> "Workspace":
+        """The workspace at or above the folder. Raises InvalidInputError where there is none."""
+        from ..wiring import open_workspace
+
+        return open_workspace(self.directory)
+
+
+def state(ctx: "typer.Context") -> State:
+    """The global options of this invocation."""
+    found = ctx.find_object(State)
+    return found if found is not None else State()

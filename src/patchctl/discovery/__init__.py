@@ -1,0 +1,1 @@
+"""Fleet to Snapshot: one round trip a host, parsers that are pure functions."""

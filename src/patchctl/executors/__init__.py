@@ -1,0 +1,1 @@
+"""Bring a stage to hosts: through Ansible, or simulated."""

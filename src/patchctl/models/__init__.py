@@ -1,0 +1,1 @@
+"""Frozen nouns handed from stage to stage. They import nothing but `errors`."""

@@ -1,0 +1,11 @@
+"""What every model shares: frozen, keyword-only, unknown fields refused when decoded."""
+
+import msgspec
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of the models. Change one by copy: `msgspec.structs.replace`."""
+
+
+class Record(Model, omit_defaults=True):
+    """A model that is stored many times: fields at their default are not written."""

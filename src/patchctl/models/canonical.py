@@ -1,0 +1,44 @@
+"""Canonical JSON and content digests.
+
+One value has one encoding on every machine and Python: UTF-8, keys sorted, no insignificant
+space, no floats (their text form differs between implementations; RFC 8785 section 3.2.2.3
+needs a full ECMAScript number printer for them).
+"""
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+
+def encode(value: Any) -> bytes:
+    """Canonical JSON of a model or of plain builtins.
+
+    Raises TypeError on a float anywhere inside: that is a bug of the caller.
+    """
+    plain = msgspec.to_builtins(value)
+    _refuse_floats(plain)
+    return msgspec.json.encode(plain, order="sorted")
+
+
+def digest(value: Any) -> str:
+    """`sha256:<64 hex digits>` of the canonical encoding."""
+    return digest_bytes(encode(value))
+
+
+def digest_bytes(data: bytes) -> str:
+    """`sha256:<64 hex digits>` of raw bytes."""
+    return "sha256:" + hashlib.sha256(data).hexdigest()
+
+
+def _refuse_floats(value: Any) -> None:
+    if isinstance(value, float):
+        raise TypeError(f"canonical JSON has no floats: {value!r}")
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise TypeError(f"canonical JSON has only text keys: {key!r}")
+            _refuse_floats(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            _refuse_floats(item)

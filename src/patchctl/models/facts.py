@@ -1,0 +1,204 @@
+"""What one discovery round trip learns about a host.
+
+Every string in here came from a host and is hostile until it is shown through
+`cli.output.clean`; names and versions of packages match the package manager's grammar or the
+line stands in `unparsed`.
+"""
+
+from enum import StrEnum
+
+from .base import Model, Record
+
+
+class PackageManager(StrEnum):
+    """Which tool owns the packages of a host."""
+
+    APT = "apt"
+    DNF = "dnf"
+    NONE = "none"
+
+
+class OsRelease(Record):
+    """os-release(5): ID, VERSION_ID, VERSION_CODENAME, PRETTY_NAME, ID_LIKE."""
+
+    id: str
+    version_id: str = ""
+    codename: str = ""
+    pretty_name: str = ""
+    id_like: tuple[str, ...] = ()
+
+
+class Package(Record):
+    """An installed package. Versions are full: `[epoch:]upstream[-revision]`.
+
+    `source`/`source_version` come from the package manager (dpkg `${source:Package}`,
+    rpm SOURCERPM). `auto` is apt's automatically-installed mark. `held`: `apt-mark hold`,
+    `dnf versionlock`. `status` is dpkg's abbreviated status when it is not `ii`.
+    """
+
+    name: str
+    version: str
+    arch: str
+    source: str = ""
+    source_version: str = ""
+    module: str = ""
+    auto: bool = False
+    held: bool = False
+    status: str = ""
+
+
+class PendingUpdate(Record):
+    """A candidate newer than what is installed, as the host's own package manager sees it.
+
+    `origin`, `label` and `codename` are those of the repository that delivers `candidate`
+    (the Release file's fields; never Suite, which changes when a release becomes oldstable).
+    `security` is derived from them: Debian's and Ubuntu's security archives, dnf's advisories.
+    """
+
+    name: str
+    arch: str
+    installed: str
+    candidate: str
+    origin: str = ""
+    label: str = ""
+    codename: str = ""
+    security: bool = False
+    advisories: tuple[str, ...] = ()
+
+
+class Repository(Record):
+    """An enabled package repository. `dated` is its index's time, epoch seconds UTC, 0 unknown."""
+
+    uri: str
+    origin: str = ""
+    label: str = ""
+    codename: str = ""
+    component: str = ""
+    dated: int = 0
+    trusted: bool = False
+
+
+class Service(Record):
+    """A service unit that is active, failed or enabled."""
+
+    name: str
+    active: str
+    sub: str = ""
+    enabled: str = ""
+
+
+class Listener(Record):
+    """A listening socket. `process` is empty where the host does not tell."""
+
+    protocol: str
+    address: str
+    port: int
+    process: str = ""
+
+
+class StaleProcess(Record):
+    """A process that still maps files which were deleted or replaced. `unit` is its service."""
+
+    pid: int
+    command: str
+    unit: str = ""
+    files: tuple[str, ...] = ()
+
+
+class FileSystem(Record):
+    """Space of a mounted file system that a patch touches. KiB and inodes."""
+
+    mount: str
+    kind: str
+    size_kib: int
+    free_kib: int
+    free_inodes: int = 0
+
+
+class Container(Record):
+    """A container that runs or an image that lies on the host."""
+
+    engine: str
+    name: str
+    image: str
+    image_id: str = ""
+    state: str = ""
+
+
+class Image(Record):
+    """A container image on the host."""
+
+    engine: str
+    name: str
+    image_id: str = ""
+
+
+class CompetingUpdater(Record):
+    """Something else that installs packages on its own: unattended-upgrades, dnf-automatic.
+
+    `state` is `enabled`, `running` or `installed` (there but switched off).
+    """
+
+    name: str
+    state: str
+    detail: str = ""
+
+
+class Kernel(Record):
+    """The running kernel and the installed ones. `managed` is False in a container."""
+
+    running: str
+    installed: tuple[str, ...] = ()
+    managed: bool = True
+
+
+class Boot(Record):
+    """Identity of a boot. In a container boot_id alone does not change at a restart.
+
+    `pid1_start` is field 22 of /proc/1/stat in clock ticks; `/proc` mtimes and clocks mislead.
+    """
+
+    boot_id: str
+    pid1_start: int
+
+
+class UnparsedLine(Record):
+    """A line that no parser understood. Recorded, never dropped."""
+
+    section: str
+    line: str
+
+
+class HostFacts(Model):
+    """Everything learned of a host in one round trip.
+
+    `clock_skew_s` is host minus controller, seconds, None unknown. `reboot_required` comes from
+    the platform's own marker or check; `reboot_packages` names who asked for it.
+    """
+
+    os: OsRelease
+    manager: PackageManager
+    architecture: str
+    machine_id: str
+    hostname: str
+    kernel: Kernel
+    boot: Boot
+    packages: tuple[Package, ...]
+    pending: tuple[PendingUpdate, ...]
+    repositories: tuple[Repository, ...]
+    services: tuple[Service, ...]
+    failed_units: tuple[str, ...]
+    listeners: tuple[Listener, ...]
+    stale_processes: tuple[StaleProcess, ...]
+    file_systems: tuple[FileSystem, ...]
+    containers: tuple[Container, ...]
+    images: tuple[Image, ...]
+    competing_updaters: tuple[CompetingUpdater, ...]
+    virtualization: str = ""
+    init: str = ""
+    reboot_required: bool = False
+    reboot_packages: tuple[str, ...] = ()
+    clock_skew_s: int | None = None
+    lists_updated: int = 0
+    package_lock_held: bool = False
+    unparsed: tuple[UnparsedLine, ...] = ()

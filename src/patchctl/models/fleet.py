@@ -1,0 +1,45 @@
+"""The fleet: every host of the inventory with its ring."""
+
+from typing import Any
+
+from .base import Model
+
+
+class Host(Model):
+    """One host of the inventory.
+
+    `variables` are the merged inventory variables as Ansible would see them, untemplated:
+    Jinja stays text, a vaulted value stays `{"__ansible_vault": ciphertext}`.
+    `ring` is None when no rule gives one; `ring_reason` says which rule did (or that none did).
+    """
+
+    name: str
+    ring: str | None
+    ring_reason: str
+    groups: tuple[str, ...]
+    variables: dict[str, Any]
+
+
+class Group(Model):
+    """A group: its own hosts and the groups directly below it."""
+
+    name: str
+    hosts: tuple[str, ...]
+    children: tuple[str, ...]
+
+
+class Fleet(Model):
+    """All hosts, sorted by name. `sources` are the inventory paths it was read from.
+
+    `digest` covers hosts, rings, groups and variables, so two fleets with one digest are the same.
+    """
+
+    hosts: tuple[Host, ...]
+    groups: tuple[Group, ...]
+    sources: tuple[str, ...]
+    rings: tuple[str, ...]
+    digest: str
+
+    def host(self, name: str) -> Host | None:
+        """The host of that name, or None."""
+        return next((host for host in self.hosts if host.name == name), None)

@@ -1,0 +1,300 @@
+"""The frozen plan (`patch.lock`).
+
+`body` decides what happens and its canonical digest is the plan's identity; `about` says who made
+it and when, and is outside the digest. Nothing in `body` depends on the machine or the moment
+beyond what it names, so the same inputs give the same digest everywhere.
+"""
+
+from enum import StrEnum
+
+from msgspec import field
+
+from .base import Model, Record
+from .facts import PackageManager
+
+
+class Action(StrEnum):
+    """What happens to one package. `remove` has no `to`, `new` has no `from`."""
+
+    UPGRADE = "upgrade"
+    NEW = "new"
+    REMOVE = "remove"
+    DOWNGRADE = "downgrade"
+
+
+class Undo(StrEnum):
+    """May this transition be undone without a person?
+
+    `unsafe`: the new version may have changed data or the system in a way that the old one does
+    not understand (kernels, libc, dpkg, databases, new upstream versions).
+    """
+
+    SAFE = "safe"
+    UNSAFE = "unsafe"
+
+
+class SelectionMode(StrEnum):
+    """Which pending updates a plan takes."""
+
+    SECURITY = "security"
+    ALL = "all"
+    PACKAGE = "package"
+
+
+class Selection(Record):
+    """What was asked for. `packages` are binary or source names, for mode `package`."""
+
+    mode: SelectionMode
+    packages: tuple[str, ...] = ()
+    limit: str = ""
+
+
+class Artifact(Record):
+    """The one file that brings a package to its new version. `size` in bytes."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+class Transition(Record):
+    """One package changes on a host. Versions are full, `from_` is written `from`."""
+
+    package: str
+    arch: str
+    action: Action
+    from_: str = field(name="from", default="")
+    to: str = ""
+    source: str = ""
+    origin: str = ""
+    file: Artifact | None = None
+    requested: bool = False
+    cves: tuple[str, ...] = ()
+    undo: Undo = Undo.SAFE
+    undo_reason: str = ""
+
+
+class Cohort(Record):
+    """Hosts with an identical closed transaction share one. `id` is `c-<12 hex>` of its content."""
+
+    id: str
+    manager: PackageManager
+    transitions: tuple[Transition, ...]
+    download_bytes: int
+    reboot: bool = False
+
+
+class PlannedHost(Record):
+    """One host's place in the plan. `wave` counts from 1 inside its ring.
+
+    `machine_id` is what preflight compares with, so a re-installed or swapped host is refused.
+    """
+
+    name: str
+    ring: str
+    wave: int
+    cohort: str
+    machine_id: str
+    expected_reboot: bool = False
+    expected_s: int = 0
+
+
+class LeftOutReason(StrEnum):
+    """Why a host or a pending update is not in the plan."""
+
+    NO_RING = "no-ring"
+    UNREACHABLE = "unreachable"
+    DISCOVERY_FAILED = "discovery-failed"
+    NO_UPDATES = "up-to-date"
+    NOT_SECURITY = "not-security"
+    NOT_SELECTED = "not-selected"
+    HELD = "held"
+    REMOVES_PACKAGE = "removes-package"
+    UNSUPPORTED_MANAGER = "unsupported-package-manager"
+    RESOLVE_FAILED = "resolve-failed"
+    DISK_TOO_SMALL = "disk-too-small"
+    NOT_TRUSTED = "repository-not-trusted"
+    FETCH_FAILED = "fetch-failed"
+    BLOCKED = "blocked-version"
+
+
+class LeftOut(Record):
+    """A host (no `package`) or one of its updates that the plan leaves out, and why."""
+
+    host: str
+    reason: LeftOutReason
+    package: str = ""
+    version: str = ""
+    detail: str = ""
+
+
+class UnprovenPolicy(StrEnum):
+    """What production does with a transition that no earlier ring has proven."""
+
+    HOLD = "hold"
+    APPROVE = "approve"
+    ALLOW = "allow"
+
+
+class Unproven(Record):
+    """Transitions of a ring that no earlier ring of the plan proves."""
+
+    ring: str
+    package: str
+    arch: str
+    from_: str = field(name="from")
+    to: str
+    hosts: tuple[str, ...]
+
+
+class Amount(Record):
+    """A number of hosts or a percentage of a ring (rounded up). Exactly one is not None."""
+
+    hosts: int | None = None
+    percent: int | None = None
+
+
+class Promote(StrEnum):
+    """How a ring is entered: by itself, or after somebody said so."""
+
+    AUTO = "auto"
+    MANUAL = "manual"
+
+
+class RebootPolicy(StrEnum):
+    """`never` leaves "pending reboot"; `if-required` reboots where the platform asks for it."""
+
+    NEVER = "never"
+    IF_REQUIRED = "if-required"
+
+
+class OnFailure(StrEnum):
+    """What happens to a host that failed after its packages were touched."""
+
+    ROLLBACK = "rollback"
+    STOP = "stop"
+
+
+class RollbackReady(StrEnum):
+    """`require`: a host whose old versions cannot be kept is not patched."""
+
+    REQUIRE = "require"
+    WARN = "warn"
+
+
+class UpdaterPolicy(StrEnum):
+    """What preflight does about unattended-upgrades and its like."""
+
+    REFUSE = "refuse"
+    WARN = "warn"
+    HOLD_FOR_RUN = "hold-for-run"
+
+
+class ProbeKind(StrEnum):
+    """How a probe asks whether a service answers. All run on the host itself."""
+
+    HTTP = "http"
+    TCP = "tcp"
+    COMMAND = "command"
+    UNIT = "unit"
+
+
+class Probe(Record):
+    """A question to the host that must be answered well after patching.
+
+    `target`: URL, `host:port`, a shell command, or a unit name, by `kind`. `expect` is text that an
+    HTTP answer's body contains. `groups`/`packages` say on which hosts it applies (all when both
+    are empty; on hosts in one of the groups, or with one of the packages installed).
+    It is retried every 2 s until `within_s` is over.
+    """
+
+    name: str
+    kind: ProbeKind
+    target: str
+    expect: str = ""
+    within_s: int = 30
+    groups: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+
+
+class RingPolicy(Record):
+    """How a ring is walked. `soak_s` is waited after its last host before the next ring."""
+
+    name: str
+    budget: Amount
+    max_concurrent: Amount
+    soak_s: int
+    promote: Promote
+    reboot: RebootPolicy
+    on_failure: OnFailure
+    rollback_ready: RollbackReady
+    updaters: UpdaterPolicy
+    probes: tuple[Probe, ...] = ()
+    drain: str = ""
+    undrain: str = ""
+    transaction_timeout_s: int = 3600
+    verify_timeout_s: int = 120
+    reboot_timeout_s: int = 600
+
+
+class SnapshotRef(Record):
+    """The facts of one host that the plan was made from, by content address."""
+
+    host: str
+    facts: str
+
+
+class PlanBody(Model):
+    """What is frozen. `as_of` is the newest snapshot's time, `expires` is computed from it (epoch
+    seconds UTC). Tuples are sorted so that equal plans are equal bytes."""
+
+    version: int
+    as_of: int
+    expires: int
+    selection: Selection
+    fleet: str
+    policy: str
+    snapshots: tuple[SnapshotRef, ...]
+    rings: tuple[RingPolicy, ...]
+    unproven_policy: UnprovenPolicy
+    cohorts: tuple[Cohort, ...]
+    hosts: tuple[PlannedHost, ...]
+    left_out: tuple[LeftOut, ...]
+    unproven: tuple[Unproven, ...]
+
+
+class PlanAbout(Model):
+    """Who made it, when, from which revision. `created` is epoch seconds UTC."""
+
+    created: int
+    author: str
+    tool: str
+    commit: str = ""
+    dirty: bool = False
+    comment: str = ""
+
+
+class Plan(Model):
+    """A `patch.lock`: `digest` is `sha256:…` of the canonical encoding of `body`."""
+
+    digest: str
+    body: PlanBody
+    about: PlanAbout
+
+
+# --- what the resolve step hands to the freeze step ---------------------------------------------
+
+
+class Resolution(Model):
+    """The closed transaction that a host's own package manager computed.
+
+    `error` is one line when it could not; `transitions` is empty then. `uris` are where the host
+    would fetch the files from, by file name; they are not part of the plan's identity.
+    """
+
+    host: str
+    manager: PackageManager
+    transitions: tuple[Transition, ...] = ()
+    error: str = ""
+    uris: dict[str, str] = {}
+    needed_kib: dict[str, int] = {}

@@ -1,0 +1,331 @@
+"""A rollout: its states, the work it hands out, what comes back, and the journal's events.
+
+The tables of legal transitions stand in `rollout.states`.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from .base import Model, Record
+from .facts import Boot
+
+
+class RunState(StrEnum):
+    """Where a run is. Terminal: done, rolled_back, aborted."""
+
+    PLANNED = "planned"
+    WAITING = "waiting"
+    RUNNING = "running"
+    PAUSED = "paused"
+    SOAKING = "soaking"
+    PROMOTING = "promoting"
+    HALTING = "halting"
+    HALTED = "halted"
+    ABORTING = "aborting"
+    ABORTED = "aborted"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
+    NEEDS_HUMAN = "needs_human"
+    DONE = "done"
+
+
+class RingState(StrEnum):
+    """Where a ring is inside a run."""
+
+    PENDING = "pending"
+    WAITING = "waiting"
+    RUNNING = "running"
+    SOAKING = "soaking"
+    DONE = "done"
+    HALTED = "halted"
+
+
+class HostState(StrEnum):
+    """Where a host's attempt is. `status` folds preflight … undrain into "running"."""
+
+    PENDING = "pending"
+    PREFLIGHT = "preflight"
+    PREPARE = "prepare"
+    DRAIN = "drain"
+    APPLY = "apply"
+    RESTART = "restart"
+    REBOOT = "reboot"
+    VERIFY = "verify"
+    UNDRAIN = "undrain"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    ROLLING_BACK = "rolling_back"
+    ROLLED_BACK = "rolled_back"
+    ROLLBACK_FAILED = "rollback_failed"
+    SKIPPED = "skipped"
+    UNKNOWN = "unknown"
+    DEFERRED = "deferred"
+
+
+class Stage(StrEnum):
+    """One piece of work on a host. Each is idempotent for one transaction id."""
+
+    PREFLIGHT = "preflight"
+    PREPARE = "prepare"
+    DRAIN = "drain"
+    APPLY = "apply"
+    RESTART = "restart"
+    REBOOT = "reboot"
+    VERIFY = "verify"
+    UNDRAIN = "undrain"
+    UNDO = "undo"
+    VERIFY_UNDO = "verify_undo"
+    OBSERVE = "observe"
+
+
+class OutcomeStatus(StrEnum):
+    """What came back from a host.
+
+    `running`: the detached transaction goes on, ask again. `lost`: the controller's process ended
+    without an answer for this host; nothing is known.
+    """
+
+    OK = "ok"
+    FAILED = "failed"
+    RUNNING = "running"
+    UNREACHABLE = "unreachable"
+    LOST = "lost"
+
+
+class HostWork(Record):
+    """What one host is to do. `transaction` is the idempotency key on the host.
+
+    `fence` rises with every controller that takes the run over; the host refuses a lower one.
+    `boot` is the identity that a reboot must replace.
+    """
+
+    host: str
+    attempt: int
+    transaction: str
+    fence: int
+    boot: Boot | None = None
+
+
+class Shard(Record):
+    """A stage for some hosts, given to the executor as one unit."""
+
+    id: str
+    run: str
+    stage: Stage
+    ring: str
+    hosts: tuple[HostWork, ...]
+
+
+class ProcessIdentity(Record):
+    """Names one process for ever: pids are reused, (boot, start) is not. `start` in clock ticks."""
+
+    pid: int
+    pgid: int
+    start: int
+    boot_id: str
+
+
+class HostOutcome(Record):
+    """The answer of one host to one stage. `evidence` is JSON builtins without floats."""
+
+    shard: str
+    host: str
+    status: OutcomeStatus
+    reason: str = ""
+    evidence: dict[str, Any] = {}
+
+
+class ShardEnded(Record):
+    """The shard's process is over; hosts without an outcome before this one are lost."""
+
+    shard: str
+    reason: str = ""
+
+
+# --- journal ------------------------------------------------------------------------------------
+
+
+class RunKind(StrEnum):
+    """A rollout brings a plan to its hosts; a rollback undoes an earlier run."""
+
+    ROLLOUT = "rollout"
+    ROLLBACK = "rollback"
+
+
+class RunCreated(Record, tag_field="kind", tag="run-created"):
+    """The first event of a run. `of` is the run that a rollback undoes."""
+
+    plan: str
+    run_kind: RunKind
+    by: str
+    of: str = ""
+    comment: str = ""
+
+
+class RunMoved(Record, tag_field="kind", tag="run-moved"):
+    """The run changes state."""
+
+    to: RunState
+    reason: str = ""
+
+
+class RingMoved(Record, tag_field="kind", tag="ring-moved"):
+    """A ring changes state."""
+
+    ring: str
+    to: RingState
+    reason: str = ""
+
+
+class WaveStarted(Record, tag_field="kind", tag="wave-started"):
+    """Hosts of a wave may start from now on."""
+
+    ring: str
+    wave: int
+    hosts: int
+
+
+class HostMoved(Record, tag_field="kind", tag="host-moved"):
+    """A host's attempt changes state. For a state that is work, this is written before the work.
+
+    `stage` is the stage that is begun, or that led to a final state.
+    """
+
+    host: str
+    attempt: int
+    to: HostState
+    stage: Stage | None = None
+    transaction: str = ""
+    reason: str = ""
+    evidence: dict[str, Any] = {}
+
+
+class StageAnswered(Record, tag_field="kind", tag="stage-answered"):
+    """A host's answer that does not by itself move it: evidence, an undo stage, a late result."""
+
+    host: str
+    attempt: int
+    stage: Stage
+    status: OutcomeStatus
+    reason: str = ""
+    late: bool = False
+    evidence: dict[str, Any] = {}
+
+
+class ShardStarted(Record, tag_field="kind", tag="shard-started"):
+    """Work is handed to the executor. Written before the process exists."""
+
+    shard: str
+    stage: Stage
+    hosts: tuple[str, ...]
+
+
+class ShardProcess(Record, tag_field="kind", tag="shard-process"):
+    """The process that carries a shard, so that a later controller can end it."""
+
+    shard: str
+    process: ProcessIdentity
+
+
+class ShardOver(Record, tag_field="kind", tag="shard-over"):
+    """The process of a shard has ended or was ended."""
+
+    shard: str
+    reason: str = ""
+
+
+class ControllerTook(Record, tag_field="kind", tag="controller-took"):
+    """A controller process holds the run from now on, with this fence."""
+
+    fence: int
+    process: ProcessIdentity
+    by: str = ""
+
+
+class CommandKind(StrEnum):
+    """What an operator may ask of a run from another process."""
+
+    PAUSE = "pause"
+    RESUME = "resume"
+    ABORT = "abort"
+    APPROVE = "approve"
+    RELEASE = "release"
+
+
+class CommandTaken(Record, tag_field="kind", tag="command-taken"):
+    """An operator's request takes effect."""
+
+    command: CommandKind
+    by: str
+    ring: str = ""
+    reason: str = ""
+
+
+Event = (
+    RunCreated
+    | RunMoved
+    | RingMoved
+    | WaveStarted
+    | HostMoved
+    | StageAnswered
+    | ShardStarted
+    | ShardProcess
+    | ShardOver
+    | ControllerTook
+    | CommandTaken
+)
+
+
+class Entry(Model):
+    """One journal entry. `seq` rises by one over the whole database; `at` is epoch ms UTC."""
+
+    seq: int
+    run: str
+    at: int
+    event: Event
+
+
+class Command(Model):
+    """A request of an operator that waits in the mailbox of a run."""
+
+    id: int
+    run: str
+    command: CommandKind
+    by: str
+    ring: str = ""
+    reason: str = ""
+
+
+# --- what users and scripts see -----------------------------------------------------------------
+
+
+class RingStatus(Model):
+    """Counters by folded host state; they sum to the ring's size."""
+
+    name: str
+    state: RingState
+    hosts: dict[str, int]
+    reason: str = ""
+
+
+class HostStatusLine(Model):
+    """One host in `rollout status`."""
+
+    name: str
+    ring: str
+    state: HostState
+    stage: str = ""
+    reason: str = ""
+
+
+class RunStatus(Model):
+    """`rollout status -o json`."""
+
+    run: str
+    plan: str
+    kind: RunKind
+    state: RunState
+    reason: str
+    rings: tuple[RingStatus, ...]
+    hosts: tuple[HostStatusLine, ...]
+    controller: str = ""

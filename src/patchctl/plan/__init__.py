@@ -1,0 +1,1 @@
+"""Select, freeze, cohorts, waves, digest. Pure."""

@@ -1,0 +1,1 @@
+"""Plan to events: state machine, gates, budget. Depends on interfaces only."""
