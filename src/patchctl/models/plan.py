@@ -235,6 +235,7 @@ class RingPolicy(Record):
     transaction_timeout_s: int = 3600
     verify_timeout_s: int = 120
     reboot_timeout_s: int = 600
+    drain_timeout_s: int = 300
 
 
 class SnapshotRef(Record):
