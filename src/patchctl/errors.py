@@ -18,6 +18,10 @@ class PatchctlError(Exception):
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
 
+    def lines(self) -> list[str]:
+        """One line a mistake: a file can have several, and all are told at once."""
+        return str(self).splitlines() or [type(self).__name__]
+
 
 class UsageError(PatchctlError):
     """The command line does not make sense."""

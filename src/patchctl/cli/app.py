@@ -101,7 +101,8 @@ def main(argv: list[str] | None = None) -> int:
     except PatchctlError as error:
         if debug:
             traceback.print_exc()
-        output.error(str(error))
+        for line in error.lines():
+            output.error(line)
         return error.exit_code
     except KeyboardInterrupt:
         output.error("interrupted")
