@@ -1,0 +1,20 @@
+"""The real time."""
+
+import time
+
+
+def now_ms() -> int:
+    """Epoch milliseconds, UTC."""
+    return time.time_ns() // 1_000_000
+
+
+class SystemClock:
+    """Implements `rollout.interfaces.Clock`."""
+
+    def now_ms(self) -> int:
+        """Epoch milliseconds, UTC."""
+        return now_ms()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)

@@ -1,0 +1,143 @@
+"""The journal: what was decided and what came of it, in one order over the whole database."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import Connection, Select, func, insert, select, update
+
+from ...errors import ConflictError, IntegrityError, NotFoundError
+from ...models import canonical
+from ...models.rollout import Entry, Event, RunMoved
+from .schema import counter, journal
+from .schema import run as runs
+
+if TYPE_CHECKING:
+    from .database import Database
+
+COUNTER = "journal"
+_PAGE = 5000
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+
+
+class StoredEntry(msgspec.Struct, frozen=True):
+    """An entry as it is stored: `event` is the canonical JSON of the event.
+
+    The audit log is made of this, so that it does not change when a model gains a field.
+    """
+
+    seq: int
+    run: str
+    at: int
+    event: str
+
+
+class JournalReader:
+    """Reads without holding anything up: each page is a short transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def read(self, run: str, after: int = 0) -> Iterator[Entry]:
+        """Entries of a run with `seq` greater than `after`, oldest first."""
+        return map(_entry, self._pages(select(journal).where(journal.c.run == run), after))
+
+    def stored(self, after: int = 0) -> Iterator[StoredEntry]:
+        """Entries of all runs with `seq` greater than `after`, oldest first."""
+        for row in self._pages(select(journal), after):
+            yield StoredEntry(seq=row.seq, run=row.run, at=row.at, event=row.event)
+
+    def last_seq(self) -> int:
+        """The newest sequence number, 0 before the first."""
+        with self._database.read() as connection:
+            return int(connection.scalar(select(func.max(journal.c.seq))) or 0)
+
+    def _pages(self, query: Select[Any], after: int) -> Iterator[Any]:
+        ordered = query.order_by(journal.c.seq).limit(_PAGE)
+        while True:
+            with self._database.read() as connection:
+                rows = connection.execute(ordered.where(journal.c.seq > after)).all()
+            yield from rows
+            if len(rows) < _PAGE:
+                return
+            after = rows[-1].seq
+
+
+class JournalWriter:
+    """Implements `rollout.interfaces.Journal` for the controller that holds the fence."""
+
+    def __init__(self, database: Database, run: str, fence: int, now_ms: Callable[[], int]) -> None:
+        self._database = database
+        self._run = run
+        self._fence = fence
+        self._now_ms = now_ms
+        self._reader = JournalReader(database)
+
+    def append(self, run: str, events: Sequence[Event]) -> Sequence[Entry]:
+        """Write all or nothing, in order, in one transaction; durable when it returns.
+
+        Raises ConflictError when another controller has taken the run over.
+        """
+        if run != self._run:
+            raise ValueError(f"this journal is for run {self._run}, not {run}")
+        if not events:
+            return ()
+        payloads = [canonical.encode(event).decode() for event in events]
+        at = self._now_ms()
+        with self._database.write() as connection:
+            self._check_fence(connection)
+            first = _next(connection, len(events))
+            connection.execute(
+                insert(journal),
+                [
+                    {"seq": seq, "run": run, "at": at, "event": payload}
+                    for seq, payload in enumerate(payloads, first)
+                ],
+            )
+            moves = [event for event in events if isinstance(event, RunMoved)]
+            if moves:
+                connection.execute(
+                    update(runs).where(runs.c.id == run).values(state=moves[-1].to.value)
+                )
+        return [
+            Entry(seq=seq, run=run, at=at, event=event) for seq, event in enumerate(events, first)
+        ]
+
+    def read(self, run: str, after: int = 0) -> Iterable[Entry]:
+        """Entries of a run with `seq` greater than `after`, oldest first."""
+        return self._reader.read(run, after)
+
+    def _check_fence(self, connection: Connection) -> None:
+        query = select(runs.c.fence, runs.c.held_by).where(runs.c.id == self._run)
+        row = connection.execute(query.with_for_update()).first()
+        if row is None:
+            raise NotFoundError(f"there is no run {self._run}")
+        if row.fence != self._fence:
+            raise ConflictError(
+                f"run {self._run} was taken over by {row.held_by or 'another controller'}",
+                hint=f"watch it with `patchctl rollout watch {self._run}`",
+            )
+
+
+def _next(connection: Connection, size: int) -> int:
+    """Take `size` sequence numbers; a transaction that fails gives them back."""
+    mine = counter.c.name == COUNTER
+    changed = connection.execute(update(counter).where(mine).values(value=counter.c.value + size))
+    if changed.rowcount == 0:
+        connection.execute(insert(counter).values(name=COUNTER, value=size))
+        return 1
+    last = connection.scalar(select(counter.c.value).where(mine))
+    return int(last or 0) - size + 1
+
+
+def _entry(row: Any) -> Entry:
+    try:
+        event = _decoder.decode(row.event)
+    except msgspec.MsgspecError as error:
+        raise IntegrityError(
+            f"journal entry {row.seq} of run {row.run} is not readable ({error})",
+            hint="run `patchctl audit verify`",
+        ) from error
+    return Entry(seq=row.seq, run=row.run, at=row.at, event=event)

@@ -1,0 +1,111 @@
+"""Frozen plans by digest."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+import msgspec
+from sqlalchemy import func, insert, select
+
+from ...errors import IntegrityError, InvalidInputError
+from ...models import canonical
+from ...models.plan import Plan
+from ...models.state import PlanSummary
+from .schema import plan as table
+
+if TYPE_CHECKING:
+    from .database import Database
+
+_PREFIX = "sha256:"
+_SHOWN = 12
+
+
+class Plans:
+    """What was frozen stays as it was: a digest is stored once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, plan: Plan) -> None:
+        """Store the plan. The same digest again changes nothing, `about` included."""
+        _check(plan)
+        row = {
+            "digest": plan.digest,
+            "created": plan.about.created,
+            "author": plan.about.author,
+            "comment": plan.about.comment,
+            "hosts": len(plan.body.hosts),
+            "transitions": _transitions(plan),
+            "data": zlib.compress(canonical.encode(plan)),
+        }
+        with self._database.write() as connection:
+            there = connection.scalar(select(table.c.digest).where(table.c.digest == plan.digest))
+            if there is None:
+                connection.execute(insert(table).values(row))
+
+    def load(self, digest: str) -> Plan | None:
+        """The plan with this digest or a prefix that only one has, `sha256:` may be left out.
+
+        Raises InvalidInputError where several have it, IntegrityError where the stored plan does
+        not have the digest that it is stored by.
+        """
+        wanted = digest if digest.startswith(_PREFIX) else _PREFIX + digest
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(table.c.digest, table.c.data)
+                .where(func.substr(table.c.digest, 1, len(wanted)) == wanted)
+                .order_by(table.c.number)
+                .limit(5)
+            ).all()
+        if len(rows) > 1:
+            names = ", ".join(row.digest[len(_PREFIX) :][:_SHOWN] for row in rows)
+            raise InvalidInputError(
+                f"plan {digest!r} may be one of {names}", hint="give more of its digest"
+            )
+        return _decode(rows[0].data) if rows else None
+
+    def latest(self) -> Plan | None:
+        """The plan that was stored last, or None."""
+        with self._database.read() as connection:
+            data = connection.scalar(select(table.c.data).order_by(table.c.number.desc()).limit(1))
+        return None if data is None else _decode(data)
+
+    def list(self) -> list[PlanSummary]:
+        """All plans, newest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(
+                    table.c.digest,
+                    table.c.created,
+                    table.c.author,
+                    table.c.comment,
+                    table.c.hosts,
+                    table.c.transitions,
+                ).order_by(table.c.number.desc())
+            ).all()
+        return [PlanSummary(**row._mapping) for row in rows]
+
+
+def _transitions(plan: Plan) -> int:
+    per_cohort = {cohort.id: len(cohort.transitions) for cohort in plan.body.cohorts}
+    return sum(per_cohort.get(host.cohort, 0) for host in plan.body.hosts)
+
+
+def _decode(data: bytes) -> Plan:
+    try:
+        plan = msgspec.json.decode(zlib.decompress(data), type=Plan)
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise IntegrityError(
+            f"a stored plan is not readable ({error})", hint="create the plan again"
+        ) from error
+    _check(plan)
+    return plan
+
+
+def _check(plan: Plan) -> None:
+    if canonical.digest(plan.body) != plan.digest:
+        raise IntegrityError(
+            f"plan {plan.digest} does not have the content of its digest",
+            hint="create the plan again",
+        )

@@ -1,0 +1,157 @@
+"""The tables as they are now. A change here needs a migration and a new VERSION.
+
+`tests/unit/test_database_migrations.py` compares these tables with what the migrations make.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+VERSION = "0001"
+
+metadata = MetaData()
+
+# 64 bit everywhere; SQLite makes only a column declared INTEGER its row number.
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
+schema_version = Table(
+    # Alembic's own table and column, so that Alembic is needed only when they differ.
+    "alembic_version",
+    metadata,
+    Column("version_num", String(32), primary_key=True),
+)
+
+meta = Table(
+    "meta",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+counter = Table(
+    # A row that every appender updates: its lock orders them, on PostgreSQL as on SQLite.
+    "counter",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+blob = Table(
+    # zlib-compressed JSON by the SHA-256 of the JSON.
+    "blob",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+)
+
+facts = Table(
+    "facts",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("software", Text, ForeignKey("blob.digest"), nullable=False),
+    Column("system", Text, ForeignKey("blob.digest"), nullable=False),
+)
+
+snapshot = Table(
+    "snapshot",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("taken", BigInteger, nullable=False),
+    Column("elapsed_ms", BigInteger, nullable=False),
+    Column("ok", Integer, nullable=False),
+    Column("unreachable", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+)
+
+snapshot_host = Table(
+    "snapshot_host",
+    metadata,
+    Column("snapshot", _Number, ForeignKey("snapshot.number"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("host", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("facts", Text, ForeignKey("facts.digest")),
+    Column("elapsed_ms", BigInteger, nullable=False),
+    Index("snapshot_host_by_host", "host", "snapshot"),
+)
+
+plan = Table(
+    "plan",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("digest", Text, nullable=False, unique=True),
+    Column("created", BigInteger, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("hosts", Integer, nullable=False),
+    Column("transitions", BigInteger, nullable=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
+run = Table(
+    # `holder` is the ProcessIdentity of the controller as JSON, NULL where nobody holds the run.
+    "run",
+    metadata,
+    Column("number", _Number, primary_key=True, autoincrement=True),
+    Column("id", Text, nullable=False, unique=True),
+    Column("plan", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("hosts", Integer, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("fence", BigInteger, nullable=False),
+    Column("holder", Text),
+    Column("held_by", Text, nullable=False),
+)
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("seq", _Number, primary_key=True, autoincrement=False),
+    Column("run", Text, ForeignKey("run.id"), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("event", Text, nullable=False),
+    Index("journal_by_run", "run", "seq"),
+)
+
+host_lease = Table(
+    "host_lease",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column("run", Text, ForeignKey("run.id"), nullable=False),
+)
+
+command = Table(
+    "command",
+    metadata,
+    Column("id", _Number, primary_key=True, autoincrement=True),
+    Column("run", Text, ForeignKey("run.id"), nullable=False),
+    Column("command", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("ring", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("taken", Boolean, nullable=False),
+    Index("command_by_run", "run", "id"),
+)
+
+audit_head = Table(
+    # One row: the last record that is durable in the audit log's files.
+    "audit_head",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("seq", BigInteger, nullable=False),
+    Column("hash", Text, nullable=False),
+)

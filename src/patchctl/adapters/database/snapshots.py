@@ -1,0 +1,208 @@
+"""Snapshots, with facts by content: hosts that are alike share what they have in common."""
+
+from __future__ import annotations
+
+import builtins
+import zlib
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+from sqlalchemy import Connection, Table, func, insert, select
+
+from ...errors import ConflictError, NotFoundError
+from ...models.facts import HostFacts
+from ...models.snapshot import HostResult, HostStatus, Snapshot, SnapshotSummary
+from ...models.state import HostHistory
+from .blobs import FactsParts, Loader, split
+from .schema import blob, facts, snapshot, snapshot_host
+
+if TYPE_CHECKING:
+    from .database import Database
+
+_MANY = 500
+
+
+class Snapshots:
+    """Every discovery, oldest facts included, until they are pruned."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def save(self, taken: Snapshot) -> Snapshot:
+        """Store a snapshot and return it with the `facts_digest` of every host.
+
+        Raises ConflictError where a snapshot of that id exists.
+        """
+        parts = {host.name: split(host.facts) for host in taken.hosts if host.facts is not None}
+        hosts = tuple(_with_digest(host, parts.get(host.name)) for host in taken.hosts)
+        with self._database.write() as connection:
+            _refuse_known(connection, taken.id)
+            _store_facts(connection, {part.digest: part for part in parts.values()})
+            number = _store_header(connection, taken)
+            rows = [_row(number, position, host) for position, host in enumerate(hosts)]
+            if rows:
+                connection.execute(insert(snapshot_host), rows)
+        return msgspec.structs.replace(taken, hosts=hosts)
+
+    def load(self, snapshot_id: str | None = None) -> Snapshot | None:
+        """That snapshot, or the latest; None where there is none."""
+        with self._database.read() as connection:
+            header = connection.execute(_headers(snapshot_id)).first()
+            if header is None:
+                return None
+            rows = connection.execute(
+                select(snapshot_host)
+                .where(snapshot_host.c.snapshot == header.number)
+                .order_by(snapshot_host.c.position)
+            ).all()
+            found = _load_facts(connection, {row.facts for row in rows if row.facts})
+        return Snapshot(
+            id=header.id,
+            taken=header.taken,
+            elapsed_ms=header.elapsed_ms,
+            hosts=tuple(_result(row, found) for row in rows),
+        )
+
+    def list(self, limit: int | None = None) -> builtins.list[SnapshotSummary]:
+        """Snapshots, newest first."""
+        names = SnapshotSummary.__struct_fields__
+        with self._database.read() as connection:
+            rows = connection.execute(_headers().limit(limit)).all()
+        return [SnapshotSummary(**{name: row._mapping[name] for name in names}) for row in rows]
+
+    def history(self, host: str, limit: int | None = None) -> builtins.list[HostHistory]:
+        """What each discovery said about the host, newest first."""
+        with self._database.read() as connection:
+            rows = connection.execute(
+                select(
+                    snapshot.c.id,
+                    snapshot.c.taken,
+                    snapshot_host.c.status,
+                    snapshot_host.c.reason,
+                    snapshot_host.c.facts,
+                )
+                .join_from(snapshot_host, snapshot)
+                .where(snapshot_host.c.host == host)
+                .order_by(snapshot.c.number.desc())
+                .limit(limit)
+            ).all()
+        return [
+            HostHistory(
+                snapshot=row.id,
+                taken=row.taken,
+                status=HostStatus(row.status),
+                reason=row.reason,
+                facts_digest=row.facts or "",
+            )
+            for row in rows
+        ]
+
+    def facts(self, digest: str) -> HostFacts:
+        """Facts by their digest. Raises NotFoundError."""
+        with self._database.read() as connection:
+            found = _load_facts(connection, {digest})
+        if digest not in found:
+            raise NotFoundError(f"there are no facts {digest}", hint="run `patchctl discover`")
+        return found[digest]
+
+
+def _headers(snapshot_id: str | None = None) -> Any:
+    query = select(snapshot)
+    if snapshot_id is not None:
+        return query.where(snapshot.c.id == snapshot_id)
+    return query.order_by(snapshot.c.number.desc())
+
+
+def _refuse_known(connection: Connection, snapshot_id: str) -> None:
+    query = select(snapshot.c.id).where(snapshot.c.id == snapshot_id)
+    if connection.scalar(query) is not None:
+        raise ConflictError(f"snapshot {snapshot_id} exists already", hint="discover again")
+
+
+def _with_digest(host: HostResult, parts: FactsParts | None) -> HostResult:
+    return host if parts is None else msgspec.structs.replace(host, facts_digest=parts.digest)
+
+
+def _store_facts(connection: Connection, parts: dict[str, FactsParts]) -> None:
+    new = _missing(connection, facts, parts)
+    data = {digest: text for facts_digest in new for digest, text in parts[facts_digest].blobs()}
+    blobs = [
+        {"digest": digest, "data": zlib.compress(data[digest])}
+        for digest in _missing(connection, blob, data)
+    ]
+    rows = [
+        {"digest": digest, "software": parts[digest].software, "system": parts[digest].system}
+        for digest in new
+    ]
+    if blobs:
+        connection.execute(insert(blob), blobs)
+    if rows:
+        connection.execute(insert(facts), rows)
+
+
+def _missing(connection: Connection, table: Table, digests: Iterable[str]) -> builtins.list[str]:
+    wanted = sorted(digests)
+    there: set[str] = set()
+    for some in _slices(wanted):
+        there.update(connection.scalars(select(table.c.digest).where(table.c.digest.in_(some))))
+    return [digest for digest in wanted if digest not in there]
+
+
+def _store_header(connection: Connection, taken: Snapshot) -> int:
+    counts = dict.fromkeys(HostStatus, 0)
+    for host in taken.hosts:
+        counts[host.status] += 1
+    connection.execute(
+        insert(snapshot).values(
+            id=taken.id,
+            taken=taken.taken,
+            elapsed_ms=taken.elapsed_ms,
+            ok=counts[HostStatus.OK],
+            unreachable=counts[HostStatus.UNREACHABLE],
+            failed=counts[HostStatus.FAILED],
+        )
+    )
+    number = connection.scalar(select(func.max(snapshot.c.number)))
+    return int(number or 0)
+
+
+def _row(number: int, position: int, host: HostResult) -> dict[str, Any]:
+    return {
+        "snapshot": number,
+        "position": position,
+        "host": host.name,
+        "status": host.status.value,
+        "reason": host.reason,
+        "facts": host.facts_digest or None,
+        "elapsed_ms": host.elapsed_ms,
+    }
+
+
+def _load_facts(connection: Connection, digests: set[str]) -> dict[str, HostFacts]:
+    """Each blob is fetched and decoded once, however many hosts share it."""
+    pairs: dict[str, tuple[str, str]] = {}
+    for some in _slices(sorted(digests)):
+        for row in connection.execute(select(facts).where(facts.c.digest.in_(some))):
+            pairs[row.digest] = (row.software, row.system)
+    loader = Loader()
+    wanted = sorted({digest for pair in pairs.values() for digest in pair})
+    for some in _slices(wanted):
+        for row in connection.execute(select(blob).where(blob.c.digest.in_(some))):
+            loader.add(row.digest, row.data)
+    return {digest: loader.facts(*pair) for digest, pair in pairs.items()}
+
+
+def _result(row: Any, found: dict[str, HostFacts]) -> HostResult:
+    return HostResult(
+        name=row.host,
+        status=HostStatus(row.status),
+        reason=row.reason,
+        facts=found[row.facts] if row.facts else None,
+        facts_digest=row.facts or "",
+        elapsed_ms=row.elapsed_ms,
+    )
+
+
+def _slices(values: Sequence[str]) -> Iterable[Sequence[str]]:
+    return (values[start : start + _MANY] for start in range(0, len(values), _MANY))

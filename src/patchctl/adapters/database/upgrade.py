@@ -1,0 +1,96 @@
+"""The schema's version: make a new one, check it, bring an older one up.
+
+Alembic is imported only where the versions differ: it costs more than a whole `rollout status`.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, inspect, select
+
+from ...errors import ConflictError, InvalidInputError, NotFoundError
+from .. import files
+from . import schema
+from .engine import for_writing
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+EMPTY = ""
+
+
+def prepare(engine: Engine, file: Path | None, *, create: bool) -> None:
+    """Leave the database with the schema of this patchctl. `file` is None where it is no file.
+
+    Raises NotFoundError where it is empty and not to be made, ConflictError where a newer
+    patchctl made it, InvalidInputError where it belongs to another program.
+    """
+    with engine.connect() as connection:
+        found = version(connection, str(file or engine.url.render_as_string()))
+    if found == schema.VERSION:
+        return
+    if found == EMPTY and not create:
+        raise NotFoundError(
+            f"{file or engine.url.database}: no state yet", hint="run `patchctl discover` first"
+        )
+    if file is None:
+        _change(engine, None)
+        return
+    with files.locked(file.with_name(f"{file.name}.lock")):
+        _change(engine, file)
+
+
+def version(connection: Connection, where: str) -> str:
+    """The schema's version, EMPTY where there are no tables at all."""
+    tables = inspect(connection).get_table_names()
+    if not tables:
+        return EMPTY
+    if schema.schema_version.name not in tables:
+        raise InvalidInputError(
+            "this database belongs to another program", where=where, hint="correct `state:`"
+        )
+    found = connection.scalar(select(schema.schema_version.c.version_num)) or "0000"
+    if found > schema.VERSION:
+        raise ConflictError(
+            f"{where}: the state has schema {found}, this patchctl knows up to {schema.VERSION}",
+            hint="use the patchctl that wrote it, or a newer one",
+        )
+    return found
+
+
+def _change(engine: Engine, file: Path | None) -> None:
+    # Asked again: whoever held the lock before us may have done it.
+    with engine.connect() as connection:
+        found = version(connection, str(file or engine.url.render_as_string()))
+    if found == EMPTY:
+        _make(engine)
+    elif found != schema.VERSION:
+        if file is not None:
+            _back_up(engine, file, found)
+        _migrate(engine)
+
+
+def _make(engine: Engine) -> None:
+    with for_writing(engine).begin() as connection:
+        schema.metadata.create_all(connection, checkfirst=False)
+        connection.execute(schema.schema_version.insert().values(version_num=schema.VERSION))
+
+
+def _back_up(engine: Engine, file: Path, found: str) -> None:
+    """A whole copy beside the file, made before anything changes."""
+    target = file.with_name(f"{file.name}.schema-{found}.backup")
+    target.unlink(missing_ok=True)
+    files.private_file(target)
+    with engine.connect() as connection:
+        # VACUUM INTO takes no part in a transaction; an empty target is allowed.
+        connection.connection.driver_connection.execute("VACUUM INTO ?", (str(target),))  # type: ignore[union-attr]
+    files.sync_folder(file.parent)
+
+
+def _migrate(engine: Engine) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    # One transaction for all steps: SQLite and PostgreSQL can both undo DDL.
+    with for_writing(engine).begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, schema.VERSION)

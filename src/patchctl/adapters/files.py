@@ -1,0 +1,103 @@
+"""Private folders and files, whole-or-nothing writes, locks between processes."""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import AdapterError, ConflictError
+
+_POLL_S = 0.05
+
+
+def private_folder(path: Path) -> Path:
+    """The folder with mode 0700, made with its parents where it is missing."""
+    with _translated(path):
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o700)
+    return path
+
+
+def private_file(path: Path) -> Path:
+    """An existing or new empty file with mode 0600. A symbolic link is refused."""
+    with _translated(path):
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        handle = os.open(path, flags, 0o600)
+        try:
+            if os.fstat(handle).st_mode & 0o177:
+                os.fchmod(handle, 0o600)
+        finally:
+            os.close(handle)
+    return path
+
+
+def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
+    """Replace the file's content whole or not at all; durable when it returns."""
+    with _translated(path):
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        temporary = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                os.fchmod(file.fileno(), mode)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(path: Path) -> None:
+    """Make new and renamed names in the folder durable."""
+    handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def locked(path: Path, *, timeout_s: float = 30.0) -> Iterator[None]:
+    """Hold an exclusive lock between processes; the kernel frees it when its holder dies.
+
+    The lock file stays: removing it would let two processes lock two files of one name.
+    Raises ConflictError when somebody else holds it for `timeout_s`.
+    """
+    with _translated(path):
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        _wait_for_lock(handle, path, time.monotonic() + timeout_s)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _wait_for_lock(handle: int, path: Path, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= deadline:
+                raise ConflictError(
+                    f"{path}: another patchctl holds this lock", hint="wait for it and try again"
+                ) from None
+            time.sleep(_POLL_S)
+        else:
+            return
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        where = error.filename or path
+        raise AdapterError(
+            f"{where}: {error.strerror}", hint="check the folder's space, owner and mode"
+        ) from error

@@ -1,0 +1,55 @@
+"""Which process is it, and does it still run? Read from /proc (proc(5)).
+
+A pid alone names nothing for long: it is used again after a while and after a boot. A pid with the
+boot's id and the process's start time is used once.
+"""
+
+import os
+from pathlib import Path
+
+from ..models.rollout import ProcessIdentity
+
+_PROC = Path("/proc")
+
+
+def identity(pid: int | None = None) -> ProcessIdentity | None:
+    """The identity of a process (None: this one), or None where no such process runs.
+
+    A zombie has ended: it runs nothing any more and only waits for its parent to ask.
+    """
+    found = os.getpid() if pid is None else pid
+    fields = _stat(found)
+    if fields is None or fields[0] in {"Z", "X"}:
+        return None
+    # Counted from field 3 (state), the first one after the command's name.
+    return ProcessIdentity(pid=found, pgid=int(fields[2]), start=int(fields[19]), boot_id=boot_id())
+
+
+def own() -> ProcessIdentity:
+    """The identity of this process."""
+    found = identity()
+    if found is None:
+        raise RuntimeError("/proc does not show this process")
+    return found
+
+
+def is_alive(process: ProcessIdentity) -> bool:
+    """Does exactly this process still run? False for a later one with the same pid."""
+    if process.boot_id != boot_id():
+        return False
+    found = identity(process.pid)
+    return found is not None and found.start == process.start
+
+
+def boot_id() -> str:
+    """The kernel's identity of this boot."""
+    return (_PROC / "sys/kernel/random/boot_id").read_text("ascii").strip()
+
+
+def _stat(pid: int) -> list[str] | None:
+    try:
+        text = (_PROC / str(pid) / "stat").read_text("utf-8", "replace")
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    # The command's name stands in parentheses and may itself hold spaces and parentheses.
+    return text.rpartition(")")[2].split()

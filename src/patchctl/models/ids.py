@@ -1,0 +1,25 @@
+"""Identifiers of runs and snapshots: short, readable, sorted by time as text.
+
+Pure: the caller gives the moment and the randomness.
+"""
+
+from datetime import UTC, datetime
+
+RANDOM_BYTES = 2
+
+
+def run_id(now_ms: int, random: bytes) -> str:
+    """`r-20261123-114501-ab12` from epoch milliseconds UTC and two random bytes."""
+    return _stamp("r", now_ms, random)
+
+
+def snapshot_id(now_ms: int, random: bytes) -> str:
+    """`s-20261123-114501-ab12` from epoch milliseconds UTC and two random bytes."""
+    return _stamp("s", now_ms, random)
+
+
+def _stamp(letter: str, now_ms: int, random: bytes) -> str:
+    if len(random) != RANDOM_BYTES:
+        raise ValueError(f"an id takes {RANDOM_BYTES} random bytes, not {len(random)}")
+    moment = datetime.fromtimestamp(now_ms // 1000, UTC)
+    return f"{letter}-{moment:%Y%m%d-%H%M%S}-{random.hex()}"

@@ -1,0 +1,42 @@
+"""Lines of the lists that the state database answers with."""
+
+from .base import Model
+from .rollout import RunState
+from .snapshot import HostStatus
+
+
+class PlanSummary(Model):
+    """A stored plan. `created` is epoch seconds UTC; `transitions` counts over all hosts."""
+
+    digest: str
+    created: int
+    author: str
+    comment: str
+    hosts: int
+    transitions: int
+
+
+class RunSummary(Model):
+    """A run. `created` is epoch seconds UTC; `state` is what the journal's last event of it says.
+
+    `fence` is that of the last controller, 0 where none ever took the run.
+    """
+
+    id: str
+    plan: str
+    kind: str
+    hosts: int
+    created: int
+    by: str
+    state: RunState
+    fence: int
+
+
+class HostHistory(Model):
+    """What one discovery learned of a host. `taken` is epoch seconds UTC."""
+
+    snapshot: str
+    taken: int
+    status: HostStatus
+    reason: str
+    facts_digest: str
