@@ -51,3 +51,9 @@ class IntegrityError(PatchctlError):
     """Stored evidence, a plan or a file does not have the content it must have."""
 
     exit_code = 6
+
+
+class HaltedError(PatchctlError):
+    """A run stands at a gate or its budget and may not go on as asked."""
+
+    exit_code = 3

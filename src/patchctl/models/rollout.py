@@ -75,7 +75,6 @@ class Stage(StrEnum):
     UNDRAIN = "undrain"
     UNDO = "undo"
     VERIFY_UNDO = "verify_undo"
-    OBSERVE = "observe"
 
 
 class OutcomeStatus(StrEnum):
@@ -145,20 +144,11 @@ class ShardEnded(Record):
 # --- journal ------------------------------------------------------------------------------------
 
 
-class RunKind(StrEnum):
-    """A rollout brings a plan to its hosts; a rollback undoes an earlier run."""
-
-    ROLLOUT = "rollout"
-    ROLLBACK = "rollback"
-
-
 class RunCreated(Record, tag_field="kind", tag="run-created"):
-    """The first event of a run. `of` is the run that a rollback undoes."""
+    """The first event of a run."""
 
     plan: str
-    run_kind: RunKind
     by: str
-    of: str = ""
     comment: str = ""
 
 
@@ -197,7 +187,6 @@ class HostMoved(Record, tag_field="kind", tag="host-moved"):
     stage: Stage | None = None
     transaction: str = ""
     reason: str = ""
-    evidence: dict[str, Any] = {}
 
 
 class StageAnswered(Record, tag_field="kind", tag="stage-answered"):
@@ -249,16 +238,20 @@ class CommandKind(StrEnum):
     RESUME = "resume"
     ABORT = "abort"
     APPROVE = "approve"
-    RELEASE = "release"
+    ROLLBACK = "rollback"
 
 
 class CommandTaken(Record, tag_field="kind", tag="command-taken"):
-    """An operator's request takes effect."""
+    """An operator's request takes effect.
+
+    `force`: for `resume`, failures so far are accepted; for `rollback`, unsafe undos are wanted.
+    """
 
     command: CommandKind
     by: str
     ring: str = ""
     reason: str = ""
+    force: bool = False
 
 
 Event = (
@@ -323,7 +316,6 @@ class RunStatus(Model):
 
     run: str
     plan: str
-    kind: RunKind
     state: RunState
     reason: str
     rings: tuple[RingStatus, ...]

@@ -23,8 +23,11 @@ class Executor(Protocol):
     def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
         """Answers that came in, waiting at most `timeout_s` seconds for the first one."""
 
-    def reap(self, process: ProcessIdentity) -> bool:
-        """End what a dead controller left running. True where it still ran."""
+    def reap(self, shard: str, process: ProcessIdentity | None) -> bool:
+        """End what a dead controller left of a shard, whole. True where something still ran.
+
+        `process` is None where the controller died before it could write the identity down.
+        """
 
     def stop(self) -> None:
         """End own shards' processes. Detached transactions on hosts go on."""

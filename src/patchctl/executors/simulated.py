@@ -1,0 +1,158 @@
+"""Simulated hosts behind the same interface as the Ansible executor.
+
+A simulated host keeps what a real one keeps in /var/lib/patchctl: which transaction was applied
+and undone, how often its packages changed, and the fence of its claim. It outlives the executor,
+as a real host outlives its controller, so a state machine can be killed and resumed over it.
+"""
+
+import heapq
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ..models.rollout import (
+    HostOutcome,
+    HostWork,
+    OutcomeStatus,
+    ProcessIdentity,
+    Shard,
+    ShardEnded,
+    Stage,
+)
+
+
+@dataclass
+class SimulatedHost:
+    """One host's memory. `changes` counts how often packages really changed."""
+
+    name: str
+    applied: set[str] = field(default_factory=set)
+    undone: set[str] = field(default_factory=set)
+    changes: int = 0
+    reboots: int = 0
+    fence: int = 0
+    drained: bool = False
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """How a host answers a stage: what, after how many milliseconds, with which evidence."""
+
+    status: OutcomeStatus = OutcomeStatus.OK
+    after_ms: int = 1000
+    reason: str = ""
+    reboot_required: bool = False
+
+
+# (host, stage, how often this stage was asked of this host before) -> behaviour
+Script = Callable[[str, Stage, int], Behaviour]
+
+
+class VirtualClock:
+    """Time that passes only when somebody waits."""
+
+    def __init__(self, start_ms: int = 1_750_000_000_000) -> None:
+        self._now = start_ms
+
+    def now_ms(self) -> int:
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        self.advance(int(seconds * 1000))
+
+    def advance(self, milliseconds: int) -> None:
+        """Let time pass."""
+        self._now += max(milliseconds, 1)
+
+
+def all_well(host: str, stage: Stage, asked: int) -> Behaviour:
+    """Every host answers every stage with success after a second."""
+    return Behaviour()
+
+
+class SimulatedExecutor:
+    """Implements rollout.interfaces.Executor over `SimulatedHost`s and a virtual clock."""
+
+    def __init__(
+        self,
+        hosts: Mapping[str, SimulatedHost],
+        clock: VirtualClock,
+        script: Script = all_well,
+    ) -> None:
+        self._hosts = hosts
+        self._clock = clock
+        self._script = script
+        self._queue: list[tuple[int, int, HostOutcome | ShardEnded]] = []
+        self._number = 0
+        self._asked: dict[tuple[str, Stage], int] = {}
+        self.started: list[Shard] = []
+
+    def start(self, shard: Shard) -> ProcessIdentity | None:
+        """Begin a shard; its answers come due as the clock moves."""
+        self.started.append(shard)
+        end = self._clock.now_ms()
+        for work in shard.hosts:
+            due, outcome = self._do(shard, work)
+            end = max(end, due)
+            self._push(due, outcome)
+        self._push(end, ShardEnded(shard=shard.id))
+        return None
+
+    def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
+        """What is due until now, moving the clock on where nothing is."""
+        limit = self._clock.now_ms() + int(timeout_s * 1000)
+        if not self._queue or self._queue[0][0] > limit:
+            self._clock.advance(limit - self._clock.now_ms())
+            return []
+        self._clock.advance(max(0, self._queue[0][0] - self._clock.now_ms()))
+        due: list[HostOutcome | ShardEnded] = []
+        while self._queue and self._queue[0][0] <= self._clock.now_ms():
+            due.append(heapq.heappop(self._queue)[2])
+        return due
+
+    def reap(self, shard: str, process: ProcessIdentity | None) -> bool:
+        """Nothing of a simulated shard survives its controller."""
+        return False
+
+    def stop(self) -> None:
+        """Forget what is under way on the controller; hosts keep their memory."""
+        self._queue.clear()
+
+    def _push(self, due: int, item: HostOutcome | ShardEnded) -> None:
+        self._number += 1
+        heapq.heappush(self._queue, (due, self._number, item))
+
+    def _do(self, shard: Shard, work: HostWork) -> tuple[int, HostOutcome]:
+        key = (work.host, shard.stage)
+        asked = self._asked.get(key, 0)
+        self._asked[key] = asked + 1
+        behaviour = self._script(work.host, shard.stage, asked)
+        status, reason = behaviour.status, behaviour.reason
+        host = self._hosts[work.host]
+        if work.fence < host.fence:
+            status, reason = OutcomeStatus.FAILED, f"held with a newer fence ({host.fence})"
+        elif status in (OutcomeStatus.OK, OutcomeStatus.FAILED):
+            _remember(host, shard.stage, work, status)
+        evidence = {"reboot_required": True} if behaviour.reboot_required else {}
+        return self._clock.now_ms() + behaviour.after_ms, HostOutcome(
+            shard=shard.id, host=work.host, status=status, reason=reason, evidence=evidence
+        )
+
+
+def _remember(host: SimulatedHost, stage: Stage, work: HostWork, status: OutcomeStatus) -> None:
+    """What the host's own record makes of a stage: the same id twice changes nothing."""
+    host.fence = max(host.fence, work.fence)
+    match stage:
+        case Stage.APPLY if work.transaction not in host.applied:
+            host.applied.add(work.transaction)
+            host.changes += 1
+        case Stage.UNDO if work.transaction in host.applied - host.undone:
+            host.undone.add(work.transaction)
+            host.changes += 1
+        case Stage.REBOOT if status is OutcomeStatus.OK:
+            host.reboots += 1
+        case Stage.DRAIN:
+            host.drained = True
+        case Stage.UNDRAIN:
+            host.drained = False
+        case _:
+            pass

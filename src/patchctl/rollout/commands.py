@@ -1,0 +1,94 @@
+"""What an operator asks of a run, as events. Legal or refused by the present state."""
+
+from ..errors import ConflictError, HaltedError
+from ..models.rollout import (
+    Command,
+    CommandKind,
+    CommandTaken,
+    Event,
+    HostMoved,
+    HostState,
+    RingMoved,
+    RingState,
+    RunMoved,
+    RunState,
+)
+from . import states
+from .progress import budget_reason
+from .view import RunView
+
+_OVER = frozenset({RunState.DONE, RunState.ABORTED, RunState.ROLLED_BACK, RunState.NEEDS_HUMAN})
+
+
+def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> list[Event]:
+    """Go on: lift an operator's pause, leave a halt, ask lost hosts once more.
+
+    Raises ConflictError for a run that is over, HaltedError where a budget is used up and the
+    failures were not accepted: the count survives restarts.
+    """
+    if view.state in _OVER:
+        raise ConflictError(f"run {view.run} is {view.state.value.replace('_', ' ')}")
+    ring = view.current_ring()
+    stuck = view.state is RunState.HALTED and ring is not None and ring.over_budget
+    if stuck and not accept_failures:
+        assert ring is not None
+        raise HaltedError(
+            budget_reason(ring),
+            hint=f"undo with `patchctl rollback {view.run}`, or go on in spite of it with"
+            " --accept-failures",
+        )
+    events: list[Event] = [
+        CommandTaken(command=CommandKind.RESUME, by=by, reason=reason, force=accept_failures)
+    ]
+    if view.state is RunState.HALTED:
+        if ring is not None and ring.state is RingState.HALTED:
+            events.append(RingMoved(ring=ring.name, to=RingState.RUNNING))
+        events.append(RunMoved(to=RunState.RUNNING))
+    elif view.state is RunState.PAUSED:
+        events.append(RunMoved(to=_after_pause(view)))
+    return [*events, *_reconcile(view)]
+
+
+def take(view: RunView, command: Command) -> list[Event]:
+    """A request out of the mailbox. One that does not fit the state is recorded, no more."""
+    taken = CommandTaken(
+        command=command.command, by=command.by, ring=command.ring, reason=command.reason
+    )
+    step: RunMoved | None = None
+    match command.command:
+        case CommandKind.PAUSE:
+            step = RunMoved(to=RunState.PAUSED, reason=command.reason or f"paused by {command.by}")
+        case CommandKind.ABORT:
+            step = RunMoved(
+                to=RunState.ABORTING, reason=command.reason or f"aborted by {command.by}"
+            )
+        case CommandKind.RESUME:
+            if view.state is RunState.PAUSED:
+                step = RunMoved(to=_after_pause(view))
+        case CommandKind.APPROVE | CommandKind.ROLLBACK:
+            pass
+    if step is None or step.to not in states.RUN[view.state]:
+        return [taken]
+    return [taken, step]
+
+
+def _after_pause(view: RunView) -> RunState:
+    before = view.paused_from
+    return before if before in states.RUN[RunState.PAUSED] else RunState.RUNNING
+
+
+def _reconcile(view: RunView) -> list[Event]:
+    events: list[Event] = []
+    for host in view.hosts.values():
+        if host.state is HostState.UNKNOWN and not host.reconciled and host.stage is not None:
+            back = HostState.ROLLING_BACK if host.undoing else states.STATE_OF_STAGE[host.stage]
+            events.append(
+                HostMoved(
+                    host=host.name,
+                    attempt=host.attempt,
+                    to=back,
+                    stage=host.stage,
+                    reason="asked once more after it was lost",
+                )
+            )
+    return events

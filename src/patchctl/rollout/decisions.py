@@ -1,0 +1,149 @@
+"""What follows an answer: pure rules from (host, policy, outcome) to the next state."""
+
+from dataclasses import dataclass
+
+from ..models.plan import OnFailure, RebootPolicy, RingPolicy
+from ..models.rollout import HostOutcome, HostState, OutcomeStatus, Stage
+from .states import DISRUPTIVE, STATE_OF_STAGE
+from .view import HostView
+
+# A stage that the controller lost, or whose host did not answer, is asked again: all stages are
+# idempotent for one transaction id. Nothing is changed before `drain`, so giving up there is cheap.
+TRIES_BEFORE_CHANGE = 2
+RETRY_FIRST_MS = 1_000
+RETRY_MOST_MS = 15_000
+ATTACH_AGAIN_MS = 500
+UNREACHABLE_S = 300
+
+
+@dataclass(frozen=True)
+class Move:
+    """The host goes to `to` and, where that is work, begins `stage`."""
+
+    to: HostState
+    stage: Stage | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Again:
+    """The same stage once more, not before `delay_ms` from now."""
+
+    delay_ms: int
+
+
+def after(
+    host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, now: int
+) -> Move | Again:
+    """The step that follows this answer to `host.stage`. `now` is epoch ms."""
+    stage = host.stage
+    assert stage is not None
+    match outcome.status:
+        case OutcomeStatus.OK:
+            return _forward(host, policy, stage, outcome)
+        case OutcomeStatus.FAILED:
+            return _failed(host, policy, unsafe, stage, outcome.reason)
+        case OutcomeStatus.RUNNING:
+            if now - host.since > _limit_s(policy, stage) * 1000:
+                return _lost(host, stage, f"still running after {_limit_s(policy, stage)} s")
+            return Again(ATTACH_AGAIN_MS)
+        case OutcomeStatus.UNREACHABLE | OutcomeStatus.LOST:
+            return _ask_again(host, policy, stage, outcome, now)
+
+
+def _forward(host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutcome) -> Move:
+    match stage:
+        case Stage.PREFLIGHT:
+            return _work(Stage.PREPARE)
+        case Stage.PREPARE:
+            return _work(Stage.DRAIN if policy.drain else Stage.APPLY)
+        case Stage.DRAIN:
+            # In an undo that an operator asked for, the host is drained before it is undone.
+            return _work(Stage.UNDO if host.state is HostState.ROLLING_BACK else Stage.APPLY)
+        case Stage.APPLY:
+            wanted = bool(outcome.evidence.get("reboot_required"))
+            reboot = wanted and policy.reboot is RebootPolicy.IF_REQUIRED
+            return _work(Stage.REBOOT if reboot else Stage.RESTART)
+        case Stage.RESTART | Stage.REBOOT:
+            return _work(Stage.VERIFY)
+        case Stage.VERIFY:
+            return _work(Stage.UNDRAIN) if host.drained and policy.undrain else _succeeded(host)
+        case Stage.UNDRAIN:
+            if host.state is HostState.ROLLING_BACK:
+                return Move(HostState.ROLLED_BACK, Stage.UNDRAIN, host.reason)
+            return _succeeded(host)
+        case Stage.UNDO:
+            return Move(HostState.ROLLING_BACK, Stage.VERIFY_UNDO, host.reason)
+        case Stage.VERIFY_UNDO:
+            if host.drained and policy.undrain:
+                return Move(HostState.ROLLING_BACK, Stage.UNDRAIN, host.reason)
+            return Move(HostState.ROLLED_BACK, Stage.VERIFY_UNDO, host.reason)
+
+
+def _succeeded(host: HostView) -> Move:
+    pending = host.reboot_required and not host.rebooted
+    return Move(HostState.SUCCEEDED, Stage.VERIFY, "pending reboot" if pending else "")
+
+
+def _failed(
+    host: HostView, policy: RingPolicy, unsafe: list[str], stage: Stage, reason: str
+) -> Move:
+    if host.state is HostState.ROLLING_BACK:
+        return Move(HostState.ROLLBACK_FAILED, stage, reason)
+    if stage not in DISRUPTIVE:
+        return Move(HostState.FAILED, stage, reason)
+    if policy.on_failure is OnFailure.STOP:
+        return Move(HostState.FAILED, stage, f"{reason}; left as it is (on_failure: stop)")
+    if unsafe and host.touched and stage is not Stage.DRAIN:
+        return Move(
+            HostState.FAILED, stage, f"{reason}; not undone, unsafe to undo: {', '.join(unsafe)}"
+        )
+    return Move(HostState.FAILED, stage, reason)
+
+
+def undo_follows(step: Move, policy: RingPolicy, unsafe: list[str]) -> bool:
+    """Does a host that takes this step go straight on to its undo?"""
+    if step.to is not HostState.FAILED or step.stage not in DISRUPTIVE:
+        return False
+    if policy.on_failure is OnFailure.STOP:
+        return False
+    return step.stage is Stage.DRAIN or not unsafe
+
+
+def _ask_again(
+    host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutcome, now: int
+) -> Move | Again:
+    tries = host.tries + 1
+    lost = outcome.status is OutcomeStatus.LOST
+    if stage in (Stage.PREFLIGHT, Stage.PREPARE):
+        if tries >= TRIES_BEFORE_CHANGE and not (lost and tries < 4):
+            return Move(HostState.FAILED, stage, outcome.reason or outcome.status.value)
+    else:
+        limit = UNREACHABLE_S
+        if stage is Stage.REBOOT:
+            limit = policy.reboot_timeout_s
+        if now - host.since > (_limit_s(policy, stage) + limit) * 1000 or (
+            tries > 3 and now - host.since > limit * 1000
+        ):
+            return _lost(host, stage, outcome.reason or outcome.status.value)
+    return Again(min(RETRY_FIRST_MS * 2 ** (tries - 1), RETRY_MOST_MS))
+
+
+def _lost(host: HostView, stage: Stage, reason: str) -> Move:
+    if stage in (Stage.PREFLIGHT, Stage.PREPARE):
+        return Move(HostState.FAILED, stage, reason)
+    return Move(HostState.UNKNOWN, stage, f"{stage.value}: {reason}")
+
+
+def _limit_s(policy: RingPolicy, stage: Stage) -> int:
+    match stage:
+        case Stage.REBOOT:
+            return policy.reboot_timeout_s
+        case Stage.VERIFY | Stage.VERIFY_UNDO:
+            return policy.verify_timeout_s
+        case _:
+            return policy.transaction_timeout_s
+
+
+def _work(stage: Stage) -> Move:
+    return Move(STATE_OF_STAGE[stage], stage)

@@ -1,0 +1,332 @@
+"""The engine: one loop that decides, writes down, and only then acts.
+
+Every decision is in the journal before it is acted on and every answer before the next decision;
+`RunView` is folded from the journal alone. Hosts advance on their own: a stage is handed out in
+shards, and a host that answers goes on while others of its shard still work.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..models.facts import Boot
+from ..models.plan import Plan
+from ..models.rollout import (
+    CommandKind,
+    CommandTaken,
+    ControllerTook,
+    Event,
+    HostMoved,
+    HostOutcome,
+    HostState,
+    HostWork,
+    OutcomeStatus,
+    ProcessIdentity,
+    RunCreated,
+    RunState,
+    Shard,
+    ShardEnded,
+    ShardOver,
+    ShardProcess,
+    ShardStarted,
+    Stage,
+    StageAnswered,
+)
+from . import commands, decisions, progress, states, undo
+from .interfaces import Clock, EventSink, Executor, Journal, Mailbox
+from .view import HostView, ProofKey, RunView
+
+POLL_S = 0.2
+# A host whose answer came early waits this long for the others of its shard, so that a wave
+# stays one shard a stage and not one Ansible process a host.
+LINGER_MS = 400
+MAX_SHARDS = 3
+MAILBOX_MS = 1_000
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How the engine hands work out."""
+
+    shard_hosts: int = 200
+    max_shards: int = MAX_SHARDS
+    linger_ms: int = LINGER_MS
+    poll_s: float = POLL_S
+
+
+class Engine:
+    """Carries one run forward until it is settled or must wait."""
+
+    def __init__(
+        self,
+        run: str,
+        plan: Plan,
+        *,
+        executor: Executor,
+        journal: Journal,
+        mailbox: Mailbox,
+        clock: Clock,
+        sinks: Sequence[EventSink] = (),
+        proven: frozenset[ProofKey] = frozenset(),
+        limits: Limits | None = None,
+    ) -> None:
+        self.view = RunView(run, plan)
+        self._executor = executor
+        self._journal = journal
+        self._mailbox = mailbox
+        self._clock = clock
+        self._sinks = sinks
+        self._proven = proven
+        self._limits = limits or Limits()
+        self._idle: dict[str, int] = {}
+        self._busy: dict[str, str] = {}
+        self._number = 0
+        self._mail_at = 0
+
+    # --- beginning ------------------------------------------------------------------------------
+
+    def create(self, by: str, comment: str = "") -> None:
+        """Write the first event of a new run."""
+        plan = self.view.plan
+        self._write(RunCreated(plan=plan.digest, by=by, comment=comment))
+
+    def take(self, fence: int, process: ProcessIdentity, by: str) -> None:
+        """Read the journal, hold the run from now on, and end what a dead controller left."""
+        self.view.replay(self._journal.read(self.view.run, self.view.seq))
+        self._write(ControllerTook(fence=fence, process=process, by=by))
+        for shard in list(self.view.shards.values()):
+            ran = self._executor.reap(shard.id, shard.process)
+            self._write(
+                ShardOver(
+                    shard=shard.id,
+                    reason="ended by the next controller" if ran else "gone with its controller",
+                )
+            )
+        now = self._clock.now_ms()
+        for host in self.view.hosts.values():
+            if host.state in states.IN_FLIGHT:
+                self._idle[host.name] = now
+
+    # --- requests of the caller -----------------------------------------------------------------
+
+    def resume(self, by: str, reason: str = "", *, accept_failures: bool = False) -> None:
+        """Go on with a paused or halted run; unknown hosts are asked once more."""
+        self._write(*commands.resume(self.view, by, reason, accept_failures=accept_failures))
+
+    def approve(self, by: str, ring: str = "", reason: str = "") -> None:
+        """Let a ring that waits for an approval go on (all rings where `ring` is empty)."""
+        self._write(
+            CommandTaken(command=CommandKind.APPROVE, by=by, ring=ring, reason=reason),
+        )
+
+    def roll_back(
+        self, by: str, reason: str = "", *, hosts: Sequence[str] = (), force: bool = False
+    ) -> None:
+        """Open an undo attempt for every host that this run has changed (or for `hosts` of them).
+
+        `force` undoes what the plan calls unsafe to undo, too.
+        """
+        self._write(*undo.open_attempts(self.view, by, reason, hosts=hosts, force=force))
+
+    # --- the loop -------------------------------------------------------------------------------
+
+    def carry(self, *, wait: bool = True) -> RunState:
+        """Work until the run is settled. With `wait` False, return where it would only wait.
+
+        Returns the state: settled, or waiting/paused/soaking where it must wait.
+        """
+        while True:
+            self._read_mail()
+            self._progress()
+            self._dispatch()
+            if self._settled():
+                return self.view.state
+            if not self._busy and not self._idle:
+                if not wait and self.view.state in _WAITS:
+                    return self.view.state
+                if self.view.state in _WAITS:
+                    self._clock.sleep(self._pause_s())
+                    continue
+            self._collect()
+
+    def stop(self) -> None:
+        """End own processes; what runs detached on hosts goes on. The run stays resumable."""
+        self._executor.stop()
+
+    def _settled(self) -> bool:
+        return (
+            self.view.state in states.TERMINAL_RUNS
+            and not self._busy
+            and not self._idle
+            and not self.view.in_flight()
+        )
+
+    def _pause_s(self) -> float:
+        until = progress.wakes_at(self.view)
+        if until is None:
+            return self._limits.poll_s * 5
+        left = (until - self._clock.now_ms()) / 1000
+        return max(0.01, min(left, 1.0))
+
+    def _progress(self) -> None:
+        # Each pass may open the next step (ring done > next ring running > first wave).
+        while events := progress.next_events(self.view, self._clock.now_ms(), self._proven):
+            self._write(*events)
+
+    def _read_mail(self) -> None:
+        now = self._clock.now_ms()
+        if now - self._mail_at < MAILBOX_MS:
+            return
+        self._mail_at = now
+        for command in self._mailbox.pending(self.view.run):
+            self._write(*commands.take(self.view, command))
+            self._mailbox.take(command)
+
+    # --- handing out ----------------------------------------------------------------------------
+
+    def _dispatch(self) -> None:
+        if not self._idle:
+            return
+        now = self._clock.now_ms()
+        groups: dict[tuple[str, Stage], list[HostView]] = {}
+        for name in self._idle:
+            host = self.view.hosts[name]
+            if host.not_before <= now and host.stage is not None:
+                groups.setdefault((host.ring, host.stage), []).append(host)
+        for (ring, stage), hosts in groups.items():
+            if len(self.view.shards) >= self._limits.max_shards:
+                return
+            youngest = max(self._idle[host.name] for host in hosts)
+            if self._busy and now - youngest < self._limits.linger_ms:
+                continue
+            size = self._limits.shard_hosts
+            for start in range(0, len(hosts), size):
+                if len(self.view.shards) >= self._limits.max_shards:
+                    return
+                self._hand_out(ring, stage, hosts[start : start + size])
+
+    def _hand_out(self, ring: str, stage: Stage, hosts: list[HostView]) -> None:
+        self._number += 1
+        shard = Shard(
+            id=f"{self.view.run}-{self.view.fence}-{self._number}",
+            run=self.view.run,
+            stage=stage,
+            ring=ring,
+            hosts=tuple(self._work(host) for host in hosts),
+        )
+        self._write(
+            ShardStarted(shard=shard.id, stage=stage, hosts=tuple(host.name for host in hosts))
+        )
+        for host in hosts:
+            del self._idle[host.name]
+            self._busy[host.name] = shard.id
+        process = self._executor.start(shard)
+        if process is not None:
+            self._write(ShardProcess(shard=shard.id, process=process))
+
+    def _work(self, host: HostView) -> HostWork:
+        boot = host.evidence.get(Stage.PREFLIGHT.value, {}).get("boot")
+        return HostWork(
+            host=host.name,
+            attempt=host.attempt,
+            transaction=host.transaction,
+            fence=self.view.fence,
+            boot=Boot(**boot) if isinstance(boot, dict) else None,
+        )
+
+    # --- answers --------------------------------------------------------------------------------
+
+    def _collect(self) -> None:
+        events: list[Event] = []
+        for answer in self._executor.poll(self._limits.poll_s):
+            if isinstance(answer, ShardEnded):
+                events += self._missing(answer)
+                events.append(ShardOver(shard=answer.shard, reason=answer.reason))
+            else:
+                events += self._on_outcome(answer)
+        self._write(*events)
+
+    def _missing(self, ended: ShardEnded) -> list[Event]:
+        """Hosts that a shard ended without: nothing is known of them, so they are asked again."""
+        events: list[Event] = []
+        for name in [n for n, shard in self._busy.items() if shard == ended.shard]:
+            events += self._on_outcome(
+                HostOutcome(
+                    shard=ended.shard,
+                    host=name,
+                    status=OutcomeStatus.LOST,
+                    reason=ended.reason or "the run of Ansible ended without an answer",
+                )
+            )
+        return events
+
+    def _on_outcome(self, outcome: HostOutcome) -> list[Event]:
+        host = self.view.hosts.get(outcome.host)
+        if host is None:
+            return []
+        expected = self._busy.get(outcome.host) == outcome.shard
+        shard = self.view.shards.get(outcome.shard)
+        stage = host.stage if expected and host.stage else (shard.stage if shard else None)
+        if stage is None:
+            return []
+        if not expected:
+            return [_answered(host, stage, outcome, late=True)]
+        del self._busy[outcome.host]
+        now = self._clock.now_ms()
+        policy = self.view.policy(host)
+        events: list[Event] = []
+        if outcome.status is not OutcomeStatus.RUNNING:
+            events.append(_answered(host, stage, outcome))
+        unsafe = self.view.unsafe(host)
+        step = decisions.after(host, policy, unsafe, outcome, now)
+        if isinstance(step, decisions.Again):
+            host.not_before = now + step.delay_ms
+            self._idle[host.name] = now
+            return events
+        events.append(_moved(host, step.to, step.stage, step.reason))
+        if decisions.undo_follows(step, policy, unsafe):
+            # Written together with the failure: a controller that dies here leaves no host that
+            # failed and was forgotten.
+            events.append(_moved(host, HostState.ROLLING_BACK, Stage.UNDO, step.reason))
+        return events
+
+    # --- journal --------------------------------------------------------------------------------
+
+    def _write(self, *events: Event) -> None:
+        if not events:
+            return
+        now = self._clock.now_ms()
+        for entry in self._journal.append(self.view.run, events):
+            self.view.apply(entry)
+            if isinstance(entry.event, HostMoved):
+                self._queue(entry.event.host, now)
+            for sink in self._sinks:
+                sink.on_entry(entry)
+
+    def _queue(self, name: str, now: int) -> None:
+        if self.view.hosts[name].state not in states.IN_FLIGHT:
+            self._idle.pop(name, None)
+        elif name not in self._busy:
+            self._idle[name] = now
+
+
+_WAITS = frozenset(
+    {RunState.WAITING, RunState.PAUSED, RunState.SOAKING, RunState.PLANNED, RunState.PROMOTING}
+)
+
+
+def _answered(
+    host: HostView, stage: Stage, outcome: HostOutcome, *, late: bool = False
+) -> StageAnswered:
+    return StageAnswered(
+        host=host.name,
+        attempt=host.attempt,
+        stage=stage,
+        status=outcome.status,
+        reason=outcome.reason,
+        late=late,
+        evidence=outcome.evidence,
+    )
+
+
+def _moved(host: HostView, to: HostState, stage: Stage | None, reason: str) -> HostMoved:
+    return HostMoved(host=host.name, attempt=host.attempt, to=to, stage=stage, reason=reason)

@@ -1,0 +1,187 @@
+"""Where a run goes next: rings, waves, soak, budget. Pure: view and time in, events out."""
+
+from ..models.plan import Promote, UnprovenPolicy
+from ..models.rollout import (
+    Event,
+    HostMoved,
+    HostState,
+    RingMoved,
+    RingState,
+    RunMoved,
+    RunState,
+    Stage,
+    WaveStarted,
+)
+from . import undo
+from .transactions import transaction_id
+from .view import ProofKey, RingView, RunView, proof_key
+
+_STANDING = frozenset(
+    {
+        RunState.HALTED,
+        RunState.ABORTED,
+        RunState.DONE,
+        RunState.ROLLED_BACK,
+        RunState.NEEDS_HUMAN,
+    }
+)
+
+
+def next_events(view: RunView, now: int, proven: frozenset[ProofKey]) -> list[Event]:
+    """The next step of the run as a whole, or nothing. `now` is epoch ms; call until empty."""
+    if view.state in _STANDING:
+        return []
+    if view.state is RunState.ROLLING_BACK:
+        return undo.next_events(view)
+    ring = view.current_ring()
+    if view.state is RunState.ABORTING:
+        return [] if view.in_flight() else [RunMoved(to=RunState.ABORTED, reason=view.reason)]
+    if view.state is RunState.HALTING:
+        return [] if view.in_flight() else _halted(view, ring)
+    if ring is None:
+        return [] if view.state is RunState.PAUSED else [RunMoved(to=RunState.DONE)]
+    if ring.over_budget and ring.state in (RingState.RUNNING, RingState.SOAKING):
+        return [RunMoved(to=RunState.HALTING, reason=budget_reason(ring))]
+    if view.state is RunState.PAUSED:
+        return []
+    match ring.state:
+        case RingState.PENDING:
+            return _enter(view, ring, proven)
+        case RingState.WAITING:
+            return _open(view, ring, proven) if ring.approved else []
+        case RingState.RUNNING:
+            return _walk(view, ring)
+        case RingState.SOAKING:
+            return _soaked(view, ring) if now >= _soak_ends(ring) else []
+        case _:
+            return []
+
+
+def wakes_at(view: RunView) -> int | None:
+    """Epoch ms at which time alone moves the run on, or None."""
+    ring = view.current_ring()
+    if view.state is RunState.SOAKING and ring is not None:
+        return _soak_ends(ring)
+    return None
+
+
+def budget_reason(ring: RingView) -> str:
+    """Why a ring was stopped."""
+    return (
+        f"ring {ring.name}: {ring.counted} of {ring.size} hosts did not succeed,"
+        f" the budget is {ring.budget}"
+    )
+
+
+def _soak_ends(ring: RingView) -> int:
+    return ring.since + ring.policy.soak_s * 1000
+
+
+def _halted(view: RunView, ring: RingView | None) -> list[Event]:
+    events: list[Event] = []
+    if ring is not None and ring.state in (RingState.RUNNING, RingState.SOAKING):
+        events.append(RingMoved(ring=ring.name, to=RingState.HALTED, reason=view.reason))
+    return [*events, RunMoved(to=RunState.HALTED, reason=view.reason)]
+
+
+def _enter(view: RunView, ring: RingView, proven: frozenset[ProofKey]) -> list[Event]:
+    if not ring.size:
+        return [RingMoved(ring=ring.name, to=RingState.DONE, reason="no hosts in the plan")]
+    if ring.approved:
+        return _open(view, ring, proven)
+    why = ""
+    if ring.policy.promote is Promote.MANUAL:
+        why = f"ring {ring.name} waits for an approval"
+    elif view.plan.body.unproven_policy is UnprovenPolicy.APPROVE and unproven(view, ring, proven):
+        why = f"ring {ring.name} has transitions that no earlier ring has proven"
+    if not why:
+        return _open(view, ring, proven)
+    return [
+        RingMoved(ring=ring.name, to=RingState.WAITING, reason=why),
+        RunMoved(to=RunState.WAITING, reason=why),
+    ]
+
+
+def _open(view: RunView, ring: RingView, proven: frozenset[ProofKey]) -> list[Event]:
+    events: list[Event] = [RingMoved(ring=ring.name, to=RingState.RUNNING)]
+    if view.state is not RunState.RUNNING:
+        events.append(RunMoved(to=RunState.RUNNING))
+    if view.plan.body.unproven_policy is UnprovenPolicy.HOLD:
+        for name, packages in unproven(view, ring, proven).items():
+            events.append(
+                HostMoved(
+                    host=name,
+                    attempt=view.hosts[name].attempt,
+                    to=HostState.SKIPPED,
+                    reason=f"no earlier ring has proven: {', '.join(packages)}",
+                )
+            )
+    return events
+
+
+def unproven(
+    view: RunView, ring: RingView, proven: frozenset[ProofKey]
+) -> dict[str, tuple[str, ...]]:
+    """Hosts of a ring with the packages whose very transition no earlier ring has proven.
+
+    The first ring proves; it needs no proof. `proven` are the transitions of earlier runs.
+    """
+    if ring.name == next(iter(view.rings)):
+        return {}
+    known = view.proven() | proven
+    missing = {
+        cohort.id: tuple(t.package for t in cohort.transitions if proof_key(t) not in known)
+        for cohort in view.cohorts.values()
+    }
+    return {
+        name: missing[view.hosts[name].cohort]
+        for wave in ring.waves
+        for name in wave
+        if missing[view.hosts[name].cohort] and view.hosts[name].state is HostState.PENDING
+    }
+
+
+def _walk(view: RunView, ring: RingView) -> list[Event]:
+    if ring.in_flight():
+        return []
+    for number in range(max(ring.wave, 1), len(ring.waves) + 1):
+        names = [
+            name for name in ring.waves[number - 1] if view.hosts[name].state is HostState.PENDING
+        ]
+        if names:
+            started: list[Event] = []
+            if number != ring.wave:
+                started.append(WaveStarted(ring=ring.name, wave=number, hosts=len(names)))
+            return [*started, *(_start(view, name) for name in names)]
+    return _ring_over(view, ring)
+
+
+def _start(view: RunView, name: str) -> HostMoved:
+    host = view.hosts[name]
+    return HostMoved(
+        host=name,
+        attempt=host.attempt,
+        to=HostState.PREFLIGHT,
+        stage=Stage.PREFLIGHT,
+        transaction=transaction_id(view.run, name, host.attempt),
+    )
+
+
+def _ring_over(view: RunView, ring: RingView) -> list[Event]:
+    names = list(view.rings)
+    later = [view.rings[name] for name in names[names.index(ring.name) + 1 :]]
+    tried = ring.counters[HostState.SKIPPED] < ring.size
+    if ring.policy.soak_s and tried and any(other.size for other in later):
+        why = f"ring {ring.name} soaks for {ring.policy.soak_s} s"
+        return [
+            RingMoved(ring=ring.name, to=RingState.SOAKING, reason=why),
+            RunMoved(to=RunState.SOAKING, reason=why),
+        ]
+    return [RingMoved(ring=ring.name, to=RingState.DONE)]
+
+
+def _soaked(view: RunView, ring: RingView) -> list[Event]:
+    return [
+        RingMoved(ring=ring.name, to=RingState.DONE),
+        RunMoved(to=RunState.PROMOTING, reason=f"ring {ring.name} is done"),
+    ]

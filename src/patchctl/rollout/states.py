@@ -1,0 +1,131 @@
+"""The one table of states. A step that is not in it is a bug and raises."""
+
+from ..models.rollout import HostState, RingState, RunState, Stage
+
+
+class IllegalTransitionError(Exception):
+    """Somebody asked for a step that the tables do not know. Always a bug of the caller."""
+
+
+R = RunState
+RUN: dict[RunState, frozenset[RunState]] = {
+    R.PLANNED: frozenset({R.RUNNING, R.WAITING, R.PAUSED, R.ABORTING, R.DONE}),
+    R.WAITING: frozenset({R.RUNNING, R.PAUSED, R.ABORTING, R.ROLLING_BACK}),
+    R.RUNNING: frozenset(
+        {R.WAITING, R.PAUSED, R.SOAKING, R.HALTING, R.ABORTING, R.DONE, R.ROLLING_BACK}
+    ),
+    R.PAUSED: frozenset(
+        {R.RUNNING, R.SOAKING, R.WAITING, R.HALTING, R.ABORTING, R.ROLLING_BACK, R.DONE}
+    ),
+    R.SOAKING: frozenset({R.PROMOTING, R.PAUSED, R.HALTING, R.ABORTING, R.ROLLING_BACK}),
+    R.PROMOTING: frozenset({R.RUNNING, R.WAITING, R.PAUSED, R.ABORTING, R.ROLLING_BACK, R.DONE}),
+    R.HALTING: frozenset({R.HALTED, R.ABORTING, R.ROLLING_BACK}),
+    R.HALTED: frozenset({R.RUNNING, R.ABORTING, R.ROLLING_BACK}),
+    R.ABORTING: frozenset({R.ABORTED, R.ROLLING_BACK}),
+    R.ABORTED: frozenset({R.ROLLING_BACK}),
+    R.DONE: frozenset({R.ROLLING_BACK}),
+    R.ROLLING_BACK: frozenset({R.ROLLED_BACK, R.NEEDS_HUMAN}),
+    R.ROLLED_BACK: frozenset(),
+    R.NEEDS_HUMAN: frozenset({R.ROLLING_BACK}),
+}
+
+G = RingState
+RING: dict[RingState, frozenset[RingState]] = {
+    G.PENDING: frozenset({G.WAITING, G.RUNNING, G.DONE}),
+    G.WAITING: frozenset({G.RUNNING}),
+    G.RUNNING: frozenset({G.SOAKING, G.DONE, G.HALTED}),
+    G.SOAKING: frozenset({G.DONE, G.HALTED}),
+    G.HALTED: frozenset({G.RUNNING}),
+    G.DONE: frozenset(),
+}
+
+H = HostState
+HOST: dict[HostState, frozenset[HostState]] = {
+    H.PENDING: frozenset({H.PREFLIGHT, H.SKIPPED, H.DEFERRED, H.ROLLING_BACK}),
+    H.DEFERRED: frozenset({H.PENDING}),
+    # Nothing is changed on the host before `drain`, so a host lost here has simply failed.
+    H.PREFLIGHT: frozenset({H.PREPARE, H.FAILED}),
+    H.PREPARE: frozenset({H.DRAIN, H.APPLY, H.FAILED}),
+    H.DRAIN: frozenset({H.APPLY, H.FAILED, H.UNKNOWN}),
+    H.APPLY: frozenset({H.RESTART, H.REBOOT, H.FAILED, H.UNKNOWN}),
+    H.RESTART: frozenset({H.VERIFY, H.FAILED, H.UNKNOWN}),
+    H.REBOOT: frozenset({H.VERIFY, H.FAILED, H.UNKNOWN}),
+    H.VERIFY: frozenset({H.UNDRAIN, H.SUCCEEDED, H.FAILED, H.UNKNOWN}),
+    H.UNDRAIN: frozenset({H.SUCCEEDED, H.FAILED, H.UNKNOWN}),
+    H.FAILED: frozenset({H.ROLLING_BACK}),
+    H.ROLLING_BACK: frozenset({H.ROLLED_BACK, H.ROLLBACK_FAILED, H.UNKNOWN}),
+    # Reconciled once, by asking again for the stage in which the host was lost.
+    H.UNKNOWN: frozenset(
+        {H.DRAIN, H.APPLY, H.RESTART, H.REBOOT, H.VERIFY, H.UNDRAIN, H.ROLLING_BACK}
+    ),
+    H.SUCCEEDED: frozenset(),
+    H.ROLLED_BACK: frozenset(),
+    H.ROLLBACK_FAILED: frozenset(),
+    H.SKIPPED: frozenset(),
+}
+
+WORKING = frozenset(
+    {H.PREFLIGHT, H.PREPARE, H.DRAIN, H.APPLY, H.RESTART, H.REBOOT, H.VERIFY, H.UNDRAIN}
+)
+IN_FLIGHT = WORKING | {H.ROLLING_BACK}
+SETTLED = frozenset(HostState) - IN_FLIGHT - {H.PENDING, H.DEFERRED}
+
+# Ended otherwise than succeeded; the place in the budget is kept for good.
+COUNTED = frozenset({H.FAILED, H.UNKNOWN, H.ROLLED_BACK, H.ROLLBACK_FAILED, H.ROLLING_BACK})
+
+# From here on the host may have been changed, so a failure is undone.
+DISRUPTIVE = frozenset(
+    {Stage.DRAIN, Stage.APPLY, Stage.RESTART, Stage.REBOOT, Stage.VERIFY, Stage.UNDRAIN}
+)
+
+TERMINAL_RUNS = frozenset({R.DONE, R.ROLLED_BACK, R.ABORTED, R.NEEDS_HUMAN, R.HALTED})
+
+STATE_OF_STAGE: dict[Stage, HostState] = {
+    Stage.PREFLIGHT: H.PREFLIGHT,
+    Stage.PREPARE: H.PREPARE,
+    Stage.DRAIN: H.DRAIN,
+    Stage.APPLY: H.APPLY,
+    Stage.RESTART: H.RESTART,
+    Stage.REBOOT: H.REBOOT,
+    Stage.VERIFY: H.VERIFY,
+    Stage.UNDRAIN: H.UNDRAIN,
+    Stage.UNDO: H.ROLLING_BACK,
+    Stage.VERIFY_UNDO: H.ROLLING_BACK,
+}
+
+# What `status` counts: every host is in exactly one of these.
+COUNTERS = (
+    "pending",
+    "running",
+    "succeeded",
+    "failed",
+    "unknown",
+    "rolling_back",
+    "rolled_back",
+    "rollback_failed",
+    "skipped",
+    "deferred",
+)
+
+
+def counter(state: HostState) -> str:
+    """The name under which `status` counts a host in this state."""
+    return "running" if state in WORKING else state.value
+
+
+def check_run(old: RunState, new: RunState) -> None:
+    """Raise IllegalTransitionError unless the table has this step."""
+    if new not in RUN[old]:
+        raise IllegalTransitionError(f"run: {old} > {new}")
+
+
+def check_ring(ring: str, old: RingState, new: RingState) -> None:
+    """Raise IllegalTransitionError unless the table has this step."""
+    if new not in RING[old]:
+        raise IllegalTransitionError(f"ring {ring}: {old} > {new}")
+
+
+def check_host(host: str, old: HostState, new: HostState) -> None:
+    """Raise IllegalTransitionError unless the table has this step."""
+    if new not in HOST[old]:
+        raise IllegalTransitionError(f"host {host}: {old} > {new}")

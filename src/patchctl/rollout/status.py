@@ -1,0 +1,69 @@
+"""What a run looks like from outside: `rollout status`."""
+
+from collections import Counter
+
+from ..models.rollout import HostState, HostStatusLine, RingStatus, RunState, RunStatus
+from . import states
+from .view import HostView, RingView, RunView
+
+
+def status(view: RunView, controller: str = "") -> RunStatus:
+    """The status object. Counters of a ring sum to its size."""
+    return RunStatus(
+        run=view.run,
+        plan=view.plan.digest,
+        state=view.state,
+        reason=view.reason,
+        rings=tuple(_ring(ring) for ring in view.rings.values()),
+        hosts=tuple(
+            HostStatusLine(
+                name=host.name,
+                ring=host.ring,
+                state=host.state,
+                stage=_stage(host),
+                reason=host.reason,
+            )
+            for ring in view.rings.values()
+            for wave in ring.waves
+            for host in (view.hosts[name] for name in wave)
+        ),
+        controller=controller,
+    )
+
+
+def _stage(host: HostView) -> str:
+    """The stage at work, or the one in which an unsuccessful host failed first."""
+    stage = host.stage if host.state in states.IN_FLIGHT else host.failed_stage
+    return (stage or host.final_stage or "") and str(stage or host.final_stage)
+
+
+def _ring(ring: RingView) -> RingStatus:
+    counts = Counter[str]()
+    for state, number in ring.counters.items():
+        counts[states.counter(state)] += number
+    return RingStatus(
+        name=ring.name,
+        state=ring.state,
+        hosts={name: counts[name] for name in states.COUNTERS},
+        reason=ring.reason,
+    )
+
+
+def exit_code(view: RunView) -> int:
+    """The exit code that product.md promises for where the run stands."""
+    hosts = Counter[HostState]()
+    for ring in view.rings.values():
+        hosts.update(ring.counters)
+    match view.state:
+        case RunState.HALTED | RunState.HALTING | RunState.ABORTED | RunState.ABORTING:
+            return 3
+        case RunState.DONE:
+            if any(hosts[state] for state in states.COUNTED):
+                return 4
+            return 1 if hosts[HostState.SKIPPED] else 0
+        case RunState.ROLLED_BACK:
+            return 0
+        case RunState.NEEDS_HUMAN:
+            return 4
+        case _:
+            return 5

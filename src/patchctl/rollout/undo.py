@@ -1,0 +1,100 @@
+"""Undo of a whole run on an operator's word: the newest ring first, wave by wave."""
+
+from collections.abc import Sequence
+
+from ..errors import ConflictError, NotFoundError
+from ..models.rollout import (
+    CommandKind,
+    CommandTaken,
+    Event,
+    HostMoved,
+    HostState,
+    RunMoved,
+    RunState,
+    Stage,
+)
+from . import states
+from .view import RingView, RunView, amount
+
+_REFUSED = frozenset({RunState.ROLLING_BACK, RunState.ROLLED_BACK})
+
+
+def open_attempts(
+    view: RunView, by: str, reason: str, *, hosts: Sequence[str], force: bool
+) -> list[Event]:
+    """Events that open an undo for each host that the run has changed and not yet undone.
+
+    Raises ConflictError where there is nothing to undo or a host is still at work, NotFoundError
+    for a host that is not in the run.
+    """
+    for name in hosts:
+        if name not in view.hosts:
+            raise NotFoundError(f"{name} is not in run {view.run}")
+    if view.state in _REFUSED:
+        raise ConflictError(f"run {view.run} is {view.state.value.replace('_', ' ')} already")
+    changed = [
+        host for host in view.hosts.values() if host.touched and (not hosts or host.name in hosts)
+    ]
+    if not changed:
+        raise ConflictError(f"run {view.run} has changed no host that is not undone already")
+    events: list[Event] = [
+        CommandTaken(command=CommandKind.ROLLBACK, by=by, reason=reason, force=force),
+        RunMoved(to=RunState.ROLLING_BACK, reason=reason or f"rolled back by {by}"),
+    ]
+    for host in changed:
+        events.append(HostMoved(host=host.name, attempt=host.attempt + 1, to=HostState.PENDING))
+    return events
+
+
+def next_events(view: RunView) -> list[Event]:
+    """The next wave of undos, newest ring first, or the end."""
+    if view.in_flight():
+        return []
+    for ring in reversed(view.rings.values()):
+        waiting = _waiting(view, ring)
+        if waiting:
+            size = max(1, amount(ring.policy.max_concurrent, ring.size))
+            return [_begin(view, name) for name in waiting[:size]]
+    return [_end(view)]
+
+
+def _waiting(view: RunView, ring: RingView) -> list[str]:
+    return [
+        name
+        for wave in reversed(ring.waves)
+        for name in wave
+        if view.hosts[name].touched
+        and view.hosts[name].state is HostState.PENDING
+        and view.hosts[name].attempt > 1
+    ]
+
+
+def _begin(view: RunView, name: str) -> HostMoved:
+    host = view.hosts[name]
+    unsafe = [] if view.force_undo else view.unsafe(host)
+    if unsafe:
+        return HostMoved(
+            host=name,
+            attempt=host.attempt,
+            to=HostState.SKIPPED,
+            reason=f"unsafe to undo: {', '.join(unsafe)}; --force undoes it all the same",
+        )
+    stage = Stage.DRAIN if view.policy(host).drain and not host.drained else Stage.UNDO
+    return HostMoved(
+        host=name, attempt=host.attempt, to=HostState.ROLLING_BACK, stage=stage, reason=view.reason
+    )
+
+
+def _end(view: RunView) -> RunMoved:
+    left = [
+        host.name
+        for host in view.hosts.values()
+        if host.touched and host.state in states.SETTLED and host.attempt > 1
+    ]
+    if left:
+        return RunMoved(
+            to=RunState.NEEDS_HUMAN,
+            reason=f"{len(left)} {'host is' if len(left) == 1 else 'hosts are'} not undone:"
+            f" {', '.join(left[:5])}{', …' if len(left) > 5 else ''}",
+        )
+    return RunMoved(to=RunState.ROLLED_BACK, reason=view.reason)

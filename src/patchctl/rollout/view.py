@@ -1,0 +1,327 @@
+"""A run as its journal tells it: entries folded into one mutable view.
+
+The view is the only thing the engine looks at, and it is built from nothing but the plan and the
+journal, so a new controller sees what the old one saw.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..models.plan import Amount, Plan, RingPolicy, Transition
+from ..models.rollout import (
+    CommandKind,
+    CommandTaken,
+    ControllerTook,
+    Entry,
+    HostMoved,
+    HostState,
+    OutcomeStatus,
+    ProcessIdentity,
+    RingMoved,
+    RingState,
+    RunCreated,
+    RunMoved,
+    RunState,
+    ShardOver,
+    ShardProcess,
+    ShardStarted,
+    Stage,
+    StageAnswered,
+    WaveStarted,
+)
+from . import states
+
+
+def amount(value: Amount, size: int) -> int:
+    """Hosts that an amount means in a ring of `size`; percentages round up."""
+    if value.percent is not None:
+        return -(-size * value.percent // 100)
+    return value.hosts or 0
+
+
+@dataclass
+class HostView:
+    """One host's present attempt. Times are epoch milliseconds."""
+
+    name: str
+    ring: str
+    wave: int
+    cohort: str
+    state: HostState = HostState.PENDING
+    stage: Stage | None = None
+    attempt: int = 1
+    transaction: str = ""
+    reason: str = ""
+    since: int = 0
+    tries: int = 0
+    not_before: int = 0
+    counted: bool = False
+    reconciled: bool = False
+    touched: bool = False
+    drained: bool = False
+    undoing: bool = False
+    reboot_required: bool = False
+    rebooted: bool = False
+    final_stage: Stage | None = None
+    failed_stage: Stage | None = None
+    evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+@dataclass
+class RingView:
+    """One ring: its waves, its counters, its budget."""
+
+    name: str
+    policy: RingPolicy
+    waves: list[list[str]]
+    state: RingState = RingState.PENDING
+    reason: str = ""
+    wave: int = 0
+    since: int = 0
+    approved: bool = False
+    accepted: int = 0
+    counted: int = 0
+    counters: Counter[HostState] = field(default_factory=Counter)
+
+    @property
+    def size(self) -> int:
+        return sum(len(wave) for wave in self.waves)
+
+    @property
+    def budget(self) -> int:
+        """Hosts that may end other than succeeded; failures an operator accepted come on top."""
+        return max(amount(self.policy.budget, self.size), self.accepted)
+
+    @property
+    def over_budget(self) -> bool:
+        return self.counted > self.budget
+
+    def in_flight(self) -> int:
+        return sum(self.counters[state] for state in states.IN_FLIGHT)
+
+
+@dataclass
+class ShardView:
+    """A shard that was handed out and is not over yet."""
+
+    id: str
+    stage: Stage
+    hosts: tuple[str, ...]
+    process: ProcessIdentity | None = None
+
+
+class RunView:
+    """Fold of the journal. `apply` refuses steps that the tables do not have."""
+
+    def __init__(self, run: str, plan: Plan) -> None:
+        self.run = run
+        self.plan = plan
+        self.state = RunState.PLANNED
+        self.reason = ""
+        self.created = False
+        self.by = ""
+        self.fence = 0
+        self.controller: ProcessIdentity | None = None
+        self.seq = 0
+        self.last_at = 0
+        self.paused_from = RunState.RUNNING
+        self.operator_paused = False
+        self.force_undo = False
+        self.shards: dict[str, ShardView] = {}
+        self.cohorts = {cohort.id: cohort for cohort in plan.body.cohorts}
+        self.hosts: dict[str, HostView] = {}
+        self.rings: dict[str, RingView] = {}
+        waves: dict[str, dict[int, list[str]]] = {}
+        for host in plan.body.hosts:
+            waves.setdefault(host.ring, {}).setdefault(host.wave, []).append(host.name)
+            self.hosts[host.name] = HostView(
+                name=host.name, ring=host.ring, wave=host.wave, cohort=host.cohort
+            )
+        for policy in plan.body.rings:
+            numbered = waves.get(policy.name, {})
+            ring = RingView(
+                name=policy.name,
+                policy=policy,
+                waves=[sorted(numbered[number]) for number in sorted(numbered)],
+            )
+            ring.counters[HostState.PENDING] = ring.size
+            self.rings[policy.name] = ring
+
+    # --- questions ------------------------------------------------------------------------------
+
+    def current_ring(self) -> RingView | None:
+        """The first ring that is not done."""
+        return next((r for r in self.rings.values() if r.state is not RingState.DONE), None)
+
+    def policy(self, host: HostView) -> RingPolicy:
+        """The policy of the host's ring."""
+        return self.rings[host.ring].policy
+
+    def unsafe(self, host: HostView) -> list[str]:
+        """Packages of the host's cohort that must not be undone without a person."""
+        return [
+            f"{item.package} ({item.undo_reason})" if item.undo_reason else item.package
+            for item in self.cohorts[host.cohort].transitions
+            if item.undo.value == "unsafe"
+        ]
+
+    def proven(self) -> set["ProofKey"]:
+        """Transitions that a host of this run has succeeded with."""
+        done = {h.cohort for h in self.hosts.values() if h.state is HostState.SUCCEEDED}
+        return {proof_key(t) for cohort in done for t in self.cohorts[cohort].transitions}
+
+    def in_flight(self) -> int:
+        return sum(ring.in_flight() for ring in self.rings.values())
+
+    # --- fold -----------------------------------------------------------------------------------
+
+    def replay(self, entries: Iterable[Entry]) -> "RunView":
+        """Apply entries in order and return self."""
+        for entry in entries:
+            self.apply(entry)
+        return self
+
+    def apply(self, entry: Entry) -> None:
+        """Take one entry in. Raises IllegalTransitionError for a step the tables do not have."""
+        self.seq = entry.seq
+        self.last_at = entry.at
+        event = entry.event
+        match event:
+            case RunCreated():
+                self.created = True
+                self.by = event.by
+            case RunMoved():
+                self._move_run(event)
+            case RingMoved():
+                self._move_ring(event, entry.at)
+            case WaveStarted():
+                self.rings[event.ring].wave = event.wave
+            case HostMoved():
+                self._move_host(event, entry.at)
+            case StageAnswered():
+                self._answer(event, entry.at)
+            case ShardStarted():
+                self.shards[event.shard] = ShardView(event.shard, event.stage, event.hosts)
+            case ShardProcess():
+                self.shards[event.shard].process = event.process
+            case ShardOver():
+                self.shards.pop(event.shard, None)
+            case ControllerTook():
+                self.fence = event.fence
+                self.controller = event.process
+            case CommandTaken():
+                self._command(event)
+
+    def _move_run(self, event: RunMoved) -> None:
+        states.check_run(self.state, event.to)
+        if event.to is RunState.PAUSED:
+            self.paused_from = self.state
+        self.state = event.to
+        self.reason = event.reason
+
+    def _move_ring(self, event: RingMoved, at: int) -> None:
+        ring = self.rings[event.ring]
+        states.check_ring(ring.name, ring.state, event.to)
+        ring.state = event.to
+        ring.reason = event.reason
+        ring.since = at
+
+    def _move_host(self, event: HostMoved, at: int) -> None:
+        host = self.hosts[event.host]
+        ring = self.rings[host.ring]
+        old = host.state
+        if event.attempt != host.attempt:
+            if event.attempt != host.attempt + 1 or event.to is not HostState.PENDING:
+                raise states.IllegalTransitionError(
+                    f"host {host.name}: attempt {host.attempt} > {event.attempt} {event.to}"
+                )
+            host.attempt = event.attempt
+            host.reconciled = False
+        elif event.to is not old:
+            states.check_host(host.name, old, event.to)
+        elif old is not HostState.ROLLING_BACK:  # only an undo has several stages in one state
+            raise states.IllegalTransitionError(f"host {host.name}: {old} > {event.to}")
+        if old is HostState.UNKNOWN:
+            host.reconciled = True
+        if event.to is not old or event.stage is not host.stage:
+            host.since = at
+            host.tries = 0
+            host.not_before = 0
+        host.state = event.to
+        if event.to in states.SETTLED:
+            host.final_stage = event.stage
+            if event.to in (HostState.FAILED, HostState.UNKNOWN) and not host.undoing:
+                host.failed_stage = event.stage
+            if event.to is not HostState.UNKNOWN:
+                host.stage = None
+        else:
+            host.stage = event.stage
+        host.transaction = event.transaction or host.transaction
+        host.reason = event.reason
+        # `touched` begins with the decision, not with the answer: a lost answer is no proof.
+        host.touched = host.touched or event.stage in (Stage.DRAIN, Stage.APPLY)
+        if event.stage is Stage.DRAIN:
+            host.drained = True
+        host.undoing = event.to is HostState.ROLLING_BACK or (
+            host.undoing and event.to is HostState.UNKNOWN
+        )
+        if event.to is HostState.ROLLED_BACK:
+            host.touched = False
+        ring.counters[old] -= 1
+        ring.counters[event.to] += 1
+        if event.to in states.COUNTED and not host.counted and not self._operator_undo():
+            host.counted = True
+            ring.counted += 1
+
+    def _operator_undo(self) -> bool:
+        return self.state in (RunState.ROLLING_BACK, RunState.ROLLED_BACK, RunState.NEEDS_HUMAN)
+
+    def _answer(self, event: StageAnswered, at: int) -> None:
+        if event.late:
+            return
+        host = self.hosts[event.host]
+        if event.evidence:
+            host.evidence[event.stage.value] = event.evidence
+        if event.evidence.get("reboot_required"):
+            host.reboot_required = True
+        if event.stage is Stage.REBOOT and event.status is OutcomeStatus.OK:
+            host.rebooted = True
+        if event.stage is Stage.UNDRAIN and event.status is OutcomeStatus.OK:
+            host.drained = False
+        if event.status in (OutcomeStatus.LOST, OutcomeStatus.UNREACHABLE):
+            host.tries += 1
+
+    def _command(self, event: CommandTaken) -> None:
+        match event.command:
+            case CommandKind.PAUSE:
+                self.operator_paused = True
+            case CommandKind.RESUME:
+                self.operator_paused = False
+                if event.force:
+                    for ring in self.rings.values():
+                        ring.accepted = ring.counted
+            case CommandKind.APPROVE:
+                for ring in self.rings.values():
+                    if event.ring in ("", ring.name):
+                        ring.approved = True
+            case CommandKind.ROLLBACK:
+                self.force_undo = event.force
+            case CommandKind.ABORT:
+                pass
+
+
+ProofKey = tuple[str, str, str, str, str, str]
+
+
+def proof_key(transition: Transition) -> ProofKey:
+    """What an earlier ring must have proven: the same step to the same bytes."""
+    return (
+        transition.package,
+        transition.arch,
+        transition.action.value,
+        transition.from_,
+        transition.to,
+        transition.file.sha256 if transition.file else "",
+    )

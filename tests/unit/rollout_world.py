@@ -1,0 +1,222 @@
+"""A small world for the state machine's tests: a plan, simulated hosts, a journal in memory."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from patchctl.executors.simulated import (
+    Script,
+    SimulatedExecutor,
+    SimulatedHost,
+    VirtualClock,
+    all_well,
+)
+from patchctl.models.canonical import digest
+from patchctl.models.facts import PackageManager
+from patchctl.models.plan import (
+    Action,
+    Amount,
+    Artifact,
+    Cohort,
+    OnFailure,
+    Plan,
+    PlanAbout,
+    PlanBody,
+    PlannedHost,
+    Promote,
+    RebootPolicy,
+    RingPolicy,
+    RollbackReady,
+    Selection,
+    SelectionMode,
+    Transition,
+    Undo,
+    UnprovenPolicy,
+    UpdaterPolicy,
+)
+from patchctl.models.rollout import Command, Entry, Event, ProcessIdentity, RunState
+from patchctl.rollout.engine import Engine, Limits
+from patchctl.rollout.interfaces import EventSink
+from patchctl.rollout.view import RunView
+
+RUN = "r-1"
+ME = ProcessIdentity(pid=1, pgid=1, start=1, boot_id="b")
+
+
+def ring(
+    name: str,
+    *,
+    budget: Amount | None = None,
+    max_concurrent: Amount | None = None,
+    soak_s: int = 0,
+    promote: Promote = Promote.AUTO,
+    on_failure: OnFailure = OnFailure.ROLLBACK,
+    reboot: RebootPolicy = RebootPolicy.NEVER,
+    drain: str = "",
+    undrain: str = "",
+) -> RingPolicy:
+    """A ring's policy with careful defaults."""
+    return RingPolicy(
+        name=name,
+        budget=budget or Amount(hosts=0),
+        max_concurrent=max_concurrent or Amount(percent=100),
+        soak_s=soak_s,
+        promote=promote,
+        reboot=reboot,
+        on_failure=on_failure,
+        rollback_ready=RollbackReady.REQUIRE,
+        updaters=UpdaterPolicy.REFUSE,
+        drain=drain,
+        undrain=undrain,
+    )
+
+
+def cohort(ident: str = "c-1", *, to: str = "2", undo: Undo = Undo.SAFE) -> Cohort:
+    """A cohort that upgrades one package."""
+    return Cohort(
+        id=ident,
+        manager=PackageManager.APT,
+        download_bytes=10,
+        transitions=(
+            Transition(
+                package="web",
+                arch="all",
+                action=Action.UPGRADE,
+                from_="1",
+                to=to,
+                file=Artifact(name=f"web_{to}_all.deb", size=10, sha256="ab" * 32),
+                undo=undo,
+                undo_reason="new upstream version" if undo is Undo.UNSAFE else "",
+            ),
+        ),
+    )
+
+
+def plan(
+    rings: Sequence[RingPolicy],
+    hosts: dict[str, list[list[str]]],
+    *,
+    cohorts: Sequence[Cohort] = (),
+    cohort_of: Callable[[str], str] = lambda _: "c-1",
+    unproven: UnprovenPolicy = UnprovenPolicy.HOLD,
+) -> Plan:
+    """A plan whose `hosts` are waves by ring."""
+    body = PlanBody(
+        version=1,
+        as_of=1_750_000_000,
+        expires=1_760_000_000,
+        selection=Selection(mode=SelectionMode.SECURITY),
+        fleet="sha256:0",
+        policy="sha256:0",
+        snapshots=(),
+        rings=tuple(rings),
+        unproven_policy=unproven,
+        cohorts=tuple(cohorts) or (cohort(),),
+        hosts=tuple(
+            PlannedHost(name=name, ring=r, wave=number, cohort=cohort_of(name), machine_id="m")
+            for r, waves in hosts.items()
+            for number, wave in enumerate(waves, 1)
+            for name in wave
+        ),
+        left_out=(),
+        unproven=(),
+    )
+    return Plan(
+        digest=digest(body), body=body, about=PlanAbout(created=0, author="a", tool="patchctl")
+    )
+
+
+class MemoryJournal:
+    """rollout.interfaces.Journal in memory; entries live as long as the world."""
+
+    def __init__(self, entries: list[Entry], clock: VirtualClock) -> None:
+        self.entries = entries
+        self._clock = clock
+
+    def append(self, run: str, events: Sequence[Event]) -> Sequence[Entry]:
+        new = [
+            Entry(seq=len(self.entries) + n, run=run, at=self._clock.now_ms(), event=event)
+            for n, event in enumerate(events, 1)
+        ]
+        self.entries += new
+        return new
+
+    def read(self, run: str, after: int = 0) -> Iterable[Entry]:
+        return [entry for entry in self.entries if entry.run == run and entry.seq > after]
+
+
+class MemoryMailbox:
+    """rollout.interfaces.Mailbox in memory."""
+
+    def __init__(self) -> None:
+        self.commands: list[Command] = []
+
+    def pending(self, run: str) -> Sequence[Command]:
+        return [command for command in self.commands if command.run == run]
+
+    def take(self, command: Command) -> None:
+        self.commands.remove(command)
+
+
+@dataclass
+class World:
+    """Everything that outlives a controller."""
+
+    plan: Plan
+    script: Script = all_well
+    clock: VirtualClock = field(default_factory=VirtualClock)
+    entries: list[Entry] = field(default_factory=list)
+    mailbox: MemoryMailbox = field(default_factory=MemoryMailbox)
+    fence: int = 0
+    sinks: Sequence[EventSink] = ()
+    limits: Limits = field(default_factory=Limits)
+
+    def __post_init__(self) -> None:
+        self.hosts = {h.name: SimulatedHost(h.name) for h in self.plan.body.hosts}
+        self.executors: list[SimulatedExecutor] = []
+
+    def engine(self) -> Engine:
+        """A controller that takes the run."""
+        self.fence += 1
+        executor = SimulatedExecutor(self.hosts, self.clock, self.script)
+        self.executors.append(executor)
+        engine = Engine(
+            RUN,
+            self.plan,
+            executor=executor,
+            journal=self.journal(),
+            mailbox=self.mailbox,
+            clock=self.clock,
+            sinks=self.sinks,
+            limits=self.limits,
+        )
+        if not self.entries:
+            engine.create("tester")
+        engine.take(self.fence, ME, "tester")
+        return engine
+
+    def journal(self) -> MemoryJournal:
+        return MemoryJournal(self.entries, self.clock)
+
+    def run(self) -> RunView:
+        """A whole run by one controller."""
+        engine = self.engine()
+        engine.carry(wait=False)
+        return engine.view
+
+    def view(self) -> RunView:
+        """What a reader of the journal sees."""
+        return RunView(RUN, self.plan).replay(self.journal().read(RUN))
+
+
+def three_rings(**production: object) -> list[RingPolicy]:
+    """Staging, canary, production without soaks."""
+    return [ring("staging"), ring("canary"), ring("production", **production)]  # type: ignore[arg-type]
+
+
+SIX = {
+    "staging": [["s1", "s2"]],
+    "canary": [["k1"]],
+    "production": [["p1", "p2"], ["p3"]],
+}
+
+__all__ = ["RUN", "SIX", "MemoryMailbox", "RunState", "World", "cohort", "plan", "ring"]
