@@ -1,0 +1,236 @@
+"""Ansible's inventories: read by `ansible-inventory`, written as YAML.
+
+`ansible-inventory --list` in its merged form is used, not `--export`: tried with both, vaulted
+values, `!unsafe` and Jinja survive in each, but `--export` leaves merging to the reader, and then
+`ansible_group_priority`, group depth and `host_vars/` beside several sources would have to be
+decided here again. What the merged form lacks is `inventory_dir` and `inventory_file`; a
+constructed source that is read last copies them.
+"""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from ...errors import AdapterError, InvalidInputError
+from .environment import clean_environment, program
+from .inventory_errors import explain, misspelled, warnings_in
+
+TIMEOUT_S = 300  # cloud sources page through thousands of instances
+
+
+class VaultAccess(Protocol):
+    """The part of a connection that opens vaulted values."""
+
+    @property
+    def vault_ids(self) -> tuple[str, ...]: ...
+    @property
+    def vault_password_file(self) -> str: ...
+    @property
+    def vault_password(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class RawInventory:
+    """What ansible-inventory says, untemplated.
+
+    `hosts`: name -> merged variables, with `inventory_dir` and `inventory_file`. `groups`: name ->
+    (direct hosts, direct children), without `all` and `ungrouped`. A vaulted value is
+    `{"__ansible_vault": ciphertext}`, an unsafe one `{"__ansible_unsafe": text}`.
+    """
+
+    hosts: Mapping[str, dict[str, Any]]
+    groups: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
+    warnings: tuple[str, ...] = ()
+
+
+def load(sources: Sequence[str], vault: VaultAccess, cwd: Path) -> RawInventory:
+    """Read the sources together, as `ansible -i A -i B` would from the folder `cwd`.
+
+    A source is a path, relative to `cwd` or absolute, or a list of names with a comma. Raises
+    InvalidInputError with file and line where any source is missing or unreadable: Ansible itself
+    would warn and go on with fewer hosts.
+    """
+    _check_exist(sources, cwd)
+    with tempfile.TemporaryDirectory(prefix="patchctl-inventory-") as folder:
+        private = Path(folder)
+        arguments = [str(program("ansible-inventory")), "--list"]
+        for source in sources:
+            arguments += ["-i", source]
+        arguments += ["-i", str(_origins(private)), *_vault_arguments(vault, private, cwd)]
+        environment = clean_environment(os.environ)
+        environment["ANSIBLE_CONFIG"] = str(_configuration(private, sources, cwd))
+        code, out, err = _run(arguments, cwd, environment)
+    if code != 0:
+        raise explain(err, sources, cwd)
+    if wrong := misspelled(err, sources, cwd):
+        raise wrong
+    return _raw(out, warnings_in(err))
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+_DIR, _FILE = "patchctl_inventory_dir", "patchctl_inventory_file"
+
+
+def _origins(private: Path) -> Path:
+    path = private / "zz_constructed.yml"
+    path.write_text(
+        "plugin: ansible.builtin.constructed\n"
+        "strict: true\n"
+        f"compose: {{{_DIR}: inventory_dir, {_FILE}: inventory_file}}\n"
+    )
+    return path
+
+
+def _configuration(private: Path, sources: Sequence[str], cwd: Path) -> Path:
+    """Any unreadable source is an error. A private key beside the sources is none of them, though
+    Ansible tries to read it as one; `{{ inventory_dir }}/key` is common."""
+    keys = "|".join(re.escape(name) for name in sorted(_key_files(sources, cwd)))
+    path = private / "ansible.cfg"
+    path.write_text(
+        "[defaults]\n"
+        "duplicate_dict_key = error\n"
+        "devel_warning = false\n"
+        "[inventory]\n"
+        "unparsed_is_failed = true\n"
+        "any_unparsed_is_failed = true\n"
+        + (f"ignore_patterns = ^({keys})$\n".replace("%", "%%") if keys else "")
+    )
+    return path
+
+
+def _key_files(sources: Sequence[str], cwd: Path) -> Iterator[str]:
+    for source in sources:
+        folder = cwd / source
+        for path in sorted(folder.rglob("*")) if folder.is_dir() else ():
+            with contextlib.suppress(OSError):
+                if path.is_file() and _begins_with(path, b"-----BEGIN "):
+                    yield path.name
+
+
+def _begins_with(path: Path, start: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
+
+
+def _check_exist(sources: Sequence[str], cwd: Path) -> None:
+    for source in sources:
+        if "," not in source and not (cwd / source).exists():
+            raise InvalidInputError("no such inventory source", where=source)
+
+
+def _vault_arguments(vault: VaultAccess, private: Path, cwd: Path) -> list[str]:
+    arguments = []
+    for identity in vault.vault_ids:
+        arguments += ["--vault-id", identity]
+    if vault.vault_password_file:
+        arguments += ["--vault-password-file", str(cwd / vault.vault_password_file)]
+    if vault.vault_password is not None:
+        path = private / "vault-password"
+        path.touch(mode=0o600)
+        path.write_text(vault.vault_password)
+        arguments += ["--vault-password-file", str(path)]
+    return arguments
+
+
+def _run(arguments: list[str], cwd: Path, environment: dict[str, str]) -> tuple[int, str, str]:
+    """A session of its own, so that a source that hangs ends with its children."""
+    try:
+        process = subprocess.Popen(
+            arguments,
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise AdapterError(f"ansible-inventory does not start: {error.strerror}") from error
+    try:
+        out, err = process.communicate(timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise InvalidInputError(
+            f"the inventory was not read within {TIMEOUT_S} s",
+            hint="run the sources one by one with ansible-inventory to see which one hangs",
+        ) from error
+    finally:
+        if process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+    return process.returncode, out, err
+
+
+def _raw(out: str, warnings: tuple[str, ...]) -> RawInventory:
+    try:
+        parsed = json.loads(out)
+        variables: dict[str, dict[str, Any]] = parsed.pop("_meta")["hostvars"]
+        groups = {
+            name: (tuple(entry.get("hosts", ())), tuple(entry.get("children", ())))
+            for name, entry in parsed.items()
+        }
+    except (ValueError, KeyError, AttributeError) as error:
+        raise AdapterError(f"ansible-inventory answered something unknown: {error}") from error
+    names = {host for hosts, _ in groups.values() for host in hosts} | set(variables)
+    return RawInventory(
+        hosts={name: _with_origin(variables.get(name, {})) for name in sorted(names)},
+        groups={
+            name: entry for name, entry in sorted(groups.items()) if name not in _IMPLIED_GROUPS
+        },
+        warnings=warnings,
+    )
+
+
+_IMPLIED_GROUPS = ("all", "ungrouped")
+
+
+def _with_origin(variables: dict[str, Any]) -> dict[str, Any]:
+    found = dict(variables)
+    for name, ours in (("inventory_dir", _DIR), ("inventory_file", _FILE)):
+        value = found.pop(ours, None)
+        # Ansible marks what a constructed source computes as unsafe; these are its own paths.
+        value = value.get("__ansible_unsafe") if isinstance(value, dict) else value
+        if value is not None:
+            found[name] = value
+    return found
+
+
+# --- writing ------------------------------------------------------------------------------------
+
+
+class _Dumper(yaml.SafeDumper):
+    """Aliases off: a person may have to read a run's inventory."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _mapping(dumper: yaml.SafeDumper, data: dict[Any, Any]) -> yaml.Node:
+    if len(data) == 1:
+        (key, value), *_ = data.items()
+        if key == "__ansible_vault" and isinstance(value, str):
+            return dumper.represent_scalar("!vault", value, style="|")
+        if key == "__ansible_unsafe" and isinstance(value, str):
+            return dumper.represent_scalar("!unsafe", value)
+    return dumper.represent_dict(data)
+
+
+_Dumper.add_representer(dict, _mapping)
+
+
+def to_yaml(inventory: Mapping[str, Any]) -> str:
+    """A generated inventory as text for Ansible's yaml plugin, with `!vault` and `!unsafe` tags."""
+    return yaml.dump(dict(inventory), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
