@@ -291,11 +291,14 @@ class Resolution(Model):
 
     `error` is one line when it could not; `transitions` is empty then. `uris` are where the host
     would fetch the files from, by file name; they are not part of the plan's identity.
+    `dropped` are requested updates that the host's package manager would not take. `needed_kib` is
+    the space that the transaction needs, by the path it writes to.
     """
 
     host: str
     manager: PackageManager
     transitions: tuple[Transition, ...] = ()
+    dropped: tuple[LeftOut, ...] = ()
     error: str = ""
     uris: dict[str, str] = {}
     needed_kib: dict[str, int] = {}

@@ -1,1 +1,1 @@
-"""Select, freeze, cohorts, waves, digest. Pure."""
+"""Assessment and snapshot to a frozen plan. Pure: no file, no network, no clock."""

@@ -1,0 +1,46 @@
+"""Cohorts: hosts with an identical closed transaction share one list."""
+
+from collections.abc import Iterable, Sequence
+from fnmatch import fnmatchcase
+
+from ..models import canonical
+from ..models.facts import PackageManager
+from ..models.plan import Cohort, Transition
+from .undo import classify
+
+# What platforms ask a reboot for: `needs-restarting -r` of dnf-utils, notify-reboot-required of
+# Debian's and Ubuntu's packages.
+_REBOOT = (
+    "linux-image-*",
+    "kernel",
+    "kernel-core",
+    "kernel-rt*",
+    "linux-firmware",
+    "intel-microcode",
+    "amd64-microcode",
+    "microcode_ctl",
+    "libc6",
+    "glibc",
+    "systemd",
+    "dbus",
+    "dbus-broker",
+    "dbus-daemon",
+)
+
+
+def cohort(
+    manager: PackageManager, transitions: Iterable[Transition], undo_safe: Sequence[str] = ()
+) -> Cohort:
+    """The cohort of one closed transaction. Equal transactions give equal cohorts."""
+    rows = tuple(
+        classify(one, undo_safe)
+        for one in sorted(transitions, key=lambda one: (one.package, one.arch, one.from_, one.to))
+    )
+    content = canonical.digest({"manager": manager, "transitions": rows})
+    return Cohort(
+        id="c-" + content.removeprefix("sha256:")[:12],
+        manager=manager,
+        transitions=rows,
+        download_bytes=sum(one.file.size for one in rows if one.file is not None),
+        reboot=any(fnmatchcase(one.package, glob) for one in rows for glob in _REBOOT),
+    )

@@ -1,0 +1,132 @@
+"""What differs between two plans, for a review."""
+
+from ..models.base import Model, Record
+from ..models.plan import Action, LeftOut, Plan, PlanBody, PlannedHost, Transition
+
+
+class Change(Record):
+    """One transition on some hosts."""
+
+    package: str
+    arch: str
+    action: Action
+    from_version: str
+    to_version: str
+    hosts: tuple[str, ...]
+
+
+class Moved(Record):
+    """A host in another ring or wave."""
+
+    host: str
+    before: str
+    after: str
+
+
+class PlanDiff(Model):
+    """From plan `before` to plan `after`, by digest. All tuples are sorted.
+
+    `added` and `removed` are transitions that hosts get only in the one or the other plan;
+    `files_changed` are packages whose version is the same and whose file is not.
+    """
+
+    before: str
+    after: str
+    hosts_added: tuple[str, ...]
+    hosts_removed: tuple[str, ...]
+    moved: tuple[Moved, ...]
+    added: tuple[Change, ...]
+    removed: tuple[Change, ...]
+    files_changed: tuple[Change, ...]
+    left_out_added: tuple[LeftOut, ...]
+    left_out_removed: tuple[LeftOut, ...]
+    selection_changed: bool
+    policy_changed: bool
+    expires_before: int
+    expires_after: int
+
+    @property
+    def same(self) -> bool:
+        """True where the plans are one."""
+        return self.before == self.after
+
+
+_Key = tuple[str, str, Action, str, str]
+
+
+def diff(before: Plan, after: Plan) -> PlanDiff:
+    """What `after` has that `before` has not, and the other way round."""
+    old, new = before.body, after.body
+    old_rows, new_rows = _rows(old), _rows(new)
+    old_hosts, new_hosts = _hosts(old), _hosts(new)
+    both = old_hosts.keys() & new_hosts.keys()
+    return PlanDiff(
+        before=before.digest,
+        after=after.digest,
+        hosts_added=tuple(sorted(new_hosts.keys() - old_hosts.keys())),
+        hosts_removed=tuple(sorted(old_hosts.keys() - new_hosts.keys())),
+        moved=tuple(
+            Moved(host=name, before=_place(old_hosts[name]), after=_place(new_hosts[name]))
+            for name in sorted(both)
+            if _place(old_hosts[name]) != _place(new_hosts[name])
+        ),
+        added=_changes(new_rows.keys() - old_rows.keys()),
+        removed=_changes(old_rows.keys() - new_rows.keys()),
+        files_changed=_changes(
+            {
+                key
+                for key in old_rows.keys() & new_rows.keys()
+                if old_rows[key].file != new_rows[key].file
+            }
+        ),
+        left_out_added=_left_out(new, old),
+        left_out_removed=_left_out(old, new),
+        selection_changed=old.selection != new.selection,
+        policy_changed=old.policy != new.policy,
+        expires_before=old.expires,
+        expires_after=new.expires,
+    )
+
+
+def _hosts(body: PlanBody) -> dict[str, PlannedHost]:
+    return {host.name: host for host in body.hosts}
+
+
+def _place(host: PlannedHost) -> str:
+    return f"{host.ring} wave {host.wave}"
+
+
+def _rows(body: PlanBody) -> dict[tuple[str, _Key], Transition]:
+    cohorts = {one.id: one for one in body.cohorts}
+    return {
+        (host.name, (one.package, one.arch, one.action, one.from_, one.to)): one
+        for host in body.hosts
+        for one in cohorts[host.cohort].transitions
+    }
+
+
+def _changes(rows: set[tuple[str, _Key]]) -> tuple[Change, ...]:
+    hosts: dict[_Key, list[str]] = {}
+    for host, key in rows:
+        hosts.setdefault(key, []).append(host)
+    return tuple(
+        Change(
+            package=key[0],
+            arch=key[1],
+            action=key[2],
+            from_version=key[3],
+            to_version=key[4],
+            hosts=tuple(sorted(hosts[key])),
+        )
+        for key in sorted(hosts)
+    )
+
+
+def _left_out(here: PlanBody, there: PlanBody) -> tuple[LeftOut, ...]:
+    # The detail is for people and may name sizes or times; it makes no difference.
+    known = {(one.host, one.reason, one.package, one.version) for one in there.left_out}
+    return tuple(
+        one
+        for one in here.left_out
+        if (one.host, one.reason, one.package, one.version) not in known
+    )

@@ -1,0 +1,175 @@
+"""Freeze: what select, resolve and fetch left becomes the body of a plan, and its digest."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from ..errors import UsageError
+from ..models import canonical
+from ..models.facts import HostFacts
+from ..models.fleet import Fleet, Host
+from ..models.plan import (
+    Cohort,
+    LeftOut,
+    Plan,
+    PlanAbout,
+    PlanBody,
+    PlannedHost,
+    RebootPolicy,
+    Resolution,
+    RingPolicy,
+    Selection,
+    SnapshotRef,
+)
+from ..models.settings import Settings
+from ..models.snapshot import Snapshot
+from .cohorts import cohort
+from .unproven import unproven
+from .waves import waves
+
+VERSION = 1
+
+
+def freeze(
+    *,
+    fleet: Fleet,
+    snapshot: Snapshot,
+    selection: Selection,
+    settings: Settings,
+    resolutions: Iterable[Resolution],
+    left_out: Iterable[LeftOut],
+) -> PlanBody:
+    """The body. Equal inputs give equal bytes, in whatever order they come.
+
+    `resolutions` are those that the plan takes: every host has a ring of the settings and facts in
+    the snapshot; two resolutions of one host are a caller's bug.
+    """
+    taken = {one.host: one for one in resolutions}
+    hosts = {host.name: host for host in fleet.hosts if host.name in taken}
+    facts = {one.name: one.facts for one in snapshot.hosts if one.facts is not None}
+    assigned = {
+        name: cohort(one.manager, one.transitions, settings.undo_safe)
+        for name, one in taken.items()
+    }
+    cohorts = {one.id: one for one in assigned.values()}
+    placed = {
+        ring.name: {
+            name: assigned[name].id
+            for name, host in sorted(hosts.items())
+            if host.ring == ring.name
+        }
+        for ring in settings.rings
+    }
+    if sum(map(len, placed.values())) != len(taken):
+        raise ValueError("every planned host is in the fleet and in a ring of the settings")
+    return PlanBody(
+        version=VERSION,
+        as_of=snapshot.taken,
+        expires=snapshot.taken + settings.plan_expires_s,
+        selection=msgspec.structs.replace(selection, packages=tuple(sorted(selection.packages))),
+        fleet=_fleet_digest(hosts.values()),
+        policy=_policy_digest(settings),
+        snapshots=tuple(
+            SnapshotRef(host=one.name, facts=one.facts_digest)
+            for one in sorted(snapshot.hosts, key=lambda one: one.name)
+            if one.facts_digest
+        ),
+        rings=settings.rings,
+        unproven_policy=settings.unproven,
+        cohorts=tuple(cohorts[key] for key in sorted(cohorts)),
+        hosts=tuple(
+            planned
+            for ring in settings.rings
+            for planned in _ring_hosts(ring, placed[ring.name], assigned, facts)
+        ),
+        left_out=tuple(
+            sorted(
+                set(left_out),
+                key=lambda one: (one.host, one.package, one.reason, one.version, one.detail),
+            )
+        ),
+        unproven=unproven(settings.ring_names, cohorts, placed),
+    )
+
+
+def seal(body: PlanBody, about: PlanAbout) -> Plan:
+    """The plan of that body: its digest is its identity."""
+    return Plan(digest=canonical.digest(body), body=body, about=about)
+
+
+def _ring_hosts(
+    ring: RingPolicy,
+    placed: dict[str, str],
+    assigned: dict[str, Cohort],
+    facts: dict[str, HostFacts],
+) -> list[PlannedHost]:
+    rows = []
+    for number, wave in enumerate(waves(list(placed), ring.max_concurrent), start=1):
+        for name in wave:
+            reboots = ring.reboot is RebootPolicy.IF_REQUIRED and (
+                assigned[name].reboot or facts[name].reboot_required
+            )
+            rows.append(
+                PlannedHost(
+                    name=name,
+                    ring=ring.name,
+                    wave=number,
+                    cohort=placed[name],
+                    machine_id=facts[name].machine_id,
+                    expected_reboot=reboots,
+                    expected_s=expected_seconds(assigned[name], reboots=reboots),
+                )
+            )
+    return rows
+
+
+def expected_seconds(cohort: Cohort, *, reboots: bool) -> int:
+    """A coarse guess: 15 s for the stages around it, 1 s a package, 4 MiB/s, 120 s a reboot."""
+    return (
+        15
+        + len(cohort.transitions)
+        + cohort.download_bytes // (4 * 1024 * 1024)
+        + (120 if reboots else 0)
+    )
+
+
+def _fleet_digest(hosts: Iterable[Host]) -> str:
+    """Of the planned hosts only: an edit that touches none of them leaves the plan as it is."""
+    return canonical.digest(
+        [_without_floats(msgspec.to_builtins(one)) for one in sorted(hosts, key=lambda h: h.name)]
+    )
+
+
+def _without_floats(value: Any) -> Any:
+    """Inventory variables may be floats, canonical JSON has none; repr is their shortest text."""
+    if isinstance(value, float):
+        return {"float": repr(value)}
+    if isinstance(value, dict):
+        return {str(key): _without_floats(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_floats(item) for item in value]
+    return value
+
+
+def _policy_digest(settings: Settings) -> str:
+    return canonical.digest(
+        {
+            "rings": settings.rings,
+            "unproven": settings.unproven,
+            "allow_removals": settings.allow_removals,
+            "undo_safe": sorted(settings.undo_safe),
+            "plan_expires_s": settings.plan_expires_s,
+        }
+    )
+
+
+def check_rings(rings: Sequence[RingPolicy], fleet: Fleet) -> None:
+    """Raises UsageError where the fleet has a ring that the settings do not name."""
+    names = {ring.name for ring in rings}
+    for host in fleet.hosts:
+        if host.ring is not None and host.ring not in names:
+            raise UsageError(
+                f"host {host.name} is in ring {host.ring!r}, which the settings do not name",
+                hint=f"use one of {', '.join(ring.name for ring in rings)}",
+            )

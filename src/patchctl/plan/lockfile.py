@@ -1,0 +1,64 @@
+"""The bytes of a `patch.lock`: canonical JSON of `{digest, body, about}`, verified when read."""
+
+import msgspec
+
+from ..errors import IntegrityError, InvalidInputError
+from ..models import canonical
+from ..models.plan import Plan
+from .freeze import VERSION
+
+
+class _Raw(msgspec.Struct):
+    digest: str
+    body: msgspec.Raw
+
+
+class _Version(msgspec.Struct):
+    version: int
+
+
+def encode(plan: Plan) -> bytes:
+    """Canonical JSON with a newline at its end."""
+    return canonical.encode(plan) + b"\n"
+
+
+def decode(data: bytes, where: str) -> Plan:
+    """The plan in `data`; `where` names its source in errors.
+
+    Raises InvalidInputError where it is no plan or one of another version, IntegrityError where
+    its body does not have the digest that it says.
+    """
+    try:
+        raw = msgspec.json.decode(data, type=_Raw)
+        version = msgspec.json.decode(raw.body, type=_Version).version
+        body = canonical.digest(msgspec.json.decode(raw.body))
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError, RecursionError) as error:
+        raise _no_plan(where, error) from error
+    if version != VERSION:
+        raise InvalidInputError(
+            f"plan format {version} is not known to this patchctl",
+            where=where,
+            hint="make the plan again, or use the patchctl that made it",
+        )
+    if raw.digest != body:
+        raise _changed(where, raw.digest)
+    try:
+        plan = msgspec.json.decode(data, type=Plan)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise _no_plan(where, error) from error
+    if canonical.digest(plan.body) != body:  # a default that is written out, an int as a float
+        raise _changed(where, raw.digest)
+    return plan
+
+
+def _no_plan(where: str, error: Exception) -> InvalidInputError:
+    return InvalidInputError(
+        f"no plan: {error}", where=where, hint="name a file made by `patchctl plan create`"
+    )
+
+
+def _changed(where: str, digest: str) -> IntegrityError:
+    return IntegrityError(
+        f"{where}: the content does not have the plan's digest {digest[:19]}",
+        hint="it was changed after it was made; make a new plan instead of editing one",
+    )

@@ -1,0 +1,220 @@
+"""Select: which updates of which hosts are asked for, and why the others are not."""
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from ..errors import UsageError
+from ..models.base import Record
+from ..models.facts import HostFacts, Package, PackageManager, PendingUpdate
+from ..models.fleet import Fleet, Host
+from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
+from ..models.snapshot import HostStatus, Snapshot
+from . import grammar
+
+SUPPORTED = frozenset({PackageManager.APT})
+
+
+class Wanted(Record):
+    """One package that is asked for, in one version."""
+
+    package: str
+    arch: str
+    version: str
+
+
+class HostRequest(Record):
+    """What is asked of one host. `wanted` is sorted: in a conflict the earlier one stays."""
+
+    host: str
+    ring: str
+    manager: PackageManager
+    wanted: tuple[Wanted, ...]
+
+
+class Selected(Record):
+    """The answer of select. `unmatched` are names of the selection that no host has."""
+
+    requests: tuple[HostRequest, ...]
+    left_out: tuple[LeftOut, ...]
+    unmatched: tuple[str, ...] = ()
+
+
+def package_specs(packages: Iterable[str]) -> dict[str, str]:
+    """`NAME` and `NAME=VERSION` as name to version, "" where none is given.
+
+    Raises UsageError on anything else, and on a name that is given twice.
+    """
+    specs: dict[str, str] = {}
+    for text in packages:
+        name, equals, version = text.partition("=")
+        if not grammar.is_name(name) or (equals and not grammar.is_version(version)):
+            raise UsageError(
+                f"--package {text!r} is no package name",
+                hint="write NAME or NAME=VERSION, for example openssl=3.0.15-1~deb12u1",
+            )
+        if name in specs:
+            raise UsageError(f"--package {name} is given twice", hint="name it once")
+        specs[name] = version
+    return specs
+
+
+def select(
+    fleet: Fleet,
+    snapshot: Snapshot,
+    selection: Selection,
+    limit: Collection[str] | None = None,
+) -> Selected:
+    """What to ask of whom. `limit` are the host names that the selection's limit means, None all.
+
+    Every host of the fleet is in a request, or has at least one line in `left_out`, or both.
+    """
+    specs = package_specs(selection.packages)
+    results = {result.name: result for result in snapshot.hosts}
+    requests: list[HostRequest] = []
+    left_out: list[LeftOut] = []
+    seen: set[str] = set()
+    for host in fleet.hosts:
+        facts: HostFacts | None = None
+        refusal: LeftOut | None
+        if limit is not None and host.name not in limit:
+            refusal = _host(host, LeftOutReason.NOT_SELECTED, "outside of --limit")
+        elif (result := results.get(host.name)) is None:
+            refusal = _host(host, LeftOutReason.DISCOVERY_FAILED, f"not in snapshot {snapshot.id}")
+        else:
+            facts = result.facts
+            refusal = _unfit(host, result.status, result.reason, facts)
+        if refusal is not None or facts is None:
+            left_out.append(refusal or _host(host, LeftOutReason.DISCOVERY_FAILED, "no facts"))
+            continue
+        seen.update(_names(facts) & specs.keys())
+        wanted, refused = _updates(host.name, facts, selection.mode, specs)
+        left_out.extend(refused)
+        if wanted and host.ring is not None:
+            requests.append(
+                HostRequest(host=host.name, ring=host.ring, manager=facts.manager, wanted=wanted)
+            )
+        elif all(line.reason in _NOT_ASKED_FOR for line in refused):
+            left_out.append(_host(host, LeftOutReason.NO_UPDATES, _NOTHING[selection.mode]))
+    return Selected(
+        requests=tuple(requests),
+        left_out=tuple(left_out),
+        unmatched=tuple(name for name in specs if name not in seen),
+    )
+
+
+_NOT_ASKED_FOR = frozenset({LeftOutReason.NOT_SECURITY, LeftOutReason.NOT_SELECTED})
+_NOTHING = {
+    SelectionMode.SECURITY: "no security update is pending",
+    SelectionMode.ALL: "no update is pending",
+    SelectionMode.PACKAGE: "none of the packages has an update",
+}
+
+
+def _host(host: Host, reason: LeftOutReason, detail: str) -> LeftOut:
+    return LeftOut(host=host.name, reason=reason, detail=detail)
+
+
+def _unfit(host: Host, status: HostStatus, reason: str, facts: HostFacts | None) -> LeftOut | None:
+    if host.ring is None:
+        return _host(host, LeftOutReason.NO_RING, host.ring_reason)
+    if status is HostStatus.UNREACHABLE:
+        return _host(host, LeftOutReason.UNREACHABLE, reason)
+    if status is HostStatus.FAILED or facts is None:
+        return _host(host, LeftOutReason.DISCOVERY_FAILED, reason)
+    if facts.manager not in SUPPORTED:
+        return _host(
+            host,
+            LeftOutReason.UNSUPPORTED_MANAGER,
+            f"package manager {facts.manager} of {facts.os.id} {facts.os.version_id}".rstrip(),
+        )
+    return None
+
+
+def _names(facts: HostFacts) -> set[str]:
+    return {name for package in facts.packages for name in (package.name, package.source) if name}
+
+
+def _updates(
+    host: str, facts: HostFacts, mode: SelectionMode, specs: Mapping[str, str]
+) -> tuple[tuple[Wanted, ...], list[LeftOut]]:
+    installed = {(package.name, package.arch): package for package in facts.packages}
+    wanted: list[Wanted] = []
+    refused: list[LeftOut] = []
+    for update in _asked_versions(facts, specs):
+        package = installed.get((update.name, update.arch))
+        reason, detail = _refusal(facts, update, package, mode, specs)
+        if reason is None:
+            wanted.append(Wanted(package=update.name, arch=update.arch, version=update.candidate))
+        else:
+            refused.append(
+                LeftOut(
+                    host=host,
+                    reason=reason,
+                    package=update.name,
+                    version=update.candidate,
+                    detail=detail,
+                )
+            )
+    return tuple(wanted), refused
+
+
+def _asked_versions(facts: HostFacts, specs: Mapping[str, str]) -> Iterator[PendingUpdate]:
+    """Pending updates, and installed packages that are asked for in another version, sorted."""
+    rows = {(update.name, update.arch): update for update in facts.pending}
+    for package in facts.packages:
+        version = specs.get(package.name) or specs.get(package.source)
+        pending = rows.get((package.name, package.arch))
+        if not version or (pending is not None and pending.candidate == version):
+            continue
+        rows.pop((package.name, package.arch), None)
+        if package.version != version:
+            rows[package.name, package.arch] = PendingUpdate(
+                name=package.name,
+                arch=package.arch,
+                installed=package.version,
+                candidate=version,
+            )
+    for key in sorted(rows):
+        yield rows[key]
+
+
+def _refusal(
+    facts: HostFacts,
+    update: PendingUpdate,
+    package: Package | None,
+    mode: SelectionMode,
+    specs: Mapping[str, str],
+) -> tuple[LeftOutReason | None, str]:
+    source = package.source if package is not None else ""
+    if mode is SelectionMode.PACKAGE and not {update.name, source} & specs.keys():
+        return LeftOutReason.NOT_SELECTED, ""
+    if mode is SelectionMode.SECURITY and not update.security:
+        return LeftOutReason.NOT_SECURITY, ""
+    if package is not None and package.held:
+        return LeftOutReason.HELD, ""
+    if not _trusted(facts, update):
+        return LeftOutReason.NOT_TRUSTED, _origin(update)
+    if not (
+        grammar.is_name(update.name)
+        and grammar.is_arch(update.arch)
+        and grammar.is_version(update.candidate)
+    ):
+        return LeftOutReason.RESOLVE_FAILED, "name or version is outside of the grammar"
+    return None, ""
+
+
+def _trusted(facts: HostFacts, update: PendingUpdate) -> bool:
+    """False where every repository that has the update's release is known to be unsigned.
+
+    A release that discovery did not see is decided by the resolve step, which asks the host.
+    """
+    of_release = [
+        repository.trusted
+        for repository in facts.repositories
+        if (repository.origin, repository.label, repository.codename)
+        == (update.origin, update.label, update.codename)
+    ]
+    return any(of_release) or not of_release
+
+
+def _origin(update: PendingUpdate) -> str:
+    return ":".join(part for part in (update.label or update.origin, update.codename) if part)

@@ -1,0 +1,94 @@
+"""Settle: which resolved transactions the plan takes, and why it leaves out the others."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ..models.base import Record
+from ..models.facts import FileSystem, HostFacts
+from ..models.plan import Action, LeftOut, LeftOutReason, Resolution
+
+
+class Settled(Record):
+    """`taken` by host name, sorted; each has at least one transition."""
+
+    taken: tuple[Resolution, ...]
+    left_out: tuple[LeftOut, ...]
+
+
+def settle(
+    resolutions: Iterable[Resolution],
+    facts: Mapping[str, HostFacts],
+    *,
+    allow_removals: bool,
+) -> Settled:
+    """Take what can be done as it stands; the rest is left out with its reason."""
+    taken: list[Resolution] = []
+    left_out: list[LeftOut] = []
+    for resolution in sorted(resolutions, key=lambda one: one.host):
+        left_out.extend(resolution.dropped)
+        refusal = _refusal(resolution, facts[resolution.host], allow_removals=allow_removals)
+        if refusal is not None:
+            left_out.append(refusal)
+        elif resolution.transitions:
+            taken.append(resolution)
+        elif not resolution.dropped:
+            left_out.append(
+                LeftOut(
+                    host=resolution.host,
+                    reason=LeftOutReason.NO_UPDATES,
+                    detail="everything asked for is installed by now",
+                )
+            )
+    return Settled(taken=tuple(taken), left_out=tuple(left_out))
+
+
+def _refusal(resolution: Resolution, facts: HostFacts, *, allow_removals: bool) -> LeftOut | None:
+    if resolution.error:
+        return LeftOut(
+            host=resolution.host, reason=LeftOutReason.RESOLVE_FAILED, detail=resolution.error
+        )
+    removed = [one.package for one in resolution.transitions if one.action is Action.REMOVE]
+    if removed and not allow_removals:
+        return LeftOut(
+            host=resolution.host,
+            reason=LeftOutReason.REMOVES_PACKAGE,
+            detail=f"would remove {', '.join(removed)}",
+        )
+    held = {(one.name, one.arch) for one in facts.packages if one.held}
+    moved = [one.package for one in resolution.transitions if (one.package, one.arch) in held]
+    if moved:
+        return LeftOut(
+            host=resolution.host,
+            reason=LeftOutReason.HELD,
+            detail=f"would change {', '.join(moved)}",
+        )
+    short = missing_space(facts.file_systems, resolution.needed_kib)
+    if short:
+        return LeftOut(host=resolution.host, reason=LeftOutReason.DISK_TOO_SMALL, detail=short)
+    return None
+
+
+def missing_space(file_systems: Sequence[FileSystem], needed_kib: Mapping[str, int]) -> str:
+    """ "" where there is room, else the first file system without, in words.
+
+    Needs of paths on one file system add up. A path on no known file system is not judged here:
+    preflight looks again on the host itself.
+    """
+    demand: dict[str, int] = {}
+    free = {one.mount: one.free_kib for one in file_systems}
+    for path, kib in needed_kib.items():
+        mounts = [mount for mount in free if _under(path, mount)]
+        if mounts:
+            mount = max(mounts, key=len)
+            demand[mount] = demand.get(mount, 0) + kib
+    for mount in sorted(demand):
+        if demand[mount] > free[mount]:
+            return f"{mount} needs {_mib(demand[mount])} MiB and has {free[mount] // 1024} MiB free"
+    return ""
+
+
+def _under(path: str, mount: str) -> bool:
+    return path == mount or path.startswith(mount.rstrip("/") + "/")
+
+
+def _mib(kib: int) -> int:
+    return -(-kib // 1024)

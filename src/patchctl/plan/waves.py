@@ -1,0 +1,38 @@
+"""Waves: a ring cut into groups of hosts that are in work together."""
+
+import hashlib
+from collections.abc import Collection
+
+from ..models.plan import Amount
+
+
+def at_once(amount: Amount, hosts: int) -> int:
+    """How many of `hosts` the amount allows at once: at least one, percentages rounded up.
+
+    >>> at_once(Amount(percent=10), 21), at_once(Amount(hosts=5), 3)
+    (3, 3)
+    """
+    return min(max(1, count(amount, hosts)), hosts)
+
+
+def count(amount: Amount, hosts: int) -> int:
+    """The amount of `hosts` as a number, percentages rounded up. May be 0 or more than `hosts`."""
+    if amount.percent is not None:
+        return -(-hosts * amount.percent // 100)
+    return amount.hosts or 0
+
+
+def waves(hosts: Collection[str], max_concurrent: Amount) -> tuple[tuple[str, ...], ...]:
+    """Every host in exactly one wave, no wave larger than allowed.
+
+    The order is by a hash of the name: neighbours (web1, web2, …) are mostly one cluster, and
+    should rather not fall together. It depends on nothing but the names, so a plan made again has
+    the same waves.
+    """
+    if not hosts:
+        return ()
+    ordered = sorted(hosts, key=lambda name: (hashlib.sha256(name.encode()).digest(), name))
+    size = at_once(max_concurrent, len(ordered))
+    return tuple(
+        tuple(sorted(ordered[start : start + size])) for start in range(0, len(ordered), size)
+    )

@@ -1,0 +1,170 @@
+"""What apt said it would do, read strictly: input beside expected output."""
+
+import json
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patchctl.models.facts import PackageManager
+from patchctl.models.plan import Action, LeftOutReason
+from patchctl.plan.request import payload
+from patchctl.plan.resolution import parse_apt
+from patchctl.plan.select import HostRequest, Wanted
+
+DATA = Path(__file__).parents[1] / "data" / "plan"
+CASES = sorted(path.stem for path in DATA.glob("apt-*.txt"))
+
+
+def request(case: str) -> HostRequest:
+    lines = (DATA / f"{case}.request").read_text().splitlines()
+    wanted = [line.split()[1:] for line in lines if line.startswith("want ")]
+    return HostRequest(
+        host="h1",
+        ring="staging",
+        manager=PackageManager.APT,
+        wanted=tuple(Wanted(package=one[0], arch=one[1], version=one[2]) for one in wanted),
+    )
+
+
+def answer(case: str = "apt-drops") -> str:
+    return (DATA / f"{case}.txt").read_text()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_answers_of_real_hosts(case: str) -> None:
+    expected = json.loads((DATA / f"{case}.expected.json").read_text())
+    found = parse_apt(request(case), answer(case))
+    assert json.loads(msgspec.json.encode(found)) == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_request_is_written_as_the_script_reads_it(case: str) -> None:
+    written = payload(request(case), allow_removals=case == "apt-removes", allow_downgrades=False)
+    assert written == (DATA / f"{case}.request").read_text()
+
+
+def test_a_word_outside_of_the_grammar_never_reaches_a_host() -> None:
+    bad = Wanted(package="$(reboot)", arch="amd64", version="1")
+    one = HostRequest(host="h", ring="r", manager=PackageManager.APT, wanted=(bad,))
+    with pytest.raises(ValueError, match="grammar"):
+        payload(one, allow_removals=False, allow_downgrades=False)
+
+
+def test_a_removal_is_a_transition_without_a_file() -> None:
+    found = parse_apt(request("apt-removes"), answer("apt-removes"))
+    removed = [one for one in found.transitions if one.action is Action.REMOVE]
+    assert [(one.package, one.arch, one.to, one.file) for one in removed] == [
+        ("systemd-sysv", "amd64", "", None)
+    ]
+
+
+def test_new_dependencies_are_not_requested() -> None:
+    found = parse_apt(request("apt-removes"), answer("apt-removes"))
+    new = {one.package for one in found.transitions if one.action is Action.NEW}
+    assert "startpar" in new
+    assert {one.package for one in found.transitions if one.requested} == {
+        "libexpat1",
+        "sysvinit-core",
+        "tzdata",
+    }
+
+
+def test_what_the_host_would_not_take_has_its_reason() -> None:
+    found = parse_apt(request("apt-drops"), answer())
+    assert [(one.package, one.reason, one.detail) for one in found.dropped] == [
+        ("sysvinit-core", LeftOutReason.REMOVES_PACKAGE, "would remove systemd-sysv")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "error"),
+    [
+        ("\nend\n", "\n", "cut off"),
+        ("resolve 1 apt\n", "", "gave no answer"),
+        ("sim Inst tzdata", "sim Inst tz{{ 7 }}data", "unreadable"),
+        ("sim Inst tzdata", "sim Inst ../../tzdata", "unreadable"),
+        ("show SHA256: 3254eb", "show SHA256: 3254eX", "no SHA-256"),
+        ("show Size: 307832", "show Size: 1", "two sizes"),
+        ("show Size: 307832", "show Size: many", "no size"),
+        ("|Debian-Security|bookworm-security|yes", "|x|y|no", "no signed repository"),
+        ("offer     tzdata | 2026f-0+deb12u1", "offer tzdata | 1", "no signed repository"),
+        ("show Package: tzdata", "show Package: tzdatb", "no different files"),
+        ("have libexpat1", "have lib\x1b[31mexpat1", "unreadable"),
+        ("end\n", "surprise\nend\n", "no known kind"),
+        ("sim Inst tzdata [2026b-0+deb12u1]", "sim Conf tzdata [1]", "would not come to"),
+    ],
+)
+def test_garbage_is_an_error_of_that_host(before: str, after: str, error: str) -> None:
+    text = answer()
+    assert before in text
+    found = parse_apt(request("apt-drops"), text.replace(before, after))
+    assert error in found.error
+    assert found.transitions == ()
+    assert "\x1b" not in found.error
+
+
+def test_one_version_from_two_repositories_is_the_file_that_apt_would_fetch() -> None:
+    text = answer()
+    stanza = text[text.index("show Package: tzdata") :]
+    stanza = stanza[: stanza.index("show .\n") + len("show .\n")]
+    other = stanza.replace("pool/updates", "pool/other").replace("3254eb", "000000")
+    found = parse_apt(request("apt-drops"), text.replace(stanza, other + stanza))
+    assert found.error == ""
+    assert found == parse_apt(request("apt-drops"), text)
+    same_path = stanza.replace("3254eb", "000000")
+    refused = parse_apt(request("apt-drops"), text.replace(stanza, same_path + stanza))
+    assert "2 different files" in refused.error
+
+
+def test_an_epoch_is_escaped_in_the_file_name_as_apt_does() -> None:
+    text = answer().replace("2026f-0+deb12u1", "1:2026f-0+deb12u1")
+    text = text.replace("tzdata_1:2026f", "tzdata_1%3a2026f")
+    asked = request("apt-drops")
+    wanted = tuple(
+        msgspec.structs.replace(one, version="1:" + one.version) if one.package == "tzdata" else one
+        for one in asked.wanted
+    )
+    found = parse_apt(msgspec.structs.replace(asked, wanted=wanted), text)
+    assert found.error == ""
+    assert found.transitions[1].file is not None
+    assert found.transitions[1].file.name == "tzdata_1%3a2026f-0+deb12u1_all.deb"
+
+
+def test_going_back_is_a_downgrade() -> None:
+    found = parse_apt(request("apt-drops"), answer().replace("\nend\n", "\nlower tzdata\nend\n"))
+    assert [one.action for one in found.transitions] == [Action.UPGRADE, Action.DOWNGRADE]
+
+
+def test_the_hosts_own_refusal_is_its_error() -> None:
+    found = parse_apt(
+        request("apt-drops"), "resolve 1 apt\nerror dpkg was \x1b[2Jinterrupted\nend\n"
+    )
+    assert found.error == "dpkg was [2Jinterrupted"
+
+
+@given(st.text())
+def test_no_text_breaks_the_parser(text: str) -> None:
+    asked = request("apt-drops")
+    for hostile in (text, f"resolve 1 apt\n{text}\nend\n", answer().replace("tzdata", text)):
+        found = parse_apt(asked, hostile)
+        assert found.error.isprintable()
+        reached = {(one.package, one.to) for one in found.transitions}
+        reached |= {(one.package, one.version) for one in found.dropped}
+        assert found.error or reached >= {(one.package, one.version) for one in asked.wanted}
+
+
+@given(st.randoms(use_true_random=False))
+def test_the_order_of_the_answer_does_not_matter(random: object) -> None:
+    import random as stdlib
+
+    assert isinstance(random, stdlib.Random)
+    lines = answer().splitlines()
+    blocks = [line for line in lines[1:-1] if not line.startswith("show ")]
+    shows = [line for line in lines[1:-1] if line.startswith("show ")]
+    random.shuffle(blocks)
+    shuffled = "\n".join([lines[0], *blocks, *shows, lines[-1]])
+    found = parse_apt(request("apt-drops"), shuffled)
+    assert found == parse_apt(request("apt-drops"), answer())

@@ -1,0 +1,150 @@
+"""What is asked of whom, and why the rest is left out."""
+
+import pytest
+from plan_world import facts, fleet, found, host, package, repository, snapshot, update
+
+from patchctl.errors import UsageError
+from patchctl.models.facts import HostFacts, PackageManager
+from patchctl.models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
+from patchctl.plan.select import Selected, package_specs, select
+
+SECURITY = Selection(mode=SelectionMode.SECURITY)
+ALL = Selection(mode=SelectionMode.ALL)
+
+
+def of(*packages: str) -> Selection:
+    return Selection(mode=SelectionMode.PACKAGE, packages=packages)
+
+
+def one_host(known: HostFacts | None, selection: Selection = SECURITY) -> Selected:
+    return select(fleet(host("h")), snapshot(found("h", known)), selection)
+
+
+def asked(selected: Selected) -> list[tuple[str, str]]:
+    return [(one.package, one.version) for row in selected.requests for one in row.wanted]
+
+
+def reasons(selected: Selected) -> list[tuple[str, LeftOutReason]]:
+    return [(line.package, line.reason) for line in selected.left_out]
+
+
+def test_security_updates_are_asked_for_and_others_are_named() -> None:
+    known = facts(pending=[update("vim", security=False), update("openssl")])
+    selected = one_host(known)
+    assert asked(selected) == [("openssl", "1.0-2")]
+    assert reasons(selected) == [("vim", LeftOutReason.NOT_SECURITY)]
+
+
+def test_all_takes_everything() -> None:
+    known = facts(pending=[update("vim", security=False), update("openssl")])
+    assert asked(one_host(known, ALL)) == [("openssl", "1.0-2"), ("vim", "1.0-2")]
+
+
+def test_a_package_is_named_by_binary_or_source() -> None:
+    known = facts(
+        [package("libssl3", source="openssl"), package("openssl"), package("curl")],
+        [update("libssl3"), update("openssl", security=False), update("curl")],
+    )
+    assert asked(one_host(known, of("openssl"))) == [("libssl3", "1.0-2"), ("openssl", "1.0-2")]
+    assert asked(one_host(known, of("libssl3"))) == [("libssl3", "1.0-2")]
+    assert reasons(one_host(known, of("curl"))) == [
+        ("libssl3", LeftOutReason.NOT_SELECTED),
+        ("openssl", LeftOutReason.NOT_SELECTED),
+    ]
+
+
+def test_a_version_may_be_named_even_where_nothing_is_pending() -> None:
+    known = facts([package("curl", "7.0-1"), package("vim")], [update("vim")])
+    assert asked(one_host(known, of("curl=6.9-1"))) == [("curl", "6.9-1")]
+
+
+def test_a_named_version_goes_before_the_candidate() -> None:
+    known = facts(pending=[update("curl", "1.0-3")])
+    assert asked(one_host(known, of("curl=1.0-2"))) == [("curl", "1.0-2")]
+
+
+def test_a_host_that_has_the_named_version_is_up_to_date() -> None:
+    known = facts([package("curl", "1.0-1")], [update("curl")])
+    assert reasons(one_host(known, of("curl=1.0-1"))) == [("", LeftOutReason.NO_UPDATES)]
+
+
+def test_names_that_no_host_has_are_told() -> None:
+    known = facts(pending=[update("curl")])
+    assert one_host(known, of("curl", "opensssl")).unmatched == ("opensssl",)
+    assert one_host(known, of("curl")).unmatched == ()
+
+
+def test_a_held_package_is_left_out() -> None:
+    known = facts([package("curl", held=True)], [update("curl"), update("vim")])
+    selected = one_host(known)
+    assert asked(selected) == [("vim", "1.0-2")]
+    assert reasons(selected) == [("curl", LeftOutReason.HELD)]
+
+
+def test_an_unsigned_repository_is_not_taken_from() -> None:
+    known = facts(pending=[update("curl")], repositories=[repository(trusted=False)])
+    selected = one_host(known)
+    assert selected.requests == ()
+    assert reasons(selected) == [("curl", LeftOutReason.NOT_TRUSTED)]
+    assert selected.left_out[0].detail == "Debian-Security:bookworm-security"
+
+
+def test_one_signed_mirror_of_a_release_is_enough() -> None:
+    mirrors = [repository(trusted=False), repository(trusted=True)]
+    assert asked(one_host(facts(pending=[update("curl")], repositories=mirrors)))
+
+
+@pytest.mark.parametrize("hostile", ["$(reboot)", "a b", "../x", "-y", "{{ 7 }}", "a\nwant b c 1"])
+def test_a_name_outside_of_the_grammar_is_not_asked_for(hostile: str) -> None:
+    selected = one_host(facts(pending=[update(hostile)]))
+    assert selected.requests == ()
+    assert reasons(selected) == [(hostile, LeftOutReason.RESOLVE_FAILED)]
+
+
+def test_hosts_that_cannot_be_planned_say_why() -> None:
+    everyone = fleet(
+        host("a-no-ring", None), host("b-gone"), host("c-new"), host("d-alpine"), host("e-done")
+    )
+    known = snapshot(
+        found("a-no-ring", facts(pending=[update("curl")])),
+        found("b-gone", None),
+        found("d-alpine", facts(manager=PackageManager.NONE, pending=[update("curl")])),
+        found("e-done", facts()),
+    )
+    selected = select(everyone, known, SECURITY)
+    assert selected.requests == ()
+    assert list(selected.left_out) == [
+        LeftOut(host="a-no-ring", reason=LeftOutReason.NO_RING, detail="no rule gives a ring"),
+        LeftOut(host="b-gone", reason=LeftOutReason.UNREACHABLE, detail="Connection refused"),
+        LeftOut(host="c-new", reason=LeftOutReason.DISCOVERY_FAILED, detail="not in snapshot s-1"),
+        LeftOut(
+            host="d-alpine",
+            reason=LeftOutReason.UNSUPPORTED_MANAGER,
+            detail="package manager none of debian 12",
+        ),
+        LeftOut(
+            host="e-done", reason=LeftOutReason.NO_UPDATES, detail="no security update is pending"
+        ),
+    ]
+
+
+def test_a_limit_leaves_the_other_hosts_out() -> None:
+    known = facts(pending=[update("curl")])
+    selected = select(
+        fleet(host("a"), host("b")), snapshot(found("a", known), found("b", known)), SECURITY, ["b"]
+    )
+    assert [row.host for row in selected.requests] == ["b"]
+    assert [(line.host, line.reason) for line in selected.left_out] == [
+        ("a", LeftOutReason.NOT_SELECTED)
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "-y", "a b", "a=", "=1", "a=1 2", "a=-1"])
+def test_a_wrong_package_is_a_wrong_command(text: str) -> None:
+    with pytest.raises(UsageError, match="--package"):
+        package_specs([text])
+
+
+def test_a_package_is_named_once() -> None:
+    with pytest.raises(UsageError, match="twice"):
+        package_specs(["a", "a=1"])
