@@ -1,0 +1,106 @@
+"""`patchctl lab`: parse, call the lab, print."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..lab.images import Say
+from ..lab.model import DEFAULT_NAME, Status
+from ..workflows import lab as workflow
+from . import output
+from .state import state
+
+app = typer.Typer(no_args_is_help=True, help="A fleet of throw-away hosts on this machine.")
+
+Name = Annotated[str, typer.Option("--name", metavar="NAME", help="Which lab.")]
+
+
+class Image(StrEnum):
+    """`--image`."""
+
+    DEBIAN = "debian"
+    RPM = "rpm"
+    MIXED = "mixed"
+
+
+@app.command()
+def up(
+    ctx: typer.Context,
+    hosts: Annotated[int, typer.Option("--hosts", min=1, help="How many hosts.")] = 6,
+    image: Annotated[Image, typer.Option("--image", help="What they run.")] = Image.DEBIAN,
+    workspace: Annotated[
+        Path | None,
+        typer.Option("--workspace", metavar="DIR", help="Where to write the workspace [./NAME]."),
+    ] = None,
+    name: Name = DEFAULT_NAME,
+) -> None:
+    """Start hosts with pending updates, and write a workspace whose inventory reaches them.
+
+    Example: patchctl lab up --hosts 6 --workspace demo && patchctl -C demo discover
+    """
+    root = workspace or (state(ctx).directory or Path()) / name
+    made = workflow.up(name, hosts, image.value, root, _say(ctx))
+    if not state(ctx).quiet:
+        output.note(f"lab {name} is up; try: patchctl -C {root} discover")
+    _print(Status(hosts=made), output.Format.TABLE)
+
+
+@app.command()
+def down(
+    ctx: typer.Context,
+    name: Name = DEFAULT_NAME,
+    images: Annotated[bool, typer.Option("--images", help="Remove the cached images too.")] = False,
+) -> None:
+    """Remove every trace of a lab; the images stay cached for the next one."""
+    count = workflow.down(name, _say(ctx), with_images=images)
+    if not state(ctx).quiet:
+        output.note(f"lab {name}: {count} hosts removed")
+
+
+@app.command()
+def status(
+    form: Annotated[
+        output.Format, typer.Option("-o", "--output", help="How to print.")
+    ] = output.Format.TABLE,
+    name: Annotated[str, typer.Option("--name", metavar="NAME", help="Only this lab.")] = "",
+) -> None:
+    """Show the hosts of all labs."""
+    _print(workflow.status(name), form)
+
+
+@app.command()
+def publish(
+    ctx: typer.Context,
+    updates: Annotated[
+        list[str] | None, typer.Argument(metavar="UPDATES...", help="Without: what there is.")
+    ] = None,
+    name: Name = DEFAULT_NAME,
+    drop: Annotated[bool, typer.Option("--drop", help="Take them away again.")] = False,
+    reset: Annotated[bool, typer.Option("--reset", help="Back to the lab's first state.")] = False,
+) -> None:
+    """Put prepared updates, good and bad ones, into a lab's repository.
+
+    Example: patchctl lab publish bad-web
+    """
+    if not updates and not reset:
+        output.table(["UPDATES", "WHAT", "PENDING FROM THE START"], workflow.offers())
+        return
+    workflow.publish(name, updates or [], drop=drop, reset=reset)
+    if not state(ctx).quiet:
+        output.note(f"lab {name}: repository changed; hosts see it when they look next")
+
+
+def _print(found: Status, form: output.Format) -> None:
+    if form is not output.Format.TABLE:
+        output.data(found, form)
+        return
+    output.table(
+        ["NAME", "ADDRESS", "PORT", "IMAGE", "STATE", "LAB"],
+        [(h.name, h.address, str(h.port), h.image, h.state, h.lab) for h in found.hosts],
+    )
+
+
+def _say(ctx: typer.Context) -> Say:
+    return (lambda _: None) if state(ctx).quiet else output.note

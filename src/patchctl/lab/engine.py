@@ -1,0 +1,279 @@
+"""podman or docker, through their command line: the one place that starts it.
+
+Both are spoken to with the options they share; where they differ, the difference is a branch on
+`Engine.program` in here.
+"""
+
+import json
+import os
+import resource
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from typing import IO, Any
+
+from ..errors import AdapterError
+from ..models.base import Model
+
+PACKAGES = "podman runc crun iptables netavark aardvark-dns mmdebstrap"
+"""What Debian calls the parts that a lab needs."""
+
+LABEL = "patchctl.lab"
+"""Label of everything that belongs to a lab; its value is the lab's name."""
+
+_ENGINE_VARIABLE = "PATCHCTL_LAB_ENGINE"
+# More would be refused where the machine's own hard limit is lower and CAP_SYS_RESOURCE missing.
+_LIMIT = 4096
+
+
+class EngineError(AdapterError):
+    """The engine refused or failed; the message carries its last line."""
+
+
+class Result(Model):
+    """What a command inside a container answered."""
+
+    rc: int
+    out: str
+    err: str
+
+
+class Engine(Model):
+    """A container engine that was found to work here.
+
+    `runtime` is the OCI runtime to name, empty for the engine's own choice. `limits` are passed as
+    ulimits to every container.
+    """
+
+    program: str
+    runtime: str = ""
+    limits: tuple[str, ...] = ()
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: bytes | None = None,
+        timeout_s: float = 600,
+        check: bool = True,
+    ) -> Result:
+        """One engine command. Raises EngineError on a failure where `check`."""
+        command = [self.program, *self._global(), *arguments]
+        result = _call(command, stdin=stdin, timeout_s=timeout_s)
+        if check and result.rc != 0:
+            raise EngineError(f"{self.program} {arguments[0]}: {_last_line(result)}")
+        return result
+
+    def start(self, image: str, options: Sequence[str], command: Sequence[str]) -> str:
+        """Start a container in the background and return its id."""
+        return self.run("run", "-d", *self._limits(), *options, image, *command).out.strip()
+
+    def once(
+        self,
+        image: str,
+        options: Sequence[str],
+        command: Sequence[str],
+        *,
+        stdin: bytes | None = None,
+    ) -> Result:
+        """Run a command in a container of its own that is gone afterwards."""
+        return self.run("run", "--rm", *self._limits(), *options, image, *command, stdin=stdin)
+
+    def exec(
+        self,
+        container: str,
+        script: str,
+        *,
+        stdin: bytes | None = None,
+        timeout_s: float = 600,
+    ) -> Result:
+        """Run a line of sh in a container, as root. Never raises on its exit code."""
+        options = ["-i"] if stdin is not None else []
+        return self.run(
+            "exec",
+            *options,
+            container,
+            "sh",
+            "-c",
+            script,
+            stdin=stdin,
+            timeout_s=timeout_s,
+            check=False,
+        )
+
+    def stream(
+        self,
+        arguments: Sequence[str],
+        on_line: Callable[[str], None],
+        *,
+        stdin: IO[bytes] | bytes | None = None,
+    ) -> None:
+        """One engine command whose output is shown while it comes. Raises EngineError."""
+        stream([self.program, *self._global(), *arguments], on_line, stdin=stdin)
+
+    def host_options(self) -> list[str]:
+        """What a container needs to run systemd as its PID 1."""
+        if self.program == "podman":
+            # Without SYS_PTRACE root does not see which files other processes map.
+            return ["--systemd=always", "--cap-add=SYS_PTRACE"]
+        # docker has no switch for it; these are what podman's does.
+        return [
+            "--privileged",
+            "--cgroupns=private",
+            "--tmpfs=/run",
+            "--tmpfs=/run/lock",
+            "--tmpfs=/tmp",
+            "--env=container=docker",
+            "--stop-signal=SIGRTMIN+3",
+        ]
+
+    def has_image(self, tag: str) -> bool:
+        """Is an image of that tag here?"""
+        return self.run("image", "inspect", tag, check=False).rc == 0
+
+    def inspect(self, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
+        """The engine's own description of containers, volumes, networks or images."""
+        if not names:
+            return []
+        found = self.run(kind, "inspect", *names, check=False)
+        # Something that vanished between two calls is missing here, not an error.
+        try:
+            described = json.loads(found.out or "[]")
+        except ValueError as error:
+            raise EngineError(f"{self.program} {kind} inspect: {_last_line(found)}") from error
+        return [item for item in described if isinstance(item, dict)]
+
+    def listed(self, kind: str, label: str) -> list[str]:
+        """Ids (containers, images) or names (volumes, networks) that carry the label."""
+        options = {"container": ["-a", "-q", "--no-trunc"], "image": ["-q", "--no-trunc"]}
+        chosen = options.get(kind, ["-q"])
+        if kind == "network":
+            chosen = ["--format", "{{.Name}}"]
+        answer = self.run(kind, "ls", *chosen, "--filter", f"label={label}")
+        return list(dict.fromkeys(answer.out.split()))
+
+    def _global(self) -> list[str]:
+        return ["--runtime", self.runtime] if self.runtime else []
+
+    def _limits(self) -> list[str]:
+        return [f"--ulimit={limit}" for limit in self.limits]
+
+
+def find(environment: Mapping[str, str] = os.environ) -> Engine:
+    """The engine of this machine. Raises EngineError that says in one line what to do."""
+    wanted = environment.get(_ENGINE_VARIABLE)
+    candidates = [wanted] if wanted else ["podman", "docker"]
+    refusals = []
+    for program in candidates:
+        if not shutil.which(program):
+            continue
+        answer = _call([program, "info"], stdin=None, timeout_s=60)
+        # docker's client alone exits 0 or 1 by version, and says the error in either stream.
+        if answer.rc == 0 and "Cannot connect" not in answer.err:
+            return Engine(program=program, limits=_limits())
+        refusals.append(f"{program}: {_last_line(answer)}")
+    if refusals:
+        raise EngineError(
+            "no container engine works here: " + ", ".join(refusals),
+            hint="start it, or run as a user who may use it (root, or the docker group)",
+        )
+    raise EngineError(
+        "no container engine found (podman or docker)",
+        hint=f"as root: apt-get install {PACKAGES}",
+    )
+
+
+def with_working_runtime(engine: Engine, image: str) -> Engine:
+    """The engine with an OCI runtime that really starts a container of `image`.
+
+    crun refuses where cgroups are in hybrid mode ("cgroups in hybrid mode not supported"), runc
+    does not; only a trial tells. Raises EngineError with the last refusal.
+    """
+    refusal = ""
+    for runtime in _runtimes(engine):
+        trial = Engine(program=engine.program, runtime=runtime, limits=engine.limits)
+        answer = trial.run(
+            "run", "--rm", *trial._limits(), "--network=none", image, "/bin/true", check=False
+        )
+        if answer.rc == 0:
+            return trial
+        refusal = _last_line(answer)
+    raise EngineError(
+        f"{engine.program} starts no container here: {refusal}",
+        hint="as root: apt-get install runc crun; inside a container it needs --privileged",
+    )
+
+
+def stream(
+    command: Sequence[str],
+    on_line: Callable[[str], None],
+    *,
+    stdin: IO[bytes] | bytes | None = None,
+) -> None:
+    """Run a program, hand on its output line by line. Raises EngineError with the last line."""
+    last = ""
+    with tempfile.TemporaryFile() as given:
+        if isinstance(stdin, bytes):
+            given.write(stdin)
+            given.seek(0)
+        source: IO[bytes] | int = given if isinstance(stdin, bytes) else stdin or subprocess.DEVNULL
+        try:
+            process = subprocess.Popen(
+                command, stdin=source, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+            )
+        except OSError as error:
+            raise EngineError(f"{command[0]}: {error.strerror}") from error
+        try:
+            assert process.stdout is not None
+            for raw in process.stdout:
+                line = raw.decode(errors="replace").strip()
+                last = line or last
+                on_line(line)
+            rc = process.wait()
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+    if rc != 0:
+        raise EngineError(f"{' '.join(command[:2])}: {last or f'exit code {rc}'}")
+
+
+def _runtimes(engine: Engine) -> list[str]:
+    if engine.program != "podman":
+        return [""]
+    return ["", *[name for name in ("runc", "crun") if shutil.which(name)]]
+
+
+def _limits() -> tuple[str, ...]:
+    found = []
+    for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
+        hard = resource.getrlimit(kind)[1]
+        value = _LIMIT if hard == resource.RLIM_INFINITY else min(hard, _LIMIT)
+        found.append(f"{name}={value}:{value}")
+    return tuple(found)
+
+
+def _call(command: Sequence[str], *, stdin: bytes | None, timeout_s: float) -> Result:
+    try:
+        done = subprocess.run(
+            command,
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            timeout=timeout_s,
+            check=False,
+        )
+    except OSError as error:
+        raise EngineError(f"{command[0]}: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise EngineError(f"{' '.join(command[:4])}: no answer within {timeout_s:.0f} s") from error
+    return Result(
+        rc=done.returncode,
+        out=done.stdout.decode(errors="replace"),
+        err=done.stderr.decode(errors="replace"),
+    )
+
+
+def _last_line(result: Result) -> str:
+    lines = [line.strip() for line in f"{result.out}\n{result.err}".splitlines() if line.strip()]
+    return lines[-1] if lines else f"exit code {result.rc}"

@@ -1,0 +1,274 @@
+"""A lab as a whole: up, down, status, and publishing updates into its repository."""
+
+import os
+import re
+import socket
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ..adapters.files import locked, private_folder
+from ..errors import ConflictError, NotFoundError, PatchctlError, UsageError
+from . import engine as engines
+from . import hosts, images, packages, workspace
+from .engine import LABEL, Engine, EngineError
+from .images import Say
+from .model import PORT, LabHost, Place, Status, known_hosts, nets, places
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
+_INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
+_INOTIFY_ENOUGH = 8192
+# Each host's systemd takes about five inotify instances of the one user they all run as.
+_INOTIFY_PER_HOST = 5
+_BUILD_TIMEOUT_S = 1800.0
+_SIDE_BY_SIDE = 4
+
+
+class Lab:
+    """A lab that exists. Get one from `up` or `find`."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self.engine = engine
+        self.name = name
+
+    def hosts(self) -> tuple[LabHost, ...]:
+        """All hosts, as the engine sees them now."""
+        return hosts.listed(self.engine, self.name)
+
+    def host(self, name: str) -> LabHost:
+        """One host. Raises NotFoundError."""
+        for host in self.hosts():
+            if host.name == name:
+                return host
+        raise NotFoundError(f"lab {self.name} has no host {name}")
+
+    @property
+    def workspace(self) -> Path:
+        """The workspace that `up` wrote."""
+        return Path(self.hosts()[0].workspace)
+
+
+def up(
+    name: str, count: int, image: str, root: Path, say: Say, engine: Engine | None = None
+) -> Lab:
+    """Make a lab of `count` hosts and its workspace in `root`.
+
+    Nothing is left behind when it fails. Raises UsageError, ConflictError where a lab of that name
+    exists, EngineError.
+    """
+    _check_arguments(name, count)
+    root = root.absolute()
+    workspace.check(root, name)
+    engine = engine or engines.find()
+    folder = private_folder(_cache_folder())
+    with locked(folder / "lab-images.lock", timeout_s=_BUILD_TIMEOUT_S):
+        engine, made = images.ensure(engine, say)
+    _allow_watches(count, say)
+    with locked(folder / "lab-addresses.lock", timeout_s=60):
+        _refuse_existing(engine, name)
+        first = _free_net(engine, count)
+        _reserve(engine, name, first, count)
+    try:
+        return _populate(engine, made, name, places(count, image, first), root, say)
+    except BaseException:
+        say("cleaning up")
+        _remove(engine, name)
+        workspace.remove(root, name)
+        raise
+
+
+def _populate(
+    engine: Engine,
+    made: images.Images,
+    name: str,
+    wanted: Sequence[Place],
+    root: Path,
+    say: Say,
+) -> Lab:
+    root.mkdir(mode=0o755, parents=True, exist_ok=True)
+    public = workspace.make_key(root, name)
+    images.fill_volume(engine, made.tools, hosts.volume_name(name), key=public)
+    begun = time.monotonic()
+    keys = _each(
+        wanted,
+        lambda place: _start(engine, made, name, place, root),
+        lambda done: say(f"hosts: {done} of {len(wanted)} running"),
+    )
+    lab = Lab(engine, name)
+    found = {host.name: host for host in lab.hosts()}
+    pairs = [(found[place.name], key) for place, key in zip(wanted, keys, strict=True)]
+    for path in workspace.write(root, name, wanted, known_hosts(pairs)):
+        say(f"workspace: your edited {path} is now {path}.bak")
+    say(f"hosts: {len(wanted)} ready in {time.monotonic() - begun:.0f} s")
+    return lab
+
+
+def _start(engine: Engine, made: images.Images, name: str, place: Place, root: Path) -> str:
+    hosts.start(engine, name, place, made.of(place.image), str(root))
+    return hosts.wait_ready(engine, hosts.container_name(name, place.name))
+
+
+def _each(
+    wanted: Sequence[Place], work: Callable[[Place], str], progress: Callable[[int], None]
+) -> list[str]:
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        running = [pool.submit(work, place) for place in wanted]
+        try:
+            results = []
+            for done, future in enumerate(running, start=1):
+                results.append(future.result())
+                progress(done)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return results
+
+
+def find(name: str) -> Lab:
+    """The lab of that name. Raises NotFoundError."""
+    engine = engines.find()
+    if not hosts.listed(engine, name):
+        raise NotFoundError(f"no lab {name} is up", hint="start one: patchctl lab up --hosts 6")
+    return Lab(engine, name)
+
+
+def status(name: str = "") -> Status:
+    """Hosts of one lab or of all."""
+    return Status(hosts=hosts.listed(engines.find(), name))
+
+
+def down(name: str, say: Say, *, with_images: bool = False) -> int:
+    """Remove every trace of a lab; how many hosts it had.
+
+    Its workspace's keys and unedited files go, plans and state stay.
+    """
+    engine = engines.find()
+    before = hosts.listed(engine, name)
+    _remove(engine, name)
+    for root in sorted({Path(host.workspace) for host in before if host.workspace}):
+        if not workspace.remove(root, name):
+            say(f"workspace: {root} is kept, it holds plans, state or edited files")
+    if with_images:
+        say(f"images: {images.forget(engine)} removed")
+    return len(before)
+
+
+def publish(name: str, channels: Sequence[str], command: str = "add") -> None:
+    """Change the lab's repository: `add` or `drop` channels, or `reset` it to the first state.
+
+    Hosts see it after their next `apt-get update`. Raises UsageError for an unknown channel.
+    """
+    known = [channel.name for channel in packages.CHANNELS]
+    for channel in channels:
+        if channel not in known:
+            raise UsageError(f"no updates named {channel}", hint=f"there are: {', '.join(known)}")
+    lab = find(name)
+    volume = lab.engine.inspect("volume", [hosts.volume_name(name)])[0]
+    labels = volume.get("Labels") or {}
+    engine = Engine(
+        program=lab.engine.program,
+        runtime=labels.get(f"{LABEL}.runtime", ""),
+        limits=lab.engine.limits,
+    )
+    mount = ["-v", f"{hosts.volume_name(name)}:/srv/lab", "--network=none"]
+    engine.once(labels[f"{LABEL}.tools"], mount, ["/srv/tools/bin/repository", command, *channels])
+
+
+def _check_arguments(name: str, count: int) -> None:
+    if not _NAME.match(name):
+        raise UsageError(
+            f"{name!r} is no name for a lab", hint="use lower case letters, digits and -"
+        )
+    if not 1 <= count <= 500:
+        raise UsageError(f"a lab has 1 to 500 hosts, not {count}")
+
+
+def _cache_folder() -> Path:
+    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(home) / "patchctl"
+
+
+def _refuse_existing(engine: Engine, name: str) -> None:
+    for kind in ("container", "network", "volume"):
+        if engine.listed(kind, f"{LABEL}={name}"):
+            raise ConflictError(
+                f"lab {name} exists already",
+                hint=f"patchctl lab down --name {name} removes it; --name makes another one",
+            )
+
+
+def _free_net(engine: Engine, count: int) -> int:
+    """The first X of 127.0.X.N that no lab has and where nothing listens."""
+    needed = nets(count)
+    taken = set()
+    for network in engine.inspect("network", engine.listed("network", LABEL)):
+        labels = network.get("labels") or network.get("Labels") or {}
+        first = int(labels.get(f"{LABEL}.net", "0"))
+        taken |= set(range(first, first + int(labels.get(f"{LABEL}.nets", "1"))))
+    for first in range(1, 255 - needed):
+        wanted = range(first, first + needed)
+        if not taken & set(wanted) and all(_is_free(net, count) for net in wanted):
+            return first
+    raise EngineError("no loopback addresses are free for a lab", hint="patchctl lab down")
+
+
+def _is_free(net: int, count: int) -> bool:
+    for number in range(1, min(count, 250) + 1):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((f"127.0.{net}.{number}", PORT))
+            except OSError:
+                return False
+    return True
+
+
+def _reserve(engine: Engine, name: str, first: int, count: int) -> None:
+    """Network and volume exist before the first host and hold the lab's addresses."""
+    made = images.tags()
+    own = ["--label", f"{LABEL}={name}"]
+    engine.run(
+        "network",
+        "create",
+        *own,
+        *["--label", f"{LABEL}.net={first}", "--label", f"{LABEL}.nets={nets(count)}"],
+        hosts.network_name(name),
+    )
+    engine.run(
+        "volume",
+        "create",
+        *own,
+        *["--label", f"{LABEL}.tools={made.tools}"],
+        *["--label", f"{LABEL}.runtime={engine.runtime}"],
+        hosts.volume_name(name),
+    )
+
+
+def _remove(engine: Engine, name: str) -> None:
+    label = f"{LABEL}={name}"
+    containers = engine.listed("container", label)
+    if containers:
+        time_out = ["-t", "0"] if engine.program == "podman" else []
+        engine.run("rm", "-f", *time_out, *containers)
+    for kind in ("network", "volume"):
+        found = engine.listed(kind, label)
+        if found:
+            engine.run(kind, "rm", *found)
+
+
+def _allow_watches(count: int, say: Say) -> None:
+    """Without enough inotify instances systemd starts and sshd never does."""
+    if not _INOTIFY.exists():
+        return
+    now = int(_INOTIFY.read_text())
+    if now >= min(_INOTIFY_ENOUGH, 28 + count * _INOTIFY_PER_HOST):
+        return
+    try:
+        _INOTIFY.write_text(str(_INOTIFY_ENOUGH))
+    except OSError as error:
+        raise PatchctlError(
+            f"{count} hosts need more inotify instances than {now}",
+            hint=f"as root: sysctl fs.inotify.max_user_instances={_INOTIFY_ENOUGH}",
+        ) from error
+    say(f"kernel: fs.inotify.max_user_instances raised from {now} to {_INOTIFY_ENOUGH}")

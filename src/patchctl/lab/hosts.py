@@ -1,0 +1,115 @@
+"""Single hosts of a lab: start, wait until they can be reached, look at them."""
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from .engine import LABEL, Engine, EngineError
+from .model import PORT, LabHost, Place
+
+_BOOT_S = 90
+# Waits for the end of the boot; the private key never leaves the host, the public one comes back
+# through the engine, so that no first contact has to be trusted.
+_READY = """\
+until [ -S /run/systemd/private ]; do sleep 0.2; done
+systemctl is-system-running --wait >/dev/null 2>&1
+systemctl is-active --quiet ssh.service || systemctl is-active --quiet sshd.service || exit 3
+cat /etc/ssh/ssh_host_ed25519_key.pub
+"""
+
+
+def container_name(lab: str, host: str) -> str:
+    """What the engine calls a host."""
+    return f"patchctl-{lab}-{host}"
+
+
+def start(engine: Engine, lab: str, place: Place, image: str, workspace: str) -> None:
+    """Start a host that does not exist yet."""
+    labels = {
+        LABEL: lab,
+        f"{LABEL}.host": place.name,
+        f"{LABEL}.ring": place.ring,
+        f"{LABEL}.address": place.address,
+        f"{LABEL}.image": place.image,
+        f"{LABEL}.reference": image,
+        f"{LABEL}.groups": ",".join(place.groups),
+        f"{LABEL}.workspace": workspace,
+    }
+    options = [
+        f"--name={container_name(lab, place.name)}",
+        f"--hostname={place.name}",
+        f"--network={network_name(lab)}",
+        f"--publish={place.address}:{PORT}:22",
+        f"--volume={volume_name(lab)}:/srv/patchlab:ro",
+        # podman's own restart is what brings a host back after `systemctl reboot` inside it.
+        "--restart=always",
+        *engine.host_options(),
+        *[f"--label={name}={value}" for name, value in labels.items()],
+    ]
+    engine.start(image, options, ["/sbin/init"])
+
+
+def wait_ready(engine: Engine, container: str) -> str:
+    """Wait for the end of the boot; the host's public key as `TYPE KEY`."""
+    deadline = time.monotonic() + _BOOT_S
+    answer = ""
+    while time.monotonic() < deadline:
+        result = engine.exec(container, _READY, timeout_s=_BOOT_S)
+        fields = result.out.split()
+        if result.rc == 0 and len(fields) >= 2:
+            return " ".join(fields[:2])
+        answer = result.err.strip() or f"exit code {result.rc}"
+        time.sleep(0.3)
+    raise EngineError(
+        f"{container}: its sshd did not start within {_BOOT_S} s ({answer.splitlines()[-1]})",
+        hint=f"look: {engine.program} exec {container} systemctl --failed",
+    )
+
+
+def network_name(lab: str) -> str:
+    """The engine's name of a lab's network."""
+    return f"patchctl-{lab}"
+
+
+def volume_name(lab: str) -> str:
+    """The engine's name of the volume that holds a lab's repository."""
+    return f"patchctl-{lab}-repository"
+
+
+def listed(engine: Engine, lab: str = "") -> tuple[LabHost, ...]:
+    """Hosts of a lab, or of all, in the order of their addresses."""
+    label = f"{LABEL}={lab}" if lab else LABEL
+    ids = engine.listed("container", label)
+    found = [_host(item) for item in engine.inspect("container", ids)]
+    return tuple(sorted(found, key=lambda host: (host.lab, _order(host.address))))
+
+
+def place_of(host: LabHost, groups: Iterable[str]) -> Place:
+    """What it takes to make the same host again."""
+    return Place(
+        name=host.name,
+        ring=host.ring,
+        image=host.image,
+        address=host.address,
+        groups=tuple(groups),
+    )
+
+
+def _host(described: dict[str, Any]) -> LabHost:
+    labels = described.get("Config", {}).get("Labels") or {}
+    state = described.get("State", {}).get("Status", "unknown")
+    return LabHost(
+        name=labels.get(f"{LABEL}.host", ""),
+        address=labels.get(f"{LABEL}.address", ""),
+        port=PORT,
+        image=labels.get(f"{LABEL}.image", ""),
+        state=state,
+        ring=labels.get(f"{LABEL}.ring", ""),
+        lab=labels.get(LABEL, ""),
+        container=str(described.get("Name", "")).lstrip("/"),
+        workspace=labels.get(f"{LABEL}.workspace", ""),
+    )
+
+
+def _order(address: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in address.split(".") if part.isdigit())

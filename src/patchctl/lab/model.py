@@ -1,0 +1,83 @@
+"""What a lab is made of."""
+
+from collections.abc import Sequence
+
+from ..models.base import Model
+
+DEFAULT_NAME = "lab"
+PORT = 2222
+"""Not 22: an sshd of this machine that listens on 0.0.0.0:22 takes every 127.x.x.x:22 too."""
+
+RINGS = ("staging", "canary", "production")
+_PER_NET = 250
+
+
+class LabHost(Model):
+    """A host of a lab. `state` is the engine's word: running, exited, paused, created."""
+
+    name: str
+    address: str
+    port: int
+    image: str
+    state: str
+    ring: str
+    lab: str
+    container: str
+    workspace: str = ""
+
+
+class Status(Model):
+    """`lab status`."""
+
+    hosts: tuple[LabHost, ...]
+
+
+class Place(Model):
+    """Where a host of a lab to be made belongs."""
+
+    name: str
+    ring: str
+    image: str
+    address: str
+    groups: tuple[str, ...]
+
+
+def nets(count: int) -> int:
+    """How many 127.0.X nets so many hosts need."""
+    return -(-count // _PER_NET)
+
+
+def places(count: int, images: str, first_net: int) -> tuple[Place, ...]:
+    """`count` hosts over the rings, about a quarter in staging and a tenth in canary.
+
+    `images` is debian, rpm or mixed; mixed alternates inside each ring. One host alone is in
+    staging; from three on no ring is empty.
+    """
+    staging = max(1, round(count / 4))
+    canary = max(1, count // 10) if count > 2 else 0
+    sizes = (staging, canary, count - staging - canary)
+    found: list[Place] = []
+    for ring, size in zip(RINGS, sizes, strict=True):
+        for number in range(1, size + 1):
+            index = len(found)
+            found.append(
+                Place(
+                    name=f"{ring}-{number}",
+                    ring=ring,
+                    image=_image(images, number),
+                    address=f"127.0.{first_net + index // _PER_NET}.{index % _PER_NET + 1}",
+                    groups=("web" if number % 2 else "db",),
+                )
+            )
+    return tuple(found)
+
+
+def _image(images: str, number: int) -> str:
+    if images != "mixed":
+        return images
+    return "debian" if number % 2 else "rpm"
+
+
+def known_hosts(keys: Sequence[tuple[LabHost, str]]) -> str:
+    """known_hosts(5) lines: `[address]:port TYPE KEY`."""
+    return "".join(f"[{host.address}]:{host.port} {key}\n" for host, key in keys)

@@ -1,0 +1,22 @@
+#!/bin/sh
+# Turns a registry's image of Debian 12 into the lab's base. $1: mirror, then the packages.
+# A registry's image holds security updates: take them back to what the main archive has, so that
+# they are pending again.
+set -eu
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+
+main() {
+    mirror=$1
+    shift
+    rm -rf /etc/apt/sources.list.d/* /etc/apt/apt.conf.d/docker-*
+    echo "deb $mirror bookworm main" >/etc/apt/sources.list
+    printf 'Package: *\nPin: release n=bookworm\nPin-Priority: 1001\n' >/etc/apt/preferences.d/lab
+    apt-get update -qq
+    apt-get -y -qq --allow-downgrades dist-upgrade >/dev/null
+    apt-get -y -qq --no-install-recommends install "$@" >/dev/null
+    rm -f /etc/apt/preferences.d/lab /etc/dpkg/dpkg.cfg.d/docker* /usr/sbin/policy-rc.d
+    apt-get clean
+    rm -rf /var/lib/apt/lists/*
+}
+
+main "$@" </dev/null

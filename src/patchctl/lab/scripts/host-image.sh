@@ -1,0 +1,83 @@
+#!/bin/sh
+# Makes a host inside a container of the base image; needs no network.
+# /srv/patchlab is a lab's repository in its first state, with every version 1.0-1 in base/.
+set -eu
+export LC_ALL=C DEBIAN_FRONTEND=noninteractive
+
+user() {
+    useradd -m -s /bin/bash ops
+    echo 'ops ALL=(ALL:ALL) NOPASSWD: ALL' >/etc/sudoers.d/ops
+    chmod 0440 /etc/sudoers.d/ops
+}
+
+ssh_server() {
+    rm -f /etc/ssh/ssh_host_*
+    cat >/etc/ssh/sshd_config.d/patchlab.conf <<'EOF'
+HostKey /etc/ssh/ssh_host_ed25519_key
+PasswordAuthentication no
+PermitRootLogin no
+UseDNS no
+EOF
+    # What cloud-init does on a real machine: an own host key and the operator's public key.
+    cat >/usr/local/sbin/patchlab-firstboot <<'EOF'
+#!/bin/sh
+set -eu
+[ -s /etc/ssh/ssh_host_ed25519_key.pub ] ||
+    ssh-keygen -q -t ed25519 -N '' -C "$(uname -n)" -f /etc/ssh/ssh_host_ed25519_key
+if [ ! -e /home/ops/.ssh/authorized_keys ]; then
+    install -d -m 0700 -o ops -g ops /home/ops/.ssh
+    install -m 0600 -o ops -g ops /srv/patchlab/keys/ops.pub /home/ops/.ssh/authorized_keys
+fi
+EOF
+    chmod 0755 /usr/local/sbin/patchlab-firstboot
+    cat >/etc/systemd/system/patchlab-firstboot.service <<'EOF'
+[Unit]
+Description=Keys of a new lab host
+Before=ssh.service
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/sbin/patchlab-firstboot
+RemainAfterExit=yes
+
+[Install]
+WantedBy=multi-user.target
+EOF
+    systemctl enable --quiet patchlab-firstboot.service ssh.service
+}
+
+sources() {
+    install -m 0644 /srv/patchlab/keys/archive.gpg /usr/share/keyrings/patchlab.gpg
+    rm -rf /etc/apt/sources.list.d/*
+    cat >/etc/apt/sources.list <<'EOF'
+deb [signed-by=/usr/share/keyrings/patchlab.gpg] file:/srv/patchlab/apt bookworm main
+deb [signed-by=/usr/share/keyrings/patchlab.gpg] file:/srv/patchlab/apt bookworm-security main
+EOF
+}
+
+own_packages() {
+    mkdir -p /etc/patchlab
+    dpkg -i /srv/patchlab/base/*.deb >/dev/null
+    apt-mark -qq auto patchlab-lib
+    # One old version that only the host's own cache still has.
+    cp /srv/patchlab/base/patchlab-app_1.0-1_all.deb /var/cache/apt/archives/
+}
+
+seal() {
+    apt-get update -qq
+    : >/etc/machine-id
+    rm -f /var/lib/dbus/machine-id
+    find /var/log -type f -exec truncate -s 0 {} +
+    rm -rf /tmp/* /var/tmp/*
+}
+
+main() {
+    user
+    ssh_server
+    sources
+    apt-get clean
+    own_packages
+    seal
+}
+
+main "$@" </dev/null

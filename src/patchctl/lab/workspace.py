@@ -1,0 +1,193 @@
+"""The operator's side of a lab: a workspace whose inventory reaches its hosts.
+
+Paths in it are relative to the inventory, so the folder may be moved and reads like any other.
+"""
+
+import hashlib
+import shutil
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from ..adapters.files import private_folder, write_atomic
+from ..errors import AdapterError, InvalidInputError
+from ..models.base import Model
+from .model import PORT, RINGS, Place
+
+_KEY = "lab/id_ed25519"
+_MARKER = "lab/lab.json"
+_KNOWN_HOSTS = "known_hosts"
+_SSH_OPTIONS = "-o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
+# What a workspace holds that is not the lab's: it may stay where a new lab moves in.
+_OPERATORS = frozenset({".patchctl", "plans", "lab", ".git"})
+
+_SETTINGS = """\
+# Workspace of a lab: its hosts are thrown away, so it is bolder than a real one would be.
+rings:
+  - {name: staging, budget: 0, max_concurrent: "100%", soak: 2s, promote: auto}
+  - {name: canary, budget: 0, max_concurrent: "100%", soak: 2s, promote: auto}
+  - {name: production, budget: "5%", max_concurrent: "50%", soak: 0s, promote: auto}
+
+policy:
+  # Every update may be undone, new upstream versions too; real sites name packages here.
+  undo_safe: ["*"]
+
+probes:
+  - name: web
+    kind: http
+    target: http://127.0.0.1:8080/
+    expect: patchlab-web
+    within: 10s
+    packages: [patchlab-web]
+"""
+
+_IGNORE = """\
+.patchctl/
+lab/
+"""
+
+
+class Marker(Model):
+    """`lab/lab.json`: whose workspace it is, and what the lab wrote into it (SHA-256 by path)."""
+
+    name: str
+    files: dict[str, str] = {}
+
+
+def check(root: Path, name: str) -> None:
+    """May lab `name` write its workspace here? Raises InvalidInputError where it may not."""
+    if not root.exists():
+        return
+    if not root.is_dir():
+        raise InvalidInputError("is not a folder", where=str(root))
+    marker = _marker(root)
+    if marker is None and not {item.name for item in root.iterdir()} <= _OPERATORS:
+        raise InvalidInputError(
+            "holds other files and is not the workspace of a lab",
+            where=str(root),
+            hint="name a new or empty folder with --workspace DIR",
+        )
+
+
+def make_key(root: Path, name: str) -> str:
+    """A new key pair for the lab's hosts; returns the public key's line."""
+    private_folder(root / "lab")
+    key = root / _KEY
+    for path in (key, key.with_suffix(".pub")):
+        path.unlink(missing_ok=True)
+    command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"patchctl-{name}"]
+    try:
+        subprocess.run(
+            [*command, "-f", str(key)], stdin=subprocess.DEVNULL, capture_output=True, check=True
+        )
+    except FileNotFoundError as error:
+        raise AdapterError(
+            "ssh-keygen is missing", hint="as root: apt-get install openssh-client"
+        ) from error
+    except subprocess.CalledProcessError as error:
+        raise AdapterError(
+            f"ssh-keygen: {error.stderr.decode(errors='replace').strip()}"
+        ) from error
+    return key.with_suffix(".pub").read_text()
+
+
+def write(root: Path, name: str, places: Sequence[Place], known_hosts: str) -> list[str]:
+    """Write settings, inventory and known_hosts; names of edited files that were set aside."""
+    before = _marker(root) or Marker(name=name)
+    files = {
+        "patchctl.yml": _SETTINGS,
+        "inventory/hosts.yml": inventory(places),
+        ".gitignore": _IGNORE,
+    }
+    aside = [path for path in files if _edited(root, path, before)]
+    for path in aside:
+        (root / path).replace(root / f"{path}.bak")
+    for path, text in files.items():
+        target = root / path
+        target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        write_atomic(target, text.encode(), mode=0o644)
+    write_known_hosts(root, known_hosts)
+    marker = Marker(name=name, files={path: _digest(text.encode()) for path, text in files.items()})
+    write_atomic(root / _MARKER, msgspec.json.encode(marker))
+    return aside
+
+
+def write_known_hosts(root: Path, text: str) -> None:
+    """Replace known_hosts."""
+    write_atomic(root / _KNOWN_HOSTS, text.encode(), mode=0o644)
+
+
+def remove(root: Path, name: str) -> bool:
+    """Take away what the lab wrote there, but edited files; True where nothing is left.
+
+    Plans and the state folder are the operator's and stay.
+    """
+    marker = _marker(root)
+    if marker is None or marker.name != name:
+        return not root.exists()
+    kept = [path for path in marker.files if _edited(root, path, marker)]
+    for path in marker.files:
+        if path not in kept:
+            (root / path).unlink(missing_ok=True)
+    (root / _KNOWN_HOSTS).unlink(missing_ok=True)
+    shutil.rmtree(root / "lab", ignore_errors=True)
+    for folder in (root / "inventory", root):
+        try:
+            folder.rmdir()
+        except OSError:
+            return False
+    return True
+
+
+def inventory(places: Sequence[Place]) -> str:
+    """inventory/hosts.yml."""
+    groups: dict[str, dict[str, Any]] = {}
+    for ring in RINGS:
+        hosts = {place.name: _host(place) for place in places if place.ring == ring}
+        if hosts:
+            groups[ring] = {"hosts": hosts}
+    for group in sorted({group for place in places for group in place.groups}):
+        groups[group] = {"hosts": {p.name: {} for p in places if group in p.groups}}
+    content = {"all": {"vars": _variables(), "children": groups}}
+    return "# Hosts of a lab; every address is this machine's own.\n" + yaml.safe_dump(
+        content, sort_keys=False, width=120
+    )
+
+
+def _variables() -> Mapping[str, Any]:
+    # ssh takes a path with spaces only in quotes of its own, inside those of the argument list.
+    known = "-o 'UserKnownHostsFile=\"{{ inventory_dir }}/../known_hosts\"'"
+    return {
+        "ansible_user": "ops",
+        "ansible_port": PORT,
+        "ansible_become": True,
+        "ansible_ssh_private_key_file": "{{ inventory_dir }}/../" + _KEY,
+        "ansible_ssh_common_args": f"{known} {_SSH_OPTIONS}",
+    }
+
+
+def _host(place: Place) -> dict[str, Any]:
+    return {"ansible_host": place.address}
+
+
+def _marker(root: Path) -> Marker | None:
+    try:
+        return msgspec.json.decode((root / _MARKER).read_bytes(), type=Marker)
+    except (OSError, msgspec.DecodeError):
+        return None
+
+
+def _edited(root: Path, path: str, marker: Marker) -> bool:
+    try:
+        now = (root / path).read_bytes()
+    except OSError:
+        return False
+    return _digest(now) != marker.files.get(path)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

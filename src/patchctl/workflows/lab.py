@@ -1,0 +1,39 @@
+"""Use cases of the lab."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..lab import fleet, packages
+from ..lab.images import Say
+from ..lab.model import LabHost, Status
+
+
+def up(name: str, count: int, image: str, root: Path, say: Say) -> tuple[LabHost, ...]:
+    """Make a lab and its workspace; the hosts."""
+    return fleet.up(name, count, image, root, say).hosts()
+
+
+def down(name: str, say: Say, *, with_images: bool) -> int:
+    """Remove a lab; how many hosts it had."""
+    return fleet.down(name, say, with_images=with_images)
+
+
+def status(name: str) -> Status:
+    """Hosts of one lab, or of all where the name is empty."""
+    return fleet.status(name)
+
+
+def publish(name: str, channels: Sequence[str], *, drop: bool, reset: bool) -> None:
+    """Change a lab's repository: first state where `reset`, then add or drop channels."""
+    if reset:
+        fleet.publish(name, [], "reset")
+    if channels:
+        fleet.publish(name, channels, "drop" if drop else "add")
+
+
+def offers() -> list[tuple[str, str, str]]:
+    """Name, meaning, and whether it is pending from the start, of all that can be published."""
+    return [
+        (channel.name, channel.summary, "yes" if channel.initial else "")
+        for channel in packages.CHANNELS
+    ]
