@@ -285,9 +285,11 @@ def _check_rings(document: Document, rings: tuple[RingEntry, ...]) -> None:
     seen: set[str] = set()
     for place, ring in enumerate(rings):
         here = f"rings[{place}]"
-        if ring.name in seen:
+        # Both would be the group `ring_NAME`, where Ansible allows no dash.
+        group = ring.name.replace("-", "_")
+        if group in seen:
             document.complain(f"{here}.name", f"{ring.name} stands twice", "rename one of them")
-        seen.add(ring.name)
+        seen.add(group)
         if ring.max_concurrent in (Amount(hosts=0), Amount(percent=0)):
             document.complain(f"{here}.max_concurrent", "0 would never start a host", "1 or more")
 

@@ -1,1 +1,1 @@
-"""Sources to Fleet."""
+"""Ansible inventory sources -> Fleet."""

@@ -23,7 +23,7 @@ import yaml
 
 from ...errors import AdapterError, InvalidInputError
 from .environment import clean_environment, program
-from .inventory_errors import explain, misspelled, warnings_in
+from .inventory_errors import explain, locate, misspelled, warnings_in
 
 TIMEOUT_S = 300  # cloud sources page through thousands of instances
 
@@ -51,6 +51,22 @@ class RawInventory:
     hosts: Mapping[str, dict[str, Any]]
     groups: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class InventoryReader:
+    """Reads sources as `ansible -i` would from the folder `cwd`, a workspace's root."""
+
+    vault: VaultAccess
+    cwd: Path
+
+    def read(self, sources: Sequence[str]) -> RawInventory:
+        """All sources together. Raises InvalidInputError with file and line."""
+        return load(sources, self.vault, self.cwd)
+
+    def locate(self, name: str, sources: Sequence[str]) -> str:
+        """`file:line` where a host's name stands in a static source, else the sources."""
+        return locate(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", sources, self.cwd)
 
 
 def load(sources: Sequence[str], vault: VaultAccess, cwd: Path) -> RawInventory:
@@ -233,4 +249,5 @@ _Dumper.add_representer(dict, _mapping)
 
 def to_yaml(inventory: Mapping[str, Any]) -> str:
     """A generated inventory as text for Ansible's yaml plugin, with `!vault` and `!unsafe` tags."""
-    return yaml.dump(dict(inventory), Dumper=_Dumper, sort_keys=False, allow_unicode=True)
+    # ASCII, because PyYAML writes U+0085 as it is with allow_unicode and reads it as a line's end.
+    return yaml.dump(dict(inventory), Dumper=_Dumper, sort_keys=False, allow_unicode=False)

@@ -1,0 +1,95 @@
+"""The fleet as Ansible inventories: one for a run's hosts, and the dynamic-inventory protocol."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from ..errors import NotFoundError
+from ..models.fleet import Fleet, Host
+from .rings import ring_group
+
+# Ansible sets these for a static or generated source itself; a dynamic source must not.
+_MAGIC = ("inventory_dir", "inventory_file")
+
+
+def generate(fleet: Fleet, hosts: Sequence[str]) -> dict[str, Any]:
+    """The inventory of these hosts alone, in the shape of Ansible's yaml plugin.
+
+    Each host carries its merged variables, and `inventory_dir` of the source it came from: host
+    variables outrank what Ansible sets for the generated file, so `{{ inventory_dir }}/key` means
+    the same file as before. Groups keep their names and nesting, without variables of their own.
+    A variable that asks for `hostvars` or `groups` of a host that is not among these fails there.
+    """
+    wanted = _hosts(fleet, hosts)
+    members = _members(fleet, {host.name for host in wanted})
+    return {
+        "all": {
+            "hosts": {host.name: dict(host.variables) for host in wanted},
+            "children": {
+                name: {
+                    "hosts": {host: {} for host in direct},
+                    "children": {child: {} for child in children},
+                }
+                for name, (direct, children) in members.items()
+            },
+        }
+    }
+
+
+def listing(fleet: Fleet, hosts: Sequence[str] | None = None) -> dict[str, Any]:
+    """`--list` of Ansible's dynamic-inventory protocol, with a group `ring_NAME` for every ring."""
+    wanted = list(fleet.hosts) if hosts is None else _hosts(fleet, hosts)
+    names = [host.name for host in wanted]
+    members = _members(fleet, set(names))
+    in_groups = {name for direct, _ in members.values() for name in direct}
+    answer: dict[str, Any] = {
+        "_meta": {"hostvars": {host.name: variables(host) for host in wanted}},
+        "all": {"children": ["ungrouped", *members]},
+    }
+    if ungrouped := [name for name in names if name not in in_groups]:
+        answer["ungrouped"] = {"hosts": ungrouped}
+    for name, (direct, children) in members.items():
+        answer[name] = {
+            **({"hosts": direct} if direct else {}),
+            **({"children": children} if children else {}),
+        }
+    return answer
+
+
+def host_variables(fleet: Fleet, name: str) -> dict[str, Any]:
+    """`--host NAME` of the protocol."""
+    return variables(_hosts(fleet, [name])[0])
+
+
+def variables(host: Host) -> dict[str, Any]:
+    """A host's variables as the protocol carries them: vaulted values stay vaulted."""
+    return {key: value for key, value in host.variables.items() if key not in _MAGIC}
+
+
+def _hosts(fleet: Fleet, names: Sequence[str]) -> list[Host]:
+    known = {host.name: host for host in fleet.hosts}
+    for name in names:
+        if name not in known:
+            raise NotFoundError(
+                f"no host {name!r} in the inventory", hint="`patchctl inventory list` shows all"
+            )
+    return [known[name] for name in dict.fromkeys(names)]
+
+
+def _members(fleet: Fleet, wanted: set[str]) -> dict[str, tuple[list[str], list[str]]]:
+    """Group -> (direct hosts, children), only what leads to a wanted host, and the rings."""
+    groups = {group.name: group for group in fleet.groups}
+    used = {group for host in fleet.hosts if host.name in wanted for group in host.groups}
+    found = {
+        name: (
+            [host for host in groups[name].hosts if host in wanted],
+            [child for child in groups[name].children if child in used],
+        )
+        for name in sorted(used)
+    }
+    for ring in fleet.rings:
+        name = ring_group(ring)
+        inside = [host.name for host in fleet.hosts if host.name in wanted and host.ring == ring]
+        if inside:
+            direct, children = found.get(name, ([], []))
+            found[name] = (sorted({*direct, *inside}), children)
+    return found

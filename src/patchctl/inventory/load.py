@@ -1,0 +1,153 @@
+"""Raw inventory + settings -> Fleet."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+from ..errors import InvalidInputError
+from ..models import canonical
+from ..models.fleet import Fleet, Group, Host
+from ..models.settings import Assignment
+from . import rings as ring_rules
+
+# A name becomes a key in generated YAML, a part of patterns and a word on the screen; Ansible
+# itself takes any text. Brackets and colons are for IPv6 addresses.
+_HOST_NAME = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.:%\[\]+@-]{0,252}")
+
+Locate = Callable[[str], str]
+
+
+class Raw(Protocol):
+    """Hosts with merged variables; groups with direct hosts and children."""
+
+    @property
+    def hosts(self) -> Mapping[str, dict[str, Any]]: ...
+    @property
+    def groups(self) -> Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]: ...
+
+
+def build(
+    raw: Raw,
+    *,
+    sources: tuple[str, ...],
+    rings: tuple[str, ...],
+    assignment: Assignment,
+    locate: Locate,
+) -> Fleet:
+    """The fleet. Raises InvalidInputError with a line for every host that cannot be taken.
+
+    `locate` gives `file:line` where a name stands in the sources.
+    """
+    problems = []
+    hosts = []
+    above = _groups_of(raw)
+    for name, variables in sorted(raw.hosts.items()):
+        wrong = refused(name)
+        if wrong:
+            problems.append(f"{locate(name)}: host name {name!r} {wrong}")
+            continue
+        groups = tuple(sorted(above.get(name, ())))
+        try:
+            place = ring_rules.assign(name, groups, variables, rings, assignment)
+        except ring_rules.RingConflictError as error:
+            problems.append(f"{locate(name)}: host {name}: {error}")
+            continue
+        hosts.append(
+            Host(
+                name=name,
+                ring=place.ring,
+                ring_reason=place.reason,
+                groups=groups,
+                variables=variables,
+            )
+        )
+    if problems:
+        raise InvalidInputError("\n".join(problems))
+    if not hosts:
+        raise InvalidInputError("has no hosts", where=", ".join(sources))
+    return _fleet(tuple(hosts), _groups(raw), sources, rings)
+
+
+def refused(name: str) -> str:
+    """Why a host name cannot be taken, or nothing."""
+    if len(name) > 253:
+        return "is longer than 253 characters"
+    if name.startswith("-"):
+        return "begins with a dash, which programs would take for an option"
+    if ".." in name:
+        return "has two dots in a row"
+    if not _HOST_NAME.fullmatch(name):
+        return "has characters other than letters, digits and . _ - : [ ] % + @"
+    return ""
+
+
+def _groups_of(raw: Raw) -> dict[str, set[str]]:
+    """Host -> all its groups, also those above."""
+    parents: dict[str, set[str]] = {}
+    for name, (_, children) in raw.groups.items():
+        for child in children:
+            parents.setdefault(child, set()).add(name)
+    found: dict[str, set[str]] = {}
+    for name, (hosts, _) in raw.groups.items():
+        if not hosts:
+            continue
+        lineage = _lineage(name, parents)
+        for host in hosts:
+            found.setdefault(host, set()).update(lineage)
+    return found
+
+
+def _lineage(name: str, parents: Mapping[str, set[str]]) -> set[str]:
+    seen: set[str] = set()
+    waiting = [name]
+    while waiting:
+        group = waiting.pop()
+        if group not in seen:
+            seen.add(group)
+            waiting.extend(parents.get(group, ()))
+    return seen
+
+
+def _groups(raw: Raw) -> tuple[Group, ...]:
+    return tuple(
+        Group(name=name, hosts=tuple(sorted(hosts)), children=tuple(sorted(children)))
+        for name, (hosts, children) in sorted(raw.groups.items())
+    )
+
+
+def _fleet(
+    hosts: tuple[Host, ...],
+    groups: tuple[Group, ...],
+    sources: tuple[str, ...],
+    rings: tuple[str, ...],
+) -> Fleet:
+    return Fleet(
+        hosts=hosts,
+        groups=groups,
+        sources=sources,
+        rings=rings,
+        digest=canonical.digest(
+            [
+                [[h.name, h.ring, list(h.groups), _digestible(h.variables)] for h in hosts],
+                [[g.name, list(g.hosts), list(g.children)] for g in groups],
+                list(rings),
+            ]
+        ),
+    )
+
+
+# Where the checkout lies is no part of what the inventory says.
+_LOCAL = ("inventory_dir", "inventory_file")
+
+
+def _digestible(value: Any, *, top: bool = True) -> Any:
+    """Canonical JSON knows neither floats nor keys that are no text; YAML has both."""
+    if isinstance(value, dict):
+        return {
+            str(key): _digestible(item, top=False)
+            for key, item in value.items()
+            if not (top and key in _LOCAL)
+        }
+    if isinstance(value, list | tuple):
+        return [_digestible(item, top=False) for item in value]
+    return f"float {value!r}" if isinstance(value, float) else value

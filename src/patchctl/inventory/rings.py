@@ -1,0 +1,104 @@
+"""Which ring a host belongs to. It depends on that host alone, never on the others, so that
+adding or removing a host moves no other."""
+
+import fnmatch
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..models import canonical
+from ..models.settings import Assignment, Shares
+
+VARIABLE = "patch_ring"
+
+
+def ring_group(ring: str) -> str:
+    """The group that stands for a ring; Ansible wants identifiers as group names."""
+    return "ring_" + ring.replace("-", "_")
+
+
+class Place(NamedTuple):
+    """A host's ring and why, or None and why not."""
+
+    ring: str | None
+    reason: str
+
+
+class RingConflictError(ValueError):
+    """The inventory says two things, or something that is no ring. The message names no host."""
+
+
+def assign(
+    name: str,
+    groups: Sequence[str],
+    variables: Mapping[str, Any],
+    rings: Sequence[str],
+    assignment: Assignment,
+) -> Place:
+    """The ring by variable or group, else by rule, else by share.
+
+    `groups` are all groups of the host, also those above its own. Raises RingConflictError.
+    """
+    said = _said(groups, variables, rings)
+    if said is not None:
+        return said
+    for number, rule in enumerate(assignment.rules, start=1):
+        for group in rule.groups:
+            if group in groups:
+                return Place(rule.ring, f"rule {number}: group {group}")
+        for glob in rule.names:
+            if fnmatch.fnmatchcase(name, glob):
+                return Place(rule.ring, f"rule {number}: name {glob}")
+    if assignment.shares is not None:
+        return _by_share(name, variables, assignment.shares)
+    return Place(None, f"no {VARIABLE}, no group named as a ring, no rule, no shares")
+
+
+def _said(
+    groups: Sequence[str], variables: Mapping[str, Any], rings: Sequence[str]
+) -> Place | None:
+    """What the inventory itself says, by variable or by group."""
+    by_variable = _by_variable(variables, rings)
+    named = [ring for ring in rings if ring in groups or ring_group(ring) in groups]
+    if len(named) > 1:
+        raise RingConflictError(f"is in the groups of {len(named)} rings: {', '.join(named)}")
+    if by_variable and named and named[0] != by_variable:
+        raise RingConflictError(
+            f"{VARIABLE} says {by_variable}, but it is in the group {named[0]} of another ring"
+        )
+    if by_variable:
+        return Place(by_variable, f"variable {VARIABLE}")
+    return Place(named[0], f"group {named[0]}") if named else None
+
+
+def _by_variable(variables: Mapping[str, Any], rings: Sequence[str]) -> str | None:
+    value = variables.get(VARIABLE)
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise RingConflictError(f"{VARIABLE} must be the plain name of a ring")
+    if "{{" in value or "{%" in value:
+        raise RingConflictError(f"{VARIABLE} must be the plain name of a ring, not a template")
+    if value not in rings:
+        raise RingConflictError(
+            f"{VARIABLE} says {value!r}, which is no ring (rings: {', '.join(rings)})"
+        )
+    return value
+
+
+def _by_share(name: str, variables: Mapping[str, Any], shares: Shares) -> Place:
+    """u = SHA-256(seed, stratum, name) against the cumulative shares, in whole numbers."""
+    stratum = [canonical.encode(_comparable(variables.get(key))).decode() for key in shares.stratum]
+    drawn = hashlib.sha256(canonical.encode([shares.seed, stratum, name])).digest()
+    position = int.from_bytes(drawn[:8]) * 100
+    cumulative = 0
+    for part in shares.parts:
+        cumulative += part.percent
+        if position < cumulative << 64:
+            return Place(part.ring, f"share {part.percent}%")
+    raise AssertionError("settings let shares sum to 100")
+
+
+def _comparable(value: Any) -> Any:
+    """Canonical JSON has no floats; a stratum may be one."""
+    return repr(value) if isinstance(value, float | list | dict) else value
