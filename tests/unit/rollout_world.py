@@ -33,7 +33,14 @@ from patchctl.models.plan import (
     UnprovenPolicy,
     UpdaterPolicy,
 )
-from patchctl.models.rollout import Command, Entry, Event, ProcessIdentity, RunState
+from patchctl.models.rollout import (
+    Command,
+    Entry,
+    Event,
+    ProcessIdentity,
+    RunCreated,
+    RunState,
+)
 from patchctl.rollout.engine import Engine, Limits
 from patchctl.rollout.interfaces import EventSink
 from patchctl.rollout.view import RunView
@@ -190,7 +197,7 @@ class World:
             limits=self.limits,
         )
         if not self.entries:
-            engine.create("tester")
+            self.journal().append(RUN, [RunCreated(plan=self.plan.digest, by="tester")])
         engine.take(self.fence, ME, "tester")
         return engine
 

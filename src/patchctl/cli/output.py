@@ -82,3 +82,9 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
         sys.stdout.write("  ".join(cells).rstrip() + "\n")
     sys.stdout.flush()
+
+
+def error_lines(rows: Iterable[str]) -> None:
+    """Prepared lines for the person at the terminal, on stderr."""
+    for row in rows:
+        note(row)

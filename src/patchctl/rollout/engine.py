@@ -21,7 +21,6 @@ from ..models.rollout import (
     HostWork,
     OutcomeStatus,
     ProcessIdentity,
-    RunCreated,
     RunState,
     Shard,
     ShardEnded,
@@ -83,11 +82,6 @@ class Engine:
         self._mail_at = 0
 
     # --- beginning ------------------------------------------------------------------------------
-
-    def create(self, by: str, comment: str = "") -> None:
-        """Write the first event of a new run."""
-        plan = self.view.plan
-        self._write(RunCreated(plan=plan.digest, by=by, comment=comment))
 
     def take(self, fence: int, process: ProcessIdentity, by: str) -> None:
         """Read the journal, hold the run from now on, and end what a dead controller left."""

@@ -1,0 +1,148 @@
+"""Options that several verbs share, with Ansible's names and meaning."""
+
+import functools
+import getpass
+import inspect
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from .output import Format
+from .state import state
+
+if TYPE_CHECKING:
+    from ..wiring import Workspace
+
+Output = Annotated[Format, typer.Option("-o", "--output", help="Form of the result.")]
+Limit = Annotated[
+    str, typer.Option("--limit", metavar="PATTERN", help="Only these hosts (Ansible's patterns).")
+]
+
+_ACCESS: dict[str, tuple[Any, Any]] = {
+    "inventory": (
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                "-i", "--inventory", metavar="SOURCE", help="Inventory source; may be repeated."
+            ),
+        ],
+        None,
+    ),
+    "user": (
+        Annotated[str, typer.Option("-u", "--user", metavar="NAME", help="Log in as NAME.")],
+        "",
+    ),
+    "private_key": (
+        Annotated[
+            str, typer.Option("--private-key", metavar="FILE", help="SSH key to log in with.")
+        ],
+        "",
+    ),
+    "ask_become_pass": (
+        Annotated[
+            bool, typer.Option("-K", "--ask-become-pass", help="Ask for the privilege password.")
+        ],
+        False,
+    ),
+    "vault_id": (
+        Annotated[
+            list[str] | None,
+            typer.Option("--vault-id", metavar="ID", help="Vault identity; may be repeated."),
+        ],
+        None,
+    ),
+    "vault_password_file": (
+        Annotated[
+            str, typer.Option("--vault-password-file", metavar="FILE", help="Vault password file.")
+        ],
+        "",
+    ),
+    "ask_vault_pass": (
+        Annotated[bool, typer.Option("--ask-vault-pass", help="Ask for the vault password.")],
+        False,
+    ),
+    "extra_vars": (
+        Annotated[
+            list[str] | None,
+            typer.Option(
+                "-e", "--extra-vars", metavar="VARS", help="Variables for Ansible; may be repeated."
+            ),
+        ],
+        None,
+    ),
+    "forks": (
+        Annotated[int, typer.Option("-f", "--forks", help="Hosts at once.", show_default=False)],
+        0,
+    ),
+}
+
+
+def reaches_hosts(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a verb Ansible's options for inventory and access.
+
+    The verb declares `ctx` and `workspace: Workspace` and gets the opened workspace.
+    """
+    original = inspect.signature(command)
+    own = [p for name, p in original.parameters.items() if name != "workspace"]
+    added = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
+        for name, (hint, default) in _ACCESS.items()
+    ]
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        given = {name: kwargs.pop(name) for name in _ACCESS}
+        ctx: typer.Context = kwargs["ctx"]
+        return command(*args, workspace=open_workspace(ctx, **given), **kwargs)
+
+    own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+    wrapper.__signature__ = original.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {
+        **{p.name: p.annotation for p in own},
+        **{name: hint for name, (hint, _) in _ACCESS.items()},
+        "return": None,
+    }
+    return wrapper
+
+
+def open_workspace(ctx: typer.Context, **given: Any) -> "Workspace":
+    """The workspace with what the command line says about inventory and access."""
+    from ..wiring import Access, open_workspace
+
+    access = Access(
+        sources=tuple(given["inventory"] or ()),
+        user=given["user"],
+        private_key=given["private_key"],
+        become_password=_ask("become", "BECOME password: ") if given["ask_become_pass"] else None,
+        vault_ids=tuple(given["vault_id"] or ()),
+        vault_password_file=given["vault_password_file"],
+        vault_password=_ask("vault", "Vault password: ") if given["ask_vault_pass"] else None,
+        extra_vars=tuple(given["extra_vars"] or ()),
+        forks=given["forks"],
+    )
+    return open_workspace(state(ctx).directory, access)
+
+
+def _ask(what: str, prompt: str) -> str:
+    if not sys.stdin.isatty():
+        raise UsageError(
+            f"no terminal to ask for the {what} password on",
+            hint="give it by a password file in patchctl.yml or on the command line",
+        )
+    return getpass.getpass(prompt, stream=sys.stderr)
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before something is changed. Without a terminal only `--yes` is an answer.
+
+    Raises UsageError where nobody can answer, typer.Exit(2) on a no.
+    """
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("nothing was changed: no terminal to ask on", hint="add --yes")
+    if not typer.confirm(question, err=True):
+        raise typer.Exit(2)

@@ -1,0 +1,50 @@
+"""`patchctl rollback`: return hosts of a run to their state before."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import Output, confirm, reaches_hosts
+from .output import Format
+
+if TYPE_CHECKING:
+    from ..wiring import Workspace
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+@reaches_hosts
+def rollback(
+    ctx: typer.Context,
+    workspace: "Workspace",
+    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Run; none: the newest.")] = "",
+    host: Annotated[
+        list[str] | None, typer.Option("--host", metavar="NAME", help="Only this host; repeatable.")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Undo also what the plan calls unsafe to undo.")
+    ] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")] = "",
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    form: Output = Format.TABLE,
+) -> None:
+    """Return the hosts of a run to their state before, the newest ring first.
+
+    \b
+    Examples:
+      patchctl rollback                      undo the newest run
+      patchctl rollback --host web1 --yes    one host of it
+
+    Exit codes: 0 all undone, 4 some could not be undone, 2 nothing to undo.
+    """
+    from .running import Terminal
+
+    with Terminal(ctx, form) as terminal:
+        rollouts, ident = terminal.open(workspace, run)
+        confirm(f"Undo run {ident}?", yes=yes)
+        terminal.finish(
+            rollouts,
+            ident,
+            lambda: rollouts.roll_back(ident, reason=reason, hosts=host or (), force=force),
+        )

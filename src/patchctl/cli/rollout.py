@@ -1,0 +1,161 @@
+"""`patchctl rollout`: start, look at and steer runs."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import output
+from .groups import DefaultGroup
+from .options import Output, confirm, reaches_hosts
+from .output import Format
+from .state import state
+
+if TYPE_CHECKING:
+    from ..wiring import Workspace
+
+_HELP = """Bring a plan to the rings, one after another.
+
+\b
+Examples:
+  patchctl rollout --yes             fresh discovery, plan, all rings
+  patchctl rollout plans/x.lock      a frozen plan
+  patchctl rollout status            where the newest run stands
+  patchctl rollout resume            go on after Ctrl-C, a crash or a halt
+  patchctl rollout approve --ring production
+
+\b
+Exit codes: 0 done, 1 hosts held back by policy, 3 halted, 4 done with
+failed hosts, 5 waiting, 130 interrupted and resumable.
+"""
+
+app = typer.Typer(
+    cls=DefaultGroup,
+    rich_markup_mode=None,
+    add_completion=False,
+    help=_HELP,
+    epilog="`patchctl rollout start --help` shows the options of a rollout itself.",
+)
+
+Run = Annotated[str, typer.Argument(metavar="[RUN]", help="A run's id or a unique part of it.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Exit 5 instead of waiting for a soak or an approval.")
+]
+Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")]
+
+
+@app.command()
+@reaches_hosts
+def start(
+    ctx: typer.Context,
+    workspace: "Workspace",
+    plan: Annotated[str, typer.Argument(help="Plan file or digest; none: plan first.")] = "",
+    yes: Yes = False,
+    no_wait: NoWait = False,
+    comment: Annotated[str, typer.Option("--comment", help="Kept in the audit log.")] = "",
+    form: Output = Format.TABLE,
+) -> None:
+    """Run a plan through its rings (what `patchctl rollout` does by itself)."""
+    from .running import Terminal
+    from .summary import before
+
+    with Terminal(ctx, form) as terminal:
+        chosen = workspace.find_plan(plan) if plan else terminal.make_plan(workspace)
+        if chosen is None:
+            output.note("nothing to do: no host in a ring has a pending security update")
+            raise typer.Exit(0)
+        if form is Format.TABLE:
+            output.error_lines(before(chosen))
+        confirm("Roll out?", yes=yes)
+        rollouts = workspace.rollouts(terminal.sinks(workspace))
+        run = rollouts.start(chosen, comment=comment)
+        terminal.finish(rollouts, run, lambda: rollouts.carry(run, wait=not no_wait))
+
+
+@app.command()
+@reaches_hosts
+def resume(
+    ctx: typer.Context,
+    workspace: "Workspace",
+    run: Run = "",
+    no_wait: NoWait = False,
+    accept_failures: Annotated[
+        bool, typer.Option("--accept-failures", help="Go on though the budget is used up.")
+    ] = False,
+    reason: Reason = "",
+    form: Output = Format.TABLE,
+) -> None:
+    """Go on with a run that was interrupted, paused or halted."""
+    from .running import Terminal
+
+    with Terminal(ctx, form) as terminal:
+        rollouts, ident = terminal.open(workspace, run)
+        terminal.finish(
+            rollouts,
+            ident,
+            lambda: rollouts.resume(
+                ident, reason=reason, accept_failures=accept_failures, wait=not no_wait
+            ),
+        )
+
+
+@app.command()
+def status(ctx: typer.Context, run: Run = "", form: Output = Format.TABLE) -> None:
+    """Where a run stands: every ring, every host."""
+    from .running import look
+    from .summary import show_status
+
+    show_status(look(ctx, run), form, color=state(ctx).color)
+
+
+@app.command()
+@reaches_hosts
+def watch(ctx: typer.Context, workspace: "Workspace", run: Run = "") -> None:
+    """Follow a run that another process carries, until it stands."""
+    from .running import follow
+
+    follow(ctx, workspace, run)
+
+
+@app.command("list")
+def list_runs(ctx: typer.Context, form: Output = Format.TABLE) -> None:
+    """All runs, newest first."""
+    from .summary import show_runs
+
+    database = state(ctx).workspace().database(create=False)
+    show_runs(database.runs.list(), form)
+
+
+def _steer(ctx: typer.Context, run: str, what: str, ring: str, reason: str, form: Format) -> None:
+    from ..models.rollout import CommandKind
+    from .running import steer
+
+    steer(ctx, run, CommandKind(what), ring=ring, reason=reason, form=form)
+
+
+@app.command()
+def pause(
+    ctx: typer.Context, run: Run = "", reason: Reason = "", form: Output = Format.TABLE
+) -> None:
+    """Start no new hosts; what is in flight ends. `resume` lifts it."""
+    _steer(ctx, run, "pause", "", reason, form)
+
+
+@app.command()
+def abort(
+    ctx: typer.Context, run: Run = "", reason: Reason = "", form: Output = Format.TABLE
+) -> None:
+    """End a run for good; what is in flight ends first."""
+    _steer(ctx, run, "abort", "", reason, form)
+
+
+@app.command()
+def approve(
+    ctx: typer.Context,
+    run: Run = "",
+    ring: Annotated[str, typer.Option("--ring", help="This ring; none: every ring.")] = "",
+    reason: Reason = "",
+    form: Output = Format.TABLE,
+) -> None:
+    """Let a ring go on that waits for an approval."""
+    _steer(ctx, run, "approve", ring, reason, form)

@@ -1,0 +1,65 @@
+"""Runs and plans as the terminal shows them."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ..models.plan import Plan
+from ..models.rollout import RunStatus
+from ..report import rollout_text
+from . import output
+from .output import Format
+
+
+def before(plan: Plan) -> list[str]:
+    """What a person should know before saying yes."""
+    return rollout_text.before(plan)
+
+
+def show_status(status: RunStatus, form: Format, *, color: bool = True) -> None:
+    """A run: rings, then the hosts that need eyes."""
+    if form is not Format.TABLE:
+        output.data(status, form)
+        return
+    output.lines([output.clean(rollout_text.headline(status)), ""])
+    output.table(
+        ("RING", "STATE", "HOSTS", ""),
+        [
+            (
+                ring.name,
+                ring.state.value,
+                str(sum(ring.hosts.values())),
+                rollout_text.counts(ring.hosts),
+            )
+            for ring in status.rings
+        ],
+    )
+    if few := [host for host in status.hosts if len(status.hosts) <= 50]:
+        output.lines([""])
+        output.table(
+            ("HOST", "RING", "STATE", "STAGE", "REASON"),
+            [(h.name, h.ring, rollout_text.word(h.state.value), h.stage, h.reason) for h in few],
+        )
+    else:
+        output.lines(output.clean(line) for line in rollout_text.trouble(status))
+    if step := rollout_text.next_step(status):
+        output.lines(["", output.clean(step)])
+
+
+def show_runs(runs: Sequence[Any], form: Format) -> None:
+    """All runs, one a line."""
+    if form is not Format.TABLE:
+        output.data({"runs": list(runs)}, form)
+        return
+    output.table(
+        ("RUN", "STATE", "HOSTS", "CREATED", "BY", "PLAN"),
+        [
+            (run.id, run.state.value, str(run.hosts), when(run.created), run.by, run.plan[7:19])
+            for run in runs
+        ],
+    )
+
+
+def when(seconds: int) -> str:
+    """Epoch seconds as UTC."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"

@@ -1,0 +1,1 @@
+"""Models to text, HTML, JSON and the like. Pure."""

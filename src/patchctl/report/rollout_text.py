@@ -1,0 +1,108 @@
+"""What a person reads about a run. Pure: models to lines."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+
+from ..models.plan import Amount, Plan, Promote, Undo
+from ..models.rollout import HostState, HostStatusLine, RunState, RunStatus
+
+# Said of a state in one word or two, as an operator would.
+WORDS: Mapping[str, str] = {
+    "rolling_back": "undoing",
+    "rolled_back": "undone",
+    "rollback_failed": "undo failed",
+}
+
+_TROUBLE = frozenset(
+    {
+        HostState.FAILED,
+        HostState.UNKNOWN,
+        HostState.ROLLED_BACK,
+        HostState.ROLLBACK_FAILED,
+        HostState.SKIPPED,
+        HostState.DEFERRED,
+    }
+)
+
+
+def word(state: str) -> str:
+    """A state as it is shown."""
+    return WORDS.get(state, state)
+
+
+def counts(hosts: Mapping[str, int]) -> str:
+    """`3 succeeded, 1 failed` without the zeros."""
+    return ", ".join(f"{number} {word(name)}" for name, number in hosts.items() if number)
+
+
+def headline(status: RunStatus) -> str:
+    """One line: the run, where it stands and why."""
+    why = f": {status.reason}" if status.reason else ""
+    return f"run {status.run}: {word(status.state.value).replace('_', ' ')}{why}"
+
+
+def next_step(status: RunStatus) -> str:
+    """The command that an operator would want next, or an empty line."""
+    match status.state:
+        case RunState.HALTED:
+            return (
+                f"undo it with `patchctl rollback {status.run}`, or go on in spite of it with"
+                f" `patchctl rollout resume {status.run} --accept-failures`"
+            )
+        case RunState.WAITING:
+            return f"let it go on with `patchctl rollout approve {status.run}`"
+        case RunState.PAUSED | RunState.SOAKING | RunState.RUNNING | RunState.PROMOTING:
+            if not status.controller:
+                return f"go on with `patchctl rollout resume {status.run}`"
+        case RunState.NEEDS_HUMAN:
+            return f"see `patchctl rollout status {status.run}` and mend the hosts by hand"
+        case _:
+            pass
+    return ""
+
+
+def trouble(status: RunStatus, limit: int = 10) -> list[str]:
+    """Hosts that did not succeed, grouped by what they say, worst first."""
+    groups: dict[tuple[str, str, str], list[HostStatusLine]] = defaultdict(list)
+    for host in status.hosts:
+        if host.state in _TROUBLE:
+            groups[(host.state.value, host.stage, host.reason)].append(host)
+    ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    lines = []
+    for (state, stage, reason), hosts in ranked[:limit]:
+        names = ", ".join(host.name for host in hosts[:4]) + (", …" if len(hosts) > 4 else "")
+        at = f" at {stage}" if stage and state != "skipped" else ""
+        lines.append(f"  {names}: {word(state)}{at}: {reason}" if reason else f"  {names}: {state}")
+    if len(ranked) > limit:
+        lines.append(f"  … and {len(ranked) - limit} more reasons")
+    return lines
+
+
+def describe(value: Amount) -> str:
+    """`5` or `5 %`."""
+    return f"{value.percent} %" if value.percent is not None else f"{value.hosts or 0}"
+
+
+def before(plan: Plan) -> list[str]:
+    """What a person should know before saying yes: rings, packages, what can't be undone."""
+    body = plan.body
+    sizes = Counter(host.ring for host in body.hosts)
+    waves = {host.ring: 0 for host in body.hosts}
+    for host in body.hosts:
+        waves[host.ring] = max(waves[host.ring], host.wave)
+    packages = {(t.package, t.to) for cohort in body.cohorts for t in cohort.transitions}
+    lines = [f"plan {plan.digest[7:19]}: {len(body.hosts)} hosts, {len(packages)} package updates"]
+    for ring in body.rings:
+        if sizes[ring.name]:
+            several = f" in {waves[ring.name]} waves" if waves[ring.name] > 1 else ""
+            manual = ", waits for an approval" if ring.promote is Promote.MANUAL else ""
+            lines.append(
+                f"  {ring.name}: {sizes[ring.name]} hosts{several},"
+                f" budget {describe(ring.budget)}{manual}"
+            )
+    unsafe = sorted(
+        {t.package for c in body.cohorts for t in c.transitions if t.undo is Undo.UNSAFE}
+    )
+    if unsafe:
+        lines.append(f"  not undone by itself if it fails: {', '.join(unsafe)}")
+    return lines

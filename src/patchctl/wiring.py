@@ -1,0 +1,194 @@
+"""The composition root: builds adapters and workflows from settings and the command line."""
+
+import getpass
+import os
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import settings as settings_file
+from .errors import InvalidInputError
+from .models.settings import Settings
+
+if TYPE_CHECKING:
+    from .adapters.ansible.job import Connection
+    from .adapters.ansible.runner import AnsibleRunner
+    from .adapters.content_store import ContentStore
+    from .adapters.database import Database
+    from .models.fleet import Fleet
+    from .models.plan import Plan
+    from .rollout.interfaces import EventSink, Executor
+    from .workflows.inventory import Loaded
+    from .workflows.rollout import Rollouts
+
+
+@dataclass(frozen=True)
+class Access:
+    """What the command line says about inventory and access; it wins over the settings."""
+
+    sources: tuple[str, ...] = ()
+    user: str = ""
+    private_key: str = ""
+    become_password: str | None = field(default=None, repr=False)
+    vault_ids: tuple[str, ...] = ()
+    vault_password_file: str = ""
+    vault_password: str | None = field(default=None, repr=False)
+    extra_vars: tuple[str, ...] = ()
+    forks: int = 0
+
+
+def open_workspace(directory: Path | None, access: Access | None = None) -> "Workspace":
+    """The workspace at or above `directory` (default: the current folder).
+
+    Raises InvalidInputError where there is none or its settings are wrong.
+    """
+    root = settings_file.find_workspace(directory or Path.cwd())
+    settings = settings_file.load(root / settings_file.FILE_NAME)
+    return Workspace(root, settings, access or Access())
+
+
+def state_folder(root: Path, settings: Settings) -> Path:
+    """Where state lies: PATCHCTL_STATE, else the settings' `state`, relative to the workspace."""
+    chosen = os.environ.get("PATCHCTL_STATE") or settings.state
+    return (root / Path(chosen).expanduser()).absolute()
+
+
+def operator() -> str:
+    """Who is at the keyboard: `user@machine`. In a sudo session the user behind it."""
+    user = os.environ.get("SUDO_USER") or getpass.getuser()
+    return f"{user}@{socket.gethostname()}"
+
+
+class Workspace:
+    """One workspace and everything that is built from it, each when it is first asked for."""
+
+    def __init__(self, root: Path, settings: Settings, access: Access) -> None:
+        self.root = root
+        self.settings = settings
+        self.access = access
+        self.state = state_folder(root, settings)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Inventory sources, as given on the command line or in the settings."""
+        if self.access.sources:
+            # Given relative to where the operator stands, not to the workspace.
+            return tuple(
+                source if "," in source else str(Path(source).absolute())
+                for source in self.access.sources
+            )
+        return self.settings.inventory
+
+    @cached_property
+    def connection(self) -> "Connection":
+        """How hosts are reached."""
+        from .adapters.ansible.job import Connection
+
+        ansible, access = self.settings.ansible, self.access
+        become = access.become_password
+        if become is None and ansible.become_password_file:
+            become = self._secret(ansible.become_password_file)
+        return Connection(
+            user=access.user or ansible.user,
+            private_key=access.private_key or ansible.private_key,
+            become_password=become,
+            vault_ids=access.vault_ids or ansible.vault_ids,
+            vault_password_file=access.vault_password_file or ansible.vault_password_file,
+            vault_password=access.vault_password,
+            extra_vars=access.extra_vars,
+            forks=access.forks or ansible.forks,
+            connect_timeout_s=ansible.connect_timeout_s,
+        )
+
+    def _secret(self, name: str) -> str:
+        path = self.root / Path(name).expanduser()
+        try:
+            return path.read_text("utf-8").rstrip("\n")
+        except OSError as error:
+            raise InvalidInputError(
+                f"cannot read the password file: {error.strerror}", where=str(path)
+            ) from error
+
+    @cached_property
+    def inventory(self) -> "Loaded":
+        """The merged inventory with its rings, and what Ansible warned about."""
+        from .adapters.ansible.inventory import InventoryReader
+        from .workflows.inventory import load_fleet
+
+        reader = InventoryReader(self.connection, self.root)
+        return load_fleet(self.settings, reader, self.sources)
+
+    @property
+    def fleet(self) -> "Fleet":
+        """The merged inventory with its rings."""
+        return self.inventory.fleet
+
+    @cached_property
+    def runner(self) -> "AnsibleRunner":
+        """Runs playbooks."""
+        from .adapters.ansible.runner import AnsibleRunner
+
+        return AnsibleRunner(self.state / "runs", self.root, self.connection)
+
+    @cached_property
+    def store(self) -> "ContentStore":
+        """The packages of plans, by hash."""
+        from .adapters.content_store import ContentStore
+
+        return ContentStore(self.state / "store")
+
+    def database(self, *, create: bool = True) -> "Database":
+        """The open state database; NotFoundError where there is none and `create` is False."""
+        return self._database if create or "_database" in self.__dict__ else self._existing()
+
+    @cached_property
+    def _database(self) -> "Database":
+        from .adapters.database import Database
+
+        return Database(self.state / "state.db").open()
+
+    def _existing(self) -> "Database":
+        from .adapters.database import Database
+
+        self.__dict__["_database"] = found = Database(self.state / "state.db").open(create=False)
+        return found
+
+    def find_plan(self, name: str) -> "Plan":
+        """A plan by path or by a unique prefix of its digest."""
+        from .workflows.make_plan import find_plan
+
+        return find_plan(name, self.database())
+
+    def rollouts(self, sinks: Sequence["EventSink"] = ()) -> "Rollouts":
+        """Carries runs of this workspace; `sinks` are told of every journal entry."""
+        from .adapters import processes
+        from .adapters.clock import SystemClock
+        from .workflows.rollout import Rollouts
+
+        database = self.database()
+        return Rollouts(
+            database=database,
+            executor=self._executor,
+            fleet=lambda: self.fleet,
+            clock=SystemClock(),
+            process=processes.own(),
+            alive=processes.is_alive,
+            by=operator(),
+            audit=self.state / "audit",
+            sinks=sinks,
+        )
+
+    def _executor(self, plan: "Plan") -> "Executor":
+        from .executors.ansible import AnsibleExecutor
+        from .inventory.export import generate
+
+        return AnsibleExecutor(
+            plan=plan,
+            inventory=lambda hosts: generate(self.fleet, hosts),
+            runner=self.runner,
+            store=self.store,
+            root=self.root,
+        )

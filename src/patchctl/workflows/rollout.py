@@ -1,0 +1,214 @@
+"""Start, resume and undo runs: engine, journal, leases and audit joined."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..adapters.database import Database
+from ..audit.writer import AuditWriter
+from ..errors import ConflictError, InvalidInputError, NotFoundError
+from ..models import ids
+from ..models.fleet import Fleet
+from ..models.plan import Plan
+from ..models.rollout import CommandKind, ProcessIdentity, RunCreated, RunState
+from ..rollout import states
+from ..rollout.engine import Engine
+from ..rollout.interfaces import Clock, EventSink, Executor
+from ..rollout.view import RunView
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollouts:
+    """The runs of one workspace.
+
+    `executor` builds the executor for a plan; `fleet` loads the inventory when a run needs it;
+    `process` and `by` are this controller; `alive` tells whether another controller still runs.
+    """
+
+    database: Database
+    executor: Callable[[Plan], Executor]
+    fleet: Callable[[], Fleet]
+    clock: Clock
+    process: ProcessIdentity
+    alive: Callable[[ProcessIdentity], bool]
+    by: str
+    audit: Path
+    sinks: Sequence[EventSink] = ()
+
+    # --- beginnings -----------------------------------------------------------------------------
+
+    def start(self, plan: Plan, *, comment: str = "") -> str:
+        """Enter a new run of the plan and hold its hosts; the answer is the run's id.
+
+        Raises InvalidInputError for a plan that is over or empty or does not fit the inventory,
+        ConflictError where another run holds one of its hosts.
+        """
+        self._check(plan)
+        run = ids.run_id(self.clock.now_ms(), os.urandom(ids.RANDOM_BYTES))
+        with self.database.write():
+            self.database.plans.save(plan)
+            self.database.runs.create(
+                run,
+                plan.digest,
+                "rollout",
+                len(plan.body.hosts),
+                self.clock.now_ms() // 1000,
+                self.by,
+            )
+            self.database.leases.claim_hosts(run, [host.name for host in plan.body.hosts])
+            fence = self.database.leases.take(run, self.process, self.alive, self.by)
+            created = RunCreated(plan=plan.digest, by=self.by, comment=comment)
+            self.database.journal(run, fence).append(run, [created])
+        return run
+
+    def _check(self, plan: Plan) -> None:
+        if not plan.body.hosts:
+            raise InvalidInputError("the plan changes no host", hint="see `patchctl plan show`")
+        if self.clock.now_ms() // 1000 >= plan.body.expires:
+            raise InvalidInputError(
+                "the plan has expired: its hosts were looked at too long ago",
+                hint="make a new one with `patchctl plan create`",
+            )
+        fleet = {host.name: host.ring for host in self.fleet().hosts}
+        for host in plan.body.hosts:
+            if host.name not in fleet:
+                raise InvalidInputError(
+                    f"host {host.name} of the plan is not in the inventory",
+                    hint="make a new plan, or name the right inventory with -i",
+                )
+            if fleet[host.name] != host.ring:
+                raise InvalidInputError(
+                    f"host {host.name} is in ring {fleet[host.name] or 'none'} now,"
+                    f" in the plan it is in {host.ring}",
+                    hint="make a new plan",
+                )
+
+    # --- carrying -------------------------------------------------------------------------------
+
+    def carry(self, run: str, *, wait: bool = True) -> RunView:
+        """Carry a run that was just started, or whose controller is gone, as far as it goes."""
+        return self._drive(run, lambda _: None, wait=wait)
+
+    def resume(
+        self, run: str, *, reason: str = "", accept_failures: bool = False, wait: bool = True
+    ) -> RunView:
+        """Go on with a run that was interrupted, paused or halted.
+
+        Raises ConflictError where it is over or its controller lives, HaltedError where its
+        budget is used up.
+        """
+
+        def begin(engine: Engine) -> None:
+            engine.resume(self.by, reason, accept_failures=accept_failures)
+
+        return self._drive(run, begin, wait=wait)
+
+    def roll_back(
+        self, run: str, *, reason: str = "", hosts: Sequence[str] = (), force: bool = False
+    ) -> RunView:
+        """Undo what a run has changed, newest ring first."""
+
+        def begin(engine: Engine) -> None:
+            touched = [h.name for h in engine.view.hosts.values() if h.touched]
+            self.database.leases.claim_hosts(run, touched)
+            engine.roll_back(self.by, reason, hosts=hosts, force=force)
+
+        return self._drive(run, begin, wait=True)
+
+    def _drive(self, run: str, begin: Callable[[Engine], None], *, wait: bool) -> RunView:
+        plan = self._plan(run)
+        fence = self.database.leases.take(run, self.process, self.alive, self.by)
+        engine = self._engine(run, plan, fence)
+        try:
+            engine.take(fence, self.process, self.by)
+            begin(engine)
+            engine.carry(wait=wait)
+        finally:
+            # Also on Ctrl-C: what runs detached on hosts goes on, and the run can be resumed.
+            engine.stop()
+            self._close(engine.view, fence)
+        return engine.view
+
+    def _engine(self, run: str, plan: Plan, fence: int) -> Engine:
+        audit = AuditWriter(self.audit, self.database)
+        return Engine(
+            run,
+            plan,
+            executor=self.executor(plan),
+            journal=self.database.journal(run, fence),
+            mailbox=self.database.mailbox,
+            clock=self.clock,
+            sinks=[audit, *self.sinks],
+        )
+
+    def _close(self, view: RunView, fence: int) -> None:
+        self.database.leases.drop(view.run, fence)
+        # A halted or paused run keeps its hosts: its next step must find them as it left them.
+        if view.state in (RunState.DONE, RunState.ROLLED_BACK, RunState.ABORTED):
+            self.database.leases.release_hosts(view.run)
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def find(self, name: str | None) -> str:
+        """The id of a run by a unique prefix; the newest where `name` is None."""
+        return find_run(self.database, name)
+
+    def view(self, run: str) -> RunView:
+        """The run as its journal tells it."""
+        return view_run(self.database, run)
+
+    def _plan(self, run: str) -> Plan:
+        return _plan_of(self.database, run)
+
+    # --- requests from another process ------------------------------------------------------------
+
+    def request(self, run: str, command: CommandKind, *, ring: str = "", reason: str = "") -> bool:
+        """Leave a request for the run's controller. True where one lives to take it now.
+
+        Raises ConflictError where the run is over.
+        """
+        view = self.view(run)
+        over = states.TERMINAL_RUNS - {RunState.HALTED}
+        if view.state in over:
+            raise ConflictError(f"run {run} is {view.state.value.replace('_', ' ')}")
+        if ring and ring not in view.rings:
+            raise InvalidInputError(
+                f"the plan has no ring {ring}", hint=f"its rings: {', '.join(view.rings)}"
+            )
+        self.database.mailbox.send(run, command, self.by, ring, reason)
+        return controller_lives(self.database, run, self.alive)
+
+
+def find_run(database: Database, name: str | None) -> str:
+    """The id of a run by a unique prefix; the newest where `name` is None.
+
+    Raises NotFoundError where there is none.
+    """
+    if name:
+        return database.runs.resolve(name).id
+    newest = database.runs.latest()
+    if newest is None:
+        raise NotFoundError("there is no run yet", hint="begin one with `patchctl rollout`")
+    return newest.id
+
+
+def view_run(database: Database, run: str) -> RunView:
+    """The run as its journal tells it. Reads only."""
+    view = RunView(run, _plan_of(database, run))
+    return view.replay(database.journal_reader().read(run))
+
+
+def controller_lives(
+    database: Database, run: str, alive: Callable[[ProcessIdentity], bool]
+) -> bool:
+    """Does a controller carry the run at this moment?"""
+    found = database.leases.controller(run)
+    return found is not None and alive(found[0])
+
+
+def _plan_of(database: Database, run: str) -> Plan:
+    plan = database.plans.load(database.runs.get(run).plan)
+    if plan is None:
+        raise ConflictError(f"the plan of run {run} is missing from the state database")
+    return plan
