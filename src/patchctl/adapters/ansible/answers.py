@@ -1,0 +1,160 @@
+"""ansible-runner's events -> one Answer a host."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ...errors import AdapterError
+from . import frame
+from .job import Answer, AnswerStatus, Ended, Job, hosts_of
+from .reasons import explain, one_line
+
+_TAIL = 20
+
+
+class Collector:
+    """Takes a run's events in order."""
+
+    def __init__(self, job: Job, output: Path) -> None:
+        self._job = job
+        self._output = output
+        self._missing = dict.fromkeys(hosts_of(job.inventory))
+        self._failures: dict[str, Answer] = {}
+        self._stats: Mapping[str, Any] | None = None
+        self._said: list[str] = []
+        self._end: Mapping[str, Any] = {"rc": 255}
+
+    def take(self, event: Mapping[str, Any]) -> Iterator[Answer]:
+        """The answers that this event completes."""
+        kind = event.get("event")
+        data = event.get("event_data") or {}
+        host = data.get("host")
+        if kind == "patchctl-end":
+            self._end = event
+        elif kind == "playbook_on_stats":
+            self._stats = data
+        elif kind in ("verbose", "error", "deprecated", "warning"):
+            self._listen(event)
+        elif host in self._missing and kind in _RESULTS:
+            answer = self._judge(kind, host, data)
+            if answer is not None:
+                del self._missing[host]
+                yield answer
+
+    def end(self, *, cancelled: bool) -> tuple[list[Answer], Ended]:
+        """Answers for the hosts that are left, and the end."""
+        reason, rc = self._end_reason(cancelled), self._end.get("rc")
+        rest = [self._settle(host, reason) for host in self._missing]
+        return rest, Ended(job=self._job.id, rc=255 if rc is None else int(rc), reason=reason)
+
+    def _judge(self, kind: str, host: str, data: Mapping[str, Any]) -> Answer | None:
+        result = data.get("res")
+        result = result if isinstance(result, dict) else {}
+        elapsed = int(float(data.get("duration") or 0) * 1000)
+        if result.get("patch_answer") is True:
+            return self._answer(host, result, elapsed)
+        if kind == "runner_on_unreachable":
+            failure = self._failure(host, AnswerStatus.UNREACHABLE, _message(result), elapsed)
+        elif kind == "runner_on_failed" and not data.get("ignore_errors"):
+            failure = self._failure(host, AnswerStatus.FAILED, _message(result), elapsed)
+        else:
+            return None
+        if not self._job.rescues:
+            return failure
+        self._failures[host] = failure
+        return None
+
+    def _failure(self, host: str, status: AnswerStatus, message: str, elapsed: int) -> Answer:
+        return Answer(
+            job=self._job.id,
+            host=host,
+            status=status,
+            reason=explain(message),
+            elapsed_ms=elapsed,
+        )
+
+    def _answer(self, host: str, result: Mapping[str, Any], elapsed: int) -> Answer:
+        path = frame.file_of(self._output, host)
+        errors = _read(path.with_suffix(".err")).decode("utf-8", "replace")
+        content = _read(path)
+        if not content:
+            reason = _no_answer(_message(result), errors)
+            return self._failure(host, AnswerStatus.FAILED, reason, elapsed)
+        try:
+            rc, output = frame.decode(content)
+        except AdapterError as error:
+            return self._failure(host, AnswerStatus.FAILED, str(error), elapsed)
+        return Answer(
+            job=self._job.id,
+            host=host,
+            status=AnswerStatus.OK if rc == 0 else AnswerStatus.FAILED,
+            reason="" if rc == 0 else _script_reason(rc, errors),
+            rc=rc,
+            output=output,
+            elapsed_ms=elapsed,
+        )
+
+    def _settle(self, host: str, reason: str) -> Answer:
+        if self._stats is None:
+            failure = self._failures.get(host)
+        else:
+            # What was rescued or ignored is no failure in Ansible's own account.
+            failure = self._failures.get(host) if host in _failed_hosts(self._stats) else None
+            if failure is None and host in (self._stats.get("processed") or {}):
+                return Answer(job=self._job.id, host=host, status=AnswerStatus.OK, rc=0)
+        if failure is not None:
+            return failure
+        return Answer(
+            job=self._job.id, host=host, status=AnswerStatus.LOST, reason=reason or "no answer"
+        )
+
+    def _listen(self, event: Mapping[str, Any]) -> None:
+        self._said = [*self._said, str(event.get("stdout") or "")][-_TAIL:]
+
+    def _end_reason(self, cancelled: bool) -> str:
+        if cancelled:
+            return "the run was cancelled"
+        if self._end.get("timed_out"):
+            return "the run took longer than its limit"
+        if error := self._end.get("error"):
+            return one_line(f"ansible-runner failed: {error}")
+        if self._stats is not None:
+            return ""
+        said = next((line for line in self._said if "ERROR" in line), "")
+        words = f": {explain(said)}" if said else ""
+        return one_line(f"ansible-playbook ended with exit code {self._end.get('rc')}{words}")
+
+
+_RESULTS = frozenset(
+    {"runner_on_ok", "runner_on_failed", "runner_on_unreachable", "runner_on_skipped"}
+)
+
+
+def _failed_hosts(stats: Mapping[str, Any]) -> set[str]:
+    return {host for key in ("failures", "dark") for host, n in (stats.get(key) or {}).items() if n}
+
+
+def _message(result: Mapping[str, Any]) -> str:
+    return "\n".join(
+        str(result[key])
+        for key in ("msg", "module_stderr", "stderr")
+        if isinstance(result.get(key), str) and result[key]
+    )
+
+
+def _no_answer(message: str, errors: str) -> str:
+    """The script never began, so standard error is that of ssh and sudo."""
+    said = explain(errors, otherwise="")
+    return said if said and "did not start" in message else message
+
+
+def _script_reason(rc: int, errors: str) -> str:
+    lines = [line for line in errors.splitlines() if line.strip()]
+    return one_line(f"exit code {rc}: {lines[-1]}" if lines else f"exit code {rc}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""

@@ -1,0 +1,146 @@
+"""The private folder of one run: configuration, inventory, variables, payloads, answers.
+
+ansible.cfg  inventory.json  payloads.json  variables.json  payload/  output/  artifacts/  pid
+"""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ... import content
+from ...errors import InvalidInputError
+from ..files import private_folder
+from .job import Connection, Job, hosts_of
+
+_CONFIGURATION = """\
+[defaults]
+roles_path = {roles}
+local_tmp = {private}/tmp
+forks = {forks}
+timeout = {connect}
+gathering = explicit
+host_key_checking = true
+retry_files_enabled = false
+deprecation_warnings = false
+devel_warning = false
+localhost_warning = false
+fact_caching = memory
+[inventory]
+enable_plugins = ansible.builtin.yaml
+any_unparsed_is_failed = true
+[ssh_connection]
+pipelining = true
+control_path_dir = {control}
+ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=15 \
+-o ServerAliveCountMax=3
+"""
+
+
+def write(private: Path, control: Path, job: Job, connection: Connection) -> list[str]:
+    """Fill the folder; returns ansible-playbook's arguments, none of them secret."""
+    for name in ("payload", "output", "tmp"):
+        private_folder(private / name)
+    _text(
+        private / "ansible.cfg",
+        _CONFIGURATION.format(
+            roles=_escaped(content.roles()),
+            private=_escaped(private),
+            control=_escaped(control),
+            forks=job.forks or connection.forks,
+            connect=connection.connect_timeout_s,
+        ),
+    )
+    # JSON, which Ansible's yaml plugin tries first and reads fifty times faster than YAML; it
+    # knows the keys `__ansible_vault` and `__ansible_unsafe` in it.
+    _text(private / "inventory.json", json.dumps(job.inventory))
+    _text(private / "variables.json", json.dumps(_variables(private, job)))
+    arguments = ["-i", str(private / "inventory.json")]
+    if job.payloads:
+        _text(private / "payloads.json", json.dumps(_payloads(private, job)))
+        arguments += ["-i", str(private / "payloads.json")]
+    arguments += _connection_arguments(private, connection)
+    return [*arguments, "-e", f"@{private / 'variables.json'}", str(job.playbook)]
+
+
+def _variables(private: Path, job: Job) -> dict[str, Any]:
+    return {
+        **job.variables,
+        "patch_output_dir": str(private / "output"),
+        "patch_timeout": job.timeout_s,
+    }
+
+
+def _payloads(private: Path, job: Job) -> dict[str, Any]:
+    unknown = set(job.payloads) - set(hosts_of(job.inventory))
+    if unknown:
+        raise ValueError(f"payloads for hosts that are not in the inventory: {sorted(unknown)}")
+    hosts = {}
+    for host, text in job.payloads.items():
+        path = private / "payload" / hashlib.sha256(host.encode()).hexdigest()[:32]
+        _text(path, text)
+        hosts[host] = {"patch_payload_file": str(path)}
+    return {"all": {"hosts": hosts}}
+
+
+def _connection_arguments(private: Path, connection: Connection) -> list[str]:
+    arguments: list[str] = []
+    if connection.user:
+        arguments += ["--user", connection.user]
+    if connection.private_key:
+        arguments += ["--private-key", connection.private_key]
+    if connection.vault_password_file:
+        arguments += ["--vault-password-file", connection.vault_password_file]
+    for identity in connection.vault_ids:
+        arguments += ["--vault-id", identity]
+    for given, flag in (
+        (connection.ssh_password, "--ask-pass"),
+        (connection.become_password, "--ask-become-pass"),
+        (connection.vault_password, "--ask-vault-password"),
+    ):
+        if given is not None:
+            arguments.append(flag)
+    for number, text in enumerate(connection.extra_vars):
+        if text.startswith("@"):
+            arguments += ["-e", text]
+            continue
+        # A value may be a secret, and a command line is public.
+        path = private / f"extra-{number}.yml"
+        _text(path, _extra(text))
+        arguments += ["-e", f"@{path}"]
+    return arguments
+
+
+def _extra(text: str) -> str:
+    if text.lstrip().startswith(("{", "[")):
+        return text
+    try:
+        pairs = [word.partition("=") for word in shlex.split(text)]
+    except ValueError as error:
+        raise InvalidInputError(f"quotes do not match: {error}", where="-e") from error
+    if not pairs or not all(equals for _, equals, _ in pairs):
+        raise InvalidInputError(
+            "not understood", where="-e", hint="give key=value, @file or a JSON mapping"
+        )
+    return json.dumps({key: value for key, _, value in pairs})
+
+
+def passwords(connection: Connection) -> Mapping[str, str]:
+    """Prompt (regular expression) -> answer, for ansible-runner's pseudo-terminal."""
+    asked = {
+        r"SSH password:\s*$": connection.ssh_password,
+        r"BECOME password.*:\s*$": connection.become_password,
+        r"Vault password( \(.*\))?:\s*$": connection.vault_password,
+    }
+    return {prompt: answer for prompt, answer in asked.items() if answer is not None}
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("%", "%%")
+
+
+def _text(path: Path, text: str) -> None:
+    path.touch(mode=0o600)
+    path.write_text(text, encoding="utf-8")

@@ -1,0 +1,48 @@
+"""The answer files that the `patch_script` action leaves behind; its text tells their form."""
+
+import base64
+import binascii
+import hashlib
+import re
+import zlib
+from pathlib import Path
+
+from ...errors import AdapterError
+
+DECODED_MAX = 64 * 1024 * 1024
+_HEADER = re.compile(rb"patchctl-frame 1 (gzip|plain) (\d{1,3})\n")
+
+
+def file_of(folder: Path, host: str) -> Path:
+    """Where the answer of that inventory host is."""
+    return folder / hashlib.sha256(host.encode()).hexdigest()[:32]
+
+
+def decode(content: bytes) -> tuple[int, str]:
+    """(exit code, text). Bytes that are not UTF-8 become U+FFFD.
+
+    Raises AdapterError where the frame is damaged or larger than 64 MiB.
+    """
+    header = _HEADER.match(content)
+    if header is None:
+        raise AdapterError("the answer has no valid header")
+    body = content[header.end() :]
+    if header.group(1) == b"gzip":
+        body = _unpack(body)
+    elif len(body) > DECODED_MAX:
+        raise AdapterError("the answer is larger than 64 MiB")
+    return int(header.group(2)), body.decode("utf-8", "replace")
+
+
+def _unpack(body: bytes) -> bytes:
+    # 16 + MAX_WBITS: with gzip's header and its check of length and CRC (RFC 1952).
+    stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
+    try:
+        text = stream.decompress(base64.b64decode(body), DECODED_MAX)
+    except (binascii.Error, zlib.error) as error:
+        raise AdapterError("the answer is damaged") from error
+    if stream.unconsumed_tail:
+        raise AdapterError("the answer is larger than 64 MiB")
+    if not stream.eof:
+        raise AdapterError("the answer was cut off")
+    return text

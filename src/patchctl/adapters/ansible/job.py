@@ -1,0 +1,106 @@
+"""What is asked of Ansible and what comes back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from ...models.base import Model
+
+
+class Connection(Model):
+    """How hosts are reached and vaulted values opened, as on `ansible-playbook`'s command line.
+
+    What the inventory says about a host wins over `user` and `private_key`, as under Ansible.
+    `extra_vars` are the operator's own `-e`: `@file`, `key=value …` or a JSON/YAML mapping.
+    Paths are relative to the workspace. Passwords never show in the representation.
+    """
+
+    user: str = ""
+    private_key: str = ""
+    become_password: str | None = None
+    ssh_password: str | None = None
+    vault_ids: tuple[str, ...] = ()
+    vault_password_file: str = ""
+    vault_password: str | None = None
+    extra_vars: tuple[str, ...] = ()
+    forks: int = 25
+    connect_timeout_s: int = 10
+
+    def __repr__(self) -> str:
+        return f"Connection(user={self.user!r}, forks={self.forks})"
+
+    __str__ = __repr__
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One playbook for some hosts.
+
+    `id`: letters, digits, dots, dashes and underscores. `inventory`: generated; builtins with
+    vaulted values as `{"__ansible_vault": …}`; its hosts are the job's. `variables` reach every
+    host and win over all others; nothing that a host said may be in them. `payloads`: text for
+    single hosts; each travels as a private file whose path is the host's `patch_payload_file`.
+    `timeout_s`: for each task on each host, from connecting on (`patch_timeout`).
+    `limit_s`: for the whole run, 0 for a generous one that is computed.
+    `rescues`: the playbook may rescue or ignore failures (an operator's hook does), so that a
+    host's outcome is known only at the end of the run.
+    """
+
+    id: str
+    playbook: Path
+    inventory: Mapping[str, Any]
+    variables: Mapping[str, Any] = field(default_factory=dict)
+    payloads: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: int = 60
+    limit_s: int = 0
+    forks: int = 0
+    rescues: bool = False
+
+
+class AnswerStatus(StrEnum):
+    """How a playbook ended on a host. `lost`: the run ended without a word about it."""
+
+    OK = "ok"
+    FAILED = "failed"
+    UNREACHABLE = "unreachable"
+    LOST = "lost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """One host's end of a job.
+
+    `reason` is one line in plain words where the status is not ok. `output` is what the host's
+    script printed ("" if none), at most 64 MiB, and hostile; it may be there with status failed.
+    `rc` is the script's exit code (255 without one). `elapsed_ms` counts from the run's start.
+    """
+
+    job: str
+    host: str
+    status: AnswerStatus
+    reason: str = ""
+    rc: int = 255
+    output: str = field(default="", repr=False)
+    elapsed_ms: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """The run is over; no answer of this job comes after it. `rc` is ansible-playbook's."""
+
+    job: str
+    rc: int
+    reason: str = ""
+
+
+def hosts_of(inventory: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of all hosts of a generated inventory, sorted."""
+    found: set[str] = set()
+    waiting = [group for group in inventory.values() if isinstance(group, Mapping)]
+    while waiting:
+        group = waiting.pop()
+        found.update(group.get("hosts") or {})
+        waiting += [child for child in (group.get("children") or {}).values() if child]
+    return tuple(sorted(found))

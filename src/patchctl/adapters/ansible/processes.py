@@ -1,0 +1,88 @@
+"""Every process of a run, whoever its parent and session are.
+
+Ansible's workers leave the session and process group of ansible-playbook, so ending its group
+ends nothing of what they do. What they can't leave is the environment they were started with: the
+launcher puts the identity of ansible-playbook there.
+"""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from ...models.rollout import ProcessIdentity
+from .. import processes
+
+MARKER = "PATCHCTL_PROCESS"
+
+# Field 22 of /proc/PID/stat is the start time; the shell's name in field 2 has no space. `exec`
+# keeps pid and start time, so the shell can tell its successor's identity beforehand.
+LAUNCHER = f"""\
+folder=$1; shift
+start=0
+if [ -r /proc/$$/stat ]; then read -r line </proc/$$/stat; set -f; start=${{line##*) }}
+  start=$(set -- $start; shift 19; echo "$1"); set +f; fi
+{MARKER}=$$-$start; export {MARKER}
+echo "$$ $start" >"$folder/pid.part" && mv "$folder/pid.part" "$folder/pid" || exit 125
+exec "$@"
+"""
+
+
+def end_all(process: ProcessIdentity, *, patience_s: float = 10.0) -> bool:
+    """Kill the process and everything it started. True where something still ran.
+
+    Nothing of another boot or of a later process with the same pid is touched.
+    """
+    if process.boot_id != processes.boot_id():
+        return False
+    found = False
+    deadline = time.monotonic() + patience_s
+    while True:
+        # The parent first, so that it starts no more; then again until nobody is left.
+        running = sorted(marked(process), key=lambda pid: pid != process.pid)
+        if not running or time.monotonic() > deadline:
+            return found
+        found = True
+        for pid in running:
+            _kill(pid, process)
+        time.sleep(0.02)
+
+
+def marked(process: ProcessIdentity) -> Iterator[int]:
+    """The pids that run with the marker of that process."""
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and _is_marked(int(folder.name), process):
+            yield int(folder.name)
+
+
+def launched(folder: Path) -> ProcessIdentity | None:
+    """What the launcher wrote down, or None where it has not come to it."""
+    try:
+        pid, start = (folder / "pid").read_text("ascii").split()
+    except (OSError, ValueError):
+        return None
+    # ansible-runner's pseudo-terminal makes the process the leader of its own group.
+    return ProcessIdentity(
+        pid=int(pid), pgid=int(pid), start=int(start), boot_id=processes.boot_id()
+    )
+
+
+def _is_marked(pid: int, process: ProcessIdentity) -> bool:
+    try:
+        environment = (Path("/proc") / str(pid) / "environ").read_bytes()
+    except OSError:
+        return False
+    return f"{MARKER}={process.pid}-{process.start}".encode() in environment.split(b"\0")
+
+
+def _kill(pid: int, process: ProcessIdentity) -> None:
+    # A pid may be somebody else's by now; a pidfd names one process for ever (pidfd_open(2)).
+    with contextlib.suppress(OSError):
+        handle = os.pidfd_open(pid)
+        try:
+            if _is_marked(pid, process):
+                signal.pidfd_send_signal(handle, signal.SIGKILL)
+        finally:
+            os.close(handle)

@@ -1,0 +1,73 @@
+"""What Ansible, ssh and sudo say when a host fails, in one line of plain words."""
+
+import re
+import unicodedata
+
+LINE_MAX = 300
+
+# The first match wins, so what ssh says before its last line comes first: a changed host key also
+# ends with "Host key verification failed", and most failures with "Connection closed".
+_KNOWN = [
+    (
+        r"REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "the host key changed; if the host was really re-installed, mend known_hosts",
+    ),
+    (
+        r"No \S+ host key is known for|Host key verification failed",
+        "the host key is not known; add it to known_hosts after checking it",
+    ),
+    (r"UNPROTECTED PRIVATE KEY FILE|bad permissions", "the private key is readable by others"),
+    (r"Could not resolve hostname|Name or service not known", "the host's name does not resolve"),
+    (r"Connection refused", "connection refused: nothing listens on the ssh port"),
+    (r"No route to host|Network is unreachable", "no route to the host"),
+    (
+        r"Connection timed out during banner exchange",
+        "timeout: connected, but sshd does not answer",
+    ),
+    (r"Connection timed out|Operation timed out|timed out\b.*ssh", "timeout while connecting"),
+    (r"Too many authentication failures", "permission denied: the agent offers too many keys"),
+    (
+        r"Permission denied \(([a-z,-]+)\)",
+        "permission denied: the host accepts neither the key nor the user",
+    ),
+    (r"Invalid/incorrect password", "permission denied: wrong ssh password"),
+    (r"Missing (\S+) password|a password is required", "sudo needs a password (-K)"),
+    (r"Incorrect (\S+) password", "wrong sudo password"),
+    (r"is not in the sudoers file|is not allowed to (?:execute|run)", "sudo is not allowed there"),
+    (r"(?:sudo|su|doas): (?:command )?not found", "sudo is not installed there"),
+    (r"sudo: (?:sorry, )?you must have a tty", "sudo there demands a terminal (requiretty)"),
+    (r"waiting for privilege escalation", "timeout while waiting for sudo"),
+    (r"account (?:has )?expired|password has expired|must change your password", "account expired"),
+    (r"kex_exchange_identification|Connection reset", "the host closed the connection"),
+    (r"no matching (host key|cipher|key exchange|MAC)", "ssh finds no common algorithm"),
+    (r"No space left on device", "no space left on the host"),
+    (r"Timed out after (\d+) second", "no answer within {0} s"),
+    (r"(?:Decryption failed|no vault secrets)", "a vaulted value cannot be opened (--vault-id)"),
+    (r"worker was found in a dead state", "the task's process died on the controller"),
+    (r"(?:Connection|Shared connection).*closed|Broken pipe", "the connection was lost"),
+]
+_PATTERNS = [(re.compile(pattern, re.IGNORECASE), words) for pattern, words in _KNOWN]
+_PREFIXES = re.compile(
+    r"^(?:ERROR!|\[ERROR\]:|Task failed:|Action failed:|Failed to connect to the host via ssh:"
+    r"|Data could not be sent to remote host \"[^\"]*\"\. Make sure this host can be reached over"
+    r" ssh:)\s*"
+)
+
+
+def explain(message: str, otherwise: str = "failed without a message") -> str:
+    """Plain words for a known failure, else the message's first line, cleaned and bounded."""
+    for pattern, words in _PATTERNS:
+        if found := pattern.search(message):
+            return words.format(*found.groups())
+    line = next((line for line in message.splitlines() if line.strip()), "")
+    previous = None
+    while previous != line:
+        previous, line = line, _PREFIXES.sub("", line.strip())
+    return one_line(line) or otherwise
+
+
+def one_line(text: str) -> str:
+    """Printable, without control characters, at most 300 characters."""
+    shown = "".join(" " if unicodedata.category(ch)[0] in "CZ" else ch for ch in text[:2000])
+    shown = " ".join(shown.split())
+    return shown if len(shown) <= LINE_MAX else shown[: LINE_MAX - 1] + "…"

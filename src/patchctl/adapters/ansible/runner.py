@@ -1,0 +1,223 @@
+"""Playbooks run by ansible_runner in threads of this process; answers stream host by host."""
+
+import math
+import os
+import re
+import shlex
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Any, Self
+
+import ansible_runner
+
+from ...errors import AdapterError
+from ...models.rollout import ProcessIdentity
+from . import folder, leftovers
+from .answers import Collector
+from .environment import clean_environment, program
+from .job import Answer, AnswerStatus, Connection, Ended, Job, hosts_of
+from .processes import LAUNCHER, end_all, launched
+
+__all__ = [
+    "AnsibleRunner",
+    "Answer",
+    "AnswerStatus",
+    "Connection",
+    "Ended",
+    "Job",
+    "Running",
+]
+
+Answers = SimpleQueue[Answer | Ended]
+
+_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_START_S = 30.0
+# What ansible-runner adds to the environment and its display callback needs.
+_RUNNER_VARIABLES = (
+    "ANSIBLE_CALLBACK_PLUGINS",
+    "ANSIBLE_STDOUT_CALLBACK",
+    "ANSIBLE_RETRY_FILES_ENABLED",
+    "AWX_ISOLATED_DATA_DIR",
+    "RUNNER_OMIT_EVENTS",
+    "RUNNER_ONLY_FAILED_EVENTS",
+)
+
+
+class Running:
+    """One run under way.
+
+    `process` names ansible-playbook, for the journal and for `AnsibleRunner.reap`. `answers`
+    yields each host's Answer as it ends, `lost` for hosts without one, then exactly one Ended.
+    """
+
+    def __init__(self, job: Job, private: Path, answers: Answers) -> None:
+        self.job = job
+        self.answers = answers
+        self._private = private
+        self._events: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
+        self._process: ProcessIdentity | None = None
+        self._cancelled = threading.Event()
+
+    @property
+    def process(self) -> ProcessIdentity:
+        if self._process is None:
+            raise RuntimeError("the process is not started")
+        return self._process
+
+    def cancel(self) -> None:
+        """End the run with all its processes now; hosts without an answer become `lost`."""
+        self._cancelled.set()
+        end_all(self.process)
+
+    def begin(self, config: ansible_runner.RunnerConfig) -> None:
+        """Start the threads; returns when the process has a name."""
+        carrier = threading.Thread(
+            target=self._carry, args=(config,), name=f"run-{self.job.id}", daemon=True
+        )
+        carrier.start()
+        threading.Thread(
+            target=self._collect, args=(carrier,), name=f"answers-{self.job.id}", daemon=True
+        ).start()
+        deadline = time.monotonic() + _START_S
+        while (process := launched(self._private)) is None:
+            if not carrier.is_alive() or time.monotonic() > deadline:
+                raise AdapterError("ansible-playbook did not start")
+            time.sleep(0.005)
+        self._process = process
+
+    def _carry(self, config: ansible_runner.RunnerConfig) -> None:
+        runner = ansible_runner.Runner(
+            config, event_handler=self._on_event, status_handler=self._on_status
+        )
+        try:
+            runner.run()
+            end = {"event": "patchctl-end", "rc": runner.rc, "timed_out": runner.timed_out}
+        except Exception as error:  # it is reported as data, whatever the library raises
+            end = {"event": "patchctl-end", "rc": 255, "error": f"{type(error).__name__}: {error}"}
+        self._events.put(end)
+        self._events.put(None)
+
+    def _on_event(self, event: Mapping[str, Any]) -> bool:
+        # Called inside pexpect's loop: a slow handler looks like a silent process to it.
+        self._events.put(event)
+        return False
+
+    def _on_status(self, status: Mapping[str, Any], **_: Any) -> None:
+        # ansible-runner dumps the whole environment, which may hold secrets, into this file.
+        if status.get("status") == "running":
+            for path in self._private.glob("artifacts/*/command"):
+                path.unlink(missing_ok=True)
+
+    def _collect(self, carrier: threading.Thread) -> None:
+        collector = Collector(self.job, self._private / "output")
+        while (event := self._events.get()) is not None:
+            for answer in collector.take(event):
+                self.answers.put(answer)
+        carrier.join()
+        rest, ended = collector.end(cancelled=self._cancelled.is_set())
+        if process := launched(self._private):
+            end_all(process)  # clients that a task's timeout left behind
+        leftovers.remove(self._private)
+        for answer in rest:
+            self.answers.put(answer)
+        self.answers.put(ended)
+
+
+class AnsibleRunner:
+    """Runs jobs side by side. Close it at the end: its ssh connections stay open between runs."""
+
+    def __init__(self, workdir: Path, cwd: Path, connection: Connection) -> None:
+        self._workdir = workdir
+        self._cwd = cwd
+        self._connection = connection
+        leftovers.sweep(workdir)
+        self._control = leftovers.control_folder()
+        self._finalizer = weakref.finalize(self, leftovers.remove_control, self._control)
+
+    def start(self, job: Job, into: Answers | None = None) -> Running:
+        """Start the job and return at once. `into`: a queue that several runs may share.
+
+        Raises AdapterError where ansible-playbook cannot be started.
+        """
+        if not _JOB_ID.fullmatch(job.id):
+            raise ValueError(f"not a job id: {job.id!r}")
+        private = leftovers.run_folder(self._workdir, job.id)
+        running = Running(job, private, SimpleQueue() if into is None else into)
+        try:
+            running.begin(self._config(job, private))
+        except BaseException:
+            leftovers.remove(private)
+            raise
+        return running
+
+    def run(self, job: Job) -> Iterator[Answer]:
+        """Answers host by host until the run has ended; left early, the run is cancelled."""
+        running = self.start(job)
+        ended = False
+        try:
+            while not ended:
+                found = running.answers.get()
+                if isinstance(found, Ended):
+                    ended = True
+                else:
+                    yield found
+        finally:
+            if not ended:
+                running.cancel()
+
+    def reap(self, process: ProcessIdentity) -> bool:
+        """End what a dead controller left running. True where it still ran."""
+        return leftovers.end_and_remove(self._workdir, process)
+
+    def close(self) -> None:
+        """End the ssh connections that were kept open."""
+        self._finalizer()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _config(self, job: Job, private: Path) -> ansible_runner.RunnerConfig:
+        arguments = folder.write(private, self._control, job, self._connection)
+        config = ansible_runner.RunnerConfig(
+            private_data_dir=str(private),
+            project_dir=str(self._cwd),
+            artifact_dir=str(private / "artifacts"),
+            ident="run",
+            playbook=str(job.playbook),
+            cmdline=shlex.join(arguments),
+            passwords=dict(folder.passwords(self._connection)),
+            fact_cache_type="memory",
+            timeout=job.limit_s or self._limit_s(job),
+            quiet=True,
+        )
+        config.prepare()
+        playbook = str(program("ansible-playbook"))
+        config.command = ["/bin/sh", "-c", LAUNCHER, "sh", str(private), playbook, *arguments]
+        environment = clean_environment(os.environ)
+        environment |= {name: config.env[name] for name in _RUNNER_VARIABLES}
+        environment |= {
+            "ANSIBLE_CONFIG": str(private / "ansible.cfg"),
+            "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner switches it off by default
+        }
+        config.env = environment
+        config.suppress_output_file = True
+        config.pexpect_timeout = 1
+        return config
+
+    def _limit_s(self, job: Job) -> int:
+        """A last line of defence; single tasks have their own limit."""
+        rounds = math.ceil(len(hosts_of(job.inventory)) / (job.forks or self._connection.forks))
+        return 120 + 10 * max(1, rounds) * (job.timeout_s + self._connection.connect_timeout_s)

@@ -1,0 +1,373 @@
+"""Running a playbook: answers host by host, and nothing left behind.
+
+The hosts here are this machine (`ansible_connection: local`), so Ansible is real and ssh is not;
+what needs a network is in tests/integration.
+"""
+
+import base64
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patchctl.adapters import processes
+from patchctl.adapters.ansible import folder, frame
+from patchctl.adapters.ansible.answers import Collector
+from patchctl.adapters.ansible.job import hosts_of
+from patchctl.adapters.ansible.processes import MARKER, end_all, marked
+from patchctl.adapters.ansible.reasons import explain, one_line
+from patchctl.adapters.ansible.runner import (
+    AnsibleRunner,
+    Answer,
+    AnswerStatus,
+    Connection,
+    Ended,
+    Job,
+)
+from patchctl.errors import AdapterError, InvalidInputError
+from patchctl.models.rollout import ProcessIdentity
+
+LOCAL = {"ansible_connection": "local", "ansible_become": False}
+PLAYBOOK = "- hosts: all\n  gather_facts: false\n  become: true\n  roles: [work]\n"
+TASK = """\
+- name: Run the script
+  patch_script:
+    script: "{{ role_path }}/files/work.sh"
+    payload: "{{ patch_payload_file | default('') }}"
+    output: "{{ patch_output_dir }}"
+  timeout: "{{ patch_timeout }}"
+"""
+
+
+def inventory(*hosts: str, **variables: Any) -> dict[str, Any]:
+    return {"all": {"hosts": {host: dict(LOCAL) for host in hosts}, "vars": variables}}
+
+
+class Desk:
+    """A workspace with one playbook whose script the test gives."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.runs = root / "runs"
+        for name, text in (
+            ("roles/work/tasks/main.yml", TASK),
+            ("roles/work/meta/main.yml", "dependencies: [{role: patch_connection}]\n"),
+            ("work.yml", PLAYBOOK),
+        ):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+
+    def job(self, script: str, hosts: dict[str, Any], **more: Any) -> Job:
+        file = self.root / "roles/work/files/work.sh"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f'main() {{\n{script}\n}}\nmain "$@" </dev/null\n')
+        return Job(id="job-1", playbook=self.root / "work.yml", inventory=hosts, **more)
+
+    def runner(self, connection: Connection | None = None) -> AnsibleRunner:
+        return AnsibleRunner(self.runs, self.root, connection or Connection())
+
+    def run(self, job: Job) -> dict[str, Answer]:
+        with self.runner() as runner:
+            return {answer.host: answer for answer in runner.run(job)}
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+class TestARun:
+    def test_answers_have_output_and_leave_nothing_behind(self, desk: Desk) -> None:
+        job = desk.job(
+            'printf "got %s" "$PATCHCTL_INPUT"', inventory("a", "b"), payloads={"a": "{{ 1 + 1 }}"}
+        )
+        answers = desk.run(job)
+        assert answers["a"].status is AnswerStatus.OK
+        assert answers["a"].output == "got {{ 1 + 1 }}"
+        assert answers["b"].output == "got "
+        assert list(desk.runs.iterdir()) == []
+
+    def test_a_failing_script_is_a_result_with_its_output_and_last_error(self, desk: Desk) -> None:
+        answer = desk.run(desk.job("echo out; echo why >&2; return 7", inventory("a")))["a"]
+        assert (answer.status, answer.rc, answer.output) == (AnswerStatus.FAILED, 7, "out\n")
+        assert answer.reason == "exit code 7: why"
+
+    def test_more_than_ansible_runner_can_carry_in_a_result(self, desk: Desk) -> None:
+        script = (
+            "i=0; while [ $i -lt 20000 ]; do echo $i $i $i $i $i $i $i $i $i $i; i=$((i+1)); done"
+        )
+        answer = desk.run(desk.job(script, inventory("a")))["a"]
+        assert len(answer.output) > 1_000_000
+        assert answer.output.endswith("19999\n")
+
+    def test_a_slow_host_is_ended_in_time_and_hides_no_other(self, desk: Desk) -> None:
+        job = desk.job('[ "$PATCHCTL_INPUT" ] && sleep 60; echo done', inventory("a", "b"),
+                       payloads={"a": "slow"}, timeout_s=2)  # fmt: skip
+        begun = time.monotonic()
+        answers = desk.run(job)
+        assert time.monotonic() - begun < 20
+        assert answers["a"].status is AnswerStatus.FAILED
+        assert answers["a"].reason == "no answer within 2 s"
+        assert answers["b"].status is AnswerStatus.OK
+
+    def test_a_playbook_that_cannot_run_loses_its_hosts_and_says_why(self, desk: Desk) -> None:
+        job = desk.job(":", inventory("a"))
+        job.playbook.write_text("- hosts: all\n  tasks: [{name: x, no_such_module: {}}]\n")
+        answer = desk.run(job)["a"]
+        assert answer.status is AnswerStatus.LOST
+        assert "no_such_module" in answer.reason
+
+    def test_what_a_host_says_is_never_evaluated(self, desk: Desk, tmp_path: Path) -> None:
+        evil = "{{ lookup('pipe', 'touch %s') }}" % (tmp_path / "pwned")
+        job = desk.job(f'cat <<"X"\n{evil}\nX\necho "{evil}" >&2; return 1', inventory("a"))
+        answer = desk.run(job)["a"]
+        assert answer.output == evil + "\n"
+        assert not (tmp_path / "pwned").exists()
+
+    def test_the_environment_outside_does_not_reach_ansible(
+        self, desk: Desk, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("ANSIBLE_CHECK_MODE_MARKERS", "1")
+        monkeypatch.setenv("ANSIBLE_STRATEGY", "no-such-strategy")
+        assert desk.run(desk.job("env", inventory("a")))["a"].status is AnswerStatus.OK
+
+    def test_cancel_ends_every_process_and_every_answer(self, desk: Desk) -> None:
+        with desk.runner() as runner:
+            running = runner.start(desk.job("sleep 1000", inventory("a", "b")))
+            _wait(lambda: len(list(marked(running.process))) >= 3)
+            running.cancel()
+            found = [running.answers.get(timeout=20) for _ in range(3)]
+            assert not list(marked(running.process))
+        assert [type(item) for item in found] == [Answer, Answer, Ended]
+        assert {item.reason for item in found} == {"the run was cancelled"}
+        assert list(desk.runs.iterdir()) == []
+
+
+CONTROLLER = """
+import sys, time, msgspec
+from pathlib import Path
+from patchctl.adapters.ansible.runner import AnsibleRunner, Connection, Job
+root = Path(sys.argv[1])
+hosts = {"all": {"hosts": {"a": {"ansible_connection": "local", "ansible_become": False}}}}
+running = AnsibleRunner(root / "runs", root, Connection()).start(
+    Job(id="job-1", playbook=root / "work.yml", inventory=hosts))
+print(msgspec.json.encode(running.process).decode(), flush=True)
+time.sleep(1000)
+"""
+
+
+class TestALeftover:
+    @pytest.fixture
+    def leftover(self, desk: Desk) -> Iterator[ProcessIdentity]:
+        """The playbook of a controller that was killed while its task runs."""
+        desk.job("sleep 1000", inventory("a"))
+        with subprocess.Popen(
+            [sys.executable, "-c", CONTROLLER, str(desk.root)], stdout=subprocess.PIPE
+        ) as controller:
+            assert controller.stdout is not None
+            line = controller.stdout.readline()
+            process = msgspec.json.decode(line, type=ProcessIdentity)
+            _wait(lambda: _sleeps(process))
+            controller.send_signal(signal.SIGKILL)
+        yield process
+        end_all(process)
+
+    def test_survives_a_new_controller_until_it_is_reaped(
+        self, desk: Desk, leftover: ProcessIdentity
+    ) -> None:
+        with desk.runner() as runner:
+            assert processes.is_alive(leftover)
+            assert len(list(desk.runs.iterdir())) == 1
+            assert runner.reap(leftover)
+            assert not list(marked(leftover))
+            assert not processes.is_alive(leftover)
+            assert list(desk.runs.iterdir()) == []
+            assert not runner.reap(leftover)
+
+    def test_of_another_boot_is_left_alone(self, desk: Desk, leftover: ProcessIdentity) -> None:
+        other = msgspec.structs.replace(leftover, boot_id="another")
+        reused = msgspec.structs.replace(leftover, start=leftover.start + 1)
+        with desk.runner() as runner:
+            assert not runner.reap(other)
+            assert not runner.reap(reused)
+        assert processes.is_alive(leftover)
+
+
+def _sleeps(process: ProcessIdentity) -> bool:
+    return any(
+        b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in list(marked(process))
+    )
+
+
+def _wait(condition: Any) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.05)
+
+
+class TestSecrets:
+    connection = Connection(
+        become_password="become-s3cret",
+        ssh_password="ssh-s3cret",
+        vault_password="vault-s3cret",
+        extra_vars=("token=extra-s3cret", '{"other": 1}', "@vars.yml"),
+    )
+
+    def test_are_not_shown(self) -> None:
+        assert "s3cret" not in f"{self.connection!r} {self.connection}"
+
+    def test_are_in_no_argument_and_only_extra_variables_in_a_private_file(
+        self, tmp_path: Path
+    ) -> None:
+        job = Job(id="j", playbook=Path("p.yml"), inventory=inventory("a"))
+        arguments = folder.write(tmp_path, tmp_path / "c", job, self.connection)
+        assert "s3cret" not in " ".join(arguments)
+        assert "@vars.yml" in arguments
+        files = [path for path in tmp_path.rglob("*") if path.is_file()]
+        assert all(path.stat().st_mode & 0o077 == 0 for path in files)
+        assert [path.name for path in files if "s3cret" in path.read_text()] == ["extra-0.yml"]
+
+    @pytest.mark.parametrize("text", ["", "word", "a=1 word", "a='1"])
+    def test_extra_variables_that_make_no_sense_are_refused(
+        self, tmp_path: Path, text: str
+    ) -> None:
+        job = Job(id="j", playbook=Path("p.yml"), inventory=inventory("a"))
+        with pytest.raises(InvalidInputError):
+            folder.write(tmp_path, tmp_path, job, Connection(extra_vars=(text,)))
+
+
+class TestAFrame:
+    text = "grüße\n" * 3
+
+    def packed(self, text: bytes) -> bytes:
+        return b"patchctl-frame 1 gzip 3\n" + base64.encodebytes(gzip.compress(text))
+
+    def test_is_taken_apart(self) -> None:
+        assert frame.decode(self.packed(self.text.encode())) == (3, self.text)
+        assert frame.decode(b"patchctl-frame 1 plain 0\n\xff!") == (0, "\ufffd!")
+
+    def test_cut_anywhere_is_refused(self) -> None:
+        whole = self.packed(self.text.encode())
+        for length in range(len(whole) - 8):
+            with pytest.raises(AdapterError):
+                frame.decode(whole[:length])
+
+    def test_a_bomb_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(frame, "DECODED_MAX", 1000)
+        with pytest.raises(AdapterError, match="64 MiB"):
+            frame.decode(self.packed(b"x" * 100_000))
+
+    @given(st.binary())
+    def test_any_bytes_are_a_frame_or_an_error(self, content: bytes) -> None:
+        with pytest.raises(AdapterError):
+            frame.decode(content)
+        try:
+            frame.decode(b"patchctl-frame 1 gzip 0\n" + content)
+        except AdapterError as error:
+            assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("said", "reason"),
+    [
+        ("ssh: connect to host x port 22: Connection refused", "connection refused"),
+        (
+            "@ REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
+            "the host key changed",
+        ),
+        ("No ED25519 host key is known for x\nHost key verification failed.", "not known"),
+        ("ops@x: Permission denied (publickey,password).", "permission denied"),
+        ("ssh: connect to host 192.0.2.1 port 22: Connection timed out", "timeout"),
+        ("Connection timed out during banner exchange", "sshd does not answer"),
+        ("ssh: Could not resolve hostname nope: Name or service not known", "does not resolve"),
+        ("Task failed: Missing sudo password", "sudo needs a password"),
+        ("Task failed: Incorrect sudo password", "wrong sudo password"),
+        ("Task failed: Timed out after 60 second(s).", "no answer within 60 s"),
+        ("ops is not in the sudoers file.", "sudo is not allowed"),
+        ("Timeout (12s) waiting for privilege escalation prompt: ", "waiting for sudo"),
+    ],
+)
+def test_known_failures_have_plain_words(said: str, reason: str) -> None:
+    assert reason in explain(said)
+
+
+def test_an_unknown_failure_keeps_its_first_line() -> None:
+    assert explain("Task failed: Action failed: the answer was cut off\nOrigin: x") == (
+        "the answer was cut off"
+    )
+    assert explain("") == "failed without a message"
+
+
+@given(st.text())
+def test_reasons_are_one_printable_line(text: str) -> None:
+    for line in (explain(text), one_line(text)):
+        assert line == "" or line.isprintable()
+        assert len(line) <= 300
+
+
+class TestEvents:
+    def collector(self, tmp_path: Path, **more: Any) -> Collector:
+        job = Job(id="j", playbook=tmp_path, inventory=inventory("a", "b"), **more)
+        return Collector(job, tmp_path)
+
+    def failed(self, host: str) -> dict[str, Any]:
+        data = {"host": host, "res": {"msg": "broken"}, "duration": 1.5}
+        return {"event": "runner_on_failed", "event_data": data}
+
+    def stats(self, failures: dict[str, int]) -> dict[str, Any]:
+        data = {"failures": failures, "dark": {}, "processed": {"a": 1, "b": 1}}
+        return {"event": "playbook_on_stats", "event_data": data}
+
+    def test_a_failure_is_told_at_once(self, tmp_path: Path) -> None:
+        (answer,) = self.collector(tmp_path).take(self.failed("a"))
+        assert (answer.host, answer.status, answer.elapsed_ms) == ("a", AnswerStatus.FAILED, 1500)
+
+    def test_a_failure_that_may_be_rescued_waits_for_the_end(self, tmp_path: Path) -> None:
+        collector = self.collector(tmp_path, rescues=True)
+        assert not [*collector.take(self.failed("a")), *collector.take(self.failed("b"))]
+        list(collector.take(self.stats({"a": 1})))
+        rest, ended = collector.end(cancelled=False)
+        assert [answer.status for answer in rest] == [AnswerStatus.FAILED, AnswerStatus.OK]
+        assert ended.reason == ""
+
+    def test_without_the_end_what_did_not_answer_is_lost(self, tmp_path: Path) -> None:
+        rest, ended = self.collector(tmp_path).end(cancelled=False)
+        assert {answer.status for answer in rest} == {AnswerStatus.LOST}
+        assert ended.rc == 255
+
+    @pytest.mark.parametrize("data", [{}, {"host": 1}, {"host": "c"}, {"host": "a", "res": "x"}])
+    def test_events_of_a_strange_shape_do_no_harm(
+        self, tmp_path: Path, data: dict[str, Any]
+    ) -> None:
+        collector = self.collector(tmp_path)
+        for kind in ("runner_on_ok", "runner_on_failed", "runner_on_start", None):
+            list(collector.take({"event": kind, "event_data": data}))
+
+
+def test_hosts_are_found_in_every_group() -> None:
+    groups = {
+        "all": {
+            "children": {"web": {"hosts": {"b": {}}, "children": {"deep": {"hosts": {"c": {}}}}}}
+        },
+        "db": {"hosts": {"a": None}},
+    }
+    assert hosts_of(groups) == ("a", "b", "c")
+
+
+def test_the_marker_is_found_in_children_that_left_the_session(tmp_path: Path) -> None:
+    own = processes.own()
+    environment = {**os.environ, MARKER: f"{own.pid}-{own.start}"}
+    with subprocess.Popen(["sleep", "100"], env=environment, start_new_session=True) as child:
+        assert list(marked(own)) == [child.pid]
+        child.kill()
