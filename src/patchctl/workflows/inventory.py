@@ -1,10 +1,15 @@
-"""Load the fleet: sources read, hosts checked, rings assigned."""
+"""Load the fleet and show it: sources read, hosts checked, rings assigned."""
 
+import re
+from collections import Counter
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
 
-from ..inventory import load
-from ..models.fleet import Fleet
+from ..errors import NotFoundError
+from ..inventory import export, load, patterns
+from ..models.base import Model
+from ..models.fleet import Fleet, Host
 from ..models.settings import Settings
 
 
@@ -32,6 +37,26 @@ class Loaded(NamedTuple):
     warnings: tuple[str, ...]
 
 
+class HostRow(Model):
+    """One host of `inventory list`. `address` is untemplated."""
+
+    name: str
+    ring: str | None
+    ring_reason: str
+    groups: tuple[str, ...]
+    address: str
+
+
+class Listing(Model):
+    """`inventory list -o json`. `rings` counts the hosts shown, in the order of the rings."""
+
+    hosts: tuple[HostRow, ...]
+    rings: dict[str, int]
+    without_ring: int
+    sources: tuple[str, ...]
+    digest: str
+
+
 def load_fleet(settings: Settings, reader: Reader, sources: Sequence[str] = ()) -> Loaded:
     """The fleet of the workspace, or of other sources given with `-i`.
 
@@ -47,6 +72,78 @@ def load_fleet(settings: Settings, reader: Reader, sources: Sequence[str] = ()) 
         locate=lambda name: reader.locate(name, chosen),
     )
     return Loaded(fleet, (*raw.warnings, *_unknown_groups(settings, fleet)))
+
+
+def hosts_of(fleet: Fleet, limit: str, cwd: Path) -> tuple[str, ...]:
+    """Names that `--limit` means, all where it is empty. Raises UsageError."""
+    return patterns.select(fleet, limit, cwd=cwd)
+
+
+def listing(fleet: Fleet, names: Sequence[str]) -> Listing:
+    """The hosts of these names as `inventory list` shows them."""
+    wanted = set(names)
+    shown = [host for host in fleet.hosts if host.name in wanted]
+    count = Counter(host.ring for host in shown)
+    return Listing(
+        hosts=tuple(_row(host) for host in shown),
+        rings={ring: count[ring] for ring in fleet.rings},
+        without_ring=count[None],
+        sources=fleet.sources,
+        digest=fleet.digest,
+    )
+
+
+def show(fleet: Fleet, name: str) -> Host:
+    """One host with everything the inventory says of it; secrets are replaced by a word."""
+    host = fleet.host(name)
+    if host is None:
+        raise NotFoundError(
+            f"no host {name!r} in the inventory", hint="`patchctl inventory list` shows all"
+        )
+    return Host(
+        name=host.name,
+        ring=host.ring,
+        ring_reason=host.ring_reason,
+        groups=host.groups,
+        variables={key: _without_secrets(key, value) for key, value in host.variables.items()},
+    )
+
+
+def ansible_listing(fleet: Fleet, names: Sequence[str]) -> dict[str, Any]:
+    """`--list` of Ansible's dynamic-inventory protocol."""
+    return export.listing(fleet, names)
+
+
+def ansible_host(fleet: Fleet, name: str) -> dict[str, Any]:
+    """`--host NAME` of Ansible's dynamic-inventory protocol."""
+    return export.host_variables(fleet, name)
+
+
+def _row(host: Host) -> HostRow:
+    address = host.variables.get("ansible_host", host.name)
+    return HostRow(
+        name=host.name,
+        ring=host.ring,
+        ring_reason=host.ring_reason,
+        groups=host.groups,
+        address=address if isinstance(address, str) else "(vaulted)",
+    )
+
+
+_SECRET = re.compile(r"(?:pass|passwd|password|passphrase|secret|token|api_?key|private_key)$")
+
+
+def _without_secrets(key: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        if "__ansible_vault" in value:
+            return "(vaulted)"
+        if set(value) == {"__ansible_unsafe"}:
+            return _without_secrets(key, value["__ansible_unsafe"])
+        return {name: _without_secrets(name, item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(key, item) for item in value]
+    # A wholly vaulted file arrives opened, so a name is all there is to go by.
+    return "(hidden)" if _SECRET.search(key.lower()) and value is not None else value
 
 
 def _unknown_groups(settings: Settings, fleet: Fleet) -> list[str]:

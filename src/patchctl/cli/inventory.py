@@ -1,0 +1,127 @@
+"""`patchctl inventory`: parse, load the fleet, print."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from ..errors import UsageError
+from . import output
+from .groups import DefaultGroup
+from .options import Limit, Output, reaches_hosts
+from .output import Format
+from .state import state
+
+if TYPE_CHECKING:
+    from ..models.fleet import Fleet
+    from ..wiring import Workspace
+
+_HELP = """The merged fleet and its rings.
+
+\b
+Examples:
+  patchctl inventory                            every host with its ring
+  patchctl inventory list --limit 'web:!ring_production'
+  patchctl inventory show web1 -o yaml          all that the inventory says of a host
+  patchctl inventory list -i other/hosts.ini    another source than the workspace's
+
+\b
+Use the fleet in Ansible, rings as groups ring_NAME, by a script of one line:
+  #!/bin/sh
+  exec patchctl -C /path/to/workspace inventory export "$@"
+  ansible-playbook -i that-script site.yml --limit ring_staging
+Keep the script outside of inventory/, where it would read itself.
+"""
+
+
+class _ListFirst(DefaultGroup):
+    default = "list"
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        # `list` takes no argument, so a word that is no command is a misspelled one.
+        if args and not args[0].startswith("-"):
+            return TyperGroup.parse_args(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
+app = typer.Typer(cls=_ListFirst, rich_markup_mode=None, add_completion=False, help=_HELP)
+
+
+@app.command("list")
+@reaches_hosts
+def list_hosts(
+    ctx: typer.Context, workspace: "Workspace", limit: Limit = "", form: Output = Format.TABLE
+) -> None:
+    """Every host with its ring and why it is in it."""
+    from ..workflows import inventory as workflow
+
+    fleet = _fleet(ctx, workspace)
+    found = workflow.listing(fleet, workflow.hosts_of(fleet, limit, Path.cwd()))
+    if form is not Format.TABLE:
+        output.data(found, form)
+        return
+    output.table(
+        ["HOST", "RING", "WHY", "ADDRESS", "GROUPS"],
+        [
+            (row.name, row.ring or "-", row.ring_reason, row.address, " ".join(row.groups))
+            for row in found.hosts
+        ],
+    )
+    if not state(ctx).quiet:
+        counts = ", ".join(f"{ring} {count}" for ring, count in found.rings.items())
+        output.note(f"{len(found.hosts)} hosts: {counts}, without a ring {found.without_ring}")
+
+
+@app.command()
+@reaches_hosts
+def show(
+    ctx: typer.Context,
+    workspace: "Workspace",
+    host: Annotated[str, typer.Argument(metavar="HOST", help="Name in the inventory.")],
+    form: Output = Format.TABLE,
+) -> None:
+    """All that the inventory says of one host, untemplated; secrets are hidden."""
+    from ..workflows import inventory as workflow
+
+    found = workflow.show(_fleet(ctx, workspace), host)
+    if form is not Format.TABLE:
+        output.data(found, form)
+        return
+    rows = [
+        ("host", found.name),
+        ("ring", found.ring or "-"),
+        ("why", found.ring_reason),
+        ("groups", " ".join(found.groups)),
+        *((f"  {key}", str(value)) for key, value in sorted(found.variables.items())),
+    ]
+    output.table(["WHAT", "VALUE"], rows)
+
+
+@app.command()
+@reaches_hosts
+def export(
+    ctx: typer.Context,
+    workspace: "Workspace",
+    every: Annotated[bool, typer.Option("--list", help="All hosts and groups.")] = False,
+    host: Annotated[str, typer.Option("--host", metavar="NAME", help="One host.")] = "",
+    limit: Limit = "",
+) -> None:
+    """The fleet as Ansible's dynamic-inventory JSON, with secrets as the inventory has them."""
+    from ..workflows import inventory as workflow
+
+    if every and host:
+        raise UsageError("give --list or --host, not both")
+    fleet = _fleet(ctx, workspace)
+    if host:
+        output.data(workflow.ansible_host(fleet, host), Format.JSON)
+        return
+    names = workflow.hosts_of(fleet, limit, Path.cwd())
+    output.data(workflow.ansible_listing(fleet, names), Format.JSON)
+
+
+def _fleet(ctx: typer.Context, workspace: "Workspace") -> "Fleet":
+    loaded = workspace.inventory
+    if not state(ctx).quiet:
+        output.error_lines(f"warning: {line}" for line in loaded.warnings)
+    return loaded.fleet
