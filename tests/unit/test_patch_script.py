@@ -1,7 +1,8 @@
-"""The frame around a script: what is sent to a host's shell and what is taken from its answer."""
+"""The action plugins: what is sent to a host's shell and what is taken from its answer."""
 
 import base64
 import gzip
+import hashlib
 import importlib.util
 import re
 import shutil
@@ -26,10 +27,8 @@ main "$@" </dev/null
 """
 
 
-def _load() -> ModuleType:
-    spec = importlib.util.spec_from_file_location(
-        "patch_script", ROLE / "action_plugins" / "patch_script.py"
-    )
+def _load(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROLE / "action_plugins" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -37,7 +36,8 @@ def _load() -> ModuleType:
     return module
 
 
-plugin = _load()
+plugin = _load("patch_script")
+push = _load("patch_push")
 
 
 def run(shell: str, body: str, *arguments: str, payload: str = "") -> dict[str, Any]:
@@ -169,3 +169,57 @@ def test_a_payload_with_nul_or_too_large_is_refused(tmp_path: Path, content: byt
     file.write_bytes(content)
     with pytest.raises(plugin.AnsibleActionFail):
         plugin._read(str(file), 10, "payload")
+
+
+class TestPush:
+    sha = "a" * 64
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "directory /tmp",
+            "directory /var/lib/patchctl",
+            "directory /var/lib/patchctl/..",
+            "directory /var/lib/patchctl/a/../b",
+            "directory /var/lib/patchctl/$(id)",
+            f"directory /var/lib/patchctl/a\nfile {sha} 1 ../x /src",
+            f"directory /var/lib/patchctl/a\nfile {sha} 1 a b /src",
+            f"directory /var/lib/patchctl/a\nfile {sha} 0 a /src",
+            f"directory /var/lib/patchctl/a\nfile {sha} 1 a relative",
+            f"directory /var/lib/patchctl/a\nfile {sha} 1 a.part /src",
+            "directory /var/lib/patchctl/a\nfile short 1 a /src",
+        ],
+    )
+    def test_a_list_with_anything_strange_is_refused(self, tmp_path: Path, text: str) -> None:
+        (tmp_path / "list").write_text(text)
+        with pytest.raises(push.AnsibleActionFail):
+            push._parse(str(tmp_path / "list"))
+
+    def take(self, folder: Path, offset: int, data: bytes, sha: str) -> int:
+        command = ["sh", "-c", push.TAKE, "push", str(folder), "f.deb", str(offset), sha, NONCE]
+        return subprocess.run(command, input=data, capture_output=True, check=False).returncode
+
+    def test_a_file_has_its_name_only_when_it_is_whole(self, tmp_path: Path) -> None:
+        sha = hashlib.sha256(b"onetwo").hexdigest()
+        assert self.take(tmp_path, 0, b"one", "-") == 0
+        assert [path.name for path in tmp_path.iterdir()] == ["f.deb.part"]
+        assert self.take(tmp_path, 3, b"two", sha) == 0
+        assert (tmp_path / "f.deb").read_bytes() == b"onetwo"
+        assert (tmp_path / "f.deb").stat().st_mode & 0o777 == 0o600
+
+    def test_a_lost_or_damaged_part_is_seen(self, tmp_path: Path) -> None:
+        assert self.take(tmp_path, 0, b"one", "-") == 0
+        assert push.REFUSALS[self.take(tmp_path, 4, b"two", "-")].startswith("a part")
+        assert push.REFUSALS[self.take(tmp_path, 3, b"two", self.sha)] == "the file arrived damaged"
+        assert list(tmp_path.iterdir()) == []
+
+    @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="no shellcheck")
+    @pytest.mark.parametrize("name", ["LOOK", "TAKE"])
+    def test_its_shell_code_is_clean(self, name: str) -> None:
+        # SC2046: words without spaces; SC2154: set by the frame.
+        done = subprocess.run(
+            ["shellcheck", "-s", "sh", "-e", "SC2046,SC2154", "-"],
+            input=getattr(push, name), text=True, capture_output=True, check=False,
+        )  # fmt: skip
+        assert done.stdout == ""

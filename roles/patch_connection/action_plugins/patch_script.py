@@ -1,7 +1,8 @@
 """Run one shell script on a host by one connection command; nothing but POSIX sh is needed there.
 
     patch_script:
-      script: path of a .sh file on the controller; last line `main "$@" </dev/null`
+      script: path of a .sh file on the controller, or a list whose files are joined in order;
+        the last line is `main "$@" </dev/null`
       arguments: fixed words, given to main
       payload: path of a controller file; its text becomes the shell variable PATCHCTL_INPUT
       output: folder on the controller; empty: the answer stands in the result
@@ -80,7 +81,9 @@ class ActionModule(ActionBase):
             result.update(skipped=True, msg="not run in check mode")
             return result
         args = self._task.args
-        script = _read(args.get("script") or "", PAYLOAD_MAX, "script")
+        given = args.get("script") or ""
+        parts = [given] if isinstance(given, str) else list(given)
+        script = "".join(_read(part, PAYLOAD_MAX, "script") for part in parts)
         payload = args.get("payload") or ""
         text = _read(payload, PAYLOAD_MAX, "payload") if payload else ""
         answer = self.run_script(script, args.get("arguments") or [], text)

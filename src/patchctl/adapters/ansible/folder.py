@@ -58,7 +58,7 @@ def write(private: Path, control: Path, job: Job, connection: Connection) -> lis
     _text(private / "inventory.json", json.dumps(job.inventory))
     _text(private / "variables.json", json.dumps(_variables(private, job)))
     arguments = ["-i", str(private / "inventory.json")]
-    if job.payloads:
+    if job.payloads or job.pushes:
         _text(private / "payloads.json", json.dumps(_payloads(private, job)))
         arguments += ["-i", str(private / "payloads.json")]
     arguments += _connection_arguments(private, connection)
@@ -74,14 +74,16 @@ def _variables(private: Path, job: Job) -> dict[str, Any]:
 
 
 def _payloads(private: Path, job: Job) -> dict[str, Any]:
-    unknown = set(job.payloads) - set(hosts_of(job.inventory))
-    if unknown:
-        raise ValueError(f"payloads for hosts that are not in the inventory: {sorted(unknown)}")
-    hosts = {}
-    for host, text in job.payloads.items():
-        path = private / "payload" / hashlib.sha256(host.encode()).hexdigest()[:32]
-        _text(path, text)
-        hosts[host] = {"patch_payload_file": str(path)}
+    hosts: dict[str, dict[str, str]] = {}
+    for variable, texts in (("patch_payload_file", job.payloads), ("patch_push_file", job.pushes)):
+        unknown = set(texts) - set(hosts_of(job.inventory))
+        if unknown:
+            raise ValueError(f"not in the job's inventory: {sorted(unknown)}")
+        for host, text in texts.items():
+            name = f"{variable}-{hashlib.sha256(host.encode()).hexdigest()[:32]}"
+            path = private / "payload" / name
+            _text(path, text)
+            hosts.setdefault(host, {})[variable] = str(path)
     return {"all": {"hosts": hosts}}
 
 

@@ -42,6 +42,7 @@ class Job:
     vaulted values as `{"__ansible_vault": …}`; its hosts are the job's. `variables` reach every
     host and win over all others; nothing that a host said may be in them. `payloads`: text for
     single hosts; each travels as a private file whose path is the host's `patch_payload_file`.
+    `pushes`: the list of files for `patch_push`, as `patch_push_file`.
     `timeout_s`: for each task on each host, from connecting on (`patch_timeout`).
     `limit_s`: for the whole run, 0 for a generous one that is computed.
     `rescues`: the playbook may rescue or ignore failures (an operator's hook does), so that a
@@ -53,6 +54,7 @@ class Job:
     inventory: Mapping[str, Any]
     variables: Mapping[str, Any] = field(default_factory=dict)
     payloads: Mapping[str, str] = field(default_factory=dict)
+    pushes: Mapping[str, str] = field(default_factory=dict)
     timeout_s: int = 60
     limit_s: int = 0
     forks: int = 0
