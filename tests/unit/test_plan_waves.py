@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchctl.models.plan import Amount
-from patchctl.plan.waves import at_once, count, waves
+from patchctl.plan.waves import at_once, waves
 
 names = st.sets(st.text("abcdefgh0123-.", min_size=1, max_size=8), max_size=60)
 amounts = st.one_of(
@@ -48,8 +48,8 @@ def test_percentages_round_up_and_at_least_one_host_goes() -> None:
 
 
 def test_a_budget_of_nothing_is_nothing() -> None:
-    assert [count(Amount(hosts=0), 5), count(Amount(percent=0), 5)] == [0, 0]
-    assert [count(Amount(percent=5), hosts) for hosts in (0, 1, 20, 21)] == [0, 1, 1, 2]
+    assert [Amount(hosts=0).of(5), Amount(percent=0).of(5)] == [0, 0]
+    assert [Amount(percent=5).of(hosts) for hosts in (0, 1, 20, 21)] == [0, 1, 1, 2]
 
 
 def test_neighbours_are_dealt_out() -> None:

@@ -153,6 +153,12 @@ class Amount(Record):
     hosts: int | None = None
     percent: int | None = None
 
+    def of(self, hosts: int) -> int:
+        """The amount out of `hosts`. May be 0, or more than `hosts`."""
+        if self.percent is not None:
+            return -(-hosts * self.percent // 100)
+        return self.hosts or 0
+
 
 class Promote(StrEnum):
     """How a ring is entered: by itself, or after somebody said so."""

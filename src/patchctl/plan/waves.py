@@ -12,14 +12,7 @@ def at_once(amount: Amount, hosts: int) -> int:
     >>> at_once(Amount(percent=10), 21), at_once(Amount(hosts=5), 3)
     (3, 3)
     """
-    return min(max(1, count(amount, hosts)), hosts)
-
-
-def count(amount: Amount, hosts: int) -> int:
-    """The amount of `hosts` as a number, percentages rounded up. May be 0 or more than `hosts`."""
-    if amount.percent is not None:
-        return -(-hosts * amount.percent // 100)
-    return amount.hosts or 0
+    return min(max(1, amount.of(hosts)), hosts)
 
 
 def waves(hosts: Collection[str], max_concurrent: Amount) -> tuple[tuple[str, ...], ...]:

@@ -1,0 +1,130 @@
+"""The package files of plans, by SHA-256: what staging proved is what production gets.
+
+store/sha256/ab/<64 hex digits>     0600, written once, renamed into place when verified
+store/incoming/                     files that are still being received
+"""
+
+import contextlib
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..errors import AdapterError, IntegrityError, NotFoundError
+from ..models.plan import Artifact
+from .files import locked, private_folder, sync_folder
+
+_READ = 1024 * 1024
+
+
+class Incoming:
+    """A file that is being received; pieces may come in any order."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Put a piece in its place."""
+        with self.path.open("r+b") as file:
+            file.seek(offset)
+            file.write(data)
+
+
+class ContentStore:
+    """Files are never changed, and never handed out without their hash having been checked."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, file: Artifact) -> Path:
+        """Where the file lies. Raises NotFoundError where it does not.
+
+        The content was verified when it came in; `verify` reads it again.
+        """
+        path = self._path(file.sha256)
+        if not path.is_file():
+            raise NotFoundError(
+                f"the file {file.name} of the plan is not in the content store",
+                hint="make the plan again: that fetches its files",
+            )
+        return path
+
+    def holds(self, file: Artifact) -> bool:
+        """Is the file there with its right content? A damaged one is removed."""
+        path = self._path(file.sha256)
+        if not path.is_file():
+            return False
+        if _matches(path, file):
+            return True
+        path.unlink(missing_ok=True)
+        return False
+
+    def verify(self, file: Artifact) -> Path:
+        """Its path after its content was read and found right.
+
+        Raises NotFoundError, IntegrityError.
+        """
+        path = self.path(file)
+        if not _matches(path, file):
+            raise IntegrityError(
+                f"{path}: the file {file.name} does not have its SHA-256 any more",
+                hint="make the plan again: that fetches it anew",
+            )
+        return path
+
+    @contextlib.contextmanager
+    def receive(self) -> Iterator[Incoming]:
+        """A new file under way; gone at the end of the block unless `keep` took it."""
+        folder = self._folder("incoming")
+        handle, name = tempfile.mkstemp(dir=folder)
+        os.close(handle)
+        incoming = Incoming(Path(name))
+        try:
+            yield incoming
+        finally:
+            incoming.path.unlink(missing_ok=True)
+
+    def keep(self, incoming: Incoming, file: Artifact) -> Path:
+        """Verify what came and put it in its place, whole and durable.
+
+        Raises IntegrityError where it is not the file.
+        """
+        if not _matches(incoming.path, file):
+            raise IntegrityError(f"what came as {file.name} does not have its SHA-256")
+        target = self._path(file.sha256)
+        try:
+            self._folder("sha256", target.parent.name)
+            with locked(self.root / "lock"):
+                _sync(incoming.path)
+                incoming.path.replace(target)
+                sync_folder(target.parent)
+        except OSError as error:
+            raise AdapterError(
+                f"{target}: {error.strerror}", hint="check the state folder's space and owner"
+            ) from error
+        return target
+
+    def _folder(self, *names: str) -> Path:
+        path = private_folder(self.root)
+        for name in names:
+            path = private_folder(path / name)
+        return path
+
+    def _path(self, sha256: str) -> Path:
+        return self.root / "sha256" / sha256[:2] / sha256
+
+
+def _matches(path: Path, file: Artifact) -> bool:
+    if path.stat().st_size != file.size:
+        return False
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        while block := handle.read(_READ):
+            digest.update(block)
+    return digest.hexdigest() == file.sha256
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())

@@ -1,0 +1,52 @@
+"""Which revision of the workspace something was made from. Git may be missing."""
+
+import os
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+_TIMEOUT_S = 20
+
+# Nothing that the checkout configures may run: hooks, a file system monitor, external diffs.
+_QUIET = (
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "core.untrackedCache=false",
+)
+
+
+class Revision(NamedTuple):
+    """`commit` is empty outside of a checkout; `dirty`: files differ from it or are untracked."""
+
+    commit: str = ""
+    dirty: bool = False
+
+
+def revision(folder: Path) -> Revision:
+    """The revision of the checkout around the folder; an empty one where nothing can be said."""
+    commit = _git(folder, "rev-parse", "--verify", "HEAD^{commit}").strip()
+    if len(commit) not in (40, 64) or not all(digit in "0123456789abcdef" for digit in commit):
+        return Revision()
+    # Only of the workspace: the folder may be a small part of a large repository.
+    return Revision(commit, bool(_git(folder, "status", "--porcelain", "--", ".").strip()))
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            ["git", *_QUIET, *arguments],
+            cwd=folder,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.decode("utf-8", "replace") if done.returncode == 0 else ""
