@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..lab.images import Say
+from ..lab.builder import Say
 from ..lab.model import DEFAULT_NAME, Status
 from ..workflows import lab as workflow
 from . import output

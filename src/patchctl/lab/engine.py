@@ -109,7 +109,8 @@ class Engine(Model):
         stdin: IO[bytes] | bytes | None = None,
     ) -> None:
         """One engine command whose output is shown while it comes. Raises EngineError."""
-        stream([self.program, *self._global(), *arguments], on_line, stdin=stdin)
+        command = [self.program, *self._global(), *arguments]
+        stream(command, on_line, stdin=stdin, what=f"{self.program} {arguments[0]}")
 
     def host_options(self) -> list[str]:
         """What a container needs to run systemd as its PID 1."""
@@ -126,6 +127,10 @@ class Engine(Model):
             "--env=container=docker",
             "--stop-signal=SIGRTMIN+3",
         ]
+
+    def at_once(self) -> list[str]:
+        """For `rm -f`: do not wait for systemd to stop what is thrown away anyway."""
+        return ["-t", "0"] if self.program == "podman" else []
 
     def has_image(self, tag: str) -> bool:
         """Is an image of that tag here?"""
@@ -209,6 +214,7 @@ def stream(
     on_line: Callable[[str], None],
     *,
     stdin: IO[bytes] | bytes | None = None,
+    what: str = "",
 ) -> None:
     """Run a program, hand on its output line by line. Raises EngineError with the last line."""
     last = ""
@@ -235,7 +241,7 @@ def stream(
                 process.terminate()
                 process.wait()
     if rc != 0:
-        raise EngineError(f"{' '.join(command[:2])}: {last or f'exit code {rc}'}")
+        raise EngineError(f"{what or command[0]}: {last or f'exit code {rc}'}")
 
 
 def _runtimes(engine: Engine) -> list[str]:

@@ -1,20 +1,20 @@
-"""A lab as a whole: up, down, status, and publishing updates into its repository."""
+"""A lab as a whole: up, down, status."""
 
 import os
 import re
 import socket
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..adapters.files import locked, private_folder
-from ..errors import ConflictError, NotFoundError, PatchctlError, UsageError
+from ..errors import ConflictError, PatchctlError, UsageError
 from . import engine as engines
-from . import hosts, images, packages, workspace
+from . import hosts, images, workspace
+from .builder import Say
 from .engine import LABEL, Engine, EngineError
-from .images import Say
-from .model import PORT, LabHost, Place, Status, known_hosts, nets, places
+from .handle import Lab, each
+from .model import PORT, Place, Status, known_hosts, nets, places
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -22,31 +22,6 @@ _INOTIFY_ENOUGH = 8192
 # Each host's systemd takes about five inotify instances of the one user they all run as.
 _INOTIFY_PER_HOST = 5
 _BUILD_TIMEOUT_S = 1800.0
-_SIDE_BY_SIDE = 4
-
-
-class Lab:
-    """A lab that exists. Get one from `up` or `find`."""
-
-    def __init__(self, engine: Engine, name: str) -> None:
-        self.engine = engine
-        self.name = name
-
-    def hosts(self) -> tuple[LabHost, ...]:
-        """All hosts, as the engine sees them now."""
-        return hosts.listed(self.engine, self.name)
-
-    def host(self, name: str) -> LabHost:
-        """One host. Raises NotFoundError."""
-        for host in self.hosts():
-            if host.name == name:
-                return host
-        raise NotFoundError(f"lab {self.name} has no host {name}")
-
-    @property
-    def workspace(self) -> Path:
-        """The workspace that `up` wrote."""
-        return Path(self.hosts()[0].workspace)
 
 
 def up(
@@ -68,7 +43,7 @@ def up(
     with locked(folder / "lab-addresses.lock", timeout_s=60):
         _refuse_existing(engine, name)
         first = _free_net(engine, count)
-        _reserve(engine, name, first, count)
+        _reserve(engine, made, name, first, count)
     try:
         return _populate(engine, made, name, places(count, image, first), root, say)
     except BaseException:
@@ -90,9 +65,9 @@ def _populate(
     public = workspace.make_key(root, name)
     images.fill_volume(engine, made.tools, hosts.volume_name(name), key=public)
     begun = time.monotonic()
-    keys = _each(
+    keys = each(
         wanted,
-        lambda place: _start(engine, made, name, place, root),
+        lambda place: hosts.start(engine, name, place, made.of(place.image), str(root)),
         lambda done: say(f"hosts: {done} of {len(wanted)} running"),
     )
     lab = Lab(engine, name)
@@ -102,35 +77,6 @@ def _populate(
         say(f"workspace: your edited {path} is now {path}.bak")
     say(f"hosts: {len(wanted)} ready in {time.monotonic() - begun:.0f} s")
     return lab
-
-
-def _start(engine: Engine, made: images.Images, name: str, place: Place, root: Path) -> str:
-    hosts.start(engine, name, place, made.of(place.image), str(root))
-    return hosts.wait_ready(engine, hosts.container_name(name, place.name))
-
-
-def _each(
-    wanted: Sequence[Place], work: Callable[[Place], str], progress: Callable[[int], None]
-) -> list[str]:
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        running = [pool.submit(work, place) for place in wanted]
-        try:
-            results = []
-            for done, future in enumerate(running, start=1):
-                results.append(future.result())
-                progress(done)
-        except BaseException:
-            pool.shutdown(wait=True, cancel_futures=True)
-            raise
-    return results
-
-
-def find(name: str) -> Lab:
-    """The lab of that name. Raises NotFoundError."""
-    engine = engines.find()
-    if not hosts.listed(engine, name):
-        raise NotFoundError(f"no lab {name} is up", hint="start one: patchctl lab up --hosts 6")
-    return Lab(engine, name)
 
 
 def status(name: str = "") -> Status:
@@ -152,27 +98,6 @@ def down(name: str, say: Say, *, with_images: bool = False) -> int:
     if with_images:
         say(f"images: {images.forget(engine)} removed")
     return len(before)
-
-
-def publish(name: str, channels: Sequence[str], command: str = "add") -> None:
-    """Change the lab's repository: `add` or `drop` channels, or `reset` it to the first state.
-
-    Hosts see it after their next `apt-get update`. Raises UsageError for an unknown channel.
-    """
-    known = [channel.name for channel in packages.CHANNELS]
-    for channel in channels:
-        if channel not in known:
-            raise UsageError(f"no updates named {channel}", hint=f"there are: {', '.join(known)}")
-    lab = find(name)
-    volume = lab.engine.inspect("volume", [hosts.volume_name(name)])[0]
-    labels = volume.get("Labels") or {}
-    engine = Engine(
-        program=lab.engine.program,
-        runtime=labels.get(f"{LABEL}.runtime", ""),
-        limits=lab.engine.limits,
-    )
-    mount = ["-v", f"{hosts.volume_name(name)}:/srv/lab", "--network=none"]
-    engine.once(labels[f"{LABEL}.tools"], mount, ["/srv/tools/bin/repository", command, *channels])
 
 
 def _check_arguments(name: str, count: int) -> None:
@@ -224,9 +149,8 @@ def _is_free(net: int, count: int) -> bool:
     return True
 
 
-def _reserve(engine: Engine, name: str, first: int, count: int) -> None:
+def _reserve(engine: Engine, made: images.Images, name: str, first: int, count: int) -> None:
     """Network and volume exist before the first host and hold the lab's addresses."""
-    made = images.tags()
     own = ["--label", f"{LABEL}={name}"]
     engine.run(
         "network",
@@ -249,8 +173,7 @@ def _remove(engine: Engine, name: str) -> None:
     label = f"{LABEL}={name}"
     containers = engine.listed("container", label)
     if containers:
-        time_out = ["-t", "0"] if engine.program == "podman" else []
-        engine.run("rm", "-f", *time_out, *containers)
+        engine.run("rm", "-f", *engine.at_once(), *containers)
     for kind in ("network", "volume"):
         found = engine.listed(kind, label)
         if found:

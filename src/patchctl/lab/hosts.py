@@ -1,11 +1,12 @@
 """Single hosts of a lab: start, wait until they can be reached, look at them."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Any
 
 from .engine import LABEL, Engine, EngineError
 from .model import PORT, LabHost, Place
+from .services import CONFFILE
 
 _BOOT_S = 90
 # Waits for the end of the boot; the private key never leaves the host, the public one comes back
@@ -23,8 +24,15 @@ def container_name(lab: str, host: str) -> str:
     return f"patchctl-{lab}-{host}"
 
 
-def start(engine: Engine, lab: str, place: Place, image: str, workspace: str) -> None:
-    """Start a host that does not exist yet."""
+def start(
+    engine: Engine,
+    lab: str,
+    place: Place,
+    image: str,
+    workspace: str,
+    further: Sequence[str] = (),
+) -> str:
+    """Start a host that does not exist yet, wait for it; its public key as `TYPE KEY`."""
     labels = {
         LABEL: lab,
         f"{LABEL}.host": place.name,
@@ -33,6 +41,7 @@ def start(engine: Engine, lab: str, place: Place, image: str, workspace: str) ->
         f"{LABEL}.image": place.image,
         f"{LABEL}.reference": image,
         f"{LABEL}.groups": ",".join(place.groups),
+        f"{LABEL}.changed": "yes" if place.changed else "no",
         f"{LABEL}.workspace": workspace,
     }
     options = [
@@ -46,7 +55,12 @@ def start(engine: Engine, lab: str, place: Place, image: str, workspace: str) ->
         *engine.host_options(),
         *[f"--label={name}={value}" for name, value in labels.items()],
     ]
-    engine.start(image, options, ["/sbin/init"])
+    engine.start(image, [*options, *further], ["/sbin/init"])
+    container = container_name(lab, place.name)
+    key = wait_ready(engine, container)
+    if place.changed:
+        engine.exec(container, f"echo '# tuned by hand' >>{CONFFILE}")
+    return key
 
 
 def wait_ready(engine: Engine, container: str) -> str:
@@ -82,17 +96,6 @@ def listed(engine: Engine, lab: str = "") -> tuple[LabHost, ...]:
     ids = engine.listed("container", label)
     found = [_host(item) for item in engine.inspect("container", ids)]
     return tuple(sorted(found, key=lambda host: (host.lab, _order(host.address))))
-
-
-def place_of(host: LabHost, groups: Iterable[str]) -> Place:
-    """What it takes to make the same host again."""
-    return Place(
-        name=host.name,
-        ring=host.ring,
-        image=host.image,
-        address=host.address,
-        groups=tuple(groups),
-    )
 
 
 def _host(described: dict[str, Any]) -> LabHost:

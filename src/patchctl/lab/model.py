@@ -33,13 +33,14 @@ class Status(Model):
 
 
 class Place(Model):
-    """Where a host of a lab to be made belongs."""
+    """Where a host of a lab to be made belongs. `changed`: its conffile was edited by hand."""
 
     name: str
     ring: str
     image: str
     address: str
     groups: tuple[str, ...]
+    changed: bool = False
 
 
 def nets(count: int) -> int:
@@ -51,7 +52,7 @@ def places(count: int, images: str, first_net: int) -> tuple[Place, ...]:
     """`count` hosts over the rings, about a quarter in staging and a tenth in canary.
 
     `images` is debian, rpm or mixed; mixed alternates inside each ring. One host alone is in
-    staging; from three on no ring is empty.
+    staging; from three on no ring is empty. The last one's conffile is changed.
     """
     staging = max(1, round(count / 4))
     canary = max(1, count // 10) if count > 2 else 0
@@ -67,6 +68,7 @@ def places(count: int, images: str, first_net: int) -> tuple[Place, ...]:
                     image=_image(images, number),
                     address=f"127.0.{first_net + index // _PER_NET}.{index % _PER_NET + 1}",
                     groups=("web" if number % 2 else "db",),
+                    changed=index == count - 1,
                 )
             )
     return tuple(found)

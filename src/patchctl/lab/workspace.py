@@ -16,7 +16,7 @@ import yaml
 from ..adapters.files import private_folder, write_atomic
 from ..errors import AdapterError, InvalidInputError
 from ..models.base import Model
-from .model import PORT, RINGS, Place
+from .model import PORT, RINGS, LabHost, Place, known_hosts
 
 _KEY = "lab/id_ed25519"
 _MARKER = "lab/lab.json"
@@ -95,7 +95,7 @@ def make_key(root: Path, name: str) -> str:
     return key.with_suffix(".pub").read_text()
 
 
-def write(root: Path, name: str, places: Sequence[Place], known_hosts: str) -> list[str]:
+def write(root: Path, name: str, places: Sequence[Place], keys: str) -> list[str]:
     """Write settings, inventory and known_hosts; names of edited files that were set aside."""
     before = _marker(root) or Marker(name=name)
     files = {
@@ -110,7 +110,7 @@ def write(root: Path, name: str, places: Sequence[Place], known_hosts: str) -> l
         target = root / path
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         write_atomic(target, text.encode(), mode=0o644)
-    write_known_hosts(root, known_hosts)
+    write_known_hosts(root, keys)
     marker = Marker(name=name, files={path: _digest(text.encode()) for path, text in files.items()})
     write_atomic(root / _MARKER, msgspec.json.encode(marker))
     return aside
@@ -119,6 +119,14 @@ def write(root: Path, name: str, places: Sequence[Place], known_hosts: str) -> l
 def write_known_hosts(root: Path, text: str) -> None:
     """Replace known_hosts."""
     write_atomic(root / _KNOWN_HOSTS, text.encode(), mode=0o644)
+
+
+def replace_known_hosts(root: Path, replaced: Mapping[str, tuple[LabHost, str]]) -> None:
+    """Forget the keys of these addresses and write their new ones."""
+    path = root / _KNOWN_HOSTS
+    before = path.read_text() if path.exists() else ""
+    kept = [line for line in before.splitlines() if line[1:].partition("]")[0] not in replaced]
+    write_known_hosts(root, "".join(f"{li}\n" for li in kept) + known_hosts([*replaced.values()]))
 
 
 def remove(root: Path, name: str) -> bool:

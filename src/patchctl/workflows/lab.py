@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..lab import fleet, packages
-from ..lab.images import Say
+from ..lab import fleet, handle, packages
+from ..lab.builder import Say
 from ..lab.model import LabHost, Status
 
 
@@ -25,10 +25,13 @@ def status(name: str) -> Status:
 
 def publish(name: str, channels: Sequence[str], *, drop: bool, reset: bool) -> None:
     """Change a lab's repository: first state where `reset`, then add or drop channels."""
+    lab = handle.find(name)
     if reset:
-        fleet.publish(name, [], "reset")
-    if channels:
-        fleet.publish(name, channels, "drop" if drop else "add")
+        lab.reset_repository()
+    if channels and drop:
+        lab.withdraw(*channels)
+    elif channels:
+        lab.publish(*channels)
 
 
 def offers() -> list[tuple[str, str, str]]:

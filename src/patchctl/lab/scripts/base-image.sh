@@ -5,14 +5,18 @@
 set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
+say() { echo "lab: base image: $*" >&2; }
+
 main() {
     mirror=$1
     shift
     rm -rf /etc/apt/sources.list.d/* /etc/apt/apt.conf.d/docker-*
     echo "deb $mirror bookworm main" >/etc/apt/sources.list
     printf 'Package: *\nPin: release n=bookworm\nPin-Priority: 1001\n' >/etc/apt/preferences.d/lab
+    say "taking security updates back"
     apt-get update -qq
     apt-get -y -qq --allow-downgrades dist-upgrade >/dev/null
+    say "installing $*"
     apt-get -y -qq --no-install-recommends install "$@" >/dev/null
     rm -f /etc/apt/preferences.d/lab /etc/dpkg/dpkg.cfg.d/docker* /usr/sbin/policy-rc.d
     apt-get clean

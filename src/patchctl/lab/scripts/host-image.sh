@@ -4,6 +4,8 @@
 set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
+say() { echo "lab: host image: $*" >&2; }
+
 user() {
     useradd -m -s /bin/bash ops
     echo 'ops ALL=(ALL:ALL) NOPASSWD: ALL' >/etc/sudoers.d/ops
@@ -76,6 +78,7 @@ main() {
     ssh_server
     sources
     apt-get clean
+    say "installing the lab's own packages"
     own_packages
     seal
 }

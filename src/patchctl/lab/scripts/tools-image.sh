@@ -12,7 +12,7 @@ main_uri=$1 security_uri=$2
 # Sources whose old version stays in the repository; for the others an undo must find another way.
 kept_sources='openssl perl python3.11 tzdata ca-certificates'
 
-say() { echo "lab: $*" >&2; }
+say() { echo "lab: archive: $*" >&2; }
 
 unpack() {
     mkdir -p /srv/tools/bin /srv/tools/trees /srv/tools/store /srv/tools/real/bookworm \
@@ -40,19 +40,24 @@ fetch_updates() {
         "$security_uri"/*) archive=bookworm-security ;;
         *) archive=bookworm ;;
         esac
-        cp "/var/cache/apt/archives/$file" "/srv/tools/real/$archive/"
+        # In a pool a file's name has no epoch; apt would look for the decoded %3a.
+        plain=$(printf %s "$file" | sed 's/_[0-9]*%3a/_/')
+        cp "/var/cache/apt/archives/$file" "/srv/tools/real/$archive/$plain"
     done </tmp/uris
 }
 
 fetch_old_versions() {
     cd /srv/tools/real/bookworm
     for file in /srv/tools/real/bookworm-security/*.deb; do
-        [ -e "$file" ] || return 0
+        [ -e "$file" ] || break
         name=$(dpkg-deb -f "$file" Package)
         installed=$(dpkg-query -W -f '${source:Package} ${Version}' "$name" 2>/dev/null) || continue
         case " $kept_sources " in
         *" ${installed%% *} "*) apt-get -qq download "$name=${installed#* }" 2>/dev/null || true ;;
         esac
+    done
+    for file in *%3a*; do
+        [ ! -e "$file" ] || mv "$file" "$(printf %s "$file" | sed 's/_[0-9]*%3a/_/')"
     done
     cd /
 }

@@ -1,0 +1,123 @@
+"""The base image: Debian 12 as its main archive has it, without security updates."""
+
+import platform
+import shutil
+import socket
+import subprocess
+import threading
+import time
+from os import environ
+from typing import IO
+
+from ..errors import AdapterError
+from .builder import CACHE, Say, build, mirror_hint, mirrors
+from .engine import Engine, EngineError, with_working_runtime
+
+_SUITE = "bookworm"
+_INCLUDE = (
+    "ca-certificates",
+    "dbus",
+    "iproute2",
+    "openssh-server",
+    "perl",
+    "procps",
+    "python3",
+    "sudo",
+    "systemd",
+    "systemd-sysv",
+)
+_REGISTRY_IMAGE = "docker.io/library/debian:12"
+_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def recipe() -> bytes:
+    """What the base is made from; its digest names the image."""
+    return " ".join([_SUITE, architecture(), *_INCLUDE]).encode()
+
+
+def architecture() -> str:
+    """Debian's name of this machine's architecture. Raises AdapterError for an unknown one."""
+    machine = platform.machine()
+    if machine not in _ARCHITECTURES:
+        raise AdapterError(f"the lab has no image for {machine}", hint="use an amd64 or arm64 host")
+    return _ARCHITECTURES[machine]
+
+
+def make(engine: Engine, tag: str, say: Say) -> None:
+    """From a registry where one answers, else by mmdebstrap. Raises EngineError."""
+    say("base image: Debian 12 (once, about 30 s)")
+    reference = environ.get("PATCHCTL_LAB_BASE", "")
+    if not reference and _registry_answers():
+        pulled = engine.run("pull", "-q", _REGISTRY_IMAGE, timeout_s=180, check=False)
+        reference = _REGISTRY_IMAGE if pulled.rc == 0 else ""
+    if reference:
+        _base_from_image(engine, reference, tag, say)
+    elif shutil.which("mmdebstrap"):
+        _base_from_mirror(engine, tag, say)
+    else:
+        raise EngineError(
+            "neither a registry of images nor mmdebstrap is here",
+            hint="as root: apt-get install mmdebstrap",
+        )
+
+
+def _registry_answers() -> bool:
+    try:
+        socket.create_connection(("registry-1.docker.io", 443), timeout=3).close()
+    except OSError:
+        return False
+    return True
+
+
+def _base_from_mirror(engine: Engine, tag: str, say: Say) -> None:
+    """Debian's main archive without its security one, so that real security updates pend."""
+    build = [
+        "mmdebstrap",
+        "--variant=minbase",
+        f"--include={','.join(_INCLUDE)}",
+        f"--architectures={architecture()}",
+        _SUITE,
+        "-",
+        f"deb {mirrors()[0]} {_SUITE} main",
+    ]
+    begun = time.monotonic()
+    bootstrap = subprocess.Popen(
+        build, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    log: list[str] = []
+    reader = threading.Thread(target=_follow, args=(bootstrap.stderr, log, say), daemon=True)
+    reader.start()
+    try:
+        engine.stream(
+            ["import", "--change", f"LABEL {CACHE}={tag}", "-", tag],
+            lambda _: None,
+            stdin=bootstrap.stdout,
+        )
+        rc = bootstrap.wait()
+    finally:
+        if bootstrap.poll() is None:
+            bootstrap.terminate()
+            bootstrap.wait()
+        reader.join()
+    if rc != 0:
+        engine.run("image", "rm", "-f", tag, check=False)
+        complaints = [line for line in log if line.startswith("E:")] or log or [f"exit code {rc}"]
+        raise EngineError(
+            f"mmdebstrap: {complaints[-1]}",
+            hint=mirror_hint(),
+        )
+    say(f"base image: made in {time.monotonic() - begun:.0f} s")
+
+
+def _follow(log: IO[bytes] | None, lines: list[str], say: Say) -> None:
+    for raw in log or ():
+        lines.append(raw.decode(errors="replace").strip())
+        if lines[-1].endswith("..."):
+            say(f"base image: {lines[-1].removeprefix('I: ').removesuffix('...')}")
+
+
+def _base_from_image(engine: Engine, reference: str, tag: str, say: Say) -> None:
+    """A registry's image holds security updates already: take them back to the main archive's."""
+    engine = with_working_runtime(engine, reference)
+    arguments = [mirrors()[0], *_INCLUDE]
+    build(engine, reference, tag, "base-image.sh", say, arguments=arguments)

@@ -1,0 +1,80 @@
+"""Making an image: a container in which one of the scripts runs, then a commit."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from os import environ
+
+from .engine import Engine, EngineError
+
+Say = Callable[[str], None]
+"""Takes a line of progress for the person at the terminal."""
+
+CACHE = "patchctl.lab.cache"
+"""Label of cached images; the value is their tag."""
+BUILD = "patchctl.lab.build"
+"""Label of containers and volumes that exist only while an image is made."""
+
+_MARK = "lab: "
+
+
+def script(name: str) -> bytes:
+    """One of the scripts that run inside containers."""
+    return (resources.files(__package__) / "scripts" / name).read_bytes()
+
+
+def mirrors() -> tuple[str, str]:
+    """Debian's main and security archive."""
+    mirror = environ.get("PATCHCTL_LAB_MIRROR", "http://deb.debian.org/debian").rstrip("/")
+    security = environ.get("PATCHCTL_LAB_SECURITY_MIRROR", f"{mirror}-security").rstrip("/")
+    return mirror, security
+
+
+def mirror_hint() -> str:
+    """How to mend a build that could not fetch."""
+    return f"is {mirrors()[0]} reachable? PATCHCTL_LAB_MIRROR names another mirror"
+
+
+def build(
+    engine: Engine,
+    image: str,
+    tag: str,
+    name: str,
+    say: Say,
+    *,
+    arguments: Sequence[str] = (),
+    options: Sequence[str] = (),
+    stdin: bytes = b"",
+) -> None:
+    """Run script `name` in a container of `image` and keep the result as `tag`."""
+    with _container(engine, image, options) as container:
+        path = f"/run/{name}"
+        engine.run("exec", "-i", container, "sh", "-c", f"cat >{path}", stdin=script(name))
+        command = ["exec", "-i", container, "sh", path, *arguments]
+        try:
+            engine.stream(command, _marked(say), stdin=stdin)
+        except EngineError as error:
+            raise EngineError(f"{name}: {error.message}", hint=mirror_hint()) from error
+        engine.run("exec", container, "rm", path)
+        label = f"LABEL {CACHE}={tag}"
+        engine.run("commit", "--change", label, "--change", 'CMD ["/sbin/init"]', container, tag)
+
+
+@contextmanager
+def _container(engine: Engine, image: str, options: Sequence[str]) -> Iterator[str]:
+    own = ["--label", f"{BUILD}=1"]
+    container = engine.start(image, [*own, *options], ["sleep", "3600"])
+    try:
+        yield container
+    finally:
+        engine.run("rm", "-f", container, check=False)
+
+
+def _marked(say: Say) -> Callable[[str], None]:
+    """The scripts mark what a person wants to read; apt and dpkg say much more."""
+
+    def on_line(line: str) -> None:
+        if line.startswith(_MARK):
+            say(line.removeprefix(_MARK))
+
+    return on_line

@@ -1,0 +1,95 @@
+"""What goes wrong on hosts, done for real. Undo by the matching function or `Lab.reset`."""
+
+from .handle import Lab
+
+_LOCK_UNIT = "patchlab-lock"
+# apt and dpkg lock with fcntl; flock(1) would not be noticed.
+_LOCK = """\
+import fcntl, time
+held = [open(name, "w") for name in ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock")]
+for file in held:
+    fcntl.lockf(file, fcntl.LOCK_EX)
+open("/run/patchlab-locked", "w").close()
+time.sleep(3600)
+"""
+
+
+def hold_package_lock(lab: Lab, host: str) -> None:
+    """Hold dpkg's locks as another package operation would."""
+    lab.check(
+        host,
+        f"rm -f /run/patchlab-locked; systemd-run -q --unit={_LOCK_UNIT} --collect "
+        'python3 -c "$(cat)"; until [ -e /run/patchlab-locked ]; do sleep 0.1; done',
+        stdin=_LOCK.encode(),
+    )
+
+
+def free_package_lock(lab: Lab, host: str) -> None:
+    """End `hold_package_lock`."""
+    lab.check(host, f"systemctl stop {_LOCK_UNIT}; rm -f /run/patchlab-locked")
+
+
+def small_disk(lab: Lab, host: str, folder: str, mib: int) -> None:
+    """Make the host anew with a file system of `mib` MiB over a folder."""
+    lab.reset(host, tmpfs={folder: mib})
+
+
+def fill_disk(lab: Lab, host: str, folder: str) -> None:
+    """Leave no space in the folder's file system. Only after `small_disk`: it is the machine's."""
+    kind = lab.check(host, f"stat -f -c %T {folder}").strip()
+    if kind != "tmpfs":
+        raise ValueError(f"{folder} of {host} is on the machine's own {kind}")
+    lab.exec(host, f"cat /dev/zero >{folder}/patchlab-filler")
+
+
+def stop_sshd(lab: Lab, host: str) -> None:
+    """Stop sshd with the sessions that it holds."""
+    lab.check(host, "systemctl stop ssh.service; pkill -x sshd || true")
+
+
+def start_sshd(lab: Lab, host: str) -> None:
+    """End `stop_sshd` and `never_come_back`."""
+    lab.check(host, "systemctl unmask -q ssh.service; systemctl start ssh.service")
+
+
+def never_come_back(lab: Lab, host: str) -> None:
+    """After its next boot the host answers no more."""
+    lab.check(host, "systemctl disable -q ssh.service; systemctl mask -q ssh.service")
+
+
+def change_host_key(lab: Lab, host: str) -> None:
+    """Another host key than the one in known_hosts."""
+    lab.check(
+        host,
+        "rm -f /etc/ssh/ssh_host_ed25519_key*; "
+        "ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; "
+        "systemctl restart ssh.service",
+    )
+
+
+def refuse_key(lab: Lab, host: str) -> None:
+    """The operator's key is no longer accepted."""
+    lab.check(host, ": >/home/ops/.ssh/authorized_keys")
+
+
+def wrong_clock(lab: Lab, host: str, seconds: int) -> None:
+    """`date` is off by so many seconds; containers share the machine's clock."""
+    lab.check(
+        host,
+        "cat >/usr/local/bin/date && chmod 0755 /usr/local/bin/date",
+        stdin=_DATE.format(seconds=seconds).encode(),
+    )
+
+
+_DATE = """\
+#!/bin/sh
+case " $*" in
+*" -d"* | *" --date"* | *" -r"* | *" --reference"*) exec /usr/bin/date "$@" ;;
+esac
+exec /usr/bin/date -d "@$(($(/usr/bin/date +%s) + {seconds}))" "$@"
+"""
+
+
+def hold_updates(lab: Lab, host: str, *packages: str) -> None:
+    """`apt-mark hold`."""
+    lab.check(host, f"apt-mark hold {' '.join(packages)}")

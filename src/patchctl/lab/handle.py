@@ -1,0 +1,194 @@
+"""A lab that is up: what tests, the demo and `lab publish` do with it."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from ..errors import NotFoundError, UsageError
+from . import engine as engines
+from . import hosts, packages, workspace
+from .engine import LABEL, Engine, EngineError, Result
+from .model import LabHost, Place
+
+_Item = TypeVar("_Item")
+_SIDE_BY_SIDE = 4
+
+
+class Lab:
+    """Hosts are named as in the inventory. Get one from `fleet.up` or `find`."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self.engine = engine
+        self.name = name
+
+    @property
+    def workspace(self) -> Path:
+        """The workspace that `lab up` wrote."""
+        return Path(self.hosts()[0].workspace)
+
+    def hosts(self) -> tuple[LabHost, ...]:
+        """All hosts, as the engine sees them now, in the order of their addresses."""
+        return hosts.listed(self.engine, self.name)
+
+    def host(self, name: str) -> LabHost:
+        """One host. Raises NotFoundError."""
+        for host in self.hosts():
+            if host.name == name:
+                return host
+        raise NotFoundError(f"lab {self.name} has no host {name}")
+
+    def exec(
+        self, host: str, script: str, *, stdin: bytes | None = None, timeout_s: float = 120
+    ) -> Result:
+        """Run sh as root in a host, past ssh. The exit code is in the result."""
+        return self.engine.exec(self._container(host), script, stdin=stdin, timeout_s=timeout_s)
+
+    def check(
+        self, host: str, script: str, *, stdin: bytes | None = None, timeout_s: float = 120
+    ) -> str:
+        """Like `exec`, but an exit code other than 0 raises EngineError. Returns stdout."""
+        result = self.exec(host, script, stdin=stdin, timeout_s=timeout_s)
+        if result.rc != 0:
+            raise EngineError(f"{host}: exit code {result.rc}: {result.err.strip()[-300:]}")
+        return result.out
+
+    # --- the repository ---------------------------------------------------------------------
+
+    def publish(self, *channels: str) -> None:
+        """Add prepared updates to the repository; hosts see them after `apt-get update`."""
+        self._repository("add", channels)
+
+    def withdraw(self, *channels: str) -> None:
+        """Take updates out of the repository again, as mirrors do with old versions."""
+        self._repository("drop", channels)
+
+    def reset_repository(self) -> None:
+        """Back to what was there when the lab was made."""
+        self._repository("reset", ())
+
+    def _repository(self, command: str, channels: Sequence[str]) -> None:
+        known = [channel.name for channel in packages.CHANNELS]
+        for channel in channels:
+            if channel not in known:
+                raise UsageError(
+                    f"no updates named {channel}", hint=f"there are: {', '.join(known)}"
+                )
+        labels = self._labels()
+        mount = ["-v", f"{hosts.volume_name(self.name)}:/srv/lab", "--network=none"]
+        order = ["/srv/tools/bin/repository", command, *channels]
+        self._starter(labels).once(labels[f"{LABEL}.tools"], mount, order)
+
+    # --- single hosts -----------------------------------------------------------------------
+
+    def pause(self, host: str) -> None:
+        """Freeze all processes of a host; connections to it hang."""
+        self.engine.run("pause", self._container(host))
+
+    def unpause(self, host: str) -> None:
+        """Let a frozen host go on."""
+        self.engine.run("unpause", self._container(host))
+
+    def stop(self, host: str) -> None:
+        """Switch a host off at once; it keeps its files."""
+        self.engine.run("stop", "-t", "0", self._container(host))
+
+    def start(self, host: str) -> None:
+        """Switch a stopped host on and wait until it can be reached."""
+        self.engine.run("start", self._container(host))
+        hosts.wait_ready(self.engine, self._container(host))
+
+    def cut_network(self, host: str) -> None:
+        """Take a host off the network; open connections hang."""
+        network = hosts.network_name(self.name)
+        self.engine.run("network", "disconnect", network, self._container(host))
+
+    def heal_network(self, host: str) -> None:
+        """Undo `cut_network`."""
+        network = hosts.network_name(self.name)
+        self.engine.run("network", "connect", network, self._container(host))
+
+    def reset(self, *names: str, tmpfs: Mapping[str, int] | None = None) -> None:
+        """Make hosts anew from their image (all where none is named) and learn their new keys.
+
+        `tmpfs` puts file systems of so many MiB over folders of these hosts; what lay in the
+        folder is copied into it.
+        """
+        before = [host for host in self.hosts() if not names or host.name in names]
+        starter = self._starter(self._labels())
+        described = self.engine.inspect("container", [host.container for host in before])
+        labels = [item["Config"]["Labels"] for item in described]
+        options = [f"--tmpfs={path}:size={size}m" for path, size in (tmpfs or {}).items()]
+
+        def again(item: tuple[LabHost, dict[str, str]]) -> str:
+            host, own = item
+            self.engine.run("rm", "-f", *starter.at_once(), host.container)
+            return hosts.start(
+                starter,
+                self.name,
+                _place(host, own),
+                own[f"{LABEL}.reference"],
+                host.workspace,
+                options,
+            )
+
+        keys = each(list(zip(before, labels, strict=True)), again)
+        replaced = {host.address: (host, key) for host, key in zip(before, keys, strict=True)}
+        workspace.replace_known_hosts(self.workspace, replaced)
+
+    # --- inside -----------------------------------------------------------------------------
+
+    def _container(self, host: str) -> str:
+        return hosts.container_name(self.name, host)
+
+    def _labels(self) -> dict[str, str]:
+        found = self.engine.inspect("volume", [hosts.volume_name(self.name)])
+        if not found:
+            raise NotFoundError(f"no lab {self.name} is up")
+        return dict(found[0].get("Labels") or {})
+
+    def _starter(self, labels: Mapping[str, str]) -> Engine:
+        """The engine with the runtime that was found to work when the lab was made."""
+        return Engine(
+            program=self.engine.program,
+            runtime=labels.get(f"{LABEL}.runtime", ""),
+            limits=self.engine.limits,
+        )
+
+
+def find(name: str) -> Lab:
+    """The lab of that name. Raises NotFoundError."""
+    engine = engines.find()
+    if not engine.listed("container", f"{LABEL}={name}"):
+        raise NotFoundError(f"no lab {name} is up", hint="start one: patchctl lab up --hosts 6")
+    return Lab(engine, name)
+
+
+def each(
+    items: Sequence[_Item],
+    work: Callable[[_Item], str],
+    progress: Callable[[int], None] = lambda _: None,
+) -> list[str]:
+    """Do something for each item, a few side by side; results in the order of the items."""
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        running = [pool.submit(work, item) for item in items]
+        try:
+            results = []
+            for done, future in enumerate(running, start=1):
+                results.append(future.result())
+                progress(done)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return results
+
+
+def _place(host: LabHost, labels: Mapping[str, str]) -> Place:
+    return Place(
+        name=host.name,
+        ring=host.ring,
+        image=host.image,
+        address=host.address,
+        groups=tuple(labels.get(f"{LABEL}.groups", "").split(",")),
+        changed=labels.get(f"{LABEL}.changed", "") == "yes",
+    )
