@@ -53,7 +53,7 @@ look() {
   cd "$directory" || exit 11
   printf '%s' "${PATCHCTL_INPUT#*
 }" | while read -r sum name; do
-    [ -f "$name" ] && [ ! -h "$name" ] || continue
+    if [ ! -f "$name" ] || [ -h "$name" ]; then continue; fi
     set -- $(sha256sum <"$name")
     [ "$1" = "$sum" ] && printf 'have %s\\n' "$name"
   done
