@@ -28,7 +28,6 @@ from patchctl.models.rollout import (
 )
 from patchctl.rollout import states
 from patchctl.rollout.status import exit_code, status
-from patchctl.rollout.view import amount
 
 FAILED = OutcomeStatus.FAILED
 
@@ -418,7 +417,7 @@ def test_counters_always_sum_to_the_rings_size() -> None:
 
 @given(percent=st.integers(0, 100), size=st.integers(0, 500))
 def test_percentages_round_up(percent: int, size: int) -> None:
-    value = amount(Amount(percent=percent), size)
+    value = Amount(percent=percent).of(size)
     assert 0 <= value <= size
     assert value * 100 >= size * percent > (value - 1) * 100 or size * percent == 0
 

@@ -14,7 +14,7 @@ from ..models.rollout import (
     Stage,
 )
 from . import states
-from .view import RingView, RunView, amount
+from .view import RingView, RunView
 
 _REFUSED = frozenset({RunState.ROLLING_BACK, RunState.ROLLED_BACK})
 
@@ -53,7 +53,7 @@ def next_events(view: RunView) -> list[Event]:
     for ring in reversed(view.rings.values()):
         waiting = _waiting(view, ring)
         if waiting:
-            size = max(1, amount(ring.policy.max_concurrent, ring.size))
+            size = max(1, ring.policy.max_concurrent.of(ring.size))
             return [_begin(view, name) for name in waiting[:size]]
     return [_end(view)]
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..models.plan import Amount, Plan, RingPolicy, Transition
+from ..models.plan import Plan, RingPolicy, Transition
 from ..models.rollout import (
     CommandKind,
     CommandTaken,
@@ -32,13 +32,6 @@ from ..models.rollout import (
     WaveStarted,
 )
 from . import states
-
-
-def amount(value: Amount, size: int) -> int:
-    """Hosts that an amount means in a ring of `size`; percentages round up."""
-    if value.percent is not None:
-        return -(-size * value.percent // 100)
-    return value.hosts or 0
 
 
 @dataclass
@@ -92,7 +85,7 @@ class RingView:
     @property
     def budget(self) -> int:
         """Hosts that may end other than succeeded; failures an operator accepted come on top."""
-        return max(amount(self.policy.budget, self.size), self.accepted)
+        return max(self.policy.budget.of(self.size), self.accepted)
 
     @property
     def over_budget(self) -> bool:
