@@ -1,0 +1,46 @@
+# make demo: see it work. make test: all checks. Both install what they need.
+SHELL := /bin/bash
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.PHONY: help install demo test lint unit integration molecule lock clean
+
+help:
+	@echo "make demo         a whole patch day on throw-away hosts, about 5 minutes"
+	@echo "make test         lint, unit and integration tests"
+	@echo "make lint | unit | integration | molecule"
+	@echo "make lock         choose versions anew (PYTHONS='python3.11 python3.12 python3.13')"
+	@echo "make clean        remove .venv and caches"
+
+install:
+	@scripts/install
+
+demo: install
+	@scripts/demo
+
+test: lint
+	$(BIN)/pytest tests/unit tests/integration
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	shellcheck $$(scripts/shell-files)
+	$(BIN)/yamllint --strict .
+	$(BIN)/ansible-lint --offline --quiet
+
+unit: install
+	$(BIN)/pytest tests/unit
+
+integration: install
+	$(BIN)/pytest tests/integration
+
+molecule: install
+	@scripts/molecule
+
+lock:
+	scripts/lock $(or $(PYTHONS),python3)
+
+clean:
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .ansible dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,169 @@
+"""The layers of the project, read from its imports.
+
+Who may import whom stands in `LAYERS`; everything else here is counted over all modules.
+"""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "src" / "patchctl"
+STAGES = {"inventory", "discovery", "assessment", "plan", "rollout", "audit", "report"}
+
+# Part of the package -> parts that it may import at run time, besides itself.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "models": {"errors"},
+    "document": {"errors"},
+    "settings": {"models", "errors", "document"},
+    "content": {"errors"},
+    "adapters": {"models", "errors", "content"},
+    **{stage: {"models", "errors", "adapters"} for stage in STAGES - {"plan", "rollout"}},
+    "plan": {"models", "errors"},
+    "rollout": {"models", "errors"},
+    "executors": {"models", "errors", "adapters", "content", "plan", "discovery", "rollout"},
+    "lab": {"models", "errors", "adapters", "content"},
+    # Adapters are given to a workflow by wiring; it imports only their vocabulary.
+    "workflows": STAGES | {"models", "errors", "lab", "adapters"},
+    "wiring": STAGES
+    | {"models", "errors", "adapters", "content", "settings", "executors", "lab", "workflows"},
+    "cli": {"models", "errors", "workflows", "wiring", "rollout", "report", "lab", "__init__"},
+    "__main__": {"cli"},
+    "__init__": set(),
+}
+
+# Library -> the only part of the package that may import it.
+ONE_IMPORTER = {
+    "ansible_runner": "adapters/ansible/",
+    "sqlalchemy": "adapters/database/",
+    "alembic": "adapters/database/",
+    "requests": "adapters/http.py",
+    "ansible": "nowhere",
+}
+
+# The plan is made and the engine decides without touching anything.
+NO_IO = {"os", "pathlib", "subprocess", "socket", "shutil", "tempfile", "time", "random"}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def relative(path: Path) -> str:
+    return str(path.relative_to(PACKAGE))
+
+
+def name_of(path: Path) -> str:
+    parts = ["patchctl", *path.relative_to(PACKAGE).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+KNOWN = {name_of(module) for module in modules()}
+
+
+def part_of(name: str) -> str:
+    """The part of the package that a module is in; the package itself is `__init__`."""
+    return name.split(".")[1] if "." in name else "__init__"
+
+
+def at_run_time(tree: ast.AST) -> Iterator[ast.AST]:
+    """All nodes but those that only type checkers see."""
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            continue
+        yield node
+        yield from at_run_time(node)
+
+
+def imports(path: Path) -> set[str]:
+    """Full names of what a module imports, with the names taken from a package."""
+    package = name_of(path).split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
+    found = set()
+    for node in at_run_time(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            names = {f"{source}.{alias.name}" for alias in node.names}
+            found |= names if names <= KNOWN else {source, *names}
+    return found
+
+
+def modules_imported(path: Path) -> set[str]:
+    """The project's own modules among the imports."""
+    return (imports(path) & KNOWN) - {"patchctl"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=relative)
+def test_a_module_imports_only_what_its_layer_may(path: Path) -> None:
+    own = part_of(name_of(path))
+    assert own in ALLOWED, f"{own} has no place in ALLOWED"
+    for name in modules_imported(path):
+        other = part_of(name)
+        assert other == own or other in ALLOWED[own], f"{relative(path)} imports {name}"
+
+
+@pytest.mark.parametrize("library", ONE_IMPORTER)
+def test_a_library_has_one_importer(library: str) -> None:
+    users = {
+        relative(path)
+        for path in modules()
+        if any(name.split(".")[0] == library for name in imports(path))
+    }
+    assert {user for user in users if not user.startswith(ONE_IMPORTER[library])} == set()
+
+
+@pytest.mark.parametrize("part", ["models", "plan", "rollout"])
+def test_what_decides_touches_nothing(part: str) -> None:
+    for path in sorted((PACKAGE / part).rglob("*.py")):
+        used = {name.split(".")[0] for name in imports(path)} & NO_IO
+        assert not used, f"{relative(path)} imports {', '.join(sorted(used))}"
+
+
+@pytest.mark.parametrize("path", modules(), ids=relative)
+def test_a_file_has_at_most_500_lines(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 500
+
+
+def test_imports_have_no_circle() -> None:
+    graph = {name_of(path): modules_imported(path) - {name_of(path)} for path in modules()}
+    done: set[str] = set()
+
+    def visit(name: str, above: tuple[str, ...]) -> None:
+        assert name not in above, " > ".join((*above[above.index(name) :], name))
+        if name not in done:
+            for other in graph[name]:
+                visit(other, (*above, name))
+            done.add(name)
+
+    for name in graph:
+        visit(name, ())
+
+
+@pytest.mark.parametrize(
+    "path", sorted((PACKAGE / "cli").glob("*.py")), ids=lambda path: str(path.name)
+)
+def test_a_command_is_short(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef) and any(
+            ast.unparse(decorator).startswith("app.command") for decorator in node.decorator_list
+        ):
+            length = (node.end_lineno or node.lineno) - node.lineno + 1
+            assert length <= 60, f"{path.name}: {node.name} has {length} lines"
+
+
+def test_only_the_output_module_prints() -> None:
+    for path in modules():
+        if relative(path) in ("cli/output.py", "cli/app.py"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            called = isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit")
+            assert not called or relative(path) == "__main__.py", (
+                f"{relative(path)} prints or exits"
+            )
