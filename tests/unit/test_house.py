@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "executors": {"models", "errors", "adapters", "content", "plan", "discovery", "rollout"},
     "lab": {"models", "errors", "adapters", "content"},
     # Adapters are given to a workflow by wiring; it imports only their vocabulary.
-    "workflows": STAGES | {"models", "errors", "lab", "adapters"},
+    "workflows": STAGES | {"models", "errors", "lab", "adapters", "content"},
     "wiring": STAGES
     | {"models", "errors", "adapters", "content", "settings", "executors", "lab", "workflows"},
     "cli": {"models", "errors", "workflows", "wiring", "rollout", "report", "lab", "__init__"},

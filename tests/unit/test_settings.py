@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -274,3 +275,14 @@ class TestFindWorkspace:
     def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match="no such folder"):
             find_workspace(tmp_path / "gone")
+
+
+def test_the_example_workspace_shows_the_defaults(tmp_path: Path) -> None:
+    example = load(Path(__file__).parents[2] / "patchctl.yml")
+    default = settings(tmp_path, "")
+    without_probes = [msgspec.structs.replace(ring, probes=()) for ring in example.rings]
+    assert tuple(without_probes) == default.rings
+    assert (example.inventory, example.state) == (default.inventory, default.state)
+    assert example.ansible == default.ansible
+    assert example.plan_expires_s == default.plan_expires_s
+    assert (example.unproven, example.allow_removals) == (default.unproven, False)
