@@ -1,55 +1,7 @@
 """What differs between two plans, for a review."""
 
-from ..models.base import Model, Record
 from ..models.plan import Action, LeftOut, Plan, PlanBody, PlannedHost, Transition
-
-
-class Change(Record):
-    """One transition on some hosts."""
-
-    package: str
-    arch: str
-    action: Action
-    from_version: str
-    to_version: str
-    hosts: tuple[str, ...]
-
-
-class Moved(Record):
-    """A host in another ring or wave."""
-
-    host: str
-    before: str
-    after: str
-
-
-class PlanDiff(Model):
-    """From plan `before` to plan `after`, by digest. All tuples are sorted.
-
-    `added` and `removed` are transitions that hosts get only in the one or the other plan;
-    `files_changed` are packages whose version is the same and whose file is not.
-    """
-
-    before: str
-    after: str
-    hosts_added: tuple[str, ...]
-    hosts_removed: tuple[str, ...]
-    moved: tuple[Moved, ...]
-    added: tuple[Change, ...]
-    removed: tuple[Change, ...]
-    files_changed: tuple[Change, ...]
-    left_out_added: tuple[LeftOut, ...]
-    left_out_removed: tuple[LeftOut, ...]
-    selection_changed: bool
-    policy_changed: bool
-    expires_before: int
-    expires_after: int
-
-    @property
-    def same(self) -> bool:
-        """True where the plans are one."""
-        return self.before == self.after
-
+from ..models.plan_diff import Change, Moved, PlanDiff
 
 _Key = tuple[str, str, Action, str, str]
 

@@ -1,0 +1,73 @@
+"""What the verbs that make a plan share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..models.plan import Plan, Selection, SelectionMode
+from ..workflows.make_plan import Made, PlanRequest
+from . import output
+
+if TYPE_CHECKING:
+    from ..wiring import Workspace
+
+DISCOVERS = "a fresh discovery, with refreshed package lists"
+
+
+def make(
+    workspace: "Workspace",
+    selection: Selection,
+    *,
+    quiet: bool,
+    snapshot: str = "",
+    comment: str = "",
+) -> Made:
+    """Make a plan, with progress on stderr."""
+    from ..workflows.inventory import hosts_of
+
+    if not quiet:
+        output.error_lines(f"warning: {line}" for line in workspace.inventory.warnings)
+    hosts = hosts_of(workspace.fleet, selection.limit, Path.cwd()) if selection.limit else None
+    request = PlanRequest(selection=selection, hosts=hosts, snapshot=snapshot, comment=comment)
+    return workspace.planner(_say(quiet)).make(request)
+
+
+def fresh_plan(workspace: "Workspace", *, quiet: bool) -> Plan | None:
+    """Discover now and plan the pending security updates; None where there are none."""
+    return make(workspace, Selection(mode=SelectionMode.SECURITY), quiet=quiet).plan
+
+
+def _say(quiet: bool) -> Callable[[str], None]:
+    return (lambda _: None) if quiet else output.note
+
+
+def summary(made: Made, path: Path | None) -> dict[str, Any]:
+    """`plan create -o json`. Counts of nothing and a null digest where there is nothing to do."""
+    body = made.plan.body if made.plan else None
+    cohorts = {one.id: one for one in body.cohorts} if body else {}
+    hosts = body.hosts if body else ()
+    return {
+        "digest": made.plan.digest if made.plan else None,
+        "path": str(path) if path else None,
+        "hosts": len(hosts),
+        "transitions": sum(len(cohorts[host.cohort].transitions) for host in hosts),
+        "unproven": len(body.unproven) if body else 0,
+        "left_out": [
+            {
+                "host": one.host,
+                "reason": one.reason.value,
+                "package": one.package,
+                "version": one.version,
+                "detail": one.detail,
+            }
+            for one in made.left_out
+        ],
+        "snapshot": made.snapshot.id,
+        "as_of": made.snapshot.taken,
+        "expires": body.expires if body else None,
+        "cohorts": len(cohorts),
+        "rings": {
+            ring.name: sum(host.ring == ring.name for host in hosts)
+            for ring in (body.rings if body else ())
+        },
+    }

@@ -1,0 +1,54 @@
+"""The difference of two plans as a reviewer reads it. Pure: models to lines."""
+
+from collections.abc import Iterable, Sequence
+
+from ..models.plan_diff import Change, PlanDiff
+from .plan_text import change, left_out, short, when
+
+_NAMES = 6
+
+
+def show(diff: PlanDiff) -> list[str]:
+    """`+` is in the second plan only, `-` in the first only."""
+    if diff.same:
+        return [f"The plans are one: {short(diff.before)}"]
+    lines = [f"From plan {short(diff.before)} to {short(diff.after)}"]
+    if diff.selection_changed:
+        lines.append("  ~ another selection")
+    if diff.policy_changed:
+        lines.append("  ~ another policy")
+    if diff.expires_before != diff.expires_after:
+        lines.append(f"  ~ expires {when(diff.expires_before)} -> {when(diff.expires_after)}")
+    lines += _names("+", "host", diff.hosts_added)
+    lines += _names("-", "host", diff.hosts_removed)
+    lines += [f"  ~ host {one.host}: {one.before} -> {one.after}" for one in diff.moved]
+    lines += _changes("+", diff.added)
+    lines += _changes("-", diff.removed)
+    lines += _changes("~", diff.files_changed, " (another file of the same version)")
+    for title, rows in (
+        ("No longer left out:", diff.left_out_removed),
+        ("Now left out:", diff.left_out_added),
+    ):
+        if rows:
+            lines += [title, *left_out(rows)[1:]]
+    if len(lines) == 1:
+        lines.append("  the same changes on the same hosts, from newer facts")
+    return lines
+
+
+def _names(sign: str, noun: str, names: Sequence[str]) -> list[str]:
+    return [f"  {sign} {noun} {name}" for name in names]
+
+
+def _changes(sign: str, rows: Iterable[Change], note: str = "") -> list[str]:
+    return [
+        f"  {sign} {one.package} {change(one.action, one.from_version, one.to_version)}"
+        f" on {_some(one.hosts)}{note}"
+        for one in rows
+    ]
+
+
+def _some(names: Sequence[str]) -> str:
+    if len(names) <= _NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"

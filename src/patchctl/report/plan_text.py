@@ -1,0 +1,315 @@
+"""A plan and the difference of two as a person reads them. Pure: models to lines.
+
+What came from hosts is in these lines as it is: the caller cleans them before a terminal.
+"""
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+
+from ..models.plan import (
+    Action,
+    Cohort,
+    LeftOut,
+    LeftOutReason,
+    Plan,
+    PlanBody,
+    Promote,
+    RingPolicy,
+    SelectionMode,
+    Transition,
+    Undo,
+    UnprovenPolicy,
+)
+
+WIDTH = 80
+
+# How much is shown of a long list before "and N more".
+_COHORTS = 6
+_CHANGES = 25
+_NAMES = 12
+
+_SELECTED: Mapping[SelectionMode, str] = {
+    SelectionMode.SECURITY: "security updates",
+    SelectionMode.ALL: "all updates",
+    SelectionMode.PACKAGE: "updates of named packages",
+}
+_RANK = (Action.REMOVE, Action.DOWNGRADE, Action.UPGRADE, Action.NEW)
+_QUIET = (LeftOutReason.NOT_SECURITY, LeftOutReason.NOT_SELECTED, LeftOutReason.NO_UPDATES)
+_UNPROVEN: Mapping[UnprovenPolicy, str] = {
+    UnprovenPolicy.HOLD: "those hosts are held back",
+    UnprovenPolicy.APPROVE: "those hosts wait for an approval",
+    UnprovenPolicy.ALLOW: "policy lets them go on",
+}
+
+
+def show(plan: Plan, *, full: bool = False) -> list[str]:
+    """The whole plan, short: `full` cuts no list."""
+    body = plan.body
+    sections = (
+        _head(plan),
+        _rings(body),
+        _cohorts(body, full=full),
+        _unsafe(body, full=full),
+        _unproven(body, full=full),
+        left_out(body.left_out, full=full),
+    )
+    return _joined(sections)
+
+
+def _joined(sections: Iterable[Sequence[str]]) -> list[str]:
+    lines: list[str] = []
+    for section in sections:
+        if section:
+            lines += ["", *section] if lines else section
+    return lines
+
+
+# --- head and rings -----------------------------------------------------------------------------
+
+
+def _head(plan: Plan) -> list[str]:
+    body, about = plan.body, plan.about
+    made = f"made {when(about.created)} by {about.author}"
+    if about.commit:
+        made += f", commit {about.commit[:12]}{' with changes' if about.dirty else ''}"
+    packages = ", ".join(body.selection.packages)
+    limit = f", --limit {body.selection.limit}" if body.selection.limit else ""
+    return [
+        f"Plan {short(plan.digest)}: {_SELECTED[body.selection.mode]} on"
+        f" {_count(len(body.hosts), 'host')}",
+        *([f"  packages {packages}"] if packages else []),
+        f"  {made}{limit}",
+        f"  hosts looked at {when(body.as_of)}, expires {when(body.expires)}",
+        *([f"  {about.comment}"] if about.comment else []),
+    ]
+
+
+def _rings(body: PlanBody) -> list[str]:
+    header = ("RING", "HOSTS", "WAVES", "BUDGET", "WORST CASE", "REBOOTS", "STARTS")
+    rows: list[tuple[str, ...]] = [header]
+    before: RingPolicy | None = None
+    for ring in body.rings:
+        hosts = [host for host in body.hosts if host.ring == ring.name]
+        if not hosts:
+            rows.append((ring.name, "0", "-", "-", "-", "-", "no host in this plan"))
+            continue
+        waves = Counter(host.wave for host in hosts)
+        size, budget = len(hosts), ring.budget.of(len(hosts))
+        reboots = sum(host.expected_reboot for host in hosts)
+        rows.append(
+            (
+                ring.name,
+                str(size),
+                f"{len(waves)} of {max(waves.values())}",
+                str(budget),
+                # Work in flight goes on when the budget is used up.
+                f"{min(size, budget + max(waves.values()))} of {size}",
+                str(reboots) if reboots else "none",
+                _starts(ring, before),
+            )
+        )
+        before = ring
+    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _starts(ring: RingPolicy, before: RingPolicy | None) -> str:
+    when_ = "at once"
+    if before is not None:
+        soak = f"{duration(before.soak_s)} " if before.soak_s else ""
+        when_ = f"{soak}after {before.name}"
+    return f"{when_}, on approval" if ring.promote is Promote.MANUAL else when_
+
+
+# --- what changes -------------------------------------------------------------------------------
+
+
+def _cohorts(body: PlanBody, *, full: bool) -> list[str]:
+    ring_of: dict[str, Counter[str]] = {}
+    for host in body.hosts:
+        ring_of.setdefault(host.cohort, Counter())[host.ring] += 1
+    ranked = sorted(body.cohorts, key=lambda one: (-ring_of[one.id].total(), one.id))
+    shown = ranked if full else ranked[:_COHORTS]
+    lines: list[str] = []
+    for cohort in shown:
+        if lines:
+            lines.append("")
+        lines += _cohort(cohort, ring_of[cohort.id], full=full)
+    if len(shown) < len(ranked):
+        lines += ["", f"and {_count(len(ranked) - len(shown), 'smaller cohort')}; see --full"]
+    return lines
+
+
+def _cohort(cohort: Cohort, rings: Counter[str], *, full: bool) -> list[str]:
+    where = ", ".join(f"{ring} {number}" for ring, number in rings.items())
+    lines = [
+        f"{_count(rings.total(), 'host')} ({where}):"
+        f" {_count(len(cohort.transitions), 'package')}, {size(cohort.download_bytes)},"
+        f" cohort {cohort.id}"
+    ]
+    groups = _grouped(cohort.transitions)
+    shown = groups if full else groups[:_CHANGES]
+    width = max(len(source) for source, _ in shown)
+    for source, rows in shown:
+        lines.append(f"  {source.ljust(width)}  {_change(rows[0])}{_mark(rows)}")
+        names = [one.package for one in rows]
+        if names != [source]:
+            lines += _wrapped(", ".join(names), " " * (width + 6))
+    if len(shown) < len(groups):
+        lines.append(f"  and {len(groups) - len(shown)} more; see --full")
+    return lines
+
+
+def _grouped(transitions: Sequence[Transition]) -> list[tuple[str, list[Transition]]]:
+    """By source package and versions: what matters most to a person first."""
+    groups: dict[tuple[str, Action, str, str], list[Transition]] = {}
+    for one in transitions:
+        key = (one.source or one.package, one.action, one.from_, one.to)
+        groups.setdefault(key, []).append(one)
+    ranked = sorted(groups.items(), key=lambda item: (_RANK.index(item[0][1]), item[0]))
+    return [(key[0], rows) for key, rows in ranked]
+
+
+def _change(one: Transition) -> str:
+    return change(one.action, one.from_, one.to)
+
+
+def change(action: Action, before: str, after: str) -> str:
+    """`1.0 -> 1.1`, or what else happens in words."""
+    match action:
+        case Action.NEW:
+            return f"new, {after}"
+        case Action.REMOVE:
+            return f"REMOVED, was {before}"
+        case Action.DOWNGRADE:
+            return f"{before} -> {after} (back)"
+        case _:
+            return f"{before} -> {after}"
+
+
+def _mark(rows: Sequence[Transition]) -> str:
+    return "  !" if any(one.undo is Undo.UNSAFE for one in rows) else ""
+
+
+def _unsafe(body: PlanBody, *, full: bool) -> list[str]:
+    by_reason: dict[str, set[str]] = {}
+    for cohort in body.cohorts:
+        for one in cohort.transitions:
+            if one.undo is Undo.UNSAFE:
+                by_reason.setdefault(one.undo_reason, set()).add(one.source or one.package)
+    if not by_reason:
+        return []
+    lines = ["Marked !: not undone by itself (policy `undo_safe` can say otherwise):"]
+    for reason in sorted(by_reason):
+        lines += _wrapped(f"{reason}: {_some(by_reason[reason], full=full)}", "  ")
+    return lines
+
+
+def _unproven(body: PlanBody, *, full: bool) -> list[str]:
+    if not body.unproven:
+        return []
+    lines = [f"Proven by no earlier ring; {_UNPROVEN[body.unproven_policy]}:"]
+    shown = body.unproven if full else body.unproven[:_CHANGES]
+    for one in shown:
+        versions = f"{one.from_ or 'new'} -> {one.to or 'removed'}"
+        on = _some(one.hosts, full=full)
+        lines += _wrapped(f"{one.ring}: {one.package} {versions} on {on}", "  ")
+    if len(shown) < len(body.unproven):
+        lines.append(f"  and {len(body.unproven) - len(shown)} more; see --full")
+    return lines
+
+
+def left_out(rows: Sequence[LeftOut], *, full: bool = False) -> list[str]:
+    """What a plan leaves out, by reason; what needs somebody's attention comes first."""
+    if not rows:
+        return []
+    reasons = sorted(
+        {one.reason for one in rows}, key=lambda reason: (reason in _QUIET, reason.value)
+    )
+    lines = ["Left out:"]
+    for reason in reasons:
+        lines += _one_reason(reason, [one for one in rows if one.reason is reason], full=full)
+    return lines
+
+
+def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> list[str]:
+    if reason in _QUIET:
+        return _quiet(reason, rows, full=full)
+    by_detail: dict[tuple[str, str], set[str]] = {}
+    for one in rows:
+        by_detail.setdefault((one.package, one.detail), set()).add(one.host)
+    ranked = sorted(by_detail.items(), key=lambda item: (-len(item[1]), item[0]))
+    lines: list[str] = []
+    for (package, detail), hosts in ranked if full else ranked[:_NAMES]:
+        what = f"{package} on " if package else ""
+        why = f" ({detail})" if detail else ""
+        lines += _wrapped(f"{reason}: {what}{_some(hosts, full=full)}{why}", "  ")
+    if len(ranked) > _NAMES and not full:
+        lines.append(f"  {reason}: and {len(ranked) - _NAMES} more; see --full")
+    return lines
+
+
+def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> list[str]:
+    hosts = {one.host for one in rows if not one.package}
+    packages = {one.package for one in rows if one.package}
+    lines = _wrapped(f"{reason}: {_some(hosts, full=full)}", "  ") if hosts else []
+    if packages:
+        on = _count(len({one.host for one in rows if one.package}), "host")
+        what = f"{_count(len(packages), 'package')} on {on}: {_some(packages, full=full)}"
+        lines += _wrapped(f"{reason}: {what}", "  ")
+    return lines
+
+
+# --- words --------------------------------------------------------------------------------------
+
+
+def short(digest: str) -> str:
+    """The start of a digest, enough to name a plan by."""
+    return digest.removeprefix("sha256:")[:12]
+
+
+def when(seconds: int) -> str:
+    """`2026-11-23 12:10 UTC`."""
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def size(count: int) -> str:
+    """Bytes as a person says them."""
+    if count < 1024 * 1024:
+        return f"{-(-count // 1024)} KiB"
+    return f"{count / 1024 / 1024:.1f} MiB"
+
+
+def duration(seconds: int) -> str:
+    """`24h`, `90s`: the largest unit that is exact."""
+    for unit, length in (("h", 3600), ("m", 60)):
+        if seconds and seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _some(names: Iterable[str], *, full: bool) -> str:
+    ordered = sorted(names)
+    if full or len(ordered) <= _NAMES:
+        return ", ".join(ordered)
+    return f"{', '.join(ordered[:_NAMES])} and {len(ordered) - _NAMES} more"
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=indent,
+        subsequent_indent=indent + "  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,148 @@
+"""What `plan show` and `plan diff` say to a person."""
+
+from plan_world import facts, fleet, found, host, resolution, ring, settings, snapshot, transition
+
+from patchctl.models.plan import (
+    LeftOut,
+    LeftOutReason,
+    Plan,
+    PlanAbout,
+    RebootPolicy,
+    Selection,
+    SelectionMode,
+    Transition,
+)
+from patchctl.plan.diff import diff
+from patchctl.plan.freeze import freeze, seal
+from patchctl.report import plan_diff_text, plan_text
+
+CURL = transition("curl")
+KERNEL = transition("linux-image-amd64", "6.1.1-1", "6.1.2-1")
+HELD = LeftOut(host="p1", reason=LeftOutReason.HELD, package="vim", version="9")
+GONE = LeftOut(host="x1", reason=LeftOutReason.UNREACHABLE, detail="Connection refused")
+
+
+def plan(changes: dict[str, tuple[Transition, ...]], left_out: tuple[LeftOut, ...] = ()) -> Plan:
+    rings = {"s": "staging", "c": "canary", "p": "production"}
+    body = freeze(
+        fleet=fleet(*(host(name, rings[name[0]]) for name in changes)),
+        snapshot=snapshot(*(found(name, facts()) for name in changes)),
+        selection=Selection(mode=SelectionMode.SECURITY),
+        settings=settings(
+            ring("staging"),
+            ring("canary"),
+            ring("production", reboot=RebootPolicy.IF_REQUIRED),
+        ),
+        resolutions=[resolution(name, *rows) for name, rows in changes.items()],
+        left_out=left_out,
+    )
+    return seal(body, PlanAbout(created=1_763_800_100, author="ops@desk", tool="t"))
+
+
+def test_a_plan_is_shown_on_one_screen() -> None:
+    one = plan({"s1": (CURL,), "p1": (CURL,), "p2": (CURL,), "p3": (CURL, KERNEL)}, (HELD, GONE))
+    assert plan_text.show(one) == [
+        f"Plan {one.digest[7:19]}: security updates on 4 hosts",
+        "  made 2025-11-22 08:28 UTC by ops@desk",
+        "  hosts looked at 2025-11-22 08:26 UTC, expires 2025-12-06 08:26 UTC",
+        "",
+        "RING        HOSTS  WAVES   BUDGET  WORST CASE  REBOOTS  STARTS",
+        "staging     1      1 of 1  0       1 of 1      none     at once",
+        "canary      0      -       -       -           -        no host in this plan",
+        "production  3      2 of 2  0       2 of 3      1        after staging",
+        "",
+        f"3 hosts (staging 1, production 2): 1 package, 1 KiB, cohort {one.body.hosts[0].cohort}",
+        "  curl  1.0-1 -> 1.0-2",
+        "",
+        "1 host (production 1): 2 packages, 2 KiB, cohort "
+        + next(row.cohort for row in one.body.hosts if row.name == "p3"),
+        "  curl               1.0-1 -> 1.0-2",
+        "  linux-image-amd64  6.1.1-1 -> 6.1.2-1  !",
+        "",
+        "Marked !: not undone by itself (policy `undo_safe` can say otherwise):",
+        "  kernel: linux-image-amd64",
+        "",
+        "Proven by no earlier ring; those hosts are held back:",
+        "  production: linux-image-amd64 6.1.1-1 -> 6.1.2-1 on p3",
+        "",
+        "Left out:",
+        "  held: vim on p1",
+        "  unreachable: x1 (Connection refused)",
+    ]
+
+
+def test_many_hosts_and_packages_stay_short_and_full_names_all() -> None:
+    names = [f"p{number:03}" for number in range(60)]
+    changes = {
+        name: tuple(transition(f"pkg{index}") for index in range(40 + number % 10))
+        for number, name in enumerate(names)
+    }
+    lost = tuple(
+        LeftOut(host=f"u{number}", reason=LeftOutReason.UNREACHABLE, detail="timed out")
+        for number in range(40)
+    )
+    one = plan(changes, lost)
+    text = plan_text.show(one)
+    assert len(text) < 250
+    assert max(map(len, text)) <= plan_text.WIDTH
+    assert "and 28 more (timed out)" in " ".join(" ".join(text).split())
+    assert "and 4 smaller cohorts; see --full" in text
+    full = "\n".join(plan_text.show(one, full=True))
+    assert all(f"u{number}" in full for number in range(40))
+    assert all(row.id in full for row in one.body.cohorts)
+
+
+def test_what_needs_attention_stands_before_what_does_not() -> None:
+    rows = [
+        LeftOut(host="a", reason=LeftOutReason.NOT_SECURITY, package="vim", version="9"),
+        LeftOut(host="b", reason=LeftOutReason.NO_UPDATES, detail="no security update is pending"),
+        LeftOut(host="c", reason=LeftOutReason.UNREACHABLE, detail="timed out"),
+    ]
+    assert plan_text.left_out(rows) == [
+        "Left out:",
+        "  unreachable: c (timed out)",
+        "  not-security: 1 package on 1 host: vim",
+        "  up-to-date: b",
+    ]
+
+
+def test_new_and_removed_packages_are_said_so() -> None:
+    text = plan_text.show(
+        plan({"s1": (transition("added", before=""), transition("old", after=""))})
+    )
+    assert "  old    REMOVED, was 1.0-1  !" in text
+    assert "  added  new, 1.0-2" in text
+
+
+def test_a_difference_names_what_changes() -> None:
+    before = plan({"s1": (CURL,), "p1": (CURL,)}, (GONE,))
+    after = plan({"s1": (CURL, KERNEL), "p2": (CURL,)}, (HELD,))
+    assert plan_diff_text.show(diff(before, after)) == [
+        f"From plan {before.digest[7:19]} to {after.digest[7:19]}",
+        "  + host p2",
+        "  - host p1",
+        "  + curl 1.0-1 -> 1.0-2 on p2",
+        "  + linux-image-amd64 6.1.1-1 -> 6.1.2-1 on s1",
+        "  - curl 1.0-1 -> 1.0-2 on p1",
+        "No longer left out:",
+        "  unreachable: x1 (Connection refused)",
+        "Now left out:",
+        "  held: vim on p1",
+    ]
+    assert plan_diff_text.show(diff(before, before)) == [
+        f"The plans are one: {before.digest[7:19]}"
+    ]
+
+
+def test_durations_and_sizes_are_said_plainly() -> None:
+    assert [plan_text.duration(value) for value in (0, 90, 120, 86400)] == [
+        "0s",
+        "90s",
+        "2m",
+        "24h",
+    ]
+    assert [plan_text.size(value) for value in (0, 1, 1024 * 1024)] == [
+        "0 KiB",
+        "1 KiB",
+        "1.0 MiB",
+    ]
