@@ -58,7 +58,13 @@ def test_a_host_that_is_not_there_is_an_error() -> None:
 
 def test_the_listing_follows_the_dynamic_inventory_protocol() -> None:
     assert listing(FLEET) == {
-        "_meta": {"hostvars": {"a": {"ansible_host": "{{ x }}"}, "b": {"secret": VAULT}, "c": {}}},
+        "_meta": {
+            "hostvars": {
+                "a": {"ansible_host": "{{ x }}", "inventory_dir": "/w/inventory"},
+                "b": {"secret": VAULT},
+                "c": {},
+            }
+        },
         "all": {"children": ["ungrouped", "app", "web", "ring_staging", "ring_pre_prod"]},
         "ungrouped": {"hosts": ["c"]},
         "app": {"children": ["web"]},

@@ -7,9 +7,6 @@ from ..errors import NotFoundError
 from ..models.fleet import Fleet, Host
 from .rings import ring_group
 
-# Ansible sets these for a static or generated source itself; a dynamic source must not.
-_MAGIC = ("inventory_dir", "inventory_file")
-
 
 def generate(fleet: Fleet, hosts: Sequence[str]) -> dict[str, Any]:
     """The inventory of these hosts alone, in the shape of Ansible's yaml plugin.
@@ -36,13 +33,16 @@ def generate(fleet: Fleet, hosts: Sequence[str]) -> dict[str, Any]:
 
 
 def listing(fleet: Fleet, hosts: Sequence[str] | None = None) -> dict[str, Any]:
-    """`--list` of Ansible's dynamic-inventory protocol, with a group `ring_NAME` for every ring."""
+    """`--list` of Ansible's dynamic-inventory protocol, with a group `ring_NAME` for every ring.
+
+    `inventory_dir` stays that of the original source, as in `generate`.
+    """
     wanted = list(fleet.hosts) if hosts is None else _hosts(fleet, hosts)
     names = [host.name for host in wanted]
     members = _members(fleet, set(names))
     in_groups = {name for direct, _ in members.values() for name in direct}
     answer: dict[str, Any] = {
-        "_meta": {"hostvars": {host.name: variables(host) for host in wanted}},
+        "_meta": {"hostvars": {host.name: host.variables for host in wanted}},
         "all": {"children": ["ungrouped", *members]},
     }
     if ungrouped := [name for name in names if name not in in_groups]:
@@ -57,12 +57,7 @@ def listing(fleet: Fleet, hosts: Sequence[str] | None = None) -> dict[str, Any]:
 
 def host_variables(fleet: Fleet, name: str) -> dict[str, Any]:
     """`--host NAME` of the protocol."""
-    return variables(_hosts(fleet, [name])[0])
-
-
-def variables(host: Host) -> dict[str, Any]:
-    """A host's variables as the protocol carries them: vaulted values stay vaulted."""
-    return {key: value for key, value in host.variables.items() if key not in _MAGIC}
+    return _hosts(fleet, [name])[0].variables
 
 
 def _hosts(fleet: Fleet, names: Sequence[str]) -> list[Host]:
