@@ -118,8 +118,10 @@ class Rollouts:
 
     def _drive(self, run: str, begin: Callable[[Engine], None], *, wait: bool) -> RunView:
         plan = self._plan(run)
+        audit = AuditWriter(self.audit, self.database)
+        audit.catch_up()
         fence = self.database.leases.take(run, self.process, self.alive, self.by)
-        engine = self._engine(run, plan, fence)
+        engine = self._engine(run, plan, fence, audit)
         try:
             engine.take(fence, self.process, self.by)
             begin(engine)
@@ -127,11 +129,11 @@ class Rollouts:
         finally:
             # Also on Ctrl-C: what runs detached on hosts goes on, and the run can be resumed.
             engine.stop()
+            audit.close()
             self._close(engine.view, fence)
         return engine.view
 
-    def _engine(self, run: str, plan: Plan, fence: int) -> Engine:
-        audit = AuditWriter(self.audit, self.database)
+    def _engine(self, run: str, plan: Plan, fence: int, audit: AuditWriter) -> Engine:
         return Engine(
             run,
             plan,

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Select, func, insert, select, update
 
 from ...errors import ConflictError, IntegrityError, NotFoundError
 from ...models import canonical
+from ...models.audit import StoredEntry
 from ...models.rollout import Entry, Event, RunMoved
 from .schema import counter, journal
 from .schema import run as runs
@@ -20,18 +21,6 @@ if TYPE_CHECKING:
 COUNTER = "journal"
 _PAGE = 5000
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
-
-
-class StoredEntry(msgspec.Struct, frozen=True):
-    """An entry as it is stored: `event` is the canonical JSON of the event.
-
-    The audit log is made of this, so that it does not change when a model gains a field.
-    """
-
-    seq: int
-    run: str
-    at: int
-    event: str
 
 
 class JournalReader:

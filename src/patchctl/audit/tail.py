@@ -1,0 +1,114 @@
+"""Where the next record goes, after a look that what was written is still there."""
+
+from collections.abc import Iterable
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from ..errors import IntegrityError
+from ..models.audit import StoredEntry
+from . import chain, layout, log
+
+NOTHING = (0, chain.GENESIS)
+_REBUILD = "restore the file, or write the log anew with `patchctl audit rebuild`"
+_FOREIGN = "this log belongs to another state database: bring the two together again"
+
+
+class JournalSource(Protocol):
+    """Where entries come from."""
+
+    def stored(self, after: int = 0) -> Iterable[StoredEntry]:
+        """Entries of all runs with `seq` greater than `after`, oldest first."""
+
+
+class Place(NamedTuple):
+    """Record `seq` with this hash is the last good one; the next goes to `path` at `offset`.
+
+    `room` is how many more records the file takes.
+    """
+
+    seq: int
+    hash: str
+    path: Path
+    offset: int
+    room: int
+
+
+def place(
+    folder: Path, file_records: int, seq: int, digest: str, offset: int, path: Path | None = None
+) -> Place:
+    """The place behind record `seq`; `offset` counts only where `path` takes one more."""
+    following = folder / layout.file_name(seq + 1, file_records)
+    room = layout.first_seq(seq + 1, file_records) + file_records - seq - 1
+    return Place(seq, digest, following, offset if following == path else 0, room)
+
+
+def find(folder: Path, file_records: int, head: tuple[int, str], journal: JournalSource) -> Place:
+    """The end of the log: the head that the database remembers, or what a crash left behind it.
+
+    Debris behind the last good record is cut. Raises IntegrityError where the log lacks what it had, or has what the journal has not.
+    """
+    found = _behind_head(folder, file_records, head)
+    while (further := _adopt(folder, file_records, found, journal)) != found:
+        found = further
+    for path in log.paths(folder):
+        if path.name > found.path.name and log.read(path):
+            raise IntegrityError(
+                f"audit log {path}: it begins after what the journal has", hint=_FOREIGN
+            )
+    return found
+
+
+def _behind_head(folder: Path, file_records: int, head: tuple[int, str]) -> Place:
+    seq, digest = head
+    if seq == 0:
+        return place(folder, file_records, *head, 0)
+    path = folder / layout.file_name(seq, file_records)
+    number = seq - layout.first_seq(seq, file_records) + 1
+    lines = log.read(path)[:number]
+    if len(lines) < number:
+        raise IntegrityError(
+            f"audit log {path}: it ends before record {seq}, which was written", hint=_REBUILD
+        )
+    try:
+        record = chain.parse(lines[-1])
+    except chain.BrokenRecordError as error:
+        raise IntegrityError(f"audit log {path}:{number}: {error}", hint=_REBUILD) from error
+    if (record.seq, record.hash) != head:
+        raise IntegrityError(
+            f"audit log {path}:{number}: this is not record {seq} as it was written", hint=_REBUILD
+        )
+    return place(folder, file_records, seq, digest, sum(map(len, lines)), path)
+
+
+def _adopt(folder: Path, file_records: int, at: Place, journal: JournalSource) -> Place:
+    """Take whole records of a writer that died before it could move the head.
+
+    Behind them may be debris. A whole, valid record that the journal does not have is no debris:
+    it is evidence of something else and must not be cut.
+    """
+    number = at.seq - layout.first_seq(at.seq + 1, file_records) + 1
+    lines = log.read(at.path)[number:]
+    entries = iter(islice(journal.stored(at.seq), at.room) if lines else ())
+    seq, digest, offset = at.seq, at.hash, at.offset
+    for index, line in enumerate(lines):
+        entry = next(entries, None)
+        expected, following = chain.line(entry, digest) if entry else (b"", "")
+        if line != expected:
+            if any(map(_is_record, lines[index:])):
+                raise IntegrityError(
+                    f"audit log {at.path}:{number + index + 1}: the journal has no such entry",
+                    hint=_FOREIGN,
+                )
+            log.append(at.path, offset, b"")
+            break
+        seq, digest, offset = seq + 1, following, offset + len(line)
+    return place(folder, file_records, seq, digest, offset, at.path)
+
+
+def _is_record(line: bytes) -> bool:
+    try:
+        chain.parse(line)
+    except chain.BrokenRecordError:
+        return False
+    return True

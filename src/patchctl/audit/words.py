@@ -1,0 +1,91 @@
+"""A record in words. Pure. Host text in the answer is not cleaned yet."""
+
+from datetime import UTC, datetime
+
+import msgspec
+
+from ..models.audit import AuditNote, AuditRecord
+from ..models.rollout import (
+    CommandTaken,
+    ControllerTook,
+    Event,
+    HostMoved,
+    RingMoved,
+    RunCreated,
+    RunMoved,
+    ShardOver,
+    ShardProcess,
+    ShardStarted,
+    StageAnswered,
+    WaveStarted,
+)
+
+_DIGEST = len("sha256:") + 12
+
+
+def note(record: AuditRecord) -> AuditNote:
+    """Who or what did what. A kind that this version does not know shows its name."""
+    try:
+        event: Event | None = msgspec.convert(record.event, Event)
+    except msgspec.ValidationError:
+        event = None
+    return AuditNote(
+        seq=record.seq,
+        at=moment(record.at),
+        run=record.run,
+        event=words(event) if event is not None else str(record.event.get("kind", "?")),
+        host=getattr(event, "host", ""),
+        reason=getattr(event, "reason", getattr(event, "comment", "")),
+    )
+
+
+def moment(at_ms: int) -> str:
+    """`2026-11-23T11:45:01.250Z`."""
+    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def words(event: Event) -> str:
+    """The event without its host and reason."""
+    match event:
+        case RunCreated():
+            return f"{event.by} creates the run of plan {event.plan[:_DIGEST]}"
+        case RunMoved():
+            return f"run is {_plain(event.to)}"
+        case RingMoved():
+            return f"ring {event.ring} is {_plain(event.to)}"
+        case WaveStarted():
+            return f"ring {event.ring} begins wave {event.wave} of {_count(event.hosts, 'host')}"
+        case ControllerTook():
+            by = f" of {event.by}" if event.by else ""
+            return f"process {event.process.pid}{by} carries the run, fence {event.fence}"
+        case CommandTaken():
+            ring = f" ring {event.ring}" if event.ring else ""
+            force = " by force" if event.force else ""
+            return f"{event.by} asks to {_plain(event.command)}{ring}{force}"
+        case HostMoved() | StageAnswered():
+            return _of_host(event)
+        case ShardStarted():
+            return f"{_plain(event.stage)} goes out to {_count(len(event.hosts), 'host')}"
+        case ShardProcess():
+            return f"process {event.process.pid} carries {event.shard}"
+        case ShardOver():
+            return f"{event.shard} is over"
+
+
+def _of_host(event: HostMoved | StageAnswered) -> str:
+    again = f", attempt {event.attempt}" if event.attempt > 1 else ""
+    if isinstance(event, StageAnswered):
+        late = ", late" if event.late else ""
+        return f"{_plain(event.stage)} answers {_plain(event.status)}{late}{again}"
+    if event.stage is None or event.stage.value == event.to.value:
+        return f"{_plain(event.to)}{again}"
+    return f"{_plain(event.to)} at {_plain(event.stage)}{again}"
+
+
+def _plain(name: str) -> str:
+    return str(name).replace("_", " ")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,191 @@
+"""Writes what the journal has and the log has not.
+
+The log is derived: who writes, when, and how often it was interrupted leaves no trace in it.
+Several processes may write; each takes up where the head in the database says.
+"""
+
+import threading
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+from ..adapters import files
+from ..errors import IntegrityError, PatchctlError
+from ..models.audit import StoredEntry
+from ..models.rollout import Entry
+from . import chain, layout, log, tail
+
+BATCH = 1000
+_PAUSE_S = 0.5
+
+
+class HeadStore(Protocol):
+    """Remembers the last durable record outside of the files."""
+
+    def get(self) -> tuple[int, str] | None:
+        """(seq, hash), or None before the first record."""
+
+    def set(self, seq: int, digest: str) -> None:
+        """Called after the files are synced."""
+
+
+class AuditState(Protocol):
+    """What of the state database the log needs."""
+
+    @property
+    def audit_head(self) -> HeadStore:
+        """The end of the log."""
+
+    def journal_reader(self) -> tail.JournalSource:
+        """The journal."""
+
+
+class AuditWriter:
+    """Keeps the log up with the journal. Implements `rollout.interfaces.EventSink`.
+
+    `on_entry` only wakes a thread, which calls `catch_up` at most twice a second; `close` writes
+    the rest. A failure in the thread is kept in `error` and does not stop the rollout: the journal
+    has everything, and the next `catch_up` writes it.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        database: AuditState,
+        *,
+        file_records: int = layout.FILE_RECORDS,
+    ) -> None:
+        self._folder = folder
+        self._journal = database.journal_reader()
+        self._head = database.audit_head
+        self._file_records = file_records
+        self._known: tail.Place | None = None
+        self._wake = threading.Event()
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.error: PatchctlError | None = None
+
+    def catch_up(self) -> int:
+        """Write every journal entry that the log lacks; the answer is how many were written.
+
+        A torn end, which the database does not remember, is cut. Raises IntegrityError where the
+        log lacks what it had, or has what the journal has not: nothing is changed then. Raises
+        AdapterError where the disk is full.
+        """
+        files.private_folder(self._folder)
+        with files.locked(self._folder / ".lock"):
+            place = self._find()
+            first = place.seq
+            entries = iter(self._journal.stored(place.seq))
+            while batch := list(islice(entries, min(BATCH, place.room))):
+                place = self._write(place, batch)
+            self._known = place
+        return place.seq - first
+
+    def rebuild(self, aside: str) -> int:
+        """Write the whole log anew; the old files move into the folder's subfolder `aside`.
+
+        Raises IntegrityError, with nothing changed, where the journal does not give the head that
+        the database remembers: then the journal itself was changed.
+        """
+        files.private_folder(self._folder)
+        with files.locked(self._folder / ".lock"):
+            self._known = None
+            self._check_journal()
+            target = files.private_folder(self._folder / aside)
+            for path in log.paths(self._folder):
+                path.rename(target / path.name)
+            files.sync_folder(self._folder)
+            self._head.set(*tail.NOTHING)
+        return self.catch_up()
+
+    def on_entry(self, entry: Entry) -> None:
+        """Told of an entry that is in the journal."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._follow, name="audit", daemon=True)
+            self._thread.start()
+        self._wake.set()
+
+    def close(self) -> None:
+        """Write the rest. What goes wrong stands in `error`."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+        self._stop.clear()
+        self._try()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _follow(self) -> None:
+        while not self._stop.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            self._try()
+            self._stop.wait(_PAUSE_S)
+
+    def _try(self) -> None:
+        try:
+            self.catch_up()
+        except PatchctlError as error:
+            self.error = error
+        else:
+            self.error = None
+
+    def _find(self) -> tail.Place:
+        known, self._known = self._known, None
+        head = self._head.get() or tail.NOTHING
+        if known is not None and known[:2] == head and _length(known.path) == known.offset:
+            return known
+        place = tail.find(self._folder, self._file_records, head, self._journal)
+        if place[:2] != head:
+            self._head.set(place.seq, place.hash)
+        return place
+
+    def _write(self, place: tail.Place, batch: list[StoredEntry]) -> tail.Place:
+        data, digest = _lines(place, batch)
+        log.append(place.path, place.offset, data)
+        seq = place.seq + len(batch)
+        self._head.set(seq, digest)
+        end = place.offset + len(data)
+        return tail.place(self._folder, self._file_records, seq, digest, end, place.path)
+
+    def _check_journal(self) -> None:
+        head = self._head.get() or tail.NOTHING
+        seq, digest = tail.NOTHING
+        for entry in islice(self._journal.stored(), head[0]):
+            seq, digest = entry.seq, chain.line(entry, digest)[1]
+        if (seq, digest) != head:
+            raise IntegrityError(
+                f"the journal does not give the audit log whose record {head[0]} was written",
+                hint="the state database was changed; restore it from a backup",
+            )
+
+
+def _lines(place: tail.Place, batch: list[StoredEntry]) -> tuple[bytes, str]:
+    data = bytearray()
+    digest = place.hash
+    for seq, entry in enumerate(batch, place.seq + 1):
+        if entry.seq != seq:
+            raise IntegrityError(
+                f"the journal goes from entry {seq - 1} to {entry.seq}",
+                hint="restore the state database from a backup",
+            )
+        line, digest = chain.line(entry, digest)
+        data += line
+    return bytes(data), digest
+
+
+def _length(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
