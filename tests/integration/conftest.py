@@ -16,11 +16,23 @@ import pytest
 
 from patchctl.lab import engine as engines
 from patchctl.lab import fleet, handle
-from patchctl.lab.engine import EngineError
+from patchctl.lab.engine import Engine, EngineError
 from patchctl.lab.handle import Lab
 
 HOSTS = 6
 _PREFIX = "test-"
+
+
+class WatchedLab(Lab):
+    """Remembers which hosts a test did something to, past ssh."""
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        super().__init__(engine, name)
+        self.touched: set[str] = set()
+
+    def container(self, host: str) -> str:
+        self.touched.add(host)
+        return super().container(host)
 
 
 def _progress(line: str) -> None:
@@ -45,17 +57,21 @@ def _remove_left_over() -> None:
             fleet.down(name, _progress)
 
 
+def _watched(found: Lab) -> WatchedLab:
+    return WatchedLab(found.engine, found.name)
+
+
 def _end(_number: int, _frame: FrameType | None) -> None:
     # pytest tears fixtures down after this exception, not after the signal itself.
     raise KeyboardInterrupt
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedLab]:
     """Six running Debian hosts: staging-1, staging-2, canary-1, production-1 to -3."""
     given = os.environ.get("PATCHCTL_TEST_LAB")
     if given:
-        yield handle.find(given)
+        yield _watched(handle.find(given))
         return
     try:
         engines.find()
@@ -68,45 +84,25 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     before = signal.signal(signal.SIGTERM, _end)
     try:
         root = tmp_path_factory.mktemp("lab") / "workspace"
-        yield fleet.up(name, HOSTS, "debian", root, _progress)
+        yield _watched(fleet.up(name, HOSTS, "debian", root, _progress))
     finally:
         fleet.down(name, _progress)
         signal.signal(signal.SIGTERM, before)
 
 
 @pytest.fixture
-def fresh_lab(lab: Lab) -> Iterator[Lab]:
-    """The lab; hosts that the test changed and its repository are as new for the next test.
+def fresh_lab(request: pytest.FixtureRequest, lab: WatchedLab) -> Iterator[Lab]:
+    """The lab for a test that changes hosts: afterwards these are made anew, in about 1 s each.
 
-    What counts as changed is decided by asking each host, so a test needs no list of its own.
+    A test that takes `workspace` too may change any host; else it is those that it named.
     """
-    _mark(lab)
+    lab.touched.clear()
     yield lab
-    changed = [host.name for host in lab.hosts() if not _is_as_marked(lab, host.name)]
     lab.reset_repository()
-    if changed:
-        lab.reset(*changed)
-
-
-# Packages, units, keys and the boot: what a test of patching changes.
-_FINGERPRINT = (
-    "{ cat /var/lib/dpkg/status /var/lib/apt/extended_states; ls -lR /etc /var/lib/patchctl; "
-    "ls /srv/patchlab /usr/local/bin /run/reboot-required /var/lib/apt/lists; ls -l /proc/1/exe; "
-    "cut -d' ' -f22 /proc/1/stat; systemctl --failed --plain --no-legend; "
-    "systemctl is-active ssh.service; cat /proc/net/route; } 2>/dev/null | sha256sum"
-)
-
-
-def _mark(lab: Lab) -> None:
-    for host in lab.hosts():
-        lab.exec(host.name, f"{_FINGERPRINT} >/run/patchlab-mark")
-
-
-def _is_as_marked(lab: Lab, host: str) -> bool:
-    if lab.host(host).state != "running":
-        return False
-    result = lab.exec(host, f"{_FINGERPRINT} | cmp -s - /run/patchlab-mark", timeout_s=30)
-    return result.rc == 0
+    if "workspace" in request.fixturenames:
+        lab.reset()
+    elif lab.touched:
+        lab.reset(*sorted(lab.touched))
 
 
 @pytest.fixture

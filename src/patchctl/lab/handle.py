@@ -38,11 +38,15 @@ class Lab:
                 return host
         raise NotFoundError(f"lab {self.name} has no host {name}")
 
+    def container(self, host: str) -> str:
+        """What the engine calls a host."""
+        return hosts.container_name(self.name, host)
+
     def exec(
         self, host: str, script: str, *, stdin: bytes | None = None, timeout_s: float = 120
     ) -> Result:
         """Run sh as root in a host, past ssh. The exit code is in the result."""
-        return self.engine.exec(self._container(host), script, stdin=stdin, timeout_s=timeout_s)
+        return self.engine.exec(self.container(host), script, stdin=stdin, timeout_s=timeout_s)
 
     def check(
         self, host: str, script: str, *, stdin: bytes | None = None, timeout_s: float = 120
@@ -83,30 +87,30 @@ class Lab:
 
     def pause(self, host: str) -> None:
         """Freeze all processes of a host; connections to it hang."""
-        self.engine.run("pause", self._container(host))
+        self.engine.run("pause", self.container(host))
 
     def unpause(self, host: str) -> None:
         """Let a frozen host go on."""
-        self.engine.run("unpause", self._container(host))
+        self.engine.run("unpause", self.container(host))
 
     def stop(self, host: str) -> None:
         """Switch a host off at once; it keeps its files."""
-        self.engine.run("stop", "-t", "0", self._container(host))
+        self.engine.run("stop", "-t", "0", self.container(host))
 
     def start(self, host: str) -> None:
         """Switch a stopped host on and wait until it can be reached."""
-        self.engine.run("start", self._container(host))
-        hosts.wait_ready(self.engine, self._container(host))
+        self.engine.run("start", self.container(host))
+        hosts.wait_ready(self.engine, self.container(host))
 
     def cut_network(self, host: str) -> None:
         """Take a host off the network; open connections hang."""
         network = hosts.network_name(self.name)
-        self.engine.run("network", "disconnect", network, self._container(host))
+        self.engine.run("network", "disconnect", network, self.container(host))
 
     def heal_network(self, host: str) -> None:
         """Undo `cut_network`."""
         network = hosts.network_name(self.name)
-        self.engine.run("network", "connect", network, self._container(host))
+        self.engine.run("network", "connect", network, self.container(host))
 
     def reset(self, *names: str, tmpfs: Mapping[str, int] | None = None) -> None:
         """Make hosts anew from their image (all where none is named) and learn their new keys.
@@ -137,9 +141,6 @@ class Lab:
         workspace.replace_known_hosts(self.workspace, replaced)
 
     # --- inside -----------------------------------------------------------------------------
-
-    def _container(self, host: str) -> str:
-        return hosts.container_name(self.name, host)
 
     def _labels(self) -> dict[str, str]:
         found = self.engine.inspect("volume", [hosts.volume_name(self.name)])

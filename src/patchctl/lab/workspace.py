@@ -3,6 +3,7 @@
 Paths in it are relative to the inventory, so the folder may be moved and reads like any other.
 """
 
+import contextlib
 import hashlib
 import shutil
 import subprocess
@@ -65,6 +66,12 @@ def check(root: Path, name: str) -> None:
     if not root.is_dir():
         raise InvalidInputError("is not a folder", where=str(root))
     marker = _marker(root)
+    if marker is not None and marker.name != name:
+        raise InvalidInputError(
+            f"is the workspace of lab {marker.name}",
+            where=str(root),
+            hint=f"name another folder, or remove that one: patchctl lab down --name {marker.name}",
+        )
     if marker is None and not {item.name for item in root.iterdir()} <= _OPERATORS:
         raise InvalidInputError(
             "holds other files and is not the workspace of a lab",
@@ -74,7 +81,10 @@ def check(root: Path, name: str) -> None:
 
 
 def make_key(root: Path, name: str) -> str:
-    """A new key pair for the lab's hosts; returns the public key's line."""
+    """A new key pair for the lab's hosts; returns the public key's line.
+
+    From here on the folder is marked as the lab's.
+    """
     private_folder(root / "lab")
     key = root / _KEY
     for path in (key, key.with_suffix(".pub")):
@@ -92,6 +102,8 @@ def make_key(root: Path, name: str) -> str:
         raise AdapterError(
             f"ssh-keygen: {error.stderr.decode(errors='replace').strip()}"
         ) from error
+    before = _marker(root) or Marker(name=name)
+    write_atomic(root / _MARKER, msgspec.json.encode(before))
     return key.with_suffix(".pub").read_text()
 
 
@@ -132,7 +144,8 @@ def replace_known_hosts(root: Path, replaced: Mapping[str, tuple[LabHost, str]])
 def remove(root: Path, name: str) -> bool:
     """Take away what the lab wrote there, but edited files; True where nothing is left.
 
-    Plans and the state folder are the operator's and stay.
+    Plans and the state folder are the operator's and stay. With an edited file the marker stays,
+    so that the next lab may move in again.
     """
     marker = _marker(root)
     if marker is None or marker.name != name:
@@ -142,13 +155,14 @@ def remove(root: Path, name: str) -> bool:
         if path not in kept:
             (root / path).unlink(missing_ok=True)
     (root / _KNOWN_HOSTS).unlink(missing_ok=True)
-    shutil.rmtree(root / "lab", ignore_errors=True)
+    for key in (root / _KEY, (root / _KEY).with_suffix(".pub")):
+        key.unlink(missing_ok=True)
+    if not kept:
+        shutil.rmtree(root / "lab", ignore_errors=True)
     for folder in (root / "inventory", root):
-        try:
+        with contextlib.suppress(OSError):
             folder.rmdir()
-        except OSError:
-            return False
-    return True
+    return not root.exists()
 
 
 def inventory(places: Sequence[Place]) -> str:
