@@ -1,5 +1,6 @@
 """`patchctl rollout`: start, look at and steer runs."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -67,7 +68,8 @@ def start(
         if form is Format.TABLE:
             output.error_lines(before(chosen))
         confirm("Roll out?", yes=yes)
-        rollouts = workspace.rollouts(terminal.sinks(workspace))
+        rollouts = workspace.rollouts()
+        rollouts = replace(rollouts, sinks=terminal.sinks(rollouts))
         run = rollouts.start(chosen, comment=comment)
         terminal.finish(rollouts, run, lambda: rollouts.carry(run, wait=not no_wait))
 
@@ -105,16 +107,15 @@ def status(ctx: typer.Context, run: Run = "", form: Output = Format.TABLE) -> No
     from .running import look
     from .summary import show_status
 
-    show_status(look(ctx, run), form, color=state(ctx).color)
+    show_status(look(ctx, run), form)
 
 
 @app.command()
-@reaches_hosts
-def watch(ctx: typer.Context, workspace: "Workspace", run: Run = "") -> None:
+def watch(ctx: typer.Context, run: Run = "", form: Output = Format.TABLE) -> None:
     """Follow a run that another process carries, until it stands."""
     from .running import follow
 
-    follow(ctx, workspace, run)
+    follow(ctx, run, form)
 
 
 @app.command("list")

@@ -4,19 +4,17 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 
 import typer
 
-from ..adapters import processes
 from ..models.plan import Plan
 from ..models.rollout import CommandKind, RunStatus
-from ..report import rollout_text
 from ..rollout import states
 from ..rollout.status import exit_code, status
 from ..rollout.view import RunView
-from ..workflows.rollout import controller_lives, find_run, view_run
 from . import output
 from .output import Format
 from .progress import Follower, LiveTable, PlainLines
@@ -36,7 +34,6 @@ class Terminal:
         self._state = state(ctx)
         self._form = form
         self._follower: Follower | None = None
-        self._workspace: Workspace | None = None
         self._old: object = None
 
     def __enter__(self) -> Self:
@@ -61,19 +58,17 @@ class Terminal:
         return fresh_plan(workspace, quiet=self._state.quiet)
 
     def open(self, workspace: "Workspace", run: str) -> tuple["Rollouts", str]:
-        """The runs of the workspace and the run that is meant."""
-        database = workspace.database(create=False)
-        ident = find_run(database, run or None)
-        return workspace.rollouts(self.sinks(workspace)), ident
+        """The runs of the workspace, shown as they go, and the run that is meant."""
+        workspace.database(create=False)
+        rollouts = workspace.rollouts()
+        ident = rollouts.find(run or None)
+        return replace(rollouts, sinks=self.sinks(rollouts)), ident
 
-    def sinks(self, workspace: "Workspace") -> Sequence["EventSink"]:
+    def sinks(self, rollouts: "Rollouts") -> Sequence["EventSink"]:
         """Who shows the run: nobody, plain lines, or a live table."""
-        database = workspace.database()
         if self._state.quiet:
             return ()
-
-        def load(run: str) -> RunView:
-            return view_run(database, run)
+        load = rollouts.view
 
         if sys.stderr.isatty() and self._form is Format.TABLE:
             from rich.console import Console
@@ -95,7 +90,7 @@ class Terminal:
             code = 130
         if self._follower is not None:
             self._follower.close()
-        show_status(status(view), self._form, color=self._state.color)
+        show_status(status(view), self._form)
         if code == 130:
             output.error(f"interrupted; go on with `patchctl rollout resume {run}`")
         raise typer.Exit(code)
@@ -105,26 +100,26 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
+def runs(ctx: typer.Context, run: str) -> tuple["Rollouts", str]:
+    """The runs of a workspace that has some, and the one that is meant."""
+    workspace = state(ctx).workspace()
+    workspace.database(create=False)
+    rollouts = workspace.rollouts()
+    return rollouts, rollouts.find(run or None)
+
+
 def look(ctx: typer.Context, run: str) -> RunStatus:
     """Where a run stands, read from the journal."""
-    database = state(ctx).workspace().database(create=False)
-    ident = find_run(database, run or None)
-    lives = controller_lives(database, ident, processes.is_alive)
-    found = database.leases.controller(ident)
-    return status(
-        view_run(database, ident),
-        f"process {found[0].pid} of {found[1]}" if lives and found else "",
-    )
+    rollouts, ident = runs(ctx, run)
+    return rollouts.status(ident)
 
 
 def steer(
     ctx: typer.Context, run: str, command: CommandKind, *, ring: str, reason: str, form: Format
 ) -> None:
     """Leave a request in the run's mailbox and say when it takes effect."""
-    workspace = state(ctx).workspace()
-    database = workspace.database(create=False)
-    ident = find_run(database, run or None)
-    lives = workspace.rollouts().request(ident, command, ring=ring, reason=reason)
+    rollouts, ident = runs(ctx, run)
+    lives = rollouts.request(ident, command, ring=ring, reason=reason)
     if form is not Format.TABLE:
         output.data({"run": ident, "command": command.value, "controller": lives}, form)
     elif lives:
@@ -136,24 +131,19 @@ def steer(
         )
 
 
-def follow(ctx: typer.Context, workspace: "Workspace", run: str) -> NoReturn:
+def follow(ctx: typer.Context, run: str, form: Format) -> NoReturn:
     """Show a run that another process carries until it stands; exit with its code."""
-    database = workspace.database(create=False)
-    ident = find_run(database, run or None)
-    with Terminal(ctx, Format.TABLE) as terminal:
-        sinks = terminal.sinks(workspace)
-        view = view_run(database, ident)
-        reader = database.journal_reader()
+    rollouts, ident = runs(ctx, run)
+    with Terminal(ctx, form) as terminal:
+        sinks = terminal.sinks(rollouts)
+        view = rollouts.view(ident)
         while view.state not in states.TERMINAL_RUNS or view.in_flight():
-            new = list(reader.read(ident, view.seq))
+            new = rollouts.news(view)
             for entry in new:
-                view.apply(entry)
                 for sink in sinks:
                     sink.on_entry(entry)
-            if not new and not controller_lives(database, ident, processes.is_alive):
+            if not new and not rollouts.controller(ident):
                 break
             time.sleep(0 if new else 0.5)
-    show_status(look(ctx, ident), Format.TABLE, color=state(ctx).color)
-    standing = status(view)
-    output.note(rollout_text.next_step(standing))
+    show_status(rollouts.status(ident), form)
     raise typer.Exit(exit_code(view))

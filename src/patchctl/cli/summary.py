@@ -16,7 +16,7 @@ def before(plan: Plan) -> list[str]:
     return rollout_text.before(plan)
 
 
-def show_status(status: RunStatus, form: Format, *, color: bool = True) -> None:
+def show_status(status: RunStatus, form: Format) -> None:
     """A run: rings, then the hosts that need eyes."""
     if form is not Format.TABLE:
         output.data(status, form)
@@ -34,11 +34,14 @@ def show_status(status: RunStatus, form: Format, *, color: bool = True) -> None:
             for ring in status.rings
         ],
     )
-    if few := [host for host in status.hosts if len(status.hosts) <= 50]:
+    if len(status.hosts) <= 50:
         output.lines([""])
         output.table(
             ("HOST", "RING", "STATE", "STAGE", "REASON"),
-            [(h.name, h.ring, rollout_text.word(h.state.value), h.stage, h.reason) for h in few],
+            [
+                (h.name, h.ring, rollout_text.word(h.state.value), h.stage, h.reason)
+                for h in status.hosts
+            ],
         )
     else:
         output.lines(output.clean(line) for line in rollout_text.trouble(status))

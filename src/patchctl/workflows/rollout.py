@@ -11,10 +11,18 @@ from ..errors import ConflictError, InvalidInputError, NotFoundError
 from ..models import ids
 from ..models.fleet import Fleet
 from ..models.plan import Plan
-from ..models.rollout import CommandKind, ProcessIdentity, RunCreated, RunState
+from ..models.rollout import (
+    CommandKind,
+    Entry,
+    ProcessIdentity,
+    RunCreated,
+    RunState,
+    RunStatus,
+)
 from ..rollout import states
 from ..rollout.engine import Engine
 from ..rollout.interfaces import Clock, EventSink, Executor
+from ..rollout.status import status as status_of
 from ..rollout.view import RunView
 
 
@@ -160,6 +168,24 @@ class Rollouts:
         """The run as its journal tells it."""
         return view_run(self.database, run)
 
+    def controller(self, run: str) -> str:
+        """Who carries the run at this moment; empty where nobody does."""
+        found = self.database.leases.controller(run)
+        if found is None or not self.alive(found[0]):
+            return ""
+        return f"process {found[0].pid} of {found[1]}"
+
+    def status(self, run: str) -> RunStatus:
+        """Where the run stands."""
+        return status_of(self.view(run), self.controller(run))
+
+    def news(self, view: RunView) -> list[Entry]:
+        """Entries that the view has not seen yet; they are applied to it."""
+        new = list(self.database.journal_reader().read(view.run, view.seq))
+        for entry in new:
+            view.apply(entry)
+        return new
+
     def _plan(self, run: str) -> Plan:
         return _plan_of(self.database, run)
 
@@ -179,7 +205,7 @@ class Rollouts:
                 f"the plan has no ring {ring}", hint=f"its rings: {', '.join(view.rings)}"
             )
         self.database.mailbox.send(run, command, self.by, ring, reason)
-        return controller_lives(self.database, run, self.alive)
+        return bool(self.controller(run))
 
 
 def find_run(database: Database, name: str | None) -> str:
@@ -199,14 +225,6 @@ def view_run(database: Database, run: str) -> RunView:
     """The run as its journal tells it. Reads only."""
     view = RunView(run, _plan_of(database, run))
     return view.replay(database.journal_reader().read(run))
-
-
-def controller_lives(
-    database: Database, run: str, alive: Callable[[ProcessIdentity], bool]
-) -> bool:
-    """Does a controller carry the run at this moment?"""
-    found = database.leases.controller(run)
-    return found is not None and alive(found[0])
 
 
 def _plan_of(database: Database, run: str) -> Plan:
