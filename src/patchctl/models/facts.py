@@ -173,7 +173,8 @@ class HostFacts(Model):
     """Everything learned of a host in one round trip.
 
     `clock_skew_s` is host minus controller, seconds, None unknown. `reboot_required` comes from
-    the platform's own marker or check; `reboot_packages` names who asked for it.
+    the platform's own marker or check; `reboot_packages` names who asked for it. `notes` are what
+    went wrong while looking, one line each: a refresh that failed, a section without an answer.
     """
 
     os: OsRelease
@@ -201,4 +202,5 @@ class HostFacts(Model):
     clock_skew_s: int | None = None
     lists_updated: int = 0
     package_lock_held: bool = False
+    notes: tuple[str, ...] = ()
     unparsed: tuple[UnparsedLine, ...] = ()

@@ -1,0 +1,213 @@
+"""A host's whole answer -> `HostFacts`."""
+
+from collections.abc import Mapping, Sequence
+
+from ..models.facts import (
+    Boot,
+    Container,
+    HostFacts,
+    Image,
+    Kernel,
+    Package,
+    PackageManager,
+    PendingUpdate,
+    Repository,
+)
+from .parsers import apt, containers, dpkg, rpm, sockets, system, systemd, updaters
+from .parsers.sections import Section, Unparsed, clip, number, split
+
+# `systemd-detect-virt --list`, the containers; the rest are virtual machines.
+CONTAINERS = frozenset(
+    {"openvz", "lxc", "lxc-libvirt", "systemd-nspawn", "docker", "podman", "rkt", "wsl", "proot"}
+    | {"pouch", "container-other"}
+)
+_NOTES_MAX = 50
+
+
+def parse(output: str, controller_now: int) -> HostFacts:
+    """Take a host's answer apart. `controller_now`: when it came in, epoch seconds UTC.
+
+    Raises nothing on any text: what is not understood stands in `unparsed`, what is missing in
+    `notes`. `problem` says whether the facts are good enough to be used.
+    """
+    return _Answer(output, controller_now).facts()
+
+
+def problem(facts: HostFacts) -> str:
+    """Why these facts say too little to patch or judge the host; "" where they are fine."""
+    if not facts.boot.boot_id:
+        return "the answer is not complete"
+    if facts.manager is PackageManager.NONE:
+        return "no package manager that patchctl knows"
+    if not facts.packages:
+        return "the package list could not be read"
+    return ""
+
+
+class _Answer:
+    """One answer while it is taken apart."""
+
+    def __init__(self, output: str, controller_now: int) -> None:
+        self._now = controller_now
+        self._unparsed = Unparsed()
+        self._sections = split(output, self._unparsed)
+        self._who = system.identity(self._lines("identity"), "identity", self._unparsed)
+        self._machine = system.identity(self._lines("machine"), "machine", self._unparsed)
+        self._manager = _manager(self._who.get("manager", ""))
+
+    def facts(self) -> HostFacts:
+        packages, times = self._packages()
+        repositories, pending = self._updates(packages)
+        kernel = self._kernel()
+        required, by = self._reboot(kernel, times)
+        states = systemd.states(self._lines("timers"), self._unparsed)
+        found, images = self._containers()
+        return HostFacts(
+            os=system.os_release(self._lines("os"), self._unparsed),
+            manager=self._manager,
+            architecture=self._who.get("architecture", ""),
+            machine_id=self._who.get("machine-id", ""),
+            hostname=self._who.get("hostname", ""),
+            kernel=kernel,
+            boot=Boot(
+                boot_id=self._who.get("boot-id", ""),
+                pid1_start=system.start_of_pid1(self._who.get("pid1", "")),
+            ),
+            packages=packages,
+            pending=pending,
+            repositories=repositories,
+            services=systemd.services(self._lines("units"), self._unparsed),
+            failed_units=systemd.failed(self._lines("failed"), self._unparsed),
+            listeners=(
+                sockets.from_ss(self._lines("sockets"), self._unparsed)
+                or sockets.from_proc(self._lines("sockets_proc"), self._unparsed)
+            ),
+            stale_processes=system.stale(
+                self._lines("stale"), self._lines("stale_processes"), self._unparsed
+            ),
+            file_systems=system.file_systems(
+                self._lines("filesystems"), self._lines("mounts"), self._unparsed
+            ),
+            containers=tuple(found),
+            images=tuple(images),
+            competing_updaters=updaters.competing(
+                self._lines("updaters"), packages, states, self._unparsed
+            ),
+            virtualization=self._machine.get("virtualization", ""),
+            init=self._machine.get("init", ""),
+            reboot_required=required,
+            reboot_packages=by,
+            clock_skew_s=self._skew(),
+            lists_updated=self._lists_updated(),
+            package_lock_held=bool(self._lines("locks")),
+            notes=self._notes(),
+            unparsed=self._unparsed.all(),
+        )
+
+    def _lines(self, name: str) -> Sequence[str]:
+        section = self._sections.get(name)
+        return section.lines if section else ()
+
+    def _packages(self) -> tuple[tuple[Package, ...], Mapping[str, int]]:
+        if self._manager is PackageManager.APT:
+            found = dpkg.packages(
+                self._lines("packages"),
+                self._lines("automatic"),
+                self._who.get("architecture", ""),
+                self._unparsed,
+            )
+            return found, {}
+        if self._manager is PackageManager.DNF:
+            installed = rpm.packages(
+                self._lines("packages"),
+                self._lines("automatic"),
+                self._lines("holds"),
+                self._unparsed,
+            )
+            return installed.packages, installed.times
+        return (), {}
+
+    def _updates(
+        self, packages: Sequence[Package]
+    ) -> tuple[tuple[Repository, ...], tuple[PendingUpdate, ...]]:
+        lines, pending = self._lines("repositories"), self._lines("pending")
+        if self._manager is PackageManager.APT:
+            known = apt.sources(lines, self._lines("releases"), self._unparsed)
+            native = self._who.get("architecture", "")
+            updates = apt.pending(pending, packages, known, native, self._unparsed)
+            return tuple(source.repository for source in known), updates
+        if self._manager is PackageManager.DNF:
+            repositories = rpm.repositories(lines, self._lines("releases"), self._unparsed)
+            advised = rpm.advisories(self._lines("advisories"), self._unparsed)
+            updates = rpm.pending(pending, packages, advised, repositories, self._unparsed)
+            return repositories, updates
+        return (), ()
+
+    def _kernel(self) -> Kernel:
+        return Kernel(
+            running=self._who.get("kernel", ""),
+            installed=tuple(sorted({clip(line) for line in self._lines("kernels")})),
+            managed=self._machine.get("virtualization", "") not in CONTAINERS,
+        )
+
+    def _reboot(self, kernel: Kernel, times: Mapping[str, int]) -> tuple[bool, tuple[str, ...]]:
+        """The platform's marker or rule, and a newer kernel than the one that runs: Debian
+        leaves a marker only where update-notifier or unattended-upgrades is installed."""
+        marker = self._lines("reboot")
+        by = {clip(line) for line in marker[1:]} | set(rpm.wants_reboot(times, self._booted()))
+        newest = system.newest_kernel([name for name in kernel.installed if "rescue" not in name])
+        if kernel.managed and kernel.running in kernel.installed and newest != kernel.running:
+            by.add(f"kernel-core-{newest}" if times else f"linux-image-{newest}")
+        return bool(marker or by), tuple(sorted(by))
+
+    def _booted(self) -> int:
+        """When PID 1 started, epoch seconds; in a container that is not the kernel's start."""
+        since = number(self._who.get("btime", "")) or 0
+        ticks = number(self._who.get("ticks", "")) or 100
+        start = system.start_of_pid1(self._who.get("pid1", ""))
+        return since + start // ticks if since else 0
+
+    def _containers(self) -> tuple[list[Container], list[Image]]:
+        found: list[Container] = []
+        images: list[Image] = []
+        for engine in ("podman", "docker"):
+            found += containers.containers(
+                engine, self._lines(f"containers_{engine}"), self._unparsed
+            )
+            images += containers.images(engine, self._lines(f"images_{engine}"), self._unparsed)
+        if "containers_crictl" in self._sections:
+            found += containers.cri_containers(self._lines("containers_crictl"), self._unparsed)
+        if "images_crictl" in self._sections:
+            images += containers.cri_images(self._lines("images_crictl"), self._unparsed)
+        return found, images
+
+    def _skew(self) -> int | None:
+        there = number(self._who.get("now", ""))
+        return None if there is None else there - self._now
+
+    def _lists_updated(self) -> int:
+        refresh = self._sections.get("refresh")
+        if refresh is not None and not refresh.lines and refresh.code == 0:
+            return number(self._who.get("now", "")) or self._now
+        times = [number(line.strip()) for line in self._lines("lists")]
+        return max((time for time in times if time is not None), default=0)
+
+    def _notes(self) -> tuple[str, ...]:
+        notes = [f"refresh: {clip(line)}" for line in self._lines("refresh")]
+        if self._who.get("uid", "0") != "0":
+            notes.append("not root on the host: sockets, processes and locks are incomplete")
+        notes += [note for section in self._sections.values() if (note := _section_note(section))]
+        return tuple(notes[:_NOTES_MAX])
+
+
+def _section_note(section: Section) -> str:
+    if section.code is None:
+        return f"{section.name}: the answer breaks off"
+    return f"{section.name}: exit code {section.code}" if section.code else ""
+
+
+def _manager(name: str) -> PackageManager:
+    try:
+        return PackageManager(name)
+    except ValueError:
+        return PackageManager.NONE

@@ -1,0 +1,179 @@
+"""apt's repositories and what it would update."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from email.utils import mktime_tz, parsedate_tz
+
+from ...models.facts import Package, PendingUpdate, Repository
+from .grammar import is_deb_name, is_deb_version
+from .sections import Unparsed, clip, fields
+
+
+@dataclass(frozen=True)
+class Source:
+    """A repository with what identifies it in `apt-cache policy`: site, release, component."""
+
+    site: str
+    part: str
+    repository: Repository
+    security: bool
+
+
+def sources(lines: Iterable[str], dates: Iterable[str], unparsed: Unparsed) -> tuple[Source, ...]:
+    """Lines of `apt-get indextargets` (ten fields) and `FILE:Date: …` of the Release files."""
+    dated = _dates(dates, unparsed)
+    found: dict[tuple[str, str], Source] = {}
+    for line in lines:
+        parts = fields(line, 10)
+        if parts is None:
+            unparsed.add("repositories", line)
+            continue
+        site, release, component, uri, origin, label, codename, suite, trusted, file = map(
+            clip, parts
+        )
+        part = f"{release}/{component}" if component else release
+        repository = Repository(
+            uri=uri,
+            origin=origin,
+            label=label,
+            codename=codename or release,
+            component=component,
+            dated=_date_of(file, dated),
+            trusted=trusted == "yes",
+        )
+        source = Source(site.rstrip("/"), part, repository, _is_security(origin, label, suite))
+        found.setdefault((source.site, source.part), source)
+    return tuple(found.values())
+
+
+def _is_security(origin: str, label: str, suite: str) -> bool:
+    """Debian and its like label their security archive. Ubuntu's differs from its other pockets
+    in the suite alone, which there keeps its name when a release grows old."""
+    if origin.startswith("Ubuntu"):
+        return suite.endswith("-security")
+    return "security" in label.lower()
+
+
+def _dates(lines: Iterable[str], unparsed: Unparsed) -> dict[str, int]:
+    """Release file without its last word -> epoch seconds."""
+    found = {}
+    for line in lines:
+        path, _, text = line.partition(":Date:")
+        moment = _moment(text)
+        if moment is None:
+            unparsed.add("releases", line)
+        else:
+            found[path.removesuffix("Release").removesuffix("In")] = moment
+    return found
+
+
+def _moment(text: str) -> int | None:
+    try:
+        parsed = parsedate_tz(text.strip())
+        moment = None if parsed is None else int(mktime_tz(parsed))
+    except (ValueError, OverflowError, TypeError, IndexError, AttributeError):
+        return None
+    return moment if moment is not None and 0 <= moment < 2**40 else None
+
+
+def _date_of(file: str, dated: Mapping[str, int]) -> int:
+    stems = [stem for stem in dated if file.startswith(stem)]
+    return dated[max(stems, key=len)] if stems else 0
+
+
+# --- pending updates ----------------------------------------------------------------------------
+
+_HEADER = re.compile(r"(\S+?)(?::([a-z0-9-]+))?:")
+_VERSION = re.compile(r" (\*\*\*|   ) (\S+) -?\d+(?: \(phased \d+%\))?")
+_FROM = re.compile(r" {7,}-?\d+ (\S+)(?: (\S+)(?: \S+)? Packages)?")
+_KEY = re.compile(r"  (Installed|Candidate|Package pin|Version table): *(\S*)")
+
+
+@dataclass
+class _Block:
+    """One package of `apt-cache policy`. `versions`: newest first, each with its origins."""
+
+    name: str
+    arch: str
+    candidate: str = ""
+    installed: str = ""
+    versions: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+
+
+def pending(
+    lines: Iterable[str],
+    packages: Sequence[Package],
+    known: Sequence[Source],
+    native: str,
+    unparsed: Unparsed,
+) -> tuple[PendingUpdate, ...]:
+    """Blocks of `apt-cache policy` whose candidate differs from what is installed."""
+    arches = {(package.name, package.arch) for package in packages}
+    index = {(source.site, source.part): source for source in known}
+    found = []
+    for block in _blocks(lines, unparsed):
+        if not block.arch:
+            block.arch = native if (block.name, native) in arches else "all"
+        order = list(block.versions)
+        if not _is_sane(block, order, arches):
+            unparsed.add("pending", f"{block.name}: {block.installed} -> {block.candidate}")
+        # apt sorts the table: a candidate below what is installed is a downgrade by pin.
+        elif order.index(block.candidate) < order.index(block.installed):
+            found.append(_update(block, index))
+    return tuple(sorted(found, key=lambda update: (update.name, update.arch)))
+
+
+def _is_sane(block: _Block, order: list[str], arches: set[tuple[str, str]]) -> bool:
+    return (
+        (block.name, block.arch) in arches
+        and is_deb_name(block.name)
+        and is_deb_version(block.candidate)
+        and block.candidate in order
+        and block.installed in order
+    )
+
+
+def _update(block: _Block, index: Mapping[tuple[str, str], Source]) -> PendingUpdate:
+    origins = block.versions[block.candidate]
+    offers = [index[key] for key in origins if key in index]
+    best = max(offers, key=lambda offer: offer.security, default=None)
+    repository = best.repository if best else Repository(uri="")
+    return PendingUpdate(
+        name=block.name,
+        arch=block.arch,
+        installed=block.installed,
+        candidate=block.candidate,
+        origin=repository.origin,
+        label=repository.label,
+        codename=repository.codename,
+        security=best is not None and best.security,
+    )
+
+
+def _blocks(lines: Iterable[str], unparsed: Unparsed) -> list[_Block]:
+    blocks: list[_Block] = []
+    version = ""
+    for line in lines:
+        if not line.startswith(" "):
+            header = _HEADER.fullmatch(line)
+            if header is None:
+                unparsed.add("pending", line)
+                continue
+            blocks.append(_Block(header[1], header[2] or ""))
+            version = ""
+        elif not blocks:
+            unparsed.add("pending", line)
+        elif key := _KEY.fullmatch(line):
+            if key[1] == "Installed":
+                blocks[-1].installed = key[2]
+            elif key[1] == "Candidate":
+                blocks[-1].candidate = key[2]
+        elif entry := _VERSION.fullmatch(line):
+            version = entry[2]
+            blocks[-1].versions.setdefault(version, [])
+        elif (origin := _FROM.fullmatch(line)) and version:
+            blocks[-1].versions[version].append((origin[1].rstrip("/"), origin[2] or ""))
+        else:
+            unparsed.add("pending", line)
+    return blocks

@@ -1,0 +1,96 @@
+"""Containers and images, of podman, docker and crictl."""
+
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from ...models.facts import Container, Image
+from .sections import Unparsed, clip, fields
+
+
+def containers(engine: str, lines: Iterable[str], unparsed: Unparsed) -> list[Container]:
+    """Lines `NAME IMAGE IMAGE-ID STATE`, separated by tabs."""
+    found = []
+    for line in lines:
+        parts = fields(line, 4)
+        if parts:
+            name, image, image_id, state = map(clip, parts)
+            found.append(
+                Container(engine=engine, name=name, image=image, image_id=image_id, state=state)
+            )
+        else:
+            unparsed.add(f"containers_{engine}", line)
+    return found
+
+
+def images(engine: str, lines: Iterable[str], unparsed: Unparsed) -> list[Image]:
+    """Lines `NAME ID`, separated by a tab."""
+    found = []
+    for line in lines:
+        parts = fields(line, 2)
+        if parts:
+            found.append(Image(engine=engine, name=clip(parts[0]), image_id=clip(parts[1])))
+        else:
+            unparsed.add(f"images_{engine}", line)
+    return found
+
+
+class _Named(msgspec.Struct):
+    name: str = ""
+
+
+class _ImageRef(msgspec.Struct):
+    image: str = ""
+
+
+class _CriContainer(msgspec.Struct, rename="camel"):
+    metadata: _Named = msgspec.field(default_factory=_Named)
+    image: _ImageRef = msgspec.field(default_factory=_ImageRef)
+    image_ref: str = ""
+    state: str = ""
+
+
+class _CriContainers(msgspec.Struct):
+    containers: list[_CriContainer] = []
+
+
+class _CriImage(msgspec.Struct, rename="camel"):
+    id: str = ""
+    repo_tags: list[str] = []
+
+
+class _CriImages(msgspec.Struct):
+    images: list[_CriImage] = []
+
+
+def cri_containers(lines: Sequence[str], unparsed: Unparsed) -> list[Container]:
+    """`crictl ps --all --output json`."""
+    try:
+        found = msgspec.json.decode("\n".join(lines), type=_CriContainers)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        unparsed.add("containers_crictl", "".join(lines))
+        return []
+    return [
+        Container(
+            engine="crictl",
+            name=clip(one.metadata.name),
+            image=clip(one.image.image),
+            image_id=clip(one.image_ref),
+            state=clip(one.state.removeprefix("CONTAINER_").lower()),
+        )
+        for one in found.containers
+    ]
+
+
+def cri_images(lines: Sequence[str], unparsed: Unparsed) -> list[Image]:
+    """`crictl images --output json`."""
+    try:
+        found = msgspec.json.decode("\n".join(lines), type=_CriImages)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        unparsed.add("images_crictl", "".join(lines))
+        return []
+    return [
+        Image(engine="crictl", name=clip(tag), image_id=clip(image.id))
+        for image in found.images
+        for tag in image.repo_tags or ["<none>"]
+    ]

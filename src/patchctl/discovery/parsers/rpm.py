@@ -1,0 +1,247 @@
+"""rpm's packages and dnf's (or yum's) repositories, updates and advisories."""
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from msgspec import structs
+
+from ...models.facts import Package, PendingUpdate, Repository
+from .grammar import is_rpm_module, is_rpm_name, is_rpm_part, is_rpm_version
+from .sections import Unparsed, clip, fields, number
+
+# Keys that rpm keeps as packages.
+_KEYS = "gpg-pubkey"
+# What dnf's needs-restarting plugin lists in NEED_REBOOT.
+NEED_REBOOT = frozenset(
+    {"kernel", "kernel-core", "kernel-rt", "kernel-rt-core", "glibc", "linux-firmware", "systemd"}
+    | {"dbus", "dbus-broker", "dbus-daemon", "microcode_ctl"}
+)
+_SOURCE = re.compile(r"(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm")
+_NEVRA = re.compile(r"(.+)-((?:[0-9]+:)?[^-]+-[^-]+)\.([A-Za-z0-9_]+)")
+
+
+@dataclass(frozen=True)
+class Installed:
+    """`times`: package name -> when its newest installation happened, epoch seconds."""
+
+    packages: tuple[Package, ...]
+    times: Mapping[str, int]
+
+
+def packages(
+    lines: Iterable[str],
+    user_installed: Iterable[str],
+    holds: Iterable[str],
+    unparsed: Unparsed,
+) -> Installed:
+    """Lines `NAME EPOCH VERSION RELEASE ARCH SOURCERPM INSTALLTIME MODULE`, separated by tabs."""
+    chosen = frozenset(user_installed)
+    locked = tuple(holds)
+    found: list[Package] = []
+    times: dict[str, int] = {}
+    for line in lines:
+        parts = fields(line, 8)
+        if parts and parts[0] == _KEYS:
+            continue
+        package = _package(parts) if parts else None
+        if parts is None or package is None:
+            unparsed.add("packages", line)
+            continue
+        auto = bool(chosen) and f"{package.name}.{package.arch}" not in chosen
+        held = any(_locks(lock, package) for lock in locked)
+        found.append(structs.replace(package, auto=auto, held=held))
+        times[package.name] = max(times.get(package.name, 0), number(parts[6]) or 0)
+    return Installed(tuple(sorted(found, key=lambda it: (it.name, it.arch, it.version))), times)
+
+
+def _package(parts: Sequence[str]) -> Package | None:
+    name, epoch, version, release, arch, source_rpm, _, module = parts
+    if not (is_rpm_name(name, arch) and is_rpm_part(version) and is_rpm_part(release)):
+        return None
+    full = f"{version}-{release}"
+    if epoch not in ("", "(none)", "0"):
+        full = f"{epoch}:{full}"
+    source = _SOURCE.fullmatch(source_rpm)
+    if not is_rpm_version(full):
+        return None
+    if source and not (is_rpm_name(source[1], "src") and is_rpm_version(source[2])):
+        return None
+    return Package(
+        name=name,
+        version=full,
+        arch=arch,
+        source=source[1] if source else "",
+        source_version=source[2] if source else "",
+        module=module if is_rpm_module(module) else "",
+    )
+
+
+def _locks(lock: str, package: Package) -> bool:
+    """versionlock's entries: `NAME-EPOCH:VERSION-RELEASE.*`, an excluded one with `!` before."""
+    pattern = lock.strip().lstrip("!")
+    return pattern == package.name or pattern.startswith(
+        (f"{package.name}-0:{package.version}.", f"{package.name}-{package.version}.")
+    )
+
+
+# --- repositories -------------------------------------------------------------------------------
+
+_ENTRY = re.compile(r"(Repo-[A-Za-z-]+|Updated|Total packages) *: *(.*)")
+
+
+def repositories(
+    lines: Iterable[str], settings: Iterable[str], unparsed: Unparsed
+) -> tuple[Repository, ...]:
+    """`dnf repolist -v` and the `gpgcheck` lines of the `.repo` files."""
+    checked = _gpg_checked(settings)
+    found: list[dict[str, str]] = []
+    for line in lines:
+        entry = _ENTRY.fullmatch(line.strip())
+        if entry is None:
+            # Continued values, plugin chatter: only what stands inside an entry would matter.
+            if found and not line.startswith((" ", "Loaded plugins", "DNF version", "YUM version")):
+                unparsed.add("repositories", line)
+        elif entry[1] == "Repo-id":
+            found.append({"Repo-id": entry[2]})
+        elif found:
+            found[-1].setdefault(entry[1], entry[2])
+    return tuple(_repository(entry, checked) for entry in found)
+
+
+def _repository(entry: Mapping[str, str], checked: Mapping[str, bool]) -> Repository:
+    # yum appends the release and architecture: `base/7/x86_64`.
+    name = clip(entry["Repo-id"]).partition("/")[0]
+    uri = entry.get("Repo-baseurl") or entry.get("Repo-metalink") or entry.get("Repo-mirrors") or ""
+    revision = number(entry.get("Repo-revision", "")) or 0
+    return Repository(
+        uri=clip(uri.split(" ")[0].rstrip(",")),
+        origin=name,
+        label=clip(entry.get("Repo-name", "")),
+        # createrepo's revision is the time in seconds unless somebody chose another one.
+        dated=revision if 10**9 < revision < 10**10 else 0,
+        trusted=checked.get(name, checked.get("main", False)),
+    )
+
+
+def _gpg_checked(lines: Iterable[str]) -> dict[str, bool]:
+    found = {}
+    section = ""
+    for line in lines:
+        text = line.strip()
+        if text.startswith("[") and text.endswith("]"):
+            section = text[1:-1]
+        key, equals, value = text.partition("=")
+        if equals and key.strip() == "gpgcheck":
+            found[section] = value.strip().lower() in ("1", "yes", "true", "on")
+    return found
+
+
+# --- pending updates ----------------------------------------------------------------------------
+
+# What dnf prints between the lists, in the C locale.
+_CHATTER = re.compile(r"(Last metadata expiration check|Security: |Updating |Loaded plugins|\s*\*)")
+_OBSOLETES = "Obsoleting "
+
+
+def pending(
+    lines: Iterable[str],
+    installed: Sequence[Package],
+    advisories: Mapping[tuple[str, str, str], tuple[str, ...]],
+    known: Sequence[Repository],
+    unparsed: Unparsed,
+) -> tuple[PendingUpdate, ...]:
+    """Lines `NAME.ARCH VERSION REPOSITORY` of `dnf check-update`."""
+    newest = {(package.name, package.arch): package.version for package in installed}
+    labels = {repository.origin: repository.label for repository in known}
+    found = {}
+    for line in _joined(lines):
+        if line.startswith(_OBSOLETES):
+            break
+        words = line.split()
+        update = _update(words, newest, advisories, labels) if len(words) == 3 else None
+        if update is not None:
+            found[update.name, update.arch] = update
+        elif not _CHATTER.match(line):
+            unparsed.add("pending", line)
+    return tuple(found[key] for key in sorted(found))
+
+
+def _joined(lines: Iterable[str]) -> list[str]:
+    """yum breaks long rows; what follows is indented."""
+    rows: list[str] = []
+    for line in lines:
+        if line.startswith(" ") and rows and len(rows[-1].split()) < 3:
+            rows[-1] = f"{rows[-1]} {line.strip()}"
+        else:
+            rows.append(line)
+    return rows
+
+
+def _update(
+    words: Sequence[str],
+    newest: Mapping[tuple[str, str], str],
+    advisories: Mapping[tuple[str, str, str], tuple[str, ...]],
+    labels: Mapping[str, str],
+) -> PendingUpdate | None:
+    name, _, arch = words[0].rpartition(".")
+    version = words[1].removeprefix("0:")
+    if not (is_rpm_name(name, arch) and is_rpm_version(version)):
+        return None
+    # noarch <-> arch changes happen; then any installed architecture counts.
+    present = newest.get((name, arch)) or next(
+        (have for (other, _), have in newest.items() if other == name), None
+    )
+    if present is None:
+        return None
+    security = advisories.get((name, version, arch), ())
+    return PendingUpdate(
+        name=name,
+        arch=arch,
+        installed=present,
+        candidate=version,
+        origin=clip(words[2]),
+        label=labels.get(words[2], ""),
+        security=bool(security),
+        advisories=security,
+    )
+
+
+def advisories(
+    lines: Iterable[str], unparsed: Unparsed
+) -> dict[tuple[str, str, str], tuple[str, ...]]:
+    """(name, version, arch) -> security advisories, of `dnf updateinfo list`.
+
+    dnf 4 and yum: `ID SEVERITY/Sec. NEVRA`; dnf 5: `ID security SEVERITY NEVRA DATE TIME`.
+    """
+    found: dict[tuple[str, str, str], list[str]] = {}
+    for line in lines:
+        words = line.split()
+        package = _advised(words)
+        if package is None:
+            if not _CHATTER.match(line) and words[:1] not in (["Name"], ["updateinfo"]):
+                unparsed.add("advisories", line)
+        elif _is_security(words):
+            found.setdefault(package, []).append(clip(words[0]))
+    return {package: tuple(sorted(set(names))) for package, names in found.items()}
+
+
+def _advised(words: Sequence[str]) -> tuple[str, str, str] | None:
+    if len(words) < 3:
+        return None
+    found = _NEVRA.fullmatch(words[3] if len(words) >= 5 else words[2])
+    if found is None:
+        return None
+    name, version, arch = found[1], found[2].removeprefix("0:"), found[3]
+    if not (is_rpm_name(name, arch) and is_rpm_version(version)):
+        return None
+    return name, version, arch
+
+
+def _is_security(words: Sequence[str]) -> bool:
+    return words[1] == "security" or words[1].endswith("/Sec.")
+
+
+def wants_reboot(times: Mapping[str, int], booted: int) -> Collection[str]:
+    """Packages that were installed after the boot and take effect only by another one."""
+    return sorted(name for name in NEED_REBOOT if booted and times.get(name, 0) > booted)

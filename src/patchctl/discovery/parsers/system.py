@@ -1,0 +1,143 @@
+"""os-release, file systems, processes on deleted files, kernels, and who the host is."""
+
+import re
+import shlex
+from collections.abc import Iterable, Sequence
+
+from ...models.facts import FileSystem, OsRelease, StaleProcess
+from .sections import Unparsed, clip, fields, number
+
+FILES_MAX = 50
+
+
+def os_release(lines: Iterable[str], unparsed: Unparsed) -> OsRelease:
+    """os-release(5): shell assignments, of which only quotes and backslashes mean something."""
+    found: dict[str, str] = {}
+    for line in lines:
+        key, equals, value = line.strip().partition("=")
+        if key.startswith("#"):
+            continue
+        try:
+            words = shlex.split(value)
+        except ValueError:
+            words = []
+        if not equals or not re.fullmatch(r"[A-Z0-9_]+", key) or (value and len(words) != 1):
+            unparsed.add("os", line)
+        else:
+            found[key] = clip(words[0]) if words else ""
+    return OsRelease(
+        id=found.get("ID", ""),
+        version_id=found.get("VERSION_ID", ""),
+        codename=found.get("VERSION_CODENAME", ""),
+        pretty_name=found.get("PRETTY_NAME", ""),
+        id_like=tuple(found.get("ID_LIKE", "").split()),
+    )
+
+
+_DF = re.compile(r"\S.*?\s+(\d+|-)\s+(\d+|-)\s+(-?\d+|-)\s+(?:\d+%|-)\s+(/.*)")
+
+
+def file_systems(
+    lines: Iterable[str], mounts: Iterable[str], unparsed: Unparsed
+) -> tuple[FileSystem, ...]:
+    """`df -Pk` and `df -Pi`, one after the other, and lines `MOUNT KIND`."""
+    kinds = {}
+    for line in mounts:
+        parts = fields(line, 2)
+        if parts:
+            kinds[parts[0]] = parts[1]
+        else:
+            unparsed.add("mounts", line)
+    size: dict[str, tuple[int, int]] = {}
+    inodes: dict[str, int] = {}
+    in_inodes = False
+    for line in lines:
+        if line.startswith("Filesystem"):
+            in_inodes = "Inodes" in line
+            continue
+        entry = _DF.fullmatch(line)
+        if entry is None:
+            unparsed.add("filesystems", line)
+        elif in_inodes:
+            inodes[entry[4]] = _amount(entry[3])
+        else:
+            size[entry[4]] = (_amount(entry[1]), _amount(entry[3]))
+    return tuple(
+        FileSystem(
+            mount=clip(mount),
+            kind=clip(kinds.get(mount, "")),
+            size_kib=size[mount][0],
+            free_kib=size[mount][1],
+            free_inodes=inodes.get(mount, 0),
+        )
+        for mount in sorted(size)
+    )
+
+
+def _amount(text: str) -> int:
+    return number(text) or 0
+
+
+def stale(
+    lines: Iterable[str], processes: Iterable[str], unparsed: Unparsed
+) -> tuple[StaleProcess, ...]:
+    """Lines `PID FILE`, and `PID COMMAND CGROUP` for the same processes."""
+    files: dict[int, set[str]] = {}
+    for line in lines:
+        pid_text, _, path = line.partition("\t")
+        pid = number(pid_text)
+        if pid is None or not path:
+            unparsed.add("stale", line)
+        else:
+            files.setdefault(pid, set()).add(clip(path))
+    found = {}
+    for line in processes:
+        parts = fields(line, 3)
+        pid = number(parts[0]) if parts else None
+        if parts is None or pid is None:
+            unparsed.add("stale_processes", line)
+        elif pid in files:
+            found[pid] = StaleProcess(
+                pid=pid,
+                command=clip(parts[1]),
+                unit=_unit(parts[2]),
+                files=tuple(sorted(files[pid])[:FILES_MAX]),
+            )
+    return tuple(found[pid] for pid in sorted(found))
+
+
+def _unit(cgroup: str) -> str:
+    """The innermost service or scope of a line of /proc/PID/cgroup (cgroups(7))."""
+    path = cgroup.split(":", 2)[-1]
+    units = [part for part in path.split("/") if part.endswith((".service", ".scope"))]
+    return clip(units[-1]) if units else ""
+
+
+def identity(lines: Iterable[str], section: str, unparsed: Unparsed) -> dict[str, str]:
+    """Lines `KEY VALUE`, separated by one tab."""
+    found = {}
+    for line in lines:
+        key, tab, value = line.partition("\t")
+        if tab and key not in found:
+            found[key] = clip(value)
+        else:
+            unparsed.add(section, line)
+    return found
+
+
+def newest_kernel(kernels: Sequence[str]) -> str:
+    """The highest by natural order: digits compare as numbers. "" where there is none."""
+    return max(kernels, key=_natural, default="")
+
+
+def _natural(text: str) -> list[tuple[int, int, str]]:
+    return [
+        (1, int(part), "") if part.isdigit() and part.isascii() else (0, 0, part)
+        for part in re.findall(r"[0-9]{1,18}|[^0-9]+", text)
+    ]
+
+
+def start_of_pid1(stat: str) -> int:
+    """Field 22 of /proc/1/stat, in clock ticks; 0 unknown. Names may hold spaces and brackets."""
+    rest = stat.rpartition(")")[2].split()
+    return (number(rest[19]) or 0) if len(rest) > 19 else 0

@@ -1,0 +1,42 @@
+"""Units, as systemctl shows them."""
+
+import re
+from collections.abc import Iterable
+
+from ...models.facts import Service
+from .sections import Unparsed, fields
+
+# systemd.unit(5): the characters of a unit's name.
+_UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}\.[a-z]+")
+_STATE = re.compile(r"[a-z-]{0,40}")
+
+
+def services(
+    lines: Iterable[str], unparsed: Unparsed, section: str = "units"
+) -> tuple[Service, ...]:
+    """Lines `UNIT ACTIVE SUB ENABLED`, separated by tabs."""
+    found = {}
+    for line in lines:
+        parts = fields(line, 4)
+        if parts and _UNIT.fullmatch(parts[0]) and all(map(_STATE.fullmatch, parts[1:])):
+            name, active, sub, enabled = parts
+            found[name] = Service(name=name, active=active, sub=sub, enabled=enabled)
+        else:
+            unparsed.add(section, line)
+    return tuple(found[name] for name in sorted(found))
+
+
+def failed(lines: Iterable[str], unparsed: Unparsed) -> tuple[str, ...]:
+    """Names of failed units of every kind."""
+    found = set()
+    for line in lines:
+        if _UNIT.fullmatch(line.strip()):
+            found.add(line.strip())
+        else:
+            unparsed.add("failed", line)
+    return tuple(sorted(found))
+
+
+def states(lines: Iterable[str], unparsed: Unparsed) -> dict[str, Service]:
+    """Lines as those of `services`, by unit."""
+    return {service.name: service for service in services(lines, unparsed, section="timers")}
