@@ -1,0 +1,15 @@
+# shellcheck shell=sh
+# Starts the transaction once, detached, and attaches to it; asked again, attaches again.
+
+main() {
+  read_input "${PATCHCTL_INPUT:-}"
+  need_transaction
+  if [ "$(job_state apply)" != "done" ]; then
+    need_claim
+    if [ -f "$tx/undo/started" ]; then refuse "this transaction was undone already"; fi
+    start_once apply
+  fi
+  attach apply
+}
+
+main "$@" </dev/null

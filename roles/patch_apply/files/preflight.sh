@@ -1,0 +1,88 @@
+# shellcheck shell=sh
+# Is this the host of the plan, and may it be changed now? Changes nothing but the claim, last.
+# shellcheck disable=SC2154  # set by read_input
+
+check_identity() {
+  if [ -z "$machine_id" ]; then
+    check identity note "the plan knows no machine-id of this host"
+    return
+  fi
+  found_id=$(cat /etc/machine-id 2>/dev/null)
+  if [ "$found_id" = "$machine_id" ]; then
+    check identity ok "machine-id is the plan's"
+  else
+    check identity failed "another machine than planned (machine-id $(plain "$found_id")); discover it again"
+  fi
+}
+
+check_clock() {
+  skew=$(($(now) - sent_at))
+  if [ "$skew" -lt 0 ]; then skew=$((0 - skew)); fi
+  if [ "$skew" -gt 86400 ]; then
+    check clock failed "the clock is $skew s away from the controller's"
+  elif [ "$skew" -gt 300 ]; then
+    check clock note "the clock is $skew s away from the controller's"
+  else
+    check clock ok ""
+  fi
+}
+
+check_shutdown() {
+  if [ -e /run/systemd/shutdown/scheduled ]; then
+    check shutdown failed "a shutdown is scheduled on the host"
+  elif with_systemctl && [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]; then
+    check shutdown failed "the host is shutting down"
+  elif reboot_wanted; then
+    check shutdown note "the host waits for a reboot since before this run"
+  else
+    check shutdown ok ""
+  fi
+}
+
+check_other_transaction() {
+  busy=$(running_job)
+  if [ -n "$busy" ] && [ "${busy% *}" != "$transaction" ]; then
+    check transaction failed "transaction ${busy% *} (${busy#* }) runs on this host"
+  fi
+}
+
+claim_host() {
+  lock_claim
+  if take_claim; then
+    check claim ok "run $run, fence $fence"
+    if [ -f "$BASE/updaters" ] && [ "$updaters" != hold-for-run ]; then release_updaters; fi
+    hold_updaters
+  else
+    check claim failed "$claim_refusal"
+  fi
+  unlock_claim
+}
+
+main() {
+  read_input "${PATCHCTL_INPUT:-}"
+  need_base
+  check_manager
+  own_folder "$tx" || refuse "$tx is not a folder of root alone"
+  if [ -f "$tx/apply/started" ]; then
+    check transaction note "this transaction was begun before"
+    claim_host
+    say_state
+    conclude
+    return
+  fi
+  check_identity
+  check_clock
+  check_shutdown
+  check_other_transaction
+  check_no_package_operation
+  look
+  check_versions
+  check_space
+  check_updaters
+  if [ -z "$failures" ]; then claim_host; fi
+  say_state
+  conclude
+  if [ -n "$failures" ] && [ ! -f "$tx/created" ]; then rm -rf "$tx"; fi
+}
+
+main "$@" </dev/null

@@ -1,0 +1,14 @@
+# shellcheck shell=sh
+# Restarts the services that run on replaced files, detached, and says what still does.
+
+main() {
+  read_input "${PATCHCTL_INPUT:-}"
+  need_transaction
+  if [ "$(job_state restart)" != "done" ]; then
+    need_claim
+    start_once restart
+  fi
+  attach restart
+}
+
+main "$@" </dev/null

@@ -1,0 +1,119 @@
+# shellcheck shell=sh
+# Work that outlives the connection: a script in the transaction's folder, started detached once,
+# attached to ever after. Needs lib.sh.
+# shellcheck disable=SC2154  # set by read_input
+#
+# TRANSACTION/JOB/started  a line for each start       TRANSACTION/JOB/result  the answer, whole
+# TRANSACTION/JOB/script   what runs                    TRANSACTION/JOB/log     what it printed
+# BASE/lock is held by the job's shell while it lives, BASE/running says whose it is. The kernel
+# drops the lock when the shell dies, whatever it died of, so "running" is never a guess.
+
+lock_is_held() {
+  [ -f "$BASE/lock" ] || return 1
+  ! flock -n "$BASE/lock" true
+}
+
+running_job() { # prints `TRANSACTION JOB` of what runs now, nothing otherwise
+  if lock_is_held; then
+    cat "$BASE/running" 2>/dev/null || printf 'unknown unknown'
+  fi
+}
+
+job_state() { # JOB: prints none|running|done|interrupted
+  if [ -f "$tx/$1/result" ]; then
+    echo "done"
+  elif [ "$(running_job)" = "$transaction $1" ]; then
+    echo running
+  elif [ -f "$tx/$1/result" ]; then # it ended between the two looks
+    echo "done"
+  elif [ -f "$tx/$1/started" ]; then
+    echo interrupted
+  else
+    echo none
+  fi
+}
+
+has_systemd() { [ -d /run/systemd/system ] && have systemd-run; }
+
+# PATCHCTL_CARRIED is the text of the script that is to run, sent beside this one.
+launch() { # JOB
+  launch_folder=$tx/$1
+  own_folder "$launch_folder" || refuse "$launch_folder is not a folder of root alone"
+  printf '%s\n' "${PATCHCTL_CARRIED:?}" | keep "$launch_folder/script"
+  now >>"$launch_folder/started"
+  sync "$launch_folder/started" 2>/dev/null || sync
+  set -- /bin/sh "$launch_folder/script" "$1" "$transaction"
+  if has_systemd; then
+    # KillMode=mixed and the long stop: at a shutdown systemd waits for the package manager
+    # instead of killing it between unpacking and configuring.
+    launch_unit="patchctl-$transaction-$3"
+    systemd-run --quiet --collect --no-block --unit="$launch_unit" \
+      -p KillMode=mixed -p TimeoutStopSec=900 "$@" >/dev/null 2>&1 </dev/null \
+      || systemd-run --quiet --no-block --unit="$launch_unit" \
+        -p KillMode=mixed -p TimeoutStopSec=900 "$@" >/dev/null 2>&1 </dev/null \
+      || systemctl is-active --quiet "$launch_unit"
+  else
+    setsid "$@" >/dev/null 2>&1 </dev/null &
+  fi
+}
+
+# Waits until the job's shell holds the lock (or has ended), so that nobody who looks next takes a
+# job that is about to start for one that was interrupted.
+await_start() { # JOB
+  await_tries=0
+  while [ "$(job_state "$1")" = interrupted ] && [ "$await_tries" -lt 30 ]; do
+    nap
+    await_tries=$((await_tries + 1))
+  done
+}
+
+STARTS_MAX=3
+
+start_once() { # JOB: starts it, or starts it again to repair what was interrupted
+  exec 7>>"$BASE/start.lock"
+  flock -w 20 7 || refuse "another patchctl starts a transaction on this host; try again"
+  case $(job_state "$1") in
+    done | running) ;;
+    *)
+      start_other=$(running_job)
+      if [ -n "$start_other" ]; then
+        refuse "transaction ${start_other% *} (${start_other#* }) runs on this host; wait for its end"
+      fi
+      if [ -f "$tx/$1/started" ] && [ "$(grep -c . "$tx/$1/started")" -ge "$STARTS_MAX" ]; then
+        {
+          say log "see $tx/$1/log on the host"
+          answer failed "the transaction was interrupted $STARTS_MAX times and is not tried again"
+        } | keep "$tx/$1/result"
+      else
+        launch "$1" 7>&- || refuse "the transaction could not be started on the host (systemd-run failed)"
+        await_start "$1"
+      fi
+      ;;
+  esac
+  exec 7>&-
+}
+
+attach() { # JOB: prints the recorded result, or says that it still runs
+  attach_end=$(($(now) + attach))
+  while :; do
+    attach_state=$(job_state "$1")
+    case $attach_state in
+      done)
+        cat "$tx/$1/result"
+        return
+        ;;
+      interrupted | none)
+        say job "$1 interrupted"
+        answer running "the transaction was interrupted on the host; the next call repairs it"
+        return
+        ;;
+    esac
+    if [ "$(now)" -ge "$attach_end" ]; then
+      say job "$1 running"
+      say progress "$(tail -n 1 "$tx/$1/log" 2>/dev/null)"
+      answer running
+      return
+    fi
+    nap
+  done
+}

@@ -1,0 +1,62 @@
+# shellcheck shell=sh
+# What patchctl keeps on this host, or away with it.
+
+list_kept() {
+  read_claim
+  if [ "$claim_state" != none ]; then
+    say claim "$claim_state $claim_run $claim_fence $claim_since ${claim_transaction:--}"
+  fi
+  if [ -f "$BASE/updaters" ]; then
+    while read -r unit; do say held "$unit"; done <"$BASE/updaters"
+  fi
+  busy=$(running_job)
+  if [ -n "$busy" ]; then say running "$busy"; fi
+  for folder in "$BASE"/*/; do
+    folder=${folder%/}
+    if [ ! -f "$folder/created" ] || [ -h "$folder" ]; then continue; fi
+    read -r created <"$folder/created"
+    kib=$(du -sk "$folder" 2>/dev/null | cut -f 1)
+    say transaction "${folder##*/} $created ${kib:-0} $(outcome_of "$folder")"
+  done
+}
+
+outcome_of() { # FOLDER
+  for part in undo apply; do
+    if [ -f "$1/$part/result" ]; then
+      printf '%s-%s' "$part" "$(sed -n 's/^answer //p' "$1/$part/result" | tail -n 1)"
+      return
+    elif [ -f "$1/$part/started" ]; then
+      printf '%s-unfinished' "$part"
+      return
+    fi
+  done
+  if [ -f "$1/prepared" ]; then printf prepared; else printf begun; fi
+}
+
+clean() {
+  busy=$(running_job)
+  if [ -n "$busy" ]; then refuse "transaction ${busy% *} (${busy#* }) runs on this host; wait for its end"; fi
+  list_kept
+  release_updaters
+  rm -rf "$BASE"
+  answer ok
+}
+
+main() { # show|clean
+  [ "$(id -u)" = 0 ] || refuse "not root on the host; become must give root"
+  if [ ! -e "$BASE" ] && [ ! -h "$BASE" ]; then
+    answer ok
+    return
+  fi
+  need_base
+  case $1 in
+    show)
+      list_kept
+      answer ok
+      ;;
+    clean) clean ;;
+    *) refuse "unknown word $1" ;;
+  esac
+}
+
+main "$@" </dev/null
