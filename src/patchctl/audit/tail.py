@@ -46,7 +46,8 @@ def place(
 def find(folder: Path, file_records: int, head: tuple[int, str], journal: JournalSource) -> Place:
     """The end of the log: the head that the database remembers, or what a crash left behind it.
 
-    Debris behind the last good record is cut. Raises IntegrityError where the log lacks what it had, or has what the journal has not.
+    Debris behind the last good record is cut. Raises IntegrityError where the log lacks what it
+    had, or has what the journal has not.
     """
     found = _behind_head(folder, file_records, head)
     while (further := _adopt(folder, file_records, found, journal)) != found:
