@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...models.base import Model
+from ..clock import now_ms
 
 
 class Connection(Model):
@@ -76,7 +77,8 @@ class Answer:
 
     `reason` is one line in plain words where the status is not ok. `output` is what the host's
     script printed ("" if none), at most 64 MiB, and hostile; it may be there with status failed.
-    `rc` is the script's exit code (255 without one). `elapsed_ms` counts from the run's start.
+    `rc` is the script's exit code (255 without one). `elapsed_ms` is what the task took on this
+    host. `at_ms`: when the answer came in, epoch milliseconds UTC.
     """
 
     job: str
@@ -86,6 +88,7 @@ class Answer:
     rc: int = 255
     output: str = field(default="", repr=False)
     elapsed_ms: int = 0
+    at_ms: int = field(default_factory=now_ms, compare=False)
 
 
 @dataclass(frozen=True, kw_only=True)

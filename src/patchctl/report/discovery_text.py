@@ -1,0 +1,285 @@
+"""What a discovery found, for a person and for scripts. Pure: models to lines and builtins.
+
+What came from hosts is in these lines as it is: the caller cleans them before a terminal.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ..models.facts import HostFacts, PendingUpdate
+from ..models.snapshot import HostResult, HostStatus, Snapshot
+
+# Up to so many hosts each one is told; of more only the failing ones and every twentieth part.
+_TELL_ALL = 40
+_LIST_MAX = 12
+
+
+def summary(snapshot: Snapshot) -> dict[str, Any]:
+    """`discover -o json`. What only a host that answered can tell is null for the others."""
+    return {
+        "snapshot": snapshot.id,
+        "taken": snapshot.taken,
+        "elapsed_s": round(snapshot.elapsed_ms / 1000, 1),
+        "ok": _count(snapshot, HostStatus.OK),
+        "unreachable": _count(snapshot, HostStatus.UNREACHABLE),
+        "failed": _count(snapshot, HostStatus.FAILED),
+        "hosts": [_host(host) for host in snapshot.hosts],
+    }
+
+
+def _count(snapshot: Snapshot, status: HostStatus) -> int:
+    return sum(host.status is status for host in snapshot.hosts)
+
+
+def _host(host: HostResult) -> dict[str, Any]:
+    facts = host.facts
+    known: dict[str, Any] = {
+        "os": None,
+        "manager": None,
+        "kernel_running": None,
+        "packages": None,
+        "pending": None,
+        "pending_security": None,
+        "reboot_required": None,
+        "failed_units": None,
+        "stale_processes": None,
+        "competing_updaters": None,
+        "containers": None,
+        "clock_skew_s": None,
+        "lists_updated": None,
+        "notes": None,
+        "unparsed": None,
+    }
+    if facts is not None:
+        known |= _facts(facts)
+    return {
+        "name": host.name,
+        "status": host.status.value,
+        "reason": host.reason,
+        **known,
+        "elapsed_s": round(host.elapsed_ms / 1000, 1),
+    }
+
+
+def _facts(facts: HostFacts) -> dict[str, Any]:
+    return {
+        "os": {
+            "id": facts.os.id,
+            "version_id": facts.os.version_id,
+            "pretty_name": facts.os.pretty_name,
+        },
+        "manager": facts.manager.value,
+        "kernel_running": facts.kernel.running,
+        "packages": len(facts.packages),
+        "pending": len(facts.pending),
+        "pending_security": _security(facts),
+        "reboot_required": facts.reboot_required,
+        "failed_units": list(facts.failed_units),
+        "stale_processes": len(facts.stale_processes),
+        "competing_updaters": [
+            {"name": one.name, "state": one.state} for one in facts.competing_updaters
+        ],
+        "containers": len(facts.containers),
+        "clock_skew_s": facts.clock_skew_s,
+        "lists_updated": facts.lists_updated,
+        "notes": list(facts.notes),
+        "unparsed": len(facts.unparsed),
+    }
+
+
+def _security(facts: HostFacts) -> int:
+    return sum(update.security for update in facts.pending)
+
+
+HEADER = ("HOST", "STATUS", "SYSTEM", "PACKAGES", "PENDING", "SECURITY", "REBOOT", "REMARKS")
+
+
+def rows(snapshot: Snapshot) -> list[Sequence[str]]:
+    """One row a host, below HEADER."""
+    return [_row(host) for host in snapshot.hosts]
+
+
+def _row(host: HostResult) -> Sequence[str]:
+    facts = host.facts
+    if facts is None:
+        return (host.name, host.status.value, "-", "-", "-", "-", "-", host.reason)
+    return (
+        host.name,
+        host.status.value,
+        system(facts),
+        str(len(facts.packages)),
+        str(len(facts.pending)),
+        str(_security(facts)),
+        "yes" if facts.reboot_required else "no",
+        "; ".join(remarks(facts)),
+    )
+
+
+def system(facts: HostFacts) -> str:
+    """`debian 12`."""
+    return f"{facts.os.id} {facts.os.version_id}".strip() or "unknown"
+
+
+def remarks(facts: HostFacts) -> list[str]:
+    """What an operator should know before this host is patched."""
+    found = []
+    if facts.failed_units:
+        found.append(f"failed units: {_few(facts.failed_units)}")
+    if facts.stale_processes:
+        found.append(f"{len(facts.stale_processes)} processes on replaced files")
+    found += [
+        f"{one.name} {one.state}"
+        for one in facts.competing_updaters
+        if one.state in ("enabled", "running")
+    ]
+    if facts.package_lock_held:
+        found.append("a package operation is running")
+    if facts.clock_skew_s is not None and abs(facts.clock_skew_s) > 60:
+        found.append(f"clock is off by {facts.clock_skew_s} s")
+    if facts.notes:
+        found.append(_few(facts.notes, 1))
+    if facts.unparsed:
+        found.append(f"{len(facts.unparsed)} lines not understood")
+    return found
+
+
+def _few(names: Sequence[str], limit: int = 3) -> str:
+    more = f" and {len(names) - limit} more" if len(names) > limit else ""
+    return ", ".join(names[:limit]) + more
+
+
+def closing(snapshot: Snapshot) -> str:
+    """`6 hosts in 3.1 s: 5 ok, 1 unreachable; snapshot …`."""
+    counts = [
+        f"{count} {status.value}"
+        for status in HostStatus
+        if (count := _count(snapshot, status)) or status is HostStatus.OK
+    ]
+    return (
+        f"{len(snapshot.hosts)} hosts in {snapshot.elapsed_ms / 1000:.1f} s: {', '.join(counts)};"
+        f" snapshot {snapshot.id}"
+    )
+
+
+class Narrator:
+    """Tells progress to `say`: every host of a small fleet, milestones of a large one."""
+
+    def __init__(self, say: Callable[[str], None]) -> None:
+        self._say = say
+
+    def __call__(self, done: int, total: int, result: HostResult) -> None:
+        """One host is done."""
+        milestone = done == total or done % max(1, total // 20) == 0
+        if total <= _TELL_ALL or result.status is not HostStatus.OK:
+            self._say(f"[{done}/{total}] {result.name}: {_told(result)}")
+        elif milestone:
+            self._say(f"[{done}/{total}] hosts discovered")
+
+
+def _told(result: HostResult) -> str:
+    facts = result.facts
+    if facts is None:
+        return f"{result.status.value}: {result.reason}"
+    return (
+        f"{system(facts)}, {len(facts.packages)} packages, {len(facts.pending)} pending"
+        f" ({_security(facts)} security)"
+    )
+
+
+# --- one host -----------------------------------------------------------------------------------
+
+
+def details(facts: HostFacts) -> list[tuple[str, str]]:
+    """Everything but the package list, as (what, value) rows."""
+    return [
+        *_who(facts),
+        *_updates(facts),
+        *_running(facts),
+        *_many("file system", (_space(one) for one in facts.file_systems)),
+        *_many("container", (f"{one.name} {one.image} {one.state}" for one in facts.containers)),
+        *_many("image", (f"{one.engine} {one.name}" for one in facts.images)),
+        *_many("note", facts.notes),
+        *_many("not understood", (f"{one.section}: {one.line}" for one in facts.unparsed)),
+    ]
+
+
+def _who(facts: HostFacts) -> list[tuple[str, str]]:
+    skew = "unknown" if facts.clock_skew_s is None else f"{facts.clock_skew_s} s"
+    kernels = ", ".join(facts.kernel.installed) or "none"
+    return [
+        ("system", facts.os.pretty_name or system(facts)),
+        ("architecture", facts.architecture),
+        ("hostname", facts.hostname),
+        ("machine id", facts.machine_id),
+        ("virtualization", facts.virtualization),
+        ("init", facts.init),
+        (
+            "kernel running",
+            facts.kernel.running + ("" if facts.kernel.managed else " (the host's)"),
+        ),
+        ("kernels installed", kernels),
+        ("clock is off by", skew),
+        ("package manager", facts.manager.value),
+        ("packages", str(len(facts.packages))),
+        ("held packages", ", ".join(one.name for one in facts.packages if one.held) or "none"),
+        ("package lists of", when(facts.lists_updated)),
+    ]
+
+
+def _updates(facts: HostFacts) -> list[tuple[str, str]]:
+    reboot = "no" if not facts.reboot_required else "yes"
+    if facts.reboot_packages:
+        reboot += f", for {', '.join(facts.reboot_packages)}"
+    return [
+        ("reboot required", reboot),
+        ("pending updates", f"{len(facts.pending)}, {_security(facts)} of them security"),
+        *_many("pending", (_pending(one) for one in facts.pending), 60),
+        *_many(
+            "repository",
+            (
+                f"{one.uri} {one.codename} {one.component} ({one.label})"
+                for one in facts.repositories
+            ),
+        ),
+        *_many("also updates", (f"{it.name} {it.state}" for it in facts.competing_updaters)),
+    ]
+
+
+def _pending(update: PendingUpdate) -> str:
+    what = "security " if update.security else ""
+    return f"{update.name} {update.installed} -> {update.candidate} ({what}{update.label})"
+
+
+def _running(facts: HostFacts) -> list[tuple[str, str]]:
+    return [
+        *_many("failed unit", facts.failed_units),
+        *_many(
+            "listens",
+            (f"{it.protocol} {it.address}:{it.port} {it.process}" for it in facts.listeners),
+        ),
+        *_many(
+            "on replaced files",
+            (
+                f"{it.command} ({it.pid}) {it.unit}: {_few(it.files)}"
+                for it in facts.stale_processes
+            ),
+        ),
+    ]
+
+
+def _space(one: Any) -> str:
+    free, size = one.free_kib // 1024, one.size_kib // 1024
+    return f"{one.mount} {one.kind}: {free} of {size} MiB free, {one.free_inodes} inodes"
+
+
+def _many(what: str, values: Iterable[str], limit: int = _LIST_MAX) -> list[tuple[str, str]]:
+    found = list(values)
+    shown = [(what if not index else "", value) for index, value in enumerate(found[:limit])]
+    more = [("", f"and {len(found) - limit} more (-o json shows all)")] if found[limit:] else []
+    return shown + more
+
+
+def when(moment: int) -> str:
+    """`2026-11-23 11:45 UTC`, or `unknown`."""
+    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC" if moment else "unknown"
