@@ -3,7 +3,7 @@
 import getpass
 import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from .adapters.database import Database
     from .models.fleet import Fleet
     from .models.plan import Plan
+    from .models.snapshot import Snapshot
     from .rollout.interfaces import EventSink, Executor
     from .workflows.inventory import Loaded
+    from .workflows.make_plan import PlanMaker
     from .workflows.rollout import Rollouts
 
 
@@ -161,6 +163,55 @@ class Workspace:
         from .workflows.make_plan import find_plan
 
         return find_plan(name, self.database())
+
+    def planner(self, say: Callable[[str], None]) -> "PlanMaker":
+        """Makes plans of this workspace; `say` takes lines of progress."""
+        from .adapters import git
+        from .adapters.clock import now_ms
+        from .inventory.export import generate
+        from .workflows.make_plan import PlanMaker
+
+        return PlanMaker(
+            settings=self.settings,
+            fleet=self.fleet,
+            database=self.database(),
+            store=self.store,
+            runner=self.runner,
+            inventory=lambda hosts: generate(self.fleet, hosts),
+            discover=lambda hosts: self.discover(hosts, refresh=True, say=say),
+            now=lambda: now_ms() // 1000,
+            revision=lambda: git.revision(self.root),
+            by=operator(),
+            say=say,
+        )
+
+    def discover(
+        self,
+        hosts: Collection[str] | None,
+        *,
+        refresh: bool,
+        say: Callable[[str], None],
+        timeout_s: int = 0,
+    ) -> "Snapshot":
+        """Look at the named hosts (None: all) now and store what is found. `say` takes lines of
+        progress; `timeout_s` for each host, 0: the settings'."""
+        from .adapters.clock import SystemClock
+        from .report.discovery_text import Narrator
+        from .workflows.discover import Request, discover
+
+        request = Request(
+            hosts=None if hosts is None else tuple(hosts),
+            refresh=refresh,
+            timeout_s=timeout_s or self.settings.discovery_timeout_s,
+        )
+        return discover(
+            self.fleet,
+            request,
+            runner=self.runner,
+            clock=SystemClock(),
+            save=self.database().snapshots.save,
+            progress=Narrator(say),
+        )
 
     def rollouts(self, sinks: Sequence["EventSink"] = ()) -> "Rollouts":
         """Carries runs of this workspace; `sinks` are told of every journal entry."""
