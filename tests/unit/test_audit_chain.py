@@ -156,6 +156,20 @@ def test_a_journal_that_lost_an_entry_is_found(position: int) -> None:
     assert not judge(LOG, journal, HEAD).ok
 
 
+@pytest.mark.parametrize("event", ["", "nonsense", '{"load":0.5}', "[" * 20_000])
+def test_a_journal_entry_that_cannot_be_read_is_named(event: str) -> None:
+    bad = StoredEntry(seq=3, run="r-1", at=1, event=event)
+    verdict = judge(LOG, [*JOURNAL[:2], bad, *JOURNAL[3:]], HEAD)
+    assert (verdict.ok, verdict.records) == (False, 2)
+    assert "journal entry 3 is not readable" in verdict.error
+
+
+@given(st.one_of(st.binary(), st.text().map(str.encode)).map(lambda data: data + b"\n"))
+def test_any_bytes_are_a_record_or_a_reason(data: bytes) -> None:
+    with pytest.raises(chain.BrokenRecordError):
+        chain.parse(data)
+
+
 def test_a_line_moved_to_another_file_is_found() -> None:
     verdict = verify(placed(LOG, per_file=4), JOURNAL, HEAD, PER_FILE)
     assert not verdict.ok
@@ -168,6 +182,7 @@ def test_a_line_moved_to_another_file_is_found() -> None:
         (b"{}", "no end"),
         (b"nonsense\n", "not a record"),
         (b"\xff\xfe\n", "not a record"),
+        (b'{"event":' + b'{"a":' * 20_000 + b"\n", "not a record"),
         (LINES[0].replace(b'"at":', b'"at": '), "not in the one form"),
         (LINES[0].replace(b"web-1", b"web-2"), "does not have its hash"),
     ],

@@ -85,6 +85,10 @@ def test_a_record_of_a_later_version_shows_its_kind() -> None:
     assert (note.at, note.event, note.host) == ("2023-11-14T22:13:20.250Z", "moon-rose", "")
 
 
+def test_a_moment_that_is_none_stays_a_number() -> None:
+    assert words.moment(10**20) == str(10**20)
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [

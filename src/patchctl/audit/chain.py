@@ -4,11 +4,15 @@ A line is the canonical JSON of a record and nothing else, so that for given jou
 is exactly one log, and a changed byte is a changed log even where JSON would not care.
 """
 
+from typing import Any
+
 import msgspec
 
+from ..errors import IntegrityError
 from ..models import canonical
 from ..models.audit import AuditRecord, StoredEntry
 
+_UNREADABLE = (msgspec.MsgspecError, UnicodeError, TypeError, RecursionError)
 GENESIS = "sha256:" + "0" * 64
 
 
@@ -17,15 +21,19 @@ class BrokenRecordError(ValueError):
 
 
 def line(entry: StoredEntry, prev: str) -> tuple[bytes, str]:
-    """The entry's line, with its line end, and its hash. `prev` is the hash before."""
-    body = {
-        "at": entry.at,
-        "event": msgspec.json.decode(entry.event),
-        "prev": prev,
-        "run": entry.run,
-        "seq": entry.seq,
-    }
-    digest = canonical.digest(body)
+    """The entry's line, with its line end, and its hash. `prev` is the hash before.
+
+    Raises IntegrityError where the journal's entry was changed into something unreadable.
+    """
+    body: dict[str, Any] = {"at": entry.at, "prev": prev, "run": entry.run, "seq": entry.seq}
+    try:
+        body["event"] = msgspec.json.decode(entry.event)
+        digest = canonical.digest(body)
+    except _UNREADABLE as error:
+        raise IntegrityError(
+            f"journal entry {entry.seq} is not readable ({error})",
+            hint="restore the state database from a backup",
+        ) from error
     return canonical.encode({**body, "hash": digest}) + b"\n", digest
 
 
@@ -40,7 +48,7 @@ def parse(data: bytes) -> AuditRecord:
         record = msgspec.json.decode(data, type=AuditRecord)
         if canonical.encode(record) + b"\n" != data:
             raise BrokenRecordError("it is not in the one form that records have")
-    except (msgspec.MsgspecError, UnicodeError, TypeError) as error:
+    except _UNREADABLE as error:
         raise BrokenRecordError(f"it is not a record ({error})") from error
     if digest(record) != record.hash:
         raise BrokenRecordError("its content does not have its hash")

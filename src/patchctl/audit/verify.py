@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
 
-from ..models.audit import AuditLine, AuditRecord, AuditVerdict, StoredEntry
+from ..errors import IntegrityError
+from ..models.audit import AuditLine, AuditVerdict, StoredEntry
 from . import chain
 from .layout import FILE_RECORDS, file_name, first_seq
 
@@ -34,7 +35,7 @@ def verify(
         for line in lines:
             check.line(line)
         check.end()
-    except _BadError as error:
+    except (_BadError, IntegrityError) as error:
         return AuditVerdict(ok=False, records=check.seq, head=check.shown, error=str(error))
     behind = check.remaining()
     return AuditVerdict(ok=True, records=check.seq, head=check.shown, behind=behind)
@@ -59,52 +60,52 @@ class _Check:
     def line(self, line: AuditLine) -> None:
         if self._torn is not None:
             raise _BadError(self._torn, "the line has no end, and others follow it")
-        expected = self._expected(line)
-        if not line.data.endswith(b"\n") and self._beyond_head():
-            if not expected.startswith(line.data):
-                raise _BadError(line, "torn, and not the beginning of the record that comes here")
-            self._torn = line
-            self._ahead = 1
+        entry = next(self._journal, None)
+        if entry is not None and entry.seq != self.seq + 1:
+            raise _BadError(line, f"the journal goes from entry {self.seq} to {entry.seq}")
+        expected, digest = chain.line(entry, self.hash) if entry else (b"", "")
+        if not line.data.endswith(b"\n") and self._beyond_head() and entry:
+            self._keep_torn(line, expected)
             return
-        record = self._parse(line)
-        if expected != line.data:
-            raise _BadError(line, f"record {record.seq} is not what the journal says")
-        self.seq, self.hash = record.seq, record.hash
-        self._check_head(line)
+        # Equal to what the journal gives is good in every respect but its place.
+        if line.data != expected:
+            raise self._fault(line, known=entry is not None)
+        self._check_place(line, self.seq + 1)
+        self._check_head(line, self.seq + 1, digest)
+        self.seq, self.hash = self.seq + 1, digest
 
-    def _parse(self, line: AuditLine) -> AuditRecord:
+    def _keep_torn(self, line: AuditLine, expected: bytes) -> None:
+        if not expected.startswith(line.data):
+            raise _BadError(line, "torn, and not the beginning of the record that comes here")
+        self._torn = line
+        self._ahead = 1
+
+    def _fault(self, line: AuditLine, *, known: bool) -> _BadError:
+        """Why the line is not the one that must be here."""
         try:
             record = chain.parse(line.data)
         except chain.BrokenRecordError as error:
-            raise _BadError(line, f"where record {self.seq + 1} must be: {error}") from error
+            return _BadError(line, f"where record {self.seq + 1} must be: {error}")
         if record.seq != self.seq + 1:
-            raise _BadError(line, f"record {record.seq} stands where {self.seq + 1} must be")
+            return _BadError(line, f"record {record.seq} stands where {self.seq + 1} must be")
         if record.prev != self.hash:
-            raise _BadError(line, f"record {record.seq} does not follow the record before it")
-        if not self._at_home(record.seq, line):
-            raise _BadError(line, f"record {record.seq} does not belong here")
-        return record
+            return _BadError(line, f"record {record.seq} does not follow the record before it")
+        if not known:
+            return _BadError(line, "the journal has no such entry")
+        return _BadError(line, f"record {record.seq} is not what the journal says")
 
-    def _at_home(self, seq: int, line: AuditLine) -> bool:
+    def _check_place(self, line: AuditLine, seq: int) -> None:
         number = seq - first_seq(seq, self._file_records) + 1
         name = file_name(seq, self._file_records)
-        return (PurePath(line.file).name, line.number) == (name, number)
-
-    def _expected(self, line: AuditLine) -> bytes:
-        entry = next(self._journal, None)
-        if entry is None:
-            self._parse(line)
-            raise _BadError(line, "the journal has no such entry")
-        if entry.seq != self.seq + 1:
-            raise _BadError(line, f"the journal goes from entry {self.seq} to {entry.seq}")
-        return chain.line(entry, self.hash)[0]
+        if (PurePath(line.file).name, line.number) != (name, number):
+            raise _BadError(line, f"record {seq} does not belong here")
 
     def _beyond_head(self) -> bool:
         return self._head is None or self.seq >= self._head[0]
 
-    def _check_head(self, line: AuditLine) -> None:
-        if self._head is not None and self.seq == self._head[0] and self.hash != self._head[1]:
-            raise _BadError(line, f"record {self.seq} is not the one that the database remembers")
+    def _check_head(self, line: AuditLine, seq: int, digest: str) -> None:
+        if self._head is not None and self._head[0] == seq and self._head[1] != digest:
+            raise _BadError(line, f"record {seq} is not the one that the database remembers")
 
     def end(self) -> None:
         if self._head is not None and self.seq < self._head[0]:

@@ -40,8 +40,11 @@ def note(record: AuditRecord) -> AuditNote:
 
 
 def moment(at_ms: int) -> str:
-    """`2026-11-23T11:45:01.250Z`."""
-    text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    """`2026-11-23T11:45:01.250Z`; a number that is no time stays a number."""
+    try:
+        text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return str(at_ms)
     return text.replace("+00:00", "Z")
 
 
