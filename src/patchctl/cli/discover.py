@@ -40,10 +40,16 @@ class FailOn(StrEnum):
     ALL = "all"
 
 
-app = typer.Typer(cls=DefaultGroup, rich_markup_mode=None, add_completion=False, help=_HELP)
+app = typer.Typer(
+    cls=DefaultGroup,
+    rich_markup_mode=None,
+    add_completion=False,
+    help=_HELP,
+    epilog="`patchctl discover start --help` shows the options of a discovery itself.",
+)
 
 
-@app.command("start", hidden=True)
+@app.command("start")
 @reaches_hosts
 def start(
     ctx: typer.Context,
@@ -60,7 +66,7 @@ def start(
     ] = FailOn.ALL,
     form: Output = Format.TABLE,
 ) -> None:
-    """Look at every host and keep what is found."""
+    """Look at every host and keep what is found (what `patchctl discover` does by itself)."""
     from ..report import discovery_text as text
     from ..workflows.inventory import hosts_of
 
