@@ -1,6 +1,6 @@
 """A small world for the state machine's tests: a plan, simulated hosts, a journal in memory."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from patchctl.executors.simulated import (
@@ -175,6 +175,7 @@ class World:
     mailbox: MemoryMailbox = field(default_factory=MemoryMailbox)
     fence: int = 0
     sinks: Sequence[EventSink] = ()
+    proven: Mapping[str, frozenset[str]] = field(default_factory=dict)
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
@@ -194,6 +195,7 @@ class World:
             mailbox=self.mailbox,
             clock=self.clock,
             sinks=self.sinks,
+            proven=self.proven,
             limits=self.limits,
         )
         if not self.entries:

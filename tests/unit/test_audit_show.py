@@ -126,7 +126,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
     (tmp_path / "patchctl.yml").touch()
     with Database(tmp_path / ".patchctl" / "state.db", now_ms=Clock()).open() as database:
         for run, hosts in (("r-20231114-aaaa", ["web\x1b[2J"]), ("r-20231114-bbbb", ["db", "lb"])):
-            database.runs.create(run, PLAN, "rollout", 1, 1, "ann")
+            database.runs.create(run, PLAN, 1, 1, "ann")
             fence = database.leases.take(run, PROCESS, lambda _: False, "ann")
             journal = database.journal(run, fence)
             journal.append(run, [RunCreated(plan=PLAN, by="ann", comment="tuesday")])

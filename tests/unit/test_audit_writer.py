@@ -23,7 +23,7 @@ from patchctl.workflows import audit as workflow
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
     with Database(tmp_path / "state.db").open() as opened:
-        opened.runs.create("r-1", "sha256:p", "rollout", 3, 100, "ann")
+        opened.runs.create("r-1", "sha256:p", 3, 100, "ann")
         opened.leases.take("r-1", own(), lambda _: False, "ann")
         yield opened
 

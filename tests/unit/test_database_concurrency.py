@@ -50,7 +50,7 @@ def start() -> Iterator[Callable[..., tuple[BaseProcess, Connection]]]:
 def database(tmp_path: Path) -> Iterator[Database]:
     with Database(tmp_path / "state.db").open() as opened:
         for number in range(PROCESSES):
-            opened.runs.create(f"r-{number}", "sha256:p", "rollout", 1, 1, "ann")
+            opened.runs.create(f"r-{number}", "sha256:p", 1, 1, "ann")
         yield opened
 
 

@@ -185,7 +185,7 @@ class TestTrouble:
         file = tmp_path / "state.db"
         with Database(file).open() as database:
             for number in range(300):
-                database.runs.create(f"r-{number}", "sha256:p", "rollout", 1, 1, "ann")
+                database.runs.create(f"r-{number}", "sha256:p", 1, 1, "ann")
         content = bytearray(file.read_bytes())
         content[8192:] = os.urandom(len(content) - 8192)
         file.write_bytes(content)

@@ -192,7 +192,7 @@ class TestPlans:
 
 def enter(database: Database, *names: str) -> None:
     for name in names:
-        database.runs.create(name, "sha256:p", "rollout", 3, 100, "ann")
+        database.runs.create(name, "sha256:p", 3, 100, "ann")
 
 
 class TestRuns:

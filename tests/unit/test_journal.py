@@ -28,7 +28,7 @@ from patchctl.rollout import interfaces
 def database(tmp_path: Path) -> Iterator[Database]:
     with Database(tmp_path / "state.db", now_ms=lambda: 1_700_000_000_123).open() as opened:
         for run in ("r-1", "r-2"):
-            opened.runs.create(run, "sha256:p", "rollout", 3, 100, "ann")
+            opened.runs.create(run, "sha256:p", 3, 100, "ann")
         yield opened
 
 

@@ -387,7 +387,7 @@ def test_an_answer_of_an_older_shard_is_recorded_as_late() -> None:
     repeated: list[object] = []
 
     def poll(timeout_s: float) -> list[object]:
-        answers = list(original(timeout_s))
+        answers: list[object] = list(original(timeout_s))
         if answers and not repeated:
             repeated.append(answers[0])
             return [*answers, answers[0]]
@@ -452,7 +452,7 @@ def test_the_tables_know_every_state() -> None:
     assert set(states.HOST) == set(HostState)
     for table in (states.RUN, states.HOST, states.RING):
         for targets in table.values():
-            assert targets <= set(table)  # type: ignore[operator]
+            assert targets <= set(table)
 
 
 def test_a_step_that_is_not_in_the_table_raises() -> None:

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from msgspec import field
 
+from . import canonical
 from .base import Model, Record
 from .facts import PackageManager
 
@@ -72,6 +73,20 @@ class Transition(Record):
     cves: tuple[str, ...] = ()
     undo: Undo = Undo.SAFE
     undo_reason: str = ""
+
+
+def proof_key(transition: Transition) -> str:
+    """What an earlier ring must have proven: the same step to the same bytes, as a digest."""
+    return canonical.digest(
+        [
+            transition.package,
+            transition.arch,
+            transition.action,
+            transition.from_,
+            transition.to,
+            transition.file.sha256 if transition.file else "",
+        ]
+    )
 
 
 class Cohort(Record):

@@ -24,7 +24,6 @@ class RunSummary(Model):
 
     id: str
     plan: str
-    kind: str
     hosts: int
     created: int
     by: str

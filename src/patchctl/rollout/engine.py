@@ -32,7 +32,7 @@ from ..models.rollout import (
 )
 from . import commands, decisions, progress, states, undo
 from .interfaces import Clock, EventSink, Executor, Journal, Mailbox
-from .view import HostView, ProofKey, RunView
+from .view import HostView, RunView
 
 POLL_S = 0.2
 # A host whose answer came early waits this long for the others of its shard, so that a wave
@@ -65,7 +65,7 @@ class Engine:
         mailbox: Mailbox,
         clock: Clock,
         sinks: Sequence[EventSink] = (),
-        proven: frozenset[ProofKey] = frozenset(),
+        proven: progress.Proven | None = None,
         limits: Limits | None = None,
     ) -> None:
         self.view = RunView(run, plan)
@@ -74,7 +74,7 @@ class Engine:
         self._mailbox = mailbox
         self._clock = clock
         self._sinks = sinks
-        self._proven = proven
+        self._proven = proven or {}
         self._limits = limits or Limits()
         self._idle: dict[str, int] = {}
         self._busy: dict[str, str] = {}

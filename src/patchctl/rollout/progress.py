@@ -1,6 +1,8 @@
 """Where a run goes next: rings, waves, soak, budget. Pure: view and time in, events out."""
 
-from ..models.plan import Promote, UnprovenPolicy
+from collections.abc import Mapping
+
+from ..models.plan import Promote, UnprovenPolicy, proof_key
 from ..models.rollout import (
     Event,
     HostMoved,
@@ -14,7 +16,10 @@ from ..models.rollout import (
 )
 from . import undo
 from .transactions import transaction_id
-from .view import ProofKey, RingView, RunView, proof_key
+from .view import RingView, RunView
+
+# Ring to what hosts of it have succeeded with in other runs.
+Proven = Mapping[str, frozenset[str]]
 
 _STANDING = frozenset(
     {
@@ -27,7 +32,7 @@ _STANDING = frozenset(
 )
 
 
-def next_events(view: RunView, now: int, proven: frozenset[ProofKey]) -> list[Event]:
+def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
     """The next step of the run as a whole, or nothing. `now` is epoch ms; call until empty."""
     if view.state in _STANDING:
         return []
@@ -84,7 +89,7 @@ def _halted(view: RunView, ring: RingView | None) -> list[Event]:
     return [*events, RunMoved(to=RunState.HALTED, reason=view.reason)]
 
 
-def _enter(view: RunView, ring: RingView, proven: frozenset[ProofKey]) -> list[Event]:
+def _enter(view: RunView, ring: RingView, proven: Proven) -> list[Event]:
     if not ring.size:
         return [RingMoved(ring=ring.name, to=RingState.DONE, reason="no hosts in the plan")]
     if ring.approved:
@@ -102,7 +107,7 @@ def _enter(view: RunView, ring: RingView, proven: frozenset[ProofKey]) -> list[E
     ]
 
 
-def _open(view: RunView, ring: RingView, proven: frozenset[ProofKey]) -> list[Event]:
+def _open(view: RunView, ring: RingView, proven: Proven) -> list[Event]:
     events: list[Event] = [RingMoved(ring=ring.name, to=RingState.RUNNING)]
     if view.state is not RunState.RUNNING:
         events.append(RunMoved(to=RunState.RUNNING))
@@ -119,16 +124,16 @@ def _open(view: RunView, ring: RingView, proven: frozenset[ProofKey]) -> list[Ev
     return events
 
 
-def unproven(
-    view: RunView, ring: RingView, proven: frozenset[ProofKey]
-) -> dict[str, tuple[str, ...]]:
+def unproven(view: RunView, ring: RingView, proven: Proven) -> dict[str, tuple[str, ...]]:
     """Hosts of a ring with the packages whose very transition no earlier ring has proven.
 
     The first ring proves; it needs no proof. `proven` are the transitions of earlier runs.
     """
-    if ring.name == next(iter(view.rings)):
+    names = list(view.rings)
+    earlier = names[: names.index(ring.name)]
+    if not earlier:
         return {}
-    known = view.proven() | proven
+    known = view.proven().union(*(proven.get(name, frozenset()) for name in earlier))
     missing = {
         cohort.id: tuple(t.package for t in cohort.transitions if proof_key(t) not in known)
         for cohort in view.cohorts.values()

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..models.plan import Plan, RingPolicy, Transition
+from ..models.plan import Plan, RingPolicy, proof_key
 from ..models.rollout import (
     CommandKind,
     CommandTaken,
@@ -160,10 +160,32 @@ class RunView:
             if item.undo.value == "unsafe"
         ]
 
-    def proven(self) -> set["ProofKey"]:
+    def proven(self) -> set[str]:
         """Transitions that a host of this run has succeeded with."""
-        done = {h.cohort for h in self.hosts.values() if h.state is HostState.SUCCEEDED}
-        return {proof_key(t) for cohort in done for t in self.cohorts[cohort].transitions}
+        return set().union(*self.proven_by_ring().values())
+
+    def proven_by_ring(self) -> dict[str, set[str]]:
+        """Ring to the transitions that a host of it has succeeded with and kept."""
+        done: dict[str, set[str]] = {name: set() for name in self.rings}
+        for host in self.hosts.values():
+            if host.state is HostState.SUCCEEDED:
+                done[host.ring].add(host.cohort)
+        return {
+            ring: {proof_key(t) for cohort in cohorts for t in self.cohorts[cohort].transitions}
+            for ring, cohorts in done.items()
+        }
+
+    def disproven_by_ring(self) -> dict[str, set[str]]:
+        """Ring to the transitions of the plan that no host of it has kept."""
+        kept = self.proven_by_ring()
+        mine: dict[str, set[str]] = {name: set() for name in self.rings}
+        for host in self.hosts.values():
+            mine[host.ring].add(host.cohort)
+        return {
+            ring: {proof_key(t) for cohort in cohorts for t in self.cohorts[cohort].transitions}
+            - kept[ring]
+            for ring, cohorts in mine.items()
+        }
 
     def in_flight(self) -> int:
         return sum(ring.in_flight() for ring in self.rings.values())
@@ -303,18 +325,3 @@ class RunView:
                 self.force_undo = event.force
             case CommandKind.ABORT:
                 pass
-
-
-ProofKey = tuple[str, str, str, str, str, str]
-
-
-def proof_key(transition: Transition) -> ProofKey:
-    """What an earlier ring must have proven: the same step to the same bytes."""
-    return (
-        transition.package,
-        transition.arch,
-        transition.action.value,
-        transition.from_,
-        transition.to,
-        transition.file.sha256 if transition.file else "",
-    )

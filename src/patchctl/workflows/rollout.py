@@ -59,7 +59,6 @@ class Rollouts:
             self.database.runs.create(
                 run,
                 plan.digest,
-                "rollout",
                 len(plan.body.hosts),
                 self.clock.now_ms() // 1000,
                 self.by,
@@ -150,9 +149,12 @@ class Rollouts:
             mailbox=self.database.mailbox,
             clock=self.clock,
             sinks=[audit, *self.sinks],
+            proven=self.database.proofs.by_ring(),
         )
 
     def _close(self, view: RunView, fence: int) -> None:
+        self.database.proofs.withdraw(view.run, view.disproven_by_ring())
+        self.database.proofs.record(view.run, view.proven_by_ring())
         self.database.leases.drop(view.run, fence)
         # A halted or paused run keeps its hosts: its next step must find them as it left them.
         if view.state in (RunState.DONE, RunState.ROLLED_BACK, RunState.ABORTED):

@@ -20,6 +20,7 @@ from .leases import Leases
 from .mailbox import Mailbox
 from .meta import Meta
 from .plans import Plans
+from .proofs import Proofs
 from .runs import Runs
 from .snapshots import Snapshots
 
@@ -44,6 +45,7 @@ class Database:
         self.runs = Runs(self)
         self.leases = Leases(self)
         self.mailbox = Mailbox(self)
+        self.proofs = Proofs(self)
         self.audit_head = AuditHead(self)
         self.meta = Meta(self)
 

@@ -22,9 +22,7 @@ class Runs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def create(
-        self, run_id: str, plan: str, kind: str, hosts: int, created: int, by: str
-    ) -> RunSummary:
+    def create(self, run_id: str, plan: str, hosts: int, created: int, by: str) -> RunSummary:
         """Enter a run: `hosts` counts, `created` is epoch seconds UTC.
 
         Raises ConflictError where a run of that id exists.
@@ -32,7 +30,6 @@ class Runs:
         row = {
             "id": run_id,
             "plan": plan,
-            "kind": str(kind),
             "hosts": hosts,
             "created": created,
             "by": by,

@@ -1,6 +1,6 @@
 """The tables as they are now. A change here needs a migration and a new VERSION.
 
-`tests/unit/test_database_migrations.py` compares these tables with what the migrations make.
+`tests/unit/test_database_open.py` compares these tables with what the migrations make.
 """
 
 from sqlalchemy import (
@@ -107,7 +107,6 @@ run = Table(
     Column("number", _Number, primary_key=True, autoincrement=True),
     Column("id", Text, nullable=False, unique=True),
     Column("plan", Text, nullable=False),
-    Column("kind", Text, nullable=False),
     Column("hosts", Integer, nullable=False),
     Column("created", BigInteger, nullable=False),
     Column("by", Text, nullable=False),
@@ -145,6 +144,15 @@ command = Table(
     Column("reason", Text, nullable=False),
     Column("taken", Boolean, nullable=False),
     Index("command_by_run", "run", "id"),
+)
+
+proof = Table(
+    # A transition that a host of the ring has succeeded with, in whichever run.
+    "proof",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("ring", Text, primary_key=True),
+    Column("run", Text, ForeignKey("run.id"), nullable=False),
 )
 
 audit_head = Table(

@@ -88,7 +88,6 @@ def _plans_and_runs() -> None:
         sa.Column("number", _NUMBER, primary_key=True, autoincrement=True),
         sa.Column("id", sa.Text, nullable=False, unique=True),
         sa.Column("plan", sa.Text, nullable=False),
-        sa.Column("kind", sa.Text, nullable=False),
         sa.Column("hosts", sa.Integer, nullable=False),
         sa.Column("created", sa.BigInteger, nullable=False),
         sa.Column("by", sa.Text, nullable=False),
@@ -111,6 +110,12 @@ def _belonging_to_runs() -> None:
     op.create_table(
         "host_lease",
         sa.Column("host", sa.Text, primary_key=True),
+        sa.Column("run", sa.Text, sa.ForeignKey("run.id"), nullable=False),
+    )
+    op.create_table(
+        "proof",
+        sa.Column("key", sa.Text, primary_key=True),
+        sa.Column("ring", sa.Text, primary_key=True),
         sa.Column("run", sa.Text, sa.ForeignKey("run.id"), nullable=False),
     )
     op.create_table(

@@ -1,0 +1,62 @@
+"""Which transitions have succeeded, and in which rings: what later rings may rely on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+from sqlalchemy import delete, insert, select
+
+from .schema import proof
+
+if TYPE_CHECKING:
+    from .database import Database
+
+_AT_ONCE = 500
+
+
+class Proofs:
+    """Keys are `models.plan.proof_key`s."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def record(self, run: str, by_ring: Mapping[str, Collection[str]]) -> None:
+        """Enter what hosts of these rings have succeeded with in the run."""
+        with self._database.write() as connection:
+            for ring, keys in by_ring.items():
+                ordered = sorted(keys)
+                for start in range(0, len(ordered), _AT_ONCE):
+                    some = ordered[start : start + _AT_ONCE]
+                    known = set(
+                        connection.scalars(
+                            select(proof.c.key).where(proof.c.ring == ring, proof.c.key.in_(some))
+                        )
+                    )
+                    rows = [
+                        {"key": key, "ring": ring, "run": run} for key in some if key not in known
+                    ]
+                    if rows:
+                        connection.execute(insert(proof), rows)
+
+    def withdraw(self, run: str, by_ring: Mapping[str, Collection[str]]) -> None:
+        """Take back what the run had proven there: its hosts were returned to their old state."""
+        with self._database.write() as connection:
+            for ring, keys in by_ring.items():
+                ordered = sorted(keys)
+                for start in range(0, len(ordered), _AT_ONCE):
+                    connection.execute(
+                        delete(proof).where(
+                            proof.c.run == run,
+                            proof.c.ring == ring,
+                            proof.c.key.in_(ordered[start : start + _AT_ONCE]),
+                        )
+                    )
+
+    def by_ring(self) -> dict[str, frozenset[str]]:
+        """Ring to everything that was proven there."""
+        found: dict[str, set[str]] = {}
+        with self._database.read() as connection:
+            for row in connection.execute(select(proof.c.ring, proof.c.key)):
+                found.setdefault(row.ring, set()).add(row.key)
+        return {ring: frozenset(keys) for ring, keys in found.items()}
