@@ -12,4 +12,4 @@ main() {
   attach apply
 }
 
-main "$@" </dev/null
+stage "$@" </dev/null

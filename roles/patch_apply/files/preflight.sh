@@ -85,4 +85,4 @@ main() {
   if [ -n "$failures" ] && [ ! -f "$tx/created" ]; then rm -rf "$tx"; fi
 }
 
-main "$@" </dev/null
+stage "$@" </dev/null

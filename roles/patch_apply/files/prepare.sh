@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # New files and old ones onto the host, and what the host was like before. Changes no package.
 # Answer `missing`: lines `missing new|old FILE SHA256 SIZE` say what the controller is to push into
-# the folders `new` and `pushed`; then it asks again with `pushed yes`.
+# the folder `pushed`; then it asks again with `pushed yes`.
 # shellcheck disable=SC2154  # set by read_input
 
 record_before() {
@@ -99,6 +99,7 @@ main() {
   say_old_ways
   say_state
   if [ -z "$failures" ]; then
+    rm -rf "$tx/pushed"
     now | keep "$tx/prepared"
     remove_old_transactions
   else
@@ -111,4 +112,4 @@ say_old_ways() { # which way each old version was had
   awk '{ print "old " $1 " " $2 " " $3 " " $4 }' "$tx/old.ways"
 }
 
-main "$@" </dev/null
+stage "$@" </dev/null

@@ -11,4 +11,4 @@ main() {
   attach restart
 }
 
-main "$@" </dev/null
+stage "$@" </dev/null

@@ -5,6 +5,8 @@
         the last line is `main "$@" </dev/null`
       arguments: fixed words, given to main
       payload: path of a controller file; its text becomes the shell variable PATCHCTL_INPUT
+      carried: path of a .sh file, or a list of such: their text becomes the shell variable
+        PATCHCTL_CARRIED, for a script that starts another one detached
       output: folder on the controller; empty: the answer stands in the result
 
 The answer (the script's standard output) is one frame: a line `patchctl-frame 1 ENCODING RC` and
@@ -46,6 +48,7 @@ unset LANG LANGUAGE
 PATH="${PATH:+$PATH:}/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 export PATH
 PATCHCTL_INPUT=@INPUT@
+PATCHCTL_CARRIED=@CARRIED@
 patchctl_body() {
 @SCRIPT@
 }
@@ -73,7 +76,7 @@ class ActionModule(ActionBase):
     """See the module's text."""
 
     TRANSFERS_FILES = False
-    _VALID_ARGS = frozenset({"script", "arguments", "payload", "output"})
+    _VALID_ARGS = frozenset({"script", "arguments", "payload", "carried", "output"})
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -81,23 +84,24 @@ class ActionModule(ActionBase):
             result.update(skipped=True, msg="not run in check mode")
             return result
         args = self._task.args
-        given = args.get("script") or ""
-        parts = [given] if isinstance(given, str) else list(given)
-        script = "".join(_read(part, PAYLOAD_MAX, "script") for part in parts)
+        script = _joined(args.get("script") or "")
+        carried = _joined(args.get("carried") or [])
         payload = args.get("payload") or ""
         text = _read(payload, PAYLOAD_MAX, "payload") if payload else ""
-        answer = self.run_script(script, args.get("arguments") or [], text)
+        answer = self.run_script(script, args.get("arguments") or [], text, carried)
         result.update(_deliver(answer, args.get("output") or "", task_vars or {}))
         return result
 
-    def run_script(self, script: str, arguments: list[str], payload: str = "") -> dict[str, Any]:
+    def run_script(
+        self, script: str, arguments: list[str], payload: str = "", carried: str = ""
+    ) -> dict[str, Any]:
         """{rc, frame, stderr}; `failed` and `msg` too where no whole answer came."""
         words = [str(word) for word in arguments]
         if not all(WORD.fullmatch(word) for word in words):
             raise AnsibleActionFail("arguments: only plain words are allowed")
         nonce = secrets.token_hex(12)
         command = " ".join(["/bin/sh -s --", *(shlex.quote(word) for word in words)])
-        sent = _compose(script, payload, nonce).encode()
+        sent = _compose(script, payload, nonce, carried).encode()
         _limit_memory()
         try:
             got = self._low_level_execute_command(command, in_data=sent)
@@ -106,11 +110,24 @@ class ActionModule(ActionBase):
             return _refused("the host sent more than 64 MiB")
 
 
-def _compose(script: str, payload: str, nonce: str) -> str:
-    quoted = "'" + payload.replace("'", "'\\''") + "'"
-    parts = {"@INPUT@": quoted, "@SCRIPT@": script, "@NONCE@": nonce}
+def _joined(given: str | list[str]) -> str:
+    parts = [given] if isinstance(given, str) else list(given)
+    return "".join(_read(part, PAYLOAD_MAX, "script") for part in parts)
+
+
+def _compose(script: str, payload: str, nonce: str, carried: str = "") -> str:
+    parts = {
+        "@INPUT@": _quoted(payload),
+        "@CARRIED@": _quoted(carried),
+        "@SCRIPT@": script,
+        "@NONCE@": nonce,
+    }
     # One pass: a marker inside the script or the payload stays what it is.
-    return re.sub("@INPUT@|@SCRIPT@|@NONCE@", lambda found: parts[found.group()], FRAME)
+    return re.sub("@INPUT@|@CARRIED@|@SCRIPT@|@NONCE@", lambda found: parts[found.group()], FRAME)
+
+
+def _quoted(text: str) -> str:
+    return "'" + text.replace("'", "'\\''") + "'"
 
 
 def _extract(stdout: str, stderr: str, rc: int, nonce: str) -> dict[str, Any]:

@@ -57,4 +57,4 @@ main() {
   fi
 }
 
-main "$@" </dev/null
+stage "$@" </dev/null

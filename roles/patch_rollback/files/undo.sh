@@ -26,4 +26,4 @@ main() {
   attach undo
 }
 
-main "$@" </dev/null
+stage "$@" </dev/null

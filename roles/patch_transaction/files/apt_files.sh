@@ -54,7 +54,8 @@ collect_new() {
   own_folder "$tx/new" || refuse "$tx/new is not a folder of root alone"
   need_new >"$tx/need"
   while read -r _ _ _ file size sum; do
-    take_file "$ARCHIVES/$file" "$tx/new/$file" "$size" "$sum" || true
+    take_file "$tx/pushed/$file" "$tx/new/$file" "$size" "$sum" \
+      || take_file "$ARCHIVES/$file" "$tx/new/$file" "$size" "$sum" || true
   done <"$tx/need"
   need_new >"$tx/need"
   if [ -s "$tx/need" ]; then

@@ -51,3 +51,5 @@ main() { # JOB TRANSACTION
   # Children must not hold the lock: a daemon that a maintainer script starts would keep it.
   concluded "$job" 9>&- | keep "$folder/result"
 }
+
+main "$@" </dev/null

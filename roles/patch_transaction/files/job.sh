@@ -100,6 +100,7 @@ attach() { # JOB: prints the recorded result, or says that it still runs
     case $attach_state in
       done)
         cat "$tx/$1/result"
+        answered "$(sed -n 's/^answer //p' "$tx/$1/result" | tail -n 1)"
         return
         ;;
       interrupted | none)

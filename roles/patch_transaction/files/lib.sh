@@ -29,11 +29,23 @@ check() { # NAME ok|note|failed DETAIL
 answer() { # ok|failed|running|missing [REASON]
   if [ -n "${2-}" ]; then say reason "$2"; fi
   printf 'answer %s\n' "$1"
+  answered "$1"
+}
+
+# The exit code stops a plain playbook at the first stage that fails.
+answer_code=1
+answered() { # ok|failed|running|missing
+  case $1 in ok | running) answer_code=0 ;; *) answer_code=1 ;; esac
+}
+
+stage() { # ARGUMENTS: how every stage's file ends
+  main "$@"
+  exit "$answer_code"
 }
 
 refuse() { # REASON: the stage ends here
   answer failed "$1"
-  exit 0
+  exit "$answer_code"
 }
 
 conclude() { # the last line of a stage that collected checks
@@ -55,12 +67,12 @@ is_number() { # TEXT
 # Lines `KEY VALUE...`, written by the controller, each value checked by grammar there; `-` stands
 # for "none". `end` proves that nothing is missing.
 read_input() { # TEXT
-  stage='' manager='' run='' transaction='' fence='' machine_id='' sent_at='' boot=''
+  stage_name='' manager='' run='' transaction='' fence='' machine_id='' sent_at='' boot=''
   attach=12 lock_wait=60 limit=3600 settle=20 updaters=warn rollback_ready=require pushed=no
   packages='' stored='' probes='' complete=no
   while read -r word rest; do
     case $word in
-      stage) stage=$rest ;;
+      stage) stage_name=$rest ;;
       manager) manager=$rest ;;
       run) run=$rest ;;
       transaction) transaction=$rest ;;

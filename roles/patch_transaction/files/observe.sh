@@ -31,4 +31,4 @@ main() {
   answer ok
 }
 
-main "$@" </dev/null
+stage "$@" </dev/null

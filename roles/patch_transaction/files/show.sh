@@ -59,4 +59,4 @@ main() { # show|clean
   esac
 }
 
-main "$@" </dev/null
+stage "$@" </dev/null

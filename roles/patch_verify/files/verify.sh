@@ -68,17 +68,22 @@ ask_listeners() {
 }
 
 ask_probes() {
-  printf '%s' "$probes" | while read -r name kind within target expect; do
-    case $name in '') continue ;; esac
-    target=$(decode "$target")
-    expect=$(decode "$expect")
-    detail=$(probe "$kind" "$target" "$expect")
+  printf '%s' "$probes" | while read -r number kind within target expect about; do
+    if [ -z "$number" ] || ! concerns "$about"; then continue; fi
+    detail=$(probe "$kind" "$(decode "$target")" "$(decode "$expect")")
     if [ -z "$detail" ]; then
-      printf 'probe:%s ok %s %s\n' "$name" "$within" "$kind"
+      printf 'probe:%s ok %s %s\n' "$number" "$within" "$kind"
     else
-      printf 'probe:%s failed %s %s\n' "$name" "$within" "$(plain "$kind: $detail")"
+      printf 'probe:%s failed %s %s\n' "$number" "$within" "$(plain "$kind: $detail")"
     fi
   done
+}
+
+concerns() { # PACKAGE,PACKAGE...|-: is one of them installed, or was it before?
+  [ "$1" != - ] || return 0
+  cat "$tx/before/installed" "$tx/installed.now" | awk -v names="$1" '
+    BEGIN { n = split(names, list, ","); for (i = 1; i <= n; i++) wanted[list[i]] = 1 }
+    ($1 in wanted) && substr($4, 2, 1) == "i" { found = 1 } END { exit !found }'
 }
 
 decode() { # what the controller wrote with octal escapes; `-` is empty
@@ -226,10 +231,10 @@ main() {
   read_input "${PATCHCTL_INPUT:-}"
   need_transaction
   way=forward
-  if [ "$stage" = verify_undo ]; then way=back; fi
+  if [ "$stage_name" = verify_undo ]; then way=back; fi
   check_packages "$way"
   if [ -z "$failures" ]; then
-    ask_until_clear "$stage"
+    ask_until_clear "$stage_name"
     say_round
     note_effect
   fi
@@ -242,4 +247,4 @@ main() {
   conclude
 }
 
-main "$@" </dev/null
+stage "$@" </dev/null

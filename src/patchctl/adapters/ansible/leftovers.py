@@ -89,6 +89,17 @@ def end_and_remove(workdir: Path, process: ProcessIdentity) -> bool:
     return ran
 
 
+def end_runs_of(workdir: Path, job: str) -> bool:
+    """End and remove the abandoned runs of a job, whose folders begin with `JOB.`"""
+    ran = False
+    for folder in workdir.iterdir() if workdir.is_dir() else ():
+        if folder.name.startswith(f"{job}.") and _abandoned(folder):
+            process = launched(folder)
+            ran = (process is not None and end_all(process)) or ran
+            remove(folder)
+    return ran
+
+
 def _abandoned(folder: Path) -> bool:
     try:
         owner = msgspec.json.decode((folder / _OWNER).read_bytes(), type=ProcessIdentity)

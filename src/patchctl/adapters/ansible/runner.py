@@ -174,6 +174,13 @@ class AnsibleRunner:
         """End what a dead controller left running. True where it still ran."""
         return leftovers.end_and_remove(self._workdir, process)
 
+    def reap_job(self, job: str) -> bool:
+        """End every run of a dead controller whose job id is `job` or `job.SUFFIX`.
+
+        True where one still ran. For a controller that died before it knew the process.
+        """
+        return leftovers.end_runs_of(self._workdir, job)
+
     def close(self) -> None:
         """End the ssh connections that were kept open."""
         self._finalizer()

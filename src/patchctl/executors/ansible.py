@@ -1,0 +1,334 @@
+"""The executor that reaches real hosts: a shard is a playbook, a host's answer its outcome.
+
+Ansible is told what to run where; what a host said is judged here. `prepare` may take two rounds:
+hosts that lack files get them pushed from the content store and are asked again.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from .. import content
+from ..adapters.ansible.job import Answer, AnswerStatus, Ended, Job
+from ..adapters.ansible.runner import AnsibleRunner, Running
+from ..adapters.content_store import ContentStore
+from ..errors import InvalidInputError, NotFoundError
+from ..models.plan import Artifact, Cohort, Plan, PlannedHost, Probe, RingPolicy
+from ..models.rollout import (
+    HostOutcome,
+    HostWork,
+    OutcomeStatus,
+    ProcessIdentity,
+    Shard,
+    ShardEnded,
+    Stage,
+)
+from . import answers, transaction
+from .groups import groups_of
+
+# Stage -> (playbook, file of its role where it is not the main one).
+PLAYBOOKS: Mapping[Stage, tuple[str, str]] = {
+    Stage.PREFLIGHT: ("apply", "preflight"),
+    Stage.PREPARE: ("apply", "prepare"),
+    Stage.APPLY: ("apply", "apply"),
+    Stage.RESTART: ("apply", "restart"),
+    Stage.REBOOT: ("reboot", ""),
+    Stage.VERIFY: ("verify", ""),
+    Stage.UNDO: ("rollback", ""),
+    Stage.VERIFY_UNDO: ("verify", ""),
+}
+HOOKS = frozenset({Stage.DRAIN, Stage.UNDRAIN})
+# Long enough for a whole call of the stage: most attach for seconds, `prepare` fetches files.
+TIMEOUT_S = 90
+PREPARE_TIMEOUT_S = 900
+# Before these nothing was changed, so an answer that got lost is a plain failure.
+HARMLESS = frozenset({Stage.PREFLIGHT, Stage.PREPARE})
+
+Inventory = Callable[[Sequence[str]], dict[str, Any]]
+Seconds = Callable[[], float]
+
+
+@dataclass
+class _Active:
+    """A shard under way. `lacking` are hosts that need a second round, with what they lack."""
+
+    shard: Shard
+    running: Running
+    probes: dict[str, list[Probe]] = field(default_factory=dict)
+    lacking: dict[str, list[str]] = field(default_factory=dict)
+    second: bool = False
+
+
+class AnsibleExecutor:
+    """Implements rollout.interfaces.Executor.
+
+    `inventory` generates the inventory of some hosts; `root` is the workspace, which hooks are
+    relative to; `known` are package files in the content store beyond those of the plan, by
+    (package, architecture, version): they are what an undo goes back to.
+    """
+
+    def __init__(
+        self,
+        *,
+        plan: Plan,
+        inventory: Inventory,
+        runner: AnsibleRunner,
+        store: ContentStore,
+        root: Path,
+        known: Mapping[tuple[str, str, str], Artifact] | None = None,
+        clock: Seconds = time.time,
+    ) -> None:
+        self._inventory = inventory
+        self._runner = runner
+        self._store = store
+        self._root = root
+        self._clock = clock
+        self._hosts = {host.name: host for host in plan.body.hosts}
+        self._cohorts = {cohort.id: cohort for cohort in plan.body.cohorts}
+        self._policies = {ring.name: ring for ring in plan.body.rings}
+        self._known = {**_planned_files(plan), **(known or {})}
+        self._came: SimpleQueue[Answer | Ended] = SimpleQueue()
+        self._ready: deque[HostOutcome | ShardEnded] = deque()
+        self._active: dict[str, _Active] = {}
+
+    # --- the interface --------------------------------------------------------------------------
+
+    def start(self, shard: Shard) -> ProcessIdentity | None:
+        """Begin a stage for some hosts; None where there is nothing to run.
+
+        Raises AdapterError where ansible-playbook cannot be started.
+        """
+        if shard.stage in HOOKS:
+            return self._start_hook(shard)
+        return self._start_stage(shard, list(shard.hosts), round_=1)
+
+    def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
+        """What came in, waiting for the first at most `timeout_s` seconds."""
+        found: list[HostOutcome | ShardEnded] = []
+        while self._ready:
+            found.append(self._ready.popleft())
+        wait = 0.0 if found else timeout_s
+        while (came := _next(self._came, wait)) is not None:
+            wait = 0.0
+            if isinstance(came, Ended):
+                self._on_end(came)
+            else:
+                self._on_answer(came)
+            while self._ready:
+                found.append(self._ready.popleft())
+        return found
+
+    def reap(self, shard: str, process: ProcessIdentity | None) -> bool:
+        """End what a dead controller left of a shard: its process, and any later round."""
+        ran = self._runner.reap(process) if process is not None else False
+        return self._runner.reap_job(shard) or ran
+
+    def stop(self) -> None:
+        """End own playbooks. Detached transactions on hosts go on."""
+        for active in self._active.values():
+            active.running.cancel()
+        self._active.clear()
+
+    # --- starting -------------------------------------------------------------------------------
+
+    def _start_stage(
+        self, shard: Shard, works: Sequence[HostWork], *, round_: int
+    ) -> ProcessIdentity | None:
+        payloads: dict[str, str] = {}
+        pushes: dict[str, str] = {}
+        probes: dict[str, list[Probe]] = {}
+        inventory = self._inventory([work.host for work in works])
+        groups = groups_of(inventory)
+        before = self._active.get(shard.id)
+        for work in works:
+            host = self._hosts[work.host]
+            probes[work.host] = self._probes(shard.stage, host, groups.get(work.host, ()))
+            try:
+                payloads[work.host] = self._payload(shard, work, probes[work.host], round_ > 1)
+                if round_ > 1 and before is not None:
+                    pushes[work.host] = self._pushes(work, before.lacking[work.host])
+            except InvalidInputError as error:
+                self._fail(shard, work.host, str(error))
+        if not payloads:
+            self._end(shard)
+            return None
+        playbook, part = PLAYBOOKS[shard.stage]
+        if pushes:
+            part = "push"
+        job = Job(
+            id=shard.id if round_ == 1 else f"{shard.id}.{round_}",
+            playbook=content.playbook(playbook),
+            inventory=self._inventory(sorted(payloads)),
+            variables={"patch_stage": part} if part else {},
+            payloads=payloads,
+            pushes=pushes,
+            timeout_s=PREPARE_TIMEOUT_S if shard.stage is Stage.PREPARE else TIMEOUT_S,
+        )
+        running = self._runner.start(job, into=self._came)
+        self._active[shard.id] = _Active(
+            shard=shard, running=running, probes=probes, second=round_ > 1
+        )
+        return running.process
+
+    def _payload(self, shard: Shard, work: HostWork, probes: Sequence[Probe], pushed: bool) -> str:
+        host = self._hosts[work.host]
+        cohort = self._cohorts[host.cohort]
+        return transaction.payload(
+            shard.stage,
+            run=shard.run,
+            work=work,
+            host=host,
+            manager=cohort.manager,
+            transitions=cohort.transitions,
+            policy=self._policies[host.ring],
+            now=int(self._clock()),
+            probes=probes,
+            stored=self._stored(cohort) if shard.stage is Stage.PREPARE else (),
+            pushed=pushed,
+        )
+
+    def _probes(self, stage: Stage, host: PlannedHost, groups: Sequence[str]) -> list[Probe]:
+        if stage not in (Stage.VERIFY, Stage.VERIFY_UNDO):
+            return []
+        asked = (transaction.applies(probe, groups) for probe in self._policy(host.name).probes)
+        return [probe for probe in asked if probe is not None]
+
+    def _stored(self, cohort: Cohort) -> list[transaction.StoredFile]:
+        """Old versions of the cohort that the content store holds."""
+        found = []
+        for one in cohort.transitions:
+            file = self._known.get((one.package, one.arch, one.from_)) if one.from_ else None
+            if file is not None and self._store.holds(file):
+                found.append(
+                    transaction.StoredFile(
+                        package=one.package, arch=one.arch, version=one.from_, file=file
+                    )
+                )
+        return found
+
+    def _pushes(self, work: HostWork, lacking: Sequence[str]) -> str:
+        """The list for `patch_push`. What the store has not is left out: the host says so then."""
+        cohort = self._cohorts[self._hosts[work.host].cohort]
+        files = {one.file.sha256: one.file for one in cohort.transitions if one.file is not None}
+        files |= {one.file.sha256: one.file for one in self._stored(cohort)}
+        there: list[tuple[Artifact, str]] = []
+        for sha256 in lacking:
+            if (file := files.get(sha256)) is not None:
+                try:
+                    there.append((file, str(self._store.verify(file))))
+                except NotFoundError:
+                    continue
+        return transaction.push_list(work.transaction, there)
+
+    def _policy(self, host: str) -> RingPolicy:
+        return self._policies[self._hosts[host].ring]
+
+    # --- hooks ----------------------------------------------------------------------------------
+
+    def _start_hook(self, shard: Shard) -> ProcessIdentity | None:
+        policy = self._policies[shard.ring]
+        name = policy.drain if shard.stage is Stage.DRAIN else policy.undrain
+        path = (self._root / name).absolute()
+        if not name or not path.is_file():
+            for work in shard.hosts:
+                if name:
+                    self._fail(shard, work.host, f"{name}: the hook is not there")
+                else:
+                    self._done(shard, work.host, OutcomeStatus.OK, "")
+            self._end(shard)
+            return None
+        inventory = self._inventory([work.host for work in shard.hosts])
+        for work in shard.hosts:
+            found = inventory["all"]["hosts"][work.host]
+            found["patch_transaction"] = transaction.transaction(work.transaction)
+        job = Job(
+            id=shard.id,
+            playbook=content.playbook("hook"),
+            inventory=inventory,
+            variables={"patch_hook_file": str(path), "patch_stage": shard.stage.value},
+            timeout_s=policy.drain_timeout_s,
+            limit_s=policy.drain_timeout_s + TIMEOUT_S,
+            rescues=True,
+        )
+        running = self._runner.start(job, into=self._came)
+        self._active[shard.id] = _Active(shard=shard, running=running)
+        return running.process
+
+    # --- answers --------------------------------------------------------------------------------
+
+    def _on_answer(self, answer: Answer) -> None:
+        active = self._find(answer.job)
+        if active is None:
+            return
+        shard = active.shard
+        if answer.status is AnswerStatus.UNREACHABLE:
+            self._done(shard, answer.host, OutcomeStatus.UNREACHABLE, answer.reason)
+        elif answer.status is AnswerStatus.LOST:
+            self._done(shard, answer.host, OutcomeStatus.LOST, answer.reason)
+        elif shard.stage in HOOKS:
+            well = answer.status is AnswerStatus.OK
+            status = OutcomeStatus.OK if well else OutcomeStatus.FAILED
+            self._done(shard, answer.host, status, answers.cleaned(answer.reason))
+        elif not answer.output:
+            # The script may have done its work: whoever asks again gets the recorded result.
+            known = shard.stage in HARMLESS
+            status = OutcomeStatus.FAILED if known else OutcomeStatus.LOST
+            self._done(shard, answer.host, status, answers.cleaned(answer.reason) or "no answer")
+        else:
+            self._on_reply(active, answer)
+
+    def _on_reply(self, active: _Active, answer: Answer) -> None:
+        names = [probe.name for probe in active.probes.get(answer.host, ())]
+        reply = answers.parse(answer.output, names)
+        if reply.answer == "missing" and not active.second:
+            active.lacking[answer.host] = reply.missing
+            return
+        self._ready.append(answers.outcome(active.shard.id, answer.host, reply))
+
+    def _on_end(self, ended: Ended) -> None:
+        active = self._find(ended.job)
+        if active is None:
+            return
+        shard = active.shard
+        if active.lacking:
+            works = [work for work in shard.hosts if work.host in active.lacking]
+            self._start_stage(shard, works, round_=2)
+        else:
+            self._end(shard, answers.cleaned(ended.reason))
+
+    def _find(self, job: str) -> _Active | None:
+        for active in self._active.values():
+            if active.running.job.id == job:
+                return active
+        return None
+
+    def _done(self, shard: Shard, host: str, status: OutcomeStatus, reason: str) -> None:
+        self._ready.append(HostOutcome(shard=shard.id, host=host, status=status, reason=reason))
+
+    def _fail(self, shard: Shard, host: str, reason: str) -> None:
+        self._done(shard, host, OutcomeStatus.FAILED, reason)
+
+    def _end(self, shard: Shard, reason: str = "") -> None:
+        self._active.pop(shard.id, None)
+        self._ready.append(ShardEnded(shard=shard.id, reason=reason))
+
+
+def _next(came: SimpleQueue[Answer | Ended], wait_s: float) -> Answer | Ended | None:
+    try:
+        return came.get(timeout=wait_s) if wait_s > 0 else came.get_nowait()
+    except Empty:
+        return None
+
+
+def _planned_files(plan: Plan) -> dict[tuple[str, str, str], Artifact]:
+    """What one cohort installs another may have to go back to."""
+    return {
+        (one.package, one.arch, one.to): one.file
+        for cohort in plan.body.cohorts
+        for one in cohort.transitions
+        if one.file is not None
+    }

@@ -1,0 +1,193 @@
+"""What a host says: the answer of a stage's script -> HostOutcome, pure.
+
+The text is hostile until it has passed here. An answer that is not understood to its last line is
+a failure with the reason "the host answered nonsense", never an exception.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..models.rollout import HostOutcome, OutcomeStatus
+
+LINES_MAX = 20_000
+LINE_MAX = 2_000
+KEPT_MAX = 2_000
+REASON_MAX = 500
+
+# Printable ASCII and what other scripts write; everything that moves a cursor or hides is not.
+_HIDDEN = re.compile(r"[^\x20-\x7e\u00a1-\u00ac\u00ae-\u05ff\u0900-\u1fff\u3040-\ud7ff]")
+_WORD = re.compile(r"[A-Za-z0-9@+._:~^-]{1,255}")
+_NUMBER = re.compile(r"-?[0-9]{1,12}")
+_CHECK = re.compile(r"([a-z][a-z-]{0,39}|probe:[0-9]{1,4}) (ok|note|failed)(?: (.*))?")
+_MISSING = re.compile(r"(new|old) (\S{1,304}) ([0-9a-f]{64}) ([0-9]{1,12})")
+_ANSWERS = frozenset({"ok", "failed", "running", "missing"})
+
+
+class Nonsense(Exception):
+    """A line that no script of ours prints. Caught in here."""
+
+
+@dataclass
+class Reply:
+    """An answer taken apart. `missing` are SHA-256 of files that the host lacks."""
+
+    answer: str = ""
+    reason: str = ""
+    missing: list[str] = field(default_factory=list)
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+
+def parse(text: str, probes: Sequence[str] = ()) -> Reply:
+    """The answer of a stage. `probes` are the names that the script knows by number, from 1.
+
+    What is not understood becomes a `failed` reply that says so.
+    """
+    reply = Reply()
+    lines = text.split("\n")
+    if lines and not lines[-1]:
+        lines.pop()
+    try:
+        if not lines or len(lines) > LINES_MAX:
+            raise Nonsense("no answer" if not lines else "too many lines")
+        for line in lines:
+            if reply.answer:
+                raise Nonsense("text after the answer")
+            _take(reply, line, probes)
+        if not reply.answer:
+            raise Nonsense("the answer is not complete")
+    except Nonsense as error:
+        return Reply(answer="failed", reason=f"the host answered nonsense: {error}")
+    return reply
+
+
+def outcome(shard: str, host: str, reply: Reply) -> HostOutcome:
+    """What the engine is told. `missing` never reaches it but as a failure."""
+    status = {"ok": OutcomeStatus.OK, "running": OutcomeStatus.RUNNING}.get(
+        reply.answer, OutcomeStatus.FAILED
+    )
+    reason = reply.reason
+    if status is OutcomeStatus.FAILED and not reason:
+        reason = "the host gave no reason"
+    return HostOutcome(
+        shard=shard, host=host, status=status, reason=reason, evidence=reply.evidence
+    )
+
+
+def cleaned(text: str, limit: int = REASON_MAX) -> str:
+    """One line that no terminal takes for a command."""
+    return _HIDDEN.sub("?", text[:limit]).strip()
+
+
+def _take(reply: Reply, line: str, probes: Sequence[str]) -> None:
+    if len(line) > LINE_MAX:
+        raise Nonsense("a line is too long")
+    key, _, rest = line.partition(" ")
+    if key == "answer":
+        if rest not in _ANSWERS:
+            raise Nonsense("an unknown answer")
+        reply.answer = rest
+    elif key == "reason":
+        reply.reason = cleaned(rest)
+    elif key == "missing":
+        reply.missing.append(_match(_MISSING, rest)[3])
+    elif key == "check":
+        _check(reply, rest, probes)
+    elif key in _SINGLE:
+        name, read = _SINGLE[key]
+        reply.evidence[name] = read(rest)
+    elif key in _LISTED:
+        name, read = _LISTED[key]
+        kept = reply.evidence.setdefault(name, [])
+        if len(kept) < KEPT_MAX:
+            kept.append(read(rest))
+    else:
+        raise Nonsense("an unknown line")
+
+
+def _check(reply: Reply, rest: str, probes: Sequence[str]) -> None:
+    found = _match(_CHECK, rest)
+    name, result, detail = found[1], found[2], found[3] or ""
+    if name.startswith("probe:"):
+        number = int(name.removeprefix("probe:"))
+        if not 1 <= number <= len(probes):
+            raise Nonsense("a probe that was not asked")
+        name = f"probe {cleaned(probes[number - 1], 100)}"
+    row: dict[str, Any] = {"name": name, "ok": result != "failed", "detail": cleaned(detail)}
+    if result == "note":
+        row["note"] = True
+    kept = reply.evidence.setdefault("checks", [])
+    if len(kept) < KEPT_MAX:
+        kept.append(row)
+
+
+def _match(pattern: re.Pattern[str], text: str) -> re.Match[str]:
+    found = pattern.fullmatch(text)
+    if found is None:
+        raise Nonsense("a line has another form than it should")
+    return found
+
+
+def _number(text: str) -> int:
+    return int(_match(_NUMBER, text)[0])
+
+
+def _yes(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise Nonsense("neither yes nor no")
+    return text == "yes"
+
+
+def _words(*names: str) -> Callable[[str], dict[str, str]]:
+    def read(text: str) -> dict[str, str]:
+        words = text.split(" ")
+        if len(words) != len(names) or not all(_WORD.fullmatch(word) for word in words):
+            raise Nonsense("a line has another number of words than it should")
+        return dict(zip(names, words, strict=True))
+
+    return read
+
+
+def _boot(text: str) -> dict[str, Any]:
+    words = _words("boot_id", "pid1_start")(text)
+    return {"boot_id": words["boot_id"], "pid1_start": _number(words["pid1_start"])}
+
+
+def _stale(text: str) -> dict[str, Any]:
+    pid, _, rest = text.partition(" ")
+    unit, _, command = rest.partition(" ")
+    return {
+        "pid": _number(pid),
+        "unit": "" if unit == "-" else cleaned(unit, 255),
+        "command": cleaned(command, 64),
+    }
+
+
+# Key of a line -> (name in the evidence, how its value is read).
+_Reader = Callable[[str], Any]
+_SINGLE: Mapping[str, tuple[str, _Reader]] = {
+    "boot": ("boot", _boot),
+    "reboot-required": ("reboot_required", _yes),
+    "touched": ("touched", _yes),
+    "code": ("code", _number),
+    "seconds": ("seconds", _number),
+    "progress": ("progress", cleaned),
+    "repaired": ("repaired", cleaned),
+    "state": ("state", cleaned),
+    "claim": ("claim", _words("state", "run", "fence", "since", "transaction")),
+    "running": ("running", _words("transaction", "job")),
+}
+_LISTED: Mapping[str, tuple[str, _Reader]] = {
+    "package": ("packages", _words("package", "arch", "place", "version", "status")),
+    "old": ("old", _words("package", "arch", "version", "way")),
+    "restarted": ("restarted", cleaned),
+    "restart-failed": ("restart_failed", cleaned),
+    "stale": ("stale", _stale),
+    "conffile": ("conffiles", cleaned),
+    "note": ("notes", cleaned),
+    "job": ("jobs", cleaned),
+    "log": ("log", cleaned),
+    "held": ("held", cleaned),
+    "transaction": ("transactions", _words("transaction", "created", "kib", "outcome")),
+}
