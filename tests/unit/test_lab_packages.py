@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from patchctl.lab import images, packages, trees
+from patchctl.lab import inputs, packages, trees
 from patchctl.lab.packages import CHANNELS, PACKAGES, Archive, OldVersion, package
 
 
@@ -84,11 +84,11 @@ def test_changelog_has_this_version_and_all_before() -> None:
 
 
 def test_the_tools_input_is_the_same_bytes_every_time() -> None:
-    assert images.tools_input() == images.tools_input()
+    assert inputs.debian() == inputs.debian()
 
 
 def _members() -> dict[str, bytes]:
-    with tarfile.open(fileobj=io.BytesIO(images.tools_input())) as tar:
+    with tarfile.open(fileobj=io.BytesIO(inputs.debian())) as tar:
         found = {}
         for member in tar:
             file = tar.extractfile(member)

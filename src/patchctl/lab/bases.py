@@ -104,7 +104,7 @@ def _base_from_mirror(engine: Engine, tag: str, say: Say) -> None:
         complaints = [line for line in log if line.startswith("E:")] or log or [f"exit code {rc}"]
         raise EngineError(
             f"mmdebstrap: {complaints[-1]}",
-            hint=mirror_hint(),
+            hint=mirror_hint(complaints[-1]),
         )
     say(f"base image: made in {time.monotonic() - begun:.0f} s")
 
@@ -120,4 +120,4 @@ def _base_from_image(engine: Engine, reference: str, tag: str, say: Say) -> None
     """A registry's image holds security updates already: take them back to the main archive's."""
     engine = with_working_runtime(engine, reference)
     arguments = [mirrors()[0], *_INCLUDE]
-    build(engine, reference, tag, "base-image.sh", say, arguments=arguments)
+    build(engine, reference, tag, ["base-image.sh"], say, arguments=arguments)

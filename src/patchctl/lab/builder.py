@@ -16,6 +16,7 @@ BUILD = "patchctl.lab.build"
 """Label of containers and volumes that exist only while an image is made."""
 
 _MARK = "lab: "
+_FETCH_WORDS = ("fetch", "resolve", "connect", "Release file", "locate package", "not available")
 
 
 def script(name: str) -> bytes:
@@ -30,8 +31,10 @@ def mirrors() -> tuple[str, str]:
     return mirror, security
 
 
-def mirror_hint() -> str:
-    """How to mend a build that could not fetch."""
+def mirror_hint(complaint: str) -> str:
+    """How to mend a build that could not fetch; empty where it failed otherwise."""
+    if not any(word in complaint for word in _FETCH_WORDS):
+        return ""
     return f"is {mirrors()[0]} reachable? PATCHCTL_LAB_MIRROR names another mirror"
 
 
@@ -39,22 +42,24 @@ def build(
     engine: Engine,
     image: str,
     tag: str,
-    name: str,
+    names: Sequence[str],
     say: Say,
     *,
     arguments: Sequence[str] = (),
     options: Sequence[str] = (),
     stdin: bytes = b"",
 ) -> None:
-    """Run script `name` in a container of `image` and keep the result as `tag`."""
+    """Run scripts, joined to one, in a container of `image` and keep the result as `tag`."""
     with _container(engine, image, options) as container:
-        path = f"/run/{name}"
-        engine.run("exec", "-i", container, "sh", "-c", f"cat >{path}", stdin=script(name))
+        path = f"/run/{names[-1]}"
+        text = b"\n".join(script(name) for name in names)
+        engine.run("exec", "-i", container, "sh", "-c", f"cat >{path}", stdin=text)
         command = ["exec", "-i", container, "sh", path, *arguments]
         try:
             engine.stream(command, _marked(say), stdin=stdin)
         except EngineError as error:
-            raise EngineError(f"{name}: {error.message}", hint=mirror_hint()) from error
+            complaint = f"{names[-1]}: {error.message}"
+            raise EngineError(complaint, hint=mirror_hint(complaint)) from error
         engine.run("exec", container, "rm", path)
         label = f"LABEL {CACHE}={tag}"
         engine.run("commit", "--change", label, "--change", 'CMD ["/sbin/init"]', container, tag)

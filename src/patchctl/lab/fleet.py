@@ -38,14 +38,15 @@ def up(
     engine = engine or engines.find()
     folder = private_folder(_cache_folder())
     with locked(folder / "lab-images.lock", timeout_s=_BUILD_TIMEOUT_S):
-        engine, made = images.ensure(engine, say)
+        engine, made = images.ensure(engine, image, say)
     _allow_watches(count, say)
     with locked(folder / "lab-addresses.lock", timeout_s=60):
         _refuse_existing(engine, name)
         first = _free_net(engine, count)
-        _reserve(engine, made, name, first, count)
+        _reserve(engine, made.tools_for(image), name, first, count)
     try:
-        return _populate(engine, made, name, places(count, image, first), root, say)
+        tools = made.tools_for(image)
+        return _populate(engine, made, tools, name, places(count, image, first), root, say)
     except BaseException:
         say("cleaning up")
         _remove(engine, name)
@@ -56,6 +57,7 @@ def up(
 def _populate(
     engine: Engine,
     made: images.Images,
+    tools: str,
     name: str,
     wanted: Sequence[Place],
     root: Path,
@@ -63,7 +65,7 @@ def _populate(
 ) -> Lab:
     root.mkdir(mode=0o755, parents=True, exist_ok=True)
     public = workspace.make_key(root, name)
-    images.fill_volume(engine, made.tools, hosts.volume_name(name), key=public)
+    images.fill_volume(engine, tools, hosts.volume_name(name), key=public)
     begun = time.monotonic()
     keys = each(
         wanted,
@@ -149,7 +151,7 @@ def _is_free(net: int, count: int) -> bool:
     return True
 
 
-def _reserve(engine: Engine, made: images.Images, name: str, first: int, count: int) -> None:
+def _reserve(engine: Engine, tools: str, name: str, first: int, count: int) -> None:
     """Network and volume exist before the first host and hold the lab's addresses."""
     own = ["--label", f"{LABEL}={name}"]
     engine.run(
@@ -163,7 +165,7 @@ def _reserve(engine: Engine, made: images.Images, name: str, first: int, count: 
         "volume",
         "create",
         *own,
-        *["--label", f"{LABEL}.tools={made.tools}"],
+        *["--label", f"{LABEL}.tools={tools}"],
         *["--label", f"{LABEL}.runtime={engine.runtime}"],
         hosts.volume_name(name),
     )

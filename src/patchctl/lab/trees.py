@@ -13,7 +13,7 @@ from .packages import Package, Version
 _EPOCH = 1735689600
 """2025-01-01 00:00 UTC: a fixed time for files and changelogs."""
 _DAY = 86400
-_MAINTAINER = "patchctl lab <lab@patchctl.invalid>"
+MAINTAINER = "patchctl lab <lab@patchctl.invalid>"
 
 
 def archive(packages: Iterable[Package], architecture: str) -> bytes:
@@ -41,7 +41,7 @@ def control(package: Package, version: Version, architecture: str) -> str:
     fields |= {
         "Version": version.version,
         "Architecture": _arch(version, architecture),
-        "Maintainer": _MAINTAINER,
+        "Maintainer": MAINTAINER,
         "Section": "misc",
         "Priority": "optional",
     }
@@ -62,7 +62,7 @@ def changelog(package: Package, version: Version) -> str:
         entries.append(
             f"{source} ({entry.version}) {suite}; urgency={urgency}\n\n"
             + "\n".join([f"  * {entry.change}", *fixes])
-            + f"\n\n -- {_MAINTAINER}  {_date(_EPOCH + number * _DAY)}\n"
+            + f"\n\n -- {MAINTAINER}  {_date(_EPOCH + number * _DAY)}\n"
         )
     return "\n".join(reversed(entries))
 

@@ -78,6 +78,7 @@ main() {
     esac
     index bookworm oldstable Debian
     index bookworm-security oldstable-security Debian-Security
+    [ ! -x /srv/tools/bin/repository-rpm ] || /srv/tools/bin/repository-rpm "$command" "$@"
     gpgconf --kill all
 }
 

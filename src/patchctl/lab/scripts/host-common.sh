@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes a host inside a container of the base image; needs no network.
-# /srv/patchlab is a lab's repository in its first state, with every version 1.0-1 in base/.
+# Makes a host inside a container of the base image: what is the same for every kind of host. Stands
+# before host-debian.sh and host-rpm.sh. /srv/patchlab is a lab's repository in its first state.
 set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 
@@ -48,39 +48,9 @@ EOF
     systemctl enable --quiet patchlab-firstboot.service ssh.service
 }
 
-sources() {
-    install -m 0644 /srv/patchlab/keys/archive.gpg /usr/share/keyrings/patchlab.gpg
-    rm -rf /etc/apt/sources.list.d/*
-    cat >/etc/apt/sources.list <<'EOF'
-deb [signed-by=/usr/share/keyrings/patchlab.gpg] file:/srv/patchlab/apt bookworm main
-deb [signed-by=/usr/share/keyrings/patchlab.gpg] file:/srv/patchlab/apt bookworm-security main
-EOF
-}
-
-own_packages() {
-    mkdir -p /etc/patchlab
-    dpkg -i /srv/patchlab/base/*.deb >/dev/null
-    apt-mark -qq auto patchlab-lib
-    # One old version that only the host's own cache still has.
-    cp /srv/patchlab/base/patchlab-app_1.0-1_all.deb /var/cache/apt/archives/
-}
-
 seal() {
-    apt-get update -qq
     : >/etc/machine-id
     rm -f /var/lib/dbus/machine-id
     find /var/log -type f -exec truncate -s 0 {} +
     rm -rf /tmp/* /var/tmp/*
 }
-
-main() {
-    user
-    ssh_server
-    sources
-    apt-get clean
-    say "installing the lab's own packages"
-    own_packages
-    seal
-}
-
-main "$@" </dev/null

@@ -1,0 +1,161 @@
+"""Package descriptions as what rpmbuild and modifyrepo_c take: spec files and advisories.
+
+Pure, like `trees`. Maintainer scripts keep their dpkg form; a spec calls them with the first
+argument that dpkg would give.
+"""
+
+import re
+from xml.sax.saxutils import escape, quoteattr
+
+from . import trees
+from .packages import Channel, Package, Version, package
+
+_DATE = "2025-01-02 00:00:00"
+_RELATIONS = {"Depends": "Requires", "Conflicts": "Conflicts", "Replaces": "Obsoletes"}
+_RELATION = re.compile(r"(\S+)(?: \(([<>=]+) ([^)]+)\))?\Z")
+
+
+def spec(found: Package, version: Version) -> str:
+    """A spec file; macro `tree` is the folder that `trees.archive` describes."""
+    upstream, _, release = version.version.rpartition("-")
+    head = [
+        "%global debug_package %{nil}",
+        # Nothing is stripped or compressed: the files are what was described.
+        "%global __os_install_post %{nil}",
+        f"Name: {found.name}",
+        f"Version: {upstream}",
+        f"Release: {release}",
+        f"Summary: {found.summary}",
+        "License: Apache-2.0",
+        "AutoReqProv: no",
+    ]
+    if version.arch == "all":
+        head.append("BuildArch: noarch")
+    head += _relations(version)
+    body = [
+        f"%description\n{found.summary}.",
+        "%install\n"
+        "mkdir -p %{buildroot} && cp -a %{tree}/. %{buildroot}/ && cd %{buildroot}\n"
+        "rm -rf DEBIAN && if [ -e BUILD ]; then sh BUILD && rm BUILD; fi\n"
+        f"find . \\( -type f -o -type l \\) | cut -c 2- | {_mark(version)} >%{{_builddir}}/list",
+        *_scriptlets(version),
+        "%files -f %{_builddir}/list",
+        f"%changelog\n{_changelog(found, version)}",
+    ]
+    return "\n".join(head) + "\n\n" + "\n\n".join(body) + "\n"
+
+
+def advisory(channel: Channel, architecture: str) -> str:
+    """updateinfo.xml of a channel: a security advisory where it names CVEs, else a bug fix."""
+    members = [
+        (package(name), package(name).version(version)) for name, version in channel.contents
+    ]
+    cves = [cve for _, version in members for cve in version.cves]
+    number = cves[0].rpartition("-")[2] if cves else "1"
+    kind, prefix = ("security", "PLSA") if cves else ("bugfix", "PLBA")
+    references = "".join(
+        f'<reference href="https://example.invalid/{cve}" id="{cve}" type="cve" title="{cve}"/>'
+        for cve in cves
+    )
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        f'<updates><update from="lab@patchctl.invalid" status="final" type="{kind}" version="1">'
+        f"<id>{prefix}-2099:{number}</id><title>{escape(members[0][1].change)}</title>"
+        f'<severity>{"Important" if cves else "None"}</severity><issued date="{_DATE}"/>'
+        f"<references>{references}</references>"
+        '<pkglist><collection short="patchlab"><name>patchlab</name>'
+        + "".join(_listed(found, version, architecture) for found, version in members)
+        + "</collection></pkglist></update></updates>\n"
+    )
+
+
+def file_name(found: Package, version: Version, architecture: str) -> str:
+    """`NAME-VERSION-RELEASE.ARCH.rpm`."""
+    return f"{found.name}-{version.version}.{_arch(version, architecture)}.rpm"
+
+
+def architecture_name(architecture: str) -> str:
+    """rpm's word for Debian's."""
+    return {"amd64": "x86_64", "arm64": "aarch64"}[architecture]
+
+
+def _listed(found: Package, version: Version, architecture: str) -> str:
+    upstream, _, release = version.version.rpartition("-")
+    attributes = {
+        "name": found.name,
+        "version": upstream,
+        "release": release,
+        "epoch": "0",
+        "arch": _arch(version, architecture),
+        "src": f"{found.name}-{version.version}.src.rpm",
+    }
+    text = " ".join(f"{name}={quoteattr(value)}" for name, value in attributes.items())
+    return (
+        f"<package {text}><filename>{file_name(found, version, architecture)}</filename></package>"
+    )
+
+
+def _relations(version: Version) -> list[str]:
+    lines = []
+    for debian, rpm in _RELATIONS.items():
+        match = _RELATION.match(version.fields.get(debian, ""))
+        if match:
+            name, comparison, wanted = match.groups()
+            lines.append(f"{rpm}: {name}" + (f" {comparison} {wanted}" if wanted else ""))
+    return lines
+
+
+def _mark(version: Version) -> str:
+    marks = "; ".join(f"s,^{path}$,%config(noreplace) {path}," for path in version.conffiles)
+    # In a spec % starts a macro; doubled it is itself.
+    return f"sed '{marks.replace('%', '%%')}'" if marks else "cat"
+
+
+def _scriptlets(version: Version) -> list[str]:
+    found = []
+    if "postinst" in version.scripts:
+        found.append(f"%post\nset -- configure\n{_shell(version.scripts['postinst'])}")
+    if "prerm" in version.scripts:
+        body = _shell(version.scripts["prerm"])
+        found.append(f'%preun\nif [ "$1" = 0 ]; then set -- remove; fi\n{body}')
+    return found
+
+
+def _shell(script: str) -> str:
+    return script.removeprefix("#!/bin/sh\n").rstrip().replace("%", "%%")
+
+
+def _changelog(found: Package, version: Version) -> str:
+    until = found.versions.index(version) + 1
+    entries = []
+    for day, entry in enumerate(found.versions[:until], start=1):
+        # 1 to 4 January 2025 were Wednesday to Saturday.
+        weekday = ("Wed", "Thu", "Fri", "Sat")[day - 1]
+        lines = [f"- {entry.change}", *[f"- Fix {cve}." for cve in entry.cves]]
+        entries.append(
+            f"* {weekday} Jan {day:02d} 2025 {trees.MAINTAINER} - {entry.version}\n"
+            + "\n".join(lines)
+        )
+    return "\n\n".join(reversed(entries))
+
+
+def _arch(version: Version, architecture: str) -> str:
+    return "noarch" if version.arch == "all" else architecture_name(architecture)
+
+
+BASE = """\
+Name: patchlab-base
+Version: 1.0
+Release: 1
+Summary: what the system below provides
+License: Apache-2.0
+BuildArch: noarch
+AutoReqProv: no
+Provides: /bin/sh
+
+%description
+Scripts of packages need an interpreter that a package provides.
+
+%files
+"""
+"""No other package of the system is an rpm."""

@@ -1,0 +1,68 @@
+"""Hosts of the dnf family: real dnf and rpm, advisories, a signed repository."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from patchctl.lab import fleet
+from patchctl.lab.handle import Lab
+
+pytestmark = pytest.mark.lab
+
+HOST = "staging-1"
+
+
+@pytest.fixture(scope="module")
+def rpm_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One host."""
+    name = f"{lab.name}-rpm"
+    try:
+        yield fleet.up(name, 1, "rpm", tmp_path_factory.mktemp("rpm") / "workspace", print)
+    finally:
+        fleet.down(name, print)
+
+
+def web(lab: Lab) -> str:
+    """Body of the host's web service, or the empty string."""
+    return lab.exec(
+        HOST,
+        'python3 -c "import urllib.request as u; '
+        "print(u.urlopen('http://127.0.0.1:8080/', timeout=5).read().decode())\"",
+    ).out.strip()
+
+
+def test_it_is_a_dnf_host_without_a_trace_of_apt(rpm_lab: Lab) -> None:
+    assert rpm_lab.exec(HOST, "command -v apt-get dpkg").out == ""
+    assert rpm_lab.check(HOST, "rpm -q --qf '%{VERSION}-%{RELEASE}' patchlab-web") == "1.0-1"
+    assert rpm_lab.check(HOST, "systemctl is-system-running") == "running\n"
+
+
+def test_security_advisories_are_told_from_bug_fixes(rpm_lab: Lab) -> None:
+    security = rpm_lab.check(HOST, "dnf -q updateinfo list --security --with-cve")
+    assert security.split() == ["CVE-2099-10001", "Important/Sec.", "patchlab-web-1.0-2.noarch"]
+    assert "bugfix" in rpm_lab.check(HOST, "dnf -q updateinfo list")
+
+
+def test_the_bad_update_stops_the_service_and_can_be_undone(rpm_lab: Lab) -> None:
+    rpm_lab.publish("bad-web")
+    assert web(rpm_lab) == "patchlab-web 1.0-1"
+    rpm_lab.check(HOST, "dnf -q -y --refresh upgrade --security")
+    assert web(rpm_lab) == ""
+    rpm_lab.check(HOST, "dnf -q -y history undo last")
+    assert web(rpm_lab) == "patchlab-web 1.0-1"
+
+
+def test_an_unsigned_package_is_refused(rpm_lab: Lab) -> None:
+    script = (
+        "rm -rf /tmp/r && cp -r /srv/patchlab/rpm /tmp/r && "
+        "rpm --delsign /tmp/r/packages/patchlab-docs-1.0-2.noarch.rpm && "
+        "dnf -q -y install /tmp/r/packages/patchlab-docs-1.0-2.noarch.rpm"
+    )
+    rpm_lab.exec(HOST, "echo localpkg_gpgcheck=1 >>/etc/dnf/dnf.conf")
+    result = rpm_lab.exec(HOST, script)
+    assert result.rc != 0
+    assert "is not signed" in result.err + result.out
+
+
+def test_whether_a_reboot_is_needed_can_be_asked(rpm_lab: Lab) -> None:
+    assert "Reboot should not be necessary" in rpm_lab.exec(HOST, "dnf needs-restarting -r").out
