@@ -231,13 +231,15 @@ releases_dnf() {
   return 0
 }
 
-# Exit code 100 says that there are updates.
+# Exit code 100 says that there are updates. What is locked to a version is pending all the same.
 pending_dnf() {
-  limited 30 "$(dnf_program)" -C -q check-update
+  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock check-update
   case $? in 0 | 100) return 0 ;; *) return 1 ;; esac
 }
 
-advisories_dnf() { limited 30 "$(dnf_program)" -C -q updateinfo list --updates; }
+advisories_dnf() {
+  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock updateinfo list --updates
+}
 
 lists_dnf() {
   for file in /var/cache/dnf/*/repodata/repomd.xml /var/cache/libdnf5/*/repodata/repomd.xml \
@@ -372,7 +374,10 @@ stale_processes() {
     comm='' cgroup=''
     read -r comm <"/proc/$pid/comm"
     while read -r line; do
-      case $line in 0::* | *:name=systemd:*) cgroup=$line ;; esac
+      case $line in
+        *:name=systemd:*) cgroup=$line ;;
+        0::*) cgroup=${cgroup:-$line} ;;
+      esac
     done <"/proc/$pid/cgroup"
     printf '%s\t%s\t%s\n' "$pid" "$comm" "$cgroup"
   done

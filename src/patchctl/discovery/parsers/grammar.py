@@ -53,3 +53,12 @@ def is_rpm_version(text: str) -> bool:
 def is_rpm_module(text: str) -> bool:
     """Is it a modularity label, `name:stream:version:context`?"""
     return _RPM_MODULE.fullmatch(text) is not None
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """A sort key in which digits compare as numbers. Good enough to show kernels in order; what
+    is newer to a package manager only its own rules tell."""
+    return [
+        (1, int(part), "") if part.isdigit() and part.isascii() else (0, 0, part)
+        for part in re.findall(r"[0-9]{1,18}|[^0-9]+", text)
+    ]

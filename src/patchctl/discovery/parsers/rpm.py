@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from ...models.facts import Package, PendingUpdate, Repository
-from .grammar import is_rpm_module, is_rpm_name, is_rpm_part, is_rpm_version
+from .grammar import is_rpm_module, is_rpm_name, is_rpm_part, is_rpm_version, natural
 from .sections import Unparsed, clip, fields, number
 
 # Keys that rpm keeps as packages.
@@ -52,7 +52,11 @@ def packages(
         held = any(_locks(lock, package) for lock in locked)
         found.append(structs.replace(package, auto=auto, held=held))
         times[package.name] = max(times.get(package.name, 0), number(parts[6]) or 0)
-    return Installed(tuple(sorted(found, key=lambda it: (it.name, it.arch, it.version))), times)
+    return Installed(tuple(sorted(found, key=_order)), times)
+
+
+def _order(package: Package) -> tuple[str, str, list[tuple[int, int, str]]]:
+    return package.name, package.arch, natural(package.version)
 
 
 def _package(parts: Sequence[str]) -> Package | None:
@@ -147,7 +151,7 @@ _OBSOLETES = "Obsoleting "
 def pending(
     lines: Iterable[str],
     installed: Sequence[Package],
-    advisories: Mapping[tuple[str, str, str], tuple[str, ...]],
+    advisories: Mapping[tuple[str, str], tuple[str, ...]],
     known: Sequence[Repository],
     unparsed: Unparsed,
 ) -> tuple[PendingUpdate, ...]:
@@ -181,7 +185,7 @@ def _joined(lines: Iterable[str]) -> list[str]:
 def _update(
     words: Sequence[str],
     newest: Mapping[tuple[str, str], str],
-    advisories: Mapping[tuple[str, str, str], tuple[str, ...]],
+    advisories: Mapping[tuple[str, str], tuple[str, ...]],
     labels: Mapping[str, str],
 ) -> PendingUpdate | None:
     name, _, arch = words[0].rpartition(".")
@@ -194,7 +198,7 @@ def _update(
     )
     if present is None:
         return None
-    security = advisories.get((name, version, arch), ())
+    security = advisories.get((name, arch), ())
     return PendingUpdate(
         name=name,
         arch=arch,
@@ -207,14 +211,13 @@ def _update(
     )
 
 
-def advisories(
-    lines: Iterable[str], unparsed: Unparsed
-) -> dict[tuple[str, str, str], tuple[str, ...]]:
-    """(name, version, arch) -> security advisories, of `dnf updateinfo list`.
+def advisories(lines: Iterable[str], unparsed: Unparsed) -> dict[tuple[str, str], tuple[str, ...]]:
+    """(name, arch) -> security advisories newer than what is installed, of `dnf updateinfo list`.
 
+    The candidate may be newer than the version that an advisory names; it fixes the same then.
     dnf 4 and yum: `ID SEVERITY/Sec. NEVRA`; dnf 5: `ID security SEVERITY NEVRA DATE TIME`.
     """
-    found: dict[tuple[str, str, str], list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for line in lines:
         words = line.split()
         package = _advised(words)
@@ -226,16 +229,14 @@ def advisories(
     return {package: tuple(sorted(set(names))) for package, names in found.items()}
 
 
-def _advised(words: Sequence[str]) -> tuple[str, str, str] | None:
+def _advised(words: Sequence[str]) -> tuple[str, str] | None:
     if len(words) < 3:
         return None
     found = _NEVRA.fullmatch(words[3] if len(words) >= 5 else words[2])
     if found is None:
         return None
-    name, version, arch = found[1], found[2].removeprefix("0:"), found[3]
-    if not (is_rpm_name(name, arch) and is_rpm_version(version)):
-        return None
-    return name, version, arch
+    name, version, arch = found.groups()
+    return (name, arch) if is_rpm_name(name, arch) and is_rpm_version(version) else None
 
 
 def _is_security(words: Sequence[str]) -> bool:

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from ...models.facts import FileSystem, OsRelease, StaleProcess
+from .grammar import natural
 from .sections import Unparsed, clip, fields, number
 
 FILES_MAX = 50
@@ -127,14 +128,7 @@ def identity(lines: Iterable[str], section: str, unparsed: Unparsed) -> dict[str
 
 def newest_kernel(kernels: Sequence[str]) -> str:
     """The highest by natural order: digits compare as numbers. "" where there is none."""
-    return max(kernels, key=_natural, default="")
-
-
-def _natural(text: str) -> list[tuple[int, int, str]]:
-    return [
-        (1, int(part), "") if part.isdigit() and part.isascii() else (0, 0, part)
-        for part in re.findall(r"[0-9]{1,18}|[^0-9]+", text)
-    ]
+    return max(kernels, key=natural, default="")
 
 
 def start_of_pid1(stat: str) -> int:

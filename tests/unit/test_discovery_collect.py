@@ -1,0 +1,129 @@
+"""A whole answer, taken apart: files in tests/data/discovery, input beside expected output."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patchctl.discovery.collect import parse, problem
+from patchctl.models import canonical
+from patchctl.models.facts import HostFacts, PackageManager
+
+ROOT = Path(__file__).resolve().parents[2]
+DATA = ROOT / "tests" / "data" / "discovery"
+SCRIPT = ROOT / "roles" / "patch_discover" / "files" / "discover.sh"
+NOW = 1795437190
+SAMPLES = sorted(path.stem for path in DATA.glob("*.txt"))
+
+
+def sample(name: str) -> str:
+    return (DATA / f"{name}.txt").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_a_captured_answer_gives_these_facts(name: str) -> None:
+    expected = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
+    facts = parse(sample(name), NOW)
+    assert json.loads(msgspec.json.encode(facts)) == expected
+    assert problem(facts) == ""
+    assert facts.unparsed == ()
+
+
+def test_there_are_samples() -> None:
+    assert {"debian12", "el9"} <= set(SAMPLES)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_an_answer_cut_at_any_line_is_noticed(name: str) -> None:
+    lines = sample(name).splitlines(keepends=True)
+    for length in range(0, len(lines) - 1, 17):
+        facts = parse("".join(lines[:length]), NOW)
+        assert problem(facts) or facts.notes
+
+
+@given(st.text())
+def test_any_text_gives_facts_that_say_they_are_no_good(text: str) -> None:
+    facts = parse(text, NOW)
+    assert problem(facts)
+    canonical.encode(facts)
+
+
+@given(st.data())
+def test_an_answer_with_any_line_replaced_never_raises(data: st.DataObject) -> None:
+    lines = sample(data.draw(st.sampled_from(SAMPLES))).splitlines()
+    at = data.draw(st.integers(0, len(lines) - 1))
+    lines[at] = data.draw(st.one_of(st.text(), st.text(max_size=9).map(lambda text: f" {text}")))
+    facts = parse("\n".join(lines), NOW)
+    msgspec.json.decode(canonical.encode(facts), type=HostFacts)
+
+
+@pytest.mark.parametrize("text", ["$(id)", "{{ lookup('pipe', 'id') }}", "\x1b[2J", "a;b", "-o=x"])
+def test_nothing_strange_becomes_a_name_or_a_version(text: str) -> None:
+    tab = "\t"
+    strange = sample("debian12").replace(
+        "[packages]\n", f"[packages]\n ii {tab}{text}{tab}1{tab}amd64{tab}x{tab}1\n"
+        f" ii {tab}x1{tab}{text}{tab}amd64{tab}x{tab}1\n"
+    )  # fmt: skip
+    facts = parse(strange, NOW)
+    words = {word for it in facts.packages for word in (it.name, it.version, it.source)}
+    assert text not in words
+    assert len(facts.unparsed) == 2
+
+
+def test_what_went_wrong_on_the_way_is_noted() -> None:
+    text = sample("debian12").replace("[os]", "[refresh]\n E: no network\n=0\n[os]", 1)
+    text = text.replace("[failed]\n broken.service\n \n=0", "[failed]\n=1")
+    notes = parse(text, NOW).notes
+    assert notes == ("refresh: E: no network", "failed: exit code 1")
+
+
+def test_lists_that_were_just_refreshed_are_new() -> None:
+    old = parse(sample("debian12"), NOW).lists_updated
+    new = parse(sample("debian12").replace("[os]", "[refresh]\n=0\n[os]", 1), NOW).lists_updated
+    assert old < new == 1795437191
+
+
+def test_a_newer_kernel_than_the_running_one_wants_a_reboot_but_not_in_a_container() -> None:
+    text = sample("debian12").replace("[reboot]\n required\n", "[reboot]\n")
+    text = re.sub(r"\[reboot\]\n(.*\n)*?=0", "[reboot]\n=0", text)
+    assert parse(text, NOW).reboot_packages == ("linux-image-6.1.0-30-amd64",)
+    inside = parse(text.replace("virtualization\tkvm", "virtualization\tlxc"), NOW)
+    assert (inside.kernel.managed, inside.reboot_required) == (False, False)
+
+
+def test_a_host_without_a_known_package_manager_says_so() -> None:
+    text = sample("debian12").replace("manager\tapt", "manager\tzypper")
+    facts = parse(text, NOW)
+    assert facts.manager is PackageManager.NONE
+    assert problem(facts) == "no package manager that patchctl knows"
+
+
+class TestTheScript:
+    @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="no shellcheck")
+    def test_is_clean_to_shellcheck(self) -> None:
+        done = subprocess.run(
+            ["shellcheck", "-s", "sh", SCRIPT], capture_output=True, text=True, check=False
+        )
+        assert done.stdout == ""
+
+    def test_ends_with_main_cut_off_from_standard_input(self) -> None:
+        assert SCRIPT.read_text().rstrip().endswith('main "$@" </dev/null')
+
+    @pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+    def test_every_shell_prints_the_same_frame(self, shell: str) -> None:
+        if shutil.which(shell) is None:
+            pytest.skip(f"no {shell}")
+        command = [shell, *(["sh"] if shell == "busybox" else []), str(SCRIPT), "packages"]
+        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        lines = done.stdout.splitlines()
+        assert [line for line in lines if line.startswith("[")] == [
+            "[os]", "[packages]", "[identity]",
+        ]  # fmt: skip
+        assert all(line.startswith((" ", "[", "=")) for line in lines)
+        assert parse(done.stdout, NOW).boot.boot_id

@@ -1,0 +1,514 @@
+"""Each parser: what it takes, and what it hands to `unparsed` instead of guessing."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patchctl.discovery.parsers import (
+    apt,
+    containers,
+    dpkg,
+    rpm,
+    sockets,
+    system,
+    systemd,
+    updaters,
+)
+from patchctl.discovery.parsers.sections import UNPARSED_MAX, Unparsed, split
+from patchctl.models.facts import Package, PendingUpdate, Service
+
+
+@pytest.fixture
+def unparsed() -> Unparsed:
+    return Unparsed()
+
+
+class TestSections:
+    def test_lines_belong_to_the_heading_above(self, unparsed: Unparsed) -> None:
+        found = split("[a]\n one\n two\n=0\n[b]\n=7\n", unparsed)
+        assert found["a"].lines == ["one", "two"]
+        assert (found["a"].code, found["b"].code) == (0, 7)
+        assert unparsed.all() == ()
+
+    def test_a_line_of_the_host_is_never_a_heading(self, unparsed: Unparsed) -> None:
+        found = split("[a]\n [packages]\n =0\n=0\n", unparsed)
+        assert found["a"].lines == ["[packages]", "=0"]
+        assert list(found) == ["a"]
+
+    def test_a_second_section_of_one_name_is_unparsed(self, unparsed: Unparsed) -> None:
+        found = split("[a]\n x\n=0\n[a]\n y\n=0\n", unparsed)
+        assert found["a"].lines == ["x"]
+        assert [one.line for one in unparsed.all()] == ["[a]", " y", "=0"]
+
+    def test_a_section_that_was_cut_has_no_code(self, unparsed: Unparsed) -> None:
+        assert split("[a]\n x", unparsed)["a"].code is None
+
+    def test_what_is_kept_of_unparsed_lines_is_bounded(self, unparsed: Unparsed) -> None:
+        for number in range(1000):
+            unparsed.add("a", f"{number} " + "x" * 1000)
+        kept = unparsed.all()
+        assert len(kept) == UNPARSED_MAX + 1
+        assert kept[-1].line == "and 800 lines more"
+        assert max(len(one.line) for one in kept) == 300
+
+
+class TestDpkg:
+    def parse(self, line: str, unparsed: Unparsed, *automatic: str) -> tuple[Package, ...]:
+        return dpkg.packages([line.replace("|", "\t")], automatic, "amd64", unparsed)
+
+    def test_a_package_has_its_source(self, unparsed: Unparsed) -> None:
+        (found,) = self.parse("ii |libssl3|3.0.15-1|amd64|openssl|3.0.15-1", unparsed)
+        assert found == Package(
+            name="libssl3",
+            version="3.0.15-1",
+            arch="amd64",
+            source="openssl",
+            source_version="3.0.15-1",
+        )
+
+    def test_a_held_package_is_not_a_broken_one(self, unparsed: Unparsed) -> None:
+        (found,) = self.parse("hi |bash|1:5.2-1|amd64|bash|1:5.2-1", unparsed)
+        assert (found.held, found.status) == (True, "")
+
+    @pytest.mark.parametrize("status", ["iF", "iU", "iHR"])
+    def test_a_half_installed_package_keeps_its_status(
+        self, unparsed: Unparsed, status: str
+    ) -> None:
+        (found,) = self.parse(f"{status}|bash|5.2-1|amd64|bash|5.2-1", unparsed)
+        assert found.status == status
+
+    @pytest.mark.parametrize("status", ["rc ", "un ", "pn "])
+    def test_a_removed_package_is_none_and_needs_no_remark(
+        self, unparsed: Unparsed, status: str
+    ) -> None:
+        assert self.parse(f"{status}|bash|5.2-1|amd64|bash|5.2-1", unparsed) == ()
+        assert unparsed.all() == ()
+
+    def test_marks_of_packages_for_all_architectures_are_found(self, unparsed: Unparsed) -> None:
+        marks = ["Package: tzdata", "Architecture: amd64", "Auto-Installed: 1"]
+        (found,) = self.parse("ii |tzdata|2024a|all|tzdata|2024a", unparsed, *marks)
+        assert found.auto
+
+    def test_a_manual_mark_is_none(self, unparsed: Unparsed) -> None:
+        marks = ["Package: bash", "Architecture: amd64", "Auto-Installed: 0"]
+        (found,) = self.parse("ii |bash|5.2-1|amd64|bash|5.2-1", unparsed, *marks)
+        assert not found.auto
+
+    @pytest.mark.parametrize(
+        "line",
+        [
+            "ii |$(id)|1|amd64|x|1",
+            "ii |{{ x }}|1|amd64|x|1",
+            "ii |bash|1;id|amd64|bash|1",
+            "ii |bash|1 2|amd64|bash|1",
+            "ii |bash|-o=x|amd64|bash|1",
+            "ii |-o|1|amd64|bash|1",
+            "ii |bash||amd64|bash|1",
+            "ii |bash|1|../x|bash|1",
+            "ii |bash|1|amd64|bash|{{ x }}",
+            "ii |bash\x1b[2J|1|amd64|bash|1",
+            "ii |bash|1|amd64|bash",
+            "bash",
+        ],
+    )
+    def test_what_dpkg_could_not_have_installed_is_unparsed(
+        self, unparsed: Unparsed, line: str
+    ) -> None:
+        assert self.parse(line, unparsed) == ()
+        assert len(unparsed.all()) == 1
+
+
+INDEX = (
+    "http://deb.example/debian-security|bookworm-security|main|http://deb.example/debian-security/"
+    "|Debian|Debian-Security|bookworm-security|oldstable-security|yes"
+    "|/var/lib/apt/lists/deb.example_security_dists_bookworm-security_main_Packages"
+)
+
+
+def sources(unparsed: Unparsed, *lines: str) -> tuple[apt.Source, ...]:
+    return apt.sources([line.replace("|", "\t") for line in lines], [], unparsed)
+
+
+class TestApt:
+    policy = """\
+libssl3:
+  Installed: 3.0.15-1
+  Candidate: 3.0.17-1
+  Version table:
+     3.0.17-1 500
+        500 http://deb.example/debian-security bookworm-security/main amd64 Packages
+ *** 3.0.15-1 500
+        500 http://deb.example/debian bookworm/main amd64 Packages
+        100 /var/lib/dpkg/status
+"""
+
+    def pending(self, text: str, unparsed: Unparsed, arch: str = "amd64") -> list[PendingUpdate]:
+        packages = [Package(name="libssl3", version="3.0.15-1", arch=arch)]
+        known = sources(unparsed, INDEX)
+        return list(apt.pending(text.splitlines(), packages, known, "amd64", unparsed))
+
+    def test_an_update_carries_where_it_comes_from(self, unparsed: Unparsed) -> None:
+        (found,) = self.pending(self.policy, unparsed)
+        assert (found.installed, found.candidate) == ("3.0.15-1", "3.0.17-1")
+        assert (found.origin, found.label, found.codename) == (
+            "Debian", "Debian-Security", "bookworm-security",
+        )  # fmt: skip
+        assert found.security
+
+    def test_a_downgrade_by_pin_is_no_update(self, unparsed: Unparsed) -> None:
+        text = self.policy.replace("Candidate: 3.0.17-1", "Candidate: 3.0.14-1") + (
+            "     3.0.14-1 1001\n"
+            "       1001 http://deb.example/debian bookworm/main amd64 Packages\n"
+        )
+        assert self.pending(text, unparsed) == []
+        assert unparsed.all() == ()
+
+    def test_a_phased_update_of_ubuntu_is_read(self, unparsed: Unparsed) -> None:
+        text = self.policy.replace("3.0.17-1 500\n", "3.0.17-1 500 (phased 40%)\n")
+        assert len(self.pending(text, unparsed)) == 1
+
+    def test_a_foreign_architecture_stands_in_the_heading(self, unparsed: Unparsed) -> None:
+        text = self.policy.replace("libssl3:\n", "libssl3:i386:\n")
+        (found,) = self.pending(text, unparsed, arch="i386")
+        assert found.arch == "i386"
+
+    def test_an_update_of_an_unknown_repository_is_one_without_security(
+        self, unparsed: Unparsed
+    ) -> None:
+        (found,) = self.pending(self.policy.replace("debian-security ", "other "), unparsed)
+        assert (found.origin, found.security) == ("", False)
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("Candidate: 3.0.17-1", "Candidate: $(id)"),
+            ("Candidate: 3.0.17-1", "Candidate: 9"),
+            ("libssl3:\n", "not-installed:\n"),
+            (" *** 3.0.15-1 500\n", ""),
+        ],
+    )
+    def test_what_does_not_fit_together_is_unparsed(
+        self, unparsed: Unparsed, old: str, new: str
+    ) -> None:
+        assert self.pending(self.policy.replace(old, new), unparsed) == []
+        assert unparsed.all()
+
+    @pytest.mark.parametrize(
+        ("origin", "label", "suite", "security"),
+        [
+            ("Debian", "Debian-Security", "oldstable-security", True),
+            ("Debian", "Debian", "oldstable", False),
+            ("Debian", "Debian", "stable-updates", False),
+            ("Ubuntu", "Ubuntu", "jammy-security", True),
+            ("Ubuntu", "Ubuntu", "jammy-updates", False),
+            ("UbuntuESM", "UbuntuESM", "jammy-infra-security", True),
+            ("Docker", "Docker CE", "bookworm", False),
+        ],
+    )
+    def test_security_is_decided_by_the_release_file(
+        self, unparsed: Unparsed, origin: str, label: str, suite: str, security: bool
+    ) -> None:
+        line = f"http://x|r|main|http://x/|{origin}|{label}|r|{suite}|yes|/x"
+        (found,) = sources(unparsed, line)
+        assert found.security is security
+
+    def test_the_date_of_a_repository_is_that_of_its_release_file(self, unparsed: Unparsed) -> None:
+        dates = [
+            "/var/lib/apt/lists/deb.example_security_dists_bookworm-security_InRelease:"
+            "Date: Thu, 01 Jan 1970 00:01:40 UTC",
+            "/var/lib/apt/lists/deb.example_InRelease:Date: Thu, 01 Jan 1970 00:00:07 UTC",
+        ]
+        (found,) = apt.sources([INDEX.replace("|", "\t")], dates, unparsed)
+        assert found.repository.dated == 100
+
+
+class TestRpm:
+    row = "openssl|1|3.0.7|27.el9_4|x86_64|openssl-3.0.7-27.el9_4.src.rpm|1715000000|(none)"
+
+    def parse(self, *lines: str, **more: Any) -> rpm.Installed:
+        self.unparsed = Unparsed()
+        rows = [line.replace("|", "\t") for line in lines]
+        return rpm.packages(
+            rows, more.get("chosen", ()), more.get("holds", ()), self.unparsed
+        )  # fmt: skip
+
+    def test_the_version_has_the_epoch_only_where_there_is_one(self) -> None:
+        assert self.parse(self.row).packages[0].version == "1:3.0.7-27.el9_4"
+        assert self.parse(self.row.replace("|1|", "|(none)|")).packages[0].version == (
+            "3.0.7-27.el9_4"
+        )
+        assert self.parse(self.row.replace("|1|", "|0|")).packages[0].version == "3.0.7-27.el9_4"
+
+    def test_the_source_comes_from_the_source_package(self) -> None:
+        (found,) = self.parse(self.row).packages
+        assert (found.source, found.source_version) == ("openssl", "3.0.7-27.el9_4")
+
+    def test_a_module_is_kept(self) -> None:
+        (found,) = self.parse(self.row.replace("(none)", "nodejs:18:9030:rhel9")).packages
+        assert found.module == "nodejs:18:9030:rhel9"
+
+    def test_keys_are_no_packages(self) -> None:
+        keys = "gpg-pubkey|(none)|350d275d|6279464b|(none)|(none)|1|(none)"
+        assert self.parse(keys).packages == ()
+        assert self.unparsed.all() == ()
+
+    def test_what_nobody_chose_was_installed_automatically(self) -> None:
+        assert not self.parse(self.row, chosen=["openssl.x86_64"]).packages[0].auto
+        assert self.parse(self.row, chosen=["bash.x86_64"]).packages[0].auto
+        assert not self.parse(self.row, chosen=[]).packages[0].auto
+
+    @pytest.mark.parametrize(
+        ("lock", "held"),
+        [("openssl-1:3.0.7-27.el9_4.*", True), ("openssl", True), ("openssl-libs-1:3.*", False)],
+    )
+    def test_locks(self, lock: str, held: bool) -> None:
+        assert self.parse(self.row, holds=[lock]).packages[0].held is held
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("openssl|", "$(id)|"),
+            ("3.0.7|", "3 0|"),
+            ("27.el9_4|x", "{{ x }}|x"),
+            ("27.el9_4|x", "1-2|x"),
+            ("x86_64", "x/y"),
+            ("|1|", "|x|"),
+            ("openssl-3.0.7-27.el9_4.src.rpm", "$(id)-1-2.src.rpm"),
+        ],
+    )
+    def test_what_rpm_could_not_have_installed_is_unparsed(self, old: str, new: str) -> None:
+        assert self.parse(self.row.replace(old, new)).packages == ()
+        assert len(self.unparsed.all()) == 1
+
+    def test_a_reboot_is_wanted_for_what_came_after_the_boot(self) -> None:
+        times = {"glibc": 200, "kernel-core": 50, "bash": 300}
+        assert rpm.wants_reboot(times, 100) == ["glibc"]
+        assert rpm.wants_reboot(times, 0) == []
+
+
+class TestDnf:
+    have = (Package(name="openssl", version="1:3.0.7-24.el9", arch="x86_64"),)
+
+    def test_an_advisory_of_an_earlier_version_counts_too(self, unparsed: Unparsed) -> None:
+        advised = rpm.advisories(
+            ["RHSA-2024:1 Important/Sec. openssl-1:3.0.7-25.el9.x86_64"], unparsed
+        )
+        (found,) = rpm.pending(
+            ["openssl.x86_64  1:3.0.7-27.el9_4  baseos"], self.have, advised, (), unparsed
+        )
+        assert found.security
+        assert found.advisories == ("RHSA-2024:1",)
+        assert found.installed == "1:3.0.7-24.el9"
+
+    def test_advisories_of_dnf_5(self, unparsed: Unparsed) -> None:
+        lines = [
+            "Name Type Severity Package Issued",
+            "FEDORA-2024-1 security Important openssl-1:3.0.7-27.fc40.x86_64 2024-03-01 00:00:00",
+            "FEDORA-2024-2 bugfix None bash-5.2-1.fc40.x86_64 2024-03-01 00:00:00",
+        ]
+        assert rpm.advisories(lines, unparsed) == {("openssl", "x86_64"): ("FEDORA-2024-1",)}
+        assert unparsed.all() == ()
+
+    def test_rows_that_yum_broke_are_joined(self, unparsed: Unparsed) -> None:
+        lines = ["openssl.x86_64", "                 1:3.0.7-27.el9_4   baseos"]
+        assert len(rpm.pending(lines, self.have, {}, (), unparsed)) == 1
+
+    def test_what_obsoletes_is_no_update(self, unparsed: Unparsed) -> None:
+        lines = ["Obsoleting Packages", "openssl.x86_64 1:4-1 baseos"]
+        assert rpm.pending(lines, self.have, {}, (), unparsed) == ()
+
+    def test_strange_rows_are_unparsed(self, unparsed: Unparsed) -> None:
+        lines = ["openssl.x86_64 $(id) baseos", "no-such.x86_64 1-1 baseos", "three {{ x }} y"]
+        assert rpm.pending(lines, self.have, {}, (), unparsed) == ()
+        assert len(unparsed.all()) == 3
+
+    def test_a_repository_is_trusted_where_signatures_are_checked(self, unparsed: Unparsed) -> None:
+        lines = ["Repo-id : a", "Repo-name : A", "Repo-id : b/9/x86_64", "Repo-id : c"]
+        settings = ["[main]", "gpgcheck=1", "[b]", "gpgcheck = 0"]
+        found = rpm.repositories(lines, settings, unparsed)
+        assert [(one.origin, one.trusted) for one in found] == [
+            ("a", True), ("b", False), ("c", True),
+        ]  # fmt: skip
+
+
+class TestUpdaters:
+    package = Package(name="unattended-upgrades", version="2.9", arch="all")
+    on = (
+        'APT::Periodic::Unattended-Upgrade "1";',
+        "systemd yes",
+    )
+
+    def timer(self, enabled: str = "enabled", active: str = "active") -> dict[str, Service]:
+        name = "apt-daily-upgrade.timer"
+        return {name: Service(name=name, active=active, enabled=enabled)}
+
+    def state(self, lines: tuple[str, ...], states: dict[str, Service]) -> str:
+        (found,) = updaters.competing(lines, [self.package], states, Unparsed())
+        return found.state
+
+    def test_unattended_upgrades_needs_its_setting_and_its_timer(self) -> None:
+        assert self.state(self.on, self.timer()) == "enabled"
+        assert self.state(self.on, self.timer("disabled", "inactive")) == "installed"
+        assert self.state(self.on[1:], self.timer()) == "installed"
+        assert self.state((self.on[0].replace('"1"', '"0"'), "systemd yes"), self.timer()) == (
+            "installed"
+        )
+        off = ('APT::Periodic::Enable "0";', *self.on)
+        assert self.state(off, self.timer()) == "installed"
+
+    def test_without_systemd_cron_starts_it(self) -> None:
+        assert self.state((self.on[0], "systemd no", "cron apt-compat"), {}) == "enabled"
+        assert self.state((self.on[0], "systemd no"), {}) == "installed"
+
+    def test_the_shutdown_helper_is_not_a_run(self) -> None:
+        helper = Service(name="unattended-upgrades.service", active="active")
+        states = self.timer() | {helper.name: helper}
+        assert self.state(self.on, states) == "enabled"
+        work = Service(name="apt-daily-upgrade.service", active="activating")
+        assert self.state(self.on, states | {work.name: work}) == "running"
+
+    @pytest.mark.parametrize(
+        ("unit", "applies", "state"),
+        [
+            ("dnf-automatic.timer", "yes", "enabled"),
+            ("dnf-automatic.timer", "no", "installed"),
+            ("dnf-automatic-install.timer", "no", "enabled"),
+            ("other.timer", "yes", "installed"),
+        ],
+    )
+    def test_dnf_automatic(self, unit: str, applies: str, state: str) -> None:
+        package = Package(name="dnf-automatic", version="4-1", arch="noarch")
+        states = {unit: Service(name=unit, active="active", enabled="enabled")}
+        lines = [f"apply_updates = {applies}"]
+        (found,) = updaters.competing(lines, [package], states, Unparsed())
+        assert found.state == state
+
+    def test_nothing_installed_nothing_competes(self) -> None:
+        assert updaters.competing(self.on, [], self.timer(), Unparsed()) == ()
+
+
+class TestTheRunningSystem:
+    def test_os_release_is_read_and_not_run(self, unparsed: Unparsed) -> None:
+        lines = ['ID="rocky"', "ID_LIKE='rhel fedora'", 'PRETTY_NAME="a \\"b\\" $(id)"', "# x"]
+        found = system.os_release(lines, unparsed)
+        assert (found.id, found.id_like) == ("rocky", ("rhel", "fedora"))
+        assert found.pretty_name == 'a "b" $(id)'
+
+    @pytest.mark.parametrize("line", ["no equals", "id=lower", 'A="open', "A=b c", "=x"])
+    def test_strange_lines_of_os_release_are_unparsed(self, unparsed: Unparsed, line: str) -> None:
+        system.os_release([line], unparsed)
+        assert len(unparsed.all()) == 1
+
+    def test_file_systems_without_inodes_have_none(self, unparsed: Unparsed) -> None:
+        lines = [
+            "Filesystem 1024-blocks Used Available Capacity Mounted on",
+            "/dev/sda 1000 10 990 1% /",
+            "Filesystem Inodes IUsed IFree IUse% Mounted on",
+            "/dev/sda 0 0 0 - /",
+        ]
+        (found,) = system.file_systems(lines, ["/\tbtrfs"], unparsed)
+        assert (found.kind, found.free_kib, found.free_inodes) == ("btrfs", 990, 0)
+        assert unparsed.all() == ()
+
+    def test_a_stale_process_has_its_unit(self, unparsed: Unparsed) -> None:
+        (found,) = system.stale(
+            ["7\t/usr/lib/a.so", "7\t/usr/lib/b.so", "9\t/x"],
+            ["7\tngi nx\t0::/system.slice/nginx.service"],
+            unparsed,
+        )
+        assert (found.pid, found.command, found.unit) == (7, "ngi nx", "nginx.service")
+        assert found.files == ("/usr/lib/a.so", "/usr/lib/b.so")
+
+    @pytest.mark.parametrize(
+        ("kernels", "newest"),
+        [
+            (["6.1.0-9-amd64", "6.1.0-10-amd64"], "6.1.0-10-amd64"),
+            (["5.14.0-427.9.el9", "5.14.0-427.13.el9"], "5.14.0-427.13.el9"),
+            ([], ""),
+        ],
+    )
+    def test_the_newest_kernel_by_numbers(self, kernels: list[str], newest: str) -> None:
+        assert system.newest_kernel(kernels) == newest
+
+    def test_the_start_of_pid_1_is_field_22(self) -> None:
+        stat = "1 (a) b) S " + " ".join(str(number) for number in range(4, 53))
+        assert system.start_of_pid1(stat) == 22
+        assert system.start_of_pid1("") == 0
+
+    def test_units_and_listeners(self, unparsed: Unparsed) -> None:
+        found = systemd.services(["getty@tty1.service\tactive\trunning\tenabled"], unparsed)
+        assert found[0].name == "getty@tty1.service"
+        assert systemd.failed(["{{ x }}.service"], unparsed) == ()
+        listeners = sockets.from_ss(
+            [
+                "Netid State Recv-Q Send-Q Local Address:Port Peer Address:PortProcess",
+                'tcp LISTEN 0 128 [::1]:25 [::]:* users:(("master",pid=9,fd=1))',
+                "udp UNCONN 0 0 127.0.0.1%lo:323 0.0.0.0:*",
+                "tcp LISTEN 0 0 *:99999 *:*",
+            ],
+            unparsed,
+        )
+        assert [(one.protocol, one.address, one.port, one.process) for one in listeners] == [
+            ("tcp", "::1", 25, "master"),
+            ("udp", "127.0.0.1%lo", 323, ""),
+        ]
+        assert [one.line for one in unparsed.all()] == ["{{ x }}.service"]
+
+    def test_listeners_from_the_kernel(self, unparsed: Unparsed) -> None:
+        found = sockets.from_proc(
+            [
+                "tcp\t0100007F:0016\t0A",
+                "tcp6\t00000000000000000000000001000000:0050\t0A",
+                "tcp\tzz:1\t0A",
+            ],
+            unparsed,
+        )
+        assert [(one.address, one.port) for one in found] == [("127.0.0.1", 22), ("::1", 80)]
+        assert len(unparsed.all()) == 1
+
+
+LINES = st.lists(
+    st.one_of(
+        st.text(),
+        st.text(alphabet="\t |=:.-[]{}()/%@*\"'\\0123456789abcXYZ", max_size=80),
+        st.sampled_from(
+            [
+                "libssl3:", "  Installed: 1", "  Candidate: 2", "     2 500", " *** 1 500",
+                "        500 http://x y/z amd64 Packages", "Repo-id : x", "a.noarch 1-1 x",
+                "Filesystem 1024-blocks", "/dev/x 1 2 3 4% /", "Id=x", "tcp LISTEN 0 0 a:1 b:*",
+            ]
+        ),
+    ),
+    max_size=12,
+)  # fmt: skip
+
+
+@given(LINES, LINES)
+def test_no_parser_raises_on_any_lines(lines: list[str], others: list[str]) -> None:
+    unparsed = Unparsed()
+    package = Package(name="libssl3", version="1", arch="amd64")
+    dpkg.packages(lines, others, "amd64", unparsed)
+    known = apt.sources(lines, others, unparsed)
+    apt.pending(lines, [package], known, "amd64", unparsed)
+    rpm.packages(lines, others, lines, unparsed)
+    repositories = rpm.repositories(lines, others, unparsed)
+    rpm.pending(lines, [package], rpm.advisories(others, unparsed), repositories, unparsed)
+    states = systemd.states(lines, unparsed)
+    systemd.failed(lines, unparsed)
+    for name in ("unattended-upgrades", "dnf-automatic", "packagekit"):
+        updaters.competing(
+            lines, [Package(name=name, version="1", arch="all")], states, unparsed
+        )  # fmt: skip
+    sockets.from_ss(lines, unparsed)
+    sockets.from_proc(lines, unparsed)
+    system.os_release(lines, unparsed)
+    system.file_systems(lines, others, unparsed)
+    system.stale(lines, others, unparsed)
+    system.identity(lines, "x", unparsed)
+    system.newest_kernel(lines)
+    containers.containers("podman", lines, unparsed)
+    containers.images("podman", lines, unparsed)
+    containers.cri_containers(lines, unparsed)
+    containers.cri_images(lines, unparsed)
