@@ -159,10 +159,10 @@ class Workspace:
         return found
 
     def find_plan(self, name: str) -> "Plan":
-        """A plan by path or by a unique prefix of its digest."""
+        """A plan by path or by a unique prefix of its digest; the newest where there is no name."""
         from .workflows.make_plan import find_plan
 
-        return find_plan(name, self.database())
+        return find_plan(name, lambda: self.database(create=False), self.root)
 
     def planner(self, say: Callable[[str], None]) -> "PlanMaker":
         """Makes plans of this workspace; `say` takes lines of progress."""

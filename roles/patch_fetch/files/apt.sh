@@ -66,15 +66,15 @@ main() {
                 print_piece "$sha256" "$offset" "$length"
             else
                 printf 'failed %s %s\n' "$sha256" "$why"
+                # The caller may ask for nothing more now.
+                rm -rf "$work" && mkdir -m 0700 "$work"
             fi
         done
     case $PATCHCTL_INPUT in
     *'keep yes'*) ;;
-    *)
-        rm -rf "$work"
-        rmdir "$base" 2>/dev/null
-        ;;
+    *) rm -rf "$work" ;;
     esac
+    rmdir "$work" "$base" 2>/dev/null
     printf 'end\n'
 }
 

@@ -9,7 +9,7 @@
 # Answer, one record a line, first word is its kind:
 #           resolve 1 apt | error TEXT | drop removes|failed NAME ARCH VERSION | TEXT
 #           sim TEXT (apt-get -s) | lower NAME | uri TEXT (--print-uris) | show FIELD: TEXT, show .
-#           have NAME ARCH VERSION KIB SOURCE | offer TEXT (madison) | target TEXT | end
+#           have NAME ARCH VERSION SOURCE [KIB] | offer TEXT (madison) | target TEXT | end
 set -u
 LC_ALL=C
 DEBIAN_FRONTEND=noninteractive
@@ -113,8 +113,8 @@ print_files() {
         END { print "show ." }'
     # shellcheck disable=SC2016,SC2086
     dpkg-query -W -f \
-        'have ${Package} ${Architecture} ${Version} ${Installed-Size} ${source:Package}\n' \
-        $names 2>/dev/null | awk 'NF == 6' # names that are not installed have no version
+        'have ${Package} ${Architecture} ${Version} ${source:Package} ${Installed-Size}\n' \
+        $names 2>/dev/null | awk 'NF >= 5' # names that are not installed have no version
     # shellcheck disable=SC2086
     apt-cache madison $names 2>/dev/null | sed 's/^/offer /'
     # Madison names an index by its description; this tells whose index that is.

@@ -165,5 +165,4 @@ def _find(ctx: typer.Context, name: str) -> Plan:
 
     if name and Path(name).is_file():
         return make_plan.read_plan(Path(name))
-    workspace = state(ctx).workspace()
-    return make_plan.find_plan(name, workspace.database(create=False), workspace.root)
+    return state(ctx).workspace().find_plan(name)

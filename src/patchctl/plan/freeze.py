@@ -48,10 +48,7 @@ def freeze(
     taken = {one.host: one for one in resolutions}
     hosts = {host.name: host for host in fleet.hosts if host.name in taken}
     facts = {one.name: one.facts for one in snapshot.hosts if one.facts is not None}
-    assigned = {
-        name: cohort(one.manager, one.transitions, settings.undo_safe)
-        for name, one in taken.items()
-    }
+    assigned = _assign(taken.values(), settings.undo_safe)
     cohorts = {one.id: one for one in assigned.values()}
     placed = {
         ring.name: {
@@ -96,6 +93,18 @@ def freeze(
 def seal(body: PlanBody, about: PlanAbout) -> Plan:
     """The plan of that body: its digest is its identity."""
     return Plan(digest=canonical.digest(body), body=body, about=about)
+
+
+def _assign(taken: Iterable[Resolution], undo_safe: Sequence[str]) -> dict[str, Cohort]:
+    """Host -> cohort. In a large fleet most transactions are alike: each is made once."""
+    made: dict[object, Cohort] = {}
+    assigned = {}
+    for one in taken:
+        key = (one.manager, one.transitions)
+        if key not in made:
+            made[key] = cohort(one.manager, one.transitions, undo_safe)
+        assigned[one.host] = made[key]
+    return assigned
 
 
 def _ring_hosts(

@@ -32,7 +32,7 @@ _INST = re.compile(
 )
 _REMV = re.compile(rf"Remv ({NAME})(?::({ARCH}))? \[({VERSION})\](?: .*)?")
 _DROP = re.compile(rf"(removes|failed) ({NAME}) ({ARCH}) ({VERSION}) \|(?: (.*))?")
-_HAVE = re.compile(rf"({NAME}) ({ARCH}) ({VERSION}) ([0-9]{{1,12}}) ({NAME})")
+_HAVE = re.compile(rf"({NAME}) ({ARCH}) ({VERSION}) ({NAME}) ?([0-9]{{0,12}})")
 _OFFER = re.compile(rf" *({NAME}) \| +({VERSION}) \| ([!-~]+ [ -~]+)")
 _TARGET = re.compile(r"([!-~]+ [ -~]+)\|([ -{}~]*)\|([ -{}~]*)\|([ -{}~]*)\|(yes|no)")
 _URI = re.compile(r"'([!-~]*)' ([!-~]+) ([0-9]{1,15})(?: .*)?")
@@ -153,8 +153,10 @@ def _read_line(answer: _Answer, host: str, kind: str, rest: str, number: int) ->
                 uri, name, size = _groups(_URI, rest, number)
                 answer.uris[name] = (uri, int(size))
         case "have":
-            name, arch, version, kib, source = _groups(_HAVE, rest, number)
-            answer.have[name, arch] = _Have(arch=arch, version=version, kib=int(kib), source=source)
+            name, arch, version, source, kib = _groups(_HAVE, rest, number)
+            answer.have[name, arch] = _Have(
+                arch=arch, version=version, kib=int(kib or 0), source=source
+            )
         case "offer":
             name, version, description = _groups(_OFFER, rest, number)
             answer.offers.setdefault((name, version), []).append(description)

@@ -4,7 +4,7 @@ Through a host and not from the addresses that hosts name: a controller that fet
 be steered by its hosts, and private mirrors want the host's credentials.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from ..models.facts import PackageManager
 from ..plan import fetching
 from ..plan.fetching import Needed, Piece
 from ..plan.resolution import plain
+from ..report.plan_text import size
 
 TIMEOUT_S = 900
 
@@ -73,33 +74,51 @@ class FileFetcher:
                 for one in files
             }
             for number in range(max(map(len, plan.values()), default=0)):
-                batch = {host: rows for host, rows in plan.items() if number < len(rows)}
-                for answer in self._ask(manager, batch, number):
-                    reason = _take(answer, batch[answer.host][number], open_files, failed)
+                last = {host for host, rows in plan.items() if number + 1 == len(rows)}
+                batch = {
+                    host: pieces
+                    for host, rows in plan.items()
+                    if number < len(rows)
+                    # The last request cleans up, though nothing of its pieces be left to ask for.
+                    and ((pieces := _hopeful(rows[number], failed)) or host in last)
+                }
+                for answer in self._ask(manager, batch, last):
+                    reason = _take(answer, batch[answer.host], open_files, failed)
                     if reason:
                         del plan[answer.host]  # its other messages would end likewise
                         failed.update(
                             (one.file.sha256, f"{answer.host}: {reason}")
                             for one in by_host[answer.host]
                         )
-            done = set()
-            for host, files in by_host.items():
-                for one in files:
-                    if one.file.sha256 in failed:
-                        continue
-                    try:
-                        self._store.keep(open_files[one.file.sha256], one.file)
-                        done.add(one.file.sha256)
-                    except IntegrityError as error:
-                        failed[one.file.sha256] = f"{host}: {error}"
+            done = self._keep(by_host, open_files, failed)
         return done, failed
 
+    def _keep(
+        self,
+        by_host: Mapping[str, Sequence[Needed]],
+        open_files: Mapping[str, Incoming],
+        failed: dict[str, str],
+    ) -> set[str]:
+        done = set()
+        for host, files in by_host.items():
+            for one in files:
+                if one.file.sha256 in failed:
+                    continue
+                try:
+                    self._store.keep(open_files[one.file.sha256], one.file)
+                    done.add(one.file.sha256)
+                except IntegrityError as error:
+                    failed[one.file.sha256] = f"{host}: {error}"
+        return done
+
     def _ask(
-        self, manager: PackageManager, batch: Mapping[str, Sequence[Sequence[Piece]]], number: int
+        self, manager: PackageManager, batch: Mapping[str, Sequence[Piece]], last: Collection[str]
     ) -> Iterable[Answer]:
+        if not batch:
+            return ()
         self._jobs += 1
-        size = sum(piece.length for rows in batch.values() for piece in rows[number])
-        self._say(f"fetching {size / 2**20:.1f} MiB of packages through {', '.join(sorted(batch))}")
+        if amount := sum(piece.length for pieces in batch.values() for piece in pieces):
+            self._say(f"fetching {size(amount)} of packages through {', '.join(sorted(batch))}")
         return self._runner.run(
             Job(
                 id=f"fetch-{self._work}-{self._jobs}",
@@ -107,12 +126,16 @@ class FileFetcher:
                 inventory=self._inventory(sorted(batch)),
                 variables={"patch_fetch_manager": manager.value},
                 payloads={
-                    host: fetching.payload(self._work, rows[number], keep=number + 1 < len(rows))
-                    for host, rows in batch.items()
+                    host: fetching.payload(self._work, pieces, keep=host not in last)
+                    for host, pieces in batch.items()
                 },
                 timeout_s=TIMEOUT_S,
             )
         )
+
+
+def _hopeful(pieces: Iterable[Piece], failed: Mapping[str, str]) -> tuple[Piece, ...]:
+    return tuple(piece for piece in pieces if piece.needed.file.sha256 not in failed)
 
 
 def _take(

@@ -1,6 +1,7 @@
 """Make a plan: snapshot -> select -> resolve on the hosts -> fetch the files -> freeze."""
 
 import hashlib
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,7 +28,7 @@ from .resolve import resolve
 
 Say = Callable[[str], None]
 
-_SHORTEST_PREFIX = 4
+_DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
 _PLAN_MAX = 512 * 1024 * 1024
 
 
@@ -214,25 +215,24 @@ def read_plan(path: Path) -> Plan:
     return lockfile.decode(data, str(path))
 
 
-def find_plan(name: str, database: Database, root: Path | None = None) -> Plan:
+def find_plan(name: str, database: Callable[[], Database], root: Path) -> Plan:
     """A plan by its file, or by at least 4 digits of its digest; the newest where `name` is empty.
 
-    A file is looked for in the current folder, then in the workspace `root`.
+    A file is looked for in the current folder, then in the workspace `root`; the database is
+    opened only where no file is meant. Raises NotFoundError.
     """
     if not name:
-        newest = database.plans.latest()
+        newest = database().plans.latest()
         if newest is None:
             raise NotFoundError("there is no plan yet", hint="make one: `patchctl plan create`")
         return newest
-    for folder in (Path(), *([root] if root else [])):
+    for folder in (Path(), root):
         if (folder / name).is_file():
             return read_plan(folder / name)
-    digits = name.removeprefix("sha256:")
-    if len(digits) >= _SHORTEST_PREFIX and all(digit in "0123456789abcdef" for digit in digits):
-        found = database.plans.load(name)
-        if found is not None:
-            return found
-    raise NotFoundError(
-        f"no plan {name!r}: neither a file nor the start of a stored plan's digest",
-        hint="`patchctl plan list` shows them",
-    )
+    found = database().plans.load(name) if _DIGEST.fullmatch(name) else None
+    if found is None:
+        raise NotFoundError(
+            f"no plan {name!r}: neither a file nor the start of a stored plan's digest",
+            hint="`patchctl plan list` shows them",
+        )
+    return found
