@@ -2,7 +2,6 @@
 # Starts the transaction once, detached, and attaches to it; asked again, attaches again.
 
 main() {
-  read_input "${PATCHCTL_INPUT:-}"
   need_transaction
   if [ "$(job_state apply)" != "done" ]; then
     need_claim

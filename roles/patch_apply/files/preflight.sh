@@ -59,7 +59,6 @@ claim_host() {
 }
 
 main() {
-  read_input "${PATCHCTL_INPUT:-}"
   need_base
   check_manager
   own_folder "$tx" || refuse "$tx is not a folder of root alone"

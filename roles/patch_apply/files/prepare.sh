@@ -68,7 +68,6 @@ undo_problem() { # REASON
 }
 
 main() {
-  read_input "${PATCHCTL_INPUT:-}"
   need_base
   need_claim
   own_folder "$tx" || refuse "$tx is not a folder of root alone"

@@ -2,7 +2,6 @@
 # Restarts the services that run on replaced files, detached, and says what still does.
 
 main() {
-  read_input "${PATCHCTL_INPUT:-}"
   need_transaction
   if [ "$(job_state restart)" != "done" ]; then
     need_claim

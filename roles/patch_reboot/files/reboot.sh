@@ -30,7 +30,6 @@ is_up() { # the boot that replaced the old one has come to its end
 }
 
 main() {
-  read_input "${PATCHCTL_INPUT:-}"
   need_transaction
   need_claim
   identity=$(boot_identity)

@@ -10,7 +10,6 @@ claim_for_undo() {
 }
 
 main() {
-  read_input "${PATCHCTL_INPUT:-}"
   need_transaction
   if [ "$(job_state undo)" != "done" ]; then
     claim_for_undo

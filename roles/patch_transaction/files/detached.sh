@@ -31,6 +31,7 @@ concluded() { # JOB: the work, and a last line where it has not given one
 }
 
 main() { # JOB TRANSACTION
+  set -u
   umask 077
   cd / || exit 1
   PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LC_ALL=C

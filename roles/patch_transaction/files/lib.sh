@@ -38,7 +38,11 @@ answered() { # ok|failed|running|missing
   case $1 in ok | running) answer_code=0 ;; *) answer_code=1 ;; esac
 }
 
+# The first line proves to the controller which question this is the answer to.
 stage() { # ARGUMENTS: how every stage's file ends
+  set -u
+  read_input "${PATCHCTL_INPUT:-}"
+  printf 'question %s %s\n' "$stage_name" "$transaction"
   main "$@"
   exit "$answer_code"
 }
@@ -107,6 +111,7 @@ EOF
   esac
   tx=$BASE/$transaction
 }
+
 
 # --- the folder that patchctl keeps on a host ----------------------------------------------------
 

@@ -3,7 +3,6 @@
 # shellcheck disable=SC2154  # set by read_input
 
 main() {
-  read_input "${PATCHCTL_INPUT:-}"
   need_base
   say_state
   if [ ! -d "$tx" ] || [ -h "$tx" ]; then

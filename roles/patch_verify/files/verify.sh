@@ -228,7 +228,6 @@ note_effect() {
 }
 
 main() {
-  read_input "${PATCHCTL_INPUT:-}"
   need_transaction
   way=forward
   if [ "$stage_name" = verify_undo ]; then way=back; fi

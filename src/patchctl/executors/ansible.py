@@ -283,7 +283,9 @@ class AnsibleExecutor:
 
     def _on_reply(self, active: _Active, answer: Answer) -> None:
         names = [probe.name for probe in active.probes.get(answer.host, ())]
-        reply = answers.parse(answer.output, names)
+        transaction_id = next(w.transaction for w in active.shard.hosts if w.host == answer.host)
+        question = f"{active.shard.stage.value} {transaction_id}"
+        reply = answers.parse(answer.output, question, names)
         if reply.answer == "missing" and not active.second:
             active.lacking[answer.host] = reply.missing
             return

@@ -39,10 +39,11 @@ class Reply:
     evidence: dict[str, Any] = field(default_factory=dict)
 
 
-def parse(text: str, probes: Sequence[str] = ()) -> Reply:
-    """The answer of a stage. `probes` are the names that the script knows by number, from 1.
+def parse(text: str, question: str, probes: Sequence[str] = ()) -> Reply:
+    """The answer to a question, `STAGE TRANSACTION`; the host must repeat it first.
 
-    What is not understood becomes a `failed` reply that says so.
+    `probes` are the names that the script knows by number, from 1. What is not understood becomes
+    a `failed` reply that says so.
     """
     reply = Reply()
     lines = text.split("\n")
@@ -51,7 +52,9 @@ def parse(text: str, probes: Sequence[str] = ()) -> Reply:
     try:
         if not lines or len(lines) > LINES_MAX:
             raise Nonsense("no answer" if not lines else "too many lines")
-        for line in lines:
+        if lines[0] != f"question {question}":
+            raise Nonsense("the answer to another question")
+        for line in lines[1:]:
             if reply.answer:
                 raise Nonsense("text after the answer")
             _take(reply, line, probes)
