@@ -189,7 +189,7 @@ def test_the_order_of_inputs_never_changes_the_digest(random: stdlib.Random) -> 
 
 def test_the_digest_of_this_plan_is_the_same_on_every_machine_and_python() -> None:
     assert canonical.digest(make(SIX)) == (
-        "sha256:d0d03fff1bfabe6b7e71eae7e1f1499ccd440dcc2ac144ddf49a770e34bab8c2"
+        "sha256:b22c3b96868bb0c7954fb5a3120062b7cbf48edeb21ffd6a692462dcb1c2900f"
     )
 
 
@@ -199,6 +199,29 @@ def test_policy_and_content_are_in_the_digest_and_the_author_is_not() -> None:
     assert canonical.digest(make(SIX, policy=settings(undo_safe=["openssl"]))) != base
     other = msgspec.structs.replace(ABOUT, author="somebody else", comment="x")
     assert seal(make(SIX), other).digest == base
+
+
+def test_variables_of_planned_hosts_are_in_the_digest_and_the_place_of_the_checkout_is_not() -> (
+    None
+):
+    def digest(name: str, **variables: object) -> str:
+        hosts = [
+            msgspec.structs.replace(one, variables=dict(variables)) if one.name == name else one
+            for one in (host("s1"), host("s2"))
+        ]
+        body = freeze(
+            fleet=fleet(*hosts),
+            snapshot=snapshot(found("s1", facts()), found("s2", facts())),
+            selection=SELECTION,
+            settings=settings(),
+            resolutions=[resolution("s1", SSL)],
+            left_out=[],
+        )
+        return canonical.digest(body)
+
+    assert digest("s1", port=1, share=0.5) != digest("s1", port=1, share=0.25)
+    assert digest("s1", inventory_dir="/home/a") == digest("s1", inventory_dir="/srv/b")
+    assert digest("s2", port=1) == digest("s2", port=2)
 
 
 def test_a_reboot_is_expected_where_the_platform_asks_and_the_ring_allows() -> None:

@@ -11,8 +11,6 @@ from . import output
 if TYPE_CHECKING:
     from ..wiring import Workspace
 
-DISCOVERS = "a fresh discovery, with refreshed package lists"
-
 
 def make(
     workspace: "Workspace",

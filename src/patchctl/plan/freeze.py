@@ -143,10 +143,24 @@ def expected_seconds(cohort: Cohort, *, reboots: bool) -> int:
     )
 
 
+# Where the inventory lies on the machine that reads it: no property of the fleet.
+_PLACES = frozenset({"inventory_dir", "inventory_file"})
+
+
 def _fleet_digest(hosts: Iterable[Host]) -> str:
     """Of the planned hosts only: an edit that touches none of them leaves the plan as it is."""
     return canonical.digest(
-        [_without_floats(msgspec.to_builtins(one)) for one in sorted(hosts, key=lambda h: h.name)]
+        [
+            {
+                "name": one.name,
+                "ring": one.ring,
+                "groups": sorted(one.groups),
+                "variables": _without_floats(
+                    {key: value for key, value in one.variables.items() if key not in _PLACES}
+                ),
+            }
+            for one in sorted(hosts, key=lambda host: host.name)
+        ]
     )
 
 
