@@ -124,8 +124,8 @@ def diff(
     form: Output = Format.TABLE,
 ) -> None:
     """What plan B changes against plan A."""
-    from ..plan.diff import diff as compare
     from ..report import plan_diff_text
+    from ..workflows.make_plan import compare
 
     found = compare(_find(ctx, before), _find(ctx, after))
     if form is not Format.TABLE:

@@ -17,9 +17,11 @@ from ..adapters.git import Revision
 from ..errors import InvalidInputError, NotFoundError
 from ..models.fleet import Fleet
 from ..models.plan import LeftOut, Plan, PlanAbout, Resolution, Selection, SelectionMode
+from ..models.plan_diff import PlanDiff
 from ..models.settings import Settings
 from ..models.snapshot import Snapshot
 from ..plan import fetching, lockfile
+from ..plan.diff import diff
 from ..plan.freeze import check_rings, freeze, seal
 from ..plan.select import Selected, package_specs, select
 from ..plan.settle import settle
@@ -213,6 +215,11 @@ def read_plan(path: Path) -> Plan:
     if len(data) > _PLAN_MAX:
         raise InvalidInputError("is too large for a plan", where=str(path))
     return lockfile.decode(data, str(path))
+
+
+def compare(before: Plan, after: Plan) -> PlanDiff:
+    """What `after` changes against `before`."""
+    return diff(before, after)
 
 
 def find_plan(name: str, database: Callable[[], Database], root: Path) -> Plan:
