@@ -1,5 +1,7 @@
 """`patchctl lab`: parse, call the lab, print."""
 
+import shlex
+import signal
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +14,12 @@ from ..workflows import lab as workflow
 from . import output
 from .state import state
 
-app = typer.Typer(no_args_is_help=True, help="A fleet of throw-away hosts on this machine.")
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    help="A fleet of throw-away hosts on this machine.",
+)
 
 Name = Annotated[str, typer.Option("--name", metavar="NAME", help="Which lab.")]
 
@@ -40,10 +47,12 @@ def up(
 
     Example: patchctl lab up --hosts 6 --workspace demo && patchctl -C demo discover
     """
+    # A pipeline that is cancelled ends its steps with SIGTERM: clean up as at Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     root = workspace or (state(ctx).directory or Path()) / name
     made = workflow.up(name, hosts, image.value, root, _say(ctx))
     if not state(ctx).quiet:
-        output.note(f"lab {name} is up; try: patchctl -C {root} discover")
+        output.note(f"lab {name} is up; try: patchctl -C {shlex.quote(str(root))} discover")
     _print(Status(hosts=made), output.Format.TABLE)
 
 

@@ -12,7 +12,8 @@ Say = Callable[[str], None]
 
 CACHE = "patchctl.lab.cache"
 """Label of cached images; the value is their tag."""
-BUILD = "patchctl.lab.build"
+_BUILDER = "patchctl.lab.builder"
+BUILD = f"{_BUILDER}=yes"
 """Label of containers and volumes that exist only while an image is made."""
 
 _MARK = "lab: "
@@ -61,13 +62,18 @@ def build(
             complaint = f"{names[-1]}: {error.message}"
             raise EngineError(complaint, hint=mirror_hint(complaint)) from error
         engine.run("exec", container, "rm", path)
-        label = f"LABEL {CACHE}={tag}"
-        engine.run("commit", "--change", label, "--change", 'CMD ["/sbin/init"]', container, tag)
+        changes = [
+            f"LABEL {CACHE}={tag}",
+            # An image inherits its container's labels, and hosts those of their image.
+            f"LABEL {_BUILDER}=no",
+            'CMD ["/sbin/init"]',
+        ]
+        engine.run("commit", *[f"--change={change}" for change in changes], container, tag)
 
 
 @contextmanager
 def _container(engine: Engine, image: str, options: Sequence[str]) -> Iterator[str]:
-    own = ["--label", f"{BUILD}=1"]
+    own = ["--label", BUILD]
     container = engine.start(image, [*own, *options], ["sleep", "3600"])
     try:
         yield container

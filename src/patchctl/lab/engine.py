@@ -22,6 +22,9 @@ PACKAGES = "podman runc crun iptables netavark aardvark-dns mmdebstrap"
 LABEL = "patchctl.lab"
 """Label of everything that belongs to a lab; its value is the lab's name."""
 
+HELPER = "patchctl.lab.helper"
+"""Label of containers that work for a lab for a moment and are none of its hosts."""
+
 _ENGINE_VARIABLE = "PATCHCTL_LAB_ENGINE"
 # More would be refused where the machine's own hard limit is lower and CAP_SYS_RESOURCE missing.
 _LIMIT = 4096

@@ -5,6 +5,7 @@ import re
 import socket
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from ..adapters.files import locked, private_folder
@@ -12,7 +13,7 @@ from ..errors import ConflictError, PatchctlError, UsageError
 from . import engine as engines
 from . import hosts, images, workspace
 from .builder import Say
-from .engine import LABEL, Engine, EngineError
+from .engine import HELPER, LABEL, Engine, EngineError
 from .handle import Lab, each
 from .model import PORT, Place, Status, known_hosts, nets, places
 
@@ -21,6 +22,7 @@ _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_ENOUGH = 8192
 # Each host's systemd takes about five inotify instances of the one user they all run as.
 _INOTIFY_PER_HOST = 5
+_REMOVE_ATTEMPTS = 10
 _BUILD_TIMEOUT_S = 1800.0
 
 
@@ -40,18 +42,22 @@ def up(
     with locked(folder / "lab-images.lock", timeout_s=_BUILD_TIMEOUT_S):
         engine, made = images.ensure(engine, image, say)
     _allow_watches(count, say)
-    with locked(folder / "lab-addresses.lock", timeout_s=60):
-        _refuse_existing(engine, name)
-        first = _free_net(engine, count)
-        _reserve(engine, made.tools_for(image), name, first, count)
-    try:
-        tools = made.tools_for(image)
-        return _populate(engine, made, tools, name, places(count, image, first), root, say)
-    except BaseException:
-        say("cleaning up")
-        _remove(engine, name)
-        workspace.remove(root, name)
-        raise
+    tools = made.tools_for(image)
+    with ExitStack() as undo:
+        with locked(folder / "lab-addresses.lock", timeout_s=60):
+            _refuse_existing(engine, name)
+            undo.callback(_undo, engine, name, root, say)
+            first = _free_net(engine, count)
+            _reserve(engine, tools, name, first, count)
+        lab = _populate(engine, made, tools, name, places(count, image, first), root, say)
+        undo.pop_all()
+    return lab
+
+
+def _undo(engine: Engine, name: str, root: Path, say: Say) -> None:
+    say("cleaning up")
+    _remove(engine, name)
+    workspace.remove(root, name)
 
 
 def _populate(
@@ -65,7 +71,7 @@ def _populate(
 ) -> Lab:
     root.mkdir(mode=0o755, parents=True, exist_ok=True)
     public = workspace.make_key(root, name)
-    images.fill_volume(engine, tools, hosts.volume_name(name), key=public)
+    images.fill_volume(engine, tools, hosts.volume_name(name), lab=name, key=public)
     begun = time.monotonic()
     keys = each(
         wanted,
@@ -172,14 +178,29 @@ def _reserve(engine: Engine, tools: str, name: str, first: int, count: int) -> N
 
 
 def _remove(engine: Engine, name: str) -> None:
-    label = f"{LABEL}={name}"
-    containers = engine.listed("container", label)
-    if containers:
-        engine.run("rm", "-f", *engine.at_once(), *containers)
-    for kind in ("network", "volume"):
-        found = engine.listed(kind, label)
-        if found:
-            engine.run(kind, "rm", *found)
+    """Remove all that carries the lab's label.
+
+    More than once: what an interrupted command began may appear only after the first look.
+    """
+    for _ in range(_REMOVE_ATTEMPTS):
+        containers = [
+            *engine.listed("container", f"{LABEL}={name}"),
+            *engine.listed("container", f"{HELPER}={name}"),
+        ]
+        if containers:
+            engine.run("rm", "-f", *engine.at_once(), *containers, check=False)
+        left = bool(containers)
+        for kind in ("network", "volume"):
+            found = engine.listed(kind, f"{LABEL}={name}")
+            if found:
+                engine.run(kind, "rm", *found, check=False)
+            left = left or bool(found)
+        if not left:
+            return
+        time.sleep(0.1)
+    raise EngineError(
+        f"lab {name} could not be removed whole", hint=f"again: patchctl lab down --name {name}"
+    )
 
 
 def _allow_watches(count: int, say: Say) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from ..errors import NotFoundError, UsageError
 from . import engine as engines
 from . import hosts, packages, workspace
-from .engine import LABEL, Engine, EngineError, Result
+from .engine import HELPER, LABEL, Engine, EngineError, Result
 from .model import LabHost, Place
 
 _Item = TypeVar("_Item")
@@ -79,7 +79,8 @@ class Lab:
                     f"no updates named {channel}", hint=f"there are: {', '.join(known)}"
                 )
         labels = self._labels()
-        mount = ["-v", f"{hosts.volume_name(self.name)}:/srv/lab", "--network=none"]
+        label = f"--label={HELPER}={self.name}"
+        mount = [label, "-v", f"{hosts.volume_name(self.name)}:/srv/lab", "--network=none"]
         order = ["/srv/tools/bin/repository", command, *channels]
         self._starter(labels).once(labels[f"{LABEL}.tools"], mount, order)
 

@@ -6,7 +6,7 @@ from ..models.base import Model
 from ..models.canonical import digest_bytes
 from . import bases, inputs
 from .builder import BUILD, CACHE, Say, build, mirrors, script
-from .engine import LABEL, Engine, with_working_runtime
+from .engine import HELPER, LABEL, Engine, with_working_runtime
 
 _SCRIPTS = ("tools-image.sh", "host-common.sh", "host-debian.sh")
 _RPM_SCRIPTS = ("rpm-tools-image.sh", "host-rpm.sh")
@@ -41,6 +41,7 @@ def ensure(engine: Engine, image: str, say: Say) -> tuple[Engine, Images]:
         wanted += [images.rpm_tools, images.rpm]
     if all(engine.has_image(tag) for tag in wanted):
         return with_working_runtime(engine, images.debian), images
+    _sweep(engine)
     if not engine.has_image(images.base):
         bases.make(engine, images.base, say)
     engine = with_working_runtime(engine, images.base)
@@ -50,7 +51,7 @@ def ensure(engine: Engine, image: str, say: Say) -> tuple[Engine, Images]:
         _make_debian(engine, images, say)
     if image != "debian" and (made or not all(engine.has_image(tag) for tag in wanted)):
         _make_rpm(engine, images, say)
-    _forget_old(engine, images)
+    forget(engine, keep=images)
     return engine, images
 
 
@@ -68,24 +69,49 @@ def tags() -> Images:
     )
 
 
-def forget(engine: Engine) -> int:
-    """Remove the lab's images; how many there were."""
-    found = engine.listed("image", CACHE)
-    if found:
-        engine.run("image", "rm", "-f", *found)
-    return len(found)
+def forget(engine: Engine, keep: Images | None = None) -> int:
+    """Remove the lab's images but those to keep and those that a lab needs; how many went."""
+    volumes = engine.inspect("volume", engine.listed("volume", LABEL))
+    kept = {(volume.get("Labels") or {}).get(f"{LABEL}.tools") for volume in volumes}
+    if keep is not None:
+        kept |= {keep.base, keep.tools, keep.debian, keep.rpm_tools, keep.rpm}
+    gone = 0
+    # Without force the engine refuses where a container or another image needs one; an image that
+    # others were made from goes in the next round.
+    while True:
+        before = gone
+        for image in engine.inspect("image", engine.listed("image", CACHE)):
+            if not set(image.get("RepoTags") or []) & kept:
+                gone += engine.run("image", "rm", str(image["Id"]), check=False).rc == 0
+        if gone == before:
+            return gone
 
 
 def fill_volume(
-    engine: Engine, tools: str, volume: str, *, key: str = "", further: str = "true"
+    engine: Engine,
+    tools: str,
+    volume: str,
+    *,
+    lab: str = "",
+    key: str = "",
+    further: str = "true",
 ) -> None:
     """Put the first state of a lab's repository into an empty volume.
 
     `key` is the operator's public key; `further` is sh that runs in the volume.
     """
     command = f"cp -a /srv/lab/. /mnt/ && cat >/mnt/keys/ops.pub && cd /mnt && {further}"
-    mount = ["-i", "-v", f"{volume}:/mnt", "--network=none"]
+    label = f"{HELPER}={lab}" if lab else BUILD
+    mount = ["-i", "--label", label, "-v", f"{volume}:/mnt", "--network=none"]
     engine.once(tools, mount, ["sh", "-c", command], stdin=key.encode())
+
+
+def _sweep(engine: Engine) -> None:
+    """Remove what a build that was killed left; the caller holds the lock of all builds."""
+    for kind, force in (("container", engine.at_once()), ("volume", [])):
+        found = engine.listed(kind, BUILD)
+        if found:
+            engine.run(kind, "rm", "-f", *force, *found, check=False)
 
 
 def _tag(kind: str, recipe: bytes) -> str:
@@ -140,21 +166,10 @@ def _make_host(
     say: Say,
 ) -> None:
     volume = f"patchctl-lab-build-{tag.rpartition(':')[2]}"
-    engine.run("volume", "create", "--label", f"{BUILD}=1", volume)
+    engine.run("volume", "create", "--label", BUILD, volume)
     try:
         fill_volume(engine, tools, volume, further=further)
         mount = ["-v", f"{volume}:/srv/patchlab:ro"]
         build(engine, images.base, tag, names, say, arguments=mirrors(), options=mount)
     finally:
         engine.run("volume", "rm", "-f", volume, check=False)
-
-
-def _forget_old(engine: Engine, images: Images) -> None:
-    """Remove images of older recipes that no lab runs on; each is some hundred megabytes."""
-    current = {images.base, images.tools, images.debian, images.rpm_tools, images.rpm}
-    volumes = engine.inspect("volume", engine.listed("volume", LABEL))
-    used = {(volume.get("Labels") or {}).get(f"{LABEL}.tools") for volume in volumes}
-    for image in engine.inspect("image", engine.listed("image", CACHE)):
-        if not set(image.get("RepoTags") or []) & (current | used):
-            # Without force: the engine refuses where a container or another image needs it.
-            engine.run("image", "rm", str(image["Id"]), check=False)
