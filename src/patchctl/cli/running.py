@@ -12,6 +12,7 @@ import typer
 
 from ..models.plan import Plan
 from ..models.rollout import CommandKind, RunStatus
+from ..report import rollout_text
 from ..rollout import states
 from ..rollout.status import exit_code, status
 from ..rollout.view import RunView
@@ -125,10 +126,9 @@ def steer(
     elif lives:
         output.note(f"run {ident}: {command.value} is asked for; its controller takes it")
     else:
-        output.note(
-            f"run {ident}: {command.value} is noted; no controller carries the run now,"
-            f" go on with `patchctl rollout resume {ident}`"
-        )
+        standing = rollouts.status(ident)
+        output.note(rollout_text.headline(standing))
+        output.error_lines(rollout_text.next_step(standing).splitlines())
 
 
 def follow(ctx: typer.Context, run: str, form: Format) -> NoReturn:

@@ -46,7 +46,7 @@ def show_status(status: RunStatus, form: Format) -> None:
     else:
         output.lines(output.clean(line) for line in rollout_text.trouble(status))
     if step := rollout_text.next_step(status):
-        output.lines(["", output.clean(step)])
+        output.lines(["", *map(output.clean, step.splitlines())])
 
 
 def show_runs(runs: Sequence[Any], form: Format) -> None:

@@ -46,19 +46,18 @@ def next_step(status: RunStatus) -> str:
     match status.state:
         case RunState.HALTED:
             return (
-                f"undo it with `patchctl rollback {status.run}`, or go on in spite of it with"
-                f" `patchctl rollout resume {status.run} --accept-failures`"
+                f"undo what it changed:  patchctl rollback {status.run}\n"
+                f"go on in spite of it:  patchctl rollout resume {status.run} --accept-failures\n"
+                f"leave it as it is:     patchctl rollout abort {status.run}"
             )
         case RunState.WAITING:
             return f"let it go on with `patchctl rollout approve {status.run}`"
-        case RunState.PAUSED | RunState.SOAKING | RunState.RUNNING | RunState.PROMOTING:
-            if not status.controller:
-                return f"go on with `patchctl rollout resume {status.run}`"
         case RunState.NEEDS_HUMAN:
-            return f"see `patchctl rollout status {status.run}` and mend the hosts by hand"
+            return f"mend these hosts by hand; `patchctl rollout status {status.run}` lists them"
+        case RunState.DONE | RunState.ROLLED_BACK | RunState.ABORTED:
+            return ""
         case _:
-            pass
-    return ""
+            return "" if status.controller else f"go on with `patchctl rollout resume {status.run}`"
 
 
 def trouble(status: RunStatus, limit: int = 10) -> list[str]:

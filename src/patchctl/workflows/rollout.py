@@ -13,15 +13,18 @@ from ..models.fleet import Fleet
 from ..models.plan import Plan
 from ..models.rollout import (
     CommandKind,
+    ControllerTook,
     Entry,
+    Event,
     ProcessIdentity,
     RunCreated,
+    RunMoved,
     RunState,
     RunStatus,
 )
-from ..rollout import states
+from ..rollout import commands, states
 from ..rollout.engine import Engine
-from ..rollout.interfaces import Clock, EventSink, Executor
+from ..rollout.interfaces import Clock, EventSink, Executor, Journal
 from ..rollout.status import status as status_of
 from ..rollout.view import RunView
 
@@ -194,7 +197,8 @@ class Rollouts:
     # --- requests from another process ------------------------------------------------------------
 
     def request(self, run: str, command: CommandKind, *, ring: str = "", reason: str = "") -> bool:
-        """Leave a request for the run's controller. True where one lives to take it now.
+        """Ask something of a run. True where a living controller takes it at its next step;
+        else it takes effect now.
 
         Raises ConflictError where the run is over.
         """
@@ -207,7 +211,34 @@ class Rollouts:
                 f"the plan has no ring {ring}", hint=f"its rings: {', '.join(view.rings)}"
             )
         self.database.mailbox.send(run, command, self.by, ring, reason)
-        return bool(self.controller(run))
+        if self.controller(run):
+            return True
+        self._take_mail(run)
+        return False
+
+    def _take_mail(self, run: str) -> None:
+        """Let what was asked of a run without a controller take effect, as far as that goes
+        without reaching a host: what is in flight there waits for `resume`."""
+        audit = AuditWriter(self.audit, self.database)
+        audit.catch_up()
+        fence = self.database.leases.take(run, self.process, self.alive, self.by)
+        journal = self.database.journal(run, fence)
+        view = self.view(run)
+        took = ControllerTook(fence=fence, process=self.process, by=self.by)
+        _write(journal, view, [took])
+        for request in self.database.mailbox.pending(run):
+            _write(journal, view, commands.take(view, request))
+            self.database.mailbox.take(request)
+        if view.state is RunState.ABORTING and not view.in_flight():
+            _write(journal, view, [RunMoved(to=RunState.ABORTED, reason=view.reason)])
+        audit.catch_up()
+        audit.close()
+        self._close(view, fence)
+
+
+def _write(journal: Journal, view: RunView, events: Sequence[Event]) -> None:
+    for entry in journal.append(view.run, events):
+        view.apply(entry)
 
 
 def find_run(database: Database, name: str | None) -> str:
