@@ -1,5 +1,6 @@
 """`patchctl audit`: what happened, and proof that nobody changed the story."""
 
+import time
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -39,10 +40,9 @@ def show(
     form: Output = Format.TABLE,
 ) -> None:
     """The log, oldest first."""
-    from ..adapters.clock import now_ms
     from ..workflows import audit
 
-    start = audit.since(since, now_ms()) if since else 0
+    start = audit.since(since, time.time_ns() // 1_000_000) if since else 0
     wanted = audit.Filter(run=run, host=host, since=start)
     folder = state(ctx).workspace().state / "audit"
     if form is Format.TABLE:
