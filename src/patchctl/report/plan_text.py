@@ -147,11 +147,12 @@ def _cohorts(body: PlanBody, *, full: bool) -> list[str]:
 
 def _cohort(cohort: Cohort, rings: Counter[str], *, full: bool) -> list[str]:
     where = ", ".join(f"{ring} {number}" for ring, number in rings.items())
-    lines = [
+    lines = _wrapped(
         f"{_count(rings.total(), 'host')} ({where}):"
         f" {_count(len(cohort.transitions), 'package')}, {size(cohort.download_bytes)},"
-        f" cohort {cohort.id}"
-    ]
+        f" cohort {cohort.id}",
+        "",
+    )
     groups = _grouped(cohort.transitions)
     shown = groups if full else groups[:_CHANGES]
     width = max(len(source) for source, _ in shown)
