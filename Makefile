@@ -36,7 +36,7 @@ integration: install
 	$(BIN)/pytest tests/integration
 
 molecule: install
-	@scripts/molecule
+	$(BIN)/pytest tests/integration/test_molecule.py
 
 lock:
 	scripts/lock $(or $(PYTHONS),python3)

@@ -1,0 +1,11 @@
+#!/bin/sh
+# Says back what it was given.
+set -u
+
+main() {
+    printf 'user %s\n' "$(id -un)"
+    printf 'arguments %s\n' "$*"
+    printf 'payload <%s>\n' "$PATCHCTL_INPUT"
+}
+
+main "$@" </dev/null

@@ -1,0 +1,40 @@
+"""Every role's molecule scenario: a host of its own, the role by plain ansible-playbook, a look."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from patchctl.lab.handle import Lab
+
+ROOT = Path(__file__).parents[2]
+SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_scenario(lab: Lab, scenario: str) -> None:
+    # The lab is only asked for: where none can be had there is a reason to tell.
+    binaries = Path(sys.executable).parent
+    done = subprocess.run(
+        [str(binaries / "molecule"), "test", "-s", scenario],
+        cwd=ROOT,
+        env={**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:]
+    assert re.search(rf"{scenario}\s*: .*failed=0", done.stdout)
+
+
+def test_every_role_has_a_scenario() -> None:
+    assert {f"patch_{name}" for name in SCENARIOS} == {
+        path.name for path in ROOT.glob("roles/patch_*")
+    }
