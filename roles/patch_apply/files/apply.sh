@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # Starts the transaction once, detached, and attaches to it; asked again, attaches again.
+# shellcheck disable=SC2154  # set by read_input and read_claim
 
 main() {
   need_transaction

@@ -1,5 +1,6 @@
 # shellcheck shell=sh
 # What patchctl keeps on this host, or away with it.
+# shellcheck disable=SC2154  # set by read_input and read_claim
 
 list_kept() {
   read_claim

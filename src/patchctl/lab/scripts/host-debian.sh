@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # A Debian host; needs no network. Every version 1.0-1 is in /srv/patchlab/base.
 
 sources() {

@@ -1,3 +1,4 @@
+# shellcheck shell=sh
 # A host of the dnf family: Debian's root with a real dnf and rpm and no trace of apt and dpkg.
 # Needs the network. $1: Debian mirror. Every version 1.0-1 is in /srv/patchlab/rpm-base.
 
