@@ -6,7 +6,7 @@ import socket
 import subprocess
 import threading
 import time
-from os import environ
+from os import environ, geteuid
 from typing import IO
 
 from ..errors import AdapterError
@@ -104,9 +104,15 @@ def _base_from_mirror(engine: Engine, tag: str, say: Say) -> None:
         complaints = [line for line in log if line.startswith("E:")] or log or [f"exit code {rc}"]
         raise EngineError(
             f"mmdebstrap: {complaints[-1]}",
-            hint=mirror_hint(complaints[-1]),
+            hint=mirror_hint(complaints[-1]) or _rights_hint(),
         )
     say(f"base image: made in {time.monotonic() - begun:.0f} s")
+
+
+def _rights_hint() -> str:
+    if geteuid() == 0:
+        return ""
+    return "run as root; without root the base image must come from a registry of images"
 
 
 def _follow(log: IO[bytes] | None, lines: list[str], say: Say) -> None:
