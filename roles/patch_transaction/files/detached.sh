@@ -51,6 +51,7 @@ main() { # JOB TRANSACTION
   read_input "$(cat "$tx/input")"
   # Children must not hold the lock: a daemon that a maintainer script starts would keep it.
   concluded "$job" 9>&- | keep "$folder/result"
+  now >"$tx/ended"
 }
 
 main "$@" </dev/null

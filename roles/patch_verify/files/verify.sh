@@ -189,6 +189,16 @@ probe_tcp() { # HOST PORT
 
 # --- the call --------------------------------------------------------------------------------------
 
+# A service that dies soon after its start would be seen alive: look for so long after the last
+# change, too.
+WATCH_S=4
+
+watched_enough() {
+  ended=0
+  if [ -f "$tx/ended" ]; then read -r ended <"$tx/ended"; fi
+  [ $(($(now) - ended)) -ge "$WATCH_S" ]
+}
+
 # Prints what this round means: `well`, `lost` (a failure whose time is over), or `wait`.
 verdict() { # ROUND-FILE SECONDS-SINCE-FIRST-CALL
   awk -v passed="$2" '$2 == "failed" { bad = 1; if ($3 <= passed) lost = 1 }
@@ -203,6 +213,10 @@ ask_until_clear() { # JOB
     passed=$(($(now) - since))
     ask_all >"$tx/round"
     outcome=$(verdict "$tx/round" "$passed")
+    if [ "$outcome" = well ] && ! watched_enough; then
+      sleep 1
+      continue
+    fi
     if [ "$outcome" != wait ] || [ "$(now)" -ge "$call_end" ]; then return; fi
     sleep 2
   done

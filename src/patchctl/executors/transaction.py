@@ -26,7 +26,7 @@ FORMAT = 1
 # An attach call answers `running` after this long, so one slow host holds no fork.
 ATTACH_S = 12
 LOCK_WAIT_S = 120
-SETTLE_S = 30
+SETTLE_S = 15
 
 _GRAMMAR = {
     "package": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}"),

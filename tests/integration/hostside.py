@@ -1,0 +1,136 @@
+"""Drives stages on single hosts of the lab through the real executor, without the engine."""
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from patchctl.executors.ansible import AnsibleExecutor
+from patchctl.inventory.export import generate
+from patchctl.models.facts import Boot
+from patchctl.models.rollout import (
+    HostOutcome,
+    HostWork,
+    OutcomeStatus,
+    Shard,
+    ShardEnded,
+    Stage,
+)
+from patchctl.wiring import open_workspace
+
+
+class Drive:
+    """One plan and its executor. `run`, `fence` and `transaction` are what hosts are told."""
+
+    def __init__(self, root: Path, *packages: str, plan: str = "") -> None:
+        self.workspace = open_workspace(root)
+        self.plan = self.workspace.find_plan(plan or make_plan(root, *packages))
+        self.run = "r-test"
+        self.fence = 1
+        self.transaction = "t-1"
+        self._number = 0
+
+    def executor(self) -> AnsibleExecutor:
+        """A new one, as a new controller has it."""
+        return AnsibleExecutor(
+            plan=self.plan,
+            inventory=lambda hosts: generate(self.workspace.fleet, hosts),
+            runner=self.workspace.runner,
+            store=self.workspace.store,
+            root=self.workspace.root,
+        )
+
+    def shard(self, stage: Stage, *hosts: str, boot: Boot | None = None) -> Shard:
+        """A shard for these hosts."""
+        self._number += 1
+        ring = next(host.ring for host in self.plan.body.hosts if host.name == hosts[0])
+        return Shard(
+            id=f"{self.run}-{self.fence}-{stage.value}-{time.monotonic_ns()}-{self._number}",
+            run=self.run,
+            stage=stage,
+            ring=ring,
+            hosts=tuple(
+                HostWork(
+                    host=host,
+                    attempt=1,
+                    transaction=self.transaction,
+                    fence=self.fence,
+                    boot=boot,
+                )
+                for host in hosts
+            ),
+        )
+
+    def once(self, stage: Stage, host: str, *, boot: Boot | None = None) -> HostOutcome:
+        """One call of a stage."""
+        executor = self.executor()
+        executor.start(self.shard(stage, host, boot=boot))
+        return wait(executor)[host]
+
+    def until_done(
+        self, stage: Stage, host: str, *, boot: Boot | None = None, within_s: float = 240
+    ) -> HostOutcome:
+        """Called again while it runs, or while the host is away for its reboot."""
+        again = {OutcomeStatus.RUNNING}
+        if stage is Stage.REBOOT:
+            again |= {OutcomeStatus.UNREACHABLE, OutcomeStatus.LOST}
+        deadline = time.monotonic() + within_s
+        while (found := self.once(stage, host, boot=boot)).status in again:
+            assert time.monotonic() < deadline, f"{stage} on {host} does not end: {found}"
+            time.sleep(0.5)
+        return found
+
+    def prepared(self, host: str) -> HostOutcome:
+        """Preflight and prepare, which must be well."""
+        well(self.once(Stage.PREFLIGHT, host))
+        return well(self.once(Stage.PREPARE, host))
+
+    def applied(self, host: str) -> HostOutcome:
+        """Preflight, prepare and apply, which must be well."""
+        self.prepared(host)
+        return well(self.until_done(Stage.APPLY, host))
+
+
+def wait(executor: AnsibleExecutor, within_s: float = 120) -> dict[str, HostOutcome]:
+    """The outcomes of the one shard under way."""
+    found: dict[str, HostOutcome] = {}
+    deadline = time.monotonic() + within_s
+    while time.monotonic() < deadline:
+        for answer in executor.poll(0.2):
+            if isinstance(answer, ShardEnded):
+                return found
+            found[answer.host] = answer
+    raise AssertionError("the shard does not end")
+
+
+def well(outcome: HostOutcome) -> HostOutcome:
+    """The outcome, which must be ok."""
+    assert outcome.status is OutcomeStatus.OK, outcome
+    return outcome
+
+
+def failed(outcome: HostOutcome) -> str:
+    """The reason of an outcome, which must be a failure."""
+    assert outcome.status is OutcomeStatus.FAILED, outcome
+    return outcome.reason
+
+
+def checks(outcome: HostOutcome) -> dict[str, Any]:
+    """The checks of an outcome by name."""
+    return {check["name"]: check for check in outcome.evidence["checks"]}
+
+
+def make_plan(root: Path, *packages: str) -> str:
+    """A plan of these packages (of all security updates without any); the answer is its path."""
+    asked = [word for name in packages for word in ("--package", name)]
+    done = subprocess.run(
+        [sys.executable, "-m", "patchctl", "-C", str(root), "plan", "create", *asked, "-o", "json"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return str(json.loads(done.stdout)["path"])
