@@ -24,8 +24,10 @@ from plan_world import (
 
 from patchctl.errors import IntegrityError, InvalidInputError, UsageError
 from patchctl.models import canonical
-from patchctl.models.facts import FileSystem, HostFacts
+from patchctl.models.facts import FileSystem, HostFacts, PackageManager
 from patchctl.models.plan import (
+    Action,
+    Cohort,
     LeftOut,
     LeftOutReason,
     Plan,
@@ -36,6 +38,7 @@ from patchctl.models.plan import (
     Selection,
     SelectionMode,
     Transition,
+    proof_key,
 )
 from patchctl.models.settings import Settings
 from patchctl.plan import lockfile
@@ -43,6 +46,7 @@ from patchctl.plan.cohorts import cohort
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import check_rings, freeze, seal
 from patchctl.plan.settle import missing_space, settle
+from patchctl.plan.unproven import unproven
 
 SELECTION = Selection(mode=SelectionMode.SECURITY)
 ABOUT = PlanAbout(created=1, author="op", tool="patchctl 0")
@@ -346,3 +350,15 @@ def test_the_difference_read_backwards_is_the_difference_of_the_swapped_plans(
     assert (there.added, there.hosts_added) == (back.removed, back.hosts_removed)
     assert (there.removed, there.left_out_added) == (back.added, back.left_out_removed)
     assert there.same == (sorted(left) == sorted(right))
+
+
+def test_what_an_earlier_run_has_proven_in_an_earlier_ring_is_proven() -> None:
+    one = Transition(package="web", arch="all", action=Action.UPGRADE, from_="1", to="2")
+    cohorts = {
+        "c": Cohort(id="c", manager=PackageManager.APT, transitions=(one,), download_bytes=0)
+    }
+    rings, placed = ("staging", "production"), {"production": {"p1": "c"}}
+    key = frozenset({proof_key(one)})
+    assert [u.hosts for u in unproven(rings, cohorts, placed, {})] == [("p1",)]
+    assert [u.hosts for u in unproven(rings, cohorts, placed, {"production": key})] == [("p1",)]
+    assert unproven(rings, cohorts, placed, {"staging": key}) == ()

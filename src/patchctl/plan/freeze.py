@@ -1,6 +1,6 @@
 """Freeze: what select, resolve and fetch left becomes the body of a plan, and its digest."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -39,11 +39,13 @@ def freeze(
     settings: Settings,
     resolutions: Iterable[Resolution],
     left_out: Iterable[LeftOut],
+    proven: Mapping[str, frozenset[str]] | None = None,
 ) -> PlanBody:
     """The body. Equal inputs give equal bytes, in whatever order they come.
 
     `resolutions` are those that the plan takes: every host has a ring of the settings and facts in
-    the snapshot; two resolutions of one host are a caller's bug.
+    the snapshot; two resolutions of one host are a caller's bug. `proven` is ring to what earlier
+    runs have proven there.
     """
     taken = {one.host: one for one in resolutions}
     hosts = {host.name: host for host in fleet.hosts if host.name in taken}
@@ -86,7 +88,7 @@ def freeze(
                 key=lambda one: (one.host, one.package, one.reason, one.version, one.detail),
             )
         ),
-        unproven=unproven(settings.ring_names, cohorts, placed),
+        unproven=unproven(settings.ring_names, cohorts, placed, proven or {}),
     )
 
 

@@ -2,43 +2,49 @@
 
 from collections.abc import Mapping, Sequence
 
-from ..models.plan import Cohort, Transition, Unproven
-
-_Key = tuple[str, str, str, str]
+from ..models.plan import Cohort, Transition, Unproven, proof_key
 
 
 def unproven(
-    rings: Sequence[str], cohorts: Mapping[str, Cohort], placed: Mapping[str, Mapping[str, str]]
+    rings: Sequence[str],
+    cohorts: Mapping[str, Cohort],
+    placed: Mapping[str, Mapping[str, str]],
+    proven: Mapping[str, frozenset[str]],
 ) -> tuple[Unproven, ...]:
-    """Transitions by ring. `placed` is ring to host to cohort id; `rings` are in their order.
+    """Transitions by ring. `placed` is ring to host to cohort id; `rings` are in their order;
+    `proven` is ring to the `proof_key`s that earlier runs have proven there.
 
     The first ring is where things are proven, so nothing of it is listed. A later ring is
     compared with every ring before it, whether or not those have hosts in the plan: an empty
     staging proves nothing.
     """
-    proven: set[_Key] = set()
+    known: set[str] = set()
     found: list[Unproven] = []
     for index, ring in enumerate(rings):
-        here: dict[_Key, list[str]] = {}
+        hosts: dict[str, list[str]] = {}
+        steps: dict[str, Transition] = {}
         for host, cohort in placed.get(ring, {}).items():
             for one in cohorts[cohort].transitions:
-                here.setdefault(_key(one), []).append(host)
+                key = proof_key(one)
+                steps[key] = one
+                hosts.setdefault(key, []).append(host)
         if index > 0:
             found.extend(
                 Unproven(
                     ring=ring,
-                    package=key[0],
-                    arch=key[1],
-                    from_=key[2],
-                    to=key[3],
-                    hosts=tuple(sorted(hosts)),
+                    package=one.package,
+                    arch=one.arch,
+                    from_=one.from_,
+                    to=one.to,
+                    hosts=tuple(sorted(hosts[key])),
                 )
-                for key, hosts in sorted(here.items())
-                if key not in proven
+                for key, one in sorted(steps.items(), key=_order)
+                if key not in known
             )
-        proven |= here.keys()
+        known |= steps.keys() | proven.get(ring, frozenset())
     return tuple(found)
 
 
-def _key(one: Transition) -> _Key:
-    return (one.package, one.arch, one.from_, one.to)
+def _order(item: tuple[str, Transition]) -> tuple[str, str, str, str, str]:
+    key, one = item
+    return (one.package, one.arch, one.from_, one.to, key)

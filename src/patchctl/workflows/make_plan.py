@@ -105,6 +105,7 @@ class PlanMaker:
             settings=self.settings,
             resolutions=taken,
             left_out=left_out,
+            proven=self.database.proofs.by_ring(),
         )
         plan = seal(body, self._about(request))
         self.database.plans.save(plan)
