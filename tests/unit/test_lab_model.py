@@ -38,7 +38,12 @@ def test_addresses_stay_inside_the_nets_that_were_reserved(count: int) -> None:
     assert used == set(range(9, 9 + nets(count)))
 
 
-def test_mixed_gives_each_ring_both_images() -> None:
+@pytest.mark.parametrize("count", [2, 3, 4, 6, 50])
+def test_mixed_has_both_images_however_few_the_hosts(count: int) -> None:
+    assert {place.image for place in places(count, "mixed", 1)} == {"debian", "rpm"}
+
+
+def test_mixed_gives_each_larger_ring_both_images() -> None:
     made = places(6, "mixed", 1)
     assert {p.image for p in made if p.ring == "staging"} == {"debian", "rpm"}
     assert {p.image for p in made if p.ring == "production"} == {"debian", "rpm"}

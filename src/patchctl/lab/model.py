@@ -51,21 +51,22 @@ def nets(count: int) -> int:
 def places(count: int, images: str, first_net: int) -> tuple[Place, ...]:
     """`count` hosts over the rings, about a quarter in staging and a tenth in canary.
 
-    `images` is debian, rpm or mixed; mixed alternates inside each ring. One host alone is in
+    `images` is debian, rpm or mixed; mixed alternates inside each ring and from ring to ring. One host alone is in
     staging; from three on no ring is empty. The last one's conffile is changed.
     """
     staging = max(1, round(count / 4))
     canary = max(1, count // 10) if count > 2 else 0
     sizes = (staging, canary, count - staging - canary)
     found: list[Place] = []
-    for ring, size in zip(RINGS, sizes, strict=True):
+    filled = [(ring, size) for ring, size in zip(RINGS, sizes, strict=True) if size]
+    for turn, (ring, size) in enumerate(filled):
         for number in range(1, size + 1):
             index = len(found)
             found.append(
                 Place(
                     name=f"{ring}-{number}",
                     ring=ring,
-                    image=_image(images, number),
+                    image=_image(images, turn + number),
                     address=f"127.0.{first_net + index // _PER_NET}.{index % _PER_NET + 1}",
                     groups=("web" if number % 2 else "db",),
                     changed=index == count - 1,
@@ -74,10 +75,10 @@ def places(count: int, images: str, first_net: int) -> tuple[Place, ...]:
     return tuple(found)
 
 
-def _image(images: str, number: int) -> str:
+def _image(images: str, turn: int) -> str:
     if images != "mixed":
         return images
-    return "debian" if number % 2 else "rpm"
+    return "debian" if turn % 2 else "rpm"
 
 
 def known_hosts(keys: Sequence[tuple[LabHost, str]]) -> str:
