@@ -51,8 +51,8 @@ def nets(count: int) -> int:
 def places(count: int, images: str, first_net: int) -> tuple[Place, ...]:
     """`count` hosts over the rings, about a quarter in staging and a tenth in canary.
 
-    `images` is debian, rpm or mixed; mixed alternates inside each ring and from ring to ring. One host alone is in
-    staging; from three on no ring is empty. The last one's conffile is changed.
+    `images` is debian, rpm or mixed; mixed alternates inside each ring and from ring to ring. One
+    host alone is in staging; from three on no ring is empty. The last one's conffile is changed.
     """
     staging = max(1, round(count / 4))
     canary = max(1, count // 10) if count > 2 else 0
