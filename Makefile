@@ -27,7 +27,7 @@ lint: install
 	$(BIN)/mypy
 	shellcheck $$(scripts/shell-files)
 	$(BIN)/yamllint --strict .
-	$(BIN)/ansible-lint --offline --quiet
+	$(BIN)/ansible-lint --offline -q
 
 unit: install
 	$(BIN)/pytest tests/unit

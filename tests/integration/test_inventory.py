@@ -68,10 +68,11 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Seen:
-    """What plain Ansible and the generated inventory did, by host."""
+    """What plain Ansible, the generated inventory and `discover` did, by host."""
 
     direct: dict[str, list[str]]
     generated: dict[str, list[str]]
+    discovered: dict[str, str]
 
 
 @pytest.fixture(scope="module")
@@ -83,7 +84,11 @@ def seen(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder) / "inventory.yml"
         run.write_text(to_yaml(generate(fleet, [host.name for host in fleet.hosts])))
-        yield Seen(direct=answers(root, "inventory"), generated=answers(root, str(run)))
+        yield Seen(
+            direct=answers(root, "inventory"),
+            generated=answers(root, str(run)),
+            discovered=discovered(root),
+        )
 
 
 def write_workspace(root: Path, lab: Lab) -> None:
@@ -149,11 +154,19 @@ def answers(root: Path, source: str) -> dict[str, list[str]]:
         return {path.name: json.loads(path.read_text()) for path in Path(folder).iterdir()}
 
 
+def discovered(root: Path) -> dict[str, str]:
+    """How `discover` ended on every host, started in another folder than the workspace."""
+    vault = ("--vault-password-file", "vault-password")
+    said = program("patchctl", "-C", str(root), "discover", *vault, "-o", "json", cwd=Path("/"))
+    return {host["name"]: host["status"] + host["reason"] for host in json.loads(said)["hosts"]}
+
+
 @pytest.mark.lab
 @pytest.mark.parametrize("kind", [*KINDS, "vaulted-value", "vaulted-file", "executable-source"])
 def test_credentials_work_as_under_ansible(seen: Seen, kind: str) -> None:
     assert seen.direct[kind][:2] == ["staging-1", "ops"]
     assert seen.generated[kind] == seen.direct[kind]
+    assert seen.discovered[kind] == "ok"
 
 
 @pytest.mark.lab
