@@ -49,8 +49,11 @@ def sweep(workdir: Path) -> None:
     for folder in workdir.iterdir() if workdir.is_dir() else ():
         if _abandoned(folder):
             process = launched(folder)
-            if process is None or not processes.is_alive(process):
-                remove(folder)
+            if process is not None and processes.is_alive(process):
+                continue
+            if process is not None:
+                end_all(process)  # workers that outlived ansible-playbook
+            remove(folder)
     for folder in _short_folder().glob(f"{_control_prefix()}*"):
         if folder.stat().st_uid == os.getuid() and _abandoned(folder):
             remove_control(folder)

@@ -1,0 +1,199 @@
+"""Scripts and files over real ssh: caps, pushes, and what a killed controller leaves."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from patchctl.adapters.ansible.processes import marked
+from patchctl.adapters.ansible.runner import AnsibleRunner, Answer, AnswerStatus, Job
+from patchctl.inventory.export import generate
+from patchctl.lab.handle import Lab
+from patchctl.models.rollout import ProcessIdentity
+from patchctl.wiring import Workspace, open_workspace
+
+pytestmark = pytest.mark.lab
+
+HOST = "staging-1"
+PLAYBOOK = "- hosts: all\n  gather_facts: false\n  become: true\n  roles: [work]\n"
+SCRIPT_TASK = """\
+- name: Run the script
+  patch_script: {script: "{{ role_path }}/files/work.sh", output: "{{ patch_output_dir }}"}
+  timeout: "{{ patch_timeout }}"
+"""
+PUSH_TASK = """\
+- name: Push files
+  patch_push: {list: "{{ patch_push_file }}"}
+  timeout: "{{ patch_timeout }}"
+"""
+
+
+class Desk:
+    """A playbook beside the workspace that runs one script or pushes files."""
+
+    def __init__(self, workspace: Path) -> None:
+        self.opened: Workspace = open_workspace(workspace)
+        self.root = workspace
+        role = workspace / "roles" / "work"
+        for folder in ("tasks", "meta", "files"):
+            (role / folder).mkdir(parents=True)
+        (role / "meta" / "main.yml").write_text("dependencies: [{role: patch_connection}]\n")
+        (workspace / "work.yml").write_text(PLAYBOOK)
+
+    @property
+    def runner(self) -> AnsibleRunner:
+        return self.opened.runner
+
+    def job(self, task: str, script: str = ":", **more: Any) -> Job:
+        role = self.root / "roles" / "work"
+        (role / "tasks" / "main.yml").write_text(task)
+        (role / "files" / "work.sh").write_text(f'main() {{\n{script}\n}}\nmain "$@" </dev/null\n')
+        inventory = generate(self.opened.fleet, [HOST])
+        return Job(id="job-1", playbook=self.root / "work.yml", inventory=inventory, **more)
+
+    def run(self, job: Job) -> Answer:
+        (answer,) = self.runner.run(job)
+        return answer
+
+
+@pytest.fixture
+def desk(lab: Lab, workspace: Path) -> Iterator[Desk]:
+    desk = Desk(workspace)
+    yield desk
+    desk.runner.close()
+
+
+def test_a_host_that_sends_noise_without_end_is_cut_off(desk: Desk) -> None:
+    job = desk.job(SCRIPT_TASK, "while :; do head -c 60000000 /dev/urandom; done", timeout_s=90)
+    answer = desk.run(job)
+    assert answer.status is AnswerStatus.FAILED
+    assert answer.output == ""
+    assert answer.reason in {"the host sent more than 64 MiB", "no answer within 90 s"}
+
+
+def test_a_large_honest_answer_arrives_whole(desk: Desk) -> None:
+    answer = desk.run(desk.job(SCRIPT_TASK, "head -c 9000000 /dev/urandom | base64"))
+    assert answer.status is AnswerStatus.OK
+    assert len(answer.output) > 12_000_000
+
+
+def test_ssh_connections_end_with_the_runner(desk: Desk) -> None:
+    assert desk.run(desk.job(SCRIPT_TASK, "id -u")).output == "0\n"
+    assert _masters()
+    desk.runner.close()
+    assert not _masters()
+
+
+def _masters() -> list[str]:
+    own = {
+        folder.name
+        for folder in Path("/tmp").glob("patchctl-*")
+        if f'"pid":{os.getpid()},' in (folder / "owner").read_text()
+    }
+    titles = [
+        entry.read_bytes().decode("utf-8", "replace") for entry in Path("/proc").glob("*/cmdline")
+    ]
+    return [title for title in titles if "[mux]" in title and any(name in title for name in own)]
+
+
+class TestPush:
+    directory = "/var/lib/patchctl/t-1/new"
+
+    def line(self, path: Path, name: str, **other: Any) -> str:
+        content = path.read_bytes()
+        sha = other.get("sha", hashlib.sha256(content).hexdigest())
+        return f"file {sha} {other.get('size', len(content))} {name} {path}\n"
+
+    def push(self, desk: Desk, *lines: str, directory: str = "") -> Answer:
+        text = f"directory {directory or self.directory}\n{''.join(lines)}"
+        return desk.run(desk.job(PUSH_TASK, pushes={HOST: text}))
+
+    def test_files_arrive_whole_and_private_and_only_once(
+        self, fresh_lab: Lab, desk: Desk, tmp_path: Path
+    ) -> None:
+        large, small = tmp_path / "a large file", tmp_path / "small"
+        large.write_bytes(os.urandom(20_000_000))
+        small.write_bytes(b"x")
+        lines = (self.line(large, "a_1%3a2+b~1.deb"), self.line(small, "small.deb"))
+        assert self.push(desk, *lines).status is AnswerStatus.OK
+        told = fresh_lab.check(HOST, f"cd {self.directory}; sha256sum *; stat -c '%a %u %Y' . *")
+        assert hashlib.sha256(large.read_bytes()).hexdigest() in told
+        modes = [line.split()[:2] for line in told.splitlines()[2:]]
+        assert modes == [["700", "0"], ["600", "0"], ["600", "0"]]
+        time.sleep(1.1)
+        assert self.push(desk, *lines).status is AnswerStatus.OK
+        again = fresh_lab.check(HOST, f"cd {self.directory}; sha256sum *; stat -c '%a %u %Y' . *")
+        assert again == told
+
+    def test_what_does_not_agree_gets_no_name(
+        self, fresh_lab: Lab, desk: Desk, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "file"
+        file.write_bytes(b"abc")
+        answer = self.push(desk, self.line(file, "x.deb", sha="0" * 64))
+        assert answer.reason == "x.deb: the file arrived damaged"
+        answer = self.push(desk, self.line(file, "x.deb", size=4))
+        assert "its size is not the one of the list" in answer.reason
+        assert fresh_lab.check(HOST, f"ls {self.directory} | grep -v part || true") == ""
+
+    def test_a_folder_that_somebody_else_prepared_is_refused(
+        self, fresh_lab: Lab, desk: Desk, tmp_path: Path
+    ) -> None:
+        file = tmp_path / "file"
+        file.write_bytes(b"abc")
+        fresh_lab.check(HOST, "mkdir -p /var/lib/patchctl; ln -s /tmp /var/lib/patchctl/t-1")
+        answer = self.push(desk, self.line(file, "x.deb"))
+        assert answer.reason == "/var/lib/patchctl is not a folder of root alone"
+        fresh_lab.check(HOST, "rm /var/lib/patchctl/t-1; install -d -o ops /var/lib/patchctl/t-1")
+        assert self.push(desk, self.line(file, "x.deb")).status is AnswerStatus.FAILED
+        assert fresh_lab.check(HOST, "find /tmp /var/lib/patchctl -name 'x.deb*'") == ""
+
+
+CONTROLLER = """
+import sys, time, msgspec
+from pathlib import Path
+from patchctl.adapters.ansible.runner import Job
+from patchctl.inventory.export import generate
+from patchctl.wiring import open_workspace
+root = Path(sys.argv[1])
+opened = open_workspace(root)
+running = opened.runner.start(Job(
+    id="job-1", playbook=root / "work.yml", inventory=generate(opened.fleet, [sys.argv[2]])))
+print(msgspec.json.encode(running.process).decode(), flush=True)
+time.sleep(1000)
+"""
+
+
+def test_what_a_killed_controller_left_is_ended_while_its_task_sleeps_on_the_host(
+    lab: Lab, desk: Desk
+) -> None:
+    desk.job(SCRIPT_TASK, "sleep 97")
+    with subprocess.Popen(
+        [sys.executable, "-c", CONTROLLER, str(desk.root), HOST], stdout=subprocess.PIPE
+    ) as controller:
+        assert controller.stdout is not None
+        process = msgspec.json.decode(controller.stdout.readline(), type=ProcessIdentity)
+        _wait(lambda: "sleep 97" in lab.exec(HOST, "ps -eo args").out)
+        controller.send_signal(signal.SIGKILL)
+    time.sleep(0.5)
+    assert len(list(marked(process))) >= 2
+    assert desk.runner.reap(process)
+    assert not list(marked(process))
+    assert not desk.runner.reap(process)
+    assert list((desk.root / ".patchctl/runs").iterdir()) == []
+    lab.exec(HOST, "pkill -x -f 'sleep 97'")
+
+
+def _wait(condition: Any) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        time.sleep(0.2)
