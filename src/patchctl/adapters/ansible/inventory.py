@@ -227,14 +227,14 @@ def _with_origin(variables: dict[str, Any]) -> dict[str, Any]:
 # --- writing ------------------------------------------------------------------------------------
 
 
-class _Dumper(yaml.SafeDumper):
+class _Dumper(yaml.CSafeDumper):
     """Aliases off: a person may have to read a run's inventory."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
 
-def _mapping(dumper: yaml.SafeDumper, data: dict[Any, Any]) -> yaml.Node:
+def _mapping(dumper: yaml.CSafeDumper, data: dict[Any, Any]) -> yaml.Node:
     if len(data) == 1:
         (key, value), *_ = data.items()
         if key == "__ansible_vault" and isinstance(value, str):
