@@ -156,8 +156,9 @@ def closing(snapshot: Snapshot) -> str:
         for status in HostStatus
         if (count := _count(snapshot, status)) or status is HostStatus.OK
     ]
+    hosts = "1 host" if len(snapshot.hosts) == 1 else f"{len(snapshot.hosts)} hosts"
     return (
-        f"{len(snapshot.hosts)} hosts in {snapshot.elapsed_ms / 1000:.1f} s: {', '.join(counts)};"
+        f"{hosts} in {snapshot.elapsed_ms / 1000:.1f} s: {', '.join(counts)};"
         f" snapshot {snapshot.id}"
     )
 
