@@ -15,7 +15,7 @@ import pytest
 
 from patchctl import settings
 from patchctl.adapters.ansible import inventory as adapter
-from patchctl.adapters.ansible.inventory import InventoryReader, to_yaml
+from patchctl.adapters.ansible.inventory import InventoryReader
 from patchctl.adapters.ansible.job import Connection
 from patchctl.errors import InvalidInputError, UsageError
 from patchctl.inventory.export import generate
@@ -82,8 +82,8 @@ def seen(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seen]:
     connection = Connection(vault_password_file="vault-password")
     fleet = fleet_of(root, connection)
     with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "inventory.yml"
-        run.write_text(to_yaml(generate(fleet, [host.name for host in fleet.hosts])))
+        run = Path(folder) / "inventory.json"
+        run.write_text(json.dumps(generate(fleet, [host.name for host in fleet.hosts])))
         yield Seen(
             direct=answers(root, "inventory"),
             generated=answers(root, str(run)),

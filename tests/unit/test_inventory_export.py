@@ -1,13 +1,9 @@
-"""The fleet as Ansible inventories, and their text."""
+"""The fleet as Ansible inventories."""
 
 from typing import Any
 
 import pytest
-import yaml
-from hypothesis import given
-from hypothesis import strategies as st
 
-from patchctl.adapters.ansible.inventory import to_yaml
 from patchctl.errors import NotFoundError
 from patchctl.inventory.export import generate, host_variables, listing
 from patchctl.models.fleet import Fleet, Group, Host
@@ -78,22 +74,3 @@ def test_a_listing_can_be_limited() -> None:
     found = listing(FLEET, ["c"])
     assert found["all"] == {"children": ["ungrouped"]}
     assert list(found["_meta"]["hostvars"]) == ["c"]
-
-
-def test_tags_are_kept_in_the_text() -> None:
-    text = to_yaml({"all": {"vars": {"v": VAULT, "u": {"__ansible_unsafe": "{{ x }}"}}}})
-    assert "v: !vault |\n" in text
-    assert "u: !unsafe '{{ x }}'" in text
-
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
-    max_leaves=8,
-)
-
-
-@given(st.dictionaries(st.text(), JSON, max_size=4))
-def test_text_means_what_was_written(variables: dict[str, Any]) -> None:
-    # Ansible reads YAML with PyYAML and YAML 1.1's scalars, as safe_load does.
-    assert yaml.safe_load(to_yaml({"all": variables})) == {"all": variables}

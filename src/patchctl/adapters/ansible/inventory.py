@@ -1,4 +1,4 @@
-"""Ansible's inventories: read by `ansible-inventory`, written as YAML.
+"""Ansible's inventories, read by `ansible-inventory`.
 
 `ansible-inventory --list` in its merged form is used, not `--export`: tried with both, vaulted
 values, `!unsafe` and Jinja survive in each, but `--export` leaves merging to the reader, and then
@@ -18,8 +18,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
-
-import yaml
 
 from ...errors import AdapterError, InvalidInputError
 from .environment import clean_environment, program
@@ -222,32 +220,3 @@ def _with_origin(variables: dict[str, Any]) -> dict[str, Any]:
         if value is not None:
             found[name] = value
     return found
-
-
-# --- writing ------------------------------------------------------------------------------------
-
-
-class _Dumper(yaml.CSafeDumper):
-    """Aliases off: a person may have to read a run's inventory."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _mapping(dumper: yaml.CSafeDumper, data: dict[Any, Any]) -> yaml.Node:
-    if len(data) == 1:
-        (key, value), *_ = data.items()
-        if key == "__ansible_vault" and isinstance(value, str):
-            return dumper.represent_scalar("!vault", value, style="|")
-        if key == "__ansible_unsafe" and isinstance(value, str):
-            return dumper.represent_scalar("!unsafe", value)
-    return dumper.represent_dict(data)
-
-
-_Dumper.add_representer(dict, _mapping)
-
-
-def to_yaml(inventory: Mapping[str, Any]) -> str:
-    """A generated inventory as text for Ansible's yaml plugin, with `!vault` and `!unsafe` tags."""
-    # ASCII, because PyYAML writes U+0085 as it is with allow_unicode and reads it as a line's end.
-    return yaml.dump(dict(inventory), Dumper=_Dumper, sort_keys=False, allow_unicode=False)
