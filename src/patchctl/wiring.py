@@ -3,7 +3,7 @@
 import getpass
 import os
 import socket
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .models.plan import Plan
     from .models.snapshot import Snapshot
     from .rollout.interfaces import EventSink, Executor
+    from .workflows.host_clean import Action, HostKeeps
     from .workflows.inventory import Loaded
     from .workflows.make_plan import PlanMaker
     from .workflows.rollout import Rollouts
@@ -211,6 +212,24 @@ class Workspace:
             clock=SystemClock(),
             save=self.database().snapshots.save,
             progress=Narrator(say),
+        )
+
+    def look_after(self, action: "Action", hosts: Sequence[str]) -> "Iterator[HostKeeps]":
+        """Show or remove what patchctl keeps on hosts, one result a host as they answer."""
+        from . import content
+        from .adapters.clock import now_ms
+        from .executors.answers import parse
+        from .inventory.export import generate
+        from .workflows.host_clean import look_after
+
+        return look_after(
+            action,
+            hosts,
+            runner=self.runner,
+            playbook=content.playbook("host"),
+            inventory=lambda names: generate(self.fleet, names),
+            read=parse,
+            job=f"host-{now_ms()}",
         )
 
     def rollouts(self, sinks: Sequence["EventSink"] = ()) -> "Rollouts":

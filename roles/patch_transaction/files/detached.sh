@@ -5,7 +5,6 @@
 # shellcheck disable=SC2154  # set by read_input
 
 work() { # JOB
-  began=$(now)
   quiet_packages
   case $1 in
     apply) apply_work ;;
@@ -15,18 +14,19 @@ work() { # JOB
       say_state
       ;;
   esac
-  say seconds "$(($(now) - began))"
 }
 
-concluded() { # JOB: the work, and a last line where it has not given one
+concluded() { # JOB: the work, and its answer as the last line
+  began=$(now)
   work "$1" >"$folder/answer"
-  cat "$folder/answer"
-  if ! grep -q '^answer ' "$folder/answer"; then
-    if grep -q '^check [^ ]* failed ' "$folder/answer"; then
-      answer failed "$(sed -n 's/^check [^ ]* failed //p' "$folder/answer" | head -n 3 | tr '\n' ' ')"
-    else
-      answer ok
-    fi
+  grep -v '^answer ' "$folder/answer"
+  say seconds "$(($(now) - began))"
+  if grep -q '^answer ' "$folder/answer"; then
+    grep '^answer ' "$folder/answer" | tail -n 1
+  elif grep -q '^check [^ ]* failed ' "$folder/answer"; then
+    answer failed "$(sed -n 's/^check [^ ]* failed //p' "$folder/answer" | head -n 3 | tr '\n' ' ')"
+  else
+    answer ok
   fi
 }
 

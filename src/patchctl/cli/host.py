@@ -1,0 +1,94 @@
+"""`patchctl host`: what patchctl keeps on hosts."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..workflows.host_clean import Action, HostKeeps
+from . import output
+from .options import Output, confirm, reaches_hosts
+from .output import Format
+from .summary import when
+
+if TYPE_CHECKING:
+    from ..wiring import Workspace
+
+app = typer.Typer(
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    help="""What patchctl keeps on a host, under /var/lib/patchctl: which run holds it, and the
+package files, the state before and the log of the last two transactions.
+
+\b
+Examples:
+  patchctl host show               every host of the inventory
+  patchctl host clean web1 --yes   free web1 and remove all that is kept there
+""",
+)
+
+Hosts = Annotated[
+    list[str] | None,
+    typer.Argument(metavar="[HOST]...", help="Hosts or Ansible's patterns; none: all."),
+]
+
+
+@app.command()
+@reaches_hosts
+def show(
+    ctx: typer.Context,
+    workspace: "Workspace",
+    hosts: Hosts = None,
+    form: Output = Format.TABLE,
+) -> None:
+    """Show the claim and the transactions of hosts."""
+    _print(_ask(workspace, Action.SHOW, hosts), form)
+
+
+@app.command()
+@reaches_hosts
+def clean(
+    ctx: typer.Context,
+    workspace: "Workspace",
+    hosts: Hosts = None,
+    yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    form: Output = Format.TABLE,
+) -> None:
+    """Free hosts and remove everything that patchctl keeps there.
+
+    What was installed stays; it cannot be undone from there any more. Refused while a transaction
+    runs.
+    """
+    confirm("remove what patchctl keeps on these hosts, old package versions too?", yes=yes)
+    _print(_ask(workspace, Action.CLEAN, hosts), form)
+
+
+def _ask(workspace: "Workspace", action: Action, hosts: list[str] | None) -> list[HostKeeps]:
+    from ..workflows.inventory import hosts_of
+
+    names = hosts_of(workspace.fleet, ",".join(hosts or ()), Path.cwd())
+    return sorted(workspace.look_after(action, names), key=lambda found: found.name)
+
+
+def _print(found: list[HostKeeps], form: Format) -> None:
+    if form is Format.TABLE:
+        header = ("HOST", "CLAIM", "TRANSACTION", "CREATED", "KIB", "OUTCOME")
+        output.table(header, [row for host in found for row in _rows(host)])
+        for host in found:
+            if host.error:
+                output.note(f"{host.name}: {host.error}")
+    else:
+        output.data({"hosts": found}, form)
+    raise typer.Exit(4 if any(host.error for host in found) else 0)
+
+
+def _rows(host: HostKeeps) -> list[tuple[str, ...]]:
+    claim = host.claim
+    held = claim.run if claim is not None and claim.active else "-"
+    if not host.transactions:
+        return [(host.name, held if not host.error else "?", "-", "-", "-", "-")]
+    return [
+        (host.name, held, one.transaction, when(one.created), str(one.kib), one.outcome)
+        for one in host.transactions
+    ]

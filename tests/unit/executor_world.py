@@ -1,0 +1,199 @@
+"""A plan of two hosts and a runner that answers from memory, for tests of the executor."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any
+
+from patchctl.adapters.ansible.job import Answer, AnswerStatus, Ended, Job
+from patchctl.models.facts import PackageManager
+from patchctl.models.plan import (
+    Action,
+    Amount,
+    Artifact,
+    Cohort,
+    OnFailure,
+    Plan,
+    PlanAbout,
+    PlanBody,
+    PlannedHost,
+    Probe,
+    ProbeKind,
+    Promote,
+    RebootPolicy,
+    RingPolicy,
+    RollbackReady,
+    Selection,
+    SelectionMode,
+    Transition,
+    UnprovenPolicy,
+    UpdaterPolicy,
+)
+from patchctl.models.rollout import HostWork, ProcessIdentity, Shard, Stage
+
+PROCESS = ProcessIdentity(pid=1, pgid=1, start=1, boot_id="b")
+SUM = "a" * 64
+OLD_SUM = "b" * 64
+HOSTS = ("web1", "web2")
+PROBES = (
+    Probe(name="site", kind=ProbeKind.HTTP, target="http://localhost:8080/", groups=("web",)),
+    Probe(name="login works", kind=ProbeKind.COMMAND, target="test -e '/etc/a b'; echo \"$HOME\""),
+)
+
+
+def upgrade(name: str = "openssl", **changes: Any) -> Transition:
+    values: dict[str, Any] = {
+        "package": name,
+        "arch": "amd64",
+        "action": Action.UPGRADE,
+        "from_": "3.0.20-1~deb12u2",
+        "to": "1:3.0.22-1",
+        "requested": True,
+        "file": Artifact(name=f"{name}_1%3a3.0.22-1_amd64.deb", size=1234, sha256=SUM),
+    }
+    return Transition(**{**values, **changes})
+
+
+def policy(**changes: Any) -> RingPolicy:
+    values: dict[str, Any] = {
+        "name": "staging",
+        "budget": Amount(hosts=0),
+        "max_concurrent": Amount(percent=100),
+        "soak_s": 0,
+        "promote": Promote.AUTO,
+        "reboot": RebootPolicy.NEVER,
+        "on_failure": OnFailure.ROLLBACK,
+        "rollback_ready": RollbackReady.REQUIRE,
+        "updaters": UpdaterPolicy.REFUSE,
+        "probes": PROBES,
+    }
+    return RingPolicy(**{**values, **changes})
+
+
+def planned(name: str, **changes: Any) -> PlannedHost:
+    values: dict[str, Any] = {
+        "name": name,
+        "ring": "staging",
+        "wave": 1,
+        "cohort": "c-1",
+        "machine_id": "0123456789abcdef" * 2,
+    }
+    return PlannedHost(**{**values, **changes})
+
+
+def plan(*transitions: Transition, ring: RingPolicy | None = None) -> Plan:
+    cohort = Cohort(
+        id="c-1",
+        manager=PackageManager.APT,
+        transitions=transitions or (upgrade(),),
+        download_bytes=1234,
+    )
+    body = PlanBody(
+        version=1,
+        as_of=0,
+        expires=1,
+        selection=Selection(mode=SelectionMode.SECURITY),
+        fleet="sha256:0",
+        policy="sha256:0",
+        snapshots=(),
+        rings=(ring or policy(),),
+        unproven_policy=UnprovenPolicy.ALLOW,
+        cohorts=(cohort,),
+        hosts=tuple(planned(name) for name in HOSTS),
+        left_out=(),
+        unproven=(),
+    )
+    return Plan(
+        digest="sha256:0", body=body, about=PlanAbout(created=0, author="test", tool="test")
+    )
+
+
+def work(host: str = "web1", **changes: Any) -> HostWork:
+    values: dict[str, Any] = {
+        "host": host,
+        "attempt": 1,
+        "transaction": f"r-1-{host}",
+        "fence": 2,
+    }
+    return HostWork(**{**values, **changes})
+
+
+def shard(stage: Stage, *hosts: str) -> Shard:
+    return Shard(
+        id="r-1-2-1",
+        run="r-1",
+        stage=stage,
+        ring="staging",
+        hosts=tuple(work(host) for host in hosts or HOSTS),
+    )
+
+
+def inventory(hosts: Any) -> dict[str, Any]:
+    return {
+        "all": {
+            "hosts": {host: {} for host in hosts},
+            "children": {
+                "services": {"hosts": {}, "children": {"web": {}}},
+                "web": {"hosts": {"web1": {}} if "web1" in hosts else {}, "children": {}},
+            },
+        }
+    }
+
+
+Reply = Callable[[Job, str], Answer]
+
+
+@dataclass
+class MemoryRunner:
+    """Answers each host of a job by `reply`; remembers the jobs."""
+
+    reply: Reply
+    jobs: list[Job] = field(default_factory=list)
+    reaped: list[str] = field(default_factory=list)
+    cancelled: list[str] = field(default_factory=list)
+
+    def start(self, job: Job, into: SimpleQueue[Answer | Ended]) -> "MemoryRun":
+        self.jobs.append(job)
+        for host in job.inventory["all"]["hosts"]:
+            into.put(self.reply(job, host))
+        into.put(Ended(job=job.id, rc=0))
+        return MemoryRun(job, self)
+
+    def reap(self, process: ProcessIdentity) -> bool:
+        return False
+
+    def reap_job(self, job: str) -> bool:
+        self.reaped.append(job)
+        return True
+
+
+@dataclass
+class MemoryRun:
+    job: Job
+    runner: MemoryRunner
+    process: ProcessIdentity = PROCESS
+
+    def cancel(self) -> None:
+        self.runner.cancelled.append(self.job.id)
+
+
+def says(*lines: str, status: AnswerStatus = AnswerStatus.OK) -> Reply:
+    """Every host repeats the question and says these lines."""
+
+    def reply(job: Job, host: str) -> Answer:
+        asked = dict(line.split(" ", 1) for line in job.payloads[host].splitlines() if " " in line)
+        question = f"question {asked['stage']} {asked['transaction']}"
+        return Answer(
+            job=job.id, host=host, status=status, output="\n".join([question, *lines, ""]), rc=0
+        )
+
+    return reply
+
+
+def store_with(root: Path, *files: tuple[Artifact, bytes]) -> None:
+    """Lay files into a content store by their declared hash."""
+    for file, content in files:
+        path = root / "sha256" / file.sha256[:2] / file.sha256
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)

@@ -1,0 +1,240 @@
+"""The executor: a shard becomes a job, an answer an outcome, a lack of files a second job."""
+
+import hashlib
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from executor_world import (
+    HOSTS,
+    MemoryRunner,
+    Reply,
+    inventory,
+    plan,
+    policy,
+    says,
+    shard,
+    store_with,
+    upgrade,
+)
+
+from patchctl.adapters.ansible.job import Answer, AnswerStatus, Job
+from patchctl.adapters.content_store import ContentStore
+from patchctl.executors.ansible import AnsibleExecutor
+from patchctl.executors.groups import groups_of
+from patchctl.models.plan import Artifact, RingPolicy, Transition
+from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
+
+
+def executor(
+    root: Path, reply: Reply, *transitions: Transition, ring: RingPolicy | None = None, **more: Any
+) -> tuple[AnsibleExecutor, MemoryRunner]:
+    runner = MemoryRunner(reply)
+    made = AnsibleExecutor(
+        plan=plan(*transitions, ring=ring),
+        inventory=inventory,
+        runner=cast(Any, runner),
+        store=ContentStore(root / "store"),
+        root=root,
+        clock=lambda: 1_800_000_000.0,
+        **more,
+    )
+    return made, runner
+
+
+def collect(made: AnsibleExecutor) -> tuple[dict[str, HostOutcome], int]:
+    """Outcomes by host and the number of ends."""
+    found: dict[str, HostOutcome] = {}
+    ends = 0
+    while came := made.poll(0):
+        for one in came:
+            if isinstance(one, ShardEnded):
+                ends += 1
+            else:
+                found[one.host] = one
+    return found, ends
+
+
+@pytest.mark.parametrize(
+    ("stage", "playbook", "part"),
+    [
+        (Stage.PREFLIGHT, "apply.yml", "preflight"),
+        (Stage.PREPARE, "apply.yml", "prepare"),
+        (Stage.APPLY, "apply.yml", "apply"),
+        (Stage.RESTART, "apply.yml", "restart"),
+        (Stage.REBOOT, "reboot.yml", None),
+        (Stage.VERIFY, "verify.yml", None),
+        (Stage.UNDO, "rollback.yml", None),
+        (Stage.VERIFY_UNDO, "verify.yml", None),
+    ],
+)
+def test_a_stage_is_one_playbook(
+    tmp_path: Path, stage: Stage, playbook: str, part: str | None
+) -> None:
+    made, runner = executor(tmp_path, says("answer ok"))
+    assert made.start(shard(stage)) is not None
+    found, ends = collect(made)
+    assert {host: one.status for host, one in found.items()} == dict.fromkeys(
+        HOSTS, OutcomeStatus.OK
+    )
+    assert ends == 1
+    (job,) = runner.jobs
+    assert job.playbook.name == playbook and job.playbook.is_file()
+    assert job.variables.get("patch_stage") == part
+    assert f"stage {stage.value}\n" in job.payloads["web1"]
+
+
+def test_probes_go_where_their_groups_are_and_only_with_verify(tmp_path: Path) -> None:
+    made, runner = executor(tmp_path, says("check probe:1 ok ", "answer ok"))
+    made.start(shard(Stage.VERIFY))
+    found, _ = collect(made)
+    payloads = runner.jobs[0].payloads
+    assert payloads["web1"].count("\nprobe ") == 2 and payloads["web2"].count("\nprobe ") == 1
+    assert found["web1"].evidence["checks"][0]["name"] == "probe site"
+    assert found["web2"].evidence["checks"][0]["name"] == "probe login works"
+    made.start(shard(Stage.APPLY))
+    assert "\nprobe " not in runner.jobs[1].payloads["web1"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "status", "expected"),
+    [
+        (Stage.APPLY, AnswerStatus.UNREACHABLE, OutcomeStatus.UNREACHABLE),
+        (Stage.APPLY, AnswerStatus.LOST, OutcomeStatus.LOST),
+        # The script may have started the transaction before the connection broke.
+        (Stage.APPLY, AnswerStatus.FAILED, OutcomeStatus.LOST),
+        (Stage.UNDO, AnswerStatus.FAILED, OutcomeStatus.LOST),
+        (Stage.REBOOT, AnswerStatus.FAILED, OutcomeStatus.LOST),
+        (Stage.PREFLIGHT, AnswerStatus.FAILED, OutcomeStatus.FAILED),
+        (Stage.PREPARE, AnswerStatus.FAILED, OutcomeStatus.FAILED),
+    ],
+)
+def test_no_answer_is_no_failure_of_the_host(
+    tmp_path: Path, stage: Stage, status: AnswerStatus, expected: OutcomeStatus
+) -> None:
+    def reply(job: Job, host: str) -> Answer:
+        return Answer(job=job.id, host=host, status=status, reason="connection closed")
+
+    made, _ = executor(tmp_path, reply)
+    made.start(shard(stage))
+    found, _ = collect(made)
+    assert found["web1"].status is expected and found["web1"].reason == "connection closed"
+
+
+def test_a_failed_script_with_an_answer_is_judged_by_its_answer(tmp_path: Path) -> None:
+    made, _ = executor(tmp_path, says("reason held", "answer failed", status=AnswerStatus.FAILED))
+    made.start(shard(Stage.PREFLIGHT))
+    found, _ = collect(made)
+    assert found["web1"].status is OutcomeStatus.FAILED and found["web1"].reason == "held"
+
+
+def test_what_a_host_lacks_is_pushed_and_it_is_asked_again(tmp_path: Path) -> None:
+    content, old = b"new", b"old"
+    new_file = Artifact(
+        name="openssl_2_amd64.deb", size=3, sha256=hashlib.sha256(content).hexdigest()
+    )
+    old_file = Artifact(name="openssl_1_amd64.deb", size=3, sha256=hashlib.sha256(old).hexdigest())
+    store_with(tmp_path / "store", (new_file, content), (old_file, old))
+
+    def reply(job: Job, host: str) -> Answer:
+        lacks = host == "web2" and not job.pushes
+        lines = [
+            f"missing new {new_file.name} {new_file.sha256} 3",
+            f"missing old {old_file.name} {old_file.sha256} 3",
+            "answer missing",
+        ]
+        return says(*(lines if lacks else ["answer ok"]))(job, host)
+
+    made, runner = executor(
+        tmp_path,
+        reply,
+        upgrade(from_="1", to="2", file=new_file),
+        known={("openssl", "amd64", "1"): old_file},
+    )
+    made.start(shard(Stage.PREPARE))
+    found, ends = collect(made)
+    assert {host: one.status for host, one in found.items()} == dict.fromkeys(
+        HOSTS, OutcomeStatus.OK
+    )
+    assert ends == 1
+    first, second = runner.jobs
+    assert f"stored openssl amd64 1 {old_file.name} 3 {old_file.sha256}" in first.payloads["web1"]
+    assert "pushed no" in first.payloads["web2"]
+    assert list(second.payloads) == ["web2"] and "pushed yes" in second.payloads["web2"]
+    assert second.id == "r-1-2-1.2" and second.variables == {"patch_stage": "push"}
+    store = tmp_path / "store" / "sha256"
+    assert second.pushes["web2"].splitlines() == [
+        "directory /var/lib/patchctl/r-1-web2/pushed",
+        f"file {new_file.sha256} 3 {new_file.name} {store / new_file.sha256[:2] / new_file.sha256}",
+        f"file {old_file.sha256} 3 {old_file.name} {store / old_file.sha256[:2] / old_file.sha256}",
+    ]
+
+
+def test_a_host_that_still_lacks_files_fails(tmp_path: Path) -> None:
+    made, runner = executor(
+        tmp_path, says(f"missing new x.deb {'c' * 64} 3", "reason x", "answer missing")
+    )
+    made.start(shard(Stage.PREPARE))
+    found, ends = collect(made)
+    assert {one.status for one in found.values()} == {OutcomeStatus.FAILED}
+    assert ends == 1 and len(runner.jobs) == 2
+
+
+def test_a_value_that_must_not_reach_a_shell_fails_its_host_before_anything_runs(
+    tmp_path: Path,
+) -> None:
+    made, runner = executor(tmp_path, says("answer ok"), upgrade("a;reboot"))
+    assert made.start(shard(Stage.APPLY)) is None
+    found, ends = collect(made)
+    assert {one.status for one in found.values()} == {OutcomeStatus.FAILED}
+    assert ends == 1 and runner.jobs == []
+
+
+class TestHooks:
+    def test_none_is_done_at_once(self, tmp_path: Path) -> None:
+        made, runner = executor(tmp_path, says())
+        assert made.start(shard(Stage.DRAIN)) is None
+        found, ends = collect(made)
+        assert {one.status for one in found.values()} == {OutcomeStatus.OK}
+        assert ends == 1 and runner.jobs == []
+
+    def test_one_that_is_not_there_fails(self, tmp_path: Path) -> None:
+        made, _ = executor(tmp_path, says(), ring=policy(drain="hooks/drain.yml"))
+        made.start(shard(Stage.DRAIN))
+        found, _ = collect(made)
+        assert found["web1"].status is OutcomeStatus.FAILED
+        assert found["web1"].reason == "hooks/drain.yml: the hook is not there"
+
+    def test_it_gets_the_transaction_of_each_host_and_the_stage(self, tmp_path: Path) -> None:
+        hook = tmp_path / "hooks" / "undrain.yml"
+        hook.parent.mkdir()
+        hook.write_text("[]\n")
+
+        def reply(job: Job, host: str) -> Answer:
+            return Answer(job=job.id, host=host, status=AnswerStatus.OK, rc=0)
+
+        made, runner = executor(tmp_path, reply, ring=policy(undrain="hooks/undrain.yml"))
+        made.start(shard(Stage.UNDRAIN))
+        found, _ = collect(made)
+        assert found["web1"].status is OutcomeStatus.OK
+        (job,) = runner.jobs
+        assert job.variables == {"patch_hook_file": str(hook), "patch_stage": "undrain"}
+        assert job.inventory["all"]["hosts"]["web1"]["patch_transaction"] == "r-1-web1"
+        assert job.rescues
+
+
+def test_stop_ends_playbooks_and_reap_ends_those_of_a_dead_controller(tmp_path: Path) -> None:
+    made, runner = executor(tmp_path, says("answer ok"))
+    made.start(shard(Stage.APPLY))
+    made.stop()
+    assert runner.cancelled == ["r-1-2-1"]
+    assert made.reap("r-1-1-9", None)
+    assert runner.reaped == ["r-1-1-9"]
+
+
+def test_a_host_is_in_a_group_also_through_one_inside() -> None:
+    assert groups_of(inventory(HOSTS)) == {"web1": ("services", "web")}
+    circle: dict[str, Any] = {
+        "all": {"children": {"a": {"children": {"b": {}}}, "b": {"children": {"a": {}}}}}
+    }
+    assert groups_of(circle) == {}

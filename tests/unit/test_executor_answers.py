@@ -1,0 +1,164 @@
+"""What a host says: read to the last line, or called nonsense. Never an exception."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patchctl.executors import answers
+from patchctl.models.rollout import OutcomeStatus
+
+ASKED = "apply t-1"
+
+
+def parse(*lines: str, probes: tuple[str, ...] = ()) -> answers.Reply:
+    return answers.parse("\n".join([f"question {ASKED}", *lines, ""]), ASKED, probes)
+
+
+def test_an_answer_becomes_evidence() -> None:
+    reply = parse(
+        "touched yes",
+        "code 0",
+        "package perl-base amd64 to 5.36.0-7+deb12u4 ii",
+        "package gone all to - -",
+        "boot aebc08a8-50c5-4e76-99c5-a6aeb8d8c548 114752",
+        "reboot-required no",
+        "check packages ok 2 packages",
+        "check units ok ",
+        "check effective note installed, not effective yet: dbus.service",
+        "check probe:1 failed http: no",
+        "stale 30 dbus.service dbus-daemon",
+        "stale 99 - my daemon",
+        "restarted ssh.service",
+        "old perl-base amd64 5.36.0-7 rebuilt",
+        "seconds 53",
+        "reason the site is down",
+        "answer failed",
+        probes=("site",),
+    )
+    assert reply.answer == "failed" and reply.reason == "the site is down"
+    assert reply.evidence == {
+        "touched": True,
+        "code": 0,
+        "packages": [
+            {
+                "package": "perl-base",
+                "arch": "amd64",
+                "place": "to",
+                "version": "5.36.0-7+deb12u4",
+                "status": "ii",
+            },
+            {"package": "gone", "arch": "all", "place": "to", "version": "-", "status": "-"},
+        ],
+        "boot": {"boot_id": "aebc08a8-50c5-4e76-99c5-a6aeb8d8c548", "pid1_start": 114752},
+        "reboot_required": False,
+        "checks": [
+            {"name": "packages", "ok": True, "detail": "2 packages"},
+            {"name": "units", "ok": True, "detail": ""},
+            {
+                "name": "effective",
+                "ok": True,
+                "detail": "installed, not effective yet: dbus.service",
+                "note": True,
+            },
+            {"name": "probe site", "ok": False, "detail": "http: no"},
+        ],
+        "stale": [
+            {"pid": 30, "unit": "dbus.service", "command": "dbus-daemon"},
+            {"pid": 99, "unit": "", "command": "my daemon"},
+        ],
+        "restarted": ["ssh.service"],
+        "old": [{"package": "perl-base", "arch": "amd64", "version": "5.36.0-7", "way": "rebuilt"}],
+        "seconds": 53,
+    }
+
+
+def test_missing_files_are_known_by_their_hash() -> None:
+    reply = parse(
+        f"missing new a_1_all.deb {'a' * 64} 10",
+        f"missing old b.deb {'b' * 64} 2",
+        "answer missing",
+    )
+    assert reply.answer == "missing" and reply.missing == ["a" * 64, "b" * 64]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "\n",
+        "answer ok\n",
+        "question apply t-1\n",
+        "question apply t-2\nanswer ok\n",
+        "question verify t-1\nanswer ok\n",
+        "question apply t-1\nanswer perhaps\n",
+        "question apply t-1\nanswer ok\nanswer ok\n",
+        "question apply t-1\nanswer ok\nnote more\n",
+        "question apply t-1\nwelcome to this host\nanswer ok\n",
+        "question apply t-1\ncode zero\nanswer ok\n",
+        "question apply t-1\ncode 99999999999999999999\nanswer ok\n",
+        "question apply t-1\nreboot-required maybe\nanswer ok\n",
+        "question apply t-1\npackage a b\nanswer ok\n",
+        "question apply t-1\npackage $(id) amd64 to 1 ii\nanswer ok\n",
+        "question apply t-1\ncheck probe:2 ok \nanswer ok\n",
+        "question apply t-1\nmissing new ../x zz 1\nanswer missing\n",
+        "question apply t-1\nnote " + "x" * 3000 + "\nanswer ok\n",
+        "question apply t-1\n" + "note x\n" * 20_001 + "answer ok\n",
+    ],
+)
+def test_anything_else_is_nonsense_and_a_failure(text: str) -> None:
+    reply = answers.parse(text, ASKED, ("one",))
+    outcome = answers.outcome("s", "web1", reply)
+    assert outcome.status is OutcomeStatus.FAILED
+    assert outcome.reason.startswith("the host answered nonsense: ")
+    assert outcome.evidence == {}
+
+
+def test_the_answer_to_another_question_is_not_taken() -> None:
+    # A stage's script that did not run must not pass for one that did.
+    assert answers.parse("question prepare t-1\nanswer ok\n", "apply t-1").answer == "failed"
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        ("ok", OutcomeStatus.OK),
+        ("running", OutcomeStatus.RUNNING),
+        ("failed", OutcomeStatus.FAILED),
+        ("missing", OutcomeStatus.FAILED),
+    ],
+)
+def test_an_answer_is_a_status(answer: str, status: OutcomeStatus) -> None:
+    assert answers.outcome("s", "web1", parse(f"answer {answer}")).status is status
+
+
+def test_a_failure_always_has_a_reason() -> None:
+    assert answers.outcome("s", "web1", parse("answer failed")).reason
+
+
+def test_evidence_holds_nothing_that_moves_a_cursor() -> None:
+    reply = parse("note \x1b[2J\u202etxt\u200b", "reason a\x07b\x9b1m", "answer failed")
+    shown = reply.evidence["notes"][0] + reply.reason
+    assert not any(ch in shown for ch in "\x1b\u202e\u200b\x07\x9b")
+
+
+@given(st.text(max_size=400))
+def test_no_text_raises(text: str) -> None:
+    for given_text in (text, f"question {ASKED}\n{text}", f"question {ASKED}\n{text}\nanswer ok\n"):
+        reply = answers.parse(given_text, ASKED, ("p",))
+        assert reply.answer in ("ok", "failed", "running", "missing")
+
+
+_LINE = st.one_of(
+    st.sampled_from(
+        ["touched", "code", "package", "check", "stale", "boot", "missing", "old", "answer"]
+    ).flatmap(lambda key: st.text(max_size=60).map(lambda rest: f"{key} {rest}")),
+    st.text(max_size=40),
+)
+
+
+@given(st.lists(_LINE, max_size=12))
+def test_no_lines_raise_and_nothing_hidden_gets_through(lines: list[str]) -> None:
+    reply = answers.parse("\n".join([f"question {ASKED}", *lines, "answer ok"]), ASKED)
+    outcome = answers.outcome("s", "web1", reply)
+    for value in [outcome.reason, str(outcome.evidence)]:
+        assert value.isprintable() or "\\" in value
