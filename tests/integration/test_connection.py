@@ -14,7 +14,13 @@ import msgspec
 import pytest
 
 from patchctl.adapters.ansible.processes import marked
-from patchctl.adapters.ansible.runner import AnsibleRunner, Answer, AnswerStatus, Job
+from patchctl.adapters.ansible.runner import (
+    AnsibleRunner,
+    Answer,
+    AnswerStatus,
+    Connection,
+    Job,
+)
 from patchctl.inventory.export import generate
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import ProcessIdentity
@@ -197,3 +203,41 @@ def _wait(condition: Any) -> None:
     while not condition():
         assert time.monotonic() < deadline, "waited in vain"
         time.sleep(0.2)
+
+
+A_CAREFUL_USER = """\
+id careful >/dev/null 2>&1 || useradd -m -G sudo careful
+echo careful:opens-sesame | chpasswd
+printf 'PasswordAuthentication yes\\n' >/etc/ssh/sshd_config.d/password.conf
+systemctl restart ssh
+"""
+
+
+def test_passwords_open_ssh_and_sudo_and_are_seen_nowhere(
+    fresh_lab: Lab, desk: Desk, tmp_path: Path
+) -> None:
+    fresh_lab.check(HOST, A_CAREFUL_USER)
+    job = desk.job(SCRIPT_TASK, "id -u; sleep 2")
+    variables = job.inventory["all"]["hosts"][HOST]
+    variables["ansible_user"] = "careful"
+    variables["ansible_ssh_common_args"] += " -o PubkeyAuthentication=no"
+    secret = Connection(ssh_password="opens-sesame", become_password="opens-sesame")
+    with AnsibleRunner(tmp_path / "runs", desk.root, secret) as runner:
+        running = runner.start(job)
+        seen = 0
+        while running.answers.empty():
+            for pid in list(marked(running.process)):
+                for name in ("cmdline", "environ"):
+                    seen += _holds(Path(f"/proc/{pid}/{name}"))
+            seen += sum(map(_holds, (tmp_path / "runs").rglob("*")))
+        answer = running.answers.get(timeout=10)
+    assert isinstance(answer, Answer)
+    assert (answer.status, answer.output) == (AnswerStatus.OK, "0\n")
+    assert seen == 0
+
+
+def _holds(path: Path) -> bool:
+    try:
+        return path.is_file() and b"opens-sesame" in path.read_bytes()
+    except OSError:
+        return False
