@@ -190,7 +190,8 @@ def check_writable(path: Path) -> None:
     """Raises InvalidInputError where no plan can be written to: before an hour of work is lost."""
     if path.is_dir():
         raise InvalidInputError("is a folder", where=f"--out {path}", hint="name a file")
-    if not path.absolute().parent.is_dir():
+    # `plans/` may be missing in a fresh workspace; a longer missing path is a slip of the pen.
+    if not path.absolute().parent.parent.is_dir():
         raise InvalidInputError(
             "its folder does not exist", where=f"--out {path}", hint="create the folder first"
         )
