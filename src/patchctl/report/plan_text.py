@@ -102,7 +102,7 @@ def _rings(body: PlanBody) -> list[str]:
             (
                 ring.name,
                 str(size),
-                f"{len(waves)} of {max(waves.values())}",
+                f"{len(waves)} x {max(waves.values())}",  # so many waves of so many hosts
                 str(budget),
                 # Work in flight goes on when the budget is used up.
                 f"{min(size, budget + max(waves.values()))} of {size}",
