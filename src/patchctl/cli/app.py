@@ -113,9 +113,7 @@ def main(argv: list[str] | None = None) -> int:
     except Exception as error:
         code = getattr(error, "exit_code", None)
         if isinstance(code, int):  # the command line library's own errors and exits
-            show = getattr(error, "show", None)
-            if show is not None:
-                show()
+            _usage(error)
             return code
         if type(error).__name__ == "Abort":
             output.error("interrupted")
@@ -127,3 +125,13 @@ def main(argv: list[str] | None = None) -> int:
         )
         return 70
     return result if isinstance(result, int) else 0
+
+
+def _usage(error: Exception) -> None:
+    """A wrong command line, on one line like every other error."""
+    say = getattr(error, "format_message", None)
+    if say is None:
+        return
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "patchctl"
+    output.error(f"{say().rstrip('.')}; see `{path} --help`")

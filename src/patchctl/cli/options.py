@@ -135,14 +135,19 @@ def _ask(what: str, prompt: str) -> str:
     return getpass.getpass(prompt, stream=sys.stderr)
 
 
+def can_confirm(*, yes: bool) -> None:
+    """Raise UsageError where a later `confirm` could not be answered, before any work is done."""
+    if not yes and not sys.stdin.isatty():
+        raise UsageError("nothing was changed: no terminal to ask on", hint="add --yes")
+
+
 def confirm(question: str, *, yes: bool) -> None:
     """Ask before something is changed. Without a terminal only `--yes` is an answer.
 
     Raises UsageError where nobody can answer, typer.Exit(2) on a no.
     """
+    can_confirm(yes=yes)
     if yes:
         return
-    if not sys.stdin.isatty():
-        raise UsageError("nothing was changed: no terminal to ask on", hint="add --yes")
     if not typer.confirm(question, err=True):
         raise typer.Exit(2)

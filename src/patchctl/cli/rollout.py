@@ -7,7 +7,7 @@ import typer
 
 from . import output
 from .groups import DefaultGroup
-from .options import Output, confirm, reaches_hosts
+from .options import Output, can_confirm, confirm, reaches_hosts
 from .output import Format
 from .state import state
 
@@ -60,6 +60,7 @@ def start(
     from .running import Terminal
     from .summary import before
 
+    can_confirm(yes=yes)
     with Terminal(ctx, form) as terminal:
         chosen = workspace.find_plan(plan) if plan else terminal.make_plan(workspace)
         if chosen is None:
