@@ -132,6 +132,9 @@ def _usage(error: Exception) -> None:
     say = getattr(error, "format_message", None)
     if say is None:
         return
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help text
+        sys.stderr.write(say() + "\n")
+        return
     context = getattr(error, "ctx", None)
     path = context.command_path if context is not None else "patchctl"
     output.error(f"{say().rstrip('.')}; see `{path} --help`")
