@@ -27,6 +27,7 @@ class Drive:
     def __init__(self, root: Path, *packages: str, plan: str = "") -> None:
         self.workspace = open_workspace(root)
         self.plan = self.workspace.find_plan(plan or make_plan(root, *packages))
+        assert self.plan.body.hosts, self.plan.body.left_out
         self.run = "r-test"
         self.fence = 1
         self.transaction = "t-1"
