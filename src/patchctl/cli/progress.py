@@ -72,7 +72,8 @@ class PlainLines(Follower):
                     text = self._host(event)
             case WaveStarted():
                 waves = len(self.view.rings[event.ring].waves)
-                text = f"{event.ring}: wave {event.wave} of {waves}, {event.hosts} hosts"
+                size = rollout_text.some(event.hosts, "host")
+                text = f"{event.ring}: wave {event.wave} of {waves}, {size}"
             case RingMoved():
                 why = f": {event.reason}" if event.reason else ""
                 text = f"{event.ring}: {event.to.value}{why}"

@@ -77,6 +77,11 @@ def trouble(status: RunStatus, limit: int = 10) -> list[str]:
     return lines
 
 
+def some(number: int, noun: str) -> str:
+    """`1 host`, `2 hosts`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def describe(value: Amount) -> str:
     """`5` or `5 %`."""
     return f"{value.percent} %" if value.percent is not None else f"{value.hosts or 0}"
@@ -90,13 +95,16 @@ def before(plan: Plan) -> list[str]:
     for host in body.hosts:
         waves[host.ring] = max(waves[host.ring], host.wave)
     packages = {(t.package, t.to) for cohort in body.cohorts for t in cohort.transitions}
-    lines = [f"plan {plan.digest[7:19]}: {len(body.hosts)} hosts, {len(packages)} package updates"]
+    lines = [
+        f"plan {plan.digest[7:19]}: {some(len(body.hosts), 'host')},"
+        f" {some(len(packages), 'package update')}"
+    ]
     for ring in body.rings:
         if sizes[ring.name]:
             several = f" in {waves[ring.name]} waves" if waves[ring.name] > 1 else ""
             manual = ", waits for an approval" if ring.promote is Promote.MANUAL else ""
             lines.append(
-                f"  {ring.name}: {sizes[ring.name]} hosts{several},"
+                f"  {ring.name}: {some(sizes[ring.name], 'host')}{several},"
                 f" budget {describe(ring.budget)}{manual}"
             )
     unsafe = sorted(
