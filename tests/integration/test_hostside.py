@@ -107,6 +107,17 @@ def test_a_changed_configuration_file_survives_update_and_undo(
     assert "5" in fresh_lab.exec(HOST, "dpkg --verify patchlab-conf").out.split()[0]
 
 
+def test_files_that_maintainer_scripts_write_come_back(fresh_lab: Lab, workspace: Path) -> None:
+    # The update takes certificate authorities away; a plain downgrade leaves them deselected.
+    paths = "/etc/ca-certificates.conf /etc/ssl/certs/ca-certificates.crt"
+    before = fresh_lab.check(HOST, f"md5sum {paths}")
+    drive = Drive(workspace, "ca-certificates")
+    drive.applied(HOST)
+    assert fresh_lab.check(HOST, f"md5sum {paths}") != before
+    undo_well(drive)
+    assert fresh_lab.check(HOST, f"md5sum {paths}") == before
+
+
 def test_a_transaction_outlives_its_controllers_and_runs_once(
     fresh_lab: Lab, workspace: Path
 ) -> None:

@@ -64,6 +64,7 @@ apply_exactly() { # ARGUMENTS of install
     unchanged "apt would not do what the plan says: $differs"
     return
   fi
+  save_etc
   # shellcheck disable=SC2046
   run_limited apt-get $(local_only) -y install "$@"
   code=$?
@@ -72,6 +73,7 @@ apply_exactly() { # ARGUMENTS of install
 
 applied() {
   restore_marks "$tx/before/auto" forward
+  note_etc
   look
   say touched yes
   say code "$code"
@@ -101,6 +103,7 @@ undo_work() {
     answer ok
     return
   fi
+  restore_etc
   look
   if [ -n "$(not_at from)" ] || [ -n "$(audit)" ]; then
     # A package that fails to configure fails here too; apt may still replace it.
