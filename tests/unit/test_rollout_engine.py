@@ -464,3 +464,11 @@ def test_the_engine_knows_only_interfaces() -> None:
     folder = Path(states.__file__).parent
     for file in folder.glob("*.py"):
         assert "executors" not in file.read_text(), file.name
+
+
+def test_rollback_waits_for_hosts_that_are_still_at_work() -> None:
+    world = World(plan(three_rings(), SIX))
+    engine = world.engine()
+    engine._progress()
+    with pytest.raises(ConflictError, match="still works on 2 hosts"):
+        world.engine().roll_back("ops")

@@ -67,7 +67,7 @@ def freeze(
         as_of=snapshot.taken,
         expires=snapshot.taken + settings.plan_expires_s,
         selection=msgspec.structs.replace(selection, packages=tuple(sorted(selection.packages))),
-        fleet=_fleet_digest(hosts.values()),
+        fleet=fleet_digest(hosts.values()),
         policy=_policy_digest(settings),
         snapshots=tuple(
             SnapshotRef(host=one.name, facts=one.facts_digest)
@@ -149,7 +149,7 @@ def expected_seconds(cohort: Cohort, *, reboots: bool) -> int:
 _PLACES = frozenset({"inventory_dir", "inventory_file"})
 
 
-def _fleet_digest(hosts: Iterable[Host]) -> str:
+def fleet_digest(hosts: Iterable[Host]) -> str:
     """Of the planned hosts only: an edit that touches none of them leaves the plan as it is."""
     return canonical.digest(
         [

@@ -32,6 +32,11 @@ def open_attempts(
             raise NotFoundError(f"{name} is not in run {view.run}")
     if view.state in _REFUSED:
         raise ConflictError(f"run {view.run} is {view.state.value.replace('_', ' ')} already")
+    if busy := view.in_flight():
+        raise ConflictError(
+            f"run {view.run} still works on {busy} {'host' if busy == 1 else 'hosts'}",
+            hint=f"let them end first: patchctl rollout resume {view.run}",
+        )
     changed = [
         host for host in view.hosts.values() if host.touched and (not hosts or host.name in hosts)
     ]

@@ -22,6 +22,7 @@ from ..models.rollout import (
     RunState,
     RunStatus,
 )
+from ..plan.freeze import fleet_digest
 from ..rollout import commands, states
 from ..rollout.engine import Engine
 from ..rollout.interfaces import Clock, EventSink, Executor, Journal
@@ -80,7 +81,8 @@ class Rollouts:
                 "the plan has expired: its hosts were looked at too long ago",
                 hint="make a new one with `patchctl plan create`",
             )
-        fleet = {host.name: host.ring for host in self.fleet().hosts}
+        hosts = {host.name: host for host in self.fleet().hosts}
+        fleet = {name: host.ring for name, host in hosts.items()}
         for host in plan.body.hosts:
             if host.name not in fleet:
                 raise InvalidInputError(
@@ -93,6 +95,11 @@ class Rollouts:
                     f" in the plan it is in {host.ring}",
                     hint="make a new plan",
                 )
+        if fleet_digest(hosts[host.name] for host in plan.body.hosts) != plan.body.fleet:
+            raise InvalidInputError(
+                "the inventory says something else of the plan's hosts than when it was made",
+                hint="make a new plan with `patchctl plan create`",
+            )
 
     # --- carrying -------------------------------------------------------------------------------
 
