@@ -31,11 +31,11 @@ def test_an_answer_becomes_evidence() -> None:
         "restarted ssh.service",
         "old perl-base amd64 5.36.0-7 rebuilt",
         "seconds 53",
-        "reason the site is down",
+        "reason http: no",
         "answer failed",
         probes=("site",),
     )
-    assert reply.answer == "failed" and reply.reason == "the site is down"
+    assert reply.answer == "failed" and reply.reason == "probe site: http: no"
     assert reply.evidence == {
         "touched": True,
         "code": 0,

@@ -62,7 +62,22 @@ def parse(text: str, question: str, probes: Sequence[str] = ()) -> Reply:
             raise Nonsense("the answer is not complete")
     except Nonsense as error:
         return Reply(answer="failed", reason=f"the host answered nonsense: {error}")
+    reply.reason = _with_names(reply)
     return reply
+
+
+def _with_names(reply: Reply) -> str:
+    """The reason; where a probe failed, with its name, which the host does not know."""
+    lost = [check for check in reply.evidence.get("checks", ()) if not check["ok"]]
+    if not any(check["name"].startswith("probe ") for check in lost):
+        return reply.reason
+    said = (
+        f"{check['name']}: {check['detail']}"
+        if check["name"].startswith("probe ")
+        else check["detail"] or check["name"]
+        for check in lost
+    )
+    return "; ".join(said)[:REASON_MAX]
 
 
 def outcome(shard: str, host: str, reply: Reply) -> HostOutcome:
