@@ -89,7 +89,11 @@ def test_where_it_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> N
     with pytest.raises(InvalidInputError, match="is a folder"):
         check_writable(tmp_path)
     with pytest.raises(InvalidInputError, match="does not exist"):
-        check_writable(tmp_path / "none" / "x.lock")
+        check_writable(tmp_path / "none" / "plans" / "x.lock")
+
+
+def test_the_folder_of_plans_may_be_missing(tmp_path: Path) -> None:
+    check_writable(tmp_path / "plans" / "x.lock")
 
 
 # --- revision -----------------------------------------------------------------------------------
