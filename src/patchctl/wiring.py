@@ -1,5 +1,6 @@
 """The composition root: builds adapters and workflows from settings and the command line."""
 
+import contextlib
 import getpass
 import os
 import socket
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import settings as settings_file
-from .errors import InvalidInputError
+from .errors import InvalidInputError, NotFoundError
 from .models.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from .rollout.interfaces import EventSink, Executor
     from .workflows.host_clean import Action, HostKeeps
     from .workflows.inventory import Loaded
+    from .workflows.inventory_lint import Linted
     from .workflows.make_plan import PlanMaker
     from .workflows.rollout import Rollouts
 
@@ -128,6 +130,26 @@ class Workspace:
     def fleet(self) -> "Fleet":
         """The merged inventory with its rings."""
         return self.inventory.fleet
+
+    def lint(self) -> "Linted":
+        """What is wrong with the inventory, with the newest facts where there are any."""
+        from .adapters.ansible.inventory import InventoryReader
+        from .workflows.inventory_lint import lint
+
+        snapshot = None
+        with contextlib.suppress(NotFoundError):
+            snapshot = self.database(create=False).snapshots.load()
+        return lint(
+            self.settings,
+            InventoryReader(self.connection, self.root),
+            self.sources,
+            snapshot=snapshot,
+            extra_vars=self.access.extra_vars,
+            settings_file=(
+                settings_file.FILE_NAME,
+                (self.root / settings_file.FILE_NAME).read_text("utf-8-sig"),
+            ),
+        )
 
     @cached_property
     def runner(self) -> "AnsibleRunner":

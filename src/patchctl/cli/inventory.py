@@ -25,6 +25,7 @@ Examples:
   patchctl inventory list --limit 'web:!ring_production'
   patchctl inventory show web1 -o yaml          all that the inventory says of a host
   patchctl inventory list -i other/hosts.ini    another source than the workspace's
+  patchctl inventory lint                       what is wrong with it, and where
 
 \b
 Use the fleet in Ansible, rings as groups ring_NAME, by a script of one line:
@@ -32,6 +33,23 @@ Use the fleet in Ansible, rings as groups ring_NAME, by a script of one line:
   exec patchctl -C /path/to/workspace inventory export "$@"
   ansible-playbook -i that-script site.yml --limit ring_staging
 Keep the script outside of inventory/, where it would read itself.
+"""
+
+
+_LINT_HELP = """What is wrong with the inventory: file, line, and how to mend it.
+
+Errors: no-ring, two-rings, unknown-ring, host-name, duplicate-address, duplicate-machine,
+unknown-group, undefined-variable, broken-template, plain-password. Warnings: empty-ring,
+os-not-early, role-not-early, role-in-one-ring. Operating systems and machine-ids are those of the
+newest `patchctl discover`; no host is asked.
+
+Exits 1 where there are errors, with --strict also where there are warnings.
+
+\b
+Examples:
+  patchctl inventory lint
+  patchctl inventory lint --strict -o json      for a pipeline
+  patchctl inventory lint -i new-hosts.yml
 """
 
 
@@ -96,6 +114,30 @@ def show(
         *((f"  {key}", str(value)) for key, value in sorted(found.variables.items())),
     ]
     output.table(["WHAT", "VALUE"], rows)
+
+
+@app.command(help=_LINT_HELP)
+@reaches_hosts
+def lint(
+    ctx: typer.Context,
+    workspace: "Workspace",
+    strict: Annotated[bool, typer.Option("--strict", help="Exit 1 on warnings too.")] = False,
+    form: Output = Format.TABLE,
+) -> None:
+    from ..report import inventory_text
+
+    report, warnings = workspace.lint()
+    quiet = state(ctx).quiet
+    if not quiet:
+        output.error_lines(f"warning: {line}" for line in warnings)
+    if form is not Format.TABLE:
+        output.data(report, form)
+    else:
+        output.lines(output.clean(line) for line in inventory_text.findings(report))
+        if not quiet:
+            output.note(inventory_text.lint_summary(report))
+    if report.errors or (strict and report.warnings):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ..errors import InvalidInputError
 from ..models import canonical
@@ -26,6 +26,15 @@ class Raw(Protocol):
     def groups(self) -> Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]: ...
 
 
+class Refusal(NamedTuple):
+    """A host that cannot be taken as the inventory has it. `rule` is `host-name`, `unknown-ring`
+    or `two-rings`."""
+
+    host: str
+    rule: str
+    message: str
+
+
 def build(
     raw: Raw,
     *,
@@ -38,20 +47,42 @@ def build(
 
     `locate` gives `file:line` where a name stands in the sources.
     """
-    problems = []
+    fleet, refusals = survey(raw, sources=sources, rings=rings, assignment=assignment)
+    if refusals:
+        raise InvalidInputError("\n".join(f"{locate(one.host)}: {said(one)}" for one in refusals))
+    if not fleet.hosts:
+        raise InvalidInputError("has no hosts", where=", ".join(sources))
+    return fleet
+
+
+def said(refusal: Refusal) -> str:
+    """A refusal as a sentence that names the host."""
+    if refusal.rule == "host-name":
+        return f"host name {refusal.host!r} {refusal.message}"
+    return f"host {refusal.host}: {refusal.message}"
+
+
+def survey(
+    raw: Raw, *, sources: tuple[str, ...], rings: tuple[str, ...], assignment: Assignment
+) -> tuple[Fleet, tuple[Refusal, ...]]:
+    """The fleet as far as it can be taken, and what cannot.
+
+    A host with a wrong name is left out; one whose ring is contradictory is kept without a ring.
+    """
+    refusals = []
     hosts = []
     above = _groups_of(raw)
     for name, variables in sorted(raw.hosts.items()):
         wrong = refused(name)
         if wrong:
-            problems.append(f"{locate(name)}: host name {name!r} {wrong}")
+            refusals.append(Refusal(name, "host-name", wrong))
             continue
         groups = tuple(sorted(above.get(name, ())))
         try:
             place = ring_rules.assign(name, groups, variables, rings, assignment)
         except ring_rules.RingConflictError as error:
-            problems.append(f"{locate(name)}: host {name}: {error}")
-            continue
+            refusals.append(Refusal(name, error.rule, str(error)))
+            place = ring_rules.Place(None, str(error))
         hosts.append(
             Host(
                 name=name,
@@ -61,11 +92,7 @@ def build(
                 variables=variables,
             )
         )
-    if problems:
-        raise InvalidInputError("\n".join(problems))
-    if not hosts:
-        raise InvalidInputError("has no hosts", where=", ".join(sources))
-    return _fleet(tuple(hosts), _groups(raw), sources, rings)
+    return _fleet(tuple(hosts), _groups(raw), sources, rings), tuple(refusals)
 
 
 def refused(name: str) -> str:

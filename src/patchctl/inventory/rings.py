@@ -27,6 +27,14 @@ class Place(NamedTuple):
 class RingConflictError(ValueError):
     """The inventory says two things, or something that is no ring. The message names no host."""
 
+    rule = "two-rings"
+
+
+class UnknownRingError(RingConflictError):
+    """What the inventory says is no ring."""
+
+    rule = "unknown-ring"
+
 
 def assign(
     name: str,
@@ -76,11 +84,11 @@ def _by_variable(variables: Mapping[str, Any], rings: Sequence[str]) -> str | No
     if value is None:
         return None
     if not isinstance(value, str):
-        raise RingConflictError(f"{VARIABLE} must be the plain name of a ring")
+        raise UnknownRingError(f"{VARIABLE} must be the plain name of a ring")
     if "{{" in value or "{%" in value:
-        raise RingConflictError(f"{VARIABLE} must be the plain name of a ring, not a template")
+        raise UnknownRingError(f"{VARIABLE} must be the plain name of a ring, not a template")
     if value not in rings:
-        raise RingConflictError(
+        raise UnknownRingError(
             f"{VARIABLE} says {value!r}, which is no ring (rings: {', '.join(rings)})"
         )
     return value

@@ -21,7 +21,15 @@ from typing import Any, Protocol
 
 from ...errors import AdapterError, InvalidInputError
 from .environment import clean_environment, program
-from .inventory_errors import explain, locate, misspelled, warnings_in
+from .inventory_errors import (
+    explain,
+    locate,
+    misspelled,
+    shorten,
+    static_files,
+    text_of,
+    warnings_in,
+)
 
 TIMEOUT_S = 300  # cloud sources page through thousands of instances
 
@@ -65,6 +73,11 @@ class InventoryReader:
     def locate(self, name: str, sources: Sequence[str]) -> str:
         """`file:line` where a host's name stands in a static source, else the sources."""
         return locate(rf"(?<![\w.-]){re.escape(name)}(?![\w.-])", sources, self.cwd)
+
+    def texts(self, sources: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Name and text of every file of the sources, to find lines in."""
+        for path in static_files(sources, self.cwd):
+            yield shorten(path, self.cwd), text_of(path)
 
 
 def load(sources: Sequence[str], vault: VaultAccess, cwd: Path) -> RawInventory:

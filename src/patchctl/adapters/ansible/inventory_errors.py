@@ -64,7 +64,7 @@ def locate(pattern: str, sources: Sequence[str], cwd: Path) -> str:
     """`file:line` of the first match in the static sources, or the sources' names."""
     wanted = re.compile(pattern, re.M)
     for path in static_files(sources, cwd):
-        text = _text(path)
+        text = text_of(path)
         if found := wanted.search(text):
             line = text.count("\n", 0, found.end()) + 1
             return f"{shorten(path, cwd)}:{line}"
@@ -149,7 +149,7 @@ def _first_broken_yaml(sources: Sequence[str], cwd: Path) -> str:
         if {"group_vars", "host_vars"}.isdisjoint(path.parts):
             continue
         try:
-            yaml.compose(_text(path), Loader=yaml.CSafeLoader)
+            yaml.compose(text_of(path), Loader=yaml.CSafeLoader)
         except yaml.MarkedYAMLError as error:
             mark = error.problem_mark or error.context_mark
             return f"{shorten(path, cwd)}:{mark.line + 1}" if mark else shorten(path, cwd)
@@ -182,13 +182,14 @@ def _guess_line(path: Path, message: str) -> int:
         pattern = rf"(?<!\S){re.escape(word)}(?!\S)|{re.escape(word)}"
     else:
         pattern = r"^\s*\[[^\]]*$"  # a section that is not closed
-    for number, line in enumerate(_text(path).splitlines(), start=1):
+    for number, line in enumerate(text_of(path).splitlines(), start=1):
         if re.search(pattern, line):
             return number
     return 0
 
 
-def _text(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The file's text; nothing where it is unreadable or larger than 4 MiB."""
     try:
         return path.read_text(errors="replace") if path.stat().st_size < 1 << 22 else ""
     except OSError:
