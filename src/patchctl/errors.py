@@ -53,6 +53,12 @@ class IntegrityError(PatchctlError):
     exit_code = 6
 
 
+class CutShortError(PatchctlError):
+    """Something under a run failed in its middle: hosts may have changed, the run goes on later."""
+
+    exit_code = 130
+
+
 class HaltedError(PatchctlError):
     """A run stands at a gate or its budget and may not go on as asked."""
 

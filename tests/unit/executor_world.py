@@ -153,6 +153,8 @@ class MemoryRunner:
     reaped: list[str] = field(default_factory=list)
     cancelled: list[str] = field(default_factory=list)
 
+    forks = 25
+
     def start(self, job: Job, into: SimpleQueue[Answer | Ended]) -> "MemoryRun":
         self.jobs.append(job)
         for host in job.inventory["all"]["hosts"]:

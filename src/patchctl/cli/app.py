@@ -109,7 +109,7 @@ def main(argv: list[str] | None = None) -> int:
     except BrokenPipeError:
         # The reader went away (`| head`); Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+        return 141  # as a shell says of a command that SIGPIPE ended
     except Exception as error:
         code = getattr(error, "exit_code", None)
         if isinstance(code, int):  # the command line library's own errors and exits

@@ -64,7 +64,8 @@ def create(
 ) -> None:
     """Look at the hosts, let each resolve its updates, fetch the files, freeze the plan.
 
-    Exits 0 without writing a file where no host has anything to do.
+    Writes no file where no host has anything to do; exits 0 then, or 1 where some host could not
+    be looked at or may not be patched.
     """
     from ..report import plan_text
     from ..workflows import make_plan
@@ -88,6 +89,8 @@ def create(
     else:
         output.lines(output.clean(line) for line in plan_text.left_out(made.left_out))
         output.note("nothing to do: no plan was written")
+    if made.plan is None and not planning.nothing_wrong(made):
+        raise typer.Exit(1)
 
 
 def _selection(*, security: bool, every: bool, packages: list[str], limit: str) -> Selection:

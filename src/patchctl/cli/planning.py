@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..models.plan import Plan, Selection, SelectionMode
+from ..models.plan import LeftOutReason, Selection, SelectionMode
 from ..workflows.make_plan import Made, PlanRequest
 from . import output
 
@@ -30,9 +30,19 @@ def make(
     return workspace.planner(_say(quiet)).make(request)
 
 
-def fresh_plan(workspace: "Workspace", *, quiet: bool) -> Plan | None:
-    """Discover now and plan the pending security updates; None where there are none."""
-    return make(workspace, Selection(mode=SelectionMode.SECURITY), quiet=quiet).plan
+def fresh_plan(workspace: "Workspace", *, quiet: bool) -> Made:
+    """Discover now and plan the pending security updates."""
+    return make(workspace, Selection(mode=SelectionMode.SECURITY), quiet=quiet)
+
+
+_HARMLESS = frozenset(
+    {LeftOutReason.NO_UPDATES, LeftOutReason.NOT_SECURITY, LeftOutReason.NOT_SELECTED}
+)
+
+
+def nothing_wrong(made: Made) -> bool:
+    """Is everything that was left out left out because it needs nothing?"""
+    return all(one.reason in _HARMLESS for one in made.left_out)
 
 
 def _say(quiet: bool) -> Callable[[str], None]:

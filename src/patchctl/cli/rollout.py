@@ -1,6 +1,5 @@
 """`patchctl rollout`: start, look at and steer runs."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -63,14 +62,10 @@ def start(
     can_confirm(yes=yes)
     with Terminal(ctx, form) as terminal:
         chosen = workspace.find_plan(plan) if plan else terminal.make_plan(workspace)
-        if chosen is None:
-            output.note("nothing to do: no host in a ring has a pending security update")
-            raise typer.Exit(0)
         if form is Format.TABLE:
             output.error_lines(before(chosen))
         confirm("Roll out?", yes=yes)
-        rollouts = workspace.rollouts()
-        rollouts = replace(rollouts, sinks=terminal.sinks(rollouts))
+        rollouts = terminal.shown(workspace.rollouts())
         run = rollouts.start(chosen, comment=comment)
         terminal.finish(rollouts, run, lambda: rollouts.carry(run, wait=not no_wait))
 
@@ -93,6 +88,9 @@ def resume(
 
     with Terminal(ctx, form) as terminal:
         rollouts, ident = terminal.open(workspace, run)
+        if rollouts.controller(ident):  # only paused: its own controller goes on
+            _steer(ctx, ident, "resume", "", reason, form)
+            return
         terminal.finish(
             rollouts,
             ident,
@@ -155,7 +153,7 @@ def abort(
 def approve(
     ctx: typer.Context,
     run: Run = "",
-    ring: Annotated[str, typer.Option("--ring", help="This ring; none: every ring.")] = "",
+    ring: Annotated[str, typer.Option("--ring", help="None: the ring that waits now.")] = "",
     reason: Reason = "",
     form: Output = Format.TABLE,
 ) -> None:

@@ -6,13 +6,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 import typer
 
+from ..errors import CutShortError
 from ..models.plan import Plan
 from ..models.rollout import CommandKind, RunStatus
-from ..report import rollout_text
+from ..report import plan_text, rollout_text
 from ..rollout import states
 from ..rollout.status import exit_code, status
 from ..rollout.view import RunView
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from ..workflows.rollout import Rollouts
 
 
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
+
+
 class Terminal:
     """Progress while a run goes, and a clean end: result, exit code, how to go on."""
 
@@ -35,11 +39,12 @@ class Terminal:
         self._state = state(ctx)
         self._form = form
         self._follower: Follower | None = None
-        self._old: object = None
+        self._old: list[tuple[signal.Signals, Any]] = []
 
     def __enter__(self) -> Self:
-        # A pipeline that cancels sends SIGTERM; the run must stay resumable then, too.
-        self._old = signal.signal(signal.SIGTERM, _interrupt)
+        # A pipeline that cancels sends SIGTERM, a lost terminal SIGHUP; the run must stay
+        # resumable then, too.
+        self._old = [(name, signal.signal(name, _interrupt)) for name in _ENDING]
         return self
 
     def __exit__(
@@ -48,22 +53,40 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        signal.signal(signal.SIGTERM, self._old)  # type: ignore[arg-type]
+        for name, before in self._old:
+            signal.signal(name, before)
         if self._follower is not None:
             self._follower.close()
 
-    def make_plan(self, workspace: "Workspace") -> Plan | None:
-        """Fresh discovery and a plan of the pending security updates."""
-        from .planning import fresh_plan
+    def make_plan(self, workspace: "Workspace") -> Plan:
+        """Fresh discovery and a plan of the pending security updates.
 
-        return fresh_plan(workspace, quiet=self._state.quiet)
+        Where no host has anything to do, say why and exit: 0 where all are up to date, 1 where
+        some could not be looked at or may not be patched.
+        """
+        from .planning import fresh_plan, nothing_wrong
+
+        made = fresh_plan(workspace, quiet=self._state.quiet)
+        if made.plan is not None:
+            return made.plan
+        if self._form is Format.TABLE:
+            output.lines(output.clean(line) for line in plan_text.left_out(made.left_out))
+            output.note("nothing to do")
+        else:
+            nothing = {"run": None, "plan": None, "state": "done", "reason": "nothing to do"}
+            output.data({**nothing, "rings": [], "hosts": []}, self._form)
+        raise typer.Exit(0 if nothing_wrong(made) else 1)
 
     def open(self, workspace: "Workspace", run: str) -> tuple["Rollouts", str]:
         """The runs of the workspace, shown as they go, and the run that is meant."""
         workspace.database(create=False)
         rollouts = workspace.rollouts()
         ident = rollouts.find(run or None)
-        return replace(rollouts, sinks=self.sinks(rollouts)), ident
+        return self.shown(rollouts), ident
+
+    def shown(self, rollouts: "Rollouts") -> "Rollouts":
+        """The same runs, told to the terminal as they go."""
+        return replace(rollouts, sinks=self.sinks(rollouts), warn=output.error)
 
     def sinks(self, rollouts: "Rollouts") -> Sequence["EventSink"]:
         """Who shows the run: nobody, plain lines, or a live table."""
@@ -82,18 +105,20 @@ class Terminal:
 
     def finish(self, rollouts: "Rollouts", run: str, action: Callable[[], RunView]) -> NoReturn:
         """Carry out, show where the run stands, exit with its code."""
-        code = 0
+        code, why = 0, f"interrupted; go on with `patchctl rollout resume {run}`"
         try:
             view = action()
             code = exit_code(view)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, CutShortError) as error:
             view = rollouts.view(run)
             code = 130
+            if isinstance(error, CutShortError):
+                why = str(error)
         if self._follower is not None:
             self._follower.close()
         show_status(status(view), self._form)
         if code == 130:
-            output.error(f"interrupted; go on with `patchctl rollout resume {run}`")
+            output.error(why)
         raise typer.Exit(code)
 
 
@@ -143,6 +168,7 @@ def follow(ctx: typer.Context, run: str, form: Format) -> NoReturn:
                 for sink in sinks:
                     sink.on_entry(entry)
             if not new and not rollouts.controller(ident):
+                rollouts.news(view)  # what it wrote between the two looks
                 break
             time.sleep(0 if new else 0.5)
     show_status(rollouts.status(ident), form)

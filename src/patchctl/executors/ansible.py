@@ -102,9 +102,13 @@ class AnsibleExecutor:
 
         Raises AdapterError where ansible-playbook cannot be started.
         """
+        present = self._present(shard)
+        if not present:
+            self._end(shard)
+            return None
         if shard.stage in HOOKS:
-            return self._start_hook(shard)
-        return self._start_stage(shard, list(shard.hosts), round_=1)
+            return self._start_hook(shard, present)
+        return self._start_stage(shard, present, round_=1)
 
     def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
         """What came in, waiting for the first at most `timeout_s` seconds."""
@@ -132,6 +136,22 @@ class AnsibleExecutor:
         for active in self._active.values():
             active.running.cancel()
         self._active.clear()
+
+    def _present(self, shard: Shard) -> list[HostWork]:
+        """Those that the inventory still has; somebody may have edited it since the run began."""
+        try:
+            self._inventory([work.host for work in shard.hosts])
+        except NotFoundError:
+            present = []
+            for work in shard.hosts:
+                try:
+                    self._inventory([work.host])
+                except NotFoundError:
+                    self._fail(shard, work.host, "the inventory has no such host any more")
+                else:
+                    present.append(work)
+            return present
+        return list(shard.hosts)
 
     # --- starting -------------------------------------------------------------------------------
 
@@ -229,20 +249,20 @@ class AnsibleExecutor:
 
     # --- hooks ----------------------------------------------------------------------------------
 
-    def _start_hook(self, shard: Shard) -> ProcessIdentity | None:
+    def _start_hook(self, shard: Shard, works: Sequence[HostWork]) -> ProcessIdentity | None:
         policy = self._policies[shard.ring]
         name = policy.drain if shard.stage is Stage.DRAIN else policy.undrain
         path = (self._root / name).absolute()
         if not name or not path.is_file():
-            for work in shard.hosts:
+            for work in works:
                 if name:
                     self._fail(shard, work.host, f"{name}: the hook is not there")
                 else:
                     self._done(shard, work.host, OutcomeStatus.OK, "")
             self._end(shard)
             return None
-        inventory = self._inventory([work.host for work in shard.hosts])
-        for work in shard.hosts:
+        inventory = self._inventory([work.host for work in works])
+        for work in works:
             found = inventory["all"]["hosts"][work.host]
             found["patch_transaction"] = transaction.transaction(work.transaction)
         job = Job(
@@ -251,7 +271,7 @@ class AnsibleExecutor:
             inventory=inventory,
             variables={"patch_hook_file": str(path), "patch_stage": shard.stage.value},
             timeout_s=policy.drain_timeout_s,
-            limit_s=policy.drain_timeout_s + TIMEOUT_S,
+            limit_s=(policy.drain_timeout_s + TIMEOUT_S) * -(-len(works) // self._runner.forks),
             rescues=True,
         )
         running = self._runner.start(job, into=self._came)

@@ -3,8 +3,8 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-from ..models.plan import Amount, Plan, Promote, Undo
-from ..models.rollout import HostState, HostStatusLine, RunState, RunStatus
+from ..models.plan import Amount, Plan, Promote, RingPolicy, Undo
+from ..models.rollout import HostState, HostStatusLine, RingState, RunState, RunStatus
 
 # Said of a state in one word or two, as an operator would.
 WORDS: Mapping[str, str] = {
@@ -51,9 +51,16 @@ def next_step(status: RunStatus) -> str:
                 f"leave it as it is:     patchctl rollout abort {status.run}"
             )
         case RunState.WAITING:
-            return f"let it go on with `patchctl rollout approve {status.run}`"
+            ring = next((r for r in status.rings if r.state is RingState.WAITING), None)
+            approve = f"patchctl rollout approve {status.run}" if ring else ""
+            carry = "" if status.controller else f"patchctl rollout resume {status.run}"
+            return "let it go on: " + ", then ".join(filter(None, (approve, carry)))
         case RunState.NEEDS_HUMAN:
-            return f"mend these hosts by hand; `patchctl rollout status {status.run}` lists them"
+            return (
+                "mend these hosts by hand, or undo what is unsafe with"
+                f" `patchctl rollback {status.run} --force`;"
+                f" `patchctl rollout abort {status.run}` lets other runs have them"
+            )
         case RunState.DONE | RunState.ROLLED_BACK | RunState.ABORTED:
             return ""
         case _:
@@ -87,6 +94,11 @@ def describe(value: Amount) -> str:
     return f"{value.percent} %" if value.percent is not None else f"{value.hosts or 0}"
 
 
+def worst(ring: RingPolicy, size: int) -> int:
+    """Hosts that may fail before a ring stands: what the budget allows and what is in flight."""
+    return min(size, ring.budget.of(size) + max(1, ring.max_concurrent.of(size)))
+
+
 def before(plan: Plan) -> list[str]:
     """What a person should know before saying yes: rings, packages, what can't be undone."""
     body = plan.body
@@ -105,7 +117,8 @@ def before(plan: Plan) -> list[str]:
             manual = ", waits for an approval" if ring.promote is Promote.MANUAL else ""
             lines.append(
                 f"  {ring.name}: {some(sizes[ring.name], 'host')}{several},"
-                f" budget {describe(ring.budget)}{manual}"
+                f" budget {describe(ring.budget)}, worst case {worst(ring, sizes[ring.name])}"
+                f"{manual}"
             )
     unsafe = sorted(
         {t.package for c in body.cohorts for t in c.transitions if t.undo is Undo.UNSAFE}

@@ -18,6 +18,8 @@ from .progress import budget_reason
 from .view import RunView
 
 _OVER = frozenset({RunState.DONE, RunState.ABORTED, RunState.ROLLED_BACK, RunState.NEEDS_HUMAN})
+# Nothing new is begun there, so a lost host is not asked to go on either.
+_ENDING = frozenset({RunState.HALTING, RunState.ABORTING})
 
 
 def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> list[Event]:
@@ -51,9 +53,10 @@ def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> lis
 
 def take(view: RunView, command: Command) -> list[Event]:
     """A request out of the mailbox. One that does not fit the state is recorded, no more."""
-    taken = CommandTaken(
-        command=command.command, by=command.by, ring=command.ring, reason=command.reason
-    )
+    ring = command.ring or (waiting_ring(view) if command.command is CommandKind.APPROVE else "")
+    if command.command is CommandKind.APPROVE and ring not in view.rings:
+        return []
+    taken = CommandTaken(command=command.command, by=command.by, ring=ring, reason=command.reason)
     step: RunMoved | None = None
     match command.command:
         case CommandKind.PAUSE:
@@ -72,6 +75,11 @@ def take(view: RunView, command: Command) -> list[Event]:
     return [taken, step]
 
 
+def waiting_ring(view: RunView) -> str:
+    """The ring that waits for an approval now, or an empty name."""
+    return next((r.name for r in view.rings.values() if r.state is RingState.WAITING), "")
+
+
 def _after_pause(view: RunView) -> RunState:
     before = view.paused_from
     return before if before in states.RUN[RunState.PAUSED] else RunState.RUNNING
@@ -79,7 +87,11 @@ def _after_pause(view: RunView) -> RunState:
 
 def _reconcile(view: RunView) -> list[Event]:
     events: list[Event] = []
+    if view.state in _ENDING:
+        return events
     for host in view.hosts.values():
+        if view.state is RunState.ROLLING_BACK and not host.undoing:
+            continue
         if host.state is HostState.UNKNOWN and not host.reconciled and host.stage is not None:
             back = HostState.ROLLING_BACK if host.undoing else states.STATE_OF_STAGE[host.stage]
             events.append(

@@ -14,6 +14,9 @@ RETRY_FIRST_MS = 1_000
 RETRY_MOST_MS = 15_000
 ATTACH_AGAIN_MS = 500
 UNREACHABLE_S = 300
+# The host bounds its own commands; the controller gives up only after the host must have.
+GRACE_S = 300
+UNDO_COMMANDS = 4
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,13 @@ def after(
         case OutcomeStatus.FAILED:
             return _failed(host, policy, unsafe, stage, outcome.reason)
         case OutcomeStatus.RUNNING:
-            if now - host.since > _limit_s(policy, stage) * 1000:
-                return _lost(host, stage, f"still running after {_limit_s(policy, stage)} s")
-            return Again(ATTACH_AGAIN_MS)
+            if now - host.since <= _limit_s(policy, stage) * 1000:
+                return Again(ATTACH_AGAIN_MS)
+            reason = f"still running after {_limit_s(policy, stage)} s"
+            if stage in (Stage.VERIFY, Stage.VERIFY_UNDO):
+                # It answers, so it is known not to be well.
+                return _failed(host, policy, unsafe, stage, reason)
+            return _lost(host, stage, reason)
         case OutcomeStatus.UNREACHABLE | OutcomeStatus.LOST:
             return _ask_again(host, policy, stage, outcome, now)
 
@@ -119,12 +126,9 @@ def _ask_again(
         if tries >= TRIES_BEFORE_CHANGE and not (lost and tries < 4):
             return Move(HostState.FAILED, stage, outcome.reason or outcome.status.value)
     else:
-        limit = UNREACHABLE_S
-        if stage is Stage.REBOOT:
-            limit = policy.reboot_timeout_s
-        if now - host.since > (_limit_s(policy, stage) + limit) * 1000 or (
-            tries > 3 and now - host.since > limit * 1000
-        ):
+        limit = policy.reboot_timeout_s if stage is Stage.REBOOT else UNREACHABLE_S
+        silent_since = host.silent_since or now
+        if tries > 3 and now - silent_since > limit * 1000:
             return _lost(host, stage, outcome.reason or outcome.status.value)
     return Again(min(RETRY_FIRST_MS * 2 ** (tries - 1), RETRY_MOST_MS))
 
@@ -140,9 +144,12 @@ def _limit_s(policy: RingPolicy, stage: Stage) -> int:
         case Stage.REBOOT:
             return policy.reboot_timeout_s
         case Stage.VERIFY | Stage.VERIFY_UNDO:
-            return policy.verify_timeout_s
+            longest = max((probe.within_s for probe in policy.probes), default=0)
+            return max(policy.verify_timeout_s, longest) + GRACE_S
+        case Stage.UNDO:
+            return UNDO_COMMANDS * policy.transaction_timeout_s + GRACE_S
         case _:
-            return policy.transaction_timeout_s
+            return policy.transaction_timeout_s + GRACE_S
 
 
 def _work(stage: Stage) -> Move:

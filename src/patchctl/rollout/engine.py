@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from ..models.facts import Boot
 from ..models.plan import Plan
 from ..models.rollout import (
-    CommandKind,
-    CommandTaken,
     ControllerTook,
     Event,
     HostMoved,
@@ -73,7 +71,7 @@ class Engine:
         self._journal = journal
         self._mailbox = mailbox
         self._clock = clock
-        self._sinks = sinks
+        self._sinks = list(sinks)
         self._proven = proven or {}
         self._limits = limits or Limits()
         self._idle: dict[str, int] = {}
@@ -99,18 +97,14 @@ class Engine:
         for host in self.view.hosts.values():
             if host.state in states.IN_FLIGHT:
                 self._idle[host.name] = now
+        # What was asked of the controller before this one comes before what is asked of this one.
+        self._read_mail()
 
     # --- requests of the caller -----------------------------------------------------------------
 
     def resume(self, by: str, reason: str = "", *, accept_failures: bool = False) -> None:
         """Go on with a paused or halted run; unknown hosts are asked once more."""
         self._write(*commands.resume(self.view, by, reason, accept_failures=accept_failures))
-
-    def approve(self, by: str, ring: str = "", reason: str = "") -> None:
-        """Let a ring that waits for an approval go on (all rings where `ring` is empty)."""
-        self._write(
-            CommandTaken(command=CommandKind.APPROVE, by=by, ring=ring, reason=reason),
-        )
 
     def roll_back(
         self, by: str, reason: str = "", *, hosts: Sequence[str] = (), force: bool = False
@@ -268,7 +262,10 @@ class Engine:
         now = self._clock.now_ms()
         policy = self.view.policy(host)
         events: list[Event] = []
-        if outcome.status is not OutcomeStatus.RUNNING:
+        if outcome.status is OutcomeStatus.RUNNING:
+            # Not journaled: it decides nothing, and a new controller starts the clocks anew.
+            host.heard()
+        else:
             events.append(_answered(host, stage, outcome))
         unsafe = self.view.unsafe(host)
         step = decisions.after(host, policy, unsafe, outcome, now)
@@ -289,12 +286,18 @@ class Engine:
         if not events:
             return
         now = self._clock.now_ms()
-        for entry in self._journal.append(self.view.run, events):
+        entries = self._journal.append(self.view.run, events)
+        for entry in entries:
             self.view.apply(entry)
             if isinstance(entry.event, HostMoved):
                 self._queue(entry.event.host, now)
-            for sink in self._sinks:
-                sink.on_entry(entry)
+        for sink in list(self._sinks):
+            try:
+                for entry in entries:
+                    sink.on_entry(entry)
+            except OSError:
+                # Whoever reads our progress went away; that is no reason to stop patching.
+                self._sinks.remove(sink)
 
     def _queue(self, name: str, now: int) -> None:
         if self.view.hosts[name].state not in states.IN_FLIGHT:

@@ -25,8 +25,9 @@ RUN: dict[RunState, frozenset[RunState]] = {
     R.ABORTED: frozenset({R.ROLLING_BACK}),
     R.DONE: frozenset({R.ROLLING_BACK}),
     R.ROLLING_BACK: frozenset({R.ROLLED_BACK, R.NEEDS_HUMAN}),
-    R.ROLLED_BACK: frozenset(),
-    R.NEEDS_HUMAN: frozenset({R.ROLLING_BACK}),
+    # Some hosts may be undone now and the others later.
+    R.ROLLED_BACK: frozenset({R.ROLLING_BACK}),
+    R.NEEDS_HUMAN: frozenset({R.ROLLING_BACK, R.ABORTING}),
 }
 
 G = RingState

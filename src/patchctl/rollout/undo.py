@@ -16,8 +16,6 @@ from ..models.rollout import (
 from . import states
 from .view import RingView, RunView
 
-_REFUSED = frozenset({RunState.ROLLING_BACK, RunState.ROLLED_BACK})
-
 
 def open_attempts(
     view: RunView, by: str, reason: str, *, hosts: Sequence[str], force: bool
@@ -30,18 +28,27 @@ def open_attempts(
     for name in hosts:
         if name not in view.hosts:
             raise NotFoundError(f"{name} is not in run {view.run}")
-    if view.state in _REFUSED:
-        raise ConflictError(f"run {view.run} is {view.state.value.replace('_', ' ')} already")
+    if view.state is RunState.ROLLING_BACK:
+        raise ConflictError(
+            f"run {view.run} is being rolled back already",
+            hint=f"go on with `patchctl rollout resume {view.run}`",
+        )
     if busy := view.in_flight():
         raise ConflictError(
             f"run {view.run} still works on {busy} {'host' if busy == 1 else 'hosts'}",
-            hint=f"let them end first: patchctl rollout resume {view.run}",
+            hint=f"stop it with `patchctl rollout abort {view.run}`, let them end with"
+            f" `patchctl rollout resume {view.run}`, then undo",
         )
     changed = [
         host for host in view.hosts.values() if host.touched and (not hosts or host.name in hosts)
     ]
     if not changed:
         raise ConflictError(f"run {view.run} has changed no host that is not undone already")
+    if not force and all(view.unsafe(host) for host in changed):
+        raise ConflictError(
+            f"nothing of run {view.run} is safe to undo: {', '.join(view.unsafe(changed[0]))}",
+            hint="--force undoes it all the same",
+        )
     events: list[Event] = [
         CommandTaken(command=CommandKind.ROLLBACK, by=by, reason=reason, force=force),
         RunMoved(to=RunState.ROLLING_BACK, reason=reason or f"rolled back by {by}"),
@@ -102,4 +109,6 @@ def _end(view: RunView) -> RunMoved:
             reason=f"{len(left)} {'host is' if len(left) == 1 else 'hosts are'} not undone:"
             f" {', '.join(left[:5])}{', …' if len(left) > 5 else ''}",
         )
-    return RunMoved(to=RunState.ROLLED_BACK, reason=view.reason)
+    kept = sum(host.touched for host in view.hosts.values())
+    also = f"; {kept} {'host keeps' if kept == 1 else 'hosts keep'} what it brought" if kept else ""
+    return RunMoved(to=RunState.ROLLED_BACK, reason=f"{view.reason}{also}")

@@ -49,6 +49,7 @@ class HostView:
     reason: str = ""
     since: int = 0
     tries: int = 0
+    silent_since: int = 0
     not_before: int = 0
     counted: bool = False
     reconciled: bool = False
@@ -60,6 +61,12 @@ class HostView:
     final_stage: Stage | None = None
     failed_stage: Stage | None = None
     evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def heard(self) -> None:
+        """The host answered: earlier silence does not count any more."""
+        self.tries = 0
+        self.silent_since = 0
+        self.not_before = 0
 
 
 @dataclass
@@ -120,7 +127,6 @@ class RunView:
         self.seq = 0
         self.last_at = 0
         self.paused_from = RunState.RUNNING
-        self.operator_paused = False
         self.force_undo = False
         self.shards: dict[str, ShardView] = {}
         self.cohorts = {cohort.id: cohort for cohort in plan.body.cohorts}
@@ -226,8 +232,17 @@ class RunView:
             case ControllerTook():
                 self.fence = event.fence
                 self.controller = event.process
+                self._start_clocks(entry.at)
             case CommandTaken():
                 self._command(event)
+
+    def _start_clocks(self, at: int) -> None:
+        """A new controller gives every host its whole time again: that nobody asked meanwhile is
+        not the host's fault."""
+        for host in self.hosts.values():
+            if host.state in states.IN_FLIGHT:
+                host.since = at
+                host.heard()
 
     def _move_run(self, event: RunMoved) -> None:
         states.check_run(self.state, event.to)
@@ -262,8 +277,7 @@ class RunView:
             host.reconciled = True
         if event.to is not old or event.stage is not host.stage:
             host.since = at
-            host.tries = 0
-            host.not_before = 0
+            host.heard()
         host.state = event.to
         if event.to in states.SETTLED:
             host.final_stage = event.stage
@@ -307,21 +321,19 @@ class RunView:
             host.drained = False
         if event.status in (OutcomeStatus.LOST, OutcomeStatus.UNREACHABLE):
             host.tries += 1
+            host.silent_since = host.silent_since or at
+        else:
+            host.heard()
 
     def _command(self, event: CommandTaken) -> None:
         match event.command:
-            case CommandKind.PAUSE:
-                self.operator_paused = True
             case CommandKind.RESUME:
-                self.operator_paused = False
                 if event.force:
                     for ring in self.rings.values():
                         ring.accepted = ring.counted
             case CommandKind.APPROVE:
-                for ring in self.rings.values():
-                    if event.ring in ("", ring.name):
-                        ring.approved = True
+                self.rings[event.ring].approved = True
             case CommandKind.ROLLBACK:
                 self.force_undo = event.force
-            case CommandKind.ABORT:
+            case CommandKind.ABORT | CommandKind.PAUSE:
                 pass

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from ..adapters.database import Database
 from ..audit.writer import AuditWriter
-from ..errors import ConflictError, InvalidInputError, NotFoundError
+from ..errors import (
+    ConflictError,
+    CutShortError,
+    InvalidInputError,
+    NotFoundError,
+    PatchctlError,
+)
 from ..models import ids
 from ..models.fleet import Fleet
 from ..models.plan import Plan
@@ -23,7 +29,7 @@ from ..models.rollout import (
     RunStatus,
 )
 from ..plan.freeze import fleet_digest
-from ..rollout import commands, states
+from ..rollout import commands
 from ..rollout.engine import Engine
 from ..rollout.interfaces import Clock, EventSink, Executor, Journal
 from ..rollout.status import status as status_of
@@ -36,6 +42,7 @@ class Rollouts:
 
     `executor` builds the executor for a plan; `fleet` loads the inventory when a run needs it;
     `process` and `by` are this controller; `alive` tells whether another controller still runs.
+    `warn` is told what an operator should know though it stops nothing.
     """
 
     database: Database
@@ -47,6 +54,7 @@ class Rollouts:
     by: str
     audit: Path
     sinks: Sequence[EventSink] = ()
+    warn: Callable[[str], None] = lambda _: None
 
     # --- beginnings -----------------------------------------------------------------------------
 
@@ -57,6 +65,8 @@ class Rollouts:
         ConflictError where another run holds one of its hosts.
         """
         self._check(plan)
+        # Before anything is entered: a damaged log must be mended first.
+        AuditWriter(self.audit, self.database).catch_up()
         run = ids.run_id(self.clock.now_ms(), os.urandom(ids.RANDOM_BYTES))
         with self.database.write():
             self.database.plans.save(plan)
@@ -128,7 +138,7 @@ class Rollouts:
 
         def begin(engine: Engine) -> None:
             touched = [h.name for h in engine.view.hosts.values() if h.touched]
-            self.database.leases.claim_hosts(run, touched)
+            self.database.leases.claim_hosts(run, hosts or touched)
             engine.roll_back(self.by, reason, hosts=hosts, force=force)
 
         return self._drive(run, begin, wait=True)
@@ -142,13 +152,24 @@ class Rollouts:
         try:
             engine.take(fence, self.process, self.by)
             begin(engine)
-            engine.carry(wait=wait)
+            self._carry(engine, wait=wait)
         finally:
             # Also on Ctrl-C: what runs detached on hosts goes on, and the run can be resumed.
             engine.stop()
             audit.close()
+            if audit.error is not None:
+                self.warn(f"the audit log is behind the journal: {audit.error}")
             self._close(engine.view, fence)
         return engine.view
+
+    def _carry(self, engine: Engine, *, wait: bool) -> None:
+        try:
+            engine.carry(wait=wait)
+        except PatchctlError as error:
+            raise CutShortError(
+                f"run {engine.view.run} was cut short: {error}",
+                hint=f"mend that, then `patchctl rollout resume {engine.view.run}`",
+            ) from error
 
     def _engine(self, run: str, plan: Plan, fence: int, audit: AuditWriter) -> Engine:
         return Engine(
@@ -210,13 +231,19 @@ class Rollouts:
         Raises ConflictError where the run is over.
         """
         view = self.view(run)
-        over = states.TERMINAL_RUNS - {RunState.HALTED}
-        if view.state in over:
+        if view.state in (RunState.DONE, RunState.ABORTED, RunState.ROLLED_BACK):
             raise ConflictError(f"run {run} is {view.state.value.replace('_', ' ')}")
         if ring and ring not in view.rings:
             raise InvalidInputError(
                 f"the plan has no ring {ring}", hint=f"its rings: {', '.join(view.rings)}"
             )
+        if command is CommandKind.APPROVE and not ring:
+            ring = commands.waiting_ring(view)
+            if not ring:
+                raise ConflictError(
+                    f"no ring of run {run} waits for an approval",
+                    hint="approve a later one ahead of time with --ring NAME",
+                )
         self.database.mailbox.send(run, command, self.by, ring, reason)
         if self.controller(run):
             return True
@@ -234,8 +261,9 @@ class Rollouts:
         took = ControllerTook(fence=fence, process=self.process, by=self.by)
         _write(journal, view, [took])
         for request in self.database.mailbox.pending(run):
-            _write(journal, view, commands.take(view, request))
-            self.database.mailbox.take(request)
+            with self.database.write():
+                _write(journal, view, commands.take(view, request))
+                self.database.mailbox.take(request)
         if view.state is RunState.ABORTING and not view.in_flight():
             _write(journal, view, [RunMoved(to=RunState.ABORTED, reason=view.reason)])
         audit.catch_up()

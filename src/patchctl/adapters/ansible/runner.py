@@ -139,6 +139,11 @@ class AnsibleRunner:
         self._control = leftovers.control_folder()
         self._finalizer = weakref.finalize(self, leftovers.remove_control, self._control)
 
+    @property
+    def forks(self) -> int:
+        """How many hosts a job works on at once, unless it says otherwise."""
+        return self._connection.forks
+
     def start(self, job: Job, into: Answers | None = None) -> Running:
         """Start the job and return at once. `into`: a queue that several runs may share.
 

@@ -9,7 +9,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from ...errors import ConflictError, NotFoundError
-from ...models.rollout import ProcessIdentity
+from ...models.rollout import ProcessIdentity, RunState
 from .schema import host_lease
 from .schema import run as runs
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from .database import Database
 
 _MANY = 500  # SQLite takes at most 999 variables in a statement in old builds
+
+
+_OVER = [RunState.DONE.value, RunState.ABORTED.value, RunState.ROLLED_BACK.value]
 
 
 class Leases:
@@ -84,6 +87,9 @@ class Leases:
         """
         wanted = sorted(set(hosts))
         with self._database.write() as connection:
+            # A controller that died after the last word of its run could not give them back.
+            over = select(runs.c.id).where(runs.c.state.in_(_OVER))
+            connection.execute(delete(host_lease).where(host_lease.c.run.in_(over)))
             held = _held(connection, wanted)
             foreign = [host for host in wanted if held.get(host, run) != run]
             if foreign:
@@ -91,7 +97,8 @@ class Leases:
                 other = held[foreign[0]]
                 raise ConflictError(
                     f"host {foreign[0]}{more} is held by run {other}",
-                    hint=f"let it end, or `patchctl rollout resume {other}`",
+                    hint=f"let it end: `patchctl rollout resume {other}` or"
+                    f" `patchctl rollout abort {other}`",
                 )
             rows = [{"host": host, "run": run} for host in wanted if host not in held]
             if rows:
