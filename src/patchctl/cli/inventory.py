@@ -25,6 +25,7 @@ Examples:
   patchctl inventory list --limit 'web:!ring_production'
   patchctl inventory show web1 -o yaml          all that the inventory says of a host
   patchctl inventory list -i other/hosts.ini    another source than the workspace's
+  patchctl inventory graph                      rings and groups as a tree
   patchctl inventory lint                       what is wrong with it, and where
 
 \b
@@ -35,6 +36,17 @@ Use the fleet in Ansible, rings as groups ring_NAME, by a script of one line:
 Keep the script outside of inventory/, where it would read itself.
 """
 
+
+_GRAPH_HELP = """The tree of rings and groups, as `ansible-inventory --graph` draws it.
+
+Rings stand first, by the names of their groups in `inventory export`.
+
+\b
+Examples:
+  patchctl inventory graph
+  patchctl inventory graph --limit ring_staging
+  patchctl inventory graph -o json              nodes with name, kind, hosts and children
+"""
 
 _LINT_HELP = """What is wrong with the inventory: file, line, and how to mend it.
 
@@ -114,6 +126,22 @@ def show(
         *((f"  {key}", str(value)) for key, value in sorted(found.variables.items())),
     ]
     output.table(["WHAT", "VALUE"], rows)
+
+
+@app.command(help=_GRAPH_HELP)
+@reaches_hosts
+def graph(
+    ctx: typer.Context, workspace: "Workspace", limit: Limit = "", form: Output = Format.TABLE
+) -> None:
+    from ..report import inventory_text
+    from ..workflows import inventory as workflow
+
+    fleet = _fleet(ctx, workspace)
+    found = workflow.graph(fleet, workflow.hosts_of(fleet, limit, Path.cwd()))
+    if form is not Format.TABLE:
+        output.data(found, form)
+    else:
+        output.lines(output.clean(line) for line in inventory_text.graph(found))
 
 
 @app.command(help=_LINT_HELP)

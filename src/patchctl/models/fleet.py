@@ -43,3 +43,13 @@ class Fleet(Model):
     def host(self, name: str) -> Host | None:
         """The host of that name, or None."""
         return next((host for host in self.hosts if host.name == name), None)
+
+
+class GroupNode(Model):
+    """A node of `inventory graph`. `kind` is all, ring, no-ring (hosts without one), ungrouped or
+    group; a ring's `name` is that of its group in exports. `hosts` are direct members."""
+
+    name: str
+    kind: str
+    hosts: tuple[str, ...] = ()
+    children: tuple["GroupNode", ...] = ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from ..models.fleet import GroupNode
 from ..models.lint import LintReport
 
 
@@ -22,6 +23,20 @@ def lint_summary(report: LintReport) -> str:
     if not unknown:
         return found
     return f"{found}; no facts of {_count(unknown, 'host')}, `patchctl discover` learns them"
+
+
+def graph(node: GroupNode) -> Iterator[str]:
+    """The tree in the form of `ansible-inventory --graph`."""
+    yield f"@{node.name}:"
+    yield from _below(node, "  |--")
+
+
+def _below(node: GroupNode, indent: str) -> Iterator[str]:
+    for child in node.children:
+        yield f"{indent}@{child.name}:"
+        yield from _below(child, f"  |{indent}")
+    for host in node.hosts:
+        yield f"{indent}{host}"
 
 
 def _count(number: int, noun: str) -> str:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple, Protocol
 
 from ..errors import NotFoundError
 from ..inventory import export, load, patterns
+from ..inventory import graph as graphs
 from ..models.base import Model
-from ..models.fleet import Fleet, Host
+from ..models.fleet import Fleet, GroupNode, Host
 from ..models.settings import Settings
 
 
@@ -107,6 +108,11 @@ def show(fleet: Fleet, name: str) -> Host:
         groups=host.groups,
         variables={key: _without_secrets(key, value) for key, value in host.variables.items()},
     )
+
+
+def graph(fleet: Fleet, names: Sequence[str]) -> GroupNode:
+    """Rings and groups of these hosts as a tree."""
+    return graphs.tree(fleet, names)
 
 
 def ansible_listing(fleet: Fleet, names: Sequence[str]) -> dict[str, Any]:
