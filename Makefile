@@ -3,6 +3,9 @@ SHELL := /bin/bash
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
+# Two at a time, each with a lab of its own: the tests on hosts mostly wait.
+TOGETHER := -n 2 --dist worksteal
+
 .PHONY: help install demo test lint unit integration molecule lock clean
 
 help:
@@ -19,7 +22,8 @@ demo: install
 	@scripts/demo
 
 test: lint
-	$(BIN)/pytest tests/unit tests/integration
+	$(BIN)/pytest $(TOGETHER) tests/unit
+	$(BIN)/pytest $(TOGETHER) tests/integration
 
 lint: install
 	$(BIN)/ruff check .
@@ -33,7 +37,7 @@ unit: install
 	$(BIN)/pytest tests/unit
 
 integration: install
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest $(TOGETHER) tests/integration
 
 molecule: install
 	$(BIN)/pytest tests/integration/test_molecule.py
