@@ -6,12 +6,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Two at a time, each with a lab of its own: the tests on hosts mostly wait.
 TOGETHER := -n 2 --dist worksteal
 
-.PHONY: help install demo test lint unit integration molecule lock clean
+.PHONY: help install demo test lint unit integration molecule man lock clean
 
 help:
 	@echo "make demo         a whole patch day on throw-away hosts, about 5 minutes"
 	@echo "make test         lint, unit and integration tests"
 	@echo "make lint | unit | integration | molecule"
+	@echo "make man          dist/man/patchctl.1, made from the help"
 	@echo "make lock         choose versions anew (PYTHONS='python3.11 python3.12 python3.13')"
 	@echo "make clean        remove .venv and caches"
 
@@ -41,6 +42,9 @@ integration: install
 
 molecule: install
 	$(BIN)/pytest tests/integration/test_molecule.py
+
+man: install
+	$(BIN)/python scripts/man
 
 lock:
 	scripts/lock $(or $(PYTHONS),python3)

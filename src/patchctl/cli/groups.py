@@ -11,6 +11,17 @@ class DefaultGroup(TyperGroup):
     default = "start"
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if ctx.resilient_parsing and not args:  # completion: the commands below are choices too
+            return super().parse_args(ctx, args)
         if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
             args = [self.default, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """The commands below, and what the command that runs by itself takes."""
+        found = super().shell_complete(ctx, incomplete)
+        command = self.commands[self.default]
+        with command.make_context(self.default, [], parent=ctx, resilient_parsing=True) as below:
+            more = command.shell_complete(below, incomplete)
+        known = {item.value for item in found}
+        return [*found, *(item for item in more if item.value not in known)]

@@ -1,0 +1,211 @@
+"""The command line before any work: what it imports, completes, documents, and how it exits."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import pytest
+
+from patchctl.cli import app as command_line
+from patchctl.errors import (
+    AdapterError,
+    ConflictError,
+    HaltedError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    PatchctlError,
+    UsageError,
+)
+from patchctl.models.rollout import HostState, RunState
+from patchctl.rollout.status import exit_code
+from patchctl.rollout.view import RunView
+
+ROOT = Path(__file__).parents[2]
+HEAVY = {"ansible", "ansible_runner", "sqlalchemy", "alembic", "requests", "rich"}
+IMPORTED = """
+import contextlib, io, sys
+from patchctl.cli.app import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main(sys.argv[1:])
+print(*sys.modules)
+"""
+
+
+def python(*arguments: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=True, timeout=30,
+        stdin=subprocess.DEVNULL, env={**os.environ, **environment},
+    )  # fmt: skip
+    return done.stdout
+
+
+def imported(*arguments: str, **environment: str) -> set[str]:
+    return set(python("-c", IMPORTED, *arguments, **environment).split())
+
+
+class TestHelpIsLight:
+    def test_the_first_help_imports_no_verb(self) -> None:
+        found = imported("--help")
+        assert {name for name in found if name.startswith("patchctl.")} <= {
+            "patchctl.cli",
+            "patchctl.cli.app",
+            "patchctl.cli.output",
+            "patchctl.cli.state",
+            "patchctl.errors",
+        }
+        assert not found & HEAVY
+
+    def test_help_of_every_verb_imports_nothing_heavy(self) -> None:
+        every = "; ".join(f"main(['{verb}', '--help'])" for verb in command_line.VERBS)
+        found = set(python("-c", IMPORTED.replace("main(sys.argv[1:])", every)).split())
+        assert {f"patchctl.cli.{module}" for module, _ in command_line.VERBS.values()} <= found
+        assert not found & HEAVY
+
+
+def completed(line: str) -> list[str]:
+    """What bash is offered for the last word of the line."""
+    last = str(len(line.split(" ")) - 1)
+    out = python(
+        "-m", "patchctl", COMP_WORDS=line, COMP_CWORD=last, _PATCHCTL_COMPLETE="complete_bash"
+    )
+    return out.split()
+
+
+class TestCompletion:
+    @pytest.mark.parametrize(
+        ("line", "offered"),
+        [
+            ("patchctl ro", ["rollout", "rollback"]),
+            ("patchctl rollout sta", ["start", "status"]),  # below a verb that also runs alone
+            ("patchctl rollout --no", ["--no-wait"]),  # an option of the verb that runs alone
+            ("patchctl discover -o j", ["json"]),
+        ],
+    )
+    def test_bash_is_offered(self, line: str, offered: list[str]) -> None:
+        assert completed(line) == offered
+
+    @pytest.mark.parametrize(
+        ("shell", "extra", "answer"),
+        [("zsh", "", '"rollback":'), ("fish", "get-args", "rollback\tReturn the hosts")],
+    )
+    def test_other_shells_are_offered(self, shell: str, extra: str, answer: str) -> None:
+        out = python(
+            "-m", "patchctl", _PATCHCTL_COMPLETE=f"complete_{shell}",
+            _TYPER_COMPLETE_ARGS="patchctl rollb", _TYPER_COMPLETE_FISH_ACTION=extra,
+        )  # fmt: skip
+        assert answer in out
+
+    def test_bash_can_load_its_script(self) -> None:
+        script = python("-m", "patchctl", _PATCHCTL_COMPLETE="source_bash")
+        ask = "COMP_WORDS=(patchctl inven); COMP_CWORD=1; _patchctl_completion run; echo $COMPREPLY"
+        run = (
+            f'run() {{ :; }}; env() {{ command env "${{@:1:$#-1}}" {sys.executable} -m patchctl; }}'
+        )
+        done = subprocess.run(
+            ["bash", "-c", f"{script}\n{run}\n{ask}"], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == ["inventory"], done.stderr
+
+    @pytest.mark.parametrize("shell", ["zsh", "fish"])
+    def test_scripts_of_other_shells_ask_patchctl(self, shell: str) -> None:
+        script = python("-m", "patchctl", _PATCHCTL_COMPLETE=f"source_{shell}")
+        assert f"_PATCHCTL_COMPLETE=complete_{shell}" in script
+
+    def test_completing_a_verb_imports_nothing_heavy(self) -> None:
+        found = imported(
+            COMP_WORDS="patchctl rollout st", COMP_CWORD="2", _PATCHCTL_COMPLETE="complete_bash"
+        )
+        assert "patchctl.cli.rollout" in found
+        assert not found & HEAVY
+
+
+class TestManual:
+    def test_it_is_made_from_the_help_and_always_the_same(self) -> None:
+        script = str(ROOT / "scripts/man")
+        first, second = (python(script, "-", PYTHONHASHSEED=seed) for seed in ("1", "2"))
+        assert first == second
+        for verb in command_line.VERBS:
+            assert f'.SS "patchctl {verb}"' in first
+        assert '.SS "patchctl rollout approve"' in first
+        assert str(ROOT) not in first
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize(
+        ("error", "code"),
+        [
+            (PatchctlError("x"), 2),
+            (UsageError("x"), 2),
+            (InvalidInputError("x", where="f:1"), 2),
+            (NotFoundError("x"), 2),
+            (ConflictError("x"), 2),
+            (AdapterError("x"), 2),
+            (HaltedError("x"), 3),
+            (IntegrityError("x"), 6),
+            (KeyboardInterrupt(), 130),
+            (RuntimeError("x"), 70),
+        ],
+        ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+    )
+    def test_what_ends_a_command_decides(
+        self,
+        error: BaseException,
+        code: int,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(command_line, "app", fail)
+        assert command_line.main([]) == code
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("patchctl: ")
+        assert err.count("\n") == 1
+
+    @pytest.mark.parametrize(
+        ("arguments", "code"),
+        [
+            (["--version"], 0),
+            (["--help"], 0),
+            (["rollout", "status", "--help"], 0),
+            ([], 2),
+            (["nonsense"], 2),
+            (["plan", "nonsense"], 2),
+            (["plan", "show", "--nonsense"], 2),
+            (["plan", "show", "-o", "nonsense"], 2),
+            (["lab", "up", "--hosts", "none"], 2),
+            (["-C", "/nowhere", "plan", "show"], 2),
+            (["-C", "/", "inventory"], 2),
+        ],
+    )
+    def test_the_arguments_decide(self, arguments: list[str], code: int) -> None:
+        assert command_line.main(arguments) == code
+
+    @pytest.mark.parametrize(
+        ("state", "hosts", "code"),
+        [
+            (RunState.DONE, {HostState.SUCCEEDED: 2}, 0),
+            (RunState.DONE, {HostState.SUCCEEDED: 1, HostState.SKIPPED: 1}, 1),
+            (RunState.DONE, {HostState.SUCCEEDED: 1, HostState.FAILED: 1}, 4),
+            (RunState.DONE, {HostState.SKIPPED: 1, HostState.UNKNOWN: 1}, 4),
+            (RunState.ROLLED_BACK, {HostState.ROLLED_BACK: 2}, 0),
+            (RunState.HALTED, {HostState.FAILED: 1}, 3),
+            (RunState.ABORTED, {}, 3),
+            (RunState.NEEDS_HUMAN, {HostState.ROLLBACK_FAILED: 1}, 4),
+            (RunState.WAITING, {}, 5),
+            (RunState.SOAKING, {HostState.SUCCEEDED: 1}, 5),
+            (RunState.PAUSED, {}, 5),
+        ],
+    )
+    def test_where_a_run_stands_decides(
+        self, state: RunState, hosts: dict[HostState, int], code: int
+    ) -> None:
+        ring = SimpleNamespace(counters=hosts)
+        view = cast(RunView, SimpleNamespace(state=state, rings={"staging": ring}))
+        assert exit_code(view) == code
