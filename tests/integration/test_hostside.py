@@ -394,6 +394,25 @@ def test_two_transactions_are_kept(fresh_lab: Lab, workspace: Path) -> None:
     assert kept == [f"{KEPT}/t-3", f"{KEPT}/t-4"]
 
 
+def test_an_older_transaction_does_not_take_back_a_newer_one(
+    fresh_lab: Lab, workspace: Path
+) -> None:
+    older = Drive(workspace, "patchlab-web")
+    older.prepared(HOST)
+    assert older.until_done(Stage.APPLY, HOST).status is OutcomeStatus.OK
+    newer = "1.0-9"
+    fresh_lab.check(
+        HOST,
+        "cd /tmp && mkdir -p w/DEBIAN && dpkg-query -s patchlab-web | grep -v ^Status"
+        f" | sed 's/^Version.*/Version: {newer}/; /^Conffiles/,$d' >w/DEBIAN/control"
+        " && dpkg-deb -b w w.deb >/dev/null && dpkg -i w.deb >/dev/null",
+    )
+    done = older.until_done(Stage.UNDO, HOST)
+    assert done.status is OutcomeStatus.FAILED
+    assert done.reason.startswith("changed again since")
+    assert newer in fresh_lab.check(HOST, "dpkg-query -W patchlab-web")
+
+
 def test_many_hosts_are_one_shard(fresh_lab: Lab, workspace: Path) -> None:
     drive = Drive(workspace, "patchlab-web")
     hosts = [host.name for host in drive.plan.body.hosts if host.ring == "staging"]

@@ -103,6 +103,16 @@ undo_work() {
     answer ok
     return
   fi
+  look
+  if grep -q '^answer ok$' "$tx/apply/result" 2>/dev/null; then
+    # What came after this transaction is not its to take away.
+    newer=$(awk '$3 == "other" && $5 ~ /^.i$/ { printf "%s %s ", $1, $4 }' "$tx/places")
+    if [ -n "$newer" ]; then
+      say_packages
+      answer failed "changed again since, so not undone: $newer"
+      return
+    fi
+  fi
   restore_etc
   look
   if [ -n "$(not_at from)" ] || [ -n "$(audit)" ]; then
