@@ -6,12 +6,13 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Two at a time, each with a lab of its own: the tests on hosts mostly wait.
 TOGETHER := -n 2 --dist worksteal
 
-.PHONY: help install demo test lint unit integration molecule man lock clean
+.PHONY: help install demo test lint unit integration molecule docs man lock clean
 
 help:
 	@echo "make demo         a whole patch day on throw-away hosts, about 5 minutes"
 	@echo "make test         lint, unit and integration tests"
 	@echo "make lint | unit | integration | molecule"
+	@echo "make docs         dist/site, the documentation"
 	@echo "make man          dist/man/patchctl.1, made from the help"
 	@echo "make lock         choose versions anew (PYTHONS='python3.11 python3.12 python3.13')"
 	@echo "make clean        remove .venv and caches"
@@ -42,6 +43,9 @@ integration: install
 
 molecule: install
 	$(BIN)/pytest tests/integration/test_molecule.py
+
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 man: install
 	$(BIN)/python scripts/man
