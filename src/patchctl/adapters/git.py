@@ -27,14 +27,15 @@ class Revision(NamedTuple):
 
 def revision(folder: Path) -> Revision:
     """The revision of the checkout around the folder; an empty one where nothing can be said."""
-    commit = _git(folder, "rev-parse", "--verify", "HEAD^{commit}").strip()
+    commit = ask(folder, "rev-parse", "--verify", "HEAD^{commit}").strip()
     if len(commit) not in (40, 64) or not all(digit in "0123456789abcdef" for digit in commit):
         return Revision()
     # Only of the workspace: the folder may be a small part of a large repository.
-    return Revision(commit, bool(_git(folder, "status", "--porcelain", "--", ".").strip()))
+    return Revision(commit, bool(ask(folder, "status", "--porcelain", "--", ".").strip()))
 
 
-def _git(folder: Path, *arguments: str) -> str:
+def ask(folder: Path, *arguments: str) -> str:
+    """What git says on stdout in the folder; nothing where it fails or is missing."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
     try:

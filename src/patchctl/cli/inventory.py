@@ -27,6 +27,7 @@ Examples:
   patchctl inventory list -i other/hosts.ini    another source than the workspace's
   patchctl inventory graph                      rings and groups as a tree
   patchctl inventory lint                       what is wrong with it, and where
+  patchctl inventory diff origin/main           what an edit changes
 
 \b
 Use the fleet in Ansible, rings as groups ring_NAME, by a script of one line:
@@ -62,6 +63,25 @@ Examples:
   patchctl inventory lint
   patchctl inventory lint --strict -o json      for a pipeline
   patchctl inventory lint -i new-hosts.yml
+"""
+
+
+_DIFF_HELP = """What the working tree changes in the inventory of a git revision.
+
+Hosts that appear, vanish, move between rings, change groups or variables, and plans (of plans/ and
+of the state) that become invalid. Rings and rules are those of each side's patchctl.yml.
+
+Exits 0 where nothing differs, 1 where something does.
+
+Executable sources and plugin configurations are not run, on neither side, and are named as not
+compared; where their files differ the exit code is 1. Vault passwords are those of the working
+tree.
+
+\b
+Examples:
+  patchctl inventory diff HEAD                  what is not committed yet
+  patchctl inventory diff origin/main -o json   in the pipeline of a merge request
+  patchctl inventory diff v1.4 --run-sources    REV is trusted: run its programs too
 """
 
 
@@ -165,6 +185,29 @@ def lint(
         if not quiet:
             output.note(inventory_text.lint_summary(report))
     if report.errors or (strict and report.warnings):
+        raise typer.Exit(1)
+
+
+@app.command(help=_DIFF_HELP)
+@reaches_hosts
+def diff(
+    ctx: typer.Context,
+    workspace: "Workspace",
+    revision: Annotated[str, typer.Argument(metavar="REV", help="Commit, branch or tag.")],
+    run_sources: Annotated[
+        bool, typer.Option("--run-sources", help="Run programs and plugins of REV too.")
+    ] = False,
+    form: Output = Format.TABLE,
+) -> None:
+    from ..report import inventory_text
+
+    found = workspace.inventory_diff(revision, run_sources=run_sources, warn=output.note)
+    if form is not Format.TABLE:
+        output.data(found, form)
+    else:
+        output.lines(output.clean(line) for line in inventory_text.diff(found))
+        output.error_lines(inventory_text.not_compared(one) for one in found.not_compared)
+    if found.differs:
         raise typer.Exit(1)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ..models.fleet import GroupNode
+from ..models.fleet_diff import InventoryDiff, NotCompared, OtherChange
 from ..models.lint import LintReport
 
 
@@ -37,6 +38,42 @@ def _below(node: GroupNode, indent: str) -> Iterator[str]:
         yield from _below(child, f"  |{indent}")
     for host in node.hosts:
         yield f"{indent}{host}"
+
+
+def diff(found: InventoryDiff) -> Iterator[str]:
+    """`+` is in the working tree only, `-` in the revision only, `!` does not fit any more."""
+    short = found.revision[:12]
+    if not found.differs:
+        yield f"The inventory is that of {short}"
+    else:
+        yield f"From {short} to the working tree"
+    if found.rings_before != found.rings_after:
+        yield f"  ~ rings {', '.join(found.rings_before)} -> {', '.join(found.rings_after)}"
+    yield from (f"  + host {one.host} ({one.ring or 'no ring'})" for one in found.appeared)
+    yield from (f"  - host {one.host} ({one.ring or 'no ring'})" for one in found.vanished)
+    for move in found.moved:
+        yield f"  ~ host {move.host}: {move.before or 'no ring'} -> {move.after or 'no ring'}"
+    for change in found.connection:
+        before, after = (one or "(unset)" for one in (change.before, change.after))
+        yield f"  ~ host {change.host}: {change.variable} {before} -> {after}"
+    yield from (f"  ~ host {one.host}: {_other(one)}" for one in found.other)
+    for plan in found.invalid_plans:
+        name = plan.digest.removeprefix("sha256:")[:12] + (f" ({plan.path})" if plan.path else "")
+        yield f"  ! plan {name} becomes invalid, by {', '.join(plan.hosts)}"
+
+
+def not_compared(one: NotCompared) -> str:
+    """A source that was left out."""
+    changed = "; its files differ, so anything may" if one.changed else ""
+    return f"not compared: {one.source} {one.reason}{changed}"
+
+
+def _other(change: OtherChange) -> str:
+    groups = [f"+{name}" for name in change.groups_added]
+    groups += [f"-{name}" for name in change.groups_removed]
+    parts = [f"groups {' '.join(groups)}"] if groups else []
+    parts += [f"variables {', '.join(change.variables)}"] if change.variables else []
+    return "; ".join(parts)
 
 
 def _count(number: int, noun: str) -> str:

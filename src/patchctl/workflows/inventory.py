@@ -1,13 +1,12 @@
 """Load the fleet and show it: sources read, hosts checked, rings assigned."""
 
-import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from ..errors import NotFoundError
-from ..inventory import export, load, patterns
+from ..inventory import export, load, patterns, secrets
 from ..inventory import graph as graphs
 from ..models.base import Model
 from ..models.fleet import Fleet, GroupNode, Host
@@ -106,7 +105,7 @@ def show(fleet: Fleet, name: str) -> Host:
         ring=host.ring,
         ring_reason=host.ring_reason,
         groups=host.groups,
-        variables={key: _without_secrets(key, value) for key, value in host.variables.items()},
+        variables={key: secrets.hide(key, value) for key, value in host.variables.items()},
     )
 
 
@@ -134,22 +133,6 @@ def _row(host: Host) -> HostRow:
         groups=host.groups,
         address=address if isinstance(address, str) else "(vaulted)",
     )
-
-
-_SECRET = re.compile(r"(?:pass|passwd|password|passphrase|secret|token|api_?key|private_key)$")
-
-
-def _without_secrets(key: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        if "__ansible_vault" in value:
-            return "(vaulted)"
-        if set(value) == {"__ansible_unsafe"}:
-            return _without_secrets(key, value["__ansible_unsafe"])
-        return {name: _without_secrets(name, item) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_without_secrets(key, item) for item in value]
-    # A wholly vaulted file arrives opened, so a name is all there is to go by.
-    return "(hidden)" if _SECRET.search(key.lower()) and value is not None else value
 
 
 def _unknown_groups(settings: Settings, fleet: Fleet) -> list[str]:

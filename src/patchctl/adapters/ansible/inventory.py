@@ -61,14 +61,19 @@ class RawInventory:
 
 @dataclass(frozen=True)
 class InventoryReader:
-    """Reads sources as `ansible -i` would from the folder `cwd`, a workspace's root."""
+    """Reads sources as `ansible -i` would from the folder `cwd`, a workspace's root.
+
+    `static`: only YAML, INI and TOML; no program and no plugin is run, and a source that needs one
+    is an error.
+    """
 
     vault: VaultAccess
     cwd: Path
+    static: bool = False
 
     def read(self, sources: Sequence[str]) -> RawInventory:
         """All sources together. Raises InvalidInputError with file and line."""
-        return load(sources, self.vault, self.cwd)
+        return load(sources, self.vault, self.cwd, static=self.static)
 
     def locate(self, name: str, sources: Sequence[str]) -> str:
         """`file:line` where a host's name stands in a static source, else the sources."""
@@ -80,7 +85,9 @@ class InventoryReader:
             yield shorten(path, self.cwd), text_of(path)
 
 
-def load(sources: Sequence[str], vault: VaultAccess, cwd: Path) -> RawInventory:
+def load(
+    sources: Sequence[str], vault: VaultAccess, cwd: Path, *, static: bool = False
+) -> RawInventory:
     """Read the sources together, as `ansible -i A -i B` would from the folder `cwd`.
 
     A source is a path, relative to `cwd` or absolute, or a list of names with a comma. Raises
@@ -93,9 +100,11 @@ def load(sources: Sequence[str], vault: VaultAccess, cwd: Path) -> RawInventory:
         arguments = [str(program("ansible-inventory")), "--list"]
         for source in sources:
             arguments += ["-i", source]
-        arguments += ["-i", str(_origins(private)), *_vault_arguments(vault, private, cwd)]
+        if not static:  # the plugin would take a source's own templates too
+            arguments += ["-i", str(_origins(private))]
+        arguments += _vault_arguments(vault, private, cwd)
         environment = clean_environment(os.environ)
-        environment["ANSIBLE_CONFIG"] = str(_configuration(private, sources, cwd))
+        environment["ANSIBLE_CONFIG"] = str(_configuration(private, sources, cwd, static=static))
         code, out, err = _run(arguments, cwd, environment)
     if code != 0:
         raise explain(err, sources, cwd)
@@ -119,7 +128,7 @@ def _origins(private: Path) -> Path:
     return path
 
 
-def _configuration(private: Path, sources: Sequence[str], cwd: Path) -> Path:
+def _configuration(private: Path, sources: Sequence[str], cwd: Path, *, static: bool) -> Path:
     """Any unreadable source is an error. A private key beside the sources is none of them, though
     Ansible tries to read it as one; `{{ inventory_dir }}/key` is common."""
     keys = "|".join(re.escape(name) for name in sorted(_key_files(sources, cwd)))
@@ -131,6 +140,7 @@ def _configuration(private: Path, sources: Sequence[str], cwd: Path) -> Path:
         "[inventory]\n"
         "unparsed_is_failed = true\n"
         "any_unparsed_is_failed = true\n"
+        + ("enable_plugins = host_list, yaml, ini, toml\n" if static else "")
         + (f"ignore_patterns = ^({keys})$\n".replace("%", "%%") if keys else "")
     )
     return path

@@ -1,0 +1,153 @@
+"""Which files of inventory sources are data, and which would make Ansible run something."""
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from ...errors import InvalidInputError
+
+_VARIABLES = ("group_vars", "host_vars")
+# What Ansible itself passes over in a folder of sources.
+_IGNORED = (
+    *(".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg"),
+    ".retry",
+)
+
+
+class NotRun(NamedTuple):
+    """Why a source is not read, and a digest of its content (empty where that is not known)."""
+
+    reason: str
+    digest: str
+
+
+def inside(source: str, root: Path) -> str:
+    """The source relative to the workspace; empty where it lies outside. Lists of names stay."""
+    if "," in source:
+        return source
+    path = os.path.normpath(root / source)
+    return os.path.relpath(path, root) if Path(path).is_relative_to(root) else ""
+
+
+def portable(source: str, root: Path) -> str:
+    """An absolute source inside of the workspace as a relative one, which holds elsewhere too."""
+    return inside(source, root) or source
+
+
+def programs(sources: Sequence[str], root: Path) -> dict[str, NotRun]:
+    """What of the sources, by its path below the root, would run or is not there to be read."""
+    found = {}
+    for source in sources:
+        name = inside(source, root)
+        if not name:
+            found[source] = NotRun("lies outside of the workspace", "")
+        elif "," not in name:
+            for path in _files(root / name):
+                reason = _reason(path)
+                if reason:
+                    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+                    found[str(path.relative_to(root))] = NotRun(reason, digest)
+    return found
+
+
+def copy(
+    sources: Sequence[str], root: Path, into: Path, without: Collection[str]
+) -> tuple[str, ...]:
+    """Copy the sources' files, but for those `without`, to the same places below `into`.
+
+    The answer are the sources that have any left, relative to `into`. Raises InvalidInputError
+    where a source is missing.
+    """
+    kept = []
+    for source in sources:
+        name = inside(source, root)
+        if not name or name in without:
+            continue
+        if "," in name:
+            kept.append(name)
+            continue
+        if not (root / name).exists():
+            raise InvalidInputError("no such inventory source", where=name)
+        any_left = False
+        for path in _files(root / name):
+            inner = path.relative_to(root)
+            if any(str(part) in without for part in (inner, *inner.parents)):
+                continue
+            target = into / inner
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+            any_left = any_left or not _is_variables(inner)
+        if any_left:
+            kept.append(name)
+    return tuple(kept)
+
+
+def _files(top: Path) -> Iterator[Path]:
+    """The files that Ansible looks at: sources, and the variables beside them; no private keys."""
+    if top.is_file():
+        yield top
+        below = [top.parent / name for name in _VARIABLES]
+    else:
+        below = [top]
+    seen: set[str] = set()
+    for start in below:
+        for folder, folders, names in os.walk(start, followlinks=True):
+            real = os.path.realpath(folder)
+            if real in seen:
+                folders.clear()
+                continue
+            seen.add(real)
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            for path in (Path(folder, name) for name in sorted(names)):
+                ignored = path.name.startswith(".") or path.name.endswith(_IGNORED)
+                if path.is_file() and not ignored and not _begins(path, b"-----BEGIN "):
+                    yield path
+
+
+def _is_variables(path: Path) -> bool:
+    return not set(_VARIABLES).isdisjoint(path.parts[:-1])
+
+
+def _begins(path: Path, start: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(start)) == start
+
+
+def _reason(path: Path) -> str:
+    """Why Ansible would run something for this file; empty where it is data."""
+    if _is_variables(path):
+        return ""
+    if path.stat().st_mode & 0o111 or _begins(path, b"#!"):
+        return "is a program"
+    if _begins(path, b"$ANSIBLE_VAULT;"):
+        return "is vaulted, and may be a plugin's configuration"
+    return "is a plugin's configuration" if _is_plugin(path) else ""
+
+
+class _AnyTag(yaml.CSafeLoader):
+    """Takes `!vault` and the like as nothing."""
+
+
+_AnyTag.add_multi_constructor("!", lambda loader, suffix, node: None)
+
+
+def _is_plugin(path: Path) -> bool:
+    """Ansible reads JSON where it can and YAML otherwise."""
+    try:
+        text = path.read_text("utf-8")
+    except UnicodeDecodeError:
+        return False
+    try:
+        found: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            found = yaml.load(text, Loader=_AnyTag)
+        except (yaml.YAMLError, ValueError, TypeError, RecursionError):
+            return False
+    return isinstance(found, dict) and "plugin" in found

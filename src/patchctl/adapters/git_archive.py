@@ -1,0 +1,108 @@
+"""Files of a revision, read by `git archive` into a private folder.
+
+Nothing that a checkout configures runs: the archive is made by an empty repository of our own that
+borrows the checkout's objects, so that there are no hooks, no filters and no attributes that leave
+files out or change them.
+"""
+
+import os
+import subprocess
+import tarfile
+from pathlib import Path, PurePosixPath
+
+from ..errors import AdapterError, NotFoundError
+from .git import ask
+
+_TIMEOUT_S = 120
+_MAX_BYTES = 512 << 20
+_PLAIN = "* !filter !ident !text !eol !working-tree-encoding !export-ignore !export-subst\n"
+
+
+def commit_of(folder: Path, revision: str) -> str:
+    """The commit that a name means in the checkout around the folder. Raises NotFoundError."""
+    name = f"{revision}^{{commit}}"
+    commit = ask(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", name).strip()
+    # Older versions of git repeat the option.
+    commit = commit.removeprefix("--end-of-options").strip()
+    if len(commit) not in (40, 64) or not all(digit in "0123456789abcdef" for digit in commit):
+        raise NotFoundError(
+            f"no revision {revision!r} in the git checkout around {folder}",
+            hint="`git log` shows them; a shallow clone may need `git fetch` first",
+        )
+    return commit
+
+
+def extract(folder: Path, commit: str, into: Path) -> tuple[str, ...]:
+    """Write the files that the folder had in that commit into the private folder `into`.
+
+    The answer names links that lead out of it: they are left out. Raises NotFoundError where the
+    commit has no such folder, AdapterError where its files cannot be read.
+    """
+    prefix = ask(folder, "rev-parse", "--show-prefix").strip().rstrip("/")
+    objects = folder / ask(folder, "rev-parse", "--git-path", "objects").strip()
+    kind = ask(folder, "rev-parse", "--show-object-format").strip() or "sha1"
+    own, archive = into.parent / f"{into.name}.git", into.parent / f"{into.name}.tar"
+    _run(["git", "init", "-q", "--bare", "--template=", f"--object-format={kind}", str(own)], {})
+    (own / "info").mkdir(exist_ok=True)
+    (own / "info" / "attributes").write_text(_PLAIN)
+    tree = f"{commit}:{prefix}" if prefix else commit
+    borrowed = {"GIT_OBJECT_DIRECTORY": str(objects.absolute())}
+    git = ["git", f"--git-dir={own}"]
+    try:
+        _run([*git, "cat-file", "-e", tree], borrowed)
+    except AdapterError as error:
+        raise NotFoundError(
+            f"{commit[:12]} has no folder {prefix}", hint="the workspace is newer than that"
+        ) from error
+    _run([*git, "archive", "--format=tar", f"--output={archive}", tree], borrowed)
+    return _unpack(archive, into)
+
+
+def _run(command: list[str], more: dict[str, str]) -> None:
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
+    try:
+        done = subprocess.run(
+            command,
+            env={**environment, **more},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=_TIMEOUT_S,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise AdapterError(f"git does not answer: {error}") from error
+    if done.returncode != 0:
+        reason = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise AdapterError(f"git {command[-1]}: {reason[0] if reason else 'failed'}")
+
+
+def _unpack(archive: Path, into: Path) -> tuple[str, ...]:
+    """Regular files first, so that none is written through a link."""
+    into.mkdir(mode=0o700)
+    links: list[tuple[Path, str]] = []
+    left = _MAX_BYTES
+    with tarfile.open(archive, "r:") as tar:
+        for member in tar:
+            inside = PurePosixPath(member.name)
+            if inside.is_absolute() or ".." in inside.parts:
+                continue
+            path = into / inside
+            if member.issym():
+                links.append((path, member.linkname))
+            elif member.isfile():
+                left -= member.size
+                if left < 0:
+                    raise AdapterError(f"the revision has more than {_MAX_BYTES >> 20} MiB")
+                content = tar.extractfile(member)
+                path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.write_bytes(content.read() if content else b"")
+                path.chmod(0o700 if member.mode & 0o100 else 0o600)
+    for path, target in links:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.symlink_to(target)
+    top = into.resolve()
+    astray = [path for path, _ in links if not Path(os.path.realpath(path)).is_relative_to(top)]
+    for path in astray:
+        path.unlink()
+    return tuple(str(path.relative_to(into)) for path in astray)

@@ -1,0 +1,92 @@
+"""What an edit changes between two readings of an inventory."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from ..models.fleet import Fleet, Host
+from ..models.fleet_diff import ConnectionChange, OtherChange, PlacedHost, RingMove
+from .rings import VARIABLE
+from .secrets import hide
+
+# Where the checkout lies is no change; a ring by variable is told as a move.
+_UNTOLD = frozenset({"inventory_dir", "inventory_file", VARIABLE})
+
+
+class Changes(NamedTuple):
+    """Each sorted by host."""
+
+    appeared: tuple[PlacedHost, ...]
+    vanished: tuple[PlacedHost, ...]
+    moved: tuple[RingMove, ...]
+    connection: tuple[ConnectionChange, ...]
+    other: tuple[OtherChange, ...]
+
+
+def compare(before: Fleet, after: Fleet) -> Changes:
+    """From one fleet to the other."""
+    old = {host.name: host for host in before.hosts}
+    new = {host.name: host for host in after.hosts}
+    both = [(old[name], new[name]) for name in sorted(old.keys() & new.keys())]
+    return Changes(
+        appeared=_placed(new, old),
+        vanished=_placed(old, new),
+        moved=tuple(
+            RingMove(host=a.name, before=a.ring, after=b.ring) for a, b in both if a.ring != b.ring
+        ),
+        connection=tuple(change for a, b in both for change in _connection(a, b)),
+        other=tuple(change for a, b in both for change in _other(a, b)),
+    )
+
+
+def _placed(hosts: Mapping[str, Host], others: Mapping[str, Host]) -> tuple[PlacedHost, ...]:
+    return tuple(
+        PlacedHost(host=name, ring=hosts[name].ring) for name in sorted(hosts.keys() - others)
+    )
+
+
+def _connection(before: Host, after: Host) -> Iterator[ConnectionChange]:
+    for key in _changed(before, after):
+        if key.startswith("ansible_"):
+            yield ConnectionChange(
+                host=after.name,
+                variable=key,
+                before=_shown(key, before.variables),
+                after=_shown(key, after.variables),
+            )
+
+
+def _other(before: Host, after: Host) -> Iterator[OtherChange]:
+    change = OtherChange(
+        host=after.name,
+        groups_added=tuple(sorted(set(after.groups) - set(before.groups))),
+        groups_removed=tuple(sorted(set(before.groups) - set(after.groups))),
+        variables=tuple(key for key in _changed(before, after) if not key.startswith("ansible_")),
+    )
+    if change.groups_added or change.groups_removed or change.variables:
+        yield change
+
+
+_MISSING = object()
+
+
+def _changed(before: Host, after: Host) -> list[str]:
+    a, b = before.variables, after.variables
+    keys = (a.keys() | b.keys()) - _UNTOLD
+    return sorted(key for key in keys if not _same(a.get(key, _MISSING), b.get(key, _MISSING)))
+
+
+def _same(one: Any, other: Any) -> bool:
+    """1, 1.0 and true are equal to Python, not to an inventory."""
+    return type(one) is type(other) and (
+        json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+        if one is not _MISSING
+        else True
+    )
+
+
+def _shown(key: str, variables: Mapping[str, Any]) -> str | None:
+    if key not in variables:
+        return None
+    value = hide(key, variables[key])
+    return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
