@@ -10,7 +10,7 @@ from plan_world import facts, fleet, found, host, resolution, settings, snapshot
 
 from patchctl.adapters import git_archive
 from patchctl.adapters.ansible import static_sources
-from patchctl.errors import NotFoundError
+from patchctl.errors import AdapterError, NotFoundError
 from patchctl.inventory.diff import compare
 from patchctl.models.fleet import Fleet, Host
 from patchctl.models.fleet_diff import OtherChange, PlacedHost, RingMove
@@ -210,6 +210,11 @@ class TestRevision:
     def test_no_such_revision(self, site: Path, name: str) -> None:
         with pytest.raises(NotFoundError, match="no revision"):
             git_archive.commit_of(site, name)
+
+    def test_git_is_missing(self, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("PATH", str(site))
+        with pytest.raises(AdapterError, match="git is not installed"):
+            git_archive.commit_of(site, "HEAD")
 
     def test_a_revision_older_than_the_workspace(self, site: Path, tmp_path: Path) -> None:
         new = site.parent / "new"

@@ -6,6 +6,7 @@ files out or change them.
 """
 
 import os
+import shutil
 import subprocess
 import tarfile
 from pathlib import Path, PurePosixPath
@@ -19,7 +20,12 @@ _PLAIN = "* !filter !ident !text !eol !working-tree-encoding !export-ignore !exp
 
 
 def commit_of(folder: Path, revision: str) -> str:
-    """The commit that a name means in the checkout around the folder. Raises NotFoundError."""
+    """The commit that a name means in the checkout around the folder.
+
+    Raises NotFoundError, AdapterError where git is missing.
+    """
+    if shutil.which("git") is None:
+        raise AdapterError("git is not installed", hint="install it: revisions are read with it")
     name = f"{revision}^{{commit}}"
     commit = ask(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", name).strip()
     # Older versions of git repeat the option.
