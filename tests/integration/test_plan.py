@@ -31,9 +31,9 @@ def run(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def create(workspace: Path, *arguments: str) -> dict[str, Any]:
+def create(workspace: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
     done = run(workspace, "plan", "create", "-o", "json", *arguments)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == code, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
     return answer
 
@@ -159,7 +159,7 @@ def test_a_large_file_comes_in_pieces_and_from_another_host_where_one_refuses(
     # Where nobody else can fetch it, the host is left out with the host's own words.
     for path in store(workspace).values():
         path.unlink()
-    answer = create(workspace, *limited, "staging-1")
+    answer = create(workspace, *limited, "staging-1", code=1)
     assert (answer["digest"], answer["path"], answer["hosts"]) == (None, None, 0)
     failed = [one for one in answer["left_out"] if one["reason"] == "fetch-failed"]
     assert [(one["host"], one["package"]) for one in failed] == [("staging-1", "patchlab-big")]
@@ -196,7 +196,7 @@ def test_nothing_to_do_is_no_error(lab: Lab, workspace: Path) -> None:
         (["create", "--all", "--package", "x"], "exclude each other"),
         (["create", "--package", "a b"], "no package name"),
         (["create", "--limit", "nowhere"], "no such host or group"),
-        (["create", "--out", "/nowhere/x.lock"], "folder does not exist"),
+        (["create", "--out", "/nowhere/plans/x.lock"], "folder does not exist"),
         (["create", "--snapshot", "s-none"], "no snapshot"),
         (["show", "nowhere.lock"], "no plan 'nowhere.lock'"),
     ],
