@@ -18,6 +18,7 @@ from .state import State
 # Verb -> (module, one line of help). Modules are imported when their verb is used, so that
 # `--help` and completion stay fast and need neither Ansible nor a database.
 VERBS: dict[str, tuple[str, str]] = {
+    "init": ("init", "Write a commented workspace to begin with."),
     "inventory": ("inventory", "The merged fleet and its rings."),
     "discover": ("discover", "Learn everything about every host in one round trip."),
     "plan": ("plan", "Freeze pending updates into a reviewable plan."),

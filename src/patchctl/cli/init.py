@@ -1,0 +1,37 @@
+"""`patchctl init`: write a workspace to begin with."""
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..workflows import init as workflow
+from . import output
+from .state import state
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command()
+def init(
+    ctx: typer.Context,
+    directory: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="Where; none: the current folder.")
+    ] = None,
+) -> None:
+    """Write a commented workspace; nothing that is there is overwritten.
+
+    \b
+    Examples:
+      patchctl init fleet
+      cd fleet && patchctl inventory list
+    """
+    base = state(ctx).directory or Path()
+    root = base / (directory or Path())
+    output.lines(str(path) for path in workflow.init(root))
+    if not state(ctx).quiet:
+        where = shlex.quote(str(root))
+        output.note(f"next: put your hosts into {where}/inventory/hosts.yml, then")
+        output.note(f"  patchctl -C {where} inventory list")
+        output.note(f"  patchctl -C {where} discover")

@@ -1,0 +1,134 @@
+"""Write a commented workspace. What it writes means the defaults until it is edited."""
+
+from pathlib import Path
+
+from ..adapters.files import write_atomic
+from ..errors import AdapterError, InvalidInputError
+
+# `#` before a key, without a blank: a setting with its default. `# ` before words: prose.
+_SETTINGS = """\
+# Settings of this workspace. Lines with `#` directly before a key show the default: remove the `#`
+# to change one, and those of the lines above it that it stands under.
+
+# Rings in the order in which a rollout walks them. Any names and number work; the last ring is the
+# careful one. Durations: 30s, 10m, 24h, 14d.
+#rings:
+#  - name: staging
+#    budget: 0 # hosts, or a percentage, that may fail before the rollout halts
+#    max_concurrent: 50% # hosts, or a percentage, that are patched at once
+#    soak: 0 # waited after the last host, before the next ring
+#    promote: auto # or manual: wait for `patchctl rollout approve`
+#    reboot: never # or if-required
+#    on_failure: rollback # or stop: leave a failed host as it is
+#  - {name: canary, budget: 0, max_concurrent: 50%, soak: 24h, promote: auto}
+#  - {name: production, budget: 5%, max_concurrent: 10%, soak: 0, promote: manual}
+
+# A host's ring is its variable patch_ring, or a group named as a ring; else the first rule that
+# fits; else its share, by a hash of its name. No rules and no shares by default. For example:
+# assign:
+#   rules:
+#     - {ring: staging, groups: [test], names: ["*.test.example.com"]}
+#   shares: {seed: "any text", stratum: [role], staging: 5, canary: 15, production: 80}
+
+# Any Ansible inventory sources, relative to this file.
+#inventory: [inventory/]
+
+#policy:
+#  rollback_ready: require # no patching where the old versions cannot be kept; or warn
+#  updaters: refuse # unattended-upgrades and the like: refuse, warn or hold-for-run
+#  unproven: hold # what no earlier ring has proven: hold, approve or allow
+#  allow_removals: false # may a transaction remove packages?
+#  undo_safe: [] # globs of packages that may be undone though their kind is risky
+#  plan_expires: 14d
+#  transaction_timeout: 1h # the package manager's work on a host
+#  verify_timeout: 2m
+#  reboot_timeout: 10m
+#  drain_timeout: 5m # each hook
+#  discovery_timeout: 1m
+
+# Asked on the host after patching, until it is answered well or the time is over. None by default.
+# For example:
+# probes:
+#   - name: web answers
+#     kind: http # or tcp, command, unit
+#     target: http://localhost/
+#     expect: "" # text that the answer must hold
+#     within: 30s
+#     groups: [web] # only these hosts; none: all
+#     packages: [nginx] # only where one of these is patched; none: always
+
+# Your own tasks around a host's patching, see hooks/README. None by default. For example:
+# hooks: {drain: hooks/drain.yml, undrain: hooks/undrain.yml}
+
+# How hosts are reached; what the inventory says of a host wins.
+#ansible:
+#  user: ""
+#  private_key: ""
+#  forks: 25 # hosts at once
+#  connect_timeout: 10s
+#  become_password_file: ""
+#  vault_password_file: ""
+#  vault_ids: []
+
+# Database, packages of plans, audit log. PATCHCTL_STATE wins.
+#state: .patchctl
+"""
+
+_HOSTS = """\
+# Replace these examples, whose names never resolve. Any Ansible source may lie in this folder:
+# YAML, INI, executable scripts, plugin configurations, group_vars/ and host_vars/. A group named as
+# a ring gives its hosts that ring.
+all:
+  vars:
+    ansible_become: true
+    # ansible_user: ops
+  children:
+    staging:
+      hosts:
+        test1.example:
+    canary:
+      hosts:
+        web1.example:
+    production:
+      hosts:
+        web2.example:
+        db1.example: {ansible_host: db1-admin.example}
+"""
+
+_HOOKS = """\
+Task files that run around a host's patching, on the controller or on the host: take it out of the
+load balancer before (drain), put it back after (undrain). Name them in patchctl.yml under hooks.
+They may run more than once for a host, so they must be idempotent.
+"""
+
+FILES = {
+    "patchctl.yml": _SETTINGS,
+    "inventory/hosts.yml": _HOSTS,
+    "hooks/README": _HOOKS,
+    ".gitignore": ".patchctl/\n",
+}
+
+
+def init(root: Path) -> list[Path]:
+    """Write the workspace; the answer is what was written, `patchctl.yml` last.
+
+    Raises InvalidInputError, before anything is written, where one of the files is there already.
+    """
+    there = [name for name in FILES if (root / name).exists() or (root / name).is_symlink()]
+    if there:
+        raise InvalidInputError(
+            f"nothing was written, already there: {', '.join(there)}",
+            where=str(root),
+            hint="name a new folder",
+        )
+    written = []
+    # The settings make it a workspace, so they come when everything else is there.
+    for name in reversed(FILES):
+        path = root / name
+        try:
+            path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        except OSError as error:
+            raise AdapterError(f"{path.parent}: {error.strerror}", hint="name another") from error
+        write_atomic(path, FILES[name].encode(), mode=0o644)
+        written.append(path)
+    return written
