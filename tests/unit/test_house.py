@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"errors"},
     "document": {"errors"},
     "settings": {"models", "errors", "document"},
+    "schema": {"models", "settings"},
     "content": {"errors"},
     "adapters": {"models", "errors", "content"},
     **{stage: {"models", "errors", "adapters"} for stage in STAGES - {"plan", "rollout"}},
