@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from patchctl import schema
 from patchctl.errors import InvalidInputError
 from patchctl.settings import File, load
 from patchctl.workflows.init import FILES, init
@@ -18,9 +19,12 @@ def keys(shape: type) -> set[str]:
 def test_it_loads_and_means_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "patchctl.yml").touch()
     default = load(tmp_path / "patchctl.yml")
-    written = init(tmp_path / "new" / "fleet")
+    written = init(tmp_path / "new" / "fleet", schema.text())
     assert written[-1].name == "patchctl.yml"
     assert load(written[-1]) == default
+    first = written[-1].read_text().splitlines()[0]
+    named = first.removeprefix("# yaml-language-server: $schema=")
+    assert (written[-1].parent / named).read_text() == schema.text()
 
 
 def test_every_default_that_it_shows_is_the_default(tmp_path: Path) -> None:
@@ -47,10 +51,10 @@ def test_every_key_is_shown() -> None:
             assert f"\n#  {key}: " in text, key
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", [*FILES, "patchctl.schema.json"])
 def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("mine")
     with pytest.raises(InvalidInputError, match="nothing was written, already there"):
-        init(tmp_path)
+        init(tmp_path, "{}")
     assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]

@@ -27,9 +27,11 @@ def init(
       patchctl init fleet
       cd fleet && patchctl inventory list
     """
+    from .. import schema
+
     base = state(ctx).directory or Path()
     root = base / (directory or Path())
-    output.lines(str(path) for path in workflow.init(root))
+    output.lines(str(path) for path in workflow.init(root, schema.text()))
     if not state(ctx).quiet:
         where = shlex.quote(str(root))
         output.note(f"next: put your hosts into {where}/inventory/hosts.yml, then")

@@ -7,6 +7,7 @@ from ..errors import AdapterError, InvalidInputError
 
 # `#` before a key, without a blank: a setting with its default. `# ` before words: prose.
 _SETTINGS = """\
+# yaml-language-server: $schema=patchctl.schema.json
 # Settings of this workspace. Lines with `#` directly before a key show the default: remove the `#`
 # to change one, and those of the lines above it that it stands under.
 
@@ -109,12 +110,14 @@ FILES = {
 }
 
 
-def init(root: Path) -> list[Path]:
+def init(root: Path, schema: str) -> list[Path]:
     """Write the workspace; the answer is what was written, `patchctl.yml` last.
 
+    `schema`: the JSON Schema for editors, which the settings name.
     Raises InvalidInputError, before anything is written, where one of the files is there already.
     """
-    there = [name for name in FILES if (root / name).exists() or (root / name).is_symlink()]
+    files = {**FILES, "patchctl.schema.json": schema}
+    there = [name for name in files if (root / name).exists() or (root / name).is_symlink()]
     if there:
         raise InvalidInputError(
             f"nothing was written, already there: {', '.join(there)}",
@@ -123,12 +126,12 @@ def init(root: Path) -> list[Path]:
         )
     written = []
     # The settings make it a workspace, so they come when everything else is there.
-    for name in reversed(FILES):
+    for name in sorted(files, key="patchctl.yml".__eq__):
         path = root / name
         try:
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         except OSError as error:
             raise AdapterError(f"{path.parent}: {error.strerror}", hint="name another") from error
-        write_atomic(path, FILES[name].encode(), mode=0o644)
+        write_atomic(path, files[name].encode(), mode=0o644)
         written.append(path)
     return written
