@@ -176,7 +176,7 @@ def test_a_damaged_package_never_enters_the_store(fresh_lab: Lab, workspace: Pat
             'for s; do :; done; echo bad >"${s%%=*}_${s#*=}_all.deb"; exit 0',
         ),
     )
-    answer = create(workspace, "--package", "patchlab-web", "--limit", "staging-1")
+    answer = create(workspace, "--package", "patchlab-web", "--limit", "staging-1", code=1)
     assert answer["digest"] is None
     failed = [one for one in answer["left_out"] if one["reason"] == "fetch-failed"]
     assert "another file" in failed[0]["detail"]
