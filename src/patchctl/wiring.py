@@ -378,4 +378,12 @@ class Workspace:
             runner=self.runner,
             store=self.store,
             root=self.root,
+            over=self._ended_runs(),
         )
+
+    def _ended_runs(self) -> list[str]:
+        """The newest runs that are over."""
+        from .models.rollout import RunState
+
+        over = (RunState.DONE, RunState.ABORTED, RunState.ROLLED_BACK)
+        return [run.id for run in self.database().runs.list(500) if run.state in over]

@@ -31,6 +31,8 @@ class Drive:
         self.run = "r-test"
         self.fence = 1
         self.transaction = "t-1"
+        self.attempt = 1
+        self.over: tuple[str, ...] = ()
         self._number = 0
 
     def executor(self) -> AnsibleExecutor:
@@ -41,6 +43,7 @@ class Drive:
             runner=self.workspace.runner,
             store=self.workspace.store,
             root=self.workspace.root,
+            over=self.over,
         )
 
     def shard(self, stage: Stage, *hosts: str, boot: Boot | None = None) -> Shard:
@@ -55,7 +58,7 @@ class Drive:
             hosts=tuple(
                 HostWork(
                     host=host,
-                    attempt=1,
+                    attempt=self.attempt,
                     transaction=self.transaction,
                     fence=self.fence,
                     boot=boot,

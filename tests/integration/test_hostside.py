@@ -413,6 +413,37 @@ def test_an_older_transaction_does_not_take_back_a_newer_one(
     assert newer in fresh_lab.check(HOST, "dpkg-query -W patchlab-web")
 
 
+def test_an_undo_that_failed_is_tried_again_by_a_later_attempt(
+    fresh_lab: Lab, workspace: Path
+) -> None:
+    drive = Drive(workspace, "patchlab-web")
+    drive.prepared(HOST)
+    assert drive.until_done(Stage.APPLY, HOST).status is OutcomeStatus.OK
+    fresh_lab.check(HOST, f"mv {KEPT}/t-1/old /root/aside")
+    assert drive.until_done(Stage.UNDO, HOST).status is OutcomeStatus.FAILED
+    fresh_lab.check(HOST, f"mv /root/aside {KEPT}/t-1/old")
+    assert drive.until_done(Stage.UNDO, HOST).status is OutcomeStatus.FAILED
+    drive.attempt = 2
+    assert drive.until_done(Stage.UNDO, HOST).status is OutcomeStatus.OK
+    assert drive.until_done(Stage.VERIFY_UNDO, HOST).status is OutcomeStatus.OK
+    assert "1.0-1" in fresh_lab.check(HOST, "dpkg-query -W patchlab-web")
+
+
+def test_the_claim_of_a_run_that_is_over_holds_nobody_back(fresh_lab: Lab, workspace: Path) -> None:
+    first = Drive(workspace, "patchlab-web")
+    first.prepared(HOST)
+    second = Drive(workspace, "patchlab-web")
+    second.run, second.transaction = "r-second", "t-2"
+    refused = second.once(Stage.PREFLIGHT, HOST)
+    assert refused.status is OutcomeStatus.FAILED
+    assert "r-test works on this host" in refused.reason
+    second.over = (first.run,)
+    assert second.once(Stage.PREFLIGHT, HOST).status is OutcomeStatus.OK
+    late = first.once(Stage.APPLY, HOST)
+    assert late.status is OutcomeStatus.FAILED
+    assert "r-second works on this host" in late.reason
+
+
 def test_many_hosts_are_one_shard(fresh_lab: Lab, workspace: Path) -> None:
     drive = Drive(workspace, "patchlab-web")
     hosts = [host.name for host in drive.plan.body.hosts if host.ring == "staging"]

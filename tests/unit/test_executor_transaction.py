@@ -60,6 +60,7 @@ def test_a_payload_is_lines_that_end_with_end() -> None:
         "updaters refuse",
         "rollback-ready require",
         "pushed yes",
+        "attempt 1",
         "machine-id 0123456789abcdef0123456789abcdef",
         "boot aebc08a8-50c5-4e76-99c5-a6aeb8d8c548 42",
         "package openssl amd64 upgrade 3.0.20-1~deb12u2 1:3.0.22-1 yes"

@@ -9,8 +9,21 @@ claim_for_undo() {
   unlock_claim
 }
 
+# An undo that failed is recorded like any other end. A later attempt is a person's word to try
+# again, after the host was mended.
+forget_failed_undo() {
+  [ "$(job_state undo)" = "done" ] && grep -q '^answer failed$' "$tx/undo/result" || return 0
+  undo_attempt=$(cat "$tx/undo/attempt" 2>/dev/null)
+  is_number "$undo_attempt" || undo_attempt=1
+  if [ "$undo_attempt" -lt "$attempt" ]; then
+    mv -f "$tx/undo/result" "$tx/undo/result.$undo_attempt"
+    rm -f "$tx/undo/started" "$tx/verify_undo.since"
+  fi
+}
+
 main() {
   need_transaction
+  forget_failed_undo
   if [ "$(job_state undo)" != "done" ]; then
     claim_for_undo
     case $(job_state apply) in
@@ -20,6 +33,8 @@ main() {
         return
         ;;
     esac
+    own_folder "$tx/undo" || refuse "$tx/undo is not a folder of root alone"
+    printf '%s\n' "$attempt" | keep "$tx/undo/attempt"
     start_once undo
   fi
   attach undo

@@ -73,7 +73,7 @@ is_number() { # TEXT
 read_input() { # TEXT
   stage_name='' manager='' run='' transaction='' fence='' machine_id='' sent_at='' boot=''
   attach=12 lock_wait=60 limit=3600 settle=20 updaters=warn rollback_ready=require pushed=no
-  packages='' stored='' probes='' complete=no
+  packages='' stored='' probes='' over='' attempt=1 complete=no
   while read -r word rest; do
     case $word in
       stage) stage_name=$rest ;;
@@ -91,6 +91,8 @@ read_input() { # TEXT
       updaters) updaters=$rest ;;
       rollback-ready) rollback_ready=$rest ;;
       pushed) pushed=$rest ;;
+      attempt) attempt=$rest ;;
+      over) over="$over $rest" ;;
       package) packages="$packages$rest
 " ;;
       stored) stored="$stored$rest
@@ -195,6 +197,8 @@ old_fence() {
 
 foreign_claim() { # another run works here; an undo of the very transaction that it began may go on
   [ "$claim_state" = active ] && [ "$claim_run" != "$run" ] || return 1
+  # The controller knows that this run is over; what it left behind may go, unless it still works.
+  case "$over " in *" $claim_run "*) [ -n "$(running_job)" ] || return 1 ;; esac
   [ "${1-}" != undo ] || [ "$claim_transaction" != "$transaction" ]
 }
 

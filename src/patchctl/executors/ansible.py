@@ -68,7 +68,8 @@ class AnsibleExecutor:
 
     `inventory` generates the inventory of some hosts; `root` is the workspace, which hooks are
     relative to; `known` are package files in the content store beyond those of the plan, by
-    (package, architecture, version): they are what an undo goes back to.
+    (package, architecture, version): they are what an undo goes back to. `over` are runs of this
+    workspace that ended: a claim that one of them left on a host holds nobody back.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class AnsibleExecutor:
         store: ContentStore,
         root: Path,
         known: Mapping[tuple[str, str, str], Artifact] | None = None,
+        over: Sequence[str] = (),
         clock: Seconds = time.time,
     ) -> None:
         self._inventory = inventory
@@ -87,6 +89,7 @@ class AnsibleExecutor:
         self._store = store
         self._root = root
         self._clock = clock
+        self._over = tuple(over)
         self._hosts = {host.name: host for host in plan.body.hosts}
         self._cohorts = {cohort.id: cohort for cohort in plan.body.cohorts}
         self._policies = {ring.name: ring for ring in plan.body.rings}
@@ -209,6 +212,7 @@ class AnsibleExecutor:
             probes=probes,
             stored=self._stored(cohort) if shard.stage is Stage.PREPARE else (),
             pushed=pushed,
+            over=self._over if shard.stage is Stage.PREFLIGHT else (),
         )
 
     def _probes(self, stage: Stage, host: PlannedHost, groups: Sequence[str]) -> list[Probe]:

@@ -69,8 +69,9 @@ def payload(
     probes: Sequence[Probe] = (),
     stored: Sequence[StoredFile] = (),
     pushed: bool = False,
+    over: Sequence[str] = (),
 ) -> str:
-    """The text for one host. `now` is epoch seconds.
+    """The text for one host. `now` is epoch seconds; `over` are runs whose claims may be taken.
 
     Raises InvalidInputError where a value of the plan could not stand safely in a shell script.
     """
@@ -89,6 +90,8 @@ def payload(
         f"updaters {policy.updaters.value}",
         f"rollback-ready {policy.rollback_ready.value}",
         f"pushed {'yes' if pushed else 'no'}",
+        f"attempt {int(work.attempt)}",
+        *(f"over {_checked('run', one)}" for one in over),
     ]
     if host.machine_id:
         lines.append(f"machine-id {_checked('machine-id', host.machine_id)}")
