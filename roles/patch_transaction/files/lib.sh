@@ -217,7 +217,7 @@ take_claim() { # [undo]
     claim_refusal="another controller of run $run took over (fence $claim_fence, this one has $fence)"
   else
     if [ "$claim_state" != active ] || [ "$claim_run" != "$run" ]; then claim_since=$(now); fi
-    write_claim active
+    write_claim active || refuse "cannot write to $BASE; is its file system full?"
   fi
   [ -z "$claim_refusal" ]
 }
@@ -234,7 +234,7 @@ need_claim() {
     refuse "run $run has no claim on this host; preflight takes it"
   fi
   if [ "$fence" -gt "$claim_fence" ] || [ "$claim_transaction" != "$transaction" ]; then
-    write_claim active
+    write_claim active || refuse "cannot write to $BASE; is its file system full?"
   fi
   unlock_claim
 }

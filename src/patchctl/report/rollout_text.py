@@ -45,8 +45,9 @@ def next_step(status: RunStatus) -> str:
     """The command that an operator would want next, or an empty line."""
     match status.state:
         case RunState.HALTED:
+            undo = f"undo what it changed:  patchctl rollback {status.run}\n"
             return (
-                f"undo what it changed:  patchctl rollback {status.run}\n"
+                f"{undo if any(map(_changed, status.hosts)) else ''}"
                 f"go on in spite of it:  patchctl rollout resume {status.run} --accept-failures\n"
                 f"leave it as it is:     patchctl rollout abort {status.run}"
             )
@@ -65,6 +66,20 @@ def next_step(status: RunStatus) -> str:
             return ""
         case _:
             return "" if status.controller else f"go on with `patchctl rollout resume {status.run}`"
+
+
+_HARMLESS = frozenset({"preflight", "prepare"})
+
+
+def _changed(host: HostStatusLine) -> bool:
+    """May the run have left something on this host that is not undone?"""
+    match host.state:
+        case HostState.SUCCEEDED | HostState.UNKNOWN | HostState.ROLLBACK_FAILED:
+            return True
+        case HostState.FAILED:
+            return host.stage not in _HARMLESS
+        case _:
+            return False
 
 
 def trouble(status: RunStatus, limit: int = 10) -> list[str]:
