@@ -222,6 +222,21 @@ class TestHooks:
         assert job.inventory["all"]["hosts"]["web1"]["patch_transaction"] == "r-1-web1"
         assert job.rescues
 
+    @pytest.mark.parametrize("why", ["the run took longer than its limit", "YAML parsing failed"])
+    def test_one_that_hangs_or_cannot_be_read_has_failed(self, tmp_path: Path, why: str) -> None:
+        hook = tmp_path / "drain.yml"
+        hook.write_text("[]\n")
+
+        def reply(job: Job, host: str) -> Answer:
+            return Answer(job=job.id, host=host, status=AnswerStatus.LOST, reason=why)
+
+        made, runner = executor(tmp_path, reply, ring=policy(drain="drain.yml", drain_timeout_s=20))
+        made.start(shard(Stage.DRAIN))
+        found, _ = collect(made)
+        assert found["web1"].status is OutcomeStatus.FAILED
+        assert found["web1"].reason == f"hook: {why}"
+        assert runner.jobs[0].limit_s < 40
+
 
 def test_stop_ends_playbooks_and_reap_ends_those_of_a_dead_controller(tmp_path: Path) -> None:
     made, runner = executor(tmp_path, says("answer ok"))

@@ -45,6 +45,7 @@ HOOKS = frozenset({Stage.DRAIN, Stage.UNDRAIN})
 # Long enough for a whole call of the stage: most attach for seconds, `prepare` fetches files.
 TIMEOUT_S = 90
 PREPARE_TIMEOUT_S = 900
+HOOK_START_S = 15  # until Ansible has begun with the hook
 # Before these nothing was changed, so an answer that got lost is a plain failure.
 HARMLESS = frozenset({Stage.PREFLIGHT, Stage.PREPARE})
 
@@ -275,7 +276,7 @@ class AnsibleExecutor:
             inventory=inventory,
             variables={"patch_hook_file": str(path), "patch_stage": shard.stage.value},
             timeout_s=policy.drain_timeout_s,
-            limit_s=(policy.drain_timeout_s + TIMEOUT_S) * -(-len(works) // self._runner.forks),
+            limit_s=(policy.drain_timeout_s + HOOK_START_S) * -(-len(works) // self._runner.forks),
             rescues=True,
         )
         running = self._runner.start(job, into=self._came)
@@ -291,6 +292,9 @@ class AnsibleExecutor:
         shard = active.shard
         if answer.status is AnswerStatus.UNREACHABLE:
             self._done(shard, answer.host, OutcomeStatus.UNREACHABLE, answer.reason)
+        elif answer.status is AnswerStatus.LOST and shard.stage in HOOKS:
+            # A hook that hangs or cannot be read would do so again; it has had its chance.
+            self._fail(shard, answer.host, f"hook: {answers.cleaned(answer.reason)}")
         elif answer.status is AnswerStatus.LOST:
             self._done(shard, answer.host, OutcomeStatus.LOST, answer.reason)
         elif shard.stage in HOOKS:

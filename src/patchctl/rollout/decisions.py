@@ -96,6 +96,8 @@ def _failed(
     host: HostView, policy: RingPolicy, unsafe: list[str], stage: Stage, reason: str
 ) -> Move:
     if host.state is HostState.ROLLING_BACK:
+        if stage is Stage.UNDRAIN:
+            reason = f"undone, but still drained: {reason}"
         return Move(HostState.ROLLBACK_FAILED, stage, reason)
     if stage not in DISRUPTIVE:
         return Move(HostState.FAILED, stage, reason)
