@@ -635,3 +635,23 @@ def test_a_reader_that_goes_away_does_not_stop_a_run() -> None:
 
     world = World(plan(three_rings(), SIX), sinks=[Gone()])
     assert world.run().state is RunState.DONE
+
+
+def test_a_lost_host_of_a_run_that_is_done_is_asked_once_more() -> None:
+    lost = True
+
+    def script(host: str, stage: Stage, _: int) -> Behaviour:
+        gone = lost and host == "p2" and stage is Stage.APPLY
+        return Behaviour(status=OutcomeStatus.UNREACHABLE if gone else OutcomeStatus.OK)
+
+    world = World(plan(three_rings(budget=Amount(hosts=1)), SIX), script)
+    assert exit_code(world.run()) == 4
+    lost = False
+    engine = world.engine()
+    engine.resume("ops")
+    assert engine.carry(wait=False) is RunState.DONE
+    assert states_of(world)["p2"] == "succeeded"
+    assert exit_code(engine.view) == 0
+    assert engine.view.rings["production"].counted == 1
+    with pytest.raises(ConflictError, match="is done"):
+        world.engine().resume("ops")

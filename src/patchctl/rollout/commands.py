@@ -28,6 +28,10 @@ def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> lis
     Raises ConflictError for a run that is over, HaltedError where a budget is used up and the
     failures were not accepted: the count survives restarts.
     """
+    lost = _reconcile(view)
+    if view.state is RunState.DONE and lost:
+        taken = CommandTaken(command=CommandKind.RESUME, by=by, reason=reason)
+        return [taken, RunMoved(to=RunState.RUNNING, reason="lost hosts are asked again"), *lost]
     if view.state in _OVER:
         raise ConflictError(f"run {view.run} is {view.state.value.replace('_', ' ')}")
     ring = view.current_ring()
@@ -48,7 +52,7 @@ def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> lis
         events.append(RunMoved(to=RunState.RUNNING))
     elif view.state is RunState.PAUSED:
         events.append(RunMoved(to=_after_pause(view)))
-    return [*events, *_reconcile(view)]
+    return [*events, *lost]
 
 
 def take(view: RunView, command: Command) -> list[Event]:

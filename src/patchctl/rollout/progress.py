@@ -44,7 +44,8 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
     if view.state is RunState.HALTING:
         return [] if view.in_flight() else _halted(view, ring)
     if ring is None:
-        return [] if view.state is RunState.PAUSED else [RunMoved(to=RunState.DONE)]
+        rests = view.state is not RunState.PAUSED and not view.in_flight()
+        return [RunMoved(to=RunState.DONE)] if rests else []
     if ring.over_budget and ring.state in (RingState.RUNNING, RingState.SOAKING):
         return [RunMoved(to=RunState.HALTING, reason=budget_reason(ring))]
     if view.state is RunState.PAUSED:

@@ -23,7 +23,8 @@ RUN: dict[RunState, frozenset[RunState]] = {
     R.HALTED: frozenset({R.RUNNING, R.ABORTING, R.ROLLING_BACK}),
     R.ABORTING: frozenset({R.ABORTED, R.ROLLING_BACK}),
     R.ABORTED: frozenset({R.ROLLING_BACK}),
-    R.DONE: frozenset({R.ROLLING_BACK}),
+    # Back to running only to ask lost hosts once more.
+    R.DONE: frozenset({R.RUNNING, R.ROLLING_BACK}),
     R.ROLLING_BACK: frozenset({R.ROLLED_BACK, R.NEEDS_HUMAN}),
     # Some hosts may be undone now and the others later.
     R.ROLLED_BACK: frozenset({R.ROLLING_BACK}),

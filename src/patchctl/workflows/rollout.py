@@ -22,6 +22,7 @@ from ..models.rollout import (
     ControllerTook,
     Entry,
     Event,
+    HostState,
     ProcessIdentity,
     RunCreated,
     RunMoved,
@@ -127,6 +128,8 @@ class Rollouts:
         """
 
         def begin(engine: Engine) -> None:
+            lost = [h.name for h in engine.view.hosts.values() if h.state is HostState.UNKNOWN]
+            self.database.leases.claim_hosts(run, lost)
             engine.resume(self.by, reason, accept_failures=accept_failures)
 
         return self._drive(run, begin, wait=wait)
