@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from . import settings as settings_file
+from .adapters import ownership
 from .errors import InvalidInputError, NotFoundError, PatchctlError, UsageError
 from .models.settings import Settings
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from .adapters.ansible.runner import AnsibleRunner
     from .adapters.content_store import ContentStore
     from .adapters.database import Database
+    from .adapters.known_names import KnownNames
     from .models.fleet import Fleet
     from .models.fleet_diff import InventoryDiff
     from .models.plan import Plan
@@ -50,14 +52,39 @@ class Access:
     forks: int = 0
 
 
-def open_workspace(directory: Path | None, access: Access | None = None) -> "Workspace":
+def open_workspace(
+    directory: Path | None, access: Access | None = None, *, trusted: bool = False
+) -> "Workspace":
     """The workspace at or above `directory` (default: the current folder).
 
-    Raises InvalidInputError where there is none or its settings are wrong.
+    Raises InvalidInputError where there is none, its settings are wrong, or, unless it is
+    `trusted`, somebody else could have written it.
     """
     root = settings_file.find_workspace(directory or Path.cwd())
+    if not trusted:
+        _refuse(ownership.problems(root))  # before a byte of it is read
+    opened = Workspace(root, settings_file.load(root / settings_file.FILE_NAME), access or Access())
+    if not trusted:
+        _refuse(ownership.problems(root, opened.code()))
+        _refuse(ownership.state_problems(opened.state))
+    return opened
+
+
+def _refuse(found: tuple[ownership.Problem, ...]) -> None:
+    if found:
+        raise InvalidInputError(
+            "\n".join(ownership.lines(found)),
+            hint="or give --trust-workspace where that is meant",
+        )
+
+
+def known_names(directory: Path | None) -> "KnownNames":
+    """What shell completion may offer in the workspace; nothing of it is run."""
+    from .adapters.known_names import KnownNames
+
+    root = settings_file.find_workspace(directory or Path.cwd())
     settings = settings_file.load(root / settings_file.FILE_NAME)
-    return Workspace(root, settings, access or Access())
+    return KnownNames(state_folder(root, settings), settings.ring_names)
 
 
 def state_folder(root: Path, settings: Settings) -> Path:
@@ -113,6 +140,11 @@ class Workspace:
         self.access = access
         self.state = state_folder(root, settings)
 
+    def code(self) -> tuple[str, ...]:
+        """What of the workspace runs as the user: inventory sources and hooks."""
+        hooks = (hook for ring in self.settings.rings for hook in (ring.drain, ring.undrain))
+        return (*self.sources, *(hook for hook in dict.fromkeys(hooks) if hook))
+
     @property
     def sources(self) -> tuple[str, ...]:
         """Inventory sources, as given on the command line or in the settings."""
@@ -157,11 +189,18 @@ class Workspace:
     @cached_property
     def inventory(self) -> "Loaded":
         """The merged inventory with its rings, and what Ansible warned about."""
+        from .adapters import known_names
         from .adapters.ansible.inventory import InventoryReader
         from .workflows.inventory import load_fleet
 
         reader = InventoryReader(self.connection, self.root)
-        return load_fleet(self.settings, reader, self.sources)
+        loaded = load_fleet(self.settings, reader, self.sources)
+        if not self.access.sources:
+            hosts, groups = loaded.fleet.hosts, loaded.fleet.groups
+            known_names.remember(
+                self.state, (host.name for host in hosts), (group.name for group in groups)
+            )
+        return loaded
 
     @property
     def fleet(self) -> "Fleet":

@@ -74,6 +74,14 @@ def options(
     directory: Annotated[
         Path | None, typer.Option("-C", "--directory", metavar="DIR", help="Work in workspace DIR.")
     ] = None,
+    trust_workspace: Annotated[
+        bool,
+        typer.Option(
+            "--trust-workspace",
+            envvar="PATCHCTL_TRUST_WORKSPACE",
+            help="Read a workspace that others own or can write: its code runs as you.",
+        ),
+    ] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
     verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more.")] = 0,
@@ -89,6 +97,7 @@ def options(
         quiet=quiet,
         verbose=verbose,
         debug=debug,
+        trusted=trust_workspace,
     )
 
 

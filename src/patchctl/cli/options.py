@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
+from . import completing
 from .output import Format
 from .state import state
 
@@ -18,7 +19,13 @@ if TYPE_CHECKING:
 
 Output = Annotated[Format, typer.Option("-o", "--output", help="Form of the result.")]
 Limit = Annotated[
-    str, typer.Option("--limit", metavar="PATTERN", help="Only these hosts (Ansible's patterns).")
+    str,
+    typer.Option(
+        "--limit",
+        metavar="PATTERN",
+        help="Only these hosts (Ansible's patterns).",
+        autocompletion=completing.limit,
+    ),
 ]
 
 _ACCESS: dict[str, tuple[Any, Any]] = {
@@ -123,7 +130,8 @@ def open_workspace(ctx: typer.Context, **given: Any) -> "Workspace":
         extra_vars=tuple(given["extra_vars"] or ()),
         forks=given["forks"],
     )
-    return open_workspace(state(ctx).directory, access)
+    options = state(ctx)
+    return open_workspace(options.directory, access, trusted=options.trusted)
 
 
 def _ask(what: str, prompt: str) -> str:

@@ -19,12 +19,14 @@ class State:
     quiet: bool = False
     verbose: int = 0
     debug: bool = False
+    trusted: bool = False
 
     def workspace(self) -> "Workspace":
-        """The workspace at or above the folder. Raises InvalidInputError where there is none."""
+        """The workspace at or above the folder. Raises InvalidInputError where there is none, or
+        where others can write it and it is not said to be trusted."""
         from ..wiring import open_workspace
 
-        return open_workspace(self.directory)
+        return open_workspace(self.directory, trusted=self.trusted)
 
 
 def state(ctx: "typer.Context") -> State:
