@@ -1,0 +1,190 @@
+"""What feeds say: advisories with the packages they affect, and what is known of single CVEs.
+
+Readers normalise every feed to these nouns; matching knows no feed's format. All text comes from
+the network or a file and is hostile until it is shown through `cli.output.clean`.
+"""
+
+from enum import StrEnum
+
+from .base import Record
+
+
+class FeedKind(StrEnum):
+    """What a feed holds and in which format it came; recognised by content, not by name."""
+
+    OSV = "osv"
+    DEBIAN_TRACKER = "debian-tracker"
+    UPDATEINFO = "updateinfo"
+    CHANGELOG = "changelog"
+    KEV = "kev"
+    EPSS = "epss"
+    CVE = "cve"
+    EOL = "eol"
+
+
+class NameKind(StrEnum):
+    """Whether an advisory names source packages (Debian, Rocky) or binary ones (AlmaLinux)."""
+
+    SOURCE = "source"
+    BINARY = "binary"
+
+
+class AdvisoryKind(StrEnum):
+    """`updateinfo`'s types; an advisory without CVEs is not always `bugfix`, nor the reverse."""
+
+    SECURITY = "security"
+    BUGFIX = "bugfix"
+    ENHANCEMENT = "enhancement"
+    UNKNOWN = "unknown"
+
+
+class VendorStatus(StrEnum):
+    """What the vendor says of one package in one release.
+
+    `affected` with `fixed` set is fixed there; without it no fix is out yet.
+    """
+
+    AFFECTED = "affected"
+    NOT_AFFECTED = "not_affected"
+    UNDETERMINED = "undetermined"
+    # The vendor will bring a fix with a point release or some day (no-dsa, postponed, deferred).
+    DEFERRED = "deferred"
+    # The vendor decided against a fix (ignored, "will not fix").
+    WONT_FIX = "wont_fix"
+    # The release or the package in it gets no support any more.
+    END_OF_LIFE = "end_of_life"
+
+
+class Severity(StrEnum):
+    """A vendor's own severity. `important` is Red Hat's word for high, `moderate` for medium;
+    `negligible` covers Ubuntu's negligible and Debian's unimportant."""
+
+    CRITICAL = "critical"
+    IMPORTANT = "important"
+    MODERATE = "moderate"
+    LOW = "low"
+    NEGLIGIBLE = "negligible"
+    UNKNOWN = ""
+
+
+class Affected(Record):
+    """One package in one release that an advisory speaks of.
+
+    `ecosystem` is canonical: `Debian:12`, `Ubuntu:22.04`, `AlmaLinux:8`, `Rocky Linux:9`,
+    `Red Hat:9`, `Oracle Linux:8`, `CentOS:7`, `SUSE:Linux Enterprise Server 15 SP3`,
+    `openSUSE:Leap 15.5`, `Alpine:v3.18`, `Amazon Linux:2`, `Fedora:43`, `EPEL:9`.
+    `channel` is empty for what every user of the release gets, else the subscription that
+    delivers the fix: `esm` (Ubuntu Pro), `eus:9.2`, `aus:8.2`, `tus:8.4`, `e4s:9.0`, `elts`;
+    for Red Hat's repositories of a plain release it stays empty.
+    The range is [introduced, fixed): an empty `introduced` is from the beginning, an empty `fixed`
+    not fixed; `last_affected` is inclusive and only set where there is no `fixed`. `versions` are
+    exactly affected versions, where a feed has no range.
+    `module` is `NAME:STREAM` where the feed states it, `modular` where only the release field
+    (`.module_el`) tells; `source` is the source package of a binary where the feed states it.
+    `binaries` limits a source name to these binary packages where the feed states them.
+    """
+
+    ecosystem: str
+    name: str
+    kind: NameKind
+    channel: str = ""
+    introduced: str = ""
+    fixed: str = ""
+    last_affected: str = ""
+    versions: tuple[str, ...] = ()
+    arch: str = ""
+    module: str = ""
+    source: str = ""
+    binaries: tuple[str, ...] = ()
+    status: VendorStatus = VendorStatus.AFFECTED
+    severity: Severity = Severity.UNKNOWN
+    note: str = ""
+
+
+class Advisory(Record):
+    """One advisory, or one vendor's entry for one CVE. Times are epoch seconds UTC, 0 unknown.
+
+    `cves` are bare CVE ids, whichever of aliases, upstream, related, references, text or id they
+    came from. `cvss` are vectors as the vendor gives them. A withdrawn advisory counts for nothing,
+    but is kept to explain. `live_patch` advisories fix running kernels, not packages.
+    """
+
+    id: str
+    kind: AdvisoryKind
+    title: str = ""
+    severity: Severity = Severity.UNKNOWN
+    cves: tuple[str, ...] = ()
+    cvss: tuple[str, ...] = ()
+    published: int = 0
+    modified: int = 0
+    withdrawn: int = 0
+    live_patch: bool = False
+    reboot_suggested: bool = False
+    affected: tuple[Affected, ...] = ()
+
+
+class KnownExploited(Record):
+    """An entry of CISA's catalogue of known exploited vulnerabilities. Dates are ISO dates."""
+
+    cve: str
+    added: str
+    due: str = ""
+    ransomware: bool = False
+    name: str = ""
+
+
+class ExploitChance(Record):
+    """EPSS: probability of exploitation within 30 days and its percentile, both 0 to 1."""
+
+    cve: str
+    score: float
+    percentile: float
+
+
+class CvssVector(Record):
+    """A CVSS vector with its base score. `source` is `vendor`, `cna`, `adp` or `nvd`."""
+
+    version: str
+    vector: str
+    score: float
+    source: str
+
+
+class CveFacts(Record):
+    """What a CVE record says. SSVC decision points are lower case, empty where unknown:
+    exploitation none|poc|active, automatable yes|no, technical_impact partial|total."""
+
+    cve: str
+    rejected: bool = False
+    published: int = 0
+    title: str = ""
+    cvss: tuple[CvssVector, ...] = ()
+    exploitation: str = ""
+    automatable: str = ""
+    technical_impact: str = ""
+
+
+class Lifecycle(Record):
+    """A release's dates, ISO, empty where none is stated. `extended_end` needs a contract (ESM,
+    ELS) or is community long-term support (Debian LTS), as `extended_name` says.
+    `product` and `cycle` are endoflife.date's: `debian` `12`, `almalinux` `8`."""
+
+    product: str
+    cycle: str
+    release: str = ""
+    end: str = ""
+    extended_end: str = ""
+    extended_name: str = ""
+    latest: str = ""
+
+
+class BadRecord(Record):
+    """A record that could not be used: where it stands and why. Counted and named; the rest of
+    its feed is used."""
+
+    place: str
+    reason: str
+
+
+# What a reader yields, one at a time, so that a feed is never whole in memory.
+FeedRecord = Advisory | KnownExploited | ExploitChance | CveFacts | Lifecycle | BadRecord
