@@ -37,6 +37,9 @@ if TYPE_CHECKING:
     from .workflows.rollout import Rollouts
 
 
+_NO = frozenset({"", "0", "false", "no", "off"})  # a CI that was switched off by hand
+
+
 @dataclass(frozen=True)
 class Access:
     """What the command line says about inventory and access; it wins over the settings."""
@@ -139,6 +142,25 @@ class Workspace:
         self.settings = settings
         self.access = access
         self.state = state_folder(root, settings)
+
+    def keep_state(self, *, ephemeral: bool) -> None:
+        """Raise UsageError where a pipeline would lose what a command that changes hosts writes:
+        the journal, the leases and the audit log lie in a checkout that is thrown away.
+
+        `ephemeral`: that is meant.
+        """
+        from .adapters import git
+
+        if ephemeral or os.environ.get("CI", "").strip().lower() in _NO:
+            return
+        checkout = git.work_tree(self.root)
+        if checkout is not None and self.state.resolve().is_relative_to(checkout):
+            raise UsageError(
+                f"nothing was changed: CI is set and the state {self.state} lies in the checkout"
+                f" {checkout}, with which its journal and audit log would be lost",
+                hint="name a lasting folder in PATCHCTL_STATE or `state:`,"
+                " or give --ephemeral-state where that is meant",
+            )
 
     def code(self) -> tuple[str, ...]:
         """What of the workspace runs as the user: inventory sources and hooks."""

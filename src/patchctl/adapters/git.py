@@ -34,6 +34,17 @@ def revision(folder: Path) -> Revision:
     return Revision(commit, bool(ask(folder, "status", "--porcelain", "--", ".").strip()))
 
 
+def work_tree(folder: Path) -> Path | None:
+    """The top of the checkout around the folder, links resolved, or None.
+
+    Git itself is not asked: it may be missing, and it says nothing of a checkout that belongs to
+    somebody else, as in many pipelines' containers.
+    """
+    here = folder.resolve()
+    # A folder; in a linked work tree and in a submodule a file.
+    return next((one for one in (here, *here.parents) if (one / ".git").exists()), None)
+
+
 def ask(folder: Path, *arguments: str) -> str:
     """What git says on stdout in the folder; nothing where it fails or is missing."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}

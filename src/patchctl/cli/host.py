@@ -7,7 +7,7 @@ import typer
 
 from ..workflows.host_clean import Action, HostKeeps
 from . import output
-from .options import Output, confirm, reaches_hosts
+from .options import Output, changes_hosts, confirm, reaches_hosts
 from .output import Format
 from .summary import when
 
@@ -47,7 +47,7 @@ def show(
 
 
 @app.command()
-@reaches_hosts
+@changes_hosts
 def clean(
     ctx: typer.Context,
     workspace: "Workspace",

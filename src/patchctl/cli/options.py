@@ -87,29 +87,59 @@ _ACCESS: dict[str, tuple[Any, Any]] = {
 }
 
 
+_CHANGES: dict[str, tuple[Any, Any]] = {
+    "ephemeral_state": (
+        Annotated[
+            bool,
+            typer.Option(
+                "--ephemeral-state",
+                envvar="PATCHCTL_EPHEMERAL_STATE",
+                help="With CI set: work though the state is lost with the checkout.",
+            ),
+        ],
+        False,
+    ),
+}
+
+
 def reaches_hosts(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a verb Ansible's options for inventory and access.
 
     The verb declares `ctx` and `workspace: Workspace` and gets the opened workspace.
     """
+    return _with_workspace(command, _ACCESS)
+
+
+def changes_hosts(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same for a verb that changes hosts: it needs a state that outlives the checkout."""
+    return _with_workspace(command, {**_ACCESS, **_CHANGES})
+
+
+def _with_workspace(
+    command: Callable[..., Any], options: dict[str, tuple[Any, Any]]
+) -> Callable[..., Any]:
     original = inspect.signature(command)
     own = [p for name, p in original.parameters.items() if name != "workspace"]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
-        for name, (hint, default) in _ACCESS.items()
+        for name, (hint, default) in options.items()
     ]
 
     @functools.wraps(command)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
-        given = {name: kwargs.pop(name) for name in _ACCESS}
+        given = {name: kwargs.pop(name) for name in options}
+        ephemeral = given.pop("ephemeral_state", None)
         ctx: typer.Context = kwargs["ctx"]
-        return command(*args, workspace=open_workspace(ctx, **given), **kwargs)
+        workspace = open_workspace(ctx, **given)
+        if ephemeral is not None:
+            workspace.keep_state(ephemeral=ephemeral)
+        return command(*args, workspace=workspace, **kwargs)
 
     own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
     wrapper.__signature__ = original.replace(parameters=[*own, *added])  # type: ignore[attr-defined]
     wrapper.__annotations__ = {
         **{p.name: p.annotation for p in own},
-        **{name: hint for name, (hint, _) in _ACCESS.items()},
+        **{name: hint for name, (hint, _) in options.items()},
         "return": None,
     }
     return wrapper

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import Output, confirm, reaches_hosts
+from .options import Output, changes_hosts, confirm
 from .output import Format
 
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
 
 @app.command()
-@reaches_hosts
+@changes_hosts
 def rollback(
     ctx: typer.Context,
     workspace: "Workspace",

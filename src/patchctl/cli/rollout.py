@@ -6,7 +6,7 @@ import typer
 
 from . import output
 from .groups import DefaultGroup
-from .options import Output, can_confirm, confirm, reaches_hosts
+from .options import Output, can_confirm, changes_hosts, confirm
 from .output import Format
 from .state import state
 
@@ -45,7 +45,7 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit lo
 
 
 @app.command()
-@reaches_hosts
+@changes_hosts
 def start(
     ctx: typer.Context,
     workspace: "Workspace",
@@ -71,7 +71,7 @@ def start(
 
 
 @app.command()
-@reaches_hosts
+@changes_hosts
 def resume(
     ctx: typer.Context,
     workspace: "Workspace",
