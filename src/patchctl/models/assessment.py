@@ -1,0 +1,135 @@
+"""Findings: which vulnerability is on which host, in which state, how urgent, by when."""
+
+from enum import StrEnum
+
+from .base import Model, Record
+from .priority import Decision
+
+
+class FindingState(StrEnum):
+    """Where a finding stands. `not_affected` is told by `explain` only, never listed."""
+
+    FIXABLE = "fixable"
+    # A fix exists, but no repository of the host offers it: a stale mirror, a missing subscription.
+    NOT_IN_REPOSITORIES = "not_in_repositories"
+    NO_FIX = "no_fix"
+    WONT_FIX = "wont_fix"
+    END_OF_LIFE = "end_of_life"
+    # The fix is installed but the old code still runs: reboot or restart.
+    NOT_EFFECTIVE = "not_effective"
+    WAIVED = "waived"
+    NOT_AFFECTED = "not_affected"
+
+
+class AffectedPackage(Record):
+    """One installed package with the CVE. `fixed` is empty where there is no fix; `offered` is the
+    version that a repository of the host offers, empty where none or unknown. `source` is the
+    source package that an upgrade is counted under. `held` on purpose by the operator."""
+
+    name: str
+    arch: str
+    installed: str
+    source: str
+    fixed: str = ""
+    offered: str = ""
+    state: FindingState = FindingState.FIXABLE
+    advisories: tuple[str, ...] = ()
+    held: bool = False
+    note: str = ""
+
+
+class Finding(Record):
+    """One CVE on one host. The package named is the one that decides: the worst state, then the
+    source's own name; `packages` are all of them.
+
+    `due` is an ISO date, None where no rule sets one. `cvss` is the base score that counts.
+    """
+
+    host: str
+    cve: str
+    advisories: tuple[str, ...]
+    package: str
+    installed: str
+    fixed: str | None
+    state: FindingState
+    decision: Decision
+    due: str | None
+    cvss: float | None
+    kev: bool
+    epss: float | None
+    severity: str = ""
+    source: str = ""
+    rule: str = ""
+    reasons: tuple[str, ...] = ()
+    packages: tuple[AffectedPackage, ...] = ()
+    note: str = ""
+    waiver: str = ""
+    score: int = 0
+
+
+class Action(Record):
+    """What an operator does: bring one source package to a version that fixes these CVEs, on every
+    host that needs it; or reboot, or restart. `removed` is the risk removed, the sum over findings.
+
+    `kind` is `upgrade`, `reboot` or `restart`. `by_decision` counts findings. `due` is the earliest.
+    """
+
+    kind: str
+    package: str
+    ecosystem: str
+    fixed: str
+    hosts: tuple[str, ...]
+    cves: tuple[str, ...]
+    decision: Decision
+    due: str | None
+    removed: int
+    findings: int
+    kev: int = 0
+    highest_cvss: float | None = None
+    overdue: int = 0
+
+
+class FeedUsed(Record):
+    """A feed that counted: the content's own date (ISO) and how old that is in days."""
+
+    name: str
+    dated: str
+    entries: int
+    age_days: int = 0
+    bad: int = 0
+
+
+class Release(Record):
+    """An operating-system release of the fleet and its support at the date of the assessment.
+
+    `support` is `supported`, `extended` (needs a contract or is community LTS), `ended` or
+    `unknown`."""
+
+    ecosystem: str
+    hosts: int
+    support: str
+    end: str = ""
+    extended_end: str = ""
+    note: str = ""
+
+
+class Unlooked(Record):
+    """A host without facts: it is not clean, it is unknown."""
+
+    host: str
+    reason: str
+
+
+class Assessment(Model):
+    """The whole result. `not_covered` counts installed packages that no feed covers, by ecosystem,
+    each package on each host."""
+
+    as_of: str
+    snapshot: str
+    feeds: tuple[FeedUsed, ...]
+    not_covered: dict[str, int]
+    releases: tuple[Release, ...]
+    unlooked: tuple[Unlooked, ...]
+    findings: tuple[Finding, ...]
+    actions: tuple[Action, ...]
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,99 @@
+"""How urgent a vulnerability is on a host: what goes in, what comes out.
+
+All dates are ISO dates (UTC). `due` is the last day on which the fix may come.
+"""
+
+from enum import IntEnum, StrEnum
+
+from .advisory import CvssVector, ExploitChance, KnownExploited, Severity
+from .base import Record
+
+
+class Decision(StrEnum):
+    """SSVC's deployer outcomes in the words an operator acts on."""
+
+    ACT = "act"  # immediate
+    OUT_OF_CYCLE = "out_of_cycle"
+    SCHEDULED = "scheduled"
+    DEFER = "defer"
+
+    @property
+    def urgency(self) -> int:
+        """0 is the most urgent."""
+        return list(Decision).index(self)
+
+
+class Exposure(StrEnum):
+    """SSVC system exposure. `open`: reachable from the internet; `controlled`: networks with
+    access rules; `small`: local or highly isolated."""
+
+    OPEN = "open"
+    CONTROLLED = "controlled"
+    SMALL = "small"
+
+
+class Criticality(IntEnum):
+    """SSVC human impact of losing the host, from the inventory's variables."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+    VERY_HIGH = 4
+
+
+class Context(Record):
+    """What of a host counts for priority; hosts that agree share their decisions.
+
+    `exposure_why` says where the exposure comes from: a declaration or a listening socket.
+    """
+
+    exposure: Exposure = Exposure.CONTROLLED
+    exposure_why: str = ""
+    criticality: Criticality = Criticality.MEDIUM
+    environment: str = ""
+
+
+class Threat(Record):
+    """Everything known of one CVE that counts for its priority, whatever the host.
+
+    `cvss` is the vector that counts (vendor's before the CNA's before others); `severity` the
+    vendor's word. SSVC points are empty where unknown: then the cautious value counts and the
+    reasons say so. `fix_published` is when a fix first came, `published` when the CVE or advisory
+    did; empty where unknown.
+    """
+
+    cve: str
+    severity: Severity = Severity.UNKNOWN
+    cvss: CvssVector | None = None
+    kev: KnownExploited | None = None
+    epss: ExploitChance | None = None
+    exploitation: str = ""
+    automatable: str = ""
+    technical_impact: str = ""
+    published: str = ""
+    fix_published: str = ""
+    fixable: bool = False
+
+
+class Clock(Record):
+    """One rule's deadline: `rule` names it (`BOD 26-04: 14 days`), `start` is the date it runs
+    from and why."""
+
+    rule: str
+    due: str
+    start: str = ""
+
+
+class Priority(Record):
+    """A decision, the earliest due date with the rule that set it, all clocks, and the reasons.
+
+    `due` is empty where no rule sets a date. `score` is the risk that a fix removes, a positive
+    number to rank and add; EPSS breaks ties in it and is never a gate alone.
+    """
+
+    decision: Decision
+    due: str = ""
+    rule: str = ""
+    clocks: tuple[Clock, ...] = ()
+    reasons: tuple[str, ...] = ()
+    score: int = 0
