@@ -71,6 +71,13 @@ def test_a_plan_is_shown_on_one_screen() -> None:
     ]
 
 
+def test_a_reboot_that_may_be_needed_is_not_denied() -> None:
+    one = plan({"s1": (CURL,), "p1": (CURL,)})
+    staging, _, production = plan_text.show(one)[5:8]
+    assert "  none  " in staging  # policy: never
+    assert "  if required  " in production
+
+
 def test_many_hosts_and_packages_stay_short_and_full_names_all() -> None:
     names = [f"p{number:03}" for number in range(60)]
     changes = {

@@ -293,12 +293,16 @@ class Command(Model):
 
 
 class RingStatus(Model):
-    """Counters by folded host state; they sum to the ring's size."""
+    """Counters by folded host state; they sum to the ring's size.
+
+    `approved`: somebody let the ring go on; without a controller it waits all the same.
+    """
 
     name: str
     state: RingState
     hosts: dict[str, int]
     reason: str = ""
+    approved: bool = False
 
 
 class HostStatusLine(Model):

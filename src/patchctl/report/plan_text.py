@@ -16,6 +16,7 @@ from ..models.plan import (
     Plan,
     PlanBody,
     Promote,
+    RebootPolicy,
     RingPolicy,
     SelectionMode,
     Transition,
@@ -37,6 +38,11 @@ _SELECTED: Mapping[SelectionMode, str] = {
 }
 _RANK = (Action.REMOVE, Action.DOWNGRADE, Action.UPGRADE, Action.NEW)
 _QUIET = (LeftOutReason.NOT_SECURITY, LeftOutReason.NOT_SELECTED, LeftOutReason.NO_UPDATES)
+# Where the plan expects none: whether one is needed is known for sure only after the update.
+_REBOOTS: Mapping[RebootPolicy, str] = {
+    RebootPolicy.NEVER: "none",
+    RebootPolicy.IF_REQUIRED: "if required",
+}
 _UNPROVEN: Mapping[UnprovenPolicy, str] = {
     UnprovenPolicy.HOLD: "those hosts are held back",
     UnprovenPolicy.APPROVE: "those hosts wait for an approval",
@@ -106,7 +112,7 @@ def _rings(body: PlanBody) -> list[str]:
                 str(budget),
                 # Work in flight goes on when the budget is used up.
                 f"{min(size, budget + max(waves.values()))} of {size}",
-                str(reboots) if reboots else "none",
+                str(reboots) if reboots else _REBOOTS[ring.reboot],
                 _starts(ring, before),
             )
         )

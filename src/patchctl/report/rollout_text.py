@@ -52,14 +52,15 @@ def next_step(status: RunStatus) -> str:
                 f"leave it as it is:     patchctl rollout abort {status.run}"
             )
         case RunState.WAITING:
-            ring = next((r for r in status.rings if r.state is RingState.WAITING), None)
-            approve = f"patchctl rollout approve {status.run}" if ring else ""
+            asked = any(r.state is RingState.WAITING and not r.approved for r in status.rings)
+            approve = f"patchctl rollout approve {status.run}" if asked else ""
             carry = "" if status.controller else f"patchctl rollout resume {status.run}"
-            return "let it go on: " + ", then ".join(filter(None, (approve, carry)))
+            steps = ", then ".join(filter(None, (approve, carry)))
+            return f"let it go on: {steps}" if steps else ""
         case RunState.NEEDS_HUMAN:
             return (
-                "mend these hosts by hand, or undo what is unsafe with"
-                f" `patchctl rollback {status.run} --force`;"
+                "mend these hosts by hand, then try again with"
+                f" `patchctl rollback {status.run}` (--force undoes what is unsafe, too);"
                 f" `patchctl rollout abort {status.run}` lets other runs have them"
             )
         case RunState.DONE | RunState.ROLLED_BACK | RunState.ABORTED:

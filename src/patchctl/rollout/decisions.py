@@ -17,6 +17,7 @@ UNREACHABLE_S = 300
 # The host bounds its own commands; the controller gives up only after the host must have.
 GRACE_S = 300
 UNDO_COMMANDS = 4
+NOT_BEGUN = "the run was aborted before its update began"
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,20 @@ def _failed(
             HostState.FAILED, stage, f"{reason}; not undone, unsafe to undo: {', '.join(unsafe)}"
         )
     return Move(HostState.FAILED, stage, reason)
+
+
+def held_back(host: HostView, step: Move | Again) -> Move | None:
+    """What an aborted run does instead of this step, or None where the step may be taken.
+
+    A host that has not begun its update does not begin it any more. One that was drained for it
+    goes the way of an undo, which puts it back; nothing of its packages was changed.
+    """
+    if host.stage in (Stage.PREFLIGHT, Stage.PREPARE):
+        if isinstance(step, Again) or step.to is not HostState.FAILED:
+            return Move(HostState.SKIPPED, host.stage, NOT_BEGUN)
+    elif isinstance(step, Move) and step.to is HostState.APPLY:
+        return Move(HostState.FAILED, host.stage, NOT_BEGUN)
+    return None
 
 
 def undo_follows(step: Move, policy: RingPolicy, unsafe: list[str]) -> bool:

@@ -269,12 +269,16 @@ class Engine:
             events.append(_answered(host, stage, outcome))
         unsafe = self.view.unsafe(host)
         step = decisions.after(host, policy, unsafe, outcome, now)
+        held = decisions.held_back(host, step) if self.view.state is RunState.ABORTING else None
+        step = held or step
         if isinstance(step, decisions.Again):
             host.not_before = now + step.delay_ms
             self._idle[host.name] = now
             return events
         events.append(_moved(host, step.to, step.stage, step.reason))
-        if decisions.undo_follows(step, policy, unsafe):
+        if held is not None and held.to is HostState.FAILED:
+            events.append(_moved(host, HostState.ROLLING_BACK, Stage.UNDO, step.reason))
+        elif decisions.undo_follows(step, policy, unsafe):
             # Written together with the failure: a controller that dies here leaves no host that
             # failed and was forgotten.
             events.append(_moved(host, HostState.ROLLING_BACK, Stage.UNDO, step.reason))

@@ -15,11 +15,14 @@ from ..models.rollout import (
     WaveStarted,
 )
 from . import undo
+from .decisions import NOT_BEGUN
 from .transactions import transaction_id
 from .view import RingView, RunView
 
 # Ring to what hosts of it have succeeded with in other runs.
 Proven = Mapping[str, frozenset[str]]
+
+_BEFORE_UPDATE = frozenset({HostState.PREFLIGHT, HostState.PREPARE, HostState.DRAIN})
 
 _STANDING = frozenset(
     {
@@ -40,7 +43,9 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
         return undo.next_events(view)
     ring = view.current_ring()
     if view.state is RunState.ABORTING:
-        return [] if view.in_flight() else [RunMoved(to=RunState.ABORTED, reason=view.reason)]
+        if view.in_flight():
+            return _held_back(view)
+        return [RunMoved(to=RunState.ABORTED, reason=view.reason)]
     if view.state is RunState.HALTING:
         return [] if view.in_flight() else _halted(view, ring)
     if ring is None:
@@ -77,6 +82,23 @@ def budget_reason(ring: RingView) -> str:
         f"ring {ring.name}: {ring.counted} of {ring.size} hosts did not succeed,"
         f" the budget is {ring.budget}"
     )
+
+
+def _held_back(view: RunView) -> list[Event]:
+    """Hosts that an aborted run does not begin: not handed out, and not updating yet."""
+    out = {name for shard in view.shards.values() for name in shard.hosts}
+    events: list[Event] = []
+    for host in view.hosts.values():
+        if host.name in out or host.state not in _BEFORE_UPDATE:
+            continue
+        drained = host.state is HostState.DRAIN
+        to = HostState.FAILED if drained else HostState.SKIPPED
+        steps = [(to, host.stage), (HostState.ROLLING_BACK, Stage.UNDO)][: 2 if drained else 1]
+        events += [
+            HostMoved(host=host.name, attempt=host.attempt, to=to, stage=stage, reason=NOT_BEGUN)
+            for to, stage in steps
+        ]
+    return events
 
 
 def _soak_ends(ring: RingView) -> int:

@@ -46,8 +46,9 @@ HOST: dict[HostState, frozenset[HostState]] = {
     H.PENDING: frozenset({H.PREFLIGHT, H.SKIPPED, H.DEFERRED, H.ROLLING_BACK}),
     H.DEFERRED: frozenset({H.PENDING}),
     # Nothing is changed on the host before `drain`, so a host lost here has simply failed.
-    H.PREFLIGHT: frozenset({H.PREPARE, H.FAILED}),
-    H.PREPARE: frozenset({H.DRAIN, H.APPLY, H.FAILED}),
+    # Skipped: the run was aborted.
+    H.PREFLIGHT: frozenset({H.PREPARE, H.FAILED, H.SKIPPED}),
+    H.PREPARE: frozenset({H.DRAIN, H.APPLY, H.FAILED, H.SKIPPED}),
     H.DRAIN: frozenset({H.APPLY, H.FAILED, H.UNKNOWN}),
     H.APPLY: frozenset({H.RESTART, H.REBOOT, H.FAILED, H.UNKNOWN}),
     H.RESTART: frozenset({H.VERIFY, H.FAILED, H.UNKNOWN}),

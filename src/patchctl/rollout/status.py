@@ -13,7 +13,7 @@ def status(view: RunView, controller: str = "") -> RunStatus:
         run=view.run,
         plan=view.plan.digest,
         state=view.state,
-        reason=view.reason,
+        reason=_reason(view),
         rings=tuple(_ring(ring) for ring in view.rings.values()),
         hosts=tuple(
             HostStatusLine(
@@ -31,6 +31,13 @@ def status(view: RunView, controller: str = "") -> RunStatus:
     )
 
 
+def _reason(view: RunView) -> str:
+    ring = view.current_ring()
+    if view.state is RunState.WAITING and ring is not None and ring.approved:
+        return f"ring {ring.name} is approved"
+    return view.reason
+
+
 def _stage(host: HostView) -> str:
     """The stage at work, or the one in which an unsuccessful host failed first."""
     stage = host.stage if host.state in states.IN_FLIGHT else host.failed_stage
@@ -46,6 +53,7 @@ def _ring(ring: RingView) -> RingStatus:
         state=ring.state,
         hosts={name: counts[name] for name in states.COUNTERS},
         reason=ring.reason,
+        approved=ring.approved,
     )
 
 

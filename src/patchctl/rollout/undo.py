@@ -14,7 +14,7 @@ from ..models.rollout import (
     Stage,
 )
 from . import states
-from .view import RingView, RunView
+from .view import HostView, RingView, RunView
 
 
 def open_attempts(
@@ -99,16 +99,27 @@ def _begin(view: RunView, name: str) -> HostMoved:
 
 def _end(view: RunView) -> RunMoved:
     left = [
-        host.name
+        host
         for host in view.hosts.values()
         if host.touched and host.state in states.SETTLED and host.attempt > 1
     ]
     if left:
-        return RunMoved(
-            to=RunState.NEEDS_HUMAN,
-            reason=f"{len(left)} {'host is' if len(left) == 1 else 'hosts are'} not undone:"
-            f" {', '.join(left[:5])}{', …' if len(left) > 5 else ''}",
-        )
+        drained = [host.name for host in left if _only_drained(host)]
+        rest = [host.name for host in left if not _only_drained(host)]
+        said = (_some(rest, "not undone"), _some(drained, "undone but still drained"))
+        return RunMoved(to=RunState.NEEDS_HUMAN, reason="; ".join(filter(None, said)))
     kept = sum(host.touched for host in view.hosts.values())
     also = f"; {kept} {'host keeps' if kept == 1 else 'hosts keep'} what it brought" if kept else ""
     return RunMoved(to=RunState.ROLLED_BACK, reason=f"{view.reason}{also}")
+
+
+def _only_drained(host: HostView) -> bool:
+    """Its packages are back and well; only the hook that puts it into service again failed."""
+    return host.state is HostState.ROLLBACK_FAILED and host.final_stage is Stage.UNDRAIN
+
+
+def _some(names: Sequence[str], what: str) -> str:
+    if not names:
+        return ""
+    are = "host is" if len(names) == 1 else "hosts are"
+    return f"{len(names)} {are} {what}: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
