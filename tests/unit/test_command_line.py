@@ -31,7 +31,7 @@ import contextlib, io, sys
 from patchctl.cli.app import main
 with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
     main(sys.argv[1:])
-print(*sys.modules)
+print(*(name for name, module in sys.modules.items() if module is not None))
 """
 
 

@@ -104,6 +104,9 @@ def options(
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code. Nothing else in the project exits."""
     arguments = sys.argv[1:] if argv is None else argv
+    if os.environ.get("_PATCHCTL_COMPLETE"):
+        # Typer shows help beside a word through rich, which takes longer than all the rest.
+        sys.modules["rich"] = None  # type: ignore[assignment]
     debug = "--debug" in arguments
     try:
         result = app(arguments, prog_name="patchctl", standalone_mode=False)

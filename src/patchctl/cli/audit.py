@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import output
+from . import completing, output
 from .options import Output, confirm
 from .output import Format
 from .state import state
@@ -34,8 +34,18 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 @app.command()
 def show(
     ctx: typer.Context,
-    run: Annotated[str, typer.Option("--run", help="Beginning or end of a run's id.")] = "",
-    host: Annotated[str, typer.Option("--host", help="Only what concerns this host.")] = "",
+    run: Annotated[
+        str,
+        typer.Option(
+            "--run", help="Beginning or end of a run's id.", autocompletion=completing.runs
+        ),
+    ] = "",
+    host: Annotated[
+        str,
+        typer.Option(
+            "--host", help="Only what concerns this host.", autocompletion=completing.hosts
+        ),
+    ] = "",
     since: Annotated[str, typer.Option("--since", help="2h, 3d, 2026-11-23T11:45 (UTC).")] = "",
     form: Output = Format.TABLE,
 ) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import output
+from . import completing, output
 from .groups import DefaultGroup
 from .options import Limit, Output, reaches_hosts
 from .output import Format
@@ -96,7 +96,12 @@ def _code(found: "Snapshot", fail_on: FailOn) -> int:
 @app.command()
 def show(
     ctx: typer.Context,
-    host: Annotated[str, typer.Argument(metavar="HOST", help="Name in the inventory.")],
+    host: Annotated[
+        str,
+        typer.Argument(
+            metavar="HOST", help="Name in the inventory.", autocompletion=completing.hosts
+        ),
+    ],
     packages: Annotated[bool, typer.Option("--packages", help="List its packages.")] = False,
     form: Output = Format.TABLE,
 ) -> None:
@@ -121,7 +126,10 @@ def show(
 @app.command("list")
 def list_snapshots(
     ctx: typer.Context,
-    host: Annotated[str, typer.Option(metavar="HOST", help="Only this host's.")] = "",
+    host: Annotated[
+        str,
+        typer.Option(metavar="HOST", help="Only this host's.", autocompletion=completing.hosts),
+    ] = "",
     form: Output = Format.TABLE,
 ) -> None:
     """Earlier discoveries, newest first."""

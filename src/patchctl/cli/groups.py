@@ -23,5 +23,8 @@ class DefaultGroup(TyperGroup):
         command = self.commands[self.default]
         with command.make_context(self.default, [], parent=ctx, resilient_parsing=True) as below:
             more = command.shell_complete(below, incomplete)
+            first = next((it for it in command.params if it.param_type_name == "argument"), None)
+            if first is not None and not incomplete.startswith("-"):
+                more = [*more, *first.shell_complete(below, incomplete)]
         known = {item.value for item in found}
         return [*found, *(item for item in more if item.value not in known)]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..workflows.host_clean import Action, HostKeeps
-from . import output
+from . import completing, output
 from .options import Output, changes_hosts, confirm, reaches_hosts
 from .output import Format
 from .summary import when
@@ -30,7 +30,11 @@ Examples:
 
 Hosts = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[HOST]...", help="Hosts or Ansible's patterns; none: all."),
+    typer.Argument(
+        metavar="[HOST]...",
+        help="Hosts or Ansible's patterns; none: all.",
+        autocompletion=completing.limit,
+    ),
 ]
 
 

@@ -7,7 +7,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import UsageError
-from . import output
+from . import completing, output
 from .groups import DefaultGroup
 from .options import Limit, Output, reaches_hosts
 from .output import Format
@@ -128,7 +128,12 @@ def list_hosts(
 def show(
     ctx: typer.Context,
     workspace: "Workspace",
-    host: Annotated[str, typer.Argument(metavar="HOST", help="Name in the inventory.")],
+    host: Annotated[
+        str,
+        typer.Argument(
+            metavar="HOST", help="Name in the inventory.", autocompletion=completing.hosts
+        ),
+    ],
     form: Output = Format.TABLE,
 ) -> None:
     """All that the inventory says of one host, untemplated; secrets are hidden."""
@@ -217,7 +222,10 @@ def export(
     ctx: typer.Context,
     workspace: "Workspace",
     every: Annotated[bool, typer.Option("--list", help="All hosts and groups.")] = False,
-    host: Annotated[str, typer.Option("--host", metavar="NAME", help="One host.")] = "",
+    host: Annotated[
+        str,
+        typer.Option("--host", metavar="NAME", help="One host.", autocompletion=completing.hosts),
+    ] = "",
     limit: Limit = "",
 ) -> None:
     """The fleet as Ansible's dynamic-inventory JSON, with secrets as the inventory has them."""

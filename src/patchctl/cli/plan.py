@@ -7,7 +7,7 @@ import typer
 
 from ..errors import UsageError
 from ..models.plan import Plan, Selection, SelectionMode
-from . import output
+from . import completing, output
 from .options import Limit, Output, reaches_hosts
 from .output import Format
 from .state import state
@@ -31,7 +31,12 @@ PLAN is a file, or the start (4 digits or more) of a stored plan's digest.
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=False, help=_HELP)
 
-PlanName = Annotated[str, typer.Argument(metavar="[PLAN]", help="File or digest; none: newest.")]
+PlanName = Annotated[
+    str,
+    typer.Argument(
+        metavar="[PLAN]", help="File or digest; none: newest.", autocompletion=completing.plans
+    ),
+]
 
 
 @app.command()
@@ -54,7 +59,11 @@ def create(
     limit: Limit = "",
     snapshot: Annotated[
         str,
-        typer.Option(metavar="ID|latest", help="Plan from this snapshot; none: discover now."),
+        typer.Option(
+            metavar="ID|latest",
+            help="Plan from this snapshot; none: discover now.",
+            autocompletion=completing.snapshots,
+        ),
     ] = "",
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Where to write it; default plans/….lock.")
@@ -122,8 +131,12 @@ def show(
 @app.command()
 def diff(
     ctx: typer.Context,
-    before: Annotated[str, typer.Argument(metavar="A", help="File or digest.")],
-    after: Annotated[str, typer.Argument(metavar="B", help="File or digest.")],
+    before: Annotated[
+        str, typer.Argument(metavar="A", help="File or digest.", autocompletion=completing.plans)
+    ],
+    after: Annotated[
+        str, typer.Argument(metavar="B", help="File or digest.", autocompletion=completing.plans)
+    ],
     form: Output = Format.TABLE,
 ) -> None:
     """What plan B changes against plan A."""

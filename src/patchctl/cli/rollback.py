@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from . import completing
 from .options import Output, changes_hosts, confirm
 from .output import Format
 
@@ -18,9 +19,20 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False)
 def rollback(
     ctx: typer.Context,
     workspace: "Workspace",
-    run: Annotated[str, typer.Argument(metavar="[RUN]", help="Run; none: the newest.")] = "",
+    run: Annotated[
+        str,
+        typer.Argument(
+            metavar="[RUN]", help="Run; none: the newest.", autocompletion=completing.runs
+        ),
+    ] = "",
     host: Annotated[
-        list[str] | None, typer.Option("--host", metavar="NAME", help="Only this host; repeatable.")
+        list[str] | None,
+        typer.Option(
+            "--host",
+            metavar="NAME",
+            help="Only this host; repeatable.",
+            autocompletion=completing.hosts,
+        ),
     ] = None,
     force: Annotated[
         bool, typer.Option("--force", help="Undo also what the plan calls unsafe to undo.")

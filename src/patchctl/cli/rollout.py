@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import output
+from . import completing, output
 from .groups import DefaultGroup
 from .options import Output, can_confirm, changes_hosts, confirm
 from .output import Format
@@ -36,7 +36,12 @@ app = typer.Typer(
     epilog="`patchctl rollout start --help` shows the options of a rollout itself.",
 )
 
-Run = Annotated[str, typer.Argument(metavar="[RUN]", help="A run's id or a unique part of it.")]
+Run = Annotated[
+    str,
+    typer.Argument(
+        metavar="[RUN]", help="A run's id or a unique part of it.", autocompletion=completing.runs
+    ),
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Exit 5 instead of waiting for a soak or an approval.")
@@ -49,7 +54,12 @@ Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit lo
 def start(
     ctx: typer.Context,
     workspace: "Workspace",
-    plan: Annotated[str, typer.Argument(help="Plan file or digest; none: plan first.")] = "",
+    plan: Annotated[
+        str,
+        typer.Argument(
+            help="Plan file or digest; none: plan first.", autocompletion=completing.plans
+        ),
+    ] = "",
     yes: Yes = False,
     no_wait: NoWait = False,
     comment: Annotated[str, typer.Option("--comment", help="Kept in the audit log.")] = "",
@@ -153,7 +163,12 @@ def abort(
 def approve(
     ctx: typer.Context,
     run: Run = "",
-    ring: Annotated[str, typer.Option("--ring", help="None: the ring that waits now.")] = "",
+    ring: Annotated[
+        str,
+        typer.Option(
+            "--ring", help="None: the ring that waits now.", autocompletion=completing.rings
+        ),
+    ] = "",
     reason: Reason = "",
     form: Output = Format.TABLE,
 ) -> None:

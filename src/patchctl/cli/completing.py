@@ -1,0 +1,50 @@
+"""What shells are offered: names of hosts, rings, runs and plans.
+
+A completion says nothing where something is wrong: its output is the operator's half-typed line.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from ..adapters.known_names import KnownNames
+
+Completer = Callable[[typer.Context, str], list[str]]
+
+
+def _offer(names: "Callable[[KnownNames], list[str]]") -> Completer:
+    def complete(ctx: typer.Context, incomplete: str) -> list[str]:
+        from ..wiring import known_names
+
+        try:
+            directory = ctx.find_root().params.get("directory")
+            found = names(known_names(Path(directory) if directory else None))
+        except Exception:  # a traceback would land in the line that is being typed
+            return []
+        return [name for name in found if name.startswith(incomplete)]
+
+    return complete
+
+
+def _plans(known: "KnownNames") -> list[str]:
+    """Digests, and plan files as the current folder names them."""
+    here = Path()
+    files = [*here.glob("*.lock"), *here.glob("plans/*.lock")]
+    return [*sorted(map(str, files)), *known.plans()]
+
+
+hosts = _offer(lambda known: known.hosts())
+rings = _offer(lambda known: list(known.rings))
+runs = _offer(lambda known: known.runs())
+plans = _offer(_plans)
+snapshots = _offer(lambda known: ["latest", *known.snapshots()])
+_patterns = _offer(lambda known: known.patterns())
+
+
+def limit(ctx: typer.Context, incomplete: str) -> list[str]:
+    """The last part of a pattern: `web1,!db` goes on with `!db1`."""
+    place = max((incomplete.rfind(mark) for mark in ",!&"), default=-1) + 1
+    return [incomplete[:place] + name for name in _patterns(ctx, incomplete[place:])]
