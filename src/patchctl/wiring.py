@@ -15,7 +15,7 @@ import msgspec
 
 from . import settings as settings_file
 from .adapters import ownership
-from .errors import InvalidInputError, NotFoundError, PatchctlError, UsageError
+from .errors import ConflictError, InvalidInputError, NotFoundError, PatchctlError, UsageError
 from .models.settings import Settings
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .models.plan import Plan
     from .models.snapshot import Snapshot
     from .rollout.interfaces import EventSink, Executor
+    from .workflows.doctor import Doctor, Opened
     from .workflows.host_clean import Action, HostKeeps
     from .workflows.inventory import Loaded
     from .workflows.inventory_diff import StoredPlan
@@ -79,6 +80,54 @@ def _refuse(found: tuple[ownership.Problem, ...]) -> None:
             "\n".join(ownership.lines(found)),
             hint="or give --trust-workspace where that is meant",
         )
+
+
+def doctor(
+    directory: Path | None, access: Access, *, trusted: bool, say: Callable[[str], None]
+) -> "Doctor":
+    """Checks this machine, the workspace at or above `directory`, and its hosts.
+
+    Raises InvalidInputError where there is no such folder. `say` takes lines of progress.
+    """
+    from .adapters.clock import SystemClock
+    from .report.discovery_text import Narrator
+    from .workflows.doctor import Doctor
+
+    here = directory or Path.cwd()
+    if not here.is_dir():
+        raise InvalidInputError("no such folder", where=str(here))
+    return Doctor(
+        find=lambda: settings_file.find_workspace(here),
+        open=lambda: open_workspace(here, access, trusted=True),
+        runner=_passing_runner,
+        engine=_engine,
+        state=Path(os.environ.get("PATCHCTL_STATE") or here / ".patchctl").absolute(),
+        settings_file=settings_file.FILE_NAME,
+        clock=SystemClock(),
+        trusted=trusted,
+        progress=Narrator(say),
+    )
+
+
+@contextlib.contextmanager
+def _passing_runner(opened: "Opened") -> "Iterator[AnsibleRunner]":
+    """A runner that makes no state folder where there is none."""
+    from .adapters.ansible.runner import AnsibleRunner
+
+    with tempfile.TemporaryDirectory(prefix="patchctl-doctor-") as folder:
+        there = opened.state.is_dir() and os.access(opened.state, os.W_OK | os.X_OK)
+        workdir = opened.state / "runs" if there else Path(folder)
+        with AnsibleRunner(workdir, opened.root, opened.connection) as runner:
+            yield runner
+
+
+def _engine() -> str:
+    from .lab import engine
+
+    try:
+        return engine.find().program
+    except PatchctlError:
+        return ""
 
 
 def known_names(directory: Path | None) -> "KnownNames":
@@ -197,6 +246,7 @@ class Workspace:
             extra_vars=access.extra_vars,
             forks=access.forks or ansible.forks,
             connect_timeout_s=ansible.connect_timeout_s,
+            known_hosts=str(self.root / "known_hosts"),
         )
 
     def _secret(self, name: str) -> str:
@@ -392,6 +442,19 @@ class Workspace:
             progress=Narrator(say),
         )
 
+    def check_free(self, hosts: Sequence[str]) -> None:
+        """Raise ConflictError where a run of this workspace that is not over holds a host."""
+        with contextlib.suppress(NotFoundError):
+            held = self.database(create=False).leases.held(hosts)
+            if held:
+                host, run = next(iter(held.items()))
+                more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
+                raise ConflictError(
+                    f"host {host}{more} is held by run {run}, which could not go on or be undone",
+                    hint=f"let it end: `patchctl rollout resume {run}` or `patchctl rollout abort"
+                    f" {run}`; --force removes all the same",
+                )
+
     def look_after(self, action: "Action", hosts: Sequence[str]) -> "Iterator[HostKeeps]":
         """Show or remove what patchctl keeps on hosts, one result a host as they answer."""
         from . import content
@@ -426,6 +489,7 @@ class Workspace:
             alive=processes.is_alive,
             by=operator(),
             audit=self.state / "audit",
+            check=self.store.check,
             sinks=sinks,
         )
 

@@ -1,6 +1,7 @@
 """The action plugins: what is sent to a host's shell and what is taken from its answer."""
 
 import base64
+import errno
 import gzip
 import hashlib
 import importlib.util
@@ -154,6 +155,22 @@ def test_the_answer_goes_into_a_private_file_and_never_twice(tmp_path: Path) -> 
     assert files[0].read_text().endswith("secret")
     with pytest.raises(FileExistsError):
         plugin._deliver(answer, str(tmp_path), {"inventory_hostname": "web-1"})
+
+
+def test_an_answer_that_a_full_disk_does_not_take_is_no_word_about_the_host(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path, _content: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(plugin, "_write", full)
+    answer = {"rc": 0, "frame": "patchctl-frame 1 plain 0\n", "stderr": ""}
+    result = plugin._deliver(answer, str(tmp_path), {"inventory_hostname": "web-1"})
+    assert result["failed"]
+    assert result["patch_trouble"] == (
+        f"{tmp_path}: the answer cannot be kept: No space left on device"
+    )
+    assert "patch_answer" not in result
 
 
 def test_a_failing_script_fails_the_task_without_quoting_the_host() -> None:

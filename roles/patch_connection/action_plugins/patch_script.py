@@ -19,6 +19,7 @@ Without it the result has `patch_output` and `patch_error`.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -169,7 +170,14 @@ def _deliver(answer: dict[str, Any], output: str, task_vars: dict[str, Any]) -> 
     result["patch_answer"] = True
     for content, path in ((errors, f"{name}.err"), (frame, name)):
         if content:
-            _write(Path(output) / path, content)
+            try:
+                _write(Path(output) / path, content)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                    raise
+                # The controller's disk is full, which says nothing about the host.
+                text = f"{output}: the answer cannot be kept: {error.strerror}"
+                return {"failed": True, "msg": text, "patch_trouble": text}
     return result
 
 

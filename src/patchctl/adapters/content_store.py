@@ -8,12 +8,12 @@ import contextlib
 import hashlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ..errors import AdapterError, IntegrityError, NotFoundError
+from ..errors import IntegrityError, NotFoundError
 from ..models.plan import Artifact
-from .files import locked, private_folder, sync_folder
+from .files import locked, private_folder, sync_folder, translated
 
 _READ = 1024 * 1024
 
@@ -25,8 +25,8 @@ class Incoming:
         self.path = path
 
     def write(self, offset: int, data: bytes) -> None:
-        """Put a piece in its place."""
-        with self.path.open("r+b") as file:
+        """Put a piece in its place. Raises AdapterError where the disk is full."""
+        with translated(self.path), self.path.open("r+b") as file:
             file.seek(offset)
             file.write(data)
 
@@ -73,12 +73,22 @@ class ContentStore:
             )
         return path
 
+    def check(self, files: Iterable[Artifact]) -> None:
+        """Read those of the files that are there; what is missing a host may still get elsewhere.
+
+        Raises IntegrityError where one was changed.
+        """
+        for file in files:
+            with contextlib.suppress(NotFoundError):
+                self.verify(file)
+
     @contextlib.contextmanager
     def receive(self) -> Iterator[Incoming]:
         """A new file under way; gone at the end of the block unless `keep` took it."""
         folder = self._folder("incoming")
-        handle, name = tempfile.mkstemp(dir=folder)
-        os.close(handle)
+        with translated(folder):
+            handle, name = tempfile.mkstemp(dir=folder)
+            os.close(handle)
         incoming = Incoming(Path(name))
         try:
             yield incoming
@@ -93,16 +103,12 @@ class ContentStore:
         if not _matches(incoming.path, file):
             raise IntegrityError(f"what came as {file.name} does not have its SHA-256")
         target = self._path(file.sha256)
-        try:
+        with translated(target):
             self._folder("sha256", target.parent.name)
             with locked(self.root / "lock"):
                 _sync(incoming.path)
                 incoming.path.replace(target)
                 sync_folder(target.parent)
-        except OSError as error:
-            raise AdapterError(
-                f"{target}: {error.strerror}", hint="check the state folder's space and owner"
-            ) from error
         return target
 
     def _folder(self, *names: str) -> Path:

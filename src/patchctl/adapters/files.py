@@ -11,11 +11,13 @@ from pathlib import Path
 from ..errors import AdapterError, ConflictError
 
 _POLL_S = 0.05
+# Below this nothing new is begun: what stands in the middle needs room to be written down.
+_ROOM = 4 * 1024 * 1024
 
 
 def private_folder(path: Path) -> Path:
     """The folder with mode 0700, made with its parents where it is missing."""
-    with _translated(path):
+    with translated(path):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         if path.stat().st_mode & 0o077:
             path.chmod(0o700)
@@ -24,7 +26,7 @@ def private_folder(path: Path) -> Path:
 
 def private_file(path: Path) -> Path:
     """An existing or new empty file with mode 0600. A symbolic link is refused."""
-    with _translated(path):
+    with translated(path):
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         handle = os.open(path, flags, 0o600)
         try:
@@ -37,7 +39,7 @@ def private_file(path: Path) -> Path:
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Replace the file's content whole or not at all; durable when it returns."""
-    with _translated(path):
+    with translated(path):
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         temporary = Path(name)
         try:
@@ -69,7 +71,7 @@ def locked(path: Path, *, timeout_s: float = 30.0) -> Iterator[None]:
     The lock file stays: removing it would let two processes lock two files of one name.
     Raises ConflictError when somebody else holds it for `timeout_s`.
     """
-    with _translated(path):
+    with translated(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     try:
         _wait_for_lock(handle, path, time.monotonic() + timeout_s)
@@ -92,8 +94,19 @@ def _wait_for_lock(handle: int, path: Path, deadline: float) -> None:
             return
 
 
+def check_room(path: Path) -> None:
+    """Raise AdapterError where the file system of the folder is all but full."""
+    with translated(path):
+        found = os.statvfs(path)
+    if found.f_bavail * found.f_frsize < _ROOM:
+        raise AdapterError(
+            f"{path}: less than {_ROOM >> 20} MiB are free on this machine", hint="free space there"
+        )
+
+
 @contextlib.contextmanager
-def _translated(path: Path) -> Iterator[None]:
+def translated(path: Path) -> Iterator[None]:
+    """Raise AdapterError with the file's name instead of the system's errors."""
     try:
         yield
     except OSError as error:

@@ -1,5 +1,6 @@
 """`patchctl host`: what patchctl keeps on hosts."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,7 @@ def show(
     form: Output = Format.TABLE,
 ) -> None:
     """Show the claim and the transactions of hosts."""
-    _print(_ask(workspace, Action.SHOW, hosts), form)
+    _print(_ask(workspace, Action.SHOW, _named(workspace, hosts)), form)
 
 
 @app.command()
@@ -57,21 +58,30 @@ def clean(
     workspace: "Workspace",
     hosts: Hosts = None,
     yes: Annotated[bool, typer.Option("-y", "--yes", help="Do not ask.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Also hosts that a run of this workspace holds.")
+    ] = False,
     form: Output = Format.TABLE,
 ) -> None:
     """Free hosts and remove everything that patchctl keeps there.
 
     What was installed stays; it cannot be undone from there any more. Refused while a transaction
-    runs.
+    runs there, and while a run holds the host.
     """
+    names = _named(workspace, hosts)
+    if not force:
+        workspace.check_free(names)
     confirm("remove what patchctl keeps on these hosts, old package versions too?", yes=yes)
-    _print(_ask(workspace, Action.CLEAN, hosts), form)
+    _print(_ask(workspace, Action.CLEAN, names), form)
 
 
-def _ask(workspace: "Workspace", action: Action, hosts: list[str] | None) -> list[HostKeeps]:
+def _named(workspace: "Workspace", hosts: list[str] | None) -> tuple[str, ...]:
     from ..workflows.inventory import hosts_of
 
-    names = hosts_of(workspace.fleet, ",".join(hosts or ()), Path.cwd())
+    return tuple(hosts_of(workspace.fleet, ",".join(hosts or ()), Path.cwd()))
+
+
+def _ask(workspace: "Workspace", action: Action, names: Sequence[str]) -> list[HostKeeps]:
     return sorted(workspace.look_after(action, names), key=lambda found: found.name)
 
 

@@ -16,7 +16,7 @@ from .. import content
 from ..adapters.ansible.job import Answer, AnswerStatus, Ended, Job
 from ..adapters.ansible.runner import AnsibleRunner, Running
 from ..adapters.content_store import ContentStore
-from ..errors import InvalidInputError, NotFoundError
+from ..errors import AdapterError, InvalidInputError, NotFoundError
 from ..models.plan import Artifact, Cohort, Plan, PlannedHost, Probe, RingPolicy
 from ..models.rollout import (
     HostOutcome,
@@ -217,7 +217,7 @@ class AnsibleExecutor:
         )
 
     def _probes(self, stage: Stage, host: PlannedHost, groups: Sequence[str]) -> list[Probe]:
-        if stage not in (Stage.VERIFY, Stage.VERIFY_UNDO):
+        if stage not in (Stage.PREPARE, Stage.VERIFY, Stage.VERIFY_UNDO):
             return []
         asked = (transaction.applies(probe, groups) for probe in self._policy(host.name).probes)
         return [probe for probe in asked if probe is not None]
@@ -290,6 +290,8 @@ class AnsibleExecutor:
         if active is None:
             return
         shard = active.shard
+        if answer.trouble:
+            raise AdapterError(answer.trouble, hint="free space there")
         if answer.status is AnswerStatus.UNREACHABLE:
             self._done(shard, answer.host, OutcomeStatus.UNREACHABLE, answer.reason)
         elif answer.status is AnswerStatus.LOST and shard.stage in HOOKS:

@@ -1,7 +1,8 @@
 """Start, resume and undo runs: engine, journal, leases and audit joined."""
 
+import contextlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from ..errors import (
 )
 from ..models import ids
 from ..models.fleet import Fleet
-from ..models.plan import Plan
+from ..models.plan import Artifact, Plan
 from ..models.rollout import (
     CommandKind,
     ControllerTook,
@@ -36,13 +37,17 @@ from ..rollout.interfaces import Clock, EventSink, Executor, Journal
 from ..rollout.status import status as status_of
 from ..rollout.view import RunView
 
+# Hosts in these states have not all of the plan's files yet.
+_BEFORE_FILES = (HostState.PENDING, HostState.PREFLIGHT, HostState.PREPARE)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Rollouts:
     """The runs of one workspace.
 
     `executor` builds the executor for a plan; `fleet` loads the inventory when a run needs it;
-    `process` and `by` are this controller; `alive` tells whether another controller still runs.
+    `process` and `by` are this controller; `alive` tells whether another controller still runs;
+    `check` raises IntegrityError where a stored package file is not what it was.
     `warn` is told what an operator should know though it stops nothing.
     """
 
@@ -54,6 +59,7 @@ class Rollouts:
     alive: Callable[[ProcessIdentity], bool]
     by: str
     audit: Path
+    check: Callable[[Iterable[Artifact]], None]
     sinks: Sequence[EventSink] = ()
     warn: Callable[[str], None] = lambda _: None
 
@@ -63,9 +69,11 @@ class Rollouts:
         """Enter a new run of the plan and hold its hosts; the answer is the run's id.
 
         Raises InvalidInputError for a plan that is over or empty or does not fit the inventory,
-        ConflictError where another run holds one of its hosts.
+        ConflictError where another run holds one of its hosts, IntegrityError where one of its
+        files was changed in the content store.
         """
         self._check(plan)
+        self.check(plan_files(plan))
         # Before anything is entered: a damaged log must be mended first.
         AuditWriter(self.audit, self.database).catch_up()
         run = ids.run_id(self.clock.now_ms(), os.urandom(ids.RANDOM_BYTES))
@@ -94,12 +102,12 @@ class Rollouts:
             )
         hosts = {host.name: host for host in self.fleet().hosts}
         fleet = {name: host.ring for name, host in hosts.items()}
+        if gone := [host.name for host in plan.body.hosts if host.name not in fleet]:
+            raise InvalidInputError(
+                f"{_named(gone)} of the plan not in the inventory",
+                hint="make a new plan, or name the right inventory with -i",
+            )
         for host in plan.body.hosts:
-            if host.name not in fleet:
-                raise InvalidInputError(
-                    f"host {host.name} of the plan is not in the inventory",
-                    hint="make a new plan, or name the right inventory with -i",
-                )
             if fleet[host.name] != host.ring:
                 raise InvalidInputError(
                     f"host {host.name} is in ring {fleet[host.name] or 'none'} now,"
@@ -124,8 +132,12 @@ class Rollouts:
         """Go on with a run that was interrupted, paused or halted.
 
         Raises ConflictError where it is over or its controller lives, HaltedError where its
-        budget is used up.
+        budget is used up, IntegrityError where a file that a host still needs was changed in the
+        content store.
         """
+        view = self.view(run)
+        ahead = {host.name for host in view.hosts.values() if host.state in _BEFORE_FILES}
+        self.check(plan_files(view.plan, ahead))
 
         def begin(engine: Engine) -> None:
             lost = [h.name for h in engine.view.hosts.values() if h.state is HostState.UNKNOWN]
@@ -155,24 +167,26 @@ class Rollouts:
         try:
             engine.take(fence, self.process, self.by)
             begin(engine)
-            self._carry(engine, wait=wait)
-        finally:
+            with _cut_short(run):
+                engine.carry(wait=wait)
+        except BaseException:
             # Also on Ctrl-C: what runs detached on hosts goes on, and the run can be resumed.
-            engine.stop()
-            audit.close()
-            if audit.error is not None:
-                self.warn(f"the audit log is behind the journal: {audit.error}")
+            self._end(engine, audit)
+            # What stopped the run says more than that its lease could not be given back either;
+            # this process ends now, and that frees the lease.
+            with contextlib.suppress(PatchctlError):
+                self._close(engine.view, fence)
+            raise
+        self._end(engine, audit)
+        with _cut_short(run):
             self._close(engine.view, fence)
         return engine.view
 
-    def _carry(self, engine: Engine, *, wait: bool) -> None:
-        try:
-            engine.carry(wait=wait)
-        except PatchctlError as error:
-            raise CutShortError(
-                f"run {engine.view.run} was cut short: {error}",
-                hint=f"mend that, then `patchctl rollout resume {engine.view.run}`",
-            ) from error
+    def _end(self, engine: Engine, audit: AuditWriter) -> None:
+        engine.stop()
+        audit.close()
+        if audit.error is not None:
+            self.warn(f"the audit log is behind the journal: {audit.error}")
 
     def _engine(self, run: str, plan: Plan, fence: int, audit: AuditWriter) -> Engine:
         return Engine(
@@ -272,6 +286,36 @@ class Rollouts:
         audit.catch_up()
         audit.close()
         self._close(view, fence)
+
+
+@contextlib.contextmanager
+def _cut_short(run: str) -> Iterator[None]:
+    """Hosts may have changed: the run goes on later, whatever failed under it."""
+    try:
+        yield
+    except (PatchctlError, OSError) as error:
+        raise CutShortError(
+            f"run {run} was cut short: {error}",
+            hint=f"mend that, then `patchctl rollout resume {run}`",
+        ) from error
+
+
+def plan_files(plan: Plan, hosts: Collection[str] | None = None) -> Iterator[Artifact]:
+    """The package files that a plan brings to these of its hosts, or to all, each once."""
+    wanted = {host.cohort for host in plan.body.hosts if hosts is None or host.name in hosts}
+    found = {
+        transition.file.sha256: transition.file
+        for cohort in plan.body.cohorts
+        for transition in cohort.transitions
+        if cohort.id in wanted and transition.file is not None
+    }
+    yield from found.values()
+
+
+def _named(hosts: Sequence[str]) -> str:
+    more = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
+    one = len(hosts) == 1
+    return f"host{'' if one else 's'} {', '.join(hosts[:3])}{more} {'is' if one else 'are'}"
 
 
 def _write(journal: Journal, view: RunView, events: Sequence[Event]) -> None:

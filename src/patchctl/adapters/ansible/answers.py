@@ -51,6 +51,11 @@ class Collector:
         result = data.get("res")
         result = result if isinstance(result, dict) else {}
         elapsed = int(float(data.get("duration") or 0) * 1000)
+        if trouble := result.get("patch_trouble"):
+            said = one_line(str(trouble))
+            return Answer(
+                job=self._job.id, host=host, status=AnswerStatus.LOST, reason=said, trouble=said
+            )
         if result.get("patch_answer") is True:
             return self._answer(host, result, elapsed)
         if kind == "runner_on_unreachable":

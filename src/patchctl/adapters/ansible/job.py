@@ -15,7 +15,8 @@ class Connection(Model):
 
     What the inventory says about a host wins over `user` and `private_key`, as under Ansible.
     `extra_vars` are the operator's own `-e`: `@file`, `key=value …` or a JSON/YAML mapping.
-    Paths are relative to the workspace. Passwords never show in the representation.
+    `known_hosts`: the workspace's own file, absolute; where it exists its keys count beside the
+    user's. Other paths are relative to the workspace. Passwords never show in the representation.
     """
 
     user: str = ""
@@ -28,6 +29,7 @@ class Connection(Model):
     extra_vars: tuple[str, ...] = ()
     forks: int = 25
     connect_timeout_s: int = 10
+    known_hosts: str = ""
 
     def __repr__(self) -> str:
         return f"Connection(user={self.user!r}, forks={self.forks})"
@@ -78,7 +80,8 @@ class Answer:
     `reason` is one line in plain words where the status is not ok. `output` is what the host's
     script printed ("" if none), at most 64 MiB, and hostile; it may be there with status failed.
     `rc` is the script's exit code (255 without one). `elapsed_ms` is what the task took on this
-    host. `at_ms`: when the answer came in, epoch milliseconds UTC.
+    host. `trouble` says what kept this machine from taking the answer: nothing is known of the
+    host then, and the status is `lost`. `at_ms`: when the answer came in, epoch milliseconds UTC.
     """
 
     job: str
@@ -88,6 +91,7 @@ class Answer:
     rc: int = 255
     output: str = field(default="", repr=False)
     elapsed_ms: int = 0
+    trouble: str = ""
     at_ms: int = field(default_factory=now_ms, compare=False)
 
 

@@ -14,7 +14,7 @@ import msgspec
 
 from ...models.rollout import ProcessIdentity
 from .. import processes
-from ..files import private_folder
+from ..files import check_room, private_folder
 from .processes import end_all, launched
 
 _OWNER = "owner"
@@ -29,8 +29,8 @@ def claim(folder: Path) -> Path:
 
 
 def run_folder(workdir: Path, job: str) -> Path:
-    """A new private folder for one run."""
-    private_folder(workdir)
+    """A new private folder for one run. Raises AdapterError where there is no room for it."""
+    check_room(private_folder(workdir))
     return claim(Path(tempfile.mkdtemp(prefix=f"{job}.", dir=workdir)))
 
 

@@ -1,5 +1,6 @@
 """Playbooks run by ansible_runner in threads of this process; answers stream host by host."""
 
+import logging
 import math
 import os
 import re
@@ -17,6 +18,7 @@ import ansible_runner
 
 from ...errors import AdapterError
 from ...models.rollout import ProcessIdentity
+from ..files import translated
 from . import folder, leftovers
 from .answers import Collector
 from .environment import clean_environment, program
@@ -33,6 +35,7 @@ __all__ = [
     "Running",
 ]
 
+_LOG = logging.getLogger(__name__)
 Answers = SimpleQueue[Answer | Ended]
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -115,8 +118,13 @@ class Running:
 
     def _collect(self, carrier: threading.Thread) -> None:
         collector = Collector(self.job, self._private / "output")
+        started = time.monotonic()
+        name, hosts = self.job.playbook.stem, len(hosts_of(self.job.inventory))
+        _LOG.debug("playbook %s (%s) begins on %d hosts", name, self.job.id, hosts)
         while (event := self._events.get()) is not None:
             for answer in collector.take(event):
+                took = time.monotonic() - started
+                _LOG.debug("playbook %s: %s %s, %.1f s", name, answer.host, answer.status, took)
                 self.answers.put(answer)
         carrier.join()
         rest, ended = collector.end(cancelled=self._cancelled.is_set())
@@ -125,6 +133,8 @@ class Running:
         leftovers.remove(self._private)
         for answer in rest:
             self.answers.put(answer)
+        took = time.monotonic() - started
+        _LOG.info("playbook %s on %d hosts took %.1f s (exit %d)", name, hosts, took, ended.rc)
         self.answers.put(ended)
 
 
@@ -151,17 +161,22 @@ class AnsibleRunner:
         """
         if not _JOB_ID.fullmatch(job.id):
             raise ValueError(f"not a job id: {job.id!r}")
-        private = leftovers.run_folder(self._workdir, job.id)
+        with translated(self._workdir):
+            private = leftovers.run_folder(self._workdir, job.id)
         running = Running(job, private, SimpleQueue() if into is None else into)
         try:
-            running.begin(self._config(job, private))
+            with translated(private):
+                running.begin(self._config(job, private))
         except BaseException:
             leftovers.remove(private)
             raise
         return running
 
     def run(self, job: Job) -> Iterator[Answer]:
-        """Answers host by host until the run has ended; left early, the run is cancelled."""
+        """Answers host by host until the run has ended; left early, the run is cancelled.
+
+        Raises AdapterError where this machine failed, not the host.
+        """
         running = self.start(job)
         ended = False
         try:
@@ -169,6 +184,8 @@ class AnsibleRunner:
                 found = running.answers.get()
                 if isinstance(found, Ended):
                     ended = True
+                elif found.trouble:
+                    raise AdapterError(found.trouble, hint="free space there and try again")
                 else:
                     yield found
         finally:

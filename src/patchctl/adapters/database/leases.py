@@ -114,6 +114,13 @@ class Leases:
             for some in _slices(sorted(set(hosts))):
                 connection.execute(mine.where(host_lease.c.host.in_(some)))
 
+    def held(self, hosts: Iterable[str]) -> dict[str, str]:
+        """Which of these hosts a run holds that is not over: host -> run, sorted by host."""
+        with self._database.read() as connection:
+            found = _held(connection, sorted(set(hosts)))
+            over = set(connection.scalars(select(runs.c.id).where(runs.c.state.in_(_OVER))))
+        return {host: run for host, run in sorted(found.items()) if run not in over}
+
     def holder(self, host: str) -> str | None:
         """The run that holds the host, or None."""
         with self._database.read() as connection:
