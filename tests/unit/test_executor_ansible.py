@@ -84,7 +84,7 @@ def test_a_stage_is_one_playbook(
     assert f"stage {stage.value}\n" in job.payloads["web1"]
 
 
-def test_probes_go_where_their_groups_are_and_only_with_verify(tmp_path: Path) -> None:
+def test_probes_go_where_their_groups_are_before_the_update_and_after_it(tmp_path: Path) -> None:
     made, runner = executor(tmp_path, says("check probe:1 ok ", "answer ok"))
     made.start(shard(Stage.VERIFY))
     found, _ = collect(made)
@@ -94,6 +94,8 @@ def test_probes_go_where_their_groups_are_and_only_with_verify(tmp_path: Path) -
     assert found["web2"].evidence["checks"][0]["name"] == "probe login works"
     made.start(shard(Stage.APPLY))
     assert "\nprobe " not in runner.jobs[1].payloads["web1"]
+    made.start(shard(Stage.PREPARE))
+    assert runner.jobs[2].payloads["web1"].count("\nprobe ") == 2
 
 
 @pytest.mark.parametrize(

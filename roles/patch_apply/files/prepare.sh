@@ -1,5 +1,6 @@
 # shellcheck shell=sh
-# New files and old ones onto the host, and what the host was like before. Changes no package.
+# New files and old ones onto the host, and what the host was like before. Changes no package. Needs
+# probes.sh.
 # Answer `missing`: lines `missing new|old FILE SHA256 SIZE` say what the controller is to push into
 # the folder `pushed`; then it asks again with `pushed yes`.
 # shellcheck disable=SC2154  # set by read_input
@@ -94,6 +95,7 @@ main() {
     check files ok "$(find "$tx/new" -type f | grep -c .) files checked"
     check_simulations
     check_undo
+    if [ -z "$failures" ]; then probes_before; fi
   fi
   say_old_ways
   say_state
