@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import IntegrityError, NotFoundError
 from ..models.plan import Artifact
-from .files import locked, private_folder, sync_folder, translated
+from .files import locked, private_folder, replace, translated
 
 _READ = 1024 * 1024
 
@@ -106,9 +106,7 @@ class ContentStore:
         with translated(target):
             self._folder("sha256", target.parent.name)
             with locked(self.root / "lock"):
-                _sync(incoming.path)
-                incoming.path.replace(target)
-                sync_folder(target.parent)
+                replace(incoming.path, target)
         return target
 
     def _folder(self, *names: str) -> Path:
@@ -129,8 +127,3 @@ def _matches(path: Path, file: Artifact) -> bool:
         while block := handle.read(_READ):
             digest.update(block)
     return digest.hexdigest() == file.sha256
-
-
-def _sync(path: Path) -> None:
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())

@@ -55,6 +55,15 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
         sync_folder(path.parent)
 
 
+def replace(new: Path, path: Path) -> None:
+    """Put a file that another program wrote in the place of `path`; durable when it returns."""
+    with translated(path):
+        with new.open("rb") as file:
+            os.fsync(file.fileno())
+        new.replace(path)
+        sync_folder(path.parent)
+
+
 def sync_folder(path: Path) -> None:
     """Make new and renamed names in the folder durable."""
     handle = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, inspect, select
 
-from ...errors import ConflictError, InvalidInputError, NotFoundError
+from ...errors import AdapterError, ConflictError, InvalidInputError, NotFoundError
 from .. import files
 from . import schema
 from .engine import for_writing
@@ -62,9 +62,17 @@ def _change(engine: Engine, file: Path | None) -> None:
     if found == EMPTY:
         _make(engine)
     elif found != schema.VERSION:
-        if file is not None:
-            _back_up(engine, file, found)
-        _migrate(engine)
+        copy = _back_up(engine, file, found) if file is not None else None
+        try:
+            _migrate(engine)
+        except Exception as error:  # a migration is code of its own: whatever it raises
+            said = (str(error).splitlines() or [type(error).__name__])[0]
+            kept = f" and a copy of it lies in {copy}" if copy is not None else ""
+            raise AdapterError(
+                f"{file or engine.url.database}: the state cannot be brought from schema {found}"
+                f" to {schema.VERSION}: {said}",
+                hint=f"it is as it was{kept}; use the patchctl that wrote it until that is mended",
+            ) from error
 
 
 def _make(engine: Engine) -> None:
@@ -73,15 +81,20 @@ def _make(engine: Engine) -> None:
         connection.execute(schema.schema_version.insert().values(version_num=schema.VERSION))
 
 
-def _back_up(engine: Engine, file: Path, found: str) -> None:
-    """A whole copy beside the file, made before anything changes."""
+def _back_up(engine: Engine, file: Path, found: str) -> Path:
+    """A whole, durable copy beside the file, made before anything changes."""
     target = file.with_name(f"{file.name}.schema-{found}.backup")
-    target.unlink(missing_ok=True)
-    files.private_file(target)
-    with engine.connect() as connection:
-        # VACUUM INTO takes no part in a transaction; an empty target is allowed.
-        connection.connection.driver_connection.execute("VACUUM INTO ?", (str(target),))  # type: ignore[union-attr]
-    files.sync_folder(file.parent)
+    new = file.with_name(f"{target.name}.new")
+    new.unlink(missing_ok=True)
+    try:
+        files.private_file(new)
+        with engine.connect() as connection:
+            # VACUUM INTO takes no part in a transaction; an empty target is allowed.
+            connection.connection.driver_connection.execute("VACUUM INTO ?", (str(new),))  # type: ignore[union-attr]
+        files.replace(new, target)
+    finally:
+        new.unlink(missing_ok=True)
+    return target
 
 
 def _migrate(engine: Engine) -> None:
