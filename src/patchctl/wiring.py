@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from .models.plan import Plan
     from .models.snapshot import Snapshot
     from .rollout.interfaces import EventSink, Executor
-    from .workflows.doctor import Doctor, Opened
     from .workflows.host_clean import Action, HostKeeps
     from .workflows.inventory import Loaded
     from .workflows.inventory_diff import StoredPlan
@@ -80,54 +79,6 @@ def _refuse(found: tuple[ownership.Problem, ...]) -> None:
             "\n".join(ownership.lines(found)),
             hint="or give --trust-workspace where that is meant",
         )
-
-
-def doctor(
-    directory: Path | None, access: Access, *, trusted: bool, say: Callable[[str], None]
-) -> "Doctor":
-    """Checks this machine, the workspace at or above `directory`, and its hosts.
-
-    Raises InvalidInputError where there is no such folder. `say` takes lines of progress.
-    """
-    from .adapters.clock import SystemClock
-    from .report.discovery_text import Narrator
-    from .workflows.doctor import Doctor
-
-    here = directory or Path.cwd()
-    if not here.is_dir():
-        raise InvalidInputError("no such folder", where=str(here))
-    return Doctor(
-        find=lambda: settings_file.find_workspace(here),
-        open=lambda: open_workspace(here, access, trusted=True),
-        runner=_passing_runner,
-        engine=_engine,
-        state=Path(os.environ.get("PATCHCTL_STATE") or here / ".patchctl").absolute(),
-        settings_file=settings_file.FILE_NAME,
-        clock=SystemClock(),
-        trusted=trusted,
-        progress=Narrator(say),
-    )
-
-
-@contextlib.contextmanager
-def _passing_runner(opened: "Opened") -> "Iterator[AnsibleRunner]":
-    """A runner that makes no state folder where there is none."""
-    from .adapters.ansible.runner import AnsibleRunner
-
-    with tempfile.TemporaryDirectory(prefix="patchctl-doctor-") as folder:
-        there = opened.state.is_dir() and os.access(opened.state, os.W_OK | os.X_OK)
-        workdir = opened.state / "runs" if there else Path(folder)
-        with AnsibleRunner(workdir, opened.root, opened.connection) as runner:
-            yield runner
-
-
-def _engine() -> str:
-    from .lab import engine
-
-    try:
-        return engine.find().program
-    except PatchctlError:
-        return ""
 
 
 def known_names(directory: Path | None) -> "KnownNames":
@@ -213,8 +164,10 @@ class Workspace:
 
     def code(self) -> tuple[str, ...]:
         """What of the workspace runs as the user: inventory sources and hooks."""
-        hooks = (hook for ring in self.settings.rings for hook in (ring.drain, ring.undrain))
-        return (*self.sources, *(hook for hook in dict.fromkeys(hooks) if hook))
+        return (*self.sources, *(hook for hook in dict.fromkeys(self._hooks()) if hook))
+
+    def _hooks(self) -> "Iterator[str]":
+        return (hook for ring in self.settings.rings for hook in (ring.drain, ring.undrain))
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -396,10 +349,12 @@ class Workspace:
     def planner(self, say: Callable[[str], None]) -> "PlanMaker":
         """Makes plans of this workspace; `say` takes lines of progress."""
         from .adapters import git
+        from .adapters.ansible import task_file
         from .adapters.clock import now_ms
         from .inventory.export import generate
         from .workflows.make_plan import PlanMaker
 
+        task_file.check_all(self.root, self._hooks())
         return PlanMaker(
             settings=self.settings,
             fleet=self.fleet,
@@ -476,6 +431,7 @@ class Workspace:
     def rollouts(self, sinks: Sequence["EventSink"] = ()) -> "Rollouts":
         """Carries runs of this workspace; `sinks` are told of every journal entry."""
         from .adapters import processes
+        from .adapters.ansible import task_file
         from .adapters.clock import SystemClock
         from .workflows.rollout import Rollouts
 

@@ -31,7 +31,8 @@ ALLOWED: dict[str, set[str]] = {
     "workflows": STAGES | {"models", "errors", "lab", "adapters", "content"},
     "wiring": STAGES
     | {"models", "errors", "adapters", "content", "settings", "executors", "lab", "workflows"},
-    "cli": {"models", "errors", "workflows", "wiring", "rollout", "report", "lab"}
+    "wiring_doctor": {"errors", "adapters", "settings", "lab", "report", "workflows", "wiring"},
+    "cli": {"models", "errors", "workflows", "wiring", "wiring_doctor", "rollout", "report", "lab"}
     | {"schema", "__init__"},
     "__main__": {"cli"},
     "__init__": set(),

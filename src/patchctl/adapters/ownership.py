@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 # What is judged whether the settings name it or not; what is missing is passed over.
-PLACES = ("patchctl.yml", "approvers.yml", "exceptions.yml", "inventory", "hooks")
+PLACES = ("patchctl.yml", "approvers.yml", "exceptions.yml", "known_hosts", "inventory", "hooks")
 _BESIDE = ("group_vars", "host_vars")  # Ansible reads them beside every inventory source
 
 _MOST = 50_000  # files; a fleet of 10,000 hosts has a file or two for each

@@ -19,6 +19,7 @@ from .state import State
 # `--help` and completion stay fast and need neither Ansible nor a database.
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write a commented workspace to begin with."),
+    "doctor": ("doctor", "Check this machine, the workspace and every host; say what to mend."),
     "inventory": ("inventory", "The merged fleet and its rings."),
     "discover": ("discover", "Learn everything about every host in one round trip."),
     "plan": ("plan", "Freeze pending updates into a reviewable plan."),

@@ -15,7 +15,7 @@ from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
-    from ..wiring import Workspace
+    from ..wiring import Access, Workspace
 
 Output = Annotated[Format, typer.Option("-o", "--output", help="Form of the result.")]
 Limit = Annotated[
@@ -110,16 +110,24 @@ def reaches_hosts(command: Callable[..., Any]) -> Callable[..., Any]:
     return _with_workspace(command, _ACCESS)
 
 
+def takes_access(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same options for a verb that opens the workspace itself, which may be broken.
+
+    The verb declares `ctx` and `access: Access`.
+    """
+    return _with_workspace(command, _ACCESS, handed="access")
+
+
 def changes_hosts(command: Callable[..., Any]) -> Callable[..., Any]:
     """The same for a verb that changes hosts: it needs a state that outlives the checkout."""
     return _with_workspace(command, {**_ACCESS, **_CHANGES})
 
 
 def _with_workspace(
-    command: Callable[..., Any], options: dict[str, tuple[Any, Any]]
+    command: Callable[..., Any], options: dict[str, tuple[Any, Any]], handed: str = "workspace"
 ) -> Callable[..., Any]:
     original = inspect.signature(command)
-    own = [p for name, p in original.parameters.items() if name != "workspace"]
+    own = [p for name, p in original.parameters.items() if name != handed]
     added = [
         inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hint)
         for name, (hint, default) in options.items()
@@ -130,6 +138,8 @@ def _with_workspace(
         given = {name: kwargs.pop(name) for name in options}
         ephemeral = given.pop("ephemeral_state", None)
         ctx: typer.Context = kwargs["ctx"]
+        if handed == "access":
+            return command(*args, access=_access(**given), **kwargs)
         workspace = open_workspace(ctx, **given)
         if ephemeral is not None:
             workspace.keep_state(ephemeral=ephemeral)
@@ -147,9 +157,16 @@ def _with_workspace(
 
 def open_workspace(ctx: typer.Context, **given: Any) -> "Workspace":
     """The workspace with what the command line says about inventory and access."""
-    from ..wiring import Access, open_workspace
+    from ..wiring import open_workspace
 
-    access = Access(
+    options = state(ctx)
+    return open_workspace(options.directory, _access(**given), trusted=options.trusted)
+
+
+def _access(**given: Any) -> "Access":
+    from ..wiring import Access
+
+    return Access(
         sources=tuple(given["inventory"] or ()),
         user=given["user"],
         private_key=given["private_key"],
@@ -160,8 +177,6 @@ def open_workspace(ctx: typer.Context, **given: Any) -> "Workspace":
         extra_vars=tuple(given["extra_vars"] or ()),
         forks=given["forks"],
     )
-    options = state(ctx)
-    return open_workspace(options.directory, access, trusted=options.trusted)
 
 
 def _ask(what: str, prompt: str) -> str:

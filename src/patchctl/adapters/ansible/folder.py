@@ -12,6 +12,7 @@ from typing import Any
 
 from ... import content
 from ...errors import InvalidInputError
+from .. import ssh_keys
 from ..files import private_folder
 from .job import Connection, Job, hosts_of
 
@@ -38,6 +39,7 @@ pipelining = true
 control_path_dir = {control}
 ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=15 \
 -o ServerAliveCountMax=3
+{known_hosts}
 """
 
 
@@ -53,6 +55,7 @@ def write(private: Path, control: Path, job: Job, connection: Connection) -> lis
             control=_escaped(control),
             forks=job.forks or connection.forks,
             connect=connection.connect_timeout_s,
+            known_hosts=_known_hosts(connection),
         ),
     )
     # JSON, which Ansible's yaml plugin tries first and reads fifty times faster than YAML; it
@@ -65,6 +68,14 @@ def write(private: Path, control: Path, job: Job, connection: Connection) -> lis
         arguments += ["-i", str(private / "payloads.json")]
     arguments += _connection_arguments(private, connection)
     return [*arguments, "-e", f"@{private / 'variables.json'}", str(job.playbook)]
+
+
+def _known_hosts(connection: Connection) -> str:
+    """The last of ssh's arguments, so that those of the inventory win: ssh takes the first."""
+    if not connection.known_hosts or not Path(connection.known_hosts).is_file():
+        return ""
+    option = ssh_keys.option(Path(connection.known_hosts))
+    return f"ssh_extra_args = {option}".replace("%", "%%")
 
 
 def _variables(private: Path, job: Job) -> dict[str, Any]:

@@ -1,0 +1,191 @@
+"""What this machine has: versions, ssh and its agent, clock, locale, space. Changes nothing."""
+
+import ctypes
+import importlib.metadata
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import AdapterError
+from .ansible.environment import clean_environment, program
+
+_TIMEOUT_S = 10
+# timedated's rule: the kernel's error estimate grows to 16 s and stays there while nothing
+# disciplines the clock. STA_UNSYNC alone is set where ntpd serves the clock in its own way.
+_LARGEST_ERROR_US = 16_000_000
+_NETWORK_KINDS = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "glusterfs", "afs"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """A file system, asked at the nearest folder that exists. `network`: its kind, "" for local."""
+
+    place: Path
+    free_bytes: int
+    free_inodes: int | None
+    network: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """Versions are "" where the thing is missing.
+
+    `ansible_problem`: why ansible-playbook cannot be started. `agent_keys`: None without an agent
+    in the environment, -1 where it does not answer. `clock_synchronised`: None unknown.
+    `locale_problem`: why programs of Ansible could not start with `locale`.
+    """
+
+    python: tuple[int, int, int]
+    ansible_core: str
+    ansible_runner: str
+    ansible_problem: str
+    ssh: str
+    agent_keys: int | None
+    git: str
+    clock_synchronised: bool | None
+    locale: str
+    locale_problem: str
+    space: Space
+
+
+def look(state: Path, environment: Mapping[str, str] = os.environ) -> Machine:
+    """Everything at once; `state` is the folder of the state, which may not exist yet."""
+    name, problem = _locale(environment)
+    return Machine(
+        python=sys.version_info[:3],
+        ansible_core=_version("ansible-core"),
+        ansible_runner=_version("ansible-runner"),
+        ansible_problem=_ansible_problem(),
+        ssh=_ssh(),
+        agent_keys=_agent_keys(environment),
+        git=_git(),
+        clock_synchronised=_clock_synchronised(),
+        locale=name,
+        locale_problem=problem,
+        space=space(state),
+    )
+
+
+def space(folder: Path) -> Space:
+    """Free space for an unprivileged user where the folder is or will be."""
+    place = next(one for one in (folder, *folder.parents) if one.is_dir())
+    found = os.statvfs(place)
+    return Space(
+        place=place,
+        free_bytes=found.f_bavail * found.f_frsize,
+        # btrfs counts no inodes.
+        free_inodes=found.f_favail if found.f_files else None,
+        network=_network(place),
+    )
+
+
+def _network(place: Path) -> str:
+    device = place.stat().st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        lines = Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return ""
+    for line in lines:  # proc(5): 36 35 98:0 /root /mount options - KIND source options
+        left, _, right = line.partition(" - ")
+        kind = right.split(" ", 1)[0]
+        if left.split()[2] == wanted and kind in _NETWORK_KINDS:
+            return kind
+    return ""
+
+
+def _version(distribution: str) -> str:
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _ansible_problem() -> str:
+    try:
+        program("ansible-playbook")
+        program("ansible-inventory")
+    except AdapterError as error:
+        return str(error)
+    return ""
+
+
+def _ssh() -> str:
+    done = _run("ssh", "-V")
+    return "" if done is None else (done.stderr or done.stdout).split(",")[0].strip()
+
+
+def _git() -> str:
+    done = _run("git", "--version")
+    return "" if done is None else done.stdout.strip().removeprefix("git version ")
+
+
+def _agent_keys(environment: Mapping[str, str]) -> int | None:
+    if not environment.get("SSH_AUTH_SOCK"):
+        return None
+    done = _run("ssh-add", "-l")
+    # ssh-add(1): 1 where the command fails (no identities), 2 where there is no agent.
+    if done is None or done.returncode not in (0, 1):
+        return -1
+    return len(done.stdout.splitlines()) if done.returncode == 0 else 0
+
+
+def _locale(environment: Mapping[str, str]) -> tuple[str, str]:
+    """The locale that Ansible's programs get, and why they would refuse it."""
+    given = clean_environment(environment)
+    name = given.get("LC_ALL") or given.get("LC_CTYPE") or given.get("LANG") or ""
+    test = "import locale; locale.setlocale(locale.LC_ALL, '')"
+    done = _run(sys.executable, "-I", "-c", test, environment=given)
+    return name, "" if done is not None and done.returncode == 0 else "it is not installed here"
+
+
+def _clock_synchronised() -> bool | None:
+    """adjtimex(2), which asks nothing and needs no privilege when modes is 0."""
+
+    class Timex(ctypes.Structure):
+        _fields_ = (
+            ("modes", ctypes.c_int),
+            ("offset", ctypes.c_long),
+            ("frequency", ctypes.c_long),
+            ("maxerror", ctypes.c_long),
+            ("rest", ctypes.c_byte * 256),  # more than any architecture's struct has
+        )
+
+    asked = Timex()
+    try:
+        answer = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(asked))
+    except (OSError, AttributeError):
+        return None
+    return None if answer < 0 else bool(asked.maxerror < _LARGEST_ERROR_US)
+
+
+def _run(
+    name: str, *arguments: str, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str] | None:
+    """The finished program; None where it is missing or hangs."""
+    if shutil.which(name) is None:
+        return None
+    try:
+        return subprocess.run(
+            [name, *arguments],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_TIMEOUT_S,
+            check=False,
+            env=None if environment is None else dict(environment),
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    """`2.19.1rc1` -> (2, 19, 1)."""
+    found = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(int(part) for part in found[0].split(".")) if found else ()

@@ -1,0 +1,259 @@
+"""Host keys: known_hosts files (sshd(8)), ssh-keyscan, and what ssh makes of a host's options."""
+
+import base64
+import binascii
+import fnmatch
+import hashlib
+import hmac
+import shlex
+import subprocess
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import AdapterError
+
+FILE_NAME = "known_hosts"
+_SYSTEM = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
+_SSH_G_TIMEOUT_S = 20
+# ssh's own limit of a line, SSH_MAX_PUBKEY_BYTES, is 16384.
+_LINE_MAX = 20_000
+
+
+def option(path: Path) -> str:
+    """ssh's arguments, for a shell-like split, with which a workspace's known_hosts counts too.
+
+    It stands beside the system's files, so that the user's own files and any `UserKnownHostsFile`
+    of ssh's configuration or the inventory stay in force.
+    """
+    setting = f'GlobalKnownHostsFile="{path}" {_SYSTEM}'
+    return f"-o {shlex.quote(setting)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What ssh is asked to reach: the inventory's address, port, user and ssh arguments."""
+
+    address: str
+    port: str = ""
+    user: str = ""
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint:
+    """Where ssh really goes. `name` is what it looks for in known_hosts; `jump` is the proxy
+    jump or command on the way, "" for a direct connection; `files` are its known_hosts files."""
+
+    address: str
+    port: int
+    name: str
+    jump: str
+    files: tuple[Path, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A public host key. `type` as in known_hosts, `blob` in base64."""
+
+    type: str
+    blob: str
+
+    @property
+    def fingerprint(self) -> str:
+        """`SHA256:…`, as ssh-keygen -l shows it."""
+        digest = hashlib.sha256(base64.b64decode(self.blob)).digest()
+        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """A line of a known_hosts file. `marker` is "", `@cert-authority` or `@revoked`."""
+
+    marker: str
+    patterns: str
+    key: Key
+    file: Path
+    line: int
+
+    def fits(self, name: str) -> bool:
+        """Is the line about the host of this name (`host` or `[host]:port`)?"""
+        if self.patterns.startswith("|1|"):
+            return _hashed(self.patterns, name)
+        wanted = name.lower()
+        fits = False
+        for pattern in self.patterns.lower().split(","):
+            if pattern.startswith("!"):
+                if _match(wanted, pattern[1:]):
+                    return False
+            elif _match(wanted, pattern):
+                fits = True
+        return fits
+
+
+def _match(name: str, pattern: str) -> bool:
+    # OpenSSH knows * and ? but no sets, so the brackets of `[host]:port` are themselves.
+    return fnmatch.fnmatchcase(name, pattern.replace("[", "[[]"))
+
+
+def _hashed(pattern: str, name: str) -> bool:
+    try:
+        salt, digest = (base64.b64decode(part, validate=True) for part in pattern[3:].split("|"))
+    except (binascii.Error, ValueError):
+        return False
+    return hmac.compare_digest(hmac.new(salt, name.encode(), "sha1").digest(), digest)
+
+
+def name_of(address: str, port: int) -> str:
+    """How known_hosts calls an address: the port only where it is not 22."""
+    return address.lower() if port == 22 else f"[{address.lower()}]:{port}"
+
+
+def read(path: Path) -> tuple[Entry, ...]:
+    """Entries of a known_hosts file, none where there is no such file.
+
+    A line that is no entry is passed over, as ssh does. Raises AdapterError where the file is
+    there and cannot be read.
+    """
+    try:
+        text = path.read_text("utf-8", "replace")
+    except (FileNotFoundError, NotADirectoryError):
+        return ()
+    except OSError as error:
+        raise AdapterError(f"{path}: {error.strerror}", hint="mend its owner or mode") from error
+    found = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        words = line.split()
+        marker = words.pop(0) if words and words[0].startswith("@") else ""
+        if len(line) <= _LINE_MAX and len(words) >= 3 and not words[0].startswith("#"):
+            key = _key(words[1], words[2])
+            if key is not None:
+                found.append(
+                    Entry(marker=marker, patterns=words[0], key=key, file=path, line=number)
+                )
+    return tuple(found)
+
+
+def _key(kind: str, blob: str) -> Key | None:
+    try:
+        content = base64.b64decode(blob, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    # RFC 4253, 6.6: the blob begins with its type, so a line cannot call it something else.
+    length = int.from_bytes(content[:4], "big")
+    if content[4 : 4 + length] != kind.encode("utf-8", "replace"):
+        return None
+    return Key(type=kind, blob=blob)
+
+
+# --- what ssh makes of it -----------------------------------------------------------------------
+
+
+def resolve(target: Target, cwd: Path, own: Path) -> Endpoint:
+    """Ask `ssh -G`, which applies ssh's configuration files and connects to nothing.
+
+    `own`: the workspace's known_hosts, which may not exist yet. Raises AdapterError where
+    ssh does not understand the options.
+    """
+    command = ["ssh", "-G", *target.arguments]
+    command += ["-o", f"Port={target.port}"] if target.port else []
+    command += ["-o", f"User={target.user}"] if target.user else []
+    done = _run([*command, "--", target.address], "", _SSH_G_TIMEOUT_S, cwd)
+    said: dict[str, str] = {}
+    for line in done.stdout.splitlines():
+        word, _, value = line.partition(" ")
+        said.setdefault(word, value)
+    if done.returncode != 0 or "hostname" not in said:
+        lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no answer"]
+        raise AdapterError(f"ssh -G {target.address}: {lines[-1]}")
+    address, port = said["hostname"], int(said.get("port", "22"))
+    jumps = (said.get("proxyjump", ""), said.get("proxycommand", ""))
+    return Endpoint(
+        address=address,
+        port=port,
+        name=said.get("hostkeyalias") or name_of(address, port),
+        jump=next((jump for jump in jumps if jump not in ("", "none")), ""),
+        files=tuple(
+            path
+            for key in ("userknownhostsfile", "globalknownhostsfile")
+            for path in _paths(said.get(key, ""), cwd, own)
+        ),
+    )
+
+
+def _paths(text: str, cwd: Path, own: Path) -> list[Path]:
+    """ssh -G prints paths with blanks between, whatever blanks are in them: the longest run of
+    words that is a file is taken for one."""
+    words, found, own = text.split(" "), [], own.resolve()
+    while words:
+        many = range(len(words), 0, -1)
+        joined = (
+            (count, (cwd / Path(" ".join(words[:count])).expanduser()).resolve()) for count in many
+        )
+        count, path = next(
+            ((count, path) for count, path in joined if path == own or path.is_file()),
+            (1, (cwd / Path(words[0]).expanduser()).resolve()),
+        )
+        found.append(path)
+        del words[:count]
+    return found
+
+
+# --- what the hosts say -------------------------------------------------------------------------
+
+
+def scan(
+    endpoints: Iterable[Endpoint], *, timeout_s: int
+) -> Mapping[tuple[str, int], tuple[Key, ...]]:
+    """Keys that (address, port) offer now; a host that does not answer is missing.
+
+    ssh-keyscan asks all hosts of a port side by side. What it says is only as trustworthy as the
+    network, so a person has to compare the fingerprints. Raises AdapterError.
+    """
+    by_port: dict[int, set[str]] = {}
+    for one in endpoints:
+        by_port.setdefault(one.port, set()).add(one.address)
+    found: dict[tuple[str, int], list[Key]] = {}
+    for port, addresses in sorted(by_port.items()):
+        # One line a host. The third word of a name list would be taken for a key file.
+        given = "".join(f"{address}\n" for address in sorted(addresses) if _one_word(address))
+        command = ["ssh-keyscan", "-T", str(timeout_s), "-p", str(port), "-f", "-"]
+        limit = 60 + timeout_s * (1 + len(addresses))
+        for line in _run(command, given, limit, None).stdout.splitlines():
+            words = line.split()
+            key = _key(words[1], words[2]) if len(words) == 3 else None
+            for address in addresses:
+                names = (name_of(address, port), address.lower())
+                if key is not None and words[0].lower() in names:
+                    found.setdefault((address, port), []).append(key)
+    return {where: tuple(sorted(keys, key=_best_first)) for where, keys in found.items()}
+
+
+def _one_word(address: str) -> bool:
+    return len(address.split()) == 1 and not address.startswith(("-", "#"))
+
+
+def _best_first(key: Key) -> tuple[bool, bool, str]:
+    return ("ed25519" not in key.type, "ecdsa" not in key.type, key.blob)
+
+
+def _run(
+    command: Sequence[str], given: str, timeout_s: float, cwd: Path | None
+) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            command,
+            input=given,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=timeout_s,
+            check=False,
+            cwd=cwd,
+        )
+    except FileNotFoundError as error:
+        raise AdapterError(
+            f"{command[0]} is missing", hint="as root: apt-get install openssh-client"
+        ) from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise AdapterError(f"{command[0]}: {error}") from error

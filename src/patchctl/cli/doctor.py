@@ -1,0 +1,80 @@
+"""`patchctl doctor`: parse, check everything, print."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import output
+from .options import Limit, Output, can_confirm, confirm, takes_access
+from .output import Format
+from .state import state
+
+if TYPE_CHECKING:
+    from ..models.doctor import LearnedKey
+    from ..wiring import Access
+
+_HELP = """Check this machine, the workspace and the way to every host; say what to mend.
+
+Hosts are asked side by side and nothing on them changes. Exits 0 where nothing must be mended
+(warnings are allowed), 1 where something must.
+
+\b
+Examples:
+  patchctl doctor
+  patchctl doctor --limit ring_staging -K       with a sudo password
+  patchctl doctor --all                         every check of every host
+  patchctl doctor -o json | jq '.checks[] | select(.status == "fail")'
+  patchctl doctor --learn-host-keys             write the keys of new hosts into known_hosts
+
+\b
+--learn-host-keys asks the hosts for their keys, shows the fingerprints, asks (or needs --yes where
+there is no terminal), and appends them to known_hosts beside patchctl.yml, which every connection
+of the workspace uses beside your own known_hosts. Compare the fingerprints with the hosts' own
+(ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) before you trust them. A key that differs from a
+known one is never replaced. Hosts behind a jump host cannot be asked; doctor says what to do.
+"""
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, help=_HELP)
+
+
+@app.command(help=_HELP)
+@takes_access
+def doctor(
+    ctx: typer.Context,
+    access: "Access",
+    limit: Limit = "",
+    learn: Annotated[
+        bool, typer.Option("--learn-host-keys", help="Write keys of unknown hosts to known_hosts.")
+    ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Do not ask before writing keys.")
+    ] = False,
+    every: Annotated[bool, typer.Option("--all", help="Show every check of every host.")] = False,
+    form: Output = Format.TABLE,
+) -> None:
+    """Check everything and say what to mend."""
+    from ..report import doctor_text as text
+    from ..wiring_doctor import doctor as make
+    from ..workflows.doctor import Wanted
+
+    if learn:
+        can_confirm(yes=yes)
+    options = state(ctx)
+    say = (lambda _: None) if options.quiet else output.note
+
+    def approve(keys: Sequence["LearnedKey"]) -> None:
+        output.error_lines(" ".join(row) for row in (text.KEYS, *text.keys(keys)))
+        confirm(f"Write these {len(keys)} keys to known_hosts?", yes=yes)
+
+    report = make(options.directory, access, trusted=options.trusted, say=say).run(
+        Wanted(limit=limit, cwd=Path.cwd(), forks=access.forks, approve=approve if learn else None)
+    )
+    if form is not Format.TABLE:
+        output.data(report, form)
+    else:
+        output.lines(output.clean(line) for line in text.lines(report, every=every))
+        if not options.quiet:
+            output.note(text.closing(report))
+    raise typer.Exit(0 if report.ok else 1)

@@ -1,0 +1,78 @@
+"""What `doctor` found, for a person. Pure: a report to lines, not yet cleaned for a terminal."""
+
+from collections.abc import Iterable, Sequence
+
+from ..models.doctor import Area, Check, CheckStatus, DoctorReport, LearnedKey
+
+_TITLES = {Area.MACHINE: "MACHINE", Area.WORKSPACE: "WORKSPACE", Area.HOST: "HOSTS"}
+_WIDE = 16
+_FEW = 4
+_ALL_NAMED = 12
+KEYS = ("HOST", "ENTRY", "TYPE", "FINGERPRINT")
+
+
+def lines(report: DoctorReport, *, every: bool = False) -> list[str]:
+    """Machine and workspace check by check, hosts by what is wrong; `every`: all of their checks.
+
+    What several hosts have in common stands once, with their names.
+    """
+    found: list[str] = []
+    for area, title in _TITLES.items():
+        checks = [check for check in report.checks if check.area is area]
+        if not checks:
+            continue
+        found += ["", title] if found else [title]
+        if area is not Area.HOST or every:
+            for check in checks:
+                found += _one(check.status, check.subject, check)
+        else:
+            found += _hosts(checks)
+    return found
+
+
+def _one(status: CheckStatus, who: str, check: Check) -> list[str]:
+    what = f"{who}: {check.text}" if who and check.text else who or check.text
+    rows = [f"  {status.value:<8}{check.name:<{_WIDE}} {what}".rstrip()]
+    if check.hint:
+        rows.append(f"{'':<11}{'':<{_WIDE}}-> {check.hint}")
+    return rows
+
+
+def _hosts(checks: Sequence[Check]) -> list[str]:
+    wrong = [check for check in checks if check.status in (CheckStatus.WARN, CheckStatus.FAIL)]
+    alike: dict[tuple[str, str, str, str], list[str]] = {}
+    for check in sorted(wrong, key=lambda one: one.status is not CheckStatus.FAIL):
+        key = (check.status.value, check.name, check.text, check.hint)
+        alike.setdefault(key, []).append(check.subject)
+    first = {(check.status.value, check.name, check.text, check.hint): check for check in wrong}
+    found = [
+        line
+        for key, names in alike.items()
+        for line in _one(first[key].status, _names(names), first[key])
+    ]
+    bad = {check.subject for check in wrong}
+    good = [name for name in dict.fromkeys(check.subject for check in checks) if name not in bad]
+    if good:
+        shown = _names(good, _ALL_NAMED)
+        found.append(f"  {'ok':<8}{'':<{_WIDE}} {shown}")
+    return found
+
+
+def _names(names: Sequence[str], most: int = _FEW) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
+def closing(report: DoctorReport) -> str:
+    """`58 checks, 6 hosts, 3.1 s: 1 to mend, 2 warnings`."""
+    fail, warn = report.counts[CheckStatus.FAIL], report.counts[CheckStatus.WARN]
+    told = [f"{fail} to mend"] if fail else []
+    told += [f"{warn} warning{'s' if warn > 1 else ''}"] if warn else []
+    some = "1 host" if report.hosts == 1 else f"{report.hosts} hosts"
+    verdict = ", ".join(told) or "all is well"
+    return f"{len(report.checks)} checks, {some}, {report.elapsed_s} s: {verdict}"
+
+
+def keys(learned: Iterable[LearnedKey]) -> list[Sequence[str]]:
+    """Rows below KEYS."""
+    return [(key.host, key.entry, key.type, key.fingerprint) for key in learned]
