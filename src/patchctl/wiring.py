@@ -164,10 +164,8 @@ class Workspace:
 
     def code(self) -> tuple[str, ...]:
         """What of the workspace runs as the user: inventory sources and hooks."""
-        return (*self.sources, *(hook for hook in dict.fromkeys(self._hooks()) if hook))
-
-    def _hooks(self) -> "Iterator[str]":
-        return (hook for ring in self.settings.rings for hook in (ring.drain, ring.undrain))
+        hooks = (hook for ring in self.settings.rings for hook in (ring.drain, ring.undrain))
+        return (*self.sources, *(hook for hook in dict.fromkeys(hooks) if hook))
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -349,12 +347,10 @@ class Workspace:
     def planner(self, say: Callable[[str], None]) -> "PlanMaker":
         """Makes plans of this workspace; `say` takes lines of progress."""
         from .adapters import git
-        from .adapters.ansible import task_file
         from .adapters.clock import now_ms
         from .inventory.export import generate
         from .workflows.make_plan import PlanMaker
 
-        task_file.check_all(self.root, self._hooks())
         return PlanMaker(
             settings=self.settings,
             fleet=self.fleet,
@@ -431,7 +427,6 @@ class Workspace:
     def rollouts(self, sinks: Sequence["EventSink"] = ()) -> "Rollouts":
         """Carries runs of this workspace; `sinks` are told of every journal entry."""
         from .adapters import processes
-        from .adapters.ansible import task_file
         from .adapters.clock import SystemClock
         from .workflows.rollout import Rollouts
 
