@@ -1,13 +1,16 @@
 """The command line before any work: what it imports, completes, documents, and how it exits."""
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
-from typing import cast
+from typing import Any, cast
 
 import pytest
+import typer
 
 from patchctl.cli import app as command_line
 from patchctl.errors import (
@@ -53,7 +56,9 @@ class TestHelpIsLight:
         assert {name for name in found if name.startswith("patchctl.")} <= {
             "patchctl.cli",
             "patchctl.cli.app",
+            "patchctl.cli.columns",
             "patchctl.cli.output",
+            "patchctl.cli.pager",
             "patchctl.cli.state",
             "patchctl.errors",
         }
@@ -64,6 +69,77 @@ class TestHelpIsLight:
         found = set(python("-c", IMPORTED.replace("main(sys.argv[1:])", every)).split())
         assert {f"patchctl.cli.{module}" for module, _ in command_line.VERBS.values()} <= found
         assert not found & HEAVY
+
+
+def commands() -> Iterator[tuple[str, Any, str]]:
+    """Every command that does something: its path, itself, and the help above it."""
+
+    def below(command: Any, context: Any, path: str, above: str) -> Iterator[tuple[str, Any, str]]:
+        if not hasattr(command, "list_commands"):
+            yield path, command, above
+            return
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            inner = typer.Context(child, info_name=name, parent=context)
+            yield from below(child, inner, f"{path} {name}", f"{above}\n{command.help or ''}")
+
+    root = typer.main.get_command(command_line.app)
+    return below(root, typer.Context(root, info_name="patchctl"), "patchctl", "")
+
+
+# Its output is Ansible's protocol, which is JSON.
+WITHOUT_FORM = {"patchctl inventory export"}
+
+
+class TestEveryCommand:
+    @pytest.mark.parametrize(
+        ("path", "command", "above"), [pytest.param(*it, id=it[0]) for it in commands()]
+    )
+    def test_it_has_help_an_example_and_a_form(self, path: str, command: Any, above: str) -> None:
+        own = command.help or ""
+        assert own.strip()
+        place = path.removesuffix(" start").removesuffix(" list")
+        example = re.compile(rf"^ *{re.escape(place)}\b|: {re.escape(place)}\b", re.MULTILINE)
+        verb = re.compile(rf"^ *{' '.join(path.split()[:2])}\b", re.MULTILINE)
+        assert example.search(own) or verb.search(above), f"{path} has no example"
+        names = {name for option in command.params for name in option.opts}
+        assert ({"-o", "--output"} <= names) is (path not in WITHOUT_FORM)
+
+    def test_there_are_many(self) -> None:
+        assert len(list(commands())) > 25
+
+
+class TestVerbose:
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [
+            ([], ""),
+            (["-v"], "inventory inventory/: 4 hosts, "),
+            (["-vv"], "inventory inventory/: 4 hosts, "),
+            (["--debug"], "inventory inventory/: 4 hosts, "),
+        ],
+    )
+    def test_it_tells_what_is_done_and_how_long_it_takes(
+        self,
+        options: list[str],
+        told: str,
+        tmp_path: Path,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        assert command_line.main(["-q", "-C", str(tmp_path), "init"]) == 0
+        capfd.readouterr()
+        assert command_line.main([*options, "-C", str(tmp_path), "inventory"]) == 0
+        out, err = capfd.readouterr()
+        assert "db1.example" in out
+        assert len(err.splitlines()) == 1 + bool(told)
+        assert told in err
+
+    def test_quiet_says_nothing_beside_the_result(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        assert command_line.main(["-q", "-C", str(tmp_path), "init"]) == 0
+        assert command_line.main(["-q", "-C", str(tmp_path), "inventory", "-o", "json"]) == 0
+        assert capfd.readouterr().err == ""
 
 
 def completed(line: str) -> list[str]:

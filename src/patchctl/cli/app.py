@@ -83,10 +83,20 @@ def options(
             help="Read a workspace that others own or can write: its code runs as you.",
         ),
     ] = False,
+    no_pager: Annotated[
+        bool, typer.Option("--no-pager", help="Long results straight to the terminal.")
+    ] = False,
     no_color: Annotated[bool, typer.Option("--no-color", help="No colours.")] = False,
     quiet: Annotated[bool, typer.Option("-q", "--quiet", help="No progress.")] = False,
-    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more.")] = 0,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "-v", "--verbose", count=True, help="Show playbooks and times; -vv: every answer."
+        ),
+    ] = 0,
+    debug: Annotated[
+        bool, typer.Option("--debug", help="Show tracebacks, and all that -vv shows.")
+    ] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
@@ -100,10 +110,22 @@ def options(
         debug=debug,
         trusted=trust_workspace,
     )
+    from . import logs
+
+    logs.show(2 if debug else verbose)
+    if not no_pager:
+        output.page()
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line and return its exit code. Nothing else in the project exits."""
+    try:
+        return _run(argv)
+    finally:
+        output.close()
+
+
+def _run(argv: list[str] | None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if os.environ.get("_PATCHCTL_COMPLETE"):
         # Typer shows help beside a word through rich, which takes longer than all the rest.

@@ -81,14 +81,17 @@ def verify(ctx: typer.Context, form: Output = Format.TABLE) -> None:
 
 
 @app.command()
-def rebuild(ctx: typer.Context, yes: Yes = False) -> None:
+def rebuild(ctx: typer.Context, yes: Yes = False, form: Output = Format.TABLE) -> None:
     """Write a damaged log anew from the journal; the damaged files are kept beside it."""
     from ..workflows import audit
 
     workspace = state(ctx).workspace()
     confirm("Write the audit log anew?", yes=yes)
     written, aside = audit.rebuild(workspace.state / "audit", workspace.database(create=False))
-    output.note(f"{written} records written; the old files are in {aside}")
+    if form is Format.TABLE:
+        output.note(f"{written} records written; the old files are in {aside}")
+    else:
+        output.data({"records": written, "old_files": str(aside)}, form)
 
 
 def _line(note: "AuditNote") -> str:

@@ -8,6 +8,8 @@ import typer
 
 from ..workflows import init as workflow
 from . import output
+from .options import Output
+from .output import Format
 from .state import state
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -19,6 +21,7 @@ def init(
     directory: Annotated[
         Path | None, typer.Argument(metavar="[DIR]", help="Where; none: the current folder.")
     ] = None,
+    form: Output = Format.TABLE,
 ) -> None:
     """Write a commented workspace; nothing that is there is overwritten.
 
@@ -31,7 +34,11 @@ def init(
 
     base = state(ctx).directory or Path()
     root = base / (directory or Path())
-    output.lines(str(path) for path in workflow.init(root, schema.text()))
+    written = [str(path) for path in workflow.init(root, schema.text())]
+    if form is Format.TABLE:
+        output.lines(map(output.clean, written))
+    else:
+        output.data({"workspace": str(root), "written": written}, form)
     if not state(ctx).quiet:
         where = shlex.quote(str(root))
         output.note(f"next: put your hosts into {where}/inventory/hosts.yml, then")

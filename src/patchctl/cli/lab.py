@@ -12,13 +12,23 @@ from ..lab.builder import Say
 from ..lab.model import DEFAULT_NAME, Status
 from ..workflows import lab as workflow
 from . import output
+from .options import Output
 from .state import state
 
 app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
-    help="A fleet of throw-away hosts on this machine.",
+    help="""A fleet of throw-away hosts on this machine.
+
+\b
+Examples:
+  patchctl lab up --hosts 6 --workspace demo
+  patchctl -C demo discover
+  patchctl lab publish bad-web     a bad update appears
+  patchctl lab status -o json
+  patchctl lab down
+""",
 )
 
 Name = Annotated[str, typer.Option("--name", metavar="NAME", help="Which lab.")]
@@ -42,6 +52,7 @@ def up(
         typer.Option("--workspace", metavar="DIR", help="Where to write the workspace [./NAME]."),
     ] = None,
     name: Name = DEFAULT_NAME,
+    form: Output = output.Format.TABLE,
 ) -> None:
     """Start hosts with pending updates, and write a workspace whose inventory reaches them.
 
@@ -53,7 +64,7 @@ def up(
     made = workflow.up(name, hosts, image.value, root, _say(ctx))
     if not state(ctx).quiet:
         output.note(f"lab {name} is up; try: patchctl -C {shlex.quote(str(root))} discover")
-    _print(Status(hosts=made), output.Format.TABLE)
+    _print(Status(hosts=made), form)
 
 
 @app.command()
@@ -61,19 +72,20 @@ def down(
     ctx: typer.Context,
     name: Name = DEFAULT_NAME,
     images: Annotated[bool, typer.Option("--images", help="Remove the cached images too.")] = False,
+    form: Output = output.Format.TABLE,
 ) -> None:
     """Remove every trace of a lab; the images stay cached for the next one."""
     count = workflow.down(name, _say(ctx), with_images=images)
-    if not state(ctx).quiet:
+    if form is not output.Format.TABLE:
+        output.data({"lab": name, "removed": count}, form)
+    elif not state(ctx).quiet:
         output.note(f"lab {name}: {count} hosts removed")
 
 
 @app.command()
 def status(
-    form: Annotated[
-        output.Format, typer.Option("-o", "--output", help="How to print.")
-    ] = output.Format.TABLE,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Only this lab.")] = "",
+    form: Output = output.Format.TABLE,
 ) -> None:
     """Show the hosts of all labs."""
     _print(workflow.status(name), form)
@@ -88,17 +100,29 @@ def publish(
     name: Name = DEFAULT_NAME,
     drop: Annotated[bool, typer.Option("--drop", help="Take them away again.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Back to the lab's first state.")] = False,
+    form: Output = output.Format.TABLE,
 ) -> None:
     """Put prepared updates, good and bad ones, into a lab's repository.
 
     Example: patchctl lab publish bad-web
     """
     if not updates and not reset:
-        output.table(["UPDATES", "WHAT", "PENDING FROM THE START"], workflow.offers())
+        _offers(form)
         return
     workflow.publish(name, updates or [], drop=drop, reset=reset)
-    if not state(ctx).quiet:
+    if form is not output.Format.TABLE:
+        output.data({"lab": name, "updates": updates or [], "drop": drop, "reset": reset}, form)
+    elif not state(ctx).quiet:
         output.note(f"lab {name}: repository changed; hosts see it when they look next")
+
+
+def _offers(form: output.Format) -> None:
+    found = [(name, first, what) for name, what, first in workflow.offers()]
+    if form is output.Format.TABLE:
+        output.table(["UPDATES", "PENDING AT FIRST", "WHAT IT DOES"], found)
+        return
+    keys = ("name", "pending_at_first", "what")
+    output.data({"updates": [dict(zip(keys, row, strict=True)) for row in found]}, form)
 
 
 def _print(found: Status, form: output.Format) -> None:

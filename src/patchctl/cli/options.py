@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from . import completing
+from . import completing, output
 from .output import Format
 from .state import state
 
@@ -202,5 +202,6 @@ def confirm(question: str, *, yes: bool) -> None:
     can_confirm(yes=yes)
     if yes:
         return
+    output.flush()
     if not typer.confirm(question, err=True):
         raise typer.Exit(2)

@@ -3,6 +3,7 @@
 Whatever came from a host passes `clean` before a person's terminal sees it.
 """
 
+import shutil
 import sys
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -10,6 +11,9 @@ from enum import StrEnum
 from typing import Any
 
 import msgspec
+
+from . import columns
+from .pager import Pager, for_stdout
 
 
 class Format(StrEnum):
@@ -42,14 +46,56 @@ def _escape(ch: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
+class _Screen:
+    """The pager of this invocation, if it has one."""
+
+    pager: Pager | None = None
+
+
+def page() -> None:
+    """From now on, results that are longer than the screen go through a pager."""
+    _Screen.pager = for_stdout()
+
+
+def close() -> None:
+    """Write what is held back, and wait for the pager."""
+    pager, _Screen.pager = _Screen.pager, None
+    if pager is not None:
+        pager.close(_to_stderr)
+
+
+def flush() -> None:
+    """Write what is held back, before something else uses the terminal."""
+    if _Screen.pager is not None:
+        _Screen.pager.flush()
+
+
+def _to_stderr(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
 def error(message: str) -> None:
     """One line on stderr."""
-    print(f"patchctl: {clean(message)}", file=sys.stderr, flush=True)
+    _say(f"patchctl: {clean(message)}")
 
 
 def note(message: str) -> None:
     """A line for the person at the terminal, on stderr."""
-    print(clean(message), file=sys.stderr, flush=True)
+    _say(clean(message))
+
+
+def _say(line: str) -> None:
+    if _Screen.pager is not None:
+        _Screen.pager.note(line, _to_stderr)
+    else:
+        _to_stderr(line)
+
+
+def _write(text: str) -> None:
+    if _Screen.pager is not None:
+        _Screen.pager.write(text)
+    else:
+        sys.stdout.write(text)
 
 
 def data(value: Any, form: Format) -> None:
@@ -61,27 +107,23 @@ def data(value: Any, form: Format) -> None:
         text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=False, width=100)
     else:
         text = msgspec.json.encode(plain).decode() + "\n"
-    sys.stdout.write(text)
+    _write(text)
     sys.stdout.flush()
 
 
 def lines(rows: Iterable[str]) -> None:
     """Prepared lines on stdout."""
     for row in rows:
-        sys.stdout.write(row + "\n")
+        _write(row + "\n")
     sys.stdout.flush()
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns separated by two spaces; names are never wrapped or cut."""
+    """Columns separated by two spaces. Names are never wrapped or cut; free text gives way on a
+    terminal that is too narrow, and is whole elsewhere."""
     body = [[clean(cell) for cell in row] for row in rows]
-    widths = [
-        max([len(title), *(len(row[index]) for row in body)]) for index, title in enumerate(header)
-    ]
-    for row in [list(header), *body]:
-        cells = [cell.ljust(width) for cell, width in zip(row, widths, strict=True)]
-        sys.stdout.write("  ".join(cells).rstrip() + "\n")
-    sys.stdout.flush()
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    lines(columns.layout(header, body, width))
 
 
 def error_lines(rows: Iterable[str]) -> None:

@@ -94,7 +94,8 @@ class Terminal:
             return ()
         load = rollouts.view
 
-        if sys.stderr.isatty() and self._form is Format.TABLE:
+        live = self._form is Format.TABLE and not self._state.verbose and not self._state.debug
+        if live and sys.stderr.isatty():
             from rich.console import Console
 
             console = Console(stderr=True, no_color=not self._state.color, highlight=False)

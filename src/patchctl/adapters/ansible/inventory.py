@@ -9,11 +9,13 @@ constructed source that is read last copies them.
 
 import contextlib
 import json
+import logging
 import os
 import re
 import signal
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +32,8 @@ from .inventory_errors import (
     text_of,
     warnings_in,
 )
+
+_LOG = logging.getLogger(__name__)
 
 TIMEOUT_S = 300  # cloud sources page through thousands of instances
 
@@ -95,6 +99,7 @@ def load(
     would warn and go on with fewer hosts.
     """
     _check_exist(sources, cwd)
+    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="patchctl-inventory-") as folder:
         private = Path(folder)
         arguments = [str(program("ansible-inventory")), "--list"]
@@ -110,7 +115,10 @@ def load(
         raise explain(err, sources, cwd)
     if wrong := misspelled(err, sources, cwd):
         raise wrong
-    return _raw(out, warnings_in(err))
+    found = _raw(out, warnings_in(err))
+    took = time.monotonic() - started
+    _LOG.info("inventory %s: %d hosts, %.1f s", " ".join(sources), len(found.hosts), took)
+    return found
 
 
 # --- reading ------------------------------------------------------------------------------------

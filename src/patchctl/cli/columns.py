@@ -1,0 +1,94 @@
+"""Tables as text: names stay whole, free text gives way where a terminal is too narrow."""
+
+import unicodedata
+from collections.abc import Sequence
+
+GAP = "  "
+# Columns of free text. Everything else is a name, a number or a word to search for.
+_FREE = frozenset({"REASON", "WHY", "GROUPS", "COMMENT", "OUTCOME", "REMARKS"})
+# Columns of which nothing may be missing: they go on in the next line.
+_WRAPPED = frozenset({"VALUE", "WHAT IT DOES", ""})
+_LEAST = 12
+
+
+def layout(
+    header: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None
+) -> list[str]:
+    """The lines of a table. `width`: columns of the terminal; None keeps every cell whole.
+
+    Free text is cut with `…`, or wrapped below itself; where names alone are too wide the lines
+    are too.
+    """
+    widths = [
+        max([width_of(title), *(width_of(row[place]) for row in rows)])
+        for place, title in enumerate(header)
+    ]
+    if width is not None:
+        _narrow(header, widths, width)
+    lines = []
+    for row in (list(header), *rows):
+        parts = [_parts(cell, widths[place], header[place]) for place, cell in enumerate(row)]
+        for number in range(max(map(len, parts), default=0)):
+            cells = [part[number] if number < len(part) else "" for part in parts]
+            padded = (
+                cell + " " * (size - width_of(cell))
+                for cell, size in zip(cells, widths, strict=True)
+            )
+            lines.append(GAP.join(padded).rstrip())
+    return lines
+
+
+def width_of(text: str) -> int:
+    """Columns that a terminal gives the text."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns(ch) for ch in text)
+
+
+def _columns(ch: str) -> int:
+    if unicodedata.combining(ch):
+        return 0
+    return 2 if unicodedata.east_asian_width(ch) in "WF" else 1
+
+
+def _narrow(header: Sequence[str], widths: list[int], width: int) -> None:
+    """Take from the widest column that may give, until the table fits or none can give more."""
+    give = [place for place, title in enumerate(header) if title in _FREE or title in _WRAPPED]
+    over = sum(widths) + len(GAP) * (len(widths) - 1) - width
+    while over > 0 and (left := [place for place in give if widths[place] > _LEAST]):
+        place = max(left, key=lambda one: widths[one])
+        others = [widths[one] for one in left if one != place and widths[one] < widths[place]]
+        floor = max([_LEAST, *others])
+        step = min(over, max(1, widths[place] - floor))
+        widths[place] -= step
+        over -= step
+
+
+def _parts(cell: str, width: int, title: str) -> list[str]:
+    if width_of(cell) <= width:
+        return [cell]
+    if title in _WRAPPED:
+        return _wrap(cell, width)
+    return [_cut(cell, width - 1) + "…"]
+
+
+def _cut(text: str, width: int) -> str:
+    kept, used = [], 0
+    for ch in text:
+        used += _columns(ch)
+        if used > width:
+            break
+        kept.append(ch)
+    return "".join(kept)
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    """Words on lines of `width`; a longer word stays whole on its own, so that it can be copied."""
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if width_of(joined) <= width or not lines[-1]:
+            lines[-1] = joined
+        else:
+            lines.append(word)
+    return lines

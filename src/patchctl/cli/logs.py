@@ -1,0 +1,30 @@
+"""What `-v` shows: which playbooks run, on how many hosts, and how long everything takes."""
+
+import logging
+import time
+
+from . import output
+
+
+class _Lines(logging.Handler):
+    """Records as lines on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            clock = time.strftime("%H:%M:%S", time.gmtime(record.created))
+            output.note(f"{clock} {record.getMessage()}")
+        except Exception:
+            self.handleError(record)
+
+
+def show(verbosity: int) -> None:
+    """1: what patchctl has others do, with times; 2 and more: each step, each host's answer."""
+    logger = logging.getLogger("patchctl")
+    for handler in [one for one in logger.handlers if isinstance(one, _Lines)]:
+        logger.removeHandler(handler)
+    if not verbosity:
+        logger.setLevel(logging.WARNING)
+        return
+    logger.setLevel(logging.INFO if verbosity == 1 else logging.DEBUG)
+    logger.propagate = False
+    logger.addHandler(_Lines())
