@@ -200,7 +200,7 @@ def check_writable(path: Path) -> None:
 def write_plan(plan: Plan, path: Path) -> Path:
     """Write the file whole or not at all, readable as files of a checkout are."""
     path = path.absolute()
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(mode=0o755, exist_ok=True)
     write_atomic(path, lockfile.encode(plan), mode=0o644)
     return path
 
