@@ -22,14 +22,18 @@ class FindingState(StrEnum):
 
 
 class AffectedPackage(Record):
-    """One installed package with the CVE. `fixed` is empty where there is no fix; `offered` is the
-    version that a repository of the host offers, empty where none or unknown. `source` is the
-    source package that an upgrade is counted under. `held` on purpose by the operator."""
+    """One installed source package with the CVE, under the name of one of its binaries.
+
+    `fixed` is empty where there is no fix; `offered` is the version that a repository of the host
+    offers, empty where none or unknown. `binaries` are all that are affected; `held` says that the
+    operator holds one of them on purpose.
+    """
 
     name: str
-    arch: str
     installed: str
     source: str
+    ecosystem: str
+    binaries: tuple[str, ...] = ()
     fixed: str = ""
     offered: str = ""
     state: FindingState = FindingState.FIXABLE
@@ -39,13 +43,12 @@ class AffectedPackage(Record):
 
 
 class Finding(Record):
-    """One CVE on one host. The package named is the one that decides: the worst state, then the
-    source's own name; `packages` are all of them.
+    """One CVE on one host; hosts that agree in everything share the object, so it names none.
 
-    `due` is an ISO date, None where no rule sets one. `cvss` is the base score that counts.
+    The package named is the one that decides; `packages` are all of them. `due` is an ISO date,
+    None where no rule sets one. `cvss` is the base score that counts.
     """
 
-    host: str
     cve: str
     advisories: tuple[str, ...]
     package: str
@@ -71,7 +74,7 @@ class Action(Record):
     """What an operator does: bring one source package to a version that fixes these CVEs, on every
     host that needs it; or reboot, or restart. `removed` is the risk removed, the sum over findings.
 
-    `kind` is `upgrade`, `reboot` or `restart`. `by_decision` counts findings. `due` is the earliest.
+    `kind` is `upgrade`, `reboot` or `restart`; `due` is the earliest.
     """
 
     kind: str
@@ -121,8 +124,8 @@ class Unlooked(Record):
 
 
 class Assessment(Model):
-    """The whole result. `not_covered` counts installed packages that no feed covers, by ecosystem,
-    each package on each host."""
+    """The result without its findings, which are streamed. `not_covered` counts installed packages
+    that no feed covers, by ecosystem, each package on each host."""
 
     as_of: str
     snapshot: str
@@ -130,6 +133,8 @@ class Assessment(Model):
     not_covered: dict[str, int]
     releases: tuple[Release, ...]
     unlooked: tuple[Unlooked, ...]
-    findings: tuple[Finding, ...]
     actions: tuple[Action, ...]
     warnings: tuple[str, ...] = ()
+    by_decision: dict[str, int] = {}
+    by_state: dict[str, int] = {}
+    overdue: int = 0

@@ -97,3 +97,29 @@ class Priority(Record):
     clocks: tuple[Clock, ...] = ()
     reasons: tuple[str, ...] = ()
     score: int = 0
+
+
+class Profile(StrEnum):
+    """Rules that set decisions or dates; several combine, the earliest deadline wins."""
+
+    SSVC_DEPLOYER = "ssvc-deployer"
+    BOD_26_04 = "bod-26-04"
+    PCI_DSS = "pci-dss"
+    CVSS_SLA = "cvss-sla"
+    BOD_22_01 = "bod-22-01"
+
+
+class Sla(Record):
+    """Days from the day a fix is out, by CVSS band (CVSS v3.1 section 5); 0: no deadline."""
+
+    critical: int = 7
+    high: int = 30
+    medium: int = 90
+    low: int = 0
+
+
+class PriorityPolicy(Record):
+    """What the site goes by."""
+
+    profiles: tuple[Profile, ...] = (Profile.SSVC_DEPLOYER, Profile.BOD_26_04, Profile.CVSS_SLA)
+    sla: Sla = Sla()

@@ -1,0 +1,203 @@
+"""The assessment of a fleet: hosts and feeds in, ranked findings out, one host at a time."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from msgspec import structs
+
+from ..models.advisory import (
+    Advisory,
+    CveFacts,
+    ExploitChance,
+    FeedKind,
+    KnownExploited,
+    Lifecycle,
+)
+from ..models.assessment import Assessment, FeedUsed, Finding, FindingState, Unlooked
+from ..models.priority import Context, Decision, Priority, Threat
+from .actions import Tally, ranked
+from .findings import Core, Finder
+from .fleet import HostInput, Matched, look
+from .releases import releases
+from .threats import Intelligence
+
+
+class Feeds(Protocol):
+    """What an assessment reads from the feed store."""
+
+    def ecosystems(self) -> Collection[str]:
+        """Canonical ecosystems that any feed speaks of."""
+
+    def advisories(self, ecosystem: str) -> Iterable[tuple[str, FeedKind, Advisory]]:
+        """Feed name, kind and advisory, with that ecosystem's packages only."""
+
+    def known_exploited(self) -> Mapping[str, KnownExploited]:
+        """By CVE."""
+
+    def exploit_chances(self, cves: Collection[str]) -> Mapping[str, ExploitChance]:
+        """By CVE."""
+
+    def cve_facts(self, cves: Collection[str]) -> Mapping[str, CveFacts]:
+        """By CVE."""
+
+    def lifecycles(self) -> Iterable[Lifecycle]:
+        """Every release that a feed knows."""
+
+
+@dataclass(frozen=True)
+class Waived:
+    """What an exception says of a finding: `ident` of the exception, and whether it holds; one that
+    does not (expired, or the CVE is exploited by now) leaves its note on the reopened finding."""
+
+    ident: str
+    holds: bool
+    note: str
+
+
+# (host, CVE, names of its packages and sources, known exploited) -> an exception that fits, or None
+Waiver = Callable[[HostInput, str, Collection[str], bool], Waived | None]
+Prioritise = Callable[[Threat, Context], Priority]
+
+
+@dataclass
+class Assessor:
+    """`findings` walks the hosts; `summary` is complete when the walk has ended."""
+
+    hosts: Sequence[HostInput]
+    feeds: Feeds
+    prioritise: Prioritise
+    today: str
+    waiver: Waiver | None = None
+    unlooked: tuple[Unlooked, ...] = ()
+    snapshot: str = ""
+    used: tuple[FeedUsed, ...] = ()
+    warnings: tuple[str, ...] = ()
+    matched: Matched = field(init=False)
+    tally: Tally = field(init=False)
+    _made: dict[tuple[Core, Context], Finding] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        self.matched = look(self.hosts, tuple(self.feeds.ecosystems()), self.feeds.advisories)
+        platforms = {digest: one.platform for digest, one in self.matched.software.items()}
+        self._releases = releases(
+            (platforms[host.software] for host in self.hosts), self.feeds.lifecycles(), self.today
+        )
+        schemes = {name: index.scheme for name, index in self.matched.indexes.items()}
+        self.tally = Tally(self.today, schemes)
+        self._finder = Finder(
+            self.matched,
+            {one.ecosystem: one.note for one in self._releases if one.support == "ended"},
+        )
+
+    def findings(self) -> Iterator[tuple[str, list[Finding]]]:
+        """(host, its findings, most urgent first), host by host in the order given."""
+        cores = {host.name: self._finder.of(host) for host in self.hosts}
+        known = self._intelligence(cores.values())
+        for host in self.hosts:
+            found = ranked(self._finding(host, core, known) for core in cores.pop(host.name))
+            for one in found:
+                self.tally.add(host.name, one)
+            yield host.name, found
+
+    def _intelligence(self, cores: Iterable[Iterable[Core]]) -> Intelligence:
+        cves = {core.cve for some in cores for core in some}
+        exploited = self.feeds.known_exploited()
+        return Intelligence(
+            {cve: exploited[cve] for cve in cves if cve in exploited},
+            self.feeds.exploit_chances(cves),
+            self.feeds.cve_facts(cves),
+        )
+
+    def _finding(self, host: HostInput, core: Core, known: Intelligence) -> Finding:
+        place = (core, host.context)
+        found = self._made.get(place)
+        if found is None:
+            found = self._made[place] = self._make(core, host.context, known)
+        if self.waiver is None:
+            return found
+        return self._waived(host, core, found)
+
+    def _make(self, core: Core, context: Context, known: Intelligence) -> Finding:
+        threat = known.threat(core)
+        priority = self.prioritise(threat, context)
+        package = core.package
+        return Finding(
+            cve=core.cve,
+            advisories=tuple(
+                dict.fromkeys(ident for one in core.packages for ident in one.advisories)
+            ),
+            package=package.name,
+            installed=package.installed,
+            fixed=package.fixed or None,
+            state=core.state,
+            decision=priority.decision,
+            due=priority.due or None,
+            cvss=threat.cvss.score if threat.cvss else None,
+            kev=threat.kev is not None,
+            epss=threat.epss.score if threat.epss else None,
+            severity=core.severity.value,
+            source=package.source,
+            rule=priority.rule,
+            reasons=priority.reasons,
+            packages=core.packages,
+            note=package.note,
+            score=priority.score,
+        )
+
+    def _waived(self, host: HostInput, core: Core, finding: Finding) -> Finding:
+        if self.waiver is None:
+            return finding
+        names = {name for one in core.packages for name in (one.source, *one.binaries)}
+        said = self.waiver(host, core.cve, names, finding.kev)
+        if said is None:
+            return finding
+        if said.holds:
+            return structs.replace(
+                finding, state=FindingState.WAIVED, waiver=said.ident, note=said.note
+            )
+        note = "; ".join(part for part in (said.note, finding.note) if part)
+        return structs.replace(finding, waiver=said.ident, note=note)
+
+    def summary(self) -> Assessment:
+        """Everything but the findings themselves."""
+        return Assessment(
+            as_of=self.today,
+            snapshot=self.snapshot,
+            feeds=self.used,
+            not_covered=self._not_covered(),
+            releases=self._releases,
+            unlooked=self.unlooked,
+            actions=self.tally.actions(),
+            warnings=(*self.warnings, *self._problems()),
+            by_decision={one.value: self.tally.by_decision.get(one, 0) for one in Decision},
+            by_state={
+                one.value: self.tally.by_state[one]
+                for one in FindingState
+                if one in self.tally.by_state
+            },
+            overdue=self.tally.overdue,
+        )
+
+    def _not_covered(self) -> dict[str, int]:
+        weights = Counter(host.software for host in self.hosts)
+        counts: Counter[str] = Counter()
+        for digest, hosts in weights.items():
+            software = self.matched.software[digest]
+            for unit in software.units:
+                if not self.matched.covered(unit, software):
+                    counts[unit.ecosystem or software.platform.label] += hosts
+        return dict(sorted(counts.items()))
+
+    def _problems(self) -> Iterator[str]:
+        for name, index in sorted(self.matched.indexes.items()):
+            if index.problems:
+                yield f"{name}: {index.problems} affected ranges have versions that are none"
+        if self.matched.invalid:
+            count = len(self.matched.invalid)
+            example = min(self.matched.invalid, key=lambda unit: unit.name)
+            yield (
+                f"{count} packages have versions that are none, so they count as not covered: "
+                f"{example.name} {example.version}"
+            )

@@ -1,0 +1,287 @@
+"""Advisories of one ecosystem, arranged so that an installed package finds its own at once.
+
+Per name: fixes sorted by precomputed version keys, to bisect; what has no single fixed version in a
+list beside them. Cost of a lookup is a bisect and the advisories that apply.
+"""
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
+
+from msgspec import structs
+
+from ..models.advisory import Advisory, Affected, FeedKind, NameKind, VendorStatus
+from ..models.versions import VersionScheme
+from . import streams
+from .versions import InvalidVersionError, Key, key_function
+
+# Whose word counts where feeds differ on a package and CVE: the distribution's tracker, then its
+# entry for the CVE, then its advisory, then what a maintainer wrote in a changelog.
+_RANK = {FeedKind.DEBIAN_TRACKER: 4, FeedKind.UPDATEINFO: 3, FeedKind.OSV: 2, FeedKind.CHANGELOG: 1}
+_PER_CVE = re.compile(r"(?:DEBIAN-|UBUNTU-|ALPINE-)?CVE-")
+_MINOR = re.compile(r"\.el[0-9]+_([0-9]+)")
+_WHOLE_FEEDS = {FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.OSV}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One advisory's word on one package name.
+
+    `branches` are (key, minor release, fixed) where the advisory has several fixes of the name,
+    smallest first. `bare` is `fixed` without its epoch. `listed` are names that the advisory lists
+    itself, for entries that were joined by source. `arches` is empty for every architecture.
+    """
+
+    advisory: Advisory
+    affected: Affected
+    rank: int
+    feed: str
+    fixed: Key | None = None
+    bare: Key | None = None
+    introduced: Key | None = None
+    last: Key | None = None
+    versions: frozenset[str] = frozenset()
+    arches: frozenset[str] = frozenset()
+    streams: frozenset[str] = frozenset()
+    modular: bool = False
+    binaries: frozenset[str] = frozenset()
+    branches: tuple[tuple[Key, str, str], ...] = ()
+    listed: frozenset[str] = frozenset()
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Entries of one name: `fixes` sorted by `keys`, `others` need a look each.
+
+    `bare` holds the same fixes sorted without their epochs, for versions that have none to compare.
+    """
+
+    keys: list[Key] = field(default_factory=list)
+    fixes: list[Entry] = field(default_factory=list)
+    others: list[Entry] = field(default_factory=list)
+    bare_keys: list[Key] = field(default_factory=list)
+    bare: list[Entry] = field(default_factory=list)
+
+    def newer(self, installed: Key, *, bare: bool) -> list[Entry]:
+        """Entries whose fix is newer than what is installed."""
+        keys, entries = (self.bare_keys, self.bare) if bare else (self.keys, self.fixes)
+        return entries[bisect_right(keys, installed) :]
+
+    def all(self) -> list[Entry]:
+        """Every entry."""
+        return [*self.fixes, *self.others]
+
+    def sort(self) -> None:
+        """Arrange for `newer`."""
+        full = sorted(_keyed((one.fixed, one) for one in self.fixes), key=itemgetter(0))
+        self.keys, self.fixes = [one[0] for one in full], [one[1] for one in full]
+        bare = sorted(_keyed((one.bare, one) for one in self.fixes), key=itemgetter(0))
+        self.bare_keys, self.bare = [one[0] for one in bare], [one[1] for one in bare]
+
+
+class EcosystemIndex:
+    """All advisories of one ecosystem. `problems` counts ranges whose versions are none."""
+
+    def __init__(self, ecosystem: str, scheme: VersionScheme) -> None:
+        self.ecosystem = ecosystem
+        self.scheme = scheme
+        self.problems = 0
+        self.advisories = 0
+        self.guide = streams.StreamGuide()
+        self.sources: dict[str, Bucket] = defaultdict(Bucket)
+        self.binaries: dict[str, Bucket] = defaultdict(Bucket)
+        self.joined: dict[str, Bucket] = defaultdict(Bucket)
+        self.authority: dict[tuple[str, str], int] = {}
+        self._whole = False
+        self._ids: set[str] = set()
+        self._key = key_function(scheme)
+
+    def covers(self, source: str) -> bool:
+        """Whether a feed speaks of this source at all; a changelog only of its own package."""
+        return self._whole or source in self.sources
+
+    @classmethod
+    def build(
+        cls,
+        ecosystem: str,
+        scheme: VersionScheme,
+        advisories: Iterable[tuple[str, FeedKind, Advisory]],
+        sources_of: Mapping[str, frozenset[str]],
+    ) -> "EcosystemIndex":
+        """`sources_of` tells from the fleet which sources a binary name is built from."""
+        index = cls(ecosystem, scheme)
+        # A repository's updateinfo states modules and architectures, the OSV copy does not.
+        for feed, kind, advisory in sorted(advisories, key=lambda one: -_RANK.get(one[1], 0)):
+            index._add(feed, kind, advisory, sources_of)
+        for buckets in (index.sources, index.binaries, index.joined):
+            for bucket in buckets.values():
+                bucket.sort()
+        return index
+
+    def _add(
+        self,
+        feed: str,
+        kind: FeedKind,
+        advisory: Advisory,
+        sources_of: Mapping[str, frozenset[str]],
+    ) -> None:
+        if advisory.withdrawn or advisory.live_patch:
+            return
+        known = advisory.id in self._ids
+        if kind is FeedKind.UPDATEINFO and advisory.affected:
+            self._ids.add(advisory.id)
+        elif known:
+            return
+        self._whole = self._whole or kind in _WHOLE_FEEDS
+        self.advisories += 1
+        rank = _RANK.get(kind, 0)
+        if kind is FeedKind.OSV and _PER_CVE.match(advisory.id):
+            rank = 3
+        titled = streams.in_title(advisory.title)
+        groups: dict[tuple[object, ...], list[Affected]] = defaultdict(list)
+        for affected in advisory.affected:
+            groups[
+                affected.kind, affected.name, affected.channel, affected.module,
+                affected.introduced, affected.last_affected, affected.versions,
+                affected.status, affected.binaries,
+                bool(affected.fixed), streams.is_modular(affected.fixed),
+            ].append(affected)  # fmt: skip
+        listed: dict[str, list[Entry]] = {}
+        for members in groups.values():
+            entry = self._entry(feed, rank, advisory, members, titled)
+            if entry is None:
+                self.problems += 1
+                continue
+            self._file(entry)
+            if entry.affected.kind is NameKind.BINARY:
+                listed.setdefault(entry.affected.name, []).append(entry)
+        if listed:
+            self._join(advisory, listed, sources_of)
+
+    def _entry(
+        self,
+        feed: str,
+        rank: int,
+        advisory: Advisory,
+        members: list[Affected],
+        titled: frozenset[str],
+    ) -> Entry | None:
+        first = members[0]
+        modular = bool(first.module) or streams.is_modular(first.fixed)
+        stated = frozenset({first.module}) if ":" in first.module else titled
+        try:
+            fixes = {
+                (self._key(streams.base(one.fixed) if modular else one.fixed), one.fixed)
+                for one in members
+                if one.fixed
+            }
+            introduced = self._key(first.introduced) if first.introduced else None
+            last = self._key(first.last_affected) if first.last_affected else None
+            ordered = sorted(fixes)
+            no_epoch = self._bare_key(ordered[0][1], modular) if ordered else None
+        except InvalidVersionError:
+            return None
+        if modular:
+            for _, fixed in fixes:
+                self.guide.learn(first.name, fixed, stated)
+        distinct = {key for key, _ in ordered}
+        arches = frozenset(one.arch for one in members)
+        return Entry(
+            advisory=advisory,
+            affected=first if len(ordered) < 2 else _with_fix(first, ordered[0][1]),
+            rank=rank,
+            feed=feed,
+            fixed=ordered[0][0] if ordered else None,
+            bare=no_epoch,
+            introduced=introduced,
+            last=last,
+            versions=frozenset(first.versions),
+            arches=frozenset() if arches & {"", "noarch", "all"} else arches,
+            streams=stated if modular else frozenset(),
+            modular=modular,
+            binaries=frozenset(first.binaries),
+            branches=tuple((key, minor(fixed), fixed) for key, fixed in ordered)
+            if len(distinct) > 1
+            else (),
+        )
+
+    def _bare_key(self, fixed: str, modular: bool) -> Key:
+        return self._key(bare(streams.base(fixed) if modular else fixed))
+
+    def _file(self, entry: Entry) -> None:
+        affected = entry.affected
+        buckets = self.sources if affected.kind is NameKind.SOURCE else self.binaries
+        _put(buckets[affected.name], entry)
+        for cve in entry.advisory.cves:
+            place = (affected.name, cve)
+            if self.authority.get(place, 0) < entry.rank:
+                self.authority[place] = entry.rank
+
+    def _join(
+        self,
+        advisory: Advisory,
+        listed: Mapping[str, list[Entry]],
+        sources_of: Mapping[str, frozenset[str]],
+    ) -> None:
+        """Some AlmaLinux advisories leave binaries out (ALSA-2022:0896 has glibc-static, but not
+        glibc): what is built from the same source is as vulnerable, whether listed or not."""
+        names = frozenset(listed)
+        fixes = {entry.affected.fixed for entries in listed.values() for entry in entries}
+        uniform = len({bare(streams.base(fixed)) for fixed in fixes if fixed}) == 1
+        done: set[tuple[str, str]] = set()
+        words = _WORD.findall(advisory.title)
+        for name, entries in listed.items():
+            for entry in entries:
+                if not entry.affected.fixed:
+                    continue
+                stated = {entry.affected.source} if entry.affected.source else set()
+                found = stated or set(sources_of.get(name, ()))
+                if not stated and (uniform or name in words):
+                    found |= {word for word in words if word == name or uniform}
+                for source in found:
+                    # The binary may have a version of its own; only a source's name, or one
+                    # version for all, tells the source's version.
+                    if source != name and not uniform:
+                        continue
+                    place = (source, entry.affected.fixed)
+                    if place not in done:
+                        done.add(place)
+                        _put(self.joined[source], _joined(entry, names))
+
+
+_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+
+
+def _keyed(pairs: Iterable[tuple[Key | None, Entry]]) -> list[tuple[Key, Entry]]:
+    return [(key, entry) for key, entry in pairs if key is not None]
+
+
+def minor(version: str) -> str:
+    """The minor release in a dist tag: `4` of `.el8_4`, empty for a plain `.el8`."""
+    found = _MINOR.search(version)
+    return found[1] if found else ""
+
+
+def _put(bucket: Bucket, entry: Entry) -> None:
+    simple = (
+        entry.fixed is not None
+        and not entry.branches
+        and entry.affected.status in (VendorStatus.AFFECTED, VendorStatus.DEFERRED)
+    )
+    (bucket.fixes if simple else bucket.others).append(entry)
+
+
+def _with_fix(affected: Affected, fixed: str) -> Affected:
+    return structs.replace(affected, fixed=fixed)
+
+
+def _joined(entry: Entry, listed: frozenset[str]) -> Entry:
+    return replace(entry, listed=listed)
+
+
+def bare(version: str) -> str:
+    """A version without its epoch."""
+    return version.partition(":")[2] or version

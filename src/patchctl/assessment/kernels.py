@@ -1,0 +1,123 @@
+"""Kernels: several are installed, one runs, and that one decides."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from ..models.versions import VersionScheme
+from .index import bare
+from .units import Unit
+from .versions import InvalidVersionError, Key, key
+
+# Packages that are a part of one bootable kernel and stay installed beside newer ones.
+_RPM_IMAGE = re.compile(
+    r"kernel(?:-(?:rt|64k|debug|zfcpdump|uek|lt|ml|plus|default|azure|preempt|rt-debug|64k-debug))?"
+    r"(?:-(?:core|base|modules|modules-core|modules-extra|modules-internal|devel|uki-virt))?"
+)
+_DEB_IMAGE = re.compile(r"linux-(?:image|modules|modules-extra)-(?:unsigned-)?[0-9].*")
+# Source packages of kernels; linux-firmware, linux-base and linux-atm are none.
+_DEB_SOURCE = re.compile(
+    r"linux(?:-(?:[0-9]|aws|azure|gcp|gke|gkeop|oracle|kvm|hwe|lowlatency|raspi|ibm|oem|nvidia|riscv"
+    r"|meta|intel|iot|xilinx|bluefield|fips|realtime|allwinner|starfive|lts).*)?"
+)
+_RUNNING_RPM = re.compile(r"(.+?)\.(?:x86_64|aarch64|ppc64le|s390x|i[3-6]86)(?:\+(.+))?")
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """A host's units without those of kernels, and of those the running and the newest ones.
+
+    `note` says why the running kernel could not be found among the installed ones.
+    """
+
+    rest: tuple[Unit, ...]
+    running: tuple[Unit, ...] = ()
+    newest: tuple[Unit, ...] = ()
+    note: str = ""
+
+
+def split(
+    units: Iterable[Unit], running: str, scheme: VersionScheme | None, *, managed: bool
+) -> Kernels:
+    """Sort kernels from the rest. `managed` is False in a container: no kernel of its own runs.
+
+    Headers, tools and meta packages of Debian's kernel are no kernel: a kernel's vulnerability is
+    not in them, and meta packages have versions of their own.
+    """
+    if scheme is VersionScheme.DEB:
+        return _deb(units, running, managed)
+    if scheme is VersionScheme.RPM:
+        return _rpm(units, running, managed)
+    return Kernels(tuple(units))
+
+
+def _deb(units: Iterable[Unit], running: str, managed: bool) -> Kernels:
+    images: list[Unit] = []
+    rest: list[Unit] = []
+    for unit in units:
+        if not _DEB_SOURCE.fullmatch(unit.source):
+            rest.append(unit)
+        elif _DEB_IMAGE.fullmatch(unit.name):
+            images.append(unit)
+    if not images or not managed:
+        return Kernels(tuple(rest))
+    newest = _newest(images, VersionScheme.DEB)
+    ends = tuple(f"{part}-{running}" for part in ("image", "image-unsigned", "modules"))
+    runs = [unit for unit in images if running and unit.name.endswith(ends)]
+    if runs:
+        return Kernels(tuple(rest), tuple(runs), newest)
+    return Kernels(tuple(rest), newest, newest, _lost(running))
+
+
+def _rpm(units: Iterable[Unit], running: str, managed: bool) -> Kernels:
+    images: list[Unit] = []
+    rest: list[Unit] = []
+    for unit in units:
+        (images if _RPM_IMAGE.fullmatch(unit.name) else rest).append(unit)
+    if not images or not managed:
+        return Kernels(tuple(rest))
+    newest = _newest(images, VersionScheme.RPM)
+    named = _RUNNING_RPM.fullmatch(running)
+    release = named[1] if named else running
+    flavour = (named[2] if named else None) or ("rt" if ".rt" in release else "")
+    if not release:
+        return Kernels(tuple(rest), newest, newest, _lost(running))
+    runs = [unit for unit in images if _is_release(unit, release, flavour)]
+    if not runs:
+        # An old kernel that was removed while it ran: its release is its version.
+        kin = [unit for unit in newest if _flavour(unit.name) == flavour.removesuffix("debug")]
+        runs = [replace(unit, version=release, source_version=release) for unit in kin or newest]
+    return Kernels(tuple(rest), tuple(runs), newest)
+
+
+def _is_release(unit: Unit, release: str, flavour: str) -> bool:
+    version = bare(unit.version)
+    # SUSE's uname -r lacks the rebuild number of the package and ends in the flavour.
+    short = re.sub(r"-[a-z]+$", "", release)
+    same = version == release or (short != release and version.startswith(f"{short}."))
+    return same and (not flavour or _flavour(unit.name) in ("", *flavour.split("-")))
+
+
+def _flavour(name: str) -> str:
+    found = re.match(r"kernel-(rt|64k|zfcpdump|uek|lt|ml|plus|default|azure|preempt)\b", name)
+    return found[1] if found else ""
+
+
+def _newest(images: Iterable[Unit], scheme: VersionScheme) -> tuple[Unit, ...]:
+    """The newest of each rpm name; of Debian's, where the version is in the name, the newest."""
+    best: dict[str, tuple[Key, Unit]] = {}
+    for unit in images:
+        try:
+            place = key(scheme, unit.source_version)
+        except InvalidVersionError:
+            continue
+        name = unit.name if scheme is VersionScheme.RPM else unit.source
+        if name not in best or best[name][0] < place:
+            best[name] = (place, unit)
+    return tuple(unit for _, unit in best.values())
+
+
+def _lost(running: str) -> str:
+    if not running:
+        return "which kernel runs is not known, so the newest installed one counts"
+    return f"the running kernel {running} is not among the installed ones; the newest one counts"

@@ -1,0 +1,106 @@
+"""Module streams: which stream an advisory is for, and which one an installed package is from.
+
+AlmaLinux's OSV records state neither; what tells is the advisory's title (`ruby:2.5 security
+update`), the build tag in the release (`.module_el8.5.0+259+8cec6917`) and the versions themselves.
+"""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import replace
+
+from .units import Unit
+
+_BUILD = re.compile(r"\.module[_+][A-Za-z]+[0-9][0-9.]*\+[0-9]+\+[0-9a-f]{6,}")
+_ANY_MODULE = re.compile(r"\.module[_+]")
+_TITLE = re.compile(r"(?<![A-Za-z0-9:])([A-Za-z][A-Za-z0-9_.+-]*):([A-Za-z0-9][A-Za-z0-9_.+-]*)")
+
+
+def is_modular(version: str) -> bool:
+    """Whether the release says that a module build made it."""
+    return _ANY_MODULE.search(version) is not None
+
+
+def base(version: str) -> str:
+    """The version without the module build's tag. One source built for several minor releases
+    differs only in the tag, so versions of one stream compare by what stands before it."""
+    return _ANY_MODULE.split(version, maxsplit=1)[0]
+
+
+def build_of(version: str) -> str:
+    """The module build's tag, empty where there is none."""
+    found = _BUILD.search(version)
+    return found[0] if found else ""
+
+
+def in_title(title: str) -> frozenset[str]:
+    """`NAME:STREAM`s that an advisory's title names; `Important: ruby:2.5 ...` names one."""
+    text = re.sub(r"^\s*(?:Critical|Important|Moderate|Low|None)\s*:\s*", "", title)
+    return frozenset(f"{name}:{stream}" for name, stream in _TITLE.findall(text))
+
+
+class StreamGuide:
+    """What a feed's modular advisories tell of builds and versions."""
+
+    def __init__(self) -> None:
+        self._by_build: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+        self._versions: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+
+    def learn(self, name: str, fixed: str, streams: Iterable[str]) -> None:
+        """A fix of a modular package in an advisory for these streams."""
+        build, upstream = build_of(fixed), _upstream(fixed)
+        for stream in streams:
+            if build:
+                self._by_build[name, build][stream] += 1
+            self._versions[name][stream].add(upstream)
+
+    def resolve(self, units: list[Unit]) -> list[Unit]:
+        """One host's units with the streams of those that state none.
+
+        What the feed says of a build decides; else the stream whose versions are nearest, agreed
+        on by all packages of the same build on the host.
+        """
+        open_units = [unit for unit in units if unit.modular and not unit.streams]
+        if not open_units:
+            return units
+        by_build: dict[str, list[Unit]] = defaultdict(list)
+        for unit in open_units:
+            by_build[build_of(unit.version) or unit.name].append(unit)
+        chosen: dict[Unit, frozenset[str]] = {}
+        for build, members in by_build.items():
+            votes: Counter[str] = Counter()
+            for unit in members:
+                for stream in self._candidates(unit, build):
+                    votes[stream] += 1
+            top = max(votes.values(), default=0)
+            winners = frozenset(stream for stream, count in votes.items() if count == top)
+            for unit in members:
+                own = self._candidates(unit, build)
+                chosen[unit] = (own & winners) or own
+        return [replace(unit, streams=chosen[unit]) if unit in chosen else unit for unit in units]
+
+    def _candidates(self, unit: Unit, build: str) -> frozenset[str]:
+        seen = self._by_build.get((unit.name, build))
+        if seen:
+            return frozenset(seen)
+        installed = _upstream(unit.version)
+        near = {
+            stream: max((_shared(installed, one) for one in versions), default=0)
+            for stream, versions in self._versions.get(unit.name, {}).items()
+        }
+        best = max(near.values(), default=0)
+        return frozenset(stream for stream, length in near.items() if length == best and best > 0)
+
+
+def _upstream(version: str) -> str:
+    return version.partition(":")[2].partition("-")[0] or version.partition("-")[0]
+
+
+def _shared(left: str, right: str) -> int:
+    """How many leading dotted parts two versions share."""
+    count = 0
+    for one, other in zip(left.split("."), right.split("."), strict=False):
+        if one != other:
+            break
+        count += 1
+    return count

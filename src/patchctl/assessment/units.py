@@ -1,0 +1,103 @@
+"""What matching looks at: installed packages, normalised, each distinct one once for the fleet."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ..models.facts import Package
+from ..models.versions import VersionScheme
+from .platforms import Platform
+
+_REBUILD = re.compile(r"\+b[0-9]+$")  # Debian's binary-only rebuild; the source has no such part
+_NAMED = re.compile(r"(\S+) \(([^()\s]+)\)")  # dpkg's `Source: name (version)`
+_SOURCE_RPM = re.compile(r"(.+)-([^-]+-[^-]+)\.(?:no)?src(?:\.rpm)?")
+_BACKPORT = re.compile(r"~bpo[0-9.]*\+.*")
+_MODULAR = re.compile(r"\.module[_+]")
+# `linux-signed-amd64 6.1.176+1` is built from `linux 6.1.176-1`: the signing service's own source
+# package takes the kernel's version with the last dash as a plus, which would sort above it.
+_SIGNED = re.compile(r"linux-signed(-[0-9.]+)?-[a-z0-9]+")
+_SIGNED_UBUNTU = re.compile(r"linux-signed(-.+)?")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One installed package as matching sees it. `streams` are module streams that it may belong
+    to (`NAME:STREAM`), empty where it is not modular or nothing is known; `modular` tells which.
+    `borrowed` says that the source version's epoch is unknown (source RPM names have none).
+    """
+
+    ecosystem: str
+    name: str
+    version: str
+    arch: str
+    source: str
+    source_version: str
+    modular: bool = False
+    streams: frozenset[str] = frozenset()
+    borrowed: bool = False
+
+
+def unit_of(package: Package, platform: Platform) -> Unit:
+    """The unit of one package; module streams are resolved by `streams`."""
+    source, version = _source_of(package)
+    ecosystem, borrowed = platform.ecosystem, False
+    if platform.scheme is VersionScheme.DEB:
+        source, version = _kernel_source(source, version, ecosystem)
+        if ecosystem.startswith("Debian:") and _BACKPORT.search(package.version):
+            # backports.debian.org: built from testing's source, so unstable's fixes count, and
+            # the release's own say nothing of it.
+            ecosystem, version = "Debian:sid", _BACKPORT.sub("", version)
+    elif platform.scheme is VersionScheme.RPM:
+        borrowed = ":" not in version and _bare(package.version) != version
+        if not borrowed and ":" not in version:
+            version = package.version
+    label = ":".join(package.module.split(":")[:2]) if package.module else ""
+    modular = bool(label) or _MODULAR.search(package.version) is not None
+    return Unit(
+        ecosystem=ecosystem,
+        name=package.name,
+        version=package.version,
+        arch=package.arch,
+        source=source,
+        source_version=version,
+        modular=modular and platform.scheme is VersionScheme.RPM,
+        streams=frozenset({label}) if ":" in label else frozenset(),
+        borrowed=borrowed,
+    )
+
+
+def _source_of(package: Package) -> tuple[str, str]:
+    source, version = package.source, package.source_version
+    if named := _NAMED.fullmatch(source):
+        source, version = named[1], version or named[2]
+    elif built := _SOURCE_RPM.fullmatch(source):
+        source, version = built[1], version or built[2]
+    if not source:
+        source = package.name
+    if not version:
+        version = _REBUILD.sub("", package.version)
+    return source, version
+
+
+def _kernel_source(source: str, version: str, ecosystem: str) -> tuple[str, str]:
+    if ecosystem.startswith("Debian:") and (found := _SIGNED.fullmatch(source)):
+        head, plus, tail = version.rpartition("+")
+        return f"linux{found[1] or ''}", f"{head}-{tail}" if plus and tail.isdigit() else version
+    if ecosystem.startswith("Ubuntu:") and (found := _SIGNED_UBUNTU.fullmatch(source)):
+        return f"linux{found[1] or ''}", version
+    return source, version
+
+
+def _bare(version: str) -> str:
+    return version.partition(":")[2] or version
+
+
+def learn_epochs(units: Iterable[Unit]) -> dict[tuple[str, str, str], str]:
+    """(ecosystem, source, version without epoch) -> full version, from binaries that have the
+    source's own version. perl-Errno 0:1.28-419 is built from perl 5.26.3-419, and perl-libs
+    4:5.26.3-419 tells that its epoch is 4."""
+    found: dict[tuple[str, str, str], str] = {}
+    for unit in units:
+        if not unit.borrowed and ":" in unit.version:
+            found[unit.ecosystem, unit.source, _bare(unit.source_version)] = unit.source_version
+    return found
