@@ -329,6 +329,15 @@ class TestEvents:
         data = {"failures": failures, "dark": {}, "processed": {"a": 1, "b": 1}}
         return {"event": "playbook_on_stats", "event_data": data}
 
+    def test_an_answer_that_this_machine_could_not_keep_is_no_failure_of_the_host(
+        self, tmp_path: Path
+    ) -> None:
+        event = self.failed("a")
+        event["event_data"]["res"]["patch_trouble"] = "/x: the answer cannot be kept: disk full"
+        (answer,) = self.collector(tmp_path).take(event)
+        assert answer.status is AnswerStatus.LOST
+        assert answer.trouble == "/x: the answer cannot be kept: disk full"
+
     def test_a_failure_is_told_at_once(self, tmp_path: Path) -> None:
         (answer,) = self.collector(tmp_path).take(self.failed("a"))
         assert (answer.host, answer.status, answer.elapsed_ms) == ("a", AnswerStatus.FAILED, 1500)

@@ -19,7 +19,7 @@ from patchctl.models.facts import (
     PackageManager,
 )
 from patchctl.models.plan import Plan, PlanAbout, PlanBody, Selection, SelectionMode, UnprovenPolicy
-from patchctl.models.rollout import CommandKind, ProcessIdentity, RunState
+from patchctl.models.rollout import CommandKind, ProcessIdentity, RunMoved, RunState
 from patchctl.models.snapshot import HostResult, HostStatus, Snapshot
 
 
@@ -289,6 +289,16 @@ class TestHostLeases:
         assert database.leases.hosts("r-2") == ["d"]
         database.leases.release_hosts("r-1")
         assert database.leases.hosts("r-1") == []
+
+    def test_what_a_run_holds_that_is_not_over(self, database: Database) -> None:
+        enter(database, "r-1", "r-2")
+        database.leases.claim_hosts("r-1", ["b", "a"])
+        database.leases.claim_hosts("r-2", ["c"])
+        fence = database.leases.take("r-2", own(), lambda _: False, "ann")
+        assert database.leases.held(["c", "a", "d"]) == {"a": "r-1", "c": "r-2"}
+        moves = [RunMoved(to=RunState.ABORTED)]
+        database.journal("r-2", fence).append("r-2", moves)
+        assert database.leases.held(["c", "a", "d"]) == {"a": "r-1"}
 
     def test_ten_thousand_hosts(self, database: Database) -> None:
         enter(database, "r-1", "r-2")

@@ -20,6 +20,7 @@ from executor_world import (
 
 from patchctl.adapters.ansible.job import Answer, AnswerStatus, Job
 from patchctl.adapters.content_store import ContentStore
+from patchctl.errors import AdapterError
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.groups import groups_of
 from patchctl.models.plan import Artifact, RingPolicy, Transition
@@ -121,6 +122,20 @@ def test_no_answer_is_no_failure_of_the_host(
     made.start(shard(stage))
     found, _ = collect(made)
     assert found["web1"].status is expected and found["web1"].reason == "connection closed"
+
+
+def test_an_answer_that_a_full_disk_here_did_not_take_stops_the_run_not_the_host(
+    tmp_path: Path,
+) -> None:
+    def reply(job: Job, host: str) -> Answer:
+        return Answer(
+            job=job.id, host=host, status=AnswerStatus.LOST, reason="full", trouble="/x: full"
+        )
+
+    made, _ = executor(tmp_path, reply)
+    made.start(shard(Stage.PREFLIGHT))
+    with pytest.raises(AdapterError, match="/x: full; free space there"):
+        collect(made)
 
 
 def test_a_failed_script_with_an_answer_is_judged_by_its_answer(tmp_path: Path) -> None:

@@ -187,3 +187,15 @@ def test_a_damaged_file_is_found_and_fetched_again(tmp_path: Path) -> None:
         store.verify(FILE)
     assert not store.holds(FILE)
     assert not (tmp_path / "store" / "sha256" / FILE.sha256[:2] / FILE.sha256).exists()
+
+
+def test_a_check_reads_what_is_there_and_leaves_it(tmp_path: Path) -> None:
+    store = stored(tmp_path)
+    missing = Artifact(name="b_1_all.deb", size=1, sha256="0" * 64)
+    store.check([missing, FILE])
+    path = store.path(FILE)
+    path.write_bytes(CONTENT[:-1] + b"!")
+    with pytest.raises(IntegrityError, match=FILE.name) as error:
+        store.check([missing, FILE])
+    assert error.value.exit_code == 6
+    assert path.exists()  # evidence is not thrown away; making a plan anew replaces it

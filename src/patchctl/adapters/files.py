@@ -18,7 +18,10 @@ _ROOM = 4 * 1024 * 1024
 def private_folder(path: Path) -> Path:
     """The folder with mode 0700, made with its parents where it is missing."""
     with translated(path):
-        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # With `parents=True` the folders above would get whatever the umask leaves.
+        for folder in (*reversed(path.parents), path):
+            if not folder.exists():
+                folder.mkdir(mode=0o700, exist_ok=True)
         if path.stat().st_mode & 0o077:
             path.chmod(0o700)
     return path
