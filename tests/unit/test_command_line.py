@@ -1,5 +1,6 @@
 """The command line before any work: what it imports, completes, documents, and how it exits."""
 
+import errno
 import os
 import re
 import subprocess
@@ -223,6 +224,8 @@ class TestExitCodes:
             (HaltedError("x"), 3),
             (IntegrityError("x"), 6),
             (KeyboardInterrupt(), 130),
+            (OSError(errno.ENOSPC, "No space left on device", "/tmp/x"), 2),
+            (OSError(errno.EIO, "Input/output error"), 70),
             (RuntimeError("x"), 70),
         ],
         ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),

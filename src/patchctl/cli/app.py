@@ -1,5 +1,6 @@
 """The command line: global options, lazily loaded verbs, and the boundary where errors end."""
 
+import errno
 import importlib
 import os
 import sys
@@ -156,6 +157,10 @@ def _run(argv: list[str] | None) -> int:
             return 130
         if debug:
             raise
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            # /tmp, for one. A run under way has said more: it is cut short.
+            output.error(f"{error.filename or 'this machine'}: {error.strerror}; free space there")
+            return 2
         output.error(
             f"unexpected {type(error).__name__}: {error}; run again with --debug and report it"
         )
