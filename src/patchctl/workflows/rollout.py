@@ -48,6 +48,7 @@ class Rollouts:
     `executor` builds the executor for a plan; `fleet` loads the inventory when a run needs it;
     `process` and `by` are this controller; `alive` tells whether another controller still runs;
     `check` raises IntegrityError where a stored package file is not what it was.
+    `hooks` raises InvalidInputError where one of these task files cannot be run;
     `warn` is told what an operator should know though it stops nothing.
     """
 
@@ -60,6 +61,7 @@ class Rollouts:
     by: str
     audit: Path
     check: Callable[[Iterable[Artifact]], None]
+    hooks: Callable[[Iterable[str]], None] = lambda _: None
     sinks: Sequence[EventSink] = ()
     warn: Callable[[str], None] = lambda _: None
 
@@ -68,11 +70,12 @@ class Rollouts:
     def start(self, plan: Plan, *, comment: str = "") -> str:
         """Enter a new run of the plan and hold its hosts; the answer is the run's id.
 
-        Raises InvalidInputError for a plan that is over or empty or does not fit the inventory,
-        ConflictError where another run holds one of its hosts, IntegrityError where one of its
-        files was changed in the content store.
+        Raises InvalidInputError for a plan that is over or empty or does not fit the inventory and
+        for hooks that cannot be run, ConflictError where another run holds one of its hosts,
+        IntegrityError where one of its files was changed in the content store.
         """
         self._check(plan)
+        self.hooks(hook for ring in plan.body.rings for hook in (ring.drain, ring.undrain))
         self.check(plan_files(plan))
         # Before anything is entered: a damaged log must be mended first.
         AuditWriter(self.audit, self.database).catch_up()
@@ -104,7 +107,7 @@ class Rollouts:
         fleet = {name: host.ring for name, host in hosts.items()}
         if gone := [host.name for host in plan.body.hosts if host.name not in fleet]:
             raise InvalidInputError(
-                f"{_named(gone)} of the plan not in the inventory",
+                f"{_named(gone)} not in the inventory",
                 hint="make a new plan, or name the right inventory with -i",
             )
         for host in plan.body.hosts:
@@ -314,8 +317,8 @@ def plan_files(plan: Plan, hosts: Collection[str] | None = None) -> Iterator[Art
 
 def _named(hosts: Sequence[str]) -> str:
     more = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
-    one = len(hosts) == 1
-    return f"host{'' if one else 's'} {', '.join(hosts[:3])}{more} {'is' if one else 'are'}"
+    names = f"{', '.join(hosts[:3])}{more} of the plan"
+    return f"host {names} is" if len(hosts) == 1 else f"hosts {names} are"
 
 
 def _write(journal: Journal, view: RunView, events: Sequence[Event]) -> None:
