@@ -1,0 +1,1 @@
+"""Which vulnerabilities hosts have, and what mends them."""
