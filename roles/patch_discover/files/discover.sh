@@ -1,7 +1,7 @@
 #!/bin/sh
 # Everything that patchctl wants to know of a host, in one go, changing nothing.
 #
-# usage: discover.sh [all|packages] [refresh]
+# usage: discover.sh [all|packages] [refresh]     (refresh may be said as Ansible says true)
 #
 # Output: `[SECTION]`, its lines each after one space, then `=EXIT-CODE`. So no line of a host's
 # can be taken for a heading. A section that the host cannot have is left out.
@@ -11,7 +11,9 @@ set -u
 TAB='	'
 
 main() {
-  if [ "${2-}" = refresh ]; then section refresh refresh; fi
+  case ${2-} in
+    refresh | [Tt]rue | [Yy]es | [Oo]n | 1) section refresh refresh ;;
+  esac
   section os os
   manager=$(manager)
   section packages "packages_$manager"

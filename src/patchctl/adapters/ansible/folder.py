@@ -29,6 +29,8 @@ deprecation_warnings = false
 devel_warning = false
 localhost_warning = false
 fact_caching = memory
+# The generated inventory has every variable: no folder is searched for more, host by host.
+vars_plugins_enabled =
 # Ansible asks its workers a thousand times a second by default, a fifth of a core while it waits.
 internal_poll_interval = 0.01
 [inventory]

@@ -1,0 +1,148 @@
+"""A lab for one benchmark, and what is needed to reach its hosts without patchctl."""
+
+import contextlib
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import venv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from measure import PATCHCTL, ROOT, Cost, command
+from patchctl.lab.handle import Lab, find
+
+PEERS = Path(__file__).parent / "peers"
+KEX = "KexAlgorithms=curve25519-sha256"
+_VENV = ROOT / "build" / "benchmarks"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fleet:
+    """A lab that is up, and a folder for what contestants write."""
+
+    lab: Lab
+    workspace: Path
+    scratch: Path
+    addresses: tuple[str, ...]
+    forks: int
+
+    def ssh(self, *, kex: bool = False) -> list[str]:
+        """Options of a plain ssh: no shared connections; `kex`: curve25519 only."""
+        known = f'UserKnownHostsFile="{self.workspace / "known_hosts"}"'
+        words = [
+            "-p", "2222", "-i", str(self.workspace / "lab/id_ed25519"), "-o", known,
+            "-o", "GlobalKnownHostsFile=/dev/null", "-o", "IdentitiesOnly=yes",
+            "-o", "BatchMode=yes", "-o", "ControlMaster=no", "-o", "ControlPath=none",
+        ]  # fmt: skip
+        return [*words, "-o", KEX] if kex else words
+
+    def parallel_ssh(self, remote: str, *, stdin: Path | None = None, kex: bool = False) -> Cost:
+        """`xargs -P` with one plain ssh a host; the output of each goes to a file."""
+        folder = Path(tempfile.mkdtemp(dir=self.scratch))
+        hosts = folder.with_suffix(".hosts")
+        hosts.write_text("\n".join(self.addresses) + "\n", encoding="utf-8")
+        ssh = shlex.join(["ssh", *self.ssh(kex=kex)])
+        given, out = shlex.quote(str(stdin or os.devnull)), shlex.quote(str(folder))
+        one = f'exec {ssh} "ops@$1" {shlex.quote(remote)} <{given} >{out}/"$1" 2>&1'
+        words = ["xargs", "-P", str(self.forks), "-n", "1", "sh", "-c", one, "sh"]
+        cost = command(words, stdin=hosts)
+        answers = [path for path in folder.iterdir() if path.stat().st_size]
+        if len(answers) != len(self.addresses):
+            raise RuntimeError(f"only {len(answers)} of {len(self.addresses)} hosts answered")
+        return cost
+
+    def patchctl(self, *words: str, kex: bool = False) -> Cost:
+        """One call of the command line."""
+        return command([PATCHCTL, "-C", self.workspace, *words, *(_EXTRA if kex else ())])
+
+    def ansible(self, playbook: str, *, kex: bool = False) -> Cost:
+        """`ansible-playbook` of a peer's playbook: same forks, pipelining, connections not kept.
+
+        Its configuration is the one that a careful user has; every go begins without open
+        connections, as a run once a day does.
+        """
+        control = tempfile.mkdtemp(prefix="cp", dir="/tmp")
+        environment = {
+            "ANSIBLE_FORKS": str(self.forks),
+            "ANSIBLE_PIPELINING": "True",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": control,
+            "ANSIBLE_PYTHON_INTERPRETER": "/usr/bin/python3",
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.minimal",
+            "ANSIBLE_LOCALHOST_WARNING": "False",
+            "ANSIBLE_NOCOLOR": "1",
+            "LC_ALL": "C.UTF-8",
+        }
+        inventory = self.workspace / "inventory"
+        words = [PATCHCTL.parent / "ansible-playbook", "-i", inventory, PEERS / playbook]
+        try:
+            return command([*words, *(_EXTRA if kex else ())], env=environment, cwd=self.scratch)
+        finally:
+            end_masters(Path(control))
+
+    def pyinfra(self, *operation: str) -> Cost:
+        """pyinfra with as many hosts at once. It exchanges keys by curve25519 (paramiko)."""
+        inventory = self.scratch / "fleet.py"
+        key = str(self.workspace / "lab/id_ed25519")
+        data = {"ssh_user": "ops", "ssh_port": 2222, "ssh_key": key, "_sudo": True,
+                "ssh_known_hosts_file": str(self.workspace / "known_hosts")}  # fmt: skip
+        hosts = [(address, data) for address in self.addresses]
+        inventory.write_text(f"hosts = {hosts!r}\n", encoding="utf-8")
+        words = [pyinfra(), "-y", "--parallel", str(self.forks), inventory, *operation]
+        return command(words, cwd=self.scratch)
+
+
+_EXTRA = ("-e", json.dumps({"ansible_ssh_extra_args": f"-o {KEX}"}))
+
+
+def end_masters(folder: Path) -> None:
+    """End the ssh connections whose control sockets are in the folder, and remove it."""
+    for socket in folder.iterdir():
+        subprocess.run(
+            ["ssh", "-o", f"ControlPath={socket}", "-O", "exit", "bench"],
+            capture_output=True, check=False,
+        )  # fmt: skip
+    with contextlib.suppress(OSError):
+        folder.rmdir()
+
+
+def pyinfra() -> Path:
+    """pyinfra in an environment of its own, installed when it is first asked for."""
+    program = _VENV / "bin" / "pyinfra"
+    if not program.exists():
+        venv.create(_VENV, with_pip=True)
+        requirements = Path(__file__).with_name("requirements.txt")
+        subprocess.run(
+            [_VENV / "bin" / "pip", "-q", "install", "-r", requirements],
+            check=True, stdout=sys.stderr, stderr=subprocess.DEVNULL,
+        )  # fmt: skip
+    return program
+
+
+@contextlib.contextmanager
+def fleet(hosts: int, forks: int, name: str, kept: str = "") -> Iterator[Fleet]:
+    """A lab of that many Debian hosts, removed at the end; `kept`: one that is up already."""
+    with tempfile.TemporaryDirectory(prefix="patchctl-bench-") as folder:
+        if not kept:
+            up = ["lab", "up", "--hosts", str(hosts), "--name", name, "--workspace"]
+            command([PATCHCTL, "-q", *up, f"{folder}/workspace"])
+        try:
+            lab = find(kept or name)
+            yield Fleet(
+                lab=lab,
+                workspace=lab.workspace,
+                scratch=Path(folder),
+                addresses=addresses(lab),
+                forks=forks,
+            )
+        finally:
+            if not kept:
+                command([PATCHCTL, "-q", "lab", "down", "--name", name])
+
+
+def addresses(lab: Lab) -> tuple[str, ...]:
+    """Where the hosts are reached, port 2222."""
+    return tuple(host.address for host in lab.hosts())

@@ -1,0 +1,164 @@
+"""Discovery of lab hosts beside parallel ssh with the same script, plain Ansible and pyinfra.
+
+Hosts are throw-away containers on this machine, so they and the controller share its cores: the
+ratios mean something, the seconds do not. Every go of the first tables begins without open
+connections; contestants take turns.
+"""
+
+import resource
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench_lab import Fleet, fleet
+from measure import Cost, adopt_orphans, aim, arguments, command, how_many, machine, rows, show
+from measure import take_turns as turns
+from patchctl import content
+from patchctl.wiring import Access, Workspace, open_workspace
+
+SCRIPT = Path(content.roles()) / "patch_discover" / "files" / "discover.sh"
+EVERYTHING = "sudo -n /bin/sh -s -- all look"
+PACKAGES = "sudo -n /bin/sh -s -- packages look"
+
+
+def everything(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
+    """All that `patchctl discover` learns, and stores, against plain parallel ssh."""
+    forks = ("--forks", str(lab.forks))
+    return turns(
+        {
+            "parallel ssh, same script": lambda: lab.parallel_ssh(EVERYTHING, stdin=SCRIPT),
+            "patchctl discover": lambda: lab.patchctl("-q", "discover", *forks),
+            "parallel ssh, curve25519": lambda: lab.parallel_ssh(
+                EVERYTHING, stdin=SCRIPT, kex=True
+            ),
+            "patchctl discover, curve25519": lambda: lab.patchctl(
+                "-q", "discover", *forks, kex=True
+            ),
+        },
+        rounds,
+    )
+
+
+def stock(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
+    """Ansible's own fact modules: setup, package_facts, service_facts."""
+    return turns(
+        {
+            "patchctl discover": lambda: lab.patchctl("-q", "discover", "--forks", str(lab.forks)),
+            "ansible-playbook, stock facts": lambda: lab.ansible("facts.yml"),
+        },
+        rounds,
+    )
+
+
+def package_list(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
+    """The package list alone, everybody with curve25519."""
+    program = Path(__file__).with_name("packages.py")
+    words = [sys.executable, program, lab.workspace, str(lab.forks), "curve25519"]
+    return turns(
+        {
+            "pyinfra DebPackages": lambda: lab.pyinfra("fact", "deb.DebPackages"),
+            "patchctl, packages only": lambda: command(words),
+            "parallel ssh, packages only": lambda: lab.parallel_ssh(
+                PACKAGES, stdin=SCRIPT, kex=True
+            ),
+        },
+        rounds,
+    )
+
+
+def warm(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
+    """Again inside one process, over connections that are open: what a rollout's later looks
+    cost. The inventory is loaded already."""
+    workspace = open_workspace(lab.workspace, Access(forks=lab.forks))
+    with workspace.runner:
+        look(workspace)
+        found = turns({"patchctl, open connections": lambda: inside(workspace)}, rounds)
+    return found
+
+
+def look(workspace: Workspace) -> None:
+    """One discovery; RuntimeError where a host did not answer."""
+    found = workspace.discover(None, refresh=False, say=lambda line: None)
+    failed = [host.name for host in found.hosts if host.facts is None]
+    if failed:
+        raise RuntimeError(f"no answer of {', '.join(failed)}")
+
+
+def inside(workspace: Workspace) -> Cost:
+    """One discovery in this process, and what it and its children cost."""
+    before, began = _cpu(), time.monotonic()
+    look(workspace)
+    return Cost(seconds=time.monotonic() - began, cpu_s=_cpu() - before)
+
+
+def _cpu() -> float:
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+PARTS: dict[str, tuple[str, Callable[[Fleet, int], dict[str, list[Cost]]]]] = {
+    "everything": ("parallel ssh, same script", everything),
+    "stock": ("patchctl discover", stock),
+    "packages": ("pyinfra DebPackages", package_list),
+    "warm": ("patchctl, open connections", warm),
+}
+
+
+def aims(tables: dict[str, list[Any]]) -> list[dict[str, Any]]:
+    """The figures of the design, judged by medians."""
+    found = {row.name: row for rows in tables.values() for row in rows}
+
+    def times(one: str, other: str) -> float:
+        return round(found[one].median_s / found[other].median_s, 2)
+
+    verdict = []
+    if "everything" in tables:
+        text = "discovery <= 1.3 x parallel ssh with the same script"
+        figure = times("patchctl discover", "parallel ssh, same script")
+        verdict.append(aim(text, figure, 1.3))
+        figure = times("patchctl discover, curve25519", "parallel ssh, curve25519")
+        verdict.append(aim(f"{text}, both curve25519", figure, 1.3))
+    if "stock" in tables:
+        stock_ratio = next(row for row in tables["stock"] if row.name.startswith("ansible")).against
+        verdict.append(
+            aim("discovery >= 10 x faster than stock facts", stock_ratio, 10, at_least=True)
+        )
+    if "packages" in tables:
+        figure = times("patchctl, packages only", "pyinfra DebPackages")
+        verdict.append(aim("packages only <= 1.0 x pyinfra, same key exchange", figure, 1.0))
+    return verdict
+
+
+def main() -> int:
+    """Run the parts that are asked for and print them."""
+    parser = arguments(__doc__ or "", hosts=50, quick=12)
+    parser.add_argument("--forks", type=int, default=25, help="hosts at once (%(default)s)")
+    parser.add_argument("--part", choices=sorted(PARTS), action="append", help="only this table")
+    parser.add_argument("--stock-rounds", type=int, help="fewer rounds of the slow stock facts")
+    parser.add_argument("--lab", default="", metavar="NAME", help="use this lab, which is up")
+    args = parser.parse_args()
+    adopt_orphans()
+    tables: dict[str, list[Any]] = {}
+    with fleet(how_many(args), args.forks, "bench-discovery", args.lab) as lab:
+        lab.parallel_ssh(EVERYTHING, stdin=SCRIPT)  # nobody pays for cold disks and first logins
+        for name, (reference, part) in PARTS.items():
+            if not args.part or name in args.part:
+                fewer = args.stock_rounds if name == "stock" else None
+                costs = part(lab, fewer or args.rounds)
+                tables[name] = rows(costs, reference, len(lab.addresses))
+        report = {
+            "benchmark": "discovery",
+            "hosts": len(lab.addresses),
+            "forks": lab.forks,
+            "machine": machine(),
+            "tables": tables,
+            "aims": aims(tables),
+        }
+    show(args, report)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,217 @@
+"""What every benchmark shares: rounds that take turns, what a command costs, how it is printed."""
+
+import argparse
+import ctypes
+import json
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[1]
+PATCHCTL = Path(sys.executable).parent / "patchctl"
+_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cost:
+    """One go: wall-clock seconds, and CPU seconds of the controller's processes (user + system).
+
+    `peak_mib` is the largest resident size of one process; 0 where it was not measured.
+    """
+
+    seconds: float
+    cpu_s: float
+    peak_mib: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One contestant's figures over all rounds; `against` is its median by the reference's."""
+
+    name: str
+    rounds: int
+    median_s: float
+    min_s: float
+    max_s: float
+    cpu_ms_a_host: float
+    against: float | None
+    against_min: float | None
+
+
+Contestant = Callable[[], Cost]
+
+
+def adopt_orphans() -> None:
+    """Make this process the parent of what its children leave behind.
+
+    ssh's connection sharing leaves a process in the background: its CPU would be nobody's.
+    """
+    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _cpu_of_children() -> float:
+    while True:
+        try:
+            if os.waitpid(-1, os.WNOHANG)[0] == 0:
+                break
+        except ChildProcessError:
+            break
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def command(
+    words: Sequence[str | Path],
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: Path | None = None,
+) -> Cost:
+    """Run a command to its end. Raises RuntimeError, with what it said, where it fails."""
+    before, began = _cpu_of_children(), time.monotonic()
+    with (stdin or Path(os.devnull)).open("rb") as given:
+        done = subprocess.run(
+            [str(word) for word in words], stdin=given, capture_output=True, check=False,
+            env={**os.environ, **(env or {})}, cwd=cwd,
+        )  # fmt: skip
+    seconds = time.monotonic() - began
+    if done.returncode != 0:
+        said = (done.stderr + done.stdout).decode("utf-8", "replace")[-2000:]
+        raise RuntimeError(f"{words[0]} ended with exit code {done.returncode}:\n{said}")
+    return Cost(seconds=seconds, cpu_s=_cpu_of_children() - before)
+
+
+def take_turns(
+    contestants: Mapping[str, Contestant],
+    rounds: int,
+    *,
+    between: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
+) -> dict[str, list[Cost]]:
+    """Every contestant once a round, each round beginning with another one.
+
+    So whatever else the machine does hits all of them alike. `between` runs before each go and
+    is not measured.
+    """
+    names = list(contestants)
+    costs: dict[str, list[Cost]] = {name: [] for name in names}
+    for turn in range(rounds):
+        shift = turn % len(names)
+        for name in names[shift:] + names[:shift]:
+            between()
+            cost = contestants[name]()
+            costs[name].append(cost)
+            say(f"round {turn + 1}/{rounds}: {name}: {cost.seconds:.2f} s, CPU {cost.cpu_s:.2f} s")
+    return costs
+
+
+def rows(costs: Mapping[str, Sequence[Cost]], reference: str, hosts: int) -> list[Row]:
+    """The table: medians, and ratios of medians and of minima to the reference's."""
+    base = [cost.seconds for cost in costs.get(reference, ())]
+    found = []
+    for name, taken in costs.items():
+        seconds = [cost.seconds for cost in taken]
+        found.append(
+            Row(
+                name=name,
+                rounds=len(seconds),
+                median_s=round(statistics.median(seconds), 3),
+                min_s=round(min(seconds), 3),
+                max_s=round(max(seconds), 3),
+                cpu_ms_a_host=round(
+                    1000 * statistics.median(cost.cpu_s for cost in taken) / hosts, 1
+                ),
+                against=ratio(statistics.median(seconds), statistics.median(base))
+                if base
+                else None,
+                against_min=ratio(min(seconds), min(base)) if base else None,
+            )
+        )
+    return found
+
+
+def ratio(one: float, other: float) -> float:
+    """`one` in units of `other`, two decimals. Raises ZeroDivisionError for 0."""
+    return round(one / other, 2)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on, and how busy it was."""
+    return {
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "load": [round(one, 1) for one in os.getloadavg()],
+        "date": time.strftime("%Y-%m-%d", time.gmtime()),
+    }
+
+
+def arguments(text: str, *, hosts: int, quick: int, rounds: int = 3) -> argparse.ArgumentParser:
+    """The options that all benchmarks share; `args.hosts` is None where it was not given."""
+    parser = argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.set_defaults(full=hosts, few=quick)
+    parser.add_argument("--hosts", type=_positive, help=f"how many ({hosts}; with --quick {quick})")
+    parser.add_argument(
+        "--rounds", type=_positive, default=rounds, help="goes a contestant (%(default)s)"
+    )
+    parser.add_argument("--quick", action="store_true", help="few hosts, to see that it works")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
+    return parser
+
+
+def how_many(args: argparse.Namespace) -> int:
+    """The number of hosts that was asked for."""
+    return int(args.hosts or (args.few if args.quick else args.full))
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("must be 1 or more")
+    return number
+
+
+def show(args: argparse.Namespace, report: Mapping[str, Any]) -> None:
+    """Print a report: {"machine", …, "tables": {title: [Row or mapping]}, "aims": […]}."""
+    if args.json:
+        print(json.dumps(report, default=asdict, indent=1))
+        return
+    print(" ".join(f"{key}={value}" for key, value in report.items() if key not in _PRINTED))
+    print(" ".join(f"{key}={value}" for key, value in report["machine"].items()))
+    for title, lines in report["tables"].items():
+        print(f"\n{title}")
+        _table([one if isinstance(one, Mapping) else asdict(one) for one in lines])
+    print()
+    for aim in report.get("aims", ()):
+        print(f"{'reached' if aim['reached'] else 'MISSED '}  {aim['aim']}: {aim['figure']}")
+
+
+_PRINTED = frozenset({"machine", "tables", "aims"})
+
+
+def _table(lines: Sequence[Mapping[str, Any]]) -> None:
+    cells = [list(lines[0])] + [
+        ["-" if value is None else str(value) for value in line.values()] for line in lines
+    ]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    for line in cells:
+        padded = [
+            text.ljust(width) if column == 0 else text.rjust(width)
+            for column, (text, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        print("  ".join(padded).rstrip())
+
+
+def aim(text: str, figure: float, limit: float, *, at_least: bool = False) -> dict[str, Any]:
+    """One line of the verdict."""
+    reached = figure >= limit if at_least else figure <= limit
+    return {"aim": text, "figure": figure, "limit": limit, "reached": reached}

@@ -1,0 +1,44 @@
+"""The package list of every host by patchctl's own runner and parsers; nothing is stored.
+
+usage: packages.py WORKSPACE FORKS [curve25519]
+
+`patchctl discover` always learns everything, so that a limited look never replaces a full one in
+the database; the role can do less, and this is what that costs, start and parsing included.
+"""
+
+import sys
+from pathlib import Path
+
+from patchctl import content
+from patchctl.adapters.ansible.job import AnswerStatus, Job
+from patchctl.discovery.collect import parse, problem
+from patchctl.inventory.export import generate
+from patchctl.wiring import Access, open_workspace
+
+_KEX = '{"ansible_ssh_extra_args": "-o KexAlgorithms=curve25519-sha256"}'
+
+
+def main() -> int:
+    """Print hosts and packages; 1 where a host did not give its list."""
+    folder, forks, *kex = sys.argv[1:]
+    access = Access(forks=int(forks), extra_vars=(_KEX,) if kex else ())
+    workspace = open_workspace(Path(folder), access)
+    names = [host.name for host in workspace.fleet.hosts]
+    job = Job(
+        id="packages",
+        playbook=Path(content.playbook("discover")),
+        inventory=generate(workspace.fleet, names),
+        variables={"patch_discover_mode": "packages"},
+    )
+    packages = failed = 0
+    with workspace.runner as runner:
+        for answer in runner.run(job):
+            facts = parse(answer.output, answer.at_ms // 1000)
+            packages += len(facts.packages)
+            failed += answer.status is not AnswerStatus.OK or bool(problem(facts))
+    print(f"{len(names)} hosts, {packages} packages, {failed} failed")
+    return int(failed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
