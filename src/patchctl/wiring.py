@@ -7,7 +7,7 @@ import socket
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .adapters.ansible.runner import AnsibleRunner
     from .adapters.content_store import ContentStore
     from .adapters.database import Database
+    from .adapters.feed_store import FeedStore
     from .adapters.known_names import KnownNames
     from .models.fleet import Fleet
     from .models.fleet_diff import InventoryDiff
@@ -164,8 +165,10 @@ class Workspace:
 
     def code(self) -> tuple[str, ...]:
         """What of the workspace runs as the user: inventory sources and hooks."""
-        hooks = (hook for ring in self.settings.rings for hook in (ring.drain, ring.undrain))
-        return (*self.sources, *(hook for hook in dict.fromkeys(hooks) if hook))
+        return (*self.sources, *(hook for hook in dict.fromkeys(self._hooks()) if hook))
+
+    def _hooks(self) -> "Iterator[str]":
+        return (hook for ring in self.settings.rings for hook in (ring.drain, ring.undrain))
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -322,6 +325,13 @@ class Workspace:
 
         return ContentStore(self.state / "store")
 
+    @cached_property
+    def feeds(self) -> "FeedStore":
+        """The vulnerability data that is held."""
+        from .adapters.feed_store import FeedStore
+
+        return FeedStore(self.state / "feeds")
+
     def database(self, *, create: bool = True) -> "Database":
         """The open state database; NotFoundError where there is none and `create` is False."""
         return self._database if create or "_database" in self.__dict__ else self._existing()
@@ -347,10 +357,12 @@ class Workspace:
     def planner(self, say: Callable[[str], None]) -> "PlanMaker":
         """Makes plans of this workspace; `say` takes lines of progress."""
         from .adapters import git
+        from .adapters.ansible import task_file
         from .adapters.clock import now_ms
         from .inventory.export import generate
         from .workflows.make_plan import PlanMaker
 
+        task_file.check_all(self.root, self._hooks())
         return PlanMaker(
             settings=self.settings,
             fleet=self.fleet,
@@ -427,6 +439,7 @@ class Workspace:
     def rollouts(self, sinks: Sequence["EventSink"] = ()) -> "Rollouts":
         """Carries runs of this workspace; `sinks` are told of every journal entry."""
         from .adapters import processes
+        from .adapters.ansible import task_file
         from .adapters.clock import SystemClock
         from .workflows.rollout import Rollouts
 
@@ -441,6 +454,7 @@ class Workspace:
             by=operator(),
             audit=self.state / "audit",
             check=self.store.check,
+            hooks=partial(task_file.check_all, self.root),
             sinks=sinks,
         )
 

@@ -1,0 +1,87 @@
+"""What is known of the feeds that are held: how old, how large, from where."""
+
+from enum import StrEnum
+
+from .advisory import FeedKind
+from .base import Model, Record
+
+
+class FeedInfo(Record):
+    """One feed that is held. Times are epoch seconds UTC, 0 unknown.
+
+    `dated` is the content's own date: its newest record, or what it says of itself. `imported` is
+    when this content came in, `checked` when its address last said that this is still its content
+    (0 where it came from a file). `address` is where it came from, without secrets; `etag` and
+    `last_modified` are the server's words for this content.
+    `entries` counts usable records, `bad` the unusable ones. `ecosystems` maps canonical names to
+    how many advisories speak of them. `digest` is that of the whole content.
+    """
+
+    name: str
+    kind: FeedKind
+    entries: int
+    digest: str
+    imported: int
+    dated: int = 0
+    checked: int = 0
+    bad: int = 0
+    ecosystems: dict[str, int] = {}
+    address: str = ""
+    etag: str = ""
+    last_modified: str = ""
+
+    @property
+    def current(self) -> int:
+        """The last moment for which this content is known to be right."""
+        return max(self.dated or self.imported, self.checked)
+
+
+class Stale(StrEnum):
+    """What becomes of work that would use a feed older than `max_age`."""
+
+    WARN = "warn"
+    REFUSE = "refuse"
+
+
+class FeedAge(Model):
+    """A feed beside the age that is allowed. `age_s` is how long ago it was known to be right,
+    negative where it comes from the future."""
+
+    feed: FeedInfo
+    age_s: int
+    max_age_s: int
+
+    @property
+    def stale(self) -> bool:
+        """Is it too old, or from a future that makes its age mean nothing?"""
+        return self.age_s > self.max_age_s or self.age_s < -FUTURE_S
+
+
+# Clocks differ a little, and a feed may be dated by the day.
+FUTURE_S = 86_400
+
+
+class UpdateOutcome(StrEnum):
+    """How an update or import of one feed ended."""
+
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    FAILED = "failed"
+
+
+class FeedUpdate(Model):
+    """One feed's part of an update. `changed` counts records that an incremental update brought,
+    `gone` those that it took away; both 0 where the feed came whole. `reason` is one line where it
+    failed; what was held before is held still then."""
+
+    name: str
+    outcome: UpdateOutcome
+    reason: str = ""
+    changed: int = 0
+    gone: int = 0
+    feed: FeedInfo | None = None
+
+
+def aged(feed: FeedInfo, max_age_s: int, now_s: int) -> FeedAge:
+    """The feed beside the age that is allowed."""
+    return FeedAge(feed=feed, age_s=now_s - feed.current, max_age_s=max_age_s)
