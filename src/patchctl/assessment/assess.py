@@ -94,15 +94,15 @@ class Assessor:
     def findings(self) -> Iterator[tuple[str, list[Finding]]]:
         """(host, its findings, most urgent first), host by host in the order given."""
         cores = {host.name: self._finder.of(host) for host in self.hosts}
-        known = self._intelligence(cores.values())
+        known = self.intelligence({core.cve for some in cores.values() for core in some})
         for host in self.hosts:
             found = ranked(self._finding(host, core, known) for core in cores.pop(host.name))
             for one in found:
                 self.tally.add(host.name, one)
             yield host.name, found
 
-    def _intelligence(self, cores: Iterable[Iterable[Core]]) -> Intelligence:
-        cves = {core.cve for some in cores for core in some}
+    def intelligence(self, cves: Collection[str]) -> Intelligence:
+        """What the feeds know of these CVEs."""
         exploited = self.feeds.known_exploited()
         return Intelligence(
             {cve: exploited[cve] for cve in cves if cve in exploited},

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from ..models.advisory import CveFacts, CvssVector, ExploitChance, KnownExploited
+from ..models.advisory import CveFacts, CvssVector, ExploitChance, KnownExploited, Severity
+from ..models.assessment import FindingState
 from ..models.priority import Threat
 from .findings import Core
 from .scores import vector_of
@@ -39,6 +40,11 @@ class Intelligence:
             fix_published=core.fix_published,
             fixable=core.fixable,
         )
+
+    def bare(self, cve: str) -> Threat:
+        """What is known of a CVE that may be on no host."""
+        nothing = Core(cve, (), FindingState.NO_FIX, Severity.UNKNOWN, (), "", "")
+        return self.threat(nothing)
 
 
 def _best(vendor: tuple[str, ...], facts: CveFacts | None) -> CvssVector | None:

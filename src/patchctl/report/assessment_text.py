@@ -1,0 +1,158 @@
+"""An assessment, for a person and for scripts. Pure: models to rows and bytes."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from ..models.assessment import Action, Assessment, Finding, FindingState
+
+ACTIONS = ["#", "DECISION", "DUE", "WHAT", "HOSTS", "CVES", "KEV", "CVSS"]
+FINDINGS = ["HOST", "CVE", "PACKAGE", "INSTALLED", "FIXED", "STATE", "DECISION", "DUE"]
+# More actions than this do not fit a screen with the summary around them.
+SCREEN = 15
+
+_STATES = {
+    FindingState.FIXABLE: "fixable now",
+    FindingState.NOT_EFFECTIVE: "installed, not effective",
+    FindingState.NOT_IN_REPOSITORIES: "fix not in the host's repositories",
+    FindingState.NO_FIX: "no fix yet",
+    FindingState.WONT_FIX: "vendor will not fix",
+    FindingState.END_OF_LIFE: "end of life",
+    FindingState.WAIVED: "waived",
+}
+_WORDS = {"act": "act now", "out_of_cycle": "out of cycle"}
+
+
+def state(of: FindingState) -> str:
+    """A state in words."""
+    return _STATES.get(of, of.value)
+
+
+def decision(value: str) -> str:
+    """A decision in words."""
+    return _WORDS.get(value, value)
+
+
+def what(action: Action) -> str:
+    """What to do, in a few words."""
+    if action.kind == "reboot":
+        return f"reboot ({action.package})"
+    return f"{action.package} to {action.fixed}" if action.fixed else action.package
+
+
+def action_rows(actions: Sequence[Action]) -> Iterator[list[str]]:
+    """A row an action, numbered."""
+    for number, action in enumerate(actions, 1):
+        yield [
+            str(number),
+            decision(action.decision.value),
+            action.due or "-",
+            what(action),
+            str(len(action.hosts)),
+            str(len(action.cves)),
+            str(action.kev or "-"),
+            "-" if action.highest_cvss is None else f"{action.highest_cvss:.1f}",
+        ]
+
+
+def finding_row(host: str, finding: Finding) -> list[str]:
+    """A row a finding."""
+    return [
+        host,
+        finding.cve,
+        finding.package,
+        finding.installed,
+        finding.fixed or "-",
+        state(finding.state),
+        decision(finding.decision.value),
+        finding.due or "-",
+    ]
+
+
+def headline(found: Assessment, hosts: int) -> str:
+    """One line: how much of what."""
+    total = sum(found.by_state.values())
+    if not total:
+        return f"{_count(hosts, 'host')}: no findings as of {found.as_of}"
+    parts = [f"{count} {decision(name)}" for name, count in found.by_decision.items() if count]
+    late = f"; {found.overdue} overdue" if found.overdue else ""
+    return (
+        f"{_count(hosts, 'host')}, {_count(total, 'finding')} as of {found.as_of}: "
+        f"{', '.join(parts)}{late}"
+    )
+
+
+def states_line(found: Assessment) -> str:
+    """Findings by state, so that none is forgotten."""
+    parts = [f"{count} {state(FindingState(name))}" for name, count in found.by_state.items()]
+    return "by state: " + ", ".join(parts) if parts else ""
+
+
+def cautions(found: Assessment) -> Iterator[str]:
+    """What this assessment does not say, one line each."""
+    if not found.feeds:
+        yield "no feeds: nothing can be assessed; run `patchctl feeds update` or `feeds import`"
+    for name, count in found.not_covered.items():
+        yield f"not covered: {count} packages of {name or 'an unknown system'}"
+    for release in found.releases:
+        if release.support == "ended":
+            hosts = _count(release.hosts, "host")
+            yield f"end of life: {release.ecosystem} on {hosts}, {release.note}"
+        elif release.support == "unknown":
+            yield f"support unknown: {release.ecosystem} on {_count(release.hosts, 'host')}"
+    for one in found.unlooked[:5]:
+        yield f"not assessed: {one.host}: {one.reason}"
+    if len(found.unlooked) > 5:
+        yield f"not assessed: {len(found.unlooked) - 5} more hosts"
+    yield from found.warnings
+
+
+def feeds_line(found: Assessment) -> str:
+    """The feeds with their ages."""
+    parts = [
+        f"{feed.name} {feed.dated or 'undated'}" + (f" ({feed.age_days} d)" if feed.dated else "")
+        for feed in found.feeds
+    ]
+    return "feeds: " + ", ".join(parts) if parts else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+class JsonWriter:
+    """`assess -o json` as it is made: a finding that hosts share is encoded once.
+
+    The findings come first, because the rest is only known after them.
+    """
+
+    def __init__(self) -> None:
+        self._encoder = msgspec.json.Encoder()
+        self._bodies: dict[int, tuple[Finding, bytes]] = {}
+
+    def head(self) -> bytes:
+        """The document's beginning."""
+        return b'{"findings":['
+
+    def host(self, name: str, findings: Iterable[Finding], *, first: bool) -> bytes:
+        """The findings of one host; `first` where none came before."""
+        start = b'{"host":' + self._encoder.encode(name) + b","
+        bodies = b",".join(start + self._body(finding) for finding in findings)
+        return bodies if first or not bodies else b"," + bodies
+
+    def _body(self, finding: Finding) -> bytes:
+        known = self._bodies.get(id(finding))
+        if known is None:
+            text = self._encoder.encode(plain(finding))[1:]
+            known = self._bodies[id(finding)] = (finding, text)
+        return known[1]
+
+    def tail(self, found: Assessment) -> bytes:
+        """Everything but the findings."""
+        return b"]," + self._encoder.encode(msgspec.to_builtins(found))[1:]
+
+
+def plain(finding: Finding) -> dict[str, Any]:
+    """A finding with every field, also those at their default: scripts rely on them."""
+    return {name: msgspec.to_builtins(getattr(finding, name)) for name in finding.__struct_fields__}
