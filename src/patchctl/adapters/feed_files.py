@@ -11,8 +11,11 @@ import hashlib
 import os
 import re
 import struct
+import sys
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from array import array
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,6 +117,9 @@ class Writer:
             case KnownExploited():
                 self._put(KEV, "", record.cve, record)
             case ExploitChance():
+                if not _CVE_ID.fullmatch(record.cve):
+                    self.add_bad((BadRecord(place=record.cve, reason="is no CVE"),), 1)
+                    return
                 values = (record.score, record.percentile)
                 self._put(EPSS, year_of(record.cve), record.cve, values)
             case CveFacts():
@@ -215,7 +221,8 @@ class _OpenPart:
         waiting = self._map if self._keyed else self._list
         if not waiting:
             return
-        packed = zlib.compress(_encode(waiting), _LEVEL)
+        plain = Chances.packed(self._map) if self._shelf == EPSS else _encode(waiting)
+        packed = zlib.compress(plain, _LEVEL)
         frame = _LENGTH.pack(len(packed)) + packed
         handle = os.open(
             self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
@@ -257,12 +264,12 @@ def _file_name(shelf: str, key: str) -> str:
     return f"{shelf}-{shown}-{mark}" if key else shelf
 
 
-_YEAR = re.compile(r"CVE-([0-9]{4})-[0-9]{4,19}")
+_CVE_ID = re.compile(r"CVE-([0-9]{4})-([0-9]{4,19})")
 
 
 def year_of(cve: str) -> str:
     """The part of EPSS scores and CVE records in which this one lies."""
-    found = _YEAR.fullmatch(cve)
+    found = _CVE_ID.fullmatch(cve)
     return found[1] if found else "other"
 
 
@@ -273,6 +280,65 @@ def write_durable(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
+
+
+class Chances:
+    """A frame of EPSS scores of one year, as three arrays: all of EPSS as objects would take most
+    of the time of asking for a few."""
+
+    def __init__(self, data: bytes) -> None:
+        columns = msgspec.msgpack.decode(data, type=tuple[bytes, bytes, bytes])
+        self._numbers, self._scores, self._percentiles = (
+            _array(code, column) for code, column in zip("Qdd", columns, strict=True)
+        )
+
+    @staticmethod
+    def packed(chances: Mapping[str, tuple[float, float]]) -> bytes:
+        """CVEs of one year with (score, percentile)."""
+        rows = sorted((int(cve[9:]), *values) for cve, values in chances.items())
+        numbers, scores, percentiles = zip(*rows, strict=True)
+        return _encode(
+            tuple(
+                _little(array(code, column)).tobytes()
+                for code, column in (("Q", numbers), ("d", scores), ("d", percentiles))
+            )
+        )
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def __contains__(self, cve: str) -> bool:
+        return self.get(cve) is not None
+
+    def __getitem__(self, cve: str) -> tuple[float, float]:
+        found = self.get(cve)
+        if found is None:
+            raise KeyError(cve)
+        return found
+
+    def get(self, cve: str) -> tuple[float, float] | None:
+        """(score, percentile) of a CVE of this year, None where the frame has it not."""
+        number = int(cve[9:])
+        place = bisect_left(self._numbers, number)
+        if place == len(self._numbers) or self._numbers[place] != number:
+            return None
+        return self._scores[place], self._percentiles[place]
+
+
+def _array(code: str, data: bytes) -> "array[Any]":
+    found: array[Any] = array(code)
+    try:
+        found.frombytes(data)
+    except ValueError as error:
+        raise msgspec.DecodeError(str(error)) from error
+    return _little(found)
+
+
+def _little(values: "array[Any]") -> "array[Any]":
+    """To and from the byte order of files; state may move between machines."""
+    if sys.byteorder == "big":
+        values.byteswap()
+    return values
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -286,7 +352,7 @@ def _frames(kind: Any) -> Callable[[bytes], Any]:
 _DECODE: dict[str, Callable[[bytes], Any]] = {
     ADVISORIES: _frames(list[Advisory]),
     KEV: _frames(dict[str, KnownExploited]),
-    EPSS: _frames(dict[str, tuple[float, float]]),
+    EPSS: lambda data: Chances(zlib.decompress(data)),
     # Most of a year's records are not asked for: each is decoded when it is taken out.
     CVE: _frames(dict[str, msgspec.Raw]),
     EOL: _frames(list[Lifecycle]),
@@ -315,7 +381,7 @@ class Generation:
     def frames(self, part: Part) -> Iterator[Any]:
         """What the frames of a part hold, decoded one by one.
 
-        Of KEV, EPSS and CVE records dicts by CVE, else lists.
+        Of KEV, EPSS and CVE records mappings by CVE, else lists.
         """
         data = (self._folder / part.file).read_bytes()
         if len(data) != part.size or hashlib.sha256(data).hexdigest() != part.sha256:

@@ -178,7 +178,8 @@ class FeedStore:
             found = {
                 cve: frame[cve]
                 for frame in self._frames(entry, part)
-                for cve in missing.intersection(frame)
+                for cve in missing
+                if cve in frame
             }
             missing.difference_update(found)
             yield from found.items()
