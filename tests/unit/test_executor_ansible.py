@@ -20,7 +20,7 @@ from executor_world import (
 
 from patchctl.adapters.ansible.job import Answer, AnswerStatus, Job
 from patchctl.adapters.content_store import ContentStore
-from patchctl.errors import AdapterError
+from patchctl.errors import AdapterError, NotFoundError
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.groups import groups_of
 from patchctl.models.plan import Artifact, RingPolicy, Transition
@@ -136,6 +136,24 @@ def test_an_answer_that_a_full_disk_here_did_not_take_stops_the_run_not_the_host
     made.start(shard(Stage.PREFLIGHT))
     with pytest.raises(AdapterError, match="/x: full; free space there"):
         collect(made)
+
+
+def test_a_host_that_left_the_inventory_during_the_run_fails_and_the_others_go_on(
+    tmp_path: Path,
+) -> None:
+    def edited(hosts: Any) -> dict[str, Any]:
+        if "web1" in hosts:
+            raise NotFoundError("no host web1")
+        return inventory(hosts)
+
+    made, runner = executor(tmp_path, says("answer ok"))
+    made._inventory = edited
+    made.start(shard(Stage.PREFLIGHT))
+    found, ends = collect(made)
+    assert found["web1"].status is OutcomeStatus.FAILED
+    assert found["web1"].reason == "the inventory has no such host any more"
+    assert found["web2"].status is OutcomeStatus.OK
+    assert (len(runner.jobs), ends) == (1, 1)
 
 
 def test_a_failed_script_with_an_answer_is_judged_by_its_answer(tmp_path: Path) -> None:
