@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 RANDOM_BYTES = 2
 
+# What tells snapshots that were imported from those of a discovery.
+IMPORT_PREFIX = "i-"
+
 
 def run_id(now_ms: int, random: bytes) -> str:
     """`r-20261123-114501-ab12` from epoch milliseconds UTC and two random bytes."""
@@ -16,6 +19,11 @@ def run_id(now_ms: int, random: bytes) -> str:
 def snapshot_id(now_ms: int, random: bytes) -> str:
     """`s-20261123-114501-ab12` from epoch milliseconds UTC and two random bytes."""
     return _stamp("s", now_ms, random)
+
+
+def import_id(now_ms: int, random: bytes) -> str:
+    """`i-20261123-114501-ab12`, the snapshot id of hosts that were imported."""
+    return _stamp(IMPORT_PREFIX[0], now_ms, random)
 
 
 def _stamp(letter: str, now_ms: int, random: bytes) -> str:

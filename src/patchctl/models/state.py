@@ -1,6 +1,7 @@
 """Lines of the lists that the state database answers with."""
 
 from .base import Model
+from .facts import HostFacts
 from .rollout import RunState
 from .snapshot import HostStatus
 
@@ -39,3 +40,16 @@ class HostHistory(Model):
     status: HostStatus
     reason: str
     facts_digest: str
+
+
+class KnownHost(Model):
+    """The newest facts of a host. `taken` is epoch seconds UTC. `imported`: they came from a file
+    (`discover --import`), so the host need not be in the inventory. `software` is the digest of
+    packages, pending updates and repositories: equal where those are equal."""
+
+    name: str
+    snapshot: str
+    taken: int
+    imported: bool
+    software: str
+    facts: HostFacts

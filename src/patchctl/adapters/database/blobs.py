@@ -25,6 +25,14 @@ class Software(msgspec.Struct, frozen=True, array_like=True):
     repositories: tuple[Repository, ...]
 
 
+class _Stored(msgspec.Struct, frozen=True, array_like=True):
+    """`Software` before its packages are decoded."""
+
+    packages: tuple[msgspec.Raw, ...]
+    pending: tuple[PendingUpdate, ...]
+    repositories: tuple[Repository, ...]
+
+
 class FactsParts(msgspec.Struct, frozen=True):
     """The two blobs of one host's facts, as JSON, with their digests and that of the whole."""
 
@@ -51,10 +59,12 @@ def split(facts: HostFacts) -> FactsParts:
 
 
 class Loader:
-    """Decodes each blob once."""
+    """Decodes each blob once, and each package once however many lists it stands in: thousands of
+    hosts have a few thousand distinct packages."""
 
     def __init__(self) -> None:
         self._packed: dict[str, bytes] = {}
+        self._packages: dict[bytes, Package] = {}
         self._software: dict[str, Software] = {}
         self._system: dict[str, HostFacts] = {}
 
@@ -68,7 +78,10 @@ class Loader:
         Raises IntegrityError where a blob is missing or has not the content of its digest.
         """
         if software not in self._software:
-            self._software[software] = self._decode(software, Software)
+            stored = self._decode(software, _Stored)
+            self._software[software] = Software(
+                self._shared(software, stored.packages), stored.pending, stored.repositories
+            )
         if system not in self._system:
             self._system[system] = self._decode(system, HostFacts)
         shared = self._software[software]
@@ -79,6 +92,27 @@ class Loader:
             repositories=shared.repositories,
         )
 
+    def holds(self, digest: str) -> bool:
+        """Is the blob here, packed or decoded?"""
+        return digest in self._packed or digest in self._software or digest in self._system
+
+    def forget_systems(self) -> None:
+        """Give back what only single hosts need; shared parts stay."""
+        self._system.clear()
+
+    def _shared(self, digest: str, packages: tuple[msgspec.Raw, ...]) -> tuple[Package, ...]:
+        known, found = self._packages, []
+        for raw in packages:
+            text = bytes(raw)
+            package = known.get(text)
+            if package is None:
+                try:
+                    package = known[text] = msgspec.json.decode(text, type=Package)
+                except msgspec.MsgspecError as error:
+                    raise _damaged(digest) from error
+            found.append(package)
+        return tuple(found)
+
     def _decode(self, digest: str, kind: type[T]) -> T:
         try:
             data = zlib.decompress(self._packed.pop(digest))
@@ -86,6 +120,10 @@ class Loader:
                 return msgspec.json.decode(data, type=kind)
         except (KeyError, zlib.error, msgspec.MsgspecError):
             pass
-        raise IntegrityError(
-            f"stored facts {digest} are missing or damaged", hint="discover the fleet again"
-        )
+        raise _damaged(digest)
+
+
+def _damaged(digest: str) -> IntegrityError:
+    return IntegrityError(
+        f"stored facts {digest} are missing or damaged", hint="discover the fleet again"
+    )

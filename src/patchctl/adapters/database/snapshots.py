@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import builtins
 import zlib
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Table, func, insert, select
 
 from ...errors import ConflictError, NotFoundError
 from ...models.facts import HostFacts
+from ...models.ids import IMPORT_PREFIX
 from ...models.snapshot import HostResult, HostStatus, Snapshot, SnapshotSummary
-from ...models.state import HostHistory
+from ...models.state import HostHistory, KnownHost
 from .blobs import FactsParts, Loader, split
 from .schema import blob, facts, snapshot, snapshot_host
 
 if TYPE_CHECKING:
     from .database import Database
+
+T = TypeVar("T")
 
 _MANY = 500
 
@@ -34,21 +37,27 @@ class Snapshots:
 
         Raises ConflictError where a snapshot of that id exists.
         """
-        parts = {host.name: split(host.facts) for host in taken.hosts if host.facts is not None}
-        hosts = tuple(_with_digest(host, parts.get(host.name)) for host in taken.hosts)
+        hosts: builtins.list[HostResult] = []
         with self._database.write() as connection:
             _refuse_known(connection, taken.id)
-            _store_facts(connection, {part.digest: part for part in parts.values()})
+            # Some at a time: the facts of ten thousand hosts as JSON are a gigabyte.
+            for some in _slices(taken.hosts):
+                parts = {host.name: split(host.facts) for host in some if host.facts is not None}
+                _store_facts(connection, {part.digest: part for part in parts.values()})
+                hosts += [_with_digest(host, parts.get(host.name)) for host in some]
             number = _store_header(connection, taken)
             rows = [_row(number, position, host) for position, host in enumerate(hosts)]
             if rows:
                 connection.execute(insert(snapshot_host), rows)
-        return msgspec.structs.replace(taken, hosts=hosts)
+        return msgspec.structs.replace(taken, hosts=tuple(hosts))
 
     def load(self, snapshot_id: str | None = None) -> Snapshot | None:
-        """That snapshot, or the latest; None where there is none."""
+        """That snapshot, or the latest discovery; None where there is none."""
         with self._database.read() as connection:
-            header = connection.execute(_headers(snapshot_id)).first()
+            query = _headers(snapshot_id)
+            if snapshot_id is None:
+                query = query.where(snapshot.c.id.not_like(IMPORT_PREFIX + "%"))
+            header = connection.execute(query).first()
             if header is None:
                 return None
             rows = connection.execute(
@@ -98,6 +107,28 @@ class Snapshots:
             for row in rows
         ]
 
+    def latest_of_every_host(self) -> Iterator[KnownHost]:
+        """The newest facts of every host of which there are any, by name; imported hosts too.
+
+        Equal packages are one object, and equal software is one tuple, over all hosts.
+        """
+        loader = Loader()
+        with self._database.read() as connection:
+            rows = connection.execute(_newest_facts()).all()
+            for some in _slices(rows):
+                pairs = _fetch(connection, loader, {row.facts for row in some})
+                for row in some:
+                    software, system = pairs[row.facts]
+                    yield KnownHost(
+                        name=row.host,
+                        snapshot=row.id,
+                        taken=row.taken,
+                        imported=row.id.startswith(IMPORT_PREFIX),
+                        software=software,
+                        facts=loader.facts(software, system),
+                    )
+                loader.forget_systems()
+
     def facts(self, digest: str) -> HostFacts:
         """Facts by their digest. Raises NotFoundError."""
         with self._database.read() as connection:
@@ -112,6 +143,25 @@ def _headers(snapshot_id: str | None = None) -> Any:
     if snapshot_id is not None:
         return query.where(snapshot.c.id == snapshot_id)
     return query.order_by(snapshot.c.number.desc())
+
+
+def _newest_facts() -> Any:
+    """(host, facts, snapshot id, taken) of the newest snapshot that has facts of the host."""
+    newest = (
+        select(snapshot_host.c.host, func.max(snapshot_host.c.snapshot).label("number"))
+        .where(snapshot_host.c.facts.is_not(None))
+        .group_by(snapshot_host.c.host)
+        .subquery()
+    )
+    return (
+        select(snapshot_host.c.host, snapshot_host.c.facts, snapshot.c.id, snapshot.c.taken)
+        .join(
+            newest,
+            (snapshot_host.c.host == newest.c.host) & (snapshot_host.c.snapshot == newest.c.number),
+        )
+        .join(snapshot, snapshot.c.number == snapshot_host.c.snapshot)
+        .order_by(snapshot_host.c.host)
+    )
 
 
 def _refuse_known(connection: Connection, snapshot_id: str) -> None:
@@ -181,16 +231,22 @@ def _row(number: int, position: int, host: HostResult) -> dict[str, Any]:
 
 def _load_facts(connection: Connection, digests: set[str]) -> dict[str, HostFacts]:
     """Each blob is fetched and decoded once, however many hosts share it."""
+    loader = Loader()
+    pairs = _fetch(connection, loader, digests)
+    return {digest: loader.facts(*pair) for digest, pair in pairs.items()}
+
+
+def _fetch(connection: Connection, loader: Loader, digests: set[str]) -> dict[str, tuple[str, str]]:
+    """Facts' digest -> those of its two blobs, which the loader has then."""
     pairs: dict[str, tuple[str, str]] = {}
     for some in _slices(sorted(digests)):
         for row in connection.execute(select(facts).where(facts.c.digest.in_(some))):
             pairs[row.digest] = (row.software, row.system)
-    loader = Loader()
-    wanted = sorted({digest for pair in pairs.values() for digest in pair})
-    for some in _slices(wanted):
+    wanted = {digest for pair in pairs.values() for digest in pair if not loader.holds(digest)}
+    for some in _slices(sorted(wanted)):
         for row in connection.execute(select(blob).where(blob.c.digest.in_(some))):
             loader.add(row.digest, row.data)
-    return {digest: loader.facts(*pair) for digest, pair in pairs.items()}
+    return pairs
 
 
 def _result(row: Any, found: dict[str, HostFacts]) -> HostResult:
@@ -204,5 +260,5 @@ def _result(row: Any, found: dict[str, HostFacts]) -> HostResult:
     )
 
 
-def _slices(values: Sequence[str]) -> Iterable[Sequence[str]]:
+def _slices(values: Sequence[T]) -> Iterable[Sequence[T]]:
     return (values[start : start + _MANY] for start in range(0, len(values), _MANY))
