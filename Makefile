@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Two at a time, each with a lab of its own: the tests on hosts mostly wait.
 TOGETHER := -n 2 --dist worksteal
 
-.PHONY: help install demo test lint unit integration molecule docs man lock clean
+.PHONY: help install demo test lint unit integration molecule docs man reference lock clean
 
 help:
 	@echo "make demo         a whole patch day on throw-away hosts, about 4 minutes"
@@ -14,6 +14,7 @@ help:
 	@echo "make lint | unit | integration | molecule"
 	@echo "make docs         dist/site, the documentation"
 	@echo "make man          dist/man/patchctl.1, made from the help"
+	@echo "make reference    docs/settings.md and the JSON Schema, made from the settings"
 	@echo "make lock         choose versions anew (PYTHONS='python3.11 python3.12 python3.13')"
 	@echo "make clean        remove .venv and caches"
 
@@ -49,6 +50,10 @@ docs: install
 
 man: install
 	$(BIN)/python scripts/man
+
+reference: install
+	$(BIN)/python -m patchctl.schema >schema/patchctl.schema.json
+	$(BIN)/python scripts/settings-page
 
 lock:
 	scripts/lock $(or $(PYTHONS),python3)

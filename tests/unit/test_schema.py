@@ -1,5 +1,7 @@
 """The published JSON Schema is that of the models, and agrees with the loader."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,8 @@ import yaml
 from patchctl import schema
 from patchctl.errors import InvalidInputError
 from patchctl.settings import load
+from patchctl.settings import seconds as read_seconds
+from patchctl.settings_help import MEANING
 
 ROOT = Path(__file__).parents[2]
 
@@ -22,6 +26,65 @@ def test_the_published_schema_is_made_from_the_models() -> None:
     assert (ROOT / "schema/patchctl.schema.json").read_text() == schema.text(), (
         "python -m patchctl.schema > schema/patchctl.schema.json"
     )
+
+
+def test_the_settings_page_is_made_from_the_schema() -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "scripts/settings-page"), "-"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert (ROOT / "docs/settings.md").read_text() == done.stdout, "make reference"
+
+
+# What must stand beside a key so that the file is whole.
+BESIDE: dict[str, dict[str, Any]] = {
+    "rings[]": {"name": "a"},
+    "assign.rules[]": {"ring": "staging", "names": ["x"]},
+    "assign.shares": {"seed": "a", "staging": 100},
+    "probes[]": {"name": "a", "kind": "http", "target": "http://localhost/"},
+    "hooks": {"undrain": "hooks/undrain.yml"},
+}
+
+
+def whole(path: str, value: Any) -> Any:
+    """A settings file that says `value` at `path` and as little else as it may."""
+    above, _, key = path.rpartition(".")
+    if not above:
+        return {key: value}
+    here = {**BESIDE.get(above, {}), key: value}
+    return whole(above.removesuffix("[]"), [here] if above.endswith("[]") else here)
+
+
+def test_every_key_has_a_meaning_and_no_other() -> None:
+    known: set[str] = set()
+
+    def walk(value: dict[str, Any], path: str) -> None:
+        inner = value.get("items", value)
+        here = f"{path}[]" if inner is not value else path
+        for name, below in inner.get("properties", {}).items():
+            known.add(f"{here}.{name}".lstrip("."))
+            walk(below, f"{here}.{name}".lstrip("."))
+        if isinstance(inner.get("additionalProperties"), dict):
+            known.add(f"{here}.*")
+
+    walk(schema.schema(), "")
+    assert known == set(MEANING)
+
+
+@pytest.mark.parametrize("path", [path for path, (_, example) in MEANING.items() if example])
+def test_an_example_is_what_the_loader_takes(tmp_path: Path, path: str) -> None:
+    for name in ("drain", "undrain"):
+        (tmp_path / "hooks").mkdir(exist_ok=True)
+        (tmp_path / f"hooks/{name}.yml").write_text("- ansible.builtin.meta: noop\n")
+    value = whole(path, MEANING[path][1])
+    assert accepts(value)
+    (tmp_path / "patchctl.yml").write_text(yaml.safe_dump(value))
+    load(tmp_path / "patchctl.yml")
+
+
+@pytest.mark.parametrize("seconds", [0, 1, 30, 60, 90, 3600, 5400, 86_400, 14 * 86_400])
+def test_a_duration_is_written_as_it_is_read(seconds: int) -> None:
+    assert read_seconds(schema.duration(seconds)) == seconds
 
 
 @pytest.mark.parametrize("name", ["patchctl.yml", "tests/data/settings/full.yml"])

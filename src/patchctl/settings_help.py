@@ -1,0 +1,142 @@
+"""What every key of patchctl.yml means, for editors and for docs/settings.md.
+
+Path -> (meaning, an example value or None). `[]` is each item of a list, `*` any further key.
+"""
+
+from typing import Any
+
+MEANING: dict[str, tuple[str, Any]] = {
+    "rings": (
+        "The stages of a rollout, in their order. Without this key: staging, canary, production.",
+        [{"name": "test"}, {"name": "live"}],
+    ),
+    "rings[].name": (
+        "The ring's name: letters, digits, _ and -. `patch_ring` and groups name it so.",
+        "staging",
+    ),
+    "rings[].budget": (
+        "How many hosts of the ring may end other than succeeded before the run halts. Without "
+        "this key: 5% for the last ring, 0 for the others.",
+        "5%",
+    ),
+    "rings[].max_concurrent": (
+        "How many hosts are patched side by side, the size of a wave; percentages are rounded up. "
+        "Without this key: 10% for the last ring, 50% for the others.",
+        20,
+    ),
+    "rings[].soak": (
+        "Time waited after the ring's last host, before the next ring. Without this key: 24h for "
+        "the ring before the last, 0 for the others.",
+        "24h",
+    ),
+    "rings[].promote": (
+        "How the ring is entered: by itself, or after `patchctl rollout approve`. Without this "
+        "key: manual for the last ring, auto for the others.",
+        "manual",
+    ),
+    "rings[].reboot": ("Whether hosts are rebooted where their updates need it.", "if-required"),
+    "rings[].on_failure": (
+        "What happens to a host that failed after it may have been changed: return it to its state "
+        "before, or leave it as it is.",
+        "stop",
+    ),
+    "assign": (
+        "The ring of hosts that have neither `patch_ring` nor a group named as a ring.",
+        {"rules": [{"ring": "staging", "names": ["test-*"]}]},
+    ),
+    "assign.rules": (
+        "The first rule that fits a host gives its ring.",
+        [{"ring": "staging", "groups": ["test"]}],
+    ),
+    "assign.rules[].ring": ("The ring that the rule gives.", "staging"),
+    "assign.rules[].groups": ("Groups of the inventory; a host of any of them fits.", ["test"]),
+    "assign.rules[].names": ("Shell patterns; a host whose name matches any fits.", ["*.test.lan"]),
+    "assign.shares": (
+        "Rings for all other hosts by a hash of their name, so that a host keeps its ring.",
+        {"seed": "2026", "staging": 5, "canary": 15, "production": 80},
+    ),
+    "assign.shares.seed": ("Goes into the hash; another seed deals the hosts anew.", "2026"),
+    "assign.shares.stratum": (
+        "Variables; hosts that agree in all of them are dealt out among themselves, so that each "
+        "ring gets some of every kind.",
+        ["role"],
+    ),
+    "assign.shares.*": ("A ring's share of the hosts in percent. All shares sum to 100.", None),
+    "inventory": (
+        "Ansible inventory sources: files, folders, or lists of names with a comma.",
+        ["inventory/", "cloud/aws_ec2.yml"],
+    ),
+    "policy": ("What holds in every ring.", {"unproven": "approve"}),
+    "policy.rollback_ready": (
+        "What happens to a host whose old package versions cannot be kept: no patching, or a "
+        "warning.",
+        "warn",
+    ),
+    "policy.updaters": (
+        "What to do about unattended-upgrades and the like on a host: refuse the host, warn, or "
+        "switch them off for the length of the run.",
+        "hold-for-run",
+    ),
+    "policy.unproven": (
+        "What to do with hosts whose updates no earlier ring makes: hold them back, wait for an "
+        "approval, or go on.",
+        "approve",
+    ),
+    "policy.allow_removals": ("Whether an update may remove other packages.", True),
+    "policy.undo_safe": (
+        "Packages that may be undone though patchctl would not: shell patterns of source or "
+        "binary names.",
+        ["postgresql-15"],
+    ),
+    "policy.plan_expires": ("How long after its making a plan may be rolled out.", "7d"),
+    "policy.transaction_timeout": ("Longest for installing on one host.", "2h"),
+    "policy.verify_timeout": ("Longest for verifying one host.", "5m"),
+    "policy.reboot_timeout": ("Longest until a host is back after a reboot.", "20m"),
+    "policy.drain_timeout": ("Longest for the hook that drains a host.", "10m"),
+    "policy.discovery_timeout": ("Longest for looking at one host.", "2m"),
+    "probes": (
+        "Questions asked on every host before and after patching, besides services and ports.",
+        [{"name": "web answers", "kind": "http", "target": "http://localhost/"}],
+    ),
+    "probes[].name": ("The probe's name in results; each stands once.", "web answers"),
+    "probes[].kind": ("How it asks.", "http"),
+    "probes[].target": (
+        "What it asks: a URL (http), ADDRESS:PORT (tcp), a shell command (command), a systemd unit "
+        "(unit).",
+        "http://localhost/health",
+    ),
+    "probes[].expect": ("Text that the body of an HTTP answer must contain.", "ready"),
+    "probes[].within": ("How long it is asked again until it is answered well.", "1m"),
+    "probes[].groups": (
+        "Only on hosts of these groups, or with one of `packages`; neither: on all hosts.",
+        ["web"],
+    ),
+    "probes[].packages": ("Also on hosts that have one of these packages installed.", ["nginx"]),
+    "hooks": (
+        "The operator's own Ansible tasks around a host's patching.",
+        {"drain": "hooks/drain.yml", "undrain": "hooks/undrain.yml"},
+    ),
+    "hooks.drain": (
+        "Task file that takes a host out of service before it is changed; needs undrain beside it.",
+        "hooks/drain.yml",
+    ),
+    "hooks.undrain": ("Task file that takes the host into service again.", "hooks/undrain.yml"),
+    "ansible": ("How hosts are reached.", {"user": "ops", "forks": 50}),
+    "ansible.user": ("User to log in as, where the inventory names none.", "ops"),
+    "ansible.private_key": ("SSH key to log in with.", "~/.ssh/fleet"),
+    "ansible.forks": ("Hosts worked on at once by one Ansible run.", 50),
+    "ansible.connect_timeout": ("Longest for an SSH connection to come up.", "30s"),
+    "ansible.become_password_file": (
+        "File with the sudo password; passwords stand only in files.",
+        "~/.config/patchctl/become",
+    ),
+    "ansible.vault_password_file": ("File with the vault password.", "~/.config/patchctl/vault"),
+    "ansible.vault_ids": (
+        "Vault identities as Ansible's --vault-id takes them.",
+        ["prod@~/.config/patchctl/vault-prod"],
+    ),
+    "state": (
+        "Folder of the state: database, package files, audit log. PATCHCTL_STATE wins over it.",
+        "/var/lib/patchctl-state/fleet",
+    ),
+}
