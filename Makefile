@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Two at a time, each with a lab of its own: the tests on hosts mostly wait.
 TOGETHER := -n 2 --dist worksteal
 
-.PHONY: help install demo test lint unit integration molecule docs man reference lock clean
+.PHONY: help install demo test lint unit integration molecule docs man reference bench lock clean
 
 help:
 	@echo "make demo         a whole patch day on throw-away hosts, about 4 minutes"
@@ -15,6 +15,7 @@ help:
 	@echo "make docs         dist/site, the documentation"
 	@echo "make man          dist/man/patchctl.1, made from the help"
 	@echo "make reference    docs/settings.md and the JSON Schema, made from the settings"
+	@echo "make bench        every benchmark beside its peers, about half an hour (QUICK=1: minutes)"
 	@echo "make lock         choose versions anew (PYTHONS='python3.11 python3.12 python3.13')"
 	@echo "make clean        remove .venv and caches"
 
@@ -54,6 +55,10 @@ man: install
 reference: install
 	$(BIN)/python -m patchctl.schema >schema/patchctl.schema.json
 	$(BIN)/python scripts/settings-page
+
+bench: install
+	for name in engine reading discovery patching; do \
+	  $(BIN)/python benchmarks/$$name.py $(if $(QUICK),--quick) || exit; done
 
 lock:
 	scripts/lock $(or $(PYTHONS),python3)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from measure import PATCHCTL, ROOT, Cost, command
+
 from patchctl.lab.handle import Lab, find
 
 PEERS = Path(__file__).parent / "peers"
@@ -59,7 +60,7 @@ class Fleet:
         """One call of the command line."""
         return command([PATCHCTL, "-C", self.workspace, *words, *(_EXTRA if kex else ())])
 
-    def ansible(self, playbook: str, *, kex: bool = False) -> Cost:
+    def ansible(self, playbook: str, *options: str) -> Cost:
         """`ansible-playbook` of a peer's playbook: same forks, pipelining, connections not kept.
 
         Its configuration is the one that a careful user has; every go begins without open
@@ -77,9 +78,14 @@ class Fleet:
             "LC_ALL": "C.UTF-8",
         }
         inventory = self.workspace / "inventory"
-        words = [PATCHCTL.parent / "ansible-playbook", "-i", inventory, PEERS / playbook]
+        words: list[str | Path] = [
+            PATCHCTL.parent / "ansible-playbook",
+            "-i",
+            inventory,
+            PEERS / playbook,
+        ]
         try:
-            return command([*words, *(_EXTRA if kex else ())], env=environment, cwd=self.scratch)
+            return command([*words, *options], env=environment, cwd=self.scratch)
         finally:
             end_masters(Path(control))
 
@@ -91,7 +97,14 @@ class Fleet:
                 "ssh_known_hosts_file": str(self.workspace / "known_hosts")}  # fmt: skip
         hosts = [(address, data) for address in self.addresses]
         inventory.write_text(f"hosts = {hosts!r}\n", encoding="utf-8")
-        words = [pyinfra(), "-y", "--parallel", str(self.forks), inventory, *operation]
+        words: list[str | Path] = [
+            pyinfra(),
+            "-y",
+            "--parallel",
+            str(self.forks),
+            inventory,
+            *operation,
+        ]
         return command(words, cwd=self.scratch)
 
 
@@ -141,6 +154,30 @@ def fleet(hosts: int, forks: int, name: str, kept: str = "") -> Iterator[Fleet]:
         finally:
             if not kept:
                 command([PATCHCTL, "-q", "lab", "down", "--name", name])
+
+
+def with_python_apt(lab: Lab, folder: Path) -> None:
+    """Install python3-apt on every host: Ansible's fact and apt modules need it.
+
+    Its packages come from this machine's own archive, so it must be what the hosts are, Debian 12.
+    """
+    names = ["python3-apt", "python-apt-common", "distro-info-data"]
+    done = subprocess.run(
+        ["apt-get", "-q", "download", *names],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise RuntimeError(f"apt-get download {' '.join(names)} failed:\n{done.stderr}")
+    tar = subprocess.run(
+        ["tar", "-C", folder, "-c", *(path.name for path in folder.glob("*.deb"))],
+        capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    install = "mkdir -p /tmp/debs && cd /tmp/debs && tar -x && dpkg -i *.deb && rm -r /tmp/debs"
+    for host in lab.hosts():
+        lab.check(host.name, install, stdin=tar)
 
 
 def addresses(lab: Lab) -> tuple[str, ...]:

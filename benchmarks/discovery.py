@@ -5,16 +5,28 @@ ratios mean something, the seconds do not. Every go of the first tables begins w
 connections; contestants take turns.
 """
 
-import resource
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench_lab import Fleet, fleet
-from measure import Cost, adopt_orphans, aim, arguments, command, how_many, machine, rows, show
+from bench_lab import Fleet, fleet, with_python_apt
+from measure import (
+    Cost,
+    adopt_orphans,
+    aim,
+    arguments,
+    command,
+    how_many,
+    machine,
+    ratio,
+    rows,
+    show,
+    usage,
+)
 from measure import take_turns as turns
+
 from patchctl import content
 from patchctl.wiring import Access, Workspace, open_workspace
 
@@ -55,7 +67,7 @@ def stock(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
 def package_list(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
     """The package list alone, everybody with curve25519."""
     program = Path(__file__).with_name("packages.py")
-    words = [sys.executable, program, lab.workspace, str(lab.forks), "curve25519"]
+    words: list[str | Path] = [sys.executable, program, lab.workspace, str(lab.forks), "curve25519"]
     return turns(
         {
             "pyinfra DebPackages": lambda: lab.pyinfra("fact", "deb.DebPackages"),
@@ -74,8 +86,7 @@ def warm(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
     workspace = open_workspace(lab.workspace, Access(forks=lab.forks))
     with workspace.runner:
         look(workspace)
-        found = turns({"patchctl, open connections": lambda: inside(workspace)}, rounds)
-    return found
+        return turns({"patchctl, open connections": lambda: inside(workspace)}, rounds)
 
 
 def look(workspace: Workspace) -> None:
@@ -88,14 +99,9 @@ def look(workspace: Workspace) -> None:
 
 def inside(workspace: Workspace) -> Cost:
     """One discovery in this process, and what it and its children cost."""
-    before, began = _cpu(), time.monotonic()
+    before, began = usage(), time.monotonic()
     look(workspace)
-    return Cost(seconds=time.monotonic() - began, cpu_s=_cpu() - before)
-
-
-def _cpu() -> float:
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
+    return Cost(seconds=time.monotonic() - began, cpu_s=usage() - before)
 
 
 PARTS: dict[str, tuple[str, Callable[[Fleet, int], dict[str, list[Cost]]]]] = {
@@ -111,7 +117,7 @@ def aims(tables: dict[str, list[Any]]) -> list[dict[str, Any]]:
     found = {row.name: row for rows in tables.values() for row in rows}
 
     def times(one: str, other: str) -> float:
-        return round(found[one].median_s / found[other].median_s, 2)
+        return ratio(found[one].median_s, found[other].median_s)
 
     verdict = []
     if "everything" in tables:
@@ -142,6 +148,8 @@ def main() -> int:
     adopt_orphans()
     tables: dict[str, list[Any]] = {}
     with fleet(how_many(args), args.forks, "bench-discovery", args.lab) as lab:
+        if not args.part or "stock" in args.part:
+            with_python_apt(lab.lab, lab.scratch)
         lab.parallel_ssh(EVERYTHING, stdin=SCRIPT)  # nobody pays for cold disks and first logins
         for name, (reference, part) in PARTS.items():
             if not args.part or name in args.part:

@@ -17,6 +17,8 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 PATCHCTL = Path(sys.executable).parent / "patchctl"
+# Everybody may keep compiled Python, as outside of a build.
+_ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 _SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
@@ -68,6 +70,12 @@ def _cpu_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def usage() -> float:
+    """CPU seconds of this process and of its children that have ended."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return used.ru_utime + used.ru_stime + _cpu_of_children()
+
+
 def command(
     words: Sequence[str | Path],
     *,
@@ -80,7 +88,7 @@ def command(
     with (stdin or Path(os.devnull)).open("rb") as given:
         done = subprocess.run(
             [str(word) for word in words], stdin=given, capture_output=True, check=False,
-            env={**os.environ, **(env or {})}, cwd=cwd,
+            env={**_ENVIRONMENT, **(env or {})}, cwd=cwd,
         )  # fmt: skip
     seconds = time.monotonic() - began
     if done.returncode != 0:

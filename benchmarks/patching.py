@@ -1,0 +1,207 @@
+"""The apply step on lab hosts beside parallel ssh with apt-get, ansible.builtin.apt and pyinfra.
+
+All of them install the same three small packages, from package lists that are fresh, on hosts that
+are put back by apt-get before every go (not measured). patchctl's figure is its apply stage alone,
+through the product's own executor: starting Ansible, starting the detached transaction on each
+host, attaching to it, and its result. Claim, checks and fetching of files (preflight, prepare) are
+stages before it, verification comes after it; neither is in the figure, and what they take is
+printed beside it. The peers do nothing of that kind.
+"""
+
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench_lab import Fleet, fleet, with_python_apt
+from measure import (
+    Cost,
+    adopt_orphans,
+    aim,
+    arguments,
+    how_many,
+    machine,
+    ratio,
+    rows,
+    show,
+    take_turns,
+    usage,
+)
+
+from patchctl.executors.ansible import AnsibleExecutor
+from patchctl.inventory.export import generate
+from patchctl.lab.handle import each
+from patchctl.models.plan import Plan
+from patchctl.models.rollout import HostWork, OutcomeStatus, Shard, ShardEnded, Stage
+from patchctl.wiring import Access, Workspace, open_workspace
+
+CHANNELS = ("lib",)  # good-web and main are there from the start
+PACKAGES = ("patchlab-web", "patchlab-docs", "patchlab-lib")
+OLD, NEW = "1.0-1", "1.0-2"
+INSTALL = (
+    "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get -y -q install "
+    + " ".join(f"{name}={NEW}" for name in PACKAGES)
+)  # fmt: skip
+BACK = (
+    "DEBIAN_FRONTEND=noninteractive apt-get -y -q --allow-downgrades install "
+    + " ".join(f"{name}={OLD}" for name in PACKAGES)
+    + " >/dev/null 2>&1"
+)
+
+
+@dataclass
+class Product:
+    """patchctl's stages over all hosts of a plan. `before` are seconds of preflight and prepare."""
+
+    workspace: Workspace
+    plan: Plan
+    goes: int = 0
+    before: list[Cost] = field(default_factory=list)
+
+    def apply(self) -> Cost:
+        """A new transaction on every host; what its apply stage alone took."""
+        self.goes += 1
+        executor = AnsibleExecutor(
+            plan=self.plan,
+            inventory=lambda hosts: generate(self.workspace.fleet, hosts),
+            runner=self.workspace.runner,
+            store=self.workspace.store,
+            root=self.workspace.root,
+        )
+        began, cpu = time.monotonic(), usage()
+        for stage in (Stage.PREFLIGHT, Stage.PREPARE):
+            self._stage(executor, stage)
+        self.before.append(Cost(seconds=time.monotonic() - began, cpu_s=usage() - cpu))
+        began, cpu = time.monotonic(), usage()
+        self._stage(executor, Stage.APPLY)
+        return Cost(seconds=time.monotonic() - began, cpu_s=usage() - cpu)
+
+    def _stage(self, executor: AnsibleExecutor, stage: Stage) -> None:
+        waiting = [host.name for host in self.plan.body.hosts]
+        asked = 0
+        while waiting:
+            asked += 1
+            waiting = self._ask(executor, stage, waiting, asked)
+
+    def _ask(
+        self, executor: AnsibleExecutor, stage: Stage, hosts: list[str], asked: int
+    ) -> list[str]:
+        """The hosts whose transaction still runs. RuntimeError where one failed."""
+        works = tuple(
+            HostWork(host=host, attempt=1, transaction=f"bench-{self.goes}-{host}", fence=1)
+            for host in hosts
+        )
+        ident = f"bench-{self.goes}-{stage.value}-{asked}"
+        ring = self.plan.body.hosts[0].ring
+        executor.start(Shard(id=ident, run="bench", stage=stage, ring=ring, hosts=works))
+        again: list[str] = []
+        while True:
+            for found in executor.poll(1.0):
+                if isinstance(found, ShardEnded):
+                    return again
+                if found.status is OutcomeStatus.RUNNING:
+                    again.append(found.host)
+                elif found.status is not OutcomeStatus.OK:
+                    raise RuntimeError(f"{found.host}: {stage.value}: {found.reason}")
+
+
+def put_back(lab: Fleet) -> None:
+    """Every host as before; RuntimeError where one cannot be."""
+    each([host.name for host in lab.lab.hosts()], lambda name: lab.lab.check(name, BACK))
+
+
+def checked(lab: Fleet, go: Callable[[], Cost]) -> Callable[[], Cost]:
+    """`go`, and afterwards a look at what is really installed."""
+
+    def look(name: str) -> str:
+        return lab.lab.check(name, "dpkg-query -W -f '${Version} ' " + " ".join(PACKAGES))
+
+    def run() -> Cost:
+        cost = go()
+        wrong = {
+            text
+            for text in each([host.name for host in lab.lab.hosts()], look)
+            if text.split() != [NEW] * len(PACKAGES)
+        }
+        if wrong:
+            raise RuntimeError(f"not installed: {wrong}")
+        return cost
+
+    return run
+
+
+def plan_of(lab: Fleet) -> Product:
+    """The frozen plan of the three updates, made as an operator makes it."""
+    lab.lab.publish(*CHANNELS)
+    path = lab.scratch / "bench.lock"
+    path.unlink(missing_ok=True)
+    chosen = [word for name in PACKAGES for word in ("--package", f"{name}={NEW}")]
+    lab.patchctl("-q", "plan", "create", *chosen, "--out", str(path))
+    workspace = open_workspace(lab.workspace, Access(forks=lab.forks))
+    return Product(workspace, workspace.find_plan(str(path)))
+
+
+def main() -> int:
+    """Patch all hosts with everybody in turn."""
+    parser = arguments(__doc__ or "", hosts=20, quick=4)
+    parser.add_argument("--forks", type=int, default=20, help="hosts at once (%(default)s)")
+    parser.add_argument("--lab", default="", metavar="NAME", help="use this lab, which is up")
+    args = parser.parse_args()
+    adopt_orphans()
+    with fleet(how_many(args), args.forks, "bench-patching", args.lab) as lab:
+        with_python_apt(lab.lab, lab.scratch)
+        put_back(lab)
+        product = plan_of(lab)
+        variables = Path(lab.scratch / "packages.json")
+        variables.write_text(
+            '{"bench_packages": [' + ", ".join(f'"{name}={NEW}"' for name in PACKAGES) + "]}",
+            encoding="utf-8",
+        )
+        wanted = "packages=[" + ", ".join(f'"{name}={NEW}"' for name in PACKAGES) + "]"
+        contestants = {
+            "parallel ssh, apt-get": lambda: lab.parallel_ssh(INSTALL),
+            "patchctl, apply stage": product.apply,
+            "ansible.builtin.apt": lambda: lab.ansible("apt.yml", "-e", f"@{variables}"),
+            "pyinfra apt.packages": lambda: lab.pyinfra("apt.packages", wanted),
+        }
+        with product.workspace.runner:
+            costs = take_turns(
+                {name: checked(lab, go) for name, go in contestants.items()},
+                args.rounds,
+                between=lambda: put_back(lab),
+            )
+        costs["(patchctl, preflight and prepare)"] = product.before
+        table = rows(costs, "parallel ssh, apt-get", len(lab.addresses))
+        report: dict[str, Any] = {
+            "benchmark": "patching",
+            "hosts": len(lab.addresses),
+            "forks": lab.forks,
+            "machine": machine(),
+            "tables": {"apply": table},
+            "aims": verdict({row.name: row.median_s for row in table}),
+        }
+    show(args, report)
+    return 0
+
+
+def verdict(median: dict[str, float]) -> list[dict[str, Any]]:
+    """The figures of the design."""
+    ours = median["patchctl, apply stage"]
+    return [
+        aim(
+            "apply stage <= 1.15 x parallel ssh with apt-get",
+            ratio(ours, median["parallel ssh, apt-get"]),
+            1.15,
+        ),
+        aim(
+            "apply stage faster than ansible.builtin.apt",
+            ratio(ours, median["ansible.builtin.apt"]),
+            1.0,
+        ),
+    ]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,103 @@
+"""Commands that only read, on a state of thousands of hosts: time to the end, to the first byte.
+
+The state is real: an inventory, a discovery with 600 packages a host, a whole simulated rollout.
+`inventory list` reads the inventory anew by ansible-inventory, as every command does that needs
+it; a tenth of the hosts is measured beside it.
+"""
+
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import bench_world
+from engine import one as roll_out
+from measure import PATCHCTL, aim, arguments, how_many, machine, show
+
+from patchctl.adapters.database import Database
+from patchctl.wiring import Access, open_workspace
+
+PACKAGES = 600
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    ("--help",),
+    ("rollout", "status"),
+    ("rollout", "status", "-o", "json"),
+    ("rollout", "list"),
+    ("discover", "list"),
+    ("discover", "show", "host00042"),
+    ("plan", "list"),
+    ("inventory", "list"),
+)
+
+
+def timed(root: Path, words: Sequence[str]) -> tuple[float, float]:
+    """Seconds to the first byte of stdout and to the end. RuntimeError where it fails."""
+    began = time.monotonic()
+    with subprocess.Popen(
+        [PATCHCTL, "-C", root, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        stdin=subprocess.DEVNULL,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None and process.stderr is not None
+        os.read(process.stdout.fileno(), 1)
+        first = time.monotonic() - began
+        process.stdout.read()
+        said = process.stderr.read()
+    if process.returncode != 0:
+        raise RuntimeError(f"patchctl {' '.join(words)}: {said.decode()[-500:]}")
+    return first, time.monotonic() - began
+
+
+def prepare(root: Path, hosts: int) -> None:
+    """The state that is read."""
+    roll_out(root, hosts)
+    fleet = open_workspace(root, Access()).fleet
+    with Database(root / ".patchctl" / "state.db").open() as database:
+        database.snapshots.save(bench_world.snapshot(fleet, PACKAGES))
+
+
+def main() -> int:
+    """Every command some times, in turn."""
+    parser = arguments(__doc__ or "", hosts=10_000, quick=500, rounds=5)
+    args = parser.parse_args()
+    hosts = how_many(args)
+    with tempfile.TemporaryDirectory(prefix="patchctl-bench-") as folder:
+        root = Path(folder) / "workspace"
+        prepare(root, hosts)
+        taken: dict[tuple[str, ...], list[tuple[float, float]]] = {one: [] for one in COMMANDS}
+        for _ in range(args.rounds):
+            for words, times in taken.items():
+                times.append(timed(root, words))
+    lines = [
+        {
+            "command": "patchctl " + " ".join(words),
+            "rounds": len(times),
+            "first_byte_s": round(statistics.median(first for first, _ in times), 3),
+            "median_s": round(statistics.median(end for _, end in times), 3),
+            "min_s": round(min(end for _, end in times), 3),
+        }
+        for words, times in taken.items()
+    ]
+    report: dict[str, Any] = {
+        "benchmark": "reading",
+        "hosts": hosts,
+        "machine": machine(),
+        "tables": {"commands": lines},
+        "aims": [verdict(line) for line in lines],
+    }
+    show(args, report)
+    return 0
+
+
+def verdict(line: dict[str, Any]) -> dict[str, Any]:
+    """A second for a command, 0.3 s for the help."""
+    limit = 0.3 if line["command"].endswith("--help") else 1.0
+    return aim(f"{line['command']} < {limit} s", line["median_s"], limit)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
