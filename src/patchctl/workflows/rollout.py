@@ -105,7 +105,7 @@ class Rollouts:
             )
         hosts = {host.name: host for host in self.fleet().hosts}
         fleet = {name: host.ring for name, host in hosts.items()}
-        if gone := [host.name for host in plan.body.hosts if host.name not in fleet]:
+        if gone := sorted(host.name for host in plan.body.hosts if host.name not in fleet):
             raise InvalidInputError(
                 f"{_named(gone)} not in the inventory",
                 hint="make a new plan, or name the right inventory with -i",

@@ -47,7 +47,7 @@ ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=15
 
 def write(private: Path, control: Path, job: Job, connection: Connection) -> list[str]:
     """Fill the folder; returns ansible-playbook's arguments, none of them secret."""
-    for name in ("payload", "output", "tmp"):
+    for name in ("payload", "output", "tmp", "artifacts"):
         private_folder(private / name)
     _text(
         private / "ansible.cfg",

@@ -25,7 +25,7 @@ start=0
 if [ -r /proc/$$/stat ]; then read -r line </proc/$$/stat; set -f; start=${{line##*) }}
   start=$(set -- $start; shift 19; echo "$1"); set +f; fi
 {MARKER}=$$-$start; export {MARKER}
-echo "$$ $start" >"$folder/pid.part" && mv "$folder/pid.part" "$folder/pid" || exit 125
+(umask 077; echo "$$ $start" >"$folder/pid.part") && mv "$folder/pid.part" "$folder/pid" || exit 125
 exec "$@"
 """
 
