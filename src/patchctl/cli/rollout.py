@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import NotFoundError
 from . import completing, output
 from .groups import DefaultGroup
 from .options import Output, can_confirm, changes_hosts, confirm
@@ -11,6 +12,7 @@ from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
+    from ..models.plan import Plan
     from ..wiring import Workspace
 
 _HELP = """Bring a plan to the rings, one after another.
@@ -69,15 +71,31 @@ def start(
     from .running import Terminal
     from .summary import before
 
+    frozen = _find(ctx, workspace, plan) if plan else None
     can_confirm(yes=yes)
     with Terminal(ctx, form) as terminal:
-        chosen = workspace.find_plan(plan) if plan else terminal.make_plan(workspace)
+        chosen = frozen or terminal.make_plan(workspace)
         if form is Format.TABLE:
             output.error_lines(before(chosen))
         confirm("Roll out?", yes=yes)
         rollouts = terminal.shown(workspace.rollouts())
         run = rollouts.start(chosen, comment=comment)
         terminal.finish(rollouts, run, lambda: rollouts.carry(run, wait=not no_wait))
+
+
+def _find(ctx: typer.Context, workspace: "Workspace", name: str) -> "Plan":
+    """The plan, for whose name a word that is no command is taken."""
+    try:
+        return workspace.find_plan(name)
+    except NotFoundError as error:
+        group = ctx.parent and ctx.parent.command
+        if not (name.isalpha() and isinstance(group, DefaultGroup)):
+            raise
+        known = ", ".join(sorted(group.commands.keys() - {group.default}))
+        raise NotFoundError(
+            f"{name!r} is neither a command nor a plan",
+            hint=f"commands: {known}; `patchctl plan list` shows plans",
+        ) from error
 
 
 @app.command()

@@ -23,6 +23,7 @@ from ..models.snapshot import Snapshot
 from ..plan import fetching, lockfile
 from ..plan.diff import diff
 from ..plan.freeze import check_rings, freeze, seal
+from ..plan.machines import check_machines
 from ..plan.select import Selected, package_specs, select
 from ..plan.settle import settle
 from .fetch_files import FileFetcher
@@ -81,13 +82,15 @@ class PlanMaker:
         """Make the plan and store it in the database; its files are in the content store.
 
         Raises InvalidInputError where the request cannot mean anything (no host has a package of
-        that name, no such snapshot). A host's failure leaves that host out.
+        that name, no such snapshot) or two hosts are one machine. A host's failure leaves that host
+        out.
         """
         package_specs(request.selection.packages)
         check_rings(self.settings.rings, self.fleet)
         snapshot = self._snapshot(request)
         selected = select(self.fleet, snapshot, request.selection, request.hosts)
         _check_names(selected, snapshot)
+        check_machines(snapshot, {one.host for one in selected.requests})
         work = hashlib.sha256(f"{snapshot.id} {self.now()}".encode()).hexdigest()[:12]
         settled = settle(
             self._resolve(selected, request.selection, work),
