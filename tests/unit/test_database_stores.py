@@ -153,6 +153,31 @@ class TestSnapshots:
         saved = database.snapshots.save(snapshot("s-1", *hosts))
         assert database.snapshots.load() == saved
 
+    def test_the_newest_facts_of_every_host(self, database: Database) -> None:
+        gone = HostResult(name="b", status=HostStatus.UNREACHABLE, reason="no route to the host")
+        database.snapshots.save(snapshot("s-1", ok("a", facts()), ok("b", facts("b2")), taken=100))
+        database.snapshots.save(snapshot("s-2", gone, ok("c", facts("b3")), taken=200))
+        database.snapshots.save(snapshot("i-3", ok("d", facts("", "9-1")), taken=300))
+        known = list(database.snapshots.latest_of_every_host())
+        assert [(one.name, one.snapshot, one.taken, one.imported) for one in known] == [
+            ("a", "s-1", 100, False),
+            ("b", "s-1", 100, False),
+            ("c", "s-2", 200, False),
+            ("d", "i-3", 300, True),
+        ]
+        assert [one.facts for one in known] == [facts(), facts("b2"), facts("b3"), facts("", "9-1")]
+        assert len({one.software for one in known}) == 2
+        assert known[0].facts.packages is known[2].facts.packages
+
+    def test_an_import_is_not_the_latest_discovery(self, database: Database) -> None:
+        database.snapshots.save(snapshot("s-1", ok("a", facts()), taken=100))
+        database.snapshots.save(snapshot("i-2", ok("d", facts()), taken=200))
+        latest = database.snapshots.load()
+        assert latest is not None
+        assert latest.id == "s-1"
+        assert database.snapshots.load("i-2") is not None
+        assert [one.id for one in database.snapshots.list()] == ["i-2", "s-1"]
+
 
 class TestPlans:
     def test_a_plan_is_found_by_digest_prefix_and_bare_hex(self, database: Database) -> None:
