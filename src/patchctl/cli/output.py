@@ -111,6 +111,11 @@ def data(value: Any, form: Format) -> None:
     sys.stdout.flush()
 
 
+def chunk(part: bytes) -> None:
+    """A part of a long result that is written as it is made, as UTF-8."""
+    _write(part.decode())
+
+
 def lines(rows: Iterable[str]) -> None:
     """Prepared lines on stdout."""
     for row in rows:
