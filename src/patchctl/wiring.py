@@ -82,13 +82,12 @@ def _refuse(found: tuple[ownership.Problem, ...]) -> None:
         )
 
 
-def known_names(directory: Path | None) -> "KnownNames":
+def known_names(directory: Path | None, *, trusted: bool = False) -> "KnownNames":
     """What shell completion may offer in the workspace; nothing of it is run."""
     from .adapters.known_names import KnownNames
 
-    root = settings_file.find_workspace(directory or Path.cwd())
-    settings = settings_file.load(root / settings_file.FILE_NAME)
-    return KnownNames(state_folder(root, settings), settings.ring_names)
+    opened = open_workspace(directory, trusted=trusted)
+    return KnownNames(opened.state, opened.settings.ring_names)
 
 
 def state_folder(root: Path, settings: Settings) -> Path:

@@ -91,6 +91,12 @@ class TestNames:
         assert "patchctl.adapters.known_names" in found
         assert not found & HEAVY
 
+    def test_a_workspace_that_others_can_write_is_not_read(self, workspace: Path) -> None:
+        (workspace / "patchctl.yml").chmod(0o666)
+        assert completed(workspace, "rollout approve --ring ") == []
+        line = "--trust-workspace rollout approve --ring "
+        assert completed(workspace, line) == ["test-lab", "prod"]
+
     @pytest.mark.parametrize(
         "spoil",
         ["rings: [", "rings: []", "state: /proc/self/mem", "nonsense: 1"],

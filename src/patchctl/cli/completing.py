@@ -20,8 +20,9 @@ def _offer(names: "Callable[[KnownNames], list[str]]") -> Completer:
         from ..wiring import known_names
 
         try:
-            directory = ctx.find_root().params.get("directory")
-            found = names(known_names(Path(directory) if directory else None))
+            given = ctx.find_root().params
+            directory = Path(given["directory"]) if given.get("directory") else None
+            found = names(known_names(directory, trusted=bool(given.get("trust_workspace"))))
         except Exception:  # a traceback would land in the line that is being typed
             return []
         return [name for name in found if name.startswith(incomplete)]
