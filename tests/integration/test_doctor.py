@@ -1,6 +1,8 @@
 """Doctor on real hosts: what is well, what is not, and host keys learned and guarded."""
 
 import json
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from patchctl.lab.handle import Lab
 pytestmark = pytest.mark.lab
 
 PROGRAM = Path(sys.executable).with_name("patchctl")
+NOBODY = "-o UserKnownHostsFile=/dev/null"
 NEW_KEYS = "rm -f /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh"
 
 
@@ -49,8 +52,7 @@ def strangers(lab: Lab, workspace: Path) -> Path:
         for line in source.read_text().splitlines()
         if "UserKnownHostsFile" not in line and "IdentitiesOnly" not in line
     ]
-    nobody = "    ansible_ssh_common_args: -o UserKnownHostsFile=/dev/null"
-    kept.insert(kept.index("  vars:") + 1, nobody)
+    kept.insert(kept.index("  vars:") + 1, f"    ansible_ssh_common_args: {NOBODY}")
     source.write_text("\n".join(kept) + "\n")
     (workspace / "known_hosts").unlink()
     return workspace
@@ -181,3 +183,49 @@ class TestLearning:
         command = hint.partition(": ")[2].partition(",")[0]
         subprocess.run(["sh", "-c", command], check=True, capture_output=True)
         doctor(strangers, "--learn-host-keys", "--yes", *limit, code=0)
+
+    def test_hosts_behind_a_proxy_are_left_to_the_operator(
+        self, lab: Lab, strangers: Path, tmp_path: Path
+    ) -> None:
+        known = (lab.workspace / "known_hosts").read_text()
+        proxy = tmp_path / "proxy"
+        proxy.write_text(PROXY.replace("PYTHON", sys.executable))
+        proxy.chmod(0o755)
+        source = strangers / "inventory/hosts.yml"
+        through = f"{NOBODY} -o 'ProxyCommand={proxy} %h %p'"
+        source.write_text(source.read_text().replace(NOBODY, through))
+        limit = ("--limit", "staging-1")
+        report = doctor(strangers, "--learn-host-keys", "--yes", *limit, code=1)
+        text = failed(report)["staging-1", "host-key"]
+        assert text.startswith("not known, and it is behind a proxy command")
+        assert report["learned"] == []
+        assert not (strangers / "known_hosts").exists()
+        (strangers / "known_hosts").write_text(known)
+        doctor(strangers, *limit, code=0)
+
+    def test_no_means_no(self, strangers: Path) -> None:
+        ours, theirs = os.openpty()
+        with os.fdopen(ours, "wb") as keyboard, os.fdopen(theirs) as terminal:
+            keyboard.write(b"n\n")
+            keyboard.flush()
+            done = subprocess.run(
+                [PROGRAM, "-q", "-C", strangers, "doctor", "--learn-host-keys"],
+                stdin=terminal, capture_output=True, text=True, check=False,
+            )  # fmt: skip
+        assert (done.returncode, done.stdout.strip()) == (2, "")
+        assert "SHA256:" in done.stderr
+        assert re.search(r"Append \d+ keys? of 6 hosts to known_hosts\?", done.stderr)
+        assert not (strangers / "known_hosts").exists()
+
+
+PROXY = """\
+#!PYTHON
+import os, socket, sys, threading
+host = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def send():
+    while data := os.read(0, 65536):
+        host.sendall(data)
+threading.Thread(target=send, daemon=True).start()
+while data := host.recv(65536):
+    os.write(1, data)
+"""

@@ -42,8 +42,9 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where ssh really goes. `name` is what it looks for in known_hosts; `jump` is the proxy
-    jump or command on the way, "" for a direct connection; `files` are its known_hosts files."""
+    """Where ssh really goes. `name` is what it looks for in known_hosts; `jump` is the jump
+    host or says that there is a proxy command, "" for a direct connection. `files`: its known_hosts.
+    """
 
     address: str
     port: int
@@ -167,12 +168,12 @@ def resolve(target: Target, cwd: Path, own: Path) -> Endpoint:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no answer"]
         raise AdapterError(f"ssh -G {target.address}: {lines[-1]}")
     address, port = said["hostname"], int(said.get("port", "22"))
-    jumps = (said.get("proxyjump", ""), said.get("proxycommand", ""))
+    jump, proxy = (said.get(word, "none") for word in ("proxyjump", "proxycommand"))
     return Endpoint(
         address=address,
         port=port,
         name=said.get("hostkeyalias") or name_of(address, port),
-        jump=next((jump for jump in jumps if jump not in ("", "none")), ""),
+        jump=jump if jump != "none" else "a proxy command" if proxy != "none" else "",
         files=tuple(
             path
             for key in ("userknownhostsfile", "globalknownhostsfile")

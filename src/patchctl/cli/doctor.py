@@ -65,8 +65,9 @@ def doctor(
     say = (lambda _: None) if options.quiet else output.note
 
     def approve(keys: Sequence["LearnedKey"]) -> None:
-        output.error_lines(" ".join(row) for row in (text.KEYS, *text.keys(keys)))
-        confirm(f"Write these {len(keys)} keys to known_hosts?", yes=yes)
+        output.error_lines(text.keys(keys))
+        output.note("Compare them with the hosts' own before you trust them.")
+        confirm(f"Append {text.counted(keys)} to known_hosts?", yes=yes)
 
     report = make(options.directory, access, trusted=options.trusted, say=say).run(
         Wanted(limit=limit, cwd=Path.cwd(), forks=access.forks, approve=approve if learn else None)

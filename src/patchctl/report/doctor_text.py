@@ -8,7 +8,7 @@ _TITLES = {Area.MACHINE: "MACHINE", Area.WORKSPACE: "WORKSPACE", Area.HOST: "HOS
 _WIDE = 16
 _FEW = 4
 _ALL_NAMED = 12
-KEYS = ("HOST", "ENTRY", "TYPE", "FINGERPRINT")
+_KEYS = ("HOST", "ENTRY", "TYPE", "FINGERPRINT")
 
 
 def lines(report: DoctorReport, *, every: bool = False) -> list[str]:
@@ -73,6 +73,18 @@ def closing(report: DoctorReport) -> str:
     return f"{len(report.checks)} checks, {some}, {report.elapsed_s} s: {verdict}"
 
 
-def keys(learned: Iterable[LearnedKey]) -> list[Sequence[str]]:
-    """Rows below KEYS."""
-    return [(key.host, key.entry, key.type, key.fingerprint) for key in learned]
+def keys(learned: Iterable[LearnedKey]) -> list[str]:
+    """Host, name in known_hosts, type and fingerprint in columns, below a heading."""
+    rows = [_KEYS, *((key.host, key.entry, key.type, key.fingerprint) for key in learned)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def counted(learned: Sequence[LearnedKey]) -> str:
+    """`3 keys of 1 host`."""
+    hosts = len({key.host for key in learned})
+    keys_ = "1 key" if len(learned) == 1 else f"{len(learned)} keys"
+    return f"{keys_} of {'1 host' if hosts == 1 else f'{hosts} hosts'}"

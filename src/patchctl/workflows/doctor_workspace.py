@@ -81,8 +81,8 @@ def state(root: Path, folder: Path, lost: str) -> Iterator[Check]:
     """Where the state lies. `lost`: why a pipeline would lose it, "" where it would not."""
     where = str(folder)
     if lost:
-        hint = "name a lasting folder in PATCHCTL_STATE or `state:`"
-        yield check(where, "state", FAIL, lost, hint)
+        hint = "name a lasting folder in PATCHCTL_STATE or `state:`; a rollout refuses this one"
+        yield check(where, "state", WARN, lost, hint)
     network = space(folder).network
     if network:
         hint = "name a folder of a local disk in PATCHCTL_STATE or `state:`"
