@@ -43,7 +43,7 @@ class Target:
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """Where ssh really goes. `name` is what it looks for in known_hosts; `jump` is the jump
-    host or says that there is a proxy command, "" for a direct connection. `files`: its known_hosts.
+    host or says that there is a proxy command, "" for a direct way. `files`: its known_hosts.
     """
 
     address: str
