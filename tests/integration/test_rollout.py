@@ -121,7 +121,7 @@ def test_a_post_install_script_that_fails_is_undone(fresh_lab: Lab, workspace: P
     assert fresh_lab.check("staging-1", "dpkg --audit").strip() == ""
 
 
-def wait_for_apply(workspace: Path, process: "subprocess.Popen[bytes]") -> str:
+def wait_for_apply(workspace: Path, process: "subprocess.Popen[Any]") -> str:
     """Until some host is in its apply stage; the answer is the run's id."""
     for _ in range(600):
         assert process.poll() is None, "the rollout ended before it applied anything"
