@@ -14,7 +14,7 @@ from pathlib import Path
 
 from measure import PATCHCTL, ROOT, Cost, command
 
-from patchctl.lab.handle import Lab, find
+from patchctl.lab.handle import Lab, each, find
 
 PEERS = Path(__file__).parent / "peers"
 KEX = "KexAlgorithms=curve25519-sha256"
@@ -176,8 +176,7 @@ def with_python_apt(lab: Lab, folder: Path) -> None:
         capture_output=True, check=True,
     ).stdout  # fmt: skip
     install = "mkdir -p /tmp/debs && cd /tmp/debs && tar -x && dpkg -i *.deb && rm -r /tmp/debs"
-    for host in lab.hosts():
-        lab.check(host.name, install, stdin=tar)
+    each([host.name for host in lab.hosts()], lambda name: lab.check(name, install, stdin=tar))
 
 
 def addresses(lab: Lab) -> tuple[str, ...]:

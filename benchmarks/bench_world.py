@@ -172,6 +172,14 @@ def _facts(number: int, packages: tuple[Package, ...]) -> HostFacts:
         boot=Boot(boot_id="b", pid1_start=number),
         packages=packages,
         pending=(),
+        services=(),
+        failed_units=(),
+        listeners=(),
+        stale_processes=(),
+        file_systems=(),
+        containers=(),
+        images=(),
+        competing_updaters=(),
         repositories=(
             Repository(
                 uri="http://mirror.example/debian", origin="Debian", label="Debian",

@@ -17,7 +17,7 @@ from typing import Any
 
 import bench_world
 from engine import one as roll_out
-from measure import PATCHCTL, aim, arguments, how_many, machine, show
+from measure import PATCHCTL, aim, arguments, how_many, machine, show, usage
 
 from patchctl.adapters.database import Database
 from patchctl.wiring import Access, open_workspace
@@ -35,9 +35,9 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
 )
 
 
-def timed(root: Path, words: Sequence[str]) -> tuple[float, float]:
-    """Seconds to the first byte of stdout and to the end. RuntimeError where it fails."""
-    began = time.monotonic()
+def timed(root: Path, words: Sequence[str]) -> tuple[float, float, float]:
+    """Seconds to the first byte of stdout, to the end, and of CPU. RuntimeError where it fails."""
+    before, began = usage(), time.monotonic()
     with subprocess.Popen(
         [PATCHCTL, "-C", root, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         stdin=subprocess.DEVNULL,
@@ -49,7 +49,7 @@ def timed(root: Path, words: Sequence[str]) -> tuple[float, float]:
         said = process.stderr.read()
     if process.returncode != 0:
         raise RuntimeError(f"patchctl {' '.join(words)}: {said.decode()[-500:]}")
-    return first, time.monotonic() - began
+    return first, time.monotonic() - began, usage() - before
 
 
 def prepare(root: Path, hosts: int) -> None:
@@ -68,7 +68,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="patchctl-bench-") as folder:
         root = Path(folder) / "workspace"
         prepare(root, hosts)
-        taken: dict[tuple[str, ...], list[tuple[float, float]]] = {one: [] for one in COMMANDS}
+        taken: dict[tuple[str, ...], list[tuple[float, float, float]]] = {
+            one: [] for one in COMMANDS
+        }
         for _ in range(args.rounds):
             for words, times in taken.items():
                 times.append(timed(root, words))
@@ -76,9 +78,10 @@ def main() -> int:
         {
             "command": "patchctl " + " ".join(words),
             "rounds": len(times),
-            "first_byte_s": round(statistics.median(first for first, _ in times), 3),
-            "median_s": round(statistics.median(end for _, end in times), 3),
-            "min_s": round(min(end for _, end in times), 3),
+            "first_byte_s": round(statistics.median(first for first, _, _ in times), 3),
+            "median_s": round(statistics.median(end for _, end, _ in times), 3),
+            "min_s": round(min(end for _, end, _ in times), 3),
+            "cpu_s": round(statistics.median(cpu for _, _, cpu in times), 3),
         }
         for words, times in taken.items()
     ]
