@@ -31,6 +31,6 @@ where, how to mend) where nothing there is a feed, a file is cut short or breaks
 All text is hostile: show it through `cli.output.clean` only.
 """
 
-from .reading import Feed
+from .reading import Feed, Reading, read
 
-__all__ = ["Feed"]
+__all__ = ["Feed", "Reading", "read"]

@@ -1,24 +1,49 @@
 """From a path to feeds: what lies there, and the records of each feed, one at a time."""
 
+from array import array
+from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
 from typing import BinaryIO
 
-from ...models.advisory import FeedKind, FeedRecord
-
-
-class Told:
-    """What a feed says of itself while it is read. `dated`: epoch seconds UTC, 0 unknown."""
-
-    def __init__(self) -> None:
-        self.dated = 0
-
-    def date(self, seconds: int) -> None:
-        """Keep the newest date that was said."""
-        self.dated = max(self.dated, seconds)
-
+from ...adapters.bounded import Limits
+from ...adapters.bundles import Member, Skipped, Unit, units
+from ...errors import InvalidInputError
+from ...models.advisory import BadRecord, FeedKind, FeedRecord
+from . import changelog, cve, debian_tracker, eol, epss, kev, osv, ssvc, updateinfo
+from .common import slug
+from .recognise import HEAD_BYTES, Recognised, recognise
+from .told import Told
 
 # A reader of one format: the stream, the name to show for it, and where to say the feed's date.
 Reader = Callable[[BinaryIO, str, Told], Iterator[FeedRecord]]
+
+_READERS: dict[tuple[FeedKind, str], Reader] = {
+    (FeedKind.OSV, ""): osv.read,
+    (FeedKind.DEBIAN_TRACKER, ""): debian_tracker.read,
+    (FeedKind.KEV, ""): kev.read,
+    (FeedKind.EPSS, ""): epss.read,
+    (FeedKind.CVE, ""): cve.read,
+    (FeedKind.CVE, "ssvc"): ssvc.read,
+    (FeedKind.EOL, ""): eol.read,
+}
+# Many files make one feed.
+_TOGETHER = {
+    (FeedKind.OSV, ""),
+    (FeedKind.CVE, ""),
+    (FeedKind.CHANGELOG, ""),
+    (FeedKind.EOL, ""),
+}
+# Of this part of a feed's records must name a release for the feed to bear its name.
+_MOST = 0.9
+_NONE = -1
+_SKIPPED_KEPT = 1000
+_KNOWN = (
+    "known are OSV, the Debian tracker, updateinfo.xml, Debian changelogs, KEV, EPSS, CVE records"
+    " and endoflife.date"
+)
 
 
 class Feed:
@@ -44,3 +69,146 @@ class Feed:
         where the file is cut short or breaks a limit: then keep nothing of this reading."""
         self._told = Told()
         return self._records(self._told)
+
+
+class Reading:
+    """The feeds at a path. `skipped` names at most 1,000 files that are none, `skipped_count` says
+    how many; both are whole once the feeds are iterated to the end."""
+
+    def __init__(self, path: Path, ecosystem: str, limits: Limits) -> None:
+        self.path = path
+        self.skipped: list[BadRecord] = []
+        self.skipped_count = 0
+        self._ecosystem = ecosystem
+        self._limits = limits
+
+    def __iter__(self) -> Iterator[Feed]:
+        self.skipped, self.skipped_count = [], 0
+        names: Counter[str] = Counter()
+        for unit in units(self.path, self._limits):
+            if isinstance(unit, Skipped):
+                self._skip(unit.place, unit.reason)
+                continue
+            for group in self._groups(unit):
+                name = group.name()
+                names[name] += 1
+                name = name if names[name] == 1 else f"{name}-{names[name]}"
+                yield Feed(group.kind, name, group.place, partial(group.records, self._ecosystem))
+        if not names:
+            raise self._nothing()
+
+    def _skip(self, place: str, reason: str) -> None:
+        self.skipped_count += 1
+        if len(self.skipped) < _SKIPPED_KEPT:
+            self.skipped.append(BadRecord(place=place, reason=reason))
+
+    def _groups(self, unit: Unit) -> "list[_Group]":
+        """Look at the beginning of each file of a unit, and put together what is one feed."""
+        groups: list[_Group] = []
+        together: dict[tuple[FeedKind, str], int] = {}
+        # One number a file: a set of names would be large for 300,000 files.
+        codes = array("l")
+        for member in unit.members():
+            seen = _look(member)
+            if not isinstance(seen, Recognised):
+                codes.append(_NONE)
+                self._skip(member.place, seen)
+                continue
+            key = (seen.kind, seen.variant)
+            if key not in together or key not in _TOGETHER:
+                together[key] = len(groups)
+                groups.append(_Group(unit, codes, len(groups), seen))
+            groups[together[key]].add(seen, member.place)
+            codes.append(together[key])
+        return groups
+
+    def _nothing(self) -> InvalidInputError:
+        if not self.skipped:
+            return InvalidInputError("holds no files", where=str(self.path))
+        first = self.skipped[0]
+        if self.skipped_count == 1:
+            return InvalidInputError(first.reason, where=first.place, hint=_KNOWN)
+        return InvalidInputError(
+            f"none of {self.skipped_count} files is a feed, first {first.place}: {first.reason}",
+            where=str(self.path),
+        )
+
+
+def read(path: Path, ecosystem: str = "", limits: Limits | None = None) -> Reading:
+    """The feeds at a path; see the package's description."""
+    return Reading(path, ecosystem, limits or Limits())
+
+
+def _look(found: Member | Skipped) -> Recognised | str:
+    if isinstance(found, Skipped):
+        return found.reason
+    return recognise(found.open().read(HEAD_BYTES))
+
+
+@dataclass
+class _Group:
+    """The files of a unit that are one feed: those whose code is `code`."""
+
+    unit: Unit
+    codes: "array[int]"
+    code: int
+    first: Recognised
+    files: int = 0
+    place: str = ""
+    named: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def kind(self) -> FeedKind:
+        return self.first.kind
+
+    def add(self, seen: Recognised, place: str) -> None:
+        """Count a file to the feed."""
+        self.files += 1
+        self.place = place if self.files == 1 else self.unit.place
+        self.named.update(seen.ecosystems)
+
+    def name(self) -> str:
+        """See the package's description. A single record never bears the name of a whole feed."""
+        tail = ""
+        if self.kind is FeedKind.UPDATEINFO or (self.kind is FeedKind.OSV and self.whole):
+            tail = self._common()
+        elif self.kind in (FeedKind.OSV, FeedKind.CHANGELOG) and self.files == 1:
+            tail = self.first.name
+        elif self.kind is FeedKind.CVE and not self.whole:
+            tail = "ssvc" if self.first.variant else Path(self.place).stem
+        elif self.first.variant:
+            tail = self.first.variant
+        return slug(f"{self.kind.value} {tail.replace(':', ' ')}")
+
+    @property
+    def whole(self) -> bool:
+        """Whether this can be all of a publisher's records."""
+        return self.unit.archive or self.files > 1
+
+    def _common(self) -> str:
+        """The release that nearly all files name, else the distribution that they do."""
+        vendors = Counter[str]()
+        for name, count in self.named.items():
+            vendors[name.partition(":")[0]] += count
+        for names in (self.named, vendors):
+            for name, count in names.most_common(1):
+                if count >= self.files * _MOST and (names is self.named or len(vendors) == 1):
+                    return name
+        return ""
+
+    def records(self, ecosystem: str, told: Told) -> Iterator[FeedRecord]:
+        """The records of all its files."""
+        reader = self._reader(ecosystem)
+        for number, found in enumerate(self.unit.members()):
+            if number >= len(self.codes):
+                raise InvalidInputError("changed while it was read", where=self.unit.place)
+            if self.codes[number] != self.code or not isinstance(found, Member):
+                continue
+            yield from reader(found.open(), found.place, told)
+
+    def _reader(self, ecosystem: str) -> Reader:
+        if self.kind is FeedKind.UPDATEINFO:
+            return partial(updateinfo.read, ecosystem=ecosystem)
+        if self.kind is FeedKind.CHANGELOG:
+            return partial(changelog.read, ecosystem=ecosystem)
+        return _READERS[(self.kind, self.first.variant)]

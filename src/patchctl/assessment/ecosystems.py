@@ -1,0 +1,149 @@
+"""One name for each release of each distribution, whatever the feed calls it.
+
+The names and channels are those of `models.advisory.Affected`.
+"""
+
+import re
+
+from .platforms import DEBIAN_RELEASES
+
+# Releases that only old feeds speak of. https://www.debian.org/releases/
+_DEBIAN = {
+    "hamm": "2.0",
+    "slink": "2.1",
+    "potato": "2.2",
+    "woody": "3.0",
+    "sarge": "3.1",
+    "etch": "4.0",
+    "lenny": "5.0",
+    "squeeze": "6.0",
+    "wheezy": "7",
+    **DEBIAN_RELEASES,
+    "unstable": "sid",
+}
+# https://wiki.ubuntu.com/Releases
+_UBUNTU = {
+    "lucid": "10.04",
+    "precise": "12.04",
+    "quantal": "12.10",
+    "raring": "13.04",
+    "saucy": "13.10",
+    "trusty": "14.04",
+    "utopic": "14.10",
+    "vivid": "15.04",
+    "wily": "15.10",
+    "xenial": "16.04",
+    "yakkety": "16.10",
+    "zesty": "17.04",
+    "artful": "17.10",
+    "bionic": "18.04",
+    "cosmic": "18.10",
+    "disco": "19.04",
+    "eoan": "19.10",
+    "focal": "20.04",
+    "groovy": "20.10",
+    "hirsute": "21.04",
+    "impish": "21.10",
+    "jammy": "22.04",
+    "kinetic": "22.10",
+    "lunar": "23.04",
+    "mantic": "23.10",
+    "noble": "24.04",
+    "oracular": "24.10",
+    "plucky": "25.04",
+    "questing": "25.10",
+    "resolute": "26.04",
+}
+_SUITE_TAIL = re.compile(r"-(?:security|updates|lts|proposed|backports|elts|proposed-updates)$")
+
+# CPE products of Red Hat that give RHEL itself or an extension of it. EUS and its relatives name a
+# minor release. https://access.redhat.com/articles/rhel-eus
+_RHEL = {"enterprise_linux", "rhel_extras"}
+_RHEL_CHANNELS = {
+    "rhel_eus": "eus",
+    "rhel_aus": "aus",
+    "rhel_mission_critical": "aus",
+    "rhel_tus": "tus",
+    "rhel_e4s": "e4s",
+    "rhel_els": "elts",
+}
+# `Ubuntu:Pro:14.04:LTS`, `Ubuntu:Pro:FIPS-updates:22.04:LTS`; without a word it is ESM.
+_UBUNTU_NAME = re.compile(r"Ubuntu(?::Pro(?::([A-Za-z-]+))?)?:([0-9]{2}\.[0-9]{2})(?::LTS)?")
+
+# updateinfo's <release> and <collection>, and short names: what is left after the word is the
+# number of the release.
+_IN_WORDS = (
+    ("AlmaLinux", re.compile(r"\bAlma ?Linux(?: OS)?[ -]?([0-9]+)", re.I)),
+    ("Rocky Linux", re.compile(r"\bRocky ?Linux[ -]?([0-9]+)", re.I)),
+    ("Oracle Linux", re.compile(r"\bOracle ?Linux[ -]?([0-9]+)", re.I)),
+    ("EPEL", re.compile(r"\bEPEL(?: Next)?[ -]?([0-9]+)", re.I)),
+    ("Red Hat", re.compile(r"\b(?:Red ?Hat Enterprise Linux\D{0,40}?|rhel-)([0-9]+)", re.I)),
+    ("CentOS", re.compile(r"\bCentOS(?: Linux| Stream)?[ -]?([0-9]+)", re.I)),
+    ("Amazon Linux", re.compile(r"\bAmazon[ -]?Linux[ -]?(2023|2022|2|1)\b", re.I)),
+    ("Fedora", re.compile(r"\bFedora[ -]?(?:Linux )?([0-9]+)", re.I)),
+)
+_SUSE = re.compile(
+    r"\b(?:SUSE[ -])?Linux Enterprise (?:Server|Desktop)[ -]([0-9]+)(?:[ -]SP([0-9]))?"
+)
+_RHEL_COLLECTION = re.compile(r"-(eus|aus|tus|e4s)-rpms__([0-9]+)_(?:DOT_)?([0-9]+)")
+_LEAP = re.compile(r"\bopenSUSE Leap[ -]([0-9]+\.[0-9]+)", re.I)
+
+
+def of_osv(name: str) -> tuple[str, str]:
+    """(ecosystem, channel) for an OSV ecosystem. What is not known keeps a name of its own."""
+    vendor, _, release = name.partition(":")
+    if vendor == "Ubuntu" and (found := _UBUNTU_NAME.fullmatch(name)):
+        pro = name.startswith("Ubuntu:Pro")
+        return f"Ubuntu:{found[2]}", (found[1] or "esm").lower() if pro else ""
+    if vendor == "Red Hat":
+        return _red_hat(release)
+    if vendor == "Debian":
+        return f"Debian:{_DEBIAN.get(release, release)}" if release else name, ""
+    return name, ""
+
+
+def _red_hat(cpe: str) -> tuple[str, str]:
+    """`enterprise_linux:9::baseos` is product, version, update, edition of a CPE 2.2 name."""
+    product, _, rest = cpe.partition(":")
+    version = rest.split(":")[0]
+    major = version.partition(".")[0]
+    if not major.isdigit():
+        return (f"Red Hat:{product}:{version}" if version else f"Red Hat:{product}"), ""
+    if product in _RHEL:
+        return f"Red Hat:{major}", ""
+    if channel := _RHEL_CHANNELS.get(product):
+        # Extended life-cycle support belongs to a major release.
+        return f"Red Hat:{major}", channel if channel == "elts" else f"{channel}:{version}"
+    return f"Red Hat:{product}:{version}", ""
+
+
+def of_debian_suite(suite: str) -> str:
+    """`bookworm`, `bookworm-security`, `bullseye-lts`, `sid` to `Debian:…`; else empty."""
+    number = _DEBIAN.get(_SUITE_TAIL.sub("", suite.lower()), "")
+    return f"Debian:{number}" if number else ""
+
+
+def of_changelog_suite(suite: str) -> str:
+    """The distribution of a changelog's entry, Debian's or Ubuntu's; empty where it is neither."""
+    number = _UBUNTU.get(_SUITE_TAIL.sub("", suite.lower()), "")
+    return f"Ubuntu:{number}" if number else of_debian_suite(suite)
+
+
+def in_words(text: str) -> str:
+    """The ecosystem that a release's name in plain words means: `Rocky Linux 8`, `Fedora EPEL 6`,
+    `openSUSE Leap 15.5`; empty where it tells none."""
+    if found := _LEAP.search(text):
+        return f"openSUSE:Leap {found[1]}"
+    if found := _SUSE.search(text):
+        pack = f" SP{found[2]}" if found[2] else ""
+        return f"SUSE:Linux Enterprise Server {found[1]}{pack}"
+    for name, pattern in _IN_WORDS:
+        if found := pattern.search(text):
+            return f"{name}:{found[1]}"
+    return ""
+
+
+def channel_in_words(text: str) -> str:
+    """The channel of one of Red Hat's collections: `rhel-8-for-x86_64-baseos-eus-rpms__8_DOT_6`."""
+    found = _RHEL_COLLECTION.search(text)
+    return f"{found[1]}:{found[2]}.{found[3]}" if found else ""

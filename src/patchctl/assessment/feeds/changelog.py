@@ -1,0 +1,130 @@
+"""Changelogs of Debian packages, deb-changelog(5): which version first named a CVE as fixed."""
+
+import re
+from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
+from typing import BinaryIO
+
+from ...models.advisory import Advisory, AdvisoryKind, Affected, BadRecord, FeedRecord, NameKind
+from .. import ecosystems
+from .common import cves_in_text, lines
+from .told import Told
+
+HEADER = re.compile(
+    r"([A-Za-z0-9][A-Za-z0-9+.-]+) \(([^()\s]+)\)((?:\s+[A-Za-z0-9.+_-]+)+)\s*;.*urgency=", re.I
+)
+_TRAILER = re.compile(r" -- .*<.*>\s+(.+)")
+_TRAILER_LENGTH = 500
+# What dpkg-parsechangelog ignores at the end of old changelogs.
+_JUNK = re.compile(r"(?:Local variables|vim?:|\$|#|/\*|Old Changelog|Changes from version)", re.I)
+_NOT_FIXED = re.compile(
+    r"\b(?:not|isn't|aren't|wasn't)\s+(?:be\s+)?(?:affected|vulnerable)|\bunaffected\b"
+    r"|\b(?:does|do)(?:\s+not|n't)\s+affect",
+    re.I,
+)
+# A stable update says its release in its version: `1.2-3+deb12u1`.
+_STABLE = re.compile(r"[+~]deb([0-9]{1,2})u")
+# Not uploaded, or uploaded where every later release begins.
+_NO_RELEASE = {"unstable", "sid", "experimental", "unreleased"}
+
+
+def read(stream: BinaryIO, place: str, told: Told, ecosystem: str = "") -> Iterator[FeedRecord]:
+    """An advisory for each CVE and source package. `ecosystem` is used where the newest entry went
+    to unstable or names no release."""
+    log = _Log()
+    for number, line in lines(stream, place):
+        if isinstance(line, BadRecord):
+            yield line
+        elif not log.take(line):
+            yield BadRecord(place=f"{place}:{number}", reason="no entry of a changelog")
+    told.date(log.dated)
+    release = log.ecosystem(ecosystem)
+    if log.found and not release:
+        yield BadRecord(place=place, reason="does not tell its release; name the ecosystem")
+        return
+    for cve, (source, version) in sorted(log.found.items()):
+        yield Advisory(
+            id=f"CHANGELOG-{source}-{cve}",
+            kind=AdvisoryKind.SECURITY,
+            title=f"{source} {version}",
+            cves=(cve,),
+            modified=log.dated,
+            affected=(
+                Affected(ecosystem=release, name=source, kind=NameKind.SOURCE, fixed=version),
+            ),
+        )
+
+
+class _Log:
+    """What is known after each line. Entries come newest first, so a later one is older."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, tuple[str, str]] = {}
+        self.dated = 0
+        self._newest: tuple[str, list[str]] | None = None
+        self._entry: tuple[str, str] | None = None
+        self._pending: list[str] = []
+
+    def take(self, line: str) -> bool:
+        """Take a line; False where it belongs to no changelog."""
+        if not line.strip():
+            self._settle()
+            return True
+        if not line[0].isspace():
+            self._settle()
+            return self._header(line)
+        if trailer := _TRAILER.match(line[:_TRAILER_LENGTH]):
+            self._settle()
+            self._date(trailer[1])
+        else:
+            self._change(line)
+        return True
+
+    def _header(self, line: str) -> bool:
+        header = HEADER.match(line)
+        if header is None:
+            return _JUNK.match(line) is not None
+        self._entry = (header[1].lower(), header[2])
+        if self._newest is None:
+            self._newest = (header[2], header[3].split())
+        return True
+
+    def _date(self, text: str) -> None:
+        if self.dated == 0:
+            try:
+                self.dated = max(0, int(parsedate_to_datetime(text.strip()).timestamp()))
+            except (ValueError, OverflowError, TypeError, IndexError):
+                return
+
+    def _change(self, line: str) -> None:
+        """A line that denies takes its own ids with it, or those of the line that it goes on."""
+        cves = cves_in_text(line)
+        denied = _NOT_FIXED.search(line) is not None
+        continued = line.lstrip()[0] not in "*-+["
+        if denied and (cves or continued):
+            if not cves:
+                self._pending = []
+            self._settle()
+            return
+        self._settle()
+        self._pending = cves
+
+    def _settle(self) -> None:
+        if self._entry is not None:
+            for cve in self._pending:
+                self.found[cve] = self._entry
+        self._pending = []
+
+    def ecosystem(self, given: str) -> str:
+        """By the newest entry: its distribution, its version's suffix, else what was given."""
+        if self._newest is None:
+            return given
+        version, suites = self._newest
+        if stable := _STABLE.search(version):
+            return f"Debian:{stable[1]}"
+        for suite in suites:
+            if suite.lower() not in _NO_RELEASE and (found := ecosystems.of_changelog_suite(suite)):
+                return found
+        if given:
+            return given
+        return "Debian:sid" if _NO_RELEASE & {one.lower() for one in suites} else ""

@@ -1,0 +1,172 @@
+"""What several readers need: ids in text, times, bounded reading of JSON and lines."""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, BinaryIO, TypeVar
+
+import msgspec
+
+from ...errors import InvalidInputError
+from ...models.advisory import AdvisoryKind, BadRecord, Severity
+
+T = TypeVar("T")
+
+MB = 1024 * 1024
+# One advisory or CVE record; Ubuntu's kernel notices are the largest, about 8 MB.
+RECORD_BYTES = 32 * MB
+# A feed that is one JSON document; the Debian tracker is 90 MB.
+DOCUMENT_BYTES = 512 * MB
+LINE_BYTES = MB
+
+# Seven digits and more are allowed: https://www.cve.org/About/Process#CVERecordLifecycle
+_CVE = re.compile(r"(?<![A-Za-z0-9])CVE-[0-9]{4}-[0-9]{4,19}(?![0-9])", re.ASCII)
+# In vendors' ids a CVE is a tail: `UBUNTU-CVE-2020-1`, `DEBIAN-CVE-…`, `ALPINE-CVE-…`.
+_CVE_ID = re.compile(r"(?:[A-Z]+-)?(CVE-[0-9]{4}-[0-9]{4,19})", re.ASCII)
+
+_SEVERITIES = {
+    "critical": Severity.CRITICAL,
+    "important": Severity.IMPORTANT,
+    "high": Severity.IMPORTANT,
+    "urgent": Severity.IMPORTANT,
+    "moderate": Severity.MODERATE,
+    "medium": Severity.MODERATE,
+    "low": Severity.LOW,
+    "negligible": Severity.NEGLIGIBLE,
+    "unimportant": Severity.NEGLIGIBLE,
+}
+
+# Decoding fails with RecursionError where JSON is nested too deeply.
+UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
+
+
+class Wire(msgspec.Struct):
+    """What of a feed's JSON is read; unknown fields are the vendor's business."""
+
+
+def severity_of(word: str) -> Severity:
+    """A vendor's word; unknown words give UNKNOWN. Debian marks guesses with `**`."""
+    return _SEVERITIES.get(word.strip().rstrip("*").lower(), Severity.UNKNOWN)
+
+
+def kind_of(word: str) -> AdvisoryKind:
+    """updateinfo's `type`. SUSE says `recommended` and `optional`, others `newpackage`."""
+    word = word.strip().lower()
+    words = {
+        "recommended": AdvisoryKind.BUGFIX,
+        "optional": AdvisoryKind.ENHANCEMENT,
+        "feature": AdvisoryKind.ENHANCEMENT,
+        "newpackage": AdvisoryKind.ENHANCEMENT,
+    }
+    known = {one.value: one for one in AdvisoryKind}
+    return words.get(word) or known.get(word, AdvisoryKind.UNKNOWN)
+
+
+def cves_in_text(text: str) -> list[str]:
+    """CVE ids anywhere in a text, in order, with repetitions."""
+    return _CVE.findall(text) if "CVE-" in text else []
+
+
+def cves_of_ids(ids: Iterable[str]) -> list[str]:
+    """The CVE in each id that is one, or a vendor's id for one."""
+    return [found[1] for one in ids if (found := _CVE_ID.fullmatch(one))]
+
+
+def unique(values: Iterable[str]) -> tuple[str, ...]:
+    """Without repetitions, first places kept."""
+    return tuple(dict.fromkeys(values))
+
+
+def seconds(text: str) -> int:
+    """Epoch seconds of the forms feeds use, 0 where it is none of them: RFC 3339, a date, with
+    or without time and seconds (UTC), or epoch seconds."""
+    return _seconds(text.strip()) if len(text) < 64 else 0
+
+
+@lru_cache(maxsize=4096)
+def _seconds(text: str) -> int:
+    if re.fullmatch(r"[0-9]{9,11}", text, re.ASCII):
+        return int(text)
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.{0,40}", text, re.ASCII) is None:
+        return 0
+    # Nanoseconds are more than Python reads.
+    text = re.sub(r"(\.[0-9]{6})[0-9]+", r"\1", text)
+    try:
+        when = datetime.fromisoformat(text.removesuffix(" UTC"))
+        return max(0, int((when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()))
+    except (ValueError, OverflowError):
+        return 0
+
+
+def iso_date(value: object) -> str:
+    """A date as `2026-07-11`; empty for what is none (`false`, null, other text)."""
+    if not isinstance(value, str) or not seconds(value[:10]):
+        # Dates before 1970 do not occur in these feeds.
+        return ""
+    return value[:10]
+
+
+def slug(text: str) -> str:
+    """Lower case with dashes, for names of feeds."""
+    return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:80]
+
+
+def load(stream: BinaryIO, place: str, limit: int) -> bytes:
+    """All bytes of a stream, without a byte-order mark, at most `limit`."""
+    data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise InvalidInputError(f"larger than {limit // MB} MB, too large for one", where=place)
+    return data[3:] if data.startswith(b"\xef\xbb\xbf") else data
+
+
+def reason_of(error: Exception) -> str:
+    """One line for a record that cannot be decoded."""
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    return " ".join(str(error).split())[:200] or type(error).__name__
+
+
+def document(data: bytes, shape: type[T], place: str) -> T:
+    """A feed that is one JSON document; wrong content is InvalidInputError."""
+    try:
+        return msgspec.json.decode(data, type=shape)
+    except UNREADABLE as error:
+        raise InvalidInputError(
+            f"no valid content: {reason_of(error)}", where=place, hint="fetch it again"
+        ) from error
+
+
+def each(
+    items: Iterable[msgspec.Raw], decoder: "msgspec.json.Decoder[Any]", place: str
+) -> Iterator[Any]:
+    """Items of a JSON list decoded one by one; a wrong one comes as BadRecord."""
+    for number, raw in enumerate(items, 1):
+        try:
+            yield decoder.decode(raw)
+        except UNREADABLE as error:
+            yield BadRecord(place=f"{place}: entry {number}", reason=reason_of(error))
+
+
+def lines(stream: BinaryIO, place: str) -> Iterator[tuple[int, str | BadRecord]]:
+    """Numbered lines without their ends. A line that is too long or holds NUL is a BadRecord.
+
+    Text that is not UTF-8 is read as Latin-1, as old changelogs are."""
+    number = 0
+    while data := stream.readline(LINE_BYTES):
+        number += 1
+        where = f"{place}:{number}"
+        if len(data) >= LINE_BYTES and not data.endswith(b"\n"):
+            while (rest := stream.readline(LINE_BYTES)) and not rest.endswith(b"\n"):
+                pass
+            yield number, BadRecord(place=where, reason="line longer than 1 MB")
+        elif b"\0" in data:
+            yield number, BadRecord(place=where, reason="NUL byte in the text")
+        else:
+            if number == 1:
+                data = data.removeprefix(b"\xef\xbb\xbf")
+            try:
+                text = data.decode()
+            except UnicodeDecodeError:
+                text = data.decode("latin-1")
+            yield number, text.rstrip("\r\n")

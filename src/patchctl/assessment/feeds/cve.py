@@ -1,0 +1,133 @@
+"""CVE records, JSON 5.x, as cvelistV5 and CISA's vulnrichment publish them.
+
+https://github.com/CVEProject/cve-schema. SSVC points are in the container of CISA's ADP.
+"""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import msgspec
+
+from ...models.advisory import BadRecord, CveFacts, CvssVector, FeedRecord
+from ..scores import vector_of
+from .common import RECORD_BYTES, UNREADABLE, Wire, cves_of_ids, load, reason_of, seconds
+from .told import Told
+
+
+class _Cvss(Wire):
+    vectorString: str | None = None
+
+
+class _Other(Wire):
+    type: str | None = None
+    content: Any = None
+
+
+class _Metric(Wire):
+    cvssV4_0: _Cvss | None = None
+    cvssV3_1: _Cvss | None = None
+    cvssV3_0: _Cvss | None = None
+    cvssV2_0: _Cvss | None = None
+    other: _Other | None = None
+
+
+class _Container(Wire):
+    title: str | None = None
+    metrics: list[_Metric] | None = None
+
+
+class _Containers(Wire):
+    cna: _Container | None = None
+    adp: list[_Container] | None = None
+
+
+class _Metadata(Wire):
+    cveId: str
+    state: str = ""
+    datePublished: str | None = None
+    dateUpdated: str | None = None
+
+
+class _Record(Wire):
+    cveMetadata: _Metadata
+    containers: _Containers | None = None
+
+
+_DECODER = msgspec.json.Decoder(_Record)
+# SSVC's names of decision points to fields. Values are lower-cased: some records say `PoC`.
+_POINTS = {
+    "exploitation": "exploitation",
+    "automatable": "automatable",
+    "technical impact": "technical_impact",
+}
+VALUES = {
+    "exploitation": {"none", "poc", "active"},
+    "automatable": {"yes", "no"},
+    "technical_impact": {"partial", "total"},
+}
+
+
+def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
+    """The record in one stream."""
+    try:
+        record = _DECODER.decode(load(stream, place, RECORD_BYTES))
+    except UNREADABLE as error:
+        yield BadRecord(place=place, reason=reason_of(error))
+        return
+    meta = record.cveMetadata
+    cves = cves_of_ids((meta.cveId,))
+    if not cves:
+        yield BadRecord(place=place, reason=f"not a CVE id: {meta.cveId[:40]}")
+        return
+    told.date(seconds(meta.dateUpdated or meta.datePublished or ""))
+    containers = record.containers or _Containers()
+    cna, adp = containers.cna or _Container(), containers.adp or []
+    points = _ssvc(adp)
+    yield CveFacts(
+        cve=cves[0],
+        rejected=meta.state.upper() == "REJECTED",
+        published=seconds(meta.datePublished or ""),
+        title=(cna.title or "")[:300],
+        cvss=tuple(
+            dict.fromkeys(
+                vector
+                for container, source in ((cna, "cna"), *((one, "adp") for one in adp))
+                for vector in _vectors(container, source)
+            )
+        ),
+        exploitation=points.get("exploitation", ""),
+        automatable=points.get("automatable", ""),
+        technical_impact=points.get("technical_impact", ""),
+    )
+
+
+def _vectors(container: _Container, source: str) -> Iterator[CvssVector]:
+    """Newest version first, as a container may give one score in several."""
+    metrics = container.metrics or ()
+    for name in ("cvssV4_0", "cvssV3_1", "cvssV3_0", "cvssV2_0"):
+        for metric in metrics:
+            given = getattr(metric, name)
+            text = given.vectorString if given else None
+            if text and len(text) < 300 and (vector := vector_of(text, source)):
+                yield vector
+
+
+def _ssvc(containers: list[_Container]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for container in containers:
+        for metric in container.metrics or ():
+            if metric.other is not None and metric.other.type == "ssvc":
+                found |= _points(metric.other.content)
+    return found
+
+
+def _points(content: Any) -> dict[str, str]:
+    """`options` is a list of objects with one decision point each."""
+    found: dict[str, str] = {}
+    options = content.get("options") if isinstance(content, dict) else None
+    for option in options if isinstance(options, list) else ():
+        for name, value in option.items() if isinstance(option, dict) else ():
+            point = _POINTS.get(name.lower())
+            if point and isinstance(value, str) and value.lower() in VALUES[point]:
+                found[point] = value.lower()
+    return found

@@ -1,0 +1,131 @@
+"""The Debian security tracker's JSON: package > CVE or TEMP id > releases.
+
+https://security-tracker.debian.org/tracker/data/json; unlike OSV's form of it, this one says what
+is not affected, not urgent and not going to be fixed.
+"""
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import msgspec
+
+from ...models.advisory import (
+    Advisory,
+    AdvisoryKind,
+    Affected,
+    BadRecord,
+    FeedRecord,
+    NameKind,
+    VendorStatus,
+)
+from .. import ecosystems
+from .common import (
+    DOCUMENT_BYTES,
+    UNREADABLE,
+    Wire,
+    cves_of_ids,
+    document,
+    load,
+    reason_of,
+    severity_of,
+)
+from .told import Told
+
+
+class _Release(Wire):
+    status: str
+    fixed_version: str | None = None
+    urgency: str | None = None
+    nodsa: str | None = None
+    nodsa_reason: str | None = None
+
+
+class _Entry(Wire):
+    releases: dict[str, msgspec.Raw]
+    description: str | None = None
+
+
+_ENTRIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_ENTRY = msgspec.json.Decoder(_Entry)
+_RELEASE = msgspec.json.Decoder(_Release)
+
+
+def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
+    """An advisory for each entry of each source package. The format states no date."""
+    packages = document(load(stream, place, DOCUMENT_BYTES), dict[str, msgspec.Raw], place)
+    for package, raw in packages.items():
+        try:
+            entries = _ENTRIES.decode(raw)
+        except UNREADABLE as error:
+            yield BadRecord(place=f"{place}: {package}", reason=reason_of(error))
+            continue
+        for ident, entry in entries.items():
+            yield from _entry(package, ident, entry, f"{place}: {package} {ident}")
+
+
+def _entry(package: str, ident: str, raw: msgspec.Raw, place: str) -> Iterator[FeedRecord]:
+    try:
+        entry = _ENTRY.decode(raw)
+    except UNREADABLE as error:
+        yield BadRecord(place=place, reason=reason_of(error))
+        return
+    found: list[Affected] = []
+    for suite, release in entry.releases.items():
+        one = _release(package, suite, release, place)
+        if isinstance(one, BadRecord):
+            yield one
+        else:
+            found.append(one)
+    cves = tuple(cves_of_ids((ident,)))
+    yield Advisory(
+        # The same id as in OSV's form of the tracker. TEMP ids stand for no CVE yet.
+        id=f"DEBIAN-{ident}" if cves else ident,
+        kind=AdvisoryKind.SECURITY,
+        title=(entry.description or "")[:300],
+        cves=cves,
+        affected=tuple(found),
+    )
+
+
+def _release(package: str, suite: str, raw: msgspec.Raw, place: str) -> Affected | BadRecord:
+    ecosystem = ecosystems.of_debian_suite(suite)
+    if not ecosystem:
+        return BadRecord(place=f"{place}: {suite}", reason="unknown release of Debian")
+    try:
+        release = _RELEASE.decode(raw)
+    except UNREADABLE as error:
+        return BadRecord(place=f"{place}: {suite}", reason=reason_of(error))
+    status = _status(release)
+    if status is None:
+        reason = f"status not understood: {release.status[:40]} {release.fixed_version or ''}"
+        return BadRecord(place=f"{place}: {suite}", reason=reason.strip())
+    fixed = release.fixed_version or ""
+    return Affected(
+        ecosystem=ecosystem,
+        name=package,
+        kind=NameKind.SOURCE,
+        fixed=fixed if status is VendorStatus.AFFECTED else "",
+        status=status,
+        severity=severity_of(release.urgency or ""),
+        note=release.nodsa or "",
+    )
+
+
+def _status(release: _Release) -> VendorStatus | None:
+    """What the tracker's words mean; None for words it does not use."""
+    if release.status == "resolved":
+        # "0": no version of the package ever had the fault.
+        if release.fixed_version == "0":
+            return VendorStatus.NOT_AFFECTED
+        return VendorStatus.AFFECTED if release.fixed_version else None
+    if release.status == "undetermined":
+        return VendorStatus.UNDETERMINED
+    if release.status != "open":
+        return None
+    if release.urgency == "end-of-life":
+        return VendorStatus.END_OF_LIFE
+    if release.nodsa_reason == "ignored":
+        return VendorStatus.WONT_FIX
+    if release.nodsa is not None or release.nodsa_reason is not None:
+        return VendorStatus.DEFERRED
+    return VendorStatus.AFFECTED

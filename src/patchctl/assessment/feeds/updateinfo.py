@@ -1,0 +1,197 @@
+"""updateinfo.xml of dnf repositories: Rocky, AlmaLinux, Oracle, Amazon, Fedora, SUSE, Red Hat.
+
+No specification exists; createrepo_c's writer and libdnf's reader are the reference. Elements are
+freed once read, entities are refused.
+"""
+
+from collections.abc import Iterator
+from typing import BinaryIO, cast
+from xml.etree.ElementTree import Element, ParseError
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import iterparse
+
+from ...errors import InvalidInputError
+from ...models.advisory import Advisory, Affected, BadRecord, FeedRecord, NameKind, Severity
+from .. import ecosystems
+from .common import MB, RECORD_BYTES, cves_in_text, kind_of, seconds, severity_of, unique
+from .osv import MODULAR
+from .told import Told
+
+_WITHDRAWN = {"retracted", "withdrawn", "revoked"}
+
+
+def read(stream: BinaryIO, place: str, told: Told, ecosystem: str = "") -> Iterator[FeedRecord]:
+    """An advisory for each update. `ecosystem` is for updates that do not tell their release."""
+    metered = _Metered(stream, place)
+    try:
+        root: Element | None = None
+        for event, found in iterparse(metered, events=("start", "end")):
+            element = cast(Element, found)
+            if root is None:
+                root = element
+                if _tag(root) != "updates":
+                    raise InvalidInputError(f"is <{_tag(root)[:40]}>, not <updates>", where=place)
+            elif event == "end" and _tag(element) == "update":
+                yield from _update(element, place, told, ecosystem)
+                metered.used = 0
+                # Also frees the text between updates.
+                root.clear()
+    except ParseError as error:
+        raise InvalidInputError(
+            f"no valid XML: {error}", where=place, hint="fetch it again"
+        ) from error
+    except DefusedXmlException as error:
+        raise InvalidInputError("defines XML entities, which no feed does", where=place) from error
+    except (LookupError, ValueError) as error:
+        raise InvalidInputError(f"its encoding cannot be read: {error}", where=place) from error
+
+
+class _Metered:
+    """Bounds the bytes of one update, which is in memory until its end."""
+
+    def __init__(self, stream: BinaryIO, place: str) -> None:
+        self._stream, self._place, self.used = stream, place, 0
+
+    def read(self, size: int = -1) -> bytes:
+        data = self._stream.read(size)
+        self.used += len(data)
+        if self.used > RECORD_BYTES:
+            raise InvalidInputError(
+                f"one update is larger than {RECORD_BYTES // MB} MB", where=self._place
+            )
+        return data
+
+
+def _tag(element: Element) -> str:
+    """Without the namespace that SUSE sets."""
+    return str(element.tag).rpartition("}")[2]
+
+
+def _children(element: Element, tag: str) -> Iterator[Element]:
+    return (child for child in element if _tag(child) == tag)
+
+
+def _text(element: Element, tag: str) -> str:
+    return next(((child.text or "").strip() for child in _children(element, tag)), "")
+
+
+def _date(element: Element, tag: str) -> int:
+    return next((seconds(child.get("date", "")) for child in _children(element, tag)), 0)
+
+
+def _update(element: Element, place: str, told: Told, ecosystem: str) -> Iterator[FeedRecord]:
+    ident = _text(element, "id")
+    where = f"{place}: {ident[:80] or 'update without id'}"
+    if not ident:
+        yield BadRecord(place=where, reason="has no id")
+        return
+    title = _text(element, "title")
+    published = _date(element, "issued")
+    modified = _date(element, "updated") or published
+    told.date(modified)
+    affected: list[Affected] = []
+    for found in _packages(element, where, ecosystem):
+        if isinstance(found, BadRecord):
+            yield found
+        else:
+            affected.append(found)
+    withdrawn = element.get("status", "").lower() in _WITHDRAWN
+    yield Advisory(
+        id=ident,
+        kind=kind_of(element.get("type", "")),
+        title=title or _text(element, "summary"),
+        severity=_severity(element, title),
+        cves=_cves(element, title),
+        published=published,
+        modified=modified,
+        withdrawn=(modified or 1) if withdrawn else 0,
+        reboot_suggested=any(
+            (one.text or "true").strip().lower() not in ("false", "0", "no")
+            for one in element.iter()
+            if _tag(one) == "reboot_suggested"
+        ),
+        affected=unique_packages(affected),
+    )
+
+
+def unique_packages(found: list[Affected]) -> tuple[Affected, ...]:
+    """Without repetitions: a package may stand in several collections of one release."""
+    return tuple(dict.fromkeys(found))
+
+
+def _severity(element: Element, title: str) -> Severity:
+    prefix, colon, _ = title.partition(":")
+    stated = severity_of(_text(element, "severity"))
+    return stated or (severity_of(prefix) if colon else Severity.UNKNOWN)
+
+
+def _cves(element: Element, title: str) -> tuple[str, ...]:
+    """From references of type cve; where a vendor has none (SUSE, Fedora), from all words."""
+    references = [one for part in _children(element, "references") for one in part]
+    typed = [
+        cve
+        for one in references
+        if one.get("type", "").lower() == "cve"
+        for cve in cves_in_text(f"{one.get('id', '')} {one.get('title', '')}")
+    ]
+    if typed:
+        return unique(typed)
+    words = [title, _text(element, "summary"), _text(element, "description")]
+    for one in references:
+        words += [one.get("id", ""), one.get("title", ""), one.get("href", "")]
+    return unique(cves_in_text(" ".join(words)))
+
+
+def _packages(element: Element, where: str, given: str) -> Iterator[Affected | BadRecord]:
+    general = " | ".join((_text(element, "release"), _text(element, "summary")))
+    for packages in _children(element, "pkglist"):
+        for collection in _children(packages, "collection"):
+            own = f"{_text(collection, 'name')} | {collection.get('short', '')}"
+            found = list(_children(collection, "package"))
+            told = ecosystems.in_words(own) or ecosystems.in_words(general) or given
+            if found and not told:
+                yield BadRecord(place=where, reason="does not tell its release; name the ecosystem")
+                continue
+            channel = ecosystems.channel_in_words(own)
+            module = _module(collection)
+            for package in found:
+                yield _package(package, told, channel, module, where)
+
+
+def _module(collection: Element) -> str:
+    for one in _children(collection, "module"):
+        if one.get("name") and one.get("stream"):
+            return f"{one.get('name')}:{one.get('stream')}"
+    return ""
+
+
+def _package(
+    package: Element, ecosystem: str, channel: str, module: str, where: str
+) -> Affected | BadRecord:
+    name, version, release = (package.get(key, "") for key in ("name", "version", "release"))
+    if not (name and version and release):
+        return BadRecord(place=where, reason=f"package {name[:80]} without version and release")
+    epoch = package.get("epoch") or "0"
+    arch = package.get("arch", "")
+    return Affected(
+        ecosystem=ecosystem,
+        # A line for the source package itself, as Fedora writes it.
+        kind=NameKind.SOURCE if arch == "src" else NameKind.BINARY,
+        name=name,
+        channel=channel,
+        fixed=f"{version}-{release}" if epoch == "0" else f"{epoch}:{version}-{release}",
+        arch="" if arch in ("noarch", "src") else arch,
+        module=module or ("modular" if MODULAR.search(release) else ""),
+        source=_source(package.get("src", "")),
+    )
+
+
+def _source(src: str) -> str:
+    """The name in `firewalld-0.8.2-7.el8_4.src.rpm`; EPEL writes the binary's address there."""
+    file = src.rpartition("/")[2]
+    for tail in (".src.rpm", ".nosrc.rpm"):
+        if file.endswith(tail):
+            parts = file.removesuffix(tail).rsplit("-", 2)
+            return parts[0] if len(parts) == 3 else ""
+    return ""
