@@ -1,9 +1,11 @@
 """Bad input, whoever it is from: one clear line, the right exit code, and nothing is changed."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
+import hostile
 import pytest
 from test_discover import run
 
@@ -123,3 +125,113 @@ def test_a_machine_with_two_names_is_planned_under_none(lab: Lab, workspace: Pat
         line == f"patchctl: hosts again, {HOST} are one machine; keep one of them in the inventory"
     )
     assert not (workspace / "plans").exists()
+
+
+RAW = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+# What a host cannot choose freely: numbers, words that patchctl gives, grammar (else the line is
+# kept as one that was not understood).
+CHOSEN = {
+    "architecture", "boot.boot_id", "competing_updaters.detail", "containers.image",
+    "containers.image_id", "containers.name", "containers.state", "file_systems.kind",
+    "file_systems.mount", "hostname", "images.image_id", "images.name", "init",
+    "kernel.installed", "kernel.running", "listeners.address", "listeners.process", "machine_id",
+    "notes", "os.codename", "os.id", "os.id_like", "os.pretty_name", "os.version_id",
+    "pending.codename", "pending.label", "pending.origin", "reboot_packages",
+    "repositories.codename", "repositories.component", "repositories.label",
+    "repositories.origin", "repositories.uri", "stale_processes.files", "unparsed.line",
+    "virtualization",
+}  # fmt: skip
+BY_GRAMMAR = {"packages", "pending", "timers", "units", "failed", "sockets"}
+
+
+def lying(value: Any, path: str = "") -> set[str]:
+    """Fields of facts whose text would run something."""
+    if isinstance(value, str):
+        return {path} if "pwned" in value else set()
+    if isinstance(value, dict):
+        below = ((f"{path}.{key}".lstrip("."), one) for key, one in value.items())
+    else:
+        below = ((path, one) for one in value) if isinstance(value, list) else iter(())
+    return set().union(*(lying(one, key) for key, one in below))
+
+
+def shown(workspace: Path, *arguments: str) -> str:
+    """What a verb says on both channels, which must not steer a terminal."""
+    done = run(workspace, *arguments)
+    said = done.stdout + done.stderr
+    assert done.returncode in (0, 1, 3, 4), said
+    assert not RAW.search(said), arguments
+    assert "Traceback" not in said
+    return said
+
+
+def nothing_ran(lab: Lab, workspace: Path) -> None:
+    assert not list(workspace.rglob("pwned")) and not Path("pwned").exists()
+    assert lab.check(HOST, "find / -xdev -name pwned").strip() == ""
+
+
+@pytest.mark.lab
+def test_no_field_of_discovery_is_run_or_steers_a_terminal(fresh_lab: Lab, workspace: Path) -> None:
+    hostile.lie(fresh_lab, HOST)
+    found = answer(workspace, "discover", "--refresh", *LIMIT)["hosts"][0]
+    assert (found["status"], found["reason"]) == ("ok", "")
+    facts = answer(workspace, "discover", "show", HOST)["facts"]
+    assert lying(facts) == CHOSEN
+    assert {it["section"] for it in facts["unparsed"] if "pwned" in it["line"]} == BY_GRAMMAR
+    assert facts["os"]["id"] == hostile.TEXT  # as it was said, or the test proves nothing
+    for words in (
+        ["discover", *LIMIT],
+        ["discover", *LIMIT, "-o", "yaml"],
+        ["discover", "show", HOST],
+        ["discover", "show", HOST, "-o", "yaml"],
+        ["inventory", "list"],
+        ["inventory", "lint"],
+        ["plan", "create", "--limit", f"{HOST}:production-1"],
+    ):
+        shown(workspace, *words)
+    assert f"resolve-failed: {HOST}" in shown(workspace, "plan", "create", *LIMIT)
+    nothing_ran(fresh_lab, workspace)
+
+
+@pytest.mark.lab
+def test_a_host_that_begins_to_lie_after_the_plan_is_not_changed(
+    fresh_lab: Lab, workspace: Path
+) -> None:
+    path = plan(workspace)["path"]
+    hostile.lie(fresh_lab, HOST)
+    version = fresh_lab.check(HOST, f"/usr/bin/{VERSION}")
+    assert "halted" in shown(workspace, "rollout", path, "--yes")
+    (host,) = answer(workspace, "rollout", "status")["hosts"]
+    assert (host["state"], host["stage"]) == ("failed", "preflight")
+    assert host["reason"].startswith("the host answered nonsense: ")
+    for words in (
+        ["rollout", "status"],
+        ["rollout", "status", "-o", "yaml"],
+        ["audit", "show"],
+        ["plan", "show"],
+        ["host", "show", HOST],
+    ):
+        shown(workspace, *words)
+    assert fresh_lab.check(HOST, f"/usr/bin/{VERSION}") == version
+    nothing_ran(fresh_lab, workspace)
+
+
+NOISE = {
+    "rubbish": "head -c 100000 /dev/urandom",
+    "a bomb": "head -c 300000000 /dev/zero | /bin/gzip -c",
+}
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("noise", NOISE)
+def test_a_host_that_answers_noise_fails_alone(fresh_lab: Lab, workspace: Path, noise: str) -> None:
+    fresh_lab.check(
+        HOST,
+        f"printf '#!/bin/sh\\n{NOISE[noise]}\\n' >/usr/local/sbin/gzip;"
+        " chmod 755 /usr/local/sbin/gzip",
+    )
+    both = ("discover", "--limit", f"{HOST}:production-1", "--timeout", "60")
+    found = {it["name"]: it for it in answer(workspace, *both)["hosts"]}
+    assert found[HOST]["status"] == "failed"
+    assert found[HOST]["reason"] and len(found[HOST]["reason"].splitlines()) == 1
+    assert found["production-1"]["status"] == "ok"
