@@ -148,10 +148,11 @@ def lying(value: Any, path: str = "") -> set[str]:
     """Fields of facts whose text would run something."""
     if isinstance(value, str):
         return {path} if "pwned" in value else set()
+    below: list[tuple[str, Any]] = []
     if isinstance(value, dict):
-        below = ((f"{path}.{key}".lstrip("."), one) for key, one in value.items())
-    else:
-        below = ((path, one) for one in value) if isinstance(value, list) else iter(())
+        below = [(f"{path}.{key}".lstrip("."), one) for key, one in value.items()]
+    elif isinstance(value, list):
+        below = [(path, one) for one in value]
     return set().union(*(lying(one, key) for key, one in below))
 
 
