@@ -79,19 +79,32 @@ class Budget:
             raise InvalidInputError("more files inside than can be read", where=place)
 
 
+class BrokenContentError(InvalidInputError):
+    """One file's bytes cannot be used; others beside it may be whole."""
+
+
+# What libraries raise for broken archives and compressed data.
+_BROKEN = (
+    *(EOFError, OSError, ValueError, RuntimeError, OverflowError, MemoryError),
+    *(zlib.error, lzma.LZMAError, struct.error, tarfile.TarError, zipfile.BadZipFile),
+)
+
+
+def broken(error: Exception, place: str) -> BrokenContentError:
+    """Their message on one line."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return BrokenContentError(
+        f"is cut short or broken: {reason[:200]}", where=place, hint="fetch it again"
+    )
+
+
 @contextmanager
 def translated(place: str) -> Iterator[None]:
-    """Turns what archive libraries raise for broken input into InvalidInputError."""
+    """Turns what archive libraries raise for broken input into BrokenContentError."""
     try:
         yield
-    except (
-        *(EOFError, OSError, ValueError, RuntimeError, OverflowError, MemoryError),
-        *(zlib.error, lzma.LZMAError, struct.error, tarfile.TarError, zipfile.BadZipFile),
-    ) as error:
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise InvalidInputError(
-            f"is cut short or broken: {reason}", where=place, hint="fetch it again"
-        ) from error
+    except _BROKEN as error:
+        raise broken(error, place) from error
 
 
 class BoundedStream(io.RawIOBase):
@@ -121,8 +134,10 @@ class BoundedStream(io.RawIOBase):
         return True
 
     def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
-        with translated(self._place):
+        try:
             data = self._stream.read(len(buffer))
+        except _BROKEN as error:
+            raise broken(error, self._place) from error
         count = len(data)
         buffer[:count] = data
         self._bytes += count

@@ -16,7 +16,6 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -48,7 +47,7 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Member:
-    """One plain file, decompressed. `open` works until the next member is taken."""
+    """One plain file, decompressed. `open` it once, before the next member is taken."""
 
     place: str
     open: Callable[[], BinaryIO]
@@ -261,13 +260,33 @@ def _zip(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterator[F
                 continue
             if reason := _unusable(info, budget):
                 yield Skipped(name, reason)
-            elif _zip_head(archive, info).startswith((*_ZIP, _GZIP, _XZ, _BZIP2, _AR)):
-                with translated(name):
-                    inner = cast(BinaryIO, archive.open(info))
-                with closing(inner):
-                    yield from _members(inner, name, budget, depth + 1)
             else:
-                yield _ZipMember(archive, info, name, budget).member()
+                yield from _zip_member(archive, info, name, budget, depth)
+
+
+def _zip_member(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: Budget, depth: int
+) -> Iterator[Found]:
+    try:
+        with translated(name):
+            stream = cast(BinaryIO, archive.open(info))
+    except InvalidInputError as error:
+        yield Skipped(name, str(error).removeprefix(f"{name}: "))
+        return
+    # ZipFile gives no more bytes than declared, and those were judged before.
+    plain = io.BufferedReader(BoundedStream(stream, name, budget, close=True))
+    with plain:
+        try:
+            packed = plain.peek(8).startswith((*_ZIP, _AR, _GZIP, _XZ, _BZIP2))
+        except InvalidInputError:
+            packed = False  # Told when it is read.
+        if packed:
+            with translated(name):
+                stream.seek(0)
+            yield from _members(stream, name, budget, depth + 1)
+        else:
+            budget.member(name)
+            yield Member(name, partial(cast, BinaryIO, plain))
 
 
 def _unusable(info: zipfile.ZipInfo, budget: Budget) -> str:
@@ -277,36 +296,6 @@ def _unusable(info: zipfile.ZipInfo, budget: Budget) -> str:
     if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
         return "not a regular file"
     return budget.limits.too_large(info.file_size, info.compress_size)
-
-
-def _zip_head(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    """The first bytes of a member; nothing where it is broken, which is told when it is read."""
-    try:
-        with archive.open(info) as stream:
-            return stream.read(8)
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, NotImplementedError):
-        return b""
-    except (RuntimeError, lzma.LZMAError):
-        return b""
-
-
-@dataclass(frozen=True)
-class _ZipMember:
-    archive: zipfile.ZipFile
-    info: zipfile.ZipInfo
-    place: str
-    budget: Budget
-
-    def member(self) -> Member:
-        self.budget.member(self.place)
-        return Member(self.place, self.open)
-
-    def open(self) -> BinaryIO:
-        with translated(self.place):
-            stream = cast(BinaryIO, self.archive.open(self.info))
-        # ZipFile gives no more bytes than declared, and those were judged before.
-        bounded = BoundedStream(stream, self.place, self.budget, close=True)
-        return cast(BinaryIO, io.BufferedReader(bounded))
 
 
 def _tar(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterator[Found]:

@@ -8,6 +8,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
+from ...adapters.bounded import BrokenContentError
 from ...errors import InvalidInputError
 from ...models.advisory import AdvisoryKind, BadRecord, Severity
 
@@ -47,7 +48,9 @@ class Wire(msgspec.Struct):
 
 def severity_of(word: str) -> Severity:
     """A vendor's word; unknown words give UNKNOWN. Debian marks guesses with `**`."""
-    return _SEVERITIES.get(word.strip().rstrip("*").lower(), Severity.UNKNOWN)
+    return _SEVERITIES.get(
+        word.strip().rstrip("*").lower(), Severity.UNKNOWN
+    )
 
 
 def kind_of(word: str) -> AdvisoryKind:
@@ -116,7 +119,7 @@ def load(stream: BinaryIO, place: str, limit: int) -> bytes:
     """All bytes of a stream, without a byte-order mark, at most `limit`."""
     data = stream.read(limit + 1)
     if len(data) > limit:
-        raise InvalidInputError(f"larger than {limit // MB} MB, too large for one", where=place)
+        raise BrokenContentError(f"is larger than the {limit // MB} MB allowed", where=place)
     return data[3:] if data.startswith(b"\xef\xbb\xbf") else data
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from ...adapters.bounded import Limits
+from ...adapters.bounded import BrokenContentError, Limits
 from ...adapters.bundles import Member, Skipped, Unit, units
 from ...errors import InvalidInputError
 from ...models.advisory import BadRecord, FeedKind, FeedRecord
@@ -142,7 +142,15 @@ def read(path: Path, ecosystem: str = "", limits: Limits | None = None) -> Readi
 def _look(found: Member | Skipped) -> Recognised | str:
     if isinstance(found, Skipped):
         return found.reason
-    return recognise(found.open().read(HEAD_BYTES))
+    try:
+        return recognise(found.open().read(HEAD_BYTES))
+    except BrokenContentError as error:
+        return _reason(error)
+
+
+def _reason(error: BrokenContentError) -> str:
+    """Without the place, which is told beside it."""
+    return str(error).removeprefix(f"{error.where}: ")
 
 
 @dataclass
@@ -204,7 +212,13 @@ class _Group:
                 raise InvalidInputError("changed while it was read", where=self.unit.place)
             if self.codes[number] != self.code or not isinstance(found, Member):
                 continue
-            yield from reader(found.open(), found.place, told)
+            try:
+                yield from reader(found.open(), found.place, told)
+            except BrokenContentError as error:
+                # Where each file is a record, the others are still good.
+                if self.files == 1:
+                    raise
+                yield BadRecord(place=found.place, reason=_reason(error))
 
     def _reader(self, ecosystem: str) -> Reader:
         if self.kind is FeedKind.UPDATEINFO:
