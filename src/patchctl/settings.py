@@ -9,6 +9,7 @@ from msgspec import Meta
 from .document import Document, suggest
 from .errors import InvalidInputError
 from .models.base import Record
+from .models.feeds import Stale
 from .models.plan import (
     Amount,
     OnFailure,
@@ -21,7 +22,16 @@ from .models.plan import (
     UnprovenPolicy,
     UpdaterPolicy,
 )
-from .models.settings import AnsibleSettings, Assignment, Rule, Settings, Share, Shares
+from .models.settings import (
+    AnsibleSettings,
+    Assignment,
+    FeedSettings,
+    FeedSource,
+    Rule,
+    Settings,
+    Share,
+    Shares,
+)
 
 FILE_NAME = "patchctl.yml"
 
@@ -97,6 +107,21 @@ class AnsibleEntry(Record):
     vault_ids: tuple[str, ...] = ()
 
 
+class FeedSourceEntry(Record):
+    name: str
+    address: str = ""
+    enabled: bool = True
+    max_age: Seconds | None = None
+
+
+class FeedsEntry(Record):
+    mirror: str = ""
+    ecosystems: tuple[str, ...] = ()
+    max_age: Seconds = Seconds(7 * DAY)
+    stale: Stale = Stale.WARN
+    sources: tuple[FeedSourceEntry, ...] = ()
+
+
 class File(Record):
     """The whole file as written."""
 
@@ -107,6 +132,7 @@ class File(Record):
     probes: tuple[ProbeEntry, ...] = ()
     hooks: HooksEntry = HooksEntry()
     ansible: AnsibleEntry = AnsibleEntry()
+    feeds: FeedsEntry = FeedsEntry()
     state: str = ".patchctl"
 
 
@@ -142,6 +168,7 @@ def load(path: Path) -> Settings:
     _check_rings(document, rings)
     _check_assignment(document, entries.assign, [ring.name for ring in rings])
     _check_files(document, entries, path.parent)
+    _check_feeds(document, entries.feeds)
     document.check()
     return Settings(
         rings=tuple(_policy(entries, rings, place) for place in range(len(rings))),
@@ -154,6 +181,7 @@ def load(path: Path) -> Settings:
         discovery_timeout_s=entries.policy.discovery_timeout,
         ansible=_ansible(entries.ansible),
         state=entries.state,
+        feeds=_feeds(entries.feeds),
     )
 
 
@@ -276,6 +304,21 @@ def _ansible(entry: AnsibleEntry) -> AnsibleSettings:
     )
 
 
+def _feeds(entry: FeedsEntry) -> FeedSettings:
+    return FeedSettings(
+        mirror=entry.mirror,
+        ecosystems=entry.ecosystems,
+        max_age_s=entry.max_age,
+        stale=entry.stale,
+        sources=tuple(
+            FeedSource(
+                name=one.name, address=one.address, enabled=one.enabled, max_age_s=one.max_age
+            )
+            for one in entry.sources
+        ),
+    )
+
+
 # --- checks across entries ----------------------------------------------------------------------
 
 
@@ -328,3 +371,26 @@ def _check_files(document: Document, entries: File, root: Path) -> None:
         if probe.name in names:
             document.complain(f"probes[{place}].name", f"{probe.name!r} stands twice")
         names.add(probe.name)
+
+
+# Feeds become names of files and words of the command line.
+_FEED_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
+
+
+def _check_feeds(document: Document, entry: FeedsEntry) -> None:
+    _check_address(document, "feeds.mirror", entry.mirror)
+    names: set[str] = set()
+    for place, source in enumerate(entry.sources):
+        here = f"feeds.sources[{place}]"
+        if not _FEED_NAME.fullmatch(source.name):
+            document.complain(f"{here}.name", "must be lower case letters, digits, . and -")
+        if source.name in names:
+            document.complain(f"{here}.name", f"{source.name!r} stands twice")
+        names.add(source.name)
+        _check_address(document, f"{here}.address", source.address)
+
+
+def _check_address(document: Document, path: str, address: str) -> None:
+    # The value is not repeated: it may hold a password.
+    if address and not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", address):
+        document.complain(path, "is no http or https address", "write https://host/path")

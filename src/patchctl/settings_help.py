@@ -135,6 +135,40 @@ MEANING: dict[str, tuple[str, Any]] = {
         "Vault identities as Ansible's --vault-id takes them.",
         ["prod@~/.config/patchctl/vault-prod"],
     ),
+    "feeds": (
+        "Vulnerability data: where it comes from and how old it may be.",
+        {"mirror": "https://mirror.example/feeds", "max_age": "3d"},
+    ),
+    "feeds.mirror": (
+        "Base address in place of the public ones; `patchctl feeds update --help` shows the paths "
+        "below it.",
+        "https://mirror.example/feeds",
+    ),
+    "feeds.ecosystems": (
+        "Ecosystems to fetch besides those of the fleet's hosts.",
+        ["Rocky Linux:9"],
+    ),
+    "feeds.max_age": ("How old a feed may be before it is stale.", "3d"),
+    "feeds.stale": (
+        "What an assessment does with a stale feed: go on with a warning, or exit 2.",
+        "refuse",
+    ),
+    "feeds.sources": (
+        "What is different for single sources, and sources of your own.",
+        [{"name": "epss", "enabled": False}],
+    ),
+    "feeds.sources[].name": (
+        "A source that `patchctl feeds status` names, or a new name of lower case letters, "
+        "digits, . and -.",
+        "epss",
+    ),
+    "feeds.sources[].address": (
+        "Where it is fetched from: http or https, a file of any kind that can be imported. "
+        "Credentials belong into ~/.netrc.",
+        "https://mirror.example/epss.csv.gz",
+    ),
+    "feeds.sources[].enabled": ("Whether `feeds update` fetches it.", False),
+    "feeds.sources[].max_age": ("How old this feed may be, instead of feeds.max_age.", "30d"),
     "state": (
         "Folder of the state: database, package files, audit log. PATCHCTL_STATE wins over it.",
         "/var/lib/patchctl-state/fleet",

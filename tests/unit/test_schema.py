@@ -43,6 +43,7 @@ BESIDE: dict[str, dict[str, Any]] = {
     "assign.shares": {"seed": "a", "staging": 100},
     "probes[]": {"name": "a", "kind": "http", "target": "http://localhost/"},
     "hooks": {"undrain": "hooks/undrain.yml"},
+    "feeds.sources[]": {"name": "epss"},
 }
 
 

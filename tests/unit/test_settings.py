@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchctl.errors import InvalidInputError
+from patchctl.models.feeds import Stale
 from patchctl.models.plan import (
     Amount,
     OnFailure,
@@ -18,7 +19,7 @@ from patchctl.models.plan import (
     UnprovenPolicy,
     UpdaterPolicy,
 )
-from patchctl.models.settings import Rule, Settings, Share, Shares
+from patchctl.models.settings import FeedSettings, FeedSource, Rule, Settings, Share, Shares
 from patchctl.settings import amount, find_workspace, load, seconds
 
 DATA = Path(__file__).parent.parent / "data" / "settings"
@@ -118,6 +119,17 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     assert (found.ansible.user, found.ansible.forks) == ("ops", 50)
     assert found.ansible.connect_timeout_s == 5
     assert found.ansible.vault_ids == ("prod@vault/prod",)
+    assert found.feeds == FeedSettings(
+        mirror="https://mirror.example/feeds",
+        ecosystems=("Rocky Linux:9",),
+        max_age_s=3 * 86_400,
+        stale=Stale.REFUSE,
+        sources=(
+            FeedSource(name="cve", address="https://mirror.example/cve.zip", max_age_s=30 * 86_400),
+            FeedSource(name="epss", enabled=False),
+        ),
+    )
+    assert [found.feeds.max_age_of(name) // 86_400 for name in ("cve", "epss", "kev")] == [30, 3, 3]
     assert found.state == "/var/lib/patchctl-state"
     assert found.ring_names == ("test", "live")
 
@@ -131,6 +143,19 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
             "patchctl.yml:3: rings[0].buget: unknown key; did you mean budget?",
         ),
         ("rings:\n- budget: 1", "patchctl.yml:2: rings[0]: needs the key name"),
+        (
+            "feeds:\n  mirror: ftp://ann:pw@x/",
+            "patchctl.yml:2: feeds.mirror: is no http or https address; write https://host/path",
+        ),
+        (
+            "feeds:\n  sources:\n  - {name: kev}\n  - {name: kev}",
+            "patchctl.yml:4: feeds.sources[1].name: 'kev' stands twice",
+        ),
+        (
+            "feeds: {sources: [{name: ../KEV}]}",
+            "patchctl.yml:1: feeds.sources[0].name: must be lower case letters",
+        ),
+        ("feeds: {stale: never}", "patchctl.yml:1: feeds.stale: must be warn or refuse"),
         ("rings: []", "patchctl.yml:1: rings: names no ring; leave the key out for the default"),
         ("rings:\n- a", "patchctl.yml:2: rings[0]: must be a mapping (key: value)"),
         ("rings: 5", "patchctl.yml:1: rings: must be a list; write it as [a, b]"),

@@ -173,7 +173,7 @@ class Fetcher:
                     yield response
                     return
                 there = _joined(here, response.headers.get("Location", ""))
-            if urlsplit(here).scheme == "https" and urlsplit(there).scheme != "https":
+            if _split(here).scheme == "https" and _split(there).scheme != "https":
                 raise HttpError(
                     f"{shown(here)}: leads to {shown(there)}, which is not encrypted",
                     hint="name an https address",
@@ -284,13 +284,19 @@ class Fetcher:
             raise HttpError(f"{shown(address)}: {_connection(error, self._limits)}") from None
         except (requests.exceptions.RequestException, HTTPError) as error:
             raise HttpError(f"{shown(address)}: {type(error).__name__}") from None
+        except ValueError:  # requests looks at Location even where it does not follow it
+            raise _astray(address) from None
 
 
 def _joined(here: str, location: str) -> str:
     try:
         return urljoin(here, location)
     except ValueError:
-        raise HttpError(f"{shown(here)}: leads to an address that cannot be read") from None
+        raise _astray(here) from None
+
+
+def _astray(address: str) -> HttpError:
+    return HttpError(f"{shown(address)}: leads to an address that cannot be read")
 
 
 def _too_big(address: str, size: int) -> HttpError:

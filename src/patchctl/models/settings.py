@@ -1,6 +1,7 @@
 """What `patchctl.yml` says, with every default filled in."""
 
 from .base import Model, Record
+from .feeds import Stale
 from .plan import RingPolicy, UnprovenPolicy
 
 
@@ -50,6 +51,34 @@ class AnsibleSettings(Record):
     vault_ids: tuple[str, ...] = ()
 
 
+class FeedSource(Record):
+    """What the operator says of one source. `address` replaces a known source's public one, or
+    makes a source of its own; `max_age_s` None: that of all feeds."""
+
+    name: str
+    address: str = ""
+    enabled: bool = True
+    max_age_s: int | None = None
+
+
+class FeedSettings(Record):
+    """Where vulnerability data comes from and how old it may be. `mirror` is a base address that
+    stands in place of the public ones; `ecosystems` are wanted besides those of the fleet."""
+
+    mirror: str = ""
+    ecosystems: tuple[str, ...] = ()
+    max_age_s: int = 7 * 86_400
+    stale: Stale = Stale.WARN
+    sources: tuple[FeedSource, ...] = ()
+
+    def max_age_of(self, name: str) -> int:
+        """How old the feed of that name may be, seconds."""
+        for source in self.sources:
+            if source.name == name and source.max_age_s is not None:
+                return source.max_age_s
+        return self.max_age_s
+
+
 class Settings(Model):
     """A workspace's settings. `rings` are in the order in which a rollout walks them and carry all
     of policy, probes and hooks. Paths are as written: relative to the workspace, or absolute."""
@@ -64,6 +93,7 @@ class Settings(Model):
     discovery_timeout_s: int
     ansible: AnsibleSettings
     state: str
+    feeds: FeedSettings = FeedSettings()
 
     @property
     def ring_names(self) -> tuple[str, ...]:

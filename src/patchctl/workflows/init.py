@@ -71,6 +71,17 @@ _SETTINGS = """\
 #  vault_password_file: ""
 #  vault_ids: []
 
+# Vulnerability data. `patchctl feeds status` names the sources; only what the fleet's systems need
+# is fetched. A mirror has the files below the paths that `patchctl feeds update --help` shows.
+#feeds:
+#  mirror: "" # https://mirror.example/feeds, in place of the public addresses
+#  ecosystems: [] # wanted besides those of the fleet, for example "Rocky Linux:9"
+#  max_age: 7d # older feeds are stale
+#  stale: warn # or refuse: no assessment with a stale feed
+#  sources: []
+#    # - {name: epss, enabled: false}
+#    # - {name: cve, address: "https://mirror.example/cve-records.zip", max_age: 30d}
+
 # Database, packages of plans, audit log. PATCHCTL_STATE wins.
 #state: .patchctl
 """
