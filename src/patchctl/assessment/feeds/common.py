@@ -9,7 +9,6 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 
 from ...adapters.bounded import BrokenContentError
-from ...errors import InvalidInputError
 from ...models.advisory import AdvisoryKind, BadRecord, Severity
 
 T = TypeVar("T")
@@ -48,9 +47,7 @@ class Wire(msgspec.Struct):
 
 def severity_of(word: str) -> Severity:
     """A vendor's word; unknown words give UNKNOWN. Debian marks guesses with `**`."""
-    return _SEVERITIES.get(
-        word.strip().rstrip("*").lower(), Severity.UNKNOWN
-    )
+    return _SEVERITIES.get(word.strip().rstrip("*").lower(), Severity.UNKNOWN)
 
 
 def kind_of(word: str) -> AdvisoryKind:
@@ -131,11 +128,11 @@ def reason_of(error: Exception) -> str:
 
 
 def document(data: bytes, shape: type[T], place: str) -> T:
-    """A feed that is one JSON document; wrong content is InvalidInputError."""
+    """A feed that is one JSON document; wrong content is BrokenContentError."""
     try:
         return msgspec.json.decode(data, type=shape)
     except UNREADABLE as error:
-        raise InvalidInputError(
+        raise BrokenContentError(
             f"no valid content: {reason_of(error)}", where=place, hint="fetch it again"
         ) from error
 

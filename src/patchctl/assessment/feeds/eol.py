@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from ...errors import InvalidInputError
+from ...adapters.bounded import BrokenContentError
 from ...models.advisory import BadRecord, FeedRecord, Lifecycle
 from .common import (
     DOCUMENT_BYTES,
@@ -61,7 +61,7 @@ class _File(Wire):
     meaning: dict[str, dict[str, str]] | None = None
     cycles: list[msgspec.Raw] | None = None
     generated_at: str | None = None
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = msgspec.Raw()
 
 
 _CYCLE = msgspec.json.Decoder(_Cycle)
@@ -80,10 +80,10 @@ def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
         meaning = file.meaning or {}
         for cycle in each(file.cycles, _CYCLE, place):
             yield cycle if isinstance(cycle, BadRecord) else _cycle(cycle, meaning, day)
-    elif file.result is not None:
+    elif bytes(file.result):
         yield from _api(file.result, place, day)
     else:
-        raise InvalidInputError("holds no releases", where=place)
+        raise BrokenContentError("holds no releases", where=place)
 
 
 def _cycle(one: _Cycle, meaning: dict[str, dict[str, str]], day: str) -> Lifecycle:
@@ -104,7 +104,7 @@ def _api(result: msgspec.Raw, place: str, day: str) -> Iterator[FeedRecord]:
     try:
         products = _LIST.decode(result) if bytes(result).startswith(b"[") else [result]
     except UNREADABLE as error:
-        raise InvalidInputError(f"no valid content: {reason_of(error)}", where=place) from error
+        raise BrokenContentError(f"no valid content: {reason_of(error)}", where=place) from error
     for product in each(products, _PRODUCT, place):
         if isinstance(product, BadRecord):
             yield product

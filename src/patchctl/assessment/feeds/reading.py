@@ -180,13 +180,11 @@ class _Group:
         tail = ""
         if self.kind is FeedKind.UPDATEINFO or (self.kind is FeedKind.OSV and self.whole):
             tail = self._common()
-        elif self.kind in (FeedKind.OSV, FeedKind.CHANGELOG) and self.files == 1:
-            tail = self.first.name
-        elif self.kind is FeedKind.CVE and not self.whole:
-            tail = "ssvc" if self.first.variant else Path(self.place).stem
         elif self.first.variant:
             tail = self.first.variant
-        return slug(f"{self.kind.value} {tail.replace(':', ' ')}")
+        elif not self.whole or (self.kind is FeedKind.CHANGELOG and self.files == 1):
+            tail = self.first.name
+        return slug(f"{self.kind.value} {tail}")
 
     @property
     def whole(self) -> bool:

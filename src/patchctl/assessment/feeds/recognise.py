@@ -29,6 +29,7 @@ _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)|([{}\[\],:])', re.S)
 _ELEMENT = re.compile(r"<([^\s/>]+)")
 _OSV_ECOSYSTEM = re.compile(r'"ecosystem"\s*:\s*"([^"\\]{1,120})"')
 _ID = re.compile(r'"id"\s*:\s*"([^"\\]{1,120})"')
+_CVE_ID = re.compile(r'"cveId"\s*:\s*"(CVE-[0-9]{4}-[0-9]{4,19})"')
 _TRACKER_ID = re.compile(r"(?:CVE-[0-9]{4}-(?:[0-9]{4,}|XXXX)|TEMP-[0-9A-F-]+)")
 _EPSS = "cve,epss,percentile"
 
@@ -94,7 +95,8 @@ def _json(start: str) -> Recognised | str:
         elif depth == 2 and _TRACKER_ID.fullmatch(key):
             return Recognised(FeedKind.DEBIAN_TRACKER)
         if keys & {"containers", "cveMetadata"} or "CVE_RECORD" in start[:200]:
-            return Recognised(FeedKind.CVE)
+            named = _CVE_ID.search(start)
+            return Recognised(FeedKind.CVE, name=named[1] if named else "")
         if "vulnerabilities" in keys:
             known = "catalogVersion" in keys or "cveID" in start
             return Recognised(FeedKind.KEV) if known else "lists vulnerabilities, but is no KEV"

@@ -1,0 +1,77 @@
+"""What the tests of feeds share: the fixtures, and archives made of them."""
+
+import io
+import os
+import tarfile
+import zipfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from patchctl.assessment.feeds import Feed, read
+from patchctl.models.advisory import Advisory, Affected, BadRecord, FeedRecord
+
+FEEDS = Path(__file__).parents[1] / "data" / "feeds"
+# Real data is not part of this repository.
+REAL = Path(os.environ.get("PATCHCTL_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")
+
+T = TypeVar("T")
+
+
+def only(path: Path, ecosystem: str = "") -> Feed:
+    """The one feed at a path."""
+    (feed,) = read(path, ecosystem)
+    return feed
+
+
+def records(path: Path, ecosystem: str = "") -> list[FeedRecord]:
+    return list(only(path, ecosystem).records())
+
+
+def fixture(name: str, ecosystem: str = "") -> list[FeedRecord]:
+    return records(FEEDS / name, ecosystem)
+
+
+def of(kind: type[T], found: Iterable[object]) -> list[T]:
+    return [one for one in found if isinstance(one, kind)]
+
+
+def advisory(name: str) -> Advisory:
+    """The one advisory of a fixture, which has no bad record."""
+    (one,) = fixture(name)
+    assert isinstance(one, Advisory)
+    return one
+
+
+def affected(found: Iterable[FeedRecord]) -> list[Affected]:
+    return [entry for one in of(Advisory, found) for entry in one.affected]
+
+
+def bad(found: Iterable[FeedRecord]) -> list[str]:
+    """`name of the file and rest of the place: reason` of each bad record."""
+    return [f"{Path(one.place).name}: {one.reason}" for one in of(BadRecord, found)]
+
+
+def zipped(path: Path, members: Mapping[str, bytes]) -> Path:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return path
+
+
+def tarred(path: Path, members: Mapping[str, bytes], mode: str = "w:gz") -> Path:
+    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def ar(members: Mapping[str, bytes]) -> bytes:
+    """An ar archive, deb(5)."""
+    out = b"!<arch>\n"
+    for name, content in members.items():
+        out += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()
+        out += content + (b"\n" if len(content) % 2 else b"")
+    return out
