@@ -2,10 +2,9 @@
 it; or one reboot. Ranked by the risk that it removes."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ..models.assessment import Action, Finding, FindingState
+from ..models.assessment import Action, AffectedPackage, Finding, FindingState
 from ..models.priority import Decision
 from ..models.versions import VersionScheme
 from .versions import InvalidVersionError, Key, key
@@ -13,7 +12,6 @@ from .versions import InvalidVersionError, Key, key
 
 @dataclass
 class _Sum:
-    hosts: set[str] = field(default_factory=set)
     cves: set[str] = field(default_factory=set)
     exploited: set[str] = field(default_factory=set)
     decision: Decision = Decision.DEFER
@@ -26,45 +24,70 @@ class _Sum:
     overdue: int = 0
 
 
+Key3 = tuple[str, str, str]  # kind, ecosystem, source package
+
+
 class Tally:
-    """Adds findings up as they pass. `today` is an ISO date."""
+    """Adds findings up as they pass. `today` is an ISO date.
+
+    Hosts share their findings, so a host costs a count for each; what a finding is worth is looked
+    up once at the end.
+    """
 
     def __init__(self, today: str, schemes: dict[str, VersionScheme]) -> None:
         self._today = today
         self._schemes = schemes
-        self._sums: dict[tuple[str, str, str], _Sum] = defaultdict(_Sum)
-        self.by_state: dict[FindingState, int] = defaultdict(int)
-        self.by_decision: dict[Decision, int] = defaultdict(int)
-        self.findings = 0
-        self.overdue = 0
+        self._counts: dict[int, int] = {}
+        self._findings: dict[int, tuple[Finding, tuple[Key3, ...]]] = {}
+        self._hosts: dict[Key3, list[str]] = defaultdict(list)
 
-    def add(self, host: str, finding: Finding) -> None:
-        """One finding of one host."""
-        self.findings += 1
-        self.by_state[finding.state] += 1
-        late = bool(finding.due) and str(finding.due) < self._today
-        if finding.state is not FindingState.WAIVED:
-            self.by_decision[finding.decision] += 1
-            self.overdue += late
-        for package in finding.packages:
-            if package.state is FindingState.FIXABLE:
-                kind = "upgrade"
-            elif package.state is FindingState.NOT_EFFECTIVE:
-                kind = "reboot"
-            else:
-                continue
-            if finding.state is FindingState.WAIVED:
-                continue
-            total = self._sums[kind, package.ecosystem, package.source]
-            self._count(total, host, finding, late)
-            self._raise(total, package.ecosystem, package.fixed)
+    def add(self, host: str, findings: list[Finding]) -> None:
+        """The findings of one host, each CVE once."""
+        counts, known = self._counts, self._findings
+        keys: set[Key3] = set()
+        for finding in findings:
+            place = id(finding)
+            seen = known.get(place)
+            if seen is None:
+                seen = known[place] = (finding, _keys(finding))
+                counts[place] = 0
+            counts[place] += 1
+            keys.update(seen[1])
+        for action in keys:
+            self._hosts[action].append(host)
 
-    def _count(self, total: _Sum, host: str, finding: Finding, late: bool) -> None:
-        total.hosts.add(host)
+    def counts(self) -> tuple[dict[Decision, int], dict[FindingState, int], int]:
+        """Findings by decision (without those that are waived), by state, and those overdue."""
+        decisions: dict[Decision, int] = defaultdict(int)
+        states: dict[FindingState, int] = defaultdict(int)
+        overdue = 0
+        for place, (finding, _) in self._findings.items():
+            count = self._counts[place]
+            states[finding.state] += count
+            if finding.state is not FindingState.WAIVED:
+                decisions[finding.decision] += count
+                overdue += count * self._late(finding)
+        return decisions, states, overdue
+
+    def _late(self, finding: Finding) -> bool:
+        return bool(finding.due) and str(finding.due) < self._today
+
+    def _sums(self) -> dict[Key3, _Sum]:
+        sums: dict[Key3, _Sum] = defaultdict(_Sum)
+        for place, (finding, keys) in self._findings.items():
+            for action in keys:
+                self._count(sums[action], finding, self._counts[place])
+            for package in finding.packages:
+                action = _key(package)
+                if action in sums:
+                    self._raise(sums[action], package.ecosystem, package.fixed)
+        return sums
+
+    def _count(self, total: _Sum, finding: Finding, count: int) -> None:
         total.cves.add(finding.cve)
-        total.findings += 1
-        total.removed += finding.score
-        total.overdue += late
+        total.findings += count
+        total.removed += finding.score * count
+        total.overdue += self._late(finding) * count
         if finding.kev:
             total.exploited.add(finding.cve)
         if finding.decision.urgency < total.decision.urgency:
@@ -94,7 +117,7 @@ class Tally:
                 package=source,
                 ecosystem=ecosystem,
                 fixed=total.fixed,
-                hosts=tuple(sorted(total.hosts)),
+                hosts=tuple(sorted(self._hosts[kind, ecosystem, source])),
                 cves=tuple(sorted(total.cves, key=cve_order)),
                 decision=total.decision,
                 due=total.due or None,
@@ -104,7 +127,7 @@ class Tally:
                 highest_cvss=total.cvss,
                 overdue=total.overdue,
             )
-            for (kind, ecosystem, source), total in self._sums.items()
+            for (kind, ecosystem, source), total in self._sums().items()
         )
         return tuple(sorted(made, key=_rank))
 
@@ -127,15 +150,38 @@ def cve_order(cve: str) -> tuple[int, int, str]:
     return 0, 0, cve
 
 
-def ranked(findings: Iterable[Finding]) -> list[Finding]:
-    """The findings of one host, most urgent first."""
-    return sorted(
-        findings,
-        key=lambda one: (
-            one.state is FindingState.WAIVED,
-            one.decision.urgency,
-            one.due or "9999",
-            -one.score,
-            cve_order(one.cve),
-        ),
+class Order:
+    """Most urgent first; a key a finding, made once."""
+
+    def __init__(self) -> None:
+        self._keys: dict[int, tuple[Finding, tuple[object, ...]]] = {}
+
+    def of(self, finding: Finding) -> tuple[object, ...]:
+        """The sort key."""
+        known = self._keys.get(id(finding))
+        if known is None:
+            place = (
+                finding.state is FindingState.WAIVED,
+                finding.decision.urgency,
+                finding.due or "9999",
+                -finding.score,
+                cve_order(finding.cve),
+            )
+            known = self._keys[id(finding)] = (finding, place)
+        return known[1]
+
+
+def _key(package: AffectedPackage) -> Key3:
+    kind = "reboot" if package.state is FindingState.NOT_EFFECTIVE else "upgrade"
+    return kind, package.ecosystem, package.source
+
+
+def _keys(finding: Finding) -> tuple[Key3, ...]:
+    """The actions that help against a finding."""
+    if finding.state is FindingState.WAIVED:
+        return ()
+    return tuple(
+        _key(package)
+        for package in finding.packages
+        if package.state in (FindingState.FIXABLE, FindingState.NOT_EFFECTIVE)
     )

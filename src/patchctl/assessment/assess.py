@@ -1,6 +1,5 @@
 """The assessment of a fleet: hosts and feeds in, ranked findings out, one host at a time."""
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -17,7 +16,7 @@ from ..models.advisory import (
 )
 from ..models.assessment import Assessment, FeedUsed, Finding, FindingState, Unlooked
 from ..models.priority import Context, Decision, Priority, Threat
-from .actions import Tally, ranked
+from .actions import Order, Tally
 from .findings import Core, Finder
 from .fleet import HostInput, Matched, look
 from .releases import releases
@@ -76,7 +75,7 @@ class Assessor:
     warnings: tuple[str, ...] = ()
     matched: Matched = field(init=False)
     tally: Tally = field(init=False)
-    _made: dict[tuple[Core, Context], Finding] = field(default_factory=dict, init=False)
+    _made: dict[Context, dict[Core, Finding]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.matched = look(self.hosts, tuple(self.feeds.ecosystems()), self.feeds.advisories)
@@ -95,11 +94,22 @@ class Assessor:
         """(host, its findings, most urgent first), host by host in the order given."""
         cores = {host.name: self._finder.of(host) for host in self.hosts}
         known = self.intelligence({core.cve for some in cores.values() for core in some})
+        order = Order()
         for host in self.hosts:
-            found = ranked(self._finding(host, core, known) for core in cores.pop(host.name))
-            for one in found:
-                self.tally.add(host.name, one)
+            found = self._of(host, cores.pop(host.name), known)
+            found.sort(key=order.of)
+            self.tally.add(host.name, found)
             yield host.name, found
+
+    def _of(self, host: HostInput, cores: list[Core], known: Intelligence) -> list[Finding]:
+        made = self._made.setdefault(host.context, {})
+        found = []
+        for core in cores:
+            one = made.get(core)
+            if one is None:
+                one = made[core] = self._make(core, host.context, known)
+            found.append(one if self.waiver is None else self._waived(host, core, one))
+        return found
 
     def intelligence(self, cves: Collection[str]) -> Intelligence:
         """What the feeds know of these CVEs."""
@@ -109,15 +119,6 @@ class Assessor:
             self.feeds.exploit_chances(cves),
             self.feeds.cve_facts(cves),
         )
-
-    def _finding(self, host: HostInput, core: Core, known: Intelligence) -> Finding:
-        place = (core, host.context)
-        found = self._made.get(place)
-        if found is None:
-            found = self._made[place] = self._make(core, host.context, known)
-        if self.waiver is None:
-            return found
-        return self._waived(host, core, found)
 
     def _make(self, core: Core, context: Context, known: Intelligence) -> Finding:
         threat = known.threat(core)
@@ -162,33 +163,20 @@ class Assessor:
 
     def summary(self) -> Assessment:
         """Everything but the findings themselves."""
+        by_decision, by_state, overdue = self.tally.counts()
         return Assessment(
             as_of=self.today,
             snapshot=self.snapshot,
             feeds=self.used,
-            not_covered=self._not_covered(),
+            not_covered=self.matched.not_covered(self.hosts),
             releases=self._releases,
             unlooked=self.unlooked,
             actions=self.tally.actions(),
             warnings=(*self.warnings, *self._problems()),
-            by_decision={one.value: self.tally.by_decision.get(one, 0) for one in Decision},
-            by_state={
-                one.value: self.tally.by_state[one]
-                for one in FindingState
-                if one in self.tally.by_state
-            },
-            overdue=self.tally.overdue,
+            by_decision={one.value: by_decision.get(one, 0) for one in Decision},
+            by_state={one.value: by_state[one] for one in FindingState if one in by_state},
+            overdue=overdue,
         )
-
-    def _not_covered(self) -> dict[str, int]:
-        weights = Counter(host.software for host in self.hosts)
-        counts: Counter[str] = Counter()
-        for digest, hosts in weights.items():
-            software = self.matched.software[digest]
-            for unit in software.units:
-                if not self.matched.covered(unit, software):
-                    counts[unit.ecosystem or software.platform.label] += hosts
-        return dict(sorted(counts.items()))
 
     def _problems(self) -> Iterator[str]:
         for name, index in sorted(self.matched.indexes.items()):

@@ -64,6 +64,7 @@ class Finder:
         self._matched = matched
         self._ended = ended
         self._groups: dict[tuple[object, ...], dict[str, Core]] = {}
+        self._merged: dict[tuple[Core, Core], Core] = {}
         self._sources: dict[str, tuple[tuple[Unit, ...], ...]] = {}
 
     def of(self, host: HostInput) -> list[Core]:
@@ -74,11 +75,17 @@ class Finder:
         for units in self._by_source(host, software):
             for cve, core in self._group(units, software, offers).items():
                 seen = found.get(cve)
-                found[cve] = core if seen is None else _merged(seen, core)
+                found[cve] = core if seen is None else self._merge(seen, core)
         for cve, core in self._kernel(host.facts, software, offers).items():
             seen = found.get(cve)
-            found[cve] = core if seen is None else _merged(seen, core)
+            found[cve] = core if seen is None else self._merge(seen, core)
         return list(found.values())
+
+    def _merge(self, one: Core, other: Core) -> Core:
+        found = self._merged.get((one, other))
+        if found is None:
+            found = self._merged[one, other] = _merged(one, other)
+        return found
 
     def _by_source(self, host: HostInput, software: Software) -> tuple[tuple[Unit, ...], ...]:
         """The units of every source that anything applies to; kernels have rules of their own."""
@@ -86,8 +93,9 @@ class Finder:
         if known is None:
             kernels = self._matched.kernels(software, host.facts)
             groups: dict[str, list[Unit]] = defaultdict(list)
+            hits = self._matched.all_of(software)
             for unit in kernels.rest:
-                if self._matched.of(unit, software):
+                if hits[unit]:
                     groups[unit.source].append(unit)
             known = tuple(tuple(group) for group in groups.values())
             self._sources[host.software] = known
@@ -127,7 +135,7 @@ class Finder:
     ) -> dict[str, Core]:
         by_cve: dict[str, list[tuple[Unit, Hit]]] = defaultdict(list)
         for unit in units:
-            for hit in self._matched.of(unit, software):
+            for hit in self._matched.extra(unit, software):
                 for cve in self._counted(unit, hit, software):
                     by_cve[cve].append((unit, hit))
         ended = self._ended.get(software.platform.ecosystem, "")

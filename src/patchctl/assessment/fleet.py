@@ -1,6 +1,6 @@
 """The whole fleet as distinct units: what is alike on many hosts is looked at once."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -12,7 +12,7 @@ from .index import EcosystemIndex
 from .kernels import Kernels, split
 from .match import Hit, match
 from .platforms import Platform, platform_of, related
-from .units import Unit, learn_epochs, unit_of
+from .units import Unit, UnitTable, learn_epochs
 from .versions import InvalidVersionError
 
 
@@ -46,17 +46,28 @@ class Matched:
 
     indexes: dict[str, EcosystemIndex]
     software: dict[str, Software]
-    hits: dict[tuple[Unit, frozenset[str]], tuple[Hit, ...]] = field(default_factory=dict)
+    table: UnitTable
+    hits: dict[tuple[Platform, tuple[str, ...]], dict[Unit, tuple[Hit, ...]]] = field(
+        default_factory=dict
+    )
     invalid: set[Unit] = field(default_factory=set)
     _kernels: dict[tuple[int, str, bool], Kernels] = field(default_factory=dict)
 
-    def of(self, unit: Unit, software: Software) -> tuple[Hit, ...]:
-        """What applies to a unit on hosts of this software."""
-        place = (unit, software.platform.channels)
-        found = self.hits.get(place)
-        if found is None:
-            found = self.hits[place] = self._match(unit, software)
-        return found
+    def all_of(self, software: Software) -> dict[Unit, tuple[Hit, ...]]:
+        """What applies to the units of this software and of all with the same platform; units that
+        nothing applies to are there with nothing."""
+        shelf = self.hits.setdefault((software.platform, software.ecosystems), {})
+        for unit in software.units:
+            if unit not in shelf:
+                shelf[unit] = self._match(unit, software)
+        return shelf
+
+    def extra(self, unit: Unit, software: Software) -> tuple[Hit, ...]:
+        """What applies to a unit that may not be installed: a kernel that runs."""
+        shelf = self.all_of(software)
+        if unit not in shelf:
+            shelf[unit] = self._match(unit, software)
+        return shelf[unit]
 
     def _match(self, unit: Unit, software: Software) -> tuple[Hit, ...]:
         hits: list[Hit] = []
@@ -83,31 +94,54 @@ class Matched:
         if found is None:
             scheme = software.platform.scheme
             running, managed = facts.kernel.running, facts.kernel.managed
-            found = split(software.units, running, scheme, managed=managed)
+            found = split(software.units, running, scheme, self.table, managed=managed)
             self._kernels[place] = found
         return found
 
-    def covered(self, unit: Unit, software: Software) -> bool:
-        """Whether any feed speaks of a unit."""
+    def not_covered(self, hosts: Iterable[HostInput]) -> dict[str, int]:
+        """Installed packages that no feed speaks of, each on each host, by ecosystem."""
+        weights = Counter(host.software for host in hosts)
+        counts: dict[tuple[Platform, tuple[str, ...]], Counter[Unit]] = defaultdict(Counter)
+        alike: dict[tuple[Platform, tuple[str, ...]], Software] = {}
+        for digest, number in weights.items():
+            software = self.software[digest]
+            place = (software.platform, software.ecosystems)
+            alike[place] = software
+            for _ in range(number if number < _FEW else 1):
+                counts[place].update(software.units)
+            if number >= _FEW:
+                counts[place].update(dict.fromkeys(software.units, number - 1))
+        found: Counter[str] = Counter()
+        for place, units in counts.items():
+            for unit, number in units.items():
+                if not self._covers(unit, alike[place]):
+                    found[unit.ecosystem or place[0].label] += number
+        return dict(sorted(found.items()))
+
+    def _covers(self, unit: Unit, software: Software) -> bool:
         return unit not in self.invalid and any(
             index.covers(unit.source) for index in self.indexes_of(unit, software)
         )
 
 
+_FEW = 3  # adding a list a few times is cheaper than making a dictionary of it
+
+
 def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advisories) -> Matched:
     """Normalise the fleet and index the advisories that it needs."""
     software: dict[str, Software] = {}
+    table = UnitTable()
     for host in hosts:
         if host.software not in software:
             platform = platform_of(host.facts)
             software[host.software] = Software(
                 platform,
                 related(platform, available),
-                _units(host.facts, platform),
+                tuple(table.of(package, platform) for package in host.facts.packages),
             )
-    every = [unit for one in software.values() for unit in one.units]
+    every = {unit for one in software.values() for unit in one.units}
     sources: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for unit in set(every):
+    for unit in every:
         sources[unit.ecosystem][unit.name].add(unit.source)
     indexes = {}
     for name, scheme in _wanted(software.values(), every, available).items():
@@ -116,12 +150,8 @@ def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advis
         }
         indexes[name] = EcosystemIndex.build(name, scheme, advisories(name), known)
     for digest, one in software.items():
-        software[digest] = _resolved(one, indexes)
-    return Matched(indexes, software)
-
-
-def _units(facts: HostFacts, platform: Platform) -> tuple[Unit, ...]:
-    return tuple(unit_of(package, platform) for package in facts.packages)
+        software[digest] = _resolved(one, indexes, table)
+    return Matched(indexes, software, table)
 
 
 def _wanted(
@@ -137,16 +167,18 @@ def _wanted(
     return wanted
 
 
-def _resolved(software: Software, indexes: Mapping[str, EcosystemIndex]) -> Software:
+def _resolved(
+    software: Software, indexes: Mapping[str, EcosystemIndex], table: UnitTable
+) -> Software:
     """With module streams, and with the epochs of source versions, where either can be told."""
     units = list(software.units)
-    epochs = learn_epochs(units)
-    for place, unit in enumerate(units):
-        if unit.borrowed:
+    if any(unit.borrowed for unit in units):
+        epochs = learn_epochs(units)
+        for place, unit in enumerate(units):
             full = epochs.get((unit.ecosystem, unit.source, unit.source_version))
-            if full:
-                units[place] = replace(unit, source_version=full, borrowed=False)
+            if unit.borrowed and full:
+                units[place] = table.change(unit, source_version=full, borrowed=False)
     index = indexes.get(software.platform.ecosystem)
     if index is not None:
-        units = index.guide.resolve(units)
+        units = index.guide.resolve(units, table)
     return replace(software, units=tuple(units))

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from ..models.versions import VersionScheme
 from .index import bare
-from .units import Unit
+from .units import Unit, UnitTable
 from .versions import InvalidVersionError, Key, key
 
 # Packages that are a part of one bootable kernel and stay installed beside newer ones.
@@ -37,7 +37,12 @@ class Kernels:
 
 
 def split(
-    units: Iterable[Unit], running: str, scheme: VersionScheme | None, *, managed: bool
+    units: Iterable[Unit],
+    running: str,
+    scheme: VersionScheme | None,
+    table: UnitTable,
+    *,
+    managed: bool,
 ) -> Kernels:
     """Sort kernels from the rest. `managed` is False in a container: no kernel of its own runs.
 
@@ -47,7 +52,7 @@ def split(
     if scheme is VersionScheme.DEB:
         return _deb(units, running, managed)
     if scheme is VersionScheme.RPM:
-        return _rpm(units, running, managed)
+        return _rpm(units, running, table, managed)
     return Kernels(tuple(units))
 
 
@@ -55,7 +60,7 @@ def _deb(units: Iterable[Unit], running: str, managed: bool) -> Kernels:
     images: list[Unit] = []
     rest: list[Unit] = []
     for unit in units:
-        if not _DEB_SOURCE.fullmatch(unit.source):
+        if not unit.source.startswith("linux") or not _DEB_SOURCE.fullmatch(unit.source):
             rest.append(unit)
         elif _DEB_IMAGE.fullmatch(unit.name):
             images.append(unit)
@@ -69,11 +74,11 @@ def _deb(units: Iterable[Unit], running: str, managed: bool) -> Kernels:
     return Kernels(tuple(rest), newest, newest, _lost(running))
 
 
-def _rpm(units: Iterable[Unit], running: str, managed: bool) -> Kernels:
+def _rpm(units: Iterable[Unit], running: str, table: UnitTable, managed: bool) -> Kernels:
     images: list[Unit] = []
     rest: list[Unit] = []
     for unit in units:
-        (images if _RPM_IMAGE.fullmatch(unit.name) else rest).append(unit)
+        (images if _is_image(unit.name) else rest).append(unit)
     if not images or not managed:
         return Kernels(tuple(rest))
     newest = _newest(images, VersionScheme.RPM)
@@ -86,8 +91,14 @@ def _rpm(units: Iterable[Unit], running: str, managed: bool) -> Kernels:
     if not runs:
         # An old kernel that was removed while it ran: its release is its version.
         kin = [unit for unit in newest if _flavour(unit.name) == flavour.removesuffix("debug")]
-        runs = [replace(unit, version=release, source_version=release) for unit in kin or newest]
+        runs = [
+            table.change(unit, version=release, source_version=release) for unit in kin or newest
+        ]
     return Kernels(tuple(rest), tuple(runs), newest)
+
+
+def _is_image(name: str) -> bool:
+    return name.startswith("kernel") and _RPM_IMAGE.fullmatch(name) is not None
 
 
 def _is_release(unit: Unit, release: str, flavour: str) -> bool:

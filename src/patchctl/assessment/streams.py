@@ -7,9 +7,8 @@ update`), the build tag in the release (`.module_el8.5.0+259+8cec6917`) and the 
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import replace
 
-from .units import Unit
+from .units import Unit, UnitTable
 
 _BUILD = re.compile(r"\.module[_+][A-Za-z]+[0-9][0-9.]*\+[0-9]+\+[0-9a-f]{6,}")
 _ANY_MODULE = re.compile(r"\.module[_+]")
@@ -54,7 +53,7 @@ class StreamGuide:
                 self._by_build[name, build][stream] += 1
             self._versions[name][stream].add(upstream)
 
-    def resolve(self, units: list[Unit]) -> list[Unit]:
+    def resolve(self, units: list[Unit], table: UnitTable) -> list[Unit]:
         """One host's units with the streams of those that state none.
 
         What the feed says of a build decides; else the stream whose versions are nearest, agreed
@@ -77,7 +76,9 @@ class StreamGuide:
             for unit in members:
                 own = self._candidates(unit, build)
                 chosen[unit] = (own & winners) or own
-        return [replace(unit, streams=chosen[unit]) if unit in chosen else unit for unit in units]
+        return [
+            table.change(unit, streams=chosen[unit]) if unit in chosen else unit for unit in units
+        ]
 
     def _candidates(self, unit: Unit, build: str) -> frozenset[str]:
         seen = self._by_build.get((unit.name, build))

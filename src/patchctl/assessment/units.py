@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ..models.facts import Package
 from ..models.versions import VersionScheme
@@ -19,11 +20,14 @@ _SIGNED = re.compile(r"linux-signed(-[0-9.]+)?-[a-z0-9]+")
 _SIGNED_UBUNTU = re.compile(r"linux-signed(-.+)?")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Unit:
-    """One installed package as matching sees it. `streams` are module streams that it may belong
-    to (`NAME:STREAM`), empty where it is not modular or nothing is known; `modular` tells which.
-    `borrowed` says that the source version's epoch is unknown (source RPM names have none).
+    """One installed package as matching sees it.
+
+    `UnitTable` makes one object of what is alike, so identity is equality and a look-up is cheap.
+    `streams` are module streams that it may belong to (`NAME:STREAM`), empty where it is not
+    modular or nothing is known; `modular` tells which. `borrowed` says that the source version's
+    epoch is unknown (source RPM names have none).
     """
 
     ecosystem: str
@@ -37,8 +41,32 @@ class Unit:
     borrowed: bool = False
 
 
-def unit_of(package: Package, platform: Platform) -> Unit:
-    """The unit of one package; module streams are resolved by `streams`."""
+class UnitTable:
+    """Makes units, one object for equal ones over the whole fleet."""
+
+    def __init__(self) -> None:
+        self._units: dict[tuple[object, ...], Unit] = {}
+        # Snapshots give equal packages as one object; holding them keeps their ids theirs.
+        self._seen: dict[tuple[int, str], tuple[Package, Unit]] = {}
+
+    def of(self, package: Package, platform: Platform) -> Unit:
+        """The unit of one package; module streams are resolved by `streams`."""
+        place = (id(package), platform.ecosystem)
+        known = self._seen.get(place)
+        if known is None:
+            known = self._seen[place] = (package, self._one(_unit_of(package, platform)))
+        return known[1]
+
+    def change(self, unit: Unit, **changes: Any) -> Unit:
+        """The unit with other values."""
+        return self._one(replace(unit, **changes))
+
+    def _one(self, unit: Unit) -> Unit:
+        values = tuple(getattr(unit, name) for name in Unit.__slots__)
+        return self._units.setdefault(values, unit)
+
+
+def _unit_of(package: Package, platform: Platform) -> Unit:
     source, version = _source_of(package)
     ecosystem, borrowed = platform.ecosystem, False
     if platform.scheme is VersionScheme.DEB:

@@ -20,7 +20,10 @@ class Decision(StrEnum):
     @property
     def urgency(self) -> int:
         """0 is the most urgent."""
-        return list(Decision).index(self)
+        return _URGENCY[self]
+
+
+_URGENCY = {decision: place for place, decision in enumerate(Decision)}
 
 
 class Exposure(StrEnum):
