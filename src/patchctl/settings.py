@@ -22,6 +22,7 @@ from .models.plan import (
     UnprovenPolicy,
     UpdaterPolicy,
 )
+from .models.priority import PriorityPolicy, Profile, Sla
 from .models.settings import (
     AnsibleSettings,
     Assignment,
@@ -122,6 +123,18 @@ class FeedsEntry(Record):
     sources: tuple[FeedSourceEntry, ...] = ()
 
 
+class SlaEntry(Record):
+    critical: Seconds = Seconds(Sla().critical * DAY)
+    high: Seconds = Seconds(Sla().high * DAY)
+    medium: Seconds = Seconds(Sla().medium * DAY)
+    low: Seconds = Seconds(Sla().low * DAY)
+
+
+class AssessmentEntry(Record):
+    profiles: tuple[Profile, ...] = PriorityPolicy().profiles
+    sla: SlaEntry = SlaEntry()
+
+
 class File(Record):
     """The whole file as written."""
 
@@ -133,6 +146,7 @@ class File(Record):
     hooks: HooksEntry = HooksEntry()
     ansible: AnsibleEntry = AnsibleEntry()
     feeds: FeedsEntry = FeedsEntry()
+    assessment: AssessmentEntry = AssessmentEntry()
     state: str = ".patchctl"
 
 
@@ -169,6 +183,7 @@ def load(path: Path) -> Settings:
     _check_assignment(document, entries.assign, [ring.name for ring in rings])
     _check_files(document, entries, path.parent)
     _check_feeds(document, entries.feeds)
+    _check_assessment(document, entries.assessment)
     document.check()
     return Settings(
         rings=tuple(_policy(entries, rings, place) for place in range(len(rings))),
@@ -182,6 +197,7 @@ def load(path: Path) -> Settings:
         ansible=_ansible(entries.ansible),
         state=entries.state,
         feeds=_feeds(entries.feeds),
+        assessment=_assessment(entries.assessment),
     )
 
 
@@ -319,6 +335,11 @@ def _feeds(entry: FeedsEntry) -> FeedSettings:
     )
 
 
+def _assessment(entry: AssessmentEntry) -> PriorityPolicy:
+    days = {name: getattr(entry.sla, name) // DAY for name in _BANDS}
+    return PriorityPolicy(profiles=entry.profiles, sla=Sla(**days))
+
+
 # --- checks across entries ----------------------------------------------------------------------
 
 
@@ -394,3 +415,25 @@ def _check_address(document: Document, path: str, address: str) -> None:
     # The value is not repeated: it may hold a password.
     if address and not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", address):
         document.complain(path, "is no http or https address", "write https://host/path")
+
+
+_BANDS = ("critical", "high", "medium", "low")
+
+
+def _check_assessment(document: Document, entry: AssessmentEntry) -> None:
+    if not entry.profiles and document.clean("assessment.profiles"):
+        document.complain(
+            "assessment.profiles", "names no profile", "leave the key out for the usual"
+        )
+    for place, profile in enumerate(entry.profiles):
+        if profile in entry.profiles[:place]:
+            document.complain(f"assessment.profiles[{place}]", f"{profile} stands twice")
+    above = ""
+    for name in _BANDS:
+        here, time = f"assessment.sla.{name}", getattr(entry.sla, name)
+        if time % DAY:
+            document.complain(here, "must be whole days", "such as 7d; 0 is no deadline")
+        # No deadline is the longest. A worse band that may wait longer is a slip of the pen.
+        elif above and (time or _LONGEST) < (getattr(entry.sla, above) or _LONGEST):
+            document.complain(here, f"is shorter than that of {above}", "worse bands come first")
+        above = name

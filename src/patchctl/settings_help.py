@@ -169,6 +169,22 @@ MEANING: dict[str, tuple[str, Any]] = {
     ),
     "feeds.sources[].enabled": ("Whether `feeds update` fetches it.", False),
     "feeds.sources[].max_age": ("How old this feed may be, instead of feeds.max_age.", "30d"),
+    "assessment": (
+        "How urgent findings are and by when they must be mended; see the page on priority.",
+        {"profiles": ["ssvc-deployer", "pci-dss"]},
+    ),
+    "assessment.profiles": (
+        "Rules to go by, together: the most urgent decision and the earliest date count.",
+        ["bod-26-04", "cvss-sla"],
+    ),
+    "assessment.sla": (
+        "For cvss-sla: days from the day a fix is out, by CVSS band; 0: no deadline.",
+        {"critical": "3d", "high": "14d", "medium": "60d", "low": "180d"},
+    ),
+    "assessment.sla.critical": ("CVSS 9.0 to 10.0, or the vendor's word for it.", "3d"),
+    "assessment.sla.high": ("CVSS 7.0 to 8.9.", "14d"),
+    "assessment.sla.medium": ("CVSS 4.0 to 6.9.", "60d"),
+    "assessment.sla.low": ("CVSS 0.1 to 3.9.", "180d"),
     "state": (
         "Folder of the state: database, package files, audit log. PATCHCTL_STATE wins over it.",
         "/var/lib/patchctl-state/fleet",

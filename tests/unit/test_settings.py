@@ -19,6 +19,7 @@ from patchctl.models.plan import (
     UnprovenPolicy,
     UpdaterPolicy,
 )
+from patchctl.models.priority import PriorityPolicy, Profile, Sla
 from patchctl.models.settings import FeedSettings, FeedSource, Rule, Settings, Share, Shares
 from patchctl.settings import amount, find_workspace, load, seconds
 
@@ -130,6 +131,9 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         ),
     )
     assert [found.feeds.max_age_of(name) // 86_400 for name in ("cve", "epss", "kev")] == [30, 3, 3]
+    assert found.assessment == PriorityPolicy(
+        profiles=(Profile.PCI_DSS, Profile.CVSS_SLA), sla=Sla(critical=2, high=2, medium=30, low=0)
+    )
     assert found.state == "/var/lib/patchctl-state"
     assert found.ring_names == ("test", "live")
 
@@ -154,6 +158,28 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         (
             "feeds: {sources: [{name: ../KEV}]}",
             "patchctl.yml:1: feeds.sources[0].name: must be lower case letters",
+        ),
+        ("assessment: {profiles: []}", "patchctl.yml:1: assessment.profiles: names no profile"),
+        (
+            "assessment:\n  profiles:\n  - bod-26-04\n  - bod-26-04",
+            "patchctl.yml:4: assessment.profiles[1]: bod-26-04 stands twice",
+        ),
+        (
+            "assessment: {profiles: [bod-26-4]}",
+            "patchctl.yml:1: assessment.profiles[0]: must be ssvc-deployer, bod-26-04, pci-dss, "
+            "cvss-sla or bod-22-01, not 'bod-26-4'; did you mean bod-26-04?",
+        ),
+        (
+            "assessment:\n  sla:\n    high: 36h",
+            "patchctl.yml:3: assessment.sla.high: must be whole days; such as 7d",
+        ),
+        (
+            "assessment: {sla: {high: 5d}}",
+            "patchctl.yml:1: assessment.sla.high: is shorter than that of critical",
+        ),
+        (
+            "assessment: {sla: {critical: 0}}",
+            "patchctl.yml:1: assessment.sla.high: is shorter than that of critical",
         ),
         ("feeds: {stale: never}", "patchctl.yml:1: feeds.stale: must be warn or refuse"),
         ("rings: []", "patchctl.yml:1: rings: names no ring; leave the key out for the default"),

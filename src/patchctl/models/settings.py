@@ -3,6 +3,7 @@
 from .base import Model, Record
 from .feeds import Stale
 from .plan import RingPolicy, UnprovenPolicy
+from .priority import PriorityPolicy
 
 
 class Rule(Record):
@@ -94,6 +95,7 @@ class Settings(Model):
     ansible: AnsibleSettings
     state: str
     feeds: FeedSettings = FeedSettings()
+    assessment: PriorityPolicy = PriorityPolicy()
 
     @property
     def ring_names(self) -> tuple[str, ...]:

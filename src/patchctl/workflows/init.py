@@ -82,6 +82,12 @@ _SETTINGS = """\
 #    # - {name: epss, enabled: false}
 #    # - {name: cve, address: "https://mirror.example/cve-records.zip", max_age: 30d}
 
+# How urgent a vulnerability is, and by when. Profiles combine: the most urgent decision and the
+# earliest date count. Also known: pci-dss, bod-22-01 (the old due dates of KEV).
+#assessment:
+#  profiles: [ssvc-deployer, bod-26-04, cvss-sla]
+#  sla: {critical: 7d, high: 30d, medium: 90d, low: 0} # from the day a fix is out; 0: no deadline
+
 # Database, packages of plans, audit log. PATCHCTL_STATE wins.
 #state: .patchctl
 """
