@@ -9,7 +9,7 @@ from msgspec import Meta
 from .document import Document, suggest
 from .errors import InvalidInputError
 from .models.base import Record
-from .models.feeds import Stale
+from .models.feeds import FEED_NAME, Stale
 from .models.plan import (
     Amount,
     OnFailure,
@@ -394,16 +394,12 @@ def _check_files(document: Document, entries: File, root: Path) -> None:
         names.add(probe.name)
 
 
-# Feeds become names of files and words of the command line.
-_FEED_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,99}")
-
-
 def _check_feeds(document: Document, entry: FeedsEntry) -> None:
     _check_address(document, "feeds.mirror", entry.mirror)
     names: set[str] = set()
     for place, source in enumerate(entry.sources):
         here = f"feeds.sources[{place}]"
-        if not _FEED_NAME.fullmatch(source.name):
+        if not re.fullmatch(FEED_NAME, source.name):
             document.complain(f"{here}.name", "must be lower case letters, digits, . and -")
         if source.name in names:
             document.complain(f"{here}.name", f"{source.name!r} stands twice")

@@ -33,8 +33,10 @@ ALLOWED: dict[str, set[str]] = {
     "wiring": STAGES
     | {"models", "errors", "adapters", "content", "settings", "executors", "lab", "workflows"},
     "wiring_doctor": {"errors", "adapters", "settings", "lab", "report", "workflows", "wiring"},
+    "wiring_assess": {"models", "errors", "adapters", "assessment", "workflows", "wiring"},
+    "wiring_feeds": {"errors", "models", "adapters", "assessment", "workflows", "wiring"},
     "cli": {"models", "errors", "workflows", "wiring", "wiring_doctor", "rollout", "report", "lab"}
-    | {"schema", "__init__"},
+    | {"schema", "wiring_assess", "wiring_feeds", "__init__"},
     "__main__": {"cli"},
     "__init__": set(),
 }

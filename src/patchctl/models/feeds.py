@@ -6,6 +6,10 @@ from .advisory import FeedKind
 from .base import Model, Record
 
 
+# Names stand in file names, settings and on the command line.
+FEED_NAME = "[a-z0-9][a-z0-9.-]{0,99}"
+
+
 class FeedInfo(Record):
     """One feed that is held. Times are epoch seconds UTC, 0 unknown.
 

@@ -1,0 +1,177 @@
+"""`patchctl feeds`: fetch, import and look after vulnerability data."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import output
+from .options import Output
+from .output import Format
+from .state import state
+
+if TYPE_CHECKING:
+    from ..models.feeds import FeedUpdate
+
+_HELP = """Vulnerability data: fetched, or carried into an air-gapped site.
+
+\b
+Examples:
+  patchctl feeds update                       what the fleet's systems need
+  patchctl feeds update kev epss              only these
+  patchctl feeds import /media/usb/feeds      every feed file in a folder
+  patchctl feeds import updateinfo.xml.gz --ecosystem "Rocky Linux:9"
+  patchctl feeds status --fail-on stale       for a pipeline
+  patchctl feeds remove osv-almalinux-8
+
+\b
+A feed is replaced whole or not at all: a broken download or file leaves what is held. Exit codes
+of update and import: 0 all is current, 1 some failed and the others are in, 2 nothing came in.
+"""
+
+_UPDATE = """Bring the feeds that the fleet needs up to date.
+
+\b
+Fetched are the exploited CVEs of CISA (kev), EPSS (epss), endoflife.date (eol), Debian's
+tracker and OSV's records of the distributions that the last discovery or import saw. CVE
+records with SSVC (cve) have no public file: name an address in patchctl.yml, or import them.
+
+\b
+Below `feeds.mirror` lie:
+  known_exploited_vulnerabilities.json   epss_scores-current.csv.gz
+  eol.json (endoflife.date's api/v1/products/full)
+  debian-tracker.json   cve-records.zip (where a source named cve is in the settings)
+  osv/AlmaLinux/all.zip, and likewise Alpine, Red Hat, Rocky Linux, SUSE, Ubuntu, openSUSE;
+  beside it modified_id.csv and ID.json, where single records shall be fetched
+
+\b
+Proxies: HTTPS_PROXY, HTTP_PROXY, NO_PROXY. Credentials: ~/.netrc.
+"""
+
+
+class FailOn(StrEnum):
+    """When `feeds status` exits 1."""
+
+    NEVER = "never"
+    STALE = "stale"
+    MISSING = "missing"
+    ANY = "any"
+
+
+Force = Annotated[
+    bool,
+    typer.Option(
+        "--force", help="Also what is older, of another kind, or half as large as what is held."
+    ),
+]
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=True, help=_HELP)
+
+
+@app.command(help=_UPDATE)
+def update(
+    ctx: typer.Context,
+    names: Annotated[
+        list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these feeds.")
+    ] = None,
+    force: Force = False,
+    form: Output = Format.TABLE,
+) -> None:
+    from .. import wiring_feeds as wiring
+
+    workspace = state(ctx).workspace()
+    say = (lambda _: None) if state(ctx).quiet else output.note
+    found = wiring.update(workspace, names or (), say, force=force)
+    raise typer.Exit(_show(ctx, found, form))
+
+
+@app.command("import")
+def import_(
+    ctx: typer.Context,
+    paths: Annotated[
+        list[Path],
+        typer.Argument(metavar="PATH...", help="Files or folders; recognised by content."),
+    ],
+    name: Annotated[
+        str, typer.Option(metavar="NAME", help="Call the feed so; for a single feed.")
+    ] = "",
+    ecosystem: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME", help="Release of updateinfo and changelogs that do not tell it."
+        ),
+    ] = "",
+    force: Force = False,
+    form: Output = Format.TABLE,
+) -> None:
+    """Hold feeds from files: OSV, Debian's tracker, updateinfo, changelogs, KEV, EPSS, CVE records,
+    end of life; plain, compressed, zip, tar, or a folder of them."""
+    from .. import wiring_feeds as wiring
+
+    workspace = state(ctx).workspace()
+    say = (lambda _: None) if state(ctx).quiet else output.note
+    found = wiring.import_paths(workspace, paths, say, name=name, ecosystem=ecosystem, force=force)
+    raise typer.Exit(_show(ctx, found, form))
+
+
+@app.command()
+def status(
+    ctx: typer.Context,
+    fail_on: Annotated[
+        FailOn, typer.Option(help="Exit 1 where a feed is stale or missing.")
+    ] = FailOn.NEVER,
+    form: Output = Format.TABLE,
+) -> None:
+    """What is held, how old it is, and what the fleet lacks."""
+    from .. import wiring_feeds as wiring
+    from ..report import feeds_text as text
+
+    found = wiring.status(state(ctx).workspace())
+    if form is Format.TABLE:
+        output.table(text.HEADER, text.rows(found.feeds))
+        if not state(ctx).quiet:
+            output.error_lines(text.lacks(found.missing, found.uncovered))
+    else:
+        output.data(
+            text.status_data(found.feeds, found.missing, found.uncovered, found.as_of), form
+        )
+    stale = any(age.stale for age in found.feeds) and fail_on in (FailOn.STALE, FailOn.ANY)
+    missing = bool(found.missing) and fail_on in (FailOn.MISSING, FailOn.ANY)
+    raise typer.Exit(int(stale or missing))
+
+
+@app.command()
+def remove(
+    ctx: typer.Context,
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="Feeds that are held.")],
+    form: Output = Format.TABLE,
+) -> None:
+    """Forget feeds."""
+    from ..workflows.feed_status import remove as forget
+
+    forget(state(ctx).workspace().feeds, names)
+    if form is not Format.TABLE:
+        output.data({"removed": names}, form)
+    elif not state(ctx).quiet:
+        output.note(f"removed {', '.join(names)}")
+
+
+def _show(ctx: typer.Context, updates: "Iterable[FeedUpdate]", form: Format) -> int:
+    from ..models.feeds import UpdateOutcome
+    from ..report import feeds_text as text
+
+    done = []
+    for one in updates:
+        done.append(one)
+        if one.outcome is UpdateOutcome.FAILED:
+            output.error(f"{one.name}: {one.reason}")
+    if form is Format.TABLE:
+        output.table(text.UPDATES, [text.update_row(one) for one in done])
+        if not state(ctx).quiet:
+            output.note(text.closing(done))
+    else:
+        output.data({"feeds": [text.update_data(one) for one in done]}, form)
+    failed = sum(one.outcome is UpdateOutcome.FAILED for one in done)
+    return 0 if not failed else 2 if failed == len(done) else 1

@@ -1,0 +1,137 @@
+"""Vulnerability data for a person and for scripts. Pure: models to lines and builtins."""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from ..models.feeds import FeedAge, FeedInfo, FeedUpdate, UpdateOutcome
+
+HEADER = ("FEED", "KIND", "DATED", "CHECKED", "AGE", "ENTRIES", "BAD", "REMARKS")
+UPDATES = ("FEED", "RESULT", "DATED", "ENTRIES", "BAD", "REMARKS")
+_DAY = 86_400
+
+
+def moment(seconds: int) -> str:
+    """`2026-11-23T11:45:00Z`, empty where it is not known."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else ""
+
+
+def rows(ages: Iterable[FeedAge]) -> list[Sequence[str]]:
+    """One row a feed, below HEADER."""
+    return [
+        (
+            age.feed.name,
+            age.feed.kind.value,
+            _day(age.feed.dated),
+            _day(age.feed.checked),
+            _age(age.age_s),
+            str(age.feed.entries),
+            str(age.feed.bad),
+            "; ".join(_remarks(age)),
+        )
+        for age in ages
+    ]
+
+
+def update_row(update: FeedUpdate) -> Sequence[str]:
+    """One row below UPDATES."""
+    feed = update.feed
+    if feed is None:
+        return (update.name, update.outcome.value, "-", "-", "-", "see the error")
+    parts = f"{update.changed} changed, {update.gone} gone" if update.changed or update.gone else ""
+    return (
+        update.name,
+        update.outcome.value,
+        _day(feed.dated),
+        str(feed.entries),
+        str(feed.bad),
+        parts,
+    )
+
+
+def update_data(update: FeedUpdate) -> dict[str, Any]:
+    """One result of `feeds update -o json`."""
+    return {
+        "name": update.name,
+        "outcome": update.outcome.value,
+        "reason": update.reason,
+        "changed": update.changed,
+        "gone": update.gone,
+        **({} if update.feed is None else _feed(update.feed)),
+    }
+
+
+def status_data(
+    ages: Iterable[FeedAge], missing: Sequence[str], uncovered: Sequence[str], as_of: int
+) -> dict[str, Any]:
+    """`feeds status -o json`."""
+    return {
+        "as_of": moment(as_of),
+        "feeds": [
+            {
+                "name": age.feed.name,
+                **_feed(age.feed),
+                "age_s": age.age_s,
+                "max_age_s": age.max_age_s,
+                "stale": age.stale,
+            }
+            for age in ages
+        ],
+        "missing": list(missing),
+        "uncovered": list(uncovered),
+    }
+
+
+def closing(updates: Sequence[FeedUpdate]) -> str:
+    """`2 updated, 1 unchanged, 1 failed (what was held stays)`."""
+    counts = [
+        f"{count} {outcome.value}"
+        for outcome in UpdateOutcome
+        if (count := sum(one.outcome is outcome for one in updates))
+    ]
+    failed = any(one.outcome is UpdateOutcome.FAILED for one in updates)
+    return (", ".join(counts) or "no feed") + (" (what was held stays)" if failed else "")
+
+
+def lacks(missing: Sequence[str], uncovered: Sequence[str]) -> list[str]:
+    """What the fleet needs and nothing gives."""
+    lines = []
+    if missing:
+        lines.append(f"missing: {', '.join(missing)}; `patchctl feeds update` fetches them")
+    if uncovered:
+        lines.append(
+            f"no feed speaks of {', '.join(uncovered)}; import the updateinfo of their repositories"
+        )
+    return lines
+
+
+def _feed(feed: FeedInfo) -> dict[str, Any]:
+    return {
+        "kind": feed.kind.value,
+        "dated": moment(feed.dated),
+        "imported": moment(feed.imported),
+        "checked": moment(feed.checked),
+        "entries": feed.entries,
+        "bad": feed.bad,
+        "ecosystems": feed.ecosystems,
+        "address": feed.address,
+        "digest": feed.digest,
+    }
+
+
+def _day(seconds: int) -> str:
+    return moment(seconds)[:10] or "-"
+
+
+def _age(seconds: int) -> str:
+    if seconds < 0:
+        return "future" if seconds < -_DAY else "0 h"
+    return f"{seconds // _DAY} d" if seconds >= 2 * _DAY else f"{seconds // 3600} h"
+
+
+def _remarks(age: FeedAge) -> Iterable[str]:
+    if age.stale:
+        yield "stale"
+    names = list(age.feed.ecosystems)
+    if names:
+        yield ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

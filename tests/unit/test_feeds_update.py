@@ -1,0 +1,422 @@
+"""`feeds update`, `import` and `status`: command line, store and a real web server together."""
+
+import gzip
+import io
+import json
+import os
+import shutil
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from feed_server import FeedServer, Handler
+
+from patchctl.adapters import http
+from patchctl.adapters.feed_store import FeedStore
+from patchctl.cli.app import main
+
+KEV_ENTRY = {
+    "cveID": "CVE-2024-1234",
+    "vendorProject": "a",
+    "product": "b",
+    "vulnerabilityName": "c",
+    "dateAdded": "2024-02-01",
+    "shortDescription": "d",
+    "requiredAction": "e",
+    "dueDate": "2024-02-22",
+    "knownRansomwareCampaignUse": "Known",
+    "notes": "",
+    "cwes": [],
+}
+BOOKWORM = {"name": "12", "label": "12", "isEol": False, "eolFrom": "2026-06-10"}
+PRODUCTS = {
+    "schema_version": "1.2.0",
+    "result": [{"name": "debian", "label": "Debian", "releases": [BOOKWORM]}],
+}
+
+
+def kev(*cves: str, dated: str = "2024-02-01T10:00:00.0000Z") -> bytes:
+    return json.dumps(
+        {
+            "title": "CISA Catalog of Known Exploited Vulnerabilities",
+            "catalogVersion": "2024.02.01",
+            "dateReleased": dated,
+            "count": len(cves),
+            "vulnerabilities": [{**KEV_ENTRY, "cveID": cve} for cve in cves],
+        }
+    ).encode()
+
+
+def epss(*cves: str) -> bytes:
+    rows = "".join(f"{cve},0.5,0.9\n" for cve in cves)
+    head = "#model_version:v2025.03.14,score_date:2024-02-02T12:00:00+0000\ncve,epss,percentile\n"
+    return gzip.compress((head + rows).encode())
+
+
+def osv(identifier: str, modified: str = "2024-02-01T00:00:00Z", fixed: str = "2-1") -> bytes:
+    return json.dumps(
+        {
+            "schema_version": "1.6.0",
+            "id": identifier,
+            "summary": "Important: openssl",
+            "modified": modified,
+            "published": "2024-01-01T00:00:00Z",
+            "related": ["CVE-2024-1234"],
+            "affected": [
+                {
+                    "package": {"ecosystem": "AlmaLinux:8", "name": "openssl"},
+                    "ranges": [
+                        {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": fixed}]}
+                    ],
+                }
+            ],
+        }
+    ).encode()
+
+
+def archive(**records: bytes) -> bytes:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as file:
+        for name, data in records.items():
+            file.writestr(f"{name}.json", data)
+    return made.getvalue()
+
+
+class Site:
+    """A workspace and the mirror that it names."""
+
+    def __init__(self, root: Path, server: FeedServer, capsys: pytest.CaptureFixture[str]) -> None:
+        self.root, self.server, self._capsys = root, server, capsys
+        (root / "inventory").mkdir()
+        self.settings(f"feeds:\n  mirror: {server.url('/m')}\n")
+        server.put("/m/known_exploited_vulnerabilities.json", kev("CVE-2024-1234"), ETag='"k1"')
+        server.put("/m/epss_scores-current.csv.gz", epss("CVE-2024-1234"), ETag='"e1"')
+        server.put("/m/eol.json", json.dumps(PRODUCTS).encode(), ETag='"o1"')
+
+    def settings(self, text: str) -> None:
+        (self.root / "patchctl.yml").write_text(text)
+
+    def run(self, *words: str) -> int:
+        self._capsys.readouterr()
+        code = main(["-C", str(self.root), "feeds", *words])
+        captured = self._capsys.readouterr()
+        self.out, self.err = captured.out, captured.err
+        return code
+
+    def results(self, *words: str) -> dict[str, dict[str, Any]]:
+        self.code = self.run(*words, "-o", "json")
+        return {one["name"]: one for one in json.loads(self.out)["feeds"]}
+
+    @property
+    def store(self) -> FeedStore:
+        return FeedStore(self.root / ".patchctl" / "feeds")
+
+
+@pytest.fixture
+def site(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Site]:
+    for name in [name for name in os.environ if name.lower().endswith("_proxy")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(http, "Limits", lambda: LIMITS)  # what Fetcher() takes
+    with FeedServer() as server:
+        yield Site(tmp_path, server, capsys)
+
+
+LIMITS = http.Limits(connect_s=1, read_s=0.5, total_s=5, retries=0, backoff_s=0)
+
+
+def test_an_update_fetches_what_a_fleet_needs(site: Site) -> None:
+    found = site.results("update")
+    assert site.code == 0
+    assert {name: one["outcome"] for name, one in found.items()} == {
+        "kev": "updated",
+        "epss": "updated",
+        "eol": "updated",
+    }
+    assert found["kev"]["dated"] == "2024-02-01T10:00:00Z"
+    assert found["kev"]["address"] == site.server.url("/m/known_exploited_vulnerabilities.json")
+    assert site.store.known_exploited()["CVE-2024-1234"].ransomware
+    assert site.store.exploit_chances(["CVE-2024-1234"])["CVE-2024-1234"].score == 0.5
+    assert site.store.lifecycles()[0].product == "debian"
+
+
+def test_what_did_not_change_is_not_fetched_again(site: Site) -> None:
+    assert site.run("update") == 0
+    site.server.seen.clear()
+    found = site.results("update")
+    assert {one["outcome"] for one in found.values()} == {"unchanged"}
+    assert all(one["checked"] for one in found.values())
+    assert len(site.server.seen) == 3
+
+
+def test_only_the_named_feeds_are_fetched(site: Site) -> None:
+    assert list(site.results("update", "kev")) == ["kev"]
+    assert site.server.asked() == ["/m/known_exploited_vulnerabilities.json"]
+    assert site.run("update", "nothing") == 2
+    assert "no source nothing for this fleet; there are eol, epss, kev" in site.err
+
+
+def broken(how: str, request: Handler) -> None:
+    good = kev("CVE-2024-1234", "CVE-2024-9999")
+    match how:
+        case "cut":
+            request.send(good[:100], length=len(good))
+        case "cut, and nobody says so":
+            request.send(good[:100])
+        case "html by its type":
+            request.send(b"<html>", Content_Type="text/html")
+        case "html in disguise":
+            request.send(b"<!DOCTYPE html><html><body>Please log in</body></html>")
+        case "empty":
+            request.send(b"")
+        case "no entries":
+            request.send(kev())
+        case "another feed":
+            request.send(epss("CVE-2024-1234"))
+        case "slow":
+            request.send(good[:100], length=len(good))
+            time.sleep(1.5)
+        case "gone":
+            request.send(b"", code=404)
+        case "from the future":
+            request.send(kev("CVE-2024-1234", dated="2097-02-01T10:00:00.0000Z"))
+        case "older":
+            request.send(kev("CVE-2024-1234", dated="2023-02-01T10:00:00.0000Z"))
+
+
+HOW = [
+    
+    "cut",
+    "cut, and nobody says so",
+    "html by its type",
+    "html in disguise",
+    "empty",
+    "no entries",
+    "another feed",
+    "slow",
+    "gone",
+    "from the future",
+    "older",
+,
+]
+
+
+@pytest.mark.parametrize("how", HOW)
+def test_a_broken_download_never_replaces_a_good_feed(site: Site, how: str) -> None:
+    assert site.run("update") == 0
+    before = site.store.get("kev")
+    site.server.answers["/m/known_exploited_vulnerabilities.json"] = lambda request: broken(
+        how, request
+    )
+    site.server.put(
+        "/m/epss_scores-current.csv.gz", epss("CVE-2024-1234", "CVE-2024-2"), ETag='"2"'
+    )
+    found = site.results("update")
+    assert site.code == 1, "the others are in"
+    assert {name: one["outcome"] for name, one in found.items()} == {
+        "kev": "failed",
+        "epss": "updated",
+        "eol": "unchanged",
+    }
+    assert site.store.get("kev") == before
+    assert list(site.store.known_exploited()) == ["CVE-2024-1234"]
+    assert found["kev"]["reason"]
+    assert "\n" not in found["kev"]["reason"]
+    assert site.err.count("patchctl: kev: ") == 1
+    assert not list((site.root / ".patchctl" / "feeds").glob("incoming-*"))
+    assert site.run("update", "kev") == 2, "nothing came in"
+
+
+def test_a_redirect_is_followed(site: Site) -> None:
+    site.server.answers["/m/known_exploited_vulnerabilities.json"] = lambda request: request.send(
+        b"",
+        code=302,
+        Location="/elsewhere",
+    )
+    site.server.put("/elsewhere", kev("CVE-2024-1234"))
+    assert site.results("update", "kev")["kev"]["outcome"] == "updated"
+
+
+def test_a_feed_that_shrinks_is_refused_but_by_force(site: Site) -> None:
+    many = [f"CVE-2024-{number}" for number in range(1000, 1040)]
+    site.server.put("/m/known_exploited_vulnerabilities.json", kev(*many))
+    assert site.run("update", "kev") == 0
+    site.server.put("/m/known_exploited_vulnerabilities.json", kev(*many[:5]))
+    assert site.run("update", "kev") == 2
+    assert "has only 5 entries where 40 are held; give --force where that is right" in site.err
+    assert site.run("update", "kev", "--force") == 0
+    assert len(site.store.known_exploited()) == 5
+
+
+class TestIncremental:
+    """OSV: modified_id.csv tells what changed, and the records come one by one."""
+
+    @pytest.fixture
+    def alma(self, site: Site) -> Site:
+        site.settings(f"feeds:\n  mirror: {site.server.url('/m')}\n  ecosystems: [AlmaLinux:8]\n")
+        where = "/m/osv/AlmaLinux"
+        site.server.put(
+            f"{where}/all.zip", archive(A1=osv("ALSA-1"), A2=osv("ALSA-2"), A3=osv("ALSA-3"))
+        )
+        self.index(site, "1", "ALSA-1", "ALSA-2", "ALSA-3")
+        assert site.results("update", "osv-almalinux")["osv-almalinux"]["entries"] == 3
+        site.server.seen.clear()
+        return site
+
+    @staticmethod
+    def index(site: Site, tag: str, *ids: str, **later: str) -> None:
+        rows = [f"{when},{name.replace('_', '-')}" for name, when in later.items()]
+        rows += [f"2024-01-31T00:00:00Z,{name}" for name in ids]
+        body = ("\n".join(rows) + "\n").encode()
+        site.server.put("/m/osv/AlmaLinux/modified_id.csv", body, ETag=f'"{tag}"')
+
+    def test_nothing_new_is_one_request(self, alma: Site) -> None:
+        found = alma.results("update", "osv-almalinux")["osv-almalinux"]
+        assert found["outcome"] == "unchanged"
+        assert alma.server.asked() == ["/m/osv/AlmaLinux/modified_id.csv"]
+
+    def test_only_changed_records_come_and_gone_ones_go(self, alma: Site) -> None:
+        later = "2024-03-01T00:00:00.123456Z"
+        self.index(alma, "2", "ALSA-1", ALSA_2=later, ALSA_4=later)
+        for name in ("ALSA-2", "ALSA-4"):
+            alma.server.put(
+                f"/m/osv/AlmaLinux/{name}.json", osv(name, "2024-03-01T00:00:00Z", fixed="3-1")
+            )
+        found = alma.results("update", "osv-almalinux")["osv-almalinux"]
+        assert (found["outcome"], found["changed"], found["gone"]) == ("updated", 2, 1)
+        assert (found["entries"], found["dated"]) == (3, "2024-03-01T00:00:00Z")
+        assert not any(path.endswith("all.zip") for path in alma.server.asked())
+        fixed = {one.id: one.affected[0].fixed for _, one in alma.store.advisories("AlmaLinux:8")}
+        assert fixed == {"ALSA-1": "2-1", "ALSA-2": "3-1", "ALSA-4": "3-1"}
+        assert alma.results("update", "osv-almalinux")["osv-almalinux"]["outcome"] == "unchanged"
+
+    def test_a_record_that_fails_leaves_everything(self, alma: Site) -> None:
+        later = "2024-03-01T00:00:00Z"
+        self.index(alma, "2", "ALSA-1", "ALSA-3", ALSA_2=later, ALSA_4=later)
+        alma.server.put("/m/osv/AlmaLinux/ALSA-2.json", osv("ALSA-2", later, fixed="3-1"))
+        before = alma.store.list()
+        assert alma.run("update", "osv-almalinux") == 2
+        assert "ALSA-4.json: the server answers 404" in alma.err
+        assert alma.store.list() == before
+
+    def test_many_changes_bring_the_whole_archive(self, alma: Site) -> None:
+        later = "2024-03-01T00:00:00Z"
+        names = {f"ALSA_{number}": later for number in range(1, 400)}
+        self.index(alma, "2", **names)
+        ids = [name.replace("_", "-") for name in names]
+        alma.server.put(
+            "/m/osv/AlmaLinux/all.zip", archive(**{name: osv(name, later) for name in ids})
+        )
+        assert alma.results("update", "osv-almalinux")["osv-almalinux"]["entries"] == 399
+        assert len(alma.server.seen) == 2
+
+    @pytest.mark.parametrize(
+        "rows",
+        [b"<html>\n", b"2024-03-01T00:00:00Z,../../etc/passwd\n", b"yesterday,ALSA-1\n", b""],
+    )
+    def test_an_index_that_makes_no_sense_is_not_followed(self, alma: Site, rows: bytes) -> None:
+        alma.server.put("/m/osv/AlmaLinux/modified_id.csv", rows)
+        assert alma.results("update", "osv-almalinux")["osv-almalinux"]["entries"] == 3
+        assert alma.server.asked()[1:] == ["/m/osv/AlmaLinux/all.zip"]
+
+    def test_a_mirror_without_an_index_serves_the_archive(self, alma: Site) -> None:
+        del alma.server.answers["/m/osv/AlmaLinux/modified_id.csv"]
+        alma.server.put("/m/osv/AlmaLinux/all.zip", archive(A1=osv("ALSA-1")), ETag='"z"')
+        assert alma.run("update", "osv-almalinux") == 0
+        assert alma.results("update", "osv-almalinux")["osv-almalinux"]["outcome"] == "unchanged"
+
+
+class TestImport:
+    def test_files_are_recognised_and_held(self, site: Site, tmp_path: Path) -> None:
+        folder = tmp_path / "usb"
+        folder.mkdir()
+        (folder / "a").write_bytes(kev("CVE-2024-1234"))
+        (folder / "b").write_bytes(epss("CVE-2024-1234"))
+        (folder / "AlmaLinux-8.zip").write_bytes(archive(A1=osv("ALSA-1")))
+        (folder / "README").write_text("hello")
+        found = site.results("import", str(folder))
+        assert site.code == 0
+        assert sorted(found) == ["epss", "kev", "osv-almalinux-8"]
+        assert "README" in site.err
+        assert found["kev"]["checked"] == ""
+
+    def test_what_is_no_feed_changes_nothing(self, site: Site, tmp_path: Path) -> None:
+        assert site.run("update") == 0
+        before = site.store.list()
+        (tmp_path / "x").write_text("<html><body>")
+        (tmp_path / "good").write_bytes(kev("CVE-2024-1", "CVE-2024-2"))
+        assert site.run("import", str(tmp_path / "good"), str(tmp_path / "x")) == 2
+        assert site.err.count("\n") == 1
+        assert site.run("import", str(tmp_path / "missing")) == 2
+        assert site.store.list() == before
+
+    def test_a_cut_archive_changes_nothing(self, site: Site, tmp_path: Path) -> None:
+        whole = archive(A1=osv("ALSA-1"), A2=osv("ALSA-2"))
+        path = tmp_path / "AlmaLinux-8.zip"
+        path.write_bytes(whole)
+        assert site.run("import", str(path)) == 0
+        before = site.store.list()
+        for size in (len(whole) - 30, len(whole) // 2, 10):
+            path.write_bytes(whole[:size])
+            assert site.run("import", str(path)) == 2, size
+            assert site.store.list() == before
+
+    def test_a_name_is_for_one_feed(self, site: Site, tmp_path: Path) -> None:
+        (tmp_path / "a").write_bytes(kev("CVE-2024-1234"))
+        (tmp_path / "b").write_bytes(epss("CVE-2024-1234"))
+        assert site.run("import", str(tmp_path / "a"), str(tmp_path / "b"), "--name", "x") == 2
+        assert site.store.list() == ()
+        assert list(site.results("import", str(tmp_path / "a"), "--name", "x")) == ["x"]
+        shutil.copy(tmp_path / "a", tmp_path / "c")
+        assert site.run("import", str(tmp_path / "a"), str(tmp_path / "c")) == 2
+        assert "two of these feeds are called kev" in site.err
+
+    @pytest.mark.parametrize("name", ["../x", "", "a b", "-x", "A"])
+    def test_a_name_is_a_name(self, site: Site, tmp_path: Path, name: str) -> None:
+        (tmp_path / "a").write_bytes(kev("CVE-2024-1234"))
+        assert site.run("import", str(tmp_path / "a"), "--name", name) == (2 if name else 0)
+
+
+class TestStatus:
+    def test_it_tells_age_counts_and_what_is_missing(self, site: Site) -> None:
+        assert site.run("update", "kev") == 0
+        found = site.results("status")
+        assert site.code == 0
+        kev_feed = found["kev"]
+        assert (kev_feed["entries"], kev_feed["bad"], kev_feed["stale"]) == (1, 0, False)
+        assert kev_feed["age_s"] < 60, "its address said a moment ago that this is current"
+        assert json.loads(site.out)["missing"] == ["eol", "epss"]
+        assert site.run("status", "--fail-on", "missing") == 1
+        assert site.run("status", "--fail-on", "stale") == 0
+        assert "missing: eol, epss" in site.err
+
+    def test_a_feed_from_a_file_is_as_old_as_its_content(self, site: Site, tmp_path: Path) -> None:
+        (tmp_path / "a").write_bytes(kev("CVE-2024-1234"))
+        assert site.run("import", str(tmp_path / "a")) == 0
+        assert site.results("status")["kev"]["stale"] is True
+        assert site.run("status", "--fail-on", "stale") == 1
+        assert "stale" in site.out
+        site.settings("feeds: {sources: [{name: kev, max_age: 3600d}]}")
+        assert site.run("status", "--fail-on", "stale") == 0
+
+    def test_an_ecosystem_without_a_source_is_said(self, site: Site) -> None:
+        site.settings("feeds: {ecosystems: ['Oracle Linux:8', 'Ubuntu:22.04']}")
+        assert site.run("status") == 0
+        assert "no feed speaks of Oracle Linux:8" in site.err
+        assert "osv-ubuntu" in site.err
+
+    def test_a_feed_is_removed(self, site: Site) -> None:
+        assert site.run("update", "kev") == 0
+        assert site.run("remove", "kev", "other") == 2
+        assert site.store.get("kev") is not None
+        assert site.run("remove", "kev") == 0
+        assert site.store.list() == ()
+
+    def test_damage_exits_6(self, site: Site) -> None:
+        assert site.run("update", "kev") == 0
+        (site.root / ".patchctl" / "feeds" / "index.json").write_text("{")
+        assert site.run("status") == 6
