@@ -189,7 +189,6 @@ def broken(how: str, request: Handler) -> None:
 
 
 HOW = [
-    
     "cut",
     "cut, and nobody says so",
     "html by its type",
@@ -201,7 +200,6 @@ HOW = [
     "gone",
     "from the future",
     "older",
-,
 ]
 
 
