@@ -33,7 +33,8 @@ ALLOWED: dict[str, set[str]] = {
     "wiring": STAGES
     | {"models", "errors", "adapters", "content", "settings", "executors", "lab", "workflows"},
     "wiring_doctor": {"errors", "adapters", "settings", "lab", "report", "workflows", "wiring"},
-    "wiring_assess": {"models", "errors", "adapters", "assessment", "workflows", "wiring"},
+    "wiring_assess": {"models", "errors", "adapters", "assessment", "workflows", "wiring"}
+    | {"wiring_feeds"},
     "wiring_feeds": {"errors", "models", "adapters", "assessment", "workflows", "wiring"},
     "cli": {"models", "errors", "workflows", "wiring", "wiring_doctor", "rollout", "report", "lab"}
     | {"schema", "wiring_assess", "wiring_feeds", "__init__"},

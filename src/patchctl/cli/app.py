@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "feeds": ("feeds", "Vulnerability data: fetch, import, how old it is."),
     "assess": ("assess", "Which vulnerability is on which host, how urgent, by when."),
     "explain": ("explain", "Why a host, a CVE or a package is, or is not, affected."),
+    "exceptions": ("exceptions", "Findings to live with for a while: list, add, check."),
     "plan": ("plan", "Freeze pending updates into a reviewable plan."),
     "rollout": ("rollout", "Bring a plan to the rings, one after another."),
     "rollback": ("rollback", "Return the hosts of a run to their state before."),

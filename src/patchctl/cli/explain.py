@@ -1,0 +1,52 @@
+"""`patchctl explain`: parse, ask why, print."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from . import output
+from .options import Limit, Output, reaches_hosts
+from .output import Format
+
+if TYPE_CHECKING:
+    from ..wiring import Workspace
+
+_HELP = """Why a host, a CVE or a package is, or is not, affected.
+
+\b
+Examples:
+  patchctl explain CVE-2024-6387            which version decides, on which hosts
+  patchctl explain openssl --limit web1     a package, by source or binary name
+  patchctl explain web1                     everything found on a host, and what holds it up
+
+\b
+Tells the advisory and its range, the version that decides, who would deliver the fix, the rule that
+set the priority and the date, and where it is stuck.
+"""
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+
+@app.command(help=_HELP)
+@reaches_hosts
+def explain(
+    ctx: typer.Context,
+    workspace: "Workspace",
+    subject: Annotated[
+        str, typer.Argument(metavar="HOST|CVE|PACKAGE", help="What the question is about.")
+    ],
+    limit: Limit = "",
+    as_of: Annotated[
+        str, typer.Option(metavar="DATE", help="Reckon due dates as of this day; default: today.")
+    ] = "",
+    form: Output = Format.TABLE,
+) -> None:
+    from ..report import explain_text
+    from ..wiring_assess import explain as ask
+
+    found = ask(workspace, subject, limit, as_of)
+    if form is not Format.TABLE:
+        output.data(found, form)
+        return
+    output.lines(output.clean(line) for line in explain_text.lines(found))
+    output.error_lines(f"warning: {line}" for line in found.warnings)

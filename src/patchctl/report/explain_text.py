@@ -1,0 +1,49 @@
+"""An explanation, in lines for a person. Pure."""
+
+from collections.abc import Iterator
+
+from ..models.assessment import FindingState
+from ..models.explain import Explanation, Judgement
+from .assessment_text import decision, state
+
+_HOSTS = 8
+
+
+def lines(found: Explanation) -> Iterator[str]:
+    """The subject, what is known of it, then each judgement."""
+    yield f"{found.subject}, as of {found.as_of}"
+    for fact in found.facts:
+        yield f"  {fact}"
+    for one in found.judgements:
+        yield ""
+        yield from _judgement(one, found.kind)
+
+
+def _judgement(one: Judgement, kind: str) -> Iterator[str]:
+    verdict = "affected" if one.affected else "not affected"
+    hosts = "" if kind == "host" else f" on {_hosts(one)}"
+    cve = "" if kind == "cve" else f" {one.cve}"
+    yield f"{one.package} {one.installed}{cve}: {verdict}{hosts}"
+    compared = "" if one.compared == one.installed else f" ({one.source} {one.compared})"
+    yield f"  because: {one.why}{compared}; {one.advisory} of {one.feed} affects {one.range}"
+    if not one.affected:
+        return
+    if one.state:
+        offered = f", offered: {one.offered}" if one.offered else ""
+        yield f"  state: {state(FindingState(one.state))}{offered}"
+    if one.decision:
+        due = f" by {one.due}" if one.due else ""
+        rule = f" ({one.rule})" if one.rule else ""
+        yield f"  priority: {decision(one.decision)}{due}{rule}"
+    for reason in one.reasons:
+        yield f"    {reason}"
+    if one.waiver:
+        yield f"  exception: {one.waiver}"
+    if one.stuck:
+        yield f"  stuck: {one.stuck}"
+
+
+def _hosts(one: Judgement) -> str:
+    if len(one.hosts) <= _HOSTS:
+        return ", ".join(one.hosts)
+    return f"{', '.join(one.hosts[:_HOSTS])} and {len(one.hosts) - _HOSTS} more"

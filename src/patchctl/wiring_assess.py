@@ -1,0 +1,95 @@
+"""Builds the assessment from a workspace's state, settings and exceptions."""
+
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+
+from msgspec import structs
+
+from .adapters.clock import now_ms
+from .adapters.database.unseen import unseen
+from .adapters.feed_store import FeedStore
+from .assessment.context import context_of
+from .assessment.priority import prioritise
+from .models.advisory import Advisory, CveFacts, ExploitChance, FeedKind, KnownExploited, Lifecycle
+from .models.explain import Explanation
+from .models.fleet import Fleet, Host
+from .models.state import KnownHost
+from .wiring import Workspace
+from .wiring_feeds import stale
+from .workflows import assess as workflow
+from .workflows.assess import Parts, Running
+from .workflows.inventory import hosts_of
+
+
+def assess(workspace: Workspace, limit: str, fail_on: Iterable[str], as_of: str) -> Running:
+    """Begin an assessment of the hosts of `limit` (empty: all that are known)."""
+    parts, hosts = _parts(workspace, limit)
+    return workflow.assess(parts, hosts, fail_on, workflow.day(as_of, now_ms() // 1000))
+
+
+def explain(workspace: Workspace, subject: str, limit: str, as_of: str) -> Explanation:
+    """Why a host, CVE or package is, or is not, affected."""
+    parts, hosts = _parts(workspace, limit)
+    today = workflow.day(as_of, now_ms() // 1000)
+    return workflow.explain(parts, subject, hosts, lambda host, source: "", today)
+
+
+def _parts(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] | None]:
+    store = workspace.feeds
+    database = workspace.database(create=False)
+    fleet = workspace.fleet
+    seen = list(database.snapshots.latest_of_every_host())
+    hosts = hosts_of(_with_imported(fleet, seen), limit, Path.cwd()) if limit else None
+    policy = workspace.settings.assessment
+    parts = Parts(
+        fleet=fleet,
+        seen=lambda: seen,
+        reasons=lambda: unseen(database),
+        snapshot=max((one.snapshot for one in seen), default=""),
+        feeds=_Feeds(store),
+        held=store.list,
+        context=context_of,
+        prioritise=lambda today: lambda threat, context: prioritise(threat, context, policy, today),
+        waiver=lambda today: None,
+        refuse_stale=lambda: stale(workspace),
+    )
+    return parts, hosts
+
+
+def _with_imported(fleet: Fleet, seen: Iterable[KnownHost]) -> Fleet:
+    """The fleet with the hosts of imports, so that patterns name them too."""
+    known = {host.name for host in fleet.hosts}
+    imported = [
+        Host(name=one.name, ring=None, ring_reason="imported", groups=("all",), variables={})
+        for one in seen
+        if one.imported and one.name not in known
+    ]
+    hosts = tuple(sorted((*fleet.hosts, *imported), key=lambda host: host.name))
+    return structs.replace(fleet, hosts=hosts)
+
+
+class _Feeds:
+    """The store as an assessment reads it: with the kind of each feed."""
+
+    def __init__(self, store: FeedStore) -> None:
+        self._store = store
+        self._kinds = {info.name: info.kind for info in store.list()}
+
+    def ecosystems(self) -> Collection[str]:
+        return self._store.ecosystems()
+
+    def advisories(self, ecosystem: str) -> Iterable[tuple[str, FeedKind, Advisory]]:
+        for name, advisory in self._store.advisories(ecosystem):
+            yield name, self._kinds[name], advisory
+
+    def known_exploited(self) -> Mapping[str, KnownExploited]:
+        return self._store.known_exploited()
+
+    def exploit_chances(self, cves: Collection[str]) -> Mapping[str, ExploitChance]:
+        return self._store.exploit_chances(cves)
+
+    def cve_facts(self, cves: Collection[str]) -> Mapping[str, CveFacts]:
+        return self._store.cve_facts(cves)
+
+    def lifecycles(self) -> Iterable[Lifecycle]:
+        return self._store.lifecycles()
