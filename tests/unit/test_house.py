@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"errors"},
     "document": {"errors"},
     "settings": {"models", "errors", "document"},
+    "exceptions_file": {"models", "errors", "document"},
     "settings_help": set(),
     "schema": {"models", "settings", "settings_help"},
     "content": {"errors"},
@@ -34,10 +35,12 @@ ALLOWED: dict[str, set[str]] = {
     | {"models", "errors", "adapters", "content", "settings", "executors", "lab", "workflows"},
     "wiring_doctor": {"errors", "adapters", "settings", "lab", "report", "workflows", "wiring"},
     "wiring_assess": {"models", "errors", "adapters", "assessment", "workflows", "wiring"}
-    | {"wiring_feeds"},
+    | {"wiring_feeds", "exceptions_file"},
+    "wiring_exceptions": {"models", "errors", "adapters", "assessment", "workflows", "wiring"}
+    | {"wiring_assess", "exceptions_file"},
     "wiring_feeds": {"errors", "models", "adapters", "assessment", "workflows", "wiring"},
     "cli": {"models", "errors", "workflows", "wiring", "wiring_doctor", "rollout", "report", "lab"}
-    | {"schema", "wiring_assess", "wiring_feeds", "__init__"},
+    | {"schema", "wiring_assess", "wiring_exceptions", "wiring_feeds", "__init__"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -263,6 +263,7 @@ def no_better(worse: Priority, base: Priority) -> None:
 
 
 class TestMoreRiskIsNeverLessUrgent:
+    @settings(deadline=None)
     @given(threats, contexts, policies, DATES, DATES, st.booleans())
     def test_a_listing_in_kev(
         self, threat: Threat, context: Context, chosen: PriorityPolicy, added: str, today: str,
@@ -274,6 +275,7 @@ class TestMoreRiskIsNeverLessUrgent:
             prioritise(listed, context, chosen, today), prioritise(base, context, chosen, today)
         )
 
+    @settings(deadline=None)
     @given(threats, contexts, policies, st.sampled_from(Exposure))
     def test_a_wider_exposure(
         self, threat: Threat, context: Context, chosen: PriorityPolicy, other: Exposure
@@ -285,6 +287,7 @@ class TestMoreRiskIsNeverLessUrgent:
             prioritise(threat, structs.replace(context, exposure=narrow), chosen, TODAY),
         )
 
+    @settings(deadline=None)
     @given(threats, contexts, policies, st.sampled_from(Criticality))
     def test_a_higher_criticality(
         self, threat: Threat, context: Context, chosen: PriorityPolicy, other: Criticality
@@ -295,7 +298,7 @@ class TestMoreRiskIsNeverLessUrgent:
             prioritise(threat, structs.replace(context, criticality=low), chosen, TODAY),
         )
 
-    @settings(max_examples=200)
+    @settings(max_examples=200, deadline=None)
     @given(threats, contexts, policies, levels, st.sampled_from(sorted(METRICS)))
     def test_a_worse_cvss_metric(
         self, threat: Threat, context: Context, chosen: PriorityPolicy, at: dict[str, str],
@@ -308,6 +311,7 @@ class TestMoreRiskIsNeverLessUrgent:
             prioritise(structs.replace(threat, cvss=of_levels(at)), context, chosen, TODAY),
         )
 
+    @settings(deadline=None)
     @given(threats, contexts, policies, st.floats(0, 1))
     def test_epss_alone_changes_neither_decision_nor_date(
         self, threat: Threat, context: Context, chosen: PriorityPolicy, chance: float

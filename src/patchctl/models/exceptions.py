@@ -1,0 +1,73 @@
+"""Exceptions: findings that their owner decided to live with, for a while and for a reason."""
+
+from enum import StrEnum
+
+from .base import Model, Record
+
+
+class RiskException(Model):
+    """An entry of exceptions.yml. `expires` is the last day on which it holds, an ISO date.
+
+    It fits a finding whose CVE is named (none named: any), one of whose source or binary packages
+    fits (none: any), on a host whose name fits or that is in one of the groups. Names of packages
+    and hosts may be shell patterns.
+    """
+
+    id: str
+    owner: str
+    reason: str
+    control: str
+    expires: str
+    cves: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+
+class ExceptionState(StrEnum):
+    """Where an exception stands on a day. `expiring`: it holds for 30 days or less."""
+
+    HOLDS = "holds"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+
+
+class Standing(Model):
+    """An exception on a day. `days_left` is negative where it has expired."""
+
+    exception: RiskException
+    state: ExceptionState
+    days_left: int
+
+
+class ExceptionProblem(StrEnum):
+    """What `exceptions check` finds."""
+
+    EXPIRED = "expired"
+    EXPIRING = "expiring"
+    EXPLOITED = "exploited"
+    UNUSED = "unused"
+
+
+class Complaint(Record):
+    """One problem of one exception, in words."""
+
+    id: str
+    problem: ExceptionProblem
+    detail: str
+
+
+class ExceptionsReview(Model):
+    """The answer of `exceptions check`. `hosts` is how many hosts were assessed for it;
+    `matched` counts the findings that each exception fits, reopened ones included."""
+
+    as_of: str
+    exceptions: int
+    hosts: int
+    matched: dict[str, int]
+    complaints: tuple[Complaint, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Nothing to mend."""
+        return not self.complaints
