@@ -5,10 +5,12 @@ from pathlib import Path
 
 from msgspec import structs
 
+from . import exceptions_file
 from .adapters.clock import now_ms
 from .adapters.database.unseen import unseen
 from .adapters.feed_store import FeedStore
 from .assessment.context import context_of
+from .assessment.exceptions import Waivers
 from .assessment.priority import prioritise
 from .models.advisory import Advisory, CveFacts, ExploitChance, FeedKind, KnownExploited, Lifecycle
 from .models.explain import Explanation
@@ -23,24 +25,26 @@ from .workflows.inventory import hosts_of
 
 def assess(workspace: Workspace, limit: str, fail_on: Iterable[str], as_of: str) -> Running:
     """Begin an assessment of the hosts of `limit` (empty: all that are known)."""
-    parts, hosts = _parts(workspace, limit)
+    parts, hosts = parts_of(workspace, limit)
     return workflow.assess(parts, hosts, fail_on, workflow.day(as_of, now_ms() // 1000))
 
 
 def explain(workspace: Workspace, subject: str, limit: str, as_of: str) -> Explanation:
     """Why a host, CVE or package is, or is not, affected."""
-    parts, hosts = _parts(workspace, limit)
+    parts, hosts = parts_of(workspace, limit)
     today = workflow.day(as_of, now_ms() // 1000)
     return workflow.explain(parts, subject, hosts, lambda host, source: "", today)
 
 
-def _parts(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] | None]:
+def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] | None]:
+    """What an assessment is made of, and the names of the hosts of `limit`, None for all."""
     store = workspace.feeds
     database = workspace.database(create=False)
     fleet = workspace.fleet
     seen = list(database.snapshots.latest_of_every_host())
     hosts = hosts_of(_with_imported(fleet, seen), limit, Path.cwd()) if limit else None
     policy = workspace.settings.assessment
+    exceptions = exceptions_file.load(workspace.root / exceptions_file.FILE_NAME)
     parts = Parts(
         fleet=fleet,
         seen=lambda: seen,
@@ -50,7 +54,7 @@ def _parts(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] | N
         held=store.list,
         context=context_of,
         prioritise=lambda today: lambda threat, context: prioritise(threat, context, policy, today),
-        waiver=lambda today: None,
+        waiver=lambda today: Waivers(exceptions, today) if exceptions else None,
         refuse_stale=lambda: stale(workspace),
     )
     return parts, hosts

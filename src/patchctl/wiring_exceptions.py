@@ -6,7 +6,6 @@ from functools import partial
 
 from . import exceptions_file
 from .adapters.clock import now_ms
-from .adapters.feed_store import FeedStore
 from .adapters.files import private_folder
 from .assessment.assess import Waiver
 from .errors import UsageError
@@ -53,7 +52,7 @@ def add(workspace: Workspace, wanted: Wanted) -> tuple[RiskException, str]:
         exceptions_file.add,
         partial(_made, wanted, _today()),
     )
-    listed = sorted(set(new.cves) & set(_store(workspace).known_exploited()))
+    listed = sorted(set(new.cves) & set(workspace.feeds.known_exploited()))
     return new, (
         f"it does not hold for {', '.join(listed)}: known to be exploited (KEV)" if listed else ""
     )
@@ -74,22 +73,18 @@ def _made(wanted: Wanted, today: str, free: str) -> RiskException:
 
 def check(workspace: Workspace) -> ExceptionsReview:
     """Hold every exception against all findings."""
-    from . import wiring_assess
+    from .wiring_assess import parts_of
     from .workflows.assess import assess
 
     today = _today()
 
     def walk(asked: Waiver) -> int:
-        parts, hosts = wiring_assess._parts(workspace, "")
+        parts, hosts = parts_of(workspace, "")
         running = assess(replace(parts, waiver=lambda _: asked), hosts, (), today)
         running.done()
         return running.total
 
-    return workflow.check(load(workspace), _store(workspace).known_exploited(), walk, today)
-
-
-def _store(workspace: Workspace) -> FeedStore:
-    return FeedStore(workspace.state / "feeds")
+    return workflow.check(load(workspace), workspace.feeds.known_exploited(), walk, today)
 
 
 def _today() -> str:
