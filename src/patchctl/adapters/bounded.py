@@ -85,7 +85,7 @@ class BrokenContentError(InvalidInputError):
 
 # What libraries raise for broken archives and compressed data.
 _BROKEN = (
-    *(EOFError, OSError, ValueError, RuntimeError, OverflowError, MemoryError),
+    *(EOFError, OSError, ValueError, RuntimeError, ArithmeticError, LookupError, MemoryError),
     *(zlib.error, lzma.LZMAError, struct.error, tarfile.TarError, zipfile.BadZipFile),
 )
 
@@ -129,15 +129,20 @@ class BoundedStream(io.RawIOBase):
         limits = budget.limits
         self._most = limits.total_bytes if whole else limits.member_bytes
         self._bytes = 0
+        self._error: BrokenContentError | None = None
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
+        if self._error is not None:
+            raise self._error
         try:
             data = self._stream.read(len(buffer))
         except _BROKEN as error:
-            raise broken(error, self._place) from error
+            # Asked again, a decompressor would say that this is the end.
+            self._error = broken(error, self._place)
+            raise self._error from error
         count = len(data)
         buffer[:count] = data
         self._bytes += count

@@ -256,7 +256,7 @@ def _zip(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterator[F
         # In the order of their bytes: a nested zip can then be read forwards.
         for info in sorted(archive.infolist(), key=lambda one: one.header_offset):
             name = f"{place}/{info.filename}"
-            if info.is_dir():
+            if info.filename.endswith("/"):
                 continue
             if reason := _unusable(info, budget):
                 yield Skipped(name, reason)
@@ -351,16 +351,29 @@ def _deb(stream: BinaryIO, place: str, budget: Budget) -> Iterator[Found]:
     with translated(place):
         head = plain.read(_HEAD)
         plain.seek(0)
-    opened = _decompressed(plain, head) or (plain if _is_tar(head) else None)
-    if opened is None:
+    if not (_is_tar(head) or head.startswith((_GZIP, _XZ, _BZIP2))):
         yield Skipped(place, "packed with zstd, which is not read; give its changelog instead")
         return
-    layer = cast(BinaryIO, BoundedStream(opened, place, budget, packed=plain.tell, whole=True))
-    for info, raw in _tar_files(layer, place):
-        if raw is not None and _CHANGELOG.fullmatch(info.name):
+    names = [info.name for info, raw in _deb_files(plain, head, place, budget) if raw is not None]
+    logs = [name for name in names if _CHANGELOG.fullmatch(name)]
+    if not logs:
+        yield Skipped(place, "a Debian package without a changelog")
+        return
+    # Beside it lies the author's own changelog, which knows no versions of Debian.
+    wanted = next((name for name in logs if "/changelog.Debian" in name), logs[0])
+    for info, raw in _deb_files(plain, head, place, budget):
+        if raw is not None and info.name == wanted:
             yield _changelog(raw, f"{place}/{info.name}", budget)
             return
-    yield Skipped(place, "a Debian package without a changelog")
+
+
+def _deb_files(
+    plain: BinaryIO, head: bytes, place: str, budget: Budget
+) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
+    plain.seek(0)
+    opened = _decompressed(plain, head) or plain
+    layer = BoundedStream(opened, place, budget, packed=plain.tell, whole=True)
+    yield from _tar_files(cast(BinaryIO, layer), place)
 
 
 def _changelog(raw: BinaryIO, name: str, budget: Budget) -> Member:

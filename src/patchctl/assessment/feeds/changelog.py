@@ -37,6 +37,7 @@ def read(stream: BinaryIO, place: str, told: Told, ecosystem: str = "") -> Itera
             yield line
         elif not log.take(line):
             yield BadRecord(place=f"{place}:{number}", reason="no entry of a changelog")
+    log.take("")
     told.date(log.dated)
     release = log.ecosystem(ecosystem)
     if log.found and not release:

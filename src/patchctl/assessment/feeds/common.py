@@ -19,6 +19,7 @@ RECORD_BYTES = 32 * MB
 # A feed that is one JSON document; the Debian tracker is 90 MB.
 DOCUMENT_BYTES = 512 * MB
 LINE_BYTES = MB
+_PIECE = 256 * 1024
 
 # Seven digits and more are allowed: https://www.cve.org/About/Process#CVERecordLifecycle
 _CVE = re.compile(r"(?<![A-Za-z0-9])CVE-[0-9]{4}-[0-9]{4,19}(?![0-9])", re.ASCII)
@@ -114,8 +115,13 @@ def slug(text: str) -> str:
 
 def load(stream: BinaryIO, place: str, limit: int) -> bytes:
     """All bytes of a stream, without a byte-order mark, at most `limit`."""
-    data = stream.read(limit + 1)
-    if len(data) > limit:
+    # In pieces: a buffered reader sets memory aside for all that it is asked for.
+    pieces, size = [], 0
+    while size <= limit and (piece := stream.read(_PIECE)):
+        pieces.append(piece)
+        size += len(piece)
+    data = b"".join(pieces)
+    if size > limit:
         raise BrokenContentError(f"is larger than the {limit // MB} MB allowed", where=place)
     return data[3:] if data.startswith(b"\xef\xbb\xbf") else data
 
