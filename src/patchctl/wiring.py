@@ -417,6 +417,15 @@ class Workspace:
                     f" {run}`; --force removes all the same",
                 )
 
+    def import_hosts(self, path: Path) -> "Snapshot":
+        """Store what a file says of hosts that nobody can reach."""
+        from .adapters.clock import now_ms
+        from .workflows.import_hosts import import_hosts
+
+        return import_hosts(
+            path, now_ms=now_ms, save=lambda taken: self.database().snapshots.save(taken)
+        )
+
     def look_after(self, action: "Action", hosts: Sequence[str]) -> "Iterator[HostKeeps]":
         """Show or remove what patchctl keeps on hosts, one result a host as they answer."""
         from . import content

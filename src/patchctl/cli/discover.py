@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import UsageError
 from . import completing, output
 from .groups import DefaultGroup
 from .options import Limit, Output, reaches_hosts
@@ -23,6 +24,7 @@ Examples:
   patchctl discover                        every host of the inventory
   patchctl discover --limit web --refresh  some hosts, after fetching their package lists
   patchctl discover -o json | jq '.hosts[] | select(.reboot_required)'
+  patchctl discover --import hosts.json    hosts that nobody can reach, from a file
   patchctl discover show web1              all that is known of a host
   patchctl discover list                   earlier discoveries
 
@@ -64,18 +66,27 @@ def start(
     fail_on: Annotated[
         FailOn, typer.Option(help="Exit 1 where any or all hosts could not be discovered.")
     ] = FailOn.ALL,
+    file: Annotated[
+        Path | None,
+        typer.Option("--import", metavar="FILE", help="Take hosts from FILE; ask none."),
+    ] = None,
     form: Output = Format.TABLE,
 ) -> None:
     """Look at every host and keep what is found (what `patchctl discover` does by itself)."""
     from ..report import discovery_text as text
-    from ..workflows.inventory import hosts_of
 
     quiet = state(ctx).quiet
-    if not quiet:
-        output.error_lines(f"warning: {line}" for line in workspace.inventory.warnings)
-    hosts = hosts_of(workspace.fleet, limit, Path.cwd())
     say = (lambda _: None) if quiet else output.note
-    found = workspace.discover(hosts, refresh=refresh, say=say, timeout_s=timeout)
+    if file is not None:
+        if limit or refresh or timeout:
+            raise UsageError(
+                "--import asks no host", hint="leave --limit, --refresh, --timeout out"
+            )
+        found = workspace.import_hosts(file)
+    else:
+        found = workspace.discover(
+            _hosts(workspace, limit, quiet), refresh=refresh, say=say, timeout_s=timeout
+        )
     if form is Format.TABLE:
         output.table(text.HEADER, text.rows(found))
         if not quiet:
@@ -83,6 +94,14 @@ def start(
     else:
         output.data(text.summary(found), form)
     raise typer.Exit(_code(found, fail_on))
+
+
+def _hosts(workspace: "Workspace", limit: str, quiet: bool) -> tuple[str, ...]:
+    from ..workflows.inventory import hosts_of
+
+    if not quiet:
+        output.error_lines(f"warning: {line}" for line in workspace.inventory.warnings)
+    return hosts_of(workspace.fleet, limit, Path.cwd())
 
 
 def _code(found: "Snapshot", fail_on: FailOn) -> int:

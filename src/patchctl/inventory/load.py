@@ -12,7 +12,7 @@ from . import rings as ring_rules
 
 # A name becomes a key in generated YAML, a part of patterns and a word on the screen; Ansible
 # itself takes any text. Brackets and colons are for IPv6 addresses.
-_HOST_NAME = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.:%\[\]+@-]{0,252}")
+HOST_NAME = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.:%\[\]+@-]{0,252}")
 
 Locate = Callable[[str], str]
 
@@ -103,7 +103,7 @@ def refused(name: str) -> str:
         return "begins with a dash, which programs would take for an option"
     if ".." in name:
         return "has two dots in a row"
-    if not _HOST_NAME.fullmatch(name):
+    if not HOST_NAME.fullmatch(name):
         return "has characters other than letters, digits and . _ - : [ ] % + @"
     return ""
 

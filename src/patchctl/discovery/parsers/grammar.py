@@ -16,6 +16,10 @@ _RPM_VERREL = re.compile(r"[A-Za-z0-9_.+~^]{1,100}")
 _RPM_EVR = re.compile(r"(?:[0-9]{1,9}:)?[A-Za-z0-9_.+~^]{1,100}-[A-Za-z0-9_.+~^]{1,100}")
 _RPM_ARCH = re.compile(r"[A-Za-z0-9_]{1,40}")
 _RPM_MODULE = re.compile(r"[A-Za-z0-9._+-]+(?::[A-Za-z0-9._+-]*){1,4}")
+# apk, src/package.c (apk_pkg_parse_name) and src/version.c.
+_APK_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]{0,199}")
+_APK_VERSION = re.compile(r"[0-9][A-Za-z0-9._~-]{0,199}")
+_PLAIN = re.compile(r"[!-~]{1,200}")
 
 
 def is_deb(name: str, version: str, arch: str) -> bool:
@@ -53,6 +57,18 @@ def is_rpm_version(text: str) -> bool:
 def is_rpm_module(text: str) -> bool:
     """Is it a modularity label, `name:stream:version:context`?"""
     return _RPM_MODULE.fullmatch(text) is not None
+
+
+def is_apk(name: str, version: str, arch: str) -> bool:
+    """Can apk have installed this?"""
+    return bool(
+        _APK_NAME.fullmatch(name) and _APK_VERSION.fullmatch(version) and _RPM_ARCH.fullmatch(arch)
+    )
+
+
+def is_plain(text: str) -> bool:
+    """Is it printable ASCII without blanks, as every package manager's names and versions are?"""
+    return _PLAIN.fullmatch(text) is not None
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:

@@ -1,0 +1,200 @@
+"""A host that nobody can reach, as a file tells of it -> `HostFacts`."""
+
+import re
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from ..models.facts import Boot, HostFacts, Kernel, OsRelease, Package, PackageManager
+from ..models.versions import VersionScheme
+from .parsers import grammar
+
+# rpm lists the keys that it trusts as packages.
+_KEYS = "gpg-pubkey"
+_NONE = "(none)"
+_SOURCE_RPM = re.compile(r"(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm")
+_MANAGERS = {VersionScheme.DEB: PackageManager.APT, VersionScheme.RPM: PackageManager.DNF}
+
+
+class GivenOs(msgspec.Struct, frozen=True):
+    """`os` as written."""
+
+    id: str
+    version_id: str = ""
+    codename: str = ""
+    pretty_name: str = ""
+
+
+class GivenHost(msgspec.Struct, frozen=True):
+    """A host as written; its packages are decoded one by one."""
+
+    name: str
+    os: GivenOs
+    packages: tuple[msgspec.Raw, ...]
+    kernel_running: str | None = None
+
+
+class GivenPackage(msgspec.Struct, frozen=True):
+    """A package as written. Tools write what they do not know as null or leave it out."""
+
+    name: str
+    version: str
+    arch: str
+    source: str | None = None
+    source_version: str | None = None
+    module: str | None = None
+
+
+class Packages:
+    """Turns packages as written into models, each distinct one once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[VersionScheme | None, bytes], Package | str | None] = {}
+        self._decoder = msgspec.json.Decoder(GivenPackage)
+
+    def read(self, raw: msgspec.Raw, scheme: VersionScheme | None) -> Package | str | None:
+        """The package, what is wrong with it, or None for what is none (rpm's keys)."""
+        key = (scheme, bytes(raw))
+        if key not in self._known:
+            try:
+                self._known[key] = _package(self._decoder.decode(key[1]), scheme)
+            except msgspec.MsgspecError as error:
+                self._known[key] = str(error)
+        return self._known[key]
+
+
+def facts(
+    host: GivenHost,
+    scheme: VersionScheme | None,
+    packages: Packages,
+    complain: Callable[[str], None],
+) -> HostFacts:
+    """What the file says of the host; everything else is empty.
+
+    `scheme`: how its system orders versions, None where nobody knows it. `complain` takes a line
+    for everything that is wrong; the facts are of no use then.
+    """
+    found = []
+    for place, raw in enumerate(host.packages):
+        package = packages.read(raw, scheme)
+        if isinstance(package, str):
+            complain(f"packages[{place}]: {package}")
+        elif package is not None:
+            found.append(package)
+    running = host.kernel_running or ""
+    for what, text in _texts(host, running):
+        if text and not grammar.is_plain(text.replace(" ", "_")):
+            complain(f"{what}: {text[:60]!r} is no plain text")
+    notes = () if scheme else (f"unknown system {host.os.id}: its versions cannot be compared",)
+    return HostFacts(
+        os=OsRelease(
+            id=host.os.id,
+            version_id=host.os.version_id,
+            codename=host.os.codename,
+            pretty_name=host.os.pretty_name,
+        ),
+        manager=_MANAGERS.get(scheme, PackageManager.NONE) if scheme else PackageManager.NONE,
+        architecture="",
+        machine_id="",
+        hostname=host.name,
+        kernel=Kernel(running=running),
+        boot=Boot(boot_id="", pid1_start=0),
+        packages=tuple(sorted(found, key=lambda one: (one.name, one.arch, one.version))),
+        pending=(),
+        repositories=(),
+        services=(),
+        failed_units=(),
+        listeners=(),
+        stale_processes=(),
+        file_systems=(),
+        containers=(),
+        images=(),
+        competing_updaters=(),
+        notes=notes,
+    )
+
+
+def _texts(host: GivenHost, running: str) -> Iterator[tuple[str, str]]:
+    yield "kernel_running", running
+    for name in GivenOs.__struct_fields__:
+        yield f"os.{name}", getattr(host.os, name)
+    if not host.os.id:
+        yield "os.id", "\0"
+
+
+def _package(given: GivenPackage, scheme: VersionScheme | None) -> Package | str | None:
+    if scheme is VersionScheme.RPM:
+        return _rpm(given)
+    source, source_version = given.source or "", given.source_version or ""
+    versions = [given.version, *([source_version] if source_version else [])]
+    names = [given.name, *([source] if source else [])]
+    if scheme is VersionScheme.DEB:
+        right = all(grammar.is_deb(name, given.version, given.arch) for name in names) and all(
+            grammar.is_deb_version(version) for version in versions
+        )
+    elif scheme is VersionScheme.APK:
+        right = all(
+            grammar.is_apk(name, version, given.arch) for name in names for version in versions
+        )
+    else:
+        right = all(grammar.is_plain(text) for text in (*names, *versions, given.arch))
+    if not right:
+        return _wrong(given, scheme)
+    return _made(given, given.version, source, source_version, given.module or "")
+
+
+def _rpm(given: GivenPackage) -> Package | str | None:
+    """`rpm -qa` writes a missing epoch, source or module as `(none)`, and the source as a file."""
+    if given.name == _KEYS:
+        return None
+    version = _epoch(given.version)
+    source, source_version = (
+        "" if text == _NONE else text for text in (given.source or "", given.source_version or "")
+    )
+    source_version = _epoch(source_version)
+    if file := _SOURCE_RPM.fullmatch(source):
+        source, source_version = file[1], source_version or file[2]
+    module = "" if given.module in (None, _NONE) else given.module or ""
+    right = (
+        grammar.is_rpm_name(given.name, given.arch)
+        and grammar.is_rpm_version(version)
+        and (not source or grammar.is_rpm_name(source, "src"))
+        and (not source_version or grammar.is_rpm_version(source_version))
+        and (not module or grammar.is_rpm_module(module))
+    )
+    if not right:
+        return _wrong(given, VersionScheme.RPM)
+    return _made(given, version, source, source_version, module)
+
+
+def _epoch(version: str) -> str:
+    return version.removeprefix(f"{_NONE}:").removeprefix("0:")
+
+
+def _made(
+    given: GivenPackage, version: str, source: str, source_version: str, module: str
+) -> Package:
+    return Package(
+        name=given.name,
+        version=version,
+        arch=given.arch,
+        source=source,
+        source_version=source_version,
+        module=module,
+    )
+
+
+def _wrong(given: GivenPackage, scheme: VersionScheme | None) -> str:
+    words = " ".join(
+        text[:80]
+        for text in (
+            given.name,
+            given.version,
+            given.arch,
+            given.source or "",
+            given.source_version or "",
+            given.module or "",
+        )
+        if text
+    )
+    return f"{words}: is no {scheme.value if scheme else 'plain'} package name, version or source"
