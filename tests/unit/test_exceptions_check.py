@@ -1,0 +1,126 @@
+"""`exceptions check`, and `assess` with exceptions, on stored facts and feeds without any host."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from assessment_world import advisory, by_source, facts, package
+
+from patchctl.adapters.feed_store import FeedStore
+from patchctl.cli.app import main
+from patchctl.models.advisory import FeedKind, KnownExploited
+from patchctl.models.snapshot import HostResult, HostStatus, Snapshot
+from patchctl.wiring import open_workspace
+
+OPEN, WAIVED, EXPLOITED = "CVE-2024-1001", "CVE-2024-1002", "CVE-2024-1003"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two hosts with three findings each; the third is in KEV."""
+    folder = tmp_path_factory.mktemp("fleet")
+    (folder / "patchctl.yml").touch()
+    (folder / "hosts.ini").write_text("[web]\nweb-1\n[db]\ndb-1 patch_exposure=internet\n")
+    (folder / "patchctl.yml").write_text("inventory: [hosts.ini]\n")
+    workspace = open_workspace(folder, trusted=True)
+    seen = facts("Debian:12", [package("openssh-server", "1", "openssh", "1")])
+    results = tuple(
+        HostResult(name=name, status=HostStatus.OK, facts=seen) for name in ("db-1", "web-1")
+    )
+    taken = int(datetime.now(UTC).timestamp())
+    workspace.database().snapshots.save(
+        Snapshot(id="s-1", taken=taken, elapsed_ms=1, hosts=results)
+    )
+    store = FeedStore(workspace.state / "feeds")
+    store.replace(
+        "osv-debian",
+        FeedKind.OSV,
+        [
+            advisory(f"DSA-{n}-1", cve, by_source("Debian:12", "openssh", "2"))
+            for n, cve in enumerate((OPEN, WAIVED, EXPLOITED), 1)
+        ],
+        dated=lambda: taken,
+    )
+    store.replace(
+        "kev",
+        FeedKind.KEV,
+        [KnownExploited(cve=EXPLOITED, added="2026-01-02")],
+        dated=lambda: taken,
+    )
+    return folder
+
+
+def exceptions(root: Path, *entries: dict[str, Any]) -> None:
+    said = {"owner": "ops", "reason": "r", "control": "c", "expires": "2099-01-31", "hosts": ["*"]}
+    # JSON is YAML.
+    (root / "exceptions.yml").write_text(
+        json.dumps({"exceptions": [said | one for one in entries]})
+    )
+
+
+def patchctl(root: Path, *words: str) -> int:
+    return main(["-C", str(root), "--trust-workspace", *words])
+
+
+def assessed(root: Path, capsys: pytest.CaptureFixture[str]) -> dict[tuple[str, str], Any]:
+    patchctl(root, "assess", "-o", "json")
+    found = json.loads(capsys.readouterr().out)["findings"]
+    return {(one["host"], one["cve"]): one for one in found}
+
+
+def test_what_an_exception_does_to_findings(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exceptions(
+        root,
+        {"id": "A", "cves": [WAIVED, EXPLOITED], "hosts": [], "groups": ["web"]},
+        {"id": "OLD", "packages": ["openssh"], "hosts": ["db-*"], "expires": "2026-01-31"},
+    )
+    found = assessed(root, capsys)
+    assert len(found) == 6
+    assert {place for place, one in found.items() if one["state"] == "waived"} == {
+        ("web-1", WAIVED)
+    }
+    assert found["web-1", WAIVED]["waiver"] == "A"
+    assert found["web-1", WAIVED]["note"] == "exception A of ops until 2099-01-31: r; instead: c"
+    exploited = found["web-1", EXPLOITED]
+    assert exploited["kev"] is True
+    assert exploited["note"].startswith("exception A does not hold: the CVE is known to be")
+    assert found["db-1", OPEN]["note"].startswith("exception OLD expired on 2026-01-31")
+    assert found["web-1", OPEN]["waiver"] == ""
+    assert "exposure open: declared by patch_exposure" in found["db-1", OPEN]["reasons"]
+
+
+def test_check_tells_what_needs_attention(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exceptions(
+        root,
+        {"id": "well", "cves": [WAIVED]},
+        {"id": "kev", "cves": [EXPLOITED]},
+        {"id": "old", "cves": [OPEN], "expires": "2026-01-31"},
+        {"id": "gone", "cves": ["CVE-2020-1000"]},
+    )
+    assert patchctl(root, "exceptions", "check") == 1
+    out, err = capsys.readouterr()
+    assert out.splitlines() == [
+        f"kev: does not hold for what is known to be exploited (KEV): {EXPLOITED}",
+        "old: expired on 2026-01-31: its findings are open again",
+        "gone: fits no finding: mended, or the names are wrong",
+    ]
+    assert "4 exceptions against the findings of 2 hosts" in err
+    assert "3 need attention" in err
+    assert patchctl(root, "exceptions", "check", "-o", "json") == 1
+    review = json.loads(capsys.readouterr().out)
+    assert review["matched"] == {"well": 2, "kev": 2, "old": 2, "gone": 0}
+    assert [(one["id"], one["problem"]) for one in review["complaints"]] == [
+        ("kev", "exploited"),
+        ("old", "expired"),
+        ("gone", "unused"),
+    ]
+    exceptions(root, {"id": "well", "cves": [WAIVED]})
+    assert patchctl(root, "exceptions", "check") == 0
+
+
+def test_a_broken_file_stops_an_assessment(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exceptions(root, {"id": "A", "cves": [WAIVED], "expires": "never"})
+    assert patchctl(root, "assess") == 2
+    assert "exceptions[0].expires: must be a date" in capsys.readouterr().err
