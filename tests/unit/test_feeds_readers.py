@@ -145,6 +145,17 @@ def test_a_changelog_tells_its_release(
     assert [entry.ecosystem for entry in affected(records(path, given))] == [ecosystem]
 
 
+def test_changes_below_a_broken_header_count_for_no_version(tmp_path: Path) -> None:
+    path = tmp_path / "changelog"
+    path.write_text(
+        "brass (2-1) sid; urgency=low\n\n  * CVE-2030-1000\n\n"
+        "brass (1-1 sid; urgency=low\n\n  * CVE-2030-1001\nmore of it\nand more\n"
+    )
+    found = records(path)
+    assert [one.cves for one in of(Advisory, found)] == [("CVE-2030-1000",)]
+    assert bad(found) == ["changelog:5: no entry of a changelog"]
+
+
 def test_kev() -> None:
     feed = only(FEEDS / "kev.json")
     found = list(feed.records())

@@ -5,7 +5,7 @@
         for record in feed.records():       # FeedRecord, streaming
             ...                             # BadRecord(place, reason): count it, name it, go on
         feed.dated                          # now known: epoch seconds UTC, 0 where none is stated
-    reading.skipped                         # BadRecord for each file that is no feed: say so
+    reading.skipped, reading.skipped_count  # files that are no feed (first 1,000, all): say so
 
 `read(path, ecosystem="", limits=Limits())` looks at a file or a folder: plain, gz, xz, bz2, zip,
 tar, or .deb; content decides, not the file's name. It raises InvalidInputError (one line: what,
@@ -21,7 +21,10 @@ where, how to mend) where nothing there is a feed, a file is cut short or breaks
 - `Feed.records()` may be called more than once. It may raise InvalidInputError in the middle
   (truncated archive, a limit): then nothing of that feed may be kept, so store in one transaction.
 - `ecosystem` (canonical, e.g. `AlmaLinux:9`) is used only for updateinfo and changelogs that do not
-  tell their release. Without it such entries come as BadRecord.
+  tell their release. Without it such entries come as BadRecord; a changelog whose newest entry went
+  to unstable counts for `Debian:sid`.
+- Where each file is one record (OSV, CVE, changelogs), a broken file is a BadRecord too, as long as
+  it is not the only one.
 - Advisory ids are not unique within a feed: updateinfo repeats them, OSV zips overlap. One entry
   of the Debian tracker is an Advisory `DEBIAN-CVE-…` (or `TEMP-…`, without CVEs) for one source
   package, so an id occurs once for each package.

@@ -13,6 +13,7 @@ from .told import Told
 HEADER = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9+.-]+) \(([^()\s]+)\)((?:\s+[A-Za-z0-9.+_-]+)+)\s*;.*urgency=", re.I
 )
+_LIKE_HEADER = re.compile(r"\S+ \(|.{0,200}\burgency=", re.I)
 _TRAILER = re.compile(r" -- .*<.*>\s+(.+)")
 _TRAILER_LENGTH = 500
 # What dpkg-parsechangelog ignores at the end of old changelogs.
@@ -65,6 +66,8 @@ class _Log:
         self._newest: tuple[str, list[str]] | None = None
         self._entry: tuple[str, str] | None = None
         self._pending: list[str] = []
+        # Old changelogs end in other forms: told once, not for each line.
+        self._lost = False
 
     def take(self, line: str) -> bool:
         """Take a line; False where it belongs to no changelog."""
@@ -84,7 +87,12 @@ class _Log:
     def _header(self, line: str) -> bool:
         header = HEADER.match(line)
         if header is None:
-            return _JUNK.match(line) is not None
+            if _LIKE_HEADER.match(line):
+                # Its changes belong to a version that is not known.
+                self._entry = None
+            told, self._lost = self._lost, True
+            return told or _JUNK.match(line) is not None
+        self._lost = False
         self._entry = (header[1].lower(), header[2])
         if self._newest is None:
             self._newest = (header[2], header[3].split())
