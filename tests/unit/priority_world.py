@@ -74,6 +74,7 @@ threats = st.builds(
     technical_impact=st.sampled_from(["", "partial", "total"]),
     published=st.just("") | DATES,
     fix_published=st.just("") | DATES,
+    fix_out=st.booleans(),
     fixable=st.booleans(),
 )
 contexts = st.builds(

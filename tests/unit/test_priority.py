@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from assessment_world import World, advisory, by_source, facts, package
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
@@ -26,6 +27,7 @@ from priority_world import (
 
 from patchctl.assessment.priority import prioritise
 from patchctl.models.advisory import Severity
+from patchctl.models.assessment import FindingState
 from patchctl.models.priority import (
     Context,
     Criticality,
@@ -125,6 +127,26 @@ class TestSla:
             "fixable": False,
         }
         assert judged(INSIDE, Profile.CVSS_SLA, **known).due == "2026-11-08"
+
+    def test_so_does_one_whose_day_is_not_known(self) -> None:
+        """A mirror that is not refreshed must not stop the clock."""
+        asked: list[Threat] = []
+
+        def judge(threat: Threat, context: Context) -> Priority:
+            asked.append(threat)
+            return prioritise(threat, context, policy(Profile.CVSS_SLA), TODAY)
+
+        entry = advisory("DEBIAN-CVE-2024-6387", CVE, by_source("Debian:12", "openssh", "2"))
+        stale = facts("Debian:12", [package("openssh-server", "1", "openssh", "1")], pending={})
+        assessor = World().add(entry).assessor(stale)
+        assessor.prioritise = judge
+        ((_, (found,)),) = assessor.findings()
+        assert found.state is FindingState.NOT_IN_REPOSITORIES
+        assert [(one.fix_out, one.fixable, one.fix_published) for one in asked] == [
+            (True, False, "")
+        ]
+        assert found.due is not None
+        assert not any("no fix is out" in reason for reason in found.reasons)
 
     def test_without_a_fix_there_is_no_deadline_but_the_same_urgency(self) -> None:
         found = judged(INSIDE, Profile.CVSS_SLA, cvss=cvss(WORST), fixable=False)

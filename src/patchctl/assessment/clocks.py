@@ -68,7 +68,7 @@ def rulings(case: Case) -> list[Ruling]:
 
 def fix_out(threat: Threat) -> bool:
     """Whether a fix is known to be out, on whichever repository."""
-    return threat.fixable or bool(_date(threat.fix_published))
+    return threat.fixable or threat.fix_out or bool(_date(threat.fix_published))
 
 
 def _ssvc(case: Case) -> Ruling:
@@ -226,7 +226,7 @@ def _since_fix(case: Case) -> tuple[str, str] | None:
     threat = case.threat
     if _date(threat.fix_published):
         return threat.fix_published, "the fix was published"
-    if not threat.fixable:
+    if not fix_out(threat):
         return None
     if _date(threat.published):
         return threat.published, "the CVE was published; the day of the fix is not known"

@@ -38,6 +38,7 @@ class Intelligence:
             technical_impact=facts.technical_impact if facts else "",
             published=_date(facts) or core.published,
             fix_published=core.fix_published,
+            fix_out=any(one.fixed for one in core.packages),
             fixable=core.fixable,
         )
 

@@ -62,7 +62,8 @@ class Threat(Record):
     `cvss` is the vector that counts (vendor's before the CNA's before others); `severity` the
     vendor's word. SSVC points are empty where unknown: then the cautious value counts and the
     reasons say so. `fix_published` is when a fix first came, `published` when the CVE or advisory
-    did; empty where unknown.
+    did; empty where unknown. `fix_out`: a fix exists, be it in no repository of the host;
+    `fixable`: the operator can have it now.
     """
 
     cve: str
@@ -75,6 +76,7 @@ class Threat(Record):
     technical_impact: str = ""
     published: str = ""
     fix_published: str = ""
+    fix_out: bool = False
     fixable: bool = False
 
 
