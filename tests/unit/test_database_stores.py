@@ -169,6 +169,15 @@ class TestSnapshots:
         assert len({one.software for one in known}) == 2
         assert known[0].facts.packages is known[2].facts.packages
 
+    def test_the_same_packages_on_another_system_are_other_software(
+        self, database: Database
+    ) -> None:
+        other = msgspec.structs.replace(facts(), os=OsRelease(id="debian", version_id="13"))
+        database.snapshots.save(snapshot("s-1", ok("a", facts()), ok("b", other), ok("c", facts())))
+        a, b, c = (one.software for one in database.snapshots.latest_of_every_host())
+        assert a == c
+        assert a != b
+
     def test_an_import_is_not_the_latest_discovery(self, database: Database) -> None:
         database.snapshots.save(snapshot("s-1", ok("a", facts()), taken=100))
         database.snapshots.save(snapshot("i-2", ok("d", facts()), taken=200))

@@ -17,6 +17,13 @@ from feed_server import FeedServer, Handler
 from patchctl.adapters import http
 from patchctl.adapters.feed_store import FeedStore
 from patchctl.cli.app import main
+from patchctl.errors import InvalidInputError
+from patchctl.models.advisory import FeedKind
+from patchctl.models.feeds import FeedInfo, Stale
+from patchctl.models.settings import FeedSettings, FeedSource
+from patchctl.workflows.feed_status import stale_lines
+
+DAY = 86_400
 
 KEV_ENTRY = {
     "cveID": "CVE-2024-1234",
@@ -326,6 +333,52 @@ class TestIncremental:
         alma.server.put("/m/osv/AlmaLinux/all.zip", archive(A1=osv("ALSA-1")), ETag='"z"')
         assert alma.run("update", "osv-almalinux") == 0
         assert alma.results("update", "osv-almalinux")["osv-almalinux"]["outcome"] == "unchanged"
+
+
+def test_the_systems_of_the_known_hosts_decide_what_is_fetched(site: Site) -> None:
+    bash = {"name": "bash", "version": "4.4.20-4.el8", "arch": "x86_64"}
+    hosts = [
+        {"name": "a", "os": {"id": "almalinux", "version_id": "8.10"}, "packages": [bash]},
+        {"name": "b", "os": {"id": "debian", "version_id": "12"}, "packages": []},
+        {"name": "c", "os": {"id": "ol", "version_id": "8.9"}, "packages": [bash]},
+    ]
+    (site.root / "hosts.json").write_text(json.dumps({"hosts": hosts}))
+    file = str(site.root / "hosts.json")
+    assert main(["-C", str(site.root), "discover", "--import", file]) == 0
+    assert site.run("status", "-o", "json") == 0
+    found = json.loads(site.out)
+    assert found["missing"] == ["debian-tracker", "eol", "epss", "kev", "osv-almalinux"]
+    assert found["uncovered"] == ["Oracle Linux:8"]
+
+
+class TestStale:
+    """What `assess` is told before it works with old feeds."""
+
+    KEV = FeedInfo(name="kev", kind=FeedKind.KEV, entries=1, digest="", imported=0, dated=DAY)
+
+    def lines(self, settings: FeedSettings, now: int) -> tuple[str, ...]:
+        return stale_lines((self.KEV,), settings, now)
+
+    def test_a_young_feed_is_fine(self) -> None:
+        assert self.lines(FeedSettings(), 8 * DAY) == ()
+
+    def test_an_old_one_is_a_warning_or_refused(self) -> None:
+        line = "the feed kev is 9 days old, more than 7"
+        assert self.lines(FeedSettings(), 10 * DAY) == (line,)
+        with pytest.raises(InvalidInputError, match=line):
+            self.lines(FeedSettings(stale=Stale.REFUSE), 10 * DAY)
+
+    def test_a_feed_may_have_an_age_of_its_own(self) -> None:
+        own = FeedSettings(sources=(FeedSource(name="kev", max_age_s=20 * DAY),))
+        assert self.lines(own, 10 * DAY) == ()
+
+    def test_the_future_is_not_young(self) -> None:
+        future = FeedInfo(
+            name="kev", kind=FeedKind.KEV, entries=1, digest="", imported=0, dated=30 * DAY
+        )
+        assert stale_lines((future,), FeedSettings(), DAY) == (
+            "the feed kev is dated in the future",
+        )
 
 
 class TestImport:

@@ -11,6 +11,7 @@ import msgspec
 from sqlalchemy import Connection, Table, func, insert, select
 
 from ...errors import ConflictError, NotFoundError
+from ...models import canonical
 from ...models.facts import HostFacts
 from ...models.ids import IMPORT_PREFIX
 from ...models.snapshot import HostResult, HostStatus, Snapshot, SnapshotSummary
@@ -119,13 +120,14 @@ class Snapshots:
                 pairs = _fetch(connection, loader, {row.facts for row in some})
                 for row in some:
                     software, system = pairs[row.facts]
+                    found = loader.facts(software, system)
                     yield KnownHost(
                         name=row.host,
                         snapshot=row.id,
                         taken=row.taken,
                         imported=row.id.startswith(IMPORT_PREFIX),
-                        software=software,
-                        facts=loader.facts(software, system),
+                        software=canonical.digest((software, found.os, found.manager)),
+                        facts=found,
                     )
                 loader.forget_systems()
 
