@@ -8,7 +8,7 @@ from . import exceptions_file
 from .adapters.clock import now_ms
 from .adapters.files import private_folder
 from .assessment.assess import Waiver
-from .errors import UsageError
+from .errors import NotFoundError, UsageError
 from .models.exceptions import ExceptionsReview, RiskException, Standing
 from .wiring import Workspace
 from .workflows import exceptions as workflow
@@ -36,7 +36,7 @@ def load(workspace: Workspace) -> tuple[RiskException, ...]:
 
 def listed(workspace: Workspace) -> list[Standing]:
     """Every exception as it stands today."""
-    return workflow.listed(load(workspace), _today())
+    return workflow.listed(load(workspace), workspace.feeds.known_exploited(), _today())
 
 
 def add(workspace: Workspace, wanted: Wanted) -> tuple[RiskException, str]:
@@ -77,6 +77,12 @@ def check(workspace: Workspace) -> ExceptionsReview:
     from .workflows.assess import assess
 
     today = _today()
+    exceptions = load(workspace)
+    if exceptions and not workspace.feeds.list():
+        raise NotFoundError(
+            "no feeds are held, so nothing shows whether exceptions are needed",
+            hint="run `patchctl feeds update`",
+        )
 
     def walk(asked: Waiver) -> int:
         parts, hosts = parts_of(workspace, "")
@@ -84,7 +90,7 @@ def check(workspace: Workspace) -> ExceptionsReview:
         running.done()
         return running.total
 
-    return workflow.check(load(workspace), workspace.feeds.known_exploited(), walk, today)
+    return workflow.check(exceptions, workspace.feeds.known_exploited(), walk, today)
 
 
 def _today() -> str:

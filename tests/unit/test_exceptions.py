@@ -163,7 +163,7 @@ class TestCheck:
             f"EX-1: does not hold for what is known to be exploited (KEV): {CVE}"
         ]
         assert self.checked(exception(hosts=("db-*",))) == [
-            "EX-1: fits no finding: mended, or the names are wrong"
+            "EX-1: fits no finding: mended, not discovered yet, or a name is wrong"
         ]
 
     def test_several_problems_of_one_are_all_told(self) -> None:
@@ -215,3 +215,4 @@ class TestWords:
         gone = exception(expires="2026-11-20", hosts=("a", "b"), groups=("lab",))
         assert text.row(standing(gone, TODAY))[2] == "a, b, groups lab"
         assert text.row(standing(gone, TODAY))[5] == "expired 3 d ago"
+        assert text.row(standing(BASE, TODAY, {CVE}))[5] == f"holds, 219 d; not for {CVE} (KEV)"

@@ -104,7 +104,7 @@ def test_check_tells_what_needs_attention(root: Path, capsys: pytest.CaptureFixt
     assert out.splitlines() == [
         f"kev: does not hold for what is known to be exploited (KEV): {EXPLOITED}",
         "old: expired on 2026-01-31: its findings are open again",
-        "gone: fits no finding: mended, or the names are wrong",
+        "gone: fits no finding: mended, not discovered yet, or a name is wrong",
     ]
     assert "4 exceptions against the findings of 2 hosts" in err
     assert "3 need attention" in err
@@ -118,6 +118,26 @@ def test_check_tells_what_needs_attention(root: Path, capsys: pytest.CaptureFixt
     ]
     exceptions(root, {"id": "well", "cves": [WAIVED]})
     assert patchctl(root, "exceptions", "check") == 0
+
+
+def test_list_and_add_say_what_kev_lists(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (root / "exceptions.yml").unlink(missing_ok=True)
+    said = ["--owner", "o", "--reason", "r", "--control", "c", "--expires", "90d"]
+    assert patchctl(root, "exceptions", "add", "--cve", EXPLOITED, "--host", "*", *said) == 0
+    assert f"it does not hold for {EXPLOITED}: known to be" in capsys.readouterr().err
+    assert patchctl(root, "exceptions", "list") == 0
+    assert f"not for {EXPLOITED} (KEV)" in capsys.readouterr().out
+
+
+def test_check_without_feeds_or_facts_does_not_call_all_unused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "patchctl.yml").touch()
+    assert patchctl(tmp_path, "exceptions", "check") == 0
+    assert "there are no exceptions" in capsys.readouterr().err
+    exceptions(tmp_path, {"id": "A", "cves": [WAIVED]})
+    assert patchctl(tmp_path, "exceptions", "check") == 2
+    assert "no feeds are held" in capsys.readouterr().err
 
 
 def test_a_broken_file_stops_an_assessment(root: Path, capsys: pytest.CaptureFixture[str]) -> None:

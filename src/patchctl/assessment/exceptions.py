@@ -20,15 +20,19 @@ from .fleet import HostInput
 SOON_DAYS = 30
 
 
-def standing(exception: RiskException, today: str) -> Standing:
-    """How an exception stands on a day (ISO date); its last day counts."""
+def standing(
+    exception: RiskException, today: str, known_exploited: Collection[str] = ()
+) -> Standing:
+    """How an exception stands on a day (ISO date); its last day counts. `known_exploited` are the
+    CVEs of KEV."""
     left = (date.fromisoformat(exception.expires) - date.fromisoformat(today)).days
     state = ExceptionState.HOLDS
     if left < 0:
         state = ExceptionState.EXPIRED
     elif left <= SOON_DAYS:
         state = ExceptionState.EXPIRING
-    return Standing(exception=exception, state=state, days_left=left)
+    exploited = tuple(cve for cve in exception.cves if cve in known_exploited)
+    return Standing(exception=exception, state=state, days_left=left, exploited=exploited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,17 @@ class Waivers:
         self, host: HostInput, cve: str, names: Collection[str], exploited: bool
     ) -> Waived | None:
         """What the exceptions say of a finding; of several the first that holds counts."""
+        # Most findings have none: this is asked once for each on each host.
         candidates = self._by_cve.get(cve)
         if candidates is None and not self._any_cve:
             return None
         here = self._on(host)
+        if not here:
+            return None
         found: Waived | None = None
-        for one in sorted([*(candidates or ()), *self._any_cve], key=_place):
-            if one.place not in here or not one.of(names):
+        fitting = [one for one in (*(candidates or ()), *self._any_cve) if one.place in here]
+        for one in sorted(fitting, key=_place):
+            if not one.of(names):
                 continue
             self.matched[one.exception.id] += 1
             if exploited:
@@ -140,7 +148,7 @@ def complaints(
     """
     found = []
     for one in exceptions:
-        stands = standing(one, today)
+        stands = standing(one, today, known_exploited)
         if stands.state is ExceptionState.EXPIRED:
             detail = f"expired on {one.expires}: its findings are open again"
             found.append(Complaint(id=one.id, problem=ExceptionProblem.EXPIRED, detail=detail))
@@ -148,13 +156,13 @@ def complaints(
             left = "today" if not stands.days_left else f"in {_days(stands.days_left)}"
             detail = f"expires {left}, on {one.expires}"
             found.append(Complaint(id=one.id, problem=ExceptionProblem.EXPIRING, detail=detail))
-        listed = waivers.exploited[one.id] | {cve for cve in one.cves if cve in known_exploited}
+        listed = waivers.exploited[one.id].union(stands.exploited)
         if listed:
             named = ", ".join(sorted(listed)[:5]) + (", ..." if len(listed) > 5 else "")
             detail = f"does not hold for what is known to be exploited (KEV): {named}"
             found.append(Complaint(id=one.id, problem=ExceptionProblem.EXPLOITED, detail=detail))
         if not waivers.matched[one.id]:
-            detail = "fits no finding: mended, or the names are wrong"
+            detail = "fits no finding: mended, not discovered yet, or a name is wrong"
             found.append(Complaint(id=one.id, problem=ExceptionProblem.UNUSED, detail=detail))
     return found
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import output
+from . import completing, output
 from .options import Output, reaches_hosts
 from .output import Format
 from .state import state
@@ -97,7 +97,13 @@ def add(
         typer.Option("--package", metavar="NAME", help="A source or binary package, or glob."),
     ] = None,
     host: Annotated[
-        Names, typer.Option("--host", metavar="NAME", help="A host's name, or a glob.")
+        Names,
+        typer.Option(
+            "--host",
+            metavar="NAME",
+            help="A host's name, or a glob.",
+            autocompletion=completing.hosts,
+        ),
     ] = None,
     group: Annotated[
         Names, typer.Option("--group", metavar="NAME", help="A group of the inventory.")

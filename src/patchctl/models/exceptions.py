@@ -33,11 +33,13 @@ class ExceptionState(StrEnum):
 
 
 class Standing(Model):
-    """An exception on a day. `days_left` is negative where it has expired."""
+    """An exception on a day. `days_left` is negative where it has expired; `exploited` are the CVEs
+    it names that KEV lists, for which it does not hold."""
 
     exception: RiskException
     state: ExceptionState
     days_left: int
+    exploited: tuple[str, ...] = ()
 
 
 class ExceptionProblem(StrEnum):

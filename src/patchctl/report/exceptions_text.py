@@ -12,6 +12,8 @@ def row(standing: Standing) -> list[str]:
     one = standing.exception
     days = f"{abs(standing.days_left)} d"
     left = f"expired {days} ago" if standing.days_left < 0 else f"{standing.state.value}, {days}"
+    if standing.exploited:
+        left += f"; not for {_few(standing.exploited)} (KEV)"
     return [one.id, what(one), where(one), one.owner, one.expires, left, one.reason]
 
 

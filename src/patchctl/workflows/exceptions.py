@@ -12,10 +12,12 @@ from ..errors import InvalidInputError, NotFoundError, UsageError
 from ..models.exceptions import ExceptionsReview, RiskException, Standing
 
 
-def listed(exceptions: Iterable[RiskException], today: str) -> list[Standing]:
+def listed(
+    exceptions: Iterable[RiskException], known_exploited: Collection[str], today: str
+) -> list[Standing]:
     """Every exception as it stands on a day, the next to expire first."""
     return sorted(
-        (standing(one, today) for one in exceptions),
+        (standing(one, today, known_exploited) for one in exceptions),
         key=lambda one: (one.days_left, one.exception.id),
     )
 
