@@ -362,4 +362,7 @@ def test_what_the_address_still_has_is_only_dated(store: FeedStore) -> None:
     later = FeedStore(store._folder, lambda: (NOW + 60) * 1000)
     info = later.unchanged("alma")
     assert (info.checked, info.imported, info.etag) == (NOW + 60, NOW, '"1"')
-    assert info.current == NOW + 60
+    assert info.current == 1000, "a mirror may stand still"
+    records = [advisory("A1", "AlmaLinux:8")]
+    later.replace("alma", FeedKind.OSV, records, address="https://x.example/x", public=True)
+    assert later.unchanged("alma").current == NOW + 60

@@ -230,6 +230,7 @@ class FeedStore:
         *,
         dated: Callable[[], int] = lambda: 0,
         address: str = "",
+        public: bool = False,
         etag: str = "",
         last_modified: str = "",
         check: Callable[[FeedInfo], None] = lambda info: None,
@@ -250,6 +251,7 @@ class FeedStore:
             imported=self._now_s(),
             checked=self._now_s() if address else 0,
             address=address,
+            public=public,
             etag=etag,
             last_modified=last_modified,
         )

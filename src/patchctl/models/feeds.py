@@ -5,7 +5,6 @@ from enum import StrEnum
 from .advisory import FeedKind
 from .base import Model, Record
 
-
 # Names stand in file names, settings and on the command line.
 FEED_NAME = "[a-z0-9][a-z0-9.-]{0,99}"
 
@@ -17,6 +16,8 @@ class FeedInfo(Record):
     when this content came in, `checked` when its address last said that this is still its content
     (0 where it came from a file). `address` is where it came from, without secrets; `etag` and
     `last_modified` are the server's words for this content.
+    `public`: that address is the publisher's own; a mirror may stand still, so what it says now
+    proves nothing about the age of its content.
     `entries` counts usable records, `bad` the unusable ones. `ecosystems` maps canonical names to
     how many advisories speak of them. `digest` is that of the whole content.
     """
@@ -33,11 +34,12 @@ class FeedInfo(Record):
     address: str = ""
     etag: str = ""
     last_modified: str = ""
+    public: bool = False
 
     @property
     def current(self) -> int:
         """The last moment for which this content is known to be right."""
-        return max(self.dated or self.imported, self.checked)
+        return max(self.dated or self.imported, self.checked if self.public else 0)
 
 
 class Stale(StrEnum):

@@ -55,12 +55,13 @@ _FAMILIES = {
 
 class Source(Record):
     """A feed to fetch. `kind` None: whatever it holds. `folder`: an OSV folder, whose records can
-    be fetched one by one; `address` is its all.zip then."""
+    be fetched one by one; `address` is its all.zip then. `public`: it is the publisher's own."""
 
     name: str
     address: str
     kind: FeedKind | None = None
     folder: str = ""
+    public: bool = False
 
 
 class Sources(Record):
@@ -123,7 +124,7 @@ def _single(name: str, settings: FeedSettings, address: str) -> Source:
     kind, public, path = _SINGLE[name]
     if not address and settings.mirror:
         address = f"{settings.mirror.rstrip('/')}/{path}"
-    return Source(name=name, address=address or public, kind=kind)
+    return Source(name=name, address=address or public, kind=kind, public=not address)
 
 
 def _osv(folder: str, settings: FeedSettings, address: str) -> Source:
@@ -137,7 +138,13 @@ def _osv(folder: str, settings: FeedSettings, address: str) -> Source:
         )
     base = f"{settings.mirror.rstrip('/')}/osv" if settings.mirror else _OSV
     where = f"{base}/{quote(folder)}"
-    return Source(name=name, address=f"{where}/all.zip", kind=FeedKind.OSV, folder=where)
+    return Source(
+        name=name,
+        address=f"{where}/all.zip",
+        kind=FeedKind.OSV,
+        folder=where,
+        public=not settings.mirror,
+    )
 
 
 def _own(name: str, address: str, settings: FeedSettings) -> Source:
