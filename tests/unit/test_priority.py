@@ -215,13 +215,13 @@ class TestSsvc:
         assert (found.decision, found.due) == (Decision.OUT_OF_CYCLE, "")
         assert said(
             found,
-            "SSVC Deployer: out of cycle, from exploitation active, exposure open, "
-            "automatable yes, human impact medium",
+            "SSVC Deployer: out of cycle (exploitation active, exposure open, "
+            "automatable yes, human impact medium)",
         )
 
     def test_kev_wins_over_a_record_that_says_none(self) -> None:
         found = judged(OPEN, Profile.SSVC_DEPLOYER, kev=kev(), exploitation="none")
-        assert said(found, "from exploitation active")
+        assert said(found, "(exploitation active")
         assert said(found, "the CVE record says exploitation none; KEV says otherwise")
 
     def test_a_record_wins_over_the_vector(self) -> None:
@@ -233,13 +233,13 @@ class TestSsvc:
             found = judged(OPEN, Profile.SSVC_DEPLOYER, severity=severity)
             assert found.decision is Decision.SCHEDULED
             assert said(found, "exploitation is not known (no CVE record): taken as none")
-        assert said(judged(OPEN), "neither CVSS nor a vendor's word is known")
+        assert said(judged(OPEN), "assumed, with no CVSS or vendor's word; no SSVC record says it")
 
     def test_cvss_4s_own_automatable_counts(self) -> None:
         vector = "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N"
         for supplement, automatable in (("", "yes"), ("/AU:N", "no"), ("/AU:Y", "yes")):
             found = judged(OPEN, Profile.SSVC_DEPLOYER, cvss=cvss(vector + supplement))
-            assert said(found, f"automatable {automatable}: from the CVSS vector")
+            assert said(found, f"automatable {automatable}, technical impact total: from the CVSS")
 
 
 class TestTogether:
@@ -254,6 +254,8 @@ class TestTogether:
             ("BOD 22-01: KEV's due date", "2026-10-02"),
             ("PCI DSS 6.3.3: one month", "2026-10-12"),
         ]
+        for clock in found.clocks:
+            assert said(found, f"due {clock.due}, counted from {clock.start}")
 
     def test_negligible_is_deferred_unless_it_is_exploited(self) -> None:
         known: dict[str, Any] = {

@@ -46,11 +46,18 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What one profile says. `decision` is None where it says nothing of this CVE."""
+    """What one profile says. `decision` is None where it says nothing of this CVE; `advice` is
+    what it asks for besides a fix."""
 
     decision: Decision | None
     reason: str
     clocks: tuple[Clock, ...] = ()
+    advice: str = ""
+
+    def lines(self) -> list[str]:
+        """In words, with every date and where it is counted from."""
+        told = [f"due {clock.due}, counted from {clock.start}" for clock in self.clocks]
+        return ["; ".join((self.reason, *told)), *([self.advice] if self.advice else [])]
 
 
 def band_of(threat: Threat) -> str:
@@ -80,8 +87,8 @@ def _ssvc(case: Case) -> Ruling:
     impact = context.criticality.name.lower().replace("_", " ")
     return Ruling(
         decision,
-        f"SSVC Deployer: {_WORDS[decision]}, from exploitation {points.exploitation}, exposure "
-        f"{context.exposure.value}, automatable {automatable}, human impact {impact}",
+        f"SSVC Deployer: {_WORDS[decision]} (exploitation {points.exploitation}, exposure "
+        f"{context.exposure.value}, automatable {automatable}, human impact {impact})",
     )
 
 
@@ -106,21 +113,24 @@ def _bod_26_04(case: Case) -> Ruling:
     before = _bod_clock(unlisted, _since_fix(case), ", from before its listing in KEV")
     if before and before[0].due < clocks[0].due:
         clocks += before
-    return Ruling(_by_days(listed.days), _bod_reason(listed, case, "in KEV"), clocks)
+    # Evidence is lost with the update: the guidance has it collected within 24 hours, before.
+    advice = "look for a compromise before patching, and keep the evidence (BOD 26-04)"
+    return Ruling(
+        _by_days(listed.days),
+        _bod_reason(listed, case, "in KEV"),
+        clocks,
+        advice if listed is Timeline.TRIAGE else "",
+    )
 
 
 def _bod_reason(timeline: Timeline, case: Case, listed: str) -> str:
     exposed = "" if case.context.exposure is Exposure.OPEN else "not "
     automatable = "" if case.points.automatable else "not "
     impact = "total" if case.points.total else "partial"
-    text = (
-        f"BOD 26-04: {timeline.words}, from {listed}, {exposed}publicly exposed, "
-        f"{automatable}automatable, {impact} impact"
+    return (
+        f"BOD 26-04: {timeline.words} ({listed}, {exposed}publicly exposed, "
+        f"{automatable}automatable, {impact} impact)"
     )
-    if timeline is Timeline.TRIAGE:
-        # Evidence is lost with the update: the guidance has it collected within 24 hours, before.
-        text += "; look for a compromise before patching and keep the evidence"
-    return text
 
 
 def _bod_clock(
@@ -191,7 +201,7 @@ def _bod_22_01(case: Case) -> Ruling:
     else:
         clock = Clock(rule="BOD 22-01: KEV's due date", due=kev.due, start=_told(start))
     days = (date.fromisoformat(clock.due) - date.fromisoformat(start[0])).days
-    return Ruling(_by_days(max(days, 0)), f"{clock.rule}, {clock.due}", (clock,))
+    return Ruling(_by_days(max(days, 0)), clock.rule, (clock,))
 
 
 _RULES: dict[Profile, Callable[[Case], Ruling]] = {

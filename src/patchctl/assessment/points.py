@@ -11,7 +11,7 @@ from ..models.priority import Threat
 
 @dataclass(frozen=True, slots=True)
 class Points:
-    """What counts, and where it comes from: one line for each point that no record gave."""
+    """What counts, and where it comes from: a line for what no record gave."""
 
     exploitation: str
     automatable: bool
@@ -60,12 +60,15 @@ def _points(
         notes.append("exploitation is not known (no CVE record): taken as none, it is not in KEV")
         exploitation = "none"
     guess_automatable, guess_total, source = _guess(vector, severity)
+    guessed = []
     if automatable not in ("yes", "no"):
-        notes.append(f"automatable {_yes(guess_automatable)}: {source}, there is no SSVC record")
-        automatable = _yes(guess_automatable)
+        automatable = "yes" if guess_automatable else "no"
+        guessed.append(f"automatable {automatable}")
     if impact not in ("total", "partial"):
         impact = "total" if guess_total else "partial"
-        notes.append(f"technical impact {impact}: {source}, there is no SSVC record")
+        guessed.append(f"technical impact {impact}")
+    if guessed:
+        notes.append(f"{', '.join(guessed)}: {source}; no SSVC record says it")
     return Points(exploitation, automatable == "yes", impact == "total", tuple(notes))
 
 
@@ -74,9 +77,7 @@ def _guess(vector: str, severity: Severity) -> tuple[bool, bool, str]:
     if not {"AV", "AC"} <= metrics.keys():
         word = severity.value
         automatable, total = _BY_SEVERITY[severity]
-        source = (
-            f"from the vendor's {word}" if word else "neither CVSS nor a vendor's word is known"
-        )
+        source = f"from the vendor's {word}" if word else "assumed, with no CVSS or vendor's word"
         return automatable, total, source
     return _automatable(metrics), _total(metrics), "from the CVSS vector"
 
@@ -99,7 +100,3 @@ def _total(metrics: dict[str, str]) -> bool:
     """Everything of the vulnerable system is the attacker's: `H`, in CVSS 2.0 `C`."""
     ours = ("VC", "VI", "VA") if "VC" in metrics else ("C", "I", "A")
     return all(metrics.get(name) in ("H", "C") for name in ours)
-
-
-def _yes(value: bool) -> str:
-    return "yes" if value else "no"

@@ -75,7 +75,7 @@ def _reasons(case: Case, said: list[Ruling]) -> tuple[str, ...]:
         reasons.append(f"known to be exploited: in KEV since {kev.added}{used}")
     if threat.severity is Severity.NEGLIGIBLE:
         reasons.append("negligible to the vendor, but it is exploited")
-    reasons += [one.reason for one in said]
+    reasons += [line for one in said for line in one.lines()]
     if context.exposure_why:
         reasons.append(f"exposure {context.exposure.value}: {context.exposure_why}")
     reasons += case.points.notes
