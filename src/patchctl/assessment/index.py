@@ -74,6 +74,11 @@ class Bucket:
         """Every entry."""
         return [*self.fixes, *self.others]
 
+    def swap(self, old: Entry, new: Entry) -> None:
+        """Put an entry in another's place."""
+        entries = self.fixes if old in self.fixes else self.others
+        entries[entries.index(old)] = new
+
     def sort(self) -> None:
         """Arrange for `newer`."""
         full = sorted(_keyed((one.fixed, one) for one in self.fixes), key=itemgetter(0))
@@ -116,6 +121,7 @@ class EcosystemIndex:
         # A repository's updateinfo states modules and architectures, the OSV copy does not.
         for feed, kind, advisory in sorted(advisories, key=lambda one: -_RANK.get(one[1], 0)):
             index._add(feed, kind, advisory, sources_of)
+        index._name_streams()
         for buckets in (index.sources, index.binaries, index.joined):
             for bucket in buckets.values():
                 bucket.sort()
@@ -160,6 +166,23 @@ class EcosystemIndex:
                 listed.setdefault(entry.affected.name, []).append(entry)
         if listed:
             self._join(advisory, listed, sources_of)
+
+    def _name_streams(self) -> None:
+        """Streams for the modular advisories whose titles name none, by what others tell."""
+        open_entries: dict[str, list[tuple[Bucket, Entry]]] = defaultdict(list)
+        for buckets in (self.sources, self.binaries, self.joined):
+            for bucket in buckets.values():
+                for entry in bucket.all():
+                    if entry.modular and not entry.streams:
+                        open_entries[entry.advisory.id].append((bucket, entry))
+        for found in open_entries.values():
+            choices = {
+                entry: self.guide.candidates(entry.affected.name, entry.affected.fixed)
+                for _, entry in found
+            }
+            winners = streams.elect(choices.values())
+            for bucket, entry in found:
+                bucket.swap(entry, replace(entry, streams=choices[entry] & winners))
 
     def _entry(
         self,
@@ -232,15 +255,15 @@ class EcosystemIndex:
         fixes = {entry.affected.fixed for entries in listed.values() for entry in entries}
         uniform = len({bare(streams.base(fixed)) for fixed in fixes if fixed}) == 1
         done: set[tuple[str, str]] = set()
-        words = _WORD.findall(advisory.title)
+        titled = _ONE_PACKAGE.match(advisory.title)
         for name, entries in listed.items():
             for entry in entries:
                 if not entry.affected.fixed:
                     continue
                 stated = {entry.affected.source} if entry.affected.source else set()
                 found = stated or set(sources_of.get(name, ()))
-                if not stated and (uniform or name in words):
-                    found |= {word for word in words if word == name or uniform}
+                if not stated and titled and (uniform or name == titled[1]):
+                    found.add(titled[1])
                 for source in found:
                     # The binary may have a version of its own; only a source's name, or one
                     # version for all, tells the source's version.
@@ -252,7 +275,10 @@ class EcosystemIndex:
                         _put(self.joined[source], _joined(entry, names))
 
 
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+# A title that names one package, which is then the source: `Moderate: glibc security update`.
+_ONE_PACKAGE = re.compile(
+    r"(?:[A-Z][a-z]+: )?([A-Za-z0-9][A-Za-z0-9_.+-]*)(?::\S+)? (?:security|bug)\b"
+)
 
 
 def _keyed(pairs: Iterable[tuple[Key | None, Entry]]) -> list[tuple[Key, Entry]]:

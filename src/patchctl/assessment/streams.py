@@ -56,41 +56,58 @@ class StreamGuide:
     def resolve(self, units: list[Unit], table: UnitTable) -> list[Unit]:
         """One host's units with the streams of those that state none.
 
-        What the feed says of a build decides; else the stream whose versions are nearest, agreed
-        on by all packages of the same build on the host.
+        What the feed says of a build decides, else the stream whose versions are nearest. A host
+        has one stream of a module at most (dnf enables no second), so all its packages decide
+        together.
         """
-        open_units = [unit for unit in units if unit.modular and not unit.streams]
-        if not open_units:
+        unlabelled = [unit for unit in units if unit.modular and not unit.streams]
+        if not unlabelled:
             return units
-        by_build: dict[str, list[Unit]] = defaultdict(list)
-        for unit in open_units:
-            by_build[build_of(unit.version) or unit.name].append(unit)
-        chosen: dict[Unit, frozenset[str]] = {}
-        for build, members in by_build.items():
-            votes: Counter[str] = Counter()
-            for unit in members:
-                for stream in self._candidates(unit, build):
-                    votes[stream] += 1
-            top = max(votes.values(), default=0)
-            winners = frozenset(stream for stream, count in votes.items() if count == top)
-            for unit in members:
-                own = self._candidates(unit, build)
-                chosen[unit] = (own & winners) or own
+        candidates = {unit: self.candidates(unit.name, unit.version) for unit in unlabelled}
+        winners = elect(candidates.values())
         return [
-            table.change(unit, streams=chosen[unit]) if unit in chosen else unit for unit in units
+            table.change(unit, streams=candidates[unit] & winners) if unit in candidates else unit
+            for unit in units
         ]
 
-    def _candidates(self, unit: Unit, build: str) -> frozenset[str]:
-        seen = self._by_build.get((unit.name, build))
+    def candidates(self, name: str, version: str) -> frozenset[str]:
+        """The streams that a modular package of this version may be from."""
+        seen = self._by_build.get((name, build_of(version)))
         if seen:
             return frozenset(seen)
-        installed = _upstream(unit.version)
+        upstream = _upstream(version)
         near = {
-            stream: max((_shared(installed, one) for one in versions), default=0)
-            for stream, versions in self._versions.get(unit.name, {}).items()
+            stream: max((_shared(upstream, one) for one in versions), default=0)
+            for stream, versions in self._versions.get(name, {}).items()
         }
         best = max(near.values(), default=0)
         return frozenset(stream for stream, length in near.items() if length == best and best > 0)
+
+
+def module_of(stream: str) -> str:
+    """`ruby` of `ruby:2.5`."""
+    return stream.partition(":")[0]
+
+
+def _sure(choices: Iterable[frozenset[str]]) -> frozenset[str]:
+    """Modules of packages that only one module carries."""
+    found = (frozenset(map(module_of, streams)) for streams in choices)
+    return frozenset(name for names in found if len(names) == 1 for name in names)
+
+
+def elect(choices: Iterable[frozenset[str]]) -> frozenset[str]:
+    """Of each module the streams that most packages can be from; less choice weighs more."""
+    votes: dict[str, Counter[str]] = defaultdict(Counter)
+    for streams in choices:
+        for stream in streams:
+            # Whole numbers: 5040 divides by every number of streams that a package may have.
+            votes[module_of(stream)][stream] += 5040 // len(streams)
+    return frozenset(
+        stream
+        for counts in votes.values()
+        for stream, count in counts.items()
+        if count == max(counts.values())
+    )
 
 
 def _upstream(version: str) -> str:
