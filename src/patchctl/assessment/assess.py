@@ -150,16 +150,26 @@ class Assessor:
     def _waived(self, host: HostInput, core: Core, finding: Finding) -> Finding:
         if self.waiver is None:
             return finding
-        names = {name for one in core.packages for name in (one.source, *one.binaries)}
-        said = self.waiver(host, core.cve, names, finding.kev)
-        if said is None:
+        # One exception for openssl says nothing of the same CVE in a package that embeds it.
+        said = [
+            self.waiver(host, core.cve, {one.source, *one.binaries}, finding.kev)
+            for one in core.packages
+        ]
+        fitting = [one for one in said if one is not None]
+        if not fitting:
             return finding
-        if said.holds:
+        holding = [one for one in fitting if one.holds]
+        if len(holding) == len(core.packages):
             return structs.replace(
-                finding, state=FindingState.WAIVED, waiver=said.ident, note=said.note
+                finding, state=FindingState.WAIVED, waiver=holding[0].ident, note=holding[0].note
             )
-        note = "; ".join(part for part in (said.note, finding.note) if part)
-        return structs.replace(finding, waiver=said.ident, note=note)
+        if holding:
+            note = f"exception {holding[0].ident} covers only a part of its packages"
+            return structs.replace(
+                finding, waiver=holding[0].ident, note=_joined(note, finding.note)
+            )
+        first = fitting[0]
+        return structs.replace(finding, waiver=first.ident, note=_joined(first.note, finding.note))
 
     def summary(self) -> Assessment:
         """Everything but the findings themselves."""
@@ -189,3 +199,7 @@ class Assessor:
                 f"{count} packages have versions that are none, so they count as not covered: "
                 f"{example.name} {example.version}"
             )
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)
