@@ -217,9 +217,28 @@ def test_a_host_that_begins_to_lie_after_the_plan_is_not_changed(
     nothing_ran(fresh_lab, workspace)
 
 
+OTHER = "production-1"
+BOTH = ("--limit", f"{HOST}:{OTHER}")
+RECORD = "sha256sum /var/lib/dpkg/status"  # dpkg writes it anew with every change
+
+
+def left_out(made: Any) -> tuple[str, str]:
+    """(reason, detail): why the host as a whole is not in a plan that has the other one."""
+    assert made["hosts"] == 1
+    (row,) = (it for it in made["left_out"] if it["host"] == HOST)
+    assert len(row["detail"].splitlines()) <= 1
+    return row["reason"], row["detail"]
+
+
+# What stands in gzip's place, and what is then said of the host.
 NOISE = {
-    "rubbish": "head -c 100000 /dev/urandom",
-    "a bomb": "head -c 300000000 /dev/zero | /bin/gzip -c",
+    "rubbish": ("head -c 100000 /dev/urandom", "the answer is damaged"),
+    "100 MB": ("head -c 100000000 /dev/urandom", "the host sent more than 64 MiB"),
+    "a bomb": (
+        "head -c 300000000 /dev/zero | /bin/gzip -c",
+        "the answer is larger than 64 MiB",
+    ),
+    "nothing": ("true", "the answer was cut off"),
 }
 
 
@@ -228,11 +247,84 @@ NOISE = {
 def test_a_host_that_answers_noise_fails_alone(fresh_lab: Lab, workspace: Path, noise: str) -> None:
     fresh_lab.check(
         HOST,
-        f"printf '#!/bin/sh\\n{NOISE[noise]}\\n' >/usr/local/sbin/gzip;"
+        f"printf '#!/bin/sh\\n{NOISE[noise][0]}\\n' >/usr/local/sbin/gzip;"
         " chmod 755 /usr/local/sbin/gzip",
     )
-    both = ("discover", "--limit", f"{HOST}:production-1", "--timeout", "60")
-    found = {it["name"]: it for it in answer(workspace, *both)["hosts"]}
-    assert found[HOST]["status"] == "failed"
-    assert found[HOST]["reason"] and len(found[HOST]["reason"].splitlines()) == 1
-    assert found["production-1"]["status"] == "ok"
+    both = answer(workspace, "discover", *BOTH, "--timeout", "60")
+    found = {it["name"]: it for it in both["hosts"]}
+    # Not "no answer within 60 s": what is too long ends when that is known.
+    assert (found[HOST]["status"], found[HOST]["reason"]) == ("failed", NOISE[noise][1])
+    assert found[OTHER]["status"] == "ok"
+    made = answer(workspace, "plan", "create", "--package", "patchlab-web", *BOTH)
+    assert left_out(made)[0] == "discovery-failed"
+
+
+# What is done to a host, and how every verb then says it.
+SHUT = {
+    "unreachable": ("systemctl stop ssh.socket ssh", "connection refused: "),
+    "wrong key": (
+        "cd ~ops/.ssh && mv authorized_keys away",
+        "permission denied: the host accepts neither the key nor the user",
+    ),
+    "changed host key": (
+        "rm -f /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh",
+        "the host key changed; if the host was really re-installed, mend known_hosts",
+    ),
+}
+
+
+def both_planned(workspace: Path) -> str:
+    made = answer(workspace, "plan", "create", "--package", "patchlab-web", *BOTH)
+    assert made["hosts"] == 2
+    path: str = made["path"]
+    return path
+
+
+def rolled_out_without(lab: Lab, workspace: Path, path: str) -> str:
+    """Why the first ring's host failed: one line, nothing changed there nor in the later ring."""
+    versions = {name: lab.check(name, RECORD) for name in (HOST, OTHER)}
+    ended = answer(workspace, "rollout", path, "--yes", code=3)
+    hosts = {it["name"]: it for it in ended["hosts"]}
+    assert (hosts[HOST]["state"], hosts[HOST]["stage"]) == ("failed", "preflight")
+    assert hosts[OTHER]["state"] == "pending"
+    assert {name: lab.check(name, RECORD) for name in (HOST, OTHER)} == versions
+    assert lab.check(HOST, "ls /var/lib/patchctl 2>/dev/null || true") == ""
+    reason: str = hosts[HOST]["reason"]
+    assert len(reason.splitlines()) == 1
+    return reason
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("fault", SHUT)
+def test_a_host_that_lets_nobody_in_is_said_so_and_left_as_it_is(
+    fresh_lab: Lab, workspace: Path, fault: str
+) -> None:
+    path = both_planned(workspace)
+    done, reason = SHUT[fault]
+    fresh_lab.check(HOST, done)
+    found = {it["name"]: it for it in answer(workspace, "discover", *BOTH)["hosts"]}
+    assert found[HOST]["status"] == "unreachable"
+    assert found[HOST]["reason"].startswith(reason)
+    assert len(found[HOST]["reason"].splitlines()) == 1
+    assert found[OTHER]["status"] == "ok"
+    made = answer(workspace, "plan", "create", "--package", "patchlab-web", *BOTH)
+    why, detail = left_out(made)
+    assert why == "unreachable" and detail.startswith(reason)
+    assert rolled_out_without(fresh_lab, workspace, path).startswith(reason)
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("away", ["apt-get", "apt* /usr/bin/dpkg*"])
+def test_a_host_without_apt_is_neither_planned_nor_changed(
+    fresh_lab: Lab, workspace: Path, away: str
+) -> None:
+    path = both_planned(workspace)
+    fresh_lab.check(HOST, f"mkdir /opt/away; mv /usr/bin/{away} /opt/away")
+    found = {it["name"]: it for it in answer(workspace, "discover", *BOTH)["hosts"]}
+    reason = "no package manager that patchctl knows"
+    assert (found[HOST]["status"], found[HOST]["reason"]) == ("failed", reason)
+    assert found[OTHER]["status"] == "ok"
+    made = answer(workspace, "plan", "create", "--package", "patchlab-web", *BOTH)
+    assert left_out(made) == ("discovery-failed", reason)
+    said = rolled_out_without(fresh_lab, workspace, path)
+    assert said == "apt is planned, but this host has no apt"

@@ -96,6 +96,13 @@ class TestInARealShell:
         assert answer["frame"].startswith("patchctl-frame 1 plain 5\n")
         assert body_of(answer) == b"a\xc3\xa4\xffb"
 
+    def test_a_script_that_never_stops_talking_is_ended_on_the_host(
+        self, shell: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(plugin, "RECEIVED_MAX", 100_000)
+        answer = run(shell, "cat /dev/urandom")
+        assert (answer["rc"], answer["msg"]) == (255, "the host sent more than 64 MiB")
+
     def test_a_script_that_was_cut_runs_nothing(self, shell: str) -> None:
         text = plugin._compose(SCRIPT % "echo HARM", "", NONCE)
         for length in range(0, text.rindex("patchctl_frame"), 7):

@@ -41,7 +41,8 @@ WORD = re.compile(r"[A-Za-z0-9_.,:=@%+/-]+")
 
 # The script becomes the body of a function, so a transfer that was cut runs nothing at all: the
 # shell reads a compound command to its end before it starts. File descriptor 3 is the
-# connection, 4 carries the exit code around the pipe; the script gets neither.
+# connection, 4 carries the exit code around the pipe; the script gets neither. `head` ends what is
+# too long on the host: the connection plugin copies all that it has at every read.
 FRAME = """\
 LC_ALL=C
 export LC_ALL
@@ -55,11 +56,12 @@ patchctl_body() {
 }
 patchctl_frame() {
   exec 3>&1
-  if command -v gzip >/dev/null 2>&1 && command -v base64 >/dev/null 2>&1; then
+  if command -v gzip >/dev/null 2>&1 && command -v base64 >/dev/null 2>&1 \\
+    && command -v head >/dev/null 2>&1; then
     printf '\\n@@%s begin gzip\\n' @NONCE@
     patchctl_rc=$( {
       { ( patchctl_body "$@" ) 3>&- 4>&-; echo "$?" >&4; } \\
-        | { gzip -c -1 | base64; } >&3 3>&- 4>&-
+        | { gzip -c -1 | base64 | head -c @MOST@; } >&3 3>&- 4>&-
     } 4>&1 )
   else
     printf '\\n@@%s begin plain\\n' @NONCE@
@@ -122,9 +124,10 @@ def _compose(script: str, payload: str, nonce: str, carried: str = "") -> str:
         "@CARRIED@": _quoted(carried),
         "@SCRIPT@": script,
         "@NONCE@": nonce,
+        "@MOST@": str(RECEIVED_MAX + 1),
     }
     # One pass: a marker inside the script or the payload stays what it is.
-    return re.sub("@INPUT@|@CARRIED@|@SCRIPT@|@NONCE@", lambda found: parts[found.group()], FRAME)
+    return re.sub("|".join(parts), lambda found: parts[found.group()], FRAME)
 
 
 def _quoted(text: str) -> str:
