@@ -3,7 +3,9 @@
 # shellcheck disable=SC2154  # set by read_input
 
 check_manager() {
-  if ! have apt-get || ! have dpkg; then refuse "apt is planned, but this host has no apt"; fi
+  if ! have apt-get || ! have dpkg || ! have dpkg-query; then
+    refuse "apt is planned, but this host has no apt"
+  fi
 }
 
 check_no_package_operation() {
