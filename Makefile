@@ -57,7 +57,7 @@ reference: install
 	$(BIN)/python scripts/settings-page
 
 bench: install
-	for name in engine reading discovery patching; do \
+	for name in engine assessment reading discovery patching; do \
 	  $(BIN)/python benchmarks/$$name.py $(if $(QUICK),--quick) || exit; done
 
 lock:

@@ -147,7 +147,7 @@ def snapshot(fleet: Fleet, packages: int) -> Snapshot:
             HostResult(
                 name=host.name,
                 status=HostStatus.OK,
-                facts=_facts(number, lists[number % len(lists)]),
+                facts=facts(number, lists[number % len(lists)]),
             )
             for number, host in enumerate(fleet.hosts)
         ),
@@ -161,7 +161,8 @@ def _packages(count: int, chance: random.Random) -> Iterator[Package]:
         yield Package(name=name, version=version, arch="amd64", source=name)
 
 
-def _facts(number: int, packages: tuple[Package, ...]) -> HostFacts:
+def facts(number: int, packages: tuple[Package, ...]) -> HostFacts:
+    """A host that has these packages."""
     return HostFacts(
         os=OsRelease(id="debian", version_id="12"),
         manager=PackageManager.APT,

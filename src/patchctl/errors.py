@@ -35,6 +35,10 @@ class InvalidInputError(PatchctlError):
         self.where = where
 
 
+class EmptyInventoryError(InvalidInputError):
+    """An inventory source that is missing or names no host. Imported hosts need none."""
+
+
 class NotFoundError(PatchctlError):
     """A run, plan, host or snapshot that does not exist."""
 

@@ -12,6 +12,7 @@ from .adapters.feed_store import FeedStore
 from .assessment.context import context_of
 from .assessment.exceptions import Waivers
 from .assessment.priority import prioritise
+from .errors import EmptyInventoryError
 from .models.advisory import Advisory, CveFacts, ExploitChance, FeedKind, KnownExploited, Lifecycle
 from .models.explain import Explanation
 from .models.fleet import Fleet, Host
@@ -40,8 +41,8 @@ def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] |
     """What an assessment is made of, and the names of the hosts of `limit`, None for all."""
     store = workspace.feeds
     database = workspace.database(create=False)
-    fleet = workspace.fleet
     seen = list(database.snapshots.latest_of_every_host())
+    fleet = _fleet(workspace, imported=any(one.imported for one in seen))
     hosts = hosts_of(_with_imported(fleet, seen), limit, Path.cwd()) if limit else None
     policy = workspace.settings.assessment
     exceptions = exceptions_file.load(workspace.root / exceptions_file.FILE_NAME)
@@ -58,6 +59,16 @@ def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] |
         refuse_stale=lambda: stale(workspace),
     )
     return parts, hosts
+
+
+def _fleet(workspace: Workspace, *, imported: bool) -> Fleet:
+    """The fleet; none at all is enough where every host was imported."""
+    try:
+        return workspace.fleet
+    except EmptyInventoryError:
+        if workspace.access.sources or not imported:
+            raise
+        return Fleet(hosts=(), groups=(), sources=(), rings=(), digest="")
 
 
 def _with_imported(fleet: Fleet, seen: Iterable[KnownHost]) -> Fleet:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from ..errors import InvalidInputError
+from ..errors import EmptyInventoryError, InvalidInputError
 from ..models import canonical
 from ..models.fleet import Fleet, Group, Host
 from ..models.settings import Assignment
@@ -51,7 +51,7 @@ def build(
     if refusals:
         raise InvalidInputError("\n".join(f"{locate(one.host)}: {said(one)}" for one in refusals))
     if not fleet.hosts:
-        raise InvalidInputError("has no hosts", where=", ".join(sources))
+        raise EmptyInventoryError("has no hosts", where=", ".join(sources))
     return fleet
 
 

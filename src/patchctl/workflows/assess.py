@@ -72,9 +72,17 @@ def assess(
 ) -> Running:
     """Begin an assessment of the named hosts (None: all that are known).
 
-    `today` is an ISO date. Raises UsageError for a rule or a host that is none.
+    `today` is an ISO date. Raises UsageError for a rule that is none, NotFoundError for rules where
+    no feed is held.
     """
     rules = gate(fail_on, today)
+    used = tuple(_used(feed, today) for feed in parts.held())
+    if rules.rules and not used:
+        # A gate that knows nothing must not let everything through.
+        raise NotFoundError(
+            "no feeds are held, so --fail-on can judge nothing",
+            hint="run `patchctl feeds update` or `feeds import`",
+        )
     seen = {one.name: one for one in parts.seen()}
     in_fleet = {host.name: host for host in parts.fleet.hosts}
     if hosts is None:
@@ -111,7 +119,7 @@ def assess(
         waiver=parts.waiver(today),
         unlooked=unlooked,
         snapshot=parts.snapshot,
-        used=tuple(_used(feed, today) for feed in parts.held()),
+        used=used,
         warnings=tuple(parts.refuse_stale()),
     )
     return Running(assessor, rules, len(inputs))

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from ...errors import AdapterError, InvalidInputError
+from ...errors import AdapterError, EmptyInventoryError, InvalidInputError
 from .environment import clean_environment, program
 from .inventory_errors import (
     explain,
@@ -171,7 +171,7 @@ def _begins_with(path: Path, start: bytes) -> bool:
 def _check_exist(sources: Sequence[str], cwd: Path) -> None:
     for source in sources:
         if "," not in source and not (cwd / source).exists():
-            raise InvalidInputError("no such inventory source", where=source)
+            raise EmptyInventoryError("no such inventory source", where=source)
 
 
 def _vault_arguments(vault: VaultAccess, private: Path, cwd: Path) -> list[str]:
