@@ -1,7 +1,7 @@
 """Builds what looks after vulnerability data from a workspace's state and settings."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,22 @@ def update(
 
     chosen = feed_status.choose(sources(workspace), tuple(names))
     return _feeds(workspace, say).update(chosen, Fetcher(), force=force)
+
+
+def update_from_hosts(
+    workspace: Workspace, names: Collection[str], say: Say, *, force: bool
+) -> Iterator[FeedUpdate]:
+    """Hold what the repositories of these hosts say. Raises NotFoundError where none has dnf."""
+    from .workflows.host_feeds import HostFeeds, groups
+
+    asked = groups(_hosts(workspace), names)
+    return HostFeeds(
+        _feeds(workspace, say),
+        fleet=workspace.fleet,
+        runner=workspace.runner,
+        job=f"feeds-{now_ms()}",
+        force=force,
+    ).update(asked)
 
 
 def import_paths(

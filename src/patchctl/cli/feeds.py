@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import UsageError
 from . import output
-from .options import Output
+from .options import Limit, Output, reaches_hosts
 from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
     from ..models.feeds import FeedUpdate
+    from ..wiring import Workspace
 
 _HELP = """Vulnerability data: fetched, or carried into an air-gapped site.
 
@@ -21,8 +23,10 @@ _HELP = """Vulnerability data: fetched, or carried into an air-gapped site.
 Examples:
   patchctl feeds update                       what the fleet's systems need
   patchctl feeds update kev epss              only these
+  patchctl feeds update --from-hosts          advisories of the dnf hosts' own repositories
   patchctl feeds import /media/usb/feeds      every feed file in a folder
   patchctl feeds import updateinfo.xml.gz --ecosystem "Rocky Linux:9"
+  patchctl feeds import .patchctl/store       changelogs of the packages of plans
   patchctl feeds status --fail-on stale       for a pipeline
   patchctl feeds remove osv-almalinux-8
 
@@ -48,6 +52,11 @@ Below `feeds.mirror` lie:
 
 \b
 Proxies: HTTPS_PROXY, HTTP_PROXY, NO_PROXY. Credentials: ~/.netrc.
+
+\b
+With --from-hosts nothing is fetched by this machine: of the discovered dnf hosts one for each set
+of enabled repositories is asked for their updateinfo. Only its dnf cache changes.
+  patchctl feeds update --from-hosts --limit staging
 """
 
 
@@ -71,19 +80,33 @@ app = typer.Typer(rich_markup_mode=None, add_completion=False, no_args_is_help=T
 
 
 @app.command(help=_UPDATE)
+@reaches_hosts
 def update(
     ctx: typer.Context,
+    workspace: "Workspace",
     names: Annotated[
         list[str] | None, typer.Argument(metavar="[NAME]...", help="Only these feeds.")
     ] = None,
+    from_hosts: Annotated[
+        bool, typer.Option("--from-hosts", help="Ask hosts for their repositories' advisories.")
+    ] = False,
+    limit: Limit = "",
     force: Force = False,
     form: Output = Format.TABLE,
 ) -> None:
     from .. import wiring_feeds as wiring
+    from ..workflows.inventory import hosts_of
 
-    workspace = state(ctx).workspace()
     say = (lambda _: None) if state(ctx).quiet else output.note
-    found = wiring.update(workspace, names or (), say, force=force)
+    if from_hosts and names:
+        raise UsageError("--from-hosts takes no NAME", hint="choose hosts with --limit")
+    if limit and not from_hosts:
+        raise UsageError("--limit is for --from-hosts")
+    if from_hosts:
+        hosts = hosts_of(workspace.fleet, limit, Path.cwd())
+        found = wiring.update_from_hosts(workspace, hosts, say, force=force)
+    else:
+        found = wiring.update(workspace, names or (), say, force=force)
     raise typer.Exit(_show(ctx, found, form))
 
 

@@ -61,7 +61,7 @@ class Feeds:
         """Bring each source up to date, one result each. What fails stays as it was."""
         for source in sources:
             try:
-                with self._under_way() as folder:
+                with self.under_way() as folder:
                     yield _Download(self, source, fetch, Path(folder), force).run()
             except PatchctlError as error:
                 yield FeedUpdate(name=source.name, outcome=UpdateOutcome.FAILED, reason=str(error))
@@ -130,7 +130,8 @@ class Feeds:
             check=check,
         )
 
-    def _under_way(self) -> "tempfile.TemporaryDirectory[str]":
+    def under_way(self) -> "tempfile.TemporaryDirectory[str]":
+        """A private folder for files that are not held yet; gone with its context."""
         private_folder(self.folder)
         for left in self.folder.glob("incoming-*"):  # of a process that was killed
             if time.time() - left.stat().st_mtime > _DAY:
