@@ -1,10 +1,11 @@
 """Matching on rpm's distributions: every trap of their data has a test."""
 
 from assessment_world import World, advisory, by_binary, by_source, facts, package
+from msgspec import structs
 
 from patchctl.models.advisory import FeedKind
 from patchctl.models.assessment import FindingState
-from patchctl.models.facts import Package, Repository
+from patchctl.models.facts import HostFacts, OsRelease, Package, Repository
 
 CVE = "CVE-2026-2000"
 ALMA = "AlmaLinux:8"
@@ -231,17 +232,40 @@ def test_an_advisory_for_another_architecture_does_not_count() -> None:
     assert not world.findings(facts(ALMA, [rpm("x", "1-1")]))
 
 
-def test_extended_updates_count_only_where_the_host_draws_from_them() -> None:
-    world = World().add(
-        advisory("RHSA-1", CVE, by_binary("Red Hat:9", "x", "1-1.el9_2.5", channel="eus:9.2"))
-    )
-    plain = facts("Red Hat:9", [rpm("x", "1-1.el9_2.1")])
-    assert not world.findings(plain)
+def extended() -> World:
+    entry = by_binary("Red Hat:9", "x", "1-1.el9_2.5", channel="eus:9.2")
+    return World().add(advisory("RHSA-1", CVE, entry))
+
+
+def test_extended_updates_count_where_the_host_draws_from_them() -> None:
+    assert not extended().findings(red_hat("9.4", "1-1.el9"))
     eus = Repository(uri="https://cdn.example/eus/9.2", label="rhel-9-for-x86_64-baseos-eus-rpms")
     host = facts(
         "Red Hat:9", [rpm("x", "1-1.el9_2.1")], repositories=[eus], pending={"x": "1-1.el9_2.5"}
     )
-    assert world.states(host) == {CVE: FindingState.FIXABLE}
+    assert extended().states(host) == {CVE: FindingState.FIXABLE}
+
+
+def test_a_fix_for_the_hosts_own_minor_release_tells_that_it_is_vulnerable() -> None:
+    assert set(extended().findings(red_hat("9.2", "1-1.el9"))) == {CVE}
+    assert set(extended().findings(red_hat("9.4", "1-1.el9_2.1"))) == {CVE}
+    assert not extended().findings(red_hat("9.2", "1-1.el9_2.5"))
+    found = dict(
+        extended().assessor(red_hat("9.2", "1-1.el9"), red_hat("9.4", "1-1.el9")).findings()
+    )
+    assert [len(of) for of in found.values()] == [1, 0]
+
+
+def red_hat(version: str, installed: str) -> HostFacts:
+    plain = facts("Red Hat:9", [rpm("x", installed)])
+    return structs.replace(plain, os=OsRelease(id="rhel", version_id=version))
+
+
+def test_an_ended_releases_extended_fix_is_told_without_the_subscription() -> None:
+    entry = by_binary("Red Hat:9", "x", "1-2.el9", channel="elts")
+    finding = World().add(advisory("R", CVE, entry)).findings(red_hat("9.10", "1-1.el9"))[CVE]
+    assert finding.state is FindingState.NOT_IN_REPOSITORIES
+    assert "subscription" in finding.note
 
 
 def test_a_version_that_is_none_is_counted_and_said() -> None:
@@ -270,3 +294,55 @@ def test_alpine_compares_as_apk() -> None:
     assert CVE in world.findings(facts("Alpine:v3.19", [package("musl", "1.2.4_git20230717-r4")]))
     assert not world.findings(facts("Alpine:v3.19", [package("musl", "1.2.4_git20230717-r5")]))
     assert not world.findings(facts("Alpine:v3.19", [package("musl", "0.9.12-r0")]))
+
+
+def test_a_title_that_is_short_for_a_numbered_package_names_another_source() -> None:
+    """ALSA-2024:4243 says `python3` and lists python3.12; EL8's python3 is of another source."""
+    entries = [
+        by_binary(ALMA, name, "3.12.3-2.el8_10") for name in ("python3.12", "python3.12-idle")
+    ]
+    world = World().add(advisory("A", CVE, *entries, title="Moderate: python3 security update"))
+    old = rpm("python3-libs", "3.6.8-62.el8_10", "python3", "3.6.8-62.el8_10")
+    assert not world.findings(facts(ALMA, [old]))
+    newer = rpm("python3.12-libs", "3.12.1-1.el8", "python3.12", "3.12.1-1.el8")
+    listed = rpm("python3.12", "3.12.1-1.el8", "python3.12", "3.12.1-1.el8")
+    assert set(world.findings(facts(ALMA, [old, newer, listed]))) == {CVE}
+
+
+def test_a_rebuild_for_another_repository_fixes_no_later_than_the_plain_build() -> None:
+    """RXSA-2023:0101 is Rocky's cloud kernel, `.el8_7.cloud`; the plain build has the fix too."""
+    entry = by_source("Rocky Linux:9", "kernel", "0:4.18.0-425.10.1.el9_1.cloud")
+    world = World().add(advisory("RXSA-1", CVE, entry))
+
+    def kernel(version: str) -> set[str]:
+        core = rpm("kernel-core", version, "kernel", version)
+        return set(world.findings(facts("Rocky Linux:9", [core], running=f"{version}.x86_64")))
+
+    assert kernel("4.18.0-425.3.1.el9") == {CVE}
+    assert kernel("4.18.0-425.3.1.el9.cloud") == {CVE}
+    assert not kernel("4.18.0-425.10.1.el9_1")
+    assert not kernel("4.18.0-425.10.1.el9_1.cloud")
+
+
+def test_headers_and_tools_of_a_kernels_source_are_no_kernel() -> None:
+    world = World().add(advisory("R", CVE, by_source("Rocky Linux:9", "kernel", "0:5.14.0-2.el9")))
+    headers = rpm("kernel-headers", "5.14.0-1.el9", "kernel", "5.14.0-1.el9")
+    assert not world.findings(facts("Rocky Linux:9", [headers]))
+    core = rpm("kernel-core", "5.14.0-1.el9", "kernel", "5.14.0-1.el9")
+    assert set(world.findings(facts("Rocky Linux:9", [headers, core]))) == {CVE}
+
+
+def test_every_part_of_an_older_kernel_stays_beside_the_running_one() -> None:
+    parts = (
+        "kernel-rt-kvm",
+        "kernel-rt-debug-kvm",
+        "kernel-rt-64k-modules-core",
+        "kernel-modules-partner",
+        "kernel-devel-matched",
+        "kernel-uki-virt-addons",
+        "kernel6.12",
+    )
+    for name in parts:
+        world = World().add(advisory("A", CVE, by_binary(ALMA, name, "4.18.0-2.el8")))
+        both = [rpm(name, "4.18.0-1.el8"), rpm(name, "4.18.0-2.el8")]
+        assert not world.findings(facts(ALMA, both, running="4.18.0-2.el8.x86_64")), name

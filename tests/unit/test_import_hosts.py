@@ -228,3 +228,13 @@ class TestCommandLine:
         assert not (root / ".patchctl" / "state.db").exists()
         assert self.run(root, "--import", str(path / "x")) == 2
         assert self.run(root, "--import", str(path), "--refresh") == 2
+
+
+def test_dpkgs_own_way_to_write_a_source_is_taken(path: Path) -> None:
+    debian = {"id": "debian", "version_id": "12"}
+    written = {"name": "libssl3", "version": "3.0.11-1+b1", "arch": "amd64"}
+    written["source"] = "openssl (3.0.11-1)"
+    (one,) = take(path, host("db1", debian, written)).hosts
+    assert one.facts is not None
+    (package,) = one.facts.packages
+    assert (package.source, package.source_version) == ("openssl", "3.0.11-1")

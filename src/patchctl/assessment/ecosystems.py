@@ -5,7 +5,7 @@ The names and channels are those of `models.advisory.Affected`.
 
 import re
 
-from .platforms import DEBIAN_RELEASES
+from .platforms import DEBIAN_RELEASES, UBUNTU_RELEASES
 
 # Releases that only old feeds speak of. https://www.debian.org/releases/
 _DEBIAN = {
@@ -20,39 +20,6 @@ _DEBIAN = {
     "wheezy": "7",
     **DEBIAN_RELEASES,
     "unstable": "sid",
-}
-# https://wiki.ubuntu.com/Releases
-_UBUNTU = {
-    "lucid": "10.04",
-    "precise": "12.04",
-    "quantal": "12.10",
-    "raring": "13.04",
-    "saucy": "13.10",
-    "trusty": "14.04",
-    "utopic": "14.10",
-    "vivid": "15.04",
-    "wily": "15.10",
-    "xenial": "16.04",
-    "yakkety": "16.10",
-    "zesty": "17.04",
-    "artful": "17.10",
-    "bionic": "18.04",
-    "cosmic": "18.10",
-    "disco": "19.04",
-    "eoan": "19.10",
-    "focal": "20.04",
-    "groovy": "20.10",
-    "hirsute": "21.04",
-    "impish": "21.10",
-    "jammy": "22.04",
-    "kinetic": "22.10",
-    "lunar": "23.04",
-    "mantic": "23.10",
-    "noble": "24.04",
-    "oracular": "24.10",
-    "plucky": "25.04",
-    "questing": "25.10",
-    "resolute": "26.04",
 }
 _SUITE_TAIL = re.compile(r"-(?:security|updates|lts|proposed|backports|elts|proposed-updates)$")
 
@@ -125,7 +92,7 @@ def of_debian_suite(suite: str) -> str:
 
 def of_changelog_suite(suite: str) -> str:
     """The distribution of a changelog's entry, Debian's or Ubuntu's; empty where it is neither."""
-    number = _UBUNTU.get(_SUITE_TAIL.sub("", suite.lower()), "")
+    number = UBUNTU_RELEASES.get(_SUITE_TAIL.sub("", suite.lower()), "")
     return f"Ubuntu:{number}" if number else of_debian_suite(suite)
 
 

@@ -104,7 +104,7 @@ class Finder:
     def _group(
         self, units: tuple[Unit, ...], software: Software, offers: Offers
     ) -> dict[str, Core]:
-        place = (units, software.platform.channels, offers.of_names(units))
+        place = (units, *_place(software), offers.of_names(units))
         found = self._groups.get(place)
         if found is None:
             found = self._groups[place] = self._make(units, software, offers)
@@ -114,7 +114,7 @@ class Finder:
         kernels = self._matched.kernels(software, facts)
         if not kernels.running:
             return {}
-        place = (kernels.running, kernels.newest, software.platform.channels, offers.key)
+        place = (kernels.running, kernels.newest, *_place(software), offers.key)
         found = self._groups.get(place)
         if found is None:
             now = self._make(kernels.running, software, offers, note=kernels.note)
@@ -149,6 +149,12 @@ class Finder:
                 for cve in entry.advisory.cves:
                     if index.authority.get((entry.affected.name, cve), 0) <= entry.rank:
                         yield cve
+
+
+def _place(software: Software) -> tuple[object, ...]:
+    """What else than its units decides on a host's findings; cheap to hash, unlike the platform."""
+    platform = software.platform
+    return platform.ecosystem, platform.minor, platform.channels
 
 
 def _core(cve: str, pairs: list[tuple[Unit, Hit]], offers: Offers, ended: str, note: str) -> Core:

@@ -73,7 +73,7 @@ class Matched:
         hits: list[Hit] = []
         for index in self.indexes_of(unit, software):
             try:
-                hits += match(unit, index, software.platform.channels)
+                hits += match(unit, index, software.platform.reaches)
             except InvalidVersionError:
                 self.invalid.add(unit)
         return tuple(hits)

@@ -7,7 +7,7 @@ list beside them. Cost of a lookup is a bisect and the advisories that apply.
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from operator import itemgetter
 
@@ -23,6 +23,8 @@ from .versions import InvalidVersionError, Key, key_function
 _RANK = {FeedKind.DEBIAN_TRACKER: 4, FeedKind.UPDATEINFO: 3, FeedKind.OSV: 2, FeedKind.CHANGELOG: 1}
 _PER_CVE = re.compile(r"(?:DEBIAN-|UBUNTU-|ALPINE-)?CVE-")
 _MINOR = re.compile(r"\.el[0-9]+_([0-9]+)")
+# RXSA-2023:0101 has `.el8_7.cloud`, of Rocky's cloud group; ALSA-2021:4130 `.alma.plus`.
+_REBUILT_FOR = (".cloud", ".plus")
 _WHOLE_FEEDS = {FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.OSV}
 
 
@@ -197,7 +199,7 @@ class EcosystemIndex:
         stated = frozenset({first.module}) if ":" in first.module else titled
         try:
             fixes = {
-                (self._key(streams.base(one.fixed) if modular else one.fixed), one.fixed)
+                (self._key(comparable(one.fixed, modular=modular)), one.fixed)
                 for one in members
                 if one.fixed
             }
@@ -232,7 +234,7 @@ class EcosystemIndex:
         )
 
     def _bare_key(self, fixed: str, modular: bool) -> Key:
-        return self._key(bare(streams.base(fixed) if modular else fixed))
+        return self._key(bare(comparable(fixed, modular=modular)))
 
     def _file(self, entry: Entry) -> None:
         affected = entry.affected
@@ -255,15 +257,15 @@ class EcosystemIndex:
         fixes = {entry.affected.fixed for entries in listed.values() for entry in entries}
         uniform = len({bare(streams.base(fixed)) for fixed in fixes if fixed}) == 1
         done: set[tuple[str, str]] = set()
-        titled = _ONE_PACKAGE.match(advisory.title)
+        titled = _titled(advisory.title, names)
         for name, entries in listed.items():
             for entry in entries:
                 if not entry.affected.fixed:
                     continue
                 stated = {entry.affected.source} if entry.affected.source else set()
                 found = stated or set(sources_of.get(name, ()))
-                if not stated and titled and (uniform or name == titled[1]):
-                    found.add(titled[1])
+                if not stated and titled and (uniform or name == titled):
+                    found.add(titled)
                 for source in found:
                     # The binary may have a version of its own; only a source's name, or one
                     # version for all, tells the source's version.
@@ -279,6 +281,18 @@ class EcosystemIndex:
 _ONE_PACKAGE = re.compile(
     r"(?:[A-Z][a-z]+: )?([A-Za-z0-9][A-Za-z0-9_.+-]*)(?::\S+)? (?:security|bug)\b"
 )
+
+
+def _titled(title: str, names: Collection[str]) -> str:
+    """The source that a title names, empty where it names none. ALSA-2024:4243 says `python3` and
+    lists python3.12 only, which is another source than EL8's python3."""
+    found = _ONE_PACKAGE.match(title)
+    if found is None:
+        return ""
+    name = found[1]
+    own = any(one == name or one.startswith(f"{name}-") for one in names)
+    numbered = re.compile(re.escape(name) + r"\.?[0-9]")
+    return "" if not own and any(map(numbered.match, names)) else name
 
 
 def _keyed(pairs: Iterable[tuple[Key | None, Entry]]) -> list[tuple[Key, Entry]]:
@@ -306,6 +320,15 @@ def _with_fix(affected: Affected, fixed: str) -> Affected:
 
 def _joined(entry: Entry, listed: frozenset[str]) -> Entry:
     return replace(entry, listed=listed)
+
+
+def comparable(version: str, *, modular: bool) -> str:
+    """What two builds of one source compare by: without the module build's tag, and without the
+    word for a rebuild in another repository, which sorts above the plain build of the same fix."""
+    shown = streams.base(version) if modular else version
+    for word in _REBUILT_FOR:
+        shown = shown.removesuffix(word)
+    return shown
 
 
 def bare(version: str) -> str:

@@ -11,14 +11,20 @@ from .versions import InvalidVersionError, Key, key
 
 # Packages that are a part of one bootable kernel and stay installed beside newer ones.
 _RPM_IMAGE = re.compile(
-    r"kernel(?:-(?:rt|64k|debug|zfcpdump|uek|lt|ml|plus|default|azure|preempt|rt-debug|64k-debug))?"
-    r"(?:-(?:core|base|modules|modules-core|modules-extra|modules-internal|devel|uki-virt))?"
+    # Amazon Linux has kernel6.12 beside kernel.
+    r"kernel(?:[0-9]+\.[0-9]+)?"
+    r"(?:-(?:rt|64k|debug|zfcpdump|kvm|uek|lt|ml|plus|default|azure|preempt))*"
+    r"(?:-(?:core|base|uki-virt|uki-virt-addons|devel|devel-matched"
+    r"|modules(?:-(?:core|extra|extra-matched|internal|partner))?))?"
 )
 _DEB_IMAGE = re.compile(r"linux-(?:image|modules|modules-extra)-(?:unsigned-)?[0-9].*")
 # Source packages of kernels; linux-firmware, linux-base and linux-atm are none.
 _DEB_SOURCE = re.compile(
     r"linux(?:-(?:[0-9]|aws|azure|gcp|gke|gkeop|oracle|kvm|hwe|lowlatency|raspi|ibm|oem|nvidia|riscv"
     r"|meta|intel|iot|xilinx|bluefield|fips|realtime|allwinner|starfive|lts).*)?"
+)
+_RPM_SOURCE = re.compile(
+    r"kernel(?:[0-9]+\.[0-9]+)?(?:-(?:rt|64k|uek|lt|ml|default|azure|preempt|source))?"
 )
 _RUNNING_RPM = re.compile(r"(.+?)\.(?:x86_64|aarch64|ppc64le|s390x|i[3-6]86)(?:\+(.+))?")
 
@@ -107,6 +113,12 @@ def _is_release(unit: Unit, release: str, flavour: str) -> bool:
     short = re.sub(r"-[a-z]+$", "", release)
     same = version == release or (short != release and version.startswith(f"{short}."))
     return same and (not flavour or _flavour(unit.name) in ("", *flavour.split("-")))
+
+
+def is_companion(unit: Unit) -> bool:
+    """Headers, tools and documents from a kernel's source package: a kernel's vulnerability is not
+    in them, so only an advisory that names the binary itself speaks of them."""
+    return _RPM_SOURCE.fullmatch(unit.source) is not None and not _is_image(unit.name)
 
 
 def _flavour(name: str) -> str:

@@ -7,8 +7,8 @@ from enum import StrEnum
 
 from ..models.advisory import NameKind, VendorStatus
 from ..models.versions import VersionScheme
-from .index import Bucket, EcosystemIndex, Entry, bare, minor
-from .streams import base
+from .index import Bucket, EcosystemIndex, Entry, bare, comparable, minor
+from .kernels import is_companion
 from .units import Unit
 from .versions import Key, key
 
@@ -31,6 +31,9 @@ class Why(StrEnum):
     ARCH = "the advisory is for another architecture"
     BINARY = "the advisory does not name this binary package"
     OVERRULED = "a feed with more authority says otherwise"
+
+
+_OF_A_MINOR = {"eus", "aus", "tus", "e4s"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +68,8 @@ class Versions:
 
 def versions_of(unit: Unit, scheme: VersionScheme) -> Versions:
     """Keys of a unit. Raises InvalidVersionError where a version is none."""
-    binary = base(unit.version) if unit.modular else unit.version
-    source = base(unit.source_version) if unit.modular else unit.source_version
+    binary = comparable(unit.version, modular=unit.modular)
+    source = comparable(unit.source_version, modular=unit.modular)
     full = key(scheme, source)
     without = key(scheme, bare(source)) if scheme is VersionScheme.RPM else full
     return Versions(key(scheme, binary), full, without)
@@ -87,7 +90,7 @@ def match(unit: Unit, index: EcosystemIndex, channels: Collection[str]) -> tuple
             if not verdict.affected or overruled(entry, index):
                 continue
             missing = entry.affected.channel
-            if missing in channels:
+            if missing in channels or _is_own_minor(missing, unit, channels):
                 missing = ""
             elif missing and not _tells_of_subscription(missing):
                 continue
@@ -125,9 +128,21 @@ def _installed(
 
 
 def _tells_of_subscription(channel: str) -> bool:
-    """Ubuntu's ESM fixes what stays open without it; Red Hat's EUS fixes what the next minor
-    release fixes for everybody."""
-    return channel.startswith("esm")
+    """Ubuntu's ESM and Red Hat's ELS fix what stays open without them; Red Hat's EUS fixes what the
+    next minor release fixes for everybody."""
+    return channel.startswith(("esm", "elts"))
+
+
+def _is_own_minor(channel: str, unit: Unit, channels: Collection[str]) -> bool:
+    """Whether a fix for one minor release (`eus:9.2`) speaks of this very build: what is older in
+    the same branch is as vulnerable without the subscription, and the next minor release has the
+    fix for everybody. `channels` has `minor:9.2` for the host's own."""
+    kind, _, number = channel.partition(":")
+    if kind not in _OF_A_MINOR:
+        return False
+    return f"minor:{number}" in channels or (
+        minor(unit.version) == number.partition(".")[2] and minor(unit.version) != ""
+    )
 
 
 def overruled(entry: Entry, index: EcosystemIndex) -> bool:
@@ -143,6 +158,8 @@ def judge(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
     affected = entry.affected
     if entry.arches and unit.arch not in entry.arches:
         return Verdict(False, Why.ARCH)
+    if (affected.kind is NameKind.SOURCE or entry.listed) and is_companion(unit):
+        return Verdict(False, Why.BINARY)
     # A kernel's binaries carry the version in their names, so the fixed one's never match.
     if entry.binaries and unit.name not in entry.binaries and not unit.source.startswith("linux"):
         return Verdict(False, Why.BINARY)

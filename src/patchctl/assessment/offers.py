@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from ..models.advisory import NameKind
 from ..models.facts import HostFacts
 from ..models.versions import VersionScheme
-from .index import bare
+from .index import bare, comparable
 from .match import Hit
 from .units import Unit
 from .versions import InvalidVersionError, key
@@ -90,6 +90,7 @@ class Offers:
         fixed = hit.fixed
         if self.scheme is VersionScheme.RPM and by_source:
             version, fixed = bare(version), bare(fixed)
+        version, fixed = (comparable(one, modular=False) for one in (version, fixed))
         try:
             return key(self.scheme, version) >= key(self.scheme, fixed)
         except InvalidVersionError:

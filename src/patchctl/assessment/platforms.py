@@ -6,7 +6,7 @@ release becomes oldstable.
 
 import re
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..models.facts import HostFacts, OsRelease, Package, Repository
 from ..models.versions import VersionScheme
@@ -16,7 +16,8 @@ from ..models.versions import VersionScheme
 class Platform:
     """`ecosystem` as in `models.advisory.Affected`, empty where the system is not known.
 
-    `channels` are those besides the plain one. `product` and `cycle` are endoflife.date's.
+    `channels` are those besides the plain one. `product` and `cycle` are endoflife.date's. `minor`
+    is Red Hat's minor release (`9.2`), to which extended updates belong.
     """
 
     ecosystem: str
@@ -24,6 +25,12 @@ class Platform:
     channels: frozenset[str] = frozenset()
     product: str = ""
     cycle: str = ""
+    minor: str = ""
+
+    @property
+    def reaches(self) -> frozenset[str]:
+        """Channels, and `minor:9.2` for the minor release."""
+        return self.channels | {f"minor:{self.minor}"} if self.minor else self.channels
 
     @property
     def label(self) -> str:
@@ -49,6 +56,40 @@ DEBIAN_RELEASES = {
     "sid": "sid",
 }
 
+# https://wiki.ubuntu.com/Releases
+UBUNTU_RELEASES = {
+    "lucid": "10.04",
+    "precise": "12.04",
+    "quantal": "12.10",
+    "raring": "13.04",
+    "saucy": "13.10",
+    "trusty": "14.04",
+    "utopic": "14.10",
+    "vivid": "15.04",
+    "wily": "15.10",
+    "xenial": "16.04",
+    "yakkety": "16.10",
+    "zesty": "17.04",
+    "artful": "17.10",
+    "bionic": "18.04",
+    "cosmic": "18.10",
+    "disco": "19.04",
+    "eoan": "19.10",
+    "focal": "20.04",
+    "groovy": "20.10",
+    "hirsute": "21.04",
+    "impish": "21.10",
+    "jammy": "22.04",
+    "kinetic": "22.10",
+    "lunar": "23.04",
+    "mantic": "23.10",
+    "noble": "24.04",
+    "oracular": "24.10",
+    "plucky": "25.04",
+    "questing": "25.10",
+    "resolute": "26.04",
+}
+
 # os-release ID -> (ecosystem, endoflife.date's product), for releases named by their major number.
 _BY_MAJOR = {
     "debian": ("Debian", "debian", _DEB),
@@ -61,6 +102,18 @@ _BY_MAJOR = {
     "fedora": ("Fedora", "fedora", _RPM),
     "amzn": ("Amazon Linux", "amazon-linux", _RPM),
 }
+# What inventories of other tools write for the ID.
+_OTHER_IDS = {
+    "alma": "almalinux",
+    "rockylinux": "rocky",
+    "redhat": "rhel",
+    "oracle": "ol",
+    "oraclelinux": "ol",
+    "amazon": "amzn",
+    "amazonlinux": "amzn",
+    "suse": "sles",
+}
+_RELEASE_IN_NAME = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _CHANNEL_OF_REPOSITORY = re.compile(r"\b(eus|aus|tus|e4s|els)\b")
 _MINOR_OF_REPOSITORY = re.compile(r"\b([0-9]+\.[0-9]+)\b")
 
@@ -71,19 +124,28 @@ def platform_of(facts: HostFacts) -> Platform:
     if plain.scheme is None:
         return plain
     channels = _channels(plain, facts.repositories, facts.packages, facts.os)
-    return Platform(plain.ecosystem, plain.scheme, channels, plain.product, plain.cycle)
+    minor = ""
+    if plain.ecosystem.startswith("Red Hat:") and "." in facts.os.version_id:
+        minor = facts.os.version_id
+    return replace(plain, channels=channels, minor=minor)
 
 
 def _plain(os: OsRelease) -> Platform:
-    ident, version = os.id.lower(), os.version_id
-    if ident in ("debian", "raspbian") and not version:
-        version = DEBIAN_RELEASES.get(os.codename, "sid" if os.codename else "")
-        if version:
-            return Platform(f"Debian:{version}", _DEB, product="debian", cycle=version)
+    ident = _OTHER_IDS.get(os.id.lower(), os.id.lower())
+    version, codename = os.version_id.strip(), os.codename.lower()
+    if ident in ("debian", "raspbian"):
+        return _debian(version, codename, os)
+    if not version:
+        # Hand-made inventories leave it out; `AlmaLinux 8.10 (Cerulean Leopard)` tells.
+        told = _RELEASE_IN_NAME.search(os.pretty_name)
+        version = UBUNTU_RELEASES.get(codename, "") if ident == "ubuntu" else ""
+        version = version or (told[0] if told else "")
     if ident in _BY_MAJOR and (major := _MAJOR.match(version)):
         name, product, scheme = _BY_MAJOR[ident]
-        return Platform(f"{name}:{major[0]}", scheme, product=product, cycle=major[0])
-    if ident == "ubuntu" and (number := re.fullmatch(r"[0-9]{2}\.[0-9]{2}", version)):
+        # Amazon Linux 1 was named by date: 2018.03.
+        release = "1" if ident == "amzn" and version.startswith("201") else major[0]
+        return Platform(f"{name}:{release}", scheme, product=product, cycle=release)
+    if ident == "ubuntu" and (number := re.match(r"[0-9]{2}\.[0-9]{2}(?![0-9])", version)):
         return Platform(f"Ubuntu:{number[0]}", _DEB, product="ubuntu", cycle=number[0])
     if ident == "alpine" and (number := _MAJOR_MINOR.match(version)):
         return Platform(f"Alpine:v{number[0]}", _APK, product="alpine-linux", cycle=number[0])
@@ -99,6 +161,24 @@ def _plain(os: OsRelease) -> Platform:
         return Platform("openSUSE:Tumbleweed", _RPM)
     name = ":".join(part for part in (os.id, version) if part)
     return Platform(name, None)
+
+
+def _debian(version: str, codename: str, os: OsRelease) -> Platform:
+    """By number, else by codename: testing and unstable have no VERSION_ID, and a point release's
+    number (12.5) is no release of its own. Until squeeze (6.0) a release's number had a point."""
+    number = _MAJOR_MINOR.match(version)
+    if number is None:
+        # `bookworm/sid` is what testing's debian_version says.
+        name = codename or version.lower() or os.pretty_name.lower()
+        known = next((word for word in re.findall(r"[a-z]+", name) if word in DEBIAN_RELEASES), "")
+        release = DEBIAN_RELEASES.get(known, "sid" if codename or version else "")
+        if not release:
+            return Platform(os.id, None)
+    else:
+        release = number[0].partition(".")[0]
+        if int(release) < 7:
+            release = number[0] if "." in number[0] else f"{release}.0"
+    return Platform(f"Debian:{release}", _DEB, product="debian", cycle=release)
 
 
 def _channels(
@@ -125,6 +205,14 @@ def _channels(
     return frozenset(found)
 
 
+def _is_part_of_suse(name: str, tail: str) -> bool:
+    """Products, extensions and modules of one service pack, and Package Hub, SUSE's EPEL. Modules
+    of 12 have no service packs: `Linux Enterprise Module for Containers 12`."""
+    if name.startswith(("SUSE:Linux Enterprise Module for", "SUSE:Package Hub")):
+        return name.endswith((tail, f" {tail.split()[0]}"))
+    return name.startswith("SUSE:Linux Enterprise") and name.endswith(tail)
+
+
 def related(platform: Platform, available: Collection[str]) -> tuple[str, ...]:
     """The ecosystems with feeds that speak of packages of this platform, its own first.
 
@@ -136,11 +224,7 @@ def related(platform: Platform, available: Collection[str]) -> tuple[str, ...]:
     release = own.partition(":")[2]
     if own.startswith("SUSE:"):
         tail = release.removeprefix("Linux Enterprise Server")
-        found += sorted(
-            name
-            for name in available
-            if name != own and name.startswith("SUSE:Linux Enterprise") and name.endswith(tail)
-        )
+        found += sorted(name for name in available if name != own and _is_part_of_suse(name, tail))
     elif own.startswith(("AlmaLinux:", "Rocky Linux:", "Red Hat:", "Oracle Linux:", "CentOS:")):
         found += [name for name in (f"EPEL:{release}",) if name in available]
     return tuple(found)

@@ -13,6 +13,8 @@ from .parsers import grammar
 _KEYS = "gpg-pubkey"
 _NONE = "(none)"
 _SOURCE_RPM = re.compile(r"(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm")
+# The Source field of dpkg's status file names the version where it is not the binary's.
+_DPKG_SOURCE = re.compile(r"(\S+) \(([^()\s]+)\)")
 _MANAGERS = {VersionScheme.DEB: PackageManager.APT, VersionScheme.RPM: PackageManager.DNF}
 
 
@@ -126,6 +128,8 @@ def _package(given: GivenPackage, scheme: VersionScheme | None) -> Package | str
     if scheme is VersionScheme.RPM:
         return _rpm(given)
     source, source_version = given.source or "", given.source_version or ""
+    if scheme is VersionScheme.DEB and (named := _DPKG_SOURCE.fullmatch(source)):
+        source, source_version = named[1], source_version or named[2]
     versions = [given.version, *([source_version] if source_version else [])]
     names = [given.name, *([source] if source else [])]
     if scheme is VersionScheme.DEB:
