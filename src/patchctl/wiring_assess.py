@@ -22,6 +22,7 @@ from .wiring_feeds import stale
 from .workflows import assess as workflow
 from .workflows.assess import Parts, Running
 from .workflows.inventory import hosts_of
+from .workflows.standing import Standing
 
 
 def assess(workspace: Workspace, limit: str, fail_on: Iterable[str], as_of: str) -> Running:
@@ -34,7 +35,14 @@ def explain(workspace: Workspace, subject: str, limit: str, as_of: str) -> Expla
     """Why a host, CVE or package is, or is not, affected."""
     parts, hosts = parts_of(workspace, limit)
     today = workflow.day(as_of, now_ms() // 1000)
-    return workflow.explain(parts, subject, hosts, lambda host, source: "", today)
+    return workflow.explain(parts, subject, hosts, _standing(workspace), today)
+
+
+def _standing(workspace: Workspace) -> Standing:
+    database = workspace.database(create=False)
+    newest = database.runs.latest()
+    run = workspace.rollouts().status(newest.id) if newest is not None else None
+    return Standing(database.plans.latest(), run)
 
 
 def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] | None]:
