@@ -27,7 +27,7 @@ demo: install
 
 test: lint
 	$(BIN)/pytest $(TOGETHER) tests/unit
-	$(BIN)/pytest $(TOGETHER) tests/integration
+	$(BIN)/pytest $(TOGETHER) --durations=15 tests/integration
 
 lint: install
 	$(BIN)/ruff check .
@@ -41,7 +41,7 @@ unit: install
 	$(BIN)/pytest tests/unit
 
 integration: install
-	$(BIN)/pytest $(TOGETHER) tests/integration
+	$(BIN)/pytest $(TOGETHER) --durations=15 tests/integration
 
 molecule: install
 	$(BIN)/pytest tests/integration/test_molecule.py
