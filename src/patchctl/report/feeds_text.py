@@ -100,7 +100,8 @@ def lacks(missing: Sequence[str], uncovered: Sequence[str]) -> list[str]:
         lines.append(f"missing: {', '.join(missing)}; `patchctl feeds update` fetches them")
     if uncovered:
         lines.append(
-            f"no feed speaks of {', '.join(uncovered)}; import the updateinfo of their repositories"
+            f"no feed speaks of {', '.join(uncovered)}; `patchctl feeds update --from-hosts` asks"
+            " dnf hosts' repositories, or import their updateinfo"
         )
     return lines
 
