@@ -290,3 +290,35 @@ def test_a_kernels_binaries_have_versions_in_their_names() -> None:
 def test_six_digit_cves_are_ordered_as_numbers() -> None:
     ids = ["CVE-2025-100000", "CVE-2025-9999", "CVE-2024-1"]
     assert sorted(ids, key=cve_order) == ["CVE-2024-1", "CVE-2025-9999", "CVE-2025-100000"]
+
+
+def test_a_binary_with_another_number_in_its_name_is_the_listed_one() -> None:
+    """Libraries take a new name with a new version: libdns1100 became libdns1104."""
+    entry = by_source(UBUNTU, "bind9", "2-1", binaries=("libdns1104", "bind9-host"))
+    world = World().add(advisory("USN-1", CVE, entry))
+    assert CVE in world.findings(facts(UBUNTU, [package("libdns1100", "1-1", "bind9", "1-1")]))
+    assert not world.findings(facts(UBUNTU, [package("bind9-doc", "1-1", "bind9", "1-1")]))
+
+
+def test_a_source_that_an_inventory_leaves_out_is_told_by_the_feed() -> None:
+    entry = by_source(UBUNTU, "wayland", "2-1", binaries=("libwayland-client0", "libwayland-egl1"))
+    other = by_source(UBUNTU, "linux-nvidia", "6.8-2", binaries=("linux-image-6.8.0-2-nvidia",))
+    world = World().add(advisory("USN-1", CVE, entry), advisory("USN-2", "CVE-2026-2", other))
+    image = package("linux-image-6.8.0-1-nvidia", "6.8-1")
+    host = facts(UBUNTU, [package("libwayland-client0", "1-1"), image], running="6.8.0-1-nvidia")
+    assert set(world.findings(host)) == {CVE, "CVE-2026-2"}
+
+
+def test_a_source_that_an_inventory_leaves_out_is_told_by_the_same_package_elsewhere() -> None:
+    assessor = fixed_openssl().assessor(
+        facts(DEB, [openssl()]),
+        facts(DEB, [package("libssl3", "3.0.11-1~deb12u2")]),
+        facts(DEB, [package("libssl3", "3.0.11-1~deb12u1")]),
+    )
+    assert [len(found) for _, found in assessor.findings()] == [1, 1, 0]
+
+
+def test_a_kernel_image_of_debian_needs_no_source_to_be_known() -> None:
+    world = World().add(advisory("DSA-2", CVE, by_source(DEB, "linux", "6.1.176-1")))
+    image = package("linux-image-6.1.0-40-amd64", "6.1.153-1")
+    assert CVE in world.findings(facts(DEB, [image], running="6.1.0-40-amd64"))

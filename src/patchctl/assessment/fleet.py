@@ -12,7 +12,7 @@ from .index import EcosystemIndex
 from .kernels import Kernels, split
 from .match import Hit, match
 from .platforms import Platform, platform_of, related
-from .units import Unit, UnitTable, learn_epochs
+from .units import Unit, UnitTable, learn_epochs, stated_sources
 from .versions import InvalidVersionError
 
 
@@ -149,8 +149,9 @@ def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advis
             binary: frozenset(found) for binary, found in sources[name].items()
         }
         indexes[name] = EcosystemIndex.build(name, scheme, advisories(name), known)
+    stated = stated_sources(every)
     for digest, one in software.items():
-        software[digest] = _resolved(one, indexes, table)
+        software[digest] = _resolved(_sourced(one, indexes, stated, table), indexes, table)
     return Matched(indexes, software, table)
 
 
@@ -165,6 +166,32 @@ def _wanted(
     if "Debian:sid" in available and any(unit.ecosystem == "Debian:sid" for unit in units):
         wanted["Debian:sid"] = VersionScheme.DEB
     return wanted
+
+
+def _sourced(
+    software: Software,
+    indexes: Mapping[str, EcosystemIndex],
+    stated: Mapping[tuple[str, str, str], Unit],
+    table: UnitTable,
+) -> Software:
+    """With the sources that an inventory left out, where other hosts or a feed tell them."""
+    units = list(software.units)
+    for place, unit in enumerate(units):
+        if not unit.sourceless:
+            continue
+        twin = stated.get((unit.ecosystem, unit.name, unit.version))
+        if twin is not None:
+            units[place] = table.change(
+                unit,
+                source=twin.source,
+                source_version=twin.source_version,
+                borrowed=twin.borrowed,
+            )
+            continue
+        told = (indexes[name].source_of(unit.name) for name in software.ecosystems)
+        if source := next(filter(None, told), ""):
+            units[place] = table.change(unit, source=source)
+    return replace(software, units=tuple(units))
 
 
 def _resolved(

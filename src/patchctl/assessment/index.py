@@ -24,6 +24,7 @@ _RANK = {FeedKind.DEBIAN_TRACKER: 4, FeedKind.UPDATEINFO: 3, FeedKind.OSV: 2, Fe
 _PER_CVE = re.compile(r"(?:DEBIAN-|UBUNTU-|ALPINE-)?CVE-")
 _MINOR = re.compile(r"\.el[0-9]+_([0-9]+)")
 # RXSA-2023:0101 has `.el8_7.cloud`, of Rocky's cloud group; ALSA-2021:4130 `.alma.plus`.
+_NUMBERS = re.compile(r"[0-9]+")
 _REBUILT_FOR = (".cloud", ".plus")
 _WHOLE_FEEDS = {FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.OSV}
 
@@ -34,7 +35,8 @@ class Entry:
 
     `branches` are (key, minor release, fixed) where the advisory has several fixes of the name,
     smallest first. `bare` is `fixed` without its epoch. `listed` are names that the advisory lists
-    itself, for entries that were joined by source. `arches` is empty for every architecture.
+    itself, for entries that were joined by source. `binaries` are `stem`s. `arches` is empty for
+    every architecture.
     """
 
     advisory: Advisory
@@ -102,6 +104,7 @@ class EcosystemIndex:
         self.binaries: dict[str, Bucket] = defaultdict(Bucket)
         self.joined: dict[str, Bucket] = defaultdict(Bucket)
         self.authority: dict[tuple[str, str], int] = {}
+        self.built: dict[str, set[str]] = defaultdict(set)
         self._whole = False
         self._ids: set[str] = set()
         self._key = key_function(scheme)
@@ -109,6 +112,14 @@ class EcosystemIndex:
     def covers(self, source: str) -> bool:
         """Whether a feed speaks of this source at all; a changelog only of its own package."""
         return self._whole or source in self.sources
+
+    def source_of(self, binary: str) -> str:
+        """The source that the feed names for a binary package, empty where it names none or
+        several. SUSE lists all binaries of an advisory with each of its sources."""
+        found = self.built.get(binary) or self.built.get(stem(binary)) or set()
+        if len(found) > 1:
+            found = {one for one in found if binary.startswith(one)}
+        return max(found, key=len, default="")
 
     @classmethod
     def build(
@@ -227,7 +238,7 @@ class EcosystemIndex:
             arches=frozenset() if arches & {"", "noarch", "all"} else arches,
             streams=stated if modular else frozenset(),
             modular=modular,
-            binaries=frozenset(first.binaries),
+            binaries=frozenset(map(stem, first.binaries)),
             branches=tuple((key, minor(fixed), fixed) for key, fixed in ordered)
             if len(distinct) > 1
             else (),
@@ -239,6 +250,9 @@ class EcosystemIndex:
     def _file(self, entry: Entry) -> None:
         affected = entry.affected
         buckets = self.sources if affected.kind is NameKind.SOURCE else self.binaries
+        for binary in affected.binaries:
+            self.built[binary].add(affected.name)
+            self.built[stem(binary)].add(affected.name)
         _put(buckets[affected.name], entry)
         for cve in entry.advisory.cves:
             place = (affected.name, cve)
@@ -320,6 +334,12 @@ def _with_fix(affected: Affected, fixed: str) -> Affected:
 
 def _joined(entry: Entry, listed: frozenset[str]) -> Entry:
     return replace(entry, listed=listed)
+
+
+def stem(binary: str) -> str:
+    """A binary's name without its numbers: libdns1100 becomes libdns1104 with a fix, and a
+    kernel's image has the version in its name."""
+    return _NUMBERS.sub("#", binary)
 
 
 def comparable(version: str, *, modular: bool) -> str:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from ..models.advisory import NameKind, VendorStatus
 from ..models.versions import VersionScheme
-from .index import Bucket, EcosystemIndex, Entry, bare, comparable, minor
+from .index import Bucket, EcosystemIndex, Entry, bare, comparable, minor, stem
 from .kernels import is_companion
 from .units import Unit
 from .versions import Key, key
@@ -160,8 +160,12 @@ def judge(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
         return Verdict(False, Why.ARCH)
     if (affected.kind is NameKind.SOURCE or entry.listed) and is_companion(unit):
         return Verdict(False, Why.BINARY)
-    # A kernel's binaries carry the version in their names, so the fixed one's never match.
-    if entry.binaries and unit.name not in entry.binaries and not unit.source.startswith("linux"):
+    # A kernel's images may be signed by a source of their own, and be listed with that.
+    if (
+        entry.binaries
+        and not unit.source.startswith("linux")
+        and stem(unit.name) not in entry.binaries
+    ):
         return Verdict(False, Why.BINARY)
     if affected.fixed and entry.modular != unit.modular:
         return Verdict(False, Why.MODULE)

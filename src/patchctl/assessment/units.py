@@ -17,6 +17,7 @@ _MODULAR = re.compile(r"\.module[_+]")
 # `linux-signed-amd64 6.1.176+1` is built from `linux 6.1.176-1`: the signing service's own source
 # package takes the kernel's version with the last dash as a plus, which would sort above it.
 _SIGNED = re.compile(r"linux-signed(-[0-9.]+)?-[a-z0-9]+")
+_IMAGE = re.compile(r"linux-image-[0-9]")
 _SIGNED_UBUNTU = re.compile(r"linux-signed(-.+)?")
 
 
@@ -27,7 +28,8 @@ class Unit:
     `UnitTable` makes one object of what is alike, so identity is equality and a look-up is cheap.
     `streams` are module streams that it may belong to (`NAME:STREAM`), empty where it is not
     modular or nothing is known; `modular` tells which. `borrowed` says that the source version's
-    epoch is unknown (source RPM names have none).
+    epoch is unknown (source RPM names have none). `sourceless` that nobody stated a source, so that
+    `source` is only the name.
     """
 
     ecosystem: str
@@ -39,6 +41,7 @@ class Unit:
     modular: bool = False
     streams: frozenset[str] = frozenset()
     borrowed: bool = False
+    sourceless: bool = False
 
 
 class UnitTable:
@@ -70,6 +73,8 @@ def _unit_of(package: Package, platform: Platform) -> Unit:
     source, version = _source_of(package)
     ecosystem, borrowed = platform.ecosystem, False
     if platform.scheme is VersionScheme.DEB:
+        if not package.source and ecosystem.startswith("Debian:") and _IMAGE.match(package.name):
+            source = "linux"
         source, version = _kernel_source(source, version, ecosystem)
         if ecosystem.startswith("Debian:") and _BACKPORT.search(package.version):
             # backports.debian.org: built from testing's source, so unstable's fixes count, and
@@ -91,6 +96,7 @@ def _unit_of(package: Package, platform: Platform) -> Unit:
         modular=modular and platform.scheme is VersionScheme.RPM,
         streams=frozenset({label}) if ":" in label else frozenset(),
         borrowed=borrowed,
+        sourceless=not package.source and source == package.name,
     )
 
 
@@ -118,6 +124,14 @@ def _kernel_source(source: str, version: str, ecosystem: str) -> tuple[str, str]
 
 def _bare(version: str) -> str:
     return version.partition(":")[2] or version
+
+
+def stated_sources(units: Iterable[Unit]) -> dict[tuple[str, str, str], Unit]:
+    """(ecosystem, binary, its version) -> a unit that states its source. Another version of the
+    binary tells too little: gcc 4:12.2.0-3 is built from gcc-defaults 1.203."""
+    return {
+        (unit.ecosystem, unit.name, unit.version): unit for unit in units if not unit.sourceless
+    }
 
 
 def learn_epochs(units: Iterable[Unit]) -> dict[tuple[str, str, str], str]:
