@@ -62,6 +62,7 @@ unfit() {
 }
 
 # dnf goes on without a repository that may be missing (skip_if_unavailable), and its old copy stays.
+# With -q it would not even say so.
 skipped() {
     printf '%s\n' "$said" | awk -v id="$1" '
         /^Ignoring repositories: / {
@@ -119,7 +120,7 @@ main() {
     refresh=--refresh
     case $dnf in */yum) refresh='' ;; esac
     # shellcheck disable=SC2086  # no word where there is no option
-    if ! said=$(timeout 240 "$dnf" -q $refresh makecache 2>&1); then
+    if ! said=$(timeout 240 "$dnf" $refresh makecache 2>&1 >/dev/null); then
         printf 'failed - dnf makecache: %s\nend\n' "$(printf '%s\n' "$said" | tail -n 1)"
         return
     fi

@@ -1,0 +1,111 @@
+"""Vulnerability data that hosts give: dnf's advisories, changelogs of Debian packages."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from patchctl.lab import fleet
+from patchctl.lab.handle import Lab
+
+pytestmark = pytest.mark.lab
+
+FEED = "updateinfo-rocky-linux-9-x86-64-patchlab"
+CVE = "CVE-2099-10001"
+
+
+def run(workspace: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("patchctl")
+    done = subprocess.run(
+        [program, "-C", workspace, *arguments], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == code, done.stderr
+    return done
+
+
+def answer(workspace: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run(workspace, *arguments, "-o", "json", code=code).stdout)
+    return found
+
+
+def states(workspace: Path) -> dict[tuple[str, str], set[str]]:
+    """(CVE, package) -> states over all hosts."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for one in answer(workspace, "assess", "--findings")["findings"]:
+        found.setdefault((one["cve"], one["package"]), set()).add(one["state"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def rpm_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Two hosts that say they are Rocky Linux: advisories are of a system that is known."""
+    name = f"{lab.name}-feeds"
+    root = tmp_path_factory.mktemp("feeds") / "workspace"
+    try:
+        made = fleet.up(name, 2, "rpm", root, print)
+        for host in ("staging-1", "production-1"):
+            made.check(host, "sed -i 's/^ID=.*/ID=rocky/' /etc/os-release")
+        run(root, "discover")
+        yield made
+    finally:
+        fleet.down(name, print)
+
+
+class TestDnf:
+    def test_advisories_of_its_repositories_tell_what_is_fixable(self, rpm_lab: Lab) -> None:
+        (feed,) = answer(rpm_lab.workspace, "feeds", "update", "--from-hosts")["feeds"]
+        assert (feed["name"], feed["outcome"], feed["bad"]) == (FEED, "updated", 0)
+        assert feed["ecosystems"] == {"Rocky Linux:9": 2}
+        assert states(rpm_lab.workspace) == {(CVE, "patchlab-web"): {"fixable"}}
+
+    def test_where_a_host_fails_another_one_is_asked(self, rpm_lab: Lab) -> None:
+        first = "production-1"
+        rpm_lab.check(first, "mv /usr/bin/dnf /usr/bin/dnf.away")
+        try:
+            done = run(rpm_lab.workspace, "feeds", "update", "--from-hosts")
+            assert f"asking {first} for" in done.stderr
+            assert f"{FEED}: from staging-1: repository patchlab" in done.stderr
+            held = answer(rpm_lab.workspace, "feeds", "status")["feeds"]
+            alone = ("feeds", "update", "--from-hosts", "--limit", first)
+            (failed,) = answer(rpm_lab.workspace, *alone, code=2)["feeds"]
+            assert failed["reason"] == f"{first}: there is no dnf"
+        finally:
+            rpm_lab.check(first, "mv /usr/bin/dnf.away /usr/bin/dnf")
+        now = answer(rpm_lab.workspace, "feeds", "status")["feeds"]
+        assert [one["digest"] for one in now] == [one["digest"] for one in held]
+
+    def test_a_repository_that_dnf_goes_on_without_is_told(self, rpm_lab: Lab) -> None:
+        only = ("feeds", "update", "--from-hosts", "--limit", "staging-1")
+        repo = "/etc/yum.repos.d/patchlab.repo"
+        rpm_lab.check("staging-1", f"sed -i.away s,/srv/patchlab,/srv/gone, {repo}")
+        try:
+            rpm_lab.check("staging-1", f"echo skip_if_unavailable=1 >>{repo}")
+            (failed,) = answer(rpm_lab.workspace, *only, code=2)["feeds"]
+            assert failed["name"] == FEED
+            assert failed["reason"].endswith("patchlab: dnf could not bring it up to date")
+        finally:
+            rpm_lab.check("staging-1", f"mv {repo}.away {repo}")
+
+
+def test_the_packages_of_a_plan_tell_which_cves_they_fix(lab: Lab, workspace: Path) -> None:
+    """Without any other feed: by the changelogs in the content store."""
+    run(workspace, "plan", "create", "--limit", "staging-1")
+    (feed,) = answer(workspace, "feeds", "import", str(workspace / ".patchctl/store"))["feeds"]
+    assert (feed["kind"], feed["outcome"], feed["bad"]) == ("changelog", "updated", 0)
+    assert set(feed["ecosystems"]) == {"Debian:12"}
+    found = states(workspace)
+    assert {state for some in found.values() for state in some} == {"fixable"}
+    known = json.loads(run(workspace, "discover", "show", "staging-1", "-o", "json").stdout)
+    pending = {one["name"]: one["candidate"] for one in known["facts"]["pending"]}
+    offered = {
+        (package["binaries"][0], package["offered"])
+        for one in answer(workspace, "assess", "--findings")["findings"]
+        for package in one["packages"]
+    }
+    assert offered <= set(pending.items())
+    assert (CVE, "patchlab-web") in found
+    assert len(found) > 10
