@@ -346,3 +346,14 @@ def test_every_part_of_an_older_kernel_stays_beside_the_running_one() -> None:
         world = World().add(advisory("A", CVE, by_binary(ALMA, name, "4.18.0-2.el8")))
         both = [rpm(name, "4.18.0-1.el8"), rpm(name, "4.18.0-2.el8")]
         assert not world.findings(facts(ALMA, both, running="4.18.0-2.el8.x86_64")), name
+
+
+def test_a_kernel_is_named_before_its_headers() -> None:
+    names = ("kernel-headers", "kernel-core")
+    world = World().add(
+        advisory("A", CVE, *(by_binary(ALMA, one, "4.18.0-2.el8") for one in names))
+    )
+    old = [rpm(name, "4.18.0-1.el8", "kernel", "4.18.0-1.el8") for name in names]
+    finding = world.findings(facts(ALMA, old, running="4.18.0-1.el8.x86_64"))[CVE]
+    assert finding.package == "kernel-core"
+    assert {name for one in finding.packages for name in one.binaries} == set(names)

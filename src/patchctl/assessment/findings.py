@@ -78,7 +78,8 @@ class Finder:
                 found[cve] = core if seen is None else self._merge(seen, core)
         for cve, core in self._kernel(host.facts, software, offers).items():
             seen = found.get(cve)
-            found[cve] = core if seen is None else self._merge(seen, core)
+            # The kernel first, not the headers beside it, where both are in one state.
+            found[cve] = core if seen is None else self._merge(core, seen)
         return list(found.values())
 
     def _merge(self, one: Core, other: Core) -> Core:
