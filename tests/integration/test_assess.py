@@ -69,14 +69,14 @@ class TestDnf:
             done = run(rpm_lab.workspace, "feeds", "update", "--from-hosts")
             assert f"asking {first} for" in done.stderr
             assert f"{FEED}: from staging-1: repository patchlab" in done.stderr
-            held = answer(rpm_lab.workspace, "feeds", "status")["feeds"]
+            (held,) = answer(rpm_lab.workspace, "feeds", "status")["feeds"]
             alone = ("feeds", "update", "--from-hosts", "--limit", first)
             (failed,) = answer(rpm_lab.workspace, *alone, code=2)["feeds"]
             assert failed["reason"] == f"{first}: there is no dnf"
         finally:
             rpm_lab.check(first, "mv /usr/bin/dnf.away /usr/bin/dnf")
-        now = answer(rpm_lab.workspace, "feeds", "status")["feeds"]
-        assert [one["digest"] for one in now] == [one["digest"] for one in held]
+        (now,) = answer(rpm_lab.workspace, "feeds", "status")["feeds"]
+        assert now["digest"] == held["digest"]
 
     def test_a_repository_that_dnf_goes_on_without_is_told(self, rpm_lab: Lab) -> None:
         only = ("feeds", "update", "--from-hosts", "--limit", "staging-1")
@@ -93,7 +93,8 @@ class TestDnf:
 
 def test_the_packages_of_a_plan_tell_which_cves_they_fix(lab: Lab, workspace: Path) -> None:
     """Without any other feed: by the changelogs in the content store."""
-    run(workspace, "plan", "create", "--limit", "staging-1")
+    only = ("--package", "expat", "--package", "patchlab-web")
+    run(workspace, "plan", "create", "--limit", "staging-1", *only)
     (feed,) = answer(workspace, "feeds", "import", str(workspace / ".patchctl/store"))["feeds"]
     assert (feed["kind"], feed["outcome"], feed["bad"]) == ("changelog", "updated", 0)
     assert set(feed["ecosystems"]) == {"Debian:12"}
@@ -108,4 +109,4 @@ def test_the_packages_of_a_plan_tell_which_cves_they_fix(lab: Lab, workspace: Pa
     }
     assert offered <= set(pending.items())
     assert (CVE, "patchlab-web") in found
-    assert len(found) > 10
+    assert {package for _, package in found} == {"libexpat1", "patchlab-web"}
