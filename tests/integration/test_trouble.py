@@ -107,6 +107,7 @@ class TestFullDisk:
         small.free()
         assert patchctl(workspace, "rollout", "list")["runs"] == []
 
+    @pytest.mark.proof
     def test_in_the_middle_of_a_run_it_is_cut_short_and_goes_on_later(
         self, fresh_lab: Lab, workspace: Path, small: Disk
     ) -> None:
@@ -181,6 +182,7 @@ class TestChangedFiles:
 
 
 class TestTwoAtOnce:
+    @pytest.mark.proof
     def test_a_second_run_on_the_same_hosts_is_refused_and_the_first_undisturbed(
         self, fresh_lab: Lab, workspace: Path
     ) -> None:
@@ -221,7 +223,7 @@ class TestTwoAtOnce:
             assert len(upgrades(fresh_lab, host, "patchlab-web")) == 1, host
 
 
-@pytest.mark.parametrize("umask", [0o000, 0o077])
+@pytest.mark.parametrize("umask", [0o000, pytest.param(0o077, marks=pytest.mark.proof)])
 def test_the_whole_state_is_private(fresh_lab: Lab, workspace: Path, umask: int) -> None:
     old = os.umask(umask)
     try:
