@@ -159,11 +159,11 @@ def test_after_the_migration_an_older_patchctl_leaves_it_alone(
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MiB."""
+    """A disk of 2 MiB."""
     folder = tmp_path / "small"
     folder.mkdir()
     libc = ctypes.CDLL(None, use_errno=True)
-    if os.geteuid() != 0 or libc.mount(b"none", bytes(folder), b"tmpfs", 0, b"size=1m") != 0:
+    if os.geteuid() != 0 or libc.mount(b"none", bytes(folder), b"tmpfs", 0, b"size=2m") != 0:
         if os.environ.get("CI") == "true" and os.geteuid() == 0:
             pytest.fail("no right to mount")
         pytest.skip("no right to mount")
