@@ -76,7 +76,14 @@ def facts(
         boot=Boot(boot_id="", pid1_start=0),
         packages=tuple(packages),
         pending=tuple(
-            PendingUpdate(name=name, arch="amd64", installed="", candidate=candidate)
+            PendingUpdate(
+                name=name,
+                arch="amd64",
+                installed="",
+                candidate=candidate,
+                label="Debian-Security",
+                codename="bookworm-security",
+            )
             for name, candidate in (pending or {}).items()
         ),
         repositories=known,

@@ -16,6 +16,7 @@ from patchctl.models.explain import Judgement
 from patchctl.models.facts import HostFacts
 from patchctl.models.priority import Context
 from patchctl.report.assessment_text import JsonWriter, action_rows, cautions, headline
+from patchctl.report.explain_text import lines
 
 DEB = "Debian:12"
 ONE, TWO, THREE = "CVE-2026-0001", "CVE-2026-0002", "CVE-2026-0003"
@@ -234,3 +235,12 @@ def test_a_host_and_a_package_are_explained() -> None:
     package_found = asked.package("tar", frozenset())
     assert only(package_found.judgements).why == "no version is fixed"
     assert package_found.facts[0] == "tar 1.34-1 on 1 host"
+
+
+def test_the_repository_that_delivers_the_fix_is_named() -> None:
+    packages = [package("libssl3", "3.0.11-1", "openssl", "3.0.11-1")]
+    host = facts(DEB, packages, pending={"libssl3": "3.0.15-1"})
+    found = explainer(host).cve(TWO, frozenset())
+    one = only(found.judgements)
+    assert (one.offered, one.repository) == ("3.0.15-1", "Debian-Security bookworm-security")
+    assert "offered: 3.0.15-1 by Debian-Security bookworm-security" in "\n".join(lines(found))

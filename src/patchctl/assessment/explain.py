@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from ..models.advisory import NameKind
-from ..models.assessment import Finding, FindingState
+from ..models.assessment import AffectedPackage, Finding, FindingState
 from ..models.explain import Explanation, Judgement
-from ..models.facts import HostFacts
+from ..models.facts import HostFacts, PendingUpdate
 from ..models.priority import Threat
 from .assess import Assessor
 from .fleet import HostInput, Software
@@ -40,6 +40,7 @@ class Explainer:
         self._findings: dict[str, dict[str, Finding]] = {
             name: {one.cve: one for one in found} for name, found in assessor.findings()
         }
+        self._facts = {host.name: host.facts for host in assessor.hosts}
         self._hosts: dict[str, list[HostInput]] = defaultdict(list)
         for host in assessor.hosts:
             self._hosts[host.software].append(host)
@@ -197,6 +198,13 @@ class Explainer:
         for finding, names in groups.items():
             yield self._judgement(case, cve, finding, names)
 
+    def _delivers(self, host: str, package: AffectedPackage | None) -> str:
+        """The repository of the host that has the offered version."""
+        if package is None or not package.offered:
+            return ""
+        updates = self._facts[host].pending
+        return next((_repository(one) for one in updates if one.candidate == package.offered), "")
+
     def _judgement(
         self, case: _Case, cve: str, finding: Finding | None, names: list[str]
     ) -> Judgement:
@@ -222,6 +230,7 @@ class Explainer:
             fixed=case.verdict.fixed,
             state=(package.state if package else finding.state).value if finding else "",
             offered=package.offered if package else "",
+            repository=self._delivers(names[0], package),
             decision=finding.decision.value if finding else "",
             due=finding.due or "" if finding else "",
             rule=finding.rule if finding else "",
@@ -229,6 +238,11 @@ class Explainer:
             waiver=finding.waiver if finding else "",
             stuck=_why_stuck(finding, package.note if package else "", stuck),
         )
+
+
+def _repository(update: PendingUpdate) -> str:
+    """A repository by the names in its Release file."""
+    return " ".join(part for part in (update.label or update.origin, update.codename) if part)
 
 
 def _why_stuck(finding: Finding | None, note: str, stuck: str) -> str:

@@ -29,7 +29,8 @@ def _judgement(one: Judgement, kind: str) -> Iterator[str]:
     if not one.affected:
         return
     if one.state:
-        offered = f", offered: {one.offered}" if one.offered else ""
+        by = f" by {one.repository}" if one.repository else ""
+        offered = f", offered: {one.offered}{by}" if one.offered else ""
         yield f"  state: {state(FindingState(one.state))}{offered}"
     if one.decision:
         due = f" by {one.due}" if one.due else ""
