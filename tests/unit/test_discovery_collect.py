@@ -17,7 +17,9 @@ from patchctl.models.facts import HostFacts, PackageManager
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data" / "discovery"
-SCRIPT = ROOT / "roles" / "patch_discover" / "files" / "discover.sh"
+SCRIPTS = [
+    ROOT / "roles" / "patch_discover" / "files" / name for name in ("replaced.sh", "discover.sh")
+]
 NOW = 1795437190
 SAMPLES = sorted(path.stem for path in DATA.glob("*.txt"))
 
@@ -104,26 +106,47 @@ def test_a_host_without_a_known_package_manager_says_so() -> None:
     assert problem(facts) == "no package manager that patchctl knows"
 
 
+def run(shell: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """The script as a host's shell gets it: from standard input, its parts joined."""
+    command = [shell, *(["sh"] if shell == "busybox" else []), "-s", "--", *words]
+    text = "".join(path.read_text() for path in SCRIPTS)
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, check=True, timeout=60
+    )
+
+
 class TestTheScript:
     @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="no shellcheck")
     def test_is_clean_to_shellcheck(self) -> None:
         done = subprocess.run(
-            ["shellcheck", "-s", "sh", SCRIPT], capture_output=True, text=True, check=False
+            ["shellcheck", "-s", "sh", *SCRIPTS], capture_output=True, text=True, check=False
         )
         assert done.stdout == ""
 
     def test_ends_with_main_cut_off_from_standard_input(self) -> None:
-        assert SCRIPT.read_text().rstrip().endswith('main "$@" </dev/null')
+        assert SCRIPTS[-1].read_text().rstrip().endswith('main "$@" </dev/null')
 
     @pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
     def test_every_shell_prints_the_same_frame(self, shell: str) -> None:
         if shutil.which(shell) is None:
             pytest.skip(f"no {shell}")
-        command = [shell, *(["sh"] if shell == "busybox" else []), str(SCRIPT), "packages"]
-        done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+        done = run(shell, "packages")
         lines = done.stdout.splitlines()
         assert [line for line in lines if line.startswith("[")] == [
             "[os]", "[packages]", "[identity]",
         ]  # fmt: skip
         assert all(line.startswith((" ", "[", "=")) for line in lines)
         assert parse(done.stdout, NOW).boot.boot_id
+
+    @pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+    def test_a_last_line_without_its_end_is_kept_and_no_line_is_added(self, shell: str) -> None:
+        if shutil.which(shell) is None:
+            pytest.skip(f"no {shell}")
+        text = SCRIPTS[-1].read_text()
+        look = text[text.index("look() {") : text.index("section() {")]
+        small = "look() { section a printf 'x\\ny'; section b echo z; section c false; }\n\n"
+        done = subprocess.run(
+            [shell, *(["sh"] if shell == "busybox" else []), "-s"],
+            input=text.replace(look, small), capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert done.stdout == "[a]\n x\n y\n=0\n[b]\n z\n=0\n[c]\n=1\n"

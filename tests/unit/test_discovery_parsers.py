@@ -12,12 +12,13 @@ from patchctl.discovery.parsers import (
     dpkg,
     rpm,
     sockets,
+    stale,
     system,
     systemd,
     updaters,
 )
 from patchctl.discovery.parsers.sections import UNPARSED_MAX, Unparsed, split
-from patchctl.models.facts import Package, PendingUpdate, Service
+from patchctl.models.facts import Package, PackageManager, PendingUpdate, Service
 
 
 @pytest.fixture
@@ -412,15 +413,6 @@ class TestTheRunningSystem:
         assert (found.kind, found.free_kib, found.free_inodes) == ("btrfs", 990, 0)
         assert unparsed.all() == ()
 
-    def test_a_stale_process_has_its_unit(self, unparsed: Unparsed) -> None:
-        (found,) = system.stale(
-            ["7\t/usr/lib/a.so", "7\t/usr/lib/b.so", "9\t/x"],
-            ["7\tngi nx\t0::/system.slice/nginx.service"],
-            unparsed,
-        )
-        assert (found.pid, found.command, found.unit) == (7, "ngi nx", "nginx.service")
-        assert found.files == ("/usr/lib/a.so", "/usr/lib/b.so")
-
     @pytest.mark.parametrize(
         ("kernels", "newest"),
         [
@@ -505,7 +497,8 @@ def test_no_parser_raises_on_any_lines(lines: list[str], others: list[str]) -> N
     sockets.from_proc(lines, unparsed)
     system.os_release(lines, unparsed)
     system.file_systems(lines, others, unparsed)
-    system.stale(lines, others, unparsed)
+    for manager in PackageManager:
+        stale.stale(lines, others, others, others, manager, unparsed)
     system.identity(lines, "x", unparsed)
     system.newest_kernel(lines)
     containers.containers("podman", lines, unparsed)

@@ -5,20 +5,39 @@
 #
 # Output: `[SECTION]`, its lines each after one space, then `=EXIT-CODE`. So no line of a host's
 # can be taken for a heading. A section that the host cannot have is left out.
-# Each tool is asked once for everything: a fork for every package would cost seconds.
+# Each tool is asked once for everything, and the shell reads small files itself: on a small host
+# starting programs is nearly all of the cost.
 set -u
 
 TAB='	'
 
 main() {
+  # Nobody on the host can guess what the frame's lines begin with until one awk has quoted the rest;
+  # the environment of root's processes is not to be read, their arguments are.
+  mark=''
+  read -r mark 2>/dev/null </proc/sys/kernel/random/uuid || mark=$$.$(date +%s)
+  look "$@" 2>/dev/null | MARK=$mark awk '
+    BEGIN { mark = ENVIRON["MARK"] }
+    index($0, mark) == 1 {
+      # The empty line before an end is ours, unless the command left its last line open.
+      if (waiting && line != "") print " " line
+      waiting = 0
+      print substr($0, length(mark) + 1)
+      next
+    }
+    { if (waiting) print " " line; line = $0; waiting = 1 }
+    END { if (waiting) print " " line }'
+}
+
+look() { # [all|packages] [refresh]
   case ${2-} in
     refresh | [Tt]rue | [Yy]es | [Oo]n | 1) section refresh refresh ;;
   esac
   section os os
-  manager=$(manager)
+  manager
   section packages "packages_$manager"
   if [ "${1-all}" = all ]; then
-    section holds "holds_$manager"
+    if [ "$manager" = dnf ]; then section holds holds_dnf; fi
     section automatic "automatic_$manager"
     section repositories "repositories_$manager"
     section releases "releases_$manager"
@@ -33,13 +52,20 @@ main() {
     section mounts mounts
     section machine machine
     if have systemctl && [ -d /run/systemd/system ]; then
+      units=$(unit_table)
       section units units
       section failed failed
       section timers timers
     fi
     if have ss; then section sockets ss -tulpn; else section sockets_proc sockets_proc; fi
-    section stale stale
-    section stale_processes stale_processes
+    stale=$(stale)
+    section stale printf '%s\n' "$stale"
+    if [ -n "$stale" ]; then
+      section stale_processes stale_processes
+      owners=$("owners_$manager")
+      section stale_owners printf '%s\n' "$owners"
+      section replaced "replaced_$manager"
+    fi
     for engine in podman docker; do
       if "has_$engine"; then
         section "containers_$engine" containers "$engine"
@@ -51,14 +77,14 @@ main() {
       section images_crictl limited 5 crictl images --output json
     fi
   fi
-  section identity identity "$manager"
+  section identity identity
 }
 
 section() { # NAME COMMAND...
-  printf '[%s]\n' "$1"
+  printf '%s[%s]\n' "$mark" "$1"
   shift
-  { "$@" 2>/dev/null; printf '\n%s' "$?"; } \
-    | awk 'NR > 1 { print " " line } { line = $0 } END { print "=" line }'
+  ("$@")
+  printf '\n%s=%s\n' "$mark" "$?"
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -73,44 +99,70 @@ os() {
   if [ -r /etc/os-release ]; then cat /etc/os-release; else cat /usr/lib/os-release; fi
 }
 
-# os-release is read, not sourced: sourcing would run what stands in it.
+# Sets $manager. os-release is read, not sourced: sourcing would run what stands in it.
 manager() {
-  case " $(os 2>/dev/null | sed -n 's/^ID\(_LIKE\)\{0,1\}=//p' | tr '"\n' '  ') " in
+  manager=none
+  ids=''
+  while IFS='=' read -r key value; do
+    case $key in
+      ID | ID_LIKE)
+        value=${value#[\"\']}
+        ids="$ids ${value%[\"\']}" ;;
+    esac
+  done <<EOF
+$(os)
+EOF
+  case "$ids " in
     *' debian '* | *' ubuntu '*) set -- apt dnf ;;
     *' rhel '* | *' fedora '* | *' centos '* | *' rocky '* | *' almalinux '* | *' amzn '* | *' ol '*)
       set -- dnf apt ;;
-    *' suse '* | *' opensuse '* | *' sles '*) echo none; return ;;
+    *' suse '* | *' opensuse '* | *' sles '*) return ;;
     *) set -- apt dnf ;;
   esac
   for candidate in "$@"; do
     case $candidate in
-      apt) if have dpkg-query && have apt-get; then echo apt; return; fi ;;
-      dnf) if have rpm && [ -n "$(dnf_program)" ]; then echo dnf; return; fi ;;
+      apt) if have dpkg-query && have apt-get; then manager=apt; return; fi ;;
+      dnf) if have rpm && [ -n "$(dnf_program)" ]; then manager=dnf; return; fi ;;
     esac
   done
-  echo none
 }
 
 dnf_program() { command -v dnf || command -v yum || command -v microdnf; }
 
-identity() { # MANAGER
-  printf 'manager\t%s\n' "$1"
-  printf 'hostname\t%s\n' "$(cat /proc/sys/kernel/hostname)"
-  printf 'kernel\t%s\n' "$(uname -r)"
-  printf 'machine\t%s\n' "$(uname -m)"
-  case $1 in
+tell() { # KEY FILE: its first line
+  value=''
+  if [ -r "$2" ]; then read -r value <"$2"; fi
+  printf '%s\t%s\n' "$1" "$value"
+}
+
+identity() {
+  machine=$(uname -m)
+  printf 'manager\t%s\n' "$manager"
+  tell hostname /proc/sys/kernel/hostname
+  tell kernel /proc/sys/kernel/osrelease
+  printf 'machine\t%s\n' "$machine"
+  case $manager in
     apt) printf 'architecture\t%s\n' "$(dpkg --print-architecture)" ;;
-    *) printf 'architecture\t%s\n' "$(uname -m)" ;;
+    *) printf 'architecture\t%s\n' "$machine" ;;
   esac
   for file in /etc/machine-id /var/lib/dbus/machine-id; do
-    if [ -s "$file" ]; then printf 'machine-id\t%s\n' "$(cat "$file")"; break; fi
+    if [ -s "$file" ]; then tell machine-id "$file"; break; fi
   done
-  printf 'boot-id\t%s\n' "$(cat /proc/sys/kernel/random/boot_id)"
-  printf 'pid1\t%s\n' "$(cat /proc/1/stat)"
-  printf 'btime\t%s\n' "$(sed -n 's/^btime //p' /proc/stat)"
-  printf 'ticks\t%s\n' "$(getconf CLK_TCK 2>/dev/null || echo 100)"
+  tell boot-id /proc/sys/kernel/random/boot_id
+  tell pid1 /proc/1/stat
+  clock
+  printf 'btime\t%s\n' "$btime"
+  printf 'ticks\t%s\n' "$ticks"
   printf 'uid\t%s\n' "$(id -u)"
   printf 'now\t%s\n' "$(date +%s)"
+}
+
+clock() { # sets $btime (epoch seconds) and $ticks (a second), in which processes' starts are told
+  btime=''
+  while read -r key value; do
+    if [ "$key" = btime ]; then btime=$value; break; fi
+  done </proc/stat
+  ticks=$(getconf CLK_TCK || echo 100)
 }
 
 machine() {
@@ -146,8 +198,6 @@ packages_apt() {
   dpkg-query -W -f "\${db:Status-Abbrev}$TAB\${Package}$TAB\${Version}$TAB\${Architecture}$TAB\${source:Package}$TAB\${source:Version}\\n"
 }
 
-holds_apt() { dpkg --get-selections | awk '$2 == "hold" { print $1 }'; }
-
 automatic_apt() {
   if [ -r /var/lib/apt/extended_states ]; then
     grep -E '^(Package|Architecture|Auto-Installed):' /var/lib/apt/extended_states
@@ -176,10 +226,11 @@ pending_apt() {
 advisories_apt() { :; }
 
 lists_apt() {
-  stat -c '%Y' /var/lib/apt/lists
+  set -- /var/lib/apt/lists
   if [ -e /var/lib/apt/periodic/update-success-stamp ]; then
-    stat -c '%Y' /var/lib/apt/periodic/update-success-stamp
+    set -- "$@" /var/lib/apt/periodic/update-success-stamp
   fi
+  stat -c '%Y' "$@"
 }
 
 locks_apt() {
@@ -190,12 +241,9 @@ locks_apt() {
 # fcntl locks show in /proc/locks: `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE START END`.
 # Only the inode is compared: overlay file systems show another device number there.
 lock_holders() { # FILE...
-  for file in "$@"; do
-    [ -e "$file" ] || continue
-    inode=$(stat -c '%i' "$file")
-    awk -v "inode=$inode" -v "file=$file" '
-      { split($6, id, ":"); if ($2 != "->" && id[3] == inode) print $5 "\t" file }' /proc/locks
-  done
+  stat -c "%i$TAB%n" "$@" | awk -v OFS="$TAB" '
+    NR == FNR { name[$1] = $2; next }
+    { split($6, id, ":"); if ($2 != "->" && id[3] in name) print $5, name[id[3]] }' - /proc/locks
 }
 
 updaters_apt() {
@@ -275,7 +323,6 @@ updaters_dnf() {
 # --- neither -------------------------------------------------------------------------------------
 
 packages_none() { return 1; }
-holds_none() { :; }
 automatic_none() { :; }
 repositories_none() { :; }
 releases_none() { :; }
@@ -284,6 +331,8 @@ advisories_none() { :; }
 lists_none() { :; }
 locks_none() { :; }
 updaters_none() { :; }
+owners_none() { :; }
+replaced_none() { :; }
 
 # --- the running system --------------------------------------------------------------------------
 
@@ -313,18 +362,31 @@ filesystems() {
 }
 
 mounts() {
-  for place in $PLACES; do
-    awk -v "place=$place" '$2 == place { kind = $3 } END { if (kind) print place "\t" kind }' /proc/self/mounts
-  done
+  awk -v "places=$PLACES" -v OFS="$TAB" '
+    { kind[$2] = $3 }
+    END {
+      count = split(places, place, " ")
+      for (i = 1; i <= count; i++) if (place[i] in kind) print place[i], kind[place[i]]
+    }' /proc/self/mounts
 }
 
-# systemctl prints properties in an order of its own, units apart by an empty line.
-unit_table() { # UNIT...
+# What installs updates by itself; units that are not loaded are told of when asked by name.
+UPDATERS='apt-daily.timer apt-daily-upgrade.timer apt-daily-upgrade.service dnf-automatic.timer
+dnf-automatic-install.timer dnf-automatic.service dnf-automatic-install.service
+dnf5-automatic.timer dnf5-automatic.service yum-cron.service packagekit.service
+packagekit-offline-update.service'
+
+# Of all services and of the updaters. systemctl prints properties in an order of its own, units
+# apart by an empty line, and a unit that is asked for twice only once.
+unit_table() {
+  # shellcheck disable=SC2086 # a list of words
   limited 10 systemctl show --no-pager -p Id -p LoadState -p ActiveState -p SubState \
-    -p UnitFileState "$@" | awk -v OFS="$TAB" '
+    -p UnitFileState '*.service' $UPDATERS | awk -v OFS="$TAB" '
       function flush() {
-        if (u["Id"] != "" && u["LoadState"] != "not-found")
+        if (u["Id"] != "" && u["LoadState"] != "not-found" && !(u["Id"] in seen)) {
+          seen[u["Id"]]
           print u["Id"], u["ActiveState"], u["SubState"], u["UnitFileState"]
+        }
         split("", u)
       }
       $0 == "" { flush(); next }
@@ -332,7 +394,10 @@ unit_table() { # UNIT...
       END { flush() }'
 }
 
-units() { unit_table '*.service' | awk -F"$TAB" '$2 != "inactive" || $4 ~ /^enabled/'; }
+units() {
+  printf '%s\n' "$units" | awk -F"$TAB" '
+    $1 ~ /\.service$/ && ($2 != "inactive" || $4 ~ /^enabled/)'
+}
 
 failed() {
   limited 10 systemctl list-units --failed --all --plain --no-legend --no-pager --full \
@@ -340,10 +405,12 @@ failed() {
 }
 
 timers() {
-  unit_table apt-daily.timer apt-daily-upgrade.timer apt-daily-upgrade.service \
-    dnf-automatic.timer dnf-automatic-install.timer dnf-automatic.service \
-    dnf-automatic-install.service dnf5-automatic.timer dnf5-automatic.service yum-cron.service \
-    packagekit.service packagekit-offline-update.service
+  printf '%s\n' "$units" | NAMES=$UPDATERS awk -F"$TAB" '
+    BEGIN {
+      count = split(ENVIRON["NAMES"], name, "[ \n]+")
+      for (i = 1; i <= count; i++) wanted[name[i]]
+    }
+    $1 in wanted'
 }
 
 sockets_proc() {
@@ -354,35 +421,6 @@ sockets_proc() {
     fi
   done
   return 0
-}
-
-# Files that a process still maps although they were removed or replaced. Memory that never was a
-# file of a package shows as deleted too and says nothing.
-stale() {
-  grep -H ' (deleted)$' /proc/[0-9]*/maps | awk -v OFS="$TAB" '
-    {
-      split($1, where, "/"); pid = where[3]
-      path = $0; sub(/^[^\/]*\/proc\/[0-9]+\/maps:[^\/]*/, "", path); sub(/ \(deleted\)$/, "", path)
-      if (path !~ /^\//) next
-      if (path ~ /^\/(dev|proc|run|tmp|memfd:|SYSV|anon_hugepage|\[aio\]|drm|i915|var\/tmp|home|root)/) next
-      if (!((pid, path) in seen) && count++ < 2000) print pid, path
-      seen[pid, path] = 1
-    }'
-  return 0
-}
-
-stale_processes() {
-  stale | cut -f 1 | sort -u | while read -r pid; do
-    comm='' cgroup=''
-    read -r comm <"/proc/$pid/comm"
-    while read -r line; do
-      case $line in
-        *:name=systemd:*) cgroup=$line ;;
-        0::*) cgroup=${cgroup:-$line} ;;
-      esac
-    done <"/proc/$pid/cgroup"
-    printf '%s\t%s\t%s\n' "$pid" "$comm" "$cgroup"
-  done
 }
 
 has_podman() { have podman; }

@@ -1,5 +1,5 @@
 """From findings to what an operator does: one upgrade of a source package, over all hosts that need
-it; or one reboot. Ranked by the risk that it removes."""
+it; or one reboot or restart. Ranked by the risk that it removes."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -172,8 +172,7 @@ class Order:
 
 
 def _key(package: AffectedPackage) -> Key3:
-    kind = "reboot" if package.state is FindingState.NOT_EFFECTIVE else "upgrade"
-    return kind, package.ecosystem, package.source
+    return package.remedy or "upgrade", package.ecosystem, package.source
 
 
 def _keys(finding: Finding) -> tuple[Key3, ...]:

@@ -19,6 +19,7 @@ from ..models.priority import Context, Decision, Priority, Threat
 from .actions import Order, Tally
 from .findings import Core, Finder
 from .fleet import HostInput, Matched, look
+from .outlived import Outlived
 from .releases import releases
 from .threats import Intelligence
 
@@ -100,6 +101,10 @@ class Assessor:
             found.sort(key=order.of)
             self.tally.add(host.name, found)
             yield host.name, found
+
+    def outlived(self, host: HostInput) -> Outlived:
+        """The code of replaced packages that the host still runs."""
+        return self._finder.outlived(host)
 
     def _of(self, host: HostInput, cores: list[Core], known: Intelligence) -> list[Finding]:
         made = self._made.setdefault(host.context, {})
@@ -192,6 +197,13 @@ class Assessor:
         for name, index in sorted(self.matched.indexes.items()):
             if index.problems:
                 yield f"{name}: {index.problems} affected ranges have versions that are none"
+        for unit, hosts in sorted(self._finder.unknown.items(), key=lambda one: one[0].name):
+            first = next(iter(hosts))
+            where = first if len(hosts) == 1 else f"{len(hosts)} hosts ({first}, …)"
+            yield (
+                f"{unit.name}: replaced, but old code of it runs on {where} in a version that is"
+                " not known, so its CVEs are not listed: restart what runs it"
+            )
         if self.matched.invalid:
             count = len(self.matched.invalid)
             example = min(self.matched.invalid, key=lambda unit: unit.name)

@@ -1,18 +1,19 @@
 """Why something is, or is not, affected: the same rule as for findings, with every step told."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from ..models.advisory import NameKind
 from ..models.assessment import AffectedPackage, Finding, FindingState
 from ..models.explain import Explanation, Judgement
-from ..models.facts import HostFacts, PendingUpdate
+from ..models.facts import PendingUpdate
 from ..models.priority import Threat
 from .assess import Assessor
 from .fleet import HostInput, Software
 from .index import EcosystemIndex, Entry
 from .match import Verdict, Versions, Why, entries_of, judge, overruled, versions_of
+from .outlived import OldCode
 from .units import Unit
 from .versions import InvalidVersionError
 
@@ -153,21 +154,51 @@ class Explainer:
             hosts = [one for one in self._hosts[digest] if not only or one.name in only]
             if not hosts:
                 continue
-            for case in self._cases(hosts[0].facts, software, wanted, cves):
+            kernels = self._assessor.matched.kernels(software, hosts[0].facts)
+            units = (*kernels.rest, *kernels.running)
+            for case in self._cases(units, software, wanted, cves):
                 for cve in case.entry.advisory.cves:
                     if cves is None or cve in cves:
                         yield from self._told(case, cve, hosts)
+            yield from self._outlived(hosts, software, wanted, cves)
+
+    def _outlived(
+        self,
+        hosts: list[HostInput],
+        software: Software,
+        wanted: Callable[[Unit], bool],
+        cves: set[str] | None,
+    ) -> Iterator[Judgement]:
+        """What processes still run of packages that were replaced, where that has the CVE and what
+        is installed has not."""
+        running: dict[OldCode, list[HostInput]] = defaultdict(list)
+        for host in hosts:
+            for code in self._assessor.outlived(host).known:
+                running[code].append(host)
+        for code, there in running.items():
+            for case in self._cases((ran for _, ran in code.binaries), software, wanted, cves):
+                if not case.verdict.affected:
+                    continue
+                for cve in case.entry.advisory.cves:
+                    states = {
+                        package.state
+                        for host in there
+                        if (finding := self._findings[host.name].get(cve)) is not None
+                        for package in finding.packages
+                        if package.source == code.source
+                    }
+                    if (cves is None or cve in cves) and FindingState.NOT_EFFECTIVE in states:
+                        yield from self._told(case, cve, there)
 
     def _cases(
         self,
-        facts: HostFacts,
+        units: Iterable[Unit],
         software: Software,
         wanted: Callable[[Unit], bool],
         cves: set[str] | None,
     ) -> Iterator[_Case]:
         matched = self._assessor.matched
-        kernels = matched.kernels(software, facts)
-        for unit in (*kernels.rest, *kernels.running):
+        for unit in units:
             if not wanted(unit):
                 continue
             for index in matched.indexes_of(unit, software):

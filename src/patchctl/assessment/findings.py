@@ -17,6 +17,7 @@ from ..models.facts import HostFacts
 from .fleet import HostInput, Matched, Software
 from .match import Hit
 from .offers import NO_OFFERS, Offers
+from .outlived import OldCode, Outlived, outlived
 from .units import Unit
 
 _ORDER = list(Severity)
@@ -66,6 +67,8 @@ class Finder:
         self._groups: dict[tuple[object, ...], dict[str, Core]] = {}
         self._merged: dict[tuple[Core, Core], Core] = {}
         self._sources: dict[str, tuple[tuple[Unit, ...], ...]] = {}
+        # Packages whose old code runs in an unknown version -> hosts that `of` was asked for.
+        self.unknown: dict[Unit, dict[str, None]] = defaultdict(dict)
 
     def of(self, host: HostInput) -> list[Core]:
         """The host's findings, not ranked."""
@@ -80,7 +83,34 @@ class Finder:
             seen = found.get(cve)
             # The kernel first, not the headers beside it, where both are in one state.
             found[cve] = core if seen is None else self._merge(core, seen)
+        old = self.outlived(host)
+        for unit in old.unknown:
+            if self._matched.covers(unit, software):
+                self.unknown[unit][host.name] = None
+        for code in old.known:
+            for cve, core in self._old_code(code, software).items():
+                seen = found.get(cve)
+                found[cve] = core if seen is None else self._merge(seen, core)
         return list(found.values())
+
+    def outlived(self, host: HostInput) -> Outlived:
+        """The code of replaced packages that the host still runs."""
+        units = self._matched.software[host.software].units
+        return outlived(host.facts, units, self._matched.table)
+
+    def _old_code(self, code: OldCode, software: Software) -> dict[str, Core]:
+        """The CVEs that are fixed in what is installed and not in what runs."""
+        place = (code, *_place(software))
+        found = self._groups.get(place)
+        if found is None:
+            installed, ran = zip(*code.binaries, strict=True)
+            open_now = self._make(dict.fromkeys(installed), software, NO_OFFERS)
+            found = self._groups[place] = {
+                cve: _still_running(core, code)
+                for cve, core in self._make(dict.fromkeys(ran), software, NO_OFFERS).items()
+                if cve not in open_now
+            }
+        return found
 
     def _merge(self, one: Core, other: Core) -> Core:
         found = self._merged.get((one, other))
@@ -258,6 +288,22 @@ def _pending_reboot(core: Core, newest: tuple[Unit, ...]) -> Core:
             package,
             state=FindingState.NOT_EFFECTIVE,
             note=f"{installed} is installed but not booted: reboot",
+            remedy="reboot",
+        )
+        for package in core.packages
+    )
+    return replace(core, packages=packages, state=FindingState.NOT_EFFECTIVE)
+
+
+def _still_running(core: Core, code: OldCode) -> Core:
+    """What is installed does not have it any more, what runs does."""
+    packages = tuple(
+        structs.replace(
+            package,
+            installed=code.binaries[0][0].version,
+            state=FindingState.NOT_EFFECTIVE,
+            note=code.note,
+            remedy=code.remedy,
         )
         for package in core.packages
     )

@@ -114,11 +114,12 @@ class Matched:
         found: Counter[str] = Counter()
         for place, units in counts.items():
             for unit, number in units.items():
-                if not self._covers(unit, alike[place]):
+                if not self.covers(unit, alike[place]):
                     found[unit.ecosystem or place[0].label] += number
         return dict(sorted(found.items()))
 
-    def _covers(self, unit: Unit, software: Software) -> bool:
+    def covers(self, unit: Unit, software: Software) -> bool:
+        """Whether a feed speaks of the unit."""
         return unit not in self.invalid and any(
             index.covers(unit.source) for index in self.indexes_of(unit, software)
         )

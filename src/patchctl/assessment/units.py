@@ -122,6 +122,23 @@ def _kernel_source(source: str, version: str, ecosystem: str) -> tuple[str, str]
     return source, version
 
 
+def aged(unit: Unit, version: str, table: UnitTable) -> tuple[Unit, bool]:
+    """The unit as it was in another version of the same binary, and whether its source's version
+    is known: it follows from the binary's where it does now, but for rebuilds and epochs.
+
+    Elsewhere today's stays, so that only what feeds say of the binary itself differs.
+    """
+    own, old = _REBUILD.sub("", unit.version), _REBUILD.sub("", version)
+    if own == unit.source_version:
+        source = old
+    elif _bare(own) == _bare(unit.source_version):
+        epoch, colon, _ = unit.source_version.rpartition(":")
+        source = f"{epoch}{colon}{_bare(old)}"
+    else:
+        return table.change(unit, version=version), False
+    return table.change(unit, version=version, source_version=source), True
+
+
 def _bare(version: str) -> str:
     return version.partition(":")[2] or version
 

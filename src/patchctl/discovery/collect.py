@@ -13,7 +13,7 @@ from ..models.facts import (
     PendingUpdate,
     Repository,
 )
-from .parsers import apt, containers, dpkg, rpm, sockets, system, systemd, updaters
+from .parsers import apt, containers, dpkg, rpm, sockets, stale, system, systemd, updaters
 from .parsers.sections import Section, Unparsed, clip, number, split
 
 # `systemd-detect-virt --list`, the containers; the rest are virtual machines.
@@ -82,8 +82,13 @@ class _Answer:
                 sockets.from_ss(self._lines("sockets"), self._unparsed)
                 or sockets.from_proc(self._lines("sockets_proc"), self._unparsed)
             ),
-            stale_processes=system.stale(
-                self._lines("stale"), self._lines("stale_processes"), self._unparsed
+            stale_processes=stale.stale(
+                self._lines("stale"),
+                self._lines("stale_processes"),
+                self._lines("stale_owners"),
+                self._lines("replaced"),
+                self._manager,
+                self._unparsed,
             ),
             file_systems=system.file_systems(
                 self._lines("filesystems"), self._lines("mounts"), self._unparsed

@@ -26,7 +26,8 @@ class AffectedPackage(Record):
 
     `fixed` is empty where there is no fix; `offered` is the version that a repository of the host
     offers, empty where none or unknown. `binaries` are all that are affected; `held` says that the
-    operator holds one of them on purpose.
+    operator holds one of them on purpose. `remedy` is what makes an installed fix effective:
+    `reboot` or `restart`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class AffectedPackage(Record):
     advisories: tuple[str, ...] = ()
     held: bool = False
     note: str = ""
+    remedy: str = ""
 
 
 class Finding(Record):

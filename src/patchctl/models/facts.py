@@ -96,13 +96,31 @@ class Listener(Record):
     process: str = ""
 
 
+class MappedPackage(Record):
+    """A package of which a process still runs replaced files.
+
+    `version` is what was installed when the process began, by the package manager's log; empty
+    where the log does not reach back that far.
+    """
+
+    name: str
+    arch: str = ""
+    version: str = ""
+
+
 class StaleProcess(Record):
-    """A process that still maps files which were deleted or replaced. `unit` is its service."""
+    """A process that still maps files which were deleted or replaced. `unit` is its service.
+
+    `packages` are those that had these files; a file that none had is of nobody. `started` is
+    epoch seconds UTC by the host's clock, 0 unknown.
+    """
 
     pid: int
     command: str
     unit: str = ""
     files: tuple[str, ...] = ()
+    started: int = 0
+    packages: tuple[MappedPackage, ...] = ()
 
 
 class FileSystem(Record):

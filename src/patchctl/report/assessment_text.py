@@ -36,8 +36,8 @@ def decision(value: str) -> str:
 
 def what(action: Action) -> str:
     """What to do, in a few words."""
-    if action.kind == "reboot":
-        return f"reboot ({action.package})"
+    if action.kind in ("reboot", "restart"):
+        return f"{action.kind} ({action.package})"
     return f"{action.package} to {action.fixed}" if action.fixed else action.package
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..models.facts import HostFacts, PendingUpdate
+from ..models.facts import HostFacts, PendingUpdate, StaleProcess
 from ..models.snapshot import HostResult, HostStatus, Snapshot
 
 # Up to so many hosts each one is told; of more only the failing ones and every twentieth part.
@@ -262,11 +262,17 @@ def _running(facts: HostFacts) -> list[tuple[str, str]]:
         *_many(
             "on replaced files",
             (
-                f"{it.command} ({it.pid}) {it.unit}: {_few(it.files)}"
+                f"{it.command} ({it.pid}) {it.unit}: {_few(_replaced(it))}"
                 for it in facts.stale_processes
             ),
         ),
     ]
+
+
+def _replaced(process: StaleProcess) -> list[str]:
+    """Packages as they still run, or files where nobody knows whose they were."""
+    named = [f"{it.name} {it.version or '(version unknown)'}" for it in process.packages]
+    return named or list(process.files)
 
 
 def _space(one: Any) -> str:

@@ -1,14 +1,12 @@
-"""os-release, file systems, processes on deleted files, kernels, and who the host is."""
+"""os-release, file systems, kernels, and who the host is."""
 
 import re
 import shlex
 from collections.abc import Iterable, Sequence
 
-from ...models.facts import FileSystem, OsRelease, StaleProcess
+from ...models.facts import FileSystem, OsRelease
 from .grammar import natural
 from .sections import Unparsed, clip, fields, number
-
-FILES_MAX = 50
 
 
 def os_release(lines: Iterable[str], unparsed: Unparsed) -> OsRelease:
@@ -77,41 +75,6 @@ def file_systems(
 
 def _amount(text: str) -> int:
     return number(text) or 0
-
-
-def stale(
-    lines: Iterable[str], processes: Iterable[str], unparsed: Unparsed
-) -> tuple[StaleProcess, ...]:
-    """Lines `PID FILE`, and `PID COMMAND CGROUP` for the same processes."""
-    files: dict[int, set[str]] = {}
-    for line in lines:
-        pid_text, _, path = line.partition("\t")
-        pid = number(pid_text)
-        if pid is None or not path:
-            unparsed.add("stale", line)
-        else:
-            files.setdefault(pid, set()).add(clip(path))
-    found = {}
-    for line in processes:
-        parts = fields(line, 3)
-        pid = number(parts[0]) if parts else None
-        if parts is None or pid is None:
-            unparsed.add("stale_processes", line)
-        elif pid in files:
-            found[pid] = StaleProcess(
-                pid=pid,
-                command=clip(parts[1]),
-                unit=_unit(parts[2]),
-                files=tuple(sorted(files[pid])[:FILES_MAX]),
-            )
-    return tuple(found[pid] for pid in sorted(found))
-
-
-def _unit(cgroup: str) -> str:
-    """The innermost service or scope of a line of /proc/PID/cgroup (cgroups(7))."""
-    path = cgroup.split(":", 2)[-1]
-    units = [part for part in path.split("/") if part.endswith((".service", ".scope"))]
-    return clip(units[-1]) if units else ""
 
 
 def identity(lines: Iterable[str], section: str, unparsed: Unparsed) -> dict[str, str]:
