@@ -30,9 +30,19 @@ from measure import take_turns as turns
 from patchctl import content
 from patchctl.wiring import Access, Workspace, open_workspace
 
-SCRIPT = Path(content.roles()) / "patch_discover" / "files" / "discover.sh"
+PARTS_OF_SCRIPT = [
+    Path(content.roles()) / "patch_discover" / "files" / name
+    for name in ("replaced.sh", "discover.sh")
+]
 EVERYTHING = "sudo -n /bin/sh -s -- all look"
 PACKAGES = "sudo -n /bin/sh -s -- packages look"
+
+
+def script(lab: Fleet) -> Path:
+    """The script as the role sends it."""
+    path = lab.scratch / "discover.sh"
+    path.write_text("".join(part.read_text("utf-8") for part in PARTS_OF_SCRIPT), "utf-8")
+    return path
 
 
 def everything(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
@@ -40,10 +50,10 @@ def everything(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
     forks = ("--forks", str(lab.forks))
     return turns(
         {
-            "parallel ssh, same script": lambda: lab.parallel_ssh(EVERYTHING, stdin=SCRIPT),
+            "parallel ssh, same script": lambda: lab.parallel_ssh(EVERYTHING, stdin=script(lab)),
             "patchctl discover": lambda: lab.patchctl("-q", "discover", *forks),
             "parallel ssh, curve25519": lambda: lab.parallel_ssh(
-                EVERYTHING, stdin=SCRIPT, kex=True
+                EVERYTHING, stdin=script(lab), kex=True
             ),
             "patchctl discover, curve25519": lambda: lab.patchctl(
                 "-q", "discover", *forks, kex=True
@@ -73,7 +83,7 @@ def package_list(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
             "pyinfra DebPackages": lambda: lab.pyinfra("fact", "deb.DebPackages"),
             "patchctl, packages only": lambda: command(words),
             "parallel ssh, packages only": lambda: lab.parallel_ssh(
-                PACKAGES, stdin=SCRIPT, kex=True
+                PACKAGES, stdin=script(lab), kex=True
             ),
         },
         rounds,
@@ -150,7 +160,9 @@ def main() -> int:
     with fleet(how_many(args), args.forks, "bench-discovery", args.lab) as lab:
         if not args.part or "stock" in args.part:
             with_python_apt(lab.lab, lab.scratch)
-        lab.parallel_ssh(EVERYTHING, stdin=SCRIPT)  # nobody pays for cold disks and first logins
+        lab.parallel_ssh(
+            EVERYTHING, stdin=script(lab)
+        )  # nobody pays for cold disks and first logins
         for name, (reference, part) in PARTS.items():
             if not args.part or name in args.part:
                 fewer = args.stock_rounds if name == "stock" else None

@@ -216,9 +216,12 @@ class Workspace:
         """The merged inventory with its rings, and what Ansible warned about."""
         from .adapters import known_names
         from .adapters.ansible.inventory import InventoryReader
+        from .adapters.ansible.inventory_cache import InventoryCache
         from .workflows.inventory import load_fleet
 
-        reader = InventoryReader(self.connection, self.root)
+        # Looking at an inventory makes no state folder.
+        cache = InventoryCache(self.state / "cache") if self.state.is_dir() else None
+        reader = InventoryReader(self.connection, self.root, cache=cache)
         loaded = load_fleet(self.settings, reader, self.sources)
         if not self.access.sources:
             hosts, groups = loaded.fleet.hosts, loaded.fleet.groups

@@ -354,3 +354,41 @@ def test_the_fleet_of_the_lab_on_the_command_line(lab: Lab) -> None:
     one = program("patchctl", "inventory", "show", "canary-1", cwd=lab.workspace)
     assert "group canary" in one
     program("patchctl", "inventory", "list", "--limit", "wbe", cwd=lab.workspace, code=2)
+
+
+# --- readings that are kept ---------------------------------------------------------------------
+
+
+def test_a_kept_reading_is_the_same_and_ends_with_an_edit(tmp_path: Path) -> None:
+    root = tmp_path / "fleet"
+    program("patchctl", "init", "fleet", cwd=tmp_path)
+    (root / "inventory").mkdir(exist_ok=True)
+    hosts = root / "inventory" / "zz.yml"
+    hosts.write_text("staging: {hosts: {n1.example: {w: 22:00, f: 1.5, v: !unsafe '{{ x }}'}}}\n")
+    (root / ".patchctl").mkdir(mode=0o700, exist_ok=True)
+
+    def listed() -> dict[str, object]:
+        return json.loads(program("patchctl", "inventory", "export", "--list", cwd=root))
+
+    first = listed()
+    (cached,) = (root / ".patchctl" / "cache").iterdir()
+    before = cached.stat().st_mtime_ns
+    assert listed() == first
+    assert cached.stat().st_mtime_ns == before
+    hosts.write_text(hosts.read_text().replace("n1.example", "n2.example"))
+    assert "n2.example" in json.dumps(listed())
+    assert "n1.example" not in json.dumps(listed())
+
+
+def test_a_program_is_asked_each_time(tmp_path: Path) -> None:
+    root = tmp_path / "fleet"
+    program("patchctl", "init", "fleet", cwd=tmp_path)
+    (root / ".patchctl").mkdir(mode=0o700, exist_ok=True)
+    executable(
+        root / "inventory" / "dyn",
+        f'{SCRIPT}echo x >>{tmp_path}/asked\necho \'{{"staging": {{"hosts": ["d1"]}}}}\'\n',
+    )
+    for number in (1, 2):
+        program("patchctl", "inventory", "list", cwd=root)
+        assert (tmp_path / "asked").read_text().count("x") >= number
+    assert not (root / ".patchctl" / "cache").exists()

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 
 from ...errors import AdapterError, EmptyInventoryError, InvalidInputError
 from .environment import clean_environment, program
+from .inventory_cache import InventoryCache, inputs_of
 from .inventory_errors import (
     explain,
     locate,
@@ -68,16 +69,26 @@ class InventoryReader:
     """Reads sources as `ansible -i` would from the folder `cwd`, a workspace's root.
 
     `static`: only YAML, INI and TOML; no program and no plugin is run, and a source that needs one
-    is an error.
+    is an error. `cache`: what is kept there is taken where nothing has changed since.
     """
 
     vault: VaultAccess
     cwd: Path
     static: bool = False
+    cache: InventoryCache | None = None
 
     def read(self, sources: Sequence[str]) -> RawInventory:
         """All sources together. Raises InvalidInputError with file and line."""
-        return load(sources, self.vault, self.cwd, static=self.static)
+        inputs = inputs_of(sources, self.cwd) if self.cache else None
+        if self.cache is None or inputs is None:
+            return load(sources, self.vault, self.cwd, static=self.static)
+        known = self.cache.get(inputs)
+        if known is not None:
+            return _kept(known)
+        found = load(sources, self.vault, self.cwd, static=self.static)
+        if inputs == inputs_of(sources, self.cwd):  # nobody edited it meanwhile
+            self.cache.put(inputs, _keeping(found))
+        return found
 
     def locate(self, name: str, sources: Sequence[str]) -> str:
         """`file:line` where a host's name stands in a static source, else the sources."""
@@ -87,6 +98,21 @@ class InventoryReader:
         """Name and text of every file of the sources, to find lines in."""
         for path in static_files(sources, self.cwd):
             yield shorten(path, self.cwd), text_of(path)
+
+
+def _keeping(found: RawInventory) -> dict[str, Any]:
+    return {"hosts": found.hosts, "groups": found.groups, "warnings": found.warnings}
+
+
+def _kept(reading: Mapping[str, Any]) -> RawInventory:
+    return RawInventory(
+        hosts=reading["hosts"],
+        groups={
+            name: (tuple(hosts), tuple(children))
+            for name, (hosts, children) in reading["groups"].items()
+        },
+        warnings=tuple(reading["warnings"]),
+    )
 
 
 def load(

@@ -12,7 +12,7 @@ import yaml
 
 from ...errors import InvalidInputError
 
-_VARIABLES = ("group_vars", "host_vars")
+VARIABLES = ("group_vars", "host_vars")
 # What Ansible itself passes over in a folder of sources.
 _IGNORED = (
     *(".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg"),
@@ -49,7 +49,7 @@ def programs(sources: Sequence[str], root: Path) -> dict[str, NotRun]:
             found[source] = NotRun("lies outside of the workspace", "")
         elif "," not in name:
             for path in _files(root / name):
-                reason = _reason(path)
+                reason = why_run(path)
                 if reason:
                     digest = hashlib.sha256(path.read_bytes()).hexdigest()
                     found[str(path.relative_to(root))] = NotRun(reason, digest)
@@ -92,7 +92,7 @@ def _files(top: Path) -> Iterator[Path]:
     """The files that Ansible looks at: sources, and the variables beside them; no private keys."""
     if top.is_file():
         yield top
-        below = [top.parent / name for name in _VARIABLES]
+        below = [top.parent / name for name in VARIABLES]
     else:
         below = [top]
     seen: set[str] = set()
@@ -111,7 +111,7 @@ def _files(top: Path) -> Iterator[Path]:
 
 
 def _is_variables(path: Path) -> bool:
-    return not set(_VARIABLES).isdisjoint(path.parts[:-1])
+    return not set(VARIABLES).isdisjoint(path.parts[:-1])
 
 
 def _begins(path: Path, start: bytes) -> bool:
@@ -119,7 +119,7 @@ def _begins(path: Path, start: bytes) -> bool:
         return file.read(len(start)) == start
 
 
-def _reason(path: Path) -> str:
+def why_run(path: Path) -> str:
     """Why Ansible would run something for this file; empty where it is data."""
     if _is_variables(path):
         return ""

@@ -1,0 +1,136 @@
+"""What ansible-inventory said last, for as long as none of its inputs has changed.
+
+Reading an inventory anew costs half a second, and ten thousand hosts in YAML ten. Only sources that
+are data are kept: what a program or a plugin says may be different a moment later. The key is the
+content of every file that Ansible could look at, so there is nothing to invalidate.
+"""
+
+import contextlib
+import hashlib
+import importlib.metadata
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ... import __version__
+from ...errors import AdapterError
+from ..files import private_folder, write_atomic
+from .environment import PASSED_ON
+from .static_sources import VARIABLES, why_run
+
+_FORM = "1"
+_KEPT = 8  # sets of sources
+_FILES_MAX, _BYTES_MAX = 20_000, 256 << 20
+_VAULTED = b"$ANSIBLE_VAULT;"
+# A plain-text secret stands in one file already, which lint complains of; it gets no second one.
+_SECRET = re.compile(r"pass|secret|token|credential|api_?key", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """What a reading depends on: `key` is a digest of all of it."""
+
+    sources: tuple[str, ...]
+    cwd: Path
+    key: str
+
+
+@dataclass(frozen=True)
+class InventoryCache:
+    """Readings in a folder of the state, one file a set of sources. It never raises: what cannot be
+    read or written is not there."""
+
+    folder: Path
+
+    def get(self, inputs: Inputs) -> Mapping[str, Any] | None:
+        """What was put for these inputs."""
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
+            found = json.loads(self._path(inputs).read_bytes())
+            if found["key"] == inputs.key:
+                reading = found["reading"]
+                return reading if isinstance(reading, dict) else None
+        return None
+
+    def put(self, inputs: Inputs, reading: Mapping[str, Any]) -> None:
+        """Keep a reading where every source is data and no plain secret is in it."""
+        if any(map(_secret, reading["hosts"].values())) or any(
+            why_run(path) for path in _source_files(inputs)
+        ):
+            return
+        path = self._path(inputs)
+        with contextlib.suppress(OSError, AdapterError):
+            private_folder(self.folder)
+            write_atomic(path, json.dumps({"key": inputs.key, "reading": reading}).encode())
+            others = sorted(self.folder.glob("*.json"), key=lambda one: one.stat().st_mtime)
+            for old in others[:-_KEPT]:
+                old.unlink(missing_ok=True)
+
+    def _path(self, inputs: Inputs) -> Path:
+        name = "\0".join((str(inputs.cwd), *inputs.sources))
+        return self.folder / f"inventory-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+
+
+def inputs_of(sources: Sequence[str], cwd: Path) -> Inputs | None:
+    """The inputs as they are now; None where they are too many, or a file is vaulted whole: its
+    variables would be kept in clear."""
+    digest = hashlib.sha256()
+
+    def add(*texts: str) -> None:
+        for text in texts:
+            data = text.encode("utf-8", "surrogateescape")
+            digest.update(len(data).to_bytes(8, "big") + data)
+
+    add(_FORM, __version__, importlib.metadata.version("ansible-core"), str(cwd), *sources)
+    add(*(f"{name}={os.environ[name]}" for name in sorted(PASSED_ON & os.environ.keys())))
+    try:
+        room = _BYTES_MAX
+        for number, path in enumerate(_every_file(sources, cwd)):
+            content = path.read_bytes()
+            room -= len(content)
+            if number > _FILES_MAX or room < 0 or content.startswith(_VAULTED):
+                return None
+            mode = path.stat().st_mode & 0o111
+            add(str(path), str(mode), hashlib.sha256(content).hexdigest())
+    except OSError:
+        return None
+    return Inputs(tuple(sources), cwd, digest.hexdigest())
+
+
+def _source_files(inputs: Inputs) -> Iterator[Path]:
+    return _every_file(inputs.sources, inputs.cwd)
+
+
+def _every_file(sources: Sequence[str], cwd: Path) -> Iterator[Path]:
+    """Every file in the sources and in the folders of variables beside them, also such that
+    Ansible passes over."""
+    seen: set[str] = set()
+    for source in sources:
+        if "," in source:
+            continue
+        top = cwd / source
+        if not top.is_dir():
+            yield top
+        for start in [top] if top.is_dir() else [top.parent / name for name in VARIABLES]:
+            for folder, folders, names in os.walk(start, followlinks=True):
+                real = os.path.realpath(folder)
+                if real in seen:
+                    folders.clear()
+                    continue
+                seen.add(real)
+                folders[:] = sorted(name for name in folders if name != ".git")
+                yield from (Path(folder, name) for name in sorted(names))
+
+
+def _secret(value: Any, name: str = "") -> bool:
+    """Whether any text in it has a name like that of a secret. Vaulted values are no plain text."""
+    if isinstance(value, dict):
+        return "__ansible_vault" not in value and any(
+            _secret(inner, str(key)) for key, inner in value.items()
+        )
+    if isinstance(value, list):
+        return any(_secret(inner, name) for inner in value)
+    return isinstance(value, str) and _SECRET.search(name) is not None
