@@ -368,7 +368,10 @@ def test_a_kept_reading_is_the_same_and_ends_with_an_edit(tmp_path: Path) -> Non
     (root / ".patchctl").mkdir(mode=0o700, exist_ok=True)
 
     def listed() -> dict[str, object]:
-        return json.loads(program("patchctl", "inventory", "export", "--list", cwd=root))
+        found: dict[str, object] = json.loads(
+            program("patchctl", "inventory", "export", "--list", cwd=root)
+        )
+        return found
 
     first = listed()
     (cached,) = (root / ".patchctl" / "cache").iterdir()
