@@ -8,6 +8,7 @@ from msgspec import structs
 
 from . import exceptions_file
 from .adapters.clock import now_ms
+from .adapters.database.snapshots import Snapshots
 from .adapters.database.unseen import unseen
 from .adapters.feed_store import FeedStore
 from .assessment.context import context_of
@@ -16,6 +17,7 @@ from .assessment.priority import prioritise
 from .errors import EmptyInventoryError
 from .models.advisory import Advisory, CveFacts, ExploitChance, FeedKind, KnownExploited, Lifecycle
 from .models.explain import Explanation
+from .models.facts import HostFacts
 from .models.fleet import Fleet, Host
 from .models.state import KnownHost
 from .wiring import Workspace
@@ -69,8 +71,17 @@ def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] |
         prioritise=lambda today: lambda threat, context: prioritise(threat, context, policy, today),
         waiver=lambda today: Waivers(exceptions, today) if exceptions else None,
         refuse_stale=lambda: stale(workspace),
+        earlier=lambda host, moment: _earlier(database.snapshots, host, moment),
     )
     return parts, hosts
+
+
+def _earlier(stored: Snapshots, host: str, moment: int) -> HostFacts | None:
+    """The newest facts of the host that were taken at that moment or before."""
+    for one in stored.history(host):
+        if one.facts_digest and one.taken <= moment:
+            return stored.facts(one.facts_digest)
+    return None
 
 
 def _fleet(workspace: Workspace, *, imported: bool) -> Fleet:

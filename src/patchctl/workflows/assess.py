@@ -17,6 +17,7 @@ from ..models.feeds import FeedInfo
 from ..models.fleet import Fleet
 from ..models.priority import Context
 from ..models.state import KnownHost
+from .outlived import Earlier, remembered
 
 _CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,}")
 
@@ -39,6 +40,7 @@ class Parts:
     prioritise: Callable[[str], Prioritise]
     waiver: Callable[[str], Waiver | None]
     refuse_stale: Callable[[], Iterable[str]]
+    earlier: Earlier
 
 
 @dataclass
@@ -83,7 +85,7 @@ def assess(
             "no feeds are held, so --fail-on can judge nothing",
             hint="run `patchctl feeds update` or `feeds import`",
         )
-    seen = {one.name: one for one in parts.seen()}
+    seen = {one.name: remembered(one, parts.earlier) for one in parts.seen()}
     in_fleet = {host.name: host for host in parts.fleet.hosts}
     if hosts is None:
         # A host that left the inventory is nobody's any more; an imported one never was in it.

@@ -1,0 +1,79 @@
+"""A fix that is on disk while a service goes on with the old library, on a real host."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from patchctl.lab.handle import Lab
+
+pytestmark = pytest.mark.lab
+
+HOST, CVE = "canary-1", "CVE-2099-10009"
+RECORD = {
+    "schema_version": "1.7.0",
+    "id": "LAB-2099-1",
+    "modified": "2026-01-01T00:00:00Z",
+    "related": [CVE],
+    "affected": [
+        {
+            "package": {"ecosystem": "Debian:12", "name": "patchlab-daemon"},
+            "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.0-2"}]}],
+        }
+    ],
+}
+UPGRADE = "apt-get update -qq; DEBIAN_FRONTEND=noninteractive apt-get -y -qq install patchlab-lib"
+
+
+def answer(workspace: Path, *arguments: str) -> dict[str, Any]:
+    program = Path(sys.executable).with_name("patchctl")
+    done = subprocess.run(
+        [program, "-q", "-C", workspace, *arguments, "-o", "json"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def library(workspace: Path) -> list[dict[str, Any]]:
+    """What an assessment says of the library, after a new look at the host."""
+    answer(workspace, "discover", "--limit", HOST)
+    found = answer(workspace, "assess", "--limit", HOST)
+    packages = [one for finding in found["findings"] for one in finding["packages"]]
+    return [{"state": "fixable", **one} for one in packages if "patchlab-lib" in one["binaries"]]
+
+
+def test_old_code_is_found_until_its_service_is_restarted(fresh_lab: Lab, tmp_path: Path) -> None:
+    root = tmp_path / "workspace"
+    ignored = shutil.ignore_patterns(".patchctl", "plans")
+    shutil.copytree(fresh_lab.workspace, root, ignore=ignored)
+    (tmp_path / "LAB-2099-1.json").write_text(json.dumps(RECORD))
+    answer(root, "feeds", "import", str(tmp_path / "LAB-2099-1.json"))
+    fresh_lab.publish("lib")
+    fresh_lab.check(HOST, "apt-get update -qq")
+    # A discovery before the service begins again, and then a log that has forgotten the update.
+    assert [(one["state"], one["installed"]) for one in library(root)] == [("fixable", "1.0-1")]
+    fresh_lab.check(HOST, "sleep 1; systemctl restart patchlab-daemon.service")
+    fresh_lab.check(HOST, UPGRADE)
+
+    (old,) = library(root)
+    assert (old["state"], old["installed"], old["remedy"]) == ("not_effective", "1.0-2", "restart")
+    assert old["note"] == (
+        "1.0-2 is installed but patchlab-daemon.service still runs 1.0-1: restart it"
+    )
+    actions = {
+        (one["kind"], one["package"]): one["hosts"]
+        for one in answer(root, "assess", "--limit", HOST)["actions"]
+    }
+    assert actions["restart", "patchlab-daemon"] == [HOST]
+
+    fresh_lab.check(HOST, ": >/var/log/dpkg.log")
+    assert [one["note"] for one in library(root)] == [old["note"]]
+
+    fresh_lab.check(HOST, "systemctl restart patchlab-daemon.service")
+    assert library(root) == []
