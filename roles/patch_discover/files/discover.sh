@@ -30,11 +30,11 @@ main() {
 }
 
 look() { # [all|packages] [refresh]
+  manager
   case ${2-} in
     refresh | [Tt]rue | [Yy]es | [Oo]n | 1) section refresh refresh ;;
   esac
   section os os
-  manager
   section packages "packages_$manager"
   if [ "${1-all}" = all ]; then
     if [ "$manager" = dnf ]; then section holds holds_dnf; fi
@@ -183,7 +183,7 @@ machine() {
 # --- apt -----------------------------------------------------------------------------------------
 
 refresh() {
-  case $(manager) in
+  case $manager in
     apt)
       # It exits with 0 where every fetch failed and the old lists stay in use.
       limited 180 apt-get -q -o DPkg::Lock::Timeout=30 -o Acquire::Retries=1 update 2>&1 \
