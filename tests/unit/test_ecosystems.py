@@ -82,3 +82,10 @@ def test_a_collection_of_red_hat_tells_its_channel() -> None:
     name = "rhel-8-for-x86_64-baseos-eus-rpms__8_DOT_6"
     assert ecosystems.channel_in_words(name) == "eus:8.6"
     assert ecosystems.channel_in_words("rhel-8-for-x86_64-baseos-rpms") == ""
+
+
+def test_a_collection_of_amazon_tells_its_extra() -> None:
+    name = "Amazon Linux 2 - Kernel-5.15 | amazon-linux-2---kernel-5.15"
+    assert ecosystems.in_words(name) == "Amazon Linux:2"
+    assert ecosystems.channel_in_words(name) == "extra:kernel-5.15"
+    assert ecosystems.channel_in_words("Amazon Linux 2 | amazon-linux-2") == ""

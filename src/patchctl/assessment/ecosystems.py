@@ -53,6 +53,7 @@ _SUSE = re.compile(
     r"\b(?:SUSE[ -])?Linux Enterprise (?:Server|Desktop)[ -]([0-9]+)(?:[ -]SP([0-9]))?"
 )
 _RHEL_COLLECTION = re.compile(r"-(eus|aus|tus|e4s)-rpms__([0-9]+)_(?:DOT_)?([0-9]+)")
+_AMAZON_EXTRA = re.compile(r"\bamazon-linux-2---([a-z0-9][a-z0-9._-]*)", re.I)
 _LEAP = re.compile(r"\bopenSUSE Leap[ -]([0-9]+\.[0-9]+)", re.I)
 
 
@@ -111,6 +112,9 @@ def in_words(text: str) -> str:
 
 
 def channel_in_words(text: str) -> str:
-    """The channel of one of Red Hat's collections: `rhel-8-for-x86_64-baseos-eus-rpms__8_DOT_6`."""
+    """The channel of one of Red Hat's collections, `rhel-8-for-x86_64-baseos-eus-rpms__8_DOT_6`, or
+    of one of Amazon Linux 2's extras, `amazon-linux-2---kernel-5.15`."""
+    if extra := _AMAZON_EXTRA.search(text):
+        return f"extra:{extra[1]}"
     found = _RHEL_COLLECTION.search(text)
     return f"{found[1]}:{found[2]}.{found[3]}" if found else ""

@@ -222,10 +222,14 @@ def _package(
     advisories = tuple(sorted({hit.entry.advisory.id for hit in hits}))
     state, fixed, offered, held = FindingState.NO_FIX, "", "", False
     if plain:
-        unit, hit = min(plain, key=lambda pair: pair[1].entry.fixed or b"")
-        first = unit if all(one.name != source for one, _ in plain) else first
+        # Binaries of one source may have versions of their own (openssh has pam_ssh_agent_auth
+        # 0.10.4): the fix that is shown is of the binary that is shown.
+        first = next((unit for unit in units if any(unit is one for one, _ in plain)), first)
+        first = next((unit for unit, _ in plain if unit.name == source), first)
+        own = [hit for unit, hit in plain if unit is first]
+        hit = min(own, key=lambda one: one.entry.fixed or b"")
         fixed = hit.fixed
-        offer = offers.for_fix(units, hit)
+        offer = offers.for_fix(units, hit, first)
         offered, held = offer.version, offer.held
         state = FindingState.FIXABLE if offer.delivers else FindingState.NOT_IN_REPOSITORIES
         note = note or offer.note

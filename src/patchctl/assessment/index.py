@@ -34,9 +34,9 @@ class Entry:
     """One advisory's word on one package name.
 
     `branches` are (key, minor release, fixed) where the advisory has several fixes of the name,
-    smallest first. `bare` is `fixed` without its epoch. `listed` are names that the advisory lists
-    itself, for entries that were joined by source. `binaries` are `stem`s. `arches` is empty for
-    every architecture.
+    smallest first. `builds` are all fixes where module builds made them. `bare` is `fixed` without
+    its epoch. `listed` are names that the advisory lists itself, for entries that were joined by
+    source. `binaries` are `stem`s. `arches` is empty for every architecture.
     """
 
     advisory: Advisory
@@ -54,6 +54,7 @@ class Entry:
     binaries: frozenset[str] = frozenset()
     branches: tuple[tuple[Key, str, str], ...] = ()
     listed: frozenset[str] = frozenset()
+    builds: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -216,7 +217,8 @@ class EcosystemIndex:
             }
             introduced = self._key(first.introduced) if first.introduced else None
             last = self._key(first.last_affected) if first.last_affected else None
-            ordered = sorted(fixes)
+            # Rebuilds for several minor releases are alike but for the tag: the lowest one first.
+            ordered = sorted(fixes, key=lambda one: (one[0], self._key(one[1])))
             no_epoch = self._bare_key(ordered[0][1], modular) if ordered else None
         except InvalidVersionError:
             return None
@@ -242,6 +244,7 @@ class EcosystemIndex:
             branches=tuple((key, minor(fixed), fixed) for key, fixed in ordered)
             if len(distinct) > 1
             else (),
+            builds=tuple(fixed for _, fixed in ordered) if modular else (),
         )
 
     def _bare_key(self, fixed: str, modular: bool) -> Key:
@@ -269,7 +272,7 @@ class EcosystemIndex:
         glibc): what is built from the same source is as vulnerable, whether listed or not."""
         names = frozenset(listed)
         fixes = {entry.affected.fixed for entries in listed.values() for entry in entries}
-        uniform = len({bare(streams.base(fixed)) for fixed in fixes if fixed}) == 1
+        uniform = len({bare(streams.head(fixed)) for fixed in fixes if fixed}) == 1
         done: set[tuple[str, str]] = set()
         titled = _titled(advisory.title, names)
         for name, entries in listed.items():

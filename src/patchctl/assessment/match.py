@@ -1,16 +1,18 @@
 """Is this installed package affected by that advisory, and why: one rule, for findings and for
 `explain` alike."""
 
+import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 from ..models.advisory import NameKind, VendorStatus
 from ..models.versions import VersionScheme
+from . import streams
 from .index import Bucket, EcosystemIndex, Entry, bare, comparable, minor, stem
 from .kernels import is_companion
 from .units import Unit
-from .versions import Key, key
+from .versions import Key, key, key_function
 
 
 class Why(StrEnum):
@@ -33,6 +35,7 @@ class Why(StrEnum):
     OVERRULED = "a feed with more authority says otherwise"
 
 
+_SERIES = re.compile(r"[0-9]+(?:\.[0-9]+)*$")
 _OF_A_MINOR = {"eus", "aus", "tus", "e4s"}
 
 
@@ -90,7 +93,11 @@ def match(unit: Unit, index: EcosystemIndex, channels: Collection[str]) -> tuple
             if not verdict.affected or overruled(entry, index):
                 continue
             missing = entry.affected.channel
-            if missing in channels or _is_own_minor(missing, unit, channels):
+            if (
+                missing in channels
+                or _is_own_minor(missing, unit, channels)
+                or _is_own_extra(missing, unit)
+            ):
                 missing = ""
             elif missing and not _tells_of_subscription(missing):
                 continue
@@ -153,6 +160,18 @@ def overruled(entry: Entry, index: EcosystemIndex) -> bool:
     )
 
 
+def _is_own_extra(channel: str, unit: Unit) -> bool:
+    """Whether the unit's version is of the series that one of Amazon's extras brings: kernel 5.15
+    is of `extra:kernel-5.15`, kernel 4.14 is the core's. An extra without a number is the only one
+    to have its packages."""
+    kind, _, name = channel.partition(":")
+    if kind != "extra":
+        return False
+    series = _SERIES.search(name)
+    version = bare(unit.version)
+    return series is None or version.startswith((f"{series[0]}.", f"{series[0]}-"))
+
+
 def judge(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
     """Whether the entry applies to the unit, and what decided."""
     affected = entry.affected
@@ -165,6 +184,8 @@ def judge(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
         entry.binaries
         and not unit.source.startswith("linux")
         and stem(unit.name) not in entry.binaries
+        # An inventory that states no source may mean the source by its name.
+        and not (unit.sourceless and unit.name == affected.name)
     ):
         return Verdict(False, Why.BINARY)
     if affected.fixed and entry.modular != unit.modular:
@@ -193,6 +214,7 @@ def _by_version(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
     fixed = entry.affected.fixed
     if entry.listed:
         newer = entry.bare is not None and versions.source_bare < entry.bare
+        newer = newer and not _built_later(unit, entry)
         return Verdict(newer, Why.OLDER if newer else Why.FIXED, fixed)
     by_source = entry.affected.kind is NameKind.SOURCE
     installed = versions.source if by_source else versions.binary
@@ -205,6 +227,7 @@ def _by_version(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
             older = versions.source_bare < entry.bare
         else:
             older = installed < entry.fixed
+        older = older and not _built_later(unit, entry)
         return Verdict(older, Why.OLDER if older else Why.FIXED, fixed)
     if entry.last is not None:
         past = installed > entry.last
@@ -215,10 +238,28 @@ def _by_version(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
     return Verdict(True, Why.NO_FIX)
 
 
+def _built_later(unit: Unit, entry: Entry) -> bool:
+    """Whether the unit and a fix are module builds of one version-release for one platform, and the
+    unit's is not the earlier one: a later build has what the fix has, though a counter behind the
+    fix's tag sorts above it. (bind-dyndb-ldap 11.6-5.module_el8.10.0+3980+d78e8e90 came after
+    +3844+20e075e5.alma.2.)"""
+    if not unit.modular:
+        return False
+    by_source = entry.affected.kind is NameKind.SOURCE or bool(entry.listed)
+    installed = bare(unit.source_version if by_source else unit.version)
+    alike = [fix for fix in map(bare, entry.builds) if streams.head(fix) == streams.head(installed)]
+    platform = streams.platform(installed)
+    fixes = [fix for fix in alike if streams.platform(fix) == platform] or alike
+    order = key_function(VersionScheme.RPM)
+    return bool(fixes) and order(installed) >= max(map(order, fixes))
+
+
 def _by_branch(unit: Unit, installed: Key, entry: Entry) -> Verdict:
     """Several fixes of one name: one for each minor release. A plain `.el8` fix is in everything
     newer; one of `.el8_4` only in that branch, and in what is past every fix."""
     own = minor(unit.version)
+    if _built_later(unit, entry):
+        return Verdict(False, Why.FIXED, entry.affected.fixed)
     for fixed_key, branch, fixed in entry.branches:
         if installed >= fixed_key and branch in ("", own):
             return Verdict(False, Why.FIXED, fixed)

@@ -60,13 +60,15 @@ class Offers:
             tuple(name in self.held for name in names),
         )
 
-    def for_fix(self, units: list[Unit], hit: Hit) -> Offer:
-        """Whether what is offered of these binaries of one source brings the fix."""
+    def for_fix(self, units: list[Unit], hit: Hit, affected: Unit) -> Offer:
+        """Whether what is offered of these binaries of one source brings the fix of one of them.
+        Any of them tells for the source; an advisory on a binary speaks of that one only."""
         held = any(unit.name in self.held for unit in units)
         note = "held on purpose" if held else ""
         if not self.known:
             return Offer(True, held=held, note=note)
-        names = [unit.name for unit in units]
+        of_binary = hit.entry.affected.kind is NameKind.BINARY and not hit.entry.listed
+        names = [affected.name] if of_binary else [unit.name for unit in units]
         if units and units[0].source.startswith(("linux", "kernel")):
             # A Debian kernel comes as a package of a new name, through its meta package.
             names += [name for name in self.candidates if name.startswith("linux-image-")]

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from .units import Unit, UnitTable
 
 _BUILD = re.compile(r"\.module[_+][A-Za-z]+[0-9][0-9.]*\+[0-9]+\+[0-9a-f]{6,}")
+_PLATFORM = re.compile(r"\.module[_+]([A-Za-z]+[0-9][0-9.]*)\+")
 _ANY_MODULE = re.compile(r"\.module[_+]")
 _TITLE = re.compile(r"(?<![A-Za-z0-9:])([A-Za-z][A-Za-z0-9_.+-]*):([A-Za-z0-9][A-Za-z0-9_.+-]*)")
 
@@ -22,8 +23,20 @@ def is_modular(version: str) -> bool:
 
 def base(version: str) -> str:
     """The version without the module build's tag. One source built for several minor releases
-    differs only in the tag, so versions of one stream compare by what stands before it."""
+    differs only in the tag, so versions of one stream compare by what stands around it: a counter
+    may follow (`1.26.3-2.module_el9.7.0+223+9cd7031b.1` is the next build after `1.26.3-2`)."""
+    return _ANY_MODULE.split(_BUILD.sub("", version), maxsplit=1)[0]
+
+
+def head(version: str) -> str:
+    """What stands before the module build's tag."""
     return _ANY_MODULE.split(version, maxsplit=1)[0]
+
+
+def platform(version: str) -> str:
+    """What the module build was made for: `el8.10.0` of `.module_el8.10.0+3935+28808425`."""
+    found = _PLATFORM.search(version)
+    return found[1] if found else ""
 
 
 def build_of(version: str) -> str:

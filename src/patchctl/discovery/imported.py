@@ -189,16 +189,14 @@ def _made(
 
 
 def _wrong(given: GivenPackage, scheme: VersionScheme | None) -> str:
+    kind = scheme.value if scheme else "plain"
+    words = " ".join(text[:80] for text in (given.name, given.version) if text)
+    if not given.arch:
+        return f"{words}: has no arch"
+    if given.module and scheme is VersionScheme.RPM and not grammar.is_rpm_module(given.module):
+        return f"{words}: module {given.module[:80]!r} is no NAME:STREAM"
     words = " ".join(
-        text[:80]
-        for text in (
-            given.name,
-            given.version,
-            given.arch,
-            given.source or "",
-            given.source_version or "",
-            given.module or "",
-        )
+        text[:80] for text in (words, given.arch, given.source or "", given.source_version or "")
         if text
-    )
-    return f"{words}: is no {scheme.value if scheme else 'plain'} package name, version or source"
+    )  # fmt: skip
+    return f"{words}: is no {kind} package name, version, arch or source"
