@@ -50,6 +50,22 @@ def test_a_later_build_is_fixed_though_the_fix_has_a_counter() -> None:
     assert affects(world, name, "11.6-4.module_el8.10.0+3980+d78e8e90")
 
 
+def test_a_missing_epoch_stays_zero_in_module_builds() -> None:
+    world = fixed_at("qemu-img", "15:6.2.0-11.module_el8.6.0+2880+7d9e3703")
+    assert affects(world, "qemu-img", "6.2.0-11.module_el8.6.0+2880+7d9e3703")
+    assert not affects(world, "qemu-img", "15:6.2.0-11.module_el8.6.0+2880+7d9e3703")
+
+
+def test_a_module_whose_name_begins_with_a_number() -> None:
+    """389-ds:1.4, of which a title without it would leave `ds:1.4`."""
+    name, old = "389-ds-base", "1.4.3.39-3.module_el8.10.0+3829+ea459e35"
+    fix = by_binary(ALMA, name, "1.4.3.39-7.module_el8.10.0+3864+d8eec553")
+    title = "Important: 389-ds:1.4 security update"
+    world = World().add(advisory("ALSA-1", CVE, fix, title=title))
+    assert CVE in world.findings(facts(ALMA, [rpm(name, old, module="389-ds:1.4")]))
+    assert not world.findings(facts(ALMA, [rpm(name, old, module="389-ds:1.3")]))
+
+
 def test_rebuilds_for_two_minor_releases_with_counters() -> None:
     world = fixed_at(
         "httpd",

@@ -246,12 +246,19 @@ def _built_later(unit: Unit, entry: Entry) -> bool:
     if not unit.modular:
         return False
     by_source = entry.affected.kind is NameKind.SOURCE or bool(entry.listed)
-    installed = bare(unit.source_version if by_source else unit.version)
-    alike = [fix for fix in map(bare, entry.builds) if streams.head(fix) == streams.head(installed)]
+    # Only a source's version may lack its epoch; without one a binary's is 0.
+    shown = bare if by_source and unit.borrowed else _without_zero
+    installed = shown(unit.source_version if by_source else unit.version)
+    builds = map(shown, entry.builds)
+    alike = [fix for fix in builds if streams.head(fix) == streams.head(installed)]
     platform = streams.platform(installed)
     fixes = [fix for fix in alike if streams.platform(fix) == platform] or alike
     order = key_function(VersionScheme.RPM)
     return bool(fixes) and order(installed) >= max(map(order, fixes))
+
+
+def _without_zero(version: str) -> str:
+    return version.removeprefix("0:")
 
 
 def _by_branch(unit: Unit, installed: Key, entry: Entry) -> Verdict:

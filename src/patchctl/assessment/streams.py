@@ -13,7 +13,10 @@ from .units import Unit, UnitTable
 _BUILD = re.compile(r"\.module[_+][A-Za-z]+[0-9][0-9.]*\+[0-9]+\+[0-9a-f]{6,}")
 _PLATFORM = re.compile(r"\.module[_+]([A-Za-z]+[0-9][0-9.]*)\+")
 _ANY_MODULE = re.compile(r"\.module[_+]")
-_TITLE = re.compile(r"(?<![A-Za-z0-9:])([A-Za-z][A-Za-z0-9_.+-]*):([A-Za-z0-9][A-Za-z0-9_.+-]*)")
+# 389-ds:1.4 begins with a number; a name without a letter is a time or an epoch.
+_TITLE = re.compile(
+    r"(?<![A-Za-z0-9:_.+-])([0-9]*[A-Za-z_.+-]*[A-Za-z][A-Za-z0-9_.+-]*):([A-Za-z0-9][A-Za-z0-9_.+-]*)"
+)
 
 
 def is_modular(version: str) -> bool:
