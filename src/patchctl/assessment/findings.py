@@ -5,16 +5,17 @@ Hosts then only point to it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import compress
 
 from msgspec import structs
 
 from ..models.advisory import Severity, VendorStatus
 from ..models.assessment import AffectedPackage, FindingState
-from ..models.facts import HostFacts
 from .fleet import HostInput, Matched, Software
+from .kernels import Kernels
 from .match import Hit
 from .offers import NO_OFFERS, Offers
 from .units import Unit
@@ -58,29 +59,53 @@ _DECIDES = [
 
 
 class Finder:
-    """Findings of hosts, one host at a time. `ended` are ecosystems without support at the date."""
+    """Findings of hosts, one host at a time. `ended` are ecosystems without support at the date;
+    `shared` the software that several hosts have."""
 
-    def __init__(self, matched: Matched, ended: Mapping[str, str]) -> None:
+    def __init__(
+        self, matched: Matched, ended: Mapping[str, str], shared: Collection[str] = ()
+    ) -> None:
         self._matched = matched
         self._ended = ended
-        self._groups: dict[tuple[object, ...], dict[str, Core]] = {}
+        self._shared = shared
+        self._known: dict[tuple[str, str, bool], tuple[Core, ...]] = {}
+        self._groups: dict[_Place, dict[tuple[object, ...], dict[str, Core]]] = defaultdict(dict)
         self._merged: dict[tuple[Core, Core], Core] = {}
-        self._sources: dict[str, tuple[tuple[Unit, ...], ...]] = {}
 
-    def of(self, host: HostInput) -> list[Core]:
-        """The host's findings, not ranked."""
+    def of(self, host: HostInput) -> tuple[Core, ...]:
+        """The host's findings, not ranked. Of hosts with the same software and kernel it is the
+        same tuple."""
+        if host.software not in self._shared:
+            return self._of(host)
+        kernel = host.facts.kernel
+        place = (host.software, kernel.running, kernel.managed)
+        found = self._known.get(place)
+        if found is None:
+            found = self._known[place] = self._of(host)
+        return found
+
+    def _of(self, host: HostInput) -> tuple[Core, ...]:
         software = self._matched.software[host.software]
-        offers = Offers.of(host.facts, software.platform.scheme)
+        offers = Offers.of(host.facts, software.platform.scheme, software.held)
+        kernels = self._matched.kernels(software, host.facts)
+        known = self._groups[_place(software)]
         found: dict[str, Core] = {}
-        for units in self._by_source(host, software):
-            for cve, core in self._group(units, software, offers).items():
+        for units in self._by_source(kernels.rest, software):
+            place = (units, offers.of_names(units))
+            group = known.get(place)
+            if group is None:
+                group = known[place] = self._make(units, software, offers)
+            if found.keys().isdisjoint(group):
+                found.update(group)
+                continue
+            for cve, core in group.items():
                 seen = found.get(cve)
                 found[cve] = core if seen is None else self._merge(seen, core)
-        for cve, core in self._kernel(host.facts, software, offers).items():
+        for cve, core in self._kernel(kernels, software, offers).items():
             seen = found.get(cve)
             # The kernel first, not the headers beside it, where both are in one state.
             found[cve] = core if seen is None else self._merge(core, seen)
-        return list(found.values())
+        return tuple(found.values())
 
     def _merge(self, one: Core, other: Core) -> Core:
         found = self._merged.get((one, other))
@@ -88,43 +113,28 @@ class Finder:
             found = self._merged[one, other] = _merged(one, other)
         return found
 
-    def _by_source(self, host: HostInput, software: Software) -> tuple[tuple[Unit, ...], ...]:
-        """The units of every source that anything applies to; kernels have rules of their own."""
-        known = self._sources.get(host.software)
-        if known is None:
-            kernels = self._matched.kernels(software, host.facts)
-            groups: dict[str, list[Unit]] = defaultdict(list)
-            hits = self._matched.all_of(software)
-            for unit in kernels.rest:
-                if hits[unit]:
-                    groups[unit.source].append(unit)
-            known = tuple(tuple(group) for group in groups.values())
-            self._sources[host.software] = known
-        return known
+    def _by_source(self, units: Sequence[Unit], software: Software) -> Iterator[tuple[Unit, ...]]:
+        """The units of every source that anything applies to."""
+        groups: dict[str, list[Unit]] = defaultdict(list)
+        hits = self._matched.all_of(software)
+        for unit in compress(units, map(hits.__getitem__, units)):
+            groups[unit.source].append(unit)
+        return map(tuple, groups.values())
 
-    def _group(
-        self, units: tuple[Unit, ...], software: Software, offers: Offers
-    ) -> dict[str, Core]:
-        place = (units, *_place(software), offers.of_names(units))
-        found = self._groups.get(place)
-        if found is None:
-            found = self._groups[place] = self._make(units, software, offers)
-        return found
-
-    def _kernel(self, facts: HostFacts, software: Software, offers: Offers) -> dict[str, Core]:
-        kernels = self._matched.kernels(software, facts)
+    def _kernel(self, kernels: Kernels, software: Software, offers: Offers) -> dict[str, Core]:
+        """Kernels have rules of their own."""
         if not kernels.running:
             return {}
-        place = (kernels.running, kernels.newest, *_place(software), offers.key)
-        found = self._groups.get(place)
+        known = self._groups[_place(software)]
+        place = (kernels.running, kernels.newest, *offers.key)
+        found = known.get(place)
         if found is None:
             now = self._make(kernels.running, software, offers, note=kernels.note)
             later = self._make(kernels.newest, software, NO_OFFERS)
-            found = {
+            found = known[place] = {
                 cve: core if cve in later else _pending_reboot(core, kernels.newest)
                 for cve, core in now.items()
             }
-            self._groups[place] = found
         return found
 
     def _make(
@@ -152,7 +162,10 @@ class Finder:
                         yield cve
 
 
-def _place(software: Software) -> tuple[object, ...]:
+_Place = tuple[str, str, frozenset[str]]
+
+
+def _place(software: Software) -> _Place:
     """What else than its units decides on a host's findings; cheap to hash, unlike the platform."""
     platform = software.platform
     return platform.ecosystem, platform.minor, platform.channels

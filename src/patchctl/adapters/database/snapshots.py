@@ -116,6 +116,7 @@ class Snapshots:
 
         Equal packages are one object, and equal software is one tuple, over all hosts.
         """
+        systems: dict[object, str] = {}
         with self._database.read() as connection:
             loader = Loader(RecordReader(connection))
             rows = connection.execute(_newest_facts()).all()
@@ -124,12 +125,15 @@ class Snapshots:
                 for row in some:
                     software, system = pairs[row.facts]
                     found = loader.facts(row.facts, software, system)
+                    place = (found.os, found.manager)
+                    if place not in systems:
+                        systems[place] = canonical.digest(place)
                     yield KnownHost(
                         name=row.host,
                         snapshot=row.id,
                         taken=row.taken,
                         imported=row.id.startswith(IMPORT_PREFIX),
-                        software=canonical.digest((software, found.os, found.manager)),
+                        software=f"{software} {systems[place]}",
                         facts=found,
                     )
                 loader.forget_systems()
