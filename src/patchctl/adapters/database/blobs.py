@@ -12,7 +12,7 @@ import msgspec
 
 from ...errors import IntegrityError
 from ...models.canonical import digest_bytes
-from ...models.facts import HostFacts, Package, PendingUpdate, Repository
+from ...models.facts import HostFacts, OsRelease, Package, PendingUpdate, Repository
 from . import packing
 
 T = TypeVar("T")
@@ -141,13 +141,33 @@ class Loader:
         raise _damaged(digest)
 
     def _own(self, digest: str) -> HostFacts:
-        try:
-            data = zlib.decompress(self._packed.pop(digest))
-            if digest_bytes(data) == digest:
-                return msgspec.json.decode(data, type=HostFacts)
-        except (KeyError, zlib.error, msgspec.MsgspecError):
-            pass
-        raise _damaged(digest)
+        packed = self._packed.pop(digest, b"")
+        return _decode(digest, packed, _own)
+
+
+class _System(msgspec.Struct, frozen=True):
+    """Only the system of a host's own part."""
+
+    os: OsRelease
+
+
+_own = msgspec.json.Decoder(HostFacts)
+_system = msgspec.json.Decoder(_System)
+
+
+def os_of(digest: str, packed: bytes) -> OsRelease:
+    """The system that a host's own part names. Raises IntegrityError where it is damaged."""
+    return _decode(digest, packed, _system).os
+
+
+def _decode(digest: str, packed: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    try:
+        data = zlib.decompress(packed)
+        if digest_bytes(data) == digest:
+            return decoder.decode(data)
+    except (zlib.error, msgspec.MsgspecError):
+        pass
+    raise _damaged(digest)
 
 
 def _damaged(digest: str) -> IntegrityError:

@@ -12,11 +12,11 @@ from sqlalchemy import Connection, Table, func, insert, select
 
 from ...errors import ConflictError, NotFoundError
 from ...models import canonical
-from ...models.facts import HostFacts
+from ...models.facts import HostFacts, OsRelease
 from ...models.ids import IMPORT_PREFIX
 from ...models.snapshot import HostResult, HostStatus, Snapshot, SnapshotSummary
 from ...models.state import HostHistory, KnownHost
-from .blobs import FactsParts, Loader, split
+from .blobs import FactsParts, Loader, os_of, split
 from .records import RecordReader, RecordWriter
 from .schema import blob, facts, snapshot, snapshot_host
 
@@ -137,6 +137,14 @@ class Snapshots:
                         facts=found,
                     )
                 loader.forget_systems()
+
+    def systems(self) -> set[OsRelease]:
+        """The distinct systems of all hosts by their newest facts; nothing else of them is read."""
+        newest = _newest_facts().subquery()
+        parts = select(facts.c.system).join(newest, facts.c.digest == newest.c.facts)
+        query = select(blob.c.digest, blob.c.data).where(blob.c.digest.in_(parts))
+        with self._database.read() as connection:
+            return {os_of(digest, data) for digest, data in connection.execute(query)}
 
     def facts(self, digest: str) -> HostFacts:
         """Facts by their digest. Raises NotFoundError."""
