@@ -17,7 +17,7 @@ def encode(value: Any) -> bytes:
     Raises TypeError on a float anywhere inside: that is a bug of the caller.
     """
     plain = msgspec.to_builtins(value)
-    _refuse_floats(plain)
+    refuse_floats(plain)
     return msgspec.json.encode(plain, order="sorted")
 
 
@@ -36,7 +36,8 @@ def digest_bytes(data: bytes) -> str:
 _PLAIN = frozenset({str, int, bool, type(None)})
 
 
-def _refuse_floats(value: Any) -> None:
+def refuse_floats(value: Any) -> None:
+    """Raise TypeError where plain builtins have a float or a key that is no text, however deep."""
     if isinstance(value, float):
         raise TypeError(f"canonical JSON has no floats: {value!r}")
     if isinstance(value, dict):
@@ -49,4 +50,4 @@ def _refuse_floats(value: Any) -> None:
     if not _PLAIN.issuperset(map(type, value)):
         for item in value:
             if type(item) not in _PLAIN:
-                _refuse_floats(item)
+                refuse_floats(item)
