@@ -3,23 +3,38 @@
 Hosts are made up from the real AlmaLinux 8 feed: source packages with all their binaries, each host
 with one of the last three versions of each, so that package lists differ and packages do not. The
 feed is read from PATCHCTL_TEST_DATA (../shared/data where it lies beside the checkout). No peer
-does the same, so the other size and the writing of `-o json` stand beside it.
+does the same, so the other size and the writing of `-o json` stand beside it. Both sizes have the
+same distinct packages, so matching them must take the same time.
 """
 
 import itertools
+import json
 import os
 import random
 import re
+import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import bench_world
 import msgspec
-from measure import PATCHCTL, ROOT, aim, arguments, command, how_many, machine, ratio, show
+from measure import (
+    ENVIRONMENT,
+    PATCHCTL,
+    ROOT,
+    aim,
+    arguments,
+    command,
+    how_many,
+    machine,
+    ratio,
+    show,
+)
 
 from patchctl.adapters.database import Database
 from patchctl.assessment.feeds import read
@@ -109,46 +124,97 @@ def prepare(root: Path, hosts: int) -> int:
     return sum(len(binaries) for some in chosen for binaries in some)
 
 
-def measured(hosts: int) -> dict[str, Any]:
-    """One size: table and JSON, each a whole cold command."""
+def spent(words: Sequence[str | Path], out: Path) -> dict[str, float]:
+    """Run a command to its end. Raises RuntimeError where it fails."""
+    began = time.monotonic()
+    with out.open("wb") as target:
+        process = subprocess.Popen(
+            list(map(str, words)), stdout=target, stdin=subprocess.DEVNULL, env=ENVIRONMENT
+        )
+        _, status, used = os.wait4(process.pid, 0)
+    # The process is gone, and Popen must not wait for it again.
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        raise RuntimeError(f"{words[0]} ended with exit code {process.returncode}")
+    return {
+        "seconds": time.monotonic() - began,
+        "cpu_s": used.ru_utime + used.ru_stime,
+        "peak_mib": used.ru_maxrss / 1024,
+    }
+
+
+def matching(root: Path) -> dict[str, float]:
+    """An assessment in this process: CPU seconds within matching, and how often it was asked."""
+    from patchctl.assessment import fleet
+    from patchctl.wiring import open_workspace
+    from patchctl.wiring_assess import assess
+
+    original, seconds, calls = fleet.match, 0.0, 0
+
+    def timed(*words: Any) -> Any:
+        nonlocal seconds, calls
+        began = time.process_time()
+        found = original(*words)
+        seconds += time.process_time() - began
+        calls += 1
+        return found
+
+    fleet.match = timed
+    assess(open_workspace(root), "", (), "").done()
+    return {"match_ms": 1000 * seconds, "matched": calls}
+
+
+def measured(hosts: int, rounds: int) -> dict[str, Any]:
+    """One size: table and JSON, each a whole cold command; medians."""
     with tempfile.TemporaryDirectory() as folder:
-        root = Path(folder)
+        root, out = Path(folder), Path(folder) / "out"
         distinct = prepare(root, hosts)
-        table = command([PATCHCTL, "-q", "-C", root, "assess"])
-        out = root / "out.json"
-        words = [str(PATCHCTL), "-q", "-C", str(root), "assess", "-o", "json"]
-        with out.open("wb") as target:
-            before = os.times()
-            subprocess.run(words, stdout=target, stdin=subprocess.DEVNULL, check=True)
-            after = os.times()
+        start = [PATCHCTL, "-q", "-C", root, "assess"]
+        goes: dict[str, list[dict[str, float]]] = {"table": [], "json": [], "match": []}
+        for _ in range(rounds):
+            goes["table"].append(spent(start, out))
+            goes["json"].append(spent([*start, "-o", "json"], out))
+            size = out.stat().st_size
+            spent([sys.executable, __file__, "--match", root], out)
+            goes["match"].append(json.loads(out.read_text()))
+            out.unlink()
+        state = (root / ".patchctl" / "state.db").stat().st_size
+
+        def median(kind: str, what: str) -> float:
+            return round(statistics.median(one[what] for one in goes[kind]), 2)
+
         return {
             "hosts": hosts,
             "packages": PACKAGES,
             "distinct_packages": distinct,
-            "seconds": round(table.seconds, 2),
-            "cpu_s": round(table.cpu_s, 2),
-            "ms_a_host": round(1000 * table.seconds / hosts, 2),
-            "json_cpu_s": round(
-                after.children_user
-                + after.children_system
-                - before.children_user
-                - before.children_system,
-                2,
-            ),
-            "json_mib": out.stat().st_size // (1 << 20),
+            "seconds": median("table", "seconds"),
+            "cpu_s": median("table", "cpu_s"),
+            "ms_a_host": round(1000 * median("table", "cpu_s") / hosts, 2),
+            "peak_mib": round(median("table", "peak_mib")),
+            "matched": round(median("match", "matched")),
+            "match_ms": median("match", "match_ms"),
+            "json_cpu_s": median("json", "cpu_s"),
+            "json_peak_mib": round(median("json", "peak_mib")),
+            "json_mib": size // (1 << 20),
+            "state_mib": round(state / (1 << 20), 1),
         }
 
 
 def main() -> int:
     """Print the table."""
-    parser = arguments(__doc__ or "", hosts=10_000, quick=500, rounds=1)
+    parser = arguments(__doc__ or "", hosts=10_000, quick=500, rounds=3)
+    parser.add_argument("--match", type=Path, metavar="DIR", help="only matching, of a workspace")
     args = parser.parse_args()
+    if args.match:
+        print(json.dumps(matching(args.match)))
+        return 0
     if not FEED.exists():
         print(f"assessment: no feed at {FEED}; PATCHCTL_TEST_DATA names it", file=sys.stderr)
         return 2
     hosts = how_many(args)
-    table = [measured(max(1, hosts // 10)), measured(hosts)]
+    table = [measured(max(1, hosts // 10), args.rounds), measured(hosts, args.rounds)]
     grown = ratio(table[1]["ms_a_host"], table[0]["ms_a_host"])
+    flat = ratio(table[1]["match_ms"], table[0]["match_ms"])
     show(
         args,
         {
@@ -157,6 +223,7 @@ def main() -> int:
             "tables": {"assess": table},
             "aims": [
                 aim(f"{hosts} hosts, cold: CPU seconds < 10", table[1]["cpu_s"], 10),
+                aim("matching: ten times the hosts, time <= 1.1", flat, 1.1),
                 aim("cost a host does not grow with hosts", grown, 1.1),
             ],
         },

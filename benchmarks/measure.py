@@ -18,7 +18,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 PATCHCTL = Path(sys.executable).parent / "patchctl"
 # Everybody may keep compiled Python, as outside of a build.
-_ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
 _SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
@@ -88,7 +88,7 @@ def command(
     with (stdin or Path(os.devnull)).open("rb") as given:
         done = subprocess.run(
             [str(word) for word in words], stdin=given, capture_output=True, check=False,
-            env={**_ENVIRONMENT, **(env or {})}, cwd=cwd,
+            env={**ENVIRONMENT, **(env or {})}, cwd=cwd,
         )  # fmt: skip
     seconds = time.monotonic() - began
     if done.returncode != 0:

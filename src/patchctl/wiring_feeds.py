@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from .adapters.clock import now_ms
 from .errors import NotFoundError
+from .models.facts import OsRelease
 from .models.feeds import FeedUpdate
 from .models.state import KnownHost
 from .wiring import Workspace
@@ -22,7 +23,10 @@ Say = Callable[[str], None]
 
 def sources(workspace: Workspace) -> Sources:
     """The sources that the workspace's known hosts need."""
-    return feed_status.needed(workspace.settings.feeds, _hosts(workspace))
+    systems: Collection[OsRelease] = ()
+    with contextlib.suppress(NotFoundError):
+        systems = workspace.database(create=False).snapshots.systems()
+    return feed_status.needed(workspace.settings.feeds, systems)
 
 
 def status(workspace: Workspace) -> Status:

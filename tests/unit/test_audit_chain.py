@@ -190,3 +190,14 @@ def test_a_line_moved_to_another_file_is_found() -> None:
 def test_what_is_no_record_says_why(line: bytes, reason: str) -> None:
     with pytest.raises(chain.BrokenRecordError, match=reason):
         chain.parse(line)
+
+
+@given(st.integers(0, 6), st.sampled_from(["reason", "hash", "prev"]))
+def test_an_event_may_say_what_looks_like_a_hash(at: int, key: str) -> None:
+    mark = f'"hash":"{json.loads(LINES[at])["hash"]}",'
+    event = json.dumps({key: mark, "more": [{"hash": chain.GENESIS, "prev": mark}]})
+    line, digest = chain.line(StoredEntry(seq=1, run=mark, at=1, event=event), mark)
+    assert chain.parse(line).hash == digest
+    changed = line.replace(digest.encode(), chain.GENESIS.encode())
+    with pytest.raises(chain.BrokenRecordError, match="hash"):
+        chain.parse(changed)

@@ -178,6 +178,22 @@ class TestSnapshots:
         assert a == c
         assert a != b
 
+    def test_the_systems_of_the_fleet_are_those_of_the_newest_facts(
+        self, database: Database
+    ) -> None:
+        old, new = OsRelease(id="debian", version_id="12"), OsRelease(id="debian", version_id="13")
+        upgraded = msgspec.structs.replace(facts("b2"), os=new)
+        database.snapshots.save(snapshot("s-1", ok("a", facts()), ok("b", facts("b2")), DOWN))
+        assert database.snapshots.systems() == {old}
+        database.snapshots.save(snapshot("s-2", ok("b", upgraded)))
+        assert database.snapshots.systems() == {old, new}
+        database.snapshots.save(snapshot("s-3", ok("a", upgraded)))
+        assert database.snapshots.systems() == {new}
+        with database.write() as connection:
+            connection.exec_driver_sql("UPDATE blob SET data = x'00'")
+        with pytest.raises(IntegrityError, match="damaged"):
+            database.snapshots.systems()
+
     def test_an_import_is_not_the_latest_discovery(self, database: Database) -> None:
         database.snapshots.save(snapshot("s-1", ok("a", facts()), taken=100))
         database.snapshots.save(snapshot("i-2", ok("d", facts()), taken=200))

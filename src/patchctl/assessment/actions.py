@@ -1,12 +1,15 @@
 """From findings to what an operator does: one upgrade of a source package, over all hosts that need
 it; or one reboot or restart. Ranked by the risk that it removes."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 
 from ..models.assessment import Action, AffectedPackage, Finding, FindingState
 from ..models.priority import Decision
 from ..models.versions import VersionScheme
+from .ranking import cve_order
 from .versions import InvalidVersionError, Key, key
 
 
@@ -37,23 +40,25 @@ class Tally:
     def __init__(self, today: str, schemes: dict[str, VersionScheme]) -> None:
         self._today = today
         self._schemes = schemes
-        self._counts: dict[int, int] = {}
-        self._findings: dict[int, tuple[Finding, tuple[Key3, ...]]] = {}
+        # By id, which is that of one finding as long as it is held here.
+        self._findings: list[Finding] = []
+        self._counts: Counter[int] = Counter()
+        self._keys: dict[int, tuple[Key3, ...]] = {}
         self._hosts: dict[Key3, list[str]] = defaultdict(list)
 
-    def add(self, host: str, findings: list[Finding]) -> None:
+    def add(self, host: str, findings: Sequence[Finding]) -> None:
         """The findings of one host, each CVE once."""
-        counts, known = self._counts, self._findings
-        keys: set[Key3] = set()
-        for finding in findings:
-            place = id(finding)
-            seen = known.get(place)
-            if seen is None:
-                seen = known[place] = (finding, _keys(finding))
-                counts[place] = 0
-            counts[place] += 1
-            keys.update(seen[1])
-        for action in keys:
+        places = list(map(id, findings))
+        try:
+            keys = set(map(self._keys.__getitem__, places))
+        except KeyError:
+            for finding in findings:
+                if id(finding) not in self._keys:
+                    self._findings.append(finding)
+                    self._keys[id(finding)] = _keys(finding)
+            keys = set(map(self._keys.__getitem__, places))
+        self._counts.update(places)
+        for action in set(chain.from_iterable(keys)):
             self._hosts[action].append(host)
 
     def counts(self) -> tuple[dict[Decision, int], dict[FindingState, int], int]:
@@ -61,8 +66,8 @@ class Tally:
         decisions: dict[Decision, int] = defaultdict(int)
         states: dict[FindingState, int] = defaultdict(int)
         overdue = 0
-        for place, (finding, _) in self._findings.items():
-            count = self._counts[place]
+        for finding in self._findings:
+            count = self._counts[id(finding)]
             states[finding.state] += count
             if finding.state is not FindingState.WAIVED:
                 decisions[finding.decision] += count
@@ -74,9 +79,9 @@ class Tally:
 
     def _sums(self) -> dict[Key3, _Sum]:
         sums: dict[Key3, _Sum] = defaultdict(_Sum)
-        for place, (finding, keys) in self._findings.items():
-            for action in keys:
-                self._count(sums[action], finding, self._counts[place])
+        for finding in self._findings:
+            for action in self._keys[id(finding)]:
+                self._count(sums[action], finding, self._counts[id(finding)])
             for package in finding.packages:
                 action = _key(package)
                 if action in sums:
@@ -140,35 +145,6 @@ def _rank(action: Action) -> tuple[int, int, str, str, str]:
         action.package,
         action.ecosystem,
     )
-
-
-def cve_order(cve: str) -> tuple[int, int, str]:
-    """CVE ids by year and number (numbers have four digits or more)."""
-    parts = cve.split("-")
-    if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit():
-        return int(parts[1]), int(parts[2]), ""
-    return 0, 0, cve
-
-
-class Order:
-    """Most urgent first; a key a finding, made once."""
-
-    def __init__(self) -> None:
-        self._keys: dict[int, tuple[Finding, tuple[object, ...]]] = {}
-
-    def of(self, finding: Finding) -> tuple[object, ...]:
-        """The sort key."""
-        known = self._keys.get(id(finding))
-        if known is None:
-            place = (
-                finding.state is FindingState.WAIVED,
-                finding.decision.urgency,
-                finding.due or "9999",
-                -finding.score,
-                cve_order(finding.cve),
-            )
-            known = self._keys[id(finding)] = (finding, place)
-        return known[1]
 
 
 def _key(package: AffectedPackage) -> Key3:

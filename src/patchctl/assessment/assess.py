@@ -1,5 +1,6 @@
 """The assessment of a fleet: hosts and feeds in, ranked findings out, one host at a time."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,10 +17,11 @@ from ..models.advisory import (
 )
 from ..models.assessment import Assessment, FeedUsed, Finding, FindingState, Unlooked
 from ..models.priority import Context, Decision, Priority, Threat
-from .actions import Order, Tally
+from .actions import Tally
 from .findings import Core, Finder
 from .fleet import HostInput, Matched, look
 from .outlived import Outlived
+from .ranking import Ranking
 from .releases import releases
 from .threats import Intelligence
 
@@ -76,29 +78,36 @@ class Assessor:
     warnings: tuple[str, ...] = ()
     matched: Matched = field(init=False)
     tally: Tally = field(init=False)
-    _made: dict[Context, dict[Core, Finding]] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.matched = look(self.hosts, tuple(self.feeds.ecosystems()), self.feeds.advisories)
         platforms = {digest: one.platform for digest, one in self.matched.software.items()}
         self._releases = releases(
-            (platforms[host.software] for host in self.hosts), self.feeds.lifecycles(), self.today
+            (platforms[name] for name in self._software()), self.feeds.lifecycles(), self.today
         )
         schemes = {name: index.scheme for name, index in self.matched.indexes.items()}
         self.tally = Tally(self.today, schemes)
         self._finder = Finder(
             self.matched,
             {one.ecosystem: one.note for one in self._releases if one.support == "ended"},
+            {name for name, count in Counter(self._software()).items() if count > 1},
         )
 
-    def findings(self) -> Iterator[tuple[str, list[Finding]]]:
+    def _software(self) -> Iterator[str]:
+        return (host.software for host in self.hosts)
+
+    def findings(self) -> Iterator[tuple[str, Sequence[Finding]]]:
         """(host, its findings, most urgent first), host by host in the order given."""
-        cores = {host.name: self._finder.of(host) for host in self.hosts}
-        known = self.intelligence({core.cve for some in cores.values() for core in some})
-        order = Order()
-        for host in self.hosts:
-            found = self._of(host, cores.pop(host.name), known)
-            found.sort(key=order.of)
+        cores = [self._finder.of(host) for host in self.hosts]
+        distinct = set[Core]().union(*cores)
+        known = self.intelligence({core.cve for core in distinct})
+        contexts = (host.context for host in self.hosts)
+        ranking = Ranking(
+            zip(contexts, cores, strict=True),
+            lambda core, context: self._make(core, context, known),
+        )
+        for host, own in zip(self.hosts, cores, strict=True):
+            found = self._of(host, own, ranking)
             self.tally.add(host.name, found)
             yield host.name, found
 
@@ -106,15 +115,13 @@ class Assessor:
         """The code of replaced packages that the host still runs."""
         return self._finder.outlived(host)
 
-    def _of(self, host: HostInput, cores: list[Core], known: Intelligence) -> list[Finding]:
-        made = self._made.setdefault(host.context, {})
-        found = []
-        for core in cores:
-            one = made.get(core)
-            if one is None:
-                one = made[core] = self._make(core, host.context, known)
-            found.append(one if self.waiver is None else self._waived(host, core, one))
-        return found
+    def _of(self, host: HostInput, cores: tuple[Core, ...], ranking: Ranking) -> Sequence[Finding]:
+        if self.waiver is None:
+            return ranking.of(host.context, cores)
+        pairs = ranking.pairs(host.context, cores)
+        found = [self._waived(host, core, finding) for core, finding in pairs]
+        # What is waived comes last; the rest is in order already.
+        return sorted(found, key=_is_waived)
 
     def intelligence(self, cves: Collection[str]) -> Intelligence:
         """What the feeds know of these CVEs."""
@@ -211,6 +218,10 @@ class Assessor:
                 f"{count} packages have versions that are none, so they count as not covered: "
                 f"{example.name} {example.version}"
             )
+
+
+def _is_waived(finding: Finding) -> bool:
+    return finding.state is FindingState.WAIVED
 
 
 def _joined(*notes: str) -> str:

@@ -5,16 +5,17 @@ Hosts then only point to it.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import compress
 
 from msgspec import structs
 
 from ..models.advisory import Severity, VendorStatus
 from ..models.assessment import AffectedPackage, FindingState
-from ..models.facts import HostFacts
 from .fleet import HostInput, Matched, Software
+from .kernels import Kernels
 from .match import Hit
 from .offers import NO_OFFERS, Offers
 from .outlived import OldCode, Outlived, outlived
@@ -59,39 +60,77 @@ _DECIDES = [
 
 
 class Finder:
-    """Findings of hosts, one host at a time. `ended` are ecosystems without support at the date."""
+    """Findings of hosts, one host at a time. `ended` are ecosystems without support at the date;
+    `shared` the software that several hosts have."""
 
-    def __init__(self, matched: Matched, ended: Mapping[str, str]) -> None:
+    def __init__(
+        self, matched: Matched, ended: Mapping[str, str], shared: Collection[str] = ()
+    ) -> None:
         self._matched = matched
         self._ended = ended
-        self._groups: dict[tuple[object, ...], dict[str, Core]] = {}
+        self._shared = shared
+        self._known: dict[tuple[str, str, bool], tuple[Core, ...]] = {}
+        self._groups: dict[_Place, dict[tuple[object, ...], dict[str, Core]]] = defaultdict(dict)
         self._merged: dict[tuple[Core, Core], Core] = {}
-        self._sources: dict[str, tuple[tuple[Unit, ...], ...]] = {}
+        self._with_old: dict[tuple[tuple[Core, ...], tuple[OldCode, ...]], tuple[Core, ...]] = {}
         # Packages whose old code runs in an unknown version -> hosts that `of` was asked for.
         self.unknown: dict[Unit, dict[str, None]] = defaultdict(dict)
 
-    def of(self, host: HostInput) -> list[Core]:
-        """The host's findings, not ranked."""
-        software = self._matched.software[host.software]
-        offers = Offers.of(host.facts, software.platform.scheme)
-        found: dict[str, Core] = {}
-        for units in self._by_source(host, software):
-            for cve, core in self._group(units, software, offers).items():
-                seen = found.get(cve)
-                found[cve] = core if seen is None else self._merge(seen, core)
-        for cve, core in self._kernel(host.facts, software, offers).items():
-            seen = found.get(cve)
-            # The kernel first, not the headers beside it, where both are in one state.
-            found[cve] = core if seen is None else self._merge(core, seen)
+    def of(self, host: HostInput) -> tuple[Core, ...]:
+        """The host's findings, not ranked. Of hosts with the same software and kernel, on which the
+        same old code runs, it is the same tuple."""
+        cores = self._installed(host)
         old = self.outlived(host)
+        software = self._matched.software[host.software]
         for unit in old.unknown:
             if self._matched.covers(unit, software):
                 self.unknown[unit][host.name] = None
-        for code in old.known:
-            for cve, core in self._old_code(code, software).items():
+        if not old.known:
+            return cores
+        place = (cores, old.known)
+        found = self._with_old.get(place)
+        if found is None:
+            merged = {core.cve: core for core in cores}
+            for code in old.known:
+                for cve, core in self._old_code(code, software).items():
+                    seen = merged.get(cve)
+                    merged[cve] = core if seen is None else self._merge(seen, core)
+            found = self._with_old[place] = tuple(merged.values())
+        return found
+
+    def _installed(self, host: HostInput) -> tuple[Core, ...]:
+        """Findings of what is installed and of the kernel that runs."""
+        if host.software not in self._shared:
+            return self._of(host)
+        kernel = host.facts.kernel
+        place = (host.software, kernel.running, kernel.managed)
+        found = self._known.get(place)
+        if found is None:
+            found = self._known[place] = self._of(host)
+        return found
+
+    def _of(self, host: HostInput) -> tuple[Core, ...]:
+        software = self._matched.software[host.software]
+        offers = Offers.of(host.facts, software.platform.scheme, software.held)
+        kernels = self._matched.kernels(software, host.facts)
+        known = self._groups[_place(software)]
+        found: dict[str, Core] = {}
+        for units in self._by_source(kernels.rest, software):
+            place = (units, offers.of_names(units))
+            group = known.get(place)
+            if group is None:
+                group = known[place] = self._make(units, software, offers)
+            if found.keys().isdisjoint(group):
+                found.update(group)
+                continue
+            for cve, core in group.items():
                 seen = found.get(cve)
                 found[cve] = core if seen is None else self._merge(seen, core)
-        return list(found.values())
+        for cve, core in self._kernel(kernels, software, offers).items():
+            seen = found.get(cve)
+            # The kernel first, not the headers beside it, where both are in one state.
+            found[cve] = core if seen is None else self._merge(core, seen)
+        return tuple(found.values())
 
     def outlived(self, host: HostInput) -> Outlived:
         """The code of replaced packages that the host still runs."""
@@ -100,12 +139,12 @@ class Finder:
 
     def _old_code(self, code: OldCode, software: Software) -> dict[str, Core]:
         """The CVEs that are fixed in what is installed and not in what runs."""
-        place = (code, *_place(software))
-        found = self._groups.get(place)
+        known = self._groups[_place(software)]
+        found = known.get((code,))
         if found is None:
             installed, ran = zip(*code.binaries, strict=True)
             open_now = self._make(dict.fromkeys(installed), software, NO_OFFERS)
-            found = self._groups[place] = {
+            found = known[(code,)] = {
                 cve: _still_running(core, code)
                 for cve, core in self._make(dict.fromkeys(ran), software, NO_OFFERS).items()
                 if cve not in open_now
@@ -118,43 +157,28 @@ class Finder:
             found = self._merged[one, other] = _merged(one, other)
         return found
 
-    def _by_source(self, host: HostInput, software: Software) -> tuple[tuple[Unit, ...], ...]:
-        """The units of every source that anything applies to; kernels have rules of their own."""
-        known = self._sources.get(host.software)
-        if known is None:
-            kernels = self._matched.kernels(software, host.facts)
-            groups: dict[str, list[Unit]] = defaultdict(list)
-            hits = self._matched.all_of(software)
-            for unit in kernels.rest:
-                if hits[unit]:
-                    groups[unit.source].append(unit)
-            known = tuple(tuple(group) for group in groups.values())
-            self._sources[host.software] = known
-        return known
+    def _by_source(self, units: Sequence[Unit], software: Software) -> Iterator[tuple[Unit, ...]]:
+        """The units of every source that anything applies to."""
+        groups: dict[str, list[Unit]] = defaultdict(list)
+        hits = self._matched.all_of(software)
+        for unit in compress(units, map(hits.__getitem__, units)):
+            groups[unit.source].append(unit)
+        return map(tuple, groups.values())
 
-    def _group(
-        self, units: tuple[Unit, ...], software: Software, offers: Offers
-    ) -> dict[str, Core]:
-        place = (units, *_place(software), offers.of_names(units))
-        found = self._groups.get(place)
-        if found is None:
-            found = self._groups[place] = self._make(units, software, offers)
-        return found
-
-    def _kernel(self, facts: HostFacts, software: Software, offers: Offers) -> dict[str, Core]:
-        kernels = self._matched.kernels(software, facts)
+    def _kernel(self, kernels: Kernels, software: Software, offers: Offers) -> dict[str, Core]:
+        """Kernels have rules of their own."""
         if not kernels.running:
             return {}
-        place = (kernels.running, kernels.newest, *_place(software), offers.key)
-        found = self._groups.get(place)
+        known = self._groups[_place(software)]
+        place = (kernels.running, kernels.newest, *offers.key)
+        found = known.get(place)
         if found is None:
             now = self._make(kernels.running, software, offers, note=kernels.note)
             later = self._make(kernels.newest, software, NO_OFFERS)
-            found = {
+            found = known[place] = {
                 cve: core if cve in later else _pending_reboot(core, kernels.newest)
                 for cve, core in now.items()
             }
-            self._groups[place] = found
         return found
 
     def _make(
@@ -182,7 +206,10 @@ class Finder:
                         yield cve
 
 
-def _place(software: Software) -> tuple[object, ...]:
+_Place = tuple[str, str, frozenset[str]]
+
+
+def _place(software: Software) -> _Place:
     """What else than its units decides on a host's findings; cheap to hash, unlike the platform."""
     platform = software.platform
     return platform.ecosystem, platform.minor, platform.channels
@@ -214,7 +241,9 @@ def _core(cve: str, pairs: list[tuple[Unit, Hit]], offers: Offers, ended: str, n
 def _package(
     group: list[tuple[Unit, Hit]], offers: Offers, ended: str, note: str
 ) -> AffectedPackage:
-    units = sorted({unit for unit, _ in group}, key=lambda unit: (unit.name, unit.arch))
+    units = sorted(
+        {unit for unit, _ in group}, key=lambda unit: (unit.name, unit.arch, unit.version)
+    )
     source = units[0].source
     first = next((unit for unit in units if unit.name == source), units[0])
     hits = [hit for _, hit in group]

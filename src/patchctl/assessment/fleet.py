@@ -3,16 +3,18 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import filterfalse
 
 from ..models.advisory import Advisory, FeedKind
 from ..models.facts import HostFacts
 from ..models.priority import Context
 from ..models.versions import VersionScheme
+from .completing import Completer
 from .index import EcosystemIndex
-from .kernels import Kernels, split
+from .kernels import Kernels, Splitter
 from .match import Hit, match
 from .platforms import Platform, platform_of, related
-from .units import Unit, UnitTable, learn_epochs, stated_sources
+from .units import PerUnit, Unit, UnitTable
 from .versions import InvalidVersionError
 
 
@@ -33,11 +35,13 @@ Advisories = Callable[[str], Iterable[tuple[str, FeedKind, Advisory]]]
 
 @dataclass(frozen=True)
 class Software:
-    """What one distinct package list comes to: its units, kernels apart, per distinct kernel."""
+    """What one distinct package list comes to: its units, and the names of those that the operator
+    holds."""
 
     platform: Platform
     ecosystems: tuple[str, ...]
     units: tuple[Unit, ...]
+    held: frozenset[str] = frozenset()
 
 
 @dataclass
@@ -51,15 +55,16 @@ class Matched:
         default_factory=dict
     )
     invalid: set[Unit] = field(default_factory=set)
-    _kernels: dict[tuple[int, str, bool], Kernels] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._splitter = Splitter(self.table)
 
     def all_of(self, software: Software) -> dict[Unit, tuple[Hit, ...]]:
         """What applies to the units of this software and of all with the same platform; units that
         nothing applies to are there with nothing."""
         shelf = self.hits.setdefault((software.platform, software.ecosystems), {})
-        for unit in software.units:
-            if unit not in shelf:
-                shelf[unit] = self._match(unit, software)
+        for unit in filterfalse(shelf.__contains__, software.units):
+            shelf[unit] = self._match(unit, software)
         return shelf
 
     def extra(self, unit: Unit, software: Software) -> tuple[Hit, ...]:
@@ -89,34 +94,32 @@ class Matched:
 
     def kernels(self, software: Software, facts: HostFacts) -> Kernels:
         """The units with the kernel that runs on this host."""
-        place = (id(software), facts.kernel.running, facts.kernel.managed)
-        found = self._kernels.get(place)
-        if found is None:
-            scheme = software.platform.scheme
-            running, managed = facts.kernel.running, facts.kernel.managed
-            found = split(software.units, running, scheme, self.table, managed=managed)
-            self._kernels[place] = found
-        return found
+        return self._splitter.split(
+            software.units,
+            facts.kernel.running,
+            software.platform.scheme,
+            managed=facts.kernel.managed,
+        )
 
     def not_covered(self, hosts: Iterable[HostInput]) -> dict[str, int]:
         """Installed packages that no feed speaks of, each on each host, by ecosystem."""
-        weights = Counter(host.software for host in hosts)
-        counts: dict[tuple[Platform, tuple[str, ...]], Counter[Unit]] = defaultdict(Counter)
-        alike: dict[tuple[Platform, tuple[str, ...]], Software] = {}
-        for digest, number in weights.items():
+        labels: dict[tuple[Platform, tuple[str, ...]], PerUnit[str]] = {}
+        found: Counter[str] = Counter()
+        for digest, number in Counter(host.software for host in hosts).items():
             software = self.software[digest]
             place = (software.platform, software.ecosystems)
-            alike[place] = software
-            for _ in range(number if number < _FEW else 1):
-                counts[place].update(software.units)
-            if number >= _FEW:
-                counts[place].update(dict.fromkeys(software.units, number - 1))
-        found: Counter[str] = Counter()
-        for place, units in counts.items():
-            for unit, number in units.items():
-                if not self.covers(unit, alike[place]):
-                    found[unit.ecosystem or place[0].label] += number
+            known = labels.get(place)
+            if known is None:
+                known = labels[place] = self._uncovered(software)
+            for label, count in Counter(filter(None, known.of(software.units))).items():
+                found[label] += count * number
         return dict(sorted(found.items()))
+
+    def _uncovered(self, software: Software) -> PerUnit[str]:
+        """Of units of this platform: the ecosystem to count them under, empty where a feed speaks
+        of them."""
+        label = software.platform.label
+        return PerUnit(lambda unit: "" if self.covers(unit, software) else unit.ecosystem or label)
 
     def covers(self, unit: Unit, software: Software) -> bool:
         """Whether a feed speaks of the unit."""
@@ -125,22 +128,24 @@ class Matched:
         )
 
 
-_FEW = 3  # adding a list a few times is cheaper than making a dictionary of it
-
-
 def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advisories) -> Matched:
     """Normalise the fleet and index the advisories that it needs."""
     software: dict[str, Software] = {}
     table = UnitTable()
+    ecosystems: dict[Platform, tuple[str, ...]] = {}
     for host in hosts:
         if host.software not in software:
             platform = platform_of(host.facts)
+            if platform not in ecosystems:
+                ecosystems[platform] = related(platform, available)
+            packages = host.facts.packages
             software[host.software] = Software(
                 platform,
-                related(platform, available),
-                tuple(table.of(package, platform) for package in host.facts.packages),
+                ecosystems[platform],
+                table.of(packages, platform),
+                table.held(packages),
             )
-    every = {unit for one in software.values() for unit in one.units}
+    every = table.units()
     sources: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for unit in every:
         sources[unit.ecosystem][unit.name].add(unit.source)
@@ -150,9 +155,11 @@ def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advis
             binary: frozenset(found) for binary, found in sources[name].items()
         }
         indexes[name] = EcosystemIndex.build(name, scheme, advisories(name), known)
-    stated = stated_sources(every)
+    completer = Completer(table, indexes)
     for digest, one in software.items():
-        software[digest] = _resolved(_sourced(one, indexes, stated, table), indexes, table)
+        units = completer.complete(one.units, one.ecosystems, one.platform.ecosystem)
+        if units is not one.units:
+            software[digest] = replace(one, units=units)
     return Matched(indexes, software, table)
 
 
@@ -167,46 +174,3 @@ def _wanted(
     if "Debian:sid" in available and any(unit.ecosystem == "Debian:sid" for unit in units):
         wanted["Debian:sid"] = VersionScheme.DEB
     return wanted
-
-
-def _sourced(
-    software: Software,
-    indexes: Mapping[str, EcosystemIndex],
-    stated: Mapping[tuple[str, str, str], Unit],
-    table: UnitTable,
-) -> Software:
-    """With the sources that an inventory left out, where other hosts or a feed tell them."""
-    units = list(software.units)
-    for place, unit in enumerate(units):
-        if not unit.sourceless:
-            continue
-        twin = stated.get((unit.ecosystem, unit.name, unit.version))
-        if twin is not None:
-            units[place] = table.change(
-                unit,
-                source=twin.source,
-                source_version=twin.source_version,
-                borrowed=twin.borrowed,
-            )
-            continue
-        told = (indexes[name].source_of(unit.name) for name in software.ecosystems)
-        if source := next(filter(None, told), ""):
-            units[place] = table.change(unit, source=source)
-    return replace(software, units=tuple(units))
-
-
-def _resolved(
-    software: Software, indexes: Mapping[str, EcosystemIndex], table: UnitTable
-) -> Software:
-    """With module streams, and with the epochs of source versions, where either can be told."""
-    units = list(software.units)
-    if any(unit.borrowed for unit in units):
-        epochs = learn_epochs(units)
-        for place, unit in enumerate(units):
-            full = epochs.get((unit.ecosystem, unit.source, unit.source_version))
-            if unit.borrowed and full:
-                units[place] = table.change(unit, source_version=full, borrowed=False)
-    index = indexes.get(software.platform.ecosystem)
-    if index is not None:
-        units = index.guide.resolve(units, table)
-    return replace(software, units=tuple(units))

@@ -9,6 +9,7 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from operator import itemgetter
 
 from msgspec import structs
@@ -108,7 +109,8 @@ class EcosystemIndex:
         self.built: dict[str, set[str]] = defaultdict(set)
         self._whole = False
         self._ids: set[str] = set()
-        self._key = key_function(scheme)
+        # All binaries of an advisory have one version, and a source's advisories have few.
+        self._key = cache(key_function(scheme))
 
     def covers(self, source: str) -> bool:
         """Whether a feed speaks of this source at all; a changelog only of its own package."""

@@ -1,12 +1,15 @@
 """Kernels: several are installed, one runs, and that one decides."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from itertools import compress
+from operator import not_
 
 from ..models.versions import VersionScheme
 from .index import bare
-from .units import Unit, UnitTable
+from .units import PerUnit, Unit, UnitTable
 from .versions import InvalidVersionError, Key, key
 
 # Packages that are a part of one bootable kernel and stay installed beside newer ones.
@@ -42,57 +45,66 @@ class Kernels:
     note: str = ""
 
 
-def split(
-    units: Iterable[Unit],
-    running: str,
-    scheme: VersionScheme | None,
-    table: UnitTable,
-    *,
-    managed: bool,
-) -> Kernels:
-    """Sort kernels from the rest. `managed` is False in a container: no kernel of its own runs.
+class _Part(IntEnum):
+    """What a unit has to do with kernels."""
 
-    Headers, tools and meta packages of Debian's kernel are no kernel: a kernel's vulnerability is
-    not in them, and meta packages have versions of their own.
-    """
-    if scheme is VersionScheme.DEB:
-        return _deb(units, running, managed)
-    if scheme is VersionScheme.RPM:
-        return _rpm(units, running, table, managed)
-    return Kernels(tuple(units))
+    NONE = 0
+    IMAGE = 1
+    # Headers, tools and meta packages of Debian's kernel: a kernel's vulnerability is not in them,
+    # and meta packages have versions of their own.
+    BESIDE = 2
 
 
-def _deb(units: Iterable[Unit], running: str, managed: bool) -> Kernels:
-    images: list[Unit] = []
-    rest: list[Unit] = []
-    for unit in units:
-        if not unit.source.startswith("linux") or not _DEB_SOURCE.fullmatch(unit.source):
-            rest.append(unit)
-        elif _DEB_IMAGE.fullmatch(unit.name):
-            images.append(unit)
-    if not images or not managed:
-        return Kernels(tuple(rest))
+class Splitter:
+    """Sorts kernels from the rest; each distinct unit is looked at once."""
+
+    def __init__(self, table: UnitTable) -> None:
+        self._table = table
+        self._parts = {VersionScheme.DEB: PerUnit(_deb_part), VersionScheme.RPM: PerUnit(_rpm_part)}
+
+    def split(
+        self, units: Sequence[Unit], running: str, scheme: VersionScheme | None, *, managed: bool
+    ) -> Kernels:
+        """`managed` is False in a container: no kernel of its own runs."""
+        known = self._parts.get(scheme) if scheme is not None else None
+        parts = tuple(known.of(units)) if known is not None else ()
+        if not any(parts):
+            return Kernels(tuple(units))
+        rest = tuple(compress(units, map(not_, parts)))
+        images = [unit for unit, part in zip(units, parts, strict=True) if part is _Part.IMAGE]
+        if not images or not managed:
+            return Kernels(rest)
+        if scheme is VersionScheme.DEB:
+            return _deb(images, rest, running)
+        return _rpm(images, rest, running, self._table)
+
+
+def _deb_part(unit: Unit) -> _Part:
+    if not unit.source.startswith("linux") or not _DEB_SOURCE.fullmatch(unit.source):
+        return _Part.NONE
+    return _Part.IMAGE if _DEB_IMAGE.fullmatch(unit.name) else _Part.BESIDE
+
+
+def _rpm_part(unit: Unit) -> _Part:
+    return _Part.IMAGE if _is_image(unit.name) else _Part.NONE
+
+
+def _deb(images: list[Unit], rest: tuple[Unit, ...], running: str) -> Kernels:
     newest = _newest(images, VersionScheme.DEB)
     ends = tuple(f"{part}-{running}" for part in ("image", "image-unsigned", "modules"))
     runs = [unit for unit in images if running and unit.name.endswith(ends)]
     if runs:
-        return Kernels(tuple(rest), tuple(runs), newest)
-    return Kernels(tuple(rest), newest, newest, _lost(running))
+        return Kernels(rest, tuple(runs), newest)
+    return Kernels(rest, newest, newest, _lost(running))
 
 
-def _rpm(units: Iterable[Unit], running: str, table: UnitTable, managed: bool) -> Kernels:
-    images: list[Unit] = []
-    rest: list[Unit] = []
-    for unit in units:
-        (images if _is_image(unit.name) else rest).append(unit)
-    if not images or not managed:
-        return Kernels(tuple(rest))
+def _rpm(images: list[Unit], rest: tuple[Unit, ...], running: str, table: UnitTable) -> Kernels:
     newest = _newest(images, VersionScheme.RPM)
     named = _RUNNING_RPM.fullmatch(running)
     release = named[1] if named else running
     flavour = (named[2] if named else None) or ("rt" if ".rt" in release else "")
     if not release:
-        return Kernels(tuple(rest), newest, newest, _lost(running))
+        return Kernels(rest, newest, newest, _lost(running))
     runs = [unit for unit in images if _is_release(unit, release, flavour)]
     if not runs:
         # An old kernel that was removed while it ran: its release is its version.
@@ -100,7 +112,7 @@ def _rpm(units: Iterable[Unit], running: str, table: UnitTable, managed: bool) -
         runs = [
             table.change(unit, version=release, source_version=release) for unit in kin or newest
         ]
-    return Kernels(tuple(rest), tuple(runs), newest)
+    return Kernels(rest, tuple(runs), newest)
 
 
 def _is_image(name: str) -> bool:

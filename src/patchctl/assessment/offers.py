@@ -36,9 +36,8 @@ class Offers:
     held: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, facts: HostFacts, scheme: VersionScheme | None) -> "Offers":
-        """From discovery's facts."""
-        held = frozenset(package.name for package in facts.packages if package.held)
+    def of(cls, facts: HostFacts, scheme: VersionScheme | None, held: frozenset[str]) -> "Offers":
+        """From discovery's facts; `held` are the names of packages that the operator holds."""
         if not facts.repositories and not facts.pending:
             return cls(scheme=scheme, held=held) if held else _NOTHING[scheme]
         candidates = {update.name: update.candidate for update in facts.pending}
@@ -54,6 +53,8 @@ class Offers:
         if not self.known and not self.held:
             return ()
         names = [unit.name for unit in units]
+        if self.candidates.keys().isdisjoint(names) and self.held.isdisjoint(names):
+            return _NONE_OF_THESE if self.known else ()
         return (
             self.known,
             tuple(self.candidates.get(name) for name in names),
@@ -103,5 +104,6 @@ def _own_version(unit: Unit) -> bool:
     return bare(_REBUILD.sub("", unit.version)) != bare(unit.source_version)
 
 
+_NONE_OF_THESE = (True,)
 _NOTHING = {scheme: Offers(scheme=scheme) for scheme in (None, *VersionScheme)}
 NO_OFFERS = _NOTHING[None]

@@ -130,6 +130,11 @@ def platform_of(facts: HostFacts) -> Platform:
     return replace(plain, channels=channels, minor=minor)
 
 
+def ecosystem_of(os: OsRelease) -> str:
+    """The ecosystem that `platform_of` says for every host of this release."""
+    return _plain(os).ecosystem
+
+
 def _plain(os: OsRelease) -> Platform:
     ident = _OTHER_IDS.get(os.id.lower(), os.id.lower())
     version, codename = os.version_id.strip(), os.codename.lower()

@@ -6,7 +6,7 @@ update`), the build tag in the release (`.module_el8.5.0+259+8cec6917`) and the 
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from .units import Unit, UnitTable
 
@@ -60,16 +60,18 @@ class StreamGuide:
     def __init__(self) -> None:
         self._by_build: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
         self._versions: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+        self._candidates: dict[tuple[str, str], frozenset[str]] = {}
 
     def learn(self, name: str, fixed: str, streams: Iterable[str]) -> None:
         """A fix of a modular package in an advisory for these streams."""
+        self._candidates.clear()
         build, upstream = build_of(fixed), _upstream(fixed)
         for stream in streams:
             if build:
                 self._by_build[name, build][stream] += 1
             self._versions[name][stream].add(upstream)
 
-    def resolve(self, units: list[Unit], table: UnitTable) -> list[Unit]:
+    def resolve(self, units: Sequence[Unit], table: UnitTable) -> Sequence[Unit]:
         """One host's units with the streams of those that state none.
 
         What the feed says of a build decides, else the stream whose versions are nearest. A host
@@ -88,6 +90,12 @@ class StreamGuide:
 
     def candidates(self, name: str, version: str) -> frozenset[str]:
         """The streams that a modular package of this version may be from."""
+        found = self._candidates.get((name, version))
+        if found is None:
+            found = self._candidates[name, version] = self._nearest(name, version)
+        return found
+
+    def _nearest(self, name: str, version: str) -> frozenset[str]:
         seen = self._by_build.get((name, build_of(version)))
         if seen:
             return frozenset(seen)

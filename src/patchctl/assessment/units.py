@@ -1,13 +1,15 @@
 """What matching looks at: installed packages, normalised, each distinct one once for the fleet."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ..models.facts import Package
 from ..models.versions import VersionScheme
 from .platforms import Platform
+
+T = TypeVar("T")
 
 _REBUILD = re.compile(r"\+b[0-9]+$")  # Debian's binary-only rebuild; the source has no such part
 _NAMED = re.compile(r"(\S+) \(([^()\s]+)\)")  # dpkg's `Source: name (version)`
@@ -44,21 +46,58 @@ class Unit:
     sourceless: bool = False
 
 
+class PerUnit(dict[Unit, T], Generic[T]):
+    """What `look` says of units, asked once for each: lists of thousands of hosts hold a few
+    thousand distinct units."""
+
+    def __init__(self, look: Callable[[Unit], T]) -> None:
+        super().__init__()
+        self._look = look
+
+    def __missing__(self, unit: Unit) -> T:
+        found = self[unit] = self._look(unit)
+        return found
+
+    def of(self, units: Iterable[Unit]) -> Iterable[T]:
+        """The same for many."""
+        return map(self.__getitem__, units)
+
+
 class UnitTable:
     """Makes units, one object for equal ones over the whole fleet."""
 
     def __init__(self) -> None:
         self._units: dict[tuple[object, ...], Unit] = {}
-        # Snapshots give equal packages as one object; holding them keeps their ids theirs.
-        self._seen: dict[tuple[int, str], tuple[Package, Unit]] = {}
+        # By ecosystem: id of a package -> its unit. Snapshots give equal packages as one object;
+        # holding them keeps their ids theirs.
+        self._seen: dict[str, dict[int, Unit]] = {}
+        self._packages: list[Package] = []
+        self._held: set[int] = set()
 
-    def of(self, package: Package, platform: Platform) -> Unit:
-        """The unit of one package; module streams are resolved by `streams`."""
-        place = (id(package), platform.ecosystem)
-        known = self._seen.get(place)
-        if known is None:
-            known = self._seen[place] = (package, self._one(_unit_of(package, platform)))
-        return known[1]
+    def of(self, packages: Sequence[Package], platform: Platform) -> tuple[Unit, ...]:
+        """The units of a host's packages; module streams are resolved by `streams`."""
+        seen = self._seen.setdefault(platform.ecosystem, {})
+        try:
+            # Nearly always: all of them stand in an earlier list.
+            return tuple(map(seen.__getitem__, map(id, packages)))
+        except KeyError:
+            for package in packages:
+                if id(package) not in seen:
+                    self._packages.append(package)
+                    if package.held:
+                        self._held.add(id(package))
+                    seen[id(package)] = self._one(_unit_of(package, platform))
+        return tuple(map(seen.__getitem__, map(id, packages)))
+
+    def held(self, packages: Sequence[Package]) -> frozenset[str]:
+        """Names of the packages that the operator holds, of a list that `of` was given."""
+        if self._held.isdisjoint(map(id, packages)):
+            return frozenset()
+        return frozenset(package.name for package in packages if package.held)
+
+    def units(self) -> tuple[Unit, ...]:
+        """All that were made so far, in that order."""
+        return tuple(self._units.values())
 
     def change(self, unit: Unit, **changes: Any) -> Unit:
         """The unit with other values."""
@@ -151,12 +190,15 @@ def stated_sources(units: Iterable[Unit]) -> dict[tuple[str, str, str], Unit]:
     }
 
 
-def learn_epochs(units: Iterable[Unit]) -> dict[tuple[str, str, str], str]:
-    """(ecosystem, source, version without epoch) -> full version, from binaries that have the
-    source's own version. perl-Errno 0:1.28-419 is built from perl 5.26.3-419, and perl-libs
-    4:5.26.3-419 tells that its epoch is 4."""
-    found: dict[tuple[str, str, str], str] = {}
+Source = tuple[str, str, str]  # ecosystem, source, version without epoch
+
+
+def teachers(units: Iterable[Unit]) -> dict[Source, list[Unit]]:
+    """Binaries that have the source's own version, with its epoch. perl-Errno 0:1.28-419 is built
+    from perl 5.26.3-419, and perl-libs 4:5.26.3-419 tells that its epoch is 4."""
+    found: dict[Source, list[Unit]] = {}
     for unit in units:
         if not unit.borrowed and ":" in unit.version:
-            found[unit.ecosystem, unit.source, _bare(unit.source_version)] = unit.source_version
+            place = (unit.ecosystem, unit.source, _bare(unit.source_version))
+            found.setdefault(place, []).append(unit)
     return found

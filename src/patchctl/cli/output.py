@@ -113,7 +113,11 @@ def data(value: Any, form: Format) -> None:
 
 def chunk(part: bytes) -> None:
     """A part of a long result that is written as it is made, as UTF-8."""
-    _write(part.decode())
+    if _Screen.pager is not None:
+        _Screen.pager.write(part.decode())
+    else:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(part)
 
 
 def lines(rows: Iterable[str]) -> None:

@@ -17,7 +17,7 @@ def encode(value: Any) -> bytes:
     Raises TypeError on a float anywhere inside: that is a bug of the caller.
     """
     plain = msgspec.to_builtins(value)
-    _refuse_floats(plain)
+    refuse_floats(plain)
     return msgspec.json.encode(plain, order="sorted")
 
 
@@ -31,14 +31,23 @@ def digest_bytes(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-def _refuse_floats(value: Any) -> None:
+# All that `to_builtins` leaves besides floats and containers. Most values are these, and asking a
+# set for the types of many is much cheaper than a call for each.
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
+def refuse_floats(value: Any) -> None:
+    """Raise TypeError where plain builtins have a float or a key that is no text, however deep."""
     if isinstance(value, float):
         raise TypeError(f"canonical JSON has no floats: {value!r}")
     if isinstance(value, dict):
-        for key, item in value.items():
+        for key in value:
             if not isinstance(key, str):
                 raise TypeError(f"canonical JSON has only text keys: {key!r}")
-            _refuse_floats(item)
-    elif isinstance(value, list | tuple):
+        value = value.values()
+    elif not isinstance(value, (list, tuple)):
+        return
+    if not _PLAIN.issuperset(map(type, value)):
         for item in value:
-            _refuse_floats(item)
+            if type(item) not in _PLAIN:
+                refuse_floats(item)

@@ -44,8 +44,8 @@ class HostHistory(Model):
 
 class KnownHost(Model):
     """The newest facts of a host. `taken` is epoch seconds UTC. `imported`: they came from a file
-    (`discover --import`), so the host need not be in the inventory. `software` is one digest over
-    os-release, packages, pending updates and repositories: equal where all of them are equal."""
+    (`discover --import`), so the host need not be in the inventory. `software` is equal
+    where os-release, packages, pending updates and repositories all are."""
 
     name: str
     snapshot: str

@@ -1,6 +1,6 @@
 """An assessment, for a person and for scripts. Pure: models to rows and bytes."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -129,24 +129,29 @@ class JsonWriter:
 
     def __init__(self) -> None:
         self._encoder = msgspec.json.Encoder()
-        self._bodies: dict[int, tuple[Finding, bytes]] = {}
+        # By id, which is that of one finding as long as it is held here.
+        self._bodies: dict[int, bytes] = {}
+        self._held: list[Finding] = []
 
     def head(self) -> bytes:
         """The document's beginning."""
         return b'{"findings":['
 
-    def host(self, name: str, findings: Iterable[Finding], *, first: bool) -> bytes:
+    def host(self, name: str, findings: Sequence[Finding], *, first: bool) -> bytes:
         """The findings of one host; `first` where none came before."""
-        start = b'{"host":' + self._encoder.encode(name) + b","
-        bodies = b",".join(start + self._body(finding) for finding in findings)
-        return bodies if first or not bodies else b"," + bodies
-
-    def _body(self, finding: Finding) -> bytes:
-        known = self._bodies.get(id(finding))
-        if known is None:
-            text = self._encoder.encode(plain(finding))[1:]
-            known = self._bodies[id(finding)] = (finding, text)
-        return known[1]
+        if not findings:
+            return b""
+        try:
+            bodies = list(map(self._bodies.__getitem__, map(id, findings)))
+        except KeyError:
+            for finding in findings:
+                if id(finding) not in self._bodies:
+                    self._held.append(finding)
+                    self._bodies[id(finding)] = self._encoder.encode(plain(finding))[1:]
+            bodies = list(map(self._bodies.__getitem__, map(id, findings)))
+        start = b',{"host":' + self._encoder.encode(name) + b","
+        text = start + start.join(bodies)
+        return text[1:] if first else text
 
     def tail(self, found: Assessment) -> bytes:
         """Everything but the findings."""

@@ -209,7 +209,11 @@ class RunView:
         self.seq = entry.seq
         self.last_at = entry.at
         event = entry.event
-        match event:
+        match event:  # nearly all are of the first two kinds
+            case HostMoved():
+                self._move_host(event, entry.at)
+            case StageAnswered():
+                self._answer(event, entry.at)
             case RunCreated():
                 self.created = True
                 self.by = event.by
@@ -219,10 +223,6 @@ class RunView:
                 self._move_ring(event, entry.at)
             case WaveStarted():
                 self.rings[event.ring].wave = event.wave
-            case HostMoved():
-                self._move_host(event, entry.at)
-            case StageAnswered():
-                self._answer(event, entry.at)
             case ShardStarted():
                 self.shards[event.shard] = ShardView(event.shard, event.stage, event.hosts)
             case ShardProcess():

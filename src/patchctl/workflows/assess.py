@@ -1,7 +1,7 @@
 """Assess the fleet: what is known of its hosts, against what feeds say."""
 
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
@@ -52,7 +52,7 @@ class Running:
     total: int
     _walked: bool = field(default=False, init=False)
 
-    def hosts(self) -> Iterator[tuple[str, list[Finding]]]:
+    def hosts(self) -> Iterator[tuple[str, Sequence[Finding]]]:
         """Host by host."""
         for name, findings in self.assessor.findings():
             if self.gate.rules:
@@ -96,7 +96,7 @@ def assess(
         HostInput(
             name=name,
             facts=seen[name].facts,
-            software=_alike(seen[name]),
+            software=seen[name].software,
             context=parts.context(
                 name,
                 in_fleet[name].variables if name in in_fleet else None,
@@ -125,11 +125,6 @@ def assess(
         warnings=tuple(parts.refuse_stale()),
     )
     return Running(assessor, rules, len(inputs))
-
-
-def _alike(seen: KnownHost) -> str:
-    os = seen.facts.os
-    return f"{seen.software} {os.id} {os.version_id} {os.codename}"
 
 
 def day(text: str, now_s: int) -> str:

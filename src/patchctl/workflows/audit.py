@@ -4,13 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..adapters.database import Database
 from ..audit import chain, log, words
 from ..audit.verify import verify as check
 from ..audit.writer import AuditWriter
 from ..errors import IntegrityError, UsageError
 from ..models.audit import AuditNote, AuditRecord, AuditVerdict
+
+if TYPE_CHECKING:
+    # Showing the log needs no database, whose library takes longer to import than all the rest.
+    from ..adapters.database import Database
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
@@ -61,7 +65,7 @@ def notes(folder: Path, wanted: Filter) -> Iterator[AuditNote]:
     return map(words.note, records(folder, wanted))
 
 
-def verify(folder: Path, database: Database) -> AuditVerdict:
+def verify(folder: Path, database: "Database") -> AuditVerdict:
     """Is the log whole, unchanged, and what the journal says? Changes nothing."""
     # In this order: the head never runs ahead of the files, nor they of the journal.
     head = database.audit_head.get()
@@ -69,7 +73,7 @@ def verify(folder: Path, database: Database) -> AuditVerdict:
     return check(lines, database.journal_reader().stored(), head)
 
 
-def rebuild(folder: Path, database: Database) -> tuple[int, Path]:
+def rebuild(folder: Path, database: "Database") -> tuple[int, Path]:
     """Write the log anew from the journal; the answer is its length and where the old files lie.
 
     Raises IntegrityError where the journal is not the one that the log was written from.

@@ -3,24 +3,20 @@
 from collections.abc import Iterable, Sequence
 
 from ..adapters.feed_store import FeedStore
-from ..assessment.platforms import platform_of
+from ..assessment.platforms import ecosystem_of
 from ..errors import InvalidInputError, NotFoundError, UsageError
 from ..models.base import Model
+from ..models.facts import OsRelease
 from ..models.feeds import FeedAge, FeedInfo, Stale, aged
 from ..models.settings import FeedSettings
-from ..models.state import KnownHost
 from .feed_sources import Source, Sources, family, plan
 
 _DAY = 86_400
 
 
-def needed(settings: FeedSettings, hosts: Iterable[KnownHost]) -> Sources:
-    """The sources that these hosts need; each distinct system is looked at once."""
-    seen: dict[str, str] = {}
-    for host in hosts:
-        if host.software not in seen:
-            seen[host.software] = platform_of(host.facts).ecosystem
-    return plan(settings, {ecosystem for ecosystem in seen.values() if ecosystem})
+def needed(settings: FeedSettings, systems: Iterable[OsRelease]) -> Sources:
+    """The sources that hosts of these systems need."""
+    return plan(settings, set(filter(None, map(ecosystem_of, systems))))
 
 
 def choose(sources: Sources, names: Sequence[str]) -> tuple[Source, ...]:

@@ -1,34 +1,29 @@
 """Facts as two blobs: what hosts built alike share, and what each has for itself.
 
 Packages, pending updates and repositories are most of the bytes and equal on cloned hosts; boot
-ids, processes and free space differ at every discovery.
+ids, processes and free space differ at every discovery. The shared part is three lists of records,
+and hosts that are not clones still share the records.
 """
 
 import zlib
-from collections.abc import Iterator
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
 from ...errors import IntegrityError
 from ...models.canonical import digest_bytes
-from ...models.facts import HostFacts, Package, PendingUpdate, Repository
+from ...models.facts import HostFacts, OsRelease, Package, PendingUpdate, Repository
+from . import packing
 
 T = TypeVar("T")
+
+Lists = tuple[tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]]
 
 
 class Software(msgspec.Struct, frozen=True, array_like=True):
     """The shared part."""
 
     packages: tuple[Package, ...]
-    pending: tuple[PendingUpdate, ...]
-    repositories: tuple[Repository, ...]
-
-
-class _Stored(msgspec.Struct, frozen=True, array_like=True):
-    """`Software` before its packages are decoded."""
-
-    packages: tuple[msgspec.Raw, ...]
     pending: tuple[PendingUpdate, ...]
     repositories: tuple[Repository, ...]
 
@@ -42,10 +37,14 @@ class FactsParts(msgspec.Struct, frozen=True):
     software_json: bytes
     system_json: bytes
 
-    def blobs(self) -> Iterator[tuple[str, bytes]]:
-        """(digest, JSON) of both."""
-        yield self.software, self.software_json
-        yield self.system, self.system_json
+    def lists(self) -> Lists:
+        """The records of the shared part, as JSON."""
+        found: tuple[tuple[msgspec.Raw, ...], ...] = _raw.decode(self.software_json)
+        packages, pending, repositories = (tuple(map(bytes, some)) for some in found)
+        return packages, pending, repositories
+
+
+_raw = msgspec.json.Decoder(tuple[tuple[msgspec.Raw, ...], ...])
 
 
 def split(facts: HostFacts) -> FactsParts:
@@ -55,16 +54,40 @@ def split(facts: HostFacts) -> FactsParts:
     first = msgspec.json.encode(software, order="sorted")
     second = msgspec.json.encode(system, order="sorted")
     parts = (digest_bytes(first), digest_bytes(second))
-    return FactsParts(digest_bytes("\n".join(parts).encode()), *parts, first, second)
+    return FactsParts(_whole(*parts), *parts, first, second)
+
+
+def _whole(software: str, system: str) -> str:
+    return digest_bytes(f"{software}\n{system}".encode())
+
+
+class _Models(dict[int, T], Generic[T]):
+    """Records of one kind by number, each decoded when it is first asked for."""
+
+    def __init__(self, texts: packing.Texts, kind: type[T]) -> None:
+        super().__init__()
+        self._texts = texts
+        self._decoder = msgspec.json.Decoder(kind)
+
+    def __missing__(self, number: int) -> T:
+        found = self[number] = self._decoder.decode(self._texts[number])
+        return found
+
+    def of(self, numbers: tuple[int, ...]) -> tuple[T, ...]:
+        """The records of these numbers."""
+        return tuple(map(self.__getitem__, numbers))
 
 
 class Loader:
-    """Decodes each blob once, and each package once however many lists it stands in: thousands of
+    """Decodes each blob once, and each record once however many lists it stands in: thousands of
     hosts have a few thousand distinct packages."""
 
-    def __init__(self) -> None:
+    def __init__(self, texts: packing.Texts) -> None:
+        self._texts = texts
         self._packed: dict[str, bytes] = {}
-        self._packages: dict[bytes, Package] = {}
+        self._packages = _Models(texts, Package)
+        self._pending = _Models(texts, PendingUpdate)
+        self._repositories = _Models(texts, Repository)
         self._software: dict[str, Software] = {}
         self._system: dict[str, HostFacts] = {}
 
@@ -72,21 +95,21 @@ class Loader:
         """A stored blob."""
         self._packed[digest] = packed
 
-    def facts(self, software: str, system: str) -> HostFacts:
+    def facts(self, digest: str, software: str, system: str) -> HostFacts:
         """The facts of a host from its two blobs.
 
-        Raises IntegrityError where a blob is missing or has not the content of its digest.
+        Raises IntegrityError where a part is missing or has not the content of its digest.
         """
-        if software not in self._software:
-            stored = self._decode(software, _Stored)
-            self._software[software] = Software(
-                self._shared(software, stored.packages), stored.pending, stored.repositories
-            )
-        if system not in self._system:
-            self._system[system] = self._decode(system, HostFacts)
-        shared = self._software[software]
+        if _whole(software, system) != digest:
+            raise _damaged(digest)
+        shared = self._software.get(software)
+        if shared is None:
+            shared = self._software[software] = self._shared(software)
+        own = self._system.get(system)
+        if own is None:
+            own = self._system[system] = self._own(system)
         return msgspec.structs.replace(
-            self._system[system],
+            own,
             packages=shared.packages,
             pending=shared.pending,
             repositories=shared.repositories,
@@ -100,27 +123,51 @@ class Loader:
         """Give back what only single hosts need; shared parts stay."""
         self._system.clear()
 
-    def _shared(self, digest: str, packages: tuple[msgspec.Raw, ...]) -> tuple[Package, ...]:
-        known, found = self._packages, []
-        for raw in packages:
-            text = bytes(raw)
-            package = known.get(text)
-            if package is None:
-                try:
-                    package = known[text] = msgspec.json.decode(text, type=Package)
-                except msgspec.MsgspecError as error:
-                    raise _damaged(digest) from error
-            found.append(package)
-        return tuple(found)
-
-    def _decode(self, digest: str, kind: type[T]) -> T:
+    def _shared(self, digest: str) -> Software:
         try:
-            data = zlib.decompress(self._packed.pop(digest))
-            if digest_bytes(data) == digest:
-                return msgspec.json.decode(data, type=kind)
-        except (KeyError, zlib.error, msgspec.MsgspecError):
+            lists = packing.unpack(self._packed.pop(digest))
+            # The content is what was discovered, not how it is stored: so whatever was damaged,
+            # the list or a record, the digest tells.
+            texts = (b",".join(map(self._texts.__getitem__, some)) for some in lists)
+            if digest_bytes(b"[[" + b"],[".join(texts) + b"]]") == digest:
+                packages, pending, repositories = lists
+                return Software(
+                    self._packages.of(packages),
+                    self._pending.of(pending),
+                    self._repositories.of(repositories),
+                )
+        except (KeyError, ValueError):  # a msgspec.MsgspecError is a ValueError
             pass
         raise _damaged(digest)
+
+    def _own(self, digest: str) -> HostFacts:
+        packed = self._packed.pop(digest, b"")
+        return _decode(digest, packed, _own)
+
+
+class _System(msgspec.Struct, frozen=True):
+    """Only the system of a host's own part."""
+
+    os: OsRelease
+
+
+_own = msgspec.json.Decoder(HostFacts)
+_system = msgspec.json.Decoder(_System)
+
+
+def os_of(digest: str, packed: bytes) -> OsRelease:
+    """The system that a host's own part names. Raises IntegrityError where it is damaged."""
+    return _decode(digest, packed, _system).os
+
+
+def _decode(digest: str, packed: bytes, decoder: msgspec.json.Decoder[T]) -> T:
+    try:
+        data = zlib.decompress(packed)
+        if digest_bytes(data) == digest:
+            return decoder.decode(data)
+    except (zlib.error, msgspec.MsgspecError):
+        pass
+    raise _damaged(digest)
 
 
 def _damaged(digest: str) -> IntegrityError:

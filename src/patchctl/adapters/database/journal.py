@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 COUNTER = "journal"
 _PAGE = 5000
+_COLUMNS = (journal.c.seq, journal.c.run, journal.c.at, journal.c.event)
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
@@ -31,12 +32,13 @@ class JournalReader:
 
     def read(self, run: str, after: int = 0) -> Iterator[Entry]:
         """Entries of a run with `seq` greater than `after`, oldest first."""
-        return map(_entry, self._pages(select(journal).where(journal.c.run == run), after))
+        query = select(*_COLUMNS).where(journal.c.run == run)
+        return map(_entry, self._pages(query, after))
 
     def stored(self, after: int = 0) -> Iterator[StoredEntry]:
         """Entries of all runs with `seq` greater than `after`, oldest first."""
-        for row in self._pages(select(journal), after):
-            yield StoredEntry(seq=row.seq, run=row.run, at=row.at, event=row.event)
+        for seq, run, at, event in self._pages(select(*_COLUMNS), after):
+            yield StoredEntry(seq=seq, run=run, at=at, event=event)
 
     def last_seq(self) -> int:
         """The newest sequence number, 0 before the first."""
@@ -122,11 +124,12 @@ def _next(connection: Connection, size: int) -> int:
 
 
 def _entry(row: Any) -> Entry:
+    seq, run, at, text = row
     try:
-        event = _decoder.decode(row.event)
+        event = _decoder.decode(text)
     except msgspec.MsgspecError as error:
         raise IntegrityError(
-            f"journal entry {row.seq} of run {row.run} is not readable ({error})",
+            f"journal entry {seq} of run {run} is not readable ({error})",
             hint="run `patchctl audit verify`",
         ) from error
-    return Entry(seq=row.seq, run=row.run, at=row.at, event=event)
+    return Entry(seq=seq, run=run, at=at, event=event)

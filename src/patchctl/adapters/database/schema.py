@@ -17,7 +17,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = "0001"
+VERSION = "0002"
 
 metadata = MetaData()
 
@@ -46,8 +46,18 @@ counter = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+record = Table(
+    # Packages, pending updates and repositories, each distinct one once: pages of them as JSON, one
+    # a line, zlib-compressed. They are numbered through; `first` is the number of a page's first.
+    "record",
+    metadata,
+    Column("first", _Number, primary_key=True, autoincrement=False),
+    Column("data", LargeBinary, nullable=False),
+)
+
 blob = Table(
-    # zlib-compressed JSON by the SHA-256 of the JSON.
+    # Content by the SHA-256 of its JSON. `data` is that JSON, zlib-compressed; of what
+    # `facts.software` names, the numbers of its records (packing.py).
     "blob",
     metadata,
     Column("digest", Text, primary_key=True),

@@ -12,11 +12,12 @@ from sqlalchemy import Connection, Table, func, insert, select
 
 from ...errors import ConflictError, NotFoundError
 from ...models import canonical
-from ...models.facts import HostFacts
+from ...models.facts import HostFacts, OsRelease
 from ...models.ids import IMPORT_PREFIX
 from ...models.snapshot import HostResult, HostStatus, Snapshot, SnapshotSummary
 from ...models.state import HostHistory, KnownHost
-from .blobs import FactsParts, Loader, split
+from .blobs import FactsParts, Loader, os_of, split
+from .records import RecordReader, RecordWriter
 from .schema import blob, facts, snapshot, snapshot_host
 
 if TYPE_CHECKING:
@@ -41,11 +42,13 @@ class Snapshots:
         hosts: builtins.list[HostResult] = []
         with self._database.write() as connection:
             _refuse_known(connection, taken.id)
+            records = RecordWriter(connection)
             # Some at a time: the facts of ten thousand hosts as JSON are a gigabyte.
             for some in _slices(taken.hosts):
                 parts = {host.name: split(host.facts) for host in some if host.facts is not None}
-                _store_facts(connection, {part.digest: part for part in parts.values()})
+                _store_facts(connection, records, {part.digest: part for part in parts.values()})
                 hosts += [_with_digest(host, parts.get(host.name)) for host in some]
+            records.finish()
             number = _store_header(connection, taken)
             rows = [_row(number, position, host) for position, host in enumerate(hosts)]
             if rows:
@@ -113,23 +116,35 @@ class Snapshots:
 
         Equal packages are one object, and equal software is one tuple, over all hosts.
         """
-        loader = Loader()
+        systems: dict[object, str] = {}
         with self._database.read() as connection:
+            loader = Loader(RecordReader(connection))
             rows = connection.execute(_newest_facts()).all()
             for some in _slices(rows):
                 pairs = _fetch(connection, loader, {row.facts for row in some})
                 for row in some:
                     software, system = pairs[row.facts]
-                    found = loader.facts(software, system)
+                    found = loader.facts(row.facts, software, system)
+                    place = (found.os, found.manager)
+                    if place not in systems:
+                        systems[place] = canonical.digest(place)
                     yield KnownHost(
                         name=row.host,
                         snapshot=row.id,
                         taken=row.taken,
                         imported=row.id.startswith(IMPORT_PREFIX),
-                        software=canonical.digest((software, found.os, found.manager)),
+                        software=f"{software} {systems[place]}",
                         facts=found,
                     )
                 loader.forget_systems()
+
+    def systems(self) -> set[OsRelease]:
+        """The distinct systems of all hosts by their newest facts; nothing else of them is read."""
+        newest = _newest_facts().subquery()
+        parts = select(facts.c.system).join(newest, facts.c.digest == newest.c.facts)
+        query = select(blob.c.digest, blob.c.data).where(blob.c.digest.in_(parts))
+        with self._database.read() as connection:
+            return {os_of(digest, data) for digest, data in connection.execute(query)}
 
     def facts(self, digest: str) -> HostFacts:
         """Facts by their digest. Raises NotFoundError."""
@@ -176,17 +191,20 @@ def _with_digest(host: HostResult, parts: FactsParts | None) -> HostResult:
     return host if parts is None else msgspec.structs.replace(host, facts_digest=parts.digest)
 
 
-def _store_facts(connection: Connection, parts: dict[str, FactsParts]) -> None:
-    new = _missing(connection, facts, parts)
-    data = {digest: text for facts_digest in new for digest, text in parts[facts_digest].blobs()}
+def _store_facts(
+    connection: Connection, records: RecordWriter, parts: dict[str, FactsParts]
+) -> None:
+    new = [parts[digest] for digest in _missing(connection, facts, parts)]
+    software, system = {one.software: one for one in new}, {one.system: one for one in new}
     blobs = [
-        {"digest": digest, "data": zlib.compress(data[digest])}
-        for digest in _missing(connection, blob, data)
+        {"digest": digest, "data": records.pack(software[digest].lists())}
+        for digest in _missing(connection, blob, software)
     ]
-    rows = [
-        {"digest": digest, "software": parts[digest].software, "system": parts[digest].system}
-        for digest in new
+    blobs += [
+        {"digest": digest, "data": zlib.compress(system[digest].system_json)}
+        for digest in _missing(connection, blob, system)
     ]
+    rows = [{"digest": one.digest, "software": one.software, "system": one.system} for one in new]
     if blobs:
         connection.execute(insert(blob), blobs)
     if rows:
@@ -233,9 +251,9 @@ def _row(number: int, position: int, host: HostResult) -> dict[str, Any]:
 
 def _load_facts(connection: Connection, digests: set[str]) -> dict[str, HostFacts]:
     """Each blob is fetched and decoded once, however many hosts share it."""
-    loader = Loader()
+    loader = Loader(RecordReader(connection))
     pairs = _fetch(connection, loader, digests)
-    return {digest: loader.facts(*pair) for digest, pair in pairs.items()}
+    return {digest: loader.facts(digest, *pair) for digest, pair in pairs.items()}
 
 
 def _fetch(connection: Connection, loader: Loader, digests: set[str]) -> dict[str, tuple[str, str]]:
