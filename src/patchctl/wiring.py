@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from .workflows.inventory import Loaded
     from .workflows.inventory_diff import StoredPlan
     from .workflows.inventory_lint import Linted
-    from .workflows.make_plan import PlanMaker
     from .workflows.rollout import Rollouts
 
 
@@ -164,9 +163,10 @@ class Workspace:
 
     def code(self) -> tuple[str, ...]:
         """What of the workspace runs as the user: inventory sources and hooks."""
-        return (*self.sources, *(hook for hook in dict.fromkeys(self._hooks()) if hook))
+        return (*self.sources, *(hook for hook in dict.fromkeys(self.hooks()) if hook))
 
-    def _hooks(self) -> "Iterator[str]":
+    def hooks(self) -> "Iterator[str]":
+        """Task files of the rings, empty names among them."""
         return (hook for ring in self.settings.rings for hook in (ring.drain, ring.undrain))
 
     @property
@@ -355,29 +355,6 @@ class Workspace:
         from .workflows.make_plan import find_plan
 
         return find_plan(name, lambda: self.database(create=False), self.root)
-
-    def planner(self, say: Callable[[str], None]) -> "PlanMaker":
-        """Makes plans of this workspace; `say` takes lines of progress."""
-        from .adapters import git
-        from .adapters.ansible import task_file
-        from .adapters.clock import now_ms
-        from .inventory.export import generate
-        from .workflows.make_plan import PlanMaker
-
-        task_file.check_all(self.root, self._hooks())
-        return PlanMaker(
-            settings=self.settings,
-            fleet=self.fleet,
-            database=self.database(),
-            store=self.store,
-            runner=self.runner,
-            inventory=lambda hosts: generate(self.fleet, hosts),
-            discover=lambda hosts: self.discover(hosts, refresh=True, say=say),
-            now=lambda: now_ms() // 1000,
-            revision=lambda: git.revision(self.root),
-            by=operator(),
-            say=say,
-        )
 
     def discover(
         self,

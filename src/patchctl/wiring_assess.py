@@ -1,7 +1,7 @@
 """Builds the assessment from a workspace's state, settings and exceptions."""
 
 import gc
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 from msgspec import structs
@@ -19,12 +19,14 @@ from .models.advisory import Advisory, CveFacts, ExploitChance, FeedKind, KnownE
 from .models.explain import Explanation
 from .models.facts import HostFacts
 from .models.fleet import Fleet, Host
+from .models.snapshot import Snapshot
 from .models.state import KnownHost
 from .wiring import Workspace
 from .wiring_feeds import stale
 from .workflows import assess as workflow
 from .workflows.assess import Parts, Running
 from .workflows.inventory import hosts_of
+from .workflows.plan_findings import known_hosts
 from .workflows.standing import Standing
 
 
@@ -53,17 +55,33 @@ def _standing(workspace: Workspace) -> Standing:
 
 def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] | None]:
     """What an assessment is made of, and the names of the hosts of `limit`, None for all."""
-    store = workspace.feeds
     database = workspace.database(create=False)
     seen = list(database.snapshots.latest_of_every_host())
     fleet = _fleet(workspace, imported=any(one.imported for one in seen))
     hosts = hosts_of(_with_imported(fleet, seen), limit, Path.cwd()) if limit else None
-    policy = workspace.settings.assessment
+    parts = _parts(workspace, fleet, seen, lambda: unseen(database))
+    return parts, hosts
+
+
+def parts_of_snapshot(workspace: Workspace, snapshot: Snapshot) -> Parts:
+    """What an assessment of one snapshot's hosts is made of, whatever was seen since."""
+    reasons = {one.name: one.reason for one in snapshot.hosts if one.facts is None}
+    return _parts(workspace, workspace.fleet, list(known_hosts(snapshot)), lambda: reasons)
+
+
+def _parts(
+    workspace: Workspace,
+    fleet: Fleet,
+    seen: Collection[KnownHost],
+    reasons: Callable[[], Mapping[str, str]],
+) -> Parts:
+    store, policy = workspace.feeds, workspace.settings.assessment
+    stored = workspace.database(create=False).snapshots
     exceptions = exceptions_file.load(workspace.root / exceptions_file.FILE_NAME)
-    parts = Parts(
+    return Parts(
         fleet=fleet,
         seen=lambda: seen,
-        reasons=lambda: unseen(database),
+        reasons=reasons,
         snapshot=max((one.snapshot for one in seen), default=""),
         feeds=_Feeds(store),
         held=store.list,
@@ -71,9 +89,8 @@ def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] |
         prioritise=lambda today: lambda threat, context: prioritise(threat, context, policy, today),
         waiver=lambda today: Waivers(exceptions, today) if exceptions else None,
         refuse_stale=lambda: stale(workspace),
-        earlier=lambda host, moment: _earlier(database.snapshots, host, moment),
+        earlier=lambda host, moment: _earlier(stored, host, moment),
     )
-    return parts, hosts
 
 
 def _earlier(stored: Snapshots, host: str, moment: int) -> HostFacts | None:

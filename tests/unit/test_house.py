@@ -38,9 +38,11 @@ ALLOWED: dict[str, set[str]] = {
     | {"wiring_feeds", "exceptions_file"},
     "wiring_exceptions": {"models", "errors", "adapters", "assessment", "workflows", "wiring"}
     | {"wiring_assess", "exceptions_file"},
+    "wiring_plan": {"adapters", "inventory", "workflows", "wiring", "wiring_assess"}
+    | {"wiring_feeds"},
     "wiring_feeds": {"errors", "models", "adapters", "assessment", "workflows", "wiring"},
     "cli": {"models", "errors", "workflows", "wiring", "wiring_doctor", "rollout", "report", "lab"}
-    | {"schema", "wiring_assess", "wiring_exceptions", "wiring_feeds", "__init__"},
+    | {"schema", "wiring_assess", "wiring_exceptions", "wiring_feeds", "wiring_plan", "__init__"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -2,6 +2,7 @@
 
 import random as stdlib
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -33,11 +34,13 @@ from patchctl.models.plan import (
     Plan,
     PlanAbout,
     PlanBody,
+    PlanFeed,
     RebootPolicy,
     Resolution,
     Selection,
     SelectionMode,
     Transition,
+    Urgent,
     proof_key,
 )
 from patchctl.models.settings import Settings
@@ -155,6 +158,13 @@ def test_another_file_is_another_cohort() -> None:
     assert cohort(manager, [SSL]).id != cohort(manager, [rebuilt]).id
 
 
+def test_what_feeds_say_of_a_step_is_no_part_of_its_proof() -> None:
+    known = msgspec.structs.replace(SSL, cves=("CVE-2024-1",))
+    assert proof_key(known) == proof_key(SSL)
+    manager = resolution("h").manager
+    assert cohort(manager, [known]).id != cohort(manager, [SSL]).id
+
+
 # --- freeze -------------------------------------------------------------------------------------
 
 
@@ -195,6 +205,26 @@ def test_the_digest_of_this_plan_is_the_same_on_every_machine_and_python() -> No
     assert canonical.digest(make(SIX)) == (
         "sha256:b22c3b96868bb0c7954fb5a3120062b7cbf48edeb21ffd6a692462dcb1c2900f"
     )
+
+
+@given(st.permutations([PlanFeed(name="a", dated="2026-01-01"), PlanFeed(name="b")]))
+def test_the_feeds_and_their_dates_are_in_the_digest(feeds: list[PlanFeed]) -> None:
+    one, other = (
+        freeze(
+            fleet=fleet(host("s1")),
+            snapshot=snapshot(found("s1", facts())),
+            selection=SELECTION,
+            settings=settings(),
+            resolutions=[resolution("s1", SSL)],
+            left_out=[],
+            feeds=given_feeds,
+            urgent=[Urgent(cve="CVE-2024-2", kev=True), Urgent(cve="CVE-2024-1", act=True)],
+        )
+        for given_feeds in (feeds, feeds[:1])
+    )
+    assert [feed.name for feed in one.feeds] == ["a", "b"]
+    assert [urgent.cve for urgent in one.urgent] == ["CVE-2024-1", "CVE-2024-2"]
+    assert canonical.digest(one) != canonical.digest(other)
 
 
 def test_policy_and_content_are_in_the_digest_and_the_author_is_not() -> None:
@@ -276,6 +306,13 @@ def test_an_empty_staging_proves_nothing() -> None:
 def test_a_plan_survives_its_file() -> None:
     one = plan(*SIX)
     assert lockfile.decode(lockfile.encode(one), "x.lock") == one
+
+
+def test_a_plan_from_before_feeds_were_named_keeps_its_bytes_and_its_digest() -> None:
+    data = (Path(__file__).parents[1] / "data" / "plan" / "before-cves.lock").read_bytes()
+    old = lockfile.decode(data, "before-cves.lock")
+    assert (old.body.feeds, old.body.urgent) == ((), ())
+    assert lockfile.encode(old) == data
 
 
 @pytest.mark.parametrize(

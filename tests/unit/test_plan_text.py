@@ -1,5 +1,6 @@
 """What `plan show` and `plan diff` say to a person."""
 
+from msgspec import structs
 from plan_world import facts, fleet, found, host, resolution, ring, settings, snapshot, transition
 
 from patchctl.models.plan import (
@@ -7,10 +8,12 @@ from patchctl.models.plan import (
     LeftOutReason,
     Plan,
     PlanAbout,
+    PlanFeed,
     RebootPolicy,
     Selection,
     SelectionMode,
     Transition,
+    Urgent,
 )
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import freeze, seal
@@ -18,16 +21,26 @@ from patchctl.report import plan_diff_text, plan_text
 
 CURL = transition("curl")
 KERNEL = transition("linux-image-amd64", "6.1.1-1", "6.1.2-1")
+SECURITY = Selection(mode=SelectionMode.SECURITY)
 HELD = LeftOut(host="p1", reason=LeftOutReason.HELD, package="vim", version="9")
 GONE = LeftOut(host="x1", reason=LeftOutReason.UNREACHABLE, detail="Connection refused")
 
 
-def plan(changes: dict[str, tuple[Transition, ...]], left_out: tuple[LeftOut, ...] = ()) -> Plan:
+def plan(
+    changes: dict[str, tuple[Transition, ...]],
+    left_out: tuple[LeftOut, ...] = (),
+    *,
+    selection: Selection = SECURITY,
+    feeds: tuple[PlanFeed, ...] = (),
+    urgent: tuple[Urgent, ...] = (),
+) -> Plan:
     rings = {"s": "staging", "c": "canary", "p": "production"}
     body = freeze(
         fleet=fleet(*(host(name, rings[name[0]]) for name in changes)),
         snapshot=snapshot(*(found(name, facts()) for name in changes)),
-        selection=Selection(mode=SelectionMode.SECURITY),
+        selection=selection,
+        feeds=feeds,
+        urgent=urgent,
         settings=settings(
             ring("staging"),
             ring("canary"),
@@ -45,6 +58,7 @@ def test_a_plan_is_shown_on_one_screen() -> None:
         f"Plan {one.digest[7:19]}: security updates on 4 hosts",
         "  made 2025-11-22 08:28 UTC by ops@desk",
         "  hosts looked at 2025-11-22 08:26 UTC, expires 2025-12-06 08:26 UTC",
+        "  no feeds are held: which CVEs it removes is not known",
         "",
         "RING        HOSTS  WAVES  BUDGET  WORST CASE  REBOOTS  STARTS",
         "staging     1      1 x 1  0       1 of 1      none     at once",
@@ -71,9 +85,60 @@ def test_a_plan_is_shown_on_one_screen() -> None:
     ]
 
 
+FEEDS = (PlanFeed(name="kev", dated="2025-11-20"), PlanFeed(name="tracker"))
+FIXED = structs.replace(CURL, cves=("CVE-2024-1", "CVE-2024-2", "CVE-2024-3"))
+
+
+def test_a_change_says_how_many_cves_it_removes_and_names_those_that_do_not_wait() -> None:
+    urgent = (Urgent(cve="CVE-2024-1", act=True), Urgent(cve="CVE-2024-3", kev=True, act=True))
+    library = structs.replace(FIXED, package="libcurl4")
+    text = plan_text.show(plan({"s1": (FIXED, library)}, feeds=FEEDS, urgent=urgent))
+    assert "  removes 3 CVEs by kev 2025-11-20, tracker undated" in text
+    place = text.index("  curl  1.0-1 -> 1.0-2  3 CVEs")
+    assert text[place + 1 : place + 4] == [
+        "          curl, libcurl4",
+        "          known exploited: CVE-2024-3",
+        "          act now: CVE-2024-1",
+    ]
+
+
+def test_a_selection_by_findings_says_what_was_asked() -> None:
+    asked = Selection(
+        mode=SelectionMode.FINDINGS,
+        cves=("CVE-2024-1", "CVE-2024-2"),
+        decision="out_of_cycle",
+        due_before="2026-01-31",
+    )
+    text = plan_text.show(plan({"s1": (FIXED,)}, selection=asked, feeds=FEEDS))
+    assert text[0].endswith("updates that remove findings on 1 host")
+    assert text[1:3] == [
+        "  findings: CVE-2024-1, CVE-2024-2; out of cycle or more urgent; due before",
+        "    2026-01-31",
+    ]
+
+
+def test_findings_that_are_left_out_are_named_once_for_all_hosts() -> None:
+    rows = [
+        LeftOut(host=name, reason=LeftOutReason.NO_FIX, package="vim", cves=("CVE-2024-9",))
+        for name in ("a", "b")
+    ]
+    assert plan_text.left_out(rows) == ["Left out:", "  no-fix: vim on a, b, CVE-2024-9"]
+
+
+def test_a_difference_names_cves_gained_and_lost() -> None:
+    one, other = structs.replace(CURL, cves=("CVE-2024-1", "CVE-2024-2")), FIXED
+    before = plan({"s1": (one,), "p1": (one,)}, feeds=FEEDS)
+    after = plan({"s1": (other,), "p1": (structs.replace(one, cves=("CVE-2024-1",)),)})
+    assert plan_diff_text.show(diff(before, after))[1:] == [
+        "  ~ judged by other feeds, or feeds of another date",
+        "  + removes CVE-2024-3 in curl on s1",
+        "  - no longer removes CVE-2024-2 in curl on p1",
+    ]
+
+
 def test_a_reboot_that_may_be_needed_is_not_denied() -> None:
     one = plan({"s1": (CURL,), "p1": (CURL,)})
-    staging, _, production = plan_text.show(one)[5:8]
+    staging, _, production = plan_text.show(one)[6:9]
     assert "  none  " in staging  # policy: never
     assert "  if required  " in production
 

@@ -74,6 +74,22 @@ class Matched:
             shelf[unit] = self._match(unit, software)
         return shelf[unit]
 
+    def cves(self, unit: Unit, software: Software) -> frozenset[str] | None:
+        """What applies to a unit, be it installed or not; where feeds differ, by the one with most
+        authority. None where nothing can be said: no feed covers it, or its version is none."""
+        indexes = list(self.indexes_of(unit, software))
+        hits = self.extra(unit, software)
+        if unit in self.invalid or not indexes:
+            return None
+        return frozenset(
+            cve
+            for hit in hits
+            for index in indexes
+            if index.ecosystem == hit.entry.affected.ecosystem
+            for cve in hit.entry.advisory.cves
+            if index.authority.get((hit.entry.affected.name, cve), 0) <= hit.entry.rank
+        )
+
     def _match(self, unit: Unit, software: Software) -> tuple[Hit, ...]:
         hits: list[Hit] = []
         for index in self.indexes_of(unit, software):

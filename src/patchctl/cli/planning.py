@@ -21,13 +21,14 @@ def make(
     comment: str = "",
 ) -> Made:
     """Make a plan, with progress on stderr."""
+    from ..wiring_plan import planner
     from ..workflows.inventory import hosts_of
 
     if not quiet:
         output.error_lines(f"warning: {line}" for line in workspace.inventory.warnings)
     hosts = hosts_of(workspace.fleet, selection.limit, Path.cwd()) if selection.limit else None
     request = PlanRequest(selection=selection, hosts=hosts, snapshot=snapshot, comment=comment)
-    return workspace.planner(_say(quiet)).make(request)
+    return planner(workspace, _say(quiet)).make(request)
 
 
 def fresh_plan(workspace: "Workspace", *, quiet: bool) -> Made:
@@ -36,7 +37,12 @@ def fresh_plan(workspace: "Workspace", *, quiet: bool) -> Made:
 
 
 _HARMLESS = frozenset(
-    {LeftOutReason.NO_UPDATES, LeftOutReason.NOT_SECURITY, LeftOutReason.NOT_SELECTED}
+    {
+        LeftOutReason.NO_UPDATES,
+        LeftOutReason.NOT_SECURITY,
+        LeftOutReason.NOT_SELECTED,
+        LeftOutReason.WAIVED,
+    }
 )
 
 
@@ -67,8 +73,16 @@ def summary(made: Made, path: Path | None) -> dict[str, Any]:
                 "package": one.package,
                 "version": one.version,
                 "detail": one.detail,
+                "cves": one.cves,
             }
             for one in made.left_out
+        ],
+        "cves": sorted(
+            {cve for one in cohorts.values() for t in one.transitions for cve in t.cves}
+        ),
+        "feeds": [
+            {"name": one.name, "dated": one.dated, "entries": one.entries}
+            for one in (body.feeds if body else ())
         ],
         "snapshot": made.snapshot.id,
         "as_of": made.snapshot.taken,

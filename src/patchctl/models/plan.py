@@ -40,14 +40,23 @@ class SelectionMode(StrEnum):
     SECURITY = "security"
     ALL = "all"
     PACKAGE = "package"
+    # Updates that remove certain findings, be they security updates or not.
+    FINDINGS = "findings"
 
 
 class Selection(Record):
-    """What was asked for. `packages` are binary or source names, for mode `package`."""
+    """What was asked for. `packages` are binary or source names, for mode `package`.
+
+    For mode `findings`, of which all that are set must hold: `cves`, any of them; `decision`, that
+    urgent or more; `due_before`, an ISO date.
+    """
 
     mode: SelectionMode
     packages: tuple[str, ...] = ()
     limit: str = ""
+    cves: tuple[str, ...] = ()
+    decision: str = ""
+    due_before: str = ""
 
 
 class Artifact(Record):
@@ -59,7 +68,11 @@ class Artifact(Record):
 
 
 class Transition(Record):
-    """One package changes on a host. Versions are full, `from_` is written `from`."""
+    """One package changes on a host. Versions are full, `from_` is written `from`.
+
+    `cves` apply to the source package before and no longer after, by the feeds that the plan names;
+    all transitions of one source in one transaction carry the same.
+    """
 
     package: str
     arch: str
@@ -76,7 +89,10 @@ class Transition(Record):
 
 
 def proof_key(transition: Transition) -> str:
-    """What an earlier ring must have proven: the same step to the same bytes, as a digest."""
+    """What an earlier ring must have proven: the same step to the same bytes, as a digest.
+
+    What feeds say of a step (`cves`) is no part of it: it changes while the bytes do not.
+    """
     return canonical.digest(
         [
             transition.package,
@@ -131,16 +147,25 @@ class LeftOutReason(StrEnum):
     NOT_TRUSTED = "repository-not-trusted"
     FETCH_FAILED = "fetch-failed"
     BLOCKED = "blocked-version"
+    # Of findings that were asked for.
+    WAIVED = "waived"
+    NO_FIX = "no-fix"
+    WONT_FIX = "wont-fix"
+    END_OF_LIFE = "end-of-life"
+    NOT_IN_REPOSITORIES = "not-in-repositories"
+    NOT_EFFECTIVE = "not-effective"
 
 
 class LeftOut(Record):
-    """A host (no `package`) or one of its updates that the plan leaves out, and why."""
+    """A host (no `package`), one of its updates, or findings of one of its source packages (`cves`)
+    that the plan leaves out, and why."""
 
     host: str
     reason: LeftOutReason
     package: str = ""
     version: str = ""
     detail: str = ""
+    cves: tuple[str, ...] = ()
 
 
 class UnprovenPolicy(StrEnum):
@@ -266,9 +291,28 @@ class SnapshotRef(Record):
     facts: str
 
 
-class PlanBody(Model):
+class PlanFeed(Record):
+    """A feed that counted. `dated` is the content's own date (ISO), empty where it states none."""
+
+    name: str
+    dated: str = ""
+    entries: int = 0
+
+
+class Urgent(Record):
+    """A CVE that the plan removes and that does not wait: known to be exploited (`kev`), or to be
+    acted on now on at least one of the plan's hosts (`act`)."""
+
+    cve: str
+    kev: bool = False
+    act: bool = False
+
+
+# Defaults are not written, so that a plan from before these fields keeps its bytes and its digest.
+class PlanBody(Model, omit_defaults=True):
     """What is frozen. `as_of` is the newest snapshot's time, `expires` is computed from it (epoch
-    seconds UTC). Tuples are sorted so that equal plans are equal bytes."""
+    seconds UTC). Tuples are sorted so that equal plans are equal bytes. `feeds` is empty where none
+    were held: then nothing is known of CVEs."""
 
     version: int
     as_of: int
@@ -283,6 +327,8 @@ class PlanBody(Model):
     hosts: tuple[PlannedHost, ...]
     left_out: tuple[LeftOut, ...]
     unproven: tuple[Unproven, ...]
+    feeds: tuple[PlanFeed, ...] = ()
+    urgent: tuple[Urgent, ...] = ()
 
 
 class PlanAbout(Model):
@@ -313,7 +359,8 @@ class Resolution(Model):
     `error` is one line when it could not; `transitions` is empty then. `uris` are where the host
     would fetch the files from, by file name; they are not part of the plan's identity.
     `dropped` are requested updates that the host's package manager would not take. `needed_kib` is
-    the space that the transaction needs, by the path it writes to.
+    the space that the transaction needs, by the path it writes to. `source_versions` are the new
+    versions of source packages, by binary package, where they are not the binary's own.
     """
 
     host: str
@@ -323,3 +370,4 @@ class Resolution(Model):
     error: str = ""
     uris: dict[str, str] = {}
     needed_kib: dict[str, int] = {}
+    source_versions: dict[str, str] = {}

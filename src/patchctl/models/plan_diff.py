@@ -23,11 +23,20 @@ class Moved(Record):
     after: str
 
 
+class CveChange(Record):
+    """CVEs of one source package on some hosts."""
+
+    source: str
+    cves: tuple[str, ...]
+    hosts: tuple[str, ...]
+
+
 class PlanDiff(Model):
     """From plan `before` to plan `after`, by digest. All tuples are sorted.
 
     `added` and `removed` are transitions that hosts get only in the one or the other plan;
-    `files_changed` are packages whose version is the same and whose file is not.
+    `files_changed` are packages whose version is the same and whose file is not. `cves_gained` are
+    removed by the second plan only, `cves_lost` by the first only.
     """
 
     before: str
@@ -44,6 +53,9 @@ class PlanDiff(Model):
     policy_changed: bool
     expires_before: int
     expires_after: int
+    cves_gained: tuple[CveChange, ...] = ()
+    cves_lost: tuple[CveChange, ...] = ()
+    feeds_changed: bool = False
 
     @property
     def same(self) -> bool:

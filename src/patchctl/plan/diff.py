@@ -1,7 +1,10 @@
 """What differs between two plans, for a review."""
 
+from collections import defaultdict
+from collections.abc import Mapping
+
 from ..models.plan import Action, LeftOut, Plan, PlanBody, PlannedHost, Transition
-from ..models.plan_diff import Change, Moved, PlanDiff
+from ..models.plan_diff import Change, CveChange, Moved, PlanDiff
 
 _Key = tuple[str, str, Action, str, str]
 
@@ -37,6 +40,9 @@ def diff(before: Plan, after: Plan) -> PlanDiff:
         policy_changed=old.policy != new.policy,
         expires_before=old.expires,
         expires_after=new.expires,
+        cves_gained=_cves(new_rows, old_rows),
+        cves_lost=_cves(old_rows, new_rows),
+        feeds_changed=old.feeds != new.feeds,
     )
 
 
@@ -74,11 +80,34 @@ def _changes(rows: set[tuple[str, _Key]]) -> tuple[Change, ...]:
     )
 
 
+def _cves(
+    here: Mapping[tuple[str, _Key], Transition], there: Mapping[tuple[str, _Key], Transition]
+) -> tuple[CveChange, ...]:
+    """What is removed here and not there, by source package; hosts that agree together."""
+    known = _removed(there)
+    groups: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
+    for (host, source), cves in _removed(here).items():
+        more = cves - known.get((host, source), set())
+        if more:
+            groups[source, tuple(sorted(more))].append(host)
+    return tuple(
+        CveChange(source=source, cves=cves, hosts=tuple(sorted(hosts)))
+        for (source, cves), hosts in sorted(groups.items())
+    )
+
+
+def _removed(rows: Mapping[tuple[str, _Key], Transition]) -> dict[tuple[str, str], set[str]]:
+    found: dict[tuple[str, str], set[str]] = {}
+    for (host, _), one in rows.items():
+        found.setdefault((host, one.source or one.package), set()).update(one.cves)
+    return found
+
+
 def _left_out(here: PlanBody, there: PlanBody) -> tuple[LeftOut, ...]:
     # The detail is for people and may name sizes or times; it makes no difference.
-    known = {(one.host, one.reason, one.package, one.version) for one in there.left_out}
-    return tuple(
-        one
-        for one in here.left_out
-        if (one.host, one.reason, one.package, one.version) not in known
-    )
+    known = {_missing(one) for one in there.left_out}
+    return tuple(one for one in here.left_out if _missing(one) not in known)
+
+
+def _missing(one: LeftOut) -> tuple[str, str, str, str, tuple[str, ...]]:
+    return one.host, one.reason, one.package, one.version, one.cves

@@ -15,12 +15,14 @@ from ..models.plan import (
     Plan,
     PlanAbout,
     PlanBody,
+    PlanFeed,
     PlannedHost,
     RebootPolicy,
     Resolution,
     RingPolicy,
     Selection,
     SnapshotRef,
+    Urgent,
 )
 from ..models.settings import Settings
 from ..models.snapshot import Snapshot
@@ -40,12 +42,14 @@ def freeze(
     resolutions: Iterable[Resolution],
     left_out: Iterable[LeftOut],
     proven: Mapping[str, frozenset[str]] | None = None,
+    feeds: Iterable[PlanFeed] = (),
+    urgent: Iterable[Urgent] = (),
 ) -> PlanBody:
     """The body. Equal inputs give equal bytes, in whatever order they come.
 
     `resolutions` are those that the plan takes: every host has a ring of the settings and facts in
     the snapshot; two resolutions of one host are a caller's bug. `proven` is ring to what earlier
-    runs have proven there.
+    runs have proven there. `feeds` are those by which the resolutions' CVEs were judged.
     """
     taken = {one.host: one for one in resolutions}
     hosts = {host.name: host for host in fleet.hosts if host.name in taken}
@@ -66,7 +70,11 @@ def freeze(
         version=VERSION,
         as_of=snapshot.taken,
         expires=snapshot.taken + settings.plan_expires_s,
-        selection=msgspec.structs.replace(selection, packages=tuple(sorted(selection.packages))),
+        selection=msgspec.structs.replace(
+            selection,
+            packages=tuple(sorted(selection.packages)),
+            cves=tuple(sorted(set(selection.cves))),
+        ),
         fleet=fleet_digest(hosts.values()),
         policy=_policy_digest(settings),
         snapshots=tuple(
@@ -85,10 +93,15 @@ def freeze(
         left_out=tuple(
             sorted(
                 set(left_out),
-                key=lambda one: (one.host, one.package, one.reason, one.version, one.detail),
+                key=lambda one: (
+                    *(one.host, one.package, one.reason, one.version, one.detail),
+                    one.cves,
+                ),
             )
         ),
         unproven=unproven(settings.ring_names, cohorts, placed, proven or {}),
+        feeds=tuple(sorted(feeds, key=lambda one: one.name)),
+        urgent=tuple(sorted(urgent, key=lambda one: one.cve)),
     )
 
 

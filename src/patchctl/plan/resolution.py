@@ -38,7 +38,7 @@ _TARGET = re.compile(r"([!-~]+ [ -~]+)\|([ -{}~]*)\|([ -{}~]*)\|([ -{}~]*)\|(yes
 _URI = re.compile(r"'([!-~]*)' ([!-~]+) ([0-9]{1,15})(?: .*)?")
 _FIELD = re.compile(r"([A-Za-z0-9-]+): ([ -~]*)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_SOURCE = re.compile(rf"({NAME})(?: \({VERSION}\))?")
+_SOURCE = re.compile(rf"({NAME})(?: \(({VERSION})\))?")
 
 _DROPPED = {"removes": LeftOutReason.REMOVES_PACKAGE, "failed": LeftOutReason.RESOLVE_FAILED}
 _LONGEST_DETAIL = 300
@@ -71,6 +71,7 @@ class _Answer:
         self.have: dict[tuple[str, str], _Have] = {}
         self.offers: dict[tuple[str, str], list[str]] = {}  # (name, version) -> index descriptions
         self.indexes: dict[str, _Index] = {}
+        self.source_versions: dict[str, str] = {}
 
 
 def parse_apt(request: HostRequest, text: str) -> Resolution:
@@ -97,6 +98,7 @@ def parse_apt(request: HostRequest, text: str) -> Resolution:
             if one.file is not None and one.file.name in answer.uris
         },
         needed_kib=_needed(answer, transitions),
+        source_versions=answer.source_versions,
     )
 
 
@@ -289,6 +291,8 @@ def _file(answer: _Answer, name: str, arch: str, version: str) -> tuple[Artifact
     source = _SOURCE.fullmatch(stanza.get("Source", name))
     if source is None:
         raise _UnreadableError(f"{name} {version}: unreadable source package")
+    if source.group(2):
+        answer.source_versions[name] = source.group(2)
     return Artifact(name=file_name, size=int(length), sha256=sha256), source.group(1)
 
 

@@ -1,5 +1,6 @@
 """Select: which updates of which hosts are asked for, and why the others are not."""
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ..errors import UsageError
@@ -28,6 +29,16 @@ class HostRequest(Record):
     ring: str
     manager: PackageManager
     wanted: tuple[Wanted, ...]
+
+
+class Chosen(Record):
+    """What findings ask for: host -> binary package -> the CVEs that its update should remove.
+
+    `left_out` are findings that were asked for and that no pending update removes.
+    """
+
+    packages: dict[str, dict[str, tuple[str, ...]]]
+    left_out: tuple[LeftOut, ...] = ()
 
 
 class Selected(Record):
@@ -62,8 +73,10 @@ def select(
     snapshot: Snapshot,
     selection: Selection,
     limit: Collection[str] | None = None,
+    chosen: Chosen | None = None,
 ) -> Selected:
-    """What to ask of whom. `limit` are the host names that the selection's limit means, None all.
+    """What to ask of whom. `limit` are the host names that the selection's limit means, None all;
+    `chosen` is what mode `findings` takes.
 
     Every host of the fleet is in a request, or has at least one line in `left_out`, or both.
     """
@@ -72,6 +85,10 @@ def select(
     requests: list[HostRequest] = []
     left_out: list[LeftOut] = []
     seen: set[str] = set()
+    asked = chosen or Chosen(packages={})
+    unhelped: dict[str, list[LeftOut]] = defaultdict(list)
+    for line in asked.left_out:
+        unhelped[line.host].append(line)
     for host in fleet.hosts:
         facts: HostFacts | None = None
         refusal: LeftOut | None
@@ -86,7 +103,9 @@ def select(
             left_out.append(refusal or _host(host, LeftOutReason.DISCOVERY_FAILED, "no facts"))
             continue
         seen.update(_names(facts) & specs.keys())
-        wanted, refused = _updates(host.name, facts, selection.mode, specs)
+        cves = asked.packages.get(host.name, {})
+        wanted, refused = _updates(host.name, facts, selection.mode, specs, cves)
+        refused += unhelped[host.name]
         left_out.extend(refused)
         if wanted and host.ring is not None:
             requests.append(
@@ -106,6 +125,7 @@ _NOTHING = {
     SelectionMode.SECURITY: "no security update is pending",
     SelectionMode.ALL: "no update is pending",
     SelectionMode.PACKAGE: "none of the packages has an update",
+    SelectionMode.FINDINGS: "no such finding",
 }
 
 
@@ -134,14 +154,22 @@ def _names(facts: HostFacts) -> set[str]:
 
 
 def _updates(
-    host: str, facts: HostFacts, mode: SelectionMode, specs: Mapping[str, str]
+    host: str,
+    facts: HostFacts,
+    mode: SelectionMode,
+    specs: Mapping[str, str],
+    cves: Mapping[str, tuple[str, ...]],
 ) -> tuple[tuple[Wanted, ...], list[LeftOut]]:
     installed = {(package.name, package.arch): package for package in facts.packages}
     wanted: list[Wanted] = []
     refused: list[LeftOut] = []
     for update in _asked_versions(facts, specs):
         package = installed.get((update.name, update.arch))
-        reason, detail = _refusal(facts, update, package, mode, specs)
+        reason: LeftOutReason | None
+        if mode is SelectionMode.FINDINGS and update.name not in cves:
+            reason, detail = LeftOutReason.NOT_SELECTED, ""
+        else:
+            reason, detail = _refusal(facts, update, package, mode, specs)
         if reason is None:
             wanted.append(Wanted(package=update.name, arch=update.arch, version=update.candidate))
         else:
@@ -152,6 +180,7 @@ def _updates(
                     package=update.name,
                     version=update.candidate,
                     detail=detail,
+                    cves=cves.get(update.name, ()),
                 )
             )
     return tuple(wanted), refused

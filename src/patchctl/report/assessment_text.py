@@ -21,7 +21,8 @@ _STATES = {
     FindingState.END_OF_LIFE: "end of life",
     FindingState.WAIVED: "waived",
 }
-_WORDS = {"act": "act now", "out_of_cycle": "out of cycle"}
+DECISIONS = {"act": "act now", "out_of_cycle": "out of cycle"}
+"""Decisions in words, where the word is another one."""
 
 
 def state(of: FindingState) -> str:
@@ -31,7 +32,7 @@ def state(of: FindingState) -> str:
 
 def decision(value: str) -> str:
     """A decision in words."""
-    return _WORDS.get(value, value)
+    return DECISIONS.get(value, value)
 
 
 def what(action: Action) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from ..models.plan_diff import Change, PlanDiff
+from ..models.plan_diff import Change, CveChange, PlanDiff
 from .plan_text import change, left_out, short, when
 
 _NAMES = 6
@@ -17,6 +17,8 @@ def show(diff: PlanDiff) -> list[str]:
         lines.append("  ~ another selection")
     if diff.policy_changed:
         lines.append("  ~ another policy")
+    if diff.feeds_changed:
+        lines.append("  ~ judged by other feeds, or feeds of another date")
     if diff.expires_before != diff.expires_after:
         lines.append(f"  ~ expires {when(diff.expires_before)} -> {when(diff.expires_after)}")
     lines += _names("+", "host", diff.hosts_added)
@@ -25,6 +27,8 @@ def show(diff: PlanDiff) -> list[str]:
     lines += _changes("+", diff.added)
     lines += _changes("-", diff.removed)
     lines += _changes("~", diff.files_changed, " (another file of the same version)")
+    lines += [f"  + removes {_cves(one)}" for one in diff.cves_gained]
+    lines += [f"  - no longer removes {_cves(one)}" for one in diff.cves_lost]
     for title, rows in (
         ("No longer left out:", diff.left_out_removed),
         ("Now left out:", diff.left_out_added),
@@ -46,6 +50,10 @@ def _changes(sign: str, rows: Iterable[Change], note: str = "") -> list[str]:
         f" on {_some(one.hosts)}{note}"
         for one in rows
     ]
+
+
+def _cves(change: CveChange) -> str:
+    return f"{_some(change.cves)} in {change.source} on {_some(change.hosts)}"
 
 
 def _some(names: Sequence[str]) -> str:

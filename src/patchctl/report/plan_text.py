@@ -5,7 +5,7 @@ What came from hosts is in these lines as it is: the caller cleans them before a
 
 import textwrap
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ..models.plan import (
@@ -18,11 +18,14 @@ from ..models.plan import (
     Promote,
     RebootPolicy,
     RingPolicy,
+    Selection,
     SelectionMode,
     Transition,
     Undo,
     UnprovenPolicy,
+    Urgent,
 )
+from .assessment_text import DECISIONS
 
 WIDTH = 80
 
@@ -35,6 +38,7 @@ _SELECTED: Mapping[SelectionMode, str] = {
     SelectionMode.SECURITY: "security updates",
     SelectionMode.ALL: "all updates",
     SelectionMode.PACKAGE: "updates of named packages",
+    SelectionMode.FINDINGS: "updates that remove findings",
 }
 _RANK = (Action.REMOVE, Action.DOWNGRADE, Action.UPGRADE, Action.NEW)
 _QUIET = (LeftOutReason.NOT_SECURITY, LeftOutReason.NOT_SELECTED, LeftOutReason.NO_UPDATES)
@@ -80,16 +84,38 @@ def _head(plan: Plan) -> list[str]:
     made = f"made {when(about.created)} by {about.author}"
     if about.commit:
         made += f", commit {about.commit[:12]}{' with changes' if about.dirty else ''}"
-    packages = ", ".join(body.selection.packages)
+    asked = _asked(body.selection)
     limit = f", --limit {body.selection.limit}" if body.selection.limit else ""
     return [
         f"Plan {short(plan.digest)}: {_SELECTED[body.selection.mode]} on"
         f" {_count(len(body.hosts), 'host')}",
-        *([f"  packages {packages}"] if packages else []),
+        *(_wrapped(asked, "  ") if asked else []),
         f"  {made}{limit}",
         f"  hosts looked at {when(body.as_of)}, expires {when(body.expires)}",
+        *_wrapped(_removes(body), "  "),
         *([f"  {about.comment}"] if about.comment else []),
     ]
+
+
+def _asked(selection: Selection) -> str:
+    if selection.packages:
+        return f"packages {', '.join(selection.packages)}"
+    parts = [", ".join(selection.cves)] if selection.cves else []
+    if selection.decision:
+        urgent = DECISIONS.get(selection.decision, selection.decision)
+        parts.append(f"{urgent} or more urgent" if selection.decision != "act" else urgent)
+    if selection.due_before:
+        parts.append(f"due before {selection.due_before}")
+    return f"findings: {'; '.join(parts)}" if parts else ""
+
+
+def _removes(body: PlanBody) -> str:
+    """How many CVEs go, by which feeds."""
+    if not body.feeds:
+        return "no feeds are held: which CVEs it removes is not known"
+    found = {cve for cohort in body.cohorts for one in cohort.transitions for cve in one.cves}
+    dated = ", ".join(f"{one.name} {one.dated or 'undated'}" for one in body.feeds)
+    return f"removes {_count(len(found), 'CVE')} by {dated}"
 
 
 def _rings(body: PlanBody) -> list[str]:
@@ -139,19 +165,22 @@ def _cohorts(body: PlanBody, *, full: bool) -> list[str]:
     ring_of: dict[str, Counter[str]] = {}
     for host in body.hosts:
         ring_of.setdefault(host.cohort, Counter())[host.ring] += 1
+    urgent = {one.cve: one for one in body.urgent}
     ranked = sorted(body.cohorts, key=lambda one: (-ring_of[one.id].total(), one.id))
     shown = ranked if full else ranked[:_COHORTS]
     lines: list[str] = []
     for cohort in shown:
         if lines:
             lines.append("")
-        lines += _cohort(cohort, ring_of[cohort.id], full=full)
+        lines += _cohort(cohort, ring_of[cohort.id], urgent, full=full)
     if len(shown) < len(ranked):
         lines += ["", f"and {_count(len(ranked) - len(shown), 'smaller cohort')}; see --full"]
     return lines
 
 
-def _cohort(cohort: Cohort, rings: Counter[str], *, full: bool) -> list[str]:
+def _cohort(
+    cohort: Cohort, rings: Counter[str], urgent: Mapping[str, Urgent], *, full: bool
+) -> list[str]:
     where = ", ".join(f"{ring} {number}" for ring, number in rings.items())
     lines = _wrapped(
         f"{_count(rings.total(), 'host')} ({where}):"
@@ -163,13 +192,26 @@ def _cohort(cohort: Cohort, rings: Counter[str], *, full: bool) -> list[str]:
     shown = groups if full else groups[:_CHANGES]
     width = max(len(source) for source, _ in shown)
     for source, rows in shown:
-        lines.append(f"  {source.ljust(width)}  {_change(rows[0])}{_mark(rows)}")
+        cves = rows[0].cves
+        removed = f"  {_count(len(cves), 'CVE')}" if cves else ""
+        lines.append(f"  {source.ljust(width)}  {_change(rows[0])}{removed}{_mark(rows)}")
         names = [one.package for one in rows]
         if names != [source]:
             lines += _wrapped(", ".join(names), " " * (width + 6))
+        for words, some in _pressing(cves, urgent):
+            lines += _wrapped(f"{words}: {_some(some, full=full)}", " " * (width + 6))
     if len(shown) < len(groups):
         lines.append(f"  and {len(groups) - len(shown)} more; see --full")
     return lines
+
+
+def _pressing(cves: Iterable[str], urgent: Mapping[str, Urgent]) -> Iterator[tuple[str, list[str]]]:
+    """The CVEs of a change that do not wait, each once under the stronger word."""
+    found = [urgent[cve] for cve in cves if cve in urgent]
+    if exploited := [one.cve for one in found if one.kev]:
+        yield "known exploited", exploited
+    if act := [one.cve for one in found if not one.kev]:
+        yield DECISIONS["act"], act
 
 
 def _grouped(transitions: Sequence[Transition]) -> list[tuple[str, list[Transition]]]:
@@ -247,15 +289,16 @@ def left_out(rows: Sequence[LeftOut], *, full: bool = False) -> list[str]:
 def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> list[str]:
     if reason in _QUIET:
         return _quiet(reason, rows, full=full)
-    by_detail: dict[tuple[str, str], set[str]] = {}
+    by_detail: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
     for one in rows:
-        by_detail.setdefault((one.package, one.detail), set()).add(one.host)
+        by_detail.setdefault((one.package, one.detail, one.cves), set()).add(one.host)
     ranked = sorted(by_detail.items(), key=lambda item: (-len(item[1]), item[0]))
     lines: list[str] = []
-    for (package, detail), hosts in ranked if full else ranked[:_NAMES]:
+    for (package, detail, cves), hosts in ranked if full else ranked[:_NAMES]:
         what = f"{package} on " if package else ""
         why = f" ({detail})" if detail else ""
-        lines += _wrapped(f"{reason}: {what}{_some(hosts, full=full)}{why}", "  ")
+        which = f", {_some(cves, full=full)}" if cves else ""
+        lines += _wrapped(f"{reason}: {what}{_some(hosts, full=full)}{which}{why}", "  ")
     if len(ranked) > _NAMES and not full:
         lines.append(f"  {reason}: and {len(ranked) - _NAMES} more; see --full")
     return lines

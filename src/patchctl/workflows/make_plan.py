@@ -27,6 +27,7 @@ from ..plan.machines import check_machines
 from ..plan.select import Selected, package_specs, select
 from ..plan.settle import settle
 from .fetch_files import FileFetcher
+from .plan_findings import PlanAssessing, PlanFindings
 from .resolve import resolve
 
 Say = Callable[[str], None]
@@ -63,7 +64,7 @@ class PlanMaker:
     """Makes plans of one workspace.
 
     `discover` looks at the named hosts now (None: all) and stores what it found; `now` is epoch
-    seconds; `say` takes lines of progress.
+    seconds; `say` takes lines of progress; `assessing` tells findings where feeds are held.
     """
 
     settings: Settings
@@ -77,19 +78,21 @@ class PlanMaker:
     revision: Callable[[], Revision]
     by: str
     say: Say
+    assessing: PlanAssessing
 
     def make(self, request: PlanRequest) -> Made:
         """Make the plan and store it in the database; its files are in the content store.
 
         Raises InvalidInputError where the request cannot mean anything (no host has a package of
-        that name, no such snapshot) or two hosts are one machine. A host's failure leaves that host
-        out.
+        that name or that CVE, no such snapshot) or two hosts are one machine, NotFoundError where a
+        selection by findings has no feeds. A host's failure leaves that host out.
         """
         package_specs(request.selection.packages)
         check_rings(self.settings.rings, self.fleet)
+        assesses = self.assessing.ready(request.selection)
         snapshot = self._snapshot(request)
-        selected = select(self.fleet, snapshot, request.selection, request.hosts)
-        _check_names(selected, snapshot)
+        known = self.assessing.look(snapshot, request.hosts) if assesses else None
+        selected = self._select(request, snapshot, known)
         check_machines(snapshot, {one.host for one in selected.requests})
         work = hashlib.sha256(f"{snapshot.id} {self.now()}".encode()).hexdigest()[:12]
         settled = settle(
@@ -101,6 +104,8 @@ class PlanMaker:
         left_out = (*selected.left_out, *settled.left_out, *unfetched)
         if not taken:
             return Made(plan=None, snapshot=snapshot, left_out=left_out)
+        if known is not None:
+            taken = known.annotate(taken)
         body = freeze(
             fleet=self.fleet,
             snapshot=snapshot,
@@ -109,6 +114,8 @@ class PlanMaker:
             resolutions=taken,
             left_out=left_out,
             proven=self.database.proofs.by_ring(),
+            feeds=known.feeds if known is not None else (),
+            urgent=known.urgent(taken) if known is not None else (),
         )
         plan = seal(body, self._about(request))
         self.database.plans.save(plan)
@@ -125,6 +132,16 @@ class PlanMaker:
                 hint="run `patchctl discover`, or leave --snapshot out",
             )
         return found
+
+    def _select(
+        self, request: PlanRequest, snapshot: Snapshot, known: PlanFindings | None
+    ) -> Selected:
+        selection, chosen = request.selection, None
+        if known is not None and selection.mode is SelectionMode.FINDINGS:
+            chosen = known.chosen(selection)
+        selected = select(self.fleet, snapshot, selection, request.hosts, chosen)
+        _check_names(selected, snapshot)
+        return selected
 
     def _resolve(self, selected: Selected, selection: Selection, work: str) -> Iterable[Resolution]:
         if selected.requests:
