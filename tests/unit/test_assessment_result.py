@@ -4,6 +4,7 @@ import json
 
 import pytest
 from assessment_world import TODAY, World, advisory, by_source, facts, package
+from msgspec import structs
 
 from patchctl.assessment.assess import Assessor, Waived
 from patchctl.assessment.explain import Explainer
@@ -244,3 +245,12 @@ def test_the_repository_that_delivers_the_fix_is_named() -> None:
     one = only(found.judgements)
     assert (one.offered, one.repository) == ("3.0.15-1", "Debian-Security bookworm-security")
     assert "offered: 3.0.15-1 by Debian-Security bookworm-security" in "\n".join(lines(found))
+
+
+def test_another_package_of_that_version_does_not_name_the_repository() -> None:
+    packages = [package("libssl3", "3.0.11-1", "openssl", "3.0.11-1")]
+    host = facts(DEB, packages, pending={"libssl3": "3.0.15-1"})
+    other = structs.replace(host.pending[0], name="docs", label="Debian", codename="bookworm")
+    host = structs.replace(host, pending=(other, *host.pending))
+    one = only(explainer(host).cve(TWO, frozenset()).judgements)
+    assert one.repository == "Debian-Security bookworm-security"

@@ -233,8 +233,10 @@ class Explainer:
         """The repository of the host that has the offered version."""
         if package is None or not package.offered:
             return ""
-        updates = self._facts[host].pending
-        return next((_repository(one) for one in updates if one.candidate == package.offered), "")
+        same = [one for one in self._facts[host].pending if one.candidate == package.offered]
+        # A kernel is offered under another name; else two packages may have one version.
+        own = [one for one in same if one.name in package.binaries] or same
+        return _repository(own[0]) if own else ""
 
     def _judgement(
         self, case: _Case, cve: str, finding: Finding | None, names: list[str]
