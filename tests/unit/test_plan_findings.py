@@ -96,8 +96,9 @@ def world(**fixed: str) -> World:
     return made
 
 
-def asked(*cves: str, decision: str = "", due_before: str = "") -> Selection:
-    return by_findings(cves, decision, due_before)
+def asked(*cves: str, decision: str | None = None, due: str | None = None) -> Selection:
+    """Numbers of real CVEs have four digits; those of these tests are shorter."""
+    return structs.replace(by_findings((), decision, due), cves=cves)
 
 
 def selected(known: PlanFindings, selection: Selection) -> Selected:
@@ -120,16 +121,19 @@ def wanted(done: Selected) -> dict[str, list[str]]:
 @pytest.mark.parametrize(
     ("cves", "decision", "due", "says"),
     [
-        (["openssl"], "", "", "--cve OPENSSL: is no CVE; write it as CVE-2024-6387"),
-        (["CVE-2024-1 "], "", "", "--cve CVE-2024-1: is no CVE"),
-        ([], "urgent", "", "--decision urgent: no such decision; it takes act, out_of_cycle"),
-        ([], "defer", "", "--decision defer: no such decision"),
-        ([], "", "31.1.2026", "--due-before 31.1.2026: is no date; write it as 2026-01-31"),
-        ([], "", "2026-02-30", "--due-before 2026-02-30: is no date"),
+        (["openssl"], None, None, "--cve 'OPENSSL': is no CVE; write it as CVE-2024-6387"),
+        (["CVE-2024-1 "], None, None, "--cve 'CVE-2024-1': is no CVE"),
+        ([""], None, None, "--cve '': is no CVE"),
+        ([], "urgent", None, "--decision 'urgent': no such decision; it takes act, out_of_cycle"),
+        ([], "defer", None, "--decision 'defer': no such decision"),
+        ([], "", None, "--decision '': no such decision"),
+        ([], None, "31.1.2026", "--due-before '31.1.2026': is no date; write it as 2026-01-31"),
+        ([], None, "2026-02-30", "--due-before '2026-02-30': is no date"),
+        ([], None, "", "--due-before '': is no date"),
     ],
 )
 def test_what_makes_no_sense_is_said_in_one_line(
-    cves: list[str], decision: str, due: str, says: str
+    cves: list[str], decision: str | None, due: str | None, says: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
         by_findings(cves, decision, due)
@@ -138,7 +142,7 @@ def test_what_makes_no_sense_is_said_in_one_line(
 
 
 def test_what_is_asked_for_has_one_form() -> None:
-    one = by_findings(["cve-2024-6387", "CVE-2023-4911", "CVE-2024-6387"], "Out-of-Cycle", "")
+    one = by_findings(["cve-2024-6387", "CVE-2023-4911", "CVE-2024-6387"], "Out-of-Cycle")
     assert (one.cves, one.decision) == (("CVE-2023-4911", "CVE-2024-6387"), "out_of_cycle")
 
 
@@ -147,7 +151,7 @@ def assessing(*feeds: FeedInfo, refuses: bool = False) -> tuple[PlanAssessing, l
 
     def refuse() -> tuple[str, ...]:
         if refuses:
-            raise InvalidInputError("feeds are older than 7 days")
+            raise InvalidInputError("the feed a is old\nthe feed b is old", hint="update them")
         return ("debian is 9 days old",)
 
     made = PlanAssessing(
@@ -173,8 +177,12 @@ def test_without_feeds_only_a_selection_by_findings_is_refused() -> None:
 def test_feeds_that_are_too_old_hold_up_no_other_plan() -> None:
     old, said = assessing(feed(), refuses=True)
     assert not old.ready(SECURITY)
-    assert said == ["warning: feeds are older than 7 days; the plan names no CVEs"]
-    with pytest.raises(InvalidInputError, match="older than 7 days"):
+    assert said == [
+        "warning: the feed a is old",
+        "warning: the feed b is old",
+        "warning: the settings refuse such feeds, so the plan names no CVEs",
+    ]
+    with pytest.raises(InvalidInputError, match="the feed a is old"):
         old.ready(asked("CVE-2024-1111"))
 
 
@@ -193,38 +201,33 @@ def test_a_cve_selects_all_binaries_of_its_source_and_nothing_else() -> None:
         s1=openssl({"libssl3": NEW, "openssl": NEW, "vim": "9"}, package("vim", "8", "vim")),
         s2=facts(DEB, [package("vim", "8", "vim")], pending={"vim": "9"}),
     )
-    done = selected(known, asked_cve("CVE-2024-1"))
+    done = selected(known, asked("CVE-2024-1"))
     assert wanted(done) == {"s1": ["libssl3", "openssl"]}
     lines = {(one.host, one.package, one.reason, one.detail) for one in done.left_out}
     assert lines == {
         ("s1", "vim", LeftOutReason.NOT_SELECTED, ""),
         ("s2", "vim", LeftOutReason.NOT_SELECTED, ""),
-        ("s2", "", LeftOutReason.NO_UPDATES, "no such finding"),
+        ("s2", "", LeftOutReason.NO_FINDING, ""),
     }
-
-
-def asked_cve(*cves: str, decision: str = "", due: str = "") -> Selection:
-    """Numbers of real CVEs have four digits; those of these tests are shorter."""
-    return structs.replace(by_findings((), decision, due), cves=cves)
 
 
 def test_security_or_not_makes_no_difference() -> None:
     known = look(world(CVE_2024_1="openssl 3.0.9-1"), s1=openssl())
     assert known.snapshot.hosts[0].facts is not None
     assert not any(one.security for one in known.snapshot.hosts[0].facts.pending)
-    assert wanted(selected(known, asked_cve("CVE-2024-1"))) == {"s1": ["libssl3", "openssl"]}
+    assert wanted(selected(known, asked("CVE-2024-1"))) == {"s1": ["libssl3", "openssl"]}
 
 
 @pytest.mark.parametrize(
     ("selection", "takes"),
     [
-        (asked_cve(decision="out_of_cycle"), {"s1": ["curl"], "p1": ["curl"]}),
-        (asked_cve(decision="act"), {"p1": ["curl"]}),
-        (asked_cve(decision="scheduled"), {"s1": ["curl", "vim"], "p1": ["curl"]}),
-        (asked_cve(due="2026-02-02"), {"s1": ["curl"], "p1": ["curl"]}),
-        (asked_cve(due="2026-02-01"), {}),
-        (asked_cve("CVE-2024-2", due="2026-02-02"), {}),
-        (asked_cve("CVE-2024-1", "CVE-2024-2", decision="act"), {"p1": ["curl"]}),
+        (asked(decision="out_of_cycle"), {"s1": ["curl"], "p1": ["curl"]}),
+        (asked(decision="act"), {"p1": ["curl"]}),
+        (asked(decision="scheduled"), {"s1": ["curl", "vim"], "p1": ["curl"]}),
+        (asked(due="2026-02-02"), {"s1": ["curl"], "p1": ["curl"]}),
+        (asked(due="2026-02-01"), {}),
+        (asked("CVE-2024-2", due="2026-02-02"), {}),
+        (asked("CVE-2024-1", "CVE-2024-2", decision="act"), {"p1": ["curl"]}),
     ],
 )
 def test_everything_that_is_asked_must_hold(
@@ -253,7 +256,7 @@ def test_findings_that_no_update_removes_are_left_out_with_the_reason() -> None:
     )
     more = (package("vim", "8", "vim"), package("curl", "7", "curl"))
     known = look(made, s1=openssl({"openssl": NEW, "libssl3": NEW, "curl": "8"}, *more))
-    done = selected(known, asked_cve(decision="scheduled"))
+    done = selected(known, asked(decision="scheduled"))
     assert wanted(done) == {}
     told = {one.reason: (one.package, one.detail, one.cves) for one in done.left_out if one.cves}
     assert told == {
@@ -262,12 +265,12 @@ def test_findings_that_no_update_removes_are_left_out_with_the_reason() -> None:
         LeftOutReason.WONT_FIX: ("vim", "minor issue", ("CVE-2024-6",)),
         LeftOutReason.WAIVED: ("openssl", "exception ex-1", ("CVE-2024-9",)),
     }
-    assert LeftOutReason.NO_UPDATES not in {one.reason for one in done.left_out}
+    assert LeftOutReason.NO_FINDING not in {one.reason for one in done.left_out}
 
 
 def test_a_held_update_names_the_finding_that_it_keeps() -> None:
     held = facts(DEB, [package("openssl", OLD, "openssl", held=True)], pending={"openssl": NEW})
-    done = selected(look(world(CVE_2024_1="openssl 3.0.9-1"), s1=held), asked_cve("CVE-2024-1"))
+    done = selected(look(world(CVE_2024_1="openssl 3.0.9-1"), s1=held), asked("CVE-2024-1"))
     assert [(one.reason, one.cves) for one in done.left_out] == [
         (LeftOutReason.HELD, ("CVE-2024-1",))
     ]
@@ -284,7 +287,7 @@ def test_a_kernel_that_is_installed_and_not_booted_needs_a_reboot_and_no_update(
         world(CVE_2024_1="linux 6.1.150-1"),
         s1=facts(DEB, images, running="6.1.140-amd64", pending={}),
     )
-    (line, *rest) = selected(known, asked_cve("CVE-2024-1")).left_out
+    (line, *rest) = selected(known, asked("CVE-2024-1")).left_out
     assert (line.reason, line.cves, rest) == (
         LeftOutReason.NOT_EFFECTIVE,
         ("CVE-2024-1",),
@@ -308,18 +311,18 @@ def test_a_kernel_is_brought_by_its_meta_package() -> None:
             pending={"linux-image-amd64": "6.1.150-1"},
         ),
     )
-    assert wanted(selected(known, asked_cve("CVE-2024-1"))) == {"s1": ["linux-image-amd64"]}
+    assert wanted(selected(known, asked("CVE-2024-1"))) == {"s1": ["linux-image-amd64"]}
 
 
 def test_a_cve_that_no_host_has_is_an_error_that_names_it() -> None:
     known = look(world(CVE_2024_1="openssl 3.0.9-1"), s1=openssl())
     with pytest.raises(InvalidInputError, match=r"no host has CVE-2024-7, CVE-2024-8; `patchctl"):
-        known.chosen(asked_cve("CVE-2024-1", "CVE-2024-7", "CVE-2024-8"))
+        known.chosen(asked("CVE-2024-1", "CVE-2024-7", "CVE-2024-8"))
 
 
 def test_where_no_host_answered_the_hosts_are_left_out_not_the_cve() -> None:
     known = look(world(CVE_2024_1="openssl 3.0.9-1"), s1=None)
-    (line,) = selected(known, asked_cve("CVE-2024-1")).left_out
+    (line,) = selected(known, asked("CVE-2024-1")).left_out
     assert line.reason is LeftOutReason.UNREACHABLE
 
 

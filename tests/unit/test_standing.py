@@ -25,7 +25,15 @@ def test_without_a_plan_that_is_what_is_missing() -> None:
 
 
 def test_a_planned_fix_has_its_ring_and_wave() -> None:
-    assert Standing(made(), None)("b", "web") == "in the newest plan: ring staging, wave 2"
+    brings = made().body.cohorts[0].transitions[0]
+    assert Standing(made(), None)("b", brings.source or brings.package) == (
+        f"in plan {made().digest.removeprefix('sha256:')[:12]}, which brings {brings.to},"
+        " ring staging, wave 2"
+    )
+
+
+def test_a_host_of_a_plan_has_its_ring_and_wave() -> None:
+    assert Standing(made(), None)("b", "").endswith(", ring staging, wave 2")
 
 
 def test_a_plan_that_does_not_bring_it_says_so() -> None:
@@ -46,6 +54,4 @@ def test_a_host_or_an_update_that_was_left_out_has_its_reason() -> None:
 
 def test_what_the_newest_run_did_is_told_beside_it() -> None:
     said = Standing(made(), run(HostState.FAILED, "verify: web does not answer"))("a", "web")
-    assert said == (
-        "in the newest plan: ring staging, wave 1; run r-1: failed: verify: web does not answer"
-    )
+    assert said.endswith("ring staging, wave 1; run r-1: failed: verify: web does not answer")

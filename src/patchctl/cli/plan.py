@@ -22,6 +22,8 @@ Examples:
   patchctl plan create                          pending security updates
   patchctl plan create --all --limit 'web*'     every pending update of some hosts
   patchctl plan create --package openssl --package curl=7.88.1-10+deb12u8
+  patchctl plan create --cve CVE-2024-6387      what removes a CVE, on every host that has it
+  patchctl plan create --decision act --due-before 2026-02-01
   patchctl plan show                            the newest plan
   patchctl plan diff plans/old.lock 4f3a9c      a file and a stored plan
 
@@ -39,48 +41,86 @@ PlanName = Annotated[
 ]
 
 
+Security = Annotated[bool, typer.Option("--security", help="Security updates (the default).")]
+Every = Annotated[bool, typer.Option("--all", help="Every pending update.")]
+Package = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--package",
+        metavar="NAME[=VERSION]",
+        help="This package, by binary or source name; may be repeated.",
+    ),
+]
+Cve = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--cve",
+        metavar="CVE",
+        help="Updates that remove this CVE, security or not; may be repeated.",
+    ),
+]
+Decision = Annotated[
+    str | None,
+    typer.Option(
+        "--decision",
+        metavar="act|out_of_cycle|scheduled",
+        help="Updates that remove a finding which is that urgent or more.",
+    ),
+]
+DueBefore = Annotated[
+    str | None,
+    typer.Option(
+        "--due-before", metavar="DATE", help="Updates that remove a finding due before that day."
+    ),
+]
+FromSnapshot = Annotated[
+    str,
+    typer.Option(
+        "--snapshot",
+        metavar="ID|latest",
+        help="Plan from this snapshot; none: discover now.",
+        autocompletion=completing.snapshots,
+    ),
+]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Where to write it; default plans/….lock.")
+]
+
+
 @app.command()
 @reaches_hosts
 def create(
     ctx: typer.Context,
     workspace: "Workspace",
-    security: Annotated[
-        bool, typer.Option("--security", help="Pending security updates (the default).")
-    ] = False,
-    every: Annotated[bool, typer.Option("--all", help="Every pending update.")] = False,
-    package: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--package",
-            metavar="NAME[=VERSION]",
-            help="This package, by binary or source name; may be repeated.",
-        ),
-    ] = None,
+    security: Security = False,
+    every: Every = False,
+    package: Package = None,
+    cve: Cve = None,
+    decision: Decision = None,
+    due_before: DueBefore = None,
     limit: Limit = "",
-    snapshot: Annotated[
-        str,
-        typer.Option(
-            metavar="ID|latest",
-            help="Plan from this snapshot; none: discover now.",
-            autocompletion=completing.snapshots,
-        ),
-    ] = "",
-    out: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Where to write it; default plans/….lock.")
-    ] = None,
+    snapshot: FromSnapshot = "",
+    out: Out = None,
     comment: Annotated[str, typer.Option(help="Why; kept in the plan.")] = "",
     form: Output = Format.TABLE,
 ) -> None:
     """Look at the hosts, let each resolve its updates, fetch the files, freeze the plan.
 
+    --cve, --decision and --due-before select by findings, of which all that are given must hold;
+    they need feeds, and exclude --security, --all and --package.
+
     Writes no file where no host has anything to do; exits 0 then, or 1 where some host could not
     be looked at or may not be patched.
     """
-    from ..report import plan_text
     from ..workflows import make_plan
     from . import planning
 
-    selection = _selection(security=security, every=every, packages=package or [], limit=limit)
+    kind = _kind(security=security, every=every, packages=bool(package))
+    if not cve and decision is due_before is None:
+        mode = kind or SelectionMode.SECURITY
+        selection = Selection(mode=mode, packages=tuple(package or ()), limit=limit)
+    else:
+        selection = _by_findings(kind, cve or [], decision, due_before, limit)
     if out is not None:
         make_plan.check_writable(out)
     quiet = state(ctx).quiet
@@ -90,25 +130,39 @@ def create(
         path = make_plan.write_plan(
             made.plan, out or make_plan.default_path(workspace.root, made.plan)
         )
-    if form is not Format.TABLE:
-        output.data(planning.summary(made, path), form)
-    elif made.plan is not None:
-        output.lines(output.clean(line) for line in plan_text.show(made.plan))
-        output.error_lines(["", f"written to {path}", f"next: patchctl rollout {path}"])
-    else:
-        output.lines(output.clean(line) for line in plan_text.left_out(made.left_out))
-        output.note("nothing to do: no plan was written")
+    planning.show(made, path, form)
     if made.plan is None and not planning.nothing_wrong(made):
         raise typer.Exit(1)
 
 
-def _selection(*, security: bool, every: bool, packages: list[str], limit: str) -> Selection:
-    if security + every + bool(packages) > 1:
+def _kind(*, security: bool, every: bool, packages: bool) -> SelectionMode | None:
+    """What the options for kinds of updates say, None where there is none."""
+    given = {
+        SelectionMode.SECURITY: security,
+        SelectionMode.ALL: every,
+        SelectionMode.PACKAGE: packages,
+    }
+    chosen = [mode for mode, is_given in given.items() if is_given]
+    if len(chosen) > 1:
         raise UsageError("--security, --all and --package exclude each other", hint="give one")
-    mode = SelectionMode.SECURITY
-    if every or packages:
-        mode = SelectionMode.ALL if every else SelectionMode.PACKAGE
-    return Selection(mode=mode, packages=tuple(packages), limit=limit)
+    return chosen[0] if chosen else None
+
+
+def _by_findings(
+    kind: SelectionMode | None,
+    cves: list[str],
+    decision: str | None,
+    due_before: str | None,
+    limit: str,
+) -> Selection:
+    from ..workflows.plan_findings import by_findings
+
+    if kind is not None:
+        raise UsageError(
+            "--cve, --decision and --due-before exclude --security, --all and --package",
+            hint="a finding tells which packages; give the one or the other",
+        )
+    return by_findings(cves, decision, due_before, limit=limit)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ..models.plan import LeftOutReason, Selection, SelectionMode
 from ..workflows.make_plan import Made, PlanRequest
 from . import output
+from .output import Format
 
 if TYPE_CHECKING:
     from ..wiring import Workspace
@@ -41,6 +42,7 @@ _HARMLESS = frozenset(
         LeftOutReason.NO_UPDATES,
         LeftOutReason.NOT_SECURITY,
         LeftOutReason.NOT_SELECTED,
+        LeftOutReason.NO_FINDING,
         LeftOutReason.WAIVED,
     }
 )
@@ -53,6 +55,20 @@ def nothing_wrong(made: Made) -> bool:
 
 def _say(quiet: bool) -> Callable[[str], None]:
     return (lambda _: None) if quiet else output.note
+
+
+def show(made: Made, path: Path | None, form: Format) -> None:
+    """Print what became of it; `path` is where the plan was written, None where there is none."""
+    from ..report import plan_text
+
+    if form is not Format.TABLE:
+        output.data(summary(made, path), form)
+    elif made.plan is not None:
+        output.lines(output.clean(line) for line in plan_text.show(made.plan))
+        output.error_lines(["", f"written to {path}", f"next: patchctl rollout {path}"])
+    else:
+        output.lines(output.clean(line) for line in plan_text.left_out(made.left_out))
+        output.note("nothing to do: no plan was written")
 
 
 def summary(made: Made, path: Path | None) -> dict[str, Any]:

@@ -148,6 +148,7 @@ class LeftOutReason(StrEnum):
     FETCH_FAILED = "fetch-failed"
     BLOCKED = "blocked-version"
     # Of findings that were asked for.
+    NO_FINDING = "no-such-finding"
     WAIVED = "waived"
     NO_FIX = "no-fix"
     WONT_FIX = "wont-fix"

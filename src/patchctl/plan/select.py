@@ -112,7 +112,7 @@ def select(
                 HostRequest(host=host.name, ring=host.ring, manager=facts.manager, wanted=wanted)
             )
         elif all(line.reason in _NOT_ASKED_FOR for line in refused):
-            left_out.append(_host(host, LeftOutReason.NO_UPDATES, _NOTHING[selection.mode]))
+            left_out.append(_nothing(host, selection.mode))
     return Selected(
         requests=tuple(requests),
         left_out=tuple(left_out),
@@ -125,8 +125,13 @@ _NOTHING = {
     SelectionMode.SECURITY: "no security update is pending",
     SelectionMode.ALL: "no update is pending",
     SelectionMode.PACKAGE: "none of the packages has an update",
-    SelectionMode.FINDINGS: "no such finding",
 }
+
+
+def _nothing(host: Host, mode: SelectionMode) -> LeftOut:
+    if mode is SelectionMode.FINDINGS:
+        return _host(host, LeftOutReason.NO_FINDING, "")
+    return _host(host, LeftOutReason.NO_UPDATES, _NOTHING[mode])
 
 
 def _host(host: Host, reason: LeftOutReason, detail: str) -> LeftOut:

@@ -41,7 +41,12 @@ _SELECTED: Mapping[SelectionMode, str] = {
     SelectionMode.FINDINGS: "updates that remove findings",
 }
 _RANK = (Action.REMOVE, Action.DOWNGRADE, Action.UPGRADE, Action.NEW)
-_QUIET = (LeftOutReason.NOT_SECURITY, LeftOutReason.NOT_SELECTED, LeftOutReason.NO_UPDATES)
+_QUIET = (
+    LeftOutReason.NOT_SECURITY,
+    LeftOutReason.NOT_SELECTED,
+    LeftOutReason.NO_UPDATES,
+    LeftOutReason.NO_FINDING,
+)
 # Where the plan expects none: whether one is needed is known for sure only after the update.
 _REBOOTS: Mapping[RebootPolicy, str] = {
     RebootPolicy.NEVER: "none",

@@ -36,25 +36,30 @@ _DECISIONS = tuple(one.value for one in Decision if one is not Decision.DEFER)
 
 
 def by_findings(
-    cves: Iterable[str], decision: str, due_before: str, *, limit: str = ""
+    cves: Iterable[str],
+    decision: str | None = None,
+    due_before: str | None = None,
+    *,
+    limit: str = "",
 ) -> Selection:
-    """A selection by findings. Raises UsageError for what is no CVE, decision or date."""
+    """A selection by findings; None is not asked for. Raises UsageError for what is no CVE,
+    decision or date, an empty word of a script too."""
     ids = tuple(sorted({cve.strip().upper() for cve in cves}))
     for cve in ids:
         if not _CVE.fullmatch(cve):
-            raise UsageError(f"--cve {cve}: is no CVE", hint="write it as CVE-2024-6387")
-    word = decision.strip().lower().replace("-", "_")
-    if word and word not in _DECISIONS:
+            raise UsageError(f"--cve {cve!r}: is no CVE", hint="write it as CVE-2024-6387")
+    word = (decision or "").strip().lower().replace("-", "_")
+    if decision is not None and word not in _DECISIONS:
         raise UsageError(
-            f"--decision {decision}: no such decision", hint=f"it takes {', '.join(_DECISIONS)}"
+            f"--decision {decision!r}: no such decision", hint=f"it takes {', '.join(_DECISIONS)}"
         )
     day = ""
-    if due_before:
+    if due_before is not None:
         try:
             day = date.fromisoformat(due_before).isoformat()
         except ValueError:
             raise UsageError(
-                f"--due-before {due_before}: is no date", hint="write it as 2026-01-31"
+                f"--due-before {due_before!r}: is no date", hint="write it as 2026-01-31"
             ) from None
     return Selection(
         mode=SelectionMode.FINDINGS, limit=limit, cves=ids, decision=word, due_before=day
@@ -90,7 +95,9 @@ class PlanAssessing:
         except InvalidInputError as error:
             if needed:
                 raise
-            self.say(f"warning: {error}; the plan names no CVEs")
+            for line in error.message.splitlines():
+                self.say(f"warning: {line}")
+            self.say("warning: the settings refuse such feeds, so the plan names no CVEs")
             return False
         return True
 

@@ -32,8 +32,11 @@ class Standing:
             if host not in self._left_out:
                 yield "not in the newest plan"
             return
-        if not source or self._brings(planned, source):
-            yield f"in the newest plan: ring {planned.ring}, wave {planned.wave}"
+        brought = self._brings(planned, source) if source else None
+        if not source or brought is not None:
+            what = f"which brings {brought}, " if brought else ""
+            digest = self.plan.digest.removeprefix("sha256:")[:12]
+            yield f"in plan {digest}, {what}ring {planned.ring}, wave {planned.wave}"
         elif all(one.package != source for one in self._left_out.get(host, ())):
             yield "the newest plan does not bring it"
 
@@ -43,13 +46,18 @@ class Standing:
             reason = f": {line.reason}" if line.reason else ""
             yield f"run {self.run.run}: {line.state.value}{reason}"
 
-    def _brings(self, planned: PlannedHost, source: str) -> bool:
+    def _brings(self, planned: PlannedHost, source: str) -> str | None:
+        """The version of the source package that the plan brings to the host, None where none."""
         cohorts = self.plan.body.cohorts if self.plan else ()
-        return any(
-            source in (one.source, one.package)
-            for cohort in cohorts
-            if cohort.id == planned.cohort
-            for one in cohort.transitions
+        return next(
+            (
+                one.to
+                for cohort in cohorts
+                if cohort.id == planned.cohort
+                for one in cohort.transitions
+                if source in (one.source, one.package)
+            ),
+            None,
         )
 
     @cached_property
