@@ -1,5 +1,6 @@
 """Vulnerability data that hosts give: dnf's advisories, changelogs of Debian packages."""
 
+import gzip
 import json
 import subprocess
 import sys
@@ -110,3 +111,34 @@ def test_the_packages_of_a_plan_tell_which_cves_they_fix(lab: Lab, workspace: Pa
     assert offered <= set(pending.items())
     assert (CVE, "patchlab-web") in found
     assert {package for _, package in found} == {"libexpat1", "patchlab-web"}
+
+
+def test_the_labs_feed_speaks_of_what_is_pending_and_of_what_is_published_later(
+    lab: Lab, workspace: Path
+) -> None:
+    feed = lab.workspace / "lab/feed"
+    later = ("CVE-2099-10002", "patchlab-web")
+
+    def found() -> dict[tuple[str, str], set[str]]:
+        (held,) = answer(workspace, "feeds", "import", str(feed))["feeds"]
+        assert (held["kind"], held["outcome"], held["bad"]) == ("changelog", "updated", 0)
+        return states(workspace)
+
+    run(workspace, "discover", "--limit", "staging-1")
+    first = found()
+    known = json.loads(run(workspace, "discover", "show", "staging-1", "-o", "json").stdout)
+    pending = {one["name"] for one in known["facts"]["pending"]}
+    sources = {one["source"] for one in known["facts"]["packages"] if one["name"] in pending}
+    assert sources <= {path.name.removesuffix(".changelog.gz") for path in feed.iterdir()}
+    assert {"openssl", "patchlab-web"} <= sources
+    assert {state for some in first.values() for state in some} == {"fixable"}
+    assert (CVE, "patchlab-web") in first
+    assert any(not cve.startswith("CVE-2099") and name == "openssl" for cve, name in first)
+    assert later not in first
+    lab.publish("bad-web")
+    try:
+        # The host has not looked into its repository since.
+        assert found()[later] == {"not_in_repositories"}
+    finally:
+        lab.withdraw("bad-web")
+    assert b"1.0-3" not in gzip.decompress((feed / "patchlab-web.changelog.gz").read_bytes())

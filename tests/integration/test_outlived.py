@@ -21,7 +21,7 @@ RECORD = {
     "related": [CVE],
     "affected": [
         {
-            "package": {"ecosystem": "Debian:12", "name": "patchlab-daemon"},
+            "package": {"ecosystem": "Debian:12", "name": "patchlab-libs"},
             "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.0-2"}]}],
         }
     ],
@@ -70,7 +70,7 @@ def test_old_code_is_found_until_its_service_is_restarted(fresh_lab: Lab, tmp_pa
         (one["kind"], one["package"]): one["hosts"]
         for one in answer(root, "assess", "--limit", HOST)["actions"]
     }
-    assert actions["restart", "patchlab-daemon"] == [HOST]
+    assert actions["restart", "patchlab-libs"] == [HOST]
 
     fresh_lab.check(HOST, ": >/var/log/dpkg.log")
     assert [one["note"] for one in library(root)] == [old["note"]]

@@ -53,6 +53,8 @@ def left_out(answer: dict[str, Any]) -> set[tuple[str, str, str]]:
 
 
 def test_a_plan_of_the_security_updates(lab: Lab, workspace: Path) -> None:
+    imported = run(workspace, "feeds", "import", str(lab.workspace / "lab/feed"))
+    assert imported.returncode == 0, imported.stderr
     answer = create(workspace)
     assert answer["rings"] == {"staging": 2, "canary": 1, "production": 3}
     assert (answer["hosts"], answer["cohorts"], answer["unproven"]) == (6, 1, 0)
@@ -84,11 +86,35 @@ def test_a_plan_of_the_security_updates(lab: Lab, workspace: Path) -> None:
     assert json.loads(again.stdout)["digest"] == answer["digest"]
     assert "fetching" not in again.stderr
 
-    shown = run(workspace, "plan", "show", answer["digest"][7:13])
-    assert "patchlab-web" in shown.stdout
+    # It names the CVEs that it removes, and by which feed.
+    assert [one.name for one in plan.body.feeds] == ["changelog"]
+    assert changes["patchlab-web"].cves == ("CVE-2099-10001",)
+    assert len(changes["openssl"].cves) > 1
+    assert changes["openssl"].cves == changes["libssl3"].cves
+    assert answer["cves"] == sorted({cve for one in changes.values() for cve in one.cves})
+
+    shown = run(workspace, "plan", "show", answer["digest"][7:13]).stdout
+    assert "patchlab-web" in shown
+    assert f"  {len(changes['openssl'].cves)} CVEs" in shown
     assert run(workspace, "plan", "diff", answer["path"], answer["digest"]).stdout.startswith(
         "The plans are one"
     )
+
+    # A CVE alone selects what removes it.
+    from_it = ("--snapshot", answer["snapshot"])
+    one_cve = create(workspace, "--cve", "cve-2099-10001", *from_it)
+    assert [one.package for one in read(one_cve).body.cohorts[0].transitions] == ["patchlab-web"]
+    assert ("staging-1", "openssl", "not-selected") in left_out(one_cve)
+    lost = run(workspace, "plan", "diff", answer["path"], one_cve["path"]).stdout
+    assert "  - no longer removes CVE-" in lost
+    nobody = run(workspace, "plan", "create", "--cve", "CVE-2099-99999", *from_it)
+    assert (nobody.returncode, nobody.stdout) == (2, "")
+    assert nobody.stderr.splitlines() == [
+        "patchctl: --cve: no host has CVE-2099-99999; `patchctl explain CVE-2099-99999` tells why"
+    ]
+    nothing = create(workspace, "--decision", "act", *from_it)
+    assert nothing["digest"] is None
+    assert ("staging-1", "", "no-such-finding") in left_out(nothing)
 
 
 def test_one_culprit_does_not_take_the_others_with_it(fresh_lab: Lab, workspace: Path) -> None:

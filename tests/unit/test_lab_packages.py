@@ -55,7 +55,7 @@ def test_control_file_of_a_package_from_another_source() -> None:
     lib = package("patchlab-lib")
     assert trees.control(lib, lib.version("1.0-2"), "amd64") == (
         "Package: patchlab-lib\n"
-        "Source: patchlab-daemon\n"
+        "Source: patchlab-libs\n"
         "Version: 1.0-2\n"
         "Architecture: amd64\n"
         "Maintainer: patchctl lab <lab@patchctl.invalid>\n"

@@ -1,13 +1,17 @@
 """The workspace that a lab writes."""
 
+import base64
+import gzip
+import io
+import tarfile
 from pathlib import Path
 
 import pytest
 import yaml
 
 from patchctl import settings
-from patchctl.errors import InvalidInputError
-from patchctl.lab import workspace
+from patchctl.errors import AdapterError, InvalidInputError
+from patchctl.lab import trees, workspace
 from patchctl.lab.model import LabHost, places
 from patchctl.models.plan import Promote
 
@@ -27,6 +31,7 @@ def test_its_settings_promote_by_themselves_and_soak_seconds(tmp_path: Path) -> 
     assert all(ring.soak_s <= 5 for ring in loaded.rings)
     assert [ring.budget.hosts for ring in loaded.rings] == [0, 0, None]
     assert loaded.rings[0].probes[0].packages == ("patchlab-web",)
+    assert loaded.feeds.max_age_of("changelog") > 365 * 86400  # its packages are frozen
 
 
 def test_its_inventory_names_every_host_once_with_its_ring(tmp_path: Path) -> None:
@@ -123,3 +128,61 @@ def test_a_host_made_anew_gets_its_new_key_into_known_hosts(tmp_path: Path) -> N
     )
     workspace.replace_known_hosts(tmp_path, {host.address: (host, "ssh-ed25519 BBBB")})
     assert (tmp_path / "known_hosts").read_text() == "[127.0.3.1]:2222 ssh-ed25519 BBBB\n"
+
+
+# --- the feed -----------------------------------------------------------------------------------
+
+
+def packed(**files: bytes) -> str:
+    """What the repository tells: base64 of a tar."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
+        for name, data in files.items():
+            trees.add(tar, name, data)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def changelog(name: str) -> dict[str, bytes]:
+    return {f"./{name}.changelog.gz": gzip.compress(name.encode())}
+
+
+def test_the_feed_is_what_the_repository_has_now(tmp_path: Path) -> None:
+    write(tmp_path)
+    feed = workspace.write_feed(tmp_path, "lab", packed(**changelog("perl"), **changelog("web")))
+    assert feed == tmp_path / "lab/feed"
+    workspace.write_feed(tmp_path, "lab", packed(**changelog("web"), **changelog("openssl")))
+    assert {path.name for path in feed.iterdir()} == {"openssl.changelog.gz", "web.changelog.gz"}
+    assert {path.stat().st_mode & 0o777 for path in feed.iterdir()} == {0o600}
+
+
+def test_a_file_of_another_name_is_never_written(tmp_path: Path) -> None:
+    write(tmp_path)
+    astray = {"../evil.changelog.gz": b"x", "./a/b.changelog.gz": b"x", "./id_ed25519": b"x"}
+    feed = workspace.write_feed(tmp_path, "lab", packed(**astray))
+    assert feed is not None
+    assert list(feed.iterdir()) == []
+    assert not (tmp_path / "lab/evil.changelog.gz").exists()
+
+
+@pytest.mark.parametrize("told", ["no base64!", base64.b64encode(b"no tar").decode()])
+def test_what_is_no_feed_leaves_the_old_one(tmp_path: Path, told: str) -> None:
+    write(tmp_path)
+    workspace.write_feed(tmp_path, "lab", packed(**changelog("perl")))
+    with pytest.raises(AdapterError, match="told no changelogs"):
+        workspace.write_feed(tmp_path, "lab", told)
+    assert (tmp_path / "lab/feed/perl.changelog.gz").exists()
+
+
+def test_a_workspace_that_is_another_labs_keeps_its_feed(tmp_path: Path) -> None:
+    assert workspace.write_feed(tmp_path, "lab", packed(**changelog("perl"))) is None
+    write(tmp_path)
+    assert workspace.write_feed(tmp_path, "other", packed(**changelog("perl"))) is None
+    assert not (tmp_path / "lab/feed").exists()
+
+
+def test_the_feed_goes_with_the_lab(tmp_path: Path) -> None:
+    write(tmp_path)
+    workspace.write_feed(tmp_path, "lab", packed(**changelog("perl")))
+    (tmp_path / "patchctl.yml").write_text("# mine\n")
+    assert not workspace.remove(tmp_path, "lab")
+    assert not (tmp_path / "lab/feed").exists()

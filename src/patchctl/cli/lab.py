@@ -25,6 +25,8 @@ app = typer.Typer(
 Examples:
   patchctl lab up --hosts 6 --workspace demo
   patchctl -C demo discover
+  patchctl -C demo feeds import demo/lab/feed
+                                   the CVEs that its updates fix
   patchctl lab publish bad-web     a bad update appears
   patchctl lab status -o json
   patchctl lab down
@@ -102,7 +104,7 @@ def publish(
     reset: Annotated[bool, typer.Option("--reset", help="Back to the lab's first state.")] = False,
     form: Output = output.Format.TABLE,
 ) -> None:
-    """Put prepared updates, good and bad ones, into a lab's repository.
+    """Put prepared updates, good and bad ones, into a lab's repository, and renew its feed.
 
     Example: patchctl lab publish bad-web
     """
@@ -114,6 +116,7 @@ def publish(
         output.data({"lab": name, "updates": updates or [], "drop": drop, "reset": reset}, form)
     elif not state(ctx).quiet:
         output.note(f"lab {name}: repository changed; hosts see it when they look next")
+        output.note("its feed is renewed: patchctl feeds import lab/feed")
 
 
 def _offers(form: output.Format) -> None:

@@ -14,7 +14,7 @@ from . import engine as engines
 from . import hosts, images, workspace
 from .builder import Say
 from .engine import HELPER, LABEL, Engine, EngineError
-from .handle import Lab, each
+from .handle import REPOSITORY, Lab, each
 from .model import PORT, Place, Status, known_hosts, nets, places
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
@@ -71,7 +71,10 @@ def _populate(
 ) -> Lab:
     root.mkdir(mode=0o755, parents=True, exist_ok=True)
     public = workspace.make_key(root, name)
-    images.fill_volume(engine, tools, hosts.volume_name(name), lab=name, key=public)
+    volume = hosts.volume_name(name)
+    told = images.fill_volume(
+        engine, tools, volume, lab=name, key=public, further=f"LAB=/mnt {REPOSITORY} feed"
+    )
     begun = time.monotonic()
     keys = each(
         wanted,
@@ -84,6 +87,8 @@ def _populate(
     for path in workspace.write(root, name, wanted, known_hosts(pairs)):
         say(f"workspace: your edited {path} is now {path}.bak")
     say(f"hosts: {len(wanted)} ready in {time.monotonic() - begun:.0f} s")
+    feed = workspace.write_feed(root, name, told)
+    say(f"feed: {feed} names the CVEs that the updates fix")
     return lab
 
 

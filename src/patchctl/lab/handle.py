@@ -11,6 +11,9 @@ from . import hosts, packages, workspace
 from .engine import HELPER, LABEL, Engine, EngineError, Result
 from .model import LabHost, Place
 
+REPOSITORY = "/srv/tools/bin/repository"
+"""The script that keeps a lab's repository, in a container of its tools."""
+
 _Item = TypeVar("_Item")
 _SIDE_BY_SIDE = 4
 
@@ -58,6 +61,7 @@ class Lab:
         return result.out
 
     # --- the repository ---------------------------------------------------------------------
+    # With every change of it the feed in the workspace is renewed.
 
     def publish(self, *channels: str) -> None:
         """Add prepared updates to the repository; hosts see them after `apt-get update`."""
@@ -81,8 +85,10 @@ class Lab:
         labels = self._labels()
         label = f"--label={HELPER}={self.name}"
         mount = [label, "-v", f"{hosts.volume_name(self.name)}:/srv/lab", "--network=none"]
-        order = ["/srv/tools/bin/repository", command, *channels]
-        self._starter(labels).once(labels[f"{LABEL}.tools"], mount, order)
+        both = f'{REPOSITORY} "$@" >&2 && {REPOSITORY} feed'
+        order = ["sh", "-c", both, "-", command, *channels]
+        done = self._starter(labels).once(labels[f"{LABEL}.tools"], mount, order)
+        workspace.write_feed(self.workspace, self.name, done.out)
 
     # --- single hosts -----------------------------------------------------------------------
 

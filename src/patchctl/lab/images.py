@@ -95,15 +95,16 @@ def fill_volume(
     lab: str = "",
     key: str = "",
     further: str = "true",
-) -> None:
+) -> str:
     """Put the first state of a lab's repository into an empty volume.
 
-    `key` is the operator's public key; `further` is sh that runs in the volume.
+    `key` is the operator's public key; `further` is sh that runs in the volume, whose output comes
+    back.
     """
     command = f"cp -a /srv/lab/. /mnt/ && cat >/mnt/keys/ops.pub && cd /mnt && {further}"
     label = f"{HELPER}={lab}" if lab else BUILD
     mount = ["-i", "--label", label, "-v", f"{volume}:/mnt", "--network=none"]
-    engine.once(tools, mount, ["sh", "-c", command], stdin=key.encode())
+    return engine.once(tools, mount, ["sh", "-c", command], stdin=key.encode()).out
 
 
 def _sweep(engine: Engine) -> None:

@@ -266,7 +266,8 @@ PACKAGES: tuple[Package, ...] = (
     Package(
         name="patchlab-lib",
         summary="shared library that patchlab-daemon maps",
-        source="patchlab-daemon",
+        # Not the daemon's source: all binaries of one are updated together, and the daemon is not.
+        source="patchlab-libs",
         old=OldVersion.REPOSITORY,
         versions=(
             _library("1.0-1", "First release."),

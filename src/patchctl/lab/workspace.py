@@ -3,10 +3,14 @@
 Paths in it are relative to the inventory, so the folder may be moved and reads like any other.
 """
 
+import base64
 import contextlib
 import hashlib
+import io
+import re
 import shutil
 import subprocess
+import tarfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -22,6 +26,9 @@ from .model import PORT, RINGS, LabHost, Place, known_hosts
 _KEY = "lab/id_ed25519"
 _MARKER = "lab/lab.json"
 _KNOWN_HOSTS = "known_hosts"
+FEED = "lab/feed"
+"""Changelogs of the packages in the lab's repository, for `patchctl feeds import`."""
+_FEED_FILE = re.compile(r"(?:\./)?([a-z0-9][a-z0-9+.-]*\.changelog\.gz)")
 _SSH_OPTIONS = "-o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
 # What a workspace holds that is not the lab's: it may stay where a new lab moves in.
 _OPERATORS = frozenset({".patchctl", "plans", "lab", ".git"})
@@ -44,6 +51,10 @@ probes:
     expect: patchlab-web
     within: 10s
     packages: [patchlab-web]
+
+feeds:
+  # lab/feed is as old as the packages that it speaks of, which are frozen.
+  max_age: 3650d
 """
 
 _IGNORE = """\
@@ -141,6 +152,31 @@ def replace_known_hosts(root: Path, replaced: Mapping[str, tuple[LabHost, str]])
     write_known_hosts(root, "".join(f"{li}\n" for li in kept) + known_hosts([*replaced.values()]))
 
 
+def write_feed(root: Path, name: str, packed: str) -> Path | None:
+    """Replace the feed by what the repository told: base64 of a tar. None where the workspace is
+    not the lab's any more (it was moved or removed)."""
+    marker = _marker(root)
+    if marker is None or marker.name != name:
+        return None
+    folder = root / FEED
+    try:
+        with tarfile.open(fileobj=io.BytesIO(base64.b64decode(packed, validate=True))) as tar:
+            found = {
+                match[1]: file.read()
+                for item in tar
+                if (match := _FEED_FILE.fullmatch(item.name)) and (file := tar.extractfile(item))
+            }
+    except (ValueError, tarfile.TarError) as error:
+        raise AdapterError(f"the lab's repository told no changelogs: {error}") from error
+    private_folder(folder)
+    for path in folder.iterdir():
+        if path.name not in found:
+            path.unlink()
+    for file_name, data in found.items():
+        write_atomic(folder / file_name, data)
+    return folder
+
+
 def remove(root: Path, name: str) -> bool:
     """Take away what the lab wrote there, but edited files; True where nothing is left.
 
@@ -157,6 +193,7 @@ def remove(root: Path, name: str) -> bool:
     (root / _KNOWN_HOSTS).unlink(missing_ok=True)
     for key in (root / _KEY, (root / _KEY).with_suffix(".pub")):
         key.unlink(missing_ok=True)
+    shutil.rmtree(root / FEED, ignore_errors=True)
     if not kept:
         shutil.rmtree(root / "lab", ignore_errors=True)
     for folder in (root / "inventory", root):

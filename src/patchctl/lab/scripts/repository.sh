@@ -3,6 +3,7 @@
 #   repository reset            the state at the start of a lab
 #   repository add CHANNEL...   publish updates
 #   repository drop CHANNEL...  take them away, as a mirror does with old versions
+#   repository feed             print what its packages say of CVEs: tar of changelogs, in base64
 # LAB is the folder that hosts see as /srv/patchlab.
 set -eu
 export LC_ALL=C GNUPGHOME=/srv/tools/gnupg
@@ -67,10 +68,29 @@ index() { # codename suite label
     mv -f "$release/InRelease.new" "$release/InRelease"
 }
 
+# Of each source the changelog of its newest version, which holds those before it too.
+feed() {
+    new=$(mktemp -d)
+    while read -r file source version; do
+        for there in "$apt/pool"/*/"$file"; do
+            [ -e "$there" ] || continue
+            if [ -e "$new/$source" ]; then
+                read -r known <"$new/$source"
+                dpkg --compare-versions "$version" gt "$known" || continue
+            fi
+            echo "$version" >"$new/$source"
+            cp "/srv/tools/changelogs/$file.gz" "$new/$source.changelog.gz"
+        done
+    done </srv/tools/changelogs/index
+    (cd "$new" && tar -cf - ./*.changelog.gz) | base64 -w0
+    rm -rf "$new"
+}
+
 main() {
     command=$1
     shift
     case $command in
+    feed) feed && return ;;
     reset) reset ;;
     add) for channel; do put "$channel"; done ;;
     drop) for channel; do take "$channel"; done ;;

@@ -3,8 +3,8 @@
 # $1: Debian mirror, $2: its security archive. On stdin: tar of package trees and channels.
 #
 # Leaves in /srv/tools: store/base (versions 1.0-1), store/channels/NAME/CODENAME, real/CODENAME
-# (Debian's own files), gnupg (the lab's key), bin/repository, and in /srv/lab the first
-# state of a lab's repository.
+# (Debian's own files), changelogs (one a package file, and their index `FILE SOURCE VERSION`), gnupg
+# (the lab's key), bin/repository, and in /srv/lab the first state of a lab's repository.
 set -eu
 export LC_ALL=C DEBIAN_FRONTEND=noninteractive
 main_uri=$1 security_uri=$2
@@ -85,6 +85,30 @@ pack() {
     rm -rf /srv/tools/debs /srv/tools/trees
 }
 
+# Debian policy 12.7: a native package's changelog has no "Debian" in its name. Where a binary's
+# folder is a link, another binary of its source has the changelog.
+changelog_of() { # FILE NAME
+    for log in changelog.Debian.gz changelog.gz; do
+        dpkg-deb --fsys-tarfile "$1" | tar -xOf - "./usr/share/doc/$2/$log" 2>/dev/null && return
+    done
+    return 1
+}
+
+changelogs() {
+    say "taking out changelogs, which name the CVEs that are fixed"
+    mkdir /srv/tools/changelogs
+    for file in /srv/tools/real/*/*.deb /srv/tools/store/base/*.deb /srv/tools/store/channels/*/*/*.deb; do
+        name=${file##*/}
+        # shellcheck disable=SC2016
+        about=$(dpkg-deb -W --showformat='${Package} ${source:Package} ${source:Version}' "$file")
+        if changelog_of "$file" "${about%% *}" >"/srv/tools/changelogs/$name.gz"; then
+            echo "$name ${about#* }" >>/srv/tools/changelogs/index
+        else
+            rm "/srv/tools/changelogs/$name.gz"
+        fi
+    done
+}
+
 make_key() {
     say "making the archive's key"
     export GNUPGHOME=/srv/tools/gnupg
@@ -101,6 +125,7 @@ main() {
     fetch_updates
     fetch_old_versions
     pack
+    changelogs
     say "installing apt-utils and gpg"
     apt-get install -y -qq --no-install-recommends apt-utils gpg gpg-agent >/dev/null
     make_key
