@@ -26,7 +26,7 @@ from .wiring_feeds import stale
 from .workflows import assess as workflow
 from .workflows.assess import Parts, Running
 from .workflows.inventory import hosts_of
-from .workflows.plan_findings import known_hosts
+from .workflows.snapshot_findings import known_hosts
 from .workflows.standing import Standing
 
 

@@ -108,7 +108,11 @@ def fresh_lab(request: pytest.FixtureRequest, lab: WatchedLab) -> Iterator[Lab]:
 @pytest.fixture
 def workspace(lab: Lab, tmp_path: Path) -> Path:
     """A copy of the lab's workspace with a state of its own."""
-    root = tmp_path / "workspace"
+    return copy_of(lab, tmp_path / "workspace")
+
+
+def copy_of(lab: Lab, root: Path) -> Path:
+    """The same without the fixture, for a test that names every host that it changes."""
     shutil.copytree(lab.workspace, root, ignore=shutil.ignore_patterns(".patchctl", "plans"))
     root.chmod(0o755)
     return root

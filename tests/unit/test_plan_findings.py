@@ -23,8 +23,8 @@ from patchctl.workflows.plan_findings import (
     PlanAssessing,
     PlanFindings,
     by_findings,
-    known_hosts,
 )
+from patchctl.workflows.snapshot_findings import known_hosts
 
 DEB = "Debian:12"
 OLD, NEW = "3.0.8-1", "3.0.9-1"

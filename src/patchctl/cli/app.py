@@ -30,6 +30,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "plan": ("plan", "Freeze pending updates into a reviewable plan."),
     "rollout": ("rollout", "Bring a plan to the rings, one after another."),
     "rollback": ("rollback", "Return the hosts of a run to their state before."),
+    "verify": ("verify", "Does every host still have what was promised, and is it effective?"),
     "audit": ("audit", "Show and verify the audit log."),
     "host": ("host", "What patchctl keeps on a host."),
     "lab": ("lab", "A fleet of throw-away hosts on this machine."),

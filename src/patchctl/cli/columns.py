@@ -7,7 +7,7 @@ GAP = "  "
 # Columns of free text. Everything else is a name, a number or a word to search for.
 _FREE = frozenset({"REASON", "WHY", "GROUPS", "COMMENT", "OUTCOME", "REMARKS"})
 # Columns of which nothing may be missing: they go on in the next line.
-_WRAPPED = frozenset({"VALUE", "WHAT IT DOES", ""})
+_WRAPPED = frozenset({"VALUE", "WHAT IT DOES", "WHAT IS WRONG", ""})
 _LEAST = 12
 
 

@@ -23,13 +23,23 @@ def make(
 ) -> Made:
     """Make a plan, with progress on stderr."""
     from ..wiring_plan import planner
-    from ..workflows.inventory import hosts_of
 
     if not quiet:
         output.error_lines(f"warning: {line}" for line in workspace.inventory.warnings)
-    hosts = hosts_of(workspace.fleet, selection.limit, Path.cwd()) if selection.limit else None
-    request = PlanRequest(selection=selection, hosts=hosts, snapshot=snapshot, comment=comment)
-    return planner(workspace, _say(quiet)).make(request)
+    request = PlanRequest(
+        selection=selection,
+        hosts=hosts_of(workspace, selection.limit),
+        snapshot=snapshot,
+        comment=comment,
+    )
+    return planner(workspace, say(quiet)).make(request)
+
+
+def hosts_of(workspace: "Workspace", limit: str) -> tuple[str, ...] | None:
+    """Names that `--limit` means, None for all. Raises UsageError."""
+    from ..workflows import inventory
+
+    return inventory.hosts_of(workspace.fleet, limit, Path.cwd()) if limit else None
 
 
 def fresh_plan(workspace: "Workspace", *, quiet: bool) -> Made:
@@ -53,7 +63,8 @@ def nothing_wrong(made: Made) -> bool:
     return all(one.reason in _HARMLESS for one in made.left_out)
 
 
-def _say(quiet: bool) -> Callable[[str], None]:
+def say(quiet: bool) -> Callable[[str], None]:
+    """Takes lines of progress."""
     return (lambda _: None) if quiet else output.note
 
 

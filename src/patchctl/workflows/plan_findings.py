@@ -2,15 +2,13 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
 
 from msgspec import structs
 
 from ..assessment import removals
-from ..assessment.fleet import HostInput
 from ..errors import InvalidInputError, NotFoundError, UsageError
 from ..models.assessment import AffectedPackage, Finding, FindingState
 from ..models.plan import (
@@ -25,9 +23,9 @@ from ..models.plan import (
 )
 from ..models.priority import Decision
 from ..models.snapshot import Snapshot
-from ..models.state import KnownHost
 from ..plan.select import Chosen
-from .assess import Parts, assess
+from .assess import Parts
+from .snapshot_findings import SnapshotFindings
 
 Say = Callable[[str], None]
 
@@ -106,52 +104,15 @@ class PlanAssessing:
         return PlanFindings(self.parts(snapshot), snapshot, hosts)
 
 
-def known_hosts(snapshot: Snapshot) -> Iterator[KnownHost]:
-    """The hosts of a snapshot that answered; equal software has one label."""
-    labels: dict[object, str] = {}
-    for one in snapshot.hosts:
-        facts = one.facts
-        if facts is None:
-            continue
-        software = (facts.packages, facts.pending, facts.repositories, facts.os, facts.manager)
-        yield KnownHost(
-            name=one.name,
-            snapshot=snapshot.id,
-            taken=snapshot.taken,
-            imported=False,
-            software=labels.setdefault(software, str(len(labels))),
-            facts=facts,
-        )
-
-
-@dataclass
-class PlanFindings:
-    """The findings of one snapshot's hosts, as of its day: time makes no difference to a plan."""
-
-    parts: Parts
-    snapshot: Snapshot
-    hosts: Collection[str] | None = None
-    findings: dict[str, Sequence[Finding]] = field(init=False)
-
-    def __post_init__(self) -> None:
-        names = {one.name for one in self.snapshot.hosts if one.facts is not None}
-        if self.hosts is not None:
-            names &= set(self.hosts)
-        today = datetime.fromtimestamp(self.snapshot.taken, UTC).date().isoformat()
-        running = assess(self.parts, names, (), today)
-        self._assessor = running.assessor
-        self.findings = dict(running.hosts())
-
-    @cached_property
-    def _inputs(self) -> dict[str, HostInput]:
-        return {one.name: one for one in self._assessor.hosts}
+class PlanFindings(SnapshotFindings):
+    """The findings of a plan's snapshot."""
 
     @property
     def feeds(self) -> tuple[PlanFeed, ...]:
         """The feeds that counted."""
         return tuple(
             PlanFeed(name=one.name, dated=one.dated, entries=one.entries)
-            for one in self._assessor.used
+            for one in self.assessor.used
         )
 
     # --- selection ------------------------------------------------------------------------------
@@ -181,8 +142,8 @@ class PlanFindings:
         self, host: str, asked: Sequence[Finding], left_out: list[LeftOut]
     ) -> dict[str, tuple[str, ...]]:
         """Binary -> CVEs of a host; what no update removes is added to `left_out`."""
-        built = removals.built_from(self._assessor.matched, self._inputs[host])
-        pending = {update.name for update in self._inputs[host].facts.pending}
+        built = self.built_from(host)
+        pending = {update.name for update in self.inputs[host].facts.pending}
         wanted: dict[str, set[str]] = defaultdict(set)
         lines: dict[tuple[str, LeftOutReason, str], set[str]] = defaultdict(set)
         for finding in asked:
@@ -216,8 +177,8 @@ class PlanFindings:
         found: dict[tuple[Transition, ...], list[set[str]]] = {}
         for one in taken:
             gone = removals.removed(
-                self._assessor.matched,
-                self._inputs[one.host],
+                self.assessor.matched,
+                self.inputs[one.host],
                 one.transitions,
                 one.source_versions,
             )

@@ -1,0 +1,87 @@
+"""Does every host still have what was promised, and is it effective?"""
+
+from enum import StrEnum
+
+from .assessment import FeedUsed
+from .base import Model
+from .plan import Transition
+
+
+class Promise(Model):
+    """What a run brought to a host: `made` is when it succeeded there, epoch ms UTC. `later` says
+    what a newer run did to the host without success, empty where none did."""
+
+    host: str
+    run: str
+    made: int
+    transitions: tuple[Transition, ...]
+    later: str = ""
+
+
+class VerifiedState(StrEnum):
+    """How a host stands to its promise; the first that is true counts."""
+
+    # It was not looked at since: it is not well, it is not known.
+    UNREACHABLE = "unreachable"
+    UNKNOWN = "unknown"
+    # A promised version is missing, older, or not fully installed.
+    BROKEN = "broken"
+    # The versions are there, but old code runs: a reboot or a restart is missing.
+    NOT_EFFECTIVE = "not_effective"
+    # The versions are there and run, but a feed says by now that a promised CVE is in them.
+    OPEN = "open"
+    OK = "ok"
+
+
+class PackageProblem(StrEnum):
+    """What is wrong with a promised package."""
+
+    MISSING = "missing"
+    OLDER = "older"
+    HALF_INSTALLED = "half-installed"
+    BACK = "back"  # its removal was promised
+
+
+class BrokenPackage(Model):
+    """A package that is not as promised. `promised` is empty where its removal was; `found` is
+    empty where it is missing. `status` is dpkg's, where it is not fully installed."""
+
+    package: str
+    arch: str
+    promised: str
+    found: str
+    problem: PackageProblem
+    status: str = ""
+
+
+class VerifiedHost(Model):
+    """One host. `open_cves` are promised CVEs that a feed still finds there, or whose fix is not
+    effective. `reason` is one line, empty where all is well."""
+
+    name: str
+    run: str
+    state: VerifiedState
+    packages: tuple[BrokenPackage, ...] = ()
+    open_cves: tuple[str, ...] = ()
+    reason: str = ""
+
+
+class Unpromised(Model):
+    """A host that nothing is promised for, and why."""
+
+    name: str
+    reason: str
+
+
+class Verification(Model):
+    """`verify -o json`. `run` is the one that was asked for, None for the newest of each host.
+    `fixable_left` counts other findings on these hosts that an update would remove; None where no
+    feeds are held, so that nobody knows."""
+
+    run: str | None
+    snapshot: str
+    hosts: tuple[VerifiedHost, ...]
+    fixable_left: int | None
+    unpromised: tuple[Unpromised, ...] = ()
+    feeds: tuple[FeedUsed, ...] = ()
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,78 @@
+"""Verify on real hosts: what a run promised, after somebody else has been there."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import copy_of
+from test_rollout import patchctl
+
+from patchctl.lab.handle import Lab
+
+pytestmark = pytest.mark.lab
+
+WEB, LIB = "CVE-2099-10001", "CVE-2099-10009"
+POOL = "/srv/patchlab/apt/pool"
+# In no service, so that no rollout can restart it; its shell would wait for it otherwise.
+OLD_PROCESS = (
+    "LD_PRELOAD=/usr/lib/patchlab/libpatchlab.so.1 setsid sleep 600 >/dev/null 2>&1 </dev/null &"
+)
+
+
+def hosts(answer: Any) -> dict[str, dict[str, Any]]:
+    return {one["name"]: one for one in answer["hosts"]}
+
+
+def test_hosts_are_held_to_what_their_run_promised(fresh_lab: Lab, tmp_path: Path) -> None:
+    fresh_lab.publish("lib")
+    workspace = copy_of(fresh_lab, tmp_path / "workspace")
+    patchctl(workspace, "feeds", "import", str(workspace / "lab/feed"))
+    fresh_lab.check("staging-1", OLD_PROCESS)
+    asked = ("--cve", WEB, "--cve", LIB, "--limit", "staging")
+    plan = patchctl(workspace, "plan", "create", *asked)
+    assert (plan["hosts"], plan["transitions"], plan["cves"]) == (2, 4, [WEB, LIB])
+    done = patchctl(workspace, "rollout", plan["path"], "--yes")
+    assert done["state"] == "done"
+
+    # Installed is not effective: a process still has the old library.
+    found = patchctl(workspace, "verify", code=1)
+    rows = hosts(found)
+    assert {name: (one["state"], one["run"]) for name, one in rows.items()} == {
+        "staging-1": ("not_effective", done["run"]),
+        "staging-2": ("ok", done["run"]),
+    }
+    assert rows["staging-1"]["open_cves"] == [LIB]
+    assert "sleep still runs the old patchlab-lib" in rows["staging-1"]["reason"]
+    # Only two packages were updated; other fixes are still pending.
+    assert found["fixable_left"] > 2
+    assert {one["name"] for one in found["unpromised"]} == {
+        *("canary-1", "production-1", "production-2", "production-3")
+    }
+
+    # Somebody else was there.
+    fresh_lab.check("staging-1", "kill $(pgrep -xf 'sleep 600')")
+    fresh_lab.check("staging-1", f"dpkg -i --force-downgrade {POOL}/bookworm/patchlab-web_1.0-1*")
+    fresh_lab.check("staging-2", f"dpkg --unpack {POOL}/bookworm-security/patchlab-web_1.0-2*")
+    fresh_lab.check("staging-2", "dpkg --purge --force-depends patchlab-lib")
+    rows = hosts(patchctl(workspace, "verify", done["run"][-4:], code=1))
+    assert {one["state"] for one in rows.values()} == {"broken"}
+    assert rows["staging-1"]["open_cves"] == [WEB]
+    assert [
+        (name, one["package"], one["promised"], one["found"], one["problem"])
+        for name, row in sorted(rows.items())
+        for one in row["packages"]
+    ] == [
+        ("staging-1", "patchlab-web", "1.0-2", "1.0-1", "older"),
+        ("staging-2", "patchlab-lib", "1.0-2", "", "missing"),
+        ("staging-2", "patchlab-web", "1.0-2", "1.0-2", "half-installed"),
+    ]
+    fresh_lab.stop("staging-2")
+    only = ("verify", "--limit", "staging-2")
+    (row,) = patchctl(workspace, *only, code=1)["hosts"]
+    assert (row["state"], row["packages"]) == ("unreachable", [])
+    assert "connection refused" in row["reason"]
+    # Nobody is asked, and the last look was at another host.
+    (row,) = patchctl(workspace, "verify", "--limit", "staging-1", "--snapshot", "latest", code=1)[
+        "hosts"
+    ]
+    assert row["state"] == "unknown"
