@@ -327,6 +327,18 @@ def test_what_needs_somebody_stands_first(site: Site) -> None:
     ]
 
 
+def test_of_many_hosts_only_those_that_are_not_ok_are_listed(site: Site) -> None:
+    site.roll_out("curl")
+    site.have("1.0-2")
+    site.have("1.0-1", "s1")
+    done = site.verify()
+    well = next(one for one in done.hosts if one.name == "s2")
+    more = tuple(structs.replace(well, name=f"w{number}") for number in range(60))
+    many = structs.replace(done, hosts=(*done.hosts, *more))
+    assert [row[0] for row in verify_text.rows(many)] == ["s1"]
+    assert next(verify_text.closing(many)) == "63 hosts: 1 broken, 62 ok"
+
+
 def test_open_cves_and_what_is_left_are_told(site: Site) -> None:
     run = site.roll_out("curl", hosts=["s1"])
     site.have("1.0-2")

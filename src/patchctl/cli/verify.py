@@ -73,8 +73,8 @@ def verify(
     if form is not Format.TABLE:
         output.data(found, form)
     else:
-        if found.hosts:
-            output.table(text.HEADER, text.rows(found))
+        if rows := text.rows(found):
+            output.table(text.HEADER, rows)
         if not quiet:
             output.error_lines(text.closing(found))
     if any(one.state is not VerifiedState.OK for one in found.hosts):

@@ -7,6 +7,8 @@ from ..models.verification import Verification, VerifiedHost, VerifiedState
 
 HEADER = ("HOST", "RUN", "STATE", "WHAT IS WRONG")
 _NAMES = 4
+# Of more hosts than this only those that are not ok are shown; all are counted.
+_ALL = 50
 _WORDS = {
     VerifiedState.NOT_EFFECTIVE: "not effective",
     VerifiedState.OPEN: "CVEs open",
@@ -20,13 +22,11 @@ def word(state: VerifiedState) -> str:
 
 def rows(found: Verification) -> list[tuple[str, str, str, str]]:
     """One row a host, below HEADER; what needs somebody comes first."""
+    many = len(found.hosts) > _ALL
+    shown = [one for one in found.hosts if one.state is not VerifiedState.OK or not many]
     order = list(VerifiedState)
-    ranked = sorted(found.hosts, key=lambda one: (_rank(one, order), one.name))
-    return [(one.name, one.run, word(one.state), _wrong(one)) for one in ranked]
-
-
-def _rank(one: VerifiedHost, order: list[VerifiedState]) -> int:
-    return order.index(one.state)
+    shown.sort(key=lambda one: (order.index(one.state), one.name))
+    return [(one.name, one.run, word(one.state), _wrong(one)) for one in shown]
 
 
 def _wrong(one: VerifiedHost) -> str:
