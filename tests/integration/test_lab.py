@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from patchctl.errors import ConflictError
+from patchctl.errors import ConflictError, NotFoundError
 from patchctl.lab import faults, fleet, hosts
 from patchctl.lab.engine import LABEL
 from patchctl.lab.handle import Lab
@@ -191,6 +191,17 @@ def test_a_host_that_cannot_be_reached(fresh_lab: Lab, fault: object) -> None:
     assert callable(fault)
     fault(fresh_lab, "staging-1")
     assert ansible(fresh_lab.workspace, "id -u", "staging-1,canary-1") == {"canary-1": "0"}
+
+
+def test_a_reboot_renews_what_runs_and_keeps_what_is_installed(fresh_lab: Lab) -> None:
+    start = "cut -d' ' -f22 /proc/1/stat; touch /var/lib/kept; ls /var/lib/kept"
+    before = fresh_lab.check("staging-1", start).split()
+    assert fresh_lab.restart("staging-1") == 1
+    after = fresh_lab.check("staging-1", start).split()
+    assert after[0] != before[0] and after[1] == before[1]
+    assert ansible(fresh_lab.workspace, "id -u", "staging-1") == {"staging-1": "0"}
+    with pytest.raises(NotFoundError, match="has no host nobody"):
+        fresh_lab.restart("staging-1", "nobody")
 
 
 def test_a_wrong_clock_is_wrong_for_whoever_asks_date(fresh_lab: Lab) -> None:

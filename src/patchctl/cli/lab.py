@@ -28,6 +28,7 @@ Examples:
   patchctl -C demo feeds import demo/lab/feed
                                    the CVEs that its updates fix
   patchctl lab publish bad-web     a bad update appears
+  patchctl lab reboot              what waits for a reboot gets one
   patchctl lab status -o json
   patchctl lab down
 """,
@@ -117,6 +118,26 @@ def publish(
     elif not state(ctx).quiet:
         output.note(f"lab {name}: repository changed; hosts see it when they look next")
         output.note("its feed is renewed: patchctl feeds import lab/feed")
+
+
+@app.command()
+def reboot(
+    ctx: typer.Context,
+    hosts: Annotated[
+        list[str] | None, typer.Argument(metavar="HOSTS...", help="Which; without: all.")
+    ] = None,
+    name: Name = DEFAULT_NAME,
+    form: Output = output.Format.TABLE,
+) -> None:
+    """Switch hosts off and on, as what waits for a reboot needs it.
+
+    Example: patchctl lab reboot staging-1
+    """
+    count = workflow.reboot(name, hosts or [])
+    if form is not output.Format.TABLE:
+        output.data({"lab": name, "rebooted": count}, form)
+    elif not state(ctx).quiet:
+        output.note(f"lab {name}: {count} {'host' if count == 1 else 'hosts'} rebooted")
 
 
 def _offers(form: output.Format) -> None:

@@ -109,6 +109,18 @@ class Lab:
         self.engine.run("start", self.container(host))
         hosts.wait_ready(self.engine, self.container(host))
 
+    def restart(self, *names: str) -> int:
+        """Switch hosts off and on (all where none is named) and wait until they can be reached; how
+        many. Raises NotFoundError for a host that the lab has not."""
+        wanted = [self.host(name).name for name in names] or [host.name for host in self.hosts()]
+
+        def again(name: str) -> str:
+            self.stop(name)
+            self.start(name)
+            return name
+
+        return len(each(wanted, again))
+
     def cut_network(self, host: str) -> None:
         """Take a host off the network; open connections hang."""
         network = hosts.network_name(self.name)

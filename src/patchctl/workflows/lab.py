@@ -34,6 +34,11 @@ def publish(name: str, channels: Sequence[str], *, drop: bool, reset: bool) -> N
         lab.publish(*channels)
 
 
+def reboot(name: str, hosts: Sequence[str]) -> int:
+    """Switch hosts of a lab off and on, all where none is named; how many."""
+    return handle.find(name).restart(*hosts)
+
+
 def offers() -> list[tuple[str, str, str]]:
     """Name, meaning, and whether it is pending from the start, of all that can be published."""
     return [
