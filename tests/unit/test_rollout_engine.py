@@ -290,6 +290,21 @@ def test_a_reboot_happens_only_where_policy_allows_and_the_host_asks() -> None:
     assert view.hosts["s1"].reason == ""
 
 
+def test_what_goes_on_with_old_code_is_said() -> None:
+    def script(host: str, stage: Stage, _: int) -> Behaviour:
+        old = host in ("s1", "k1", "p2") and stage is Stage.VERIFY
+        stale = ("dbus.service", "") if old else ()
+        return Behaviour(stale=stale, reboot_required=host == "k1" and stage is Stage.APPLY)
+
+    rings = [ring("staging"), ring("canary"), ring("production", drain="d.yml", undrain="u.yml")]
+    view = World(plan(rings, SIX), script).run()
+    said = "not effective until a reboot: dbus.service, x on old code"
+    assert (view.hosts["s1"].state, view.hosts["s1"].reason) == (HostState.SUCCEEDED, said)
+    assert view.hosts["k1"].reason == "pending reboot"
+    assert view.hosts["p1"].reason == ""
+    assert view.hosts["p2"].reason == said
+
+
 def test_drain_and_undrain_stand_around_the_change() -> None:
     rings = [ring("staging", drain="d.yml", undrain="u.yml"), *three_rings()[1:]]
     world = World(plan(rings, {"staging": [["s1"]]}), fails(Stage.VERIFY, "s1"))

@@ -8,6 +8,7 @@ as a real host outlives its controller, so a state machine can be killed and res
 import heapq
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..models.rollout import (
     HostOutcome,
@@ -35,12 +36,14 @@ class SimulatedHost:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How a host answers a stage: what, after how many milliseconds, with which evidence."""
+    """How a host answers a stage: what, after how many milliseconds, with which evidence. `stale`
+    are units on replaced files."""
 
     status: OutcomeStatus = OutcomeStatus.OK
     after_ms: int = 1000
     reason: str = ""
     reboot_required: bool = False
+    stale: tuple[str, ...] = ()
 
 
 # (host, stage, how often this stage was asked of this host before) -> behaviour
@@ -132,7 +135,9 @@ class SimulatedExecutor:
             status, reason = OutcomeStatus.FAILED, f"held with a newer fence ({host.fence})"
         elif status in (OutcomeStatus.OK, OutcomeStatus.FAILED):
             _remember(host, shard.stage, work, status)
-        evidence = {"reboot_required": True} if behaviour.reboot_required else {}
+        evidence: dict[str, Any] = {"reboot_required": True} if behaviour.reboot_required else {}
+        if behaviour.stale:
+            evidence["stale"] = [{"unit": unit, "command": "x"} for unit in behaviour.stale]
         return self._clock.now_ms() + behaviour.after_ms, HostOutcome(
             shard=shard.id, host=work.host, status=status, reason=reason, evidence=evidence
         )

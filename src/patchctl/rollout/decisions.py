@@ -1,6 +1,8 @@
 """What follows an answer: pure rules from (host, policy, outcome) to the next state."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..models.plan import OnFailure, RebootPolicy, RingPolicy
 from ..models.rollout import HostOutcome, HostState, OutcomeStatus, Stage
@@ -17,6 +19,7 @@ UNREACHABLE_S = 300
 # The host bounds its own commands; the controller gives up only after the host must have.
 GRACE_S = 300
 UNDO_COMMANDS = 4
+_NAMED = 4
 NOT_BEGUN = "the run was aborted before its update began"
 
 
@@ -75,11 +78,13 @@ def _forward(host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutc
         case Stage.RESTART | Stage.REBOOT:
             return _work(Stage.VERIFY)
         case Stage.VERIFY:
-            return _work(Stage.UNDRAIN) if host.drained and policy.undrain else _succeeded(host)
+            if host.drained and policy.undrain:
+                return _work(Stage.UNDRAIN)
+            return _succeeded(host, outcome.evidence)
         case Stage.UNDRAIN:
             if host.state is HostState.ROLLING_BACK:
                 return Move(HostState.ROLLED_BACK, Stage.UNDRAIN, host.reason)
-            return _succeeded(host)
+            return _succeeded(host, host.evidence.get(Stage.VERIFY.value, {}))
         case Stage.UNDO:
             return Move(HostState.ROLLING_BACK, Stage.VERIFY_UNDO, host.reason)
         case Stage.VERIFY_UNDO:
@@ -88,9 +93,21 @@ def _forward(host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutc
             return Move(HostState.ROLLED_BACK, Stage.VERIFY_UNDO, host.reason)
 
 
-def _succeeded(host: HostView) -> Move:
+def _succeeded(host: HostView, verified: Mapping[str, Any]) -> Move:
+    """`verified` is the evidence of verify."""
     pending = host.reboot_required and not host.rebooted
-    return Move(HostState.SUCCEEDED, Stage.VERIFY, "pending reboot" if pending else "")
+    reason = "pending reboot" if pending else _not_effective(verified)
+    return Move(HostState.SUCCEEDED, Stage.VERIFY, reason)
+
+
+def _not_effective(verified: Mapping[str, Any]) -> str:
+    """What goes on with old code because its restart would take the system down (dbus, sessions):
+    the update is installed, and not effective there until a reboot."""
+    names = sorted({one["unit"] or one["command"] for one in verified.get("stale", ())})
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"not effective until a reboot: {', '.join(names[:_NAMED])}{more} on old code"
 
 
 def _failed(
