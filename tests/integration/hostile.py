@@ -26,8 +26,7 @@ printf '%s\n' "$text"
 X
 lie cat <<'X'
 case ${1-} in
-  /proc/sys/kernel/hostname | /proc/1/comm | /etc/machine-id) printf '%s\n' "$text" ;;
-  /proc/sys/kernel/random/boot_id | /proc/1/stat) printf '%s\n' "$text" ;;
+  /proc/1/comm) printf '%s\n' "$text" ;;
   *) exec "$real" "$@" ;;
 esac
 X
@@ -111,6 +110,11 @@ printf '%s 1000 10 990 1%% /%s\n' "$word" "$text"
 X
 lie awk <<'X'
 for last; do :; done
+if [ -n "${MARK-}" ]; then # what quotes the whole answer: files of /proc are read by the shell
+  "$real" "$@" | TEXT=$text "$real" -F '\t' -v OFS='\t' '
+    $1 ~ /^ (hostname|kernel|machine-id|boot-id|pid1)$/ { $2 = ENVIRON["TEXT"] } { print }'
+  exit
+fi
 case $last in
   /proc/self/mounts) printf '/\t%s\n' "$text" ;;
   *) exec "$real" "$@" ;;
