@@ -26,7 +26,8 @@ printf '%s\n' "$text"
 X
 lie cat <<'X'
 case ${1-} in
-  /proc/1/comm) printf '%s\n' "$text" ;;
+  /proc/sys/kernel/hostname | /proc/1/comm | /etc/machine-id) printf '%s\n' "$text" ;;
+  /proc/sys/kernel/random/boot_id | /proc/1/stat) printf '%s\n' "$text" ;;
   *) exec "$real" "$@" ;;
 esac
 X
@@ -90,7 +91,8 @@ case "$*" in
   show*)
     "$real" "$@"
     printf '\nId=%s\nLoadState=loaded\nActiveState=%s\nSubState=%s\nUnitFileState=%s\n' \
-      "$text" "$text" "$text" "$text" lying.service "$text" "$text" "$text" ;;
+      "$text" "$text" "$text" "$text" lying.service "$text" "$text" "$text" \
+      dnf-automatic.timer "$text" "$text" "$text" ;;
   list-units*) "$real" "$@"; printf '%s loaded failed failed %s\n' "$word" "$text" ;;
   *) exec "$real" "$@" ;;
 esac
