@@ -170,7 +170,7 @@ class Finder:
         if not kernels.running:
             return {}
         known = self._groups[_place(software)]
-        place = (kernels.running, kernels.newest, *offers.key)
+        place = (kernels.running, kernels.newest, kernels.note, *offers.key)
         found = known.get(place)
         if found is None:
             now = self._make(kernels.running, software, offers, note=kernels.note)
