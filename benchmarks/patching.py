@@ -1,16 +1,18 @@
 """The apply step on lab hosts beside parallel ssh with apt-get, ansible.builtin.apt and pyinfra.
 
-All of them install the same three small packages, from package lists that are fresh, on hosts that
-are put back by apt-get before every go (not measured). patchctl's figure is its apply stage alone,
-through the product's own executor: starting Ansible, starting the detached transaction on each
-host, attaching to it, and its result. Claim, checks and fetching of files (preflight, prepare) are
-stages before it, verification comes after it; neither is in the figure, and what they take is
-printed beside it. The peers do nothing of that kind.
+All of them install the same versions, from package lists that are fresh, on hosts that are put
+back by apt-get before every go (not measured): the updates that Debian had for the lab's frozen
+hosts, or (`--what small`) three tiny packages, which shows what each contestant costs by itself.
+patchctl's figure is its apply stage alone, through the product's own executor: starting Ansible,
+starting the detached transaction on each host, attaching to it, and its result. Claim, checks and
+fetching of files (preflight, prepare) are stages before it, verification comes after it; neither is
+in the figure, and what the first two take is printed beside it. The peers do nothing of that kind.
 """
 
+import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,17 +40,33 @@ from patchctl.models.rollout import HostWork, OutcomeStatus, Shard, ShardEnded, 
 from patchctl.wiring import Access, Workspace, open_workspace
 
 CHANNELS = ("lib",)  # good-web and main are there from the start
-PACKAGES = ("patchlab-web", "patchlab-docs", "patchlab-lib")
-OLD, NEW = "1.0-1", "1.0-2"
-INSTALL = (
-    "sudo -n env DEBIAN_FRONTEND=noninteractive apt-get -y -q install "
-    + " ".join(f"{name}={NEW}" for name in PACKAGES)
-)  # fmt: skip
-BACK = (
-    "DEBIAN_FRONTEND=noninteractive apt-get -y -q --allow-downgrades install "
-    + " ".join(f"{name}={OLD}" for name in PACKAGES)
-    + " >/dev/null 2>&1"
-)
+SMALL = ("patchlab-web", "patchlab-docs", "patchlab-lib")
+
+
+@dataclass(frozen=True)
+class Updates:
+    """What is installed: package -> (version before, version after)."""
+
+    versions: Mapping[str, tuple[str, str]]
+
+    @property
+    def wanted(self) -> list[str]:
+        """`NAME=VERSION` of every update."""
+        return [f"{name}={new}" for name, (_, new) in self.versions.items()]
+
+    @property
+    def install(self) -> str:
+        """The peers' shell command."""
+        return f"sudo -n env DEBIAN_FRONTEND=noninteractive {_INSTALL} {' '.join(self.wanted)}"
+
+    @property
+    def back(self) -> str:
+        """The command, for root, that brings a host back."""
+        old = " ".join(f"{name}={old}" for name, (old, _) in self.versions.items())
+        return f"DEBIAN_FRONTEND=noninteractive {_INSTALL} --allow-downgrades {old} >/dev/null 2>&1"
+
+
+_INSTALL = "apt-get -y -q -o Dpkg::Options::=--force-confold install"
 
 
 @dataclass
@@ -107,24 +125,23 @@ class Product:
                     raise RuntimeError(f"{found.host}: {stage.value}: {found.reason}")
 
 
-def put_back(lab: Fleet) -> None:
+def put_back(lab: Fleet, updates: Updates) -> None:
     """Every host as before; RuntimeError where one cannot be."""
-    each([host.name for host in lab.lab.hosts()], lambda name: lab.lab.check(name, BACK))
+    each([host.name for host in lab.lab.hosts()], lambda name: lab.lab.check(name, updates.back))
 
 
-def checked(lab: Fleet, go: Callable[[], Cost]) -> Callable[[], Cost]:
+def checked(lab: Fleet, updates: Updates, go: Callable[[], Cost]) -> Callable[[], Cost]:
     """`go`, and afterwards a look at what is really installed."""
+    names = " ".join(updates.versions)
+    new = [version for _, version in updates.versions.values()]
 
     def look(name: str) -> str:
-        return lab.lab.check(name, "dpkg-query -W -f '${Version} ' " + " ".join(PACKAGES))
+        return lab.lab.check(name, f"dpkg-query -W -f '${{Version}} ' {names}")
 
     def run() -> Cost:
         cost = go()
-        wrong = {
-            text
-            for text in each([host.name for host in lab.lab.hosts()], look)
-            if text.split() != [NEW] * len(PACKAGES)
-        }
+        found = each([host.name for host in lab.lab.hosts()], look)
+        wrong = {text for text in found if text.split() != new}
         if wrong:
             raise RuntimeError(f"not installed: {wrong}")
         return cost
@@ -132,45 +149,50 @@ def checked(lab: Fleet, go: Callable[[], Cost]) -> Callable[[], Cost]:
     return run
 
 
-def plan_of(lab: Fleet) -> Product:
-    """The frozen plan of the three updates, made as an operator makes it."""
+def plan_of(lab: Fleet, what: str) -> tuple[Product, Updates]:
+    """The frozen plan of the updates, made as an operator makes it, and what it brings."""
     lab.lab.publish(*CHANNELS)
     path = lab.scratch / "bench.lock"
     path.unlink(missing_ok=True)
-    chosen = [word for name in PACKAGES for word in ("--package", f"{name}={NEW}")]
+    chosen = ["--security"]
+    if what == "small":
+        chosen = [word for name in SMALL for word in ("--package", name)]
     lab.patchctl("-q", "plan", "create", *chosen, "--out", str(path))
     workspace = open_workspace(lab.workspace, Access(forks=lab.forks))
-    return Product(workspace, workspace.find_plan(str(path)))
+    plan = workspace.find_plan(str(path))
+    versions = {
+        one.package: (one.from_, one.to)
+        for cohort in plan.body.cohorts
+        for one in cohort.transitions
+    }
+    return Product(workspace, plan), Updates(versions)
 
 
 def main() -> int:
     """Patch all hosts with everybody in turn."""
     parser = arguments(__doc__ or "", hosts=20, quick=4)
     parser.add_argument("--forks", type=int, default=20, help="hosts at once (%(default)s)")
+    parser.add_argument("--what", choices=("real", "small"), default="real", help="which updates")
     parser.add_argument("--lab", default="", metavar="NAME", help="use this lab, which is up")
     args = parser.parse_args()
     adopt_orphans()
     with fleet(how_many(args), args.forks, "bench-patching", args.lab) as lab:
         with_python_apt(lab.lab, lab.scratch)
-        put_back(lab)
-        product = plan_of(lab)
+        product, updates = plan_of(lab, args.what)
         variables = Path(lab.scratch / "packages.json")
-        variables.write_text(
-            '{"bench_packages": [' + ", ".join(f'"{name}={NEW}"' for name in PACKAGES) + "]}",
-            encoding="utf-8",
-        )
-        wanted = "packages=[" + ", ".join(f'"{name}={NEW}"' for name in PACKAGES) + "]"
+        variables.write_text(json.dumps({"bench_packages": updates.wanted}), encoding="utf-8")
+        wanted = f"packages={json.dumps(updates.wanted)}"
         contestants = {
-            "parallel ssh, apt-get": lambda: lab.parallel_ssh(INSTALL),
+            "parallel ssh, apt-get": lambda: lab.parallel_ssh(updates.install),
             "patchctl, apply stage": product.apply,
             "ansible.builtin.apt": lambda: lab.ansible("apt.yml", "-e", f"@{variables}"),
             "pyinfra apt.packages": lambda: lab.pyinfra("apt.packages", wanted),
         }
         with product.workspace.runner:
             costs = take_turns(
-                {name: checked(lab, go) for name, go in contestants.items()},
+                {name: checked(lab, updates, go) for name, go in contestants.items()},
                 args.rounds,
-                between=lambda: put_back(lab),
+                between=lambda: put_back(lab, updates),
             )
         costs["(patchctl, preflight and prepare)"] = product.before
         table = rows(costs, "parallel ssh, apt-get", len(lab.addresses))
@@ -178,6 +200,7 @@ def main() -> int:
             "benchmark": "patching",
             "hosts": len(lab.addresses),
             "forks": lab.forks,
+            "updates": len(updates.versions),
             "machine": machine(),
             "tables": {"apply": table},
             "aims": verdict({row.name: row.median_s for row in table}),

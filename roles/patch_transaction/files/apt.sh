@@ -179,53 +179,43 @@ named() { # NAME ARCH: as apt wants it
 
 auto_marks() { apt-mark showauto 2>/dev/null | sort -u; }
 
-is_auto() { # NAME ARCH MARKS-FILE
-  grep -qxF -e "$1" -e "$1:$2" "$3"
+# `NAME ARCH auto|manual` as it must be afterwards.
+wanted_marks() { # MARKS-BEFORE-FILE forward|back
+  printf '%s' "$packages" | awk -v way="$2" '
+    FILENAME == ARGV[1] { auto[$0]; next }
+    (way == "forward" && $3 == "remove") || (way == "back" && $3 == "new") { next }
+    way == "forward" && $3 == "new" { print $1, $2, ($6 == "yes") ? "manual" : "auto"; next }
+    { print $1, $2, (($1 in auto) || (($1 ":" $2) in auto)) ? "auto" : "manual" }' "$1" -
 }
 
 # A name on apt's command line becomes "manual", so a library would never be removed again.
 restore_marks() { # MARKS-BEFORE-FILE forward|back
-  marks_auto='' marks_manual=''
-  while read -r name arch action _ _ requested _; do
-    case $name in '') continue ;; esac
-    case $2/$action in
-      forward/remove | back/new) continue ;;
-      forward/new) if [ "$requested" = yes ]; then mark=manual; else mark=auto; fi ;;
-      *) if is_auto "$name" "$arch" "$1"; then mark=auto; else mark=manual; fi ;;
-    esac
-    if [ "$mark" = auto ]; then
-      marks_auto="$marks_auto $(named "$name" "$arch")"
-    else
-      marks_manual="$marks_manual $(named "$name" "$arch")"
-    fi
-  done <<EOF
-$packages
-EOF
-  # shellcheck disable=SC2086  # names and architectures are words
-  if [ -n "$marks_auto" ]; then apt-mark -o "DPkg::Lock::Timeout=$lock_wait" auto $marks_auto >&2 </dev/null; fi
-  # shellcheck disable=SC2086
-  if [ -n "$marks_manual" ]; then apt-mark -o "DPkg::Lock::Timeout=$lock_wait" manual $marks_manual >&2 </dev/null; fi
+  for mark in auto manual; do
+    marked=$(wanted_marks "$1" "$2" | awk -v mark="$mark" '
+      $3 == mark { print ($2 == "all") ? $1 : $1 ":" $2 }')
+    # shellcheck disable=SC2086  # names and architectures are words
+    if [ -n "$marked" ]; then apt-mark -o "DPkg::Lock::Timeout=$lock_wait" "$mark" $marked >&2 </dev/null; fi
+  done
 }
 
 changed_marks() { # MARKS-BEFORE-FILE forward|back: names whose mark is not what it must be
   auto_marks >"$tx/auto.now"
-  printf '%s' "$packages" | while read -r name arch action _ _ requested _; do
-    case $2/$action in
-      forward/remove | back/new) continue ;;
-      forward/new) if [ "$requested" = yes ]; then want=manual; else want=auto; fi ;;
-      *) if is_auto "$name" "$arch" "$1"; then want=auto; else want=manual; fi ;;
-    esac
-    if is_auto "$name" "$arch" "$tx/auto.now"; then got=auto; else got=manual; fi
-    if [ "$want" != "$got" ]; then printf '%s is %s, not %s\n' "$name" "$got" "$want"; fi
-  done
+  wanted_marks "$1" "$2" | awk '
+    FILENAME == ARGV[1] { auto[$0]; next }
+    {
+      got = (($1 in auto) || (($1 ":" $2) in auto)) ? "auto" : "manual"
+      if (got != $3) print $1 " is " got ", not " $3
+    }' "$tx/auto.now" -
 }
 
 # --- configuration files -------------------------------------------------------------------------
 
 conffiles() { # `PATH MD5` of the planned packages' configuration files, MD5 as the package has it
-  printf '%s' "$packages" | while read -r name arch _; do
-    dpkg-query -W -f='${Conffiles}\n' "$(named "$name" "$arch")" 2>/dev/null
-  done | sed -n 's/^ \(\/.*\) \([0-9a-f]\{32\}\).*/\1 \2/p' | sort -u
+  # shellcheck disable=SC2046  # names and architectures are words
+  set -- $(printf '%s' "$packages" | awk '{ print ($2 == "all") ? $1 : $1 ":" $2 }')
+  if [ $# -eq 0 ]; then return; fi
+  dpkg-query -W -f='${Conffiles}\n' "$@" 2>/dev/null \
+    | sed -n 's/^ \(\/.*\) \([0-9a-f]\{32\}\).*/\1 \2/p' | sort -u
 }
 
 save_conffiles() { # FOLDER: copies and a list of what was there
@@ -247,9 +237,9 @@ save_conffiles() { # FOLDER: copies and a list of what was there
 }
 
 checksums() { # LIST: `MD5  PATH`
-  while read -r path; do
-    if [ -f "$path" ]; then md5sum "$path" 2>/dev/null | sed 's/^\\//'; fi
-  done <"$1"
+  while IFS= read -r path; do
+    if [ -f "$path" ]; then printf '%s\0' "$path"; fi
+  done <"$1" | xargs -0 -r md5sum 2>/dev/null | sed 's/^\\//'
 }
 
 restore_conffiles() { # FOLDER

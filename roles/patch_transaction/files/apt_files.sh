@@ -44,10 +44,14 @@ download() { # FOLDER; lines `NAME ARCH VERSION` on standard input
 }
 
 need_new() { # `NAME ARCH TO FILE SIZE SHA256` of what is not there yet
-  printf '%s' "$packages" | while read -r name arch action _ to _ file size sum; do
-    if [ "$action" = remove ] || is_file "$tx/new/$file" "$size" "$sum"; then continue; fi
-    printf '%s %s %s %s %s %s\n' "$name" "$arch" "$to" "$file" "$size" "$sum"
-  done
+  printf '%s' "$packages" | while read -r _ _ action _ _ _ file _; do
+    if [ "$action" != remove ] && [ -f "$tx/new/$file" ] && [ ! -h "$tx/new/$file" ]; then
+      printf '%s\0' "$tx/new/$file"
+    fi
+  done | xargs -0 -r sha256sum >"$tx/new.sums"
+  printf '%s' "$packages" | awk -v folder="$tx/new/" '
+    FILENAME == ARGV[1] { sum[substr($0, 67)] = $1; next }
+    $3 != "remove" && sum[folder $7] != $9 { print $1, $2, $5, $7, $8, $9 }' "$tx/new.sums" -
 }
 
 collect_new() {

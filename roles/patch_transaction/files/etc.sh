@@ -14,11 +14,12 @@ watched_etc() { # paths without the leading slash
   ) | grep -v '[^[:print:]]' | sort
 }
 
+# One md5sum for all of them: /etc has a thousand files, and a process costs more than a small file.
 etc_sums() { # LIST: `MD5  PATH`
   (
-    cd / && while read -r path; do
-      if [ -f "$path" ] && [ ! -h "$path" ]; then md5sum "$path" 2>/dev/null; fi
-    done <"$1" | sed '/^[\\]/d'
+    cd / && while IFS= read -r path; do
+      if [ -f "$path" ] && [ ! -h "$path" ]; then printf '%s\0' "$path"; fi
+    done <"$1" | xargs -0 -r md5sum 2>/dev/null | sed '/^[\\]/d'
   )
 }
 

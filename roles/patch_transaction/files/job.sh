@@ -10,7 +10,7 @@
 
 lock_is_held() {
   [ -f "$BASE/lock" ] || return 1
-  ! flock -n "$BASE/lock" true
+  ! flock -s -n "$BASE/lock" true # shared: two who look do not take each other for the job
 }
 
 running_job() { # prints `TRANSACTION JOB` of what runs now, nothing otherwise
@@ -61,8 +61,8 @@ launch() { # JOB
 # job that is about to start for one that was interrupted.
 await_start() { # JOB
   await_tries=0
-  while [ "$(job_state "$1")" = interrupted ] && [ "$await_tries" -lt 30 ]; do
-    nap
+  while [ "$(job_state "$1")" = interrupted ] && [ "$await_tries" -lt 100 ]; do
+    sleep 0.1 2>/dev/null || sleep 1
     await_tries=$((await_tries + 1))
   done
 }
@@ -93,6 +93,12 @@ start_once() { # JOB: starts it, or starts it again to repair what was interrupt
   exec 7>&-
 }
 
+# The kernel wakes us when the job's shell lets go of the lock: a host that installs has better to
+# do than to answer questions.
+await_end() { # SECONDS
+  flock -s -w "$1" "$BASE/lock" true || return 0
+}
+
 attach() { # JOB: prints the recorded result, or says that it still runs
   attach_end=$(($(now) + attach))
   while :; do
@@ -109,12 +115,13 @@ attach() { # JOB: prints the recorded result, or says that it still runs
         return
         ;;
     esac
-    if [ "$(now)" -ge "$attach_end" ]; then
+    attach_left=$((attach_end - $(now)))
+    if [ "$attach_left" -le 0 ]; then
       say job "$1 running"
       say progress "$(tail -n 1 "$tx/$1/log" 2>/dev/null)"
       answer running
       return
     fi
-    nap
+    await_end "$attach_left"
   done
 }

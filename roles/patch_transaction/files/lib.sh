@@ -60,8 +60,6 @@ have() { command -v "$1" >/dev/null 2>&1; }
 
 now() { date +%s; }
 
-nap() { sleep 0.3 2>/dev/null || sleep 1; }
-
 is_number() { # TEXT
   case ${1-} in '' | *[!0-9]*) return 1 ;; *) return 0 ;; esac
 }
