@@ -40,6 +40,7 @@ from patchctl.models.rollout import HostWork, OutcomeStatus, Shard, ShardEnded, 
 from patchctl.wiring import Access, Workspace, open_workspace
 
 CHANNELS = ("lib",)  # good-web and main are there from the start
+_INSTALL = "apt-get -y -q -o Dpkg::Options::=--force-confold install"
 SMALL = ("patchlab-web", "patchlab-docs", "patchlab-lib")
 
 
@@ -64,9 +65,6 @@ class Updates:
         """The command, for root, that brings a host back."""
         old = " ".join(f"{name}={old}" for name, (old, _) in self.versions.items())
         return f"DEBIAN_FRONTEND=noninteractive {_INSTALL} --allow-downgrades {old} >/dev/null 2>&1"
-
-
-_INSTALL = "apt-get -y -q -o Dpkg::Options::=--force-confold install"
 
 
 @dataclass

@@ -4,7 +4,7 @@ import pytest
 from rollout_world import RUN, SIX, World, plan, ring, three_rings
 
 from patchctl.executors.simulated import Behaviour, Script
-from patchctl.models.plan import OnFailure, Promote
+from patchctl.models.plan import OnFailure, Promote, RingPolicy
 from patchctl.models.rollout import (
     Command,
     CommandKind,
@@ -20,7 +20,11 @@ from patchctl.rollout.decisions import NOT_BEGUN
 from patchctl.rollout.status import exit_code, status
 
 ABORT = Command(id=1, run=RUN, command=CommandKind.ABORT, by="ops")
-DRAINED = {"drain": "drain.yml", "undrain": "undrain.yml"}
+
+
+def drained(on_failure: OnFailure = OnFailure.ROLLBACK) -> RingPolicy:
+    """The staging ring, whose hosts are drained first."""
+    return ring("staging", on_failure=on_failure, drain="drain.yml", undrain="undrain.yml")
 
 
 def aborted_at(world: World, stage: Stage, answer: OutcomeStatus = OutcomeStatus.OK) -> None:
@@ -98,7 +102,7 @@ def test_abort_then_resume_begins_no_host(stage: Stage) -> None:
 def test_a_host_that_was_drained_only_is_put_back_after_an_abort(
     on_failure: OnFailure, dies: bool
 ) -> None:
-    rings = [ring("staging", on_failure=on_failure, **DRAINED)]  # type: ignore[arg-type]
+    rings = [drained(on_failure)]
     world = World(plan(rings, {"staging": [["s1"]]}))
     if dies:
         killed_at(world, Stage.DRAIN)
@@ -149,7 +153,7 @@ def failing(stage: Stage, host: str) -> Script:
 
 
 def test_an_undo_that_only_left_a_host_drained_says_so_and_can_be_tried_again() -> None:
-    world = World(plan([ring("staging", **DRAINED)], {"staging": [["s1", "s2"]]}))  # type: ignore[arg-type]
+    world = World(plan([drained()], {"staging": [["s1", "s2"]]}))
     world.run()
     world.script = failing(Stage.UNDRAIN, "s2")
     engine = world.engine()
@@ -168,7 +172,7 @@ def test_an_undo_that_only_left_a_host_drained_says_so_and_can_be_tried_again() 
 
 
 def test_hosts_that_are_not_undone_are_told_from_those_that_are_only_drained() -> None:
-    world = World(plan([ring("staging", **DRAINED)], {"staging": [["s1", "s2"]]}))  # type: ignore[arg-type]
+    world = World(plan([drained()], {"staging": [["s1", "s2"]]}))
     world.run()
 
     def script(host: str, stage: Stage, _: int) -> Behaviour:

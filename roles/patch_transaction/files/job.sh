@@ -96,7 +96,7 @@ start_once() { # JOB: starts it, or starts it again to repair what was interrupt
 # The kernel wakes us when the job's shell lets go of the lock: a host that installs has better to
 # do than to answer questions.
 await_end() { # SECONDS
-  flock -s -w "$1" "$BASE/lock" true || return 0
+  flock -s -w "$1" "$BASE/lock" true || [ $? -eq 1 ] || sleep 1 # 1: it is still held
 }
 
 attach() { # JOB: prints the recorded result, or says that it still runs
