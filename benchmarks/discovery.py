@@ -14,7 +14,7 @@ from typing import Any
 from bench_lab import Fleet, fleet, with_python_apt
 from measure import (
     Cost,
-    adopt_orphans,
+    adopting,
     aim,
     arguments,
     command,
@@ -109,9 +109,10 @@ def look(workspace: Workspace) -> None:
 
 def inside(workspace: Workspace) -> Cost:
     """One discovery in this process, and what it and its children cost."""
-    before, began = usage(), time.monotonic()
-    look(workspace)
-    return Cost(seconds=time.monotonic() - began, cpu_s=usage() - before)
+    with adopting():
+        before, began = usage(), time.monotonic()
+        look(workspace)
+        return Cost(seconds=time.monotonic() - began, cpu_s=usage() - before)
 
 
 PARTS: dict[str, tuple[str, Callable[[Fleet, int], dict[str, list[Cost]]]]] = {
@@ -155,7 +156,6 @@ def main() -> int:
     parser.add_argument("--stock-rounds", type=int, help="fewer rounds of the slow stock facts")
     parser.add_argument("--lab", default="", metavar="NAME", help="use this lab, which is up")
     args = parser.parse_args()
-    adopt_orphans()
     tables: dict[str, list[Any]] = {}
     with fleet(how_many(args), args.forks, "bench-discovery", args.lab) as lab:
         if not args.part or "stock" in args.part:

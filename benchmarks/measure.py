@@ -1,6 +1,7 @@
 """What every benchmark shares: rounds that take turns, what a command costs, how it is printed."""
 
 import argparse
+import contextlib
 import ctypes
 import json
 import os
@@ -10,7 +11,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -51,12 +52,19 @@ class Row:
 Contestant = Callable[[], Cost]
 
 
-def adopt_orphans() -> None:
-    """Make this process the parent of what its children leave behind.
+@contextlib.contextmanager
+def adopting() -> Iterator[None]:
+    """While measuring, be the parent of what children leave behind.
 
-    ssh's connection sharing leaves a process in the background: its CPU would be nobody's.
+    ssh's connection sharing leaves a process in the background: its CPU would be nobody's. Not
+    longer: the container engine leaves processes too, with the CPU of what ran on hosts.
     """
-    ctypes.CDLL(None).prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    prctl = ctypes.CDLL(None).prctl
+    prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(_SET_CHILD_SUBREAPER, 0, 0, 0, 0)
 
 
 def _cpu_of_children() -> float:
@@ -85,7 +93,7 @@ def command(
 ) -> Cost:
     """Run a command to its end. Raises RuntimeError, with what it said, where it fails."""
     before, began = _cpu_of_children(), time.monotonic()
-    with (stdin or Path(os.devnull)).open("rb") as given:
+    with (stdin or Path(os.devnull)).open("rb") as given, adopting():
         done = subprocess.run(
             [str(word) for word in words], stdin=given, capture_output=True, check=False,
             env={**ENVIRONMENT, **(env or {})}, cwd=cwd,

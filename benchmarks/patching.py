@@ -20,7 +20,7 @@ from typing import Any
 from bench_lab import Fleet, fleet, with_python_apt
 from measure import (
     Cost,
-    adopt_orphans,
+    adopting,
     aim,
     arguments,
     how_many,
@@ -42,6 +42,7 @@ from patchctl.wiring import Access, Workspace, open_workspace
 CHANNELS = ("lib",)  # good-web and main are there from the start
 _INSTALL = "apt-get -y -q -o Dpkg::Options::=--force-confold install"
 SMALL = ("patchlab-web", "patchlab-docs", "patchlab-lib")
+_OLD = "/root/bench-old"  # on hosts
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,6 @@ class Updates:
         """The peers' shell command."""
         return f"sudo -n env DEBIAN_FRONTEND=noninteractive {_INSTALL} {' '.join(self.wanted)}"
 
-    @property
-    def back(self) -> str:
-        """The command, for root, that brings a host back."""
-        old = " ".join(f"{name}={old}" for name, (old, _) in self.versions.items())
-        return f"DEBIAN_FRONTEND=noninteractive {_INSTALL} --allow-downgrades {old} >/dev/null 2>&1"
-
 
 @dataclass
 class Product:
@@ -76,8 +71,8 @@ class Product:
     goes: int = 0
     before: list[Cost] = field(default_factory=list)
 
-    def apply(self) -> Cost:
-        """A new transaction on every host; what its apply stage alone took."""
+    def prepare(self) -> AnsibleExecutor:
+        """A new transaction on every host, up to its apply stage."""
         self.goes += 1
         executor = AnsibleExecutor(
             plan=self.plan,
@@ -86,13 +81,23 @@ class Product:
             store=self.workspace.store,
             root=self.workspace.root,
         )
-        began, cpu = time.monotonic(), usage()
         for stage in (Stage.PREFLIGHT, Stage.PREPARE):
             self._stage(executor, stage)
-        self.before.append(Cost(seconds=time.monotonic() - began, cpu_s=usage() - cpu))
-        began, cpu = time.monotonic(), usage()
-        self._stage(executor, Stage.APPLY)
-        return Cost(seconds=time.monotonic() - began, cpu_s=usage() - cpu)
+        return executor
+
+    def apply(self) -> Cost:
+        """A new transaction on every host; what its apply stage alone took."""
+        with adopting():
+            began, cpu = time.monotonic(), usage()
+            executor = self.prepare()
+            self.before.append(Cost(seconds=time.monotonic() - began, cpu_s=usage() - cpu))
+            began, cpu = time.monotonic(), usage()
+            self._stage(executor, Stage.APPLY)
+            return Cost(seconds=time.monotonic() - began, cpu_s=usage() - cpu)
+
+    def transaction(self, host: str) -> str:
+        """The name of this go's transaction on a host."""
+        return f"bench-{self.goes}-{host}"
 
     def _stage(self, executor: AnsibleExecutor, stage: Stage) -> None:
         waiting = [host.name for host in self.plan.body.hosts]
@@ -106,7 +111,7 @@ class Product:
     ) -> list[str]:
         """The hosts whose transaction still runs. RuntimeError where one failed."""
         works = tuple(
-            HostWork(host=host, attempt=1, transaction=f"bench-{self.goes}-{host}", fence=1)
+            HostWork(host=host, attempt=1, transaction=self.transaction(host), fence=1)
             for host in hosts
         )
         ident = f"bench-{self.goes}-{stage.value}-{asked}"
@@ -123,9 +128,22 @@ class Product:
                     raise RuntimeError(f"{found.host}: {stage.value}: {found.reason}")
 
 
-def put_back(lab: Fleet, updates: Updates) -> None:
+def keep_old(lab: Fleet, product: Product) -> None:
+    """Have the old package files on each host; RuntimeError where one cannot be had."""
+    product.prepare()
+    each(
+        [host.name for host in lab.lab.hosts()],
+        lambda name: lab.lab.check(
+            name,
+            f"mkdir -p {_OLD} && cp /var/lib/patchctl/{product.transaction(name)}/old/*.deb {_OLD}",
+        ),
+    )
+
+
+def put_back(lab: Fleet) -> None:
     """Every host as before; RuntimeError where one cannot be."""
-    each([host.name for host in lab.lab.hosts()], lambda name: lab.lab.check(name, updates.back))
+    back = f"DEBIAN_FRONTEND=noninteractive {_INSTALL} --allow-downgrades {_OLD}/*.deb >/dev/null"
+    each([host.name for host in lab.lab.hosts()], lambda name: lab.lab.check(name, back))
 
 
 def checked(lab: Fleet, updates: Updates, go: Callable[[], Cost]) -> Callable[[], Cost]:
@@ -173,7 +191,6 @@ def main() -> int:
     parser.add_argument("--what", choices=("real", "small"), default="real", help="which updates")
     parser.add_argument("--lab", default="", metavar="NAME", help="use this lab, which is up")
     args = parser.parse_args()
-    adopt_orphans()
     with fleet(how_many(args), args.forks, "bench-patching", args.lab) as lab:
         with_python_apt(lab.lab, lab.scratch)
         product, updates = plan_of(lab, args.what)
@@ -187,11 +204,14 @@ def main() -> int:
             "pyinfra apt.packages": lambda: lab.pyinfra("apt.packages", wanted),
         }
         with product.workspace.runner:
+            keep_old(lab, product)
             costs = take_turns(
                 {name: checked(lab, updates, go) for name, go in contestants.items()},
                 args.rounds,
-                between=lambda: put_back(lab, updates),
+                between=lambda: put_back(lab),
             )
+        if args.lab:
+            put_back(lab)
         costs["(patchctl, preflight and prepare)"] = product.before
         table = rows(costs, "parallel ssh, apt-get", len(lab.addresses))
         report: dict[str, Any] = {
