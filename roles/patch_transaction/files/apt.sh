@@ -112,9 +112,9 @@ future_status() {
     }' /var/lib/dpkg/status
   printf '%s' "$packages" | while read -r _ _ action _ _ _ file _; do
     if [ "$action" = remove ]; then continue; fi
-    dpkg-deb -f "$tx/new/$file" | sed 's/^\(Package: .*\)/\1\nStatus: install ok installed/'
+    dpkg-deb -f "$tx/new/$file"
     echo
-  done
+  done | sed 's/^\(Package: .*\)/\1\nStatus: install ok installed/'
 }
 
 simulation_error() { # one line
@@ -157,13 +157,8 @@ forward_arguments() {
 back_arguments() { # PLACES-FILE
   printf '%s\n' --allow-downgrades
   case $packages in *" new "*) ;; *) printf '%s\n' --no-remove ;; esac
-  printf '%s' "$packages" | while read -r name arch action from _; do
-    if grep -q "^$name $arch from " "$1"; then continue; fi
-    if [ "$action" = new ]; then
-      removal "$name" "$arch"
-    else
-      printf '%s\n' "$tx/old/$(old_name "$name" "$(arch_of "$name" "$arch" "$from")" "$from")"
-    fi
+  going_back "$1" | while read -r action name arch _ file _; do
+    if [ "$action" = new ]; then removal "$name" "$arch"; else printf '%s\n' "$tx/old/$file"; fi
   done
 }
 

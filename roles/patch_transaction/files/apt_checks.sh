@@ -90,24 +90,18 @@ check_writable() { # MOUNT
 
 updater_timers() { # active timers that install packages on their own
   with_systemctl || return 0
-  unattended=no
+  set -- dnf-automatic.timer dnf-automatic-install.timer dnf5-automatic.timer
   case $(apt-config dump APT::Periodic::Unattended-Upgrade 2>/dev/null) in
     *'"0"'* | *'""'* | '') ;;
-    *) if [ -x /usr/bin/unattended-upgrade ]; then unattended=yes; fi ;;
+    *) if [ -x /usr/bin/unattended-upgrade ]; then set -- apt-daily-upgrade.timer "$@"; fi ;;
   esac
-  if [ "$unattended" = yes ] && systemctl is-active --quiet apt-daily-upgrade.timer; then
-    echo apt-daily-upgrade.timer
-  fi
-  for timer in dnf-automatic.timer dnf-automatic-install.timer dnf5-automatic.timer; do
-    if systemctl is-active --quiet "$timer"; then echo "$timer"; fi
-  done
+  units_with ActiveState active "$@"
 }
 
 updater_runs() { # the name of one that is at work now
   with_systemctl || return 0
-  for service in apt-daily-upgrade.service dnf-automatic.service dnf-automatic-install.service; do
-    case $(systemctl is-active "$service" 2>/dev/null) in active | activating) echo "$service" ;; esac
-  done
+  units_with ActiveState 'active|activating' \
+    apt-daily-upgrade.service dnf-automatic.service dnf-automatic-install.service
 }
 
 check_updaters() {

@@ -6,8 +6,12 @@
 ARCHIVES=/var/cache/apt/archives
 
 is_file() { # PATH SIZE SHA256
-  [ -f "$1" ] && [ ! -h "$1" ] && [ "$(($(wc -c <"$1")))" = "$2" ] \
-    && [ "$(sha256sum "$1" | cut -d ' ' -f 1)" = "$3" ]
+  [ -f "$1" ] && [ ! -h "$1" ] && [ "$(($(wc -c <"$1")))" = "$2" ] && [ "$(sha256_of "$1")" = "$3" ]
+}
+
+sha256_of() { # PATH
+  whole_sum=$(sha256sum <"$1")
+  printf '%s' "${whole_sum%% *}"
 }
 
 # The controller names files, the host's own apt may have them under the same name.
@@ -83,45 +87,54 @@ old_name() { # NAME ARCH VERSION: apt's own way to name it
   printf '%s_%s_%s.deb' "$1" "$(printf '%s' "$3" | sed 's/:/%3a/g')" "$2"
 }
 
-is_package() { # FILE NAME ARCH VERSION
-  [ -f "$1" ] && [ "$(dpkg-deb -f "$1" Package Architecture Version 2>/dev/null | sort | tr '\n' ' ')" \
-    = "Architecture: $3 Package: $2 Version: $4 " ]
+# `ACTION NAME ARCH FROM FILE INSTALLED-ARCH` of the planned packages that PLACES does not have at
+# `from`. The architecture may change in an update; FILE has the one of before, named as by
+# old_name. One awk for all: a host's processes cost more than its work.
+going_back() { # PLACES-FILE
+  printf '%s' "$packages" | awk '
+    FILENAME == ARGV[1] { there[$1 " " $2 " " $3]; other[$1 " " $3] = $2; next }
+    FILENAME == ARGV[2] { place[$1 " " $2] = $3; next }
+    place[$1 " " $2] == "from" { next }
+    {
+      arch = $2
+      if (!(($1 " " $2 " " $4) in there) && (($1 " " $4) in other)) arch = other[$1 " " $4]
+      version = $4
+      gsub(/:/, "%3a", version)
+      print $3, $1, $2, $4, $1 "_" version "_" arch ".deb", arch
+    }' "$tx/before/installed" "$1" -
 }
 
-take_old() { # SOURCE NAME ARCH VERSION WAY
-  take_target=$tx/old/$(old_name "$2" "$3" "$4")
-  [ ! -h "$1" ] || [ "$5" = repository ] || return 1
-  is_package "$1" "$2" "$3" "$4" && cp -L "$1" "$take_target.part" && mv -f "$take_target.part" "$take_target" \
-    && printf '%s %s %s %s %s\n' "$2" "$3" "$4" "$5" "$(sha256sum "$take_target" | cut -d ' ' -f 1)" >>"$tx/old.ways"
+is_package() { # FILE NAME ARCH VERSION
+  # shellcheck disable=SC2016  # dpkg-deb expands them
+  [ -f "$1" ] \
+    && [ "$(dpkg-deb -W --showformat='${Package} ${Architecture} ${Version}' "$1" 2>/dev/null)" = "$2 $3 $4" ]
+}
+
+take_old() { # SOURCE NAME ARCH VERSION FILE WAY
+  [ ! -h "$1" ] || [ "$6" = repository ] || return 1
+  is_package "$1" "$2" "$3" "$4" && cp -L "$1" "$tx/old/$5.part" && mv -f "$tx/old/$5.part" "$tx/old/$5" \
+    && printf '%s %s %s %s %s\n' "$2" "$3" "$4" "$6" "$(sha256_of "$tx/old/$5")" >>"$tx/old.ways"
 }
 
 need_old() { # `NAME ARCH FROM FILE` of what is not there yet
-  printf '%s' "$packages" | while read -r name arch action from _; do
-    if [ "$action" = new ]; then continue; fi
-    arch=$(arch_of "$name" "$arch" "$from")
-    if [ -f "$tx/old/$(old_name "$name" "$arch" "$from")" ]; then continue; fi
-    printf '%s %s %s %s\n' "$name" "$arch" "$from" "$(old_name "$name" "$arch" "$from")"
+  going_back /dev/null | while read -r action name _ from file arch; do
+    if [ "$action" = new ] || [ -f "$tx/old/$file" ]; then continue; fi
+    printf '%s %s %s %s\n' "$name" "$arch" "$from" "$file"
   done
-}
-
-arch_of() { # NAME ARCH VERSION: the architecture it is installed with; it may change in an update
-  awk -v name="$1" -v arch="$2" -v version="$3" '
-    $1 == name && $3 == version { if ($2 == arch) { print $2; found = 1; exit } other = $2 }
-    END { if (!found) print (other == "" ? arch : other) }' "$tx/before/installed"
 }
 
 collect_old() {
   own_folder "$tx/old" || refuse "$tx/old is not a folder of root alone"
   touch "$tx/old.ways"
   printf '%s' "$stored" | while read -r name arch version file size sum; do
-    target=$tx/old/$(old_name "$name" "$arch" "$version")
-    if [ ! -f "$target" ] && is_file "$tx/pushed/$file" "$size" "$sum"; then
-      take_old "$tx/pushed/$file" "$name" "$arch" "$version" content-store && rm -f "$tx/pushed/$file"
+    old=$(old_name "$name" "$arch" "$version")
+    if [ ! -f "$tx/old/$old" ] && is_file "$tx/pushed/$file" "$size" "$sum"; then
+      take_old "$tx/pushed/$file" "$name" "$arch" "$version" "$old" content-store && rm -f "$tx/pushed/$file"
     fi
   done
   need_old >"$tx/need"
   while read -r name arch version file; do
-    take_old "$ARCHIVES/$file" "$name" "$arch" "$version" cache || true
+    take_old "$ARCHIVES/$file" "$name" "$arch" "$version" "$file" cache || true
   done <"$tx/need"
   need_old >"$tx/need"
   ask_controller
@@ -130,14 +143,14 @@ collect_old() {
     own_folder "$tx/download" || refuse "$tx/download is not a folder of root alone"
     cut -d ' ' -f 1-3 "$tx/need" | download "$tx/download"
     while read -r name arch version file; do
-      take_old "$tx/download/$file" "$name" "$arch" "$version" repository || true
+      take_old "$tx/download/$file" "$name" "$arch" "$version" "$file" repository || true
     done <"$tx/need"
     rm -rf "$tx/download"
     need_old >"$tx/need"
   fi
   while read -r name arch version file; do
     rebuild "$name" "$arch" "$version" "$file" && is_package "$tx/rebuilt.deb" "$name" "$arch" "$version" \
-      && take_old "$tx/rebuilt.deb" "$name" "$arch" "$version" rebuilt
+      && take_old "$tx/rebuilt.deb" "$name" "$arch" "$version" "$file" rebuilt
     rm -f "$tx/rebuilt.deb"
   done <"$tx/need"
   need_old >"$tx/need"

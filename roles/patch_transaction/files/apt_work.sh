@@ -137,16 +137,12 @@ undo_work() {
 }
 
 old_missing() { # names of packages that must go back and have no old file, or another one
-  awk '$3 != "from" { print $1, $2 }' "$tx/places" | while read -r name arch; do
-    printf '%s' "$packages" | awk -v n="$name" -v a="$arch" '$1 == n && $2 == a && $3 != "new" { print $4 }' \
-      | while read -r from; do
-        installed_arch=$(arch_of "$name" "$arch" "$from")
-        old=$tx/old/$(old_name "$name" "$installed_arch" "$from")
-        sum=$(awk -v n="$name" -v a="$installed_arch" '$1 == n && $2 == a { sum = $5 } END { print sum }' "$tx/old.ways")
-        if [ ! -f "$old" ] || [ "$(sha256sum "$old" | cut -d ' ' -f 1)" != "$sum" ]; then
-          printf '%s ' "$name"
-        fi
-      done
+  going_back "$tx/places" | while read -r action name _ _ file arch; do
+    if [ "$action" = new ]; then continue; fi
+    sum=$(awk -v n="$name" -v a="$arch" '$1 == n && $2 == a { sum = $5 } END { print sum }' "$tx/old.ways")
+    if [ ! -f "$tx/old/$file" ] || [ "$(sha256_of "$tx/old/$file")" != "$sum" ]; then
+      printf '%s ' "$name"
+    fi
   done
 }
 
@@ -170,9 +166,8 @@ undo_exactly() { # ARGUMENTS of install
 # exactly the files that it is given and touches no other package.
 undo_by_dpkg() {
   say note "apt could not undo it, dpkg does it file by file"
-  undo_files=$(printf '%s' "$packages" | while read -r name arch action from _; do
-    if [ "$action" = new ] || grep -q "^$name $arch from " "$tx/places"; then continue; fi
-    printf '%s\n' "$tx/old/$(old_name "$name" "$(arch_of "$name" "$arch" "$from")" "$from")"
+  undo_files=$(going_back "$tx/places" | while read -r action _ _ _ file _; do
+    if [ "$action" != new ]; then printf '%s\n' "$tx/old/$file"; fi
   done)
   code=0
   if [ -n "$undo_files" ]; then
@@ -180,8 +175,8 @@ undo_by_dpkg() {
     run_limited dpkg --force-confold --force-downgrade --force-remove-reinstreq -i $undo_files
     code=$?
   fi
-  undo_new=$(printf '%s' "$packages" | while read -r name arch action _; do
-    if [ "$action" = new ] && ! grep -q "^$name $arch from " "$tx/places"; then named "$name" "$arch"; echo; fi
+  undo_new=$(going_back "$tx/places" | while read -r action name arch _; do
+    if [ "$action" = new ]; then named "$name" "$arch"; echo; fi
   done)
   if [ -n "$undo_new" ]; then
     # shellcheck disable=SC2086

@@ -15,17 +15,47 @@ failed_units() {
     | sed 's/^[^A-Za-z0-9]*//; s/ .*//' | grep -v '^patchctl-' | sort -u
 }
 
+# The units whose property is one of the values. All are asked for in one call: each call costs a
+# process and a question to PID 1.
+units_with() { # PROPERTY VALUE|VALUE... UNIT...
+  units_property=$1 units_values=$2
+  shift 2
+  if [ $# -eq 0 ]; then return; fi
+  systemctl show --property=Id --property="$units_property" -- "$@" 2>/dev/null \
+    | awk -F= -v property="$units_property" -v values="^($units_values)\$" '
+      function out() { if (value ~ values) print id; id = value = "" }
+      $1 == "Id" { id = $2 } $1 == property { value = $2 } /^$/ { out() } END { out() }'
+}
+
 # Services that run because somebody enabled them. Those that D-Bus starts on demand end by
 # themselves, so their absence later means nothing.
 running_services() {
   with_systemctl || return 0
-  systemctl list-units --type=service --state=running --plain --no-legend --no-pager 2>/dev/null \
-    | sed 's/^[^A-Za-z0-9]*//; s/ .*//' | grep -Ev '^(patchctl-|user@|getty@|serial-getty@)' | sort -u \
-    | while read -r service; do
-      case $(systemctl is-enabled "$service" 2>/dev/null) in
-        enabled* | generated | alias | indirect) printf '%s\n' "$service" ;;
-      esac
-    done
+  # shellcheck disable=SC2046  # names of units are words
+  units_with UnitFileState 'enabled|enabled-runtime|generated|alias|indirect' \
+    $(systemctl list-units --type=service --state=running --plain --no-legend --no-pager 2>/dev/null \
+      | sed 's/^[^A-Za-z0-9]*//; s/ .*//' | grep -Ev '^(patchctl-|user@|getty@|serial-getty@)' | sort -u) \
+    | sort -u
+}
+
+# Those of the services named in the file that do not run. By all their names: an update may make
+# the old one an alias.
+ended_services() { # FILE
+  services_file=$1
+  # shellcheck disable=SC2046  # names of units are words
+  set -- $(cat "$1")
+  if [ $# -eq 0 ]; then return; fi
+  systemctl show --property=Names --property=ActiveState -- "$@" 2>/dev/null | awk '
+    function out(  n, i, each) {
+      if (state ~ /^(active|reloading|refreshing)$/) {
+        n = split(names, each, " ")
+        for (i = 1; i <= n; i++) delete asked[each[i]]
+      }
+      names = state = ""
+    }
+    FILENAME == ARGV[1] { asked[$0]; next }
+    /^Names=/ { names = substr($0, 7) } /^ActiveState=/ { state = substr($0, 13) } /^$/ { out() }
+    END { out(); for (name in asked) print name }' "$services_file" - | sort
 }
 
 # `tcp PORT all|local`. Ports from the range for outgoing connections come and go, so they are left

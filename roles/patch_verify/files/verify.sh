@@ -46,10 +46,7 @@ ask_units() {
 
 ask_services() {
   with_systemctl || return 0
-  ended=''
-  while read -r service; do
-    if [ -n "$service" ] && ! systemctl is-active --quiet "$service"; then ended="$ended$service "; fi
-  done <"$tx/before/services"
+  ended=$(ended_services "$tx/before/services" | tr '\n' ' ')
   if [ -n "$ended" ]; then
     echo "services failed $settle ran before and do not run now: $ended"
   else
