@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from test_host_scripts import ROLES, shells
+from host_shells import ROLES, shells
 
 from patchctl.workflows.host_feeds import Given, Nothing, parse
 

@@ -116,7 +116,6 @@ def run(shell: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 class TestTheScript:
-    @pytest.mark.skipif(shutil.which("shellcheck") is None, reason="no shellcheck")
     def test_is_clean_to_shellcheck(self) -> None:
         done = subprocess.run(
             ["shellcheck", "-s", "sh", *SCRIPTS], capture_output=True, text=True, check=False

@@ -15,8 +15,8 @@ from patchctl.models.plan import Action, Artifact, Probe, ProbeKind, Transition
 from patchctl.models.rollout import Stage
 
 
-def payload(*transitions: Transition, **changes: object) -> str:
-    values: dict[str, object] = {
+def payload(*transitions: Transition, **changes: Any) -> str:
+    values: dict[str, Any] = {
         "run": "r-1",
         "work": work(),
         "host": planned("web1"),
@@ -25,7 +25,7 @@ def payload(*transitions: Transition, **changes: object) -> str:
         "policy": policy(),
         "now": 1_800_000_000,
     }
-    return transaction.payload(Stage.APPLY, **{**values, **changes})  # type: ignore[arg-type]
+    return transaction.payload(Stage.APPLY, **{**values, **changes})
 
 
 def test_a_payload_is_lines_that_end_with_end() -> None:

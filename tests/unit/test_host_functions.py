@@ -1,28 +1,13 @@
 """Single functions of the host scripts, in every shell that may be /bin/sh there."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from host_shells import LIBRARY, shells
 
-LIBRARY = Path(__file__).parents[2] / "roles/patch_transaction/files"
-SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
-
-pytestmark = pytest.mark.parametrize(
-    "shell",
-    [
-        pytest.param(
-            command,
-            id=name,
-            marks=pytest.mark.skipif(
-                shutil.which(name) is None and "CI" not in os.environ, reason=f"no {name}"
-            ),
-        )
-        for name, command in SHELLS.items()
-    ],
-)
+pytestmark = shells
 
 # systemd's answer to `show` for three units: one with an alias, one reloading, one that nobody
 # knows. It does not depend on what is asked, which stands in `asked`.

@@ -2,31 +2,13 @@
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+from host_shells import LIBRARY, ROLES, shells
 
-ROLES = Path(__file__).parents[2] / "roles"
 SCRIPTS = sorted(ROLES.glob("*/files/*.sh"))
-LIBRARY = ROLES / "patch_transaction/files"
-SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
-
-# scripts/install brings them, so that CI skips nothing.
-shells = pytest.mark.parametrize(
-    "shell",
-    [
-        pytest.param(
-            command,
-            id=name,
-            marks=pytest.mark.skipif(
-                shutil.which(name) is None and "CI" not in os.environ, reason=f"no {name}"
-            ),
-        )
-        for name, command in SHELLS.items()
-    ],
-)
 
 
 def name(path: Path) -> str:

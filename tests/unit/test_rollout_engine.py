@@ -391,7 +391,7 @@ def test_rollback_refuses_where_nothing_changed() -> None:
         world.engine().roll_back("ops")
 
 
-def test_an_answer_of_an_older_shard_is_recorded_as_late() -> None:
+def test_an_answer_of_an_older_shard_is_recorded_as_late(monkeypatch: pytest.MonkeyPatch) -> None:
     def script(host: str, stage: Stage, asked: int) -> Behaviour:
         return Behaviour(after_ms=1)
 
@@ -408,7 +408,7 @@ def test_an_answer_of_an_older_shard_is_recorded_as_late() -> None:
             return [*answers, answers[0]]
         return answers
 
-    executor.poll = poll  # type: ignore[method-assign,assignment]
+    monkeypatch.setattr(executor, "poll", poll)
     assert engine.carry(wait=False) is RunState.DONE
     late = [e for e in world.entries if getattr(e.event, "late", False)]
     assert len(late) == 1

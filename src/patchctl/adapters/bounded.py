@@ -10,9 +10,12 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from ..errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 _MB = 1024 * 1024
 # Below this much output no ratio is judged: short files full of blanks pack very well.
@@ -134,17 +137,18 @@ class BoundedStream(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
         if self._error is not None:
             raise self._error
         try:
-            data = self._stream.read(len(buffer))
+            data = self._stream.read(len(view))
         except _BROKEN as error:
             # Asked again, a decompressor would say that this is the end.
             self._error = broken(error, self._place)
             raise self._error from error
         count = len(data)
-        buffer[:count] = data
+        view[:count] = data
         self._bytes += count
         if self._bytes > self._most:
             raise InvalidInputError(f"unpacks to more than {self._most} bytes", where=self._place)

@@ -19,10 +19,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ..errors import AdapterError, InvalidInputError, NotFoundError
 from .bounded import BoundedStream, Budget, Limits, translated
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 # https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT 4.3; an empty zip starts with its end.
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -418,9 +421,10 @@ class _Slice(io.RawIOBase):
         self._at = max(0, base + offset)
         return self._at
 
-    def readinto(self, buffer: "memoryview | bytearray") -> int:  # type: ignore[override]
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
         self._stream.seek(self._start + self._at)
-        data = self._stream.read(max(0, min(len(buffer), self._size - self._at)))
-        buffer[: len(data)] = data
+        data = self._stream.read(max(0, min(len(view), self._size - self._at)))
+        view[: len(data)] = data
         self._at += len(data)
         return len(data)

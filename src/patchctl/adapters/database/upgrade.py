@@ -3,7 +3,9 @@
 Alembic is imported only where the versions differ: it costs more than a whole `rollout status`.
 """
 
+import sqlite3
 from pathlib import Path
+from typing import cast
 
 from sqlalchemy import Connection, Engine, inspect, select
 
@@ -90,7 +92,8 @@ def _back_up(engine: Engine, file: Path, found: str) -> Path:
         files.private_file(new)
         with engine.connect() as connection:
             # VACUUM INTO takes no part in a transaction; an empty target is allowed.
-            connection.connection.driver_connection.execute("VACUUM INTO ?", (str(new),))  # type: ignore[union-attr]
+            driver = cast(sqlite3.Connection, connection.connection.driver_connection)
+            driver.execute("VACUUM INTO ?", (str(new),))
         files.replace(new, target)
     finally:
         new.unlink(missing_ok=True)

@@ -1,0 +1,26 @@
+"""The host scripts' library, and every shell that may be /bin/sh on a host."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROLES = Path(__file__).parents[2] / "roles"
+LIBRARY = ROLES / "patch_transaction/files"
+SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
+
+# scripts/install brings them, so that CI skips nothing.
+shells = pytest.mark.parametrize(
+    "shell",
+    [
+        pytest.param(
+            command,
+            id=name,
+            marks=pytest.mark.skipif(
+                shutil.which(name) is None and "CI" not in os.environ, reason=f"no {name}"
+            ),
+        )
+        for name, command in SHELLS.items()
+    ],
+)
