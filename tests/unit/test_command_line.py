@@ -247,6 +247,25 @@ class TestExitCodes:
         assert err.startswith("patchctl: ")
         assert err.count("\n") == 1
 
+    @pytest.mark.parametrize("with_errors", [False, True], ids=["stdout", "both"])
+    def test_a_reader_that_went_away_is_no_unmet_policy(
+        self, with_errors: bool, tmp_path: Path
+    ) -> None:
+        (tmp_path / "patchctl.yml").touch(mode=0o600)
+        (tmp_path / "inventory").mkdir(mode=0o700)
+        (tmp_path / "inventory/hosts.yml").write_text("staging: {hosts: {web1: }}\n")
+        reader, writer = os.pipe()
+        os.close(reader)
+        with (tmp_path / "said").open("wb") as said:
+            done = subprocess.run(
+                [sys.executable, "-m", "patchctl", "-C", str(tmp_path), "inventory", "list"],
+                stdin=subprocess.DEVNULL, stdout=writer, stderr=writer if with_errors else said,
+                check=False,
+            )  # fmt: skip
+        os.close(writer)
+        assert done.returncode == 141
+        assert (tmp_path / "said").read_text() == ""
+
     @pytest.mark.parametrize(
         ("arguments", "code"),
         [

@@ -1,5 +1,6 @@
 """The command line: global options, lazily loaded verbs, and the boundary where errors end."""
 
+import contextlib
 import errno
 import importlib
 import os
@@ -149,9 +150,12 @@ def _run(argv: list[str] | None) -> int:
         output.error("interrupted")
         return 130
     except BrokenPipeError:
-        # The reader went away (`| head`); Python would complain again when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 141  # as a shell says of a command that SIGPIPE ended
+        return _reader_went_away()
+    except SystemExit as ended:
+        # Typer takes a broken pipe for itself and ends with 1, which here means a policy not met.
+        if isinstance(ended.__context__, BrokenPipeError):
+            return _reader_went_away()
+        raise
     except Exception as error:
         code = getattr(error, "exit_code", None)
         if isinstance(code, int):  # the command line library's own errors and exits
@@ -171,6 +175,15 @@ def _run(argv: list[str] | None) -> int:
         )
         return 70
     return result if isinstance(result, int) else 0
+
+
+def _reader_went_away() -> int:
+    """The exit code, which is what a shell says of a command that SIGPIPE ended."""
+    # Python would complain again when it flushes at exit.
+    for stream in (1, 2):
+        with contextlib.suppress(OSError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    return 141
 
 
 def _usage(error: Exception) -> None:
