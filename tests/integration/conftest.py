@@ -20,6 +20,10 @@ from patchctl.lab.engine import Engine, EngineError
 from patchctl.lab.handle import Lab
 
 HOSTS = 6
+
+# What a shell starts in the background ignores Ctrl-C and hands that down to every child, also to
+# the commands that are tested.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 _PREFIX = "test-"
 
 

@@ -37,10 +37,14 @@ def patchctl(workspace: Path, *arguments: str, code: int = 0) -> Any:
     return json.loads(done.stdout.splitlines()[-1]) if done.stdout.strip() else None
 
 
-def make_plan(workspace: Path, *packages: str) -> str:
-    """A plan of these packages; the answer is its path."""
+def make_plan(workspace: Path, *packages: str, limit: str = "all") -> str:
+    """A plan of these packages; the answer is its path.
+
+    A whole rollout is half a minute: where the later rings prove nothing more, `limit` leaves them
+    out.
+    """
     asked = [word for name in packages for word in ("--package", name)]
-    made = patchctl(workspace, "plan", "create", *asked)
+    made = patchctl(workspace, "plan", "create", "--limit", limit, *asked)
     return str(made["path"])
 
 
@@ -144,7 +148,9 @@ def test_a_controller_killed_in_apply_is_resumed_and_every_package_changes_once(
 ) -> None:
     fresh_lab.publish("slow")
     before = versions(fresh_lab, "patchlab-web")
-    plan = make_plan(workspace, "patchlab-web", "patchlab-slow")
+    # Two rings: the one in which the controller is killed and one after it.
+    hosts = HOSTS[:3]
+    plan = make_plan(workspace, "patchlab-web", "patchlab-slow", limit="staging,canary")
     process = subprocess.Popen(
         command(workspace, "rollout", plan, "--yes", "-o", "json"),
         stdout=subprocess.DEVNULL,
@@ -160,8 +166,8 @@ def test_a_controller_killed_in_apply_is_resumed_and_every_package_changes_once(
 
     status = patchctl(workspace, "rollout", "resume", run)
     assert status["state"] == "done"
-    assert set(states(status).values()) == {"succeeded"}
-    for host in HOSTS:
+    assert states(status) == dict.fromkeys(hosts, "succeeded")
+    for host in hosts:
         assert len(upgrades(fresh_lab, host, "patchlab-web")) == 1, host
         assert len(upgrades(fresh_lab, host, "patchlab-slow")) == 1, host
     assert versions(fresh_lab, "patchlab-web") != before
@@ -183,7 +189,7 @@ def controllers_of(run: str) -> list[str]:
 
 
 def test_ctrl_c_leaves_a_run_that_goes_on(fresh_lab: Lab, workspace: Path) -> None:
-    plan = make_plan(workspace, "patchlab-web")
+    plan = make_plan(workspace, "patchlab-web", limit="staging")
     process = subprocess.Popen(
         command(workspace, "rollout", plan, "--yes"),
         stdout=subprocess.DEVNULL,
