@@ -58,7 +58,7 @@ class Fleet:
 
     def patchctl(self, *words: str, kex: bool = False) -> Cost:
         """One call of the command line."""
-        return command([PATCHCTL, "-C", self.workspace, *words, *(_EXTRA if kex else ())])
+        return command([PATCHCTL, "-C", self.workspace, *words, *(CURVE25519 if kex else ())])
 
     def ansible(self, playbook: str, *options: str) -> Cost:
         """`ansible-playbook` of a peer's playbook: same forks, pipelining, connections not kept.
@@ -108,7 +108,8 @@ class Fleet:
         return command(words, cwd=self.scratch)
 
 
-_EXTRA = ("-e", json.dumps({"ansible_ssh_extra_args": f"-o {KEX}"}))
+# For Ansible and for patchctl, which takes the same option.
+CURVE25519 = ("-e", json.dumps({"ansible_ssh_extra_args": f"-o {KEX}"}))
 
 
 def end_masters(folder: Path) -> None:

@@ -380,7 +380,8 @@ class Workspace:
             request,
             runner=self.runner,
             clock=SystemClock(),
-            save=self.database().snapshots.save,
+            prepare=self.database,
+            save=lambda snapshot: self.database().snapshots.save(snapshot),
             progress=Narrator(say),
         )
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -39,8 +39,9 @@ class Runner:
         self.answers = answers
         self.jobs: list[Job] = []
 
-    def run(self, job: Job) -> Iterator[Answer]:
+    def run(self, job: Job, meanwhile: Callable[[], object]) -> Iterator[Answer]:
         self.jobs.append(job)
+        meanwhile()
         given = {answer.host: answer for answer in self.answers}
         lost = Answer(job=job.id, host="", status=AnswerStatus.LOST, reason="the run was cancelled")
         for host in [*given, *(set(hosts_of(job.inventory)) - set(given))]:

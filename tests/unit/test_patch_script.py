@@ -155,13 +155,13 @@ def test_any_text_is_an_answer_or_a_refusal(text: str) -> None:
 
 def test_the_answer_goes_into_a_private_file_and_never_twice(tmp_path: Path) -> None:
     answer = {"rc": 0, "frame": "patchctl-frame 1 plain 0\nsecret", "stderr": "e"}
-    result = plugin._deliver(answer, str(tmp_path), {"inventory_hostname": "web-1"})
+    result = plugin._deliver(answer, str(tmp_path), "web-1")
     assert result == {"rc": 0, "bytes": 31, "patch_answer": True}
     files = sorted(tmp_path.iterdir())
     assert [file.stat().st_mode & 0o777 for file in files] == [0o600, 0o600]
     assert files[0].read_text().endswith("secret")
     with pytest.raises(FileExistsError):
-        plugin._deliver(answer, str(tmp_path), {"inventory_hostname": "web-1"})
+        plugin._deliver(answer, str(tmp_path), "web-1")
 
 
 def test_an_answer_that_a_full_disk_does_not_take_is_no_word_about_the_host(
@@ -172,7 +172,7 @@ def test_an_answer_that_a_full_disk_does_not_take_is_no_word_about_the_host(
 
     monkeypatch.setattr(plugin, "_write", full)
     answer = {"rc": 0, "frame": "patchctl-frame 1 plain 0\n", "stderr": ""}
-    result = plugin._deliver(answer, str(tmp_path), {"inventory_hostname": "web-1"})
+    result = plugin._deliver(answer, str(tmp_path), "web-1")
     assert result["failed"]
     assert result["patch_trouble"] == (
         f"{tmp_path}: the answer cannot be kept: No space left on device"
@@ -182,7 +182,7 @@ def test_an_answer_that_a_full_disk_does_not_take_is_no_word_about_the_host(
 
 def test_a_failing_script_fails_the_task_without_quoting_the_host() -> None:
     answer = {"rc": 4, "frame": "patchctl-frame 1 plain 4\n{{ x }}", "stderr": "{{ y }}"}
-    result = plugin._deliver(answer, "", {})
+    result = plugin._deliver(answer, "", "web-1")
     assert result["failed"]
     assert result["msg"] == "the script ended with exit code 4"
 

@@ -52,13 +52,14 @@ class TestARole:
         for path in (role / "tasks").glob("*.yml"):
             for task in yaml.safe_load(path.read_text(encoding="utf-8")) or []:
                 modules = {key for key in task if key.startswith(("patch_", "ansible."))}
-                assert modules <= CONTROLLER_SIDE | {"patch_script", "patch_push"}, path
+                assert modules <= CONTROLLER_SIDE | OWN, path
 
     def test_depends_on_the_role_with_the_plugins(self, role: Path) -> None:
         uses = any("patch_script" in path.read_text() for path in (role / "tasks").glob("*.yml"))
         assert not uses or {"patch_connection", "patch_transaction"} & set(dependencies(role))
 
 
+OWN = {"patch_script", "patch_together", "patch_push"}
 # Actions that never reach a host.
 CONTROLLER_SIDE = {
     f"ansible.builtin.{name}"

@@ -27,7 +27,7 @@ import resource
 import secrets
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ansible.errors import AnsibleActionFail
 from ansible.plugins.action import ActionBase
@@ -92,25 +92,53 @@ class ActionModule(ActionBase):
         payload = args.get("payload") or ""
         text = _read(payload, PAYLOAD_MAX, "payload") if payload else ""
         answer = self.run_script(script, args.get("arguments") or [], text, carried)
-        result.update(_deliver(answer, args.get("output") or "", task_vars or {}))
+        host = str((task_vars or {}).get("inventory_hostname"))
+        result.update(self.deliver(answer, args.get("output") or "", host))
         return result
 
     def run_script(
         self, script: str, arguments: list[str], payload: str = "", carried: str = ""
     ) -> dict[str, Any]:
         """{rc, frame, stderr}; `failed` and `msg` too where no whole answer came."""
-        words = [str(word) for word in arguments]
-        if not all(WORD.fullmatch(word) for word in words):
-            raise AnsibleActionFail("arguments: only plain words are allowed")
-        nonce = secrets.token_hex(12)
-        command = " ".join(["/bin/sh -s --", *(shlex.quote(word) for word in words)])
-        sent = _compose(script, payload, nonce, carried).encode()
+        sent = _sent(script, arguments, payload, carried)
         _limit_memory()
         try:
-            got = self._low_level_execute_command(command, in_data=sent)
-            return _extract(got["stdout"], got["stderr"], int(got["rc"]), nonce)
+            got = self._low_level_execute_command(sent.command, in_data=sent.content)
+            return self.extract(got["stdout"], got["stderr"], int(got["rc"]), sent.nonce)
         except MemoryError:
             return _refused("the host sent more than 64 MiB")
+
+    @staticmethod
+    def compose(script: str | list[str], arguments: list[str]) -> Sent:
+        """For whoever starts the connection command itself, as patch_together does."""
+        return _sent(_joined(script), arguments)
+
+    @staticmethod
+    def extract(stdout: str, stderr: str, rc: int, nonce: str) -> dict[str, Any]:
+        """{rc, frame, stderr} of what came back; `failed` and `msg` too where it is not whole."""
+        return _extract(stdout, stderr, rc, nonce)
+
+    @staticmethod
+    def deliver(answer: dict[str, Any], output: str, host: str) -> dict[str, Any]:
+        """The result of the task, with the answer in the folder `output` where there is one."""
+        return _deliver(answer, output, host)
+
+
+class Sent(NamedTuple):
+    """`command` is run on the host and gets `content` on its standard input."""
+
+    command: str
+    content: bytes
+    nonce: str
+
+
+def _sent(script: str, arguments: list[str], payload: str = "", carried: str = "") -> Sent:
+    words = [str(word) for word in arguments]
+    if not all(WORD.fullmatch(word) for word in words):
+        raise AnsibleActionFail("arguments: only plain words are allowed")
+    nonce = secrets.token_hex(12)
+    command = " ".join(["/bin/sh -s --", *(shlex.quote(word) for word in words)])
+    return Sent(command, _compose(script, payload, nonce, carried).encode(), nonce)
 
 
 def _joined(given: str | list[str]) -> str:
@@ -155,7 +183,7 @@ def _refused(message: str, stderr: str = "") -> dict[str, Any]:
     return {"rc": 255, "frame": "", "stderr": stderr, "failed": True, "msg": message}
 
 
-def _deliver(answer: dict[str, Any], output: str, task_vars: dict[str, Any]) -> dict[str, Any]:
+def _deliver(answer: dict[str, Any], output: str, host: str) -> dict[str, Any]:
     frame = answer["frame"].encode("utf-8", "surrogateescape")
     errors = answer["stderr"].encode("utf-8", "surrogateescape")
     result: dict[str, Any] = {"rc": answer["rc"], "bytes": len(frame)}
@@ -169,7 +197,7 @@ def _deliver(answer: dict[str, Any], output: str, task_vars: dict[str, Any]) -> 
             patch_error=errors.decode("utf-8", "replace"),
         )
         return result
-    name = hashlib.sha256(str(task_vars["inventory_hostname"]).encode()).hexdigest()[:32]
+    name = hashlib.sha256(host.encode()).hexdigest()[:32]
     result["patch_answer"] = True
     for content, path in ((errors, f"{name}.err"), (frame, name)):
         if content:

@@ -23,9 +23,9 @@ REFRESH_S = 180
 
 
 class Runner(Protocol):
-    """Runs a playbook; the answers come host by host."""
+    """Runs a playbook; the answers come host by host, after `meanwhile` was called."""
 
-    def run(self, job: Job) -> Iterator[Answer]: ...
+    def run(self, job: Job, meanwhile: Callable[[], object]) -> Iterator[Answer]: ...
 
 
 class Clock(Protocol):
@@ -55,27 +55,37 @@ def discover(
     runner: Runner,
     clock: Clock,
     save: Callable[[Snapshot], Snapshot],
+    prepare: Callable[[], object] = lambda: None,
     progress: Progress = lambda done, total, result: None,
 ) -> Snapshot:
     """What is found on each host, sorted by name, and stored by `save`.
 
-    A host that cannot be reached or read is a result. `progress` is told (done, total, result) as
-    hosts answer. Raises NotFoundError for a name that the fleet has not.
+    A host that cannot be reached or read is a result. `prepare` is called while the runner starts,
+    before a host is asked: what `save` needs, and takes its time, belongs there. `progress` is told
+    (done, total, result) as hosts answer. Raises NotFoundError for a name that the fleet has not.
     """
     names = sorted(set(request.hosts) if request.hosts is not None else _names(fleet))
     begun = clock.now_ms()
     found: dict[str, HostResult] = {}
-    if names:
-        for answer in runner.run(_job(generate(fleet, names), request, begun)):
-            found[answer.host] = _result(answer)
-            progress(len(found), len(names), found[answer.host])
-    taken = Snapshot(
-        id=snapshot_id(begun, secrets.token_bytes(RANDOM_BYTES)),
-        taken=begun // 1000,
-        elapsed_ms=clock.now_ms() - begun,
-        hosts=tuple(found[name] for name in names),
-    )
-    return save(taken)
+
+    def keep() -> Snapshot:
+        return save(
+            Snapshot(
+                id=snapshot_id(begun, secrets.token_bytes(RANDOM_BYTES)),
+                taken=begun // 1000,
+                elapsed_ms=clock.now_ms() - begun,
+                hosts=tuple(found[name] for name in names),
+            )
+        )
+
+    kept = None
+    job = _job(generate(fleet, names), request, begun)
+    for answer in runner.run(job, prepare) if names else ():
+        found[answer.host] = _result(answer)
+        progress(len(found), len(names), found[answer.host])
+        if len(found) == len(names):
+            kept = keep()  # while Ansible ends
+    return kept or keep()
 
 
 def _names(fleet: Fleet) -> list[str]:

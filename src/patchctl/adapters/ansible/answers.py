@@ -1,8 +1,10 @@
-"""ansible-runner's events -> one Answer a host."""
+"""ansible-runner's events, and what `patch_together` writes beside them -> one Answer a host."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from ...errors import AdapterError
 from . import frame
@@ -10,6 +12,16 @@ from .job import Answer, AnswerStatus, Ended, Job, hosts_of
 from .reasons import explain, one_line
 
 _TAIL = 20
+
+
+class _Told(msgspec.Struct):
+    """A line of `ended`; the text of the `patch_together` action tells its form."""
+
+    host: str
+    status: str
+    msg: str
+    trouble: str
+    ms: int
 
 
 class Collector:
@@ -22,7 +34,17 @@ class Collector:
         self._failures: dict[str, Answer] = {}
         self._stats: Mapping[str, Any] | None = None
         self._said: list[str] = []
+        self._read = 0
+        self._together = ""
         self._end: Mapping[str, Any] = {"rc": 255}
+
+    def told(self) -> Iterator[Answer]:
+        """The answers of hosts that are asked together, which come without an event each."""
+        for line in self._lines():
+            told = msgspec.json.decode(line, type=_Told)
+            if told.host in self._missing:
+                del self._missing[told.host]
+                yield self._of_told(told)
 
     def take(self, event: Mapping[str, Any]) -> Iterator[Answer]:
         """The answers that this event completes."""
@@ -35,6 +57,12 @@ class Collector:
             self._stats = data
         elif kind in ("verbose", "error", "deprecated", "warning"):
             self._listen(event)
+        elif kind == "runner_on_failed" and data.get("task_action") == _TOGETHER:
+            # Ansible tells it of one host, but it is the same for all that have not answered.
+            result = data.get("res") or {}
+            self._together = explain(_message(result))
+            if trouble := result.get("patch_trouble"):
+                yield from self._in_trouble(str(trouble))
         elif host in self._missing and kind in _RESULTS:
             answer = self._judge(kind, host, data)
             if answer is not None:
@@ -52,10 +80,7 @@ class Collector:
         result = result if isinstance(result, dict) else {}
         elapsed = int(float(data.get("duration") or 0) * 1000)
         if trouble := result.get("patch_trouble"):
-            said = one_line(str(trouble))
-            return Answer(
-                job=self._job.id, host=host, status=AnswerStatus.LOST, reason=said, trouble=said
-            )
+            return self._lost(host, str(trouble))
         if result.get("patch_answer") is True:
             return self._answer(host, result, elapsed)
         if kind == "runner_on_unreachable":
@@ -68,6 +93,36 @@ class Collector:
             return failure
         self._failures[host] = failure
         return None
+
+    def _lines(self) -> list[bytes]:
+        """What is new in the file `ended`, without a line that is still being written."""
+        try:
+            with (self._output / "ended").open("rb") as file:
+                file.seek(self._read)
+                new = file.read()
+        except FileNotFoundError:
+            return []
+        whole = new[: new.rfind(b"\n") + 1]
+        self._read += len(whole)
+        return whole.splitlines()
+
+    def _of_told(self, told: _Told) -> Answer:
+        if told.trouble:
+            return self._lost(told.host, told.trouble)
+        if told.status == "unreachable":
+            return self._failure(told.host, AnswerStatus.UNREACHABLE, told.msg, told.ms)
+        return self._answer(told.host, {"msg": told.msg}, told.ms)
+
+    def _in_trouble(self, trouble: str) -> Iterator[Answer]:
+        missing, self._missing = self._missing, {}
+        for host in missing:
+            yield self._lost(host, trouble)
+
+    def _lost(self, host: str, trouble: str) -> Answer:
+        said = one_line(trouble)
+        return Answer(
+            job=self._job.id, host=host, status=AnswerStatus.LOST, reason=said, trouble=said
+        )
 
     def _failure(self, host: str, status: AnswerStatus, message: str, elapsed: int) -> Answer:
         return Answer(
@@ -105,7 +160,8 @@ class Collector:
         else:
             # What was rescued or ignored is no failure in Ansible's own account.
             failure = self._failures.get(host) if host in _failed_hosts(self._stats) else None
-            if failure is None and host in (self._stats.get("processed") or {}):
+            processed = self._stats.get("processed") or {}
+            if failure is None and host in processed and not self._together:
                 return Answer(job=self._job.id, host=host, status=AnswerStatus.OK, rc=0)
         if failure is not None:
             return failure
@@ -123,6 +179,8 @@ class Collector:
             return "the run took longer than its limit"
         if error := self._end.get("error"):
             return one_line(f"ansible-runner failed: {error}")
+        if self._together:
+            return self._together
         if self._stats is not None:
             return ""
         said = next((line for line in self._said if "ERROR" in line), "")
@@ -130,6 +188,7 @@ class Collector:
         return one_line(f"ansible-playbook ended with exit code {self._end.get('rc')}{words}")
 
 
+_TOGETHER = "patch_together"
 _RESULTS = frozenset(
     {"runner_on_ok", "runner_on_failed", "runner_on_unreachable", "runner_on_skipped"}
 )

@@ -8,9 +8,9 @@ import shlex
 import threading
 import time
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,6 +40,8 @@ Answers = SimpleQueue[Answer | Ended]
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _START_S = 30.0
+# How soon a host's answer is seen that comes without an event.
+_LOOK_S = 0.05
 # What ansible-runner adds to the environment and its display callback needs.
 _RUNNER_VARIABLES = (
     "ANSIBLE_CALLBACK_PLUGINS",
@@ -121,8 +123,8 @@ class Running:
         started = time.monotonic()
         name, hosts = self.job.playbook.stem, len(hosts_of(self.job.inventory))
         _LOG.debug("playbook %s (%s) begins on %d hosts", name, self.job.id, hosts)
-        while (event := self._events.get()) is not None:
-            for answer in collector.take(event):
+        for event in self._some_events():
+            for answer in (*collector.told(), *collector.take(event)):
                 took = time.monotonic() - started
                 _LOG.debug("playbook %s: %s %s, %.1f s", name, answer.host, answer.status, took)
                 self.answers.put(answer)
@@ -136,6 +138,18 @@ class Running:
         took = time.monotonic() - started
         _LOG.info("playbook %s on %d hosts took %.1f s (exit %d)", name, hosts, took, ended.rc)
         self.answers.put(ended)
+
+    def _some_events(self) -> Iterator[Mapping[str, Any]]:
+        """Every event, and an empty one now and then while none comes: hosts that are asked
+        together have none of their own."""
+        while True:
+            try:
+                event = self._events.get(timeout=_LOOK_S)
+            except Empty:
+                event = {}
+            if event is None:
+                return
+            yield event
 
 
 class AnsibleRunner:
@@ -172,14 +186,16 @@ class AnsibleRunner:
             raise
         return running
 
-    def run(self, job: Job) -> Iterator[Answer]:
+    def run(self, job: Job, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Answer]:
         """Answers host by host until the run has ended; left early, the run is cancelled.
 
-        Raises AdapterError where this machine failed, not the host.
+        `meanwhile` is called while Ansible starts, half a second in which no host is asked. Raises
+        AdapterError where this machine failed, not the host.
         """
         running = self.start(job)
         ended = False
         try:
+            meanwhile()
             while not ended:
                 found = running.answers.get()
                 if isinstance(found, Ended):
