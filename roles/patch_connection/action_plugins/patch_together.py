@@ -362,9 +362,8 @@ class Talk:
         self._process.kill()
 
     def time_is_up(self) -> None:
-        """End it, and say what it was waiting for."""
-        why = f"Timed out after {self._limit:.0f} second(s)"
-        self.refuse(f"{why} waiting for privilege escalation" if self._success else f"{why}.")
+        """End it."""
+        self.refuse(f"Timed out after {self._limit:.0f} second(s).")
 
     def end(self) -> tuple[int, str, str]:
         """(ssh's exit code, output, errors) of a process that has ended."""
