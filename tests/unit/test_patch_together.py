@@ -126,6 +126,20 @@ def test_a_failure_is_told_in_plain_words(
     assert found["good"].status is AnswerStatus.OK
 
 
+def test_bytes_that_are_no_text_are_a_reason_like_any_other(tmp_path: Path) -> None:
+    ask(tmp_path, {"banner": way(r"printf '\377\200 \355\240\200 {{ 1 }}' >&2; exit 255")})
+    found = answers(tmp_path, "banner")["banner"]
+    assert found.status is AnswerStatus.UNREACHABLE
+    assert "{{ 1 }}" in found.reason
+
+
+def test_a_damaged_line_loses_only_its_host(tmp_path: Path) -> None:
+    told = {"host": "b", "status": "unreachable", "msg": "x", "trouble": "", "ms": 1}
+    lines = b'{"host":"a\\udc80"}\n' + json.dumps(told).encode() + b"\n"
+    (tmp_path / "ended").write_bytes(lines)
+    assert list(answers(tmp_path, "a", "b")) == ["b"]
+
+
 def test_who_cannot_be_asked_so_is_left_for_a_worker_of_its_own(tmp_path: Path) -> None:
     shared = "echo 'mux_client_hello_exchange: write packet: Broken pipe' >&2; exit 255"
     ways = {"password": None, "shared": way(shared), "good": way(HONEST.format(host="good"))}

@@ -377,7 +377,7 @@ class Talk:
             text = self._kept.read().decode("utf-8", "surrogateescape")
         except OSError as error:
             self._give_up(error)
-        return self._process.wait(), text, self._errors.decode("utf-8", "surrogateescape")
+        return self._process.wait(), text, self._errors.decode("utf-8", "replace")
 
     def close(self) -> None:
         """Also where it still runs."""

@@ -41,7 +41,10 @@ class Collector:
     def told(self) -> Iterator[Answer]:
         """The answers of hosts that are asked together, which come without an event each."""
         for line in self._lines():
-            told = msgspec.json.decode(line, type=_Told)
+            try:
+                told = msgspec.json.decode(line, type=_Told)
+            except msgspec.MsgspecError:
+                continue  # its host is one without an answer
             if told.host in self._missing:
                 del self._missing[told.host]
                 yield self._of_told(told)
