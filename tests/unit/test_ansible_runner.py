@@ -152,6 +152,17 @@ class TestARun:
         assert {item.reason for item in found} == {"the run was cancelled"}
         assert list(desk.runs.iterdir()) == []
 
+    def test_a_run_that_is_left_early_keeps_no_folder(self, desk: Desk) -> None:
+        job = desk.job(
+            '[ "$PATCHCTL_INPUT" ] && sleep 1000; echo done', inventory("a", "b"),
+            payloads={"a": "slow"},
+        )  # fmt: skip
+        with desk.runner() as runner:
+            for answer in runner.run(job):
+                assert answer.host == "b"
+                break
+        assert list(desk.runs.iterdir()) == []
+
 
 CONTROLLER = """
 import sys, time, msgspec

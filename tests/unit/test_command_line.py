@@ -3,8 +3,10 @@
 import errno
 import os
 import re
+import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -246,6 +248,29 @@ class TestExitCodes:
         assert out == ""
         assert err.startswith("patchctl: ")
         assert err.count("\n") == 1
+
+    def test_an_interrupted_command_says_so(self, tmp_path: Path) -> None:
+        (tmp_path / "patchctl.yml").touch(mode=0o600)
+        (tmp_path / "inventory").mkdir(mode=0o700)
+        source = tmp_path / "inventory/dynamic"
+        source.write_text("#!/bin/sh\ntouch begun\nexec sleep 60\n")
+        source.chmod(0o700)
+        # What a shell starts in the background ignores Ctrl-C and hands that down.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with subprocess.Popen(
+            [sys.executable, "-m", "patchctl", "-C", str(tmp_path), "inventory", "list"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=tmp_path, process_group=0,
+        ) as running:  # fmt: skip
+            try:
+                deadline = time.monotonic() + 30
+                while not list(tmp_path.rglob("begun")) and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                os.killpg(running.pid, signal.SIGINT)
+                out, err = running.communicate(timeout=30)
+            finally:
+                running.kill()
+        assert (running.returncode, out, err) == (130, "", "patchctl: interrupted\n")
 
     @pytest.mark.parametrize("with_errors", [False, True], ids=["stdout", "both"])
     def test_a_reader_that_went_away_is_no_unmet_policy(

@@ -79,15 +79,20 @@ class Running:
         self._cancelled.set()
         end_all(self.process)
 
+    def wait(self, seconds: float) -> None:
+        """Until its private folder is gone, which has what the hosts' variables say."""
+        self._collecting.join(seconds)
+
     def begin(self, config: ansible_runner.RunnerConfig) -> None:
         """Start the threads; returns when the process has a name."""
         carrier = threading.Thread(
             target=self._carry, args=(config,), name=f"run-{self.job.id}", daemon=True
         )
         carrier.start()
-        threading.Thread(
+        self._collecting = threading.Thread(
             target=self._collect, args=(carrier,), name=f"answers-{self.job.id}", daemon=True
-        ).start()
+        )
+        self._collecting.start()
         deadline = time.monotonic() + _START_S
         while (process := launched(self._private)) is None:
             if not carrier.is_alive() or time.monotonic() > deadline:
@@ -207,6 +212,7 @@ class AnsibleRunner:
         finally:
             if not ended:
                 running.cancel()
+                running.wait(_START_S)
 
     def reap(self, process: ProcessIdentity) -> bool:
         """End what a dead controller left running. True where it still ran."""
