@@ -1,5 +1,6 @@
 """What is asked of whom, and why the rest is left out."""
 
+import msgspec
 import pytest
 from plan_world import facts, fleet, found, host, package, repository, snapshot, update
 
@@ -125,6 +126,18 @@ def test_hosts_that_cannot_be_planned_say_why() -> None:
         LeftOut(
             host="e-done", reason=LeftOutReason.NO_UPDATES, detail="no security update is pending"
         ),
+    ]
+
+
+def test_a_host_that_could_not_tell_what_is_pending_is_not_up_to_date() -> None:
+    untold = msgspec.structs.replace(facts(), unread=("pending",))
+    selected = select(fleet(host("a")), snapshot(found("a", untold)), SECURITY)
+    assert list(selected.left_out) == [
+        LeftOut(
+            host="a",
+            reason=LeftOutReason.DISCOVERY_FAILED,
+            detail="its pending updates could not be read",
+        )
     ]
 
 

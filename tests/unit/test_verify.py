@@ -247,6 +247,17 @@ def test_a_host_that_cannot_be_looked_at_is_not_ok(site: Site) -> None:
     assert (row.state, row.reason) == (VerifiedState.UNREACHABLE, "Connection refused")
 
 
+def test_a_host_whose_processes_could_not_be_looked_at_is_not_ok(site: Site) -> None:
+    site.roll_out("curl")
+    site.have("1.0-2")
+    known = site.facts["s2"]
+    assert known is not None
+    site.facts["s2"] = structs.replace(known, unread=("stale",))
+    (row,) = [one for one in site.verify().hosts if one.name == "s2"]
+    assert row.state is VerifiedState.UNKNOWN
+    assert row.reason == "processes on old files could not be looked at"
+
+
 def test_a_snapshot_from_before_the_run_tells_nothing(site: Site) -> None:
     site.have("1.0-2")
     before = site.database.snapshots.save(site.discover(NAMES))

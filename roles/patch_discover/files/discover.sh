@@ -59,7 +59,8 @@ look() { # [all|packages] [refresh]
     fi
     if have ss; then section sockets ss -tulpn; else section sockets_proc sockets_proc; fi
     stale=$(stale)
-    section stale printf '%s\n' "$stale"
+    stale_code=$?
+    section stale told "$stale_code" "$stale"
     if [ -n "$stale" ]; then
       section stale_processes stale_processes
       owners=$("owners_$manager")
@@ -85,6 +86,11 @@ section() { # NAME COMMAND...
   shift
   ("$@")
   printf '\n%s=%s\n' "$mark" "$?"
+}
+
+told() { # EXIT-CODE TEXT: of a question that was asked before
+  printf '%s\n' "$2"
+  return "$1"
 }
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -185,9 +191,16 @@ machine() {
 refresh() {
   case $manager in
     apt)
-      # It exits with 0 where every fetch failed and the old lists stay in use.
-      limited 180 apt-get -q -o DPkg::Lock::Timeout=30 -o Acquire::Retries=1 update 2>&1 \
-        | grep -E '^(E:|W: (Failed|Some index|GPG error))' | head -n 20 ;;
+      # It exits with 0 where every fetch failed and the old lists stay in use; and one that was ended
+      # says nothing of it.
+      said=$(limited 180 apt-get -q -o DPkg::Lock::Timeout=30 -o Acquire::Retries=1 update 2>&1)
+      code=$?
+      errors=$(printf '%s\n' "$said" | grep -E '^(E:|W: (Failed|Some index|GPG error))' | head -n 20)
+      if [ -n "$errors" ]; then
+        printf '%s\n' "$errors"
+      elif [ "$code" -ne 0 ]; then
+        echo "E: apt-get update ended with exit code $code"
+      fi ;;
     dnf)
       limited 180 "$(dnf_program)" -q makecache 2>&1 || echo "E: makecache failed" ;;
     *) echo 'E: no package manager that is known' ;;
@@ -212,15 +225,17 @@ repositories_apt() {
 releases_apt() { grep -m 1 -H '^Date:' /var/lib/apt/lists/*Release; }
 
 # The version table is sorted, newest first, so whether the candidate is newer can be told later.
+# Fails where apt did not tell of all packages: an empty list must mean that nothing is pending.
 pending_apt() {
-  dpkg-query -W -f "\${Package}:\${Architecture}\\n" | xargs apt-cache policy | awk '
-    /^[^ ]/ { if (show) printf "%s", block; block = $0 "\n"; show = 0; next }
+  asked=$(dpkg-query -W -f "\${Package}:\${Architecture}\\n") || return
+  printf '%s\n' "$asked" | xargs apt-cache policy | awk -v "asked=$(printf '%s\n' "$asked" | wc -l)" '
+    /^[^ ]/ { if (show) printf "%s", block; block = $0 "\n"; show = 0; told++; next }
     { block = block $0 "\n" }
     $1 == "Installed:" { installed = $2 }
     $1 == "Candidate:" {
       show = ($2 != installed && $2 != "(none)" && installed != "(none)")
     }
-    END { if (show) printf "%s", block }'
+    END { if (show) printf "%s", block; exit (told < asked) }'
 }
 
 advisories_apt() { :; }
@@ -400,8 +415,8 @@ units() {
 }
 
 failed() {
-  limited 10 systemctl list-units --failed --all --plain --no-legend --no-pager --full \
-    | awk '{ print $1 }'
+  told=$(limited 10 systemctl list-units --failed --all --plain --no-legend --no-pager --full) || return
+  printf '%s\n' "$told" | awk '{ print $1 }'
 }
 
 timers() {

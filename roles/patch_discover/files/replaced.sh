@@ -5,9 +5,11 @@
 # shellcheck disable=SC2154
 
 # Files that a process still maps although they were removed or replaced. Memory that never was a
-# file of a package shows as deleted too and says nothing.
+# file of a package shows as deleted too and says nothing. Processes end while grep reads, so its exit
+# code means nothing; that it went through all of them is proven by our own line, which it reads last.
 stale() {
-  grep -H ' (deleted)$' /proc/[0-9]*/maps | awk -v OFS="$TAB" '
+  echo 'patchctl (deleted)' | grep -H ' (deleted)$' /proc/[0-9]*/maps - | awk -v OFS="$TAB" '
+    /:patchctl \(deleted\)$/ && !/^\/proc\// { whole = 1; next }
     {
       split($1, where, "/"); pid = where[3]
       path = $0; sub(/^[^\/]*\/proc\/[0-9]+\/maps:[^\/]*/, "", path); sub(/ \(deleted\)$/, "", path)
@@ -15,8 +17,8 @@ stale() {
       if (path ~ /^\/(dev|proc|run|tmp|memfd:|SYSV|anon_hugepage|\[aio\]|drm|i915|var\/tmp|home|root)/) next
       if (!((pid, path) in seen) && count++ < 2000) print pid, path
       seen[pid, path] = 1
-    }'
-  return 0
+    }
+    END { exit !whole }'
 }
 
 # Each with its start, as epoch seconds and as the local time that logs are written in.

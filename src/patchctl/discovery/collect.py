@@ -22,6 +22,8 @@ CONTAINERS = frozenset(
     | {"pouch", "container-other"}
 )
 _NOTES_MAX = 50
+# Nothing pending, nothing on old files: sections of the script that say so by being empty.
+_GOOD_WHEN_EMPTY = ("pending", "stale")
 
 
 def parse(output: str, controller_now: int) -> HostFacts:
@@ -106,6 +108,7 @@ class _Answer:
             lists_updated=self._lists_updated(),
             package_lock_held=bool(self._lines("locks")),
             notes=self._notes(),
+            unread=self._unread(),
             unparsed=self._unparsed.all(),
         )
 
@@ -196,6 +199,15 @@ class _Answer:
             return number(self._who.get("now", "")) or self._now
         times = [number(line.strip()) for line in self._lines("lists")]
         return max((time for time in times if time is not None), default=0)
+
+    def _unread(self) -> tuple[str, ...]:
+        """Lists whose emptiness would be good news, where the host did not tell them whole. An
+        answer of the package list alone has none of them, and nobody takes it for more."""
+        if "repositories" not in self._sections:
+            return ()
+        asked = (self._sections.get(name) for name in _GOOD_WHEN_EMPTY)
+        told = {section.name for section in asked if section is not None and section.code == 0}
+        return tuple(name for name in _GOOD_WHEN_EMPTY if name not in told)
 
     def _notes(self) -> tuple[str, ...]:
         notes = [f"refresh: {clip(line)}" for line in self._lines("refresh")]

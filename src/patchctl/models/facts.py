@@ -193,6 +193,8 @@ class HostFacts(Model):
     `clock_skew_s` is host minus controller, seconds, None unknown. `reboot_required` comes from
     the platform's own marker or check; `reboot_packages` names who asked for it. `notes` are what
     went wrong while looking, one line each: a refresh that failed, a section without an answer.
+    `unread` are lists that the host could not tell whole (`pending`, `stale`): that they are empty
+    means nothing then.
     """
 
     os: OsRelease
@@ -221,4 +223,5 @@ class HostFacts(Model):
     lists_updated: int = 0
     package_lock_held: bool = False
     notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
     unparsed: tuple[UnparsedLine, ...] = ()

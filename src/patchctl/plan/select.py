@@ -151,6 +151,8 @@ def _unfit(host: Host, status: HostStatus, reason: str, facts: HostFacts | None)
             LeftOutReason.UNSUPPORTED_MANAGER,
             f"package manager {facts.manager} of {facts.os.id} {facts.os.version_id}".rstrip(),
         )
+    if "pending" in facts.unread:
+        return _host(host, LeftOutReason.DISCOVERY_FAILED, "its pending updates could not be read")
     return None
 
 

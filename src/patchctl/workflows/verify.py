@@ -130,6 +130,8 @@ def _unseen(
         state, reason = VerifiedState.UNREACHABLE, result.reason
     elif result.facts is None:
         reason = result.reason or "discovery failed"
+    elif "stale" in result.facts.unread:
+        reason = "processes on old files could not be looked at"
     elif looked.taken < promise.made // 1000:
         reason = f"snapshot {looked.id} is older than what the run did; discover again"
     if not reason and state is VerifiedState.UNKNOWN:
