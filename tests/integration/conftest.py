@@ -8,7 +8,7 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FrameType
 
@@ -37,6 +37,11 @@ class WatchedLab(Lab):
     def container(self, host: str) -> str:
         self.touched.add(host)
         return super().container(host)
+
+    def reset(self, *names: str, tmpfs: Mapping[str, int] | None = None) -> None:
+        if tmpfs:
+            self.touched.update(names)
+        super().reset(*names, tmpfs=tmpfs)
 
 
 def _progress(line: str) -> None:

@@ -24,9 +24,9 @@ from patchctl.wiring import open_workspace
 class Drive:
     """One plan and its executor. `run`, `fence` and `transaction` are what hosts are told."""
 
-    def __init__(self, root: Path, *packages: str, plan: str = "") -> None:
+    def __init__(self, root: Path, *packages: str, plan: str = "", limit: str = "all") -> None:
         self.workspace = open_workspace(root)
-        self.plan = self.workspace.find_plan(plan or make_plan(root, *packages))
+        self.plan = self.workspace.find_plan(plan or make_plan(root, *packages, limit=limit))
         assert self.plan.body.hosts, self.plan.body.left_out
         self.run = "r-test"
         self.fence = 1
@@ -126,11 +126,12 @@ def checks(outcome: HostOutcome) -> dict[str, Any]:
     return {check["name"]: check for check in outcome.evidence["checks"]}
 
 
-def make_plan(root: Path, *packages: str) -> str:
+def make_plan(root: Path, *packages: str, limit: str = "all") -> str:
     """A plan of these packages (of all security updates without any); the answer is its path."""
     asked = [word for name in packages for word in ("--package", name)]
+    words = ["plan", "create", "--limit", limit, *asked, "-o", "json"]
     done = subprocess.run(
-        [sys.executable, "-m", "patchctl", "-C", str(root), "plan", "create", *asked, "-o", "json"],
+        [sys.executable, "-m", "patchctl", "-C", str(root), *words],
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,

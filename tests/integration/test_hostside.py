@@ -236,7 +236,7 @@ def test_one_run_and_one_controller_hold_a_host(fresh_lab: Lab, workspace: Path)
     fresh_lab.check(HOST, f"test ! -e {KEPT}")
 
 
-_UPDATER = """printf '#!/bin/sh\\n' >/usr/bin/unattended-upgrade
+UPDATER = """printf '#!/bin/sh\\n' >/usr/bin/unattended-upgrade
 chmod 0755 /usr/bin/unattended-upgrade
 echo 'APT::Periodic::Unattended-Upgrade "1";' >/etc/apt/apt.conf.d/20auto
 systemctl enable --now apt-daily-upgrade.timer"""
@@ -264,7 +264,7 @@ REFUSALS = {
         "dpkg --configure -a",
         "not fully installed",
     ),
-    "updater": (_UPDATER, "rm /etc/apt/apt.conf.d/20auto", "apt-daily-upgrade.timer"),
+    "updater": (UPDATER, "rm /etc/apt/apt.conf.d/20auto", "apt-daily-upgrade.timer"),
 }
 
 
@@ -303,7 +303,7 @@ def test_a_competing_updater_is_held_for_the_run(fresh_lab: Lab, workspace: Path
     settings.write_text(
         settings.read_text().replace("policy:", "policy:\n  updaters: hold-for-run")
     )
-    fresh_lab.check(HOST, _UPDATER)
+    fresh_lab.check(HOST, UPDATER)
     drive = Drive(workspace, "patchlab-web")
     state = "systemctl is-active apt-daily-upgrade.timer; true"
     drive.applied(HOST)

@@ -4,11 +4,14 @@ import hashlib
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 from executor_world import (
     HOSTS,
+    PROBES,
     MemoryRunner,
     Reply,
+    all_well,
     inventory,
     plan,
     policy,
@@ -23,6 +26,7 @@ from patchctl.adapters.content_store import ContentStore
 from patchctl.errors import AdapterError, NotFoundError
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.groups import groups_of
+from patchctl.executors.transaction import ATTACH_S, PROBE_S
 from patchctl.models.plan import Artifact, RingPolicy, Transition
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
 
@@ -67,12 +71,13 @@ def collect(made: AnsibleExecutor) -> tuple[dict[str, HostOutcome], int]:
         (Stage.VERIFY, "verify.yml", None),
         (Stage.UNDO, "rollback.yml", None),
         (Stage.VERIFY_UNDO, "verify.yml", None),
+        (Stage.RELEASE, "release.yml", None),
     ],
 )
 def test_a_stage_is_one_playbook(
     tmp_path: Path, stage: Stage, playbook: str, part: str | None
 ) -> None:
-    made, runner = executor(tmp_path, says("answer ok"))
+    made, runner = executor(tmp_path, all_well)
     assert made.start(shard(stage)) is not None
     found, ends = collect(made)
     assert {host: one.status for host, one in found.items()} == dict.fromkeys(
@@ -86,7 +91,7 @@ def test_a_stage_is_one_playbook(
 
 
 def test_probes_go_where_their_groups_are_before_the_update_and_after_it(tmp_path: Path) -> None:
-    made, runner = executor(tmp_path, says("check probe:1 ok ", "answer ok"))
+    made, runner = executor(tmp_path, all_well)
     made.start(shard(Stage.VERIFY))
     found, _ = collect(made)
     payloads = runner.jobs[0].payloads
@@ -146,7 +151,7 @@ def test_a_host_that_left_the_inventory_during_the_run_fails_and_the_others_go_o
             raise NotFoundError("no host web1")
         return inventory(hosts)
 
-    made, runner = executor(tmp_path, says("answer ok"))
+    made, runner = executor(tmp_path, all_well)
     made._inventory = edited
     made.start(shard(Stage.PREFLIGHT))
     found, ends = collect(made)
@@ -154,6 +159,25 @@ def test_a_host_that_left_the_inventory_during_the_run_fails_and_the_others_go_o
     assert found["web1"].reason == "the inventory has no such host any more"
     assert found["web2"].status is OutcomeStatus.OK
     assert (len(runner.jobs), ends) == (1, 1)
+
+
+def test_an_answer_that_is_short_is_a_failure(tmp_path: Path) -> None:
+    made, _ = executor(tmp_path, says("answer ok"))
+    made.start(shard(Stage.VERIFY))
+    found, _ = collect(made)
+    assert found["web1"].status is OutcomeStatus.FAILED
+    assert found["web1"].reason.startswith("the host's answer is not complete: check ")
+
+
+def test_a_call_gets_the_time_that_its_probes_may_take(tmp_path: Path) -> None:
+    slow = tuple(msgspec.structs.replace(PROBES[1], name=f"p{n}") for n in range(100))
+    made, runner = executor(tmp_path, says("answer running"), ring=policy(probes=slow))
+    for stage in (Stage.RESTART, Stage.VERIFY):
+        made.start(shard(stage))
+    without, asking = runner.jobs
+    assert asking.timeout_s - without.timeout_s >= 5 * PROBE_S
+    told = int(next(w for w in asking.payloads["web1"].splitlines() if "call" in w).split()[1])
+    assert asking.timeout_s > told > 5 * PROBE_S + ATTACH_S
 
 
 def test_a_failed_script_with_an_answer_is_judged_by_its_answer(tmp_path: Path) -> None:
@@ -178,7 +202,7 @@ def test_what_a_host_lacks_is_pushed_and_it_is_asked_again(tmp_path: Path) -> No
             f"missing old {old_file.name} {old_file.sha256} 3",
             "answer missing",
         ]
-        return says(*(lines if lacks else ["answer ok"]))(job, host)
+        return says(*lines)(job, host) if lacks else all_well(job, host)
 
     made, runner = executor(
         tmp_path,
@@ -274,7 +298,7 @@ class TestHooks:
 
 
 def test_stop_ends_playbooks_and_reap_ends_those_of_a_dead_controller(tmp_path: Path) -> None:
-    made, runner = executor(tmp_path, says("answer ok"))
+    made, runner = executor(tmp_path, all_well)
     made.start(shard(Stage.APPLY))
     made.stop()
     assert runner.cancelled == ["r-1-2-1"]

@@ -54,6 +54,7 @@ def test_a_payload_is_lines_that_end_with_end() -> None:
         "fence 2",
         "now 1800000000",
         "attach 12",
+        "call 74",
         "lock-wait 120",
         "limit 3600",
         "settle 15",
@@ -61,6 +62,7 @@ def test_a_payload_is_lines_that_end_with_end() -> None:
         "rollback-ready require",
         "pushed yes",
         "attempt 1",
+        "look no",
         "machine-id 0123456789abcdef0123456789abcdef",
         "boot aebc08a8-50c5-4e76-99c5-a6aeb8d8c548 42",
         "package openssl amd64 upgrade 3.0.20-1~deb12u2 1:3.0.22-1 yes"

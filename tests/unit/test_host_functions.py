@@ -9,36 +9,48 @@ from host_shells import LIBRARY, shells
 
 pytestmark = shells
 
-# systemd's answer to `show` for three units: one with an alias, one reloading, one that nobody
-# knows. It does not depend on what is asked, which stands in `asked`.
+# systemd's answer to `show`, as the real one: a block for each unit that is asked for, in that
+# order, also for one that nobody knows. What is asked stands in `asked`. One unit has an alias, one
+# reloads.
 SYSTEMCTL = r"""#!/bin/sh
 printf '%s\n' "$*" >>"${0%/*}/asked"
 case $1 in
   list-units)
-    printf '%s\n' 'mariadb.service loaded active running MariaDB' \
+    printf '%s\n' '-.mount loaded active mounted Root' \
+      'mariadb.service loaded active running MariaDB' \
       '● disk\x2da.service loaded active running Disk' \
+      '● broken.service loaded failed failed Broken' \
       'dbus-started.service loaded active running Started by D-Bus' \
       'getty@tty1.service loaded active running Getty'
     ;;
   show)
-    printf '%s\n' 'Id=mariadb.service' 'Names=mysql.service mariadb.service' \
-      'ActiveState=active' 'UnitFileState=enabled' ''
-    printf '%s\n' 'Id=disk\x2da.service' 'Names=disk\x2da.service' \
-      'ActiveState=reloading' 'UnitFileState=enabled-runtime' ''
-    printf '%s\n' 'Id=dbus-started.service' 'Names=dbus-started.service' \
-      'ActiveState=inactive' 'UnitFileState=static'
+    while [ "$1" != -- ]; do shift; done
+    shift
+    for unit; do
+      case $unit in
+        mariadb.service | mysql.service)
+          printf '%s\n' 'Id=mariadb.service' 'Names=mysql.service mariadb.service' \
+            'ActiveState=active' 'UnitFileState=enabled' '' ;;
+        disk*)
+          printf '%s\n' 'Id=disk\x2da.service' 'Names=disk\x2da.service' \
+            'ActiveState=reloading' 'UnitFileState=enabled-runtime' '' ;;
+        *)
+          printf '%s\n' "Id=$unit" "Names=$unit" 'ActiveState=inactive' 'UnitFileState=static' '' ;;
+      esac
+    done
     ;;
 esac
 """
 
 
 def call(shell: list[str], folder: Path, command: str, *parts: str) -> list[str]:
-    """The lines that a function prints; `folder` is the transaction's."""
+    """The lines that a function prints; `folder` is that of the transaction and of the call."""
     (folder / "bin").mkdir(exist_ok=True)
     (folder / "bin/systemctl").write_text(SYSTEMCTL)
     (folder / "bin/systemctl").chmod(0o755)
     whole = "".join((LIBRARY / part).read_text() for part in parts)
-    whole += f"\nset -u\nwith_systemctl() {{ :; }}\ntx={folder}\n{command}\n"
+    whole += f"\nset -u\nwith_systemctl() {{ :; }}\ntx={folder}\ncall={folder}\nBASE={folder}\n"
+    whole += f"{command}\n"
     done = subprocess.run(
         [*shell, "-s"], input=whole, capture_output=True, text=True, timeout=60, check=False,
         env={"PATH": f"{folder / 'bin'}:{os.environ['PATH']}", "LC_ALL": "C"},
@@ -49,15 +61,20 @@ def call(shell: list[str], folder: Path, command: str, *parts: str) -> list[str]
 
 class TestServices:
     def test_those_that_run_and_are_enabled(self, shell: list[str], tmp_path: Path) -> None:
-        found = call(shell, tmp_path, "running_services", "lib.sh", "state.sh")
-        assert found == ["disk\\x2da.service", "mariadb.service"]
+        asking = 'save "$tx/units" list_units; list_services "$tx/units"'
+        found = call(shell, tmp_path, asking, *STATE)
+        assert found == ["mariadb.service", "disk\\x2da.service"]
         asked = (tmp_path / "bin/asked").read_text().splitlines()
         assert len(asked) == 2
         assert asked[1].split(" -- ")[1].split() == [
-            "dbus-started.service",
-            "disk\\x2da.service",
             "mariadb.service",
+            "disk\\x2da.service",
+            "dbus-started.service",
         ]
+
+    def test_those_that_failed(self, shell: list[str], tmp_path: Path) -> None:
+        asking = 'save "$tx/units" list_units; list_failed "$tx/units"; lines_of "$tx/units"'
+        assert call(shell, tmp_path, asking, *STATE) == ["broken.service", "6"]
 
     @pytest.mark.parametrize(
         "before, ended",
@@ -74,20 +91,131 @@ class TestServices:
         self, shell: list[str], tmp_path: Path, before: list[str], ended: list[str]
     ) -> None:
         (tmp_path / "services").write_text("".join(f"{one}\n" for one in before))
-        asking = 'ended_services "$tx/services"'
-        assert call(shell, tmp_path, asking, "lib.sh", "state.sh") == ended
+        found = call(shell, tmp_path, 'list_ended "$tx/services"', *STATE)
+        assert found == [f"asked {len(before)}", *(f"ended {name}" for name in ended)]
 
-    def test_where_systemd_does_not_answer_all_have_ended(
-        self, shell: list[str], tmp_path: Path
+    @pytest.mark.parametrize(
+        "question",
+        [
+            "list_units",
+            'list_services "$tx/running"',
+            'list_ended "$tx/services"',
+            "list_units_with ActiveState active a.service",
+        ],
+    )
+    @pytest.mark.parametrize("answer", ["exit 1", "exit 0", "sleep 9", "echo Id=a.service; exit 1"])
+    def test_where_systemd_does_not_answer_nothing_is_told(
+        self, shell: list[str], tmp_path: Path, question: str, answer: str
     ) -> None:
         (tmp_path / "services").write_text("a.service\nb.service\n")
-        asking = 'systemctl() { return 1; }; ended_services "$tx/services"'
-        found = call(shell, tmp_path, asking, "lib.sh", "state.sh")
-        assert found == ["a.service", "b.service"]
+        (tmp_path / "running").write_text("a.service active running\n")
+        (tmp_path / "silent").write_text(f"#!/bin/sh\n{answer}\n")
+        (tmp_path / "silent").chmod(0o755)
+        asking = (
+            'mv "$tx/silent" "$tx/bin/systemctl"; call_end=$(($(uptime_s) + 1)); '
+            f'if try_save "$tx/told" {question}; then cat "$tx/told"; else echo untold; fi'
+        )
+        said = call(shell, tmp_path, asking, *STATE)
+        if "ended" in question and answer == "exit 0":
+            # The caller sees that not all were told of, and those count as ended.
+            assert said == ["asked 0", "ended a.service", "ended b.service"]
+        else:
+            assert said == ["untold"]
 
     def test_a_value_is_the_whole_one(self, shell: list[str], tmp_path: Path) -> None:
-        asking = "units_with ActiveState 'active|activating' mariadb.service"
-        assert call(shell, tmp_path, asking, "lib.sh", "state.sh") == ["mariadb.service"]
+        asking = "list_units_with ActiveState 'active|activating' mariadb.service"
+        assert call(shell, tmp_path, asking, *STATE) == ["mariadb.service"]
+
+
+STATE = ("lib.sh", "base.sh", "state.sh")
+
+
+class TestWhatIsWritten:
+    """A step that cannot write, or whose question fails, never goes on with an empty file."""
+
+    @pytest.mark.parametrize(
+        ("question", "told"),
+        [
+            ("printf 'a\\nb\\n'", ["yes", "a", "b"]),
+            ("true", ["yes"]),
+            ("false", ["no", "false failed (exit code 1)"]),
+            ("sh -c 'echo a; exit 3'", ["no", "sh -c failed (exit code 3)"]),
+            ("timeout 1 sleep 5", ["no", "timeout 1 does not answer in time"]),
+        ],
+    )
+    def test_a_whole_answer_or_none(
+        self, shell: list[str], tmp_path: Path, question: str, told: list[str]
+    ) -> None:
+        asking = f'if try_save "$tx/f" {question}; then echo yes; cat "$tx/f"; else echo no; '
+        found = call(shell, tmp_path, f'{asking} echo "$save_error"; fi', "lib.sh", "base.sh")
+        assert found == told
+
+    @pytest.mark.parametrize(
+        "write", ['try_save "$tx/link" echo a', 'put "$tx/link" a', 'keep "$tx/link" a']
+    )
+    def test_a_full_disk_is_seen_by_whoever_writes(
+        self, shell: list[str], tmp_path: Path, write: str
+    ) -> None:
+        for name in ("link", "link.part"):
+            (tmp_path / name).symlink_to("/dev/full")
+        asking = f"if {write} 2>/dev/null; then echo well; else echo full; fi"
+        assert call(shell, tmp_path, asking, "lib.sh", "base.sh") == ["full"]
+
+    def test_what_was_laid_aside_is_given_up_for_it(self, shell: list[str], tmp_path: Path) -> None:
+        (tmp_path / "reserve").write_bytes(b"0" * 4096)
+        (tmp_path / "link").symlink_to("/dev/full")
+        asking = 'put "$tx/link" a; echo "$? $reserve_used"; [ -e "$BASE/reserve" ] || echo gone'
+        assert call(shell, tmp_path, asking, "lib.sh", "base.sh") == ["1 yes", "gone"]
+
+    def test_save_ends_the_stage_with_the_reason(self, shell: list[str], tmp_path: Path) -> None:
+        found = call(shell, tmp_path, 'save "$tx/f" false; echo on', "lib.sh", "base.sh")
+        assert found == ["reason false failed (exit code 1)", "answer failed"]
+
+
+class TestTime:
+    def test_a_mark_of_this_boot_counts_and_no_other(
+        self, shell: list[str], tmp_path: Path
+    ) -> None:
+        asking = (
+            'time_mark >"$tx/mark"; seconds_since "$tx/mark"; echo; '
+            'echo "0-0-0-0-0 1 5" >"$tx/other"; echo "<$(seconds_since "$tx/other")>"; '
+            'echo "<$(seconds_since "$tx/none")>"; : >"$tx/empty"; '
+            'echo "<$(seconds_since "$tx/empty")>"; '
+            'echo "$(boot_identity) 999999999999" >"$tx/ahead"; '
+            'echo "<$(seconds_since "$tx/ahead")>"'
+        )
+        found = call(shell, tmp_path, asking, "lib.sh", "base.sh")
+        assert found[0] in ("0", "1") and found[1:] == ["<>"] * 4
+
+    def test_a_wall_clock_that_is_set_back_changes_no_duration(
+        self, shell: list[str], tmp_path: Path
+    ) -> None:
+        asking = (
+            'time_mark >"$tx/mark"; sleep 1; '
+            'printf "#!/bin/sh\\necho 5\\n" >"$tx/bin/date"; chmod 755 "$tx/bin/date"; '
+            'now; seconds_since "$tx/mark"'
+        )
+        five, passed = call(shell, tmp_path, asking, "lib.sh", "base.sh")
+        assert five == "5" and passed in ("1", "2")
+
+    def test_a_question_ends_with_the_call(self, shell: list[str], tmp_path: Path) -> None:
+        asking = "call_end=$(($(uptime_s) + 1)); bounded sleep 30; echo $?; bounded true; echo $?"
+        assert call(shell, tmp_path, asking, "lib.sh", "base.sh") == ["124", "124"]
+
+
+class TestTwoCalls:
+    def test_each_has_files_of_its_own_and_the_dead_ones_go(
+        self, shell: list[str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "call.999999999.1").mkdir(mode=0o700)
+        asking = (
+            'need_folder() { mkdir -p "$1"; }; open_call; first=$call; '
+            '( open_call; [ "$call" != "$first" ] && [ -d "$first" ] && echo apart ); '
+            'ls -d "$tx"/call.*'
+        )
+        apart, left = call(shell, tmp_path, asking, "lib.sh", "base.sh")
+        assert apart == "apart" and "999999999" not in left
+        assert not list(tmp_path.glob("call.*"))
 
 
 class TestOldFiles:
@@ -111,13 +239,13 @@ fresh amd64 new - 1.0 no f 1 s
         (folder / "before/installed").write_text(self.INSTALLED)
         (folder / "old").mkdir()
         given = f"packages='{self.PACKAGES}'"
-        parts = ("lib.sh", "state.sh", "apt.sh", "apt_files.sh")
+        parts = ("lib.sh", "base.sh", "state.sh", "apt.sh", "apt_files.sh")
         return call(shell, folder, f"{given}\n{command}", *parts)
 
     def test_each_has_the_name_and_architecture_of_before(
         self, shell: list[str], tmp_path: Path
     ) -> None:
-        found = self._call(shell, tmp_path, "going_back /dev/null")
+        found = self._call(shell, tmp_path, "list_going_back /dev/null")
         assert found == [
             "upgrade plain amd64 1.0-1 plain_1.0-1_amd64.deb amd64",
             "upgrade epoch amd64 2:1.0-1 epoch_2%3a1.0-1_amd64.deb amd64",
@@ -141,7 +269,7 @@ fresh amd64 new - 1.0 no f 1 s
         ]
 
     def test_needed_is_what_is_not_there(self, shell: list[str], tmp_path: Path) -> None:
-        found = self._call(shell, tmp_path, 'touch "$tx/old/plain_1.0-1_amd64.deb"; need_old')
+        found = self._call(shell, tmp_path, 'touch "$tx/old/plain_1.0-1_amd64.deb"; list_need_old')
         assert found == [
             "epoch amd64 2:1.0-1 epoch_2%3a1.0-1_amd64.deb",
             "toall amd64 3.0 toall_3.0_amd64.deb",

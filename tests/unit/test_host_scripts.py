@@ -63,7 +63,7 @@ def base(tmp_path: Path) -> Path:
 
 def keep(shell: list[str], base: Path, word: str) -> tuple[int, list[str]]:
     """`show` or `clean`, put together as the role does: the library, then the stage."""
-    parts = ("lib.sh", "job.sh", "state.sh", "show.sh")
+    parts = ("lib.sh", "base.sh", "job.sh", "state.sh", "show.sh")
     whole = "".join((LIBRARY / part).read_text() for part in parts)
     assert "/var/lib/patchctl" in whole
     whole = whole.replace("/var/lib/patchctl", str(base))

@@ -32,10 +32,11 @@ def run(shell: list[str], folder: Path, stage: str, call: str) -> list[str]:
     script = f"""
 set -u
 . {FILES}/lib.sh
+. {FILES}/base.sh
 . {FILES}/state.sh
 . {FILES}/probes.sh
 cd {folder}
-tx={folder} stage_name={stage} attach=1
+tx={folder} call={folder} stage_name={stage} attach=1 settle=20
 probes='{PROBES}'
 {call}
 """
@@ -71,7 +72,7 @@ def test_a_host_may_become_well_in_its_time(shell: list[str], tmp_path: Path) ->
 def test_an_undo_counts_only_what_passed_before(shell: list[str], tmp_path: Path) -> None:
     (tmp_path / "before").mkdir()
     (tmp_path / "before/probes").write_text("command test\\0040-e\\0040here -\n")
-    first, second = run(shell, tmp_path, "verify_undo", "ask_probes")
+    first, second = run(shell, tmp_path, "verify_undo", "list_probes")
     assert first == "probe:1 failed 0 command: exit code 1"
     assert second == "probe:2 note 0 did not pass before the update: command: exit code 1"
 
@@ -83,5 +84,5 @@ def test_else_every_probe_counts(
     (tmp_path / "before").mkdir()
     if recorded:
         (tmp_path / "before/probes").touch()
-    said = run(shell, tmp_path, stage, "ask_probes")
+    said = run(shell, tmp_path, stage, "list_probes")
     assert [line.split()[1] for line in said] == ["failed", "failed"]

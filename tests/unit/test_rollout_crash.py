@@ -78,6 +78,7 @@ def test_a_controller_killed_at_any_write_leaves_a_run_that_ends_the_same(after:
         got, want = status(world.view()), status(reference.view())
         assert got.state == want.state, at
         assert [(h.name, h.state) for h in got.hosts] == [(h.name, h.state) for h in want.hosts], at
+        assert not [name for name, host in world.hosts.items() if host.held], at
         for name, host in world.hosts.items():
             same = reference.hosts[name]
             assert (host.changes, len(host.applied), len(host.undone)) == (

@@ -40,3 +40,49 @@ def test_before_a_rollout_its_rings_and_worst_cases_are_named() -> None:
 def test_one_host_is_one_host() -> None:
     assert rollout_text.some(1, "host") == "1 host"
     assert rollout_text.some(2, "host") == "2 hosts"
+
+
+def test_what_is_left_on_hosts_is_said_with_both_paths() -> None:
+    files = [{"path": "/etc/x.conf", "copy": "/var/lib/patchctl/t/kept/etc/x.conf"}]
+
+    def script(host: str, asked: Stage, _: int) -> Behaviour:
+        bad = host == "s1" and asked is Stage.VERIFY
+        edited = {"edited": files} if host == "s1" and asked is Stage.UNDO else {}
+        return Behaviour(
+            status=OutcomeStatus.FAILED if bad else OutcomeStatus.OK, reason="no", more=edited
+        )
+
+    world = World(plan(three_rings(), SIX), script)
+    found = status(world.run())
+    (line,) = rollout_text.left_behind(found)
+    assert line == (
+        "  s1: /etc/x.conf was edited after the update and stays;"
+        " as it was before: /var/lib/patchctl/t/kept/etc/x.conf"
+    )
+    (host,) = (one for one in found.hosts if one.name == "s1")
+    assert host.reason.startswith("no; edited after the update and left so: /etc/x.conf (as it was")
+
+
+def test_a_file_that_is_to_blame_for_a_failed_undo_is_named() -> None:
+    def script(host: str, asked: Stage, _: int) -> Behaviour:
+        edited = {"edited": [{"path": "/etc/x.conf", "copy": ""}]} if asked is Stage.UNDO else {}
+        bad = asked in (Stage.VERIFY, Stage.VERIFY_UNDO)
+        return Behaviour(
+            status=OutcomeStatus.FAILED if bad else OutcomeStatus.OK, reason="dead", more=edited
+        )
+
+    found = status(World(plan(three_rings(), SIX), script).run())
+    (host,) = (one for one in found.hosts if one.name == "s1")
+    assert host.state.value == "rollback_failed"
+    assert host.reason == "dead; edited after the update and left so: /etc/x.conf"
+
+
+def test_what_could_not_be_given_back_is_said_with_the_command() -> None:
+    def script(host: str, asked: Stage, _: int) -> Behaviour:
+        gone = host == "s1" and asked in (Stage.PREPARE, Stage.RELEASE)
+        return Behaviour(status=OutcomeStatus.UNREACHABLE if gone else OutcomeStatus.OK)
+
+    found = status(World(plan(three_rings(), SIX), script).run())
+    assert rollout_text.left_behind(found) == [
+        "  s1: still holds what the run took there; when it can be reached: patchctl host clean s1"
+    ]

@@ -5,6 +5,9 @@
 main() {
   need_transaction
   if [ "$(job_state apply)" != "done" ]; then
+    if [ "$look" = yes ] && [ "$(job_state apply)" = none ]; then
+      refuse "the update had not begun on this host"
+    fi
     need_claim
     if [ -f "$tx/undo/started" ]; then refuse "this transaction was undone already"; fi
     start_once apply

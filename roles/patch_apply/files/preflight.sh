@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Is this the host of the plan, and may it be changed now? Changes nothing but the claim, last.
-# shellcheck disable=SC2154  # set by read_input
+# shellcheck disable=SC2154  # set by read_input, open_call
 
 check_identity() {
   if [ -z "$machine_id" ]; then
@@ -16,7 +16,12 @@ check_identity() {
 }
 
 check_clock() {
-  skew=$(($(now) - sent_at))
+  here=$(now)
+  if ! is_number "$here" || ! is_number "$sent_at"; then
+    check clock failed "the clock cannot be read"
+    return
+  fi
+  skew=$((here - sent_at))
   if [ "$skew" -lt 0 ]; then skew=$((0 - skew)); fi
   if [ "$skew" -gt 86400 ]; then
     check clock failed "the clock is $skew s away from the controller's"
@@ -30,9 +35,22 @@ check_clock() {
 check_shutdown() {
   if [ -e /run/systemd/shutdown/scheduled ]; then
     check shutdown failed "a shutdown is scheduled on the host"
-  elif with_systemctl && [ "$(systemctl is-system-running 2>/dev/null)" = stopping ]; then
-    check shutdown failed "the host is shutting down"
-  elif reboot_wanted; then
+    return
+  fi
+  if with_systemctl; then
+    # Its exit code is not 0 for a host with a failed unit.
+    case $(bounded systemctl is-system-running 2>/dev/null </dev/null) in
+      stopping)
+        check shutdown failed "the host is shutting down"
+        return
+        ;;
+      '')
+        check shutdown failed "systemd does not tell its state"
+        return
+        ;;
+    esac
+  fi
+  if reboot_wanted; then
     check shutdown note "the host waits for a reboot since before this run"
   else
     check shutdown ok ""
@@ -47,39 +65,43 @@ check_other_transaction() {
 }
 
 claim_host() {
-  lock_claim
+  need_claim_lock
   if take_claim; then
     check claim ok "run $run, fence $fence"
     if [ -f "$BASE/updaters" ] && [ "$updaters" != hold-for-run ]; then release_updaters; fi
-    hold_updaters
+    if ! hold_updaters; then
+      check updaters failed "an updater could not be stopped for the run: $(tr '\n' ' ' <"$call/timers")"
+    fi
   else
     check claim failed "$claim_refusal"
   fi
   unlock_claim
+  if [ -n "$failures" ]; then release_claim; fi
 }
 
 main() {
   need_base
   check_manager
-  own_folder "$tx" || refuse "$tx is not a folder of root alone"
+  need_folder "$tx"
+  open_call
   if [ -f "$tx/apply/started" ]; then
     check transaction note "this transaction was begun before"
+    try_save "$call/timers" list_updater_timers || refuse "other updaters cannot be told: $save_error"
     claim_host
-    say_state
-    conclude
-    return
+  else
+    check_identity
+    check_clock
+    check_shutdown
+    check_other_transaction
+    look
+    check_no_package_operation
+    check_versions
+    check_space
+    check_updaters
+    if [ -z "$failures" ]; then claim_host; fi
   fi
-  check_identity
-  check_clock
-  check_shutdown
-  check_other_transaction
-  check_no_package_operation
-  look
-  check_versions
-  check_space
-  check_updaters
-  if [ -z "$failures" ]; then claim_host; fi
   say_state
+  say_claim
   conclude
   if [ -n "$failures" ] && [ ! -f "$tx/created" ]; then rm -rf "$tx"; fi
 }

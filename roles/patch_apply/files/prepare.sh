@@ -1,46 +1,52 @@
 # shellcheck shell=sh
 # New files and old ones onto the host, and what the host was like before. Changes no package. Needs
-# probes.sh.
+# before.sh and probes.sh.
 # Answer `missing`: lines `missing new|old FILE SHA256 SIZE` say what the controller is to push into
 # the folder `pushed`; then it asks again with `pushed yes`.
-# shellcheck disable=SC2154  # set by read_input
+# shellcheck disable=SC2154  # set by read_input, open_call
 
-record_before() {
-  if [ -f "$tx/before/whole" ]; then return; fi
-  own_folder "$tx/before" || refuse "$tx/before is not a folder of root alone"
-  installed >"$tx/before/installed"
-  auto_marks >"$tx/before/auto"
-  failed_units >"$tx/before/failed"
-  running_services >"$tx/before/services"
-  listeners >"$tx/before/listeners"
-  boot_identity >"$tx/before/boot"
-  uname -r >"$tx/before/kernel"
-  save_conffiles "$tx/before/conffiles"
-  list_leftovers "$tx/before/conffiles"
-  now | keep "$tx/before/whole"
+# A call whose connection broke may still fetch files; what both write would be neither's.
+prepare_alone() {
+  true 2>/dev/null >>"$tx/prepare.lock" || cannot_write "$tx/prepare.lock"
+  exec 6>>"$tx/prepare.lock"
+  flock -w 60 6 || refuse "another call prepares this transaction; try again"
 }
 
-# The two youngest stay for whoever must look into them.
+# The number tells which transaction is the older one, whatever the clock does.
+number_transaction() {
+  if [ -f "$tx/created" ]; then return; fi
+  newest=0
+  for folder in "$BASE"/*/; do
+    number=$(number_of "${folder%/}")
+    if [ "$number" -gt "$newest" ]; then newest=$number; fi
+  done
+  must_keep "$tx/created" "$(now) $((newest + 1))"
+}
+
+number_of() { # FOLDER of a transaction
+  number_read=0
+  if [ -f "$1/created" ] && [ ! -h "$1" ]; then read -r _ number_read <"$1/created"; fi
+  is_number "$number_read" || number_read=0 # of a patchctl that knew no numbers
+  printf '%s' "$number_read"
+}
+
+# The two youngest stay for whoever must look into them, and those with files as they were before an
+# update that somebody edited after it: these stay until `host clean`.
 remove_old_transactions() {
   runs_now=$(running_job)
   for folder in "$BASE"/*/; do
     folder=${folder%/}
     if [ "$folder" = "$tx" ] || [ -h "$folder" ] || [ ! -f "$folder/created" ]; then continue; fi
-    if [ "${folder##*/}" = "${runs_now% *}" ]; then continue; fi
-    printf '%s %s\n' "$(cat "$folder/created")" "$folder"
+    if [ "${folder##*/}" = "${runs_now% *}" ] || [ -d "$folder/kept" ]; then continue; fi
+    printf '%s %s\n' "$(number_of "$folder")" "$folder"
   done | sort -rn | tail -n +2 | while read -r _ folder; do rm -rf "$folder"; done
 }
 
 check_simulations() {
-  look
   # shellcheck disable=SC2046  # paths and names without spaces
-  if ! simulate $(forward_arguments) >"$tx/simulated"; then
+  if ! simulate $(forward_arguments); then
     check simulation failed "apt refuses the planned transaction: $(simulation_error)"
-    return
-  fi
-  printf '%s' "$packages" | expected forward "$tx/places" >"$tx/expected"
-  differs=$(difference "$tx/expected" "$tx/simulated")
-  if [ -n "$differs" ]; then
+  elif ! compare_simulation forward "$call/places"; then
     check simulation failed "apt would not do what the plan says: $differs"
   else
     check simulation ok "apt would do exactly what the plan says"
@@ -48,9 +54,9 @@ check_simulations() {
 }
 
 check_undo() {
-  lacking=$(cut -d ' ' -f 1,3 "$tx/need" | tr '\n' ' ')
-  if [ -n "$lacking" ]; then
-    undo_problem "old versions cannot be had: $lacking"
+  lacking=$(cut -d ' ' -f 1,3 "$call/need" | tr '\n' ' ')
+  if [ -s "$call/need" ]; then
+    undo_problem "old versions cannot be had: $lacking$(fetch_error)"
     return
   fi
   if simulate_undo; then
@@ -71,26 +77,33 @@ undo_problem() { # REASON
 main() {
   need_base
   need_claim
-  own_folder "$tx" || refuse "$tx is not a folder of root alone"
+  need_folder "$tx"
+  open_call
   if [ -f "$tx/prepared" ]; then
+    same_packages
     say_old_ways
+    say_before
     check prepared ok "was prepared before"
     say_state
+    say_claim
     conclude
     return
   fi
-  if [ ! -f "$tx/created" ]; then now | keep "$tx/created"; fi
-  printf '%s' "$packages" | keep "$tx/packages"
-  printf '%s\n' "${PATCHCTL_INPUT:-}" | keep "$tx/input"
+  prepare_alone
+  number_transaction
+  must_keep "$tx/packages" "$(printf '%s' "$packages")"
+  must_keep "$tx/input" "${PATCHCTL_INPUT:-}"
+  make_reserve
+  look
   record_before
   collect_new || incomplete=yes
   collect_old
-  if [ "$pushed" = no ] && { [ "${incomplete:-no}" = yes ] || [ -s "$tx/asked" ]; }; then
+  if [ "$pushed" = no ] && { [ "${incomplete:-no}" = yes ] || [ -s "$call/asked" ]; }; then
     answer missing
     return
   fi
   if [ "${incomplete:-no}" = yes ]; then
-    check files failed "these files cannot be had: $(cut -d ' ' -f 4 "$tx/need.new" | tr '\n' ' ')"
+    check files failed "these files cannot be had: $(cut -d ' ' -f 4 "$call/need.new" | tr '\n' ' ')$(fetch_error)"
   else
     check files ok "$(find "$tx/new" -type f | grep -c .) files checked"
     check_simulations
@@ -98,14 +111,16 @@ main() {
     if [ -z "$failures" ]; then probes_before; fi
   fi
   say_old_ways
+  say_before
   say_state
   if [ -z "$failures" ]; then
     rm -rf "$tx/pushed"
-    now | keep "$tx/prepared"
+    must_keep "$tx/prepared" "$(now) $(lines_of "$tx/before/probes")"
     remove_old_transactions
   else
-    release_claim
+    release_claim || say note "the claim could not be given back"
   fi
+  say_claim
   conclude
 }
 

@@ -7,6 +7,7 @@
 #           keep yes|no        does another call with this ID follow?
 #           piece NAME PACKAGE ARCH VERSION SHA256 OFFSET LENGTH      one line a piece
 # Answer:   fetch 1 | piece SHA256 OFFSET LENGTH, base64 lines, `.` | failed SHA256 TEXT | end
+# Needs cause.sh.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -39,7 +40,7 @@ find_file() {
     if is "$file" "$sha256"; then
         return 0
     fi
-    why=$(printf '%s\n' "$said" | sed -n 's/^E: //p' | head -n 1)
+    why=$(printf '%s\n' "$said" | cause_in)
     if [ -z "$why" ]; then
         why='its repository gives another file now'
     fi

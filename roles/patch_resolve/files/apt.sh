@@ -10,6 +10,7 @@
 #           resolve 1 apt | error TEXT | drop removes|failed NAME ARCH VERSION | TEXT
 #           sim TEXT (apt-get -s) | lower NAME | uri TEXT (--print-uris) | show FIELD: TEXT, show .
 #           have NAME ARCH VERSION SOURCE [KIB] | offer TEXT (madison) | target TEXT | end
+# Needs cause.sh.
 set -u
 LC_ALL=C
 DEBIAN_FRONTEND=noninteractive
@@ -50,7 +51,7 @@ drop() {
     line=$(printf '%s\n' "$wanted" | sed -n "$1p")
     if [ "$status" -ne 0 ]; then
         kind=failed
-        why=$(printf '%s\n' "$plan" | sed -n 's/^E: //p' | head -n 1)
+        why=$(printf '%s\n' "$plan" | cause_in)
     else
         kind=removes
         why=$removed
@@ -131,7 +132,7 @@ main() {
     wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n '/^want /p')
     count=$(printf '%s\n' "$wanted" | grep -c '^want ')
     if ! simulate ''; then
-        printf 'error %s\n' "$(printf '%s\n' "$plan" | sed -n 's/^E: //p' | head -n 1)"
+        printf 'error %s\n' "$(printf '%s\n' "$plan" | cause_in)"
     elif [ "$count" -gt 0 ]; then
         close_transaction
         if [ -n "$accepted" ]; then

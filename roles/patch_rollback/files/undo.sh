@@ -4,7 +4,7 @@
 
 # A run may undo what it began long ago, when its claim has ended: the claim is taken anew.
 claim_for_undo() {
-  lock_claim
+  need_claim_lock
   take_claim undo || refuse "$claim_refusal"
   unlock_claim
 }
@@ -12,12 +12,12 @@ claim_for_undo() {
 # An undo that failed is recorded like any other end. A later attempt is a person's word to try
 # again, after the host was mended.
 forget_failed_undo() {
-  [ "$(job_state undo)" = "done" ] && grep -q '^answer failed$' "$tx/undo/result" || return 0
+  [ "$(job_state undo)" = "done" ] && [ "$(result_word "$tx/undo/result")" = failed ] || return 0
   undo_attempt=$(cat "$tx/undo/attempt" 2>/dev/null)
   is_number "$undo_attempt" || undo_attempt=1
   if [ "$undo_attempt" -lt "$attempt" ]; then
-    mv -f "$tx/undo/result" "$tx/undo/result.$undo_attempt"
-    rm -f "$tx/undo/started" "$tx/verify_undo.since"
+    mv -f "$tx/undo/result" "$tx/undo/result.$undo_attempt" || cannot_write "$tx/undo/result"
+    rm -f "$tx/undo/started" "$tx/undo/edited" "$tx/verify_undo.since" || cannot_write "$tx/undo/started"
   fi
 }
 
@@ -33,8 +33,8 @@ main() {
         return
         ;;
     esac
-    own_folder "$tx/undo" || refuse "$tx/undo is not a folder of root alone"
-    printf '%s\n' "$attempt" | keep "$tx/undo/attempt"
+    need_folder "$tx/undo"
+    must_keep "$tx/undo/attempt" "$attempt"
     start_once undo
   fi
   attach undo

@@ -1,6 +1,7 @@
 # shellcheck shell=sh
-# What must hold on an apt host before anything changes. Needs lib.sh, state.sh, apt.sh.
-# shellcheck disable=SC2154  # set by read_input
+# What must hold on an apt host before anything changes. Needs lib.sh, base.sh, state.sh, apt.sh.
+# A question that is not answered is a failed check: nothing is known to hold then.
+# shellcheck disable=SC2154  # set by read_input, open_call
 
 check_manager() {
   if ! have apt-get || ! have dpkg || ! have dpkg-query; then
@@ -8,9 +9,10 @@ check_manager() {
   fi
 }
 
-check_no_package_operation() {
-  if ! lock_error=$(apt-get -o DPkg::Lock::Timeout=10 -qq check 2>&1 </dev/null); then
-    check package-manager failed "apt is not usable now: $(plain "$(printf '%s' "$lock_error" | grep -E '^(E:|Waiting)' | tail -n 1)")"
+check_no_package_operation() { # after `look`
+  if ! try_save "$call/apt-check" apt_check; then
+    apt_cause=$(cause_in "$call/apt-check")
+    check package-manager failed "apt is not usable now: ${apt_cause:-$save_error}"
     return
   fi
   unfinished=$(audit)
@@ -21,27 +23,38 @@ check_no_package_operation() {
   fi
 }
 
-check_versions() {
+apt_check() { bounded apt-get -o DPkg::Lock::Timeout=10 -qq check 2>&1 </dev/null; }
+
+list_held() { bounded apt-mark showhold </dev/null; }
+
+check_versions() { # after `look`
+  say_packages
   if [ -n "$(not_at from)" ]; then
     check versions failed "installed versions are not the plan's: $(not_at from)"
     return
   fi
-  held=$(apt-mark showhold 2>/dev/null | tr '\n' ' ')
-  for package in $held; do
+  if ! try_save "$call/held" list_held; then
+    check versions failed "held packages cannot be told: $save_error"
+    return
+  fi
+  while read -r package; do
     case "
 $packages" in
       *"
 ${package%%:*} "*) check versions failed "$package is held on this host (apt-mark unhold)" ;;
     esac
-  done
-  check versions ok "$(grep -c . "$tx/places") packages as planned"
+  done <"$call/held"
+  check versions ok "$(planned) packages as planned"
 }
 
 # KiB that the transaction may take: below /usr and below the transaction's folder. A .deb grows to
 # about four times its size, an update holds old and new files of one package side by side.
 space_needed() { # prints `USR VAR BOOT`
-  printf '%s' "$packages" | awk -v installed="$tx/installed.now" '
-    BEGIN { while ((getline line < installed) > 0) { split(line, f, " "); size[f[1] " " f[2]] = f[5] } }
+  printf '%s' "$packages" | awk -v installed="$call/installed.now" -v reserve="$RESERVE_KIB" '
+    BEGIN {
+      while ((getline line < installed) > 0) { split(line, f, " "); size[f[1] " " f[2]] = f[5]; known++ }
+      if (!known) exit 1
+    }
     {
       new = ($8 == "-") ? 0 : $8 / 1024
       old = size[$1 " " $2] + 0
@@ -52,66 +65,84 @@ space_needed() { # prints `USR VAR BOOT`
       keep += old / 2
       if ($1 ~ /^(linux-image|grub|initramfs-tools|dracut)/) boot = 153600
     }
-    END { printf "%d %d %d", usr + most + 32768, files + keep + 32768, boot }'
+    END { if (known) printf "%d %d %d", usr + most + 32768, files + keep + reserve + 32768, boot }'
 }
 
-check_space() {
-  # shellcheck disable=SC2046  # three numbers
-  set -- $(space_needed)
+# `MOUNT NEEDED FREE INODES` in KiB for each file system that the transaction writes to, `-` where it
+# counts no inodes; fails where one of them is not told of.
+list_space() { # USR VAR BOOT
   {
     echo "/usr $1"
     echo "$BASE $2"
     if [ "$3" -gt 0 ] && [ -d /boot ]; then echo "/boot $3"; fi
     echo "/etc 1024"
     echo "/tmp 1024"
-  } | while read -r where kib; do
-    df -Pk "$where" 2>/dev/null | awk -v kib="$kib" 'NR > 1 { print $NF, kib, $4 }'
-  done | awk '{ need[$1] += $2; free[$1] = $3 } END { for (m in need) print m, need[m], free[m] }' >"$tx/space"
-  while read -r mount kib free; do
+  } >"$call/space.asked" || return
+  while read -r where kib; do
+    bounded df -Pk "$where" >"$call/df" && bounded df -Pi "$where" >"$call/df.inodes" || return
+    awk -v kib="$kib" -v inodes="$call/df.inodes" '
+      BEGIN { getline row < inodes; getline row < inodes; split(row, f, " "); left = (f[2] + 0 > 0) ? f[4] : "-" }
+      NR > 1 && NF >= 6 { print $NF, kib, $4, left; n++ } END { exit n != 1 }' "$call/df" || return
+  done <"$call/space.asked" >"$call/space.told"
+  awk '{ need[$1] += $2; free[$1] = $3; inodes[$1] = $4 }
+    END { for (m in need) print m, need[m], free[m], inodes[m] }' "$call/space.told"
+}
+
+check_space() {
+  # shellcheck disable=SC2046  # three numbers
+  set -- $(space_needed)
+  if [ $# -ne 3 ] || ! try_save "$call/space" list_space "$@"; then
+    check disk failed "the free space cannot be told: $save_error"
+    return
+  fi
+  while read -r mount kib free inodes; do
     if [ "$kib" -gt "$free" ]; then
       check disk failed "$mount has $((free / 1024)) MiB free, the transaction may take $((kib / 1024)) MiB"
     fi
-    check_writable "$mount"
-    inodes=$(df -Pi "$mount" 2>/dev/null | awk 'NR > 1 { print $4 }')
-    if is_number "$inodes" && [ "$inodes" -lt 1000 ] && [ "$inodes" -gt 0 ]; then
+    if [ "$(mounted "$mount")" != rw ]; then
+      check disk failed "$mount is not mounted read-write"
+    fi
+    if is_number "$inodes" && [ "$inodes" -lt 1000 ]; then
       check disk failed "$mount has $inodes inodes left"
     fi
-  done <"$tx/space"
-  check disk ok "$(awk '{ printf "%s%s %d of %d MiB", sep, $1, $2 / 1024, $3 / 1024; sep = ", " }' "$tx/space")"
+  done <"$call/space"
+  check disk ok "$(awk '{ printf "%s%s %d of %d MiB", sep, $1, $2 / 1024, $3 / 1024; sep = ", " }' "$call/space")"
 }
 
-check_writable() { # MOUNT
-  if awk -v mount="$1" '$2 == mount { state = $4 } END { exit !(state ~ /(^|,)ro(,|$)/) }' /proc/mounts; then
-    check disk failed "$1 is mounted read-only"
-  fi
+mounted() { # MOUNT: prints rw or ro
+  awk -v mount="$1" '$2 == mount { state = $4 }
+    END { if (state ~ /(^|,)rw(,|$)/) print "rw"; else if (state != "") print "ro" }' /proc/mounts
 }
 
 # --- updaters that would work at the same time -----------------------------------------------------
 
-updater_timers() { # active timers that install packages on their own
+list_updater_timers() { # active timers that install packages on their own
   with_systemctl || return 0
+  bounded apt-config dump APT::Periodic::Unattended-Upgrade >"$call/periodic" </dev/null || return
   set -- dnf-automatic.timer dnf-automatic-install.timer dnf5-automatic.timer
-  case $(apt-config dump APT::Periodic::Unattended-Upgrade 2>/dev/null) in
+  case $(cat "$call/periodic") in
     *'"0"'* | *'""'* | '') ;;
     *) if [ -x /usr/bin/unattended-upgrade ]; then set -- apt-daily-upgrade.timer "$@"; fi ;;
   esac
-  units_with ActiveState active "$@"
+  list_units_with ActiveState active "$@"
 }
 
-updater_runs() { # the name of one that is at work now
+list_working_updaters() { # those that are at work now
   with_systemctl || return 0
-  units_with ActiveState 'active|activating' \
+  list_units_with ActiveState 'active|activating' \
     apt-daily-upgrade.service dnf-automatic.service dnf-automatic-install.service
 }
 
 check_updaters() {
-  working=$(updater_runs | head -n 1)
-  if [ -n "$working" ]; then
-    check updaters failed "$working installs packages right now; try again later"
+  if ! try_save "$call/working" list_working_updaters || ! try_save "$call/timers" list_updater_timers; then
+    check updaters failed "other updaters cannot be told: $save_error"
     return
   fi
-  competing=$(updater_timers | tr '\n' ' ')
-  if [ -z "$competing" ]; then
+  working=$(head -n 1 "$call/working")
+  competing=$(tr '\n' ' ' <"$call/timers")
+  if [ -n "$working" ]; then
+    check updaters failed "$working installs packages right now; try again later"
+  elif [ ! -s "$call/timers" ]; then
     check updaters ok "none"
   elif [ "$updaters" = refuse ]; then
     check updaters failed "${competing}may install packages during the run; stop it, or set updaters: hold-for-run"
@@ -122,15 +153,15 @@ check_updaters() {
   fi
 }
 
-hold_updaters() { # after the claim is taken: it is what gives them back
-  [ "$updaters" = hold-for-run ] || return 0
-  updater_timers >"$tx/timers"
-  if [ -s "$tx/timers" ]; then
-    if [ -f "$BASE/updaters" ]; then cat "$BASE/updaters" >>"$tx/timers"; fi
-    sort -u "$tx/timers" | keep "$BASE/updaters"
-    while read -r timer; do
-      systemctl stop "$timer" >/dev/null 2>&1
-      systemctl mask --runtime "$timer" >/dev/null 2>&1
-    done <"$tx/timers"
-  fi
+# After the claim is taken: it is what gives them back. False where one goes on all the same.
+hold_updaters() {
+  if [ "$updaters" != hold-for-run ] || [ ! -s "$call/timers" ]; then return; fi
+  hold_known=''
+  if [ -f "$BASE/updaters" ]; then hold_known=$(cat "$BASE/updaters"); fi
+  must_keep "$BASE/updaters" "$(printf '%s\n' "$hold_known" "$(cat "$call/timers")" | grep . | sort -u)"
+  while read -r timer; do
+    bounded systemctl stop "$timer" >/dev/null 2>&1 </dev/null
+    bounded systemctl mask --runtime "$timer" >/dev/null 2>&1 </dev/null
+  done <"$call/timers"
+  try_save "$call/timers.left" list_updater_timers && [ ! -s "$call/timers.left" ]
 }

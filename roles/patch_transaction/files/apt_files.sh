@@ -1,7 +1,7 @@
 # shellcheck shell=sh
 # Package files: the new ones that the plan names, and the old ones that an undo needs.
-# Needs lib.sh and apt.sh.
-# shellcheck disable=SC2154  # set by read_input
+# Needs lib.sh, base.sh, apt.sh.
+# shellcheck disable=SC2016,SC2154  # dpkg-query expands; read_input and open_call set
 
 ARCHIVES=/var/cache/apt/archives
 
@@ -42,43 +42,54 @@ download() { # FOLDER; lines `NAME ARCH VERSION` on standard input
     cd "$1" || exit 1
     # shellcheck disable=SC2086
     timeout 300 apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=10 \
-      -o Acquire::https::Timeout=10 download $download_both >"$tx/download.log" 2>&1 </dev/null
+      -o Acquire::https::Timeout=10 download $download_both >>"$call/download.log" 2>&1 </dev/null
   )
   return 0
 }
 
-need_new() { # `NAME ARCH TO FILE SIZE SHA256` of what is not there yet
+# `NAME ARCH TO FILE SIZE SHA256` of what is not there yet.
+list_need_new() {
   printf '%s' "$packages" | while read -r _ _ action _ _ _ file _; do
     if [ "$action" != remove ] && [ -f "$tx/new/$file" ] && [ ! -h "$tx/new/$file" ]; then
       printf '%s\0' "$tx/new/$file"
     fi
-  done | xargs -0 -r sha256sum >"$tx/new.sums"
-  printf '%s' "$packages" | awk -v folder="$tx/new/" '
-    FILENAME == ARGV[1] { sum[substr($0, 67)] = $1; next }
-    $3 != "remove" && sum[folder $7] != $9 { print $1, $2, $5, $7, $8, $9 }' "$tx/new.sums" -
+  done >"$call/new.files" || return
+  xargs -0 -r sha256sum <"$call/new.files" >"$call/new.sums" || return
+  printf '%s' "$packages" | awk -v folder="$tx/new/" -v sums="$call/new.sums" '
+    BEGIN { while ((getline line < sums) > 0) sum[substr(line, 67)] = substr(line, 1, 64) }
+    $3 != "remove" && sum[folder $7] != $9 { print $1, $2, $5, $7, $8, $9 }'
 }
 
 collect_new() {
-  own_folder "$tx/new" || refuse "$tx/new is not a folder of root alone"
-  need_new >"$tx/need"
+  need_folder "$tx/new"
+  save "$call/need" list_need_new
   while read -r _ _ _ file size sum; do
+    in_call
     take_file "$tx/pushed/$file" "$tx/new/$file" "$size" "$sum" \
-      || take_file "$ARCHIVES/$file" "$tx/new/$file" "$size" "$sum" || true
-  done <"$tx/need"
-  need_new >"$tx/need"
-  if [ -s "$tx/need" ]; then
-    rm -rf "$tx/download"
-    own_folder "$tx/download" || refuse "$tx/download is not a folder of root alone"
-    cut -d ' ' -f 1-3 "$tx/need" | download "$tx/download"
+      || take_file "$ARCHIVES/$file" "$tx/new/$file" "$size" "$sum" || true # the next ways follow
+  done <"$call/need"
+  save "$call/need" list_need_new
+  if [ -s "$call/need" ]; then
+    need_folder "$call/download"
+    cut -d ' ' -f 1-3 "$call/need" | download "$call/download"
     while read -r _ _ _ file size sum; do
-      take_file "$tx/download/$file" "$tx/new/$file" "$size" "$sum" || true
-    done <"$tx/need"
-    rm -rf "$tx/download"
-    need_new >"$tx/need"
+      in_call
+      take_file "$call/download/$file" "$tx/new/$file" "$size" "$sum" || true # said as missing
+    done <"$call/need"
+    rm -rf "$call/download"
+    save "$call/need" list_need_new
   fi
-  mv "$tx/need" "$tx/need.new"
-  awk '{ print "missing new " $4 " " $6 " " $5 }' "$tx/need.new"
-  [ ! -s "$tx/need.new" ]
+  save "$call/need.new" cat "$call/need"
+  awk '{ print "missing new " $4 " " $6 " " $5 }' "$call/need.new"
+  [ ! -s "$call/need.new" ]
+}
+
+# Why files could not be had: what apt said when it fetched, or a full disk.
+fetch_error() {
+  fetch_cause=''
+  if [ -f "$call/download.log" ]; then fetch_cause=$(cause_in "$call/download.log"); fi
+  if [ -z "$fetch_cause" ] && ! true 2>/dev/null >"$call/room"; then fetch_cause=$(why_unwritable); fi
+  plain "${fetch_cause:+ ($fetch_cause)}"
 }
 
 # --- old versions --------------------------------------------------------------------------------
@@ -90,10 +101,16 @@ old_name() { # NAME ARCH VERSION: apt's own way to name it
 # `ACTION NAME ARCH FROM FILE INSTALLED-ARCH` of the planned packages that PLACES does not have at
 # `from`. The architecture may change in an update; FILE has the one of before, named as by
 # old_name. One awk for all: a host's processes cost more than its work.
-going_back() { # PLACES-FILE
-  printf '%s' "$packages" | awk '
-    FILENAME == ARGV[1] { there[$1 " " $2 " " $3]; other[$1 " " $3] = $2; next }
-    FILENAME == ARGV[2] { place[$1 " " $2] = $3; next }
+list_going_back() { # PLACES-FILE
+  printf '%s' "$packages" | awk -v before="$tx/before/installed" -v places="$1" '
+    BEGIN {
+      while ((getline line < before) > 0) {
+        split(line, f, " ")
+        there[f[1] " " f[2] " " f[3]]; other[f[1] " " f[3]] = f[2]; known++
+      }
+      if (!known) exit 1
+      while ((getline line < places) > 0) { split(line, f, " "); place[f[1] " " f[2]] = f[3] }
+    }
     place[$1 " " $2] == "from" { next }
     {
       arch = $2
@@ -101,7 +118,7 @@ going_back() { # PLACES-FILE
       version = $4
       gsub(/:/, "%3a", version)
       print $3, $1, $2, $4, $1 "_" version "_" arch ".deb", arch
-    }' "$tx/before/installed" "$1" -
+    }'
 }
 
 is_package() { # FILE NAME ARCH VERSION
@@ -112,131 +129,155 @@ is_package() { # FILE NAME ARCH VERSION
 
 take_old() { # SOURCE NAME ARCH VERSION FILE WAY
   [ ! -h "$1" ] || [ "$6" = repository ] || return 1
-  is_package "$1" "$2" "$3" "$4" && cp -L "$1" "$tx/old/$5.part" && mv -f "$tx/old/$5.part" "$tx/old/$5" \
-    && printf '%s %s %s %s %s\n' "$2" "$3" "$4" "$6" "$(sha256_of "$tx/old/$5")" >>"$tx/old.ways"
+  # Its sum first: an undo takes no file whose sum it does not know.
+  is_package "$1" "$2" "$3" "$4" && cp -L "$1" "$tx/old/$5.part" \
+    && is_package "$tx/old/$5.part" "$2" "$3" "$4" \
+    && printf '%s %s %s %s %s\n' "$2" "$3" "$4" "$6" "$(sha256_of "$tx/old/$5.part")" >>"$tx/old.ways" \
+    && mv -f "$tx/old/$5.part" "$tx/old/$5"
 }
 
-need_old() { # `NAME ARCH FROM FILE` of what is not there yet
-  going_back /dev/null | while read -r action name _ from file arch; do
+# `NAME ARCH FROM FILE` of what is not there yet.
+list_need_old() {
+  list_going_back /dev/null >"$call/back" || return
+  while read -r action name _ from file arch; do
     if [ "$action" = new ] || [ -f "$tx/old/$file" ]; then continue; fi
     printf '%s %s %s %s\n' "$name" "$arch" "$from" "$file"
-  done
+  done <"$call/back"
 }
 
 collect_old() {
-  own_folder "$tx/old" || refuse "$tx/old is not a folder of root alone"
-  touch "$tx/old.ways"
+  need_folder "$tx/old"
+  true >>"$tx/old.ways" || cannot_write "$tx/old.ways"
   printf '%s' "$stored" | while read -r name arch version file size sum; do
     old=$(old_name "$name" "$arch" "$version")
     if [ ! -f "$tx/old/$old" ] && is_file "$tx/pushed/$file" "$size" "$sum"; then
       take_old "$tx/pushed/$file" "$name" "$arch" "$version" "$old" content-store && rm -f "$tx/pushed/$file"
     fi
   done
-  need_old >"$tx/need"
+  save "$call/need" list_need_old
   while read -r name arch version file; do
-    take_old "$ARCHIVES/$file" "$name" "$arch" "$version" "$file" cache || true
-  done <"$tx/need"
-  need_old >"$tx/need"
+    take_old "$ARCHIVES/$file" "$name" "$arch" "$version" "$file" cache || true # the next ways follow
+  done <"$call/need"
+  save "$call/need" list_need_old
   ask_controller
-  if [ -s "$tx/need" ]; then
-    rm -rf "$tx/download"
-    own_folder "$tx/download" || refuse "$tx/download is not a folder of root alone"
-    cut -d ' ' -f 1-3 "$tx/need" | download "$tx/download"
+  if [ -s "$call/need" ]; then
+    need_folder "$call/download"
+    cut -d ' ' -f 1-3 "$call/need" | download "$call/download"
     while read -r name arch version file; do
-      take_old "$tx/download/$file" "$name" "$arch" "$version" "$file" repository || true
-    done <"$tx/need"
-    rm -rf "$tx/download"
-    need_old >"$tx/need"
+      take_old "$call/download/$file" "$name" "$arch" "$version" "$file" repository || true
+    done <"$call/need"
+    rm -rf "$call/download"
+    save "$call/need" list_need_old
   fi
   while read -r name arch version file; do
-    rebuild "$name" "$arch" "$version" "$file" && is_package "$tx/rebuilt.deb" "$name" "$arch" "$version" \
-      && take_old "$tx/rebuilt.deb" "$name" "$arch" "$version" "$file" rebuilt
-    rm -f "$tx/rebuilt.deb"
-  done <"$tx/need"
-  need_old >"$tx/need"
+    in_call
+    rebuild "$name" "$arch" "$version" "$file" && is_package "$call/rebuilt.deb" "$name" "$arch" "$version" \
+      && take_old "$call/rebuilt.deb" "$name" "$arch" "$version" "$file" rebuilt
+    rm -f "$call/rebuilt.deb"
+  done <"$call/need"
+  save "$call/need" list_need_old
 }
 
 # What the content store has is taken from there: those are the very files that were installed.
 ask_controller() {
-  : >"$tx/asked"
+  save "$call/asked" list_in_store
+  awk '{ print "missing old " $4 " " $5 " " $6 }' "$call/asked"
+  save "$call/need.rest" list_not_asked
+  save "$call/need" cat "$call/need.rest"
+}
+
+list_in_store() { # `NAME ARCH VERSION FILE SHA256 SIZE` of what is needed and can be had there
   [ "$pushed" = no ] || return 0
-  printf '%s' "$stored" | while read -r name arch version file size sum; do
-    if grep -q "^$name $arch $version " "$tx/need"; then
-      printf 'missing old %s %s %s\n' "$file" "$sum" "$size"
-      printf '%s %s %s\n' "$name" "$arch" "$version" >>"$tx/asked"
-    fi
-  done
-  awk 'FILENAME == ARGV[1] { asked[$0] = 1; next } !(($1 " " $2 " " $3) in asked)' "$tx/asked" "$tx/need" >"$tx/need.rest"
-  mv "$tx/need.rest" "$tx/need"
+  printf '%s' "$stored" | awk -v need="$call/need" '
+    BEGIN { while ((getline line < need) > 0) { split(line, f, " "); needed[f[1] " " f[2] " " f[3]] } }
+    (($1 " " $2 " " $3) in needed) { print $1, $2, $3, $4, $6, $5 }'
+}
+
+list_not_asked() {
+  awk -v asked="$call/asked" '
+    BEGIN { while ((getline line < asked) > 0) { split(line, f, " "); skip[f[1] " " f[2] " " f[3]] } }
+    !(($1 " " $2 " " $3) in skip)' "$call/need"
 }
 
 # --- an old version from its installed files -----------------------------------------------------
 
 # What dpkg-repack does, in sh: nothing is installed on the host for it. What cannot be known is the
-# packaged content of configuration files that somebody changed.
-rebuild() ( # NAME ARCH VERSION: builds TRANSACTION/rebuilt.deb
+# packaged content of configuration files that somebody changed. A package that lacks a file would be
+# taken for a good one by the undo, so each step says whether it came to its end.
+rebuild() ( # NAME ARCH VERSION: builds rebuilt.deb
   umask 022
   rebuild_id=$(named "$1" "$2")
-  rebuild_root=$tx/rebuild
+  rebuild_root=$call/rebuild
   rm -rf "$rebuild_root"
-  own_folder "$rebuild_root" || return 1
-  mkdir -m 0755 "$rebuild_root/root" "$rebuild_root/root/DEBIAN" || return 1
-  rebuild_control "$rebuild_id" "$rebuild_root/root/DEBIAN" || return 1
-  rebuild_files "$rebuild_id" "$rebuild_root" || return 1
-  rebuild_conffiles "$rebuild_root"
-  chmod 0755 "$rebuild_root/root"
-  dpkg-deb -Zgzip -z1 -b "$rebuild_root/root" "$tx/rebuilt.deb" >&2 </dev/null
+  own_folder "$rebuild_root" \
+    && mkdir -m 0755 "$rebuild_root/root" "$rebuild_root/root/DEBIAN" \
+    && rebuild_control "$rebuild_id" "$rebuild_root/root/DEBIAN" \
+    && rebuild_lists "$rebuild_id" "$rebuild_root" \
+    && rebuild_files "$rebuild_root" \
+    && rebuild_conffiles "$rebuild_root" \
+    && chmod 0755 "$rebuild_root/root" \
+    && dpkg-deb -Zgzip -z1 -b "$rebuild_root/root" "$call/rebuilt.deb" >&2 </dev/null
   rebuild_code=$?
   rm -rf "$rebuild_root"
   return "$rebuild_code"
 )
 
 rebuild_control() { # ID FOLDER
-  dpkg-query -s "$1" 2>/dev/null | awk '
+  rebuild_parts=$2/../../parts
+  bounded dpkg-query -s "$1" >"$rebuild_parts" && awk '
     /^[^ ]/ { skip = ($1 == "Status:" || $1 == "Conffiles:" || $1 == "Config-Version:") }
-    !skip' >"$2/control"
-  [ -s "$2/control" ] || return 1
-  dpkg-query --control-list "$1" 2>/dev/null | while read -r part; do
+    !skip { print; n++ } END { exit n == 0 }' "$rebuild_parts" >"$2/control" \
+    && bounded dpkg-query --control-list "$1" >"$rebuild_parts" || return
+  while read -r part; do
     case $part in
-      preinst | postinst | prerm | postrm | config)
-        dpkg-query --control-show "$1" "$part" >"$2/$part" && chmod 0755 "$2/$part"
-        ;;
-      templates | triggers | shlibs | symbols | md5sums)
-        dpkg-query --control-show "$1" "$part" >"$2/$part" && chmod 0644 "$2/$part"
-        ;;
+      preinst | postinst | prerm | postrm | config) mode=0755 ;;
+      templates | triggers | shlibs | symbols | md5sums) mode=0644 ;;
+      *) continue ;;
     esac
-  done
-  dpkg-query -W -f='${Conffiles}\n' "$1" | sed -n 's/^ \(\/.*\) \([0-9a-f]\{32\}\)\( .*\)*$/\1 \2\3/p' \
-    | grep -v ' obsolete$' >"$2/../../conffiles"
-  sed 's/ [0-9a-f]\{32\}.*$//' "$2/../../conffiles" >"$2/conffiles"
+    dpkg-query --control-show "$1" "$part" >"$2/$part" && chmod "$mode" "$2/$part" || return
+  done <"$rebuild_parts"
+  bounded dpkg-query -W -f='${Conffiles}\n' "$1" >"$rebuild_parts" \
+    && sed -n '/ obsolete$/d; s/^ \(\/.*\) \([0-9a-f]\{32\}\)\( .*\)*$/\1 \2\3/p' "$rebuild_parts" \
+      >"$2/../../conffiles" \
+    && sed 's/ [0-9a-f]\{32\}.*$//' "$2/../../conffiles" >"$2/conffiles" || return
   if [ ! -s "$2/conffiles" ]; then rm -f "$2/conffiles"; fi
 }
 
+# `d|f PATH REAL-PATH`, apart by tabs, of all that belongs to the package.
 # dpkg -L names a diverted file by its own path and says on the next line where it lies.
-rebuild_files() { # ID FOLDER
-  dpkg-query -L "$1" 2>/dev/null | awk '
-    /^\// { if (path != "") print path "\t" path; path = $0; next }
-    /^(locally diverted to|diverted by [^ ]+ to): \// {
-      to = $0; sub(/^[^:]*: /, "", to); if (path != "") print path "\t" to; path = "" }
-    END { if (path != "") print path "\t" path }' | grep -v '^/\.	' >"$2/paths"
+rebuild_lists() { # ID FOLDER
+  bounded dpkg-query -L "$1" >"$2/told" && awk '
+    function out(real) { if (path != "" && path != "/.") { print path "\t" real; n++ } path = "" }
+    /^\// { out(path); path = $0; next }
+    /^(locally diverted to|diverted by [^ ]+ to): \// { to = $0; sub(/^[^:]*: /, "", to); out(to) }
+    END { out(path); exit n == 0 }' "$2/told" >"$2/paths" || return
   # A path with others below it is a folder in the package, even where the host has a symbolic link
   # there (a merged /usr).
-  awk -F '\t' '{ path[NR] = $1; parent = $1
+  awk -F '\t' -v OFS='\t' '{ path[NR] = $1; whole[NR] = $0; parent = $1
       while (match(parent, /\/[^\/]*$/) && RSTART > 1) { parent = substr(parent, 1, RSTART - 1); inner[parent] = 1 } }
-    END { for (i = 1; i <= NR; i++) print (path[i] in inner) ? "d" : "f" }' "$2/paths" >"$2/kinds"
-  paste "$2/kinds" "$2/paths" >"$2/all"
-  : >"$2/plain"
+    END { for (i = 1; i <= NR; i++) print (path[i] in inner) ? "d" : "f", whole[i] }' "$2/paths" >"$2/all"
+}
+
+rebuild_files() { # FOLDER
+  : >"$1/plain" && : >"$1/wanted" || return
   tab=$(printf '\t')
   while IFS=$tab read -r kind path real; do
     if [ "$kind" = d ] && [ -h "$path" ]; then
-      mkdir -p "$2/root$path"
+      mkdir -p "$1/root$path" || return
     elif [ "$path" != "$real" ]; then
-      mkdir -p "$2/root${path%/*}" && cp -a "$real" "$2/root$path"
+      mkdir -p "$1/root${path%/*}" && cp -a "$real" "$1/root$path" || return
     elif [ -e "$path" ] || [ -h "$path" ]; then
-      printf '%s\n' ".$path" >>"$2/plain"
+      printf '%s\n' ".$path" >>"$1/plain" || return
+    else
+      continue
     fi
-  done <"$2/all"
-  tar -C / --no-recursion -cf - -T "$2/plain" 2>/dev/null | tar -C "$2/root" -xpf - >&2
+    printf '%s\n' "$path" >>"$1/wanted" || return
+  done <"$1/all"
+  tar -C / --no-recursion -cf - -T "$1/plain" 2>/dev/null | tar -C "$1/root" -xpf - >&2 || return
+  # The first tar of the two may have failed.
+  while IFS= read -r path; do
+    [ -e "$1/root$path" ] || [ -h "$1/root$path" ] || return
+  done <"$1/wanted"
 }
 
 # A changed configuration file must not go into the package: dpkg would take it for the packaged
@@ -247,10 +288,9 @@ rebuild_conffiles() { # FOLDER
     path=$(printf '%s' "$line" | sed 's/ [0-9a-f]\{32\}.*$//')
     sum=$(printf '%s' "$line" | sed 's/^.* \([0-9a-f]\{32\}\).*$/\1/')
     if [ "$(md5sum <"$path" 2>/dev/null | cut -c1-32)" != "$sum" ]; then
-      mkdir -p "$1/root${path%/*}"
-      rm -f "$1/root$path"
-      printf '# The packaged content of this file was not known when the package was rebuilt.\n' >"$1/root$path"
-      chmod 0644 "$1/root$path"
+      mkdir -p "$1/root${path%/*}" && rm -f "$1/root$path" \
+        && printf '# The packaged content of this file was not known when the package was rebuilt.\n' \
+          >"$1/root$path" && chmod 0644 "$1/root$path" || return
     fi
   done <"$1/conffiles"
 }

@@ -7,8 +7,18 @@ run_limited() { # COMMAND...: a maintainer script that hangs must not hang for e
   timeout -k 30 "$limit" "$@" >&2 </dev/null
 }
 
+# Why the package manager failed: the cause in what it printed, else a full disk, which may have kept
+# the log from being written too.
 log_error() {
-  plain "$(grep -E '^(E: |dpkg: error|dpkg: warning: .*fail|.* error exit status)' "$folder/log" | tail -n 3)"
+  log_cause=$(cause_in "$folder/log")
+  if [ -z "$log_cause" ]; then log_cause=$(full_disks); fi
+  plain "${log_cause:-see $folder/log on the host}"
+}
+
+full_disks() { # in one line; empty where none is full
+  df -Pk / /usr /var /etc /boot /tmp "$BASE" 2>/dev/null | awk '
+    NR > 1 && $4 + 0 < 64 && !seen[$NF]++ { printf "%s%s", sep, $NF; sep = ", " }
+    END { if (sep != "") print " is full (No space left on device)" }'
 }
 
 # A start that was cut off (power, a killed unit) left dpkg anywhere between unpacking and
@@ -24,7 +34,7 @@ repair() {
 apply_work() {
   look
   again=no
-  if [ "$(grep -c . "$folder/started")" -gt 1 ]; then
+  if [ "$(lines_of "$folder/started")" -gt 1 ]; then
     again=yes
     repair
   fi
@@ -49,36 +59,36 @@ unchanged() { # REASON: nothing was done by this start
 }
 
 new_files_are_whole() {
-  wrong_file=$(need_new | cut -d ' ' -f 4 | tr '\n' ' ')
-  [ -z "$wrong_file" ]
+  save "$call/need" list_need_new
+  wrong_file=$(cut -d ' ' -f 4 "$call/need" | tr '\n' ' ')
+  [ ! -s "$call/need" ]
 }
 
 apply_exactly() { # ARGUMENTS of install
-  if ! simulate "$@" >"$tx/simulated"; then
+  if ! simulate "$@"; then
     unchanged "apt refuses the planned transaction: $(simulation_error)"
-    return
-  fi
-  printf '%s' "$packages" | expected forward "$tx/places" >"$tx/expected"
-  differs=$(difference "$tx/expected" "$tx/simulated")
-  if [ -n "$differs" ]; then
+  elif ! compare_simulation forward "$call/places"; then
     unchanged "apt would not do what the plan says: $differs"
-    return
+  elif ! save_etc; then
+    unchanged "$save_error"
+  else
+    # shellcheck disable=SC2046
+    run_limited apt-get $(local_only) -y install "$@"
+    code=$?
+    applied
   fi
-  save_etc
-  # shellcheck disable=SC2046
-  run_limited apt-get $(local_only) -y install "$@"
-  code=$?
-  applied
 }
 
 applied() {
   restore_marks "$tx/before/auto" forward
-  note_etc
   look
+  if ! note_conffiles "$tx/before/conffiles" || ! note_etc; then
+    say note "what changed in /etc could not be written down: $save_error"
+  fi
   say touched yes
   say code "$code"
   say_packages
-  say_conffiles "$tx/before/conffiles"
+  say_conffiles "$tx/before/conffiles" || say note "configuration files could not be compared: $save_error"
   say_state
   if [ "$code" -eq 124 ] || [ "$code" -eq 137 ]; then
     check packages failed "the transaction took more than $limit s and was ended"
@@ -89,32 +99,44 @@ applied() {
   elif [ -n "$(not_at to)" ]; then
     check packages failed "not at the planned version: $(not_at to)"
   else
-    check packages ok "$(grep -c . "$tx/places") packages at their planned versions"
+    check packages ok "$(planned) packages at their planned versions"
   fi
 }
 
 # --- undo ----------------------------------------------------------------------------------------
 
 undo_work() {
+  look
   if [ ! -f "$tx/apply/started" ]; then
     say note "the transaction never began, there is nothing to undo"
     say_packages
     say_state
-    answer ok
+    if [ -n "$(not_at from)" ]; then
+      answer failed "the transaction never began, but the packages are not as before: $(not_at from)"
+    else
+      check packages ok "$(planned) packages untouched"
+    fi
     return
   fi
-  look
-  if grep -q '^answer ok$' "$tx/apply/result" 2>/dev/null; then
+  if [ "$(result_word "$tx/apply/result" 2>/dev/null)" = ok ]; then
     # What came after this transaction is not its to take away.
-    newer=$(awk '$3 == "other" && $5 ~ /^.i$/ { printf "%s %s ", $1, $4 }' "$tx/places")
+    newer=$(awk '$3 == "other" && $5 ~ /^.i$/ { printf "%s %s ", $1, $4 }' "$call/places")
     if [ -n "$newer" ]; then
       say_packages
+      say_state
       answer failed "changed again since, so not undone: $newer"
       return
     fi
   fi
-  restore_etc
-  look
+  # Without knowing what somebody edited since, nothing is put back.
+  if ! find_edited "$tx/before/conffiles"; then
+    say_packages
+    say_state
+    answer failed "configuration files that were edited since cannot be told: $save_error"
+    return
+  fi
+  etc_back=yes
+  restore_etc || etc_back="no: $save_error"
   if [ -n "$(not_at from)" ] || [ -n "$(audit)" ]; then
     # A package that fails to configure fails here too; apt may still replace it.
     run_limited dpkg --force-confold --configure -a
@@ -125,11 +147,12 @@ undo_work() {
     lacking=$(old_missing)
     if [ -n "$lacking" ]; then
       say_packages
+      say_state
       answer failed "the old versions are not on the host: $lacking"
       return
     fi
     # shellcheck disable=SC2046
-    undo_exactly $(back_arguments "$tx/places")
+    undo_exactly $(back_arguments "$call/places")
     look
   fi
   if [ -n "$(not_at from)" ] || [ -n "$(audit)" ]; then undo_by_dpkg; fi
@@ -137,36 +160,33 @@ undo_work() {
 }
 
 old_missing() { # names of packages that must go back and have no old file, or another one
-  going_back "$tx/places" | while read -r action name _ _ file arch; do
+  save "$call/back" list_going_back "$call/places"
+  while read -r action name _ _ file arch; do
     if [ "$action" = new ]; then continue; fi
     sum=$(awk -v n="$name" -v a="$arch" '$1 == n && $2 == a { sum = $5 } END { print sum }' "$tx/old.ways")
-    if [ ! -f "$tx/old/$file" ] || [ "$(sha256_of "$tx/old/$file")" != "$sum" ]; then
+    if [ -z "$sum" ] || [ ! -f "$tx/old/$file" ] || [ "$(sha256_of "$tx/old/$file")" != "$sum" ]; then
       printf '%s ' "$name"
     fi
-  done
+  done <"$call/back"
 }
 
 undo_exactly() { # ARGUMENTS of install
-  if ! simulate "$@" >"$tx/simulated"; then
+  if ! simulate "$@"; then
     say note "apt cannot undo it in one step: $(simulation_error)"
-    return
-  fi
-  printf '%s' "$packages" | expected back "$tx/places" >"$tx/expected"
-  differs=$(difference "$tx/expected" "$tx/simulated")
-  if [ -n "$differs" ]; then
+  elif ! compare_simulation back "$call/places"; then
     say note "apt would not go back exactly: $differs"
-    return
+  else
+    # shellcheck disable=SC2046
+    run_limited apt-get $(local_only) -y --purge install "$@"
+    code=$?
   fi
-  # shellcheck disable=SC2046
-  run_limited apt-get $(local_only) -y --purge install "$@"
-  code=$?
 }
 
 # After a failed post-install script or a cut unpacking apt may refuse to work. dpkg itself takes
 # exactly the files that it is given and touches no other package.
 undo_by_dpkg() {
   say note "apt could not undo it, dpkg does it file by file"
-  undo_files=$(going_back "$tx/places" | while read -r action _ _ _ file _; do
+  undo_files=$(list_going_back "$call/places" | while read -r action _ _ _ file _; do
     if [ "$action" != new ]; then printf '%s\n' "$tx/old/$file"; fi
   done)
   code=0
@@ -175,7 +195,7 @@ undo_by_dpkg() {
     run_limited dpkg --force-confold --force-downgrade --force-remove-reinstreq -i $undo_files
     code=$?
   fi
-  undo_new=$(going_back "$tx/places" | while read -r action name arch _; do
+  undo_new=$(list_going_back "$call/places" | while read -r action name arch _; do
     if [ "$action" = new ]; then named "$name" "$arch"; echo; fi
   done)
   if [ -n "$undo_new" ]; then
@@ -188,16 +208,21 @@ undo_by_dpkg() {
 
 undone() {
   restore_marks "$tx/before/auto" back
-  restore_conffiles "$tx/before/conffiles"
-  restart_stale
+  files_back=yes
+  restore_conffiles "$tx/before/conffiles" || files_back=no
+  restart_stale || say note "processes on old files cannot be told: $save_error"
   say code "$code"
   say_packages
+  say_edited "$tx/before/conffiles"
+  say_etc_edited
   say_state
   if [ -n "$(not_at from)" ]; then
     check packages failed "not back at the old versions: $(not_at from); $(log_error)"
   elif [ -n "$(audit)" ]; then
     check packages failed "not fully installed: $(audit); $(log_error)"
+  elif [ "$files_back" = no ] || [ "$etc_back" != yes ]; then
+    check packages failed "the packages are back, configuration files are not all: $(log_error)"
   else
-    check packages ok "$(grep -c . "$tx/places") packages back at their old versions"
+    check packages ok "$(planned) packages back at their old versions"
   fi
 }

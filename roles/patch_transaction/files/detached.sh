@@ -1,8 +1,8 @@
 # shellcheck shell=sh
 # The main part of a script that runs detached: `script JOB TRANSACTION`. It holds the host's lock
 # while it lives; its answer becomes the job's result, whole or not at all.
-# Needs lib.sh, job.sh, state.sh and the package manager's files.
-# shellcheck disable=SC2154  # set by read_input
+# Needs lib.sh, base.sh, job.sh, state.sh and the package manager's files.
+# shellcheck disable=SC2034,SC2154  # set by read_input, used by the other parts
 
 work() { # JOB
   quiet_packages
@@ -10,23 +10,40 @@ work() { # JOB
     apply) apply_work ;;
     undo) undo_work ;;
     restart)
-      restart_stale
-      say_state
+      if restart_stale; then
+        say_state
+        say_claim
+      else
+        answer failed "processes on old files cannot be told: $save_error"
+      fi
       ;;
   esac
 }
 
-concluded() { # JOB: the work, and its answer as the last line
-  began=$(now)
-  work "$1" >"$folder/answer"
-  grep -v '^answer ' "$folder/answer"
-  say seconds "$(($(now) - began))"
-  if grep -q '^answer ' "$folder/answer"; then
-    grep '^answer ' "$folder/answer" | tail -n 1
-  elif grep -q '^check [^ ]* failed ' "$folder/answer"; then
-    answer failed "$(sed -n 's/^check [^ ]* failed //p' "$folder/answer" | head -n 3 | tr '\n' ' ')"
+# The work, and its answer as the last line. It is held in memory, not in a file: a disk that the
+# work has filled must not shorten it.
+concluded() { # JOB
+  began=$(uptime_s)
+  told=$(work "$1")
+  printf '%s\n' "$told" | grep -v '^answer '
+  say seconds "$(($(uptime_s) - began))"
+  case $told in
+    *'
+answer '*) printf '%s\n' "$told" | grep '^answer ' | tail -n 1 ;;
+    *) concluded_from_checks ;;
+  esac
+}
+
+# Well only where a check says so: work that ended without a word did not come to its end.
+concluded_from_checks() {
+  concluded_failed=$(printf '%s\n' "$told" | sed -n 's/^check [^ ]* failed //p' | head -n 3 | tr '\n' ' ')
+  if [ -n "$concluded_failed" ]; then
+    answer failed "$concluded_failed"
   else
-    answer ok
+    case $told in
+      *'check packages ok '* | *'asked processes '*) answer ok ;;
+      *) answer failed "the work ended without saying how" ;;
+    esac
   fi
 }
 
@@ -40,18 +57,20 @@ main() { # JOB TRANSACTION
   job=$1
   tx=$BASE/$2
   folder=$tx/$job
+  call=$folder
   exec 2>>"$folder/log" >&2 </dev/null
   # A shutdown asks politely first: let the package manager finish. A handler, not `ignore`, which
   # every service that a maintainer script starts would inherit.
   trap : TERM INT HUP
   exec 9>>"$BASE/lock"
   flock -w 15 9 || exit 75
-  if [ -f "$folder/result" ]; then exit 0; fi
-  printf '%s %s\n' "$2" "$job" >"$BASE/running"
+  if has_result "$job"; then exit 0; fi
+  put "$BASE/running" "$2 $job" || exit 75
   read_input "$(cat "$tx/input")"
   # Children must not hold the lock: a daemon that a maintainer script starts would keep it.
-  concluded "$job" 9>&- | keep "$folder/result"
-  now >"$tx/ended"
+  concluded_text=$(concluded "$job" 9>&-)
+  keep "$folder/result" "$concluded_text"
+  keep "$tx/ended" "$(time_mark)"
 }
 
 main "$@" </dev/null

@@ -1,65 +1,99 @@
 # shellcheck shell=sh
 # Files in /etc that are no package's configuration files but are written by maintainer scripts
-# (ca-certificates.conf, bundles, caches): an undo brings them back, too. Needs lib.sh.
+# (ca-certificates.conf, bundles, caches): an undo brings them back, too. Needs lib.sh, base.sh.
 # What the transaction did not touch, or somebody changed after it, stays as it is.
-# shellcheck disable=SC2154  # set by read_input
+# shellcheck disable=SC2034,SC2154  # set by read_input and detached.sh, used by apt_work.sh
 
 # Users and groups stay: what a new user owns must not become nobody's.
-watched_etc() { # paths without the leading slash
-  (
-    cd / && find etc -xdev -name .git -prune -o -type f -size -2048k \
-      ! -name 'passwd*' ! -name 'group*' ! -name 'shadow*' ! -name 'gshadow*' ! -name 'sub?id*' \
-      ! -name '*.dpkg-*' ! -name '*.ucf-*' ! -name ld.so.cache ! -name mtab ! -name resolv.conf \
-      ! -name hostname ! -name hosts ! -name adjtime -print
-  ) | grep -v '[^[:print:]]' | sort
+list_etc() { # paths without the leading slash
+  # A folder that goes while find walks is an error to it; that is rare, and not so twice.
+  cd / && { find_etc >"$call/etc.found" || find_etc >"$call/etc.found"; } || return
+  LC_ALL=C awk '!/[^ -~]/ { print; n++ } END { exit n == 0 }' "$call/etc.found" >"$call/etc.plain" \
+    && sort "$call/etc.plain"
 }
 
-# One md5sum for all of them: /etc has a thousand files, and a process costs more than a small file.
-etc_sums() { # LIST: `MD5  PATH`
-  (
-    cd / && while IFS= read -r path; do
-      if [ -f "$path" ] && [ ! -h "$path" ]; then printf '%s\0' "$path"; fi
-    done <"$1" | xargs -0 -r md5sum 2>/dev/null | sed '/^[\\]/d'
-  )
+find_etc() {
+  find etc -xdev -name .git -prune -o -type f -size -2048k \
+    ! -name 'passwd*' ! -name 'group*' ! -name 'shadow*' ! -name 'gshadow*' ! -name 'sub?id*' \
+    ! -name '*.dpkg-*' ! -name '*.ucf-*' ! -name ld.so.cache ! -name mtab ! -name resolv.conf \
+    ! -name hostname ! -name hosts ! -name adjtime -print
 }
 
-# Only the first start sees /etc as it was.
+# `MD5  PATH`. One md5sum for all of them: /etc has a thousand files, and a process costs more than a
+# small file. A file may go while it is looked at, but none that is there is left out.
+list_etc_sums() { # FILE with paths
+  cd / && while IFS= read -r path; do
+    if [ -f "$path" ] && [ ! -h "$path" ]; then printf '%s\0' "$path"; fi
+  done <"$1" >"$call/etc.files" || return
+  xargs -0 -r md5sum <"$call/etc.files" >"$call/etc.told" 2>/dev/null
+  awk -v sums="$call/etc.told" '
+    BEGIN { while ((getline line < sums) > 0) if (line !~ /^[\\]/) told[substr(line, 35)] }
+    !($0 in told)' "$1" >"$call/etc.untold" || return
+  while IFS= read -r path; do
+    if [ -f "$path" ] && [ ! -h "$path" ] && [ -r "$path" ]; then return 1; fi
+  done <"$call/etc.untold"
+  sed '/^[\\]/d' "$call/etc.told"
+}
+
+# Only the first start sees /etc as it was. False where it could not be kept.
 save_etc() {
   if [ -f "$tx/etc/whole" ]; then return; fi
-  own_folder "$tx/etc" || return
-  watched_etc >"$tx/etc/paths"
-  etc_sums "$tx/etc/paths" >"$tx/etc/before"
+  need_folder "$tx/etc"
+  try_save "$tx/etc/paths" list_etc && try_save "$tx/etc/before" list_etc_sums "$tx/etc/paths" || return
+  save_error="/etc cannot be kept in $tx/etc: $(why_unwritable)"
   tar -C / -cf "$tx/etc/files.tar" -T "$tx/etc/paths" >&2
-  now | keep "$tx/etc/whole"
+  # 1: a file changed or went while it was read; what matters is that the archive is whole.
+  [ $? -le 1 ] && tar -tf "$tx/etc/files.tar" >/dev/null && keep "$tx/etc/whole" "$(now)"
 }
 
 # After the transaction only what it changed is kept; the rest of /etc holds secrets.
 note_etc() {
   if [ ! -f "$tx/etc/whole" ] || [ -f "$tx/etc/noted" ]; then return; fi
-  etc_sums "$tx/etc/paths" >"$tx/etc/after"
-  # A line of `before` that has no equal in `after`: changed or gone.
-  awk 'FILENAME == ARGV[1] { after[$0] = 1; next } !($0 in after) { print substr($0, 35) }' \
-    "$tx/etc/after" "$tx/etc/before" >"$tx/etc/changed"
+  try_save "$tx/etc/after" list_etc_sums "$tx/etc/paths" \
+    && try_save "$tx/etc/changed" list_etc_changed || return
   if [ -s "$tx/etc/changed" ]; then
-    own_folder "$tx/etc/old" || return
-    tar -C "$tx/etc/old" -xpf "$tx/etc/files.tar" -T "$tx/etc/changed" >&2
+    need_folder "$tx/etc/old"
+    tar -C "$tx/etc/old" -xpf "$tx/etc/files.tar" -T "$tx/etc/changed" >&2 || return
   fi
-  rm -f "$tx/etc/files.tar"
-  now | keep "$tx/etc/noted"
+  keep "$tx/etc/noted" "$(now)" && rm -f "$tx/etc/files.tar"
+}
+
+# Lines of `before` that have no equal in `after`: changed or gone. Configuration files have their
+# own record.
+list_etc_changed() {
+  awk -v after="$tx/etc/after" -v conffiles="$tx/before/conffiles/watched" '
+    BEGIN {
+      while ((getline line < after) > 0) same[line]
+      while ((getline line < conffiles) > 0) own[substr(line, 2)]
+    }
+    !($0 in same) && !(substr($0, 35) in own) { print substr($0, 35) }' "$tx/etc/before"
 }
 
 # Before packages go back, so that their scripts find what they knew.
 restore_etc() {
-  note_etc
+  note_etc || return
   if [ ! -s "$tx/etc/changed" ] || [ -f "$tx/etc/restored" ]; then return; fi
-  while read -r path; do
-    now_sum=$(cd / && md5sum "$path" 2>/dev/null | cut -c 1-32)
-    then_sum=$(awk -v path="$path" 'substr($0, 35) == path { print substr($0, 1, 32) }' "$tx/etc/after")
+  try_save "$call/etc.now" list_etc_sums "$tx/etc/changed" || return
+  : >"$call/etc.edited" || return
+  while IFS= read -r path; do
+    now_sum=$(sum_in "$call/etc.now" "$path") && then_sum=$(sum_in "$tx/etc/after" "$path") || return
     if [ "$now_sum" = "$then_sum" ]; then
-      cp -a "$tx/etc/old/$path" "/$path" >&2
+      cp -a "$tx/etc/old/$path" "/$path" >&2 || return
     else
-      say note "/$path was changed after the transaction and stays"
+      need_folder "$tx/kept" && mkdir -p "$tx/kept/${path%/*}" && cp -a "$tx/etc/old/$path" "$tx/kept/$path" >&2 \
+        && printf '/%s\n' "$path" >>"$call/etc.edited" || return
     fi
   done <"$tx/etc/changed"
-  now | keep "$tx/etc/restored"
+  keep "$tx/etc/edited" "$(cat "$call/etc.edited")" && keep "$tx/etc/restored" "$(now)"
+}
+
+sum_in() { # FILE PATH
+  awk -v path="$2" 'substr($0, 35) == path { print substr($0, 1, 32) }' "$1"
+}
+
+say_etc_edited() {
+  if [ ! -f "$tx/etc/edited" ]; then return; fi
+  while IFS= read -r path; do
+    if [ -n "$path" ]; then say stays "$path $tx/kept$path"; fi
+  done <"$tx/etc/edited"
 }

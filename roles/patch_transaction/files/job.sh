@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Work that outlives the connection: a script in the transaction's folder, started detached once,
-# attached to ever after. Needs lib.sh.
+# attached to ever after. Needs lib.sh and base.sh.
 # shellcheck disable=SC2154  # set by read_input
 #
 # TRANSACTION/JOB/started  a line for each start       TRANSACTION/JOB/result  the answer, whole
@@ -15,16 +15,28 @@ lock_is_held() {
 
 running_job() { # prints `TRANSACTION JOB` of what runs now, nothing otherwise
   if lock_is_held; then
-    cat "$BASE/running" 2>/dev/null || printf 'unknown unknown'
+    running_line=''
+    read -r running_line 2>/dev/null <"$BASE/running"
+    printf '%s' "${running_line:-unknown unknown}"
   fi
 }
 
+# A result without its last line is none: whatever wrote it did not come to its end.
+has_result() { # JOB
+  [ -f "$tx/$1/result" ] && [ -n "$(result_word "$tx/$1/result")" ]
+}
+
+result_word() { # FILE: ok|failed, or nothing
+  result_last=$(tail -n 1 "$1")
+  case $result_last in 'answer ok' | 'answer failed') printf '%s' "${result_last#answer }" ;; esac
+}
+
 job_state() { # JOB: prints none|running|done|interrupted
-  if [ -f "$tx/$1/result" ]; then
+  if has_result "$1"; then
     echo "done"
   elif [ "$(running_job)" = "$transaction $1" ]; then
     echo running
-  elif [ -f "$tx/$1/result" ]; then # it ended between the two looks
+  elif has_result "$1"; then # it ended between the two looks
     echo "done"
   elif [ -f "$tx/$1/started" ]; then
     echo interrupted
@@ -38,10 +50,12 @@ has_systemd() { [ -d /run/systemd/system ] && have systemd-run; }
 # PATCHCTL_CARRIED is the text of the script that is to run, sent beside this one.
 launch() { # JOB
   launch_folder=$tx/$1
-  own_folder "$launch_folder" || refuse "$launch_folder is not a folder of root alone"
-  printf '%s\n' "${PATCHCTL_CARRIED:?}" | keep "$launch_folder/script"
-  now >>"$launch_folder/started"
-  sync "$launch_folder/started" 2>/dev/null || sync
+  need_folder "$launch_folder"
+  must_keep "$launch_folder/script" "${PATCHCTL_CARRIED:?}"
+  launch_starts=''
+  if [ -f "$launch_folder/started" ]; then launch_starts=$(cat "$launch_folder/started"); fi
+  must_keep "$launch_folder/started" "${launch_starts:+$launch_starts
+}$(now)"
   set -- /bin/sh "$launch_folder/script" "$1" "$transaction"
   if has_systemd; then
     # KillMode=mixed and the long stop: at a shutdown systemd waits for the package manager
@@ -70,6 +84,8 @@ await_start() { # JOB
 STARTS_MAX=3
 
 start_once() { # JOB: starts it, or starts it again to repair what was interrupted
+  true 2>/dev/null >>"$BASE/start.lock" || { use_reserve && true 2>/dev/null >>"$BASE/start.lock"; } \
+    || cannot_write "$BASE/start.lock"
   exec 7>>"$BASE/start.lock"
   flock -w 20 7 || refuse "another patchctl starts a transaction on this host; try again"
   case $(job_state "$1") in
@@ -79,11 +95,13 @@ start_once() { # JOB: starts it, or starts it again to repair what was interrupt
       if [ -n "$start_other" ]; then
         refuse "transaction ${start_other% *} (${start_other#* }) runs on this host; wait for its end"
       fi
-      if [ -f "$tx/$1/started" ] && [ "$(grep -c . "$tx/$1/started")" -ge "$STARTS_MAX" ]; then
-        {
-          say log "see $tx/$1/log on the host"
-          answer failed "the transaction was interrupted $STARTS_MAX times and is not tried again"
-        } | keep "$tx/$1/result"
+      if [ -f "$tx/$1/started" ] && [ "$(lines_of "$tx/$1/started")" -ge "$STARTS_MAX" ]; then
+        start_answer="log see $tx/$1/log on the host
+reason the transaction was interrupted $STARTS_MAX times and is not tried again
+answer failed"
+        if ! keep "$tx/$1/result" "$start_answer"; then
+          refuse "the transaction was interrupted $STARTS_MAX times; cannot write to $tx/$1: $(why_unwritable)"
+        fi
       else
         launch "$1" 7>&- || refuse "the transaction could not be started on the host (systemd-run failed)"
         await_start "$1"
@@ -100,13 +118,13 @@ await_end() { # SECONDS
 }
 
 attach() { # JOB: prints the recorded result, or says that it still runs
-  attach_end=$(($(now) + attach))
+  attach_end=$(($(uptime_s) + attach))
   while :; do
     attach_state=$(job_state "$1")
     case $attach_state in
       done)
         cat "$tx/$1/result"
-        answered "$(sed -n 's/^answer //p' "$tx/$1/result" | tail -n 1)"
+        answered "$(result_word "$tx/$1/result")"
         return
         ;;
       interrupted | none)
@@ -115,7 +133,7 @@ attach() { # JOB: prints the recorded result, or says that it still runs
         return
         ;;
     esac
-    attach_left=$((attach_end - $(now)))
+    attach_left=$((attach_end - $(uptime_s)))
     if [ "$attach_left" -le 0 ]; then
       say job "$1 running"
       say progress "$(tail -n 1 "$tx/$1/log" 2>/dev/null)"

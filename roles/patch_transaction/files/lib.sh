@@ -1,11 +1,12 @@
 # shellcheck shell=sh
-# Shared by every script that works on a transaction: input, answer, the host's own folder, the
-# claim. Functions only. A script is this file, other parts, and a stage's file with `main`.
+# Shared by every script that works on a transaction: answer, input, time, questions to the system
+# that must be answered whole. Functions only. A script is this file, other parts, and a stage's
+# file with `main`.
 #
 # Answer, on standard output: lines `KEY TEXT`, the last one `answer ok|failed|running|missing`.
+# What is asked is said with its number (`asked KEY COUNT`): the controller takes an answer for a
+# good one only where nothing is missing. So an empty file or list never means that all is well.
 # shellcheck disable=SC2034  # variables set here are used by the stages' files
-
-BASE=/var/lib/patchctl
 
 # --- answer --------------------------------------------------------------------------------------
 
@@ -58,10 +59,60 @@ conclude() { # the last line of a stage that collected checks
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
-now() { date +%s; }
-
 is_number() { # TEXT
   case ${1-} in '' | *[!0-9]*) return 1 ;; *) return 0 ;; esac
+}
+
+# --- time ----------------------------------------------------------------------------------------
+
+now() { date +%s; } # for people and for the check of the clock; never to measure how long
+
+# Seconds since the kernel's start. A wall clock may be set back in the middle of a wait.
+uptime_s() {
+  read -r uptime_whole _ </proc/uptime
+  printf '%s' "${uptime_whole%%.*}"
+}
+
+boot_identity() { # BOOT_ID START: boot_id alone does not change in a container
+  read -r boot_id </proc/sys/kernel/random/boot_id
+  # The command name in /proc/1/stat may hold spaces and parentheses: fields count from the last.
+  read -r boot_stat </proc/1/stat
+  # shellcheck disable=SC2086  # numbers and letters
+  set -- ${boot_stat##*) }
+  printf '%s %s' "$boot_id" "${20-}"
+}
+
+time_mark() { # the boot's identity and the seconds since the kernel's start
+  printf '%s %s' "$(boot_identity)" "$(uptime_s)"
+}
+
+# How long ago the mark was written; empty where it is missing or of another boot, in which time
+# cannot be compared.
+seconds_since() { # FILE
+  mark_line=''
+  if [ -f "$1" ]; then read -r mark_line <"$1"; fi
+  mark_then=${mark_line##* }
+  if [ "${mark_line% *}" = "$(boot_identity)" ] && is_number "$mark_then"; then
+    mark_passed=$(($(uptime_s) - mark_then))
+    if [ "$mark_passed" -ge 0 ]; then printf '%s' "$mark_passed"; fi
+  fi
+}
+
+# --- questions to the system ---------------------------------------------------------------------
+
+QUESTION_S=60
+call_end=''
+
+# A question must not outlive the call that asks it: a script that was abandoned would meet the one
+# of the next call.
+bounded() { # COMMAND...
+  bounded_s=$QUESTION_S
+  if [ -n "$call_end" ]; then
+    bounded_left=$((call_end - $(uptime_s)))
+    if [ "$bounded_left" -lt "$bounded_s" ]; then bounded_s=$bounded_left; fi
+  fi
+  if [ "$bounded_s" -le 0 ]; then return 124; fi
+  timeout -k 2 "$bounded_s" "$@"
 }
 
 # --- input ---------------------------------------------------------------------------------------
@@ -71,7 +122,7 @@ is_number() { # TEXT
 read_input() { # TEXT
   stage_name='' manager='' run='' transaction='' fence='' machine_id='' sent_at='' boot=''
   attach=12 lock_wait=60 limit=3600 settle=20 updaters=warn rollback_ready=require pushed=no
-  packages='' stored='' probes='' over='' attempt=1 complete=no
+  packages='' stored='' probes='' over='' attempt=1 look=no call_s=900 complete=no
   while read -r word rest; do
     case $word in
       stage) stage_name=$rest ;;
@@ -83,6 +134,7 @@ read_input() { # TEXT
       now) sent_at=$rest ;;
       boot) boot=$rest ;;
       attach) attach=$rest ;;
+      call) call_s=$rest ;;
       lock-wait) lock_wait=$rest ;;
       limit) limit=$rest ;;
       settle) settle=$rest ;;
@@ -90,6 +142,7 @@ read_input() { # TEXT
       rollback-ready) rollback_ready=$rest ;;
       pushed) pushed=$rest ;;
       attempt) attempt=$rest ;;
+      look) look=$rest ;;
       over) over="$over $rest" ;;
       package) packages="$packages$rest
 " ;;
@@ -102,9 +155,9 @@ read_input() { # TEXT
       '') ;;
       *) refuse "the input has an unknown line: $word" ;;
     esac
-  done <<EOF
+  done <<END_OF_INPUT
 $1
-EOF
+END_OF_INPUT
   [ "$complete" = yes ] || refuse "the input is not complete"
   case $transaction in
     '' | .* | *[!A-Za-z0-9._-]*) refuse "the input names no transaction" ;;
@@ -112,150 +165,16 @@ EOF
   tx=$BASE/$transaction
 }
 
-
-# --- the folder that patchctl keeps on a host ----------------------------------------------------
-
-# True for a folder that is a real one and root's own. What somebody else could write is not
-# trusted: the files in it are installed as root.
-own_folder() { # PATH
-  [ ! -h "$1" ] || return 1
-  [ -d "$1" ] || mkdir -m 0700 "$1" 2>/dev/null || [ -d "$1" ] || return 1
-  own_folder_path=$1
-  # shellcheck disable=SC2046  # mode links uid gid are words without spaces
-  set -- $(ls -ldn "$1")
-  [ "${3-}" = 0 ] || return 1
-  case $1 in
-    drwx------*) ;;
-    *) chmod 0700 "$own_folder_path" ;;
-  esac
+planned() { # the number of packages of the transaction
+  printf '%s' "$packages" | grep -c .
 }
 
-need_base() {
-  [ "$(id -u)" = 0 ] || refuse "not root on the host; become must give root"
-  umask 077
-  for needed in flock sha256sum awk sed timeout; do
-    have "$needed" || refuse "$needed is missing on the host"
-  done
-  own_folder /var/lib/patchctl || refuse "$BASE is not a folder of root alone; look at it, then remove it"
+# Ends a stage whose call is over, in between long steps.
+in_call() {
+  if [ -z "$call_end" ] || [ "$(uptime_s)" -lt "$call_end" ]; then return; fi
+  refuse "the host did not get ready within $call_s s"
 }
 
-need_transaction() { # the folder of this transaction, prepared before
-  need_base
-  if [ ! -d "$tx" ] || [ -h "$tx" ]; then refuse "the host has no transaction $transaction"; fi
-  [ -f "$tx/prepared" ] || refuse "transaction $transaction was not prepared on this host"
-  printf '%s' "$packages" >"$tx/packages.sent"
-  cmp -s "$tx/packages.sent" "$tx/packages" \
-    || refuse "transaction $transaction was prepared for other packages"
-}
-
-# Durable before it is relied on. Old coreutils and busybox know only the whole `sync`.
-keep() { # FILE: standard input becomes its content, whole or not at all
-  cat >"$1.part" && { sync "$1.part" 2>/dev/null || sync; } && mv -f "$1.part" "$1" \
-    && { sync "${1%/*}" 2>/dev/null || sync; }
-}
-
-# --- the claim: which run works on this host -----------------------------------------------------
-
-lock_claim() {
-  exec 8>>"$BASE/claim.lock"
-  flock -w 10 8 || refuse "another patchctl is busy with the claim of this host; try again"
-}
-
-unlock_claim() { exec 8>&-; }
-
-read_claim() {
-  claim_state=none claim_run='' claim_fence=0 claim_since=0 claim_transaction=''
-  [ -f "$BASE/claim" ] || return 0
-  while read -r word rest; do
-    case $word in
-      state) claim_state=$rest ;;
-      run) claim_run=$rest ;;
-      fence) claim_fence=$rest ;;
-      since) claim_since=$rest ;;
-      transaction) claim_transaction=$rest ;;
-    esac
-  done <"$BASE/claim"
-  if ! is_number "$claim_fence" || ! is_number "$claim_since"; then
-    refuse "the claim on this host is damaged; patchctl host clean frees it"
-  fi
-}
-
-write_claim() { # active|ended
-  printf 'state %s\nrun %s\nfence %s\ntransaction %s\nsince %s\n' \
-    "$1" "$run" "$fence" "$transaction" "${claim_since:-$(now)}" | keep "$BASE/claim"
-}
-
-when() { # EPOCH: for people
-  date -u -d "@$1" '+%Y-%m-%d %H:%M UTC' 2>/dev/null || printf 'epoch %s' "$1"
-}
-
-old_fence() {
-  [ "$claim_run" = "$run" ] && [ "$fence" -lt "$claim_fence" ]
-}
-
-foreign_claim() { # another run works here; an undo of the very transaction that it began may go on
-  [ "$claim_state" = active ] && [ "$claim_run" != "$run" ] || return 1
-  # The controller knows that this run is over; what it left behind may go, unless it still works.
-  case "$over " in *" $claim_run "*) [ -n "$(running_job)" ] || return 1 ;; esac
-  [ "${1-}" != undo ] || [ "$claim_transaction" != "$transaction" ]
-}
-
-say_foreign() {
-  plain "run $claim_run works on this host since $(when "$claim_since");" \
-    "patchctl host clean frees it"
-}
-
-# Takes the claim, or says in `claim_refusal` why not. Call between lock_claim and unlock_claim.
-take_claim() { # [undo]
-  read_claim
-  claim_refusal=''
-  if foreign_claim "${1-}"; then
-    claim_refusal=$(say_foreign)
-  elif old_fence; then
-    claim_refusal="another controller of run $run took over (fence $claim_fence, this one has $fence)"
-  else
-    if [ "$claim_state" != active ] || [ "$claim_run" != "$run" ]; then claim_since=$(now); fi
-    write_claim active || refuse "cannot write to $BASE; is its file system full?"
-  fi
-  [ -z "$claim_refusal" ]
-}
-
-# For stages after preflight: the claim must be this run's. A newer fence is written down.
-need_claim() {
-  lock_claim
-  read_claim
-  if foreign_claim; then refuse "$(say_foreign)"; fi
-  if old_fence; then
-    refuse "another controller of run $run took over (fence $claim_fence, this one has $fence)"
-  fi
-  if [ "$claim_state" != active ] || [ "$claim_run" != "$run" ]; then
-    refuse "run $run has no claim on this host; preflight takes it"
-  fi
-  if [ "$fence" -gt "$claim_fence" ] || [ "$claim_transaction" != "$transaction" ]; then
-    write_claim active || refuse "cannot write to $BASE; is its file system full?"
-  fi
-  unlock_claim
-}
-
-# The fence stays written, so a controller that was replaced is refused later too.
-release_claim() {
-  lock_claim
-  read_claim
-  if [ "$claim_state" = active ] && [ "$claim_run" = "$run" ] && ! old_fence; then
-    write_claim ended
-    release_updaters
-  fi
-  unlock_claim
-}
-
-# --- other updaters ------------------------------------------------------------------------------
-
-release_updaters() { # what hold-for-run stopped
-  [ -f "$BASE/updaters" ] || return 0
-  while read -r unit; do
-    case $unit in '' | -* | *[!A-Za-z0-9@._:-]*) continue ;; esac
-    systemctl unmask --runtime "$unit" >/dev/null 2>&1
-    systemctl start "$unit" >/dev/null 2>&1
-  done <"$BASE/updaters"
-  rm -f "$BASE/updaters"
+lines_of() { # FILE: how many lines it has
+  lines_count=$(wc -l <"$1") && printf '%s' "$((lines_count))"
 }

@@ -4,19 +4,20 @@
 
 main() {
   need_base
-  say_state
   if [ ! -d "$tx" ] || [ -h "$tx" ]; then
+    say_state
     say state none
     answer ok
     return
   fi
+  open_call
   tx_state=none
   if [ -f "$tx/prepared" ]; then tx_state=prepared; fi
   say state "$tx_state"
   for job in apply restart undo; do
     job_is=$(job_state "$job")
     case $job_is in
-      done) say job "$job done $(sed -n 's/^answer //p' "$tx/$job/result" | tail -n 1)" ;;
+      done) say job "$job done $(result_word "$tx/$job/result")" ;;
       none) ;;
       *) say job "$job $job_is" ;;
     esac
@@ -25,8 +26,11 @@ main() {
     packages=$(cat "$tx/packages")
     packages="$packages
 "
+    look
     say_packages
   fi
+  say_state
+  say_claim
   answer ok
 }
 

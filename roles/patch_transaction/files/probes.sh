@@ -1,39 +1,73 @@
 # shellcheck shell=sh
 # The operator's probes: asked before anything is changed, after the update, after an undo. Needs
-# lib.sh and state.sh.
-# shellcheck disable=SC2154  # set by read_input
+# lib.sh, base.sh and state.sh.
+# shellcheck disable=SC2154  # set by read_input, open_call
 
-# Prints a line `probe:NUMBER ok|failed|note SECONDS DETAIL` for each probe that concerns this host;
-# SECONDS is how long after the first call a failure may still turn into success.
-ask_probes() {
-  printf '%s' "$probes" | while read -r number kind within target expect about; do
-    if [ -z "$number" ] || ! concerns "$about"; then continue; fi
-    detail=$(probe "$kind" "$(decode "$target")" "$(decode "$expect")")
-    if [ -z "$detail" ]; then
-      printf 'probe:%s ok %s %s\n' "$number" "$within" "$kind"
-    elif may_fail "$kind $target $expect"; then
-      printf 'probe:%s note %s %s\n' "$number" "$within" \
-        "$(plain "did not pass before the update: $kind: $detail")"
+# A probe that does not answer in so many seconds has failed. So many are asked at once, and another
+# lot after them: the controller counts on that (executors/transaction.py).
+PROBE_S=10
+PROBES_AT_ONCE=20
+
+# Prints a line `probe:NUMBER ok|failed|note|skipped SECONDS DETAIL` for each probe; SECONDS is how
+# long after the first call a failure may still turn into success. `skipped`: none of the packages
+# that it is about was or is on this host.
+list_probes() {
+  printf '%s' "$probes" | {
+    asked=0
+    while read -r number kind within target expect about; do
+      if [ -z "$number" ]; then continue; fi
+      rm -rf "$call/probe.$number" && mkdir "$call/probe.$number" || exit
+      ask_probe "$call/probe.$number" "$number" "$kind" "$within" "$target" "$expect" "$about" </dev/null 6>&- &
+      asked=$((asked + 1))
+      if [ "$asked" -ge "$PROBES_AT_ONCE" ]; then
+        wait
+        asked=0
+      fi
+    done
+    wait
+  } || return
+  printf '%s' "$probes" | while read -r number kind within _; do
+    if [ -s "$call/probe.$number/line" ]; then
+      cat "$call/probe.$number/line" || exit
     else
-      printf 'probe:%s failed %s %s\n' "$number" "$within" "$(plain "$kind: $detail")"
+      printf 'probe:%s failed %s %s: it was not answered\n' "$number" "$within" "$kind"
     fi
   done
+}
+
+ask_probe() { # FOLDER NUMBER KIND WITHIN TARGET EXPECT ABOUT
+  probe_folder=$1
+  if ! concerns "$7"; then
+    put "$1/line" "probe:$2 skipped $4 $3: the host has none of its packages"
+    return
+  fi
+  detail=$(probe "$3" "$(decode "$5")" "$(decode "$6")")
+  if [ "$detail" = ok ]; then
+    put "$1/line" "probe:$2 ok $4 $3"
+  elif may_fail "$3 $5 $6"; then
+    put "$1/line" "probe:$2 note $4 $(plain "did not pass before the update: $3: $detail")"
+  else
+    put "$1/line" "probe:$2 failed $4 $(plain "$3: ${detail:-no answer}")"
+  fi
 }
 
 # An undo brings back what was: a probe that did not pass then need not pass now.
 may_fail() { # KIND TARGET EXPECT as they came
   [ "$stage_name" = verify_undo ] && [ -f "$tx/before/probes" ] || return 1
-  ! grep -qxF -e "$1" "$tx/before/probes"
+  grep -qxF -e "$1" "$tx/before/probes"
+  [ $? -eq 1 ] # 2: it could not be read
 }
 
 # A failure of before would be taken for the update's and undo it; and an undo could not be told from
 # a failed one. So a host that is not well is not changed.
 probes_before() {
-  first_asked=$(now)
+  first_asked=$(uptime_s)
   while :; do
-    passed=$(($(now) - first_asked))
-    ask_probes >"$tx/round"
-    if [ "$(verdict "$tx/round" "$passed")" != wait ] || [ "$passed" -ge "$attach" ]; then break; fi
+    passed=$(($(uptime_s) - first_asked))
+    save "$call/round" list_probes
+    if [ "$(verdict "$call/round" "$passed" "$(probe_names)")" != wait ] || [ "$passed" -ge "$attach" ]; then
+      break
+    fi
     sleep 2
   done
   while read -r name status _ detail; do
@@ -41,64 +75,100 @@ probes_before() {
       detail="failed before the update, so the host was not changed: $detail"
     fi
     check "$name" "$status" "$detail"
-  done <"$tx/round"
-  printf '%s' "$probes" | while read -r number kind _ target expect _; do
-    if grep -q "^probe:$number ok " "$tx/round"; then
-      printf '%s\n' "$kind $target $expect" # its escapes are not for echo
-    fi
-  done >"$tx/before/probes"
+  done <"$call/round"
+  save "$tx/before/probes" list_passed
 }
 
-# Prints what this round means: `well`, `lost` (a failure whose time is over), or `wait`.
-verdict() { # ROUND-FILE SECONDS-SINCE-FIRST-CALL
-  awk -v passed="$2" '$2 == "failed" { bad = 1; if ($3 <= passed) lost = 1 }
-    END { print (lost ? "lost" : bad ? "wait" : "well") }' "$1"
+list_passed() {
+  printf '%s' "$probes" | while read -r number kind _ target expect _; do
+    if grep -q "^probe:$number ok " "$call/round"; then
+      printf '%s\n' "$kind $target $expect" # its escapes are not for echo
+    fi
+  done
+}
+
+probe_names() {
+  printf '%s' "$probes" | while read -r number _; do printf 'probe:%s ' "$number"; done
+}
+
+# Prints what this round means: `well`, `lost` (a failure whose time is over), or `wait`. Well only
+# where each of the names has its line.
+verdict() { # ROUND-FILE SECONDS-SINCE-FIRST-CALL NAMES
+  awk -v passed="$2" -v names="$3" -v settle="$settle" '
+    { seen[$1]; status = $2; if (status !~ /^(ok|note|skipped)$/) { bad = 1; if ($3 + 0 <= passed) lost = 1 } }
+    END {
+      n = split(names, wanted, " ")
+      for (i = 1; i <= n; i++) if (!(wanted[i] in seen)) { bad = 1; if (settle + 0 <= passed) lost = 1 }
+      print (lost ? "lost" : bad ? "wait" : "well")
+    }' "$1"
 }
 
 concerns() { # PACKAGE,PACKAGE...|-: is one of them installed, or was it before?
   [ "$1" != - ] || return 0
-  cat "$tx/before/installed" "$tx/installed.now" | awk -v names="$1" '
+  awk -v names="$1" '
     BEGIN { n = split(names, list, ","); for (i = 1; i <= n; i++) wanted[list[i]] = 1 }
-    ($1 in wanted) && substr($4, 2, 1) == "i" { found = 1 } END { exit !found }'
+    ($1 in wanted) && substr($4, 2, 1) == "i" { found = 1 } END { exit (found ? 0 : 3) }' \
+    "$tx/before/installed" "$call/installed.now"
+  [ $? -ne 3 ] # where it cannot be told the probe is asked
 }
 
 decode() { # what the controller wrote with octal escapes; `-` is empty
   [ "$1" = - ] || printf '%b' "$1"
 }
 
-# --- probes: each prints nothing when all is well, else why not ------------------------------------
+# --- probes: each prints `ok` when all is well, else why not ---------------------------------------
 
 probe() { # KIND TARGET EXPECT
   case $1 in
     http) probe_http "$2" "$3" ;;
     tcp) probe_tcp "${2%:*}" "${2##*:}" ;;
-    command) timeout 10 /bin/sh -c "$2" >/dev/null 2>&1 </dev/null || echo "exit code $?" ;;
+    command) probe_command "$2" ;;
     unit) probe_unit "$2" ;;
     *) echo "unknown kind of probe" ;;
+  esac
+}
+
+in_time() { timeout -k 2 "$PROBE_S" "$@"; }
+
+probe_command() { # COMMAND
+  in_time /bin/sh -c "$1" >/dev/null 2>&1 </dev/null
+  probe_code=$?
+  case $probe_code in
+    0) echo ok ;;
+    124 | 137) echo "no answer within $PROBE_S s" ;;
+    *) echo "exit code $probe_code" ;;
   esac
 }
 
 probe_unit() { # UNIT
   if ! with_systemctl; then
     echo "inconclusive, the host has no systemd"
-  elif ! systemctl is-active --quiet -- "$1"; then
-    echo "$1 is $(systemctl is-active -- "$1" 2>/dev/null)"
+  elif in_time systemctl is-active --quiet -- "$1" </dev/null; then
+    echo ok
+  else
+    unit_state=$(in_time systemctl is-active -- "$1" 2>/dev/null </dev/null)
+    echo "$1 is ${unit_state:-not told of within $PROBE_S s}"
   fi
 }
 
 probe_http() { # URL EXPECT
-  get "$1" | head -c 1048576 >"$tx/probe.body"
-  read -r code <"$tx/probe.code"
+  get "$1" | head -c 1048576 >"$probe_folder/body"
+  code=unknown
+  if [ -f "$probe_folder/code" ]; then read -r code <"$probe_folder/code"; fi
   if [ "$code" = none ]; then
     echo "inconclusive, the host has nothing to ask with (curl, wget, python3, perl, busybox)"
-  elif [ "$code" != 0 ] && [ "$(($(wc -c <"$tx/probe.body")))" -lt 1048576 ]; then
-    echo "$1 does not answer well: $(plain "$(tail -n 1 "$tx/probe.error")")"
-  elif [ -n "$2" ] && ! grep -qF -e "$2" "$tx/probe.body"; then
+  elif [ "$code" = 124 ] || [ "$code" = 137 ]; then
+    echo "$1 does not answer within $PROBE_S s"
+  elif [ "$code" != 0 ] && [ "$(($(wc -c <"$probe_folder/body")))" -lt 1048576 ]; then
+    echo "$1 does not answer well: $(plain "$(tail -n 1 "$probe_folder/error")")"
+  elif [ -n "$2" ] && ! grep -qF -e "$2" "$probe_folder/body"; then
     echo "$1 answers without the expected text"
+  else
+    echo ok
   fi
 }
 
-# Prints the body of the answer, with whatever the host has; its code goes into probe.code.
+# Prints the body of the answer, with whatever the host has; its code goes into the file `code`.
 get() { # URL
   url=$1
   if have curl; then
@@ -112,11 +182,11 @@ get() { # URL
   elif have busybox; then
     set -- busybox wget -T 8 -O - "$url"
   else
-    echo none >"$tx/probe.code"
+    echo none >"$probe_folder/code"
     return
   fi
-  timeout 10 "$@" 2>"$tx/probe.error" </dev/null
-  echo $? >"$tx/probe.code"
+  in_time "$@" 2>"$probe_folder/error" </dev/null
+  echo $? >"$probe_folder/code"
 }
 
 GET_PYTHON='
@@ -158,7 +228,10 @@ probe_tcp() { # HOST PORT
     echo "inconclusive, the host has nothing to connect with (python3, perl, bash, nc)"
     return
   fi
-  if ! timeout 10 "$@" >/dev/null 2>"$tx/probe.error" </dev/null; then
-    echo "no connection: $(plain "$(tail -n 1 "$tx/probe.error")")"
-  fi
+  in_time "$@" >/dev/null 2>"$probe_folder/error" </dev/null
+  case $? in
+    0) echo ok ;;
+    124 | 137) echo "no connection within $PROBE_S s" ;;
+    *) echo "no connection: $(plain "$(tail -n 1 "$probe_folder/error")")" ;;
+  esac
 }

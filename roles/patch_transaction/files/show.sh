@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# What patchctl keeps on this host, or away with it.
-# shellcheck disable=SC2154  # set by read_input and read_claim
+# What patchctl keeps on this host, or away with it. Needs lib.sh, base.sh, job.sh.
+# shellcheck disable=SC2034,SC2154  # set by read_claim, used by need_base
 
 list_kept() {
   read_claim
@@ -15,7 +15,7 @@ list_kept() {
   for folder in "$BASE"/*/; do
     folder=${folder%/}
     if [ ! -f "$folder/created" ] || [ -h "$folder" ]; then continue; fi
-    read -r created <"$folder/created"
+    read -r created _ <"$folder/created"
     kib=$(du -sk "$folder" 2>/dev/null | cut -f 1)
     say transaction "${folder##*/} $created ${kib:-0} $(outcome_of "$folder")"
   done
@@ -23,8 +23,8 @@ list_kept() {
 
 outcome_of() { # FOLDER
   for part in undo apply; do
-    if [ -f "$1/$part/result" ]; then
-      printf '%s-%s' "$part" "$(sed -n 's/^answer //p' "$1/$part/result" | tail -n 1)"
+    if [ -f "$1/$part/result" ] && [ -n "$(result_word "$1/$part/result")" ]; then
+      printf '%s-%s' "$part" "$(result_word "$1/$part/result")"
       return
     elif [ -f "$1/$part/started" ]; then
       printf '%s-unfinished' "$part"
@@ -38,10 +38,12 @@ clean() {
   busy=$(running_job)
   if [ -n "$busy" ]; then refuse "transaction ${busy% *} (${busy#* }) runs on this host; wait for its end"; fi
   list_kept
-  release_updaters
-  rm -rf "$BASE"
+  release_updaters || refuse "not all updaters that were stopped for a run could be started again"
+  rm -rf "$BASE" || refuse "not all of $BASE could be removed"
   answer ok
 }
+
+call_s=120
 
 main() { # show|clean
   [ "$(id -u)" = 0 ] || refuse "not root on the host; become must give root"

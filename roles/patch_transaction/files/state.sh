@@ -1,70 +1,87 @@
 # shellcheck shell=sh
-# What a host is like: boot, units, listening ports, processes on old files. Needs lib.sh.
-
-boot_identity() { # BOOT_ID START: boot_id alone does not change in a container
-  # The command name in /proc/1/stat may hold spaces and parentheses: fields count from the last.
-  boot_start=$(sed 's/.*) //' /proc/1/stat | cut -d ' ' -f 20)
-  printf '%s %s' "$(cat /proc/sys/kernel/random/boot_id)" "$boot_start"
-}
+# What a host is like: units, listening ports, processes on old files. Needs lib.sh and base.sh.
+# A function whose name begins with `list_` prints a whole list or fails; `save` looks at both.
+# shellcheck disable=SC2154  # set by read_input, open_call
 
 with_systemctl() { [ -d /run/systemd/system ] && have systemctl; }
 
-failed_units() {
-  with_systemctl || return 0
-  systemctl list-units --state=failed --plain --no-legend --no-pager 2>/dev/null \
-    | sed 's/^[^A-Za-z0-9]*//; s/ .*//' | grep -v '^patchctl-' | sort -u
+# --- units ---------------------------------------------------------------------------------------
+
+# `UNIT STATE SUB` of every unit that systemd has loaded: that one is failed is known only where all
+# were told.
+list_units() {
+  bounded systemctl list-units --all --full --plain --no-legend --no-pager >"$call/units.told" || return
+  sed 's/^[^A-Za-z0-9-]*//' "$call/units.told" | awk 'NF >= 4 { print $1, $3, $4; n++ } END { exit n == 0 }'
 }
 
-# The units whose property is one of the values. All are asked for in one call: each call costs a
-# process and a question to PID 1.
-units_with() { # PROPERTY VALUE|VALUE... UNIT...
+list_failed() { # UNITS-FILE of list_units
+  awk '$2 == "failed" && $1 !~ /^patchctl-/ { print $1 }' "$1"
+}
+
+# The units whose property is one of the values; fails where systemd does not tell of all that are
+# asked for. All are asked for in one call: each costs a process and a question to PID 1.
+list_units_with() { # PROPERTY VALUE|VALUE... UNIT...
   units_property=$1 units_values=$2
   shift 2
   if [ $# -eq 0 ]; then return; fi
-  systemctl show --property=Id --property="$units_property" -- "$@" 2>/dev/null \
-    | awk -F= -v property="$units_property" -v values="^($units_values)\$" '
-      function out() { if (value ~ values) print id; id = value = "" }
-      $1 == "Id" { id = $2 } $1 == property { value = $2 } /^$/ { out() } END { out() }'
+  bounded systemctl show --property=Id --property="$units_property" -- "$@" >"$call/units.shown" || return
+  awk -F= -v property="$units_property" -v values="^($units_values)\$" -v asked=$# '
+    function out() { if (id != "") told++; if (id != "" && value ~ values) print id; id = value = "" }
+    $1 == "Id" { id = $2 } $1 == property { value = $2 } /^$/ { out() } END { out(); exit told < asked }' \
+    "$call/units.shown"
 }
 
 # Services that run because somebody enabled them. Those that D-Bus starts on demand end by
 # themselves, so their absence later means nothing.
-running_services() {
-  with_systemctl || return 0
-  # shellcheck disable=SC2046  # names of units are words
-  units_with UnitFileState 'enabled|enabled-runtime|generated|alias|indirect' \
-    $(systemctl list-units --type=service --state=running --plain --no-legend --no-pager 2>/dev/null \
-      | sed 's/^[^A-Za-z0-9]*//; s/ .*//' | grep -Ev '^(patchctl-|user@|getty@|serial-getty@)' | sort -u) \
-    | sort -u
+list_services() { # UNITS-FILE of list_units
+  services_running=$(awk '$3 == "running" && $1 ~ /[.]service$/ \
+    && $1 !~ /^(patchctl-|user@|getty@|serial-getty@)/ { print $1 }' "$1") || return
+  # shellcheck disable=SC2086  # names of units are words
+  list_units_with UnitFileState 'enabled|enabled-runtime|generated|alias|indirect' $services_running
 }
 
-# Those of the services named in the file that do not run. By all their names: an update may make
-# the old one an alias.
-ended_services() { # FILE
+# `ended NAME` for each service named in the file that does not run, and `asked COUNT`: those that
+# systemd told of. By all their names: an update may make the old one an alias.
+list_ended() { # SERVICES-FILE
   services_file=$1
   # shellcheck disable=SC2046  # names of units are words
-  set -- $(cat "$1")
-  if [ $# -eq 0 ]; then return; fi
-  systemctl show --property=Names --property=ActiveState -- "$@" 2>/dev/null | awk '
-    function out(  n, i, each) {
-      if (state ~ /^(active|reloading|refreshing)$/) {
-        n = split(names, each, " ")
-        for (i = 1; i <= n; i++) delete asked[each[i]]
-      }
-      names = state = ""
+  set -- $(cat "$services_file")
+  if [ $# -eq 0 ]; then
+    echo "asked 0"
+    return
+  fi
+  bounded systemctl show --property=Id --property=Names --property=ActiveState -- "$@" >"$call/ended.shown" \
+    || return
+  awk -v file="$services_file" '
+    function out(  n, i, each, runs) {
+      runs = state ~ /^(active|reloading|refreshing)$/
+      n = split(names == "" ? id : names, each, " ")
+      for (i = 1; i <= n; i++) if (each[i] in asked) { told[each[i]]; if (runs) delete ended[each[i]] }
+      id = names = state = ""
     }
-    FILENAME == ARGV[1] { asked[$0]; next }
+    BEGIN { while ((getline line < file) > 0) { asked[line]; ended[line] } }
+    /^Id=/ { id = substr($0, 4) }
     /^Names=/ { names = substr($0, 7) } /^ActiveState=/ { state = substr($0, 13) } /^$/ { out() }
-    END { out(); for (name in asked) print name }' "$services_file" - | sort
+    END {
+      out()
+      for (name in told) number++
+      for (name in ended) print "ended", name
+      print "asked", number + 0
+    }' "$call/ended.shown" >"$call/ended.lines" && sort "$call/ended.lines"
 }
 
-# `tcp PORT all|local`. Ports from the range for outgoing connections come and go, so they are left
-# out.
-listeners() {
+# --- listening ports -----------------------------------------------------------------------------
+
+# `tcp PORT all|local`, and `table NAME` for each table that was read. Ports from the range for
+# outgoing connections come and go, so they are left out.
+list_listeners() {
   read -r first_outgoing _ 2>/dev/null </proc/sys/net/ipv4/ip_local_port_range || first_outgoing=32768
   for table in tcp tcp6 udp udp6; do
     [ -r "/proc/net/$table" ] || continue
+    cat "/proc/net/$table" >"$call/table" || return
+    rows=0
     while read -r _ local remote state _; do
+      rows=$((rows + 1))
       case $table/$state/$remote in
         tcp*/0A/* | udp*/07/*:0000) ;;
         *) continue ;;
@@ -76,15 +93,23 @@ listeners() {
         *) reach=all ;;
       esac
       printf '%s %s %s\n' "${table%6}" "$port" "$reach"
-    done <"/proc/net/$table"
-  done | sort -u
+    done <"$call/table"
+    [ "$rows" -ge 1 ] || return # not even its heading
+    printf 'table %s\n' "$table"
+  done >"$call/listening"
+  sort -u "$call/listening"
 }
 
 # Lines of the first file that no line of the second one answers; `all` answers `local` too.
-lost_listeners() { # BEFORE AFTER
-  awk 'FILENAME == ARGV[1] { after[$1 " " $2 " " $3] = 1; next }
-    !(($1 " " $2 " " $3) in after) && !(($1 " " $2 " all") in after) { print $1 "/" $2 }' "$2" "$1"
+list_lost_listeners() { # BEFORE AFTER
+  awk -v after="$2" '
+    BEGIN { while ((getline line < after) > 0) { there[line]; n++ } if (n == 0) { failed = 1; exit } }
+    $1 == "table" { next }
+    !(($1 " " $2 " " $3) in there) && !(($1 " " $2 " all") in there) { print $1 "/" $2 }
+    END { exit failed }' "$1"
 }
+
+# --- processes on old files ----------------------------------------------------------------------
 
 own_processes() { # this shell and its ancestors: the connection that carries us
   ancestor=$$
@@ -99,18 +124,26 @@ unit_of() { # PID: prints its system service, or nothing
     "/proc/$1/cgroup" 2>/dev/null | head -n 1
 }
 
-# `PID UNIT|- COMMAND` of processes that map files of the system which were replaced or deleted.
-stale_processes() {
+# `PID UNIT|- COMMAND` of processes that map files of the system which were replaced or deleted, and
+# `asked COUNT`: the processes that were looked at. A file of our own, which grep must find last,
+# proves that it went through all of them.
+list_stale() {
   ours=$(own_processes)
-  grep -lE ' /(usr|lib|lib32|lib64|bin|sbin|opt)/.* \(deleted\)$' /proc/[0-9]*/maps 2>/dev/null \
-    | while IFS=/ read -r _ _ pid _; do
-      case $ours in *" $pid "*) continue ;; esac
-      command=$(plain "$(cat "/proc/$pid/comm" 2>/dev/null)")
-      [ -n "$command" ] || continue
-      unit=$(unit_of "$pid")
-      if [ "$pid" = 1 ]; then unit=init; fi
-      printf '%s %s %s\n' "$pid" "${unit:--}" "$command"
-    done
+  echo '0 /usr/patchctl (deleted)' >"$call/known" || return
+  set -- /proc/[0-9]*/maps
+  # Processes end while it looks: its exit code says nothing.
+  bounded grep -lE ' /(usr|lib|lib32|lib64|bin|sbin|opt)/.* \(deleted\)$' "$@" "$call/known" 2>/dev/null >"$call/maps"
+  [ "$(tail -n 1 "$call/maps")" = "$call/known" ] || return 1
+  sed '$d' "$call/maps" >"$call/maps.found" || return
+  while IFS=/ read -r _ _ pid _; do
+    case $ours in *" $pid "*) continue ;; esac
+    command=$(plain "$(cat "/proc/$pid/comm" 2>/dev/null)")
+    [ -n "$command" ] || continue
+    unit=$(unit_of "$pid")
+    if [ "$pid" = 1 ]; then unit=init; fi
+    printf '%s %s %s\n' "$pid" "${unit:--}" "$command"
+  done <"$call/maps.found"
+  printf 'asked %s\n' "$#"
 }
 
 # Restarting these ends sessions, desktops, containers or the network; they wait for a reboot.
@@ -125,33 +158,45 @@ keeps_running() { # UNIT
   return 1
 }
 
-restart_stale() { # restarts what runs on old files and says what still does
-  stale_before=$(stale_processes)
-  if ! with_systemctl; then
-    printf '%s\n' "$stale_before" | grep . | while read -r line; do say stale "$line"; done
-    return 0
-  fi
-  if printf '%s\n' "$stale_before" | grep -q '^1 '; then
-    if systemctl daemon-reexec >&2; then say restarted init; fi
-  fi
-  printf '%s\n' "$stale_before" | awk '$2 ~ /[.]service$/ { print $2 }' | sort -u \
-    | while read -r service; do
+# Restarts what runs on old files and says what still does; false where that cannot be told.
+restart_stale() {
+  try_save "$call/stale" list_stale || return
+  if with_systemctl; then
+    if grep -q '^1 ' "$call/stale" && systemctl daemon-reexec >&2; then say restarted init; fi
+    awk '$2 ~ /[.]service$/ { print $2 }' "$call/stale" | sort -u >"$call/stale.services"
+    while read -r service; do
       if keeps_running "$service"; then continue; fi
-      if timeout 120 systemctl try-restart "$service" >&2; then
+      if timeout 120 systemctl try-restart "$service" >&2 </dev/null; then
         say restarted "$service"
       else
         say restart-failed "$service"
       fi
-    done
-  if [ -n "$stale_before" ]; then sleep 1; fi
-  stale_processes | while read -r line; do say stale "$line"; done
+    done <"$call/stale.services"
+    if [ "$(lines_of "$call/stale")" -gt 1 ]; then
+      sleep 1
+      try_save "$call/stale" list_stale || return
+    fi
+  fi
+  say_stale "$call/stale"
 }
+
+say_stale() { # FILE of list_stale
+  while read -r line; do
+    case $line in
+      'asked '*) say asked "processes ${line#asked }" ;;
+      *) say stale "$line" ;;
+    esac
+  done <"$1"
+}
+
+# --- for every answer ----------------------------------------------------------------------------
 
 reboot_wanted() { # the platform's own marker
   [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]
 }
 
-say_state() { # for every answer
+say_state() {
   say boot "$(boot_identity)"
   if reboot_wanted; then say reboot-required yes; else say reboot-required no; fi
+  if [ "$reserve_used" = yes ]; then say note "the disk was full: what prepare had laid aside was used"; fi
 }

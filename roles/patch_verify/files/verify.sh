@@ -1,17 +1,19 @@
 # shellcheck shell=sh
 # Is the host as planned (verify), or as it was before (verify_undo)? Compared with the state from
 # before, and asked by the operator's probes. A service may need a moment: what can still become
-# well is asked again, in later calls too, until its time is over. Needs probes.sh.
-# shellcheck disable=SC2154  # set by read_input
+# well is asked again, in later calls too, until its time is over. Needs before.sh and probes.sh.
+# What is not told, or not told whole, is not well.
+# shellcheck disable=SC2154  # set by read_input, open_call
 
 check_packages() { # forward|back
   look
+  say_packages
   place=to
   if [ "$1" = back ]; then place=from; fi
   if [ -n "$(not_at "$place")" ]; then
     check versions failed "not at the expected version: $(not_at "$place")"
   else
-    check versions ok "$(grep -c . "$tx/places") packages as expected"
+    check versions ok "$(planned) packages as expected"
   fi
   half=$(audit)
   if [ -n "$half" ]; then
@@ -19,35 +21,72 @@ check_packages() { # forward|back
   else
     check installed ok ""
   fi
-  marks=$(changed_marks "$tx/before/auto" "$1" | tr '\n' ';')
-  if [ -n "$marks" ]; then check marks failed "auto/manual: $marks"; else check marks ok ""; fi
+  look_at_marks "$tx/before/auto" "$1"
+  say asked "marks $marks_asked"
+  if [ -s "$call/marks.wrong" ]; then
+    check marks failed "auto/manual: $(tr '\n' ';' <"$call/marks.wrong")"
+  else
+    check marks ok ""
+  fi
 }
 
 # --- what may need a moment ------------------------------------------------------------------------
 
-# Prints a line `NAME ok|failed|note SECONDS DETAIL` for each question; SECONDS is how long after
-# the first call a failure may still turn into success.
-ask_all() {
-  ask_units
-  ask_services
-  ask_listeners
-  ask_probes
+# Prints a line `NAME ok|failed|note|skipped SECONDS DETAIL` for each question; SECONDS is how long
+# after the first call a failure may still turn into success. Lines `asked KEY COUNT` say how much was
+# asked for it.
+list_round() {
+  ask_units && ask_services && ask_listeners && list_probes
+}
+
+round_names() {
+  printf 'units services listeners '
+  probe_names
+}
+
+not_told() { # NAME: the question after it was not answered; it may be later
+  printf '%s failed %s %s\n' "$1" "$settle" "$(plain "$save_error")"
 }
 
 ask_units() {
-  failed_units >"$tx/failed.now"
-  newly=$(awk 'FILENAME == ARGV[1] { before[$0] = 1; next } !($0 in before)' "$tx/before/failed" "$tx/failed.now" | tr '\n' ' ')
-  if [ -n "$newly" ]; then
-    echo "units failed $settle failed since the update: $newly"
+  if ! had_units; then
+    echo "units note 0 the host has no systemd"
+    return
+  fi
+  if ! try_save "$call/units" list_units || ! try_save "$call/failed" list_failed "$call/units" \
+    || ! try_save "$call/newly" list_new_failures; then
+    not_told units
+    return
+  fi
+  printf 'asked units %s\n' "$(lines_of "$call/units")"
+  if [ -s "$call/newly" ]; then
+    echo "units failed $settle failed since the update: $(tr '\n' ' ' <"$call/newly")"
   else
     echo "units ok 0"
   fi
 }
 
+list_new_failures() {
+  awk -v before="$tx/before/failed" '
+    BEGIN { while ((getline line < before) > 0) known[line] }
+    !($0 in known)' "$call/failed"
+}
+
 ask_services() {
-  with_systemctl || return 0
-  ended=$(ended_services "$tx/before/services" | tr '\n' ' ')
-  if [ -n "$ended" ]; then
+  if ! had_units; then
+    echo "services note 0 the host has no systemd"
+    return
+  fi
+  if ! try_save "$call/services" list_ended "$tx/before/services"; then
+    not_told services
+    return
+  fi
+  services_asked=$(sed -n 's/^asked //p' "$call/services")
+  printf 'asked services %s\n' "$services_asked"
+  ended=$(sed -n 's/^ended //p' "$call/services" | tr '\n' ' ')
+  if [ "$services_asked" != "$(lines_of "$tx/before/services")" ]; then
+    echo "services failed $settle systemd tells of $services_asked services, not of all that ran before"
+  elif [ -n "$ended" ]; then
     echo "services failed $settle ran before and do not run now: $ended"
   else
     echo "services ok 0"
@@ -55,10 +94,14 @@ ask_services() {
 }
 
 ask_listeners() {
-  listeners >"$tx/listeners.now"
-  lost=$(lost_listeners "$tx/before/listeners" "$tx/listeners.now" | tr '\n' ' ')
-  if [ -n "$lost" ]; then
-    echo "listeners failed $settle nothing listens any more on $lost"
+  if ! try_save "$call/listeners" list_listeners \
+    || ! try_save "$call/lost" list_lost_listeners "$tx/before/listeners" "$call/listeners"; then
+    not_told listeners
+    return
+  fi
+  printf 'asked listeners %s\n' "$(lines_of "$tx/before/listeners")"
+  if [ -s "$call/lost" ]; then
+    echo "listeners failed $settle nothing listens any more on $(tr '\n' ' ' <"$call/lost")"
   else
     echo "listeners ok 0"
   fi
@@ -70,41 +113,52 @@ ask_listeners() {
 # change, too.
 WATCH_S=4
 
-watched_enough() {
-  ended=0
-  if [ -f "$tx/ended" ]; then read -r ended <"$tx/ended"; fi
-  [ $(($(now) - ended)) -ge "$WATCH_S" ]
+watched_enough() { # SECONDS-SINCE-FIRST-CALL: counts where nobody knows when the change ended
+  watched=$(seconds_since "$tx/ended")
+  [ "${watched:-$1}" -ge "$WATCH_S" ]
 }
 
-ask_until_clear() { # JOB
-  if [ ! -f "$tx/$1.since" ]; then now | keep "$tx/$1.since"; fi
-  read -r since <"$tx/$1.since"
-  call_end=$(($(now) + attach))
+ask_until_clear() {
+  since_file=$tx/$stage_name.since
+  if [ -z "$(seconds_since "$since_file")" ]; then
+    if [ -f "$since_file" ]; then say note "the host was booted meanwhile, its time begins anew"; fi
+    must_keep "$since_file" "$(time_mark)"
+  fi
+  attach_end=$(($(uptime_s) + attach))
   while :; do
-    passed=$(($(now) - since))
-    ask_all >"$tx/round"
-    outcome=$(verdict "$tx/round" "$passed")
-    if [ "$outcome" = well ] && ! watched_enough; then
+    passed=$(seconds_since "$since_file")
+    save "$call/round" list_round
+    outcome=$(verdict "$call/round" "${passed:-0}" "$(round_names)")
+    if [ "$outcome" = well ] && ! watched_enough "${passed:-0}"; then
       sleep 1
       continue
     fi
-    if [ "$outcome" != wait ] || [ "$(now)" -ge "$call_end" ]; then return; fi
+    if [ "$outcome" != wait ] || [ "$(uptime_s)" -ge "$attach_end" ]; then return; fi
     sleep 2
   done
 }
 
 say_round() {
-  while read -r name status _ detail; do check "$name" "$status" "$detail"; done <"$tx/round"
+  while read -r name status rest; do
+    case $name in
+      asked) say asked "$status $rest" ;;
+      *) check "$name" "$status" "${rest#* }" ;;
+    esac
+  done <"$call/round"
 }
 
 # What is no reason to undo: files are new, some process still has the old ones in memory.
 note_effect() {
-  old_users=$(stale_processes)
+  if ! try_save "$call/stale" list_stale; then
+    check effective failed "processes on old files cannot be told: $save_error"
+    return
+  fi
+  say_stale "$call/stale"
+  old_users=$(awk '$1 != "asked" { print ($2 == "-" ? $3 : $2) }' "$call/stale" | sort -u | tr '\n' ' ')
   if [ -z "$old_users" ]; then
     check effective ok ""
   else
-    check effective note "installed, not effective yet: $(printf '%s\n' "$old_users" | awk '{ print ($2 == "-" ? $3 : $2) }' | sort -u | tr '\n' ' ')"
-    printf '%s\n' "$old_users" | while read -r line; do say stale "$line"; done
+    check effective note "installed, not effective yet: $old_users"
   fi
   case $(systemd-detect-virt --container 2>/dev/null) in
     none | '') check kernel ok "$(uname -r) runs" ;;
@@ -114,20 +168,26 @@ note_effect() {
 
 main() {
   need_transaction
+  say_before
   way=forward
   if [ "$stage_name" = verify_undo ]; then way=back; fi
   check_packages "$way"
   if [ -z "$failures" ]; then
-    ask_until_clear "$stage_name"
+    ask_until_clear
     say_round
     note_effect
   fi
   say_state
   if [ -n "$failures" ] && [ "${outcome:-lost}" = wait ]; then
+    say_claim
     answer running "$failures"
     return
   fi
-  if [ -z "$failures" ]; then release_claim; fi
+  if [ -z "$failures" ]; then
+    # Nothing to undo, or undone: the controller asks again where the claim stays.
+    release_claim || say note "the claim could not be given back"
+  fi
+  say_claim
   conclude
 }
 

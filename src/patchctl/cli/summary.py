@@ -45,6 +45,8 @@ def show_status(status: RunStatus, form: Format) -> None:
         )
     else:
         output.lines(output.clean(line) for line in rollout_text.trouble(status))
+    if left := rollout_text.left_behind(status):
+        output.lines(["", *map(output.clean, left)])
     if step := rollout_text.next_step(status):
         output.lines(["", *map(output.clean, step.splitlines())])
 

@@ -27,7 +27,7 @@ from ..models.rollout import (
     ShardEnded,
     Stage,
 )
-from . import answers, transaction
+from . import answers, demands, transaction
 from .groups import groups_of
 
 # Stage -> (playbook, file of its role where it is not the main one).
@@ -40,11 +40,12 @@ PLAYBOOKS: Mapping[Stage, tuple[str, str]] = {
     Stage.VERIFY: ("verify", ""),
     Stage.UNDO: ("rollback", ""),
     Stage.VERIFY_UNDO: ("verify", ""),
+    Stage.RELEASE: ("release", ""),
 }
 HOOKS = frozenset({Stage.DRAIN, Stage.UNDRAIN})
-# Long enough for a whole call of the stage: most attach for seconds, `prepare` fetches files.
-TIMEOUT_S = 90
-PREPARE_TIMEOUT_S = 900
+# Ansible's own share of a call: to connect, to send the scripts, to read the answer. A call ends by
+# itself on the host before this is over, so that it says why.
+CONNECTION_S = 30
 HOOK_START_S = 15  # until Ansible has begun with the hook
 # Before these nothing was changed, so an answer that got lost is a plain failure.
 HARMLESS = frozenset({Stage.PREFLIGHT, Stage.PREPARE})
@@ -190,7 +191,8 @@ class AnsibleExecutor:
             variables={"patch_stage": part} if part else {},
             payloads=payloads,
             pushes=pushes,
-            timeout_s=PREPARE_TIMEOUT_S if shard.stage is Stage.PREPARE else TIMEOUT_S,
+            timeout_s=CONNECTION_S
+            + transaction.call_s(shard.stage, max(map(len, probes.values()), default=0)),
         )
         running = self._runner.start(job, into=self._came)
         self._active[shard.id] = _Active(
@@ -312,10 +314,12 @@ class AnsibleExecutor:
             self._on_reply(active, answer)
 
     def _on_reply(self, active: _Active, answer: Answer) -> None:
-        names = [probe.name for probe in active.probes.get(answer.host, ())]
-        transaction_id = next(w.transaction for w in active.shard.hosts if w.host == answer.host)
-        question = f"{active.shard.stage.value} {transaction_id}"
-        reply = answers.parse(answer.output, question, names)
+        probes, stage = active.probes.get(answer.host, []), active.shard.stage
+        work = next(work for work in active.shard.hosts if work.host == answer.host)
+        names = [probe.name for probe in probes]
+        reply = answers.parse(answer.output, f"{stage.value} {work.transaction}", names)
+        cohort = self._cohorts[self._hosts[answer.host].cohort]
+        reply = demands.judged(reply, demands.Asked(stage, work, cohort.transitions, probes))
         if reply.answer == "missing" and not active.second:
             active.lacking[answer.host] = reply.missing
             return

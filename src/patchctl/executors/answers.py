@@ -14,13 +14,17 @@ from ..models.rollout import HostOutcome, OutcomeStatus
 LINES_MAX = 20_000
 LINE_MAX = 2_000
 KEPT_MAX = 2_000
+# These are compared with the plan, line by line.
+_WHOLE = frozenset({"packages", "old"})
 REASON_MAX = 500
 
 # Printable ASCII and what other scripts write; everything that moves a cursor or hides is not.
 _HIDDEN = re.compile(r"[^\x20-\x7e\u00a1-\u00ac\u00ae-\u05ff\u0900-\u1fff\u3040-\ud7ff]")
 _WORD = re.compile(r"[A-Za-z0-9@+._:~^-]{1,255}")
 _NUMBER = re.compile(r"-?[0-9]{1,12}")
-_CHECK = re.compile(r"([a-z][a-z-]{0,39}|probe:[0-9]{1,4}) (ok|note|failed)(?: (.*))?")
+_CHECK = re.compile(r"([a-z][a-z-]{0,39}|probe:[0-9]{1,4}) (ok|note|skipped|failed)(?: (.*))?")
+_COUNT = re.compile(r"([a-z]{1,20}) ([0-9]{1,9})")
+_EDITED = re.compile(r"(/.{1,4096}) (/var/lib/patchctl/.{1,4096}|-)")
 _MISSING = re.compile(r"(new|old) (\S{1,304}) ([0-9a-f]{64}) ([0-9]{1,12})")
 _ANSWERS = frozenset({"ok", "failed", "running", "missing"})
 
@@ -31,11 +35,13 @@ class Nonsense(Exception):
 
 @dataclass
 class Reply:
-    """An answer taken apart. `missing` are SHA-256 of files that the host lacks."""
+    """An answer taken apart. `missing` are SHA-256 of files that the host lacks; `probes` is the
+    result of each probe by its number, from 1."""
 
     answer: str = ""
     reason: str = ""
     missing: list[str] = field(default_factory=list)
+    probes: dict[int, str] = field(default_factory=dict)
     evidence: dict[str, Any] = field(default_factory=dict)
 
 
@@ -112,13 +118,16 @@ def _take(reply: Reply, line: str, probes: Sequence[str]) -> None:
         reply.missing.append(_match(_MISSING, rest)[3])
     elif key == "check":
         _check(reply, rest, probes)
+    elif key in _COUNTED:
+        found = _match(_COUNT, rest)
+        reply.evidence.setdefault(key, {})[found[1]] = int(found[2])
     elif key in _SINGLE:
         name, read = _SINGLE[key]
         reply.evidence[name] = read(rest)
     elif key in _LISTED:
         name, read = _LISTED[key]
         kept = reply.evidence.setdefault(name, [])
-        if len(kept) < KEPT_MAX:
+        if len(kept) < KEPT_MAX or name in _WHOLE:
             kept.append(read(rest))
     else:
         raise Nonsense("an unknown line")
@@ -131,9 +140,12 @@ def _check(reply: Reply, rest: str, probes: Sequence[str]) -> None:
         number = int(name.removeprefix("probe:"))
         if not 1 <= number <= len(probes):
             raise Nonsense("a probe that was not asked")
+        if number in reply.probes:
+            raise Nonsense("a probe that is answered twice")
+        reply.probes[number] = result
         name = f"probe {cleaned(probes[number - 1], 100)}"
     row: dict[str, Any] = {"name": name, "ok": result != "failed", "detail": cleaned(detail)}
-    if result == "note":
+    if result in ("note", "skipped"):
         row["note"] = True
     kept = reply.evidence.setdefault("checks", [])
     if len(kept) < KEPT_MAX:
@@ -182,12 +194,21 @@ def _stale(text: str) -> dict[str, Any]:
     }
 
 
+def _edited(text: str) -> dict[str, str]:
+    found = _match(_EDITED, text)
+    copy = "" if found[2] == "-" else found[2]
+    return {"path": cleaned(found[1]), "copy": cleaned(copy)}
+
+
+# Lines `KEY NAME COUNT`: how much was asked, and how much was written down before the update.
+_COUNTED = frozenset({"asked", "before"})
 # Key of a line -> (name in the evidence, how its value is read).
 _Reader = Callable[[str], Any]
 _SINGLE: Mapping[str, tuple[str, _Reader]] = {
     "boot": ("boot", _boot),
     "reboot-required": ("reboot_required", _yes),
     "touched": ("touched", _yes),
+    "holds": ("holds", _yes),
     "code": ("code", _number),
     "seconds": ("seconds", _number),
     "progress": ("progress", cleaned),
@@ -203,6 +224,8 @@ _LISTED: Mapping[str, tuple[str, _Reader]] = {
     "restart-failed": ("restart_failed", cleaned),
     "stale": ("stale", _stale),
     "conffile": ("conffiles", cleaned),
+    "stays": ("edited", _edited),
+    "removed": ("edited", _edited),
     "note": ("notes", cleaned),
     "job": ("jobs", cleaned),
     "log": ("log", cleaned),

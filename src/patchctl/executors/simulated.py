@@ -32,18 +32,20 @@ class SimulatedHost:
     reboots: int = 0
     fence: int = 0
     drained: bool = False
+    held: bool = False
 
 
 @dataclass(frozen=True)
 class Behaviour:
     """How a host answers a stage: what, after how many milliseconds, with which evidence. `stale`
-    are units on replaced files."""
+    are units on replaced files, `more` is further evidence."""
 
     status: OutcomeStatus = OutcomeStatus.OK
     after_ms: int = 1000
     reason: str = ""
     reboot_required: bool = False
     stale: tuple[str, ...] = ()
+    more: Mapping[str, Any] = field(default_factory=dict)
 
 
 # (host, stage, how often this stage was asked of this host before) -> behaviour
@@ -65,6 +67,9 @@ class VirtualClock:
     def advance(self, milliseconds: int) -> None:
         """Let time pass."""
         self._now += max(milliseconds, 1)
+
+
+_SAYS_CLAIM = frozenset({Stage.PREFLIGHT, Stage.VERIFY, Stage.VERIFY_UNDO, Stage.RELEASE})
 
 
 def all_well(host: str, stage: Stage, asked: int) -> Behaviour:
@@ -136,8 +141,11 @@ class SimulatedExecutor:
         elif status in (OutcomeStatus.OK, OutcomeStatus.FAILED):
             _remember(host, shard.stage, work, status)
         evidence: dict[str, Any] = {"reboot_required": True} if behaviour.reboot_required else {}
+        evidence |= behaviour.more
         if behaviour.stale:
             evidence["stale"] = [{"unit": unit, "command": "x"} for unit in behaviour.stale]
+        if status in (OutcomeStatus.OK, OutcomeStatus.FAILED) and shard.stage in _SAYS_CLAIM:
+            evidence["holds"] = host.held
         return self._clock.now_ms() + behaviour.after_ms, HostOutcome(
             shard=shard.id, host=work.host, status=status, reason=reason, evidence=evidence
         )
@@ -146,6 +154,8 @@ class SimulatedExecutor:
 def _remember(host: SimulatedHost, stage: Stage, work: HostWork, status: OutcomeStatus) -> None:
     """What the host's own record makes of a stage: the same id twice changes nothing."""
     host.fence = max(host.fence, work.fence)
+    if stage is Stage.UNDO:
+        host.held = True
     match stage:
         case Stage.APPLY if work.transaction not in host.applied:
             host.applied.add(work.transaction)
@@ -155,6 +165,10 @@ def _remember(host: SimulatedHost, stage: Stage, work: HostWork, status: Outcome
             host.changes += 1
         case Stage.REBOOT if status is OutcomeStatus.OK:
             host.reboots += 1
+        case Stage.PREFLIGHT:
+            host.held = status is OutcomeStatus.OK
+        case Stage.VERIFY | Stage.VERIFY_UNDO | Stage.RELEASE if status is OutcomeStatus.OK:
+            host.held = False
         case Stage.DRAIN:
             host.drained = True
         case Stage.UNDRAIN:

@@ -27,6 +27,14 @@ FORMAT = 1
 ATTACH_S = 12
 LOCK_WAIT_S = 120
 SETTLE_S = 15
+# A call ends by itself on the host after so long beside what it attaches and asks for: no script
+# may outlive the call and meet the next one.
+CALL_S = 50
+PREPARE_CALL_S = 840
+# As in roles/patch_transaction/files/probes.sh: how long one may take, with its end by force, and
+# how many are asked side by side.
+PROBE_S = 12
+PROBES_AT_ONCE = 20
 
 _GRAMMAR = {
     "package": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}"),
@@ -43,7 +51,7 @@ _GRAMMAR = {
     "unit": re.compile(r"[A-Za-z0-9@._:\\][A-Za-z0-9@._:\\-]{0,254}"),
 }
 # Files beside the transactions in /var/lib/patchctl.
-_TAKEN = frozenset({"claim", "claim.lock", "start.lock", "lock", "running", "updaters"})
+_TAKEN = frozenset({"claim", "claim.lock", "start.lock", "lock", "running", "updaters", "reserve"})
 _TARGETS = {ProbeKind.HTTP: "address", ProbeKind.TCP: "host:port", ProbeKind.UNIT: "unit"}
 
 
@@ -84,6 +92,7 @@ def payload(
         f"fence {int(work.fence)}",
         f"now {int(now)}",
         f"attach {ATTACH_S}",
+        f"call {call_s(stage, len(probes))}",
         f"lock-wait {LOCK_WAIT_S}",
         f"limit {int(policy.transaction_timeout_s)}",
         f"settle {SETTLE_S}",
@@ -91,6 +100,7 @@ def payload(
         f"rollback-ready {policy.rollback_ready.value}",
         f"pushed {'yes' if pushed else 'no'}",
         f"attempt {int(work.attempt)}",
+        f"look {'yes' if work.look else 'no'}",
         *(f"over {_checked('run', one)}" for one in over),
     ]
     if host.machine_id:
@@ -102,6 +112,12 @@ def payload(
     lines += [_stored(one) for one in stored]
     lines += [_probe(number, one) for number, one in enumerate(probes, start=1)]
     return "\n".join([*lines, "end", ""])
+
+
+def call_s(stage: Stage, probes: int) -> int:
+    """Seconds after which a call of the stage, with so many probes, ends by itself on the host."""
+    base = PREPARE_CALL_S if stage is Stage.PREPARE else CALL_S
+    return base + ATTACH_S + -(-probes // PROBES_AT_ONCE) * PROBE_S
 
 
 def transaction(name: str) -> str:

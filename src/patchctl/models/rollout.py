@@ -75,6 +75,8 @@ class Stage(StrEnum):
     UNDRAIN = "undrain"
     UNDO = "undo"
     VERIFY_UNDO = "verify_undo"
+    # Not a step of an attempt: what the run took on a host is given back once the host has settled.
+    RELEASE = "release"
 
 
 class OutcomeStatus(StrEnum):
@@ -95,7 +97,10 @@ class HostWork(Record):
     """What one host is to do. `transaction` is the idempotency key on the host.
 
     `fence` rises with every controller that takes the run over; the host refuses a lower one.
-    `boot` is the identity that a reboot must replace.
+    `boot` is the identity that a reboot must replace. `before` is how much of the host's state
+    before the update prepare wrote down, by list: verify must have compared all of it. None: the
+    host was prepared by a patchctl that did not count. `look`: only find out; begin nothing that
+    was not begun.
     """
 
     host: str
@@ -103,6 +108,8 @@ class HostWork(Record):
     transaction: str
     fence: int
     boot: Boot | None = None
+    before: dict[str, int] | None = None
+    look: bool = False
 
 
 class Shard(Record):
@@ -305,14 +312,30 @@ class RingStatus(Model):
     approved: bool = False
 
 
+class EditedFile(Record):
+    """A configuration file that somebody edited after the update, so that the undo left it alone.
+
+    `copy` is where it lies on the host as it was before the update, empty where it was not there.
+    """
+
+    path: str
+    copy: str = ""
+
+
 class HostStatusLine(Model):
-    """One host in `rollout status`."""
+    """One host in `rollout status`.
+
+    `edited`: files that an undo did not touch. `holds`: the run has settled this host, but its
+    claim could not be given back there.
+    """
 
     name: str
     ring: str
     state: HostState
     stage: str = ""
     reason: str = ""
+    edited: tuple[EditedFile, ...] = ()
+    holds: bool = False
 
 
 class RunStatus(Model):

@@ -69,6 +69,23 @@ def next_step(status: RunStatus) -> str:
             return "" if status.controller else f"go on with `patchctl rollout resume {status.run}`"
 
 
+def left_behind(status: RunStatus, limit: int = 10) -> list[str]:
+    """What is still on hosts and wants a person: files that an undo left alone, claims that could
+    not be given back."""
+    lines = []
+    for host in status.hosts:
+        for file in host.edited:
+            copy = f"; as it was before: {file.copy}" if file.copy else ""
+            lines.append(f"  {host.name}: {file.path} was edited after the update and stays{copy}")
+        if host.holds:
+            lines.append(
+                f"  {host.name}: still holds what the run took there; when it can be reached:"
+                f" patchctl host clean {host.name}"
+            )
+    more = [f"  … and {len(lines) - limit} more (-o json has all)"] if len(lines) > limit else []
+    return lines[:limit] + more
+
+
 _HARMLESS = frozenset({"preflight", "prepare"})
 
 

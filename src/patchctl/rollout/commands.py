@@ -6,20 +6,17 @@ from ..models.rollout import (
     CommandKind,
     CommandTaken,
     Event,
-    HostMoved,
-    HostState,
     RingMoved,
     RingState,
     RunMoved,
     RunState,
 )
 from . import states
+from .lost import ask_again
 from .progress import budget_reason
 from .view import RunView
 
 _OVER = frozenset({RunState.DONE, RunState.ABORTED, RunState.ROLLED_BACK, RunState.NEEDS_HUMAN})
-# Nothing new is begun there, so a lost host is not asked to go on either.
-_ENDING = frozenset({RunState.HALTING, RunState.ABORTING})
 
 
 def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> list[Event]:
@@ -28,7 +25,7 @@ def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> lis
     Raises ConflictError for a run that is over, HaltedError where a budget is used up and the
     failures were not accepted: the count survives restarts.
     """
-    lost = _reconcile(view)
+    lost = [] if view.state in states.BEGINS_NOTHING else ask_again(view)
     if view.state is RunState.DONE and lost:
         taken = CommandTaken(command=CommandKind.RESUME, by=by, reason=reason)
         return [taken, RunMoved(to=RunState.RUNNING, reason="lost hosts are asked again"), *lost]
@@ -87,24 +84,3 @@ def waiting_ring(view: RunView) -> str:
 def _after_pause(view: RunView) -> RunState:
     before = view.paused_from
     return before if before in states.RUN[RunState.PAUSED] else RunState.RUNNING
-
-
-def _reconcile(view: RunView) -> list[Event]:
-    events: list[Event] = []
-    if view.state in _ENDING:
-        return events
-    for host in view.hosts.values():
-        if view.state is RunState.ROLLING_BACK and not host.undoing:
-            continue
-        if host.state is HostState.UNKNOWN and not host.reconciled and host.stage is not None:
-            back = HostState.ROLLING_BACK if host.undoing else states.STATE_OF_STAGE[host.stage]
-            events.append(
-                HostMoved(
-                    host=host.name,
-                    attempt=host.attempt,
-                    to=back,
-                    stage=host.stage,
-                    reason="asked once more after it was lost",
-                )
-            )
-    return events

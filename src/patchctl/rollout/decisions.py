@@ -6,12 +6,14 @@ from typing import Any
 
 from ..models.plan import OnFailure, RebootPolicy, RingPolicy
 from ..models.rollout import HostOutcome, HostState, OutcomeStatus, Stage
-from .states import DISRUPTIVE, STATE_OF_STAGE
+from .states import DISRUPTIVE, STATE_OF_STAGE, IllegalTransitionError
 from .view import HostView
 
 # A stage that the controller lost, or whose host did not answer, is asked again: all stages are
 # idempotent for one transaction id. Nothing is changed before `drain`, so giving up there is cheap.
 TRIES_BEFORE_CHANGE = 2
+# A lost host that is looked at once more before its run is over.
+TRIES_OF_A_LOOK = 3
 RETRY_FIRST_MS = 1_000
 RETRY_MOST_MS = 15_000
 ATTACH_AGAIN_MS = 500
@@ -51,15 +53,22 @@ def after(
         case OutcomeStatus.FAILED:
             return _failed(host, policy, unsafe, stage, outcome.reason)
         case OutcomeStatus.RUNNING:
-            if now - host.since <= _limit_s(policy, stage) * 1000:
-                return Again(ATTACH_AGAIN_MS)
-            reason = f"still running after {_limit_s(policy, stage)} s"
-            if stage in (Stage.VERIFY, Stage.VERIFY_UNDO):
-                # It answers, so it is known not to be well.
-                return _failed(host, policy, unsafe, stage, reason)
-            return _lost(host, stage, reason)
+            return _goes_on(host, policy, unsafe, outcome, now)
         case OutcomeStatus.UNREACHABLE | OutcomeStatus.LOST:
-            return _ask_again(host, policy, stage, outcome, now)
+            return _ask_again(host, policy, unsafe, outcome, now)
+
+
+def _goes_on(
+    host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, now: int
+) -> Move | Again:
+    stage = host.stage
+    assert stage is not None
+    if now - host.since <= _limit_s(policy, stage) * 1000:
+        return Again(ATTACH_AGAIN_MS)
+    # It answers, so it is known not to have done what it should.
+    reason = f"still running after {_limit_s(policy, stage)} s"
+    said = f"{reason}: {outcome.reason}" if outcome.reason else reason
+    return _failed(host, policy, unsafe, stage, said)
 
 
 def _forward(host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutcome) -> Move:
@@ -83,14 +92,31 @@ def _forward(host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutc
             return _succeeded(host, outcome.evidence)
         case Stage.UNDRAIN:
             if host.state is HostState.ROLLING_BACK:
-                return Move(HostState.ROLLED_BACK, Stage.UNDRAIN, host.reason)
+                return Move(HostState.ROLLED_BACK, Stage.UNDRAIN, _with_edited(host, host.reason))
             return _succeeded(host, host.evidence.get(Stage.VERIFY.value, {}))
         case Stage.UNDO:
             return Move(HostState.ROLLING_BACK, Stage.VERIFY_UNDO, host.reason)
         case Stage.VERIFY_UNDO:
             if host.drained and policy.undrain:
                 return Move(HostState.ROLLING_BACK, Stage.UNDRAIN, host.reason)
-            return Move(HostState.ROLLED_BACK, Stage.VERIFY_UNDO, host.reason)
+            return Move(HostState.ROLLED_BACK, Stage.VERIFY_UNDO, _with_edited(host, host.reason))
+        case Stage.RELEASE:
+            raise IllegalTransitionError(f"host {host.name}: {stage} moves nothing")
+
+
+def _with_edited(host: HostView, reason: str) -> str:
+    """The reason, and which files the undo left alone because somebody edited them after the
+    update: where a service does not run with them, that is why."""
+    files = host.evidence.get(Stage.UNDO.value, {}).get("edited", ())
+    if not files:
+        return reason
+    said = [
+        f"{file['path']} (as it was before: {file['copy']})" if file["copy"] else file["path"]
+        for file in files[:_NAMED]
+    ]
+    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
+    kept = f"edited after the update and left so: {', '.join(said)}{more}"
+    return f"{reason}; {kept}" if reason else kept
 
 
 def _succeeded(host: HostView, verified: Mapping[str, Any]) -> Move:
@@ -116,7 +142,7 @@ def _failed(
     if host.state is HostState.ROLLING_BACK:
         if stage is Stage.UNDRAIN:
             reason = f"undone, but still drained: {reason}"
-        return Move(HostState.ROLLBACK_FAILED, stage, reason)
+        return Move(HostState.ROLLBACK_FAILED, stage, _with_edited(host, reason))
     if stage not in DISRUPTIVE:
         return Move(HostState.FAILED, stage, reason)
     if policy.on_failure is OnFailure.STOP:
@@ -152,24 +178,29 @@ def undo_follows(step: Move, policy: RingPolicy, unsafe: list[str]) -> bool:
 
 
 def _ask_again(
-    host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutcome, now: int
+    host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, now: int
 ) -> Move | Again:
-    tries = host.tries + 1
+    stage, tries = host.stage, host.tries + 1
+    assert stage is not None
+    reason = outcome.reason or outcome.status.value
     lost = outcome.status is OutcomeStatus.LOST
     if stage in (Stage.PREFLIGHT, Stage.PREPARE):
         if tries >= TRIES_BEFORE_CHANGE and not (lost and tries < 4):
-            return Move(HostState.FAILED, stage, outcome.reason or outcome.status.value)
+            return Move(HostState.FAILED, stage, reason)
+    elif host.looking and tries >= TRIES_OF_A_LOOK:
+        return _lost(stage, reason)
     else:
         limit = policy.reboot_timeout_s if stage is Stage.REBOOT else UNREACHABLE_S
         silent_since = host.silent_since or now
         if tries > 3 and now - silent_since > limit * 1000:
-            return _lost(host, stage, outcome.reason or outcome.status.value)
+            if lost and stage in (Stage.VERIFY, Stage.VERIFY_UNDO):
+                # It can be reached and never says that it is well: then it is not.
+                return _failed(host, policy, unsafe, stage, reason)
+            return _lost(stage, reason)
     return Again(min(RETRY_FIRST_MS * 2 ** (tries - 1), RETRY_MOST_MS))
 
 
-def _lost(host: HostView, stage: Stage, reason: str) -> Move:
-    if stage in (Stage.PREFLIGHT, Stage.PREPARE):
-        return Move(HostState.FAILED, stage, reason)
+def _lost(stage: Stage, reason: str) -> Move:
     return Move(HostState.UNKNOWN, stage, f"{stage.value}: {reason}")
 
 

@@ -8,6 +8,8 @@ shards, and a host that answers goes on while others of its shard still work.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
+
 from ..models.facts import Boot
 from ..models.plan import Plan
 from ..models.rollout import (
@@ -95,7 +97,7 @@ class Engine:
             )
         now = self._clock.now_ms()
         for host in self.view.hosts.values():
-            if host.state in states.IN_FLIGHT:
+            if _due(host) is not None:
                 self._idle[host.name] = now
         # What was asked of the controller before this one comes before what is asked of this one.
         self._read_mail()
@@ -145,7 +147,7 @@ class Engine:
             self.view.state in states.TERMINAL_RUNS
             and not self._busy
             and not self._idle
-            and not self.view.in_flight()
+            and not self.view.at_work()
         )
 
     def _pause_s(self) -> float:
@@ -178,8 +180,9 @@ class Engine:
         groups: dict[tuple[str, Stage], list[HostView]] = {}
         for name in self._idle:
             host = self.view.hosts[name]
-            if host.not_before <= now and host.stage is not None:
-                groups.setdefault((host.ring, host.stage), []).append(host)
+            stage = _due(host)
+            if host.not_before <= now and stage is not None:
+                groups.setdefault((host.ring, stage), []).append(host)
         for (ring, stage), hosts in groups.items():
             if len(self.view.shards) >= self._limits.max_shards:
                 return
@@ -213,12 +216,15 @@ class Engine:
 
     def _work(self, host: HostView) -> HostWork:
         boot = host.evidence.get(Stage.PREFLIGHT.value, {}).get("boot")
+        before = host.evidence.get(Stage.PREPARE.value, {}).get("before")
         return HostWork(
             host=host.name,
             attempt=host.attempt,
             transaction=host.transaction,
             fence=self.view.fence,
             boot=Boot(**boot) if isinstance(boot, dict) else None,
+            before=before if isinstance(before, dict) else None,
+            look=host.looking and self.view.state in states.BEGINS_NOTHING,
         )
 
     # --- answers --------------------------------------------------------------------------------
@@ -253,13 +259,15 @@ class Engine:
             return []
         expected = self._busy.get(outcome.host) == outcome.shard
         shard = self.view.shards.get(outcome.shard)
-        stage = host.stage if expected and host.stage else (shard.stage if shard else None)
+        stage = shard.stage if shard else host.stage
         if stage is None:
             return []
         if not expected:
             return [_answered(host, stage, outcome, late=True)]
         del self._busy[outcome.host]
         now = self._clock.now_ms()
+        if stage is Stage.RELEASE:
+            return self._released(host, outcome, now)
         policy = self.view.policy(host)
         events: list[Event] = []
         if outcome.status is OutcomeStatus.RUNNING:
@@ -284,6 +292,16 @@ class Engine:
             events.append(_moved(host, HostState.ROLLING_BACK, Stage.UNDO, step.reason))
         return events
 
+    def _released(self, host: HostView, outcome: HostOutcome, now: int) -> list[Event]:
+        """Whether the host is asked again stands in the view, once this answer does."""
+        host.not_before = now + decisions.RETRY_FIRST_MS
+        self._idle[host.name] = now
+        if outcome.status is OutcomeStatus.RUNNING:  # its transaction goes on
+            if now - host.since < decisions.GRACE_S * 1000:
+                return []
+            outcome = msgspec.structs.replace(outcome, status=OutcomeStatus.FAILED)
+        return [_answered(host, Stage.RELEASE, outcome)]
+
     # --- journal --------------------------------------------------------------------------------
 
     def _write(self, *events: Event) -> None:
@@ -293,7 +311,7 @@ class Engine:
         entries = self._journal.append(self.view.run, events)
         for entry in entries:
             self.view.apply(entry)
-            if isinstance(entry.event, HostMoved):
+            if isinstance(entry.event, HostMoved | StageAnswered):
                 self._queue(entry.event.host, now)
         for sink in list(self._sinks):
             try:
@@ -304,7 +322,7 @@ class Engine:
                 self._sinks.remove(sink)
 
     def _queue(self, name: str, now: int) -> None:
-        if self.view.hosts[name].state not in states.IN_FLIGHT:
+        if _due(self.view.hosts[name]) is None:
             self._idle.pop(name, None)
         elif name not in self._busy:
             self._idle[name] = now
@@ -313,6 +331,13 @@ class Engine:
 _WAITS = frozenset(
     {RunState.WAITING, RunState.PAUSED, RunState.SOAKING, RunState.PLANNED, RunState.PROMOTING}
 )
+
+
+def _due(host: HostView) -> Stage | None:
+    """What a host is to do next, or None where that is nothing."""
+    if host.state in states.IN_FLIGHT:
+        return host.stage
+    return Stage.RELEASE if host.owes_release else None
 
 
 def _answered(

@@ -16,6 +16,7 @@ from ..models.rollout import (
 )
 from . import undo
 from .decisions import NOT_BEGUN
+from .lost import ask_again
 from .transactions import transaction_id
 from .view import RingView, RunView
 
@@ -45,12 +46,12 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
     if view.state is RunState.ABORTING:
         if view.in_flight():
             return _held_back(view)
-        return [RunMoved(to=RunState.ABORTED, reason=view.reason)]
+        return _over(view, [RunMoved(to=RunState.ABORTED, reason=view.reason)])
     if view.state is RunState.HALTING:
-        return [] if view.in_flight() else _halted(view, ring)
+        return _over(view, _halted(view, ring))
     if ring is None:
-        rests = view.state is not RunState.PAUSED and not view.in_flight()
-        return [RunMoved(to=RunState.DONE)] if rests else []
+        paused = view.state is RunState.PAUSED
+        return [] if paused else _over(view, [RunMoved(to=RunState.DONE)])
     if ring.over_budget and ring.state in (RingState.RUNNING, RingState.SOAKING):
         return [RunMoved(to=RunState.HALTING, reason=budget_reason(ring))]
     if view.state is RunState.PAUSED:
@@ -66,6 +67,14 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
             return _soaked(view, ring) if now >= _soak_ends(ring) else []
         case _:
             return []
+
+
+def _over(view: RunView, end: list[Event]) -> list[Event]:
+    """The end, once no host is at work; but first lost hosts are looked at once more. One that
+    answers gets its real state and, where that is bad, its undo."""
+    if view.at_work():
+        return []
+    return ask_again(view, once=True) or end
 
 
 def wakes_at(view: RunView) -> int | None:

@@ -81,6 +81,9 @@ DISRUPTIVE = frozenset(
     {Stage.DRAIN, Stage.APPLY, Stage.RESTART, Stage.REBOOT, Stage.VERIFY, Stage.UNDRAIN}
 )
 
+# What is in flight goes on to its end, and nothing new is begun on a host.
+BEGINS_NOTHING = frozenset({R.HALTING, R.ABORTING})
+
 TERMINAL_RUNS = frozenset({R.DONE, R.ROLLED_BACK, R.ABORTED, R.NEEDS_HUMAN, R.HALTED})
 
 STATE_OF_STAGE: dict[Stage, HostState] = {

@@ -2,7 +2,15 @@
 
 from collections import Counter
 
-from ..models.rollout import HostState, HostStatusLine, RingStatus, RunState, RunStatus
+from ..models.rollout import (
+    EditedFile,
+    HostState,
+    HostStatusLine,
+    RingStatus,
+    RunState,
+    RunStatus,
+    Stage,
+)
 from . import states
 from .view import HostView, RingView, RunView
 
@@ -22,6 +30,11 @@ def status(view: RunView, controller: str = "") -> RunStatus:
                 state=host.state,
                 stage=_stage(host),
                 reason=host.reason,
+                edited=tuple(
+                    EditedFile(path=file["path"], copy=file["copy"])
+                    for file in host.evidence.get(Stage.UNDO.value, {}).get("edited", ())
+                ),
+                holds=host.holding and host.state in states.SETTLED and not host.owes_release,
             )
             for ring in view.rings.values()
             for wave in ring.waves

@@ -14,6 +14,7 @@ from ..models.rollout import (
     Stage,
 )
 from . import states
+from .lost import ask_again
 from .view import HostView, RingView, RunView
 
 
@@ -67,7 +68,9 @@ def next_events(view: RunView) -> list[Event]:
         if waiting:
             size = max(1, ring.policy.max_concurrent.of(ring.size))
             return [_begin(view, name) for name in waiting[:size]]
-    return [_end(view)]
+    if view.at_work():
+        return []
+    return ask_again(view, once=True) or [_end(view)]
 
 
 def _waiting(view: RunView, ring: RingView) -> list[str]:

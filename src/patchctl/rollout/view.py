@@ -33,6 +33,9 @@ from ..models.rollout import (
 )
 from . import states
 
+# How often a host that does not answer, or cannot give back what the run took, is asked to.
+RELEASE_TRIES = 3
+
 
 @dataclass
 class HostView:
@@ -58,6 +61,11 @@ class HostView:
     undoing: bool = False
     reboot_required: bool = False
     rebooted: bool = False
+    # The run has, or may have, something on the host: its claim, updaters that were stopped.
+    holding: bool = False
+    release_tries: int = 0
+    # Lost, and looked at once more: it gets no second stretch of patience unless it answers.
+    looking: bool = False
     final_stage: Stage | None = None
     failed_stage: Stage | None = None
     evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -67,6 +75,13 @@ class HostView:
         self.tries = 0
         self.silent_since = 0
         self.not_before = 0
+        self.looking = False
+
+    @property
+    def owes_release(self) -> bool:
+        """Is the host settled while the run still holds something there that it can give back?"""
+        settled = self.state in states.SETTLED and self.state is not HostState.UNKNOWN
+        return settled and self.holding and self.release_tries < RELEASE_TRIES
 
 
 @dataclass
@@ -196,6 +211,10 @@ class RunView:
     def in_flight(self) -> int:
         return sum(ring.in_flight() for ring in self.rings.values())
 
+    def at_work(self) -> bool:
+        """Is a host in flight, or does one still have to give back what the run took there?"""
+        return self.in_flight() > 0 or any(host.owes_release for host in self.hosts.values())
+
     # --- fold -----------------------------------------------------------------------------------
 
     def replay(self, entries: Iterable[Entry]) -> "RunView":
@@ -241,8 +260,10 @@ class RunView:
         not the host's fault."""
         for host in self.hosts.values():
             if host.state in states.IN_FLIGHT:
+                looking = host.looking
                 host.since = at
                 host.heard()
+                host.looking = looking
 
     def _move_run(self, event: RunMoved) -> None:
         states.check_run(self.state, event.to)
@@ -273,11 +294,12 @@ class RunView:
             states.check_host(host.name, old, event.to)
         elif old is not HostState.ROLLING_BACK:  # only an undo has several stages in one state
             raise states.IllegalTransitionError(f"host {host.name}: {old} > {event.to}")
-        if old is HostState.UNKNOWN:
-            host.reconciled = True
         if event.to is not old or event.stage is not host.stage:
             host.since = at
             host.heard()
+        if old is HostState.UNKNOWN:
+            host.reconciled = True
+            host.looking = event.to in states.IN_FLIGHT
         host.state = event.to
         if event.to in states.SETTLED:
             host.final_stage = event.stage
@@ -289,7 +311,10 @@ class RunView:
             host.stage = event.stage
         host.transaction = event.transaction or host.transaction
         host.reason = event.reason
-        # `touched` begins with the decision, not with the answer: a lost answer is no proof.
+        # Both begin with the decision, not with the answer: a lost answer is no proof.
+        if event.stage in (Stage.PREFLIGHT, Stage.UNDO) and event.to in states.IN_FLIGHT:
+            host.holding = True
+            host.release_tries = 0
         host.touched = host.touched or event.stage in (Stage.DRAIN, Stage.APPLY)
         if event.stage is Stage.DRAIN:
             host.drained = True
@@ -311,6 +336,14 @@ class RunView:
         if event.late:
             return
         host = self.hosts[event.host]
+        ok = event.status is OutcomeStatus.OK
+        if "holds" in event.evidence:
+            host.holding = bool(event.evidence["holds"])
+        elif ok and event.stage in (Stage.VERIFY, Stage.VERIFY_UNDO):
+            host.holding = False  # an older patchctl's verify gave it back and did not say so
+        if event.stage is Stage.RELEASE:
+            host.release_tries += 0 if ok else 1
+            return
         if event.evidence:
             host.evidence[event.stage.value] = event.evidence
         if event.evidence.get("reboot_required"):

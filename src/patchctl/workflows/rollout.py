@@ -34,6 +34,7 @@ from ..plan.freeze import fleet_digest
 from ..rollout import commands
 from ..rollout.engine import Engine
 from ..rollout.interfaces import Clock, EventSink, Executor, Journal
+from ..rollout.lost import ask_again
 from ..rollout.status import status as status_of
 from ..rollout.view import RunView
 
@@ -284,7 +285,8 @@ class Rollouts:
             with self.database.write():
                 _write(journal, view, commands.take(view, request))
                 self.database.mailbox.take(request)
-        if view.state is RunState.ABORTING and not view.in_flight():
+        ended = not view.at_work() and not ask_again(view, once=True)
+        if view.state is RunState.ABORTING and ended:
             _write(journal, view, [RunMoved(to=RunState.ABORTED, reason=view.reason)])
         audit.catch_up()
         audit.close()

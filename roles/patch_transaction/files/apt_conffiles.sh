@@ -1,0 +1,175 @@
+# shellcheck shell=sh
+# Configuration files of the planned packages: as they were, as the transaction left them, and which
+# somebody edited after it. Needs lib.sh, base.sh, apt.sh.
+# shellcheck disable=SC2016,SC2154  # dpkg-query expands; read_input and open_call set
+#
+# before/conffiles/shipped   `PATH MD5`, as the packages have them    present, absent   paths
+#                  sums      `SUM  PATH` of what was there            files.tar         the files
+#                  leftovers what dpkg had laid beside them already
+#                  watched, after   as the transaction left them      noted             when
+
+# `PATH MD5` of the configuration files of the planned packages that are installed by the file.
+list_conffiles() { # INSTALLED-FILE
+  # shellcheck disable=SC2046  # names and architectures are words
+  set -- $(printf '%s' "$packages" | awk -v installed="$1" '
+    BEGIN {
+      while ((getline line < installed) > 0) { split(line, f, " "); there[f[1] " " f[2]]; archs[f[1]] = f[2] }
+    }
+    !(($1 " " $2) in there) && !($1 in archs) { next }
+    { arch = (($1 " " $2) in there) ? $2 : archs[$1]; print (arch == "all") ? $1 : $1 ":" arch }')
+  if [ $# -eq 0 ]; then return; fi
+  bounded dpkg-query -W -f='${Conffiles}\n' "$@" >"$call/conffiles.told" || return
+  sed -n 's/^ \(\/.*\) \([0-9a-f]\{32\}\).*/\1 \2/p' "$call/conffiles.told" >"$call/conffiles.lines" \
+    && sort -u "$call/conffiles.lines"
+}
+
+# `SUM  PATH` of those that are there; of a symbolic link its target counts.
+list_sums() { # FILE with paths
+  : >"$call/sums.files" || return
+  while IFS= read -r path; do
+    if [ -h "$path" ]; then
+      printf 'link:%s  %s\n' "$(readlink "$path")" "$path"
+    elif [ -f "$path" ]; then
+      printf '%s\0' "$path" >>"$call/sums.files" || return
+    fi
+  done <"$1"
+  xargs -0 -r md5sum <"$call/sums.files" >"$call/sums.told" || return
+  sed 's/^[\\]//' "$call/sums.told"
+}
+
+list_paths() { # FILE of list_conffiles
+  sed 's/ [0-9a-f]\{32\}$//' "$1"
+}
+
+list_present() { # FILE with paths
+  while IFS= read -r path; do
+    if [ -h "$path" ] || [ -f "$path" ]; then printf '%s\n' "$path"; fi
+  done <"$1"
+}
+
+list_absent() { # FILE with paths
+  while IFS= read -r path; do
+    if [ ! -h "$path" ] && [ ! -f "$path" ]; then printf '%s\n' "$path"; fi
+  done <"$1"
+}
+
+DPKG_ENDINGS='dpkg-dist dpkg-new ucf-dist'
+
+list_leftovers() { # FILE with paths: what dpkg has laid beside them
+  while IFS= read -r path; do
+    for ending in $DPKG_ENDINGS; do
+      if [ -e "$path.$ending" ]; then printf '%s\n' "$path.$ending"; fi
+    done
+  done <"$1"
+}
+
+save_conffiles() { # FOLDER: copies and a list of what was there
+  need_folder "$1"
+  save "$1/shipped" list_conffiles "$tx/before/installed"
+  save "$call/paths" list_paths "$1/shipped"
+  save "$1/present" list_present "$call/paths"
+  save "$1/absent" list_absent "$call/paths"
+  save "$1/leftovers" list_leftovers "$call/paths"
+  save "$call/relative" sed 's|^/||' "$1/present"
+  tar -C / -cf "$1/files.tar" --verbatim-files-from -T "$call/relative" >&2 2>/dev/null \
+    || tar -C / -cf "$1/files.tar" -T "$call/relative" >&2 \
+    || refuse "the configuration files cannot be kept in $1: $(why_unwritable)"
+  save "$call/kept" tar -tf "$1/files.tar"
+  [ "$(lines_of "$call/kept")" = "$(lines_of "$1/present")" ] \
+    || refuse "not all configuration files could be kept in $1"
+  save "$1/sums" list_sums "$1/present"
+}
+
+# As the transaction leaves them, those of new packages too. Only what differs from this later was
+# edited by somebody.
+note_conffiles() { # FOLDER
+  if [ -f "$1/noted" ]; then return; fi
+  try_save "$call/shipped" list_conffiles "$call/installed.now" \
+    && try_save "$call/watched" list_watched "$1" && try_save "$1/watched" sort -u "$call/watched" \
+    && try_save "$1/after" list_sums "$1/watched" && keep "$1/noted" "$(now)"
+}
+
+list_watched() { # FOLDER
+  cat "$1/present" "$1/absent" && list_paths "$call/shipped"
+}
+
+# Paths that are neither as the transaction left them nor as they were before it.
+list_edited() { # FOLDER
+  list_sums "$1/watched" >"$call/sums.now" || return
+  awk -v before="$1/sums" -v after="$1/after" -v now="$call/sums.now" '
+    function read_sums(file, into,  line, at) {
+      while ((getline line < file) > 0) { at = index(line, "  "); into[substr(line, at + 2)] = substr(line, 1, at) }
+    }
+    BEGIN { read_sums(before, first); read_sums(after, left); read_sums(now, found) }
+    (found[$0] "") != (left[$0] "") && (found[$0] "") != (first[$0] "")' "$1/watched"
+}
+
+# Before packages go back: what somebody edited after the transaction is theirs and stays. What it
+# was before the transaction is laid aside, and what dpkg may take away with a new package, too.
+find_edited() { # FOLDER
+  if [ -f "$folder/edited" ]; then return; fi
+  note_conffiles "$1" && try_save "$call/edited" list_edited "$1" || return
+  while IFS= read -r path; do
+    if grep -qxF -e "$path" "$1/present"; then
+      tar -C / -tf "$1/files.tar" "${path#/}" >/dev/null 2>&1 && need_folder "$tx/kept" \
+        && tar -C "$tx/kept" -xpf "$1/files.tar" "${path#/}" >&2 || return
+    elif [ -e "$path" ]; then
+      need_folder "$tx/kept" && need_folder "$tx/kept/edited" \
+        && mkdir -p "$tx/kept/edited${path%/*}" && cp -a "$path" "$tx/kept/edited$path" >&2 || return
+    fi
+  done <"$call/edited"
+  keep "$folder/edited" "$(cat "$call/edited")"
+}
+
+# File by file: an archive that is unpacked whole would take later edits away.
+restore_conffiles() { # FOLDER
+  try_save "$call/sums.back" list_sums "$1/present" \
+    && try_save "$call/changed" list_changed "$1/sums" "$call/sums.back" || return
+  while IFS= read -r path; do
+    if grep -qxF -e "$path" "$folder/edited"; then continue; fi
+    tar -C / -xpf "$1/files.tar" "${path#/}" >&2 || return
+  done <"$call/changed"
+  while IFS= read -r path; do
+    if ! grep -qxF -e "$path" "$folder/edited"; then rm -f "$path" || return; fi
+  done <"$1/absent"
+  try_save "$call/leftovers" list_leftovers "$1/watched" || return
+  while IFS= read -r path; do
+    if ! grep -qxF -e "$path" "$1/leftovers"; then rm -f "$path" || return; fi
+  done <"$call/leftovers"
+}
+
+list_changed() { # SUMS-BEFORE SUMS-NOW: paths of before that are gone or not the same
+  awk -v now="$2" '
+    BEGIN { while ((getline line < now) > 0) same[line] }
+    !($0 in same) { print substr($0, index($0, "  ") + 2) }' "$1"
+}
+
+# Which configuration files the update left alone although its version differs, and which changed.
+say_conffiles() { # FOLDER
+  try_save "$call/sums.back" list_sums "$1/present" \
+    && try_save "$call/changed" list_changed "$1/sums" "$call/sums.back" \
+    && try_save "$call/leftovers" list_leftovers "$1/watched" || return
+  while IFS= read -r path; do
+    if [ -e "$path" ]; then say conffile "changed $path"; fi
+  done <"$call/changed"
+  while IFS= read -r path; do
+    if ! grep -qxF -e "$path" "$1/leftovers"; then
+      say conffile "kept ${path%.*} (the package's is $path)"
+    fi
+  done <"$call/leftovers"
+}
+
+# `stays PATH COPY`: what somebody edited, and where it lies as it was before the transaction; `-`
+# where it was not there.
+say_edited() { # FOLDER
+  while IFS= read -r path; do
+    if [ -z "$path" ]; then continue; fi
+    if [ -e "$tx/kept$path" ] || [ -h "$tx/kept$path" ]; then
+      say stays "$path $tx/kept$path"
+    elif [ -e "$path" ]; then
+      say stays "$path -"
+    else
+      say removed "$path $tx/kept/edited$path"
+    fi
+  done <"$folder/edited"
+}

@@ -1,0 +1,303 @@
+# shellcheck shell=sh
+# The folder that patchctl keeps on a host: whose it is, what is written to it, the claim of the run
+# that works here. Needs lib.sh.
+# shellcheck disable=SC2034,SC2154  # set by read_input; used by the stages' files
+
+BASE=/var/lib/patchctl
+
+# True for a folder that is a real one and root's own. What somebody else could write is not
+# trusted: the files in it are installed as root.
+own_folder() { # PATH
+  [ ! -h "$1" ] || return 1
+  [ -d "$1" ] || mkdir -m 0700 "$1" 2>/dev/null || [ -d "$1" ] \
+    || { use_reserve && mkdir -m 0700 "$1" 2>/dev/null; } || return 1
+  own_folder_path=$1
+  # shellcheck disable=SC2046  # mode links uid gid are words without spaces
+  set -- $(ls -ldn "$1")
+  [ "${3-}" = 0 ] || return 1
+  case $1 in
+    drwx------*) ;;
+    *) chmod 0700 "$own_folder_path" ;;
+  esac
+}
+
+need_folder() { # PATH
+  if own_folder "$1"; then return; fi
+  [ -d "$1" ] || [ -h "$1" ] || cannot_write "$1"
+  refuse "$1 is not a folder of root alone; look at it, then remove it"
+}
+
+need_base() {
+  [ "$(id -u)" = 0 ] || refuse "not root on the host; become must give root"
+  umask 077
+  for needed in flock sha256sum awk sed timeout; do
+    have "$needed" || refuse "$needed is missing on the host"
+  done
+  [ -r /proc/uptime ] || refuse "the host has no /proc/uptime"
+  need_folder "$BASE"
+  call_end=$(($(uptime_s) + call_s))
+}
+
+# Files of this call alone. A call whose connection broke may still be at work when the next one
+# begins; it must not find its files changed, nor change those of the other.
+open_call() {
+  read -r call_pid call_stat </proc/self/stat
+  # shellcheck disable=SC2086  # numbers and letters
+  set -- ${call_stat##*) }
+  call=$tx/call.$call_pid.${20-0}
+  for call_old in "$tx"/call.*; do
+    if [ -d "$call_old" ] && [ ! -h "$call_old" ] && ! call_lives "$call_old"; then rm -rf "$call_old"; fi
+  done
+  need_folder "$call"
+  trap 'rm -rf "$call"' EXIT
+}
+
+call_lives() { # FOLDER: `call.PID.START`
+  call_name=${1##*/call.}
+  read -r call_stat 2>/dev/null <"/proc/${call_name%%.*}/stat" || return 1
+  # shellcheck disable=SC2086
+  set -- ${call_stat##*) }
+  [ "${20-}" = "${call_name#*.}" ]
+}
+
+need_transaction() { # the folder of this transaction, prepared before
+  need_base
+  if [ ! -d "$tx" ] || [ -h "$tx" ]; then refuse "the host has no transaction $transaction"; fi
+  [ -f "$tx/prepared" ] || refuse "transaction $transaction was not prepared on this host"
+  same_packages
+  open_call
+}
+
+same_packages() { # without the newline at their ends, both
+  [ "$(cat "$tx/packages")" = "$(printf '%s' "$packages")" ] \
+    || refuse "transaction $transaction was prepared for other packages"
+}
+
+# --- what is written -----------------------------------------------------------------------------
+
+# A step that cannot write must not go on with an empty file, or a short one: both would be read as
+# "nothing is wrong". So every write is one of these, or checks for itself.
+
+cannot_write() { # PATH
+  refuse "cannot write to ${1%/*}: $(why_unwritable)"
+}
+
+why_unwritable() { # of the file system that BASE is on
+  why_mount=$(df -Pk "$BASE" 2>/dev/null | awk 'NR > 1 { print $NF; exit }')
+  if [ -z "$why_mount" ]; then
+    printf 'its file system cannot be read'
+  elif awk -v mount="$why_mount" '$2 == mount { state = $4 } END { exit (state !~ /(^|,)ro(,|$)/) }' /proc/mounts; then
+    printf '%s is mounted read-only' "$why_mount"
+  elif [ "$(df -Pk "$BASE" 2>/dev/null | awk 'NR > 1 { print $4 + 0 }')" -lt 64 ] 2>/dev/null; then
+    printf 'No space left on device (%s is full)' "$why_mount"
+  elif [ "$(df -Pi "$BASE" 2>/dev/null | awk 'NR > 1 { print ($2 + 0 > 0 && $4 + 0 == 0) ? "none" : "" }')" = none ]; then
+    printf 'No space left on device (%s has no inodes left)' "$why_mount"
+  else
+    printf 'the system refuses it'
+  fi
+}
+
+# What prepare laid aside, so that a disk that fills up later leaves room to look and to go back.
+RESERVE_KIB=8192
+
+make_reserve() {
+  if [ -f "$BASE/reserve" ] && [ "$(bytes_of "$BASE/reserve")" -ge $((RESERVE_KIB * 1024)) ]; then return; fi
+  # fallocate takes the blocks for good, also where the file system compresses zeros to nothing.
+  fallocate -l $((RESERVE_KIB * 1024)) "$BASE/reserve" 2>/dev/null \
+    || head -c $((RESERVE_KIB * 1024)) /dev/zero >"$BASE/reserve" \
+    || { rm -f "$BASE/reserve"; cannot_write "$BASE/reserve"; }
+}
+
+bytes_of() { # FILE
+  bytes_count=$(wc -c <"$1") && printf '%s' "$((bytes_count))"
+}
+
+reserve_used=no
+use_reserve() { # true where it gave room
+  [ -f "$BASE/reserve" ] && rm -f "$BASE/reserve" && reserve_used=yes
+}
+
+# The whole standard output of a command becomes the file's content. An answer that was cut off, or
+# could not be written, is none. Both halves of the pipe are looked at: sh itself sees only the last.
+save_error=
+try_save() { # FILE COMMAND...; true where both went well, else `save_error` says why not
+  save_file=$1
+  shift
+  save_codes=$({ { "$@" 4>&-; echo "code $?" >&4; } | cat >"$save_file" 4>&- || echo unwritten >&4; } 4>&1)
+  case $save_codes in
+    'code 0') return 0 ;;
+    'code 124' | 'code 137') save_error="$(question "$@") does not answer in time" ;;
+    *) save_error="$(question "$@") failed (exit ${save_codes})" ;;
+  esac
+  # What the command itself writes on the way may have found no room, too.
+  if has_room && [ "${save_codes#*unwritten}" = "$save_codes" ]; then return 1; fi
+  if use_reserve; then
+    try_save "$save_file" "$@"
+    return
+  fi
+  save_error="cannot write to ${save_file%/*}: $(why_unwritable)"
+  return 1
+}
+
+has_room() {
+  printf '%8192s' '' 2>/dev/null >"$BASE/room"
+  room_code=$?
+  rm -f "$BASE/room"
+  return "$room_code"
+}
+
+question() { # COMMAND...: for people
+  if [ "$1" = bounded ]; then shift; fi
+  plain "$1${2:+ $2}"
+}
+
+save() { # FILE COMMAND...: or the stage ends here
+  try_save "$@" || refuse "$save_error"
+}
+
+put() { # FILE TEXT
+  printf '%s\n' "$2" 2>/dev/null >"$1" && return
+  use_reserve && printf '%s\n' "$2" 2>/dev/null >"$1"
+}
+
+# Durable before it is relied on, and whole or not at all. Old coreutils and busybox know only the
+# whole `sync`.
+keep() { # FILE TEXT
+  put "$1.part" "$2" && { sync "$1.part" 2>/dev/null || sync; } && mv -f "$1.part" "$1" \
+    && { sync "${1%/*}" 2>/dev/null || sync; }
+}
+
+must_keep() { # FILE TEXT
+  keep "$1" "$2" || cannot_write "$1"
+}
+
+# --- the claim: which run works on this host -----------------------------------------------------
+
+# sh ends where `exec` cannot open a file, so that is tried before.
+lock_claim() {
+  true 2>/dev/null >>"$BASE/claim.lock" || { use_reserve && true 2>/dev/null >>"$BASE/claim.lock"; } || return 1
+  exec 8>>"$BASE/claim.lock"
+  flock -w 10 8
+}
+
+need_claim_lock() {
+  lock_claim || refuse "another patchctl is busy with the claim of this host; try again"
+}
+
+unlock_claim() { exec 8>&-; }
+
+read_claim() {
+  claim_state=none claim_run='' claim_fence=0 claim_since=0 claim_transaction=''
+  [ -e "$BASE/claim" ] || return 0
+  claim_state=''
+  while read -r word rest; do
+    case $word in
+      state) claim_state=$rest ;;
+      run) claim_run=$rest ;;
+      fence) claim_fence=$rest ;;
+      since) claim_since=$rest ;;
+      transaction) claim_transaction=$rest ;;
+    esac
+  done <"$BASE/claim"
+  case $claim_state in active | ended) ;; *) claim_fence='' ;; esac
+  if [ -z "$claim_run" ] || ! is_number "$claim_fence" || ! is_number "$claim_since"; then
+    refuse "the claim on this host is damaged; patchctl host clean frees it"
+  fi
+}
+
+write_claim() { # active|ended
+  keep "$BASE/claim" "state $1
+run $run
+fence $fence
+transaction $transaction
+since ${claim_since:-$(now)}"
+}
+
+when() { # EPOCH: for people
+  date -u -d "@$1" '+%Y-%m-%d %H:%M UTC' 2>/dev/null || printf 'epoch %s' "$1"
+}
+
+old_fence() {
+  [ "$claim_run" = "$run" ] && [ "$fence" -lt "$claim_fence" ]
+}
+
+say_old_fence() {
+  printf 'another controller of run %s took over (fence %s, this one has %s)' "$run" "$claim_fence" "$fence"
+}
+
+foreign_claim() { # another run works here; an undo of the very transaction that it began may go on
+  [ "$claim_state" = active ] && [ "$claim_run" != "$run" ] || return 1
+  # The controller knows that this run is over; what it left behind may go, unless it still works.
+  case "$over " in *" $claim_run "*) [ -n "$(running_job)" ] || return 1 ;; esac
+  [ "${1-}" != undo ] || [ "$claim_transaction" != "$transaction" ]
+}
+
+say_foreign() {
+  plain "run $claim_run works on this host since $(when "$claim_since");" \
+    "patchctl host clean frees it"
+}
+
+# Takes the claim, or says in `claim_refusal` why not. Call between need_claim_lock and unlock_claim.
+take_claim() { # [undo]
+  read_claim
+  claim_refusal=''
+  if foreign_claim "${1-}"; then
+    claim_refusal=$(say_foreign)
+  elif old_fence; then
+    claim_refusal=$(say_old_fence)
+  else
+    if [ "$claim_state" != active ] || [ "$claim_run" != "$run" ]; then claim_since=$(now); fi
+    write_claim active || cannot_write "$BASE/claim"
+  fi
+  [ -z "$claim_refusal" ]
+}
+
+# For stages after preflight: the claim must be this run's. A newer fence is written down.
+need_claim() {
+  need_claim_lock
+  read_claim
+  if foreign_claim; then refuse "$(say_foreign)"; fi
+  if old_fence; then refuse "$(say_old_fence)"; fi
+  if [ "$claim_state" != active ] || [ "$claim_run" != "$run" ]; then
+    refuse "run $run has no claim on this host; preflight takes it"
+  fi
+  if [ "$fence" -gt "$claim_fence" ] || [ "$claim_transaction" != "$transaction" ]; then
+    write_claim active || cannot_write "$BASE/claim"
+  fi
+  unlock_claim
+}
+
+# Gives back what the run took here; false where that is not done whole, then the claim stays and
+# whoever asks again goes on with it. The fence stays written, so a controller that was replaced is
+# refused later too. Never ends the stage: an update is not bad because its claim is.
+release_claim() {
+  lock_claim || return 1
+  read_claim
+  if [ "$claim_state" = active ] && [ "$claim_run" = "$run" ] && ! old_fence; then
+    release_updaters && write_claim ended && rm -f "$BASE/reserve"
+  fi
+  released=$?
+  unlock_claim
+  return "$released"
+}
+
+# Is the claim this run's, after all that was done? Said in every answer.
+say_claim() {
+  read_claim
+  if [ "$claim_state" = active ] && [ "$claim_run" = "$run" ]; then say holds yes; else say holds no; fi
+}
+
+# --- other updaters ------------------------------------------------------------------------------
+
+release_updaters() { # what hold-for-run stopped
+  [ -f "$BASE/updaters" ] || return 0
+  updaters_back=yes
+  while read -r unit; do
+    case $unit in '' | -* | *[!A-Za-z0-9@._:-]*) continue ;; esac
+    bounded systemctl unmask --runtime "$unit" >/dev/null 2>&1 </dev/null || updaters_back=no
+    # A unit that an update took away cannot be started, and need not be.
+    bounded systemctl start "$unit" >/dev/null 2>&1 </dev/null \
+      || say note "$unit, which was stopped for the run, does not start"
+  done <"$BASE/updaters"
+  [ "$updaters_back" = yes ] && rm -f "$BASE/updaters"
+}

@@ -1,0 +1,53 @@
+# shellcheck shell=sh
+# What the host was like before the transaction, and whether that is still known whole: a list that
+# was cut short would be compared with in vain. Needs lib.sh, base.sh, state.sh and the package
+# manager's files.
+# shellcheck disable=SC2154  # set by read_input, open_call
+
+# The lists in `before`, and how many lines each has in `before/whole`.
+BEFORE_LISTS='installed auto failed services listeners'
+
+record_before() { # after `look`
+  if [ -f "$tx/before/whole" ]; then return; fi
+  need_folder "$tx/before"
+  save "$tx/before/installed" cat "$call/installed.now"
+  save "$tx/before/auto" list_auto
+  save "$tx/before/listeners" list_listeners
+  if with_systemctl; then
+    save "$call/units" list_units
+    save "$tx/before/failed" list_failed "$call/units"
+    save "$tx/before/services" list_services "$call/units"
+    units_before=$(lines_of "$call/units")
+  else
+    save "$tx/before/failed" true
+    save "$tx/before/services" true
+    units_before=0
+  fi
+  save "$tx/before/boot" boot_identity
+  save "$tx/before/kernel" uname -r
+  save_conffiles "$tx/before/conffiles"
+  must_keep "$tx/before/whole" "units $units_before
+$(for list in $BEFORE_LISTS; do printf '%s %s\n' "$list" "$(lines_of "$tx/before/$list")"; done)"
+}
+
+# Each list must have the lines that were written. The controller compares the numbers with those
+# that prepare said. A transaction that a patchctl without these numbers prepared has none to say.
+say_before() {
+  while read -r list count; do
+    if [ -z "$count" ]; then continue; fi
+    if [ "$list" != units ] && [ "$(lines_of "$tx/before/$list")" != "$count" ]; then
+      refuse "what was written down of the host before the update is damaged ($tx/before/$list)"
+    fi
+    say before "$list $count"
+  done <"$tx/before/whole"
+  passed_before=''
+  if [ -f "$tx/prepared" ]; then read -r _ passed_before <"$tx/prepared"; fi
+  if [ -n "$passed_before" ] && [ "$(lines_of "$tx/before/probes")" != "$passed_before" ]; then
+    refuse "what was written down of the host before the update is damaged ($tx/before/probes)"
+  fi
+}
+
+# Did units run before? Yes, where nothing was written down.
+had_units() {
+  ! grep -qx 'units 0' "$tx/before/whole"
+}

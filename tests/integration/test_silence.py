@@ -1,0 +1,255 @@
+"""Silence is not health: what a host cannot say, write or answer is never taken for well."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from conftest import WatchedLab, copy_of
+from hostside import Drive, checks, failed, well
+
+from patchctl.executors.transaction import ATTACH_S
+from patchctl.lab import faults
+from patchctl.lab.handle import Lab
+from patchctl.models.rollout import HostOutcome, OutcomeStatus, Stage
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def root(fresh_lab: WatchedLab, tmp_path: Path) -> Path:
+    """A workspace; only the one host is made anew after the test."""
+    fresh_lab.touched.add(HOST)
+    return copy_of(fresh_lab, tmp_path / "workspace")
+
+
+HOST = "staging-1"
+KEPT = "/var/lib/patchctl"
+SERVICE = "patchlab-clock.service"
+FULL = "No space left on device"
+
+
+def small_base(lab: Lab, root: Path) -> Drive:
+    """A plan for a host whose /var/lib/patchctl is a small file system of its own."""
+    faults.small_disk(lab, HOST, KEPT, 64)
+    (root / "known_hosts").write_bytes((lab.workspace / "known_hosts").read_bytes())
+    return Drive(root, "patchlab-web", limit=HOST)
+
+
+def version(lab: Lab, package: str = "patchlab-web") -> str:
+    return lab.check(
+        HOST, f"dpkg-query -W -f '${{Version}} ${{db:Status-Abbrev}}' {package}"
+    ).strip()
+
+
+class TestFullDisk:
+    def test_a_dead_service_is_not_well_although_nothing_can_be_written(
+        self, fresh_lab: Lab, root: Path
+    ) -> None:
+        drive = small_base(fresh_lab, root)
+        old = version(fresh_lab)
+        drive.applied(HOST)
+        well(drive.until_done(Stage.RESTART, HOST))
+        faults.fill_disk(fresh_lab, HOST, KEPT)
+        fresh_lab.check(HOST, f"systemctl stop {SERVICE}")
+        reason = failed(drive.until_done(Stage.VERIFY, HOST))
+        assert "ran before and do not run now" in reason and SERVICE in reason
+        # What prepare laid aside is enough to go back, too.
+        well(drive.until_done(Stage.UNDO, HOST))
+        assert version(fresh_lab) == old
+        assert SERVICE in failed(drive.until_done(Stage.VERIFY_UNDO, HOST))
+        fresh_lab.check(HOST, f"systemctl start {SERVICE}")
+        well(drive.until_done(Stage.VERIFY_UNDO, HOST))
+
+    def test_a_good_update_is_well_although_the_disk_filled_up(
+        self, fresh_lab: Lab, root: Path
+    ) -> None:
+        drive = small_base(fresh_lab, root)
+        drive.applied(HOST)
+        faults.fill_disk(fresh_lab, HOST, KEPT)
+        well(drive.until_done(Stage.RESTART, HOST))
+        verified = well(drive.until_done(Stage.VERIFY, HOST))
+        assert verified.evidence["holds"] is False
+
+    def test_no_stage_goes_on_where_even_that_is_gone(self, fresh_lab: Lab, root: Path) -> None:
+        drive = small_base(fresh_lab, root)
+        well(drive.once(Stage.PREFLIGHT, HOST))
+        filled = f"rm -f {KEPT}/reserve; cat /dev/zero >>{KEPT}/patchlab-filler; true"
+        empty = f"rm {KEPT}/patchlab-filler"
+        fresh_lab.exec(HOST, filled)
+        assert FULL in failed(drive.once(Stage.PREPARE, HOST))
+        fresh_lab.check(HOST, empty)
+        drive.transaction = "t-2"
+        drive.prepared(HOST)
+        old = version(fresh_lab)
+        fresh_lab.exec(HOST, filled)
+        assert FULL in failed(drive.until_done(Stage.APPLY, HOST))
+        assert version(fresh_lab) == old
+        fresh_lab.check(HOST, empty)
+        well(drive.until_done(Stage.APPLY, HOST))
+        fresh_lab.exec(HOST, filled)
+        for stage in (Stage.RESTART, Stage.VERIFY, Stage.UNDO, Stage.VERIFY_UNDO):
+            assert FULL in failed(drive.until_done(stage, HOST)), stage
+        fresh_lab.check(HOST, empty)
+        well(drive.until_done(Stage.UNDO, HOST))
+        well(drive.until_done(Stage.VERIFY_UNDO, HOST))
+        assert version(fresh_lab) == old
+
+    def test_the_reason_is_the_line_that_tells_the_cause(self, fresh_lab: Lab, root: Path) -> None:
+        fresh_lab.publish("big")
+        faults.small_disk(fresh_lab, HOST, "/usr/share/patchlab-big", 8)
+        (root / "known_hosts").write_bytes((fresh_lab.workspace / "known_hosts").read_bytes())
+        drive = Drive(root, "patchlab-big", limit=HOST)
+        drive.prepared(HOST)
+        reason = failed(drive.until_done(Stage.APPLY, HOST))
+        assert FULL in reason and "patchlab-big" in reason
+        assert "Sub-process" not in reason
+
+    def test_a_script_of_the_package_says_why_itself(self, fresh_lab: Lab, root: Path) -> None:
+        fresh_lab.publish("bad-postinst")
+        drive = Drive(root, "patchlab-hook", limit=HOST)
+        drive.prepared(HOST)
+        reason = failed(drive.until_done(Stage.APPLY, HOST))
+        assert "patchlab-hook: cannot read its data" in reason
+        assert "post-installation script" in reason
+
+
+class TestWhatIsShort:
+    """Lists that were cut short on the host, as a disk that is full or a hand may leave them."""
+
+    @pytest.mark.parametrize("name", ["services", "listeners", "installed", "auto"])
+    def test_a_list_of_before_that_lost_lines_is_not_compared_with(
+        self, fresh_lab: Lab, root: Path, name: str
+    ) -> None:
+        drive = Drive(root, "patchlab-web", limit=HOST)
+        drive.applied(HOST)
+        fresh_lab.check(HOST, f": >{KEPT}/t-1/before/{name}")
+        assert "is damaged" in failed(drive.until_done(Stage.VERIFY, HOST))
+
+    @pytest.mark.parametrize(
+        ("tool", "stage"),
+        [("systemctl", Stage.PREPARE), ("apt-mark", Stage.PREPARE), ("grep", Stage.VERIFY)],
+    )
+    def test_a_tool_that_says_nothing_is_no_good_news(
+        self, fresh_lab: Lab, root: Path, tool: str, stage: Stage
+    ) -> None:
+        drive = Drive(root, "patchlab-web", limit=HOST)
+        if stage is Stage.VERIFY:
+            drive.applied(HOST)
+        else:
+            well(drive.once(Stage.PREFLIGHT, HOST))
+        fresh_lab.check(
+            HOST,
+            f"cd /usr/local/bin; printf '#!/bin/sh\\nexit 1\\n' >{tool}; chmod 755 {tool}",
+        )
+        failed(drive.until_done(stage, HOST))
+        fresh_lab.check(HOST, f"rm /usr/local/bin/{tool}")
+
+
+class TestTime:
+    def test_a_clock_that_is_set_back_in_verify_undoes_nothing(
+        self, fresh_lab: Lab, root: Path
+    ) -> None:
+        drive = Drive(root, "patchlab-web", limit=HOST)
+        drive.applied(HOST)
+        well(drive.until_done(Stage.RESTART, HOST))
+        fresh_lab.check(HOST, "systemctl stop patchlab-web.socket")
+        found: list[HostOutcome] = []
+        caller = threading.Thread(target=lambda: found.append(drive.once(Stage.VERIFY, HOST)))
+        caller.start()
+        while fresh_lab.exec(HOST, f"ls -d {KEPT}/t-1/call.*").rc != 0:
+            time.sleep(0.2)
+        faults.wrong_clock(fresh_lab, HOST, -7_200)
+        fresh_lab.check(HOST, "systemctl start patchlab-web.socket")
+        caller.join(ATTACH_S + 60)
+        assert not caller.is_alive()
+        assert found[0].status in (OutcomeStatus.OK, OutcomeStatus.RUNNING), found[0]
+        # Nothing of the call is left on the host.
+        assert fresh_lab.check(HOST, f"ls -d {KEPT}/t-1/call.* 2>/dev/null || true") == ""
+        well(drive.until_done(Stage.VERIFY, HOST))
+
+    def test_many_slow_probes_are_asked_side_by_side(self, fresh_lab: Lab, root: Path) -> None:
+        add_probes(root, 30, "sleep 8")
+        drive = Drive(root, "patchlab-web", limit=HOST)
+        began = time.monotonic()
+        drive.applied(HOST)
+        verified = well(drive.until_done(Stage.VERIFY, HOST))
+        assert sum(name.startswith("probe slow") for name in checks(verified)) == 30
+        assert time.monotonic() - began < 30 * 8
+
+    def test_probes_that_do_not_answer_in_time_have_failed(
+        self, fresh_lab: Lab, root: Path
+    ) -> None:
+        add_probes(root, 30, "test ! -e /root/hang || sleep 60")
+        drive = Drive(root, "patchlab-web", limit=HOST)
+        drive.applied(HOST)
+        fresh_lab.check(HOST, "touch /root/hang")
+        reason = failed(drive.until_done(Stage.VERIFY, HOST, within_s=400))
+        assert "probe slow-1: command: no answer within 10 s" in reason
+
+
+def add_probes(root: Path, number: int, command: str) -> None:
+    """So many probes more, each with this command."""
+    path = root / "patchctl.yml"
+    probes = "".join(
+        f"  - {{name: slow-{n}, kind: command, target: '{command}', within: 5s}}\n"
+        for n in range(1, number + 1)
+    )
+    text = path.read_text()
+    assert "\nprobes:\n" in text
+    path.write_text(text.replace("\nprobes:\n", f"\nprobes:\n{probes}"))
+
+
+class TestLaterEdits:
+    """An undo takes nothing away that somebody edited after the update."""
+
+    def test_a_later_edit_stays_and_the_file_of_before_is_kept(
+        self, fresh_lab: Lab, root: Path
+    ) -> None:
+        fresh_lab.publish("conffile")
+        path = fresh_lab.check(HOST, "dpkg-query -W -f '${Conffiles}' patchlab-conf").split()[0]
+        fresh_lab.check(HOST, f"echo 'workers = 3' >{path}")
+        other = "/etc/patchlab/of-the-site"
+        fresh_lab.check(HOST, f"echo before >{other}")
+        listing = "find /etc -newer /root/stamp -type f | grep -v -e ld.so.cache -e systemd || true"
+        drive = Drive(root, "patchlab-conf", limit=HOST)
+        drive.applied(HOST)
+        fresh_lab.check(
+            HOST, f"echo 'workers = 77' >{path}; echo after >{other}; touch /root/stamp"
+        )
+        undone = well(drive.until_done(Stage.UNDO, HOST))
+        copy = f"{KEPT}/t-1/kept{path}"
+        assert undone.evidence["edited"] == [{"path": path, "copy": copy}]
+        assert fresh_lab.check(HOST, f"cat {path} {other}") == "workers = 77\nafter\n"
+        assert fresh_lab.check(HOST, f"cat {copy}") == "workers = 3\n"
+        assert fresh_lab.check(HOST, listing) == ""
+        well(drive.until_done(Stage.VERIFY_UNDO, HOST))
+        # It outlives the transactions after it, until somebody cleans up.
+        for number in range(2, 5):
+            drive.transaction = f"t-{number}"
+            drive.prepared(HOST)
+        assert fresh_lab.check(HOST, f"cat {copy}") == "workers = 3\n"
+
+    def test_what_the_update_itself_changed_comes_back(self, fresh_lab: Lab, root: Path) -> None:
+        fresh_lab.publish("conffile")
+        path = fresh_lab.check(HOST, "dpkg-query -W -f '${Conffiles}' patchlab-conf").split()[0]
+        before = fresh_lab.check(HOST, f"cat {path}")
+        drive = Drive(root, "patchlab-conf", limit=HOST)
+        applied = drive.applied(HOST)
+        assert applied.evidence["conffiles"] == [f"changed {path}"]
+        undone = well(drive.until_done(Stage.UNDO, HOST))
+        assert "edited" not in undone.evidence
+        assert fresh_lab.check(HOST, f"cat {path}") == before
+
+    def test_a_file_that_was_deleted_before_and_made_anew_after_stays(
+        self, fresh_lab: Lab, root: Path
+    ) -> None:
+        fresh_lab.publish("conffile")
+        path = fresh_lab.check(HOST, "dpkg-query -W -f '${Conffiles}' patchlab-conf").split()[0]
+        fresh_lab.check(HOST, f"rm {path}")
+        drive = Drive(root, "patchlab-conf", limit=HOST)
+        drive.applied(HOST)
+        fresh_lab.check(HOST, f"echo mine >{path}")
+        undone = well(drive.until_done(Stage.UNDO, HOST))
+        assert undone.evidence["edited"] == [{"path": path, "copy": ""}]
+        assert fresh_lab.check(HOST, f"cat {path}") == "mine\n"

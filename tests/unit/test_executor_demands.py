@@ -1,0 +1,162 @@
+"""Silence is not health: a good answer is one that is told whole."""
+
+from collections.abc import Sequence
+
+import pytest
+from answers_world import BEFORE, BOOT, whole
+from executor_world import PROBES, SUM, upgrade, work
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patchctl.executors.answers import Reply, parse
+from patchctl.executors.demands import Asked, judged
+from patchctl.models.facts import Boot
+from patchctl.models.plan import Action, Artifact, Transition
+from patchctl.models.rollout import Stage
+
+HOOKS = {Stage.DRAIN, Stage.UNDRAIN}
+STAGES = sorted(set(Stage) - HOOKS)
+FILE = Artifact(name="x.deb", size=1, sha256=SUM)
+TRANSITIONS = (
+    upgrade("openssl"),
+    Transition(package="fresh", arch="all", action=Action.NEW, to="1.0", file=FILE),
+    Transition(package="legacy", arch="amd64", action=Action.REMOVE, from_="2.0"),
+)
+WORK = work(before=dict(BEFORE), boot=Boot(boot_id=BOOT.split()[1], pid1_start=24))
+
+
+def reply(stage: Stage, lines: Sequence[str], transitions: Sequence[Transition]) -> Reply:
+    text = "\n".join(["question x t", *lines, ""])
+    names = [probe.name for probe in PROBES]
+    return judged(parse(text, "x t", names), asked(stage, transitions))
+
+
+def asked(stage: Stage, transitions: Sequence[Transition]) -> Asked:
+    probes = PROBES if stage in (Stage.PREPARE, Stage.VERIFY, Stage.VERIFY_UNDO) else ()
+    return Asked(stage, WORK, transitions, probes)
+
+
+def lines_of(stage: Stage) -> list[str]:
+    return whole(stage, TRANSITIONS, asked(stage, TRANSITIONS).probes)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_whole_answer_is_well(stage: Stage) -> None:
+    found = reply(stage, lines_of(stage), TRANSITIONS)
+    assert (found.answer, found.reason) == ("ok", "")
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_answer_with_any_line_missing_is_not(stage: Stage) -> None:
+    lines = lines_of(stage)
+    for at, line in enumerate(lines):
+        # That no reboot is wanted is no good news; who holds the host counts where it is claimed.
+        if line == "reboot-required no" or (line.startswith("holds") and stage not in _HELD):
+            continue
+        found = reply(stage, lines[:at] + lines[at + 1 :], TRANSITIONS)
+        assert found.answer == "failed", line
+        assert found.reason
+
+
+_HELD = {Stage.PREFLIGHT, Stage.PREPARE, Stage.RELEASE}
+
+
+@given(st.sampled_from(STAGES), st.data())
+def test_the_more_is_cut_the_less_it_counts(stage: Stage, data: st.DataObject) -> None:
+    lines = lines_of(stage)
+    *said, answer = lines
+    kept = data.draw(st.integers(0, max(0, len(said) - 4)))
+    assert reply(stage, [*said[:kept], answer], TRANSITIONS).answer == "failed"
+
+
+def test_only_yes_alone_is_no_answer() -> None:
+    for stage in STAGES:
+        assert reply(stage, ["answer ok"], TRANSITIONS).answer == "failed"
+
+
+def test_the_reason_names_what_is_missing() -> None:
+    lines = [line for line in lines_of(Stage.VERIFY) if not line.startswith("check units")]
+    found = reply(Stage.VERIFY, lines, TRANSITIONS)
+    assert found.reason == "the host's answer is not complete: check units is missing"
+
+
+@pytest.mark.parametrize(
+    ("stage", "line", "instead"),
+    [
+        (Stage.VERIFY, "asked services 7", "asked services 0"),
+        (Stage.VERIFY, "asked listeners 6", "asked listeners 5"),
+        (Stage.VERIFY, "asked units 81", "asked units 0"),
+        (Stage.VERIFY, "asked processes 33", "asked processes 0"),
+        (Stage.VERIFY, "asked marks 2", "asked marks 0"),
+        (Stage.VERIFY, "before services 7", "before services 0"),
+        (Stage.VERIFY, "check units ok well", "check units failed dead"),
+        (Stage.VERIFY, "check probe:1 ok http", "check probe:1 note http"),
+        (Stage.VERIFY, "check probe:1 ok http", "check probe:1 skipped http"),
+        (Stage.VERIFY_UNDO, "check probe:1 ok http", "check probe:1 skipped http"),
+        (Stage.APPLY, "code 0", "code 100"),
+        (Stage.APPLY, "asked packages 3", "asked packages 0"),
+        (Stage.REBOOT, "boot 00000000-0000-4000-8000-000000000002 99", BOOT),
+        (Stage.PREFLIGHT, "holds yes", "holds no"),
+        (Stage.RELEASE, "holds no", "holds yes"),
+        (Stage.PREPARE, "before listeners 6", "before listeners 0"),
+        (Stage.PREPARE, "before installed 200", "before installed 0"),
+    ],
+)
+def test_nothing_looked_at_is_not_well(stage: Stage, line: str, instead: str) -> None:
+    lines = [instead if said == line else said for said in lines_of(stage)]
+    assert lines != lines_of(stage)
+    assert reply(stage, lines, TRANSITIONS).answer == "failed"
+
+
+def test_a_package_elsewhere_is_named_although_the_host_says_ok() -> None:
+    lines = [
+        line.replace("package openssl amd64 to", "package openssl amd64 other")
+        for line in lines_of(Stage.VERIFY)
+    ]
+    found = reply(Stage.VERIFY, lines, TRANSITIONS)
+    assert "package openssl is other where it must be to" in found.reason
+
+
+def test_a_probe_about_packages_may_be_skipped_by_the_host_and_one_of_before_noted() -> None:
+    probe = PROBES[0]
+    about = type(probe)(name="x", kind=probe.kind, target=probe.target, packages=("nginx",))
+    for stage, result in ((Stage.VERIFY, "skipped"), (Stage.VERIFY_UNDO, "note")):
+        lines = [
+            line.replace("probe:1 ok", f"probe:1 {result}")
+            for line in whole(stage, TRANSITIONS, [about])
+        ]
+        text = "\n".join(["question x t", *lines, ""])
+        found = judged(parse(text, "x t", ["x"]), Asked(stage, WORK, TRANSITIONS, [about]))
+        assert found.answer == "ok"
+
+
+def test_a_host_that_was_asked_before_says_so_and_that_is_enough() -> None:
+    again = ["check transaction note begun before", "check claim ok x", BOOT, "holds yes"]
+    assert reply(Stage.PREFLIGHT, [*again, "answer ok"], TRANSITIONS).answer == "ok"
+    before = [f"before {name} {count}" for name, count in BEFORE.items()]
+    old = [line for line in lines_of(Stage.PREPARE) if line.startswith("old ")]
+    prepared = ["check prepared ok x", BOOT, "holds yes", *before, *old]
+    assert reply(Stage.PREPARE, [*prepared, "answer ok"], TRANSITIONS).answer == "ok"
+    assert reply(Stage.PREPARE, [*prepared[:3], "answer ok"], TRANSITIONS).answer == "failed"
+
+
+def test_without_numbers_of_before_the_rest_still_counts() -> None:
+    """A host that an older patchctl prepared has none; its run goes on."""
+    lines = [line for line in lines_of(Stage.VERIFY) if not line.startswith("before ")]
+    text = "\n".join(["question x t", *lines, ""])
+    names = [probe.name for probe in PROBES]
+    old = Asked(Stage.VERIFY, work(), TRANSITIONS, PROBES)
+    assert judged(parse(text, "x t", names), old).answer == "ok"
+    short = text.replace("check marks ok well\n", "")
+    assert judged(parse(short, "x t", names), old).answer == "failed"
+
+
+def test_what_runs_or_failed_is_not_asked_for_more() -> None:
+    for answer in ("running", "failed"):
+        found = reply(Stage.VERIFY, ["reason still starting", f"answer {answer}"], TRANSITIONS)
+        assert (found.answer, found.reason) == (answer, "still starting")
+
+
+def test_the_plans_own_words_are_not_kept_for_every_host() -> None:
+    assert "packages" not in reply(Stage.VERIFY, lines_of(Stage.VERIFY), TRANSITIONS).evidence
+    assert reply(Stage.APPLY, lines_of(Stage.APPLY), TRANSITIONS).evidence["packages"]

@@ -1,0 +1,206 @@
+"""Whatever ends a run for a host releases what the run took there; lost hosts get a last look."""
+
+import pytest
+from rollout_world import RUN, SIX, World, plan, ring, three_rings
+
+from patchctl.executors.simulated import Behaviour, Script
+from patchctl.models.plan import Amount, OnFailure
+from patchctl.models.rollout import (
+    Command,
+    CommandKind,
+    HostState,
+    OutcomeStatus,
+    RunState,
+    Stage,
+)
+from patchctl.rollout import commands, states
+from patchctl.rollout.status import status
+from patchctl.rollout.view import RELEASE_TRIES
+
+OK, FAILED = OutcomeStatus.OK, OutcomeStatus.FAILED
+ABORT = Command(id=1, run=RUN, command=CommandKind.ABORT, by="ops")
+STAGES = [stage for stage in Stage if stage is not Stage.RELEASE]
+
+
+def one_ring(on_failure: OnFailure) -> World:
+    policy = ring("staging", on_failure=on_failure, drain="drain.yml", undrain="undrain.yml")
+    return World(plan([policy], {"staging": [["s1", "s2"]]}))
+
+
+def answering(stage: Stage, answer: OutcomeStatus, *, also: Stage | None = None) -> Script:
+    """s1 answers the stage so; what leads to an undo is a failed verify."""
+
+    def script(host: str, asked: Stage, _: int) -> Behaviour:
+        if host == "s1" and asked is stage:
+            return Behaviour(status=answer, reason="x")
+        if host == "s1" and asked is also:
+            return Behaviour(status=FAILED, reason="x")
+        return Behaviour()
+
+    return script
+
+
+def leads_to(stage: Stage) -> Stage | None:
+    """The stage whose failure brings a host to this one."""
+    return Stage.VERIFY if stage in (Stage.UNDO, Stage.VERIFY_UNDO) else None
+
+
+@pytest.mark.parametrize("on_failure", list(OnFailure))
+@pytest.mark.parametrize(
+    "answer", [FAILED, OutcomeStatus.UNREACHABLE, OutcomeStatus.LOST, OutcomeStatus.RUNNING]
+)
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_host_that_ended_holds_nothing(
+    stage: Stage, answer: OutcomeStatus, on_failure: OnFailure
+) -> None:
+    world = one_ring(on_failure)
+    world.script = answering(stage, answer, also=leads_to(stage))
+    view = world.run()
+    assert view.state in states.TERMINAL_RUNS
+    for name, host in world.hosts.items():
+        # One that answers nothing cannot be freed, and is not said to be.
+        unknown = view.hosts[name].state is HostState.UNKNOWN
+        assert host.held == (unknown and host.held), (name, view.hosts[name].state)
+        assert unknown or not view.hosts[name].holding
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_an_abort_at_any_stage_leaves_nothing_held_or_drained(stage: Stage) -> None:
+    world = one_ring(OnFailure.ROLLBACK)
+    bad = leads_to(stage)
+
+    def script(host: str, asked: Stage, _: int) -> Behaviour:
+        if asked is stage and not world.mailbox.commands:
+            world.mailbox.commands.append(ABORT)
+        failed = host == "s1" and asked is bad
+        return Behaviour(status=FAILED if failed else OK, after_ms=2000)
+
+    world.script = script
+    world.run()
+    assert [name for name, host in world.hosts.items() if host.held or host.drained] == []
+
+
+def test_what_cannot_be_given_back_is_tried_again_and_then_said() -> None:
+    world = one_ring(OnFailure.STOP)
+    asked = 0
+
+    def script(host: str, stage: Stage, _: int) -> Behaviour:
+        nonlocal asked
+        if stage is Stage.RELEASE:
+            asked += 1
+            return Behaviour(status=OutcomeStatus.UNREACHABLE)
+        return Behaviour(status=FAILED if host == "s1" and stage is Stage.VERIFY else OK)
+
+    world.script = script
+    view = world.run()
+    assert asked == RELEASE_TRIES
+    assert view.state is RunState.HALTED
+    assert {host.name: host.holds for host in status(view).hosts} == {"s1": True, "s2": False}
+
+
+def test_a_release_that_waits_for_its_transaction_is_no_failure() -> None:
+    world = one_ring(OnFailure.STOP)
+
+    def script(host: str, stage: Stage, asked: int) -> Behaviour:
+        if stage is Stage.RELEASE and asked < 3 * RELEASE_TRIES:
+            return Behaviour(status=OutcomeStatus.RUNNING)
+        return Behaviour(status=FAILED if host == "s1" and stage is Stage.VERIFY else OK)
+
+    world.script = script
+    world.run()
+    assert not world.hosts["s1"].held
+
+
+# --- lost hosts ----------------------------------------------------------------------------------
+
+
+def lost_in(stage: Stage, until: int, then: OutcomeStatus = OK) -> Script:
+    """s1 does not answer the stage so often, and answers so afterwards."""
+
+    def script(host: str, asked_stage: Stage, asked: int) -> Behaviour:
+        if host == "s1" and asked_stage is stage:
+            return Behaviour(status=OutcomeStatus.UNREACHABLE if asked < until else then)
+        return Behaviour()
+
+    return script
+
+
+def tries_until_lost(stage: Stage) -> int:
+    """How often a host that is gone for good is asked before it counts as lost."""
+    world = World(plan(three_rings(), SIX), lost_in(stage, 10_000))
+    world.run()
+    first = [s for e in world.executors for s in e.started if s.stage is stage]
+    return sum(work.host == "s1" for shard in first for work in shard.hosts)
+
+
+@pytest.mark.parametrize("stage", [Stage.APPLY, Stage.RESTART, Stage.VERIFY])
+def test_a_lost_host_that_comes_back_before_the_end_gets_its_real_state(stage: Stage) -> None:
+    world = World(plan(three_rings(), SIX), lost_in(stage, tries_until_lost(stage) - 1))
+    view = world.run()
+    # Its place in the budget is used up, whatever it turned out to be.
+    assert (view.hosts["s1"].state, view.state) == (HostState.SUCCEEDED, RunState.HALTED)
+    assert view.rings["staging"].counted == 1
+    assert world.hosts["s1"].changes == 1
+
+
+def test_one_that_is_bad_then_is_undone() -> None:
+    stage = Stage.VERIFY
+    world = World(plan(three_rings(), SIX), lost_in(stage, tries_until_lost(stage) - 1, FAILED))
+    view = world.run()
+    assert view.hosts["s1"].state is HostState.ROLLED_BACK
+    assert world.hosts["s1"].undone
+
+
+def test_a_look_begins_no_update_where_the_run_halts() -> None:
+    world = World(plan(three_rings(), SIX), lost_in(Stage.APPLY, 10_000))
+    world.run()
+    asked = [s for e in world.executors for s in e.started if s.stage is Stage.APPLY]
+    works = [work for shard in asked for work in shard.hosts if work.host == "s1"]
+    assert works[-1].look and not works[0].look
+
+
+def test_a_lost_host_within_the_budget_is_looked_at_before_the_run_is_done() -> None:
+    rings = [ring("staging", budget=Amount(hosts=1)), *three_rings()[1:]]
+    tries = tries_until_lost(Stage.APPLY)
+    world = World(plan(rings, SIX), lost_in(Stage.APPLY, tries - 1))
+    view = world.run()
+    assert (view.hosts["s1"].state, view.state) == (HostState.SUCCEEDED, RunState.DONE)
+
+
+def test_an_undo_that_was_lost_is_looked_at_before_somebody_is_called() -> None:
+    asked_before = 0
+
+    def script(host: str, stage: Stage, asked: int) -> Behaviour:
+        gone = host == "s1" and stage is Stage.UNDO and asked < asked_before
+        return Behaviour(status=OutcomeStatus.UNREACHABLE if gone else OK)
+
+    world = World(plan(three_rings(), SIX), script)
+    world.run()
+    asked_before = 10_000
+    engine = world.engine()
+    engine.roll_back("ops")
+    assert engine.carry(wait=False) is RunState.NEEDS_HUMAN
+    undos = [s for s in world.executors[-1].started if s.stage is Stage.UNDO]
+    lost = sum(work.host == "s1" for shard in undos for work in shard.hosts)
+
+    asked_before = lost - 1
+    world = World(plan(three_rings(), SIX), script)
+    world.run()
+    engine = world.engine()
+    engine.roll_back("ops")
+    assert engine.carry(wait=False) is RunState.ROLLED_BACK
+
+
+def test_a_person_may_ask_a_lost_host_as_often_as_they_like() -> None:
+    world = World(plan(three_rings(), SIX), lost_in(Stage.APPLY, 10_000))
+    view = world.run()
+    for _ in range(2):
+        assert view.hosts["s1"].state is HostState.UNKNOWN and view.hosts["s1"].reconciled
+        events = commands.resume(view, "ops", "", accept_failures=True)
+        assert [e for e in events if getattr(e, "host", "") == "s1"]
+        engine = world.engine()
+        engine.resume("ops", accept_failures=True)
+        engine.carry(wait=False)
+        view = engine.view
+        if view.state is RunState.DONE:
+            break
