@@ -21,6 +21,7 @@ from ..models.plan_diff import PlanDiff
 from ..models.settings import Settings
 from ..models.snapshot import Snapshot
 from ..plan import fetching, lockfile
+from ..plan.check import check
 from ..plan.diff import diff
 from ..plan.freeze import check_rings, freeze, seal
 from ..plan.machines import check_machines
@@ -118,6 +119,7 @@ class PlanMaker:
             urgent=known.urgent(taken) if known is not None else (),
         )
         plan = seal(body, self._about(request))
+        check(plan, "the new plan")  # nobody could read it later
         self.database.plans.save(plan)
         return Made(plan=plan, snapshot=snapshot, left_out=body.left_out)
 
