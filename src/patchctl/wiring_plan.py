@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from .adapters import git
+from .adapters import git, hook_files
 from .adapters.ansible import task_file
 from .adapters.clock import now_ms
 from .inventory.export import generate
@@ -15,7 +15,8 @@ from .workflows.plan_findings import PlanAssessing
 
 def planner(workspace: Workspace, say: Callable[[str], None]) -> PlanMaker:
     """Makes plans of this workspace; `say` takes lines of progress."""
-    task_file.check_all(workspace.root, workspace.hooks())
+    hooks = [name for name in workspace.hooks() if name]
+    task_file.check_all(workspace.root, hooks)
     return PlanMaker(
         settings=workspace.settings,
         fleet=workspace.fleet,
@@ -34,4 +35,5 @@ def planner(workspace: Workspace, say: Callable[[str], None]) -> PlanMaker:
             refuse_stale=lambda: stale(workspace),
             say=say,
         ),
+        hooks=hook_files.read(workspace.root, hooks).files,
     )

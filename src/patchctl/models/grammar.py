@@ -96,16 +96,16 @@ def path_problem(name: str) -> str:
     return ""
 
 
-def hook_problem(name: str) -> str:
+def hook_problem(name: str, *, alone: bool = False) -> str:
     """Why a task file cannot be a hook, "" where it can. Links are not followed here.
 
     What a hook includes is told by the folder that it lies in: the workspace's own top folder has
-    the state, the inventory and all the rest in it.
+    the state, the inventory and all the rest in it. `alone`: nobody asks what it includes.
     """
     if problem := path_problem(name):
         return problem
     if set(name) & set("{}"):
         return "has braces, which Ansible would evaluate"
-    if len(path_parts(name)) < 2:
+    if len(path_parts(name)) < 2 and not alone:
         return "lies in the workspace's top folder: move it into hooks/, with what it includes"
     return ""

@@ -16,7 +16,7 @@ from ..adapters.files import write_atomic
 from ..adapters.git import Revision
 from ..errors import InvalidInputError, NotFoundError
 from ..models.fleet import Fleet
-from ..models.plan import LeftOut, Plan, PlanAbout, Resolution, Selection, SelectionMode
+from ..models.plan import HookFile, LeftOut, Plan, PlanAbout, Resolution, Selection, SelectionMode
 from ..models.plan_diff import PlanDiff
 from ..models.settings import Settings
 from ..models.snapshot import Snapshot
@@ -65,7 +65,8 @@ class PlanMaker:
     """Makes plans of one workspace.
 
     `discover` looks at the named hosts now (None: all) and stores what it found; `now` is epoch
-    seconds; `say` takes lines of progress; `assessing` tells findings where feeds are held.
+    seconds; `say` takes lines of progress; `assessing` tells findings where feeds are held; `hooks`
+    are the files of the settings' hooks.
     """
 
     settings: Settings
@@ -80,6 +81,7 @@ class PlanMaker:
     by: str
     say: Say
     assessing: PlanAssessing
+    hooks: tuple[HookFile, ...] = ()
 
     def make(self, request: PlanRequest) -> Made:
         """Make the plan and store it in the database; its files are in the content store.
@@ -117,6 +119,7 @@ class PlanMaker:
             proven=self.database.proofs.by_ring(),
             feeds=known.feeds if known is not None else (),
             urgent=known.urgent(taken) if known is not None else (),
+            hooks=self.hooks,
         )
         plan = seal(body, self._about(request))
         check(plan, "the new plan")  # nobody could read it later
