@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .workflows.inventory import Loaded
     from .workflows.inventory_diff import StoredPlan
     from .workflows.inventory_lint import Linted
+    from .workflows.make_plan import FoundPlan
     from .workflows.rollout import Rollouts
 
 
@@ -366,6 +367,10 @@ class Workspace:
 
     def find_plan(self, name: str) -> "Plan":
         """A plan by path or by a unique prefix of its digest; the newest where there is no name."""
+        return self.found_plan(name).plan
+
+    def found_plan(self, name: str) -> "FoundPlan":
+        """The same with the bytes of its file, where it has one."""
         from .workflows.make_plan import find_plan
 
         return find_plan(name, lambda: self.database(create=False), self.root)

@@ -73,11 +73,18 @@ def problems(
 
 
 def problems_of(
-    root: Path, names: Iterable[str | Path], users: frozenset[int] | None = None
+    root: Path,
+    names: Iterable[str | Path],
+    users: frozenset[int] | None = None,
+    *,
+    folders: Iterable[Path] = (),
 ) -> tuple[Problem, ...]:
     """The same of these files and folders alone, relative to the root or absolute, and of what
-    leads to them. A path that is missing is no problem."""
+    leads to them. `folders` are judged without what is in them. A path that is missing is no
+    problem."""
     judge = _Judge(trusted_users() if users is None else users)
+    for folder in folders:
+        judge.folder(folder)
     for name in names:
         judge.everything(root / name)
     return tuple(judge.found)

@@ -45,7 +45,7 @@ def decode(data: bytes, where: str) -> Plan:
         raise _changed(where, raw.digest)
     try:
         plan = msgspec.json.decode(data, type=Plan)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _no_plan(where, error) from error
     if canonical.digest(plan.body) != body:  # a default that is written out, an int as a float
         raise _changed(where, raw.digest)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import __version__, content
 from ..adapters.ansible.runner import AnsibleRunner
@@ -230,8 +230,20 @@ def write_plan(plan: Plan, path: Path) -> Path:
     return path
 
 
+class FoundPlan(NamedTuple):
+    """A plan, and its file with what was read from it, where it has one."""
+
+    plan: Plan
+    path: Path | None = None
+    data: bytes = b""
+
+
 def read_plan(path: Path) -> Plan:
     """The verified plan of a file. Raises InvalidInputError, IntegrityError."""
+    return _read(path).plan
+
+
+def _read(path: Path) -> FoundPlan:
     try:
         with path.open("rb") as file:
             data = file.read(_PLAN_MAX + 1)
@@ -241,7 +253,7 @@ def read_plan(path: Path) -> Plan:
         ) from error
     if len(data) > _PLAN_MAX:
         raise InvalidInputError("is too large for a plan", where=str(path))
-    return lockfile.decode(data, str(path))
+    return FoundPlan(lockfile.decode(data, str(path)), path, data)
 
 
 def compare(before: Plan, after: Plan) -> PlanDiff:
@@ -249,7 +261,7 @@ def compare(before: Plan, after: Plan) -> PlanDiff:
     return diff(before, after)
 
 
-def find_plan(name: str, database: Callable[[], Database], root: Path) -> Plan:
+def find_plan(name: str, database: Callable[[], Database], root: Path) -> FoundPlan:
     """A plan by its file, or by at least 4 digits of its digest; the newest where `name` is empty.
 
     A file is looked for in the current folder, then in the workspace `root`; the database is
@@ -259,14 +271,14 @@ def find_plan(name: str, database: Callable[[], Database], root: Path) -> Plan:
         newest = database().plans.latest()
         if newest is None:
             raise NotFoundError("there is no plan yet", hint="make one: `patchctl plan create`")
-        return newest
+        return FoundPlan(newest)
     for folder in (Path(), root):
         if (folder / name).is_file():
-            return read_plan(folder / name)
+            return _read(folder / name)
     found = database().plans.load(name) if _DIGEST.fullmatch(name) else None
     if found is None:
         raise NotFoundError(
             f"no plan {name!r}: neither a file nor the start of a stored plan's digest",
             hint="`patchctl plan list` shows them",
         )
-    return found
+    return FoundPlan(found)

@@ -24,6 +24,7 @@ from ..models.rollout import (
     Entry,
     Event,
     HostState,
+    PlanTrust,
     ProcessIdentity,
     RunCreated,
     RunMoved,
@@ -72,8 +73,9 @@ class Rollouts:
 
     # --- beginnings -----------------------------------------------------------------------------
 
-    def start(self, plan: Plan, *, comment: str = "") -> str:
-        """Enter a new run of the plan and hold its hosts; the answer is the run's id.
+    def start(self, plan: Plan, *, comment: str = "", trust: PlanTrust = PlanTrust.STATE) -> str:
+        """Enter a new run of the plan and hold its hosts; the answer is the run's id. `trust` is
+        why it may run, which somebody has judged.
 
         Raises InvalidInputError for a plan that is over or empty or does not fit the inventory and
         for hooks that cannot be run, ConflictError where another run holds one of its hosts,
@@ -97,7 +99,7 @@ class Rollouts:
             )
             self.database.leases.claim_hosts(run, [host.name for host in plan.body.hosts])
             fence = self.database.leases.take(run, self.process, self.alive, self.by)
-            created = RunCreated(plan=plan.digest, by=self.by, comment=comment)
+            created = RunCreated(plan=plan.digest, by=self.by, comment=comment, trust=trust)
             self.database.journal(run, fence).append(run, [created])
         return run
 
