@@ -33,8 +33,11 @@ def root(tmp_path: Path) -> Path:
     root = tmp_path / "workspace"
     (root / "hooks/lb").mkdir(parents=True)
     (root / "hooks/drain.yml").write_text("- ansible.builtin.include_tasks: link/all.yml\n")
-    (root / "hooks/lb/all.yml").write_text(f"- ansible.builtin.command: touch {tmp_path}/ran\n")
-    (root / "hooks/lb/out.sh").write_text("#!/bin/sh\n")
+    (root / "hooks/lb/all.yml").write_text(
+        f"- ansible.builtin.command: touch {tmp_path}/ran\n"
+        '- ansible.builtin.command: "{{ patch_hook_file | dirname }}/lb/out.sh"\n'
+    )
+    (root / "hooks/lb/out.sh").write_text(f"#!/bin/sh\ntouch {tmp_path}/script\n")
     (root / "hooks/lb/out.sh").chmod(0o755)
     (root / "hooks/link").symlink_to("lb")
     return root
@@ -90,7 +93,9 @@ def test_a_run_brings_the_files_of_its_hooks_along(root: Path) -> None:
     assert job.files == {
         "hooks/drain.yml": CarriedFile(content=(root / "hooks/drain.yml").read_bytes()),
         "hooks/lb/all.yml": CarriedFile(content=(root / "hooks/lb/all.yml").read_bytes()),
-        "hooks/lb/out.sh": CarriedFile(content=b"#!/bin/sh\n", executable=True),
+        "hooks/lb/out.sh": CarriedFile(
+            content=(root / "hooks/lb/out.sh").read_bytes(), executable=True
+        ),
         "hooks/link": CarriedFile(link="lb"),
     }
 
@@ -119,9 +124,11 @@ def test_what_ansible_includes_is_what_was_checked(root: Path, tmp_path: Path) -
         (root / "hooks/lb/all.yml").write_text(
             f"- ansible.builtin.command: touch {tmp_path}/swapped\n"
         )
+        (root / "hooks/lb/out.sh").write_text(f"#!/bin/sh\ntouch {tmp_path}/swapped\n")
         found = collect(made, 60)
     assert found["web1"].status is OutcomeStatus.OK, found
-    assert (tmp_path / "ran").exists() and not (tmp_path / "swapped").exists()
+    assert (tmp_path / "ran").exists() and (tmp_path / "script").exists()
+    assert not (tmp_path / "swapped").exists()
     assert list((tmp_path / "runs").iterdir()) == []
 
 

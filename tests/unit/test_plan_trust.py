@@ -59,8 +59,8 @@ def test_no_other_file_runs_and_the_refusal_has_the_command(plan: Plan) -> None:
     (line,) = refused.value.lines()
     assert line == (
         "plans/x.lock: a plan is code, and nothing vouches for this one: it was not made with this"
-        " state, and git has it not; read it with `patchctl plan show`, then run it with"
-        f" `patchctl rollout start plans/x.lock --trust-plan {plan.digest}`"
+        " state, and git has it not; read it with `patchctl plan show plans/x.lock`,"
+        f" then run it with `patchctl rollout start plans/x.lock --trust-plan {plan.digest}`"
     )
 
 

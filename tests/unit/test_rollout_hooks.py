@@ -115,7 +115,7 @@ def test_a_hook_that_was_changed_meanwhile_lets_no_run_go_on_until_it_is_put_bac
     assert site.rollouts.carry(run, wait=False).state.value == "waiting"
     site.rollouts.request(run, CommandKind.APPROVE)
     site.write("[]\n")
-    with pytest.raises(IntegrityError, match="was changed since the plan was made; put it back"):
+    with pytest.raises(IntegrityError, match="was changed since the plan was made; undo that"):
         site.rollouts.resume(run)
     assert not site.hosts["p1"].applied
     site.write("- ansible.builtin.debug:\n")

@@ -31,14 +31,14 @@ def at_head(root: Path, path: Path, data: bytes, *, trusted: bool) -> AtHead:
     unless it is `trusted` in spite of them, so is who could have moved HEAD.
     """
     here, file = Path(os.path.realpath(root)), Path(os.path.realpath(path))
-    top = work_tree(here)
-    if top is None:
+    if work_tree(here) is None:
         return AtHead("", "the workspace is in no git checkout")
     if not file.is_relative_to(here):
         return AtHead("", "it lies outside of the workspace, so git cannot vouch for it")
     try:
         commit = git_archive.commit_of(here, "HEAD", trusted=True)
-        found = git_archive.content(here, commit, str(file.relative_to(top)), len(data))
+        prefix = ask(here, "rev-parse", "--show-prefix", trusted=True).rstrip("\n")
+        found = git_archive.content(here, commit, f"{prefix}{file.relative_to(here)}", len(data))
     except NotFoundError:
         return AtHead("", "its git checkout has no commit yet")
     except AdapterError as error:

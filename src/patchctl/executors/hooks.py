@@ -84,7 +84,7 @@ class PlannedHooks:
         if changes := hooks.changed(self.body.hooks, found.files):
             raise IntegrityError(
                 f"{hooks.said(changes)} since the plan was made",
-                hint="put it back, or make a new plan with `patchctl plan create`",
+                hint="undo that, or make a new plan with `patchctl plan create`",
             )
         return found
 

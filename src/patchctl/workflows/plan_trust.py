@@ -1,6 +1,7 @@
 """May this plan be run? A plan file says which commands hosts run as root: it is code."""
 
 import re
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,12 +43,13 @@ class PlanJudge:
             return PlanTrust.GIT
         if named:
             return PlanTrust.NAMED
+        shown = shlex.quote(str(found.path))
         raise InvalidInputError(
             f"a plan is code, and nothing vouches for this one: it was not made with this state,"
             f" and {head.why}",
             where=str(found.path),
-            hint=f"read it with `patchctl plan show`, then run it with `{command} --trust-plan"
-            f" {plan.digest}`",
+            hint=f"read it with `patchctl plan show {shown}`, then run it with"
+            f" `{command} --trust-plan {plan.digest}`",
         )
 
 
