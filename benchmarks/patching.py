@@ -33,6 +33,7 @@ from measure import (
 )
 
 from patchctl.executors.ansible import AnsibleExecutor
+from patchctl.executors.hooks import PlannedHooks
 from patchctl.inventory.export import generate
 from patchctl.lab.handle import each
 from patchctl.models.plan import Plan
@@ -79,7 +80,7 @@ class Product:
             inventory=lambda hosts: generate(self.workspace.fleet, hosts),
             runner=self.workspace.runner,
             store=self.workspace.store,
-            root=self.workspace.root,
+            hooks=PlannedHooks(root=self.workspace.root, body=self.plan.body),
         )
         for stage in (Stage.PREFLIGHT, Stage.PREPARE):
             self._stage(executor, stage)

@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from .document import Document, suggest
 from .errors import InvalidInputError
+from .models import grammar
 from .models.base import Record
 from .models.feeds import FEED_NAME, Stale
 from .models.plan import (
@@ -204,7 +205,7 @@ def load(path: Path) -> Settings:
 # --- values -------------------------------------------------------------------------------------
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": DAY}
-_LONGEST = 3660 * DAY
+_LONGEST = grammar.LONGEST_S
 
 
 def seconds(value: Any) -> int:
@@ -222,7 +223,7 @@ def seconds(value: Any) -> int:
 
 def amount(value: Any) -> Amount:
     """`3` or `"5%"` -> Amount. Raises ValueError with the reason."""
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= grammar.MOST:
         return Amount(hosts=value)
     text = value if isinstance(value, str) else ""
     found = re.fullmatch(r"([0-9]{1,3})%", text)
@@ -241,8 +242,7 @@ def _percent(value: Any) -> int:
 
 
 def _ring_name(value: Any) -> str:
-    # Ring names become group names (`ring_NAME`), which Ansible wants as identifiers.
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{0,62}", value):
+    if not isinstance(value, str) or not grammar.fits("ring", value):
         raise ValueError(
             f"must be a name of letters, digits, _ and -, beginning with a letter, not {value!r}"
         )
@@ -379,19 +379,34 @@ def _check_assignment(document: Document, entry: AssignEntry, rings: list[str]) 
 
 
 def _check_files(document: Document, entries: File, root: Path) -> None:
-    for name in ("drain", "undrain"):
-        hook = getattr(entries.hooks, name)
-        if hook and not (root / hook).is_file():
-            document.complain(f"hooks.{name}", f"there is no file {hook}")
+    _check_hook(document, "hooks.drain", entries.hooks.drain, root)
+    _check_hook(document, "hooks.undrain", entries.hooks.undrain, root)
     if entries.hooks.drain and not entries.hooks.undrain:
         document.complain("hooks.drain", "has no undrain beside it", "add hooks.undrain")
     if not entries.inventory and document.clean("inventory"):
         document.complain("inventory", "names no source", "leave the key out for inventory/")
     names: set[str] = set()
     for place, probe in enumerate(entries.probes):
+        here = f"probes[{place}]"
         if probe.name in names:
-            document.complain(f"probes[{place}].name", f"{probe.name!r} stands twice")
+            document.complain(f"{here}.name", f"{probe.name!r} stands twice")
         names.add(probe.name)
+        if problem := grammar.target_problem(probe.kind, probe.target):
+            document.complain(f"{here}.target", problem)
+        for number, package in enumerate(probe.packages):
+            if not grammar.is_name(package):
+                document.complain(f"{here}.packages[{number}]", "is no name of a package")
+
+
+def _check_hook(document: Document, path: str, hook: str, root: Path) -> None:
+    if not hook:
+        return
+    if problem := grammar.hook_problem(hook):
+        document.complain(path, problem)
+    elif not (root / hook).is_file():
+        document.complain(path, f"there is no file {hook}")
+    elif not (root / hook).resolve().is_relative_to(root.resolve()):
+        document.complain(path, "leads out of the workspace by a link", "put the file itself there")
 
 
 def _check_feeds(document: Document, entry: FeedsEntry) -> None:

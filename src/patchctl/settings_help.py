@@ -117,7 +117,8 @@ MEANING: dict[str, tuple[str, Any]] = {
         {"drain": "hooks/drain.yml", "undrain": "hooks/undrain.yml"},
     ),
     "hooks.drain": (
-        "Task file that takes a host out of service before it is changed; needs undrain beside it.",
+        "Task file that takes a host out of service before it is changed; needs undrain beside it. "
+        "It lies in a folder of the workspace, all of whose files get into plans by their digests.",
         "hooks/drain.yml",
     ),
     "hooks.undrain": ("Task file that takes the host into service again.", "hooks/undrain.yml"),

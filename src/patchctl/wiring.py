@@ -5,9 +5,9 @@ import getpass
 import os
 import socket
 import tempfile
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ import msgspec
 from . import settings as settings_file
 from .adapters import ownership
 from .errors import ConflictError, InvalidInputError, NotFoundError, PatchctlError, UsageError
+from .models import grammar
 from .models.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .adapters.database import Database
     from .adapters.feed_store import FeedStore
     from .adapters.known_names import KnownNames
+    from .executors.hooks import PlannedHooks
     from .models.fleet import Fleet
     from .models.fleet_diff import InventoryDiff
     from .models.plan import Plan
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from .workflows.inventory import Loaded
     from .workflows.inventory_diff import StoredPlan
     from .workflows.inventory_lint import Linted
+    from .workflows.make_plan import FoundPlan
     from .workflows.rollout import Rollouts
 
 
@@ -66,7 +69,8 @@ def open_workspace(
     root = settings_file.find_workspace(directory or Path.cwd())
     if not trusted:
         _refuse(ownership.problems(root))  # before a byte of it is read
-    opened = Workspace(root, settings_file.load(root / settings_file.FILE_NAME), access or Access())
+    settings = settings_file.load(root / settings_file.FILE_NAME)
+    opened = Workspace(root, settings, access or Access(), trusted=trusted)
     if not trusted:
         _refuse(ownership.problems(root, opened.code()))
         _refuse(ownership.state_problems(opened.state))
@@ -136,8 +140,11 @@ def _below(source: str, root: Path) -> str:
 class Workspace:
     """One workspace and everything that is built from it, each when it is first asked for."""
 
-    def __init__(self, root: Path, settings: Settings, access: Access) -> None:
+    def __init__(
+        self, root: Path, settings: Settings, access: Access, *, trusted: bool = False
+    ) -> None:
         self.root = root
+        self.trusted = trusted
         self.settings = settings
         self.access = access
         self.state = state_folder(root, settings)
@@ -162,12 +169,20 @@ class Workspace:
             )
 
     def code(self) -> tuple[str, ...]:
-        """What of the workspace runs as the user: inventory sources and hooks."""
-        return (*self.sources, *(hook for hook in dict.fromkeys(self.hooks()) if hook))
+        """What of the workspace runs as the user: inventory sources, and the folders that hooks
+        lie in, of which they may include the rest."""
+        tops = (grammar.path_parts(hook)[0] for hook in self.hooks() if hook)
+        return (*self.sources, *dict.fromkeys(tops))
 
     def hooks(self) -> "Iterator[str]":
         """Task files of the rings, empty names among them."""
         return (hook for ring in self.settings.rings for hook in (ring.drain, ring.undrain))
+
+    def judge(self, paths: Iterable[str | Path]) -> None:
+        """Raise InvalidInputError where others than the user or root could have written these,
+        which a plan names and the settings need not."""
+        if not self.trusted:
+            _refuse(ownership.problems_of(self.root, paths))
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -352,6 +367,10 @@ class Workspace:
 
     def find_plan(self, name: str) -> "Plan":
         """A plan by path or by a unique prefix of its digest; the newest where there is no name."""
+        return self.found_plan(name).plan
+
+    def found_plan(self, name: str) -> "FoundPlan":
+        """The same with the bytes of its file, where it has one."""
         from .workflows.make_plan import find_plan
 
         return find_plan(name, lambda: self.database(create=False), self.root)
@@ -428,7 +447,6 @@ class Workspace:
     def rollouts(self, sinks: Sequence["EventSink"] = ()) -> "Rollouts":
         """Carries runs of this workspace; `sinks` are told of every journal entry."""
         from .adapters import processes
-        from .adapters.ansible import task_file
         from .adapters.clock import SystemClock
         from .workflows.rollout import Rollouts
 
@@ -443,9 +461,14 @@ class Workspace:
             by=operator(),
             audit=self.state / "audit",
             check=self.store.check,
-            hooks=partial(task_file.check_all, self.root),
+            hooks=lambda plan: self._planned_hooks(plan).check(),
             sinks=sinks,
         )
+
+    def _planned_hooks(self, plan: "Plan") -> "PlannedHooks":
+        from .executors.hooks import PlannedHooks
+
+        return PlannedHooks(root=self.root, body=plan.body, judge=self.judge)
 
     def _executor(self, plan: "Plan") -> "Executor":
         from .executors.ansible import AnsibleExecutor
@@ -456,7 +479,7 @@ class Workspace:
             inventory=lambda hosts: generate(self.fleet, hosts),
             runner=self.runner,
             store=self.store,
-            root=self.root,
+            hooks=self._planned_hooks(plan),
             over=self._ended_runs(),
         )
 

@@ -1,21 +1,41 @@
 """Builds what makes plans from a workspace."""
 
+import contextlib
 from collections.abc import Callable
 
-from .adapters import git
+from .adapters import git, git_head, hook_files
 from .adapters.ansible import task_file
 from .adapters.clock import now_ms
+from .errors import NotFoundError
 from .inventory.export import generate
 from .wiring import Workspace, operator
 from .wiring_assess import parts_of_snapshot
 from .wiring_feeds import stale
 from .workflows.make_plan import PlanMaker
 from .workflows.plan_findings import PlanAssessing
+from .workflows.plan_trust import PlanJudge
+
+
+def judge(workspace: Workspace) -> PlanJudge:
+    """Judges whether a plan may be run here."""
+
+    def made(digest: str) -> bool:
+        with contextlib.suppress(NotFoundError):
+            return workspace.database(create=False).plans.load(digest) is not None
+        return False
+
+    return PlanJudge(
+        made=made,
+        committed=lambda path, data: git_head.at_head(
+            workspace.root, path, data, trusted=workspace.trusted
+        ),
+    )
 
 
 def planner(workspace: Workspace, say: Callable[[str], None]) -> PlanMaker:
     """Makes plans of this workspace; `say` takes lines of progress."""
-    task_file.check_all(workspace.root, workspace.hooks())
+    hooks = [name for name in workspace.hooks() if name]
+    task_file.check_all(workspace.root, hooks)
     return PlanMaker(
         settings=workspace.settings,
         fleet=workspace.fleet,
@@ -34,4 +54,5 @@ def planner(workspace: Workspace, say: Callable[[str], None]) -> PlanMaker:
             refuse_stale=lambda: stale(workspace),
             say=say,
         ),
+        hooks=hook_files.read(workspace.root, hooks).files,
     )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from patchctl.executors.ansible import AnsibleExecutor
+from patchctl.executors.hooks import PlannedHooks
 from patchctl.inventory.export import generate
 from patchctl.models.facts import Boot
 from patchctl.models.rollout import (
@@ -42,7 +43,7 @@ class Drive:
             inventory=lambda hosts: generate(self.workspace.fleet, hosts),
             runner=self.workspace.runner,
             store=self.workspace.store,
-            root=self.workspace.root,
+            hooks=PlannedHooks(root=self.workspace.root, body=self.plan.body),
             over=self.over,
         )
 

@@ -21,6 +21,7 @@ from patchctl.models.rollout import (
     HostMoved,
     HostState,
     OutcomeStatus,
+    PlanTrust,
     ProcessIdentity,
     RingMoved,
     RingState,
@@ -43,6 +44,18 @@ IN_WORDS: Sequence[tuple[Event, str]] = [
     (
         RunCreated(plan=PLAN, by="ann", comment="CVE-1"),
         "ann creates the run of plan sha256:0123456789ab",
+    ),
+    (
+        RunCreated(plan=PLAN, by="ann", trust=PlanTrust.STATE),
+        "ann creates the run of plan sha256:0123456789ab",
+    ),
+    (
+        RunCreated(plan=PLAN, by="ann", trust=PlanTrust.GIT),
+        "ann creates the run of plan sha256:0123456789ab, which git has",
+    ),
+    (
+        RunCreated(plan=PLAN, by="ann", trust=PlanTrust.NAMED),
+        "ann creates the run of plan sha256:0123456789ab, trusted by its digest",
     ),
     (RunMoved(to=RunState.ROLLING_BACK), "run is rolling back"),
     (RingMoved(ring="canary", to=RingState.SOAKING), "ring canary is soaking"),

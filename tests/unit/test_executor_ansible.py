@@ -26,6 +26,7 @@ from patchctl.adapters.content_store import ContentStore
 from patchctl.errors import AdapterError, NotFoundError
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.groups import groups_of
+from patchctl.executors.hooks import PlannedHooks
 from patchctl.executors.transaction import ATTACH_S, PROBE_S
 from patchctl.models.plan import Artifact, RingPolicy, Transition
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
@@ -40,7 +41,7 @@ def executor(
         inventory=inventory,
         runner=cast(Any, runner),
         store=ContentStore(root / "store"),
-        root=root,
+        hooks=PlannedHooks(root=root, body=plan(*transitions, ring=ring).body),
         clock=lambda: 1_800_000_000.0,
         **more,
     )

@@ -38,7 +38,7 @@ ALLOWED: dict[str, set[str]] = {
     | {"wiring_feeds", "exceptions_file"},
     "wiring_exceptions": {"models", "errors", "adapters", "assessment", "workflows", "wiring"}
     | {"wiring_assess", "exceptions_file"},
-    "wiring_plan": {"adapters", "inventory", "workflows", "wiring", "wiring_assess"}
+    "wiring_plan": {"errors", "adapters", "inventory", "workflows", "wiring", "wiring_assess"}
     | {"wiring_feeds"},
     "wiring_verify": {"workflows", "wiring", "wiring_assess"},
     "wiring_feeds": {"errors", "models", "adapters", "assessment", "workflows", "wiring"},

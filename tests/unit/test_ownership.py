@@ -25,10 +25,10 @@ as_root = pytest.mark.skipif(ME != 0, reason="only root may give files away")
 def root(tmp_path: Path) -> Path:
     """A workspace of the user's own that only the user can write."""
     folder = tmp_path / "fleet"
-    for name in ("inventory/group_vars/web", "hooks"):
+    for name in ("inventory/group_vars/web", "hooks", "plans"):
         (folder / name).mkdir(parents=True)
     for name in ("patchctl.yml", "inventory/hosts.yml", "inventory/cloud.sh", "hooks/drain.yml",
-                 "inventory/group_vars/web/all.yml"):  # fmt: skip
+                 "plans/x.lock", "inventory/group_vars/web/all.yml"):  # fmt: skip
         (folder / name).write_text("")
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
@@ -47,11 +47,22 @@ class TestModes:
     @pytest.mark.parametrize(
         "name",
         [".", "patchctl.yml", "inventory", "inventory/cloud.sh", "inventory/group_vars/web/all.yml",
-         "inventory/group_vars", "hooks", "hooks/drain.yml"],
+         "inventory/group_vars", "hooks", "hooks/drain.yml", "plans", "plans/x.lock"],
     )  # fmt: skip
     def test_what_everybody_can_write_is_named(self, root: Path, name: str) -> None:
         (root / name).chmod(stat.S_IMODE((root / name).stat().st_mode) | 0o002)
         assert named(root) == {name: "everybody can write it"}
+
+    def test_some_paths_can_be_judged_alone(self, root: Path) -> None:
+        for name in ("inventory/hosts.yml", "hooks/drain.yml", "plans"):
+            (root / name).chmod(0o777)
+        found = ownership.problems_of(root, ["hooks", "missing"], folders=[root / "plans"])
+        assert {one.path for one in found} == {root / "hooks/drain.yml", root / "plans"}
+        (root / "plans").chmod(0o755)
+        (root / "plans/x.lock").chmod(0o666)
+        assert ownership.problems_of(root, [], folders=[root / "plans"]) == ()
+        root.chmod(0o777)
+        assert root in {one.path for one in ownership.problems_of(root, ["plans"])}
 
     def test_what_the_workspace_does_not_read_is_nobodys_concern(self, root: Path) -> None:
         (root / "notes.txt").write_text("")
@@ -298,6 +309,18 @@ class TestTheCommandLine:
         assert (trap / "trace").exists()
         again = patchctl("-C", str(trap), "inventory", "list", PATCHCTL_TRUST_WORKSPACE="1")
         assert again.returncode == 0, again.stderr
+
+    def test_what_a_hook_may_include_is_judged_too(self, trap: Path) -> None:
+        (trap / "inventory").chmod(0o755)
+        (trap / "balancer").mkdir(mode=0o755)
+        for name in ("out.yml", "included.yml"):
+            (trap / "balancer" / name).touch(mode=0o644)
+        (trap / "patchctl.yml").write_text("hooks: {undrain: balancer/out.yml}\n")
+        assert patchctl("-C", str(trap), "inventory", "list").returncode == 0
+        (trap / "balancer/included.yml").chmod(0o666)
+        done = patchctl("-C", str(trap), "inventory", "list")
+        assert done.returncode == 2
+        assert f"{trap / 'balancer/included.yml'}: everybody can write it" in done.stderr
 
     def test_a_source_on_the_command_line_is_judged_too(self, trap: Path, tmp_path: Path) -> None:
         (trap / "inventory").chmod(0o755)

@@ -57,11 +57,11 @@ def test_a_plan_is_found_by_file_by_digest_or_as_the_newest(
     database.plans.save(first)
     database.plans.save(second)
     path = write_plan(first, tmp_path / "x.lock")
-    assert find_plan(str(path), no_database, tmp_path) == first
-    assert find_plan("x.lock", no_database, tmp_path) == first
-    assert find_plan(first.digest, lambda: database, tmp_path) == first
-    assert find_plan(second.digest[7:13], lambda: database, tmp_path) == second
-    assert find_plan("", lambda: database, tmp_path) == second
+    assert find_plan(str(path), no_database, tmp_path).plan == first
+    assert find_plan("x.lock", no_database, tmp_path).plan == first
+    assert find_plan(first.digest, lambda: database, tmp_path).plan == first
+    assert find_plan(second.digest[7:13], lambda: database, tmp_path).plan == second
+    assert find_plan("", lambda: database, tmp_path).plan == second
 
 
 @pytest.mark.parametrize("name", ["x.lock", "plans/none", "abc", "sha256:", "zzzz", "ABCD" * 8])

@@ -102,6 +102,10 @@ def test_a_host_that_could_not_resolve_is_left_out() -> None:
     assert settled(resolution("h", error="dpkg was interrupted")) == ["resolve-failed"]
 
 
+def test_a_host_whose_machine_cannot_be_told_is_left_out() -> None:
+    assert settled(resolution("h", SSL), facts(machine_id="uninitialized")) == ["discovery-failed"]
+
+
 def test_removals_need_the_policy() -> None:
     gone = transition("gone", after="")
     assert settled(resolution("h", SSL, gone)) == ["removes-package"]

@@ -214,7 +214,21 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         ("inventory: inventory/", "inventory: must be a list; write it as [a, b]"),
         ("inventory: []", "inventory: names no source"),
         ("state: .a\nstate: .b", "patchctl.yml:2: state: stands twice, first in line 1; keep one"),
-        ("hooks: {drain: no.yml}", "hooks.drain: there is no file no.yml"),
+        ("hooks: {drain: hooks/no.yml}", "hooks.drain: there is no file hooks/no.yml"),
+        ("hooks: {drain: /etc/drain.yml}", "hooks.drain: is absolute: only files inside of"),
+        ("hooks: {drain: hooks/../../x.yml}", "hooks.drain: leads out of the workspace by `..`"),
+        ("hooks: {drain: patchctl.yml}", "hooks.drain: lies in the workspace's top folder: move"),
+        ('hooks: {drain: "hooks/{{ x }}.yml"}', "hooks.drain: has braces, which Ansible would"),
+        (
+            "probes: [{name: a, kind: http, target: /health}]",
+            "probes[0].target: is no address",
+        ),
+        ('probes: [{name: a, kind: command, target: " "}]', "probes[0].target: is empty"),
+        (
+            "probes: [{name: a, kind: unit, target: x, packages: [ok, '*']}]",
+            "probes[0].packages[1]: is no name of a package",
+        ),
+        ("rings: [{name: a, budget: 1000000001}]", "rings[0].budget: must be a number of hosts"),
         (
             "assign: {rules: [{ring: stagin, groups: [a]}]}",
             "assign.rules[0].ring: no ring 'stagin'; did you mean staging?",

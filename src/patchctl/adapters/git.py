@@ -45,13 +45,18 @@ def work_tree(folder: Path) -> Path | None:
     return next((one for one in (here, *here.parents) if (one / ".git").exists()), None)
 
 
-def ask(folder: Path, *arguments: str) -> str:
-    """What git says on stdout in the folder; nothing where it fails or is missing."""
+def ask(folder: Path, *arguments: str, trusted: bool = False) -> str:
+    """What git says on stdout in the folder; nothing where it fails or is missing.
+
+    `trusted`: git itself need not judge whose checkout it is. Only for questions that run nothing.
+    """
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+    environment |= {"GIT_NO_LAZY_FETCH": "1"}  # a partial clone would run its transport
+    safe = ("-c", "safe.directory=*") if trusted else ()
     try:
         done = subprocess.run(
-            ["git", *_QUIET, *arguments],
+            ["git", *_QUIET, *safe, *arguments],
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,

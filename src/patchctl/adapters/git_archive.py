@@ -9,6 +9,7 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
 from pathlib import Path, PurePosixPath
 
 from ..errors import AdapterError, NotFoundError
@@ -19,15 +20,17 @@ _MAX_BYTES = 512 << 20
 _PLAIN = "* !filter !ident !text !eol !working-tree-encoding !export-ignore !export-subst\n"
 
 
-def commit_of(folder: Path, revision: str) -> str:
-    """The commit that a name means in the checkout around the folder.
+def commit_of(folder: Path, revision: str, *, trusted: bool = False) -> str:
+    """The commit that a name means in the checkout around the folder. `trusted`: as in `git.ask`.
 
     Raises NotFoundError, AdapterError where git is missing.
     """
     if shutil.which("git") is None:
         raise AdapterError("git is not installed", hint="install it: revisions are read with it")
     name = f"{revision}^{{commit}}"
-    commit = ask(folder, "rev-parse", "--verify", "--quiet", "--end-of-options", name).strip()
+    commit = ask(
+        folder, "rev-parse", "--verify", "--quiet", "--end-of-options", name, trusted=trusted
+    ).strip()
     # Older versions of git repeat the option.
     commit = commit.removeprefix("--end-of-options").strip()
     if len(commit) not in (40, 64) or not all(digit in "0123456789abcdef" for digit in commit):
@@ -45,15 +48,9 @@ def extract(folder: Path, commit: str, into: Path) -> tuple[str, ...]:
     commit has no such folder, AdapterError where its files cannot be read.
     """
     prefix = ask(folder, "rev-parse", "--show-prefix").strip().rstrip("/")
-    objects = folder / ask(folder, "rev-parse", "--git-path", "objects").strip()
-    kind = ask(folder, "rev-parse", "--show-object-format").strip() or "sha1"
     own, archive = into.parent / f"{into.name}.git", into.parent / f"{into.name}.tar"
-    _run(["git", "init", "-q", "--bare", "--template=", f"--object-format={kind}", str(own)], {})
-    (own / "info").mkdir(exist_ok=True)
-    (own / "info" / "attributes").write_text(_PLAIN)
+    git, borrowed = _borrow(folder, own)
     tree = f"{commit}:{prefix}" if prefix else commit
-    borrowed = {"GIT_OBJECT_DIRECTORY": str(objects.absolute())}
-    git = ["git", f"--git-dir={own}"]
     try:
         _run([*git, "cat-file", "-e", tree], borrowed)
     except AdapterError as error:
@@ -64,7 +61,37 @@ def extract(folder: Path, commit: str, into: Path) -> tuple[str, ...]:
     return _unpack(archive, into)
 
 
-def _run(command: list[str], more: dict[str, str]) -> None:
+def content(folder: Path, commit: str, path: str, size: int) -> bytes | None:
+    """What the commit has at a path from the top of the trusted checkout around the folder, if it
+    has `size` bytes; None where it has nothing there, or something of another size.
+
+    Raises AdapterError where git is missing or does not answer.
+    """
+    with tempfile.TemporaryDirectory(prefix="patchctl-git-") as scratch:
+        git, borrowed = _borrow(folder, Path(scratch) / "own.git", trusted=True)
+        blob = f"{commit}:{path}"
+        try:
+            found = _run([*git, "cat-file", "-t", blob], borrowed).strip()
+            length = int(_run([*git, "cat-file", "-s", blob], borrowed))
+        except AdapterError:
+            return None
+        if found != b"blob" or length != size:
+            return None
+        return _run([*git, "cat-file", "blob", blob], borrowed)
+
+
+def _borrow(folder: Path, own: Path, *, trusted: bool = False) -> tuple[list[str], dict[str, str]]:
+    """Make an empty repository that has the checkout's objects and nothing else of it: the start of
+    git's command line, and its environment."""
+    objects = folder / ask(folder, "rev-parse", "--git-path", "objects", trusted=trusted).strip()
+    kind = ask(folder, "rev-parse", "--show-object-format", trusted=trusted).strip() or "sha1"
+    _run(["git", "init", "-q", "--bare", "--template=", f"--object-format={kind}", str(own)], {})
+    (own / "info").mkdir(exist_ok=True)
+    (own / "info" / "attributes").write_text(_PLAIN)
+    return ["git", f"--git-dir={own}"], {"GIT_OBJECT_DIRECTORY": str(objects.absolute())}
+
+
+def _run(command: list[str], more: dict[str, str]) -> bytes:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
     try:
@@ -81,6 +108,7 @@ def _run(command: list[str], more: dict[str, str]) -> None:
     if done.returncode != 0:
         reason = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise AdapterError(f"git {command[-1]}: {reason[0] if reason else 'failed'}")
+    return done.stdout
 
 
 def _unpack(archive: Path, into: Path) -> tuple[str, ...]:

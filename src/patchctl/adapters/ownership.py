@@ -16,7 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 # What is judged whether the settings name it or not; what is missing is passed over.
-PLACES = ("patchctl.yml", "approvers.yml", "exceptions.yml", "known_hosts", "inventory", "hooks")
+PLACES = (
+    *("patchctl.yml", "approvers.yml", "exceptions.yml", "known_hosts"),
+    *("inventory", "hooks", "plans"),
+)
 _BESIDE = ("group_vars", "host_vars")  # Ansible reads them beside every inventory source
 
 _MOST = 50_000  # files; a fleet of 10,000 hosts has a file or two for each
@@ -66,6 +69,24 @@ def problems(
         judge.everything(path)
         for name in _BESIDE:
             judge.everything(path.parent / name)
+    return tuple(judge.found)
+
+
+def problems_of(
+    root: Path,
+    names: Iterable[str | Path],
+    users: frozenset[int] | None = None,
+    *,
+    folders: Iterable[Path] = (),
+) -> tuple[Problem, ...]:
+    """The same of these files and folders alone, relative to the root or absolute, and of what
+    leads to them. `folders` are judged without what is in them. A path that is missing is no
+    problem."""
+    judge = _Judge(trusted_users() if users is None else users)
+    for folder in folders:
+        judge.folder(folder)
+    for name in names:
+        judge.everything(root / name)
     return tuple(judge.found)
 
 

@@ -1,5 +1,6 @@
 """A record in words. Pure. Host text in the answer is not cleaned yet."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import msgspec
@@ -10,6 +11,7 @@ from ..models.rollout import (
     ControllerTook,
     Event,
     HostMoved,
+    PlanTrust,
     RingMoved,
     RunCreated,
     RunMoved,
@@ -22,6 +24,10 @@ from ..models.rollout import (
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _DIGEST = len("sha256:") + 12
+_TRUST: Mapping[PlanTrust | None, str] = {
+    PlanTrust.GIT: ", which git has",
+    PlanTrust.NAMED: ", trusted by its digest",
+}
 
 
 def note(record: AuditRecord) -> AuditNote:
@@ -54,7 +60,8 @@ def words(event: Event) -> str:
     """The event without its host and reason."""
     match event:
         case RunCreated():
-            return f"{event.by} creates the run of plan {event.plan[:_DIGEST]}"
+            how = _TRUST.get(event.trust, "")
+            return f"{event.by} creates the run of plan {event.plan[:_DIGEST]}{how}"
         case RunMoved():
             return f"run is {_plain(event.to)}"
         case RingMoved():

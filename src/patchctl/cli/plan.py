@@ -172,7 +172,7 @@ def show(
     full: Annotated[bool, typer.Option("--full", help="Cut no list.")] = False,
     form: Output = Format.TABLE,
 ) -> None:
-    """A plan for a person; all of it with -o json."""
+    """A plan for a person, with all that it runs; the rest of it with -o json."""
     from ..report import plan_text
 
     found = _find(ctx, plan)

@@ -12,15 +12,16 @@ from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
-    from ..models.plan import Plan
     from ..wiring import Workspace
+    from ..workflows.make_plan import FoundPlan
 
 _HELP = """Bring a plan to the rings, one after another.
 
 \b
 Examples:
   patchctl rollout --yes             fresh discovery, plan, all rings
-  patchctl rollout plans/x.lock      a frozen plan
+  patchctl rollout plans/x.lock      a frozen plan, made here or committed
+  patchctl rollout plans/x.lock --trust-plan sha256:…
   patchctl rollout status            where the newest run stands
   patchctl rollout resume            go on after Ctrl-C, a crash or a halt
   patchctl rollout approve --ring production
@@ -48,6 +49,15 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Exit 5 instead of waiting for a soak or an approval.")
 ]
+TrustPlan = Annotated[
+    str,
+    typer.Option(
+        "--trust-plan",
+        metavar="DIGEST",
+        envvar="PATCHCTL_TRUST_PLAN",
+        help="Run this plan, by its whole digest, though nothing else vouches for it.",
+    ),
+]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit log.")]
 
 
@@ -65,28 +75,35 @@ def start(
     yes: Yes = False,
     no_wait: NoWait = False,
     comment: Annotated[str, typer.Option("--comment", help="Kept in the audit log.")] = "",
+    trust_plan: TrustPlan = "",
     form: Output = Format.TABLE,
 ) -> None:
-    """Run a plan through its rings (what `patchctl rollout` does by itself)."""
+    """Run a plan through its rings (what `patchctl rollout` does by itself).
+
+    A plan is code. It runs if this state made it, if git has it unmodified at HEAD in the
+    workspace, or if --trust-plan names its whole digest.
+    """
     from .running import Terminal
     from .summary import before
+    from .trusting import judged
 
-    frozen = _find(ctx, workspace, plan) if plan else None
+    found = _find(ctx, workspace, plan) if plan else None
+    trust = judged(ctx, workspace, found, plan, trust_plan, yes=yes)
     can_confirm(yes=yes)
     with Terminal(ctx, form) as terminal:
-        chosen = frozen or terminal.make_plan(workspace)
+        chosen = found.plan if found is not None else terminal.make_plan(workspace)
         if form is Format.TABLE:
             output.error_lines(before(chosen))
         confirm("Roll out?", yes=yes)
         rollouts = terminal.shown(workspace.rollouts())
-        run = rollouts.start(chosen, comment=comment)
+        run = rollouts.start(chosen, comment=comment, trust=trust)
         terminal.finish(rollouts, run, lambda: rollouts.carry(run, wait=not no_wait))
 
 
-def _find(ctx: typer.Context, workspace: "Workspace", name: str) -> "Plan":
+def _find(ctx: typer.Context, workspace: "Workspace", name: str) -> "FoundPlan":
     """The plan, for whose name a word that is no command is taken."""
     try:
-        return workspace.find_plan(name)
+        return workspace.found_plan(name)
     except NotFoundError as error:
         group = ctx.parent and ctx.parent.command
         if not (name.isalpha() and isinstance(group, DefaultGroup)):

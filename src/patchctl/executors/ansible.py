@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -16,7 +15,7 @@ from .. import content
 from ..adapters.ansible.job import Answer, AnswerStatus, Ended, Job
 from ..adapters.ansible.runner import AnsibleRunner, Running
 from ..adapters.content_store import ContentStore
-from ..errors import AdapterError, InvalidInputError, NotFoundError
+from ..errors import AdapterError, InvalidInputError, NotFoundError, PatchctlError
 from ..models.plan import Artifact, Cohort, Plan, PlannedHost, Probe, RingPolicy
 from ..models.rollout import (
     HostOutcome,
@@ -29,6 +28,7 @@ from ..models.rollout import (
 )
 from . import answers, demands, transaction
 from .groups import groups_of
+from .hooks import PlannedHooks
 
 # Stage -> (playbook, file of its role where it is not the main one).
 PLAYBOOKS: Mapping[Stage, tuple[str, str]] = {
@@ -68,10 +68,10 @@ class _Active:
 class AnsibleExecutor:
     """Implements rollout.interfaces.Executor.
 
-    `inventory` generates the inventory of some hosts; `root` is the workspace, which hooks are
-    relative to; `known` are package files in the content store beyond those of the plan, by
-    (package, architecture, version): they are what an undo goes back to. `over` are runs of this
-    workspace that ended: a claim that one of them left on a host holds nobody back.
+    `inventory` generates the inventory of some hosts; `hooks` are those of the plan; `known` are
+    package files in the content store beyond those of the plan, by (package, architecture,
+    version): they are what an undo goes back to. `over` are runs of this workspace that ended: a
+    claim that one of them left on a host holds nobody back.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class AnsibleExecutor:
         inventory: Inventory,
         runner: AnsibleRunner,
         store: ContentStore,
-        root: Path,
+        hooks: PlannedHooks,
         known: Mapping[tuple[str, str, str], Artifact] | None = None,
         over: Sequence[str] = (),
         clock: Seconds = time.time,
@@ -89,7 +89,7 @@ class AnsibleExecutor:
         self._inventory = inventory
         self._runner = runner
         self._store = store
-        self._root = root
+        self._hooks = hooks
         self._clock = clock
         self._over = tuple(over)
         self._hosts = {host.name: host for host in plan.body.hosts}
@@ -259,13 +259,16 @@ class AnsibleExecutor:
     def _start_hook(self, shard: Shard, works: Sequence[HostWork]) -> ProcessIdentity | None:
         policy = self._policies[shard.ring]
         name = policy.drain if shard.stage is Stage.DRAIN else policy.undrain
-        path = (self._root / name).absolute()
-        if not name or not path.is_file():
+        try:
+            hook = self._hooks.take(name) if name else None
+        except PatchctlError as error:
             for work in works:
-                if name:
-                    self._fail(shard, work.host, f"{name}: the hook is not there")
-                else:
-                    self._done(shard, work.host, OutcomeStatus.OK, "")
+                self._fail(shard, work.host, answers.cleaned(error.lines()[0]))
+            self._end(shard)
+            return None
+        if hook is None:
+            for work in works:
+                self._done(shard, work.host, OutcomeStatus.OK, "")
             self._end(shard)
             return None
         inventory = self._inventory([work.host for work in works])
@@ -276,7 +279,9 @@ class AnsibleExecutor:
             id=shard.id,
             playbook=content.playbook("hook"),
             inventory=inventory,
-            variables={"patch_hook_file": str(path), "patch_stage": shard.stage.value},
+            variables={"patch_stage": shard.stage.value, **hook.variables},
+            files=hook.files,
+            places=hook.places,
             timeout_s=policy.drain_timeout_s,
             limit_s=(policy.drain_timeout_s + HOOK_START_S) * -(-len(works) // self._runner.forks),
             rescues=True,

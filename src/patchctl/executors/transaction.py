@@ -5,10 +5,10 @@ checked by grammar here, so the shell never meets a space, a quote or a glob tha
 Text that an operator wrote (probes) is written as octal escapes, which `printf %b` reads.
 """
 
-import re
 from collections.abc import Sequence
 
 from ..errors import InvalidInputError
+from ..models import grammar
 from ..models.base import Record
 from ..models.facts import PackageManager
 from ..models.plan import (
@@ -16,7 +16,6 @@ from ..models.plan import (
     Artifact,
     PlannedHost,
     Probe,
-    ProbeKind,
     RingPolicy,
     Transition,
 )
@@ -36,23 +35,8 @@ PREPARE_CALL_S = 840
 PROBE_S = 12
 PROBES_AT_ONCE = 20
 
-_GRAMMAR = {
-    "package": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}"),
-    "architecture": re.compile(r"[a-z0-9][a-z0-9_-]{0,39}"),
-    "version": re.compile(r"[0-9A-Za-z][0-9A-Za-z.+~:^_-]{0,199}"),
-    "file": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~%:-]{0,299}\.(deb|rpm)"),
-    "sha256": re.compile(r"[0-9a-f]{64}"),
-    "run": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"),
-    "transaction": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}"),
-    "machine-id": re.compile(r"[0-9a-f]{32}"),
-    "boot": re.compile(r"[0-9a-f-]{36}"),
-    "address": re.compile(r"https?://[^\s\x00-\x20\x7f]{1,1900}"),
-    "host:port": re.compile(r"[A-Za-z0-9._:\[\]%-]{1,255}:[0-9]{1,5}"),
-    "unit": re.compile(r"[A-Za-z0-9@._:\\][A-Za-z0-9@._:\\-]{0,254}"),
-}
 # Files beside the transactions in /var/lib/patchctl.
 _TAKEN = frozenset({"claim", "claim.lock", "start.lock", "lock", "running", "updaters", "reserve"})
-_TARGETS = {ProbeKind.HTTP: "address", ProbeKind.TCP: "host:port", ProbeKind.UNIT: "unit"}
 
 
 class StoredFile(Record):
@@ -192,8 +176,8 @@ def _stored(one: StoredFile) -> str:
 
 
 def _probe(number: int, one: Probe) -> str:
-    if kind := _TARGETS.get(one.kind):
-        _checked(kind, one.target)
+    if problem := grammar.target_problem(one.kind, one.target):
+        raise InvalidInputError(f"the target of probe {one.name[:80]!r} {problem}")
     packages = ",".join(_checked("package", name) for name in one.packages)
     fields = [
         str(number),
@@ -213,7 +197,7 @@ def _version(text: str, *, wanted: bool) -> str:
 
 
 def _checked(kind: str, text: str) -> str:
-    if _GRAMMAR[kind].fullmatch(text) is None:
+    if not grammar.fits(kind, text):
         raise InvalidInputError(f"not a {kind} that may go to a host: {text[:80]!r}")
     return text
 

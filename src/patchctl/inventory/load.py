@@ -1,18 +1,13 @@
 """Raw inventory + settings -> Fleet."""
 
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from ..errors import EmptyInventoryError, InvalidInputError
-from ..models import canonical
+from ..models import canonical, grammar
 from ..models.fleet import Fleet, Group, Host
 from ..models.settings import Assignment
 from . import rings as ring_rules
-
-# A name becomes a key in generated YAML, a part of patterns and a word on the screen; Ansible
-# itself takes any text. Brackets and colons are for IPv6 addresses.
-HOST_NAME = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.:%\[\]+@-]{0,252}")
 
 Locate = Callable[[str], str]
 
@@ -103,7 +98,7 @@ def refused(name: str) -> str:
         return "begins with a dash, which programs would take for an option"
     if ".." in name:
         return "has two dots in a row"
-    if not HOST_NAME.fullmatch(name):
+    if not grammar.fits("host", name):
         return "has characters other than letters, digits and . _ - : [ ] % + @"
     return ""
 

@@ -285,6 +285,26 @@ class RingPolicy(Record):
     drain_timeout_s: int = 300
 
 
+class HookMode(StrEnum):
+    """What git knows of a file's mode, so that a checkout is the same under every umask."""
+
+    FILE = "file"
+    EXECUTABLE = "executable"
+    LINK = "link"
+
+
+class HookFile(Record):
+    """A file that hooks are, may include or may run, by its path in the workspace.
+
+    `sha256` is of its content; a link has the text of its `target` instead.
+    """
+
+    path: str
+    mode: HookMode
+    sha256: str = ""
+    target: str = ""
+
+
 class SnapshotRef(Record):
     """The facts of one host that the plan was made from, by content address."""
 
@@ -313,7 +333,8 @@ class Urgent(Record):
 class PlanBody(Model, omit_defaults=True):
     """What is frozen. `as_of` is the newest snapshot's time, `expires` is computed from it (epoch
     seconds UTC). Tuples are sorted so that equal plans are equal bytes. `feeds` is empty where none
-    were held: then nothing is known of CVEs."""
+    were held: then nothing is known of CVEs. `hooks` are all files of the folders that the rings'
+    hooks lie in; empty where no ring has a hook, and in a plan from before they were kept."""
 
     version: int
     as_of: int
@@ -330,6 +351,13 @@ class PlanBody(Model, omit_defaults=True):
     unproven: tuple[Unproven, ...]
     feeds: tuple[PlanFeed, ...] = ()
     urgent: tuple[Urgent, ...] = ()
+    hooks: tuple[HookFile, ...] = ()
+
+    @property
+    def hook_names(self) -> tuple[str, ...]:
+        """The task files that its rings run, each once."""
+        names = (name for ring in self.rings for name in (ring.drain, ring.undrain) if name)
+        return tuple(dict.fromkeys(names))
 
 
 class PlanAbout(Model):

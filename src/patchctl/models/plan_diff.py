@@ -36,7 +36,8 @@ class PlanDiff(Model):
 
     `added` and `removed` are transitions that hosts get only in the one or the other plan;
     `files_changed` are packages whose version is the same and whose file is not. `cves_gained` are
-    removed by the second plan only, `cves_lost` by the first only.
+    removed by the second plan only, `cves_lost` by the first only. `hooks` are files of the hooks,
+    each with what is different about it.
     """
 
     before: str
@@ -56,6 +57,8 @@ class PlanDiff(Model):
     cves_gained: tuple[CveChange, ...] = ()
     cves_lost: tuple[CveChange, ...] = ()
     feeds_changed: bool = False
+    hooks: tuple[str, ...] = ()
+    probes_changed: bool = False
 
     @property
     def same(self) -> bool:

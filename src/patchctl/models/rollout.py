@@ -151,12 +151,22 @@ class ShardEnded(Record):
 # --- journal ------------------------------------------------------------------------------------
 
 
+class PlanTrust(StrEnum):
+    """Why a plan might run: this state made it, git had it at HEAD, or the caller named its digest
+    with --trust-plan."""
+
+    STATE = "state"
+    GIT = "git"
+    NAMED = "named"
+
+
 class RunCreated(Record, tag_field="kind", tag="run-created"):
-    """The first event of a run."""
+    """The first event of a run. `trust` is None in runs from before it was asked."""
 
     plan: str
     by: str
     comment: str = ""
+    trust: PlanTrust | None = None
 
 
 class RunMoved(Record, tag_field="kind", tag="run-moved"):

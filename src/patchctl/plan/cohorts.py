@@ -28,6 +28,12 @@ _REBOOT = (
 )
 
 
+def ident(manager: PackageManager, transitions: tuple[Transition, ...]) -> str:
+    """`c-<12 hex>` of the content: equal transactions have one name in every plan."""
+    content = canonical.digest({"manager": manager, "transitions": transitions})
+    return "c-" + content.removeprefix("sha256:")[:12]
+
+
 def cohort(
     manager: PackageManager, transitions: Iterable[Transition], undo_safe: Sequence[str] = ()
 ) -> Cohort:
@@ -36,9 +42,8 @@ def cohort(
         classify(one, undo_safe)
         for one in sorted(transitions, key=lambda one: (one.package, one.arch, one.from_, one.to))
     )
-    content = canonical.digest({"manager": manager, "transitions": rows})
     return Cohort(
-        id="c-" + content.removeprefix("sha256:")[:12],
+        id=ident(manager, rows),
         manager=manager,
         transitions=rows,
         download_bytes=sum(one.file.size for one in rows if one.file is not None),

@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from ..models.plan import Action, LeftOut, Plan, PlanBody, PlannedHost, Transition
+from ..models.plan import Action, LeftOut, Plan, PlanBody, PlannedHost, Probe, Transition
 from ..models.plan_diff import Change, CveChange, Moved, PlanDiff
+from .hooks import changed
 
 _Key = tuple[str, str, Action, str, str]
 
@@ -43,7 +44,20 @@ def diff(before: Plan, after: Plan) -> PlanDiff:
         cves_gained=_cves(new_rows, old_rows),
         cves_lost=_cves(old_rows, new_rows),
         feeds_changed=old.feeds != new.feeds,
+        hooks=_hooks(old, new),
+        probes_changed=_probes(old) != _probes(new),
     )
+
+
+def _hooks(old: PlanBody, new: PlanBody) -> tuple[str, ...]:
+    files = tuple(f"{path} {what}" for path, what in changed(old.hooks, new.hooks))
+    before, after = set(old.hook_names), set(new.hook_names)
+    begun = tuple(f"{name} is run now" for name in sorted(after - before))
+    return (*begun, *(f"{name} is not run any more" for name in sorted(before - after)), *files)
+
+
+def _probes(body: PlanBody) -> dict[str, tuple[Probe, ...]]:
+    return {ring.name: ring.probes for ring in body.rings if ring.probes}
 
 
 def _hosts(body: PlanBody) -> dict[str, PlannedHost]:

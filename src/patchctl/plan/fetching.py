@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from ..models import grammar
 from ..models.base import Record
 from ..models.facts import PackageManager
 from ..models.plan import Artifact, LeftOut, LeftOutReason, Resolution
-from . import grammar
 
 # One message of a host; 64 MiB is the most that a host may send, and base64 makes 3 bytes 4.
 MESSAGE_BYTES = 30 * 1024 * 1024
@@ -113,11 +113,11 @@ def payload(work: str, pieces: Iterable[Piece], *, keep: bool) -> str:
         one = piece.needed
         words = (one.file.name, one.package, one.arch, one.version, one.file.sha256)
         if not (
-            re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9.+~:^_%-]*", one.file.name)
+            grammar.fits("file", one.file.name)
             and grammar.is_name(one.package)
             and grammar.is_arch(one.arch)
             and grammar.is_version(one.version)
-            and re.fullmatch(r"[0-9a-f]{64}", one.file.sha256)
+            and grammar.fits("sha256", one.file.sha256)
         ):
             raise ValueError(f"outside of the grammar: {words}")
         lines.append(f"piece {' '.join(words)} {piece.offset} {piece.length}")

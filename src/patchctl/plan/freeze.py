@@ -11,6 +11,7 @@ from ..models.facts import HostFacts
 from ..models.fleet import Fleet, Host
 from ..models.plan import (
     Cohort,
+    HookFile,
     LeftOut,
     Plan,
     PlanAbout,
@@ -44,12 +45,14 @@ def freeze(
     proven: Mapping[str, frozenset[str]] | None = None,
     feeds: Iterable[PlanFeed] = (),
     urgent: Iterable[Urgent] = (),
+    hooks: Iterable[HookFile] = (),
 ) -> PlanBody:
     """The body. Equal inputs give equal bytes, in whatever order they come.
 
     `resolutions` are those that the plan takes: every host has a ring of the settings and facts in
     the snapshot; two resolutions of one host are a caller's bug. `proven` is ring to what earlier
-    runs have proven there. `feeds` are those by which the resolutions' CVEs were judged.
+    runs have proven there. `feeds` are those by which the resolutions' CVEs were judged. `hooks`
+    are the files of the settings' hooks.
     """
     taken = {one.host: one for one in resolutions}
     hosts = {host.name: host for host in fleet.hosts if host.name in taken}
@@ -102,6 +105,7 @@ def freeze(
         unproven=unproven(settings.ring_names, cohorts, placed, proven or {}),
         feeds=tuple(sorted(feeds, key=lambda one: one.name)),
         urgent=tuple(sorted(urgent, key=lambda one: one.cve)),
+        hooks=tuple(sorted(hooks, key=lambda one: one.path)),
     )
 
 

@@ -5,6 +5,7 @@ import msgspec
 from ..errors import IntegrityError, InvalidInputError
 from ..models import canonical
 from ..models.plan import Plan
+from .check import check
 from .freeze import VERSION
 
 
@@ -25,8 +26,8 @@ def encode(plan: Plan) -> bytes:
 def decode(data: bytes, where: str) -> Plan:
     """The plan in `data`; `where` names its source in errors.
 
-    Raises InvalidInputError where it is no plan or one of another version, IntegrityError where
-    its body does not have the digest that it says.
+    Raises InvalidInputError where it is no plan, one of another version, or one that cannot be
+    right (see `check`), IntegrityError where its body does not have the digest that it says.
     """
     try:
         raw = msgspec.json.decode(data, type=_Raw)
@@ -44,21 +45,23 @@ def decode(data: bytes, where: str) -> Plan:
         raise _changed(where, raw.digest)
     try:
         plan = msgspec.json.decode(data, type=Plan)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _no_plan(where, error) from error
     if canonical.digest(plan.body) != body:  # a default that is written out, an int as a float
         raise _changed(where, raw.digest)
+    check(plan, where)
     return plan
 
 
 def _no_plan(where: str, error: Exception) -> InvalidInputError:
+    said = " ".join(str(error).split())[:300]  # it may quote what stands in the file
     return InvalidInputError(
-        f"no plan: {error}", where=where, hint="name a file made by `patchctl plan create`"
+        f"no plan: {said}", where=where, hint="name a file made by `patchctl plan create`"
     )
 
 
 def _changed(where: str, digest: str) -> IntegrityError:
     return IntegrityError(
-        f"{where}: the content does not have the plan's digest {digest[:19]}",
+        f"{where}: the content does not have the plan's digest {digest[:19]!a}",
         hint="it was changed after it was made; make a new plan instead of editing one",
     )

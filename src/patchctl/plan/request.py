@@ -1,6 +1,6 @@
 """The text that a host's resolve script is given: one host's request as lines."""
 
-from . import grammar
+from ..models import grammar
 from .select import HostRequest
 
 

@@ -9,6 +9,7 @@ from urllib.parse import unquote
 
 from ..models.base import Record
 from ..models.facts import PackageManager
+from ..models.grammar import ARCH, NAME, VERSION, fits
 from ..models.plan import (
     Action,
     Artifact,
@@ -17,7 +18,6 @@ from ..models.plan import (
     Resolution,
     Transition,
 )
-from .grammar import ARCH, NAME, VERSION
 from .select import HostRequest, Wanted
 
 
@@ -37,7 +37,6 @@ _OFFER = re.compile(rf" *({NAME}) \| +({VERSION}) \| ([!-~]+ [ -~]+)")
 _TARGET = re.compile(r"([!-~]+ [ -~]+)\|([ -{}~]*)\|([ -{}~]*)\|([ -{}~]*)\|(yes|no)")
 _URI = re.compile(r"'([!-~]*)' ([!-~]+) ([0-9]{1,15})(?: .*)?")
 _FIELD = re.compile(r"([A-Za-z0-9-]+): ([ -~]*)")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 _SOURCE = re.compile(rf"({NAME})(?: \(({VERSION})\))?")
 
 _DROPPED = {"removes": LeftOutReason.REMOVES_PACKAGE, "failed": LeftOutReason.RESOLVE_FAILED}
@@ -282,9 +281,11 @@ def _file(answer: _Answer, name: str, arch: str, version: str) -> tuple[Artifact
         raise _UnreadableError(
             f"{name} {version}: repositories offer {len(hashes) or 'no'} different files of it"
         )
+    if not fits("file", file_name):
+        raise _UnreadableError(f"{name} {version}: the name of its file is too long")
     stanza = stanzas[0]
     sha256, length = hashes.pop(), stanza.get("Size", "")
-    if not _SHA256.fullmatch(sha256) or not re.fullmatch(r"[0-9]{1,15}", length):
+    if not fits("sha256", sha256) or not re.fullmatch(r"[0-9]{1,15}", length):
         raise _UnreadableError(f"{name} {version}: its repository gives no SHA-256 or no size")
     if size not in (-1, int(length)):
         raise _UnreadableError(f"{name} {version}: its repository gives two sizes")

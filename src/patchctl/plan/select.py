@@ -4,12 +4,12 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from ..errors import UsageError
+from ..models import grammar
 from ..models.base import Record
 from ..models.facts import HostFacts, Package, PackageManager, PendingUpdate
 from ..models.fleet import Fleet, Host
 from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
 from ..models.snapshot import HostStatus, Snapshot
-from . import grammar
 
 SUPPORTED = frozenset({PackageManager.APT})
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from ..models import grammar
 from ..models.base import Record
 from ..models.facts import FileSystem, HostFacts
 from ..models.plan import Action, LeftOut, LeftOutReason, Resolution
@@ -45,6 +46,12 @@ def _refusal(resolution: Resolution, facts: HostFacts, *, allow_removals: bool) 
     if resolution.error:
         return LeftOut(
             host=resolution.host, reason=LeftOutReason.RESOLVE_FAILED, detail=resolution.error
+        )
+    if facts.machine_id and not grammar.fits("machine-id", facts.machine_id):
+        return LeftOut(
+            host=resolution.host,
+            reason=LeftOutReason.DISCOVERY_FAILED,
+            detail="its machine-id is not 32 hex digits; `systemd-machine-id-setup` writes one",
         )
     removed = [one.package for one in resolution.transitions if one.action is Action.REMOVE]
     if removed and not allow_removals:

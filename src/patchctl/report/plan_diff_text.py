@@ -19,6 +19,9 @@ def show(diff: PlanDiff) -> list[str]:
         lines.append("  ~ another policy")
     if diff.feeds_changed:
         lines.append("  ~ judged by other feeds, or feeds of another date")
+    if diff.probes_changed:
+        lines.append("  ~ other probes: `patchctl plan show` has them in full")
+    lines += [f"  ~ hook: {change}" for change in diff.hooks]
     if diff.expires_before != diff.expires_after:
         lines.append(f"  ~ expires {when(diff.expires_before)} -> {when(diff.expires_after)}")
     lines += _names("+", "host", diff.hosts_added)

@@ -26,6 +26,7 @@ from ..models.plan import (
     Urgent,
 )
 from .assessment_text import DECISIONS
+from .plan_code_text import code
 
 WIDTH = 80
 
@@ -65,6 +66,7 @@ def show(plan: Plan, *, full: bool = False) -> list[str]:
     sections = (
         _head(plan),
         _rings(body),
+        code(body, full=full),
         _cohorts(body, full=full),
         _unsafe(body, full=full),
         _unproven(body, full=full),

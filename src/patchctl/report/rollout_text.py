@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from ..models.plan import Amount, Plan, Promote, RingPolicy, Undo
 from ..models.rollout import HostState, HostStatusLine, RingState, RunState, RunStatus
+from .plan_code_text import code
 
 # Said of a state in one word or two, as an operator would.
 WORDS: Mapping[str, str] = {
@@ -133,7 +134,8 @@ def worst(ring: RingPolicy, size: int) -> int:
 
 
 def before(plan: Plan) -> list[str]:
-    """What a person should know before saying yes: rings, packages, what can't be undone."""
+    """What a person should know before saying yes: rings, packages, what can't be undone, what
+    is run."""
     body = plan.body
     sizes = Counter(host.ring for host in body.hosts)
     waves = {host.ring: 0 for host in body.hosts}
@@ -158,4 +160,4 @@ def before(plan: Plan) -> list[str]:
     )
     if unsafe:
         lines.append(f"  not undone by itself if it fails: {', '.join(unsafe)}")
-    return lines
+    return [*lines, *(f"  {line}" for line in code(body))]

@@ -13,7 +13,7 @@ import msgspec
 from ..assessment.platforms import platform_of
 from ..discovery.imported import GivenHost, Packages, facts
 from ..errors import InvalidInputError
-from ..inventory.load import HOST_NAME
+from ..models import grammar
 from ..models.facts import HostFacts
 from ..models.ids import RANDOM_BYTES, import_id
 from ..models.snapshot import HostResult, HostStatus, Snapshot
@@ -103,7 +103,7 @@ class _Import:
         except msgspec.MsgspecError as error:
             self._complain(place, "", str(error))
             return None
-        if not HOST_NAME.fullmatch(given.name):
+        if not grammar.fits("host", given.name):
             self._complain(place, "", f"name: {given.name[:60]!r} is no host name")
             return None
         if (first := self._seen.setdefault(given.name, place)) != place:

@@ -116,7 +116,9 @@ all:
 _HOOKS = """\
 Task files that run around a host's patching, on the controller or on the host: take it out of the
 load balancer before (drain), put it back after (undrain). Name them in patchctl.yml under hooks.
-They may run more than once for a host, so they must be idempotent.
+They may run more than once for a host, so they must be idempotent. A plan has the digest of every
+file in here: after a change make a new plan. They run from a copy of this folder, so they find each
+other by relative paths; what they write belongs elsewhere.
 """
 
 FILES = {

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from .. import __version__, content
 from ..adapters.ansible.runner import AnsibleRunner
@@ -16,11 +16,12 @@ from ..adapters.files import write_atomic
 from ..adapters.git import Revision
 from ..errors import InvalidInputError, NotFoundError
 from ..models.fleet import Fleet
-from ..models.plan import LeftOut, Plan, PlanAbout, Resolution, Selection, SelectionMode
+from ..models.plan import HookFile, LeftOut, Plan, PlanAbout, Resolution, Selection, SelectionMode
 from ..models.plan_diff import PlanDiff
 from ..models.settings import Settings
 from ..models.snapshot import Snapshot
 from ..plan import fetching, lockfile
+from ..plan.check import check
 from ..plan.diff import diff
 from ..plan.freeze import check_rings, freeze, seal
 from ..plan.machines import check_machines
@@ -64,7 +65,8 @@ class PlanMaker:
     """Makes plans of one workspace.
 
     `discover` looks at the named hosts now (None: all) and stores what it found; `now` is epoch
-    seconds; `say` takes lines of progress; `assessing` tells findings where feeds are held.
+    seconds; `say` takes lines of progress; `assessing` tells findings where feeds are held; `hooks`
+    are the files of the settings' hooks.
     """
 
     settings: Settings
@@ -79,6 +81,7 @@ class PlanMaker:
     by: str
     say: Say
     assessing: PlanAssessing
+    hooks: tuple[HookFile, ...] = ()
 
     def make(self, request: PlanRequest) -> Made:
         """Make the plan and store it in the database; its files are in the content store.
@@ -116,8 +119,10 @@ class PlanMaker:
             proven=self.database.proofs.by_ring(),
             feeds=known.feeds if known is not None else (),
             urgent=known.urgent(taken) if known is not None else (),
+            hooks=self.hooks,
         )
         plan = seal(body, self._about(request))
+        check(plan, "the new plan")  # nobody could read it later
         self.database.plans.save(plan)
         return Made(plan=plan, snapshot=snapshot, left_out=body.left_out)
 
@@ -225,8 +230,20 @@ def write_plan(plan: Plan, path: Path) -> Path:
     return path
 
 
+class FoundPlan(NamedTuple):
+    """A plan, and its file with what was read from it, where it has one."""
+
+    plan: Plan
+    path: Path | None = None
+    data: bytes = b""
+
+
 def read_plan(path: Path) -> Plan:
     """The verified plan of a file. Raises InvalidInputError, IntegrityError."""
+    return _read(path).plan
+
+
+def _read(path: Path) -> FoundPlan:
     try:
         with path.open("rb") as file:
             data = file.read(_PLAN_MAX + 1)
@@ -236,7 +253,7 @@ def read_plan(path: Path) -> Plan:
         ) from error
     if len(data) > _PLAN_MAX:
         raise InvalidInputError("is too large for a plan", where=str(path))
-    return lockfile.decode(data, str(path))
+    return FoundPlan(lockfile.decode(data, str(path)), path, data)
 
 
 def compare(before: Plan, after: Plan) -> PlanDiff:
@@ -244,7 +261,7 @@ def compare(before: Plan, after: Plan) -> PlanDiff:
     return diff(before, after)
 
 
-def find_plan(name: str, database: Callable[[], Database], root: Path) -> Plan:
+def find_plan(name: str, database: Callable[[], Database], root: Path) -> FoundPlan:
     """A plan by its file, or by at least 4 digits of its digest; the newest where `name` is empty.
 
     A file is looked for in the current folder, then in the workspace `root`; the database is
@@ -254,14 +271,14 @@ def find_plan(name: str, database: Callable[[], Database], root: Path) -> Plan:
         newest = database().plans.latest()
         if newest is None:
             raise NotFoundError("there is no plan yet", hint="make one: `patchctl plan create`")
-        return newest
+        return FoundPlan(newest)
     for folder in (Path(), root):
         if (folder / name).is_file():
-            return read_plan(folder / name)
+            return _read(folder / name)
     found = database().plans.load(name) if _DIGEST.fullmatch(name) else None
     if found is None:
         raise NotFoundError(
             f"no plan {name!r}: neither a file nor the start of a stored plan's digest",
             hint="`patchctl plan list` shows them",
         )
-    return found
+    return FoundPlan(found)

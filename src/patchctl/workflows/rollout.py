@@ -24,6 +24,7 @@ from ..models.rollout import (
     Entry,
     Event,
     HostState,
+    PlanTrust,
     ProcessIdentity,
     RunCreated,
     RunMoved,
@@ -31,7 +32,8 @@ from ..models.rollout import (
     RunStatus,
 )
 from ..plan.freeze import fleet_digest
-from ..rollout import commands
+from ..plan.hooks import refuse_without_digests
+from ..rollout import commands, states
 from ..rollout.engine import Engine
 from ..rollout.interfaces import Clock, EventSink, Executor, Journal
 from ..rollout.lost import ask_again
@@ -40,6 +42,9 @@ from ..rollout.view import RunView
 
 # Hosts in these states have not all of the plan's files yet.
 _BEFORE_FILES = (HostState.PENDING, HostState.PREFLIGHT, HostState.PREPARE)
+# These meet no hook any more. Lost hosts are asked once again.
+_OVER = states.SETTLED - {HostState.UNKNOWN}
+_ENDED = (RunState.ABORTED, RunState.ROLLED_BACK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +54,8 @@ class Rollouts:
     `executor` builds the executor for a plan; `fleet` loads the inventory when a run needs it;
     `process` and `by` are this controller; `alive` tells whether another controller still runs;
     `check` raises IntegrityError where a stored package file is not what it was.
-    `hooks` raises InvalidInputError where one of these task files cannot be run;
+    `hooks` raises InvalidInputError where a hook of the plan cannot be run, or IntegrityError where
+    it is not what the plan says;
     `warn` is told what an operator should know though it stops nothing.
     """
 
@@ -62,21 +68,23 @@ class Rollouts:
     by: str
     audit: Path
     check: Callable[[Iterable[Artifact]], None]
-    hooks: Callable[[Iterable[str]], None] = lambda _: None
+    hooks: Callable[[Plan], None] = lambda _: None
     sinks: Sequence[EventSink] = ()
     warn: Callable[[str], None] = lambda _: None
 
     # --- beginnings -----------------------------------------------------------------------------
 
-    def start(self, plan: Plan, *, comment: str = "") -> str:
-        """Enter a new run of the plan and hold its hosts; the answer is the run's id.
+    def start(self, plan: Plan, *, comment: str = "", trust: PlanTrust = PlanTrust.STATE) -> str:
+        """Enter a new run of the plan and hold its hosts; the answer is the run's id. `trust` is
+        why it may run, which somebody has judged.
 
         Raises InvalidInputError for a plan that is over or empty or does not fit the inventory and
         for hooks that cannot be run, ConflictError where another run holds one of its hosts,
-        IntegrityError where one of its files was changed in the content store.
+        IntegrityError where one of its files was changed in the content store, or one of its hooks.
         """
         self._check(plan)
-        self.hooks(hook for ring in plan.body.rings for hook in (ring.drain, ring.undrain))
+        refuse_without_digests(plan.body)
+        self.hooks(plan)
         self.check(plan_files(plan))
         # Before anything is entered: a damaged log must be mended first.
         AuditWriter(self.audit, self.database).catch_up()
@@ -92,7 +100,7 @@ class Rollouts:
             )
             self.database.leases.claim_hosts(run, [host.name for host in plan.body.hosts])
             fence = self.database.leases.take(run, self.process, self.alive, self.by)
-            created = RunCreated(plan=plan.digest, by=self.by, comment=comment)
+            created = RunCreated(plan=plan.digest, by=self.by, comment=comment, trust=trust)
             self.database.journal(run, fence).append(run, [created])
         return run
 
@@ -137,9 +145,11 @@ class Rollouts:
 
         Raises ConflictError where it is over or its controller lives, HaltedError where its
         budget is used up, IntegrityError where a file that a host still needs was changed in the
-        content store.
+        content store, or a hook that one may still need.
         """
         view = self.view(run)
+        if view.state not in _ENDED and any(h.state not in _OVER for h in view.hosts.values()):
+            self._check_hooks(run, view.plan)
         ahead = {host.name for host in view.hosts.values() if host.state in _BEFORE_FILES}
         self.check(plan_files(view.plan, ahead))
 
@@ -149,6 +159,14 @@ class Rollouts:
             engine.resume(self.by, reason, accept_failures=accept_failures)
 
         return self._drive(run, begin, wait=wait)
+
+    def _check_hooks(self, run: str, plan: Plan) -> None:
+        if plan.body.hook_names and not plan.body.hooks:
+            self.warn(
+                f"run {run} began before plans had the digests of their hooks: it goes on with"
+                " these files as they are now"
+            )
+        self.hooks(plan)
 
     def roll_back(
         self, run: str, *, reason: str = "", hosts: Sequence[str] = (), force: bool = False
@@ -209,7 +227,7 @@ class Rollouts:
         self.database.proofs.record(view.run, view.proven_by_ring())
         self.database.leases.drop(view.run, fence)
         # A halted or paused run keeps its hosts: its next step must find them as it left them.
-        if view.state in (RunState.DONE, RunState.ROLLED_BACK, RunState.ABORTED):
+        if view.state in (RunState.DONE, *_ENDED):
             self.database.leases.release_hosts(view.run)
 
     # --- looking --------------------------------------------------------------------------------
@@ -252,7 +270,7 @@ class Rollouts:
         Raises ConflictError where the run is over.
         """
         view = self.view(run)
-        if view.state in (RunState.DONE, RunState.ABORTED, RunState.ROLLED_BACK):
+        if view.state in (RunState.DONE, *_ENDED):
             raise ConflictError(f"run {run} is {view.state.value.replace('_', ' ')}")
         if ring and ring not in view.rings:
             raise InvalidInputError(

@@ -1,6 +1,7 @@
 """The private folder of one run: configuration, inventory, variables, payloads, answers.
 
-ansible.cfg  inventory.json  payloads.json  variables.json  payload/  output/  artifacts/  pid
+ansible.cfg  inventory.json  payloads.json  variables.json  payload/  output/  artifacts/  files/
+pid
 """
 
 import hashlib
@@ -64,6 +65,7 @@ def write(private: Path, control: Path, job: Job, connection: Connection) -> lis
     # knows the keys `__ansible_vault` and `__ansible_unsafe` in it.
     _text(private / "inventory.json", json.dumps(job.inventory))
     _text(private / "variables.json", json.dumps(_variables(private, job)))
+    _carry(private / "files", job)
     arguments = ["-i", str(private / "inventory.json")]
     if job.payloads or job.pushes:
         _text(private / "payloads.json", json.dumps(_payloads(private, job)))
@@ -83,9 +85,22 @@ def _known_hosts(connection: Connection) -> str:
 def _variables(private: Path, job: Job) -> dict[str, Any]:
     return {
         **job.variables,
+        **{name: str(private / "files" / path) for name, path in job.places.items()},
         "patch_output_dir": str(private / "output"),
         "patch_timeout": job.timeout_s,
     }
+
+
+def _carry(top: Path, job: Job) -> None:
+    """Regular files first, so that none is written through a link."""
+    for name, file in sorted(job.files.items(), key=lambda item: bool(item[1].link)):
+        path = top / name
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if file.link:
+            path.symlink_to(file.link)
+        else:
+            path.touch(mode=0o700 if file.executable else 0o600)
+            path.write_bytes(file.content)
 
 
 def _payloads(private: Path, job: Job) -> dict[str, Any]:

@@ -38,6 +38,15 @@ class Connection(Model):
 
 
 @dataclass(frozen=True, kw_only=True)
+class CarriedFile:
+    """A file that a run brings along: its content, or the relative path that a link leads to."""
+
+    content: bytes = field(default=b"", repr=False)
+    executable: bool = False
+    link: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Job:
     """One playbook for some hosts.
 
@@ -46,6 +55,8 @@ class Job:
     host and win over all others; nothing that a host said may be in them. `payloads`: text for
     single hosts; each travels as a private file whose path is the host's `patch_payload_file`.
     `pushes`: the list of files for `patch_push`, as `patch_push_file`.
+    `files`: laid into the run's private folder, by their path there; `places` are variables whose
+    value is where one of these paths lies.
     `timeout_s`: for each task on each host, from connecting on (`patch_timeout`).
     `limit_s`: for the whole run, 0 for a generous one that is computed.
     `rescues`: the playbook may rescue or ignore failures (an operator's hook does), so that a
@@ -58,6 +69,8 @@ class Job:
     variables: Mapping[str, Any] = field(default_factory=dict)
     payloads: Mapping[str, str] = field(default_factory=dict)
     pushes: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, CarriedFile] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
     timeout_s: int = 60
     limit_s: int = 0
     forks: int = 0

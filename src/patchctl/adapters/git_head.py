@@ -1,0 +1,62 @@
+"""Does git have a file, just as it was read, at the HEAD of the workspace's checkout?
+
+The bytes that were read are compared with the blob of the commit, not the file with git's index:
+the file may be another one a moment later, and an index says what somebody told it.
+"""
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import AdapterError, NotFoundError
+from . import git_archive, ownership
+from .git import ask, work_tree
+
+# Who can write these says what HEAD is. The objects themselves have their hashes as names.
+_DECIDES = ("HEAD", "packed-refs", "refs")
+_FOLDERS = ("", "objects", "objects/info", "objects/pack")
+
+
+class AtHead(NamedTuple):
+    """`commit` is HEAD where it has the bytes, else empty, and `why` says why not."""
+
+    commit: str
+    why: str = ""
+
+
+def at_head(root: Path, path: Path, data: bytes, *, trusted: bool) -> AtHead:
+    """Look for the bytes `data` that were read from `path`, at HEAD of the checkout around `root`.
+
+    Nothing that the checkout configures runs. The workspace's owner and modes are judged already;
+    unless it is `trusted` in spite of them, so is who could have moved HEAD.
+    """
+    here, file = Path(os.path.realpath(root)), Path(os.path.realpath(path))
+    if work_tree(here) is None:
+        return AtHead("", "the workspace is in no git checkout")
+    if not file.is_relative_to(here):
+        return AtHead("", "it lies outside of the workspace, so git cannot vouch for it")
+    try:
+        commit = git_archive.commit_of(here, "HEAD", trusted=True)
+        prefix = ask(here, "rev-parse", "--show-prefix", trusted=True).rstrip("\n")
+        found = git_archive.content(here, commit, f"{prefix}{file.relative_to(here)}", len(data))
+    except NotFoundError:
+        return AtHead("", "its git checkout has no commit yet")
+    except AdapterError as error:
+        return AtHead("", error.message)
+    if found != data:
+        return AtHead("", "git does not have it at HEAD as it is")
+    if not trusted and (problems := _loose(here)):
+        return AtHead("", f"others could have committed it ({problems[0].path}: {problems[0].why})")
+    return AtHead(commit)
+
+
+def _loose(folder: Path) -> tuple[ownership.Problem, ...]:
+    """What of the checkout's git folders others could have written."""
+    names = ("--git-dir", "--git-common-dir")  # a linked work tree has a HEAD of its own
+    said = [ask(folder, "rev-parse", name, trusted=True).strip() for name in names]
+    tops = [Path(os.path.realpath(folder / name)) for name in dict.fromkeys(said) if name]
+    return ownership.problems_of(
+        folder,
+        [top / name for top in tops for name in _DECIDES],
+        folders=[top / name for top in tops for name in _FOLDERS],
+    )

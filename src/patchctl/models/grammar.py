@@ -1,0 +1,111 @@
+"""What words of a plan may look like, once for all who read one, make one or send one to a host.
+
+Looser than Debian policy 5.6 (third parties ship upper case) and wide enough for rpm, but nothing
+in here can be an option, a path that leads out, a glob, a shell word or a template.
+"""
+
+import re
+from collections.abc import Mapping
+
+from .plan import ProbeKind
+
+NAME = r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}"
+ARCH = r"[a-z0-9][a-z0-9_-]{0,39}"
+VERSION = r"[0-9A-Za-z][0-9A-Za-z.+~:^_-]{0,199}"
+
+# Ten years: no wait of a policy is longer, and no plan lives longer than it waits.
+LONGEST_S = 3660 * 86_400
+# More hosts, or seconds of work, than any plan has. Numbers beyond it are somebody's mistake.
+MOST = 1_000_000_000
+
+# By what error messages call it.
+PATTERNS: Mapping[str, re.Pattern[str]] = {
+    "package": re.compile(NAME),
+    "architecture": re.compile(ARCH),
+    "version": re.compile(VERSION),
+    "file": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~%:^-]{0,299}\.(deb|rpm)"),
+    "sha256": re.compile(r"[0-9a-f]{64}"),
+    # Of the state database; content addresses of one patchctl, whatever they look like.
+    "address of facts": re.compile(r"sha256:[A-Za-z0-9._-]{1,253}"),
+    "digest": re.compile(r"sha256:[0-9a-f]{64}"),
+    "run": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"),
+    "transaction": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}"),
+    "machine-id": re.compile(r"[0-9a-f]{32}"),
+    "boot": re.compile(r"[0-9a-f-]{36}"),
+    "address": re.compile(r"https?://[^\s\x00-\x20\x7f]{1,1900}"),
+    "host:port": re.compile(r"[A-Za-z0-9._:\[\]%-]{1,255}:[0-9]{1,5}"),
+    "unit": re.compile(r"[A-Za-z0-9@._:\\][A-Za-z0-9@._:\\-]{0,254}"),
+    # A name becomes a key in generated YAML, a part of patterns and a word on the screen; Ansible
+    # itself takes any text. Brackets and colons are for IPv6 addresses.
+    "host": re.compile(r"(?!.*\.\.)[A-Za-z0-9_\[][A-Za-z0-9_.:%\[\]+@-]{0,252}"),
+    # Ring names become group names (`ring_NAME`), which Ansible wants as identifiers.
+    "ring": re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,62}"),
+}
+
+_TARGETS = {ProbeKind.HTTP: "address", ProbeKind.TCP: "host:port", ProbeKind.UNIT: "unit"}
+
+
+def fits(kind: str, text: str) -> bool:
+    """True where the text is a `kind`, one of the keys of PATTERNS."""
+    return PATTERNS[kind].fullmatch(text) is not None
+
+
+def is_name(text: str) -> bool:
+    """True for a package's name."""
+    return fits("package", text)
+
+
+def is_arch(text: str) -> bool:
+    """True for an architecture."""
+    return fits("architecture", text)
+
+
+def is_version(text: str) -> bool:
+    """True for a full version, `[epoch:]upstream[-revision]`."""
+    return fits("version", text)
+
+
+def target_problem(kind: ProbeKind, target: str) -> str:
+    """Why a probe of this kind cannot ask this, "" where it can. A command may be any text."""
+    wanted = _TARGETS.get(kind)
+    if wanted is None and "\0" in target:
+        return "has a character that no shell can hold"
+    if wanted is None:
+        return "" if target.strip() else "is empty"
+    return "" if fits(wanted, target) else f"is no {wanted}, which {kind} asks"
+
+
+def path_parts(name: str) -> tuple[str, ...]:
+    """The names that a relative path is made of."""
+    return tuple(part for part in name.split("/") if part not in ("", "."))
+
+
+def path_problem(name: str) -> str:
+    """Why a path of a plan does not surely lie inside of the workspace, "" where it does.
+
+    Links are not followed here.
+    """
+    if not path_parts(name) or len(name) > 1000:
+        return "is no path"
+    if name.startswith("/"):
+        return "is absolute: only files inside of the workspace count"
+    if ".." in path_parts(name):
+        return "leads out of the workspace by `..`"
+    if not name.isprintable():
+        return "has characters that cannot be printed"
+    return ""
+
+
+def hook_problem(name: str, *, alone: bool = False) -> str:
+    """Why a task file cannot be a hook, "" where it can. Links are not followed here.
+
+    What a hook includes is told by the folder that it lies in: the workspace's own top folder has
+    the state, the inventory and all the rest in it. `alone`: nobody asks what it includes.
+    """
+    if problem := path_problem(name):
+        return problem
+    if set(name) & set("{}"):
+        return "has braces, which Ansible would evaluate"
+    if len(path_parts(name)) < 2 and not alone:
+        return "lies in the workspace's top folder: move it into hooks/, with what it includes"
+    return ""

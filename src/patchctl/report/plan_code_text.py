@@ -1,0 +1,75 @@
+"""What a plan runs: hooks and probes, as a person must see them who is to trust it. Pure.
+
+Commands are shown whole, each line of theirs behind a bar: what is left out here could be what
+matters. They are in these lines as they are: the caller cleans them before a terminal.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+from ..models.plan import HookFile, HookMode, PlanBody, Probe, ProbeKind, RingPolicy
+
+_FILES = 25
+
+Said = TypeVar("Said")
+
+
+def code(body: PlanBody, *, full: bool = False) -> list[str]:
+    """The hooks with their files, then every probe; nothing where there are none. `full` cuts the
+    list of the hooks' files nowhere."""
+    return [*_hooks(body, full=full), *_probes(body)]
+
+
+def _hooks(body: PlanBody, *, full: bool) -> list[str]:
+    if not body.hook_names:
+        return []
+    lines = ["Hooks, which run on this machine around each host:"]
+    alike = _alike(body.rings, lambda ring: (("drain", ring.drain), ("undrain", ring.undrain)))
+    for stages, rings in alike.items():
+        named = [f"{stage} {name}" for stage, name in stages if name]
+        if named:
+            lines.append(f"  {rings}: {', '.join(named)}")
+    if not body.hooks:
+        return [*lines, "  their content is not known: the plan is from before it was kept"]
+    shown = body.hooks if full else body.hooks[:_FILES]
+    width = max(len(file.path) for file in shown)
+    lines += [f"  {file.path.ljust(width)}  {_content(file)}" for file in shown]
+    if len(shown) < len(body.hooks):
+        lines.append(f"  and {len(body.hooks) - len(shown)} more files; see --full")
+    return lines
+
+
+def _content(file: HookFile) -> str:
+    if file.mode is HookMode.LINK:
+        return f"link to {file.target}"
+    return file.sha256[:12] + (" executable" if file.mode is HookMode.EXECUTABLE else "")
+
+
+def _probes(body: PlanBody) -> list[str]:
+    lines: list[str] = []
+    for probes, rings in _alike(body.rings, lambda ring: ring.probes).items():
+        if probes:
+            lines.append(f"Probes, which hosts of {rings} run as root:")
+            for probe in probes:
+                lines += _probe(probe)
+    return lines
+
+
+def _probe(probe: Probe) -> list[str]:
+    where = [
+        *(f"in group {name}" for name in probe.groups),
+        *(f"with package {name}" for name in probe.packages),
+    ]
+    on = f" (on hosts {' or '.join(where)})" if where else ""
+    if probe.kind is not ProbeKind.COMMAND:
+        expect = f" with {probe.expect!r} in the answer" if probe.expect else ""
+        return [f"  {probe.name}{on}: {probe.kind} {probe.target}{expect}"]
+    return [f"  {probe.name}{on}: command", *(f"    | {line}" for line in probe.target.split("\n"))]
+
+
+def _alike(rings: Iterable[RingPolicy], says: Callable[[RingPolicy], Said]) -> dict[Said, str]:
+    """What rings say -> the names of those that say it, in their order."""
+    found: dict[Said, list[str]] = {}
+    for ring in rings:
+        found.setdefault(says(ring), []).append(ring.name)
+    return {said: ", ".join(names) for said, names in found.items()}
