@@ -130,6 +130,7 @@ def test_refuses_what_dpkg_refuses(version: str) -> None:
     try:
         key(DEB, version)
     except InvalidVersionError:
-        assert refused
+        # dpkg reads the epoch with strtol(3), which takes a sign; deb-version(7) has none.
+        assert refused or version.startswith("+")
     else:
         assert not refused
