@@ -4,7 +4,6 @@ import contextlib
 import getpass
 import os
 import socket
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -70,6 +69,7 @@ def open_workspace(
     if not trusted:
         _refuse(ownership.problems(root, opened.code()))
         _refuse(ownership.state_problems(opened.state))
+    opened.sweep()
     return opened
 
 
@@ -141,6 +141,13 @@ class Workspace:
         self.settings = settings
         self.access = access
         self.state = state_folder(root, settings)
+
+    def sweep(self) -> None:
+        """Remove what holds a secret of commands that were killed, of any workspace whose folders
+        lie in memory, and of this one."""
+        from .adapters.ansible import leftovers
+
+        leftovers.sweep_secrets(self.state / "runs")
 
     def keep_state(self, *, ephemeral: bool) -> None:
         """Raise UsageError where a pipeline would lose what a command that changes hosts writes:
@@ -264,19 +271,20 @@ class Workspace:
         cannot be read.
         """
         from .adapters import git_archive
+        from .adapters.ansible import leftovers
         from .adapters.ansible.inventory import InventoryReader
         from .adapters.ansible.static_sources import portable
         from .workflows.inventory_diff import Differ, Side
 
-        with tempfile.TemporaryDirectory(prefix="patchctl-diff-") as folder:
-            then = Path(folder) / "revision"
+        with leftovers.passing_folder(in_memory=False) as folder:
+            then = folder / "revision"
             commit = git_archive.commit_of(self.root, revision)
             astray = git_archive.extract(self.root, commit, then)
             old = _settings_of(then, revision)
             connection = _from_anywhere(self.connection, self.root)
             differ = Differ(
                 lambda root, static: InventoryReader(connection, root, static),
-                Path(folder),
+                folder,
                 run_sources,
             )
             given = tuple(_below(source, self.root) for source in self.access.sources)

@@ -170,8 +170,8 @@ from pathlib import Path
 from patchctl.adapters.ansible.runner import AnsibleRunner, Connection, Job
 root = Path(sys.argv[1])
 hosts = {"all": {"hosts": {"a": {"ansible_connection": "local", "ansible_become": False}}}}
-running = AnsibleRunner(root / "runs", root, Connection()).start(
-    Job(id="job-1", playbook=root / "work.yml", inventory=hosts))
+runner = AnsibleRunner(root / "runs", root, Connection())
+running = runner.start(Job(id="job-1", playbook=root / "work.yml", inventory=hosts))
 print(msgspec.json.encode(running.process).decode(), flush=True)
 time.sleep(1000)
 """
@@ -238,24 +238,31 @@ class TestSecrets:
     def test_are_not_shown(self) -> None:
         assert "s3cret" not in f"{self.connection!r} {self.connection}"
 
-    def test_are_in_no_argument_and_only_extra_variables_in_a_private_file(
+    def test_are_in_no_argument_and_only_in_private_files_of_a_folder_of_their_own(
         self, tmp_path: Path
     ) -> None:
-        job = Job(id="j", playbook=Path("p.yml"), inventory=inventory("a"))
-        arguments = folder.write(tmp_path, tmp_path / "c", job, self.connection)
+        hosts = inventory("a", ansible_password="host-s3cret")
+        job = Job(id="j", playbook=Path("p.yml"), inventory=hosts)
+        folders = folder.Folders(tmp_path / "run", tmp_path / "secret", tmp_path / "c")
+        secrets = folder.given(job, self.connection)
+        arguments = folder.write(folders, job, self.connection, secrets)
         assert "s3cret" not in " ".join(arguments)
         assert "@vars.yml" in arguments
         files = [path for path in tmp_path.rglob("*") if path.is_file()]
         assert all(path.stat().st_mode & 0o077 == 0 for path in files)
-        assert [path.name for path in files if "s3cret" in path.read_text()] == ["extra-0.yml"]
+        assert {
+            str(path.relative_to(tmp_path)) for path in files if "s3cret" in path.read_text()
+        } == {
+            "secret/given/inventory.json",
+            "secret/given/extra-0.yml",
+        }
+        assert all(path.stat().st_mode & 0o077 == 0 for path in (folders.run, folders.secret))
 
     @pytest.mark.parametrize("text", ["", "word", "a=1 word", "a='1"])
-    def test_extra_variables_that_make_no_sense_are_refused(
-        self, tmp_path: Path, text: str
-    ) -> None:
+    def test_extra_variables_that_make_no_sense_are_refused(self, text: str) -> None:
         job = Job(id="j", playbook=Path("p.yml"), inventory=inventory("a"))
         with pytest.raises(InvalidInputError):
-            folder.write(tmp_path, tmp_path, job, Connection(extra_vars=(text,)))
+            folder.given(job, Connection(extra_vars=(text,)))
 
 
 class TestAFrame:

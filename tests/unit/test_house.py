@@ -55,6 +55,7 @@ ONE_IMPORTER = {
     "sqlalchemy": "adapters/database/",
     "alembic": "adapters/database/",
     "requests": "adapters/http.py",
+    "cryptography": "adapters/ansible/inventory_cache.py",
     "ansible": "nowhere",
 }
 

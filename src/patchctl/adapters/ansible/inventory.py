@@ -14,7 +14,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...errors import AdapterError, EmptyInventoryError, InvalidInputError
+from . import leftovers
 from .environment import clean_environment, program
 from .inventory_cache import InventoryCache, inputs_of
 from .inventory_errors import (
@@ -126,8 +126,7 @@ def load(
     """
     _check_exist(sources, cwd)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="patchctl-inventory-") as folder:
-        private = Path(folder)
+    with leftovers.passing_folder() as private:
         arguments = [str(program("ansible-inventory")), "--list"]
         for source in sources:
             arguments += ["-i", source]
@@ -168,8 +167,8 @@ def _configuration(private: Path, sources: Sequence[str], cwd: Path, *, static: 
     keys = "|".join(re.escape(name) for name in sorted(_key_files(sources, cwd)))
     path = private / "ansible.cfg"
     path.write_text(
-        "[defaults]\n"
-        "duplicate_dict_key = error\n"
+        f"[defaults]\nlocal_tmp = {private}/tmp\n".replace("%", "%%")
+        + "duplicate_dict_key = error\n"
         "devel_warning = false\n"
         "[inventory]\n"
         "unparsed_is_failed = true\n"

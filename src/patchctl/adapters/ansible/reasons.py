@@ -106,6 +106,13 @@ _KNOWN = [
         Stage.INVENTORY,
     ),
     (
+        # `meta: refresh_inventory` in what a hook includes; `task_file` finds it in the hook.
+        r"failed to parse inventory source \S*/given/",
+        "refresh_inventory found nothing to read: take it out, a run's inventory is removed once"
+        " it was read",
+        Stage.ANSWER,
+    ),
+    (
         r"worker was found in a dead state",
         "the task's process died on the controller",
         Stage.ANSWER,
