@@ -46,10 +46,12 @@ class Access:
     sources: tuple[str, ...] = ()
     user: str = ""
     private_key: str = ""
+    ssh_password: str | None = field(default=None, repr=False)
     become_password: str | None = field(default=None, repr=False)
     vault_ids: tuple[str, ...] = ()
     vault_password_file: str = ""
     vault_password: str | None = field(default=None, repr=False)
+    vault_passwords: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     extra_vars: tuple[str, ...] = ()
     forks: int = 0
 
@@ -116,10 +118,7 @@ def _from_anywhere(connection: "Connection", root: Path) -> "Connection":
     return msgspec.structs.replace(
         connection,
         vault_password_file=str(root / file) if file else "",
-        vault_ids=tuple(
-            f"{label}{at}{place if place == 'prompt' else root / place}"
-            for label, at, place in identities
-        ),
+        vault_ids=tuple(f"{label}{at}{root / place}" for label, at, place in identities),
     )
 
 
@@ -196,11 +195,19 @@ class Workspace:
         become = access.become_password
         if become is None and ansible.become_password_file:
             become = self._secret(ansible.become_password_file)
+        if asking := [one for one in ansible.vault_ids if one.rpartition("@")[2] == "prompt"]:
+            raise InvalidInputError(
+                f"{asking[0]}: settings cannot ask",
+                where=f"{settings_file.FILE_NAME}: ansible.vault_ids",
+                hint="name a file, or give --vault-id on the command line",
+            )
         return Connection(
             user=access.user or ansible.user,
             private_key=access.private_key or ansible.private_key,
+            ssh_password=access.ssh_password,
             become_password=become,
-            vault_ids=access.vault_ids or ansible.vault_ids,
+            vault_ids=access.vault_ids or (() if access.vault_passwords else ansible.vault_ids),
+            vault_passwords=access.vault_passwords,
             vault_password_file=access.vault_password_file or ansible.vault_password_file,
             vault_password=access.vault_password,
             extra_vars=access.extra_vars,

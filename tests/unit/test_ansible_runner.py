@@ -7,6 +7,7 @@ what needs a network is in tests/integration.
 import base64
 import gzip
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchctl.adapters import processes
-from patchctl.adapters.ansible import folder, frame
+from patchctl.adapters.ansible import answers, folder, frame, reasons
 from patchctl.adapters.ansible.answers import Collector
 from patchctl.adapters.ansible.job import hosts_of
 from patchctl.adapters.ansible.processes import MARKER, end_all, marked
@@ -318,6 +319,81 @@ class TestAFrame:
 )
 def test_known_failures_have_plain_words(said: str, reason: str) -> None:
     assert reason in explain(said)
+
+
+@pytest.mark.parametrize(
+    ("methods", "offered", "reason"),
+    [
+        ("publickey,password", False, reasons.REFUSED_KEY),
+        ("publickey,password", True, "permission denied: wrong ssh password"),
+        ("keyboard-interactive", True, "permission denied: wrong ssh password"),
+        ("publickey", True, "permission denied: the host takes no password"),
+    ],
+)
+def test_a_refused_login_tells_whether_it_was_the_password(
+    methods: str, offered: bool, reason: str
+) -> None:
+    said = f"Failed to connect to the host via ssh: ops@x: Permission denied ({methods})."
+    assert explain(said, password=offered) == reason
+    assert reasons.stage(reason) is reasons.Stage.LOGIN
+    changed = f"REMOTE HOST IDENTIFICATION HAS CHANGED!\n{said}"
+    assert "host key changed" in explain(changed, password=offered)
+
+
+def test_every_refusal_is_one_of_the_known_words() -> None:
+    for words in (*reasons.REFUSED_PASSWORD, reasons.REFUSED_KEY):
+        assert reasons.stage(words) is not reasons.Stage.ANSWER
+
+
+@pytest.mark.parametrize(
+    ("variables", "connection", "offered"),
+    [
+        ({}, Connection(), False),
+        ({}, Connection(ssh_password="x"), True),
+        ({}, Connection(become_password="x"), False),
+        ({}, Connection(extra_vars=("ansible_password=x",)), True),
+        ({"ansible_password": {"__ansible_vault": "x"}}, Connection(), True),
+        ({"ansible_ssh_pass": "x"}, Connection(), True),
+        ({"ansible_become_password": "x"}, Connection(), False),
+    ],
+)
+def test_who_is_offered_a_password(
+    variables: dict[str, Any], connection: Connection, offered: bool
+) -> None:
+    hosts = {"all": {"hosts": {"a": variables, "b": {"ansible_password": "x"}}}}
+    job = Job(id="j", playbook=Path("p.yml"), inventory=hosts)
+    assert answers.offered(job, connection) == ({"a", "b"} if offered else {"b"})
+
+
+class TestPrompts:
+    """What is typed into Ansible's pseudo-terminal."""
+
+    def answer(self, connection: Connection, prompt: str) -> str | None:
+        found = folder.passwords(connection).items()
+        return next((text for known, text in found if re.search(known, prompt)), None)
+
+    @pytest.mark.parametrize(
+        ("prompt", "text"),
+        [
+            ("SSH password: ", "ssh"),
+            ("BECOME password: ", "become"),
+            ("BECOME password[defaults to SSH password]: ", "become"),
+            ("Vault password: ", "vault"),
+            ("Vault password (prod): ", "of prod"),
+            ("Vault password (a.c): ", "of a.c"),
+            ("Vault password (abc): ", "vault"),
+        ],
+    )
+    def test_each_gets_its_own(self, prompt: str, text: str) -> None:
+        connection = Connection(
+            ssh_password="ssh", become_password="become", vault_password="vault",
+            vault_passwords=(("prod", "of prod"), ("a.c", "of a.c")),
+        )  # fmt: skip
+        assert self.answer(connection, prompt) == text
+
+    def test_one_that_nobody_knows_is_answered_all_the_same(self) -> None:
+        assert self.answer(Connection(), "Vault password (prod): ") == ""
+        assert self.answer(Connection(), "SSH password: ") is None  # it is not asked for
 
 
 def test_an_unknown_failure_keeps_its_first_line() -> None:

@@ -7,6 +7,7 @@ artifacts/  pid
 
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -152,6 +153,8 @@ def _connection_arguments(folder: Path, connection: Connection) -> list[str]:
         arguments += ["--vault-password-file", connection.vault_password_file]
     for identity in connection.vault_ids:
         arguments += ["--vault-id", identity]
+    for label, _ in connection.vault_passwords:
+        arguments += ["--vault-id", f"{label}@prompt"]
     for password, flag in (
         (connection.ssh_password, "--ask-pass"),
         (connection.become_password, "--ask-become-pass"),
@@ -184,7 +187,12 @@ def passwords(connection: Connection) -> Mapping[str, str]:
     asked = {
         r"SSH password:\s*$": connection.ssh_password,
         r"BECOME password.*:\s*$": connection.become_password,
-        r"Vault password( \(.*\))?:\s*$": connection.vault_password,
+        **{
+            rf"Vault password \({re.escape(label)}\):\s*$": password
+            for label, password in connection.vault_passwords
+        },
+        # Also where there is none: Ansible refuses an empty one, and would wait for ever else.
+        r"Vault password( \(.*\))?:\s*$": connection.vault_password or "",
     }
     return {prompt: answer for prompt, answer in asked.items() if answer is not None}
 

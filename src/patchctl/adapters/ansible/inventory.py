@@ -48,6 +48,8 @@ class VaultAccess(Protocol):
     def vault_password_file(self) -> str: ...
     @property
     def vault_password(self) -> str | None: ...
+    @property
+    def vault_passwords(self) -> tuple[tuple[str, str], ...]: ...
 
 
 @dataclass(frozen=True)
@@ -206,11 +208,18 @@ def _vault_arguments(vault: VaultAccess, private: Path, cwd: Path) -> list[str]:
     if vault.vault_password_file:
         arguments += ["--vault-password-file", str(cwd / vault.vault_password_file)]
     if vault.vault_password is not None:
-        path = private / "vault-password"
-        path.touch(mode=0o600)
-        path.write_text(vault.vault_password)
+        path = _password_file(private / "vault-password", vault.vault_password)
         arguments += ["--vault-password-file", str(path)]
+    for number, (label, password) in enumerate(vault.vault_passwords):
+        path = _password_file(private / f"vault-password-{number}", password)
+        arguments += ["--vault-id", f"{label}@{path}"]
     return arguments
+
+
+def _password_file(path: Path, password: str) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(password)
+    return path
 
 
 def _run(arguments: list[str], cwd: Path, environment: dict[str, str]) -> tuple[int, str, str]:

@@ -64,8 +64,11 @@ class Running:
     yields each host's Answer as it ends, `lost` for hosts without one, then exactly one Ended.
     """
 
-    def __init__(self, job: Job, folders: Folders, answers: Answers) -> None:
+    def __init__(
+        self, job: Job, connection: Connection, folders: Folders, answers: Answers
+    ) -> None:
         self.job = job
+        self._connection = connection
         self.answers = answers
         self._folders = folders
         self._events: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
@@ -141,7 +144,7 @@ class Running:
                 path.unlink(missing_ok=True)
 
     def _collect(self, carrier: threading.Thread) -> None:
-        collector = Collector(self.job, self._folders.run / "output")
+        collector = Collector(self.job, self._folders.run / "output", self._connection)
         started = time.monotonic()
         name, hosts = self.job.playbook.stem, len(hosts_of(self.job.inventory))
         _LOG.debug("playbook %s (%s) begins on %d hosts", name, self.job.id, hosts)
@@ -248,7 +251,8 @@ class AnsibleRunner:
         except BaseException:
             leftovers.remove(private)
             raise
-        running = Running(job, folders, SimpleQueue() if into is None else into)
+        answers: Answers = SimpleQueue() if into is None else into
+        running = Running(job, self._connection, folders, answers)
         self._open.add(running)
         try:
             with translated(folders.secret):
