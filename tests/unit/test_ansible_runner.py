@@ -449,6 +449,18 @@ class TestEvents:
         assert {answer.status for answer in rest} == {AnswerStatus.LOST}
         assert ended.rc == 255
 
+    def test_what_a_full_machine_here_may_have_lost_is_no_failure_of_the_hosts(
+        self, tmp_path: Path
+    ) -> None:
+        collector = self.collector(tmp_path)
+        list(collector.take(self.failed("a")))
+        rest, _ = collector.end(cancelled=False, trouble="/x is full")
+        assert [(it.host, it.status, it.trouble) for it in rest] == [
+            ("b", AnswerStatus.LOST, "/x is full")
+        ]
+        rest, _ = self.collector(tmp_path).end(cancelled=True, trouble="/x is full")
+        assert {it.trouble for it in rest} == {""}
+
     @pytest.mark.parametrize("data", [{}, {"host": 1}, {"host": "c"}, {"host": "a", "res": "x"}])
     def test_events_of_a_strange_shape_do_no_harm(
         self, tmp_path: Path, data: dict[str, Any]

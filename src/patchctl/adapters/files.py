@@ -137,6 +137,15 @@ def check_room(path: Path, more: int = 0) -> None:
         )
 
 
+def is_full(path: Path) -> bool:
+    """Whether nothing new would be begun in the folder: what went wrong there may be due to it."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _ROOM
+
+
 @contextlib.contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Raise AdapterError with the file's name instead of the system's errors."""

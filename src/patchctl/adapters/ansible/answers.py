@@ -73,10 +73,16 @@ class Collector:
                 del self._missing[host]
                 yield answer
 
-    def end(self, *, cancelled: bool) -> tuple[list[Answer], Ended]:
-        """Answers for the hosts that are left, and the end."""
+    def end(self, *, cancelled: bool, trouble: str = "") -> tuple[list[Answer], Ended]:
+        """Answers for the hosts that are left, and the end. `trouble`: why this machine may have
+        lost what they said."""
         reason, rc = self._end_reason(cancelled), self._end.get("rc")
         rest = [self._settle(host, reason) for host in self._missing]
+        if trouble and not cancelled:
+            rest = [
+                self._lost(answer.host, trouble) if answer.status is AnswerStatus.LOST else answer
+                for answer in rest
+            ]
         return rest, Ended(job=self._job.id, rc=255 if rc is None else int(rc), reason=reason)
 
     def _judge(self, kind: str, host: str, data: Mapping[str, Any]) -> Answer | None:

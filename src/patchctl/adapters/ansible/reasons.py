@@ -19,6 +19,8 @@ class Stage(StrEnum):
     ANSWER = "answer"
 
 
+NO_SPACE = "no space left on the host"
+
 # The first match wins, so what ssh says before its last line comes first: a changed host key also
 # ends with "Host key verification failed", and most failures with "Connection closed".
 _KNOWN = [
@@ -98,7 +100,7 @@ _KNOWN = [
         "ssh finds no common algorithm",
         Stage.CONNECT,
     ),
-    (r"No space left on device", "no space left on the host", Stage.ANSWER),
+    (r"No space left on device", NO_SPACE, Stage.ANSWER),
     (r"Timed out after (\d+) second", "no answer within {0} s", Stage.ANSWER),
     (
         r"(?:Decryption failed|no vault secrets)",

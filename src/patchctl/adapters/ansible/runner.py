@@ -1,5 +1,6 @@
 """Playbooks run by ansible_runner in threads of this process; answers stream host by host."""
 
+import errno
 import logging
 import math
 import os
@@ -9,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -18,13 +20,14 @@ import ansible_runner
 
 from ...errors import AdapterError
 from ...models.rollout import ProcessIdentity
-from ..files import translated
+from ..files import is_full, translated
 from . import folder, leftovers
 from .answers import Collector
 from .environment import clean_environment, program
 from .folder import Folders
 from .job import Answer, AnswerStatus, Connection, Ended, Job, hosts_of
 from .processes import LAUNCHER, end_all, launched
+from .reasons import NO_SPACE
 
 __all__ = [
     "AnsibleRunner",
@@ -75,6 +78,7 @@ class Running:
         self._process: ProcessIdentity | None = None
         self._cancelled = threading.Event()
         self._over = threading.Event()
+        self._full = False
 
     @property
     def process(self) -> ProcessIdentity:
@@ -126,6 +130,7 @@ class Running:
             end = {"event": "patchctl-end", "rc": runner.rc, "timed_out": runner.timed_out}
         except Exception as error:  # it is reported as data, whatever the library raises
             end = {"event": "patchctl-end", "rc": 255, "error": f"{type(error).__name__}: {error}"}
+            self._full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         self._events.put(end)
         self._events.put(None)
 
@@ -149,12 +154,14 @@ class Running:
         name, hosts = self.job.playbook.stem, len(hosts_of(self.job.inventory))
         _LOG.debug("playbook %s (%s) begins on %d hosts", name, self.job.id, hosts)
         for event in self._some_events():
-            for answer in (*collector.told(), *collector.take(event)):
+            for answer in map(self._doubted, (*collector.told(), *collector.take(event))):
                 took = time.monotonic() - started
                 _LOG.debug("playbook %s: %s %s, %.1f s", name, answer.host, answer.status, took)
                 self.answers.put(answer)
         carrier.join()
-        rest, ended = collector.end(cancelled=self._cancelled.is_set())
+        rest, ended = collector.end(
+            cancelled=self._cancelled.is_set(), trouble=self._no_room(full=self._full)
+        )
         if process := launched(self._folders.run):
             end_all(process)  # clients that a task's timeout left behind
         self._remove()
@@ -164,6 +171,16 @@ class Running:
         took = time.monotonic() - started
         _LOG.info("playbook %s on %d hosts took %.1f s (exit %d)", name, hosts, took, ended.rc)
         self.answers.put(ended)
+
+    def _doubted(self, answer: Answer) -> Answer:
+        """What Ansible says of a full disk may be said of this machine."""
+        if answer.reason != NO_SPACE or not (trouble := self._no_room()):
+            return answer
+        return replace(answer, status=AnswerStatus.LOST, reason=trouble, trouble=trouble)
+
+    def _no_room(self, *, full: bool = False) -> str:
+        secret = self._folders.secret
+        return f"{secret.parent} is full" if full or is_full(secret) else ""
 
     def _remove(self) -> None:
         leftovers.remove(self._folders.secret)
