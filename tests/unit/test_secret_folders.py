@@ -29,6 +29,7 @@ from patchctl.errors import AdapterError
 from patchctl.models.rollout import ProcessIdentity
 
 SECRET = f"planted-{secrets.token_hex(8)}"
+KEPT = {"password": SECRET, "prompt": "assword"}
 NO_SUCH_PROCESS = {"pid": 2**22 + 1, "pgid": 1, "start": 1}
 
 
@@ -383,11 +384,11 @@ class TestPasswordsForSsh:
     @pytest.fixture
     def segment(self) -> Iterator[Path]:
         path = Path("/dev/shm") / f"psm_{secrets.token_hex(4)}"
-        self.write(path, {"password": SECRET, "prompt": "assword"})
+        self.write(path, KEPT, age_s=0)  # tests beside this one sweep, too
         yield path
         path.unlink(missing_ok=True)
 
-    def write(self, path: Path, content: Any, *, age_s: int = 60) -> None:
+    def write(self, path: Path, content: Any, *, age_s: int) -> None:
         path.write_bytes(json.dumps(content).encode().ljust(16384, b"\0"))
         path.chmod(0o600)
         then = time.time() - age_s
@@ -402,23 +403,24 @@ class TestPasswordsForSsh:
         }
         with subprocess.Popen(["sleep", "100"], env=environment, start_new_session=True) as ssh:
             wait(lambda: segments.named_by(ssh.pid) == {segment.name})
+            self.write(segment, KEPT, age_s=60)
             segments.sweep()
             assert segment.exists()  # it is in use
             assert end_all(own)
             assert not segment.exists()
 
     def test_is_removed_where_nothing_can_use_it(self, segment: Path) -> None:
+        self.write(segment, KEPT, age_s=60)
         segments.sweep()
         assert not segment.exists()
 
     def test_stays_where_it_was_made_this_moment(self, segment: Path) -> None:
-        self.write(segment, {"password": SECRET, "prompt": "assword"}, age_s=0)
         segments.sweep()
         assert segment.exists()
 
     @pytest.mark.parametrize("content", ["text", [], {"password": "x"}, {"prompt": "x", "a": 1}])
     def test_another_shared_memory_stays(self, segment: Path, content: Any) -> None:
-        self.write(segment, content)
+        self.write(segment, content, age_s=60)
         segments.sweep()
         segments.remove([segment.name])
         assert segment.exists()
