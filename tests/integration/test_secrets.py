@@ -198,6 +198,51 @@ def test_one_that_is_forgotten_in_the_middle_of_an_update_makes_no_host_unknown(
     assert planted(careful, PASSWORD) == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_login_that_is_cut_off_leaves_none_in_shared_memory(
+    fresh_lab: Lab, careful: Path, number: signal.Signals
+) -> None:
+    """Ansible hands it to ssh there, and removes it when ssh has ended: but not if it is killed."""
+    fresh_lab.check("staging-1", "echo 'sleep 1000' >~careful/.bashrc")
+    child = pexpect.spawn(
+        sys.executable, command(careful, "-q", "discover", "--limit", "staging-1", "-k", "-K")[1:],
+        encoding="utf-8", timeout=60,
+    )  # fmt: skip
+    for prompt in (SSH, BECOME):
+        child.expect_exact(prompt)
+        child.sendline(PASSWORD)
+    deadline = time.monotonic() + 60
+    while not (there := [line for line in planted(careful, PASSWORD) if "/psm_" in line]):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    if number is signal.SIGINT:
+        child.kill(number)
+        child.expect(pexpect.EOF)
+    else:
+        for pid in _processes_of(
+            careful
+        ):  # as when a machine's memory runs out, or a container ends
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+        child.close(force=True)
+        (segment,) = {line.partition(":")[0] for line in there}
+        assert planted(careful, PASSWORD) != []
+        then = time.time() - 60
+        os.utime(segment, (then, then))
+        patchctl(careful, "audit", "show")
+    assert planted(careful, PASSWORD) == []
+
+
+def _processes_of(workspace: Path) -> list[int]:
+    """The command in that workspace, and all that it has started."""
+    found = [entry for entry in Path("/proc").glob("[0-9]*") if str(workspace) in _all_of(entry)]
+    return [int(entry.name) for entry in found if int(entry.name) != os.getpid()]
+
+
+def _all_of(entry: Path) -> str:
+    return _title(entry / "cmdline") + _title(entry / "environ")
+
+
 # --- what stays of one --------------------------------------------------------------------------
 
 WAYS = ("plain", "vaulted", "extra", "environment", "become")
