@@ -9,9 +9,10 @@ def main() -> int:
     # Imports and decoding make many objects and hardly a cycle: looking for garbage after every 700
     # new ones is a tenth of a short command.
     gc.set_threshold(50_000, 20, 20)
-    from .cli.app import main as run
+    from .cli import app
 
-    return run()
+    app.end_by_signals()
+    return app.main()
 
 
 if __name__ == "__main__":

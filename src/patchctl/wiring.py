@@ -4,18 +4,15 @@ import contextlib
 import getpass
 import os
 import socket
-import tempfile
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from . import settings as settings_file
 from .adapters import ownership
-from .errors import ConflictError, InvalidInputError, NotFoundError, PatchctlError, UsageError
+from .errors import ConflictError, InvalidInputError, NotFoundError, UsageError
 from .models import grammar
 from .models.settings import Settings
 
@@ -28,13 +25,11 @@ if TYPE_CHECKING:
     from .adapters.known_names import KnownNames
     from .executors.hooks import PlannedHooks
     from .models.fleet import Fleet
-    from .models.fleet_diff import InventoryDiff
     from .models.plan import Plan
     from .models.snapshot import Snapshot
     from .rollout.interfaces import EventSink, Executor
     from .workflows.host_clean import Action, HostKeeps
     from .workflows.inventory import Loaded
-    from .workflows.inventory_diff import StoredPlan
     from .workflows.inventory_lint import Linted
     from .workflows.make_plan import FoundPlan
     from .workflows.rollout import Rollouts
@@ -50,10 +45,12 @@ class Access:
     sources: tuple[str, ...] = ()
     user: str = ""
     private_key: str = ""
+    ssh_password: str | None = field(default=None, repr=False)
     become_password: str | None = field(default=None, repr=False)
     vault_ids: tuple[str, ...] = ()
     vault_password_file: str = ""
     vault_password: str | None = field(default=None, repr=False)
+    vault_passwords: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     extra_vars: tuple[str, ...] = ()
     forks: int = 0
 
@@ -74,6 +71,7 @@ def open_workspace(
     if not trusted:
         _refuse(ownership.problems(root, opened.code()))
         _refuse(ownership.state_problems(opened.state))
+    opened.sweep()
     return opened
 
 
@@ -105,38 +103,6 @@ def operator() -> str:
     return f"{user}@{socket.gethostname()}"
 
 
-def _settings_of(root: Path, revision: str) -> Settings:
-    try:
-        return settings_file.load(root / settings_file.FILE_NAME)
-    except InvalidInputError as error:
-        lines = "\n".join(f"{revision}: {line}" for line in error.lines())
-        raise InvalidInputError(lines) from error
-
-
-def _from_anywhere(connection: "Connection", root: Path) -> "Connection":
-    """Vault passwords are those of the working tree, also for a revision beside it."""
-    file = connection.vault_password_file
-    identities = (one.rpartition("@") for one in connection.vault_ids)
-    return msgspec.structs.replace(
-        connection,
-        vault_password_file=str(root / file) if file else "",
-        vault_ids=tuple(
-            f"{label}{at}{place if place == 'prompt' else root / place}"
-            for label, at, place in identities
-        ),
-    )
-
-
-def _below(source: str, root: Path) -> str:
-    """A source of the command line, relative to the workspace: a revision has it there too."""
-    if "," in source:
-        return source
-    path = Path(source).absolute()
-    if not path.is_relative_to(root):
-        raise UsageError(f"-i {source}: lies outside of the workspace, so no revision has it")
-    return str(path.relative_to(root))
-
-
 class Workspace:
     """One workspace and everything that is built from it, each when it is first asked for."""
 
@@ -148,6 +114,13 @@ class Workspace:
         self.settings = settings
         self.access = access
         self.state = state_folder(root, settings)
+
+    def sweep(self) -> None:
+        """Remove what holds a secret of commands that were killed, of any workspace whose folders
+        lie in memory, and of this one."""
+        from .adapters.ansible import leftovers
+
+        leftovers.sweep_secrets(self.state / "runs")
 
     def keep_state(self, *, ephemeral: bool) -> None:
         """Raise UsageError where a pipeline would lose what a command that changes hosts writes:
@@ -204,11 +177,19 @@ class Workspace:
         become = access.become_password
         if become is None and ansible.become_password_file:
             become = self._secret(ansible.become_password_file)
+        if asking := [one for one in ansible.vault_ids if one.rpartition("@")[2] == "prompt"]:
+            raise InvalidInputError(
+                f"{asking[0]}: settings cannot ask",
+                where=f"{settings_file.FILE_NAME}: ansible.vault_ids",
+                hint="name a file, or give --vault-id on the command line",
+            )
         return Connection(
             user=access.user or ansible.user,
             private_key=access.private_key or ansible.private_key,
+            ssh_password=access.ssh_password,
             become_password=become,
-            vault_ids=access.vault_ids or ansible.vault_ids,
+            vault_ids=access.vault_ids or (() if access.vault_passwords else ansible.vault_ids),
+            vault_passwords=access.vault_passwords,
             vault_password_file=access.vault_password_file or ansible.vault_password_file,
             vault_password=access.vault_password,
             extra_vars=access.extra_vars,
@@ -269,64 +250,6 @@ class Workspace:
                 (self.root / settings_file.FILE_NAME).read_text("utf-8-sig"),
             ),
         )
-
-    def inventory_diff(
-        self, revision: str, *, run_sources: bool, warn: Callable[[str], None]
-    ) -> "InventoryDiff":
-        """What the working tree changes in the inventory of a git revision.
-
-        Raises NotFoundError where there is no such revision. `warn` takes lines on plans that
-        cannot be read.
-        """
-        from .adapters import git_archive
-        from .adapters.ansible.inventory import InventoryReader
-        from .adapters.ansible.static_sources import portable
-        from .workflows.inventory_diff import Differ, Side
-
-        with tempfile.TemporaryDirectory(prefix="patchctl-diff-") as folder:
-            then = Path(folder) / "revision"
-            commit = git_archive.commit_of(self.root, revision)
-            astray = git_archive.extract(self.root, commit, then)
-            old = _settings_of(then, revision)
-            connection = _from_anywhere(self.connection, self.root)
-            differ = Differ(
-                lambda root, static: InventoryReader(connection, root, static),
-                Path(folder),
-                run_sources,
-            )
-            given = tuple(_below(source, self.root) for source in self.access.sources)
-            before, after = (
-                given or tuple(portable(source, self.root) for source in one.inventory)
-                for one in (old, self.settings)
-            )
-            return differ.diff(
-                commit,
-                Side(revision, then, old, before, astray),
-                Side("", self.root, self.settings, after),
-                self._stored_plans(warn),
-            )
-
-    def _stored_plans(self, warn: Callable[[str], None]) -> "list[StoredPlan]":
-        """The plans of `plans/` and of the state database that have not expired."""
-        from .adapters.clock import now_ms
-        from .workflows.inventory_diff import StoredPlan
-        from .workflows.make_plan import read_plan
-
-        found = {}
-        for path in sorted((self.root / "plans").glob("*.lock")):
-            try:
-                plan = read_plan(path)
-                found[plan.digest] = StoredPlan(plan, str(path.relative_to(self.root)))
-            except PatchctlError as error:
-                warn(f"warning: {error}")
-        with contextlib.suppress(NotFoundError):
-            stored = self.database(create=False).plans
-            for summary in stored.list():
-                known = None if summary.digest in found else stored.load(summary.digest)
-                if known is not None:
-                    found[known.digest] = StoredPlan(known, "")
-        now = now_ms() // 1000
-        return [one for one in found.values() if one.plan.body.expires > now]
 
     @cached_property
     def runner(self) -> "AnsibleRunner":

@@ -2,11 +2,11 @@
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import settings as settings_file
+from .adapters.ansible import leftovers
 from .adapters.ansible.runner import AnsibleRunner
 from .adapters.clock import SystemClock
 from .errors import InvalidInputError, PatchctlError
@@ -42,9 +42,9 @@ def doctor(
 @contextlib.contextmanager
 def _passing_runner(opened: Opened) -> Iterator[AnsibleRunner]:
     """A runner that makes no state folder where there is none."""
-    with tempfile.TemporaryDirectory(prefix="patchctl-doctor-") as folder:
+    with leftovers.passing_folder(in_memory=False) as folder:
         there = opened.state.is_dir() and os.access(opened.state, os.W_OK | os.X_OK)
-        workdir = opened.state / "runs" if there else Path(folder)
+        workdir = opened.state / "runs" if there else folder
         with AnsibleRunner(workdir, opened.root, opened.connection) as runner:
             yield runner
 

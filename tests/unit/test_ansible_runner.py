@@ -7,6 +7,7 @@ what needs a network is in tests/integration.
 import base64
 import gzip
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchctl.adapters import processes
-from patchctl.adapters.ansible import folder, frame
+from patchctl.adapters.ansible import answers, folder, frame, reasons
 from patchctl.adapters.ansible.answers import Collector
 from patchctl.adapters.ansible.job import hosts_of
 from patchctl.adapters.ansible.processes import MARKER, end_all, marked
@@ -170,8 +171,8 @@ from pathlib import Path
 from patchctl.adapters.ansible.runner import AnsibleRunner, Connection, Job
 root = Path(sys.argv[1])
 hosts = {"all": {"hosts": {"a": {"ansible_connection": "local", "ansible_become": False}}}}
-running = AnsibleRunner(root / "runs", root, Connection()).start(
-    Job(id="job-1", playbook=root / "work.yml", inventory=hosts))
+runner = AnsibleRunner(root / "runs", root, Connection())
+running = runner.start(Job(id="job-1", playbook=root / "work.yml", inventory=hosts))
 print(msgspec.json.encode(running.process).decode(), flush=True)
 time.sleep(1000)
 """
@@ -238,24 +239,31 @@ class TestSecrets:
     def test_are_not_shown(self) -> None:
         assert "s3cret" not in f"{self.connection!r} {self.connection}"
 
-    def test_are_in_no_argument_and_only_extra_variables_in_a_private_file(
+    def test_are_in_no_argument_and_only_in_private_files_of_a_folder_of_their_own(
         self, tmp_path: Path
     ) -> None:
-        job = Job(id="j", playbook=Path("p.yml"), inventory=inventory("a"))
-        arguments = folder.write(tmp_path, tmp_path / "c", job, self.connection)
+        hosts = inventory("a", ansible_password="host-s3cret")
+        job = Job(id="j", playbook=Path("p.yml"), inventory=hosts)
+        folders = folder.Folders(tmp_path / "run", tmp_path / "secret", tmp_path / "c")
+        secrets = folder.given(job, self.connection)
+        arguments = folder.write(folders, job, self.connection, secrets)
         assert "s3cret" not in " ".join(arguments)
         assert "@vars.yml" in arguments
         files = [path for path in tmp_path.rglob("*") if path.is_file()]
         assert all(path.stat().st_mode & 0o077 == 0 for path in files)
-        assert [path.name for path in files if "s3cret" in path.read_text()] == ["extra-0.yml"]
+        assert {
+            str(path.relative_to(tmp_path)) for path in files if "s3cret" in path.read_text()
+        } == {
+            "secret/given/inventory.json",
+            "secret/given/extra-0.yml",
+        }
+        assert all(path.stat().st_mode & 0o077 == 0 for path in (folders.run, folders.secret))
 
     @pytest.mark.parametrize("text", ["", "word", "a=1 word", "a='1"])
-    def test_extra_variables_that_make_no_sense_are_refused(
-        self, tmp_path: Path, text: str
-    ) -> None:
+    def test_extra_variables_that_make_no_sense_are_refused(self, text: str) -> None:
         job = Job(id="j", playbook=Path("p.yml"), inventory=inventory("a"))
         with pytest.raises(InvalidInputError):
-            folder.write(tmp_path, tmp_path, job, Connection(extra_vars=(text,)))
+            folder.given(job, Connection(extra_vars=(text,)))
 
 
 class TestAFrame:
@@ -313,6 +321,81 @@ def test_known_failures_have_plain_words(said: str, reason: str) -> None:
     assert reason in explain(said)
 
 
+@pytest.mark.parametrize(
+    ("methods", "offered", "reason"),
+    [
+        ("publickey,password", False, reasons.REFUSED_KEY),
+        ("publickey,password", True, "permission denied: wrong ssh password"),
+        ("keyboard-interactive", True, "permission denied: wrong ssh password"),
+        ("publickey", True, "permission denied: the host takes no password"),
+    ],
+)
+def test_a_refused_login_tells_whether_it_was_the_password(
+    methods: str, offered: bool, reason: str
+) -> None:
+    said = f"Failed to connect to the host via ssh: ops@x: Permission denied ({methods})."
+    assert explain(said, password=offered) == reason
+    assert reasons.stage(reason) is reasons.Stage.LOGIN
+    changed = f"REMOTE HOST IDENTIFICATION HAS CHANGED!\n{said}"
+    assert "host key changed" in explain(changed, password=offered)
+
+
+def test_every_refusal_is_one_of_the_known_words() -> None:
+    for words in (*reasons.REFUSED_PASSWORD, reasons.REFUSED_KEY):
+        assert reasons.stage(words) is not reasons.Stage.ANSWER
+
+
+@pytest.mark.parametrize(
+    ("variables", "connection", "offered"),
+    [
+        ({}, Connection(), False),
+        ({}, Connection(ssh_password="x"), True),
+        ({}, Connection(become_password="x"), False),
+        ({}, Connection(extra_vars=("ansible_password=x",)), True),
+        ({"ansible_password": {"__ansible_vault": "x"}}, Connection(), True),
+        ({"ansible_ssh_pass": "x"}, Connection(), True),
+        ({"ansible_become_password": "x"}, Connection(), False),
+    ],
+)
+def test_who_is_offered_a_password(
+    variables: dict[str, Any], connection: Connection, offered: bool
+) -> None:
+    hosts = {"all": {"hosts": {"a": variables, "b": {"ansible_password": "x"}}}}
+    job = Job(id="j", playbook=Path("p.yml"), inventory=hosts)
+    assert answers.offered(job, connection) == ({"a", "b"} if offered else {"b"})
+
+
+class TestPrompts:
+    """What is typed into Ansible's pseudo-terminal."""
+
+    def answer(self, connection: Connection, prompt: str) -> str | None:
+        found = folder.passwords(connection).items()
+        return next((text for known, text in found if re.search(known, prompt)), None)
+
+    @pytest.mark.parametrize(
+        ("prompt", "text"),
+        [
+            ("SSH password: ", "ssh"),
+            ("BECOME password: ", "become"),
+            ("BECOME password[defaults to SSH password]: ", "become"),
+            ("Vault password: ", "vault"),
+            ("Vault password (prod): ", "of prod"),
+            ("Vault password (a.c): ", "of a.c"),
+            ("Vault password (abc): ", "vault"),
+        ],
+    )
+    def test_each_gets_its_own(self, prompt: str, text: str) -> None:
+        connection = Connection(
+            ssh_password="ssh", become_password="become", vault_password="vault",
+            vault_passwords=(("prod", "of prod"), ("a.c", "of a.c")),
+        )  # fmt: skip
+        assert self.answer(connection, prompt) == text
+
+    def test_one_that_nobody_knows_is_answered_all_the_same(self) -> None:
+        assert self.answer(Connection(), "Vault password (prod): ") == ""
+        assert self.answer(Connection(), "SSH password: ") is None  # it is not asked for
+
+
 def test_an_unknown_failure_keeps_its_first_line() -> None:
     assert explain("Task failed: Action failed: the answer was cut off\nOrigin: x") == (
         "the answer was cut off"
@@ -365,6 +448,18 @@ class TestEvents:
         rest, ended = self.collector(tmp_path).end(cancelled=False)
         assert {answer.status for answer in rest} == {AnswerStatus.LOST}
         assert ended.rc == 255
+
+    def test_what_a_full_machine_here_may_have_lost_is_no_failure_of_the_hosts(
+        self, tmp_path: Path
+    ) -> None:
+        collector = self.collector(tmp_path)
+        list(collector.take(self.failed("a")))
+        rest, _ = collector.end(cancelled=False, trouble="/x is full")
+        assert [(it.host, it.status, it.trouble) for it in rest] == [
+            ("b", AnswerStatus.LOST, "/x is full")
+        ]
+        rest, _ = self.collector(tmp_path).end(cancelled=True, trouble="/x is full")
+        assert {it.trouble for it in rest} == {""}
 
     @pytest.mark.parametrize("data", [{}, {"host": 1}, {"host": "c"}, {"host": "a", "res": "x"}])
     def test_events_of_a_strange_shape_do_no_harm(

@@ -1,7 +1,11 @@
 """`patchctl audit`: what people read, what scripts read, and the exit codes."""
 
+import contextlib
 import json
-from collections.abc import Iterator, Sequence
+import os
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +15,7 @@ from patchctl.adapters.database import Database
 from patchctl.audit import words
 from patchctl.audit.writer import AuditWriter
 from patchctl.cli.app import main
-from patchctl.errors import UsageError
+from patchctl.errors import IntegrityError, UsageError
 from patchctl.models.audit import AuditRecord
 from patchctl.models.rollout import (
     CommandKind,
@@ -155,6 +159,14 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         yield tmp_path
 
 
+@pytest.fixture
+def closed(workspace: Path) -> Path:
+    """The same with everything in the database's file, as it is when no command runs."""
+    with contextlib.closing(sqlite3.connect(workspace / ".patchctl" / "state.db")) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    return workspace
+
+
 def run(capsys: pytest.CaptureFixture[str], workspace: Path, *words: str) -> tuple[int, str, str]:
     code = main(["-C", str(workspace), "audit", *words])
     return code, *capsys.readouterr()
@@ -227,6 +239,207 @@ def test_rebuild_needs_a_yes(workspace: Path, capsys: pytest.CaptureFixture[str]
 
 def test_without_any_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "patchctl.yml").touch()
-    code, out, err = run(capsys, tmp_path, "verify", "-o", "json")
-    assert (code, out) == (2, "")
-    assert "no state yet" in err
+    for arguments in (("verify", "-o", "json"), ("rebuild", "--yes")):
+        code, out, err = run(capsys, tmp_path, *arguments)
+        assert (code, out) == (2, "")
+        assert "no state yet" in err
+    assert run(capsys, tmp_path, "show") == (0, "", "")
+    assert [path.name for path in tmp_path.iterdir()] == ["patchctl.yml"]
+
+
+# What is left of a state whose log has seven records -> what is done to it.
+BROKEN: dict[str, Callable[[Path], object]] = {
+    "no database": lambda state: _remove(state),
+    "an empty file": lambda state: _write(state, b""),
+    "garbage": lambda state: _write(state, b"not a database at all, " * 100),
+    "a torn file": lambda state: _write(state, (state / "state.db").read_bytes()[:3000]),
+    "an emptied database": lambda state: _sql(state, *_every("DROP TABLE {}", state)),
+    "an emptied journal": lambda state: _sql(state, "DELETE FROM journal"),
+    "an emptied journal and head": lambda state: _sql(
+        state, "DELETE FROM journal", "DELETE FROM audit_head"
+    ),
+    "every row deleted": lambda state: _sql(state, *_every("DELETE FROM {}", state)),
+    "another program's": lambda state: _foreign(state),
+}
+
+
+def _remove(state: Path) -> None:
+    for path in state.glob("state.db*"):
+        path.unlink()
+
+
+def _write(state: Path, content: bytes) -> None:
+    _remove(state)
+    (state / "state.db").write_bytes(content)
+
+
+def _every(statement: str, state: Path) -> list[str]:
+    with contextlib.closing(sqlite3.connect(state / "state.db")) as connection:
+        names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    return [statement.format(f'"{name}"') for (name,) in names if not name.startswith("sqlite_")]
+
+
+def _sql(state: Path, *statements: str) -> None:
+    with contextlib.closing(sqlite3.connect(state / "state.db")) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def _foreign(state: Path) -> None:
+    _write(state, b"")
+    _sql(state, "CREATE TABLE customers (id INTEGER)")
+
+
+@pytest.mark.parametrize("what", BROKEN)
+def test_a_log_without_its_journal_is_not_well(
+    what: str, closed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = (closed / ".patchctl/audit/000000000001.jsonl").read_bytes()
+    BROKEN[what](closed / ".patchctl")
+    code, out, err = run(capsys, closed, "verify", "-o", "json")
+    answer = json.loads(out)
+    assert (code, answer["ok"]) == (6, False)
+    assert answer["error"] in err and err.count("\n") == 1
+    assert {"records", "head", "error"} <= set(answer)
+    code, out, err = run(capsys, closed, "verify")
+    assert (code, out, err.count("\n")) == (6, "", 1)
+    code, _, err = run(capsys, closed, "rebuild", "--yes")
+    assert (code, err.count("\n")) == (6, 1), err
+    assert (closed / ".patchctl/audit/000000000001.jsonl").read_bytes() == log
+
+
+@pytest.mark.parametrize("what", ["no database", "an empty file", "garbage"])
+def test_how_far_its_chain_goes_is_said(
+    what: str, closed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    head = json.loads(run(capsys, closed, "verify", "-o", "json")[1])["head"]
+    BROKEN[what](closed / ".patchctl")
+    answer = json.loads(run(capsys, closed, "verify", "-o", "json")[1])
+    assert (answer["records"], answer["head"]) == (7, head)
+    assert "restore the database that the log was written from" in answer["error"]
+    file = closed / ".patchctl/audit/000000000001.jsonl"
+    file.write_bytes(file.read_bytes().replace(b"unknown", b"success", 1))
+    answer = json.loads(run(capsys, closed, "verify", "-o", "json")[1])
+    assert answer["records"] == 2
+
+
+def test_a_log_that_was_removed_is_not_well(
+    closed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.rmtree(closed / ".patchctl/audit")
+    code, out, _ = run(capsys, closed, "verify", "-o", "json")
+    assert (code, json.loads(out)["error"]) == (
+        6, "the log ends with record 0, 7 were written",
+    )  # fmt: skip
+    code, out, err = run(capsys, closed, "show")
+    assert (code, out) == (6, "")
+    assert "the audit log is gone, 7 records were written" in err
+    _sql(closed / ".patchctl", "DELETE FROM audit_head")
+    code, out, _ = run(capsys, closed, "verify", "-o", "json")
+    assert code == 6
+    assert "there is no audit log, and the journal has 7 events" in json.loads(out)["error"]
+    assert run(capsys, closed, "rebuild", "--yes")[0] == 0
+    assert run(capsys, closed, "verify")[0] == 0
+
+
+def test_a_log_that_is_not_written_yet_is_behind(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A command that was killed in its first moment, or that has just begun."""
+    (tmp_path / "patchctl.yml").touch()
+    with Database(tmp_path / ".patchctl" / "state.db").open() as database:
+        database.runs.create("r-1", PLAN, 1, 1, "ann")
+        fence = database.leases.take("r-1", PROCESS, lambda _: False, "ann")
+        database.journal("r-1", fence).append("r-1", [RunCreated(plan=PLAN, by="ann")])
+    code, out, _ = run(capsys, tmp_path, "verify", "-o", "json")
+    assert (code, json.loads(out)["behind"]) == (0, 1)
+
+
+class TestALink:
+    """Whoever set one would decide what is read, and what is written where."""
+
+    def whole(self, state: Path) -> Path:
+        """The whole folder lies elsewhere."""
+        elsewhere = state.parent / "elsewhere"
+        (state / "audit").rename(elsewhere)
+        elsewhere.chmod(0o755)
+        (state / "audit").symlink_to(elsewhere)
+        return elsewhere / "000000000001.jsonl"
+
+    def file(self, state: Path) -> Path:
+        """One file lies elsewhere."""
+        elsewhere = state.parent / "elsewhere.jsonl"
+        (state / "audit/000000000001.jsonl").rename(elsewhere)
+        (state / "audit/000000000001.jsonl").symlink_to(elsewhere)
+        return elsewhere
+
+    @pytest.mark.parametrize("how", ["whole", "file"])
+    def test_is_refused_by_every_verb_and_nothing_is_written_through_it(
+        self, how: str, closed: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        state = closed / ".patchctl"
+        real = getattr(self, how)(state)
+        before = (real.read_bytes(), real.parent.stat().st_mode)
+        code, out, err = run(capsys, closed, "verify", "-o", "json")
+        answer = json.loads(out)
+        assert (code, answer["ok"]) == (6, False)
+        assert "a symbolic link stands where the audit log must be; move it away" in answer["error"]
+        for arguments in (("show",), ("show", "-o", "json"), ("rebuild", "--yes")):
+            code, out, err = run(capsys, closed, *arguments)
+            assert (code, err.count("\n")) == (6, 1)
+            assert "a symbolic link stands where the audit log must be" in err
+        with Database(state / "state.db").open() as database:
+            database.journal("r-20231114-bbbb", 1).append(
+                "r-20231114-bbbb", [RunMoved(to=RunState.ABORTED)]
+            )
+            with pytest.raises(IntegrityError, match="a symbolic link"):
+                AuditWriter(state / "audit", database).catch_up()
+        assert (real.read_bytes(), real.parent.stat().st_mode) == before
+        assert [path.name for path in real.parent.glob("before-*")] == []
+
+    def test_without_a_database_it_is_no_other(
+        self, closed: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.whole(closed / ".patchctl")
+        BROKEN["no database"](closed / ".patchctl")
+        code, out, _ = run(capsys, closed, "verify", "-o", "json")
+        assert (code, json.loads(out)["ok"]) == (6, False)
+
+    def test_that_leads_nowhere_is_no_empty_log(
+        self, closed: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        shutil.rmtree(closed / ".patchctl/audit")
+        (closed / ".patchctl/audit").symlink_to(closed / "nowhere")
+        assert run(capsys, closed, "verify")[0] == 6
+        assert run(capsys, closed, "show")[0] == 6
+        assert run(capsys, closed, "rebuild", "--yes")[0] == 6
+        assert not (closed / "nowhere").exists()
+
+    def test_that_is_moved_away_can_be_followed_by_a_new_log(
+        self, closed: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.whole(closed / ".patchctl")
+        (closed / ".patchctl/audit").unlink()
+        assert run(capsys, closed, "rebuild", "--yes")[0] == 0
+        assert run(capsys, closed, "verify")[0] == 0
+
+    @pytest.mark.parametrize("kind", ["fifo", "folder"])
+    @pytest.mark.parametrize("name", ["audit", "audit/000000000001.jsonl", "audit/zz.jsonl"])
+    def test_what_is_neither_file_nor_folder_of_the_log_hangs_nobody(
+        self, kind: str, name: str, closed: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        place = closed / ".patchctl" / name
+        if place.is_dir():
+            shutil.rmtree(place)
+        else:
+            place.unlink(missing_ok=True)
+        if kind == "fifo":
+            os.mkfifo(place)
+        elif name == "audit":
+            place.write_text("")
+        else:
+            place.mkdir()
+        for arguments in (("verify",), ("show",), ("rebuild", "--yes")):
+            code, _, err = run(capsys, closed, *arguments)
+            assert (code, err.count("\n")) == (6, 1), err
+            assert "something else than a" in err

@@ -34,7 +34,7 @@ def append(database: Database, number: int) -> None:
 
 
 def check(folder: Path, database: Database) -> AuditVerdict:
-    return workflow.verify(folder, database)
+    return workflow.verify(folder, lambda: database)
 
 
 class TestFollowing:
@@ -158,7 +158,7 @@ class TestRebuilding:
         good = file.read_bytes()
         file.write_bytes(b"gone")
         append(database, 1)
-        written, aside = workflow.rebuild(folder, database)
+        written, aside = workflow.rebuild(folder, lambda: database)
         assert written == 6
         assert (aside / file.name).read_bytes() == b"gone"
         assert file.read_bytes().startswith(good)
@@ -172,7 +172,7 @@ class TestRebuilding:
             connection.exec_driver_sql("UPDATE journal SET at = at + 1 WHERE seq = 2")
         good = (folder / "000000000001.jsonl").read_bytes()
         with pytest.raises(IntegrityError, match="the journal does not give"):
-            workflow.rebuild(folder, database)
+            workflow.rebuild(folder, lambda: database)
         assert (folder / "000000000001.jsonl").read_bytes() == good
         verdict = check(folder, database)
         assert not verdict.ok

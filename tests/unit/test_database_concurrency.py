@@ -166,7 +166,7 @@ def test_appenders_share_one_counter_and_one_log(
     assert sequence(database) == list(range(1, PROCESSES * each + 1))
     for number in range(PROCESSES):
         assert len(list(database.journal_reader().read(f"r-{number}"))) == each
-    verdict = audit.verify(tmp_path / "audit", database)
+    verdict = audit.verify(tmp_path / "audit", lambda: database)
     assert (verdict.ok, verdict.records, verdict.behind) == (True, PROCESSES * each, 0)
 
 
@@ -202,9 +202,9 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_is_missing(
         assert numbers == list(range(1, len(numbers) + 1))
         assert len(numbers) >= acknowledged
         # Also before anybody has mended it, the log is no false alarm.
-        assert audit.verify(tmp_path / "audit", database).ok
+        assert audit.verify(tmp_path / "audit", lambda: database).ok
     AuditWriter(tmp_path / "audit", database).catch_up()
-    verdict = audit.verify(tmp_path / "audit", database)
+    verdict = audit.verify(tmp_path / "audit", lambda: database)
     assert (verdict.ok, verdict.records, verdict.behind) == (True, len(numbers), 0)
     print(f"{len(numbers)} entries, 20 kills", file=sys.stderr)
 

@@ -51,11 +51,23 @@ class TestMaking:
         make(file)
         assert (mode(file), mode(file.parent)) == (0o600, 0o700)
 
-    def test_a_symbolic_link_is_refused(self, tmp_path: Path) -> None:
-        (tmp_path / "state.db").symlink_to(tmp_path / "elsewhere")
-        with pytest.raises(AdapterError, match=r"state\.db"):
-            Database(tmp_path / "state.db").open()
-        assert not (tmp_path / "elsewhere").exists()
+    @pytest.mark.parametrize("create", [True, False])
+    @pytest.mark.parametrize("what", ["link", "dangling", "fifo", "folder"])
+    def test_what_is_no_file_is_refused(self, tmp_path: Path, what: str, create: bool) -> None:
+        file, elsewhere = tmp_path / "state.db", tmp_path / "elsewhere"
+        match what:
+            case "link":
+                file.symlink_to(make(elsewhere / "state.db"))
+            case "dangling":
+                file.symlink_to(elsewhere)
+            case "fifo":
+                os.mkfifo(file)
+            case _:
+                file.mkdir()
+        before = elsewhere.exists()
+        with pytest.raises(IntegrityError, match=r"state\.db: the state database is (a|no) "):
+            Database(file).open(create=create)
+        assert elsewhere.exists() is before
 
     def test_looking_makes_nothing(self, tmp_path: Path) -> None:
         with pytest.raises(NotFoundError, match="no state yet"):
@@ -66,6 +78,7 @@ class TestMaking:
         (tmp_path / "state.db").touch()
         with pytest.raises(NotFoundError, match="no state yet"):
             Database(tmp_path / "state.db").open(create=False)
+        assert (tmp_path / "state.db").stat().st_size == 0
         with Database(tmp_path / "state.db").open() as database:
             assert database.runs.list() == []
 

@@ -11,6 +11,7 @@ import pytest
 
 from patchctl.adapters.ansible import reasons
 from patchctl.adapters.machine import Machine, Space
+from patchctl.adapters.memory import Memory
 from patchctl.cli.app import main
 from patchctl.discovery.collect import parse, problem
 from patchctl.models.doctor import Area, Check, CheckStatus, DoctorReport
@@ -159,6 +160,7 @@ MACHINE = Machine(
     ssh="OpenSSH_9.2p1", agent_keys=None, git="2.39.5", clock_synchronised=True,
     locale="C.UTF-8", locale_problem="",
     space=Space(place=Path("/srv"), free_bytes=1 << 40, free_inodes=None),
+    memory=Memory(place=Path("/run/user/1000"), kind="tmpfs"), memory_free=1 << 30,
 )  # fmt: skip
 
 
@@ -189,6 +191,8 @@ class TestThisMachine:
             ({"space": Space(place=Path("/"), free_bytes=1000, free_inodes=9**9)}, "disk", FAIL),
             ({"space": Space(place=Path("/"), free_bytes=1 << 40, free_inodes=9)}, "disk", FAIL),
             ({"space": Space(place=Path("/"), free_bytes=1 << 30, free_inodes=9**9)}, "disk", WARN),
+            ({"memory": Memory(place=None)}, "secrets", WARN),
+            ({"memory_free": 1 << 20}, "secrets", WARN),
         ],
     )
     def test_what_is_wrong_is_named(

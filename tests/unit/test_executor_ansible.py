@@ -144,6 +144,77 @@ def test_an_answer_that_a_full_disk_here_did_not_take_stops_the_run_not_the_host
         collect(made)
 
 
+KEY = "permission denied: the host accepts neither the key nor the user"
+PASSWORDS = (
+    "wrong sudo password", "sudo needs a password (-K)", "permission denied: wrong ssh password",
+    "permission denied: the host takes no password",
+    "a vaulted value cannot be opened (--vault-id)",
+)  # fmt: skip
+
+
+def refuses(reason: str, *hosts: str) -> Reply:
+    """These hosts let nobody in, the others answer."""
+    well = all_well
+
+    def reply(job: Job, host: str) -> Answer:
+        if host not in hosts:
+            return well(job, host)
+        status = AnswerStatus.UNREACHABLE if "permission" in reason else AnswerStatus.FAILED
+        return Answer(job=job.id, host=host, status=status, reason=reason)
+
+    return reply
+
+
+class TestARefusedPassword:
+    @pytest.mark.parametrize("stage", [Stage.PREFLIGHT, Stage.APPLY, Stage.VERIFY, Stage.UNDO])
+    @pytest.mark.parametrize("reason", PASSWORDS)
+    def test_that_no_host_takes_stops_the_run_and_blames_none(
+        self, tmp_path: Path, stage: Stage, reason: str
+    ) -> None:
+        made, _ = executor(tmp_path, refuses(reason, *HOSTS))
+        made.start(shard(stage))
+        with pytest.raises(AdapterError) as raised:
+            collect(made)
+        assert str(raised.value) == (
+            f"web1 and 1 more: {reason}, as on every host that was asked;"
+            " give the right key or password"
+        )
+
+    @pytest.mark.parametrize("refusing", HOSTS)
+    def test_that_another_host_takes_is_that_hosts_failure(
+        self, tmp_path: Path, refusing: str
+    ) -> None:
+        made, _ = executor(tmp_path, refuses("wrong sudo password", refusing))
+        made.start(shard(Stage.PREFLIGHT))
+        found, ends = collect(made)
+        assert ends == 1
+        assert {host: one.status for host, one in found.items()} == {
+            **dict.fromkeys(HOSTS, OutcomeStatus.OK),
+            refusing: OutcomeStatus.FAILED,
+        }
+
+    def test_of_a_host_that_took_it_before_is_the_hosts_own_trouble(self, tmp_path: Path) -> None:
+        """Its update may have broken sudo: the run asks again, and the host counts."""
+        made, runner = executor(tmp_path, all_well)
+        made.start(shard(Stage.APPLY))
+        collect(made)
+        runner.reply = refuses("wrong sudo password", *HOSTS)
+        made.start(shard(Stage.VERIFY))
+        found, _ = collect(made)
+        assert {one.status for one in found.values()} == {OutcomeStatus.LOST}
+
+    def test_a_refused_key_stops_a_run_only_in_the_middle_of_an_update(
+        self, tmp_path: Path
+    ) -> None:
+        made, _ = executor(tmp_path, refuses(KEY, *HOSTS))
+        made.start(shard(Stage.PREFLIGHT))
+        found, _ = collect(made)
+        assert {one.status for one in found.values()} == {OutcomeStatus.UNREACHABLE}
+        made.start(shard(Stage.APPLY))
+        with pytest.raises(AdapterError, match="accepts neither the key nor the user, as on every"):
+            collect(made)
+
+
 def test_a_host_that_left_the_inventory_during_the_run_fails_and_the_others_go_on(
     tmp_path: Path,
 ) -> None:

@@ -244,11 +244,11 @@ def test_connections_use_the_workspaces_known_hosts_once_it_exists(tmp_path: Pat
     known = tmp_path / "50% known_hosts"
     job = Job(id="x", playbook=tmp_path / "x.yml", inventory={"all": {"hosts": {"web1": {}}}})
     for wanted in (False, True):
-        private = tmp_path / f"run-{wanted}"
-        private.mkdir()
+        run = tmp_path / f"run-{wanted}"
+        folders = folder.Folders(run, run / "secret", tmp_path)
         if wanted:
             known.write_text("")
-        folder.write(private, tmp_path, job, Connection(known_hosts=str(known)))
-        text = (private / "ansible.cfg").read_text()
+        folder.write(folders, job, Connection(known_hosts=str(known)), {})
+        text = (run / "ansible.cfg").read_text()
         assert ("GlobalKnownHostsFile" in text) is wanted
     assert str(known).replace("%", "%%") in text

@@ -58,6 +58,12 @@ def test_what_ansible_can_read_is_taken(tmp_path: Path, text: str) -> None:
         ("- debug:\n- words\n", 2, "a task must be a mapping (key: value)"),
         ("- hosts: all\n  tasks: []\n", 1, "this is a playbook (hosts)"),
         ("- debug:\n- name: only\n  when: true\n", 2, "the task does nothing"),
+        ("- debug:\n- meta: refresh_inventory\n", 2, "refresh_inventory finds nothing to read"),
+        (
+            "- block:\n    - ansible.builtin.meta: refresh_inventory\n",
+            2,
+            "refresh_inventory finds nothing to read",
+        ),
         ("- command: a\n  shell: b\n", 1, "a task has one module, not command and shell"),
         ("- block:\n    - name: only\n", 2, "the task does nothing"),
         ("- block: {command: a}\n", 1, "block is a list of tasks"),

@@ -1,12 +1,15 @@
 """Private folders and files, whole-or-nothing writes, locks between processes."""
 
 import contextlib
+import errno
 import fcntl
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO, Literal
 
 from ..errors import AdapterError, ConflictError
 
@@ -38,6 +41,22 @@ def private_file(path: Path) -> Path:
         finally:
             os.close(handle)
     return path
+
+
+def open_regular(path: Path, mode: Literal["rb", "r+b"] = "rb") -> BinaryIO:
+    """Open a regular file. Raises OSError where it is none: a link is not followed, a FIFO is not
+    waited for."""
+    flags = os.O_RDONLY if mode == "rb" else os.O_RDWR
+    try:
+        handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # open(2): O_NOFOLLOW met a link
+            raise OSError(errno.ELOOP, "is a symbolic link", str(path)) from error
+        raise
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "is no regular file", str(path))
+    return os.fdopen(handle, mode)
 
 
 def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
@@ -106,14 +125,25 @@ def _wait_for_lock(handle: int, path: Path, deadline: float) -> None:
             return
 
 
-def check_room(path: Path) -> None:
-    """Raise AdapterError where the file system of the folder is all but full."""
+def check_room(path: Path, more: int = 0) -> None:
+    """Raise AdapterError where the file system of the folder is all but full, or would be with
+    `more` bytes."""
     with translated(path):
         found = os.statvfs(path)
-    if found.f_bavail * found.f_frsize < _ROOM:
+    if found.f_bavail * found.f_frsize < _ROOM + more:
         raise AdapterError(
-            f"{path}: less than {_ROOM >> 20} MiB are free on this machine", hint="free space there"
+            f"{path}: less than {(_ROOM + more) >> 20} MiB are free on this machine",
+            hint="free space there",
         )
+
+
+def is_full(path: Path) -> bool:
+    """Whether nothing new would be begun in the folder: what went wrong there may be due to it."""
+    try:
+        found = os.statvfs(path)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < _ROOM
 
 
 @contextlib.contextmanager

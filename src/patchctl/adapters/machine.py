@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import AdapterError
+from . import memory, mounts
 from .ansible.environment import clean_environment, program
 
 _TIMEOUT_S = 10
@@ -51,11 +52,14 @@ class Machine:
     locale: str
     locale_problem: str
     space: Space
+    memory: memory.Memory
+    memory_free: int
 
 
 def look(state: Path, environment: Mapping[str, str] = os.environ) -> Machine:
     """Everything at once; `state` is the folder of the state, which may not exist yet."""
     name, problem = _locale(environment)
+    kept = memory.find(environment)
     return Machine(
         python=sys.version_info[:3],
         ansible_core=_version("ansible-core"),
@@ -68,6 +72,8 @@ def look(state: Path, environment: Mapping[str, str] = os.environ) -> Machine:
         locale=name,
         locale_problem=problem,
         space=space(state),
+        memory=kept,
+        memory_free=space(kept.place).free_bytes if kept.place else 0,
     )
 
 
@@ -85,18 +91,8 @@ def space(folder: Path) -> Space:
 
 
 def _network(place: Path) -> str:
-    device = place.stat().st_dev
-    wanted = f"{os.major(device)}:{os.minor(device)}"
-    try:
-        lines = Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return ""
-    for line in lines:  # proc(5): 36 35 98:0 /root /mount options - KIND source options
-        left, _, right = line.partition(" - ")
-        kind = right.split(" ", 1)[0]
-        if left.split()[2] == wanted and kind in _NETWORK_KINDS:
-            return kind
-    return ""
+    kind = mounts.kind(place)
+    return kind if kind in _NETWORK_KINDS else ""
 
 
 def _version(distribution: str) -> str:

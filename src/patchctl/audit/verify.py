@@ -41,6 +41,21 @@ def verify(
     return AuditVerdict(ok=True, records=check.seq, head=check.shown, behind=behind)
 
 
+def alone(lines: Iterable[AuditLine], error: str) -> AuditVerdict:
+    """The verdict where there is no journal to compare with, for the reason `error`. A log proves
+    nothing by itself; how far its chain goes is said."""
+    seq, digest = 0, chain.GENESIS
+    for line in lines:
+        try:
+            record = chain.parse(line.data)
+        except chain.BrokenRecordError:
+            break
+        if (record.seq, record.prev) != (seq + 1, digest):
+            break
+        seq, digest = record.seq, record.hash
+    return AuditVerdict(ok=False, records=seq, head=digest if seq else "", error=error)
+
+
 class _Check:
     def __init__(
         self, journal: Iterator[StoredEntry], head: Head | None, file_records: int

@@ -12,12 +12,13 @@ from typing import Protocol, Self
 
 from ..adapters import files
 from ..errors import IntegrityError, PatchctlError
-from ..models.audit import StoredEntry
+from ..models.audit import AuditLine, StoredEntry
 from ..models.rollout import Entry
 from . import chain, layout, log, tail
 
 BATCH = 1000
 _PAUSE_S = 0.5
+_RESTORE = "the state database was changed; restore it from a backup"
 
 
 class HeadStore(Protocol):
@@ -73,7 +74,7 @@ class AuditWriter:
         log lacks what it had, or has what the journal has not: nothing is changed then. Raises
         AdapterError where the disk is full.
         """
-        files.private_folder(self._folder)
+        log.own_folder(self._folder)
         with files.locked(self._folder / ".lock"):
             place = self._find()
             first = place.seq
@@ -87,9 +88,10 @@ class AuditWriter:
         """Write the whole log anew; the old files move into the folder's subfolder `aside`.
 
         Raises IntegrityError, with nothing changed, where the journal does not give the head that
-        the database remembers: then the journal itself was changed.
+        the database remembers, or lacks a record that the log has: then the journal itself was
+        changed.
         """
-        files.private_folder(self._folder)
+        log.own_folder(self._folder)
         with files.locked(self._folder / ".lock"):
             self._known = None
             self._check_journal()
@@ -146,7 +148,7 @@ class AuditWriter:
     def _find(self) -> tail.Place:
         known, self._known = self._known, None
         head = self._head.get() or tail.NOTHING
-        if known is not None and known[:2] == head and _length(known.path) == known.offset:
+        if known is not None and known[:2] == head and log.length(known.path) == known.offset:
             return known
         place = tail.find(self._folder, self._file_records, head, self._journal)
         if place[:2] != head:
@@ -169,8 +171,21 @@ class AuditWriter:
         if (seq, digest) != head:
             raise IntegrityError(
                 f"the journal does not give the audit log whose record {head[0]} was written",
-                hint="the state database was changed; restore it from a backup",
+                hint=_RESTORE,
             )
+        written = max(map(_seq, log.lines(self._folder)), default=0)
+        if written and next(iter(self._journal.stored(written - 1)), None) is None:
+            raise IntegrityError(
+                f"the journal has no entry {written}, the audit log has its record", hint=_RESTORE
+            )
+
+
+def _seq(line: AuditLine) -> int:
+    """The number of the record, 0 for what is none."""
+    try:
+        return chain.parse(line.data).seq
+    except chain.BrokenRecordError:
+        return 0
 
 
 def _lines(place: tail.Place, batch: list[StoredEntry]) -> tuple[bytes, str]:
@@ -185,7 +200,3 @@ def _lines(place: tail.Place, batch: list[StoredEntry]) -> tuple[bytes, str]:
         line, digest = chain.line(entry, digest)
         data += line
     return bytes(data), digest
-
-
-def _length(path: Path) -> int:
-    return path.stat().st_size if path.exists() else 0

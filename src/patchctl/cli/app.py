@@ -4,9 +4,11 @@ import contextlib
 import errno
 import importlib
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
+from types import FrameType
 from typing import Annotated, Any
 
 import typer
@@ -129,6 +131,19 @@ def options(
     logs.show(2 if debug else verbose)
     if not no_pager:
         output.page()
+
+
+def end_by_signals() -> None:
+    """Take SIGTERM, which a pipeline that cancels sends, and SIGHUP of a lost terminal as Ctrl-C:
+    what is under way ends well, nothing secret stays behind, a run can be resumed. What the caller
+    ignores (nohup) stays ignored."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, _interrupt)
+
+
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 def main(argv: list[str] | None = None) -> int:

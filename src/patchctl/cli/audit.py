@@ -1,6 +1,7 @@
 """`patchctl audit`: what happened, and proof that nobody changed the story."""
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -54,7 +55,9 @@ def show(
 
     start = audit.since(since, time.time_ns() // 1_000_000) if since else 0
     wanted = audit.Filter(run=run, host=host, since=start)
-    folder = state(ctx).workspace().state / "audit"
+    workspace = state(ctx).workspace()
+    folder = workspace.state / "audit"
+    audit.check_there(folder, partial(workspace.database, create=False))
     if form is Format.TABLE:
         # One line an event, fields apart by two spaces, so that awk and grep are enough.
         output.lines(_line(note) for note in audit.notes(folder, wanted))
@@ -68,7 +71,7 @@ def verify(ctx: typer.Context, form: Output = Format.TABLE) -> None:
     from ..workflows import audit
 
     workspace = state(ctx).workspace()
-    verdict = audit.verify(workspace.state / "audit", workspace.database(create=False))
+    verdict = audit.verify(workspace.state / "audit", partial(workspace.database, create=False))
     if form is not Format.TABLE:
         output.data(verdict, form)
     elif verdict.ok:
@@ -87,7 +90,8 @@ def rebuild(ctx: typer.Context, yes: Yes = False, form: Output = Format.TABLE) -
 
     workspace = state(ctx).workspace()
     confirm("Write the audit log anew?", yes=yes)
-    written, aside = audit.rebuild(workspace.state / "audit", workspace.database(create=False))
+    folder = workspace.state / "audit"
+    written, aside = audit.rebuild(folder, partial(workspace.database, create=False))
     if form is Format.TABLE:
         output.note(f"{written} records written; the old files are in {aside}")
     else:

@@ -205,8 +205,9 @@ def diff(
     form: Output = Format.TABLE,
 ) -> None:
     from ..report import inventory_text
+    from ..wiring_inventory import inventory_diff
 
-    found = workspace.inventory_diff(revision, run_sources=run_sources, warn=output.note)
+    found = inventory_diff(workspace, revision, run_sources=run_sources, warn=output.note)
     if form is not Format.TABLE:
         output.data(found, form)
     else:

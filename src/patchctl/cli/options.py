@@ -48,6 +48,12 @@ _ACCESS: dict[str, tuple[Any, Any]] = {
         ],
         "",
     ),
+    "ask_pass": (
+        Annotated[
+            bool, typer.Option("-k", "--ask-pass", help="Ask for the password to log in with.")
+        ],
+        False,
+    ),
     "ask_become_pass": (
         Annotated[
             bool, typer.Option("-K", "--ask-become-pass", help="Ask for the privilege password.")
@@ -166,24 +172,54 @@ def open_workspace(ctx: typer.Context, **given: Any) -> "Workspace":
 def _access(**given: Any) -> "Access":
     from ..wiring import Access
 
+    identities: list[str] = given["vault_id"] or []
+    login, become = _passwords(log_in=given["ask_pass"], become=given["ask_become_pass"])
     return Access(
         sources=tuple(given["inventory"] or ()),
         user=given["user"],
         private_key=given["private_key"],
-        become_password=_ask("become", "BECOME password: ") if given["ask_become_pass"] else None,
-        vault_ids=tuple(given["vault_id"] or ()),
+        ssh_password=login,
+        become_password=become,
+        vault_ids=tuple(one for one in identities if _label(one) is None),
         vault_password_file=given["vault_password_file"],
         vault_password=_ask("vault", "Vault password: ") if given["ask_vault_pass"] else None,
+        vault_passwords=tuple(
+            (label, _ask("vault", f"Vault password ({label}): "))
+            for label in map(_label, identities)
+            if label is not None
+        ),
         extra_vars=tuple(given["extra_vars"] or ()),
         forks=given["forks"],
     )
 
 
+def _label(identity: str) -> str | None:
+    """The label of a vault identity that asks for its password; None for one with a file."""
+    label, _, place = identity.rpartition("@")
+    return (label or "default") if place == "prompt" else None
+
+
+def _passwords(*, log_in: bool, become: bool) -> tuple[str | None, str | None]:
+    """Asked as `ansible` does: where both are wanted, an empty second answer means the first."""
+    first = _ask("ssh", "SSH password: ") if log_in else None
+    if not become:
+        return first, None
+    hint = "[defaults to SSH password]" if log_in else ""
+    return first, _ask("become", f"BECOME password{hint}: ") or first or ""
+
+
+_WITHOUT_TERMINAL = {
+    "ssh": "log in with a key, or keep ansible_password vaulted in the inventory",
+    "become": "set ansible.become_password_file in patchctl.yml, or keep ansible_become_password"
+    " vaulted in the inventory",
+    "vault": "give --vault-password-file, or --vault-id LABEL@FILE",
+}
+
+
 def _ask(what: str, prompt: str) -> str:
     if not sys.stdin.isatty():
         raise UsageError(
-            f"no terminal to ask for the {what} password on",
-            hint="give it by a password file in patchctl.yml or on the command line",
+            f"no terminal to ask for the {what} password on", hint=_WITHOUT_TERMINAL[what]
         )
     return getpass.getpass(prompt, stream=sys.stderr)
 

@@ -1,12 +1,11 @@
 """What the verbs of a rollout share: the terminal around a run, and its end."""
 
-import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Any, NoReturn, Self
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn, Self
 
 import typer
 
@@ -29,9 +28,6 @@ if TYPE_CHECKING:
     from ..workflows.rollout import Rollouts
 
 
-_ENDING = (signal.SIGTERM, signal.SIGHUP)
-
-
 class Terminal:
     """Progress while a run goes, and a clean end: result, exit code, how to go on."""
 
@@ -39,12 +35,8 @@ class Terminal:
         self._state = state(ctx)
         self._form = form
         self._follower: Follower | None = None
-        self._old: list[tuple[signal.Signals, Any]] = []
 
     def __enter__(self) -> Self:
-        # A pipeline that cancels sends SIGTERM, a lost terminal SIGHUP; the run must stay
-        # resumable then, too.
-        self._old = [(name, signal.signal(name, _interrupt)) for name in _ENDING]
         return self
 
     def __exit__(
@@ -53,8 +45,6 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for name, before in self._old:
-            signal.signal(name, before)
         if self._follower is not None:
             self._follower.close()
 
@@ -121,10 +111,6 @@ class Terminal:
         if code == 130:
             output.error(why)
         raise typer.Exit(code)
-
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def runs(ctx: typer.Context, run: str) -> tuple["Rollouts", str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 from .. import content
 from ..adapters.ansible.job import Answer, AnswerStatus, Ended, Job
+from ..adapters.ansible.reasons import REFUSED_KEY, REFUSED_PASSWORD
 from ..adapters.ansible.runner import AnsibleRunner, Running
 from ..adapters.content_store import ContentStore
 from ..errors import AdapterError, InvalidInputError, NotFoundError, PatchctlError
@@ -56,12 +57,14 @@ Seconds = Callable[[], float]
 
 @dataclass
 class _Active:
-    """A shard under way. `lacking` are hosts that need a second round, with what they lack."""
+    """A shard under way. `lacking` are hosts that need a second round, with what they lack;
+    `refused` are answers of hosts that took neither key nor password."""
 
     shard: Shard
     running: Running
     probes: dict[str, list[Probe]] = field(default_factory=dict)
     lacking: dict[str, list[str]] = field(default_factory=dict)
+    refused: list[Answer] = field(default_factory=list)
     second: bool = False
 
 
@@ -99,6 +102,7 @@ class AnsibleExecutor:
         self._came: SimpleQueue[Answer | Ended] = SimpleQueue()
         self._ready: deque[HostOutcome | ShardEnded] = deque()
         self._active: dict[str, _Active] = {}
+        self._let_in = False
 
     # --- the interface --------------------------------------------------------------------------
 
@@ -299,6 +303,11 @@ class AnsibleExecutor:
         shard = active.shard
         if answer.trouble:
             raise AdapterError(answer.trouble, hint="free space there")
+        if answer.output:
+            self._let_in = True
+        elif not self._let_in and _refused(answer, shard.stage):
+            active.refused.append(answer)  # whose fault that is, the others tell
+            return
         if answer.status is AnswerStatus.UNREACHABLE:
             self._done(shard, answer.host, OutcomeStatus.UNREACHABLE, answer.reason)
         elif answer.status is AnswerStatus.LOST and shard.stage in HOOKS:
@@ -335,11 +344,29 @@ class AnsibleExecutor:
         if active is None:
             return
         shard = active.shard
+        self._judge_refusals(active)
         if active.lacking:
             works = [work for work in shard.hosts if work.host in active.lacking]
             self._start_stage(shard, works, round_=2)
         else:
             self._end(shard, answers.cleaned(ended.reason))
+
+    def _judge_refusals(self, active: _Active) -> None:
+        """A password that no host takes is the operator's mistake, not the hosts': their answers
+        are forgotten, and asked for again with the right one. Where others took it, it is theirs.
+
+        Raises AdapterError. Asking a host in the middle of its update again and again would lock
+        the account there, and end in `unknown`.
+        """
+        refused, active.refused = active.refused, []
+        if refused and not self._let_in:
+            more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+            raise AdapterError(
+                f"{refused[0].host}{more}: {refused[0].reason}, as on every host that was asked",
+                hint="give the right key or password",
+            )
+        for answer in refused:
+            self._on_answer(answer)
 
     def _find(self, job: str) -> _Active | None:
         for active in self._active.values():
@@ -356,6 +383,13 @@ class AnsibleExecutor:
     def _end(self, shard: Shard, reason: str = "") -> None:
         self._active.pop(shard.id, None)
         self._ready.append(ShardEnded(shard=shard.id, reason=reason))
+
+
+def _refused(answer: Answer, stage: Stage) -> bool:
+    """A key that a host refuses before it was changed is a failure like others."""
+    return answer.reason in REFUSED_PASSWORD or (
+        answer.reason == REFUSED_KEY and stage not in HARMLESS
+    )
 
 
 def _next(came: SimpleQueue[Answer | Ended], wait_s: float) -> Answer | Ended | None:

@@ -1,21 +1,26 @@
 """The audit log: show it, verify it, write it anew."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..audit import chain, log, words
+from ..audit.verify import alone
 from ..audit.verify import verify as check
 from ..audit.writer import AuditWriter
-from ..errors import IntegrityError, UsageError
+from ..errors import IntegrityError, InvalidInputError, NotFoundError, UsageError
 from ..models.audit import AuditNote, AuditRecord, AuditVerdict
 
 if TYPE_CHECKING:
     # Showing the log needs no database, whose library takes longer to import than all the rest.
     from ..adapters.database import Database
 
+_RESTORE = (
+    "restore the database that the log was written from, or move the log away to begin a new one"
+)
+_BEHIND_S = 60
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 
@@ -65,21 +70,81 @@ def notes(folder: Path, wanted: Filter) -> Iterator[AuditNote]:
     return map(words.note, records(folder, wanted))
 
 
-def verify(folder: Path, database: "Database") -> AuditVerdict:
-    """Is the log whole, unchanged, and what the journal says? Changes nothing."""
+def verify(folder: Path, database: Callable[[], "Database"]) -> AuditVerdict:
+    """Is the log whole, unchanged, and what the journal says? Changes nothing.
+
+    `database` opens the state's. Raises NotFoundError where there is neither a log nor a database,
+    AdapterError and ConflictError where one cannot be looked at.
+    """
+    try:
+        return _compared(folder, _opened(folder, database))
+    except IntegrityError as error:
+        if isinstance(error, _NoJournalError):
+            return alone(log.lines(folder), str(error))
+        return AuditVerdict(ok=False, records=0, head="", error=str(error))
+
+
+def _compared(folder: Path, database: "Database") -> AuditVerdict:
     # In this order: the head never runs ahead of the files, nor they of the journal.
     head = database.audit_head.get()
     lines = log.lines(folder)
-    return check(lines, database.journal_reader().stored(), head)
+    verdict = check(lines, database.journal_reader().stored(), head)
+    if verdict.ok and verdict.behind and not verdict.records:
+        # A command that was killed in its first moment leaves this, and so does who removes the
+        # log and its head.
+        first = next(iter(database.journal_reader().stored()))
+        if first.at // 1000 < database.now_s() - _BEHIND_S:
+            raise IntegrityError(
+                f"{folder}: there is no audit log, and the journal has {verdict.behind} events",
+                hint="write it with `patchctl audit rebuild`, if you know why",
+            )
+    return verdict
 
 
-def rebuild(folder: Path, database: "Database") -> tuple[int, Path]:
+class _NoJournalError(IntegrityError):
+    """There is a log, and nothing that it could be compared with."""
+
+
+def _opened(folder: Path, database: Callable[[], "Database"]) -> "Database":
+    """Raises NotFoundError where there is no state at all."""
+    there = log.paths(folder)
+    try:
+        return database()
+    except NotFoundError as error:
+        if not there:
+            raise
+        why = "the state database of this audit log is missing or empty"
+        raise _NoJournalError(f"{folder}: {why}", hint=_RESTORE) from error
+    except (InvalidInputError, IntegrityError) as error:
+        if not there:
+            raise
+        raise _NoJournalError(error.message, hint=_RESTORE) from error
+
+
+def check_there(folder: Path, database: Callable[[], "Database"]) -> None:
+    """Raise IntegrityError where a log was written and is gone: nothing to show is no news then."""
+    if log.paths(folder):
+        return
+    try:
+        head = database().audit_head.get()
+    except NotFoundError:
+        return
+    if head is not None:
+        raise IntegrityError(
+            f"{folder}: the audit log is gone, {head[0]} records were written",
+            hint="restore it, or write it anew with `patchctl audit rebuild`",
+        )
+
+
+def rebuild(folder: Path, database: Callable[[], "Database"]) -> tuple[int, Path]:
     """Write the log anew from the journal; the answer is its length and where the old files lie.
 
-    Raises IntegrityError where the journal is not the one that the log was written from.
+    Raises IntegrityError where the journal is not the one that the log was written from, or is
+    gone, NotFoundError where there is no state at all.
     """
-    aside = f"before-{datetime.fromtimestamp(database.now_s(), UTC):%Y%m%d-%H%M%S}"
-    return AuditWriter(folder, database).rebuild(aside), folder / aside
+    opened = _opened(folder, database)
+    aside = f"before-{datetime.fromtimestamp(opened.now_s(), UTC):%Y%m%d-%H%M%S}"
+    return AuditWriter(folder, opened).rebuild(aside), folder / aside
 
 
 def since(text: str, now_ms: int) -> int:

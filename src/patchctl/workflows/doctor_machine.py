@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from ..adapters.machine import Machine, Space, numbers
+from ..adapters.memory import Memory
 from ..models.doctor import Area, Check, CheckStatus
 
 OK, WARN, FAIL, SKIPPED = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL, CheckStatus.SKIPPED
@@ -12,6 +13,8 @@ PYTHON = ((3, 11), (3, 13))
 ANSIBLE_CORE = ((2, 19), (2, 21))
 ANSIBLE_RUNNER = ((2, 4, 3), (2, 4))
 _GIB = 1 << 30
+# The variables of ten thousand hosts, and what Ansible itself writes.
+_SECRETS = 32 << 20
 _INSTALL = "install patchctl again, into an environment of its own"
 
 
@@ -48,6 +51,7 @@ def checks(machine: Machine, engine: str) -> Iterator[Check]:
         else _check("locale", OK, machine.locale)
     )
     yield disk(machine.space)
+    yield secrets(machine.memory, machine.memory_free)
     yield (
         _check("engine", OK, engine)
         if engine
@@ -115,3 +119,22 @@ def disk(space: Space) -> Check:
     if space.free_bytes < 2 * _GIB or few:
         return _check("disk", WARN, text, hint)
     return _check("disk", OK, text)
+
+
+def secrets(memory: Memory, free_bytes: int) -> Check:
+    """Where passwords lie while Ansible reads them: in memory, if this machine has a place."""
+    others = "".join(f"; {line}" for line in memory.passed_over)
+    if memory.place is None:
+        return _check(
+            "secrets",
+            WARN,
+            f"no place in memory{others}: while Ansible reads them, passwords of the inventory lie"
+            " on the disk, in the state folder",
+            "set XDG_RUNTIME_DIR to a folder of your own on tmpfs, or mount a tmpfs on /dev/shm",
+        )
+    text = f"kept in memory at {memory.place} ({memory.kind})"
+    if free_bytes < _SECRETS:
+        return _check(
+            "secrets", WARN, f"{text}, {free_bytes >> 20} MiB free", "make room, or a larger tmpfs"
+        )
+    return _check("secrets", OK, f"{text}{others}")

@@ -8,7 +8,7 @@ import msgspec
 
 from ...errors import AdapterError
 from . import frame
-from .job import Answer, AnswerStatus, Ended, Job, hosts_of
+from .job import Answer, AnswerStatus, Connection, Ended, Job, hosts_of
 from .reasons import explain, one_line
 
 _TAIL = 20
@@ -27,9 +27,10 @@ class _Told(msgspec.Struct):
 class Collector:
     """Takes a run's events in order."""
 
-    def __init__(self, job: Job, output: Path) -> None:
+    def __init__(self, job: Job, output: Path, connection: Connection | None = None) -> None:
         self._job = job
         self._output = output
+        self._passwords = offered(job, connection or Connection())
         self._missing = dict.fromkeys(hosts_of(job.inventory))
         self._failures: dict[str, Answer] = {}
         self._stats: Mapping[str, Any] | None = None
@@ -72,10 +73,16 @@ class Collector:
                 del self._missing[host]
                 yield answer
 
-    def end(self, *, cancelled: bool) -> tuple[list[Answer], Ended]:
-        """Answers for the hosts that are left, and the end."""
+    def end(self, *, cancelled: bool, trouble: str = "") -> tuple[list[Answer], Ended]:
+        """Answers for the hosts that are left, and the end. `trouble`: why this machine may have
+        lost what they said."""
         reason, rc = self._end_reason(cancelled), self._end.get("rc")
         rest = [self._settle(host, reason) for host in self._missing]
+        if trouble and not cancelled:
+            rest = [
+                self._lost(answer.host, trouble) if answer.status is AnswerStatus.LOST else answer
+                for answer in rest
+            ]
         return rest, Ended(job=self._job.id, rc=255 if rc is None else int(rc), reason=reason)
 
     def _judge(self, kind: str, host: str, data: Mapping[str, Any]) -> Answer | None:
@@ -132,7 +139,7 @@ class Collector:
             job=self._job.id,
             host=host,
             status=status,
-            reason=explain(message),
+            reason=explain(message, password=host in self._passwords),
             elapsed_ms=elapsed,
         )
 
@@ -189,6 +196,20 @@ class Collector:
         said = next((line for line in self._said if "ERROR" in line), "")
         words = f": {explain(said)}" if said else ""
         return one_line(f"ansible-playbook ended with exit code {self._end.get('rc')}{words}")
+
+
+_SSH_PASSWORDS = ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
+
+
+def offered(job: Job, connection: Connection) -> frozenset[str]:
+    """The hosts to which ssh can offer a password. One in a file of `-e @FILE` is not seen."""
+    told = " ".join(connection.extra_vars)
+    if connection.ssh_password is not None or any(name in told for name in _SSH_PASSWORDS):
+        return frozenset(hosts_of(job.inventory))
+    hosts = (job.inventory.get("all") or {}).get("hosts") or {}
+    return frozenset(
+        host for host, found in hosts.items() if not set(_SSH_PASSWORDS).isdisjoint(found or ())
+    )
 
 
 _TOGETHER = "patch_together"

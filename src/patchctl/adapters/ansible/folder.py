@@ -1,13 +1,17 @@
-"""The private folder of one run: configuration, inventory, variables, payloads, answers.
+"""The private folders of one run.
 
-ansible.cfg  inventory.json  payloads.json  variables.json  payload/  output/  artifacts/  files/
-pid
+What holds no secret: ansible.cfg  payloads.json  variables.json  payload/  output/
+files/  pid
+What may hold one, apart (`leftovers.secret_folder`): given/inventory.json  given/extra-N.yml  tmp/
+artifacts/  pid
 """
 
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +20,14 @@ from ...errors import InvalidInputError
 from .. import ssh_keys
 from ..files import private_folder
 from .job import Connection, Job, hosts_of
+from .leftovers import GIVEN, TMP
+
+_INVENTORY = "inventory.json"
 
 _CONFIGURATION = """\
 [defaults]
 roles_path = {roles}
-local_tmp = {private}/tmp
+local_tmp = {secret}/tmp
 forks = {forks}
 timeout = {connect}
 gathering = explicit
@@ -34,6 +41,9 @@ fact_caching = memory
 vars_plugins_enabled =
 # Ansible asks its workers a thousand times a second by default, a fifth of a core while it waits.
 internal_poll_interval = 0.01
+[connection]
+# Also for a hook's task on this machine: its module, with its arguments, is no file on a disk then.
+pipelining = true
 [inventory]
 enable_plugins = ansible.builtin.yaml
 any_unparsed_is_failed = true
@@ -46,32 +56,63 @@ ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=15
 """
 
 
-def write(private: Path, control: Path, job: Job, connection: Connection) -> list[str]:
-    """Fill the folder; returns ansible-playbook's arguments, none of them secret."""
-    for name in ("payload", "output", "tmp", "artifacts"):
-        private_folder(private / name)
+def given(job: Job, connection: Connection) -> dict[str, str]:
+    """File -> text, of what may hold a secret: variables of hosts, and the operator's own.
+
+    Raises InvalidInputError where the operator's make no sense.
+    """
+    # JSON, which Ansible's yaml plugin tries first and reads fifty times faster than YAML; it
+    # knows the keys `__ansible_vault` and `__ansible_unsafe` in it.
+    found = {_INVENTORY: json.dumps(job.inventory)}
+    for number, text in enumerate(connection.extra_vars):
+        if not text.startswith("@"):
+            # A value may be a secret, and a command line is public.
+            found[_extra_file(number)] = _extra(text)
+    return found
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Those of one run; `control` is shared by all runs of a command."""
+
+    run: Path
+    secret: Path
+    control: Path
+
+
+def write(
+    folders: Folders, job: Job, connection: Connection, secrets: Mapping[str, str]
+) -> list[str]:
+    """Fill the folders, with `given` as `secrets`. Returns ansible-playbook's arguments, none of
+    them secret."""
+    private, secret = folders.run, folders.secret
+    for folder in (private / "payload", private / "output", secret / GIVEN, secret / TMP):
+        private_folder(folder)
     _text(
         private / "ansible.cfg",
         _CONFIGURATION.format(
             roles=_escaped(content.roles()),
-            private=_escaped(private),
-            control=_escaped(control),
+            secret=_escaped(secret),
+            control=_escaped(folders.control),
             forks=job.forks or connection.forks,
             connect=connection.connect_timeout_s,
             known_hosts=_known_hosts(connection),
         ),
     )
-    # JSON, which Ansible's yaml plugin tries first and reads fifty times faster than YAML; it
-    # knows the keys `__ansible_vault` and `__ansible_unsafe` in it.
-    _text(private / "inventory.json", json.dumps(job.inventory))
     _text(private / "variables.json", json.dumps(_variables(private, job)))
     _carry(private / "files", job)
-    arguments = ["-i", str(private / "inventory.json")]
+    for name, text in secrets.items():
+        _text(secret / GIVEN / name, text)
+    arguments = ["-i", str(secret / GIVEN / _INVENTORY)]
     if job.payloads or job.pushes:
         _text(private / "payloads.json", json.dumps(_payloads(private, job)))
         arguments += ["-i", str(private / "payloads.json")]
-    arguments += _connection_arguments(private, connection)
+    arguments += _connection_arguments(secret / GIVEN, connection)
     return [*arguments, "-e", f"@{private / 'variables.json'}", str(job.playbook)]
+
+
+def _extra_file(number: int) -> str:
+    return f"extra-{number}.yml"
 
 
 def _known_hosts(connection: Connection) -> str:
@@ -117,7 +158,7 @@ def _payloads(private: Path, job: Job) -> dict[str, Any]:
     return {"all": {"hosts": hosts}}
 
 
-def _connection_arguments(private: Path, connection: Connection) -> list[str]:
+def _connection_arguments(folder: Path, connection: Connection) -> list[str]:
     arguments: list[str] = []
     if connection.user:
         arguments += ["--user", connection.user]
@@ -127,21 +168,18 @@ def _connection_arguments(private: Path, connection: Connection) -> list[str]:
         arguments += ["--vault-password-file", connection.vault_password_file]
     for identity in connection.vault_ids:
         arguments += ["--vault-id", identity]
-    for given, flag in (
+    for label, _ in connection.vault_passwords:
+        arguments += ["--vault-id", f"{label}@prompt"]
+    for password, flag in (
         (connection.ssh_password, "--ask-pass"),
         (connection.become_password, "--ask-become-pass"),
         (connection.vault_password, "--ask-vault-password"),
     ):
-        if given is not None:
+        if password is not None:
             arguments.append(flag)
     for number, text in enumerate(connection.extra_vars):
-        if text.startswith("@"):
-            arguments += ["-e", text]
-            continue
-        # A value may be a secret, and a command line is public.
-        path = private / f"extra-{number}.yml"
-        _text(path, _extra(text))
-        arguments += ["-e", f"@{path}"]
+        file = text if text.startswith("@") else f"@{folder / _extra_file(number)}"
+        arguments += ["-e", file]
     return arguments
 
 
@@ -164,7 +202,12 @@ def passwords(connection: Connection) -> Mapping[str, str]:
     asked = {
         r"SSH password:\s*$": connection.ssh_password,
         r"BECOME password.*:\s*$": connection.become_password,
-        r"Vault password( \(.*\))?:\s*$": connection.vault_password,
+        **{
+            rf"Vault password \({re.escape(label)}\):\s*$": password
+            for label, password in connection.vault_passwords
+        },
+        # Also where there is none: Ansible refuses an empty one, and would wait for ever else.
+        r"Vault password( \(.*\))?:\s*$": connection.vault_password or "",
     }
     return {prompt: answer for prompt, answer in asked.items() if answer is not None}
 

@@ -14,7 +14,6 @@ import os
 import re
 import signal
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...errors import AdapterError, EmptyInventoryError, InvalidInputError
+from . import leftovers
 from .environment import clean_environment, program
 from .inventory_cache import InventoryCache, inputs_of
 from .inventory_errors import (
@@ -48,6 +48,8 @@ class VaultAccess(Protocol):
     def vault_password_file(self) -> str: ...
     @property
     def vault_password(self) -> str | None: ...
+    @property
+    def vault_passwords(self) -> tuple[tuple[str, str], ...]: ...
 
 
 @dataclass(frozen=True)
@@ -126,8 +128,7 @@ def load(
     """
     _check_exist(sources, cwd)
     started = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="patchctl-inventory-") as folder:
-        private = Path(folder)
+    with leftovers.passing_folder() as private:
         arguments = [str(program("ansible-inventory")), "--list"]
         for source in sources:
             arguments += ["-i", source]
@@ -168,8 +169,8 @@ def _configuration(private: Path, sources: Sequence[str], cwd: Path, *, static: 
     keys = "|".join(re.escape(name) for name in sorted(_key_files(sources, cwd)))
     path = private / "ansible.cfg"
     path.write_text(
-        "[defaults]\n"
-        "duplicate_dict_key = error\n"
+        f"[defaults]\nlocal_tmp = {private}/tmp\n".replace("%", "%%")
+        + "duplicate_dict_key = error\n"
         "devel_warning = false\n"
         "[inventory]\n"
         "unparsed_is_failed = true\n"
@@ -207,11 +208,18 @@ def _vault_arguments(vault: VaultAccess, private: Path, cwd: Path) -> list[str]:
     if vault.vault_password_file:
         arguments += ["--vault-password-file", str(cwd / vault.vault_password_file)]
     if vault.vault_password is not None:
-        path = private / "vault-password"
-        path.touch(mode=0o600)
-        path.write_text(vault.vault_password)
+        path = _password_file(private / "vault-password", vault.vault_password)
         arguments += ["--vault-password-file", str(path)]
+    for number, (label, password) in enumerate(vault.vault_passwords):
+        path = _password_file(private / f"vault-password-{number}", password)
+        arguments += ["--vault-id", f"{label}@{path}"]
     return arguments
+
+
+def _password_file(path: Path, password: str) -> Path:
+    path.touch(mode=0o600)
+    path.write_text(password)
+    return path
 
 
 def _run(arguments: list[str], cwd: Path, environment: dict[str, str]) -> tuple[int, str, str]:

@@ -3,6 +3,10 @@
 Reading an inventory anew costs half a second, and ten thousand hosts in YAML ten. Only sources that
 are data are kept: what a program or a plugin says may be different a moment later. The key is the
 content of every file that Ansible could look at, so there is nothing to invalidate.
+
+A variable of any name may hold a password, and a copy would outlive its removal from the sources.
+So a reading is encrypted with a key that is made of the same content: it opens only with the very
+files that say all of it anyway.
 """
 
 import contextlib
@@ -10,11 +14,14 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from ... import __version__
 from ...errors import AdapterError
@@ -22,21 +29,21 @@ from ..files import private_folder, write_atomic
 from .environment import PASSED_ON
 from .static_sources import VARIABLES, why_run
 
-_FORM = "1"
+_FORM = "2"
+_HEAD = b"patchctl-reading 2\n"
+_NONCE = 12  # bytes, as AES-GCM has them (NIST SP 800-38D, 5.2.1.1)
 _KEPT = 8  # sets of sources
 _FILES_MAX, _BYTES_MAX = 20_000, 256 << 20
 _VAULTED = b"$ANSIBLE_VAULT;"
-# A plain-text secret stands in one file already, which lint complains of; it gets no second one.
-_SECRET = re.compile(r"pass|secret|token|credential|api_?key", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a reading depends on: `key` is a digest of all of it."""
+    """What a reading depends on: `key` is a digest of all of it, which opens the reading."""
 
     sources: tuple[str, ...]
     cwd: Path
-    key: str
+    key: bytes = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -49,29 +56,25 @@ class InventoryCache:
     def get(self, inputs: Inputs) -> Mapping[str, Any] | None:
         """What was put for these inputs."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            found = json.loads(self._path(inputs).read_bytes())
-            if found["key"] == inputs.key:
-                reading = found["reading"]
-                return reading if isinstance(reading, dict) else None
+            reading = _opened(self._path(inputs).read_bytes(), inputs.key)
+            return reading if isinstance(reading, dict) else None
         return None
 
     def put(self, inputs: Inputs, reading: Mapping[str, Any]) -> None:
-        """Keep a reading where every source is data and no plain secret is in it."""
-        if any(map(_secret, reading["hosts"].values())) or any(
-            why_run(path) for path in _source_files(inputs)
-        ):
+        """Keep a reading where every source is data."""
+        if any(why_run(path) for path in _source_files(inputs)):
             return
         path = self._path(inputs)
         with contextlib.suppress(OSError, AdapterError):
             private_folder(self.folder)
-            write_atomic(path, json.dumps({"key": inputs.key, "reading": reading}).encode())
-            others = sorted(self.folder.glob("*.json"), key=lambda one: one.stat().st_mtime)
-            for old in others[:-_KEPT]:
+            write_atomic(path, _closed(reading, inputs.key))
+            others = sorted(self.folder.glob("*.reading"), key=lambda one: one.stat().st_mtime)
+            for old in (*others[:-_KEPT], *self.folder.glob("*.json")):  # 0.1 kept them in clear
                 old.unlink(missing_ok=True)
 
     def _path(self, inputs: Inputs) -> Path:
         name = "\0".join((str(inputs.cwd), *inputs.sources))
-        return self.folder / f"inventory-{hashlib.sha256(name.encode()).hexdigest()[:16]}.json"
+        return self.folder / f"inventory-{hashlib.sha256(name.encode()).hexdigest()[:16]}.reading"
 
 
 def inputs_of(sources: Sequence[str], cwd: Path) -> Inputs | None:
@@ -97,7 +100,7 @@ def inputs_of(sources: Sequence[str], cwd: Path) -> Inputs | None:
             add(str(path), str(mode), hashlib.sha256(content).hexdigest())
     except OSError:
         return None
-    return Inputs(tuple(sources), cwd, digest.hexdigest())
+    return Inputs(tuple(sources), cwd, digest.digest())
 
 
 def _source_files(inputs: Inputs) -> Iterator[Path]:
@@ -125,12 +128,15 @@ def _every_file(sources: Sequence[str], cwd: Path) -> Iterator[Path]:
                 yield from (Path(folder, name) for name in sorted(names))
 
 
-def _secret(value: Any, name: str = "") -> bool:
-    """Whether any text in it has a name like that of a secret. Vaulted values are no plain text."""
-    if isinstance(value, dict):
-        return "__ansible_vault" not in value and any(
-            _secret(inner, str(key)) for key, inner in value.items()
-        )
-    if isinstance(value, list):
-        return any(_secret(inner, name) for inner in value)
-    return isinstance(value, str) and _SECRET.search(name) is not None
+def _closed(reading: Mapping[str, Any], key: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE)
+    return _HEAD + nonce + AESGCM(key).encrypt(nonce, json.dumps(reading).encode(), _HEAD)
+
+
+def _opened(data: bytes, key: bytes) -> Any:
+    """Raises ValueError where it is damaged or was made of other inputs."""
+    head, nonce, rest = data[: len(_HEAD)], data[len(_HEAD) :][:_NONCE], data[len(_HEAD) + _NONCE :]
+    try:
+        return json.loads(AESGCM(key).decrypt(nonce, rest, head))
+    except InvalidTag as error:
+        raise ValueError("not made of these inputs") from error

@@ -128,6 +128,12 @@ def _likeliest(attempts: list[_Attempt], path: Path) -> _Attempt | None:
 def _other(err: str, sources: Sequence[str], cwd: Path) -> InvalidInputError:
     found = re.search(r"^\[ERROR\]: (.*)$", err, re.M)
     message = _tidy(found[1]) if found else "ansible-inventory failed without a reason"
+    if asking := re.search(r"on prompt for \((.*)\)", message):
+        return InvalidInputError(
+            f"vault identity {asking[1]} asks for its password, and nobody can answer",
+            where="ANSIBLE_VAULT_IDENTITY_LIST",
+            hint=f"give --vault-id {asking[1]}@prompt on the command line, or name a file",
+        )
     lowered = message.lower()
     if "vault" in lowered or "decrypt" in lowered:
         return InvalidInputError(

@@ -16,7 +16,9 @@ class Connection(Model):
     What the inventory says about a host wins over `user` and `private_key`, as under Ansible.
     `extra_vars` are the operator's own `-e`: `@file`, `key=value …` or a JSON/YAML mapping.
     `known_hosts`: the workspace's own file, absolute; where it exists its keys count beside the
-    user's. Other paths are relative to the workspace. Passwords never show in the representation.
+    user's. Other paths are relative to the workspace. `vault_passwords`: of vault identities that
+    ask for theirs (`--vault-id LABEL@prompt`), by label; `vault_ids` has none of these. Passwords
+    never show in the representation.
     """
 
     user: str = ""
@@ -26,6 +28,7 @@ class Connection(Model):
     vault_ids: tuple[str, ...] = ()
     vault_password_file: str = ""
     vault_password: str | None = None
+    vault_passwords: tuple[tuple[str, str], ...] = ()
     extra_vars: tuple[str, ...] = ()
     forks: int = 25
     connect_timeout_s: int = 10

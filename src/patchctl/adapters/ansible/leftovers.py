@@ -1,30 +1,53 @@
 """Private folders, and what controllers that died without a goodbye left in them.
 
-A folder names its owner, so a later controller can tell a leftover from one in use.
+A folder names its owner, so a later controller can tell a leftover from one in use. What holds a
+secret lies in a folder of its own, in memory where this machine has a place for that:
+
+    given/  inventory.json  extra-N.yml     until Ansible has read them
+    tmp/  artifacts/                        Ansible's and ansible-runner's own, while they run
 """
 
 import contextlib
 import os
 import shutil
 import signal
+import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from ...models.rollout import ProcessIdentity
-from .. import processes
-from ..files import check_room, private_folder
+from .. import memory, processes
+from ..files import check_room, open_regular, private_folder, translated
+from . import segments
 from .processes import end_all, launched
 
+GIVEN, TMP, ARTIFACTS = "given", "tmp", "artifacts"
+# The secret folder of a run on a machine without a place in memory: it lies in the run's.
+ON_DISK = "secret"
 _OWNER = "owner"
+
+
+class _Owner(msgspec.Struct):
+    """`space`: the PID namespace in which the process has this number; a container may share the
+    place with others, and nobody there can tell whether it runs. 0: not known."""
+
+    pid: int
+    pgid: int
+    start: int
+    boot_id: str
+    space: int = 0
 
 
 def claim(folder: Path) -> Path:
     """Write down that this process owns the folder."""
+    own = processes.own()
+    owner = _Owner(own.pid, own.pgid, own.start, own.boot_id, _pid_space())
     path = folder / _OWNER
     path.touch(mode=0o600)
-    path.write_bytes(msgspec.json.encode(processes.own()))
+    path.write_bytes(msgspec.json.encode(owner))
     return folder
 
 
@@ -32,6 +55,41 @@ def run_folder(workdir: Path, job: str) -> Path:
     """A new private folder for one run. Raises AdapterError where there is no room for it."""
     check_room(private_folder(workdir))
     return claim(Path(tempfile.mkdtemp(prefix=f"{job}.", dir=workdir)))
+
+
+def secret_folder(run: Path | None = None, *, room: int = 0) -> Path:
+    """A new private folder for what holds a secret, of the run whose folder is `run`, or for a
+    passing use. Without a place in memory it lies in `run`, or where temporary files do.
+
+    `room`: how many bytes it must take. Raises AdapterError where it cannot.
+    """
+    place = memory.find().place
+    if place is None and run is not None:
+        check_room(run, room)
+        return private_folder(run / ON_DISK)
+    return _new_folder(place or Path(tempfile.gettempdir()), room)
+
+
+@contextlib.contextmanager
+def passing_folder(*, in_memory: bool = True) -> Iterator[Path]:
+    """A private folder for as long as it is needed. With `in_memory` False, for what is large and
+    stands on a disk already, it lies where temporary files do."""
+    folder = secret_folder() if in_memory else _new_folder(Path(tempfile.gettempdir()))
+    try:
+        yield folder
+    finally:
+        remove(folder)
+
+
+def _new_folder(place: Path, room: int = 0) -> Path:
+    check_room(place, room)
+    with translated(place):
+        return claim(Path(tempfile.mkdtemp(prefix=_secret_prefix(), dir=place)))
+
+
+def was_read(secret: Path) -> None:
+    """Ansible has taken its inventory and variables: nothing needs their files any more."""
+    remove(secret / GIVEN)
 
 
 def control_folder() -> Path:
@@ -46,25 +104,46 @@ def control_folder() -> Path:
 def sweep(workdir: Path) -> None:
     """Remove the folders of controllers that run no more. A playbook that still runs keeps its
     folder: who holds its run ends it first (`AnsibleRunner.reap`)."""
-    for folder in workdir.iterdir() if workdir.is_dir() else ():
-        if _abandoned(folder):
-            process = launched(folder)
-            if process is not None and processes.is_alive(process):
-                continue
-            if process is not None:
-                end_all(process)  # workers that outlived ansible-playbook
-            remove(folder)
-    for folder in _short_folder().glob(f"{_control_prefix()}*"):
-        if folder.stat().st_uid == os.getuid() and _abandoned(folder):
+    sweep_secrets(workdir)
+    for folder in _entries(_short_folder(), _control_prefix()):
+        if _is_own(folder) and _abandoned(folder):
             remove_control(folder)
 
 
+def sweep_secrets(workdir: Path) -> None:
+    """The same for what may hold a secret: cheap enough for every command. Nothing that belongs
+    to somebody else is followed or removed, whatever its name; nor is it an error."""
+    for folder in _entries(workdir):
+        _sweep(folder, folder / ON_DISK)
+    for place in {*memory.places(), Path(tempfile.gettempdir())}:
+        for folder in _entries(place, _secret_prefix()):
+            if _is_own(folder):
+                _sweep(folder, folder)
+    segments.sweep()
+
+
+def _sweep(folder: Path, secret: Path) -> None:
+    if not _abandoned(folder):
+        return
+    # Doctor's runs lie in a passing folder, one below.
+    started = [found for found in map(launched, (folder, *_entries(folder))) if found]
+    if any(map(processes.is_alive, started)):
+        # Its first event lies there, which nobody takes any more, so it has read what it was given.
+        if any((secret / ARTIFACTS).glob("*/job_events/*")):
+            was_read(secret)
+        return
+    for process in started:
+        end_all(process)  # workers that outlived ansible-playbook
+    remove(folder)
+
+
 def remove_runs_of(workdir: Path, process: ProcessIdentity) -> None:
-    """Remove the folder of a run whose process was ended."""
-    for folder in workdir.iterdir() if workdir.is_dir() else ():
+    """Remove the folders of a run whose process was ended."""
+    for folder in _entries(workdir):
         found = launched(folder)
         if found is not None and (found.pid, found.start) == (process.pid, process.start):
             remove(folder)
+    sweep_secrets(workdir)
 
 
 def remove(folder: Path) -> None:
@@ -86,7 +165,7 @@ def remove_control(folder: Path) -> None:
 
 
 def end_and_remove(workdir: Path, process: ProcessIdentity) -> bool:
-    """End what a dead controller left running and remove its folder. True where it still ran."""
+    """End what a dead controller left running and remove its folders. True where it still ran."""
     ran = end_all(process)
     remove_runs_of(workdir, process)
     return ran
@@ -95,26 +174,66 @@ def end_and_remove(workdir: Path, process: ProcessIdentity) -> bool:
 def end_runs_of(workdir: Path, job: str) -> bool:
     """End and remove the abandoned runs of a job, whose folders begin with `JOB.`"""
     ran = False
-    for folder in workdir.iterdir() if workdir.is_dir() else ():
+    for folder in _entries(workdir):
         if folder.name.startswith(f"{job}.") and _abandoned(folder):
             process = launched(folder)
             ran = (process is not None and end_all(process)) or ran
             remove(folder)
+    sweep_secrets(workdir)
     return ran
 
 
 def _abandoned(folder: Path) -> bool:
     try:
-        owner = msgspec.json.decode((folder / _OWNER).read_bytes(), type=ProcessIdentity)
+        with open_regular(folder / _OWNER) as file:
+            owner = msgspec.json.decode(file.read(), type=_Owner)
     except (OSError, msgspec.MsgspecError):
         return False
-    return not processes.is_alive(owner)
+    if owner.space not in (0, _pid_space()):
+        return False
+    return not processes.is_alive(
+        ProcessIdentity(pid=owner.pid, pgid=owner.pgid, start=owner.start, boot_id=owner.boot_id)
+    )
+
+
+def _is_own(folder: Path) -> bool:
+    """A folder, no link to one, of this user's. Nobody else can put anything into it."""
+    try:
+        state = folder.lstat()
+    except OSError:
+        return False
+    mode = stat.S_ISDIR(state.st_mode) and not state.st_mode & 0o077
+    return mode and state.st_uid == os.geteuid()
+
+
+def _entries(place: Path, prefix: str = "") -> list[Path]:
+    """The folders in it, none that a link leads to; nothing where it cannot be read."""
+    try:
+        with os.scandir(place) as found:
+            return [
+                Path(entry.path)
+                for entry in found
+                if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False)
+            ]
+    except OSError:
+        return []
 
 
 def _control_prefix() -> str:
     return f"patchctl-{os.getuid()}-"
 
 
+def _secret_prefix() -> str:
+    return f"patchctl-secrets-{os.geteuid()}-"
+
+
 def _short_folder() -> Path:
     usual = Path(tempfile.gettempdir())
     return usual if len(str(usual)) <= 40 else Path("/tmp")
+
+
+def _pid_space() -> int:
+    try:
+        return Path("/proc/self/ns/pid").stat().st_ino
+    except OSError:
+        return 0

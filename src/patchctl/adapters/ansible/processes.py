@@ -14,18 +14,23 @@ from pathlib import Path
 
 from ...models.rollout import ProcessIdentity
 from .. import processes
+from ..files import open_regular
+from . import segments
 
 MARKER = "PATCHCTL_PROCESS"
 
 # Field 22 of /proc/PID/stat is the start time; the shell's name in field 2 has no space. `exec`
 # keeps pid and start time, so the shell can tell its successor's identity beforehand.
+# It stands in both folders of the run, so that each tells whether its playbook still runs.
 LAUNCHER = f"""\
-folder=$1; shift
 start=0
 if [ -r /proc/$$/stat ]; then read -r line </proc/$$/stat; set -f; start=${{line##*) }}
   start=$(set -- $start; shift 19; echo "$1"); set +f; fi
 {MARKER}=$$-$start; export {MARKER}
-(umask 077; echo "$$ $start" >"$folder/pid.part") && mv "$folder/pid.part" "$folder/pid" || exit 125
+(umask 077; for folder in "$1" "$2"; do
+  echo "$$ $start" >"$folder/pid.part" && mv "$folder/pid.part" "$folder/pid" || exit 125
+done) || exit 125
+shift 2
 exec "$@"
 """
 
@@ -33,19 +38,23 @@ exec "$@"
 def end_all(process: ProcessIdentity, *, patience_s: float = 10.0) -> bool:
     """Kill the process and everything it started. True where something still ran.
 
-    Nothing of another boot or of a later process with the same pid is touched.
+    What it handed to ssh in shared memory goes with it. Nothing of another boot or of a later
+    process with the same pid is touched.
     """
     if process.boot_id != processes.boot_id():
         return False
     found = False
+    shared: set[str] = set()
     deadline = time.monotonic() + patience_s
     while True:
         # The parent first, so that it starts no more; then again until nobody is left.
         running = sorted(marked(process), key=lambda pid: pid != process.pid)
         if not running or time.monotonic() > deadline:
+            segments.remove(shared)
             return found
         found = True
         for pid in running:
+            shared |= segments.named_by(pid)
             _kill(pid, process)
         time.sleep(0.02)
 
@@ -60,7 +69,8 @@ def marked(process: ProcessIdentity) -> Iterator[int]:
 def launched(folder: Path) -> ProcessIdentity | None:
     """What the launcher wrote down, or None where it has not come to it."""
     try:
-        pid, start = (folder / "pid").read_text("ascii").split()
+        with open_regular(folder / "pid") as file:
+            pid, start = file.read().split()
     except (OSError, ValueError):
         return None
     # ansible-runner's pseudo-terminal makes the process the leader of its own group.

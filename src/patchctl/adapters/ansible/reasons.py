@@ -19,6 +19,8 @@ class Stage(StrEnum):
     ANSWER = "answer"
 
 
+NO_SPACE = "no space left on the host"
+
 # The first match wins, so what ssh says before its last line comes first: a changed host key also
 # ends with "Host key verification failed", and most failures with "Connection closed".
 _KNOWN = [
@@ -98,12 +100,19 @@ _KNOWN = [
         "ssh finds no common algorithm",
         Stage.CONNECT,
     ),
-    (r"No space left on device", "no space left on the host", Stage.ANSWER),
+    (r"No space left on device", NO_SPACE, Stage.ANSWER),
     (r"Timed out after (\d+) second", "no answer within {0} s", Stage.ANSWER),
     (
         r"(?:Decryption failed|no vault secrets)",
         "a vaulted value cannot be opened (--vault-id)",
         Stage.INVENTORY,
+    ),
+    (
+        # `meta: refresh_inventory` in what a hook includes; `task_file` finds it in the hook.
+        r"failed to parse inventory source \S*/given/",
+        "refresh_inventory found nothing to read: take it out, a run's inventory is removed once"
+        " it was read",
+        Stage.ANSWER,
     ),
     (
         r"worker was found in a dead state",
@@ -116,9 +125,25 @@ _KNOWN = [
         Stage.ANSWER,
     ),
 ]
+# The same refusal where a password was offered, which ssh does not say.
+_DENIED = re.compile(r"Permission denied \(([a-z,-]+)\)", re.IGNORECASE)
+_BY_PASSWORD = frozenset({"password", "keyboard-interactive"})
+_WRONG = "permission denied: wrong ssh password"
+_TAKES_NONE = "permission denied: the host takes no password"
+REFUSED_KEY = "permission denied: the host accepts neither the key nor the user"
+REFUSED_PASSWORD = frozenset(
+    {
+        _WRONG,
+        _TAKES_NONE,
+        "sudo needs a password (-K)",
+        "wrong sudo password",
+        "a vaulted value cannot be opened (--vault-id)",
+    }
+)
 _PATTERNS = [(re.compile(pattern, re.IGNORECASE), words) for pattern, words, _ in _KNOWN]
 _STAGES = [
-    (re.compile(re.escape(words).replace(r"\{0\}", ".*")), stage) for _, words, stage in _KNOWN
+    (re.compile(re.escape(words).replace(r"\{0\}", ".*")), stage)
+    for _, words, stage in (*_KNOWN, ("", _TAKES_NONE, Stage.LOGIN))
 ]
 _PREFIXES = re.compile(
     r"^(?:ERROR!|\[ERROR\]:|Task failed:|Action failed:|Failed to connect to the host via ssh:"
@@ -127,16 +152,29 @@ _PREFIXES = re.compile(
 )
 
 
-def explain(message: str, otherwise: str = "failed without a message") -> str:
-    """Plain words for a known failure, else the message's first line, cleaned and bounded."""
+def explain(
+    message: str, otherwise: str = "failed without a message", *, password: bool = False
+) -> str:
+    """Plain words for a known failure, else the message's first line, cleaned and bounded.
+
+    `password`: ssh had one to offer.
+    """
     for pattern, words in _PATTERNS:
         if found := pattern.search(message):
-            return words.format(*found.groups())
+            return _of_password(message, words.format(*found.groups()), offered=password)
     line = next((line for line in message.splitlines() if line.strip()), "")
     previous = None
     while previous != line:
         previous, line = line, _PREFIXES.sub("", line.strip())
     return one_line(line) or otherwise
+
+
+def _of_password(message: str, words: str, *, offered: bool) -> str:
+    denied = _DENIED.search(message)
+    if not offered or denied is None or words != REFUSED_KEY:
+        return words
+    # The host names the ways that are left to try: passwords are among them where it takes any.
+    return _WRONG if _BY_PASSWORD & set(denied[1].split(",")) else _TAKES_NONE
 
 
 def stage(reason: str) -> Stage:

@@ -1,5 +1,6 @@
 """Playbooks run by ansible_runner in threads of this process; answers stream host by host."""
 
+import errno
 import logging
 import math
 import os
@@ -9,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
@@ -18,12 +20,14 @@ import ansible_runner
 
 from ...errors import AdapterError
 from ...models.rollout import ProcessIdentity
-from ..files import translated
+from ..files import is_full, translated
 from . import folder, leftovers
 from .answers import Collector
 from .environment import clean_environment, program
+from .folder import Folders
 from .job import Answer, AnswerStatus, Connection, Ended, Job, hosts_of
 from .processes import LAUNCHER, end_all, launched
+from .reasons import NO_SPACE
 
 __all__ = [
     "AnsibleRunner",
@@ -40,6 +44,9 @@ Answers = SimpleQueue[Answer | Ended]
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _START_S = 30.0
+# How long a command waits at its end for playbooks whose hosts have all answered, and for the
+# threads around one that was ended.
+_END_S = 10.0
 # How soon a host's answer is seen that comes without an event.
 _LOOK_S = 0.05
 # What ansible-runner adds to the environment and its display callback needs.
@@ -60,13 +67,18 @@ class Running:
     yields each host's Answer as it ends, `lost` for hosts without one, then exactly one Ended.
     """
 
-    def __init__(self, job: Job, private: Path, answers: Answers) -> None:
+    def __init__(
+        self, job: Job, connection: Connection, folders: Folders, answers: Answers
+    ) -> None:
         self.job = job
+        self._connection = connection
         self.answers = answers
-        self._private = private
+        self._folders = folders
         self._events: SimpleQueue[Mapping[str, Any] | None] = SimpleQueue()
         self._process: ProcessIdentity | None = None
         self._cancelled = threading.Event()
+        self._over = threading.Event()
+        self._full = False
 
     @property
     def process(self) -> ProcessIdentity:
@@ -79,9 +91,19 @@ class Running:
         self._cancelled.set()
         end_all(self.process)
 
-    def wait(self, seconds: float) -> None:
-        """Until its private folder is gone, which has what the hosts' variables say."""
-        self._collecting.join(seconds)
+    def wait(self, seconds: float) -> bool:
+        """Until its private folders are gone, which have what the hosts' variables say."""
+        return self._over.wait(seconds)
+
+    def abandon(self) -> None:
+        """End it where nobody can wait for its end any more, or where it has hardly begun."""
+        self._cancelled.set()
+        if process := launched(self._folders.run):
+            end_all(process)
+        # Without its folders a launcher that has not come so far starts nothing. Twice, for the
+        # thread around it may be writing a last file.
+        for _ in range(2):
+            self._remove()
 
     def begin(self, config: ansible_runner.RunnerConfig) -> None:
         """Start the threads; returns when the process has a name."""
@@ -89,12 +111,11 @@ class Running:
             target=self._carry, args=(config,), name=f"run-{self.job.id}", daemon=True
         )
         carrier.start()
-        self._collecting = threading.Thread(
+        threading.Thread(
             target=self._collect, args=(carrier,), name=f"answers-{self.job.id}", daemon=True
-        )
-        self._collecting.start()
+        ).start()
         deadline = time.monotonic() + _START_S
-        while (process := launched(self._private)) is None:
+        while (process := launched(self._folders.run)) is None:
             if not carrier.is_alive() or time.monotonic() > deadline:
                 raise AdapterError("ansible-playbook did not start")
             time.sleep(0.005)
@@ -109,40 +130,61 @@ class Running:
             end = {"event": "patchctl-end", "rc": runner.rc, "timed_out": runner.timed_out}
         except Exception as error:  # it is reported as data, whatever the library raises
             end = {"event": "patchctl-end", "rc": 255, "error": f"{type(error).__name__}: {error}"}
+            self._full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT)
         self._events.put(end)
         self._events.put(None)
 
     def _on_event(self, event: Mapping[str, Any]) -> bool:
         # Called inside pexpect's loop: a slow handler looks like a silent process to it.
+        if event.get("event") == "playbook_on_start":
+            # By then Ansible has loaded the inventory, the variables and the playbook.
+            leftovers.was_read(self._folders.secret)
         self._events.put(event)
         return False
 
     def _on_status(self, status: Mapping[str, Any], **_: Any) -> None:
         # ansible-runner dumps the whole environment, which may hold secrets, into this file.
         if status.get("status") == "running":
-            for path in self._private.glob("artifacts/*/command"):
+            for path in (self._folders.secret / leftovers.ARTIFACTS).glob("*/command"):
                 path.unlink(missing_ok=True)
 
     def _collect(self, carrier: threading.Thread) -> None:
-        collector = Collector(self.job, self._private / "output")
+        collector = Collector(self.job, self._folders.run / "output", self._connection)
         started = time.monotonic()
         name, hosts = self.job.playbook.stem, len(hosts_of(self.job.inventory))
         _LOG.debug("playbook %s (%s) begins on %d hosts", name, self.job.id, hosts)
         for event in self._some_events():
-            for answer in (*collector.told(), *collector.take(event)):
+            for answer in map(self._doubted, (*collector.told(), *collector.take(event))):
                 took = time.monotonic() - started
                 _LOG.debug("playbook %s: %s %s, %.1f s", name, answer.host, answer.status, took)
                 self.answers.put(answer)
         carrier.join()
-        rest, ended = collector.end(cancelled=self._cancelled.is_set())
-        if process := launched(self._private):
+        rest, ended = collector.end(
+            cancelled=self._cancelled.is_set(), trouble=self._no_room(full=self._full)
+        )
+        if process := launched(self._folders.run):
             end_all(process)  # clients that a task's timeout left behind
-        leftovers.remove(self._private)
+        self._remove()
+        self._over.set()
         for answer in rest:
             self.answers.put(answer)
         took = time.monotonic() - started
         _LOG.info("playbook %s on %d hosts took %.1f s (exit %d)", name, hosts, took, ended.rc)
         self.answers.put(ended)
+
+    def _doubted(self, answer: Answer) -> Answer:
+        """What Ansible says of a full disk may be said of this machine."""
+        if answer.reason != NO_SPACE or not (trouble := self._no_room()):
+            return answer
+        return replace(answer, status=AnswerStatus.LOST, reason=trouble, trouble=trouble)
+
+    def _no_room(self, *, full: bool = False) -> str:
+        secret = self._folders.secret
+        return f"{secret.parent} is full" if full or is_full(secret) else ""
+
+    def _remove(self) -> None:
+        leftovers.remove(self._folders.secret)
+        leftovers.remove(self._folders.run)
 
     def _some_events(self) -> Iterator[Mapping[str, Any]]:
         """Every event, and an empty one now and then while none comes: hosts that are asked
@@ -157,6 +199,39 @@ class Running:
             yield event
 
 
+class _Open:
+    """What must be gone when the command ends: the folders of its runs, and its ssh connections."""
+
+    def __init__(self) -> None:
+        self.control = leftovers.control_folder()
+        self._running: list[Running] = []
+
+    def add(self, running: Running) -> None:
+        """It is there from now on."""
+        self._running = [*self._left(), running]
+
+    def end(self) -> None:
+        """Wait for runs that are at their end, end the others, remove what they have."""
+        try:
+            deadline = time.monotonic() + _END_S
+            for running in self._left():
+                running.wait(deadline - time.monotonic())
+            for running in (left := self._left()):
+                running.cancel()
+            deadline = time.monotonic() + _END_S
+            for running in left:
+                running.wait(deadline - time.monotonic())
+        except KeyboardInterrupt:
+            _LOG.debug("interrupted again: not waiting for playbooks")
+        finally:
+            for running in self._left():
+                running.abandon()
+            leftovers.remove_control(self.control)
+
+    def _left(self) -> list[Running]:
+        return [running for running in self._running if not running.wait(0)]
+
+
 class AnsibleRunner:
     """Runs jobs side by side. Close it at the end: its ssh connections stay open between runs."""
 
@@ -165,8 +240,9 @@ class AnsibleRunner:
         self._cwd = cwd
         self._connection = connection
         leftovers.sweep(workdir)
-        self._control = leftovers.control_folder()
-        self._finalizer = weakref.finalize(self, leftovers.remove_control, self._control)
+        self._open = _Open()
+        # Also where nobody closes it: at the end of the process, before its threads are stopped.
+        self._finalizer = weakref.finalize(self, self._open.end)
 
     @property
     def forks(self) -> int:
@@ -180,14 +256,26 @@ class AnsibleRunner:
         """
         if not _JOB_ID.fullmatch(job.id):
             raise ValueError(f"not a job id: {job.id!r}")
+        secrets = folder.given(job, self._connection)
         with translated(self._workdir):
             private = leftovers.run_folder(self._workdir, job.id)
-        running = Running(job, private, SimpleQueue() if into is None else into)
         try:
             with translated(private):
-                running.begin(self._config(job, private))
+                room = sum(map(len, secrets.values()))
+                folders = Folders(
+                    private, leftovers.secret_folder(private, room=room), self._open.control
+                )
         except BaseException:
             leftovers.remove(private)
+            raise
+        answers: Answers = SimpleQueue() if into is None else into
+        running = Running(job, self._connection, folders, answers)
+        self._open.add(running)
+        try:
+            with translated(folders.secret):
+                running.begin(self._config(job, folders, secrets))
+        except BaseException:
+            running.abandon()
             raise
         return running
 
@@ -226,7 +314,7 @@ class AnsibleRunner:
         return leftovers.end_runs_of(self._workdir, job)
 
     def close(self) -> None:
-        """End the ssh connections that were kept open."""
+        """End the runs that go on, and the ssh connections that were kept open."""
         self._finalizer()
 
     def __enter__(self) -> Self:
@@ -240,12 +328,14 @@ class AnsibleRunner:
     ) -> None:
         self.close()
 
-    def _config(self, job: Job, private: Path) -> ansible_runner.RunnerConfig:
-        arguments = folder.write(private, self._control, job, self._connection)
+    def _config(
+        self, job: Job, folders: Folders, secrets: Mapping[str, str]
+    ) -> ansible_runner.RunnerConfig:
+        arguments = folder.write(folders, job, self._connection, secrets)
         config = ansible_runner.RunnerConfig(
-            private_data_dir=str(private),
+            private_data_dir=str(folders.run),
             project_dir=str(self._cwd),
-            artifact_dir=str(private / "artifacts"),
+            artifact_dir=str(folders.secret / leftovers.ARTIFACTS),
             ident="run",
             playbook=str(job.playbook),
             cmdline=shlex.join(arguments),
@@ -256,11 +346,12 @@ class AnsibleRunner:
         )
         config.prepare()
         playbook = str(program("ansible-playbook"))
-        config.command = ["/bin/sh", "-c", LAUNCHER, "sh", str(private), playbook, *arguments]
+        places = (str(folders.run), str(folders.secret))
+        config.command = ["/bin/sh", "-c", LAUNCHER, "sh", *places, playbook, *arguments]
         environment = clean_environment(os.environ)
         environment |= {name: config.env[name] for name in _RUNNER_VARIABLES}
         environment |= {
-            "ANSIBLE_CONFIG": str(private / "ansible.cfg"),
+            "ANSIBLE_CONFIG": str(folders.run / "ansible.cfg"),
             "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner switches it off by default
         }
         config.env = environment

@@ -59,6 +59,7 @@ _KEYWORDS = frozenset(
     }
 )
 _BLOCK = ("block", "rescue", "always")
+_META = frozenset({"meta", "ansible.builtin.meta"})
 _PLAY = frozenset({"hosts", "import_playbook", "ansible.builtin.import_playbook"})
 
 
@@ -150,6 +151,12 @@ def _task(node: yaml.MappingNode, keys: dict[str, yaml.Node]) -> Iterator[tuple[
         yield _line(node), "the task does nothing: no module is named in it"
     elif len(actions) > 1:
         yield _line(node), f"a task has one module, not {' and '.join(actions)}"
+    elif actions[0] in _META and keys[actions[0]].value == "refresh_inventory":
+        yield (
+            _line(node),
+            "refresh_inventory finds nothing to read: a run's inventory may hold passwords, and is"
+            " removed once it was read; take the task out, the inventory cannot have changed",
+        )
 
 
 def _line(node: yaml.Node) -> int:

@@ -9,7 +9,7 @@ from typing import Self
 
 from sqlalchemy import Connection, Engine
 
-from ...errors import NotFoundError
+from ...errors import IntegrityError, NotFoundError
 from .. import clock, files
 from . import engine as engines
 from . import upgrade
@@ -69,7 +69,8 @@ class Database:
         """
         file = self.file
         if file is not None:
-            if not create and not file.exists():
+            _refuse_strange(file)
+            if not create and _is_empty(file):  # SQLite would write into it
                 raise NotFoundError(f"{file}: no state yet", hint="run `patchctl discover` first")
             files.private_folder(file.parent)
             # SQLite gives its -wal and -shm files the mode of the database.
@@ -134,3 +135,16 @@ class Database:
                 yield connection
             finally:
                 self._local.connection = None
+
+
+def _is_empty(file: Path) -> bool:
+    return not file.exists() or file.stat().st_size == 0
+
+
+def _refuse_strange(file: Path) -> None:
+    """Raise IntegrityError for a link, a FIFO and what else is no file."""
+    if file.is_symlink() or (file.exists() and not file.is_file()):
+        what = "a symbolic link" if file.is_symlink() else "no regular file"
+        raise IntegrityError(
+            f"{file}: the state database is {what}", hint="put the database itself there"
+        )

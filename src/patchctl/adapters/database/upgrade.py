@@ -9,20 +9,29 @@ from typing import cast
 
 from sqlalchemy import Connection, Engine, inspect, select
 
-from ...errors import AdapterError, ConflictError, InvalidInputError, NotFoundError
+from ...errors import (
+    AdapterError,
+    ConflictError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+)
 from .. import files
 from . import schema
 from .engine import for_writing
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 EMPTY = ""
+# Tables of every schema since the first.
+_FIRST = {schema.meta.name, schema.counter.name, schema.journal.name, schema.run.name}
 
 
 def prepare(engine: Engine, file: Path | None, *, create: bool) -> None:
     """Leave the database with the schema of this patchctl. `file` is None where it is no file.
 
     Raises NotFoundError where it is empty and not to be made, ConflictError where a newer
-    patchctl made it, InvalidInputError where it belongs to another program.
+    patchctl made it, InvalidInputError where it belongs to another program, IntegrityError where
+    its rows were removed.
     """
     with engine.connect() as connection:
         found = version(connection, str(file or engine.url.render_as_string()))
@@ -48,7 +57,11 @@ def version(connection: Connection, where: str) -> str:
         raise InvalidInputError(
             "this database belongs to another program", where=where, hint="correct `state:`"
         )
-    found = connection.scalar(select(schema.schema_version.c.version_num)) or "0000"
+    found = str(connection.scalar(select(schema.schema_version.c.version_num)) or "0000")
+    if found == "0000" and set(tables) >= _FIRST:  # they and the version came in one transaction
+        raise IntegrityError(
+            f"{where}: the state database was emptied", hint="restore it from a backup"
+        )
     if found > schema.VERSION:
         raise ConflictError(
             f"{where}: the state has schema {found}, this patchctl knows up to {schema.VERSION}",
