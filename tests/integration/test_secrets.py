@@ -125,6 +125,21 @@ def test_vaulted_ones_carry_a_whole_rollout(fresh_lab: Lab, careful: Path, limit
     assert planted(careful, PASSWORD) == []
 
 
+@pytest.mark.proof
+def test_typed_ones_outlive_a_reboot(fresh_lab: Lab, careful: Path) -> None:
+    fresh_lab.publish("reboot-wanted")
+    settings = careful / "patchctl.yml"
+    wanted = settings.read_text().replace("name: staging, ", "name: staging, reboot: if-required, ")
+    settings.write_text(wanted)
+    both, talk = ("-k", "-K"), ((SSH, PASSWORD), (BECOME, ""))
+    create = ("plan", "create", "--limit", "staging-1", "--package", "patchlab-boot", *both)
+    plan, _ = typed(careful, create, *talk)
+    before = fresh_lab.check("staging-1", "cut -d' ' -f22 /proc/1/stat")
+    status, _ = typed(careful, ("rollout", plan["path"], "--yes", *both), *talk)
+    assert states(status) == {"staging-1": "succeeded"}
+    assert fresh_lab.check("staging-1", "cut -d' ' -f22 /proc/1/stat") != before
+
+
 def test_a_wrong_one_is_one_line_and_costs_no_host_its_place(fresh_lab: Lab, careful: Path) -> None:
     right, both = ((SSH, PASSWORD), (BECOME, "")), ("-k", "-K")
     fresh_lab.check("canary-1", "rm /etc/ssh/sshd_config.d/password.conf; systemctl restart ssh")
