@@ -253,3 +253,137 @@ class TestLaterEdits:
         undone = well(drive.until_done(Stage.UNDO, HOST))
         assert undone.evidence["edited"] == [{"path": path, "copy": ""}]
         assert fresh_lab.check(HOST, f"cat {path}") == "mine\n"
+
+
+class TestEditsAtOddTimes:
+    def test_an_edit_between_prepare_and_the_update_is_what_comes_back(
+        self, fresh_lab: Lab, root: Path
+    ) -> None:
+        fresh_lab.publish("conffile")
+        path = fresh_lab.check(HOST, "dpkg-query -W -f '${Conffiles}' patchlab-conf").split()[0]
+        drive = Drive(root, "patchlab-conf", limit=HOST)
+        drive.prepared(HOST)
+        fresh_lab.check(HOST, f"echo 'workers = 5' >{path}")
+        well(drive.until_done(Stage.APPLY, HOST))
+        undone = well(drive.until_done(Stage.UNDO, HOST))
+        assert "edited" not in undone.evidence
+        assert fresh_lab.check(HOST, f"cat {path}") == "workers = 5\n"
+
+    def test_where_nobody_wrote_down_how_the_update_left_it_everything_stays(
+        self, fresh_lab: Lab, root: Path
+    ) -> None:
+        fresh_lab.publish("conffile")
+        path = fresh_lab.check(HOST, "dpkg-query -W -f '${Conffiles}' patchlab-conf").split()[0]
+        fresh_lab.check(HOST, f"echo 'workers = 3' >{path}")
+        drive = Drive(root, "patchlab-conf", limit=HOST)
+        drive.applied(HOST)
+        fresh_lab.check(HOST, f"rm {KEPT}/t-1/before/conffiles/noted; echo mine >{path}")
+        undone = well(drive.until_done(Stage.UNDO, HOST))
+        assert undone.evidence["edited"] == [{"path": path, "copy": f"{KEPT}/t-1/kept{path}"}]
+        assert fresh_lab.check(HOST, f"cat {path}") == "mine\n"
+
+    def test_names_that_systemd_makes_are_no_obstacle(self, fresh_lab: Lab, root: Path) -> None:
+        name = r"/etc/systemd/system/srv-my\x2ddata.mount"
+        fresh_lab.check(HOST, f"echo x >'{name}'")
+        drive = Drive(root, "patchlab-web", limit=HOST)
+        drive.applied(HOST)
+        well(drive.until_done(Stage.UNDO, HOST))
+        assert fresh_lab.check(HOST, f"cat '{name}'") == "x\n"
+
+
+class TestStoppedScripts:
+    """A host that stands still (a frozen machine, a stuck disk) goes on later, with old orders."""
+
+    def _stopped(self, lab: Lab, drive: Drive, stage: Stage, lock: str) -> threading.Thread:
+        """A call that stands still before the lock; it is held meanwhile."""
+        lab.check(
+            HOST,
+            f"setsid sh -c 'exec 5>>{lock}; flock 5; echo $$ >/run/held; exec sleep 300'"
+            " >/dev/null 2>&1 </dev/null & until [ -s /run/held ]; do sleep 0.1; done",
+        )
+        caller = threading.Thread(target=lambda: drive.once(stage, HOST))
+        caller.start()
+        waiting = "pgrep -f 'flock -w [0-9]* [78]'"
+        while lab.exec(HOST, waiting).rc != 0:
+            time.sleep(0.1)
+        # The waiting `flock` and the shells above it.
+        lab.check(
+            HOST,
+            f'p=$({waiting} | head -n 1); while [ "$p" -gt 1 ]; do case $(cat /proc/$p/comm) in'
+            " sh | flock | gzip | base64 | head) kill -STOP $p; echo $p >>/run/stopped ;; esac;"
+            " p=$(sed 's/.*) //' /proc/$p/stat | cut -d ' ' -f 2); done;"
+            " kill $(cat /run/held)",
+        )
+        return caller
+
+    def _goes_on(self, lab: Lab) -> None:
+        lab.check(HOST, "kill -CONT $(cat /run/stopped)")
+        time.sleep(5)
+
+    @pytest.mark.proof
+    def test_an_update_that_was_undone_meanwhile_is_not_begun(
+        self, fresh_lab: Lab, root: Path
+    ) -> None:
+        drive = Drive(root, "patchlab-web", limit=HOST)
+        drive.prepared(HOST)
+        old = version(fresh_lab)
+        caller = self._stopped(fresh_lab, drive, Stage.APPLY, f"{KEPT}/start.lock")
+        caller.join(150)
+        well(drive.until_done(Stage.UNDO, HOST))
+        well(drive.until_done(Stage.VERIFY_UNDO, HOST))
+        self._goes_on(fresh_lab)
+        assert version(fresh_lab) == old
+        assert "state ended" in fresh_lab.check(HOST, f"cat {KEPT}/claim")
+
+
+class TestTrouble:
+    def test_a_killed_transaction_is_repaired_by_the_next_call(
+        self, fresh_lab: Lab, root: Path
+    ) -> None:
+        fresh_lab.publish("slow")
+        drive = Drive(root, "patchlab-slow", limit=HOST)
+        drive.prepared(HOST)
+        executor = drive.executor()
+        executor.start(drive.shard(Stage.APPLY, HOST))
+        while "iF" not in version(fresh_lab, "patchlab-slow"):
+            time.sleep(0.2)
+        fresh_lab.check(HOST, "pkill -KILL -f '[s]cript apply t-1'")
+        executor.stop()
+        repaired = well(drive.until_done(Stage.APPLY, HOST))
+        assert "interrupted" in repaired.evidence["repaired"]
+
+    @pytest.mark.proof
+    def test_systemd_that_hangs_once_does_not_cost_the_host(
+        self, fresh_lab: Lab, root: Path
+    ) -> None:
+        drive = Drive(root, "patchlab-web", limit=HOST)
+        drive.prepared(HOST)
+        fresh_lab.check(
+            HOST,
+            "printf '#!/bin/sh\\nexec sleep 600\\n' >/usr/local/bin/systemd-run;"
+            " chmod 755 /usr/local/bin/systemd-run",
+        )
+        assert drive.once(Stage.APPLY, HOST).status is not OutcomeStatus.OK
+        fresh_lab.check(HOST, "rm /usr/local/bin/systemd-run")
+        well(drive.until_done(Stage.APPLY, HOST))
+
+    def test_a_controller_that_is_replaced_in_prepare_waits_for_the_call_before(
+        self, fresh_lab: Lab, root: Path
+    ) -> None:
+        drive = Drive(root, "patchlab-web", limit=HOST)
+        well(drive.once(Stage.PREFLIGHT, HOST))
+        fresh_lab.check(
+            HOST,
+            'printf \'#!/bin/sh\\ncase "$*" in *-s*install*) sleep 20 ;; esac\\n'
+            'exec /usr/bin/apt-get "$@"\\n\' >/usr/local/bin/apt-get;'
+            " chmod 755 /usr/local/bin/apt-get",
+        )
+        first = drive.executor()
+        first.start(drive.shard(Stage.PREPARE, HOST))
+        while fresh_lab.exec(HOST, f"test -f {KEPT}/t-1/before/whole").rc != 0:
+            time.sleep(0.2)
+        first.stop()
+        assert drive.once(Stage.PREPARE, HOST).status is OutcomeStatus.RUNNING
+        assert drive.once(Stage.RELEASE, HOST).status is OutcomeStatus.RUNNING
+        fresh_lab.check(HOST, "rm /usr/local/bin/apt-get")
+        well(drive.until_done(Stage.PREPARE, HOST))

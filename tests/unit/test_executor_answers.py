@@ -162,3 +162,17 @@ def test_no_lines_raise_and_nothing_hidden_gets_through(lines: list[str]) -> Non
     outcome = answers.outcome("s", "web1", reply)
     for value in [outcome.reason, str(outcome.evidence)]:
         assert value.isprintable() or "\\" in value
+
+
+def test_files_that_somebody_edited_have_both_paths_however_long() -> None:
+    path, copy = "/etc/" + "a" * 890, "/var/lib/patchctl/t/kept/etc/" + "a" * 870
+    found = answers.parse(
+        f"question q t\nstays {path} {copy}\nstays /etc/with space -\n"
+        "removed /etc/x /var/lib/patchctl/t/kept/edited/etc/x\nanswer ok\n",
+        "q t",
+    )
+    assert found.evidence["edited"] == [
+        {"path": path, "copy": copy},
+        {"path": "/etc/with space", "copy": ""},
+        {"path": "/etc/x", "copy": "/var/lib/patchctl/t/kept/edited/etc/x", "gone": True},
+    ]

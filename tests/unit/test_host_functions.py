@@ -275,3 +275,73 @@ fresh amd64 new - 1.0 no f 1 s
             "toall amd64 3.0 toall_3.0_amd64.deb",
             "both amd64 4.0 both_4.0_amd64.deb",
         ]
+
+
+class TestFilesOfTheSite:
+    """What an undo does with files: /etc here is a folder of the test."""
+
+    def _call(self, shell: list[str], folder: Path, command: str) -> list[str]:
+        parts = ("lib.sh", "base.sh", "job.sh", "state.sh", "apt.sh", "apt_conffiles.sh", "etc.sh")
+        given = f'folder={folder}/undo; mkdir -p $folder; need_folder() {{ mkdir -p "$1"; }}'
+        return call(shell, folder, f"{given}\n{command}", *parts)
+
+    def test_names_with_backslashes_are_themselves(self, shell: list[str], tmp_path: Path) -> None:
+        name = r"srv-my\x2ddata.mount"
+        (tmp_path / name).write_text("x")
+        (tmp_path / "list").write_text(f"{tmp_path}/{name}\n{tmp_path}/gone\n")
+        (line,) = self._call(shell, tmp_path, 'list_sums "$tx/list"')
+        assert line == f"9dd4e461268c8034f5c8564e155c67a6  {tmp_path}/{name}"
+        (tmp_path / "list").write_text(f"{str(tmp_path)[1:]}/{name}\n")
+        (line,) = self._call(shell, tmp_path, 'list_etc_sums "$tx/list"')
+        assert line == f"9dd4e461268c8034f5c8564e155c67a6  {str(tmp_path)[1:]}/{name}"
+
+    def test_a_file_comes_back_in_the_place_of_a_link(
+        self, shell: list[str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "old").write_text("old\n")
+        (tmp_path / "other").write_text("other\n")
+        (tmp_path / "x.conf").symlink_to(tmp_path / "other")
+        assert self._call(shell, tmp_path, 'put_back "$tx/old" "$tx/x.conf"') == []
+        assert not (tmp_path / "x.conf").is_symlink()
+        assert (tmp_path / "x.conf").read_text() == "old\n"
+        assert (tmp_path / "other").read_text() == "other\n"
+
+    def test_what_cannot_be_put_back_leaves_what_is_there(
+        self, shell: list[str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "x.conf").write_text("new\n")
+        command = 'cp() { return 1; }; put_back "$tx/old" "$tx/x.conf"; echo $?'
+        assert self._call(shell, tmp_path, command) == ["1"]
+        assert (tmp_path / "x.conf").read_text() == "new\n"
+        assert not list(tmp_path.glob(".x*"))
+
+    BEFORE, LEFT, EDITED = "before", "left by the update", "edited"
+
+    @pytest.mark.parametrize(
+        ("now", "noted", "edited"),
+        [
+            (LEFT, True, False),
+            (BEFORE, True, False),
+            (EDITED, True, True),
+            (None, True, True),
+            # Nobody wrote down how the update left it: it may be somebody's.
+            (LEFT, False, True),
+            (BEFORE, False, False),
+        ],
+    )
+    def test_what_somebody_edited(
+        self, shell: list[str], tmp_path: Path, now: str | None, noted: bool, edited: bool
+    ) -> None:
+        file = tmp_path / "x.conf"
+        (tmp_path / "watched").write_text(f"{file}\n")
+        for state, name in ((self.BEFORE, "sums"), (self.LEFT, "after")):
+            file.write_text(state)
+            (line,) = self._call(shell, tmp_path, 'list_sums "$tx/watched"')
+            (tmp_path / name).write_text(f"{line}\n")
+        if noted:
+            (tmp_path / "noted").write_text("1\n")
+        file.unlink()
+        if now is not None:
+            file.write_text(now)
+        found = self._call(shell, tmp_path, 'list_edited "$tx" "$tx/watched"')
+        assert found == ([str(file)] if edited else [])

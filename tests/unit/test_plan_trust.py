@@ -330,8 +330,12 @@ def test_a_file_of_a_plan_that_the_state_has_runs(
 
 
 def test_a_committed_plan_runs_and_an_edited_one_does_not(
-    workspace: Path, capsys: pytest.CaptureFixture[str], plan: Plan
+    workspace: Path,
+    capsys: pytest.CaptureFixture[str],
+    plan: Plan,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("PATCHCTL_EPHEMERAL_STATE", "1")  # its state lies in the checkout
     git(workspace, "init", "-q")
     git(workspace, "add", "plans")
     git(workspace, "commit", "-q", "-m", "plan")

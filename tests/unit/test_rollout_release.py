@@ -1,10 +1,11 @@
 """Whatever ends a run for a host releases what the run took there; lost hosts get a last look."""
 
+import msgspec
 import pytest
-from rollout_world import RUN, SIX, World, plan, ring, three_rings
+from rollout_world import RUN, SIX, World, cohort, plan, ring, three_rings
 
 from patchctl.executors.simulated import Behaviour, Script
-from patchctl.models.plan import Amount, OnFailure
+from patchctl.models.plan import Amount, OnFailure, RebootPolicy, Undo
 from patchctl.models.rollout import (
     Command,
     CommandKind,
@@ -12,8 +13,10 @@ from patchctl.models.rollout import (
     OutcomeStatus,
     RunState,
     Stage,
+    StageAnswered,
 )
 from patchctl.rollout import commands, states
+from patchctl.rollout.decisions import LOST_BEFORE
 from patchctl.rollout.status import status
 from patchctl.rollout.view import RELEASE_TRIES
 
@@ -204,3 +207,163 @@ def test_a_person_may_ask_a_lost_host_as_often_as_they_like() -> None:
         view = engine.view
         if view.state is RunState.DONE:
             break
+
+
+class TestALookBeginsNothing:
+    def test_a_host_that_was_lost_in_its_drain_is_put_back(self) -> None:
+        policy = ring("staging", drain="drain.yml", undrain="undrain.yml")
+        hosts = {"staging": [["s1", "s2"]]}
+        world = World(plan([policy], hosts), lost_in(Stage.DRAIN, 10_000))
+        world.run()
+        asked = [s for e in world.executors for s in e.started if s.stage is Stage.DRAIN]
+        lost = sum(work.host == "s1" for shard in asked for work in shard.hosts)
+
+        world = World(plan([policy], hosts), lost_in(Stage.DRAIN, lost - 1))
+        view = world.run()
+        assert view.hosts["s1"].state is HostState.ROLLED_BACK
+        assert view.hosts["s1"].reason == LOST_BEFORE
+        assert (world.hosts["s1"].changes, world.hosts["s1"].drained) == (0, False)
+
+    def test_not_at_the_end_of_a_run_that_goes_on_either(self) -> None:
+        rings = [ring("staging", budget=Amount(hosts=1)), *three_rings()[1:]]
+        world = World(plan(rings, SIX), lost_in(Stage.APPLY, 10_000))
+        world.run()
+        asked = [s for e in world.executors for s in e.started if s.stage is Stage.APPLY]
+        works = [work for shard in asked for work in shard.hosts if work.host == "s1"]
+        assert works[-1].look
+
+    def test_a_person_who_resumes_wants_it_begun(self) -> None:
+        world = World(plan(three_rings(), SIX), lost_in(Stage.APPLY, 10_000))
+        world.run()
+        engine = world.engine()
+        engine.resume("ops", accept_failures=True)
+        engine.carry(wait=False)
+        works = [w for s in world.executors[-1].started for w in s.hosts if w.host == "s1"]
+        assert not works[0].look
+
+    def test_what_touched_nothing_can_be_undone_though_its_packages_are_unsafe(self) -> None:
+        policy = ring("staging", drain="drain.yml", undrain="undrain.yml")
+        world = World(
+            plan([policy], {"staging": [["s1"]]}, cohorts=[cohort(undo=Undo.UNSAFE)]),
+            lambda host, stage, _: Behaviour(
+                status=FAILED if stage is Stage.APPLY else OK, more={"touched": False}
+            ),
+        )
+        view = world.run()
+        assert view.hosts["s1"].state is HostState.ROLLED_BACK
+        assert not world.hosts["s1"].drained
+
+
+def test_a_host_that_answers_in_the_look_and_is_never_well_is_undone() -> None:
+    """Unreachable first, then reachable without an answer: that is not health."""
+    lost = tries_until_lost(Stage.VERIFY)
+
+    def script(host: str, stage: Stage, asked: int) -> Behaviour:
+        if host != "s1" or stage is not Stage.VERIFY:
+            return Behaviour()
+        # The look's tries are the last ones.
+        first = lost - 3
+        return Behaviour(
+            status=OutcomeStatus.UNREACHABLE if asked < first else OutcomeStatus.LOST, reason="x"
+        )
+
+    view = World(plan(three_rings(), SIX), script).run()
+    assert view.hosts["s1"].state is HostState.ROLLED_BACK
+
+
+def test_the_undo_of_a_host_that_was_lost_gets_a_look_of_its_own() -> None:
+    gone_in_undo = 0
+
+    def script(host: str, stage: Stage, asked: int) -> Behaviour:
+        gone = host == "s1" and (
+            stage is Stage.APPLY or (stage is Stage.UNDO and asked < gone_in_undo)
+        )
+        return Behaviour(status=OutcomeStatus.UNREACHABLE if gone else OK)
+
+    def undone(world: World) -> RunState:
+        world.run()
+        engine = world.engine()
+        engine.roll_back("ops")
+        return engine.carry(wait=False)
+
+    gone_in_undo = 10_000
+    world = World(plan(three_rings(), SIX), script)
+    assert undone(world) is RunState.NEEDS_HUMAN
+    undos = [s for s in world.executors[-1].started if s.stage is Stage.UNDO]
+    gone_in_undo = sum(work.host == "s1" for shard in undos for work in shard.hosts) - 1
+    assert undone(World(plan(three_rings(), SIX), script)) is RunState.ROLLED_BACK
+
+
+def test_an_attempt_of_an_older_journal_owes_nothing() -> None:
+    """It never said who holds a host: an abort of such a run ends it at once, as it did."""
+
+    def script(host: str, stage: Stage, _: int) -> Behaviour:
+        return Behaviour(status=FAILED if stage is Stage.VERIFY else OK)
+
+    world = World(plan([ring("staging", on_failure=OnFailure.STOP)], {"staging": [["s1"]]}), script)
+    world.run()
+    for at, entry in enumerate(world.entries):
+        if isinstance(entry.event, StageAnswered):
+            evidence = {k: v for k, v in entry.event.evidence.items() if k != "holds"}
+            event = msgspec.structs.replace(entry.event, evidence=evidence)
+            world.entries[at] = msgspec.structs.replace(entry, event=event)
+    assert not world.view().at_work()
+
+
+# --- clocks --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("hours", [2, -2])
+@pytest.mark.parametrize("stage", [Stage.APPLY, Stage.VERIFY])
+def test_a_clock_that_is_set_makes_no_stage_longer(stage: Stage, hours: int) -> None:
+    def script(host: str, asked_stage: Stage, asked: int) -> Behaviour:
+        slow = asked_stage is stage and asked < 3
+        if slow and host == "s1":
+            world.clock.wall_is_off_ms = hours * 3_600_000
+        return Behaviour(status=OutcomeStatus.RUNNING if slow else OK)
+
+    world = World(plan(three_rings(), SIX), script)
+    engine = world.engine()
+    engine.carry(wait=False)
+    if hours < 0:
+        assert engine.view.state is RunState.PAUSED
+        assert engine.view.reason == "the controller's clock went back by 7200 s"
+        engine.resume("ops")
+        engine.carry(wait=False)
+    assert engine.view.state is RunState.DONE
+    assert {host.state for host in engine.view.hosts.values()} == {HostState.SUCCEEDED}
+
+
+def test_a_clock_that_is_set_ahead_shortens_no_soak() -> None:
+    rings = [ring("staging", soak_s=3600), *three_rings()[1:]]
+    world = World(plan(rings, SIX))
+    engine = world.engine()
+    assert engine.carry(wait=False) is RunState.SOAKING
+    world.clock.wall_is_off_ms = 7_200_000
+    assert engine.carry(wait=False) is RunState.SOAKING
+    world.clock.advance(3_600_000)
+    assert engine.carry(wait=False) is RunState.DONE
+
+
+def test_requests_are_read_although_the_clock_went_back() -> None:
+    world = World(plan([ring("staging", soak_s=3600), *three_rings()[1:]], SIX))
+    engine = world.engine()
+    engine.carry(wait=False)
+    world.clock.wall_is_off_ms = -30_000
+    world.clock.advance(2_000)
+    world.mailbox.commands.append(ABORT)
+    assert engine.carry(wait=False) is RunState.ABORTED
+
+
+def test_a_reboot_must_replace_the_boot_of_the_update() -> None:
+    boots = {Stage.PREFLIGHT: "a", Stage.APPLY: "b"}
+
+    def script(host: str, stage: Stage, _: int) -> Behaviour:
+        boot = {"boot": {"boot_id": boots[stage], "pid1_start": 1}} if stage in boots else {}
+        return Behaviour(reboot_required=stage is Stage.APPLY, more=boot)
+
+    policy = ring("staging", reboot=RebootPolicy.IF_REQUIRED)
+    world = World(plan([policy], {"staging": [["s1"]]}), script)
+    world.run()
+    (shard,) = [s for e in world.executors for s in e.started if s.stage is Stage.REBOOT]
+    assert shard.hosts[0].boot is not None and shard.hosts[0].boot.boot_id == "b"

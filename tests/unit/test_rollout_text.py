@@ -86,3 +86,20 @@ def test_what_could_not_be_given_back_is_said_with_the_command() -> None:
     assert rollout_text.left_behind(found) == [
         "  s1: still holds what the run took there; when it can be reached: patchctl host clean s1"
     ]
+
+
+def test_a_file_that_went_with_its_package_is_not_said_to_stay() -> None:
+    copy = "/var/lib/patchctl/t/kept/edited/etc/x"
+    gone = [{"path": "/etc/x", "copy": copy, "gone": True}]
+
+    def script(host: str, asked: Stage, _: int) -> Behaviour:
+        bad = host == "s1" and asked is Stage.VERIFY
+        more = {"edited": gone} if host == "s1" and asked is Stage.UNDO else {}
+        return Behaviour(status=OutcomeStatus.FAILED if bad else OutcomeStatus.OK, more=more)
+
+    found = status(World(plan(three_rings(), SIX), script).run())
+    assert rollout_text.left_behind(found) == [
+        f"  s1: /etc/x went with its package; as it was edited: {copy}"
+    ]
+    (host,) = (one for one in found.hosts if one.name == "s1")
+    assert "left so" not in host.reason

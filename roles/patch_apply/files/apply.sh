@@ -6,6 +6,7 @@ main() {
   need_transaction
   if [ "$(job_state apply)" != "done" ]; then
     if [ "$look" = yes ] && [ "$(job_state apply)" = none ]; then
+      say touched no
       refuse "the update had not begun on this host"
     fi
     need_claim

@@ -9,7 +9,12 @@
 prepare_alone() {
   true 2>/dev/null >>"$tx/prepare.lock" || cannot_write "$tx/prepare.lock"
   exec 6>>"$tx/prepare.lock"
-  flock -w 60 6 || refuse "another call prepares this transaction; try again"
+  if ! flock -w "$attach" 6; then
+    say_state
+    answer running "another call prepares this transaction"
+    exit "$answer_code"
+  fi
+  in_call
 }
 
 # The number tells which transaction is the older one, whatever the clock does.
@@ -79,6 +84,7 @@ main() {
   need_claim
   need_folder "$tx"
   open_call
+  prepare_alone
   if [ -f "$tx/prepared" ]; then
     same_packages
     say_old_ways
@@ -89,7 +95,6 @@ main() {
     conclude
     return
   fi
-  prepare_alone
   number_transaction
   must_keep "$tx/packages" "$(printf '%s' "$packages")"
   must_keep "$tx/input" "${PATCHCTL_INPUT:-}"

@@ -8,9 +8,9 @@ issue_reboot() {
   sync
   if with_systemctl && have systemd-run; then
     # Later than this answer: the connection ends in order.
-    systemd-run --quiet --collect --no-block --unit="patchctl-$transaction-reboot-$(uptime_s)" \
+    bounded systemd-run --quiet --collect --no-block --unit="patchctl-$transaction-reboot-$(uptime_s)" \
       /bin/sh -c 'sleep 2; exec systemctl reboot' >/dev/null 2>&1 </dev/null && return
-    systemctl reboot >/dev/null 2>&1 </dev/null && return
+    bounded systemctl reboot >/dev/null 2>&1 </dev/null && return
   fi
   setsid /bin/sh -c 'sleep 2; reboot || shutdown -r now' >/dev/null 2>&1 </dev/null &
 }
@@ -45,6 +45,7 @@ main() {
   since_issue=$(seconds_since "$tx/reboot/issued")
   if [ "$before" != "$identity" ]; then
     if is_up; then
+      hold_again
       check reboot ok "booted anew"
       answer ok
     else

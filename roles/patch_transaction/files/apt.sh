@@ -161,7 +161,7 @@ list_future_status() {
       all++
     }
     END { exit all == 0 }' /var/lib/dpkg/status || return
-  : >"$call/new.control" || return
+  true >"$call/new.control" || return
   printf '%s' "$packages" | while read -r _ _ action _ _ _ file _; do
     if [ "$action" = remove ]; then continue; fi
     dpkg-deb -f "$tx/new/$file" >>"$call/new.control" && echo >>"$call/new.control" || return
@@ -259,11 +259,10 @@ restore_marks() { # MARKS-BEFORE-FILE forward|back
 }
 
 # Packages whose mark is not what it must be, in $call/marks.wrong; `marks_asked` is how many were
-# looked at.
+# looked at. False where they cannot be told.
 look_at_marks() { # MARKS-BEFORE-FILE forward|back
-  save "$call/auto.now" list_auto
-  save "$call/marks" list_wanted_marks "$1" "$2"
-  save "$call/marks.wrong" list_wrong_marks
+  try_save "$call/auto.now" list_auto && try_save "$call/marks" list_wanted_marks "$1" "$2" \
+    && try_save "$call/marks.wrong" list_wrong_marks || return
   marks_asked=$(lines_of "$call/marks")
 }
 

@@ -25,7 +25,7 @@ list_conffiles() { # INSTALLED-FILE
 
 # `SUM  PATH` of those that are there; of a symbolic link its target counts.
 list_sums() { # FILE with paths
-  : >"$call/sums.files" || return
+  true >"$call/sums.files" || return
   while IFS= read -r path; do
     if [ -h "$path" ]; then
       printf 'link:%s  %s\n' "$(readlink "$path")" "$path"
@@ -34,7 +34,7 @@ list_sums() { # FILE with paths
     fi
   done <"$1"
   xargs -0 -r md5sum <"$call/sums.files" >"$call/sums.told" || return
-  sed 's/^[\\]//' "$call/sums.told"
+  plain_sums "$call/sums.told"
 }
 
 list_paths() { # FILE of list_conffiles
@@ -71,8 +71,7 @@ save_conffiles() { # FOLDER: copies and a list of what was there
   save "$1/absent" list_absent "$call/paths"
   save "$1/leftovers" list_leftovers "$call/paths"
   save "$call/relative" sed 's|^/||' "$1/present"
-  tar -C / -cf "$1/files.tar" --verbatim-files-from -T "$call/relative" >&2 2>/dev/null \
-    || tar -C / -cf "$1/files.tar" -T "$call/relative" >&2 \
+  tar -C / -cf "$1/files.tar" --verbatim-files-from --no-unquote -T "$call/relative" >&2 \
     || refuse "the configuration files cannot be kept in $1: $(why_unwritable)"
   save "$call/kept" tar -tf "$1/files.tar"
   [ "$(lines_of "$call/kept")" = "$(lines_of "$1/present")" ] \
@@ -93,26 +92,34 @@ list_watched() { # FOLDER
   cat "$1/present" "$1/absent" && list_paths "$call/shipped"
 }
 
-# Paths that are neither as the transaction left them nor as they were before it.
-list_edited() { # FOLDER
-  list_sums "$1/watched" >"$call/sums.now" || return
-  awk -v before="$1/sums" -v after="$1/after" -v now="$call/sums.now" '
+# Paths that are neither as the transaction left them nor as they were before it. Where nobody wrote
+# down how it left them, those that are not as before.
+list_edited() { # FOLDER WATCHED-FILE
+  list_sums "$2" >"$call/sums.now" || return
+  awk -v before="$1/sums" -v after="$1/after" -v now="$call/sums.now" -v known="$([ -f "$1/noted" ] && echo 1)" '
     function read_sums(file, into,  line, at) {
       while ((getline line < file) > 0) { at = index(line, "  "); into[substr(line, at + 2)] = substr(line, 1, at) }
     }
-    BEGIN { read_sums(before, first); read_sums(after, left); read_sums(now, found) }
-    (found[$0] "") != (left[$0] "") && (found[$0] "") != (first[$0] "")' "$1/watched"
+    BEGIN { read_sums(before, first); read_sums(now, found); if (known) read_sums(after, left) }
+    (found[$0] "") != (first[$0] "") && (!known || (found[$0] "") != (left[$0] ""))' "$2"
 }
 
 # Before packages go back: what somebody edited after the transaction is theirs and stays. What it
 # was before the transaction is laid aside, and what dpkg may take away with a new package, too.
 find_edited() { # FOLDER
   if [ -f "$folder/edited" ]; then return; fi
-  note_conffiles "$1" && try_save "$call/edited" list_edited "$1" || return
+  if [ ! -f "$tx/etc/whole" ]; then # no package was touched, so nothing will be put back
+    keep "$folder/edited" ""
+    return
+  fi
+  if [ ! -f "$1/noted" ]; then
+    try_save "$call/shipped" list_conffiles "$call/installed.now" \
+      && try_save "$call/watched" list_watched "$1" && try_save "$1/watched" sort -u "$call/watched" || return
+  fi
+  try_save "$call/edited" list_edited "$1" "$1/watched" || return
   while IFS= read -r path; do
     if grep -qxF -e "$path" "$1/present"; then
-      tar -C / -tf "$1/files.tar" "${path#/}" >/dev/null 2>&1 && need_folder "$tx/kept" \
-        && tar -C "$tx/kept" -xpf "$1/files.tar" "${path#/}" >&2 || return
+      need_folder "$tx/kept" && tar -C "$tx/kept" -xpf "$1/files.tar" --no-wildcards "${path#/}" >&2 || return
     elif [ -e "$path" ]; then
       need_folder "$tx/kept" && need_folder "$tx/kept/edited" \
         && mkdir -p "$tx/kept/edited${path%/*}" && cp -a "$path" "$tx/kept/edited$path" >&2 || return
@@ -123,11 +130,13 @@ find_edited() { # FOLDER
 
 # File by file: an archive that is unpacked whole would take later edits away.
 restore_conffiles() { # FOLDER
+  if [ ! -f "$tx/etc/whole" ]; then return; fi
   try_save "$call/sums.back" list_sums "$1/present" \
     && try_save "$call/changed" list_changed "$1/sums" "$call/sums.back" || return
   while IFS= read -r path; do
     if grep -qxF -e "$path" "$folder/edited"; then continue; fi
-    tar -C / -xpf "$1/files.tar" "${path#/}" >&2 || return
+    need_folder "$call/back" && tar -C "$call/back" -xpf "$1/files.tar" --no-wildcards "${path#/}" >&2 \
+      && put_back "$call/back$path" "$path" || return
   done <"$call/changed"
   while IFS= read -r path; do
     if ! grep -qxF -e "$path" "$folder/edited"; then rm -f "$path" || return; fi
@@ -160,16 +169,16 @@ say_conffiles() { # FOLDER
 }
 
 # `stays PATH COPY`: what somebody edited, and where it lies as it was before the transaction; `-`
-# where it was not there.
+# where it was not there. `removed PATH COPY`: it went with its new package, COPY is as it was edited.
 say_edited() { # FOLDER
   while IFS= read -r path; do
     if [ -z "$path" ]; then continue; fi
     if [ -e "$tx/kept$path" ] || [ -h "$tx/kept$path" ]; then
-      say stays "$path $tx/kept$path"
+      say_paths stays "$path" "$tx/kept$path"
     elif [ -e "$path" ]; then
-      say stays "$path -"
+      say_paths stays "$path" -
     else
-      say removed "$path $tx/kept/edited$path"
+      say_paths removed "$path" "$tx/kept/edited$path"
     fi
   done <"$folder/edited"
 }

@@ -131,7 +131,7 @@ take_old() { # SOURCE NAME ARCH VERSION FILE WAY
   [ ! -h "$1" ] || [ "$6" = repository ] || return 1
   # Its sum first: an undo takes no file whose sum it does not know.
   is_package "$1" "$2" "$3" "$4" && cp -L "$1" "$tx/old/$5.part" \
-    && is_package "$tx/old/$5.part" "$2" "$3" "$4" \
+    && is_package "$tx/old/$5.part" "$2" "$3" "$4" && [ -n "$(sha256_of "$tx/old/$5.part")" ] \
     && printf '%s %s %s %s %s\n' "$2" "$3" "$4" "$6" "$(sha256_of "$tx/old/$5.part")" >>"$tx/old.ways" \
     && mv -f "$tx/old/$5.part" "$tx/old/$5"
 }
@@ -259,7 +259,7 @@ rebuild_lists() { # ID FOLDER
 }
 
 rebuild_files() { # FOLDER
-  : >"$1/plain" && : >"$1/wanted" || return
+  true >"$1/plain" && true >"$1/wanted" || return
   tab=$(printf '\t')
   while IFS=$tab read -r kind path real; do
     if [ "$kind" = d ] && [ -h "$path" ]; then

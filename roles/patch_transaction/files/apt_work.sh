@@ -3,8 +3,9 @@
 # standard error the log. Needs lib.sh, state.sh, apt.sh, apt_files.sh.
 # shellcheck disable=SC2154  # set by read_input and detached.sh
 
-run_limited() { # COMMAND...: a maintainer script that hangs must not hang for ever
-  timeout -k 30 "$limit" "$@" >&2 </dev/null
+# A maintainer script that hangs must not hang for ever. What hooks of apt make is readable as ever.
+run_limited() { # COMMAND...
+  (umask 022 && exec timeout -k 30 "$limit" "$@" >&2 </dev/null)
 }
 
 # Why the package manager failed: the cause in what it printed, else a full disk, which may have kept
@@ -32,6 +33,10 @@ repair() {
 }
 
 apply_work() {
+  if [ -f "$tx/undo/started" ]; then
+    answer failed "this transaction was undone already"
+    return
+  fi
   look
   again=no
   if [ "$(lines_of "$folder/started")" -gt 1 ]; then
@@ -69,7 +74,7 @@ apply_exactly() { # ARGUMENTS of install
     unchanged "apt refuses the planned transaction: $(simulation_error)"
   elif ! compare_simulation forward "$call/places"; then
     unchanged "apt would not do what the plan says: $differs"
-  elif ! save_etc; then
+  elif ! save_files; then
     unchanged "$save_error"
   else
     # shellcheck disable=SC2046
@@ -77,6 +82,14 @@ apply_exactly() { # ARGUMENTS of install
     code=$?
     applied
   fi
+}
+
+# As they are now, not as they were when the host was prepared: a day may lie between the two. Only
+# the first start sees them so; `etc/whole` says that from here on packages are touched.
+save_files() {
+  if [ -f "$tx/etc/whole" ]; then return; fi
+  save_error="configuration files cannot be kept in $tx/before: $(why_unwritable)"
+  save_conffiles "$tx/before/conffiles" && save_etc
 }
 
 applied() {

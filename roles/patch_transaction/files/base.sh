@@ -171,6 +171,16 @@ must_keep() { # FILE TEXT
   keep "$1" "$2" || cannot_write "$1"
 }
 
+# In the place of a file, or of a link that took its place, whole or not at all: a file that is
+# written over in place would be cut where the disk is full, and a link would lead elsewhere. The name
+# beside it is one that no program loads.
+put_back() { # COPY PATH
+  put_beside=${2%/*}/.${2##*/}.patchctl
+  cp -a "$1" "$put_beside" >&2 && mv -f "$put_beside" "$2" >&2 && return
+  rm -f "$put_beside"
+  return 1
+}
+
 # --- the claim: which run works on this host -----------------------------------------------------
 
 # sh ends where `exec` cannot open a file, so that is tried before.
@@ -182,6 +192,7 @@ lock_claim() {
 
 need_claim_lock() {
   lock_claim || refuse "another patchctl is busy with the claim of this host; try again"
+  in_call
 }
 
 unlock_claim() { exec 8>&-; }
@@ -200,9 +211,11 @@ read_claim() {
     esac
   done <"$BASE/claim"
   case $claim_state in active | ended) ;; *) claim_fence='' ;; esac
-  if [ -z "$claim_run" ] || ! is_number "$claim_fence" || ! is_number "$claim_since"; then
-    refuse "the claim on this host is damaged; patchctl host clean frees it"
-  fi
+  [ -n "$claim_run" ] && is_number "$claim_fence" && is_number "$claim_since"
+}
+
+need_read_claim() {
+  read_claim || refuse "the claim on this host is damaged; patchctl host clean frees it"
 }
 
 write_claim() { # active|ended
@@ -239,7 +252,7 @@ say_foreign() {
 
 # Takes the claim, or says in `claim_refusal` why not. Call between need_claim_lock and unlock_claim.
 take_claim() { # [undo]
-  read_claim
+  need_read_claim
   claim_refusal=''
   if foreign_claim "${1-}"; then
     claim_refusal=$(say_foreign)
@@ -255,16 +268,20 @@ take_claim() { # [undo]
 # For stages after preflight: the claim must be this run's. A newer fence is written down.
 need_claim() {
   need_claim_lock
-  read_claim
+  need_own_claim
+  if [ "$fence" -gt "$claim_fence" ] || [ "$claim_transaction" != "$transaction" ]; then
+    write_claim active || cannot_write "$BASE/claim"
+  fi
+  unlock_claim
+}
+
+need_own_claim() {
+  need_read_claim
   if foreign_claim; then refuse "$(say_foreign)"; fi
   if old_fence; then refuse "$(say_old_fence)"; fi
   if [ "$claim_state" != active ] || [ "$claim_run" != "$run" ]; then
     refuse "run $run has no claim on this host; preflight takes it"
   fi
-  if [ "$fence" -gt "$claim_fence" ] || [ "$claim_transaction" != "$transaction" ]; then
-    write_claim active || cannot_write "$BASE/claim"
-  fi
-  unlock_claim
 }
 
 # Gives back what the run took here; false where that is not done whole, then the claim stays and
@@ -272,7 +289,10 @@ need_claim() {
 # refused later too. Never ends the stage: an update is not bad because its claim is.
 release_claim() {
   lock_claim || return 1
-  read_claim
+  if ! read_claim; then
+    unlock_claim
+    return 1
+  fi
   if [ "$claim_state" = active ] && [ "$claim_run" = "$run" ] && ! old_fence; then
     release_updaters && write_claim ended && rm -f "$BASE/reserve"
   fi
@@ -283,8 +303,11 @@ release_claim() {
 
 # Is the claim this run's, after all that was done? Said in every answer.
 say_claim() {
-  read_claim
-  if [ "$claim_state" = active ] && [ "$claim_run" = "$run" ]; then say holds yes; else say holds no; fi
+  if ! read_claim || { [ "$claim_state" = active ] && [ "$claim_run" = "$run" ]; }; then
+    say holds yes
+  else
+    say holds no
+  fi
 }
 
 # --- other updaters ------------------------------------------------------------------------------
@@ -300,4 +323,15 @@ release_updaters() { # what hold-for-run stopped
       || say note "$unit, which was stopped for the run, does not start"
   done <"$BASE/updaters"
   [ "$updaters_back" = yes ] && rm -f "$BASE/updaters"
+}
+
+# A boot starts them again: what stops them lasts until then only, so that no host keeps them off for
+# good.
+hold_again() {
+  [ -f "$BASE/updaters" ] || return 0
+  while read -r unit; do
+    case $unit in '' | -* | *[!A-Za-z0-9@._:-]*) continue ;; esac
+    bounded systemctl stop "$unit" >/dev/null 2>&1 </dev/null
+    bounded systemctl mask --runtime "$unit" >/dev/null 2>&1 </dev/null
+  done <"$BASE/updaters"
 }

@@ -25,7 +25,6 @@ record_before() { # after `look`
   fi
   save "$tx/before/boot" boot_identity
   save "$tx/before/kernel" uname -r
-  save_conffiles "$tx/before/conffiles"
   must_keep "$tx/before/whole" "units $units_before
 $(for list in $BEFORE_LISTS; do printf '%s %s\n' "$list" "$(lines_of "$tx/before/$list")"; done)"
 }
@@ -33,6 +32,11 @@ $(for list in $BEFORE_LISTS; do printf '%s %s\n' "$list" "$(lines_of "$tx/before
 # Each list must have the lines that were written. The controller compares the numbers with those
 # that prepare said. A transaction that a patchctl without these numbers prepared has none to say.
 say_before() {
+  read -r whole_first _ 2>/dev/null <"$tx/before/whole"
+  case ${whole_first:-} in
+    units | [0-9]*) ;; # a number alone: of a patchctl that did not count
+    *) refuse "what was written down of the host before the update is damaged ($tx/before/whole)" ;;
+  esac
   while read -r list count; do
     if [ -z "$count" ]; then continue; fi
     if [ "$list" != units ] && [ "$(lines_of "$tx/before/$list")" != "$count" ]; then

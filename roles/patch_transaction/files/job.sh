@@ -59,13 +59,14 @@ launch() { # JOB
   set -- /bin/sh "$launch_folder/script" "$1" "$transaction"
   if has_systemd; then
     # KillMode=mixed and the long stop: at a shutdown systemd waits for the package manager
-    # instead of killing it between unpacking and configuring.
-    launch_unit="patchctl-$transaction-$3"
-    systemd-run --quiet --collect --no-block --unit="$launch_unit" \
+    # instead of killing it between unpacking and configuring. Each start has a name of its own: the
+    # unit of one that was killed may still be on its way out.
+    launch_unit="patchctl-$transaction-$3-$(lines_of "$launch_folder/started")"
+    bounded systemd-run --quiet --collect --no-block --unit="$launch_unit" \
       -p KillMode=mixed -p TimeoutStopSec=900 "$@" >/dev/null 2>&1 </dev/null \
-      || systemd-run --quiet --no-block --unit="$launch_unit" \
+      || bounded systemd-run --quiet --no-block --unit="$launch_unit" \
         -p KillMode=mixed -p TimeoutStopSec=900 "$@" >/dev/null 2>&1 </dev/null \
-      || systemctl is-active --quiet "$launch_unit"
+      || bounded systemctl is-active --quiet "$launch_unit"
   else
     setsid "$@" >/dev/null 2>&1 </dev/null &
   fi
@@ -88,6 +89,10 @@ start_once() { # JOB: starts it, or starts it again to repair what was interrupt
     || cannot_write "$BASE/start.lock"
   exec 7>>"$BASE/start.lock"
   flock -w 20 7 || refuse "another patchctl starts a transaction on this host; try again"
+  # Whoever waited here may have waited long: for a lock, or because the whole host stood still.
+  in_call
+  need_own_claim
+  if [ "$1" = apply ] && [ -f "$tx/undo/started" ]; then refuse "this transaction was undone already"; fi
   case $(job_state "$1") in
     done | running) ;;
     *)

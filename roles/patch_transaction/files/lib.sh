@@ -18,6 +18,15 @@ say() { # KEY TEXT
   printf '%s %s\n' "$1" "$(plain "$2")"
 }
 
+# Two paths of at most 900 characters each: whole where they fit a line of an answer.
+say_paths() { # KEY PATH PATH|-
+  printf '%s %s %s\n' "$1" "$(path_line "$2")" "$(path_line "$3")"
+}
+
+path_line() { # PATH
+  printf '%s' "$1" | tr '\001-\037\177' '?' | cut -c1-900
+}
+
 failures=
 
 check() { # NAME ok|note|failed DETAIL
@@ -173,6 +182,17 @@ planned() { # the number of packages of the transaction
 in_call() {
   if [ -z "$call_end" ] || [ "$(uptime_s)" -lt "$call_end" ]; then return; fi
   refuse "the host did not get ready within $call_s s"
+}
+
+# md5sum writes a backslash in a name twice, and one before the line.
+plain_sums() { # FILE with what it printed
+  awk '
+    /^[\\]/ {
+      line = substr($0, 2); whole = ""
+      while ((at = index(line, "\\\\")) > 0) { whole = whole substr(line, 1, at); line = substr(line, at + 2) }
+      $0 = whole line
+    }
+    { print }' "$1"
 }
 
 lines_of() { # FILE: how many lines it has

@@ -14,6 +14,11 @@ remove_leftovers() {
 }
 
 main() {
+  if [ ! -e "$BASE" ] && [ ! -h "$BASE" ]; then
+    say holds no # the run never came so far here
+    answer ok
+    return
+  fi
   need_base
   busy=$(running_job)
   if [ "${busy% *}" = "$transaction" ]; then
@@ -22,7 +27,12 @@ main() {
     answer running "transaction $busy still runs"
     return
   fi
-  read_claim
+  if [ -f "$tx/prepare.lock" ] && ! flock -n "$tx/prepare.lock" true; then
+    say_claim
+    answer running "transaction $transaction is being prepared"
+    return
+  fi
+  need_read_claim
   if [ "$claim_state" = active ] && old_fence; then refuse "$(say_old_fence)"; fi
   if remove_leftovers && release_claim; then
     say_claim

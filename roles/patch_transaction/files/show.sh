@@ -3,8 +3,9 @@
 # shellcheck disable=SC2034,SC2154  # set by read_claim, used by need_base
 
 list_kept() {
-  read_claim
-  if [ "$claim_state" != none ]; then
+  if ! read_claim; then
+    say claim "damaged - 0 0 -"
+  elif [ "$claim_state" != none ]; then
     say claim "$claim_state $claim_run $claim_fence $claim_since ${claim_transaction:--}"
   fi
   if [ -f "$BASE/updaters" ]; then

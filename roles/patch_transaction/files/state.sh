@@ -162,7 +162,7 @@ keeps_running() { # UNIT
 restart_stale() {
   try_save "$call/stale" list_stale || return
   if with_systemctl; then
-    if grep -q '^1 ' "$call/stale" && systemctl daemon-reexec >&2; then say restarted init; fi
+    if grep -q '^1 ' "$call/stale" && bounded systemctl daemon-reexec >&2 </dev/null; then say restarted init; fi
     awk '$2 ~ /[.]service$/ { print $2 }' "$call/stale" | sort -u >"$call/stale.services"
     while read -r service; do
       if keeps_running "$service"; then continue; fi

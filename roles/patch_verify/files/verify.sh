@@ -5,8 +5,17 @@
 # What is not told, or not told whole, is not well.
 # shellcheck disable=SC2154  # set by read_input, open_call
 
+# A question that nobody answers now may be answered later; what cannot be written will not.
+not_now() {
+  case $save_error in 'cannot write'*) refuse "$save_error" ;; esac
+  say_state
+  say_claim
+  answer running "$save_error"
+  exit "$answer_code"
+}
+
 check_packages() { # forward|back
-  look
+  try_look || not_now
   say_packages
   place=to
   if [ "$1" = back ]; then place=from; fi
@@ -21,7 +30,7 @@ check_packages() { # forward|back
   else
     check installed ok ""
   fi
-  look_at_marks "$tx/before/auto" "$1"
+  look_at_marks "$tx/before/auto" "$1" || not_now
   say asked "marks $marks_asked"
   if [ -s "$call/marks.wrong" ]; then
     check marks failed "auto/manual: $(tr '\n' ';' <"$call/marks.wrong")"

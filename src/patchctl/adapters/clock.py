@@ -15,6 +15,10 @@ class SystemClock:
         """Epoch milliseconds, UTC."""
         return now_ms()
 
+    def monotonic_ms(self) -> int:
+        """Milliseconds since some moment; nobody can set this clock."""
+        return time.monotonic_ns() // 1_000_000
+
     def sleep(self, seconds: float) -> None:
         """Wait."""
         time.sleep(seconds)

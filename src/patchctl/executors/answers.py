@@ -194,10 +194,14 @@ def _stale(text: str) -> dict[str, Any]:
     }
 
 
-def _edited(text: str) -> dict[str, str]:
+def _edited(text: str) -> dict[str, Any]:
     found = _match(_EDITED, text)
     copy = "" if found[2] == "-" else found[2]
-    return {"path": cleaned(found[1]), "copy": cleaned(copy)}
+    return {"path": cleaned(found[1], LINE_MAX), "copy": cleaned(copy, LINE_MAX)}
+
+
+def _gone(text: str) -> dict[str, Any]:
+    return {**_edited(text), "gone": True}
 
 
 # Lines `KEY NAME COUNT`: how much was asked, and how much was written down before the update.
@@ -225,7 +229,7 @@ _LISTED: Mapping[str, tuple[str, _Reader]] = {
     "stale": ("stale", _stale),
     "conffile": ("conffiles", cleaned),
     "stays": ("edited", _edited),
-    "removed": ("edited", _edited),
+    "removed": ("edited", _gone),
     "note": ("notes", cleaned),
     "job": ("jobs", cleaned),
     "log": ("log", cleaned),

@@ -5,6 +5,7 @@ there. An answer `ok` that lacks something of it is a failure, whatever made it 
 a tool that is gone, a script that was cut off.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -81,12 +82,13 @@ def judged(reply: Reply, asked: Asked) -> Reply:
 def _lacks(reply: Reply, asked: Asked) -> Iterator[str]:
     """What is missing or contradicts the answer, the first most telling."""
     evidence, stage = reply.evidence, asked.stage
-    rows = {check["name"]: check for check in evidence.get("checks", ())}
+    checks = evidence.get("checks", ())
+    rows = {check["name"] for check in checks}
     again = AGAIN.get(stage)
-    repeated = again is not None and again <= rows.keys()
+    repeated = again is not None and again <= rows
     wanted = again if repeated and again is not None else CHECKS[_like(stage)]
-    yield from (f"check {name} failed" for name, row in rows.items() if not row["ok"])
-    yield from (f"check {name} is missing" for name in sorted(wanted - rows.keys()))
+    yield from (f"check {check['name']} failed" for check in checks if not check["ok"])
+    yield from (f"check {name} is missing" for name in sorted(wanted - rows))
     if stage is not Stage.RELEASE and "boot" not in evidence:
         yield "it does not say which boot it is"
     if not repeated:
@@ -99,17 +101,26 @@ def _lacks(reply: Reply, asked: Asked) -> Iterator[str]:
             yield "it does not say that it is free"
         case Stage.APPLY if evidence.get("code") != 0:
             yield "the package manager's exit code"
+        case Stage.APPLY if "reboot_required" not in evidence:
+            yield "whether a reboot is wanted"
         case Stage.REBOOT if _same_boot(evidence, asked.work):
             yield "it is still the boot of before"
         case _:
             pass
     if stage is Stage.PREPARE:
-        yield from _before(evidence)
+        yield from _before(evidence, repeated=repeated)
         yield from _old(evidence, asked)
-    if stage in (Stage.RESTART, *_VERIFYING) and not _count(evidence, "processes"):
+    counts = stage in _VERIFYING or (stage is Stage.RESTART and _counted(asked))
+    if counts and not _count(evidence, "processes"):
         yield "processes that were looked at"
     if stage in _VERIFYING:
         yield from _compared(evidence, asked)
+
+
+def _counted(asked: Asked) -> bool:
+    """Do the recorded results of the host's transaction have numbers? Those of a patchctl that did
+    not count have none, and their runs go on."""
+    return asked.work.before is not None
 
 
 def _like(stage: Stage) -> Stage:
@@ -129,7 +140,8 @@ def _packages(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     planned = {(one.package, one.arch) for one in asked.transitions}
     if len(evidence.get("packages", ())) != len(asked.transitions) or told.keys() != planned:
         yield f"{len(told.keys() & planned)} of {len(planned)} planned packages"
-    if _count(evidence, "packages") != len(asked.transitions):
+    recorded = asked.stage in (Stage.APPLY, Stage.UNDO) and not _counted(asked)
+    if _count(evidence, "packages") != len(asked.transitions) and not recorded:
         yield "how many packages were looked at"
     yield from (
         f"package {name} is {found} where it must be {place}"
@@ -150,8 +162,10 @@ def _probes(reply: Reply, asked: Asked) -> Iterator[str]:
             yield f"probe {probe.name}"
 
 
-def _before(evidence: Mapping[str, Any]) -> Iterator[str]:
+def _before(evidence: Mapping[str, Any], *, repeated: bool) -> Iterator[str]:
     told = evidence.get("before", {})
+    if repeated and not told:  # prepared by a patchctl that did not count
+        return
     yield from (
         f"how many {name} there are before the update" for name in BEFORE if name not in told
     )
@@ -163,8 +177,8 @@ def _old(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     """Each old version that an undo needs; where there need not be all, the check says so."""
     if any(row["name"] == "undo" and row.get("note") for row in evidence.get("checks", ())):
         return
-    told = {row["package"] for row in evidence.get("old", ())}
-    needed = {one.package for one in asked.transitions if one.action is not Action.NEW}
+    told = Counter(row["package"] for row in evidence.get("old", ()))
+    needed = Counter(one.package for one in asked.transitions if one.action is not Action.NEW)
     if needed - told:
         yield f"the old version of {min(needed - told)}"
 

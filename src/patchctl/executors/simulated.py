@@ -53,12 +53,16 @@ Script = Callable[[str, Stage, int], Behaviour]
 
 
 class VirtualClock:
-    """Time that passes only when somebody waits."""
+    """Time that passes only when somebody waits. `wall_is_off_ms`: the wall clock was set."""
 
     def __init__(self, start_ms: int = 1_750_000_000_000) -> None:
         self._now = start_ms
+        self.wall_is_off_ms = 0
 
     def now_ms(self) -> int:
+        return self._now + self.wall_is_off_ms
+
+    def monotonic_ms(self) -> int:
         return self._now
 
     def sleep(self, seconds: float) -> None:
@@ -97,7 +101,7 @@ class SimulatedExecutor:
     def start(self, shard: Shard) -> ProcessIdentity | None:
         """Begin a shard; its answers come due as the clock moves."""
         self.started.append(shard)
-        end = self._clock.now_ms()
+        end = self._clock.monotonic_ms()
         for work in shard.hosts:
             due, outcome = self._do(shard, work)
             end = max(end, due)
@@ -107,13 +111,13 @@ class SimulatedExecutor:
 
     def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
         """What is due until now, moving the clock on where nothing is."""
-        limit = self._clock.now_ms() + int(timeout_s * 1000)
+        limit = self._clock.monotonic_ms() + int(timeout_s * 1000)
         if not self._queue or self._queue[0][0] > limit:
-            self._clock.advance(limit - self._clock.now_ms())
+            self._clock.advance(limit - self._clock.monotonic_ms())
             return []
-        self._clock.advance(max(0, self._queue[0][0] - self._clock.now_ms()))
+        self._clock.advance(max(0, self._queue[0][0] - self._clock.monotonic_ms()))
         due: list[HostOutcome | ShardEnded] = []
-        while self._queue and self._queue[0][0] <= self._clock.now_ms():
+        while self._queue and self._queue[0][0] <= self._clock.monotonic_ms():
             due.append(heapq.heappop(self._queue)[2])
         return due
 
@@ -146,7 +150,7 @@ class SimulatedExecutor:
             evidence["stale"] = [{"unit": unit, "command": "x"} for unit in behaviour.stale]
         if status in (OutcomeStatus.OK, OutcomeStatus.FAILED) and shard.stage in _SAYS_CLAIM:
             evidence["holds"] = host.held
-        return self._clock.now_ms() + behaviour.after_ms, HostOutcome(
+        return self._clock.monotonic_ms() + behaviour.after_ms, HostOutcome(
             shard=shard.id, host=work.host, status=status, reason=reason, evidence=evidence
         )
 

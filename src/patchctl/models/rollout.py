@@ -195,7 +195,8 @@ class WaveStarted(Record, tag_field="kind", tag="wave-started"):
 class HostMoved(Record, tag_field="kind", tag="host-moved"):
     """A host's attempt changes state. For a state that is work, this is written before the work.
 
-    `stage` is the stage that is begun, or that led to a final state.
+    `stage` is the stage that is begun, or that led to a final state. `look`: a lost host is only
+    looked at; nothing is begun there that had not begun.
     """
 
     host: str
@@ -204,6 +205,7 @@ class HostMoved(Record, tag_field="kind", tag="host-moved"):
     stage: Stage | None = None
     transaction: str = ""
     reason: str = ""
+    look: bool = False
 
 
 class StageAnswered(Record, tag_field="kind", tag="stage-answered"):
@@ -326,10 +328,12 @@ class EditedFile(Record):
     """A configuration file that somebody edited after the update, so that the undo left it alone.
 
     `copy` is where it lies on the host as it was before the update, empty where it was not there.
+    `gone`: it came with a new package and went with it; `copy` is the edited file.
     """
 
     path: str
     copy: str = ""
+    gone: bool = False
 
 
 class HostStatusLine(Model):

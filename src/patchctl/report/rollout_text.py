@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from ..models.plan import Amount, Plan, Promote, RingPolicy, Undo
-from ..models.rollout import HostState, HostStatusLine, RingState, RunState, RunStatus
+from ..models.rollout import EditedFile, HostState, HostStatusLine, RingState, RunState, RunStatus
 from .plan_code_text import code
 
 # Said of a state in one word or two, as an operator would.
@@ -75,9 +75,7 @@ def left_behind(status: RunStatus, limit: int = 10) -> list[str]:
     not be given back."""
     lines = []
     for host in status.hosts:
-        for file in host.edited:
-            copy = f"; as it was before: {file.copy}" if file.copy else ""
-            lines.append(f"  {host.name}: {file.path} was edited after the update and stays{copy}")
+        lines += [f"  {host.name}: {_edited(file)}" for file in host.edited]
         if host.holds:
             lines.append(
                 f"  {host.name}: still holds what the run took there; when it can be reached:"
@@ -88,6 +86,13 @@ def left_behind(status: RunStatus, limit: int = 10) -> list[str]:
 
 
 _HARMLESS = frozenset({"preflight", "prepare"})
+
+
+def _edited(file: EditedFile) -> str:
+    if file.gone:
+        return f"{file.path} went with its package; as it was edited: {file.copy}"
+    copy = f"; as it was before: {file.copy}" if file.copy else ""
+    return f"{file.path} was edited after the update and stays{copy}"
 
 
 def _changed(host: HostStatusLine) -> bool:

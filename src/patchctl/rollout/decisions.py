@@ -7,6 +7,7 @@ from typing import Any
 from ..models.plan import OnFailure, RebootPolicy, RingPolicy
 from ..models.rollout import HostOutcome, HostState, OutcomeStatus, Stage
 from .states import DISRUPTIVE, STATE_OF_STAGE, IllegalTransitionError
+from .timers import Waited
 from .view import HostView
 
 # A stage that the controller lost, or whose host did not answer, is asked again: all stages are
@@ -23,6 +24,7 @@ GRACE_S = 300
 UNDO_COMMANDS = 4
 _NAMED = 4
 NOT_BEGUN = "the run was aborted before its update began"
+LOST_BEFORE = "it was lost before its update began"
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,9 @@ class Again:
 
 
 def after(
-    host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, now: int
+    host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, waited: Waited
 ) -> Move | Again:
-    """The step that follows this answer to `host.stage`. `now` is epoch ms."""
+    """The step that follows this answer to `host.stage`."""
     stage = host.stage
     assert stage is not None
     match outcome.status:
@@ -53,17 +55,17 @@ def after(
         case OutcomeStatus.FAILED:
             return _failed(host, policy, unsafe, stage, outcome.reason)
         case OutcomeStatus.RUNNING:
-            return _goes_on(host, policy, unsafe, outcome, now)
+            return _goes_on(host, policy, unsafe, outcome, waited)
         case OutcomeStatus.UNREACHABLE | OutcomeStatus.LOST:
-            return _ask_again(host, policy, unsafe, outcome, now)
+            return _ask_again(host, policy, unsafe, outcome, waited)
 
 
 def _goes_on(
-    host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, now: int
+    host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, waited: Waited
 ) -> Move | Again:
     stage = host.stage
     assert stage is not None
-    if now - host.since <= _limit_s(policy, stage) * 1000:
+    if waited.stage_ms <= _limit_s(policy, stage) * 1000:
         return Again(ATTACH_AGAIN_MS)
     # It answers, so it is known not to have done what it should.
     reason = f"still running after {_limit_s(policy, stage)} s"
@@ -107,7 +109,8 @@ def _forward(host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutc
 def _with_edited(host: HostView, reason: str) -> str:
     """The reason, and which files the undo left alone because somebody edited them after the
     update: where a service does not run with them, that is why."""
-    files = host.evidence.get(Stage.UNDO.value, {}).get("edited", ())
+    edited = host.evidence.get(Stage.UNDO.value, {}).get("edited", ())
+    files = [file for file in edited if not file.get("gone")]
     if not files:
         return reason
     said = [
@@ -154,17 +157,18 @@ def _failed(
     return Move(HostState.FAILED, stage, reason)
 
 
-def held_back(host: HostView, step: Move | Again) -> Move | None:
-    """What an aborted run does instead of this step, or None where the step may be taken.
+def held_back(host: HostView, step: Move | Again, why: str = NOT_BEGUN) -> Move | None:
+    """What happens instead of this step in an aborted run, or to a lost host that is only looked
+    at; None where the step may be taken.
 
     A host that has not begun its update does not begin it any more. One that was drained for it
     goes the way of an undo, which puts it back; nothing of its packages was changed.
     """
     if host.stage in (Stage.PREFLIGHT, Stage.PREPARE):
         if isinstance(step, Again) or step.to is not HostState.FAILED:
-            return Move(HostState.SKIPPED, host.stage, NOT_BEGUN)
+            return Move(HostState.SKIPPED, host.stage, why)
     elif isinstance(step, Move) and step.to is HostState.APPLY:
-        return Move(HostState.FAILED, host.stage, NOT_BEGUN)
+        return Move(HostState.FAILED, host.stage, why)
     return None
 
 
@@ -178,7 +182,7 @@ def undo_follows(step: Move, policy: RingPolicy, unsafe: list[str]) -> bool:
 
 
 def _ask_again(
-    host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, now: int
+    host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, waited: Waited
 ) -> Move | Again:
     stage, tries = host.stage, host.tries + 1
     assert stage is not None
@@ -187,12 +191,12 @@ def _ask_again(
     if stage in (Stage.PREFLIGHT, Stage.PREPARE):
         if tries >= TRIES_BEFORE_CHANGE and not (lost and tries < 4):
             return Move(HostState.FAILED, stage, reason)
-    elif host.looking and tries >= TRIES_OF_A_LOOK:
-        return _lost(stage, reason)
     else:
         limit = policy.reboot_timeout_s if stage is Stage.REBOOT else UNREACHABLE_S
-        silent_since = host.silent_since or now
-        if tries > 3 and now - silent_since > limit * 1000:
+        patient = tries <= 3 or waited.silent_ms <= limit * 1000
+        if host.looking:
+            patient = tries < TRIES_OF_A_LOOK
+        if not patient:
             if lost and stage in (Stage.VERIFY, Stage.VERIFY_UNDO):
                 # It can be reached and never says that it is well: then it is not.
                 return _failed(host, policy, unsafe, stage, reason)

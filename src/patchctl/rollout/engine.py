@@ -21,6 +21,7 @@ from ..models.rollout import (
     HostWork,
     OutcomeStatus,
     ProcessIdentity,
+    RunMoved,
     RunState,
     Shard,
     ShardEnded,
@@ -32,6 +33,7 @@ from ..models.rollout import (
 )
 from . import commands, decisions, progress, states, undo
 from .interfaces import Clock, EventSink, Executor, Journal, Mailbox
+from .timers import STEP_BACK_MS, Timers
 from .view import HostView, RunView
 
 POLL_S = 0.2
@@ -79,7 +81,8 @@ class Engine:
         self._idle: dict[str, int] = {}
         self._busy: dict[str, str] = {}
         self._number = 0
-        self._mail_at = 0
+        self._mail_at: int | None = None
+        self._timers = Timers(clock)
 
     # --- beginning ------------------------------------------------------------------------------
 
@@ -95,10 +98,9 @@ class Engine:
                     reason="ended by the next controller" if ran else "gone with its controller",
                 )
             )
-        now = self._clock.now_ms()
-        for host in self.view.hosts.values():
-            if _due(host) is not None:
-                self._idle[host.name] = now
+        due = [host.name for host in self.view.hosts.values() if _due(host) is not None]
+        self._timers.restart(due)
+        self._idle |= dict.fromkeys(due, self._timers.now)
         # What was asked of the controller before this one comes before what is asked of this one.
         self._read_mail()
 
@@ -126,6 +128,7 @@ class Engine:
         """
         while True:
             self._read_mail()
+            self._watch_clock()
             self._progress()
             self._dispatch()
             if self._settled():
@@ -154,34 +157,44 @@ class Engine:
         until = progress.wakes_at(self.view)
         if until is None:
             return self._limits.poll_s * 5
-        left = (until - self._clock.now_ms()) / 1000
+        left = (until - self._timers.run_time(self.view)) / 1000
         return max(0.01, min(left, 1.0))
 
     def _progress(self) -> None:
         # Each pass may open the next step (ring done > next ring running > first wave).
-        while events := progress.next_events(self.view, self._clock.now_ms(), self._proven):
+        while events := progress.next_events(
+            self.view, self._timers.run_time(self.view), self._proven
+        ):
             self._write(*events)
 
     def _read_mail(self) -> None:
-        now = self._clock.now_ms()
-        if now - self._mail_at < MAILBOX_MS:
+        now = self._timers.now
+        if self._mail_at is not None and now - self._mail_at < MAILBOX_MS:
             return
         self._mail_at = now
         for command in self._mailbox.pending(self.view.run):
             self._write(*commands.take(self.view, command))
             self._mailbox.take(command)
 
+    def _watch_clock(self) -> None:
+        """A clock that was set back makes soaks and expiries of later processes wrong, and the
+        order of the log: a person should know before the run goes on."""
+        back = self._timers.stepped_back_ms()
+        if back > STEP_BACK_MS and RunState.PAUSED in states.RUN[self.view.state]:
+            reason = f"the controller's clock went back by {back // 1000} s"
+            self._write(RunMoved(to=RunState.PAUSED, reason=reason))
+
     # --- handing out ----------------------------------------------------------------------------
 
     def _dispatch(self) -> None:
         if not self._idle:
             return
-        now = self._clock.now_ms()
+        now = self._timers.now
         groups: dict[tuple[str, Stage], list[HostView]] = {}
         for name in self._idle:
             host = self.view.hosts[name]
             stage = _due(host)
-            if host.not_before <= now and stage is not None:
+            if self._timers.is_due(name) and stage is not None:
                 groups.setdefault((host.ring, stage), []).append(host)
         for (ring, stage), hosts in groups.items():
             if len(self.view.shards) >= self._limits.max_shards:
@@ -215,7 +228,10 @@ class Engine:
             self._write(ShardProcess(shard=shard.id, process=process))
 
     def _work(self, host: HostView) -> HostWork:
-        boot = host.evidence.get(Stage.PREFLIGHT.value, {}).get("boot")
+        # A reboot must replace the boot in which the update was made.
+        asked = (Stage.APPLY, Stage.PREFLIGHT)
+        boots = [host.evidence.get(stage.value, {}).get("boot") for stage in asked]
+        boot = next((boot for boot in boots if boot), None)
         before = host.evidence.get(Stage.PREPARE.value, {}).get("before")
         return HostWork(
             host=host.name,
@@ -224,7 +240,7 @@ class Engine:
             fence=self.view.fence,
             boot=Boot(**boot) if isinstance(boot, dict) else None,
             before=before if isinstance(before, dict) else None,
-            look=host.looking and self.view.state in states.BEGINS_NOTHING,
+            look=host.only_looked_at,
         )
 
     # --- answers --------------------------------------------------------------------------------
@@ -265,23 +281,28 @@ class Engine:
         if not expected:
             return [_answered(host, stage, outcome, late=True)]
         del self._busy[outcome.host]
-        now = self._clock.now_ms()
         if stage is Stage.RELEASE:
-            return self._released(host, outcome, now)
+            return self._released(host, outcome)
         policy = self.view.policy(host)
         events: list[Event] = []
         if outcome.status is OutcomeStatus.RUNNING:
             # Not journaled: it decides nothing, and a new controller starts the clocks anew.
             host.heard()
+            self._timers.heard(host.name)
         else:
             events.append(_answered(host, stage, outcome))
-        unsafe = self.view.unsafe(host)
-        step = decisions.after(host, policy, unsafe, outcome, now)
-        held = decisions.held_back(host, step) if self.view.state is RunState.ABORTING else None
+        # What touched nothing can always be undone.
+        unsafe = [] if outcome.evidence.get("touched") is False else self.view.unsafe(host)
+        step = decisions.after(host, policy, unsafe, outcome, self._timers.waited(host.name))
+        held = None
+        if self.view.state is RunState.ABORTING:
+            held = decisions.held_back(host, step)
+        elif host.only_looked_at:
+            held = decisions.held_back(host, step, decisions.LOST_BEFORE)
         step = held or step
         if isinstance(step, decisions.Again):
-            host.not_before = now + step.delay_ms
-            self._idle[host.name] = now
+            self._timers.delay(host.name, step.delay_ms)
+            self._idle[host.name] = self._timers.now
             return events
         events.append(_moved(host, step.to, step.stage, step.reason))
         if held is not None and held.to is HostState.FAILED:
@@ -292,12 +313,12 @@ class Engine:
             events.append(_moved(host, HostState.ROLLING_BACK, Stage.UNDO, step.reason))
         return events
 
-    def _released(self, host: HostView, outcome: HostOutcome, now: int) -> list[Event]:
+    def _released(self, host: HostView, outcome: HostOutcome) -> list[Event]:
         """Whether the host is asked again stands in the view, once this answer does."""
-        host.not_before = now + decisions.RETRY_FIRST_MS
-        self._idle[host.name] = now
+        self._timers.delay(host.name, decisions.RETRY_FIRST_MS * 4**host.release_tries)
+        self._idle[host.name] = self._timers.now
         if outcome.status is OutcomeStatus.RUNNING:  # its transaction goes on
-            if now - host.since < decisions.GRACE_S * 1000:
+            if self._timers.waited(host.name).stage_ms < decisions.GRACE_S * 1000:
                 return []
             outcome = msgspec.structs.replace(outcome, status=OutcomeStatus.FAILED)
         return [_answered(host, Stage.RELEASE, outcome)]
@@ -307,10 +328,11 @@ class Engine:
     def _write(self, *events: Event) -> None:
         if not events:
             return
-        now = self._clock.now_ms()
         entries = self._journal.append(self.view.run, events)
+        now = self._timers.now
         for entry in entries:
             self.view.apply(entry)
+            self._timers.see(entry)
             if isinstance(entry.event, HostMoved | StageAnswered):
                 self._queue(entry.event.host, now)
         for sink in list(self._sinks):

@@ -57,7 +57,10 @@ class Clock(Protocol):
     """Time, injected."""
 
     def now_ms(self) -> int:
-        """Epoch milliseconds, UTC."""
+        """Epoch milliseconds, UTC, for what outlives the process."""
+
+    def monotonic_ms(self) -> int:
+        """Milliseconds since some moment, for durations; nobody can set it."""
 
     def sleep(self, seconds: float) -> None:
         """Wait."""

@@ -23,6 +23,7 @@ def ask_again(view: RunView, *, once: bool = False) -> list[Event]:
                     to=back,
                     stage=host.stage,
                     reason="asked once more after it was lost",
+                    look=once,
                 )
             )
     return events

@@ -31,7 +31,7 @@ def status(view: RunView, controller: str = "") -> RunStatus:
                 stage=_stage(host),
                 reason=host.reason,
                 edited=tuple(
-                    EditedFile(path=file["path"], copy=file["copy"])
+                    EditedFile(path=file["path"], copy=file["copy"], gone=bool(file.get("gone")))
                     for file in host.evidence.get(Stage.UNDO.value, {}).get("edited", ())
                 ),
                 holds=host.holding and host.state in states.SETTLED and not host.owes_release,

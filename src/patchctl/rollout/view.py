@@ -52,8 +52,6 @@ class HostView:
     reason: str = ""
     since: int = 0
     tries: int = 0
-    silent_since: int = 0
-    not_before: int = 0
     counted: bool = False
     reconciled: bool = False
     touched: bool = False
@@ -64,8 +62,10 @@ class HostView:
     # The run has, or may have, something on the host: its claim, updaters that were stopped.
     holding: bool = False
     release_tries: int = 0
-    # Lost, and looked at once more: it gets no second stretch of patience unless it answers.
+    # Lost, and looked at once more: it gets no second stretch of patience unless it answers...
     looking: bool = False
+    # ...and nothing is begun there that had not begun.
+    only_looked_at: bool = False
     final_stage: Stage | None = None
     failed_stage: Stage | None = None
     evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -73,8 +73,6 @@ class HostView:
     def heard(self) -> None:
         """The host answered: earlier silence does not count any more."""
         self.tries = 0
-        self.silent_since = 0
-        self.not_before = 0
         self.looking = False
 
     @property
@@ -232,7 +230,7 @@ class RunView:
             case HostMoved():
                 self._move_host(event, entry.at)
             case StageAnswered():
-                self._answer(event, entry.at)
+                self._answer(event)
             case RunCreated():
                 self.created = True
                 self.by = event.by
@@ -289,7 +287,7 @@ class RunView:
                     f"host {host.name}: attempt {host.attempt} > {event.attempt} {event.to}"
                 )
             host.attempt = event.attempt
-            host.reconciled = False
+            host.reconciled = host.only_looked_at = False
         elif event.to is not old:
             states.check_host(host.name, old, event.to)
         elif old is not HostState.ROLLING_BACK:  # only an undo has several stages in one state
@@ -297,9 +295,9 @@ class RunView:
         if event.to is not old or event.stage is not host.stage:
             host.since = at
             host.heard()
-        if old is HostState.UNKNOWN:
+        if old is HostState.UNKNOWN and event.to in states.IN_FLIGHT:
             host.reconciled = True
-            host.looking = event.to in states.IN_FLIGHT
+            host.looking = host.only_looked_at = event.look
         host.state = event.to
         if event.to in states.SETTLED:
             host.final_stage = event.stage
@@ -332,15 +330,17 @@ class RunView:
     def _operator_undo(self) -> bool:
         return self.state in (RunState.ROLLING_BACK, RunState.ROLLED_BACK, RunState.NEEDS_HUMAN)
 
-    def _answer(self, event: StageAnswered, at: int) -> None:
+    def _answer(self, event: StageAnswered) -> None:
         if event.late:
             return
         host = self.hosts[event.host]
         ok = event.status is OutcomeStatus.OK
         if "holds" in event.evidence:
             host.holding = bool(event.evidence["holds"])
-        elif ok and event.stage in (Stage.VERIFY, Stage.VERIFY_UNDO):
-            host.holding = False  # an older patchctl's verify gave it back and did not say so
+        elif ok and event.stage in (Stage.PREFLIGHT, Stage.VERIFY, Stage.VERIFY_UNDO):
+            # Of a patchctl that did not say so: its verify gave the claim back, and what its other
+            # endings left is taken over by the next run.
+            host.holding = False
         if event.stage is Stage.RELEASE:
             host.release_tries += 0 if ok else 1
             return
@@ -354,7 +354,6 @@ class RunView:
             host.drained = False
         if event.status in (OutcomeStatus.LOST, OutcomeStatus.UNREACHABLE):
             host.tries += 1
-            host.silent_since = host.silent_since or at
         else:
             host.heard()
 
