@@ -5,9 +5,16 @@
 # What is not told, or not told whole, is not well.
 # shellcheck disable=SC2154  # set by read_input, open_call
 
+# How long what is installed may stay untold before the host is not well.
+UNTOLD_S=60
+
 # A question that nobody answers now may be answered later; what cannot be written will not.
 not_now() {
   case $save_error in 'cannot write'*) refuse "$save_error" ;; esac
+  untold_since=$tx/$stage_name.untold
+  untold=$(seconds_since "$untold_since")
+  if [ -z "$untold" ]; then must_keep "$untold_since" "$(time_mark)"; fi
+  if [ "${untold:-0}" -ge "$UNTOLD_S" ]; then refuse "$save_error"; fi
   say_state
   say_claim
   answer running "$save_error"
@@ -31,6 +38,7 @@ check_packages() { # forward|back
     check installed ok ""
   fi
   look_at_marks "$tx/before/auto" "$1" || not_now
+  rm -f "$tx/$stage_name.untold"
   say asked "marks $marks_asked"
   if [ -s "$call/marks.wrong" ]; then
     check marks failed "auto/manual: $(tr '\n' ';' <"$call/marks.wrong")"

@@ -386,10 +386,9 @@ class AnsibleExecutor:
 
 
 def _refused(answer: Answer, stage: Stage) -> bool:
-    """A key that a host refuses before it was changed is a failure like others."""
-    return answer.reason in REFUSED_PASSWORD or (
-        answer.reason == REFUSED_KEY and stage not in HARMLESS
-    )
+    """A key that a host refuses is a failure like others, but not in the middle of a change."""
+    in_a_change = stage not in HARMLESS and stage is not Stage.RELEASE
+    return answer.reason in REFUSED_PASSWORD or (answer.reason == REFUSED_KEY and in_a_change)
 
 
 def _next(came: SimpleQueue[Answer | Ended], wait_s: float) -> Answer | Ended | None:
