@@ -14,7 +14,7 @@ help:
 	@echo "make lint | unit | integration | molecule"
 	@echo "make docs         dist/site, the documentation"
 	@echo "make man          dist/man/patchctl.1, made from the help"
-	@echo "make reference    docs/settings.md and the JSON Schema, made from the settings"
+	@echo "make reference    docs/settings.md, docs/states.md and the JSON Schema, made from the code"
 	@echo "make crash-test   full disks and two controllers on lab hosts, minutes each"
 	@echo "make bench        every benchmark beside its peers, about half an hour (QUICK=1: minutes)"
 	@echo "make lock         choose versions anew (PYTHONS='python3.11 python3.12 python3.13')"
@@ -59,6 +59,7 @@ man: install
 reference: install
 	$(BIN)/python -m patchctl.schema >schema/patchctl.schema.json
 	$(BIN)/python scripts/settings-page
+	$(BIN)/python scripts/states-page
 
 bench: install
 	for name in engine assessment reading discovery patching; do \

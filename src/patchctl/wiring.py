@@ -408,7 +408,6 @@ class Workspace:
 
     def _ended_runs(self) -> list[str]:
         """The newest runs that are over."""
-        from .models.rollout import RunState
+        from .models.states import OVER
 
-        over = (RunState.DONE, RunState.ABORTED, RunState.ROLLED_BACK)
-        return [run.id for run in self.database().runs.list(500) if run.state in over]
+        return [run.id for run in self.database().runs.list(500) if run.state in OVER]

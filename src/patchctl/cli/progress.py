@@ -14,8 +14,8 @@ from ..models.rollout import (
     RunStatus,
     WaveStarted,
 )
+from ..models.states import COUNTED, IN_FLIGHT, SETTLED
 from ..report import rollout_text
-from ..rollout import states
 from ..rollout.status import status as status_of
 from ..rollout.view import RunView
 from . import output
@@ -68,7 +68,7 @@ class PlainLines(Follower):
         match event:
             case HostMoved():
                 few = len(self.view.hosts) <= FEW
-                if few or event.to in states.SETTLED or event.to is HostState.ROLLING_BACK:
+                if few or event.to in SETTLED or event.to is HostState.ROLLING_BACK:
                     text = self._host(event)
             case WaveStarted():
                 waves = len(self.view.rings[event.ring].waves)
@@ -89,7 +89,7 @@ class PlainLines(Follower):
     def _host(self, event: HostMoved) -> str:
         assert self.view is not None
         host = self.view.hosts[event.host]
-        what = event.stage.value if event.to in states.IN_FLIGHT and event.stage else event.to.value
+        what = event.stage.value if event.to in IN_FLIGHT and event.stage else event.to.value
         why = f": {event.reason}" if event.reason else ""
         return f"{host.ring}: {host.name}: {rollout_text.word(what).replace('_', ' ')}{why}"
 
@@ -138,7 +138,7 @@ def _table(status: RunStatus, view: RunView) -> "RenderableType":
     shown = _interesting(status)
     now = time.time_ns() // 1_000_000
     for line in shown:
-        busy = line.state in states.IN_FLIGHT
+        busy = line.state in IN_FLIGHT
         stage = line.stage if busy else rollout_text.word(line.state.value)
         since = f"{(now - view.hosts[line.name].since) // 1000} s" if busy else ""
         style = _STYLE.get(line.state.value, "cyan")
@@ -167,8 +167,8 @@ def _interesting(status: RunStatus) -> list[HostStatusLine]:
 
 
 def _rank(line: HostStatusLine) -> int:
-    if line.state in states.COUNTED:
+    if line.state in COUNTED:
         return 0
-    if line.state in states.IN_FLIGHT:
+    if line.state in IN_FLIGHT:
         return 1
     return 2 if line.state is HostState.PENDING else 3

@@ -12,8 +12,8 @@ import typer
 from ..errors import CutShortError
 from ..models.plan import Plan
 from ..models.rollout import CommandKind, RunStatus
+from ..models.states import STANDING
 from ..report import plan_text, rollout_text
-from ..rollout import states
 from ..rollout.status import exit_code, status
 from ..rollout.view import RunView
 from . import output
@@ -149,7 +149,7 @@ def follow(ctx: typer.Context, run: str, form: Format) -> NoReturn:
     with Terminal(ctx, form) as terminal:
         sinks = terminal.sinks(rollouts)
         view = rollouts.view(ident)
-        while view.state not in states.TERMINAL_RUNS or view.in_flight():
+        while view.state not in STANDING or view.in_flight():
             new = rollouts.news(view)
             for entry in new:
                 for sink in sinks:

@@ -27,6 +27,7 @@ from ..models.rollout import (
     ShardEnded,
     Stage,
 )
+from ..models.states import HARMLESS, HOOKS, VERIFYING
 from . import answers, demands, transaction
 from .groups import groups_of
 from .hooks import PlannedHooks
@@ -43,13 +44,10 @@ PLAYBOOKS: Mapping[Stage, tuple[str, str]] = {
     Stage.VERIFY_UNDO: ("verify", ""),
     Stage.RELEASE: ("release", ""),
 }
-HOOKS = frozenset({Stage.DRAIN, Stage.UNDRAIN})
 # Ansible's own share of a call: to connect, to send the scripts, to read the answer. A call ends by
 # itself on the host before this is over, so that it says why.
 CONNECTION_S = 30
 HOOK_START_S = 15  # until Ansible has begun with the hook
-# Before these nothing was changed, so an answer that got lost is a plain failure.
-HARMLESS = frozenset({Stage.PREFLIGHT, Stage.PREPARE})
 
 Inventory = Callable[[Sequence[str]], dict[str, Any]]
 Seconds = Callable[[], float]
@@ -223,7 +221,7 @@ class AnsibleExecutor:
         )
 
     def _probes(self, stage: Stage, host: PlannedHost, groups: Sequence[str]) -> list[Probe]:
-        if stage not in (Stage.PREPARE, Stage.VERIFY, Stage.VERIFY_UNDO):
+        if stage is not Stage.PREPARE and stage not in VERIFYING:
             return []
         asked = (transaction.applies(probe, groups) for probe in self._policy(host.name).probes)
         return [probe for probe in asked if probe is not None]

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..models.plan import Action, Probe, Transition
 from ..models.rollout import HostWork, Stage
+from ..models.states import JOBS, VERIFYING
 from .answers import Reply
 
 # The checks of each stage that must be there and must not have failed.
@@ -52,7 +53,6 @@ PLACES: Mapping[Stage, str] = {
     Stage.VERIFY_UNDO: "from",
 }
 BEFORE = ("units", "installed", "auto", "failed", "services", "listeners")
-_VERIFYING = (Stage.VERIFY, Stage.VERIFY_UNDO)
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def judged(reply: Reply, asked: Asked) -> Reply:
     if lacks:
         reason = f"the host's answer is not complete: {lacks}"
         return Reply(answer="failed", reason=reason, evidence=reply.evidence)
-    if asked.stage in (Stage.PREFLIGHT, *_VERIFYING):
+    if asked.stage in (Stage.PREFLIGHT, *VERIFYING):
         # Word for word what the plan says; there is no need to keep it for every host.
         reply.evidence.pop("packages", None)
     return reply
@@ -110,10 +110,10 @@ def _lacks(reply: Reply, asked: Asked) -> Iterator[str]:
     if stage is Stage.PREPARE:
         yield from _before(evidence, repeated=repeated)
         yield from _old(evidence, asked)
-    counts = stage in _VERIFYING or (stage is Stage.RESTART and _counted(asked))
+    counts = stage in VERIFYING or (stage is Stage.RESTART and _counted(asked))
     if counts and not _count(evidence, "processes"):
         yield "processes that were looked at"
-    if stage in _VERIFYING:
+    if stage in VERIFYING:
         yield from _compared(evidence, asked)
 
 
@@ -140,7 +140,7 @@ def _packages(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     planned = {(one.package, one.arch) for one in asked.transitions}
     if len(evidence.get("packages", ())) != len(asked.transitions) or told.keys() != planned:
         yield f"{len(told.keys() & planned)} of {len(planned)} planned packages"
-    recorded = asked.stage in (Stage.APPLY, Stage.UNDO) and not _counted(asked)
+    recorded = asked.stage in JOBS and not _counted(asked)
     if _count(evidence, "packages") != len(asked.transitions) and not recorded:
         yield "how many packages were looked at"
     yield from (
@@ -151,7 +151,7 @@ def _packages(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
 
 
 def _probes(reply: Reply, asked: Asked) -> Iterator[str]:
-    if asked.stage not in (Stage.PREPARE, *_VERIFYING):
+    if asked.stage not in (Stage.PREPARE, *VERIFYING):
         return
     for number, probe in enumerate(asked.probes, start=1):
         result = reply.probes.get(number)

@@ -19,6 +19,7 @@ from ..models.rollout import (
     ShardEnded,
     Stage,
 )
+from ..models.states import HOLDS_TOLD
 
 
 @dataclass
@@ -71,9 +72,6 @@ class VirtualClock:
     def advance(self, milliseconds: int) -> None:
         """Let time pass."""
         self._now += max(milliseconds, 1)
-
-
-_SAYS_CLAIM = frozenset({Stage.PREFLIGHT, Stage.VERIFY, Stage.VERIFY_UNDO, Stage.RELEASE})
 
 
 def all_well(host: str, stage: Stage, asked: int) -> Behaviour:
@@ -148,7 +146,7 @@ class SimulatedExecutor:
         evidence |= behaviour.more
         if behaviour.stale:
             evidence["stale"] = [{"unit": unit, "command": "x"} for unit in behaviour.stale]
-        if status in (OutcomeStatus.OK, OutcomeStatus.FAILED) and shard.stage in _SAYS_CLAIM:
+        if status in (OutcomeStatus.OK, OutcomeStatus.FAILED) and shard.stage in HOLDS_TOLD:
             evidence["holds"] = host.held
         return self._clock.monotonic_ms() + behaviour.after_ms, HostOutcome(
             shard=shard.id, host=work.host, status=status, reason=reason, evidence=evidence

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from ..models.plan import Amount, Plan, Promote, RingPolicy, Undo
 from ..models.rollout import EditedFile, HostState, HostStatusLine, RingState, RunState, RunStatus
+from ..models.states import HARMLESS, OVER, TROUBLE
 from .plan_code_text import code
 
 # Said of a state in one word or two, as an operator would.
@@ -13,17 +14,6 @@ WORDS: Mapping[str, str] = {
     "rolled_back": "undone",
     "rollback_failed": "undo failed",
 }
-
-_TROUBLE = frozenset(
-    {
-        HostState.FAILED,
-        HostState.UNKNOWN,
-        HostState.ROLLED_BACK,
-        HostState.ROLLBACK_FAILED,
-        HostState.SKIPPED,
-        HostState.DEFERRED,
-    }
-)
 
 
 def word(state: str) -> str:
@@ -44,6 +34,8 @@ def headline(status: RunStatus) -> str:
 
 def next_step(status: RunStatus) -> str:
     """The command that an operator would want next, or an empty line."""
+    if status.state in OVER:
+        return ""
     match status.state:
         case RunState.HALTED:
             undo = f"undo what it changed:  patchctl rollback {status.run}\n"
@@ -64,8 +56,6 @@ def next_step(status: RunStatus) -> str:
                 f" `patchctl rollback {status.run}` (--force undoes what is unsafe, too);"
                 f" `patchctl rollout abort {status.run}` lets other runs have them"
             )
-        case RunState.DONE | RunState.ROLLED_BACK | RunState.ABORTED:
-            return ""
         case _:
             return "" if status.controller else f"go on with `patchctl rollout resume {status.run}`"
 
@@ -85,9 +75,6 @@ def left_behind(status: RunStatus, limit: int = 10) -> list[str]:
     return lines[:limit] + more
 
 
-_HARMLESS = frozenset({"preflight", "prepare"})
-
-
 def _edited(file: EditedFile) -> str:
     if file.gone:
         return f"{file.path} went with its package; as it was edited: {file.copy}"
@@ -101,7 +88,7 @@ def _changed(host: HostStatusLine) -> bool:
         case HostState.SUCCEEDED | HostState.UNKNOWN | HostState.ROLLBACK_FAILED:
             return True
         case HostState.FAILED:
-            return host.stage not in _HARMLESS
+            return host.stage not in HARMLESS
         case _:
             return False
 
@@ -110,7 +97,7 @@ def trouble(status: RunStatus, limit: int = 10) -> list[str]:
     """Hosts that did not succeed, grouped by what they say, worst first."""
     groups: dict[tuple[str, str, str], list[HostStatusLine]] = defaultdict(list)
     for host in status.hosts:
-        if host.state in _TROUBLE:
+        if host.state in TROUBLE:
             groups[(host.state.value, host.stage, host.reason)].append(host)
     ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     lines = []

@@ -11,12 +11,11 @@ from ..models.rollout import (
     RunMoved,
     RunState,
 )
+from ..models.states import BEGINS_NOTHING, NOT_RESUMABLE
 from . import states
 from .lost import ask_again
 from .progress import budget_reason
 from .view import RunView
-
-_OVER = frozenset({RunState.DONE, RunState.ABORTED, RunState.ROLLED_BACK, RunState.NEEDS_HUMAN})
 
 
 def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> list[Event]:
@@ -25,11 +24,11 @@ def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> lis
     Raises ConflictError for a run that is over, HaltedError where a budget is used up and the
     failures were not accepted: the count survives restarts.
     """
-    lost = [] if view.state in states.BEGINS_NOTHING else ask_again(view)
+    lost = [] if view.state in BEGINS_NOTHING else ask_again(view)
     if view.state is RunState.DONE and lost:
         taken = CommandTaken(command=CommandKind.RESUME, by=by, reason=reason)
         return [taken, RunMoved(to=RunState.RUNNING, reason="lost hosts are asked again"), *lost]
-    if view.state in _OVER:
+    if view.state in NOT_RESUMABLE:
         raise ConflictError(f"run {view.run} is {view.state.value.replace('_', ' ')}")
     ring = view.current_ring()
     stuck = view.state is RunState.HALTED and ring is not None and ring.over_budget

@@ -6,7 +6,8 @@ from typing import Any
 
 from ..models.plan import OnFailure, RebootPolicy, RingPolicy
 from ..models.rollout import HostOutcome, HostState, OutcomeStatus, Stage
-from .states import DISRUPTIVE, STATE_OF_STAGE, IllegalTransitionError
+from ..models.states import DISRUPTIVE, HARMLESS, VERIFYING
+from .states import STATE_OF_STAGE, IllegalTransitionError
 from .timers import Waited
 from .view import HostView
 
@@ -164,7 +165,7 @@ def held_back(host: HostView, step: Move | Again, why: str = NOT_BEGUN) -> Move 
     A host that has not begun its update does not begin it any more. One that was drained for it
     goes the way of an undo, which puts it back; nothing of its packages was changed.
     """
-    if host.stage in (Stage.PREFLIGHT, Stage.PREPARE):
+    if host.stage in HARMLESS:
         if isinstance(step, Again) or step.to is not HostState.FAILED:
             return Move(HostState.SKIPPED, host.stage, why)
     elif isinstance(step, Move) and step.to is HostState.APPLY:
@@ -188,7 +189,7 @@ def _ask_again(
     assert stage is not None
     reason = outcome.reason or outcome.status.value
     lost = outcome.status is OutcomeStatus.LOST
-    if stage in (Stage.PREFLIGHT, Stage.PREPARE):
+    if stage in HARMLESS:
         if tries >= TRIES_BEFORE_CHANGE and not (lost and tries < 4):
             return Move(HostState.FAILED, stage, reason)
     else:
@@ -197,7 +198,7 @@ def _ask_again(
         if host.looking:
             patient = tries < TRIES_OF_A_LOOK
         if not patient:
-            if lost and stage in (Stage.VERIFY, Stage.VERIFY_UNDO):
+            if lost and stage in VERIFYING:
                 # It can be reached and never says that it is well: then it is not.
                 return _failed(host, policy, unsafe, stage, reason)
             return _lost(stage, reason)

@@ -31,6 +31,7 @@ from ..models.rollout import (
     Stage,
     StageAnswered,
 )
+from ..models.states import BOOT_TOLD, IN_FLIGHT, STANDING, WAITING
 from . import commands, decisions, progress, states, undo
 from .interfaces import Clock, EventSink, Executor, Journal, Mailbox
 from .timers import STEP_BACK_MS, Timers
@@ -134,9 +135,9 @@ class Engine:
             if self._settled():
                 return self.view.state
             if not self._busy and not self._idle:
-                if not wait and self.view.state in _WAITS:
+                if not wait and self.view.state in WAITING:
                     return self.view.state
-                if self.view.state in _WAITS:
+                if self.view.state in WAITING:
                     self._clock.sleep(self._pause_s())
                     continue
             self._collect()
@@ -147,7 +148,7 @@ class Engine:
 
     def _settled(self) -> bool:
         return (
-            self.view.state in states.TERMINAL_RUNS
+            self.view.state in STANDING
             and not self._busy
             and not self._idle
             and not self.view.at_work()
@@ -229,8 +230,7 @@ class Engine:
 
     def _work(self, host: HostView) -> HostWork:
         # A reboot must replace the boot in which the update was made.
-        asked = (Stage.APPLY, Stage.PREFLIGHT)
-        boots = [host.evidence.get(stage.value, {}).get("boot") for stage in asked]
+        boots = [host.evidence.get(stage.value, {}).get("boot") for stage in BOOT_TOLD]
         boot = next((boot for boot in boots if boot), None)
         before = host.evidence.get(Stage.PREPARE.value, {}).get("before")
         return HostWork(
@@ -350,14 +350,9 @@ class Engine:
             self._idle[name] = now
 
 
-_WAITS = frozenset(
-    {RunState.WAITING, RunState.PAUSED, RunState.SOAKING, RunState.PLANNED, RunState.PROMOTING}
-)
-
-
 def _due(host: HostView) -> Stage | None:
     """What a host is to do next, or None where that is nothing."""
-    if host.state in states.IN_FLIGHT:
+    if host.state in IN_FLIGHT:
         return host.stage
     return Stage.RELEASE if host.owes_release else None
 

@@ -14,6 +14,7 @@ from ..models.rollout import (
     Stage,
     WaveStarted,
 )
+from ..models.states import BEFORE_UPDATE, RING_ACTIVE, STANDING
 from . import undo
 from .decisions import NOT_BEGUN
 from .lost import ask_again
@@ -23,22 +24,10 @@ from .view import RingView, RunView
 # Ring to what hosts of it have succeeded with in other runs.
 Proven = Mapping[str, frozenset[str]]
 
-_BEFORE_UPDATE = frozenset({HostState.PREFLIGHT, HostState.PREPARE, HostState.DRAIN})
-
-_STANDING = frozenset(
-    {
-        RunState.HALTED,
-        RunState.ABORTED,
-        RunState.DONE,
-        RunState.ROLLED_BACK,
-        RunState.NEEDS_HUMAN,
-    }
-)
-
 
 def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
     """The next step of the run as a whole, or nothing. `now` is epoch ms; call until empty."""
-    if view.state in _STANDING:
+    if view.state in STANDING:
         return []
     if view.state is RunState.ROLLING_BACK:
         return undo.next_events(view)
@@ -52,7 +41,7 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
     if ring is None:
         paused = view.state is RunState.PAUSED
         return [] if paused else _over(view, [RunMoved(to=RunState.DONE)])
-    if ring.over_budget and ring.state in (RingState.RUNNING, RingState.SOAKING):
+    if ring.over_budget and ring.state in RING_ACTIVE:
         return [RunMoved(to=RunState.HALTING, reason=budget_reason(ring))]
     if view.state is RunState.PAUSED:
         return []
@@ -98,7 +87,7 @@ def _held_back(view: RunView) -> list[Event]:
     out = {name for shard in view.shards.values() for name in shard.hosts}
     events: list[Event] = []
     for host in view.hosts.values():
-        if host.name in out or host.state not in _BEFORE_UPDATE:
+        if host.name in out or host.state not in BEFORE_UPDATE:
             continue
         drained = host.state is HostState.DRAIN
         to = HostState.FAILED if drained else HostState.SKIPPED
@@ -116,7 +105,7 @@ def _soak_ends(ring: RingView) -> int:
 
 def _halted(view: RunView, ring: RingView | None) -> list[Event]:
     events: list[Event] = []
-    if ring is not None and ring.state in (RingState.RUNNING, RingState.SOAKING):
+    if ring is not None and ring.state in RING_ACTIVE:
         events.append(RingMoved(ring=ring.name, to=RingState.HALTED, reason=view.reason))
     return [*events, RunMoved(to=RunState.HALTED, reason=view.reason)]
 

@@ -1,6 +1,7 @@
 """The one table of states. A step that is not in it is a bug and raises."""
 
 from ..models.rollout import HostState, RingState, RunState, Stage
+from ..models.states import WORKING
 
 
 class IllegalTransitionError(Exception):
@@ -66,25 +67,6 @@ HOST: dict[HostState, frozenset[HostState]] = {
     H.ROLLBACK_FAILED: frozenset(),
     H.SKIPPED: frozenset(),
 }
-
-WORKING = frozenset(
-    {H.PREFLIGHT, H.PREPARE, H.DRAIN, H.APPLY, H.RESTART, H.REBOOT, H.VERIFY, H.UNDRAIN}
-)
-IN_FLIGHT = WORKING | {H.ROLLING_BACK}
-SETTLED = frozenset(HostState) - IN_FLIGHT - {H.PENDING, H.DEFERRED}
-
-# Ended otherwise than succeeded; the place in the budget is kept for good.
-COUNTED = frozenset({H.FAILED, H.UNKNOWN, H.ROLLED_BACK, H.ROLLBACK_FAILED, H.ROLLING_BACK})
-
-# From here on the host may have been changed, so a failure is undone.
-DISRUPTIVE = frozenset(
-    {Stage.DRAIN, Stage.APPLY, Stage.RESTART, Stage.REBOOT, Stage.VERIFY, Stage.UNDRAIN}
-)
-
-# What is in flight goes on to its end, and nothing new is begun on a host.
-BEGINS_NOTHING = frozenset({R.HALTING, R.ABORTING})
-
-TERMINAL_RUNS = frozenset({R.DONE, R.ROLLED_BACK, R.ABORTED, R.NEEDS_HUMAN, R.HALTED})
 
 STATE_OF_STAGE: dict[Stage, HostState] = {
     Stage.PREFLIGHT: H.PREFLIGHT,

@@ -11,6 +11,7 @@ from ..models.rollout import (
     RunStatus,
     Stage,
 )
+from ..models.states import COUNTED, IN_FLIGHT, SETTLED, STOPPED
 from . import states
 from .view import HostView, RingView, RunView
 
@@ -34,7 +35,7 @@ def status(view: RunView, controller: str = "") -> RunStatus:
                     EditedFile(path=file["path"], copy=file["copy"], gone=bool(file.get("gone")))
                     for file in host.evidence.get(Stage.UNDO.value, {}).get("edited", ())
                 ),
-                holds=host.holding and host.state in states.SETTLED and not host.owes_release,
+                holds=host.holding and host.state in SETTLED and not host.owes_release,
             )
             for ring in view.rings.values()
             for wave in ring.waves
@@ -53,7 +54,7 @@ def _reason(view: RunView) -> str:
 
 def _stage(host: HostView) -> str:
     """The stage at work, or the one in which an unsuccessful host failed first."""
-    stage = host.stage if host.state in states.IN_FLIGHT else host.failed_stage
+    stage = host.stage if host.state in IN_FLIGHT else host.failed_stage
     return (stage or host.final_stage or "") and str(stage or host.final_stage)
 
 
@@ -75,11 +76,11 @@ def exit_code(view: RunView) -> int:
     hosts = Counter[HostState]()
     for ring in view.rings.values():
         hosts.update(ring.counters)
+    if view.state in STOPPED:
+        return 3
     match view.state:
-        case RunState.HALTED | RunState.HALTING | RunState.ABORTED | RunState.ABORTING:
-            return 3
         case RunState.DONE:
-            if any(hosts[state] for state in states.COUNTED):
+            if any(hosts[state] for state in COUNTED):
                 return 4
             return 1 if hosts[HostState.SKIPPED] else 0
         case RunState.ROLLED_BACK:

@@ -13,7 +13,7 @@ from ..models.rollout import (
     RunState,
     Stage,
 )
-from . import states
+from ..models.states import SETTLED
 from .lost import ask_again
 from .view import HostView, RingView, RunView
 
@@ -104,7 +104,7 @@ def _end(view: RunView) -> RunMoved:
     left = [
         host
         for host in view.hosts.values()
-        if host.touched and host.state in states.SETTLED and host.attempt > 1
+        if host.touched and host.state in SETTLED and host.attempt > 1
     ]
     if left:
         drained = [host.name for host in left if _only_drained(host)]

@@ -31,6 +31,17 @@ from ..models.rollout import (
     StageAnswered,
     WaveStarted,
 )
+from ..models.states import (
+    BROKEN_OFF,
+    CLAIM_TOLD,
+    COUNTED,
+    IN_FLIGHT,
+    KNOWN_END,
+    SETTLED,
+    TAKING,
+    TOUCHING,
+    UNDOING,
+)
 from . import states
 
 # How often a host that does not answer, or cannot give back what the run took, is asked to.
@@ -78,8 +89,8 @@ class HostView:
     @property
     def owes_release(self) -> bool:
         """Is the host settled while the run still holds something there that it can give back?"""
-        settled = self.state in states.SETTLED and self.state is not HostState.UNKNOWN
-        return settled and self.holding and self.release_tries < RELEASE_TRIES
+        known = self.state in KNOWN_END
+        return known and self.holding and self.release_tries < RELEASE_TRIES
 
 
 @dataclass
@@ -112,7 +123,7 @@ class RingView:
         return self.counted > self.budget
 
     def in_flight(self) -> int:
-        return sum(self.counters[state] for state in states.IN_FLIGHT)
+        return sum(self.counters[state] for state in IN_FLIGHT)
 
 
 @dataclass
@@ -257,7 +268,7 @@ class RunView:
         """A new controller gives every host its whole time again: that nobody asked meanwhile is
         not the host's fault."""
         for host in self.hosts.values():
-            if host.state in states.IN_FLIGHT:
+            if host.state in IN_FLIGHT:
                 looking = host.looking
                 host.since = at
                 host.heard()
@@ -295,13 +306,13 @@ class RunView:
         if event.to is not old or event.stage is not host.stage:
             host.since = at
             host.heard()
-        if old is HostState.UNKNOWN and event.to in states.IN_FLIGHT:
+        if old is HostState.UNKNOWN and event.to in IN_FLIGHT:
             host.reconciled = True
             host.looking = host.only_looked_at = event.look
         host.state = event.to
-        if event.to in states.SETTLED:
+        if event.to in SETTLED:
             host.final_stage = event.stage
-            if event.to in (HostState.FAILED, HostState.UNKNOWN) and not host.undoing:
+            if event.to in BROKEN_OFF and not host.undoing:
                 host.failed_stage = event.stage
             if event.to is not HostState.UNKNOWN:
                 host.stage = None
@@ -310,10 +321,10 @@ class RunView:
         host.transaction = event.transaction or host.transaction
         host.reason = event.reason
         # Both begin with the decision, not with the answer: a lost answer is no proof.
-        if event.stage in (Stage.PREFLIGHT, Stage.UNDO) and event.to in states.IN_FLIGHT:
+        if event.stage in TAKING and event.to in IN_FLIGHT:
             host.holding = True
             host.release_tries = 0
-        host.touched = host.touched or event.stage in (Stage.DRAIN, Stage.APPLY)
+        host.touched = host.touched or event.stage in TOUCHING
         if event.stage is Stage.DRAIN:
             host.drained = True
         host.undoing = event.to is HostState.ROLLING_BACK or (
@@ -323,12 +334,12 @@ class RunView:
             host.touched = False
         ring.counters[old] -= 1
         ring.counters[event.to] += 1
-        if event.to in states.COUNTED and not host.counted and not self._operator_undo():
+        if event.to in COUNTED and not host.counted and not self._operator_undo():
             host.counted = True
             ring.counted += 1
 
     def _operator_undo(self) -> bool:
-        return self.state in (RunState.ROLLING_BACK, RunState.ROLLED_BACK, RunState.NEEDS_HUMAN)
+        return self.state in UNDOING
 
     def _answer(self, event: StageAnswered) -> None:
         if event.late:
@@ -337,7 +348,7 @@ class RunView:
         ok = event.status is OutcomeStatus.OK
         if "holds" in event.evidence:
             host.holding = bool(event.evidence["holds"])
-        elif ok and event.stage in (Stage.PREFLIGHT, Stage.VERIFY, Stage.VERIFY_UNDO):
+        elif ok and event.stage in CLAIM_TOLD:
             # Of a patchctl that did not say so: its verify gave the claim back, and what its other
             # endings left is taken over by the next run.
             host.holding = False

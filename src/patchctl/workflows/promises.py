@@ -7,12 +7,9 @@ from ..adapters.database import Database
 from ..models.plan import Plan
 from ..models.rollout import HostState
 from ..models.state import RunSummary
+from ..models.states import UNSURE
 from ..models.verification import Promise
-from ..rollout import states
 from ..rollout.view import HostView, RunView
-
-# A run that ended so on a host has perhaps left something there.
-_UNSURE = states.IN_FLIGHT | {HostState.FAILED, HostState.UNKNOWN, HostState.ROLLBACK_FAILED}
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def promises(database: Database, hosts: Collection[str], run: str = "") -> Promi
             else:
                 said = f"run {summary.id}: {host.state.value.replace('_', ' ')}"
                 found.without.setdefault(name, said)
-                if host.state in _UNSURE:
+                if host.state in UNSURE:
                     later.setdefault(name, said)
     nothing = f"not in run {run}" if run else "no run has succeeded there"
     return Promises(

@@ -31,20 +31,15 @@ from ..models.rollout import (
     RunState,
     RunStatus,
 )
+from ..models.states import CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
 from ..plan.freeze import fleet_digest
 from ..plan.hooks import refuse_without_digests
-from ..rollout import commands, states
+from ..rollout import commands
 from ..rollout.engine import Engine
 from ..rollout.interfaces import Clock, EventSink, Executor, Journal
 from ..rollout.lost import ask_again
 from ..rollout.status import status as status_of
 from ..rollout.view import RunView
-
-# Hosts in these states have not all of the plan's files yet.
-_BEFORE_FILES = (HostState.PENDING, HostState.PREFLIGHT, HostState.PREPARE)
-# These meet no hook any more. Lost hosts are asked once again.
-_OVER = states.SETTLED - {HostState.UNKNOWN}
-_ENDED = (RunState.ABORTED, RunState.ROLLED_BACK)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,9 +143,10 @@ class Rollouts:
         content store, or a hook that one may still need.
         """
         view = self.view(run)
-        if view.state not in _ENDED and any(h.state not in _OVER for h in view.hosts.values()):
+        hosts = view.hosts.values()
+        if view.state not in CALLED_OFF and any(h.state not in KNOWN_END for h in hosts):
             self._check_hooks(run, view.plan)
-        ahead = {host.name for host in view.hosts.values() if host.state in _BEFORE_FILES}
+        ahead = {host.name for host in view.hosts.values() if host.state in UNTOUCHED}
         self.check(plan_files(view.plan, ahead))
 
         def begin(engine: Engine) -> None:
@@ -227,7 +223,7 @@ class Rollouts:
         self.database.proofs.record(view.run, view.proven_by_ring())
         self.database.leases.drop(view.run, fence)
         # A halted or paused run keeps its hosts: its next step must find them as it left them.
-        if view.state in (RunState.DONE, *_ENDED):
+        if view.state in OVER:
             self.database.leases.release_hosts(view.run)
 
     # --- looking --------------------------------------------------------------------------------
@@ -270,7 +266,7 @@ class Rollouts:
         Raises ConflictError where the run is over.
         """
         view = self.view(run)
-        if view.state in (RunState.DONE, *_ENDED):
+        if view.state in OVER:
             raise ConflictError(f"run {run} is {view.state.value.replace('_', ' ')}")
         if ring and ring not in view.rings:
             raise InvalidInputError(

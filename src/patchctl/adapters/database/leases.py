@@ -9,7 +9,8 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from ...errors import ConflictError, NotFoundError
-from ...models.rollout import ProcessIdentity, RunState
+from ...models.rollout import ProcessIdentity
+from ...models.states import OVER
 from .schema import host_lease
 from .schema import run as runs
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 _MANY = 500  # SQLite takes at most 999 variables in a statement in old builds
 
 
-_OVER = [RunState.DONE.value, RunState.ABORTED.value, RunState.ROLLED_BACK.value]
+_OVER = sorted(OVER)
 
 
 class Leases:
