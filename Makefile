@@ -57,7 +57,7 @@ man: install
 	$(BIN)/python scripts/man
 
 reference: install
-	$(BIN)/python -m patchctl.schema >schema/patchctl.schema.json
+	$(BIN)/python -m patchctl.config.schema >schema/patchctl.schema.json
 	$(BIN)/python scripts/settings-page
 	$(BIN)/python scripts/states-page
 

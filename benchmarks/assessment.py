@@ -38,7 +38,7 @@ from measure import (
 
 from patchctl.adapters.database import Database
 from patchctl.assessment.feeds import read
-from patchctl.assessment.streams import is_modular
+from patchctl.assessment.matching.streams import is_modular
 from patchctl.assessment.versions import key
 from patchctl.models.advisory import Advisory
 from patchctl.models.facts import OsRelease, Package
@@ -145,9 +145,9 @@ def spent(words: Sequence[str | Path], out: Path) -> dict[str, float]:
 
 def matching(root: Path) -> dict[str, float]:
     """An assessment in this process: CPU seconds within matching, and how often it was asked."""
-    from patchctl.assessment import fleet
-    from patchctl.wiring import open_workspace
-    from patchctl.wiring_assess import assess
+    from patchctl.assessment.findings import fleet
+    from patchctl.wiring.assess import assess
+    from patchctl.wiring.workspace import open_workspace
 
     original, seconds, calls = fleet.match, 0.0, 0
 

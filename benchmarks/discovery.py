@@ -27,8 +27,8 @@ from measure import (
 )
 from measure import take_turns as turns
 
-from patchctl import content
-from patchctl.wiring import Access, Workspace, open_workspace
+from patchctl.adapters import content
+from patchctl.wiring.workspace import Access, Workspace, open_workspace
 
 PARTS_OF_SCRIPT = [
     Path(content.roles()) / "patch_discover" / "files" / name

@@ -21,8 +21,8 @@ from patchctl.adapters import processes
 from patchctl.adapters.database import Database
 from patchctl.executors.simulated import SimulatedExecutor, SimulatedHost, VirtualClock
 from patchctl.models.rollout import RunState
-from patchctl.wiring import Access, open_workspace
-from patchctl.workflows.rollout import Rollouts
+from patchctl.wiring.workspace import Access, open_workspace
+from patchctl.workflows.rollout.runs import Rollouts
 
 
 def one(root: Path, hosts: int) -> dict[str, Any]:

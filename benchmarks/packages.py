@@ -9,11 +9,11 @@ the database; the role can do less, and this is what that costs, start and parsi
 import sys
 from pathlib import Path
 
-from patchctl import content
+from patchctl.adapters import content
 from patchctl.adapters.ansible.job import AnswerStatus, Job
 from patchctl.discovery.collect import parse, problem
 from patchctl.inventory.export import generate
-from patchctl.wiring import Access, open_workspace
+from patchctl.wiring.workspace import Access, open_workspace
 
 _KEX = '{"ansible_ssh_extra_args": "-o KexAlgorithms=curve25519-sha256"}'
 

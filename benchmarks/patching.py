@@ -38,7 +38,7 @@ from patchctl.inventory.export import generate
 from patchctl.lab.handle import each
 from patchctl.models.plan import Plan
 from patchctl.models.rollout import HostWork, OutcomeStatus, Shard, ShardEnded, Stage
-from patchctl.wiring import Access, Workspace, open_workspace
+from patchctl.wiring.workspace import Access, Workspace, open_workspace
 
 CHANNELS = ("lib",)  # good-web and main are there from the start
 _INSTALL = "apt-get -y -q -o Dpkg::Options::=--force-confold install"

@@ -20,7 +20,7 @@ from engine import one as roll_out
 from measure import ENVIRONMENT, PATCHCTL, aim, arguments, how_many, machine, show, usage
 
 from patchctl.adapters.database import Database
-from patchctl.wiring import Access, open_workspace
+from patchctl.wiring.workspace import Access, open_workspace
 
 PACKAGES = 600
 COMMANDS: tuple[tuple[str, ...], ...] = (

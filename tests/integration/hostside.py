@@ -11,15 +11,8 @@ from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.inventory.export import generate
 from patchctl.models.facts import Boot
-from patchctl.models.rollout import (
-    HostOutcome,
-    HostWork,
-    OutcomeStatus,
-    Shard,
-    ShardEnded,
-    Stage,
-)
-from patchctl.wiring import open_workspace
+from patchctl.models.rollout import HostOutcome, HostWork, OutcomeStatus, Shard, ShardEnded, Stage
+from patchctl.wiring.workspace import open_workspace
 
 
 class Drive:

@@ -14,17 +14,11 @@ import msgspec
 import pytest
 
 from patchctl.adapters.ansible.processes import marked
-from patchctl.adapters.ansible.runner import (
-    AnsibleRunner,
-    Answer,
-    AnswerStatus,
-    Connection,
-    Job,
-)
+from patchctl.adapters.ansible.runner import AnsibleRunner, Answer, AnswerStatus, Connection, Job
 from patchctl.inventory.export import generate
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import ProcessIdentity
-from patchctl.wiring import Workspace, open_workspace
+from patchctl.wiring.workspace import Workspace, open_workspace
 
 pytestmark = pytest.mark.lab
 

@@ -34,8 +34,8 @@ from patchctl.models.rollout import (
 from patchctl.rollout import decisions
 from patchctl.rollout.interfaces import EventSink, Executor
 from patchctl.rollout.view import RunView
-from patchctl.wiring import open_workspace
-from patchctl.workflows.rollout import Rollouts
+from patchctl.wiring.workspace import open_workspace
+from patchctl.workflows.rollout.runs import Rollouts
 
 pytestmark = pytest.mark.lab
 __all__ = ["small"]

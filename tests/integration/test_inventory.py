@@ -13,15 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from patchctl import settings
 from patchctl.adapters.ansible import inventory as adapter
 from patchctl.adapters.ansible.inventory import InventoryReader
 from patchctl.adapters.ansible.job import Connection
+from patchctl.config import settings
 from patchctl.errors import InvalidInputError, UsageError
 from patchctl.inventory.export import generate
 from patchctl.lab.handle import Lab
 from patchctl.models.fleet import Fleet
-from patchctl.workflows.inventory import hosts_of, load_fleet
+from patchctl.workflows.inventory.show import hosts_of, load_fleet
 
 BIN = Path(sys.executable).parent
 PASSWORD = "geheim"  # noqa: S105 - of a vault that this file makes

@@ -8,10 +8,10 @@ import pytest
 from conftest import WatchedLab, copy_of
 from hostside import Drive, checks, failed, well
 
-from patchctl.executors.transaction import ATTACH_S
 from patchctl.lab import faults
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, Stage
+from patchctl.protocol.payloads import ATTACH_S
 
 pytestmark = pytest.mark.lab
 

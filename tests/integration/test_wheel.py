@@ -76,7 +76,8 @@ def test_it_runs_without_the_checkout(installed: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"patchctl {__version__}\n"), done.stderr
     done = run(
         installed / "python", "-c",
-        "import patchctl.wiring, patchctl.content as c, sys; print(c.root(), *sys.path, sep='\\n')",
+        "import patchctl.wiring.workspace, patchctl.adapters.content as c, sys;"
+        " print(c.root(), *sys.path, sep='\\n')",
     )  # fmt: skip
     content, *path = done.stdout.splitlines()
     assert Path(content).is_relative_to(installed.parent), done.stderr

@@ -4,8 +4,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import structs
 
-from patchctl.assessment.assess import Assessor, Waiver
-from patchctl.assessment.fleet import HostInput
+from patchctl.assessment.findings.assess import Assessor, Waiver
+from patchctl.assessment.findings.fleet import HostInput
 from patchctl.models.advisory import (
     Advisory,
     AdvisoryKind,

@@ -33,14 +33,7 @@ from patchctl.models.plan import (
     UnprovenPolicy,
     UpdaterPolicy,
 )
-from patchctl.models.rollout import (
-    Command,
-    Entry,
-    Event,
-    ProcessIdentity,
-    RunCreated,
-    RunState,
-)
+from patchctl.models.rollout import Command, Entry, Event, ProcessIdentity, RunCreated, RunState
 from patchctl.rollout.engine import Engine, Limits
 from patchctl.rollout.interfaces import EventSink
 from patchctl.rollout.view import RunView

@@ -3,16 +3,9 @@
 import pytest
 from msgspec import structs
 
-from patchctl.assessment.context import context_of
+from patchctl.assessment.priority.context import context_of
 from patchctl.errors import InvalidInputError
-from patchctl.models.facts import (
-    Boot,
-    HostFacts,
-    Kernel,
-    Listener,
-    OsRelease,
-    PackageManager,
-)
+from patchctl.models.facts import Boot, HostFacts, Kernel, Listener, OsRelease, PackageManager
 from patchctl.models.priority import Context, Criticality, Exposure
 
 FACTS = HostFacts(

@@ -5,9 +5,9 @@ from typing import Any
 from assessment_world import World, advisory, by_source, facts, package
 from msgspec import structs
 
-from patchctl.assessment.assess import Assessor
-from patchctl.assessment.platforms import platform_of
-from patchctl.assessment.ranking import cve_order
+from patchctl.assessment.findings.assess import Assessor
+from patchctl.assessment.findings.ranking import cve_order
+from patchctl.assessment.matching.platforms import platform_of
 from patchctl.models.advisory import FeedKind, Lifecycle, Severity, VendorStatus
 from patchctl.models.assessment import Action, FindingState
 from patchctl.models.facts import OsRelease, Package, Repository

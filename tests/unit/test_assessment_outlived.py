@@ -3,7 +3,7 @@
 from assessment_world import World, advisory, by_binary, by_source, facts, package
 from msgspec import structs
 
-from patchctl.assessment.explain import Explainer
+from patchctl.assessment.findings.explain import Explainer
 from patchctl.models.assessment import FindingState
 from patchctl.models.facts import HostFacts, MappedPackage, StaleProcess
 

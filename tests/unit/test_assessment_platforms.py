@@ -4,7 +4,7 @@ import pytest
 from assessment_world import World, advisory, by_source, facts, package
 from msgspec import structs
 
-from patchctl.assessment.platforms import platform_of, related
+from patchctl.assessment.matching.platforms import platform_of, related
 from patchctl.models.facts import OsRelease
 
 

@@ -13,7 +13,7 @@ from assessment_world import World, facts, package
 from msgspec import structs
 
 from patchctl.assessment.feeds import read
-from patchctl.assessment.streams import base, in_title, is_modular
+from patchctl.assessment.matching.streams import base, in_title, is_modular
 from patchctl.assessment.versions import key
 from patchctl.models.advisory import Advisory, FeedKind
 from patchctl.models.facts import HostFacts, OsRelease, Package

@@ -6,10 +6,10 @@ import pytest
 from assessment_world import TODAY, World, advisory, by_source, facts, package
 from msgspec import structs
 
-from patchctl.assessment.assess import Assessor, Waived
-from patchctl.assessment.explain import Explainer
-from patchctl.assessment.fail_on import Gate, gate
-from patchctl.assessment.fleet import HostInput
+from patchctl.assessment.findings.assess import Assessor, Waived
+from patchctl.assessment.findings.explain import Explainer
+from patchctl.assessment.findings.fail_on import Gate, gate
+from patchctl.assessment.findings.fleet import HostInput
 from patchctl.errors import UsageError
 from patchctl.models.advisory import CveFacts, CvssVector, KnownExploited
 from patchctl.models.assessment import FindingState

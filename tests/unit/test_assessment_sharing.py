@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from patchctl.assessment.assess import Assessor, Waived
-from patchctl.assessment.fleet import HostInput
-from patchctl.assessment.ranking import rank
+from patchctl.assessment.findings.assess import Assessor, Waived
+from patchctl.assessment.findings.fleet import HostInput
+from patchctl.assessment.findings.ranking import rank
 from patchctl.models.assessment import Finding, FindingState
 from patchctl.models.facts import HostFacts, Kernel, Package
 from patchctl.models.priority import Context, Criticality, Decision, Priority, Threat

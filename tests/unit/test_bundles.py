@@ -16,8 +16,8 @@ from feed_world import ar, tarred, zipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from patchctl.adapters.bounded import Limits
-from patchctl.adapters.bundles import Member, Skipped, Unit, units
+from patchctl.adapters.feeds.bundles import Member, Skipped, Unit, units
+from patchctl.adapters.feeds.limits import Limits
 from patchctl.errors import InvalidInputError, NotFoundError, PatchctlError
 
 MB = 1024 * 1024

@@ -14,7 +14,7 @@ from patchctl.errors import NotFoundError
 from patchctl.models.fleet import Fleet, Host
 from patchctl.models.snapshot import HostResult, HostStatus, Snapshot
 from patchctl.report import discovery_text as text
-from patchctl.workflows.discover import REFRESH_S, Request, discover, known
+from patchctl.workflows.discovery.discover import REFRESH_S, Request, discover, known
 
 DATA = Path(__file__).resolve().parents[1] / "data" / "discovery"
 DEBIAN = (DATA / "debian12.txt").read_text(encoding="utf-8")

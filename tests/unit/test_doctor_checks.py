@@ -20,7 +20,9 @@ from patchctl.models.plan import UpdaterPolicy
 from patchctl.models.settings import AnsibleSettings
 from patchctl.models.snapshot import HostResult, HostStatus
 from patchctl.report import doctor_text
-from patchctl.workflows import doctor_hosts, doctor_machine, doctor_workspace
+from patchctl.workflows.doctor import hosts as doctor_hosts
+from patchctl.workflows.doctor import machine as doctor_machine
+from patchctl.workflows.doctor import workspace as doctor_workspace
 
 ROOT = Path(__file__).parents[2]
 ANSWER = (ROOT / "tests/data/discovery/debian12.txt").read_text()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from patchctl.assessment import ecosystems
+from patchctl.assessment.matching import ecosystems
 
 
 @pytest.mark.parametrize(

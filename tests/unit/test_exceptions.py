@@ -8,14 +8,14 @@ from hypothesis import strategies as st
 from msgspec import structs
 from test_assessment_context import FACTS
 
-from patchctl.assessment.assess import Waived, Waiver
-from patchctl.assessment.exceptions import Waivers, standing
-from patchctl.assessment.fleet import HostInput
+from patchctl.assessment.findings.assess import Waived, Waiver
+from patchctl.assessment.findings.exceptions import Waivers, standing
+from patchctl.assessment.findings.fleet import HostInput
 from patchctl.errors import InvalidInputError, NotFoundError, UsageError
 from patchctl.models.exceptions import ExceptionState, RiskException
 from patchctl.models.priority import Context
 from patchctl.report import exceptions_text as text
-from patchctl.workflows import exceptions as workflow
+from patchctl.workflows.assessment import exceptions as workflow
 
 TODAY = "2026-11-23"
 CVE = "CVE-2024-6387"

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from assessment_world import advisory, by_source, facts, package
 
-from patchctl.adapters.feed_store import FeedStore
+from patchctl.adapters.feeds.store import FeedStore
 from patchctl.cli.app import main
 from patchctl.models.advisory import FeedKind, KnownExploited
 from patchctl.models.snapshot import HostResult, HostStatus, Snapshot
-from patchctl.wiring import open_workspace
+from patchctl.wiring.workspace import open_workspace
 
 OPEN, WAIVED, EXPLOITED = "CVE-2024-1001", "CVE-2024-1002", "CVE-2024-1003"
 

@@ -11,10 +11,10 @@ from msgspec import structs
 from test_exceptions import BASE
 from test_exceptions_file import WHOLE
 
-from patchctl import exceptions_file
 from patchctl.cli.app import main
+from patchctl.config import exceptions_file
 from patchctl.models.exceptions import RiskException
-from patchctl.workflows import exceptions as workflow
+from patchctl.workflows.assessment import exceptions as workflow
 
 SAID = ["--owner", "ops", "--reason", "inside", "--control", "firewall"]
 

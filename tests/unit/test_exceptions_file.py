@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
 
+from patchctl.config.exceptions_file import add, load
 from patchctl.errors import InvalidInputError
-from patchctl.exceptions_file import add, load
 from patchctl.models.exceptions import RiskException
 
 WHOLE = """\

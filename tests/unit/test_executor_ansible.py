@@ -27,9 +27,9 @@ from patchctl.errors import AdapterError, NotFoundError
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.groups import groups_of
 from patchctl.executors.hooks import PlannedHooks
-from patchctl.executors.transaction import ATTACH_S, PROBE_S
 from patchctl.models.plan import Artifact, RingPolicy, Transition
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
+from patchctl.protocol.payloads import ATTACH_S, PROBE_S
 
 
 def executor(

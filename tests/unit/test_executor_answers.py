@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchctl.executors import answers
 from patchctl.models.rollout import OutcomeStatus
+from patchctl.protocol import replies
 
 ASKED = "apply t-1"
 
 
-def parse(*lines: str, probes: tuple[str, ...] = ()) -> answers.Reply:
-    return answers.parse("\n".join([f"question {ASKED}", *lines, ""]), ASKED, probes)
+def parse(*lines: str, probes: tuple[str, ...] = ()) -> replies.Reply:
+    return replies.parse("\n".join([f"question {ASKED}", *lines, ""]), ASKED, probes)
 
 
 def test_an_answer_becomes_evidence() -> None:
@@ -106,8 +106,8 @@ def test_missing_files_are_known_by_their_hash() -> None:
     ],
 )
 def test_anything_else_is_nonsense_and_a_failure(text: str) -> None:
-    reply = answers.parse(text, ASKED, ("one",))
-    outcome = answers.outcome("s", "web1", reply)
+    reply = replies.parse(text, ASKED, ("one",))
+    outcome = replies.outcome("s", "web1", reply)
     assert outcome.status is OutcomeStatus.FAILED
     assert outcome.reason.startswith("the host answered nonsense: ")
     assert outcome.evidence == {}
@@ -115,7 +115,7 @@ def test_anything_else_is_nonsense_and_a_failure(text: str) -> None:
 
 def test_the_answer_to_another_question_is_not_taken() -> None:
     # A stage's script that did not run must not pass for one that did.
-    assert answers.parse("question prepare t-1\nanswer ok\n", "apply t-1").answer == "failed"
+    assert replies.parse("question prepare t-1\nanswer ok\n", "apply t-1").answer == "failed"
 
 
 @pytest.mark.parametrize(
@@ -128,11 +128,11 @@ def test_the_answer_to_another_question_is_not_taken() -> None:
     ],
 )
 def test_an_answer_is_a_status(answer: str, status: OutcomeStatus) -> None:
-    assert answers.outcome("s", "web1", parse(f"answer {answer}")).status is status
+    assert replies.outcome("s", "web1", parse(f"answer {answer}")).status is status
 
 
 def test_a_failure_always_has_a_reason() -> None:
-    assert answers.outcome("s", "web1", parse("answer failed")).reason
+    assert replies.outcome("s", "web1", parse("answer failed")).reason
 
 
 def test_evidence_holds_nothing_that_moves_a_cursor() -> None:
@@ -144,7 +144,7 @@ def test_evidence_holds_nothing_that_moves_a_cursor() -> None:
 @given(st.text(max_size=400))
 def test_no_text_raises(text: str) -> None:
     for given_text in (text, f"question {ASKED}\n{text}", f"question {ASKED}\n{text}\nanswer ok\n"):
-        reply = answers.parse(given_text, ASKED, ("p",))
+        reply = replies.parse(given_text, ASKED, ("p",))
         assert reply.answer in ("ok", "failed", "running", "missing")
 
 
@@ -158,15 +158,15 @@ _LINE = st.one_of(
 
 @given(st.lists(_LINE, max_size=12))
 def test_no_lines_raise_and_nothing_hidden_gets_through(lines: list[str]) -> None:
-    reply = answers.parse("\n".join([f"question {ASKED}", *lines, "answer ok"]), ASKED)
-    outcome = answers.outcome("s", "web1", reply)
+    reply = replies.parse("\n".join([f"question {ASKED}", *lines, "answer ok"]), ASKED)
+    outcome = replies.outcome("s", "web1", reply)
     for value in [outcome.reason, str(outcome.evidence)]:
         assert value.isprintable() or "\\" in value
 
 
 def test_files_that_somebody_edited_have_both_paths_however_long() -> None:
     path, copy = "/etc/" + "a" * 890, "/var/lib/patchctl/t/kept/etc/" + "a" * 870
-    found = answers.parse(
+    found = replies.parse(
         f"question q t\nstays {path} {copy}\nstays /etc/with space -\n"
         "removed /etc/x /var/lib/patchctl/t/kept/edited/etc/x\nanswer ok\n",
         "q t",

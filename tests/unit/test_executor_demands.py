@@ -8,11 +8,11 @@ from executor_world import PROBES, SUM, upgrade, work
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchctl.executors.answers import Reply, parse
-from patchctl.executors.demands import Asked, judged
 from patchctl.models.facts import Boot
 from patchctl.models.plan import Action, Artifact, Transition
 from patchctl.models.rollout import Stage
+from patchctl.protocol.demands import Asked, judged
+from patchctl.protocol.replies import Reply, parse
 
 HOOKS = {Stage.DRAIN, Stage.UNDRAIN}
 STAGES = sorted(set(Stage) - HOOKS)

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchctl.errors import InvalidInputError
-from patchctl.executors import transaction
 from patchctl.models.facts import Boot, PackageManager
 from patchctl.models.plan import Action, Artifact, Probe, ProbeKind, Transition
 from patchctl.models.rollout import Stage
+from patchctl.protocol import payloads
 
 
 def payload(*transitions: Transition, **changes: Any) -> str:
@@ -25,11 +25,11 @@ def payload(*transitions: Transition, **changes: Any) -> str:
         "policy": policy(),
         "now": 1_800_000_000,
     }
-    return transaction.payload(Stage.APPLY, **{**values, **changes})
+    return payloads.payload(Stage.APPLY, **{**values, **changes})
 
 
 def test_a_payload_is_lines_that_end_with_end() -> None:
-    old = transaction.StoredFile(
+    old = payloads.StoredFile(
         package="openssl",
         arch="amd64",
         version="3.0.20-1~deb12u2",
@@ -124,7 +124,7 @@ def test_a_probe_asks_only_for_what_its_kind_can_ask(kind: ProbeKind, target: st
 
 @given(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=60))
 def test_an_operators_text_is_one_word_that_the_shell_reads_back(text: str) -> None:
-    word = transaction.escaped(text)
+    word = payloads.escaped(text)
     assert word and not set(word) - set(
         "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./:_=\\-"
     )
@@ -137,18 +137,18 @@ def test_an_operators_text_is_one_word_that_the_shell_reads_back(text: str) -> N
 
 def test_a_probe_for_groups_is_asked_in_them_and_one_for_packages_where_the_host_has_them() -> None:
     grouped = Probe(name="g", kind=ProbeKind.UNIT, target="a", groups=("web",), packages=("nginx",))
-    assert transaction.applies(grouped, ["web", "x"]) == Probe(
+    assert payloads.applies(grouped, ["web", "x"]) == Probe(
         name="g", kind=ProbeKind.UNIT, target="a"
     )
-    assert transaction.applies(grouped, ["db"]) == grouped
+    assert payloads.applies(grouped, ["db"]) == grouped
     alone = Probe(name="g", kind=ProbeKind.UNIT, target="a", groups=("web",))
-    assert transaction.applies(alone, ["db"]) is None
+    assert payloads.applies(alone, ["db"]) is None
     everywhere = Probe(name="e", kind=ProbeKind.UNIT, target="a")
-    assert transaction.applies(everywhere, []) == everywhere
+    assert payloads.applies(everywhere, []) == everywhere
 
 
 def test_the_list_of_pushed_files_names_hash_size_and_place() -> None:
     file = Artifact(name="a_1_all.deb", size=3, sha256=SUM)
-    assert transaction.push_list("r-1-web1", [(file, "/state/store/aa")]) == (
+    assert payloads.push_list("r-1-web1", [(file, "/state/store/aa")]) == (
         f"directory /var/lib/patchctl/r-1-web1/pushed\nfile {SUM} 3 a_1_all.deb /state/store/aa\n"
     )

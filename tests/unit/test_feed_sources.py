@@ -4,7 +4,7 @@ import pytest
 
 from patchctl.models.advisory import FeedKind
 from patchctl.models.settings import FeedSettings, FeedSource
-from patchctl.workflows.feed_sources import Source, known, plan
+from patchctl.workflows.feeds.sources import Source, known, plan
 
 EVERY = {
     "AlmaLinux:8", "Alpine:v3.18", "Debian:12", "Red Hat:9", "Rocky Linux:9",

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from patchctl.adapters import feed_store as module
-from patchctl.adapters.feed_store import FeedStore
+from patchctl.adapters.feeds import store as module
+from patchctl.adapters.feeds.store import FeedStore
 from patchctl.adapters.files import locked
 from patchctl.errors import (
     AdapterError,

@@ -15,13 +15,13 @@ import pytest
 from feed_server import FeedServer, Handler
 
 from patchctl.adapters import http
-from patchctl.adapters.feed_store import FeedStore
+from patchctl.adapters.feeds.store import FeedStore
 from patchctl.cli.app import main
 from patchctl.errors import InvalidInputError
 from patchctl.models.advisory import FeedKind
 from patchctl.models.feeds import FeedInfo, Stale
 from patchctl.models.settings import FeedSettings, FeedSource
-from patchctl.workflows.feed_status import stale_lines
+from patchctl.workflows.feeds.status import stale_lines
 
 DAY = 86_400
 

@@ -14,15 +14,15 @@ from plan_world import fleet
 from plan_world import host as planned
 
 from patchctl.adapters.ansible.job import Answer, AnswerStatus, Job
-from patchctl.adapters.feed_store import FeedStore
+from patchctl.adapters.feeds.store import FeedStore
 from patchctl.assessment.feeds import read
 from patchctl.errors import NotFoundError
 from patchctl.models.advisory import BadRecord
 from patchctl.models.facts import PackageManager, Repository
 from patchctl.models.feeds import FeedUpdate, UpdateOutcome
 from patchctl.models.state import KnownHost
-from patchctl.workflows.feeds import Feeds
-from patchctl.workflows.host_feeds import Given, Group, HostFeeds, Nothing, groups, parse
+from patchctl.workflows.feeds.host_feeds import Given, Group, HostFeeds, Nothing, groups, parse
+from patchctl.workflows.feeds.keep import Feeds
 
 NOW = 1_790_000_000
 NAME = "updateinfo-red-hat-9-x86-64-base"

@@ -16,8 +16,8 @@ from patchctl.adapters.ssh_keys import Endpoint, Entry, Key, Target
 from patchctl.errors import AdapterError, ConflictError, InvalidInputError
 from patchctl.models.doctor import CheckStatus
 from patchctl.models.fleet import Host
-from patchctl.workflows import host_keys
-from patchctl.workflows.host_keys import Found, Looked, Ways
+from patchctl.workflows.doctor import host_keys
+from patchctl.workflows.doctor.host_keys import Found, Looked, Ways
 
 needs_ssh = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="no OpenSSH here")
 

@@ -17,35 +17,20 @@ STAGES = {"inventory", "discovery", "assessment", "plan", "rollout", "audit", "r
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
     "models": {"errors"},
-    "document": {"errors"},
-    "settings": {"models", "errors", "document"},
-    "exceptions_file": {"models", "errors", "document"},
-    "settings_help": set(),
-    "schema": {"models", "settings", "settings_help"},
-    "content": {"errors"},
-    "adapters": {"models", "errors", "content"},
-    **{stage: {"models", "errors", "adapters"} for stage in STAGES - {"plan", "rollout"}},
-    "plan": {"models", "errors"},
+    "config": {"models", "errors"},
+    "protocol": {"models", "errors"},
+    "adapters": {"models", "errors", "protocol"},
+    **{stage: {"models", "errors", "config", "protocol", "adapters"} for stage in STAGES},
+    "plan": {"models", "errors", "protocol"},
     "rollout": {"models", "errors"},
-    "executors": {"models", "errors", "adapters", "content", "plan", "discovery", "rollout"},
-    "lab": {"models", "errors", "adapters", "content"},
+    "executors": {"models", "errors", "protocol", "adapters", "plan", "rollout"},
+    "lab": {"models", "errors", "adapters"},
     # Adapters are given to a workflow by wiring; it imports only their vocabulary.
-    "workflows": STAGES | {"models", "errors", "lab", "adapters", "content"},
+    "workflows": STAGES | {"models", "errors", "protocol", "lab", "adapters"},
     "wiring": STAGES
-    | {"models", "errors", "adapters", "content", "settings", "executors", "lab", "workflows"},
-    "wiring_doctor": {"errors", "adapters", "settings", "lab", "report", "workflows", "wiring"},
-    "wiring_assess": {"models", "errors", "adapters", "assessment", "workflows", "wiring"}
-    | {"wiring_feeds", "exceptions_file"},
-    "wiring_exceptions": {"models", "errors", "adapters", "assessment", "workflows", "wiring"}
-    | {"wiring_assess", "exceptions_file"},
-    "wiring_plan": {"errors", "adapters", "inventory", "workflows", "wiring", "wiring_assess"}
-    | {"wiring_feeds"},
-    "wiring_inventory": {"errors", "models", "settings", "adapters", "workflows", "wiring"},
-    "wiring_verify": {"workflows", "wiring", "wiring_assess"},
-    "wiring_feeds": {"errors", "models", "adapters", "assessment", "workflows", "wiring"},
-    "cli": {"models", "errors", "workflows", "wiring", "wiring_doctor", "rollout", "report", "lab"}
-    | {"schema", "wiring_assess", "wiring_exceptions", "wiring_feeds", "wiring_plan"}
-    | {"wiring_inventory", "wiring_verify", "__init__"},
+    | {"models", "errors", "config", "protocol", "adapters", "executors", "lab", "workflows"},
+    "cli": {"models", "errors", "config", "workflows", "wiring", "rollout", "report", "lab"}
+    | {"__init__"},
     "__main__": {"cli"},
     "__init__": set(),
 }

@@ -11,7 +11,7 @@ from patchctl.cli.app import main
 from patchctl.errors import InvalidInputError
 from patchctl.models.facts import PackageManager
 from patchctl.models.snapshot import Snapshot
-from patchctl.workflows.import_hosts import import_hosts
+from patchctl.workflows.discovery.import_hosts import import_hosts
 
 ALMA = {"id": "almalinux", "version_id": "8.10"}
 DEBIAN = {"id": "debian", "version_id": "12"}

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from patchctl import schema
+from patchctl.config import schema
+from patchctl.config.settings import File, load
 from patchctl.errors import InvalidInputError
-from patchctl.settings import File, load
 from patchctl.workflows.init import FILES, init
 
 

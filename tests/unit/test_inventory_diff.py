@@ -16,7 +16,7 @@ from patchctl.models.fleet import Fleet, Host
 from patchctl.models.fleet_diff import OtherChange, PlacedHost, RingMove
 from patchctl.models.plan import Plan, PlanAbout, Selection, SelectionMode
 from patchctl.plan.freeze import freeze, seal
-from patchctl.workflows.inventory_diff import StoredPlan, broken_plans
+from patchctl.workflows.inventory.diff import StoredPlan, broken_plans
 
 
 def one(ring: str | None = "staging", *groups: str, **variables: Any) -> Fleet:

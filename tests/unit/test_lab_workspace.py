@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from patchctl import settings
+from patchctl.config import settings
 from patchctl.errors import AdapterError, InvalidInputError
 from patchctl.lab import trees, workspace
 from patchctl.lab.model import LabHost, places

@@ -5,7 +5,7 @@ from msgspec import structs
 
 from patchctl.models.facts import HostFacts, MappedPackage, StaleProcess
 from patchctl.models.state import KnownHost
-from patchctl.workflows.outlived import Earlier, remembered
+from patchctl.workflows.discovery.outlived import Earlier, remembered
 
 BEGAN = 1_000_000
 

@@ -20,7 +20,7 @@ from test_secret_folders import holding, wait
 
 from patchctl.adapters import mounts
 from patchctl.cli.app import main
-from patchctl.wiring import Access, open_workspace
+from patchctl.wiring.workspace import Access, open_workspace
 
 PASSWORD = f"typed-{secrets.token_hex(8)}"
 VAULTED_VALUE = f"opened-{secrets.token_hex(8)}"

@@ -13,7 +13,7 @@ from patchctl.adapters.content_store import ContentStore
 from patchctl.errors import IntegrityError, NotFoundError
 from patchctl.models.facts import PackageManager
 from patchctl.models.plan import Artifact, LeftOutReason
-from patchctl.plan.fetching import (
+from patchctl.protocol.fetching import (
     Needed,
     Piece,
     Received,

@@ -11,7 +11,7 @@ from patchctl.adapters.git import Revision, revision
 from patchctl.errors import IntegrityError, InvalidInputError, NotFoundError
 from patchctl.models.plan import Plan, PlanAbout, Selection, SelectionMode
 from patchctl.plan.freeze import freeze, seal
-from patchctl.workflows.make_plan import (
+from patchctl.workflows.plan.make_plan import (
     check_writable,
     default_path,
     find_plan,

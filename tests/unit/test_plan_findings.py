@@ -7,8 +7,8 @@ from assessment_world import World, advisory, by_source, facts, package
 from msgspec import structs
 from plan_world import fleet, found, host, resolution, settings, snapshot
 
-from patchctl.assessment.assess import Waived
-from patchctl.assessment.fleet import HostInput
+from patchctl.assessment.findings.assess import Waived
+from patchctl.assessment.findings.fleet import HostInput
 from patchctl.errors import InvalidInputError, NotFoundError, UsageError
 from patchctl.models.advisory import FeedKind, KnownExploited, VendorStatus
 from patchctl.models.facts import HostFacts, Package
@@ -18,13 +18,9 @@ from patchctl.models.priority import Context, Decision, Exposure, Priority, Thre
 from patchctl.models.snapshot import Snapshot
 from patchctl.plan.freeze import freeze
 from patchctl.plan.select import Selected, select
-from patchctl.workflows.assess import Parts
-from patchctl.workflows.plan_findings import (
-    PlanAssessing,
-    PlanFindings,
-    by_findings,
-)
-from patchctl.workflows.snapshot_findings import known_hosts
+from patchctl.workflows.assessment.assess import Parts
+from patchctl.workflows.assessment.snapshot_findings import known_hosts
+from patchctl.workflows.plan.findings import PlanAssessing, PlanFindings, by_findings
 
 DEB = "Debian:12"
 OLD, NEW = "3.0.8-1", "3.0.9-1"

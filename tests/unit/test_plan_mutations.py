@@ -23,9 +23,9 @@ from patchctl.models.rollout import CommandKind
 from patchctl.plan import lockfile
 from patchctl.plan.diff import diff
 from patchctl.report import plan_diff_text, plan_text, rollout_text
-from patchctl.workflows.make_plan import FoundPlan
-from patchctl.workflows.plan_trust import PlanJudge
-from patchctl.workflows.rollout import Rollouts
+from patchctl.workflows.plan.make_plan import FoundPlan
+from patchctl.workflows.plan.trust import PlanJudge
+from patchctl.workflows.rollout.runs import Rollouts
 
 MANY = 600
 PLAN = whole_plan()

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from patchctl.models.facts import PackageManager
 from patchctl.models.plan import Action, LeftOutReason
-from patchctl.plan.request import payload
-from patchctl.plan.resolution import parse_apt
-from patchctl.plan.select import HostRequest, Wanted
+from patchctl.models.requests import HostRequest, Wanted
+from patchctl.protocol.resolution import parse_apt
+from patchctl.protocol.resolve_request import payload
 
 DATA = Path(__file__).parents[1] / "data" / "plan"
 CASES = sorted(path.stem for path in DATA.glob("apt-*.txt"))

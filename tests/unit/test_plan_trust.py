@@ -16,8 +16,8 @@ from patchctl.errors import InvalidInputError, UsageError
 from patchctl.models.plan import Plan
 from patchctl.models.rollout import PlanTrust
 from patchctl.plan import lockfile
-from patchctl.workflows.make_plan import FoundPlan
-from patchctl.workflows.plan_trust import PlanJudge
+from patchctl.workflows.plan.make_plan import FoundPlan
+from patchctl.workflows.plan.trust import PlanJudge
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ from priority_world import (
     threats,
 )
 
-from patchctl.assessment.priority import prioritise
+from patchctl.assessment.priority.rulings import prioritise
 from patchctl.models.advisory import Severity
 from patchctl.models.assessment import FindingState
 from patchctl.models.priority import (

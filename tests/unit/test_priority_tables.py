@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from patchctl.assessment.tables import BOD_26_04, DEPLOYER, Timeline
+from patchctl.assessment.priority.tables import BOD_26_04, DEPLOYER, Timeline
 from patchctl.models.priority import Criticality, Decision, Exposure
 
 DATA = Path(os.environ.get("PATCHCTL_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")

@@ -7,7 +7,7 @@ from assessment_world import package
 from msgspec import structs
 from plan_world import facts
 
-from patchctl.assessment.promised import check
+from patchctl.assessment.findings.promised import check
 from patchctl.models.assessment import AffectedPackage, Finding, FindingState
 from patchctl.models.facts import HostFacts, MappedPackage, Package, PackageManager, StaleProcess
 from patchctl.models.plan import Action, Transition

@@ -6,7 +6,7 @@ from assessment_world import World, advisory, by_source, facts, package
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchctl.assessment import removals
+from patchctl.assessment.findings import removals
 from patchctl.models.advisory import FeedKind
 from patchctl.models.facts import Package
 from patchctl.models.plan import Action, Transition

@@ -9,14 +9,7 @@ from rollout_world import RUN, SIX, World, cohort, plan, ring, three_rings
 
 from patchctl.errors import ConflictError, HaltedError
 from patchctl.executors.simulated import Behaviour, Script
-from patchctl.models.plan import (
-    Amount,
-    OnFailure,
-    Promote,
-    RebootPolicy,
-    Undo,
-    UnprovenPolicy,
-)
+from patchctl.models.plan import Amount, OnFailure, Promote, RebootPolicy, Undo, UnprovenPolicy
 from patchctl.models.rollout import (
     Command,
     CommandKind,

@@ -16,8 +16,8 @@ from patchctl.executors.simulated import SimulatedExecutor, SimulatedHost, Virtu
 from patchctl.models.plan import Plan, PlanAbout, Promote, Selection, SelectionMode
 from patchctl.models.rollout import CommandKind, PlanTrust
 from patchctl.plan.freeze import freeze, seal
-from patchctl.workflows import rollout
-from patchctl.workflows.rollout import Rollouts
+from patchctl.workflows.rollout import runs as rollout
+from patchctl.workflows.rollout.runs import Rollouts
 
 FLEET = fleet(host("s1"), host("p1", "production"))
 HOOK = "hooks/drain.yml"

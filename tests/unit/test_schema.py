@@ -9,11 +9,11 @@ import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from patchctl import schema
+from patchctl.config import schema
+from patchctl.config.settings import load
+from patchctl.config.settings import seconds as read_seconds
+from patchctl.config.settings_help import MEANING
 from patchctl.errors import InvalidInputError
-from patchctl.settings import load
-from patchctl.settings import seconds as read_seconds
-from patchctl.settings_help import MEANING
 
 ROOT = Path(__file__).parents[2]
 
@@ -24,7 +24,7 @@ def accepts(value: Any) -> bool:
 
 def test_the_published_schema_is_made_from_the_models() -> None:
     assert (ROOT / "schema/patchctl.schema.json").read_text() == schema.text(), (
-        "python -m patchctl.schema > schema/patchctl.schema.json"
+        "python -m patchctl.config.schema > schema/patchctl.schema.json"
     )
 
 

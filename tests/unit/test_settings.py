@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patchctl.config.settings import amount, find_workspace, load, seconds
 from patchctl.errors import InvalidInputError
 from patchctl.models.feeds import Stale
 from patchctl.models.plan import (
@@ -21,7 +22,6 @@ from patchctl.models.plan import (
 )
 from patchctl.models.priority import PriorityPolicy, Profile, Sla
 from patchctl.models.settings import FeedSettings, FeedSource, Rule, Settings, Share, Shares
-from patchctl.settings import amount, find_workspace, load, seconds
 
 DATA = Path(__file__).parent.parent / "data" / "settings"
 

@@ -5,7 +5,7 @@ from rollout_world import plan, ring
 
 from patchctl.models.plan import LeftOut, LeftOutReason, Plan
 from patchctl.models.rollout import HostState, HostStatusLine, RunState, RunStatus
-from patchctl.workflows.standing import Standing
+from patchctl.workflows.assessment.standing import Standing
 
 
 def made(*left_out: LeftOut) -> Plan:

@@ -38,8 +38,8 @@ from patchctl.models.snapshot import Snapshot
 from patchctl.models.verification import Verification, VerifiedState
 from patchctl.plan.freeze import freeze, seal
 from patchctl.report import verify_text
-from patchctl.workflows.rollout import Rollouts
-from patchctl.workflows.verify import Verifier
+from patchctl.workflows.rollout.runs import Rollouts
+from patchctl.workflows.rollout.verify import Verifier
 
 NAMES = ("s1", "s2", "p1")
 FLEET = fleet(host("s1"), host("s2"), host("p1", "production"))

@@ -4,7 +4,7 @@
 # shellcheck disable=SC2154  # set by read_input, open_call
 
 # A probe that does not answer in so many seconds has failed. So many are asked at once, and another
-# lot after them: the controller counts on that (executors/transaction.py).
+# lot after them: the controller counts on that (protocol/payloads.py).
 PROBE_S=10
 PROBES_AT_ONCE=20
 

@@ -11,8 +11,8 @@ from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
-    from ..wiring import Workspace
-    from ..workflows.assess import Running
+    from ..wiring.workspace import Workspace
+    from ..workflows.assessment.assess import Running
 
 _HELP = """Which vulnerability is on which host, how urgent it is, and by when.
 
@@ -55,7 +55,7 @@ def assess(
     ] = "",
     form: Output = Format.TABLE,
 ) -> None:
-    from ..wiring_assess import assess as begin
+    from ..wiring.assess import assess as begin
 
     running = begin(workspace, limit, fail_on or (), as_of)
     if form is Format.JSON:

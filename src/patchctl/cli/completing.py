@@ -17,7 +17,7 @@ Completer = Callable[[typer.Context, str], list[str]]
 
 def _offer(names: "Callable[[KnownNames], list[str]]") -> Completer:
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
-        from ..wiring import known_names
+        from ..wiring.workspace import known_names
 
         try:
             given = ctx.find_root().params

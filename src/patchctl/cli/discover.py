@@ -15,7 +15,7 @@ from .state import state
 
 if TYPE_CHECKING:
     from ..models.snapshot import Snapshot
-    from ..wiring import Workspace
+    from ..wiring.workspace import Workspace
 
 _HELP = """Learn everything about every host in one round trip.
 
@@ -97,7 +97,7 @@ def start(
 
 
 def _hosts(workspace: "Workspace", limit: str, quiet: bool) -> tuple[str, ...]:
-    from ..workflows.inventory import hosts_of
+    from ..workflows.inventory.show import hosts_of
 
     if not quiet:
         output.error_lines(f"warning: {line}" for line in workspace.inventory.warnings)
@@ -126,7 +126,7 @@ def show(
 ) -> None:
     """All that is known of one host, from the newest discovery that could read it."""
     from ..report import discovery_text as text
-    from ..workflows import discover as workflow
+    from ..workflows.discovery import discover as workflow
 
     found = workflow.known(state(ctx).workspace().database(create=False).snapshots, host)
     if form is not Format.TABLE:

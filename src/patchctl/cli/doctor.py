@@ -13,7 +13,7 @@ from .state import state
 
 if TYPE_CHECKING:
     from ..models.doctor import LearnedKey
-    from ..wiring import Access
+    from ..wiring.workspace import Access
 
 _HELP = """Check this machine, the workspace and the way to every host; say what to mend.
 
@@ -56,8 +56,8 @@ def doctor(
 ) -> None:
     """Check everything and say what to mend."""
     from ..report import doctor_text as text
-    from ..wiring_doctor import doctor as make
-    from ..workflows.doctor import Wanted
+    from ..wiring.doctor import doctor as make
+    from ..workflows.doctor.checks import Wanted
 
     if learn:
         can_confirm(yes=yes)

@@ -10,7 +10,7 @@ from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
-    from ..wiring import Workspace
+    from ..wiring.workspace import Workspace
 
 _HELP = """Findings that their owner decided to live with: for a while, with a reason and a control.
 
@@ -66,7 +66,7 @@ Told are those that have expired or will within 30 days, that name what is known
 @app.command("list", help=_LIST)
 def list_(ctx: typer.Context, form: Output = Format.TABLE) -> None:
     from ..report import exceptions_text as text
-    from ..wiring_exceptions import listed
+    from ..wiring.exceptions import listed
 
     found = listed(state(ctx).workspace())
     if form is not Format.TABLE:
@@ -111,7 +111,7 @@ def add(
     ident: Annotated[str, typer.Option("--id", help="A name for it; default: EX-1, ...")] = "",
     form: Output = Format.TABLE,
 ) -> None:
-    from ..wiring_exceptions import Wanted, add
+    from ..wiring.exceptions import Wanted, add
 
     wanted = Wanted(
         id=ident,
@@ -137,7 +137,7 @@ def add(
 @reaches_hosts
 def check(ctx: typer.Context, workspace: "Workspace", form: Output = Format.TABLE) -> None:
     from ..report import exceptions_text as text
-    from ..wiring_exceptions import check as run
+    from ..wiring.exceptions import check as run
 
     review = run(workspace)
     if form is not Format.TABLE:

@@ -9,7 +9,7 @@ from .options import Limit, Output, reaches_hosts
 from .output import Format
 
 if TYPE_CHECKING:
-    from ..wiring import Workspace
+    from ..wiring.workspace import Workspace
 
 _HELP = """Why a host, a CVE or a package is, or is not, affected.
 
@@ -42,7 +42,7 @@ def explain(
     form: Output = Format.TABLE,
 ) -> None:
     from ..report import explain_text
-    from ..wiring_assess import explain as ask
+    from ..wiring.assess import explain as ask
 
     found = ask(workspace, subject, limit, as_of)
     if form is not Format.TABLE:

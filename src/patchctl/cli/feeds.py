@@ -15,7 +15,7 @@ from .state import state
 
 if TYPE_CHECKING:
     from ..models.feeds import FeedUpdate
-    from ..wiring import Workspace
+    from ..wiring.workspace import Workspace
 
 _HELP = """Vulnerability data: fetched, or carried into an air-gapped site.
 
@@ -94,8 +94,8 @@ def update(
     force: Force = False,
     form: Output = Format.TABLE,
 ) -> None:
-    from .. import wiring_feeds as wiring
-    from ..workflows.inventory import hosts_of
+    from ..wiring import feeds as wiring
+    from ..workflows.inventory.show import hosts_of
 
     say = (lambda _: None) if state(ctx).quiet else output.note
     if from_hosts and names:
@@ -131,7 +131,7 @@ def import_(
 ) -> None:
     """Hold feeds from files: OSV, Debian's tracker, updateinfo, changelogs, KEV, EPSS, CVE records,
     end of life; plain, compressed, zip, tar, or a folder of them."""
-    from .. import wiring_feeds as wiring
+    from ..wiring import feeds as wiring
 
     workspace = state(ctx).workspace()
     say = (lambda _: None) if state(ctx).quiet else output.note
@@ -148,8 +148,8 @@ def status(
     form: Output = Format.TABLE,
 ) -> None:
     """What is held, how old it is, and what the fleet lacks."""
-    from .. import wiring_feeds as wiring
     from ..report import feeds_text as text
+    from ..wiring import feeds as wiring
 
     found = wiring.status(state(ctx).workspace())
     if form is Format.TABLE:
@@ -172,7 +172,7 @@ def remove(
     form: Output = Format.TABLE,
 ) -> None:
     """Forget feeds."""
-    from ..workflows.feed_status import remove as forget
+    from ..workflows.feeds.status import remove as forget
 
     forget(state(ctx).workspace().feeds, names)
     if form is not Format.TABLE:

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..workflows.host_clean import Action, HostKeeps
+from ..workflows.rollout.host_clean import Action, HostKeeps
 from . import completing, output
 from .options import Output, changes_hosts, confirm, reaches_hosts
 from .output import Format
 from .summary import when
 
 if TYPE_CHECKING:
-    from ..wiring import Workspace
+    from ..wiring.workspace import Workspace
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -76,7 +76,7 @@ def clean(
 
 
 def _named(workspace: "Workspace", hosts: list[str] | None) -> tuple[str, ...]:
-    from ..workflows.inventory import hosts_of
+    from ..workflows.inventory.show import hosts_of
 
     return tuple(hosts_of(workspace.fleet, ",".join(hosts or ()), Path.cwd()))
 

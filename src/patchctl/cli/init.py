@@ -30,7 +30,7 @@ def init(
       patchctl init fleet
       cd fleet && patchctl inventory list
     """
-    from .. import schema
+    from ..config import schema
 
     base = state(ctx).directory or Path()
     root = base / (directory or Path())

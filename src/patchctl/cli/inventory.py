@@ -15,7 +15,7 @@ from .state import state
 
 if TYPE_CHECKING:
     from ..models.fleet import Fleet
-    from ..wiring import Workspace
+    from ..wiring.workspace import Workspace
 
 _HELP = """The merged fleet and its rings.
 
@@ -104,7 +104,7 @@ def list_hosts(
     ctx: typer.Context, workspace: "Workspace", limit: Limit = "", form: Output = Format.TABLE
 ) -> None:
     """Every host with its ring and why it is in it."""
-    from ..workflows import inventory as workflow
+    from ..workflows.inventory import show as workflow
 
     fleet = _fleet(ctx, workspace)
     found = workflow.listing(fleet, workflow.hosts_of(fleet, limit, Path.cwd()))
@@ -137,7 +137,7 @@ def show(
     form: Output = Format.TABLE,
 ) -> None:
     """All that the inventory says of one host, untemplated; secrets are hidden."""
-    from ..workflows import inventory as workflow
+    from ..workflows.inventory import show as workflow
 
     found = workflow.show(_fleet(ctx, workspace), host)
     if form is not Format.TABLE:
@@ -159,7 +159,7 @@ def graph(
     ctx: typer.Context, workspace: "Workspace", limit: Limit = "", form: Output = Format.TABLE
 ) -> None:
     from ..report import inventory_text
-    from ..workflows import inventory as workflow
+    from ..workflows.inventory import show as workflow
 
     fleet = _fleet(ctx, workspace)
     found = workflow.graph(fleet, workflow.hosts_of(fleet, limit, Path.cwd()))
@@ -205,7 +205,7 @@ def diff(
     form: Output = Format.TABLE,
 ) -> None:
     from ..report import inventory_text
-    from ..wiring_inventory import inventory_diff
+    from ..wiring.inventory import inventory_diff
 
     found = inventory_diff(workspace, revision, run_sources=run_sources, warn=output.note)
     if form is not Format.TABLE:
@@ -230,7 +230,7 @@ def export(
     limit: Limit = "",
 ) -> None:
     """The fleet as Ansible's dynamic-inventory JSON, with secrets as the inventory has them."""
-    from ..workflows import inventory as workflow
+    from ..workflows.inventory import show as workflow
 
     if every and host:
         raise UsageError("give --list or --host, not both")

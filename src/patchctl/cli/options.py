@@ -15,7 +15,7 @@ from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
-    from ..wiring import Access, Workspace
+    from ..wiring.workspace import Access, Workspace
 
 Output = Annotated[Format, typer.Option("-o", "--output", help="Form of the result.")]
 Limit = Annotated[
@@ -163,14 +163,14 @@ def _with_workspace(
 
 def open_workspace(ctx: typer.Context, **given: Any) -> "Workspace":
     """The workspace with what the command line says about inventory and access."""
-    from ..wiring import open_workspace
+    from ..wiring.workspace import open_workspace
 
     options = state(ctx)
     return open_workspace(options.directory, _access(**given), trusted=options.trusted)
 
 
 def _access(**given: Any) -> "Access":
-    from ..wiring import Access
+    from ..wiring.workspace import Access
 
     identities: list[str] = given["vault_id"] or []
     login, become = _passwords(log_in=given["ask_pass"], become=given["ask_become_pass"])

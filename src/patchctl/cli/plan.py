@@ -13,7 +13,7 @@ from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
-    from ..wiring import Workspace
+    from ..wiring.workspace import Workspace
 
 _HELP = """Freeze pending updates into a reviewable plan.
 
@@ -112,7 +112,7 @@ def create(
     Writes no file where no host has anything to do; exits 0 then, or 1 where some host could not
     be looked at or may not be patched.
     """
-    from ..workflows import make_plan
+    from ..workflows.plan import make_plan
     from . import planning
 
     kind = _kind(security=security, every=every, packages=bool(package))
@@ -155,7 +155,7 @@ def _by_findings(
     due_before: str | None,
     limit: str,
 ) -> Selection:
-    from ..workflows.plan_findings import by_findings
+    from ..workflows.plan.findings import by_findings
 
     if kind is not None:
         raise UsageError(
@@ -195,7 +195,7 @@ def diff(
 ) -> None:
     """What plan B changes against plan A."""
     from ..report import plan_diff_text
-    from ..workflows.make_plan import compare
+    from ..workflows.plan.make_plan import compare
 
     found = compare(_find(ctx, before), _find(ctx, after))
     if form is not Format.TABLE:
@@ -231,7 +231,7 @@ def list_plans(ctx: typer.Context, form: Output = Format.TABLE) -> None:
 
 def _find(ctx: typer.Context, name: str) -> Plan:
     """A file needs no workspace, so that a plan can be reviewed anywhere."""
-    from ..workflows import make_plan
+    from ..workflows.plan import make_plan
 
     if name and Path(name).is_file():
         return make_plan.read_plan(Path(name))

@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..models.plan import LeftOutReason, Selection, SelectionMode
-from ..workflows.make_plan import Made, PlanRequest
+from ..workflows.plan.make_plan import Made, PlanRequest
 from . import output
 from .output import Format
 
 if TYPE_CHECKING:
-    from ..wiring import Workspace
+    from ..wiring.workspace import Workspace
 
 
 def make(
@@ -22,7 +22,7 @@ def make(
     comment: str = "",
 ) -> Made:
     """Make a plan, with progress on stderr."""
-    from ..wiring_plan import planner
+    from ..wiring.plan import planner
 
     if not quiet:
         output.error_lines(f"warning: {line}" for line in workspace.inventory.warnings)
@@ -37,7 +37,7 @@ def make(
 
 def hosts_of(workspace: "Workspace", limit: str) -> tuple[str, ...] | None:
     """Names that `--limit` means, None for all. Raises UsageError."""
-    from ..workflows import inventory
+    from ..workflows.inventory import show as inventory
 
     return inventory.hosts_of(workspace.fleet, limit, Path.cwd()) if limit else None
 

@@ -9,7 +9,7 @@ from .options import Output, changes_hosts, confirm
 from .output import Format
 
 if TYPE_CHECKING:
-    from ..wiring import Workspace
+    from ..wiring.workspace import Workspace
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 

@@ -12,8 +12,8 @@ from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
-    from ..wiring import Workspace
-    from ..workflows.make_plan import FoundPlan
+    from ..wiring.workspace import Workspace
+    from ..workflows.plan.make_plan import FoundPlan
 
 _HELP = """Bring a plan to the rings, one after another.
 

@@ -24,8 +24,8 @@ from .summary import show_status
 
 if TYPE_CHECKING:
     from ..rollout.interfaces import EventSink
-    from ..wiring import Workspace
-    from ..workflows.rollout import Rollouts
+    from ..wiring.workspace import Workspace
+    from ..workflows.rollout.runs import Rollouts
 
 
 class Terminal:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import typer
 
-    from ..wiring import Workspace
+    from ..wiring.workspace import Workspace
 
 
 @dataclass
@@ -24,7 +24,7 @@ class State:
     def workspace(self) -> "Workspace":
         """The workspace at or above the folder. Raises InvalidInputError where there is none, or
         where others can write it and it is not said to be trusted."""
-        from ..wiring import open_workspace
+        from ..wiring.workspace import open_workspace
 
         return open_workspace(self.directory, trusted=self.trusted)
 

@@ -9,8 +9,8 @@ from ..models.rollout import PlanTrust
 from .state import state
 
 if TYPE_CHECKING:
-    from ..wiring import Workspace
-    from ..workflows.make_plan import FoundPlan
+    from ..wiring.workspace import Workspace
+    from ..workflows.plan.make_plan import FoundPlan
 
 
 def judged(
@@ -27,8 +27,8 @@ def judged(
     Raises UsageError where `digest` is not that of the plan, InvalidInputError, with the command
     to give, where nothing vouches for it.
     """
-    from ..wiring_plan import judge
-    from ..workflows.plan_trust import check_named
+    from ..wiring.plan import judge
+    from ..workflows.plan.trust import check_named
 
     if found is None:  # it is about to be made here
         if digest:

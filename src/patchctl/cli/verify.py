@@ -10,7 +10,7 @@ from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
-    from ..wiring import Workspace
+    from ..wiring.workspace import Workspace
 
 _HELP = """Does every host still have what was promised, and is it effective?
 
@@ -64,7 +64,7 @@ def verify(
 ) -> None:
     from ..models.verification import VerifiedState
     from ..report import verify_text as text
-    from ..wiring_verify import verifier
+    from ..wiring.verify import verifier
     from .planning import hosts_of, say
 
     quiet = state(ctx).quiet

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from .. import content
+from ..adapters import content
 from ..adapters.ansible.job import Answer, AnswerStatus, Ended, Job
 from ..adapters.ansible.reasons import REFUSED_KEY, REFUSED_PASSWORD
 from ..adapters.ansible.runner import AnsibleRunner, Running
@@ -28,7 +28,7 @@ from ..models.rollout import (
     Stage,
 )
 from ..models.states import HARMLESS, HOOKS, VERIFYING
-from . import answers, demands, transaction
+from ..protocol import demands, payloads, replies
 from .groups import groups_of
 from .hooks import PlannedHooks
 
@@ -165,7 +165,7 @@ class AnsibleExecutor:
     def _start_stage(
         self, shard: Shard, works: Sequence[HostWork], *, round_: int
     ) -> ProcessIdentity | None:
-        payloads: dict[str, str] = {}
+        told: dict[str, str] = {}
         pushes: dict[str, str] = {}
         probes: dict[str, list[Probe]] = {}
         inventory = self._inventory([work.host for work in works])
@@ -175,12 +175,12 @@ class AnsibleExecutor:
             host = self._hosts[work.host]
             probes[work.host] = self._probes(shard.stage, host, groups.get(work.host, ()))
             try:
-                payloads[work.host] = self._payload(shard, work, probes[work.host], round_ > 1)
+                told[work.host] = self._payload(shard, work, probes[work.host], round_ > 1)
                 if round_ > 1 and before is not None:
                     pushes[work.host] = self._pushes(work, before.lacking[work.host])
             except InvalidInputError as error:
                 self._fail(shard, work.host, str(error))
-        if not payloads:
+        if not told:
             self._end(shard)
             return None
         playbook, part = PLAYBOOKS[shard.stage]
@@ -189,12 +189,12 @@ class AnsibleExecutor:
         job = Job(
             id=shard.id if round_ == 1 else f"{shard.id}.{round_}",
             playbook=content.playbook(playbook),
-            inventory=self._inventory(sorted(payloads)),
+            inventory=self._inventory(sorted(told)),
             variables={"patch_stage": part} if part else {},
-            payloads=payloads,
+            payloads=told,
             pushes=pushes,
             timeout_s=CONNECTION_S
-            + transaction.call_s(shard.stage, max(map(len, probes.values()), default=0)),
+            + payloads.call_s(shard.stage, max(map(len, probes.values()), default=0)),
         )
         running = self._runner.start(job, into=self._came)
         self._active[shard.id] = _Active(
@@ -205,7 +205,7 @@ class AnsibleExecutor:
     def _payload(self, shard: Shard, work: HostWork, probes: Sequence[Probe], pushed: bool) -> str:
         host = self._hosts[work.host]
         cohort = self._cohorts[host.cohort]
-        return transaction.payload(
+        return payloads.payload(
             shard.stage,
             run=shard.run,
             work=work,
@@ -223,17 +223,17 @@ class AnsibleExecutor:
     def _probes(self, stage: Stage, host: PlannedHost, groups: Sequence[str]) -> list[Probe]:
         if stage is not Stage.PREPARE and stage not in VERIFYING:
             return []
-        asked = (transaction.applies(probe, groups) for probe in self._policy(host.name).probes)
+        asked = (payloads.applies(probe, groups) for probe in self._policy(host.name).probes)
         return [probe for probe in asked if probe is not None]
 
-    def _stored(self, cohort: Cohort) -> list[transaction.StoredFile]:
+    def _stored(self, cohort: Cohort) -> list[payloads.StoredFile]:
         """Old versions of the cohort that the content store holds."""
         found = []
         for one in cohort.transitions:
             file = self._known.get((one.package, one.arch, one.from_)) if one.from_ else None
             if file is not None and self._store.holds(file):
                 found.append(
-                    transaction.StoredFile(
+                    payloads.StoredFile(
                         package=one.package, arch=one.arch, version=one.from_, file=file
                     )
                 )
@@ -251,7 +251,7 @@ class AnsibleExecutor:
                     there.append((file, str(self._store.verify(file))))
                 except NotFoundError:
                     continue
-        return transaction.push_list(work.transaction, there)
+        return payloads.push_list(work.transaction, there)
 
     def _policy(self, host: str) -> RingPolicy:
         return self._policies[self._hosts[host].ring]
@@ -265,7 +265,7 @@ class AnsibleExecutor:
             hook = self._hooks.take(name) if name else None
         except PatchctlError as error:
             for work in works:
-                self._fail(shard, work.host, answers.cleaned(error.lines()[0]))
+                self._fail(shard, work.host, replies.cleaned(error.lines()[0]))
             self._end(shard)
             return None
         if hook is None:
@@ -276,7 +276,7 @@ class AnsibleExecutor:
         inventory = self._inventory([work.host for work in works])
         for work in works:
             found = inventory["all"]["hosts"][work.host]
-            found["patch_transaction"] = transaction.transaction(work.transaction)
+            found["patch_transaction"] = payloads.transaction(work.transaction)
         job = Job(
             id=shard.id,
             playbook=content.playbook("hook"),
@@ -310,18 +310,18 @@ class AnsibleExecutor:
             self._done(shard, answer.host, OutcomeStatus.UNREACHABLE, answer.reason)
         elif answer.status is AnswerStatus.LOST and shard.stage in HOOKS:
             # A hook that hangs or cannot be read would do so again; it has had its chance.
-            self._fail(shard, answer.host, f"hook: {answers.cleaned(answer.reason)}")
+            self._fail(shard, answer.host, f"hook: {replies.cleaned(answer.reason)}")
         elif answer.status is AnswerStatus.LOST:
             self._done(shard, answer.host, OutcomeStatus.LOST, answer.reason)
         elif shard.stage in HOOKS:
             well = answer.status is AnswerStatus.OK
             status = OutcomeStatus.OK if well else OutcomeStatus.FAILED
-            self._done(shard, answer.host, status, answers.cleaned(answer.reason))
+            self._done(shard, answer.host, status, replies.cleaned(answer.reason))
         elif not answer.output:
             # The script may have done its work: whoever asks again gets the recorded result.
             known = shard.stage in HARMLESS
             status = OutcomeStatus.FAILED if known else OutcomeStatus.LOST
-            self._done(shard, answer.host, status, answers.cleaned(answer.reason) or "no answer")
+            self._done(shard, answer.host, status, replies.cleaned(answer.reason) or "no answer")
         else:
             self._on_reply(active, answer)
 
@@ -329,13 +329,13 @@ class AnsibleExecutor:
         probes, stage = active.probes.get(answer.host, []), active.shard.stage
         work = next(work for work in active.shard.hosts if work.host == answer.host)
         names = [probe.name for probe in probes]
-        reply = answers.parse(answer.output, f"{stage.value} {work.transaction}", names)
+        reply = replies.parse(answer.output, f"{stage.value} {work.transaction}", names)
         cohort = self._cohorts[self._hosts[answer.host].cohort]
         reply = demands.judged(reply, demands.Asked(stage, work, cohort.transitions, probes))
         if reply.answer == "missing" and not active.second:
             active.lacking[answer.host] = reply.missing
             return
-        self._ready.append(answers.outcome(active.shard.id, answer.host, reply))
+        self._ready.append(replies.outcome(active.shard.id, answer.host, reply))
 
     def _on_end(self, ended: Ended) -> None:
         active = self._find(ended.job)
@@ -347,7 +347,7 @@ class AnsibleExecutor:
             works = [work for work in shard.hosts if work.host in active.lacking]
             self._start_stage(shard, works, round_=2)
         else:
-            self._end(shard, answers.cleaned(ended.reason))
+            self._end(shard, replies.cleaned(ended.reason))
 
     def _judge_refusals(self, active: _Active) -> None:
         """A password that no host takes is the operator's mistake, not the hosts': their answers

@@ -9,26 +9,10 @@ from ..models.base import Record
 from ..models.facts import HostFacts, Package, PackageManager, PendingUpdate
 from ..models.fleet import Fleet, Host
 from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
+from ..models.requests import HostRequest, Wanted
 from ..models.snapshot import HostStatus, Snapshot
 
 SUPPORTED = frozenset({PackageManager.APT})
-
-
-class Wanted(Record):
-    """One package that is asked for, in one version."""
-
-    package: str
-    arch: str
-    version: str
-
-
-class HostRequest(Record):
-    """What is asked of one host. `wanted` is sorted: in a conflict the earlier one stays."""
-
-    host: str
-    ring: str
-    manager: PackageManager
-    wanted: tuple[Wanted, ...]
 
 
 class Chosen(Record):

@@ -3,15 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from ..models.rollout import (
-    Command,
-    Entry,
-    Event,
-    HostOutcome,
-    ProcessIdentity,
-    Shard,
-    ShardEnded,
-)
+from ..models.rollout import Command, Entry, Event, HostOutcome, ProcessIdentity, Shard, ShardEnded
 
 
 class Executor(Protocol):

@@ -7,14 +7,7 @@ host's fault. What outlives a process (a soak) is told by the journal's wall tim
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..models.rollout import (
-    Entry,
-    HostMoved,
-    OutcomeStatus,
-    RingMoved,
-    RingState,
-    StageAnswered,
-)
+from ..models.rollout import Entry, HostMoved, OutcomeStatus, RingMoved, RingState, StageAnswered
 from .interfaces import Clock
 from .view import RunView
 

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ... import content
 from ...errors import InvalidInputError
-from .. import ssh_keys
+from .. import content, ssh_keys
 from ..files import private_folder
 from .job import Connection, Job, hosts_of
 from .leftovers import GIVEN, TMP

@@ -9,13 +9,7 @@ from typing import cast
 
 from sqlalchemy import Connection, Engine, inspect, select
 
-from ...errors import (
-    AdapterError,
-    ConflictError,
-    IntegrityError,
-    InvalidInputError,
-    NotFoundError,
-)
+from ...errors import AdapterError, ConflictError, IntegrityError, InvalidInputError, NotFoundError
 from .. import files
 from . import schema
 from .engine import for_writing

@@ -6,7 +6,7 @@ from email.utils import parsedate_to_datetime
 from typing import BinaryIO
 
 from ...models.advisory import Advisory, AdvisoryKind, Affected, BadRecord, FeedRecord, NameKind
-from .. import ecosystems
+from ..matching import ecosystems
 from .common import cves_in_text, lines
 from .told import Told
 

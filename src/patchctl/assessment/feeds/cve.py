@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import msgspec
 
 from ...models.advisory import BadRecord, CveFacts, CvssVector, FeedRecord
-from ..scores import vector_of
+from ..priority.scores import vector_of
 from .common import RECORD_BYTES, UNREADABLE, Wire, cves_of_ids, load, reason_of, seconds
 from .told import Told
 

@@ -18,7 +18,7 @@ from ...models.advisory import (
     NameKind,
     VendorStatus,
 )
-from .. import ecosystems
+from ..matching import ecosystems
 from .common import (
     DOCUMENT_BYTES,
     UNREADABLE,

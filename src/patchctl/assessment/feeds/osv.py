@@ -16,7 +16,7 @@ from ...models.advisory import (
     Severity,
     VendorStatus,
 )
-from .. import ecosystems
+from ..matching import ecosystems
 from .common import (
     RECORD_BYTES,
     UNREADABLE,

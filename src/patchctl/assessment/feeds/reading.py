@@ -8,8 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from ...adapters.bounded import BrokenContentError, Limits
-from ...adapters.bundles import Member, Skipped, Unit, units
+from ...adapters.feeds.bundles import Member, Skipped, Unit, units
+from ...adapters.feeds.limits import BrokenContentError, Limits
 from ...errors import InvalidInputError
 from ...models.advisory import BadRecord, FeedKind, FeedRecord
 from . import changelog, cve, debian_tracker, eol, epss, kev, osv, ssvc, updateinfo

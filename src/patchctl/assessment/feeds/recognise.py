@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...models.advisory import FeedKind
-from .. import ecosystems
+from ..matching import ecosystems
 from . import changelog, ssvc
 
 # A vendor's record can begin with a long list before the first word that tells.

@@ -6,7 +6,7 @@ from typing import BinaryIO
 
 from ...errors import InvalidInputError
 from ...models.advisory import BadRecord, CveFacts, FeedRecord
-from ..scores import vector_of
+from ..priority.scores import vector_of
 from .common import cves_of_ids, lines
 from .cve import VALUES
 from .told import Told

@@ -13,7 +13,7 @@ from defusedxml.ElementTree import iterparse
 
 from ...errors import InvalidInputError
 from ...models.advisory import Advisory, Affected, BadRecord, FeedRecord, NameKind, Severity
-from .. import ecosystems
+from ..matching import ecosystems
 from .common import MB, RECORD_BYTES, cves_in_text, kind_of, seconds, severity_of, unique
 from .osv import MODULAR
 from .told import Told

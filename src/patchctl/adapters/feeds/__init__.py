@@ -1,0 +1,1 @@
+"""Vulnerability data on disk, and files of any kind read within limits."""

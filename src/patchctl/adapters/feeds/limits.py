@@ -1,0 +1,168 @@
+"""Limits for what comes out of archives and decompressors, and streams that keep them."""
+
+import io
+import lzma
+import os
+import struct
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, BinaryIO
+
+from ...errors import InvalidInputError
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
+
+_MB = 1024 * 1024
+# Below this much output no ratio is judged: short files full of blanks pack very well.
+_RATIO_FROM = 8 * _MB
+# A zip's list of members is held in memory, about ten times as large as in the file.
+_DIRECTORY_BYTES = 64 * _MB
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Sizes in bytes after unpacking. The largest known inputs are cvelistV5 (320,000 records,
+    2.5 GB), Ubuntu's OSV zip (2 GB) and the Debian tracker (one file of 90 MB)."""
+
+    member_bytes: int = 1024 * _MB
+    total_bytes: int = 16 * 1024 * _MB
+    members: int = 1_000_000
+    ratio: int = 250
+
+    def too_large(self, size: int, packed: int) -> str:
+        """Why a member of this size is refused; empty where it is not."""
+        if size > self.member_bytes:
+            return f"{size} bytes, more than the {self.member_bytes} allowed for one file"
+        if size > _RATIO_FROM and size > self.ratio * max(packed, 1):
+            return f"unpacks to more than {self.ratio} times its size"
+        return ""
+
+
+class Budget:
+    """What one archive or folder has used of its limits."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.limits = limits
+        self._bytes = 0
+        self._members = 0
+
+    def member(self, place: str) -> None:
+        """Count a member."""
+        self._members += 1
+        if self._members > self.limits.members:
+            raise InvalidInputError(f"more than {self.limits.members} files inside", where=place)
+
+    def take(self, count: int, place: str) -> None:
+        """Count bytes that were unpacked."""
+        self._bytes += count
+        if self._bytes > self.limits.total_bytes:
+            raise InvalidInputError(
+                f"unpacks to more than {self.limits.total_bytes} bytes", where=place
+            )
+
+    def directory(self, stream: BinaryIO, place: str) -> None:
+        """Refuse a zip with an immense list of members before it is loaded."""
+        stream.seek(0, os.SEEK_END)
+        end = stream.tell()
+        tail = stream.seek(max(0, end - 65_557))
+        data = stream.read(end - tail)
+        at = data.rfind(b"PK\x05\x06")
+        size = struct.unpack_from("<L", data, at + 12)[0] if 0 <= at <= len(data) - 22 else 0
+        # 4.3.15: a zip64 end stands right before its locator; all bits set mean "look there".
+        at64 = data.rfind(b"PK\x06\x06")
+        if size == 0xFFFFFFFF and 0 <= at64 <= len(data) - 56:
+            size = struct.unpack_from("<Q", data, at64 + 40)[0]
+        stream.seek(0)
+        if size > _DIRECTORY_BYTES:
+            raise InvalidInputError("more files inside than can be read", where=place)
+
+
+class BrokenContentError(InvalidInputError):
+    """One file's bytes cannot be used; others beside it may be whole."""
+
+
+# What libraries raise for broken archives and compressed data.
+_BROKEN = (
+    *(EOFError, OSError, ValueError, RuntimeError, ArithmeticError, LookupError, MemoryError),
+    *(zlib.error, lzma.LZMAError, struct.error, tarfile.TarError, zipfile.BadZipFile),
+)
+
+
+def broken(error: Exception, place: str) -> BrokenContentError:
+    """Their message on one line."""
+    reason = " ".join(str(error).split()) or type(error).__name__
+    return BrokenContentError(
+        f"is cut short or broken: {reason[:200]}", where=place, hint="fetch it again"
+    )
+
+
+@contextmanager
+def translated(place: str) -> Iterator[None]:
+    """Turns what archive libraries raise for broken input into BrokenContentError."""
+    try:
+        yield
+    except _BROKEN as error:
+        raise broken(error, place) from error
+
+
+class BoundedStream(io.RawIOBase):
+    """Reads another stream under limits; broken input and broken limits are InvalidInputError.
+
+    `packed` tells how many bytes the decompressor below has eaten, for the ratio. Where the same
+    bytes pass two streams, only one of them is `counted`."""
+
+    def __init__(
+        self,
+        stream: BinaryIO,
+        place: str,
+        budget: Budget,
+        *,
+        packed: Callable[[], int] | None = None,
+        whole: bool = False,
+        counted: bool = True,
+        close: bool = False,
+    ) -> None:
+        self._stream, self._place, self._budget = stream, place, budget
+        self._packed, self._counted, self._close = packed, counted, close
+        limits = budget.limits
+        self._most = limits.total_bytes if whole else limits.member_bytes
+        self._bytes = 0
+        self._error: BrokenContentError | None = None
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        if self._error is not None:
+            raise self._error
+        try:
+            data = self._stream.read(len(view))
+        except _BROKEN as error:
+            # Asked again, a decompressor would say that this is the end.
+            self._error = broken(error, self._place)
+            raise self._error from error
+        count = len(data)
+        view[:count] = data
+        self._bytes += count
+        if self._bytes > self._most:
+            raise InvalidInputError(f"unpacks to more than {self._most} bytes", where=self._place)
+        if self._counted:
+            self._budget.take(count, self._place)
+        if self._packed is not None and self._bytes > _RATIO_FROM:
+            ratio = self._budget.limits.ratio
+            if self._bytes > ratio * max(self._packed(), 1):
+                raise InvalidInputError(
+                    f"unpacks to more than {ratio} times its size", where=self._place
+                )
+        return count
+
+    def close(self) -> None:
+        if self._close and not self.closed:
+            self._stream.close()
+        super().close()

@@ -1,0 +1,459 @@
+"""The vulnerability data that is held, each feed whole.
+
+feeds/index.json     which generation of which feed counts; replaced whole
+feeds/g-XXXXXXXX/    a generation: parts and manifest, see feed_files
+feeds/lock           held by whoever writes
+
+A new generation is written beside the old one, read back, and only then named in the index: a
+process that is killed at any moment leaves the old feed or the new one, never a part of either.
+"""
+
+import contextlib
+import secrets
+import shutil
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from ...errors import (
+    AdapterError,
+    ConflictError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    PatchctlError,
+)
+from ...models.advisory import (
+    Advisory,
+    BadRecord,
+    CveFacts,
+    ExploitChance,
+    FeedKind,
+    FeedRecord,
+    KnownExploited,
+    Lifecycle,
+)
+from ...models.canonical import digest_bytes
+from ...models.feeds import FUTURE_S, FeedInfo
+from .. import clock
+from ..files import locked, private_file, private_folder, sync_folder, translated, write_atomic
+from . import files
+from .files import ADVISORIES, BAD, CVE, EOL, EPSS, KEV, Generation, Writer
+
+T = TypeVar("T")
+
+_INDEX = "index.json"
+_VERSION = 1
+_PREFIX = "g-"
+_LOCK_S = 5.0
+_KINDS_OF_ADVISORIES = frozenset(
+    {FeedKind.OSV, FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.CHANGELOG}
+)
+
+
+class _Entry(msgspec.Struct, frozen=True, kw_only=True):
+    info: FeedInfo
+    generation: str
+
+
+class _Index(msgspec.Struct, frozen=True, kw_only=True):
+    version: int
+    feeds: tuple[_Entry, ...] = ()
+
+
+class FeedStore:
+    """Feeds by name. An object sees the feeds of one moment: those of when it first looked, and
+    its own changes.
+
+    Reading raises IntegrityError where a file is damaged, ConflictError where another process has
+    replaced a feed meanwhile.
+    """
+
+    def __init__(self, folder: Path, now_ms: Callable[[], int] = clock.now_ms) -> None:
+        self._folder = folder
+        self._now_ms = now_ms
+        self._generations: dict[str, Generation] = {}
+
+    # --- what is held ---
+
+    def list(self) -> tuple[FeedInfo, ...]:
+        """All feeds, by name."""
+        return tuple(entry.info for entry in self._index.feeds)
+
+    def get(self, name: str) -> FeedInfo | None:
+        """That feed, or None."""
+        return next((info for info in self.list() if info.name == name), None)
+
+    @property
+    def digest(self) -> str:
+        """One digest over the content of all feeds."""
+        return digest_bytes("\n".join(f"{one.name} {one.digest}" for one in self.list()).encode())
+
+    def ecosystem_digest(self, ecosystem: str) -> str:
+        """One digest over everything that any feed says of the ecosystem."""
+        parts = (
+            f"{entry.info.name} {part.sha256}"
+            for entry, part in self._parts(ADVISORIES)
+            if part.key == ecosystem
+        )
+        return digest_bytes("\n".join(sorted(parts)).encode())
+
+    def ecosystems(self) -> dict[str, int]:
+        """Canonical names of ecosystems -> how many advisories speak of them."""
+        found: dict[str, int] = {}
+        for info in self.list():
+            for name, count in info.ecosystems.items():
+                found[name] = found.get(name, 0) + count
+        return dict(sorted(found.items()))
+
+    # --- for matching ---
+
+    def advisories(self, ecosystem: str) -> Iterator[tuple[str, Advisory]]:
+        """(name of the feed, advisory) of everything that speaks of the ecosystem; `affected`
+        holds only that ecosystem's packages.
+
+        Two OSV feeds may hold one advisory: it comes once, from the feed with the newest date.
+        """
+        seen: set[str] = set()
+        for entry, part in self._parts(ADVISORIES):
+            if part.key != ecosystem:
+                continue
+            once = entry.info.kind is FeedKind.OSV
+            for frame in self._frames(entry, part):
+                for advisory in frame:
+                    if once and advisory.id in seen:
+                        continue
+                    yield entry.info.name, advisory
+                if once:
+                    seen.update(advisory.id for advisory in frame)
+
+    def known_exploited(self) -> dict[str, KnownExploited]:
+        """By CVE. Of several feeds the newest wins."""
+        found: dict[str, KnownExploited] = {}
+        for entry, part in self._parts(KEV):
+            for frame in self._frames(entry, part):
+                found = {**frame, **found}
+        return found
+
+    def exploit_chances(self, cves: Collection[str]) -> dict[str, ExploitChance]:
+        """EPSS of those of the CVEs that have one. Of several feeds the newest wins."""
+        return {
+            cve: ExploitChance(cve=cve, score=values[0], percentile=values[1])
+            for cve, values in self._of_cves(EPSS, cves)
+        }
+
+    def cve_facts(self, cves: Collection[str]) -> dict[str, CveFacts]:
+        """Records of those of the CVEs that have one. Of several feeds the newest wins."""
+        return {cve: files.cve_facts(raw) for cve, raw in self._of_cves(CVE, cves)}
+
+    def lifecycles(self) -> tuple[Lifecycle, ...]:
+        """Every release's dates. Of several feeds the newest wins."""
+        found: dict[tuple[str, str], Lifecycle] = {}
+        for entry, part in self._parts(EOL):
+            own = {
+                (one.product, one.cycle): one
+                for frame in self._frames(entry, part)
+                for one in frame
+            }
+            found = {**own, **found}
+        return tuple(found[key] for key in sorted(found))
+
+    def bad(self, name: str) -> tuple[BadRecord, ...]:
+        """The first thousand unusable records of a feed. Raises NotFoundError."""
+        entry = self._entry(name)
+        part = self._generation(entry).manifest.part(BAD)
+        return tuple(one for frame in self._frames(entry, part) for one in frame) if part else ()
+
+    def _of_cves(self, shelf: str, cves: Collection[str]) -> Iterator[tuple[str, Any]]:
+        wanted: dict[str, set[str]] = {}
+        for cve in cves:
+            wanted.setdefault(files.year_of(cve), set()).add(cve)
+        for entry, part in self._parts(shelf):
+            missing = wanted.get(part.key)
+            if not missing:
+                continue
+            # In a feed the last of several records of one CVE counts.
+            found = {
+                cve: frame[cve]
+                for frame in self._frames(entry, part)
+                for cve in missing
+                if cve in frame
+            }
+            missing.difference_update(found)
+            yield from found.items()
+
+    def _parts(self, shelf: str) -> Iterator[tuple[_Entry, files.Part]]:
+        """Parts of a shelf, those of the newest feed first."""
+        newest = sorted(self._index.feeds, key=lambda one: (-one.info.dated, one.info.name))
+        for entry in newest:
+            for part in self._generation(entry).manifest.on(shelf):
+                yield entry, part
+
+    def _frames(self, entry: _Entry, part: files.Part) -> Iterator[Any]:
+        with self._read(entry.info.name):
+            yield from self._generation(entry).frames(part)
+
+    def _generation(self, entry: _Entry) -> Generation:
+        found = self._generations.get(entry.generation)
+        if found is None:
+            with self._read(entry.info.name):
+                folder = self._folder / entry.generation
+                found = Generation(entry.info.name, folder, entry.info.digest)
+            self._generations[entry.generation] = found
+        return found
+
+    @contextlib.contextmanager
+    def _read(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except FileNotFoundError as error:
+            if self._stored() != self._index:
+                raise ConflictError(
+                    f"the feed {name} was replaced while it was read", hint="run it again"
+                ) from error
+            raise files.damaged(name) from error
+        except OSError as error:
+            raise AdapterError(
+                f"{error.filename or self._folder}: {error.strerror}",
+                hint="check the state folder's owner and mode",
+            ) from error
+
+    # --- changes ---
+
+    def replace(
+        self,
+        name: str,
+        kind: FeedKind,
+        records: Iterable[FeedRecord],
+        *,
+        dated: Callable[[], int] = lambda: 0,
+        address: str = "",
+        public: bool = False,
+        etag: str = "",
+        last_modified: str = "",
+        check: Callable[[FeedInfo], None] = lambda info: None,
+    ) -> FeedInfo:
+        """Hold these records as the feed, instead of what it was before. They are taken one by one.
+
+        `dated` is asked after the last record; 0: the newest date of them. An `address` means that
+        the content came from there now.
+        `check` may raise to refuse the new content, which is complete then.
+        Raises InvalidInputError where no record is usable, AdapterError where it cannot be written,
+        ConflictError where another process writes. Whatever is raised, the old feed is whole.
+        """
+        info = FeedInfo(
+            name=name,
+            kind=kind,
+            entries=0,
+            digest="",
+            imported=self._now_s(),
+            checked=self._now_s() if address else 0,
+            address=address,
+            public=public,
+            etag=etag,
+            last_modified=last_modified,
+        )
+        with self._writing():
+            return self._swap(info, lambda writer: _add_all(writer, records), dated, check)
+
+    def merge(
+        self,
+        name: str,
+        changed: Iterable[FeedRecord],
+        gone: Collection[str],
+        *,
+        dated: Callable[[], int] = lambda: 0,
+        etag: str = "",
+        last_modified: str = "",
+    ) -> FeedInfo:
+        """Put changed advisories in, take those with the ids `gone` out, keep the rest.
+
+        The same errors as `replace`, and NotFoundError where there is no such feed.
+        """
+        with self._writing():
+            old = self._entry(name)
+            if old.info.kind not in _KINDS_OF_ADVISORIES:
+                raise ValueError(f"a feed of kind {old.info.kind.value} has no incremental update")
+            info = msgspec.structs.replace(
+                old.info,
+                imported=self._now_s(),
+                checked=self._now_s(),
+                etag=etag,
+                last_modified=last_modified,
+            )
+            newest = old.info.dated
+            return self._swap(
+                info,
+                lambda writer: self._merge(writer, old, changed, gone),
+                lambda: max(newest, dated()) if dated() else 0,
+            )
+
+    def ids(self, name: str) -> set[str]:
+        """Ids of all advisories of the feed. Raises NotFoundError."""
+        entry = self._entry(name)
+        return {
+            advisory.id
+            for part in self._generation(entry).manifest.on(ADVISORIES)
+            for frame in self._frames(entry, part)
+            for advisory in frame
+        }
+
+    def unchanged(self, name: str) -> FeedInfo:
+        """Note that the feed's address still has this content. Raises NotFoundError."""
+        with self._writing():
+            entry = self._entry(name)
+            info = msgspec.structs.replace(entry.info, checked=self._now_s())
+            self._keep(_Entry(info=info, generation=entry.generation))
+            return info
+
+    def remove(self, name: str) -> None:
+        """Forget a feed. Raises NotFoundError."""
+        with self._writing():
+            self._entry(name)
+            rest = tuple(one for one in self._index.feeds if one.info.name != name)
+            self._write(_Index(version=_VERSION, feeds=rest))
+            self._sweep()
+
+    def _merge(
+        self, writer: Writer, old: _Entry, changed: Iterable[FeedRecord], gone: Collection[str]
+    ) -> None:
+        before = self.bad(old.info.name)
+        writer.add_bad(before, old.info.bad)
+        known = {(one.place, one.reason) for one in before}
+        left = set(gone)
+        for record in changed:
+            if isinstance(record, Advisory):
+                left.add(record.id)
+            elif isinstance(record, BadRecord) and (record.place, record.reason) in known:
+                continue
+            writer.add(record)
+        kept: set[str] = set()
+        for part in self._generation(old).manifest.on(ADVISORIES):
+            for frame in self._frames(old, part):
+                for advisory in frame:
+                    if advisory.id not in left:
+                        writer.keep(part.key, advisory)
+                        kept.add(advisory.id)
+        writer.kept(len(kept))
+
+    def _swap(
+        self,
+        info: FeedInfo,
+        fill: Callable[[Writer], None],
+        dated: Callable[[], int],
+        check: Callable[[FeedInfo], None] = lambda info: None,
+    ) -> FeedInfo:
+        generation = f"{_PREFIX}{secrets.token_hex(8)}"
+        folder = private_folder(self._folder / generation)
+        try:
+            with translated(folder):
+                writer = Writer(folder, self._now_s())
+                fill(writer)
+                manifest = writer.finish()
+            if manifest.entries == 0:
+                raise InvalidInputError(
+                    f"{info.name}: not one of its records is usable{_first(writer)}"
+                )
+            made = msgspec.structs.replace(
+                info,
+                entries=manifest.entries,
+                bad=manifest.bad,
+                digest=manifest.digest,
+                dated=dated() or manifest.newest,
+                ecosystems={part.key: part.records for part in manifest.on(ADVISORIES) if part.key},
+            )
+            if made.dated > self._now_s() + FUTURE_S:
+                raise InvalidInputError(
+                    f"{info.name}: is dated in the future", hint="check this machine's clock"
+                )
+            check(made)
+            with self._read(info.name):
+                Generation(info.name, folder, made.digest).verify()
+            sync_folder(self._folder)
+            self._keep(_Entry(info=made, generation=generation))
+        except BaseException:
+            self._discard(generation)
+            raise
+        self._sweep()
+        return made
+
+    def _keep(self, entry: _Entry) -> None:
+        rest = [one for one in self._index.feeds if one.info.name != entry.info.name]
+        feeds = sorted([*rest, entry], key=lambda one: one.info.name)
+        self._write(_Index(version=_VERSION, feeds=tuple(feeds)))
+
+    def _write(self, index: _Index) -> None:
+        write_atomic(self._folder / _INDEX, msgspec.json.encode(index))
+        self._index = index
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Alone, with the index as it is now."""
+        private_folder(self._folder)
+        with locked(private_file(self._folder / "lock"), timeout_s=_LOCK_S):
+            self._index = self._stored()
+            self._generations.clear()
+            yield
+
+    def _discard(self, generation: str) -> None:
+        """Remove a generation that did not come to count. Where the index was replaced before the
+        error, or cannot be read to tell, it stays: a later write sweeps it."""
+        with contextlib.suppress(PatchctlError):
+            if generation not in {one.generation for one in self._stored().feeds}:
+                shutil.rmtree(self._folder / generation, ignore_errors=True)
+
+    def _sweep(self) -> None:
+        """Remove generations that no index names; a killed writer leaves one."""
+        named = {one.generation for one in self._index.feeds}
+        for folder in self._folder.glob(f"{_PREFIX}*"):
+            if folder.name not in named:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    # --- the index ---
+
+    @cached_property
+    def _index(self) -> _Index:
+        return self._stored()
+
+    def _stored(self) -> _Index:
+        path = self._folder / _INDEX
+        try:
+            found = msgspec.json.decode(path.read_bytes(), type=_Index)
+        except FileNotFoundError:
+            return _Index(version=_VERSION)
+        except msgspec.MsgspecError as error:
+            raise IntegrityError(
+                f"{path}: is damaged", hint="remove it, then `patchctl feeds update` or import"
+            ) from error
+        except OSError as error:
+            raise AdapterError(
+                f"{path}: {error.strerror}", hint="check the state folder's owner and mode"
+            ) from error
+        if found.version != _VERSION:
+            raise ConflictError(
+                f"{path}: was written by another version of patchctl", hint="use that version"
+            )
+        return found
+
+    def _entry(self, name: str) -> _Entry:
+        for entry in self._index.feeds:
+            if entry.info.name == name:
+                return entry
+        known = ", ".join(info.name for info in self.list()) or "none"
+        raise NotFoundError(f"there is no feed {name}", hint=f"held: {known}")
+
+    def _now_s(self) -> int:
+        return self._now_ms() // 1000
+
+
+def _add_all(writer: Writer, records: Iterable[FeedRecord]) -> None:
+    for record in records:
+        writer.add(record)
+
+
+def _first(writer: Writer) -> str:
+    bad = writer.first_bad
+    return f" ({bad.place}: {bad.reason})" if bad else ""

@@ -1,0 +1,1 @@
+"""From what applies to findings, actions and removals."""

@@ -1,0 +1,228 @@
+"""The assessment of a fleet: hosts and feeds in, ranked findings out, one host at a time."""
+
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from msgspec import structs
+
+from ...models.advisory import (
+    Advisory,
+    CveFacts,
+    ExploitChance,
+    FeedKind,
+    KnownExploited,
+    Lifecycle,
+)
+from ...models.assessment import Assessment, FeedUsed, Finding, FindingState, Unlooked
+from ...models.priority import Context, Decision, Priority, Threat
+from ..matching.releases import releases
+from ..priority.threats import Intelligence
+from .actions import Tally
+from .findings import Core, Finder
+from .fleet import HostInput, Matched, look
+from .outlived import Outlived
+from .ranking import Ranking
+
+
+class Feeds(Protocol):
+    """What an assessment reads from the feed store."""
+
+    def ecosystems(self) -> Collection[str]:
+        """Canonical ecosystems that any feed speaks of."""
+
+    def advisories(self, ecosystem: str) -> Iterable[tuple[str, FeedKind, Advisory]]:
+        """Feed name, kind and advisory, with that ecosystem's packages only."""
+
+    def known_exploited(self) -> Mapping[str, KnownExploited]:
+        """By CVE."""
+
+    def exploit_chances(self, cves: Collection[str]) -> Mapping[str, ExploitChance]:
+        """By CVE."""
+
+    def cve_facts(self, cves: Collection[str]) -> Mapping[str, CveFacts]:
+        """By CVE."""
+
+    def lifecycles(self) -> Iterable[Lifecycle]:
+        """Every release that a feed knows."""
+
+
+@dataclass(frozen=True)
+class Waived:
+    """What an exception says of a finding: `ident` of the exception, and whether it holds; one that
+    does not (expired, or the CVE is exploited by now) leaves its note on the reopened finding."""
+
+    ident: str
+    holds: bool
+    note: str
+
+
+# (host, CVE, names of its packages and sources, known exploited) -> an exception that fits, or None
+Waiver = Callable[[HostInput, str, Collection[str], bool], Waived | None]
+Prioritise = Callable[[Threat, Context], Priority]
+
+
+@dataclass
+class Assessor:
+    """`findings` walks the hosts; `summary` is complete when the walk has ended."""
+
+    hosts: Sequence[HostInput]
+    feeds: Feeds
+    prioritise: Prioritise
+    today: str
+    waiver: Waiver | None = None
+    unlooked: tuple[Unlooked, ...] = ()
+    snapshot: str = ""
+    used: tuple[FeedUsed, ...] = ()
+    warnings: tuple[str, ...] = ()
+    matched: Matched = field(init=False)
+    tally: Tally = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.matched = look(self.hosts, tuple(self.feeds.ecosystems()), self.feeds.advisories)
+        platforms = {digest: one.platform for digest, one in self.matched.software.items()}
+        self._releases = releases(
+            (platforms[name] for name in self._software()), self.feeds.lifecycles(), self.today
+        )
+        schemes = {name: index.scheme for name, index in self.matched.indexes.items()}
+        self.tally = Tally(self.today, schemes)
+        self._finder = Finder(
+            self.matched,
+            {one.ecosystem: one.note for one in self._releases if one.support == "ended"},
+            {name for name, count in Counter(self._software()).items() if count > 1},
+        )
+
+    def _software(self) -> Iterator[str]:
+        return (host.software for host in self.hosts)
+
+    def findings(self) -> Iterator[tuple[str, Sequence[Finding]]]:
+        """(host, its findings, most urgent first), host by host in the order given."""
+        cores = [self._finder.of(host) for host in self.hosts]
+        distinct = set[Core]().union(*cores)
+        known = self.intelligence({core.cve for core in distinct})
+        contexts = (host.context for host in self.hosts)
+        ranking = Ranking(
+            zip(contexts, cores, strict=True),
+            lambda core, context: self._make(core, context, known),
+        )
+        for host, own in zip(self.hosts, cores, strict=True):
+            found = self._of(host, own, ranking)
+            self.tally.add(host.name, found)
+            yield host.name, found
+
+    def outlived(self, host: HostInput) -> Outlived:
+        """The code of replaced packages that the host still runs."""
+        return self._finder.outlived(host)
+
+    def _of(self, host: HostInput, cores: tuple[Core, ...], ranking: Ranking) -> Sequence[Finding]:
+        if self.waiver is None:
+            return ranking.of(host.context, cores)
+        pairs = ranking.pairs(host.context, cores)
+        found = [self._waived(host, core, finding) for core, finding in pairs]
+        # What is waived comes last; the rest is in order already.
+        return sorted(found, key=_is_waived)
+
+    def intelligence(self, cves: Collection[str]) -> Intelligence:
+        """What the feeds know of these CVEs."""
+        exploited = self.feeds.known_exploited()
+        return Intelligence(
+            {cve: exploited[cve] for cve in cves if cve in exploited},
+            self.feeds.exploit_chances(cves),
+            self.feeds.cve_facts(cves),
+        )
+
+    def _make(self, core: Core, context: Context, known: Intelligence) -> Finding:
+        threat = known.threat(core)
+        priority = self.prioritise(threat, context)
+        package = core.package
+        return Finding(
+            cve=core.cve,
+            advisories=tuple(
+                dict.fromkeys(ident for one in core.packages for ident in one.advisories)
+            ),
+            package=package.name,
+            installed=package.installed,
+            fixed=package.fixed or None,
+            state=core.state,
+            decision=priority.decision,
+            due=priority.due or None,
+            cvss=threat.cvss.score if threat.cvss else None,
+            kev=threat.kev is not None,
+            epss=threat.epss.score if threat.epss else None,
+            severity=core.severity.value,
+            source=package.source,
+            rule=priority.rule,
+            reasons=priority.reasons,
+            packages=core.packages,
+            note=package.note,
+            score=priority.score,
+        )
+
+    def _waived(self, host: HostInput, core: Core, finding: Finding) -> Finding:
+        if self.waiver is None:
+            return finding
+        # One exception for openssl says nothing of the same CVE in a package that embeds it.
+        said = [
+            self.waiver(host, core.cve, {one.source, *one.binaries}, finding.kev)
+            for one in core.packages
+        ]
+        fitting = [one for one in said if one is not None]
+        if not fitting:
+            return finding
+        holding = [one for one in fitting if one.holds]
+        if len(holding) == len(core.packages):
+            return structs.replace(
+                finding, state=FindingState.WAIVED, waiver=holding[0].ident, note=holding[0].note
+            )
+        if holding:
+            note = f"exception {holding[0].ident} covers only a part of its packages"
+            return structs.replace(
+                finding, waiver=holding[0].ident, note=_joined(note, finding.note)
+            )
+        first = fitting[0]
+        return structs.replace(finding, waiver=first.ident, note=_joined(first.note, finding.note))
+
+    def summary(self) -> Assessment:
+        """Everything but the findings themselves."""
+        by_decision, by_state, overdue = self.tally.counts()
+        return Assessment(
+            as_of=self.today,
+            snapshot=self.snapshot,
+            feeds=self.used,
+            not_covered=self.matched.not_covered(self.hosts),
+            releases=self._releases,
+            unlooked=self.unlooked,
+            actions=self.tally.actions(),
+            warnings=(*self.warnings, *self._problems()),
+            by_decision={one.value: by_decision.get(one, 0) for one in Decision},
+            by_state={one.value: by_state[one] for one in FindingState if one in by_state},
+            overdue=overdue,
+        )
+
+    def _problems(self) -> Iterator[str]:
+        for name, index in sorted(self.matched.indexes.items()):
+            if index.problems:
+                yield f"{name}: {index.problems} affected ranges have versions that are none"
+        for unit, hosts in sorted(self._finder.unknown.items(), key=lambda one: one[0].name):
+            first = next(iter(hosts))
+            where = first if len(hosts) == 1 else f"{len(hosts)} hosts ({first}, …)"
+            yield (
+                f"{unit.name}: replaced, but old code of it runs on {where} in a version that is"
+                " not known, so its CVEs are not listed: restart what runs it"
+            )
+        if self.matched.invalid:
+            count = len(self.matched.invalid)
+            example = min(self.matched.invalid, key=lambda unit: unit.name)
+            yield (
+                f"{count} packages have versions that are none, so they count as not covered: "
+                f"{example.name} {example.version}"
+            )
+
+
+def _is_waived(finding: Finding) -> bool:
+    return finding.state is FindingState.WAIVED
+
+
+def _joined(*notes: str) -> str:
+    return "; ".join(note for note in notes if note)

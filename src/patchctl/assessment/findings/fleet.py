@@ -1,0 +1,192 @@
+"""The whole fleet as distinct units: what is alike on many hosts is looked at once."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import filterfalse
+
+from ...models.advisory import Advisory, FeedKind
+from ...models.facts import HostFacts
+from ...models.priority import Context
+from ...models.versions import VersionScheme
+from ..matching.completing import Completer
+from ..matching.index import EcosystemIndex
+from ..matching.kernels import Kernels, Splitter
+from ..matching.match import Hit, match
+from ..matching.platforms import Platform, platform_of, related
+from ..matching.units import PerUnit, Unit, UnitTable
+from ..versions import InvalidVersionError
+
+
+@dataclass(frozen=True)
+class HostInput:
+    """A host to assess. `software` is the same for hosts with the same packages and system."""
+
+    name: str
+    facts: HostFacts
+    software: str
+    context: Context
+    groups: tuple[str, ...] = ()
+
+
+# ecosystem -> (feed, kind, advisory), each advisory with that ecosystem's packages only.
+Advisories = Callable[[str], Iterable[tuple[str, FeedKind, Advisory]]]
+
+
+@dataclass(frozen=True)
+class Software:
+    """What one distinct package list comes to: its units, and the names of those that the operator
+    holds."""
+
+    platform: Platform
+    ecosystems: tuple[str, ...]
+    units: tuple[Unit, ...]
+    held: frozenset[str] = frozenset()
+
+
+@dataclass
+class Matched:
+    """Units and what applies to them, each distinct unit once."""
+
+    indexes: dict[str, EcosystemIndex]
+    software: dict[str, Software]
+    table: UnitTable
+    hits: dict[tuple[Platform, tuple[str, ...]], dict[Unit, tuple[Hit, ...]]] = field(
+        default_factory=dict
+    )
+    invalid: set[Unit] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._splitter = Splitter(self.table)
+
+    def all_of(self, software: Software) -> dict[Unit, tuple[Hit, ...]]:
+        """What applies to the units of this software and of all with the same platform; units that
+        nothing applies to are there with nothing."""
+        shelf = self.hits.setdefault((software.platform, software.ecosystems), {})
+        for unit in filterfalse(shelf.__contains__, software.units):
+            shelf[unit] = self._match(unit, software)
+        return shelf
+
+    def extra(self, unit: Unit, software: Software) -> tuple[Hit, ...]:
+        """What applies to a unit that may not be installed: a kernel that runs."""
+        shelf = self.all_of(software)
+        if unit not in shelf:
+            shelf[unit] = self._match(unit, software)
+        return shelf[unit]
+
+    def cves(self, unit: Unit, software: Software) -> frozenset[str] | None:
+        """What applies to a unit, be it installed or not; where feeds differ, by the one with most
+        authority. None where nothing can be said: no feed covers it, or its version is none."""
+        indexes = list(self.indexes_of(unit, software))
+        hits = self.extra(unit, software)
+        if unit in self.invalid or not indexes:
+            return None
+        return frozenset(
+            cve
+            for hit in hits
+            for index in indexes
+            if index.ecosystem == hit.entry.affected.ecosystem
+            for cve in hit.entry.advisory.cves
+            if index.authority.get((hit.entry.affected.name, cve), 0) <= hit.entry.rank
+        )
+
+    def _match(self, unit: Unit, software: Software) -> tuple[Hit, ...]:
+        hits: list[Hit] = []
+        for index in self.indexes_of(unit, software):
+            try:
+                hits += match(unit, index, software.platform.reaches)
+            except InvalidVersionError:
+                self.invalid.add(unit)
+        return tuple(hits)
+
+    def indexes_of(self, unit: Unit, software: Software) -> Iterable[EcosystemIndex]:
+        """The indexes that speak of a unit."""
+        names = (
+            software.ecosystems
+            if unit.ecosystem == software.platform.ecosystem
+            else (unit.ecosystem,)
+        )
+        return [self.indexes[name] for name in names if name in self.indexes]
+
+    def kernels(self, software: Software, facts: HostFacts) -> Kernels:
+        """The units with the kernel that runs on this host."""
+        return self._splitter.split(
+            software.units,
+            facts.kernel.running,
+            software.platform.scheme,
+            managed=facts.kernel.managed,
+        )
+
+    def not_covered(self, hosts: Iterable[HostInput]) -> dict[str, int]:
+        """Installed packages that no feed speaks of, each on each host, by ecosystem."""
+        labels: dict[tuple[Platform, tuple[str, ...]], PerUnit[str]] = {}
+        found: Counter[str] = Counter()
+        for digest, number in Counter(host.software for host in hosts).items():
+            software = self.software[digest]
+            place = (software.platform, software.ecosystems)
+            known = labels.get(place)
+            if known is None:
+                known = labels[place] = self._uncovered(software)
+            for label, count in Counter(filter(None, known.of(software.units))).items():
+                found[label] += count * number
+        return dict(sorted(found.items()))
+
+    def _uncovered(self, software: Software) -> PerUnit[str]:
+        """Of units of this platform: the ecosystem to count them under, empty where a feed speaks
+        of them."""
+        label = software.platform.label
+        return PerUnit(lambda unit: "" if self.covers(unit, software) else unit.ecosystem or label)
+
+    def covers(self, unit: Unit, software: Software) -> bool:
+        """Whether a feed speaks of the unit."""
+        return unit not in self.invalid and any(
+            index.covers(unit.source) for index in self.indexes_of(unit, software)
+        )
+
+
+def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advisories) -> Matched:
+    """Normalise the fleet and index the advisories that it needs."""
+    software: dict[str, Software] = {}
+    table = UnitTable()
+    ecosystems: dict[Platform, tuple[str, ...]] = {}
+    for host in hosts:
+        if host.software not in software:
+            platform = platform_of(host.facts)
+            if platform not in ecosystems:
+                ecosystems[platform] = related(platform, available)
+            packages = host.facts.packages
+            software[host.software] = Software(
+                platform,
+                ecosystems[platform],
+                table.of(packages, platform),
+                table.held(packages),
+            )
+    every = table.units()
+    sources: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
+    for unit in every:
+        sources[unit.ecosystem][unit.name].add(unit.source)
+    indexes = {}
+    for name, scheme in _wanted(software.values(), every, available).items():
+        known: Mapping[str, frozenset[str]] = {
+            binary: frozenset(found) for binary, found in sources[name].items()
+        }
+        indexes[name] = EcosystemIndex.build(name, scheme, advisories(name), known)
+    completer = Completer(table, indexes)
+    for digest, one in software.items():
+        units = completer.complete(one.units, one.ecosystems, one.platform.ecosystem)
+        if units is not one.units:
+            software[digest] = replace(one, units=units)
+    return Matched(indexes, software, table)
+
+
+def _wanted(
+    software: Iterable[Software], units: Iterable[Unit], available: Sequence[str]
+) -> dict[str, VersionScheme]:
+    wanted: dict[str, VersionScheme] = {}
+    for one in software:
+        for name in one.ecosystems:
+            if one.platform.scheme is not None:
+                wanted[name] = one.platform.scheme
+    if "Debian:sid" in available and any(unit.ecosystem == "Debian:sid" for unit in units):
+        wanted["Debian:sid"] = VersionScheme.DEB
+    return wanted

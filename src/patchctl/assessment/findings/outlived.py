@@ -1,0 +1,100 @@
+"""Old code that still runs: its package was updated, the process that maps it was not restarted."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from ...models.facts import HostFacts
+from ..matching.units import Unit, UnitTable, aged
+
+# Restarting these takes the system down with them.
+_WITH_THE_SYSTEM = frozenset({"init.scope", "dbus.service", "dbus-broker.service"})
+_LOGIN = re.compile(r"session-.*\.scope|user@.*\.service")
+_NAMED = 4
+
+
+@dataclass(frozen=True, slots=True)
+class OldCode:
+    """What runs of one source package: each binary as installed and as it still runs, and the
+    units in which it does. Equal for hosts on which the same runs in the same units."""
+
+    binaries: tuple[tuple[Unit, Unit], ...]
+    units: tuple[str, ...]
+
+    @property
+    def source(self) -> str:
+        """The source package."""
+        return self.binaries[0][0].source
+
+    @property
+    def remedy(self) -> str:
+        """`reboot` where a part of the system itself runs it, else `restart`."""
+        return "restart" if _WITH_THE_SYSTEM.isdisjoint(self.units) else "reboot"
+
+    @property
+    def note(self) -> str:
+        """What to do about it, in words."""
+        installed, ran = self.binaries[0]
+        named = [_name(unit) for unit in self.units[:_NAMED]]
+        if len(self.units) > _NAMED:
+            named.append(f"{len(self.units) - _NAMED} more")
+        where = ", ".join(dict.fromkeys(named)) or "a process"
+        do = "reboot" if self.remedy == "reboot" else "restart it"
+        return f"{installed.version} is installed but {where} still runs {ran.version}: {do}"
+
+
+def _name(unit: str) -> str:
+    return "a login session" if _LOGIN.fullmatch(unit) else unit
+
+
+@dataclass(frozen=True, slots=True)
+class Outlived:
+    """`known` by source package; `unknown` are installed packages of which old code runs in a
+    version that nobody knows, or of whose source the version then is not known."""
+
+    known: tuple[OldCode, ...] = ()
+    unknown: tuple[Unit, ...] = ()
+
+
+_NOTHING = Outlived()
+
+
+def outlived(facts: HostFacts, installed: Iterable[Unit], table: UnitTable) -> Outlived:
+    """What of a host's packages still runs as it was before."""
+    names = {mapped.name for process in facts.stale_processes for mapped in process.packages}
+    if not names:
+        return _NOTHING
+    by_name: dict[str, list[Unit]] = defaultdict(list)
+    for unit in installed:
+        if unit.name in names:
+            by_name[unit.name].append(unit)
+    runs: dict[str, dict[tuple[Unit, Unit], set[str]]] = defaultdict(lambda: defaultdict(set))
+    unknown: dict[Unit, None] = {}
+    for process in facts.stale_processes:
+        for mapped in process.packages:
+            for unit in by_name[mapped.name]:
+                if mapped.arch and mapped.arch != unit.arch:
+                    continue
+                if not mapped.version:
+                    unknown[unit] = None
+                elif mapped.version != unit.version:
+                    old, sure = aged(unit, mapped.version, table)
+                    runs[unit.source][unit, old].add(process.unit)
+                    if not sure:
+                        unknown[unit] = None
+    return Outlived(
+        known=tuple(
+            OldCode(
+                binaries=tuple(sorted(pairs, key=_order)),
+                units=tuple(sorted({name for names in pairs.values() for name in names} - {""})),
+            )
+            for _, pairs in sorted(runs.items())
+        ),
+        unknown=tuple(unknown),
+    )
+
+
+def _order(pair: tuple[Unit, Unit]) -> tuple[str, str, str]:
+    installed, ran = pair
+    return installed.name, installed.arch, ran.version

@@ -1,0 +1,1 @@
+"""Which advisory applies to which installed package."""

@@ -1,0 +1,361 @@
+"""Advisories of one ecosystem, arranged so that an installed package finds its own at once.
+
+Per name: fixes sorted by precomputed version keys, to bisect; what has no single fixed version in a
+list beside them. Cost of a lookup is a bisect and the advisories that apply.
+"""
+
+import re
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from operator import itemgetter
+
+from msgspec import structs
+
+from ...models.advisory import Advisory, Affected, FeedKind, NameKind, VendorStatus
+from ...models.versions import VersionScheme
+from ..versions import InvalidVersionError, Key, key_function
+from . import streams
+
+# Whose word counts where feeds differ on a package and CVE: the distribution's tracker, then its
+# entry for the CVE, then its advisory, then what a maintainer wrote in a changelog.
+_RANK = {FeedKind.DEBIAN_TRACKER: 4, FeedKind.UPDATEINFO: 3, FeedKind.OSV: 2, FeedKind.CHANGELOG: 1}
+_PER_CVE = re.compile(r"(?:DEBIAN-|UBUNTU-|ALPINE-)?CVE-")
+_MINOR = re.compile(r"\.el[0-9]+_([0-9]+)")
+# RXSA-2023:0101 has `.el8_7.cloud`, of Rocky's cloud group; ALSA-2021:4130 `.alma.plus`.
+_NUMBERS = re.compile(r"[0-9]+")
+_REBUILT_FOR = (".cloud", ".plus")
+_WHOLE_FEEDS = {FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.OSV}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One advisory's word on one package name.
+
+    `branches` are (key, minor release, fixed) where the advisory has several fixes of the name,
+    smallest first. `builds` are all fixes where module builds made them. `bare` is `fixed` without
+    its epoch. `listed` are names that the advisory lists itself, for entries that were joined by
+    source. `binaries` are `stem`s. `arches` is empty for every architecture.
+    """
+
+    advisory: Advisory
+    affected: Affected
+    rank: int
+    feed: str
+    fixed: Key | None = None
+    bare: Key | None = None
+    introduced: Key | None = None
+    last: Key | None = None
+    versions: frozenset[str] = frozenset()
+    arches: frozenset[str] = frozenset()
+    streams: frozenset[str] = frozenset()
+    modular: bool = False
+    binaries: frozenset[str] = frozenset()
+    branches: tuple[tuple[Key, str, str], ...] = ()
+    listed: frozenset[str] = frozenset()
+    builds: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Bucket:
+    """Entries of one name: `fixes` sorted by `keys`, `others` need a look each.
+
+    `bare` holds the same fixes sorted without their epochs, for versions that have none to compare.
+    """
+
+    keys: list[Key] = field(default_factory=list)
+    fixes: list[Entry] = field(default_factory=list)
+    others: list[Entry] = field(default_factory=list)
+    bare_keys: list[Key] = field(default_factory=list)
+    bare: list[Entry] = field(default_factory=list)
+
+    def newer(self, installed: Key, *, bare: bool) -> list[Entry]:
+        """Entries whose fix is newer than what is installed."""
+        keys, entries = (self.bare_keys, self.bare) if bare else (self.keys, self.fixes)
+        return entries[bisect_right(keys, installed) :]
+
+    def all(self) -> list[Entry]:
+        """Every entry."""
+        return [*self.fixes, *self.others]
+
+    def swap(self, old: Entry, new: Entry) -> None:
+        """Put an entry in another's place."""
+        entries = self.fixes if old in self.fixes else self.others
+        entries[entries.index(old)] = new
+
+    def sort(self) -> None:
+        """Arrange for `newer`."""
+        full = sorted(_keyed((one.fixed, one) for one in self.fixes), key=itemgetter(0))
+        self.keys, self.fixes = [one[0] for one in full], [one[1] for one in full]
+        bare = sorted(_keyed((one.bare, one) for one in self.fixes), key=itemgetter(0))
+        self.bare_keys, self.bare = [one[0] for one in bare], [one[1] for one in bare]
+
+
+class EcosystemIndex:
+    """All advisories of one ecosystem. `problems` counts ranges whose versions are none."""
+
+    def __init__(self, ecosystem: str, scheme: VersionScheme) -> None:
+        self.ecosystem = ecosystem
+        self.scheme = scheme
+        self.problems = 0
+        self.advisories = 0
+        self.guide = streams.StreamGuide()
+        self.sources: dict[str, Bucket] = defaultdict(Bucket)
+        self.binaries: dict[str, Bucket] = defaultdict(Bucket)
+        self.joined: dict[str, Bucket] = defaultdict(Bucket)
+        self.authority: dict[tuple[str, str], int] = {}
+        self.built: dict[str, set[str]] = defaultdict(set)
+        self._whole = False
+        self._ids: set[str] = set()
+        # All binaries of an advisory have one version, and a source's advisories have few.
+        self._key = cache(key_function(scheme))
+
+    def covers(self, source: str) -> bool:
+        """Whether a feed speaks of this source at all; a changelog only of its own package."""
+        return self._whole or source in self.sources
+
+    def source_of(self, binary: str) -> str:
+        """The source that the feed names for a binary package, empty where it names none or
+        several. SUSE lists all binaries of an advisory with each of its sources."""
+        found = self.built.get(binary) or self.built.get(stem(binary)) or set()
+        if len(found) > 1:
+            found = {one for one in found if binary.startswith(one)}
+        return max(found, key=len, default="")
+
+    @classmethod
+    def build(
+        cls,
+        ecosystem: str,
+        scheme: VersionScheme,
+        advisories: Iterable[tuple[str, FeedKind, Advisory]],
+        sources_of: Mapping[str, frozenset[str]],
+    ) -> "EcosystemIndex":
+        """`sources_of` tells from the fleet which sources a binary name is built from."""
+        index = cls(ecosystem, scheme)
+        # A repository's updateinfo states modules and architectures, the OSV copy does not.
+        for feed, kind, advisory in sorted(advisories, key=lambda one: -_RANK.get(one[1], 0)):
+            index._add(feed, kind, advisory, sources_of)
+        index._name_streams()
+        for buckets in (index.sources, index.binaries, index.joined):
+            for bucket in buckets.values():
+                bucket.sort()
+        return index
+
+    def _add(
+        self,
+        feed: str,
+        kind: FeedKind,
+        advisory: Advisory,
+        sources_of: Mapping[str, frozenset[str]],
+    ) -> None:
+        if advisory.withdrawn or advisory.live_patch:
+            return
+        known = advisory.id in self._ids
+        if kind is FeedKind.UPDATEINFO and advisory.affected:
+            self._ids.add(advisory.id)
+        elif known:
+            return
+        self._whole = self._whole or kind in _WHOLE_FEEDS
+        self.advisories += 1
+        rank = _RANK.get(kind, 0)
+        if kind is FeedKind.OSV and _PER_CVE.match(advisory.id):
+            rank = 3
+        titled = streams.in_title(advisory.title)
+        groups: dict[tuple[object, ...], list[Affected]] = defaultdict(list)
+        for affected in advisory.affected:
+            groups[
+                affected.kind, affected.name, affected.channel, affected.module,
+                affected.introduced, affected.last_affected, affected.versions,
+                affected.status, affected.binaries,
+                bool(affected.fixed), streams.is_modular(affected.fixed),
+            ].append(affected)  # fmt: skip
+        listed: dict[str, list[Entry]] = {}
+        for members in groups.values():
+            entry = self._entry(feed, rank, advisory, members, titled)
+            if entry is None:
+                self.problems += 1
+                continue
+            self._file(entry)
+            if entry.affected.kind is NameKind.BINARY:
+                listed.setdefault(entry.affected.name, []).append(entry)
+        if listed:
+            self._join(advisory, listed, sources_of)
+
+    def _name_streams(self) -> None:
+        """Streams for the modular advisories whose titles name none, by what others tell."""
+        open_entries: dict[str, list[tuple[Bucket, Entry]]] = defaultdict(list)
+        for buckets in (self.sources, self.binaries, self.joined):
+            for bucket in buckets.values():
+                for entry in bucket.all():
+                    if entry.modular and not entry.streams:
+                        open_entries[entry.advisory.id].append((bucket, entry))
+        for found in open_entries.values():
+            choices = {
+                entry: self.guide.candidates(entry.affected.name, entry.affected.fixed)
+                for _, entry in found
+            }
+            winners = streams.elect(choices.values())
+            for bucket, entry in found:
+                bucket.swap(entry, replace(entry, streams=choices[entry] & winners))
+
+    def _entry(
+        self,
+        feed: str,
+        rank: int,
+        advisory: Advisory,
+        members: list[Affected],
+        titled: frozenset[str],
+    ) -> Entry | None:
+        first = members[0]
+        modular = bool(first.module) or streams.is_modular(first.fixed)
+        stated = frozenset({first.module}) if ":" in first.module else titled
+        try:
+            fixes = {
+                (self._key(comparable(one.fixed, modular=modular)), one.fixed)
+                for one in members
+                if one.fixed
+            }
+            introduced = self._key(first.introduced) if first.introduced else None
+            last = self._key(first.last_affected) if first.last_affected else None
+            # Rebuilds for several minor releases are alike but for the tag: the lowest one first.
+            ordered = sorted(fixes, key=lambda one: (one[0], self._key(one[1])))
+            no_epoch = self._bare_key(ordered[0][1], modular) if ordered else None
+        except InvalidVersionError:
+            return None
+        if modular:
+            for _, fixed in fixes:
+                self.guide.learn(first.name, fixed, stated)
+        distinct = {key for key, _ in ordered}
+        arches = frozenset(one.arch for one in members)
+        return Entry(
+            advisory=advisory,
+            affected=first if len(ordered) < 2 else _with_fix(first, ordered[0][1]),
+            rank=rank,
+            feed=feed,
+            fixed=ordered[0][0] if ordered else None,
+            bare=no_epoch,
+            introduced=introduced,
+            last=last,
+            versions=frozenset(first.versions),
+            arches=frozenset() if arches & {"", "noarch", "all"} else arches,
+            streams=stated if modular else frozenset(),
+            modular=modular,
+            binaries=frozenset(map(stem, first.binaries)),
+            branches=tuple((key, minor(fixed), fixed) for key, fixed in ordered)
+            if len(distinct) > 1
+            else (),
+            builds=tuple(fixed for _, fixed in ordered) if modular else (),
+        )
+
+    def _bare_key(self, fixed: str, modular: bool) -> Key:
+        return self._key(bare(comparable(fixed, modular=modular)))
+
+    def _file(self, entry: Entry) -> None:
+        affected = entry.affected
+        buckets = self.sources if affected.kind is NameKind.SOURCE else self.binaries
+        for binary in affected.binaries:
+            self.built[binary].add(affected.name)
+            self.built[stem(binary)].add(affected.name)
+        _put(buckets[affected.name], entry)
+        for cve in entry.advisory.cves:
+            place = (affected.name, cve)
+            if self.authority.get(place, 0) < entry.rank:
+                self.authority[place] = entry.rank
+
+    def _join(
+        self,
+        advisory: Advisory,
+        listed: Mapping[str, list[Entry]],
+        sources_of: Mapping[str, frozenset[str]],
+    ) -> None:
+        """Some AlmaLinux advisories leave binaries out (ALSA-2022:0896 has glibc-static, but not
+        glibc): what is built from the same source is as vulnerable, whether listed or not."""
+        names = frozenset(listed)
+        fixes = {entry.affected.fixed for entries in listed.values() for entry in entries}
+        uniform = len({bare(streams.head(fixed)) for fixed in fixes if fixed}) == 1
+        done: set[tuple[str, str]] = set()
+        titled = _titled(advisory.title, names)
+        for name, entries in listed.items():
+            for entry in entries:
+                if not entry.affected.fixed:
+                    continue
+                stated = {entry.affected.source} if entry.affected.source else set()
+                found = stated or set(sources_of.get(name, ()))
+                if not stated and titled and (uniform or name == titled):
+                    found.add(titled)
+                for source in found:
+                    # The binary may have a version of its own; only a source's name, or one
+                    # version for all, tells the source's version.
+                    if source != name and not uniform:
+                        continue
+                    place = (source, entry.affected.fixed)
+                    if place not in done:
+                        done.add(place)
+                        _put(self.joined[source], _joined(entry, names))
+
+
+# A title that names one package, which is then the source: `Moderate: glibc security update`.
+_ONE_PACKAGE = re.compile(
+    r"(?:[A-Z][a-z]+: )?([A-Za-z0-9][A-Za-z0-9_.+-]*)(?::\S+)? (?:security|bug)\b"
+)
+
+
+def _titled(title: str, names: Collection[str]) -> str:
+    """The source that a title names, empty where it names none. ALSA-2024:4243 says `python3` and
+    lists python3.12 only, which is another source than EL8's python3."""
+    found = _ONE_PACKAGE.match(title)
+    if found is None:
+        return ""
+    name = found[1]
+    own = any(one == name or one.startswith(f"{name}-") for one in names)
+    numbered = re.compile(re.escape(name) + r"\.?[0-9]")
+    return "" if not own and any(map(numbered.match, names)) else name
+
+
+def _keyed(pairs: Iterable[tuple[Key | None, Entry]]) -> list[tuple[Key, Entry]]:
+    return [(key, entry) for key, entry in pairs if key is not None]
+
+
+def minor(version: str) -> str:
+    """The minor release in a dist tag: `4` of `.el8_4`, empty for a plain `.el8`."""
+    found = _MINOR.search(version)
+    return found[1] if found else ""
+
+
+def _put(bucket: Bucket, entry: Entry) -> None:
+    simple = (
+        entry.fixed is not None
+        and not entry.branches
+        and entry.affected.status in (VendorStatus.AFFECTED, VendorStatus.DEFERRED)
+    )
+    (bucket.fixes if simple else bucket.others).append(entry)
+
+
+def _with_fix(affected: Affected, fixed: str) -> Affected:
+    return structs.replace(affected, fixed=fixed)
+
+
+def _joined(entry: Entry, listed: frozenset[str]) -> Entry:
+    return replace(entry, listed=listed)
+
+
+def stem(binary: str) -> str:
+    """A binary's name without its numbers: libdns1100 becomes libdns1104 with a fix, and a
+    kernel's image has the version in its name."""
+    return _NUMBERS.sub("#", binary)
+
+
+def comparable(version: str, *, modular: bool) -> str:
+    """What two builds of one source compare by: without the module build's tag, and without the
+    word for a rebuild in another repository, which sorts above the plain build of the same fix."""
+    shown = streams.base(version) if modular else version
+    for word in _REBUILT_FOR:
+        shown = shown.removesuffix(word)
+    return shown
+
+
+def bare(version: str) -> str:
+    """A version without its epoch."""
+    return version.partition(":")[2] or version

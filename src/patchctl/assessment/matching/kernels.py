@@ -1,0 +1,158 @@
+"""Kernels: several are installed, one runs, and that one decides."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from itertools import compress
+from operator import not_
+
+from ...models.versions import VersionScheme
+from ..versions import InvalidVersionError, Key, key
+from .index import bare
+from .units import PerUnit, Unit, UnitTable
+
+# Packages that are a part of one bootable kernel and stay installed beside newer ones.
+_RPM_IMAGE = re.compile(
+    # Amazon Linux has kernel6.12 beside kernel.
+    r"kernel(?:[0-9]+\.[0-9]+)?"
+    r"(?:-(?:rt|64k|debug|zfcpdump|kvm|uek|lt|ml|plus|default|azure|preempt))*"
+    r"(?:-(?:core|base|uki-virt|uki-virt-addons|devel|devel-matched"
+    r"|modules(?:-(?:core|extra|extra-matched|internal|partner))?))?"
+)
+_DEB_IMAGE = re.compile(r"linux-(?:image|modules|modules-extra)-(?:unsigned-)?[0-9].*")
+# Source packages of kernels; linux-firmware, linux-base and linux-atm are none.
+_DEB_SOURCE = re.compile(
+    r"linux(?:-(?:[0-9]|aws|azure|gcp|gke|gkeop|oracle|kvm|hwe|lowlatency|raspi|ibm|oem|nvidia|riscv"
+    r"|meta|intel|iot|xilinx|bluefield|fips|realtime|allwinner|starfive|lts).*)?"
+)
+_RPM_SOURCE = re.compile(
+    r"kernel(?:[0-9]+\.[0-9]+)?(?:-(?:rt|64k|uek|lt|ml|default|azure|preempt|source))?"
+)
+_RUNNING_RPM = re.compile(r"(.+?)\.(?:x86_64|aarch64|ppc64le|s390x|i[3-6]86)(?:\+(.+))?")
+
+
+@dataclass(frozen=True)
+class Kernels:
+    """A host's units without those of kernels, and of those the running and the newest ones.
+
+    `note` says why the running kernel could not be found among the installed ones.
+    """
+
+    rest: tuple[Unit, ...]
+    running: tuple[Unit, ...] = ()
+    newest: tuple[Unit, ...] = ()
+    note: str = ""
+
+
+class _Part(IntEnum):
+    """What a unit has to do with kernels."""
+
+    NONE = 0
+    IMAGE = 1
+    # Headers, tools and meta packages of Debian's kernel: a kernel's vulnerability is not in them,
+    # and meta packages have versions of their own.
+    BESIDE = 2
+
+
+class Splitter:
+    """Sorts kernels from the rest; each distinct unit is looked at once."""
+
+    def __init__(self, table: UnitTable) -> None:
+        self._table = table
+        self._parts = {VersionScheme.DEB: PerUnit(_deb_part), VersionScheme.RPM: PerUnit(_rpm_part)}
+
+    def split(
+        self, units: Sequence[Unit], running: str, scheme: VersionScheme | None, *, managed: bool
+    ) -> Kernels:
+        """`managed` is False in a container: no kernel of its own runs."""
+        known = self._parts.get(scheme) if scheme is not None else None
+        parts = tuple(known.of(units)) if known is not None else ()
+        if not any(parts):
+            return Kernels(tuple(units))
+        rest = tuple(compress(units, map(not_, parts)))
+        images = [unit for unit, part in zip(units, parts, strict=True) if part is _Part.IMAGE]
+        if not images or not managed:
+            return Kernels(rest)
+        if scheme is VersionScheme.DEB:
+            return _deb(images, rest, running)
+        return _rpm(images, rest, running, self._table)
+
+
+def _deb_part(unit: Unit) -> _Part:
+    if not unit.source.startswith("linux") or not _DEB_SOURCE.fullmatch(unit.source):
+        return _Part.NONE
+    return _Part.IMAGE if _DEB_IMAGE.fullmatch(unit.name) else _Part.BESIDE
+
+
+def _rpm_part(unit: Unit) -> _Part:
+    return _Part.IMAGE if _is_image(unit.name) else _Part.NONE
+
+
+def _deb(images: list[Unit], rest: tuple[Unit, ...], running: str) -> Kernels:
+    newest = _newest(images, VersionScheme.DEB)
+    ends = tuple(f"{part}-{running}" for part in ("image", "image-unsigned", "modules"))
+    runs = [unit for unit in images if running and unit.name.endswith(ends)]
+    if runs:
+        return Kernels(rest, tuple(runs), newest)
+    return Kernels(rest, newest, newest, _lost(running))
+
+
+def _rpm(images: list[Unit], rest: tuple[Unit, ...], running: str, table: UnitTable) -> Kernels:
+    newest = _newest(images, VersionScheme.RPM)
+    named = _RUNNING_RPM.fullmatch(running)
+    release = named[1] if named else running
+    flavour = (named[2] if named else None) or ("rt" if ".rt" in release else "")
+    if not release:
+        return Kernels(rest, newest, newest, _lost(running))
+    runs = [unit for unit in images if _is_release(unit, release, flavour)]
+    if not runs:
+        # An old kernel that was removed while it ran: its release is its version.
+        kin = [unit for unit in newest if _flavour(unit.name) == flavour.removesuffix("debug")]
+        runs = [
+            table.change(unit, version=release, source_version=release) for unit in kin or newest
+        ]
+    return Kernels(rest, tuple(runs), newest)
+
+
+def _is_image(name: str) -> bool:
+    return name.startswith("kernel") and _RPM_IMAGE.fullmatch(name) is not None
+
+
+def _is_release(unit: Unit, release: str, flavour: str) -> bool:
+    version = bare(unit.version)
+    # SUSE's uname -r lacks the rebuild number of the package and ends in the flavour.
+    short = re.sub(r"-[a-z]+$", "", release)
+    same = version == release or (short != release and version.startswith(f"{short}."))
+    return same and (not flavour or _flavour(unit.name) in ("", *flavour.split("-")))
+
+
+def is_companion(unit: Unit) -> bool:
+    """Headers, tools and documents from a kernel's source package: a kernel's vulnerability is not
+    in them, so only an advisory that names the binary itself speaks of them."""
+    return _RPM_SOURCE.fullmatch(unit.source) is not None and not _is_image(unit.name)
+
+
+def _flavour(name: str) -> str:
+    found = re.match(r"kernel-(rt|64k|zfcpdump|uek|lt|ml|plus|default|azure|preempt)\b", name)
+    return found[1] if found else ""
+
+
+def _newest(images: Iterable[Unit], scheme: VersionScheme) -> tuple[Unit, ...]:
+    """The newest of each rpm name; of Debian's, where the version is in the name, the newest."""
+    best: dict[str, tuple[Key, Unit]] = {}
+    for unit in images:
+        try:
+            place = key(scheme, unit.source_version)
+        except InvalidVersionError:
+            continue
+        name = unit.name if scheme is VersionScheme.RPM else unit.source
+        if name not in best or best[name][0] < place:
+            best[name] = (place, unit)
+    return tuple(unit for _, unit in best.values())
+
+
+def _lost(running: str) -> str:
+    if not running:
+        return "which kernel runs is not known, so the newest installed one counts"
+    return f"the running kernel {running} is not among the installed ones; the newest one counts"

@@ -1,0 +1,1 @@
+"""How urgent a vulnerability is on a host, and why."""

@@ -1,0 +1,1 @@
+"""Workspace files -> models: YAML with line numbers, settings, exceptions."""

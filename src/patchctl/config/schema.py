@@ -1,0 +1,104 @@
+"""The JSON Schema of patchctl.yml, for editors, made from the models that the loader fills.
+
+`python -m patchctl.config.schema > schema/patchctl.schema.json` writes the published one.
+"""
+
+import enum
+import sys
+import types
+from typing import Any, Union, get_args, get_origin
+
+import msgspec
+
+from ..models.plan import Amount
+from .settings import Count, File, Percent, RingName, Seconds
+from .settings_help import MEANING
+
+_PERCENTAGE = {"type": "string", "pattern": "^(0?[0-9]{1,2}|100)%$"}
+
+# What the loader's readers take, as it is written.
+_WRITTEN: dict[Any, dict[str, Any]] = {
+    Seconds: {
+        "description": "A duration such as 30s, 10m, 1h30m or 14d.",
+        "anyOf": [{"const": 0}, {"type": "string", "pattern": "^([0-9]{1,9}[smhd])+$"}],
+    },
+    Amount: {
+        "description": "A number of hosts, or a percentage such as 5%.",
+        "anyOf": [{"type": "integer", "minimum": 0}, _PERCENTAGE],
+    },
+    Percent: {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 100}, _PERCENTAGE]},
+    RingName: {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,62}$"},
+    Count: {"type": "integer", "minimum": 1, "maximum": 1000},
+    str: {"type": "string"},
+    bool: {"type": "boolean"},
+}
+
+
+def schema() -> dict[str, Any]:
+    """The whole schema. It checks shapes; the loader also checks entries against each other."""
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "patchctl.yml",
+    }
+    # An empty file means the defaults.
+    return {**head, **_struct(File, ""), "type": ["object", "null"]}
+
+
+def text() -> str:
+    """The schema as the published file has it."""
+    return msgspec.json.format(msgspec.json.encode(schema()), indent=2).decode() + "\n"
+
+
+def _struct(shape: Any, path: str) -> dict[str, Any]:
+    fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
+    rest = fields.pop("rest", None)
+    made: dict[str, Any] = {
+        "type": "object",
+        "properties": {name: _property(field, f"{path}{name}") for name, field in fields.items()},
+        "additionalProperties": False,
+    }
+    if rest:
+        kind = _value(get_args(rest.type)[1], path)
+        made["additionalProperties"] = {**kind, "description": MEANING[f"{path}*"][0]}
+    required = [name for name, field in fields.items() if field.required]
+    return {**made, "required": required} if required else made
+
+
+def _property(field: Any, path: str) -> dict[str, Any]:
+    """What a key takes, what it means and an example; a default where it is always the same."""
+    made = {**_value(field.type, path)}
+    meaning, example = MEANING[path]
+    made["description"] = (
+        f"{meaning} {written}" if (written := made.get("description")) else meaning
+    )
+    if example is not None:
+        made["examples"] = [example]
+    default = field.default
+    if isinstance(default, (str, int, tuple)) and default != "":
+        plain = msgspec.to_builtins(default)
+        made["default"] = duration(plain) if field.type is Seconds else plain
+    return made
+
+
+def duration(seconds: int) -> str | int:
+    """As it is written in the file: 14d, 1h, 30s; 0 stays 0."""
+    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
+        if seconds and seconds % size == 0:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s" if seconds else 0
+
+
+def _value(kind: Any, path: str) -> dict[str, Any]:
+    if get_origin(kind) in (Union, types.UnionType):
+        (kind,) = (item for item in get_args(kind) if item is not type(None))
+    if kind in _WRITTEN:
+        return _WRITTEN[kind]
+    if get_origin(kind) is tuple:
+        return {"type": "array", "items": _value(get_args(kind)[0], f"{path}[]")}
+    if issubclass(kind, enum.StrEnum):
+        return {"enum": [member.value for member in kind]}
+    return _struct(kind, f"{path}.")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(text())

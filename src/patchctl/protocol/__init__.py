@@ -1,0 +1,1 @@
+"""What is said to a host and back. Pure: no file, no network, no clock."""

@@ -1,0 +1,213 @@
+"""What a good answer must hold. Silence is not health: a check counts only where it is told whole.
+
+The host says what it asked and each answer; the plan and the state of before tell what must be
+there. An answer `ok` that lacks something of it is a failure, whatever made it short: a full disk,
+a tool that is gone, a script that was cut off.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..models.plan import Action, Probe, Transition
+from ..models.rollout import HostWork, Stage
+from ..models.states import JOBS, VERIFYING
+from .replies import Reply
+
+# The checks of each stage that must be there and must not have failed.
+CHECKS: Mapping[Stage, frozenset[str]] = {
+    Stage.PREFLIGHT: frozenset(
+        {
+            "identity",
+            "clock",
+            "shutdown",
+            "package-manager",
+            "versions",
+            "disk",
+            "updaters",
+            "claim",
+        }
+    ),
+    Stage.PREPARE: frozenset({"files", "simulation", "undo"}),
+    Stage.APPLY: frozenset({"packages"}),
+    Stage.RESTART: frozenset(),
+    Stage.REBOOT: frozenset({"reboot"}),
+    Stage.VERIFY: frozenset(
+        {"versions", "installed", "marks", "units", "services", "listeners", "effective", "kernel"}
+    ),
+    Stage.UNDO: frozenset({"packages"}),
+    Stage.RELEASE: frozenset(),
+}
+# The same question asked again of a host that has answered it: it says so, and what counts.
+AGAIN: Mapping[Stage, frozenset[str]] = {
+    Stage.PREFLIGHT: frozenset({"transaction", "claim"}),
+    Stage.PREPARE: frozenset({"prepared"}),
+}
+# Where every planned package must be afterwards.
+PLACES: Mapping[Stage, str] = {
+    Stage.PREFLIGHT: "from",
+    Stage.APPLY: "to",
+    Stage.VERIFY: "to",
+    Stage.UNDO: "from",
+    Stage.VERIFY_UNDO: "from",
+}
+BEFORE = ("units", "installed", "auto", "failed", "services", "listeners")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What was asked of one host: its work, the packages of its cohort, the probes in order."""
+
+    stage: Stage
+    work: HostWork
+    transitions: Sequence[Transition]
+    probes: Sequence[Probe]
+
+
+def judged(reply: Reply, asked: Asked) -> Reply:
+    """The reply, or a failure with what it lacks where it says `ok` and is not whole."""
+    if reply.answer != "ok":
+        return reply
+    lacks = next(_lacks(reply, asked), "")
+    if lacks:
+        reason = f"the host's answer is not complete: {lacks}"
+        return Reply(answer="failed", reason=reason, evidence=reply.evidence)
+    if asked.stage in (Stage.PREFLIGHT, *VERIFYING):
+        # Word for word what the plan says; there is no need to keep it for every host.
+        reply.evidence.pop("packages", None)
+    return reply
+
+
+def _lacks(reply: Reply, asked: Asked) -> Iterator[str]:
+    """What is missing or contradicts the answer, the first most telling."""
+    evidence, stage = reply.evidence, asked.stage
+    checks = evidence.get("checks", ())
+    rows = {check["name"] for check in checks}
+    again = AGAIN.get(stage)
+    repeated = again is not None and again <= rows
+    wanted = again if repeated and again is not None else CHECKS[_like(stage)]
+    yield from (f"check {check['name']} failed" for check in checks if not check["ok"])
+    yield from (f"check {name} is missing" for name in sorted(wanted - rows))
+    if stage is not Stage.RELEASE and "boot" not in evidence:
+        yield "it does not say which boot it is"
+    if not repeated:
+        yield from _packages(evidence, asked)
+        yield from _probes(reply, asked)
+    match stage:
+        case Stage.PREFLIGHT | Stage.PREPARE if evidence.get("holds") is not True:
+            yield "it does not say that this run holds it"
+        case Stage.RELEASE if evidence.get("holds") is not False:
+            yield "it does not say that it is free"
+        case Stage.APPLY if evidence.get("code") != 0:
+            yield "the package manager's exit code"
+        case Stage.APPLY if "reboot_required" not in evidence:
+            yield "whether a reboot is wanted"
+        case Stage.REBOOT if _same_boot(evidence, asked.work):
+            yield "it is still the boot of before"
+        case _:
+            pass
+    if stage is Stage.PREPARE:
+        yield from _before(evidence, repeated=repeated)
+        yield from _old(evidence, asked)
+    counts = stage in VERIFYING or (stage is Stage.RESTART and _counted(asked))
+    if counts and not _count(evidence, "processes"):
+        yield "processes that were looked at"
+    if stage in VERIFYING:
+        yield from _compared(evidence, asked)
+
+
+def _counted(asked: Asked) -> bool:
+    """Do the recorded results of the host's transaction have numbers? Those of a patchctl that did
+    not count have none, and their runs go on."""
+    return asked.work.before is not None
+
+
+def _like(stage: Stage) -> Stage:
+    return Stage.VERIFY if stage is Stage.VERIFY_UNDO else stage
+
+
+def _count(evidence: Mapping[str, Any], name: str) -> int | None:
+    found = evidence.get("asked", {}).get(name)
+    return found if isinstance(found, int) else None
+
+
+def _packages(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
+    place = PLACES.get(asked.stage)
+    if place is None:
+        return
+    told = {(row["package"], row["arch"]): row["place"] for row in evidence.get("packages", ())}
+    planned = {(one.package, one.arch) for one in asked.transitions}
+    if len(evidence.get("packages", ())) != len(asked.transitions) or told.keys() != planned:
+        yield f"{len(told.keys() & planned)} of {len(planned)} planned packages"
+    recorded = asked.stage in JOBS and not _counted(asked)
+    if _count(evidence, "packages") != len(asked.transitions) and not recorded:
+        yield "how many packages were looked at"
+    yield from (
+        f"package {name} is {found} where it must be {place}"
+        for (name, _), found in told.items()
+        if found != place
+    )
+
+
+def _probes(reply: Reply, asked: Asked) -> Iterator[str]:
+    if asked.stage not in (Stage.PREPARE, *VERIFYING):
+        return
+    for number, probe in enumerate(asked.probes, start=1):
+        result = reply.probes.get(number)
+        good = {"ok"} | ({"note"} if asked.stage is Stage.VERIFY_UNDO else set())
+        if probe.packages:  # only the host knows whether it has one of them
+            good.add("skipped")
+        if result not in good:
+            yield f"probe {probe.name}"
+
+
+def _before(evidence: Mapping[str, Any], *, repeated: bool) -> Iterator[str]:
+    told = evidence.get("before", {})
+    if repeated and not told:  # prepared by a patchctl that did not count
+        return
+    yield from (
+        f"how many {name} there are before the update" for name in BEFORE if name not in told
+    )
+    if not told.get("installed") or not told.get("listeners"):
+        yield "what is installed and what listens before the update"
+
+
+def _old(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
+    """Each old version that an undo needs; where there need not be all, the check says so."""
+    if any(row["name"] == "undo" and row.get("note") for row in evidence.get("checks", ())):
+        return
+    told = Counter(row["package"] for row in evidence.get("old", ()))
+    needed = Counter(one.package for one in asked.transitions if one.action is not Action.NEW)
+    if needed - told:
+        yield f"the old version of {min(needed - told)}"
+
+
+def _same_boot(evidence: Mapping[str, Any], work: HostWork) -> bool:
+    boot = evidence.get("boot", {})
+    return work.boot is not None and (boot.get("boot_id"), boot.get("pid1_start")) == (
+        work.boot.boot_id,
+        work.boot.pid1_start,
+    )
+
+
+def _compared(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
+    before = asked.work.before
+    if before is None:  # of a host that was prepared by a patchctl that did not count
+        return
+    if evidence.get("before") != before:
+        yield "the state before the update, as it was written down"
+    skipped = Action.REMOVE if asked.stage is Stage.VERIFY else Action.NEW
+    marks = sum(one.action is not skipped for one in asked.transitions)
+    wanted = {"marks": marks, "listeners": before["listeners"]}
+    if before["units"]:
+        wanted["services"] = before["services"]
+        if not _count(evidence, "units"):
+            yield "units that were looked at"
+    yield from _counts(evidence, wanted.items())
+
+
+def _counts(evidence: Mapping[str, Any], wanted: Iterable[tuple[str, int]]) -> Iterator[str]:
+    for name, number in wanted:
+        if _count(evidence, name) != number:
+            yield f"{_count(evidence, name) or 0} of {number} {name} were compared"

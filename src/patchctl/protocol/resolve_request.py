@@ -1,0 +1,29 @@
+"""The text that a host's resolve script is given: one host's request as lines."""
+
+from ..models import grammar
+from ..models.requests import HostRequest
+
+
+def payload(request: HostRequest, *, allow_removals: bool, allow_downgrades: bool) -> str:
+    """`patchctl-resolve 1` and a line a package.
+
+    Raises ValueError on a word outside of the grammar: select lets none through.
+    """
+    lines = [
+        "patchctl-resolve 1",
+        f"removals {_yes(allow_removals)}",
+        f"downgrades {_yes(allow_downgrades)}",
+    ]
+    for wanted in request.wanted:
+        if not (
+            grammar.is_name(wanted.package)
+            and grammar.is_arch(wanted.arch)
+            and grammar.is_version(wanted.version)
+        ):
+            raise ValueError(f"outside of the grammar: {wanted}")
+        lines.append(f"want {wanted.package} {wanted.arch} {wanted.version}")
+    return "\n".join(lines) + "\n"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"

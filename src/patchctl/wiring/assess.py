@@ -1,0 +1,150 @@
+"""Builds the assessment from a workspace's state, settings and exceptions."""
+
+import gc
+from collections.abc import Callable, Collection, Iterable, Mapping
+from pathlib import Path
+
+from msgspec import structs
+
+from ..adapters.clock import now_ms
+from ..adapters.database.snapshots import Snapshots
+from ..adapters.database.unseen import unseen
+from ..adapters.feeds.store import FeedStore
+from ..assessment.findings.exceptions import Waivers
+from ..assessment.priority.context import context_of
+from ..assessment.priority.rulings import prioritise
+from ..config import exceptions_file
+from ..errors import EmptyInventoryError
+from ..models.advisory import Advisory, CveFacts, ExploitChance, FeedKind, KnownExploited, Lifecycle
+from ..models.explain import Explanation
+from ..models.facts import HostFacts
+from ..models.fleet import Fleet, Host
+from ..models.snapshot import Snapshot
+from ..models.state import KnownHost
+from ..workflows.assessment import assess as workflow
+from ..workflows.assessment.assess import Parts, Running
+from ..workflows.assessment.snapshot_findings import known_hosts
+from ..workflows.assessment.standing import Standing
+from ..workflows.inventory.show import hosts_of
+from .feeds import stale
+from .workspace import Workspace
+
+
+def assess(workspace: Workspace, limit: str, fail_on: Iterable[str], as_of: str) -> Running:
+    """Begin an assessment of the hosts of `limit` (empty: all that are known)."""
+    # One pass over millions of objects without cycles, then the process ends: looking for garbage
+    # took a quarter of the time.
+    gc.disable()
+    parts, hosts = parts_of(workspace, limit)
+    return workflow.assess(parts, hosts, fail_on, workflow.day(as_of, now_ms() // 1000))
+
+
+def explain(workspace: Workspace, subject: str, limit: str, as_of: str) -> Explanation:
+    """Why a host, CVE or package is, or is not, affected."""
+    parts, hosts = parts_of(workspace, limit)
+    today = workflow.day(as_of, now_ms() // 1000)
+    return workflow.explain(parts, subject, hosts, _standing(workspace), today)
+
+
+def _standing(workspace: Workspace) -> Standing:
+    database = workspace.database(create=False)
+    newest = database.runs.latest()
+    run = workspace.rollouts().status(newest.id) if newest is not None else None
+    return Standing(database.plans.latest(), run)
+
+
+def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] | None]:
+    """What an assessment is made of, and the names of the hosts of `limit`, None for all."""
+    database = workspace.database(create=False)
+    seen = list(database.snapshots.latest_of_every_host())
+    fleet = _fleet(workspace, imported=any(one.imported for one in seen))
+    hosts = hosts_of(_with_imported(fleet, seen), limit, Path.cwd()) if limit else None
+    parts = _parts(workspace, fleet, seen, lambda: unseen(database))
+    return parts, hosts
+
+
+def parts_of_snapshot(workspace: Workspace, snapshot: Snapshot) -> Parts:
+    """What an assessment of one snapshot's hosts is made of, whatever was seen since."""
+    reasons = {one.name: one.reason for one in snapshot.hosts if one.facts is None}
+    return _parts(workspace, workspace.fleet, list(known_hosts(snapshot)), lambda: reasons)
+
+
+def _parts(
+    workspace: Workspace,
+    fleet: Fleet,
+    seen: Collection[KnownHost],
+    reasons: Callable[[], Mapping[str, str]],
+) -> Parts:
+    store, policy = workspace.feeds, workspace.settings.assessment
+    stored = workspace.database(create=False).snapshots
+    exceptions = exceptions_file.load(workspace.root / exceptions_file.FILE_NAME)
+    return Parts(
+        fleet=fleet,
+        seen=lambda: seen,
+        reasons=reasons,
+        snapshot=max((one.snapshot for one in seen), default=""),
+        feeds=_Feeds(store),
+        held=store.list,
+        context=context_of,
+        prioritise=lambda today: lambda threat, context: prioritise(threat, context, policy, today),
+        waiver=lambda today: Waivers(exceptions, today) if exceptions else None,
+        refuse_stale=lambda: stale(workspace),
+        earlier=lambda host, moment: _earlier(stored, host, moment),
+    )
+
+
+def _earlier(stored: Snapshots, host: str, moment: int) -> HostFacts | None:
+    """The newest facts of the host that were taken at that moment or before."""
+    for one in stored.history(host):
+        if one.facts_digest and one.taken <= moment:
+            return stored.facts(one.facts_digest)
+    return None
+
+
+def _fleet(workspace: Workspace, *, imported: bool) -> Fleet:
+    """The fleet; none at all is enough where every host was imported."""
+    try:
+        return workspace.fleet
+    except EmptyInventoryError:
+        if workspace.access.sources or not imported:
+            raise
+        return Fleet(hosts=(), groups=(), sources=(), rings=(), digest="")
+
+
+def _with_imported(fleet: Fleet, seen: Iterable[KnownHost]) -> Fleet:
+    """The fleet with the hosts of imports, so that patterns name them too."""
+    known = {host.name for host in fleet.hosts}
+    imported = [
+        Host(name=one.name, ring=None, ring_reason="imported", groups=("all",), variables={})
+        for one in seen
+        if one.imported and one.name not in known
+    ]
+    hosts = tuple(sorted((*fleet.hosts, *imported), key=lambda host: host.name))
+    return structs.replace(fleet, hosts=hosts)
+
+
+class _Feeds:
+    """The store as an assessment reads it: with the kind of each feed."""
+
+    def __init__(self, store: FeedStore) -> None:
+        self._store = store
+        self._kinds = {info.name: info.kind for info in store.list()}
+
+    def ecosystems(self) -> Collection[str]:
+        return self._store.ecosystems()
+
+    def advisories(self, ecosystem: str) -> Iterable[tuple[str, FeedKind, Advisory]]:
+        for name, advisory in self._store.advisories(ecosystem):
+            yield name, self._kinds[name], advisory
+
+    def known_exploited(self) -> Mapping[str, KnownExploited]:
+        return self._store.known_exploited()
+
+    def exploit_chances(self, cves: Collection[str]) -> Mapping[str, ExploitChance]:
+        return self._store.exploit_chances(cves)
+
+    def cve_facts(self, cves: Collection[str]) -> Mapping[str, CveFacts]:
+        return self._store.cve_facts(cves)
+
+    def lifecycles(self) -> Iterable[Lifecycle]:
+        return self._store.lifecycles()

@@ -1,0 +1,97 @@
+"""Builds what looks after vulnerability data from a workspace's state and settings."""
+
+import contextlib
+from collections.abc import Callable, Collection, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..adapters.clock import now_ms
+from ..errors import NotFoundError
+from ..models.facts import OsRelease
+from ..models.feeds import FeedUpdate
+from ..models.state import KnownHost
+from ..workflows.feeds import status as feed_status
+from ..workflows.feeds.sources import Sources
+from ..workflows.feeds.status import Status
+from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from ..workflows.feeds.keep import Feeds
+
+Say = Callable[[str], None]
+
+
+def sources(workspace: Workspace) -> Sources:
+    """The sources that the workspace's known hosts need."""
+    systems: Collection[OsRelease] = ()
+    with contextlib.suppress(NotFoundError):
+        systems = workspace.database(create=False).snapshots.systems()
+    return feed_status.needed(workspace.settings.feeds, systems)
+
+
+def status(workspace: Workspace) -> Status:
+    """How old each feed is, and what is missing."""
+    return feed_status.status(
+        workspace.feeds, workspace.settings.feeds, sources(workspace), now_ms() // 1000
+    )
+
+
+def stale(workspace: Workspace) -> tuple[str, ...]:
+    """A warning for each feed that is too old. Raises InvalidInputError where the settings refuse
+    to work with one."""
+    return feed_status.stale_lines(
+        workspace.feeds.list(), workspace.settings.feeds, now_ms() // 1000
+    )
+
+
+def update(
+    workspace: Workspace, names: Iterable[str], say: Say, *, force: bool
+) -> Iterator[FeedUpdate]:
+    """Bring the named feeds (none: all that the fleet needs) up to date."""
+    from ..adapters.http import Fetcher
+
+    chosen = feed_status.choose(sources(workspace), tuple(names))
+    return _feeds(workspace, say).update(chosen, Fetcher(), force=force)
+
+
+def update_from_hosts(
+    workspace: Workspace, names: Collection[str], say: Say, *, force: bool
+) -> Iterator[FeedUpdate]:
+    """Hold what the repositories of these hosts say. Raises NotFoundError where none has dnf."""
+    from ..workflows.feeds.host_feeds import HostFeeds, groups
+
+    asked = groups(_hosts(workspace), names)
+    return HostFeeds(
+        _feeds(workspace, say),
+        fleet=workspace.fleet,
+        runner=workspace.runner,
+        job=f"feeds-{now_ms()}",
+        force=force,
+    ).update(asked)
+
+
+def import_paths(
+    workspace: Workspace,
+    paths: Iterable[Path],
+    say: Say,
+    *,
+    name: str,
+    ecosystem: str,
+    force: bool,
+) -> Iterator[FeedUpdate]:
+    """Hold the feeds at these paths."""
+    return _feeds(workspace, say).import_paths(
+        tuple(paths), name=name, ecosystem=ecosystem, force=force
+    )
+
+
+def _feeds(workspace: Workspace, say: Say) -> "Feeds":
+    from ..assessment.feeds import read
+    from ..workflows.feeds.keep import Feeds
+
+    return Feeds(store=workspace.feeds, read=read, folder=workspace.state / "feeds", say=say)
+
+
+def _hosts(workspace: Workspace) -> Iterator[KnownHost]:
+    with contextlib.suppress(NotFoundError):
+        yield from workspace.database(create=False).snapshots.latest_of_every_host()

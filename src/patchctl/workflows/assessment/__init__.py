@@ -1,0 +1,1 @@
+"""Assess the fleet, keep exceptions, say where hosts stand."""

@@ -1,0 +1,176 @@
+"""Assess the fleet: what is known of its hosts, against what feeds say."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+
+from ...assessment.findings.assess import Assessor, Feeds, Prioritise, Waiver
+from ...assessment.findings.explain import Explainer, Stuck
+from ...assessment.findings.fail_on import Gate, gate
+from ...assessment.findings.fleet import HostInput
+from ...errors import InvalidInputError, NotFoundError
+from ...models.assessment import Assessment, FeedUsed, Finding, Unlooked
+from ...models.explain import Explanation
+from ...models.facts import HostFacts
+from ...models.feeds import FeedInfo
+from ...models.fleet import Fleet
+from ...models.priority import Context
+from ...models.state import KnownHost
+from ..discovery.outlived import Earlier, remembered
+
+_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,}")
+
+
+# (host's name, its variables and groups, None where it is in no inventory, its facts) -> context
+ContextOf = Callable[[str, Mapping[str, object] | None, tuple[str, ...], HostFacts], Context]
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What an assessment is made of; wiring fills it in."""
+
+    fleet: Fleet
+    seen: Callable[[], Iterable[KnownHost]]
+    reasons: Callable[[], Mapping[str, str]]
+    snapshot: str
+    feeds: Feeds
+    held: Callable[[], Iterable[FeedInfo]]
+    context: ContextOf
+    prioritise: Callable[[str], Prioritise]
+    waiver: Callable[[str], Waiver | None]
+    refuse_stale: Callable[[], Iterable[str]]
+    earlier: Earlier
+
+
+@dataclass
+class Running:
+    """An assessment that is walked once: `hosts` gives (host, findings), then `done` the rest."""
+
+    assessor: Assessor
+    gate: Gate
+    total: int
+    _walked: bool = field(default=False, init=False)
+
+    def hosts(self) -> Iterator[tuple[str, Sequence[Finding]]]:
+        """Host by host."""
+        for name, findings in self.assessor.findings():
+            if self.gate.rules:
+                for finding in findings:
+                    self.gate.look(name, finding)
+            yield name, findings
+        self._walked = True
+
+    def done(self) -> Assessment:
+        """The summary and the actions."""
+        if not self._walked:
+            for _ in self.hosts():
+                pass
+        return self.assessor.summary()
+
+
+def assess(
+    parts: Parts, hosts: Collection[str] | None, fail_on: Iterable[str], today: str
+) -> Running:
+    """Begin an assessment of the named hosts (None: all that are known).
+
+    `today` is an ISO date. Raises UsageError for a rule that is none, NotFoundError for rules where
+    no feed is held.
+    """
+    rules = gate(fail_on, today)
+    used = tuple(_used(feed, today) for feed in parts.held())
+    if rules.rules and not used:
+        # A gate that knows nothing must not let everything through.
+        raise NotFoundError(
+            "no feeds are held, so --fail-on can judge nothing",
+            hint="run `patchctl feeds update` or `feeds import`",
+        )
+    seen = {one.name: remembered(one, parts.earlier) for one in parts.seen()}
+    in_fleet = {host.name: host for host in parts.fleet.hosts}
+    if hosts is None:
+        # A host that left the inventory is nobody's any more; an imported one never was in it.
+        hosts = {*in_fleet, *(name for name, one in seen.items() if one.imported)}
+    wanted = sorted(hosts)
+    reasons = parts.reasons()
+    inputs = [
+        HostInput(
+            name=name,
+            facts=seen[name].facts,
+            software=seen[name].software,
+            context=parts.context(
+                name,
+                in_fleet[name].variables if name in in_fleet else None,
+                in_fleet[name].groups if name in in_fleet else (),
+                seen[name].facts,
+            ),
+            groups=in_fleet[name].groups if name in in_fleet else (),
+        )
+        for name in wanted
+        if name in seen
+    ]
+    unlooked = tuple(
+        Unlooked(host=name, reason=reasons.get(name) or "never discovered")
+        for name in wanted
+        if name not in seen
+    )
+    assessor = Assessor(
+        hosts=inputs,
+        feeds=parts.feeds,
+        prioritise=parts.prioritise(today),
+        today=today,
+        waiver=parts.waiver(today),
+        unlooked=unlooked,
+        snapshot=parts.snapshot,
+        used=used,
+        warnings=tuple(parts.refuse_stale()),
+    )
+    return Running(assessor, rules, len(inputs))
+
+
+def day(text: str, now_s: int) -> str:
+    """`--as-of`: an ISO date, today (UTC) where nothing is said. Raises InvalidInputError."""
+    if not text:
+        return datetime.fromtimestamp(now_s, UTC).date().isoformat()
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise InvalidInputError(
+            f"--as-of {text}: is no date", hint="write it as 2026-01-31"
+        ) from None
+
+
+def _used(feed: FeedInfo, today: str) -> FeedUsed:
+    dated = datetime.fromtimestamp(feed.dated, UTC).date() if feed.dated else None
+    age = (date.fromisoformat(today) - dated).days if dated else 0
+    return FeedUsed(
+        name=feed.name,
+        dated=dated.isoformat() if dated else "",
+        entries=feed.entries,
+        age_days=age,
+        bad=feed.bad,
+    )
+
+
+def explain(
+    parts: Parts, subject: str, hosts: Collection[str] | None, stuck: Stuck, today: str
+) -> Explanation:
+    """Why a host, a CVE or a package is, or is not, affected; the name tells which.
+
+    Raises NotFoundError where it is neither a CVE id nor a host nor an installed package.
+    """
+    running = assess(parts, hosts, (), today)
+    explainer = Explainer(running.assessor, stuck)
+    only = frozenset(hosts or ())
+    cve = subject.upper()
+    if _CVE.fullmatch(cve):
+        return explainer.cve(cve, only)
+    host = next((one for one in running.assessor.hosts if one.name == subject), None)
+    if host is not None:
+        return explainer.host(host)
+    found = explainer.package(subject, only)
+    if not found.facts:
+        raise NotFoundError(
+            f"{subject}: neither a host that was discovered nor a package that is installed",
+            hint="a CVE is written CVE-2024-6387",
+        )
+    return found

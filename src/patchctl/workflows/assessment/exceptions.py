@@ -1,0 +1,103 @@
+"""Keep exceptions.yml: list, add, check."""
+
+import re
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import date, timedelta
+from pathlib import Path
+
+from ...adapters.files import locked, write_atomic
+from ...assessment.findings.assess import Waiver
+from ...assessment.findings.exceptions import Waivers, complaints, standing
+from ...errors import InvalidInputError, NotFoundError, UsageError
+from ...models.exceptions import ExceptionsReview, RiskException, Standing
+
+
+def listed(
+    exceptions: Iterable[RiskException], known_exploited: Collection[str], today: str
+) -> list[Standing]:
+    """Every exception as it stands on a day, the next to expire first."""
+    return sorted(
+        (standing(one, today, known_exploited) for one in exceptions),
+        key=lambda one: (one.days_left, one.exception.id),
+    )
+
+
+def last_day(text: str, today: str) -> str:
+    """`2027-01-31` or `90d` from `today` -> ISO date. Raises UsageError where it is neither."""
+    start = date.fromisoformat(today)
+    days = re.fullmatch(r"([0-9]{1,4})d", text)
+    try:
+        if not days and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+            raise ValueError(text)
+        found = start + timedelta(days=int(days[1])) if days else date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            f"--expires {text}: is no day", hint="write it as 2027-01-31, or as 90d from today"
+        ) from None
+    if found < start:
+        raise UsageError(f"--expires {text}: is past, so the exception would never hold")
+    return found.isoformat()
+
+
+def free_id(exceptions: Sequence[RiskException]) -> str:
+    """EX-1, or what follows the highest of its kind."""
+    numbers = [int(one.id[3:]) for one in exceptions if re.fullmatch(r"EX-[0-9]{1,9}", one.id)]
+    return f"EX-{max(numbers, default=0) + 1}"
+
+
+def add(
+    path: Path,
+    lock: Path,
+    load: Callable[[Path], Sequence[RiskException]],
+    append: Callable[[str, RiskException], str],
+    make: Callable[[str], RiskException],
+) -> RiskException:
+    """Append an exception to the file: whole or not at all, the rest byte for byte.
+
+    `make` gets a free id; `lock` is held meanwhile. Raises InvalidInputError where the file is
+    broken or the id is taken.
+    """
+    with locked(lock):
+        new = make(free_id(load(path)))
+        target = path.resolve()  # a link stays a link
+        there = target.exists()
+        data = target.read_bytes() if there else b""
+        mark = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
+        text = append(data[len(mark) :].decode(), new)
+        mode = target.stat().st_mode & 0o777 if there else 0o644  # reviewed like patchctl.yml
+        write_atomic(target, mark + text.encode(), mode=mode)
+    return new
+
+
+def check(
+    exceptions: Sequence[RiskException],
+    known_exploited: Collection[str],
+    walk: Callable[[Waiver], int],
+    today: str,
+) -> ExceptionsReview:
+    """Which exceptions need attention.
+
+    `walk` assesses the fleet with a waiver and says how many hosts that were. Raises NotFoundError
+    where there was none, because nothing could then be told of what fits.
+    """
+    waivers = Waivers(exceptions, today)
+    hosts = walk(waivers) if exceptions else 0
+    if exceptions and not hosts:
+        raise NotFoundError(
+            "no host was discovered, so nothing shows whether exceptions are needed",
+            hint="run `patchctl discover`",
+        )
+    return ExceptionsReview(
+        as_of=today,
+        exceptions=len(exceptions),
+        hosts=hosts,
+        matched={one.id: waivers.matched[one.id] for one in exceptions},
+        complaints=tuple(complaints(exceptions, waivers, known_exploited, today)),
+    )
+
+
+def printable(name: str, text: str) -> str:
+    """Text for one line of the file. Raises InvalidInputError where it would not be one."""
+    if not text.strip() or not text.isprintable():
+        raise InvalidInputError(f"--{name} must be one line of text")
+    return text.strip()

@@ -1,0 +1,1 @@
+"""Look at hosts, or take them from a file."""

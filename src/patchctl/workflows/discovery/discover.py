@@ -1,0 +1,161 @@
+"""Look at every host at once, keep what was found, tell what is known."""
+
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ...adapters import content
+from ...adapters.ansible.job import Answer, AnswerStatus, Job
+from ...discovery.collect import parse, problem
+from ...errors import NotFoundError
+from ...inventory.export import generate
+from ...models.base import Model
+from ...models.facts import HostFacts
+from ...models.fleet import Fleet
+from ...models.ids import RANDOM_BYTES, snapshot_id
+from ...models.snapshot import HostResult, HostStatus, Snapshot
+from ...models.state import HostHistory
+
+# How much longer a host may take that fetches its package lists first.
+REFRESH_S = 180
+
+
+class Runner(Protocol):
+    """Runs a playbook; the answers come host by host, after `meanwhile` was called."""
+
+    def run(self, job: Job, meanwhile: Callable[[], object]) -> Iterator[Answer]: ...
+
+
+class Clock(Protocol):
+    """Time, injected."""
+
+    def now_ms(self) -> int: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """`hosts`: names in the fleet, None for all. `timeout_s` bounds each host; `forks`: 0 for the
+    connection's."""
+
+    hosts: Sequence[str] | None = None
+    refresh: bool = False
+    timeout_s: int = 60
+    forks: int = 0
+
+
+Progress = Callable[[int, int, HostResult], None]
+
+
+def discover(
+    fleet: Fleet,
+    request: Request,
+    *,
+    runner: Runner,
+    clock: Clock,
+    save: Callable[[Snapshot], Snapshot],
+    prepare: Callable[[], object] = lambda: None,
+    progress: Progress = lambda done, total, result: None,
+) -> Snapshot:
+    """What is found on each host, sorted by name, and stored by `save`.
+
+    A host that cannot be reached or read is a result. `prepare` is called while the runner starts,
+    before a host is asked: what `save` needs, and takes its time, belongs there. `progress` is told
+    (done, total, result) as hosts answer. Raises NotFoundError for a name that the fleet has not.
+    """
+    names = sorted(set(request.hosts) if request.hosts is not None else _names(fleet))
+    begun = clock.now_ms()
+    found: dict[str, HostResult] = {}
+
+    def keep() -> Snapshot:
+        return save(
+            Snapshot(
+                id=snapshot_id(begun, secrets.token_bytes(RANDOM_BYTES)),
+                taken=begun // 1000,
+                elapsed_ms=clock.now_ms() - begun,
+                hosts=tuple(found[name] for name in names),
+            )
+        )
+
+    kept = None
+    job = _job(generate(fleet, names), request, begun)
+    for answer in runner.run(job, prepare) if names else ():
+        found[answer.host] = _result(answer)
+        progress(len(found), len(names), found[answer.host])
+        if len(found) == len(names):
+            kept = keep()  # while Ansible ends
+    return kept or keep()
+
+
+def _names(fleet: Fleet) -> list[str]:
+    return [host.name for host in fleet.hosts]
+
+
+def _job(inventory: Mapping[str, Any], request: Request, begun: int) -> Job:
+    return Job(
+        id=f"discover-{begun}",
+        playbook=Path(content.playbook("discover")),
+        inventory=inventory,
+        variables={"patch_discover_mode": "all", "patch_discover_refresh": request.refresh},
+        timeout_s=request.timeout_s + (REFRESH_S if request.refresh else 0),
+        forks=request.forks,
+    )
+
+
+def _result(answer: Answer) -> HostResult:
+    status, reason, facts = HostStatus.FAILED, answer.reason, None
+    if answer.status is AnswerStatus.OK:
+        facts = parse(answer.output, answer.at_ms // 1000)
+        reason = problem(facts)
+        if not reason:
+            status = HostStatus.OK
+        else:
+            facts = None
+    elif answer.status is AnswerStatus.UNREACHABLE:
+        status = HostStatus.UNREACHABLE
+    return HostResult(
+        name=answer.host,
+        status=status,
+        reason=reason or ("" if facts else "no answer"),
+        facts=facts,
+        elapsed_ms=answer.elapsed_ms,
+    )
+
+
+# --- what is stored -----------------------------------------------------------------------------
+
+
+class Stored(Protocol):
+    """Snapshots in the state database."""
+
+    def history(self, host: str, limit: int | None = None) -> Sequence[HostHistory]: ...
+    def facts(self, digest: str) -> HostFacts: ...
+
+
+class Known(Model):
+    """`discover show HOST -o json`. `status` and `reason` are those of the last look at the host;
+    `facts` come from the newest one that could read it, which are `snapshot` and `taken`."""
+
+    name: str
+    status: HostStatus
+    reason: str
+    snapshot: str
+    taken: int
+    facts: HostFacts | None
+
+
+def known(stored: Stored, host: str) -> Known:
+    """The newest that is known of a host. Raises NotFoundError where nobody has looked at it."""
+    history = stored.history(host)
+    if not history:
+        raise NotFoundError(f"nothing is known of {host}", hint="run `patchctl discover`")
+    seen = next((one for one in history if one.facts_digest), history[0])
+    return Known(
+        name=host,
+        status=history[0].status,
+        reason=history[0].reason,
+        snapshot=seen.snapshot,
+        taken=seen.taken,
+        facts=stored.facts(seen.facts_digest) if seen.facts_digest else None,
+    )

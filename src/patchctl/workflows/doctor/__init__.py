@@ -1,0 +1,1 @@
+"""Check this machine, the workspace, and the way to every host."""

@@ -1,0 +1,140 @@
+"""What this machine has -> checks. Pure."""
+
+from collections.abc import Iterator
+
+from ...adapters.machine import Machine, Space, numbers
+from ...adapters.memory import Memory
+from ...models.doctor import Area, Check, CheckStatus
+
+OK, WARN, FAIL, SKIPPED = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL, CheckStatus.SKIPPED
+
+# Oldest that works (pyproject.toml) and newest that was tried.
+PYTHON = ((3, 11), (3, 13))
+ANSIBLE_CORE = ((2, 19), (2, 21))
+ANSIBLE_RUNNER = ((2, 4, 3), (2, 4))
+_GIB = 1 << 30
+# The variables of ten thousand hosts, and what Ansible itself writes.
+_SECRETS = 32 << 20
+_INSTALL = "install patchctl again, into an environment of its own"
+
+
+def checks(machine: Machine, engine: str) -> Iterator[Check]:
+    """`engine`: the lab's container engine, "" where there is none."""
+    python = ".".join(map(str, machine.python))
+    yield _version("python", python, PYTHON)
+    if machine.ansible_problem:
+        yield _check("ansible-core", FAIL, machine.ansible_problem, _INSTALL)
+    else:
+        yield _version("ansible-core", machine.ansible_core, ANSIBLE_CORE)
+    yield _version("ansible-runner", machine.ansible_runner, ANSIBLE_RUNNER)
+    yield (
+        _check("ssh", OK, machine.ssh)
+        if machine.ssh
+        else _check("ssh", FAIL, "there is no ssh", "as root: apt-get install openssh-client")
+    )
+    yield _agent(machine.agent_keys)
+    yield (
+        _check("git", OK, machine.git)
+        if machine.git
+        else _check(
+            "git",
+            WARN,
+            "there is no git",
+            "install it: `inventory diff` and plans' revisions need it",
+        )
+    )
+    yield _clock(machine.clock_synchronised)
+    hint = f"generate the locale {machine.locale}, or set LC_ALL=C.UTF-8"
+    yield (
+        _check("locale", FAIL, f"{machine.locale}: {machine.locale_problem}", hint)
+        if machine.locale_problem
+        else _check("locale", OK, machine.locale)
+    )
+    yield disk(machine.space)
+    yield secrets(machine.memory, machine.memory_free)
+    yield (
+        _check("engine", OK, engine)
+        if engine
+        else _check("engine", SKIPPED, "none that works; only `patchctl lab` needs one")
+    )
+
+
+def _check(name: str, status: CheckStatus, text: str, hint: str = "") -> Check:
+    return Check(area=Area.MACHINE, subject="", name=name, status=status, text=text, hint=hint)
+
+
+def _version(name: str, found: str, known: tuple[tuple[int, ...], tuple[int, ...]]) -> Check:
+    oldest, newest = known
+    if not found:
+        return _check(name, FAIL, "is missing", _INSTALL)
+    version = numbers(found)
+    if version < oldest:
+        wanted = ".".join(map(str, oldest))
+        return _check(name, FAIL, f"{found} is too old", f"{wanted} or newer is needed; {_INSTALL}")
+    if version[: len(newest)] > newest:
+        tried = ".".join(map(str, newest))
+        return _check(
+            name, WARN, f"{found} is newer than what was tried ({tried})", "try it on a lab first"
+        )
+    return _check(name, OK, found)
+
+
+def _agent(keys: int | None) -> Check:
+    if keys is None:
+        return _check("ssh-agent", SKIPPED, "none in the environment; keys come from files")
+    if keys < 0:
+        return _check(
+            "ssh-agent",
+            WARN,
+            "SSH_AUTH_SOCK is set, but no agent answers",
+            "start one (eval $(ssh-agent); ssh-add), or unset SSH_AUTH_SOCK",
+        )
+    if keys == 0:
+        return _check("ssh-agent", WARN, "holds no key", "ssh-add FILE")
+    return _check("ssh-agent", OK, f"{keys} key{'s' if keys > 1 else ''}")
+
+
+def _clock(synchronised: bool | None) -> Check:
+    if synchronised is None:
+        return _check("time", SKIPPED, "the kernel does not tell whether the clock is synchronised")
+    if synchronised:
+        return _check("time", OK, "synchronised")
+    hint = (
+        "start chrony or systemd-timesyncd: soak times, expiry and the audit log go by this clock"
+    )
+    return _check("time", WARN, "nothing synchronises the clock", hint)
+
+
+def disk(space: Space) -> Check:
+    """Room where state lies: packages of plans, journal, audit log."""
+    text = f"{space.free_bytes / _GIB:.1f} GiB free at {space.place}"
+    inodes = space.free_inodes
+    if inodes is not None and inodes < 10_000:
+        text = f"{inodes} inodes free at {space.place}"
+    few = inodes is not None and inodes < 10_000
+    none = inodes is not None and inodes < 1_000
+    hint = "make room, or name another folder with `state:` or PATCHCTL_STATE"
+    if space.free_bytes < _GIB // 5 or none:
+        return _check("disk", FAIL, text, hint)
+    if space.free_bytes < 2 * _GIB or few:
+        return _check("disk", WARN, text, hint)
+    return _check("disk", OK, text)
+
+
+def secrets(memory: Memory, free_bytes: int) -> Check:
+    """Where passwords lie while Ansible reads them: in memory, if this machine has a place."""
+    others = "".join(f"; {line}" for line in memory.passed_over)
+    if memory.place is None:
+        return _check(
+            "secrets",
+            WARN,
+            f"no place in memory{others}: while Ansible reads them, passwords of the inventory lie"
+            " on the disk, in the state folder",
+            "set XDG_RUNTIME_DIR to a folder of your own on tmpfs, or mount a tmpfs on /dev/shm",
+        )
+    text = f"kept in memory at {memory.place} ({memory.kind})"
+    if free_bytes < _SECRETS:
+        return _check(
+            "secrets", WARN, f"{text}, {free_bytes >> 20} MiB free", "make room, or a larger tmpfs"
+        )
+    return _check("secrets", OK, f"{text}{others}")

@@ -1,0 +1,1 @@
+"""Fetch, import and look after vulnerability data."""

@@ -1,0 +1,293 @@
+"""Advisories of the hosts' own repositories: a few hosts are asked, each repository is a feed.
+
+For systems that publish their advisories nowhere else, and for private repositories. Through hosts,
+because private repositories want the hosts' credentials.
+"""
+
+import binascii
+import contextlib
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from ...adapters import content
+from ...adapters.ansible.job import Answer, AnswerStatus, Job
+from ...adapters.feeds.limits import Limits
+from ...assessment.feeds import Feed, read
+from ...assessment.feeds.common import seconds, slug
+from ...assessment.feeds.told import Told
+from ...assessment.matching.platforms import platform_of
+from ...errors import InvalidInputError, NotFoundError, PatchctlError
+from ...inventory.export import generate
+from ...models.advisory import BadRecord, FeedKind, FeedRecord
+from ...models.base import Record
+from ...models.facts import PackageManager, Repository
+from ...models.feeds import FeedUpdate, UpdateOutcome
+from ...models.fleet import Fleet
+from ...models.state import KnownHost
+from ...protocol.resolution import plain
+from .keep import Feeds
+
+TIMEOUT_S = 300
+# Hosts of one group that are asked before it is given up.
+_TRIES = 3
+# Far more than any host has; each is a file and a feed.
+_REPOSITORIES = 200
+# SUSE's and Fedora's largest unpack to less than a tenth of it.
+_LIMITS = Limits(member_bytes=1 << 30, total_bytes=1 << 30, members=1)
+
+_GIVEN = re.compile(r"repository ([A-Za-z0-9._:-]{1,100}) ([0-9]{1,12}|-) ([A-Za-z0-9+/=]+)")
+_WITHOUT = re.compile(r"without ([A-Za-z0-9._:-]{1,100})")
+_FAILED = re.compile(r"failed ([A-Za-z0-9._:-]{1,100}) (.*)")
+
+
+class Runner(Protocol):
+    """Runs a playbook; the answers come host by host."""
+
+    def run(self, job: Job) -> Iterator[Answer]: ...
+
+
+class Group(Record):
+    """Hosts with the same system, architecture and enabled repositories, so with the same
+    advisories. The one whose repositories were newest comes first."""
+
+    ecosystem: str
+    architecture: str
+    hosts: tuple[str, ...]
+
+
+class Given(Record):
+    """What a repository publishes, as it is: hostile. `revision`: epoch seconds UTC of its index,
+    0 where it does not tell."""
+
+    repository: str
+    revision: int
+    data: bytes
+
+
+class Nothing(Record):
+    """A repository without advisories, or one (`-`: the host) that could not give them."""
+
+    repository: str
+    failure: str = ""
+
+
+def groups(known: Iterable[KnownHost], names: Collection[str]) -> tuple[Group, ...]:
+    """The hosts to ask among those of these names. Raises NotFoundError where there are none."""
+    found: dict[tuple[str, str, tuple[str, ...]], list[tuple[int, str]]] = {}
+    for host in known:
+        platform = platform_of(host.facts)
+        if (
+            host.name not in names
+            or host.imported
+            or host.facts.manager is not PackageManager.DNF
+            or platform.scheme is None
+        ):
+            continue
+        enabled = tuple(sorted({one.origin for one in host.facts.repositories}))
+        key = (platform.ecosystem, host.facts.architecture, enabled)
+        found.setdefault(key, []).append((-_newest(host.facts.repositories), host.name))
+    if not found:
+        raise NotFoundError(
+            "no host with dnf and a known system among the discovered ones",
+            hint="`patchctl discover` first; for apt import the packages of a plan:"
+            " `patchctl feeds import .patchctl/store`",
+        )
+    return tuple(
+        Group(ecosystem=key[0], architecture=key[1], hosts=tuple(name for _, name in sorted(some)))
+        for key, some in sorted(found.items())
+    )
+
+
+def _newest(repositories: Iterable[Repository]) -> int:
+    return max((one.dated for one in repositories), default=0)
+
+
+def parse(text: str) -> tuple[Given | Nothing, ...]:
+    """A host's answer. Raises ValueError where it is not one."""
+    lines = text.removesuffix("\n").split("\n", _REPOSITORIES + 2)
+    if lines[0] != "advisories 1":
+        raise ValueError("the script gave no answer")
+    if lines[-1] != "end":
+        raise ValueError("the answer is cut off or names too many repositories")
+    return tuple(_line(line) for line in lines[1:-1])
+
+
+def _line(line: str) -> Given | Nothing:
+    if match := _GIVEN.fullmatch(line):
+        try:
+            data = binascii.a2b_base64(match[3], strict_mode=True)
+        except binascii.Error as error:
+            raise ValueError("advisories are no base64") from error
+        return Given(repository=match[1], revision=seconds(match[2]), data=data)
+    if match := _WITHOUT.fullmatch(line):
+        return Nothing(repository=match[1])
+    if match := _FAILED.fullmatch(line):
+        return Nothing(repository=match[1], failure=plain(match[2]) or "no reason given")
+    raise ValueError("a line of the answer is unreadable")
+
+
+def feed_name(ecosystem: str, architecture: str, repository: str) -> str:
+    """`updateinfo-almalinux-9-x86-64-appstream`; advisories of other architectures may differ."""
+    return slug(f"updateinfo {ecosystem} {architecture} {repository}")
+
+
+def _rank(feed: Feed) -> tuple[int, int]:
+    """How new, how large: of two hosts' feeds of one name the higher one is held."""
+    count = sum(not isinstance(record, BadRecord) for record in feed.records())
+    return feed.dated, count
+
+
+class HostFeeds:
+    """Asks hosts, and holds what they give in `feeds`. `job` begins the names of the runs."""
+
+    def __init__(
+        self,
+        feeds: Feeds,
+        *,
+        runner: Runner,
+        fleet: Fleet,
+        job: str,
+        force: bool = False,
+    ) -> None:
+        self._feeds = feeds
+        self._runner = runner
+        self._fleet = fleet
+        self._job = job
+        self._force = force
+
+    def update(self, asked: Sequence[Group]) -> Iterator[FeedUpdate]:
+        """One result for each repository, and one for each group that nobody answered for. What
+        fails leaves what is held."""
+        with self._feeds.under_way() as folder:
+            found: dict[str, list[Feed]] = {}
+            failed: list[FeedUpdate] = []
+            for group, answer, reason in self._answers(asked):
+                if reason:
+                    name = slug(f"updateinfo {group.ecosystem} {group.architecture}")
+                    failed.append(_failure(name, reason))
+                for one in answer:
+                    self._take(group, one, Path(folder), found, failed)
+            yield from failed
+            for name, some in sorted(found.items()):
+                yield self._hold(name, some)
+
+    def _answers(
+        self, asked: Sequence[Group]
+    ) -> Iterator[tuple[Group, Sequence[tuple[str, Given | Nothing]], str]]:
+        """(group, (host, what it gave of a repository)…, why nobody answered)."""
+        waiting = list(asked)
+        reasons: dict[Group, list[str]] = {group: [] for group in asked}
+        for attempt in range(_TRIES):
+            by_host = {one.hosts[attempt]: one for one in waiting if attempt < len(one.hosts)}
+            if not by_host:
+                break
+            self._feeds.say(f"asking {', '.join(sorted(by_host))} for advisories")
+            job = Job(
+                id=f"{self._job}-{attempt}",
+                playbook=content.playbook("feeds"),
+                inventory=generate(self._fleet, sorted(by_host)),
+                timeout_s=TIMEOUT_S,
+            )
+            for answer in self._runner.run(job):
+                group = by_host[answer.host]
+                given, reason = _read(answer)
+                if reason:
+                    reasons[group].append(f"{answer.host}: {reason}")
+                else:
+                    waiting.remove(group)
+                    yield group, [(answer.host, one) for one in given], ""
+        for group in waiting:
+            yield group, (), "; ".join(reasons[group]) or f"{group.hosts[0]}: no answer"
+
+    def _take(
+        self,
+        group: Group,
+        given: tuple[str, Given | Nothing],
+        folder: Path,
+        found: dict[str, list[Feed]],
+        failed: list[FeedUpdate],
+    ) -> None:
+        host, one = given
+        name = feed_name(group.ecosystem, group.architecture, one.repository)
+        where = f"{host}: repository {one.repository}"
+        if isinstance(one, Nothing):
+            if one.failure:
+                failed.append(_failure(name, f"{where}: {one.failure}"))
+            else:
+                self._feeds.say(f"{where} publishes no advisories")
+            return
+        path = folder / f"{sum(map(len, found.values()))}"
+        path.write_bytes(one.data)
+        try:
+            feed = _feed(path, group.ecosystem, where, one.revision)
+        except PatchctlError as error:
+            failed.append(_failure(name, str(error)))
+            return
+        if feed is None:
+            self._feeds.say(f"{where} publishes no advisories")
+        else:
+            found.setdefault(name, []).append(feed)
+
+    def _hold(self, name: str, some: Sequence[Feed]) -> FeedUpdate:
+        try:
+            best = some[0] if len(some) == 1 else max(some, key=_rank)
+            self._feeds.say(f"{name}: from {best.place}")
+            info = self._feeds.hold(best, name, force=self._force)
+        except PatchctlError as error:
+            return _failure(name, str(error))
+        return FeedUpdate(name=name, outcome=UpdateOutcome.UPDATED, feed=info)
+
+
+def _failure(name: str, reason: str) -> FeedUpdate:
+    return FeedUpdate(name=name, outcome=UpdateOutcome.FAILED, reason=reason)
+
+
+def _read(answer: Answer) -> tuple[tuple[Given | Nothing, ...], str]:
+    """(what the host gave, why it cannot be used)."""
+    if answer.status is not AnswerStatus.OK:
+        return (), plain(answer.reason) or "the host gave no answer"
+    try:
+        given = parse(answer.output)
+    except ValueError as error:
+        return (), str(error)
+    for one in given:
+        if isinstance(one, Nothing) and one.repository == "-":
+            return (), one.failure or "the host gave no reason"
+    return given, ""
+
+
+def _feed(path: Path, ecosystem: str, where: str, revision: int) -> Feed | None:
+    """The feed in a file that a host gave, None where it has no record; what it says of itself
+    names `where` and not the file. Raises InvalidInputError where it is no updateinfo."""
+    with _named(path, where):
+        found = list(read(path, ecosystem, _LIMITS))
+    if len(found) != 1 or found[0].kind is not FeedKind.UPDATEINFO:
+        raise InvalidInputError("gave something else than updateinfo", where=where)
+    inner = found[0]
+
+    def records(told: Told) -> Iterator[FeedRecord]:
+        # createrepo's revision: also a repository without new advisories is current.
+        told.date(revision)
+        with _named(path, where):
+            for record in inner.records():
+                if isinstance(record, BadRecord):
+                    place = record.place.replace(str(path), where)
+                    record = msgspec.structs.replace(record, place=place)
+                yield record
+        told.date(inner.dated)
+
+    feed = Feed(FeedKind.UPDATEINFO, inner.name, where, records)
+    return feed if any(True for _ in feed.records()) else None
+
+
+@contextlib.contextmanager
+def _named(path: Path, where: str) -> Iterator[None]:
+    """Errors name where the file is from: it is gone when they are read."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise InvalidInputError(error.message.replace(str(path), where), hint=error.hint) from error

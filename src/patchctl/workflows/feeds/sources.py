@@ -1,0 +1,157 @@
+"""Where vulnerability data comes from: the public addresses, and what a fleet needs of them."""
+
+from collections.abc import Collection, Iterable
+from urllib.parse import quote
+
+from ...models.advisory import FeedKind
+from ...models.base import Record
+from ...models.settings import FeedSettings
+
+# OSV's export: a folder for each family of ecosystems, with all.zip, modified_id.csv and a file
+# for each record. https://google.github.io/osv.dev/data/#data-dumps
+_OSV = "https://osv-vulnerabilities.storage.googleapis.com"
+
+# name -> (kind, public address, path below a mirror)
+_SINGLE = {
+    # https://www.cisa.gov/known-exploited-vulnerabilities-catalog
+    "kev": (
+        FeedKind.KEV,
+        "https://www.cisa.gov/sites/default/files/feeds/known_exploited_vulnerabilities.json",
+        "known_exploited_vulnerabilities.json",
+    ),
+    # https://www.first.org/epss/data_stats
+    "epss": (
+        FeedKind.EPSS,
+        "https://epss.empiricalsecurity.com/epss_scores-current.csv.gz",
+        "epss_scores-current.csv.gz",
+    ),
+    # https://endoflife.date/docs/api/v1/
+    "eol": (FeedKind.EOL, "https://endoflife.date/api/v1/products/full", "eol.json"),
+    # https://wiki.debian.org/DebianSecurityTracker
+    "debian-tracker": (
+        FeedKind.DEBIAN_TRACKER,
+        "https://security-tracker.debian.org/tracker/data/json",
+        "debian-tracker.json",
+    ),
+    # CISA's records with SSVC are a git repository of a gigabyte and no file, so there is no public
+    # address to fetch: an archive of https://github.com/cisagov/vulnrichment on a mirror, or
+    # carried in by `feeds import`.
+    "cve": (FeedKind.CVE, "", "cve-records.zip"),
+}
+
+# Debian's OSV records are made from the tracker and lack its no-dsa and undetermined marks.
+_TRACKER = "Debian"
+# Families of canonical ecosystems -> OSV's folder.
+_FAMILIES = {
+    "AlmaLinux": "AlmaLinux",
+    "Alpine": "Alpine",
+    "Red Hat": "Red Hat",
+    "Rocky Linux": "Rocky Linux",
+    "SUSE": "SUSE",
+    "Ubuntu": "Ubuntu",
+    "openSUSE": "openSUSE",
+}
+
+
+class Source(Record):
+    """A feed to fetch. `kind` None: whatever it holds. `folder`: an OSV folder, whose records can
+    be fetched one by one; `address` is its all.zip then. `public`: it is the publisher's own."""
+
+    name: str
+    address: str
+    kind: FeedKind | None = None
+    folder: str = ""
+    public: bool = False
+
+
+class Sources(Record):
+    """What there is for a fleet. `uncovered`: ecosystems that no source speaks of."""
+
+    sources: tuple[Source, ...]
+    uncovered: tuple[str, ...] = ()
+
+
+def family(ecosystem: str) -> str:
+    """`AlmaLinux:8` -> `AlmaLinux`."""
+    return ecosystem.partition(":")[0]
+
+
+def plan(settings: FeedSettings, ecosystems: Collection[str]) -> Sources:
+    """The sources that hosts of these ecosystems need, by name.
+
+    A source of the settings is fetched wherever it is enabled; a known one whose address the
+    settings do not give only where it is needed.
+    """
+    said = {source.name: source for source in settings.sources}
+    wanted = {*ecosystems, *settings.ecosystems}
+    families = {family(one) for one in wanted}
+    needed = ["kev", "epss", "eol"]
+    if _TRACKER in families:
+        needed.append("debian-tracker")
+    if settings.mirror and "cve" in said:
+        needed.append("cve")
+    found = [_single(name, settings, said[name].address if name in said else "") for name in needed]
+    found += [
+        _osv(_FAMILIES[one], settings, said[osv_name(one)].address if osv_name(one) in said else "")
+        for one in sorted(families & _FAMILIES.keys())
+    ]
+    names = {source.name for source in found}
+    for source in settings.sources:
+        if source.address and source.name not in names:
+            found.append(_own(source.name, source.address, settings))
+    enabled = [one for one in found if one.name not in said or said[one.name].enabled]
+    covered = {_TRACKER, *_FAMILIES}
+    return Sources(
+        sources=tuple(sorted(enabled, key=lambda one: one.name)),
+        uncovered=tuple(sorted(one for one in wanted if family(one) not in covered)),
+    )
+
+
+def osv_name(family_name: str) -> str:
+    """`Rocky Linux` -> `osv-rocky-linux`."""
+    return f"osv-{family_name.lower().replace(' ', '-')}"
+
+
+def known() -> Iterable[tuple[str, str]]:
+    """(name, path below a mirror) of every known source."""
+    for name, (_, _, path) in _SINGLE.items():
+        yield name, path
+    for one, folder in _FAMILIES.items():
+        yield osv_name(one), f"osv/{folder}/all.zip"
+
+
+def _single(name: str, settings: FeedSettings, address: str) -> Source:
+    kind, public, path = _SINGLE[name]
+    if not address and settings.mirror:
+        address = f"{settings.mirror.rstrip('/')}/{path}"
+    return Source(name=name, address=address or public, kind=kind, public=not address)
+
+
+def _osv(folder: str, settings: FeedSettings, address: str) -> Source:
+    name = osv_name(folder)
+    if address:
+        # The operator's own file, or a folder like OSV's.
+        if not address.endswith("/all.zip"):
+            return Source(name=name, address=address, kind=FeedKind.OSV)
+        return Source(
+            name=name, address=address, kind=FeedKind.OSV, folder=address.removesuffix("/all.zip")
+        )
+    base = f"{settings.mirror.rstrip('/')}/osv" if settings.mirror else _OSV
+    where = f"{base}/{quote(folder)}"
+    return Source(
+        name=name,
+        address=f"{where}/all.zip",
+        kind=FeedKind.OSV,
+        folder=where,
+        public=not settings.mirror,
+    )
+
+
+def _own(name: str, address: str, settings: FeedSettings) -> Source:
+    """A source that only the settings name, or a known one that no host needs by itself."""
+    if name in _SINGLE:
+        return _single(name, settings, address)
+    for one, folder in _FAMILIES.items():
+        if osv_name(one) == name:
+            return _osv(folder, settings, address)
+    return Source(name=name, address=address)

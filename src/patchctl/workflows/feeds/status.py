@@ -1,0 +1,101 @@
+"""Which feeds a fleet needs, which are held, and how old they are. Reads only what is stored."""
+
+from collections.abc import Iterable, Sequence
+
+from ...adapters.feeds.store import FeedStore
+from ...assessment.matching.platforms import ecosystem_of
+from ...errors import InvalidInputError, NotFoundError, UsageError
+from ...models.base import Model
+from ...models.facts import OsRelease
+from ...models.feeds import FeedAge, FeedInfo, Stale, aged
+from ...models.settings import FeedSettings
+from .sources import Source, Sources, family, plan
+
+_DAY = 86_400
+
+
+def needed(settings: FeedSettings, systems: Iterable[OsRelease]) -> Sources:
+    """The sources that hosts of these systems need."""
+    return plan(settings, set(filter(None, map(ecosystem_of, systems))))
+
+
+def choose(sources: Sources, names: Sequence[str]) -> tuple[Source, ...]:
+    """The sources of these names, all where none is given. Raises UsageError for an unknown one."""
+    by_name = {source.name: source for source in sources.sources}
+    unknown = [name for name in names if name not in by_name]
+    if unknown:
+        there = ", ".join(by_name) or "none"
+        raise UsageError(
+            f"no source {unknown[0]} for this fleet",
+            hint=f"there are {there}; others are named in patchctl.yml under feeds.sources",
+        )
+    return tuple(by_name[name] for name in dict.fromkeys(names)) if names else sources.sources
+
+
+class Status(Model):
+    """At `as_of`, epoch seconds. `missing`: sources that the fleet needs and of which nothing is
+    held. `uncovered`: its ecosystems that neither a source nor a held feed speaks of."""
+
+    as_of: int
+    feeds: tuple[FeedAge, ...]
+    missing: tuple[str, ...]
+    uncovered: tuple[str, ...]
+
+
+def status(store: FeedStore, settings: FeedSettings, sources: Sources, now_s: int) -> Status:
+    """How old every feed is, and what is missing."""
+    held = store.list()
+    names = {feed.name for feed in held}
+    families = {family(ecosystem) for feed in held for ecosystem in feed.ecosystems}
+    return Status(
+        as_of=now_s,
+        feeds=tuple(aged(feed, settings.max_age_of(feed.name), now_s) for feed in held),
+        missing=tuple(
+            source.name
+            for source in sources.sources
+            if source.name not in names and not _imported(source, held)
+        ),
+        uncovered=tuple(one for one in sources.uncovered if family(one) not in families),
+    )
+
+
+def _imported(source: Source, held: Iterable[FeedInfo]) -> bool:
+    """Is there a feed of another name that says what the source would say?"""
+    if source.folder or source.kind is None:
+        return any(
+            feed.kind is source.kind and feed.name.startswith(f"{source.name}-") for feed in held
+        )
+    return any(feed.kind is source.kind for feed in held)
+
+
+def stale_lines(feeds: Iterable[FeedInfo], settings: FeedSettings, now_s: int) -> tuple[str, ...]:
+    """A warning for each feed that is too old.
+
+    Raises InvalidInputError with all of them where the settings refuse stale feeds.
+    """
+    lines = []
+    for feed in feeds:
+        age = aged(feed, settings.max_age_of(feed.name), now_s)
+        if age.stale:
+            lines.append(f"the feed {feed.name} is {_old(age)}")
+    if lines and settings.stale is Stale.REFUSE:
+        raise InvalidInputError(
+            "\n".join(lines), hint="`patchctl feeds update`, or feeds.max_age in patchctl.yml"
+        )
+    return tuple(lines)
+
+
+def _old(age: FeedAge) -> str:
+    if age.age_s < 0:
+        return "dated in the future"
+    return f"{age.age_s // _DAY} days old, more than {age.max_age_s // _DAY}"
+
+
+def remove(store: FeedStore, names: Sequence[str]) -> None:
+    """Forget feeds. Raises NotFoundError, before anything is changed, for one that is not held."""
+    for name in names:
+        if store.get(name) is None:
+            held = ", ".join(info.name for info in store.list()) or "none"
+            raise NotFoundError(f"there is no feed {name}", hint=f"held: {held}")
+    for name in names:
+        store.remove(name)

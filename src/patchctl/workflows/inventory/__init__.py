@@ -1,0 +1,1 @@
+"""Load, show, lint and compare the inventory."""

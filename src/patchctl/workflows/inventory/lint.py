@@ -1,0 +1,81 @@
+"""Lint the inventory: sources read, places found, the newest facts beside them."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+from ...errors import InvalidInputError
+from ...inventory import load
+from ...inventory.lint import Context
+from ...inventory.lint import lint as find
+from ...inventory.lint.templates import given_names
+from ...inventory.places import Places, Source, line_of
+from ...models.lint import Level, LintReport
+from ...models.settings import Settings
+from ...models.snapshot import Snapshot
+from .show import Raw
+
+
+class Reader(Protocol):
+    """Reads inventory sources, and their files as text."""
+
+    def read(self, sources: Sequence[str]) -> Raw:
+        """All sources together. Raises InvalidInputError."""
+
+    def texts(self, sources: Sequence[str]) -> Iterator[tuple[str, str]]:
+        """Name and text of every file of the sources."""
+
+
+class Linted(NamedTuple):
+    """The findings, and what Ansible warned about."""
+
+    report: LintReport
+    warnings: tuple[str, ...]
+
+
+def lint(
+    settings: Settings,
+    reader: Reader,
+    sources: Sequence[str],
+    *,
+    snapshot: Snapshot | None,
+    extra_vars: Sequence[str],
+    settings_file: tuple[str, str],
+) -> Linted:
+    """Findings over all hosts. `settings_file` is the name and the text of patchctl.yml.
+
+    Raises InvalidInputError where a source cannot be read or there is no host at all.
+    """
+    raw = reader.read(sources)
+    if not raw.hosts:
+        raise InvalidInputError("has no hosts", where=", ".join(sources))
+    fleet, refusals = load.survey(
+        raw, sources=tuple(sources), rings=settings.ring_names, assignment=settings.assign
+    )
+    names = {host.name for host in fleet.hosts}
+    facts = {
+        one.name: one.facts
+        for one in (snapshot.hosts if snapshot is not None else ())
+        if one.facts is not None and one.name in names
+    }
+    name, text = settings_file
+    findings = find(
+        Context(
+            fleet=fleet,
+            refusals=refusals,
+            assignment=settings.assign,
+            probes=settings.rings[0].probes,  # every ring carries all probes
+            places=Places(Source(*one) for one in reader.texts(sources)),
+            settings_line=lambda path: f"{name}:{line_of(text, path)}",
+            facts=facts,
+            given=given_names(extra_vars),
+        )
+    )
+    errors = sum(one.level is Level.ERROR for one in findings)
+    report = LintReport(
+        findings=findings,
+        errors=errors,
+        warnings=len(findings) - errors,
+        hosts=len(fleet.hosts),
+        facts=len(facts),
+    )
+    return Linted(report, raw.warnings)

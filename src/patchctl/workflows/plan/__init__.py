@@ -1,0 +1,1 @@
+"""Make a plan, and judge whether it may run."""

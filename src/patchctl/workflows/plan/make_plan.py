@@ -1,0 +1,286 @@
+"""Make a plan: snapshot -> select -> resolve on the hosts -> fetch the files -> freeze."""
+
+import hashlib
+import re
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ... import __version__
+from ...adapters import content
+from ...adapters.ansible.runner import AnsibleRunner
+from ...adapters.content_store import ContentStore
+from ...adapters.database import Database
+from ...adapters.files import write_atomic
+from ...adapters.git import Revision
+from ...errors import InvalidInputError, NotFoundError
+from ...models.fleet import Fleet
+from ...models.plan import HookFile, LeftOut, Plan, PlanAbout, Resolution, Selection, SelectionMode
+from ...models.plan_diff import PlanDiff
+from ...models.settings import Settings
+from ...models.snapshot import Snapshot
+from ...plan import lockfile
+from ...plan.check import check
+from ...plan.diff import diff
+from ...plan.freeze import check_rings, freeze, seal
+from ...plan.machines import check_machines
+from ...plan.select import Selected, package_specs, select
+from ...plan.settle import settle
+from ...protocol import fetching
+from .fetch_files import FileFetcher
+from .findings import PlanAssessing, PlanFindings
+from .resolve import resolve
+
+Say = Callable[[str], None]
+
+_DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
+_PLAN_MAX = 512 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanRequest:
+    """What is asked for.
+
+    `hosts` are the names that the selection's limit means, None for all. `snapshot` is an id or
+    `latest`; empty discovers afresh, with refreshed package lists.
+    """
+
+    selection: Selection
+    hosts: Collection[str] | None = None
+    snapshot: str = ""
+    comment: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """`plan` is None where no host has anything to do; `left_out` says why in both cases."""
+
+    plan: Plan | None
+    snapshot: Snapshot
+    left_out: tuple[LeftOut, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanMaker:
+    """Makes plans of one workspace.
+
+    `discover` looks at the named hosts now (None: all) and stores what it found; `now` is epoch
+    seconds; `say` takes lines of progress; `assessing` tells findings where feeds are held; `hooks`
+    are the files of the settings' hooks.
+    """
+
+    settings: Settings
+    fleet: Fleet
+    database: Database
+    store: ContentStore
+    runner: AnsibleRunner
+    inventory: Callable[[Sequence[str]], Mapping[str, Any]]
+    discover: Callable[[Collection[str] | None], Snapshot]
+    now: Callable[[], int]
+    revision: Callable[[], Revision]
+    by: str
+    say: Say
+    assessing: PlanAssessing
+    hooks: tuple[HookFile, ...] = ()
+
+    def make(self, request: PlanRequest) -> Made:
+        """Make the plan and store it in the database; its files are in the content store.
+
+        Raises InvalidInputError where the request cannot mean anything (no host has a package of
+        that name or that CVE, no such snapshot) or two hosts are one machine, NotFoundError where a
+        selection by findings has no feeds. A host's failure leaves that host out.
+        """
+        package_specs(request.selection.packages)
+        check_rings(self.settings.rings, self.fleet)
+        assesses = self.assessing.ready(request.selection)
+        snapshot = self._snapshot(request)
+        known = self.assessing.look(snapshot, request.hosts) if assesses else None
+        selected = self._select(request, snapshot, known)
+        check_machines(snapshot, {one.host for one in selected.requests})
+        work = hashlib.sha256(f"{snapshot.id} {self.now()}".encode()).hexdigest()[:12]
+        settled = settle(
+            self._resolve(selected, request.selection, work),
+            {one.name: one.facts for one in snapshot.hosts if one.facts is not None},
+            allow_removals=self.settings.allow_removals,
+        )
+        taken, unfetched = self._fetch(settled.taken, selected, work)
+        left_out = (*selected.left_out, *settled.left_out, *unfetched)
+        if not taken:
+            return Made(plan=None, snapshot=snapshot, left_out=left_out)
+        if known is not None:
+            taken = known.annotate(taken)
+        body = freeze(
+            fleet=self.fleet,
+            snapshot=snapshot,
+            selection=request.selection,
+            settings=self.settings,
+            resolutions=taken,
+            left_out=left_out,
+            proven=self.database.proofs.by_ring(),
+            feeds=known.feeds if known is not None else (),
+            urgent=known.urgent(taken) if known is not None else (),
+            hooks=self.hooks,
+        )
+        plan = seal(body, self._about(request))
+        check(plan, "the new plan")  # nobody could read it later
+        self.database.plans.save(plan)
+        return Made(plan=plan, snapshot=snapshot, left_out=body.left_out)
+
+    def _snapshot(self, request: PlanRequest) -> Snapshot:
+        if not request.snapshot:
+            return self.discover(request.hosts)
+        wanted = None if request.snapshot == "latest" else request.snapshot
+        found = self.database.snapshots.load(wanted)
+        if found is None:
+            raise NotFoundError(
+                f"no snapshot {request.snapshot!r}" if wanted else "there is no snapshot yet",
+                hint="run `patchctl discover`, or leave --snapshot out",
+            )
+        return found
+
+    def _select(
+        self, request: PlanRequest, snapshot: Snapshot, known: PlanFindings | None
+    ) -> Selected:
+        selection, chosen = request.selection, None
+        if known is not None and selection.mode is SelectionMode.FINDINGS:
+            chosen = known.chosen(selection)
+        selected = select(self.fleet, snapshot, selection, request.hosts, chosen)
+        _check_names(selected, snapshot)
+        return selected
+
+    def _resolve(self, selected: Selected, selection: Selection, work: str) -> Iterable[Resolution]:
+        if selected.requests:
+            self.say(f"resolving on {_hosts(len(selected.requests))}")
+        return resolve(
+            selected.requests,
+            runner=self.runner,
+            playbook=content.playbook("resolve"),
+            inventory=self.inventory,
+            job=f"resolve-{work}",
+            allow_removals=self.settings.allow_removals,
+            # Only a version that somebody named may lie below the installed one.
+            allow_downgrades=selection.mode is SelectionMode.PACKAGE,
+        )
+
+    def _fetch(
+        self, taken: Sequence[Resolution], selected: Selected, work: str
+    ) -> tuple[tuple[Resolution, ...], tuple[LeftOut, ...]]:
+        ring_of = {request.host: request.ring for request in selected.requests}
+        fetcher = FileFetcher(
+            store=self.store,
+            runner=self.runner,
+            playbook=content.playbook("fetch"),
+            inventory=self.inventory,
+            work=work,
+            say=self.say,
+        )
+        missing = fetcher.fetch(fetching.needed_files(taken, ring_of, self.settings.ring_names))
+        return fetching.without_files(taken, missing)
+
+    def _about(self, request: PlanRequest) -> PlanAbout:
+        revision = self.revision()
+        return PlanAbout(
+            created=self.now(),
+            author=self.by,
+            tool=f"patchctl {__version__}",
+            commit=revision.commit,
+            dirty=revision.dirty,
+            comment=request.comment,
+        )
+
+
+def _check_names(selected: Selected, snapshot: Snapshot) -> None:
+    if selected.unmatched and any(one.facts is not None for one in snapshot.hosts):
+        raise InvalidInputError(
+            f"no host has a package or a source named {', '.join(selected.unmatched)}",
+            where="--package",
+            hint="`patchctl discover show HOST` lists what a host has",
+        )
+
+
+def _hosts(count: int) -> str:
+    return f"{count} host" if count == 1 else f"{count} hosts"
+
+
+# --- plan files ---------------------------------------------------------------------------------
+
+
+def default_path(root: Path, plan: Plan) -> Path:
+    """`plans/2026-11-23-1a2b3c4d.lock` in the workspace: the snapshot's day, the digest's start."""
+    day = datetime.fromtimestamp(plan.body.as_of, UTC).date().isoformat()
+    return root / "plans" / f"{day}-{plan.digest.removeprefix('sha256:')[:8]}.lock"
+
+
+def check_writable(path: Path) -> None:
+    """Raises InvalidInputError where no plan can be written to: before an hour of work is lost."""
+    if path.is_dir():
+        raise InvalidInputError("is a folder", where=f"--out {path}", hint="name a file")
+    # `plans/` may be missing in a fresh workspace; a longer missing path is a slip of the pen.
+    if not path.absolute().parent.parent.is_dir():
+        raise InvalidInputError(
+            "its folder does not exist", where=f"--out {path}", hint="create the folder first"
+        )
+
+
+def write_plan(plan: Plan, path: Path) -> Path:
+    """Write the file whole or not at all, readable as files of a checkout are."""
+    path = path.absolute()
+    path.parent.mkdir(mode=0o755, exist_ok=True)
+    write_atomic(path, lockfile.encode(plan), mode=0o644)
+    return path
+
+
+class FoundPlan(NamedTuple):
+    """A plan, and its file with what was read from it, where it has one."""
+
+    plan: Plan
+    path: Path | None = None
+    data: bytes = b""
+
+
+def read_plan(path: Path) -> Plan:
+    """The verified plan of a file. Raises InvalidInputError, IntegrityError."""
+    return _read(path).plan
+
+
+def _read(path: Path) -> FoundPlan:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_PLAN_MAX + 1)
+    except OSError as error:
+        raise InvalidInputError(
+            f"cannot be read: {error.strerror}", where=str(path), hint="name a plan file"
+        ) from error
+    if len(data) > _PLAN_MAX:
+        raise InvalidInputError("is too large for a plan", where=str(path))
+    return FoundPlan(lockfile.decode(data, str(path)), path, data)
+
+
+def compare(before: Plan, after: Plan) -> PlanDiff:
+    """What `after` changes against `before`."""
+    return diff(before, after)
+
+
+def find_plan(name: str, database: Callable[[], Database], root: Path) -> FoundPlan:
+    """A plan by its file, or by at least 4 digits of its digest; the newest where `name` is empty.
+
+    A file is looked for in the current folder, then in the workspace `root`; the database is
+    opened only where no file is meant. Raises NotFoundError.
+    """
+    if not name:
+        newest = database().plans.latest()
+        if newest is None:
+            raise NotFoundError("there is no plan yet", hint="make one: `patchctl plan create`")
+        return FoundPlan(newest)
+    for folder in (Path(), root):
+        if (folder / name).is_file():
+            return _read(folder / name)
+    found = database().plans.load(name) if _DIGEST.fullmatch(name) else None
+    if found is None:
+        raise NotFoundError(
+            f"no plan {name!r}: neither a file nor the start of a stored plan's digest",
+            hint="`patchctl plan list` shows them",
+        )
+    return FoundPlan(found)

@@ -1,0 +1,1 @@
+"""Start, resume, undo, verify and clean: what runs do to hosts."""

@@ -1,0 +1,362 @@
+"""Start, resume and undo runs: engine, journal, leases and audit joined."""
+
+import contextlib
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ...adapters.database import Database
+from ...audit.writer import AuditWriter
+from ...errors import ConflictError, CutShortError, InvalidInputError, NotFoundError, PatchctlError
+from ...models import ids
+from ...models.fleet import Fleet
+from ...models.plan import Artifact, Plan
+from ...models.rollout import (
+    CommandKind,
+    ControllerTook,
+    Entry,
+    Event,
+    HostState,
+    PlanTrust,
+    ProcessIdentity,
+    RunCreated,
+    RunMoved,
+    RunState,
+    RunStatus,
+)
+from ...models.states import CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
+from ...plan.freeze import fleet_digest
+from ...plan.hooks import refuse_without_digests
+from ...rollout import commands
+from ...rollout.engine import Engine
+from ...rollout.interfaces import Clock, EventSink, Executor, Journal
+from ...rollout.lost import ask_again
+from ...rollout.status import status as status_of
+from ...rollout.view import RunView
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rollouts:
+    """The runs of one workspace.
+
+    `executor` builds the executor for a plan; `fleet` loads the inventory when a run needs it;
+    `process` and `by` are this controller; `alive` tells whether another controller still runs;
+    `check` raises IntegrityError where a stored package file is not what it was.
+    `hooks` raises InvalidInputError where a hook of the plan cannot be run, or IntegrityError where
+    it is not what the plan says;
+    `warn` is told what an operator should know though it stops nothing.
+    """
+
+    database: Database
+    executor: Callable[[Plan], Executor]
+    fleet: Callable[[], Fleet]
+    clock: Clock
+    process: ProcessIdentity
+    alive: Callable[[ProcessIdentity], bool]
+    by: str
+    audit: Path
+    check: Callable[[Iterable[Artifact]], None]
+    hooks: Callable[[Plan], None] = lambda _: None
+    sinks: Sequence[EventSink] = ()
+    warn: Callable[[str], None] = lambda _: None
+
+    # --- beginnings -----------------------------------------------------------------------------
+
+    def start(self, plan: Plan, *, comment: str = "", trust: PlanTrust = PlanTrust.STATE) -> str:
+        """Enter a new run of the plan and hold its hosts; the answer is the run's id. `trust` is
+        why it may run, which somebody has judged.
+
+        Raises InvalidInputError for a plan that is over or empty or does not fit the inventory and
+        for hooks that cannot be run, ConflictError where another run holds one of its hosts,
+        IntegrityError where one of its files was changed in the content store, or one of its hooks.
+        """
+        self._check(plan)
+        refuse_without_digests(plan.body)
+        self.hooks(plan)
+        self.check(plan_files(plan))
+        # Before anything is entered: a damaged log must be mended first.
+        AuditWriter(self.audit, self.database).catch_up()
+        run = ids.run_id(self.clock.now_ms(), os.urandom(ids.RANDOM_BYTES))
+        with self.database.write():
+            self.database.plans.save(plan)
+            self.database.runs.create(
+                run,
+                plan.digest,
+                len(plan.body.hosts),
+                self.clock.now_ms() // 1000,
+                self.by,
+            )
+            self.database.leases.claim_hosts(run, [host.name for host in plan.body.hosts])
+            fence = self.database.leases.take(run, self.process, self.alive, self.by)
+            created = RunCreated(plan=plan.digest, by=self.by, comment=comment, trust=trust)
+            self.database.journal(run, fence).append(run, [created])
+        return run
+
+    def _check(self, plan: Plan) -> None:
+        if not plan.body.hosts:
+            raise InvalidInputError("the plan changes no host", hint="see `patchctl plan show`")
+        if self.clock.now_ms() // 1000 >= plan.body.expires:
+            raise InvalidInputError(
+                "the plan has expired: its hosts were looked at too long ago",
+                hint="make a new one with `patchctl plan create`",
+            )
+        hosts = {host.name: host for host in self.fleet().hosts}
+        fleet = {name: host.ring for name, host in hosts.items()}
+        if gone := sorted(host.name for host in plan.body.hosts if host.name not in fleet):
+            raise InvalidInputError(
+                f"{_named(gone)} not in the inventory",
+                hint="make a new plan, or name the right inventory with -i",
+            )
+        for host in plan.body.hosts:
+            if fleet[host.name] != host.ring:
+                raise InvalidInputError(
+                    f"host {host.name} is in ring {fleet[host.name] or 'none'} now,"
+                    f" in the plan it is in {host.ring}",
+                    hint="make a new plan",
+                )
+        if fleet_digest(hosts[host.name] for host in plan.body.hosts) != plan.body.fleet:
+            raise InvalidInputError(
+                "the inventory says something else of the plan's hosts than when it was made",
+                hint="make a new plan with `patchctl plan create`",
+            )
+
+    # --- carrying -------------------------------------------------------------------------------
+
+    def carry(self, run: str, *, wait: bool = True) -> RunView:
+        """Carry a run that was just started, or whose controller is gone, as far as it goes."""
+        return self._drive(run, lambda _: None, wait=wait)
+
+    def resume(
+        self, run: str, *, reason: str = "", accept_failures: bool = False, wait: bool = True
+    ) -> RunView:
+        """Go on with a run that was interrupted, paused or halted.
+
+        Raises ConflictError where it is over or its controller lives, HaltedError where its
+        budget is used up, IntegrityError where a file that a host still needs was changed in the
+        content store, or a hook that one may still need.
+        """
+        view = self.view(run)
+        hosts = view.hosts.values()
+        if view.state not in CALLED_OFF and any(h.state not in KNOWN_END for h in hosts):
+            self._check_hooks(run, view.plan)
+        ahead = {host.name for host in view.hosts.values() if host.state in UNTOUCHED}
+        self.check(plan_files(view.plan, ahead))
+
+        def begin(engine: Engine) -> None:
+            lost = [h.name for h in engine.view.hosts.values() if h.state is HostState.UNKNOWN]
+            self.database.leases.claim_hosts(run, lost)
+            engine.resume(self.by, reason, accept_failures=accept_failures)
+
+        return self._drive(run, begin, wait=wait)
+
+    def _check_hooks(self, run: str, plan: Plan) -> None:
+        if plan.body.hook_names and not plan.body.hooks:
+            self.warn(
+                f"run {run} began before plans had the digests of their hooks: it goes on with"
+                " these files as they are now"
+            )
+        self.hooks(plan)
+
+    def roll_back(
+        self, run: str, *, reason: str = "", hosts: Sequence[str] = (), force: bool = False
+    ) -> RunView:
+        """Undo what a run has changed, newest ring first."""
+
+        def begin(engine: Engine) -> None:
+            touched = [h.name for h in engine.view.hosts.values() if h.touched]
+            self.database.leases.claim_hosts(run, hosts or touched)
+            engine.roll_back(self.by, reason, hosts=hosts, force=force)
+
+        return self._drive(run, begin, wait=True)
+
+    def _drive(self, run: str, begin: Callable[[Engine], None], *, wait: bool) -> RunView:
+        plan = self._plan(run)
+        audit = AuditWriter(self.audit, self.database)
+        audit.catch_up()
+        fence = self.database.leases.take(run, self.process, self.alive, self.by)
+        engine = self._engine(run, plan, fence, audit)
+        try:
+            engine.take(fence, self.process, self.by)
+            begin(engine)
+            with _cut_short(run):
+                engine.carry(wait=wait)
+        except BaseException:
+            # Also on Ctrl-C: what runs detached on hosts goes on, and the run can be resumed.
+            self._end(engine, audit)
+            # What stopped the run says more than that its lease could not be given back either;
+            # this process ends now, and that frees the lease.
+            with contextlib.suppress(PatchctlError):
+                self._close(engine.view, fence)
+            raise
+        self._end(engine, audit)
+        with _cut_short(run):
+            self._close(engine.view, fence)
+        return engine.view
+
+    def _end(self, engine: Engine, audit: AuditWriter) -> None:
+        engine.stop()
+        audit.close()
+        if audit.error is not None:
+            self.warn(f"the audit log is behind the journal: {audit.error}")
+
+    def _engine(self, run: str, plan: Plan, fence: int, audit: AuditWriter) -> Engine:
+        return Engine(
+            run,
+            plan,
+            executor=self.executor(plan),
+            journal=self.database.journal(run, fence),
+            mailbox=self.database.mailbox,
+            clock=self.clock,
+            sinks=[audit, *self.sinks],
+            proven=self.database.proofs.by_ring(),
+        )
+
+    def _close(self, view: RunView, fence: int) -> None:
+        self.database.proofs.withdraw(view.run, view.disproven_by_ring())
+        self.database.proofs.record(view.run, view.proven_by_ring())
+        self.database.leases.drop(view.run, fence)
+        # A halted or paused run keeps its hosts: its next step must find them as it left them.
+        if view.state in OVER:
+            self.database.leases.release_hosts(view.run)
+
+    # --- looking --------------------------------------------------------------------------------
+
+    def find(self, name: str | None) -> str:
+        """The id of a run by a unique prefix; the newest where `name` is None."""
+        return find_run(self.database, name)
+
+    def view(self, run: str) -> RunView:
+        """The run as its journal tells it."""
+        return view_run(self.database, run)
+
+    def controller(self, run: str) -> str:
+        """Who carries the run at this moment; empty where nobody does."""
+        found = self.database.leases.controller(run)
+        if found is None or not self.alive(found[0]):
+            return ""
+        return f"process {found[0].pid} of {found[1]}"
+
+    def status(self, run: str) -> RunStatus:
+        """Where the run stands."""
+        return status_of(self.view(run), self.controller(run))
+
+    def news(self, view: RunView) -> list[Entry]:
+        """Entries that the view has not seen yet; they are applied to it."""
+        new = list(self.database.journal_reader().read(view.run, view.seq))
+        for entry in new:
+            view.apply(entry)
+        return new
+
+    def _plan(self, run: str) -> Plan:
+        return _plan_of(self.database, run)
+
+    # --- requests from another process ------------------------------------------------------------
+
+    def request(self, run: str, command: CommandKind, *, ring: str = "", reason: str = "") -> bool:
+        """Ask something of a run. True where a living controller takes it at its next step;
+        else it takes effect now.
+
+        Raises ConflictError where the run is over.
+        """
+        view = self.view(run)
+        if view.state in OVER:
+            raise ConflictError(f"run {run} is {view.state.value.replace('_', ' ')}")
+        if ring and ring not in view.rings:
+            raise InvalidInputError(
+                f"the plan has no ring {ring}", hint=f"its rings: {', '.join(view.rings)}"
+            )
+        if command is CommandKind.APPROVE and not ring:
+            ring = commands.waiting_ring(view)
+            if not ring:
+                raise ConflictError(
+                    f"no ring of run {run} waits for an approval",
+                    hint="approve a later one ahead of time with --ring NAME",
+                )
+        self.database.mailbox.send(run, command, self.by, ring, reason)
+        if self.controller(run):
+            return True
+        self._take_mail(run)
+        return False
+
+    def _take_mail(self, run: str) -> None:
+        """Let what was asked of a run without a controller take effect, as far as that goes
+        without reaching a host: what is in flight there waits for `resume`."""
+        audit = AuditWriter(self.audit, self.database)
+        audit.catch_up()
+        fence = self.database.leases.take(run, self.process, self.alive, self.by)
+        journal = self.database.journal(run, fence)
+        view = self.view(run)
+        took = ControllerTook(fence=fence, process=self.process, by=self.by)
+        _write(journal, view, [took])
+        for request in self.database.mailbox.pending(run):
+            with self.database.write():
+                _write(journal, view, commands.take(view, request))
+                self.database.mailbox.take(request)
+        ended = not view.at_work() and not ask_again(view, once=True)
+        if view.state is RunState.ABORTING and ended:
+            _write(journal, view, [RunMoved(to=RunState.ABORTED, reason=view.reason)])
+        audit.catch_up()
+        audit.close()
+        self._close(view, fence)
+
+
+@contextlib.contextmanager
+def _cut_short(run: str) -> Iterator[None]:
+    """Hosts may have changed: the run goes on later, whatever failed under it."""
+    try:
+        yield
+    except (PatchctlError, OSError) as error:
+        raise CutShortError(
+            f"run {run} was cut short: {error}",
+            hint=f"mend that, then `patchctl rollout resume {run}`",
+        ) from error
+
+
+def plan_files(plan: Plan, hosts: Collection[str] | None = None) -> Iterator[Artifact]:
+    """The package files that a plan brings to these of its hosts, or to all, each once."""
+    wanted = {host.cohort for host in plan.body.hosts if hosts is None or host.name in hosts}
+    found = {
+        transition.file.sha256: transition.file
+        for cohort in plan.body.cohorts
+        for transition in cohort.transitions
+        if cohort.id in wanted and transition.file is not None
+    }
+    yield from found.values()
+
+
+def _named(hosts: Sequence[str]) -> str:
+    more = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
+    names = f"{', '.join(hosts[:3])}{more} of the plan"
+    return f"host {names} is" if len(hosts) == 1 else f"hosts {names} are"
+
+
+def _write(journal: Journal, view: RunView, events: Sequence[Event]) -> None:
+    for entry in journal.append(view.run, events):
+        view.apply(entry)
+
+
+def find_run(database: Database, name: str | None) -> str:
+    """The id of a run by a unique prefix; the newest where `name` is None.
+
+    Raises NotFoundError where there is none.
+    """
+    if name:
+        return database.runs.resolve(name).id
+    newest = database.runs.latest()
+    if newest is None:
+        raise NotFoundError("there is no run yet", hint="begin one with `patchctl rollout`")
+    return newest.id
+
+
+def view_run(database: Database, run: str) -> RunView:
+    """The run as its journal tells it. Reads only."""
+    view = RunView(run, _plan_of(database, run))
+    return view.replay(database.journal_reader().read(run))
+
+
+def _plan_of(database: Database, run: str) -> Plan:
+    plan = database.plans.load(database.runs.get(run).plan)
+    if plan is None:
+        raise ConflictError(f"the plan of run {run} is missing from the state database")
+    return plan

@@ -1,0 +1,144 @@
+"""Verify: what runs promised against what is there now."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from ...adapters.database import Database
+from ...assessment.findings import promised
+from ...errors import NotFoundError
+from ...models.assessment import FindingState
+from ...models.fleet import Fleet
+from ...models.snapshot import HostResult, HostStatus, Snapshot
+from ...models.verification import Promise, Unpromised, Verification, VerifiedHost, VerifiedState
+from ..assessment.assess import Parts
+from ..assessment.snapshot_findings import SnapshotFindings
+from .promises import promises
+from .runs import find_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verifier:
+    """Verifies the hosts of one workspace.
+
+    `discover` looks at the named hosts now and stores what it found; `parts` are what an assessment
+    of a snapshot is made of; `feeds` are those that are held.
+    """
+
+    fleet: Fleet
+    database: Database
+    discover: Callable[[Collection[str]], Snapshot]
+    parts: Callable[[Snapshot], Parts]
+    feeds: Callable[[], Collection[object]]
+
+    def verify(
+        self, run: str = "", hosts: Collection[str] | None = None, snapshot: str = ""
+    ) -> Verification:
+        """Compare. `run` is a part of a run's id, empty for the newest of each host; `hosts` are
+        names, None for all; `snapshot` an id or `latest`, empty looks at the hosts now.
+
+        Raises NotFoundError where there is no such run, none at all, or no such snapshot.
+        """
+        newest = find_run(self.database, run or None)
+        wanted = newest if run else ""
+        made = promises(self.database, self._scope(wanted, hosts), wanted)
+        known = {host.name for host in self.fleet.hosts}
+        without = [
+            *(Unpromised(name=name, reason=why) for name, why in made.without.items()),
+            *(
+                Unpromised(name=name, reason="not in the inventory any more")
+                for name in made.made.keys() - known
+            ),
+        ]
+        held = {name: one for name, one in sorted(made.made.items()) if name in known}
+        looked = self._look(tuple(held), snapshot)
+        return self._compare(wanted, held, looked, sorted(without, key=lambda one: one.name))
+
+    def _scope(self, run: str, hosts: Collection[str] | None) -> Collection[str]:
+        """A run's own hosts, be they in the inventory or not; else those of the inventory."""
+        if hosts is not None:
+            return hosts
+        if not run:
+            return [host.name for host in self.fleet.hosts]
+        plan = self.database.plans.load(self.database.runs.get(run).plan)
+        return [host.name for host in plan.body.hosts] if plan is not None else ()
+
+    def _look(self, names: Sequence[str], snapshot: str) -> Snapshot | None:
+        if not names:
+            return None
+        if not snapshot:
+            return self.discover(names)
+        found = self.database.snapshots.load(None if snapshot == "latest" else snapshot)
+        if found is None:
+            raise NotFoundError(
+                f"no snapshot {snapshot!r}", hint="leave --snapshot out to look at the hosts now"
+            )
+        return found
+
+    def _compare(
+        self,
+        run: str,
+        held: dict[str, Promise],
+        looked: Snapshot | None,
+        without: Sequence[Unpromised],
+    ) -> Verification:
+        results = {one.name: one for one in looked.hosts} if looked is not None else {}
+        findings = None
+        if looked is not None and self.feeds():
+            findings = SnapshotFindings(self.parts(looked), looked, held.keys())
+        rows = []
+        for name, promise in held.items():
+            row = _unseen(promise, results.get(name), looked)
+            rows.append(row or self._check(promise, results[name], findings))
+        summary = findings.assessor.summary() if findings is not None else None
+        return Verification(
+            run=run or None,
+            snapshot=looked.id if looked is not None else "",
+            hosts=tuple(rows),
+            fixable_left=_fixable(rows, findings),
+            unpromised=tuple(without),
+            feeds=summary.feeds if summary is not None else (),
+            warnings=summary.warnings if summary is not None else (),
+        )
+
+    def _check(
+        self, promise: Promise, result: HostResult, findings: SnapshotFindings | None
+    ) -> VerifiedHost:
+        if result.facts is None:
+            raise ValueError("a host that did not answer cannot be checked")
+        if findings is None:
+            return promised.check(promise, result.facts)
+        name = promise.host
+        return promised.check(
+            promise, result.facts, findings.findings[name], findings.built_from(name)
+        )
+
+
+def _unseen(
+    promise: Promise, result: HostResult | None, looked: Snapshot | None
+) -> VerifiedHost | None:
+    """A host of which nothing is known since its promise was made; None where there is."""
+    state, reason = VerifiedState.UNKNOWN, ""
+    if result is None or looked is None:
+        reason = f"not in snapshot {looked.id if looked is not None else ''}"
+    elif result.status is HostStatus.UNREACHABLE:
+        state, reason = VerifiedState.UNREACHABLE, result.reason
+    elif result.facts is None:
+        reason = result.reason or "discovery failed"
+    elif "stale" in result.facts.unread:
+        reason = "processes on old files could not be looked at"
+    elif looked.taken < promise.made // 1000:
+        reason = f"snapshot {looked.id} is older than what the run did; discover again"
+    if not reason and state is VerifiedState.UNKNOWN:
+        return None
+    return VerifiedHost(name=promise.host, run=promise.run, state=state, reason=reason)
+
+
+def _fixable(rows: Collection[VerifiedHost], findings: SnapshotFindings | None) -> int | None:
+    if findings is None:
+        return None
+    return sum(
+        one.state is FindingState.FIXABLE and one.cve not in row.open_cves
+        for row in rows
+        if row.state not in (VerifiedState.UNREACHABLE, VerifiedState.UNKNOWN)
+        for one in findings.findings[row.name]
+    )
