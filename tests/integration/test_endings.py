@@ -266,7 +266,10 @@ class TestLostHosts:
         self, fresh_lab: Lab, workspace: Path
     ) -> None:
         fresh_lab.publish("slow")
-        plan = make_plan(workspace, "patchlab-slow", limit="staging")
+        # The run goes on without it, in the next ring; at its end the host is looked at.
+        settings = workspace / "patchctl.yml"
+        settings.write_text(settings.read_text().replace("staging, budget: 0", "staging, budget: 1"))
+        plan = make_plan(workspace, "patchlab-slow", limit="staging,canary")
         process = subprocess.Popen(
             command(workspace, "-q", "rollout", plan, "--yes", "-o", "json"),
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
@@ -281,9 +284,8 @@ class TestLostHosts:
         faults.start_sshd(fresh_lab, "staging-1")
         process.communicate(timeout=300)
         status = patchctl(workspace, "rollout", "status")
-        assert states(status) == {"staging-1": "succeeded", "staging-2": "succeeded"}
-        # Its place in the budget is used up all the same.
-        assert status["state"] == "halted"
+        assert states(status) == dict.fromkeys(("staging-1", "staging-2", "canary-1"), "succeeded")
+        assert status["state"] == "done"
         assert len(upgrades(fresh_lab, "staging-1", "patchlab-slow")) == 1
         assert left(fresh_lab, "staging-1").keys() <= {"updaters"}
 
