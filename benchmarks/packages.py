@@ -9,10 +9,9 @@ the database; the role can do less, and this is what that costs, start and parsi
 import sys
 from pathlib import Path
 
-from patchctl.adapters import content
-from patchctl.adapters.ansible.job import AnswerStatus, Job
 from patchctl.discovery.collect import parse, problem
 from patchctl.inventory.export import generate
+from patchctl.protocol.jobs import AnswerStatus, Job
 from patchctl.wiring.workspace import Access, open_workspace
 
 _KEX = '{"ansible_ssh_extra_args": "-o KexAlgorithms=curve25519-sha256"}'
@@ -26,7 +25,7 @@ def main() -> int:
     names = [host.name for host in workspace.fleet.hosts]
     job = Job(
         id="packages",
-        playbook=Path(content.playbook("discover")),
+        stage="discover",
         inventory=generate(workspace.fleet, names),
         variables={"patch_discover_mode": "packages"},
     )

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.processes import marked
 from patchctl.adapters.ansible.runner import AnsibleRunner, Answer, AnswerStatus, Connection, Job
 from patchctl.inventory.export import generate
@@ -36,6 +37,12 @@ PUSH_TASK = """\
 """
 
 
+def runner(opened: Workspace) -> AnsibleRunner:
+    """The workspace's own, with a playbook of the test's."""
+    playbook = Playbook(opened.root / "work.yml")
+    return AnsibleRunner(opened.state / "runs", opened.root, opened.connection, lambda _: playbook)
+
+
 class Desk:
     """A playbook beside the workspace that runs one script or pushes files."""
 
@@ -48,16 +55,14 @@ class Desk:
         (role / "meta" / "main.yml").write_text("dependencies: [{role: patch_connection}]\n")
         (workspace / "work.yml").write_text(PLAYBOOK)
 
-    @property
-    def runner(self) -> AnsibleRunner:
-        return self.opened.runner
+        self.runner = runner(self.opened)
 
     def job(self, task: str, script: str = ":", **more: Any) -> Job:
         role = self.root / "roles" / "work"
         (role / "tasks" / "main.yml").write_text(task)
         (role / "files" / "work.sh").write_text(f'main() {{\n{script}\n}}\nmain "$@" </dev/null\n')
         inventory = generate(self.opened.fleet, [HOST])
-        return Job(id="job-1", playbook=self.root / "work.yml", inventory=inventory, **more)
+        return Job(id="job-1", stage="work", inventory=inventory, **more)
 
     def run(self, job: Job) -> Answer:
         (answer,) = self.runner.run(job)
@@ -166,13 +171,16 @@ class TestPush:
 CONTROLLER = """
 import sys, time, msgspec
 from pathlib import Path
-from patchctl.adapters.ansible.runner import Job
+from patchctl.adapters.ansible.playbooks import Playbook
+from patchctl.adapters.ansible.runner import AnsibleRunner, Job
 from patchctl.inventory.export import generate
-from patchctl.wiring import open_workspace
+from patchctl.wiring.workspace import open_workspace
 root = Path(sys.argv[1])
 opened = open_workspace(root)
-running = opened.runner.start(Job(
-    id="job-1", playbook=root / "work.yml", inventory=generate(opened.fleet, [sys.argv[2]])))
+runner = AnsibleRunner(opened.state / "runs", root, opened.connection,
+                       lambda _: Playbook(root / "work.yml"))
+running = runner.start(Job(
+    id="job-1", stage="work", inventory=generate(opened.fleet, [sys.argv[2]])))
 print(msgspec.json.encode(running.process).decode(), flush=True)
 time.sleep(1000)
 """
@@ -186,14 +194,15 @@ def test_what_a_killed_controller_left_is_ended_while_its_task_sleeps_on_the_hos
         [sys.executable, "-c", CONTROLLER, str(desk.root), HOST], stdout=subprocess.PIPE
     ) as controller:
         assert controller.stdout is not None
-        process = msgspec.json.decode(controller.stdout.readline(), type=ProcessIdentity)
+        carrier = msgspec.json.decode(controller.stdout.readline())
+        process = msgspec.convert(carrier, ProcessIdentity)
         _wait(lambda: "sleep 97" in lab.exec(HOST, "ps -eo args").out)
         controller.send_signal(signal.SIGKILL)
     time.sleep(0.5)
     assert len(list(marked(process))) >= 2
-    assert desk.runner.reap(process)
+    assert desk.runner.reap(carrier)
     assert not list(marked(process))
-    assert not desk.runner.reap(process)
+    assert not desk.runner.reap(carrier)
     assert list((desk.root / ".patchctl/runs").iterdir()) == []
     lab.exec(HOST, "pkill -x -f 'sleep 97'")
 

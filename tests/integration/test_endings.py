@@ -19,13 +19,13 @@ from patchctl.errors import CutShortError
 from patchctl.lab import faults
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import (
+    Carrier,
     CommandKind,
     Entry,
     HostMoved,
     HostOutcome,
     HostState,
     OutcomeStatus,
-    ProcessIdentity,
     RunState,
     Shard,
     ShardEnded,
@@ -75,7 +75,7 @@ class Faulty:
         self._answer = answer
         self._stages: dict[str, Stage] = {}
 
-    def start(self, shard: Shard) -> ProcessIdentity | None:
+    def start(self, shard: Shard) -> Carrier | None:
         self._stages[shard.id] = shard.stage
         return self._inner.start(shard)
 
@@ -85,8 +85,8 @@ class Faulty:
             for came in self._inner.poll(timeout_s)
         ]
 
-    def reap(self, shard: str, process: ProcessIdentity | None) -> bool:
-        return self._inner.reap(shard, process)
+    def reap(self, shard: str, carrier: Carrier | None) -> bool:
+        return self._inner.reap(shard, carrier)
 
     def stop(self) -> None:
         self._inner.stop()

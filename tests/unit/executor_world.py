@@ -8,7 +8,6 @@ from typing import Any
 
 from answers_world import whole
 
-from patchctl.adapters.ansible.job import Answer, AnswerStatus, Ended, Job
 from patchctl.models.facts import PackageManager
 from patchctl.models.plan import (
     Action,
@@ -32,9 +31,10 @@ from patchctl.models.plan import (
     UnprovenPolicy,
     UpdaterPolicy,
 )
-from patchctl.models.rollout import HostWork, ProcessIdentity, Shard, Stage
+from patchctl.models.rollout import Carrier, HostWork, Shard, Stage
+from patchctl.protocol.jobs import Answer, AnswerStatus, Ended, Job
 
-PROCESS = ProcessIdentity(pid=1, pgid=1, start=1, boot_id="b")
+CARRIER: Carrier = {"worker": "far-away", "ticket": 1}
 SUM = "a" * 64
 OLD_SUM = "b" * 64
 HOSTS = ("web1", "web2")
@@ -164,7 +164,7 @@ class MemoryRunner:
         into.put(Ended(job=job.id, rc=0))
         return MemoryRun(job, self)
 
-    def reap(self, process: ProcessIdentity) -> bool:
+    def reap(self, carrier: Carrier) -> bool:
         return False
 
     def reap_job(self, job: str) -> bool:
@@ -176,7 +176,7 @@ class MemoryRunner:
 class MemoryRun:
     job: Job
     runner: MemoryRunner
-    process: ProcessIdentity = PROCESS
+    carrier: Carrier = field(default_factory=lambda: CARRIER)
 
     def cancel(self) -> None:
         self.runner.cancelled.append(self.job.id)

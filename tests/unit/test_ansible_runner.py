@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from patchctl.adapters import processes
 from patchctl.adapters.ansible import answers, folder, frame, reasons
 from patchctl.adapters.ansible.answers import Collector
-from patchctl.adapters.ansible.job import hosts_of
+from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.processes import MARKER, end_all, marked
 from patchctl.adapters.ansible.reasons import explain, one_line
 from patchctl.adapters.ansible.runner import (
@@ -36,7 +36,8 @@ from patchctl.adapters.ansible.runner import (
     Job,
 )
 from patchctl.errors import AdapterError, InvalidInputError
-from patchctl.models.rollout import ProcessIdentity
+from patchctl.models.rollout import Carrier, ProcessIdentity
+from patchctl.protocol.jobs import hosts_of
 
 LOCAL = {"ansible_connection": "local", "ansible_become": False}
 PLAYBOOK = "- hosts: all\n  gather_facts: false\n  become: true\n  roles: [work]\n"
@@ -72,10 +73,15 @@ class Desk:
         file = self.root / "roles/work/files/work.sh"
         file.parent.mkdir(exist_ok=True)
         file.write_text(f'main() {{\n{script}\n}}\nmain "$@" </dev/null\n')
-        return Job(id="job-1", playbook=self.root / "work.yml", inventory=hosts, **more)
+        return Job(id="job-1", stage="work", inventory=hosts, **more)
 
     def runner(self, connection: Connection | None = None) -> AnsibleRunner:
-        return AnsibleRunner(self.runs, self.root, connection or Connection())
+        return AnsibleRunner(
+            self.runs, self.root, connection or Connection(), playbooks=self.playbook
+        )
+
+    def playbook(self, stage: str) -> Playbook:
+        return Playbook(self.root / f"{stage}.yml")
 
     def run(self, job: Job) -> dict[str, Answer]:
         with self.runner() as runner:
@@ -123,7 +129,8 @@ class TestARun:
 
     def test_a_playbook_that_cannot_run_loses_its_hosts_and_says_why(self, desk: Desk) -> None:
         job = desk.job(":", inventory("a"))
-        job.playbook.write_text("- hosts: all\n  tasks: [{name: x, no_such_module: {}}]\n")
+        playbook = "- hosts: all\n  tasks: [{name: x, no_such_module: {}}]\n"
+        (desk.root / "work.yml").write_text(playbook)
         answer = desk.run(job)["a"]
         assert answer.status is AnswerStatus.LOST
         assert "no_such_module" in answer.reason
@@ -168,14 +175,20 @@ class TestARun:
 CONTROLLER = """
 import sys, time, msgspec
 from pathlib import Path
+from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.runner import AnsibleRunner, Connection, Job
 root = Path(sys.argv[1])
 hosts = {"all": {"hosts": {"a": {"ansible_connection": "local", "ansible_become": False}}}}
-runner = AnsibleRunner(root / "runs", root, Connection())
-running = runner.start(Job(id="job-1", playbook=root / "work.yml", inventory=hosts))
+runner = AnsibleRunner(root / "runs", root, Connection(), lambda _: Playbook(root / "work.yml"))
+running = runner.start(Job(id="job-1", stage="work", inventory=hosts))
 print(msgspec.json.encode(running.process).decode(), flush=True)
 time.sleep(1000)
 """
+
+
+def carrier(process: ProcessIdentity) -> Carrier:
+    carried: Carrier = msgspec.to_builtins(process)
+    return carried
 
 
 class TestALeftover:
@@ -200,19 +213,23 @@ class TestALeftover:
         with desk.runner() as runner:
             assert processes.is_alive(leftover)
             assert len(list(desk.runs.iterdir())) == 1
-            assert runner.reap(leftover)
+            assert runner.reap(carrier(leftover))
             assert not list(marked(leftover))
             assert not processes.is_alive(leftover)
             assert list(desk.runs.iterdir()) == []
-            assert not runner.reap(leftover)
+            assert not runner.reap(carrier(leftover))
 
     def test_of_another_boot_is_left_alone(self, desk: Desk, leftover: ProcessIdentity) -> None:
         other = msgspec.structs.replace(leftover, boot_id="another")
         reused = msgspec.structs.replace(leftover, start=leftover.start + 1)
         with desk.runner() as runner:
-            assert not runner.reap(other)
-            assert not runner.reap(reused)
+            assert not runner.reap(carrier(other))
+            assert not runner.reap(carrier(reused))
         assert processes.is_alive(leftover)
+
+    def test_what_another_kind_of_worker_carries_is_not_called_ended(self, desk: Desk) -> None:
+        with desk.runner() as runner, pytest.raises(AdapterError, match="is no process"):
+            runner.reap({"worker": "far-away", "ticket": 7})
 
 
 def _sleeps(process: ProcessIdentity) -> bool:
@@ -243,10 +260,10 @@ class TestSecrets:
         self, tmp_path: Path
     ) -> None:
         hosts = inventory("a", ansible_password="host-s3cret")
-        job = Job(id="j", playbook=Path("p.yml"), inventory=hosts)
+        job = Job(id="j", stage="work", inventory=hosts)
         folders = folder.Folders(tmp_path / "run", tmp_path / "secret", tmp_path / "c")
         secrets = folder.given(job, self.connection)
-        arguments = folder.write(folders, job, self.connection, secrets)
+        arguments = folder.write(folders, job, Playbook(Path("p.yml")), self.connection, secrets)
         assert "s3cret" not in " ".join(arguments)
         assert "@vars.yml" in arguments
         files = [path for path in tmp_path.rglob("*") if path.is_file()]
@@ -261,7 +278,7 @@ class TestSecrets:
 
     @pytest.mark.parametrize("text", ["", "word", "a=1 word", "a='1"])
     def test_extra_variables_that_make_no_sense_are_refused(self, text: str) -> None:
-        job = Job(id="j", playbook=Path("p.yml"), inventory=inventory("a"))
+        job = Job(id="j", stage="work", inventory=inventory("a"))
         with pytest.raises(InvalidInputError):
             folder.given(job, Connection(extra_vars=(text,)))
 
@@ -361,7 +378,7 @@ def test_who_is_offered_a_password(
     variables: dict[str, Any], connection: Connection, offered: bool
 ) -> None:
     hosts = {"all": {"hosts": {"a": variables, "b": {"ansible_password": "x"}}}}
-    job = Job(id="j", playbook=Path("p.yml"), inventory=hosts)
+    job = Job(id="j", stage="work", inventory=hosts)
     assert answers.offered(job, connection) == ({"a", "b"} if offered else {"b"})
 
 
@@ -412,7 +429,7 @@ def test_reasons_are_one_printable_line(text: str) -> None:
 
 class TestEvents:
     def collector(self, tmp_path: Path, **more: Any) -> Collector:
-        job = Job(id="j", playbook=tmp_path, inventory=inventory("a", "b"), **more)
+        job = Job(id="j", stage="work", inventory=inventory("a", "b"), **more)
         return Collector(job, tmp_path)
 
     def failed(self, host: str) -> dict[str, Any]:

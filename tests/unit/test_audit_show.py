@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from patchctl.adapters.database import Database
@@ -18,6 +19,7 @@ from patchctl.cli.app import main
 from patchctl.errors import IntegrityError, UsageError
 from patchctl.models.audit import AuditRecord
 from patchctl.models.rollout import (
+    Carrier,
     CommandKind,
     CommandTaken,
     ControllerTook,
@@ -42,6 +44,7 @@ from patchctl.models.rollout import (
 from patchctl.workflows import audit
 
 PROCESS = ProcessIdentity(pid=77, pgid=77, start=1, boot_id="b")
+CARRIER: Carrier = msgspec.to_builtins(PROCESS)
 PLAN = "sha256:0123456789abcdef"
 
 IN_WORDS: Sequence[tuple[Event, str]] = [
@@ -80,7 +83,8 @@ IN_WORDS: Sequence[tuple[Event, str]] = [
         "verify undo answers lost, late",
     ),
     (ShardStarted(shard="s1", stage=Stage.APPLY, hosts=("a", "b")), "apply goes out to 2 hosts"),
-    (ShardProcess(shard="s1", process=PROCESS), "process 77 carries s1"),
+    (ShardProcess(shard="s1", process=CARRIER), "process 77 carries s1"),
+    (ShardProcess(shard="s1", process={"worker": "\x1b[2J"}), "another machine carries s1"),
     (ShardOver(shard="s1"), "s1 is over"),
     (
         CommandTaken(command=CommandKind.APPROVE, by="bob", ring="production"),

@@ -8,11 +8,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from patchctl.adapters.ansible.job import Answer, AnswerStatus, Job, hosts_of
 from patchctl.adapters.database import Database
 from patchctl.errors import NotFoundError
 from patchctl.models.fleet import Fleet, Host
 from patchctl.models.snapshot import HostResult, HostStatus, Snapshot
+from patchctl.protocol.jobs import Answer, AnswerStatus, Job, hosts_of
 from patchctl.report import discovery_text as text
 from patchctl.workflows.discovery.discover import REFRESH_S, Request, discover, known
 

@@ -21,7 +21,7 @@ from executor_world import (
     upgrade,
 )
 
-from patchctl.adapters.ansible.job import Answer, AnswerStatus, Job
+from patchctl.adapters.ansible.playbooks import shipped
 from patchctl.adapters.content_store import ContentStore
 from patchctl.errors import AdapterError, NotFoundError
 from patchctl.executors.ansible import AnsibleExecutor
@@ -29,6 +29,7 @@ from patchctl.executors.groups import groups_of
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.models.plan import Artifact, RingPolicy, Transition
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
+from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 from patchctl.protocol.payloads import ATTACH_S, PROBE_S
 
 
@@ -86,8 +87,10 @@ def test_a_stage_is_one_playbook(
     )
     assert ends == 1
     (job,) = runner.jobs
-    assert job.playbook.name == playbook and job.playbook.is_file()
-    assert job.variables.get("patch_stage") == part
+    assert job.stage == stage.value
+    brought = shipped(job.stage)
+    assert brought.path.name == playbook and brought.path.is_file()
+    assert brought.variables.get("patch_stage") == part
     assert f"stage {stage.value}\n" in job.payloads["web1"]
 
 
@@ -293,7 +296,7 @@ def test_what_a_host_lacks_is_pushed_and_it_is_asked_again(tmp_path: Path) -> No
     assert f"stored openssl amd64 1 {old_file.name} 3 {old_file.sha256}" in first.payloads["web1"]
     assert "pushed no" in first.payloads["web2"]
     assert list(second.payloads) == ["web2"] and "pushed yes" in second.payloads["web2"]
-    assert second.id == "r-1-2-1.2" and second.variables == {"patch_stage": "push"}
+    assert (second.id, second.stage) == ("r-1-2-1.2", "push")
     store = tmp_path / "store" / "sha256"
     assert second.pushes["web2"].splitlines() == [
         "directory /var/lib/patchctl/r-1-web2/pushed",
@@ -350,7 +353,7 @@ class TestHooks:
         found, _ = collect(made)
         assert found["web1"].status is OutcomeStatus.OK
         (job,) = runner.jobs
-        assert job.variables == {"patch_hook_file": str(hook), "patch_stage": "undrain"}
+        assert (job.stage, dict(job.variables)) == ("undrain", {"patch_hook_file": str(hook)})
         assert job.inventory["all"]["hosts"]["web1"]["patch_transaction"] == "r-1-web1"
         assert job.rescues
 

@@ -11,7 +11,7 @@ from executor_world import HOSTS, MemoryRunner, inventory, plan, policy, shard
 from msgspec import structs
 
 from patchctl.adapters import hook_files, ownership
-from patchctl.adapters.ansible.job import Answer, AnswerStatus, CarriedFile, Connection, Job
+from patchctl.adapters.ansible.job import Connection
 from patchctl.adapters.ansible.runner import AnsibleRunner
 from patchctl.adapters.content_store import ContentStore
 from patchctl.errors import IntegrityError, InvalidInputError
@@ -19,6 +19,7 @@ from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.models.plan import Plan
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
+from patchctl.protocol.jobs import Answer, AnswerStatus, CarriedFile, Job
 
 LOCAL = {
     "ansible_connection": "local",
@@ -89,7 +90,7 @@ def test_a_run_brings_the_files_of_its_hooks_along(root: Path) -> None:
     assert {one.status for one in collect(made, 5).values()} == {OutcomeStatus.OK}
     (job,) = runner.jobs
     assert job.places == {"patch_hook_file": "hooks/drain.yml"}
-    assert job.variables == {"patch_stage": "drain"}
+    assert (job.stage, dict(job.variables)) == ("drain", {})
     assert job.files == {
         "hooks/drain.yml": CarriedFile(content=(root / "hooks/drain.yml").read_bytes()),
         "hooks/lb/all.yml": CarriedFile(content=(root / "hooks/lb/all.yml").read_bytes()),

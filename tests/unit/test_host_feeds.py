@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from plan_world import fleet
 from plan_world import host as planned
 
-from patchctl.adapters.ansible.job import Answer, AnswerStatus, Job
 from patchctl.adapters.feeds.store import FeedStore
 from patchctl.assessment.feeds import read
 from patchctl.errors import NotFoundError
@@ -21,6 +20,7 @@ from patchctl.models.advisory import BadRecord
 from patchctl.models.facts import PackageManager, Repository
 from patchctl.models.feeds import FeedUpdate, UpdateOutcome
 from patchctl.models.state import KnownHost
+from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 from patchctl.workflows.feeds.host_feeds import Given, Group, HostFeeds, Nothing, groups, parse
 from patchctl.workflows.feeds.keep import Feeds
 

@@ -11,11 +11,13 @@ import pytest
 
 from patchctl.adapters import ssh_keys
 from patchctl.adapters.ansible import folder
-from patchctl.adapters.ansible.job import Connection, Job
+from patchctl.adapters.ansible.job import Connection
+from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ssh_keys import Endpoint, Entry, Key, Target
 from patchctl.errors import AdapterError, ConflictError, InvalidInputError
 from patchctl.models.doctor import CheckStatus
 from patchctl.models.fleet import Host
+from patchctl.protocol.jobs import Job
 from patchctl.workflows.doctor import host_keys
 from patchctl.workflows.doctor.host_keys import Found, Looked, Ways
 
@@ -242,13 +244,14 @@ class TestWhereSshGoes:
 
 def test_connections_use_the_workspaces_known_hosts_once_it_exists(tmp_path: Path) -> None:
     known = tmp_path / "50% known_hosts"
-    job = Job(id="x", playbook=tmp_path / "x.yml", inventory={"all": {"hosts": {"web1": {}}}})
+    job = Job(id="x", stage="x", inventory={"all": {"hosts": {"web1": {}}}})
     for wanted in (False, True):
         run = tmp_path / f"run-{wanted}"
         folders = folder.Folders(run, run / "secret", tmp_path)
         if wanted:
             known.write_text("")
-        folder.write(folders, job, Connection(known_hosts=str(known)), {})
+        connection = Connection(known_hosts=str(known))
+        folder.write(folders, job, Playbook(tmp_path / "x.yml"), connection, {})
         text = (run / "ansible.cfg").read_text()
         assert ("GlobalKnownHostsFile" in text) is wanted
     assert str(known).replace("%", "%%") in text

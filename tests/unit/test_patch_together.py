@@ -14,7 +14,7 @@ from test_patch_script import _load
 
 from patchctl.adapters.ansible import frame
 from patchctl.adapters.ansible.answers import Collector
-from patchctl.adapters.ansible.job import Answer, AnswerStatus, Job
+from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 
 together = _load("patch_together")
 script = _load("patch_script")
@@ -53,7 +53,7 @@ def ask(output: Path, ways: dict[str, Any], *, at_once: int = 25, limit: float =
 def answers(output: Path, *hosts: str) -> dict[str, Answer]:
     """As patchctl reads them."""
     inventory: dict[str, Any] = {"all": {"hosts": {host: {} for host in hosts}}}
-    collector = Collector(Job(id="j", playbook=Path("p.yml"), inventory=inventory), output)
+    collector = Collector(Job(id="j", stage="work", inventory=inventory), output)
     return {answer.host: answer for answer in collector.told()}
 
 
@@ -148,7 +148,7 @@ def test_who_cannot_be_asked_so_is_left_for_a_worker_of_its_own(tmp_path: Path) 
 
 
 def test_a_line_that_is_not_yet_whole_is_read_later(tmp_path: Path) -> None:
-    job = Job(id="j", playbook=Path("p.yml"), inventory={"all": {"hosts": {"a": {}}}})
+    job = Job(id="j", stage="work", inventory={"all": {"hosts": {"a": {}}}})
     collector = Collector(job, tmp_path)
     told = {"host": "a", "status": "unreachable", "msg": "x", "trouble": "", "ms": 1}
     line = json.dumps(told).encode()
@@ -160,7 +160,7 @@ def test_a_line_that_is_not_yet_whole_is_read_later(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_this_machine_s_trouble(tmp_path: Path) -> None:
-    job = Job(id="j", playbook=Path("p.yml"), inventory={"all": {"hosts": {"a": {}, "b": {}}}})
+    job = Job(id="j", stage="work", inventory={"all": {"hosts": {"a": {}, "b": {}}}})
     collector = Collector(job, tmp_path)
     result = {"failed": True, "msg": "x", "patch_trouble": "/state: No space left on device"}
     data = {"host": "a", "task_action": "patch_together", "res": result}

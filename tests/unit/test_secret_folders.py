@@ -22,11 +22,11 @@ from test_ansible_runner import Desk, inventory
 
 from patchctl.adapters import memory, mounts, processes
 from patchctl.adapters.ansible import leftovers, segments
-from patchctl.adapters.ansible.job import Ended
 from patchctl.adapters.ansible.processes import MARKER, end_all, marked
 from patchctl.adapters.ansible.runner import Answer, AnswerStatus
 from patchctl.errors import AdapterError
 from patchctl.models.rollout import ProcessIdentity
+from patchctl.protocol.jobs import Ended
 
 SECRET = f"planted-{secrets.token_hex(8)}"
 KEPT = {"password": SECRET, "prompt": "assword"}
@@ -211,7 +211,7 @@ class TestARun:
         self, in_memory: Path, desk: Desk
     ) -> None:
         job = desk.job(":", inventory("a"), rescues=True)
-        job.playbook.write_text(
+        (desk.root / "work.yml").write_text(
             "- hosts: all\n  gather_facts: false\n  tasks: [{meta: refresh_inventory}]\n"
         )
         answer = desk.run(job)["a"]
@@ -227,7 +227,7 @@ class TestARun:
         job = desk.job(":", inventory("a", word=SECRET, ansible_remote_tmp=str(home)), rescues=True)
         job.inventory["all"]["vars"]["ansible_python_interpreter"] = sys.executable
         seen = tmp_path / "seen"
-        job.playbook.write_text(
+        (desk.root / "work.yml").write_text(
             "- hosts: all\n  gather_facts: false\n  tasks:\n"
             "    - ansible.builtin.command:\n"
             f"        argv: [/bin/sh, -c, 'grep -rl \"$1\" {home} >{seen} || :', sh,"
@@ -240,12 +240,13 @@ class TestARun:
 COMMAND = """
 import sys, time
 from pathlib import Path
+from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.runner import AnsibleRunner, Connection, Job
 root = Path(sys.argv[1])
 hosts = {"all": {"hosts": {"a": {"ansible_connection": "local", "ansible_become": False,
                                  "word": sys.argv[2]}}}}
-runner = AnsibleRunner(root / "runs", root, Connection())
-running = runner.start(Job(id="job-1", playbook=root / "work.yml", inventory=hosts))
+runner = AnsibleRunner(root / "runs", root, Connection(), lambda _: Playbook(root / "work.yml"))
+running = runner.start(Job(id="job-1", stage="work", inventory=hosts))
 print(running.process.pid, running.process.start, flush=True)
 if "wait" in sys.argv:
     time.sleep(1000)

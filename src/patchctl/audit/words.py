@@ -7,6 +7,7 @@ import msgspec
 
 from ..models.audit import AuditNote, AuditRecord
 from ..models.rollout import (
+    Carrier,
     CommandTaken,
     ControllerTook,
     Event,
@@ -80,9 +81,14 @@ def words(event: Event) -> str:
         case ShardStarted():
             return f"{_plain(event.stage)} goes out to {_count(len(event.hosts), 'host')}"
         case ShardProcess():
-            return f"process {event.process.pid} carries {event.shard}"
+            return f"{_carrier(event.process)} carries {event.shard}"
         case ShardOver():
             return f"{event.shard} is over"
+
+
+def _carrier(carrier: Carrier) -> str:
+    pid = carrier.get("pid")
+    return f"process {pid}" if isinstance(pid, int) else "another machine"
 
 
 def _of_host(event: HostMoved | StageAnswered) -> str:

@@ -11,39 +11,25 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ..adapters import content
-from ..adapters.ansible.job import Answer, AnswerStatus, Ended, Job
 from ..adapters.ansible.reasons import REFUSED_KEY, REFUSED_PASSWORD
-from ..adapters.ansible.runner import AnsibleRunner, Running
 from ..adapters.content_store import ContentStore
 from ..errors import AdapterError, InvalidInputError, NotFoundError, PatchctlError
 from ..models.plan import Artifact, Cohort, Plan, PlannedHost, Probe, RingPolicy
 from ..models.rollout import (
+    Carrier,
     HostOutcome,
     HostWork,
     OutcomeStatus,
-    ProcessIdentity,
     Shard,
     ShardEnded,
     Stage,
 )
 from ..models.states import HARMLESS, HOOKS, VERIFYING
 from ..protocol import demands, payloads, replies
+from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, Running
 from .groups import groups_of
 from .hooks import PlannedHooks
 
-# Stage -> (playbook, file of its role where it is not the main one).
-PLAYBOOKS: Mapping[Stage, tuple[str, str]] = {
-    Stage.PREFLIGHT: ("apply", "preflight"),
-    Stage.PREPARE: ("apply", "prepare"),
-    Stage.APPLY: ("apply", "apply"),
-    Stage.RESTART: ("apply", "restart"),
-    Stage.REBOOT: ("reboot", ""),
-    Stage.VERIFY: ("verify", ""),
-    Stage.UNDO: ("rollback", ""),
-    Stage.VERIFY_UNDO: ("verify", ""),
-    Stage.RELEASE: ("release", ""),
-}
 # Ansible's own share of a call: to connect, to send the scripts, to read the answer. A call ends by
 # itself on the host before this is over, so that it says why.
 CONNECTION_S = 30
@@ -80,7 +66,7 @@ class AnsibleExecutor:
         *,
         plan: Plan,
         inventory: Inventory,
-        runner: AnsibleRunner,
+        runner: HostRunner,
         store: ContentStore,
         hooks: PlannedHooks,
         known: Mapping[tuple[str, str, str], Artifact] | None = None,
@@ -104,7 +90,7 @@ class AnsibleExecutor:
 
     # --- the interface --------------------------------------------------------------------------
 
-    def start(self, shard: Shard) -> ProcessIdentity | None:
+    def start(self, shard: Shard) -> Carrier | None:
         """Begin a stage for some hosts; None where there is nothing to run.
 
         Raises AdapterError where ansible-playbook cannot be started.
@@ -133,9 +119,9 @@ class AnsibleExecutor:
                 found.append(self._ready.popleft())
         return found
 
-    def reap(self, shard: str, process: ProcessIdentity | None) -> bool:
-        """End what a dead controller left of a shard: its process, and any later round."""
-        ran = self._runner.reap(process) if process is not None else False
+    def reap(self, shard: str, carrier: Carrier | None) -> bool:
+        """End what a dead controller left of a shard: what carries it, and any later round."""
+        ran = self._runner.reap(carrier) if carrier is not None else False
         return self._runner.reap_job(shard) or ran
 
     def stop(self) -> None:
@@ -164,7 +150,7 @@ class AnsibleExecutor:
 
     def _start_stage(
         self, shard: Shard, works: Sequence[HostWork], *, round_: int
-    ) -> ProcessIdentity | None:
+    ) -> Carrier | None:
         told: dict[str, str] = {}
         pushes: dict[str, str] = {}
         probes: dict[str, list[Probe]] = {}
@@ -183,14 +169,10 @@ class AnsibleExecutor:
         if not told:
             self._end(shard)
             return None
-        playbook, part = PLAYBOOKS[shard.stage]
-        if pushes:
-            part = "push"
         job = Job(
             id=shard.id if round_ == 1 else f"{shard.id}.{round_}",
-            playbook=content.playbook(playbook),
+            stage="push" if pushes else shard.stage.value,
             inventory=self._inventory(sorted(told)),
-            variables={"patch_stage": part} if part else {},
             payloads=told,
             pushes=pushes,
             timeout_s=CONNECTION_S
@@ -200,7 +182,7 @@ class AnsibleExecutor:
         self._active[shard.id] = _Active(
             shard=shard, running=running, probes=probes, second=round_ > 1
         )
-        return running.process
+        return running.carrier
 
     def _payload(self, shard: Shard, work: HostWork, probes: Sequence[Probe], pushed: bool) -> str:
         host = self._hosts[work.host]
@@ -258,7 +240,7 @@ class AnsibleExecutor:
 
     # --- hooks ----------------------------------------------------------------------------------
 
-    def _start_hook(self, shard: Shard, works: Sequence[HostWork]) -> ProcessIdentity | None:
+    def _start_hook(self, shard: Shard, works: Sequence[HostWork]) -> Carrier | None:
         policy = self._policies[shard.ring]
         name = policy.drain if shard.stage is Stage.DRAIN else policy.undrain
         try:
@@ -279,9 +261,9 @@ class AnsibleExecutor:
             found["patch_transaction"] = payloads.transaction(work.transaction)
         job = Job(
             id=shard.id,
-            playbook=content.playbook("hook"),
+            stage=shard.stage.value,
             inventory=inventory,
-            variables={"patch_stage": shard.stage.value, **hook.variables},
+            variables=hook.variables,
             files=hook.files,
             places=hook.places,
             timeout_s=policy.drain_timeout_s,
@@ -290,7 +272,7 @@ class AnsibleExecutor:
         )
         running = self._runner.start(job, into=self._came)
         self._active[shard.id] = _Active(shard=shard, running=running)
-        return running.process
+        return running.carrier
 
     # --- answers --------------------------------------------------------------------------------
 

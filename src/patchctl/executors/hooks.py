@@ -11,11 +11,11 @@ from pathlib import Path
 
 from ..adapters import hook_files
 from ..adapters.ansible import task_file
-from ..adapters.ansible.job import CarriedFile
 from ..errors import IntegrityError
 from ..models import grammar
 from ..models.plan import HookMode, PlanBody
 from ..plan import hooks
+from ..protocol.jobs import CarriedFile
 
 _VARIABLE = "patch_hook_file"
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..models.rollout import (
+    Carrier,
     HostOutcome,
     HostWork,
     OutcomeStatus,
-    ProcessIdentity,
     Shard,
     ShardEnded,
     Stage,
@@ -96,7 +96,7 @@ class SimulatedExecutor:
         self._asked: dict[tuple[str, Stage], int] = {}
         self.started: list[Shard] = []
 
-    def start(self, shard: Shard) -> ProcessIdentity | None:
+    def start(self, shard: Shard) -> Carrier | None:
         """Begin a shard; its answers come due as the clock moves."""
         self.started.append(shard)
         end = self._clock.monotonic_ms()
@@ -119,7 +119,7 @@ class SimulatedExecutor:
             due.append(heapq.heappop(self._queue)[2])
         return due
 
-    def reap(self, shard: str, process: ProcessIdentity | None) -> bool:
+    def reap(self, shard: str, carrier: Carrier | None) -> bool:
         """Nothing of a simulated shard survives its controller."""
         return False
 

@@ -131,6 +131,11 @@ class ProcessIdentity(Record):
     boot_id: str
 
 
+# Names what carries a shard, a process or something far away: JSON builtins that only the executor
+# understands. A later controller ends by it what an earlier one left running.
+Carrier = dict[str, Any]
+
+
 class HostOutcome(Record):
     """The answer of one host to one stage. `evidence` is JSON builtins without floats."""
 
@@ -229,10 +234,10 @@ class ShardStarted(Record, tag_field="kind", tag="shard-started"):
 
 
 class ShardProcess(Record, tag_field="kind", tag="shard-process"):
-    """The process that carries a shard, so that a later controller can end it."""
+    """What carries a shard, so that a later controller can end it."""
 
     shard: str
-    process: ProcessIdentity
+    process: Carrier
 
 
 class ShardOver(Record, tag_field="kind", tag="shard-over"):

@@ -92,7 +92,7 @@ class Engine:
         self.view.replay(self._journal.read(self.view.run, self.view.seq))
         self._write(ControllerTook(fence=fence, process=process, by=by))
         for shard in list(self.view.shards.values()):
-            ran = self._executor.reap(shard.id, shard.process)
+            ran = self._executor.reap(shard.id, shard.carrier)
             self._write(
                 ShardOver(
                     shard=shard.id,
@@ -224,9 +224,9 @@ class Engine:
         for host in hosts:
             del self._idle[host.name]
             self._busy[host.name] = shard.id
-        process = self._executor.start(shard)
-        if process is not None:
-            self._write(ShardProcess(shard=shard.id, process=process))
+        carrier = self._executor.start(shard)
+        if carrier is not None:
+            self._write(ShardProcess(shard=shard.id, process=carrier))
 
     def _work(self, host: HostView) -> HostWork:
         # A reboot must replace the boot in which the update was made.

@@ -3,22 +3,22 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from ..models.rollout import Command, Entry, Event, HostOutcome, ProcessIdentity, Shard, ShardEnded
+from ..models.rollout import Carrier, Command, Entry, Event, HostOutcome, Shard, ShardEnded
 
 
 class Executor(Protocol):
     """Brings a stage to hosts. Shards run side by side; a host is in one shard at a time."""
 
-    def start(self, shard: Shard) -> ProcessIdentity | None:
-        """Begin and return at once. None where no process of its own carries the shard."""
+    def start(self, shard: Shard) -> Carrier | None:
+        """Begin and return at once. None where nothing of its own carries the shard."""
 
     def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
         """Answers that came in, waiting at most `timeout_s` seconds for the first one."""
 
-    def reap(self, shard: str, process: ProcessIdentity | None) -> bool:
+    def reap(self, shard: str, carrier: Carrier | None) -> bool:
         """End what a dead controller left of a shard, whole. True where something still ran.
 
-        `process` is None where the controller died before it could write the identity down.
+        `carrier` is None where the controller died before it could write the identity down.
         """
 
     def stop(self) -> None:

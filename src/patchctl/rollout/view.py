@@ -11,6 +11,7 @@ from typing import Any
 
 from ..models.plan import Plan, RingPolicy, proof_key
 from ..models.rollout import (
+    Carrier,
     CommandKind,
     CommandTaken,
     ControllerTook,
@@ -133,7 +134,7 @@ class ShardView:
     id: str
     stage: Stage
     hosts: tuple[str, ...]
-    process: ProcessIdentity | None = None
+    carrier: Carrier | None = None
 
 
 class RunView:
@@ -254,7 +255,7 @@ class RunView:
             case ShardStarted():
                 self.shards[event.shard] = ShardView(event.shard, event.stage, event.hosts)
             case ShardProcess():
-                self.shards[event.shard].process = event.process
+                self.shards[event.shard].carrier = event.process
             case ShardOver():
                 self.shards.pop(event.shard, None)
             case ControllerTook():

@@ -351,7 +351,6 @@ class Workspace:
 
     def look_after(self, action: "Action", hosts: Sequence[str]) -> "Iterator[HostKeeps]":
         """Show or remove what patchctl keeps on hosts, one result a host as they answer."""
-        from ..adapters import content
         from ..adapters.clock import now_ms
         from ..inventory.export import generate
         from ..protocol.replies import parse
@@ -361,7 +360,6 @@ class Workspace:
             action,
             hosts,
             runner=self.runner,
-            playbook=content.playbook("host"),
             inventory=lambda names: generate(self.fleet, names),
             read=parse,
             job=f"host-{now_ms()}",

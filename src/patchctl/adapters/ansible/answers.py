@@ -7,8 +7,10 @@ from typing import Any
 import msgspec
 
 from ...errors import AdapterError
+from ...protocol.jobs import Answer, AnswerStatus, Ended, Job, hosts_of
+from ..clock import now_ms
 from . import frame
-from .job import Answer, AnswerStatus, Connection, Ended, Job, hosts_of
+from .job import Connection
 from .reasons import explain, one_line
 
 _TAIL = 20
@@ -131,12 +133,18 @@ class Collector:
     def _lost(self, host: str, trouble: str) -> Answer:
         said = one_line(trouble)
         return Answer(
-            job=self._job.id, host=host, status=AnswerStatus.LOST, reason=said, trouble=said
+            job=self._job.id,
+            at_ms=now_ms(),
+            host=host,
+            status=AnswerStatus.LOST,
+            reason=said,
+            trouble=said,
         )
 
     def _failure(self, host: str, status: AnswerStatus, message: str, elapsed: int) -> Answer:
         return Answer(
             job=self._job.id,
+            at_ms=now_ms(),
             host=host,
             status=status,
             reason=explain(message, password=host in self._passwords),
@@ -156,6 +164,7 @@ class Collector:
             return self._failure(host, AnswerStatus.FAILED, str(error), elapsed)
         return Answer(
             job=self._job.id,
+            at_ms=now_ms(),
             host=host,
             status=AnswerStatus.OK if rc == 0 else AnswerStatus.FAILED,
             reason="" if rc == 0 else _script_reason(rc, errors),
@@ -176,7 +185,11 @@ class Collector:
         if failure is not None:
             return failure
         return Answer(
-            job=self._job.id, host=host, status=AnswerStatus.LOST, reason=reason or "no answer"
+            job=self._job.id,
+            at_ms=now_ms(),
+            host=host,
+            status=AnswerStatus.LOST,
+            reason=reason or "no answer",
         )
 
     def _listen(self, event: Mapping[str, Any]) -> None:

@@ -16,10 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InvalidInputError
+from ...protocol.jobs import Job, hosts_of
 from .. import content, ssh_keys
 from ..files import private_folder
-from .job import Connection, Job, hosts_of
+from .job import Connection
 from .leftovers import GIVEN, TMP
+from .playbooks import Playbook
 
 _INVENTORY = "inventory.json"
 
@@ -80,7 +82,11 @@ class Folders:
 
 
 def write(
-    folders: Folders, job: Job, connection: Connection, secrets: Mapping[str, str]
+    folders: Folders,
+    job: Job,
+    playbook: Playbook,
+    connection: Connection,
+    secrets: Mapping[str, str],
 ) -> list[str]:
     """Fill the folders, with `given` as `secrets`. Returns ansible-playbook's arguments, none of
     them secret."""
@@ -98,7 +104,9 @@ def write(
             known_hosts=_known_hosts(connection),
         ),
     )
-    _text(private / "variables.json", json.dumps(_variables(private, job)))
+    _text(
+        private / "variables.json", json.dumps({**playbook.variables, **_variables(private, job)})
+    )
     _carry(private / "files", job)
     for name, text in secrets.items():
         _text(secret / GIVEN / name, text)
@@ -107,7 +115,7 @@ def write(
         _text(private / "payloads.json", json.dumps(_payloads(private, job)))
         arguments += ["-i", str(private / "payloads.json")]
     arguments += _connection_arguments(secret / GIVEN, connection)
-    return [*arguments, "-e", f"@{private / 'variables.json'}", str(job.playbook)]
+    return [*arguments, "-e", f"@{private / 'variables.json'}", str(playbook.path)]
 
 
 def _extra_file(number: int) -> str:

@@ -14,18 +14,21 @@ from dataclasses import replace
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 import ansible_runner
+import msgspec
 
 from ...errors import AdapterError
-from ...models.rollout import ProcessIdentity
+from ...models.rollout import Carrier, ProcessIdentity
+from ...protocol.jobs import Answer, Answers, AnswerStatus, Ended, Job, hosts_of
 from ..files import is_full, translated
 from . import folder, leftovers
 from .answers import Collector
 from .environment import clean_environment, program
 from .folder import Folders
-from .job import Answer, AnswerStatus, Connection, Ended, Job, hosts_of
+from .job import Connection
+from .playbooks import Playbook, shipped
 from .processes import LAUNCHER, end_all, launched
 from .reasons import NO_SPACE
 
@@ -40,7 +43,6 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger(__name__)
-Answers = SimpleQueue[Answer | Ended]
 
 _JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _START_S = 30.0
@@ -85,6 +87,10 @@ class Running:
         if self._process is None:
             raise RuntimeError("the process is not started")
         return self._process
+
+    @property
+    def carrier(self) -> Carrier:
+        return cast(Carrier, msgspec.to_builtins(self.process))
 
     def cancel(self) -> None:
         """End the run with all its processes now; hosts without an answer become `lost`."""
@@ -151,12 +157,12 @@ class Running:
     def _collect(self, carrier: threading.Thread) -> None:
         collector = Collector(self.job, self._folders.run / "output", self._connection)
         started = time.monotonic()
-        name, hosts = self.job.playbook.stem, len(hosts_of(self.job.inventory))
-        _LOG.debug("playbook %s (%s) begins on %d hosts", name, self.job.id, hosts)
+        name, hosts = self.job.stage, len(hosts_of(self.job.inventory))
+        _LOG.debug("stage %s (%s) begins on %d hosts", name, self.job.id, hosts)
         for event in self._some_events():
             for answer in map(self._doubted, (*collector.told(), *collector.take(event))):
                 took = time.monotonic() - started
-                _LOG.debug("playbook %s: %s %s, %.1f s", name, answer.host, answer.status, took)
+                _LOG.debug("stage %s: %s %s, %.1f s", name, answer.host, answer.status, took)
                 self.answers.put(answer)
         carrier.join()
         rest, ended = collector.end(
@@ -169,7 +175,7 @@ class Running:
         for answer in rest:
             self.answers.put(answer)
         took = time.monotonic() - started
-        _LOG.info("playbook %s on %d hosts took %.1f s (exit %d)", name, hosts, took, ended.rc)
+        _LOG.info("stage %s on %d hosts took %.1f s (exit %d)", name, hosts, took, ended.rc)
         self.answers.put(ended)
 
     def _doubted(self, answer: Answer) -> Answer:
@@ -233,10 +239,20 @@ class _Open:
 
 
 class AnsibleRunner:
-    """Runs jobs side by side. Close it at the end: its ssh connections stay open between runs."""
+    """A `HostRunner`. Close it at the end: its ssh connections stay open between runs.
 
-    def __init__(self, workdir: Path, cwd: Path, connection: Connection) -> None:
+    `playbooks` gives a stage's playbook, or raises KeyError.
+    """
+
+    def __init__(
+        self,
+        workdir: Path,
+        cwd: Path,
+        connection: Connection,
+        playbooks: Callable[[str], Playbook] = shipped,
+    ) -> None:
         self._workdir = workdir
+        self._playbooks = playbooks
         self._cwd = cwd
         self._connection = connection
         leftovers.sweep(workdir)
@@ -302,8 +318,14 @@ class AnsibleRunner:
                 running.cancel()
                 running.wait(_START_S)
 
-    def reap(self, process: ProcessIdentity) -> bool:
+    def reap(self, carrier: Carrier) -> bool:
         """End what a dead controller left running. True where it still ran."""
+        try:
+            process = msgspec.convert(carrier, ProcessIdentity)
+        except msgspec.ValidationError as error:
+            raise AdapterError(
+                f"what carries this work is no process of Ansible: {error}"
+            ) from None
         return leftovers.end_and_remove(self._workdir, process)
 
     def reap_job(self, job: str) -> bool:
@@ -331,13 +353,14 @@ class AnsibleRunner:
     def _config(
         self, job: Job, folders: Folders, secrets: Mapping[str, str]
     ) -> ansible_runner.RunnerConfig:
-        arguments = folder.write(folders, job, self._connection, secrets)
+        playbook = self._playbooks(job.stage)
+        arguments = folder.write(folders, job, playbook, self._connection, secrets)
         config = ansible_runner.RunnerConfig(
             private_data_dir=str(folders.run),
             project_dir=str(self._cwd),
             artifact_dir=str(folders.secret / leftovers.ARTIFACTS),
             ident="run",
-            playbook=str(job.playbook),
+            playbook=str(playbook.path),
             cmdline=shlex.join(arguments),
             passwords=dict(folder.passwords(self._connection)),
             fact_cache_type="memory",
@@ -345,9 +368,9 @@ class AnsibleRunner:
             quiet=True,
         )
         config.prepare()
-        playbook = str(program("ansible-playbook"))
+        ansible_playbook = str(program("ansible-playbook"))
         places = (str(folders.run), str(folders.secret))
-        config.command = ["/bin/sh", "-c", LAUNCHER, "sh", *places, playbook, *arguments]
+        config.command = ["/bin/sh", "-c", LAUNCHER, "sh", *places, ansible_playbook, *arguments]
         environment = clean_environment(os.environ)
         environment |= {name: config.env[name] for name in _RUNNER_VARIABLES}
         environment |= {

@@ -3,11 +3,8 @@
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
-from ...adapters import content
-from ...adapters.ansible.job import Answer, AnswerStatus, Job
 from ...discovery.collect import parse, problem
 from ...errors import NotFoundError
 from ...inventory.export import generate
@@ -17,13 +14,14 @@ from ...models.fleet import Fleet
 from ...models.ids import RANDOM_BYTES, snapshot_id
 from ...models.snapshot import HostResult, HostStatus, Snapshot
 from ...models.state import HostHistory
+from ...protocol.jobs import Answer, AnswerStatus, Job
 
 # How much longer a host may take that fetches its package lists first.
 REFRESH_S = 180
 
 
 class Runner(Protocol):
-    """Runs a playbook; the answers come host by host, after `meanwhile` was called."""
+    """Runs a job; the answers come host by host, after `meanwhile` was called."""
 
     def run(self, job: Job, meanwhile: Callable[[], object]) -> Iterator[Answer]: ...
 
@@ -95,7 +93,7 @@ def _names(fleet: Fleet) -> list[str]:
 def _job(inventory: Mapping[str, Any], request: Request, begun: int) -> Job:
     return Job(
         id=f"discover-{begun}",
-        playbook=Path(content.playbook("discover")),
+        stage="discover",
         inventory=inventory,
         variables={"patch_discover_mode": "all", "patch_discover_refresh": request.refresh},
         timeout_s=request.timeout_s + (REFRESH_S if request.refresh else 0),

@@ -13,8 +13,6 @@ from typing import Protocol
 
 import msgspec
 
-from ...adapters import content
-from ...adapters.ansible.job import Answer, AnswerStatus, Job
 from ...adapters.feeds.limits import Limits
 from ...assessment.feeds import Feed, read
 from ...assessment.feeds.common import seconds, slug
@@ -28,6 +26,7 @@ from ...models.facts import PackageManager, Repository
 from ...models.feeds import FeedUpdate, UpdateOutcome
 from ...models.fleet import Fleet
 from ...models.state import KnownHost
+from ...protocol.jobs import Answer, AnswerStatus, Job
 from ...protocol.resolution import plain
 from .keep import Feeds
 
@@ -45,7 +44,7 @@ _FAILED = re.compile(r"failed ([A-Za-z0-9._:-]{1,100}) (.*)")
 
 
 class Runner(Protocol):
-    """Runs a playbook; the answers come host by host."""
+    """Runs a job; the answers come host by host."""
 
     def run(self, job: Job) -> Iterator[Answer]: ...
 
@@ -188,7 +187,7 @@ class HostFeeds:
             self._feeds.say(f"asking {', '.join(sorted(by_host))} for advisories")
             job = Job(
                 id=f"{self._job}-{attempt}",
-                playbook=content.playbook("feeds"),
+                stage="feeds",
                 inventory=generate(self._fleet, sorted(by_host)),
                 timeout_s=TIMEOUT_S,
             )

@@ -6,16 +6,14 @@ be steered by its hosts, and private mirrors want the host's credentials.
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from pathlib import Path
 from typing import Any
 
-from ...adapters.ansible.job import Answer, AnswerStatus, Job
-from ...adapters.ansible.runner import AnsibleRunner
 from ...adapters.content_store import ContentStore, Incoming
 from ...errors import IntegrityError
 from ...models.facts import PackageManager
 from ...protocol import fetching
 from ...protocol.fetching import Needed, Piece
+from ...protocol.jobs import Answer, AnswerStatus, HostRunner, Job
 from ...protocol.resolution import plain
 from ...report.plan_text import size
 
@@ -29,15 +27,13 @@ class FileFetcher:
         self,
         *,
         store: ContentStore,
-        runner: AnsibleRunner,
-        playbook: Path,
+        runner: HostRunner,
         inventory: Callable[[Sequence[str]], Mapping[str, Any]],
         work: str,
         say: Callable[[str], None],
     ) -> None:
         self._store = store
         self._runner = runner
-        self._playbook = playbook
         self._inventory = inventory
         self._work = work
         self._say = say
@@ -122,7 +118,7 @@ class FileFetcher:
         return self._runner.run(
             Job(
                 id=f"fetch-{self._work}-{self._jobs}",
-                playbook=self._playbook,
+                stage="fetch",
                 inventory=self._inventory(sorted(batch)),
                 variables={"patch_fetch_manager": manager.value},
                 payloads={

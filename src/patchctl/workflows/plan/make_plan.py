@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import __version__
-from ...adapters import content
-from ...adapters.ansible.runner import AnsibleRunner
 from ...adapters.content_store import ContentStore
 from ...adapters.database import Database
 from ...adapters.files import write_atomic
@@ -29,6 +27,7 @@ from ...plan.machines import check_machines
 from ...plan.select import Selected, package_specs, select
 from ...plan.settle import settle
 from ...protocol import fetching
+from ...protocol.jobs import HostRunner
 from .fetch_files import FileFetcher
 from .findings import PlanAssessing, PlanFindings
 from .resolve import resolve
@@ -75,7 +74,7 @@ class PlanMaker:
     fleet: Fleet
     database: Database
     store: ContentStore
-    runner: AnsibleRunner
+    runner: HostRunner
     inventory: Callable[[Sequence[str]], Mapping[str, Any]]
     discover: Callable[[Collection[str] | None], Snapshot]
     now: Callable[[], int]
@@ -156,7 +155,6 @@ class PlanMaker:
         return resolve(
             selected.requests,
             runner=self.runner,
-            playbook=content.playbook("resolve"),
             inventory=self.inventory,
             job=f"resolve-{work}",
             allow_removals=self.settings.allow_removals,
@@ -171,7 +169,6 @@ class PlanMaker:
         fetcher = FileFetcher(
             store=self.store,
             runner=self.runner,
-            playbook=content.playbook("fetch"),
             inventory=self.inventory,
             work=work,
             say=self.say,

@@ -1,14 +1,12 @@
 """Ask each host's own package manager to close its transaction: one round trip a host."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
-from ...adapters.ansible.job import Answer, AnswerStatus, Job
-from ...adapters.ansible.runner import AnsibleRunner
 from ...models.facts import PackageManager
 from ...models.plan import Resolution
 from ...models.requests import HostRequest
+from ...protocol.jobs import Answer, AnswerStatus, HostRunner, Job
 from ...protocol.resolution import parse_apt, plain
 from ...protocol.resolve_request import payload
 
@@ -23,8 +21,7 @@ _PARSERS: Mapping[PackageManager, Callable[[HostRequest, str], Resolution]] = {
 def resolve(
     requests: Sequence[HostRequest],
     *,
-    runner: AnsibleRunner,
-    playbook: Path,
+    runner: HostRunner,
     inventory: Callable[[Sequence[str]], Mapping[str, Any]],
     job: str,
     allow_removals: bool,
@@ -36,7 +33,7 @@ def resolve(
         answers = runner.run(
             Job(
                 id=f"{job}-{manager}",
-                playbook=playbook,
+                stage="resolve",
                 inventory=inventory(sorted(asked)),
                 variables={"patch_resolve_manager": manager.value},
                 payloads={

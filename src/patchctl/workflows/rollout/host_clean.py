@@ -2,11 +2,10 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, Protocol
 
-from ...adapters.ansible.job import Answer, AnswerStatus, Job
 from ...models.base import Model, Record
+from ...protocol.jobs import Answer, AnswerStatus, Job
 
 TIMEOUT_S = 60
 
@@ -52,7 +51,7 @@ class HostKeeps(Model):
 
 
 class Runner(Protocol):
-    """Runs a playbook; the answers come host by host."""
+    """Runs a job; the answers come host by host."""
 
     def run(self, job: Job) -> Iterator[Answer]: ...
 
@@ -70,7 +69,6 @@ def look_after(
     hosts: Sequence[str],
     *,
     runner: Runner,
-    playbook: Path,
     inventory: Callable[[Sequence[str]], Mapping[str, Any]],
     read: Callable[[str, str], Reply],
     job: str,
@@ -82,7 +80,7 @@ def look_after(
     answers = runner.run(
         Job(
             id=job,
-            playbook=playbook,
+            stage="host",
             inventory=inventory(hosts),
             variables={"patch_transaction_action": action.value},
             timeout_s=TIMEOUT_S,

@@ -1,0 +1,46 @@
+"""Which playbook brings a stage to hosts, and as which part of its role."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from .. import content
+
+# Stage -> (playbook, part of its role where that is not the main one).
+_SHIPPED: Mapping[str, tuple[str, str]] = {
+    "discover": ("discover", ""),
+    "resolve": ("resolve", ""),
+    "fetch": ("fetch", ""),
+    "feeds": ("feeds", ""),
+    "host": ("host", ""),
+    "preflight": ("apply", "preflight"),
+    "prepare": ("apply", "prepare"),
+    "push": ("apply", "push"),
+    "drain": ("hook", "drain"),
+    "apply": ("apply", "apply"),
+    "restart": ("apply", "restart"),
+    "reboot": ("reboot", ""),
+    "verify": ("verify", ""),
+    "undrain": ("hook", "undrain"),
+    "undo": ("rollback", ""),
+    "verify_undo": ("verify", ""),
+    "release": ("release", ""),
+}
+
+
+@dataclass(frozen=True)
+class Playbook:
+    """A playbook and the part of its role, "" for the whole of it (`patch_stage`)."""
+
+    path: Path
+    part: str = ""
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        return {"patch_stage": self.part} if self.part else {}
+
+
+def shipped(stage: str) -> Playbook:
+    """The playbook of a stage. Raises KeyError for a stage that Ansible cannot bring to hosts."""
+    name, part = _SHIPPED[stage]
+    return Playbook(content.playbook(name), part)
