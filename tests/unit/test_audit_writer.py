@@ -168,7 +168,7 @@ class TestRebuilding:
         folder = tmp_path / "audit"
         append(database, 5)
         AuditWriter(folder, database).catch_up()
-        with database.write() as connection:
+        with database.transactions.write() as connection:
             connection.exec_driver_sql("UPDATE journal SET at = at + 1 WHERE seq = 2")
         good = (folder / "000000000001.jsonl").read_bytes()
         with pytest.raises(IntegrityError, match="the journal does not give"):
