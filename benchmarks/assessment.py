@@ -37,7 +37,6 @@ from measure import (
 )
 
 from patchctl.adapters.database import Database
-from patchctl.assessment.feeds import read
 from patchctl.assessment.matching.streams import is_modular
 from patchctl.assessment.versions import key
 from patchctl.models.advisory import Advisory
@@ -45,6 +44,7 @@ from patchctl.models.facts import OsRelease, Package
 from patchctl.models.ids import import_id
 from patchctl.models.snapshot import HostResult, HostStatus, Snapshot
 from patchctl.models.versions import VersionScheme
+from patchctl.wiring.feeds import read
 
 DATA = Path(os.environ.get("PATCHCTL_TEST_DATA") or ROOT.parent / "shared" / "data")
 FEED = DATA / "osv" / "AlmaLinux-8.zip"

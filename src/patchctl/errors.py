@@ -33,6 +33,16 @@ class InvalidInputError(PatchctlError):
     def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
         super().__init__(f"{where}: {message}" if where else message, hint=hint)
         self.where = where
+        self._what = message
+
+    @property
+    def reason(self) -> str:
+        """What is wrong and how to mend it, for one who tells the place beside it."""
+        return f"{self._what}; {self.hint}" if self.hint else self._what
+
+
+class BrokenContentError(InvalidInputError):
+    """One file's bytes cannot be used; others beside it may be whole."""
 
 
 class EmptyInventoryError(InvalidInputError):

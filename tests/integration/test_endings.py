@@ -268,7 +268,9 @@ class TestLostHosts:
         fresh_lab.publish("slow")
         # The run goes on without it, in the next ring; at its end the host is looked at.
         settings = workspace / "patchctl.yml"
-        settings.write_text(settings.read_text().replace("staging, budget: 0", "staging, budget: 1"))
+        settings.write_text(
+            settings.read_text().replace("staging, budget: 0", "staging, budget: 1")
+        )
         plan = make_plan(workspace, "patchlab-slow", limit="staging,canary")
         process = subprocess.Popen(
             command(workspace, "-q", "rollout", plan, "--yes", "-o", "json"),

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar
 
-from patchctl.assessment.feeds import Feed, read
+from patchctl.assessment.feeds import Feed
 from patchctl.models.advisory import Advisory, Affected, BadRecord, FeedRecord
+from patchctl.wiring.feeds import read
 
 FEEDS = Path(__file__).parents[1] / "data" / "feeds"
 # Real data is not part of this repository.

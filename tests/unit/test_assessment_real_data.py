@@ -12,12 +12,12 @@ import pytest
 from assessment_world import World, facts, package
 from msgspec import structs
 
-from patchctl.assessment.feeds import read
 from patchctl.assessment.matching.streams import base, in_title, is_modular
 from patchctl.assessment.versions import key
 from patchctl.models.advisory import Advisory, FeedKind
 from patchctl.models.facts import HostFacts, OsRelease, Package
 from patchctl.models.versions import VersionScheme
+from patchctl.wiring.feeds import read
 
 DATA = Path(os.environ.get("PATCHCTL_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")
 FEED = DATA / "osv" / "AlmaLinux-8.zip"

@@ -12,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from patchctl.adapters.audit_files import AuditFiles
 from patchctl.adapters.database import Database
 from patchctl.audit import words
 from patchctl.audit.writer import AuditWriter
@@ -159,7 +160,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
                     for h in hosts
                 ],
             )
-        AuditWriter(tmp_path / ".patchctl" / "audit", database).catch_up()
+        AuditWriter(AuditFiles(tmp_path / ".patchctl" / "audit"), database).catch_up()
         yield tmp_path
 
 
@@ -397,7 +398,7 @@ class TestALink:
                 "r-20231114-bbbb", [RunMoved(to=RunState.ABORTED)]
             )
             with pytest.raises(IntegrityError, match="a symbolic link"):
-                AuditWriter(state / "audit", database).catch_up()
+                AuditWriter(AuditFiles(state / "audit"), database).catch_up()
         assert (real.read_bytes(), real.parent.stat().st_mode) == before
         assert [path.name for path in real.parent.glob("before-*")] == []
 

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from patchctl.adapters.audit_files import AuditFiles
 from patchctl.adapters.database import Database
 from patchctl.adapters.processes import own
-from patchctl.audit import chain, log, tail, writer
+from patchctl.audit import chain, tail, writer
 from patchctl.audit.verify import verify
 from patchctl.audit.writer import AuditWriter
 from patchctl.errors import IntegrityError
@@ -34,20 +35,20 @@ def append(database: Database, number: int) -> None:
 
 
 def check(folder: Path, database: Database) -> AuditVerdict:
-    return workflow.verify(folder, lambda: database)
+    return workflow.verify(AuditFiles(folder), lambda: database)
 
 
 class TestFollowing:
     def test_catching_up_writes_what_is_new_and_only_that(
         self, database: Database, tmp_path: Path
     ) -> None:
-        ours = AuditWriter(tmp_path / "audit", database)
+        ours = AuditWriter(AuditFiles(tmp_path / "audit"), database)
         assert ours.catch_up() == 0
         append(database, 3)
         assert ours.catch_up() == 3
         assert ours.catch_up() == 0
         append(database, 1)
-        assert AuditWriter(tmp_path / "audit", database).catch_up() == 1
+        assert AuditWriter(AuditFiles(tmp_path / "audit"), database).catch_up() == 1
         assert ours.catch_up() == 0
         append(database, 1)
         assert ours.catch_up() == 1
@@ -60,7 +61,7 @@ class TestFollowing:
     ) -> None:
         folder = tmp_path / "audit"
         append(database, 7)
-        AuditWriter(folder, database, file_records=3).catch_up()
+        AuditWriter(AuditFiles(folder), database, file_records=3).catch_up()
         files = sorted(folder.glob("*.jsonl"))
         assert [path.name for path in files] == [
             "000000000001.jsonl",
@@ -74,7 +75,7 @@ class TestFollowing:
     def test_as_an_event_sink_it_writes_in_the_background(
         self, database: Database, tmp_path: Path
     ) -> None:
-        ours = AuditWriter(tmp_path / "audit", database)
+        ours = AuditWriter(AuditFiles(tmp_path / "audit"), database)
         sink: EventSink = ours
         with ours:
             for _ in range(5):
@@ -86,8 +87,8 @@ class TestFollowing:
         assert (verdict.ok, verdict.records, verdict.behind) == (True, 10, 0)
 
     def test_two_writers_take_turns(self, database: Database, tmp_path: Path) -> None:
-        one = AuditWriter(tmp_path / "audit", database, file_records=3)
-        two = AuditWriter(tmp_path / "audit", database, file_records=3)
+        one = AuditWriter(AuditFiles(tmp_path / "audit"), database, file_records=3)
+        two = AuditWriter(AuditFiles(tmp_path / "audit"), database, file_records=3)
         for number in range(1, 6):
             append(database, number)
             assert (one if number % 2 else two).catch_up() == number
@@ -100,7 +101,7 @@ class TestRefusing:
 
     def damage(self, database: Database, tmp_path: Path) -> tuple[Path, Path]:
         append(database, 5)
-        AuditWriter(tmp_path / "audit", database).catch_up()
+        AuditWriter(AuditFiles(tmp_path / "audit"), database).catch_up()
         return tmp_path / "audit", tmp_path / "audit" / "000000000001.jsonl"
 
     def test_a_shortened_file(self, database: Database, tmp_path: Path) -> None:
@@ -109,7 +110,7 @@ class TestRefusing:
         short = file.read_bytes()
         append(database, 1)
         with pytest.raises(IntegrityError, match="ends before record 5"):
-            AuditWriter(folder, database).catch_up()
+            AuditWriter(AuditFiles(folder), database).catch_up()
         assert file.read_bytes() == short
         assert check(folder, database).error == "the log ends with record 3, 5 were written"
 
@@ -117,21 +118,21 @@ class TestRefusing:
         folder, file = self.damage(database, tmp_path)
         file.unlink()
         with pytest.raises(IntegrityError, match="ends before record 5"):
-            AuditWriter(folder, database).catch_up()
+            AuditWriter(AuditFiles(folder), database).catch_up()
         assert not file.exists()
 
     def test_a_changed_last_record(self, database: Database, tmp_path: Path) -> None:
         folder, file = self.damage(database, tmp_path)
         file.write_bytes(file.read_bytes().replace(b'"h4"', b'"h5"'))
         with pytest.raises(IntegrityError, match=r"jsonl:5: its content does not have its hash"):
-            AuditWriter(folder, database).catch_up()
+            AuditWriter(AuditFiles(folder), database).catch_up()
 
     def test_the_log_of_another_database(self, database: Database, tmp_path: Path) -> None:
         folder, file = self.damage(database, tmp_path)
         before = file.read_bytes()
         with Database(tmp_path / "new" / "state.db").open() as other:
             with pytest.raises(IntegrityError, match="the journal has no such entry"):
-                AuditWriter(folder, other).catch_up()
+                AuditWriter(AuditFiles(folder), other).catch_up()
             assert not check(folder, other).ok
         assert file.read_bytes() == before
 
@@ -140,7 +141,7 @@ class TestRefusing:
     ) -> None:
         folder, file = self.damage(database, tmp_path)
         file.unlink()
-        with AuditWriter(folder, database) as ours:
+        with AuditWriter(AuditFiles(folder), database) as ours:
             append(database, 1)
             for entry in database.journal_reader().read("r-1"):
                 ours.on_entry(entry)
@@ -153,12 +154,12 @@ class TestRebuilding:
     ) -> None:
         folder = tmp_path / "audit"
         append(database, 5)
-        AuditWriter(folder, database).catch_up()
+        AuditWriter(AuditFiles(folder), database).catch_up()
         file = folder / "000000000001.jsonl"
         good = file.read_bytes()
         file.write_bytes(b"gone")
         append(database, 1)
-        written, aside = workflow.rebuild(folder, lambda: database)
+        written, aside = workflow.rebuild(AuditFiles(folder), lambda: database)
         assert written == 6
         assert (aside / file.name).read_bytes() == b"gone"
         assert file.read_bytes().startswith(good)
@@ -167,12 +168,12 @@ class TestRebuilding:
     def test_not_from_a_journal_that_was_changed(self, database: Database, tmp_path: Path) -> None:
         folder = tmp_path / "audit"
         append(database, 5)
-        AuditWriter(folder, database).catch_up()
-        with database.write() as connection:
+        AuditWriter(AuditFiles(folder), database).catch_up()
+        with database.transactions.write() as connection:
             connection.exec_driver_sql("UPDATE journal SET at = at + 1 WHERE seq = 2")
         good = (folder / "000000000001.jsonl").read_bytes()
         with pytest.raises(IntegrityError, match="the journal does not give"):
-            workflow.rebuild(folder, lambda: database)
+            workflow.rebuild(AuditFiles(folder), lambda: database)
         assert (folder / "000000000001.jsonl").read_bytes() == good
         verdict = check(folder, database)
         assert not verdict.ok
@@ -232,10 +233,10 @@ def test_wherever_a_crash_comes_the_log_is_the_same_afterwards(
     for folder in (undisturbed, crashed):
         state.head, state.journal.entries = None, []
         state.grow(before)
-        AuditWriter(folder, state, file_records=3).catch_up()
+        AuditWriter(AuditFiles(folder), state, file_records=3).catch_up()
     head = state.head
     state.grow(more)
-    AuditWriter(crashed, state, file_records=3).catch_up()
+    AuditWriter(AuditFiles(crashed), state, file_records=3).catch_up()
     # Undo a part of the last file's new bytes, as if the machine had stopped there.
     seq = (head or tail.NOTHING)[0]
     first_file = crashed / f"{seq // 3 * 3 + 1:012}.jsonl"
@@ -246,19 +247,19 @@ def test_wherever_a_crash_comes_the_log_is_the_same_afterwards(
             path.unlink()
     first_file.write_bytes(kept + new[: round(len(new) * reached)] + debris)
     state.head = head
-    AuditWriter(crashed, state, file_records=3).catch_up()
+    AuditWriter(AuditFiles(crashed), state, file_records=3).catch_up()
     state.head = head
-    AuditWriter(undisturbed, state, file_records=3).catch_up()
+    AuditWriter(AuditFiles(undisturbed), state, file_records=3).catch_up()
     for path in undisturbed.glob("*.jsonl"):
         assert (crashed / path.name).read_bytes() == path.read_bytes()
-    lines = log.lines(crashed)
+    lines = AuditFiles(crashed).lines()
     assert verify(lines, state.journal.stored(), state.head, 3).ok
 
 
 def test_batches_are_smaller_than_a_page_of_a_file(tmp_path: Path) -> None:
     state = FakeState()
     state.grow(2 * writer.BATCH + 5)
-    assert AuditWriter(tmp_path, state).catch_up() == 2 * writer.BATCH + 5
+    assert AuditWriter(AuditFiles(tmp_path), state).catch_up() == 2 * writer.BATCH + 5
     assert state.head is not None
     assert state.head[0] == 2 * writer.BATCH + 5
     lines = (tmp_path / "000000000001.jsonl").read_bytes().splitlines(keepends=True)

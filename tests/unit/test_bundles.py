@@ -16,9 +16,10 @@ from feed_world import ar, tarred, zipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from patchctl.adapters.feeds.bundles import Member, Skipped, Unit, units
+from patchctl.adapters.feeds.bundles import Member, Unit, units
 from patchctl.adapters.feeds.limits import Limits
 from patchctl.errors import InvalidInputError, NotFoundError, PatchctlError
+from patchctl.models.feeds import Skipped
 
 MB = 1024 * 1024
 SMALL = Limits(member_bytes=MB, total_bytes=2 * MB, members=10, ratio=50)

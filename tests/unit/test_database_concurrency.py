@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from patchctl.adapters import processes
+from patchctl.adapters.audit_files import AuditFiles
 from patchctl.adapters.database import Database
 from patchctl.audit.writer import AuditWriter
 from patchctl.errors import ConflictError
@@ -98,7 +99,10 @@ def claim_and_release(pipe: Connection, file: Path, number: int) -> None:
 
 def append_many(pipe: Connection, file: Path, number: int) -> None:
     run = f"r-{number}"
-    with Database(file).open() as database, AuditWriter(file.parent / "audit", database) as log:
+    with (
+        Database(file).open() as database,
+        AuditWriter(AuditFiles(file.parent / "audit"), database) as log,
+    ):
         fence = database.leases.take(run, processes.own(), processes.is_alive, "child")
         journal = database.journal(run, fence)
         for size in range(30):
@@ -110,7 +114,7 @@ def append_many(pipe: Connection, file: Path, number: int) -> None:
 def append_for_ever(pipe: Connection, file: Path) -> None:
     """Tell the pipe each sequence number once it is durable."""
     with Database(file).open() as database:
-        log = AuditWriter(file.parent / "audit", database)
+        log = AuditWriter(AuditFiles(file.parent / "audit"), database)
         log.catch_up()
         fence = database.leases.take("r-0", processes.own(), processes.is_alive, "child")
         journal = database.journal("r-0", fence)
@@ -166,7 +170,7 @@ def test_appenders_share_one_counter_and_one_log(
     assert sequence(database) == list(range(1, PROCESSES * each + 1))
     for number in range(PROCESSES):
         assert len(list(database.journal_reader().read(f"r-{number}"))) == each
-    verdict = audit.verify(tmp_path / "audit", lambda: database)
+    verdict = audit.verify(AuditFiles(tmp_path / "audit"), lambda: database)
     assert (verdict.ok, verdict.records, verdict.behind) == (True, PROCESSES * each, 0)
 
 
@@ -202,9 +206,9 @@ def test_killed_at_any_moment_nothing_is_lost_and_nothing_is_missing(
         assert numbers == list(range(1, len(numbers) + 1))
         assert len(numbers) >= acknowledged
         # Also before anybody has mended it, the log is no false alarm.
-        assert audit.verify(tmp_path / "audit", lambda: database).ok
-    AuditWriter(tmp_path / "audit", database).catch_up()
-    verdict = audit.verify(tmp_path / "audit", lambda: database)
+        assert audit.verify(AuditFiles(tmp_path / "audit"), lambda: database).ok
+    AuditWriter(AuditFiles(tmp_path / "audit"), database).catch_up()
+    verdict = audit.verify(AuditFiles(tmp_path / "audit"), lambda: database)
     assert (verdict.ok, verdict.records, verdict.behind) == (True, len(numbers), 0)
     print(f"{len(numbers)} entries, 20 kills", file=sys.stderr)
 

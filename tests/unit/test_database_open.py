@@ -84,7 +84,7 @@ class TestMaking:
 
     def test_every_connection_is_durable(self, tmp_path: Path) -> None:
         with Database(tmp_path / "state.db").open() as database:
-            for transaction in (database.read, database.write):
+            for transaction in (database.transactions.read, database.transactions.write):
                 with transaction() as connection:
                     found = {
                         name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
@@ -224,7 +224,10 @@ class TestTrouble:
         # max_page_count gives the error of a full disk, SQLITE_FULL, without filling one.
         with Database(tmp_path / "state.db").open() as database:
             database.meta.set("k", "v")
-            with pytest.raises(AdapterError, match="disk is full"), database.write() as connection:
+            with (
+                pytest.raises(AdapterError, match="disk is full"),
+                database.transactions.write() as connection,
+            ):
                 pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
                 connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
                 database.meta.set("big", "x" * 100_000)

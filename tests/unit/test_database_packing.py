@@ -193,7 +193,7 @@ class TestStored:
         with Database(new()).open() as database:
             one, other = (replace(facts(), packages=(package,)) for package in POOL[:2])
             fill(database, [[one, other]])
-            with database.write() as connection:
+            with database.transactions.write() as connection:
                 data = connection.exec_driver_sql("SELECT data FROM record").scalar_one()
                 texts = packing.records_of(data)
                 ((_, swapped),) = packing.pages(texts[::-1], 0)
@@ -204,7 +204,7 @@ class TestStored:
     def test_facts_of_another_name_are_noticed(self, new: Callable[[], Path]) -> None:
         with Database(new()).open() as database:
             ((first, second),) = fill(database, [[facts("b1", "1-1"), facts("b2", "2-1")]])
-            with database.write() as connection:
+            with database.transactions.write() as connection:
                 connection.exec_driver_sql(
                     "UPDATE facts SET system = (SELECT system FROM facts WHERE digest = ?)",
                     (first,),
@@ -217,7 +217,7 @@ class TestStored:
         later = replace(facts(), packages=tuple(POOL))
         with Database(new()).open() as database:
             fill(database, [[replace(facts(), packages=tuple(POOL[:3]))]])
-            with database.write() as connection:
+            with database.transactions.write() as connection:
                 connection.exec_driver_sql("UPDATE record SET data = x'00'")
             database.snapshots.save(snapshot("s-later", ok("a", later)))
             found = database.snapshots.load("s-later")
@@ -231,7 +231,7 @@ class TestStored:
                 replace(facts(), packages=tuple(chance.sample(POOL, 5))) for _ in range(30)
             ]
             fill(database, [different, different[::-1], [replace(facts(), packages=tuple(POOL))]])
-            with database.read() as connection:
+            with database.transactions.read() as connection:
                 pages = connection.exec_driver_sql("SELECT data FROM record").scalars().all()
         texts = [text for data in pages for text in packing.records_of(data)]
         assert len(texts) == len(set(texts)) == len(POOL)

@@ -106,7 +106,7 @@ class TestSnapshots:
     def test_hosts_alike_share_their_packages(self, database: Database) -> None:
         hosts = [ok(f"h{n}", facts(boot=f"b{n}")) for n in range(20)]
         database.snapshots.save(snapshot("s-1", *hosts))
-        with database.read() as connection:
+        with database.transactions.read() as connection:
             assert connection.exec_driver_sql("SELECT count(*) FROM blob").scalar() == 21
         loaded = database.snapshots.load()
         assert loaded is not None
@@ -116,7 +116,7 @@ class TestSnapshots:
     def test_facts_that_did_not_change_are_stored_once(self, database: Database) -> None:
         database.snapshots.save(snapshot("s-1", ok("a", facts())))
         database.snapshots.save(snapshot("s-2", ok("a", facts())))
-        with database.read() as connection:
+        with database.transactions.read() as connection:
             assert connection.exec_driver_sql("SELECT count(*) FROM blob").scalar() == 2
 
     def test_history_of_a_host_is_newest_first(self, database: Database) -> None:
@@ -136,7 +136,7 @@ class TestSnapshots:
 
     def test_a_damaged_blob_is_noticed(self, database: Database) -> None:
         database.snapshots.save(snapshot("s-1", ok("a", facts())))
-        with database.write() as connection:
+        with database.transactions.write() as connection:
             connection.exec_driver_sql("UPDATE blob SET data = x'00'")
         with pytest.raises(IntegrityError, match="damaged"):
             database.snapshots.load()
@@ -182,7 +182,7 @@ class TestSnapshots:
         assert database.snapshots.systems() == {old, new}
         database.snapshots.save(snapshot("s-3", ok("a", upgraded)))
         assert database.snapshots.systems() == {new}
-        with database.write() as connection:
+        with database.transactions.write() as connection:
             connection.exec_driver_sql("UPDATE blob SET data = x'00'")
         with pytest.raises(IntegrityError, match="damaged"):
             database.snapshots.systems()

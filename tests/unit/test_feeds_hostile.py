@@ -11,9 +11,9 @@ from feed_world import FEEDS, bad, of, only, records, zipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from patchctl.assessment.feeds import read
 from patchctl.errors import InvalidInputError, PatchctlError
 from patchctl.models.advisory import Advisory, BadRecord, ExploitChance, FeedRecord
+from patchctl.wiring.feeds import read
 
 MB = 1024 * 1024
 ALMA = (FEEDS / "osv-alma.json").read_bytes()

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from feed_world import FEEDS, affected, ar, only, records, tarred, zipped
 
-from patchctl.assessment.feeds import read
 from patchctl.models.advisory import Advisory, CveFacts, FeedKind
+from patchctl.wiring.feeds import read
 
 CVE = (FEEDS / "cve.json").read_bytes()
 ALMA = (FEEDS / "osv-alma.json").read_bytes()

@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from feed_world import FEEDS, affected, bad, fixture, of, only, records
 
-from patchctl.assessment.feeds import read
 from patchctl.errors import InvalidInputError
 from patchctl.models.advisory import (
     Advisory,
@@ -19,6 +18,7 @@ from patchctl.models.advisory import (
     Severity,
     VendorStatus,
 )
+from patchctl.wiring.feeds import read
 
 
 def test_the_tracker_says_what_osv_drops() -> None:

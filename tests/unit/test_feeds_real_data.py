@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 from feed_world import REAL, bad, of, only, records
 
-from patchctl.assessment.feeds import read
 from patchctl.models.advisory import (
     Advisory,
     CveFacts,
@@ -19,6 +18,7 @@ from patchctl.models.advisory import (
     Lifecycle,
     VendorStatus,
 )
+from patchctl.wiring.feeds import read
 
 
 def real(name: str) -> Path:

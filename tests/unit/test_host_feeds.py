@@ -14,13 +14,13 @@ from plan_world import fleet
 from plan_world import host as planned
 
 from patchctl.adapters.feeds.store import FeedStore
-from patchctl.assessment.feeds import read
 from patchctl.errors import NotFoundError
 from patchctl.models.advisory import BadRecord
 from patchctl.models.facts import PackageManager, Repository
 from patchctl.models.feeds import FeedUpdate, UpdateOutcome
 from patchctl.models.state import KnownHost
 from patchctl.protocol.jobs import Answer, AnswerStatus, Job
+from patchctl.wiring.feeds import read
 from patchctl.workflows.feeds.host_feeds import Given, Group, HostFeeds, Nothing, groups, parse
 from patchctl.workflows.feeds.keep import Feeds
 
@@ -96,7 +96,7 @@ class Site:
             store=self.store, read=read, folder=self._root / "feeds", say=self.said.append
         )
         inventory = fleet(*(msgspec.structs.replace(planned(one.name), groups=()) for one in asked))
-        work = HostFeeds(feeds, fleet=inventory, runner=self.runner, job="feeds-1")
+        work = HostFeeds(feeds, fleet=inventory, runner=self.runner, job="feeds-1", read=read)
         names = {one.name for one in asked}
         found = list(work.update(groups(asked, names)))
         assert len({one.name for one in found}) == len(found)

@@ -11,6 +11,7 @@ from plan_sealing import PLACES, content, whole_plan
 from plan_world import TAKEN, fleet, host
 
 from patchctl.adapters import hook_files, processes
+from patchctl.adapters.audit_files import AuditFiles
 from patchctl.adapters.database import Database
 from patchctl.adapters.git_head import AtHead
 from patchctl.cli import output
@@ -80,7 +81,7 @@ class Site:
             process=processes.own(),
             alive=processes.is_alive,
             by="test",
-            audit=self.root / "audit",
+            audit=AuditFiles(self.root / "audit"),
             check=lambda _: None,
             hooks=lambda plan: PlannedHooks(root=self.root, body=plan.body).check(),
         )

@@ -9,6 +9,7 @@ from plan_world import TAKEN, facts, fleet, found, host, resolution, settings, s
 from plan_world import ring as plain_ring
 
 from patchctl.adapters import hook_files, processes
+from patchctl.adapters.audit_files import AuditFiles
 from patchctl.adapters.database import Database
 from patchctl.errors import ConflictError, IntegrityError, InvalidInputError
 from patchctl.executors.hooks import PlannedHooks
@@ -64,7 +65,7 @@ class Site:
             process=processes.own(),
             alive=processes.is_alive,
             by="test",
-            audit=self.root / "audit",
+            audit=AuditFiles(self.root / "audit"),
             check=lambda _: None,
             hooks=lambda plan: PlannedHooks(root=self.root, body=plan.body).check(),
             warn=self.warnings.append,

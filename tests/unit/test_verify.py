@@ -21,6 +21,7 @@ from plan_world import (
 from test_plan_findings import feed, parts
 
 from patchctl.adapters import processes
+from patchctl.adapters.audit_files import AuditFiles
 from patchctl.adapters.database import Database
 from patchctl.errors import NotFoundError
 from patchctl.executors.simulated import (
@@ -87,7 +88,7 @@ class Site:
             process=processes.own(),
             alive=processes.is_alive,
             by="test",
-            audit=self.audit,
+            audit=AuditFiles(self.audit),
             check=lambda _: None,
         )
 

@@ -1,24 +1,16 @@
 """Where the next record goes, after a look that what was written is still there."""
 
-from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from ..errors import IntegrityError
-from ..models.audit import StoredEntry
-from . import chain, layout, log
+from . import chain, layout
+from .interfaces import JournalSource, LogFiles
 
 NOTHING = (0, chain.GENESIS)
 _REBUILD = "restore the file, or write the log anew with `patchctl audit rebuild`"
 _FOREIGN = "this log belongs to another state database: bring the two together again"
-
-
-class JournalSource(Protocol):
-    """Where entries come from."""
-
-    def stored(self, after: int = 0) -> Iterable[StoredEntry]:
-        """Entries of all runs with `seq` greater than `after`, oldest first."""
 
 
 class Place(NamedTuple):
@@ -43,16 +35,16 @@ def place(
     return Place(seq, digest, following, offset if following == path else 0, room)
 
 
-def find(folder: Path, file_records: int, head: tuple[int, str], journal: JournalSource) -> Place:
+def find(log: LogFiles, file_records: int, head: tuple[int, str], journal: JournalSource) -> Place:
     """The end of the log: the head that the database remembers, or what a crash left behind it.
 
     Debris behind the last good record is cut. Raises IntegrityError where the log lacks what it
     had, or has what the journal has not.
     """
-    found = _behind_head(folder, file_records, head)
-    while (further := _adopt(folder, file_records, found, journal)) != found:
+    found = _behind_head(log, file_records, head)
+    while (further := _adopt(log, file_records, found, journal)) != found:
         found = further
-    for path in log.paths(folder):
+    for path in log.paths():
         if path.name > found.path.name and log.read(path):
             raise IntegrityError(
                 f"audit log {path}: it begins after what the journal has", hint=_FOREIGN
@@ -60,11 +52,11 @@ def find(folder: Path, file_records: int, head: tuple[int, str], journal: Journa
     return found
 
 
-def _behind_head(folder: Path, file_records: int, head: tuple[int, str]) -> Place:
+def _behind_head(log: LogFiles, file_records: int, head: tuple[int, str]) -> Place:
     seq, digest = head
     if seq == 0:
-        return place(folder, file_records, *head, 0)
-    path = folder / layout.file_name(seq, file_records)
+        return place(log.folder, file_records, *head, 0)
+    path = log.folder / layout.file_name(seq, file_records)
     number = seq - layout.first_seq(seq, file_records) + 1
     lines = log.read(path)[:number]
     if len(lines) < number:
@@ -79,10 +71,10 @@ def _behind_head(folder: Path, file_records: int, head: tuple[int, str]) -> Plac
         raise IntegrityError(
             f"audit log {path}:{number}: this is not record {seq} as it was written", hint=_REBUILD
         )
-    return place(folder, file_records, seq, digest, sum(map(len, lines)), path)
+    return place(log.folder, file_records, seq, digest, sum(map(len, lines)), path)
 
 
-def _adopt(folder: Path, file_records: int, at: Place, journal: JournalSource) -> Place:
+def _adopt(log: LogFiles, file_records: int, at: Place, journal: JournalSource) -> Place:
     """Take whole records of a writer that died before it could move the head.
 
     Behind them may be debris. A whole, valid record that the journal does not have is no debris:
@@ -104,7 +96,7 @@ def _adopt(folder: Path, file_records: int, at: Place, journal: JournalSource) -
             log.append(at.path, offset, b"")
             break
         seq, digest, offset = seq + 1, following, offset + len(line)
-    return place(folder, file_records, seq, digest, offset, at.path)
+    return place(log.folder, file_records, seq, digest, offset, at.path)
 
 
 def _is_record(line: bytes) -> bool:

@@ -6,40 +6,18 @@ Several processes may write; each takes up where the head in the database says.
 
 import threading
 from itertools import islice
-from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
-from ..adapters import files
 from ..errors import IntegrityError, PatchctlError
 from ..models.audit import AuditLine, StoredEntry
 from ..models.rollout import Entry
-from . import chain, layout, log, tail
+from . import chain, layout, tail
+from .interfaces import AuditState, LogFiles
 
 BATCH = 1000
 _PAUSE_S = 0.5
 _RESTORE = "the state database was changed; restore it from a backup"
-
-
-class HeadStore(Protocol):
-    """Remembers the last durable record outside of the files."""
-
-    def get(self) -> tuple[int, str] | None:
-        """(seq, hash), or None before the first record."""
-
-    def set(self, seq: int, digest: str) -> None:
-        """Called after the files are synced."""
-
-
-class AuditState(Protocol):
-    """What of the state database the log needs."""
-
-    @property
-    def audit_head(self) -> HeadStore:
-        """The end of the log."""
-
-    def journal_reader(self) -> tail.JournalSource:
-        """The journal."""
 
 
 class AuditWriter:
@@ -52,12 +30,12 @@ class AuditWriter:
 
     def __init__(
         self,
-        folder: Path,
+        log: LogFiles,
         database: AuditState,
         *,
         file_records: int = layout.FILE_RECORDS,
     ) -> None:
-        self._folder = folder
+        self._log = log
         self._journal = database.journal_reader()
         self._head = database.audit_head
         self._file_records = file_records
@@ -74,8 +52,8 @@ class AuditWriter:
         log lacks what it had, or has what the journal has not: nothing is changed then. Raises
         AdapterError where the disk is full.
         """
-        log.own_folder(self._folder)
-        with files.locked(self._folder / ".lock"):
+        self._log.prepare()
+        with self._log.locked():
             place = self._find()
             first = place.seq
             entries = iter(self._journal.stored(place.seq))
@@ -91,14 +69,11 @@ class AuditWriter:
         the database remembers, or lacks a record that the log has: then the journal itself was
         changed.
         """
-        log.own_folder(self._folder)
-        with files.locked(self._folder / ".lock"):
+        self._log.prepare()
+        with self._log.locked():
             self._known = None
             self._check_journal()
-            target = files.private_folder(self._folder / aside)
-            for path in log.paths(self._folder):
-                path.rename(target / path.name)
-            files.sync_folder(self._folder)
+            self._log.set_aside(aside)
             self._head.set(*tail.NOTHING)
         return self.catch_up()
 
@@ -148,20 +123,20 @@ class AuditWriter:
     def _find(self) -> tail.Place:
         known, self._known = self._known, None
         head = self._head.get() or tail.NOTHING
-        if known is not None and known[:2] == head and log.length(known.path) == known.offset:
+        if known is not None and known[:2] == head and self._log.length(known.path) == known.offset:
             return known
-        place = tail.find(self._folder, self._file_records, head, self._journal)
+        place = tail.find(self._log, self._file_records, head, self._journal)
         if place[:2] != head:
             self._head.set(place.seq, place.hash)
         return place
 
     def _write(self, place: tail.Place, batch: list[StoredEntry]) -> tail.Place:
         data, digest = _lines(place, batch)
-        log.append(place.path, place.offset, data)
+        self._log.append(place.path, place.offset, data)
         seq = place.seq + len(batch)
         self._head.set(seq, digest)
         end = place.offset + len(data)
-        return tail.place(self._folder, self._file_records, seq, digest, end, place.path)
+        return tail.place(self._log.folder, self._file_records, seq, digest, end, place.path)
 
     def _check_journal(self) -> None:
         head = self._head.get() or tail.NOTHING
@@ -173,7 +148,7 @@ class AuditWriter:
                 f"the journal does not give the audit log whose record {head[0]} was written",
                 hint=_RESTORE,
             )
-        written = max(map(_seq, log.lines(self._folder)), default=0)
+        written = max(map(_seq, self._log.lines()), default=0)
         if written and next(iter(self._journal.stored(written - 1)), None) is None:
             raise IntegrityError(
                 f"the journal has no entry {written}, the audit log has its record", hint=_RESTORE

@@ -56,13 +56,13 @@ def show(
     start = audit.since(since, time.time_ns() // 1_000_000) if since else 0
     wanted = audit.Filter(run=run, host=host, since=start)
     workspace = state(ctx).workspace()
-    folder = workspace.state / "audit"
-    audit.check_there(folder, partial(workspace.database, create=False))
+    log = workspace.audit_files
+    audit.check_there(log, partial(workspace.database, create=False))
     if form is Format.TABLE:
         # One line an event, fields apart by two spaces, so that awk and grep are enough.
-        output.lines(_line(note) for note in audit.notes(folder, wanted))
+        output.lines(_line(note) for note in audit.notes(log, wanted))
     else:
-        output.data(list(audit.records(folder, wanted)), form)
+        output.data(list(audit.records(log, wanted)), form)
 
 
 @app.command()
@@ -71,7 +71,7 @@ def verify(ctx: typer.Context, form: Output = Format.TABLE) -> None:
     from ..workflows import audit
 
     workspace = state(ctx).workspace()
-    verdict = audit.verify(workspace.state / "audit", partial(workspace.database, create=False))
+    verdict = audit.verify(workspace.audit_files, partial(workspace.database, create=False))
     if form is not Format.TABLE:
         output.data(verdict, form)
     elif verdict.ok:
@@ -90,8 +90,7 @@ def rebuild(ctx: typer.Context, yes: Yes = False, form: Output = Format.TABLE) -
 
     workspace = state(ctx).workspace()
     confirm("Write the audit log anew?", yes=yes)
-    folder = workspace.state / "audit"
-    written, aside = audit.rebuild(folder, partial(workspace.database, create=False))
+    written, aside = audit.rebuild(workspace.audit_files, partial(workspace.database, create=False))
     if form is Format.TABLE:
         output.note(f"{written} records written; the old files are in {aside}")
     else:

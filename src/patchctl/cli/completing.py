@@ -3,19 +3,29 @@
 A completion says nothing where something is wrong: its output is the operator's half-typed line.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import typer
 
-if TYPE_CHECKING:
-    from ..adapters.known_names import KnownNames
+
+class Names(Protocol):
+    """What is known without asking a host."""
+
+    @property
+    def rings(self) -> Iterable[str]: ...
+    def hosts(self) -> list[str]: ...
+    def runs(self) -> list[str]: ...
+    def plans(self) -> list[str]: ...
+    def snapshots(self) -> list[str]: ...
+    def patterns(self) -> list[str]: ...
+
 
 Completer = Callable[[typer.Context, str], list[str]]
 
 
-def _offer(names: "Callable[[KnownNames], list[str]]") -> Completer:
+def _offer(names: Callable[[Names], list[str]]) -> Completer:
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
         from ..wiring.workspace import known_names
 
@@ -30,7 +40,7 @@ def _offer(names: "Callable[[KnownNames], list[str]]") -> Completer:
     return complete
 
 
-def _plans(known: "KnownNames") -> list[str]:
+def _plans(known: Names) -> list[str]:
     """Digests, and plan files as the current folder names them."""
     here = Path()
     files = [*here.glob("*.lock"), *here.glob("plans/*.lock")]

@@ -23,7 +23,6 @@ from .state import state
 from .summary import show_status
 
 if TYPE_CHECKING:
-    from ..rollout.interfaces import EventSink
     from ..wiring.workspace import Workspace
     from ..workflows.rollout.runs import Rollouts
 
@@ -78,7 +77,7 @@ class Terminal:
         """The same runs, told to the terminal as they go."""
         return replace(rollouts, sinks=self.sinks(rollouts), warn=output.error)
 
-    def sinks(self, rollouts: "Rollouts") -> Sequence["EventSink"]:
+    def sinks(self, rollouts: "Rollouts") -> Sequence[Follower]:
         """Who shows the run: nobody, plain lines, or a live table."""
         if self._state.quiet:
             return ()

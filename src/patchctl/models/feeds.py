@@ -42,6 +42,13 @@ class FeedInfo(Record):
         return max(self.dated or self.imported, self.checked if self.public else 0)
 
 
+class Skipped(Model):
+    """Something at a path that is not read: its place as shown to people, and why."""
+
+    place: str
+    reason: str
+
+
 class Stale(StrEnum):
     """What becomes of work that would use a feed older than `max_age`."""
 

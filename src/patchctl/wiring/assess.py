@@ -8,7 +8,6 @@ from msgspec import structs
 
 from ..adapters.clock import now_ms
 from ..adapters.database.snapshots import Snapshots
-from ..adapters.database.unseen import unseen
 from ..adapters.feeds.store import FeedStore
 from ..assessment.findings.exceptions import Waivers
 from ..assessment.priority.context import context_of
@@ -59,7 +58,7 @@ def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] |
     seen = list(database.snapshots.latest_of_every_host())
     fleet = _fleet(workspace, imported=any(one.imported for one in seen))
     hosts = hosts_of(_with_imported(fleet, seen), limit, Path.cwd()) if limit else None
-    parts = _parts(workspace, fleet, seen, lambda: unseen(database))
+    parts = _parts(workspace, fleet, seen, database.snapshots.unseen)
     return parts, hosts
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,22 @@ from ..workflows.feeds.status import Status
 from .workspace import Workspace
 
 if TYPE_CHECKING:
+    from ..adapters.feeds.limits import Limits
+    from ..assessment.feeds import Reading
     from ..workflows.feeds.keep import Feeds
 
 Say = Callable[[str], None]
+
+
+def read(
+    path: Path, ecosystem: str = "", *, shown: str = "", limits: "Limits | None" = None
+) -> "Reading":
+    """The feeds in a file or folder, opened under these limits; `shown` is what messages call a
+    file that is only passing through."""
+    from ..adapters.feeds.bundles import units
+    from ..assessment.feeds import Reading
+
+    return Reading(path, ecosystem, partial(units, limits=limits, shown=shown), shown=shown)
 
 
 def sources(workspace: Workspace) -> Sources:
@@ -58,6 +72,7 @@ def update_from_hosts(
     workspace: Workspace, names: Collection[str], say: Say, *, force: bool
 ) -> Iterator[FeedUpdate]:
     """Hold what the repositories of these hosts say. Raises NotFoundError where none has dnf."""
+    from ..adapters.feeds.limits import ONE_FILE
     from ..workflows.feeds.host_feeds import HostFeeds, groups
 
     asked = groups(_hosts(workspace), names)
@@ -65,6 +80,7 @@ def update_from_hosts(
         _feeds(workspace, say),
         fleet=workspace.fleet,
         runner=workspace.runner,
+        read=partial(read, limits=ONE_FILE),
         job=f"feeds-{now_ms()}",
         force=force,
     ).update(asked)
@@ -86,7 +102,6 @@ def import_paths(
 
 
 def _feeds(workspace: Workspace, say: Say) -> "Feeds":
-    from ..assessment.feeds import read
     from ..workflows.feeds.keep import Feeds
 
     return Feeds(store=workspace.feeds, read=read, folder=workspace.state / "feeds", say=say)

@@ -19,6 +19,7 @@ from ..models.settings import Settings
 if TYPE_CHECKING:
     from ..adapters.ansible.job import Connection
     from ..adapters.ansible.runner import AnsibleRunner
+    from ..adapters.audit_files import AuditFiles
     from ..adapters.content_store import ContentStore
     from ..adapters.database import Database
     from ..adapters.feeds.store import FeedStore
@@ -272,6 +273,13 @@ class Workspace:
 
         return FeedStore(self.state / "feeds")
 
+    @property
+    def audit_files(self) -> "AuditFiles":
+        """The files of the audit log."""
+        from ..adapters.audit_files import AuditFiles
+
+        return AuditFiles(self.state / "audit")
+
     def database(self, *, create: bool = True) -> "Database":
         """The open state database; NotFoundError where there is none and `create` is False."""
         return self._database if create or "_database" in self.__dict__ else self._existing()
@@ -380,7 +388,7 @@ class Workspace:
             process=processes.own(),
             alive=processes.is_alive,
             by=operator(),
-            audit=self.state / "audit",
+            audit=self.audit_files,
             check=self.store.check,
             hooks=lambda plan: self._planned_hooks(plan).check(),
             sinks=sinks,

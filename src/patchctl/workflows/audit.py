@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..audit import chain, log, words
+from ..audit import chain, words
+from ..audit.interfaces import LogFiles
 from ..audit.verify import alone
 from ..audit.verify import verify as check
 from ..audit.writer import AuditWriter
@@ -47,12 +48,12 @@ def _hosts(event: dict[str, object]) -> list[object]:
     return hosts if isinstance(hosts, list) else []
 
 
-def records(folder: Path, wanted: Filter) -> Iterator[AuditRecord]:
+def records(log: LogFiles, wanted: Filter) -> Iterator[AuditRecord]:
     """Records of the log's files, oldest first.
 
     Raises IntegrityError at a line that is no record; a torn last line is left out.
     """
-    for line in log.lines(folder):
+    for line in log.lines():
         if not line.data.endswith(b"\n"):
             return
         try:
@@ -65,29 +66,29 @@ def records(folder: Path, wanted: Filter) -> Iterator[AuditRecord]:
             yield record
 
 
-def notes(folder: Path, wanted: Filter) -> Iterator[AuditNote]:
+def notes(log: LogFiles, wanted: Filter) -> Iterator[AuditNote]:
     """The same in words."""
-    return map(words.note, records(folder, wanted))
+    return map(words.note, records(log, wanted))
 
 
-def verify(folder: Path, database: Callable[[], "Database"]) -> AuditVerdict:
+def verify(log: LogFiles, database: Callable[[], "Database"]) -> AuditVerdict:
     """Is the log whole, unchanged, and what the journal says? Changes nothing.
 
     `database` opens the state's. Raises NotFoundError where there is neither a log nor a database,
     AdapterError and ConflictError where one cannot be looked at.
     """
     try:
-        return _compared(folder, _opened(folder, database))
+        return _compared(log, _opened(log, database))
     except IntegrityError as error:
         if isinstance(error, _NoJournalError):
-            return alone(log.lines(folder), str(error))
+            return alone(log.lines(), str(error))
         return AuditVerdict(ok=False, records=0, head="", error=str(error))
 
 
-def _compared(folder: Path, database: "Database") -> AuditVerdict:
+def _compared(log: LogFiles, database: "Database") -> AuditVerdict:
     # In this order: the head never runs ahead of the files, nor they of the journal.
     head = database.audit_head.get()
-    lines = log.lines(folder)
+    lines = log.lines()
     verdict = check(lines, database.journal_reader().stored(), head)
     if verdict.ok and verdict.behind and not verdict.records:
         # A command that was killed in its first moment leaves this, and so does who removes the
@@ -95,7 +96,7 @@ def _compared(folder: Path, database: "Database") -> AuditVerdict:
         first = next(iter(database.journal_reader().stored()))
         if first.at // 1000 < database.now_s() - _BEHIND_S:
             raise IntegrityError(
-                f"{folder}: there is no audit log, and the journal has {verdict.behind} events",
+                f"{log.folder}: there is no audit log, and the journal has {verdict.behind} events",
                 hint="write it with `patchctl audit rebuild`, if you know why",
             )
     return verdict
@@ -105,25 +106,25 @@ class _NoJournalError(IntegrityError):
     """There is a log, and nothing that it could be compared with."""
 
 
-def _opened(folder: Path, database: Callable[[], "Database"]) -> "Database":
+def _opened(log: LogFiles, database: Callable[[], "Database"]) -> "Database":
     """Raises NotFoundError where there is no state at all."""
-    there = log.paths(folder)
+    there = log.paths()
     try:
         return database()
     except NotFoundError as error:
         if not there:
             raise
         why = "the state database of this audit log is missing or empty"
-        raise _NoJournalError(f"{folder}: {why}", hint=_RESTORE) from error
+        raise _NoJournalError(f"{log.folder}: {why}", hint=_RESTORE) from error
     except (InvalidInputError, IntegrityError) as error:
         if not there:
             raise
         raise _NoJournalError(error.message, hint=_RESTORE) from error
 
 
-def check_there(folder: Path, database: Callable[[], "Database"]) -> None:
+def check_there(log: LogFiles, database: Callable[[], "Database"]) -> None:
     """Raise IntegrityError where a log was written and is gone: nothing to show is no news then."""
-    if log.paths(folder):
+    if log.paths():
         return
     try:
         head = database().audit_head.get()
@@ -131,20 +132,20 @@ def check_there(folder: Path, database: Callable[[], "Database"]) -> None:
         return
     if head is not None:
         raise IntegrityError(
-            f"{folder}: the audit log is gone, {head[0]} records were written",
+            f"{log.folder}: the audit log is gone, {head[0]} records were written",
             hint="restore it, or write it anew with `patchctl audit rebuild`",
         )
 
 
-def rebuild(folder: Path, database: Callable[[], "Database"]) -> tuple[int, Path]:
+def rebuild(log: LogFiles, database: Callable[[], "Database"]) -> tuple[int, Path]:
     """Write the log anew from the journal; the answer is its length and where the old files lie.
 
     Raises IntegrityError where the journal is not the one that the log was written from, or is
     gone, NotFoundError where there is no state at all.
     """
-    opened = _opened(folder, database)
+    opened = _opened(log, database)
     aside = f"before-{datetime.fromtimestamp(opened.now_s(), UTC):%Y%m%d-%H%M%S}"
-    return AuditWriter(folder, opened).rebuild(aside), folder / aside
+    return AuditWriter(log, opened).rebuild(aside), log.folder / aside
 
 
 def since(text: str, now_ms: int) -> int:

@@ -2,31 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy import insert, select, update
 
 from .schema import audit_head
-
-if TYPE_CHECKING:
-    from .database import Database
+from .transactions import Transactions
 
 
 class AuditHead:
     """Sequence number and hash; what the files must end with, or go beyond."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     def get(self) -> tuple[int, str] | None:
         """(seq, hash), or None before the first record."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             row = connection.execute(select(audit_head.c.seq, audit_head.c.hash)).first()
         return None if row is None else (int(row.seq), str(row.hash))
 
     def set(self, seq: int, digest: str) -> None:
         """Written after the files are synced."""
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             changed = connection.execute(update(audit_head).values(seq=seq, hash=digest))
             if changed.rowcount == 0:
                 connection.execute(insert(audit_head).values(id=1, seq=seq, hash=digest))

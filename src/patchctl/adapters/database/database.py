@@ -1,13 +1,10 @@
 """The state database: one object that holds the stores."""
 
-import contextlib
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-from sqlalchemy import Connection, Engine
 
 from ...errors import IntegrityError, NotFoundError
 from .. import clock, files
@@ -23,6 +20,7 @@ from .plans import Plans
 from .proofs import Proofs
 from .runs import Runs
 from .snapshots import Snapshots
+from .transactions import Transactions
 
 
 class Database:
@@ -37,17 +35,16 @@ class Database:
     def __init__(self, where: Path | str, *, now_ms: Callable[[], int] = clock.now_ms) -> None:
         self._url = engines.url_of(where)
         self._engine = engines.make_engine(self._url)
-        self._writer = engines.for_writing(self._engine)
-        self._local = threading.local()
         self._now_ms = now_ms
-        self.snapshots = Snapshots(self)
-        self.plans = Plans(self)
-        self.runs = Runs(self)
-        self.leases = Leases(self)
-        self.mailbox = Mailbox(self)
-        self.proofs = Proofs(self)
-        self.audit_head = AuditHead(self)
-        self.meta = Meta(self)
+        self.transactions = Transactions(self._engine, self.name)
+        self.snapshots = Snapshots(self.transactions)
+        self.plans = Plans(self.transactions)
+        self.runs = Runs(self.transactions)
+        self.leases = Leases(self.transactions)
+        self.mailbox = Mailbox(self.transactions)
+        self.proofs = Proofs(self.transactions)
+        self.audit_head = AuditHead(self.transactions)
+        self.meta = Meta(self.transactions)
 
     @property
     def name(self) -> str:
@@ -96,45 +93,19 @@ class Database:
 
     def journal(self, run: str, fence: int) -> JournalWriter:
         """The journal for the controller that holds the run with this fence."""
-        return JournalWriter(self, run, fence, self._now_ms)
+        return JournalWriter(self.transactions, run, fence, self._now_ms)
 
     def journal_reader(self) -> JournalReader:
         """The journal for everybody else."""
-        return JournalReader(self)
+        return JournalReader(self.transactions)
 
     def now_s(self) -> int:
         """Epoch seconds, UTC."""
         return self._now_ms() // 1000
 
-    @contextlib.contextmanager
-    def read(self) -> Iterator[Connection]:
-        """A transaction that sees one moment."""
-        with self._transaction(self._engine) as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def write(self) -> Iterator[Connection]:
-        """A transaction that holds the write lock from its beginning.
-
-        Inside of another one on the same thread it is part of that one, so that a workflow can
-        join steps of several stores: `with database.write(): ...`.
-        """
-        with self._transaction(self._writer, joins=True) as connection:
-            yield connection
-
-    @contextlib.contextmanager
-    def _transaction(self, engine: Engine, *, joins: bool = False) -> Iterator[Connection]:
-        outer: Connection | None = getattr(self._local, "connection", None)
-        if outer is not None:
-            yield outer
-            return
-        with translated(self.name), engine.begin() as connection:
-            if joins:
-                self._local.connection = connection
-            try:
-                yield connection
-            finally:
-                self._local.connection = None
+    def write(self) -> AbstractContextManager[object]:
+        """One transaction around steps of several stores: whole or not at all."""
+        return self.transactions.write()
 
 
 def _is_empty(file: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Select, func, insert, select, update
@@ -14,9 +14,7 @@ from ...models.audit import StoredEntry
 from ...models.rollout import Entry, Event, RunMoved
 from .schema import counter, journal
 from .schema import run as runs
-
-if TYPE_CHECKING:
-    from .database import Database
+from .transactions import Transactions
 
 COUNTER = "journal"
 _PAGE = 5000
@@ -27,8 +25,8 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 class JournalReader:
     """Reads without holding anything up: each page is a short transaction."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     def read(self, run: str, after: int = 0) -> Iterator[Entry]:
         """Entries of a run with `seq` greater than `after`, oldest first."""
@@ -42,13 +40,13 @@ class JournalReader:
 
     def last_seq(self) -> int:
         """The newest sequence number, 0 before the first."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             return int(connection.scalar(select(func.max(journal.c.seq))) or 0)
 
     def _pages(self, query: Select[Any], after: int) -> Iterator[Any]:
         ordered = query.order_by(journal.c.seq).limit(_PAGE)
         while True:
-            with self._database.read() as connection:
+            with self._transactions.read() as connection:
                 rows = connection.execute(ordered.where(journal.c.seq > after)).all()
             yield from rows
             if len(rows) < _PAGE:
@@ -59,12 +57,14 @@ class JournalReader:
 class JournalWriter:
     """Implements `rollout.interfaces.Journal` for the controller that holds the fence."""
 
-    def __init__(self, database: Database, run: str, fence: int, now_ms: Callable[[], int]) -> None:
-        self._database = database
+    def __init__(
+        self, transactions: Transactions, run: str, fence: int, now_ms: Callable[[], int]
+    ) -> None:
+        self._transactions = transactions
         self._run = run
         self._fence = fence
         self._now_ms = now_ms
-        self._reader = JournalReader(database)
+        self._reader = JournalReader(transactions)
 
     def append(self, run: str, events: Sequence[Event]) -> Sequence[Entry]:
         """Write all or nothing, in order, in one transaction; durable when it returns.
@@ -77,7 +77,7 @@ class JournalWriter:
             return ()
         payloads = [canonical.encode(event).decode() for event in events]
         at = self._now_ms()
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             self._check_fence(connection)
             first = _next(connection, len(events))
             connection.execute(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
@@ -13,9 +12,7 @@ from ...models.rollout import ProcessIdentity
 from ...models.states import OVER
 from .schema import host_lease
 from .schema import run as runs
-
-if TYPE_CHECKING:
-    from .database import Database
+from .transactions import Transactions
 
 _MANY = 500  # SQLite takes at most 999 variables in a statement in old builds
 
@@ -26,8 +23,8 @@ _OVER = sorted(OVER)
 class Leases:
     """One controller a run, one run a host."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     def take(
         self,
@@ -41,7 +38,7 @@ class Leases:
         Raises ConflictError while the present controller's process is alive (unless it is
         `process` itself), NotFoundError where there is no such run.
         """
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             row = connection.execute(
                 select(runs.c.fence, runs.c.holder, runs.c.held_by)
                 .where(runs.c.id == run)
@@ -65,7 +62,7 @@ class Leases:
 
     def drop(self, run: str, fence: int) -> None:
         """The controller ends; nothing happens where another one has taken over."""
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             connection.execute(
                 update(runs)
                 .where(runs.c.id == run, runs.c.fence == fence)
@@ -74,7 +71,7 @@ class Leases:
 
     def controller(self, run: str) -> tuple[ProcessIdentity, str] | None:
         """The process that took the run last and has not dropped it, and who started it."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             row = connection.execute(
                 select(runs.c.holder, runs.c.held_by).where(runs.c.id == run)
             ).first()
@@ -87,7 +84,7 @@ class Leases:
         Raises ConflictError that names a host and the run which holds it.
         """
         wanted = sorted(set(hosts))
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             # A controller that died after the last word of its run could not give them back.
             over = select(runs.c.id).where(runs.c.state.in_(_OVER))
             connection.execute(delete(host_lease).where(host_lease.c.run.in_(over)))
@@ -107,7 +104,7 @@ class Leases:
 
     def release_hosts(self, run: str, hosts: Iterable[str] | None = None) -> None:
         """Give back these hosts, or all, that the run holds."""
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             mine = delete(host_lease).where(host_lease.c.run == run)
             if hosts is None:
                 connection.execute(mine)
@@ -117,19 +114,19 @@ class Leases:
 
     def held(self, hosts: Iterable[str]) -> dict[str, str]:
         """Which of these hosts a run holds that is not over: host -> run, sorted by host."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             found = _held(connection, sorted(set(hosts)))
             over = set(connection.scalars(select(runs.c.id).where(runs.c.state.in_(_OVER))))
         return {host: run for host, run in sorted(found.items()) if run not in over}
 
     def holder(self, host: str) -> str | None:
         """The run that holds the host, or None."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             return connection.scalar(select(host_lease.c.run).where(host_lease.c.host == host))
 
     def hosts(self, run: str) -> list[str]:
         """The hosts that the run holds, sorted."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             query = select(host_lease.c.host).where(host_lease.c.run == run)
             return sorted(connection.scalars(query))
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from sqlalchemy import false, insert, select, update
 
@@ -11,22 +10,20 @@ from ...errors import NotFoundError
 from ...models.rollout import Command, CommandKind
 from .schema import command as table
 from .schema import run as runs
-
-if TYPE_CHECKING:
-    from .database import Database
+from .transactions import Transactions
 
 
 class Mailbox:
     """Implements `rollout.interfaces.Mailbox`, and takes what operators send."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     def send(
         self, run: str, command: CommandKind, by: str, ring: str = "", reason: str = ""
     ) -> Command:
         """Leave a request. Raises NotFoundError where there is no such run."""
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             if connection.scalar(select(runs.c.id).where(runs.c.id == run)) is None:
                 raise NotFoundError(f"there is no run {run}", hint="see `patchctl rollout list`")
             result = connection.execute(
@@ -41,7 +38,7 @@ class Mailbox:
 
     def pending(self, run: str) -> Sequence[Command]:
         """Not yet taken, oldest first."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             rows = connection.execute(
                 select(
                     table.c.id,
@@ -58,5 +55,5 @@ class Mailbox:
 
     def take(self, command: Command) -> None:
         """Mark as taken; a second time changes nothing."""
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             connection.execute(update(table).where(table.c.id == command.id).values(taken=True))

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlalchemy import delete, insert, select
 
 from .schema import meta
-
-if TYPE_CHECKING:
-    from .database import Database
+from .transactions import Transactions
 
 
 class Meta:
     """Text by key."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     def get(self, key: str) -> str | None:
         """The value, or None where none was set."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             return connection.scalar(select(meta.c.value).where(meta.c.key == key))
 
     def set(self, key: str, value: str | None) -> None:
         """Replace the value; None removes it."""
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             connection.execute(delete(meta).where(meta.c.key == key))
             if value is not None:
                 connection.execute(insert(meta).values(key=key, value=value))

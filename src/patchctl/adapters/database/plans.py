@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from typing import TYPE_CHECKING
 
 import msgspec
 from sqlalchemy import func, insert, select
@@ -13,9 +12,7 @@ from ...models import canonical
 from ...models.plan import Plan
 from ...models.state import PlanSummary
 from .schema import plan as table
-
-if TYPE_CHECKING:
-    from .database import Database
+from .transactions import Transactions
 
 _PREFIX = "sha256:"
 _SHOWN = 12
@@ -24,8 +21,8 @@ _SHOWN = 12
 class Plans:
     """What was frozen stays as it was: a digest is stored once."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     def save(self, plan: Plan) -> None:
         """Store the plan. The same digest again changes nothing, `about` included."""
@@ -39,7 +36,7 @@ class Plans:
             "transitions": _transitions(plan),
             "data": zlib.compress(canonical.encode(plan)),
         }
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             there = connection.scalar(select(table.c.digest).where(table.c.digest == plan.digest))
             if there is None:
                 connection.execute(insert(table).values(row))
@@ -51,7 +48,7 @@ class Plans:
         not have the digest that it is stored by.
         """
         wanted = digest if digest.startswith(_PREFIX) else _PREFIX + digest
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             rows = connection.execute(
                 select(table.c.digest, table.c.data)
                 .where(func.substr(table.c.digest, 1, len(wanted)) == wanted)
@@ -67,13 +64,13 @@ class Plans:
 
     def latest(self) -> Plan | None:
         """The plan that was stored last, or None."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             data = connection.scalar(select(table.c.data).order_by(table.c.number.desc()).limit(1))
         return None if data is None else _decode(data)
 
     def list(self) -> list[PlanSummary]:
         """All plans, newest first."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             rows = connection.execute(
                 select(
                     table.c.digest,

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TYPE_CHECKING
 
 from sqlalchemy import delete, insert, select
 
 from .schema import proof
-
-if TYPE_CHECKING:
-    from .database import Database
+from .transactions import Transactions
 
 _AT_ONCE = 500
 
@@ -18,12 +15,12 @@ _AT_ONCE = 500
 class Proofs:
     """Keys are `models.plan.proof_key`s."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     def record(self, run: str, by_ring: Mapping[str, Collection[str]]) -> None:
         """Enter what hosts of these rings have succeeded with in the run."""
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             for ring, keys in by_ring.items():
                 ordered = sorted(keys)
                 for start in range(0, len(ordered), _AT_ONCE):
@@ -41,7 +38,7 @@ class Proofs:
 
     def withdraw(self, run: str, by_ring: Mapping[str, Collection[str]]) -> None:
         """Take back what the run had proven there: its hosts were returned to their old state."""
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             for ring, keys in by_ring.items():
                 ordered = sorted(keys)
                 for start in range(0, len(ordered), _AT_ONCE):
@@ -56,7 +53,7 @@ class Proofs:
     def by_ring(self) -> dict[str, frozenset[str]]:
         """Ring to everything that was proven there."""
         found: dict[str, set[str]] = {}
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             for row in connection.execute(select(proof.c.ring, proof.c.key)):
                 found.setdefault(row.ring, set()).add(row.key)
         return {ring: frozenset(keys) for ring, keys in found.items()}

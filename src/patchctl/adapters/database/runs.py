@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import Select, func, insert, select
 
@@ -11,16 +11,14 @@ from ...errors import ConflictError, InvalidInputError, NotFoundError
 from ...models.rollout import RunState
 from ...models.state import RunSummary
 from .schema import run as table
-
-if TYPE_CHECKING:
-    from .database import Database
+from .transactions import Transactions
 
 
 class Runs:
     """What happened in a run is in the journal; here it has its name, plan and state."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     def create(self, run_id: str, plan: str, hosts: int, created: int, by: str) -> RunSummary:
         """Enter a run: `hosts` counts, `created` is epoch seconds UTC.
@@ -37,7 +35,7 @@ class Runs:
             "fence": 0,
             "held_by": "",
         }
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             if connection.scalar(select(table.c.id).where(table.c.id == run_id)) is not None:
                 raise ConflictError(f"run {run_id} exists already", hint="try again")
             connection.execute(insert(table).values(row))
@@ -78,7 +76,7 @@ class Runs:
         raise NotFoundError(f"there is no run {prefix!r}", hint="see `patchctl rollout list`")
 
     def _read(self, query: Select[Any]) -> builtins.list[RunSummary]:
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             return [_summary(row._mapping) for row in connection.execute(query)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import builtins
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from sqlalchemy import Connection, Table, func, insert, select
@@ -19,9 +19,7 @@ from ...models.state import HostHistory, KnownHost
 from .blobs import FactsParts, Loader, os_of, split
 from .records import RecordReader, RecordWriter
 from .schema import blob, facts, snapshot, snapshot_host
-
-if TYPE_CHECKING:
-    from .database import Database
+from .transactions import Transactions
 
 T = TypeVar("T")
 
@@ -31,8 +29,8 @@ _MANY = 500
 class Snapshots:
     """Every discovery, oldest facts included, until they are pruned."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
 
     def save(self, taken: Snapshot) -> Snapshot:
         """Store a snapshot and return it with the `facts_digest` of every host.
@@ -40,7 +38,7 @@ class Snapshots:
         Raises ConflictError where a snapshot of that id exists.
         """
         hosts: builtins.list[HostResult] = []
-        with self._database.write() as connection:
+        with self._transactions.write() as connection:
             _refuse_known(connection, taken.id)
             records = RecordWriter(connection)
             # Some at a time: the facts of ten thousand hosts as JSON are a gigabyte.
@@ -57,7 +55,7 @@ class Snapshots:
 
     def load(self, snapshot_id: str | None = None) -> Snapshot | None:
         """That snapshot, or the latest discovery; None where there is none."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             query = _headers(snapshot_id)
             if snapshot_id is None:
                 query = query.where(snapshot.c.id.not_like(IMPORT_PREFIX + "%"))
@@ -80,13 +78,13 @@ class Snapshots:
     def list(self, limit: int | None = None) -> builtins.list[SnapshotSummary]:
         """Snapshots, newest first."""
         names = SnapshotSummary.__struct_fields__
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             rows = connection.execute(_headers().limit(limit)).all()
         return [SnapshotSummary(**{name: row._mapping[name] for name in names}) for row in rows]
 
     def history(self, host: str, limit: int | None = None) -> builtins.list[HostHistory]:
         """What each discovery said about the host, newest first."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             rows = connection.execute(
                 select(
                     snapshot.c.id,
@@ -117,7 +115,7 @@ class Snapshots:
         Equal packages are one object, and equal software is one tuple, over all hosts.
         """
         systems: dict[object, str] = {}
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             loader = Loader(RecordReader(connection))
             rows = connection.execute(_newest_facts()).all()
             for some in _slices(rows):
@@ -138,17 +136,33 @@ class Snapshots:
                     )
                 loader.forget_systems()
 
+    def unseen(self) -> dict[str, str]:
+        """Host -> why the last look at it failed, for every host whose last look did."""
+        last = (
+            select(snapshot_host.c.host, func.max(snapshot_host.c.snapshot).label("number"))
+            .group_by(snapshot_host.c.host)
+            .subquery()
+        )
+        query = select(snapshot_host.c.host, snapshot_host.c.reason).join_from(
+            last,
+            snapshot_host,
+            (snapshot_host.c.host == last.c.host) & (snapshot_host.c.snapshot == last.c.number),
+        )
+        with self._transactions.read() as connection:
+            rows = connection.execute(query.where(snapshot_host.c.facts.is_(None))).all()
+        return {row.host: row.reason for row in rows}
+
     def systems(self) -> set[OsRelease]:
         """The distinct systems of all hosts by their newest facts; nothing else of them is read."""
         newest = _newest_facts().subquery()
         parts = select(facts.c.system).join(newest, facts.c.digest == newest.c.facts)
         query = select(blob.c.digest, blob.c.data).where(blob.c.digest.in_(parts))
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             return {os_of(digest, data) for digest, data in connection.execute(query)}
 
     def facts(self, digest: str) -> HostFacts:
         """Facts by their digest. Raises NotFoundError."""
-        with self._database.read() as connection:
+        with self._transactions.read() as connection:
             found = _load_facts(connection, {digest})
         if digest not in found:
             raise NotFoundError(f"there are no facts {digest}", hint="run `patchctl discover`")

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ...errors import AdapterError, InvalidInputError, NotFoundError
+from ...models.feeds import Skipped
 from .limits import BoundedStream, Budget, Limits, translated
 
 if TYPE_CHECKING:
@@ -41,14 +42,6 @@ _CHANGELOG = re.compile(r"(?:\./)?usr/share/doc/[^/]+/changelog(?:\.Debian)?(?:\
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """Something that is not read: its place as shown to people, and why."""
-
-    place: str
-    reason: str
-
-
-@dataclass(frozen=True)
 class Member:
     """One plain file, decompressed. `open` it once, before the next member is taken."""
 
@@ -61,12 +54,16 @@ Found = Member | Skipped
 
 @dataclass(frozen=True)
 class Unit:
-    """What belongs together: one archive, one file, or the loose files of a folder."""
+    """What belongs together: one archive, one file, or the loose files of a folder.
+
+    `shown` is the name for people of a single file that lies elsewhere only for now.
+    """
 
     place: str
     archive: bool
     limits: Limits
     _files: tuple[Path, ...] = field(repr=False)
+    shown: str = ""
 
     def members(self) -> Iterator[Found]:
         """Everything in it, in the order of the archive or by name; may be called again. Raises
@@ -74,18 +71,19 @@ class Unit:
         budget = Budget(self.limits)
         for path in self._files:
             with open_file(path) as stream:
-                yield from _members(stream, str(path), budget, depth=0)
+                yield from _members(stream, self.shown or str(path), budget, depth=0)
 
 
-def units(path: Path, limits: Limits | None = None) -> Iterator[Unit | Skipped]:
+def units(path: Path, limits: Limits | None = None, *, shown: str = "") -> Iterator[Unit | Skipped]:
     """The archives and files at a path. A folder's loose files are one unit, which comes first.
 
+    `shown` is what a single file is called, where its path is gone when that is read.
     Links out of the folder, device files and hidden entries are skipped and said. Raises
     NotFoundError, InvalidInputError (too many files), AdapterError (unreadable)."""
     limits = limits or Limits()
     if not path.is_dir():
         archive = _is_archive(path)
-        yield Unit(str(path), archive, limits, (path,))
+        yield Unit(shown or str(path), archive, limits, (path,), shown)
         return
     loose: list[Path] = []
     archives: list[Path] = []
@@ -122,7 +120,7 @@ def _walk(root: Path, limits: Limits) -> Iterator[Path | Skipped]:
         here = Path(folder)
         for name in sorted(folders):
             if name.startswith(".") or (here / name).is_symlink():
-                yield Skipped(str(here / name), "hidden folder or link to a folder")
+                yield Skipped(place=str(here / name), reason="hidden folder or link to a folder")
         folders[:] = sorted(
             name for name in folders if not name.startswith(".") and not (here / name).is_symlink()
         )
@@ -134,11 +132,11 @@ def _walk(root: Path, limits: Limits) -> Iterator[Path | Skipped]:
                     f"more than {limits.members} files", where=str(root), hint="give a zip instead"
                 )
             if name.startswith("."):
-                yield Skipped(str(path), "hidden file")
+                yield Skipped(place=str(path), reason="hidden file")
             elif path.is_symlink() and not path.resolve().is_relative_to(inside):
-                yield Skipped(str(path), "link out of the folder")
+                yield Skipped(place=str(path), reason="link out of the folder")
             elif not path.is_file():
-                yield Skipped(str(path), "not a regular file")
+                yield Skipped(place=str(path), reason="not a regular file")
             else:
                 yield path
 
@@ -203,7 +201,7 @@ def _deeper(
     depth: int,
 ) -> Iterator[Found]:
     if depth > _NESTING:
-        yield Skipped(place, "archive in an archive in an archive")
+        yield Skipped(place=place, reason="archive in an archive in an archive")
     else:
         yield from walk(stream, place, budget, depth)
 
@@ -223,7 +221,7 @@ def _compressed(
         bounded = BoundedStream(opened, place, budget, packed=stream.tell, whole=True)
         yield from _deeper(_tar, cast(BinaryIO, bounded), place, budget, depth)
     elif inner.startswith((*_ZIP, _AR, _GZIP, _XZ, _BZIP2)):
-        yield Skipped(place, "compressed twice")
+        yield Skipped(place=place, reason="compressed twice")
     else:
         yield _Once(opened, place, budget, packed=stream.tell).member()
 
@@ -262,7 +260,7 @@ def _zip(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterator[F
             if info.filename.endswith("/"):
                 continue
             if reason := _unusable(info, budget):
-                yield Skipped(name, reason)
+                yield Skipped(place=name, reason=reason)
             else:
                 yield from _zip_member(archive, info, name, budget, depth)
 
@@ -274,7 +272,7 @@ def _zip_member(
         with translated(name):
             stream = cast(BinaryIO, archive.open(info))
     except InvalidInputError as error:
-        yield Skipped(name, str(error).removeprefix(f"{name}: "))
+        yield Skipped(place=name, reason=error.reason)
         return
     # ZipFile gives no more bytes than declared, and those were judged before.
     plain = io.BufferedReader(BoundedStream(stream, name, budget, close=True))
@@ -305,13 +303,15 @@ def _tar(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterator[F
     for info, raw in _tar_files(stream, place):
         name = f"{place}/{info.name}"
         if raw is None or info.issparse():
-            yield Skipped(name, "not a regular file")
+            yield Skipped(place=name, reason="not a regular file")
         elif info.size > budget.limits.member_bytes:
-            yield Skipped(name, budget.limits.too_large(info.size, info.size))
+            yield Skipped(place=name, reason=budget.limits.too_large(info.size, info.size))
         else:
             buffered = io.BufferedReader(BoundedStream(raw, name, budget, counted=False))
             if buffered.peek(8).startswith((*_ZIP, _AR, _GZIP, _XZ, _BZIP2)):
-                yield Skipped(name, "archive or compressed file in a tar; unpack the tar")
+                yield Skipped(
+                    place=name, reason="archive or compressed file in a tar; unpack the tar"
+                )
             else:
                 budget.member(name)
                 yield Member(name, partial(cast, BinaryIO, buffered))
@@ -348,19 +348,21 @@ def _deb(stream: BinaryIO, place: str, budget: Budget) -> Iterator[Found]:
     with translated(place):
         data = _ar_member(stream, b"data.tar")
     if data is None:
-        yield Skipped(place, "not a Debian package")
+        yield Skipped(place=place, reason="not a Debian package")
         return
     plain = cast(BinaryIO, io.BufferedReader(data))
     with translated(place):
         head = plain.read(_HEAD)
         plain.seek(0)
     if not (_is_tar(head) or head.startswith((_GZIP, _XZ, _BZIP2))):
-        yield Skipped(place, "packed with zstd, which is not read; give its changelog instead")
+        yield Skipped(
+            place=place, reason="packed with zstd, which is not read; give its changelog instead"
+        )
         return
     names = [info.name for info, raw in _deb_files(plain, head, place, budget) if raw is not None]
     logs = [name for name in names if _CHANGELOG.fullmatch(name)]
     if not logs:
-        yield Skipped(place, "a Debian package without a changelog")
+        yield Skipped(place=place, reason="a Debian package without a changelog")
         return
     # Beside it lies the author's own changelog, which knows no versions of Debian.
     wanted = next((name for name in logs if "/changelog.Debian" in name), logs[0])

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from ...errors import InvalidInputError
+from ...errors import BrokenContentError, InvalidInputError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -41,6 +41,11 @@ class Limits:
         if size > _RATIO_FROM and size > self.ratio * max(packed, 1):
             return f"unpacks to more than {self.ratio} times its size"
         return ""
+
+
+# One file of metadata as a host gives it: the largest, SUSE's and Fedora's, unpack to less than a
+# tenth of it.
+ONE_FILE = Limits(member_bytes=1024 * _MB, total_bytes=1024 * _MB, members=1)
 
 
 class Budget:
@@ -80,10 +85,6 @@ class Budget:
         stream.seek(0)
         if size > _DIRECTORY_BYTES:
             raise InvalidInputError("more files inside than can be read", where=place)
-
-
-class BrokenContentError(InvalidInputError):
-    """One file's bytes cannot be used; others beside it may be whole."""
 
 
 # What libraries raise for broken archives and compressed data.

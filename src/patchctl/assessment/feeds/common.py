@@ -8,7 +8,7 @@ from typing import Any, BinaryIO, TypeVar
 
 import msgspec
 
-from ...adapters.feeds.limits import BrokenContentError
+from ...errors import BrokenContentError
 from ...models.advisory import AdvisoryKind, BadRecord, Severity
 
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import msgspec
 
-from ...adapters.feeds.limits import BrokenContentError
+from ...errors import BrokenContentError
 from ...models.advisory import BadRecord, FeedRecord, Lifecycle
 from .common import (
     DOCUMENT_BYTES,

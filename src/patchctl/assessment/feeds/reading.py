@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from ...adapters.feeds.bundles import Member, Skipped, Unit, units
-from ...adapters.feeds.limits import BrokenContentError, Limits
-from ...errors import InvalidInputError
+from ...errors import BrokenContentError, InvalidInputError
 from ...models.advisory import BadRecord, FeedKind, FeedRecord
+from ...models.feeds import Skipped
 from . import changelog, cve, debian_tracker, eol, epss, kev, osv, ssvc, updateinfo
 from .common import slug
+from .interfaces import Member, Unit, Units
 from .recognise import HEAD_BYTES, Recognised, recognise
 from .told import Told
 
@@ -73,19 +73,21 @@ class Feed:
 
 class Reading:
     """The feeds at a path. `skipped` names at most 1,000 files that are none, `skipped_count` says
-    how many; both are whole once the feeds are iterated to the end."""
+    how many; both are whole once the feeds are iterated to the end. `shown` is the path's name for
+    people, where `units` give a file that one."""
 
-    def __init__(self, path: Path, ecosystem: str, limits: Limits) -> None:
+    def __init__(self, path: Path, ecosystem: str, units: Units, *, shown: str = "") -> None:
         self.path = path
+        self.place = shown or str(path)
         self.skipped: list[BadRecord] = []
         self.skipped_count = 0
         self._ecosystem = ecosystem
-        self._limits = limits
+        self._units = units
 
     def __iter__(self) -> Iterator[Feed]:
         self.skipped, self.skipped_count = [], 0
         names: Counter[str] = Counter()
-        for unit in units(self.path, self._limits):
+        for unit in self._units(self.path):
             if isinstance(unit, Skipped):
                 self._skip(unit.place, unit.reason)
                 continue
@@ -124,19 +126,14 @@ class Reading:
 
     def _nothing(self) -> InvalidInputError:
         if not self.skipped:
-            return InvalidInputError("holds no files", where=str(self.path))
+            return InvalidInputError("holds no files", where=self.place)
         first = self.skipped[0]
         if self.skipped_count == 1:
             return InvalidInputError(first.reason, where=first.place, hint=_KNOWN)
         return InvalidInputError(
             f"none of {self.skipped_count} files is a feed, first {first.place}: {first.reason}",
-            where=str(self.path),
+            where=self.place,
         )
-
-
-def read(path: Path, ecosystem: str = "", limits: Limits | None = None) -> Reading:
-    """The feeds at a path; see the package's description."""
-    return Reading(path, ecosystem, limits or Limits())
 
 
 def _look(found: Member | Skipped) -> Recognised | str:
@@ -145,12 +142,7 @@ def _look(found: Member | Skipped) -> Recognised | str:
     try:
         return recognise(found.open().read(HEAD_BYTES))
     except BrokenContentError as error:
-        return _reason(error)
-
-
-def _reason(error: BrokenContentError) -> str:
-    """Without the place, which is told beside it."""
-    return str(error).removeprefix(f"{error.where}: ")
+        return error.reason
 
 
 @dataclass
@@ -208,7 +200,7 @@ class _Group:
         for number, found in enumerate(self.unit.members()):
             if number >= len(self.codes):
                 raise InvalidInputError("changed while it was read", where=self.unit.place)
-            if self.codes[number] != self.code or not isinstance(found, Member):
+            if self.codes[number] != self.code or isinstance(found, Skipped):
                 continue
             try:
                 yield from reader(found.open(), found.place, told)
@@ -216,7 +208,7 @@ class _Group:
                 # Where each file is a record, the others are still good.
                 if self.files == 1:
                     raise
-                yield BadRecord(place=found.place, reason=_reason(error))
+                yield BadRecord(place=found.place, reason=error.reason)
 
     def _reader(self, ecosystem: str) -> Reader:
         if self.kind is FeedKind.UPDATEINFO:

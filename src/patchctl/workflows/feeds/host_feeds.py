@@ -5,16 +5,12 @@ because private repositories want the hosts' credentials.
 """
 
 import binascii
-import contextlib
 import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-import msgspec
-
-from ...adapters.feeds.limits import Limits
-from ...assessment.feeds import Feed, read
+from ...assessment.feeds import Feed, Reading
 from ...assessment.feeds.common import seconds, slug
 from ...assessment.feeds.told import Told
 from ...assessment.matching.platforms import platform_of
@@ -28,15 +24,13 @@ from ...models.fleet import Fleet
 from ...models.state import KnownHost
 from ...protocol.jobs import Answer, AnswerStatus, Job
 from ...protocol.resolution import plain
-from .keep import Feeds
+from .keep import Feeds, Read
 
 TIMEOUT_S = 300
 # Hosts of one group that are asked before it is given up.
 _TRIES = 3
 # Far more than any host has; each is a file and a feed.
 _REPOSITORIES = 200
-# SUSE's and Fedora's largest unpack to less than a tenth of it.
-_LIMITS = Limits(member_bytes=1 << 30, total_bytes=1 << 30, members=1)
 
 _GIVEN = re.compile(r"repository ([A-Za-z0-9._:-]{1,100}) ([0-9]{1,12}|-) ([A-Za-z0-9+/=]+)")
 _WITHOUT = re.compile(r"without ([A-Za-z0-9._:-]{1,100})")
@@ -141,7 +135,8 @@ def _rank(feed: Feed) -> tuple[int, int]:
 
 
 class HostFeeds:
-    """Asks hosts, and holds what they give in `feeds`. `job` begins the names of the runs."""
+    """Asks hosts, and holds what they give in `feeds`. `job` begins the names of the runs; `read`
+    opens what one host gave of one repository."""
 
     def __init__(
         self,
@@ -150,12 +145,14 @@ class HostFeeds:
         runner: Runner,
         fleet: Fleet,
         job: str,
+        read: Read,
         force: bool = False,
     ) -> None:
         self._feeds = feeds
         self._runner = runner
         self._fleet = fleet
         self._job = job
+        self._read = read
         self._force = force
 
     def update(self, asked: Sequence[Group]) -> Iterator[FeedUpdate]:
@@ -222,7 +219,7 @@ class HostFeeds:
         path = folder / f"{sum(map(len, found.values()))}"
         path.write_bytes(one.data)
         try:
-            feed = _feed(path, group.ecosystem, where, one.revision)
+            feed = _feed(self._read(path, group.ecosystem, shown=where), one.revision)
         except PatchctlError as error:
             failed.append(_failure(name, str(error)))
             return
@@ -259,34 +256,19 @@ def _read(answer: Answer) -> tuple[tuple[Given | Nothing, ...], str]:
     return given, ""
 
 
-def _feed(path: Path, ecosystem: str, where: str, revision: int) -> Feed | None:
-    """The feed in a file that a host gave, None where it has no record; what it says of itself
-    names `where` and not the file. Raises InvalidInputError where it is no updateinfo."""
-    with _named(path, where):
-        found = list(read(path, ecosystem, _LIMITS))
+def _feed(reading: Reading, revision: int) -> Feed | None:
+    """The feed in a file that a host gave, None where it has no record. Raises InvalidInputError
+    where it is no updateinfo."""
+    found = list(reading)
     if len(found) != 1 or found[0].kind is not FeedKind.UPDATEINFO:
-        raise InvalidInputError("gave something else than updateinfo", where=where)
+        raise InvalidInputError("gave something else than updateinfo", where=reading.place)
     inner = found[0]
 
     def records(told: Told) -> Iterator[FeedRecord]:
         # createrepo's revision: also a repository without new advisories is current.
         told.date(revision)
-        with _named(path, where):
-            for record in inner.records():
-                if isinstance(record, BadRecord):
-                    place = record.place.replace(str(path), where)
-                    record = msgspec.structs.replace(record, place=place)
-                yield record
+        yield from inner.records()
         told.date(inner.dated)
 
-    feed = Feed(FeedKind.UPDATEINFO, inner.name, where, records)
+    feed = Feed(FeedKind.UPDATEINFO, inner.name, reading.place, records)
     return feed if any(True for _ in feed.records()) else None
-
-
-@contextlib.contextmanager
-def _named(path: Path, where: str) -> Iterator[None]:
-    """Errors name where the file is from: it is gone when they are read."""
-    try:
-        yield
-    except InvalidInputError as error:
-        raise InvalidInputError(error.message.replace(str(path), where), hint=error.hint) from error

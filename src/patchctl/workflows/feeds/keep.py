@@ -28,7 +28,12 @@ _RECORD_MAX = 16 << 20
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,99}")
 
 Say = Callable[[str], None]
-Read = Callable[[Path, str], Reading]
+
+
+class Read(Protocol):
+    """The feeds at a path; `shown` is what messages call a file that is gone when they are read."""
+
+    def __call__(self, path: Path, ecosystem: str = "", *, shown: str = "") -> Reading: ...
 
 
 class Fetch(Protocol):
@@ -241,7 +246,7 @@ class _Download:
                 folder / f"{number}.json",
                 size=_RECORD_MAX,
             )
-        found = list(self._feeds.read(folder, "")) if changed else []
+        found = list(self._feeds.read(folder)) if changed else []
         info = self._feeds.store.merge(
             name,
             (record for feed in found for record in feed.records()),
@@ -284,12 +289,7 @@ class _Download:
     def _only(self, target: Path) -> Feed:
         """The feed in the file. Its errors name the address: the file is gone with them."""
         where = shown(self._source.address)
-        try:
-            found = list(self._feeds.read(target, ""))
-        except InvalidInputError as error:
-            raise InvalidInputError(
-                error.message.replace(str(target), where), hint=error.hint
-            ) from error
+        found = list(self._feeds.read(target, shown=where))
         kind = self._source.kind
         fitting = [feed for feed in found if kind is None or feed.kind is kind]
         if len(fitting) != 1:

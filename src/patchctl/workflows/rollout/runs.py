@@ -4,9 +4,9 @@ import contextlib
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from ...adapters.database import Database
+from ...audit.interfaces import LogFiles
 from ...audit.writer import AuditWriter
 from ...errors import ConflictError, CutShortError, InvalidInputError, NotFoundError, PatchctlError
 from ...models import ids
@@ -55,7 +55,7 @@ class Rollouts:
     process: ProcessIdentity
     alive: Callable[[ProcessIdentity], bool]
     by: str
-    audit: Path
+    audit: LogFiles
     check: Callable[[Iterable[Artifact]], None]
     hooks: Callable[[Plan], None] = lambda _: None
     sinks: Sequence[EventSink] = ()
