@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from host_shells import LIBRARY, shells
+from host_shells import LIBRARY, RULES, shells
 
 pytestmark = shells
 
@@ -48,7 +48,7 @@ def call(shell: list[str], folder: Path, command: str, *parts: str) -> list[str]
     (folder / "bin").mkdir(exist_ok=True)
     (folder / "bin/systemctl").write_text(SYSTEMCTL)
     (folder / "bin/systemctl").chmod(0o755)
-    whole = "".join((LIBRARY / part).read_text() for part in parts)
+    whole = "".join(path.read_text() for path in (RULES, *(LIBRARY / part for part in parts)))
     whole += f"\nset -u\nwith_systemctl() {{ :; }}\ntx={folder}\ncall={folder}\nBASE={folder}\n"
     whole += f"{command}\n"
     done = subprocess.run(
@@ -345,3 +345,19 @@ class TestFilesOfTheSite:
             file.write_text(now)
         found = self._call(shell, tmp_path, 'list_edited "$tx" "$tx/watched"')
         assert found == ([str(file)] if edited else [])
+
+
+class TestProcessesOnReplacedFiles:
+    def test_a_process_on_a_replaced_file_is_told_with_how_many_were_looked_at(
+        self, shell: list[str], tmp_path: Path
+    ) -> None:
+        found = 'echo "/proc/$PPID/maps:1-2 r-xp 0 fd:01 7 /usr/x (deleted)"'
+        last = 'echo "(standard input):$LAST_REPLACED"'
+        given = f"bounded() {{ cat >/dev/null; {found}; {last}; }}; own_processes() {{ :; }}"
+        *stale, asked = call(shell, tmp_path, f"{given}; list_stale", *STATE)
+        assert [line.split()[0] for line in stale] == [str(os.getpid())]
+        assert int(asked.removeprefix("asked ")) > 0
+
+    def test_a_look_that_was_cut_off_is_no_answer(self, shell: list[str], tmp_path: Path) -> None:
+        asking = "bounded() { cat >/dev/null; return 124; }; list_stale || echo untold"
+        assert call(shell, tmp_path, asking, *STATE) == ["untold"]

@@ -1,0 +1,72 @@
+"""Questions about a host that have one answer, in every shell that may be /bin/sh there."""
+
+import os
+import subprocess
+
+import pytest
+from host_shells import RULES, shells
+
+
+def ask(shell: list[str], command: str, given: str = "") -> tuple[int, list[str]]:
+    """Exit code and lines of a command that is put together with the rules."""
+    text = f"set -u\n{RULES.read_text()}\n{command}\n"
+    done = subprocess.run(
+        [*shell, "-c", text], input=given, capture_output=True, text=True, timeout=60, check=False,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.returncode, done.stdout.splitlines()
+
+
+def mapped(path: str, pid: int = 7, mode: str = "r--p") -> str:
+    return f"/proc/{pid}/maps:7f10a000-7f10b000 {mode} 00000000 fd:01 4711    {path} (deleted)\n"
+
+
+LAST = "(standard input):patchctl (deleted)\n"
+
+
+@shells
+class TestReplacedFiles:
+    @pytest.mark.parametrize(
+        "path",
+        ["/usr/lib/x86_64-linux-gnu/libssl.so.3", "/lib/ld.so", "/opt/app/bin/a b", "/sbin/init"],
+    )
+    def test_files_of_the_system_count(self, shell: list[str], path: str) -> None:
+        assert ask(shell, "replaced_files", mapped(path) + LAST) == (0, [f"7\t{path}"])
+
+    @pytest.mark.parametrize(
+        "path", ["/var/ossec/lib/libwazuhext.so", "/srv/app/server", "/etc/app/plugin.so"]
+    )
+    def test_elsewhere_only_code_counts(self, shell: list[str], path: str) -> None:
+        assert ask(shell, "replaced_files", mapped(path) + LAST) == (0, [])
+        code = mapped(path, mode="r-xp")
+        assert ask(shell, "replaced_files", mapped(path) + code + LAST) == (0, [f"7\t{path}"])
+
+    @pytest.mark.parametrize(
+        "path",
+        ["/memfd:jit", "/dev/zero", "/SYSV00000000", "/tmp/ffi1", "/home/me/a.out", "[anon:x]"],
+    )
+    def test_what_no_package_brought_does_not(self, shell: list[str], path: str) -> None:
+        assert ask(shell, "replaced_files", mapped(path, mode="rwxp") + LAST) == (0, [])
+
+    def test_each_file_of_a_process_is_told_once(self, shell: list[str]) -> None:
+        given = mapped("/usr/a") + mapped("/usr/a", mode="r-xp") + mapped("/usr/a", 8) + LAST
+        assert ask(shell, "replaced_files", given) == (0, ["7\t/usr/a", "8\t/usr/a"])
+
+    def test_the_connection_that_asks_does_not_count(self, shell: list[str]) -> None:
+        given = mapped("/usr/sbin/sshd", 70) + mapped("/usr/sbin/sshd", 7) + LAST
+        assert ask(shell, "replaced_files 70 71", given) == (0, ["7\t/usr/sbin/sshd"])
+
+    def test_what_was_not_read_to_its_end_is_no_answer(self, shell: list[str]) -> None:
+        assert ask(shell, "replaced_files", mapped("/usr/a"))[0] != 0
+        forged = mapped("/usr/a") + mapped("/x:patchctl")
+        assert ask(shell, "replaced_files", forged)[0] != 0
+
+    def test_grep_finds_the_last_line(self, shell: list[str]) -> None:
+        asking = 'printf "%s\\n" "$LAST_REPLACED" | grep -H "$REPLACED" - | replaced_files'
+        assert ask(shell, asking) == (0, [])
+
+    def test_own_processes_are_this_shell_and_what_started_it(self, shell: list[str]) -> None:
+        code, (line,) = ask(shell, "own_processes; echo")
+        assert code == 0
+        assert str(os.getpid()) in line.split()
