@@ -4,7 +4,9 @@ import os
 import subprocess
 
 import pytest
-from host_shells import RULES, shells
+from host_shells import LIBRARY, RULES, shells
+
+from patchctl.models import host_rules
 
 
 def ask(shell: list[str], command: str, given: str = "") -> tuple[int, list[str]]:
@@ -70,3 +72,39 @@ class TestReplacedFiles:
         code, (line,) = ask(shell, "own_processes; echo")
         assert code == 0
         assert str(os.getpid()) in line.split()
+
+
+@shells
+class TestWhatWaitsForAReboot:
+    @pytest.mark.parametrize("name", ["WAITS_FOR_REBOOT", "LOGINS"])
+    def test_the_controller_has_the_same_list(self, shell: list[str], name: str) -> None:
+        assert ask(shell, f'echo "${name}"') == (0, list(getattr(host_rules, name)))
+
+    @pytest.mark.parametrize(
+        ("unit", "waits", "login"),
+        [
+            ("systemd-logind.service", True, False),
+            ("gdm3.service", True, False),
+            ("openvpn-server@site.service", True, False),
+            ("init.scope", True, False),
+            ("user@1000.service", False, True),
+            ("session-4.scope", False, True),
+            ("serial-getty@ttyS0.service", False, True),
+            ("nginx.service", False, False),
+            ("dbus.service.d", False, False),
+            ("", False, False),
+        ],
+    )
+    def test_both_judge_a_unit_alike(
+        self, shell: list[str], unit: str, waits: bool, login: bool
+    ) -> None:
+        assert (host_rules.waits_for_reboot(unit), host_rules.is_login(unit)) == (waits, login)
+        code, _ = ask(shell, f"is_one_of '{unit}' \"$WAITS_FOR_REBOOT\"")
+        assert (code == 0) is waits
+        text = (LIBRARY / "state.sh").read_text()
+        restarted = f"{text}\nkeeps_running '{unit}'"
+        assert (ask(shell, restarted)[0] == 0) is (waits or login)
+
+    def test_own_work_is_never_restarted(self, shell: list[str]) -> None:
+        text = (LIBRARY / "state.sh").read_text()
+        assert ask(shell, f"{text}\nkeeps_running patchctl-t-1-apply-1.service") == (0, [])

@@ -52,3 +52,45 @@ own_processes() {
     ancestor=$(sed 's/.*) //' "/proc/$ancestor/stat" 2>/dev/null | cut -d ' ' -f 2)
   done
 }
+
+# --- what has to wait for a reboot ---------------------------------------------------------------
+
+# Units that nobody restarts under a running system: that would end desktops, containers or the
+# network. Globs of names, one a line. PID 1 is asked to begin itself anew before it counts.
+WAITS_FOR_REBOOT='init.scope
+dbus.service
+dbus-broker.service
+systemd-logind.service
+gdm*.service
+sddm.service
+lightdm.service
+docker.service
+podman*.service
+libvirtd.service
+virtlogd.service
+virtlockd.service
+networking.service
+NetworkManager.service
+wpa_supplicant.service
+systemd-networkd.service
+openvpn*.service'
+
+# People's sessions: nobody else ends them, and they need no reboot to end.
+LOGINS='session-*.scope
+user@*.service
+getty@*.service
+serial-getty@*.service
+console-getty.service
+container-getty@*.service
+emergency.service
+rescue.service'
+
+is_one_of() { # NAME GLOBS, one a line
+  while read -r glob; do
+    # shellcheck disable=SC2254  # a pattern
+    case $1 in $glob) return 0 ;; esac
+  done <<END_OF_GLOBS
+$2
+END_OF_GLOBS
+  return 1
+}

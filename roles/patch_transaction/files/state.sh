@@ -134,16 +134,9 @@ list_stale() {
   printf 'asked %s\n' "$#"
 }
 
-# Restarting these ends sessions, desktops, containers or the network; they wait for a reboot.
-keeps_running() { # UNIT
-  case $1 in
-    dbus.service | dbus-broker.service | systemd-logind.service | user@* | getty@* | serial-getty@* | \
-      console-getty.service | container-getty@* | emergency.service | rescue.service | gdm*.service | \
-      sddm.service | lightdm.service | docker.service | podman*.service | libvirtd.service | \
-      virtlogd.service | virtlockd.service | networking.service | NetworkManager.service | \
-      wpa_supplicant.service | systemd-networkd.service | openvpn* | patchctl-*) return 0 ;;
-  esac
-  return 1
+keeps_running() { # UNIT: it is not restarted
+  case $1 in patchctl-*) return 0 ;; esac
+  is_one_of "$1" "$WAITS_FOR_REBOOT" || is_one_of "$1" "$LOGINS"
 }
 
 # Restarts what runs on old files and says what still does; false where that cannot be told.
