@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from ..models.base import Record
 from ..models.facts import PackageManager
 from ..models.grammar import ARCH, NAME, VERSION, fits
+from ..models.kernel_names import is_deb_image
 from ..models.plan import Action, Artifact, LeftOut, LeftOutReason, Resolution, Transition
 from ..models.requests import HostRequest, Wanted
 
@@ -340,7 +341,7 @@ def _needed(answer: _Answer, transitions: tuple[Transition, ...]) -> dict[str, i
         old = answer.have.get((one.package, one.arch))
         growth += max(0, new - (old.kib if old is not None and one.from_ else 0))
         download += one.file.size if one.file is not None else 0
-        if one.package.startswith("linux-image-") and one.action is Action.NEW:
+        if is_deb_image(one.package) and one.action is Action.NEW:
             boot += _KERNEL_KIB
     needed = {"/usr": growth, "/var/lib/patchctl": 2 * (download // 1024) + 1024}
     if boot:
