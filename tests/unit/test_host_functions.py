@@ -361,3 +361,17 @@ class TestProcessesOnReplacedFiles:
     def test_a_look_that_was_cut_off_is_no_answer(self, shell: list[str], tmp_path: Path) -> None:
         asking = "bounded() { cat >/dev/null; return 124; }; list_stale || echo untold"
         assert call(shell, tmp_path, asking, *STATE) == ["untold"]
+
+
+def test_room_is_asked_for_in_boot_where_a_kernel_comes(shell: list[str], tmp_path: Path) -> None:
+    (tmp_path / "installed.now").write_text("libssl3 amd64 3.0.15-1 ii 6000\n")
+    rows = (
+        "libssl3 amd64 upgrade 3.0.15-1 3.0.17-1 yes f 1024000 -",
+        "linux-image-6.1.0-50-amd64 amd64 new - 6.1.176-1 no f 1024000 -",
+    )
+    given = "packages='" + "".join(f"{row}\n" for row in rows) + "'"
+    (said,) = call(shell, tmp_path, f"{given}; space_needed; echo", *STATE, "apt_checks.sh")
+    assert said.split()[2] == "98304"
+    (said,) = call(shell, tmp_path, "packages='libc6 amd64 new - 1 no f 9 -\n'; space_needed; echo",
+                   *STATE, "apt_checks.sh")  # fmt: skip
+    assert said.split()[2] == "0"

@@ -7,6 +7,7 @@ import pytest
 from host_shells import LIBRARY, RULES, shells
 
 from patchctl.models import host_rules
+from patchctl.models.plan import Action
 
 
 def ask(shell: list[str], command: str, given: str = "") -> tuple[int, list[str]]:
@@ -108,3 +109,30 @@ class TestWhatWaitsForAReboot:
     def test_own_work_is_never_restarted(self, shell: list[str]) -> None:
         text = (LIBRARY / "state.sh").read_text()
         assert ask(shell, f"{text}\nkeeps_running patchctl-t-1-apply-1.service") == (0, [])
+
+
+@shells
+class TestRoomInBoot:
+    def test_the_controller_has_the_same_number(self, shell: list[str]) -> None:
+        assert ask(shell, 'echo "$KERNEL_KIB"') == (0, [str(host_rules.KERNEL_KIB)])
+
+    @pytest.mark.parametrize(
+        ("changes", "kernels"),
+        [
+            ([], 0),
+            ([("libssl3", "upgrade"), ("linux-image-amd64", "upgrade")], 0),
+            ([("linux-image-amd64", "upgrade"), ("linux-image-6.1.0-50-amd64", "new")], 1),
+            ([("linux-image-6.1.0-50-amd64", "new"), ("linux-image-6.12.1-cloud-amd64", "new")], 2),
+            ([("linux-image-unsigned-5.15.0-91-generic", "new"), ("dracut", "upgrade")], 1),
+            ([("linux-image-6.1.0-50-amd64", "upgrade")], 1),
+            ([("initramfs-tools", "upgrade"), ("grub-pc", "upgrade")], 1),
+            ([("linux-image-6.1.0-40-amd64", "remove")], 0),
+        ],
+    )
+    def test_each_kernel_that_comes_takes_as_much(
+        self, shell: list[str], changes: list[tuple[str, str]], kernels: int
+    ) -> None:
+        kib = kernels * host_rules.KERNEL_KIB
+        assert host_rules.boot_kib((name, Action(action)) for name, action in changes) == kib
+        lines = "".join(f"{name} {action}\n" for name, action in changes)
+        assert ask(shell, "boot_kib", lines) == (0, [str(kib)])

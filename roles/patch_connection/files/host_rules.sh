@@ -94,3 +94,17 @@ $2
 END_OF_GLOBS
   return 1
 }
+
+# --- how much room /boot needs -------------------------------------------------------------------
+
+# A kernel's image and map, and the initial RAM disk that is made for it: 60 to 90 MiB on Debian 12.
+KERNEL_KIB=98304
+
+# KiB that a transaction may take in /boot: each kernel that comes, and where none does, what is made
+# anew beside the old one before it takes its place. Lines `NAME ACTION` on standard input.
+boot_kib() {
+  awk -v each="$KERNEL_KIB" '
+    $2 == "new" && $1 ~ /^linux-image-(unsigned-)?[0-9]/ { kernels++ }
+    $2 != "remove" && $1 ~ /^(linux-image-(unsigned-)?[0-9]|grub|initramfs-tools|dracut)/ { made = 1 }
+    END { print (kernels > 0 ? kernels : made + 0) * each }'
+}

@@ -4,7 +4,11 @@ Host scripts ask some of them, too: roles/patch_connection/files/host_rules.sh h
 and numbers, and a test compares the two.
 """
 
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
+
+from .kernel_names import is_deb_image
+from .plan import Action
 
 # Units that nobody restarts under a running system: that would end desktops, containers or the
 # network. Globs of names.
@@ -48,3 +52,19 @@ def waits_for_reboot(unit: str) -> bool:
 def is_login(unit: str) -> bool:
     """True for somebody's session."""
     return any(fnmatchcase(unit, glob) for glob in LOGINS)
+
+
+# A kernel's image and map, and the initial RAM disk that is made for it: 60 to 90 MiB on Debian 12.
+KERNEL_KIB = 96 * 1024
+_MADE_ANEW = ("grub", "initramfs-tools", "dracut")
+
+
+def boot_kib(changes: Iterable[tuple[str, Action]]) -> int:
+    """KiB that a transaction may take in /boot: each kernel that comes, and where none does, what
+    is made anew beside the old one before it takes its place."""
+    kernels = made = 0
+    for name, action in changes:
+        kernels += action is Action.NEW and is_deb_image(name)
+        if action is not Action.REMOVE and (is_deb_image(name) or name.startswith(_MADE_ANEW)):
+            made = 1
+    return (kernels or made) * KERNEL_KIB
