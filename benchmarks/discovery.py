@@ -31,8 +31,12 @@ from patchctl.adapters import content
 from patchctl.wiring.workspace import Access, Workspace, open_workspace
 
 PARTS_OF_SCRIPT = [
-    Path(content.roles()) / "patch_discover" / "files" / name
-    for name in ("replaced.sh", "discover.sh")
+    Path(content.roles()) / part
+    for part in (
+        "patch_connection/files/host_rules.sh",
+        "patch_discover/files/replaced.sh",
+        "patch_discover/files/discover.sh",
+    )
 ]
 EVERYTHING = "sudo -n /bin/sh -s -- all look"
 PACKAGES = "sudo -n /bin/sh -s -- packages look"

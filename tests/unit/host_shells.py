@@ -8,6 +8,7 @@ import pytest
 
 ROLES = Path(__file__).parents[2] / "roles"
 LIBRARY = ROLES / "patch_transaction/files"
+RULES = ROLES / "patch_connection/files/host_rules.sh"
 SHELLS = {"dash": ["dash"], "bash": ["bash", "--posix"], "busybox": ["busybox", "sh"]}
 
 # scripts/install brings them, so that CI skips nothing.

@@ -116,6 +116,16 @@ def test_a_new_kernel_comes_through_a_package_of_another_name() -> None:
     assert world.states(host) == {CVE: FindingState.FIXABLE}
 
 
+def test_a_kernel_brings_no_fix_of_what_only_has_its_name() -> None:
+    world = World().add(advisory("DSA-3", CVE, by_source(DEB, "linux-atm", "2.5.1-6")))
+    host = facts(
+        DEB,
+        [package("libatm1", "2.5.1-5", "linux-atm", "2.5.1-5")],
+        pending={"linux-image-amd64": "6.1.180-1"},
+    )
+    assert world.states(host) == {CVE: FindingState.NOT_IN_REPOSITORIES}
+
+
 def test_a_backport_follows_unstable() -> None:
     world = fixed_openssl().add(
         advisory("DEBIAN-CVE-2026-1000", CVE, by_source("Debian:sid", "openssl", "3.2.1-3"))

@@ -48,6 +48,18 @@ def test_part_of_the_system_itself_needs_a_reboot() -> None:
     assert "nginx.service" in found.packages[0].note
 
 
+def test_what_a_rollout_does_not_restart_needs_a_reboot() -> None:
+    found = world().findings(host(process(OLD, "systemd-logind.service")))[CVE]
+    assert found.packages[0].remedy == "reboot"
+    assert found.packages[0].note.endswith("systemd-logind.service still runs " + OLD + ": reboot")
+
+
+def test_a_session_ends_without_a_reboot() -> None:
+    found = world().findings(host(process(OLD, "user@1000.service")))[CVE]
+    assert found.packages[0].remedy == "restart"
+    assert "a login session still runs" in found.packages[0].note
+
+
 def test_what_runs_already_has_the_fix() -> None:
     assert world().findings(host(process(FIXED), installed="3.0.19-1~deb12u1")) == {}
 

@@ -18,7 +18,12 @@ from patchctl.models.facts import HostFacts, PackageManager
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data" / "discovery"
 SCRIPTS = [
-    ROOT / "roles" / "patch_discover" / "files" / name for name in ("replaced.sh", "discover.sh")
+    ROOT / "roles" / part
+    for part in (
+        "patch_connection/files/host_rules.sh",
+        "patch_discover/files/replaced.sh",
+        "patch_discover/files/discover.sh",
+    )
 ]
 NOW = 1795437190
 SAMPLES = sorted(path.stem for path in DATA.glob("*.txt"))

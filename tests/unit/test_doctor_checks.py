@@ -117,6 +117,8 @@ class TestWhatAHostSays:
             ("/var", "ext4", 5000, 5000, WARN),
             ("/", "btrfs", 5000, 0, OK),  # counts no inodes
             ("/boot", "ext4", 150, 300, OK),
+            ("/boot", "ext4", 97, 300, OK),
+            ("/boot", "ext4", 95, 300, WARN),
             ("/boot", "ext4", 60, 300, WARN),
             ("/boot/efi", "vfat", 5, 0, OK),
         ],

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from host_shells import LIBRARY, shells
+from host_shells import LIBRARY, RULES, shells
 
 pytestmark = shells
 
@@ -48,7 +48,7 @@ def call(shell: list[str], folder: Path, command: str, *parts: str) -> list[str]
     (folder / "bin").mkdir(exist_ok=True)
     (folder / "bin/systemctl").write_text(SYSTEMCTL)
     (folder / "bin/systemctl").chmod(0o755)
-    whole = "".join((LIBRARY / part).read_text() for part in parts)
+    whole = "".join(path.read_text() for path in (RULES, *(LIBRARY / part for part in parts)))
     whole += f"\nset -u\nwith_systemctl() {{ :; }}\ntx={folder}\ncall={folder}\nBASE={folder}\n"
     whole += f"{command}\n"
     done = subprocess.run(
@@ -345,3 +345,33 @@ class TestFilesOfTheSite:
             file.write_text(now)
         found = self._call(shell, tmp_path, 'list_edited "$tx" "$tx/watched"')
         assert found == ([str(file)] if edited else [])
+
+
+class TestProcessesOnReplacedFiles:
+    def test_a_process_on_a_replaced_file_is_told_with_how_many_were_looked_at(
+        self, shell: list[str], tmp_path: Path
+    ) -> None:
+        found = 'echo "/proc/$PPID/maps:1-2 r-xp 0 fd:01 7 /usr/x (deleted)"'
+        last = 'echo "(standard input):$LAST_REPLACED"'
+        given = f"bounded() {{ cat >/dev/null; {found}; {last}; }}; own_processes() {{ :; }}"
+        *stale, asked = call(shell, tmp_path, f"{given}; list_stale", *STATE)
+        assert [line.split()[0] for line in stale] == [str(os.getpid())]
+        assert int(asked.removeprefix("asked ")) > 0
+
+    def test_a_look_that_was_cut_off_is_no_answer(self, shell: list[str], tmp_path: Path) -> None:
+        asking = "bounded() { cat >/dev/null; return 124; }; list_stale || echo untold"
+        assert call(shell, tmp_path, asking, *STATE) == ["untold"]
+
+
+def test_room_is_asked_for_in_boot_where_a_kernel_comes(shell: list[str], tmp_path: Path) -> None:
+    (tmp_path / "installed.now").write_text("libssl3 amd64 3.0.15-1 ii 6000\n")
+    rows = (
+        "libssl3 amd64 upgrade 3.0.15-1 3.0.17-1 yes f 1024000 -",
+        "linux-image-6.1.0-50-amd64 amd64 new - 6.1.176-1 no f 1024000 -",
+    )
+    given = "packages='" + "".join(f"{row}\n" for row in rows) + "'"
+    (said,) = call(shell, tmp_path, f"{given}; space_needed; echo", *STATE, "apt_checks.sh")
+    assert said.split()[2] == "98304"
+    (said,) = call(shell, tmp_path, "packages='libc6 amd64 new - 1 no f 9 -\n'; space_needed; echo",
+                   *STATE, "apt_checks.sh")  # fmt: skip
+    assert said.split()[2] == "0"

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from host_shells import RULES
 
 FILES = Path(__file__).parents[2] / "roles/patch_transaction/files"
 SHELLS = [["dash"], ["bash", "--posix"], ["busybox", "sh"]]
@@ -31,6 +32,7 @@ def run(shell: list[str], folder: Path, stage: str, call: str) -> list[str]:
     (folder / "before").mkdir(exist_ok=True)
     script = f"""
 set -u
+. {RULES}
 . {FILES}/lib.sh
 . {FILES}/base.sh
 . {FILES}/state.sh

@@ -93,8 +93,6 @@ told() { # EXIT-CODE TEXT: of a question that was asked before
   return "$1"
 }
 
-have() { command -v "$1" >/dev/null 2>&1; }
-
 limited() { # SECONDS COMMAND...
   if have timeout; then timeout "$@"; else shift; "$@"; fi
 }

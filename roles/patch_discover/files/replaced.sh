@@ -1,24 +1,17 @@
 #!/bin/sh
 # Part of discover.sh: processes that still run files which were removed or replaced, the packages
-# that these belonged to, and what those were before. What it reads is set there: $TAB, $stale,
-# $owners, and by clock $btime and $ticks.
+# that these belonged to, and what those were before. Needs host_rules.sh. What it reads is set there:
+# $TAB, $stale, $owners, and by clock $btime and $ticks.
 # shellcheck disable=SC2154
 
-# Files that a process still maps although they were removed or replaced. Memory that never was a
-# file of a package shows as deleted too and says nothing. Processes end while grep reads, so its exit
-# code means nothing; that it went through all of them is proven by our own line, which it reads last.
+# `PID FILE`, no more of them than an answer should hold.
 stale() {
-  echo 'patchctl (deleted)' | grep -H ' (deleted)$' /proc/[0-9]*/maps - | awk -v OFS="$TAB" '
-    /:patchctl \(deleted\)$/ && !/^\/proc\// { whole = 1; next }
-    {
-      split($1, where, "/"); pid = where[3]
-      path = $0; sub(/^[^\/]*\/proc\/[0-9]+\/maps:[^\/]*/, "", path); sub(/ \(deleted\)$/, "", path)
-      if (path !~ /^\//) next
-      if (path ~ /^\/(dev|proc|run|tmp|memfd:|SYSV|anon_hugepage|\[aio\]|drm|i915|var\/tmp|home|root)/) next
-      if (!((pid, path) in seen) && count++ < 2000) print pid, path
-      seen[pid, path] = 1
-    }
-    END { exit !whole }'
+  # shellcheck disable=SC2046  # numbers
+  found=$(printf '%s\n' "$LAST_REPLACED" | grep -H "$REPLACED" /proc/[0-9]*/maps - \
+    | replaced_files $(own_processes))
+  set -- "$?"
+  if [ -n "$found" ]; then printf '%s\n' "$found" | head -n 2000; fi
+  return "$1"
 }
 
 # Each with its start, as epoch seconds and as the local time that logs are written in.

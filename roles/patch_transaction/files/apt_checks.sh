@@ -50,7 +50,8 @@ ${package%%:*} "*) check versions failed "$package is held on this host (apt-mar
 # KiB that the transaction may take: below /usr and below the transaction's folder. A .deb grows to
 # about four times its size, an update holds old and new files of one package side by side.
 space_needed() { # prints `USR VAR BOOT`
-  printf '%s' "$packages" | awk -v installed="$call/installed.now" -v reserve="$RESERVE_KIB" '
+  space_boot=$(printf '%s' "$packages" | cut -d ' ' -f 1,3 | boot_kib) || return
+  printf '%s' "$packages" | awk -v installed="$call/installed.now" -v reserve="$RESERVE_KIB" -v boot="$space_boot" '
     BEGIN {
       while ((getline line < installed) > 0) { split(line, f, " "); size[f[1] " " f[2]] = f[5]; known++ }
       if (!known) exit 1
@@ -63,7 +64,6 @@ space_needed() { # prints `USR VAR BOOT`
       grow = 4 * new - old; if (grow > 0) usr += grow
       if (old > most) most = old
       keep += old / 2
-      if ($1 ~ /^(linux-image|grub|initramfs-tools|dracut)/) boot = 153600
     }
     END { if (known) printf "%d %d %d", usr + most + 32768, files + keep + reserve + 32768, boot }'
 }

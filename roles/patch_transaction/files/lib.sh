@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # Shared by every script that works on a transaction: answer, input, time, questions to the system
-# that must be answered whole. Functions only. A script is this file, other parts, and a stage's
+# that must be answered whole. Needs host_rules.sh. Functions only. A script is this file, other parts, and a stage's
 # file with `main`.
 #
 # Answer, on standard output: lines `KEY TEXT`, the last one `answer ok|failed|running|missing`.
@@ -64,12 +64,6 @@ refuse() { # REASON: the stage ends here
 
 conclude() { # the last line of a stage that collected checks
   if [ -n "$failures" ]; then answer failed "$failures"; else answer ok; fi
-}
-
-have() { command -v "$1" >/dev/null 2>&1; }
-
-is_number() { # TEXT
-  case ${1-} in '' | *[!0-9]*) return 1 ;; *) return 0 ;; esac
 }
 
 # --- time ----------------------------------------------------------------------------------------

@@ -111,51 +111,32 @@ list_lost_listeners() { # BEFORE AFTER
 
 # --- processes on old files ----------------------------------------------------------------------
 
-own_processes() { # this shell and its ancestors: the connection that carries us
-  ancestor=$$
-  while is_number "$ancestor" && [ "$ancestor" -gt 1 ]; do
-    printf ' %s ' "$ancestor"
-    ancestor=$(sed 's/.*) //' "/proc/$ancestor/stat" 2>/dev/null | cut -d ' ' -f 2)
-  done
-}
-
 unit_of() { # PID: prints its system service, or nothing
   sed -n 's|.*system\.slice/\(.*/\)*\([^/]*\.service\).*|\2|p' \
     "/proc/$1/cgroup" 2>/dev/null | head -n 1
 }
 
-# `PID UNIT|- COMMAND` of processes that map files of the system which were replaced or deleted, and
-# `asked COUNT`: the processes that were looked at. A file of our own, which grep must find last,
-# proves that it went through all of them.
+# `PID UNIT|- COMMAND` of processes that run on replaced files, and `asked COUNT`: the processes that
+# were looked at.
 list_stale() {
-  ours=$(own_processes)
-  echo '0 /usr/patchctl (deleted)' >"$call/known" || return
   set -- /proc/[0-9]*/maps
-  # Processes end while it looks: its exit code says nothing.
-  bounded grep -lE ' /(usr|lib|lib32|lib64|bin|sbin|opt)/.* \(deleted\)$' "$@" "$call/known" 2>/dev/null >"$call/maps"
-  [ "$(tail -n 1 "$call/maps")" = "$call/known" ] || return 1
-  sed '$d' "$call/maps" >"$call/maps.found" || return
-  while IFS=/ read -r _ _ pid _; do
-    case $ours in *" $pid "*) continue ;; esac
+  # shellcheck disable=SC2046  # numbers
+  printf '%s\n' "$LAST_REPLACED" | bounded grep -H "$REPLACED" "$@" - 2>/dev/null \
+    | replaced_files $(own_processes) >"$call/replaced" || return
+  cut -f 1 "$call/replaced" | sort -un >"$call/replaced.pids" || return
+  while read -r pid; do
     command=$(plain "$(cat "/proc/$pid/comm" 2>/dev/null)")
     [ -n "$command" ] || continue
     unit=$(unit_of "$pid")
     if [ "$pid" = 1 ]; then unit=init; fi
     printf '%s %s %s\n' "$pid" "${unit:--}" "$command"
-  done <"$call/maps.found"
+  done <"$call/replaced.pids"
   printf 'asked %s\n' "$#"
 }
 
-# Restarting these ends sessions, desktops, containers or the network; they wait for a reboot.
-keeps_running() { # UNIT
-  case $1 in
-    dbus.service | dbus-broker.service | systemd-logind.service | user@* | getty@* | serial-getty@* | \
-      console-getty.service | container-getty@* | emergency.service | rescue.service | gdm*.service | \
-      sddm.service | lightdm.service | docker.service | podman*.service | libvirtd.service | \
-      virtlogd.service | virtlockd.service | networking.service | NetworkManager.service | \
-      wpa_supplicant.service | systemd-networkd.service | openvpn* | patchctl-*) return 0 ;;
-  esac
-  return 1
+keeps_running() { # UNIT: it is not restarted
+  case $1 in patchctl-*) return 0 ;; esac
+  is_one_of "$1" "$WAITS_FOR_REBOOT" || is_one_of "$1" "$LOGINS"
 }
 
 # Restarts what runs on old files and says what still does; false where that cannot be told.

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 import msgspec
 
 from ..models.base import Record
+from ..models.kernel_names import may_be_kernel
 from ..models.plan import Action, Transition, Undo
 
 
@@ -19,11 +20,6 @@ class _Kind(Record):
 
 
 _UNSAFE = (
-    _Kind(
-        reason="kernel",
-        packages=("linux-image-*", "linux-modules-*", "kernel", "kernel-*", "raspi-firmware"),
-        sources=("linux-signed-*", "kernel"),
-    ),
     _Kind(
         reason="C library",
         packages=("libc6", "libc6-*", "libc-bin", "glibc", "glibc-*", "musl"),
@@ -87,6 +83,8 @@ def classify(transition: Transition, safe: Iterable[str] = ()) -> Transition:
 
 
 def _why_unsafe(transition: Transition) -> str:
+    if may_be_kernel(transition.package, transition.source):
+        return "kernel"
     for kind in _UNSAFE:
         if _any(transition.package, kind.packages) or _any(transition.source, kind.sources):
             return kind.reason

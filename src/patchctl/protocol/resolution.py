@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from ..models.base import Record
 from ..models.facts import PackageManager
 from ..models.grammar import ARCH, NAME, VERSION, fits
+from ..models.host_rules import boot_kib
 from ..models.plan import Action, Artifact, LeftOut, LeftOutReason, Resolution, Transition
 from ..models.requests import HostRequest, Wanted
 
@@ -333,20 +334,14 @@ def _needed(answer: _Answer, transitions: tuple[Transition, ...]) -> dict[str, i
         (stanza.get("Package", ""), stanza.get("Version", "")): stanza.get("Installed-Size", "")
         for stanza in answer.stanzas
     }
-    growth = boot = download = 0
+    growth = download = 0
     for one in transitions:
         text = sizes.get((one.package, one.to), "")
         new = int(text) if re.fullmatch(r"[0-9]{1,12}", text) else 0
         old = answer.have.get((one.package, one.arch))
         growth += max(0, new - (old.kib if old is not None and one.from_ else 0))
         download += one.file.size if one.file is not None else 0
-        if one.package.startswith("linux-image-") and one.action is Action.NEW:
-            boot += _KERNEL_KIB
     needed = {"/usr": growth, "/var/lib/patchctl": 2 * (download // 1024) + 1024}
-    if boot:
+    if boot := boot_kib((one.package, one.action) for one in transitions):
         needed["/boot"] = boot
     return needed if transitions else {}
-
-
-# A kernel's image and map, and the initial RAM disk that is made for it: 60 to 90 MiB on Debian 12.
-_KERNEL_KIB = 96 * 1024

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from ...models.advisory import NameKind
 from ...models.facts import HostFacts
+from ...models.kernel_names import is_deb_image, is_deb_source, is_meta
 from ...models.versions import VersionScheme
 from ..matching.index import bare, comparable
 from ..matching.match import Hit
@@ -70,9 +71,9 @@ class Offers:
             return Offer(True, held=held, note=note)
         of_binary = hit.entry.affected.kind is NameKind.BINARY and not hit.entry.listed
         names = [affected.name] if of_binary else [unit.name for unit in units]
-        if units and units[0].source.startswith(("linux", "kernel")):
+        if units and is_deb_source(units[0].source):
             # A Debian kernel comes as a package of a new name, through its meta package.
-            names += [name for name in self.candidates if name.startswith("linux-image-")]
+            names += [name for name in self.candidates if is_deb_image(name) or is_meta(name)]
         offered = [(name, self.candidates[name]) for name in names if name in self.candidates]
         for name, candidate in offered:
             if self._reaches(name, candidate, units, hit):

@@ -1,16 +1,13 @@
 """Old code that still runs: its package was updated, the process that maps it was not restarted."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ...models.facts import HostFacts
+from ...models.host_rules import is_login, waits_for_reboot
 from ..matching.units import Unit, UnitTable, aged
 
-# Restarting these takes the system down with them.
-_WITH_THE_SYSTEM = frozenset({"init.scope", "dbus.service", "dbus-broker.service"})
-_LOGIN = re.compile(r"session-.*\.scope|user@.*\.service")
 _NAMED = 4
 
 
@@ -29,8 +26,8 @@ class OldCode:
 
     @property
     def remedy(self) -> str:
-        """`reboot` where a part of the system itself runs it, else `restart`."""
-        return "restart" if _WITH_THE_SYSTEM.isdisjoint(self.units) else "reboot"
+        """`reboot` where something runs it that nobody restarts, else `restart`."""
+        return "reboot" if any(map(waits_for_reboot, self.units)) else "restart"
 
     @property
     def note(self) -> str:
@@ -45,7 +42,7 @@ class OldCode:
 
 
 def _name(unit: str) -> str:
-    return "a login session" if _LOGIN.fullmatch(unit) else unit
+    return "a login session" if is_login(unit) else unit
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,28 +7,12 @@ from enum import IntEnum
 from itertools import compress
 from operator import not_
 
+from ...models.kernel_names import is_deb_part, is_deb_source, is_rpm_part, is_rpm_source
 from ...models.versions import VersionScheme
 from ..versions import InvalidVersionError, Key, key
 from .index import bare
 from .units import PerUnit, Unit, UnitTable
 
-# Packages that are a part of one bootable kernel and stay installed beside newer ones.
-_RPM_IMAGE = re.compile(
-    # Amazon Linux has kernel6.12 beside kernel.
-    r"kernel(?:[0-9]+\.[0-9]+)?"
-    r"(?:-(?:rt|64k|debug|zfcpdump|kvm|uek|lt|ml|plus|default|azure|preempt))*"
-    r"(?:-(?:core|base|uki-virt|uki-virt-addons|devel|devel-matched"
-    r"|modules(?:-(?:core|extra|extra-matched|internal|partner))?))?"
-)
-_DEB_IMAGE = re.compile(r"linux-(?:image|modules|modules-extra)-(?:unsigned-)?[0-9].*")
-# Source packages of kernels; linux-firmware, linux-base and linux-atm are none.
-_DEB_SOURCE = re.compile(
-    r"linux(?:-(?:[0-9]|aws|azure|gcp|gke|gkeop|oracle|kvm|hwe|lowlatency|raspi|ibm|oem|nvidia|riscv"
-    r"|meta|intel|iot|xilinx|bluefield|fips|realtime|allwinner|starfive|lts).*)?"
-)
-_RPM_SOURCE = re.compile(
-    r"kernel(?:[0-9]+\.[0-9]+)?(?:-(?:rt|64k|uek|lt|ml|default|azure|preempt|source))?"
-)
 _RUNNING_RPM = re.compile(r"(.+?)\.(?:x86_64|aarch64|ppc64le|s390x|i[3-6]86)(?:\+(.+))?")
 
 
@@ -80,13 +64,13 @@ class Splitter:
 
 
 def _deb_part(unit: Unit) -> _Part:
-    if not unit.source.startswith("linux") or not _DEB_SOURCE.fullmatch(unit.source):
+    if not is_deb_source(unit.source):
         return _Part.NONE
-    return _Part.IMAGE if _DEB_IMAGE.fullmatch(unit.name) else _Part.BESIDE
+    return _Part.IMAGE if is_deb_part(unit.name) else _Part.BESIDE
 
 
 def _rpm_part(unit: Unit) -> _Part:
-    return _Part.IMAGE if _is_image(unit.name) else _Part.NONE
+    return _Part.IMAGE if is_rpm_part(unit.name) else _Part.NONE
 
 
 def _deb(images: list[Unit], rest: tuple[Unit, ...], running: str) -> Kernels:
@@ -115,10 +99,6 @@ def _rpm(images: list[Unit], rest: tuple[Unit, ...], running: str, table: UnitTa
     return Kernels(rest, tuple(runs), newest)
 
 
-def _is_image(name: str) -> bool:
-    return name.startswith("kernel") and _RPM_IMAGE.fullmatch(name) is not None
-
-
 def _is_release(unit: Unit, release: str, flavour: str) -> bool:
     version = bare(unit.version)
     # SUSE's uname -r lacks the rebuild number of the package and ends in the flavour.
@@ -130,7 +110,7 @@ def _is_release(unit: Unit, release: str, flavour: str) -> bool:
 def is_companion(unit: Unit) -> bool:
     """Headers, tools and documents from a kernel's source package: a kernel's vulnerability is not
     in them, so only an advisory that names the binary itself speaks of them."""
-    return _RPM_SOURCE.fullmatch(unit.source) is not None and not _is_image(unit.name)
+    return is_rpm_source(unit.source) and not is_rpm_part(unit.name)
 
 
 def _flavour(name: str) -> str:

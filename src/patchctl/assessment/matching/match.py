@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from ...models.advisory import NameKind, VendorStatus
+from ...models.kernel_names import is_deb_source
 from ...models.versions import VersionScheme
 from ..versions import Key, key, key_function
 from . import streams
@@ -182,7 +183,7 @@ def judge(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
     # A kernel's images may be signed by a source of their own, and be listed with that.
     if (
         entry.binaries
-        and not unit.source.startswith("linux")
+        and not is_deb_source(unit.source)
         and stem(unit.name) not in entry.binaries
         # An inventory that states no source may mean the source by its name.
         and not (unit.sourceless and unit.name == affected.name)

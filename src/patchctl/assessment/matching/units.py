@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from ...models.facts import Package
+from ...models.kernel_names import is_deb_image
 from ...models.versions import VersionScheme
 from .platforms import Platform
 
@@ -19,7 +20,6 @@ _MODULAR = re.compile(r"\.module[_+]")
 # `linux-signed-amd64 6.1.176+1` is built from `linux 6.1.176-1`: the signing service's own source
 # package takes the kernel's version with the last dash as a plus, which would sort above it.
 _SIGNED = re.compile(r"linux-signed(-[0-9.]+)?-[a-z0-9]+")
-_IMAGE = re.compile(r"linux-image-[0-9]")
 _SIGNED_UBUNTU = re.compile(r"linux-signed(-.+)?")
 
 
@@ -112,7 +112,7 @@ def _unit_of(package: Package, platform: Platform) -> Unit:
     source, version = _source_of(package)
     ecosystem, borrowed = platform.ecosystem, False
     if platform.scheme is VersionScheme.DEB:
-        if not package.source and ecosystem.startswith("Debian:") and _IMAGE.match(package.name):
+        if not package.source and ecosystem.startswith("Debian:") and is_deb_image(package.name):
             source = "linux"
         source, version = _kernel_source(source, version, ecosystem)
         if ecosystem.startswith("Debian:") and _BACKPORT.search(package.version):

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ...adapters.ansible.reasons import Stage, stage
 from ...models.doctor import Area, Check, CheckStatus
 from ...models.facts import CompetingUpdater, FileSystem, HostFacts
+from ...models.host_rules import KERNEL_KIB
 from ...models.plan import UpdaterPolicy
 from ...models.snapshot import HostResult, HostStatus
 from ...plan.select import SUPPORTED
@@ -53,8 +54,7 @@ _BETTER = {
 
 _MIB = 1024
 _SPACE = ((200 * _MIB, FAIL), (1024 * _MIB, WARN))
-# A kernel's image and initial RAM disk take 60 to 90 MiB.
-_BOOT = ((100 * _MIB, WARN),)
+_BOOT = ((KERNEL_KIB, WARN),)
 _INODES = ((1_000, FAIL), (10_000, WARN))
 # Their inodes are made as they are needed and count as 0.
 _UNCOUNTED = frozenset({"btrfs", "vfat", "zfs", "bcachefs", "exfat"})

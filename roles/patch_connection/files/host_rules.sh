@@ -1,0 +1,110 @@
+# shellcheck shell=sh
+# The one answer to a question about a host, for discovery and for transactions alike: what is put
+# together with this file asks it here and nowhere else. Where the controller must know the rule,
+# too, models/host_rules.py has it again, and a test compares the two. Needs nothing.
+# shellcheck disable=SC2034  # used by what is put together with it
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+is_number() { # TEXT
+  case ${1-} in '' | *[!0-9]*) return 1 ;; *) return 0 ;; esac
+}
+
+# --- which process runs on replaced files --------------------------------------------------------
+
+# What grep is to look for in /proc/PID/maps, and a line of our own, which it must find last: it
+# proves that grep went through all of them. Processes end while it reads, so its exit code says
+# nothing.
+REPLACED=' (deleted)$'
+LAST_REPLACED='patchctl (deleted)'
+
+# `PID FILE`, apart by a tab, of each file of the system that a process still maps although it was
+# removed or replaced. On standard input what `grep -H` found, of $LAST_REPLACED last; fails where
+# that is missing. PIDs are processes that do not count.
+#
+# Packages put what runs below /usr, /opt and the folders that were merged into /usr. Elsewhere only
+# code counts (Wazuh has its libraries in /var/ossec): data that is mapped and replaced is everyday
+# there (sssd's and fontconfig's caches, journals), and no restart would change anything. Memory that
+# never was a file of a package shows as deleted, too.
+replaced_files() { # PID...
+  awk -v "ours= $* " -v OFS='\t' '
+    /:patchctl \(deleted\)$/ && !/^\/proc\// { whole = 1; next }
+    {
+      split($1, where, "/"); pid = where[3]
+      path = $0; sub(/^[^\/]*\/proc\/[0-9]+\/maps:[^\/]*/, "", path); sub(/ \(deleted\)$/, "", path)
+      if (path !~ /^\// || index(ours, " " pid " ")) next
+      if (path !~ /^\/(usr|lib|lib32|lib64|libx32|bin|sbin|opt)\//) {
+        if ($2 !~ /x/) next
+        if (path ~ /^\/(dev|proc|run|tmp|memfd:|SYSV|anon_hugepage|\[aio\]|drm|i915|var\/tmp|home|root)/) next
+      }
+      if (!((pid, path) in seen)) print pid, path
+      seen[pid, path]
+    }
+    END { exit !whole }'
+}
+
+# This shell and its ancestors, the connection that carries us: it ends with us, so that it runs on
+# old files means nothing.
+own_processes() {
+  ancestor=$$
+  while is_number "$ancestor" && [ "$ancestor" -gt 1 ]; do
+    printf ' %s ' "$ancestor"
+    ancestor=$(sed 's/.*) //' "/proc/$ancestor/stat" 2>/dev/null | cut -d ' ' -f 2)
+  done
+}
+
+# --- what has to wait for a reboot ---------------------------------------------------------------
+
+# Units that nobody restarts under a running system: that would end desktops, containers or the
+# network. Globs of names, one a line. PID 1 is asked to begin itself anew before it counts.
+WAITS_FOR_REBOOT='init.scope
+dbus.service
+dbus-broker.service
+systemd-logind.service
+gdm*.service
+sddm.service
+lightdm.service
+docker.service
+podman*.service
+libvirtd.service
+virtlogd.service
+virtlockd.service
+networking.service
+NetworkManager.service
+wpa_supplicant.service
+systemd-networkd.service
+openvpn*.service'
+
+# People's sessions: nobody else ends them, and they need no reboot to end.
+LOGINS='session-*.scope
+user@*.service
+getty@*.service
+serial-getty@*.service
+console-getty.service
+container-getty@*.service
+emergency.service
+rescue.service'
+
+is_one_of() { # NAME GLOBS, one a line
+  while read -r glob; do
+    # shellcheck disable=SC2254  # a pattern
+    case $1 in $glob) return 0 ;; esac
+  done <<END_OF_GLOBS
+$2
+END_OF_GLOBS
+  return 1
+}
+
+# --- how much room /boot needs -------------------------------------------------------------------
+
+# A kernel's image and map, and the initial RAM disk that is made for it: 60 to 90 MiB on Debian 12.
+KERNEL_KIB=98304
+
+# KiB that a transaction may take in /boot: each kernel that comes, and where none does, what is made
+# anew beside the old one before it takes its place. Lines `NAME ACTION` on standard input.
+boot_kib() {
+  awk -v each="$KERNEL_KIB" '
+    $2 == "new" && $1 ~ /^linux-image-(unsigned-)?[0-9]/ { kernels++ }
+    $2 != "remove" && $1 ~ /^(linux-image-(unsigned-)?[0-9]|grub|initramfs-tools|dracut)/ { made = 1 }
+    END { print (kernels > 0 ? kernels : made + 0) * each }'
+}

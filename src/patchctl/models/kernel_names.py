@@ -1,0 +1,77 @@
+"""Which package names are kernels, for every stage."""
+
+import re
+from fnmatch import fnmatchcase
+
+# Amazon Linux has kernel6.12 beside kernel.
+_RPM_FAMILY = (
+    r"kernel(?:[0-9]+\.[0-9]+)?"
+    r"(?:-(?:rt|64k|debug|zfcpdump|kvm|uek|lt|ml|plus|default|azure|preempt))*"
+)
+_RPM_IMAGE = re.compile(rf"{_RPM_FAMILY}(?:-(?:core|base|uki-virt))?")
+_RPM_PART = re.compile(
+    rf"{_RPM_FAMILY}(?:-(?:core|base|uki-virt|uki-virt-addons|devel|devel-matched"
+    r"|modules(?:-(?:core|extra|extra-matched|internal|partner))?))?"
+)
+_RPM_SOURCE = re.compile(
+    r"kernel(?:[0-9]+\.[0-9]+)?(?:-(?:rt|64k|uek|lt|ml|default|azure|preempt|source))?"
+)
+_DEB_IMAGE = re.compile(r"linux-image-(?:unsigned-)?[0-9].*")
+_DEB_PART = re.compile(r"linux-(?:image|modules|modules-extra)-(?:unsigned-)?[0-9].*")
+# linux-firmware, linux-base and linux-atm are none.
+_DEB_SOURCE = re.compile(
+    r"linux(?:-(?:[0-9]|aws|azure|gcp|gke|gkeop|oracle|kvm|hwe|lowlatency|raspi|ibm|oem|nvidia|riscv"
+    r"|meta|intel|iot|xilinx|bluefield|fips|realtime|allwinner|starfive|lts).*)?"
+)
+
+
+def is_deb_image(name: str) -> bool:
+    """True for a package that puts one kernel's image into /boot, on Debian and its kin."""
+    return _DEB_IMAGE.fullmatch(name) is not None
+
+
+def is_deb_part(name: str) -> bool:
+    """True for a part of one bootable kernel, which stays installed beside newer ones."""
+    return _DEB_PART.fullmatch(name) is not None
+
+
+def is_deb_source(source: str) -> bool:
+    """True for a source package of kernels, their headers and meta packages."""
+    return source.startswith("linux") and _DEB_SOURCE.fullmatch(source) is not None
+
+
+def is_rpm_image(name: str) -> bool:
+    """True for a package that puts one kernel's image into /boot, on rpm systems."""
+    return name.startswith("kernel") and _RPM_IMAGE.fullmatch(name) is not None
+
+
+def is_rpm_part(name: str) -> bool:
+    """True for a part of one bootable kernel, which stays installed beside newer ones."""
+    return name.startswith("kernel") and _RPM_PART.fullmatch(name) is not None
+
+
+def is_rpm_source(source: str) -> bool:
+    """True for a source package that kernels are built from, and their headers and tools."""
+    return _RPM_SOURCE.fullmatch(source) is not None
+
+
+def is_meta(name: str) -> bool:
+    """True for Debian's packages that bring the newest kernel: linux-image-amd64."""
+    return name.startswith("linux-image-") and not is_deb_image(name)
+
+
+def boots(name: str) -> bool:
+    """True where installing the package puts a kernel into place that only a boot begins."""
+    return is_deb_image(name) or is_meta(name) or is_rpm_image(name)
+
+
+# A kernel that a pattern above does not know must not be put back without a person, so these err.
+_PERHAPS = ("linux-image-*", "linux-modules-*", "kernel", "kernel-*", "raspi-firmware")
+_PERHAPS_SOURCES = ("linux-signed-*", "kernel")
+
+
+def may_be_kernel(name: str, source: str) -> bool:
+    """True for whatever may be a kernel or brings one, built from that source package."""
+    return any(fnmatchcase(name, glob) for glob in _PERHAPS) or any(
+        fnmatchcase(source, glob) for glob in _PERHAPS_SOURCES
+    )

@@ -1,0 +1,138 @@
+"""Questions about a host that have one answer, in every shell that may be /bin/sh there."""
+
+import os
+import subprocess
+
+import pytest
+from host_shells import LIBRARY, RULES, shells
+
+from patchctl.models import host_rules
+from patchctl.models.plan import Action
+
+
+def ask(shell: list[str], command: str, given: str = "") -> tuple[int, list[str]]:
+    """Exit code and lines of a command that is put together with the rules."""
+    text = f"set -u\n{RULES.read_text()}\n{command}\n"
+    done = subprocess.run(
+        [*shell, "-c", text], input=given, capture_output=True, text=True, timeout=60, check=False,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.returncode, done.stdout.splitlines()
+
+
+def mapped(path: str, pid: int = 7, mode: str = "r--p") -> str:
+    return f"/proc/{pid}/maps:7f10a000-7f10b000 {mode} 00000000 fd:01 4711    {path} (deleted)\n"
+
+
+LAST = "(standard input):patchctl (deleted)\n"
+
+
+@shells
+class TestReplacedFiles:
+    @pytest.mark.parametrize(
+        "path",
+        ["/usr/lib/x86_64-linux-gnu/libssl.so.3", "/lib/ld.so", "/opt/app/bin/a b", "/sbin/init"],
+    )
+    def test_files_of_the_system_count(self, shell: list[str], path: str) -> None:
+        assert ask(shell, "replaced_files", mapped(path) + LAST) == (0, [f"7\t{path}"])
+
+    @pytest.mark.parametrize(
+        "path", ["/var/ossec/lib/libwazuhext.so", "/srv/app/server", "/etc/app/plugin.so"]
+    )
+    def test_elsewhere_only_code_counts(self, shell: list[str], path: str) -> None:
+        assert ask(shell, "replaced_files", mapped(path) + LAST) == (0, [])
+        code = mapped(path, mode="r-xp")
+        assert ask(shell, "replaced_files", mapped(path) + code + LAST) == (0, [f"7\t{path}"])
+
+    @pytest.mark.parametrize(
+        "path",
+        ["/memfd:jit", "/dev/zero", "/SYSV00000000", "/tmp/ffi1", "/home/me/a.out", "[anon:x]"],
+    )
+    def test_what_no_package_brought_does_not(self, shell: list[str], path: str) -> None:
+        assert ask(shell, "replaced_files", mapped(path, mode="rwxp") + LAST) == (0, [])
+
+    def test_each_file_of_a_process_is_told_once(self, shell: list[str]) -> None:
+        given = mapped("/usr/a") + mapped("/usr/a", mode="r-xp") + mapped("/usr/a", 8) + LAST
+        assert ask(shell, "replaced_files", given) == (0, ["7\t/usr/a", "8\t/usr/a"])
+
+    def test_the_connection_that_asks_does_not_count(self, shell: list[str]) -> None:
+        given = mapped("/usr/sbin/sshd", 70) + mapped("/usr/sbin/sshd", 7) + LAST
+        assert ask(shell, "replaced_files 70 71", given) == (0, ["7\t/usr/sbin/sshd"])
+
+    def test_what_was_not_read_to_its_end_is_no_answer(self, shell: list[str]) -> None:
+        assert ask(shell, "replaced_files", mapped("/usr/a"))[0] != 0
+        forged = mapped("/usr/a") + mapped("/x:patchctl")
+        assert ask(shell, "replaced_files", forged)[0] != 0
+
+    def test_grep_finds_the_last_line(self, shell: list[str]) -> None:
+        asking = 'printf "%s\\n" "$LAST_REPLACED" | grep -H "$REPLACED" - | replaced_files'
+        assert ask(shell, asking) == (0, [])
+
+    def test_own_processes_are_this_shell_and_what_started_it(self, shell: list[str]) -> None:
+        code, (line,) = ask(shell, "own_processes; echo")
+        assert code == 0
+        assert str(os.getpid()) in line.split()
+
+
+@shells
+class TestWhatWaitsForAReboot:
+    @pytest.mark.parametrize("name", ["WAITS_FOR_REBOOT", "LOGINS"])
+    def test_the_controller_has_the_same_list(self, shell: list[str], name: str) -> None:
+        assert ask(shell, f'echo "${name}"') == (0, list(getattr(host_rules, name)))
+
+    @pytest.mark.parametrize(
+        ("unit", "waits", "login"),
+        [
+            ("systemd-logind.service", True, False),
+            ("gdm3.service", True, False),
+            ("openvpn-server@site.service", True, False),
+            ("init.scope", True, False),
+            ("user@1000.service", False, True),
+            ("session-4.scope", False, True),
+            ("serial-getty@ttyS0.service", False, True),
+            ("nginx.service", False, False),
+            ("dbus.service.d", False, False),
+            ("", False, False),
+        ],
+    )
+    def test_both_judge_a_unit_alike(
+        self, shell: list[str], unit: str, waits: bool, login: bool
+    ) -> None:
+        assert (host_rules.waits_for_reboot(unit), host_rules.is_login(unit)) == (waits, login)
+        code, _ = ask(shell, f"is_one_of '{unit}' \"$WAITS_FOR_REBOOT\"")
+        assert (code == 0) is waits
+        text = (LIBRARY / "state.sh").read_text()
+        restarted = f"{text}\nkeeps_running '{unit}'"
+        assert (ask(shell, restarted)[0] == 0) is (waits or login)
+
+    def test_own_work_is_never_restarted(self, shell: list[str]) -> None:
+        text = (LIBRARY / "state.sh").read_text()
+        assert ask(shell, f"{text}\nkeeps_running patchctl-t-1-apply-1.service") == (0, [])
+
+
+@shells
+class TestRoomInBoot:
+    def test_the_controller_has_the_same_number(self, shell: list[str]) -> None:
+        assert ask(shell, 'echo "$KERNEL_KIB"') == (0, [str(host_rules.KERNEL_KIB)])
+
+    @pytest.mark.parametrize(
+        ("changes", "kernels"),
+        [
+            ([], 0),
+            ([("libssl3", "upgrade"), ("linux-image-amd64", "upgrade")], 0),
+            ([("linux-image-amd64", "upgrade"), ("linux-image-6.1.0-50-amd64", "new")], 1),
+            ([("linux-image-6.1.0-50-amd64", "new"), ("linux-image-6.12.1-cloud-amd64", "new")], 2),
+            ([("linux-image-unsigned-5.15.0-91-generic", "new"), ("dracut", "upgrade")], 1),
+            ([("linux-image-6.1.0-50-amd64", "upgrade")], 1),
+            ([("initramfs-tools", "upgrade"), ("grub-pc", "upgrade")], 1),
+            ([("linux-image-6.1.0-40-amd64", "remove")], 0),
+        ],
+    )
+    def test_each_kernel_that_comes_takes_as_much(
+        self, shell: list[str], changes: list[tuple[str, str]], kernels: int
+    ) -> None:
+        kib = kernels * host_rules.KERNEL_KIB
+        assert host_rules.boot_kib((name, Action(action)) for name, action in changes) == kib
+        lines = "".join(f"{name} {action}\n" for name, action in changes)
+        assert ask(shell, "boot_kib", lines) == (0, [str(kib)])
