@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
 
 from ...models.facts import Package, PendingUpdate, Repository
-from .grammar import is_deb_name, is_deb_version
+from ...models.grammar import is_deb_name, is_deb_version
 from .sections import Unparsed, clip, fields
 
 

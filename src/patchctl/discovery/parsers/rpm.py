@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from ...models.facts import Package, PendingUpdate, Repository
-from .grammar import is_rpm_module, is_rpm_name, is_rpm_part, is_rpm_version, natural
+from ...models.grammar import is_rpm_module, is_rpm_name, is_rpm_part, is_rpm_version
 from .sections import Unparsed, clip, fields, number
+from .system import natural
 
 # Keys that rpm keeps as packages.
 _KEYS = "gpg-pubkey"

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from ...models.facts import MappedPackage, PackageManager, StaleProcess
-from .grammar import is_deb, is_deb_name, is_rpm_name, is_rpm_version
+from ...models.grammar import is_deb, is_deb_name, is_rpm_name, is_rpm_version
 from .sections import Unparsed, clip, fields, number
 
 FILES_MAX = 50

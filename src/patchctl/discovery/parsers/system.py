@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from ...models.facts import FileSystem, OsRelease
-from .grammar import natural
 from .sections import Unparsed, clip, fields, number
 
 
@@ -87,6 +86,15 @@ def identity(lines: Iterable[str], section: str, unparsed: Unparsed) -> dict[str
         else:
             unparsed.add(section, line)
     return found
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """A sort key in which digits compare as numbers. Good enough to show kernels in order; what
+    is newer to a package manager only its own rules tell."""
+    return [
+        (1, int(part), "") if part.isdigit() and part.isascii() else (0, 0, part)
+        for part in re.findall(r"[0-9]{1,18}|[^0-9]+", text)
+    ]
 
 
 def newest_kernel(kernels: Sequence[str]) -> str:
