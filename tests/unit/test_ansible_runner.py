@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchctl.adapters import processes
-from patchctl.adapters.ansible import answers, folder, frame, reasons
+from patchctl.adapters.ansible import answers, folder, reasons
 from patchctl.adapters.ansible.answers import Collector
 from patchctl.adapters.ansible.job import hosts_of
 from patchctl.adapters.ansible.processes import MARKER, end_all, marked
@@ -37,6 +37,7 @@ from patchctl.adapters.ansible.runner import (
 )
 from patchctl.errors import AdapterError, InvalidInputError
 from patchctl.models.rollout import ProcessIdentity
+from patchctl.protocol import frame
 
 LOCAL = {"ansible_connection": "local", "ansible_become": False}
 PLAYBOOK = "- hosts: all\n  gather_facts: false\n  become: true\n  roles: [work]\n"

@@ -13,8 +13,8 @@ from ..models.facts import (
     PendingUpdate,
     Repository,
 )
+from ..protocol.sections import Section, Unparsed, clip, number, split
 from .parsers import apt, containers, dpkg, rpm, sockets, stale, system, systemd, updaters
-from .parsers.sections import Section, Unparsed, clip, number, split
 
 # `systemd-detect-virt --list`, the containers; the rest are virtual machines.
 CONTAINERS = frozenset(

@@ -1,5 +1,6 @@
 """ansible-runner's events, and what `patch_together` writes beside them -> one Answer a host."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,11 +8,16 @@ from typing import Any
 import msgspec
 
 from ...errors import AdapterError
-from . import frame
+from ...protocol import frame
 from .job import Answer, AnswerStatus, Connection, Ended, Job, hosts_of
 from .reasons import explain, one_line
 
 _TAIL = 20
+
+
+def answer_file(folder: Path, host: str) -> Path:
+    """Where the `patch_script` action leaves the answer of that inventory host."""
+    return folder / hashlib.sha256(host.encode()).hexdigest()[:32]
 
 
 class _Told(msgspec.Struct):
@@ -144,7 +150,7 @@ class Collector:
         )
 
     def _answer(self, host: str, result: Mapping[str, Any], elapsed: int) -> Answer:
-        path = frame.file_of(self._output, host)
+        path = answer_file(self._output, host)
         errors = _read(path.with_suffix(".err")).decode("utf-8", "replace")
         content = _read(path)
         if not content:

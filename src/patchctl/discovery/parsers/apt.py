@@ -7,7 +7,7 @@ from email.utils import mktime_tz, parsedate_tz
 
 from ...models.facts import Package, PendingUpdate, Repository
 from ...models.grammar import is_deb_name, is_deb_version
-from .sections import Unparsed, clip, fields
+from ...protocol.sections import Unparsed, clip, fields
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from ...models.facts import Container, Image
-from .sections import Unparsed, clip, fields
+from ...protocol.sections import Unparsed, clip, fields
 
 
 def containers(engine: str, lines: Iterable[str], unparsed: Unparsed) -> list[Container]:

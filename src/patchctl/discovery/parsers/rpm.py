@@ -8,7 +8,7 @@ from msgspec import structs
 
 from ...models.facts import Package, PendingUpdate, Repository
 from ...models.grammar import is_rpm_module, is_rpm_name, is_rpm_part, is_rpm_version
-from .sections import Unparsed, clip, fields, number
+from ...protocol.sections import Unparsed, clip, fields, number
 from .system import natural
 
 # Keys that rpm keeps as packages.

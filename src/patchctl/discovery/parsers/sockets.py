@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 
 from ...models.facts import Listener
-from .sections import Unparsed, fields
+from ...protocol.sections import Unparsed, fields
 
 _SS = re.compile(r"(tcp|udp)\s+(?:LISTEN|UNCONN)\s+\d+\s+\d+\s+(\S+):(\d{1,5})\s+\S+\s*(.*)")
 _PROCESS = re.compile(r'users:\(\("([^"]{1,200})"')

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from ...models.facts import MappedPackage, PackageManager, StaleProcess
 from ...models.grammar import is_deb, is_deb_name, is_rpm_name, is_rpm_version
-from .sections import Unparsed, clip, fields, number
+from ...protocol.sections import Unparsed, clip, fields, number
 
 FILES_MAX = 50
 PACKAGES_MAX = 50

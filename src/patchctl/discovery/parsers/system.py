@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from ...models.facts import FileSystem, OsRelease
-from .sections import Unparsed, clip, fields, number
+from ...protocol.sections import Unparsed, clip, fields, number
 
 
 def os_release(lines: Iterable[str], unparsed: Unparsed) -> OsRelease:

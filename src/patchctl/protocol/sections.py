@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 
-from ...models.facts import UnparsedLine
+from ..models.facts import UnparsedLine
 
 UNPARSED_MAX = 200
 LINE_MAX = 300
