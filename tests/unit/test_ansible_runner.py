@@ -26,7 +26,7 @@ from patchctl.adapters.ansible import answers, folder, reasons
 from patchctl.adapters.ansible.answers import Collector
 from patchctl.adapters.ansible.job import hosts_of
 from patchctl.adapters.ansible.processes import MARKER, end_all, marked
-from patchctl.adapters.ansible.reasons import explain, one_line
+from patchctl.adapters.ansible.reasons import explain
 from patchctl.adapters.ansible.runner import (
     AnsibleRunner,
     Answer,
@@ -38,6 +38,7 @@ from patchctl.adapters.ansible.runner import (
 from patchctl.errors import AdapterError, InvalidInputError
 from patchctl.models.rollout import ProcessIdentity
 from patchctl.protocol import frame
+from patchctl.protocol.cleaning import sentence
 
 LOCAL = {"ansible_connection": "local", "ansible_become": False}
 PLAYBOOK = "- hosts: all\n  gather_facts: false\n  become: true\n  roles: [work]\n"
@@ -406,7 +407,7 @@ def test_an_unknown_failure_keeps_its_first_line() -> None:
 
 @given(st.text())
 def test_reasons_are_one_printable_line(text: str) -> None:
-    for line in (explain(text), one_line(text)):
+    for line in (explain(text), sentence(text)):
         assert line == "" or line.isprintable()
         assert len(line) <= 300
 

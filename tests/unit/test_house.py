@@ -29,8 +29,8 @@ ALLOWED: dict[str, set[str]] = {
     "workflows": STAGES | {"models", "errors", "protocol", "lab", "adapters"},
     "wiring": STAGES
     | {"models", "errors", "config", "protocol", "adapters", "executors", "lab", "workflows"},
-    "cli": {"models", "errors", "config", "workflows", "wiring", "rollout", "report", "lab"}
-    | {"__init__"},
+    "cli": {"models", "errors", "config", "protocol", "workflows", "wiring", "rollout", "report"}
+    | {"lab", "__init__"},
     "__main__": {"cli"},
     "__init__": set(),
 }

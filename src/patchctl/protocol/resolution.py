@@ -12,6 +12,7 @@ from ..models.facts import PackageManager
 from ..models.grammar import ARCH, NAME, VERSION, fits
 from ..models.plan import Action, Artifact, LeftOut, LeftOutReason, Resolution, Transition
 from ..models.requests import HostRequest, Wanted
+from .cleaning import sentence
 
 
 class _UnreadableError(ValueError):
@@ -33,7 +34,6 @@ _FIELD = re.compile(r"([A-Za-z0-9-]+): ([ -~]*)")
 _SOURCE = re.compile(rf"({NAME})(?: \(({VERSION})\))?")
 
 _DROPPED = {"removes": LeftOutReason.REMOVES_PACKAGE, "failed": LeftOutReason.RESOLVE_FAILED}
-_LONGEST_DETAIL = 300
 
 
 class _Have(Record):
@@ -126,7 +126,7 @@ def _read(host: str, text: str) -> _Answer:
 def _read_line(answer: _Answer, host: str, kind: str, rest: str, number: int) -> None:
     match kind:
         case "error":
-            answer.error = plain(rest) or "the package manager refuses"
+            answer.error = sentence(rest) or "the package manager refuses"
         case "drop":
             why, name, _, version, detail = _groups(_DROP, rest, number)
             answer.dropped.append(
@@ -176,20 +176,13 @@ def _groups(pattern: re.Pattern[str], text: str, number: int) -> tuple[str, ...]
     match = pattern.fullmatch(text)
     if match is None:
         raise _UnreadableError(
-            f"line {number} of the resolve answer is unreadable: {plain(text)[:80]!r}"
+            f"line {number} of the resolve answer is unreadable: {sentence(text)[:80]!r}"
         )
     return match.groups(default="")
 
 
-def plain(text: str) -> str:
-    """One line of printable text of bounded length, for reasons that came from a host."""
-    return " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())[
-        :_LONGEST_DETAIL
-    ]
-
-
 def _drop_detail(why: str, detail: str) -> str:
-    said = plain(detail)
+    said = sentence(detail)
     if why == "removes":
         return f"would remove {', '.join(said.split())}"
     return said or "the package manager refuses it"

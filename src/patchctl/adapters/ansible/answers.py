@@ -9,8 +9,9 @@ import msgspec
 
 from ...errors import AdapterError
 from ...protocol import frame
+from ...protocol.cleaning import sentence
 from .job import Answer, AnswerStatus, Connection, Ended, Job, hosts_of
-from .reasons import explain, one_line
+from .reasons import explain
 
 _TAIL = 20
 
@@ -135,7 +136,7 @@ class Collector:
             yield self._lost(host, trouble)
 
     def _lost(self, host: str, trouble: str) -> Answer:
-        said = one_line(trouble)
+        said = sentence(trouble)
         return Answer(
             job=self._job.id, host=host, status=AnswerStatus.LOST, reason=said, trouble=said
         )
@@ -194,14 +195,14 @@ class Collector:
         if self._end.get("timed_out"):
             return "the run took longer than its limit"
         if error := self._end.get("error"):
-            return one_line(f"ansible-runner failed: {error}")
+            return sentence(f"ansible-runner failed: {error}")
         if self._together:
             return self._together
         if self._stats is not None:
             return ""
         said = next((line for line in self._said if "ERROR" in line), "")
         words = f": {explain(said)}" if said else ""
-        return one_line(f"ansible-playbook ended with exit code {self._end.get('rc')}{words}")
+        return sentence(f"ansible-playbook ended with exit code {self._end.get('rc')}{words}")
 
 
 _SSH_PASSWORDS = ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
@@ -244,7 +245,7 @@ def _no_answer(message: str, errors: str) -> str:
 
 def _script_reason(rc: int, errors: str) -> str:
     lines = [line for line in errors.splitlines() if line.strip()]
-    return one_line(f"exit code {rc}: {lines[-1]}" if lines else f"exit code {rc}")
+    return sentence(f"exit code {rc}: {lines[-1]}" if lines else f"exit code {rc}")
 
 
 def _read(path: Path) -> bytes:

@@ -9,7 +9,8 @@ from ...adapters.ansible.runner import AnsibleRunner
 from ...models.facts import PackageManager
 from ...models.plan import Resolution
 from ...models.requests import HostRequest
-from ...protocol.resolution import parse_apt, plain
+from ...protocol.cleaning import sentence
+from ...protocol.resolution import parse_apt
 from ...protocol.resolve_request import payload
 
 # A host with many culprits simulates a few dozen times, half a second to a second each.
@@ -58,5 +59,5 @@ def _read(request: HostRequest, answer: Answer) -> Resolution:
     return Resolution(
         host=request.host,
         manager=request.manager,
-        error=plain(answer.reason) or f"the host gave no answer ({answer.status})",
+        error=sentence(answer.reason) or f"the host gave no answer ({answer.status})",
     )
