@@ -1,4 +1,8 @@
-"""Fetching: which host sends which piece of which file, and what it sent. Pure."""
+"""Fetching: which host sends which piece of which file, and what it sent. Pure.
+
+The answer is alike for every package manager: pieces by hash and offset. How one gets its files is
+the affair of its script in roles/patch_fetch.
+"""
 
 import binascii
 import re

@@ -7,7 +7,7 @@ from ...models.doctor import Area, Check, CheckStatus
 from ...models.facts import CompetingUpdater, FileSystem, HostFacts
 from ...models.plan import UpdaterPolicy
 from ...models.snapshot import HostResult, HostStatus
-from ...plan.select import SUPPORTED
+from ...protocol.managers import SUPPORTED
 
 OK, WARN, FAIL, SKIPPED = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL, CheckStatus.SKIPPED
 

@@ -6,19 +6,15 @@ from typing import Any
 
 from ...adapters.ansible.job import Answer, AnswerStatus, Job
 from ...adapters.ansible.runner import AnsibleRunner
-from ...models.facts import PackageManager
 from ...models.plan import Resolution
 from ...models.requests import HostRequest
 from ...protocol.cleaning import sentence
-from ...protocol.resolution import parse_apt
+from ...protocol.managers import read_resolution
+from ...protocol.resolution import failed
 from ...protocol.resolve_request import payload
 
 # A host with many culprits simulates a few dozen times, half a second to a second each.
 TIMEOUT_S = 300
-
-_PARSERS: Mapping[PackageManager, Callable[[HostRequest, str], Resolution]] = {
-    PackageManager.APT: parse_apt
-}
 
 
 def resolve(
@@ -55,9 +51,5 @@ def resolve(
 
 def _read(request: HostRequest, answer: Answer) -> Resolution:
     if answer.status is AnswerStatus.OK:
-        return _PARSERS[request.manager](request, answer.output)
-    return Resolution(
-        host=request.host,
-        manager=request.manager,
-        error=sentence(answer.reason) or f"the host gave no answer ({answer.status})",
-    )
+        return read_resolution(request, answer.output)
+    return failed(request, sentence(answer.reason) or f"the host gave no answer ({answer.status})")
