@@ -22,11 +22,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchctl.adapters import processes
-from patchctl.adapters.ansible import answers, folder, frame, reasons
+from patchctl.adapters.ansible import answers, folder, reasons
 from patchctl.adapters.ansible.answers import Collector
 from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.processes import MARKER, end_all, marked
-from patchctl.adapters.ansible.reasons import explain, one_line
+from patchctl.adapters.ansible.reasons import explain
 from patchctl.adapters.ansible.runner import (
     AnsibleRunner,
     Answer,
@@ -37,6 +37,8 @@ from patchctl.adapters.ansible.runner import (
 )
 from patchctl.errors import AdapterError, InvalidInputError
 from patchctl.models.rollout import Carrier, ProcessIdentity
+from patchctl.protocol import frame
+from patchctl.protocol.cleaning import sentence
 from patchctl.protocol.jobs import hosts_of
 
 LOCAL = {"ansible_connection": "local", "ansible_become": False}
@@ -422,7 +424,7 @@ def test_an_unknown_failure_keeps_its_first_line() -> None:
 
 @given(st.text())
 def test_reasons_are_one_printable_line(text: str) -> None:
-    for line in (explain(text), one_line(text)):
+    for line in (explain(text), sentence(text)):
         assert line == "" or line.isprintable()
         assert len(line) <= 300
 

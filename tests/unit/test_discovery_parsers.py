@@ -17,8 +17,8 @@ from patchctl.discovery.parsers import (
     systemd,
     updaters,
 )
-from patchctl.discovery.parsers.sections import UNPARSED_MAX, Unparsed, split
 from patchctl.models.facts import Package, PackageManager, PendingUpdate, Service
+from patchctl.protocol.sections import UNPARSED_MAX, Unparsed, split
 
 
 @pytest.fixture

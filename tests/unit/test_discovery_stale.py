@@ -2,9 +2,9 @@
 
 import pytest
 
-from patchctl.discovery.parsers.sections import Unparsed
 from patchctl.discovery.parsers.stale import stale
 from patchctl.models.facts import MappedPackage, PackageManager, StaleProcess
+from patchctl.protocol.sections import Unparsed
 
 LIB = "/usr/lib/x86_64-linux-gnu/libssl.so.3"
 OWNER = f"{LIB}\tlibssl3:amd64"

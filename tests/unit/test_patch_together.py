@@ -12,8 +12,7 @@ from typing import Any
 import pytest
 from test_patch_script import _load
 
-from patchctl.adapters.ansible import frame
-from patchctl.adapters.ansible.answers import Collector
+from patchctl.adapters.ansible.answers import Collector, answer_file
 from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 
 together = _load("patch_together")
@@ -90,7 +89,7 @@ def test_a_flood_is_cut_off_and_hides_nobody(tmp_path: Path) -> None:
     for host in ("flood", "errors"):
         assert found[host].status is AnswerStatus.FAILED
         assert found[host].reason == "the host sent more than 64 MiB"
-        assert not frame.file_of(tmp_path, host).exists()
+        assert not answer_file(tmp_path, host).exists()
     assert found["good"].output == "I am good\n"
 
 

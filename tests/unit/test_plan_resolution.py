@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from patchctl.models.facts import PackageManager
 from patchctl.models.plan import Action, LeftOutReason
 from patchctl.models.requests import HostRequest, Wanted
-from patchctl.protocol.resolution import parse_apt
+from patchctl.protocol.managers import SUPPORTED, read_resolution
 from patchctl.protocol.resolve_request import payload
 
 DATA = Path(__file__).parents[1] / "data" / "plan"
@@ -36,7 +36,7 @@ def answer(case: str = "apt-drops") -> str:
 @pytest.mark.parametrize("case", CASES)
 def test_answers_of_real_hosts(case: str) -> None:
     expected = json.loads((DATA / f"{case}.expected.json").read_text())
-    found = parse_apt(request(case), answer(case))
+    found = read_resolution(request(case), answer(case))
     assert json.loads(msgspec.json.encode(found)) == expected
 
 
@@ -54,7 +54,7 @@ def test_a_word_outside_of_the_grammar_never_reaches_a_host() -> None:
 
 
 def test_a_removal_is_a_transition_without_a_file() -> None:
-    found = parse_apt(request("apt-removes"), answer("apt-removes"))
+    found = read_resolution(request("apt-removes"), answer("apt-removes"))
     removed = [one for one in found.transitions if one.action is Action.REMOVE]
     assert [(one.package, one.arch, one.to, one.file) for one in removed] == [
         ("systemd-sysv", "amd64", "", None)
@@ -62,7 +62,7 @@ def test_a_removal_is_a_transition_without_a_file() -> None:
 
 
 def test_new_dependencies_are_not_requested() -> None:
-    found = parse_apt(request("apt-removes"), answer("apt-removes"))
+    found = read_resolution(request("apt-removes"), answer("apt-removes"))
     new = {one.package for one in found.transitions if one.action is Action.NEW}
     assert "startpar" in new
     assert {one.package for one in found.transitions if one.requested} == {
@@ -73,7 +73,7 @@ def test_new_dependencies_are_not_requested() -> None:
 
 
 def test_what_the_host_would_not_take_has_its_reason() -> None:
-    found = parse_apt(request("apt-drops"), answer())
+    found = read_resolution(request("apt-drops"), answer())
     assert [(one.package, one.reason, one.detail) for one in found.dropped] == [
         ("sysvinit-core", LeftOutReason.REMOVES_PACKAGE, "would remove systemd-sysv")
     ]
@@ -100,7 +100,7 @@ def test_what_the_host_would_not_take_has_its_reason() -> None:
 def test_garbage_is_an_error_of_that_host(before: str, after: str, error: str) -> None:
     text = answer()
     assert before in text
-    found = parse_apt(request("apt-drops"), text.replace(before, after))
+    found = read_resolution(request("apt-drops"), text.replace(before, after))
     assert error in found.error
     assert found.transitions == ()
     assert "\x1b" not in found.error
@@ -111,11 +111,11 @@ def test_one_version_from_two_repositories_is_the_file_that_apt_would_fetch() ->
     stanza = text[text.index("show Package: tzdata") :]
     stanza = stanza[: stanza.index("show .\n") + len("show .\n")]
     other = stanza.replace("pool/updates", "pool/other").replace("3254eb", "000000")
-    found = parse_apt(request("apt-drops"), text.replace(stanza, other + stanza))
+    found = read_resolution(request("apt-drops"), text.replace(stanza, other + stanza))
     assert found.error == ""
-    assert found == parse_apt(request("apt-drops"), text)
+    assert found == read_resolution(request("apt-drops"), text)
     same_path = stanza.replace("3254eb", "000000")
-    refused = parse_apt(request("apt-drops"), text.replace(stanza, same_path + stanza))
+    refused = read_resolution(request("apt-drops"), text.replace(stanza, same_path + stanza))
     assert "2 different files" in refused.error
 
 
@@ -127,29 +127,46 @@ def test_an_epoch_is_escaped_in_the_file_name_as_apt_does() -> None:
         msgspec.structs.replace(one, version="1:" + one.version) if one.package == "tzdata" else one
         for one in asked.wanted
     )
-    found = parse_apt(msgspec.structs.replace(asked, wanted=wanted), text)
+    found = read_resolution(msgspec.structs.replace(asked, wanted=wanted), text)
     assert found.error == ""
     assert found.transitions[1].file is not None
     assert found.transitions[1].file.name == "tzdata_1%3a2026f-0+deb12u1_all.deb"
 
 
 def test_going_back_is_a_downgrade() -> None:
-    found = parse_apt(request("apt-drops"), answer().replace("\nend\n", "\nlower tzdata\nend\n"))
+    found = read_resolution(
+        request("apt-drops"), answer().replace("\nend\n", "\nlower tzdata\nend\n")
+    )
     assert [one.action for one in found.transitions] == [Action.UPGRADE, Action.DOWNGRADE]
 
 
 def test_the_hosts_own_refusal_is_its_error() -> None:
-    found = parse_apt(
+    found = read_resolution(
         request("apt-drops"), "resolve 1 apt\nerror dpkg was \x1b[2Jinterrupted\nend\n"
     )
     assert found.error == "dpkg was [2Jinterrupted"
+
+
+def test_the_answer_of_another_package_manager_is_none() -> None:
+    found = read_resolution(
+        request("apt-drops"), answer().replace("resolve 1 apt", "resolve 1 dnf")
+    )
+    assert found.error == "the resolve script gave no answer"
+
+
+@pytest.mark.parametrize("manager", set(PackageManager) - SUPPORTED)
+def test_a_package_manager_without_a_module_is_refused(manager: PackageManager) -> None:
+    asked = msgspec.structs.replace(request("apt-drops"), manager=manager)
+    found = read_resolution(asked, answer().replace("resolve 1 apt", f"resolve 1 {manager}"))
+    assert found.error == f"patchctl does not update with {manager} yet"
+    assert found.manager is manager and not found.transitions
 
 
 @given(st.text())
 def test_no_text_breaks_the_parser(text: str) -> None:
     asked = request("apt-drops")
     for hostile in (text, f"resolve 1 apt\n{text}\nend\n", answer().replace("tzdata", text)):
-        found = parse_apt(asked, hostile)
+        found = read_resolution(asked, hostile)
         assert found.error.isprintable()
         reached = {(one.package, one.to) for one in found.transitions}
         reached |= {(one.package, one.version) for one in found.dropped}
@@ -166,5 +183,5 @@ def test_the_order_of_the_answer_does_not_matter(random: object) -> None:
     shows = [line for line in lines[1:-1] if line.startswith("show ")]
     random.shuffle(blocks)
     shuffled = "\n".join([lines[0], *blocks, *shows, lines[-1]])
-    found = parse_apt(request("apt-drops"), shuffled)
-    assert found == parse_apt(request("apt-drops"), answer())
+    found = read_resolution(request("apt-drops"), shuffled)
+    assert found == read_resolution(request("apt-drops"), answer())

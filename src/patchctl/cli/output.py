@@ -5,13 +5,13 @@ Whatever came from a host passes `clean` before a person's terminal sees it.
 
 import shutil
 import sys
-import unicodedata
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Any
 
 import msgspec
 
+from ..protocol import cleaning
 from . import columns
 from .pager import Pager, for_stdout
 
@@ -24,26 +24,8 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
-def clean(text: str) -> str:
-    """Text that cannot move a cursor, change a title or fake a line.
-
-    Control, format (bidirectional overrides), surrogate and private characters become `\\xNN` or
-    `\\uNNNN`; ECMA-48 escape sequences lose their effect with the escape character.
-    """
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(
-        ch if ch.isprintable() and unicodedata.category(ch) not in _HIDDEN else _escape(ch)
-        for ch in text
-    )
-
-
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def _escape(ch: str) -> str:
-    code = ord(ch)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
+# Whatever a person sees passes through here.
+clean = cleaning.on_screen
 
 
 class _Screen:

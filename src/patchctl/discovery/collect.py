@@ -13,8 +13,9 @@ from ..models.facts import (
     PendingUpdate,
     Repository,
 )
+from ..protocol.cleaning import cleaned
+from ..protocol.sections import Section, Unparsed, number, split
 from .parsers import apt, containers, dpkg, rpm, sockets, stale, system, systemd, updaters
-from .parsers.sections import Section, Unparsed, clip, number, split
 
 # `systemd-detect-virt --list`, the containers; the rest are virtual machines.
 CONTAINERS = frozenset(
@@ -154,7 +155,7 @@ class _Answer:
     def _kernel(self) -> Kernel:
         return Kernel(
             running=self._who.get("kernel", ""),
-            installed=tuple(sorted({clip(line) for line in self._lines("kernels")})),
+            installed=tuple(sorted({cleaned(line) for line in self._lines("kernels")})),
             managed=self._machine.get("virtualization", "") not in CONTAINERS,
         )
 
@@ -162,7 +163,7 @@ class _Answer:
         """The platform's marker or rule, and a newer kernel than the one that runs: Debian
         leaves a marker only where update-notifier or unattended-upgrades is installed."""
         marker = self._lines("reboot")
-        by = {clip(line) for line in marker[1:]} | set(rpm.wants_reboot(times, self._booted()))
+        by = {cleaned(line) for line in marker[1:]} | set(rpm.wants_reboot(times, self._booted()))
         newest = system.newest_kernel([name for name in kernel.installed if "rescue" not in name])
         if kernel.managed and kernel.running in kernel.installed and newest != kernel.running:
             by.add(f"kernel-core-{newest}" if times else f"linux-image-{newest}")
@@ -210,7 +211,7 @@ class _Answer:
         return tuple(name for name in _GOOD_WHEN_EMPTY if name not in told)
 
     def _notes(self) -> tuple[str, ...]:
-        notes = [f"refresh: {clip(line)}" for line in self._lines("refresh")]
+        notes = [f"refresh: {cleaned(line)}" for line in self._lines("refresh")]
         if self._who.get("uid", "0") != "0":
             notes.append("not root on the host: sockets, processes and locks are incomplete")
         notes += [note for section in self._sections.values() if (note := _section_note(section))]

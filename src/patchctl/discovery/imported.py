@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
+from ..models import grammar
 from ..models.facts import Boot, HostFacts, Kernel, OsRelease, Package, PackageManager
 from ..models.versions import VersionScheme
-from .parsers import grammar
 
 # rpm lists the keys that it trusts as packages.
 _KEYS = "gpg-pubkey"

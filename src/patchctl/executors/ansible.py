@@ -26,6 +26,7 @@ from ..models.rollout import (
 )
 from ..models.states import HARMLESS, HOOKS, VERIFYING
 from ..protocol import demands, payloads, replies
+from ..protocol.cleaning import cleaned
 from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, Running
 from .groups import groups_of
 from .hooks import PlannedHooks
@@ -247,7 +248,7 @@ class AnsibleExecutor:
             hook = self._hooks.take(name) if name else None
         except PatchctlError as error:
             for work in works:
-                self._fail(shard, work.host, replies.cleaned(error.lines()[0]))
+                self._fail(shard, work.host, cleaned(error.lines()[0]))
             self._end(shard)
             return None
         if hook is None:
@@ -292,18 +293,18 @@ class AnsibleExecutor:
             self._done(shard, answer.host, OutcomeStatus.UNREACHABLE, answer.reason)
         elif answer.status is AnswerStatus.LOST and shard.stage in HOOKS:
             # A hook that hangs or cannot be read would do so again; it has had its chance.
-            self._fail(shard, answer.host, f"hook: {replies.cleaned(answer.reason)}")
+            self._fail(shard, answer.host, f"hook: {cleaned(answer.reason)}")
         elif answer.status is AnswerStatus.LOST:
             self._done(shard, answer.host, OutcomeStatus.LOST, answer.reason)
         elif shard.stage in HOOKS:
             well = answer.status is AnswerStatus.OK
             status = OutcomeStatus.OK if well else OutcomeStatus.FAILED
-            self._done(shard, answer.host, status, replies.cleaned(answer.reason))
+            self._done(shard, answer.host, status, cleaned(answer.reason))
         elif not answer.output:
             # The script may have done its work: whoever asks again gets the recorded result.
             known = shard.stage in HARMLESS
             status = OutcomeStatus.FAILED if known else OutcomeStatus.LOST
-            self._done(shard, answer.host, status, replies.cleaned(answer.reason) or "no answer")
+            self._done(shard, answer.host, status, cleaned(answer.reason) or "no answer")
         else:
             self._on_reply(active, answer)
 
@@ -329,7 +330,7 @@ class AnsibleExecutor:
             works = [work for work in shard.hosts if work.host in active.lacking]
             self._start_stage(shard, works, round_=2)
         else:
-            self._end(shard, replies.cleaned(ended.reason))
+            self._end(shard, cleaned(ended.reason))
 
     def _judge_refusals(self, active: _Active) -> None:
         """A password that no host takes is the operator's mistake, not the hosts': their answers

@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from ..errors import UsageError
 from ..models import grammar
 from ..models.base import Record
-from ..models.facts import HostFacts, Package, PackageManager, PendingUpdate
+from ..models.facts import HostFacts, Package, PendingUpdate
 from ..models.fleet import Fleet, Host
 from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
 from ..models.requests import HostRequest, Wanted
 from ..models.snapshot import HostStatus, Snapshot
-
-SUPPORTED = frozenset({PackageManager.APT})
+from ..protocol.managers import SUPPORTED
 
 
 class Chosen(Record):

@@ -1,4 +1,8 @@
-"""Fetching: which host sends which piece of which file, and what it sent. Pure."""
+"""Fetching: which host sends which piece of which file, and what it sent. Pure.
+
+The answer is alike for every package manager: pieces by hash and offset. How one gets its files is
+the affair of its script in roles/patch_fetch.
+"""
 
 import binascii
 import re
@@ -10,6 +14,7 @@ from ..models import grammar
 from ..models.base import Record
 from ..models.facts import PackageManager
 from ..models.plan import Artifact, LeftOut, LeftOutReason, Resolution
+from .cleaning import sentence
 
 # One message of a host; 64 MiB is the most that a host may send, and base64 makes 3 bytes 4.
 MESSAGE_BYTES = 30 * 1024 * 1024
@@ -140,7 +145,7 @@ def parse(text: str, pieces: Sequence[Piece]) -> Iterator[Received | Refused]:
                 raise ValueError(f"{len(data)} bytes of {sha256[:12]} were not asked for")
             yield Received(sha256=sha256, offset=offset, data=data)
         elif match := _FAILED.fullmatch(line):
-            yield Refused(sha256=match.group(1), reason=_printable(match.group(2) or ""))
+            yield Refused(sha256=match.group(1), reason=sentence(match.group(2) or ""))
         else:
             raise ValueError("a line of the fetch script's answer is unreadable")
     raise ValueError("the answer of the fetch script is cut off")
@@ -156,10 +161,6 @@ def _body(lines: Iterator[str]) -> bytes:
                 raise ValueError("a piece is no base64") from error
         body.append(line)
     raise ValueError("the answer of the fetch script is cut off")
-
-
-def _printable(text: str) -> str:
-    return " ".join("".join(ch if ch.isprintable() else " " for ch in text).split())[:300]
 
 
 def without_files(

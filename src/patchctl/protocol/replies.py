@@ -10,16 +10,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..models.rollout import HostOutcome, OutcomeStatus
+from .cleaning import TEXT_MAX, cleaned
 
 LINES_MAX = 20_000
 LINE_MAX = 2_000
 KEPT_MAX = 2_000
 # These are compared with the plan, line by line.
 _WHOLE = frozenset({"packages", "old"})
-REASON_MAX = 500
-
-# Printable ASCII and what other scripts write; everything that moves a cursor or hides is not.
-_HIDDEN = re.compile(r"[^\x20-\x7e\u00a1-\u00ac\u00ae-\u05ff\u0900-\u1fff\u3040-\ud7ff]")
 _WORD = re.compile(r"[A-Za-z0-9@+._:~^-]{1,255}")
 _NUMBER = re.compile(r"-?[0-9]{1,12}")
 _CHECK = re.compile(r"([a-z][a-z-]{0,39}|probe:[0-9]{1,4}) (ok|note|skipped|failed)(?: (.*))?")
@@ -83,7 +80,7 @@ def _with_names(reply: Reply) -> str:
         else check["detail"] or check["name"]
         for check in lost
     )
-    return "; ".join(said)[:REASON_MAX]
+    return "; ".join(said)[:TEXT_MAX]
 
 
 def outcome(shard: str, host: str, reply: Reply) -> HostOutcome:
@@ -97,11 +94,6 @@ def outcome(shard: str, host: str, reply: Reply) -> HostOutcome:
     return HostOutcome(
         shard=shard, host=host, status=status, reason=reason, evidence=reply.evidence
     )
-
-
-def cleaned(text: str, limit: int = REASON_MAX) -> str:
-    """One line that no terminal takes for a command."""
-    return _HIDDEN.sub("?", text[:limit]).strip()
 
 
 def _take(reply: Reply, line: str, probes: Sequence[str]) -> None:

@@ -1,5 +1,6 @@
 """ansible-runner's events, and what `patch_together` writes beside them -> one Answer a host."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -7,13 +8,19 @@ from typing import Any
 import msgspec
 
 from ...errors import AdapterError
+from ...protocol import frame
+from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, Ended, Job, hosts_of
 from ..clock import now_ms
-from . import frame
 from .job import Connection
-from .reasons import explain, one_line
+from .reasons import explain
 
 _TAIL = 20
+
+
+def answer_file(folder: Path, host: str) -> Path:
+    """Where the `patch_script` action leaves the answer of that inventory host."""
+    return folder / hashlib.sha256(host.encode()).hexdigest()[:32]
 
 
 class _Told(msgspec.Struct):
@@ -131,7 +138,7 @@ class Collector:
             yield self._lost(host, trouble)
 
     def _lost(self, host: str, trouble: str) -> Answer:
-        said = one_line(trouble)
+        said = sentence(trouble)
         return Answer(
             job=self._job.id,
             at_ms=now_ms(),
@@ -152,7 +159,7 @@ class Collector:
         )
 
     def _answer(self, host: str, result: Mapping[str, Any], elapsed: int) -> Answer:
-        path = frame.file_of(self._output, host)
+        path = answer_file(self._output, host)
         errors = _read(path.with_suffix(".err")).decode("utf-8", "replace")
         content = _read(path)
         if not content:
@@ -201,14 +208,14 @@ class Collector:
         if self._end.get("timed_out"):
             return "the run took longer than its limit"
         if error := self._end.get("error"):
-            return one_line(f"ansible-runner failed: {error}")
+            return sentence(f"ansible-runner failed: {error}")
         if self._together:
             return self._together
         if self._stats is not None:
             return ""
         said = next((line for line in self._said if "ERROR" in line), "")
         words = f": {explain(said)}" if said else ""
-        return one_line(f"ansible-playbook ended with exit code {self._end.get('rc')}{words}")
+        return sentence(f"ansible-playbook ended with exit code {self._end.get('rc')}{words}")
 
 
 _SSH_PASSWORDS = ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password")
@@ -251,7 +258,7 @@ def _no_answer(message: str, errors: str) -> str:
 
 def _script_reason(rc: int, errors: str) -> str:
     lines = [line for line in errors.splitlines() if line.strip()]
-    return one_line(f"exit code {rc}: {lines[-1]}" if lines else f"exit code {rc}")
+    return sentence(f"exit code {rc}: {lines[-1]}" if lines else f"exit code {rc}")
 
 
 def _read(path: Path) -> bytes:

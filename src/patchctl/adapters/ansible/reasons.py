@@ -1,10 +1,9 @@
 """What Ansible, ssh and sudo say when a host fails, in one line of plain words."""
 
 import re
-import unicodedata
 from enum import StrEnum
 
-LINE_MAX = 300
+from ...protocol.cleaning import sentence
 
 
 class Stage(StrEnum):
@@ -166,7 +165,7 @@ def explain(
     previous = None
     while previous != line:
         previous, line = line, _PREFIXES.sub("", line.strip())
-    return one_line(line) or otherwise
+    return sentence(line) or otherwise
 
 
 def _of_password(message: str, words: str, *, offered: bool) -> str:
@@ -180,10 +179,3 @@ def _of_password(message: str, words: str, *, offered: bool) -> str:
 def stage(reason: str) -> Stage:
     """Where the way ended for which `explain` gave this reason; ANSWER where nobody knows."""
     return next((stage for words, stage in _STAGES if words.fullmatch(reason)), Stage.ANSWER)
-
-
-def one_line(text: str) -> str:
-    """Printable, without control characters, at most 300 characters."""
-    shown = "".join(" " if unicodedata.category(ch)[0] in "CZ" else ch for ch in text[:2000])
-    shown = " ".join(shown.split())
-    return shown if len(shown) <= LINE_MAX else shown[: LINE_MAX - 1] + "…"

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
 
 from ...models.facts import Package, PendingUpdate, Repository
-from .grammar import is_deb_name, is_deb_version
-from .sections import Unparsed, clip, fields
+from ...models.grammar import is_deb_name, is_deb_version
+from ...protocol.cleaning import cleaned
+from ...protocol.sections import Unparsed, fields
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ def sources(lines: Iterable[str], dates: Iterable[str], unparsed: Unparsed) -> t
             unparsed.add("repositories", line)
             continue
         site, release, component, uri, origin, label, codename, suite, trusted, file = map(
-            clip, parts
+            cleaned, parts
         )
         part = f"{release}/{component}" if component else release
         repository = Repository(

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 
 from ...models.facts import Package
-from .grammar import is_deb, is_deb_name, is_deb_version
-from .sections import Unparsed, fields
+from ...models.grammar import is_deb, is_deb_name, is_deb_version
+from ...protocol.sections import Unparsed, fields
 
 # dpkg-query(1), `db:Status-Abbrev`: the second letter. Not installed or only its configuration
 # files left: not a package of the host.

@@ -5,7 +5,8 @@ import re
 from collections.abc import Iterable
 
 from ...models.facts import Listener
-from .sections import Unparsed, fields
+from ...protocol.cleaning import cleaned
+from ...protocol.sections import Unparsed, fields
 
 _SS = re.compile(r"(tcp|udp)\s+(?:LISTEN|UNCONN)\s+\d+\s+\d+\s+(\S+):(\d{1,5})\s+\S+\s*(.*)")
 _PROCESS = re.compile(r'users:\(\("([^"]{1,200})"')
@@ -23,12 +24,13 @@ def from_ss(lines: Iterable[str], unparsed: Unparsed) -> tuple[Listener, ...]:
             continue
         protocol, address, port, rest = entry.groups()
         process = _PROCESS.match(rest)
-        found.add((protocol, _address(address), int(port), process[1] if process else ""))
+        name = cleaned(process[1]) if process else ""
+        found.add((protocol, _address(address), int(port), name))
     return _listeners(found)
 
 
 def _address(text: str) -> str:
-    return text.replace("[", "").replace("]", "")
+    return cleaned(text.replace("[", "").replace("]", ""))
 
 
 def from_proc(lines: Iterable[str], unparsed: Unparsed) -> tuple[Listener, ...]:

@@ -5,8 +5,8 @@ import shlex
 from collections.abc import Iterable, Sequence
 
 from ...models.facts import FileSystem, OsRelease
-from .grammar import natural
-from .sections import Unparsed, clip, fields, number
+from ...protocol.cleaning import cleaned
+from ...protocol.sections import Unparsed, fields, number
 
 
 def os_release(lines: Iterable[str], unparsed: Unparsed) -> OsRelease:
@@ -23,7 +23,7 @@ def os_release(lines: Iterable[str], unparsed: Unparsed) -> OsRelease:
         if not equals or not re.fullmatch(r"[A-Z0-9_]+", key) or (value and len(words) != 1):
             unparsed.add("os", line)
         else:
-            found[key] = clip(words[0]) if words else ""
+            found[key] = cleaned(words[0]) if words else ""
     return OsRelease(
         id=found.get("ID", ""),
         version_id=found.get("VERSION_ID", ""),
@@ -63,8 +63,8 @@ def file_systems(
             size[entry[4]] = (_amount(entry[1]), _amount(entry[3]))
     return tuple(
         FileSystem(
-            mount=clip(mount),
-            kind=clip(kinds.get(mount, "")),
+            mount=cleaned(mount),
+            kind=cleaned(kinds.get(mount, "")),
             size_kib=size[mount][0],
             free_kib=size[mount][1],
             free_inodes=inodes.get(mount, 0),
@@ -83,10 +83,19 @@ def identity(lines: Iterable[str], section: str, unparsed: Unparsed) -> dict[str
     for line in lines:
         key, tab, value = line.partition("\t")
         if tab and key not in found:
-            found[key] = clip(value)
+            found[key] = cleaned(value)
         else:
             unparsed.add(section, line)
     return found
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """A sort key in which digits compare as numbers. Good enough to show kernels in order; what
+    is newer to a package manager only its own rules tell."""
+    return [
+        (1, int(part), "") if part.isdigit() and part.isascii() else (0, 0, part)
+        for part in re.findall(r"[0-9]{1,18}|[^0-9]+", text)
+    ]
 
 
 def newest_kernel(kernels: Sequence[str]) -> str:

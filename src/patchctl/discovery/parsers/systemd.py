@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 
 from ...models.facts import Service
-from .sections import Unparsed, fields
+from ...protocol.sections import Unparsed, fields
 
 # systemd.unit(5): the characters of a unit's name.
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}\.[a-z]+")

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ...models.facts import CompetingUpdater, Package, Service
-from .sections import Unparsed
+from ...protocol.sections import Unparsed
 
 _SETTING = re.compile(r'([A-Za-z:-]+) "([^"]*)";')
 _OFF = frozenset({"", "0", "false", "no", "off", "never", "disable"})

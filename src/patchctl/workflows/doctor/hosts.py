@@ -8,7 +8,7 @@ from ...models.facts import CompetingUpdater, FileSystem, HostFacts
 from ...models.host_rules import KERNEL_KIB
 from ...models.plan import UpdaterPolicy
 from ...models.snapshot import HostResult, HostStatus
-from ...plan.select import SUPPORTED
+from ...protocol.managers import SUPPORTED
 
 OK, WARN, FAIL, SKIPPED = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL, CheckStatus.SKIPPED
 

@@ -22,8 +22,8 @@ from ...models.facts import PackageManager, Repository
 from ...models.feeds import FeedUpdate, UpdateOutcome
 from ...models.fleet import Fleet
 from ...models.state import KnownHost
+from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, Job
-from ...protocol.resolution import plain
 from .keep import Feeds, Read
 
 TIMEOUT_S = 300
@@ -119,7 +119,7 @@ def _line(line: str) -> Given | Nothing:
     if match := _WITHOUT.fullmatch(line):
         return Nothing(repository=match[1])
     if match := _FAILED.fullmatch(line):
-        return Nothing(repository=match[1], failure=plain(match[2]) or "no reason given")
+        return Nothing(repository=match[1], failure=sentence(match[2]) or "no reason given")
     raise ValueError("a line of the answer is unreadable")
 
 
@@ -245,7 +245,7 @@ def _failure(name: str, reason: str) -> FeedUpdate:
 def _read(answer: Answer) -> tuple[tuple[Given | Nothing, ...], str]:
     """(what the host gave, why it cannot be used)."""
     if answer.status is not AnswerStatus.OK:
-        return (), plain(answer.reason) or "the host gave no answer"
+        return (), sentence(answer.reason) or "the host gave no answer"
     try:
         given = parse(answer.output)
     except ValueError as error:

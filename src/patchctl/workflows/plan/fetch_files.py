@@ -12,9 +12,9 @@ from ...adapters.content_store import ContentStore, Incoming
 from ...errors import IntegrityError
 from ...models.facts import PackageManager
 from ...protocol import fetching
+from ...protocol.cleaning import sentence
 from ...protocol.fetching import Needed, Piece
 from ...protocol.jobs import Answer, AnswerStatus, HostRunner, Job
-from ...protocol.resolution import plain
 from ...report.plan_text import size
 
 TIMEOUT_S = 900
@@ -142,7 +142,7 @@ def _take(
 ) -> str:
     """Write what came into its files. The answer says why nothing of this host can be used."""
     if answer.status is not AnswerStatus.OK:
-        return plain(answer.reason) or "the host gave no answer"
+        return sentence(answer.reason) or "the host gave no answer"
     try:
         for one in fetching.parse(answer.output, pieces):
             if isinstance(one, fetching.Received):

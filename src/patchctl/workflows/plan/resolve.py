@@ -3,19 +3,16 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ...models.facts import PackageManager
 from ...models.plan import Resolution
 from ...models.requests import HostRequest
+from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, HostRunner, Job
-from ...protocol.resolution import parse_apt, plain
+from ...protocol.managers import read_resolution
+from ...protocol.resolution import failed
 from ...protocol.resolve_request import payload
 
 # A host with many culprits simulates a few dozen times, half a second to a second each.
 TIMEOUT_S = 300
-
-_PARSERS: Mapping[PackageManager, Callable[[HostRequest, str], Resolution]] = {
-    PackageManager.APT: parse_apt
-}
 
 
 def resolve(
@@ -51,9 +48,5 @@ def resolve(
 
 def _read(request: HostRequest, answer: Answer) -> Resolution:
     if answer.status is AnswerStatus.OK:
-        return _PARSERS[request.manager](request, answer.output)
-    return Resolution(
-        host=request.host,
-        manager=request.manager,
-        error=plain(answer.reason) or f"the host gave no answer ({answer.status})",
-    )
+        return read_resolution(request, answer.output)
+    return failed(request, sentence(answer.reason) or f"the host gave no answer ({answer.status})")

@@ -1,21 +1,14 @@
-"""The answer files that the `patch_script` action leaves behind; its text tells their form."""
+"""The frame in which a whole answer comes; the text of the `patch_script` action tells its form."""
 
 import base64
 import binascii
-import hashlib
 import re
 import zlib
-from pathlib import Path
 
-from ...errors import AdapterError
+from ..errors import AdapterError
 
 DECODED_MAX = 64 * 1024 * 1024
 _HEADER = re.compile(rb"patchctl-frame 1 (gzip|plain) (\d{1,3})\n")
-
-
-def file_of(folder: Path, host: str) -> Path:
-    """Where the answer of that inventory host is."""
-    return folder / hashlib.sha256(host.encode()).hexdigest()[:32]
 
 
 def decode(content: bytes) -> tuple[int, str]:

@@ -3,11 +3,11 @@
 import re
 from dataclasses import dataclass, field
 
-from ...models.facts import UnparsedLine
+from ..models.facts import UnparsedLine
+from .cleaning import on_screen
 
 UNPARSED_MAX = 200
 LINE_MAX = 300
-TEXT_MAX = 500
 
 _HEADING = re.compile(r"\[([a-z0-9_]{1,40})\]")
 _END = re.compile(r"=(\d{1,3})")
@@ -21,9 +21,10 @@ class Unparsed:
     more: int = 0
 
     def add(self, section: str, line: str) -> None:
-        """Record a line of a section."""
+        """Record a line of a section. Tabs stay: they are what such a line is looked at for."""
         if len(self.lines) < UNPARSED_MAX:
-            self.lines.append(UnparsedLine(section=section, line=line[:LINE_MAX]))
+            shown = "\t".join(map(on_screen, line[:LINE_MAX].split("\t")))[:LINE_MAX]
+            self.lines.append(UnparsedLine(section=section, line=shown))
         else:
             self.more += 1
 
@@ -60,11 +61,6 @@ def split(output: str, unparsed: Unparsed) -> dict[str, Section]:
         elif line.strip():
             unparsed.add("", line)
     return found
-
-
-def clip(text: str) -> str:
-    """Free text of a host, trimmed and at most 500 characters."""
-    return text.strip()[:TEXT_MAX]
 
 
 def number(text: str) -> int | None:

@@ -1,0 +1,272 @@
+"""What apt says it would do: its own lines in the answer of roles/patch_resolve/files/apt.sh.
+
+    sim TEXT     of `apt-get -s`              lower NAME   goes to a lower version
+    uri TEXT     of `apt-get --print-uris`    offer TEXT   of `apt-cache madison`
+    show FIELD   of `apt-cache show`          have TEXT    what is installed
+    show .       the end of one package       target TEXT  of `apt-get indextargets`
+
+`resolution.py` has the frame around them.
+"""
+
+import re
+from collections.abc import Iterator
+from urllib.parse import unquote
+
+from ..models.base import Record
+from ..models.grammar import ARCH, NAME, VERSION, fits
+from ..models.host_rules import boot_kib
+from ..models.plan import Action, Artifact, Resolution, Transition
+from ..models.requests import HostRequest, Wanted
+from .resolution import Answer, UnreadableError, groups
+
+# `Inst NAME[:ARCH] [FROM] (TO Label:Version/Suite, … [ARCH]) [what it breaks for now]`
+_INST = re.compile(
+    rf"Inst ({NAME})(?::{ARCH})? (?:\[({VERSION})\] )?\(({VERSION}) (?:[^\[\]]* )?\[({ARCH})\]\)"
+    r"(?: \[.*\])*"
+)
+_REMV = re.compile(rf"Remv ({NAME})(?::({ARCH}))? \[({VERSION})\](?: .*)?")
+_HAVE = re.compile(rf"({NAME}) ({ARCH}) ({VERSION}) ({NAME}) ?([0-9]{{0,12}})")
+_OFFER = re.compile(rf" *({NAME}) \| +({VERSION}) \| ([!-~]+ [ -~]+)")
+_TARGET = re.compile(r"([!-~]+ [ -~]+)\|([ -{}~]*)\|([ -{}~]*)\|([ -{}~]*)\|(yes|no)")
+_URI = re.compile(r"'([!-~]*)' ([!-~]+) ([0-9]{1,15})(?: .*)?")
+_FIELD = re.compile(r"([A-Za-z0-9-]+): ([ -~]*)")
+_SOURCE = re.compile(rf"({NAME})(?: \(({VERSION})\))?")
+
+
+class _Have(Record):
+    arch: str
+    version: str
+    kib: int
+    source: str
+
+
+class _Index(Record):
+    label: str
+    codename: str
+    trusted: bool
+
+
+class _Said:
+    """The lines of one answer, sorted by kind."""
+
+    def __init__(self) -> None:
+        self.installs: dict[tuple[str, str], tuple[str, str]] = {}  # (name, arch) -> from, to
+        self.removals: dict[tuple[str, str], str] = {}  # (name, arch or "") -> version
+        self.lower: set[str] = set()
+        self.uris: dict[str, tuple[str, int]] = {}  # file name -> URI, bytes
+        self.stanzas: list[dict[str, str]] = []
+        self.have: dict[tuple[str, str], _Have] = {}
+        self.offers: dict[tuple[str, str], list[str]] = {}  # (name, version) -> index descriptions
+        self.indexes: dict[str, _Index] = {}
+        self.source_versions: dict[str, str] = {}
+
+
+def read(request: HostRequest, answer: Answer) -> Resolution:
+    """The answer as a Resolution. Raises UnreadableError on a line that apt does not write."""
+    said = _sorted(answer)
+    transitions = _transitions(request, said)
+    return Resolution(
+        host=request.host,
+        manager=request.manager,
+        transitions=transitions,
+        dropped=tuple(answer.dropped),
+        uris={
+            one.file.name: said.uris[one.file.name][0]
+            for one in transitions
+            if one.file is not None and one.file.name in said.uris
+        },
+        needed_kib=_needed(said, transitions),
+        source_versions=said.source_versions,
+    )
+
+
+# --- reading lines ------------------------------------------------------------------------------
+
+
+def _sorted(answer: Answer) -> _Said:
+    said = _Said()
+    stanza: dict[str, str] = {}
+    for number, kind, rest in answer.lines:
+        if kind != "show":
+            _read_line(said, kind, rest, number)
+        elif rest == ".":
+            said.stanzas.append(stanza)
+            stanza = {}
+        else:
+            key, value = groups(_FIELD, rest, number)
+            stanza[key] = value
+    return said
+
+
+def _read_line(said: _Said, kind: str, rest: str, number: int) -> None:
+    match kind:
+        case "sim":
+            _read_simulated(said, rest, number)
+        case "lower":
+            said.lower.add(rest.partition(":")[0])
+        case "uri":
+            if rest.startswith("'"):  # everything else is apt's talk: warnings, notes
+                uri, name, size = groups(_URI, rest, number)
+                said.uris[name] = (uri, int(size))
+        case "have":
+            name, arch, version, source, kib = groups(_HAVE, rest, number)
+            said.have[name, arch] = _Have(
+                arch=arch, version=version, kib=int(kib or 0), source=source
+            )
+        case "offer":
+            name, version, description = groups(_OFFER, rest, number)
+            said.offers.setdefault((name, version), []).append(description)
+        case "target":
+            description, origin, label, codename, trusted = groups(_TARGET, rest, number)
+            said.indexes[description] = _Index(
+                label=label or origin, codename=codename, trusted=trusted == "yes"
+            )
+        case _:
+            raise UnreadableError(f"line {number} of the resolve answer is of no known kind")
+
+
+def _read_simulated(said: _Said, rest: str, number: int) -> None:
+    if rest.startswith("Inst "):
+        name, installed, version, arch = groups(_INST, rest, number)
+        said.installs[name, arch] = (installed, version)
+    elif rest.startswith("Remv "):
+        name, arch, version = groups(_REMV, rest, number)
+        said.removals[name, arch] = version
+
+
+# --- joining them -------------------------------------------------------------------------------
+
+
+def _transitions(request: HostRequest, said: _Said) -> tuple[Transition, ...]:
+    made = [*_installs(request, said), *_removals(said)]
+    made.sort(key=lambda one: (one.package, one.arch))
+    return tuple(made)
+
+
+def _installs(request: HostRequest, said: _Said) -> Iterator[Transition]:
+    for (name, arch), (installed, version) in said.installs.items():
+        artifact, source = _file(said, name, arch, version)
+        yield Transition(
+            package=name,
+            arch=arch,
+            action=_action(installed, name in said.lower),
+            from_=installed,
+            to=version,
+            source=source,
+            origin=_origin(said, name, version),
+            file=artifact,
+            requested=any(_same(wanted, name, arch) for wanted in request.wanted),
+        )
+
+
+def _action(installed: str, lower: bool) -> Action:
+    if not installed:
+        return Action.NEW
+    return Action.DOWNGRADE if lower else Action.UPGRADE
+
+
+def _same(wanted: Wanted, name: str, arch: str) -> bool:
+    # A package may change between `all` and the machine's architecture from one version to another.
+    return wanted.package == name and (wanted.arch == arch or "all" in (wanted.arch, arch))
+
+
+def _removals(said: _Said) -> Iterator[Transition]:
+    reinstalled = {name for name, _ in said.installs}
+    for (name, arch), version in said.removals.items():
+        if name in reinstalled:
+            continue  # apt takes it out for a moment to break a loop
+        found = next(
+            (
+                have
+                for (known, known_arch), have in said.have.items()
+                if known == name and arch in ("", known_arch) and have.version == version
+            ),
+            None,
+        )
+        if found is None:
+            raise UnreadableError(f"{name} would be removed but is not installed")
+        yield Transition(
+            package=name,
+            arch=found.arch,
+            action=Action.REMOVE,
+            from_=version,
+            source=found.source,
+        )
+
+
+def _file(said: _Said, name: str, arch: str, version: str) -> tuple[Artifact, str]:
+    """The one file of that version, and its source package."""
+    stanzas = [
+        stanza
+        for stanza in said.stanzas
+        if (stanza.get("Package"), stanza.get("Version"), stanza.get("Architecture"))
+        == (name, version, arch)
+    ]
+    # apt names an archive so (EncodeString of the epoch's colon); the URI's last part may differ.
+    file_name = f"{name}_{version.replace(':', '%3a')}_{arch}.deb"
+    uri, size = said.uris.get(file_name, ("", -1))
+    if len({stanza.get("SHA256") for stanza in stanzas}) > 1:
+        # One version in two repositories, built twice: the file that apt would fetch counts.
+        stanzas = [one for one in stanzas if one.get("Filename") and _ends(uri, one["Filename"])]
+    hashes = {stanza.get("SHA256", "") for stanza in stanzas}
+    if len(hashes) != 1:
+        raise UnreadableError(
+            f"{name} {version}: repositories offer {len(hashes) or 'no'} different files of it"
+        )
+    if not fits("file", file_name):
+        raise UnreadableError(f"{name} {version}: the name of its file is too long")
+    stanza = stanzas[0]
+    sha256, length = hashes.pop(), stanza.get("Size", "")
+    if not fits("sha256", sha256) or not re.fullmatch(r"[0-9]{1,15}", length):
+        raise UnreadableError(f"{name} {version}: its repository gives no SHA-256 or no size")
+    if size not in (-1, int(length)):
+        raise UnreadableError(f"{name} {version}: its repository gives two sizes")
+    source = _SOURCE.fullmatch(stanza.get("Source", name))
+    if source is None:
+        raise UnreadableError(f"{name} {version}: unreadable source package")
+    if source.group(2):
+        said.source_versions[name] = source.group(2)
+    return Artifact(name=file_name, size=int(length), sha256=sha256), source.group(1)
+
+
+def _ends(uri: str, path: str) -> bool:
+    return unquote(uri).endswith("/" + path.lstrip("./"))
+
+
+def _origin(said: _Said, name: str, version: str) -> str:
+    """`Label:codename` of every trusted index that has it.
+
+    Raises where only unsigned ones do: nothing then vouches for the file's hash.
+    """
+    indexes = [
+        said.indexes[description]
+        for description in said.offers.get((name, version), ())
+        if description in said.indexes
+    ]
+    trusted = {
+        ":".join(part for part in (index.label, index.codename) if part)
+        for index in indexes
+        if index.trusted
+    }
+    if not trusted:
+        raise UnreadableError(f"{name} {version} comes from no signed repository")
+    return ", ".join(sorted(trusted))
+
+
+def _needed(said: _Said, transitions: tuple[Transition, ...]) -> dict[str, int]:
+    """KiB by path: growth under /usr, new and old files kept, and what a kernel puts in /boot."""
+    sizes = {
+        (stanza.get("Package", ""), stanza.get("Version", "")): stanza.get("Installed-Size", "")
+        for stanza in said.stanzas
+    }
+    growth = download = 0
+    for one in transitions:
+        text = sizes.get((one.package, one.to), "")
+        new = int(text) if re.fullmatch(r"[0-9]{1,12}", text) else 0
+        old = said.have.get((one.package, one.arch))
+        growth += max(0, new - (old.kib if old is not None and one.from_ else 0))
+        download += one.file.size if one.file is not None else 0
+    needed = {"/usr": growth, "/var/lib/patchctl": 2 * (download // 1024) + 1024}
+    if boot := boot_kib((one.package, one.action) for one in transitions):
+        needed["/boot"] = boot
+    return needed if transitions else {}

@@ -1,0 +1,48 @@
+"""The one table of the package managers that patchctl changes hosts with.
+
+A package manager comes in as a module of this package that has what `Manager` says, as a file of
+the roles that has the functions their contract lists, and as a row of `plan.managers`.
+"""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from ..models.facts import PackageManager
+from ..models.plan import Resolution
+from ..models.requests import HostRequest
+from . import apt
+from .resolution import Answer, UnreadableError, check_complete, failed, take_apart
+
+
+class Manager(Protocol):
+    """What one package manager's module reads."""
+
+    def read(self, request: HostRequest, answer: Answer) -> Resolution:
+        """The lines of the manager's own as a Resolution. Raises UnreadableError."""
+
+
+MODULES: Mapping[PackageManager, Manager] = {PackageManager.APT: apt}
+SUPPORTED = frozenset(MODULES)
+
+
+def refusal(manager: PackageManager) -> str:
+    """Why hosts with this package manager are not changed, "" where they are."""
+    return "" if manager in SUPPORTED else f"patchctl does not update with {manager} yet"
+
+
+def read_resolution(request: HostRequest, text: str) -> Resolution:
+    """The answer of the resolve script of the request's manager, in roles/patch_resolve/files.
+
+    Never raises on what the text contains: the `error` says what is wrong with it.
+    """
+    if unknown := refusal(request.manager):
+        return failed(request, unknown)
+    try:
+        answer = take_apart(request, text)
+        if answer.error:
+            return failed(request, answer.error)
+        found = MODULES[request.manager].read(request, answer)
+        check_complete(request, found)
+    except UnreadableError as error:
+        return failed(request, str(error))
+    return found

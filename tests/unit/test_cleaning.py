@@ -1,0 +1,145 @@
+"""Cleaning of host text: whatever a host writes, it cannot steer a terminal nor fool its reader."""
+
+import unicodedata
+from collections.abc import Callable
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patchctl.cli import output
+from patchctl.discovery import collect
+from patchctl.protocol import cleaning
+
+# As hosts would write who mean harm: any character, the evil ones often.
+EVIL = "\x00\x07\x08\t\n\r\x1b\x7f\x85\x9b\xa0\xad\u034f\u061c\u180e\u200b\u200e\u2028\u2029"
+EVIL += "\u202a\u202e\u2066\u2069\u3164\ufe0f\ufeff\ufffd\ud800\ue000\U000e0041\U000e0100\U0001f4a9"
+TEXT = st.text(
+    st.one_of(st.characters(), st.sampled_from(EVIL), st.sampled_from(" a[]0;?m")), max_size=900
+)
+BOUNDED = {"cleaned": cleaning.cleaned, "sentence": cleaning.sentence}
+ALL: dict[str, Callable[[str], str]] = {**BOUNDED, "on_screen": cleaning.on_screen}
+UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180f\u3164\ufe00\ufe0f\uffa0\U000e0100")
+
+
+def harm(text: str) -> list[str]:
+    """Characters that steer a terminal, turn text around, end a line or are not seen."""
+    return [
+        ch
+        for ch in text
+        if unicodedata.category(ch) in ("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp")
+        or ch in UNSEEN
+        or (unicodedata.category(ch) == "Zs" and ch != " ")
+        or unicodedata.bidirectional(ch) in ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI")
+    ]
+
+
+@pytest.mark.parametrize("clean", ALL.values(), ids=list(ALL))
+@given(text=TEXT)
+def test_nothing_that_harms_comes_through(clean: Callable[[str], str], text: str) -> None:
+    assert harm(clean(text)) == []
+
+
+@pytest.mark.parametrize("clean", ALL.values(), ids=list(ALL))
+@given(text=TEXT)
+def test_it_is_one_line(clean: Callable[[str], str], text: str) -> None:
+    assert len(clean(text).splitlines()) <= 1
+
+
+@pytest.mark.parametrize("clean", ALL.values(), ids=list(ALL))
+@given(text=TEXT)
+def test_what_is_clean_stays_as_it_is(clean: Callable[[str], str], text: str) -> None:
+    assert clean(clean(text)) == clean(text)
+
+
+@pytest.mark.parametrize("name", BOUNDED)
+@given(text=TEXT, limit=st.integers(1, 600))
+def test_it_is_never_longer_than_its_limit(name: str, text: str, limit: int) -> None:
+    assert len(BOUNDED[name](text, limit)) <= limit
+
+
+@pytest.mark.parametrize("clean", ALL.values(), ids=list(ALL))
+@given(text=st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=300))
+def test_printable_ascii_is_never_changed_but_for_blanks(
+    clean: Callable[[str], str], text: str
+) -> None:
+    assert clean(text).split() == text.split()
+
+
+@given(text=TEXT)
+def test_a_screen_is_told_of_every_character(text: str) -> None:
+    # Each character stands for itself or as an escape; nothing is hidden by being left out.
+    assert len(cleaning.on_screen(text)) >= len(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned", "sentence", "on_screen"),
+    [
+        ("plain", "plain", "plain", "plain"),
+        ("\x1b[31mred\x1b[0m", "?[31mred?[0m", "[31mred [0m", "\\x1b[31mred\\x1b[0m"),
+        ("\x1b]0;title\x07x", "?]0;title?x", "]0;title x", "\\x1b]0;title\\x07x"),
+        ("\x9b2Jx", "?2Jx", "2Jx", "\\x9b2Jx"),
+        ("a\u202egpj.exe", "a?gpj.exe", "a gpj.exe", "a\\u202egpj.exe"),
+        ("one\nhost: ok", "one?host: ok", "one host: ok", "one\\x0ahost: ok"),
+        ("/etc/two  blanks", "/etc/two  blanks", "/etc/two blanks", "/etc/two  blanks"),
+        ("pay\u200bpal\u3164", "pay?pal?", "pay pal", "pay\\u200bpal\\u3164"),
+        ("a\U000e0041b", "a?b", "a b", "a\\U000e0041b"),
+        ("tab\there", "tab?here", "tab here", "tab\\x09here"),
+        ("nbsp\u00a0here", "nbsp?here", "nbsp here", "nbsp\\xa0here"),
+        ("│ fake │ table", "? fake ? table", "? fake ? table", "│ fake │ table"),
+        ("Grüße “Ελλάδα” 日本語…", *["Grüße “Ελλάδα” 日本語…"] * 3),
+    ],
+)
+def test_each_in_its_way(text: str, cleaned: str, sentence: str, on_screen: str) -> None:
+    assert cleaning.cleaned(text) == cleaned
+    assert cleaning.sentence(text) == sentence
+    assert cleaning.on_screen(text) == on_screen
+
+
+def test_what_is_cut_off_a_reason_is_told() -> None:
+    assert cleaning.sentence("x" * 301) == "x" * 299 + "…"
+    assert cleaning.sentence("x" * 300) == "x" * 300
+    assert cleaning.cleaned("x" * 501) == "x" * 500
+
+
+def test_the_terminal_is_behind_the_same_boundary() -> None:
+    assert output.clean is cleaning.on_screen
+
+
+def strings(value: object) -> list[str]:
+    if isinstance(value, str):
+        return [value]
+    if isinstance(value, dict):
+        return [text for pair in value.items() for part in pair for text in strings(part)]
+    if isinstance(value, list | tuple):
+        return [text for part in value for text in strings(part)]
+    return []
+
+
+@given(text=TEXT.map(lambda text: "x" + text.replace("\n", "").replace("\t", "")))
+def test_no_fact_of_a_host_harms_its_reader(text: str) -> None:
+    rows = {
+        "identity": [f"manager\tapt{text}", f"hostname\t{text}", f"kernel\t{text}", text],
+        "os": [f"ID='{text}'", f'PRETTY_NAME="{text}"', f"ID_LIKE={text}"],
+        "kernels": [text],
+        "repositories": ["\t".join([text] * 10)],
+        "containers_podman": ["\t".join([text] * 4)],
+        "images_docker": [f"{text}\tid"],
+        "sockets": [f'tcp LISTEN 0 5 {text}:22 *:* users:(("{text}",pid=1,fd=3))'],
+        "stale": [f"7\t{text}"],
+        "stale_processes": [f"7\t{text}\t0::/{text}.service\t1\t{text}"],
+        "filesystems": [f"/dev/a 10 1 9 10% /{text}"],
+        "refresh": [text],
+        "reboot": ["yes", text],
+        "unheard_of": [text],
+    }
+    sections = [
+        f"[{name}]\n" + "".join(f" {row}\n" for row in lines) + "=0\n"
+        for name, lines in rows.items()
+    ]
+    facts = collect.parse("".join(sections), 1_750_000_000)
+    found = strings(msgspec.to_builtins(facts))
+    # Tabs separate what an unknown line says; JSON and the screen escape them.
+    assert [harm(one.replace("\t", "")) for one in found if harm(one.replace("\t", ""))] == []
+    assert "podman" in found and "docker" in found  # the rows were read
