@@ -1,4 +1,8 @@
-"""A run as it goes: a live table on a terminal, plain lines elsewhere. Both on stderr."""
+"""A run as it goes: a live table on a terminal, plain lines elsewhere. Both on stderr.
+
+The table is drawn by a thread of its own, so it gets pictures of the run, never the view that the
+run's thread goes on changing.
+"""
 
 import time
 from collections.abc import Callable
@@ -16,7 +20,7 @@ from ..models.rollout import (
 )
 from ..models.states import COUNTED, IN_FLIGHT, SETTLED
 from ..report import rollout_text
-from ..rollout.status import status as status_of
+from ..rollout.picture import Onlooker, Picture
 from ..rollout.view import RunView
 from . import output
 
@@ -37,22 +41,17 @@ _STYLE = {
 
 
 class Follower:
-    """An EventSink that keeps a view of its own, so that it can join a run in its middle."""
+    """An EventSink that folds the run for itself, so that it can join one in its middle."""
 
     def __init__(self, load: Callable[[str], RunView]) -> None:
-        self._load = load
-        self.view: RunView | None = None
+        self.onlooker = Onlooker(load)
 
     def on_entry(self, entry: Entry) -> None:
         """Take one durable entry in and show it."""
-        if self.view is None:
-            self.view = self._load(entry.run)
-        if entry.seq > self.view.seq:
-            self.view.apply(entry)
-        self.show(entry)
+        self.show(entry, self.onlooker.take(entry))
 
-    def show(self, entry: Entry) -> None:
-        """Show what the entry changed."""
+    def show(self, entry: Entry, view: RunView) -> None:
+        """Show what the entry changed; `view` is the run after it."""
 
     def close(self) -> None:
         """The run stands."""
@@ -61,17 +60,16 @@ class Follower:
 class PlainLines(Follower):
     """One line for what a person would want to read in a pipeline's log."""
 
-    def show(self, entry: Entry) -> None:
-        assert self.view is not None
+    def show(self, entry: Entry, view: RunView) -> None:
         event = entry.event
         text = ""
         match event:
             case HostMoved():
-                few = len(self.view.hosts) <= FEW
+                few = len(view.hosts) <= FEW
                 if few or event.to in SETTLED or event.to is HostState.ROLLING_BACK:
-                    text = self._host(event)
+                    text = _host(event, view.hosts[event.host].ring)
             case WaveStarted():
-                waves = len(self.view.rings[event.ring].waves)
+                waves = len(view.rings[event.ring].waves)
                 size = rollout_text.some(event.hosts, "host")
                 text = f"{event.ring}: wave {event.wave} of {waves}, {size}"
             case RingMoved():
@@ -79,19 +77,18 @@ class PlainLines(Follower):
                 text = f"{event.ring}: {event.to.value}{why}"
             case RunMoved():
                 why = f": {event.reason}" if event.reason else ""
-                text = f"run {self.view.run}: {event.to.value.replace('_', ' ')}{why}"
+                text = f"run {view.run}: {event.to.value.replace('_', ' ')}{why}"
             case _:
                 pass
         if text:
             clock = time.strftime("%H:%M:%S", time.gmtime(entry.at / 1000))
             output.note(f"{clock} {text}")
 
-    def _host(self, event: HostMoved) -> str:
-        assert self.view is not None
-        host = self.view.hosts[event.host]
-        what = event.stage.value if event.to in IN_FLIGHT and event.stage else event.to.value
-        why = f": {event.reason}" if event.reason else ""
-        return f"{host.ring}: {host.name}: {rollout_text.word(what).replace('_', ' ')}{why}"
+
+def _host(event: HostMoved, ring: str) -> str:
+    what = event.stage.value if event.to in IN_FLIGHT and event.stage else event.to.value
+    why = f": {event.reason}" if event.reason else ""
+    return f"{ring}: {event.host}: {rollout_text.word(what).replace('_', ' ')}{why}"
 
 
 class LiveTable(Follower):
@@ -102,29 +99,28 @@ class LiveTable(Follower):
 
         super().__init__(load)
         self._live = Live(
-            console=console, get_renderable=self._render, refresh_per_second=4, transient=True
+            console=console, get_renderable=self.renderable, refresh_per_second=4, transient=True
         )
         self._live.start()
 
     def close(self) -> None:
         self._live.stop()
 
-    def _render(self) -> "RenderableType":
+    def renderable(self) -> "RenderableType":
+        """The table as of the last entry; asked from the thread that draws it."""
         from rich.text import Text
 
-        if self.view is None:
-            return Text("…")
-        try:
-            return _table(status_of(self.view), self.view)
-        except RuntimeError:  # the engine changed the view while this thread walked it
-            return Text("…")
+        picture = self.onlooker.picture()
+        return Text("…") if picture is None else _table(picture)
 
 
-def _table(status: RunStatus, view: RunView) -> "RenderableType":
+def _table(picture: Picture) -> "RenderableType":
     from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
+    status = picture.status
+    since = {host.name: at for host, at in zip(status.hosts, picture.since, strict=True)}
     rings = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("RING", "STATE", "HOSTS"):
         rings.add_column(title, no_wrap=True)
@@ -140,13 +136,13 @@ def _table(status: RunStatus, view: RunView) -> "RenderableType":
     for line in shown:
         busy = line.state in IN_FLIGHT
         stage = line.stage if busy else rollout_text.word(line.state.value)
-        since = f"{(now - view.hosts[line.name].since) // 1000} s" if busy else ""
+        waited = f"{(now - since[line.name]) // 1000} s" if busy else ""
         style = _STYLE.get(line.state.value, "cyan")
         hosts.add_row(
             Text(output.clean(line.name)),
             Text(line.ring),
             Text(stage.replace("_", " "), style=style),
-            Text(since),
+            Text(waited),
             Text(output.clean(line.reason)),
         )
     parts: list[RenderableType] = [

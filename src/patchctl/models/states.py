@@ -4,7 +4,7 @@ A question such as "is the run over" has its answer here and nowhere else; which
 which stands in `rollout.states`.
 """
 
-from .rollout import HostState, RingState, RunState, Stage
+from .rollout import HostState, OutcomeStatus, RingState, RunState, Stage
 
 R, H = RunState, HostState
 
@@ -84,3 +84,8 @@ TOUCHING = frozenset({Stage.DRAIN, Stage.APPLY})
 HOOKS = frozenset({Stage.DRAIN, Stage.UNDRAIN})
 # The host is compared with the plan, or with what it was before.
 VERIFYING = frozenset({Stage.VERIFY, Stage.VERIFY_UNDO})
+
+# --- answers ------------------------------------------------------------------------------------
+
+# No answer came from the host itself: it is asked again.
+SILENT = frozenset({OutcomeStatus.LOST, OutcomeStatus.UNREACHABLE})

@@ -185,7 +185,7 @@ def undo_follows(step: Move, policy: RingPolicy, unsafe: list[str]) -> bool:
 def _ask_again(
     host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, waited: Waited
 ) -> Move | Again:
-    stage, tries = host.stage, host.tries + 1
+    stage, tries = host.stage, waited.silences + 1
     assert stage is not None
     reason = outcome.reason or outcome.status.value
     lost = outcome.status is OutcomeStatus.LOST
@@ -195,7 +195,7 @@ def _ask_again(
     else:
         limit = policy.reboot_timeout_s if stage is Stage.REBOOT else UNREACHABLE_S
         patient = tries <= 3 or waited.silent_ms <= limit * 1000
-        if host.looking:
+        if host.looking and not waited.answered:
             patient = tries < TRIES_OF_A_LOOK
         if not patient:
             if lost and stage in VERIFYING:

@@ -287,7 +287,6 @@ class Engine:
         events: list[Event] = []
         if outcome.status is OutcomeStatus.RUNNING:
             # Not journaled: it decides nothing, and a new controller starts the clocks anew.
-            host.heard()
             self._timers.heard(host.name)
         else:
             events.append(_answered(host, stage, outcome))

@@ -1,4 +1,5 @@
-"""How long things take within this process, by the monotonic clock: a wall clock may be set.
+"""How often and how long this process has waited for hosts. Times are by the monotonic clock: a
+wall clock may be set.
 
 A new controller gives every host its whole time again: that nobody asked meanwhile is not the
 host's fault. What outlives a process (a soak) is told by the journal's wall time as well.
@@ -7,7 +8,8 @@ host's fault. What outlives a process (a soak) is told by the journal's wall tim
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..models.rollout import Entry, HostMoved, OutcomeStatus, RingMoved, RingState, StageAnswered
+from ..models.rollout import Entry, HostMoved, RingMoved, RingState, StageAnswered
+from ..models.states import SILENT
 from .interfaces import Clock
 from .view import RunView
 
@@ -17,10 +19,14 @@ STEP_BACK_MS = 60_000
 
 @dataclass(frozen=True)
 class Waited:
-    """How long a host has been in its stage, and how long it has been silent there, in ms."""
+    """How long a host has been in its stage and how long it has been silent there, in ms; how often
+    it was asked without an answer since it answered last, and whether it has answered there at all.
+    """
 
     stage_ms: int = 0
     silent_ms: int = 0
+    silences: int = 0
+    answered: bool = False
 
 
 class Timers:
@@ -30,6 +36,8 @@ class Timers:
         self._clock = clock
         self._began: dict[str, int] = {}
         self._silent: dict[str, int] = {}
+        self._silences: dict[str, int] = {}
+        self._answered: set[str] = set()
         self._not_before: dict[str, int] = {}
         self._soaks: dict[str, int] = {}
         self._wall = clock.now_ms(), clock.monotonic_ms()
@@ -50,8 +58,9 @@ class Timers:
             case HostMoved(host=host):
                 self._begin(host)
             case StageAnswered(host=host, status=status, late=False):
-                if status in (OutcomeStatus.LOST, OutcomeStatus.UNREACHABLE):
+                if status in SILENT:
                     self._silent.setdefault(host, self.now)
+                    self._silences[host] = self._silences.get(host, 0) + 1
                 else:
                     self.heard(host)
             case RingMoved(ring=ring, to=RingState.SOAKING):
@@ -61,17 +70,28 @@ class Timers:
 
     def _begin(self, host: str) -> None:
         self._began[host] = self.now
-        self.heard(host)
+        self._forget_silence(host)
+        self._answered.discard(host)
         self._not_before.pop(host, None)
 
     def heard(self, host: str) -> None:
         """The host answered: earlier silence does not count any more."""
+        self._forget_silence(host)
+        self._answered.add(host)
+
+    def _forget_silence(self, host: str) -> None:
         self._silent.pop(host, None)
+        self._silences.pop(host, None)
 
     def waited(self, host: str) -> Waited:
         """How long this host has been at its stage."""
         now = self.now
-        return Waited(now - self._began.get(host, now), now - self._silent.get(host, now))
+        return Waited(
+            stage_ms=now - self._began.get(host, now),
+            silent_ms=now - self._silent.get(host, now),
+            silences=self._silences.get(host, 0),
+            answered=host in self._answered,
+        )
 
     def delay(self, host: str, delay_ms: int) -> None:
         """Do not ask the host again before so many ms have passed."""

@@ -1,7 +1,7 @@
 """A run as its journal tells it: entries folded into one mutable view.
 
-The view is the only thing the engine looks at, and it is built from nothing but the plan and the
-journal, so a new controller sees what the old one saw.
+Nothing but `apply` changes a view, so a new controller sees what the old one saw. What a controller
+knows beside it, how often and how long it has waited for a host, is in `timers` and ends with it.
 """
 
 from collections import Counter
@@ -39,6 +39,7 @@ from ..models.states import (
     IN_FLIGHT,
     KNOWN_END,
     SETTLED,
+    SILENT,
     TAKING,
     TOUCHING,
     UNDOING,
@@ -63,7 +64,6 @@ class HostView:
     transaction: str = ""
     reason: str = ""
     since: int = 0
-    tries: int = 0
     counted: bool = False
     reconciled: bool = False
     touched: bool = False
@@ -81,11 +81,6 @@ class HostView:
     final_stage: Stage | None = None
     failed_stage: Stage | None = None
     evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
-
-    def heard(self) -> None:
-        """The host answered: earlier silence does not count any more."""
-        self.tries = 0
-        self.looking = False
 
     @property
     def owes_release(self) -> bool:
@@ -270,10 +265,7 @@ class RunView:
         not the host's fault."""
         for host in self.hosts.values():
             if host.state in IN_FLIGHT:
-                looking = host.looking
                 host.since = at
-                host.heard()
-                host.looking = looking
 
     def _move_run(self, event: RunMoved) -> None:
         states.check_run(self.state, event.to)
@@ -306,7 +298,7 @@ class RunView:
             raise states.IllegalTransitionError(f"host {host.name}: {old} > {event.to}")
         if event.to is not old or event.stage is not host.stage:
             host.since = at
-            host.heard()
+            host.looking = False
         if old is HostState.UNKNOWN and event.to in IN_FLIGHT:
             host.reconciled = True
             host.looking = host.only_looked_at = event.look
@@ -364,10 +356,8 @@ class RunView:
             host.rebooted = True
         if event.stage is Stage.UNDRAIN and event.status is OutcomeStatus.OK:
             host.drained = False
-        if event.status in (OutcomeStatus.LOST, OutcomeStatus.UNREACHABLE):
-            host.tries += 1
-        else:
-            host.heard()
+        if event.status not in SILENT:
+            host.looking = False
 
     def _command(self, event: CommandTaken) -> None:
         match event.command:

@@ -1,0 +1,110 @@
+"""What the live screen holds of a run that goes on meanwhile."""
+
+import copy
+import io
+import time
+from threading import Event, Thread
+
+from rich.console import Console
+from rollout_world import RUN, SIX, World, plan, three_rings
+
+from patchctl.cli.progress import LiveTable
+from patchctl.models.rollout import Entry, RunState
+from patchctl.rollout.picture import Onlooker, Picture, picture
+from patchctl.rollout.view import RunView
+
+
+def a_run() -> World:
+    """A run that has ended, entry by entry."""
+    world = World(plan(three_rings(), SIX))
+    assert world.run().state is RunState.DONE
+    return world
+
+
+def at(world: World, seq: int) -> RunView:
+    return RunView(RUN, world.plan).replay(world.entries[:seq])
+
+
+def test_a_picture_does_not_change_while_the_run_goes_on() -> None:
+    world = a_run()
+    onlooker = Onlooker(lambda run: RunView(run, world.plan))
+    kept: list[tuple[Picture, Picture]] = []
+    for entry in world.entries:
+        onlooker.take(entry)
+        made = onlooker.picture()
+        assert made is not None
+        kept.append((made, copy.deepcopy(made)))
+    assert all(made == as_it_was for made, as_it_was in kept)
+    assert [made.seq for made, _ in kept] == [entry.seq for entry in world.entries]
+    assert kept[0][0].status != kept[-1][0].status
+
+
+def test_the_engine_is_looked_at_from_outside_its_own_view() -> None:
+    """The screen gets entries, and no two of its pictures share anything with the engine."""
+    world = World(plan(three_rings(), SIX))
+    onlooker = Onlooker(lambda run: RunView(run, world.plan))
+    seen: list[RunView] = []
+
+    class Screen:
+        def on_entry(self, entry: Entry) -> None:
+            seen.append(onlooker.take(entry))
+
+    world.sinks = [Screen()]
+    engine = world.engine()
+    engine.carry(wait=False)
+    assert seen and all(view is not engine.view for view in seen)
+    assert onlooker.picture() == picture(engine.view)
+
+
+def test_whoever_joins_in_the_middle_sees_the_whole_run() -> None:
+    world = a_run()
+    half = len(world.entries) // 2
+    onlooker = Onlooker(lambda run: at(world, half))
+    assert onlooker.picture() is None
+    onlooker.take(world.entries[half - 1])
+    assert onlooker.picture() == picture(at(world, half))
+
+
+def test_another_thread_only_ever_sees_the_run_between_two_entries() -> None:
+    world = a_run()
+    onlooker = Onlooker(lambda run: RunView(run, world.plan))
+    done = Event()
+    seen: dict[int, Picture] = {}
+
+    def look() -> None:
+        while not done.is_set():
+            made = onlooker.picture()
+            if made is not None:
+                seen[made.seq] = made
+
+    reader = Thread(target=look)
+    reader.start()
+    for entry in world.entries:
+        onlooker.take(entry)
+        until = time.monotonic() + 10
+        while entry.seq % 10 == 0 and entry.seq not in seen and time.monotonic() < until:
+            time.sleep(0)  # the reader sees at least these
+    done.set()
+    reader.join()
+    assert len(seen) >= len(world.entries) // 10
+    for seq, made in seen.items():
+        assert made == picture(at(world, seq))
+
+
+def test_the_table_shows_the_run_as_of_its_last_entry() -> None:
+    world = a_run()
+    console = Console(file=io.StringIO(), width=120)
+    table = LiveTable(lambda run: RunView(run, world.plan), console)
+    shown = Console(file=io.StringIO(), width=120)
+    try:
+        for entry in world.entries:
+            table.on_entry(entry)
+            if entry.seq == 4:
+                shown.print(table.renderable())
+        shown.print(table.renderable())
+    finally:
+        table.close()
+    assert isinstance(shown.file, io.StringIO)
+    text = shown.file.getvalue()
+    assert f"run {RUN}: running" in text and f"run {RUN}: done" in text
+    assert "3 succeeded" in text
