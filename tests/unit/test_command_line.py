@@ -64,6 +64,8 @@ class TestHelpIsLight:
             "patchctl.cli.pager",
             "patchctl.cli.state",
             "patchctl.errors",
+            "patchctl.protocol",
+            "patchctl.protocol.cleaning",
         }
         assert not found & HEAVY
 

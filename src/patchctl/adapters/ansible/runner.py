@@ -272,6 +272,7 @@ class AnsibleRunner:
         """
         if not _JOB_ID.fullmatch(job.id):
             raise ValueError(f"not a job id: {job.id!r}")
+        playbook = self._playbooks(job.stage)
         secrets = folder.given(job, self._connection)
         with translated(self._workdir):
             private = leftovers.run_folder(self._workdir, job.id)
@@ -289,7 +290,7 @@ class AnsibleRunner:
         self._open.add(running)
         try:
             with translated(folders.secret):
-                running.begin(self._config(job, folders, secrets))
+                running.begin(self._config(job, playbook, folders, secrets))
         except BaseException:
             running.abandon()
             raise
@@ -351,9 +352,8 @@ class AnsibleRunner:
         self.close()
 
     def _config(
-        self, job: Job, folders: Folders, secrets: Mapping[str, str]
+        self, job: Job, playbook: Playbook, folders: Folders, secrets: Mapping[str, str]
     ) -> ansible_runner.RunnerConfig:
-        playbook = self._playbooks(job.stage)
         arguments = folder.write(folders, job, playbook, self._connection, secrets)
         config = ansible_runner.RunnerConfig(
             private_data_dir=str(folders.run),
