@@ -231,7 +231,8 @@ def test_passwords_open_ssh_and_sudo_and_are_seen_nowhere(
     variables["ansible_user"] = "careful"
     variables["ansible_ssh_common_args"] += " -o PubkeyAuthentication=no"
     secret = Connection(ssh_password="opens-sesame", become_password="opens-sesame")
-    with AnsibleRunner(tmp_path / "runs", desk.root, secret) as runner:
+    playbook = Playbook(desk.root / "work.yml")
+    with AnsibleRunner(tmp_path / "runs", desk.root, secret, lambda _: playbook) as runner:
         running = runner.start(job)
         seen = 0
         while running.answers.empty():
