@@ -75,7 +75,7 @@ class Desk:
         return Job(id="job-1", playbook=self.root / "work.yml", inventory=hosts, **more)
 
     def runner(self, connection: Connection | None = None) -> AnsibleRunner:
-        return AnsibleRunner(self.runs, self.root, connection or Connection())
+        return AnsibleRunner(self.runs, self.root, connection or Connection(), os.environ)
 
     def run(self, job: Job) -> dict[str, Answer]:
         with self.runner() as runner:
@@ -166,12 +166,12 @@ class TestARun:
 
 
 CONTROLLER = """
-import sys, time, msgspec
+import os, sys, time, msgspec
 from pathlib import Path
 from patchctl.adapters.ansible.runner import AnsibleRunner, Connection, Job
 root = Path(sys.argv[1])
 hosts = {"all": {"hosts": {"a": {"ansible_connection": "local", "ansible_become": False}}}}
-runner = AnsibleRunner(root / "runs", root, Connection())
+runner = AnsibleRunner(root / "runs", root, Connection(), os.environ)
 running = runner.start(Job(id="job-1", playbook=root / "work.yml", inventory=hosts))
 print(msgspec.json.encode(running.process).decode(), flush=True)
 time.sleep(1000)

@@ -238,13 +238,13 @@ class TestARun:
 
 
 COMMAND = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from patchctl.adapters.ansible.runner import AnsibleRunner, Connection, Job
 root = Path(sys.argv[1])
 hosts = {"all": {"hosts": {"a": {"ansible_connection": "local", "ansible_become": False,
                                  "word": sys.argv[2]}}}}
-runner = AnsibleRunner(root / "runs", root, Connection())
+runner = AnsibleRunner(root / "runs", root, Connection(), os.environ)
 running = runner.start(Job(id="job-1", playbook=root / "work.yml", inventory=hosts))
 print(running.process.pid, running.process.start, flush=True)
 if "wait" in sys.argv:

@@ -16,8 +16,8 @@ from ..models.rollout import (
 )
 from ..models.states import COUNTED, IN_FLIGHT, SETTLED
 from ..report import rollout_text
-from ..rollout.status import status as status_of
-from ..rollout.view import RunView
+from ..workflows.rollout.watching import RunView
+from ..workflows.rollout.watching import status as status_of
 from . import output
 
 if TYPE_CHECKING:

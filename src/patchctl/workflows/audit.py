@@ -1,6 +1,6 @@
 """The audit log: show it, verify it, write it anew."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -65,9 +65,9 @@ def records(folder: Path, wanted: Filter) -> Iterator[AuditRecord]:
             yield record
 
 
-def notes(folder: Path, wanted: Filter) -> Iterator[AuditNote]:
-    """The same in words."""
-    return map(words.note, records(folder, wanted))
+def in_words(found: Iterable[AuditRecord]) -> Iterator[AuditNote]:
+    """Records in words."""
+    return map(words.note, found)
 
 
 def verify(folder: Path, database: Callable[[], "Database"]) -> AuditVerdict:

@@ -3,7 +3,6 @@
 import errno
 import logging
 import math
-import os
 import re
 import shlex
 import threading
@@ -233,12 +232,18 @@ class _Open:
 
 
 class AnsibleRunner:
-    """Runs jobs side by side. Close it at the end: its ssh connections stay open between runs."""
+    """Runs jobs side by side. Close it at the end: its ssh connections stay open between runs.
 
-    def __init__(self, workdir: Path, cwd: Path, connection: Connection) -> None:
+    Ansible gets `environment` without what would change its behaviour.
+    """
+
+    def __init__(
+        self, workdir: Path, cwd: Path, connection: Connection, environment: Mapping[str, str]
+    ) -> None:
         self._workdir = workdir
         self._cwd = cwd
         self._connection = connection
+        self._environment = clean_environment(environment)
         leftovers.sweep(workdir)
         self._open = _Open()
         # Also where nobody closes it: at the end of the process, before its threads are stopped.
@@ -348,9 +353,9 @@ class AnsibleRunner:
         playbook = str(program("ansible-playbook"))
         places = (str(folders.run), str(folders.secret))
         config.command = ["/bin/sh", "-c", LAUNCHER, "sh", *places, playbook, *arguments]
-        environment = clean_environment(os.environ)
-        environment |= {name: config.env[name] for name in _RUNNER_VARIABLES}
-        environment |= {
+        environment = {
+            **self._environment,
+            **{name: config.env[name] for name in _RUNNER_VARIABLES},
             "ANSIBLE_CONFIG": str(folders.run / "ansible.cfg"),
             "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner switches it off by default
         }
