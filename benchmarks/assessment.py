@@ -146,6 +146,7 @@ def spent(words: Sequence[str | Path], out: Path) -> dict[str, float]:
 def matching(root: Path) -> dict[str, float]:
     """An assessment in this process: CPU seconds within matching, and how often it was asked."""
     from patchctl.assessment.findings import fleet
+    from patchctl.cli.caller import this_process
     from patchctl.wiring.assess import assess
     from patchctl.wiring.workspace import open_workspace
 
@@ -160,7 +161,7 @@ def matching(root: Path) -> dict[str, float]:
         return found
 
     fleet.match = timed
-    assess(open_workspace(root), "", (), "").done()
+    assess(open_workspace(root, this_process()), "", (), "").done()
     return {"match_ms": 1000 * seconds, "matched": calls}
 
 

@@ -144,7 +144,7 @@ def fleet(hosts: int, forks: int, name: str, kept: str = "") -> Iterator[Fleet]:
             up = ["lab", "up", "--hosts", str(hosts), "--name", name, "--workspace"]
             command([PATCHCTL, "-q", *up, f"{folder}/workspace"])
         try:
-            lab = find(kept or name)
+            lab = find(kept or name, os.environ)
             yield Fleet(
                 lab=lab,
                 workspace=lab.workspace,

@@ -28,6 +28,10 @@ from measure import (
 from measure import take_turns as turns
 
 from patchctl.adapters import content
+from patchctl.cli.caller import this_process
+from patchctl.models.fleet import Fleet as Inventory
+from patchctl.wiring.discovery import discover
+from patchctl.wiring.fleet import load
 from patchctl.wiring.workspace import Access, Workspace, open_workspace
 
 PARTS_OF_SCRIPT = [
@@ -103,25 +107,26 @@ def package_list(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
 def warm(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
     """Again inside one process, over connections that are open: what a rollout's later looks
     cost. The inventory is loaded already."""
-    workspace = open_workspace(lab.workspace, Access(forks=lab.forks))
+    workspace = open_workspace(lab.workspace, this_process(), Access(forks=lab.forks))
+    fleet = load(workspace).fleet
     with workspace.runner:
-        look(workspace)
-        return turns({"patchctl, open connections": lambda: inside(workspace)}, rounds)
+        look(workspace, fleet)
+        return turns({"patchctl, open connections": lambda: inside(workspace, fleet)}, rounds)
 
 
-def look(workspace: Workspace) -> None:
+def look(workspace: Workspace, fleet: Inventory) -> None:
     """One discovery; RuntimeError where a host did not answer."""
-    found = workspace.discover(None, refresh=False, say=lambda line: None)
+    found = discover(workspace, fleet, None, refresh=False, say=lambda line: None)
     failed = [host.name for host in found.hosts if host.facts is None]
     if failed:
         raise RuntimeError(f"no answer of {', '.join(failed)}")
 
 
-def inside(workspace: Workspace) -> Cost:
+def inside(workspace: Workspace, fleet: Inventory) -> Cost:
     """One discovery in this process, and what it and its children cost."""
     with adopting():
         before, began = usage(), time.monotonic()
-        look(workspace)
+        look(workspace, fleet)
         return Cost(seconds=time.monotonic() - began, cpu_s=usage() - before)
 
 

@@ -19,16 +19,18 @@ from measure import aim, arguments, how_many, machine, ratio, show
 
 from patchctl.adapters import processes
 from patchctl.adapters.database import Database
+from patchctl.cli.caller import this_process
 from patchctl.executors.simulated import SimulatedExecutor, SimulatedHost, VirtualClock
 from patchctl.models.rollout import RunState
-from patchctl.wiring.workspace import Access, open_workspace
+from patchctl.wiring.fleet import load
+from patchctl.wiring.workspace import open_workspace
 from patchctl.workflows.rollout.runs import Rollouts
 
 
 def one(root: Path, hosts: int) -> dict[str, Any]:
     """A whole rollout in the workspace `root`; what it took without making inventory and plan."""
     bench_world.write_workspace(root, hosts)
-    fleet = open_workspace(root, Access()).fleet
+    fleet = load(open_workspace(root, this_process())).fleet
     clock = VirtualClock()
     plan = bench_world.plan(fleet, clock.now_ms() // 1000)
     simulated = {host.name: SimulatedHost(host.name) for host in fleet.hosts}

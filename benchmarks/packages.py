@@ -9,9 +9,11 @@ the database; the role can do less, and this is what that costs, start and parsi
 import sys
 from pathlib import Path
 
+from patchctl.cli.caller import this_process
 from patchctl.discovery.collect import parse, problem
 from patchctl.inventory.export import generate
 from patchctl.protocol.jobs import AnswerStatus, Job
+from patchctl.wiring.fleet import load
 from patchctl.wiring.workspace import Access, open_workspace
 
 _KEX = '{"ansible_ssh_extra_args": "-o KexAlgorithms=curve25519-sha256"}'
@@ -21,12 +23,13 @@ def main() -> int:
     """Print hosts and packages; 1 where a host did not give its list."""
     folder, forks, *kex = sys.argv[1:]
     access = Access(forks=int(forks), extra_vars=(_KEX,) if kex else ())
-    workspace = open_workspace(Path(folder), access)
-    names = [host.name for host in workspace.fleet.hosts]
+    workspace = open_workspace(Path(folder), this_process(), access)
+    fleet = load(workspace).fleet
+    names = [host.name for host in fleet.hosts]
     job = Job(
         id="packages",
         stage="discover",
-        inventory=generate(workspace.fleet, names),
+        inventory=generate(fleet, names),
         variables={"patch_discover_mode": "packages"},
     )
     packages = failed = 0

@@ -32,12 +32,16 @@ from measure import (
     usage,
 )
 
+from patchctl.cli.caller import this_process
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.inventory.export import generate
 from patchctl.lab.handle import each
+from patchctl.models.fleet import Fleet as Inventory
 from patchctl.models.plan import Plan
 from patchctl.models.rollout import HostWork, OutcomeStatus, Shard, ShardEnded, Stage
+from patchctl.wiring.fleet import load
+from patchctl.wiring.plan import find
 from patchctl.wiring.workspace import Access, Workspace, open_workspace
 
 CHANNELS = ("lib",)  # good-web and main are there from the start
@@ -68,6 +72,7 @@ class Product:
     """patchctl's stages over all hosts of a plan. `before` are seconds of preflight and prepare."""
 
     workspace: Workspace
+    fleet: Inventory
     plan: Plan
     goes: int = 0
     before: list[Cost] = field(default_factory=list)
@@ -77,7 +82,7 @@ class Product:
         self.goes += 1
         executor = AnsibleExecutor(
             plan=self.plan,
-            inventory=lambda hosts: generate(self.workspace.fleet, hosts),
+            inventory=lambda hosts: generate(self.fleet, hosts),
             runner=self.workspace.runner,
             store=self.workspace.store,
             hooks=PlannedHooks(root=self.workspace.root, body=self.plan.body),
@@ -175,14 +180,14 @@ def plan_of(lab: Fleet, what: str) -> tuple[Product, Updates]:
     if what == "small":
         chosen = [word for name in SMALL for word in ("--package", name)]
     lab.patchctl("-q", "plan", "create", *chosen, "--out", str(path))
-    workspace = open_workspace(lab.workspace, Access(forks=lab.forks))
-    plan = workspace.find_plan(str(path))
+    workspace = open_workspace(lab.workspace, this_process(), Access(forks=lab.forks))
+    plan = find(workspace, str(path)).plan
     versions = {
         one.package: (one.from_, one.to)
         for cohort in plan.body.cohorts
         for one in cohort.transitions
     }
-    return Product(workspace, plan), Updates(versions)
+    return Product(workspace, load(workspace).fleet, plan), Updates(versions)
 
 
 def main() -> int:

@@ -20,7 +20,9 @@ from engine import one as roll_out
 from measure import ENVIRONMENT, PATCHCTL, aim, arguments, how_many, machine, show, usage
 
 from patchctl.adapters.database import Database
-from patchctl.wiring.workspace import Access, open_workspace
+from patchctl.cli.caller import this_process
+from patchctl.wiring.fleet import load
+from patchctl.wiring.workspace import open_workspace
 
 PACKAGES = 600
 COMMANDS: tuple[tuple[str, ...], ...] = (
@@ -63,7 +65,7 @@ def timed(root: Path, words: Sequence[str]) -> tuple[float, float, float]:
 def prepare(root: Path, hosts: int) -> None:
     """The state that is read."""
     roll_out(root, hosts)
-    fleet = open_workspace(root, Access()).fleet
+    fleet = load(open_workspace(root, this_process())).fleet
     with Database(root / ".patchctl" / "state.db").open() as database:
         database.snapshots.save(bench_world.snapshot(fleet, PACKAGES))
 

@@ -60,10 +60,10 @@ def _is_alive(pid: int) -> bool:
 
 def _remove_left_over() -> None:
     """Labs of sessions that were killed: the name carries the process id."""
-    for name in {host.lab for host in fleet.status().hosts}:
+    for name in {host.lab for host in fleet.status(os.environ).hosts}:
         pid = name.removeprefix(_PREFIX)
         if name.startswith(_PREFIX) and pid.isdigit() and not _is_alive(int(pid)):
-            fleet.down(name, _progress)
+            fleet.down(name, _progress, os.environ)
 
 
 def _watched(found: Lab) -> WatchedLab:
@@ -80,10 +80,10 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedLab]:
     """Six running Debian hosts: staging-1, staging-2, canary-1, production-1 to -3."""
     given = os.environ.get("PATCHCTL_TEST_LAB")
     if given:
-        yield _watched(handle.find(given))
+        yield _watched(handle.find(given, os.environ))
         return
     try:
-        engines.find()
+        engines.find(os.environ)
         _remove_left_over()
     except EngineError as error:
         if os.environ.get("CI") == "true":
@@ -93,9 +93,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedLab]:
     before = signal.signal(signal.SIGTERM, _end)
     try:
         root = tmp_path_factory.mktemp("lab") / "workspace"
-        yield _watched(fleet.up(name, HOSTS, "debian", root, _progress))
+        yield _watched(fleet.up(name, HOSTS, "debian", root, _progress, os.environ))
     finally:
-        fleet.down(name, _progress)
+        fleet.down(name, _progress, os.environ)
         signal.signal(signal.SIGTERM, before)
 
 

@@ -7,11 +7,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from patchctl.cli.caller import this_process
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.inventory.export import generate
 from patchctl.models.facts import Boot
 from patchctl.models.rollout import HostOutcome, HostWork, OutcomeStatus, Shard, ShardEnded, Stage
+from patchctl.wiring.fleet import load
+from patchctl.wiring.plan import find
 from patchctl.wiring.workspace import open_workspace
 
 
@@ -19,8 +22,10 @@ class Drive:
     """One plan and its executor. `run`, `fence` and `transaction` are what hosts are told."""
 
     def __init__(self, root: Path, *packages: str, plan: str = "", limit: str = "all") -> None:
-        self.workspace = open_workspace(root)
-        self.plan = self.workspace.find_plan(plan or make_plan(root, *packages, limit=limit))
+        self.workspace = open_workspace(root, this_process())
+        self.fleet = load(self.workspace).fleet
+        named = plan or make_plan(root, *packages, limit=limit)
+        self.plan = find(self.workspace, named).plan
         assert self.plan.body.hosts, self.plan.body.left_out
         self.run = "r-test"
         self.fence = 1
@@ -33,7 +38,7 @@ class Drive:
         """A new one, as a new controller has it."""
         return AnsibleExecutor(
             plan=self.plan,
-            inventory=lambda hosts: generate(self.workspace.fleet, hosts),
+            inventory=lambda hosts: generate(self.fleet, hosts),
             runner=self.workspace.runner,
             store=self.workspace.store,
             hooks=PlannedHooks(root=self.workspace.root, body=self.plan.body),

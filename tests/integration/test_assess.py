@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -47,13 +48,13 @@ def rpm_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
     name = f"{lab.name}-feeds"
     root = tmp_path_factory.mktemp("feeds") / "workspace"
     try:
-        made = fleet.up(name, 2, "rpm", root, print)
+        made = fleet.up(name, 2, "rpm", root, print, os.environ)
         for host in ("staging-1", "production-1"):
             made.check(host, "sed -i 's/^ID=.*/ID=rocky/' /etc/os-release")
         run(root, "discover")
         yield made
     finally:
-        fleet.down(name, print)
+        fleet.down(name, print, os.environ)
 
 
 class TestDnf:

@@ -16,9 +16,11 @@ import pytest
 from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.processes import marked
 from patchctl.adapters.ansible.runner import AnsibleRunner, Answer, AnswerStatus, Connection, Job
+from patchctl.cli.caller import this_process
 from patchctl.inventory.export import generate
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import ProcessIdentity
+from patchctl.wiring.fleet import load
 from patchctl.wiring.workspace import Workspace, open_workspace
 
 pytestmark = pytest.mark.lab
@@ -40,14 +42,17 @@ PUSH_TASK = """\
 def runner(opened: Workspace) -> AnsibleRunner:
     """The workspace's own, with a playbook of the test's."""
     playbook = Playbook(opened.root / "work.yml")
-    return AnsibleRunner(opened.state / "runs", opened.root, opened.connection, lambda _: playbook)
+    return AnsibleRunner(
+        opened.state / "runs", opened.root, opened.connection, os.environ, lambda _: playbook
+    )
 
 
 class Desk:
     """A playbook beside the workspace that runs one script or pushes files."""
 
     def __init__(self, workspace: Path) -> None:
-        self.opened: Workspace = open_workspace(workspace)
+        self.opened: Workspace = open_workspace(workspace, this_process())
+        self.fleet = load(self.opened).fleet
         self.root = workspace
         role = workspace / "roles" / "work"
         for folder in ("tasks", "meta", "files"):
@@ -61,7 +66,7 @@ class Desk:
         role = self.root / "roles" / "work"
         (role / "tasks" / "main.yml").write_text(task)
         (role / "files" / "work.sh").write_text(f'main() {{\n{script}\n}}\nmain "$@" </dev/null\n')
-        inventory = generate(self.opened.fleet, [HOST])
+        inventory = generate(self.fleet, [HOST])
         return Job(id="job-1", stage="work", inventory=inventory, **more)
 
     def run(self, job: Job) -> Answer:
@@ -169,18 +174,21 @@ class TestPush:
 
 
 CONTROLLER = """
-import sys, time, msgspec
+import os, sys, time, msgspec
 from pathlib import Path
 from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.runner import AnsibleRunner, Job
 from patchctl.inventory.export import generate
+from patchctl.cli.caller import this_process
+from patchctl.wiring.fleet import load
 from patchctl.wiring.workspace import open_workspace
 root = Path(sys.argv[1])
-opened = open_workspace(root)
-runner = AnsibleRunner(opened.state / "runs", root, opened.connection,
+opened = open_workspace(root, this_process())
+fleet = load(opened).fleet
+runner = AnsibleRunner(opened.state / "runs", root, opened.connection, os.environ,
                        lambda _: Playbook(root / "work.yml"))
 running = runner.start(Job(
-    id="job-1", stage="work", inventory=generate(opened.fleet, [sys.argv[2]])))
+    id="job-1", stage="work", inventory=generate(fleet, [sys.argv[2]])))
 print(msgspec.json.encode(running.process).decode(), flush=True)
 time.sleep(1000)
 """
@@ -231,8 +239,8 @@ def test_passwords_open_ssh_and_sudo_and_are_seen_nowhere(
     variables["ansible_user"] = "careful"
     variables["ansible_ssh_common_args"] += " -o PubkeyAuthentication=no"
     secret = Connection(ssh_password="opens-sesame", become_password="opens-sesame")
-    playbook = Playbook(desk.root / "work.yml")
-    with AnsibleRunner(tmp_path / "runs", desk.root, secret, lambda _: playbook) as runner:
+    where, work = tmp_path / "runs", Playbook(desk.root / "work.yml")
+    with AnsibleRunner(where, desk.root, secret, os.environ, lambda _: work) as runner:
         running = runner.start(job)
         seen = 0
         while running.answers.empty():

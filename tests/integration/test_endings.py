@@ -15,6 +15,7 @@ from test_hostside import UPDATER
 from test_rollout import command, make_plan, patchctl, states, upgrades, wait_for_apply
 from test_trouble import Disk, small
 
+from patchctl.cli.caller import this_process
 from patchctl.errors import CutShortError
 from patchctl.lab import faults
 from patchctl.lab.handle import Lab
@@ -34,6 +35,8 @@ from patchctl.models.rollout import (
 from patchctl.rollout import decisions
 from patchctl.rollout.interfaces import EventSink, Executor
 from patchctl.rollout.view import RunView
+from patchctl.wiring.plan import find
+from patchctl.wiring.runs import rollouts as runs_of
 from patchctl.wiring.workspace import open_workspace
 from patchctl.workflows.rollout.runs import Rollouts
 
@@ -146,10 +149,10 @@ def carried(
     sinks: Callable[[Rollouts, str], Sequence[EventSink]] = lambda *_: (),
 ) -> RunView:
     """A run in this process, with answers that were tampered with."""
-    opened = open_workspace(workspace)
-    rollouts = opened.rollouts()
+    opened = open_workspace(workspace, this_process())
+    rollouts = runs_of(opened)
     real = rollouts.executor
-    run = rollouts.start(opened.find_plan(plan))
+    run = rollouts.start(find(opened, plan).plan)
     told = dataclasses.replace(
         rollouts, executor=lambda made: Faulty(real(made), answer), sinks=sinks(rollouts, run)
     )

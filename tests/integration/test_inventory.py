@@ -50,7 +50,7 @@ def executable(path: Path, text: str) -> None:
 
 
 def fleet_of(root: Path, connection: Connection | None = None, *sources: str) -> Fleet:
-    reader = InventoryReader(connection or Connection(), root)
+    reader = InventoryReader(connection or Connection(), root, os.environ)
     return load_fleet(settings.load(root / "patchctl.yml"), reader, sources).fleet
 
 

@@ -215,7 +215,9 @@ def test_labs_stand_side_by_side_and_leave_no_trace(lab: Lab, tmp_path: Path) ->
     names = [f"{lab.name}-a", f"{lab.name}-b"]
     with ThreadPoolExecutor() as pool:
         others = list(
-            pool.map(lambda name: fleet.up(name, 1, "debian", tmp_path / name, print), names)
+            pool.map(
+                lambda name: fleet.up(name, 1, "debian", tmp_path / name, print, os.environ), names
+            )
         )
     try:
         addresses = [host.address for other in [lab, *others] for host in other.hosts()]
@@ -223,11 +225,11 @@ def test_labs_stand_side_by_side_and_leave_no_trace(lab: Lab, tmp_path: Path) ->
         for other in others:
             assert ansible(other.workspace, "id -u") == {"staging-1": "0"}
         with pytest.raises(ConflictError, match="exists already"):
-            fleet.up(names[0], 1, "debian", tmp_path / "third", print)
+            fleet.up(names[0], 1, "debian", tmp_path / "third", print, os.environ)
         assert not (tmp_path / "third").exists()
     finally:
         for name in names:
-            fleet.down(name, print)
+            fleet.down(name, print, os.environ)
     for kind in ("container", "network", "volume"):
         for name in names:
             assert lab.engine.listed(kind, f"{LABEL}={name}") == []
@@ -244,7 +246,7 @@ def test_a_lab_that_fails_half_way_leaves_no_trace(
     name = f"{lab.name}-half"
     monkeypatch.setattr(hosts, "wait_ready", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        fleet.up(name, 2, "debian", tmp_path / name, print)
+        fleet.up(name, 2, "debian", tmp_path / name, print, os.environ)
     for kind in ("container", "network", "volume"):
         assert lab.engine.listed(kind, f"{LABEL}={name}") == []
     assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 """Hosts of the dnf family: real dnf and rpm, advisories, a signed repository."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -17,9 +18,11 @@ def rpm_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]
     """One host."""
     name = f"{lab.name}-rpm"
     try:
-        yield fleet.up(name, 1, "rpm", tmp_path_factory.mktemp("rpm") / "workspace", print)
+        yield fleet.up(
+            name, 1, "rpm", tmp_path_factory.mktemp("rpm") / "workspace", print, os.environ
+        )
     finally:
-        fleet.down(name, print)
+        fleet.down(name, print, os.environ)
 
 
 def web(lab: Lab) -> str:

@@ -78,9 +78,8 @@ class Desk:
         return Job(id="job-1", stage="work", inventory=hosts, **more)
 
     def runner(self, connection: Connection | None = None) -> AnsibleRunner:
-        return AnsibleRunner(
-            self.runs, self.root, connection or Connection(), playbooks=self.playbook
-        )
+        how = connection or Connection()
+        return AnsibleRunner(self.runs, self.root, how, os.environ, playbooks=self.playbook)
 
     def playbook(self, stage: str) -> Playbook:
         return Playbook(self.root / f"{stage}.yml")
@@ -175,13 +174,14 @@ class TestARun:
 
 
 CONTROLLER = """
-import sys, time, msgspec
+import os, sys, time, msgspec
 from pathlib import Path
 from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.runner import AnsibleRunner, Connection, Job
 root = Path(sys.argv[1])
 hosts = {"all": {"hosts": {"a": {"ansible_connection": "local", "ansible_become": False}}}}
-runner = AnsibleRunner(root / "runs", root, Connection(), lambda _: Playbook(root / "work.yml"))
+runner = AnsibleRunner(
+    root / "runs", root, Connection(), os.environ, lambda _: Playbook(root / "work.yml"))
 running = runner.start(Job(id="job-1", stage="work", inventory=hosts))
 print(msgspec.json.encode(running.process).decode(), flush=True)
 time.sleep(1000)

@@ -227,7 +227,7 @@ class TestTheWorkspace:
         changed = 1_700_000_000
         os.utime(file, (changed, changed))
         early, late = (
-            doctor_workspace.policy(tmp_path, file.name, changed + days * day)
+            doctor_workspace.policy(tmp_path, file.name, changed + days * day, os.environ)
             for days in (122, 123)
         )
         assert (early.status, late.status) == (OK, WARN)
@@ -274,11 +274,11 @@ class TestTheWorkspace:
         (tmp_path / "secret").write_text("x")
         (tmp_path / "secret").chmod(0o644)
         settings = AnsibleSettings(private_key="nowhere", become_password_file="secret")
-        found = {it.name: it for it in doctor_workspace.secrets(tmp_path, settings)}
+        found = {it.name: it for it in doctor_workspace.secrets(tmp_path, settings, Path)}
         assert {it.status for it in found.values()} == {FAIL}
         assert found["ansible.become_password_file"].hint == f"chmod go= {tmp_path / 'secret'}"
         (tmp_path / "secret").chmod(0o600)
-        found = {it.name: it for it in doctor_workspace.secrets(tmp_path, settings)}
+        found = {it.name: it for it in doctor_workspace.secrets(tmp_path, settings, Path)}
         assert found["ansible.become_password_file"].status is OK
 
 

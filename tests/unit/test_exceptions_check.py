@@ -10,6 +10,7 @@ from assessment_world import advisory, by_source, facts, package
 
 from patchctl.adapters.feeds.store import FeedStore
 from patchctl.cli.app import main
+from patchctl.cli.caller import this_process
 from patchctl.models.advisory import FeedKind, KnownExploited
 from patchctl.models.snapshot import HostResult, HostStatus, Snapshot
 from patchctl.wiring.workspace import open_workspace
@@ -24,7 +25,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "patchctl.yml").touch()
     (folder / "hosts.ini").write_text("[web]\nweb-1\n[db]\ndb-1 patch_exposure=internet\n")
     (folder / "patchctl.yml").write_text("inventory: [hosts.ini]\n")
-    workspace = open_workspace(folder, trusted=True)
+    workspace = open_workspace(folder, this_process(), trusted=True)
     seen = facts("Debian:12", [package("openssh-server", "1", "openssh", "1")])
     results = tuple(
         HostResult(name=name, status=HostStatus.OK, facts=seen) for name in ("db-1", "web-1")

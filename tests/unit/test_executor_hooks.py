@@ -1,5 +1,6 @@
 """A hook is looked at right before it runs, and what was looked at is what runs."""
 
+import os
 import sys
 import time
 from collections.abc import Iterable
@@ -119,7 +120,7 @@ def local(hosts: Iterable[str]) -> dict[str, Any]:
 
 def test_what_ansible_includes_is_what_was_checked(root: Path, tmp_path: Path) -> None:
     """Changed after the check and before Ansible gets to it: the old content runs."""
-    with AnsibleRunner(tmp_path / "runs", root, Connection()) as runner:
+    with AnsibleRunner(tmp_path / "runs", root, Connection(), os.environ) as runner:
         made = executor(root, planned(root), runner, local)
         assert made.start(shard(Stage.DRAIN, "web1")) is not None
         (root / "hooks/lb/all.yml").write_text(

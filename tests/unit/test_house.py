@@ -29,8 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "workflows": STAGES | {"models", "errors", "protocol", "lab", "adapters"},
     "wiring": {"inventory", "assessment", "rollout", "report"}
     | {"models", "errors", "config", "protocol", "adapters", "executors", "lab", "workflows"},
-    "cli": {"models", "errors", "config", "protocol", "workflows", "wiring", "rollout", "report"}
-    | {"lab"},
+    "cli": {"models", "errors", "protocol", "workflows", "wiring", "report", "lab"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -47,6 +46,15 @@ ONE_IMPORTER = {
 
 # The plan is made, hosts are told and understood, and the engine decides without touching anything.
 NO_IO = {"os", "pathlib", "subprocess", "socket", "shutil", "tempfile", "time", "random"}
+
+
+# What tells who asks and from where: only the command line looks, and hands it on as a `Caller`.
+ABOUT_THE_CALLER = {
+    *("os.environ", "os.environb", "os.getenv", "os.getcwd", "os.getcwdb", "os.getlogin"),
+    *("Path.cwd", "Path.home", "getpass.getuser"),
+}
+# Whoever asks, what must not reach a disk lies in a place of this process's own user.
+ABOUT_THE_PROCESS = {"adapters/memory.py"}
 
 
 def modules() -> list[Path]:
@@ -126,6 +134,17 @@ def test_what_decides_touches_nothing(part: str) -> None:
     for path in sorted((PACKAGE / part).rglob("*.py")):
         used = {name.split(".")[0] for name in imports(path)} & NO_IO
         assert not used, f"{relative(path)} imports {', '.join(sorted(used))}"
+
+
+def test_only_the_command_line_asks_who_calls_it() -> None:
+    asking = set()
+    for path in modules():
+        tree = ast.parse(path.read_text())
+        used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+        if (used | imports(path)) & ABOUT_THE_CALLER:
+            asking.add(relative(path))
+    assert {name for name in asking if not name.startswith("cli/")} == ABOUT_THE_PROCESS
+    assert "cli/caller.py" in asking
 
 
 @pytest.mark.parametrize("path", modules(), ids=relative)

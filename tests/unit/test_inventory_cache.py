@@ -1,5 +1,6 @@
 """Readings of an inventory are kept while nothing that they depend on has changed."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ def cache(tmp_path: Path) -> InventoryCache:
 
 
 def inputs(root: Path, *sources: str) -> Inputs:
-    found = inputs_of(sources or SOURCES, root)
+    found = inputs_of(sources or SOURCES, root, os.environ)
     assert found is not None
     return found
 
@@ -114,7 +115,7 @@ def test_what_runs_something_is_asked_each_time(
 
 def test_a_file_vaulted_whole_is_never_kept_in_clear(root: Path) -> None:
     (root / "inventory/group_vars/all.yml").write_text("$ANSIBLE_VAULT;1.1;AES256\n00\n")
-    assert inputs_of(SOURCES, root) is None
+    assert inputs_of(SOURCES, root, os.environ) is None
 
 
 @pytest.mark.parametrize("name", ["ansible_password", "quiet_word"])
@@ -170,8 +171,8 @@ def test_one_changed_bit_is_seen(cache: InventoryCache, root: Path) -> None:
 
 def test_links_in_a_circle_end(root: Path) -> None:
     (root / "inventory/group_vars/loop").symlink_to(root / "inventory")
-    assert inputs_of(SOURCES, root) == inputs_of(SOURCES, root) is not None
+    assert inputs_of(SOURCES, root, os.environ) == inputs_of(SOURCES, root, os.environ) is not None
 
 
 def test_a_source_that_is_not_there_is_left_to_ansible(root: Path) -> None:
-    assert inputs_of(("missing.yml",), root) is None
+    assert inputs_of(("missing.yml",), root, os.environ) is None

@@ -194,13 +194,18 @@ def site(tmp_path: Path) -> Path:
     return root
 
 
+def extract(folder: Path, into: Path) -> tuple[str, ...]:
+    commit = git_archive.commit_of(folder, "HEAD", os.environ)
+    return git_archive.extract(folder, commit, into, os.environ)
+
+
 class TestRevision:
     def test_the_files_of_the_workspace_as_they_were(self, site: Path, tmp_path: Path) -> None:
         (site / "dyn").touch(mode=0o755)
         commit(site)
         (site / "patchctl.yml").unlink()
         then = tmp_path / "then"
-        assert git_archive.extract(site, git_archive.commit_of(site, "HEAD"), then) == ()
+        assert extract(site, then) == ()
         assert sorted(path.name for path in then.rglob("*") if path.is_file()) == [
             *("dyn", "hosts.yml", "patchctl.yml")
         ]
@@ -209,18 +214,18 @@ class TestRevision:
     @pytest.mark.parametrize("name", ["nope", "--all", "HEAD^9", ""])
     def test_no_such_revision(self, site: Path, name: str) -> None:
         with pytest.raises(NotFoundError, match="no revision"):
-            git_archive.commit_of(site, name)
+            git_archive.commit_of(site, name, os.environ)
 
     def test_git_is_missing(self, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("PATH", str(site))
         with pytest.raises(AdapterError, match="git is not installed"):
-            git_archive.commit_of(site, "HEAD")
+            git_archive.commit_of(site, "HEAD", os.environ)
 
     def test_a_revision_older_than_the_workspace(self, site: Path, tmp_path: Path) -> None:
         new = site.parent / "new"
         new.mkdir()
         with pytest.raises(NotFoundError, match="has no folder new"):
-            git_archive.extract(new, git_archive.commit_of(new, "HEAD"), tmp_path / "then")
+            extract(new, tmp_path / "then")
 
     def test_nothing_that_the_checkout_configures_runs_or_hides_files(
         self, site: Path, tmp_path: Path
@@ -232,7 +237,7 @@ class TestRevision:
         for key in ("filter.evil.smudge", "core.fsmonitor", "tar.tar.command"):
             git(site, "config", key, f"touch {ran}; cat")
         then = tmp_path / "then"
-        git_archive.extract(site, git_archive.commit_of(site, "HEAD"), then)
+        extract(site, then)
         assert (then / "inventory" / "hosts.yml").exists()
         assert (then / "inventory" / "more.ini").read_text() == "c\n"
         assert not ran.exists()
@@ -244,6 +249,6 @@ class TestRevision:
         (site / "round").symlink_to("turn/turn/../../x")
         commit(site)
         then = tmp_path / "then"
-        found = git_archive.extract(site, git_archive.commit_of(site, "HEAD"), then)
+        found = extract(site, then)
         assert sorted(found) == ["out", "round"]
         assert (then / "inside").read_text().startswith("all:")

@@ -20,6 +20,7 @@ from test_secret_folders import holding, wait
 
 from patchctl.adapters import mounts
 from patchctl.cli.app import main
+from patchctl.cli.caller import this_process
 from patchctl.wiring.workspace import Access, open_workspace
 
 PASSWORD = f"typed-{secrets.token_hex(8)}"
@@ -130,7 +131,7 @@ class TestAVaultIdentityThatAsks:
     def test_it_stands_in_the_place_of_those_of_the_settings(self, workspace: Path) -> None:
         (workspace / "patchctl.yml").write_text("ansible: {vault_ids: [prod@no-such-file]}\n")
         access = Access(vault_passwords=(("prod", PASSWORD),))
-        assert open_workspace(workspace, access).connection.vault_ids == ()
+        assert open_workspace(workspace, this_process(), access).connection.vault_ids == ()
         assert PASSWORD not in repr(access)
 
 

@@ -1,5 +1,6 @@
 """Plan files, finding plans, and the revision a plan was made from."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -57,22 +58,25 @@ def test_a_plan_is_found_by_file_by_digest_or_as_the_newest(
     database.plans.save(first)
     database.plans.save(second)
     path = write_plan(first, tmp_path / "x.lock")
-    assert find_plan(str(path), no_database, tmp_path).plan == first
-    assert find_plan("x.lock", no_database, tmp_path).plan == first
-    assert find_plan(first.digest, lambda: database, tmp_path).plan == first
-    assert find_plan(second.digest[7:13], lambda: database, tmp_path).plan == second
-    assert find_plan("", lambda: database, tmp_path).plan == second
+    assert find_plan(str(path), no_database, tmp_path / "elsewhere", tmp_path).plan == first
+    assert find_plan("x.lock", no_database, tmp_path / "elsewhere", tmp_path).plan == first
+    assert find_plan(first.digest, lambda: database, tmp_path / "elsewhere", tmp_path).plan == first
+    assert (
+        find_plan(second.digest[7:13], lambda: database, tmp_path / "elsewhere", tmp_path).plan
+        == second
+    )
+    assert find_plan("", lambda: database, tmp_path / "elsewhere", tmp_path).plan == second
 
 
 @pytest.mark.parametrize("name", ["x.lock", "plans/none", "abc", "sha256:", "zzzz", "ABCD" * 8])
 def test_a_name_that_means_no_plan_is_said_so(name: str, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError, match="neither a file nor"):
-        find_plan(name, no_database, tmp_path)
+        find_plan(name, no_database, tmp_path / "elsewhere", tmp_path)
 
 
 def test_there_may_be_no_plan_yet(tmp_path: Path, database: Database) -> None:
     with pytest.raises(NotFoundError, match="no plan yet"):
-        find_plan("", lambda: database, tmp_path)
+        find_plan("", lambda: database, tmp_path / "elsewhere", tmp_path)
 
 
 def test_an_edited_or_unreadable_file_is_an_error_that_names_it(tmp_path: Path) -> None:
@@ -85,15 +89,15 @@ def test_an_edited_or_unreadable_file_is_an_error_that_names_it(tmp_path: Path) 
 
 
 def test_where_it_cannot_be_written_is_said_before_the_work(tmp_path: Path) -> None:
-    check_writable(tmp_path / "x.lock")
+    check_writable(tmp_path / "x.lock", tmp_path)
     with pytest.raises(InvalidInputError, match="is a folder"):
-        check_writable(tmp_path)
+        check_writable(tmp_path, tmp_path)
     with pytest.raises(InvalidInputError, match="does not exist"):
-        check_writable(tmp_path / "none" / "plans" / "x.lock")
+        check_writable(tmp_path / "none" / "plans" / "x.lock", tmp_path)
 
 
 def test_the_folder_of_plans_may_be_missing(tmp_path: Path) -> None:
-    check_writable(tmp_path / "plans" / "x.lock")
+    check_writable(tmp_path / "plans" / "x.lock", tmp_path)
 
 
 # --- revision -----------------------------------------------------------------------------------
@@ -119,25 +123,27 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def test_a_clean_checkout_has_its_commit(checkout: Path) -> None:
-    assert revision(checkout) == Revision(git(checkout, "rev-parse", "HEAD"), dirty=False)
+    assert revision(checkout, os.environ) == Revision(
+        git(checkout, "rev-parse", "HEAD"), dirty=False
+    )
 
 
 def test_changes_in_the_workspace_make_it_dirty_and_those_beside_it_do_not(
     checkout: Path,
 ) -> None:
     (checkout.parent / "other").write_text("x")
-    assert not revision(checkout).dirty
+    assert not revision(checkout, os.environ).dirty
     (checkout / "patchctl.yml").write_text("{ }\n")
-    assert revision(checkout).dirty
+    assert revision(checkout, os.environ).dirty
 
 
 def test_outside_of_a_checkout_there_is_no_revision(tmp_path: Path) -> None:
-    assert revision(tmp_path) == Revision("", dirty=False)
+    assert revision(tmp_path, os.environ) == Revision("", dirty=False)
 
 
 def test_without_git_there_is_no_revision(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    assert revision(checkout) == Revision("", dirty=False)
+    assert revision(checkout, os.environ) == Revision("", dirty=False)
 
 
 def test_nothing_that_the_checkout_configures_is_run(checkout: Path, tmp_path: Path) -> None:
@@ -146,5 +152,5 @@ def test_nothing_that_the_checkout_configures_is_run(checkout: Path, tmp_path: P
     trap.chmod(0o755)
     git(checkout, "config", "core.fsmonitor", str(trap))
     git(checkout, "config", "core.hooksPath", str(tmp_path))
-    revision(checkout)
+    revision(checkout, os.environ)
     assert not (tmp_path / "sprung").exists()

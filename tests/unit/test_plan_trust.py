@@ -112,7 +112,7 @@ def root(tmp_path: Path) -> Path:
 
 def look(root: Path, name: str = "plans/x.lock", *, trusted: bool = False) -> AtHead:
     path = root / name
-    return at_head(root, path, path.read_bytes(), trusted=trusted)
+    return at_head(root, path, path.read_bytes(), os.environ, trusted=trusted)
 
 
 def test_what_is_committed_is_found(root: Path) -> None:
@@ -123,8 +123,8 @@ def test_the_bytes_count_that_were_read_and_not_the_file_as_it_is_by_now(root: P
     path = root / "plans/x.lock"
     data = path.read_bytes()
     path.write_bytes(b"b plan\n")
-    assert at_head(root, path, data, trusted=False).commit
-    assert not at_head(root, path, b"b plan\n", trusted=False).commit
+    assert at_head(root, path, data, os.environ, trusted=False).commit
+    assert not at_head(root, path, b"b plan\n", os.environ, trusted=False).commit
 
 
 @pytest.mark.parametrize("data", [b"b plan\n", b"a plan", b"a plan\r\n", b""])

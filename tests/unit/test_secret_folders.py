@@ -238,14 +238,15 @@ class TestARun:
 
 
 COMMAND = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.runner import AnsibleRunner, Connection, Job
 root = Path(sys.argv[1])
 hosts = {"all": {"hosts": {"a": {"ansible_connection": "local", "ansible_become": False,
                                  "word": sys.argv[2]}}}}
-runner = AnsibleRunner(root / "runs", root, Connection(), lambda _: Playbook(root / "work.yml"))
+runner = AnsibleRunner(
+    root / "runs", root, Connection(), os.environ, lambda _: Playbook(root / "work.yml"))
 running = runner.start(Job(id="job-1", stage="work", inventory=hosts))
 print(running.process.pid, running.process.start, flush=True)
 if "wait" in sys.argv:

@@ -324,22 +324,22 @@ class TestFindWorkspace:
     def test_the_nearest_folder_above_with_settings_is_it(self, tmp_path: Path) -> None:
         (tmp_path / "patchctl.yml").touch()
         (tmp_path / "a" / "b").mkdir(parents=True)
-        assert find_workspace(tmp_path / "a" / "b") == tmp_path.resolve()
+        assert find_workspace(tmp_path / "a" / "b", tmp_path) == tmp_path.resolve()
         (tmp_path / "a" / "patchctl.yml").touch()
-        assert find_workspace(tmp_path / "a" / "b") == (tmp_path / "a").resolve()
+        assert find_workspace(tmp_path / "a" / "b", tmp_path) == (tmp_path / "a").resolve()
 
     def test_none_is_an_error_that_says_what_to_do(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match=r"no patchctl\.yml here .*name one with -C"):
-            find_workspace(tmp_path)
+            find_workspace(tmp_path, tmp_path)
 
     def test_an_inventory_alone_makes_no_workspace(self, tmp_path: Path) -> None:
         (tmp_path / "inventory").mkdir()
         with pytest.raises(InvalidInputError, match=r"an empty patchctl\.yml beside inventory/"):
-            find_workspace(tmp_path)
+            find_workspace(tmp_path, tmp_path)
 
     def test_a_folder_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(InvalidInputError, match="no such folder"):
-            find_workspace(tmp_path / "gone")
+            find_workspace(tmp_path / "gone", tmp_path)
 
 
 def test_the_example_workspace_shows_the_defaults(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Which revision of the workspace something was made from. Git may be missing."""
 
-import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -25,13 +25,14 @@ class Revision(NamedTuple):
     dirty: bool = False
 
 
-def revision(folder: Path) -> Revision:
+def revision(folder: Path, environment: Mapping[str, str]) -> Revision:
     """The revision of the checkout around the folder; an empty one where nothing can be said."""
-    commit = ask(folder, "rev-parse", "--verify", "HEAD^{commit}").strip()
+    commit = ask(folder, environment, "rev-parse", "--verify", "HEAD^{commit}").strip()
     if len(commit) not in (40, 64) or not all(digit in "0123456789abcdef" for digit in commit):
         return Revision()
     # Only of the workspace: the folder may be a small part of a large repository.
-    return Revision(commit, bool(ask(folder, "status", "--porcelain", "--", ".").strip()))
+    changes = ask(folder, environment, "status", "--porcelain", "--", ".")
+    return Revision(commit, bool(changes.strip()))
 
 
 def work_tree(folder: Path) -> Path | None:
@@ -45,20 +46,28 @@ def work_tree(folder: Path) -> Path | None:
     return next((one for one in (here, *here.parents) if (one / ".git").exists()), None)
 
 
-def ask(folder: Path, *arguments: str, trusted: bool = False) -> str:
+def own_environment(outside: Mapping[str, str]) -> dict[str, str]:
+    """`outside` without what would turn git to another repository, with messages in English."""
+    kept = {key: value for key, value in outside.items() if not key.startswith("GIT_")}
+    return {**kept, "LC_ALL": "C"}
+
+
+def ask(
+    folder: Path, environment: Mapping[str, str], *arguments: str, trusted: bool = False
+) -> str:
     """What git says on stdout in the folder; nothing where it fails or is missing.
 
     `trusted`: git itself need not judge whose checkout it is. Only for questions that run nothing.
     """
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    environment |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-    environment |= {"GIT_NO_LAZY_FETCH": "1"}  # a partial clone would run its transport
+    own = own_environment(environment)
+    own |= {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+    own |= {"GIT_NO_LAZY_FETCH": "1"}  # a partial clone would run its transport
     safe = ("-c", "safe.directory=*") if trusted else ()
     try:
         done = subprocess.run(
             ["git", *_QUIET, *safe, *arguments],
             cwd=folder,
-            env=environment,
+            env=own,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TIMEOUT_S,

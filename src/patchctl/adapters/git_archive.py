@@ -10,27 +10,29 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from ..errors import AdapterError, NotFoundError
-from .git import ask
+from .git import ask, own_environment
 
 _TIMEOUT_S = 120
 _MAX_BYTES = 512 << 20
 _PLAIN = "* !filter !ident !text !eol !working-tree-encoding !export-ignore !export-subst\n"
 
 
-def commit_of(folder: Path, revision: str, *, trusted: bool = False) -> str:
+def commit_of(
+    folder: Path, revision: str, environment: Mapping[str, str], *, trusted: bool = False
+) -> str:
     """The commit that a name means in the checkout around the folder. `trusted`: as in `git.ask`.
 
     Raises NotFoundError, AdapterError where git is missing.
     """
-    if shutil.which("git") is None:
+    if shutil.which("git", path=environment.get("PATH")) is None:
         raise AdapterError("git is not installed", hint="install it: revisions are read with it")
     name = f"{revision}^{{commit}}"
-    commit = ask(
-        folder, "rev-parse", "--verify", "--quiet", "--end-of-options", name, trusted=trusted
-    ).strip()
+    words = ("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+    commit = ask(folder, environment, *words, trusted=trusted).strip()
     # Older versions of git repeat the option.
     commit = commit.removeprefix("--end-of-options").strip()
     if len(commit) not in (40, 64) or not all(digit in "0123456789abcdef" for digit in commit):
@@ -41,15 +43,17 @@ def commit_of(folder: Path, revision: str, *, trusted: bool = False) -> str:
     return commit
 
 
-def extract(folder: Path, commit: str, into: Path) -> tuple[str, ...]:
+def extract(
+    folder: Path, commit: str, into: Path, environment: Mapping[str, str]
+) -> tuple[str, ...]:
     """Write the files that the folder had in that commit into the private folder `into`.
 
     The answer names links that lead out of it: they are left out. Raises NotFoundError where the
     commit has no such folder, AdapterError where its files cannot be read.
     """
-    prefix = ask(folder, "rev-parse", "--show-prefix").strip().rstrip("/")
+    prefix = ask(folder, environment, "rev-parse", "--show-prefix").strip().rstrip("/")
     own, archive = into.parent / f"{into.name}.git", into.parent / f"{into.name}.tar"
-    git, borrowed = _borrow(folder, own)
+    git, borrowed = _borrow(folder, own, environment)
     tree = f"{commit}:{prefix}" if prefix else commit
     try:
         _run([*git, "cat-file", "-e", tree], borrowed)
@@ -61,14 +65,16 @@ def extract(folder: Path, commit: str, into: Path) -> tuple[str, ...]:
     return _unpack(archive, into)
 
 
-def content(folder: Path, commit: str, path: str, size: int) -> bytes | None:
+def content(
+    folder: Path, commit: str, path: str, size: int, environment: Mapping[str, str]
+) -> bytes | None:
     """What the commit has at a path from the top of the trusted checkout around the folder, if it
     has `size` bytes; None where it has nothing there, or something of another size.
 
     Raises AdapterError where git is missing or does not answer.
     """
     with tempfile.TemporaryDirectory(prefix="patchctl-git-") as scratch:
-        git, borrowed = _borrow(folder, Path(scratch) / "own.git", trusted=True)
+        git, borrowed = _borrow(folder, Path(scratch) / "own.git", environment, trusted=True)
         blob = f"{commit}:{path}"
         try:
             found = _run([*git, "cat-file", "-t", blob], borrowed).strip()
@@ -80,24 +86,32 @@ def content(folder: Path, commit: str, path: str, size: int) -> bytes | None:
         return _run([*git, "cat-file", "blob", blob], borrowed)
 
 
-def _borrow(folder: Path, own: Path, *, trusted: bool = False) -> tuple[list[str], dict[str, str]]:
+def _borrow(
+    folder: Path, own: Path, environment: Mapping[str, str], *, trusted: bool = False
+) -> tuple[list[str], dict[str, str]]:
     """Make an empty repository that has the checkout's objects and nothing else of it: the start of
     git's command line, and its environment."""
-    objects = folder / ask(folder, "rev-parse", "--git-path", "objects", trusted=trusted).strip()
-    kind = ask(folder, "rev-parse", "--show-object-format", trusted=trusted).strip() or "sha1"
-    _run(["git", "init", "-q", "--bare", "--template=", f"--object-format={kind}", str(own)], {})
+
+    def said(*words: str) -> str:
+        return ask(folder, environment, "rev-parse", *words, trusted=trusted).strip()
+
+    objects = folder / said("--git-path", "objects")
+    kind = said("--show-object-format") or "sha1"
+    borrowed = own_environment(environment)
+    borrowed |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    words = ["--bare", "--template=", f"--object-format={kind}", str(own)]
+    _run(["git", "init", "-q", *words], borrowed)
     (own / "info").mkdir(exist_ok=True)
     (own / "info" / "attributes").write_text(_PLAIN)
-    return ["git", f"--git-dir={own}"], {"GIT_OBJECT_DIRECTORY": str(objects.absolute())}
+    borrowed["GIT_OBJECT_DIRECTORY"] = str(objects)
+    return ["git", f"--git-dir={own}"], borrowed
 
 
-def _run(command: list[str], more: dict[str, str]) -> bytes:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "LC_ALL": "C"}
+def _run(command: list[str], environment: Mapping[str, str]) -> bytes:
     try:
         done = subprocess.run(
             command,
-            env={**environment, **more},
+            env=environment,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             timeout=_TIMEOUT_S,

@@ -5,6 +5,7 @@ the file may be another one a moment later, and an index says what somebody told
 """
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -24,7 +25,9 @@ class AtHead(NamedTuple):
     why: str = ""
 
 
-def at_head(root: Path, path: Path, data: bytes, *, trusted: bool) -> AtHead:
+def at_head(
+    root: Path, path: Path, data: bytes, environment: Mapping[str, str], *, trusted: bool
+) -> AtHead:
     """Look for the bytes `data` that were read from `path`, at HEAD of the checkout around `root`.
 
     Nothing that the checkout configures runs. The workspace's owner and modes are judged already;
@@ -36,27 +39,29 @@ def at_head(root: Path, path: Path, data: bytes, *, trusted: bool) -> AtHead:
     if not file.is_relative_to(here):
         return AtHead("", "it lies outside of the workspace, so git cannot vouch for it")
     try:
-        commit = git_archive.commit_of(here, "HEAD", trusted=True)
-        prefix = ask(here, "rev-parse", "--show-prefix", trusted=True).rstrip("\n")
-        found = git_archive.content(here, commit, f"{prefix}{file.relative_to(here)}", len(data))
+        commit = git_archive.commit_of(here, "HEAD", environment, trusted=True)
+        prefix = ask(here, environment, "rev-parse", "--show-prefix", trusted=True).rstrip("\n")
+        name = f"{prefix}{file.relative_to(here)}"
+        found = git_archive.content(here, commit, name, len(data), environment)
     except NotFoundError:
         return AtHead("", "its git checkout has no commit yet")
     except AdapterError as error:
         return AtHead("", error.message)
     if found != data:
         return AtHead("", "git does not have it at HEAD as it is")
-    if not trusted and (problems := _loose(here)):
+    if not trusted and (problems := _loose(here, environment)):
         return AtHead("", f"others could have committed it ({problems[0].path}: {problems[0].why})")
     return AtHead(commit)
 
 
-def _loose(folder: Path) -> tuple[ownership.Problem, ...]:
+def _loose(folder: Path, environment: Mapping[str, str]) -> tuple[ownership.Problem, ...]:
     """What of the checkout's git folders others could have written."""
     names = ("--git-dir", "--git-common-dir")  # a linked work tree has a HEAD of its own
-    said = [ask(folder, "rev-parse", name, trusted=True).strip() for name in names]
+    said = [ask(folder, environment, "rev-parse", name, trusted=True).strip() for name in names]
     tops = [Path(os.path.realpath(folder / name)) for name in dict.fromkeys(said) if name]
     return ownership.problems_of(
         folder,
         [top / name for top in tops for name in _DECIDES],
+        users=ownership.trusted_users(environment),
         folders=[top / name for top in tops for name in _FOLDERS],
     )

@@ -83,7 +83,7 @@ class KnownNames:
         if not path.is_file():
             return []
         try:
-            address = f"{path.absolute().as_uri()}?mode=ro"
+            address = f"{path.as_uri()}?mode=ro"
             with contextlib.closing(
                 sqlite3.connect(address, uri=True, timeout=_BUSY_S)
             ) as connection:

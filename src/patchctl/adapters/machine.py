@@ -56,7 +56,7 @@ class Machine:
     memory_free: int
 
 
-def look(state: Path, environment: Mapping[str, str] = os.environ) -> Machine:
+def look(state: Path, environment: Mapping[str, str]) -> Machine:
     """Everything at once; `state` is the folder of the state, which may not exist yet."""
     name, problem = _locale(environment)
     kept = memory.find(environment)
@@ -124,7 +124,7 @@ def _git() -> str:
 def _agent_keys(environment: Mapping[str, str]) -> int | None:
     if not environment.get("SSH_AUTH_SOCK"):
         return None
-    done = _run("ssh-add", "-l")
+    done = _run("ssh-add", "-l", environment=environment)
     # ssh-add(1): 1 where the command fails (no identities), 2 where there is no agent.
     if done is None or done.returncode not in (0, 1):
         return -1

@@ -2,7 +2,8 @@
 
 `XDG_RUNTIME_DIR`, else `/dev/shm`. Both are looked at before they are believed: the variable may
 name another user's folder (after sudo) or one on a disk, and a container may have no memory there.
-tmpfs may be swapped out (tmpfs(5)), ramfs is not; neither survives a boot.
+tmpfs may be swapped out (tmpfs(5)), ramfs is not; neither survives a boot. It is this process's own
+place, whoever asks it for something: another user's runtime folder would be refused.
 """
 
 import os

@@ -39,11 +39,11 @@ class Problem(NamedTuple):
         return f"{self.path}: {self.why}; {self.mend}"
 
 
-def trusted_users(environment: Mapping[str, str] | None = None) -> frozenset[int]:
-    """Whose files are as good as one's own: the user's, root's, and under sudo the caller's."""
-    known = os.environ if environment is None else environment
+def trusted_users(environment: Mapping[str, str]) -> frozenset[int]:
+    """Whose files are as good as one's own: the user's, root's, and under sudo, as the environment
+    tells it, the caller's."""
     mine = os.geteuid()
-    behind = known.get("SUDO_UID", "") if mine == 0 else ""
+    behind = environment.get("SUDO_UID", "") if mine == 0 else ""
     # Somebody who can set root's environment is root already.
     caller = {int(behind)} if behind.isascii() and behind.isdigit() and len(behind) < 11 else set()
     return frozenset({0, mine} | caller)
@@ -56,9 +56,9 @@ def problems(
 
     `sources` are paths that are read besides PLACES, relative to the root or absolute: inventory
     sources and hooks; a list of host names with a comma is none. A path that is missing is no
-    problem. `users` are the numbers of trusted users.
+    problem. `users` are the numbers of trusted users; None: root and this user.
     """
-    judge = _Judge(trusted_users() if users is None else users)
+    judge = _Judge(trusted_users({}) if users is None else users)
     judge.folder(root)
     for name in (*PLACES, *_BESIDE):
         judge.everything(root / name)
@@ -82,7 +82,7 @@ def problems_of(
     """The same of these files and folders alone, relative to the root or absolute, and of what
     leads to them. `folders` are judged without what is in them. A path that is missing is no
     problem."""
-    judge = _Judge(trusted_users() if users is None else users)
+    judge = _Judge(trusted_users({}) if users is None else users)
     for folder in folders:
         judge.folder(folder)
     for name in names:
@@ -95,7 +95,7 @@ def state_problems(folder: Path, users: frozenset[int] | None = None) -> tuple[P
 
     Its mode is not judged: it is made 0700 whenever the state is opened.
     """
-    judge = _Judge(trusted_users() if users is None else users)
+    judge = _Judge(trusted_users({}) if users is None else users)
     if folder.exists():
         judge.above(Path(os.path.realpath(folder)))
         for path in (folder, folder / "state.db"):
@@ -135,7 +135,7 @@ class _Judge:
         if not os.path.lexists(path):
             return
         # As it is written, with the links in it, and as the kernel will find it.
-        self.above(path.absolute())
+        self.above(path)
         self.above(Path(os.path.realpath(path)))
         waiting = [path]
         while waiting:

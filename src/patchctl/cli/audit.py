@@ -1,7 +1,5 @@
 """`patchctl audit`: what happened, and proof that nobody changed the story."""
 
-import time
-from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,27 +49,23 @@ def show(
     form: Output = Format.TABLE,
 ) -> None:
     """The log, oldest first."""
-    from ..workflows import audit
+    from ..wiring import audit
 
-    start = audit.since(since, time.time_ns() // 1_000_000) if since else 0
-    wanted = audit.Filter(run=run, host=host, since=start)
+    wanted = audit.wanted(run=run, host=host, since=since)
     workspace = state(ctx).workspace()
-    log = workspace.audit_files
-    audit.check_there(log, partial(workspace.database, create=False))
     if form is Format.TABLE:
         # One line an event, fields apart by two spaces, so that awk and grep are enough.
-        output.lines(_line(note) for note in audit.notes(log, wanted))
+        output.lines(_line(note) for note in audit.notes(workspace, wanted))
     else:
-        output.data(list(audit.records(log, wanted)), form)
+        output.data(list(audit.records(workspace, wanted)), form)
 
 
 @app.command()
 def verify(ctx: typer.Context, form: Output = Format.TABLE) -> None:
     """Check every record, their order, the end, and that they agree with the journal."""
-    from ..workflows import audit
+    from ..wiring import audit
 
-    workspace = state(ctx).workspace()
-    verdict = audit.verify(workspace.audit_files, partial(workspace.database, create=False))
+    verdict = audit.verify(state(ctx).workspace())
     if form is not Format.TABLE:
         output.data(verdict, form)
     elif verdict.ok:
@@ -86,11 +80,11 @@ def verify(ctx: typer.Context, form: Output = Format.TABLE) -> None:
 @app.command()
 def rebuild(ctx: typer.Context, yes: Yes = False, form: Output = Format.TABLE) -> None:
     """Write a damaged log anew from the journal; the damaged files are kept beside it."""
-    from ..workflows import audit
+    from ..wiring import audit
 
     workspace = state(ctx).workspace()
     confirm("Write the audit log anew?", yes=yes)
-    written, aside = audit.rebuild(workspace.audit_files, partial(workspace.database, create=False))
+    written, aside = audit.rebuild(workspace)
     if form is Format.TABLE:
         output.note(f"{written} records written; the old files are in {aside}")
     else:

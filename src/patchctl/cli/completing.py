@@ -27,12 +27,15 @@ Completer = Callable[[typer.Context, str], list[str]]
 
 def _offer(names: Callable[[Names], list[str]]) -> Completer:
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
-        from ..wiring.workspace import known_names
+        from ..wiring.completing import known_names
+        from .caller import this_process
 
         try:
             given = ctx.find_root().params
             directory = Path(given["directory"]) if given.get("directory") else None
-            found = names(known_names(directory, trusted=bool(given.get("trust_workspace"))))
+            found = names(
+                known_names(directory, this_process(), trusted=bool(given.get("trust_workspace")))
+            )
         except Exception:  # a traceback would land in the line that is being typed
             return []
         return [name for name in found if name.startswith(incomplete)]

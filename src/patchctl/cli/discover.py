@@ -74,6 +74,8 @@ def start(
 ) -> None:
     """Look at every host and keep what is found (what `patchctl discover` does by itself)."""
     from ..report import discovery_text as text
+    from ..wiring import discovery
+    from ..wiring.fleet import fleet_of, limited
 
     quiet = state(ctx).quiet
     say = (lambda _: None) if quiet else output.note
@@ -82,10 +84,12 @@ def start(
             raise UsageError(
                 "--import asks no host", hint="leave --limit, --refresh, --timeout out"
             )
-        found = workspace.import_hosts(file)
+        found = discovery.import_hosts(workspace, file)
     else:
-        found = workspace.discover(
-            _hosts(workspace, limit, quiet), refresh=refresh, say=say, timeout_s=timeout
+        fleet = fleet_of(workspace, say)
+        hosts = limited(workspace, fleet, limit)
+        found = discovery.discover(
+            workspace, fleet, hosts, refresh=refresh, say=say, timeout_s=timeout
         )
     if form is Format.TABLE:
         output.table(text.HEADER, text.rows(found))
@@ -94,14 +98,6 @@ def start(
     else:
         output.data(text.summary(found), form)
     raise typer.Exit(_code(found, fail_on))
-
-
-def _hosts(workspace: "Workspace", limit: str, quiet: bool) -> tuple[str, ...]:
-    from ..workflows.inventory.show import hosts_of
-
-    if not quiet:
-        output.error_lines(f"warning: {line}" for line in workspace.inventory.warnings)
-    return hosts_of(workspace.fleet, limit, Path.cwd())
 
 
 def _code(found: "Snapshot", fail_on: FailOn) -> int:

@@ -1,7 +1,6 @@
 """`patchctl doctor`: parse, check everything, print."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,8 +68,14 @@ def doctor(
         output.note("Compare them with the hosts' own before you trust them.")
         confirm(f"Append {text.counted(keys)} to known_hosts?", yes=yes)
 
-    report = make(options.directory, access, trusted=options.trusted, say=say).run(
-        Wanted(limit=limit, cwd=Path.cwd(), forks=access.forks, approve=approve if learn else None)
+    caller = options.caller
+    report = make(options.directory, caller, access, trusted=options.trusted, say=say).run(
+        Wanted(
+            limit=limit,
+            cwd=caller.folder,
+            forks=access.forks,
+            approve=approve if learn else None,
+        )
     )
     if form is not Format.TABLE:
         output.data(report, form)

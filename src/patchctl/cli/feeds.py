@@ -95,7 +95,7 @@ def update(
     form: Output = Format.TABLE,
 ) -> None:
     from ..wiring import feeds as wiring
-    from ..workflows.inventory.show import hosts_of
+    from ..wiring.fleet import limited, load
 
     say = (lambda _: None) if state(ctx).quiet else output.note
     if from_hosts and names:
@@ -103,8 +103,9 @@ def update(
     if limit and not from_hosts:
         raise UsageError("--limit is for --from-hosts")
     if from_hosts:
-        hosts = hosts_of(workspace.fleet, limit, Path.cwd())
-        found = wiring.update_from_hosts(workspace, hosts, say, force=force)
+        fleet = load(workspace).fleet
+        hosts = limited(workspace, fleet, limit)
+        found = wiring.update_from_hosts(workspace, fleet, hosts, say, force=force)
     else:
         found = wiring.update(workspace, names or (), say, force=force)
     raise typer.Exit(_show(ctx, found, form))

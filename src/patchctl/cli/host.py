@@ -1,7 +1,6 @@
 """`patchctl host`: what patchctl keeps on hosts."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,6 +12,7 @@ from .output import Format
 from .summary import when
 
 if TYPE_CHECKING:
+    from ..models.fleet import Fleet
     from ..wiring.workspace import Workspace
 
 app = typer.Typer(
@@ -48,7 +48,10 @@ def show(
     form: Output = Format.TABLE,
 ) -> None:
     """Show the claim and the transactions of hosts."""
-    _print(_ask(workspace, Action.SHOW, _named(workspace, hosts)), form)
+    from ..wiring.fleet import load
+
+    fleet = load(workspace).fleet
+    _print(_ask(workspace, fleet, Action.SHOW, _named(workspace, fleet, hosts)), form)
 
 
 @app.command()
@@ -68,21 +71,29 @@ def clean(
     What was installed stays; it cannot be undone from there any more. Refused while a transaction
     runs there, and while a run holds the host.
     """
-    names = _named(workspace, hosts)
+    from ..wiring.fleet import load
+    from ..wiring.host import check_free
+
+    fleet = load(workspace).fleet
+    names = _named(workspace, fleet, hosts)
     if not force:
-        workspace.check_free(names)
+        check_free(workspace, names)
     confirm("remove what patchctl keeps on these hosts, old package versions too?", yes=yes)
-    _print(_ask(workspace, Action.CLEAN, names), form)
+    _print(_ask(workspace, fleet, Action.CLEAN, names), form)
 
 
-def _named(workspace: "Workspace", hosts: list[str] | None) -> tuple[str, ...]:
-    from ..workflows.inventory.show import hosts_of
+def _named(workspace: "Workspace", fleet: "Fleet", hosts: list[str] | None) -> tuple[str, ...]:
+    from ..wiring.fleet import limited
 
-    return tuple(hosts_of(workspace.fleet, ",".join(hosts or ()), Path.cwd()))
+    return limited(workspace, fleet, ",".join(hosts or ()))
 
 
-def _ask(workspace: "Workspace", action: Action, names: Sequence[str]) -> list[HostKeeps]:
-    return sorted(workspace.look_after(action, names), key=lambda found: found.name)
+def _ask(
+    workspace: "Workspace", fleet: "Fleet", action: Action, names: Sequence[str]
+) -> list[HostKeeps]:
+    from ..wiring.host import look_after
+
+    return sorted(look_after(workspace, fleet, action, names), key=lambda found: found.name)
 
 
 def _print(found: list[HostKeeps], form: Format) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ..workflows import init as workflow
+from ..wiring.init import init as write
 from . import output
 from .options import Output
 from .output import Format
@@ -30,11 +30,9 @@ def init(
       patchctl init fleet
       cd fleet && patchctl inventory list
     """
-    from ..config import schema
-
     base = state(ctx).directory or Path()
     root = base / (directory or Path())
-    written = [str(path) for path in workflow.init(root, schema.text())]
+    written = [str(path) for path in write(root)]
     if form is Format.TABLE:
         output.lines(map(output.clean, written))
     else:

@@ -1,6 +1,5 @@
 """`patchctl inventory`: parse, load the fleet, print."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -107,7 +106,7 @@ def list_hosts(
     from ..workflows.inventory import show as workflow
 
     fleet = _fleet(ctx, workspace)
-    found = workflow.listing(fleet, workflow.hosts_of(fleet, limit, Path.cwd()))
+    found = workflow.listing(fleet, _limited(workspace, fleet, limit))
     if form is not Format.TABLE:
         output.data(found, form)
         return
@@ -162,7 +161,7 @@ def graph(
     from ..workflows.inventory import show as workflow
 
     fleet = _fleet(ctx, workspace)
-    found = workflow.graph(fleet, workflow.hosts_of(fleet, limit, Path.cwd()))
+    found = workflow.graph(fleet, _limited(workspace, fleet, limit))
     if form is not Format.TABLE:
         output.data(found, form)
     else:
@@ -178,8 +177,9 @@ def lint(
     form: Output = Format.TABLE,
 ) -> None:
     from ..report import inventory_text
+    from ..wiring.inventory import lint as find
 
-    report, warnings = workspace.lint()
+    report, warnings = find(workspace)
     quiet = state(ctx).quiet
     if not quiet:
         output.error_lines(f"warning: {line}" for line in warnings)
@@ -238,12 +238,17 @@ def export(
     if host:
         output.data(workflow.ansible_host(fleet, host), Format.JSON)
         return
-    names = workflow.hosts_of(fleet, limit, Path.cwd())
+    names = _limited(workspace, fleet, limit)
     output.data(workflow.ansible_listing(fleet, names), Format.JSON)
 
 
 def _fleet(ctx: typer.Context, workspace: "Workspace") -> "Fleet":
-    loaded = workspace.inventory
-    if not state(ctx).quiet:
-        output.error_lines(f"warning: {line}" for line in loaded.warnings)
-    return loaded.fleet
+    from ..wiring.fleet import fleet_of
+
+    return fleet_of(workspace, (lambda _: None) if state(ctx).quiet else output.note)
+
+
+def _limited(workspace: "Workspace", fleet: "Fleet", limit: str) -> tuple[str, ...]:
+    from ..wiring.fleet import limited
+
+    return limited(workspace, fleet, limit)

@@ -10,7 +10,8 @@ import typer
 
 from ..lab.builder import Say
 from ..lab.model import DEFAULT_NAME, Status
-from ..workflows import lab as workflow
+from ..wiring.lab import labs
+from ..workflows.lab import offers
 from . import output
 from .options import Output
 from .state import state
@@ -64,10 +65,11 @@ def up(
     # A pipeline that is cancelled ends its steps with SIGTERM: clean up as at Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     root = workspace or (state(ctx).directory or Path()) / name
-    made = workflow.up(name, hosts, image.value, root, _say(ctx))
+    caller = state(ctx).caller
+    made = labs(caller).up(name, hosts, image.value, caller.folder / root, _say(ctx))
     if not state(ctx).quiet:
         output.note(f"lab {name} is up; try: patchctl -C {shlex.quote(str(root))} discover")
-    _print(Status(hosts=made), form)
+    _print(made, form)
 
 
 @app.command()
@@ -78,7 +80,7 @@ def down(
     form: Output = output.Format.TABLE,
 ) -> None:
     """Remove every trace of a lab; the images stay cached for the next one."""
-    count = workflow.down(name, _say(ctx), with_images=images)
+    count = labs(state(ctx).caller).down(name, _say(ctx), with_images=images)
     if form is not output.Format.TABLE:
         output.data({"lab": name, "removed": count}, form)
     elif not state(ctx).quiet:
@@ -87,11 +89,12 @@ def down(
 
 @app.command()
 def status(
+    ctx: typer.Context,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Only this lab.")] = "",
     form: Output = output.Format.TABLE,
 ) -> None:
     """Show the hosts of all labs."""
-    _print(workflow.status(name), form)
+    _print(labs(state(ctx).caller).status(name), form)
 
 
 @app.command()
@@ -112,7 +115,7 @@ def publish(
     if not updates and not reset:
         _offers(form)
         return
-    workflow.publish(name, updates or [], drop=drop, reset=reset)
+    labs(state(ctx).caller).publish(name, updates or [], drop=drop, reset=reset)
     if form is not output.Format.TABLE:
         output.data({"lab": name, "updates": updates or [], "drop": drop, "reset": reset}, form)
     elif not state(ctx).quiet:
@@ -133,7 +136,7 @@ def reboot(
 
     Example: patchctl lab reboot staging-1
     """
-    count = workflow.reboot(name, hosts or [])
+    count = labs(state(ctx).caller).reboot(name, hosts or [])
     if form is not output.Format.TABLE:
         output.data({"lab": name, "rebooted": count}, form)
     elif not state(ctx).quiet:
@@ -141,7 +144,7 @@ def reboot(
 
 
 def _offers(form: output.Format) -> None:
-    found = [(name, first, what) for name, what, first in workflow.offers()]
+    found = [(name, first, what) for name, what, first in offers()]
     if form is output.Format.TABLE:
         output.table(["UPDATES", "PENDING AT FIRST", "WHAT IT DOES"], found)
         return

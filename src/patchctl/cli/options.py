@@ -148,7 +148,7 @@ def _with_workspace(
             return command(*args, access=_access(**given), **kwargs)
         workspace = open_workspace(ctx, **given)
         if ephemeral is not None:
-            workspace.keep_state(ephemeral=ephemeral)
+            keep_state(workspace, ephemeral=ephemeral)
         return command(*args, workspace=workspace, **kwargs)
 
     own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
@@ -166,7 +166,17 @@ def open_workspace(ctx: typer.Context, **given: Any) -> "Workspace":
     from ..wiring.workspace import open_workspace
 
     options = state(ctx)
-    return open_workspace(options.directory, _access(**given), trusted=options.trusted)
+    return open_workspace(
+        options.directory, options.caller, _access(**given), trusted=options.trusted
+    )
+
+
+def keep_state(workspace: "Workspace", *, ephemeral: bool) -> None:
+    """Raise UsageError where a pipeline would lose the state; `ephemeral`: that is meant."""
+    from ..wiring import guards
+
+    if not ephemeral:
+        guards.keep_state(workspace.root, workspace.state, workspace.caller)
 
 
 def _access(**given: Any) -> "Access":

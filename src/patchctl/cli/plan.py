@@ -112,7 +112,7 @@ def create(
     Writes no file where no host has anything to do; exits 0 then, or 1 where some host could not
     be looked at or may not be patched.
     """
-    from ..workflows.plan import make_plan
+    from ..wiring.plan import make_file as make
     from . import planning
 
     kind = _kind(security=security, every=every, packages=bool(package))
@@ -121,18 +121,10 @@ def create(
         selection = Selection(mode=mode, packages=tuple(package or ()), limit=limit)
     else:
         selection = _by_findings(kind, cve or [], decision, due_before, limit)
-    if out is not None:
-        make_plan.check_writable(out)
-    quiet = state(ctx).quiet
-    made = planning.make(workspace, selection, quiet=quiet, snapshot=snapshot, comment=comment)
-    path = None
-    if made.plan is not None:
-        path = make_plan.write_plan(
-            made.plan, out or make_plan.default_path(workspace.root, made.plan)
-        )
+    say = (lambda _: None) if state(ctx).quiet else output.note
+    made, path = make(workspace, selection, say, snapshot=snapshot, comment=comment, out=out)
     planning.show(made, path, form)
-    if made.plan is None and not planning.nothing_wrong(made):
-        raise typer.Exit(1)
+    raise typer.Exit(made.exit_code)
 
 
 def _kind(*, security: bool, every: bool, packages: bool) -> SelectionMode | None:
@@ -231,8 +223,9 @@ def list_plans(ctx: typer.Context, form: Output = Format.TABLE) -> None:
 
 def _find(ctx: typer.Context, name: str) -> Plan:
     """A file needs no workspace, so that a plan can be reviewed anywhere."""
+    from ..wiring.plan import find
     from ..workflows.plan import make_plan
 
     if name and Path(name).is_file():
         return make_plan.read_plan(Path(name))
-    return state(ctx).workspace().find_plan(name)
+    return find(state(ctx).workspace(), name).plan

@@ -1,71 +1,11 @@
-"""What the verbs that make a plan share."""
+"""What became of a plan that was asked for."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..models.plan import LeftOutReason, Selection, SelectionMode
-from ..workflows.plan.make_plan import Made, PlanRequest
+from ..workflows.plan.make_plan import Made
 from . import output
 from .output import Format
-
-if TYPE_CHECKING:
-    from ..wiring.workspace import Workspace
-
-
-def make(
-    workspace: "Workspace",
-    selection: Selection,
-    *,
-    quiet: bool,
-    snapshot: str = "",
-    comment: str = "",
-) -> Made:
-    """Make a plan, with progress on stderr."""
-    from ..wiring.plan import planner
-
-    if not quiet:
-        output.error_lines(f"warning: {line}" for line in workspace.inventory.warnings)
-    request = PlanRequest(
-        selection=selection,
-        hosts=hosts_of(workspace, selection.limit),
-        snapshot=snapshot,
-        comment=comment,
-    )
-    return planner(workspace, say(quiet)).make(request)
-
-
-def hosts_of(workspace: "Workspace", limit: str) -> tuple[str, ...] | None:
-    """Names that `--limit` means, None for all. Raises UsageError."""
-    from ..workflows.inventory import show as inventory
-
-    return inventory.hosts_of(workspace.fleet, limit, Path.cwd()) if limit else None
-
-
-def fresh_plan(workspace: "Workspace", *, quiet: bool) -> Made:
-    """Discover now and plan the pending security updates."""
-    return make(workspace, Selection(mode=SelectionMode.SECURITY), quiet=quiet)
-
-
-_HARMLESS = frozenset(
-    {
-        LeftOutReason.NO_UPDATES,
-        LeftOutReason.NOT_SECURITY,
-        LeftOutReason.NOT_SELECTED,
-        LeftOutReason.NO_FINDING,
-        LeftOutReason.WAIVED,
-    }
-)
-
-
-def nothing_wrong(made: Made) -> bool:
-    """Is everything that was left out left out because it needs nothing?"""
-    return all(one.reason in _HARMLESS for one in made.left_out)
-
-
-def say(quiet: bool) -> Callable[[str], None]:
-    """Takes lines of progress."""
-    return (lambda _: None) if quiet else output.note
 
 
 def show(made: Made, path: Path | None, form: Format) -> None:

@@ -20,8 +20,7 @@ from ..models.rollout import (
 )
 from ..models.states import COUNTED, IN_FLIGHT, SETTLED
 from ..report import rollout_text
-from ..rollout.picture import Onlooker, Picture
-from ..rollout.view import RunView
+from ..workflows.rollout.watching import Onlooker, Picture, RunView
 from . import output
 
 if TYPE_CHECKING:

@@ -50,13 +50,11 @@ def rollback(
 
     Exit codes: 0 all undone, 4 some could not be undone, 2 nothing to undo.
     """
-    from .running import Terminal
+    from ..workflows.rollout import carry
+    from .running import Terminal, opened
 
     with Terminal(ctx, form) as terminal:
-        rollouts, ident = terminal.open(workspace, run)
+        rollouts, ident = opened(workspace, run)
+        shown = terminal.screen().of(rollouts)
         confirm(f"Undo run {ident}?", yes=yes)
-        terminal.finish(
-            rollouts,
-            ident,
-            lambda: rollouts.roll_back(ident, reason=reason, hosts=host or (), force=force),
-        )
+        terminal.finish(carry.roll_back(shown, ident, reason=reason, hosts=host or (), force=force))

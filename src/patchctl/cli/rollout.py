@@ -1,5 +1,6 @@
 """`patchctl rollout`: start, look at and steer runs."""
 
+import shlex
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,8 +13,9 @@ from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
+    from ..models.plan import Plan
     from ..wiring.workspace import Workspace
-    from ..workflows.plan.make_plan import FoundPlan
+    from ..workflows.rollout.start import Chosen, Starting
 
 _HELP = """Bring a plan to the rings, one after another.
 
@@ -83,27 +85,44 @@ def start(
     A plan is code. It runs if this state made it, if git has it unmodified at HEAD in the
     workspace, or if --trust-plan names its whole digest.
     """
+    from ..wiring.rollout import starting
+    from ..workflows.rollout.start import NothingToDo
     from .running import Terminal
     from .summary import before
-    from .trusting import judged
 
-    found = _find(ctx, workspace, plan) if plan else None
-    trust = judged(ctx, workspace, found, plan, trust_plan, yes=yes)
-    can_confirm(yes=yes)
-    with Terminal(ctx, form) as terminal:
-        chosen = found.plan if found is not None else terminal.make_plan(workspace)
+    def approve(chosen: "Plan") -> None:
         if form is Format.TABLE:
             output.error_lines(before(chosen))
         confirm("Roll out?", yes=yes)
-        rollouts = terminal.shown(workspace.rollouts())
-        run = rollouts.start(chosen, comment=comment, trust=trust)
-        terminal.finish(rollouts, run, lambda: rollouts.carry(run, wait=not no_wait))
+
+    with Terminal(ctx, form) as terminal:
+        rolling = starting(workspace, terminal.say, terminal.screen())
+        chosen = _choose(ctx, rolling, plan, trust_plan, _command(ctx, workspace, plan, yes=yes))
+        can_confirm(yes=yes)
+        ended = rolling.start(chosen, approve=approve, comment=comment, wait=not no_wait)
+        if isinstance(ended, NothingToDo):
+            terminal.nothing(ended)
+        terminal.finish(ended)
 
 
-def _find(ctx: typer.Context, workspace: "Workspace", name: str) -> "FoundPlan":
+def _command(ctx: typer.Context, workspace: "Workspace", name: str, *, yes: bool) -> str:
+    """The command that was given, without options for access: one of them may be a secret."""
+    options = state(ctx)
+    words = ["patchctl"]
+    if options.directory is not None:
+        words += ["-C", str(options.directory)]
+    words += ["rollout", "start", name]
+    for source in workspace.access.sources:
+        words += ["-i", source]
+    return shlex.join([*words, "--yes"] if yes else words)
+
+
+def _choose(
+    ctx: typer.Context, rolling: "Starting", name: str, digest: str, command: str
+) -> "Chosen":
     """The plan, for whose name a word that is no command is taken."""
     try:
-        return workspace.found_plan(name)
+        return rolling.choose(name, digest, command)
     except NotFoundError as error:
         group = ctx.parent and ctx.parent.command
         if not (name.isalpha() and isinstance(group, DefaultGroup)):
@@ -129,19 +148,19 @@ def resume(
     form: Output = Format.TABLE,
 ) -> None:
     """Go on with a run that was interrupted, paused or halted."""
-    from .running import Terminal
+    from ..workflows.rollout import carry
+    from .running import Terminal, opened
 
     with Terminal(ctx, form) as terminal:
-        rollouts, ident = terminal.open(workspace, run)
+        rollouts, ident = opened(workspace, run)
         if rollouts.controller(ident):  # only paused: its own controller goes on
             _steer(ctx, ident, "resume", "", reason, form)
             return
+        shown = terminal.screen().of(rollouts)
         terminal.finish(
-            rollouts,
-            ident,
-            lambda: rollouts.resume(
-                ident, reason=reason, accept_failures=accept_failures, wait=not no_wait
-            ),
+            carry.resume(
+                shown, ident, reason=reason, accept_failures=accept_failures, wait=not no_wait
+            )
         )
 
 

@@ -1,21 +1,14 @@
 """What the verbs of a rollout share: the terminal around a run, and its end."""
 
 import sys
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, Self
 
 import typer
 
-from ..errors import CutShortError
-from ..models.plan import Plan
 from ..models.rollout import CommandKind, RunStatus
-from ..models.states import STANDING
 from ..report import plan_text, rollout_text
-from ..rollout.status import exit_code, status
-from ..rollout.view import RunView
 from . import output
 from .output import Format
 from .progress import Follower, LiveTable, PlainLines
@@ -24,7 +17,9 @@ from .summary import show_status
 
 if TYPE_CHECKING:
     from ..wiring.workspace import Workspace
+    from ..workflows.rollout.carry import Ended, Load, Screen
     from ..workflows.rollout.runs import Rollouts
+    from ..workflows.rollout.start import NothingToDo
 
 
 class Terminal:
@@ -44,45 +39,27 @@ class Terminal:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._close()
+
+    def _close(self) -> None:
         if self._follower is not None:
             self._follower.close()
 
-    def make_plan(self, workspace: "Workspace") -> Plan:
-        """Fresh discovery and a plan of the pending security updates.
+    def say(self, line: str) -> None:
+        """A line of progress."""
+        if not self._state.quiet:
+            output.note(line)
 
-        Where no host has anything to do, say why and exit: 0 where all are up to date, 1 where
-        some could not be looked at or may not be patched.
-        """
-        from .planning import fresh_plan, nothing_wrong
+    def screen(self) -> "Screen":
+        """Shows a run here."""
+        from ..workflows.rollout.carry import Screen
 
-        made = fresh_plan(workspace, quiet=self._state.quiet)
-        if made.plan is not None:
-            return made.plan
-        if self._form is Format.TABLE:
-            output.lines(output.clean(line) for line in plan_text.left_out(made.left_out))
-            output.note("nothing to do")
-        else:
-            nothing = {"run": None, "plan": None, "state": "done", "reason": "nothing to do"}
-            output.data({**nothing, "rings": [], "hosts": []}, self._form)
-        raise typer.Exit(0 if nothing_wrong(made) else 1)
+        return Screen(sinks=self._sinks, warn=output.error)
 
-    def open(self, workspace: "Workspace", run: str) -> tuple["Rollouts", str]:
-        """The runs of the workspace, shown as they go, and the run that is meant."""
-        workspace.database(create=False)
-        rollouts = workspace.rollouts()
-        ident = rollouts.find(run or None)
-        return self.shown(rollouts), ident
-
-    def shown(self, rollouts: "Rollouts") -> "Rollouts":
-        """The same runs, told to the terminal as they go."""
-        return replace(rollouts, sinks=self.sinks(rollouts), warn=output.error)
-
-    def sinks(self, rollouts: "Rollouts") -> Sequence[Follower]:
+    def _sinks(self, load: "Load") -> Sequence[Follower]:
         """Who shows the run: nobody, plain lines, or a live table."""
         if self._state.quiet:
             return ()
-        load = rollouts.view
-
         live = self._form is Format.TABLE and not self._state.verbose and not self._state.debug
         if live and sys.stderr.isatty():
             from rich.console import Console
@@ -93,36 +70,36 @@ class Terminal:
             self._follower = PlainLines(load)
         return (self._follower,)
 
-    def finish(self, rollouts: "Rollouts", run: str, action: Callable[[], RunView]) -> NoReturn:
-        """Carry out, show where the run stands, exit with its code."""
-        code, why = 0, f"interrupted; go on with `patchctl rollout resume {run}`"
-        try:
-            view = action()
-            code = exit_code(view)
-        except (KeyboardInterrupt, CutShortError) as error:
-            view = rollouts.view(run)
-            code = 130
-            if isinstance(error, CutShortError):
-                why = str(error)
-        if self._follower is not None:
-            self._follower.close()
-        show_status(status(view), self._form)
-        if code == 130:
-            output.error(why)
-        raise typer.Exit(code)
+    def nothing(self, found: "NothingToDo") -> NoReturn:
+        """Say why no host has anything to do, and exit."""
+        if self._form is Format.TABLE:
+            output.lines(output.clean(line) for line in plan_text.left_out(found.left_out))
+            output.note("nothing to do")
+        else:
+            nothing = {"run": None, "plan": None, "state": "done", "reason": "nothing to do"}
+            output.data({**nothing, "rings": [], "hosts": []}, self._form)
+        raise typer.Exit(found.exit_code)
+
+    def finish(self, ended: "Ended") -> NoReturn:
+        """Show where the run stands, exit with its code."""
+        self._close()
+        show_status(ended.status, self._form)
+        if ended.why:
+            output.error(ended.why)
+        raise typer.Exit(ended.exit_code)
 
 
-def runs(ctx: typer.Context, run: str) -> tuple["Rollouts", str]:
+def opened(workspace: "Workspace", run: str) -> tuple["Rollouts", str]:
     """The runs of a workspace that has some, and the one that is meant."""
-    workspace = state(ctx).workspace()
-    workspace.database(create=False)
-    rollouts = workspace.rollouts()
+    from ..wiring.runs import existing
+
+    rollouts = existing(workspace)
     return rollouts, rollouts.find(run or None)
 
 
 def look(ctx: typer.Context, run: str) -> RunStatus:
     """Where a run stands, read from the journal."""
-    rollouts, ident = runs(ctx, run)
+    rollouts, ident = opened(state(ctx).workspace(), run)
     return rollouts.status(ident)
 
 
@@ -130,7 +107,7 @@ def steer(
     ctx: typer.Context, run: str, command: CommandKind, *, ring: str, reason: str, form: Format
 ) -> None:
     """Leave a request in the run's mailbox and say when it takes effect."""
-    rollouts, ident = runs(ctx, run)
+    rollouts, ident = opened(state(ctx).workspace(), run)
     lives = rollouts.request(ident, command, ring=ring, reason=reason)
     if form is not Format.TABLE:
         output.data({"run": ident, "command": command.value, "controller": lives}, form)
@@ -144,18 +121,8 @@ def steer(
 
 def follow(ctx: typer.Context, run: str, form: Format) -> NoReturn:
     """Show a run that another process carries until it stands; exit with its code."""
-    rollouts, ident = runs(ctx, run)
+    from ..workflows.rollout import carry
+
+    rollouts, ident = opened(state(ctx).workspace(), run)
     with Terminal(ctx, form) as terminal:
-        sinks = terminal.sinks(rollouts)
-        view = rollouts.view(ident)
-        while view.state not in STANDING or view.in_flight():
-            new = rollouts.news(view)
-            for entry in new:
-                for sink in sinks:
-                    sink.on_entry(entry)
-            if not new and not rollouts.controller(ident):
-                rollouts.news(view)  # what it wrote between the two looks
-                break
-            time.sleep(0 if new else 0.5)
-    show_status(rollouts.status(ident), form)
-    raise typer.Exit(exit_code(view))
+        terminal.finish(carry.follow(terminal.screen().of(rollouts), ident))

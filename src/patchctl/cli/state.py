@@ -1,12 +1,14 @@
 """What the global options said, and the workspace they lead to."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import typer
 
+    from ..wiring.caller import Caller
     from ..wiring.workspace import Workspace
 
 
@@ -21,12 +23,19 @@ class State:
     debug: bool = False
     trusted: bool = False
 
+    @cached_property
+    def caller(self) -> "Caller":
+        """Who asks, and from where."""
+        from .caller import this_process
+
+        return this_process()
+
     def workspace(self) -> "Workspace":
         """The workspace at or above the folder. Raises InvalidInputError where there is none, or
         where others can write it and it is not said to be trusted."""
         from ..wiring.workspace import open_workspace
 
-        return open_workspace(self.directory, trusted=self.trusted)
+        return open_workspace(self.directory, self.caller, trusted=self.trusted)
 
 
 def state(ctx: "typer.Context") -> State:

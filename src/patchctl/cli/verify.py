@@ -64,12 +64,14 @@ def verify(
 ) -> None:
     from ..models.verification import VerifiedState
     from ..report import verify_text as text
+    from ..wiring.fleet import limited, load
     from ..wiring.verify import verifier
-    from .planning import hosts_of, say
 
     quiet = state(ctx).quiet
-    verifying = verifier(workspace, say(quiet))
-    found = verifying.verify(run, hosts_of(workspace, limit), snapshot)
+    fleet = load(workspace).fleet
+    hosts = limited(workspace, fleet, limit) if limit else None
+    say = (lambda _: None) if quiet else output.note
+    found = verifier(workspace, fleet, say).verify(run, hosts, snapshot)
     if form is not Format.TABLE:
         output.data(found, form)
     else:

@@ -151,13 +151,13 @@ class File(Record):
     state: str = ".patchctl"
 
 
-def find_workspace(start: Path) -> Path:
-    """The nearest folder at or above `start` that holds patchctl.yml.
+def find_workspace(start: Path, cwd: Path) -> Path:
+    """The nearest folder at or above `start`, relative to `cwd`, that holds patchctl.yml.
 
     An inventory alone makes no workspace: inventories are code that runs, and a command should
     not run what it happens to stand in. Raises InvalidInputError.
     """
-    here = start.resolve()
+    here = (cwd / start).resolve()
     if not here.is_dir():
         raise InvalidInputError("no such folder", where=str(start))
     for folder in (here, *here.parents):

@@ -6,11 +6,11 @@ import socket
 import subprocess
 import threading
 import time
-from os import environ, geteuid
+from os import geteuid
 from typing import IO
 
 from ..errors import AdapterError
-from .builder import CACHE, Say, build, mirror_hint, mirrors
+from .builder import CACHE, Say, build, mirror_hint
 from .engine import Engine, EngineError, with_working_runtime
 
 _SUITE = "bookworm"
@@ -46,7 +46,7 @@ def architecture() -> str:
 def make(engine: Engine, tag: str, say: Say) -> None:
     """From a registry where one answers, else by mmdebstrap. Raises EngineError."""
     say("base image: Debian 12 (once, about 30 s)")
-    reference = environ.get("PATCHCTL_LAB_BASE", "")
+    reference = engine.origins.base
     if not reference and _registry_answers():
         pulled = engine.run("pull", "-q", _REGISTRY_IMAGE, timeout_s=180, check=False)
         reference = _REGISTRY_IMAGE if pulled.rc == 0 else ""
@@ -78,7 +78,7 @@ def _base_from_mirror(engine: Engine, tag: str, say: Say) -> None:
         f"--architectures={architecture()}",
         _SUITE,
         "-",
-        f"deb {mirrors()[0]} {_SUITE} main",
+        f"deb {engine.origins.main} {_SUITE} main",
     ]
     begun = time.monotonic()
     bootstrap = subprocess.Popen(
@@ -104,7 +104,7 @@ def _base_from_mirror(engine: Engine, tag: str, say: Say) -> None:
         complaints = [line for line in log if line.startswith("E:")] or log or [f"exit code {rc}"]
         raise EngineError(
             f"mmdebstrap: {complaints[-1]}",
-            hint=mirror_hint(complaints[-1]) or _rights_hint(),
+            hint=mirror_hint(engine, complaints[-1]) or _rights_hint(),
         )
     say(f"base image: made in {time.monotonic() - begun:.0f} s")
 
@@ -125,5 +125,5 @@ def _follow(log: IO[bytes] | None, lines: list[str], say: Say) -> None:
 def _base_from_image(engine: Engine, reference: str, tag: str, say: Say) -> None:
     """A registry's image holds security updates already: take them back to the main archive's."""
     engine = with_working_runtime(engine, reference)
-    arguments = [mirrors()[0], *_INCLUDE]
+    arguments = [engine.origins.main, *_INCLUDE]
     build(engine, reference, tag, ["base-image.sh"], say, arguments=arguments)

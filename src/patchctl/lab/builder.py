@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import resources
-from os import environ
 
 from .engine import Engine, EngineError
 
@@ -25,18 +24,16 @@ def script(name: str) -> bytes:
     return (resources.files(__package__) / "scripts" / name).read_bytes()
 
 
-def mirrors() -> tuple[str, str]:
-    """Debian's main and security archive."""
-    mirror = environ.get("PATCHCTL_LAB_MIRROR", "http://deb.debian.org/debian").rstrip("/")
-    security = environ.get("PATCHCTL_LAB_SECURITY_MIRROR", f"{mirror}-security").rstrip("/")
-    return mirror, security
+def mirrors(engine: Engine) -> tuple[str, str]:
+    """Debian's main and security archive, as scripts take them."""
+    return engine.origins.main, engine.origins.security
 
 
-def mirror_hint(complaint: str) -> str:
+def mirror_hint(engine: Engine, complaint: str) -> str:
     """How to mend a build that could not fetch; empty where it failed otherwise."""
     if not any(word in complaint for word in _FETCH_WORDS):
         return ""
-    return f"is {mirrors()[0]} reachable? PATCHCTL_LAB_MIRROR names another mirror"
+    return f"is {engine.origins.main} reachable? PATCHCTL_LAB_MIRROR names another mirror"
 
 
 def build(
@@ -60,7 +57,7 @@ def build(
             engine.stream(command, _marked(say), stdin=stdin)
         except EngineError as error:
             complaint = f"{names[-1]}: {error.message}"
-            raise EngineError(complaint, hint=mirror_hint(complaint)) from error
+            raise EngineError(complaint, hint=mirror_hint(engine, complaint)) from error
         engine.run("exec", container, "rm", path)
         changes = [
             f"LABEL {CACHE}={tag}",

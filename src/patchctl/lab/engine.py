@@ -5,13 +5,14 @@ Both are spoken to with the options they share; where they differ, the differenc
 """
 
 import json
-import os
 import resource
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import IO, Any
+
+from msgspec.structs import replace
 
 from ..errors import AdapterError
 from ..models.base import Model
@@ -26,6 +27,7 @@ HELPER = "patchctl.lab.helper"
 """Label of containers that work for a lab for a moment and are none of its hosts."""
 
 _ENGINE_VARIABLE = "PATCHCTL_LAB_ENGINE"
+_DEBIAN = "http://deb.debian.org/debian"
 # More would be refused where the machine's own hard limit is lower and CAP_SYS_RESOURCE missing.
 _LIMIT = 4096
 
@@ -42,6 +44,15 @@ class Result(Model):
     err: str
 
 
+class Origins(Model):
+    """Where images come from: Debian's main and security archive, and an image to make the base
+    from, empty for what a registry or the archive has."""
+
+    main: str = _DEBIAN
+    security: str = f"{_DEBIAN}-security"
+    base: str = ""
+
+
 class Engine(Model):
     """A container engine that was found to work here.
 
@@ -52,6 +63,7 @@ class Engine(Model):
     program: str
     runtime: str = ""
     limits: tuple[str, ...] = ()
+    origins: Origins = Origins()
 
     def run(
         self,
@@ -167,8 +179,9 @@ class Engine(Model):
         return [f"--ulimit={limit}" for limit in self.limits]
 
 
-def find(environment: Mapping[str, str] = os.environ) -> Engine:
-    """The engine of this machine. Raises EngineError that says in one line what to do."""
+def find(environment: Mapping[str, str]) -> Engine:
+    """The engine of this machine that the environment asks for, or the first that works. Raises
+    EngineError that says in one line what to do."""
     wanted = environment.get(_ENGINE_VARIABLE)
     candidates = [wanted] if wanted else ["podman", "docker"]
     refusals = []
@@ -178,7 +191,7 @@ def find(environment: Mapping[str, str] = os.environ) -> Engine:
         answer = _call([program, "info"], stdin=None, timeout_s=60)
         # docker's client alone exits 0 or 1 by version, and says the error in either stream.
         if answer.rc == 0 and "Cannot connect" not in answer.err:
-            return Engine(program=program, limits=_limits())
+            return Engine(program=program, limits=_limits(), origins=_origins(environment))
         refusals.append(f"{program}: {_last_line(answer)}")
     if refusals:
         raise EngineError(
@@ -191,6 +204,12 @@ def find(environment: Mapping[str, str] = os.environ) -> Engine:
     )
 
 
+def _origins(environment: Mapping[str, str]) -> Origins:
+    main = environment.get("PATCHCTL_LAB_MIRROR", _DEBIAN).rstrip("/")
+    security = environment.get("PATCHCTL_LAB_SECURITY_MIRROR", f"{main}-security").rstrip("/")
+    return Origins(main=main, security=security, base=environment.get("PATCHCTL_LAB_BASE", ""))
+
+
 def with_working_runtime(engine: Engine, image: str) -> Engine:
     """The engine with an OCI runtime that really starts a container of `image`.
 
@@ -199,7 +218,7 @@ def with_working_runtime(engine: Engine, image: str) -> Engine:
     """
     refusal = ""
     for runtime in _runtimes(engine):
-        trial = Engine(program=engine.program, runtime=runtime, limits=engine.limits)
+        trial = replace(engine, runtime=runtime)
         answer = trial.run(
             "run", "--rm", *trial._limits(), "--network=none", image, "/bin/true", check=False
         )

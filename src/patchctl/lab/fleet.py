@@ -1,10 +1,9 @@
 """A lab as a whole: up, down, status."""
 
-import os
 import re
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -27,18 +26,18 @@ _BUILD_TIMEOUT_S = 1800.0
 
 
 def up(
-    name: str, count: int, image: str, root: Path, say: Say, engine: Engine | None = None
+    name: str, count: int, image: str, root: Path, say: Say, environment: Mapping[str, str]
 ) -> Lab:
-    """Make a lab of `count` hosts and its workspace in `root`.
+    """Make a lab of `count` hosts and its workspace in `root`, an absolute path. `environment` says
+    which engine works, and where images come from and are kept.
 
     Nothing is left behind when it fails. Raises UsageError, ConflictError where a lab of that name
     exists, EngineError.
     """
     _check_arguments(name, count)
-    root = root.absolute()
     workspace.check(root, name)
-    engine = engine or engines.find()
-    folder = private_folder(_cache_folder())
+    engine = engines.find(environment)
+    folder = private_folder(_cache_folder(environment))
     with locked(folder / "lab-images.lock", timeout_s=_BUILD_TIMEOUT_S):
         engine, made = images.ensure(engine, image, say)
     _allow_watches(count, say)
@@ -92,17 +91,17 @@ def _populate(
     return lab
 
 
-def status(name: str = "") -> Status:
+def status(environment: Mapping[str, str], name: str = "") -> Status:
     """Hosts of one lab or of all."""
-    return Status(hosts=hosts.listed(engines.find(), name))
+    return Status(hosts=hosts.listed(engines.find(environment), name))
 
 
-def down(name: str, say: Say, *, with_images: bool = False) -> int:
+def down(name: str, say: Say, environment: Mapping[str, str], *, with_images: bool = False) -> int:
     """Remove every trace of a lab; how many hosts it had.
 
     Its workspace's keys and unedited files go, plans and state stay.
     """
-    engine = engines.find()
+    engine = engines.find(environment)
     before = hosts.listed(engine, name)
     _remove(engine, name)
     for root in sorted({Path(host.workspace) for host in before if host.workspace}):
@@ -122,9 +121,9 @@ def _check_arguments(name: str, count: int) -> None:
         raise UsageError(f"a lab has 1 to 500 hosts, not {count}")
 
 
-def _cache_folder() -> Path:
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "patchctl"
+def _cache_folder(environment: Mapping[str, str]) -> Path:
+    home = Path(environment.get("HOME") or Path("~").expanduser())
+    return Path(environment.get("XDG_CACHE_HOME") or home / ".cache") / "patchctl"
 
 
 def _refuse_existing(engine: Engine, name: str) -> None:

@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from ..errors import NotFoundError, UsageError
 from . import engine as engines
 from . import hosts, packages, workspace
@@ -169,16 +171,12 @@ class Lab:
 
     def _starter(self, labels: Mapping[str, str]) -> Engine:
         """The engine with the runtime that was found to work when the lab was made."""
-        return Engine(
-            program=self.engine.program,
-            runtime=labels.get(f"{LABEL}.runtime", ""),
-            limits=self.engine.limits,
-        )
+        return replace(self.engine, runtime=labels.get(f"{LABEL}.runtime", ""))
 
 
-def find(name: str) -> Lab:
+def find(name: str, environment: Mapping[str, str]) -> Lab:
     """The lab of that name. Raises NotFoundError."""
-    engine = engines.find()
+    engine = engines.find(environment)
     if not engine.listed("container", f"{LABEL}={name}"):
         raise NotFoundError(f"no lab {name} is up", hint="start one: patchctl lab up --hosts 6")
     return Lab(engine, name)

@@ -127,7 +127,7 @@ def _make_debian(engine: Engine, images: Images, say: Say) -> None:
         images.tools,
         ["tools-image.sh"],
         say,
-        arguments=mirrors(),
+        arguments=mirrors(engine),
         stdin=inputs.debian(),
     )
     say(f"archive: made in {time.monotonic() - begun:.0f} s")
@@ -146,7 +146,7 @@ def _make_rpm(engine: Engine, images: Images, say: Say) -> None:
         images.rpm_tools,
         ["rpm-tools-image.sh"],
         say,
-        arguments=mirrors(),
+        arguments=mirrors(engine),
         stdin=inputs.rpm(),
     )
     say(f"rpm archive: made in {time.monotonic() - begun:.0f} s")
@@ -171,6 +171,6 @@ def _make_host(
     try:
         fill_volume(engine, tools, volume, further=further)
         mount = ["-v", f"{volume}:/srv/patchlab:ro"]
-        build(engine, images.base, tag, names, say, arguments=mirrors(), options=mount)
+        build(engine, images.base, tag, names, say, arguments=mirrors(engine), options=mount)
     finally:
         engine.run("volume", "rm", "-f", volume, check=False)

@@ -1,8 +1,6 @@
 """Builds the assessment from a workspace's state, settings and exceptions."""
 
-import gc
 from collections.abc import Callable, Collection, Iterable, Mapping
-from pathlib import Path
 
 from msgspec import structs
 
@@ -24,16 +22,14 @@ from ..workflows.assessment import assess as workflow
 from ..workflows.assessment.assess import Parts, Running
 from ..workflows.assessment.snapshot_findings import known_hosts
 from ..workflows.assessment.standing import Standing
-from ..workflows.inventory.show import hosts_of
 from .feeds import stale
+from .fleet import limited, load
+from .runs import rollouts
 from .workspace import Workspace
 
 
 def assess(workspace: Workspace, limit: str, fail_on: Iterable[str], as_of: str) -> Running:
     """Begin an assessment of the hosts of `limit` (empty: all that are known)."""
-    # One pass over millions of objects without cycles, then the process ends: looking for garbage
-    # took a quarter of the time.
-    gc.disable()
     parts, hosts = parts_of(workspace, limit)
     return workflow.assess(parts, hosts, fail_on, workflow.day(as_of, now_ms() // 1000))
 
@@ -48,7 +44,7 @@ def explain(workspace: Workspace, subject: str, limit: str, as_of: str) -> Expla
 def _standing(workspace: Workspace) -> Standing:
     database = workspace.database(create=False)
     newest = database.runs.latest()
-    run = workspace.rollouts().status(newest.id) if newest is not None else None
+    run = rollouts(workspace).status(newest.id) if newest is not None else None
     return Standing(database.plans.latest(), run)
 
 
@@ -57,15 +53,15 @@ def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] |
     database = workspace.database(create=False)
     seen = list(database.snapshots.latest_of_every_host())
     fleet = _fleet(workspace, imported=any(one.imported for one in seen))
-    hosts = hosts_of(_with_imported(fleet, seen), limit, Path.cwd()) if limit else None
+    hosts = limited(workspace, _with_imported(fleet, seen), limit) if limit else None
     parts = _parts(workspace, fleet, seen, database.snapshots.unseen)
     return parts, hosts
 
 
-def parts_of_snapshot(workspace: Workspace, snapshot: Snapshot) -> Parts:
+def parts_of_snapshot(workspace: Workspace, fleet: Fleet, snapshot: Snapshot) -> Parts:
     """What an assessment of one snapshot's hosts is made of, whatever was seen since."""
     reasons = {one.name: one.reason for one in snapshot.hosts if one.facts is None}
-    return _parts(workspace, workspace.fleet, list(known_hosts(snapshot)), lambda: reasons)
+    return _parts(workspace, fleet, list(known_hosts(snapshot)), lambda: reasons)
 
 
 def _parts(
@@ -103,7 +99,7 @@ def _earlier(stored: Snapshots, host: str, moment: int) -> HostFacts | None:
 def _fleet(workspace: Workspace, *, imported: bool) -> Fleet:
     """The fleet; none at all is enough where every host was imported."""
     try:
-        return workspace.fleet
+        return load(workspace).fleet
     except EmptyInventoryError:
         if workspace.access.sources or not imported:
             raise

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ..adapters.ansible import leftovers
@@ -12,26 +12,41 @@ from ..config import settings as settings_file
 from ..errors import InvalidInputError, PatchctlError
 from ..lab import engine
 from ..report.discovery_text import Narrator
-from ..workflows.doctor.checks import Doctor, Opened
-from .workspace import Access, open_workspace
+from ..workflows.doctor.checks import Doctor
+from . import guards
+from .caller import Caller
+from .fleet import load
+from .inventory import lint
+from .workspace import Access, Workspace, open_workspace
 
 
 def doctor(
-    directory: Path | None, access: Access, *, trusted: bool, say: Callable[[str], None]
-) -> Doctor:
+    directory: Path | None,
+    caller: Caller,
+    access: Access,
+    *,
+    trusted: bool,
+    say: Callable[[str], None],
+) -> Doctor[Workspace]:
     """Checks this machine, the workspace at or above `directory`, and its hosts.
 
     Raises InvalidInputError where there is no such folder. `say` takes lines of progress.
     """
-    here = directory or Path.cwd()
-    if not here.is_dir():
+    here = directory or caller.folder
+    if not (caller.folder / here).is_dir():
         raise InvalidInputError("no such folder", where=str(here))
+    state = caller.environment.get("PATCHCTL_STATE") or here / ".patchctl"
     return Doctor(
-        find=lambda: settings_file.find_workspace(here),
-        open=lambda: open_workspace(here, access, trusted=True),
+        find=lambda: settings_file.find_workspace(here, caller.folder),
+        open=lambda: open_workspace(here, caller, access, trusted=True),
+        load=load,
+        lint=lint,
+        lasts=lambda opened: guards.keep_state(opened.root, opened.state, caller),
         runner=_passing_runner,
-        engine=_engine,
-        state=Path(os.environ.get("PATCHCTL_STATE") or here / ".patchctl").absolute(),
+        engine=lambda: _engine(caller.environment),
+        state=caller.folder / state,
+        environment=caller.environment,
+        expand=caller.expand,
         settings_file=settings_file.FILE_NAME,
         clock=SystemClock(),
         trusted=trusted,
@@ -40,17 +55,18 @@ def doctor(
 
 
 @contextlib.contextmanager
-def _passing_runner(opened: Opened) -> Iterator[AnsibleRunner]:
+def _passing_runner(opened: Workspace) -> Iterator[AnsibleRunner]:
     """A runner that makes no state folder where there is none."""
     with leftovers.passing_folder(in_memory=False) as folder:
         there = opened.state.is_dir() and os.access(opened.state, os.W_OK | os.X_OK)
         workdir = opened.state / "runs" if there else folder
-        with AnsibleRunner(workdir, opened.root, opened.connection) as runner:
+        environment = opened.caller.environment
+        with AnsibleRunner(workdir, opened.root, opened.connection, environment) as runner:
             yield runner
 
 
-def _engine() -> str:
+def _engine(environment: Mapping[str, str]) -> str:
     try:
-        return engine.find().program
+        return engine.find(environment).program
     except PatchctlError:
         return ""

@@ -10,6 +10,7 @@ from ..adapters.clock import now_ms
 from ..errors import NotFoundError
 from ..models.facts import OsRelease
 from ..models.feeds import FeedUpdate
+from ..models.fleet import Fleet
 from ..models.state import KnownHost
 from ..workflows.feeds import status as feed_status
 from ..workflows.feeds.sources import Sources
@@ -69,7 +70,7 @@ def update(
 
 
 def update_from_hosts(
-    workspace: Workspace, names: Collection[str], say: Say, *, force: bool
+    workspace: Workspace, fleet: Fleet, names: Collection[str], say: Say, *, force: bool
 ) -> Iterator[FeedUpdate]:
     """Hold what the repositories of these hosts say. Raises NotFoundError where none has dnf."""
     from ..adapters.feeds.limits import ONE_FILE
@@ -78,7 +79,7 @@ def update_from_hosts(
     asked = groups(_hosts(workspace), names)
     return HostFeeds(
         _feeds(workspace, say),
-        fleet=workspace.fleet,
+        fleet=fleet,
         runner=workspace.runner,
         read=partial(read, limits=ONE_FILE),
         job=f"feeds-{now_ms()}",

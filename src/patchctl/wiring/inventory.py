@@ -1,4 +1,4 @@
-"""Builds what compares the inventory with that of a git revision, from a workspace."""
+"""Builds what judges the inventory: lint, and the comparison with a git revision."""
 
 import contextlib
 from collections.abc import Callable
@@ -16,9 +16,29 @@ from ..config import settings as settings_file
 from ..errors import InvalidInputError, NotFoundError, PatchctlError, UsageError
 from ..models.fleet_diff import InventoryDiff
 from ..models.settings import Settings
+from ..workflows.inventory import lint as workflow
 from ..workflows.inventory.diff import Differ, Side, StoredPlan
+from ..workflows.inventory.lint import Linted
 from ..workflows.plan.make_plan import read_plan
 from .workspace import Workspace
+
+
+def lint(workspace: Workspace) -> Linted:
+    """What is wrong with the inventory, with the newest facts where there are any."""
+    snapshot = None
+    with contextlib.suppress(NotFoundError):
+        snapshot = workspace.database(create=False).snapshots.load()
+    return workflow.lint(
+        workspace.settings,
+        workspace.reader(),
+        workspace.sources,
+        snapshot=snapshot,
+        extra_vars=workspace.access.extra_vars,
+        settings_file=(
+            settings_file.FILE_NAME,
+            (workspace.root / settings_file.FILE_NAME).read_text("utf-8-sig"),
+        ),
+    )
 
 
 def inventory_diff(
@@ -29,18 +49,19 @@ def inventory_diff(
     Raises NotFoundError where there is no such revision. `warn` takes lines on plans that
     cannot be read.
     """
+    environment = workspace.caller.environment
     with leftovers.passing_folder(in_memory=False) as folder:
         then = folder / "revision"
-        commit = git_archive.commit_of(workspace.root, revision)
-        astray = git_archive.extract(workspace.root, commit, then)
+        commit = git_archive.commit_of(workspace.root, revision, environment)
+        astray = git_archive.extract(workspace.root, commit, then, environment)
         old = _settings_of(then, revision)
         connection = _from_anywhere(workspace.connection, workspace.root)
         differ = Differ(
-            lambda root, static: InventoryReader(connection, root, static),
+            lambda root, static: InventoryReader(connection, root, environment, static),
             folder,
             run_sources,
         )
-        given = tuple(_below(source, workspace.root) for source in workspace.access.sources)
+        given = tuple(_below(workspace, source) for source in workspace.access.sources)
         before, after = (
             given or tuple(portable(source, workspace.root) for source in one.inventory)
             for one in (old, workspace.settings)
@@ -91,11 +112,11 @@ def _from_anywhere(connection: Connection, root: Path) -> Connection:
     )
 
 
-def _below(source: str, root: Path) -> str:
+def _below(workspace: Workspace, source: str) -> str:
     """A source of the command line, relative to the workspace: a revision has it there too."""
     if "," in source:
         return source
-    path = Path(source).absolute()
-    if not path.is_relative_to(root):
+    path = workspace.caller.folder / source
+    if not path.is_relative_to(workspace.root):
         raise UsageError(f"-i {source}: lies outside of the workspace, so no revision has it")
-    return str(path.relative_to(root))
+    return str(path.relative_to(workspace.root))

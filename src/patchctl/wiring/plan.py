@@ -1,19 +1,35 @@
-"""Builds what makes plans from a workspace."""
+"""Builds what makes, finds and judges plans."""
 
 import contextlib
-from collections.abc import Callable
+from pathlib import Path
 
 from ..adapters import git, git_head, hook_files
 from ..adapters.ansible import task_file
 from ..adapters.clock import now_ms
 from ..errors import NotFoundError
 from ..inventory.export import generate
+from ..models.fleet import Fleet
+from ..models.plan import Selection, SelectionMode
+from ..workflows.plan import make_plan as workflow
 from ..workflows.plan.findings import PlanAssessing
-from ..workflows.plan.make_plan import PlanMaker
+from ..workflows.plan.make_plan import FoundPlan, Made, PlanMaker, PlanRequest
 from ..workflows.plan.trust import PlanJudge
 from .assess import parts_of_snapshot
+from .discovery import discover
 from .feeds import stale
-from .workspace import Workspace, operator
+from .fleet import Say, fleet_of, limited
+from .workspace import Workspace
+
+
+def find(workspace: Workspace, name: str) -> FoundPlan:
+    """A plan by its file, with the bytes of it, or by a unique prefix of its digest; the newest
+    where there is no name."""
+    return workflow.find_plan(
+        name,
+        lambda: workspace.database(create=False),
+        workspace.caller.folder,
+        workspace.root,
+    )
 
 
 def judge(workspace: Workspace) -> PlanJudge:
@@ -27,29 +43,69 @@ def judge(workspace: Workspace) -> PlanJudge:
     return PlanJudge(
         made=made,
         committed=lambda path, data: git_head.at_head(
-            workspace.root, path, data, trusted=workspace.trusted
+            workspace.root, path, data, workspace.caller.environment, trusted=workspace.trusted
         ),
     )
 
 
-def planner(workspace: Workspace, say: Callable[[str], None]) -> PlanMaker:
+def make_file(
+    workspace: Workspace,
+    selection: Selection,
+    say: Say,
+    *,
+    snapshot: str,
+    comment: str,
+    out: Path | None,
+) -> tuple[Made, Path | None]:
+    """Make a plan of the selection, whose limit is a pattern, and write it to `out` or into
+    `plans/`: with what came of it the path of the file, None where no plan was written. `say` takes
+    warnings and lines of progress.
+
+    Raises InvalidInputError, before any host is asked, where `out` cannot be written to.
+    """
+    cwd = workspace.caller.folder
+    if out is not None:
+        workflow.check_writable(out, cwd)
+    made = _made(workspace, selection, say, snapshot=snapshot, comment=comment)
+    if made.plan is None:
+        return made, None
+    path = cwd / out if out is not None else workflow.default_path(workspace.root, made.plan)
+    return made, workflow.write_plan(made.plan, path)
+
+
+def _made(
+    workspace: Workspace, selection: Selection, say: Say, *, snapshot: str, comment: str
+) -> Made:
+    fleet = fleet_of(workspace, say)
+    hosts = limited(workspace, fleet, selection.limit) if selection.limit else None
+    request = PlanRequest(selection=selection, hosts=hosts, snapshot=snapshot, comment=comment)
+    return planner(workspace, fleet, say).make(request)
+
+
+def pending(workspace: Workspace, fleet: Fleet, say: Say) -> Made:
+    """Discover now and plan the pending security updates."""
+    request = PlanRequest(selection=Selection(mode=SelectionMode.SECURITY))
+    return planner(workspace, fleet, say).make(request)
+
+
+def planner(workspace: Workspace, fleet: Fleet, say: Say) -> PlanMaker:
     """Makes plans of this workspace; `say` takes lines of progress."""
     hooks = [name for name in workspace.hooks() if name]
     task_file.check_all(workspace.root, hooks)
     return PlanMaker(
         settings=workspace.settings,
-        fleet=workspace.fleet,
+        fleet=fleet,
         database=workspace.database(),
         store=workspace.store,
         runner=workspace.runner,
-        inventory=lambda hosts: generate(workspace.fleet, hosts),
-        discover=lambda hosts: workspace.discover(hosts, refresh=True, say=say),
+        inventory=lambda hosts: generate(fleet, hosts),
+        discover=lambda hosts: discover(workspace, fleet, hosts, refresh=True, say=say),
         now=lambda: now_ms() // 1000,
-        revision=lambda: git.revision(workspace.root),
-        by=operator(),
+        revision=lambda: git.revision(workspace.root, workspace.caller.environment),
+        by=workspace.caller.actor,
         say=say,
         assessing=PlanAssessing(
-            parts=lambda snapshot: parts_of_snapshot(workspace, snapshot),
+            parts=lambda snapshot: parts_of_snapshot(workspace, fleet, snapshot),
             feeds=workspace.feeds.list,
             refuse_stale=lambda: stale(workspace),
             say=say,

@@ -2,18 +2,20 @@
 
 from collections.abc import Callable
 
+from ..models.fleet import Fleet
 from ..workflows.rollout.verify import Verifier
 from .assess import parts_of_snapshot
+from .discovery import discover
 from .workspace import Workspace
 
 
-def verifier(workspace: Workspace, say: Callable[[str], None]) -> Verifier:
+def verifier(workspace: Workspace, fleet: Fleet, say: Callable[[str], None]) -> Verifier:
     """Verifies this workspace's hosts; `say` takes lines of progress. Raises NotFoundError where
     nothing was ever done here."""
     return Verifier(
-        fleet=workspace.fleet,
+        fleet=fleet,
         database=workspace.database(create=False),
-        discover=lambda hosts: workspace.discover(hosts, refresh=False, say=say),
-        parts=lambda snapshot: parts_of_snapshot(workspace, snapshot),
+        discover=lambda hosts: discover(workspace, fleet, hosts, refresh=False, say=say),
+        parts=lambda snapshot: parts_of_snapshot(workspace, fleet, snapshot),
         feeds=workspace.feeds.list,
     )

@@ -1,6 +1,6 @@
 """The audit log: show it, verify it, write it anew."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -66,9 +66,9 @@ def records(log: LogFiles, wanted: Filter) -> Iterator[AuditRecord]:
             yield record
 
 
-def notes(log: LogFiles, wanted: Filter) -> Iterator[AuditNote]:
-    """The same in words."""
-    return map(words.note, records(log, wanted))
+def in_words(found: Iterable[AuditRecord]) -> Iterator[AuditNote]:
+    """Records in words."""
+    return map(words.note, found)
 
 
 def verify(log: LogFiles, database: Callable[[], "Database"]) -> AuditVerdict:

@@ -1,42 +1,46 @@
 """Use cases of the lab."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..lab import fleet, handle, packages
 from ..lab.builder import Say
-from ..lab.model import LabHost, Status
+from ..lab.model import Status
 
 
-def up(name: str, count: int, image: str, root: Path, say: Say) -> tuple[LabHost, ...]:
-    """Make a lab and its workspace; the hosts."""
-    return fleet.up(name, count, image, root, say).hosts()
+@dataclass(frozen=True)
+class Labs:
+    """The labs of this machine. `environment` says which engine works, and where images come from
+    and are kept."""
 
+    environment: Mapping[str, str] = field(repr=False)
 
-def down(name: str, say: Say, *, with_images: bool) -> int:
-    """Remove a lab; how many hosts it had."""
-    return fleet.down(name, say, with_images=with_images)
+    def up(self, name: str, count: int, image: str, root: Path, say: Say) -> Status:
+        """Make a lab and its workspace in `root`, an absolute path; the hosts."""
+        return Status(hosts=fleet.up(name, count, image, root, say, self.environment).hosts())
 
+    def down(self, name: str, say: Say, *, with_images: bool) -> int:
+        """Remove a lab; how many hosts it had."""
+        return fleet.down(name, say, self.environment, with_images=with_images)
 
-def status(name: str) -> Status:
-    """Hosts of one lab, or of all where the name is empty."""
-    return fleet.status(name)
+    def status(self, name: str) -> Status:
+        """Hosts of one lab, or of all where the name is empty."""
+        return fleet.status(self.environment, name)
 
+    def publish(self, name: str, channels: Sequence[str], *, drop: bool, reset: bool) -> None:
+        """Change a lab's repository: first state where `reset`, then add or drop channels."""
+        lab = handle.find(name, self.environment)
+        if reset:
+            lab.reset_repository()
+        if channels and drop:
+            lab.withdraw(*channels)
+        elif channels:
+            lab.publish(*channels)
 
-def publish(name: str, channels: Sequence[str], *, drop: bool, reset: bool) -> None:
-    """Change a lab's repository: first state where `reset`, then add or drop channels."""
-    lab = handle.find(name)
-    if reset:
-        lab.reset_repository()
-    if channels and drop:
-        lab.withdraw(*channels)
-    elif channels:
-        lab.publish(*channels)
-
-
-def reboot(name: str, hosts: Sequence[str]) -> int:
-    """Switch hosts of a lab off and on, all where none is named; how many."""
-    return handle.find(name).restart(*hosts)
+    def reboot(self, name: str, hosts: Sequence[str]) -> int:
+        """Switch hosts of a lab off and on, all where none is named; how many."""
+        return handle.find(name, self.environment).restart(*hosts)
 
 
 def offers() -> list[tuple[str, str, str]]:

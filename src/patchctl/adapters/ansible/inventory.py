@@ -16,7 +16,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -68,7 +68,8 @@ class RawInventory:
 
 @dataclass(frozen=True)
 class InventoryReader:
-    """Reads sources as `ansible -i` would from the folder `cwd`, a workspace's root.
+    """Reads sources as `ansible -i` would from the folder `cwd`, a workspace's root, in that
+    `environment`.
 
     `static`: only YAML, INI and TOML; no program and no plugin is run, and a source that needs one
     is an error. `cache`: what is kept there is taken where nothing has changed since.
@@ -76,21 +77,25 @@ class InventoryReader:
 
     vault: VaultAccess
     cwd: Path
+    environment: Mapping[str, str] = field(repr=False)
     static: bool = False
     cache: InventoryCache | None = None
 
     def read(self, sources: Sequence[str]) -> RawInventory:
         """All sources together. Raises InvalidInputError with file and line."""
-        inputs = inputs_of(sources, self.cwd) if self.cache else None
+        inputs = inputs_of(sources, self.cwd, self.environment) if self.cache else None
         if self.cache is None or inputs is None:
-            return load(sources, self.vault, self.cwd, static=self.static)
+            return self._load(sources)
         known = self.cache.get(inputs)
         if known is not None:
             return _kept(known)
-        found = load(sources, self.vault, self.cwd, static=self.static)
-        if inputs == inputs_of(sources, self.cwd):  # nobody edited it meanwhile
+        found = self._load(sources)
+        if inputs == inputs_of(sources, self.cwd, self.environment):  # nobody edited it meanwhile
             self.cache.put(inputs, _keeping(found))
         return found
+
+    def _load(self, sources: Sequence[str]) -> RawInventory:
+        return load(sources, self.vault, self.cwd, self.environment, static=self.static)
 
     def locate(self, name: str, sources: Sequence[str]) -> str:
         """`file:line` where a host's name stands in a static source, else the sources."""
@@ -118,9 +123,15 @@ def _kept(reading: Mapping[str, Any]) -> RawInventory:
 
 
 def load(
-    sources: Sequence[str], vault: VaultAccess, cwd: Path, *, static: bool = False
+    sources: Sequence[str],
+    vault: VaultAccess,
+    cwd: Path,
+    outside: Mapping[str, str],
+    *,
+    static: bool = False,
 ) -> RawInventory:
-    """Read the sources together, as `ansible -i A -i B` would from the folder `cwd`.
+    """Read the sources together, as `ansible -i A -i B` would from the folder `cwd`, in the
+    environment `outside` without what would change Ansible's behaviour.
 
     A source is a path, relative to `cwd` or absolute, or a list of names with a comma. Raises
     InvalidInputError with file and line where any source is missing or unreadable: Ansible itself
@@ -135,7 +146,7 @@ def load(
         if not static:  # the plugin would take a source's own templates too
             arguments += ["-i", str(_origins(private))]
         arguments += _vault_arguments(vault, private, cwd)
-        environment = clean_environment(os.environ)
+        environment = clean_environment(outside)
         environment["ANSIBLE_CONFIG"] = str(_configuration(private, sources, cwd, static=static))
         code, out, err = _run(arguments, cwd, environment)
     if code != 0:

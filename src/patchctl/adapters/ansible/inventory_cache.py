@@ -77,7 +77,7 @@ class InventoryCache:
         return self.folder / f"inventory-{hashlib.sha256(name.encode()).hexdigest()[:16]}.reading"
 
 
-def inputs_of(sources: Sequence[str], cwd: Path) -> Inputs | None:
+def inputs_of(sources: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Inputs | None:
     """The inputs as they are now; None where they are too many, or a file is vaulted whole: its
     variables would be kept in clear."""
     digest = hashlib.sha256()
@@ -88,7 +88,7 @@ def inputs_of(sources: Sequence[str], cwd: Path) -> Inputs | None:
             digest.update(len(data).to_bytes(8, "big") + data)
 
     add(_FORM, __version__, importlib.metadata.version("ansible-core"), str(cwd), *sources)
-    add(*(f"{name}={os.environ[name]}" for name in sorted(PASSED_ON & os.environ.keys())))
+    add(*(f"{name}={environment[name]}" for name in sorted(PASSED_ON & environment.keys())))
     try:
         room = _BYTES_MAX
         for number, path in enumerate(_every_file(sources, cwd)):

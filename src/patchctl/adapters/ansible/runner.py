@@ -3,7 +3,6 @@
 import errno
 import logging
 import math
-import os
 import re
 import shlex
 import threading
@@ -241,7 +240,8 @@ class _Open:
 class AnsibleRunner:
     """A `HostRunner`. Close it at the end: its ssh connections stay open between runs.
 
-    `playbooks` gives a stage's playbook, or raises KeyError.
+    Ansible gets `environment` without what would change its behaviour. `playbooks` gives a stage's
+    playbook, or raises KeyError.
     """
 
     def __init__(
@@ -249,12 +249,14 @@ class AnsibleRunner:
         workdir: Path,
         cwd: Path,
         connection: Connection,
+        environment: Mapping[str, str],
         playbooks: Callable[[str], Playbook] = shipped,
     ) -> None:
         self._workdir = workdir
         self._playbooks = playbooks
         self._cwd = cwd
         self._connection = connection
+        self._environment = clean_environment(environment)
         leftovers.sweep(workdir)
         self._open = _Open()
         # Also where nobody closes it: at the end of the process, before its threads are stopped.
@@ -371,9 +373,9 @@ class AnsibleRunner:
         ansible_playbook = str(program("ansible-playbook"))
         places = (str(folders.run), str(folders.secret))
         config.command = ["/bin/sh", "-c", LAUNCHER, "sh", *places, ansible_playbook, *arguments]
-        environment = clean_environment(os.environ)
-        environment |= {name: config.env[name] for name in _RUNNER_VARIABLES}
-        environment |= {
+        environment = {
+            **self._environment,
+            **{name: config.env[name] for name in _RUNNER_VARIABLES},
             "ANSIBLE_CONFIG": str(folders.run / "ansible.cfg"),
             "ANSIBLE_HOST_KEY_CHECKING": "True",  # ansible-runner switches it off by default
         }

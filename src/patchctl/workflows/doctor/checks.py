@@ -2,12 +2,12 @@
 
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -43,38 +43,44 @@ class Opened(Protocol):
     @property
     def state(self) -> Path: ...
     @property
-    def inventory(self) -> Loaded: ...
-    @property
     def connection(self) -> Connection: ...
     def code(self) -> tuple[str, ...]: ...
-    def lint(self) -> Linted: ...
-    def keep_state(self, *, ephemeral: bool) -> None: ...
 
+
+W = TypeVar("W", bound=Opened)
 
 Approve = Callable[[Sequence[LearnedKey]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """What the operator asks for. `forks`: 0 for the settings', at least 50. `approve` is given
-    the keys that are about to be written, and raises where they must not be; None learns none."""
+    """What the operator asks for. `cwd` is where an `@file` of the limit is looked for; `forks`: 0
+    for the settings', at least 50. `approve` is given the keys that are about to be written, and
+    raises where they must not be; None learns none."""
 
+    cwd: Path
     limit: str = ""
-    cwd: Path = field(default_factory=Path.cwd)
     forks: int = 0
     approve: Approve | None = None
 
 
 @dataclass
-class Doctor:
-    """`find` and `open` the workspace; `runner` lends one that leaves nothing in it; `state` is
-    where state would lie without sound settings; `engine` names the lab's container engine."""
+class Doctor(Generic[W]):
+    """`find` and `open` the workspace, `load` and `lint` its inventory; `lasts` raises UsageError
+    where its state would be lost; `runner` lends one that leaves nothing in it; `state` is where
+    state would lie without sound settings; `expand` knows whose home folder `~` is; `engine` names
+    the lab's container engine. Programs get `environment`."""
 
     find: Callable[[], Path]
-    open: Callable[[], Opened]
-    runner: Callable[[Opened], AbstractContextManager[Runner]]
+    open: Callable[[], W]
+    load: Callable[[W], Loaded]
+    lint: Callable[[W], Linted]
+    lasts: Callable[[W], None]
+    runner: Callable[[W], AbstractContextManager[Runner]]
     engine: Callable[[], str]
     state: Path
+    environment: Mapping[str, str]
+    expand: Callable[[str], Path]
     settings_file: str
     clock: Clock
     trusted: bool
@@ -94,10 +100,10 @@ class Doctor:
             results: Sequence[Check] = ()
             asked = 0
             if opened is not None:
-                fleet, found = _inventory(opened)
+                fleet, found = self._inventory(opened)
                 checks += found
                 if fleet is not None:
-                    linted = pool.submit(_lint, opened)
+                    linted = pool.submit(self._lint, opened)
                     asked, results, learned = self._hosts(opened, fleet, wanted)
                     checks += linted.result()
                 checks += self._workspace(opened)
@@ -113,16 +119,17 @@ class Doctor:
         )
 
     def _machine(self, state: Path) -> list[Check]:
-        return list(doctor_machine.checks(machine.look(state), self.engine()))
+        return list(doctor_machine.checks(machine.look(state, self.environment), self.engine()))
 
     # --- the workspace --------------------------------------------------------------------------
 
-    def _open(self) -> tuple[Opened | None, list[Check]]:
+    def _open(self) -> tuple[W | None, list[Check]]:
         try:
             root = self.find()
         except PatchctlError as error:
             return None, list(doctor_workspace.from_error("settings", error))
-        problems = ownership.problems(root)
+        users = ownership.trusted_users(self.environment)
+        problems = ownership.problems(root, users=users)
         if problems and not self.trusted:  # not a byte of it is read
             return None, list(doctor_workspace.owner(problems, trusted=False))
         try:
@@ -130,8 +137,8 @@ class Doctor:
         except PatchctlError as error:
             owner = doctor_workspace.owner(problems, trusted=self.trusted)
             return None, [*owner, *doctor_workspace.from_error("settings", error)]
-        problems += ownership.problems(root, opened.code())
-        problems += ownership.state_problems(opened.state)
+        problems += ownership.problems(root, opened.code(), users)
+        problems += ownership.state_problems(opened.state, users)
         checks = list(doctor_workspace.owner(problems, trusted=self.trusted))
         if problems and not self.trusted:
             return None, checks
@@ -140,22 +147,39 @@ class Doctor:
             doctor_workspace.check(self.settings_file, "settings", CheckStatus.OK),
         ]
 
-    def _workspace(self, opened: Opened) -> Iterator[Check]:
+    def _workspace(self, opened: W) -> Iterator[Check]:
         lost = ""
         try:
-            opened.keep_state(ephemeral=False)
+            self.lasts(opened)
         except UsageError as error:
             lost = error.message.removeprefix("nothing was changed: ")
-        yield from doctor_workspace.secrets(opened.root, opened.settings.ansible)
-        yield from doctor_workspace.state(opened.root, opened.state, lost)
+        yield from doctor_workspace.secrets(opened.root, opened.settings.ansible, self.expand)
+        yield from doctor_workspace.state(opened.root, opened.state, lost, self.environment)
         yield doctor_workspace.known_hosts(Path(opened.connection.known_hosts))
         now = self.clock.now_ms() // 1000
-        yield doctor_workspace.policy(opened.root, self.settings_file, now)
+        yield doctor_workspace.policy(opened.root, self.settings_file, now, self.environment)
+
+    def _inventory(self, opened: W) -> tuple[Fleet | None, list[Check]]:
+        try:
+            loaded = self.load(opened)
+        except PatchctlError as error:
+            return None, list(doctor_workspace.from_error("inventory", error))
+        warnings = [
+            doctor_workspace.check("", "inventory", CheckStatus.WARN, line, "mend the source")
+            for line in loaded.warnings
+        ]
+        return loaded.fleet, warnings
+
+    def _lint(self, opened: W) -> list[Check]:
+        try:
+            return list(doctor_workspace.lint(self.lint(opened).report))
+        except PatchctlError as error:  # the state database among them
+            return list(doctor_workspace.from_error("state", error))
 
     # --- the hosts ------------------------------------------------------------------------------
 
     def _hosts(
-        self, opened: Opened, fleet: Fleet, wanted: Wanted
+        self, opened: W, fleet: Fleet, wanted: Wanted
     ) -> tuple[int, list[Check], tuple[LearnedKey, ...]]:
         names = hosts_of(fleet, wanted.limit, wanted.cwd)
         hosts = {host.name: host for host in fleet.hosts if host.name in set(names)}
@@ -189,25 +213,6 @@ class Doctor:
             )
         ]
         return len(names), _explained(checks, results, hosts, ways), learned
-
-
-def _inventory(opened: Opened) -> tuple[Fleet | None, list[Check]]:
-    try:
-        loaded = opened.inventory
-    except PatchctlError as error:
-        return None, list(doctor_workspace.from_error("inventory", error))
-    warnings = [
-        doctor_workspace.check("", "inventory", CheckStatus.WARN, line, "mend the source")
-        for line in loaded.warnings
-    ]
-    return loaded.fleet, warnings
-
-
-def _lint(opened: Opened) -> list[Check]:
-    try:
-        return list(doctor_workspace.lint(opened.lint().report))
-    except PatchctlError as error:  # the state database among them
-        return list(doctor_workspace.from_error("state", error))
 
 
 def _ways(opened: Opened) -> host_keys.Ways:

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from ...adapters import git, ssh_keys
@@ -55,8 +55,9 @@ def lint(report: LintReport) -> Iterator[Check]:
         yield check(one.where, f"inventory:{one.rule}", status, one.message, one.hint)
 
 
-def secrets(root: Path, ansible: AnsibleSettings) -> Iterator[Check]:
-    """Files with keys and passwords that the settings name: there, and read by nobody else."""
+def secrets(root: Path, ansible: AnsibleSettings, expand: Callable[[str], Path]) -> Iterator[Check]:
+    """Files with keys and passwords that the settings name: there, and read by nobody else.
+    `expand` knows whose home folder `~` is."""
     named = {
         "ansible.private_key": ansible.private_key,
         "ansible.become_password_file": ansible.become_password_file,
@@ -65,7 +66,7 @@ def secrets(root: Path, ansible: AnsibleSettings) -> Iterator[Check]:
     for key, name in named.items():
         if not name:
             continue
-        path = root / Path(name).expanduser()
+        path = root / expand(name)
         try:
             mode = path.stat().st_mode
         except OSError as error:
@@ -77,8 +78,9 @@ def secrets(root: Path, ansible: AnsibleSettings) -> Iterator[Check]:
             yield check(name, key, OK)
 
 
-def state(root: Path, folder: Path, lost: str) -> Iterator[Check]:
-    """Where the state lies. `lost`: why a pipeline would lose it, "" where it would not."""
+def state(root: Path, folder: Path, lost: str, environment: Mapping[str, str]) -> Iterator[Check]:
+    """Where the state lies. `lost`: why a pipeline would lose it, "" where it would not. Git gets
+    the `environment`."""
     where = str(folder)
     if lost:
         hint = "name a lasting folder in PATCHCTL_STATE or `state:`; a rollout refuses this one"
@@ -94,9 +96,9 @@ def state(root: Path, folder: Path, lost: str) -> Iterator[Check]:
         yield check(where, "state", WARN, "others can look into it", f"chmod 700 {folder}")
     elif not lost and not network:
         yield check(where, "state", OK, "" if folder.is_dir() else "not made yet")
-    tree = git.ask(root, "rev-parse", "--show-toplevel").strip()
+    tree = git.ask(root, environment, "rev-parse", "--show-toplevel").strip()
     inside = bool(tree) and folder.resolve().is_relative_to(Path(tree).resolve())
-    if inside and not git.ask(root, "check-ignore", str(folder / "state.db")).strip():
+    if inside and not git.ask(root, environment, "check-ignore", str(folder / "state.db")).strip():
         hint = f"add it to .gitignore: printf '%s/\\n' {folder.name} >>.gitignore"
         yield check(where, "state-ignored", WARN, "git would commit it", hint)
 
@@ -113,11 +115,11 @@ def known_hosts(file: Path) -> Check:
     return check(str(file), name, OK, f"{len(entries)} keys, beside your own known_hosts")
 
 
-def policy(root: Path, file: str, now: int) -> Check:
+def policy(root: Path, file: str, now: int, environment: Mapping[str, str]) -> Check:
     """How long ago the settings last changed, as git or else the file system tells. `now`: epoch
     seconds."""
-    committed = git.ask(root, "log", "-1", "--format=%ct", "--", file).strip()
-    edited = git.ask(root, "status", "--porcelain", "--", file).strip()
+    committed = git.ask(root, environment, "log", "-1", "--format=%ct", "--", file).strip()
+    edited = git.ask(root, environment, "status", "--porcelain", "--", file).strip()
     told = committed.isdigit() and not edited
     changed = int(committed) if told else int((root / file).stat().st_mtime)
     days = max(0, now - changed) // 86_400

@@ -15,7 +15,16 @@ from ...adapters.files import write_atomic
 from ...adapters.git import Revision
 from ...errors import InvalidInputError, NotFoundError
 from ...models.fleet import Fleet
-from ...models.plan import HookFile, LeftOut, Plan, PlanAbout, Resolution, Selection, SelectionMode
+from ...models.plan import (
+    HookFile,
+    LeftOut,
+    LeftOutReason,
+    Plan,
+    PlanAbout,
+    Resolution,
+    Selection,
+    SelectionMode,
+)
 from ...models.plan_diff import PlanDiff
 from ...models.settings import Settings
 from ...models.snapshot import Snapshot
@@ -36,6 +45,16 @@ Say = Callable[[str], None]
 
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
 _PLAN_MAX = 512 * 1024 * 1024
+# Hosts that are left out because they need nothing.
+_HARMLESS = frozenset(
+    {
+        LeftOutReason.NO_UPDATES,
+        LeftOutReason.NOT_SECURITY,
+        LeftOutReason.NOT_SELECTED,
+        LeftOutReason.NO_FINDING,
+        LeftOutReason.WAIVED,
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,6 +78,13 @@ class Made:
     plan: Plan | None
     snapshot: Snapshot
     left_out: tuple[LeftOut, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """0; 1 where there is no plan though some host could not be looked at or may not be
+        patched."""
+        harmless = all(one.reason in _HARMLESS for one in self.left_out)
+        return 0 if self.plan is not None or harmless else 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,12 +236,13 @@ def default_path(root: Path, plan: Plan) -> Path:
     return root / "plans" / f"{day}-{plan.digest.removeprefix('sha256:')[:8]}.lock"
 
 
-def check_writable(path: Path) -> None:
-    """Raises InvalidInputError where no plan can be written to: before an hour of work is lost."""
-    if path.is_dir():
+def check_writable(path: Path, cwd: Path) -> None:
+    """Raises InvalidInputError where no plan can be written to this path, relative to `cwd`: before
+    an hour of work is lost."""
+    if (cwd / path).is_dir():
         raise InvalidInputError("is a folder", where=f"--out {path}", hint="name a file")
     # `plans/` may be missing in a fresh workspace; a longer missing path is a slip of the pen.
-    if not path.absolute().parent.parent.is_dir():
+    if not (cwd / path).parent.parent.is_dir():
         raise InvalidInputError(
             "its folder does not exist", where=f"--out {path}", hint="create the folder first"
         )
@@ -223,36 +250,42 @@ def check_writable(path: Path) -> None:
 
 def write_plan(plan: Plan, path: Path) -> Path:
     """Write the file whole or not at all, readable as files of a checkout are."""
-    path = path.absolute()
     path.parent.mkdir(mode=0o755, exist_ok=True)
     write_atomic(path, lockfile.encode(plan), mode=0o644)
     return path
 
 
 class FoundPlan(NamedTuple):
-    """A plan, and its file with what was read from it, where it has one."""
+    """A plan, and its file with what was read from it, where it has one. `named` is how messages
+    call the file, if not by its path."""
 
     plan: Plan
     path: Path | None = None
     data: bytes = b""
+    named: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The file in messages."""
+        return self.named or str(self.path)
 
 
 def read_plan(path: Path) -> Plan:
     """The verified plan of a file. Raises InvalidInputError, IntegrityError."""
-    return _read(path).plan
+    return _read(path, str(path)).plan
 
 
-def _read(path: Path) -> FoundPlan:
+def _read(path: Path, named: str) -> FoundPlan:
     try:
         with path.open("rb") as file:
             data = file.read(_PLAN_MAX + 1)
     except OSError as error:
         raise InvalidInputError(
-            f"cannot be read: {error.strerror}", where=str(path), hint="name a plan file"
+            f"cannot be read: {error.strerror}", where=named, hint="name a plan file"
         ) from error
     if len(data) > _PLAN_MAX:
-        raise InvalidInputError("is too large for a plan", where=str(path))
-    return FoundPlan(lockfile.decode(data, str(path)), path, data)
+        raise InvalidInputError("is too large for a plan", where=named)
+    return FoundPlan(lockfile.decode(data, named), path, data, named)
 
 
 def compare(before: Plan, after: Plan) -> PlanDiff:
@@ -260,10 +293,10 @@ def compare(before: Plan, after: Plan) -> PlanDiff:
     return diff(before, after)
 
 
-def find_plan(name: str, database: Callable[[], Database], root: Path) -> FoundPlan:
+def find_plan(name: str, database: Callable[[], Database], cwd: Path, root: Path) -> FoundPlan:
     """A plan by its file, or by at least 4 digits of its digest; the newest where `name` is empty.
 
-    A file is looked for in the current folder, then in the workspace `root`; the database is
+    A file is looked for in the folder `cwd`, then in the workspace `root`; the database is
     opened only where no file is meant. Raises NotFoundError.
     """
     if not name:
@@ -271,9 +304,9 @@ def find_plan(name: str, database: Callable[[], Database], root: Path) -> FoundP
         if newest is None:
             raise NotFoundError("there is no plan yet", hint="make one: `patchctl plan create`")
         return FoundPlan(newest)
-    for folder in (Path(), root):
+    for named, folder in ((Path(name), cwd), (root / name, root)):
         if (folder / name).is_file():
-            return _read(folder / name)
+            return _read(folder / name, str(named))
     found = database().plans.load(name) if _DIGEST.fullmatch(name) else None
     if found is None:
         raise NotFoundError(

@@ -43,11 +43,11 @@ class PlanJudge:
             return PlanTrust.GIT
         if named:
             return PlanTrust.NAMED
-        shown = shlex.quote(str(found.path))
+        shown = shlex.quote(found.shown)
         raise InvalidInputError(
             f"a plan is code, and nothing vouches for this one: it was not made with this state,"
             f" and {head.why}",
-            where=str(found.path),
+            where=found.shown,
             hint=f"read it with `patchctl plan show {shown}`, then run it with"
             f" `{command} --trust-plan {plan.digest}`",
         )

@@ -1,0 +1,41 @@
+"""Builds what shows and removes what patchctl keeps on hosts."""
+
+import contextlib
+from collections.abc import Iterator, Sequence
+
+from ..adapters.clock import now_ms
+from ..errors import ConflictError, NotFoundError
+from ..inventory.export import generate
+from ..models.fleet import Fleet
+from ..protocol.replies import parse
+from ..workflows.rollout import host_clean as workflow
+from ..workflows.rollout.host_clean import Action, HostKeeps
+from .workspace import Workspace
+
+
+def look_after(
+    workspace: Workspace, fleet: Fleet, action: Action, hosts: Sequence[str]
+) -> Iterator[HostKeeps]:
+    """Show or remove what patchctl keeps on hosts, one result a host as they answer."""
+    return workflow.look_after(
+        action,
+        hosts,
+        runner=workspace.runner,
+        inventory=lambda names: generate(fleet, names),
+        read=parse,
+        job=f"host-{now_ms()}",
+    )
+
+
+def check_free(workspace: Workspace, hosts: Sequence[str]) -> None:
+    """Raise ConflictError where a run of this workspace that is not over holds a host."""
+    with contextlib.suppress(NotFoundError):
+        held = workspace.database(create=False).leases.held(hosts)
+        if held:
+            host, run = next(iter(held.items()))
+            more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
+            raise ConflictError(
+                f"host {host}{more} is held by run {run}, which could not go on or be undone",
+                hint=f"let it end: `patchctl rollout resume {run}` or `patchctl rollout abort"
+                f" {run}`; --force removes all the same",
+            )

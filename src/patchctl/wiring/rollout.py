@@ -1,0 +1,32 @@
+"""Builds what plans and rolls out."""
+
+from functools import partial
+
+from ..models.fleet import Fleet
+from ..workflows.plan.make_plan import Made
+from ..workflows.rollout.carry import Screen
+from ..workflows.rollout.start import Starting
+from . import plan
+from .fleet import Say, fleet_of, load
+from .runs import rollouts
+from .workspace import Workspace
+
+
+def starting(workspace: Workspace, say: Say, screen: Screen) -> Starting:
+    """Finds or makes a plan and rolls it out. `say` takes warnings and lines of progress; `screen`
+    shows the run."""
+    planned: list[Fleet] = []  # the fleet that was read for a plan is the one it is held against
+
+    def make() -> Made:
+        planned.append(fleet_of(workspace, say))
+        return plan.pending(workspace, planned[0], say)
+
+    return Starting(
+        find=partial(plan.find, workspace),
+        judge=plan.judge(workspace),
+        make=make,
+        rollouts=lambda: rollouts(
+            workspace, lambda: planned[0] if planned else load(workspace).fleet
+        ),
+        screen=screen,
+    )

@@ -1,0 +1,67 @@
+"""Builds what carries, steers and shows runs."""
+
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import TYPE_CHECKING
+
+from ..adapters import processes
+from ..adapters.clock import SystemClock
+from ..models.fleet import Fleet
+from ..models.plan import Plan
+from ..models.states import OVER
+from ..workflows.rollout.runs import Rollouts
+from . import guards
+from .fleet import load
+from .workspace import Workspace
+
+if TYPE_CHECKING:
+    from ..executors.hooks import PlannedHooks
+    from ..rollout.interfaces import Executor
+
+
+def existing(workspace: Workspace) -> Rollouts:
+    """The runs of a workspace that has some. Raises NotFoundError where there is no state."""
+    workspace.database(create=False)
+    return rollouts(workspace)
+
+
+def rollouts(workspace: Workspace, fleet: Callable[[], Fleet] | None = None) -> Rollouts:
+    """The runs of this workspace; `fleet` gives its hosts, where not the inventory is to be read
+    when a run needs them."""
+    hosts = cache(fleet or (lambda: load(workspace).fleet))
+    return Rollouts(
+        database=workspace.database(),
+        executor=lambda plan: _executor(workspace, hosts, plan),
+        fleet=hosts,
+        clock=SystemClock(),
+        process=processes.own(),
+        alive=processes.is_alive,
+        by=workspace.caller.actor,
+        audit=workspace.audit_files,
+        check=workspace.store.check,
+        hooks=lambda plan: _planned_hooks(workspace, plan).check(),
+    )
+
+
+def _planned_hooks(workspace: Workspace, plan: Plan) -> "PlannedHooks":
+    from ..executors.hooks import PlannedHooks
+
+    def judge(paths: Iterable[str]) -> None:
+        if not workspace.trusted:
+            guards.check_paths(workspace.root, paths, workspace.caller)
+
+    return PlannedHooks(root=workspace.root, body=plan.body, judge=judge)
+
+
+def _executor(workspace: Workspace, fleet: Callable[[], Fleet], plan: Plan) -> "Executor":
+    from ..executors.ansible import AnsibleExecutor
+    from ..inventory.export import generate
+
+    return AnsibleExecutor(
+        plan=plan,
+        inventory=lambda hosts: generate(fleet(), hosts),
+        runner=workspace.runner,
+        store=workspace.store,
+        hooks=_planned_hooks(workspace, plan),
+        over=[run.id for run in workspace.database().runs.list(500) if run.state in OVER],
+    )

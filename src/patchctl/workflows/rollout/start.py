@@ -1,0 +1,76 @@
+"""Roll out: a plan that is named and vouched for, or a fresh one of what is pending."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...models.plan import LeftOut, Plan
+from ...models.rollout import PlanTrust
+from ..plan.make_plan import FoundPlan, Made
+from ..plan.trust import PlanJudge, check_named
+from .carry import Ended, Screen, carried
+from .runs import Rollouts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """A plan that may run, and why. None: it is about to be made here."""
+
+    plan: Plan | None
+    trust: PlanTrust
+
+
+@dataclass(frozen=True, kw_only=True)
+class NothingToDo:
+    """No host has anything to do. `exit_code`: 0 where all are up to date, 1 where some could not
+    be looked at or may not be patched."""
+
+    left_out: tuple[LeftOut, ...]
+    exit_code: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Starting:
+    """Starts the runs of one workspace.
+
+    `find` gives a plan by its name; `make` discovers now and plans what is pending; `rollouts` are
+    the workspace's runs, for which a database is made; `screen` shows the run.
+    """
+
+    find: Callable[[str], FoundPlan]
+    judge: PlanJudge
+    make: Callable[[], Made]
+    rollouts: Callable[[], Rollouts]
+    screen: Screen
+
+    def choose(self, name: str, digest: str, command: str) -> Chosen:
+        """The plan of that name, judged; none is named: one will be made. `digest` is the one that
+        the caller trusts, "" for none; `command` runs the plan, for a message.
+
+        Raises NotFoundError where there is no such plan, UsageError where `digest` is not that of
+        the plan, InvalidInputError, with the command to give, where nothing vouches for it.
+        """
+        if name:
+            found = self.find(name)
+            return Chosen(plan=found.plan, trust=self.judge.judge(found, digest, command))
+        if digest:
+            check_named(digest, None)
+        return Chosen(plan=None, trust=PlanTrust.STATE)
+
+    def start(
+        self, chosen: Chosen, *, approve: Callable[[Plan], None], comment: str, wait: bool
+    ) -> Ended | NothingToDo:
+        """Make the plan where none was named, and carry a run of it as far as it goes.
+
+        `approve` is shown the plan before anything is changed, and raises where it must not be run.
+        Raises what `Rollouts.start` does.
+        """
+        plan = chosen.plan
+        if plan is None:
+            made = self.make()
+            if made.plan is None:
+                return NothingToDo(left_out=made.left_out, exit_code=made.exit_code)
+            plan = made.plan
+        approve(plan)
+        rollouts = self.screen.of(self.rollouts())
+        run = rollouts.start(plan, comment=comment, trust=chosen.trust)
+        return carried(rollouts, run, lambda: rollouts.carry(run, wait=wait))
