@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import faults
 import msgspec
 import pytest
 from test_hostside import UPDATER
@@ -16,7 +17,6 @@ from test_rollout import command, make_plan, patchctl, states, upgrades, wait_fo
 from test_trouble import Disk, small
 
 from patchctl.errors import CutShortError
-from patchctl.lab import faults
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import (
     CommandKind,

@@ -92,15 +92,6 @@ class FeedStore:
         """One digest over the content of all feeds."""
         return digest_bytes("\n".join(f"{one.name} {one.digest}" for one in self.list()).encode())
 
-    def ecosystem_digest(self, ecosystem: str) -> str:
-        """One digest over everything that any feed says of the ecosystem."""
-        parts = (
-            f"{entry.info.name} {part.sha256}"
-            for entry, part in self._parts(ADVISORIES)
-            if part.key == ecosystem
-        )
-        return digest_bytes("\n".join(sorted(parts)).encode())
-
     def ecosystems(self) -> dict[str, int]:
         """Canonical names of ecosystems -> how many advisories speak of them."""
         found: dict[str, int] = {}

@@ -68,11 +68,6 @@ def checks(result: HostResult, updaters: UpdaterPolicy) -> tuple[Check, ...]:
     return tuple(_unfit(result.name, result.status, result.reason))
 
 
-def not_asked(host: str, why: str) -> Check:
-    """The one check of a host that could not be asked at all."""
-    return _check(host, "answer", SKIPPED, why)
-
-
 def _check(host: str, name: str, status: CheckStatus, text: str = "", hint: str = "") -> Check:
     return Check(area=Area.HOST, subject=host, name=name, status=status, text=text, hint=hint)
 
