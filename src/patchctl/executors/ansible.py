@@ -13,11 +13,11 @@ from typing import Any
 
 from ..adapters import content
 from ..adapters.ansible.job import Answer, AnswerStatus, Ended, Job
-from ..adapters.ansible.reasons import REFUSED_KEY, REFUSED_PASSWORD
 from ..adapters.ansible.runner import AnsibleRunner, Running
 from ..adapters.content_store import ContentStore
 from ..errors import AdapterError, InvalidInputError, NotFoundError, PatchctlError
 from ..models.plan import Artifact, Cohort, Plan, PlannedHost, Probe, RingPolicy
+from ..models.reach import REFUSED_PASSWORD, ReasonCode
 from ..models.rollout import (
     HostOutcome,
     HostWork,
@@ -386,7 +386,9 @@ class AnsibleExecutor:
 def _refused(answer: Answer, stage: Stage) -> bool:
     """A key that a host refuses is a failure like others, but not in the middle of a change."""
     in_a_change = stage not in HARMLESS and stage is not Stage.RELEASE
-    return answer.reason in REFUSED_PASSWORD or (answer.reason == REFUSED_KEY and in_a_change)
+    return answer.code in REFUSED_PASSWORD or (
+        answer.code is ReasonCode.REFUSED_KEY and in_a_change
+    )
 
 
 def _next(came: SimpleQueue[Answer | Ended], wait_s: float) -> Answer | Ended | None:

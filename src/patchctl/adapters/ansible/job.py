@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...models.base import Model
+from ...models.reach import ReasonCode
 from ..clock import now_ms
 
 
@@ -93,7 +94,8 @@ class AnswerStatus(StrEnum):
 class Answer:
     """One host's end of a job.
 
-    `reason` is one line in plain words where the status is not ok. `output` is what the host's
+    `reason` is one line in plain words where the status is not ok, `code` what it means to
+    programs. `output` is what the host's
     script printed ("" if none), at most 64 MiB, and hostile; it may be there with status failed.
     `rc` is the script's exit code (255 without one). `elapsed_ms` is what the task took on this
     host. `trouble` says what kept this machine from taking the answer: nothing is known of the
@@ -104,6 +106,7 @@ class Answer:
     host: str
     status: AnswerStatus
     reason: str = ""
+    code: ReasonCode = ReasonCode.UNKNOWN
     rc: int = 255
     output: str = field(default="", repr=False)
     elapsed_ms: int = 0

@@ -19,6 +19,7 @@ from typing import Any, Self
 import ansible_runner
 
 from ...errors import AdapterError
+from ...models.reach import ReasonCode
 from ...models.rollout import ProcessIdentity
 from ..files import is_full, translated
 from . import folder, leftovers
@@ -27,7 +28,6 @@ from .environment import clean_environment, program
 from .folder import Folders
 from .job import Answer, AnswerStatus, Connection, Ended, Job, hosts_of
 from .processes import LAUNCHER, end_all, launched
-from .reasons import NO_SPACE
 
 __all__ = [
     "AnsibleRunner",
@@ -174,9 +174,15 @@ class Running:
 
     def _doubted(self, answer: Answer) -> Answer:
         """What Ansible says of a full disk may be said of this machine."""
-        if answer.reason != NO_SPACE or not (trouble := self._no_room()):
+        if answer.code is not ReasonCode.NO_SPACE or not (trouble := self._no_room()):
             return answer
-        return replace(answer, status=AnswerStatus.LOST, reason=trouble, trouble=trouble)
+        return replace(
+            answer,
+            status=AnswerStatus.LOST,
+            reason=trouble,
+            code=ReasonCode.UNKNOWN,
+            trouble=trouble,
+        )
 
     def _no_room(self, *, full: bool = False) -> str:
         secret = self._folders.secret

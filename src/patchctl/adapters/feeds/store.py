@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -42,8 +42,6 @@ from .. import clock
 from ..files import locked, private_file, private_folder, sync_folder, translated, write_atomic
 from . import files
 from .files import ADVISORIES, BAD, CVE, EOL, EPSS, KEV, Generation, Writer
-
-T = TypeVar("T")
 
 _INDEX = "index.json"
 _VERSION = 1
