@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import faults
 import pytest
 
 from patchctl.lab.handle import Lab
@@ -97,13 +98,13 @@ def test_a_host_without_python_is_no_different(fresh_lab: Lab, workspace: Path) 
 def test_hosts_fail_one_by_one(fresh_lab: Lab, workspace: Path) -> None:
     discover(workspace, "--limit", "production-1")
     fresh_lab.stop("production-1")
-    fresh_lab.pause("production-2")
+    faults.pause(fresh_lab, "production-2")
     fresh_lab.check("canary-1", "rm -f /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh")
     begun = time.monotonic()
     try:
         found = discover(workspace, "--timeout", "8")
     finally:
-        fresh_lab.unpause("production-2")
+        faults.unpause(fresh_lab, "production-2")
     assert time.monotonic() - begun < 60
     failed = {name: (it["status"], it["reason"]) for name, it in found.items() if it["reason"]}
     assert failed.pop("production-1")[0] == "unreachable"
@@ -310,7 +311,7 @@ def test_a_host_that_sends_without_end_fails_alone(fresh_lab: Lab, workspace: Pa
 def test_a_killed_controller_leaves_nothing_that_the_next_one_does_not_remove(
     fresh_lab: Lab, workspace: Path
 ) -> None:
-    fresh_lab.pause("production-1")
+    faults.pause(fresh_lab, "production-1")
     try:
         with subprocess.Popen(
             [PROGRAM, "-C", workspace, "discover", "--timeout", "6"],
@@ -324,7 +325,7 @@ def test_a_killed_controller_leaves_nothing_that_the_next_one_does_not_remove(
         assert list(runs.iterdir())
         _wait(lambda: not Path(f"/proc/{pid}").exists())
     finally:
-        fresh_lab.unpause("production-1")
+        faults.unpause(fresh_lab, "production-1")
     discover(workspace, "--limit", "staging-1")
     assert list(runs.iterdir()) == []
     sockets = list(Path("/tmp").glob(f"patchctl-{os.getuid()}-*"))

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import faults
 import msgspec
 import pytest
 from test_hostside import UPDATER
@@ -17,7 +18,6 @@ from test_trouble import Disk, small
 
 from patchctl.cli.caller import this_process
 from patchctl.errors import CutShortError
-from patchctl.lab import faults
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import (
     Carrier,

@@ -9,10 +9,10 @@ import time
 from pathlib import Path
 from typing import Any
 
+import faults
 import pytest
 from hostside import Drive, checks, failed, wait, well
 
-from patchctl.lab import faults
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, Stage
 

@@ -8,10 +8,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import faults
 import pytest
 
 from patchctl.errors import ConflictError, NotFoundError
-from patchctl.lab import faults, fleet, hosts
+from patchctl.lab import fleet, hosts
 from patchctl.lab.engine import LABEL
 from patchctl.lab.handle import Lab
 
@@ -83,10 +84,10 @@ def test_real_security_updates_pend_beside_the_labs_own(lab: Lab) -> None:
 
 
 def test_updates_come_without_a_network(fresh_lab: Lab) -> None:
-    fresh_lab.cut_network("staging-1")
+    faults.cut_network(fresh_lab, "staging-1")
     assert upgrade(fresh_lab, "staging-1", "patchlab-web") == 0
     assert web(fresh_lab, "staging-1") == "patchlab-web 1.0-2"
-    fresh_lab.heal_network("staging-1")
+    faults.heal_network(fresh_lab, "staging-1")
     assert ansible(fresh_lab.workspace, "id -u", "staging-1") == {"staging-1": "0"}
 
 
@@ -162,7 +163,7 @@ def test_a_reboot_keeps_the_host_and_changes_its_boot(fresh_lab: Lab) -> None:
     started = "cut -d' ' -f22 /proc/1/stat"
     before = fresh_lab.check(host.name, f"touch /root/kept; {started}")
     fresh_lab.exec(host.name, "systemctl reboot")
-    hosts.wait_down(fresh_lab.engine, host.container, before)
+    faults.wait_down(fresh_lab, host.name, before)
     hosts.wait_ready(fresh_lab.engine, host.container)
     assert fresh_lab.check(host.name, f"ls /root/kept >/dev/null && {started}") != before
     assert ansible(fresh_lab.workspace, "id -u", host.name) == {host.name: "0"}
@@ -185,7 +186,7 @@ def test_a_full_disk_is_full(fresh_lab: Lab) -> None:
 
 
 @pytest.mark.parametrize(
-    "fault", [faults.stop_sshd, faults.change_host_key, faults.refuse_key, Lab.pause, Lab.stop]
+    "fault", [faults.stop_sshd, faults.change_host_key, faults.refuse_key, faults.pause, Lab.stop]
 )
 def test_a_host_that_cannot_be_reached(fresh_lab: Lab, fault: object) -> None:
     assert callable(fault)

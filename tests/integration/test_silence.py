@@ -4,11 +4,11 @@ import threading
 import time
 from pathlib import Path
 
+import faults
 import pytest
 from conftest import WatchedLab, copy_of
 from hostside import Drive, checks, failed, well
 
-from patchctl.lab import faults
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, Stage
 from patchctl.protocol.payloads import ATTACH_S

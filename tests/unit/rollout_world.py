@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from patchctl.errors import ConflictError
 from patchctl.executors.simulated import (
     Script,
     SimulatedExecutor,
@@ -10,6 +11,7 @@ from patchctl.executors.simulated import (
     VirtualClock,
     all_well,
 )
+from patchctl.models import canonical
 from patchctl.models.canonical import digest
 from patchctl.models.facts import PackageManager
 from patchctl.models.plan import (
@@ -126,13 +128,34 @@ def plan(
 
 
 class MemoryJournal:
-    """rollout.interfaces.Journal in memory; entries live as long as the world."""
+    """rollout.interfaces.Journal in memory; entries live as long as the world.
 
-    def __init__(self, entries: list[Entry], clock: VirtualClock) -> None:
+    For the controller that took the run with `fence`; `newest` gives the fence of the last one
+    that took it. `test_journal_contract.py` compares it with the database's.
+    """
+
+    def __init__(
+        self,
+        entries: list[Entry],
+        clock: VirtualClock,
+        *,
+        fence: int,
+        newest: Callable[[], int],
+        run: str = RUN,
+    ) -> None:
         self.entries = entries
         self._clock = clock
+        self._fence, self._newest, self._run = fence, newest, run
 
     def append(self, run: str, events: Sequence[Event]) -> Sequence[Entry]:
+        if run != self._run:
+            raise ValueError(f"this journal is for run {self._run}, not {run}")
+        if not events:
+            return ()
+        for event in events:
+            canonical.encode(event)  # what cannot be written is refused, and all others with it
+        if self._newest() != self._fence:
+            raise ConflictError(f"run {run} was taken over")
         new = [
             Entry(seq=len(self.entries) + n, run=run, at=self._clock.now_ms(), event=event)
             for n, event in enumerate(events, 1)
@@ -197,7 +220,7 @@ class World:
         return engine
 
     def journal(self) -> MemoryJournal:
-        return MemoryJournal(self.entries, self.clock)
+        return MemoryJournal(self.entries, self.clock, fence=self.fence, newest=lambda: self.fence)
 
     def run(self) -> RunView:
         """A whole run by one controller."""

@@ -22,7 +22,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchctl.adapters import processes
-from patchctl.adapters.ansible import answers, folder, reasons
+from patchctl.adapters.ansible import answers, folder
 from patchctl.adapters.ansible.answers import Collector
 from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.processes import MARKER, end_all, marked
@@ -36,6 +36,7 @@ from patchctl.adapters.ansible.runner import (
     Job,
 )
 from patchctl.errors import AdapterError, InvalidInputError
+from patchctl.models.reach import REFUSED_PASSWORD, ReasonCode, Stage, stage_of
 from patchctl.models.rollout import Carrier, ProcessIdentity
 from patchctl.protocol import frame
 from patchctl.protocol.cleaning import sentence
@@ -337,13 +338,17 @@ class TestAFrame:
     ],
 )
 def test_known_failures_have_plain_words(said: str, reason: str) -> None:
-    assert reason in explain(said)
+    assert reason in explain(said).text
 
 
 @pytest.mark.parametrize(
     ("methods", "offered", "reason"),
     [
-        ("publickey,password", False, reasons.REFUSED_KEY),
+        (
+            "publickey,password",
+            False,
+            "permission denied: the host accepts neither the key nor the user",
+        ),
         ("publickey,password", True, "permission denied: wrong ssh password"),
         ("keyboard-interactive", True, "permission denied: wrong ssh password"),
         ("publickey", True, "permission denied: the host takes no password"),
@@ -353,15 +358,15 @@ def test_a_refused_login_tells_whether_it_was_the_password(
     methods: str, offered: bool, reason: str
 ) -> None:
     said = f"Failed to connect to the host via ssh: ops@x: Permission denied ({methods})."
-    assert explain(said, password=offered) == reason
-    assert reasons.stage(reason) is reasons.Stage.LOGIN
+    assert explain(said, password=offered).text == reason
+    assert stage_of(explain(said, password=offered).code) is Stage.LOGIN
     changed = f"REMOTE HOST IDENTIFICATION HAS CHANGED!\n{said}"
-    assert "host key changed" in explain(changed, password=offered)
+    assert "host key changed" in explain(changed, password=offered).text
 
 
 def test_every_refusal_is_one_of_the_known_words() -> None:
-    for words in (*reasons.REFUSED_PASSWORD, reasons.REFUSED_KEY):
-        assert reasons.stage(words) is not reasons.Stage.ANSWER
+    for code in (*REFUSED_PASSWORD, ReasonCode.REFUSED_KEY):
+        assert stage_of(code) is not Stage.ANSWER
 
 
 @pytest.mark.parametrize(
@@ -416,15 +421,15 @@ class TestPrompts:
 
 
 def test_an_unknown_failure_keeps_its_first_line() -> None:
-    assert explain("Task failed: Action failed: the answer was cut off\nOrigin: x") == (
+    assert explain("Task failed: Action failed: the answer was cut off\nOrigin: x").text == (
         "the answer was cut off"
     )
-    assert explain("") == "failed without a message"
+    assert explain("").text == "failed without a message"
 
 
 @given(st.text())
 def test_reasons_are_one_printable_line(text: str) -> None:
-    for line in (explain(text), sentence(text)):
+    for line in (explain(text).text, sentence(text)):
         assert line == "" or line.isprintable()
         assert len(line) <= 300
 

@@ -38,7 +38,7 @@ def test_a_captured_answer_gives_these_facts(name: str) -> None:
     expected = json.loads((DATA / f"{name}.json").read_text(encoding="utf-8"))
     facts = parse(sample(name), NOW)
     assert json.loads(msgspec.json.encode(facts)) == expected
-    assert problem(facts) == ""
+    assert problem(facts) is None
     assert facts.unparsed == ()
 
 
@@ -119,7 +119,9 @@ def test_a_host_without_a_known_package_manager_says_so() -> None:
     text = sample("debian12").replace("manager\tapt", "manager\tzypper")
     facts = parse(text, NOW)
     assert facts.manager is PackageManager.NONE
-    assert problem(facts) == "no package manager that patchctl knows"
+    why = problem(facts)
+    assert why is not None
+    assert why.text == "no package manager that patchctl knows"
 
 
 def run(shell: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -15,11 +15,13 @@ from patchctl.adapters.memory import Memory
 from patchctl.cli.app import main
 from patchctl.discovery.collect import parse, problem
 from patchctl.models.doctor import Area, Check, CheckStatus, DoctorReport
-from patchctl.models.facts import CompetingUpdater, FileSystem, HostFacts, PackageManager
+from patchctl.models.facts import NOT_ROOT, CompetingUpdater, FileSystem, HostFacts, PackageManager
 from patchctl.models.plan import UpdaterPolicy
+from patchctl.models.reach import Reason, ReasonCode, stage_of
 from patchctl.models.settings import AnsibleSettings
 from patchctl.models.snapshot import HostResult, HostStatus
 from patchctl.report import doctor_text
+from patchctl.workflows.discovery.discover import Look
 from patchctl.workflows.doctor import hosts as doctor_hosts
 from patchctl.workflows.doctor import machine as doctor_machine
 from patchctl.workflows.doctor import workspace as doctor_workspace
@@ -39,16 +41,18 @@ def facts(**other: object) -> HostFacts:
     return msgspec.structs.replace(parse(ANSWER, 0), **{**sound, **other})
 
 
-def of(result: HostResult, policy: UpdaterPolicy = UpdaterPolicy.REFUSE) -> dict[str, Check]:
-    return {check.name: check for check in doctor_hosts.checks(result, policy)}
+def of(look: Look, policy: UpdaterPolicy = UpdaterPolicy.REFUSE) -> dict[str, Check]:
+    return {check.name: check for check in doctor_hosts.checks(look, policy)}
 
 
 def answered(policy: UpdaterPolicy = UpdaterPolicy.REFUSE, **other: object) -> dict[str, Check]:
-    return of(HostResult(name="web1", status=HostStatus.OK, facts=facts(**other)), policy)
+    result = HostResult(name="web1", status=HostStatus.OK, facts=facts(**other))
+    return of(Look(result=result), policy)
 
 
-def ended(reason: str, status: HostStatus = HostStatus.UNREACHABLE) -> dict[str, Check]:
-    return of(HostResult(name="web1", status=status, reason=reason))
+def ended(reason: Reason, status: HostStatus = HostStatus.UNREACHABLE) -> dict[str, Check]:
+    result = HostResult(name="web1", status=status, reason=reason.text)
+    return of(Look(result=result, code=reason.code))
 
 
 class TestTheWayToAHost:
@@ -82,28 +86,35 @@ class TestTheWayToAHost:
         assert before <= ({SKIPPED} if name == "answer" else {OK})
 
     def test_every_reason_has_its_place(self) -> None:
-        for pattern, words, stage in reasons._KNOWN:
-            text = words.format(*["x"] * re.compile(pattern).groups)
-            assert reasons.stage(text) is stage, words
+        told = {code for _, _, code in reasons._KNOWN}
+        assert told | {
+            ReasonCode.UNKNOWN, ReasonCode.TAKES_NO_PASSWORD,
+            ReasonCode.INCOMPLETE, ReasonCode.NO_MANAGER, ReasonCode.NO_PACKAGES,
+        } == set(ReasonCode)  # fmt: skip
+        for _, words, code in reasons._KNOWN:
+            failed = ended(Reason(code=code, text=words), HostStatus.FAILED)
+            place = next(name for name, check in failed.items() if check.status is FAIL)
+            assert place == stage_of(code).value, words
 
     def test_what_ssh_says_and_nobody_knows_is_the_connection(self) -> None:
-        found = ended("something quite new")
+        found = ended(Reason(code=ReasonCode.UNKNOWN, text="something quite new"))
         assert (found["connect"].status, found["connect"].text) == (FAIL, "something quite new")
 
     def test_a_host_that_answered_with_too_little_is_not_unreachable(self) -> None:
         for other in ({"manager": PackageManager.NONE}, {"packages": ()}):
             reason = problem(facts(**other))
+            assert reason is not None
             found = ended(reason, HostStatus.FAILED)
             assert found["answer"].status is OK
             assert (found["package-manager"].status, found["package-manager"].text) == (
                 FAIL,
-                reason,
+                reason.text,
             )
 
 
 class TestWhatAHostSays:
     def test_root_is_needed(self) -> None:
-        found = answered(notes=("not root on the host: sockets are incomplete",))
+        found = answered(notes=(NOT_ROOT,))
         assert found["privilege"].status is FAIL
         assert "ansible_become" in found["privilege"].hint
 

@@ -28,6 +28,7 @@ from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.groups import groups_of
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.models.plan import Artifact, RingPolicy, Transition
+from patchctl.models.reach import ReasonCode
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
 from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 from patchctl.protocol.payloads import ATTACH_S, PROBE_S
@@ -148,11 +149,14 @@ def test_an_answer_that_a_full_disk_here_did_not_take_stops_the_run_not_the_host
 
 
 KEY = "permission denied: the host accepts neither the key nor the user"
-PASSWORDS = (
-    "wrong sudo password", "sudo needs a password (-K)", "permission denied: wrong ssh password",
-    "permission denied: the host takes no password",
-    "a vaulted value cannot be opened (--vault-id)",
-)  # fmt: skip
+PASSWORDS = {
+    "wrong sudo password": ReasonCode.WRONG_SUDO_PASSWORD,
+    "sudo needs a password (-K)": ReasonCode.SUDO_WANTS_PASSWORD,
+    "permission denied: wrong ssh password": ReasonCode.WRONG_PASSWORD,
+    "permission denied: the host takes no password": ReasonCode.TAKES_NO_PASSWORD,
+    "a vaulted value cannot be opened (--vault-id)": ReasonCode.VAULT_CLOSED,
+}
+CODES = {KEY: ReasonCode.REFUSED_KEY, **PASSWORDS}
 
 
 def refuses(reason: str, *hosts: str) -> Reply:
@@ -163,7 +167,8 @@ def refuses(reason: str, *hosts: str) -> Reply:
         if host not in hosts:
             return well(job, host)
         status = AnswerStatus.UNREACHABLE if "permission" in reason else AnswerStatus.FAILED
-        return Answer(job=job.id, host=host, status=status, reason=reason)
+        code = CODES.get(reason, ReasonCode.UNKNOWN)
+        return Answer(job=job.id, host=host, status=status, reason=reason, code=code)
 
     return reply
 

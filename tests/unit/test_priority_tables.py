@@ -1,11 +1,6 @@
-"""The decision tables: rows of the published ones, and what every such table must keep.
-
-The published files are not part of this repository: PATCHCTL_TEST_DATA names the folder that has
-`ssvc/`; without it, `shared/data` beside the checkout.
-"""
+"""The decision tables: rows of the published ones, and what every such table must keep."""
 
 import csv
-import os
 from itertools import product
 from pathlib import Path
 
@@ -14,7 +9,7 @@ import pytest
 from patchctl.assessment.priority.tables import BOD_26_04, DEPLOYER, Timeline
 from patchctl.models.priority import Criticality, Decision, Exposure
 
-DATA = Path(os.environ.get("PATCHCTL_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")
+DATA = Path(__file__).parents[1] / "data" / "ssvc"
 OUTCOMES = {
     "defer": Decision.DEFER,
     "scheduled": Decision.SCHEDULED,
@@ -32,10 +27,7 @@ Row = tuple[str, Exposure, bool, Criticality]
 
 
 def rows(name: str) -> list[list[str]]:
-    path = DATA / "ssvc" / name
-    if not path.is_file():
-        pytest.skip(f"no {path.name}: set PATCHCTL_TEST_DATA")
-    with path.open(newline="") as file:
+    with (DATA / name).open(newline="") as file:
         return [row[1:] for row in csv.reader(file)][1:]
 
 

@@ -15,10 +15,13 @@ class ControllerDied(BaseException):
 
 
 class Deadly(MemoryJournal):
-    """A journal whose controller dies at its nth write, before or after it is durable."""
+    """The journal of who takes the run next and dies at its nth write, before or after it is
+    durable."""
 
     def __init__(self, world: World, at: int, *, after: bool) -> None:
-        super().__init__(world.entries, world.clock)
+        super().__init__(
+            world.entries, world.clock, fence=world.fence + 1, newest=lambda: world.fence
+        )
         self._left = at
         self._after = after
 

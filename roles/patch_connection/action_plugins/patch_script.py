@@ -168,7 +168,8 @@ def _extract(stdout: str, stderr: str, rc: int, nonce: str) -> dict[str, Any]:
         return _refused("the host sent more than 64 MiB", errors)
     begin = re.search(rf"^@@{nonce} begin (gzip|plain)\n", stdout, re.MULTILINE)
     if begin is None:
-        return _refused(f"the script did not start on the host (exit code {rc})", errors)
+        unstarted = _refused(f"the script did not start on the host (exit code {rc})", errors)
+        return {**unstarted, "unstarted": True}
     end = stdout.rfind(f"\n@@{nonce} end ")
     code = re.match(r"(\d{1,3})\n", stdout[end:].partition(" end ")[2]) if end >= 0 else None
     if code is None or end + 1 < begin.end():
@@ -189,6 +190,8 @@ def _deliver(answer: dict[str, Any], output: str, host: str) -> dict[str, Any]:
     result: dict[str, Any] = {"rc": answer["rc"], "bytes": len(frame)}
     if answer.get("failed"):
         result.update(failed=True, msg=answer["msg"])
+        if answer.get("unstarted"):
+            result["patch_unstarted"] = True  # standard error is that of ssh and sudo
     elif answer["rc"] != 0:
         result.update(failed=True, msg=f"the script ended with exit code {answer['rc']}")
     if not output:

@@ -12,7 +12,8 @@ connection `ssh`, no passwords, and sudo -n or no privilege escalation. All othe
 result's `left`, for a play that asks them one by one.
 
 `OUTPUT/ended` gets a line of JSON as each host ends: `host`, `status` (`answered`: its files say
-more; `unreachable`), `msg`, `trouble` (this machine could not take the answer) and `ms`.
+more; `unreachable`), `msg`, `trouble` (this machine could not take the answer), `ms`, and
+`unstarted` (the script never began, so that standard error is that of ssh and sudo).
 """
 
 from __future__ import annotations
@@ -205,7 +206,13 @@ def _judge(one: Any, host: str, talk: Talk, nonce: str, output: Path) -> dict[st
     """What `ended` says of a host whose ssh has ended, with its answer left in `output`; None
     where its own worker should try again."""
     code, text, errors = talk.end()
-    told = {"status": "answered", "msg": "", "trouble": "", "ms": talk.elapsed_ms()}
+    told = {
+        "status": "answered",
+        "msg": "",
+        "trouble": "",
+        "ms": talk.elapsed_ms(),
+        "unstarted": False,
+    }
     if talk.trouble:
         told.update(trouble=f"{output}: the answer cannot be kept: {talk.trouble}")
         return told
@@ -221,7 +228,11 @@ def _judge(one: Any, host: str, talk: Talk, nonce: str, output: Path) -> dict[st
     if talk.refused:
         answer.update(rc=SSH_FAILED, frame="", failed=True, msg=talk.refused)
     result = one.deliver(answer, str(output), host)
-    told.update(msg=result.get("msg", ""), trouble=result.get("patch_trouble", ""))
+    told.update(
+        msg=result.get("msg", ""),
+        trouble=result.get("patch_trouble", ""),
+        unstarted=result.get("patch_unstarted", False),
+    )
     return told
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ..errors import AdapterError
 
-FILE_NAME = "known_hosts"
 _SYSTEM = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 _SSH_G_TIMEOUT_S = 20
 # ssh's own limit of a line, SSH_MAX_PUBKEY_BYTES, is 16384.

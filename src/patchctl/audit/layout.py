@@ -1,9 +1,6 @@
 """Which record stands in which file. Fixed by its number, so that a moved line is noticed."""
 
-import re
-
 FILE_RECORDS = 50_000
-_NAME = re.compile(r"(\d{12})\.jsonl")
 
 
 def first_seq(seq: int, file_records: int = FILE_RECORDS) -> int:
@@ -14,9 +11,3 @@ def first_seq(seq: int, file_records: int = FILE_RECORDS) -> int:
 def file_name(seq: int, file_records: int = FILE_RECORDS) -> str:
     """The name of the file that holds record `seq`. Names sort as records do."""
     return f"{first_seq(seq, file_records):012}.jsonl"
-
-
-def first_of(name: str) -> int | None:
-    """The first record of the file with that name, None where it is no file of the log."""
-    found = _NAME.fullmatch(name)
-    return int(found[1]) if found else None

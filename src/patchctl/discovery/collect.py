@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from ..models.facts import (
+    NOT_ROOT,
     Boot,
     Container,
     HostFacts,
@@ -13,6 +14,7 @@ from ..models.facts import (
     PendingUpdate,
     Repository,
 )
+from ..models.reach import Reason, ReasonCode
 from ..protocol.cleaning import cleaned
 from ..protocol.sections import Section, Unparsed, number, split
 from .parsers import apt, containers, dpkg, rpm, sockets, stale, system, systemd, updaters
@@ -36,15 +38,17 @@ def parse(output: str, controller_now: int) -> HostFacts:
     return _Answer(output, controller_now).facts()
 
 
-def problem(facts: HostFacts) -> str:
-    """Why these facts say too little to patch or judge the host; "" where they are fine."""
+def problem(facts: HostFacts) -> Reason | None:
+    """Why these facts say too little to patch or judge the host; None where they are fine."""
     if not facts.boot.boot_id:
-        return "the answer is not complete"
+        return Reason(code=ReasonCode.INCOMPLETE, text="the answer is not complete")
     if facts.manager is PackageManager.NONE:
-        return "no package manager that patchctl knows"
+        text = "no package manager that patchctl knows"
+        return Reason(code=ReasonCode.NO_MANAGER, text=text)
     if not facts.packages:
-        return "the package list could not be read"
-    return ""
+        text = "the package list could not be read"
+        return Reason(code=ReasonCode.NO_PACKAGES, text=text)
+    return None
 
 
 class _Answer:
@@ -213,7 +217,7 @@ class _Answer:
     def _notes(self) -> tuple[str, ...]:
         notes = [f"refresh: {cleaned(line)}" for line in self._lines("refresh")]
         if self._who.get("uid", "0") != "0":
-            notes.append("not root on the host: sockets, processes and locks are incomplete")
+            notes.append(NOT_ROOT)
         notes += [note for section in self._sections.values() if (note := _section_note(section))]
         return tuple(notes[:_NOTES_MAX])
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
 from typing import Any
 
-from ..adapters.ansible.reasons import REFUSED_KEY, REFUSED_PASSWORD
 from ..adapters.content_store import ContentStore
 from ..errors import AdapterError, InvalidInputError, NotFoundError, PatchctlError
 from ..models.plan import Artifact, Cohort, Plan, PlannedHost, Probe, RingPolicy
+from ..models.reach import REFUSED_PASSWORD, ReasonCode
 from ..models.rollout import (
     Carrier,
     HostOutcome,
@@ -369,7 +369,9 @@ class AnsibleExecutor:
 def _refused(answer: Answer, stage: Stage) -> bool:
     """A key that a host refuses is a failure like others, but not in the middle of a change."""
     in_a_change = stage not in HARMLESS and stage is not Stage.RELEASE
-    return answer.reason in REFUSED_PASSWORD or (answer.reason == REFUSED_KEY and in_a_change)
+    return answer.code in REFUSED_PASSWORD or (
+        answer.code is ReasonCode.REFUSED_KEY and in_a_change
+    )
 
 
 def _next(came: SimpleQueue[Answer | Ended], wait_s: float) -> Answer | Ended | None:

@@ -94,14 +94,6 @@ class Lab:
 
     # --- single hosts -----------------------------------------------------------------------
 
-    def pause(self, host: str) -> None:
-        """Freeze all processes of a host; connections to it hang."""
-        self.engine.run("pause", self.container(host))
-
-    def unpause(self, host: str) -> None:
-        """Let a frozen host go on."""
-        self.engine.run("unpause", self.container(host))
-
     def stop(self, host: str) -> None:
         """Switch a host off at once; it keeps its files."""
         self.engine.run("stop", "-t", "0", self.container(host))
@@ -122,16 +114,6 @@ class Lab:
             return name
 
         return len(each(wanted, again))
-
-    def cut_network(self, host: str) -> None:
-        """Take a host off the network; open connections hang."""
-        network = hosts.network_name(self.name)
-        self.engine.run("network", "disconnect", network, self.container(host))
-
-    def heal_network(self, host: str) -> None:
-        """Undo `cut_network`."""
-        network = hosts.network_name(self.name)
-        self.engine.run("network", "connect", network, self.container(host))
 
     def reset(self, *names: str, tmpfs: Mapping[str, int] | None = None) -> None:
         """Make hosts anew from their image (all where none is named) and learn their new keys.

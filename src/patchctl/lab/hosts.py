@@ -80,17 +80,6 @@ def wait_ready(engine: Engine, container: str) -> str:
     )
 
 
-def wait_down(engine: Engine, container: str, started: str) -> None:
-    """Wait until the PID 1 that started at `started` (field 22 of its stat) is gone."""
-    deadline = time.monotonic() + _BOOT_S
-    while time.monotonic() < deadline:
-        now = engine.exec(container, "cut -d' ' -f22 /proc/1/stat", timeout_s=_BOOT_S)
-        if now.rc != 0 or now.out.strip() != started.strip():
-            return
-        time.sleep(0.2)
-    raise EngineError(f"{container}: did not go down within {_BOOT_S} s")
-
-
 def network_name(lab: str) -> str:
     """The engine's name of a lab's network."""
     return f"patchctl-{lab}"

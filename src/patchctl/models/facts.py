@@ -187,6 +187,10 @@ class UnparsedLine(Record):
     line: str
 
 
+# The note of a host that was looked at without root; stored with its facts, so it keeps its words.
+NOT_ROOT = "not root on the host: sockets, processes and locks are incomplete"
+
+
 class HostFacts(Model):
     """Everything learned of a host in one round trip.
 
@@ -225,3 +229,8 @@ class HostFacts(Model):
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     unparsed: tuple[UnparsedLine, ...] = ()
+
+    @property
+    def as_root(self) -> bool:
+        """Was the host looked at as root?"""
+        return NOT_ROOT not in self.notes

@@ -146,7 +146,6 @@ class LeftOutReason(StrEnum):
     DISK_TOO_SMALL = "disk-too-small"
     NOT_TRUSTED = "repository-not-trusted"
     FETCH_FAILED = "fetch-failed"
-    BLOCKED = "blocked-version"
     # Of findings that were asked for.
     NO_FINDING = "no-such-finding"
     WAIVED = "waived"

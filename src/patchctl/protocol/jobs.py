@@ -6,6 +6,7 @@ from enum import StrEnum
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from ..models.reach import ReasonCode
 from ..models.rollout import Carrier
 
 
@@ -63,7 +64,8 @@ class AnswerStatus(StrEnum):
 class Answer:
     """One host's end of a job.
 
-    `reason` is one line in plain words where the status is not ok. `output` is what the host's
+    `reason` is one line in plain words where the status is not ok, `code` what it means to
+    programs. `output` is what the host's
     script printed ("" if none), at most 64 MiB, and hostile; it may be there with status failed.
     `rc` is the script's exit code (255 without one). `elapsed_ms` is what the task took on this
     host. `trouble` says what kept this machine from taking the answer: nothing is known of the
@@ -74,6 +76,7 @@ class Answer:
     host: str
     status: AnswerStatus
     reason: str = ""
+    code: ReasonCode = ReasonCode.UNKNOWN
     rc: int = 255
     output: str = field(default="", repr=False)
     elapsed_ms: int = 0

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ...errors import AdapterError
+from ...models.reach import Reason, ReasonCode
 from ...protocol import frame
 from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, Ended, Job, hosts_of
@@ -31,6 +32,7 @@ class _Told(msgspec.Struct):
     msg: str
     trouble: str
     ms: int
+    unstarted: bool = False
 
 
 class Collector:
@@ -45,7 +47,7 @@ class Collector:
         self._stats: Mapping[str, Any] | None = None
         self._said: list[str] = []
         self._read = 0
-        self._together = ""
+        self._together: Reason | None = None
         self._end: Mapping[str, Any] = {"rc": 255}
 
     def told(self) -> Iterator[Answer]:
@@ -92,7 +94,7 @@ class Collector:
                 self._lost(answer.host, trouble) if answer.status is AnswerStatus.LOST else answer
                 for answer in rest
             ]
-        return rest, Ended(job=self._job.id, rc=255 if rc is None else int(rc), reason=reason)
+        return rest, Ended(job=self._job.id, rc=255 if rc is None else int(rc), reason=reason.text)
 
     def _judge(self, kind: str, host: str, data: Mapping[str, Any]) -> Answer | None:
         result = data.get("res")
@@ -103,9 +105,11 @@ class Collector:
         if result.get("patch_answer") is True:
             return self._answer(host, result, elapsed)
         if kind == "runner_on_unreachable":
-            failure = self._failure(host, AnswerStatus.UNREACHABLE, _message(result), elapsed)
+            reason = self._explain(host, _message(result))
+            failure = self._failure(host, AnswerStatus.UNREACHABLE, reason, elapsed)
         elif kind == "runner_on_failed" and not data.get("ignore_errors"):
-            failure = self._failure(host, AnswerStatus.FAILED, _message(result), elapsed)
+            reason = self._explain(host, _message(result))
+            failure = self._failure(host, AnswerStatus.FAILED, reason, elapsed)
         else:
             return None
         if not self._job.rescues:
@@ -129,8 +133,10 @@ class Collector:
         if told.trouble:
             return self._lost(told.host, told.trouble)
         if told.status == "unreachable":
-            return self._failure(told.host, AnswerStatus.UNREACHABLE, told.msg, told.ms)
-        return self._answer(told.host, {"msg": told.msg}, told.ms)
+            reason = self._explain(told.host, told.msg)
+            return self._failure(told.host, AnswerStatus.UNREACHABLE, reason, told.ms)
+        result = {"msg": told.msg, "patch_unstarted": told.unstarted}
+        return self._answer(told.host, result, told.ms)
 
     def _in_trouble(self, trouble: str) -> Iterator[Answer]:
         missing, self._missing = self._missing, {}
@@ -148,13 +154,17 @@ class Collector:
             trouble=said,
         )
 
-    def _failure(self, host: str, status: AnswerStatus, message: str, elapsed: int) -> Answer:
+    def _explain(self, host: str, message: str) -> Reason:
+        return explain(message, password=host in self._passwords)
+
+    def _failure(self, host: str, status: AnswerStatus, reason: Reason, elapsed: int) -> Answer:
         return Answer(
             job=self._job.id,
             at_ms=now_ms(),
             host=host,
             status=status,
-            reason=explain(message, password=host in self._passwords),
+            reason=reason.text,
+            code=reason.code,
             elapsed_ms=elapsed,
         )
 
@@ -163,12 +173,13 @@ class Collector:
         errors = _read(path.with_suffix(".err")).decode("utf-8", "replace")
         content = _read(path)
         if not content:
-            reason = _no_answer(_message(result), errors)
+            reason = self._no_answer(host, result, errors)
             return self._failure(host, AnswerStatus.FAILED, reason, elapsed)
         try:
             rc, output = frame.decode(content)
         except AdapterError as error:
-            return self._failure(host, AnswerStatus.FAILED, str(error), elapsed)
+            reason = self._explain(host, str(error))
+            return self._failure(host, AnswerStatus.FAILED, reason, elapsed)
         return Answer(
             job=self._job.id,
             at_ms=now_ms(),
@@ -180,14 +191,21 @@ class Collector:
             elapsed_ms=elapsed,
         )
 
-    def _settle(self, host: str, reason: str) -> Answer:
+    def _no_answer(self, host: str, result: Mapping[str, Any], errors: str) -> Reason:
+        """Where the script never began, standard error is that of ssh and sudo."""
+        said = explain(errors, otherwise="")
+        if said.text and result.get("patch_unstarted") is True:
+            return said
+        return self._explain(host, _message(result))
+
+    def _settle(self, host: str, reason: Reason) -> Answer:
         if self._stats is None:
             failure = self._failures.get(host)
         else:
             # What was rescued or ignored is no failure in Ansible's own account.
             failure = self._failures.get(host) if host in _failed_hosts(self._stats) else None
             processed = self._stats.get("processed") or {}
-            if failure is None and host in processed and not self._together:
+            if failure is None and host in processed and self._together is None:
                 return Answer(job=self._job.id, host=host, status=AnswerStatus.OK, rc=0)
         if failure is not None:
             return failure
@@ -196,25 +214,33 @@ class Collector:
             at_ms=now_ms(),
             host=host,
             status=AnswerStatus.LOST,
-            reason=reason or "no answer",
+            reason=reason.text or "no answer",
+            code=reason.code,
         )
 
     def _listen(self, event: Mapping[str, Any]) -> None:
         self._said = [*self._said, str(event.get("stdout") or "")][-_TAIL:]
 
-    def _end_reason(self, cancelled: bool) -> str:
+    def _end_reason(self, cancelled: bool) -> Reason:
+        """Why hosts are left; without text where nothing went wrong with the run itself."""
+        if self._together is not None and not (cancelled or self._broken_off()):
+            return self._together
+        return Reason(code=ReasonCode.UNKNOWN, text=self._end_text(cancelled))
+
+    def _broken_off(self) -> bool:
+        return bool(self._end.get("timed_out") or self._end.get("error"))
+
+    def _end_text(self, cancelled: bool) -> str:
         if cancelled:
             return "the run was cancelled"
         if self._end.get("timed_out"):
             return "the run took longer than its limit"
         if error := self._end.get("error"):
             return sentence(f"ansible-runner failed: {error}")
-        if self._together:
-            return self._together
         if self._stats is not None:
             return ""
         said = next((line for line in self._said if "ERROR" in line), "")
-        words = f": {explain(said)}" if said else ""
+        words = f": {explain(said).text}" if said else ""
         return sentence(f"ansible-playbook ended with exit code {self._end.get('rc')}{words}")
 
 
@@ -248,12 +274,6 @@ def _message(result: Mapping[str, Any]) -> str:
         for key in ("msg", "module_stderr", "stderr")
         if isinstance(result.get(key), str) and result[key]
     )
-
-
-def _no_answer(message: str, errors: str) -> str:
-    """The script never began, so standard error is that of ssh and sudo."""
-    said = explain(errors, otherwise="")
-    return said if said and "did not start" in message else message
 
 
 def _script_reason(rc: int, errors: str) -> str:

@@ -1,24 +1,12 @@
-"""What Ansible, ssh and sudo say when a host fails, in one line of plain words."""
+"""What Ansible, ssh and sudo say when a host fails: a code, and one line of plain words.
+
+This is the only place that reads their English; everybody else looks at the code.
+"""
 
 import re
-from enum import StrEnum
 
+from ...models.reach import Reason, ReasonCode
 from ...protocol.cleaning import sentence
-
-
-class Stage(StrEnum):
-    """How far the way to a host's answer was gone when it ended, in its order."""
-
-    INVENTORY = "inventory"
-    RESOLVE = "resolve"
-    CONNECT = "connect"
-    HOST_KEY = "host-key"
-    LOGIN = "login"
-    PRIVILEGE = "privilege"
-    ANSWER = "answer"
-
-
-NO_SPACE = "no space left on the host"
 
 # The first match wins, so what ssh says before its last line comes first: a changed host key also
 # ends with "Host key verification failed", and most failures with "Connection closed".
@@ -26,124 +14,128 @@ _KNOWN = [
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         "the host key changed; if the host was really re-installed, mend known_hosts",
-        Stage.HOST_KEY,
+        ReasonCode.HOST_KEY_CHANGED,
     ),
     (
         r"No \S+ host key is known for|Host key verification failed",
         "the host key is not known; add it to known_hosts after checking it",
-        Stage.HOST_KEY,
+        ReasonCode.HOST_KEY_UNKNOWN,
     ),
     (
         r"UNPROTECTED PRIVATE KEY FILE|bad permissions",
         "the private key is readable by others",
-        Stage.LOGIN,
+        ReasonCode.KEY_READABLE,
     ),
     (
         r"Could not resolve hostname|Name or service not known",
         "the host's name does not resolve",
-        Stage.RESOLVE,
+        ReasonCode.NAME_UNKNOWN,
     ),
-    (r"Connection refused", "connection refused: nothing listens on the ssh port", Stage.CONNECT),
-    (r"No route to host|Network is unreachable", "no route to the host", Stage.CONNECT),
+    (
+        r"Connection refused",
+        "connection refused: nothing listens on the ssh port",
+        ReasonCode.REFUSED_CONNECTION,
+    ),
+    (r"No route to host|Network is unreachable", "no route to the host", ReasonCode.NO_ROUTE),
     (
         r"Connection timed out during banner exchange",
         "timeout: connected, but sshd does not answer",
-        Stage.CONNECT,
+        ReasonCode.SSHD_SILENT,
     ),
     (
         r"Connection timed out|Operation timed out|timed out\b.*ssh",
         "timeout while connecting",
-        Stage.CONNECT,
+        ReasonCode.CONNECT_TIMEOUT,
     ),
     (
         r"Too many authentication failures",
         "permission denied: the agent offers too many keys",
-        Stage.LOGIN,
+        ReasonCode.TOO_MANY_KEYS,
     ),
     (
         r"Permission denied \(([a-z,-]+)\)",
         "permission denied: the host accepts neither the key nor the user",
-        Stage.LOGIN,
+        ReasonCode.REFUSED_KEY,
     ),
-    (r"Invalid/incorrect password", "permission denied: wrong ssh password", Stage.LOGIN),
+    (
+        r"Invalid/incorrect password",
+        "permission denied: wrong ssh password",
+        ReasonCode.WRONG_PASSWORD,
+    ),
     (
         r"Missing (\S+) password|a password is required",
         "sudo needs a password (-K)",
-        Stage.PRIVILEGE,
+        ReasonCode.SUDO_WANTS_PASSWORD,
     ),
-    (r"Incorrect (\S+) password", "wrong sudo password", Stage.PRIVILEGE),
+    (r"Incorrect (\S+) password", "wrong sudo password", ReasonCode.WRONG_SUDO_PASSWORD),
     (
         r"is not in the sudoers file|is not allowed to (?:execute|run)",
         "sudo is not allowed there",
-        Stage.PRIVILEGE,
+        ReasonCode.SUDO_FORBIDDEN,
     ),
-    (r"(?:sudo|su|doas): (?:command )?not found", "sudo is not installed there", Stage.PRIVILEGE),
+    (
+        r"(?:sudo|su|doas): (?:command )?not found",
+        "sudo is not installed there",
+        ReasonCode.NO_SUDO,
+    ),
     (
         r"sudo: (?:sorry, )?you must have a tty",
         "sudo there demands a terminal (requiretty)",
-        Stage.PRIVILEGE,
+        ReasonCode.SUDO_WANTS_TERMINAL,
     ),
-    (r"waiting for privilege escalation", "timeout while waiting for sudo", Stage.PRIVILEGE),
+    (
+        r"waiting for privilege escalation",
+        "timeout while waiting for sudo",
+        ReasonCode.SUDO_TIMEOUT,
+    ),
     (
         r"account (?:has )?expired|password has expired|must change your password",
         "account expired",
-        Stage.LOGIN,
+        ReasonCode.ACCOUNT_EXPIRED,
     ),
     (
         r"kex_exchange_identification|Connection reset",
         "the host closed the connection",
-        Stage.CONNECT,
+        ReasonCode.CLOSED,
     ),
     (
         r"no matching (host key|cipher|key exchange|MAC)",
         "ssh finds no common algorithm",
-        Stage.CONNECT,
+        ReasonCode.NO_ALGORITHM,
     ),
-    (r"No space left on device", NO_SPACE, Stage.ANSWER),
-    (r"Timed out after (\d+) second", "no answer within {0} s", Stage.ANSWER),
+    (r"No space left on device", "no space left on the host", ReasonCode.NO_SPACE),
+    (r"Timed out after (\d+) second", "no answer within {0} s", ReasonCode.TIMEOUT),
     (
         r"(?:Decryption failed|no vault secrets)",
         "a vaulted value cannot be opened (--vault-id)",
-        Stage.INVENTORY,
+        ReasonCode.VAULT_CLOSED,
     ),
     (
         # `meta: refresh_inventory` in what a hook includes; `task_file` finds it in the hook.
         r"failed to parse inventory source \S*/given/",
         "refresh_inventory found nothing to read: take it out, a run's inventory is removed once"
         " it was read",
-        Stage.ANSWER,
+        ReasonCode.INVENTORY_GONE,
     ),
     (
         r"worker was found in a dead state",
         "the task's process died on the controller",
-        Stage.ANSWER,
+        ReasonCode.WORKER_DIED,
     ),
     (
         r"(?:Connection|Shared connection).*closed|Broken pipe",
         "the connection was lost",
-        Stage.ANSWER,
+        ReasonCode.CONNECTION_LOST,
     ),
 ]
 # The same refusal where a password was offered, which ssh does not say.
 _DENIED = re.compile(r"Permission denied \(([a-z,-]+)\)", re.IGNORECASE)
 _BY_PASSWORD = frozenset({"password", "keyboard-interactive"})
-_WRONG = "permission denied: wrong ssh password"
-_TAKES_NONE = "permission denied: the host takes no password"
-REFUSED_KEY = "permission denied: the host accepts neither the key nor the user"
-REFUSED_PASSWORD = frozenset(
-    {
-        _WRONG,
-        _TAKES_NONE,
-        "sudo needs a password (-K)",
-        "wrong sudo password",
-        "a vaulted value cannot be opened (--vault-id)",
-    }
+_WRONG = Reason(code=ReasonCode.WRONG_PASSWORD, text="permission denied: wrong ssh password")
+_TAKES_NONE = Reason(
+    code=ReasonCode.TAKES_NO_PASSWORD, text="permission denied: the host takes no password"
 )
-_PATTERNS = [(re.compile(pattern, re.IGNORECASE), words) for pattern, words, _ in _KNOWN]
-_STAGES = [
-    (re.compile(re.escape(words).replace(r"\{0\}", ".*")), stage)
-    for _, words, stage in (*_KNOWN, ("", _TAKES_NONE, Stage.LOGIN))
-]
+_PATTERNS = [(re.compile(pattern, re.IGNORECASE), words, code) for pattern, words, code in _KNOWN]
 _PREFIXES = re.compile(
     r"^(?:ERROR!|\[ERROR\]:|Task failed:|Action failed:|Failed to connect to the host via ssh:"
     r"|Data could not be sent to remote host \"[^\"]*\"\. Make sure this host can be reached over"
@@ -153,29 +145,26 @@ _PREFIXES = re.compile(
 
 def explain(
     message: str, otherwise: str = "failed without a message", *, password: bool = False
-) -> str:
-    """Plain words for a known failure, else the message's first line, cleaned and bounded.
+) -> Reason:
+    """Code and plain words of a known failure, else UNKNOWN with the message's first line, cleaned
+    and bounded.
 
     `password`: ssh had one to offer.
     """
-    for pattern, words in _PATTERNS:
+    for pattern, words, code in _PATTERNS:
         if found := pattern.search(message):
-            return _of_password(message, words.format(*found.groups()), offered=password)
+            if code is ReasonCode.REFUSED_KEY and password:
+                return _of_password(message)
+            return Reason(code=code, text=words.format(*found.groups()))
     line = next((line for line in message.splitlines() if line.strip()), "")
     previous = None
     while previous != line:
         previous, line = line, _PREFIXES.sub("", line.strip())
-    return sentence(line) or otherwise
+    return Reason(code=ReasonCode.UNKNOWN, text=sentence(line) or otherwise)
 
 
-def _of_password(message: str, words: str, *, offered: bool) -> str:
+def _of_password(message: str) -> Reason:
     denied = _DENIED.search(message)
-    if not offered or denied is None or words != REFUSED_KEY:
-        return words
     # The host names the ways that are left to try: passwords are among them where it takes any.
-    return _WRONG if _BY_PASSWORD & set(denied[1].split(",")) else _TAKES_NONE
-
-
-def stage(reason: str) -> Stage:
-    """Where the way ended for which `explain` gave this reason; ANSWER where nobody knows."""
-    return next((stage for words, stage in _STAGES if words.fullmatch(reason)), Stage.ANSWER)
+    ways = set(denied[1].split(",")) if denied is not None else set()
+    return _WRONG if _BY_PASSWORD & ways else _TAKES_NONE

@@ -19,6 +19,7 @@ import ansible_runner
 import msgspec
 
 from ...errors import AdapterError
+from ...models.reach import ReasonCode
 from ...models.rollout import Carrier, ProcessIdentity
 from ...protocol.jobs import Answer, Answers, AnswerStatus, Ended, Job, hosts_of
 from ..files import is_full, translated
@@ -29,7 +30,6 @@ from .folder import Folders
 from .job import Connection
 from .playbooks import Playbook, shipped
 from .processes import LAUNCHER, end_all, launched
-from .reasons import NO_SPACE
 
 __all__ = [
     "AnsibleRunner",
@@ -179,9 +179,15 @@ class Running:
 
     def _doubted(self, answer: Answer) -> Answer:
         """What Ansible says of a full disk may be said of this machine."""
-        if answer.reason != NO_SPACE or not (trouble := self._no_room()):
+        if answer.code is not ReasonCode.NO_SPACE or not (trouble := self._no_room()):
             return answer
-        return replace(answer, status=AnswerStatus.LOST, reason=trouble, trouble=trouble)
+        return replace(
+            answer,
+            status=AnswerStatus.LOST,
+            reason=trouble,
+            code=ReasonCode.UNKNOWN,
+            trouble=trouble,
+        )
 
     def _no_room(self, *, full: bool = False) -> str:
         secret = self._folders.secret

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Select, insert, select, update
 
 from ...errors import ConflictError, IntegrityError, NotFoundError
 from ...models import canonical
@@ -37,11 +37,6 @@ class JournalReader:
         """Entries of all runs with `seq` greater than `after`, oldest first."""
         for seq, run, at, event in self._pages(select(*_COLUMNS), after):
             yield StoredEntry(seq=seq, run=run, at=at, event=event)
-
-    def last_seq(self) -> int:
-        """The newest sequence number, 0 before the first."""
-        with self._transactions.read() as connection:
-            return int(connection.scalar(select(func.max(journal.c.seq))) or 0)
 
     def _pages(self, query: Select[Any], after: int) -> Iterator[Any]:
         ordered = query.order_by(journal.c.seq).limit(_PAGE)

@@ -17,7 +17,7 @@ from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -34,8 +34,6 @@ from ...models.advisory import (
 from ...models.canonical import digest_bytes
 from ...models.feeds import FUTURE_S
 from ..files import sync_folder
-
-T = TypeVar("T")
 
 MANIFEST = "manifest.json"
 BAD_KEPT = 1000

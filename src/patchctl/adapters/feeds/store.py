@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -42,8 +42,6 @@ from .. import clock
 from ..files import locked, private_file, private_folder, sync_folder, translated, write_atomic
 from . import files
 from .files import ADVISORIES, BAD, CVE, EOL, EPSS, KEV, Generation, Writer
-
-T = TypeVar("T")
 
 _INDEX = "index.json"
 _VERSION = 1
@@ -91,15 +89,6 @@ class FeedStore:
     def digest(self) -> str:
         """One digest over the content of all feeds."""
         return digest_bytes("\n".join(f"{one.name} {one.digest}" for one in self.list()).encode())
-
-    def ecosystem_digest(self, ecosystem: str) -> str:
-        """One digest over everything that any feed says of the ecosystem."""
-        parts = (
-            f"{entry.info.name} {part.sha256}"
-            for entry, part in self._parts(ADVISORIES)
-            if part.key == ecosystem
-        )
-        return digest_bytes("\n".join(sorted(parts)).encode())
 
     def ecosystems(self) -> dict[str, int]:
         """Canonical names of ecosystems -> how many advisories speak of them."""

@@ -113,12 +113,6 @@ def module_of(stream: str) -> str:
     return stream.partition(":")[0]
 
 
-def _sure(choices: Iterable[frozenset[str]]) -> frozenset[str]:
-    """Modules of packages that only one module carries."""
-    found = (frozenset(map(module_of, streams)) for streams in choices)
-    return frozenset(name for names in found if len(names) == 1 for name in names)
-
-
 def elect(choices: Iterable[frozenset[str]]) -> frozenset[str]:
     """Of each module the streams that most packages can be from; less choice weighs more."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)

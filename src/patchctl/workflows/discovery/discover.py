@@ -12,6 +12,7 @@ from ...models.base import Model
 from ...models.facts import HostFacts
 from ...models.fleet import Fleet
 from ...models.ids import RANDOM_BYTES, snapshot_id
+from ...models.reach import Reason, ReasonCode
 from ...models.snapshot import HostResult, HostStatus, Snapshot
 from ...models.state import HostHistory
 from ...protocol.jobs import Answer, AnswerStatus, Job
@@ -46,6 +47,38 @@ class Request:
 Progress = Callable[[int, int, HostResult], None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What came of asking one host. `code` is what its `reason` means to programs, None where
+    there are facts; it is not kept."""
+
+    result: HostResult
+    code: ReasonCode | None = None
+
+
+def look(
+    fleet: Fleet,
+    names: Sequence[str],
+    request: Request,
+    *,
+    runner: Runner,
+    begun: int,
+    prepare: Callable[[], object] = lambda: None,
+    progress: Progress = lambda done, total, result: None,
+) -> Iterator[Look]:
+    """Ask these hosts all at once; what came of each, as they answer. `begun`: epoch ms UTC.
+
+    A host that cannot be reached or read is a result. `prepare` is called while the runner starts,
+    before a host is asked. `progress` is told (done, total, result). Raises NotFoundError for a
+    name that the fleet has not.
+    """
+    job = _job(generate(fleet, names), request, begun)
+    for done, answer in enumerate(runner.run(job, prepare) if names else (), 1):
+        seen = _seen(answer)
+        progress(done, len(names), seen.result)
+        yield seen
+
+
 def discover(
     fleet: Fleet,
     request: Request,
@@ -58,9 +91,7 @@ def discover(
 ) -> Snapshot:
     """What is found on each host, sorted by name, and stored by `save`.
 
-    A host that cannot be reached or read is a result. `prepare` is called while the runner starts,
-    before a host is asked: what `save` needs, and takes its time, belongs there. `progress` is told
-    (done, total, result) as hosts answer. Raises NotFoundError for a name that the fleet has not.
+    As `look`. What `save` needs, and takes its time, belongs into `prepare`.
     """
     names = sorted(set(request.hosts) if request.hosts is not None else _names(fleet))
     begun = clock.now_ms()
@@ -77,10 +108,11 @@ def discover(
         )
 
     kept = None
-    job = _job(generate(fleet, names), request, begun)
-    for answer in runner.run(job, prepare) if names else ():
-        found[answer.host] = _result(answer)
-        progress(len(found), len(names), found[answer.host])
+    seen = look(
+        fleet, names, request, runner=runner, begun=begun, prepare=prepare, progress=progress
+    )
+    for one in seen:
+        found[one.result.name] = one.result
         if len(found) == len(names):
             kept = keep()  # while Ansible ends
     return kept or keep()
@@ -101,24 +133,29 @@ def _job(inventory: Mapping[str, Any], request: Request, begun: int) -> Job:
     )
 
 
-def _result(answer: Answer) -> HostResult:
-    status, reason, facts = HostStatus.FAILED, answer.reason, None
-    if answer.status is AnswerStatus.OK:
-        facts = parse(answer.output, answer.at_ms // 1000)
-        reason = problem(facts)
-        if not reason:
-            status = HostStatus.OK
-        else:
-            facts = None
-    elif answer.status is AnswerStatus.UNREACHABLE:
-        status = HostStatus.UNREACHABLE
-    return HostResult(
+def _seen(answer: Answer) -> Look:
+    if answer.status is not AnswerStatus.OK:
+        unreachable = answer.status is AnswerStatus.UNREACHABLE
+        status = HostStatus.UNREACHABLE if unreachable else HostStatus.FAILED
+        return _without(answer, status, Reason(code=answer.code, text=answer.reason))
+    facts = parse(answer.output, answer.at_ms // 1000)
+    if why := problem(facts):
+        return _without(answer, HostStatus.FAILED, why)
+    return Look(
+        result=HostResult(
+            name=answer.host, status=HostStatus.OK, facts=facts, elapsed_ms=answer.elapsed_ms
+        )
+    )
+
+
+def _without(answer: Answer, status: HostStatus, why: Reason) -> Look:
+    result = HostResult(
         name=answer.host,
         status=status,
-        reason=reason or ("" if facts else "no answer"),
-        facts=facts,
+        reason=why.text or "no answer",
         elapsed_ms=answer.elapsed_ms,
     )
+    return Look(result=result, code=why.code)
 
 
 # --- what is stored -----------------------------------------------------------------------------

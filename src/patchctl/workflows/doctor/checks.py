@@ -13,15 +13,14 @@ import msgspec
 
 from ...adapters import machine, ownership
 from ...adapters.ansible.job import Connection
-from ...adapters.ansible.reasons import Stage
 from ...adapters.ssh_keys import Endpoint
 from ...errors import PatchctlError, UsageError
 from ...models.doctor import Check, CheckStatus, DoctorReport, LearnedKey
 from ...models.fleet import Fleet, Host
 from ...models.plan import UpdaterPolicy
+from ...models.reach import Stage
 from ...models.settings import Settings
-from ...models.snapshot import HostResult
-from ..discovery.discover import Clock, Progress, Request, Runner, discover
+from ..discovery.discover import Clock, Look, Progress, Request, Runner, look
 from ..inventory.lint import Linted
 from ..inventory.show import Loaded, hosts_of
 from . import host_keys
@@ -192,14 +191,11 @@ class Doctor(Generic[W]):
                 forks=wanted.forks or max(FORKS, opened.settings.ansible.forks),
             )
             with self.runner(opened) as runner:
-                results = discover(
-                    fleet,
-                    request,
-                    runner=runner,
-                    clock=self.clock,
-                    save=lambda snapshot: snapshot,
-                    progress=self.progress,
-                ).hosts
+                begun = self.clock.now_ms()
+                seen = look(
+                    fleet, names, request, runner=runner, begun=begun, progress=self.progress
+                )
+                looks = sorted(seen, key=lambda one: one.result.name)
         except PatchctlError as error:
             if isinstance(error, UsageError):
                 raise
@@ -207,12 +203,12 @@ class Doctor(Generic[W]):
         policies = {ring.name: ring.updaters for ring in opened.settings.rings}
         checks = [
             check
-            for one in results
+            for one in looks
             for check in doctor_hosts.checks(
-                one, policies.get(hosts[one.name].ring or "", UpdaterPolicy.WARN)
+                one, policies.get(hosts[one.result.name].ring or "", UpdaterPolicy.WARN)
             )
         ]
-        return len(names), _explained(checks, results, hosts, ways), learned
+        return len(names), _explained(checks, looks, hosts, ways), learned
 
 
 def _ways(opened: Opened) -> host_keys.Ways:
@@ -238,12 +234,12 @@ def _learn(hosts: Iterable[Host], ways: host_keys.Ways, approve: Approve) -> tup
 
 def _explained(
     checks: Iterable[Check],
-    results: Iterable[HostResult],
+    looks: Iterable[Look],
     hosts: dict[str, Host],
     ways: host_keys.Ways,
 ) -> list[Check]:
     """The same checks; where the way ended early, with what ssh and DNS say of it."""
-    stages = {one.name: doctor_hosts.ended(one) for one in results}
+    stages = {one.result.name: doctor_hosts.ended(one) for one in looks}
     strangers = [hosts[name] for name, stage in stages.items() if stage is Stage.HOST_KEY]
     lost = [name for name, stage in stages.items() if stage in (Stage.RESOLVE, Stage.CONNECT)]
     better: dict[tuple[str, str], Check] = {}

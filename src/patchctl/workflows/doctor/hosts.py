@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 
-from ...adapters.ansible.reasons import Stage, stage
 from ...models.doctor import Area, Check, CheckStatus
 from ...models.facts import CompetingUpdater, FileSystem, HostFacts
 from ...models.host_rules import KERNEL_KIB
 from ...models.plan import UpdaterPolicy
-from ...models.snapshot import HostResult, HostStatus
+from ...models.reach import TOO_LITTLE, ReasonCode, Stage, stage_of
+from ...models.snapshot import HostStatus
 from ...protocol.managers import SUPPORTED
+from ..discovery.discover import Look
 
 OK, WARN, FAIL, SKIPPED = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL, CheckStatus.SKIPPED
 
@@ -35,20 +36,18 @@ _HINTS = {
     Stage.ANSWER: "log in and run `sh -c id` as patchctl would; a login shell that is slow or"
     " prints without end does this",
 }
-# Words of `reasons` that need a hint of their own.
+# Reasons that need a hint of their own.
 _BETTER = {
-    "the private key is readable by others": "chmod 600 the key",
-    "permission denied: the agent offers too many keys": "name one key by --private-key or"
+    ReasonCode.KEY_READABLE: "chmod 600 the key",
+    ReasonCode.TOO_MANY_KEYS: "name one key by --private-key or"
     " ansible_ssh_private_key_file, with IdentitiesOnly=yes",
-    "permission denied: wrong ssh password": "correct ansible_password",
-    "wrong sudo password": "correct the password of -K or of become_password_file",
-    "sudo is not installed there": "install sudo there, or set ansible_become_method or log in as"
-    " root",
-    "account expired": "renew the account or its password there",
-    "no space left on the host": "make room there",
-    "connection refused: nothing listens on the ssh port": "start sshd there, or correct"
-    " ansible_port",
-    "ssh finds no common algorithm": "update sshd there, or allow its algorithm in ssh's"
+    ReasonCode.WRONG_PASSWORD: "correct ansible_password",
+    ReasonCode.WRONG_SUDO_PASSWORD: "correct the password of -K or of become_password_file",
+    ReasonCode.NO_SUDO: "install sudo there, or set ansible_become_method or log in as root",
+    ReasonCode.ACCOUNT_EXPIRED: "renew the account or its password there",
+    ReasonCode.NO_SPACE: "make room there",
+    ReasonCode.REFUSED_CONNECTION: "start sshd there, or correct ansible_port",
+    ReasonCode.NO_ALGORITHM: "update sshd there, or allow its algorithm in ssh's"
     " configuration for this host",
 }
 
@@ -61,16 +60,12 @@ _UNCOUNTED = frozenset({"btrfs", "vfat", "zfs", "bcachefs", "exfat"})
 _SKEW_WARN_S, _SKEW_FAIL_S = 30, 300  # Kerberos refuses at 300 s
 
 
-def checks(result: HostResult, updaters: UpdaterPolicy) -> tuple[Check, ...]:
+def checks(look: Look, updaters: UpdaterPolicy) -> tuple[Check, ...]:
     """All checks of a host, in the order of NAMES. `updaters`: the policy of the host's ring."""
+    result = look.result
     if result.facts is not None:
         return tuple(_fit(result.name, result.facts, result.elapsed_ms, updaters))
-    return tuple(_unfit(result.name, result.status, result.reason))
-
-
-def not_asked(host: str, why: str) -> Check:
-    """The one check of a host that could not be asked at all."""
-    return _check(host, "answer", SKIPPED, why)
+    return tuple(_unfit(look))
 
 
 def _check(host: str, name: str, status: CheckStatus, text: str = "", hint: str = "") -> Check:
@@ -79,28 +74,25 @@ def _check(host: str, name: str, status: CheckStatus, text: str = "", hint: str 
 
 # --- no facts -----------------------------------------------------------------------------------
 
-# `discovery.collect.problem`: the host answered, but not with enough.
-_NO_MANAGER = "no package manager that patchctl knows"
-_NO_LIST = "the package list could not be read"
 
-
-def ended(result: HostResult) -> Stage | None:
+def ended(look: Look) -> Stage | None:
     """Where the way to the host ended; None where it answered."""
-    if result.facts is not None or result.reason in (_NO_MANAGER, _NO_LIST):
+    if look.code is None or look.code in TOO_LITTLE:
         return None
-    found = stage(result.reason)
-    if found is Stage.ANSWER and result.status is HostStatus.UNREACHABLE:
-        return Stage.CONNECT  # ssh said something that `reasons` does not know
+    found = stage_of(look.code)
+    if found is Stage.ANSWER and look.result.status is HostStatus.UNREACHABLE:
+        return Stage.CONNECT  # ssh said something that has no code
     return found
 
 
-def _unfit(host: str, status: HostStatus, reason: str) -> Iterator[Check]:
-    found = ended(HostResult(name=host, status=status, reason=reason))
+def _unfit(look: Look) -> Iterator[Check]:
+    host, status, reason = look.result.name, look.result.status, look.result.reason
+    found = ended(look)
     if found is None:
         yield from (_check(host, name, OK) for place, name in _WAY if place is not Stage.INVENTORY)
         hint = (
             "take it out of the inventory, or see why apt or dnf is missing there"
-            if reason == _NO_MANAGER
+            if look.code is ReasonCode.NO_MANAGER
             else "run `dpkg-query -W` or `rpm -qa` there and mend the package database"
         )
         yield _check(host, _SAID[0], FAIL, reason, hint)
@@ -112,12 +104,16 @@ def _unfit(host: str, status: HostStatus, reason: str) -> Iterator[Check]:
     for place, name in _WAY:
         if place is found:
             passed = False
-            yield _check(host, name, FAIL, reason, _BETTER.get(reason) or _HINTS[found])
+            yield _check(host, name, FAIL, reason, _hint(look.code, found))
         elif place is not Stage.INVENTORY:
             yield _check(
                 host, name, OK if passed and sure else SKIPPED, "" if passed else "not reached"
             )
     yield from (_check(host, name, SKIPPED, "not reached") for name in _SAID)
+
+
+def _hint(code: ReasonCode | None, place: Stage) -> str:
+    return _BETTER[code] if code in _BETTER else _HINTS[place]
 
 
 # --- facts --------------------------------------------------------------------------------------
@@ -126,10 +122,9 @@ def _unfit(host: str, status: HostStatus, reason: str) -> Iterator[Check]:
 def _fit(host: str, facts: HostFacts, elapsed_ms: int, updaters: UpdaterPolicy) -> Iterator[Check]:
     for name in ("resolve", "connect", "host-key", "login"):
         yield _check(host, name, OK)
-    root = not any(note.startswith("not root on the host") for note in facts.notes)
     yield (
         _check(host, "privilege", OK, "root")
-        if root
+        if facts.as_root
         else _check(host, "privilege", FAIL, "not root on the host", "set ansible_become: true")
     )
     yield _check(host, "answer", OK, f"in {elapsed_ms / 1000:.1f} s")

@@ -1,8 +1,12 @@
 """What goes wrong on hosts, done for real. Undo by the matching function or `Lab.reset`."""
 
-from .handle import Lab
+import time
+
+from patchctl.lab import hosts
+from patchctl.lab.handle import Lab
 
 _LOCK_UNIT = "patchlab-lock"
+_DOWN_S = 90
 # apt and dpkg lock with fcntl; flock(1) would not be noticed.
 _LOCK = """\
 import fcntl, time
@@ -90,6 +94,32 @@ exec /usr/bin/date -d "@$(($(/usr/bin/date +%s) + {seconds}))" "$@"
 """
 
 
-def hold_updates(lab: Lab, host: str, *packages: str) -> None:
-    """`apt-mark hold`."""
-    lab.check(host, f"apt-mark hold {' '.join(packages)}")
+def pause(lab: Lab, host: str) -> None:
+    """Freeze all processes of a host; connections to it hang."""
+    lab.engine.run("pause", lab.container(host))
+
+
+def unpause(lab: Lab, host: str) -> None:
+    """Let a frozen host go on."""
+    lab.engine.run("unpause", lab.container(host))
+
+
+def cut_network(lab: Lab, host: str) -> None:
+    """Take a host off the network; open connections hang."""
+    lab.engine.run("network", "disconnect", hosts.network_name(lab.name), lab.container(host))
+
+
+def heal_network(lab: Lab, host: str) -> None:
+    """Undo `cut_network`."""
+    lab.engine.run("network", "connect", hosts.network_name(lab.name), lab.container(host))
+
+
+def wait_down(lab: Lab, host: str, started: str) -> None:
+    """Wait until the PID 1 that started at `started` (field 22 of its stat) is gone."""
+    deadline = time.monotonic() + _DOWN_S
+    while time.monotonic() < deadline:
+        now = lab.exec(host, "cut -d' ' -f22 /proc/1/stat")
+        if now.rc != 0 or now.out.strip() != started.strip():
+            return
+        time.sleep(0.2)
+    raise TimeoutError(f"{host}: did not go down within {_DOWN_S} s")
