@@ -18,6 +18,7 @@ from patchctl.discovery.parsers import (
     updaters,
 )
 from patchctl.discovery.parsers.sections import UNPARSED_MAX, Unparsed, split
+from patchctl.models import host_rules
 from patchctl.models.facts import Package, PackageManager, PendingUpdate, Service
 
 
@@ -422,7 +423,7 @@ class TestTheRunningSystem:
         ],
     )
     def test_the_newest_kernel_by_numbers(self, kernels: list[str], newest: str) -> None:
-        assert system.newest_kernel(kernels) == newest
+        assert host_rules.newest_kernel(kernels) == newest
 
     def test_the_start_of_pid_1_is_field_22(self) -> None:
         stat = "1 (a) b) S " + " ".join(str(number) for number in range(4, 53))
@@ -500,7 +501,7 @@ def test_no_parser_raises_on_any_lines(lines: list[str], others: list[str]) -> N
     for manager in PackageManager:
         stale.stale(lines, others, others, others, manager, unparsed)
     system.identity(lines, "x", unparsed)
-    system.newest_kernel(lines)
+    host_rules.newest_kernel(lines)
     containers.containers("podman", lines, unparsed)
     containers.images("podman", lines, unparsed)
     containers.cri_containers(lines, unparsed)

@@ -136,3 +136,79 @@ class TestRoomInBoot:
         assert host_rules.boot_kib((name, Action(action)) for name, action in changes) == kib
         lines = "".join(f"{name} {action}\n" for name, action in changes)
         assert ask(shell, "boot_kib", lines) == (0, [str(kib)])
+
+
+@shells
+class TestReboot:
+    DEBIAN = ("6.1.0-9-amd64", "6.1.0-10-amd64")
+    PI = ("6.1.0-rpi7-rpi-v8", "6.1.0-rpi7-rpi-2712", "6.1.0-rpi8-rpi-v8", "6.1.0-rpi8-rpi-2712")
+    EL = ("0-rescue-4ac9", "5.14.0-427.9.1.el9_4.x86_64", "5.14.0-427.13.1.el9_4.x86_64")
+
+    @pytest.mark.parametrize(
+        ("running", "installed", "waiting"),
+        [
+            ("6.1.0-9-amd64", DEBIAN, "6.1.0-10-amd64"),
+            ("6.1.0-10-amd64", DEBIAN, ""),
+            ("6.1.0-8-amd64", DEBIAN, ""),  # booted from elsewhere
+            ("6.1.0-9-amd64", (*DEBIAN, "6.5.0-0.deb12.4-amd64"), "6.5.0-0.deb12.4-amd64"),
+            ("6.1.0-10-amd64", (*DEBIAN, "6.12.0-1-cloud-amd64"), ""),
+            ("6.12.41+deb13-amd64", ("6.12.41+deb13-amd64", "6.12.43+deb13-amd64"),
+             "6.12.43+deb13-amd64"),
+            ("6.1.0-rpi7-rpi-v8", PI, "6.1.0-rpi8-rpi-v8"),
+            ("6.1.0-rpi8-rpi-v8", PI, ""),
+            ("5.15.0-91-generic", ("5.15.0-91-generic", "5.15.0-100-generic"),
+             "5.15.0-100-generic"),
+            ("5.14.0-427.9.1.el9_4.x86_64", EL, "5.14.0-427.13.1.el9_4.x86_64"),
+            ("5.14.0-427.13.1.el9_4.x86_64", (*EL, "5.14.0-503.el9.x86_64+rt"), ""),
+            ("5.14.0-427.13.1.el9_4.x86_64", (*EL, "5.15.0-200.el9uek.x86_64"), ""),
+            ("6.1.0-10-amd64", (), ""),
+            ("", DEBIAN, ""),
+        ],
+    )  # fmt: skip
+    def test_both_find_the_kernel_that_waits(
+        self, shell: list[str], running: str, installed: tuple[str, ...], waiting: str
+    ) -> None:
+        assert host_rules.waiting_kernel(running, installed, managed=True) == waiting
+        assert host_rules.waiting_kernel(running, installed, managed=False) == ""
+        lines = "".join(f"{name}\n" for name in installed)
+        found = ask(shell, f"newest_kernel '{running}'", lines)
+        assert found == (0, [waiting] if waiting else [])
+
+    HOST = "uname() { echo 6.1.0-9-amd64; }; list_kernels() { printf '6.1.0-9-amd64\\n%s\\n' "
+
+    @pytest.mark.parametrize(
+        ("other", "marked", "container", "wanted"),
+        [
+            ("6.1.0-8-amd64", False, False, False),
+            ("6.1.0-10-amd64", False, False, True),
+            ("6.1.0-10-amd64", False, True, False),
+            ("6.1.0-8-amd64", True, False, True),
+            ("6.1.0-8-amd64", True, True, True),
+        ],
+    )
+    def test_a_marker_or_a_kernel_wants_one(
+        self, shell: list[str], other: str, marked: bool, container: bool, wanted: bool
+    ) -> None:
+        given = f"{self.HOST} {other}; }}; reboot_marked() {{ {str(marked).lower()}; }}"
+        given += f"; in_container() {{ {str(container).lower()}; }}"
+        code, lines = ask(shell, f"{given}; reboot_wanted")
+        assert (code == 0, lines) == (wanted, [])
+
+
+@pytest.mark.parametrize(
+    ("package", "reboot"),
+    [
+        ("linux-image-6.1.0-50-amd64", True),
+        ("linux-image-amd64", True),
+        ("kernel-core", True),
+        ("kernel-uek", True),
+        ("kernel-rt-devel", False),
+        ("libc6", True),
+        ("glibc", True),
+        ("dbus", True),
+        ("libc-bin", False),
+        ("bash", False),
+    ],
+)
+def test_what_takes_effect_by_a_reboot(package: str, reboot: bool) -> None:
+    assert host_rules.takes_effect_by_reboot(package) is reboot

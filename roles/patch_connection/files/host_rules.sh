@@ -108,3 +108,64 @@ boot_kib() {
     $2 != "remove" && $1 ~ /^(linux-image-(unsigned-)?[0-9]|grub|initramfs-tools|dracut)/ { made = 1 }
     END { print (kernels > 0 ? kernels : made + 0) * each }'
 }
+
+# --- does the host need a reboot -----------------------------------------------------------------
+
+# The platform's own marker, or a newer kernel than the running one: Debian leaves a marker only where
+# update-notifier or unattended-upgrades is installed.
+reboot_wanted() {
+  reboot_marked || [ -n "$(waiting_kernel)" ]
+}
+
+reboot_marked() { [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; }
+
+# Prints the newest installed kernel where an older one of its kind runs. In a container none does.
+waiting_kernel() {
+  if in_container; then return; fi
+  list_kernels | newest_kernel "$(uname -r)"
+}
+
+in_container() {
+  if have systemd-detect-virt; then
+    systemd-detect-virt --container --quiet
+  else
+    [ -e /run/.containerenv ] || [ -e /.dockerenv ]
+  fi
+}
+
+list_kernels() {
+  for kernel in /boot/vmlinuz-*; do
+    if [ -e "$kernel" ]; then printf '%s\n' "${kernel#/boot/vmlinuz-}"; fi
+  done
+}
+
+# The newest of those on standard input that are of the running one's kind; nothing where that is the
+# newest itself, or is not among them. Digits compare as numbers. A kind is what follows the numbers:
+# a host with amd64 and cloud-amd64, or with a Raspberry Pi's v8 and 2712, boots one of the two, and
+# no reboot brings the other.
+newest_kernel() { # RUNNING
+  LC_ALL=C awk -v running="$1" '
+    function kind(name,  parts, n, i, rest) {
+      n = split(name, parts, "-")
+      for (i = 1; i <= n && parts[i] ~ /^([0-9]|rpi[0-9]+$)/; i++) continue
+      for (; i <= n; i++) rest = rest "-" parts[i]
+      if (match(name, /\.(x86_64|aarch64|ppc64le|s390x)\+/)) rest = rest substr(name, RSTART + RLENGTH - 1)
+      return rest (name ~ /uek/ ? "uek" : "")
+    }
+    function newer(a, b,  x, y) {
+      while (a != "" && b != "") {
+        match(a, /^([0-9]+|[^0-9]+)/); x = substr(a, 1, RLENGTH); a = substr(a, RLENGTH + 1)
+        match(b, /^([0-9]+|[^0-9]+)/); y = substr(b, 1, RLENGTH); b = substr(b, RLENGTH + 1)
+        if (x ~ /^[0-9]/ && y ~ /^[0-9]/) {
+          if (x + 0 != y + 0) return x + 0 > y + 0
+        } else if (x != y) {
+          return (x ~ /^[0-9]/) ? 1 : (y ~ /^[0-9]/) ? 0 : x > y
+        }
+      }
+      return a != ""
+    }
+    /rescue/ || kind($0) != kind(running) { next }
+    $0 == running { known = 1 }
+    newest == "" || newer($0, newest) { newest = $0 }
+    END { if (known && newest != running) print newest }'
+}

@@ -47,7 +47,7 @@ look() { # [all|packages] [refresh]
     section locks "locks_$manager"
     section updaters "updaters_$manager"
     section reboot reboot
-    section kernels kernels
+    section kernels list_kernels
     section filesystems filesystems
     section mounts mounts
     section machine machine
@@ -350,16 +350,10 @@ replaced_none() { :; }
 # --- the running system --------------------------------------------------------------------------
 
 reboot() {
-  if [ -e /run/reboot-required ]; then
+  if reboot_marked; then
     echo required
     if [ -r /run/reboot-required.pkgs ]; then sort -u /run/reboot-required.pkgs; fi
   fi
-}
-
-kernels() {
-  for file in /boot/vmlinuz-*; do
-    if [ -e "$file" ]; then printf '%s\n' "${file#/boot/vmlinuz-}"; fi
-  done
 }
 
 # The file systems that installing packages writes to.

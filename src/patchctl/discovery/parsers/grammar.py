@@ -69,12 +69,3 @@ def is_apk(name: str, version: str, arch: str) -> bool:
 def is_plain(text: str) -> bool:
     """Is it printable ASCII without blanks, as every package manager's names and versions are?"""
     return _PLAIN.fullmatch(text) is not None
-
-
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """A sort key in which digits compare as numbers. Good enough to show kernels in order; what
-    is newer to a package manager only its own rules tell."""
-    return [
-        (1, int(part), "") if part.isdigit() and part.isascii() else (0, 0, part)
-        for part in re.findall(r"[0-9]{1,18}|[^0-9]+", text)
-    ]

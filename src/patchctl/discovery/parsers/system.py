@@ -2,10 +2,9 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ...models.facts import FileSystem, OsRelease
-from .grammar import natural
 from .sections import Unparsed, clip, fields, number
 
 
@@ -87,11 +86,6 @@ def identity(lines: Iterable[str], section: str, unparsed: Unparsed) -> dict[str
         else:
             unparsed.add(section, line)
     return found
-
-
-def newest_kernel(kernels: Sequence[str]) -> str:
-    """The highest by natural order: digits compare as numbers. "" where there is none."""
-    return max(kernels, key=natural, default="")
 
 
 def start_of_pid1(stat: str) -> int:
