@@ -387,6 +387,20 @@ class TestUpdaters:
         (found,) = updaters.competing(lines, [package], states, Unparsed())
         assert found.state == state
 
+    @pytest.mark.parametrize(
+        ("unit", "state"),
+        [
+            # apt wakes it after each run; it installs nothing by itself.
+            ("packagekit.service", "installed"),
+            ("packagekit-offline-update.service", "running"),
+        ],
+    )
+    def test_packagekit_runs_when_it_updates(self, unit: str, state: str) -> None:
+        package = Package(name="packagekit", version="1.2", arch="amd64")
+        states = {unit: Service(name=unit, active="active")}
+        (found,) = updaters.competing([], [package], states, Unparsed())
+        assert found.state == state
+
     def test_nothing_installed_nothing_competes(self) -> None:
         assert updaters.competing(self.on, [], self.timer(), Unparsed()) == ()
 

@@ -375,3 +375,56 @@ def test_room_is_asked_for_in_boot_where_a_kernel_comes(shell: list[str], tmp_pa
     (said,) = call(shell, tmp_path, "packages='libc6 amd64 new - 1 no f 9 -\n'; space_needed; echo",
                    *STATE, "apt_checks.sh")  # fmt: skip
     assert said.split()[2] == "0"
+
+
+class TestUpdatersAreHeld:
+    """And given back as they were. systemctl is told of in `did`; `a.timer` runs, `idle.timer` is
+    only enabled."""
+
+    GIVEN = """
+bounded() {
+  case "$*" in
+    *'is-active'*idle*) return 3 ;;
+    *'is-active'*) return 0 ;;
+  esac
+  printf '%s\\n' "$*" >>"$tx/did"
+}
+list_competing_updaters() { :; }
+updaters=hold-for-run
+"""
+
+    def _call(self, shell: list[str], folder: Path, competing: str, command: str) -> list[str]:
+        (folder / "competing").write_text(competing)
+        command = f"{self.GIVEN}\n{command}\necho $?"
+        (code,) = call(shell, folder, command, *STATE, "apt_checks.sh")
+        did = folder / "did"
+        return [code, *(did.read_text().splitlines() if did.exists() else [])]
+
+    def test_one_that_runs_is_started_again(self, shell: list[str], tmp_path: Path) -> None:
+        told = self._call(shell, tmp_path, "a.timer\n", "hold_updaters; release_updaters")
+        assert [line.removeprefix("systemctl ") for line in told] == [
+            "0", "stop a.timer", "mask --runtime a.timer", "unmask --runtime a.timer",
+            "start a.timer",
+        ]  # fmt: skip
+        assert not list(tmp_path.glob("updaters*"))
+
+    def test_one_that_is_only_enabled_is_not(self, shell: list[str], tmp_path: Path) -> None:
+        told = self._call(shell, tmp_path, "idle.timer\n", "hold_updaters; release_updaters")
+        assert told[-1] == "systemctl unmask --runtime idle.timer"
+
+    def test_but_a_boot_starts_it(self, shell: list[str], tmp_path: Path) -> None:
+        steps = "hold_updaters; hold_again; release_updaters"
+        assert self._call(shell, tmp_path, "idle.timer\n", steps)[-1] == (
+            "systemctl start idle.timer"
+        )
+
+    def test_one_that_was_held_before_is_not_taken_for_idle(
+        self, shell: list[str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "updaters").write_text("idle.timer\n")
+        told = self._call(shell, tmp_path, "idle.timer\n", "hold_updaters; release_updaters")
+        assert told[-1] == "systemctl start idle.timer"
+
+    def test_what_cron_starts_cannot_be_held(self, shell: list[str], tmp_path: Path) -> None:
+        assert self._call(shell, tmp_path, "/etc/cron.daily/apt-compat\n", "hold_updaters") == ["1"]
+        assert not list(tmp_path.glob("updaters*"))

@@ -212,3 +212,36 @@ class TestReboot:
 )
 def test_what_takes_effect_by_a_reboot(package: str, reboot: bool) -> None:
     assert host_rules.takes_effect_by_reboot(package) is reboot
+
+
+@shells
+class TestUpdaters:
+    def test_the_controller_has_the_same_units(self, shell: list[str]) -> None:
+        _, lines = ask(shell, 'echo "$UPDATERS_AT_WORK"; echo "$UPDATERS"')
+        words = " ".join(lines).split()
+        own = list(host_rules.UPDATERS_AT_WORK)
+        assert words[: len(own)] == own
+        assert set(own) < set(words[len(own) :])  # discovery asks for all of them
+
+    @pytest.mark.parametrize(
+        ("settings", "on"),
+        [
+            ({}, False),
+            ({"Unattended-Upgrade": "1"}, True),
+            ({"Unattended-Upgrade": "always"}, True),
+            ({"Unattended-Upgrade": "7d", "Enable": "1"}, True),
+            ({"Unattended-Upgrade": "1", "Enable": "0"}, False),
+            ({"Unattended-Upgrade": "0"}, False),
+            ({"Unattended-Upgrade": ""}, False),
+            ({"Unattended-Upgrade": "No"}, False),
+            ({"Update-Package-Lists": "1"}, False),
+        ],
+    )
+    def test_both_read_apts_settings_alike(
+        self, shell: list[str], settings: dict[str, str], on: bool
+    ) -> None:
+        named = {f"APT::Periodic::{name}": value for name, value in settings.items()}
+        assert host_rules.apt_upgrades_itself(named) is on
+        lines = "".join(f'{name} "{value}";\n' for name, value in named.items())
+        code, said = ask(shell, "apt_upgrades_itself", f'APT "";\n{lines}')
+        assert (code == 0, said) == (on, [])

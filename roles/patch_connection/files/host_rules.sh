@@ -169,3 +169,28 @@ newest_kernel() { # RUNNING
     newest == "" || newer($0, newest) { newest = $0 }
     END { if (known && newest != running) print newest }'
 }
+
+# --- which updaters compete ----------------------------------------------------------------------
+
+# Units of what installs updates by itself; those that are not loaded are told of when asked by name.
+UPDATERS='apt-daily.timer apt-daily-upgrade.timer apt-daily-upgrade.service dnf-automatic.timer
+dnf-automatic-install.timer dnf-automatic.service dnf-automatic-install.service
+dnf5-automatic.timer dnf5-automatic.service yum-cron.service packagekit.service
+packagekit-offline-update.service'
+
+# Those that install while they are active. packagekit.service and unattended-upgrades.service are not
+# among them: one answers questions (apt itself wakes it after each run), one waits for the shutdown.
+UPDATERS_AT_WORK='apt-daily-upgrade.service dnf-automatic.service dnf-automatic-install.service
+dnf5-automatic.service packagekit-offline-update.service'
+
+# What starts unattended-upgrades where there is no systemd.
+APT_CRON=/etc/cron.daily/apt-compat
+
+# Do apt's settings, as `apt-config dump` prints them on standard input, switch unattended-upgrades on?
+# /usr/lib/apt/apt.systemd.daily does nothing at all where Enable is 0.
+apt_upgrades_itself() {
+  awk -F '"' '
+    $1 == "APT::Periodic::Unattended-Upgrade " { every = tolower($2) }
+    $1 == "APT::Periodic::Enable " { enable = $2 }
+    END { exit every ~ /^(0|false|no|off|never|disable)?$/ || enable == "0" }'
+}

@@ -262,7 +262,7 @@ lock_holders() { # FILE...
 updaters_apt() {
   apt-config dump | grep -E '^(APT::Periodic::|Unattended-Upgrade::Automatic-Reboot )'
   printf 'systemd %s\n' "$([ -d /run/systemd/system ] && echo yes || echo no)"
-  if [ -x /etc/cron.daily/apt-compat ]; then echo 'cron apt-compat'; fi
+  if [ -x "$APT_CRON" ]; then echo 'cron apt-compat'; fi
 }
 
 # --- dnf -----------------------------------------------------------------------------------------
@@ -376,12 +376,6 @@ mounts() {
       for (i = 1; i <= count; i++) if (place[i] in kind) print place[i], kind[place[i]]
     }' /proc/self/mounts
 }
-
-# What installs updates by itself; units that are not loaded are told of when asked by name.
-UPDATERS='apt-daily.timer apt-daily-upgrade.timer apt-daily-upgrade.service dnf-automatic.timer
-dnf-automatic-install.timer dnf-automatic.service dnf-automatic-install.service
-dnf5-automatic.timer dnf5-automatic.service yum-cron.service packagekit.service
-packagekit-offline-update.service'
 
 # Of all services and of the updaters. systemctl prints properties in an order of its own, units
 # apart by an empty line, and a unit that is asked for twice only once.

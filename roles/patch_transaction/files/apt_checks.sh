@@ -116,33 +116,35 @@ mounted() { # MOUNT: prints rw or ro
 
 # --- updaters that would work at the same time -----------------------------------------------------
 
-list_updater_timers() { # active timers that install packages on their own
-  with_systemctl || return 0
-  bounded apt-config dump APT::Periodic::Unattended-Upgrade >"$call/periodic" </dev/null || return
-  set -- dnf-automatic.timer dnf-automatic-install.timer dnf5-automatic.timer
-  case $(cat "$call/periodic") in
-    *'"0"'* | *'""'* | '') ;;
-    *) if [ -x /usr/bin/unattended-upgrade ]; then set -- apt-daily-upgrade.timer "$@"; fi ;;
-  esac
-  list_units_with ActiveState active "$@"
+# Of apt's own: the timer, where it is active or a boot will start it, or cron.
+list_competing_updaters() {
+  bounded apt-config dump >"$call/settings" </dev/null || return
+  if [ ! -x /usr/bin/unattended-upgrade ] || ! apt_upgrades_itself <"$call/settings"; then return 0; fi
+  if ! with_systemctl; then
+    if [ -x "$APT_CRON" ]; then printf '%s\n' "$APT_CRON"; fi
+    return 0
+  fi
+  list_units_with ActiveState active apt-daily-upgrade.timer >"$call/competing.told" \
+    && list_units_with UnitFileState 'enabled|enabled-runtime' apt-daily-upgrade.timer >>"$call/competing.told" \
+    && sort -u "$call/competing.told"
 }
 
 list_working_updaters() { # those that are at work now
   with_systemctl || return 0
-  list_units_with ActiveState 'active|activating' \
-    apt-daily-upgrade.service dnf-automatic.service dnf-automatic-install.service
+  # shellcheck disable=SC2086  # names of units are words
+  list_units_with ActiveState 'active|activating|reloading' $UPDATERS_AT_WORK
 }
 
 check_updaters() {
-  if ! try_save "$call/working" list_working_updaters || ! try_save "$call/timers" list_updater_timers; then
+  if ! try_save "$call/working" list_working_updaters || ! try_save "$call/competing" list_competing_updaters; then
     check updaters failed "other updaters cannot be told: $save_error"
     return
   fi
   working=$(head -n 1 "$call/working")
-  competing=$(tr '\n' ' ' <"$call/timers")
+  competing=$(tr '\n' ' ' <"$call/competing")
   if [ -n "$working" ]; then
     check updaters failed "$working installs packages right now; try again later"
-  elif [ ! -s "$call/timers" ]; then
+  elif [ ! -s "$call/competing" ]; then
     check updaters ok "none"
   elif [ "$updaters" = refuse ]; then
     check updaters failed "${competing}may install packages during the run; stop it, or set updaters: hold-for-run"
@@ -153,15 +155,31 @@ check_updaters() {
   fi
 }
 
-# After the claim is taken: it is what gives them back. False where one goes on all the same.
+# After the claim is taken: it is what gives them back. False where one goes on all the same: what cron
+# starts cannot be held. One that is only enabled is held, too, for a boot would start it; it is not
+# started when the run is over.
 hold_updaters() {
-  if [ "$updaters" != hold-for-run ] || [ ! -s "$call/timers" ]; then return; fi
+  if [ "$updaters" != hold-for-run ] || [ ! -s "$call/competing" ]; then return; fi
+  if grep -qxF -e "$APT_CRON" "$call/competing"; then return 1; fi
   hold_known=''
   if [ -f "$BASE/updaters" ]; then hold_known=$(cat "$BASE/updaters"); fi
-  must_keep "$BASE/updaters" "$(printf '%s\n' "$hold_known" "$(cat "$call/timers")" | grep . | sort -u)"
+  hold_idle=''
+  if [ -f "$BASE/updaters.idle" ]; then hold_idle=$(cat "$BASE/updaters.idle"); fi
+  while read -r timer; do
+    case "
+$hold_known
+" in
+      *"
+$timer
+"*) continue ;; # held before: that it does not run now is our own doing
+    esac
+    if ! bounded systemctl is-active --quiet "$timer" </dev/null; then hold_idle="$hold_idle $timer"; fi
+  done <"$call/competing"
+  must_keep "$BASE/updaters.idle" "$hold_idle"
+  must_keep "$BASE/updaters" "$(printf '%s\n' "$hold_known" "$(cat "$call/competing")" | grep . | sort -u)"
   while read -r timer; do
     bounded systemctl stop "$timer" >/dev/null 2>&1 </dev/null
     bounded systemctl mask --runtime "$timer" >/dev/null 2>&1 </dev/null
-  done <"$call/timers"
-  try_save "$call/timers.left" list_updater_timers && [ ! -s "$call/timers.left" ]
+  done <"$call/competing"
+  try_save "$call/competing.left" list_competing_updaters && [ ! -s "$call/competing.left" ]
 }

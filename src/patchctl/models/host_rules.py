@@ -5,7 +5,7 @@ and numbers, and a test compares the two.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
 from .kernel_names import boots, is_deb_image
@@ -118,3 +118,30 @@ def _kind(release: str) -> str:
         parts.pop(0)
     variant = _VARIANT.search(release)
     return "-".join([*parts, variant[1] if variant else "", "uek" if "uek" in release else ""])
+
+
+# Units that install packages while they are active. packagekit.service and
+# unattended-upgrades.service are not among them: one answers questions (apt itself wakes it after
+# each run), one waits for the shutdown.
+UPDATERS_AT_WORK = (
+    "apt-daily-upgrade.service",
+    "dnf-automatic.service",
+    "dnf-automatic-install.service",
+    "dnf5-automatic.service",
+    "packagekit-offline-update.service",
+)
+_OFF = frozenset({"", "0", "false", "no", "off", "never", "disable"})
+
+
+def is_off(value: str) -> bool:
+    """True where a setting of an updater says no."""
+    return value.lower() in _OFF
+
+
+def apt_upgrades_itself(settings: Mapping[str, str]) -> bool:
+    """True where apt's settings switch unattended-upgrades on.
+
+    /usr/lib/apt/apt.systemd.daily does nothing at all where Enable is 0.
+    """
+    every = settings.get("APT::Periodic::Unattended-Upgrade", "")
+    return not is_off(every) and settings.get("APT::Periodic::Enable", "1") != "0"
