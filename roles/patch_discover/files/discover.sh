@@ -16,7 +16,7 @@ main() {
   # the environment of root's processes is not to be read, their arguments are.
   mark=''
   read -r mark 2>/dev/null </proc/sys/kernel/random/uuid || mark=$$.$(date +%s)
-  look "$@" 2>/dev/null | MARK=$mark awk '
+  ask_all "$@" 2>/dev/null | MARK=$mark awk '
     BEGIN { mark = ENVIRON["MARK"] }
     index($0, mark) == 1 {
       # The empty line before an end is ours, unless the command left its last line open.
@@ -29,7 +29,7 @@ main() {
     END { if (waiting) print " " line }'
 }
 
-look() { # [all|packages] [refresh]
+ask_all() { # [all|packages] [refresh]
   manager
   case ${2-} in
     refresh | [Tt]rue | [Yy]es | [Oo]n | 1) section refresh refresh ;;
