@@ -1,31 +1,22 @@
 # shellcheck shell=sh
-# What must hold on an apt host before anything changes. Needs lib.sh, base.sh, state.sh, apt.sh.
+# What must hold on a host before anything changes. Needs host_rules.sh, lib.sh, base.sh, state.sh and
+# packages.sh.
 # A question that is not answered is a failed check: nothing is known to hold then.
-# shellcheck disable=SC2154  # set by read_input, open_call
-
-check_manager() {
-  if ! have apt-get || ! have dpkg || ! have dpkg-query; then
-    refuse "apt is planned, but this host has no apt"
-  fi
-}
+# shellcheck disable=SC2154  # set by read_input, open_call and the manager's file
 
 check_no_package_operation() { # after `look`
-  if ! try_save "$call/apt-check" apt_check; then
-    apt_cause=$(cause_in "$call/apt-check")
-    check package-manager failed "apt is not usable now: ${apt_cause:-$save_error}"
+  if ! try_save "$call/usable" is_usable; then
+    usable_cause=$(cause_in "$call/usable")
+    check package-manager failed "$MANAGER is not usable now: ${usable_cause:-$save_error}"
     return
   fi
   unfinished=$(audit)
   if [ -n "$unfinished" ]; then
-    check package-manager failed "packages are not fully installed: $unfinished; dpkg --configure -a"
+    check package-manager failed "packages are not fully installed: $unfinished; $REPAIR"
   else
     check package-manager ok "no other package operation, nothing half-installed"
   fi
 }
-
-apt_check() { bounded apt-get -o DPkg::Lock::Timeout=10 -qq check 2>&1 </dev/null; }
-
-list_held() { bounded apt-mark showhold </dev/null; }
 
 check_versions() { # after `look`
   say_packages
@@ -41,13 +32,13 @@ check_versions() { # after `look`
     case "
 $packages" in
       *"
-${package%%:*} "*) check versions failed "$package is held on this host (apt-mark unhold)" ;;
+${package%%:*} "*) check versions failed "$package is held on this host ($UNHOLD)" ;;
     esac
   done <"$call/held"
   check versions ok "$(planned) packages as planned"
 }
 
-# KiB that the transaction may take: below /usr and below the transaction's folder. A .deb grows to
+# KiB that the transaction may take: below /usr and below the transaction's folder. A file grows to
 # about four times its size, an update holds old and new files of one package side by side.
 space_needed() { # prints `USR VAR BOOT`
   space_boot=$(printf '%s' "$packages" | cut -d ' ' -f 1,3 | boot_kib) || return
@@ -115,19 +106,6 @@ mounted() { # MOUNT: prints rw or ro
 }
 
 # --- updaters that would work at the same time -----------------------------------------------------
-
-# Of apt's own: the timer, where it is active or a boot will start it, or cron.
-list_competing_updaters() {
-  bounded apt-config dump >"$call/settings" </dev/null || return
-  if [ ! -x /usr/bin/unattended-upgrade ] || ! apt_upgrades_itself <"$call/settings"; then return 0; fi
-  if ! with_systemctl; then
-    if [ -x "$APT_CRON" ]; then printf '%s\n' "$APT_CRON"; fi
-    return 0
-  fi
-  list_units_with ActiveState active apt-daily-upgrade.timer >"$call/competing.told" \
-    && list_units_with UnitFileState 'enabled|enabled-runtime' apt-daily-upgrade.timer >>"$call/competing.told" \
-    && sort -u "$call/competing.told"
-}
 
 list_working_updaters() { # those that are at work now
   with_systemctl || return 0
