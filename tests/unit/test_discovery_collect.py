@@ -160,8 +160,8 @@ class TestTheScript:
         if shutil.which(shell) is None:
             pytest.skip(f"no {shell}")
         text = SCRIPTS[-1].read_text()
-        look = text[text.index("look() {") : text.index("section() {")]
-        small = "look() { section a printf 'x\\ny'; section b echo z; section c false; }\n\n"
+        look = text[text.index("ask_all() {") : text.index("section() {")]
+        small = "ask_all() { section a printf 'x\\ny'; section b echo z; section c false; }\n\n"
         done = subprocess.run(
             [shell, *(["sh"] if shell == "busybox" else []), "-s"],
             input=text.replace(look, small), capture_output=True, text=True, check=True,

@@ -17,6 +17,7 @@ from patchctl.discovery.parsers import (
     systemd,
     updaters,
 )
+from patchctl.models import host_rules
 from patchctl.models.facts import Package, PackageManager, PendingUpdate, Service
 from patchctl.protocol.sections import UNPARSED_MAX, Unparsed, split
 
@@ -386,6 +387,20 @@ class TestUpdaters:
         (found,) = updaters.competing(lines, [package], states, Unparsed())
         assert found.state == state
 
+    @pytest.mark.parametrize(
+        ("unit", "state"),
+        [
+            # apt wakes it after each run; it installs nothing by itself.
+            ("packagekit.service", "installed"),
+            ("packagekit-offline-update.service", "running"),
+        ],
+    )
+    def test_packagekit_runs_when_it_updates(self, unit: str, state: str) -> None:
+        package = Package(name="packagekit", version="1.2", arch="amd64")
+        states = {unit: Service(name=unit, active="active")}
+        (found,) = updaters.competing([], [package], states, Unparsed())
+        assert found.state == state
+
     def test_nothing_installed_nothing_competes(self) -> None:
         assert updaters.competing(self.on, [], self.timer(), Unparsed()) == ()
 
@@ -422,7 +437,7 @@ class TestTheRunningSystem:
         ],
     )
     def test_the_newest_kernel_by_numbers(self, kernels: list[str], newest: str) -> None:
-        assert system.newest_kernel(kernels) == newest
+        assert host_rules.newest_kernel(kernels) == newest
 
     def test_the_start_of_pid_1_is_field_22(self) -> None:
         stat = "1 (a) b) S " + " ".join(str(number) for number in range(4, 53))
@@ -500,7 +515,7 @@ def test_no_parser_raises_on_any_lines(lines: list[str], others: list[str]) -> N
     for manager in PackageManager:
         stale.stale(lines, others, others, others, manager, unparsed)
     system.identity(lines, "x", unparsed)
-    system.newest_kernel(lines)
+    host_rules.newest_kernel(lines)
     containers.containers("podman", lines, unparsed)
     containers.images("podman", lines, unparsed)
     containers.cri_containers(lines, unparsed)

@@ -4,13 +4,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from host_shells import LIBRARY, shells
+from host_shells import ROLES, shells
 
 OUTPUTS = sorted((Path(__file__).parents[1] / "data/causes").glob("*.txt"))
 
 
 def cause(shell: list[str], text: str) -> str:
-    script = f". {LIBRARY}/cause.sh; cause_in"
+    script = f". {ROLES}/patch_connection/files/manager_apt_cause.sh; cause_in"
     done = subprocess.run(
         [*shell, "-c", script], input=text, capture_output=True, text=True, check=True, timeout=30
     )

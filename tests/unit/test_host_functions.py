@@ -239,7 +239,7 @@ fresh amd64 new - 1.0 no f 1 s
         (folder / "before/installed").write_text(self.INSTALLED)
         (folder / "old").mkdir()
         given = f"packages='{self.PACKAGES}'"
-        parts = ("lib.sh", "base.sh", "state.sh", "apt.sh", "apt_files.sh")
+        parts = (*STATE, "manager_apt.sh", "packages.sh", "package_files.sh")
         return call(shell, folder, f"{given}\n{command}", *parts)
 
     def test_each_has_the_name_and_architecture_of_before(
@@ -259,7 +259,7 @@ fresh amd64 new - 1.0 no f 1 s
             "plain amd64 from 1.0-1 ii\nepoch amd64 to 2:1.0-2 ii\ntoall all from 3.0 ii\n"
             "both amd64 other 4.0 iU\nfresh amd64 to 1.0 ii\n"
         )
-        found = self._call(shell, tmp_path, 'back_arguments "$tx/places"')
+        found = self._call(shell, tmp_path, 'apt_back_arguments "$tx/places"')
         old = tmp_path / "old"
         assert found == [
             "--allow-downgrades",
@@ -281,7 +281,7 @@ class TestFilesOfTheSite:
     """What an undo does with files: /etc here is a folder of the test."""
 
     def _call(self, shell: list[str], folder: Path, command: str) -> list[str]:
-        parts = ("lib.sh", "base.sh", "job.sh", "state.sh", "apt.sh", "apt_conffiles.sh", "etc.sh")
+        parts = (*STATE, "job.sh", "manager_apt.sh", "packages.sh", "conffiles.sh", "etc.sh")
         given = f'folder={folder}/undo; mkdir -p $folder; need_folder() {{ mkdir -p "$1"; }}'
         return call(shell, folder, f"{given}\n{command}", *parts)
 
@@ -370,8 +370,61 @@ def test_room_is_asked_for_in_boot_where_a_kernel_comes(shell: list[str], tmp_pa
         "linux-image-6.1.0-50-amd64 amd64 new - 6.1.176-1 no f 1024000 -",
     )
     given = "packages='" + "".join(f"{row}\n" for row in rows) + "'"
-    (said,) = call(shell, tmp_path, f"{given}; space_needed; echo", *STATE, "apt_checks.sh")
+    (said,) = call(shell, tmp_path, f"{given}; space_needed; echo", *STATE, "package_checks.sh")
     assert said.split()[2] == "98304"
     (said,) = call(shell, tmp_path, "packages='libc6 amd64 new - 1 no f 9 -\n'; space_needed; echo",
-                   *STATE, "apt_checks.sh")  # fmt: skip
+                   *STATE, "package_checks.sh")  # fmt: skip
     assert said.split()[2] == "0"
+
+
+class TestUpdatersAreHeld:
+    """And given back as they were. systemctl is told of in `did`; `a.timer` runs, `idle.timer` is
+    only enabled."""
+
+    GIVEN = """
+bounded() {
+  case "$*" in
+    *'is-active'*idle*) return 3 ;;
+    *'is-active'*) return 0 ;;
+  esac
+  printf '%s\\n' "$*" >>"$tx/did"
+}
+list_competing_updaters() { :; }
+updaters=hold-for-run
+"""
+
+    def _call(self, shell: list[str], folder: Path, competing: str, command: str) -> list[str]:
+        (folder / "competing").write_text(competing)
+        command = f"{self.GIVEN}\n{command}\necho $?"
+        (code,) = call(shell, folder, command, *STATE, "package_checks.sh")
+        did = folder / "did"
+        return [code, *(did.read_text().splitlines() if did.exists() else [])]
+
+    def test_one_that_runs_is_started_again(self, shell: list[str], tmp_path: Path) -> None:
+        told = self._call(shell, tmp_path, "a.timer\n", "hold_updaters; release_updaters")
+        assert [line.removeprefix("systemctl ") for line in told] == [
+            "0", "stop a.timer", "mask --runtime a.timer", "unmask --runtime a.timer",
+            "start a.timer",
+        ]  # fmt: skip
+        assert not list(tmp_path.glob("updaters*"))
+
+    def test_one_that_is_only_enabled_is_not(self, shell: list[str], tmp_path: Path) -> None:
+        told = self._call(shell, tmp_path, "idle.timer\n", "hold_updaters; release_updaters")
+        assert told[-1] == "systemctl unmask --runtime idle.timer"
+
+    def test_but_a_boot_starts_it(self, shell: list[str], tmp_path: Path) -> None:
+        steps = "hold_updaters; hold_again; release_updaters"
+        assert self._call(shell, tmp_path, "idle.timer\n", steps)[-1] == (
+            "systemctl start idle.timer"
+        )
+
+    def test_one_that_was_held_before_is_not_taken_for_idle(
+        self, shell: list[str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "updaters").write_text("idle.timer\n")
+        told = self._call(shell, tmp_path, "idle.timer\n", "hold_updaters; release_updaters")
+        assert told[-1] == "systemctl start idle.timer"
+
+    def test_what_cron_starts_cannot_be_held(self, shell: list[str], tmp_path: Path) -> None:
+        assert self._call(shell, tmp_path, "/etc/cron.daily/apt-compat\n", "hold_updaters") == ["1"]
+        assert not list(tmp_path.glob("updaters*"))

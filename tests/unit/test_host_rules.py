@@ -136,3 +136,112 @@ class TestRoomInBoot:
         assert host_rules.boot_kib((name, Action(action)) for name, action in changes) == kib
         lines = "".join(f"{name} {action}\n" for name, action in changes)
         assert ask(shell, "boot_kib", lines) == (0, [str(kib)])
+
+
+@shells
+class TestReboot:
+    DEBIAN = ("6.1.0-9-amd64", "6.1.0-10-amd64")
+    PI = ("6.1.0-rpi7-rpi-v8", "6.1.0-rpi7-rpi-2712", "6.1.0-rpi8-rpi-v8", "6.1.0-rpi8-rpi-2712")
+    EL = ("0-rescue-4ac9", "5.14.0-427.9.1.el9_4.x86_64", "5.14.0-427.13.1.el9_4.x86_64")
+
+    @pytest.mark.parametrize(
+        ("running", "installed", "waiting"),
+        [
+            ("6.1.0-9-amd64", DEBIAN, "6.1.0-10-amd64"),
+            ("6.1.0-10-amd64", DEBIAN, ""),
+            ("6.1.0-8-amd64", DEBIAN, ""),  # booted from elsewhere
+            ("6.1.0-9-amd64", (*DEBIAN, "6.5.0-0.deb12.4-amd64"), "6.5.0-0.deb12.4-amd64"),
+            ("6.1.0-10-amd64", (*DEBIAN, "6.12.0-1-cloud-amd64"), ""),
+            ("6.12.41+deb13-amd64", ("6.12.41+deb13-amd64", "6.12.43+deb13-amd64"),
+             "6.12.43+deb13-amd64"),
+            ("6.1.0-rpi7-rpi-v8", PI, "6.1.0-rpi8-rpi-v8"),
+            ("6.1.0-rpi8-rpi-v8", PI, ""),
+            ("5.15.0-91-generic", ("5.15.0-91-generic", "5.15.0-100-generic"),
+             "5.15.0-100-generic"),
+            ("5.14.0-427.9.1.el9_4.x86_64", EL, "5.14.0-427.13.1.el9_4.x86_64"),
+            ("5.14.0-427.13.1.el9_4.x86_64", (*EL, "5.14.0-503.el9.x86_64+rt"), ""),
+            ("5.14.0-427.13.1.el9_4.x86_64", (*EL, "5.15.0-200.el9uek.x86_64"), ""),
+            ("6.1.0-10-amd64", (), ""),
+            ("", DEBIAN, ""),
+        ],
+    )  # fmt: skip
+    def test_both_find_the_kernel_that_waits(
+        self, shell: list[str], running: str, installed: tuple[str, ...], waiting: str
+    ) -> None:
+        assert host_rules.waiting_kernel(running, installed, managed=True) == waiting
+        assert host_rules.waiting_kernel(running, installed, managed=False) == ""
+        lines = "".join(f"{name}\n" for name in installed)
+        found = ask(shell, f"newest_kernel '{running}'", lines)
+        assert found == (0, [waiting] if waiting else [])
+
+    HOST = "uname() { echo 6.1.0-9-amd64; }; list_kernels() { printf '6.1.0-9-amd64\\n%s\\n' "
+
+    @pytest.mark.parametrize(
+        ("other", "marked", "container", "wanted"),
+        [
+            ("6.1.0-8-amd64", False, False, False),
+            ("6.1.0-10-amd64", False, False, True),
+            ("6.1.0-10-amd64", False, True, False),
+            ("6.1.0-8-amd64", True, False, True),
+            ("6.1.0-8-amd64", True, True, True),
+        ],
+    )
+    def test_a_marker_or_a_kernel_wants_one(
+        self, shell: list[str], other: str, marked: bool, container: bool, wanted: bool
+    ) -> None:
+        given = f"{self.HOST} {other}; }}; reboot_marked() {{ {str(marked).lower()}; }}"
+        given += f"; in_container() {{ {str(container).lower()}; }}"
+        code, lines = ask(shell, f"{given}; reboot_wanted")
+        assert (code == 0, lines) == (wanted, [])
+
+
+@pytest.mark.parametrize(
+    ("package", "reboot"),
+    [
+        ("linux-image-6.1.0-50-amd64", True),
+        ("linux-image-amd64", True),
+        ("kernel-core", True),
+        ("kernel-uek", True),
+        ("kernel-rt-devel", False),
+        ("libc6", True),
+        ("glibc", True),
+        ("dbus", True),
+        ("libc-bin", False),
+        ("bash", False),
+    ],
+)
+def test_what_takes_effect_by_a_reboot(package: str, reboot: bool) -> None:
+    assert host_rules.takes_effect_by_reboot(package) is reboot
+
+
+@shells
+class TestUpdaters:
+    def test_the_controller_has_the_same_units(self, shell: list[str]) -> None:
+        _, lines = ask(shell, 'echo "$UPDATERS_AT_WORK"; echo "$UPDATERS"')
+        words = " ".join(lines).split()
+        own = list(host_rules.UPDATERS_AT_WORK)
+        assert words[: len(own)] == own
+        assert set(own) < set(words[len(own) :])  # discovery asks for all of them
+
+    @pytest.mark.parametrize(
+        ("settings", "on"),
+        [
+            ({}, False),
+            ({"Unattended-Upgrade": "1"}, True),
+            ({"Unattended-Upgrade": "always"}, True),
+            ({"Unattended-Upgrade": "7d", "Enable": "1"}, True),
+            ({"Unattended-Upgrade": "1", "Enable": "0"}, False),
+            ({"Unattended-Upgrade": "0"}, False),
+            ({"Unattended-Upgrade": ""}, False),
+            ({"Unattended-Upgrade": "No"}, False),
+            ({"Update-Package-Lists": "1"}, False),
+        ],
+    )
+    def test_both_read_apts_settings_alike(
+        self, shell: list[str], settings: dict[str, str], on: bool
+    ) -> None:
+        named = {f"APT::Periodic::{name}": value for name, value in settings.items()}
+        assert host_rules.apt_upgrades_itself(named) is on
+        lines = "".join(f'{name} "{value}";\n' for name, value in named.items())
+        code, said = ask(shell, "apt_upgrades_itself", f'APT "";\n{lines}')
+        assert (code == 0, said) == (on, [])

@@ -70,7 +70,7 @@ claim_host() {
     check claim ok "run $run, fence $fence"
     if [ -f "$BASE/updaters" ] && [ "$updaters" != hold-for-run ]; then release_updaters; fi
     if ! hold_updaters; then
-      check updaters failed "an updater could not be stopped for the run: $(tr '\n' ' ' <"$call/timers")"
+      check updaters failed "an updater could not be stopped for the run: $(tr '\n' ' ' <"$call/competing")"
     fi
   else
     check claim failed "$claim_refusal"
@@ -86,7 +86,7 @@ main() {
   open_call
   if [ -f "$tx/apply/started" ]; then
     check transaction note "this transaction was begun before"
-    try_save "$call/timers" list_updater_timers || refuse "other updaters cannot be told: $save_error"
+    try_save "$call/competing" list_competing_updaters || refuse "other updaters cannot be told: $save_error"
     claim_host
   else
     check_identity

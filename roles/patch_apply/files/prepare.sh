@@ -3,7 +3,7 @@
 # before.sh and probes.sh.
 # Answer `missing`: lines `missing new|old FILE SHA256 SIZE` say what the controller is to push into
 # the folder `pushed`; then it asks again with `pushed yes`.
-# shellcheck disable=SC2154  # set by read_input, open_call
+# shellcheck disable=SC2154  # set by read_input, open_call and the manager's file
 
 # A call whose connection broke may still fetch files; what both write would be neither's.
 prepare_alone() {
@@ -48,13 +48,12 @@ remove_old_transactions() {
 }
 
 check_simulations() {
-  # shellcheck disable=SC2046  # paths and names without spaces
-  if ! simulate $(forward_arguments); then
-    check simulation failed "apt refuses the planned transaction: $(simulation_error)"
+  if ! simulate forward "$call/places"; then
+    check simulation failed "$MANAGER refuses the planned transaction: $(simulation_error)"
   elif ! compare_simulation forward "$call/places"; then
-    check simulation failed "apt would not do what the plan says: $differs"
+    check simulation failed "$MANAGER would not do what the plan says: $differs"
   else
-    check simulation ok "apt would do exactly what the plan says"
+    check simulation ok "$MANAGER would do exactly what the plan says"
   fi
 }
 
@@ -65,7 +64,7 @@ check_undo() {
     return
   fi
   if simulate_undo; then
-    check undo ok "the old versions are here and apt can go back to them"
+    check undo ok "the old versions are here and $MANAGER can go back to them"
   else
     undo_problem "$undo_refusal"
   fi

@@ -108,3 +108,89 @@ boot_kib() {
     $2 != "remove" && $1 ~ /^(linux-image-(unsigned-)?[0-9]|grub|initramfs-tools|dracut)/ { made = 1 }
     END { print (kernels > 0 ? kernels : made + 0) * each }'
 }
+
+# --- does the host need a reboot -----------------------------------------------------------------
+
+# The platform's own marker, or a newer kernel than the running one: Debian leaves a marker only where
+# update-notifier or unattended-upgrades is installed.
+reboot_wanted() {
+  reboot_marked || [ -n "$(waiting_kernel)" ]
+}
+
+reboot_marked() { [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; }
+
+# Prints the newest installed kernel where an older one of its kind runs. In a container none does.
+waiting_kernel() {
+  if in_container; then return; fi
+  list_kernels | newest_kernel "$(uname -r)"
+}
+
+in_container() {
+  if have systemd-detect-virt; then
+    systemd-detect-virt --container --quiet
+  else
+    [ -e /run/.containerenv ] || [ -e /.dockerenv ]
+  fi
+}
+
+list_kernels() {
+  for kernel in /boot/vmlinuz-*; do
+    if [ -e "$kernel" ]; then printf '%s\n' "${kernel#/boot/vmlinuz-}"; fi
+  done
+}
+
+# The newest of those on standard input that are of the running one's kind; nothing where that is the
+# newest itself, or is not among them. Digits compare as numbers. A kind is what follows the numbers:
+# a host with amd64 and cloud-amd64, or with a Raspberry Pi's v8 and 2712, boots one of the two, and
+# no reboot brings the other.
+newest_kernel() { # RUNNING
+  LC_ALL=C awk -v running="$1" '
+    function kind(name,  parts, n, i, rest) {
+      n = split(name, parts, "-")
+      for (i = 1; i <= n && parts[i] ~ /^([0-9]|rpi[0-9]+$)/; i++) continue
+      for (; i <= n; i++) rest = rest "-" parts[i]
+      if (match(name, /\.(x86_64|aarch64|ppc64le|s390x)\+/)) rest = rest substr(name, RSTART + RLENGTH - 1)
+      return rest (name ~ /uek/ ? "uek" : "")
+    }
+    function newer(a, b,  x, y) {
+      while (a != "" && b != "") {
+        match(a, /^([0-9]+|[^0-9]+)/); x = substr(a, 1, RLENGTH); a = substr(a, RLENGTH + 1)
+        match(b, /^([0-9]+|[^0-9]+)/); y = substr(b, 1, RLENGTH); b = substr(b, RLENGTH + 1)
+        if (x ~ /^[0-9]/ && y ~ /^[0-9]/) {
+          if (x + 0 != y + 0) return x + 0 > y + 0
+        } else if (x != y) {
+          return (x ~ /^[0-9]/) ? 1 : (y ~ /^[0-9]/) ? 0 : x > y
+        }
+      }
+      return a != ""
+    }
+    /rescue/ || kind($0) != kind(running) { next }
+    $0 == running { known = 1 }
+    newest == "" || newer($0, newest) { newest = $0 }
+    END { if (known && newest != running) print newest }'
+}
+
+# --- which updaters compete ----------------------------------------------------------------------
+
+# Units of what installs updates by itself; those that are not loaded are told of when asked by name.
+UPDATERS='apt-daily.timer apt-daily-upgrade.timer apt-daily-upgrade.service dnf-automatic.timer
+dnf-automatic-install.timer dnf-automatic.service dnf-automatic-install.service
+dnf5-automatic.timer dnf5-automatic.service yum-cron.service packagekit.service
+packagekit-offline-update.service'
+
+# Those that install while they are active. packagekit.service and unattended-upgrades.service are not
+# among them: one answers questions (apt itself wakes it after each run), one waits for the shutdown.
+UPDATERS_AT_WORK='apt-daily-upgrade.service dnf-automatic.service dnf-automatic-install.service
+dnf5-automatic.service packagekit-offline-update.service'
+
+# What starts unattended-upgrades where there is no systemd.
+APT_CRON=/etc/cron.daily/apt-compat
+
+# Do apt's settings, as `apt-config dump` prints them on standard input, switch unattended-upgrades on?
+# /usr/lib/apt/apt.systemd.daily does nothing at all where Enable is 0.
+apt_upgrades_itself() {
+  awk -F '"' '
+    $1 == "APT::Periodic::Unattended-Upgrade " { every = tolower($2) }
+    $1 == "APT::Periodic::Enable " { enable = $2 }
+    END { exit every ~ /^(0|false|no|off|never|disable)?$/ || enable == "0" }'
+}

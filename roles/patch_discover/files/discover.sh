@@ -16,7 +16,7 @@ main() {
   # the environment of root's processes is not to be read, their arguments are.
   mark=''
   read -r mark 2>/dev/null </proc/sys/kernel/random/uuid || mark=$$.$(date +%s)
-  look "$@" 2>/dev/null | MARK=$mark awk '
+  ask_all "$@" 2>/dev/null | MARK=$mark awk '
     BEGIN { mark = ENVIRON["MARK"] }
     index($0, mark) == 1 {
       # The empty line before an end is ours, unless the command left its last line open.
@@ -29,7 +29,7 @@ main() {
     END { if (waiting) print " " line }'
 }
 
-look() { # [all|packages] [refresh]
+ask_all() { # [all|packages] [refresh]
   manager
   case ${2-} in
     refresh | [Tt]rue | [Yy]es | [Oo]n | 1) section refresh refresh ;;
@@ -47,7 +47,7 @@ look() { # [all|packages] [refresh]
     section locks "locks_$manager"
     section updaters "updaters_$manager"
     section reboot reboot
-    section kernels kernels
+    section kernels list_kernels
     section filesystems filesystems
     section mounts mounts
     section machine machine
@@ -262,7 +262,7 @@ lock_holders() { # FILE...
 updaters_apt() {
   apt-config dump | grep -E '^(APT::Periodic::|Unattended-Upgrade::Automatic-Reboot )'
   printf 'systemd %s\n' "$([ -d /run/systemd/system ] && echo yes || echo no)"
-  if [ -x /etc/cron.daily/apt-compat ]; then echo 'cron apt-compat'; fi
+  if [ -x "$APT_CRON" ]; then echo 'cron apt-compat'; fi
 }
 
 # --- dnf -----------------------------------------------------------------------------------------
@@ -350,16 +350,10 @@ replaced_none() { :; }
 # --- the running system --------------------------------------------------------------------------
 
 reboot() {
-  if [ -e /run/reboot-required ]; then
+  if reboot_marked; then
     echo required
     if [ -r /run/reboot-required.pkgs ]; then sort -u /run/reboot-required.pkgs; fi
   fi
-}
-
-kernels() {
-  for file in /boot/vmlinuz-*; do
-    if [ -e "$file" ]; then printf '%s\n' "${file#/boot/vmlinuz-}"; fi
-  done
 }
 
 # The file systems that installing packages writes to.
@@ -382,12 +376,6 @@ mounts() {
       for (i = 1; i <= count; i++) if (place[i] in kind) print place[i], kind[place[i]]
     }' /proc/self/mounts
 }
-
-# What installs updates by itself; units that are not loaded are told of when asked by name.
-UPDATERS='apt-daily.timer apt-daily-upgrade.timer apt-daily-upgrade.service dnf-automatic.timer
-dnf-automatic-install.timer dnf-automatic.service dnf-automatic-install.service
-dnf5-automatic.timer dnf5-automatic.service yum-cron.service packagekit.service
-packagekit-offline-update.service'
 
 # Of all services and of the updaters. systemctl prints properties in an order of its own, units
 # apart by an empty line, and a unit that is asked for twice only once.

@@ -10,7 +10,7 @@
 #           resolve 1 apt | error TEXT | drop removes|failed NAME ARCH VERSION | TEXT
 #           sim TEXT (apt-get -s) | lower NAME | uri TEXT (--print-uris) | show FIELD: TEXT, show .
 #           have NAME ARCH VERSION SOURCE [KIB] | offer TEXT (madison) | target TEXT | end
-# Needs cause.sh.
+# Needs manager_apt_cause.sh.
 set -u
 LC_ALL=C
 DEBIAN_FRONTEND=noninteractive
@@ -19,129 +19,129 @@ export LC_ALL DEBIAN_FRONTEND
 # --no-install-recommends: an update brings what it depends on, no new extras.
 # -y lets apt itself refuse what needs a person: essential packages removed, holds, downgrades.
 ask_apt() {
-    # shellcheck disable=SC2086
-    apt-get -qq -y -o Debug::NoLocking=1 -o APT::Install-Suggests=false --no-install-recommends \
-        $lower_allowed "$@" 2>&1
+  # shellcheck disable=SC2086
+  apt-get -qq -y -o Debug::NoLocking=1 -o APT::Install-Suggests=false --no-install-recommends \
+    $lower_allowed "$@" 2>&1
 }
 
 # Names that a simulation removes for good: apt may unpack in an order that shows Remv and Inst.
 removed_by() {
-    printf '%s\n' "$1" | awk '
-        $1 == "Remv" { gone[$2] = 1 }
-        $1 == "Inst" { delete gone[$2] }
-        END { for (name in gone) print name }' | sort | tr '\n' ' '
+  printf '%s\n' "$1" | awk '
+    $1 == "Remv" { gone[$2] = 1 }
+    $1 == "Inst" { delete gone[$2] }
+    END { for (name in gone) print name }' | sort | tr '\n' ' '
 }
 
 # Sets `plan` and `removed`; true where the host could do it as it stands.
-simulate() {
-    # shellcheck disable=SC2086
-    plan=$(ask_apt -s install $1)
-    status=$?
-    removed=$(removed_by "$plan")
-    [ "$status" -eq 0 ] && { [ "$removals" = yes ] || [ -z "$removed" ]; }
+try_to_install() {
+  # shellcheck disable=SC2086
+  plan=$(ask_apt -s install $1)
+  status=$?
+  removed=$(removed_by "$plan")
+  [ "$status" -eq 0 ] && { [ "$removals" = yes ] || [ -z "$removed" ]; }
 }
 
 # `NAME=VERSION`, with the architecture where there is one: apt takes `all` for the native one.
 specs_between() {
-    printf '%s\n' "$wanted" | sed -n "$1,$2p" |
-        awk '{ print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' '
+  printf '%s\n' "$wanted" | sed -n "$1,$2p" \
+    | awk '{ print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' '
 }
 
 drop() {
-    line=$(printf '%s\n' "$wanted" | sed -n "$1p")
-    if [ "$status" -ne 0 ]; then
-        kind=failed
-        why=$(printf '%s\n' "$plan" | cause_in)
-    else
-        kind=removes
-        why=$removed
-    fi
-    printf 'drop %s %s | %s\n' "$kind" "${line#want }" "$why"
+  line=$(printf '%s\n' "$wanted" | sed -n "$1p")
+  if [ "$status" -ne 0 ]; then
+    kind=failed
+    why=$(printf '%s\n' "$plan" | cause_in)
+  else
+    kind=removes
+    why=$removed
+  fi
+  printf 'drop %s %s | %s\n' "$kind" "${line#want }" "$why"
 }
 
 # Takes as many of the wanted packages as go together. A batch that cannot be taken is halved,
 # so one culprit among n costs about 2 log2(n) simulations and the others stay.
 close_transaction() {
-    accepted=
-    best=
-    queue=1-$count
-    while [ -n "$queue" ]; do
-        range=${queue%% *}
-        case $queue in *' '*) queue=${queue#* } ;; *) queue= ;; esac
-        first=${range%-*}
-        last=${range#*-}
-        batch=$(specs_between "$first" "$last")
-        if simulate "$accepted$batch"; then
-            accepted=$accepted$batch
-            best=$plan
-        elif [ "$first" -eq "$last" ]; then
-            drop "$first"
-        else
-            middle=$(((first + last) / 2))
-            queue="$first-$middle $((middle + 1))-$last${queue:+ $queue}"
-        fi
-    done
+  accepted=
+  best=
+  queue=1-$count
+  while [ -n "$queue" ]; do
+    range=${queue%% *}
+    case $queue in *' '*) queue=${queue#* } ;; *) queue= ;; esac
+    first=${range%-*}
+    last=${range#*-}
+    batch=$(specs_between "$first" "$last")
+    if try_to_install "$accepted$batch"; then
+      accepted=$accepted$batch
+      best=$plan
+    elif [ "$first" -eq "$last" ]; then
+      drop "$first"
+    else
+      middle=$(((first + last) / 2))
+      queue="$first-$middle $((middle + 1))-$last${queue:+ $queue}"
+    fi
+  done
 }
 
 print_lower() {
-    printf '%s\n' "$best" | awk '
-        $1 == "Inst" && $3 ~ /^\[/ { gsub(/[][(]/, "", $0); print $2, $3, $4 }' |
-        while read -r name from to; do
-            # `[` in the third field is the installed version: `Inst NAME [FROM] (TO …`.
-            if dpkg --compare-versions "$to" lt "$from"; then
-                printf 'lower %s\n' "$name"
-            fi
-        done
+  printf '%s\n' "$best" | awk '
+    $1 == "Inst" && $3 ~ /^\[/ { gsub(/[][(]/, "", $0); print $2, $3, $4 }' \
+    | while read -r name from to; do
+      # `[` in the third field is the installed version: `Inst NAME [FROM] (TO …`.
+      if dpkg --compare-versions "$to" lt "$from"; then
+        printf 'lower %s\n' "$name"
+      fi
+    done
 }
 
 print_files() {
-    # An empty archive folder: files already in the cache must be listed too.
-    # shellcheck disable=SC2086
-    ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $accepted | sed 's/^/uri /'
-    installs=$(printf '%s\n' "$best" | awk '
-        $1 == "Inst" {
-            version = $3 ~ /^\(/ ? $3 : $4
-            sub(/^\(/, "", version)
-            print $2 "=" version
-        }' | tr '\n' ' ')
-    names=$(printf '%s\n' "$best" | awk '$1 == "Inst" || $1 == "Remv" { print $2 }' | tr '\n' ' ')
-    # shellcheck disable=SC2086
-    apt-cache show $installs 2>/dev/null | awk '
-        /^$/ { print "show ."; next }
-        /^(Package|Version|Architecture|Source|Installed-Size|Filename|Size|SHA256): / {
-            print "show " $0
-        }
-        END { print "show ." }'
-    # shellcheck disable=SC2016,SC2086
-    dpkg-query -W -f \
-        'have ${Package} ${Architecture} ${Version} ${source:Package} ${Installed-Size}\n' \
-        $names 2>/dev/null | awk 'NF >= 5' # names that are not installed have no version
-    # shellcheck disable=SC2086
-    apt-cache madison $names 2>/dev/null | sed 's/^/offer /'
-    # Madison names an index by its description; this tells whose index that is.
-    # shellcheck disable=SC2016
-    apt-get indextargets --format \
-        'target $(DESCRIPTION)|$(ORIGIN)|$(LABEL)|$(CODENAME)|$(TRUSTED)' 'Created-By: Packages'
+  # An empty archive folder: files already in the cache must be listed too.
+  # shellcheck disable=SC2086
+  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $accepted | sed 's/^/uri /'
+  installs=$(printf '%s\n' "$best" | awk '
+    $1 == "Inst" {
+      version = $3 ~ /^\(/ ? $3 : $4
+      sub(/^\(/, "", version)
+      print $2 "=" version
+    }' | tr '\n' ' ')
+  names=$(printf '%s\n' "$best" | awk '$1 == "Inst" || $1 == "Remv" { print $2 }' | tr '\n' ' ')
+  # shellcheck disable=SC2086
+  apt-cache show $installs 2>/dev/null | awk '
+    /^$/ { print "show ."; next }
+    /^(Package|Version|Architecture|Source|Installed-Size|Filename|Size|SHA256): / {
+      print "show " $0
+    }
+    END { print "show ." }'
+  # shellcheck disable=SC2016,SC2086
+  dpkg-query -W -f \
+    'have ${Package} ${Architecture} ${Version} ${source:Package} ${Installed-Size}\n' \
+    $names 2>/dev/null | awk 'NF >= 5' # names that are not installed have no version
+  # shellcheck disable=SC2086
+  apt-cache madison $names 2>/dev/null | sed 's/^/offer /'
+  # Madison names an index by its description; this tells whose index that is.
+  # shellcheck disable=SC2016
+  apt-get indextargets --format \
+    'target $(DESCRIPTION)|$(ORIGIN)|$(LABEL)|$(CODENAME)|$(TRUSTED)' 'Created-By: Packages'
 }
 
 main() {
-    printf 'resolve 1 apt\n'
-    removals=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^removals //p')
-    lower_allowed=
-    case $PATCHCTL_INPUT in *'downgrades yes'*) lower_allowed=--allow-downgrades ;; esac
-    wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n '/^want /p')
-    count=$(printf '%s\n' "$wanted" | grep -c '^want ')
-    if ! simulate ''; then
-        printf 'error %s\n' "$(printf '%s\n' "$plan" | cause_in)"
-    elif [ "$count" -gt 0 ]; then
-        close_transaction
-        if [ -n "$accepted" ]; then
-            printf '%s\n' "$best" | sed 's/^/sim /'
-            print_lower
-            print_files
-        fi
+  printf 'resolve 1 apt\n'
+  removals=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^removals //p')
+  lower_allowed=
+  case $PATCHCTL_INPUT in *'downgrades yes'*) lower_allowed=--allow-downgrades ;; esac
+  wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n '/^want /p')
+  count=$(printf '%s\n' "$wanted" | grep -c '^want ')
+  if ! try_to_install ''; then
+    printf 'error %s\n' "$(printf '%s\n' "$plan" | cause_in)"
+  elif [ "$count" -gt 0 ]; then
+    close_transaction
+    if [ -n "$accepted" ]; then
+      printf '%s\n' "$best" | sed 's/^/sim /'
+      print_lower
+      print_files
     fi
-    printf 'end\n'
+  fi
+  printf 'end\n'
 }
 
 main "$@" </dev/null

@@ -317,20 +317,24 @@ say_claim() {
 release_updaters() { # what hold-for-run stopped
   [ -f "$BASE/updaters" ] || return 0
   updaters_back=yes
+  updaters_idle=''
+  if [ -f "$BASE/updaters.idle" ]; then updaters_idle=$(cat "$BASE/updaters.idle"); fi
   while read -r unit; do
     case $unit in '' | -* | *[!A-Za-z0-9@._:-]*) continue ;; esac
     bounded systemctl unmask --runtime "$unit" >/dev/null 2>&1 </dev/null || updaters_back=no
+    case " $updaters_idle " in *" $unit "*) continue ;; esac # it did not run before either
     # A unit that an update took away cannot be started, and need not be.
     bounded systemctl start "$unit" >/dev/null 2>&1 </dev/null \
       || say note "$unit, which was stopped for the run, does not start"
   done <"$BASE/updaters"
-  [ "$updaters_back" = yes ] && rm -f "$BASE/updaters"
+  [ "$updaters_back" = yes ] && rm -f "$BASE/updaters" "$BASE/updaters.idle"
 }
 
 # A boot starts them again: what stops them lasts until then only, so that no host keeps them off for
 # good.
 hold_again() {
   [ -f "$BASE/updaters" ] || return 0
+  rm -f "$BASE/updaters.idle" # what is enabled ran since the boot
   while read -r unit; do
     case $unit in '' | -* | *[!A-Za-z0-9@._:-]*) continue ;; esac
     bounded systemctl stop "$unit" >/dev/null 2>&1 </dev/null

@@ -3,7 +3,7 @@
 # (ca-certificates.conf, bundles, caches): an undo brings them back, too. Needs lib.sh, base.sh.
 # What the transaction did not touch, or somebody changed after it, stays as it is; and where nobody
 # wrote down how the transaction left it, nobody knows who changed it, so it stays, too.
-# shellcheck disable=SC2034,SC2154  # set by read_input and detached.sh, used by apt_work.sh
+# shellcheck disable=SC2034,SC2154  # set by read_input and detached.sh, used by package_work.sh
 #
 # etc/paths, before, files.tar, whole   /etc before the transaction     after, changed, noted   after it
 # etc/old      what it changed, as it was                  edited, restored   what an undo did

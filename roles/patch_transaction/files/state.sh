@@ -172,10 +172,6 @@ say_stale() { # FILE of list_stale
 
 # --- for every answer ----------------------------------------------------------------------------
 
-reboot_wanted() { # the platform's own marker
-  [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]
-}
-
 say_state() {
   say boot "$(boot_identity)"
   if reboot_wanted; then say reboot-required yes; else say reboot-required no; fi

@@ -177,10 +177,11 @@ note_effect() {
   else
     check effective note "installed, not effective yet: $old_users"
   fi
-  case $(systemd-detect-virt --container 2>/dev/null) in
-    none | '') check kernel ok "$(uname -r) runs" ;;
-    *) check kernel note "not managed in a container" ;;
-  esac
+  if in_container; then
+    check kernel note "not managed in a container"
+  else
+    check kernel ok "$(uname -r) runs"
+  fi
 }
 
 main() {

@@ -14,6 +14,7 @@ from ..models.facts import (
     PendingUpdate,
     Repository,
 )
+from ..models.host_rules import waiting_kernel
 from ..models.reach import Reason, ReasonCode
 from ..protocol.cleaning import cleaned
 from ..protocol.sections import Section, Unparsed, number, split
@@ -168,8 +169,8 @@ class _Answer:
         leaves a marker only where update-notifier or unattended-upgrades is installed."""
         marker = self._lines("reboot")
         by = {cleaned(line) for line in marker[1:]} | set(rpm.wants_reboot(times, self._booted()))
-        newest = system.newest_kernel([name for name in kernel.installed if "rescue" not in name])
-        if kernel.managed and kernel.running in kernel.installed and newest != kernel.running:
+        newest = waiting_kernel(kernel.running, kernel.installed, managed=kernel.managed)
+        if newest:
             by.add(f"kernel-core-{newest}" if times else f"linux-image-{newest}")
         return bool(marker or by), tuple(sorted(by))
 

@@ -4,10 +4,11 @@ Host scripts ask some of them, too: roles/patch_connection/files/host_rules.sh h
 and numbers, and a test compares the two.
 """
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from .kernel_names import is_deb_image
+from .kernel_names import boots, is_deb_image
 from .plan import Action
 
 # Units that nobody restarts under a running system: that would end desktops, containers or the
@@ -68,3 +69,79 @@ def boot_kib(changes: Iterable[tuple[str, Action]]) -> int:
         if action is not Action.REMOVE and (is_deb_image(name) or name.startswith(_MADE_ANEW)):
             made = 1
     return (kernels or made) * KERNEL_KIB
+
+
+# What takes effect only by a reboot, beside kernels: `needs-restarting -r` of dnf-utils, and
+# notify-reboot-required of Debian's and Ubuntu's packages.
+_BY_REBOOT = frozenset(
+    {"linux-firmware", "intel-microcode", "amd64-microcode", "microcode_ctl", "libc6", "glibc"}
+    | {"systemd", "dbus", "dbus-broker", "dbus-daemon"}
+)
+_ABI = re.compile(r"[0-9]|rpi[0-9]+$")
+_VARIANT = re.compile(r"\.(?:x86_64|aarch64|ppc64le|s390x)(\+.*)")
+
+
+def takes_effect_by_reboot(package: str) -> bool:
+    """True for a package whose new version runs only after a reboot."""
+    return package in _BY_REBOOT or boots(package)
+
+
+def waiting_kernel(running: str, installed: Iterable[str], *, managed: bool) -> str:
+    """The newest installed kernel where an older one of its kind runs, else "".
+
+    A host with amd64 and cloud-amd64, or with a Raspberry Pi's v8 and 2712, boots one of the two,
+    and no reboot brings the other. `managed` is False in a container: no kernel of its own runs.
+    """
+    kin = [name for name in installed if "rescue" not in name and _kind(name) == _kind(running)]
+    newest = newest_kernel(kin)
+    return newest if managed and running in kin and newest != running else ""
+
+
+def newest_kernel(kernels: Iterable[str]) -> str:
+    """The highest by natural order: digits compare as numbers. "" where there is none."""
+    return max(kernels, key=natural, default="")
+
+
+def natural(text: str) -> list[tuple[int, int, str]]:
+    """A sort key in which digits compare as numbers. Good enough to show kernels in order; what
+    is newer to a package manager only its own rules tell."""
+    return [
+        (1, int(part), "") if part.isdigit() and part.isascii() else (0, 0, part)
+        for part in re.findall(r"[0-9]{1,18}|[^0-9]+", text)
+    ]
+
+
+def _kind(release: str) -> str:
+    """What follows the numbers of a kernel's release."""
+    parts = release.split("-")
+    while parts and _ABI.match(parts[0]):
+        parts.pop(0)
+    variant = _VARIANT.search(release)
+    return "-".join([*parts, variant[1] if variant else "", "uek" if "uek" in release else ""])
+
+
+# Units that install packages while they are active. packagekit.service and
+# unattended-upgrades.service are not among them: one answers questions (apt itself wakes it after
+# each run), one waits for the shutdown.
+UPDATERS_AT_WORK = (
+    "apt-daily-upgrade.service",
+    "dnf-automatic.service",
+    "dnf-automatic-install.service",
+    "dnf5-automatic.service",
+    "packagekit-offline-update.service",
+)
+_OFF = frozenset({"", "0", "false", "no", "off", "never", "disable"})
+
+
+def is_off(value: str) -> bool:
+    """True where a setting of an updater says no."""
+    return value.lower() in _OFF
+
+
+def apt_upgrades_itself(settings: Mapping[str, str]) -> bool:
+    """True where apt's settings switch unattended-upgrades on.
+
+    /usr/lib/apt/apt.systemd.daily does nothing at all where Enable is 0.
+    """
+    every = settings.get("APT::Periodic::Unattended-Upgrade", "")
+    return not is_off(every) and settings.get("APT::Periodic::Enable", "1") != "0"

@@ -1,31 +1,12 @@
 """Cohorts: hosts with an identical closed transaction share one list."""
 
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatchcase
 
 from ..models import canonical
 from ..models.facts import PackageManager
+from ..models.host_rules import takes_effect_by_reboot
 from ..models.plan import Cohort, Transition
 from .undo import classify
-
-# What platforms ask a reboot for: `needs-restarting -r` of dnf-utils, notify-reboot-required of
-# Debian's and Ubuntu's packages.
-_REBOOT = (
-    "linux-image-*",
-    "kernel",
-    "kernel-core",
-    "kernel-rt*",
-    "linux-firmware",
-    "intel-microcode",
-    "amd64-microcode",
-    "microcode_ctl",
-    "libc6",
-    "glibc",
-    "systemd",
-    "dbus",
-    "dbus-broker",
-    "dbus-daemon",
-)
 
 
 def ident(manager: PackageManager, transitions: tuple[Transition, ...]) -> str:
@@ -47,5 +28,5 @@ def cohort(
         manager=manager,
         transitions=rows,
         download_bytes=sum(one.file.size for one in rows if one.file is not None),
-        reboot=any(fnmatchcase(one.package, glob) for one in rows for glob in _REBOOT),
+        reboot=any(takes_effect_by_reboot(one.package) for one in rows),
     )

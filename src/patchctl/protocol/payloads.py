@@ -29,7 +29,9 @@ PROBE_S = 12
 PROBES_AT_ONCE = 20
 
 # Files beside the transactions in /var/lib/patchctl.
-_TAKEN = frozenset({"claim", "claim.lock", "start.lock", "lock", "running", "updaters", "reserve"})
+_TAKEN = frozenset(
+    {"claim", "claim.lock", "start.lock", "lock", "running", "updaters", "updaters.idle", "reserve"}
+)
 
 
 class StoredFile(Record):

@@ -8,17 +8,12 @@ from msgspec import structs
 
 from ...models.facts import Package, PendingUpdate, Repository
 from ...models.grammar import is_rpm_module, is_rpm_name, is_rpm_part, is_rpm_version
+from ...models.host_rules import natural, takes_effect_by_reboot
 from ...protocol.cleaning import cleaned
 from ...protocol.sections import Unparsed, fields, number
-from .system import natural
 
 # Keys that rpm keeps as packages.
 _KEYS = "gpg-pubkey"
-# What dnf's needs-restarting plugin lists in NEED_REBOOT.
-NEED_REBOOT = frozenset(
-    {"kernel", "kernel-core", "kernel-rt", "kernel-rt-core", "glibc", "linux-firmware", "systemd"}
-    | {"dbus", "dbus-broker", "dbus-daemon", "microcode_ctl"}
-)
 _SOURCE = re.compile(r"(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm")
 _NEVRA = re.compile(r"(.+)-((?:[0-9]+:)?[^-]+-[^-]+)\.([A-Za-z0-9_]+)")
 
@@ -247,4 +242,5 @@ def _is_security(words: Sequence[str]) -> bool:
 
 def wants_reboot(times: Mapping[str, int], booted: int) -> Collection[str]:
     """Packages that were installed after the boot and take effect only by another one."""
-    return sorted(name for name in NEED_REBOOT if booted and times.get(name, 0) > booted)
+    later = (name for name, time in times.items() if booted and time > booted)
+    return sorted(name for name in later if takes_effect_by_reboot(name))

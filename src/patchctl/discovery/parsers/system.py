@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ...models.facts import FileSystem, OsRelease
 from ...protocol.cleaning import cleaned
@@ -87,20 +87,6 @@ def identity(lines: Iterable[str], section: str, unparsed: Unparsed) -> dict[str
         else:
             unparsed.add(section, line)
     return found
-
-
-def natural(text: str) -> list[tuple[int, int, str]]:
-    """A sort key in which digits compare as numbers. Good enough to show kernels in order; what
-    is newer to a package manager only its own rules tell."""
-    return [
-        (1, int(part), "") if part.isdigit() and part.isascii() else (0, 0, part)
-        for part in re.findall(r"[0-9]{1,18}|[^0-9]+", text)
-    ]
-
-
-def newest_kernel(kernels: Sequence[str]) -> str:
-    """The highest by natural order: digits compare as numbers. "" where there is none."""
-    return max(kernels, key=natural, default="")
 
 
 def start_of_pid1(stat: str) -> int:

@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 
 from ...models.facts import CompetingUpdater, Package, Service
+from ...models.host_rules import UPDATERS_AT_WORK, apt_upgrades_itself, is_off
 from ...protocol.sections import Unparsed
 
 _SETTING = re.compile(r'([A-Za-z:-]+) "([^"]*)";')
-_OFF = frozenset({"", "0", "false", "no", "off", "never", "disable"})
 _ACTIVE = frozenset({"active", "activating", "reloading"})
 States = Mapping[str, Service]
 
@@ -23,7 +23,7 @@ def competing(
     if names & {"dnf-automatic", "dnf5-plugin-automatic", "yum-cron"}:
         found.append(_dnf_automatic(lines, states))
     if names & {"packagekit", "PackageKit"}:
-        running = _is_active(states, "packagekit.service", "packagekit-offline-update.service")
+        running = _is_at_work(states, "packagekit")
         found.append(
             CompetingUpdater(name="packagekit", state="running" if running else "installed")
         )
@@ -42,8 +42,7 @@ def _unattended(lines: Sequence[str], states: States, unparsed: Unparsed) -> Com
         else:
             unparsed.add("updaters", line)
     every = settings.get("APT::Periodic::Unattended-Upgrade", "0")
-    # /usr/lib/apt/apt.systemd.daily does nothing at all where Enable is 0.
-    wanted = every.lower() not in _OFF and settings.get("APT::Periodic::Enable", "1") != "0"
+    wanted = apt_upgrades_itself(settings)
     # Without systemd the same script is started by cron.daily/apt-compat.
     timed = (
         _is_enabled(states, "apt-daily-upgrade.timer")
@@ -51,12 +50,11 @@ def _unattended(lines: Sequence[str], states: States, unparsed: Unparsed) -> Com
         if "systemd yes" in words
         else "cron apt-compat" in words
     )
-    # unattended-upgrades.service only waits for the shutdown; the work is apt-daily-upgrade's.
-    if _is_active(states, "apt-daily-upgrade.service"):
+    if _is_at_work(states, "apt"):
         state = "running"
     else:
         state = "enabled" if wanted and timed else "installed"
-    reboots = settings.get("Unattended-Upgrade::Automatic-Reboot", "false").lower() not in _OFF
+    reboots = not is_off(settings.get("Unattended-Upgrade::Automatic-Reboot", "false"))
     detail = f"APT::Periodic::Unattended-Upgrade {every or '0'}" + (
         ", reboots on its own" if reboots else ""
     )
@@ -69,17 +67,18 @@ def _dnf_automatic(lines: Sequence[str], states: States) -> CompetingUpdater:
         key, equals, value = line.partition("=")
         if equals:
             settings[key.strip()] = value.strip()
-    applies = settings.get("apply_updates", "no").lower() not in _OFF
+    applies = not is_off(settings.get("apply_updates", "no"))
     timers = ("dnf-automatic.timer", "dnf5-automatic.timer", "yum-cron.service")
     enabled = _is_enabled(states, "dnf-automatic-install.timer") or (
         applies and _is_enabled(states, *timers)
     )
-    running = _is_active(
-        states, "dnf-automatic.service", "dnf-automatic-install.service", "dnf5-automatic.service"
-    )
-    state = "running" if running else "enabled" if enabled else "installed"
+    state = "running" if _is_at_work(states, "dnf") else "enabled" if enabled else "installed"
     detail = f"apply_updates {'yes' if applies else 'no'}"
     return CompetingUpdater(name="dnf-automatic", state=state, detail=detail)
+
+
+def _is_at_work(states: States, tool: str) -> bool:
+    return _is_active(states, *(unit for unit in UPDATERS_AT_WORK if unit.startswith(tool)))
 
 
 def _is_active(states: States, *units: str) -> bool:

@@ -1,31 +1,22 @@
 # shellcheck shell=sh
-# What must hold on an apt host before anything changes. Needs lib.sh, base.sh, state.sh, apt.sh.
+# What must hold on a host before anything changes. Needs host_rules.sh, lib.sh, base.sh, state.sh and
+# packages.sh.
 # A question that is not answered is a failed check: nothing is known to hold then.
-# shellcheck disable=SC2154  # set by read_input, open_call
-
-check_manager() {
-  if ! have apt-get || ! have dpkg || ! have dpkg-query; then
-    refuse "apt is planned, but this host has no apt"
-  fi
-}
+# shellcheck disable=SC2154  # set by read_input, open_call and the manager's file
 
 check_no_package_operation() { # after `look`
-  if ! try_save "$call/apt-check" apt_check; then
-    apt_cause=$(cause_in "$call/apt-check")
-    check package-manager failed "apt is not usable now: ${apt_cause:-$save_error}"
+  if ! try_save "$call/usable" is_usable; then
+    usable_cause=$(cause_in "$call/usable")
+    check package-manager failed "$MANAGER is not usable now: ${usable_cause:-$save_error}"
     return
   fi
   unfinished=$(audit)
   if [ -n "$unfinished" ]; then
-    check package-manager failed "packages are not fully installed: $unfinished; dpkg --configure -a"
+    check package-manager failed "packages are not fully installed: $unfinished; $REPAIR"
   else
     check package-manager ok "no other package operation, nothing half-installed"
   fi
 }
-
-apt_check() { bounded apt-get -o DPkg::Lock::Timeout=10 -qq check 2>&1 </dev/null; }
-
-list_held() { bounded apt-mark showhold </dev/null; }
 
 check_versions() { # after `look`
   say_packages
@@ -41,13 +32,13 @@ check_versions() { # after `look`
     case "
 $packages" in
       *"
-${package%%:*} "*) check versions failed "$package is held on this host (apt-mark unhold)" ;;
+${package%%:*} "*) check versions failed "$package is held on this host ($UNHOLD)" ;;
     esac
   done <"$call/held"
   check versions ok "$(planned) packages as planned"
 }
 
-# KiB that the transaction may take: below /usr and below the transaction's folder. A .deb grows to
+# KiB that the transaction may take: below /usr and below the transaction's folder. A file grows to
 # about four times its size, an update holds old and new files of one package side by side.
 space_needed() { # prints `USR VAR BOOT`
   space_boot=$(printf '%s' "$packages" | cut -d ' ' -f 1,3 | boot_kib) || return
@@ -116,33 +107,22 @@ mounted() { # MOUNT: prints rw or ro
 
 # --- updaters that would work at the same time -----------------------------------------------------
 
-list_updater_timers() { # active timers that install packages on their own
-  with_systemctl || return 0
-  bounded apt-config dump APT::Periodic::Unattended-Upgrade >"$call/periodic" </dev/null || return
-  set -- dnf-automatic.timer dnf-automatic-install.timer dnf5-automatic.timer
-  case $(cat "$call/periodic") in
-    *'"0"'* | *'""'* | '') ;;
-    *) if [ -x /usr/bin/unattended-upgrade ]; then set -- apt-daily-upgrade.timer "$@"; fi ;;
-  esac
-  list_units_with ActiveState active "$@"
-}
-
 list_working_updaters() { # those that are at work now
   with_systemctl || return 0
-  list_units_with ActiveState 'active|activating' \
-    apt-daily-upgrade.service dnf-automatic.service dnf-automatic-install.service
+  # shellcheck disable=SC2086  # names of units are words
+  list_units_with ActiveState 'active|activating|reloading' $UPDATERS_AT_WORK
 }
 
 check_updaters() {
-  if ! try_save "$call/working" list_working_updaters || ! try_save "$call/timers" list_updater_timers; then
+  if ! try_save "$call/working" list_working_updaters || ! try_save "$call/competing" list_competing_updaters; then
     check updaters failed "other updaters cannot be told: $save_error"
     return
   fi
   working=$(head -n 1 "$call/working")
-  competing=$(tr '\n' ' ' <"$call/timers")
+  competing=$(tr '\n' ' ' <"$call/competing")
   if [ -n "$working" ]; then
     check updaters failed "$working installs packages right now; try again later"
-  elif [ ! -s "$call/timers" ]; then
+  elif [ ! -s "$call/competing" ]; then
     check updaters ok "none"
   elif [ "$updaters" = refuse ]; then
     check updaters failed "${competing}may install packages during the run; stop it, or set updaters: hold-for-run"
@@ -153,15 +133,31 @@ check_updaters() {
   fi
 }
 
-# After the claim is taken: it is what gives them back. False where one goes on all the same.
+# After the claim is taken: it is what gives them back. False where one goes on all the same: what cron
+# starts cannot be held. One that is only enabled is held, too, for a boot would start it; it is not
+# started when the run is over.
 hold_updaters() {
-  if [ "$updaters" != hold-for-run ] || [ ! -s "$call/timers" ]; then return; fi
+  if [ "$updaters" != hold-for-run ] || [ ! -s "$call/competing" ]; then return; fi
+  if grep -qxF -e "$APT_CRON" "$call/competing"; then return 1; fi
   hold_known=''
   if [ -f "$BASE/updaters" ]; then hold_known=$(cat "$BASE/updaters"); fi
-  must_keep "$BASE/updaters" "$(printf '%s\n' "$hold_known" "$(cat "$call/timers")" | grep . | sort -u)"
+  hold_idle=''
+  if [ -f "$BASE/updaters.idle" ]; then hold_idle=$(cat "$BASE/updaters.idle"); fi
+  while read -r timer; do
+    case "
+$hold_known
+" in
+      *"
+$timer
+"*) continue ;; # held before: that it does not run now is our own doing
+    esac
+    if ! bounded systemctl is-active --quiet "$timer" </dev/null; then hold_idle="$hold_idle $timer"; fi
+  done <"$call/competing"
+  must_keep "$BASE/updaters.idle" "$hold_idle"
+  must_keep "$BASE/updaters" "$(printf '%s\n' "$hold_known" "$(cat "$call/competing")" | grep . | sort -u)"
   while read -r timer; do
     bounded systemctl stop "$timer" >/dev/null 2>&1 </dev/null
     bounded systemctl mask --runtime "$timer" >/dev/null 2>&1 </dev/null
-  done <"$call/timers"
-  try_save "$call/timers.left" list_updater_timers && [ ! -s "$call/timers.left" ]
+  done <"$call/competing"
+  try_save "$call/competing.left" list_competing_updaters && [ ! -s "$call/competing.left" ]
 }

@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# What runs detached on an apt host: apply and undo. Standard output is the recorded answer,
-# standard error the log. Needs lib.sh, state.sh, apt.sh, apt_files.sh.
-# shellcheck disable=SC2154  # set by read_input and detached.sh
+# What runs detached on a host: apply and undo. Standard output is the recorded answer, standard error
+# the log. Needs lib.sh, state.sh, packages.sh, package_files.sh, conffiles.sh.
+# shellcheck disable=SC2154  # set by read_input, detached.sh and the manager's file
 
-# A maintainer script that hangs must not hang for ever. What hooks of apt make is readable as ever.
+# A maintainer script that hangs must not hang for ever. What its hooks make is readable as ever.
 run_limited() { # COMMAND...
   (umask 022 && exec timeout -k 30 "$limit" "$@" >&2 </dev/null)
 }
@@ -22,13 +22,13 @@ full_disks() { # in one line; empty where none is full
     END { if (sep != "") print " is full (No space left on device)" }'
 }
 
-# A start that was cut off (power, a killed unit) left dpkg anywhere between unpacking and
-# configuring. dpkg can always finish what it unpacked; what it did not begin is still untouched.
+# A start that was cut off (power, a killed unit) left packages anywhere between unpacking and
+# configuring. What was unpacked can be finished; what was not begun is still untouched.
 repair() {
   say repaired "the start before this one was interrupted"
   # Without systemd the package manager of that start may live on: wait for its lock.
-  run_limited apt-get -o "DPkg::Lock::Timeout=$limit" check
-  run_limited dpkg --force-confold --configure -a
+  await_others
+  finish_work
   look
 }
 
@@ -51,8 +51,7 @@ apply_work() {
     code=0
     applied
   else
-    # shellcheck disable=SC2046  # paths and package names have no spaces
-    apply_exactly $(forward_arguments)
+    apply_exactly
   fi
 }
 
@@ -69,16 +68,15 @@ new_files_are_whole() {
   [ ! -s "$call/need" ]
 }
 
-apply_exactly() { # ARGUMENTS of install
-  if ! simulate "$@"; then
-    unchanged "apt refuses the planned transaction: $(simulation_error)"
+apply_exactly() {
+  if ! simulate forward "$call/places"; then
+    unchanged "$MANAGER refuses the planned transaction: $(simulation_error)"
   elif ! compare_simulation forward "$call/places"; then
-    unchanged "apt would not do what the plan says: $differs"
+    unchanged "$MANAGER would not do what the plan says: $differs"
   elif ! save_files; then
     unchanged "$save_error"
   else
-    # shellcheck disable=SC2046
-    run_limited apt-get $(local_only) -y install "$@"
+    change_packages forward "$call/places"
     code=$?
     applied
   fi
@@ -106,7 +104,7 @@ applied() {
   if [ "$code" -eq 124 ] || [ "$code" -eq 137 ]; then
     check packages failed "the transaction took more than $limit s and was ended"
   elif [ "$code" -ne 0 ]; then
-    check packages failed "apt ended with code $code: $(log_error)"
+    check packages failed "$MANAGER ended with code $code: $(log_error)"
   elif [ -n "$(audit)" ]; then
     check packages failed "not fully installed: $(audit)"
   elif [ -n "$(not_at to)" ]; then
@@ -151,8 +149,8 @@ undo_work() {
   etc_back=yes
   restore_etc || etc_back="no: $save_error"
   if [ -n "$(not_at from)" ] || [ -n "$(audit)" ]; then
-    # A package that fails to configure fails here too; apt may still replace it.
-    run_limited dpkg --force-confold --configure -a
+    # A package that fails to configure fails here too; it may still be replaced.
+    finish_work
     look
   fi
   code=0
@@ -164,11 +162,10 @@ undo_work() {
       answer failed "the old versions are not on the host: $lacking"
       return
     fi
-    # shellcheck disable=SC2046
-    undo_exactly $(back_arguments "$call/places")
+    undo_exactly
     look
   fi
-  if [ -n "$(not_at from)" ] || [ -n "$(audit)" ]; then undo_by_dpkg; fi
+  if [ -n "$(not_at from)" ] || [ -n "$(audit)" ]; then undo_by_force; fi
   undone
 }
 
@@ -183,39 +180,21 @@ old_missing() { # names of packages that must go back and have no old file, or a
   done <"$call/back"
 }
 
-undo_exactly() { # ARGUMENTS of install
-  if ! simulate "$@"; then
-    say note "apt cannot undo it in one step: $(simulation_error)"
+undo_exactly() {
+  if ! simulate back "$call/places"; then
+    say note "$MANAGER cannot undo it in one step: $(simulation_error)"
   elif ! compare_simulation back "$call/places"; then
-    say note "apt would not go back exactly: $differs"
+    say note "$MANAGER would not go back exactly: $differs"
   else
-    # shellcheck disable=SC2046
-    run_limited apt-get $(local_only) -y --purge install "$@"
+    change_packages back "$call/places"
     code=$?
   fi
 }
 
-# After a failed post-install script or a cut unpacking apt may refuse to work. dpkg itself takes
-# exactly the files that it is given and touches no other package.
-undo_by_dpkg() {
-  say note "apt could not undo it, dpkg does it file by file"
-  undo_files=$(list_going_back "$call/places" | while read -r action _ _ _ file _; do
-    if [ "$action" != new ]; then printf '%s\n' "$tx/old/$file"; fi
-  done)
-  code=0
-  if [ -n "$undo_files" ]; then
-    # shellcheck disable=SC2086  # paths without spaces
-    run_limited dpkg --force-confold --force-downgrade --force-remove-reinstreq -i $undo_files
-    code=$?
-  fi
-  undo_new=$(list_going_back "$call/places" | while read -r action name arch _; do
-    if [ "$action" = new ]; then named "$name" "$arch"; echo; fi
-  done)
-  if [ -n "$undo_new" ]; then
-    # shellcheck disable=SC2086
-    run_limited dpkg --force-remove-reinstreq --purge $undo_new || code=$?
-  fi
-  run_limited dpkg --force-confold --configure -a || code=$?
+undo_by_force() {
+  say note "$MANAGER could not undo it, $LOW_LEVEL does it file by file"
+  force_back "$call/places"
+  code=$?
   look
 }
 

@@ -1,27 +1,12 @@
 # shellcheck shell=sh
 # Configuration files of the planned packages: as they were, as the transaction left them, and which
-# somebody edited after it. Needs lib.sh, base.sh, apt.sh.
-# shellcheck disable=SC2016,SC2154  # dpkg-query expands; read_input and open_call set
+# somebody edited after it. Needs lib.sh, base.sh, packages.sh.
+# shellcheck disable=SC2154  # set by read_input, open_call and the manager's file
 #
 # before/conffiles/shipped   `PATH MD5`, as the packages have them    present, absent   paths
 #                  sums      `SUM  PATH` of what was there            files.tar         the files
-#                  leftovers what dpkg had laid beside them already
+#                  leftovers what the manager had laid beside them already
 #                  watched, after   as the transaction left them      noted             when
-
-# `PATH MD5` of the configuration files of the planned packages that are installed by the file.
-list_conffiles() { # INSTALLED-FILE
-  # shellcheck disable=SC2046  # names and architectures are words
-  set -- $(printf '%s' "$packages" | awk -v installed="$1" '
-    BEGIN {
-      while ((getline line < installed) > 0) { split(line, f, " "); there[f[1] " " f[2]]; archs[f[1]] = f[2] }
-    }
-    !(($1 " " $2) in there) && !($1 in archs) { next }
-    { arch = (($1 " " $2) in there) ? $2 : archs[$1]; print (arch == "all") ? $1 : $1 ":" arch }')
-  if [ $# -eq 0 ]; then return; fi
-  bounded dpkg-query -W -f='${Conffiles}\n' "$@" >"$call/conffiles.told" || return
-  sed -n 's/^ \(\/.*\) \([0-9a-f]\{32\}\).*/\1 \2/p' "$call/conffiles.told" >"$call/conffiles.lines" \
-    && sort -u "$call/conffiles.lines"
-}
 
 # `SUM  PATH` of those that are there; of a symbolic link its target counts.
 list_sums() { # FILE with paths
@@ -53,11 +38,9 @@ list_absent() { # FILE with paths
   done <"$1"
 }
 
-DPKG_ENDINGS='dpkg-dist dpkg-new ucf-dist'
-
-list_leftovers() { # FILE with paths: what dpkg has laid beside them
+list_leftovers() { # FILE with paths: what the manager has laid beside them
   while IFS= read -r path; do
-    for ending in $DPKG_ENDINGS; do
+    for ending in $LEFT_BESIDE; do
       if [ -e "$path.$ending" ]; then printf '%s\n' "$path.$ending"; fi
     done
   done <"$1"
@@ -105,7 +88,7 @@ list_edited() { # FOLDER WATCHED-FILE
 }
 
 # Before packages go back: what somebody edited after the transaction is theirs and stays. What it
-# was before the transaction is laid aside, and what dpkg may take away with a new package, too.
+# was before the transaction is laid aside, and what the manager may take away with a new package, too.
 find_edited() { # FOLDER
   if [ -f "$folder/edited" ]; then return; fi
   if [ ! -f "$tx/etc/whole" ]; then # no package was touched, so nothing will be put back

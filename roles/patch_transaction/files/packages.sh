@@ -1,0 +1,207 @@
+# shellcheck shell=sh
+# What every package manager does alike: where the planned packages are, what a simulation must say,
+# marks. Needs host_rules.sh, lib.sh, base.sh and a package manager's file.
+# A package line is `NAME ARCH ACTION FROM TO REQUESTED FILE SIZE SHA256`, `-` for none.
+# shellcheck disable=SC2034,SC2154  # set by the manager's file, read_input and open_call
+#
+# The contract of a package manager: what a manager_NAME.sh defines. Scripts call this and nothing
+# else of it; all else in there begins with NAME_. Functions whose name begins with `list_` print a
+# whole list or fail (`save` looks at both); what is called "false" has no other answer than that.
+# PLACES is a file of `list_places`, WAY is `forward` or `back`, a name is a package's.
+#
+#   MANAGER                        its name, as the payload says it
+#   ANY_ARCH                       the architecture of packages that fit every machine
+#   LOW_LEVEL                      the program below it, for people, as the next three
+#   QUERY                          the program that tells what is installed
+#   REPAIR                         the command that finishes what was cut off
+#   UNHOLD                         the command that gives a hold back
+#   LEFT_BESIDE                    endings of what it lays beside configuration files
+#   FILE_NAME                      awk's function file_name(NAME, VERSION, ARCH): its name of a file
+#   need_manager                   refuses where the host does not have it
+#   quiet_packages                 exports what keeps it from asking and from restarting services
+#   list_installed                 `NAME ARCH VERSION STATE KIB`. STATE is two letters; the second is
+#                                  `i` for a whole package, `n` or `c` for none, else it is half there
+#   unfinished_work                prints what it began and did not finish, beside packages' states
+#   is_usable                      false where it is at work or broken; prints what it said
+#   list_held                      NAME or NAME:ARCH of what must stay as it is
+#   list_auto                      NAME or NAME:ARCH of what came as a dependency
+#   set_marks auto|manual          of the `NAME ARCH` on standard input
+#   simulate WAY PLACES            false where it refuses. $call/simulated has `change NAME ARCH FROM TO`
+#                                  and `remove NAME`, sorted; $call/simulation what it said
+#   simulate_later PLACES          the same, back, as if the new files were installed already
+#   cause_in FILE                  prints why it failed, from what it said; empty where that is unknown
+#   change_packages WAY PLACES     exactly that; its exit code. Prints nothing
+#   await_others                   until no other of its kind is at work
+#   finish_work                    completes what was cut off, as far as it can
+#   force_back PLACES              its last resort, file by file; its exit code
+#   cached_path FILE               prints where it keeps a file of that name
+#   download FOLDER                what repositories have of the `NAME ARCH VERSION` on standard input
+#   is_package FILE NAME ARCH VERSION  false where the file is another package, or none
+#   rebuild NAME ARCH VERSION      $call/rebuilt from the installed files; false where it cannot
+#   list_conffiles INSTALLED       `PATH MD5` of the planned packages' configuration files
+#   list_competing_updaters        timers and the like that would use it on their own
+
+check_manager() { # of the plan and of the host
+  [ "$manager" = "$MANAGER" ] || refuse "the plan is for $manager, the role was told $MANAGER"
+  need_manager
+}
+
+# For each package line `NAME ARCH PLACE VERSION STATUS`: PLACE is `from` (untouched), `to` (done),
+# or `other`. A package that goes from one architecture to any or back is found by its name.
+list_places() { # INSTALLED-FILE; package lines on standard input
+  awk -v installed="$1" -v any="$ANY_ARCH" '
+    BEGIN {
+      while ((getline line < installed) > 0) {
+        split(line, f, " ")
+        at[f[1] " " f[2]] = f[3] " " f[4]; names[f[1]] = names[f[1]] " " f[2]; known++
+      }
+      if (!known) exit 1
+    }
+    {
+      key = $1 " " $2
+      if (!(key in at)) {
+        n = split(names[$1], archs, " ")
+        for (i = 1; i <= n; i++) if (archs[i] == any || $2 == any) key = $1 " " archs[i]
+      }
+      version = "-"; status = "-"
+      if (key in at) { split(at[key], found, " "); version = found[1]; status = found[2] }
+      whole = (substr(status, 2, 1) == "i" && length(status) == 2)
+      absent = (substr(status, 2, 1) ~ /^[nc-]$/ || status == "-")
+      place = "other"
+      if (($3 == "new" && absent) || ($3 != "new" && whole && version == $4)) place = "from"
+      if (($3 == "remove" && absent) || ($3 != "remove" && whole && version == $5)) place = "to"
+      print $1, $2, place, version, status
+    }'
+}
+
+planned_places() { printf '%s' "$packages" | list_places "$call/installed.now"; }
+
+# Writes what is installed now and where each planned package is; the stage ends where that cannot
+# be told of all of them.
+look() {
+  try_look || refuse "$save_error"
+}
+
+try_look() {
+  try_save "$call/installed.now" list_installed && try_save "$call/places" planned_places || return
+  if [ "$(lines_of "$call/places")" = "$(planned)" ]; then return; fi
+  save_error="$QUERY did not tell of all planned packages"
+  return 1
+}
+
+not_at() { # PLACE: names and versions of packages that are elsewhere, in one line
+  awk -v place="$1" '$3 != place { printf "%s%s is %s %s", sep, $1, $4, $5; sep = ", " }' "$call/places" \
+    || printf 'it cannot be told what is installed'
+}
+
+say_packages() { # versions as `look` found them
+  say asked "packages $(lines_of "$call/places")"
+  while read -r line; do printf 'package %s\n' "$line"; done <"$call/places"
+}
+
+audit() { # half-installed, half-configured, as `look` found it: one line, empty when all is well
+  awk '$4 !~ /^.[inc]$/ { printf "%s%s (%s)", sep, $1, $4; sep = ", " }' "$call/installed.now" \
+    || printf 'it cannot be told what is installed'
+  unfinished_work
+}
+
+# --- simulation ----------------------------------------------------------------------------------
+
+# Does the simulation do exactly what package lines say? `differs` is empty then. What is expected
+# must be something: a comparison of nothing with nothing proves nothing.
+compare_simulation() { # forward|back PLACES-FILE
+  save "$call/expected" list_expected "$1" "$2"
+  differs=$(difference "$call/expected" "$call/simulated") || differs="the simulation cannot be read"
+  if [ -z "$differs" ] && [ ! -s "$call/expected" ]; then differs="there is nothing to do"; fi
+  [ -z "$differs" ]
+}
+
+# Would the package manager go back? Asked before anything changes.
+simulate_undo() {
+  undo_refusal=''
+  save "$call/places.after" list_future_places
+  if ! simulate_later "$call/places.after"; then
+    undo_refusal="$MANAGER could not go back: $(simulation_error)"
+  elif ! compare_simulation back "$call/places.after"; then
+    undo_refusal="going back, $differs"
+  fi
+  [ -z "$undo_refusal" ]
+}
+
+list_future_places() {
+  printf '%s' "$packages" | awk '{ print $1, $2, "to", $5, "ii" }'
+}
+
+simulation_error() {
+  simulation_cause=$(cause_in "$call/simulation")
+  plain "${simulation_cause:-$save_error}"
+}
+
+# The lines of package lines that are still to do, in the form of a simulation.
+list_expected() { # forward|back PLACES-FILE
+  printf '%s' "$packages" | awk -v way="$1" -v places="$2" '
+    BEGIN {
+      while ((getline line < places) > 0) {
+        split(line, f, " ")
+        place[f[1] " " f[2]] = f[3]; version[f[1] " " f[2]] = f[4]; known++
+      }
+      if (!known) exit 1
+    }
+    {
+      key = $1 " " $2
+      if (way == "forward" && place[key] == "to") next
+      if (way == "back" && place[key] == "from") next
+      old = version[key]
+      want = (way == "forward") ? $5 : $4
+      if (want == "-") print "remove", $1
+      else if ($3 == "new" || $3 == "remove") print "change", $1, $2, "-", want
+      else print "change", $1, $2, old, want
+    }' >"$call/expected.lines" && sort -u "$call/expected.lines"
+}
+
+difference() { # EXPECTED SIMULATED: empty when equal; fails where one cannot be read
+  [ -f "$1" ] && [ -f "$2" ] || return
+  awk -v expected="$1" -v manager="$MANAGER" '
+    BEGIN { while ((getline line < expected) > 0) want[line] = 1 }
+    { if ($0 in want) delete want[$0]; else more = more "; " manager " would also " $0 }
+    END { for (line in want) less = less "; " manager " would not " line; print substr(less more, 3) }' "$2"
+}
+
+# --- marks ---------------------------------------------------------------------------------------
+
+# `NAME ARCH auto|manual` as it must be afterwards.
+list_wanted_marks() { # MARKS-BEFORE-FILE forward|back
+  [ -f "$1" ] || return
+  printf '%s' "$packages" | awk -v before="$1" -v way="$2" '
+    BEGIN { while ((getline line < before) > 0) auto[line] }
+    (way == "forward" && $3 == "remove") || (way == "back" && $3 == "new") { next }
+    way == "forward" && $3 == "new" { print $1, $2, ($6 == "yes") ? "manual" : "auto"; next }
+    { print $1, $2, (($1 in auto) || (($1 ":" $2) in auto)) ? "auto" : "manual" }'
+}
+
+# A name on the command line becomes "manual", so a library would never be removed again. What
+# fails here is found by verify.
+restore_marks() { # MARKS-BEFORE-FILE forward|back
+  try_save "$call/marks" list_wanted_marks "$1" "$2" || return
+  for mark in auto manual; do
+    awk -v mark="$mark" '$3 == mark { print $1, $2 }' "$call/marks" | set_marks "$mark"
+  done
+}
+
+# Packages whose mark is not what it must be, in $call/marks.wrong; `marks_asked` is how many were
+# looked at. False where they cannot be told.
+look_at_marks() { # MARKS-BEFORE-FILE forward|back
+  try_save "$call/auto.now" list_auto && try_save "$call/marks" list_wanted_marks "$1" "$2" \
+    && try_save "$call/marks.wrong" list_wrong_marks || return
+  marks_asked=$(lines_of "$call/marks")
+}
+
+list_wrong_marks() {
+  [ -f "$call/auto.now" ] || return
+  awk -v now="$call/auto.now" '
+    BEGIN { while ((getline line < now) > 0) auto[line] }
+    {
+      got = (($1 in auto) || (($1 ":" $2) in auto)) ? "auto" : "manual"
+      if (got != $3) print $1 " is " got ", not " $3
+    }' "$call/marks"
+}

@@ -1,0 +1,107 @@
+"""What every package manager does alike, and the contract of one, read from the scripts."""
+
+import re
+from collections import defaultdict
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from host_shells import LIBRARY, ROLES
+
+# Roles whose scripts are put together with a package manager's files.
+NEUTRAL_ROLES = ("transaction", "apply", "verify", "reboot", "rollback")
+SCRIPTS = sorted(ROLES.glob("*/files/*.sh"))
+MANAGERS = sorted(
+    {found[1] for path in SCRIPTS if (found := re.match(r"manager_([a-z]+)", path.name))}
+)
+NEUTRAL = [
+    path
+    for role in NEUTRAL_ROLES
+    for path in sorted((ROLES / f"patch_{role}/files").glob("*.sh"))
+    if not path.name.startswith("manager_")
+]
+FUNCTION = re.compile(r"^([a-z_][a-z_0-9]*)\(\) [({]", re.MULTILINE)
+CONSTANT = re.compile(r"^([A-Z][A-Z_]*)=", re.MULTILINE)
+# What maintainer scripts leave in /etc is left out of what is kept of it.
+NAMES_OF_FILES = ("*.dpkg-*", "*.ucf-*")
+
+
+def code(path: Path) -> str:
+    """The script without comments, and without the names of files that are no calls."""
+    text = re.sub(r"^\s*#.*$|\s# .*$", "", path.read_text(), flags=re.MULTILINE)
+    for name in NAMES_OF_FILES:
+        text = text.replace(name, "")
+    return text
+
+
+def contract() -> tuple[set[str], set[str]]:
+    """Functions and constants that the header of packages.sh lists."""
+    header = (LIBRARY / "packages.sh").read_text().split("The contract of a package manager")[1]
+    names = re.findall(r"^#   ([A-Za-z_]+)(?: \S+)*?  +\S", header.split("\n\n")[0], re.MULTILINE)
+    return {name for name in names if name.islower()}, {name for name in names if name.isupper()}
+
+
+def manager_files(manager: str) -> list[Path]:
+    return [path for path in SCRIPTS if re.match(rf"manager_{manager}[_.]", path.name)]
+
+
+def test_there_are_managers_and_a_contract() -> None:
+    functions, constants = contract()
+    assert "apt" in MANAGERS
+    assert {"need_manager", "list_installed", "simulate", "force_back"} <= functions
+    assert {"MANAGER", "FILE_NAME", "QUERY"} <= constants
+    assert 15 <= len(functions) <= 25
+
+
+@pytest.mark.parametrize("manager", MANAGERS)
+class TestAManager:
+    def test_defines_the_contract_and_else_only_what_bears_its_name(self, manager: str) -> None:
+        functions, constants = contract()
+        text = "\n".join(path.read_text() for path in manager_files(manager))
+        own = f"{manager}_"
+        assert {it for it in FUNCTION.findall(text) if not it.startswith(own)} == functions
+        assert {it for it in CONSTANT.findall(text) if not it.startswith(own.upper())} == constants
+
+    def test_says_its_name(self, manager: str) -> None:
+        text = "\n".join(path.read_text() for path in manager_files(manager))
+        assert f"\nMANAGER={manager}\n" in text
+
+    def test_its_files_have_at_most_500_lines(self, manager: str) -> None:
+        for path in manager_files(manager):
+            assert len(path.read_text().splitlines()) <= 500, path.name
+
+
+@pytest.mark.parametrize("path", NEUTRAL, ids=lambda path: str(path.name))
+def test_a_neutral_script_names_no_package_manager(path: Path) -> None:
+    assert re.findall(r"[\w-]*(?:apt|dpkg|dnf|zypper|\brpm)[\w-]*", code(path)) == []
+
+
+def test_the_whole_contract_is_called() -> None:
+    text = "\n".join(code(path) for path in NEUTRAL)
+    for name in set.union(*contract()):
+        assert re.search(rf"\b{name}\b", text), f"nothing calls {name}"
+
+
+def test_a_function_has_one_meaning() -> None:
+    """Scripts are put together, so a second function of a name would take the first one's place.
+    Each ends with a main of its own; managers, of which one is taken, define the contract."""
+    functions, _ = contract()
+    places: dict[str, list[str]] = defaultdict(list)
+    for path in SCRIPTS:
+        for name in FUNCTION.findall(path.read_text()):
+            if name != "main" and (name not in functions or "manager_" not in path.name):
+                places[name].append(str(path.relative_to(ROLES)))
+    assert {name: where for name, where in places.items() if len(where) > 1} == {}
+    assert len(places) > 200
+    assert not functions & places.keys()
+
+
+@pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROLES)))
+def test_one_style(path: Path) -> None:
+    lines = path.read_text().splitlines()
+    assert not [line for line in lines if "\t" in line and line != "TAB='\t'"]
+    assert not [line for line in lines if line.startswith("function ")]
+    assert not [line for line in lines if line.endswith(" |")], "a pipe begins the next line"
+    for line, after in pairwise(lines):
+        if FUNCTION.match(line) and not line.endswith(("}", ")")):
+            assert re.match(r"  (?! )|$", after), f"{path.name}: {after} is not two columns in"
