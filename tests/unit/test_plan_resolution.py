@@ -154,7 +154,7 @@ def test_the_answer_of_another_package_manager_is_none() -> None:
     assert found.error == "the resolve script gave no answer"
 
 
-@pytest.mark.parametrize("manager", set(PackageManager) - SUPPORTED)
+@pytest.mark.parametrize("manager", sorted(set(PackageManager) - SUPPORTED))
 def test_a_package_manager_without_a_module_is_refused(manager: PackageManager) -> None:
     asked = msgspec.structs.replace(request("apt-drops"), manager=manager)
     found = read_resolution(asked, answer().replace("resolve 1 apt", f"resolve 1 {manager}"))

@@ -6,26 +6,8 @@ from fnmatch import fnmatchcase
 from ..models import canonical
 from ..models.facts import PackageManager
 from ..models.plan import Cohort, Transition
+from .managers import DECISIONS
 from .undo import classify
-
-# What platforms ask a reboot for: `needs-restarting -r` of dnf-utils, notify-reboot-required of
-# Debian's and Ubuntu's packages.
-_REBOOT = (
-    "linux-image-*",
-    "kernel",
-    "kernel-core",
-    "kernel-rt*",
-    "linux-firmware",
-    "intel-microcode",
-    "amd64-microcode",
-    "microcode_ctl",
-    "libc6",
-    "glibc",
-    "systemd",
-    "dbus",
-    "dbus-broker",
-    "dbus-daemon",
-)
 
 
 def ident(manager: PackageManager, transitions: tuple[Transition, ...]) -> str:
@@ -39,13 +21,14 @@ def cohort(
 ) -> Cohort:
     """The cohort of one closed transaction. Equal transactions give equal cohorts."""
     rows = tuple(
-        classify(one, undo_safe)
+        classify(one, manager, undo_safe)
         for one in sorted(transitions, key=lambda one: (one.package, one.arch, one.from_, one.to))
     )
+    reboot = DECISIONS[manager].reboot
     return Cohort(
         id=ident(manager, rows),
         manager=manager,
         transitions=rows,
         download_bytes=sum(one.file.size for one in rows if one.file is not None),
-        reboot=any(fnmatchcase(one.package, glob) for one in rows for glob in _REBOOT),
+        reboot=any(fnmatchcase(one.package, glob) for one in rows for glob in reboot),
     )
