@@ -36,6 +36,7 @@ from patchctl.adapters.ansible.runner import (
     Job,
 )
 from patchctl.errors import AdapterError, InvalidInputError
+from patchctl.models.facts import PackageManager
 from patchctl.models.rollout import ProcessIdentity
 from patchctl.protocol import frame
 from patchctl.protocol.cleaning import sentence
@@ -178,6 +179,19 @@ running = runner.start(Job(id="job-1", playbook=root / "work.yml", inventory=hos
 print(msgspec.json.encode(running.process).decode(), flush=True)
 time.sleep(1000)
 """
+
+
+@pytest.mark.parametrize(
+    ("manager", "told"), [(PackageManager.DNF, "dnf"), (PackageManager.APT, "apt"), (None, None)]
+)
+def test_roles_are_told_which_package_manager_it_is(
+    tmp_path: Path, manager: PackageManager | None, told: str | None
+) -> None:
+    job = Job(id="j", playbook=Path("p.yml"), inventory=inventory("a"), manager=manager)
+    folders = folder.Folders(tmp_path / "run", tmp_path / "secret", tmp_path / "c")
+    folder.write(folders, job, Connection(), {})
+    variables = msgspec.json.decode((folders.run / "variables.json").read_bytes())
+    assert variables.get("patch_manager") == told
 
 
 class TestALeftover:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...models.base import Model
+from ...models.facts import PackageManager
 from ..clock import now_ms
 
 
@@ -62,6 +63,7 @@ class Job:
     value is where one of these paths lies.
     `timeout_s`: for each task on each host, from connecting on (`patch_timeout`).
     `limit_s`: for the whole run, 0 for a generous one that is computed.
+    `manager`: whose files the role takes, as `patch_manager`; None where that is all the same.
     `rescues`: the playbook may rescue or ignore failures (an operator's hook does), so that a
     host's outcome is known only at the end of the run.
     """
@@ -77,6 +79,7 @@ class Job:
     timeout_s: int = 60
     limit_s: int = 0
     forks: int = 0
+    manager: PackageManager | None = None
     rescues: bool = False
 
 

@@ -125,6 +125,7 @@ class FileFetcher:
                 playbook=self._playbook,
                 inventory=self._inventory(sorted(batch)),
                 variables={"patch_fetch_manager": manager.value},
+                manager=manager,
                 payloads={
                     host: fetching.payload(self._work, pieces, keep=host not in last)
                     for host, pieces in batch.items()
