@@ -122,7 +122,16 @@ class Product:
         )
         ident = f"bench-{self.goes}-{stage.value}-{asked}"
         ring = self.plan.body.hosts[0].ring
-        executor.start(Shard(id=ident, run="bench", stage=stage, ring=ring, hosts=works))
+        executor.start(
+            Shard(
+                id=ident,
+                run="bench",
+                stage=stage,
+                ring=ring,
+                manager=self.plan.body.cohorts[0].manager,
+                hosts=works,
+            )
+        )
         again: list[str] = []
         while True:
             for found in executor.poll(1.0):

@@ -48,12 +48,14 @@ class Drive:
     def shard(self, stage: Stage, *hosts: str, boot: Boot | None = None) -> Shard:
         """A shard for these hosts."""
         self._number += 1
-        ring = next(host.ring for host in self.plan.body.hosts if host.name == hosts[0])
+        first = next(host for host in self.plan.body.hosts if host.name == hosts[0])
+        cohort = next(one for one in self.plan.body.cohorts if one.id == first.cohort)
         return Shard(
             id=f"{self.run}-{self.fence}-{stage.value}-{time.monotonic_ns()}-{self._number}",
             run=self.run,
             stage=stage,
-            ring=ring,
+            ring=first.ring,
+            manager=cohort.manager,
             hosts=tuple(
                 HostWork(
                     host=host,

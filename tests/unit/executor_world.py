@@ -121,12 +121,13 @@ def work(host: str = "web1", **changes: Any) -> HostWork:
     return HostWork(**{**values, **changes})
 
 
-def shard(stage: Stage, *hosts: str) -> Shard:
+def shard(stage: Stage, *hosts: str, manager: PackageManager = PackageManager.APT) -> Shard:
     return Shard(
         id="r-1-2-1",
         run="r-1",
         stage=stage,
         ring="staging",
+        manager=manager,
         hosts=tuple(work(host) for host in hosts or HOSTS),
     )
 

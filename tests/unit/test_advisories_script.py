@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from host_shells import ROLES, shells
 
-from patchctl.workflows.feeds.host_feeds import Given, Nothing, parse
+from patchctl.protocol.advisories import Given, Nothing, parse
 
 SCRIPT = ROLES / "patch_fetch/files/advisories.sh"
 UPDATES = b"<updates/>"

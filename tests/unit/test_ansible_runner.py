@@ -36,6 +36,7 @@ from patchctl.adapters.ansible.runner import (
     Job,
 )
 from patchctl.errors import AdapterError, InvalidInputError
+from patchctl.models.facts import PackageManager
 from patchctl.models.reach import REFUSED_PASSWORD, ReasonCode, Stage, stage_of
 from patchctl.models.rollout import Carrier, ProcessIdentity
 from patchctl.protocol import frame
@@ -192,6 +193,19 @@ time.sleep(1000)
 def carrier(process: ProcessIdentity) -> Carrier:
     carried: Carrier = msgspec.to_builtins(process)
     return carried
+
+
+@pytest.mark.parametrize(
+    ("manager", "told"), [(PackageManager.DNF, "dnf"), (PackageManager.APT, "apt"), (None, None)]
+)
+def test_roles_are_told_which_package_manager_it_is(
+    tmp_path: Path, manager: PackageManager | None, told: str | None
+) -> None:
+    job = Job(id="j", stage="work", inventory=inventory("a"), manager=manager)
+    folders = folder.Folders(tmp_path / "run", tmp_path / "secret", tmp_path / "c")
+    folder.write(folders, job, Playbook(Path("p.yml")), Connection(), {})
+    variables = msgspec.json.decode((folders.run / "variables.json").read_bytes())
+    assert variables.get("patch_transaction_manager") == told
 
 
 class TestALeftover:

@@ -103,8 +103,9 @@ def test_what_is_cut_off_a_reason_is_told() -> None:
     assert cleaning.cleaned("x" * 501) == "x" * 500
 
 
-def test_the_terminal_is_behind_the_same_boundary() -> None:
-    assert output.clean is cleaning.on_screen
+@given(text=TEXT)
+def test_the_terminal_is_behind_the_same_boundary(text: str) -> None:
+    assert output.clean(text) == cleaning.on_screen(text)
 
 
 def strings(value: object) -> list[str]:

@@ -27,9 +27,11 @@ from patchctl.errors import AdapterError, NotFoundError
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.groups import groups_of
 from patchctl.executors.hooks import PlannedHooks
+from patchctl.models.facts import PackageManager
 from patchctl.models.plan import Artifact, RingPolicy, Transition
 from patchctl.models.reach import ReasonCode
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
+from patchctl.protocol import managers
 from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 from patchctl.protocol.payloads import ATTACH_S, PROBE_S
 
@@ -92,7 +94,35 @@ def test_a_stage_is_one_playbook(
     brought = shipped(job.stage)
     assert brought.path.name == playbook and brought.path.is_file()
     assert brought.variables.get("patch_stage") == part
+    assert job.manager is PackageManager.APT
     assert f"stage {stage.value}\n" in job.payloads["web1"]
+
+
+@pytest.mark.parametrize(
+    ("stage", "status"),
+    # Who may have changed something is asked again, by a patchctl that can.
+    [(Stage.PREFLIGHT, OutcomeStatus.FAILED), (Stage.APPLY, OutcomeStatus.LOST)],
+)
+def test_a_package_manager_that_no_role_knows_is_refused(
+    tmp_path: Path, stage: Stage, status: OutcomeStatus
+) -> None:
+    made, runner = executor(tmp_path, all_well)
+    assert made.start(shard(stage, manager=PackageManager.DNF)) is None
+    found, ends = collect(made)
+    assert ends == 1 and runner.jobs == []
+    assert {host: (one.status, one.reason) for host, one in found.items()} == dict.fromkeys(
+        HOSTS, (status, "patchctl does not update with dnf yet")
+    )
+
+
+def test_a_shard_of_another_kind_than_its_hosts_is_a_bug(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(managers, "SUPPORTED", frozenset(PackageManager))
+    made, runner = executor(tmp_path, all_well)
+    with pytest.raises(ValueError, match="web1 has apt, its shard dnf"):
+        made.start(shard(Stage.PREFLIGHT, manager=PackageManager.DNF))
+    assert runner.jobs == []
 
 
 def test_probes_go_where_their_groups_are_before_the_update_and_after_it(tmp_path: Path) -> None:

@@ -19,9 +19,10 @@ from patchctl.models.advisory import BadRecord
 from patchctl.models.facts import PackageManager, Repository
 from patchctl.models.feeds import FeedUpdate, UpdateOutcome
 from patchctl.models.state import KnownHost
+from patchctl.protocol.advisories import Given, Nothing, parse
 from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 from patchctl.wiring.feeds import read
-from patchctl.workflows.feeds.host_feeds import Given, Group, HostFeeds, Nothing, groups, parse
+from patchctl.workflows.feeds.host_feeds import Group, HostFeeds, groups
 from patchctl.workflows.feeds.keep import Feeds
 
 NOW = 1_790_000_000

@@ -45,6 +45,7 @@ from patchctl.models.plan import (
 )
 from patchctl.models.settings import Settings
 from patchctl.plan import lockfile
+from patchctl.plan.check import check
 from patchctl.plan.cohorts import cohort
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import check_rings, freeze, seal
@@ -403,3 +404,29 @@ def test_what_an_earlier_run_has_proven_in_an_earlier_ring_is_proven() -> None:
     assert [u.hosts for u in unproven(rings, cohorts, placed, {})] == [("p1",)]
     assert [u.hosts for u in unproven(rings, cohorts, placed, {"production": key})] == [("p1",)]
     assert unproven(rings, cohorts, placed, {"staging": key}) == ()
+
+
+class TestSeveralPackageManagers:
+    def plan(self, *order: str) -> PlanBody:
+        managers = {"a1": PackageManager.APT, "d1": PackageManager.DNF}
+        return freeze(
+            fleet=fleet(*(host(name) for name in managers)),
+            snapshot=snapshot(*(found(name, facts(manager=managers[name])) for name in managers)),
+            selection=SELECTION,
+            settings=settings(),
+            resolutions=[
+                msgspec.structs.replace(resolution(name, SSL), manager=managers[name])
+                for name in order
+            ],
+            left_out=(),
+        )
+
+    def test_the_same_steps_of_two_are_two_cohorts_in_one_wave(self) -> None:
+        body = self.plan("a1", "d1")
+        assert {one.manager for one in body.cohorts} == {PackageManager.APT, PackageManager.DNF}
+        assert len({one.cohort for one in body.hosts}) == 2
+        assert {one.wave for one in body.hosts} == {1}
+        check(seal(body, ABOUT), "a plan")
+
+    def test_their_order_does_not_matter(self) -> None:
+        assert seal(self.plan("a1", "d1"), ABOUT) == seal(self.plan("d1", "a1"), ABOUT)

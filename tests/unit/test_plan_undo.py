@@ -2,8 +2,11 @@
 
 import pytest
 
+from patchctl.models.facts import PackageManager
 from patchctl.models.plan import Action, Transition, Undo
+from patchctl.plan.managers import DECISIONS
 from patchctl.plan.undo import classify, upstream
+from patchctl.protocol.managers import SUPPORTED
 
 
 def change(
@@ -41,8 +44,35 @@ def change(
     ],
 )
 def test_kinds_of_packages(package: str, source: str, reason: str) -> None:
-    found = classify(change(package, source=source))
+    manager = PackageManager.DNF if package.startswith("kernel") else PackageManager.APT
+    found = classify(change(package, source=source), manager)
     assert (found.undo, found.undo_reason) == (Undo.UNSAFE if reason else Undo.SAFE, reason)
+
+
+@pytest.mark.parametrize("manager", DECISIONS)
+@pytest.mark.parametrize(
+    ("package", "source", "reason"),
+    [
+        ("rpm", "rpm", "package manager"),
+        ("apt", "apt", "package manager"),
+        ("systemd", "systemd", "init system"),
+        ("redis", "redis", "database server"),
+        ("glibc-common", "glibc", "C library"),
+        ("bash", "bash", ""),
+    ],
+)
+def test_what_is_unsafe_everywhere(
+    manager: PackageManager, package: str, source: str, reason: str
+) -> None:
+    assert classify(change(package, source=source), manager).undo_reason == reason
+
+
+def test_every_package_manager_that_changes_hosts_has_its_decisions() -> None:
+    assert set(PackageManager) - {PackageManager.NONE} == set(DECISIONS)
+    assert set(DECISIONS) >= SUPPORTED
+    for manager in DECISIONS:
+        for kernel in ("linux-image-6.1.0-10-amd64", "kernel-core"):
+            assert classify(change(kernel), manager).undo_reason == "kernel"
 
 
 @pytest.mark.parametrize(
@@ -66,18 +96,18 @@ def test_the_upstream_part_of_a_version(version: str, expected: str) -> None:
 
 
 def test_a_new_upstream_version_is_unsafe() -> None:
-    found = classify(change("openssl", "3.0.20-1~deb12u2", "3.0.22-1~deb12u2"))
+    found = classify(change("openssl", "3.0.20-1~deb12u2", "3.0.22-1~deb12u2"), PackageManager.APT)
     assert (found.undo, found.undo_reason) == (Undo.UNSAFE, "new upstream version")
 
 
 def test_a_new_dependency_is_safe_and_a_removed_package_is_not() -> None:
-    assert classify(change("libnew1", before="")).undo is Undo.SAFE
-    assert classify(change("gone", after="")).undo_reason == "removed package"
+    assert classify(change("libnew1", before=""), PackageManager.APT).undo is Undo.SAFE
+    assert classify(change("gone", after=""), PackageManager.APT).undo_reason == "removed package"
 
 
 @pytest.mark.parametrize("glob", ["openssl", "open*", "o?enssl", "*"])
 def test_policy_may_name_what_is_safe(glob: str) -> None:
     unsafe = change("libssl3", "3.0.20-1", "3.0.22-1", source="openssl")
-    assert classify(unsafe).undo is Undo.UNSAFE
-    found = classify(unsafe, ("curl", glob))
+    assert classify(unsafe, PackageManager.APT).undo is Undo.UNSAFE
+    found = classify(unsafe, PackageManager.APT, ("curl", glob))
     assert (found.undo, found.undo_reason) == (Undo.SAFE, "")

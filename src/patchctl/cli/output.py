@@ -11,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from ..protocol import cleaning
 from . import columns
 from .pager import Pager, for_stdout
 
@@ -24,8 +23,11 @@ class Format(StrEnum):
     YAML = "yaml"
 
 
-# Whatever a person sees passes through here.
-clean = cleaning.on_screen
+def clean(text: str) -> str:
+    """Escape what a terminal would obey or not show; `protocol.cleaning` says what that is."""
+    from ..protocol.cleaning import on_screen  # the first help needs none of it
+
+    return on_screen(text)
 
 
 class _Screen:

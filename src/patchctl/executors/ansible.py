@@ -25,7 +25,7 @@ from ..models.rollout import (
     Stage,
 )
 from ..models.states import HARMLESS, HOOKS, VERIFYING
-from ..protocol import demands, payloads, replies
+from ..protocol import demands, managers, payloads, replies
 from ..protocol.cleaning import cleaned
 from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, Running
 from .groups import groups_of
@@ -102,6 +102,11 @@ class AnsibleExecutor:
             return None
         if shard.stage in HOOKS:
             return self._start_hook(shard, present)
+        if unknown := managers.refusal(shard.manager):
+            for work in present:
+                self._unanswered(shard, work.host, unknown)
+            self._end(shard)
+            return None
         return self._start_stage(shard, present, round_=1)
 
     def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
@@ -174,6 +179,7 @@ class AnsibleExecutor:
             id=shard.id if round_ == 1 else f"{shard.id}.{round_}",
             stage="push" if pushes else shard.stage.value,
             inventory=self._inventory(sorted(told)),
+            manager=shard.manager,
             payloads=told,
             pushes=pushes,
             timeout_s=CONNECTION_S
@@ -188,12 +194,14 @@ class AnsibleExecutor:
     def _payload(self, shard: Shard, work: HostWork, probes: Sequence[Probe], pushed: bool) -> str:
         host = self._hosts[work.host]
         cohort = self._cohorts[host.cohort]
+        if cohort.manager is not shard.manager:
+            raise ValueError(f"{work.host} has {cohort.manager}, its shard {shard.manager}")
         return payloads.payload(
             shard.stage,
             run=shard.run,
             work=work,
             host=host,
-            manager=cohort.manager,
+            manager=shard.manager,
             transitions=cohort.transitions,
             policy=self._policies[host.ring],
             now=int(self._clock()),
@@ -301,10 +309,7 @@ class AnsibleExecutor:
             status = OutcomeStatus.OK if well else OutcomeStatus.FAILED
             self._done(shard, answer.host, status, cleaned(answer.reason))
         elif not answer.output:
-            # The script may have done its work: whoever asks again gets the recorded result.
-            known = shard.stage in HARMLESS
-            status = OutcomeStatus.FAILED if known else OutcomeStatus.LOST
-            self._done(shard, answer.host, status, cleaned(answer.reason) or "no answer")
+            self._unanswered(shard, answer.host, cleaned(answer.reason) or "no answer")
         else:
             self._on_reply(active, answer)
 
@@ -357,6 +362,12 @@ class AnsibleExecutor:
 
     def _done(self, shard: Shard, host: str, status: OutcomeStatus, reason: str) -> None:
         self._ready.append(HostOutcome(shard=shard.id, host=host, status=status, reason=reason))
+
+    def _unanswered(self, shard: Shard, host: str, reason: str) -> None:
+        """A failure, or unknown where the host may have done its work: whoever asks again gets the
+        recorded result."""
+        known = shard.stage in HARMLESS
+        self._done(shard, host, OutcomeStatus.FAILED if known else OutcomeStatus.LOST, reason)
 
     def _fail(self, shard: Shard, host: str, reason: str) -> None:
         self._done(shard, host, OutcomeStatus.FAILED, reason)

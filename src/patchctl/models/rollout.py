@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from .base import Model, Record
-from .facts import Boot
+from .facts import Boot, PackageManager
 
 
 class RunState(StrEnum):
@@ -113,12 +113,14 @@ class HostWork(Record):
 
 
 class Shard(Record):
-    """A stage for some hosts, given to the executor as one unit."""
+    """A stage for some hosts of one ring and one package manager, given to the executor as one
+    unit."""
 
     id: str
     run: str
     stage: Stage
     ring: str
+    manager: PackageManager
     hosts: tuple[HostWork, ...]
 
 

@@ -20,7 +20,7 @@ def cohort(
 ) -> Cohort:
     """The cohort of one closed transaction. Equal transactions give equal cohorts."""
     rows = tuple(
-        classify(one, undo_safe)
+        classify(one, manager, undo_safe)
         for one in sorted(transitions, key=lambda one: (one.package, one.arch, one.from_, one.to))
     )
     return Cohort(

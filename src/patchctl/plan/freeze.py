@@ -28,6 +28,7 @@ from ..models.plan import (
 from ..models.settings import Settings
 from ..models.snapshot import Snapshot
 from .cohorts import cohort
+from .managers import DECISIONS
 from .unproven import unproven
 from .waves import waves
 
@@ -153,11 +154,12 @@ def _ring_hosts(
 
 
 def expected_seconds(cohort: Cohort, *, reboots: bool) -> int:
-    """A coarse guess: 15 s for the stages around it, 1 s a package, 4 MiB/s, 120 s a reboot."""
+    """A coarse guess, by the pace of the cohort's package manager and 120 s for a reboot."""
+    pace = DECISIONS[cohort.manager].pace
     return (
-        15
-        + len(cohort.transitions)
-        + cohort.download_bytes // (4 * 1024 * 1024)
+        pace.around_s
+        + pace.package_s * len(cohort.transitions)
+        + cohort.download_bytes // pace.bytes_a_second
         + (120 if reboots else 0)
     )
 

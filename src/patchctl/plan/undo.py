@@ -6,64 +6,10 @@ from fnmatch import fnmatchcase
 
 import msgspec
 
-from ..models.base import Record
+from ..models.facts import PackageManager
 from ..models.kernel_names import may_be_kernel
 from ..models.plan import Action, Transition, Undo
-
-
-class _Kind(Record):
-    """Packages that have broken machines or data when they were put back. Globs of names."""
-
-    reason: str
-    packages: tuple[str, ...]
-    sources: tuple[str, ...] = ()
-
-
-_UNSAFE = (
-    _Kind(
-        reason="C library",
-        packages=("libc6", "libc6-*", "libc-bin", "glibc", "glibc-*", "musl"),
-        sources=("glibc", "musl"),
-    ),
-    _Kind(
-        reason="package manager",
-        packages=("dpkg", "apt", "rpm", "dnf", "yum", "libdnf*", "libsolv*"),
-        sources=("dpkg", "apt", "rpm", "dnf", "dnf5"),
-    ),
-    _Kind(
-        reason="init system",
-        packages=("systemd", "systemd-*", "udev", "sysvinit-core", "openrc"),
-        sources=("systemd",),
-    ),
-    # By binary name only: client libraries share the servers' sources.
-    _Kind(
-        reason="database server",
-        packages=(
-            "postgresql-[0-9]*",
-            "postgresql-server*",
-            "mysql-server*",
-            "mysql-community-server*",
-            "mariadb-server*",
-            "percona-server-server*",
-            "mongodb*-server*",
-            "mongodb-org*",
-            "redis",
-            "redis-server",
-            "valkey",
-            "valkey-server",
-            "cassandra",
-            "clickhouse-server",
-            "couchdb",
-            "elasticsearch",
-            "etcd",
-            "etcd-server",
-            "influxdb*",
-            "neo4j",
-            "opensearch",
-            "slapd",
-        ),
-    ),
-)
+from .managers import DECISIONS
 
 # What a distribution adds to a version without a Debian revision: `20230311+deb12u1`.
 _DISTRIBUTION_SUFFIX = re.compile(
@@ -71,21 +17,23 @@ _DISTRIBUTION_SUFFIX = re.compile(
 )
 
 
-def classify(transition: Transition, safe: Iterable[str] = ()) -> Transition:
+def classify(
+    transition: Transition, manager: PackageManager, safe: Iterable[str] = ()
+) -> Transition:
     """The transition with its `undo` and `undo_reason`.
 
     `safe` are globs of binary or source names that policy trusts to go back.
     """
-    reason = _why_unsafe(transition)
+    reason = _why_unsafe(transition, manager)
     if not reason or _any(transition.package, safe) or _any(transition.source, safe):
         return msgspec.structs.replace(transition, undo=Undo.SAFE, undo_reason="")
     return msgspec.structs.replace(transition, undo=Undo.UNSAFE, undo_reason=reason)
 
 
-def _why_unsafe(transition: Transition) -> str:
+def _why_unsafe(transition: Transition, manager: PackageManager) -> str:
     if may_be_kernel(transition.package, transition.source):
         return "kernel"
-    for kind in _UNSAFE:
+    for kind in DECISIONS[manager].unsafe:
         if _any(transition.package, kind.packages) or _any(transition.source, kind.sources):
             return kind.reason
     if transition.action is Action.REMOVE:

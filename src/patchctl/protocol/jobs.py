@@ -6,6 +6,7 @@ from enum import StrEnum
 from queue import SimpleQueue
 from typing import Any, Protocol
 
+from ..models.facts import PackageManager
 from ..models.reach import ReasonCode
 from ..models.rollout import Carrier
 
@@ -33,6 +34,7 @@ class Job:
     value is where one of these paths lies.
     `timeout_s`: for each task on each host, from connecting on (`patch_timeout`).
     `limit_s`: for the whole run, 0 for a generous one that is computed.
+    `manager`: the hosts' package manager; None where that is all the same.
     `rescues`: the stage may rescue or ignore failures (an operator's hook does), so that a
     host's outcome is known only at the end of the run.
     """
@@ -48,6 +50,7 @@ class Job:
     timeout_s: int = 60
     limit_s: int = 0
     forks: int = 0
+    manager: PackageManager | None = None
     rescues: bool = False
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
-from ..models.facts import Boot
+from ..models.facts import Boot, PackageManager
 from ..models.plan import Plan
 from ..models.rollout import (
     ControllerTook,
@@ -191,13 +191,14 @@ class Engine:
         if not self._idle:
             return
         now = self._timers.now
-        groups: dict[tuple[str, Stage], list[HostView]] = {}
+        # A ring may have hosts of several kinds. A shard has one; the budget is that of the ring.
+        groups: dict[tuple[str, Stage, PackageManager], list[HostView]] = {}
         for name in self._idle:
             host = self.view.hosts[name]
             stage = _due(host)
             if self._timers.is_due(name) and stage is not None:
-                groups.setdefault((host.ring, stage), []).append(host)
-        for (ring, stage), hosts in groups.items():
+                groups.setdefault((host.ring, stage, self.view.manager(host)), []).append(host)
+        for (ring, stage, manager), hosts in groups.items():
             if len(self.view.shards) >= self._limits.max_shards:
                 return
             youngest = max(self._idle[host.name] for host in hosts)
@@ -207,15 +208,18 @@ class Engine:
             for start in range(0, len(hosts), size):
                 if len(self.view.shards) >= self._limits.max_shards:
                     return
-                self._hand_out(ring, stage, hosts[start : start + size])
+                self._hand_out(ring, stage, manager, hosts[start : start + size])
 
-    def _hand_out(self, ring: str, stage: Stage, hosts: list[HostView]) -> None:
+    def _hand_out(
+        self, ring: str, stage: Stage, manager: PackageManager, hosts: list[HostView]
+    ) -> None:
         self._number += 1
         shard = Shard(
             id=f"{self.view.run}-{self.view.fence}-{self._number}",
             run=self.view.run,
             stage=stage,
             ring=ring,
+            manager=manager,
             hosts=tuple(self._work(host) for host in hosts),
         )
         self._write(

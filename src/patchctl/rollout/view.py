@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..models.facts import PackageManager
 from ..models.plan import Plan, RingPolicy, proof_key
 from ..models.rollout import (
     Carrier,
@@ -177,6 +178,10 @@ class RunView:
     def policy(self, host: HostView) -> RingPolicy:
         """The policy of the host's ring."""
         return self.rings[host.ring].policy
+
+    def manager(self, host: HostView) -> PackageManager:
+        """The package manager of the host's transaction."""
+        return self.cohorts[host.cohort].manager
 
     def unsafe(self, host: HostView) -> list[str]:
         """Packages of the host's cohort that must not be undone without a person."""

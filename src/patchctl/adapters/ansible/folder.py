@@ -133,6 +133,7 @@ def _known_hosts(connection: Connection) -> str:
 def _variables(private: Path, job: Job) -> dict[str, Any]:
     return {
         **job.variables,
+        **({"patch_transaction_manager": job.manager.value} if job.manager else {}),
         **{name: str(private / "files" / path) for name, path in job.places.items()},
         "patch_output_dir": str(private / "output"),
         "patch_timeout": job.timeout_s,

@@ -4,14 +4,12 @@ For systems that publish their advisories nowhere else, and for private reposito
 because private repositories want the hosts' credentials.
 """
 
-import binascii
-import re
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from ...assessment.feeds import Feed, Reading
-from ...assessment.feeds.common import seconds, slug
+from ...assessment.feeds.common import slug
 from ...assessment.feeds.told import Told
 from ...assessment.matching.platforms import platform_of
 from ...errors import InvalidInputError, NotFoundError, PatchctlError
@@ -22,6 +20,7 @@ from ...models.facts import PackageManager, Repository
 from ...models.feeds import FeedUpdate, UpdateOutcome
 from ...models.fleet import Fleet
 from ...models.state import KnownHost
+from ...protocol.advisories import Given, Nothing, parse
 from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, Job
 from .keep import Feeds, Read
@@ -29,12 +28,6 @@ from .keep import Feeds, Read
 TIMEOUT_S = 300
 # Hosts of one group that are asked before it is given up.
 _TRIES = 3
-# Far more than any host has; each is a file and a feed.
-_REPOSITORIES = 200
-
-_GIVEN = re.compile(r"repository ([A-Za-z0-9._:-]{1,100}) ([0-9]{1,12}|-) ([A-Za-z0-9+/=]+)")
-_WITHOUT = re.compile(r"without ([A-Za-z0-9._:-]{1,100})")
-_FAILED = re.compile(r"failed ([A-Za-z0-9._:-]{1,100}) (.*)")
 
 
 class Runner(Protocol):
@@ -50,22 +43,6 @@ class Group(Record):
     ecosystem: str
     architecture: str
     hosts: tuple[str, ...]
-
-
-class Given(Record):
-    """What a repository publishes, as it is: hostile. `revision`: epoch seconds UTC of its index,
-    0 where it does not tell."""
-
-    repository: str
-    revision: int
-    data: bytes
-
-
-class Nothing(Record):
-    """A repository without advisories, or one (`-`: the host) that could not give them."""
-
-    repository: str
-    failure: str = ""
 
 
 def groups(known: Iterable[KnownHost], names: Collection[str]) -> tuple[Group, ...]:
@@ -97,30 +74,6 @@ def groups(known: Iterable[KnownHost], names: Collection[str]) -> tuple[Group, .
 
 def _newest(repositories: Iterable[Repository]) -> int:
     return max((one.dated for one in repositories), default=0)
-
-
-def parse(text: str) -> tuple[Given | Nothing, ...]:
-    """A host's answer. Raises ValueError where it is not one."""
-    lines = text.removesuffix("\n").split("\n", _REPOSITORIES + 2)
-    if lines[0] != "advisories 1":
-        raise ValueError("the script gave no answer")
-    if lines[-1] != "end":
-        raise ValueError("the answer is cut off or names too many repositories")
-    return tuple(_line(line) for line in lines[1:-1])
-
-
-def _line(line: str) -> Given | Nothing:
-    if match := _GIVEN.fullmatch(line):
-        try:
-            data = binascii.a2b_base64(match[3], strict_mode=True)
-        except binascii.Error as error:
-            raise ValueError("advisories are no base64") from error
-        return Given(repository=match[1], revision=seconds(match[2]), data=data)
-    if match := _WITHOUT.fullmatch(line):
-        return Nothing(repository=match[1])
-    if match := _FAILED.fullmatch(line):
-        return Nothing(repository=match[1], failure=sentence(match[2]) or "no reason given")
-    raise ValueError("a line of the answer is unreadable")
 
 
 def feed_name(ecosystem: str, architecture: str, repository: str) -> str:

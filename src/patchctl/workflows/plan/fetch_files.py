@@ -121,6 +121,7 @@ class FileFetcher:
                 stage="fetch",
                 inventory=self._inventory(sorted(batch)),
                 variables={"patch_fetch_manager": manager.value},
+                manager=manager,
                 payloads={
                     host: fetching.payload(self._work, pieces, keep=host not in last)
                     for host, pieces in batch.items()

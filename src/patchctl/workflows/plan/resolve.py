@@ -33,6 +33,7 @@ def resolve(
                 stage="resolve",
                 inventory=inventory(sorted(asked)),
                 variables={"patch_resolve_manager": manager.value},
+                manager=manager,
                 payloads={
                     name: payload(
                         one, allow_removals=allow_removals, allow_downgrades=allow_downgrades
