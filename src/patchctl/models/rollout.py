@@ -311,6 +311,32 @@ class Command(Model):
 # --- what users and scripts see -----------------------------------------------------------------
 
 
+class BlockerKind(StrEnum):
+    """What keeps something from going on, by what lifts it."""
+
+    OPERATOR = "operator"  # a person paused the run; `rollout resume`
+    CLOCK = "clock"  # the controller's clock was set back; `rollout resume`
+    BUDGET = "budget"  # too many hosts did not succeed; `rollout resume --accept-failures`
+    SOAK = "soak"  # time alone
+    APPROVAL = "approval"  # `rollout approve`
+    UNPROVEN = "unproven"  # proof in an earlier ring, or `rollout approve` where policy says so
+
+
+class Blocker(Model):
+    """One reason why a run, a ring or a host (`what`) may not go on yet.
+
+    `reason` is a line for people, `details` names what it is about, such as packages. `since` and
+    `until` are epoch ms UTC where known; with `until` it ends by itself.
+    """
+
+    kind: BlockerKind
+    what: str
+    reason: str
+    details: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
+
+
 class RingStatus(Model):
     """Counters by folded host state; they sum to the ring's size.
 

@@ -145,7 +145,12 @@ class RunView:
         self.controller: ProcessIdentity | None = None
         self.seq = 0
         self.last_at = 0
+        # From when on the run is in its state, epoch ms.
+        self.since = 0
         self.paused_from = RunState.RUNNING
+        # Who paused the run; None where patchctl did so itself.
+        self.paused_by: str | None = None
+        self._pause_asked: tuple[int, str] | None = None
         self.force_undo = False
         self.shards: dict[str, ShardView] = {}
         self.cohorts = {cohort.id: cohort for cohort in plan.body.cohorts}
@@ -241,7 +246,7 @@ class RunView:
                 self.created = True
                 self.by = event.by
             case RunMoved():
-                self._move_run(event)
+                self._move_run(event, entry.at)
             case RingMoved():
                 self._move_ring(event, entry.at)
             case WaveStarted():
@@ -266,11 +271,15 @@ class RunView:
             if host.state in IN_FLIGHT:
                 host.since = at
 
-    def _move_run(self, event: RunMoved) -> None:
+    def _move_run(self, event: RunMoved, at: int) -> None:
         states.check_run(self.state, event.to)
         if event.to is RunState.PAUSED:
             self.paused_from = self.state
+            # A request that fits the state and the pause that follows it are written together.
+            seq, by = self._pause_asked or (0, "")
+            self.paused_by = by if seq == self.seq - 1 else None
         self.state = event.to
+        self.since = at
         self.reason = event.reason
 
     def _move_ring(self, event: RingMoved, at: int) -> None:
@@ -368,5 +377,7 @@ class RunView:
                 self.rings[event.ring].approved = True
             case CommandKind.ROLLBACK:
                 self.force_undo = event.force
-            case CommandKind.ABORT | CommandKind.PAUSE:
+            case CommandKind.PAUSE:
+                self._pause_asked = self.seq, event.by
+            case CommandKind.ABORT:
                 pass
