@@ -14,7 +14,7 @@ from ..models.plan import Plan
 from ..models.rollout import CommandKind, RunStatus
 from ..models.states import STANDING
 from ..report import plan_text, rollout_text
-from ..rollout.status import exit_code, status
+from ..rollout.status import exit_code
 from ..rollout.view import RunView
 from . import output
 from .output import Format
@@ -64,7 +64,7 @@ class Terminal:
             output.note("nothing to do")
         else:
             nothing = {"run": None, "plan": None, "state": "done", "reason": "nothing to do"}
-            output.data({**nothing, "rings": [], "hosts": []}, self._form)
+            output.data({**nothing, "rings": [], "hosts": [], "blockers": []}, self._form)
         raise typer.Exit(0 if nothing_wrong(made) else 1)
 
     def open(self, workspace: "Workspace", run: str) -> tuple["Rollouts", str]:
@@ -107,7 +107,7 @@ class Terminal:
                 why = str(error)
         if self._follower is not None:
             self._follower.close()
-        show_status(status(view), self._form)
+        show_status(rollouts.standing(view), self._form)
         if code == 130:
             output.error(why)
         raise typer.Exit(code)

@@ -22,6 +22,8 @@ def show_status(status: RunStatus, form: Format) -> None:
         output.data(status, form)
         return
     output.lines([output.clean(rollout_text.headline(status)), ""])
+    if why := rollout_text.blockers(status):
+        output.lines([*map(output.clean, why), ""])
     output.table(
         ("RING", "STATE", "HOSTS", ""),
         [

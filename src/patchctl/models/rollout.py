@@ -379,7 +379,8 @@ class HostStatusLine(Model):
 
 
 class RunStatus(Model):
-    """`rollout status -o json`."""
+    """`rollout status -o json`. `reason` is why the run is in its state, `blockers` is all that
+    keeps it from going on."""
 
     run: str
     plan: str
@@ -388,3 +389,4 @@ class RunStatus(Model):
     rings: tuple[RingStatus, ...]
     hosts: tuple[HostStatusLine, ...]
     controller: str = ""
+    blockers: tuple[Blocker, ...] = ()

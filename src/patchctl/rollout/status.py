@@ -3,6 +3,7 @@
 from collections import Counter
 
 from ..models.rollout import (
+    Blocker,
     EditedFile,
     HostState,
     HostStatusLine,
@@ -16,8 +17,8 @@ from . import states
 from .view import HostView, RingView, RunView
 
 
-def status(view: RunView, controller: str = "") -> RunStatus:
-    """The status object. Counters of a ring sum to its size."""
+def status(view: RunView, controller: str = "", blockers: tuple[Blocker, ...] = ()) -> RunStatus:
+    """The status object. Counters of a ring sum to its size. `blockers` are those of this view."""
     return RunStatus(
         run=view.run,
         plan=view.plan.digest,
@@ -42,6 +43,7 @@ def status(view: RunView, controller: str = "") -> RunStatus:
             for host in (view.hosts[name] for name in wave)
         ),
         controller=controller,
+        blockers=blockers,
     )
 
 

@@ -29,6 +29,7 @@ from ...models.states import CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
 from ...plan.freeze import fleet_digest
 from ...plan.hooks import refuse_without_digests
 from ...rollout import commands
+from ...rollout.blockers import blockers
 from ...rollout.engine import Engine
 from ...rollout.interfaces import Clock, EventSink, Executor, Journal
 from ...rollout.lost import ask_again
@@ -239,7 +240,12 @@ class Rollouts:
 
     def status(self, run: str) -> RunStatus:
         """Where the run stands."""
-        return status_of(self.view(run), self.controller(run))
+        return self.standing(self.view(run), self.controller(run))
+
+    def standing(self, view: RunView, controller: str = "") -> RunStatus:
+        """Where a run stands whose journal was read already; `controller` is who carries it."""
+        proven = self.database.proofs.by_ring()
+        return status_of(view, controller, blockers(view, self.clock.now_ms(), proven))
 
     def news(self, view: RunView) -> list[Entry]:
         """Entries that the view has not seen yet; they are applied to it."""
