@@ -322,6 +322,14 @@ class BlockerKind(StrEnum):
     UNPROVEN = "unproven"  # proof in an earlier ring, or `rollout approve` where policy says so
 
 
+class LeaseKind(StrEnum):
+    """How a run has a host: held, where it has begun the host's ring or works on the host, or only
+    reserved, so that nobody else patches it before the run comes there."""
+
+    HELD = "held"
+    RESERVED = "reserved"
+
+
 class Blocker(Model):
     """One reason why a run, a ring or a host (`what`) may not go on yet.
 

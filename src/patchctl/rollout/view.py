@@ -17,6 +17,7 @@ from ..models.rollout import (
     Entry,
     HostMoved,
     HostState,
+    LeaseKind,
     OutcomeStatus,
     ProcessIdentity,
     RingMoved,
@@ -37,6 +38,7 @@ from ..models.states import (
     COUNTED,
     IN_FLIGHT,
     KNOWN_END,
+    RING_BEGUN,
     SETTLED,
     SILENT,
     TAKING,
@@ -216,6 +218,13 @@ class RunView:
             - kept[ring]
             for ring, cohorts in mine.items()
         }
+
+    def lease(self, name: str) -> LeaseKind:
+        """How the run has this host, as long as it has it at all."""
+        host = self.hosts.get(name)
+        # Of a host that it does not know nobody can say that nothing was begun there.
+        begun = host is None or self.rings[host.ring].state in RING_BEGUN or host.state in IN_FLIGHT
+        return LeaseKind.HELD if begun else LeaseKind.RESERVED
 
     def in_flight(self) -> int:
         return sum(ring.in_flight() for ring in self.rings.values())

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..adapters import ownership
 from ..config import settings as settings_file
-from ..errors import ConflictError, InvalidInputError, NotFoundError, UsageError
+from ..errors import InvalidInputError, NotFoundError, UsageError
 from ..models import grammar
 from ..models.settings import Settings
 
@@ -328,17 +328,11 @@ class Workspace:
         )
 
     def check_free(self, hosts: Sequence[str]) -> None:
-        """Raise ConflictError where a run of this workspace that is not over holds a host."""
+        """Raise ConflictError where a run of this workspace that is not over has a host."""
+        from ..workflows.rollout.leasing import refuse_to_clean
+
         with contextlib.suppress(NotFoundError):
-            held = self.database(create=False).leases.held(hosts)
-            if held:
-                host, run = next(iter(held.items()))
-                more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
-                raise ConflictError(
-                    f"host {host}{more} is held by run {run}, which could not go on or be undone",
-                    hint=f"let it end: `patchctl rollout resume {run}` or `patchctl rollout abort"
-                    f" {run}`; --force removes all the same",
-                )
+            refuse_to_clean(self.database(create=False), hosts)
 
     def import_hosts(self, path: Path) -> "Snapshot":
         """Store what a file says of hosts that nobody can reach."""

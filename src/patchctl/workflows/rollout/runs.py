@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ...adapters.database import Database
 from ...audit.writer import AuditWriter
-from ...errors import ConflictError, CutShortError, InvalidInputError, NotFoundError, PatchctlError
+from ...errors import ConflictError, CutShortError, InvalidInputError, PatchctlError
 from ...models import ids
 from ...models.fleet import Fleet
 from ...models.plan import Artifact, Plan
@@ -35,6 +35,8 @@ from ...rollout.interfaces import Clock, EventSink, Executor, Journal
 from ...rollout.lost import ask_again
 from ...rollout.status import status as status_of
 from ...rollout.view import RunView
+from .leasing import claim
+from .reading import find_run, plan_of, view_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,11 +67,11 @@ class Rollouts:
     # --- beginnings -----------------------------------------------------------------------------
 
     def start(self, plan: Plan, *, comment: str = "", trust: PlanTrust = PlanTrust.STATE) -> str:
-        """Enter a new run of the plan and hold its hosts; the answer is the run's id. `trust` is
+        """Enter a new run of the plan and reserve its hosts; the answer is the run's id. `trust` is
         why it may run, which somebody has judged.
 
         Raises InvalidInputError for a plan that is over or empty or does not fit the inventory and
-        for hooks that cannot be run, ConflictError where another run holds one of its hosts,
+        for hooks that cannot be run, ConflictError where another run has one of its hosts,
         IntegrityError where one of its files was changed in the content store, or one of its hooks.
         """
         self._check(plan)
@@ -88,7 +90,7 @@ class Rollouts:
                 self.clock.now_ms() // 1000,
                 self.by,
             )
-            self.database.leases.claim_hosts(run, [host.name for host in plan.body.hosts])
+            claim(self.database, run, [host.name for host in plan.body.hosts])
             fence = self.database.leases.take(run, self.process, self.alive, self.by)
             created = RunCreated(plan=plan.digest, by=self.by, comment=comment, trust=trust)
             self.database.journal(run, fence).append(run, [created])
@@ -146,7 +148,7 @@ class Rollouts:
 
         def begin(engine: Engine) -> None:
             lost = [h.name for h in engine.view.hosts.values() if h.state is HostState.UNKNOWN]
-            self.database.leases.claim_hosts(run, lost)
+            claim(self.database, run, lost)
             engine.resume(self.by, reason, accept_failures=accept_failures)
 
         return self._drive(run, begin, wait=wait)
@@ -166,7 +168,7 @@ class Rollouts:
 
         def begin(engine: Engine) -> None:
             touched = [h.name for h in engine.view.hosts.values() if h.touched]
-            self.database.leases.claim_hosts(run, hosts or touched)
+            claim(self.database, run, hosts or touched)
             engine.roll_back(self.by, reason, hosts=hosts, force=force)
 
         return self._drive(run, begin, wait=True)
@@ -255,7 +257,7 @@ class Rollouts:
         return new
 
     def _plan(self, run: str) -> Plan:
-        return _plan_of(self.database, run)
+        return plan_of(self.database, run)
 
     # --- requests from another process ------------------------------------------------------------
 
@@ -340,29 +342,3 @@ def _named(hosts: Sequence[str]) -> str:
 def _write(journal: Journal, view: RunView, events: Sequence[Event]) -> None:
     for entry in journal.append(view.run, events):
         view.apply(entry)
-
-
-def find_run(database: Database, name: str | None) -> str:
-    """The id of a run by a unique prefix; the newest where `name` is None.
-
-    Raises NotFoundError where there is none.
-    """
-    if name:
-        return database.runs.resolve(name).id
-    newest = database.runs.latest()
-    if newest is None:
-        raise NotFoundError("there is no run yet", hint="begin one with `patchctl rollout`")
-    return newest.id
-
-
-def view_run(database: Database, run: str) -> RunView:
-    """The run as its journal tells it. Reads only."""
-    view = RunView(run, _plan_of(database, run))
-    return view.replay(database.journal_reader().read(run))
-
-
-def _plan_of(database: Database, run: str) -> Plan:
-    plan = database.plans.load(database.runs.get(run).plan)
-    if plan is None:
-        raise ConflictError(f"the plan of run {run} is missing from the state database")
-    return plan
