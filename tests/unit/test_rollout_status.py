@@ -8,7 +8,7 @@ from test_rollout_hooks import Site
 
 from patchctl.cli.output import Format
 from patchctl.cli.summary import show_status
-from patchctl.models.rollout import BlockerKind, CommandKind, RunState
+from patchctl.models.rollout import BlockerKind, CommandKind, LeaseKind, RunState
 from patchctl.rollout.status import exit_code
 
 
@@ -43,3 +43,23 @@ def test_every_reason_why_a_run_may_not_go_on_is_in_its_status(
     site.rollouts.request(run, CommandKind.RESUME)
     assert site.rollouts.status(run).blockers == ()
     assert site.rollouts.carry(run).state is RunState.DONE
+
+
+def test_hosts_that_a_run_holds_and_those_it_reserves_are_told_until_it_is_over(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = site.rollouts.start(site.plan())
+    assert leases(site, run) == {"s1": LeaseKind.RESERVED, "p1": LeaseKind.RESERVED}
+    view = site.rollouts.carry(run, wait=False)
+    assert leases(site, run) == {"s1": LeaseKind.HELD, "p1": LeaseKind.RESERVED}
+    show_status(site.rollouts.standing(view), Format.TABLE)
+    assert "holds 1 host, reserves 1 host that it has not begun" in capsys.readouterr().out
+
+    site.rollouts.request(run, CommandKind.ABORT)
+    assert leases(site, run) == {"s1": None, "p1": None}
+    show_status(site.rollouts.status(run), Format.TABLE)
+    assert "reserves" not in capsys.readouterr().out
+
+
+def leases(site: Site, run: str) -> dict[str, LeaseKind | None]:
+    return {host.name: host.lease for host in site.rollouts.status(run).hosts}

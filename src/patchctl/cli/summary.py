@@ -36,6 +36,8 @@ def show_status(status: RunStatus, form: Format) -> None:
             for ring in status.rings
         ],
     )
+    if leased := rollout_text.leased(status):
+        output.lines(["", leased])
     if len(status.hosts) <= 50:
         output.lines([""])
         output.table(

@@ -374,7 +374,8 @@ class HostStatusLine(Model):
     """One host in `rollout status`.
 
     `edited`: files that an undo did not touch. `holds`: the run has settled this host, but its
-    claim could not be given back there.
+    claim could not be given back there. `lease`: how the run keeps the host from other runs, None
+    where it does not.
     """
 
     name: str
@@ -384,6 +385,7 @@ class HostStatusLine(Model):
     reason: str = ""
     edited: tuple[EditedFile, ...] = ()
     holds: bool = False
+    lease: LeaseKind | None = None
 
 
 class RunStatus(Model):

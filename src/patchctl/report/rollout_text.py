@@ -10,6 +10,7 @@ from ..models.rollout import (
     EditedFile,
     HostState,
     HostStatusLine,
+    LeaseKind,
     RingState,
     RunState,
     RunStatus,
@@ -59,6 +60,16 @@ def _told(blocker: Blocker) -> str:
 
 def _moment(milliseconds: int) -> str:
     return f"{datetime.fromtimestamp(milliseconds // 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def leased(status: RunStatus) -> str:
+    """How many hosts the run keeps from other runs, and how; empty where it keeps none."""
+    kinds = Counter(host.lease for host in status.hosts)
+    held, reserved = kinds[LeaseKind.HELD], kinds[LeaseKind.RESERVED]
+    told = [f"holds {some(held, 'host')}"] if held else []
+    if reserved:
+        told.append(f"reserves {some(reserved, 'host')} that it has not begun")
+    return ", ".join(told)
 
 
 def next_step(status: RunStatus) -> str:

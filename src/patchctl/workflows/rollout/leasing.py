@@ -1,7 +1,7 @@
 """Which run has a host, and how: held, or only reserved.
 
-A lease names a run and a host; how the run has it stands in the run's journal. Asked inside of one
-write transaction with a claim, nobody begins a ring between the two.
+A lease names a run and a host; how the run has it stands in the run's journal. A write transaction
+holds SQLite's only write lock, so inside of one nobody begins a ring between question and claim.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence

@@ -246,8 +246,17 @@ class Rollouts:
 
     def standing(self, view: RunView, controller: str = "") -> RunStatus:
         """Where a run stands whose journal was read already; `controller` is who carries it."""
-        proven = self.database.proofs.by_ring()
-        return status_of(view, controller, blockers(view, self.clock.now_ms(), proven))
+        return status_of(
+            view,
+            controller,
+            blockers=blockers(view, self.clock.now_ms(), self.database.proofs.by_ring()),
+            leased=self._leased(view),
+        )
+
+    def _leased(self, view: RunView) -> Collection[str]:
+        # Of a run that is over, leases may be left; they keep no other run out.
+        over = view.state in OVER
+        return frozenset() if over else frozenset(self.database.leases.hosts(view.run))
 
     def news(self, view: RunView) -> list[Entry]:
         """Entries that the view has not seen yet; they are applied to it."""
