@@ -83,12 +83,18 @@ def test_cleaning_is_refused_with_what_the_run_has_there(site: Site, run: str) -
         refuse_to_clean(site.database, ["p1"])
 
 
-def test_a_host_that_the_run_does_not_know_is_not_said_to_be_untouched(
+def test_an_undo_of_a_host_that_is_not_in_the_run_takes_nothing(site: Site, run: str) -> None:
+    with pytest.raises(NotFoundError):
+        site.rollouts.roll_back(run, hosts=["s1", "z"])
+    assert site.database.leases.holder("z") is None
+
+
+def test_of_a_host_that_a_run_does_not_know_nobody_says_that_it_is_untouched(
     site: Site, run: str
 ) -> None:
-    with pytest.raises(NotFoundError):
-        site.rollouts.roll_back(run, hosts=["z"])
-    assert site.rollouts.view(run).lease("z") is HELD
+    """As where a mistyped host of a rollback was leased, which was possible."""
+    site.database.leases.claim_hosts(run, ["z"])
+    assert leases_on(site.database, ["z"]) == [Lease(HELD, run, "z")]
 
 
 @settings(max_examples=40, deadline=None)

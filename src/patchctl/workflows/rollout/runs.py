@@ -167,8 +167,9 @@ class Rollouts:
         """Undo what a run has changed, newest ring first."""
 
         def begin(engine: Engine) -> None:
-            touched = [h.name for h in engine.view.hosts.values() if h.touched]
-            claim(self.database, run, hosts or touched)
+            ours = engine.view.hosts.values()
+            wanted = [h.name for h in ours if (h.name in hosts if hosts else h.touched)]
+            claim(self.database, run, wanted)
             engine.roll_back(self.by, reason, hosts=hosts, force=force)
 
         return self._drive(run, begin, wait=True)
