@@ -1,10 +1,19 @@
 """What a person reads about a run."""
 
+from typing import Any
+
 import pytest
 from rollout_world import SIX, World, plan, three_rings
 
 from patchctl.executors.simulated import Behaviour, Script
-from patchctl.models.rollout import OutcomeStatus, Stage
+from patchctl.models.rollout import (
+    Blocker,
+    BlockerKind,
+    OutcomeStatus,
+    RunState,
+    RunStatus,
+    Stage,
+)
 from patchctl.report import rollout_text
 from patchctl.rollout.status import status
 
@@ -103,3 +112,32 @@ def test_a_file_that_went_with_its_package_is_not_said_to_stay() -> None:
     ]
     (host,) = (one for one in found.hosts if one.name == "s1")
     assert "left so" not in host.reason
+
+
+def blocker(kind: BlockerKind, reason: str, **more: Any) -> Blocker:
+    return Blocker(kind=kind, what="canary", reason=reason, **more)
+
+
+def waiting(*found: Blocker) -> RunStatus:
+    reason = "ring canary soaks for 86400 s"
+    return RunStatus(
+        run="r-1", plan="p", state=RunState.SOAKING, reason=reason, rings=(), hosts=(),
+        blockers=found,
+    )  # fmt: skip
+
+
+def test_all_reasons_why_a_run_may_not_go_on_are_told() -> None:
+    soak = blocker(BlockerKind.SOAK, "ring canary soaks for 86400 s", until=1_764_324_000_000)
+    unproven = blocker(BlockerKind.UNPROVEN, "nobody has proven it", details=("curl", "web"))
+    assert rollout_text.blockers(waiting(soak, unproven)) == [
+        "may not go on yet:",
+        "  soak      ring canary soaks for 86400 s, until 2025-11-28 10:00:00Z",
+        "  unproven  nobody has proven it: curl, web",
+    ]
+
+
+def test_what_the_headline_says_already_is_not_said_twice() -> None:
+    same = blocker(BlockerKind.SOAK, "ring canary soaks for 86400 s")
+    assert rollout_text.blockers(waiting(same)) == []
+    assert rollout_text.blockers(waiting()) == []
+    assert len(rollout_text.blockers(waiting(same, same))) == 3

@@ -77,7 +77,7 @@ class Terminal:
             output.note("nothing to do")
         else:
             nothing = {"run": None, "plan": None, "state": "done", "reason": "nothing to do"}
-            output.data({**nothing, "rings": [], "hosts": []}, self._form)
+            output.data({**nothing, "rings": [], "hosts": [], "blockers": []}, self._form)
         raise typer.Exit(found.exit_code)
 
     def finish(self, ended: "Ended") -> NoReturn:

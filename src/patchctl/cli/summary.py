@@ -22,6 +22,8 @@ def show_status(status: RunStatus, form: Format) -> None:
         output.data(status, form)
         return
     output.lines([output.clean(rollout_text.headline(status)), ""])
+    if why := rollout_text.blockers(status):
+        output.lines([*map(output.clean, why), ""])
     output.table(
         ("RING", "STATE", "HOSTS", ""),
         [
@@ -34,6 +36,8 @@ def show_status(status: RunStatus, form: Format) -> None:
             for ring in status.rings
         ],
     )
+    if leased := rollout_text.leased(status):
+        output.lines(["", leased])
     if len(status.hosts) <= 50:
         output.lines([""])
         output.table(

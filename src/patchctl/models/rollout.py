@@ -318,6 +318,40 @@ class Command(Model):
 # --- what users and scripts see -----------------------------------------------------------------
 
 
+class BlockerKind(StrEnum):
+    """What keeps something from going on, by what lifts it."""
+
+    OPERATOR = "operator"  # a person paused the run; `rollout resume`
+    CLOCK = "clock"  # the controller's clock was set back; `rollout resume`
+    BUDGET = "budget"  # too many hosts did not succeed; `rollout resume --accept-failures`
+    SOAK = "soak"  # time alone
+    APPROVAL = "approval"  # `rollout approve`
+    UNPROVEN = "unproven"  # proof in an earlier ring, or `rollout approve` where policy says so
+
+
+class LeaseKind(StrEnum):
+    """How a run has a host: held, where it has begun the host's ring or works on the host, or only
+    reserved, so that nobody else patches it before the run comes there."""
+
+    HELD = "held"
+    RESERVED = "reserved"
+
+
+class Blocker(Model):
+    """One reason why a run, a ring or a host (`what`) may not go on yet.
+
+    `reason` is a line for people, `details` names what it is about, such as packages. `since` and
+    `until` are epoch ms UTC where known; with `until` it ends by itself.
+    """
+
+    kind: BlockerKind
+    what: str
+    reason: str
+    details: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
+
+
 class RingStatus(Model):
     """Counters by folded host state; they sum to the ring's size.
 
@@ -347,7 +381,8 @@ class HostStatusLine(Model):
     """One host in `rollout status`.
 
     `edited`: files that an undo did not touch. `holds`: the run has settled this host, but its
-    claim could not be given back there.
+    claim could not be given back there. `lease`: how the run keeps the host from other runs, None
+    where it does not.
     """
 
     name: str
@@ -357,10 +392,12 @@ class HostStatusLine(Model):
     reason: str = ""
     edited: tuple[EditedFile, ...] = ()
     holds: bool = False
+    lease: LeaseKind | None = None
 
 
 class RunStatus(Model):
-    """`rollout status -o json`."""
+    """`rollout status -o json`. `reason` is why the run is in its state, `blockers` is all that
+    keeps it from going on."""
 
     run: str
     plan: str
@@ -369,3 +406,4 @@ class RunStatus(Model):
     rings: tuple[RingStatus, ...]
     hosts: tuple[HostStatusLine, ...]
     controller: str = ""
+    blockers: tuple[Blocker, ...] = ()

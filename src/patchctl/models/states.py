@@ -27,11 +27,17 @@ WAITING = frozenset({R.PLANNED, R.WAITING, R.PAUSED, R.SOAKING, R.PROMOTING})
 BEGINS_NOTHING = frozenset({R.HALTING, R.ABORTING})
 # It was stopped before its end (exit code 3).
 STOPPED = frozenset({R.HALTING, R.HALTED, R.ABORTING, R.ABORTED})
+# The run still has its way before it, or what is left of it after a halt.
+GOES_FORWARD = frozenset(R) - OVER - {R.ABORTING, R.ROLLING_BACK, R.NEEDS_HUMAN}
 # Undone on an operator's word: how a host ends then is no use of the budget.
 UNDOING = frozenset({R.ROLLING_BACK, R.ROLLED_BACK, R.NEEDS_HUMAN})
 
 # --- rings --------------------------------------------------------------------------------------
 
+# Its first host was let go: the run has begun it.
+RING_BEGUN = frozenset(RingState) - {RingState.PENDING, RingState.WAITING}
+# All its hosts have had their turn.
+RING_WALKED = frozenset({RingState.SOAKING, RingState.DONE})
 # Its hosts are being patched, or have just been: its budget counts.
 RING_ACTIVE = frozenset({RingState.RUNNING, RingState.SOAKING})
 

@@ -2,9 +2,19 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
+from datetime import UTC, datetime
 
 from ..models.plan import Amount, Plan, Promote, RingPolicy, Undo
-from ..models.rollout import EditedFile, HostState, HostStatusLine, RingState, RunState, RunStatus
+from ..models.rollout import (
+    Blocker,
+    EditedFile,
+    HostState,
+    HostStatusLine,
+    LeaseKind,
+    RingState,
+    RunState,
+    RunStatus,
+)
 from ..models.states import HARMLESS, OVER, TROUBLE
 from .plan_code_text import code
 
@@ -30,6 +40,36 @@ def headline(status: RunStatus) -> str:
     """One line: the run, where it stands and why."""
     why = f": {status.reason}" if status.reason else ""
     return f"run {status.run}: {word(status.state.value).replace('_', ' ')}{why}"
+
+
+def blockers(status: RunStatus) -> list[str]:
+    """All that keeps the run from going on, one a line; nothing where the headline says it all."""
+    told = [_told(one) for one in status.blockers]
+    if told in ([], [status.reason]):
+        return []
+    kinds = [one.kind.value for one in status.blockers]
+    lines = (f"  {kind:<9} {said}" for kind, said in zip(kinds, told, strict=True))
+    return ["may not go on yet:", *lines]
+
+
+def _told(blocker: Blocker) -> str:
+    what = f": {', '.join(blocker.details)}" if blocker.details else ""
+    until = f", until {_moment(blocker.until)}" if blocker.until is not None else ""
+    return f"{blocker.reason}{what}{until}"
+
+
+def _moment(milliseconds: int) -> str:
+    return f"{datetime.fromtimestamp(milliseconds // 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def leased(status: RunStatus) -> str:
+    """How many hosts the run keeps from other runs, and how; empty where it keeps none."""
+    kinds = Counter(host.lease for host in status.hosts)
+    held, reserved = kinds[LeaseKind.HELD], kinds[LeaseKind.RESERVED]
+    told = [f"holds {some(held, 'host')}"] if held else []
+    if reserved:
+        told.append(f"reserves {some(reserved, 'host')} that it has not begun")
+    return ", ".join(told)
 
 
 def next_step(status: RunStatus) -> str:

@@ -13,8 +13,8 @@ from ..models.rollout import (
 )
 from ..models.states import BEGINS_NOTHING, NOT_RESUMABLE
 from . import states
+from .blockers import over_budget
 from .lost import ask_again
-from .progress import budget_reason
 from .view import RunView
 
 
@@ -31,11 +31,10 @@ def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> lis
     if view.state in NOT_RESUMABLE:
         raise ConflictError(f"run {view.run} is {view.state.value.replace('_', ' ')}")
     ring = view.current_ring()
-    stuck = view.state is RunState.HALTED and ring is not None and ring.over_budget
-    if stuck and not accept_failures:
-        assert ring is not None
+    stuck = over_budget(ring) if view.state is RunState.HALTED else None
+    if stuck is not None and not accept_failures:
         raise HaltedError(
-            budget_reason(ring),
+            stuck.reason,
             hint=f"undo with `patchctl rollback {view.run}`, or go on in spite of it with"
             " --accept-failures",
         )

@@ -33,6 +33,7 @@ from ..models.rollout import (
 )
 from ..models.states import BOOT_TOLD, IN_FLIGHT, STANDING, WAITING
 from . import commands, decisions, progress, states, undo
+from .blockers import Proven, blockers, wakes_at
 from .interfaces import Clock, EventSink, Executor, Journal, Mailbox
 from .timers import STEP_BACK_MS, Timers
 from .view import HostView, RunView
@@ -68,7 +69,7 @@ class Engine:
         mailbox: Mailbox,
         clock: Clock,
         sinks: Sequence[EventSink] = (),
-        proven: progress.Proven | None = None,
+        proven: Proven | None = None,
         limits: Limits | None = None,
     ) -> None:
         self.view = RunView(run, plan)
@@ -155,10 +156,11 @@ class Engine:
         )
 
     def _pause_s(self) -> float:
-        until = progress.wakes_at(self.view)
+        now = self._timers.run_time(self.view)
+        until = wakes_at(blockers(self.view, now, self._proven))
         if until is None:
             return self._limits.poll_s * 5
-        left = (until - self._timers.run_time(self.view)) / 1000
+        left = (until - now) / 1000
         return max(0.01, min(left, 1.0))
 
     def _progress(self) -> None:

@@ -1,9 +1,10 @@
-"""Where a run goes next: rings, waves, soak, budget. Pure: view and time in, events out."""
+"""Where a run goes next: rings, waves, soak, budget. Pure: view and time in, events out.
 
-from collections.abc import Mapping
+Why it may not go there yet is told by `blockers`.
+"""
 
-from ..models.plan import Promote, UnprovenPolicy, proof_key
 from ..models.rollout import (
+    BlockerKind,
     Event,
     HostMoved,
     HostState,
@@ -16,13 +17,11 @@ from ..models.rollout import (
 )
 from ..models.states import BEFORE_UPDATE, RING_ACTIVE, STANDING
 from . import undo
+from .blockers import PAUSES, Proven, blockers, held_hosts
 from .decisions import NOT_BEGUN
 from .lost import ask_again
 from .transactions import transaction_id
 from .view import RingView, RunView
-
-# Ring to what hosts of it have succeeded with in other runs.
-Proven = Mapping[str, frozenset[str]]
 
 
 def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
@@ -38,22 +37,30 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
         return _over(view, [RunMoved(to=RunState.ABORTED, reason=view.reason)])
     if view.state is RunState.HALTING:
         return _over(view, _halted(view, ring))
-    if ring is None:
-        paused = view.state is RunState.PAUSED
-        return [] if paused else _over(view, [RunMoved(to=RunState.DONE)])
-    if ring.over_budget and ring.state in RING_ACTIVE:
-        return [RunMoved(to=RunState.HALTING, reason=budget_reason(ring))]
-    if view.state is RunState.PAUSED:
+    held = blockers(view, now, proven)
+    for one in held:
+        if one.kind is BlockerKind.BUDGET and ring is not None and ring.state in RING_ACTIVE:
+            return [RunMoved(to=RunState.HALTING, reason=one.reason)]
+    if any(one.kind in PAUSES for one in held):
         return []
+    if ring is None:
+        return _over(view, [RunMoved(to=RunState.DONE)])
+    return _go_on(view, ring, [one.reason for one in held if one.what == ring.name], proven)
+
+
+def _go_on(view: RunView, ring: RingView, held: list[str], proven: Proven) -> list[Event]:
+    """The ring's next step; `held` are the reasons why it may not take it yet."""
+    if held:
+        return _wait(ring, held[0]) if ring.state is RingState.PENDING else []
     match ring.state:
-        case RingState.PENDING:
-            return _enter(view, ring, proven)
-        case RingState.WAITING:
-            return _open(view, ring, proven) if ring.approved else []
+        case RingState.PENDING if not ring.size:
+            return [RingMoved(ring=ring.name, to=RingState.DONE, reason="no hosts in the plan")]
+        case RingState.PENDING | RingState.WAITING:
+            return _open(view, ring, proven)
         case RingState.RUNNING:
             return _walk(view, ring)
         case RingState.SOAKING:
-            return _soaked(view, ring) if now >= _soak_ends(ring) else []
+            return _soaked(view, ring)
         case _:
             return []
 
@@ -64,22 +71,6 @@ def _over(view: RunView, end: list[Event]) -> list[Event]:
     if view.at_work():
         return []
     return ask_again(view, once=True) or end
-
-
-def wakes_at(view: RunView) -> int | None:
-    """Epoch ms at which time alone moves the run on, or None."""
-    ring = view.current_ring()
-    if view.state is RunState.SOAKING and ring is not None:
-        return _soak_ends(ring)
-    return None
-
-
-def budget_reason(ring: RingView) -> str:
-    """Why a ring was stopped."""
-    return (
-        f"ring {ring.name}: {ring.counted} of {ring.size} hosts did not succeed,"
-        f" the budget is {ring.budget}"
-    )
 
 
 def _held_back(view: RunView) -> list[Event]:
@@ -99,10 +90,6 @@ def _held_back(view: RunView) -> list[Event]:
     return events
 
 
-def _soak_ends(ring: RingView) -> int:
-    return ring.since + ring.policy.soak_s * 1000
-
-
 def _halted(view: RunView, ring: RingView | None) -> list[Event]:
     events: list[Event] = []
     if ring is not None and ring.state in RING_ACTIVE:
@@ -110,18 +97,7 @@ def _halted(view: RunView, ring: RingView | None) -> list[Event]:
     return [*events, RunMoved(to=RunState.HALTED, reason=view.reason)]
 
 
-def _enter(view: RunView, ring: RingView, proven: Proven) -> list[Event]:
-    if not ring.size:
-        return [RingMoved(ring=ring.name, to=RingState.DONE, reason="no hosts in the plan")]
-    if ring.approved:
-        return _open(view, ring, proven)
-    why = ""
-    if ring.policy.promote is Promote.MANUAL:
-        why = f"ring {ring.name} waits for an approval"
-    elif view.plan.body.unproven_policy is UnprovenPolicy.APPROVE and unproven(view, ring, proven):
-        why = f"ring {ring.name} has transitions that no earlier ring has proven"
-    if not why:
-        return _open(view, ring, proven)
+def _wait(ring: RingView, why: str) -> list[Event]:
     return [
         RingMoved(ring=ring.name, to=RingState.WAITING, reason=why),
         RunMoved(to=RunState.WAITING, reason=why),
@@ -132,39 +108,16 @@ def _open(view: RunView, ring: RingView, proven: Proven) -> list[Event]:
     events: list[Event] = [RingMoved(ring=ring.name, to=RingState.RUNNING)]
     if view.state is not RunState.RUNNING:
         events.append(RunMoved(to=RunState.RUNNING))
-    if view.plan.body.unproven_policy is UnprovenPolicy.HOLD:
-        for name, packages in unproven(view, ring, proven).items():
-            events.append(
-                HostMoved(
-                    host=name,
-                    attempt=view.hosts[name].attempt,
-                    to=HostState.SKIPPED,
-                    reason=f"no earlier ring has proven: {', '.join(packages)}",
-                )
+    for held in held_hosts(view, ring, proven):
+        events.append(
+            HostMoved(
+                host=held.what,
+                attempt=view.hosts[held.what].attempt,
+                to=HostState.SKIPPED,
+                reason=held.reason,
             )
+        )
     return events
-
-
-def unproven(view: RunView, ring: RingView, proven: Proven) -> dict[str, tuple[str, ...]]:
-    """Hosts of a ring with the packages whose very transition no earlier ring has proven.
-
-    The first ring proves; it needs no proof. `proven` are the transitions of earlier runs.
-    """
-    names = list(view.rings)
-    earlier = names[: names.index(ring.name)]
-    if not earlier:
-        return {}
-    known = view.proven().union(*(proven.get(name, frozenset()) for name in earlier))
-    missing = {
-        cohort.id: tuple(t.package for t in cohort.transitions if proof_key(t) not in known)
-        for cohort in view.cohorts.values()
-    }
-    return {
-        name: missing[view.hosts[name].cohort]
-        for wave in ring.waves
-        for name in wave
-        if missing[view.hosts[name].cohort] and view.hosts[name].state is HostState.PENDING
-    }
 
 
 def _walk(view: RunView, ring: RingView) -> list[Event]:

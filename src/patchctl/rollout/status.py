@@ -1,8 +1,10 @@
 """What a run looks like from outside: `rollout status`."""
 
 from collections import Counter
+from collections.abc import Collection
 
 from ..models.rollout import (
+    Blocker,
     EditedFile,
     HostState,
     HostStatusLine,
@@ -16,8 +18,15 @@ from . import states
 from .view import HostView, RingView, RunView
 
 
-def status(view: RunView, controller: str = "") -> RunStatus:
-    """The status object. Counters of a ring sum to its size."""
+def status(
+    view: RunView,
+    controller: str = "",
+    *,
+    blockers: tuple[Blocker, ...] = (),
+    leased: Collection[str] = (),
+) -> RunStatus:
+    """The status object. Counters of a ring sum to its size. `blockers` are those of this view,
+    `leased` the hosts that the run keeps from other runs."""
     return RunStatus(
         run=view.run,
         plan=view.plan.digest,
@@ -35,6 +44,7 @@ def status(view: RunView, controller: str = "") -> RunStatus:
                     EditedFile(path=file["path"], copy=file["copy"], gone=bool(file.get("gone")))
                     for file in host.evidence.get(Stage.UNDO.value, {}).get("edited", ())
                 ),
+                lease=view.lease(host.name) if host.name in leased else None,
                 holds=host.holding and host.state in SETTLED and not host.owes_release,
             )
             for ring in view.rings.values()
@@ -42,6 +52,7 @@ def status(view: RunView, controller: str = "") -> RunStatus:
             for host in (view.hosts[name] for name in wave)
         ),
         controller=controller,
+        blockers=blockers,
     )
 
 

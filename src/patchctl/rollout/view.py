@@ -19,6 +19,7 @@ from ..models.rollout import (
     Entry,
     HostMoved,
     HostState,
+    LeaseKind,
     OutcomeStatus,
     ProcessIdentity,
     RingMoved,
@@ -39,6 +40,7 @@ from ..models.states import (
     COUNTED,
     IN_FLIGHT,
     KNOWN_END,
+    RING_BEGUN,
     SETTLED,
     SILENT,
     TAKING,
@@ -147,7 +149,12 @@ class RunView:
         self.controller: ProcessIdentity | None = None
         self.seq = 0
         self.last_at = 0
+        # From when on the run is in its state, epoch ms.
+        self.since = 0
         self.paused_from = RunState.RUNNING
+        # Who paused the run; None where patchctl did so itself.
+        self.paused_by: str | None = None
+        self._pause_asked: tuple[int, str] | None = None
         self.force_undo = False
         self.shards: dict[str, ShardView] = {}
         self.cohorts = {cohort.id: cohort for cohort in plan.body.cohorts}
@@ -218,6 +225,13 @@ class RunView:
             for ring, cohorts in mine.items()
         }
 
+    def lease(self, name: str) -> LeaseKind:
+        """How the run has this host, as long as it has it at all."""
+        host = self.hosts.get(name)
+        # Of a host that it does not know nobody can say that nothing was begun there.
+        begun = host is None or self.rings[host.ring].state in RING_BEGUN or host.state in IN_FLIGHT
+        return LeaseKind.HELD if begun else LeaseKind.RESERVED
+
     def in_flight(self) -> int:
         return sum(ring.in_flight() for ring in self.rings.values())
 
@@ -247,7 +261,7 @@ class RunView:
                 self.created = True
                 self.by = event.by
             case RunMoved():
-                self._move_run(event)
+                self._move_run(event, entry.at)
             case RingMoved():
                 self._move_ring(event, entry.at)
             case WaveStarted():
@@ -272,11 +286,15 @@ class RunView:
             if host.state in IN_FLIGHT:
                 host.since = at
 
-    def _move_run(self, event: RunMoved) -> None:
+    def _move_run(self, event: RunMoved, at: int) -> None:
         states.check_run(self.state, event.to)
         if event.to is RunState.PAUSED:
             self.paused_from = self.state
+            # A request that fits the state and the pause that follows it are written together.
+            seq, by = self._pause_asked or (0, "")
+            self.paused_by = by if seq == self.seq - 1 else None
         self.state = event.to
+        self.since = at
         self.reason = event.reason
 
     def _move_ring(self, event: RingMoved, at: int) -> None:
@@ -374,5 +392,7 @@ class RunView:
                 self.rings[event.ring].approved = True
             case CommandKind.ROLLBACK:
                 self.force_undo = event.force
-            case CommandKind.ABORT | CommandKind.PAUSE:
+            case CommandKind.PAUSE:
+                self._pause_asked = self.seq, event.by
+            case CommandKind.ABORT:
                 pass

@@ -4,12 +4,13 @@ import contextlib
 from collections.abc import Iterator, Sequence
 
 from ..adapters.clock import now_ms
-from ..errors import ConflictError, NotFoundError
+from ..errors import NotFoundError
 from ..inventory.export import generate
 from ..models.fleet import Fleet
 from ..protocol.replies import parse
 from ..workflows.rollout import host_clean as workflow
 from ..workflows.rollout.host_clean import Action, HostKeeps
+from ..workflows.rollout.leasing import refuse_to_clean
 from .workspace import Workspace
 
 
@@ -28,14 +29,6 @@ def look_after(
 
 
 def check_free(workspace: Workspace, hosts: Sequence[str]) -> None:
-    """Raise ConflictError where a run of this workspace that is not over holds a host."""
+    """Raise ConflictError where a run of this workspace that is not over has a host."""
     with contextlib.suppress(NotFoundError):
-        held = workspace.database(create=False).leases.held(hosts)
-        if held:
-            host, run = next(iter(held.items()))
-            more = f" (and {len(held) - 1} more)" if len(held) > 1 else ""
-            raise ConflictError(
-                f"host {host}{more} is held by run {run}, which could not go on or be undone",
-                hint=f"let it end: `patchctl rollout resume {run}` or `patchctl rollout abort"
-                f" {run}`; --force removes all the same",
-            )
+        refuse_to_clean(workspace.database(create=False), hosts)

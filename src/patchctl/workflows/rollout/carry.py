@@ -7,7 +7,7 @@ from ...errors import CutShortError
 from ...models.rollout import RunStatus
 from ...models.states import STANDING
 from ...rollout.interfaces import EventSink
-from ...rollout.status import exit_code, status
+from ...rollout.status import exit_code
 from ...rollout.view import RunView
 from .runs import Rollouts
 
@@ -51,8 +51,8 @@ def carried(rollouts: Rollouts, run: str, action: Callable[[], RunView]) -> Ende
     except CutShortError as error:
         why = str(error)
     else:
-        return Ended(status=status(view), exit_code=exit_code(view))
-    return Ended(status=status(rollouts.view(run)), exit_code=_INTERRUPTED, why=why)
+        return Ended(status=rollouts.standing(view), exit_code=exit_code(view))
+    return Ended(status=rollouts.standing(rollouts.view(run)), exit_code=_INTERRUPTED, why=why)
 
 
 def resume(

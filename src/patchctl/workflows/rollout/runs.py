@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...adapters.database import Database
 from ...audit.interfaces import LogFiles
 from ...audit.writer import AuditWriter
-from ...errors import ConflictError, CutShortError, InvalidInputError, NotFoundError, PatchctlError
+from ...errors import ConflictError, CutShortError, InvalidInputError, PatchctlError
 from ...models import ids
 from ...models.fleet import Fleet
 from ...models.plan import Artifact, Plan
@@ -29,11 +29,14 @@ from ...models.states import CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
 from ...plan.freeze import fleet_digest
 from ...plan.hooks import refuse_without_digests
 from ...rollout import commands
+from ...rollout.blockers import blockers
 from ...rollout.engine import Engine
 from ...rollout.interfaces import Clock, EventSink, Executor, Journal
 from ...rollout.lost import ask_again
 from ...rollout.status import status as status_of
 from ...rollout.view import RunView
+from .leasing import claim
+from .reading import find_run, plan_of, view_run
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,11 +67,11 @@ class Rollouts:
     # --- beginnings -----------------------------------------------------------------------------
 
     def start(self, plan: Plan, *, comment: str = "", trust: PlanTrust = PlanTrust.STATE) -> str:
-        """Enter a new run of the plan and hold its hosts; the answer is the run's id. `trust` is
+        """Enter a new run of the plan and reserve its hosts; the answer is the run's id. `trust` is
         why it may run, which somebody has judged.
 
         Raises InvalidInputError for a plan that is over or empty or does not fit the inventory and
-        for hooks that cannot be run, ConflictError where another run holds one of its hosts,
+        for hooks that cannot be run, ConflictError where another run has one of its hosts,
         IntegrityError where one of its files was changed in the content store, or one of its hooks.
         """
         self._check(plan)
@@ -87,7 +90,7 @@ class Rollouts:
                 self.clock.now_ms() // 1000,
                 self.by,
             )
-            self.database.leases.claim_hosts(run, [host.name for host in plan.body.hosts])
+            claim(self.database, run, [host.name for host in plan.body.hosts])
             fence = self.database.leases.take(run, self.process, self.alive, self.by)
             created = RunCreated(plan=plan.digest, by=self.by, comment=comment, trust=trust)
             self.database.journal(run, fence).append(run, [created])
@@ -145,7 +148,7 @@ class Rollouts:
 
         def begin(engine: Engine) -> None:
             lost = [h.name for h in engine.view.hosts.values() if h.state is HostState.UNKNOWN]
-            self.database.leases.claim_hosts(run, lost)
+            claim(self.database, run, lost)
             engine.resume(self.by, reason, accept_failures=accept_failures)
 
         return self._drive(run, begin, wait=wait)
@@ -164,8 +167,9 @@ class Rollouts:
         """Undo what a run has changed, newest ring first."""
 
         def begin(engine: Engine) -> None:
-            touched = [h.name for h in engine.view.hosts.values() if h.touched]
-            self.database.leases.claim_hosts(run, hosts or touched)
+            ours = engine.view.hosts.values()
+            wanted = [h.name for h in ours if (h.name in hosts if hosts else h.touched)]
+            claim(self.database, run, wanted)
             engine.roll_back(self.by, reason, hosts=hosts, force=force)
 
         return self._drive(run, begin, wait=True)
@@ -239,7 +243,21 @@ class Rollouts:
 
     def status(self, run: str) -> RunStatus:
         """Where the run stands."""
-        return status_of(self.view(run), self.controller(run))
+        return self.standing(self.view(run), self.controller(run))
+
+    def standing(self, view: RunView, controller: str = "") -> RunStatus:
+        """Where a run stands whose journal was read already; `controller` is who carries it."""
+        return status_of(
+            view,
+            controller,
+            blockers=blockers(view, self.clock.now_ms(), self.database.proofs.by_ring()),
+            leased=self._leased(view),
+        )
+
+    def _leased(self, view: RunView) -> Collection[str]:
+        # Of a run that is over, leases may be left; they keep no other run out.
+        over = view.state in OVER
+        return frozenset() if over else frozenset(self.database.leases.hosts(view.run))
 
     def news(self, view: RunView) -> list[Entry]:
         """Entries that the view has not seen yet; they are applied to it."""
@@ -249,7 +267,7 @@ class Rollouts:
         return new
 
     def _plan(self, run: str) -> Plan:
-        return _plan_of(self.database, run)
+        return plan_of(self.database, run)
 
     # --- requests from another process ------------------------------------------------------------
 
@@ -334,29 +352,3 @@ def _named(hosts: Sequence[str]) -> str:
 def _write(journal: Journal, view: RunView, events: Sequence[Event]) -> None:
     for entry in journal.append(view.run, events):
         view.apply(entry)
-
-
-def find_run(database: Database, name: str | None) -> str:
-    """The id of a run by a unique prefix; the newest where `name` is None.
-
-    Raises NotFoundError where there is none.
-    """
-    if name:
-        return database.runs.resolve(name).id
-    newest = database.runs.latest()
-    if newest is None:
-        raise NotFoundError("there is no run yet", hint="begin one with `patchctl rollout`")
-    return newest.id
-
-
-def view_run(database: Database, run: str) -> RunView:
-    """The run as its journal tells it. Reads only."""
-    view = RunView(run, _plan_of(database, run))
-    return view.replay(database.journal_reader().read(run))
-
-
-def _plan_of(database: Database, run: str) -> Plan:
-    plan = database.plans.load(database.runs.get(run).plan)
-    if plan is None:
-        raise ConflictError(f"the plan of run {run} is missing from the state database")
-    return plan

@@ -13,7 +13,7 @@ from ...models.verification import Promise, Unpromised, Verification, VerifiedHo
 from ..assessment.assess import Parts
 from ..assessment.snapshot_findings import SnapshotFindings
 from .promises import promises
-from .runs import find_run
+from .reading import find_run
 
 
 @dataclass(frozen=True, kw_only=True)

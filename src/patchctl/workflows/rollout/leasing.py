@@ -1,0 +1,70 @@
+"""Which run has a host, and how: held, or only reserved.
+
+A lease names a run and a host; how the run has it stands in the run's journal. A write transaction
+holds SQLite's only write lock, so inside of one nobody begins a ring between question and claim.
+"""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from ...adapters.database import Database
+from ...errors import ConflictError
+from ...models.rollout import LeaseKind
+from .reading import view_run
+
+
+@dataclass(frozen=True, order=True)
+class Lease:
+    """`run`, which is not over, has `host`. "held" sorts before "reserved"."""
+
+    kind: LeaseKind
+    run: str
+    host: str
+
+
+def leases_on(database: Database, hosts: Iterable[str], *, but: str = "") -> list[Lease]:
+    """The leases of these hosts, those that are held first, without the ones of the run `but`."""
+    found = {host: run for host, run in database.leases.held(hosts).items() if run != but}
+    views = {run: view_run(database, run) for run in set(found.values())}
+    return sorted(Lease(views[run].lease(host), run, host) for host, run in found.items())
+
+
+def claim(database: Database, run: str, hosts: Collection[str]) -> None:
+    """Take all these hosts for the run, or none. Those it has already are no conflict.
+
+    Raises ConflictError where another run holds or reserves one.
+    """
+    with database.write():
+        foreign = leases_on(database, hosts, but=run)
+        if foreign:
+            raise ConflictError(_said(foreign), hint=_let_it_end(foreign[0].run))
+        database.leases.claim_hosts(run, hosts)
+
+
+def refuse_to_clean(database: Database, hosts: Sequence[str]) -> None:
+    """Raise ConflictError where a run has one of the hosts: what it needs there stays."""
+    found = leases_on(database, hosts)
+    if found:
+        held = found[0].kind is LeaseKind.HELD
+        why = "which could not go on or be undone" if held else "which has not begun there"
+        raise ConflictError(
+            f"{_said(found)}, {why}",
+            hint=f"{_let_it_end(found[0].run)}; --force removes all the same",
+        )
+
+
+def _let_it_end(run: str) -> str:
+    return f"let it end: `patchctl rollout resume {run}` or `patchctl rollout abort {run}`"
+
+
+def _said(leases: Sequence[Lease]) -> str:
+    """`host a (and 1 more) is held by run r-1, host c is reserved by run r-1`."""
+    return ", ".join(_groups(leases))
+
+
+def _groups(leases: Sequence[Lease]) -> Iterator[str]:
+    for (kind, run), group in groupby(leases, lambda lease: (lease.kind, lease.run)):
+        hosts = [lease.host for lease in group]
+        more = f" (and {len(hosts) - 1} more)" if len(hosts) > 1 else ""
+        yield f"host {hosts[0]}{more} is {kind.value} by run {run}"

@@ -1,0 +1,33 @@
+"""Which run is meant, and what its journal tells of it. Reads only."""
+
+from ...adapters.database import Database
+from ...errors import ConflictError, NotFoundError
+from ...models.plan import Plan
+from ...rollout.view import RunView
+
+
+def find_run(database: Database, name: str | None) -> str:
+    """The id of a run by a unique prefix; the newest where `name` is None.
+
+    Raises NotFoundError where there is none.
+    """
+    if name:
+        return database.runs.resolve(name).id
+    newest = database.runs.latest()
+    if newest is None:
+        raise NotFoundError("there is no run yet", hint="begin one with `patchctl rollout`")
+    return newest.id
+
+
+def view_run(database: Database, run: str) -> RunView:
+    """The run as its journal tells it. Reads only."""
+    view = RunView(run, plan_of(database, run))
+    return view.replay(database.journal_reader().read(run))
+
+
+def plan_of(database: Database, run: str) -> Plan:
+    """The run's plan. Raises ConflictError where the state does not have it any more."""
+    plan = database.plans.load(database.runs.get(run).plan)
+    if plan is None:
+        raise ConflictError(f"the plan of run {run} is missing from the state database")
+    return plan
