@@ -18,9 +18,9 @@ class Deadly(MemoryJournal):
     """The journal of who takes the run next and dies at its nth write, before or after it is
     durable."""
 
-    def __init__(self, world: World, at: int, *, after: bool) -> None:
+    def __init__(self, world: World, at: int, *, after: bool, fence: int = 0) -> None:
         super().__init__(
-            world.entries, world.clock, fence=world.fence + 1, newest=lambda: world.fence
+            world.entries, world.clock, fence=fence or world.fence + 1, newest=lambda: world.fence
         )
         self._left = at
         self._after = after

@@ -67,7 +67,7 @@ class Watched(World):
 
     def journal(self) -> MemoryJournal:
         if len(self.executors) == 1 and self.dies_at:
-            return Deadly(self, self.dies_at, after=self.dies_at % 2 == 0)
+            return Deadly(self, self.dies_at, after=self.dies_at % 2 == 0, fence=self.fence)
         return super().journal()
 
     def engine(self) -> Engine:
