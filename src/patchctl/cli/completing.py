@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from ..adapters.known_names import KnownNames
+    from ..wiring.completing import KnownNames
 
 Completer = Callable[[typer.Context, str], list[str]]
 
