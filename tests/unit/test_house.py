@@ -29,7 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "workflows": STAGES | {"models", "errors", "protocol", "lab", "adapters"},
     "wiring": {"inventory", "assessment", "rollout", "report"}
     | {"models", "errors", "config", "protocol", "adapters", "executors", "lab", "workflows"},
-    "cli": {"models", "errors", "protocol", "workflows", "wiring", "report", "lab"},
+    "cli": {"models", "errors", "protocol", "workflows", "wiring", "report"},
     "__main__": {"cli"},
     "__init__": set(),
 }
@@ -134,6 +134,25 @@ def test_what_decides_touches_nothing(part: str) -> None:
     for path in sorted((PACKAGE / part).rglob("*.py")):
         used = {name.split(".")[0] for name in imports(path)} & NO_IO
         assert not used, f"{relative(path)} imports {', '.join(sorted(used))}"
+
+
+def test_a_workspace_is_paths_settings_and_adapters() -> None:
+    own = {"errors", "models", "config", "adapters"}
+    for name in ("workspace", "caller", "guards"):
+        for imported in modules_imported(PACKAGE / "wiring" / f"{name}.py"):
+            allowed = part_of(imported) in own or imported in (
+                *("patchctl.wiring.caller", "patchctl.wiring.guards"),
+            )
+            assert allowed, f"wiring/{name}.py imports {imported}"
+
+
+def test_the_command_line_leaves_adapters_to_wiring() -> None:
+    for path in sorted((PACKAGE / "cli").glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Attribute):
+                assert node.attr not in ("database", "store", "runner", "connection"), (
+                    f"{relative(path)}:{node.lineno} takes {ast.unparse(node)}"
+                )
 
 
 def test_only_the_command_line_asks_who_calls_it() -> None:

@@ -122,9 +122,9 @@ def show(
 ) -> None:
     """All that is known of one host, from the newest discovery that could read it."""
     from ..report import discovery_text as text
-    from ..workflows.discovery import discover as workflow
+    from ..wiring.stored import known
 
-    found = workflow.known(state(ctx).workspace().database(create=False).snapshots, host)
+    found = known(state(ctx).workspace(), host)
     if form is not Format.TABLE:
         output.data(found, form)
     elif found.facts is None:
@@ -149,14 +149,15 @@ def list_snapshots(
 ) -> None:
     """Earlier discoveries, newest first."""
     from ..report.discovery_text import when
+    from ..wiring import stored
 
-    stored = state(ctx).workspace().database(create=False).snapshots
+    workspace = state(ctx).workspace()
     if host:
-        seen = stored.history(host)
+        seen = stored.history(workspace, host)
         rows = [(it.snapshot, when(it.taken), it.status.value, it.reason) for it in seen]
         header = ["SNAPSHOT", "TAKEN", "STATUS", "REASON"]
     else:
-        taken = stored.list()
+        taken = stored.snapshots(workspace)
         rows = [
             (it.id, when(it.taken), f"{it.ok} ok", f"{it.unreachable + it.failed} not")
             for it in taken

@@ -173,9 +173,9 @@ def remove(
     form: Output = Format.TABLE,
 ) -> None:
     """Forget feeds."""
-    from ..workflows.feeds.status import remove as forget
+    from ..wiring.feeds import remove as forget
 
-    forget(state(ctx).workspace().feeds, names)
+    forget(state(ctx).workspace(), names)
     if form is not Format.TABLE:
         output.data({"removed": names}, form)
     elif not state(ctx).quiet:

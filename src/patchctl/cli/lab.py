@@ -2,16 +2,15 @@
 
 import shlex
 import signal
+from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ..lab.builder import Say
-from ..lab.model import DEFAULT_NAME, Status
 from ..wiring.lab import labs
-from ..workflows.lab import offers
+from ..workflows.lab import DEFAULT_NAME, Status, offers
 from . import output
 from .options import Output
 from .state import state
@@ -162,5 +161,5 @@ def _print(found: Status, form: output.Format) -> None:
     )
 
 
-def _say(ctx: typer.Context) -> Say:
+def _say(ctx: typer.Context) -> Callable[[str], None]:
     return (lambda _: None) if state(ctx).quiet else output.note

@@ -200,8 +200,9 @@ def diff(
 def list_plans(ctx: typer.Context, form: Output = Format.TABLE) -> None:
     """Stored plans, newest first."""
     from ..report.plan_text import short, when
+    from ..wiring import stored
 
-    plans = state(ctx).workspace().database(create=False).plans.list()
+    plans = stored.plans(state(ctx).workspace())
     if form is not Format.TABLE:
         output.data({"plans": plans}, form)
         return
@@ -223,9 +224,10 @@ def list_plans(ctx: typer.Context, form: Output = Format.TABLE) -> None:
 
 def _find(ctx: typer.Context, name: str) -> Plan:
     """A file needs no workspace, so that a plan can be reviewed anywhere."""
-    from ..wiring.plan import find
-    from ..workflows.plan import make_plan
-
     if name and Path(name).is_file():
-        return make_plan.read_plan(Path(name))
+        from ..workflows.plan.make_plan import read_plan
+
+        return read_plan(Path(name))
+    from ..wiring.plan import find
+
     return find(state(ctx).workspace(), name).plan

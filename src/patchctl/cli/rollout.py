@@ -184,10 +184,10 @@ def watch(ctx: typer.Context, run: Run = "", form: Output = Format.TABLE) -> Non
 @app.command("list")
 def list_runs(ctx: typer.Context, form: Output = Format.TABLE) -> None:
     """All runs, newest first."""
+    from ..wiring.stored import runs
     from .summary import show_runs
 
-    database = state(ctx).workspace().database(create=False)
-    show_runs(database.runs.list(), form)
+    show_runs(runs(state(ctx).workspace()), form)
 
 
 def _steer(ctx: typer.Context, run: str, what: str, ring: str, reason: str, form: Format) -> None:

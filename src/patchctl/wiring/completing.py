@@ -6,6 +6,8 @@ from ..adapters.known_names import KnownNames
 from .caller import Caller
 from .workspace import open_workspace
 
+__all__ = ["KnownNames", "known_names"]
+
 
 def known_names(directory: Path | None, caller: Caller, *, trusted: bool = False) -> KnownNames:
     """What shell completion may offer in the workspace; nothing of it is run."""

@@ -1,7 +1,7 @@
 """Builds what looks after vulnerability data from a workspace's state and settings."""
 
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -100,6 +100,11 @@ def import_paths(
     return _feeds(workspace, say).import_paths(
         tuple(paths), name=name, ecosystem=ecosystem, force=force
     )
+
+
+def remove(workspace: Workspace, names: Sequence[str]) -> None:
+    """Forget feeds. Raises NotFoundError, before anything is changed, for one that is not held."""
+    feed_status.remove(workspace.feeds, names)
 
 
 def _feeds(workspace: Workspace, say: Say) -> "Feeds":

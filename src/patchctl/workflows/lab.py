@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..lab import fleet, handle, packages
+from ..lab import fleet, handle, model, packages
 from ..lab.builder import Say
-from ..lab.model import Status
+
+DEFAULT_NAME = model.DEFAULT_NAME
+Status = model.Status
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,156 @@
+"""Roll out as one workflow: choose, plan, approve, carry, and one result for every end."""
+
+from pathlib import Path
+
+import pytest
+from plan_world import snapshot
+from test_rollout_hooks import Site
+
+from patchctl.adapters.git_head import AtHead
+from patchctl.errors import CutShortError, InvalidInputError, NotFoundError, UsageError
+from patchctl.models.plan import LeftOut, LeftOutReason, Plan
+from patchctl.models.rollout import CommandKind, Entry, PlanTrust, RunState
+from patchctl.rollout.view import RunView
+from patchctl.workflows.plan.make_plan import FoundPlan, Made
+from patchctl.workflows.plan.trust import PlanJudge
+from patchctl.workflows.rollout import carry
+from patchctl.workflows.rollout.carry import Ended, Screen
+from patchctl.workflows.rollout.start import Chosen, NothingToDo, Starting
+
+COMMAND = "patchctl rollout start x.lock"
+
+
+class Seen:
+    """A sink that counts."""
+
+    def __init__(self) -> None:
+        self.entries: list[Entry] = []
+
+    def on_entry(self, entry: Entry) -> None:
+        self.entries.append(entry)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def starting(site: Site, made: Made | None = None, *, vouched: bool = True) -> Starting:
+    def find(name: str) -> FoundPlan:
+        if name != "x.lock":
+            raise NotFoundError("no plan")
+        return FoundPlan(site.plan(), Path("/fleet/x.lock"), b"", "x.lock")
+
+    def make() -> Made:
+        assert made is not None, "nobody asked for a new plan"
+        return made
+
+    return Starting(
+        find=find,
+        judge=PlanJudge(made=lambda _: vouched, committed=lambda *_: AtHead("", "not in git")),
+        make=make,
+        rollouts=lambda: site.rollouts,
+        screen=Screen(),
+    )
+
+
+def left_out(reason: LeftOutReason) -> Made:
+    return Made(plan=None, snapshot=snapshot(), left_out=(LeftOut(host="s1", reason=reason),))
+
+
+def refuse(_: Plan) -> None:
+    raise UsageError("no")
+
+
+class TestChoosing:
+    def test_a_named_plan_is_found_and_judged(self, site: Site) -> None:
+        chosen = starting(site).choose("x.lock", "", COMMAND)
+        assert chosen == Chosen(plan=site.plan(), trust=PlanTrust.STATE)
+
+    def test_one_that_nothing_vouches_for_is_told_as_it_was_named(self, site: Site) -> None:
+        with pytest.raises(InvalidInputError) as caught:
+            starting(site, vouched=False).choose("x.lock", "", COMMAND)
+        assert caught.value.lines()[0].startswith("x.lock: a plan is code")
+        assert f"`{COMMAND} --trust-plan {site.plan().digest}`" in str(caught.value)
+
+    def test_without_a_name_one_will_be_made(self, site: Site) -> None:
+        assert starting(site).choose("", "", COMMAND).plan is None
+        with pytest.raises(UsageError, match="none is named"):
+            starting(site).choose("", site.plan().digest, COMMAND)
+
+
+class TestStarting:
+    def test_nothing_is_entered_before_the_approval(self, site: Site) -> None:
+        rolling = starting(site)
+        with pytest.raises(UsageError, match="no"):
+            rolling.start(
+                rolling.choose("x.lock", "", COMMAND), approve=refuse, comment="", wait=False
+            )
+        assert not site.entered()
+
+    def test_a_fresh_plan_is_shown_and_carried_as_far_as_it_goes(self, site: Site) -> None:
+        shown: list[Plan] = []
+        made = Made(plan=site.plan(), snapshot=snapshot(), left_out=())
+        rolling = starting(site, made)
+        ended = rolling.start(
+            rolling.choose("", "", COMMAND), approve=shown.append, comment="c", wait=False
+        )
+        assert shown == [site.plan()]
+        assert isinstance(ended, Ended)
+        assert (ended.status.state, ended.exit_code, ended.why) == (RunState.WAITING, 5, "")
+
+    @pytest.mark.parametrize(
+        ("reason", "code"), [(LeftOutReason.NO_UPDATES, 0), (LeftOutReason.UNREACHABLE, 1)]
+    )
+    def test_nothing_to_do_is_a_result(self, site: Site, reason: LeftOutReason, code: int) -> None:
+        made = left_out(reason)
+        rolling = starting(site, made)
+        ended = rolling.start(
+            rolling.choose("", "", COMMAND), approve=refuse, comment="", wait=False
+        )
+        assert ended == NothingToDo(left_out=made.left_out, exit_code=code)
+        assert not site.entered()
+
+
+class TestEveryEnd:
+    def test_an_interruption_says_how_to_go_on(self, site: Site) -> None:
+        run = site.rollouts.start(site.plan())
+
+        def interrupted() -> RunView:
+            raise KeyboardInterrupt
+
+        ended = carry.carried(site.rollouts, run, interrupted)
+        assert ended.exit_code == 130
+        assert ended.why == f"interrupted; go on with `patchctl rollout resume {run}`"
+        assert ended.status.run == run
+
+    def test_what_cut_it_short_is_said(self, site: Site) -> None:
+        run = site.rollouts.start(site.plan())
+
+        def cut_short() -> RunView:
+            raise CutShortError("disk full", hint="free space")
+
+        ended = carry.carried(site.rollouts, run, cut_short)
+        assert (ended.exit_code, ended.why) == (130, "disk full; free space")
+
+    def test_a_resumed_run_ends_with_its_code(self, site: Site) -> None:
+        run = site.rollouts.start(site.plan())
+        site.rollouts.carry(run, wait=False)
+        site.rollouts.request(run, CommandKind.APPROVE)
+        seen = Seen()
+        rollouts = Screen(sinks=lambda _: (seen,)).of(site.rollouts)
+        ended = carry.resume(rollouts, run, reason="", accept_failures=False, wait=False)
+        assert (ended.status.state, ended.exit_code) == (RunState.DONE, 0)
+        assert seen.entries, "the screen was told nothing"
+
+    def test_a_run_that_nobody_carries_is_followed_to_where_it_stands(self, site: Site) -> None:
+        run = site.rollouts.start(site.plan())
+        site.rollouts.carry(run, wait=False)
+        ended = carry.follow(site.rollouts, run)
+        assert (ended.status.state, ended.exit_code) == (RunState.WAITING, 5)
+
+    def test_what_was_undone_is_undone_whole(self, site: Site) -> None:
+        run = site.rollouts.start(site.plan())
+        site.rollouts.carry(run, wait=False)
+        ended = carry.roll_back(site.rollouts, run, reason="", hosts=(), force=False)
+        assert (ended.status.state, ended.exit_code) == (RunState.ROLLED_BACK, 0)
