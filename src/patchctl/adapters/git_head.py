@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import AdapterError, NotFoundError
+from ..errors import AdapterError, NotFoundError, Problem
 from . import git_archive, ownership
 from .git import ask, work_tree
 
@@ -46,11 +46,13 @@ def at_head(root: Path, path: Path, data: bytes, *, trusted: bool) -> AtHead:
     if found != data:
         return AtHead("", "git does not have it at HEAD as it is")
     if not trusted and (problems := _loose(here)):
-        return AtHead("", f"others could have committed it ({problems[0].path}: {problems[0].why})")
+        return AtHead(
+            "", f"others could have committed it ({problems[0].path}: {problems[0].message})"
+        )
     return AtHead(commit)
 
 
-def _loose(folder: Path) -> tuple[ownership.Problem, ...]:
+def _loose(folder: Path) -> tuple[Problem, ...]:
     """What of the checkout's git folders others could have written."""
     names = ("--git-dir", "--git-common-dir")  # a linked work tree has a HEAD of its own
     said = [ask(folder, "rev-parse", name, trusted=True).strip() for name in names]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..adapters import ownership
 from ..config import settings as settings_file
-from ..errors import ConflictError, InvalidInputError, NotFoundError, UsageError
+from ..errors import ConflictError, InvalidInputError, NotFoundError, Problem, UsageError
 from ..models import grammar
 from ..models.settings import Settings
 
@@ -76,10 +76,10 @@ def open_workspace(
     return opened
 
 
-def _refuse(found: tuple[ownership.Problem, ...]) -> None:
+def _refuse(found: tuple[Problem, ...]) -> None:
     if found:
         raise InvalidInputError(
-            "\n".join(ownership.lines(found)),
+            problems=ownership.counted(found),
             hint="or give --trust-workspace where that is meant",
         )
 
@@ -123,21 +123,26 @@ class Workspace:
 
         leftovers.sweep_secrets(self.state / "runs")
 
-    def keep_state(self, *, ephemeral: bool) -> None:
-        """Raise UsageError where a pipeline would lose what a command that changes hosts writes:
-        the journal, the leases and the audit log lie in a checkout that is thrown away.
-
-        `ephemeral`: that is meant.
-        """
+    def state_at_risk(self) -> str:
+        """Why a pipeline would lose what a command that changes hosts writes: the journal, the
+        leases and the audit log lie in a checkout that is thrown away. "" where it would not."""
         from ..adapters import git
 
-        if ephemeral or os.environ.get("CI", "").strip().lower() in _NO:
-            return
+        if os.environ.get("CI", "").strip().lower() in _NO:
+            return ""
         checkout = git.work_tree(self.root)
-        if checkout is not None and self.state.resolve().is_relative_to(checkout):
+        if checkout is None or not self.state.resolve().is_relative_to(checkout):
+            return ""
+        return (
+            f"CI is set and the state {self.state} lies in the checkout {checkout}, with which its"
+            " journal and audit log would be lost"
+        )
+
+    def keep_state(self, *, ephemeral: bool) -> None:
+        """Raise UsageError where the state is at risk, unless it is meant to be `ephemeral`."""
+        if not ephemeral and (why := self.state_at_risk()):
             raise UsageError(
-                f"nothing was changed: CI is set and the state {self.state} lies in the checkout"
-                f" {checkout}, with which its journal and audit log would be lost",
+                f"nothing was changed: {why}",
                 hint="name a lasting folder in PATCHCTL_STATE or `state:`,"
                 " or give --ephemeral-state where that is meant",
             )

@@ -47,7 +47,7 @@ class Opened(Protocol):
     def connection(self) -> Connection: ...
     def code(self) -> tuple[str, ...]: ...
     def lint(self) -> Linted: ...
-    def keep_state(self, *, ephemeral: bool) -> None: ...
+    def state_at_risk(self) -> str: ...
 
 
 Approve = Callable[[Sequence[LearnedKey]], None]
@@ -140,13 +140,8 @@ class Doctor:
         ]
 
     def _workspace(self, opened: Opened) -> Iterator[Check]:
-        lost = ""
-        try:
-            opened.keep_state(ephemeral=False)
-        except UsageError as error:
-            lost = error.message.removeprefix("nothing was changed: ")
         yield from doctor_workspace.secrets(opened.root, opened.settings.ansible)
-        yield from doctor_workspace.state(opened.root, opened.state, lost)
+        yield from doctor_workspace.state(opened.root, opened.state, opened.state_at_risk())
         yield doctor_workspace.known_hosts(Path(opened.connection.known_hosts))
         now = self.clock.now_ms() // 1000
         yield doctor_workspace.policy(opened.root, self.settings_file, now)
