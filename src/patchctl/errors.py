@@ -4,16 +4,52 @@ The message says what and where, the hint says how to mend it; `cli.app` prints 
 line and exits with `exit_code`. A caller's bug raises Python's own exceptions instead.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong. It becomes text once, by `str`, and nobody reads that back.
+
+    `path` is the file or whatever else it is in, as people write it, `line` the line there (0: not
+    told), `key` the place inside of a document (`rings[1].budget`). `code` is what it is for
+    programs, "" where none asks; `hint` says how to mend it.
+    """
+
+    message: str
+    path: str = ""
+    line: int = 0
+    key: str = ""
+    code: str = ""
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        said = ": ".join(part for part in (place, self.key, self.message) if part)
+        return f"{said}; {self.hint}" if self.hint else said
+
+    def inside(self, whole: str) -> Self:
+        """The same, told as a part of something larger, such as a revision."""
+        return replace(self, path=f"{whole}: {self.path}" if self.path else whole)
+
 
 class PatchctlError(Exception):
-    """Root of all expected errors. Exit code 2: nothing was changed."""
+    """Root of all expected errors. Exit code 2: nothing was changed.
+
+    It tells one problem, in `message`, or several; `hint` is for all of them.
+    """
 
     exit_code = 2
 
-    def __init__(self, message: str, *, hint: str = "") -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(
+        self, message: str = "", *, hint: str = "", problems: Sequence[Problem] = ()
+    ) -> None:
+        self.problems = tuple(problems) or (Problem(message=message),)
+        self.message = "\n".join(map(str, self.problems))
         self.hint = hint
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message}; {self.hint}" if self.hint else self.message
@@ -30,15 +66,23 @@ class UsageError(PatchctlError):
 class InvalidInputError(PatchctlError):
     """A file, a setting or an inventory is wrong. `where` is `file:line` or `file: key`."""
 
-    def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
-        super().__init__(f"{where}: {message}" if where else message, hint=hint)
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        where: str = "",
+        hint: str = "",
+        problems: Sequence[Problem] = (),
+    ) -> None:
+        one = Problem(message=message, path=where)
+        super().__init__(hint=hint, problems=tuple(problems) or (one,))
         self.where = where
-        self._what = message
 
     @property
     def reason(self) -> str:
         """What is wrong and how to mend it, for one who tells the place beside it."""
-        return f"{self._what}; {self.hint}" if self.hint else self._what
+        said = self.problems[0].message
+        return f"{said}; {self.hint}" if self.hint else said
 
 
 class BrokenContentError(InvalidInputError):

@@ -169,7 +169,7 @@ def test_a_hook_that_others_could_have_written_does_not_run(root: Path) -> None:
 
     def judge(paths: Iterable[str]) -> None:
         if found := ownership.problems_of(root, paths):
-            raise InvalidInputError("\n".join(ownership.lines(found)))
+            raise InvalidInputError(problems=ownership.counted(found))
 
     with pytest.raises(InvalidInputError, match="everybody can write it"):
         hooks(root, of, judge=judge).check()

@@ -2,13 +2,21 @@
 
 import pytest
 
+from patchctl.cli.app import main
 from patchctl.models.advisory import FeedKind
 from patchctl.models.settings import FeedSettings, FeedSource
-from patchctl.workflows.feeds.sources import Source, known, plan
+from patchctl.workflows.feeds.sources import Source, plan
 
 EVERY = {
     "AlmaLinux:8", "Alpine:v3.18", "Debian:12", "Red Hat:9", "Rocky Linux:9",
     "SUSE:Linux Enterprise Server 15 SP3", "Ubuntu:22.04", "openSUSE:Leap 15.5",
+}  # fmt: skip
+
+# What lies below a mirror: OSV's exports, and the files of everybody else.
+EXPORTED = {"AlmaLinux", "Alpine", "Red Hat", "Rocky Linux", "SUSE", "Ubuntu", "openSUSE"}
+BESIDE = {
+    "known_exploited_vulnerabilities.json", "epss_scores-current.csv.gz", "eol.json",
+    "debian-tracker.json", "cve-records.zip",
 }  # fmt: skip
 
 
@@ -31,7 +39,17 @@ def test_a_mirror_stands_in_place_of_every_public_address() -> None:
     found = sources(mirror, *EVERY)
     assert not any(source.public for source in found.values())
     below = {source.address.replace("%20", " ") for source in found.values()}
-    assert below == {f"https://m.example/f/{path}" for _, path in known()}
+    paths = {f"osv/{name}/all.zip" for name in EXPORTED} | BESIDE
+    assert below == {f"https://m.example/f/{path}" for path in paths}
+
+
+def test_the_help_of_update_names_every_path_below_a_mirror(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["feeds", "update", "--help"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert all(path in said for path in BESIDE)
+    assert all(name in said for name in EXPORTED)
 
 
 def test_what_is_disabled_is_not_fetched() -> None:

@@ -231,6 +231,7 @@ def test_a_broken_download_never_replaces_a_good_feed(site: Site, how: str) -> N
     assert list(site.store.known_exploited()) == ["CVE-2024-1234"]
     assert found["kev"]["reason"]
     assert "\n" not in found["kev"]["reason"]
+    assert "incoming-" not in found["kev"]["reason"], "the file is gone when this is read"
     assert site.err.count("patchctl: kev: ") == 1
     assert not list((site.root / ".patchctl" / "feeds").glob("incoming-*"))
     assert site.run("update", "kev") == 2, "nothing came in"

@@ -1,6 +1,6 @@
 """The layers of the project, read from its imports.
 
-Who may import whom stands in `LAYERS`; everything else here is counted over all modules.
+Who may import whom stands in `ALLOWED`; everything else here is counted over all modules.
 """
 
 import ast

@@ -37,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 
 def named(root: Path, *sources: str) -> dict[str, str]:
     """What is wrong, by its path below the workspace."""
-    return {os.path.relpath(found.path, root): found.why for found in problems(root, sources)}
+    return {os.path.relpath(found.path, root): found.message for found in problems(root, sources)}
 
 
 class TestModes:
@@ -57,12 +57,12 @@ class TestModes:
         for name in ("inventory/hosts.yml", "hooks/drain.yml", "plans"):
             (root / name).chmod(0o777)
         found = ownership.problems_of(root, ["hooks", "missing"], folders=[root / "plans"])
-        assert {one.path for one in found} == {root / "hooks/drain.yml", root / "plans"}
+        assert {one.path for one in found} == {f"{root}/hooks/drain.yml", f"{root}/plans"}
         (root / "plans").chmod(0o755)
         (root / "plans/x.lock").chmod(0o666)
         assert ownership.problems_of(root, [], folders=[root / "plans"]) == ()
         root.chmod(0o777)
-        assert root in {one.path for one in ownership.problems_of(root, ["plans"])}
+        assert str(root) in {one.path for one in ownership.problems_of(root, ["plans"])}
 
     def test_what_the_workspace_does_not_read_is_nobodys_concern(self, root: Path) -> None:
         (root / "notes.txt").write_text("")
@@ -90,8 +90,8 @@ class TestModes:
     def test_a_problem_says_how_to_mend_it(self, root: Path) -> None:
         (root / "hooks").chmod(0o777)
         (problem,) = problems(root)
-        assert problem.mend == f"`chmod o-w {root / 'hooks'}`"
-        assert str(problem) == f"{root / 'hooks'}: everybody can write it; {problem.mend}"
+        assert problem.hint == f"`chmod o-w {root / 'hooks'}`"
+        assert str(problem) == f"{root / 'hooks'}: everybody can write it; {problem.hint}"
 
 
 class TestGroups:
@@ -144,8 +144,8 @@ class TestGroups:
             assert set(named(root)) == {"hooks"}
         monkeypatch.setattr(ownership, "only_members", lambda *_: False)
         (found,) = problems(root)
-        assert found.why.startswith("the group ")
-        assert found.mend == f"`chmod g-w {root / 'hooks'}`"
+        assert found.message.startswith("the group ")
+        assert found.hint == f"`chmod g-w {root / 'hooks'}`"
 
 
 class TestOwners:
@@ -230,13 +230,13 @@ class TestSources:
     ) -> None:
         monkeypatch.setattr(ownership, "_MOST", 4)
         (problem,) = problems(root)
-        assert "more than 4 files" in problem.why
+        assert "more than 4 files" in problem.message
 
     def test_many_problems_are_counted(self, root: Path) -> None:
         for number in range(13):
             (root / "hooks" / f"{number}.yml").touch()
             (root / "hooks" / f"{number}.yml").chmod(0o666)
-        said = ownership.lines(problems(root))
+        said = list(map(str, ownership.counted(problems(root))))
         assert len(said) == 11
         assert said[-1] == "and 3 more of this kind"
 
@@ -258,7 +258,7 @@ class TestState:
         (tmp_path / "open" / "state").mkdir(parents=True)
         (tmp_path / "open").chmod(0o777)
         assert [found.path for found in state_problems(tmp_path / "open" / "state")] == [
-            tmp_path / "open"
+            f"{tmp_path}/open"
         ]
 
 

@@ -9,7 +9,7 @@ from plan_world import fleet, found, host, resolution, settings, snapshot
 
 from patchctl.assessment.findings.assess import Waived
 from patchctl.assessment.findings.fleet import HostInput
-from patchctl.errors import InvalidInputError, NotFoundError, UsageError
+from patchctl.errors import InvalidInputError, NotFoundError, Problem, UsageError
 from patchctl.models.advisory import FeedKind, KnownExploited, VendorStatus
 from patchctl.models.facts import HostFacts, Package
 from patchctl.models.feeds import FeedInfo
@@ -147,7 +147,8 @@ def assessing(*feeds: FeedInfo, refuses: bool = False) -> tuple[PlanAssessing, l
 
     def refuse() -> tuple[str, ...]:
         if refuses:
-            raise InvalidInputError("the feed a is old\nthe feed b is old", hint="update them")
+            both = [Problem(message=f"the feed {name} is old") for name in "ab"]
+            raise InvalidInputError(problems=both, hint="update them")
         return ("debian is 9 days old",)
 
     made = PlanAssessing(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import AdapterError, NotFoundError
+from ..errors import AdapterError, NotFoundError, Problem
 from . import git_archive, ownership
 from .git import ask, work_tree
 
@@ -50,11 +50,13 @@ def at_head(
     if found != data:
         return AtHead("", "git does not have it at HEAD as it is")
     if not trusted and (problems := _loose(here, environment)):
-        return AtHead("", f"others could have committed it ({problems[0].path}: {problems[0].why})")
+        return AtHead(
+            "", f"others could have committed it ({problems[0].path}: {problems[0].message})"
+        )
     return AtHead(commit)
 
 
-def _loose(folder: Path, environment: Mapping[str, str]) -> tuple[ownership.Problem, ...]:
+def _loose(folder: Path, environment: Mapping[str, str]) -> tuple[Problem, ...]:
     """What of the checkout's git folders others could have written."""
     names = ("--git-dir", "--git-common-dir")  # a linked work tree has a HEAD of its own
     said = [ask(folder, environment, "rev-parse", name, trusted=True).strip() for name in names]

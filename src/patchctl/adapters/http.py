@@ -184,7 +184,8 @@ class Fetcher:
     def _check_head(self, address: str, response: requests.Response, size: int) -> None:
         if response.status_code != 200:
             why = f"{response.status_code} {response.reason or ''}".strip()
-            raise HttpError(f"{shown(address)}: the server answers {why}", hint=_mend(why))
+            hint = _mend(response.status_code)
+            raise HttpError(f"{shown(address)}: the server answers {why}", hint=hint)
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind in ("text/html", "application/xhtml+xml"):
             raise HttpError(
@@ -307,10 +308,10 @@ def _cut(address: str) -> HttpError:
     return HttpError(f"{shown(address)}: the transfer was cut short", hint="try again")
 
 
-def _mend(why: str) -> str:
-    if why.startswith(("401", "403", "407")):
+def _mend(status: int) -> str:
+    if status in (401, 403, 407):
         return "credentials for it belong into ~/.netrc"
-    return "check the address in patchctl.yml" if why.startswith("4") else "try again later"
+    return "check the address in patchctl.yml" if 400 <= status < 500 else "try again later"
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:

@@ -13,7 +13,8 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+
+from ..errors import Problem
 
 # What is judged whether the settings name it or not; what is missing is passed over.
 PLACES = (
@@ -26,17 +27,6 @@ _MOST = 50_000  # files; a fleet of 10,000 hosts has a file or two for each
 # Groups below this number are the system's own on every distribution (Debian policy 9.2.2), so
 # that /etc/group and /etc/passwd show all of their members; a directory service need not.
 _SYSTEM_GROUPS = 100
-
-
-class Problem(NamedTuple):
-    """A path that somebody else may have written: what is wrong, and the command that mends it."""
-
-    path: Path
-    why: str
-    mend: str
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.why}; {self.mend}"
 
 
 def trusted_users(environment: Mapping[str, str]) -> frozenset[int]:
@@ -103,12 +93,12 @@ def state_problems(folder: Path, users: frozenset[int] | None = None) -> tuple[P
     return tuple(judge.found)
 
 
-def lines(found: tuple[Problem, ...], most: int = 10) -> list[str]:
-    """A line for each problem, and one that counts those after the first `most`."""
-    said = [str(problem) for problem in found[:most]]
+def counted(found: tuple[Problem, ...], most: int = 10) -> list[Problem]:
+    """The first `most` problems, and one that counts the others."""
+    told = list(found[:most])
     if len(found) > most:
-        said.append(f"and {len(found) - most} more of this kind")
-    return said
+        told.append(Problem(message=f"and {len(found) - most} more of this kind"))
+    return told
 
 
 class _Judge:
@@ -225,7 +215,7 @@ class _Judge:
         self._complain(path, f"cannot be looked at ({error.strerror})", "check its modes")
 
     def _complain(self, path: Path, why: str, mend: str) -> None:
-        self.found.append(Problem(path, why, mend))
+        self.found.append(Problem(path=str(path), message=why, hint=mend))
 
 
 @cache

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, Union, get_args, get_origin
 import msgspec
 import yaml
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, Problem
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 100_000  # aliases of aliases grow exponentially when they are followed
@@ -71,7 +71,7 @@ class Document:
 
     def __init__(self, name: str, text: str) -> None:
         self.name = name
-        self._problems: list[tuple[int, str]] = []
+        self._problems: list[Problem] = []
         self._lines: dict[str, int] = {}
         self._seen = 0
         self._root = self._compose(text)
@@ -95,17 +95,18 @@ class Document:
 
     def complain(self, path: str, message: str, hint: str = "") -> None:
         """Record a problem at a path such as `rings[1].budget`."""
-        self._add(self._line_of(path), f"{path}: {message}" if path else message, hint)
+        self._add(self._line_of(path), message, hint, key=path)
 
     def clean(self, path: str) -> bool:
         """Has nothing been recorded at this path or below?"""
-        pattern = re.compile(rf":\d+: {re.escape(path)}(?![\w-])")
-        return not any(pattern.search(text) for _, text in self._problems)
+        below = (f"{path}.", f"{path}[")
+        return not any(one.key == path or one.key.startswith(below) for one in self._problems)
 
     def check(self) -> None:
         """Raise InvalidInputError with every problem, in the order of the file."""
         if self._problems:
-            raise InvalidInputError("\n".join(text for _, text in sorted(self._problems)))
+            ordered = sorted(self._problems, key=lambda one: (one.line, str(one)))
+            raise InvalidInputError(problems=ordered)
 
     def decode(self, shape: type[Shape], readers: Mapping[Any, Reader]) -> Shape | None:
         """The whole file as `shape`; an empty file is an empty mapping.
@@ -153,7 +154,7 @@ class Document:
             return _Bad.VALUE if _Bad.VALUE in items else items
         convert = _SCALARS.get(node.tag)
         if convert is None:
-            self._add(_line(node), f"{path}: the tag {node.tag} has no meaning here")
+            self._add(_line(node), f"the tag {node.tag} has no meaning here", key=path)
             return _Bad.VALUE
         return convert(node.value)
 
@@ -169,12 +170,13 @@ class Document:
         first: dict[str, int] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                self._add(_line(key), f"{path or 'the file'}: a key must be text")
+                self._add(_line(key), "a key must be text", key=path or "the file")
             elif key.value in first:
                 self._add(
                     _line(key),
-                    f"{_join(path, key.value)}: stands twice, first in line {first[key.value]}",
+                    f"stands twice, first in line {first[key.value]}",
                     "keep one of them",
+                    key=_join(path, key.value),
                 )
             else:
                 first[key.value] = _line(key)
@@ -185,7 +187,8 @@ class Document:
 
     def _struct(self, node: yaml.Node, path: str, shape: Any, readers: Mapping[Any, Reader]) -> Any:
         if not isinstance(node, yaml.MappingNode):
-            self._add(_line(node), f"{path or 'the file'}: must be a mapping (key: value)")
+            message = "must be a mapping (key: value)"
+            self._add(_line(node), message, key=path or "the file")
             return _Bad.VALUE
         self._lines.setdefault(path, _line(node))
         fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
@@ -235,7 +238,7 @@ class Document:
 
     def _items(self, node: yaml.Node, path: str, kind: Any, readers: Mapping[Any, Reader]) -> Any:
         if not isinstance(node, yaml.SequenceNode):
-            self._add(_line(node), f"{path}: must be a list", "write it as [a, b]")
+            self._add(_line(node), "must be a list", "write it as [a, b]", key=path)
             return _Bad.VALUE
         items = []
         for n, item in enumerate(node.value):
@@ -251,9 +254,9 @@ class Document:
             path = re.sub(r"(\.[^.\[]*|\[\d+\]|^[^.\[]+)$", "", path)
         return self._lines.get(path, 1)
 
-    def _add(self, line: int, message: str, hint: str = "") -> None:
-        text = f"{self.name}:{line}: {message}" + (f"; {hint}" if hint else "")
-        self._problems.append((line, text))
+    def _add(self, line: int, message: str, hint: str = "", *, key: str = "") -> None:
+        one = Problem(path=self.name, line=line, key=key, message=message, hint=hint)
+        self._problems.append(one)
 
 
 class _WrongValueError(Exception):
@@ -268,8 +271,13 @@ class _WrongValueError(Exception):
 def suggest(word: str, known: Iterable[str]) -> str:
     """`did you mean X?`, or what is known."""
     names = list(known)
-    near = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+    return meant(word, names) or f"known: {', '.join(names)}"
+
+
+def meant(word: str, known: Iterable[str]) -> str:
+    """`did you mean X?`, nothing where no known word is like it."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _convert(plain: Any, kind: Any, readers: Mapping[Any, Reader]) -> Any:
@@ -281,8 +289,7 @@ def _convert(plain: Any, kind: Any, readers: Mapping[Any, Reader]) -> Any:
     if isinstance(kind, type) and issubclass(kind, enum.StrEnum):
         known = [member.value for member in kind]
         if plain not in known:
-            hint = suggest(plain, known) if isinstance(plain, str) else ""
-            hint = hint if hint.startswith("did") else ""
+            hint = meant(plain, known) if isinstance(plain, str) else ""
             raise _WrongValueError(f"must be {_either(known)}, not {_show(plain)}", hint)
         return kind(plain)
     if kind is str and isinstance(plain, bool | int | float):

@@ -2,11 +2,12 @@
 
 import json
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, NewType
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, Problem
 from ..models.base import Record
 from ..models.exceptions import RiskException
 from .document import Document
@@ -83,8 +84,13 @@ def _check_alone(new: RiskException) -> None:
     try:
         _read(alone)
     except InvalidInputError as error:
-        told = (re.sub(r"^:[0-9]+: exceptions\[0\][.:] ?", "", line) for line in error.lines())
-        raise InvalidInputError("\n".join(f"the new exception: {line}" for line in told)) from error
+        raise InvalidInputError(problems=[_of_new(one) for one in error.problems]) from error
+
+
+def _of_new(problem: Problem) -> Problem:
+    """The same, by the words that the new exception was given in, which has no line yet."""
+    key = problem.key.removeprefix("exceptions[0]").removeprefix(".")
+    return replace(problem, path="the new exception", line=0, key=key)
 
 
 def _no_place() -> InvalidInputError:

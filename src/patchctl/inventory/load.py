@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from ..errors import EmptyInventoryError, InvalidInputError
+from ..errors import EmptyInventoryError, InvalidInputError, Problem
 from ..models import canonical, grammar
 from ..models.fleet import Fleet, Group, Host
 from ..models.settings import Assignment
@@ -44,17 +44,18 @@ def build(
     """
     fleet, refusals = survey(raw, sources=sources, rings=rings, assignment=assignment)
     if refusals:
-        raise InvalidInputError("\n".join(f"{locate(one.host)}: {said(one)}" for one in refusals))
+        raise InvalidInputError(problems=[problem(one, locate(one.host)) for one in refusals])
     if not fleet.hosts:
         raise EmptyInventoryError("has no hosts", where=", ".join(sources))
     return fleet
 
 
-def said(refusal: Refusal) -> str:
-    """A refusal as a sentence that names the host."""
+def problem(refusal: Refusal, place: str = "") -> Problem:
+    """A refusal as a sentence that names the host, with `file:line` where that is known."""
+    message = f"host {refusal.host}: {refusal.message}"
     if refusal.rule == "host-name":
-        return f"host name {refusal.host!r} {refusal.message}"
-    return f"host {refusal.host}: {refusal.message}"
+        message = f"host name {refusal.host!r} {refusal.message}"
+    return Problem(path=place, message=message, code=refusal.rule)
 
 
 def survey(

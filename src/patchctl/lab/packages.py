@@ -362,8 +362,3 @@ def package(name: str) -> Package:
         if found.name == name:
             return found
     raise KeyError(name)
-
-
-def channel(name: str) -> Channel | None:
-    """The channel of that name, or None."""
-    return next((found for found in CHANNELS if found.name == name), None)

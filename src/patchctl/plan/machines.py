@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from ..errors import InvalidInputError
+from ..errors import InvalidInputError, Problem
 from ..models.snapshot import Snapshot
 
 
@@ -23,4 +23,4 @@ def check_machines(snapshot: Snapshot, hosts: Collection[str]) -> None:
         if len(same) > 1
     ]
     if twice:
-        raise InvalidInputError("\n".join(sorted(twice)))
+        raise InvalidInputError(problems=[Problem(message=line) for line in sorted(twice)])

@@ -41,7 +41,7 @@ def doctor(
         open=lambda: open_workspace(here, caller, access, trusted=True),
         load=load,
         lint=lint,
-        lasts=lambda opened: guards.keep_state(opened.root, opened.state, caller),
+        at_risk=lambda opened: guards.state_at_risk(opened.root, opened.state, caller),
         runner=_passing_runner,
         engine=lambda: _engine(caller.environment),
         state=caller.folder / state,

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from ..adapters import git, ownership
-from ..errors import InvalidInputError, UsageError
+from ..errors import InvalidInputError, Problem, UsageError
 from .caller import Caller
 
 _NO = frozenset({"", "0", "false", "no", "off"})  # a CI that was switched off by hand
@@ -31,24 +31,33 @@ def _users(caller: Caller) -> frozenset[int]:
     return ownership.trusted_users(caller.environment)
 
 
-def _refuse(found: tuple[ownership.Problem, ...]) -> None:
+def _refuse(found: tuple[Problem, ...]) -> None:
     if found:
         raise InvalidInputError(
-            "\n".join(ownership.lines(found)),
+            problems=ownership.counted(found),
             hint="or give --trust-workspace where that is meant",
         )
 
 
-def keep_state(root: Path, state: Path, caller: Caller) -> None:
-    """Raise UsageError where a pipeline would lose what a command that changes hosts writes: the
-    journal, the leases and the audit log lie in a checkout that is thrown away."""
+def state_at_risk(root: Path, state: Path, caller: Caller) -> str:
+    """Why a pipeline would lose what a command that changes hosts writes: the journal, the leases
+    and the audit log lie in a checkout that is thrown away. "" where it would not."""
     if caller.environment.get("CI", "").strip().lower() in _NO:
-        return
+        return ""
     checkout = git.work_tree(root)
-    if checkout is not None and state.resolve().is_relative_to(checkout):
+    if checkout is None or not state.resolve().is_relative_to(checkout):
+        return ""
+    return (
+        f"CI is set and the state {state} lies in the checkout {checkout}, with which its"
+        " journal and audit log would be lost"
+    )
+
+
+def keep_state(root: Path, state: Path, caller: Caller) -> None:
+    """Raise UsageError where the state is at risk."""
+    if why := state_at_risk(root, state, caller):
         raise UsageError(
-            f"nothing was changed: CI is set and the state {state} lies in the checkout"
-            f" {checkout}, with which its journal and audit log would be lost",
+            f"nothing was changed: {why}",
             hint="name a lasting folder in PATCHCTL_STATE or `state:`,"
             " or give --ephemeral-state where that is meant",
         )

@@ -97,8 +97,8 @@ def _settings_of(root: Path, revision: str) -> Settings:
     try:
         return settings_file.load(root / settings_file.FILE_NAME)
     except InvalidInputError as error:
-        lines = "\n".join(f"{revision}: {line}" for line in error.lines())
-        raise InvalidInputError(lines) from error
+        found = [one.inside(revision) for one in error.problems]
+        raise InvalidInputError(problems=found, hint=error.hint) from error
 
 
 def _from_anywhere(connection: Connection, root: Path) -> Connection:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import yaml
 
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, Problem
 
 MAX_BYTES = 1 << 20
 _VAULT = b"$ANSIBLE_VAULT;"
@@ -95,7 +95,9 @@ def check(path: Path, shown: str) -> None:
         raise InvalidInputError(f"not YAML: {what}", where=f"{shown}:1") from error
     if found:
         found.sort(key=lambda one: one[0])
-        raise InvalidInputError("\n".join(f"{shown}:{line}: {what}" for line, what in found))
+        raise InvalidInputError(
+            problems=[Problem(path=shown, line=line, message=what) for line, what in found]
+        )
 
 
 def _problems(root: yaml.Node | None) -> Iterator[tuple[int, str]]:

@@ -4,6 +4,7 @@ import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...errors import Problem
 from ...models.fleet import Host
 from ...models.lint import Finding
 from . import templates
@@ -83,7 +84,7 @@ def connection(context: Context) -> Iterator[Finding]:
     """Templates of `ansible_*` variables that would fail when the host is reached."""
     if context.given is None:
         return
-    alike: dict[tuple[str, str, str], list[str]] = {}
+    alike: dict[tuple[str, Problem, str], list[str]] = {}
     for host in context.fleet.hosts:
         known = {**host.variables, **dict.fromkeys(context.given, "")}
         for key, value in host.variables.items():
@@ -92,22 +93,22 @@ def connection(context: Context) -> Iterator[Finding]:
                     place = context.where_set(host, key)
                     alike.setdefault((key, problem, place), []).append(host.name)
     for (key, problem, place), names in alike.items():
-        rule = "undefined-variable" if problem.startswith("needs") else "broken-template"
-        yield error(
-            rule,
-            f"{key} of {some(names)} {problem}",
-            "define it in the inventory, or give it a `default`"
-            if rule == "undefined-variable"
-            else "mend the template",
-            place,
-            *names,
-        )
+        said = f"{key} of {some(names)} {problem.message}"
+        yield error(problem.code, said, problem.hint, place, *names)
 
 
-def _problems(value: Any, known: Mapping[str, Any]) -> Iterator[str]:
+def _problems(value: Any, known: Mapping[str, Any]) -> Iterator[Problem]:
     for text in templates.texts(value):
         try:
             for name in sorted(templates.undefined(text, known)):
-                yield f"needs the variable {name}, which nothing defines"
+                yield Problem(
+                    code="undefined-variable",
+                    message=f"needs the variable {name}, which nothing defines",
+                    hint="define it in the inventory, or give it a `default`",
+                )
         except ValueError as error:
-            yield f"is no template that Ansible can read: {error}"
+            yield Problem(
+                code="broken-template",
+                message=f"is no template that Ansible can read: {error}",
+                hint="mend the template",
+            )

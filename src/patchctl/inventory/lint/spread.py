@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from ...models.facts import OsRelease
 from ...models.lint import Finding
-from ..load import said
+from ..load import problem
 from ..rings import ring_group
 from .context import Context, error, some, warning
 
@@ -18,7 +18,9 @@ def rings(context: Context) -> Iterator[Finding]:
     }
     for refusal in context.refusals:
         place = context.where(refusal.host)
-        yield error(refusal.rule, said(refusal), hints[refusal.rule], place, refusal.host)
+        yield error(
+            refusal.rule, problem(refusal).message, hints[refusal.rule], place, refusal.host
+        )
     told = {refusal.host for refusal in context.refusals}
     for host in context.fleet.hosts:
         if host.ring is None and host.name not in told:

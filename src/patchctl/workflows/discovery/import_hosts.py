@@ -12,7 +12,7 @@ import msgspec
 
 from ...assessment.matching.platforms import platform_of
 from ...discovery.imported import GivenHost, Packages, facts
-from ...errors import InvalidInputError
+from ...errors import InvalidInputError, Problem
 from ...models import grammar
 from ...models.facts import HostFacts
 from ...models.ids import RANDOM_BYTES, import_id
@@ -73,7 +73,7 @@ class _Import:
         self._path = path
         self._packages = Packages()
         self._decoder = msgspec.json.Decoder(GivenHost)
-        self._problems: list[str] = []
+        self._problems: list[Problem] = []
         self._count = 0
         self._seen: dict[str, int] = {}
         self._schemes: dict[tuple[str, str, str], Any] = {}
@@ -93,8 +93,8 @@ class _Import:
         found = [self._host(place, raw) for place, raw in enumerate(given)]
         if self._problems:
             more = self._count - len(self._problems)
-            rest = [f"{self._path}: and {more} more mistakes"] if more else []
-            raise InvalidInputError("\n".join([*self._problems, *rest]))
+            rest = [Problem(path=str(self._path), message=f"and {more} more mistakes")]
+            raise InvalidInputError(problems=[*self._problems, *(rest if more else [])])
         return tuple(sorted((one for one in found if one), key=lambda one: one.name))
 
     def _host(self, place: int, raw: msgspec.Raw) -> HostResult | None:
@@ -139,4 +139,5 @@ class _Import:
         self._count += 1
         if len(self._problems) < _TOLD:
             who = f" ({name})" if name else ""
-            self._problems.append(f"{self._path}: hosts[{place}]{who}: {line}")
+            key = f"hosts[{place}]{who}"
+            self._problems.append(Problem(path=str(self._path), key=key, message=line))

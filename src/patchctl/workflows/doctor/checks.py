@@ -65,16 +65,16 @@ class Wanted:
 
 @dataclass
 class Doctor(Generic[W]):
-    """`find` and `open` the workspace, `load` and `lint` its inventory; `lasts` raises UsageError
-    where its state would be lost; `runner` lends one that leaves nothing in it; `state` is where
-    state would lie without sound settings; `expand` knows whose home folder `~` is; `engine` names
-    the lab's container engine. Programs get `environment`."""
+    """`find` and `open` the workspace, `load` and `lint` its inventory; `at_risk` says
+    why its state would be lost, "" where it would not; `runner` lends one that leaves nothing in
+    it; `state` is where state would lie without sound settings; `expand` knows whose home folder
+    `~` is; `engine` names the lab's container engine. Programs get `environment`."""
 
     find: Callable[[], Path]
     open: Callable[[], W]
     load: Callable[[W], Loaded]
     lint: Callable[[W], Linted]
-    lasts: Callable[[W], None]
+    at_risk: Callable[[W], str]
     runner: Callable[[W], AbstractContextManager[Runner]]
     engine: Callable[[], str]
     state: Path
@@ -147,13 +147,10 @@ class Doctor(Generic[W]):
         ]
 
     def _workspace(self, opened: W) -> Iterator[Check]:
-        lost = ""
-        try:
-            self.lasts(opened)
-        except UsageError as error:
-            lost = error.message.removeprefix("nothing was changed: ")
         yield from doctor_workspace.secrets(opened.root, opened.settings.ansible, self.expand)
-        yield from doctor_workspace.state(opened.root, opened.state, lost, self.environment)
+        yield from doctor_workspace.state(
+            opened.root, opened.state, self.at_risk(opened), self.environment
+        )
         yield doctor_workspace.known_hosts(Path(opened.connection.known_hosts))
         now = self.clock.now_ms() // 1000
         yield doctor_workspace.policy(opened.root, self.settings_file, now, self.environment)

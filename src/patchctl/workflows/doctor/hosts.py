@@ -24,7 +24,6 @@ _WAY = (
     (Stage.ANSWER, "answer"),
 )
 _SAID = ("package-manager", "disk", "clock", "updaters")
-NAMES = (*(name for place, name in _WAY if place is not Stage.INVENTORY), *_SAID)
 
 _HINTS = {
     Stage.INVENTORY: "give --vault-id, or set ansible.vault_password_file in patchctl.yml",
@@ -61,7 +60,7 @@ _SKEW_WARN_S, _SKEW_FAIL_S = 30, 300  # Kerberos refuses at 300 s
 
 
 def checks(look: Look, updaters: UpdaterPolicy) -> tuple[Check, ...]:
-    """All checks of a host, in the order of NAMES. `updaters`: the policy of the host's ring."""
+    """All checks of a host, in the order of its way. `updaters`: the policy of the host's ring."""
     result = look.result
     if result.facts is not None:
         return tuple(_fit(result.name, result.facts, result.elapsed_ms, updaters))

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from ...adapters import git, ssh_keys
 from ...adapters.machine import space
-from ...adapters.ownership import Problem
-from ...errors import PatchctlError
+from ...errors import PatchctlError, Problem
 from ...models.doctor import Area, Check, CheckStatus
 from ...models.lint import Level, LintReport
 from ...models.settings import AnsibleSettings
@@ -28,9 +27,9 @@ def check(subject: str, name: str, status: CheckStatus, text: str = "", hint: st
 
 
 def from_error(name: str, error: PatchctlError) -> tuple[Check, ...]:
-    """A failed check for every line of an error, which may tell several mistakes."""
+    """A failed check for every problem that an error tells."""
     hint = error.hint or "correct it"
-    lines = error.message.splitlines() or [type(error).__name__]
+    lines = (str(one) or type(error).__name__ for one in error.problems)
     return tuple(check("", name, FAIL, line, hint) for line in lines)
 
 
@@ -40,7 +39,7 @@ def owner(problems: Iterable[Problem], *, trusted: bool) -> Iterator[Check]:
     if not found:
         yield check("", "owner", OK, "only you or root can write it")
     for one in found[:_SHOWN]:
-        yield check(str(one.path), "owner", WARN if trusted else FAIL, one.why, one.mend)
+        yield check(one.path, "owner", WARN if trusted else FAIL, one.message, one.hint)
     if len(found) > _SHOWN:
         text = f"{len(found) - _SHOWN} more paths are not yours alone"
         yield check("", "owner", WARN if trusted else FAIL, text, "mend the first ones")

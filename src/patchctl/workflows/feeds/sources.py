@@ -1,6 +1,6 @@
 """Where vulnerability data comes from: the public addresses, and what a fleet needs of them."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from urllib.parse import quote
 
 from ...models.advisory import FeedKind
@@ -110,14 +110,6 @@ def plan(settings: FeedSettings, ecosystems: Collection[str]) -> Sources:
 def osv_name(family_name: str) -> str:
     """`Rocky Linux` -> `osv-rocky-linux`."""
     return f"osv-{family_name.lower().replace(' ', '-')}"
-
-
-def known() -> Iterable[tuple[str, str]]:
-    """(name, path below a mirror) of every known source."""
-    for name, (_, _, path) in _SINGLE.items():
-        yield name, path
-    for one, folder in _FAMILIES.items():
-        yield osv_name(one), f"osv/{folder}/all.zip"
 
 
 def _single(name: str, settings: FeedSettings, address: str) -> Source:

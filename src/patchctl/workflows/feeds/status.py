@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from ...adapters.feeds.store import FeedStore
 from ...assessment.matching.platforms import ecosystem_of
-from ...errors import InvalidInputError, NotFoundError, UsageError
+from ...errors import InvalidInputError, NotFoundError, Problem, UsageError
 from ...models.base import Model
 from ...models.facts import OsRelease
 from ...models.feeds import FeedAge, FeedInfo, Stale, aged
@@ -80,7 +80,8 @@ def stale_lines(feeds: Iterable[FeedInfo], settings: FeedSettings, now_s: int) -
             lines.append(f"the feed {feed.name} is {_old(age)}")
     if lines and settings.stale is Stale.REFUSE:
         raise InvalidInputError(
-            "\n".join(lines), hint="`patchctl feeds update`, or feeds.max_age in patchctl.yml"
+            problems=[Problem(message=line) for line in lines],
+            hint="`patchctl feeds update`, or feeds.max_age in patchctl.yml",
         )
     return tuple(lines)
 

@@ -84,14 +84,14 @@ class Differ:
             )
             if strict and refusals:
                 raise InvalidInputError(
-                    "\n".join(load.said(one) for one in refusals),
+                    problems=[load.problem(one) for one in refusals],
                     hint="`patchctl inventory lint` says where",
                 )
         except InvalidInputError as error:
             if not side.name:
                 raise
-            lines = [f"{side.name}: {line}" for line in error.lines()]
-            raise InvalidInputError("\n".join(lines)) from error
+            found = [one.inside(side.name) for one in error.problems]
+            raise InvalidInputError(problems=found, hint=error.hint) from error
         return fleet
 
     def _sources(self, place: str, side: Side, without: set[str]) -> tuple[Path, tuple[str, ...]]:

@@ -93,8 +93,8 @@ class PlanAssessing:
         except InvalidInputError as error:
             if needed:
                 raise
-            for line in error.message.splitlines():
-                self.say(f"warning: {line}")
+            for one in error.problems:
+                self.say(f"warning: {one}")
             self.say("warning: the settings refuse such feeds, so the plan names no CVEs")
             return False
         return True
