@@ -10,6 +10,9 @@ is_number() { # TEXT
   case ${1-} in '' | *[!0-9]*) return 1 ;; *) return 0 ;; esac
 }
 
+# Does systemd run here, and may it be asked?
+with_systemctl() { [ -d /run/systemd/system ] && have systemctl; }
+
 # --- which process runs on replaced files --------------------------------------------------------
 
 # What grep is to look for in /proc/PID/maps, and a line of our own, which it must find last: it

@@ -51,7 +51,7 @@ ask_all() { # [all|packages] [refresh]
     section filesystems filesystems
     section mounts mounts
     section machine machine
-    if have systemctl && [ -d /run/systemd/system ]; then
+    if with_systemctl; then
       units=$(unit_table)
       section units units
       section failed failed
@@ -261,7 +261,7 @@ lock_holders() { # FILE...
 
 updaters_apt() {
   apt-config dump | grep -E '^(APT::Periodic::|Unattended-Upgrade::Automatic-Reboot )'
-  printf 'systemd %s\n' "$([ -d /run/systemd/system ] && echo yes || echo no)"
+  printf 'systemd %s\n' "$(with_systemctl && echo yes || echo no)"
   if [ -x "$APT_CRON" ]; then echo 'cron apt-compat'; fi
 }
 

@@ -3,8 +3,6 @@
 # A function whose name begins with `list_` prints a whole list or fails; `save` looks at both.
 # shellcheck disable=SC2154  # set by read_input, open_call
 
-with_systemctl() { [ -d /run/systemd/system ] && have systemctl; }
-
 # --- units ---------------------------------------------------------------------------------------
 
 # `UNIT STATE SUB` of every unit that systemd has loaded: that one is failed is known only where all
