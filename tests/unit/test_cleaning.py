@@ -3,7 +3,6 @@
 import unicodedata
 from collections.abc import Callable
 
-import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -108,39 +107,8 @@ def test_the_terminal_is_behind_the_same_boundary(text: str) -> None:
     assert output.clean(text) == cleaning.on_screen(text)
 
 
-def strings(value: object) -> list[str]:
-    if isinstance(value, str):
-        return [value]
-    if isinstance(value, dict):
-        return [text for pair in value.items() for part in pair for text in strings(part)]
-    if isinstance(value, list | tuple):
-        return [text for part in value for text in strings(part)]
-    return []
-
-
-@given(text=TEXT.map(lambda text: "x" + text.replace("\n", "").replace("\t", "")))
-def test_no_fact_of_a_host_harms_its_reader(text: str) -> None:
-    rows = {
-        "identity": [f"manager\tapt{text}", f"hostname\t{text}", f"kernel\t{text}", text],
-        "os": [f"ID='{text}'", f'PRETTY_NAME="{text}"', f"ID_LIKE={text}"],
-        "kernels": [text],
-        "repositories": ["\t".join([text] * 10)],
-        "containers_podman": ["\t".join([text] * 4)],
-        "images_docker": [f"{text}\tid"],
-        "sockets": [f'tcp LISTEN 0 5 {text}:22 *:* users:(("{text}",pid=1,fd=3))'],
-        "stale": [f"7\t{text}"],
-        "stale_processes": [f"7\t{text}\t0::/{text}.service\t1\t{text}"],
-        "filesystems": [f"/dev/a 10 1 9 10% /{text}"],
-        "refresh": [text],
-        "reboot": ["yes", text],
-        "unheard_of": [text],
-    }
-    sections = [
-        f"[{name}]\n" + "".join(f" {row}\n" for row in lines) + "=0\n"
-        for name, lines in rows.items()
-    ]
-    facts = collect.parse("".join(sections), 1_750_000_000)
-    found = strings(msgspec.to_builtins(facts))
-    # Tabs separate what an unknown line says; JSON and the screen escape them.
-    assert [harm(one.replace("\t", "")) for one in found if harm(one.replace("\t", ""))] == []
-    assert "podman" in found and "docker" in found  # the rows were read
+@given(text=TEXT.map(lambda text: "x" + text.replace("\n", "").replace("\t", "") + "x"))
+def test_facts_are_kept_as_they_were_said(text: str) -> None:
+    # They are evidence; whoever shows them cleans them.
+    answer = f"[identity]\n manager\tapt\n hostname\t{text}\n=0\n"
+    assert collect.parse(answer, 1_750_000_000).hostname == text[:500]

@@ -16,8 +16,7 @@ from ..models.facts import (
 )
 from ..models.host_rules import waiting_kernel
 from ..models.reach import Reason, ReasonCode
-from ..protocol.cleaning import cleaned
-from ..protocol.sections import Section, Unparsed, number, split
+from ..protocol.sections import Section, Unparsed, clip, number, split
 from .parsers import apt, containers, dpkg, rpm, sockets, stale, system, systemd, updaters
 
 # `systemd-detect-virt --list`, the containers; the rest are virtual machines.
@@ -160,7 +159,7 @@ class _Answer:
     def _kernel(self) -> Kernel:
         return Kernel(
             running=self._who.get("kernel", ""),
-            installed=tuple(sorted({cleaned(line) for line in self._lines("kernels")})),
+            installed=tuple(sorted({clip(line) for line in self._lines("kernels")})),
             managed=self._machine.get("virtualization", "") not in CONTAINERS,
         )
 
@@ -168,7 +167,7 @@ class _Answer:
         """The platform's marker or rule, and a newer kernel than the one that runs: Debian
         leaves a marker only where update-notifier or unattended-upgrades is installed."""
         marker = self._lines("reboot")
-        by = {cleaned(line) for line in marker[1:]} | set(rpm.wants_reboot(times, self._booted()))
+        by = {clip(line) for line in marker[1:]} | set(rpm.wants_reboot(times, self._booted()))
         newest = waiting_kernel(kernel.running, kernel.installed, managed=kernel.managed)
         if newest:
             by.add(f"kernel-core-{newest}" if times else f"linux-image-{newest}")
@@ -216,7 +215,7 @@ class _Answer:
         return tuple(name for name in _GOOD_WHEN_EMPTY if name not in told)
 
     def _notes(self) -> tuple[str, ...]:
-        notes = [f"refresh: {cleaned(line)}" for line in self._lines("refresh")]
+        notes = [f"refresh: {clip(line)}" for line in self._lines("refresh")]
         if self._who.get("uid", "0") != "0":
             notes.append(NOT_ROOT)
         notes += [note for section in self._sections.values() if (note := _section_note(section))]

@@ -1,8 +1,8 @@
 """What one discovery round trip learns about a host.
 
-Every string in here came from a host. Free text passed `protocol.cleaning`, but what it says is
-the host's word; names and versions of packages match the package manager's grammar or the line
-stands in `unparsed`.
+Every string in here came from a host, is as it was said, and is hostile until it is shown through
+`cli.output.clean`; names and versions of packages match the package manager's grammar or the
+line stands in `unparsed`.
 """
 
 from enum import StrEnum

@@ -4,7 +4,7 @@ Host text may hold escape sequences that move a cursor or change a title, line e
 line, bidirectional overrides that turn what follows around, and characters that nobody sees. None
 of that passes here, whichever of these functions is taken:
 
-    cleaned    one field of an answer or a fact, blanks inside as they are
+    cleaned    one field of an answer, blanks inside as they are
     sentence   a reason, for a person
     on_screen  anything at all, on its way to a terminal: hides nothing, so nothing is cut
 

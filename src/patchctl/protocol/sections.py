@@ -4,10 +4,10 @@ import re
 from dataclasses import dataclass, field
 
 from ..models.facts import UnparsedLine
-from .cleaning import on_screen
 
 UNPARSED_MAX = 200
 LINE_MAX = 300
+TEXT_MAX = 500
 
 _HEADING = re.compile(r"\[([a-z0-9_]{1,40})\]")
 _END = re.compile(r"=(\d{1,3})")
@@ -21,10 +21,9 @@ class Unparsed:
     more: int = 0
 
     def add(self, section: str, line: str) -> None:
-        """Record a line of a section. Tabs stay: they are what such a line is looked at for."""
+        """Record a line of a section."""
         if len(self.lines) < UNPARSED_MAX:
-            shown = "\t".join(map(on_screen, line[:LINE_MAX].split("\t")))[:LINE_MAX]
-            self.lines.append(UnparsedLine(section=section, line=shown))
+            self.lines.append(UnparsedLine(section=section, line=line[:LINE_MAX]))
         else:
             self.more += 1
 
@@ -61,6 +60,14 @@ def split(output: str, unparsed: Unparsed) -> dict[str, Section]:
         elif line.strip():
             unparsed.add("", line)
     return found
+
+
+def clip(text: str) -> str:
+    """Free text of a host as it was said, trimmed and at most 500 characters.
+
+    Facts are evidence, so nothing in them is replaced: whoever shows them cleans them.
+    """
+    return text.strip()[:TEXT_MAX]
 
 
 def number(text: str) -> int | None:

@@ -7,8 +7,7 @@ from email.utils import mktime_tz, parsedate_tz
 
 from ...models.facts import Package, PendingUpdate, Repository
 from ...models.grammar import is_deb_name, is_deb_version
-from ...protocol.cleaning import cleaned
-from ...protocol.sections import Unparsed, fields
+from ...protocol.sections import Unparsed, clip, fields
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ def sources(lines: Iterable[str], dates: Iterable[str], unparsed: Unparsed) -> t
             unparsed.add("repositories", line)
             continue
         site, release, component, uri, origin, label, codename, suite, trusted, file = map(
-            cleaned, parts
+            clip, parts
         )
         part = f"{release}/{component}" if component else release
         repository = Repository(

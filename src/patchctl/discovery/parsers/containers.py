@@ -5,8 +5,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from ...models.facts import Container, Image
-from ...protocol.cleaning import cleaned
-from ...protocol.sections import Unparsed, fields
+from ...protocol.sections import Unparsed, clip, fields
 
 
 def containers(engine: str, lines: Iterable[str], unparsed: Unparsed) -> list[Container]:
@@ -15,7 +14,7 @@ def containers(engine: str, lines: Iterable[str], unparsed: Unparsed) -> list[Co
     for line in lines:
         parts = fields(line, 4)
         if parts:
-            name, image, image_id, state = map(cleaned, parts)
+            name, image, image_id, state = map(clip, parts)
             found.append(
                 Container(engine=engine, name=name, image=image, image_id=image_id, state=state)
             )
@@ -30,7 +29,7 @@ def images(engine: str, lines: Iterable[str], unparsed: Unparsed) -> list[Image]
     for line in lines:
         parts = fields(line, 2)
         if parts:
-            found.append(Image(engine=engine, name=cleaned(parts[0]), image_id=cleaned(parts[1])))
+            found.append(Image(engine=engine, name=clip(parts[0]), image_id=clip(parts[1])))
         else:
             unparsed.add(f"images_{engine}", line)
     return found
@@ -74,10 +73,10 @@ def cri_containers(lines: Sequence[str], unparsed: Unparsed) -> list[Container]:
     return [
         Container(
             engine="crictl",
-            name=cleaned(one.metadata.name),
-            image=cleaned(one.image.image),
-            image_id=cleaned(one.image_ref),
-            state=cleaned(one.state.removeprefix("CONTAINER_").lower()),
+            name=clip(one.metadata.name),
+            image=clip(one.image.image),
+            image_id=clip(one.image_ref),
+            state=clip(one.state.removeprefix("CONTAINER_").lower()),
         )
         for one in found.containers
     ]
@@ -91,7 +90,7 @@ def cri_images(lines: Sequence[str], unparsed: Unparsed) -> list[Image]:
         unparsed.add("images_crictl", "".join(lines))
         return []
     return [
-        Image(engine="crictl", name=cleaned(tag), image_id=cleaned(image.id))
+        Image(engine="crictl", name=clip(tag), image_id=clip(image.id))
         for image in found.images
         for tag in image.repo_tags or ["<none>"]
     ]

@@ -9,8 +9,7 @@ from msgspec import structs
 from ...models.facts import Package, PendingUpdate, Repository
 from ...models.grammar import is_rpm_module, is_rpm_name, is_rpm_part, is_rpm_version
 from ...models.host_rules import natural, takes_effect_by_reboot
-from ...protocol.cleaning import cleaned
-from ...protocol.sections import Unparsed, fields, number
+from ...protocol.sections import Unparsed, clip, fields, number
 
 # Keys that rpm keeps as packages.
 _KEYS = "gpg-pubkey"
@@ -112,13 +111,13 @@ def repositories(
 
 def _repository(entry: Mapping[str, str], checked: Mapping[str, bool]) -> Repository:
     # yum appends the release and architecture: `base/7/x86_64`.
-    name = cleaned(entry["Repo-id"]).partition("/")[0]
+    name = clip(entry["Repo-id"]).partition("/")[0]
     uri = entry.get("Repo-baseurl") or entry.get("Repo-metalink") or entry.get("Repo-mirrors") or ""
     revision = number(entry.get("Repo-revision", "")) or 0
     return Repository(
-        uri=cleaned(uri.split(" ")[0].rstrip(",")),
+        uri=clip(uri.split(" ")[0].rstrip(",")),
         origin=name,
-        label=cleaned(entry.get("Repo-name", "")),
+        label=clip(entry.get("Repo-name", "")),
         # createrepo's revision is the time in seconds unless somebody chose another one.
         dated=revision if 10**9 < revision < 10**10 else 0,
         trusted=checked.get(name, checked.get("main", False)),
@@ -201,7 +200,7 @@ def _update(
         arch=arch,
         installed=present,
         candidate=version,
-        origin=cleaned(words[2]),
+        origin=clip(words[2]),
         label=labels.get(words[2], ""),
         security=bool(security),
         advisories=security,
@@ -222,7 +221,7 @@ def advisories(lines: Iterable[str], unparsed: Unparsed) -> dict[tuple[str, str]
             if not _CHATTER.match(line) and words[:1] not in (["Name"], ["updateinfo"]):
                 unparsed.add("advisories", line)
         elif _is_security(words):
-            found.setdefault(package, []).append(cleaned(words[0]))
+            found.setdefault(package, []).append(clip(words[0]))
     return {package: tuple(sorted(set(names))) for package, names in found.items()}
 
 

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable
 
 from ...models.facts import Listener
-from ...protocol.cleaning import cleaned
 from ...protocol.sections import Unparsed, fields
 
 _SS = re.compile(r"(tcp|udp)\s+(?:LISTEN|UNCONN)\s+\d+\s+\d+\s+(\S+):(\d{1,5})\s+\S+\s*(.*)")
@@ -24,13 +23,12 @@ def from_ss(lines: Iterable[str], unparsed: Unparsed) -> tuple[Listener, ...]:
             continue
         protocol, address, port, rest = entry.groups()
         process = _PROCESS.match(rest)
-        name = cleaned(process[1]) if process else ""
-        found.add((protocol, _address(address), int(port), name))
+        found.add((protocol, _address(address), int(port), process[1] if process else ""))
     return _listeners(found)
 
 
 def _address(text: str) -> str:
-    return cleaned(text.replace("[", "").replace("]", ""))
+    return text.replace("[", "").replace("]", "")
 
 
 def from_proc(lines: Iterable[str], unparsed: Unparsed) -> tuple[Listener, ...]:

@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 from ...models.facts import MappedPackage, PackageManager, StaleProcess
 from ...models.grammar import is_deb, is_deb_name, is_rpm_name, is_rpm_version
-from ...protocol.cleaning import cleaned
-from ...protocol.sections import Unparsed, fields, number
+from ...protocol.sections import Unparsed, clip, fields, number
 
 FILES_MAX = 50
 PACKAGES_MAX = 50
@@ -74,7 +73,7 @@ def stale(
                 pid=process.pid,
                 command=process.command,
                 unit=process.unit,
-                files=tuple(cleaned(path) for path in paths[:FILES_MAX]),
+                files=tuple(clip(path) for path in paths[:FILES_MAX]),
                 started=process.started,
                 packages=tuple(
                     MappedPackage(
@@ -94,7 +93,7 @@ def _process(line: str) -> _Process | None:
     _, command, cgroup, started, local = parts
     return _Process(
         pid=pid,
-        command=cleaned(command),
+        command=clip(command),
         unit=_unit(cgroup),
         started=number(started) or 0,
         local=local if _LOCAL.fullmatch(local) else "",
@@ -105,7 +104,7 @@ def _unit(cgroup: str) -> str:
     """The innermost service or scope of a line of /proc/PID/cgroup (cgroups(7))."""
     path = cgroup.split(":", 2)[-1]
     units = [part for part in path.split("/") if part.endswith((".service", ".scope"))]
-    return cleaned(units[-1]) if units else ""
+    return clip(units[-1]) if units else ""
 
 
 def _owners(

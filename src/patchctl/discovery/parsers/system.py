@@ -5,8 +5,7 @@ import shlex
 from collections.abc import Iterable
 
 from ...models.facts import FileSystem, OsRelease
-from ...protocol.cleaning import cleaned
-from ...protocol.sections import Unparsed, fields, number
+from ...protocol.sections import Unparsed, clip, fields, number
 
 
 def os_release(lines: Iterable[str], unparsed: Unparsed) -> OsRelease:
@@ -23,7 +22,7 @@ def os_release(lines: Iterable[str], unparsed: Unparsed) -> OsRelease:
         if not equals or not re.fullmatch(r"[A-Z0-9_]+", key) or (value and len(words) != 1):
             unparsed.add("os", line)
         else:
-            found[key] = cleaned(words[0]) if words else ""
+            found[key] = clip(words[0]) if words else ""
     return OsRelease(
         id=found.get("ID", ""),
         version_id=found.get("VERSION_ID", ""),
@@ -63,8 +62,8 @@ def file_systems(
             size[entry[4]] = (_amount(entry[1]), _amount(entry[3]))
     return tuple(
         FileSystem(
-            mount=cleaned(mount),
-            kind=cleaned(kinds.get(mount, "")),
+            mount=clip(mount),
+            kind=clip(kinds.get(mount, "")),
             size_kib=size[mount][0],
             free_kib=size[mount][1],
             free_inodes=inodes.get(mount, 0),
@@ -83,7 +82,7 @@ def identity(lines: Iterable[str], section: str, unparsed: Unparsed) -> dict[str
     for line in lines:
         key, tab, value = line.partition("\t")
         if tab and key not in found:
-            found[key] = cleaned(value)
+            found[key] = clip(value)
         else:
             unparsed.add(section, line)
     return found
