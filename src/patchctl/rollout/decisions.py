@@ -195,7 +195,7 @@ def _ask_again(
     else:
         limit = policy.reboot_timeout_s if stage is Stage.REBOOT else UNREACHABLE_S
         patient = tries <= 3 or waited.silent_ms <= limit * 1000
-        if host.looking and not waited.answered:
+        if host.looking and not waited.at_work:
             patient = tries < TRIES_OF_A_LOOK
         if not patient:
             if lost and stage in VERIFYING:

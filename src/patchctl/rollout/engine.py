@@ -293,7 +293,7 @@ class Engine:
         events: list[Event] = []
         if outcome.status is OutcomeStatus.RUNNING:
             # Not journaled: it decides nothing, and a new controller starts the clocks anew.
-            self._timers.heard(host.name)
+            self._timers.said_at_work(host.name)
         else:
             events.append(_answered(host, stage, outcome))
         # What touched nothing can always be undone.

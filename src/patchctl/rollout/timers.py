@@ -20,13 +20,14 @@ STEP_BACK_MS = 60_000
 @dataclass(frozen=True)
 class Waited:
     """How long a host has been in its stage and how long it has been silent there, in ms; how often
-    it was asked without an answer since it answered last, and whether it has answered there at all.
+    it was asked since without an answer, and whether it has said there that it is at work, which
+    the journal does not have.
     """
 
     stage_ms: int = 0
     silent_ms: int = 0
     silences: int = 0
-    answered: bool = False
+    at_work: bool = False
 
 
 class Timers:
@@ -35,9 +36,9 @@ class Timers:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._began: dict[str, int] = {}
-        self._silent: dict[str, int] = {}
-        self._silences: dict[str, int] = {}
-        self._answered: set[str] = set()
+        # Since when a host is silent, and how often it was asked since.
+        self._silent: dict[str, tuple[int, int]] = {}
+        self._at_work: set[str] = set()
         self._not_before: dict[str, int] = {}
         self._soaks: dict[str, int] = {}
         self._wall = clock.now_ms(), clock.monotonic_ms()
@@ -59,10 +60,10 @@ class Timers:
                 self._begin(host)
             case StageAnswered(host=host, status=status, late=False):
                 if status in SILENT:
-                    self._silent.setdefault(host, self.now)
-                    self._silences[host] = self._silences.get(host, 0) + 1
+                    since, times = self._silent.get(host, (self.now, 0))
+                    self._silent[host] = since, times + 1
                 else:
-                    self.heard(host)
+                    self._silent.pop(host, None)
             case RingMoved(ring=ring, to=RingState.SOAKING):
                 self._soaks[ring] = self.now
             case _:
@@ -70,27 +71,24 @@ class Timers:
 
     def _begin(self, host: str) -> None:
         self._began[host] = self.now
-        self._forget_silence(host)
-        self._answered.discard(host)
+        self._silent.pop(host, None)
+        self._at_work.discard(host)
         self._not_before.pop(host, None)
 
-    def heard(self, host: str) -> None:
-        """The host answered: earlier silence does not count any more."""
-        self._forget_silence(host)
-        self._answered.add(host)
-
-    def _forget_silence(self, host: str) -> None:
+    def said_at_work(self, host: str) -> None:
+        """The host said so: earlier silence does not count any more."""
         self._silent.pop(host, None)
-        self._silences.pop(host, None)
+        self._at_work.add(host)
 
     def waited(self, host: str) -> Waited:
         """How long this host has been at its stage."""
         now = self.now
+        since, silences = self._silent.get(host, (now, 0))
         return Waited(
             stage_ms=now - self._began.get(host, now),
-            silent_ms=now - self._silent.get(host, now),
-            silences=self._silences.get(host, 0),
-            answered=host in self._answered,
+            silent_ms=now - since,
+            silences=silences,
+            at_work=host in self._at_work,
         )
 
     def delay(self, host: str, delay_ms: int) -> None:
