@@ -11,6 +11,7 @@ from msgspec import structs
 from test_exceptions import BASE
 from test_exceptions_file import WHOLE
 
+from patchctl.adapters import files
 from patchctl.cli.app import main
 from patchctl.config import exceptions_file
 from patchctl.models.exceptions import RiskException
@@ -105,7 +106,7 @@ class TestAdd:
                 return structs.replace(BASE, id=free)
 
             path, lock = tmp_path / "exceptions.yml", tmp_path / "lock"
-            workflow.add(path, lock, exceptions_file.load, exceptions_file.add, made)
+            workflow.add(path, lock, exceptions_file.load, exceptions_file.add, made, files)
 
         threads = [Thread(target=one) for _ in range(5)]
         for thread in threads:

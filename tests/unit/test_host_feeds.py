@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from plan_world import fleet
 from plan_world import host as planned
 
+from patchctl.adapters import files
 from patchctl.adapters.feeds.store import FeedStore
 from patchctl.errors import NotFoundError
 from patchctl.models.advisory import BadRecord
@@ -94,7 +95,11 @@ class Site:
         self.runner = Runner(answers)
         asked = hosts or (known("a", "base"),)
         feeds = Feeds(
-            store=self.store, read=read, folder=self._root / "feeds", say=self.said.append
+            store=self.store,
+            files=files,
+            read=read,
+            folder=self._root / "feeds",
+            say=self.said.append,
         )
         inventory = fleet(*(msgspec.structs.replace(planned(one.name), groups=()) for one in asked))
         work = HostFeeds(feeds, fleet=inventory, runner=self.runner, job="feeds-1", read=read)

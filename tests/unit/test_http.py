@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from feed_server import FeedServer, Handler
 
-from patchctl.adapters import http
-from patchctl.adapters.http import Fetched, Fetcher, HttpError, Limits, NotModified
+from patchctl.adapters.http import Fetcher, HttpError, Limits
 from patchctl.errors import AdapterError, InvalidInputError
+from patchctl.models.addresses import shown
+from patchctl.models.feeds import Fetched, NotModified
 
 QUICK = Limits(connect_s=1, read_s=0.5, total_s=10, size=1 << 20, retries=2, backoff_s=0.01)
 
@@ -252,7 +253,7 @@ def test_no_message_holds_a_secret(server: FeedServer, target: Path) -> None:
         with pytest.raises((HttpError, InvalidInputError)) as raised:
             Fetcher(quick).fetch(address, target)
         assert "hunter2" not in str(raised.value)
-    assert http.shown("https://a:b@x.example:8443/p?q=1#f") == "https://x.example:8443/p?…"
+    assert shown("https://a:b@x.example:8443/p?q=1#f") == "https://x.example:8443/p?…"
 
 
 def test_a_file_that_cannot_be_written_is_told(server: FeedServer, target: Path) -> None:

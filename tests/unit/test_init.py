@@ -6,6 +6,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from patchctl.adapters import files
 from patchctl.config import schema
 from patchctl.config.settings import File, load
 from patchctl.errors import InvalidInputError
@@ -19,7 +20,7 @@ def keys(shape: type) -> set[str]:
 def test_it_loads_and_means_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "patchctl.yml").touch()
     default = load(tmp_path / "patchctl.yml")
-    written = init(tmp_path / "new" / "fleet", schema.text())
+    written = init(tmp_path / "new" / "fleet", schema.text(), files)
     assert written[-1].name == "patchctl.yml"
     assert load(written[-1]) == default
     first = written[-1].read_text().splitlines()[0]
@@ -56,5 +57,5 @@ def test_nothing_is_overwritten(tmp_path: Path, name: str) -> None:
     (tmp_path / name).parent.mkdir(exist_ok=True)
     (tmp_path / name).write_text("mine")
     with pytest.raises(InvalidInputError, match="nothing was written, already there"):
-        init(tmp_path, "{}")
+        init(tmp_path, "{}", files)
     assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]

@@ -150,7 +150,7 @@ def stored(root: Path) -> ContentStore:
     with store.receive() as incoming:
         incoming.write(4000, CONTENT[4000:])
         incoming.write(0, CONTENT[:4000])
-        store.keep(incoming, FILE)
+        store.keep(incoming.path, FILE)
     return store
 
 
@@ -170,7 +170,7 @@ def test_a_file_with_another_hash_never_enters(tmp_path: Path) -> None:
     store = ContentStore(tmp_path / "store")
     with pytest.raises(IntegrityError), store.receive() as incoming:
         incoming.write(0, CONTENT.replace(b"p", b"q", 1))
-        store.keep(incoming, FILE)
+        store.keep(incoming.path, FILE)
     assert not store.holds(FILE)
     assert list((store.root / "incoming").iterdir()) == []
 

@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 from plan_world import facts, fleet, found, host, resolution, settings, snapshot, transition
 
+from patchctl.adapters import files
 from patchctl.adapters.database import Database
-from patchctl.adapters.git import Revision, revision
+from patchctl.adapters.git import revision
 from patchctl.errors import IntegrityError, InvalidInputError, NotFoundError
 from patchctl.models.plan import Plan, PlanAbout, Selection, SelectionMode
+from patchctl.models.revision import Revision
 from patchctl.plan.freeze import freeze, seal
 from patchctl.workflows.plan.make_plan import (
     check_writable,
@@ -44,7 +46,7 @@ def database(tmp_path: Path) -> Database:
 
 def test_a_plan_is_written_beside_others_by_day_and_digest(tmp_path: Path) -> None:
     one = plan()
-    path = write_plan(one, default_path(tmp_path, one))
+    path = write_plan(one, default_path(tmp_path, one), files)
     assert path == tmp_path / "plans" / f"2025-11-22-{one.digest[7:15]}.lock"
     assert read_plan(path) == one
     assert path.stat().st_mode & 0o777 == 0o644
@@ -57,7 +59,7 @@ def test_a_plan_is_found_by_file_by_digest_or_as_the_newest(
     first, second = plan(), plan("vim")
     database.plans.save(first)
     database.plans.save(second)
-    path = write_plan(first, tmp_path / "x.lock")
+    path = write_plan(first, tmp_path / "x.lock", files)
     assert find_plan(str(path), no_database, tmp_path / "elsewhere", tmp_path).plan == first
     assert find_plan("x.lock", no_database, tmp_path / "elsewhere", tmp_path).plan == first
     assert find_plan(first.digest, lambda: database, tmp_path / "elsewhere", tmp_path).plan == first
@@ -80,7 +82,7 @@ def test_there_may_be_no_plan_yet(tmp_path: Path, database: Database) -> None:
 
 
 def test_an_edited_or_unreadable_file_is_an_error_that_names_it(tmp_path: Path) -> None:
-    path = write_plan(plan(), tmp_path / "x.lock")
+    path = write_plan(plan(), tmp_path / "x.lock", files)
     path.write_bytes(path.read_bytes().replace(b'"h"', b'"g"'))
     with pytest.raises(IntegrityError, match=r"x\.lock"):
         read_plan(path)

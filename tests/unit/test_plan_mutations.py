@@ -13,13 +13,13 @@ from plan_world import TAKEN, fleet, host
 from patchctl.adapters import hook_files, processes
 from patchctl.adapters.audit_files import AuditFiles
 from patchctl.adapters.database import Database
-from patchctl.adapters.git_head import AtHead
 from patchctl.cli import output
 from patchctl.cli.app import main
 from patchctl.errors import InvalidInputError, PatchctlError
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.executors.simulated import SimulatedExecutor, SimulatedHost, VirtualClock
 from patchctl.models.plan import Plan
+from patchctl.models.revision import AtHead
 from patchctl.models.rollout import CommandKind
 from patchctl.plan import lockfile
 from patchctl.plan.diff import diff

@@ -10,10 +10,11 @@ import pytest
 from plan_sealing import content, sealed, whole_plan
 
 from patchctl.adapters.database import Database
-from patchctl.adapters.git_head import AtHead, at_head
+from patchctl.adapters.git_head import at_head
 from patchctl.cli.app import main
 from patchctl.errors import InvalidInputError, UsageError
 from patchctl.models.plan import Plan
+from patchctl.models.revision import AtHead
 from patchctl.models.rollout import PlanTrust
 from patchctl.plan import lockfile
 from patchctl.workflows.plan.make_plan import FoundPlan

@@ -6,9 +6,9 @@ import pytest
 from plan_world import snapshot
 from test_rollout_hooks import Site
 
-from patchctl.adapters.git_head import AtHead
 from patchctl.errors import CutShortError, InvalidInputError, NotFoundError, UsageError
 from patchctl.models.plan import LeftOut, LeftOutReason, Plan
+from patchctl.models.revision import AtHead
 from patchctl.models.rollout import CommandKind, Entry, PlanTrust, RunState
 from patchctl.rollout.view import RunView
 from patchctl.workflows.plan.make_plan import FoundPlan, Made

@@ -95,18 +95,18 @@ class ContentStore:
         finally:
             incoming.path.unlink(missing_ok=True)
 
-    def keep(self, incoming: Incoming, file: Artifact) -> Path:
+    def keep(self, incoming: Path, file: Artifact) -> Path:
         """Verify what came and put it in its place, whole and durable.
 
         Raises IntegrityError where it is not the file.
         """
-        if not _matches(incoming.path, file):
+        if not _matches(incoming, file):
             raise IntegrityError(f"what came as {file.name} does not have its SHA-256")
         target = self._path(file.sha256)
         with translated(target):
             self._folder("sha256", target.parent.name)
             with locked(self.root / "lock"):
-                replace(incoming.path, target)
+                replace(incoming, target)
         return target
 
     def _folder(self, *names: str) -> Path:

@@ -3,7 +3,8 @@
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+
+from ..models.revision import Revision
 
 _TIMEOUT_S = 20
 
@@ -16,13 +17,6 @@ _QUIET = (
     "-c",
     "core.untrackedCache=false",
 )
-
-
-class Revision(NamedTuple):
-    """`commit` is empty outside of a checkout; `dirty`: files differ from it or are untracked."""
-
-    commit: str = ""
-    dirty: bool = False
 
 
 def revision(folder: Path, environment: Mapping[str, str]) -> Revision:

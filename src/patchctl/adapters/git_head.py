@@ -7,22 +7,15 @@ the file may be another one a moment later, and an index says what somebody told
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from ..errors import AdapterError, NotFoundError, Problem
+from ..models.revision import AtHead
 from . import git_archive, ownership
 from .git import ask, work_tree
 
 # Who can write these says what HEAD is. The objects themselves have their hashes as names.
 _DECIDES = ("HEAD", "packed-refs", "refs")
 _FOLDERS = ("", "objects", "objects/info", "objects/pack")
-
-
-class AtHead(NamedTuple):
-    """`commit` is HEAD where it has the bytes, else empty, and `why` says why not."""
-
-    commit: str
-    why: str = ""
 
 
 def at_head(

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urljoin, urlsplit, urlunsplit
+from urllib.parse import urljoin
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -20,7 +20,9 @@ from urllib3.exceptions import HTTPError, NameResolutionError
 from urllib3.util.retry import Retry
 
 from .. import __version__
-from ..errors import AdapterError, InvalidInputError
+from ..errors import AdapterError
+from ..models.addresses import check, shown, split
+from ..models.feeds import Fetched, NotModified
 from .files import translated
 
 _CHUNK = 16 * 1024
@@ -44,51 +46,8 @@ class Limits:
     backoff_s: float = 1.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fetched:
-    """A file that came whole. `size` as it lies on disk, after any transfer compression."""
-
-    size: int
-    etag: str
-    last_modified: str
-
-
-@dataclass(frozen=True)
-class NotModified:
-    """The server still has what the given ETag or date stands for."""
-
-
 class HttpError(AdapterError):
     """A download that failed: the message names the address and the reason."""
-
-
-def shown(address: str) -> str:
-    """The address without user, password, query and fragment, for messages and records."""
-    parts = _split(address)
-    where = parts.netloc.rpartition("@")[2]
-    query = "…" if parts.query else ""
-    return urlunsplit(SplitResult(parts.scheme, where, parts.path, query, ""))
-
-
-def check(address: str) -> None:
-    """Raise InvalidInputError where this is no http or https address."""
-    parts = _split(address)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise InvalidInputError(
-            f"{shown(address)}: is no http or https address", hint="write https://host/path"
-        )
-
-
-def _split(address: str) -> SplitResult:
-    try:
-        parts = urlsplit(address)
-        _ = parts.port  # raises where it is no number
-    except ValueError as error:
-        # The text may hold a password wherever it breaks, so it is not repeated.
-        raise InvalidInputError("an address cannot be read", hint="write https://host/path") from (
-            error
-        )
-    return parts
 
 
 @dataclass
@@ -173,7 +132,7 @@ class Fetcher:
                     yield response
                     return
                 there = _joined(here, response.headers.get("Location", ""))
-            if _split(here).scheme == "https" and _split(there).scheme != "https":
+            if split(here).scheme == "https" and split(there).scheme != "https":
                 raise HttpError(
                     f"{shown(here)}: leads to {shown(there)}, which is not encrypted",
                     hint="name an https address",

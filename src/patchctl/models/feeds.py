@@ -1,5 +1,6 @@
 """What is known of the feeds that are held: how old, how large, from where."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 from .advisory import FeedKind
@@ -98,3 +99,17 @@ class FeedUpdate(Model):
 def aged(feed: FeedInfo, max_age_s: int, now_s: int) -> FeedAge:
     """The feed beside the age that is allowed."""
     return FeedAge(feed=feed, age_s=now_s - feed.current, max_age_s=max_age_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fetched:
+    """A file that came whole. `size` as it lies on disk, after any transfer compression."""
+
+    size: int
+    etag: str
+    last_modified: str
+
+
+@dataclass(frozen=True)
+class NotModified:
+    """The server still has what the given ETag or date stands for."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
+from ..adapters import files
 from ..adapters.clock import now_ms
-from ..adapters.files import private_folder
 from ..assessment.findings.assess import Waiver
 from ..config import exceptions_file
 from ..errors import NotFoundError, UsageError
@@ -47,10 +47,11 @@ def add(workspace: Workspace, wanted: Wanted) -> tuple[RiskException, str]:
         raise UsageError("an exception holds somewhere: give --host or --group; --host '*' is all")
     new = workflow.add(
         workspace.root / exceptions_file.FILE_NAME,
-        private_folder(workspace.state) / "exceptions.lock",
+        files.private_folder(workspace.state) / "exceptions.lock",
         exceptions_file.load,
         exceptions_file.add,
         partial(_made, wanted, _today()),
+        files,
     )
     listed = sorted(set(new.cves) & set(workspace.feeds.known_exploited()))
     return new, (

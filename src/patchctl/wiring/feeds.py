@@ -108,9 +108,12 @@ def remove(workspace: Workspace, names: Sequence[str]) -> None:
 
 
 def _feeds(workspace: Workspace, say: Say) -> "Feeds":
+    from ..adapters import files
     from ..workflows.feeds.keep import Feeds
 
-    return Feeds(store=workspace.feeds, read=read, folder=workspace.state / "feeds", say=say)
+    return Feeds(
+        store=workspace.feeds, files=files, read=read, folder=workspace.state / "feeds", say=say
+    )
 
 
 def _hosts(workspace: Workspace) -> Iterator[KnownHost]:

@@ -3,7 +3,7 @@
 import contextlib
 from pathlib import Path
 
-from ..adapters import git, git_head, hook_files
+from ..adapters import files, git, git_head, hook_files
 from ..adapters.ansible import task_file
 from ..adapters.clock import now_ms
 from ..errors import NotFoundError
@@ -70,7 +70,7 @@ def make_file(
     if made.plan is None:
         return made, None
     path = cwd / out if out is not None else workflow.default_path(workspace.root, made.plan)
-    return made, workflow.write_plan(made.plan, path)
+    return made, workflow.write_plan(made.plan, path, files)
 
 
 def _made(

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..audit import chain, words
 from ..audit.interfaces import LogFiles
@@ -13,10 +12,7 @@ from ..audit.verify import verify as check
 from ..audit.writer import AuditWriter
 from ..errors import IntegrityError, InvalidInputError, NotFoundError, UsageError
 from ..models.audit import AuditNote, AuditRecord, AuditVerdict
-
-if TYPE_CHECKING:
-    # Showing the log needs no database, whose library takes longer to import than all the rest.
-    from ..adapters.database import Database
+from .interfaces import State
 
 _RESTORE = (
     "restore the database that the log was written from, or move the log away to begin a new one"
@@ -71,7 +67,7 @@ def in_words(found: Iterable[AuditRecord]) -> Iterator[AuditNote]:
     return map(words.note, found)
 
 
-def verify(log: LogFiles, database: Callable[[], "Database"]) -> AuditVerdict:
+def verify(log: LogFiles, database: Callable[[], State]) -> AuditVerdict:
     """Is the log whole, unchanged, and what the journal says? Changes nothing.
 
     `database` opens the state's. Raises NotFoundError where there is neither a log nor a database,
@@ -85,7 +81,7 @@ def verify(log: LogFiles, database: Callable[[], "Database"]) -> AuditVerdict:
         return AuditVerdict(ok=False, records=0, head="", error=str(error))
 
 
-def _compared(log: LogFiles, database: "Database") -> AuditVerdict:
+def _compared(log: LogFiles, database: State) -> AuditVerdict:
     # In this order: the head never runs ahead of the files, nor they of the journal.
     head = database.audit_head.get()
     lines = log.lines()
@@ -106,7 +102,7 @@ class _NoJournalError(IntegrityError):
     """There is a log, and nothing that it could be compared with."""
 
 
-def _opened(log: LogFiles, database: Callable[[], "Database"]) -> "Database":
+def _opened(log: LogFiles, database: Callable[[], State]) -> State:
     """Raises NotFoundError where there is no state at all."""
     there = log.paths()
     try:
@@ -122,7 +118,7 @@ def _opened(log: LogFiles, database: Callable[[], "Database"]) -> "Database":
         raise _NoJournalError(error.message, hint=_RESTORE) from error
 
 
-def check_there(log: LogFiles, database: Callable[[], "Database"]) -> None:
+def check_there(log: LogFiles, database: Callable[[], State]) -> None:
     """Raise IntegrityError where a log was written and is gone: nothing to show is no news then."""
     if log.paths():
         return
@@ -137,7 +133,7 @@ def check_there(log: LogFiles, database: Callable[[], "Database"]) -> None:
         )
 
 
-def rebuild(log: LogFiles, database: Callable[[], "Database"]) -> tuple[int, Path]:
+def rebuild(log: LogFiles, database: Callable[[], State]) -> tuple[int, Path]:
     """Write the log anew from the journal; the answer is its length and where the old files lie.
 
     Raises IntegrityError where the journal is not the one that the log was written from, or is

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ..adapters.files import write_atomic
 from ..errors import AdapterError, InvalidInputError
+from .interfaces import Files
 
 # `#` before a key, without a blank: a setting with its default. `# ` before words: prose.
 _SETTINGS = """\
@@ -129,7 +129,7 @@ FILES = {
 }
 
 
-def init(root: Path, schema: str) -> list[Path]:
+def init(root: Path, schema: str, folder: Files) -> list[Path]:
     """Write the workspace; the answer is what was written, `patchctl.yml` last.
 
     `schema`: the JSON Schema for editors, which the settings name.
@@ -151,6 +151,6 @@ def init(root: Path, schema: str) -> list[Path]:
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         except OSError as error:
             raise AdapterError(f"{path.parent}: {error.strerror}", hint="name another") from error
-        write_atomic(path, files[name].encode(), mode=0o644)
+        folder.write_atomic(path, files[name].encode(), mode=0o644)
         written.append(path)
     return written

@@ -5,11 +5,11 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, timedelta
 from pathlib import Path
 
-from ...adapters.files import locked, write_atomic
 from ...assessment.findings.assess import Waiver
 from ...assessment.findings.exceptions import Waivers, complaints, standing
 from ...errors import InvalidInputError, NotFoundError, UsageError
 from ...models.exceptions import ExceptionsReview, RiskException, Standing
+from ..interfaces import Files
 
 
 def listed(
@@ -51,13 +51,14 @@ def add(
     load: Callable[[Path], Sequence[RiskException]],
     append: Callable[[str, RiskException], str],
     make: Callable[[str], RiskException],
+    files: Files,
 ) -> RiskException:
     """Append an exception to the file: whole or not at all, the rest byte for byte.
 
     `make` gets a free id; `lock` is held meanwhile. Raises InvalidInputError where the file is
     broken or the id is taken.
     """
-    with locked(lock):
+    with files.locked(lock):
         new = make(free_id(load(path)))
         target = path.resolve()  # a link stays a link
         there = target.exists()
@@ -65,7 +66,7 @@ def add(
         mark = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
         text = append(data[len(mark) :].decode(), new)
         mode = target.stat().st_mode & 0o777 if there else 0o644  # reviewed like patchctl.yml
-        write_atomic(target, mark + text.encode(), mode=mode)
+        files.write_atomic(target, mark + text.encode(), mode=mode)
     return new
 
 

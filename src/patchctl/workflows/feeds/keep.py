@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from ...adapters.feeds.store import FeedStore
-from ...adapters.files import private_folder
-from ...adapters.http import Fetched, NotModified, shown
 from ...assessment.feeds import Feed, Reading
 from ...errors import InvalidInputError, PatchctlError, UsageError
-from ...models.feeds import FEED_NAME, FeedInfo, FeedUpdate, UpdateOutcome
+from ...models.addresses import shown
+from ...models.feeds import FEED_NAME, FeedInfo, FeedUpdate, Fetched, NotModified, UpdateOutcome
+from ..interfaces import FeedStore, Files
 from .sources import Source
 
 # Records that are fetched one by one; of more the whole archive comes faster.
@@ -56,6 +55,7 @@ class Feeds:
     """Feeds into the store. `folder` is for files under way; `say` takes lines of progress."""
 
     store: FeedStore
+    files: Files
     read: Read
     folder: Path
     say: Say = lambda line: None
@@ -137,7 +137,7 @@ class Feeds:
 
     def under_way(self) -> "tempfile.TemporaryDirectory[str]":
         """A private folder for files that are not held yet; gone with its context."""
-        private_folder(self.folder)
+        self.files.private_folder(self.folder)
         for left in self.folder.glob("incoming-*"):  # of a process that was killed
             if time.time() - left.stat().st_mtime > _DAY:
                 shutil.rmtree(left, ignore_errors=True)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 
-from ...adapters.feeds.store import FeedStore
 from ...assessment.matching.platforms import ecosystem_of
 from ...errors import InvalidInputError, NotFoundError, Problem, UsageError
 from ...models.base import Model
 from ...models.facts import OsRelease
 from ...models.feeds import FeedAge, FeedInfo, Stale, aged
 from ...models.settings import FeedSettings
+from ..interfaces import FeedStore
 from .sources import Source, Sources, family, plan
 
 _DAY = 86_400

@@ -8,7 +8,6 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any
 
-from ...adapters.content_store import ContentStore, Incoming
 from ...errors import IntegrityError
 from ...models.facts import PackageManager
 from ...protocol import fetching
@@ -16,6 +15,7 @@ from ...protocol.cleaning import sentence
 from ...protocol.fetching import Needed, Piece
 from ...protocol.jobs import Answer, AnswerStatus, HostRunner, Job
 from ...report.plan_text import size
+from ..interfaces import ContentStore, Incoming
 
 TIMEOUT_S = 900
 
@@ -101,7 +101,7 @@ class FileFetcher:
                 if one.file.sha256 in failed:
                     continue
                 try:
-                    self._store.keep(open_files[one.file.sha256], one.file)
+                    self._store.keep(open_files[one.file.sha256].path, one.file)
                     done.add(one.file.sha256)
                 except IntegrityError as error:
                     failed[one.file.sha256] = f"{host}: {error}"

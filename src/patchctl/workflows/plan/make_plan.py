@@ -9,10 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import __version__
-from ...adapters.content_store import ContentStore
-from ...adapters.database import Database
-from ...adapters.files import write_atomic
-from ...adapters.git import Revision
 from ...errors import InvalidInputError, NotFoundError
 from ...models.fleet import Fleet
 from ...models.plan import (
@@ -26,6 +22,7 @@ from ...models.plan import (
     SelectionMode,
 )
 from ...models.plan_diff import PlanDiff
+from ...models.revision import Revision
 from ...models.settings import Settings
 from ...models.snapshot import Snapshot
 from ...plan import lockfile
@@ -37,6 +34,7 @@ from ...plan.select import Selected, package_specs, select
 from ...plan.settle import settle
 from ...protocol import fetching
 from ...protocol.jobs import HostRunner
+from ..interfaces import ContentStore, Files, State
 from .fetch_files import FileFetcher
 from .findings import PlanAssessing, PlanFindings
 from .resolve import resolve
@@ -98,7 +96,7 @@ class PlanMaker:
 
     settings: Settings
     fleet: Fleet
-    database: Database
+    database: State
     store: ContentStore
     runner: HostRunner
     inventory: Callable[[Sequence[str]], Mapping[str, Any]]
@@ -248,10 +246,10 @@ def check_writable(path: Path, cwd: Path) -> None:
         )
 
 
-def write_plan(plan: Plan, path: Path) -> Path:
+def write_plan(plan: Plan, path: Path, files: Files) -> Path:
     """Write the file whole or not at all, readable as files of a checkout are."""
     path.parent.mkdir(mode=0o755, exist_ok=True)
-    write_atomic(path, lockfile.encode(plan), mode=0o644)
+    files.write_atomic(path, lockfile.encode(plan), mode=0o644)
     return path
 
 
@@ -293,7 +291,7 @@ def compare(before: Plan, after: Plan) -> PlanDiff:
     return diff(before, after)
 
 
-def find_plan(name: str, database: Callable[[], Database], cwd: Path, root: Path) -> FoundPlan:
+def find_plan(name: str, database: Callable[[], State], cwd: Path, root: Path) -> FoundPlan:
     """A plan by its file, or by at least 4 digits of its digest; the newest where `name` is empty.
 
     A file is looked for in the folder `cwd`, then in the workspace `root`; the database is

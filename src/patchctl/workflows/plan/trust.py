@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...adapters.git_head import AtHead
 from ...errors import InvalidInputError, UsageError
 from ...models.plan import Plan
+from ...models.revision import AtHead
 from ...models.rollout import PlanTrust
 from .make_plan import FoundPlan
 

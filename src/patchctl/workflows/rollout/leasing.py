@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
-from ...adapters.database import Database
 from ...errors import ConflictError
 from ...models.rollout import LeaseKind
+from ..interfaces import State
 from .reading import view_run
 
 
@@ -23,14 +23,14 @@ class Lease:
     host: str
 
 
-def leases_on(database: Database, hosts: Iterable[str], *, but: str = "") -> list[Lease]:
+def leases_on(database: State, hosts: Iterable[str], *, but: str = "") -> list[Lease]:
     """The leases of these hosts, those that are held first, without the ones of the run `but`."""
     found = {host: run for host, run in database.leases.held(hosts).items() if run != but}
     views = {run: view_run(database, run) for run in set(found.values())}
     return sorted(Lease(views[run].lease(host), run, host) for host, run in found.items())
 
 
-def claim(database: Database, run: str, hosts: Collection[str]) -> None:
+def claim(database: State, run: str, hosts: Collection[str]) -> None:
     """Take all these hosts for the run, or none. Those it has already are no conflict.
 
     Raises ConflictError where another run holds or reserves one.
@@ -42,7 +42,7 @@ def claim(database: Database, run: str, hosts: Collection[str]) -> None:
         database.leases.claim_hosts(run, hosts)
 
 
-def refuse_to_clean(database: Database, hosts: Sequence[str]) -> None:
+def refuse_to_clean(database: State, hosts: Sequence[str]) -> None:
     """Raise ConflictError where a run has one of the hosts: what it needs there stays."""
     found = leases_on(database, hosts)
     if found:

@@ -3,13 +3,13 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
-from ...adapters.database import Database
 from ...models.plan import Plan
 from ...models.rollout import HostState
 from ...models.state import RunSummary
 from ...models.states import UNSURE
 from ...models.verification import Promise
 from ...rollout.view import HostView, RunView
+from ..interfaces import State
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Promises:
     without: dict[str, str] = field(default_factory=dict)
 
 
-def promises(database: Database, hosts: Collection[str], run: str = "") -> Promises:
+def promises(database: State, hosts: Collection[str], run: str = "") -> Promises:
     """The promises to these hosts, of one run or of the newest that succeeded on each.
 
     A run that was undone on a host promises nothing there: what an older one brought counts again.

@@ -1,12 +1,12 @@
 """Which run is meant, and what its journal tells of it. Reads only."""
 
-from ...adapters.database import Database
 from ...errors import ConflictError, NotFoundError
 from ...models.plan import Plan
 from ...rollout.view import RunView
+from ..interfaces import State
 
 
-def find_run(database: Database, name: str | None) -> str:
+def find_run(database: State, name: str | None) -> str:
     """The id of a run by a unique prefix; the newest where `name` is None.
 
     Raises NotFoundError where there is none.
@@ -19,13 +19,13 @@ def find_run(database: Database, name: str | None) -> str:
     return newest.id
 
 
-def view_run(database: Database, run: str) -> RunView:
+def view_run(database: State, run: str) -> RunView:
     """The run as its journal tells it. Reads only."""
     view = RunView(run, plan_of(database, run))
     return view.replay(database.journal_reader().read(run))
 
 
-def plan_of(database: Database, run: str) -> Plan:
+def plan_of(database: State, run: str) -> Plan:
     """The run's plan. Raises ConflictError where the state does not have it any more."""
     plan = database.plans.load(database.runs.get(run).plan)
     if plan is None:

@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ...adapters.database import Database
 from ...audit.interfaces import LogFiles
 from ...audit.writer import AuditWriter
 from ...errors import ConflictError, CutShortError, InvalidInputError, PatchctlError
@@ -35,6 +34,7 @@ from ...rollout.interfaces import Clock, EventSink, Executor, Journal
 from ...rollout.lost import ask_again
 from ...rollout.status import status as status_of
 from ...rollout.view import RunView
+from ..interfaces import State
 from .leasing import claim
 from .reading import find_run, plan_of, view_run
 
@@ -51,7 +51,7 @@ class Rollouts:
     `warn` is told what an operator should know though it stops nothing.
     """
 
-    database: Database
+    database: State
     executor: Callable[[Plan], Executor]
     fleet: Callable[[], Fleet]
     clock: Clock

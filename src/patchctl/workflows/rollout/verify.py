@@ -3,7 +3,6 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from ...adapters.database import Database
 from ...assessment.findings import promised
 from ...errors import NotFoundError
 from ...models.assessment import FindingState
@@ -12,6 +11,7 @@ from ...models.snapshot import HostResult, HostStatus, Snapshot
 from ...models.verification import Promise, Unpromised, Verification, VerifiedHost, VerifiedState
 from ..assessment.assess import Parts
 from ..assessment.snapshot_findings import SnapshotFindings
+from ..interfaces import State
 from .promises import promises
 from .reading import find_run
 
@@ -25,7 +25,7 @@ class Verifier:
     """
 
     fleet: Fleet
-    database: Database
+    database: State
     discover: Callable[[Collection[str]], Snapshot]
     parts: Callable[[Snapshot], Parts]
     feeds: Callable[[], Collection[object]]

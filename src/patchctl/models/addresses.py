@@ -1,0 +1,34 @@
+"""Addresses of files on the web."""
+
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from ..errors import InvalidInputError
+
+
+def shown(address: str) -> str:
+    """The address without user, password, query and fragment, for messages and records."""
+    parts = split(address)
+    where = parts.netloc.rpartition("@")[2]
+    query = "…" if parts.query else ""
+    return urlunsplit(SplitResult(parts.scheme, where, parts.path, query, ""))
+
+
+def check(address: str) -> None:
+    """Raise InvalidInputError where this is no http or https address."""
+    parts = split(address)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InvalidInputError(
+            f"{shown(address)}: is no http or https address", hint="write https://host/path"
+        )
+
+
+def split(address: str) -> SplitResult:
+    try:
+        parts = urlsplit(address)
+        _ = parts.port  # raises where it is no number
+    except ValueError as error:
+        # The text may hold a password wherever it breaks, so it is not repeated.
+        raise InvalidInputError("an address cannot be read", hint="write https://host/path") from (
+            error
+        )
+    return parts
