@@ -15,11 +15,11 @@ import pytest
 
 from patchctl.adapters.ansible import inventory as adapter
 from patchctl.adapters.ansible.inventory import InventoryReader
-from patchctl.adapters.ansible.job import Connection
 from patchctl.config import settings
 from patchctl.errors import InvalidInputError, UsageError
 from patchctl.inventory.export import generate
 from patchctl.lab.handle import Lab
+from patchctl.models.connection import Connection
 from patchctl.models.fleet import Fleet
 from patchctl.workflows.inventory.show import hosts_of, load_fleet
 

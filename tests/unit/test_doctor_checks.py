@@ -9,6 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from patchctl.adapters import git
 from patchctl.adapters.ansible import reasons
 from patchctl.adapters.machine import Machine, Space
 from patchctl.adapters.memory import Memory
@@ -240,8 +241,12 @@ class TestTheWorkspace:
         day = 86_400
         changed = 1_700_000_000
         os.utime(file, (changed, changed))
+
+        def asked(folder: Path, *words: str) -> str:
+            return git.ask(folder, os.environ, *words)
+
         early, late = (
-            doctor_workspace.policy(tmp_path, file.name, changed + days * day, os.environ)
+            doctor_workspace.policy(tmp_path, file.name, changed + days * day, asked)
             for days in (122, 123)
         )
         assert (early.status, late.status) == (OK, WARN)

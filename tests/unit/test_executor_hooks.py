@@ -12,12 +12,12 @@ from executor_world import HOSTS, MemoryRunner, inventory, plan, policy, shard
 from msgspec import structs
 
 from patchctl.adapters import hook_files, ownership
-from patchctl.adapters.ansible.job import Connection
 from patchctl.adapters.ansible.runner import AnsibleRunner
 from patchctl.adapters.content_store import ContentStore
 from patchctl.errors import IntegrityError, InvalidInputError
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.hooks import PlannedHooks
+from patchctl.models.connection import Connection
 from patchctl.models.plan import Plan
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
 from patchctl.protocol.jobs import Answer, AnswerStatus, CarriedFile, Job

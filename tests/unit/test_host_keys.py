@@ -9,14 +9,15 @@ from typing import Any
 
 import pytest
 
-from patchctl.adapters import ssh_keys
+from patchctl.adapters import files, ssh_keys
 from patchctl.adapters.ansible import folder
-from patchctl.adapters.ansible.job import Connection
 from patchctl.adapters.ansible.playbooks import Playbook
-from patchctl.adapters.ssh_keys import Endpoint, Entry, Key, Target
+from patchctl.adapters.ssh_keys import Endpoint, Entry
 from patchctl.errors import AdapterError, ConflictError, InvalidInputError
+from patchctl.models.connection import Connection
 from patchctl.models.doctor import CheckStatus
 from patchctl.models.fleet import Host
+from patchctl.models.host_keys import Key, Target
 from patchctl.protocol.jobs import Job
 from patchctl.workflows.doctor import host_keys
 from patchctl.workflows.doctor.host_keys import Found, Looked, Ways
@@ -99,7 +100,7 @@ class TestAFile:
 def looked(
     tmp_path: Path, known: list[str], *offered: Key, jump: str = "", files: bool = True
 ) -> Looked:
-    ways = Ways(file=tmp_path / "known_hosts", cwd=tmp_path)
+    ways = Ways(ssh=ssh_keys, file=tmp_path / "known_hosts", cwd=tmp_path)
     place = Endpoint(
         address="10.0.0.1", port=22, name="10.0.0.1", jump=jump,
         files=(ways.file.resolve(),) if files else (Path("/dev/null"),),
@@ -162,7 +163,7 @@ class TestWriting:
     def test_lines_are_appended_with_the_hosts_name(self, tmp_path: Path) -> None:
         file = tmp_path / "known_hosts"
         file.write_text("# ours\nold ssh-rsa AAAA")
-        host_keys.learn(self.found(tmp_path, "web1"), file, host_keys.before(file))
+        host_keys.learn(self.found(tmp_path, "web1"), file, host_keys.before(file), files)
         assert file.read_text() == lines(
             "# ours", "old ssh-rsa AAAA", f"10.0.0.1 {ONE.type} {ONE.blob} web1"
         )
@@ -170,14 +171,14 @@ class TestWriting:
 
     def test_one_address_is_written_once(self, tmp_path: Path) -> None:
         file = tmp_path / "known_hosts"
-        host_keys.learn(self.found(tmp_path, "web1", "alias"), file, b"")
+        host_keys.learn(self.found(tmp_path, "web1", "alias"), file, b"", files)
         assert len(file.read_text().splitlines()) == 1
 
     def test_a_file_that_changed_meanwhile_stays(self, tmp_path: Path) -> None:
         file = tmp_path / "known_hosts"
         file.write_text("theirs\n")
         with pytest.raises(ConflictError, match="try again"):
-            host_keys.learn(self.found(tmp_path, "web1"), file, b"")
+            host_keys.learn(self.found(tmp_path, "web1"), file, b"", files)
         assert file.read_text() == "theirs\n"
 
     def test_a_link_is_refused(self, tmp_path: Path) -> None:
@@ -198,7 +199,11 @@ def host(**variables: Any) -> Host:
 class TestWhereSshGoes:
     def test_the_inventory_and_the_command_line_say_it(self, tmp_path: Path) -> None:
         ways = Ways(
-            file=tmp_path / "known_hosts", cwd=tmp_path, user="ops", extra_vars=("ansible_port=9",)
+            ssh=ssh_keys,
+            file=tmp_path / "known_hosts",
+            cwd=tmp_path,
+            user="ops",
+            extra_vars=("ansible_port=9",),
         )
         one = host(
             domain="example", ansible_host="web1.{{ domain }}", ansible_port=22,
@@ -221,7 +226,9 @@ class TestWhereSshGoes:
     def test_what_cannot_be_told_is_said(
         self, tmp_path: Path, variables: dict[str, Any], why: str
     ) -> None:
-        found = host_keys.target(host(**variables), Ways(file=tmp_path / "k", cwd=tmp_path))
+        found = host_keys.target(
+            host(**variables), Ways(ssh=ssh_keys, file=tmp_path / "k", cwd=tmp_path)
+        )
         assert isinstance(found, str)
         assert why in found
 

@@ -15,7 +15,7 @@ STAGES = {"inventory", "discovery", "assessment", "plan", "rollout", "audit", "r
 # Part of the package -> parts that it may import, besides itself. A right that is not used fails.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),
-    "models": set(),
+    "models": {"errors"},
     "config": {"models", "errors"},
     "protocol": {"models", "errors"},
     "adapters": {"models", "errors", "protocol"},
@@ -25,8 +25,8 @@ ALLOWED: dict[str, set[str]] = {
     "report": {"models"},
     "executors": {"models", "errors", "protocol", "adapters", "plan"},
     "lab": {"models", "errors", "adapters"},
-    # Adapters are given to a workflow by wiring; it imports only their vocabulary.
-    "workflows": STAGES | {"models", "errors", "protocol", "lab", "adapters"},
+    # Adapters are given to a workflow by wiring, through Protocols.
+    "workflows": STAGES | {"models", "errors", "protocol"},
     "wiring": {"inventory", "assessment", "rollout", "report"}
     | {"models", "errors", "config", "protocol", "adapters", "executors", "lab", "workflows"},
     "cli": {"models", "errors", "protocol", "workflows", "wiring", "report"},

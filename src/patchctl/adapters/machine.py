@@ -3,7 +3,6 @@
 import ctypes
 import importlib.metadata
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -179,9 +178,3 @@ def _run(
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-
-
-def numbers(version: str) -> tuple[int, ...]:
-    """`2.19.1rc1` -> (2, 19, 1)."""
-    found = re.match(r"\d+(?:\.\d+)*", version)
-    return tuple(int(part) for part in found[0].split(".")) if found else ()

@@ -3,7 +3,6 @@
 import base64
 import binascii
 import fnmatch
-import hashlib
 import hmac
 import shlex
 import subprocess
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import AdapterError
+from ..models.host_keys import Key, Target
 
 _SYSTEM = "/etc/ssh/ssh_known_hosts /etc/ssh/ssh_known_hosts2"
 _SSH_G_TIMEOUT_S = 20
@@ -30,16 +30,6 @@ def option(path: Path) -> str:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Target:
-    """What ssh is asked to reach: the inventory's address, port, user and ssh arguments."""
-
-    address: str
-    port: str = ""
-    user: str = ""
-    arguments: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
 class Endpoint:
     """Where ssh really goes. `name` is what it looks for in known_hosts; `jump` is the jump
     host or says that there is a proxy command, "" for a direct way. `files`: its known_hosts.
@@ -50,20 +40,6 @@ class Endpoint:
     name: str
     jump: str
     files: tuple[Path, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Key:
-    """A public host key. `type` as in known_hosts, `blob` in base64."""
-
-    type: str
-    blob: str
-
-    @property
-    def fingerprint(self) -> str:
-        """`SHA256:…`, as ssh-keygen -l shows it."""
-        digest = hashlib.sha256(base64.b64decode(self.blob)).digest()
-        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,7 +179,7 @@ def _paths(text: str, cwd: Path, own: Path) -> list[Path]:
 
 
 def scan(
-    endpoints: Iterable[Endpoint], *, timeout_s: int
+    places: Iterable[tuple[str, int]], *, timeout_s: int
 ) -> Mapping[tuple[str, int], tuple[Key, ...]]:
     """Keys that (address, port) offer now; a host that does not answer is missing.
 
@@ -211,8 +187,8 @@ def scan(
     network, so a person has to compare the fingerprints. Raises AdapterError.
     """
     by_port: dict[int, set[str]] = {}
-    for one in endpoints:
-        by_port.setdefault(one.port, set()).add(one.address)
+    for address, port in places:
+        by_port.setdefault(port, set()).add(address)
     found: dict[tuple[str, int], list[Key]] = {}
     for port, addresses in sorted(by_port.items()):
         # One line a host. The third word of a name list would be taken for a key file.

@@ -9,8 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..wiring.lab import labs
-from ..workflows.lab import DEFAULT_NAME, Status, offers
+from ..wiring.lab import DEFAULT_NAME, Status, labs, offers
 from . import output
 from .options import Output
 from .state import state

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from ..adapters import files, git, machine, ownership, ssh_keys
 from ..adapters.ansible import leftovers
 from ..adapters.ansible.runner import AnsibleRunner
 from ..adapters.clock import SystemClock
@@ -48,6 +49,11 @@ def doctor(
         environment=caller.environment,
         expand=caller.expand,
         settings_file=settings_file.FILE_NAME,
+        system=machine,
+        ownership=ownership,
+        git=git,
+        ssh=ssh_keys,
+        files=files,
         clock=SystemClock(),
         trusted=trusted,
         progress=Narrator(say),

@@ -7,13 +7,13 @@ from pathlib import Path
 import msgspec
 
 from ..adapters import git_archive
-from ..adapters.ansible import leftovers
+from ..adapters.ansible import leftovers, static_sources
 from ..adapters.ansible.inventory import InventoryReader
-from ..adapters.ansible.job import Connection
 from ..adapters.ansible.static_sources import portable
 from ..adapters.clock import now_ms
 from ..config import settings as settings_file
 from ..errors import InvalidInputError, NotFoundError, PatchctlError, UsageError
+from ..models.connection import Connection
 from ..models.fleet_diff import InventoryDiff
 from ..models.settings import Settings
 from ..workflows.inventory import lint as workflow
@@ -58,6 +58,7 @@ def inventory_diff(
         connection = _from_anywhere(workspace.connection, workspace.root)
         differ = Differ(
             lambda root, static: InventoryReader(connection, root, environment, static),
+            static_sources,
             folder,
             run_sources,
         )

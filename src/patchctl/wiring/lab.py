@@ -1,7 +1,9 @@
 """Builds what keeps throw-away hosts."""
 
-from ..workflows.lab import Labs
+from ..lab.labs import DEFAULT_NAME, Labs, Status, offers
 from .caller import Caller
+
+__all__ = ["DEFAULT_NAME", "Status", "labs", "offers"]
 
 
 def labs(caller: Caller) -> Labs:

@@ -15,12 +15,12 @@ from .caller import Caller
 
 if TYPE_CHECKING:
     from ..adapters.ansible.inventory import InventoryReader
-    from ..adapters.ansible.job import Connection
     from ..adapters.ansible.runner import AnsibleRunner
     from ..adapters.audit_files import AuditFiles
     from ..adapters.content_store import ContentStore
     from ..adapters.database import Database
     from ..adapters.feeds.store import FeedStore
+    from ..models.connection import Connection
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Workspace:
     @cached_property
     def connection(self) -> "Connection":
         """How hosts are reached."""
-        from ..adapters.ansible.job import Connection
+        from ..models.connection import Connection
 
         ansible, access = self.settings.ansible, self.access
         become = access.become_password

@@ -8,12 +8,12 @@ from typing import Any
 import msgspec
 
 from ...errors import AdapterError
+from ...models.connection import Connection
 from ...models.reach import Reason, ReasonCode
 from ...protocol import frame
 from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, Ended, Job, hosts_of
 from ..clock import now_ms
-from .job import Connection
 from .reasons import explain
 
 _TAIL = 20

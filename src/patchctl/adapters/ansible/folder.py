@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InvalidInputError
+from ...models.connection import Connection
 from ...protocol.jobs import Job, hosts_of
 from .. import content, ssh_keys
 from ..files import private_folder
-from .job import Connection
 from .leftovers import GIVEN, TMP
 from .playbooks import Playbook
 

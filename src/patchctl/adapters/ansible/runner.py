@@ -19,6 +19,7 @@ import ansible_runner
 import msgspec
 
 from ...errors import AdapterError
+from ...models.connection import Connection
 from ...models.reach import ReasonCode
 from ...models.rollout import Carrier, ProcessIdentity
 from ...protocol.jobs import Answer, Answers, AnswerStatus, Ended, Job, hosts_of
@@ -27,7 +28,6 @@ from . import folder, leftovers
 from .answers import Collector
 from .environment import clean_environment, program
 from .folder import Folders
-from .job import Connection
 from .playbooks import Playbook, shipped
 from .processes import LAUNCHER, end_all, launched
 

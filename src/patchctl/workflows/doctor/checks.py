@@ -11,22 +11,22 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from ...adapters import machine, ownership
-from ...adapters.ansible.job import Connection
-from ...adapters.ssh_keys import Endpoint
 from ...errors import PatchctlError, UsageError
+from ...models.connection import Connection
 from ...models.doctor import Check, CheckStatus, DoctorReport, LearnedKey
 from ...models.fleet import Fleet, Host
 from ...models.plan import UpdaterPolicy
 from ...models.reach import Stage
 from ...models.settings import Settings
 from ..discovery.discover import Clock, Look, Progress, Request, Runner, look
+from ..interfaces import Files
 from ..inventory.lint import Linted
 from ..inventory.show import Loaded, hosts_of
 from . import host_keys
 from . import hosts as doctor_hosts
 from . import machine as doctor_machine
 from . import workspace as doctor_workspace
+from .interfaces import Endpoint, Git, Ownership, Ssh, System
 
 FORKS = 50
 _SIDE_BY_SIDE = 32
@@ -68,7 +68,8 @@ class Doctor(Generic[W]):
     """`find` and `open` the workspace, `load` and `lint` its inventory; `at_risk` says
     why its state would be lost, "" where it would not; `runner` lends one that leaves nothing in
     it; `state` is where state would lie without sound settings; `expand` knows whose home folder
-    `~` is; `engine` names the lab's container engine. Programs get `environment`."""
+    `~` is; `engine` names the lab's container engine. Programs get `environment`; the rest is what
+    this machine is asked by."""
 
     find: Callable[[], Path]
     open: Callable[[], W]
@@ -81,6 +82,11 @@ class Doctor(Generic[W]):
     environment: Mapping[str, str]
     expand: Callable[[str], Path]
     settings_file: str
+    system: System
+    ownership: Ownership
+    git: Git
+    ssh: Ssh
+    files: Files
     clock: Clock
     trusted: bool
     progress: Progress
@@ -118,7 +124,7 @@ class Doctor(Generic[W]):
         )
 
     def _machine(self, state: Path) -> list[Check]:
-        return list(doctor_machine.checks(machine.look(state, self.environment), self.engine()))
+        return list(doctor_machine.checks(self.system.look(state, self.environment), self.engine()))
 
     # --- the workspace --------------------------------------------------------------------------
 
@@ -127,8 +133,8 @@ class Doctor(Generic[W]):
             root = self.find()
         except PatchctlError as error:
             return None, list(doctor_workspace.from_error("settings", error))
-        users = ownership.trusted_users(self.environment)
-        problems = ownership.problems(root, users=users)
+        users = self.ownership.trusted_users(self.environment)
+        problems = self.ownership.problems(root, users=users)
         if problems and not self.trusted:  # not a byte of it is read
             return None, list(doctor_workspace.owner(problems, trusted=False))
         try:
@@ -136,8 +142,8 @@ class Doctor(Generic[W]):
         except PatchctlError as error:
             owner = doctor_workspace.owner(problems, trusted=self.trusted)
             return None, [*owner, *doctor_workspace.from_error("settings", error)]
-        problems += ownership.problems(root, opened.code(), users)
-        problems += ownership.state_problems(opened.state, users)
+        problems += self.ownership.problems(root, opened.code(), users)
+        problems += self.ownership.state_problems(opened.state, users)
         checks = list(doctor_workspace.owner(problems, trusted=self.trusted))
         if problems and not self.trusted:
             return None, checks
@@ -148,12 +154,16 @@ class Doctor(Generic[W]):
 
     def _workspace(self, opened: W) -> Iterator[Check]:
         yield from doctor_workspace.secrets(opened.root, opened.settings.ansible, self.expand)
+        network = self.system.space(opened.state).network
         yield from doctor_workspace.state(
-            opened.root, opened.state, self.at_risk(opened), self.environment
+            opened.root, opened.state, self.at_risk(opened), network, self._ask
         )
-        yield doctor_workspace.known_hosts(Path(opened.connection.known_hosts))
+        yield doctor_workspace.known_hosts(Path(opened.connection.known_hosts), self.ssh)
         now = self.clock.now_ms() // 1000
-        yield doctor_workspace.policy(opened.root, self.settings_file, now, self.environment)
+        yield doctor_workspace.policy(opened.root, self.settings_file, now, self._ask)
+
+    def _ask(self, folder: Path, *words: str) -> str:
+        return self.git.ask(folder, self.environment, *words)
 
     def _inventory(self, opened: W) -> tuple[Fleet | None, list[Check]]:
         try:
@@ -180,8 +190,10 @@ class Doctor(Generic[W]):
         names = hosts_of(fleet, wanted.limit, wanted.cwd)
         hosts = {host.name: host for host in fleet.hosts if host.name in set(names)}
         try:
-            ways = _ways(opened)
-            learned = _learn(hosts.values(), ways, wanted.approve) if wanted.approve else ()
+            ways = _ways(opened, self.ssh)
+            learned = (
+                _learn(hosts.values(), ways, wanted.approve, self.files) if wanted.approve else ()
+            )
             request = Request(
                 hosts=names,
                 timeout_s=opened.settings.discovery_timeout_s,
@@ -208,9 +220,10 @@ class Doctor(Generic[W]):
         return len(names), _explained(checks, looks, hosts, ways), learned
 
 
-def _ways(opened: Opened) -> host_keys.Ways:
+def _ways(opened: Opened, ssh: Ssh) -> host_keys.Ways:
     connection = opened.connection
     return host_keys.Ways(
+        ssh=ssh,
         file=Path(connection.known_hosts),
         cwd=opened.root,
         user=connection.user,
@@ -219,13 +232,15 @@ def _ways(opened: Opened) -> host_keys.Ways:
     )
 
 
-def _learn(hosts: Iterable[Host], ways: host_keys.Ways, approve: Approve) -> tuple[LearnedKey, ...]:
+def _learn(
+    hosts: Iterable[Host], ways: host_keys.Ways, approve: Approve, files: Files
+) -> tuple[LearnedKey, ...]:
     seen = host_keys.before(ways.file)
     found = host_keys.look(hosts, ways)
     keys = found.learnable()
     if keys:
         approve(keys)
-        host_keys.learn(found, ways.file, seen)
+        host_keys.learn(found, ways.file, seen, files)
     return keys
 
 
@@ -251,7 +266,7 @@ def _explained(
             found = dict(zip(lost, pool.map(_addresses, places.values()), strict=True))
         for check in checks:
             place = places.get(check.subject)
-            if check.name == "resolve" and isinstance(place, Endpoint):
+            if check.name == "resolve" and place is not None and not isinstance(place, str):
                 better[check.subject, "resolve"] = _resolved(check, place, found[check.subject])
     return [better.get((check.subject, check.name), check) for check in checks]
 

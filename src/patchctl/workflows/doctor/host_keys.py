@@ -1,7 +1,7 @@
 """Compare what hosts offer as their keys with what is known, and write down what is new."""
 
 import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +9,13 @@ from typing import Any
 
 import msgspec
 
-from ...adapters import ssh_keys
-from ...adapters.files import write_atomic
-from ...adapters.ssh_keys import Endpoint, Entry, Key, Target
 from ...errors import ConflictError, InvalidInputError, PatchctlError
 from ...inventory.lint import templates
 from ...models.doctor import Area, Check, CheckStatus, LearnedKey
 from ...models.fleet import Host
+from ...models.host_keys import Key, Target
+from ..interfaces import Files
+from .interfaces import Endpoint, Entry, Ssh
 
 # Local, docker and the like have no host key.
 _SSH = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
@@ -28,6 +28,7 @@ class Ways:
     """How ssh is called besides the inventory: the operator's `-e` and `-u`, the folder that ssh
     runs in, the workspace's known_hosts, and seconds to wait for a host."""
 
+    ssh: Ssh
     file: Path
     cwd: Path
     user: str = ""
@@ -73,10 +74,14 @@ def look(hosts: Iterable[Host], ways: Ways) -> Found:
         reached = dict(
             zip(wanted, pool.map(lambda host: way(host, ways), wanted.values()), strict=True)
         )
-    direct = [one for one in reached.values() if isinstance(one, Endpoint) and not one.jump]
-    offered = ssh_keys.scan(direct, timeout_s=ways.timeout_s) if direct else {}
-    files = {path for one in reached.values() if isinstance(one, Endpoint) for path in one.files}
-    entries = {path: ssh_keys.read(path) for path in files | {ways.file.resolve()}}
+    direct = [one for one in reached.values() if not isinstance(one, str) and not one.jump]
+    offered = (
+        ways.ssh.scan([(one.address, one.port) for one in direct], timeout_s=ways.timeout_s)
+        if direct
+        else {}
+    )
+    files = {path for one in reached.values() if not isinstance(one, str) for path in one.files}
+    entries = {path: ways.ssh.read(path) for path in files | {ways.file.resolve()}}
     found = {}
     for name, one in reached.items():
         if isinstance(one, str):
@@ -98,7 +103,7 @@ def way(host: Host, ways: Ways) -> Endpoint | str:
     if isinstance(asked, str):
         return asked
     try:
-        return ssh_keys.resolve(asked, ways.cwd, ways.file)
+        return ways.ssh.resolve(asked, ways.cwd, ways.file)
     except PatchctlError as error:
         return str(error)
 
@@ -122,7 +127,7 @@ def target(host: Host, ways: Ways) -> Target | str:
     more = [
         first("ansible_ssh_args"),
         first("ansible_ssh_common_args"),
-        first("ansible_ssh_extra_args", default=ssh_keys.option(ways.file)),
+        first("ansible_ssh_extra_args", default=ways.ssh.option(ways.file)),
     ]
     if kind is None or address is None or port is None or user is None or None in more:
         return "a template or a vaulted value hides the address or ssh's arguments"
@@ -247,9 +252,7 @@ def before(file: Path) -> bytes:
         raise InvalidInputError(f"cannot be read: {error.strerror}", where=str(file)) from error
 
 
-def learn(
-    found: Found, file: Path, seen: bytes, *, write: Callable[..., None] = write_atomic
-) -> None:
+def learn(found: Found, file: Path, seen: bytes, files: Files) -> None:
     """Append the new keys, each line ending with the host's name; lines that stand there stay.
 
     Whole or not at all. `seen`: the content that the keys were compared with; raises
@@ -265,4 +268,4 @@ def learn(
             lines.setdefault(f"{one.endpoint.name} {key.type} {key.blob}", comment)
     end = b"" if not seen or seen.endswith(b"\n") else b"\n"
     text = "".join(f"{line} {comment}".rstrip() + "\n" for line, comment in lines.items())
-    write(file, seen + end + text.encode(), mode=0o644)
+    files.write_atomic(file, seen + end + text.encode(), mode=0o644)

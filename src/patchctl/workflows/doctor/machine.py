@@ -1,10 +1,10 @@
 """What this machine has -> checks. Pure."""
 
+import re
 from collections.abc import Iterator
 
-from ...adapters.machine import Machine, Space, numbers
-from ...adapters.memory import Memory
 from ...models.doctor import Area, Check, CheckStatus
+from .interfaces import Machine, Memory, Space
 
 OK, WARN, FAIL, SKIPPED = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL, CheckStatus.SKIPPED
 
@@ -67,7 +67,7 @@ def _version(name: str, found: str, known: tuple[tuple[int, ...], tuple[int, ...
     oldest, newest = known
     if not found:
         return _check(name, FAIL, "is missing", _INSTALL)
-    version = numbers(found)
+    version = _numbers(found)
     if version < oldest:
         wanted = ".".join(map(str, oldest))
         return _check(name, FAIL, f"{found} is too old", f"{wanted} or newer is needed; {_INSTALL}")
@@ -138,3 +138,9 @@ def secrets(memory: Memory, free_bytes: int) -> Check:
             "secrets", WARN, f"{text}, {free_bytes >> 20} MiB free", "make room, or a larger tmpfs"
         )
     return _check("secrets", OK, f"{text}{others}")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """`2.19.1rc1` -> (2, 19, 1)."""
+    found = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(int(part) for part in found[0].split(".")) if found else ()

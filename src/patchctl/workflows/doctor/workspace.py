@@ -2,15 +2,14 @@
 
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from ...adapters import git, ssh_keys
-from ...adapters.machine import space
 from ...errors import PatchctlError, Problem
 from ...models.doctor import Area, Check, CheckStatus
 from ...models.lint import Level, LintReport
 from ...models.settings import AnsibleSettings
+from .interfaces import Ask, Ssh
 
 OK, WARN, FAIL, SKIPPED = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL, CheckStatus.SKIPPED
 
@@ -77,14 +76,13 @@ def secrets(root: Path, ansible: AnsibleSettings, expand: Callable[[str], Path])
             yield check(name, key, OK)
 
 
-def state(root: Path, folder: Path, lost: str, environment: Mapping[str, str]) -> Iterator[Check]:
-    """Where the state lies. `lost`: why a pipeline would lose it, "" where it would not. Git gets
-    the `environment`."""
+def state(root: Path, folder: Path, lost: str, network: str, ask: Ask) -> Iterator[Check]:
+    """Where the state lies. `lost`: why a pipeline would lose it, "" where it would not; `network`:
+    the kind of its file system, "" for a local one."""
     where = str(folder)
     if lost:
         hint = "name a lasting folder in PATCHCTL_STATE or `state:`; a rollout refuses this one"
         yield check(where, "state", WARN, lost, hint)
-    network = space(folder).network
     if network:
         hint = "name a folder of a local disk in PATCHCTL_STATE or `state:`"
         yield check(where, "state", WARN, f"lies on {network}, where SQLite's locks may fail", hint)
@@ -95,18 +93,18 @@ def state(root: Path, folder: Path, lost: str, environment: Mapping[str, str]) -
         yield check(where, "state", WARN, "others can look into it", f"chmod 700 {folder}")
     elif not lost and not network:
         yield check(where, "state", OK, "" if folder.is_dir() else "not made yet")
-    tree = git.ask(root, environment, "rev-parse", "--show-toplevel").strip()
+    tree = ask(root, "rev-parse", "--show-toplevel").strip()
     inside = bool(tree) and folder.resolve().is_relative_to(Path(tree).resolve())
-    if inside and not git.ask(root, environment, "check-ignore", str(folder / "state.db")).strip():
+    if inside and not ask(root, "check-ignore", str(folder / "state.db")).strip():
         hint = f"add it to .gitignore: printf '%s/\\n' {folder.name} >>.gitignore"
         yield check(where, "state-ignored", WARN, "git would commit it", hint)
 
 
-def known_hosts(file: Path) -> Check:
+def known_hosts(file: Path, ssh: Ssh) -> Check:
     """The workspace's own known_hosts, which counts beside the user's."""
     name = "known-hosts"
     try:
-        entries = ssh_keys.read(file)
+        entries = ssh.read(file)
     except PatchctlError as error:
         return check(str(file), name, FAIL, error.message, error.hint)
     if not file.is_file():
@@ -114,11 +112,11 @@ def known_hosts(file: Path) -> Check:
     return check(str(file), name, OK, f"{len(entries)} keys, beside your own known_hosts")
 
 
-def policy(root: Path, file: str, now: int, environment: Mapping[str, str]) -> Check:
+def policy(root: Path, file: str, now: int, ask: Ask) -> Check:
     """How long ago the settings last changed, as git or else the file system tells. `now`: epoch
     seconds."""
-    committed = git.ask(root, environment, "log", "-1", "--format=%ct", "--", file).strip()
-    edited = git.ask(root, environment, "status", "--porcelain", "--", file).strip()
+    committed = ask(root, "log", "-1", "--format=%ct", "--", file).strip()
+    edited = ask(root, "status", "--porcelain", "--", file).strip()
     told = committed.isdigit() and not edited
     changed = int(committed) if told else int((root / file).stat().st_mtime)
     days = max(0, now - changed) // 86_400

@@ -1,11 +1,10 @@
 """Compare the inventory of a revision with the working tree, and find plans that an edit breaks."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from ...adapters.ansible import static_sources
 from ...errors import InvalidInputError
 from ...inventory import load
 from ...inventory.diff import compare
@@ -22,6 +21,28 @@ class Reader(Protocol):
 
     def read(self, sources: Sequence[str]) -> Raw:
         """All sources together. Raises InvalidInputError."""
+
+
+class NotRun(Protocol):
+    """Why a source is not read, and a digest of its content (empty where that is not known)."""
+
+    @property
+    def reason(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+
+
+class StaticSources(Protocol):
+    """Inventory sources as data: nothing of them is run."""
+
+    def programs(self, sources: Sequence[str], root: Path) -> Mapping[str, NotRun]:
+        """What of the sources, by its path below the root, would run or is not there to be read."""
+
+    def copy(
+        self, sources: Sequence[str], root: Path, into: Path, without: Collection[str]
+    ) -> tuple[str, ...]:
+        """Copy the sources' files, but for those `without`, to the same places below `into`; the
+        answer are the sources that have any left. Raises InvalidInputError."""
 
 
 class Side(NamedTuple):
@@ -48,6 +69,7 @@ class Differ:
     is a private folder. With `run_sources` programs and plugins of both sides run."""
 
     reader: Callable[[Path, bool], Reader]
+    static: StaticSources
     scratch: Path
     run_sources: bool = False
 
@@ -57,7 +79,7 @@ class Differ:
         """What the working tree `after` changes. Raises InvalidInputError where either side cannot
         be read; contradictory rings are an error in the working tree only, where they are mended.
         """
-        left_out = _left_out(before, after, run=self.run_sources)
+        left_out = _left_out(before, after, self.static, run=self.run_sources)
         names = {one.source for one in left_out}
         old = self._fleet("before", before, names, strict=False)
         new = self._fleet("after", after, names, strict=True)
@@ -99,7 +121,7 @@ class Differ:
             return side.root, tuple(one for one in side.sources if one not in without)
         root = self.scratch / place
         root.mkdir(mode=0o700)
-        return root, static_sources.copy(side.sources, side.root, root, without)
+        return root, self.static.copy(side.sources, side.root, root, without)
 
 
 class _Nothing:
@@ -109,10 +131,12 @@ class _Nothing:
     groups: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 
 
-def _left_out(before: Side, after: Side, *, run: bool) -> tuple[NotCompared, ...]:
+def _left_out(
+    before: Side, after: Side, static: StaticSources, *, run: bool
+) -> tuple[NotCompared, ...]:
     """What is a program on either side is left out on both, else its hosts would vanish."""
-    old = static_sources.programs(before.sources, before.root)
-    new = static_sources.programs(after.sources, after.root)
+    old = static.programs(before.sources, before.root)
+    new = static.programs(after.sources, after.root)
     found = [
         NotCompared(source=name, reason="is a link that leads elsewhere", changed=False)
         for name in before.astray

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..lab import fleet, handle, model, packages
-from ..lab.builder import Say
+from . import fleet, handle, model, packages
+from .builder import Say
 
 DEFAULT_NAME = model.DEFAULT_NAME
 Status = model.Status

@@ -1,6 +1,6 @@
 """How hosts are reached."""
 
-from ...models.base import Model
+from .base import Model
 
 
 class Connection(Model):

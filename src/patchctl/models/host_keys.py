@@ -1,0 +1,29 @@
+"""Host keys, and what ssh is asked to reach."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """What ssh is asked to reach: the inventory's address, port, user and ssh arguments."""
+
+    address: str
+    port: str = ""
+    user: str = ""
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A public host key. `type` as in known_hosts, `blob` in base64."""
+
+    type: str
+    blob: str
+
+    @property
+    def fingerprint(self) -> str:
+        """`SHA256:…`, as ssh-keygen -l shows it."""
+        digest = hashlib.sha256(base64.b64decode(self.blob)).digest()
+        return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")

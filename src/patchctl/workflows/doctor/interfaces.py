@@ -1,0 +1,154 @@
+"""What the doctor asks of this machine. Adapters satisfy these, and wiring hands them over."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from ...errors import Problem
+from ...models.host_keys import Key, Target
+
+
+class Space(Protocol):
+    """A file system, asked at the nearest folder that exists. `network`: its kind, "" for local."""
+
+    @property
+    def place(self) -> Path: ...
+    @property
+    def free_bytes(self) -> int: ...
+    @property
+    def free_inodes(self) -> int | None: ...
+    @property
+    def network(self) -> str: ...
+
+
+class Memory(Protocol):
+    """`place`: a folder that is kept in memory, None without one. `kind`: of its file system.
+    `passed_over`: why a place that comes before it, or any, is not taken; one line each."""
+
+    @property
+    def place(self) -> Path | None: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def passed_over(self) -> tuple[str, ...]: ...
+
+
+class Machine(Protocol):
+    """What this machine has. Versions are "" where the thing is missing."""
+
+    @property
+    def python(self) -> tuple[int, int, int]: ...
+    @property
+    def ansible_core(self) -> str: ...
+    @property
+    def ansible_runner(self) -> str: ...
+    @property
+    def ansible_problem(self) -> str: ...
+    @property
+    def ssh(self) -> str: ...
+    @property
+    def agent_keys(self) -> int | None: ...
+    @property
+    def git(self) -> str: ...
+    @property
+    def clock_synchronised(self) -> bool | None: ...
+    @property
+    def locale(self) -> str: ...
+    @property
+    def locale_problem(self) -> str: ...
+    @property
+    def space(self) -> Space: ...
+    @property
+    def memory(self) -> Memory: ...
+    @property
+    def memory_free(self) -> int: ...
+
+
+class System(Protocol):
+    """This machine."""
+
+    def look(self, state: Path, environment: Mapping[str, str]) -> Machine:
+        """Everything at once; `state` is the folder of the state, which may not exist yet."""
+
+    def space(self, folder: Path) -> Space:
+        """Free space where the folder is or will be."""
+
+
+class Ownership(Protocol):
+    """Who could have written a file."""
+
+    def trusted_users(self, environment: Mapping[str, str]) -> frozenset[int]:
+        """Whose files are as good as one's own."""
+
+    def problems(
+        self, root: Path, code: Iterable[str | Path] = ..., users: frozenset[int] | None = ...
+    ) -> tuple[Problem, ...]:
+        """What others could have written of the workspace, and of the code that it runs."""
+
+    def state_problems(
+        self, folder: Path, users: frozenset[int] | None = ...
+    ) -> tuple[Problem, ...]:
+        """The same of the state."""
+
+
+class Git(Protocol):
+    """Asks git."""
+
+    def ask(self, folder: Path, environment: Mapping[str, str], *words: str) -> str:
+        """What it prints; "" where it says nothing or is missing."""
+
+
+class Ask(Protocol):
+    """Asks git in a folder, with the environment that it is to have."""
+
+    def __call__(self, folder: Path, *words: str) -> str: ...
+
+
+class Entry(Protocol):
+    """A line of a known_hosts file. `marker` is "", `@cert-authority` or `@revoked`."""
+
+    @property
+    def marker(self) -> str: ...
+    @property
+    def key(self) -> Key: ...
+    @property
+    def file(self) -> Path: ...
+    @property
+    def line(self) -> int: ...
+
+    def fits(self, name: str) -> bool:
+        """Is the line about the host of this name (`host` or `[host]:port`)?"""
+
+
+class Endpoint(Protocol):
+    """Where ssh really goes. `name` is what it looks for in known_hosts; `jump` is the jump host or
+    says that there is a proxy command, "" for a direct way. `files`: its known_hosts."""
+
+    @property
+    def address(self) -> str: ...
+    @property
+    def port(self) -> int: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def jump(self) -> str: ...
+    @property
+    def files(self) -> tuple[Path, ...]: ...
+
+
+class Ssh(Protocol):
+    """What ssh makes of a host, and which keys are known and offered."""
+
+    def option(self, path: Path) -> str:
+        """The argument that makes ssh read this known_hosts beside the others."""
+
+    def read(self, path: Path) -> Sequence[Entry]:
+        """The lines of a known_hosts file; none where there is no such file."""
+
+    def resolve(self, target: Target, cwd: Path, own: Path) -> Endpoint:
+        """Where ssh goes. Raises AdapterError where it does not understand the options."""
+
+    def scan(
+        self, places: Iterable[tuple[str, int]], *, timeout_s: int
+    ) -> Mapping[tuple[str, int], Sequence[Key]]:
+        """Keys that (address, port) offer now; a host that does not answer is missing."""
