@@ -295,6 +295,15 @@ class TestFilesOfTheSite:
         (line,) = self._call(shell, tmp_path, 'list_etc_sums "$tx/list"')
         assert line == f"9dd4e461268c8034f5c8564e155c67a6  {str(tmp_path)[1:]}/{name}"
 
+    def test_what_the_manager_lays_into_etc_is_not_kept(
+        self, shell: list[str], tmp_path: Path
+    ) -> None:
+        (tmp_path / "etc").mkdir()
+        for name in ("site.conf", "site.conf.dpkg-old", "site.conf.ucf-dist", "shadow-", "hosts"):
+            (tmp_path / "etc" / name).write_text("x")
+        (tmp_path / "x.dpkg-old").write_text("the globs are not of this folder")
+        assert self._call(shell, tmp_path, 'cd "$tx" && find_etc') == ["etc/site.conf"]
+
     def test_a_file_comes_back_in_the_place_of_a_link(
         self, shell: list[str], tmp_path: Path
     ) -> None:

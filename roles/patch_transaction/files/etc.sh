@@ -1,6 +1,7 @@
 # shellcheck shell=sh
 # Files in /etc that are no package's configuration files but are written by maintainer scripts
-# (ca-certificates.conf, bundles, caches): an undo brings them back, too. Needs lib.sh, base.sh.
+# (ca-certificates.conf, bundles, caches): an undo brings them back, too. Needs lib.sh, base.sh and a
+# package manager's file.
 # What the transaction did not touch, or somebody changed after it, stays as it is; and where nobody
 # wrote down how the transaction left it, nobody knows who changed it, so it stays, too.
 # shellcheck disable=SC2034,SC2154  # set by read_input and detached.sh, used by package_work.sh
@@ -16,12 +17,15 @@ list_etc() { # paths without the leading slash
     && sort "$call/etc.plain"
 }
 
-find_etc() {
+find_etc() (
+  set -f # the globs are for find
+  set --
+  for glob in $OWN_IN_ETC; do set -- "$@" ! -name "$glob"; done
   find etc -xdev -name .git -prune -o -type f -size -2048k \
     ! -name 'passwd*' ! -name 'group*' ! -name 'shadow*' ! -name 'gshadow*' ! -name 'sub?id*' \
-    ! -name '*.dpkg-*' ! -name '*.ucf-*' ! -name ld.so.cache ! -name mtab ! -name resolv.conf \
-    ! -name hostname ! -name hosts ! -name adjtime -print
-}
+    ! -name ld.so.cache ! -name mtab ! -name resolv.conf \
+    ! -name hostname ! -name hosts ! -name adjtime "$@" -print
+)
 
 # `MD5  PATH`; of a link that took a file's place the sum of its target's name. One md5sum for all of
 # them: /etc has a thousand files, and a process costs more than a small file. A file may go while it

@@ -134,11 +134,11 @@ check_updaters() {
 }
 
 # After the claim is taken: it is what gives them back. False where one goes on all the same: what cron
-# starts cannot be held. One that is only enabled is held, too, for a boot would start it; it is not
+# starts, told by its path, cannot be held. One that is only enabled is held, too, for a boot would start it; it is not
 # started when the run is over.
 hold_updaters() {
   if [ "$updaters" != hold-for-run ] || [ ! -s "$call/competing" ]; then return; fi
-  if grep -qxF -e "$APT_CRON" "$call/competing"; then return 1; fi
+  if grep -q '^/' "$call/competing"; then return 1; fi
   hold_known=''
   if [ -f "$BASE/updaters" ]; then hold_known=$(cat "$BASE/updaters"); fi
   hold_idle=''

@@ -16,6 +16,7 @@
 #   REPAIR                         the command that finishes what was cut off
 #   UNHOLD                         the command that gives a hold back
 #   LEFT_BESIDE                    endings of what it lays beside configuration files
+#   OWN_IN_ETC                     globs of names in /etc that are its own doing, not a script's
 #   FILE_NAME                      awk's function file_name(NAME, VERSION, ARCH): its name of a file
 #   need_manager                   refuses where the host does not have it
 #   quiet_packages                 exports what keeps it from asking and from restarting services
@@ -39,7 +40,7 @@
 #   is_package FILE NAME ARCH VERSION  false where the file is another package, or none
 #   rebuild NAME ARCH VERSION      $call/rebuilt from the installed files; false where it cannot
 #   list_conffiles INSTALLED       `PATH MD5` of the planned packages' configuration files
-#   list_competing_updaters        timers and the like that would use it on their own
+#   list_competing_updaters        units that would use it on their own; of what cron starts the path
 
 check_manager() { # of the plan and of the host
   [ "$manager" = "$MANAGER" ] || refuse "the plan is for $manager, the role was told $MANAGER"
