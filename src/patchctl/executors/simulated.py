@@ -19,7 +19,7 @@ from ..models.rollout import (
     ShardEnded,
     Stage,
 )
-from ..models.states import HOLDS_TOLD
+from ..models.states import ANSWERED, HOLDS_TOLD
 
 
 @dataclass
@@ -140,13 +140,13 @@ class SimulatedExecutor:
         host = self._hosts[work.host]
         if work.fence < host.fence:
             status, reason = OutcomeStatus.FAILED, f"held with a newer fence ({host.fence})"
-        elif status in (OutcomeStatus.OK, OutcomeStatus.FAILED):
+        elif status in ANSWERED:
             _remember(host, shard.stage, work, status)
         evidence: dict[str, Any] = {"reboot_required": True} if behaviour.reboot_required else {}
         evidence |= behaviour.more
         if behaviour.stale:
             evidence["stale"] = [{"unit": unit, "command": "x"} for unit in behaviour.stale]
-        if status in (OutcomeStatus.OK, OutcomeStatus.FAILED) and shard.stage in HOLDS_TOLD:
+        if status in ANSWERED and shard.stage in HOLDS_TOLD:
             evidence["holds"] = host.held
         return self._clock.monotonic_ms() + behaviour.after_ms, HostOutcome(
             shard=shard.id, host=work.host, status=status, reason=reason, evidence=evidence

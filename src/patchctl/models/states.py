@@ -61,6 +61,8 @@ UNTOUCHED = frozenset({H.PENDING, H.PREFLIGHT, H.PREPARE})
 BEFORE_UPDATE = frozenset({H.PREFLIGHT, H.PREPARE, H.DRAIN})
 # The attempt has perhaps left something there that nobody has verified.
 UNSURE = IN_FLIGHT | {H.FAILED, H.UNKNOWN, H.ROLLBACK_FAILED}
+# The host may be otherwise than before the run, by the attempt or by a part of it.
+MAY_BE_CHANGED = frozenset({H.SUCCEEDED, H.UNKNOWN, H.ROLLBACK_FAILED})
 # The attempt broke off; the stage in which it did is remembered.
 BROKEN_OFF = frozenset({H.FAILED, H.UNKNOWN})
 # A person wants to read why.
@@ -95,3 +97,5 @@ VERIFYING = frozenset({Stage.VERIFY, Stage.VERIFY_UNDO})
 
 # No answer came from the host itself: it is asked again.
 SILENT = frozenset({OutcomeStatus.LOST, OutcomeStatus.UNREACHABLE})
+# The host itself says how its stage ended.
+ANSWERED = frozenset({OutcomeStatus.OK, OutcomeStatus.FAILED})

@@ -15,7 +15,7 @@ from ..models.rollout import (
     RunState,
     RunStatus,
 )
-from ..models.states import HARMLESS, OVER, TROUBLE
+from ..models.states import HARMLESS, MAY_BE_CHANGED, OVER, TROUBLE
 from .plan_code_text import code
 
 # Said of a state in one word or two, as an operator would.
@@ -124,13 +124,9 @@ def _edited(file: EditedFile) -> str:
 
 def _changed(host: HostStatusLine) -> bool:
     """May the run have left something on this host that is not undone?"""
-    match host.state:
-        case HostState.SUCCEEDED | HostState.UNKNOWN | HostState.ROLLBACK_FAILED:
-            return True
-        case HostState.FAILED:
-            return host.stage not in HARMLESS
-        case _:
-            return False
+    if host.state is HostState.FAILED:
+        return host.stage not in HARMLESS
+    return host.state in MAY_BE_CHANGED
 
 
 def trouble(status: RunStatus, limit: int = 10) -> list[str]:
