@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..models.facts import PackageManager
-from ..models.plan import Plan, RingPolicy, proof_key
+from ..models.plan import Plan, RingPolicy, Undo, proof_key
 from ..models.rollout import (
     Carrier,
     CommandKind,
@@ -148,7 +148,6 @@ class RunView:
         self.fence = 0
         self.controller: ProcessIdentity | None = None
         self.seq = 0
-        self.last_at = 0
         # From when on the run is in its state, epoch ms.
         self.since = 0
         self.paused_from = RunState.RUNNING
@@ -195,7 +194,7 @@ class RunView:
         return [
             f"{item.package} ({item.undo_reason})" if item.undo_reason else item.package
             for item in self.cohorts[host.cohort].transitions
-            if item.undo.value == "unsafe"
+            if item.undo is Undo.UNSAFE
         ]
 
     def proven(self) -> set[str]:
@@ -250,7 +249,6 @@ class RunView:
     def apply(self, entry: Entry) -> None:
         """Take one entry in. Raises IllegalTransitionError for a step the tables do not have."""
         self.seq = entry.seq
-        self.last_at = entry.at
         event = entry.event
         match event:  # nearly all are of the first two kinds
             case HostMoved():
