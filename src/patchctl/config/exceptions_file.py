@@ -10,12 +10,13 @@ from typing import Any, NewType
 from ..errors import InvalidInputError, Problem
 from ..models.base import Record
 from ..models.exceptions import RiskException
+from ..models.grammar import CVE
 from .document import Document
 
 FILE_NAME = "exceptions.yml"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # TEMP-… is what Debian's tracker calls a problem before it has a CVE number.
-_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}|TEMP-[0-9]{7}-[0-9A-F]{6}")
+_CVE = re.compile(rf"{CVE}|TEMP-[0-9]{{7}}-[0-9A-F]{{6}}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HEADER = """\
 # Findings that their owner decided to live with. Each needs an owner, a reason, a compensating

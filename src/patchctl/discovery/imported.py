@@ -12,7 +12,6 @@ from ..models.versions import VersionScheme
 # rpm lists the keys that it trusts as packages.
 _KEYS = "gpg-pubkey"
 _NONE = "(none)"
-_SOURCE_RPM = re.compile(r"(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm")
 # The Source field of dpkg's status file names the version where it is not the binary's.
 _DPKG_SOURCE = re.compile(r"(\S+) \(([^()\s]+)\)")
 _MANAGERS = {VersionScheme.DEB: PackageManager.APT, VersionScheme.RPM: PackageManager.DNF}
@@ -156,8 +155,8 @@ def _rpm(given: GivenPackage) -> Package | str | None:
         "" if text == _NONE else text for text in (given.source or "", given.source_version or "")
     )
     source_version = _epoch(source_version)
-    if file := _SOURCE_RPM.fullmatch(source):
-        source, source_version = file[1], source_version or file[2]
+    if built := grammar.source_of_rpm(source):
+        source, source_version = built[0], source_version or built[1]
     module = "" if given.module in (None, _NONE) else given.module or ""
     right = (
         grammar.is_rpm_name(given.name, given.arch)

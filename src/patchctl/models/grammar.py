@@ -14,6 +14,8 @@ from .plan import ProbeKind
 NAME = r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}"
 ARCH = r"[a-z0-9][a-z0-9_-]{0,39}"
 VERSION = r"[0-9A-Za-z][0-9A-Za-z.+~:^_-]{0,199}"
+# Seven digits and more are allowed: https://www.cve.org/About/Process#CVERecordLifecycle
+CVE = r"CVE-[0-9]{4}-[0-9]{4,19}"
 
 # Ten years: no wait of a policy is longer, and no plan lives longer than it waits.
 LONGEST_S = 3660 * 86_400
@@ -25,12 +27,14 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     "package": re.compile(NAME),
     "architecture": re.compile(ARCH),
     "version": re.compile(VERSION),
+    "CVE": re.compile(CVE),
     "file": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~%:^-]{0,299}\.(deb|rpm)"),
     "sha256": re.compile(r"[0-9a-f]{64}"),
     # Of the state database; content addresses of one patchctl, whatever they look like.
     "address of facts": re.compile(r"sha256:[A-Za-z0-9._-]{1,253}"),
     "digest": re.compile(r"sha256:[0-9a-f]{64}"),
     "run": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"),
+    "job": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"),
     "transaction": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}"),
     "machine-id": re.compile(r"[0-9a-f]{32}"),
     "boot": re.compile(r"[0-9a-f-]{36}"),
@@ -130,6 +134,9 @@ _RPM_MODULE = re.compile(r"[A-Za-z0-9._+-]+(?::[A-Za-z0-9._+-]*){1,4}")
 _APK_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]{0,199}")
 _APK_VERSION = re.compile(r"[0-9][A-Za-z0-9._~-]{0,199}")
 _PLAIN = re.compile(r"[!-~]{1,200}")
+# Name and version-release of a source package, from the file that it was; `nosrc` where sources
+# are missing from it.
+_SOURCE_RPM = re.compile(r"(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm")
 
 
 def is_deb(name: str, version: str, arch: str) -> bool:
@@ -167,6 +174,15 @@ def is_rpm_version(text: str) -> bool:
 def is_rpm_module(text: str) -> bool:
     """Is it a modularity label, `name:stream:version:context`?"""
     return _RPM_MODULE.fullmatch(text) is not None
+
+
+def source_of_rpm(file: str) -> tuple[str, str] | None:
+    """Name and version-release of `NAME-VERSION-RELEASE.src.rpm`; None where it is no such file.
+
+    Both parts are as written: check them before use.
+    """
+    found = _SOURCE_RPM.fullmatch(file)
+    return (found[1], found[2]) if found else None
 
 
 def is_apk(name: str, version: str, arch: str) -> bool:

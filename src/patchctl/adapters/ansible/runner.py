@@ -3,7 +3,6 @@
 import errno
 import logging
 import math
-import re
 import shlex
 import threading
 import time
@@ -19,6 +18,7 @@ import ansible_runner
 import msgspec
 
 from ...errors import AdapterError
+from ...models import grammar
 from ...models.connection import Connection
 from ...models.reach import ReasonCode
 from ...models.rollout import Carrier, ProcessIdentity
@@ -43,7 +43,6 @@ __all__ = [
 
 _LOG = logging.getLogger(__name__)
 
-_JOB_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _START_S = 30.0
 # How long a command waits at its end for playbooks whose hosts have all answered, and for the
 # threads around one that was ended.
@@ -278,7 +277,7 @@ class AnsibleRunner:
 
         Raises AdapterError where ansible-playbook cannot be started.
         """
-        if not _JOB_ID.fullmatch(job.id):
+        if not grammar.fits("job", job.id):
             raise ValueError(f"not a job id: {job.id!r}")
         playbook = self._playbooks(job.stage)
         secrets = folder.given(job, self._connection)

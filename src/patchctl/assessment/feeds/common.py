@@ -10,6 +10,7 @@ import msgspec
 
 from ...errors import BrokenContentError
 from ...models.advisory import AdvisoryKind, BadRecord, Severity
+from ...models.grammar import CVE
 
 T = TypeVar("T")
 
@@ -21,10 +22,9 @@ DOCUMENT_BYTES = 512 * MB
 LINE_BYTES = MB
 _PIECE = 256 * 1024
 
-# Seven digits and more are allowed: https://www.cve.org/About/Process#CVERecordLifecycle
-_CVE = re.compile(r"(?<![A-Za-z0-9])CVE-[0-9]{4}-[0-9]{4,19}(?![0-9])", re.ASCII)
+_CVE = re.compile(rf"(?<![A-Za-z0-9]){CVE}(?![0-9])")
 # In vendors' ids a CVE is a tail: `UBUNTU-CVE-2020-1`, `DEBIAN-CVE-…`, `ALPINE-CVE-…`.
-_CVE_ID = re.compile(r"(?:[A-Z]+-)?(CVE-[0-9]{4}-[0-9]{4,19})", re.ASCII)
+_CVE_ID = re.compile(rf"(?:[A-Z]+-)?({CVE})")
 
 _SEVERITIES = {
     "critical": Severity.CRITICAL,

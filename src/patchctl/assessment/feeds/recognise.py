@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from ...models.advisory import FeedKind
+from ...models.grammar import CVE
 from ..matching import ecosystems
 from . import changelog, ssvc
 
@@ -29,7 +30,7 @@ _TOKEN = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)|([{}\[\],:])', re.S)
 _ELEMENT = re.compile(r"<([^\s/>]+)")
 _OSV_ECOSYSTEM = re.compile(r'"ecosystem"\s*:\s*"([^"\\]{1,120})"')
 _ID = re.compile(r'"id"\s*:\s*"([^"\\]{1,120})"')
-_CVE_ID = re.compile(r'"cveId"\s*:\s*"(CVE-[0-9]{4}-[0-9]{4,19})"')
+_CVE_ID = re.compile(rf'"cveId"\s*:\s*"({CVE})"')
 _TRACKER_ID = re.compile(r"(?:CVE-[0-9]{4}-(?:[0-9]{4,}|XXXX)|TEMP-[0-9A-F-]+)")
 _EPSS = "cve,epss,percentile"
 

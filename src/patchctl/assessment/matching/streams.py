@@ -8,11 +8,10 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from .units import Unit, UnitTable
+from .units import MODULE_TAG, Unit, UnitTable
 
 _BUILD = re.compile(r"\.module[_+][A-Za-z]+[0-9][0-9.]*\+[0-9]+\+[0-9a-f]{6,}")
 _PLATFORM = re.compile(r"\.module[_+]([A-Za-z]+[0-9][0-9.]*)\+")
-_ANY_MODULE = re.compile(r"\.module[_+]")
 # 389-ds:1.4 begins with a number; a name without a letter is a time or an epoch.
 _TITLE = re.compile(
     r"(?<![A-Za-z0-9:_.+-])([0-9]*[A-Za-z_.+-]*[A-Za-z][A-Za-z0-9_.+-]*):([A-Za-z0-9][A-Za-z0-9_.+-]*)"
@@ -21,19 +20,19 @@ _TITLE = re.compile(
 
 def is_modular(version: str) -> bool:
     """Whether the release says that a module build made it."""
-    return _ANY_MODULE.search(version) is not None
+    return MODULE_TAG.search(version) is not None
 
 
 def base(version: str) -> str:
     """The version without the module build's tag. One source built for several minor releases
     differs only in the tag, so versions of one stream compare by what stands around it: a counter
     may follow (`1.26.3-2.module_el9.7.0+223+9cd7031b.1` is the next build after `1.26.3-2`)."""
-    return _ANY_MODULE.split(_BUILD.sub("", version), maxsplit=1)[0]
+    return MODULE_TAG.split(_BUILD.sub("", version), maxsplit=1)[0]
 
 
 def head(version: str) -> str:
     """What stands before the module build's tag."""
-    return _ANY_MODULE.split(version, maxsplit=1)[0]
+    return MODULE_TAG.split(version, maxsplit=1)[0]
 
 
 def platform(version: str) -> str:

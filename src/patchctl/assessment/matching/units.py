@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from ...models.facts import Package
+from ...models.grammar import source_of_rpm
 from ...models.kernel_names import is_deb_image
 from ...models.versions import VersionScheme
 from .platforms import Platform
@@ -14,9 +15,8 @@ T = TypeVar("T")
 
 _REBUILD = re.compile(r"\+b[0-9]+$")  # Debian's binary-only rebuild; the source has no such part
 _NAMED = re.compile(r"(\S+) \(([^()\s]+)\)")  # dpkg's `Source: name (version)`
-_SOURCE_RPM = re.compile(r"(.+)-([^-]+-[^-]+)\.(?:no)?src(?:\.rpm)?")
 _BACKPORT = re.compile(r"~bpo[0-9.]*\+.*")
-_MODULAR = re.compile(r"\.module[_+]")
+MODULE_TAG = re.compile(r"\.module[_+]")
 # `linux-signed-amd64 6.1.176+1` is built from `linux 6.1.176-1`: the signing service's own source
 # package takes the kernel's version with the last dash as a plus, which would sort above it.
 _SIGNED = re.compile(r"linux-signed(-[0-9.]+)?-[a-z0-9]+")
@@ -124,7 +124,7 @@ def _unit_of(package: Package, platform: Platform) -> Unit:
         if not borrowed and ":" not in version:
             version = package.version
     label = ":".join(package.module.split(":")[:2]) if package.module else ""
-    modular = bool(label) or _MODULAR.search(package.version) is not None
+    modular = bool(label) or MODULE_TAG.search(package.version) is not None
     return Unit(
         ecosystem=ecosystem,
         name=package.name,
@@ -143,8 +143,8 @@ def _source_of(package: Package) -> tuple[str, str]:
     source, version = package.source, package.source_version
     if named := _NAMED.fullmatch(source):
         source, version = named[1], version or named[2]
-    elif built := _SOURCE_RPM.fullmatch(source):
-        source, version = built[1], version or built[2]
+    elif built := source_of_rpm(f"{source.removesuffix('.rpm')}.rpm"):
+        source, version = built[0], version or built[1]
     if not source:
         source = package.name
     if not version:

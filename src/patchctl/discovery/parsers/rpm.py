@@ -7,13 +7,18 @@ from dataclasses import dataclass
 from msgspec import structs
 
 from ...models.facts import Package, PendingUpdate, Repository
-from ...models.grammar import is_rpm_module, is_rpm_name, is_rpm_part, is_rpm_version
+from ...models.grammar import (
+    is_rpm_module,
+    is_rpm_name,
+    is_rpm_part,
+    is_rpm_version,
+    source_of_rpm,
+)
 from ...models.host_rules import natural, takes_effect_by_reboot
 from ...protocol.sections import Unparsed, clip, fields, number
 
 # Keys that rpm keeps as packages.
 _KEYS = "gpg-pubkey"
-_SOURCE = re.compile(r"(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm")
 _NEVRA = re.compile(r"(.+)-((?:[0-9]+:)?[^-]+-[^-]+)\.([A-Za-z0-9_]+)")
 
 
@@ -62,17 +67,17 @@ def _package(parts: Sequence[str]) -> Package | None:
     full = f"{version}-{release}"
     if epoch not in ("", "(none)", "0"):
         full = f"{epoch}:{full}"
-    source = _SOURCE.fullmatch(source_rpm)
+    source = source_of_rpm(source_rpm)
     if not is_rpm_version(full):
         return None
-    if source and not (is_rpm_name(source[1], "src") and is_rpm_version(source[2])):
+    if source and not (is_rpm_name(source[0], "src") and is_rpm_version(source[1])):
         return None
     return Package(
         name=name,
         version=full,
         arch=arch,
-        source=source[1] if source else "",
-        source_version=source[2] if source else "",
+        source=source[0] if source else "",
+        source_version=source[1] if source else "",
         module=module if is_rpm_module(module) else "",
     )
 

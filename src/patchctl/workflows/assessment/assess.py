@@ -1,6 +1,5 @@
 """Assess the fleet: what is known of its hosts, against what feeds say."""
 
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -10,6 +9,7 @@ from ...assessment.findings.explain import Explainer, Stuck
 from ...assessment.findings.fail_on import Gate, gate
 from ...assessment.findings.fleet import HostInput
 from ...errors import InvalidInputError, NotFoundError
+from ...models import grammar
 from ...models.assessment import Assessment, FeedUsed, Finding, Unlooked
 from ...models.explain import Explanation
 from ...models.facts import HostFacts
@@ -18,9 +18,6 @@ from ...models.fleet import Fleet
 from ...models.priority import Context
 from ...models.state import KnownHost
 from ..discovery.outlived import Earlier, remembered
-
-_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,}")
-
 
 # (host's name, its variables and groups, None where it is in no inventory, its facts) -> context
 ContextOf = Callable[[str, Mapping[str, object] | None, tuple[str, ...], HostFacts], Context]
@@ -162,7 +159,7 @@ def explain(
     explainer = Explainer(running.assessor, stuck)
     only = frozenset(hosts or ())
     cve = subject.upper()
-    if _CVE.fullmatch(cve):
+    if grammar.fits("CVE", cve):
         return explainer.cve(cve, only)
     host = next((one for one in running.assessor.hosts if one.name == subject), None)
     if host is not None:

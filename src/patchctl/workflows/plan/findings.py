@@ -1,6 +1,5 @@
 """What the feeds say of a plan's hosts: findings to select by, and the CVEs that it removes."""
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from msgspec import structs
 
 from ...assessment.findings import removals
 from ...errors import InvalidInputError, NotFoundError, UsageError
+from ...models import grammar
 from ...models.assessment import AffectedPackage, Finding, FindingState
 from ...models.plan import (
     LeftOut,
@@ -29,7 +29,6 @@ from ..assessment.snapshot_findings import SnapshotFindings
 
 Say = Callable[[str], None]
 
-_CVE = re.compile(r"CVE-[0-9]{4}-[0-9]{4,19}")
 _DECISIONS = tuple(one.value for one in Decision if one is not Decision.DEFER)
 
 
@@ -44,7 +43,7 @@ def by_findings(
     decision or date, an empty word of a script too."""
     ids = tuple(sorted({cve.strip().upper() for cve in cves}))
     for cve in ids:
-        if not _CVE.fullmatch(cve):
+        if not grammar.fits("CVE", cve):
             raise UsageError(f"--cve {cve!r}: is no CVE", hint="write it as CVE-2024-6387")
     word = (decision or "").strip().lower().replace("-", "_")
     if decision is not None and word not in _DECISIONS:

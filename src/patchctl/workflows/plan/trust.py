@@ -1,18 +1,16 @@
 """May this plan be run? A plan file says which commands hosts run as root: it is code."""
 
-import re
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import InvalidInputError, UsageError
+from ...models import grammar
 from ...models.plan import Plan
 from ...models.revision import AtHead
 from ...models.rollout import PlanTrust
 from .make_plan import FoundPlan
-
-_WHOLE = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +53,7 @@ class PlanJudge:
 
 def check_named(named: str, plan: Plan | None) -> None:
     """Raise UsageError where `--trust-plan` names no whole digest, or not that of the plan."""
-    if not _WHOLE.fullmatch(named):
+    if not grammar.fits("digest", named):
         raise UsageError(
             f"--trust-plan {named[:80]!a} is no whole digest",
             hint="give `sha256:` and all 64 hex digits, as `patchctl plan show -o json` has them",
