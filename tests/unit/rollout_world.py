@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from patchctl.errors import ConflictError
 from patchctl.executors.simulated import (
+    Behaviour,
     Script,
     SimulatedExecutor,
     SimulatedHost,
@@ -35,10 +36,22 @@ from patchctl.models.plan import (
     UnprovenPolicy,
     UpdaterPolicy,
 )
-from patchctl.models.rollout import Command, Entry, Event, ProcessIdentity, RunCreated, RunState
+from patchctl.models.rollout import (
+    Command,
+    Entry,
+    Event,
+    OutcomeStatus,
+    ProcessIdentity,
+    RunCreated,
+    RunState,
+    Stage,
+)
 from patchctl.rollout.engine import Engine, Limits
 from patchctl.rollout.interfaces import EventSink
+from patchctl.rollout.status import status
 from patchctl.rollout.view import RunView
+
+FAILED = OutcomeStatus.FAILED
 
 RUN = "r-1"
 ME = ProcessIdentity(pid=1, pgid=1, start=1, boot_id="b")
@@ -245,3 +258,19 @@ SIX = {
 }
 
 __all__ = ["RUN", "SIX", "MemoryMailbox", "RunState", "World", "cohort", "plan", "ring"]
+
+
+def fails(stage: Stage, *hosts: str, reason: str = "broken") -> Script:
+    """These hosts (all where none is named) fail at that stage."""
+
+    def script(host: str, asked: Stage, _: int) -> Behaviour:
+        if asked is stage and (not hosts or host in hosts):
+            return Behaviour(status=FAILED, reason=reason)
+        return Behaviour()
+
+    return script
+
+
+def states_of(world: World) -> dict[str, str]:
+    """Host to its state, as `status` tells it."""
+    return {host.name: host.state.value for host in status(world.view()).hosts}

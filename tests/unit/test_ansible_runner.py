@@ -7,7 +7,6 @@ what needs a network is in tests/integration.
 import base64
 import gzip
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -22,11 +21,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchctl.adapters import processes
-from patchctl.adapters.ansible import answers, folder
+from patchctl.adapters.ansible import folder
 from patchctl.adapters.ansible.answers import Collector
 from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.processes import MARKER, end_all, marked
-from patchctl.adapters.ansible.reasons import explain
 from patchctl.adapters.ansible.runner import (
     AnsibleRunner,
     Answer,
@@ -37,10 +35,8 @@ from patchctl.adapters.ansible.runner import (
 )
 from patchctl.errors import AdapterError, InvalidInputError
 from patchctl.models.facts import PackageManager
-from patchctl.models.reach import REFUSED_PASSWORD, ReasonCode, Stage, stage_of
 from patchctl.models.rollout import Carrier, ProcessIdentity
 from patchctl.protocol import frame
-from patchctl.protocol.cleaning import sentence
 from patchctl.protocol.jobs import hosts_of
 
 LOCAL = {"ansible_connection": "local", "ansible_become": False}
@@ -329,123 +325,6 @@ class TestAFrame:
             frame.decode(b"patchctl-frame 1 gzip 0\n" + content)
         except AdapterError as error:
             assert str(error)
-
-
-@pytest.mark.parametrize(
-    ("said", "reason"),
-    [
-        ("ssh: connect to host x port 22: Connection refused", "connection refused"),
-        (
-            "@ REMOTE HOST IDENTIFICATION HAS CHANGED! @\nHost key verification failed.",
-            "the host key changed",
-        ),
-        ("No ED25519 host key is known for x\nHost key verification failed.", "not known"),
-        ("ops@x: Permission denied (publickey,password).", "permission denied"),
-        ("ssh: connect to host 192.0.2.1 port 22: Connection timed out", "timeout"),
-        ("Connection timed out during banner exchange", "sshd does not answer"),
-        ("ssh: Could not resolve hostname nope: Name or service not known", "does not resolve"),
-        ("Task failed: Missing sudo password", "sudo needs a password"),
-        ("Task failed: Incorrect sudo password", "wrong sudo password"),
-        ("Task failed: Timed out after 60 second(s).", "no answer within 60 s"),
-        ("ops is not in the sudoers file.", "sudo is not allowed"),
-        ("Timeout (12s) waiting for privilege escalation prompt: ", "waiting for sudo"),
-    ],
-)
-def test_known_failures_have_plain_words(said: str, reason: str) -> None:
-    assert reason in explain(said).text
-
-
-@pytest.mark.parametrize(
-    ("methods", "offered", "reason"),
-    [
-        (
-            "publickey,password",
-            False,
-            "permission denied: the host accepts neither the key nor the user",
-        ),
-        ("publickey,password", True, "permission denied: wrong ssh password"),
-        ("keyboard-interactive", True, "permission denied: wrong ssh password"),
-        ("publickey", True, "permission denied: the host takes no password"),
-    ],
-)
-def test_a_refused_login_tells_whether_it_was_the_password(
-    methods: str, offered: bool, reason: str
-) -> None:
-    said = f"Failed to connect to the host via ssh: ops@x: Permission denied ({methods})."
-    assert explain(said, password=offered).text == reason
-    assert stage_of(explain(said, password=offered).code) is Stage.LOGIN
-    changed = f"REMOTE HOST IDENTIFICATION HAS CHANGED!\n{said}"
-    assert "host key changed" in explain(changed, password=offered).text
-
-
-def test_every_refusal_is_one_of_the_known_words() -> None:
-    for code in (*REFUSED_PASSWORD, ReasonCode.REFUSED_KEY):
-        assert stage_of(code) is not Stage.ANSWER
-
-
-@pytest.mark.parametrize(
-    ("variables", "connection", "offered"),
-    [
-        ({}, Connection(), False),
-        ({}, Connection(ssh_password="x"), True),
-        ({}, Connection(become_password="x"), False),
-        ({}, Connection(extra_vars=("ansible_password=x",)), True),
-        ({"ansible_password": {"__ansible_vault": "x"}}, Connection(), True),
-        ({"ansible_ssh_pass": "x"}, Connection(), True),
-        ({"ansible_become_password": "x"}, Connection(), False),
-    ],
-)
-def test_who_is_offered_a_password(
-    variables: dict[str, Any], connection: Connection, offered: bool
-) -> None:
-    hosts = {"all": {"hosts": {"a": variables, "b": {"ansible_password": "x"}}}}
-    job = Job(id="j", stage="work", inventory=hosts)
-    assert answers.offered(job, connection) == ({"a", "b"} if offered else {"b"})
-
-
-class TestPrompts:
-    """What is typed into Ansible's pseudo-terminal."""
-
-    def answer(self, connection: Connection, prompt: str) -> str | None:
-        found = folder.passwords(connection).items()
-        return next((text for known, text in found if re.search(known, prompt)), None)
-
-    @pytest.mark.parametrize(
-        ("prompt", "text"),
-        [
-            ("SSH password: ", "ssh"),
-            ("BECOME password: ", "become"),
-            ("BECOME password[defaults to SSH password]: ", "become"),
-            ("Vault password: ", "vault"),
-            ("Vault password (prod): ", "of prod"),
-            ("Vault password (a.c): ", "of a.c"),
-            ("Vault password (abc): ", "vault"),
-        ],
-    )
-    def test_each_gets_its_own(self, prompt: str, text: str) -> None:
-        connection = Connection(
-            ssh_password="ssh", become_password="become", vault_password="vault",
-            vault_passwords=(("prod", "of prod"), ("a.c", "of a.c")),
-        )  # fmt: skip
-        assert self.answer(connection, prompt) == text
-
-    def test_one_that_nobody_knows_is_answered_all_the_same(self) -> None:
-        assert self.answer(Connection(), "Vault password (prod): ") == ""
-        assert self.answer(Connection(), "SSH password: ") is None  # it is not asked for
-
-
-def test_an_unknown_failure_keeps_its_first_line() -> None:
-    assert explain("Task failed: Action failed: the answer was cut off\nOrigin: x").text == (
-        "the answer was cut off"
-    )
-    assert explain("").text == "failed without a message"
-
-
-@given(st.text())
-def test_reasons_are_one_printable_line(text: str) -> None:
-    for line in (explain(text).text, sentence(text)):
-        assert line == "" or line.isprintable()
-        assert len(line) <= 300
 
 
 class TestEvents:

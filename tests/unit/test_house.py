@@ -166,9 +166,25 @@ def test_only_the_command_line_asks_who_calls_it() -> None:
     assert "cli/caller.py" in asking
 
 
-@pytest.mark.parametrize("path", modules(), ids=relative)
-def test_a_file_has_at_most_500_lines(path: Path) -> None:
-    assert len(path.read_text().splitlines()) <= 500
+def test_a_file_has_at_most_500_lines() -> None:
+    places = (
+        "src",
+        "roles",
+        "playbooks",
+        "tests/unit",
+        "tests/integration",
+        "benchmarks",
+        "scripts",
+    )
+    code = [
+        path
+        for place in places
+        for path in sorted((ROOT / place).rglob("*"))
+        if path.suffix in (".py", ".sh") or path.parent.name == "scripts"
+    ]
+    assert len(code) > 500
+    lines = {str(path.relative_to(ROOT)): len(path.read_text().splitlines()) for path in code}
+    assert {name: count for name, count in lines.items() if count > 500} == {}
 
 
 def test_imports_have_no_circle() -> None:

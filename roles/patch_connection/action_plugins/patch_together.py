@@ -50,8 +50,7 @@ SSH_FAILED = 255
 
 
 class Way(NamedTuple):
-    """How a host is reached: ssh's arguments, and what the host prints when it has become root
-    (empty: it does not)."""
+    """How a host is reached: ssh's arguments, and what the host prints as root (b"": nothing)."""
 
     argv: list[bytes]
     success: bytes
@@ -206,13 +205,8 @@ def _judge(one: Any, host: str, talk: Talk, nonce: str, output: Path) -> dict[st
     """What `ended` says of a host whose ssh has ended, with its answer left in `output`; None
     where its own worker should try again."""
     code, text, errors = talk.end()
-    told = {
-        "status": "answered",
-        "msg": "",
-        "trouble": "",
-        "ms": talk.elapsed_ms(),
-        "unstarted": False,
-    }
+    told: dict[str, Any] = {"status": "answered", "ms": talk.elapsed_ms()}
+    told.update(msg="", trouble="", unstarted=False)
     if talk.trouble:
         told.update(trouble=f"{output}: the answer cannot be kept: {talk.trouble}")
         return told
@@ -228,11 +222,8 @@ def _judge(one: Any, host: str, talk: Talk, nonce: str, output: Path) -> dict[st
     if talk.refused:
         answer.update(rc=SSH_FAILED, frame="", failed=True, msg=talk.refused)
     result = one.deliver(answer, str(output), host)
-    told.update(
-        msg=result.get("msg", ""),
-        trouble=result.get("patch_trouble", ""),
-        unstarted=result.get("patch_unstarted", False),
-    )
+    told.update(msg=result.get("msg", ""), trouble=result.get("patch_trouble", ""))
+    told["unstarted"] = result.get("patch_unstarted", False)
     return told
 
 
