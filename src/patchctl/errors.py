@@ -64,19 +64,20 @@ class UsageError(PatchctlError):
 
 
 class InvalidInputError(PatchctlError):
-    """A file, a setting or an inventory is wrong. `where` is `file:line` or `file: key`."""
+    """A file, a setting or an inventory is wrong. `where` is the file, with its key where there is
+    one, or an option; `line` the line in the file, 0 where none is told."""
 
     def __init__(
         self,
         message: str = "",
         *,
         where: str = "",
+        line: int = 0,
         hint: str = "",
         problems: Sequence[Problem] = (),
     ) -> None:
-        one = Problem(message=message, path=where)
+        one = Problem(message=message, path=where, line=line)
         super().__init__(hint=hint, problems=tuple(problems) or (one,))
-        self.where = where
 
     @property
     def reason(self) -> str:

@@ -30,10 +30,10 @@ def test_a_part_of_something_larger_says_so_first() -> None:
 
 
 def test_an_error_of_one_sentence_is_one_problem() -> None:
-    error = InvalidInputError("is empty", where="a.yml:3", hint="fill it")
+    error = InvalidInputError("is empty", where="a.yml", line=3, hint="fill it")
     assert str(error) == "a.yml:3: is empty; fill it"
     assert (error.message, error.reason) == ("a.yml:3: is empty", "is empty; fill it")
-    assert error.problems == (Problem(message="is empty", path="a.yml:3"),)
+    assert error.problems == (Problem(message="is empty", path="a.yml", line=3),)
     assert NotFoundError("no run x").problems == (Problem(message="no run x"),)
 
 

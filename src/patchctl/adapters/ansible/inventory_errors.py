@@ -38,7 +38,7 @@ def explain(err: str, sources: Sequence[str], cwd: Path) -> InvalidInputError:
     if attempt.script_error:
         message = f"{message.rstrip('.')}: {attempt.script_error}"
     line = attempt.line or _guess_line(path, message)
-    return InvalidInputError(message, where=f"{shown}:{line}" if line else shown)
+    return InvalidInputError(message, where=shown, line=line)
 
 
 def misspelled(err: str, sources: Sequence[str], cwd: Path) -> InvalidInputError | None:
