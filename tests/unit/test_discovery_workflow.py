@@ -39,7 +39,7 @@ class Runner:
         self.answers = answers
         self.jobs: list[Job] = []
 
-    def run(self, job: Job, meanwhile: Callable[[], object]) -> Iterator[Answer]:
+    def run(self, job: Job, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Answer]:
         self.jobs.append(job)
         meanwhile()
         given = {answer.host: answer for answer in self.answers}

@@ -66,7 +66,8 @@ class Runner:
         self.answers = answers
         self.asked: list[list[str]] = []
 
-    def run(self, job: Job) -> Iterator[Answer]:
+    def run(self, job: Job, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Answer]:
+        meanwhile()
         names = list(job.inventory["all"]["hosts"])
         self.asked.append(names)
         for name in names:

@@ -43,10 +43,12 @@ def test_nobody_else_writes_a_set_of_states_out() -> None:
             for name in node.names
         }
         for node in tree:
-            if isinstance(node, ast.Set | ast.Tuple | ast.List):
+            if isinstance(node, ast.Set | ast.Tuple | ast.List | ast.MatchOr):
+                parts = node.patterns if isinstance(node, ast.MatchOr) else node.elts
+                values = [one.value if isinstance(one, ast.MatchValue) else one for one in parts]
                 names = [
                     one.value.id
-                    for one in node.elts
+                    for one in values
                     if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name)
                 ]
                 if any(names.count(kind) > 1 for kind in kinds & ours):

@@ -19,7 +19,7 @@ from ..models.rollout import (
     ShardEnded,
     Stage,
 )
-from ..models.states import ANSWERED, HOLDS_TOLD
+from ..models.states import ANSWERED, GIVING_BACK, HOLDS_TOLD
 
 
 @dataclass
@@ -169,7 +169,7 @@ def _remember(host: SimulatedHost, stage: Stage, work: HostWork, status: Outcome
             host.reboots += 1
         case Stage.PREFLIGHT:
             host.held = status is OutcomeStatus.OK
-        case Stage.VERIFY | Stage.VERIFY_UNDO | Stage.RELEASE if status is OutcomeStatus.OK:
+        case _ if stage in GIVING_BACK and status is OutcomeStatus.OK:
             host.held = False
         case Stage.DRAIN:
             host.drained = True

@@ -82,6 +82,8 @@ TAKING = frozenset({Stage.PREFLIGHT, Stage.UNDO})
 CLAIM_TOLD = frozenset({Stage.PREFLIGHT, Stage.VERIFY, Stage.VERIFY_UNDO})
 # Whose answers of any kind say so.
 HOLDS_TOLD = CLAIM_TOLD | {Stage.RELEASE}
+# Their good answers say that it does.
+MUST_HOLD = frozenset({Stage.PREFLIGHT, Stage.PREPARE})
 # Done by a job on the host that goes on alone and records its result there.
 JOBS = frozenset({Stage.APPLY, Stage.UNDO})
 # Their answers name the boot that they ran in, the latest first.
@@ -92,6 +94,9 @@ TOUCHING = frozenset({Stage.DRAIN, Stage.APPLY})
 HOOKS = frozenset({Stage.DRAIN, Stage.UNDRAIN})
 # The host is compared with the plan, or with what it was before.
 VERIFYING = frozenset({Stage.VERIFY, Stage.VERIFY_UNDO})
+
+# A good answer gives the host back.
+GIVING_BACK = VERIFYING | {Stage.RELEASE}
 
 # --- answers ------------------------------------------------------------------------------------
 

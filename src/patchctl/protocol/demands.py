@@ -12,7 +12,7 @@ from typing import Any
 
 from ..models.plan import Action, Probe, Transition
 from ..models.rollout import HostWork, Stage
-from ..models.states import JOBS, VERIFYING
+from ..models.states import JOBS, MUST_HOLD, VERIFYING
 from .replies import Reply
 
 # The checks of each stage that must be there and must not have failed.
@@ -95,7 +95,7 @@ def _lacks(reply: Reply, asked: Asked) -> Iterator[str]:
         yield from _packages(evidence, asked)
         yield from _probes(reply, asked)
     match stage:
-        case Stage.PREFLIGHT | Stage.PREPARE if evidence.get("holds") is not True:
+        case _ if stage in MUST_HOLD and evidence.get("holds") is not True:
             yield "it does not say that this run holds it"
         case Stage.RELEASE if evidence.get("holds") is not False:
             yield "it does not say that it is free"

@@ -122,7 +122,18 @@ class Running(Protocol):
         """End the job with all that belongs to it now; hosts without an answer become `lost`."""
 
 
-class HostRunner(Protocol):
+class Runner(Protocol):
+    """Carries one job from its beginning to its end: all that most use cases need."""
+
+    def run(self, job: Job, meanwhile: Callable[[], object] = ...) -> Iterator[Answer]:
+        """Answers host by host until the job has ended; left early, the job is cancelled.
+
+        `meanwhile` is called before any host is asked. Raises AdapterError where this machine
+        failed, not the host.
+        """
+
+
+class HostRunner(Runner, Protocol):
     """Brings jobs to hosts, side by side. Whatever is done on hosts goes through one of these."""
 
     @property
@@ -134,13 +145,6 @@ class HostRunner(Protocol):
         `lost` for hosts without one, then exactly one Ended.
 
         Raises AdapterError where the job cannot be started.
-        """
-
-    def run(self, job: Job, meanwhile: Callable[[], object] = ...) -> Iterator[Answer]:
-        """Answers host by host until the job has ended; left early, the job is cancelled.
-
-        `meanwhile` is called before any host is asked. Raises AdapterError where this machine
-        failed, not the host.
         """
 
     def reap(self, carrier: Carrier) -> bool:

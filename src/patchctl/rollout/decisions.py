@@ -6,7 +6,7 @@ from typing import Any
 
 from ..models.plan import OnFailure, RebootPolicy, RingPolicy
 from ..models.rollout import HostOutcome, HostState, OutcomeStatus, Stage
-from ..models.states import DISRUPTIVE, HARMLESS, VERIFYING
+from ..models.states import DISRUPTIVE, HARMLESS, SILENT, VERIFYING
 from .states import STATE_OF_STAGE, IllegalTransitionError
 from .timers import Waited
 from .view import HostView
@@ -57,7 +57,8 @@ def after(
             return _failed(host, policy, unsafe, stage, outcome.reason)
         case OutcomeStatus.RUNNING:
             return _goes_on(host, policy, unsafe, outcome, waited)
-        case OutcomeStatus.UNREACHABLE | OutcomeStatus.LOST:
+        case _:
+            assert outcome.status in SILENT
             return _ask_again(host, policy, unsafe, outcome, waited)
 
 
@@ -87,7 +88,9 @@ def _forward(host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutc
             wanted = bool(outcome.evidence.get("reboot_required"))
             reboot = wanted and policy.reboot is RebootPolicy.IF_REQUIRED
             return _work(Stage.REBOOT if reboot else Stage.RESTART)
-        case Stage.RESTART | Stage.REBOOT:
+        case Stage.RESTART:
+            return _work(Stage.VERIFY)
+        case Stage.REBOOT:
             return _work(Stage.VERIFY)
         case Stage.VERIFY:
             if host.drained and policy.undrain:
@@ -213,7 +216,7 @@ def _limit_s(policy: RingPolicy, stage: Stage) -> int:
     match stage:
         case Stage.REBOOT:
             return policy.reboot_timeout_s
-        case Stage.VERIFY | Stage.VERIFY_UNDO:
+        case _ if stage in VERIFYING:
             longest = max((probe.within_s for probe in policy.probes), default=0)
             return max(policy.verify_timeout_s, longest) + GRACE_S
         case Stage.UNDO:

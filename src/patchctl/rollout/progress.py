@@ -15,7 +15,7 @@ from ..models.rollout import (
     Stage,
     WaveStarted,
 )
-from ..models.states import BEFORE_UPDATE, RING_ACTIVE, STANDING
+from ..models.states import BEFORE_UPDATE, RING_ACTIVE, RING_BEGUN, STANDING
 from . import undo
 from .blockers import PAUSES, Proven, blockers, held_hosts
 from .decisions import NOT_BEGUN
@@ -55,7 +55,7 @@ def _go_on(view: RunView, ring: RingView, held: list[str], proven: Proven) -> li
     match ring.state:
         case RingState.PENDING if not ring.size:
             return [RingMoved(ring=ring.name, to=RingState.DONE, reason="no hosts in the plan")]
-        case RingState.PENDING | RingState.WAITING:
+        case state if state not in RING_BEGUN:
             return _open(view, ring, proven)
         case RingState.RUNNING:
             return _walk(view, ring)

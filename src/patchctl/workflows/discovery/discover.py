@@ -15,16 +15,10 @@ from ...models.ids import RANDOM_BYTES, snapshot_id
 from ...models.reach import Reason, ReasonCode
 from ...models.snapshot import HostResult, HostStatus, Snapshot
 from ...models.state import HostHistory
-from ...protocol.jobs import Answer, AnswerStatus, Job
+from ...protocol.jobs import Answer, AnswerStatus, Job, Runner
 
 # How much longer a host may take that fetches its package lists first.
 REFRESH_S = 180
-
-
-class Runner(Protocol):
-    """Runs a job; the answers come host by host, after `meanwhile` was called."""
-
-    def run(self, job: Job, meanwhile: Callable[[], object]) -> Iterator[Answer]: ...
 
 
 class Clock(Protocol):

@@ -18,7 +18,8 @@ from ...models.fleet import Fleet, Host
 from ...models.plan import UpdaterPolicy
 from ...models.reach import Stage
 from ...models.settings import Settings
-from ..discovery.discover import Clock, Look, Progress, Request, Runner, look
+from ...protocol.jobs import Runner
+from ..discovery.discover import Clock, Look, Progress, Request, look
 from ..interfaces import Files
 from ..inventory.lint import Linted
 from ..inventory.show import Loaded, hosts_of

@@ -6,7 +6,6 @@ because private repositories want the hosts' credentials.
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from ...assessment.feeds import Feed, Reading
 from ...assessment.feeds.common import slug
@@ -22,18 +21,12 @@ from ...models.fleet import Fleet
 from ...models.state import KnownHost
 from ...protocol.advisories import Given, Nothing, parse
 from ...protocol.cleaning import sentence
-from ...protocol.jobs import Answer, AnswerStatus, Job
+from ...protocol.jobs import Answer, AnswerStatus, Job, Runner
 from .keep import Feeds, Read
 
 TIMEOUT_S = 300
 # Hosts of one group that are asked before it is given up.
 _TRIES = 3
-
-
-class Runner(Protocol):
-    """Runs a job; the answers come host by host."""
-
-    def run(self, job: Job) -> Iterator[Answer]: ...
 
 
 class Group(Record):

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from ...models.base import Model, Record
-from ...protocol.jobs import Answer, AnswerStatus, Job
+from ...protocol.jobs import Answer, AnswerStatus, Job, Runner
 
 TIMEOUT_S = 60
 
@@ -48,12 +48,6 @@ class HostKeeps(Model):
     running: str = ""
     held_updaters: tuple[str, ...] = ()
     transactions: tuple[Kept, ...] = ()
-
-
-class Runner(Protocol):
-    """Runs a job; the answers come host by host."""
-
-    def run(self, job: Job) -> Iterator[Answer]: ...
 
 
 class Reply(Protocol):
