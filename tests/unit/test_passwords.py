@@ -174,6 +174,13 @@ class TestTheAnswersOfASession:
         assert tuple(asked) == alone
 
 
+def _heeds_signals() -> None:
+    """Whoever runs the tests may ignore these (nohup, a job in the background), and what is ignored
+    stays so in programs that are started."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 class TestACommandThatIsEnded:
     """While it reads a slow inventory, with a typed vault password in a file."""
 
@@ -188,7 +195,7 @@ class TestACommandThatIsEnded:
         child = pexpect.spawn(
             sys.executable,
             command(workspace, "inventory", "list", "--vault-id", "prod@prompt")[1:],
-            encoding="utf-8", timeout=60,
+            encoding="utf-8", timeout=60, preexec_fn=_heeds_signals,
         )  # fmt: skip
         child.expect_exact("Vault password (prod): ")
         child.sendline(PASSWORD)
