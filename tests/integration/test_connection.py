@@ -205,7 +205,7 @@ def test_what_a_killed_controller_left_is_ended_while_its_task_sleeps_on_the_hos
         carrier = msgspec.json.decode(controller.stdout.readline())
         process = msgspec.convert(carrier, ProcessIdentity)
         _wait(lambda: "sleep 97" in lab.exec(HOST, "ps -eo args").out)
-        # Ansible tells its terminal of the start a moment later; without one it would end by itself.
+        # Ansible tells its terminal of the start a moment later; without one it ends by itself.
         time.sleep(2)
         controller.send_signal(signal.SIGKILL)
     time.sleep(0.5)

@@ -216,6 +216,8 @@ class TestALeftover:
             line = controller.stdout.readline()
             process = msgspec.json.decode(line, type=ProcessIdentity)
             _wait(lambda: _sleeps(process))
+            # Ansible tells its terminal of the start a moment later; without one it ends by itself.
+            time.sleep(1)
             controller.send_signal(signal.SIGKILL)
         yield process
         end_all(process)
