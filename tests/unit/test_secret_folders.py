@@ -161,8 +161,9 @@ class TestARun:
             wait(lambda: _sleeps(running.process))
             (folder,) = in_memory.iterdir()
             assert folder.stat().st_mode & 0o777 == 0o700
-            assert not (folder / leftovers.GIVEN).exists()
-            assert holding(in_memory, desk.runs) == []
+            # While the task sleeps: another thread removes it once Ansible has said that it began.
+            wait(lambda: not (folder / leftovers.GIVEN).exists())
+            wait(lambda: holding(in_memory, desk.runs) == [])
             running.cancel()
             assert isinstance(running.answers.get(timeout=20), Answer)
             assert isinstance(running.answers.get(timeout=20), Ended)
@@ -191,7 +192,7 @@ class TestARun:
         with desk.runner() as runner:
             running = runner.start(desk.job("sleep 1000", inventory("a")))
             wait(lambda: _sleeps(running.process))
-            assert holding(in_memory, desk.runs) == []
+            wait(lambda: holding(in_memory, desk.runs) == [])
             running.cancel()
 
     def test_without_a_place_in_memory_they_lie_in_the_state_folder_for_that_moment(
@@ -202,9 +203,9 @@ class TestARun:
             wait(lambda: _sleeps(running.process))
             (folder,) = desk.runs.iterdir()
             assert (folder / leftovers.ON_DISK / leftovers.TMP).is_dir()
-            assert holding(desk.runs, nowhere) == []
+            wait(lambda: holding(desk.runs, nowhere) == [])
             running.cancel()
-            running.wait(20)
+            assert running.wait(20)
         assert list(desk.runs.iterdir()) == list(nowhere.iterdir()) == []
 
     def test_a_second_look_at_the_inventory_is_a_plain_failure(
