@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pytest
+
 from patchctl.errors import ConflictError
 from patchctl.executors.simulated import (
     Behaviour,
@@ -40,6 +42,7 @@ from patchctl.models.rollout import (
     Command,
     Entry,
     Event,
+    HostMoved,
     OutcomeStatus,
     ProcessIdentity,
     RunCreated,
@@ -274,3 +277,20 @@ def fails(stage: Stage, *hosts: str, reason: str = "broken") -> Script:
 def states_of(world: World) -> dict[str, str]:
     """Host to its state, as `status` tells it."""
     return {host.name: host.state.value for host in status(world.view()).hosts}
+
+
+def killed_at(world: World, stage: Stage) -> None:
+    """A controller that dies right after it decided to begin the stage."""
+
+    class Dead(BaseException):
+        pass
+
+    class Killer:
+        def on_entry(self, entry: Entry) -> None:
+            if isinstance(entry.event, HostMoved) and entry.event.stage is stage:
+                raise Dead
+
+    world.sinks = [Killer()]
+    with pytest.raises(Dead):
+        world.run()
+    world.sinks = []

@@ -1,7 +1,7 @@
 """How runs end early: an abort begins nothing, an approval is known, an undo says what is left."""
 
 import pytest
-from rollout_world import RUN, SIX, World, plan, ring, three_rings
+from rollout_world import RUN, SIX, World, killed_at, plan, ring, three_rings
 
 from patchctl.executors.simulated import Behaviour, Script
 from patchctl.models.plan import OnFailure, Promote, RingPolicy
@@ -9,7 +9,6 @@ from patchctl.models.rollout import (
     Command,
     CommandKind,
     CommandTaken,
-    HostMoved,
     OutcomeStatus,
     RunState,
     Stage,
@@ -36,24 +35,6 @@ def aborted_at(world: World, stage: Stage, answer: OutcomeStatus = OutcomeStatus
         return Behaviour(after_ms=2000, status=answer if asked is stage else OutcomeStatus.OK)
 
     world.script = script
-
-
-def killed_at(world: World, stage: Stage) -> None:
-    """A controller that dies right after it decided to begin the stage."""
-
-    class Dead(BaseException):
-        pass
-
-    class Killer:
-        def on_entry(self, entry: object) -> None:
-            event = getattr(entry, "event", None)
-            if isinstance(event, HostMoved) and event.stage is stage:
-                raise Dead
-
-    world.sinks = [Killer()]
-    with pytest.raises(Dead):
-        world.run()
-    world.sinks = []
 
 
 def host_of(world: World, name: str) -> tuple[str, str]:

@@ -1,7 +1,19 @@
 """How the engine waits for hosts, dead controllers and people, and what may be done afterwards."""
 
 import pytest
-from rollout_world import FAILED, RUN, SIX, World, cohort, fails, plan, ring, states_of, three_rings
+from rollout_world import (
+    FAILED,
+    RUN,
+    SIX,
+    World,
+    cohort,
+    fails,
+    killed_at,
+    plan,
+    ring,
+    states_of,
+    three_rings,
+)
 
 from patchctl.errors import ConflictError
 from patchctl.executors.simulated import Behaviour
@@ -9,7 +21,6 @@ from patchctl.models.plan import Amount, Promote, Undo
 from patchctl.models.rollout import (
     Command,
     CommandKind,
-    HostMoved,
     OutcomeStatus,
     RunState,
     Stage,
@@ -63,31 +74,13 @@ def test_single_silences_with_answers_between_them_do_not_add_up() -> None:
     assert world.run().state is RunState.DONE
 
 
-def until(world: World, stage: Stage) -> None:
-    """A controller that dies when some host begins the stage."""
-
-    class Dead(BaseException):
-        pass
-
-    class Killer:
-        def on_entry(self, entry: object) -> None:
-            event = getattr(entry, "event", None)
-            if isinstance(event, HostMoved) and event.stage is stage:
-                raise Dead
-
-    world.sinks = [Killer()]
-    with pytest.raises(Dead):
-        world.run()
-    world.sinks = []
-
-
 def test_a_long_pause_between_two_controllers_is_not_the_hosts_fault() -> None:
     def script(host: str, stage: Stage, asked: int) -> Behaviour:
         shy = stage is Stage.VERIFY and asked == 0
         return Behaviour(status=OutcomeStatus.UNREACHABLE if shy else OutcomeStatus.OK)
 
     world = World(plan(three_rings(), SIX), script)
-    until(world, Stage.VERIFY)
+    killed_at(world, Stage.VERIFY)
     world.clock.advance(6 * 3600 * 1000)
     engine = world.engine()
     engine.resume("ops")
@@ -96,7 +89,7 @@ def test_a_long_pause_between_two_controllers_is_not_the_hosts_fault() -> None:
 
 def test_abort_of_a_run_whose_controller_died_ends_what_is_in_flight_only() -> None:
     world = World(plan(three_rings(), SIX))
-    until(world, Stage.APPLY)
+    killed_at(world, Stage.APPLY)
     world.mailbox.commands.append(Command(id=1, run=RUN, command=CommandKind.ABORT, by="ops"))
     assert world.run().state is RunState.ABORTED
     assert world.hosts["k1"].changes == 0
@@ -172,7 +165,7 @@ def test_an_approval_without_a_ring_is_for_the_one_that_waits() -> None:
 
 def test_a_pause_that_was_asked_before_is_lifted_by_a_later_resume() -> None:
     world = World(plan(three_rings(), SIX))
-    until(world, Stage.APPLY)
+    killed_at(world, Stage.APPLY)
     world.mailbox.commands.append(Command(id=1, run=RUN, command=CommandKind.PAUSE, by="ops"))
     engine = world.engine()
     engine.resume("ops")
