@@ -289,7 +289,8 @@ class TestLostHosts:
         faults.start_sshd(fresh_lab, "staging-1")
         process.communicate(timeout=300)
         status = patchctl(workspace, "rollout", "status")
-        assert states(status) == dict.fromkeys(("staging-1", "staging-2", "canary-1"), "succeeded")
+        ended = dict.fromkeys(("staging-1", "staging-2", "canary-1"), "succeeded")
+        assert states(status) == ended, status["hosts"]
         assert status["state"] == "done"
         assert len(upgrades(fresh_lab, "staging-1", "patchlab-slow")) == 1
         assert left(fresh_lab, "staging-1").keys() <= {"updaters"}
