@@ -78,6 +78,20 @@ class Repository(Record):
     trusted: bool = False
 
 
+class PackageLists(Record):
+    """What the package manager's lists of one repository are worth.
+
+    `repository` is named as the package manager names it, without password; empty where the host
+    could not tell which repositories it has. `fetched` is when the lists were last known to be
+    good, epoch seconds UTC, 0 never. `fault` says why discovery could not look into them, or not
+    into all of them.
+    """
+
+    repository: str = ""
+    fetched: int = 0
+    fault: str = ""
+
+
 class Service(Record):
     """A service unit that is active, failed or enabled."""
 
@@ -198,7 +212,8 @@ class HostFacts(Model):
     the platform's own marker or check; `reboot_packages` names who asked for it. `notes` are what
     went wrong while looking, one line each: a refresh that failed, a section without an answer.
     `unread` are lists that the host could not tell whole (`pending`, `stale`): that they are empty
-    means nothing then.
+    means nothing then. `lists` are all repositories that are set up; empty where nobody asked. That
+    `pending` lacks an update means nothing for a repository with a fault or old lists.
     """
 
     os: OsRelease
@@ -225,6 +240,7 @@ class HostFacts(Model):
     reboot_packages: tuple[str, ...] = ()
     clock_skew_s: int | None = None
     lists_updated: int = 0
+    lists: tuple[PackageLists, ...] = ()
     package_lock_held: bool = False
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()

@@ -16,6 +16,7 @@ from ..models.rollout import (
     RunStatus,
 )
 from ..models.states import HARMLESS, MAY_BE_CHANGED, OVER, TROUBLE
+from .looks_text import could_not_look
 from .plan_code_text import code
 
 # Said of a state in one word or two, as an operator would.
@@ -163,7 +164,7 @@ def worst(ring: RingPolicy, size: int) -> int:
 
 def before(plan: Plan) -> list[str]:
     """What a person should know before saying yes: rings, packages, what can't be undone, what
-    is run."""
+    nobody could look into, what is run."""
     body = plan.body
     sizes = Counter(host.ring for host in body.hosts)
     waves = {host.ring: 0 for host in body.hosts}
@@ -188,4 +189,5 @@ def before(plan: Plan) -> list[str]:
     )
     if unsafe:
         lines.append(f"  not undone by itself if it fails: {', '.join(unsafe)}")
-    return [*lines, *(f"  {line}" for line in code(body))]
+    told = (*could_not_look(body.could_not_look), *code(body))
+    return [*lines, *(f"  {line}" for line in told)]
