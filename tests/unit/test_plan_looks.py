@@ -90,6 +90,8 @@ class TestWhatIsTold:
         assert looked(unread).all == (
             CouldNotLook(host="h", reason="its pending updates could not be read"),
         )
+        unread = msgspec.structs.replace(unread, lists=(PackageLists(fault="Malformed entry 2"),))
+        assert looked(unread).all[0].reason.endswith("could not be read: Malformed entry 2")
         assert seen(fleet(host("h")), snapshot()).all == (
             CouldNotLook(host="h", reason="not in snapshot s-1"),
         )

@@ -87,8 +87,7 @@ def looks(
         if result.status is not HostStatus.OK or facts is None:
             hosts.append(CouldNotLook(host=result.name, reason=sentence(result.reason)))
         elif "pending" in facts.unread:
-            reason = "its pending updates could not be read"
-            hosts.append(CouldNotLook(host=result.name, reason=reason))
+            hosts.append(CouldNotLook(host=result.name, reason=_unread(facts)))
         else:
             repositories += _repositories(result.name, facts, oldest)
     unasked = asked - {one.name for one in snapshot.hosts}
@@ -98,6 +97,11 @@ def looks(
         repositories=tuple(sorted(repositories, key=_order)),
         policy=policy,
     )
+
+
+def _unread(facts: HostFacts) -> str:
+    why = next((one.fault for one in facts.lists if not one.repository), "")
+    return sentence(f"its pending updates could not be read{f': {why}' if why else ''}")
 
 
 def _repositories(host: str, facts: HostFacts, oldest: int) -> Iterator[CouldNotLook]:
