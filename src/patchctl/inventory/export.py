@@ -5,6 +5,7 @@ from typing import Any
 
 from ..errors import NotFoundError
 from ..models.fleet import Fleet, Host
+from ..models.unsafe import marked
 from .rings import ring_group
 
 
@@ -20,7 +21,7 @@ def generate(fleet: Fleet, hosts: Sequence[str]) -> dict[str, Any]:
     members = _members(fleet, {host.name for host in wanted})
     return {
         "all": {
-            "hosts": {host.name: dict(host.variables) for host in wanted},
+            "hosts": {host.name: marked(host.variables) for host in wanted},
             "children": {
                 name: {
                     "hosts": {host: {} for host in direct},
@@ -42,7 +43,7 @@ def listing(fleet: Fleet, hosts: Sequence[str] | None = None) -> dict[str, Any]:
     members = _members(fleet, set(names))
     in_groups = {name for direct, _ in members.values() for name in direct}
     answer: dict[str, Any] = {
-        "_meta": {"hostvars": {host.name: host.variables for host in wanted}},
+        "_meta": {"hostvars": {host.name: marked(host.variables) for host in wanted}},
         "all": {"children": ["ungrouped", *members]},
     }
     if ungrouped := [name for name in names if name not in in_groups]:
@@ -57,7 +58,8 @@ def listing(fleet: Fleet, hosts: Sequence[str] | None = None) -> dict[str, Any]:
 
 def host_variables(fleet: Fleet, name: str) -> dict[str, Any]:
     """`--host NAME` of the protocol."""
-    return _hosts(fleet, [name])[0].variables
+    variables: dict[str, Any] = marked(_hosts(fleet, [name])[0].variables)
+    return variables
 
 
 def _hosts(fleet: Fleet, names: Sequence[str]) -> list[Host]:

@@ -7,6 +7,7 @@ from ..errors import EmptyInventoryError, InvalidInputError, Problem
 from ..models import canonical, grammar
 from ..models.fleet import Fleet, Group, Host
 from ..models.settings import Assignment
+from ..models.unsafe import marked
 from . import rings as ring_rules
 
 Locate = Callable[[str], str]
@@ -151,7 +152,7 @@ def _fleet(
         rings=rings,
         digest=canonical.digest(
             [
-                [[h.name, h.ring, list(h.groups), _digestible(h.variables)] for h in hosts],
+                [[h.name, h.ring, list(h.groups), _digestible(marked(h.variables))] for h in hosts],
                 [[g.name, list(g.hosts), list(g.children)] for g in groups],
                 list(rings),
             ]

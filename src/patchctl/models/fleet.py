@@ -9,7 +9,8 @@ class Host(Model):
     """One host of the inventory.
 
     `variables` are the merged inventory variables as Ansible would see them, untemplated:
-    Jinja stays text, a vaulted value stays `{"__ansible_vault": ciphertext}`.
+    Jinja stays text, a vaulted value stays `{"__ansible_vault": ciphertext}`; text that Ansible
+    must not template is `Unsafe`.
     `ring` is None when no rule gives one; `ring_reason` says which rule did (or that none did).
     """
 

@@ -26,7 +26,8 @@ class Job:
 
     `stage`: what is done there, by a name that the runner knows; how is the runner's own matter.
     `id`: letters, digits, dots, dashes and underscores. `inventory`: generated; builtins with
-    vaulted values as `{"__ansible_vault": …}`; its hosts are the job's. `variables` reach every
+    vaulted values as `{"__ansible_vault": …}` and what is never templated as
+    `{"__ansible_unsafe": …}`; its hosts are the job's. `variables` reach every
     host and win over all others; nothing that a host said may be in them. `payloads`: text for
     single hosts; each travels as a private file whose path is the host's `patch_payload_file`.
     `pushes`: the list of files for `patch_push`, as `patch_push_file`.

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...errors import AdapterError, EmptyInventoryError, InvalidInputError
+from ...models.unsafe import marked, opened
 from . import leftovers
 from .environment import clean_environment, program
 from .inventory_cache import InventoryCache, inputs_of
@@ -58,7 +59,7 @@ class RawInventory:
 
     `hosts`: name -> merged variables, with `inventory_dir` and `inventory_file`. `groups`: name ->
     (direct hosts, direct children), without `all` and `ungrouped`. A vaulted value is
-    `{"__ansible_vault": ciphertext}`, an unsafe one `{"__ansible_unsafe": text}`.
+    `{"__ansible_vault": ciphertext}`, text that must not be templated is `Unsafe`.
     """
 
     hosts: Mapping[str, dict[str, Any]]
@@ -108,12 +109,12 @@ class InventoryReader:
 
 
 def _keeping(found: RawInventory) -> dict[str, Any]:
-    return {"hosts": found.hosts, "groups": found.groups, "warnings": found.warnings}
+    return {"hosts": marked(found.hosts), "groups": found.groups, "warnings": found.warnings}
 
 
 def _kept(reading: Mapping[str, Any]) -> RawInventory:
     return RawInventory(
-        hosts=reading["hosts"],
+        hosts=opened(reading["hosts"]),
         groups={
             name: (tuple(hosts), tuple(children))
             for name, (hosts, children) in reading["groups"].items()
@@ -288,11 +289,10 @@ _IMPLIED_GROUPS = ("all", "ungrouped")
 
 
 def _with_origin(variables: dict[str, Any]) -> dict[str, Any]:
-    found = dict(variables)
+    found: dict[str, Any] = opened(variables)
     for name, ours in (("inventory_dir", _DIR), ("inventory_file", _FILE)):
         value = found.pop(ours, None)
-        # Ansible marks what a constructed source computes as unsafe; these are its own paths.
-        value = value.get("__ansible_unsafe") if isinstance(value, dict) else value
         if value is not None:
-            found[name] = value
+            # Ansible marks what a constructed source computes as unsafe; these are its own paths.
+            found[name] = str(value)
     return found

@@ -131,7 +131,7 @@ def _row(host: Host) -> HostRow:
         ring=host.ring,
         ring_reason=host.ring_reason,
         groups=host.groups,
-        address=address if isinstance(address, str) else "(vaulted)",
+        address=str(address) if isinstance(address, str) else "(vaulted)",
     )
 
 
