@@ -114,6 +114,22 @@ def test_a_lost_host_is_asked_again_where_it_was_and_changes_once() -> None:
     assert world.hosts["s1"].changes == 1
 
 
+@pytest.mark.parametrize("stage", [Stage.APPLY, Stage.VERIFY])
+def test_what_was_left_as_it_is_goes_on_under_the_id_that_can_undo_it(stage: Stage) -> None:
+    unsafe = plan(three_rings(), SIX, cohorts=[cohort(undo=Undo.UNSAFE)])
+    world = World(unsafe, fails(stage, "s1"))
+    world.run()
+    world.script = all_well
+    view = retried(world)
+    assert (view.hosts["s1"].state, view.hosts["s1"].attempt) == (HostState.SUCCEEDED, 2)
+    assert len(transactions(world, "s1")) == 1
+    assert world.hosts["s1"].changes == 1
+    engine = world.engine()
+    engine.roll_back("ops", force=True)
+    assert engine.carry(wait=False) is RunState.ROLLED_BACK
+    assert world.hosts["s1"].undone == world.hosts["s1"].applied
+
+
 def undo_fails(host: str, stage: Stage, _: int) -> Behaviour:
     bad = host == "s1" and stage in (Stage.VERIFY, Stage.UNDO)
     return Behaviour(status=FAILED if bad else OutcomeStatus.OK, reason="dpkg is stuck")
@@ -123,8 +139,7 @@ def undo_fails(host: str, stage: Stage, _: int) -> Behaviour:
     ("script", "undo", "hosts", "said"),
     [
         (undo_fails, Undo.SAFE, ["s1"], "its undo failed; undo it with `patchctl rollback r-1"),
-        (fails(Stage.VERIFY, "s1"), Undo.UNSAFE, ["s1"], "what the run brought is still there"),
-        (fails(Stage.VERIFY, "s1"), Undo.UNSAFE, [], "no host that failed and may be tried"),
+        (undo_fails, Undo.SAFE, [], "no host that failed and may be tried"),
         (fails(Stage.VERIFY, "s1"), Undo.SAFE, ["s2"], "it is succeeded"),
         (fails(Stage.VERIFY, "s1"), Undo.SAFE, ["p1"], "it is pending"),
         (all_well, Undo.SAFE, [], "no host that failed and may be tried"),

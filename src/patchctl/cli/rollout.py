@@ -193,10 +193,11 @@ def retry(
 
     Each gets a new attempt, from preflight on, wave by wave, in a run that
     halted, is done, soaks or waits for an approval. Tried again are hosts
-    that failed before anything was changed or that were undone; a host that
-    was lost is asked again where it was. Where an undo failed, or was not
-    made, `patchctl rollback RUN --host NAME` comes first. Hosts that policy
-    held back get a new plan.
+    that failed or were undone. Where a failed update was left as it is
+    (unsafe to undo, or `on_failure: stop`), it is finished and verified
+    anew; a host that was lost is asked again where it was. Where an undo
+    failed, `patchctl rollback RUN --host NAME` comes first. Hosts that
+    policy held back get a new plan.
 
     The count of the budget stays: a run that halted stands halted afterwards
     and goes on with `rollout resume --accept-failures`. One that soaks or

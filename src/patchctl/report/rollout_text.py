@@ -125,7 +125,7 @@ def host_state(status: RunStatus, host: HostStatusLine) -> str:
 
 def _retry(status: RunStatus) -> str:
     """A line with the command that tries hosts again, where there are such."""
-    again = any(host.state in RETRIED and not _left(host) for host in status.hosts)
+    again = any(host.state in RETRIED for host in status.hosts)
     return f"try mended hosts again: patchctl rollout retry {status.run}\n" if again else ""
 
 
@@ -153,12 +153,9 @@ def _edited(file: EditedFile) -> str:
 
 def _changed(host: HostStatusLine) -> bool:
     """May the run have left something on this host that is not undone?"""
-    return _left(host) or host.state in MAY_BE_CHANGED
-
-
-def _left(host: HostStatusLine) -> bool:
-    """Did it fail with what the update brought left there?"""
-    return host.state is HostState.FAILED and host.stage not in HARMLESS
+    if host.state is HostState.FAILED:
+        return host.stage not in HARMLESS
+    return host.state in MAY_BE_CHANGED
 
 
 def trouble(status: RunStatus, limit: int = 10) -> list[str]:

@@ -66,11 +66,6 @@ def refusal(view: RunView, host: HostView) -> str:
         return f"its undo failed; undo it with `patchctl rollback {view.run} --host {host.name}`"
     if host.state not in RETRIED:
         return f"it is {said}"
-    if host.state is HostState.FAILED and host.touched:
-        return (
-            "what the run brought is still there; undo it with"
-            f" `patchctl rollback {view.run} --host {host.name}`"
-        )
     return ""
 
 
@@ -99,9 +94,11 @@ def _begin(view: RunView, host: HostView) -> list[HostMoved]:
     if host.state is HostState.UNKNOWN and host.stage is not None:
         return [back(host, host.stage, look=False)]
     attempt = host.attempt + 1
+    # What the update left there is finished and verified under the id that can undo it.
+    transaction = host.transaction if host.touched else ""
     return [
         HostMoved(host=host.name, attempt=attempt, to=HostState.PENDING),
-        begun(view.run, host.name, attempt),
+        begun(view.run, host.name, attempt, transaction),
     ]
 
 
