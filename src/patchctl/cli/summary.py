@@ -43,7 +43,7 @@ def show_status(status: RunStatus, form: Format) -> None:
         output.table(
             ("HOST", "RING", "STATE", "STAGE", "REASON"),
             [
-                (h.name, h.ring, rollout_text.word(h.state.value), h.stage, h.reason)
+                (h.name, h.ring, rollout_text.host_state(status, h), h.stage, h.reason)
                 for h in status.hosts
             ],
         )

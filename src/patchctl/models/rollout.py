@@ -21,6 +21,7 @@ class RunState(StrEnum):
     PROMOTING = "promoting"
     HALTING = "halting"
     HALTED = "halted"
+    RETRYING = "retrying"
     ABORTING = "aborting"
     ABORTED = "aborted"
     ROLLING_BACK = "rolling_back"
@@ -265,12 +266,14 @@ class CommandKind(StrEnum):
     ABORT = "abort"
     APPROVE = "approve"
     ROLLBACK = "rollback"
+    RETRY = "retry"
 
 
 class CommandTaken(Record, tag_field="kind", tag="command-taken"):
     """An operator's request takes effect.
 
     `force`: for `resume`, failures so far are accepted; for `rollback`, unsafe undos are wanted.
+    `hosts`: for `retry`, those that get another attempt.
     """
 
     command: CommandKind
@@ -278,6 +281,7 @@ class CommandTaken(Record, tag_field="kind", tag="command-taken"):
     ring: str = ""
     reason: str = ""
     force: bool = False
+    hosts: tuple[str, ...] = ()
 
 
 Event = (
@@ -382,7 +386,7 @@ class HostStatusLine(Model):
 
     `edited`: files that an undo did not touch. `holds`: the run has settled this host, but its
     claim could not be given back there. `lease`: how the run keeps the host from other runs, None
-    where it does not.
+    where it does not. `attempt`: above 1 where it was tried again, or undone later.
     """
 
     name: str
@@ -393,6 +397,7 @@ class HostStatusLine(Model):
     edited: tuple[EditedFile, ...] = ()
     holds: bool = False
     lease: LeaseKind | None = None
+    attempt: int = 1
 
 
 class RunStatus(Model):

@@ -15,6 +15,8 @@ R, H = RunState, HostState
 OVER = frozenset({R.DONE, R.ABORTED, R.ROLLED_BACK})
 # Over by somebody's word, so lost hosts are not asked again either.
 CALLED_OFF = frozenset({R.ABORTED, R.ROLLED_BACK})
+# Hosts of it that failed may be tried again; a run that is on its way goes on by `resume`.
+MAY_RETRY = frozenset({R.WAITING, R.SOAKING, R.HALTED, R.DONE})
 # A person must act before anything goes on; the run keeps its hosts.
 NEEDS_PERSON = frozenset({R.HALTED, R.NEEDS_HUMAN})
 # No controller works on it.
@@ -65,6 +67,8 @@ UNSURE = IN_FLIGHT | {H.FAILED, H.UNKNOWN, H.ROLLBACK_FAILED}
 MAY_BE_CHANGED = frozenset({H.SUCCEEDED, H.UNKNOWN, H.ROLLBACK_FAILED})
 # The attempt broke off; the stage in which it did is remembered.
 BROKEN_OFF = frozenset({H.FAILED, H.UNKNOWN})
+# Failed, undone or lost: it may be tried again.
+RETRIED = frozenset({H.FAILED, H.ROLLED_BACK, H.UNKNOWN})
 # A person wants to read why.
 TROUBLE = SETTLED - {H.SUCCEEDED} | {H.DEFERRED}
 

@@ -15,7 +15,16 @@ from ..models.rollout import (
     RunState,
     RunStatus,
 )
-from ..models.states import HARMLESS, MAY_BE_CHANGED, OVER, TROUBLE
+from ..models.states import (
+    COUNTED,
+    HARMLESS,
+    MAY_BE_CHANGED,
+    MAY_RETRY,
+    OVER,
+    RETRIED,
+    TROUBLE,
+    UNDOING,
+)
 from .plan_code_text import code
 
 # Said of a state in one word or two, as an operator would.
@@ -74,15 +83,17 @@ def leased(status: RunStatus) -> str:
 
 def next_step(status: RunStatus) -> str:
     """The command that an operator would want next, or an empty line."""
+    again = _retry(status)
     if status.state in OVER:
-        return ""
+        return again.rstrip() if status.state in MAY_RETRY else ""
     match status.state:
         case RunState.HALTED:
-            undo = f"undo what it changed:  patchctl rollback {status.run}\n"
+            undo = f"undo what it changed:    patchctl rollback {status.run}\n"
             return (
                 f"{undo if any(map(_changed, status.hosts)) else ''}"
-                f"go on in spite of it:  patchctl rollout resume {status.run} --accept-failures\n"
-                f"leave it as it is:     patchctl rollout abort {status.run}"
+                f"{again}"
+                f"{_in_spite(status)} patchctl rollout resume {status.run} --accept-failures\n"
+                f"leave it as it is:       patchctl rollout abort {status.run}"
             )
         case RunState.WAITING:
             asked = any(r.state is RingState.WAITING and not r.approved for r in status.rings)
@@ -98,6 +109,24 @@ def next_step(status: RunStatus) -> str:
             )
         case _:
             return "" if status.controller else f"go on with `patchctl rollout resume {status.run}`"
+
+
+def _in_spite(status: RunStatus) -> str:
+    """What to call going on: in spite of failures, or after all were mended."""
+    failed = any(host.state in COUNTED for host in status.hosts)
+    return "go on in spite of it:   " if failed else "all are mended, go on:  "
+
+
+def host_state(status: RunStatus, host: HostStatusLine) -> str:
+    """A host's state, and which attempt it is of where it was tried again."""
+    again = host.attempt > 1 and status.state not in UNDOING
+    return f"{word(host.state.value)}{f' (attempt {host.attempt})' if again else ''}"
+
+
+def _retry(status: RunStatus) -> str:
+    """A line with the command that tries hosts again, where there are such."""
+    again = any(host.state in RETRIED for host in status.hosts)
+    return f"try mended hosts again: patchctl rollout retry {status.run}\n" if again else ""
 
 
 def left_behind(status: RunStatus, limit: int = 10) -> list[str]:

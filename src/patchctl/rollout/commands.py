@@ -67,7 +67,7 @@ def take(view: RunView, command: Command) -> list[Event]:
         case CommandKind.RESUME:
             if view.state is RunState.PAUSED:
                 step = RunMoved(to=_after_pause(view))
-        case CommandKind.APPROVE | CommandKind.ROLLBACK:
+        case CommandKind.APPROVE | CommandKind.ROLLBACK | CommandKind.RETRY:
             pass
     if step is None or step.to not in states.RUN[view.state]:
         return [taken]

@@ -32,7 +32,7 @@ from ..models.rollout import (
     StageAnswered,
 )
 from ..models.states import BOOT_TOLD, IN_FLIGHT, STANDING, WAITING
-from . import commands, decisions, progress, states, undo
+from . import commands, decisions, progress, retry, states, undo
 from .blockers import Proven, blockers, wakes_at
 from .interfaces import Clock, EventSink, Executor, Journal, Mailbox
 from .timers import STEP_BACK_MS, Timers
@@ -120,6 +120,10 @@ class Engine:
         `force` undoes what the plan calls unsafe to undo, too.
         """
         self._write(*undo.open_attempts(self.view, by, reason, hosts=hosts, force=force))
+
+    def retry(self, by: str, reason: str = "", *, hosts: Sequence[str] = ()) -> None:
+        """Open another attempt for every host that failed (or for `hosts` of them)."""
+        self._write(*retry.open_attempts(self.view, by, reason, hosts=hosts))
 
     # --- the loop -------------------------------------------------------------------------------
 

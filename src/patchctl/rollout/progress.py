@@ -16,11 +16,11 @@ from ..models.rollout import (
     WaveStarted,
 )
 from ..models.states import BEFORE_UPDATE, RING_ACTIVE, RING_BEGUN, STANDING
-from . import undo
+from . import retry, undo
 from .blockers import PAUSES, Proven, blockers, held_hosts
 from .decisions import NOT_BEGUN
 from .lost import ask_again
-from .transactions import transaction_id
+from .transactions import begun
 from .view import RingView, RunView
 
 
@@ -30,6 +30,8 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
         return []
     if view.state is RunState.ROLLING_BACK:
         return undo.next_events(view)
+    if view.state is RunState.RETRYING:
+        return retry.next_events(view)
     ring = view.current_ring()
     if view.state is RunState.ABORTING:
         if view.in_flight():
@@ -131,19 +133,8 @@ def _walk(view: RunView, ring: RingView) -> list[Event]:
             started: list[Event] = []
             if number != ring.wave:
                 started.append(WaveStarted(ring=ring.name, wave=number, hosts=len(names)))
-            return [*started, *(_start(view, name) for name in names)]
+            return [*started, *(begun(view.run, name, view.hosts[name].attempt) for name in names)]
     return _ring_over(view, ring)
-
-
-def _start(view: RunView, name: str) -> HostMoved:
-    host = view.hosts[name]
-    return HostMoved(
-        host=name,
-        attempt=host.attempt,
-        to=HostState.PREFLIGHT,
-        stage=Stage.PREFLIGHT,
-        transaction=transaction_id(view.run, name, host.attempt),
-    )
 
 
 def _ring_over(view: RunView, ring: RingView) -> list[Event]:

@@ -45,6 +45,7 @@ def status(
                     for file in host.evidence.get(Stage.UNDO.value, {}).get("edited", ())
                 ),
                 lease=view.lease(host.name) if host.name in leased else None,
+                attempt=host.attempt,
                 holds=host.holding and host.state in SETTLED and not host.owes_release,
             )
             for ring in view.rings.values()

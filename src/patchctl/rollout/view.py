@@ -72,6 +72,8 @@ class HostView:
     touched: bool = False
     drained: bool = False
     undoing: bool = False
+    # The attempt was opened to undo the one before it, not to try again.
+    undo_asked: bool = False
     reboot_required: bool = False
     rebooted: bool = False
     # The run has, or may have, something on the host: its claim, updaters that were stopped.
@@ -106,6 +108,8 @@ class RingView:
     approved: bool = False
     accepted: int = 0
     counted: int = 0
+    # Of the counted ones: succeeded since.
+    mended: int = 0
     counters: Counter[HostState] = field(default_factory=Counter)
 
     @property
@@ -155,6 +159,10 @@ class RunView:
         self.paused_by: str | None = None
         self._pause_asked: tuple[int, str] | None = None
         self.force_undo = False
+        # Hosts that get another attempt: not begun yet, and begun; where the run stood, and why.
+        self.to_retry: set[str] = set()
+        self.retried: set[str] = set()
+        self.retried_from = RunState.HALTED, ""
         self.shards: dict[str, ShardView] = {}
         self.cohorts = {cohort.id: cohort for cohort in plan.body.cohorts}
         self.hosts: dict[str, HostView] = {}
@@ -291,6 +299,8 @@ class RunView:
             # A request that fits the state and the pause that follows it are written together.
             seq, by = self._pause_asked or (0, "")
             self.paused_by = by if seq == self.seq - 1 else None
+        if event.to is RunState.RETRYING and self.state is not RunState.PAUSED:
+            self.retried_from = self.state, self.reason
         self.state = event.to
         self.since = at
         self.reason = event.reason
@@ -311,8 +321,7 @@ class RunView:
                 raise states.IllegalTransitionError(
                     f"host {host.name}: attempt {host.attempt} > {event.attempt} {event.to}"
                 )
-            host.attempt = event.attempt
-            host.reconciled = host.only_looked_at = False
+            self._open_attempt(host, event.attempt)
         elif event.to is not old:
             states.check_host(host.name, old, event.to)
         elif old is not HostState.ROLLING_BACK:  # only an undo has several stages in one state
@@ -324,6 +333,9 @@ class RunView:
             host.reconciled = True
             host.looking = host.only_looked_at = event.look
         host.state = event.to
+        if self.state is RunState.RETRYING and event.host in self.to_retry:
+            self.to_retry.remove(event.host)
+            self.retried.add(event.host)
         if event.to in SETTLED:
             host.final_stage = event.stage
             if event.to in BROKEN_OFF and not host.undoing:
@@ -351,6 +363,20 @@ class RunView:
         if event.to in COUNTED and not host.counted and not self._operator_undo():
             host.counted = True
             ring.counted += 1
+        if host.counted:
+            ring.mended += (event.to is HostState.SUCCEEDED) - (old is HostState.SUCCEEDED)
+
+    def _open_attempt(self, host: HostView, attempt: int) -> None:
+        host.attempt = attempt
+        host.reconciled = host.only_looked_at = False
+        host.undo_asked = self.state is RunState.ROLLING_BACK
+        if not host.undo_asked and not host.touched:
+            # Another transaction: what the one before it answered is not told of this one. What
+            # its undo left there is still there.
+            kept = {Stage.UNDO.value, Stage.VERIFY_UNDO.value}
+            host.evidence = {name: told for name, told in host.evidence.items() if name in kept}
+            host.reboot_required = host.rebooted = False
+            host.failed_stage = None
 
     def _operator_undo(self) -> bool:
         return self.state in UNDOING
@@ -390,6 +416,8 @@ class RunView:
                 self.rings[event.ring].approved = True
             case CommandKind.ROLLBACK:
                 self.force_undo = event.force
+            case CommandKind.RETRY:
+                self.to_retry, self.retried = set(event.hosts), set()
             case CommandKind.PAUSE:
                 self._pause_asked = self.seq, event.by
             case CommandKind.ABORT:
