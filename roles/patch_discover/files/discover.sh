@@ -42,6 +42,7 @@ ask_all() { # [all|packages] [refresh]
     section repositories "repositories_$manager"
     section releases "releases_$manager"
     section pending "pending_$manager"
+    if [ "$manager" = apt ]; then section preferred preferred_apt; fi
     section advisories "advisories_$manager"
     section lists "lists_$manager"
     section locks "locks_$manager"
@@ -222,19 +223,23 @@ repositories_apt() {
 
 releases_apt() { grep -m 1 -H '^Date:' /var/lib/apt/lists/*Release; }
 
-# The version table is sorted, newest first, so whether the candidate is newer can be told later.
+# The version table is sorted, newest first, so whether the candidate is newer can be told later, and
+# whether there is something newer than the candidate.
 # Fails where apt did not tell of all packages: an empty list must mean that nothing is pending.
 pending_apt() {
   asked=$(dpkg-query -W -f "\${Package}:\${Architecture}\\n") || return
   printf '%s\n' "$asked" | xargs apt-cache policy | awk -v "asked=$(printf '%s\n' "$asked" | wc -l)" '
     /^[^ ]/ { if (show) printf "%s", block; block = $0 "\n"; show = 0; told++; next }
     { block = block $0 "\n" }
+    first { newest = ($1 == "***") ? $2 : $1; first = 0; if (newest != candidate) show = 1 }
     $1 == "Installed:" { installed = $2 }
-    $1 == "Candidate:" {
-      show = ($2 != installed && $2 != "(none)" && installed != "(none)")
-    }
+    $1 == "Candidate:" { candidate = $2; show = ($2 != installed && $2 != "(none)") }
+    $0 == "  Version table:" { first = 1 }
+    installed == "(none)" { show = 0 }
     END { if (show) printf "%s", block; exit (told < asked) }'
 }
+
+preferred_apt() { apt-config dump --format '%v%n' APT::Default-Release; }
 
 advisories_apt() { :; }
 

@@ -10,7 +10,7 @@
 #           resolve 1 apt | error TEXT | drop removes|failed NAME ARCH VERSION | TEXT
 #           sim TEXT (apt-get -s) | lower NAME | uri TEXT (--print-uris) | show FIELD: TEXT, show .
 #           have NAME ARCH VERSION SOURCE [KIB] | offer TEXT (madison) | target TEXT | end
-# Needs manager_apt_cause.sh.
+# Needs manager_apt_cause.sh and manager_apt_settings.sh.
 set -u
 LC_ALL=C
 DEBIAN_FRONTEND=noninteractive
@@ -20,7 +20,7 @@ export LC_ALL DEBIAN_FRONTEND
 # -y lets apt itself refuse what needs a person: essential packages removed, holds, downgrades.
 ask_apt() {
   # shellcheck disable=SC2086
-  apt-get -qq -y -o Debug::NoLocking=1 -o APT::Install-Suggests=false --no-install-recommends \
+  apt-get -c "$settings" -qq -y -o Debug::NoLocking=1 -o APT::Install-Suggests=false --no-install-recommends \
     $lower_allowed "$@" 2>&1
 }
 
@@ -106,7 +106,7 @@ print_files() {
     }' | tr '\n' ' ')
   names=$(printf '%s\n' "$best" | awk '$1 == "Inst" || $1 == "Remv" { print $2 }' | tr '\n' ' ')
   # shellcheck disable=SC2086
-  apt-cache show $installs 2>/dev/null | awk '
+  apt-cache -c "$settings" show $installs 2>/dev/null | awk '
     /^$/ { print "show ."; next }
     /^(Package|Version|Architecture|Source|Installed-Size|Filename|Size|SHA256): / {
       print "show " $0
@@ -117,10 +117,10 @@ print_files() {
     'have ${Package} ${Architecture} ${Version} ${source:Package} ${Installed-Size}\n' \
     $names 2>/dev/null | awk 'NF >= 5' # names that are not installed have no version
   # shellcheck disable=SC2086
-  apt-cache madison $names 2>/dev/null | sed 's/^/offer /'
+  apt-cache -c "$settings" madison $names 2>/dev/null | sed 's/^/offer /'
   # Madison names an index by its description; this tells whose index that is.
   # shellcheck disable=SC2016
-  apt-get indextargets --format \
+  apt-get -c "$settings" indextargets --format \
     'target $(DESCRIPTION)|$(ORIGIN)|$(LABEL)|$(CODENAME)|$(TRUSTED)' 'Created-By: Packages'
 }
 
@@ -131,7 +131,13 @@ main() {
   case $PATCHCTL_INPUT in *'downgrades yes'*) lower_allowed=--allow-downgrades ;; esac
   wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n '/^want /p')
   count=$(printf '%s\n' "$wanted" | grep -c '^want ')
-  if ! try_to_install ''; then
+  # The closed transaction knows no setting of the site; where it comes from and which versions are
+  # preferred is the site's affair.
+  folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
+  settings=$folder/apt.conf
+  if [ -z "$folder" ] || ! apt_settings repositories "$folder/own" >"$settings"; then
+    printf 'error the settings of apt cannot be told, or not be written to %s\n' "${TMPDIR:-/tmp}"
+  elif ! try_to_install ''; then
     printf 'error %s\n' "$(printf '%s\n' "$plan" | cause_in)"
   elif [ "$count" -gt 0 ]; then
     close_transaction

@@ -6,6 +6,7 @@ from ..models.facts import (
     NOT_ROOT,
     Boot,
     Container,
+    HiddenUpdate,
     HostFacts,
     Image,
     Kernel,
@@ -114,6 +115,7 @@ class _Answer:
             package_lock_held=bool(self._lines("locks")),
             notes=self._notes(),
             unread=self._unread(),
+            hidden=self._hidden(packages),
             unparsed=self._unparsed.all(),
         )
 
@@ -155,6 +157,16 @@ class _Answer:
             updates = rpm.pending(pending, packages, advised, repositories, self._unparsed)
             return repositories, updates
         return (), ()
+
+    def _hidden(self, packages: Sequence[Package]) -> tuple[HiddenUpdate, ...]:
+        """Security updates that the preferences of a host with apt hide."""
+        if self._manager is not PackageManager.APT:
+            return ()
+        lines = self._lines("repositories")
+        known = apt.sources(lines, self._lines("releases"), Unparsed())
+        release = next(iter(self._lines("preferred")), "")
+        native = self._who.get("architecture", "")
+        return apt.hidden(self._lines("pending"), packages, known, native, release)
 
     def _kernel(self) -> Kernel:
         return Kernel(

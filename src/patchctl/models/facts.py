@@ -66,6 +66,19 @@ class PendingUpdate(Record):
     advisories: tuple[str, ...] = ()
 
 
+class HiddenUpdate(Record):
+    """A security update that the host has in its repositories and does not prefer: a pin of the
+    site, or `APT::Default-Release`, which `by` names."""
+
+    name: str
+    arch: str
+    installed: str
+    version: str
+    label: str = ""
+    codename: str = ""
+    by: str = ""
+
+
 class Repository(Record):
     """An enabled package repository. `dated` is its index's time, epoch seconds UTC, 0 unknown."""
 
@@ -198,7 +211,8 @@ class HostFacts(Model):
     the platform's own marker or check; `reboot_packages` names who asked for it. `notes` are what
     went wrong while looking, one line each: a refresh that failed, a section without an answer.
     `unread` are lists that the host could not tell whole (`pending`, `stale`): that they are empty
-    means nothing then.
+    means nothing then. `hidden` are security updates that are not pending only because the host's
+    own preferences say so.
     """
 
     os: OsRelease
@@ -228,6 +242,7 @@ class HostFacts(Model):
     package_lock_held: bool = False
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    hidden: tuple[HiddenUpdate, ...] = ()
     unparsed: tuple[UnparsedLine, ...] = ()
 
     @property

@@ -140,6 +140,8 @@ class LeftOutReason(StrEnum):
     NOT_SECURITY = "not-security"
     NOT_SELECTED = "not-selected"
     HELD = "held"
+    # In the host's repositories, and its own preferences keep it from it.
+    PINNED = "pinned"
     REMOVES_PACKAGE = "removes-package"
     UNSUPPORTED_MANAGER = "unsupported-package-manager"
     RESOLVE_FAILED = "resolve-failed"

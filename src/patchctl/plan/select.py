@@ -173,7 +173,33 @@ def _updates(
                     cves=cves.get(update.name, ()),
                 )
             )
+    taken = {(one.package, one.version) for one in wanted}
+    refused += [
+        line
+        for line in _hidden(host, facts, mode, specs)
+        if (line.package, line.version) not in taken
+    ]
     return tuple(wanted), refused
+
+
+def _hidden(
+    host: str, facts: HostFacts, mode: SelectionMode, specs: Mapping[str, str]
+) -> Iterator[LeftOut]:
+    """Security updates that nobody would see, since the host prefers another version."""
+    sources = {(package.name, package.arch): package.source for package in facts.packages}
+    for update in facts.hidden:
+        names = {update.name, sources.get((update.name, update.arch), "")}
+        if mode is SelectionMode.FINDINGS or (
+            mode is SelectionMode.PACKAGE and not names & specs.keys()
+        ):
+            continue
+        yield LeftOut(
+            host=host,
+            reason=LeftOutReason.PINNED,
+            package=update.name,
+            version=update.version,
+            detail=f"{update.by}, which keeps it at {update.installed}",
+        )
 
 
 def _asked_versions(facts: HostFacts, specs: Mapping[str, str]) -> Iterator[PendingUpdate]:

@@ -237,6 +237,13 @@ def _updates(facts: HostFacts) -> list[tuple[str, str]]:
         ("pending updates", f"{len(facts.pending)}, {_security(facts)} of them security"),
         *_many("pending", (_pending(one) for one in facts.pending), 60),
         *_many(
+            "hidden",
+            (
+                f"{one.name} {one.installed} -> {one.version} (security {one.label}): {one.by}"
+                for one in facts.hidden
+            ),
+        ),
+        *_many(
             "repository",
             (
                 f"{one.uri} {one.codename} {one.component} ({one.label})"
