@@ -22,6 +22,7 @@ SCRIPTS = [
     for part in (
         "patch_connection/files/host_rules.sh",
         "patch_discover/files/replaced.sh",
+        "patch_discover/files/lists.sh",
         "patch_discover/files/discover.sh",
     )
 ]

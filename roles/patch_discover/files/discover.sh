@@ -10,6 +10,8 @@
 set -u
 
 TAB='	'
+# Seconds that package lists may take to be fetched.
+REFRESH_S=180
 
 main() {
   # Nobody on the host can guess what the frame's lines begin with until one awk has quoted the rest;
@@ -32,7 +34,7 @@ main() {
 ask_all() { # [all|packages] [refresh]
   manager
   case ${2-} in
-    refresh | [Tt]rue | [Yy]es | [Oo]n | 1) section refresh refresh ;;
+    refresh | [Tt]rue | [Yy]es | [Oo]n | 1) section refresh "refresh_$manager" ;;
   esac
   section os os
   section packages "packages_$manager"
@@ -45,6 +47,7 @@ ask_all() { # [all|packages] [refresh]
     if [ "$manager" = apt ]; then section preferred preferred_apt; fi
     section advisories "advisories_$manager"
     section lists "lists_$manager"
+    if [ "$manager" = apt ]; then section sources sources_apt; fi
     section locks "locks_$manager"
     section updaters "updaters_$manager"
     section reboot reboot
@@ -187,25 +190,6 @@ machine() {
 
 # --- apt -----------------------------------------------------------------------------------------
 
-refresh() {
-  case $manager in
-    apt)
-      # It exits with 0 where every fetch failed and the old lists stay in use; and one that was ended
-      # says nothing of it.
-      said=$(limited 180 apt-get -q -o DPkg::Lock::Timeout=30 -o Acquire::Retries=1 update 2>&1)
-      code=$?
-      errors=$(printf '%s\n' "$said" | grep -E '^(E:|W: (Failed|Some index|GPG error))' | head -n 20)
-      if [ -n "$errors" ]; then
-        printf '%s\n' "$errors"
-      elif [ "$code" -ne 0 ]; then
-        echo "E: apt-get update ended with exit code $code"
-      fi ;;
-    dnf)
-      limited 180 "$(dnf_program)" -q makecache 2>&1 || echo "E: makecache failed" ;;
-    *) echo 'E: no package manager that is known' ;;
-  esac
-}
-
 packages_apt() {
   dpkg-query -W -f "\${db:Status-Abbrev}$TAB\${Package}$TAB\${Version}$TAB\${Architecture}$TAB\${source:Package}$TAB\${source:Version}\\n"
 }
@@ -243,14 +227,6 @@ preferred_apt() { apt-config dump --format '%v%n' APT::Default-Release; }
 
 advisories_apt() { :; }
 
-lists_apt() {
-  set -- /var/lib/apt/lists
-  if [ -e /var/lib/apt/periodic/update-success-stamp ]; then
-    set -- "$@" /var/lib/apt/periodic/update-success-stamp
-  fi
-  stat -c '%Y' "$@"
-}
-
 locks_apt() {
   lock_holders /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
     /var/cache/apt/archives/lock
@@ -271,6 +247,10 @@ updaters_apt() {
 }
 
 # --- dnf -----------------------------------------------------------------------------------------
+
+refresh_dnf() {
+  limited "$REFRESH_S" "$(dnf_program)" -q makecache 2>&1 || echo "E: makecache failed"
+}
 
 packages_dnf() {
   rpm_format="%{NAME}$TAB%{EPOCH}$TAB%{VERSION}$TAB%{RELEASE}$TAB%{ARCH}$TAB%{SOURCERPM}$TAB%{INSTALLTIME}$TAB"
@@ -340,6 +320,7 @@ updaters_dnf() {
 
 # --- neither -------------------------------------------------------------------------------------
 
+refresh_none() { echo 'E: no package manager that is known'; }
 packages_none() { return 1; }
 automatic_none() { :; }
 repositories_none() { :; }

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 import typer
 
-from ..models.rollout import CommandKind, RunStatus
-from ..report import plan_text, rollout_text
+from ..models.rollout import CommandKind, RunState, RunStatus
+from ..report import looks_text, plan_text, rollout_text
 from . import output
 from .output import Format
 from .progress import Follower, LiveTable, PlainLines
@@ -72,12 +72,17 @@ class Terminal:
 
     def nothing(self, found: "NothingToDo") -> NoReturn:
         """Say why no host has anything to do, and exit."""
+        rows = found.could_not_look
+        why = looks_text.nothing_planned(rows, all_looked_at=found.all_looked_at)
         if self._form is Format.TABLE:
-            output.lines(output.clean(line) for line in plan_text.left_out(found.left_out))
-            output.note("nothing to do")
+            for lines in (looks_text.could_not_look(rows), plan_text.left_out(found.left_out)):
+                output.lines(output.clean(line) for line in lines)
+            output.note(why)
         else:
-            nothing = {"run": None, "plan": None, "state": "done", "reason": "nothing to do"}
-            output.data({**nothing, "rings": [], "hosts": [], "blockers": []}, self._form)
+            ended = RunState.HALTED if found.exit_code else RunState.DONE
+            nothing = {"run": None, "plan": None, "state": ended.value, "reason": why}
+            lists = {"rings": [], "hosts": [], "blockers": [], "could_not_look": rows}
+            output.data({**nothing, **lists}, self._form)
         raise typer.Exit(found.exit_code)
 
     def finish(self, ended: "Ended") -> NoReturn:

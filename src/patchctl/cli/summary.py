@@ -6,7 +6,7 @@ from typing import Any
 
 from ..models.plan import Plan
 from ..models.rollout import RunStatus
-from ..report import rollout_text
+from ..report import looks_text, rollout_text
 from . import output
 from .output import Format
 
@@ -49,6 +49,8 @@ def show_status(status: RunStatus, form: Format) -> None:
         )
     else:
         output.lines(output.clean(line) for line in rollout_text.trouble(status))
+    if unseen := looks_text.could_not_look(status.could_not_look):
+        output.lines(["", *map(output.clean, unseen)])
     if left := rollout_text.left_behind(status):
         output.lines(["", *map(output.clean, left)])
     if step := rollout_text.next_step(status):

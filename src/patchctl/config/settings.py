@@ -19,6 +19,7 @@ from ..models.plan import (
     RebootPolicy,
     RingPolicy,
     RollbackReady,
+    StaleLists,
     UnprovenPolicy,
     UpdaterPolicy,
 )
@@ -76,6 +77,8 @@ class PolicyEntry(Record):
     unproven: UnprovenPolicy = UnprovenPolicy.HOLD
     allow_removals: bool = False
     undo_safe: tuple[str, ...] = ()
+    stale_lists: StaleLists = StaleLists.HOLD
+    lists_max_age: Seconds = Seconds(2 * DAY)
     plan_expires: Seconds = Seconds(14 * DAY)
     transaction_timeout: Seconds = Seconds(3600)
     verify_timeout: Seconds = Seconds(120)
@@ -193,6 +196,8 @@ def load(path: Path) -> Settings:
         unproven=entries.policy.unproven,
         allow_removals=entries.policy.allow_removals,
         undo_safe=entries.policy.undo_safe,
+        stale_lists=entries.policy.stale_lists,
+        lists_max_age_s=entries.policy.lists_max_age,
         plan_expires_s=entries.policy.plan_expires,
         discovery_timeout_s=entries.policy.discovery_timeout,
         ansible=_ansible(entries.ansible),

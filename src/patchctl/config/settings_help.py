@@ -88,6 +88,17 @@ MEANING: dict[str, tuple[str, Any]] = {
         "binary names.",
         ["postgresql-15"],
     ),
+    "policy.stale_lists": (
+        "What to do with a host some of whose repositories could not be looked into, or only by "
+        "old package lists: hold it (it is left out, and the command exits 1), or warn (what is "
+        "known of is planned, the rest is named).",
+        "warn",
+    ),
+    "policy.lists_max_age": (
+        "How old the package lists of a host may be before they tell nothing. A plan that looks at "
+        "the hosts itself fetches them anew; this is for plans from a snapshot.",
+        "7d",
+    ),
     "policy.plan_expires": ("How long after its making a plan may be rolled out.", "7d"),
     "policy.transaction_timeout": ("Longest for installing on one host.", "2h"),
     "policy.verify_timeout": ("Longest for verifying one host.", "5m"),

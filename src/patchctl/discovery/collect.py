@@ -11,6 +11,7 @@ from ..models.facts import (
     Image,
     Kernel,
     Package,
+    PackageLists,
     PackageManager,
     PendingUpdate,
     Repository,
@@ -18,7 +19,18 @@ from ..models.facts import (
 from ..models.host_rules import waiting_kernel
 from ..models.reach import Reason, ReasonCode
 from ..protocol.sections import Section, Unparsed, clip, number, split
-from .parsers import apt, containers, dpkg, rpm, sockets, stale, system, systemd, updaters
+from .parsers import (
+    apt,
+    apt_lists,
+    containers,
+    dpkg,
+    rpm,
+    sockets,
+    stale,
+    system,
+    systemd,
+    updaters,
+)
 
 # `systemd-detect-virt --list`, the containers; the rest are virtual machines.
 CONTAINERS = frozenset(
@@ -62,6 +74,8 @@ class _Answer:
         self._who = system.identity(self._lines("identity"), "identity", self._unparsed)
         self._machine = system.identity(self._lines("machine"), "machine", self._unparsed)
         self._manager = _manager(self._who.get("manager", ""))
+        refresh = self._sections.get("refresh")
+        self._refresh = apt_lists.refresh(refresh) if refresh else None
 
     def facts(self) -> HostFacts:
         packages, times = self._packages()
@@ -70,6 +84,7 @@ class _Answer:
         required, by = self._reboot(kernel, times)
         states = systemd.states(self._lines("timers"), self._unparsed)
         found, images = self._containers()
+        lists = self._lists()
         return HostFacts(
             os=system.os_release(self._lines("os"), self._unparsed),
             manager=self._manager,
@@ -111,7 +126,8 @@ class _Answer:
             reboot_required=required,
             reboot_packages=by,
             clock_skew_s=self._skew(),
-            lists_updated=self._lists_updated(),
+            lists_updated=self._lists_updated(lists),
+            lists=lists,
             package_lock_held=bool(self._lines("locks")),
             notes=self._notes(),
             unread=self._unread(),
@@ -210,7 +226,23 @@ class _Answer:
         there = number(self._who.get("now", ""))
         return None if there is None else there - self._now
 
-    def _lists_updated(self) -> int:
+    def _lists(self) -> tuple[PackageLists, ...]:
+        sources = self._sections.get("sources")
+        if sources is None:
+            return ()
+        return apt_lists.lists(
+            sources,
+            self._lines("lists"),
+            self._refresh,
+            self._who.get("architecture", ""),
+            self._skew() or 0,
+            self._unparsed,
+        )
+
+    def _lists_updated(self, lists: Sequence[PackageLists]) -> int:
+        """When the oldest lists were fetched; 0 where some never were."""
+        if lists:
+            return min(one.fetched for one in lists)
         refresh = self._sections.get("refresh")
         if refresh is not None and not refresh.lines and refresh.code == 0:
             return number(self._who.get("now", "")) or self._now
@@ -227,7 +259,8 @@ class _Answer:
         return tuple(name for name in _GOOD_WHEN_EMPTY if name not in told)
 
     def _notes(self) -> tuple[str, ...]:
-        notes = [f"refresh: {clip(line)}" for line in self._lines("refresh")]
+        said = (line for line in self._lines("refresh") if not apt_lists.is_detail(line))
+        notes = [f"refresh: {clip(line)}" for line in said]
         if self._who.get("uid", "0") != "0":
             notes.append(NOT_ROOT)
         notes += [note for section in self._sections.values() if (note := _section_note(section))]

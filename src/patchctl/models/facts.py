@@ -91,6 +91,20 @@ class Repository(Record):
     trusted: bool = False
 
 
+class PackageLists(Record):
+    """What the package manager's lists of one repository are worth.
+
+    `repository` is named as the package manager names it, without password; empty where the host
+    could not tell which repositories it has. `fetched` is when the lists were last known to be
+    good, epoch seconds UTC, 0 never. `fault` says why discovery could not look into them, or not
+    into all of them.
+    """
+
+    repository: str = ""
+    fetched: int = 0
+    fault: str = ""
+
+
 class Service(Record):
     """A service unit that is active, failed or enabled."""
 
@@ -213,6 +227,8 @@ class HostFacts(Model):
     `unread` are lists that the host could not tell whole (`pending`, `stale`): that they are empty
     means nothing then. `hidden` are security updates that are not pending only because the host's
     own preferences say so.
+    means nothing then. `lists` are all repositories that are set up; empty where nobody asked. That
+    `pending` lacks an update means nothing for a repository with a fault or old lists.
     """
 
     os: OsRelease
@@ -239,6 +255,7 @@ class HostFacts(Model):
     reboot_packages: tuple[str, ...] = ()
     clock_skew_s: int | None = None
     lists_updated: int = 0
+    lists: tuple[PackageLists, ...] = ()
     package_lock_held: bool = False
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()

@@ -156,6 +156,8 @@ class LeftOutReason(StrEnum):
     END_OF_LIFE = "end-of-life"
     NOT_IN_REPOSITORIES = "not-in-repositories"
     NOT_EFFECTIVE = "not-effective"
+    # Some of its repositories could not be looked into, or only by old lists.
+    STALE_LISTS = "stale-lists"
 
 
 class LeftOut(Record):
@@ -168,6 +170,23 @@ class LeftOut(Record):
     version: str = ""
     detail: str = ""
     cves: tuple[str, ...] = ()
+
+
+class CouldNotLook(Model):
+    """What nobody could look into when the plan was made, and why: a repository of a host as its
+    package manager names it, or all of the host where `repository` is empty."""
+
+    host: str
+    repository: str = ""
+    reason: str = ""
+
+
+class StaleLists(StrEnum):
+    """What becomes of a host some of whose repositories could not be looked into: it is left out,
+    or gets what is known of."""
+
+    HOLD = "hold"
+    WARN = "warn"
 
 
 class UnprovenPolicy(StrEnum):
@@ -335,7 +354,8 @@ class PlanBody(Model, omit_defaults=True):
     """What is frozen. `as_of` is the newest snapshot's time, `expires` is computed from it (epoch
     seconds UTC). Tuples are sorted so that equal plans are equal bytes. `feeds` is empty where none
     were held: then nothing is known of CVEs. `hooks` are all files of the folders that the rings'
-    hooks lie in; empty where no ring has a hook, and in a plan from before they were kept."""
+    hooks lie in; empty where no ring has a hook, and in a plan from before they were kept.
+    `could_not_look` is what the snapshot could not tell of the hosts that were asked for."""
 
     version: int
     as_of: int
@@ -353,6 +373,14 @@ class PlanBody(Model, omit_defaults=True):
     feeds: tuple[PlanFeed, ...] = ()
     urgent: tuple[Urgent, ...] = ()
     hooks: tuple[HookFile, ...] = ()
+    could_not_look: tuple[CouldNotLook, ...] = ()
+    stale_lists: StaleLists = StaleLists.HOLD
+
+    @property
+    def holds_back(self) -> bool:
+        """Does it leave out hosts because their repositories could not be looked into?"""
+        held = any(one.reason is LeftOutReason.STALE_LISTS for one in self.left_out)
+        return held and self.stale_lists is StaleLists.HOLD
 
     @property
     def hook_names(self) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from .base import Model, Record
 from .facts import Boot, PackageManager
+from .plan import CouldNotLook
 
 
 class RunState(StrEnum):
@@ -402,7 +403,7 @@ class HostStatusLine(Model):
 
 class RunStatus(Model):
     """`rollout status -o json`. `reason` is why the run is in its state, `blockers` is all that
-    keeps it from going on."""
+    keeps it from going on, `could_not_look` what its plan could not tell."""
 
     run: str
     plan: str
@@ -412,3 +413,4 @@ class RunStatus(Model):
     hosts: tuple[HostStatusLine, ...]
     controller: str = ""
     blockers: tuple[Blocker, ...] = ()
+    could_not_look: tuple[CouldNotLook, ...] = ()

@@ -209,6 +209,8 @@ def _outside(body: PlanBody) -> None:
     """What speaks of hosts and packages beside the transitions."""
     for place, line in enumerate(body.left_out):
         _word(f"body.left_out[{place}].host", "host", line.host)
+    for place, look in enumerate(body.could_not_look):
+        _word(f"body.could_not_look[{place}].host", "host", look.host)
     ring_of = {host.name: host.ring for host in body.hosts}
     rings = {ring.name for ring in body.rings}
     for place, one in enumerate(body.unproven):

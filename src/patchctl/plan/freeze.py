@@ -11,6 +11,7 @@ from ..models.facts import HostFacts
 from ..models.fleet import Fleet, Host
 from ..models.plan import (
     Cohort,
+    CouldNotLook,
     HookFile,
     LeftOut,
     Plan,
@@ -48,13 +49,14 @@ def freeze(
     feeds: Iterable[PlanFeed] = (),
     urgent: Iterable[Urgent] = (),
     hooks: Iterable[HookFile] = (),
+    could_not_look: Iterable[CouldNotLook] = (),
 ) -> PlanBody:
     """The body. Equal inputs give equal bytes, in whatever order they come.
 
     `resolutions` are those that the plan takes: every host has a ring of the settings and facts in
     the snapshot; two resolutions of one host are a caller's bug. `proven` is ring to what earlier
     runs have proven there. `feeds` are those by which the resolutions' CVEs were judged. `hooks`
-    are the files of the settings' hooks.
+    are the files of the settings' hooks. `could_not_look` is what the snapshot could not tell.
     """
     taken = {one.host: one for one in resolutions}
     hosts = {host.name: host for host in fleet.hosts if host.name in taken}
@@ -108,6 +110,10 @@ def freeze(
         feeds=tuple(sorted(feeds, key=lambda one: one.name)),
         urgent=tuple(sorted(urgent, key=lambda one: one.cve)),
         hooks=tuple(sorted(hooks, key=lambda one: one.path)),
+        could_not_look=tuple(
+            sorted(set(could_not_look), key=lambda one: (one.host, one.repository, one.reason))
+        ),
+        stale_lists=settings.stale_lists,
     )
 
 

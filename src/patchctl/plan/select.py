@@ -57,9 +57,11 @@ def select(
     selection: Selection,
     limit: Collection[str] | None = None,
     chosen: Chosen | None = None,
+    held: Mapping[str, str] | None = None,
 ) -> Selected:
     """What to ask of whom. `limit` are the host names that the selection's limit means, None all;
-    `chosen` is what mode `findings` takes.
+    `chosen` is what mode `findings` takes; `held` are hosts to leave out although they can be
+    patched, because some of their repositories could not be looked into, and why.
 
     Every host of the fleet is in a request, or has at least one line in `left_out`, or both.
     """
@@ -88,6 +90,9 @@ def select(
         seen.update(_names(facts) & specs.keys())
         cves = asked.packages.get(host.name, {})
         wanted, refused = _updates(host.name, facts, selection.mode, specs, cves)
+        if held and host.name in held:
+            left_out.append(_held(host, held[host.name], len(wanted)))
+            continue
         refused += unhelped[host.name]
         left_out.extend(refused)
         if wanted and host.ring is not None:
@@ -119,6 +124,11 @@ def _nothing(host: Host, mode: SelectionMode) -> LeftOut:
 
 def _host(host: Host, reason: LeftOutReason, detail: str) -> LeftOut:
     return LeftOut(host=host.name, reason=reason, detail=detail)
+
+
+def _held(host: Host, why: str, updates: int) -> LeftOut:
+    known = f" ({updates} known update{'' if updates == 1 else 's'} not planned)" if updates else ""
+    return _host(host, LeftOutReason.STALE_LISTS, f"{why}{known}")
 
 
 def _unfit(host: Host, status: HostStatus, reason: str, facts: HostFacts | None) -> LeftOut | None:

@@ -26,6 +26,7 @@ from ..models.plan import (
     Urgent,
 )
 from .assessment_text import DECISIONS
+from .looks_text import could_not_look
 from .plan_code_text import code
 
 WIDTH = 80
@@ -70,6 +71,7 @@ def show(plan: Plan, *, full: bool = False) -> list[str]:
         _cohorts(body, full=full),
         _unsafe(body, full=full),
         _unproven(body, full=full),
+        could_not_look(body.could_not_look, full=full),
         left_out(body.left_out, full=full),
     )
     return _joined(sections)
@@ -294,7 +296,7 @@ def left_out(rows: Sequence[LeftOut], *, full: bool = False) -> list[str]:
 
 
 def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> list[str]:
-    if reason in _QUIET:
+    if reason in _QUIET or reason is LeftOutReason.STALE_LISTS:  # why is told before
         return _quiet(reason, rows, full=full)
     by_detail: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
     for one in rows:

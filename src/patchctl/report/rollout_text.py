@@ -25,6 +25,7 @@ from ..models.states import (
     TROUBLE,
     UNDOING,
 )
+from .looks_text import could_not_look
 from .plan_code_text import code
 
 # Said of a state in one word or two, as an operator would.
@@ -192,7 +193,7 @@ def worst(ring: RingPolicy, size: int) -> int:
 
 def before(plan: Plan) -> list[str]:
     """What a person should know before saying yes: rings, packages, what can't be undone, what
-    is run."""
+    nobody could look into, what is run."""
     body = plan.body
     sizes = Counter(host.ring for host in body.hosts)
     waves = {host.ring: 0 for host in body.hosts}
@@ -217,4 +218,5 @@ def before(plan: Plan) -> list[str]:
     )
     if unsafe:
         lines.append(f"  not undone by itself if it fails: {', '.join(unsafe)}")
-    return [*lines, *(f"  {line}" for line in code(body))]
+    told = (*could_not_look(body.could_not_look), *code(body))
+    return [*lines, *(f"  {line}" for line in told)]

@@ -54,6 +54,7 @@ def status(
         ),
         controller=controller,
         blockers=blockers,
+        could_not_look=view.plan.body.could_not_look,
     )
 
 
@@ -94,7 +95,8 @@ def exit_code(view: RunView) -> int:
         case RunState.DONE:
             if any(hosts[state] for state in COUNTED):
                 return 4
-            return 1 if hosts[HostState.SKIPPED] else 0
+            held_back = hosts[HostState.SKIPPED] or view.plan.body.holds_back
+            return 1 if held_back else 0
         case RunState.ROLLED_BACK:
             return 0
         case RunState.NEEDS_HUMAN:

@@ -12,6 +12,7 @@ from ... import __version__
 from ...errors import InvalidInputError, NotFoundError
 from ...models.fleet import Fleet
 from ...models.plan import (
+    CouldNotLook,
     HookFile,
     LeftOut,
     LeftOutReason,
@@ -20,6 +21,7 @@ from ...models.plan import (
     Resolution,
     Selection,
     SelectionMode,
+    StaleLists,
 )
 from ...models.plan_diff import PlanDiff
 from ...models.revision import Revision
@@ -29,6 +31,7 @@ from ...plan import lockfile
 from ...plan.check import check
 from ...plan.diff import diff
 from ...plan.freeze import check_rings, freeze, seal
+from ...plan.looks import Looks, looks
 from ...plan.machines import check_machines
 from ...plan.select import Selected, package_specs, select
 from ...plan.settle import settle
@@ -71,18 +74,29 @@ class PlanRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """`plan` is None where no host has anything to do; `left_out` says why in both cases."""
+    """`plan` is None where no host has anything to do; `left_out` says why in both cases.
+    `could_not_look` is what the snapshot could not tell; `stale_lists` the policy for that."""
 
     plan: Plan | None
     snapshot: Snapshot
     left_out: tuple[LeftOut, ...]
+    could_not_look: tuple[CouldNotLook, ...] = ()
+    stale_lists: StaleLists = StaleLists.HOLD
 
     @property
     def exit_code(self) -> int:
-        """0; 1 where there is no plan though some host could not be looked at or may not be
-        patched."""
-        harmless = all(one.reason in _HARMLESS for one in self.left_out)
+        """1 where the policy holds hosts back because of their repositories, and where there is no
+        plan though some host could not be looked at or may not be patched; else 0."""
+        reasons = {one.reason for one in self.left_out}
+        if LeftOutReason.STALE_LISTS in reasons and self.stale_lists is StaleLists.HOLD:
+            return 1
+        harmless = reasons <= {*_HARMLESS, LeftOutReason.STALE_LISTS}
         return 0 if self.plan is not None or harmless else 1
+
+    @property
+    def all_looked_at(self) -> bool:
+        """May "nothing to do" be said?"""
+        return not self.could_not_look and not self.exit_code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,7 +134,8 @@ class PlanMaker:
         assesses = self.assessing.ready(request.selection)
         snapshot = self._snapshot(request)
         known = self.assessing.look(snapshot, request.hosts) if assesses else None
-        selected = self._select(request, snapshot, known)
+        seen = self._looks(request, snapshot)
+        selected = self._select(request, snapshot, known, seen)
         check_machines(snapshot, {one.host for one in selected.requests})
         work = hashlib.sha256(f"{snapshot.id} {self.now()}".encode()).hexdigest()[:12]
         settled = settle(
@@ -129,9 +144,9 @@ class PlanMaker:
             allow_removals=self.settings.allow_removals,
         )
         taken, unfetched = self._fetch(settled.taken, selected, work)
-        left_out = (*selected.left_out, *settled.left_out, *unfetched)
+        left_out = seen.honest((*selected.left_out, *settled.left_out, *unfetched))
         if not taken:
-            return Made(plan=None, snapshot=snapshot, left_out=left_out)
+            return self._made(None, snapshot, left_out, seen)
         if known is not None:
             taken = known.annotate(taken)
         body = freeze(
@@ -145,11 +160,32 @@ class PlanMaker:
             feeds=known.feeds if known is not None else (),
             urgent=known.urgent(taken) if known is not None else (),
             hooks=self.hooks,
+            could_not_look=seen.all,
         )
         plan = seal(body, self._about(request))
         check(plan, "the new plan")  # nobody could read it later
         self.database.plans.save(plan)
-        return Made(plan=plan, snapshot=snapshot, left_out=body.left_out)
+        return self._made(plan, snapshot, body.left_out, seen)
+
+    def _made(
+        self, plan: Plan | None, snapshot: Snapshot, left_out: tuple[LeftOut, ...], seen: Looks
+    ) -> Made:
+        return Made(
+            plan=plan,
+            snapshot=snapshot,
+            left_out=left_out,
+            could_not_look=seen.all,
+            stale_lists=self.settings.stale_lists,
+        )
+
+    def _looks(self, request: PlanRequest, snapshot: Snapshot) -> Looks:
+        return looks(
+            self.fleet,
+            snapshot,
+            request.hosts,
+            policy=self.settings.stale_lists,
+            oldest=self.now() - self.settings.lists_max_age_s,
+        )
 
     def _snapshot(self, request: PlanRequest) -> Snapshot:
         if not request.snapshot:
@@ -164,12 +200,12 @@ class PlanMaker:
         return found
 
     def _select(
-        self, request: PlanRequest, snapshot: Snapshot, known: PlanFindings | None
+        self, request: PlanRequest, snapshot: Snapshot, known: PlanFindings | None, seen: Looks
     ) -> Selected:
         selection, chosen = request.selection, None
         if known is not None and selection.mode is SelectionMode.FINDINGS:
             chosen = known.chosen(selection)
-        selected = select(self.fleet, snapshot, selection, request.hosts, chosen)
+        selected = select(self.fleet, snapshot, selection, request.hosts, chosen, seen.held)
         _check_names(selected, snapshot)
         return selected
 
