@@ -219,6 +219,7 @@ def test_machines_of_the_real_ec2_plugin_are_hosts_like_others(
     machines = [
         {"Name": "web-1", "ring": "staging", "role": "web", "address": "127.0.1.1"},
         {"Name": "web-2", "ring": "production", "role": "web", "address": "127.0.1.4"},
+        {"Name": "My VM (old)", "ring": "production", "role": "db", "address": "127.0.1.5"},
     ]
     told = json.dumps([{**one, "exposure": "internet"} for one in machines])
     python = installed / "python"
@@ -237,5 +238,6 @@ def test_machines_of_the_real_ec2_plugin_are_hosts_like_others(
         "web-1": ("staging", "127.0.1.1"),
         "web-2": ("production", "127.0.1.4"),
     }
+    assert [one["name"] for one in listed["left_out"]] == ["My VM (old)"]
     found = asked("discover")
     assert [one["status"] for one in found["hosts"]] == ["ok", "ok"]

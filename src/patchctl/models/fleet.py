@@ -21,6 +21,19 @@ class Host(Model):
     variables: dict[str, Any]
 
 
+class RefusedHost(Model):
+    """A host of the inventory that the fleet does not have, since patchctl cannot take its name.
+    `where` is `file:line` of a static source, else the sources."""
+
+    name: str
+    reason: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}host name {self.name!r} {self.reason}; the host is left out, rename it"
+
+
 class Group(Model):
     """A group: its own hosts and the groups directly below it."""
 
@@ -33,6 +46,7 @@ class Fleet(Model):
     """All hosts, sorted by name. `sources` are the inventory paths it was read from.
 
     `digest` covers hosts, rings, groups and variables, so two fleets with one digest are the same.
+    `left_out` are hosts of the inventory that are none of the fleet's.
     """
 
     hosts: tuple[Host, ...]
@@ -40,6 +54,7 @@ class Fleet(Model):
     sources: tuple[str, ...]
     rings: tuple[str, ...]
     digest: str
+    left_out: tuple[RefusedHost, ...] = ()
 
     def host(self, name: str) -> Host | None:
         """The host of that name, or None."""

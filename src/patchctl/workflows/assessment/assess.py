@@ -18,6 +18,7 @@ from ...models.fleet import Fleet
 from ...models.priority import Context
 from ...models.state import KnownHost
 from ..discovery.outlived import Earlier, remembered
+from ..inventory.show import left_out
 
 # (host's name, its variables and groups, None where it is in no inventory, its facts) -> context
 ContextOf = Callable[[str, Mapping[str, object] | None, tuple[str, ...], HostFacts], Context]
@@ -119,7 +120,7 @@ def assess(
         unlooked=unlooked,
         snapshot=parts.snapshot,
         used=used,
-        warnings=tuple(parts.refuse_stale()),
+        warnings=(*left_out(parts.fleet), *parts.refuse_stale()),
     )
     return Running(assessor, rules, len(inputs))
 
