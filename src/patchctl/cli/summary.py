@@ -49,6 +49,9 @@ def show_status(status: RunStatus, form: Format) -> None:
         )
     else:
         output.lines(output.clean(line) for line in rollout_text.trouble(status))
+    for told in (rollout_text.config_files(status), rollout_text.waiting(status)):
+        if told:
+            output.lines(["", *map(output.clean, told)])
     if left := rollout_text.left_behind(status):
         output.lines(["", *map(output.clean, left)])
     if step := rollout_text.next_step(status):
