@@ -99,7 +99,7 @@ applied() {
   say touched yes
   say code "$code"
   say_packages
-  say_conffiles "$tx/before/conffiles" || say note "configuration files could not be compared: $save_error"
+  { say_conffiles "$tx/before/conffiles" && say_etc; } || say note "configuration files could not be compared: $save_error"
   say_state
   if [ "$code" -eq 124 ] || [ "$code" -eq 137 ]; then
     check packages failed "the transaction took more than $limit s and was ended"

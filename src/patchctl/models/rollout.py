@@ -382,12 +382,22 @@ class EditedFile(Record):
     gone: bool = False
 
 
+class ConfigFile(Model):
+    """A configuration file that the update changed or, where `beside` is given, left as it was: the
+    package's own version lies there."""
+
+    path: str
+    beside: str = ""
+
+
 class HostStatusLine(Model):
     """One host in `rollout status`.
 
     `edited`: files that an undo did not touch. `holds`: the run has settled this host, but its
     claim could not be given back there. `lease`: how the run keeps the host from other runs, None
     where it does not. `attempt`: above 1 where it was tried again, or undone later.
+    `config`: files that the update kept or changed. `reboot_required`: the host waits for a reboot;
+    `old_code`: units, or commands of no unit, that go on with replaced files.
     """
 
     name: str
@@ -399,6 +409,9 @@ class HostStatusLine(Model):
     holds: bool = False
     lease: LeaseKind | None = None
     attempt: int = 1
+    config: tuple[ConfigFile, ...] = ()
+    reboot_required: bool = False
+    old_code: tuple[str, ...] = ()
 
 
 class RunStatus(Model):

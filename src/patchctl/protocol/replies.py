@@ -22,6 +22,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,12}")
 _CHECK = re.compile(r"([a-z][a-z-]{0,39}|probe:[0-9]{1,4}) (ok|note|skipped|failed)(?: (.*))?")
 _COUNT = re.compile(r"([a-z]{1,20}) ([0-9]{1,9})")
 _EDITED = re.compile(r"(/.{1,4096}) (/var/lib/patchctl/.{1,4096}|-)")
+_CONFIG = re.compile(r"(/.{1,1000}) (/.{1,1000}|-)")
 _MISSING = re.compile(r"(new|old) (\S{1,304}) ([0-9a-f]{64}) ([0-9]{1,12})")
 _ANSWERS = frozenset({"ok", "failed", "running", "missing"})
 
@@ -192,6 +193,12 @@ def _edited(text: str) -> dict[str, Any]:
     return {"path": cleaned(found[1], LINE_MAX), "copy": cleaned(copy, LINE_MAX)}
 
 
+def _config(text: str) -> dict[str, Any]:
+    found = _match(_CONFIG, text)
+    row = {"path": cleaned(found[1], LINE_MAX)}
+    return row if found[2] == "-" else {**row, "beside": cleaned(found[2], LINE_MAX)}
+
+
 def _gone(text: str) -> dict[str, Any]:
     return {**_edited(text), "gone": True}
 
@@ -219,7 +226,9 @@ _LISTED: Mapping[str, tuple[str, _Reader]] = {
     "restarted": ("restarted", cleaned),
     "restart-failed": ("restart_failed", cleaned),
     "stale": ("stale", _stale),
-    "conffile": ("conffiles", cleaned),
+    "config-kept": ("config", _config),
+    "config-changed": ("config", _config),
+    "conffile": ("conffiles", cleaned),  # in results that an older patchctl recorded on the host
     "stays": ("edited", _edited),
     "removed": ("edited", _gone),
     "note": ("notes", cleaned),

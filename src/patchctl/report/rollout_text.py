@@ -1,7 +1,7 @@
 """What a person reads about a run. Pure: models to lines."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from ..models.plan import Amount, Plan, Promote, RingPolicy, Undo
@@ -128,6 +128,45 @@ def _retry(status: RunStatus) -> str:
     """A line with the command that tries hosts again, where there are such."""
     again = any(host.state in RETRIED for host in status.hosts)
     return f"try mended hosts again: patchctl rollout retry {status.run}\n" if again else ""
+
+
+def config_files(status: RunStatus, limit: int = 10) -> list[str]:
+    """Configuration files that the update left as they were, with the place of the package's own,
+    then those that it changed, each with its hosts."""
+    hosts: dict[tuple[bool, str, str], list[str]] = defaultdict(list)
+    for host in status.hosts:
+        for file in host.config:
+            hosts[not file.beside, file.path, file.beside].append(host.name)
+    lines = [
+        f"  {path} changed on {_some_of(names)}"
+        if changed
+        else f"  {path} kept on {_some_of(names)}; the package's is {beside}"
+        for (changed, path, beside), names in sorted(hosts.items())
+    ]
+    return _first("configuration files:", lines, limit)
+
+
+def waiting(status: RunStatus, limit: int = 10) -> list[str]:
+    """What the update is not effective in yet: hosts that wait for a reboot, old code that runs."""
+    lines = []
+    if reboots := [host.name for host in status.hosts if host.reboot_required]:
+        lines.append(f"  reboot: {_some_of(reboots)}")
+    hosts: dict[str, list[str]] = defaultdict(list)
+    for host in status.hosts:
+        for name in host.old_code:
+            hosts[name].append(host.name)
+    lines += [f"  {name} on old code: {_some_of(names)}" for name, names in sorted(hosts.items())]
+    return _first("waits for a restart or a reboot:", lines, limit)
+
+
+def _first(title: str, lines: list[str], limit: int) -> list[str]:
+    more = [f"  … and {len(lines) - limit} more (-o json has all)"] if len(lines) > limit else []
+    return [title, *lines[:limit], *more] if lines else []
+
+
+def _some_of(names: Sequence[str]) -> str:
+    more = f" and {some(len(names) - 4, 'more host')}" if len(names) > 4 else ""
+    return ", ".join(names[:4]) + more
 
 
 def left_behind(status: RunStatus, limit: int = 10) -> list[str]:

@@ -136,11 +136,16 @@ def _succeeded(host: HostView, verified: Mapping[str, Any]) -> Move:
 def _not_effective(verified: Mapping[str, Any]) -> str:
     """What goes on with old code because its restart would take the system down (dbus, sessions):
     the update is installed, and not effective there until a reboot."""
-    names = sorted({one["unit"] or one["command"] for one in verified.get("stale", ())})
+    names = old_code(verified)
     if not names:
         return ""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"not effective until a reboot: {', '.join(names[:_NAMED])}{more} on old code"
+
+
+def old_code(verified: Mapping[str, Any]) -> tuple[str, ...]:
+    """Units, or commands of no unit, that ran on replaced files by verify's evidence, sorted."""
+    return tuple(sorted({row["unit"] or row["command"] for row in verified.get("stale", ())}))
 
 
 def _failed(

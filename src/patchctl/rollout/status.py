@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from ..models.rollout import (
     Blocker,
+    ConfigFile,
     EditedFile,
     HostState,
     HostStatusLine,
@@ -15,6 +16,7 @@ from ..models.rollout import (
 )
 from ..models.states import COUNTED, IN_FLIGHT, SETTLED, STOPPED
 from . import states
+from .decisions import old_code
 from .view import HostView, RingView, RunView
 
 
@@ -46,6 +48,11 @@ def status(
                 ),
                 lease=view.lease(host.name) if host.name in leased else None,
                 attempt=host.attempt,
+                config=_config(host),
+                reboot_required=host.touched and host.reboot_required and not host.rebooted,
+                old_code=old_code(host.evidence.get(Stage.VERIFY.value, {}))
+                if host.touched
+                else (),
                 holds=host.holding and host.state in SETTLED and not host.owes_release,
             )
             for ring in view.rings.values()
@@ -56,6 +63,14 @@ def status(
         blockers=blockers,
         could_not_look=view.plan.body.could_not_look,
     )
+
+
+def _config(host: HostView) -> tuple[ConfigFile, ...]:
+    """What the update did to configuration files, unless it was undone, which brings them back."""
+    if not host.touched:
+        return ()
+    rows = host.evidence.get(Stage.APPLY.value, {}).get("config", ())
+    return tuple(ConfigFile(path=row["path"], beside=row.get("beside", "")) for row in rows)
 
 
 def _reason(view: RunView) -> str:
