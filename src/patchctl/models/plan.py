@@ -284,8 +284,39 @@ class Probe(Record):
     packages: tuple[str, ...] = ()
 
 
+# What a hook sees that sees every host of the inventory: Ansible's own group of all.
+EVERYTHING = "all"
+
+
+class RingHook(Record):
+    """A hook of a ring: at which stage (`drain`, `undrain`), its task file, and the groups whose
+    hosts it sees."""
+
+    stage: str
+    file: str
+    sees: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The setting that says what it sees."""
+        return f"hooks.{self.stage}.sees"
+
+    @property
+    def sight(self) -> str:
+        """What it sees besides the hosts that it works on, in words."""
+        if not self.sees:
+            return "no other host"
+        if EVERYTHING in self.sees:
+            return "every host of the inventory"
+        return f"{'group' if len(self.sees) == 1 else 'groups'} {', '.join(self.sees)}"
+
+
 class RingPolicy(Record):
-    """How a ring is walked. `soak_s` is waited after its last host before the next ring."""
+    """How a ring is walked. `soak_s` is waited after its last host before the next ring.
+
+    `drain_sees`, `undrain_sees` are groups whose hosts the hook may reach and read besides those
+    that it works on; of which hosts they are made is asked of the inventory when the hook runs.
+    """
 
     name: str
     budget: Amount
@@ -303,6 +334,17 @@ class RingPolicy(Record):
     verify_timeout_s: int = 120
     reboot_timeout_s: int = 600
     drain_timeout_s: int = 300
+    drain_sees: tuple[str, ...] = ()
+    undrain_sees: tuple[str, ...] = ()
+
+    @property
+    def hooks(self) -> tuple[RingHook, ...]:
+        """Those that it has."""
+        both = (
+            RingHook(stage="drain", file=self.drain, sees=self.drain_sees),
+            RingHook(stage="undrain", file=self.undrain, sees=self.undrain_sees),
+        )
+        return tuple(hook for hook in both if hook.file)
 
 
 class HookMode(StrEnum):

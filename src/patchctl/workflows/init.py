@@ -60,6 +60,8 @@ _SETTINGS = """\
 
 # Your own tasks around a host's patching, see hooks/README. None by default. For example:
 # hooks: {drain: hooks/drain.yml, undrain: hooks/undrain.yml}
+# `sees` names groups whose hosts a hook may reach besides those that it works on:
+# hooks: {drain: {file: hooks/drain.yml, sees: [lbservers]}, undrain: hooks/undrain.yml}
 
 # How hosts are reached; what the inventory says of a host wins.
 #ansible:
