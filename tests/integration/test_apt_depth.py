@@ -13,7 +13,20 @@ from patchctl.models.rollout import Stage
 pytestmark = pytest.mark.lab
 
 HOST = "staging-1"
-DANGEROUS = (Path(__file__).parents[1] / "data/apt/dangerous.conf").read_text()
+DATA = Path(__file__).parents[1] / "data/apt"
+DANGEROUS = (DATA / "dangerous.conf").read_text()
+LABEL = "Site [ünï] | x)"
+# NAME|VERSION|ARCH|DEPENDS|FLAGS: architectures change, one is foreign, one lacks its SHA-256.
+BEFORE = """site-all|1|all||
+site-any|1|amd64||
+site-foreign|1|i386||
+site-lib|1|amd64||
+site-app|1|amd64|site-lib|"""
+AFTER = """site-all|2|amd64||
+site-any|2|all||
+site-foreign|2|i386||
+site-lib|2|amd64||nosha
+site-app|2|amd64|site-lib (>= 2)|"""
 
 
 def write(lab: Lab, path: str, content: str) -> None:
@@ -56,3 +69,49 @@ def test_settings_of_the_site_hide_nothing_and_change_nothing(
     well(drive.until_done(Stage.VERIFY, HOST))
     undo_well(drive)
     assert fresh_lab.check(HOST, f"cat {path}") == "workers = 99\n"
+
+
+def publish_site(lab: Lab, packages: str) -> None:
+    """A flat repository of the site with these packages."""
+    write(lab, "/root/site_repo.sh", (DATA / "site_repo.sh").read_text())
+    write(lab, "/root/site", packages)
+    lab.check(HOST, f"sh /root/site_repo.sh /srv/site '{LABEL}' </root/site")
+
+
+def site_packages(lab: Lab) -> list[str]:
+    """`NAME ARCH VERSION` of what is installed of the site."""
+    told = lab.check(HOST, "dpkg-query -W -f '${Package} ${Architecture} ${Version}\\n' 'site-*'")
+    return told.splitlines()
+
+
+def test_what_is_odd_about_a_repository_leaves_out_its_packages_and_not_the_host(
+    fresh_lab: Lab, workspace: Path
+) -> None:
+    publish_site(fresh_lab, BEFORE)
+    fresh_lab.check(HOST, "dpkg --add-architecture i386 && dpkg -i /srv/site/*.deb")
+    publish_site(fresh_lab, AFTER)
+    write(fresh_lab, "/etc/apt/sources.list.d/site.list", "deb [trusted=yes] file:/srv/site ./")
+    before = site_packages(fresh_lab)
+    names = ("site-all", "site-any", "site-foreign", "site-lib", "site-app")
+    drive = Drive(workspace, *names, limit=HOST)
+    (cohort,) = drive.plan.body.cohorts
+    assert {one.origin for one in cohort.transitions} == {f"{LABEL}:site"}
+    out = {
+        one.package: one.detail
+        for one in drive.plan.body.left_out
+        if one.reason == "resolve-failed"
+    }
+    assert out["site-lib"] == "its repository gives no SHA-256 or no size"
+    assert "site-app : Depends: site-lib (>= 2)" in out["site-app"]
+    drive.applied(HOST)
+    assert site_packages(fresh_lab) == [
+        "site-all amd64 2",
+        "site-any all 2",
+        "site-app amd64 1",
+        "site-foreign i386 2",
+        "site-lib amd64 1",
+    ]
+    well(drive.until_done(Stage.VERIFY, HOST))
+    undone = undo_well(drive)
+    assert "notes" not in undone.evidence or not undone.evidence["notes"]
+    assert site_packages(fresh_lab) == before

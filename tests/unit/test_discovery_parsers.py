@@ -167,6 +167,20 @@ libssl3:
         assert self.pending(text, unparsed) == []
         assert unparsed.all() == ()
 
+    def test_a_flat_repository_keeps_its_label(self, unparsed: Unparsed) -> None:
+        flat = (
+            "file:/srv/site|./|$(COMPONENT)|file:/srv/site/|Site|Site [x]|site|$(SUITE)|yes"
+            "|/var/lib/apt/lists/_srv_site_._Packages"
+        )
+        (known,) = sources(unparsed, flat)
+        assert (known.repository.component, known.repository.label) == ("", "Site [x]")
+        text = self.policy.replace(
+            "http://deb.example/debian-security bookworm-security/main amd64", "file:/srv/site ./"
+        )
+        packages = [Package(name="libssl3", version="3.0.15-1", arch="amd64")]
+        (found,) = apt.pending(text.splitlines(), packages, [known], "amd64", unparsed)
+        assert (found.label, found.codename) == ("Site [x]", "site")
+
     # As with `APT::Default-Release "bookworm"`.
     preferred = policy.replace("Candidate: 3.0.17-1", "Candidate: 3.0.15-1")
 

@@ -6,6 +6,7 @@
 #           removals yes|no          may the transaction remove packages?
 #           downgrades yes|no        may it go back to a lower version?
 #           want NAME ARCH VERSION   one line a package; order decides who gives way
+#           keep NAME ARCH VERSION   what must stay as it is; `- -` where it is not installed
 # Answer, one record a line, first word is its kind:
 #           resolve 1 apt | error TEXT | drop removes|failed NAME ARCH VERSION | TEXT
 #           sim TEXT (apt-get -s) | lower NAME | uri TEXT (--print-uris) | show FIELD: TEXT, show .
@@ -20,7 +21,7 @@ export LC_ALL DEBIAN_FRONTEND
 # -y lets apt itself refuse what needs a person: essential packages removed, holds, downgrades.
 ask_apt() {
   # shellcheck disable=SC2086
-  apt-get -c "$settings" -qq -y -o Debug::NoLocking=1 -o APT::Install-Suggests=false --no-install-recommends \
+  apt-get -c "$settings" -q -y -o Debug::NoLocking=1 -o APT::Install-Suggests=false --no-install-recommends \
     $lower_allowed "$@" 2>&1
 }
 
@@ -35,7 +36,7 @@ removed_by() {
 # Sets `plan` and `removed`; true where the host could do it as it stands.
 try_to_install() {
   # shellcheck disable=SC2086
-  plan=$(ask_apt -s install $1)
+  plan=$(ask_apt -s install $kept $1)
   status=$?
   removed=$(removed_by "$plan")
   [ "$status" -eq 0 ] && { [ "$removals" = yes ] || [ -z "$removed" ]; }
@@ -97,7 +98,7 @@ print_lower() {
 print_files() {
   # An empty archive folder: files already in the cache must be listed too.
   # shellcheck disable=SC2086
-  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $accepted | sed 's/^/uri /'
+  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $kept $accepted | sed 's/^/uri /'
   installs=$(printf '%s\n' "$best" | awk '
     $1 == "Inst" {
       version = $3 ~ /^\(/ ? $3 : $4
@@ -119,9 +120,9 @@ print_files() {
   # shellcheck disable=SC2086
   apt-cache -c "$settings" madison $names 2>/dev/null | sed 's/^/offer /'
   # Madison names an index by its description; this tells whose index that is.
-  # shellcheck disable=SC2016
+  tab=$(printf '\t')
   apt-get -c "$settings" indextargets --format \
-    'target $(DESCRIPTION)|$(ORIGIN)|$(LABEL)|$(CODENAME)|$(TRUSTED)' 'Created-By: Packages'
+    "target \$(DESCRIPTION)$tab\$(ORIGIN)$tab\$(LABEL)$tab\$(CODENAME)$tab\$(TRUSTED)" 'Created-By: Packages'
 }
 
 main() {
@@ -130,6 +131,10 @@ main() {
   lower_allowed=
   case $PATCHCTL_INPUT in *'downgrades yes'*) lower_allowed=--allow-downgrades ;; esac
   wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n '/^want /p')
+  # Named in the version that is there, a package cannot be chosen in another.
+  kept=$(printf '%s\n' "$PATCHCTL_INPUT" | awk '
+    $1 == "keep" && $4 == "-" { print $2 "-" }
+    $1 == "keep" && $4 != "-" { print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' ')
   count=$(printf '%s\n' "$wanted" | grep -c '^want ')
   # The closed transaction knows no setting of the site; where it comes from and which versions are
   # preferred is the site's affair.

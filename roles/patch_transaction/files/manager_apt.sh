@@ -178,8 +178,11 @@ apt_list_simulated() {
     "$call/simulation" >"$call/simulated.lines" && sort -u "$call/simulated.lines"
 }
 
+# A package that changes between an architecture and `all` is known by the one of before.
 apt_future_status() {
-  printf '%s' "$packages" | cut -d ' ' -f 1,2 >"$call/names" && [ -s "$call/names" ] || return
+  list_going_back /dev/null >"$call/future" \
+    && { cut -d ' ' -f 2,3 "$call/future" && cut -d ' ' -f 2,6 "$call/future"; } >"$call/names" \
+    && [ -s "$call/names" ] || return
   awk -v names="$call/names" '
     BEGIN { while ((getline line < names) > 0) planned[line] = 1; RS = ""; ORS = "\n\n" }
     {

@@ -138,10 +138,15 @@ simulation_error() {
   plain "${simulation_cause:-$save_error}"
 }
 
-# The lines of package lines that are still to do, in the form of a simulation.
+# The lines of package lines that are still to do, in the form of a simulation. A package that changed
+# its architecture goes back to the one of before.
 list_expected() { # forward|back PLACES-FILE
-  printf '%s' "$packages" | awk -v way="$1" -v places="$2" '
+  printf '%s' "$packages" | awk -v way="$1" -v places="$2" -v before="$tx/before/installed" '
     BEGIN {
+      while (way == "back" && (getline line < before) > 0) {
+        split(line, f, " ")
+        there[f[1] " " f[2] " " f[3]]; other[f[1] " " f[3]] = f[2]
+      }
       while ((getline line < places) > 0) {
         split(line, f, " ")
         place[f[1] " " f[2]] = f[3]; version[f[1] " " f[2]] = f[4]; known++
@@ -154,9 +159,11 @@ list_expected() { # forward|back PLACES-FILE
       if (way == "back" && place[key] == "from") next
       old = version[key]
       want = (way == "forward") ? $5 : $4
+      arch = $2
+      if (way == "back" && !((key " " $4) in there) && (($1 " " $4) in other)) arch = other[$1 " " $4]
       if (want == "-") print "remove", $1
-      else if ($3 == "new" || $3 == "remove") print "change", $1, $2, "-", want
-      else print "change", $1, $2, old, want
+      else if ($3 == "new" || $3 == "remove") print "change", $1, arch, "-", want
+      else print "change", $1, arch, old, want
     }' >"$call/expected.lines" && sort -u "$call/expected.lines"
 }
 

@@ -86,6 +86,8 @@ def groups(pattern: re.Pattern[str], text: str, number: int) -> tuple[str, ...]:
 
 def check_complete(request: HostRequest, found: Resolution) -> None:
     """Raise UnreadableError where an update that was asked for is neither reached nor dropped."""
+    if found.unusable:
+        return  # it is asked again
     dropped = {(line.package, line.version) for line in found.dropped}
     reached = {(one.package, one.to) for one in found.transitions}
     for wanted in request.wanted:

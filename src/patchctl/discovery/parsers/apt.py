@@ -30,7 +30,7 @@ def sources(lines: Iterable[str], dates: Iterable[str], unparsed: Unparsed) -> t
             unparsed.add("repositories", line)
             continue
         site, release, component, uri, origin, label, codename, suite, trusted, file = map(
-            clip, parts
+            _told, parts
         )
         part = f"{release}/{component}" if component else release
         repository = Repository(
@@ -45,6 +45,12 @@ def sources(lines: Iterable[str], dates: Iterable[str], unparsed: Unparsed) -> t
         source = Source(site.rstrip("/"), part, repository, _is_security(origin, label, suite))
         found.setdefault((source.site, source.part), source)
     return tuple(found.values())
+
+
+def _told(field: str) -> str:
+    """What apt says, where it has something to say: a flat repository (`./`) has no component, and
+    apt leaves `$(COMPONENT)` as it is then."""
+    return "" if field.startswith("$(") else clip(field)
 
 
 def _is_security(origin: str, label: str, suite: str) -> bool:
