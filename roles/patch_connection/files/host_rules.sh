@@ -173,6 +173,30 @@ newest_kernel() { # RUNNING
     END { if (known && newest != running) print newest }'
 }
 
+# --- who works with the package manager ----------------------------------------------------------
+
+# What apt and dpkg lock before they change packages; and what they lock to bring lists of packages.
+APT_LOCKS='/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock'
+APT_LISTS_LOCK=/var/lib/apt/lists/lock
+
+# `PID FILE PROCESS`, apart by tabs, of each of the files that is locked, in their order; fails where the kernel does
+# not tell. It shows these locks in /proc/locks: `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE START
+# END`, with `->` those who wait; flock(2) does not keep apt out. Only the inode is compared: overlay
+# file systems show another device number there. PID is -1 where nobody knows.
+lock_holders() { # FILE...
+  holders=$(stat -c '%i %n' "$@" 2>/dev/null | awk '
+    FILENAME != "/proc/locks" { inode[++files] = $1; name[files] = $2; next }
+    $2 == "POSIX" || $2 == "OFDLCK" { split($6, id, ":"); holder[id[3]] = $5 }
+    END { for (i = 1; i <= files; i++) if (inode[i] in holder) print holder[inode[i]], name[i] }
+    ' - /proc/locks) || return
+  if [ -z "$holders" ]; then return; fi
+  printf '%s\n' "$holders" | while read -r holder file; do
+    process=''
+    if is_number "$holder"; then process=$(tr '\000-\037\177' ' ' 2>/dev/null <"/proc/$holder/comm"); fi
+    printf '%s\t%s\t%s\n' "$holder" "$file" "${process:-a process}"
+  done
+}
+
 # --- which updaters compete ----------------------------------------------------------------------
 
 # Units of what installs updates by itself; those that are not loaded are told of when asked by name.

@@ -45,6 +45,7 @@ ask_all() { # [all|packages] [refresh]
     section advisories "advisories_$manager"
     section lists "lists_$manager"
     section locks "locks_$manager"
+    section unfinished "unfinished_$manager"
     section updaters "updaters_$manager"
     section reboot reboot
     section kernels list_kernels
@@ -189,9 +190,10 @@ machine() {
 refresh() {
   case $manager in
     apt)
+      await_lists
       # It exits with 0 where every fetch failed and the old lists stay in use; and one that was ended
       # says nothing of it.
-      said=$(limited 180 apt-get -q -o DPkg::Lock::Timeout=30 -o Acquire::Retries=1 update 2>&1)
+      said=$(limited 180 apt-get -q -o Acquire::Retries=1 update 2>&1)
       code=$?
       errors=$(printf '%s\n' "$said" | grep -E '^(E:|W: (Failed|Some index|GPG error))' | head -n 20)
       if [ -n "$errors" ]; then
@@ -203,6 +205,15 @@ refresh() {
       limited 180 "$(dnf_program)" -q makecache 2>&1 || echo "E: makecache failed" ;;
     *) echo 'E: no package manager that is known' ;;
   esac
+}
+
+# apt itself waits for no lock of the lists, and fails at once.
+await_lists() {
+  waited=0
+  while [ "$waited" -lt 30 ] && [ -n "$(lock_holders "$APT_LISTS_LOCK")" ]; do
+    sleep 1
+    waited=$((waited + 1))
+  done
 }
 
 packages_apt() {
@@ -247,16 +258,16 @@ lists_apt() {
 }
 
 locks_apt() {
-  lock_holders /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
-    /var/cache/apt/archives/lock
+  # shellcheck disable=SC2086  # paths are words
+  lock_holders $APT_LOCKS "$APT_LISTS_LOCK"
 }
 
-# fcntl locks show in /proc/locks: `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE START END`.
-# Only the inode is compared: overlay file systems show another device number there.
-lock_holders() { # FILE...
-  stat -c "%i$TAB%n" "$@" | awk -v OFS="$TAB" '
-    NR == FNR { name[$1] = $2; next }
-    { split($6, id, ":"); if ($2 != "->" && id[3] in name) print $5, name[id[3]] }' - /proc/locks
+# What apt began and did not finish: dpkg's journals of a run that was cut off.
+unfinished_apt() {
+  [ -r /var/lib/dpkg/updates ] || return
+  for journal in /var/lib/dpkg/updates/[0-9]*; do
+    if [ -e "$journal" ]; then echo "$journal"; fi
+  done
 }
 
 updaters_apt() {
@@ -312,7 +323,7 @@ lists_dnf() {
 }
 
 locks_dnf() {
-  lock_holders /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock
+  lock_holders /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock || return
   for file in /var/lib/dnf/rpmdb_lock.pid /var/cache/dnf/metadata_lock.pid /run/dnf.pid /run/yum.pid
   do
     if [ -s "$file" ]; then
@@ -322,6 +333,8 @@ locks_dnf() {
   done
   return 0
 }
+
+unfinished_dnf() { :; }
 
 updaters_dnf() {
   for file in /etc/dnf/automatic.conf /etc/yum/yum-cron.conf; do
@@ -343,6 +356,7 @@ pending_none() { :; }
 advisories_none() { :; }
 lists_none() { :; }
 locks_none() { :; }
+unfinished_none() { :; }
 updaters_none() { :; }
 owners_none() { :; }
 replaced_none() { :; }

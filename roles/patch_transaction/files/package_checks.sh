@@ -107,12 +107,6 @@ mounted() { # MOUNT: prints rw or ro
 
 # --- updaters that would work at the same time -----------------------------------------------------
 
-list_working_updaters() { # those that are at work now
-  with_systemctl || return 0
-  # shellcheck disable=SC2086  # names of units are words
-  list_units_with ActiveState 'active|activating|reloading' $UPDATERS_AT_WORK
-}
-
 check_updaters() {
   if ! try_save "$call/working" list_working_updaters || ! try_save "$call/competing" list_competing_updaters; then
     check updaters failed "other updaters cannot be told: $save_error"

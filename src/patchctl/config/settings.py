@@ -81,6 +81,7 @@ class PolicyEntry(Record):
     verify_timeout: Seconds = Seconds(120)
     reboot_timeout: Seconds = Seconds(600)
     drain_timeout: Seconds = Seconds(300)
+    lock_wait: Seconds = Seconds(120)
     discovery_timeout: Seconds = Seconds(60)
 
 
@@ -281,6 +282,7 @@ def _policy(entries: File, rings: tuple[RingEntry, ...], place: int) -> RingPoli
         verify_timeout_s=policy.verify_timeout,
         reboot_timeout_s=policy.reboot_timeout,
         drain_timeout_s=policy.drain_timeout,
+        lock_wait_s=policy.lock_wait,
     )
 
 

@@ -264,7 +264,8 @@ class Probe(Record):
 
 
 class RingPolicy(Record):
-    """How a ring is walked. `soak_s` is waited after its last host before the next ring."""
+    """How a ring is walked. `soak_s` is waited after its last host before the next ring,
+    `lock_wait_s` for somebody else who works with a host's package manager."""
 
     name: str
     budget: Amount
@@ -282,6 +283,7 @@ class RingPolicy(Record):
     verify_timeout_s: int = 120
     reboot_timeout_s: int = 600
     drain_timeout_s: int = 300
+    lock_wait_s: int = 120
 
 
 class HookMode(StrEnum):

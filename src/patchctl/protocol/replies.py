@@ -23,7 +23,8 @@ _CHECK = re.compile(r"([a-z][a-z-]{0,39}|probe:[0-9]{1,4}) (ok|note|skipped|fail
 _COUNT = re.compile(r"([a-z]{1,20}) ([0-9]{1,9})")
 _EDITED = re.compile(r"(/.{1,4096}) (/var/lib/patchctl/.{1,4096}|-)")
 _MISSING = re.compile(r"(new|old) (\S{1,304}) ([0-9a-f]{64}) ([0-9]{1,12})")
-_ANSWERS = frozenset({"ok", "failed", "running", "missing"})
+_LOCK = re.compile(r"(-|-?[0-9]{1,10}) (-|/[!-~]{1,255}) (.{1,255})")
+_ANSWERS = frozenset({"ok", "failed", "running", "missing", "locked"})
 
 
 class Nonsense(Exception):
@@ -85,15 +86,28 @@ def _with_names(reply: Reply) -> str:
 
 def outcome(shard: str, host: str, reply: Reply) -> HostOutcome:
     """What the engine is told. `missing` never reaches it but as a failure."""
-    status = {"ok": OutcomeStatus.OK, "running": OutcomeStatus.RUNNING}.get(
-        reply.answer, OutcomeStatus.FAILED
-    )
+    status = {
+        "ok": OutcomeStatus.OK,
+        "running": OutcomeStatus.RUNNING,
+        "locked": OutcomeStatus.LOCKED,
+    }.get(reply.answer, OutcomeStatus.FAILED)
     reason = reply.reason
+    if status is OutcomeStatus.LOCKED:
+        reason = "; ".join(filter(None, (_holder(reply.evidence["locks"][0]), reason)))
     if status is OutcomeStatus.FAILED and not reason:
         reason = "the host gave no reason"
     return HostOutcome(
         shard=shard, host=host, status=status, reason=reason, evidence=reply.evidence
     )
+
+
+def _holder(lock: Mapping[str, str]) -> str:
+    """Who works with the package manager, for people. The first that a host names: an apt-get holds
+    the first lock as long as it works, and starts dpkg again and again, which holds the second."""
+    if lock["file"] == "-":
+        return f"{lock['process']} installs packages"
+    pid = f" (pid {lock['pid']})" if lock["pid"].isdigit() else ""
+    return f"{lock['process']}{pid} holds {lock['file']}"
 
 
 def _take(reply: Reply, line: str, probes: Sequence[str]) -> None:
@@ -186,6 +200,11 @@ def _stale(text: str) -> dict[str, Any]:
     }
 
 
+def _lock(text: str) -> dict[str, str]:
+    found = _match(_LOCK, text)
+    return {"pid": found[1], "file": found[2], "process": cleaned(found[3], 64) or "a process"}
+
+
 def _edited(text: str) -> dict[str, Any]:
     found = _match(_EDITED, text)
     copy = "" if found[2] == "-" else found[2]
@@ -222,6 +241,7 @@ _LISTED: Mapping[str, tuple[str, _Reader]] = {
     "conffile": ("conffiles", cleaned),
     "stays": ("edited", _edited),
     "removed": ("edited", _gone),
+    "lock": ("locks", _lock),
     "note": ("notes", cleaned),
     "job": ("jobs", cleaned),
     "log": ("log", cleaned),

@@ -74,6 +74,8 @@ def leased(status: RunStatus) -> str:
 
 def next_step(status: RunStatus) -> str:
     """The command that an operator would want next, or an empty line."""
+    if status.state is RunState.DONE and (deferred := _deferred(status)):
+        return f"ask {deferred} again: patchctl rollout resume {status.run}"
     if status.state in OVER:
         return ""
     match status.state:
@@ -98,6 +100,12 @@ def next_step(status: RunStatus) -> str:
             )
         case _:
             return "" if status.controller else f"go on with `patchctl rollout resume {status.run}`"
+
+
+def _deferred(status: RunStatus) -> str:
+    """The hosts that were put off, for people; empty where there are none."""
+    names = [host.name for host in status.hosts if host.state is HostState.DEFERRED]
+    return names[0] if len(names) == 1 else f"the {len(names)} deferred hosts" if names else ""
 
 
 def left_behind(status: RunStatus, limit: int = 10) -> list[str]:

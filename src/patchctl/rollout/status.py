@@ -13,7 +13,7 @@ from ..models.rollout import (
     RunStatus,
     Stage,
 )
-from ..models.states import COUNTED, IN_FLIGHT, SETTLED, STOPPED
+from ..models.states import AT_REST, COUNTED, IN_FLIGHT, STOPPED
 from . import states
 from .view import HostView, RingView, RunView
 
@@ -39,13 +39,13 @@ def status(
                 ring=host.ring,
                 state=host.state,
                 stage=_stage(host),
-                reason=host.reason,
+                reason=host.waits_for or host.reason,
                 edited=tuple(
                     EditedFile(path=file["path"], copy=file["copy"], gone=bool(file.get("gone")))
                     for file in host.evidence.get(Stage.UNDO.value, {}).get("edited", ())
                 ),
                 lease=view.lease(host.name) if host.name in leased else None,
-                holds=host.holding and host.state in SETTLED and not host.owes_release,
+                holds=host.holding and host.state in AT_REST and not host.owes_release,
             )
             for ring in view.rings.values()
             for wave in ring.waves
@@ -93,7 +93,7 @@ def exit_code(view: RunView) -> int:
         case RunState.DONE:
             if any(hosts[state] for state in COUNTED):
                 return 4
-            return 1 if hosts[HostState.SKIPPED] else 0
+            return 1 if hosts[HostState.SKIPPED] or hosts[HostState.DEFERRED] else 0
         case RunState.ROLLED_BACK:
             return 0
         case RunState.NEEDS_HUMAN:
