@@ -112,6 +112,27 @@ boot_kib() {
     END { print (kernels > 0 ? kernels : made + 0) * each }'
 }
 
+# --- how much room packages need -----------------------------------------------------------------
+
+# What prepare lays aside, so that a disk that fills up later leaves room to look and to go back.
+RESERVE_KIB=8192
+SPARE_KIB=32768
+
+# `USR VAR`: KiB that a transaction may take below /usr and below the folder of the transaction. Lines
+# `ACTION BYTES KIB`, of the new file and of what is installed, on standard input. A file grows to about
+# four times its size, and an update holds old and new files of one package side by side.
+packages_kib() {
+  awk -v reserve="$RESERVE_KIB" -v spare="$SPARE_KIB" '
+    {
+      new = ($1 == "remove") ? 0 : $2 / 1024
+      files += new
+      if (4 * new > $3) usr += 4 * new - $3
+      if ($3 > most) most = $3
+      keep += $3 / 2
+    }
+    END { printf "%d %d", usr + most + spare, files + keep + reserve + spare }'
+}
+
 # --- does the host need a reboot -----------------------------------------------------------------
 
 # The platform's own marker, or a newer kernel than the running one: Debian leaves a marker only where
@@ -192,7 +213,7 @@ lock_holders() { # FILE...
   if [ -z "$holders" ]; then return; fi
   printf '%s\n' "$holders" | while read -r holder file; do
     process=''
-    if is_number "$holder"; then process=$(tr '\000-\037\177' ' ' 2>/dev/null <"/proc/$holder/comm"); fi
+    if is_number "$holder"; then process=$(tr -d '\000-\037\177' 2>/dev/null <"/proc/$holder/comm"); fi
     printf '%s\t%s\t%s\n' "$holder" "$file" "${process:-a process}"
   done
 }

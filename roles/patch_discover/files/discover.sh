@@ -378,8 +378,7 @@ filesystems() {
   for place in $PLACES; do
     if [ -d "$place" ]; then set -- "$@" "$place"; fi
   done
-  limited 5 df -Pk "$@"
-  limited 5 df -Pi "$@"
+  limited 5 df -Pk "$@" && limited 5 df -Pi "$@"
 }
 
 mounts() {

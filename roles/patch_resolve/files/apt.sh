@@ -7,10 +7,10 @@
 #           downgrades yes|no        may it go back to a lower version?
 #           want NAME ARCH VERSION   one line a package; order decides who gives way
 # Answer, one record a line, first word is its kind:
-#           resolve 1 apt | error TEXT | drop removes|failed NAME ARCH VERSION | TEXT
+#           resolve 1 apt | error TEXT | lock PID FILE PROCESS | drop removes|failed NAME ARCH VERSION | TEXT
 #           sim TEXT (apt-get -s) | lower NAME | uri TEXT (--print-uris) | show FIELD: TEXT, show .
 #           have NAME ARCH VERSION SOURCE [KIB] | offer TEXT (madison) | target TEXT | end
-# Needs manager_apt_cause.sh.
+# Needs host_rules.sh and manager_apt_cause.sh.
 set -u
 LC_ALL=C
 DEBIAN_FRONTEND=noninteractive
@@ -124,6 +124,19 @@ print_files() {
     'target $(DESCRIPTION)|$(ORIGIN)|$(LABEL)|$(CODENAME)|$(TRUSTED)' 'Created-By: Packages'
 }
 
+# What apt would do while somebody else changes packages is no answer. False where that is so.
+print_locks() {
+  # shellcheck disable=SC2086  # paths are words
+  if ! locks=$(lock_holders $APT_LOCKS); then
+    printf 'error whether others work with apt cannot be told\n'
+  elif [ -n "$locks" ]; then
+    printf '%s\n' "$locks" | sed 's/^/lock /'
+  else
+    return 0
+  fi
+  return 1
+}
+
 main() {
   printf 'resolve 1 apt\n'
   removals=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^removals //p')
@@ -131,7 +144,9 @@ main() {
   case $PATCHCTL_INPUT in *'downgrades yes'*) lower_allowed=--allow-downgrades ;; esac
   wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n '/^want /p')
   count=$(printf '%s\n' "$wanted" | grep -c '^want ')
-  if ! try_to_install ''; then
+  if ! print_locks; then
+    :
+  elif ! try_to_install ''; then
     printf 'error %s\n' "$(printf '%s\n' "$plan" | cause_in)"
   elif [ "$count" -gt 0 ]; then
     close_transaction
@@ -140,6 +155,7 @@ main() {
       print_lower
       print_files
     fi
+    print_locks # of what began meanwhile
   fi
   printf 'end\n'
 }

@@ -144,6 +144,9 @@ class LeftOutReason(StrEnum):
     UNSUPPORTED_MANAGER = "unsupported-package-manager"
     RESOLVE_FAILED = "resolve-failed"
     DISK_TOO_SMALL = "disk-too-small"
+    LOCKED = "locked"
+    NOT_ROOT = "no-root"
+    HALF_INSTALLED = "not-fully-installed"
     NOT_TRUSTED = "repository-not-trusted"
     FETCH_FAILED = "fetch-failed"
     # Of findings that were asked for.
@@ -386,7 +389,8 @@ class Plan(Model):
 class Resolution(Model):
     """The closed transaction that a host's own package manager computed.
 
-    `error` is one line when it could not; `transitions` is empty then. `uris` are where the host
+    `error` is one line when it could not, and `locked` who worked with the package manager then;
+    `transitions` is empty. `uris` are where the host
     would fetch the files from, by file name; they are not part of the plan's identity.
     `dropped` are requested updates that the host's package manager would not take. `needed_kib` is
     the space that the transaction needs, by the path it writes to. `source_versions` are the new
@@ -398,6 +402,7 @@ class Resolution(Model):
     transitions: tuple[Transition, ...] = ()
     dropped: tuple[LeftOut, ...] = ()
     error: str = ""
+    locked: str = ""
     uris: dict[str, str] = {}
     needed_kib: dict[str, int] = {}
     source_versions: dict[str, str] = {}

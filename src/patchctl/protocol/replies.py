@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..models.rollout import HostOutcome, OutcomeStatus
+from . import locks
 from .cleaning import TEXT_MAX, cleaned
 
 LINES_MAX = 20_000
@@ -23,7 +24,6 @@ _CHECK = re.compile(r"([a-z][a-z-]{0,39}|probe:[0-9]{1,4}) (ok|note|skipped|fail
 _COUNT = re.compile(r"([a-z]{1,20}) ([0-9]{1,9})")
 _EDITED = re.compile(r"(/.{1,4096}) (/var/lib/patchctl/.{1,4096}|-)")
 _MISSING = re.compile(r"(new|old) (\S{1,304}) ([0-9a-f]{64}) ([0-9]{1,12})")
-_LOCK = re.compile(r"(-|-?[0-9]{1,10}) (-|/[!-~]{1,255}) (.{1,255})")
 _ANSWERS = frozenset({"ok", "failed", "running", "missing", "locked"})
 
 
@@ -93,21 +93,14 @@ def outcome(shard: str, host: str, reply: Reply) -> HostOutcome:
     }.get(reply.answer, OutcomeStatus.FAILED)
     reason = reply.reason
     if status is OutcomeStatus.LOCKED:
-        reason = "; ".join(filter(None, (_holder(reply.evidence["locks"][0]), reason)))
+        # The first tells: an apt-get holds the first lock as long as it works, and starts dpkg
+        # again and again, which holds the second.
+        reason = "; ".join(filter(None, (reply.evidence["locks"][0], reason)))
     if status is OutcomeStatus.FAILED and not reason:
         reason = "the host gave no reason"
     return HostOutcome(
         shard=shard, host=host, status=status, reason=reason, evidence=reply.evidence
     )
-
-
-def _holder(lock: Mapping[str, str]) -> str:
-    """Who works with the package manager, for people. The first that a host names: an apt-get holds
-    the first lock as long as it works, and starts dpkg again and again, which holds the second."""
-    if lock["file"] == "-":
-        return f"{lock['process']} installs packages"
-    pid = f" (pid {lock['pid']})" if lock["pid"].isdigit() else ""
-    return f"{lock['process']}{pid} holds {lock['file']}"
 
 
 def _take(reply: Reply, line: str, probes: Sequence[str]) -> None:
@@ -200,9 +193,11 @@ def _stale(text: str) -> dict[str, Any]:
     }
 
 
-def _lock(text: str) -> dict[str, str]:
-    found = _match(_LOCK, text)
-    return {"pid": found[1], "file": found[2], "process": cleaned(found[3], 64) or "a process"}
+def _lock(text: str) -> str:
+    lock = locks.read(text)
+    if lock is None:
+        raise Nonsense("a lock of nobody")
+    return lock.words
 
 
 def _edited(text: str) -> dict[str, Any]:
