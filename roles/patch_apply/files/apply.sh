@@ -28,6 +28,11 @@ main() {
     fi
     need_claim
     if [ -f "$tx/undo/started" ]; then refuse "this transaction was undone already"; fi
+    if [ "$(job_state apply)" = none ] && others_work; then
+      say touched no
+      answer_locked
+      return
+    fi
     start_once apply
   fi
   attach apply

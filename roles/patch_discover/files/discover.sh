@@ -49,6 +49,7 @@ ask_all() { # [all|packages] [refresh]
     section lists "lists_$manager"
     if [ "$manager" = apt ]; then section sources sources_apt; fi
     section locks "locks_$manager"
+    section unfinished "unfinished_$manager"
     section updaters "updaters_$manager"
     section reboot reboot
     section kernels list_kernels
@@ -228,16 +229,16 @@ preferred_apt() { apt-config dump --format '%v%n' APT::Default-Release; }
 advisories_apt() { :; }
 
 locks_apt() {
-  lock_holders /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
-    /var/cache/apt/archives/lock
+  # shellcheck disable=SC2086  # paths are words
+  lock_holders $APT_LOCKS "$APT_LISTS_LOCK"
 }
 
-# fcntl locks show in /proc/locks: `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE START END`.
-# Only the inode is compared: overlay file systems show another device number there.
-lock_holders() { # FILE...
-  stat -c "%i$TAB%n" "$@" | awk -v OFS="$TAB" '
-    NR == FNR { name[$1] = $2; next }
-    { split($6, id, ":"); if ($2 != "->" && id[3] in name) print $5, name[id[3]] }' - /proc/locks
+# What apt began and did not finish: dpkg's journals of a run that was cut off.
+unfinished_apt() {
+  [ -r /var/lib/dpkg/updates ] || return
+  for journal in /var/lib/dpkg/updates/[0-9]*; do
+    if [ -e "$journal" ]; then echo "$journal"; fi
+  done
 }
 
 updaters_apt() {
@@ -297,7 +298,7 @@ lists_dnf() {
 }
 
 locks_dnf() {
-  lock_holders /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock
+  lock_holders /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock || return
   for file in /var/lib/dnf/rpmdb_lock.pid /var/cache/dnf/metadata_lock.pid /run/dnf.pid /run/yum.pid
   do
     if [ -s "$file" ]; then
@@ -307,6 +308,8 @@ locks_dnf() {
   done
   return 0
 }
+
+unfinished_dnf() { :; }
 
 updaters_dnf() {
   for file in /etc/dnf/automatic.conf /etc/yum/yum-cron.conf; do
@@ -329,6 +332,7 @@ pending_none() { :; }
 advisories_none() { :; }
 lists_none() { :; }
 locks_none() { :; }
+unfinished_none() { :; }
 updaters_none() { :; }
 owners_none() { :; }
 replaced_none() { :; }
@@ -350,8 +354,7 @@ filesystems() {
   for place in $PLACES; do
     if [ -d "$place" ]; then set -- "$@" "$place"; fi
   done
-  limited 5 df -Pk "$@"
-  limited 5 df -Pi "$@"
+  limited 5 df -Pk "$@" && limited 5 df -Pi "$@"
 }
 
 mounts() {

@@ -8,10 +8,10 @@
 #           want NAME ARCH VERSION   one line a package; order decides who gives way
 #           keep NAME ARCH VERSION   what must stay as it is; `- -` where it is not installed
 # Answer, one record a line, first word is its kind:
-#           resolve 1 apt | error TEXT | drop removes|failed NAME ARCH VERSION | TEXT
+#           resolve 1 apt | error TEXT | lock PID FILE PROCESS | drop removes|failed NAME ARCH VERSION | TEXT
 #           sim TEXT (apt-get -s) | lower NAME | uri TEXT (--print-uris) | show FIELD: TEXT, show .
 #           have NAME ARCH VERSION SOURCE [KIB] | offer TEXT (madison) | target TEXT | end
-# Needs manager_apt_cause.sh and manager_apt_settings.sh.
+# Needs host_rules.sh, manager_apt_cause.sh and manager_apt_settings.sh.
 set -u
 LC_ALL=C
 DEBIAN_FRONTEND=noninteractive
@@ -125,6 +125,19 @@ print_files() {
     "target \$(DESCRIPTION)$tab\$(ORIGIN)$tab\$(LABEL)$tab\$(CODENAME)$tab\$(TRUSTED)" 'Created-By: Packages'
 }
 
+# What apt would do while somebody else changes packages is no answer. False where that is so.
+print_locks() {
+  # shellcheck disable=SC2086  # paths are words
+  if ! locks=$(lock_holders $APT_LOCKS); then
+    printf 'error whether others work with apt cannot be told\n'
+  elif [ -n "$locks" ]; then
+    printf '%s\n' "$locks" | sed 's/^/lock /'
+  else
+    return 0
+  fi
+  return 1
+}
+
 main() {
   printf 'resolve 1 apt\n'
   removals=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^removals //p')
@@ -142,6 +155,8 @@ main() {
   settings=$folder/apt.conf
   if [ -z "$folder" ] || ! apt_settings repositories "$folder/own" >"$settings"; then
     printf 'error the settings of apt cannot be told, or not be written to %s\n' "${TMPDIR:-/tmp}"
+  elif ! print_locks; then
+    :
   elif ! try_to_install ''; then
     printf 'error %s\n' "$(printf '%s\n' "$plan" | cause_in)"
   elif [ "$count" -gt 0 ]; then
@@ -151,6 +166,7 @@ main() {
       print_lower
       print_files
     fi
+    print_locks # of what began meanwhile
   fi
   printf 'end\n'
 }

@@ -43,7 +43,12 @@ unfinished_work() {
   done
 }
 
-is_usable() { bounded apt-get -o DPkg::Lock::Timeout=10 -qq check 2>&1 </dev/null; }
+list_lock_holders() {
+  # shellcheck disable=SC2086  # paths are words
+  lock_holders $APT_LOCKS
+}
+
+is_usable() { bounded apt-get -o "DPkg::Lock::Timeout=$attach" -qq check 2>&1 </dev/null; }
 
 list_held() { bounded apt-mark showhold </dev/null; }
 
@@ -94,11 +99,12 @@ list_competing_updaters() {
 
 # apt sees nothing but what is installed and the files it is given: it cannot add a package from a
 # repository, and neither pins nor other settings of the site can make it do another thing. Its caches
-# stay untouched. `$call/apt.conf` is what the last simulation wrote.
+# stay untouched, and whoever fetches into them holds nobody up: their lock is one that apt does not wait
+# for. `$call/apt.conf` is what the last simulation wrote.
 apt_local_only() { # prints the options, one a line
   printf '%s\n' -c "$call/apt.conf" -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null \
     -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null \
-    -o "Dir::State::Lists=$call/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+    -o "Dir::State::Lists=$call/lists" -o "Dir::Cache::archives=$call/archives" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
     -o APT::Sandbox::User=root -o APT::Install-Recommends=false -o APT::Install-Suggests=false \
     -o APT::Get::AutomaticRemove=false -o APT::Get::Show-User-Simulation-Note=false \
     -o "DPkg::Lock::Timeout=$lock_wait" -o Dpkg::Use-Pty=0 \
@@ -205,6 +211,7 @@ apt_future_status() {
 }
 
 change_packages() { # WAY PLACES
+  own_folder "$call/archives" || cannot_write "$call/archives"
   apt_purge=''
   if [ "$1" = back ]; then apt_purge=--purge; fi
   # shellcheck disable=SC2046,SC2086  # paths and package names have no spaces

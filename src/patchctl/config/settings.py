@@ -86,6 +86,7 @@ class PolicyEntry(Record):
     verify_timeout: Seconds = Seconds(120)
     reboot_timeout: Seconds = Seconds(600)
     drain_timeout: Seconds = Seconds(300)
+    lock_wait: Seconds = Seconds(120)
     discovery_timeout: Seconds = Seconds(60)
 
 
@@ -325,6 +326,7 @@ def _policy(entries: File, rings: tuple[RingEntry, ...], place: int) -> RingPoli
         drain_timeout_s=policy.drain_timeout,
         drain_sees=drain.sees,
         undrain_sees=undrain.sees,
+        lock_wait_s=policy.lock_wait,
     )
 
 

@@ -104,6 +104,11 @@ MEANING: dict[str, tuple[str, Any]] = {
     "policy.verify_timeout": ("Longest for verifying one host.", "5m"),
     "policy.reboot_timeout": ("Longest until a host is back after a reboot.", "20m"),
     "policy.drain_timeout": ("Longest for the hook that drains a host.", "10m"),
+    "policy.lock_wait": (
+        "How long to wait for somebody else who works with a host's package manager, before the "
+        "host is deferred until its ring's end.",
+        "10m",
+    ),
     "policy.discovery_timeout": ("Longest for looking at one host.", "2m"),
     "probes": (
         "Questions asked on every host before and after patching, besides services and ports.",

@@ -6,6 +6,7 @@ from ..models.facts import (
     NOT_ROOT,
     Boot,
     Container,
+    HeldLock,
     HiddenUpdate,
     HostFacts,
     Image,
@@ -18,6 +19,7 @@ from ..models.facts import (
 )
 from ..models.host_rules import waiting_kernel
 from ..models.reach import Reason, ReasonCode
+from ..protocol import locks
 from ..protocol.sections import Section, Unparsed, clip, number, split
 from .parsers import (
     apt,
@@ -38,8 +40,8 @@ CONTAINERS = frozenset(
     | {"pouch", "container-other"}
 )
 _NOTES_MAX = 50
-# Nothing pending, nothing on old files: sections of the script that say so by being empty.
-_GOOD_WHEN_EMPTY = ("pending", "stale")
+# Nothing pending, on old files, half done or full: sections that say so by being empty.
+_GOOD_WHEN_EMPTY = ("pending", "stale", "unfinished", "filesystems")
 
 
 def parse(output: str, controller_now: int) -> HostFacts:
@@ -133,6 +135,8 @@ class _Answer:
             unread=self._unread(),
             hidden=self._hidden(packages),
             unparsed=self._unparsed.all(),
+            locks=self._locks(),
+            unfinished=tuple(clip(line) for line in self._lines("unfinished")),
         )
 
     def _lines(self, name: str) -> Sequence[str]:
@@ -222,6 +226,17 @@ class _Answer:
             images += containers.cri_images(self._lines("images_crictl"), self._unparsed)
         return found, images
 
+    def _locks(self) -> tuple[HeldLock, ...]:
+        found = []
+        for line in self._lines("locks"):
+            # dnf's own files tell the process's number and no name.
+            lock = locks.read(line) or locks.read(f"{line}\ta process")
+            if lock is None:
+                self._unparsed.add("locks", line)
+            else:
+                found.append(lock)
+        return tuple(found)
+
     def _skew(self) -> int | None:
         there = number(self._who.get("now", ""))
         return None if there is None else there - self._now
@@ -261,7 +276,7 @@ class _Answer:
     def _notes(self) -> tuple[str, ...]:
         said = (line for line in self._lines("refresh") if not apt_lists.is_detail(line))
         notes = [f"refresh: {clip(line)}" for line in said]
-        if self._who.get("uid", "0") != "0":
+        if self._who.get("uid") != "0":
             notes.append(NOT_ROOT)
         notes += [note for section in self._sections.values() if (note := _section_note(section))]
         return tuple(notes[:_NOTES_MAX])

@@ -189,6 +189,23 @@ class CompetingUpdater(Record):
     detail: str = ""
 
 
+class HeldLock(Record):
+    """Somebody works with the package manager: `process` holds `file`. `pid` is 0 where nobody
+    knows it; without a file it is a service that installs packages."""
+
+    file: str
+    process: str
+    pid: int = 0
+
+    @property
+    def words(self) -> str:
+        """`apt-get (pid 7) holds /var/lib/dpkg/lock-frontend`."""
+        if not self.file:
+            return f"{self.process} installs packages"
+        pid = f" (pid {self.pid})" if self.pid else ""
+        return f"{self.process}{pid} holds {self.file}"
+
+
 class Kernel(Record):
     """The running kernel and the installed ones. `managed` is False in a container."""
 
@@ -224,11 +241,12 @@ class HostFacts(Model):
     `clock_skew_s` is host minus controller, seconds, None unknown. `reboot_required` comes from
     the platform's own marker or check; `reboot_packages` names who asked for it. `notes` are what
     went wrong while looking, one line each: a refresh that failed, a section without an answer.
-    `unread` are lists that the host could not tell whole (`pending`, `stale`): that they are empty
-    means nothing then. `hidden` are security updates that are not pending only because the host's
-    own preferences say so.
-    means nothing then. `lists` are all repositories that are set up; empty where nobody asked. That
-    `pending` lacks an update means nothing for a repository with a fault or old lists.
+    `unread` are lists that the host could not tell whole (`pending`, `stale`, `unfinished`,
+    `filesystems`): that they are empty means nothing then. `locks` are those of the package manager
+    that were held; `unfinished` is what it began and did not finish, beside packages' states.
+    `hidden` are security updates that are not pending only because the host's own preferences say
+    so. `lists` are all repositories that are set up; empty where nobody asked. That `pending` lacks
+    an update means nothing for a repository with a fault or old lists.
     """
 
     os: OsRelease
@@ -261,6 +279,8 @@ class HostFacts(Model):
     unread: tuple[str, ...] = ()
     hidden: tuple[HiddenUpdate, ...] = ()
     unparsed: tuple[UnparsedLine, ...] = ()
+    locks: tuple[HeldLock, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
     @property
     def as_root(self) -> bool:

@@ -146,6 +146,9 @@ class LeftOutReason(StrEnum):
     UNSUPPORTED_MANAGER = "unsupported-package-manager"
     RESOLVE_FAILED = "resolve-failed"
     DISK_TOO_SMALL = "disk-too-small"
+    LOCKED = "locked"
+    NOT_ROOT = "no-root"
+    HALF_INSTALLED = "not-fully-installed"
     NOT_TRUSTED = "repository-not-trusted"
     FETCH_FAILED = "fetch-failed"
     # Of findings that were asked for.
@@ -312,7 +315,8 @@ class RingHook(Record):
 
 
 class RingPolicy(Record):
-    """How a ring is walked. `soak_s` is waited after its last host before the next ring.
+    """How a ring is walked. `soak_s` is waited after its last host before the next ring,
+    `lock_wait_s` for somebody else who works with a host's package manager.
 
     `drain_sees`, `undrain_sees` are groups whose hosts the hook may reach and read besides those
     that it works on; of which hosts they are made is asked of the inventory when the hook runs.
@@ -336,6 +340,7 @@ class RingPolicy(Record):
     drain_timeout_s: int = 300
     drain_sees: tuple[str, ...] = ()
     undrain_sees: tuple[str, ...] = ()
+    lock_wait_s: int = 120
 
     @property
     def hooks(self) -> tuple[RingHook, ...]:
@@ -465,7 +470,8 @@ class Unusable(Record):
 class Resolution(Model):
     """The closed transaction that a host's own package manager computed.
 
-    `error` is one line when it could not; `transitions` is empty then. `uris` are where the host
+    `error` is one line when it could not, and `locked` who worked with the package manager then;
+    `transitions` is empty. `uris` are where the host
     would fetch the files from, by file name; they are not part of the plan's identity.
     `dropped` are requested updates that the host's package manager would not take. Where a package
     is `unusable`, the transaction is none: the host is to be asked again for one without it.
@@ -480,6 +486,7 @@ class Resolution(Model):
     dropped: tuple[LeftOut, ...] = ()
     unusable: tuple[Unusable, ...] = ()
     error: str = ""
+    locked: str = ""
     uris: dict[str, str] = {}
     needed_kib: dict[str, int] = {}
     source_versions: dict[str, str] = {}

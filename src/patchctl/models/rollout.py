@@ -84,13 +84,15 @@ class Stage(StrEnum):
 class OutcomeStatus(StrEnum):
     """What came back from a host.
 
-    `running`: the detached transaction goes on, ask again. `lost`: the controller's process ended
+    `running`: the detached transaction goes on, ask again. `locked`: somebody else works with the
+    package manager there, so nothing was begun; ask again. `lost`: the controller's process ended
     without an answer for this host; nothing is known.
     """
 
     OK = "ok"
     FAILED = "failed"
     RUNNING = "running"
+    LOCKED = "locked"
     UNREACHABLE = "unreachable"
     LOST = "lost"
 
@@ -218,7 +220,8 @@ class HostMoved(Record, tag_field="kind", tag="host-moved"):
 
 
 class StageAnswered(Record, tag_field="kind", tag="stage-answered"):
-    """A host's answer that does not by itself move it: evidence, an undo stage, a late result."""
+    """A host's answer that does not by itself move it: evidence, an undo stage, a late result, whom
+    it waits for (`locked`) and that it waits no more (`running`)."""
 
     host: str
     attempt: int

@@ -37,6 +37,7 @@ _SECONDS = (
     "verify_timeout_s",
     "reboot_timeout_s",
     "drain_timeout_s",
+    "lock_wait_s",
 )
 
 

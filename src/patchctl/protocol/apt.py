@@ -16,7 +16,7 @@ from urllib.parse import unquote
 
 from ..models.base import Record
 from ..models.grammar import ARCH, NAME, VERSION, fits
-from ..models.host_rules import boot_kib
+from ..models.host_rules import boot_kib, packages_kib
 from ..models.plan import (
     Action,
     Artifact,
@@ -310,19 +310,13 @@ def _has_arch(description: str, arch: str) -> bool:
 
 
 def _needed(said: _Said, transitions: tuple[Transition, ...]) -> dict[str, int]:
-    """KiB by path: growth under /usr, new and old files kept, and what a kernel puts in /boot."""
-    sizes = {
-        (stanza.get("Package", ""), stanza.get("Version", "")): stanza.get("Installed-Size", "")
-        for stanza in said.stanzas
-    }
-    growth = download = 0
-    for one in transitions:
-        text = sizes.get((one.package, one.to), "")
-        new = int(text) if re.fullmatch(r"[0-9]{1,12}", text) else 0
-        old = said.have.get((one.package, one.arch))
-        growth += max(0, new - (old.kib if old is not None and one.from_ else 0))
-        download += one.file.size if one.file is not None else 0
-    needed = {"/usr": growth, "/var/lib/patchctl": 2 * (download // 1024) + 1024}
+    """KiB by path, as preflight will ask for."""
+    installed = {key: have.kib for key, have in said.have.items()}
+    usr, var = packages_kib(
+        (one.action, one.file.size if one.file else 0, installed.get((one.package, one.arch), 0))
+        for one in transitions
+    )
+    needed = {"/usr": usr, "/var/lib/patchctl": var}
     if boot := boot_kib((one.package, one.action) for one in transitions):
         needed["/boot"] = boot
     return needed if transitions else {}

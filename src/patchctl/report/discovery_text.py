@@ -133,7 +133,9 @@ def remarks(facts: HostFacts) -> list[str]:
         for one in facts.competing_updaters
         if one.state in ("enabled", "running")
     ]
-    if facts.package_lock_held:
+    if facts.locks:
+        found.append(facts.locks[0].words)
+    elif facts.package_lock_held:
         found.append("a package operation is running")
     if facts.clock_skew_s is not None and abs(facts.clock_skew_s) > 60:
         found.append(f"clock is off by {facts.clock_skew_s} s")

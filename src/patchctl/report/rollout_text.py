@@ -86,7 +86,9 @@ def next_step(status: RunStatus) -> str:
     """The command that an operator would want next, or an empty line."""
     again = _retry(status)
     if status.state in OVER:
-        return again.rstrip() if status.state in MAY_RETRY else ""
+        put_off = _deferred(status) if status.state is RunState.DONE else ""
+        ask = f"ask {put_off} again: patchctl rollout resume {status.run}\n" if put_off else ""
+        return f"{ask}{again if status.state in MAY_RETRY else ''}".rstrip()
     match status.state:
         case RunState.HALTED:
             undo = f"undo what it changed:    patchctl rollback {status.run}\n"
@@ -167,6 +169,12 @@ def _first(title: str, lines: list[str], limit: int) -> list[str]:
 def _some_of(names: Sequence[str]) -> str:
     more = f" and {some(len(names) - 4, 'more host')}" if len(names) > 4 else ""
     return ", ".join(names[:4]) + more
+
+
+def _deferred(status: RunStatus) -> str:
+    """The hosts that were put off, for people; empty where there are none."""
+    names = [host.name for host in status.hosts if host.state is HostState.DEFERRED]
+    return names[0] if len(names) == 1 else f"the {len(names)} deferred hosts" if names else ""
 
 
 def left_behind(status: RunStatus, limit: int = 10) -> list[str]:

@@ -15,8 +15,8 @@ from ..models.rollout import (
     Stage,
     WaveStarted,
 )
-from ..models.states import BEFORE_UPDATE, RING_ACTIVE, RING_BEGUN, STANDING
-from . import retry, undo
+from ..models.states import BEFORE_UPDATE, RING_ACTIVE, RING_BEGUN, RING_WALKED, STANDING
+from . import deferred, retry, undo
 from .blockers import PAUSES, Proven, blockers, held_hosts
 from .decisions import NOT_BEGUN
 from .lost import ask_again
@@ -45,6 +45,9 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
             return [RunMoved(to=RunState.HALTING, reason=one.reason)]
     if any(one.kind in PAUSES for one in held):
         return []
+    for walked in view.rings.values():
+        if walked.state in RING_WALKED and deferred.waiting(view, walked):
+            return deferred.next_events(view, walked)
     if ring is None:
         return _over(view, [RunMoved(to=RunState.DONE)])
     return _go_on(view, ring, [one.reason for one in held if one.what == ring.name], proven)
@@ -134,13 +137,15 @@ def _walk(view: RunView, ring: RingView) -> list[Event]:
             if number != ring.wave:
                 started.append(WaveStarted(ring=ring.name, wave=number, hosts=len(names)))
             return [*started, *(begun(view.run, name, view.hosts[name].attempt) for name in names)]
+    if deferred.waiting(view, ring):
+        return deferred.next_events(view, ring)
     return _ring_over(view, ring)
 
 
 def _ring_over(view: RunView, ring: RingView) -> list[Event]:
     names = list(view.rings)
     later = [view.rings[name] for name in names[names.index(ring.name) + 1 :]]
-    tried = ring.counters[HostState.SKIPPED] < ring.size
+    tried = ring.counters[HostState.SKIPPED] + ring.counters[HostState.DEFERRED] < ring.size
     if ring.policy.soak_s and tried and any(other.size for other in later):
         why = f"ring {ring.name} soaks for {ring.policy.soak_s} s"
         return [

@@ -61,14 +61,16 @@ HOST: dict[HostState, frozenset[HostState]] = {
     H.DEFERRED: frozenset({H.PENDING}),
     # Nothing is changed on the host before `drain`, so a host lost here has simply failed.
     # Skipped: the run was aborted.
-    H.PREFLIGHT: frozenset({H.PREPARE, H.FAILED, H.SKIPPED}),
-    H.PREPARE: frozenset({H.DRAIN, H.APPLY, H.FAILED, H.SKIPPED}),
+    # Deferred: somebody else worked with the package manager for too long.
+    H.PREFLIGHT: frozenset({H.PREPARE, H.FAILED, H.SKIPPED, H.DEFERRED}),
+    H.PREPARE: frozenset({H.DRAIN, H.APPLY, H.FAILED, H.SKIPPED, H.DEFERRED}),
     H.DRAIN: frozenset({H.APPLY, H.FAILED, H.UNKNOWN}),
-    H.APPLY: frozenset({H.RESTART, H.REBOOT, H.FAILED, H.UNKNOWN}),
+    # Deferred, where it was drained after it is put into service again: nothing was begun there.
+    H.APPLY: frozenset({H.RESTART, H.REBOOT, H.FAILED, H.UNKNOWN, H.UNDRAIN, H.DEFERRED}),
     H.RESTART: frozenset({H.VERIFY, H.FAILED, H.UNKNOWN}),
     H.REBOOT: frozenset({H.VERIFY, H.FAILED, H.UNKNOWN}),
     H.VERIFY: frozenset({H.UNDRAIN, H.SUCCEEDED, H.FAILED, H.UNKNOWN}),
-    H.UNDRAIN: frozenset({H.SUCCEEDED, H.FAILED, H.UNKNOWN}),
+    H.UNDRAIN: frozenset({H.SUCCEEDED, H.FAILED, H.UNKNOWN, H.DEFERRED}),
     H.FAILED: frozenset({H.ROLLING_BACK}),
     H.ROLLING_BACK: frozenset({H.ROLLED_BACK, H.ROLLBACK_FAILED, H.UNKNOWN}),
     # Reconciled once, by asking again for the stage in which the host was lost.

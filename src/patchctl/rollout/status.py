@@ -14,7 +14,7 @@ from ..models.rollout import (
     RunStatus,
     Stage,
 )
-from ..models.states import COUNTED, IN_FLIGHT, SETTLED, STOPPED
+from ..models.states import AT_REST, COUNTED, IN_FLIGHT, STOPPED
 from . import states
 from .decisions import old_code
 from .view import HostView, RingView, RunView
@@ -41,7 +41,7 @@ def status(
                 ring=host.ring,
                 state=host.state,
                 stage=_stage(host),
-                reason=host.reason,
+                reason=host.waits_for or host.reason,
                 edited=tuple(
                     EditedFile(path=file["path"], copy=file["copy"], gone=bool(file.get("gone")))
                     for file in host.evidence.get(Stage.UNDO.value, {}).get("edited", ())
@@ -53,7 +53,7 @@ def status(
                 old_code=old_code(host.evidence.get(Stage.VERIFY.value, {}))
                 if host.touched
                 else (),
-                holds=host.holding and host.state in SETTLED and not host.owes_release,
+                holds=host.holding and host.state in AT_REST and not host.owes_release,
             )
             for ring in view.rings.values()
             for wave in ring.waves
@@ -110,7 +110,8 @@ def exit_code(view: RunView) -> int:
         case RunState.DONE:
             if any(hosts[state] for state in COUNTED):
                 return 4
-            held_back = hosts[HostState.SKIPPED] or view.plan.body.holds_back
+            put_off = hosts[HostState.SKIPPED] or hosts[HostState.DEFERRED]
+            held_back = put_off or view.plan.body.holds_back
             return 1 if held_back else 0
         case RunState.ROLLED_BACK:
             return 0

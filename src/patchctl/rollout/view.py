@@ -35,13 +35,13 @@ from ..models.rollout import (
     WaveStarted,
 )
 from ..models.states import (
+    AT_REST,
     BROKEN_OFF,
     CLAIM_TOLD,
     COUNTED,
     IN_FLIGHT,
-    KNOWN_END,
+    LET_GO,
     RING_BEGUN,
-    SETTLED,
     SILENT,
     TAKING,
     TOUCHING,
@@ -70,6 +70,7 @@ class HostView:
     counted: bool = False
     reconciled: bool = False
     touched: bool = False
+    touched_before: bool = False
     drained: bool = False
     undoing: bool = False
     # The attempt was opened to undo the one before it, not to try again.
@@ -83,15 +84,20 @@ class HostView:
     looking: bool = False
     # ...and nothing is begun there that had not begun.
     only_looked_at: bool = False
+    # Who keeps it from its stage, as it said last.
+    waits_for: str = ""
+    # Put off before its packages were touched: it is put into service again, no more...
+    deferring: bool = False
+    # ...and was asked once more since.
+    asked_again: bool = False
     final_stage: Stage | None = None
     failed_stage: Stage | None = None
     evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def owes_release(self) -> bool:
-        """Is the host settled while the run still holds something there that it can give back?"""
-        known = self.state in KNOWN_END
-        return known and self.holding and self.release_tries < RELEASE_TRIES
+        """Is the host at rest while the run still holds something there that it can give back?"""
+        return self.state in LET_GO and self.holding and self.release_tries < RELEASE_TRIES
 
 
 @dataclass
@@ -336,7 +342,7 @@ class RunView:
         if self.state is RunState.RETRYING and event.host in self.to_retry:
             self.to_retry.remove(event.host)
             self.retried.add(event.host)
-        if event.to in SETTLED:
+        if event.to in AT_REST:
             host.final_stage = event.stage
             if event.to in BROKEN_OFF and not host.undoing:
                 host.failed_stage = event.stage
@@ -346,11 +352,13 @@ class RunView:
             host.stage = event.stage
         host.transaction = event.transaction or host.transaction
         host.reason = event.reason
+        host.waits_for = ""
         # Both begin with the decision, not with the answer: a lost answer is no proof.
         if event.stage in TAKING and event.to in IN_FLIGHT:
             host.holding = True
             host.release_tries = 0
         host.touched = host.touched or event.stage in TOUCHING
+        self._see_deferral(host, old)
         if event.stage is Stage.DRAIN:
             host.drained = True
         host.undoing = event.to is HostState.ROLLING_BACK or (
@@ -368,7 +376,7 @@ class RunView:
 
     def _open_attempt(self, host: HostView, attempt: int) -> None:
         host.attempt = attempt
-        host.reconciled = host.only_looked_at = False
+        host.reconciled = host.only_looked_at = host.asked_again = False
         host.undo_asked = self.state is RunState.ROLLING_BACK
         if not host.undo_asked and not host.touched:
             # Another transaction: what the one before it answered is not told of this one. What
@@ -378,6 +386,15 @@ class RunView:
             host.reboot_required = host.rebooted = False
             host.failed_stage = None
 
+    def _see_deferral(self, host: HostView, old: HostState) -> None:
+        if host.state is HostState.PREFLIGHT:
+            host.touched_before = host.touched
+        if host.state is HostState.DEFERRED:  # its packages are as they were
+            host.touched = host.touched_before
+        if old is HostState.DEFERRED:
+            host.asked_again = True
+        host.deferring = old is HostState.APPLY and host.state is HostState.UNDRAIN
+
     def _operator_undo(self) -> bool:
         return self.state in UNDOING
 
@@ -386,6 +403,7 @@ class RunView:
             return
         host = self.hosts[event.host]
         ok = event.status is OutcomeStatus.OK
+        host.waits_for = event.reason if event.status is OutcomeStatus.LOCKED else ""
         if "holds" in event.evidence:
             host.holding = bool(event.evidence["holds"])
         elif ok and event.stage in CLAIM_TOLD:
@@ -394,6 +412,8 @@ class RunView:
             host.holding = False
         if event.stage is Stage.RELEASE:
             host.release_tries += 0 if ok else 1
+            return
+        if event.status is OutcomeStatus.LOCKED:
             return
         if event.evidence:
             host.evidence[event.stage.value] = event.evidence
@@ -409,6 +429,8 @@ class RunView:
     def _command(self, event: CommandTaken) -> None:
         match event.command:
             case CommandKind.RESUME:
+                for host in self.hosts.values():
+                    host.asked_again = host.asked_again and host.state is not HostState.DEFERRED
                 if event.force:
                     for ring in self.rings.values():
                         ring.accepted = ring.counted

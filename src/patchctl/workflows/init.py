@@ -45,6 +45,7 @@ _SETTINGS = """\
 #  verify_timeout: 2m
 #  reboot_timeout: 10m
 #  drain_timeout: 5m # each hook
+#  lock_wait: 2m # for somebody else at work with the package manager; then the host is deferred
 #  discovery_timeout: 1m
 
 # Asked on the host after patching, until it is answered well or the time is over. None by default.

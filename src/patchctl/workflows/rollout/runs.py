@@ -16,7 +16,6 @@ from ...models.rollout import (
     ControllerTook,
     Entry,
     Event,
-    HostState,
     PlanTrust,
     ProcessIdentity,
     RunCreated,
@@ -24,7 +23,7 @@ from ...models.rollout import (
     RunState,
     RunStatus,
 )
-from ...models.states import CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
+from ...models.states import ASKED_AGAIN, CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
 from ...plan.freeze import fleet_digest
 from ...plan.hooks import refuse_without_digests
 from ...rollout import commands
@@ -151,8 +150,8 @@ class Rollouts:
         self.check(plan_files(view.plan, ahead))
 
         def begin(engine: Engine) -> None:
-            lost = [h.name for h in engine.view.hosts.values() if h.state is HostState.UNKNOWN]
-            claim(self.database, run, lost)
+            ours = engine.view.hosts.values()
+            claim(self.database, run, [host.name for host in ours if host.state in ASKED_AGAIN])
             engine.resume(self.by, reason, accept_failures=accept_failures)
 
         return self._drive(run, begin, wait=wait)
