@@ -21,8 +21,7 @@ def show(made: Made, path: Path | None, form: Format) -> None:
             output.error(looks_text.held_back(made.could_not_look))
     else:
         rows = made.could_not_look
-        for lines in (looks_text.could_not_look(rows), plan_text.left_out(made.left_out)):
-            output.lines(output.clean(line) for line in lines)
+        output.lines(map(output.clean, plan_text.not_planned(rows, made.left_out)))
         why = looks_text.nothing_planned(rows, all_looked_at=made.all_looked_at)
         output.note(f"{why}: no plan was written")
 

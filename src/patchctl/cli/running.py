@@ -75,8 +75,7 @@ class Terminal:
         rows = found.could_not_look
         why = looks_text.nothing_planned(rows, all_looked_at=found.all_looked_at)
         if self._form is Format.TABLE:
-            for lines in (looks_text.could_not_look(rows), plan_text.left_out(found.left_out)):
-                output.lines(output.clean(line) for line in lines)
+            output.lines(map(output.clean, plan_text.not_planned(rows, found.left_out)))
             output.note(why)
         else:
             ended = RunState.HALTED if found.exit_code else RunState.DONE

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from ..models.plan import (
     Action,
     Cohort,
+    CouldNotLook,
     LeftOut,
     LeftOutReason,
     Plan,
@@ -75,6 +76,11 @@ def show(plan: Plan, *, full: bool = False) -> list[str]:
         left_out(body.left_out, full=full),
     )
     return _joined(sections)
+
+
+def not_planned(unseen: Sequence[CouldNotLook], rows: Sequence[LeftOut]) -> list[str]:
+    """Why there is no plan."""
+    return _joined((could_not_look(unseen), left_out(rows)))
 
 
 def _joined(sections: Iterable[Sequence[str]]) -> list[str]:
