@@ -2,9 +2,11 @@
 
 import hashlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from patchctl.adapters.ansible.leftovers import remove_control
 from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.processes import marked
 from patchctl.adapters.ansible.runner import AnsibleRunner, Answer, AnswerStatus, Connection, Job
@@ -176,6 +179,7 @@ class TestPush:
 CONTROLLER = """
 import os, sys, time, msgspec
 from pathlib import Path
+from patchctl.adapters.ansible.leftovers import remove_control
 from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.runner import AnsibleRunner, Job
 from patchctl.inventory.export import generate
@@ -194,13 +198,28 @@ time.sleep(1000)
 """
 
 
+@pytest.fixture
+def own_tmp() -> Iterator[Path]:
+    """A short place for ssh's sockets that no other controller of this machine sweeps.
+
+    Any patchctl that begins ends the ssh connections of dead controllers, and other tests run
+    beside this one.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="own-", dir="/tmp"))
+    yield folder
+    for control in folder.glob("patchctl-*"):
+        remove_control(control)
+    shutil.rmtree(folder)
+
+
 def test_what_a_killed_controller_left_is_ended_while_its_task_sleeps_on_the_host(
-    lab: Lab, desk: Desk
+    lab: Lab, desk: Desk, own_tmp: Path
 ) -> None:
     desk.job(SCRIPT_TASK, "sleep 97")
     with subprocess.Popen(
-        [sys.executable, "-c", CONTROLLER, str(desk.root), HOST], stdout=subprocess.PIPE
-    ) as controller:
+        [sys.executable, "-c", CONTROLLER, str(desk.root), HOST],
+        stdout=subprocess.PIPE, env={**os.environ, "TMPDIR": str(own_tmp)},
+    ) as controller:  # fmt: skip
         assert controller.stdout is not None
         carrier = msgspec.json.decode(controller.stdout.readline())
         process = msgspec.convert(carrier, ProcessIdentity)

@@ -35,6 +35,7 @@ from patchctl.adapters.ansible.runner import (
 )
 from patchctl.errors import AdapterError, InvalidInputError
 from patchctl.models.facts import PackageManager
+from patchctl.models.reach import ReasonCode
 from patchctl.models.rollout import Carrier, ProcessIdentity
 from patchctl.protocol import frame
 from patchctl.protocol.jobs import hosts_of
@@ -379,6 +380,44 @@ class TestEvents:
         ]
         rest, _ = self.collector(tmp_path).end(cancelled=True, trouble="/x is full")
         assert {it.trouble for it in rest} == {""}
+
+    @pytest.mark.parametrize(
+        ("result", "stdout", "says"),
+        [
+            ({"msg": "All items completed", "results": [
+                {"msg": "fine"}, {"unreachable": True, "msg": "Connection refused",
+                                  "_ansible_item_label": "lb1"}]},
+             "fatal: [a -> {{ item }}]: UNREACHABLE! => {}",
+             "on lb1: connection refused: nothing listens on the ssh port"),
+            ({"msg": "One or more items failed", "results": [
+                {"failed": True, "msg": "no such backend", "_ansible_item_label": "s3cret"}]},
+             "", "no such backend"),
+            ({"msg": "No route to host"}, "[ERROR]: x\nfatal: [a -> lb1]: FAILED! => {}",
+             "on lb1: no route to the host"),
+            ({"msg": "broken"}, "fatal: [a -> elsewhere.example]: FAILED! => {}", "broken"),
+            ({"msg": "broken"}, "fatal: [a]: FAILED! => {}", "broken"),
+            ({"msg": "Task failed: Error while resolving value for 'msg': The filter plugin"
+                     " 'x' failed: the drain hook does not see lb1: add lbs to hooks.drain.sees"},
+             "fatal: [a -> lb1]: FAILED! => {}",
+             "the drain hook does not see lb1: add lbs to hooks.drain.sees"),
+            ({"msg": "One or more items failed", "results": "x"}, "", "One or more items failed"),
+        ],
+    )  # fmt: skip
+    def test_a_failure_says_which_round_of_a_loop_and_which_host(
+        self, tmp_path: Path, result: dict[str, Any], stdout: str, says: str
+    ) -> None:
+        event = {**self.failed("a"), "stdout": stdout}
+        event["event_data"]["res"] = result
+        beside: dict[str, Any] = {"all": {"children": {"lbservers": {"hosts": {"lb1": {}}}}}}
+        (answer,) = self.collector(tmp_path, beside=beside).take(event)
+        assert answer.reason == says
+
+    def test_a_key_that_another_host_refuses_is_not_this_ones_fault(self, tmp_path: Path) -> None:
+        event = {**self.failed("a"), "stdout": "fatal: [a -> b]: UNREACHABLE! => {}"}
+        event["event_data"]["res"] = {"msg": "Permission denied (publickey)"}
+        (answer,) = self.collector(tmp_path).take(event)
+        assert answer.code is ReasonCode.UNKNOWN
+        assert answer.reason.startswith("on b: permission denied")
 
     @pytest.mark.parametrize("data", [{}, {"host": 1}, {"host": "c"}, {"host": "a", "res": "x"}])
     def test_events_of_a_strange_shape_do_no_harm(

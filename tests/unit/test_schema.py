@@ -43,6 +43,8 @@ BESIDE: dict[str, dict[str, Any]] = {
     "assign.shares": {"seed": "a", "staging": 100},
     "probes[]": {"name": "a", "kind": "http", "target": "http://localhost/"},
     "hooks": {"undrain": "hooks/undrain.yml"},
+    "hooks.drain": {"file": "hooks/drain.yml"},
+    "hooks.undrain": {"file": "hooks/undrain.yml"},
     "feeds.sources[]": {"name": "epss"},
 }
 

@@ -79,6 +79,11 @@ claim_host() {
   if [ -n "$failures" ]; then release_claim; fi
 }
 
+put_off() {
+  answer_locked
+  if [ ! -f "$tx/created" ]; then rm -rf "$tx"; fi
+}
+
 main() {
   need_base
   check_manager
@@ -93,11 +98,20 @@ main() {
     check_clock
     check_shutdown
     check_other_transaction
+    unfit=$failures
+    if [ -z "$failures" ] && others_work; then
+      put_off
+      return
+    fi
     look
     check_no_package_operation
     check_versions
     check_space
     check_updaters
+    if [ -n "$failures" ] && [ -z "$unfit" ] && others_disturb; then
+      put_off
+      return
+    fi
     if [ -z "$failures" ]; then claim_host; fi
   fi
   say_state

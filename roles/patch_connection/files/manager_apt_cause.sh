@@ -6,6 +6,7 @@
 # before dpkg gave it up, else the first error.
 cause_in() { # FILE, or standard input
   awk '
+    /^Waiting for cache lock/ { next } # it came to its end
     function told(line) { gsub(/[ \t]+/, " ", line); sub(/^ /, "", line); return line }
     /No space left on device|Disk quota exceeded|Read-only file system|Input\/output error/ ||
     /Cannot allocate memory|Structure needs cleaning|Too many open files|Operation not permitted/ ||

@@ -44,10 +44,12 @@ ask_all() { # [all|packages] [refresh]
     section repositories "repositories_$manager"
     section releases "releases_$manager"
     section pending "pending_$manager"
+    if [ "$manager" = apt ]; then section preferred preferred_apt; fi
     section advisories "advisories_$manager"
     section lists "lists_$manager"
     if [ "$manager" = apt ]; then section sources sources_apt; fi
     section locks "locks_$manager"
+    section unfinished "unfinished_$manager"
     section updaters "updaters_$manager"
     section reboot reboot
     section kernels list_kernels
@@ -206,33 +208,37 @@ repositories_apt() {
 
 releases_apt() { grep -m 1 -H '^Date:' /var/lib/apt/lists/*Release; }
 
-# The version table is sorted, newest first, so whether the candidate is newer can be told later.
+# The version table is sorted, newest first, so whether the candidate is newer can be told later, and
+# whether there is something newer than the candidate.
 # Fails where apt did not tell of all packages: an empty list must mean that nothing is pending.
 pending_apt() {
   asked=$(dpkg-query -W -f "\${Package}:\${Architecture}\\n") || return
   printf '%s\n' "$asked" | xargs apt-cache policy | awk -v "asked=$(printf '%s\n' "$asked" | wc -l)" '
     /^[^ ]/ { if (show) printf "%s", block; block = $0 "\n"; show = 0; told++; next }
     { block = block $0 "\n" }
+    first { newest = ($1 == "***") ? $2 : $1; first = 0; if (newest != candidate) show = 1 }
     $1 == "Installed:" { installed = $2 }
-    $1 == "Candidate:" {
-      show = ($2 != installed && $2 != "(none)" && installed != "(none)")
-    }
+    $1 == "Candidate:" { candidate = $2; show = ($2 != installed && $2 != "(none)") }
+    $0 == "  Version table:" { first = 1 }
+    installed == "(none)" { show = 0 }
     END { if (show) printf "%s", block; exit (told < asked) }'
 }
+
+preferred_apt() { apt-config dump --format '%v%n' APT::Default-Release; }
 
 advisories_apt() { :; }
 
 locks_apt() {
-  lock_holders /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
-    /var/cache/apt/archives/lock
+  # shellcheck disable=SC2086  # paths are words
+  lock_holders $APT_LOCKS "$APT_LISTS_LOCK"
 }
 
-# fcntl locks show in /proc/locks: `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE START END`.
-# Only the inode is compared: overlay file systems show another device number there.
-lock_holders() { # FILE...
-  stat -c "%i$TAB%n" "$@" | awk -v OFS="$TAB" '
-    NR == FNR { name[$1] = $2; next }
-    { split($6, id, ":"); if ($2 != "->" && id[3] in name) print $5, name[id[3]] }' - /proc/locks
+# What apt began and did not finish: dpkg's journals of a run that was cut off.
+unfinished_apt() {
+  [ -r /var/lib/dpkg/updates ] || return
+  for journal in /var/lib/dpkg/updates/[0-9]*; do
+    if [ -e "$journal" ]; then echo "$journal"; fi
+  done
 }
 
 updaters_apt() {
@@ -292,7 +298,7 @@ lists_dnf() {
 }
 
 locks_dnf() {
-  lock_holders /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock
+  lock_holders /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock || return
   for file in /var/lib/dnf/rpmdb_lock.pid /var/cache/dnf/metadata_lock.pid /run/dnf.pid /run/yum.pid
   do
     if [ -s "$file" ]; then
@@ -302,6 +308,8 @@ locks_dnf() {
   done
   return 0
 }
+
+unfinished_dnf() { :; }
 
 updaters_dnf() {
   for file in /etc/dnf/automatic.conf /etc/yum/yum-cron.conf; do
@@ -324,6 +332,7 @@ pending_none() { :; }
 advisories_none() { :; }
 lists_none() { :; }
 locks_none() { :; }
+unfinished_none() { :; }
 updaters_none() { :; }
 owners_none() { :; }
 replaced_none() { :; }
@@ -345,8 +354,7 @@ filesystems() {
   for place in $PLACES; do
     if [ -d "$place" ]; then set -- "$@" "$place"; fi
   done
-  limited 5 df -Pk "$@"
-  limited 5 df -Pi "$@"
+  limited 5 df -Pk "$@" && limited 5 df -Pi "$@"
 }
 
 mounts() {

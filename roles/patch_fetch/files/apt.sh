@@ -7,7 +7,7 @@
 #           keep yes|no        does another call with this ID follow?
 #           piece NAME PACKAGE ARCH VERSION SHA256 OFFSET LENGTH      one line a piece
 # Answer:   fetch 1 | piece SHA256 OFFSET LENGTH, base64 lines, `.` | failed SHA256 TEXT | end
-# Needs manager_apt_cause.sh.
+# Needs manager_apt_cause.sh and manager_apt_settings.sh.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -34,7 +34,7 @@ find_file() {
   fi
   # apt's downloader runs as _apt where there is such a user; the folder is taken back after it.
   chown _apt "$work" 2>/dev/null
-  said=$(cd "$work" && apt-get -qq -o Debug::NoLocking=1 download "$spec" 2>&1)
+  said=$(cd "$work" && apt-get -c "$settings" -qq -o Debug::NoLocking=1 download "$spec" 2>&1)
   chown root "$work"
   file=$work/$name
   if is "$file" "$sha256"; then
@@ -61,6 +61,9 @@ main() {
   # What a lost connection left behind.
   find "$base" -mindepth 1 -maxdepth 1 -name 'fetch-*' -mmin +1440 -exec rm -rf {} +
   [ -d "$work" ] || mkdir -m 0700 "$work"
+  folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
+  settings=$folder/apt.conf
+  if [ -z "$folder" ] || ! apt_settings repositories "$folder/own" >"$settings"; then settings=/dev/null; fi
   printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^piece //p' \
     | while read -r name package arch version sha256 offset length; do
       if find_file "$name" "$package" "$arch" "$version" "$sha256" </dev/null; then

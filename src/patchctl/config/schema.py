@@ -10,8 +10,8 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from ..models.plan import Amount
-from .settings import Count, File, Percent, RingName, Seconds
+from ..models.plan import EVERYTHING, Amount
+from .settings import Count, File, HookEntry, Percent, RingName, Seconds, Sees
 from .settings_help import MEANING
 
 _PERCENTAGE = {"type": "string", "pattern": "^(0?[0-9]{1,2}|100)%$"}
@@ -29,6 +29,11 @@ _WRITTEN: dict[Any, dict[str, Any]] = {
     Percent: {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 100}, _PERCENTAGE]},
     RingName: {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,62}$"},
     Count: {"type": "integer", "minimum": 1, "maximum": 1000},
+    Sees: {
+        "type": ["array", "string"],
+        "items": {"type": "string"},
+        "pattern": f"^{EVERYTHING}$",
+    },
     str: {"type": "string"},
     bool: {"type": "boolean"},
 }
@@ -97,7 +102,9 @@ def _value(kind: Any, path: str) -> dict[str, Any]:
         return {"type": "array", "items": _value(get_args(kind)[0], f"{path}[]")}
     if issubclass(kind, enum.StrEnum):
         return {"enum": [member.value for member in kind]}
-    return _struct(kind, f"{path}.")
+    made = _struct(kind, f"{path}.")
+    # What is said of keys holds for mappings only: the short form is a text.
+    return {**made, "type": ["object", "string"]} if kind is HookEntry else made
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from ..models import grammar
 from ..models.base import Record
 from ..models.feeds import FEED_NAME, Stale
 from ..models.plan import (
+    EVERYTHING,
     Amount,
     OnFailure,
     Probe,
@@ -34,13 +35,14 @@ from ..models.settings import (
     Share,
     Shares,
 )
-from .document import Document, suggest
+from .document import Document, Reader, Short, suggest
 
 FILE_NAME = "patchctl.yml"
 
 Seconds = NewType("Seconds", int)
 Percent = NewType("Percent", int)
 RingName = NewType("RingName", str)
+Sees = NewType("Sees", tuple[str, ...])
 Count = Annotated[int, Meta(ge=1, le=1000)]
 
 DAY = 86_400
@@ -84,6 +86,7 @@ class PolicyEntry(Record):
     verify_timeout: Seconds = Seconds(120)
     reboot_timeout: Seconds = Seconds(600)
     drain_timeout: Seconds = Seconds(300)
+    lock_wait: Seconds = Seconds(120)
     discovery_timeout: Seconds = Seconds(60)
 
 
@@ -97,9 +100,16 @@ class ProbeEntry(Record):
     packages: tuple[str, ...] = ()
 
 
+class HookEntry(Record):
+    """A hook; its file alone is the short form."""
+
+    file: str
+    sees: Sees = Sees(())
+
+
 class HooksEntry(Record):
-    drain: str = ""
-    undrain: str = ""
+    drain: HookEntry | None = None
+    undrain: HookEntry | None = None
 
 
 class AnsibleEntry(Record):
@@ -254,7 +264,31 @@ def _ring_name(value: Any) -> str:
     return value
 
 
-_READERS = {Seconds: seconds, Amount: amount, Percent: _percent, RingName: _ring_name}
+def _sees(value: Any) -> tuple[str, ...]:
+    """Sorted, each once: whatever the order in the file, it is one plan."""
+    names = [value] if value == EVERYTHING else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"must be a list of groups, or {EVERYTHING}, not {value!r}")
+    for name in names:
+        if problem := grammar.group_problem(name):
+            raise ValueError(problem)
+    return (EVERYTHING,) if EVERYTHING in names else tuple(sorted(set(names)))
+
+
+def _hook_file(value: Any) -> HookEntry:
+    if isinstance(value, str):
+        return HookEntry(file=value)
+    raise ValueError(f"must be a task file, or a mapping with file and sees, not {value!r}")
+
+
+_READERS: dict[Any, Reader] = {
+    Seconds: seconds,
+    Amount: amount,
+    Percent: _percent,
+    RingName: _ring_name,
+    Sees: _sees,
+    HookEntry: Short(_hook_file),
+}
 
 # --- rings --------------------------------------------------------------------------------------
 
@@ -263,12 +297,16 @@ _DEFAULT_RINGS = tuple(
 )
 
 
+_NO_HOOK = HookEntry(file="")
+
+
 def _policy(entries: File, rings: tuple[RingEntry, ...], place: int) -> RingPolicy:
     """Defaults go by place: the last ring is the one that hurts, the ring before it its proof."""
     ring, after = rings[place], len(rings) - 1 - place
     last = after == 0
     policy = entries.policy
     soak = ring.soak if ring.soak is not None else (DAY if after == 1 else 0)
+    drain, undrain = entries.hooks.drain or _NO_HOOK, entries.hooks.undrain or _NO_HOOK
     return RingPolicy(
         name=ring.name,
         budget=ring.budget or (Amount(percent=5) if last else Amount(hosts=0)),
@@ -280,12 +318,15 @@ def _policy(entries: File, rings: tuple[RingEntry, ...], place: int) -> RingPoli
         rollback_ready=policy.rollback_ready,
         updaters=policy.updaters,
         probes=tuple(_probe(entry) for entry in entries.probes),
-        drain=entries.hooks.drain,
-        undrain=entries.hooks.undrain,
+        drain=drain.file,
+        undrain=undrain.file,
         transaction_timeout_s=policy.transaction_timeout,
         verify_timeout_s=policy.verify_timeout,
         reboot_timeout_s=policy.reboot_timeout,
         drain_timeout_s=policy.drain_timeout,
+        drain_sees=drain.sees,
+        undrain_sees=undrain.sees,
+        lock_wait_s=policy.lock_wait,
     )
 
 
@@ -384,8 +425,9 @@ def _check_assignment(document: Document, entry: AssignEntry, rings: list[str]) 
 
 
 def _check_files(document: Document, entries: File, root: Path) -> None:
-    _check_hook(document, "hooks.drain", entries.hooks.drain, root)
-    _check_hook(document, "hooks.undrain", entries.hooks.undrain, root)
+    for name, hook in (("drain", entries.hooks.drain), ("undrain", entries.hooks.undrain)):
+        if hook is not None:
+            _check_hook(document, f"hooks.{name}", hook.file, root)
     if entries.hooks.drain and not entries.hooks.undrain:
         document.complain("hooks.drain", "has no undrain beside it", "add hooks.undrain")
     if not entries.inventory and document.clean("inventory"):
@@ -404,8 +446,6 @@ def _check_files(document: Document, entries: File, root: Path) -> None:
 
 
 def _check_hook(document: Document, path: str, hook: str, root: Path) -> None:
-    if not hook:
-        return
     if problem := grammar.hook_problem(hook):
         document.complain(path, problem)
     elif not (root / hook).is_file():

@@ -6,6 +6,8 @@ from ..models.facts import (
     NOT_ROOT,
     Boot,
     Container,
+    HeldLock,
+    HiddenUpdate,
     HostFacts,
     Image,
     Kernel,
@@ -17,6 +19,7 @@ from ..models.facts import (
 )
 from ..models.host_rules import waiting_kernel
 from ..models.reach import Reason, ReasonCode
+from ..protocol import locks
 from ..protocol.sections import Section, Unparsed, clip, number, split
 from .parsers import (
     apt,
@@ -37,8 +40,8 @@ CONTAINERS = frozenset(
     | {"pouch", "container-other"}
 )
 _NOTES_MAX = 50
-# Nothing pending, nothing on old files: sections of the script that say so by being empty.
-_GOOD_WHEN_EMPTY = ("pending", "stale")
+# Nothing pending, on old files, half done or full: sections that say so by being empty.
+_GOOD_WHEN_EMPTY = ("pending", "stale", "unfinished", "filesystems")
 
 
 def parse(output: str, controller_now: int) -> HostFacts:
@@ -130,7 +133,10 @@ class _Answer:
             package_lock_held=bool(self._lines("locks")),
             notes=self._notes(),
             unread=self._unread(),
+            hidden=self._hidden(packages),
             unparsed=self._unparsed.all(),
+            locks=self._locks(),
+            unfinished=tuple(clip(line) for line in self._lines("unfinished")),
         )
 
     def _lines(self, name: str) -> Sequence[str]:
@@ -172,6 +178,16 @@ class _Answer:
             return repositories, updates
         return (), ()
 
+    def _hidden(self, packages: Sequence[Package]) -> tuple[HiddenUpdate, ...]:
+        """Security updates that the preferences of a host with apt hide."""
+        if self._manager is not PackageManager.APT:
+            return ()
+        lines = self._lines("repositories")
+        known = apt.sources(lines, self._lines("releases"), Unparsed())
+        release = next(iter(self._lines("preferred")), "")
+        native = self._who.get("architecture", "")
+        return apt.hidden(self._lines("pending"), packages, known, native, release)
+
     def _kernel(self) -> Kernel:
         return Kernel(
             running=self._who.get("kernel", ""),
@@ -209,6 +225,17 @@ class _Answer:
         if "images_crictl" in self._sections:
             images += containers.cri_images(self._lines("images_crictl"), self._unparsed)
         return found, images
+
+    def _locks(self) -> tuple[HeldLock, ...]:
+        found = []
+        for line in self._lines("locks"):
+            # dnf's own files tell the process's number and no name.
+            lock = locks.read(line) or locks.read(f"{line}\ta process")
+            if lock is None:
+                self._unparsed.add("locks", line)
+            else:
+                found.append(lock)
+        return tuple(found)
 
     def _skew(self) -> int | None:
         there = number(self._who.get("now", ""))
@@ -249,7 +276,7 @@ class _Answer:
     def _notes(self) -> tuple[str, ...]:
         said = (line for line in self._lines("refresh") if not apt_lists.is_detail(line))
         notes = [f"refresh: {clip(line)}" for line in said]
-        if self._who.get("uid", "0") != "0":
+        if self._who.get("uid") != "0":
             notes.append(NOT_ROOT)
         notes += [note for section in self._sections.values() if (note := _section_note(section))]
         return tuple(notes[:_NOTES_MAX])

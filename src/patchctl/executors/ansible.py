@@ -252,8 +252,10 @@ class AnsibleExecutor:
     def _start_hook(self, shard: Shard, works: Sequence[HostWork]) -> Carrier | None:
         policy = self._policies[shard.ring]
         name = policy.drain if shard.stage is Stage.DRAIN else policy.undrain
+        hosts = [work.host for work in works]
         try:
             hook = self._hooks.take(name) if name else None
+            beside = self._hooks.around(policy, shard.stage.value, hosts)
         except PatchctlError as error:
             for work in works:
                 self._fail(shard, work.host, cleaned(error.lines()[0]))
@@ -264,7 +266,7 @@ class AnsibleExecutor:
                 self._done(shard, work.host, OutcomeStatus.OK, "")
             self._end(shard)
             return None
-        inventory = self._inventory([work.host for work in works])
+        inventory = self._inventory(hosts)
         for work in works:
             found = inventory["all"]["hosts"][work.host]
             found["patch_transaction"] = payloads.transaction(work.transaction)
@@ -272,6 +274,7 @@ class AnsibleExecutor:
             id=shard.id,
             stage=shard.stage.value,
             inventory=inventory,
+            beside=beside,
             variables=hook.variables,
             files=hook.files,
             places=hook.places,

@@ -66,6 +66,19 @@ class PendingUpdate(Record):
     advisories: tuple[str, ...] = ()
 
 
+class HiddenUpdate(Record):
+    """A security update that the host has in its repositories and does not prefer: a pin of the
+    site, or `APT::Default-Release`, which `by` names."""
+
+    name: str
+    arch: str
+    installed: str
+    version: str
+    label: str = ""
+    codename: str = ""
+    by: str = ""
+
+
 class Repository(Record):
     """An enabled package repository. `dated` is its index's time, epoch seconds UTC, 0 unknown."""
 
@@ -176,6 +189,23 @@ class CompetingUpdater(Record):
     detail: str = ""
 
 
+class HeldLock(Record):
+    """Somebody works with the package manager: `process` holds `file`. `pid` is 0 where nobody
+    knows it; without a file it is a service that installs packages."""
+
+    file: str
+    process: str
+    pid: int = 0
+
+    @property
+    def words(self) -> str:
+        """`apt-get (pid 7) holds /var/lib/dpkg/lock-frontend`."""
+        if not self.file:
+            return f"{self.process} installs packages"
+        pid = f" (pid {self.pid})" if self.pid else ""
+        return f"{self.process}{pid} holds {self.file}"
+
+
 class Kernel(Record):
     """The running kernel and the installed ones. `managed` is False in a container."""
 
@@ -211,9 +241,12 @@ class HostFacts(Model):
     `clock_skew_s` is host minus controller, seconds, None unknown. `reboot_required` comes from
     the platform's own marker or check; `reboot_packages` names who asked for it. `notes` are what
     went wrong while looking, one line each: a refresh that failed, a section without an answer.
-    `unread` are lists that the host could not tell whole (`pending`, `stale`): that they are empty
-    means nothing then. `lists` are all repositories that are set up; empty where nobody asked. That
-    `pending` lacks an update means nothing for a repository with a fault or old lists.
+    `unread` are lists that the host could not tell whole (`pending`, `stale`, `unfinished`,
+    `filesystems`): that they are empty means nothing then. `locks` are those of the package manager
+    that were held; `unfinished` is what it began and did not finish, beside packages' states.
+    `hidden` are security updates that are not pending only because the host's own preferences say
+    so. `lists` are all repositories that are set up; empty where nobody asked. That `pending` lacks
+    an update means nothing for a repository with a fault or old lists.
     """
 
     os: OsRelease
@@ -244,7 +277,10 @@ class HostFacts(Model):
     package_lock_held: bool = False
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    hidden: tuple[HiddenUpdate, ...] = ()
     unparsed: tuple[UnparsedLine, ...] = ()
+    locks: tuple[HeldLock, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
     @property
     def as_root(self) -> bool:

@@ -140,10 +140,15 @@ class LeftOutReason(StrEnum):
     NOT_SECURITY = "not-security"
     NOT_SELECTED = "not-selected"
     HELD = "held"
+    # In the host's repositories, and its own preferences keep it from it.
+    PINNED = "pinned"
     REMOVES_PACKAGE = "removes-package"
     UNSUPPORTED_MANAGER = "unsupported-package-manager"
     RESOLVE_FAILED = "resolve-failed"
     DISK_TOO_SMALL = "disk-too-small"
+    LOCKED = "locked"
+    NOT_ROOT = "no-root"
+    HALF_INSTALLED = "not-fully-installed"
     NOT_TRUSTED = "repository-not-trusted"
     FETCH_FAILED = "fetch-failed"
     # Of findings that were asked for.
@@ -282,8 +287,40 @@ class Probe(Record):
     packages: tuple[str, ...] = ()
 
 
+# What a hook sees that sees every host of the inventory: Ansible's own group of all.
+EVERYTHING = "all"
+
+
+class RingHook(Record):
+    """A hook of a ring: at which stage (`drain`, `undrain`), its task file, and the groups whose
+    hosts it sees."""
+
+    stage: str
+    file: str
+    sees: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The setting that says what it sees."""
+        return f"hooks.{self.stage}.sees"
+
+    @property
+    def sight(self) -> str:
+        """What it sees besides the hosts that it works on, in words."""
+        if not self.sees:
+            return "no other host"
+        if EVERYTHING in self.sees:
+            return "every host of the inventory"
+        return f"{'group' if len(self.sees) == 1 else 'groups'} {', '.join(self.sees)}"
+
+
 class RingPolicy(Record):
-    """How a ring is walked. `soak_s` is waited after its last host before the next ring."""
+    """How a ring is walked. `soak_s` is waited after its last host before the next ring,
+    `lock_wait_s` for somebody else who works with a host's package manager.
+
+    `drain_sees`, `undrain_sees` are groups whose hosts the hook may reach and read besides those
+    that it works on; of which hosts they are made is asked of the inventory when the hook runs.
+    """
 
     name: str
     budget: Amount
@@ -301,6 +338,18 @@ class RingPolicy(Record):
     verify_timeout_s: int = 120
     reboot_timeout_s: int = 600
     drain_timeout_s: int = 300
+    drain_sees: tuple[str, ...] = ()
+    undrain_sees: tuple[str, ...] = ()
+    lock_wait_s: int = 120
+
+    @property
+    def hooks(self) -> tuple[RingHook, ...]:
+        """Those that it has."""
+        both = (
+            RingHook(stage="drain", file=self.drain, sees=self.drain_sees),
+            RingHook(stage="undrain", file=self.undrain, sees=self.undrain_sees),
+        )
+        return tuple(hook for hook in both if hook.file)
 
 
 class HookMode(StrEnum):
@@ -409,21 +458,35 @@ class Plan(Model):
 # --- what the resolve step hands to the freeze step ---------------------------------------------
 
 
+class Unusable(Record):
+    """A package of a transaction that cannot be taken, with the reason, and what of it is installed
+    and must stay; `arch` and `installed` are empty where it is not installed."""
+
+    left_out: LeftOut
+    arch: str = ""
+    installed: str = ""
+
+
 class Resolution(Model):
     """The closed transaction that a host's own package manager computed.
 
-    `error` is one line when it could not; `transitions` is empty then. `uris` are where the host
+    `error` is one line when it could not, and `locked` who worked with the package manager then;
+    `transitions` is empty. `uris` are where the host
     would fetch the files from, by file name; they are not part of the plan's identity.
-    `dropped` are requested updates that the host's package manager would not take. `needed_kib` is
-    the space that the transaction needs, by the path it writes to. `source_versions` are the new
-    versions of source packages, by binary package, where they are not the binary's own.
+    `dropped` are requested updates that the host's package manager would not take. Where a package
+    is `unusable`, the transaction is none: the host is to be asked again for one without it.
+    `needed_kib` is the space that the transaction needs, by the path it writes to.
+    `source_versions` are the new versions of source packages, by binary package, where they are not
+    the binary's own.
     """
 
     host: str
     manager: PackageManager
     transitions: tuple[Transition, ...] = ()
     dropped: tuple[LeftOut, ...] = ()
+    unusable: tuple[Unusable, ...] = ()
     error: str = ""
+    locked: str = ""
     uris: dict[str, str] = {}
     needed_kib: dict[str, int] = {}
     source_versions: dict[str, str] = {}

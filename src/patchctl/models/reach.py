@@ -48,6 +48,8 @@ class ReasonCode(StrEnum):
     INVENTORY_GONE = auto()
     WORKER_DIED = auto()
     CONNECTION_LOST = auto()
+    # A hook would have reached or read a host that it does not see.
+    UNSEEN = auto()
     # The host answered, but with too little.
     INCOMPLETE = auto()
     NO_MANAGER = auto()

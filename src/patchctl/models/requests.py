@@ -12,10 +12,22 @@ class Wanted(Record):
     version: str
 
 
+class Kept(Record):
+    """One package that must stay as it is: in this version, or away where `version` is empty."""
+
+    package: str
+    arch: str = ""
+    version: str = ""
+
+
 class HostRequest(Record):
-    """What is asked of one host. `wanted` is sorted: in a conflict the earlier one stays."""
+    """What is asked of one host. `wanted` is sorted: in a conflict the earlier one stays.
+
+    `kept` are packages that the transaction may not touch.
+    """
 
     host: str
     ring: str
     manager: PackageManager
     wanted: tuple[Wanted, ...]
+    kept: tuple[Kept, ...] = ()

@@ -22,6 +22,7 @@ class RunState(StrEnum):
     PROMOTING = "promoting"
     HALTING = "halting"
     HALTED = "halted"
+    RETRYING = "retrying"
     ABORTING = "aborting"
     ABORTED = "aborted"
     ROLLING_BACK = "rolling_back"
@@ -83,13 +84,15 @@ class Stage(StrEnum):
 class OutcomeStatus(StrEnum):
     """What came back from a host.
 
-    `running`: the detached transaction goes on, ask again. `lost`: the controller's process ended
+    `running`: the detached transaction goes on, ask again. `locked`: somebody else works with the
+    package manager there, so nothing was begun; ask again. `lost`: the controller's process ended
     without an answer for this host; nothing is known.
     """
 
     OK = "ok"
     FAILED = "failed"
     RUNNING = "running"
+    LOCKED = "locked"
     UNREACHABLE = "unreachable"
     LOST = "lost"
 
@@ -217,7 +220,8 @@ class HostMoved(Record, tag_field="kind", tag="host-moved"):
 
 
 class StageAnswered(Record, tag_field="kind", tag="stage-answered"):
-    """A host's answer that does not by itself move it: evidence, an undo stage, a late result."""
+    """A host's answer that does not by itself move it: evidence, an undo stage, a late result, whom
+    it waits for (`locked`) and that it waits no more (`running`)."""
 
     host: str
     attempt: int
@@ -266,12 +270,14 @@ class CommandKind(StrEnum):
     ABORT = "abort"
     APPROVE = "approve"
     ROLLBACK = "rollback"
+    RETRY = "retry"
 
 
 class CommandTaken(Record, tag_field="kind", tag="command-taken"):
     """An operator's request takes effect.
 
     `force`: for `resume`, failures so far are accepted; for `rollback`, unsafe undos are wanted.
+    `hosts`: for `retry`, those that get another attempt.
     """
 
     command: CommandKind
@@ -279,6 +285,7 @@ class CommandTaken(Record, tag_field="kind", tag="command-taken"):
     ring: str = ""
     reason: str = ""
     force: bool = False
+    hosts: tuple[str, ...] = ()
 
 
 Event = (
@@ -378,12 +385,22 @@ class EditedFile(Record):
     gone: bool = False
 
 
+class ConfigFile(Model):
+    """A configuration file that the update changed or, where `beside` is given, left as it was: the
+    package's own version lies there."""
+
+    path: str
+    beside: str = ""
+
+
 class HostStatusLine(Model):
     """One host in `rollout status`.
 
     `edited`: files that an undo did not touch. `holds`: the run has settled this host, but its
     claim could not be given back there. `lease`: how the run keeps the host from other runs, None
-    where it does not.
+    where it does not. `attempt`: above 1 where it was tried again, or undone later.
+    `config`: files that the update kept or changed. `reboot_required`: the host waits for a reboot;
+    `old_code`: units, or commands of no unit, that go on with replaced files.
     """
 
     name: str
@@ -394,6 +411,10 @@ class HostStatusLine(Model):
     edited: tuple[EditedFile, ...] = ()
     holds: bool = False
     lease: LeaseKind | None = None
+    attempt: int = 1
+    config: tuple[ConfigFile, ...] = ()
+    reboot_required: bool = False
+    old_code: tuple[str, ...] = ()
 
 
 class RunStatus(Model):

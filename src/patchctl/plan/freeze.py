@@ -28,6 +28,7 @@ from ..models.plan import (
 )
 from ..models.settings import Settings
 from ..models.snapshot import Snapshot
+from ..models.unsafe import marked
 from .cohorts import cohort
 from .managers import DECISIONS
 from .unproven import unproven
@@ -183,7 +184,11 @@ def fleet_digest(hosts: Iterable[Host]) -> str:
                 "ring": one.ring,
                 "groups": sorted(one.groups),
                 "variables": _without_floats(
-                    {key: value for key, value in one.variables.items() if key not in _PLACES}
+                    {
+                        key: marked(value)
+                        for key, value in one.variables.items()
+                        if key not in _PLACES
+                    }
                 ),
             }
             for one in sorted(hosts, key=lambda host: host.name)

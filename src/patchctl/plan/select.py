@@ -8,10 +8,12 @@ from ..models import grammar
 from ..models.base import Record
 from ..models.facts import HostFacts, Package, PendingUpdate
 from ..models.fleet import Fleet, Host
+from ..models.host_rules import APT_LISTS_LOCK
 from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
 from ..models.requests import HostRequest, Wanted
 from ..models.snapshot import HostStatus, Snapshot
 from ..protocol.managers import SUPPORTED
+from .managers import DECISIONS
 
 
 class Chosen(Record):
@@ -108,6 +110,13 @@ def select(
     )
 
 
+# What a host that is patched must have told whole.
+_MUST_BE_READ = {
+    "pending": "pending updates",
+    "unfinished": "unfinished package operations",
+    "filesystems": "free space",
+}
+_NAMED = 3
 _NOT_ASKED_FOR = frozenset({LeftOutReason.NOT_SECURITY, LeftOutReason.NOT_SELECTED})
 _NOTHING = {
     SelectionMode.SECURITY: "no security update is pending",
@@ -144,9 +153,27 @@ def _unfit(host: Host, status: HostStatus, reason: str, facts: HostFacts | None)
             LeftOutReason.UNSUPPORTED_MANAGER,
             f"package manager {facts.manager} of {facts.os.id} {facts.os.version_id}".rstrip(),
         )
-    if "pending" in facts.unread:
-        return _host(host, LeftOutReason.DISCOVERY_FAILED, "its pending updates could not be read")
+    for unread, what in _MUST_BE_READ.items():
+        if unread in facts.unread:
+            return _host(host, LeftOutReason.DISCOVERY_FAILED, f"its {what} could not be read")
+    if not facts.as_root:
+        detail = "it was looked at without root; become must give root"
+        return _host(host, LeftOutReason.NOT_ROOT, detail)
+    if half := _half_installed(facts):
+        # While somebody works with the package manager that is as it should be.
+        busy = next((lock.words for lock in facts.locks if lock.file != APT_LISTS_LOCK), "")
+        reason = LeftOutReason.LOCKED if busy else LeftOutReason.HALF_INSTALLED
+        return _host(host, reason, busy or half)
     return None
+
+
+def _half_installed(facts: HostFacts) -> str:
+    """What the package manager began and did not finish, with the remedy; "" where all is whole."""
+    found = [f"{one.name} ({one.status})" for one in facts.packages if one.status]
+    found += facts.unfinished
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    repair = DECISIONS[facts.manager].repair
+    return f"{', '.join(found[:_NAMED])}{more}; `{repair}` there finishes it" if found else ""
 
 
 def _names(facts: HostFacts) -> set[str]:
@@ -183,7 +210,33 @@ def _updates(
                     cves=cves.get(update.name, ()),
                 )
             )
+    taken = {(one.package, one.version) for one in wanted}
+    refused += [
+        line
+        for line in _hidden(host, facts, mode, specs)
+        if (line.package, line.version) not in taken
+    ]
     return tuple(wanted), refused
+
+
+def _hidden(
+    host: str, facts: HostFacts, mode: SelectionMode, specs: Mapping[str, str]
+) -> Iterator[LeftOut]:
+    """Security updates that nobody would see, since the host prefers another version."""
+    sources = {(package.name, package.arch): package.source for package in facts.packages}
+    for update in facts.hidden:
+        names = {update.name, sources.get((update.name, update.arch), "")}
+        if mode is SelectionMode.FINDINGS or (
+            mode is SelectionMode.PACKAGE and not names & specs.keys()
+        ):
+            continue
+        yield LeftOut(
+            host=host,
+            reason=LeftOutReason.PINNED,
+            package=update.name,
+            version=update.version,
+            detail=f"{update.by}, which keeps it at {update.installed}",
+        )
 
 
 def _asked_versions(facts: HostFacts, specs: Mapping[str, str]) -> Iterator[PendingUpdate]:

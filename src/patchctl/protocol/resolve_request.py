@@ -22,6 +22,12 @@ def payload(request: HostRequest, *, allow_removals: bool, allow_downgrades: boo
         ):
             raise ValueError(f"outside of the grammar: {wanted}")
         lines.append(f"want {wanted.package} {wanted.arch} {wanted.version}")
+    for one in request.kept:
+        if not grammar.is_name(one.package) or (
+            one.version and not (grammar.is_arch(one.arch) and grammar.is_version(one.version))
+        ):
+            raise ValueError(f"outside of the grammar: {one}")
+        lines.append(f"keep {one.package} {one.arch or '-'} {one.version or '-'}")
     return "\n".join(lines) + "\n"
 
 

@@ -141,7 +141,9 @@ def remarks(facts: HostFacts) -> list[str]:
         for one in facts.competing_updaters
         if one.state in ("enabled", "running")
     ]
-    if facts.package_lock_held:
+    if facts.locks:
+        found.append(facts.locks[0].words)
+    elif facts.package_lock_held:
         found.append("a package operation is running")
     if facts.clock_skew_s is not None and abs(facts.clock_skew_s) > 60:
         found.append(f"clock is off by {facts.clock_skew_s} s")
@@ -254,6 +256,13 @@ def _updates(facts: HostFacts) -> list[tuple[str, str]]:
         ("reboot required", reboot),
         ("pending updates", f"{len(facts.pending)}, {_security(facts)} of them security"),
         *_many("pending", (_pending(one) for one in facts.pending), 60),
+        *_many(
+            "hidden",
+            (
+                f"{one.name} {one.installed} -> {one.version} (security {one.label}): {one.by}"
+                for one in facts.hidden
+            ),
+        ),
         *_many(
             "repository",
             (

@@ -45,6 +45,7 @@ _SETTINGS = """\
 #  verify_timeout: 2m
 #  reboot_timeout: 10m
 #  drain_timeout: 5m # each hook
+#  lock_wait: 2m # for somebody else at work with the package manager; then the host is deferred
 #  discovery_timeout: 1m
 
 # Asked on the host after patching, until it is answered well or the time is over. None by default.
@@ -60,6 +61,8 @@ _SETTINGS = """\
 
 # Your own tasks around a host's patching, see hooks/README. None by default. For example:
 # hooks: {drain: hooks/drain.yml, undrain: hooks/undrain.yml}
+# `sees` names groups whose hosts a hook may reach besides those that it works on:
+# hooks: {drain: {file: hooks/drain.yml, sees: [lbservers]}, undrain: hooks/undrain.yml}
 
 # How hosts are reached; what the inventory says of a host wins.
 #ansible:

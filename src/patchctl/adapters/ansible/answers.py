@@ -9,11 +9,12 @@ import msgspec
 
 from ...errors import AdapterError
 from ...models.connection import Connection
-from ...models.reach import Reason, ReasonCode
+from ...models.reach import REFUSED_PASSWORD, Reason, ReasonCode
 from ...protocol import frame
 from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, Ended, Job, hosts_of
 from ..clock import now_ms
+from . import results
 from .reasons import explain
 
 _TAIL = 20
@@ -43,6 +44,7 @@ class Collector:
         self._output = output
         self._passwords = offered(job, connection or Connection())
         self._missing = dict.fromkeys(hosts_of(job.inventory))
+        self._known = frozenset((*self._missing, *hosts_of(job.beside), "localhost"))
         self._failures: dict[str, Answer] = {}
         self._stats: Mapping[str, Any] | None = None
         self._said: list[str] = []
@@ -75,11 +77,11 @@ class Collector:
         elif kind == "runner_on_failed" and data.get("task_action") == _TOGETHER:
             # Ansible tells it of one host, but it is the same for all that have not answered.
             result = data.get("res") or {}
-            self._together = explain(_message(result))
+            self._together = explain(results.message(result))
             if trouble := result.get("patch_trouble"):
                 yield from self._in_trouble(str(trouble))
         elif host in self._missing and kind in _RESULTS:
-            answer = self._judge(kind, host, data)
+            answer = self._judge(event, host, data)
             if answer is not None:
                 del self._missing[host]
                 yield answer
@@ -96,8 +98,8 @@ class Collector:
             ]
         return rest, Ended(job=self._job.id, rc=255 if rc is None else int(rc), reason=reason.text)
 
-    def _judge(self, kind: str, host: str, data: Mapping[str, Any]) -> Answer | None:
-        result = data.get("res")
+    def _judge(self, event: Mapping[str, Any], host: str, data: Mapping[str, Any]) -> Answer | None:
+        kind, result = event.get("event"), data.get("res")
         result = result if isinstance(result, dict) else {}
         elapsed = int(float(data.get("duration") or 0) * 1000)
         if trouble := result.get("patch_trouble"):
@@ -105,10 +107,10 @@ class Collector:
         if result.get("patch_answer") is True:
             return self._answer(host, result, elapsed)
         if kind == "runner_on_unreachable":
-            reason = self._explain(host, _message(result))
+            reason = self._task_reason(event, host, result)
             failure = self._failure(host, AnswerStatus.UNREACHABLE, reason, elapsed)
         elif kind == "runner_on_failed" and not data.get("ignore_errors"):
-            reason = self._explain(host, _message(result))
+            reason = self._task_reason(event, host, result)
             failure = self._failure(host, AnswerStatus.FAILED, reason, elapsed)
         else:
             return None
@@ -116,6 +118,19 @@ class Collector:
             return failure
         self._failures[host] = failure
         return None
+
+    def _task_reason(
+        self, event: Mapping[str, Any], host: str, result: Mapping[str, Any]
+    ) -> Reason:
+        part = results.failed_part(result)
+        reason = self._explain(host, results.message(part))
+        other = results.elsewhere(event, host, part, self._known)
+        if not other or reason.code is ReasonCode.UNSEEN:
+            return reason
+        # A key or password that another host refuses says nothing about those of this one.
+        refused = reason.code in REFUSED_PASSWORD or reason.code is ReasonCode.REFUSED_KEY
+        code = ReasonCode.UNKNOWN if refused else reason.code
+        return Reason(code=code, text=f"on {other}: {reason.text}")
 
     def _lines(self) -> list[bytes]:
         """What is new in the file `ended`, without a line that is still being written."""
@@ -196,7 +211,7 @@ class Collector:
         said = explain(errors, otherwise="")
         if said.text and result.get("patch_unstarted") is True:
             return said
-        return self._explain(host, _message(result))
+        return self._explain(host, results.message(result))
 
     def _settle(self, host: str, reason: Reason) -> Answer:
         if self._stats is None:
@@ -266,14 +281,6 @@ _RESULTS = frozenset(
 
 def _failed_hosts(stats: Mapping[str, Any]) -> set[str]:
     return {host for key in ("failures", "dark") for host, n in (stats.get(key) or {}).items() if n}
-
-
-def _message(result: Mapping[str, Any]) -> str:
-    return "\n".join(
-        str(result[key])
-        for key in ("msg", "module_stderr", "stderr")
-        if isinstance(result.get(key), str) and result[key]
-    )
 
 
 def _script_reason(rc: int, errors: str) -> str:

@@ -11,6 +11,8 @@ from ...protocol.cleaning import sentence
 # The first match wins, so what ssh says before its last line comes first: a changed host key also
 # ends with "Host key verification failed", and most failures with "Connection closed".
 _KNOWN = [
+    # What `inventory.unseen` says, in whatever Ansible says around it.
+    (r"(the \w+ hook does not see \S+: add [^\n]+)", "{0}", ReasonCode.UNSEEN),
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         "the host key changed; if the host was really re-installed, mend known_hosts",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ...models.advisory import NameKind
 from ...models.assessment import AffectedPackage, Finding, FindingState
 from ...models.explain import Explanation, Judgement
-from ...models.facts import PendingUpdate
+from ...models.facts import HostFacts, PendingUpdate
 from ...models.priority import Threat
 from ..matching.index import EcosystemIndex, Entry
 from ..matching.match import Verdict, Versions, Why, entries_of, judge, overruled, versions_of
@@ -140,6 +140,7 @@ class Explainer:
         held = [package.name for package in facts.packages if package.held]
         if held:
             yield f"held on purpose: {', '.join(held[:10])}"
+        yield from _waiting(facts)
         stuck = self._stuck(host.name, "")
         if stuck:
             yield f"patching: {stuck}"
@@ -271,6 +272,15 @@ class Explainer:
             waiver=finding.waiver if finding else "",
             stuck=_why_stuck(finding, package.note if package else "", stuck),
         )
+
+
+def _waiting(facts: HostFacts) -> Iterator[str]:
+    """What on the host goes on without the updates that are installed."""
+    if facts.reboot_required:
+        asked = ", ".join(facts.reboot_packages[:10])
+        yield f"waits for a reboot{f', which is wanted by {asked}' if asked else ''}"
+    if old := sorted({one.unit or one.command for one in facts.stale_processes}):
+        yield f"on replaced files: {', '.join(old[:10])}"
 
 
 def _repository(update: PendingUpdate) -> str:

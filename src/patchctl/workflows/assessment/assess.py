@@ -19,6 +19,7 @@ from ...models.priority import Context
 from ...models.state import KnownHost
 from ...protocol.cleaning import sentence
 from ..discovery.outlived import Earlier, remembered
+from ..inventory.show import left_out
 
 # (host's name, its variables and groups, None where it is in no inventory, its facts) -> context
 _FEEDS = "run `patchctl feeds update` or `feeds import`"
@@ -121,7 +122,11 @@ def assess(
         unlooked=unlooked,
         snapshot=parts.snapshot,
         used=used,
-        warnings=(*parts.refuse_stale(), *_doubts(inputs, reasons)),
+        warnings=(
+            *left_out(parts.fleet),
+            *parts.refuse_stale(),
+            *_doubts(inputs, reasons),
+        ),
     )
     looked_at = any(name in seen and name not in reasons for name in wanted)
     return Running(assessor, rules, len(inputs), looked_at)

@@ -139,7 +139,8 @@ def _manager(host: str, facts: HostFacts) -> Check:
         hint = "it is discovered, and left out of plans"
         return _check(host, name, WARN, f"{what}; patchctl does not update with it yet", hint)
     if facts.package_lock_held:
-        text = f"{what}; a package operation is running there"
+        who = facts.locks[0].words if facts.locks else "a package operation is running there"
+        text = f"{what}; {who}"
         return _check(host, name, WARN, text, "let it end; where it hangs, see who holds the lock")
     return _check(host, name, OK, what)
 

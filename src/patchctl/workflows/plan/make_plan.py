@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ... import __version__
 from ...errors import InvalidInputError, NotFoundError
+from ...inventory.export import group_names
 from ...models.fleet import Fleet
 from ...models.plan import (
     CouldNotLook,
@@ -31,6 +32,7 @@ from ...plan import lockfile
 from ...plan.check import check
 from ...plan.diff import diff
 from ...plan.freeze import check_rings, freeze, seal
+from ...plan.hooks import refuse_unknown_groups
 from ...plan.looks import Looks, looks
 from ...plan.machines import check_machines
 from ...plan.select import Selected, package_specs, select
@@ -131,6 +133,7 @@ class PlanMaker:
         """
         package_specs(request.selection.packages)
         check_rings(self.settings.rings, self.fleet)
+        refuse_unknown_groups(self.settings.rings, group_names(self.fleet))
         assesses = self.assessing.ready(request.selection)
         snapshot = self._snapshot(request)
         known = self.assessing.look(snapshot, request.hosts) if assesses else None
