@@ -18,9 +18,11 @@ export LC_ALL DEBIAN_FRONTEND
 
 # --no-install-recommends: an update brings what it depends on, no new extras.
 # -y lets apt itself refuse what needs a person: essential packages removed, holds, downgrades.
+# Quiet as it is, it does not say which dependency is not met; a failure is asked for anew, louder.
+quiet=-qq
 ask_apt() {
   # shellcheck disable=SC2086
-  apt-get -qq -y -o Debug::NoLocking=1 -o APT::Install-Suggests=false --no-install-recommends \
+  apt-get $quiet -y -o Debug::NoLocking=1 -o APT::Install-Suggests=false --no-install-recommends \
     $lower_allowed "$@" 2>&1
 }
 
@@ -47,11 +49,27 @@ specs_between() {
     | awk '{ print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' '
 }
 
+# Why apt could not do what `plan` and `status` are of. Where it names nothing but packages that are held,
+# those are named.
+why_not() { # SPECS
+  quiet=-q
+  # shellcheck disable=SC2086
+  why=$(ask_apt -s install $1 | cause_in)
+  quiet=-qq
+  case $why in
+    'Unable to correct problems,'*)
+      held=$(apt-mark showhold 2>/dev/null | tr '\n' ' ')
+      why="$why${held:+ Held on the host: $held}"
+      ;;
+  esac
+  printf '%s' "$why"
+}
+
 drop() {
   line=$(printf '%s\n' "$wanted" | sed -n "$1p")
   if [ "$status" -ne 0 ]; then
     kind=failed
-    why=$(printf '%s\n' "$plan" | cause_in)
+    why=$(why_not "$accepted$batch")
   else
     kind=removes
     why=$removed
@@ -132,7 +150,7 @@ main() {
   wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n '/^want /p')
   count=$(printf '%s\n' "$wanted" | grep -c '^want ')
   if ! try_to_install ''; then
-    printf 'error %s\n' "$(printf '%s\n' "$plan" | cause_in)"
+    printf 'error %s\n' "$(why_not '')"
   elif [ "$count" -gt 0 ]; then
     close_transaction
     if [ -n "$accepted" ]; then

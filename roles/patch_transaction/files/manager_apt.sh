@@ -43,7 +43,7 @@ unfinished_work() {
   done
 }
 
-is_usable() { bounded apt-get -o DPkg::Lock::Timeout=10 -qq check 2>&1 </dev/null; }
+is_usable() { bounded apt-get -o DPkg::Lock::Timeout=10 -q check 2>&1 </dev/null; }
 
 list_held() { bounded apt-mark showhold </dev/null; }
 
