@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchctl.adapters.ansible import answers, folder
-from patchctl.adapters.ansible.reasons import explain
+from patchctl.adapters.ansible.reasons import explain, script_reason
 from patchctl.adapters.ansible.runner import (
     Connection,
     Job,
@@ -29,9 +29,19 @@ from patchctl.protocol.cleaning import sentence
         ("ops@x: Permission denied (publickey,password).", "permission denied"),
         ("ssh: connect to host 192.0.2.1 port 22: Connection timed out", "timeout"),
         ("Connection timed out during banner exchange", "sshd does not answer"),
-        ("ssh: Could not resolve hostname nope: Name or service not known", "does not resolve"),
-        ("Task failed: Missing sudo password", "sudo needs a password"),
+        ("ssh: Could not resolve hostname nope: Name or service not known", "name nope does not"),
+        (
+            "kex_exchange_identification: Connection closed by remote host\r\n"
+            "Connection closed by UNKNOWN port 65535\r\n",
+            "the jump host, or the ProxyCommand, gave no connection",
+        ),
+        ("Task failed: Missing sudo password", "sudo wants a password"),
+        ("Task failed: Missing su password", "su wants a password"),
+        ("sudo: a password is required", "sudo wants a password"),
         ("Task failed: Incorrect sudo password", "wrong sudo password"),
+        ("Task failed: Incorrect su password", "wrong su password"),
+        ("/bin/sh: 1: sudo: not found", "sudo is not installed there"),
+        ("/bin/sh: 1: doas: not found", "doas is not installed there"),
         ("Task failed: Timed out after 60 second(s).", "no answer within 60 s"),
         ("ops is not in the sudoers file.", "sudo is not allowed"),
         ("Timeout (12s) waiting for privilege escalation prompt: ", "waiting for sudo"),
@@ -62,6 +72,56 @@ def test_a_refused_login_tells_whether_it_was_the_password(
     assert stage_of(explain(said, password=offered).code) is Stage.LOGIN
     changed = f"REMOTE HOST IDENTIFICATION HAS CHANGED!\n{said}"
     assert "host key changed" in explain(changed, password=offered).text
+
+
+@pytest.mark.parametrize(
+    ("extra", "variables", "password", "said", "code"),
+    [
+        ((), {}, None, "timeout while waiting for sudo", ReasonCode.SUDO_TIMEOUT),
+        (("ansible_become_method=su",), {}, None, "su wants a password (-K)", None),
+        (('{"ansible_become_method": "su"}',), {}, None, "su wants a password (-K)", None),
+        ((), {"ansible_become_method": "doas"}, None, "doas wants a password (-K)", None),
+        (
+            (),
+            {"ansible_become_method": "su", "ansible_become_password": "x"},
+            None,
+            "timeout while waiting for su",
+            ReasonCode.SUDO_TIMEOUT,
+        ),
+        (
+            ("ansible_become_method=su",),
+            {},
+            "x",
+            "timeout while waiting for su",
+            ReasonCode.SUDO_TIMEOUT,
+        ),
+    ],
+)
+def test_who_waits_for_a_password_is_named(
+    extra: tuple[str, ...],
+    variables: dict[str, Any],
+    password: str | None,
+    said: str,
+    code: ReasonCode | None,
+) -> None:
+    job = Job(id="j", stage="work", inventory={"all": {"hosts": {"a": variables}}})
+    become = answers.become_of("a", job, Connection(extra_vars=extra, become_password=password))
+    reason = explain("Timeout (12s) waiting for privilege escalation prompt: ", become=become)
+    assert (reason.text, reason.code) == (said, code or ReasonCode.SUDO_WANTS_PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ("/bin/sh: 340: awk: not found\n", "awk is missing on the host"),
+        ("/bin/sh: line 340: awk: command not found\n", "awk is missing on the host"),
+        ("sh: awk: not found\n", "awk is missing on the host"),
+        ("first\nmount point not found\n", "exit code 127: mount point not found"),
+        ("", "exit code 127"),
+    ],
+)
+def test_a_program_that_is_not_there_is_named(errors: str, said: str) -> None:
+    assert script_reason(127, errors) == said
 
 
 def test_every_refusal_is_one_of_the_known_words() -> None:

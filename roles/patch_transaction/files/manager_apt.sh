@@ -48,7 +48,7 @@ list_lock_holders() {
   lock_holders $APT_LOCKS
 }
 
-is_usable() { bounded apt-get -o "DPkg::Lock::Timeout=$attach" -qq check 2>&1 </dev/null; }
+is_usable() { bounded apt-get -o "DPkg::Lock::Timeout=$attach" -q check 2>&1 </dev/null; }
 
 list_held() { bounded apt-mark showhold </dev/null; }
 

@@ -1,6 +1,7 @@
 """ansible-runner's events, and what `patch_together` writes beside them -> one Answer a host."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, Ended, Job, hosts_of
 from ..clock import now_ms
 from . import results
-from .reasons import explain
+from .reasons import Become, explain, script_reason
 
 _TAIL = 20
 
@@ -42,7 +43,8 @@ class Collector:
     def __init__(self, job: Job, output: Path, connection: Connection | None = None) -> None:
         self._job = job
         self._output = output
-        self._passwords = offered(job, connection or Connection())
+        self._connection = connection or Connection()
+        self._passwords = offered(job, self._connection)
         self._missing = dict.fromkeys(hosts_of(job.inventory))
         self._known = frozenset((*self._missing, *hosts_of(job.beside), "localhost"))
         self._failures: dict[str, Answer] = {}
@@ -170,7 +172,8 @@ class Collector:
         )
 
     def _explain(self, host: str, message: str) -> Reason:
-        return explain(message, password=host in self._passwords)
+        become = become_of(host, self._job, self._connection)
+        return explain(message, password=host in self._passwords, become=become)
 
     def _failure(self, host: str, status: AnswerStatus, reason: Reason, elapsed: int) -> Answer:
         return Answer(
@@ -200,7 +203,7 @@ class Collector:
             at_ms=now_ms(),
             host=host,
             status=AnswerStatus.OK if rc == 0 else AnswerStatus.FAILED,
-            reason="" if rc == 0 else _script_reason(rc, errors),
+            reason="" if rc == 0 else script_reason(rc, errors),
             rc=rc,
             output=output,
             elapsed_ms=elapsed,
@@ -273,6 +276,23 @@ def offered(job: Job, connection: Connection) -> frozenset[str]:
     )
 
 
+_BECOME_PASSWORDS = ("ansible_become_password", "ansible_become_pass")
+_METHOD = re.compile(r"\bansible_become_method[\"']?\s*[=:]\s*[\"']?([A-Za-z0-9_.]+)")
+
+
+def become_of(host: str, job: Job, connection: Connection) -> Become:
+    """How the host is told to become root. What a file of `-e @FILE` says is not seen."""
+    told = " ".join(connection.extra_vars)
+    variables = ((job.inventory.get("all") or {}).get("hosts") or {}).get(host) or {}
+    given = _METHOD.search(told)
+    method = given[1] if given else variables.get("ansible_become_method")
+    password = connection.become_password is not None or any(
+        name in told or name in variables for name in _BECOME_PASSWORDS
+    )
+    known = isinstance(method, str) and "{{" not in method
+    return Become(method=str(method) if known else "sudo", password=password)
+
+
 _TOGETHER = "patch_together"
 _RESULTS = frozenset(
     {"runner_on_ok", "runner_on_failed", "runner_on_unreachable", "runner_on_skipped"}
@@ -281,11 +301,6 @@ _RESULTS = frozenset(
 
 def _failed_hosts(stats: Mapping[str, Any]) -> set[str]:
     return {host for key in ("failures", "dark") for host, n in (stats.get(key) or {}).items() if n}
-
-
-def _script_reason(rc: int, errors: str) -> str:
-    lines = [line for line in errors.splitlines() if line.strip()]
-    return sentence(f"exit code {rc}: {lines[-1]}" if lines else f"exit code {rc}")
 
 
 def _read(path: Path) -> bytes:

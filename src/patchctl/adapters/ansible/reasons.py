@@ -4,6 +4,7 @@ This is the only place that reads their English; everybody else looks at the cod
 """
 
 import re
+from dataclasses import dataclass
 
 from ...models.reach import Reason, ReasonCode
 from ...protocol.cleaning import sentence
@@ -29,9 +30,16 @@ _KNOWN = [
         ReasonCode.KEY_READABLE,
     ),
     (
-        r"Could not resolve hostname|Name or service not known",
-        "the host's name does not resolve",
+        r"Could not resolve hostname ([^\s:]+)",
+        "the name {0} does not resolve",
         ReasonCode.NAME_UNKNOWN,
+    ),
+    (r"Name or service not known", "the host's name does not resolve", ReasonCode.NAME_UNKNOWN),
+    (
+        # ssh has no peer to name where a program connects for it, and hides what that one says.
+        r"by UNKNOWN port 65535",
+        "the jump host, or the ProxyCommand, gave no connection; try it by itself",
+        ReasonCode.CLOSED,
     ),
     (
         r"Connection refused",
@@ -65,19 +73,23 @@ _KNOWN = [
         ReasonCode.WRONG_PASSWORD,
     ),
     (
-        r"Missing (\S+) password|a password is required",
-        "sudo needs a password (-K)",
+        r"Missing (?P<how>\S+) password|a password is required|\bdoas: Authentication required",
+        "{how} wants a password (-K)",
         ReasonCode.SUDO_WANTS_PASSWORD,
     ),
-    (r"Incorrect (\S+) password", "wrong sudo password", ReasonCode.WRONG_SUDO_PASSWORD),
+    (
+        r"Incorrect (?P<how>\S+) password",
+        "wrong {how} password",
+        ReasonCode.WRONG_SUDO_PASSWORD,
+    ),
     (
         r"is not in the sudoers file|is not allowed to (?:execute|run)",
         "sudo is not allowed there",
         ReasonCode.SUDO_FORBIDDEN,
     ),
     (
-        r"(?:sudo|su|doas): (?:command )?not found",
-        "sudo is not installed there",
+        r"\b(?P<how>sudo|su|doas): (?:command )?not found",
+        "{how} is not installed there",
         ReasonCode.NO_SUDO,
     ),
     (
@@ -87,7 +99,7 @@ _KNOWN = [
     ),
     (
         r"waiting for privilege escalation",
-        "timeout while waiting for sudo",
+        "timeout while waiting for {how}",
         ReasonCode.SUDO_TIMEOUT,
     ),
     (
@@ -130,6 +142,8 @@ _KNOWN = [
         ReasonCode.CONNECTION_LOST,
     ),
 ]
+# A program that a script calls, as dash, bash and BusyBox name it.
+_NOT_FOUND = re.compile(r": (?:line )?(?:\d+: )?([A-Za-z0-9_.+-]+): (?:command )?not found$")
 # The same refusal where a password was offered, which ssh does not say.
 _DENIED = re.compile(r"Permission denied \(([a-z,-]+)\)", re.IGNORECASE)
 _BY_PASSWORD = frozenset({"password", "keyboard-interactive"})
@@ -145,24 +159,51 @@ _PREFIXES = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class Become:
+    """How one becomes root on a host, and whether a password is offered for it."""
+
+    method: str = "sudo"
+    password: bool = False
+
+
 def explain(
-    message: str, otherwise: str = "failed without a message", *, password: bool = False
+    message: str,
+    otherwise: str = "failed without a message",
+    *,
+    password: bool = False,
+    become: Become | None = None,
 ) -> Reason:
     """Code and plain words of a known failure, else UNKNOWN with the message's first line, cleaned
     and bounded.
 
-    `password`: ssh had one to offer.
+    `password`: ssh had one to offer. `become`: the host's, which Ansible does not always name.
     """
+    how = become or Become()
     for pattern, words, code in _PATTERNS:
         if found := pattern.search(message):
             if code is ReasonCode.REFUSED_KEY and password:
                 return _of_password(message)
-            return Reason(code=code, text=words.format(*found.groups()))
+            if code is ReasonCode.SUDO_TIMEOUT and how.method != "sudo" and not how.password:
+                # Only sudo can be told not to ask.
+                return Reason(
+                    code=ReasonCode.SUDO_WANTS_PASSWORD, text=f"{how.method} wants a password (-K)"
+                )
+            method = found.groupdict().get("how") or how.method
+            return Reason(code=code, text=words.format(*found.groups(), how=method))
     line = next((line for line in message.splitlines() if line.strip()), "")
     previous = None
     while previous != line:
         previous, line = line, _PREFIXES.sub("", line.strip())
     return Reason(code=ReasonCode.UNKNOWN, text=sentence(line) or otherwise)
+
+
+def script_reason(rc: int, errors: str) -> str:
+    """Why a script ended so: the program that the host does not have, or its last line."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    if rc == 127 and (missing := _NOT_FOUND.search(lines[-1] if lines else "")):
+        return f"{missing[1]} is missing on the host"
+    return sentence(f"exit code {rc}: {lines[-1]}" if lines else f"exit code {rc}")
 
 
 def _of_password(message: str) -> Reason:
