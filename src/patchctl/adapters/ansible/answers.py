@@ -47,6 +47,7 @@ class Collector:
         self._passwords = offered(job, self._connection)
         self._missing = dict.fromkeys(hosts_of(job.inventory))
         self._known = frozenset((*self._missing, *hosts_of(job.beside), "localhost"))
+        self._rounds = results.Rounds()
         self._failures: dict[str, Answer] = {}
         self._stats: Mapping[str, Any] | None = None
         self._said: list[str] = []
@@ -76,6 +77,8 @@ class Collector:
             self._stats = data
         elif kind in ("verbose", "error", "deprecated", "warning"):
             self._listen(event)
+        elif kind == "runner_item_on_failed":
+            self._rounds.see(event)
         elif kind == "runner_on_failed" and data.get("task_action") == _TOGETHER:
             # Ansible tells it of one host, but it is the same for all that have not answered.
             result = data.get("res") or {}
@@ -109,10 +112,10 @@ class Collector:
         if result.get("patch_answer") is True:
             return self._answer(host, result, elapsed)
         if kind == "runner_on_unreachable":
-            reason = self._task_reason(event, host, result)
+            reason = self._task_reason(event, host)
             failure = self._failure(host, AnswerStatus.UNREACHABLE, reason, elapsed)
         elif kind == "runner_on_failed" and not data.get("ignore_errors"):
-            reason = self._task_reason(event, host, result)
+            reason = self._task_reason(event, host)
             failure = self._failure(host, AnswerStatus.FAILED, reason, elapsed)
         else:
             return None
@@ -121,12 +124,10 @@ class Collector:
         self._failures[host] = failure
         return None
 
-    def _task_reason(
-        self, event: Mapping[str, Any], host: str, result: Mapping[str, Any]
-    ) -> Reason:
-        part = results.failed_part(result)
-        reason = self._explain(host, results.message(part))
-        other = results.elsewhere(event, host, part, self._known)
+    def _task_reason(self, event: Mapping[str, Any], host: str) -> Reason:
+        event = self._rounds.of(event)
+        reason = self._explain(host, results.message(results.result_of(event)))
+        other = results.elsewhere(event, host, self._known)
         if not other or reason.code is ReasonCode.UNSEEN:
             return reason
         # A key or password that another host refuses says nothing about those of this one.
