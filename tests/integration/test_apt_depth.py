@@ -21,12 +21,16 @@ BEFORE = """site-all|1|all||
 site-any|1|amd64||
 site-foreign|1|i386||
 site-lib|1|amd64||
-site-app|1|amd64|site-lib|"""
+site-app|1|amd64|site-lib|
+site-late|1|amd64||
+site-later|1|amd64||"""
 AFTER = """site-all|2|amd64||
 site-any|2|all||
 site-foreign|2|i386||
 site-lib|2|amd64||nosha
-site-app|2|amd64|site-lib (>= 2)|"""
+site-app|2|amd64|site-lib (>= 2)|
+site-late|2|amd64||phased
+site-later|2|amd64|site-late (>= 2)|"""
 
 
 def write(lab: Lab, path: str, content: str) -> None:
@@ -92,7 +96,15 @@ def test_what_is_odd_about_a_repository_leaves_out_its_packages_and_not_the_host
     publish_site(fresh_lab, AFTER)
     write(fresh_lab, "/etc/apt/sources.list.d/site.list", "deb [trusted=yes] file:/srv/site ./")
     before = site_packages(fresh_lab)
-    names = ("site-all", "site-any", "site-foreign", "site-lib", "site-app")
+    names = (
+        "site-all",
+        "site-any",
+        "site-foreign",
+        "site-lib",
+        "site-app",
+        "site-late",
+        "site-later",
+    )
     drive = Drive(workspace, *names, limit=HOST)
     (cohort,) = drive.plan.body.cohorts
     assert {one.origin for one in cohort.transitions} == {f"{LABEL}:site"}
@@ -103,12 +115,19 @@ def test_what_is_odd_about_a_repository_leaves_out_its_packages_and_not_the_host
     }
     assert out["site-lib"] == "its repository gives no SHA-256 or no size"
     assert "site-app : Depends: site-lib (>= 2)" in out["site-app"]
+    late = {one.package: one.detail for one in drive.plan.body.left_out if one.reason == "phased"}
+    assert late == {
+        "site-late": "0 % of machines get it by now, not this one; --phased takes it",
+        "site-later": "it waits for a phased update; --phased takes both",
+    }
     drive.applied(HOST)
     assert site_packages(fresh_lab) == [
         "site-all amd64 2",
         "site-any all 2",
         "site-app amd64 1",
         "site-foreign i386 2",
+        "site-late amd64 1",
+        "site-later amd64 1",
         "site-lib amd64 1",
     ]
     well(drive.until_done(Stage.VERIFY, HOST))

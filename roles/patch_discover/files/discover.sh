@@ -41,8 +41,13 @@ ask_all() { # [all|packages] [refresh]
     section automatic "automatic_$manager"
     section repositories "repositories_$manager"
     section releases "releases_$manager"
-    section pending "pending_$manager"
-    if [ "$manager" = apt ]; then section preferred preferred_apt; fi
+    pending=$("pending_$manager")
+    pending_code=$?
+    section pending told "$pending_code" "$pending"
+    if [ "$manager" = apt ]; then
+      section preferred preferred_apt
+      case $pending in *'(phased '*) section phased phased_apt ;; esac
+    fi
     section advisories "advisories_$manager"
     section lists "lists_$manager"
     section locks "locks_$manager"
@@ -240,6 +245,22 @@ pending_apt() {
 }
 
 preferred_apt() { apt-config dump --format '%v%n' APT::Default-Release; }
+
+# `NAME[:ARCH] VERSION` of what apt would take and defers, since its phase has not reached this machine,
+# and of what waits for such a package: the difference between two answers of apt's own.
+phased_apt() {
+  now=$(apt_would_take) && whole=$(apt_would_take -o APT::Get::Always-Include-Phased-Updates=true) || return
+  printf '%s\n=\n%s\n' "$now" "$whole" | awk '
+    $0 == "=" { later = 1; next }
+    !later { taken[$0]; next }
+    !($0 in taken) && NF { print }'
+}
+
+apt_would_take() { # OPTIONS
+  taken=$(apt-get -q -s -o Debug::NoLocking=1 "$@" dist-upgrade) || return
+  printf '%s\n' "$taken" | awk '
+    $1 == "Inst" { version = ($3 ~ /^\(/) ? $3 : $4; sub(/^\(/, "", version); print $2, version }'
+}
 
 advisories_apt() { :; }
 

@@ -149,7 +149,9 @@ class _Answer:
         if self._manager is PackageManager.APT:
             known = apt.sources(lines, self._lines("releases"), self._unparsed)
             native = self._who.get("architecture", "")
-            updates = apt.pending(pending, packages, known, native, self._unparsed)
+            updates = apt.pending(
+                pending, packages, known, native, self._unparsed, self._deferred()
+            )
             return tuple(source.repository for source in known), updates
         if self._manager is PackageManager.DNF:
             repositories = rpm.repositories(lines, self._lines("releases"), self._unparsed)
@@ -157,6 +159,14 @@ class _Answer:
             updates = rpm.pending(pending, packages, advised, repositories, self._unparsed)
             return repositories, updates
         return (), ()
+
+    def _deferred(self) -> frozenset[tuple[str, str]] | None:
+        """Packages and versions that apt defers; None where it did not tell."""
+        section = self._sections.get("phased")
+        if section is not None and section.code != 0:
+            return None
+        pairs = (line.partition(" ") for line in self._lines("phased"))
+        return frozenset((name, version) for name, _, version in pairs)
 
     def _hidden(self, packages: Sequence[Package]) -> tuple[HiddenUpdate, ...]:
         """Security updates that the preferences of a host with apt hide."""

@@ -51,6 +51,7 @@ _HARMLESS = frozenset(
         LeftOutReason.NOT_SELECTED,
         LeftOutReason.NO_FINDING,
         LeftOutReason.WAIVED,
+        LeftOutReason.PHASED,
     }
 )
 
