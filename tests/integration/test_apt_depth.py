@@ -1,5 +1,6 @@
 """apt as real hosts have it: settings of a site, odd repositories, packages that change."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ pytestmark = pytest.mark.lab
 HOST = "staging-1"
 DATA = Path(__file__).parents[1] / "data/apt"
 DANGEROUS = (DATA / "dangerous.conf").read_text()
+LOGIN = "joe:s3cr3tw0rd"
 LABEL = "Site [ünï] | x)"
 # NAME|VERSION|ARCH|DEPENDS|FLAGS: architectures change, one is foreign, one lacks its SHA-256.
 BEFORE = """site-all|1|all||
@@ -82,6 +84,16 @@ def publish_site(lab: Lab, packages: str) -> None:
     lab.check(HOST, f"sh /root/site_repo.sh /srv/site '{LABEL}' </root/site")
 
 
+def serve_site(lab: Lab) -> None:
+    """The repository by HTTP, with a password in its address."""
+    lab.check(
+        HOST, "cd /srv/site && setsid python3 -m http.server 8099 >/dev/null 2>&1 </dev/null &"
+    )
+    lab.check(HOST, "timeout 60 sh -c 'until ss -ltn | grep -q :8099; do sleep 0.1; done'")
+    address = f"http://{LOGIN}@127.0.0.1:8099"
+    write(lab, "/etc/apt/sources.list.d/site.list", f"deb [trusted=yes] {address} ./")
+
+
 def site_packages(lab: Lab) -> list[str]:
     """`NAME ARCH VERSION` of what is installed of the site."""
     told = lab.check(HOST, "dpkg-query -W -f '${Package} ${Architecture} ${Version}\\n' 'site-*'")
@@ -94,7 +106,7 @@ def test_what_is_odd_about_a_repository_leaves_out_its_packages_and_not_the_host
     publish_site(fresh_lab, BEFORE)
     fresh_lab.check(HOST, "dpkg --add-architecture i386 && dpkg -i /srv/site/*.deb")
     publish_site(fresh_lab, AFTER)
-    write(fresh_lab, "/etc/apt/sources.list.d/site.list", "deb [trusted=yes] file:/srv/site ./")
+    serve_site(fresh_lab)
     before = site_packages(fresh_lab)
     names = (
         "site-all",
@@ -134,3 +146,13 @@ def test_what_is_odd_about_a_repository_leaves_out_its_packages_and_not_the_host
     undone = undo_well(drive)
     assert "notes" not in undone.evidence or not undone.evidence["notes"]
     assert site_packages(fresh_lab) == before
+    # The address has a password, and nobody but the host's own sources has it.
+    assert "http://***@127.0.0.1:8099/" in json.dumps(
+        patchctl(workspace, "discover", "show", HOST)["facts"]["repositories"]
+    )
+    assert not [
+        path
+        for path in workspace.rglob("*")
+        if path.is_file() and LOGIN.encode() in path.read_bytes()
+    ]
+    assert fresh_lab.check(HOST, f"grep -rl {LOGIN} /var/lib/patchctl; true") == ""

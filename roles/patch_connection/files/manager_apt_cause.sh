@@ -3,10 +3,14 @@
 
 # What tells the cause in the output of apt and dpkg. Their last lines say only that something failed,
 # so the first line that names an error of the system is taken, else what a maintainer script said
-# before dpkg gave it up, else the first error.
+# before dpkg gave it up, else the first error. Addresses without who logs in with them.
 cause_in() { # FILE, or standard input
   awk '
-    function told(line) { gsub(/[ \t]+/, " ", line); sub(/^ /, "", line); return line }
+    function told(line) {
+      gsub(/:\/\/[^\/ \t]*@/, "://***@", line)
+      gsub(/[ \t]+/, " ", line); sub(/^ /, "", line)
+      return line
+    }
     /No space left on device|Disk quota exceeded|Read-only file system|Input\/output error/ ||
     /Cannot allocate memory|Structure needs cleaning|Too many open files|Operation not permitted/ ||
     /Could not get lock|Unable to acquire the dpkg|is locked by another process/ {
@@ -14,7 +18,7 @@ cause_in() { # FILE, or standard input
     }
     /^ [^ ]+ : [A-Za-z-]+: / && unmet < 3 { unmet++; needs = needs (needs == "" ? "" : "; ") told($0) }
     /^dpkg: error processing / && failed == "" {
-      failed = $0; sub(/:$/, "", failed); sub(/^dpkg: /, "", failed)
+      failed = told($0); sub(/:$/, "", failed); sub(/^dpkg: /, "", failed)
       said = before
       wait = 1
       next

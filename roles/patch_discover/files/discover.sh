@@ -25,7 +25,8 @@ main() {
       print substr($0, length(mark) + 1)
       next
     }
-    { if (waiting) print " " line; line = $0; waiting = 1 }
+    # Who logs in with an address stays on the host.
+    { gsub(/:\/\/[^\/ \t]*@/, "://***@"); if (waiting) print " " line; line = $0; waiting = 1 }
     END { if (waiting) print " " line }'
 }
 

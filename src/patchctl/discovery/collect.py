@@ -17,6 +17,7 @@ from ..models.facts import (
 )
 from ..models.host_rules import waiting_kernel
 from ..models.reach import Reason, ReasonCode
+from ..protocol.cleaning import without_logins
 from ..protocol.sections import Section, Unparsed, clip, number, split
 from .parsers import apt, containers, dpkg, rpm, sockets, stale, system, systemd, updaters
 
@@ -34,9 +35,10 @@ def parse(output: str, controller_now: int) -> HostFacts:
     """Take a host's answer apart. `controller_now`: when it came in, epoch seconds UTC.
 
     Raises nothing on any text: what is not understood stands in `unparsed`, what is missing in
-    `notes`. `problem` says whether the facts are good enough to be used.
+    `notes`; who logs in with an address stands nowhere. `problem` says whether the facts are good
+    enough to be used.
     """
-    return _Answer(output, controller_now).facts()
+    return _Answer(without_logins(output), controller_now).facts()
 
 
 def problem(facts: HostFacts) -> Reason | None:
