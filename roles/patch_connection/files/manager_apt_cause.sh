@@ -11,7 +11,11 @@
 cause_in() { # FILE, or standard input
   awk '
     /^Waiting for cache lock/ { next } # it came to its end
-    function told(line) { gsub(/[ \t]+/, " ", line); sub(/^ /, "", line); sub(/ $/, "", line); return line }
+    function told(line) {
+      gsub(/:\/\/[^\/ \t]*@/, "://***@", line) # who logs in there is nobody's business
+      gsub(/[ \t]+/, " ", line); sub(/^ /, "", line); sub(/ $/, "", line)
+      return line
+    }
     function unresolved(line,  at) {
       at = match(line, /(Could not resolve|Temporary failure resolving|Something wicked happened resolving) \047[^\047]+\047/)
       if (!at) return ""
@@ -35,7 +39,7 @@ cause_in() { # FILE, or standard input
     listed && /^ / { lacking = lacking (lacking == "" ? "" : " ") told($0); next }
     listed { listed = 0 }
     /^dpkg: error processing / {
-      broken = $0; sub(/:$/, "", broken); sub(/^dpkg: /, "", broken)
+      broken = told($0); sub(/:$/, "", broken); sub(/^dpkg: /, "", broken)
       said = before
       wait = 1
       next

@@ -112,7 +112,8 @@ print_lower() {
 print_files() {
   # An empty archive folder: files already in the cache must be listed too.
   # shellcheck disable=SC2086
-  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $kept $accepted | sed 's/^/uri /'
+  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $kept $accepted \
+    | sed 's/^/uri /; s#://[^/[:blank:]]*@#://***@#g'
   installs=$(printf '%s\n' "$best" | awk '
     $1 == "Inst" {
       version = $3 ~ /^\(/ ? $3 : $4
