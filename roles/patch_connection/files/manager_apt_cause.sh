@@ -12,7 +12,7 @@ cause_in() { # FILE, or standard input
   awk '
     /^Waiting for cache lock/ { next } # it came to its end
     function told(line) {
-      gsub(/:\/\/[^\/ \t]*@/, "://***@", line) # who logs in there is nobody's business
+      gsub(/:\/\/[^\/ \t]*@/, "://***@", line) # not who logs in there
       gsub(/[ \t]+/, " ", line); sub(/^ /, "", line); sub(/ $/, "", line)
       return line
     }
