@@ -1,6 +1,7 @@
 """ansible-runner's events, and what `patch_together` writes beside them -> one Answer a host."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import msgspec
 from ...errors import AdapterError
 from ...models.connection import Connection
 from ...models.reach import Reason, ReasonCode
+from ...models.unsafe import opened
 from ...protocol import frame
 from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, Ended, Job, hosts_of
@@ -42,6 +44,7 @@ class Collector:
         self._job = job
         self._output = output
         self._passwords = offered(job, connection or Connection())
+        self._methods = become_methods(job, connection or Connection())
         self._missing = dict.fromkeys(hosts_of(job.inventory))
         self._failures: dict[str, Answer] = {}
         self._stats: Mapping[str, Any] | None = None
@@ -155,7 +158,8 @@ class Collector:
         )
 
     def _explain(self, host: str, message: str) -> Reason:
-        return explain(message, password=host in self._passwords)
+        known = host in self._passwords
+        return explain(message, password=known, become=self._methods.get(host, "sudo"))
 
     def _failure(self, host: str, status: AnswerStatus, reason: Reason, elapsed: int) -> Answer:
         return Answer(
@@ -193,7 +197,7 @@ class Collector:
 
     def _no_answer(self, host: str, result: Mapping[str, Any], errors: str) -> Reason:
         """Where the script never began, standard error is that of ssh and sudo."""
-        said = explain(errors, otherwise="")
+        said = explain(errors, otherwise="", become=self._methods.get(host, "sudo"))
         if said.text and result.get("patch_unstarted") is True:
             return said
         return self._explain(host, _message(result))
@@ -256,6 +260,25 @@ def offered(job: Job, connection: Connection) -> frozenset[str]:
     return frozenset(
         host for host, found in hosts.items() if not set(_SSH_PASSWORDS).isdisjoint(found or ())
     )
+
+
+_METHOD = re.compile(r"\bansible_become_method[\"']?\s*[=:]\s*[\"']?(\w[\w.]*)")
+
+
+def become_methods(job: Job, connection: Connection) -> dict[str, str]:
+    """Host -> how its user becomes root, by the last word of its name, where that is not said by a
+    template or in a file of `-e @FILE`."""
+    given = [found[1] for text in connection.extra_vars for found in _METHOD.finditer(text)]
+    hosts = (job.inventory.get("all") or {}).get("hosts") or {}
+    told = {
+        host: given[-1] if given else opened((variables or {}).get("ansible_become_method"))
+        for host, variables in hosts.items()
+    }
+    return {
+        host: method.rpartition(".")[2]
+        for host, method in told.items()
+        if isinstance(method, str) and re.fullmatch(r"[\w.]+", method)
+    }
 
 
 _TOGETHER = "patch_together"

@@ -10,7 +10,55 @@ from ...protocol.cleaning import sentence
 
 # The first match wins, so what ssh says before its last line comes first: a changed host key also
 # ends with "Host key verification failed", and most failures with "Connection closed".
+# `{become}` is the host's become method.
 _KNOWN = [
+    (
+        r"the connection plugin '(?:[\w.]+\.)?"
+        r"(network_cli|netconf|httpapi|winrm|psrp)' was not found",
+        "the connection {0} is not supported: patchctl needs a POSIX shell, as ssh has it",
+        ReasonCode.UNSUPPORTED,
+    ),
+    (
+        r"The 'powershell' shell plugin does not support become"
+        r"|(?:winrm or requests|pypsrp\S*(?: or dependencies)?) is not installed",
+        "Windows (winrm, psrp, PowerShell) is not supported",
+        ReasonCode.UNSUPPORTED,
+    ),
+    (
+        r"does not support optimized module pipelining|paramiko is not installed",
+        "this connection is not supported: it carries no scripts (pipelining); use ssh",
+        ReasonCode.UNSUPPORTED,
+    ),
+    (
+        r"Could not find the shell plugin required \(([\w.]+)\)",
+        "the shell {0} is not supported: patchctl needs a POSIX shell",
+        ReasonCode.UNSUPPORTED,
+    ),
+    (
+        r"the connection plugin '([\w.]+)' was not found",
+        "the connection {0} has no plugin here",
+        ReasonCode.NO_PLUGIN,
+    ),
+    (
+        r"could not find matching plugin: '([\w.]+)'",
+        "the become method {0} has no plugin here",
+        ReasonCode.NO_PLUGIN,
+    ),
+    (
+        r"(?:Decryption failed|no vault secrets|undecryptable variable)",
+        "a vaulted value cannot be opened (--vault-id)",
+        ReasonCode.VAULT_CLOSED,
+    ),
+    (
+        r"Error processing keyword '(\w+)': ([^\n]{1,200})",
+        "the inventory's {0} cannot be used: {1}",
+        ReasonCode.BAD_VARIABLE,
+    ),
+    (
+        r"from 'var: (\w+)' has an invalid value: ([^\n]{1,200})",
+        "the inventory's {0} cannot be used: {1}",
+        ReasonCode.BAD_VARIABLE,
+    ),
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         "the host key changed; if the host was really re-installed, mend known_hosts",
@@ -63,29 +111,42 @@ _KNOWN = [
         ReasonCode.WRONG_PASSWORD,
     ),
     (
+        # It reads none from a pipe, which is all that a script's connection has.
+        r"(?:Missing|Incorrect) (?:[\w.]+\.)?doas password|doas: a tty is required"
+        r"|doas: Auth(?:entication|orization) (?:required|failed)",
+        "doas wants a password and takes it on a terminal only, which is not supported;"
+        " permit nopass there",
+        ReasonCode.SUDO_WANTS_TERMINAL,
+    ),
+    (
         r"Missing (\S+) password|a password is required",
-        "sudo needs a password (-K)",
+        "{become} needs a password (-K)",
         ReasonCode.SUDO_WANTS_PASSWORD,
     ),
-    (r"Incorrect (\S+) password", "wrong sudo password", ReasonCode.WRONG_SUDO_PASSWORD),
     (
-        r"is not in the sudoers file|is not allowed to (?:execute|run)",
-        "sudo is not allowed there",
+        r"Incorrect (\S+) password|su: Authentication failure",
+        "wrong {become} password",
+        ReasonCode.WRONG_SUDO_PASSWORD,
+    ),
+    (
+        r"is not in the sudoers file|is not allowed to (?:execute|run)"
+        r"|doas: Operation not permitted|su: Permission denied",
+        "{become} is not allowed there",
         ReasonCode.SUDO_FORBIDDEN,
     ),
     (
-        r"(?:sudo|su|doas): (?:command )?not found",
-        "sudo is not installed there",
+        r"\b(sudo|su|doas): (?:command )?not found",
+        "{0} is not installed there",
         ReasonCode.NO_SUDO,
     ),
     (
         r"sudo: (?:sorry, )?you must have a tty",
-        "sudo there demands a terminal (requiretty)",
+        "{become} there demands a terminal (requiretty)",
         ReasonCode.SUDO_WANTS_TERMINAL,
     ),
     (
         r"waiting for privilege escalation",
-        "timeout while waiting for sudo",
+        "timeout while waiting for {become}",
         ReasonCode.SUDO_TIMEOUT,
     ),
     (
@@ -105,11 +166,6 @@ _KNOWN = [
     ),
     (r"No space left on device", "no space left on the host", ReasonCode.NO_SPACE),
     (r"Timed out after (\d+) second", "no answer within {0} s", ReasonCode.TIMEOUT),
-    (
-        r"(?:Decryption failed|no vault secrets)",
-        "a vaulted value cannot be opened (--vault-id)",
-        ReasonCode.VAULT_CLOSED,
-    ),
     (
         # `meta: refresh_inventory` in what a hook includes; `task_file` finds it in the hook.
         r"failed to parse inventory source \S*/given/",
@@ -144,18 +200,26 @@ _PREFIXES = re.compile(
 
 
 def explain(
-    message: str, otherwise: str = "failed without a message", *, password: bool = False
+    message: str,
+    otherwise: str = "failed without a message",
+    *,
+    password: bool = False,
+    become: str = "sudo",
 ) -> Reason:
     """Code and plain words of a known failure, else UNKNOWN with the message's first line, cleaned
     and bounded.
 
-    `password`: ssh had one to offer.
+    `password`: ssh had one to offer. `become`: how the host's user becomes root.
     """
     for pattern, words, code in _PATTERNS:
         if found := pattern.search(message):
             if code is ReasonCode.REFUSED_KEY and password:
                 return _of_password(message)
-            return Reason(code=code, text=words.format(*found.groups()))
+            if code is ReasonCode.SUDO_TIMEOUT and become != "sudo":
+                # Of the methods only sudo says that it wants one and nobody gave it.
+                words = "{become} wants a password (-K), or does not answer"
+            text = words.format(*found.groups(), become=become)
+            return Reason(code=code, text=sentence(text))
     line = next((line for line in message.splitlines() if line.strip()), "")
     previous = None
     while previous != line:
