@@ -11,6 +11,7 @@ import msgspec
 from ...errors import AdapterError
 from ...models.connection import Connection
 from ...models.reach import REFUSED_PASSWORD, Reason, ReasonCode
+from ...models.unsafe import opened
 from ...protocol import frame
 from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, Ended, Job, hosts_of
@@ -212,7 +213,7 @@ class Collector:
 
     def _no_answer(self, host: str, result: Mapping[str, Any], errors: str) -> Reason:
         """Where the script never began, standard error is that of ssh and sudo."""
-        said = explain(errors, otherwise="")
+        said = explain(errors, otherwise="", become=become_of(host, self._job, self._connection))
         if said.text and result.get("patch_unstarted") is True:
             return said
         return self._explain(host, results.message(result))
@@ -285,13 +286,13 @@ def become_of(host: str, job: Job, connection: Connection) -> Become:
     """How the host is told to become root. What a file of `-e @FILE` says is not seen."""
     told = " ".join(connection.extra_vars)
     variables = ((job.inventory.get("all") or {}).get("hosts") or {}).get(host) or {}
-    given = _METHOD.search(told)
-    method = given[1] if given else variables.get("ansible_become_method")
+    given = _METHOD.findall(told)
+    method = given[-1] if given else opened(variables.get("ansible_become_method"))
     password = connection.become_password is not None or any(
         name in told or name in variables for name in _BECOME_PASSWORDS
     )
-    known = isinstance(method, str) and "{{" not in method
-    return Become(method=str(method) if known else "sudo", password=password)
+    known = isinstance(method, str) and re.fullmatch(r"[\w.]+", method)
+    return Become(method=method.rpartition(".")[2] if known else "sudo", password=password)
 
 
 _TOGETHER = "patch_together"

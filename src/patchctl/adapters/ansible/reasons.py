@@ -11,9 +11,61 @@ from ...protocol.cleaning import sentence
 
 # The first match wins, so what ssh says before its last line comes first: a changed host key also
 # ends with "Host key verification failed", and most failures with "Connection closed".
+# `{become}` is the host's become method, or what the message itself says (`how`).
+_DOAS_WANTS_TERMINAL = (
+    "doas wants a password and takes it on a terminal only, which is not supported;"
+    " permit nopass there"
+)
 _KNOWN = [
     # What `inventory.unseen` says, in whatever Ansible says around it.
     (r"(the \w+ hook does not see \S+: add [^\n]+)", "{0}", ReasonCode.UNSEEN),
+    (
+        r"the connection plugin '(?:[\w.]+\.)?"
+        r"(network_cli|netconf|httpapi|winrm|psrp)' was not found",
+        "the connection {0} is not supported: patchctl needs a POSIX shell, as ssh has it",
+        ReasonCode.UNSUPPORTED,
+    ),
+    (
+        r"The 'powershell' shell plugin does not support become"
+        r"|(?:winrm or requests|pypsrp\S*(?: or dependencies)?) is not installed",
+        "Windows (winrm, psrp, PowerShell) is not supported",
+        ReasonCode.UNSUPPORTED,
+    ),
+    (
+        r"does not support optimized module pipelining|paramiko is not installed",
+        "this connection is not supported: it carries no scripts (pipelining); use ssh",
+        ReasonCode.UNSUPPORTED,
+    ),
+    (
+        r"Could not find the shell plugin required \(([\w.]+)\)",
+        "the shell {0} is not supported: patchctl needs a POSIX shell",
+        ReasonCode.UNSUPPORTED,
+    ),
+    (
+        r"the connection plugin '([\w.]+)' was not found",
+        "the connection {0} has no plugin here",
+        ReasonCode.NO_PLUGIN,
+    ),
+    (
+        r"could not find matching plugin: '([\w.]+)'",
+        "the become method {0} has no plugin here",
+        ReasonCode.NO_PLUGIN,
+    ),
+    (
+        r"(?:Decryption failed|no vault secrets|undecryptable variable)",
+        "a vaulted value cannot be opened (--vault-id)",
+        ReasonCode.VAULT_CLOSED,
+    ),
+    (
+        r"Error processing keyword '(\w+)': ([^\n]{1,200})",
+        "the inventory's {0} cannot be used: {1}",
+        ReasonCode.BAD_VARIABLE,
+    ),
+    (
+        r"from 'var: (\w+)' has an invalid value: ([^\n]{1,200})",
+        "the inventory's {0} cannot be used: {1}",
+        ReasonCode.BAD_VARIABLE,
+    ),
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         "the host key changed; if the host was really re-installed, mend known_hosts",
@@ -73,33 +125,41 @@ _KNOWN = [
         ReasonCode.WRONG_PASSWORD,
     ),
     (
-        r"Missing (?P<how>\S+) password|a password is required|\bdoas: Authentication required",
-        "{how} wants a password (-K)",
+        # It reads none from a pipe, which is all that a script's connection has.
+        r"(?:Missing|Incorrect) (?:[\w.]+\.)?doas password|doas: a tty is required"
+        r"|doas: Auth(?:entication|orization) (?:required|failed)",
+        _DOAS_WANTS_TERMINAL,
+        ReasonCode.SUDO_WANTS_TERMINAL,
+    ),
+    (
+        r"Missing (?P<how>\S+) password|a password is required",
+        "{become} wants a password (-K)",
         ReasonCode.SUDO_WANTS_PASSWORD,
     ),
     (
-        r"Incorrect (?P<how>\S+) password",
-        "wrong {how} password",
+        r"Incorrect (?P<how>\S+) password|su: Authentication failure",
+        "wrong {become} password",
         ReasonCode.WRONG_SUDO_PASSWORD,
     ),
     (
-        r"is not in the sudoers file|is not allowed to (?:execute|run)",
-        "sudo is not allowed there",
+        r"is not in the sudoers file|is not allowed to (?:execute|run)"
+        r"|doas: Operation not permitted|su: Permission denied",
+        "{become} is not allowed there",
         ReasonCode.SUDO_FORBIDDEN,
     ),
     (
-        r"\b(?P<how>sudo|su|doas): (?:command )?not found",
-        "{how} is not installed there",
+        r"\b(sudo|su|doas): (?:command )?not found",
+        "{0} is not installed there",
         ReasonCode.NO_SUDO,
     ),
     (
         r"sudo: (?:sorry, )?you must have a tty",
-        "sudo there demands a terminal (requiretty)",
+        "{become} there demands a terminal (requiretty)",
         ReasonCode.SUDO_WANTS_TERMINAL,
     ),
     (
         r"waiting for privilege escalation",
-        "timeout while waiting for {how}",
+        "timeout while waiting for {become}",
         ReasonCode.SUDO_TIMEOUT,
     ),
     (
@@ -119,11 +179,6 @@ _KNOWN = [
     ),
     (r"No space left on device", "no space left on the host", ReasonCode.NO_SPACE),
     (r"Timed out after (\d+) second", "no answer within {0} s", ReasonCode.TIMEOUT),
-    (
-        r"(?:Decryption failed|no vault secrets)",
-        "a vaulted value cannot be opened (--vault-id)",
-        ReasonCode.VAULT_CLOSED,
-    ),
     (
         # `meta: refresh_inventory` in what a hook includes; `task_file` finds it in the hook.
         r"failed to parse inventory source \S*/given/",
@@ -185,17 +240,22 @@ def explain(
             if code is ReasonCode.REFUSED_KEY and password:
                 return _of_password(message)
             if code is ReasonCode.SUDO_TIMEOUT and how.method != "sudo" and not how.password:
-                # Only sudo can be told not to ask.
-                return Reason(
-                    code=ReasonCode.SUDO_WANTS_PASSWORD, text=f"{how.method} wants a password (-K)"
-                )
+                # Of the methods only sudo can be told not to ask, and says that it wants one.
+                return _wants_password(how.method)
             method = found.groupdict().get("how") or how.method
-            return Reason(code=code, text=words.format(*found.groups(), how=method))
+            text = words.format(*found.groups(), become=method.rpartition(".")[2])
+            return Reason(code=code, text=sentence(text))
     line = next((line for line in message.splitlines() if line.strip()), "")
     previous = None
     while previous != line:
         previous, line = line, _PREFIXES.sub("", line.strip())
     return Reason(code=ReasonCode.UNKNOWN, text=sentence(line) or otherwise)
+
+
+def _wants_password(method: str) -> Reason:
+    if method == "doas":
+        return Reason(code=ReasonCode.SUDO_WANTS_TERMINAL, text=_DOAS_WANTS_TERMINAL)
+    return Reason(code=ReasonCode.SUDO_WANTS_PASSWORD, text=f"{method} wants a password (-K)")
 
 
 def script_reason(rc: int, errors: str) -> str:
