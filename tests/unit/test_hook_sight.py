@@ -142,10 +142,11 @@ def test_this_machine_stays_what_it_is_without_an_inventory(name: str) -> None:
 @pytest.mark.parametrize(
     ("groups", "says"),
     [
-        (("lbservers",), "add lbservers to hooks.drain.sees in patchctl.yml and make a new plan"),
-        (("a", "b"), "add one of its groups (a, b) to hooks.drain.sees"),
-        (("a", "b", "c", "d"), "add one of its groups (a, b, c, …) to hooks.drain.sees"),
-        ((), "add all to hooks.drain.sees"),
+        (("lbservers",), "add to hooks.drain.sees in patchctl.yml lbservers; then make a new plan"),
+        (("a", "b"), "add to hooks.drain.sees in patchctl.yml one of its groups: a, b; then make"),
+        (tuple("abcdefghi"), "one of its groups: a, b, c, d, e, f, g, h, …; then make a new plan"),
+        ((), "add to hooks.drain.sees in patchctl.yml all; then make a new plan"),
+        (("{{ x }}", "it's"), "add to hooks.drain.sees in patchctl.yml all; then make a new plan"),
     ],
 )
 def test_a_refusal_names_the_setting_and_what_to_add(groups: tuple[str, ...], says: str) -> None:
@@ -341,7 +342,7 @@ def test_no_name_of_a_group_is_evaluated(site: Site) -> None:
     )  # fmt: skip
     tasks = '- ansible.builtin.debug: {msg: "{{ hostvars.lb1.ansible_host }}"}\n'
     answer = site.run(tasks, BLIND, fleet)
-    assert answer.reason.startswith("the drain hook does not see lb1: add all to hooks.drain.sees")
+    assert answer.reason.startswith("the drain hook does not see lb1: add to hooks.drain.sees in ")
     assert group not in json.dumps(beside(fleet, ["web1"], BLIND)["all"]["hosts"])
     assert not (site.root / "pwned").exists()
 

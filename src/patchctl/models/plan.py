@@ -294,7 +294,7 @@ class RingPolicy(Record):
     """How a ring is walked. `soak_s` is waited after its last host before the next ring.
 
     `drain_sees`, `undrain_sees` are groups whose hosts the hook may reach and read besides those
-    that it works on; of which hosts they are made is asked of the inventory when the hook runs.
+    that it works on; which hosts these are says the inventory when a run begins or goes on.
     """
 
     name: str

@@ -157,7 +157,7 @@ def explain(
         if found := pattern.search(message):
             if code is ReasonCode.REFUSED_KEY and password:
                 return _of_password(message)
-            return Reason(code=code, text=words.format(*found.groups()))
+            return Reason(code=code, text=sentence(words.format(*found.groups())))
     line = next((line for line in message.splitlines() if line.strip()), "")
     previous = None
     while previous != line:
