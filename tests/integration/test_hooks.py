@@ -169,7 +169,7 @@ def test_a_hook_that_may_not_see_the_load_balancer_ends_at_once_and_says_the_set
     (host,) = (one for one in status["hosts"] if one["name"] == WEB[0])
     assert (host["state"], host["stage"]) == ("rolled_back", "drain")
     assert host["reason"] == (
-        "the drain hook does not see canary-1: add one of its groups (canary, lbservers, web) to"
-        " hooks.drain.sees in patchctl.yml and make a new plan"
+        "the drain hook does not see canary-1: add to hooks.drain.sees in patchctl.yml one of its"
+        " groups: canary, lbservers, web; then make a new plan"
     )
     assert replaced(fresh_lab, WEB[0]) == []

@@ -100,6 +100,10 @@ def test_a_hook_says_what_it_sees(tmp_path: Path, sees: str, means: tuple[str, .
         ]  # fmt: skip
 
 
+def test_an_empty_hook_is_none(tmp_path: Path) -> None:
+    assert settings(tmp_path, "hooks: {drain: '', undrain: ''}").rings[0].hooks == ()
+
+
 def test_a_hook_that_sees_nothing_leaves_plans_as_they_were(tmp_path: Path) -> None:
     """Their digest is the identity of plans that were approved."""
     (tmp_path / "hooks").mkdir()
@@ -252,6 +256,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         ("hooks: {drain: patchctl.yml}", "hooks.drain: lies in the workspace's top folder: move"),
         ('hooks: {drain: "hooks/{{ x }}.yml"}', "hooks.drain: has braces, which Ansible would"),
         ("hooks: {drain: {file: hooks/no.yml}}", "hooks.drain: there is no file hooks/no.yml"),
+        ("hooks: {drain: {file: '', sees: [a]}}", "hooks.drain: sees hosts and has no file"),
         ("hooks: {drain: {sees: [a]}}", "hooks.drain: needs the key file"),
         ("hooks: {drain: [a]}", "hooks.drain: must be a task file, or a mapping with file and"),
         ("hooks: {drain: {file: x, see: [a]}}", "hooks.drain.see: unknown key; did you mean sees"),

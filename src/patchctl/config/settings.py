@@ -425,10 +425,13 @@ def _check_assignment(document: Document, entry: AssignEntry, rings: list[str]) 
 
 
 def _check_files(document: Document, entries: File, root: Path) -> None:
-    for name, hook in (("drain", entries.hooks.drain), ("undrain", entries.hooks.undrain)):
-        if hook is not None:
-            _check_hook(document, f"hooks.{name}", hook.file, root)
-    if entries.hooks.drain and not entries.hooks.undrain:
+    drain, undrain = entries.hooks.drain or _NO_HOOK, entries.hooks.undrain or _NO_HOOK
+    for path, hook in (("hooks.drain", drain), ("hooks.undrain", undrain)):
+        if hook.file:
+            _check_hook(document, path, hook.file, root)
+        elif hook.sees:
+            document.complain(path, "sees hosts and has no file")
+    if drain.file and not undrain.file:
         document.complain("hooks.drain", "has no undrain beside it", "add hooks.undrain")
     if not entries.inventory and document.clean("inventory"):
         document.complain("inventory", "names no source", "leave the key out for inventory/")

@@ -27,7 +27,7 @@ from ..models.rollout import (
 from ..models.states import HARMLESS, HOOKS, VERIFYING
 from ..protocol import demands, managers, payloads, replies
 from ..protocol.cleaning import cleaned
-from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, Running
+from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, Running, hosts_of
 from .groups import groups_of
 from .hooks import PlannedHooks
 
@@ -35,6 +35,7 @@ from .hooks import PlannedHooks
 # itself on the host before this is over, so that it says why.
 CONNECTION_S = 30
 HOOK_START_S = 15  # until Ansible has begun with the hook
+HOSTS_A_SECOND = 100  # that Ansible reads of an inventory, at the very least
 
 Inventory = Callable[[Sequence[str]], dict[str, Any]]
 Seconds = Callable[[], float]
@@ -279,7 +280,8 @@ class AnsibleExecutor:
             files=hook.files,
             places=hook.places,
             timeout_s=policy.drain_timeout_s,
-            limit_s=(policy.drain_timeout_s + HOOK_START_S) * -(-len(works) // self._runner.forks),
+            limit_s=(policy.drain_timeout_s + HOOK_START_S) * -(-len(works) // self._runner.forks)
+            + len(hosts_of(beside)) // HOSTS_A_SECOND,
             rescues=True,
         )
         running = self._runner.start(job, into=self._came)

@@ -45,7 +45,7 @@ class PlannedHooks:
     """The hooks of one plan in the workspace `root`.
 
     `judge` raises InvalidInputError where others could have written one of these paths. `known` are
-    the inventory's groups now; `beside` generates what the inventory says of all hosts other than
+    the inventory's groups; `beside` generates what the inventory says of all hosts other than
     those that the hook works on, of which it may see some.
     """
 
@@ -78,8 +78,8 @@ class PlannedHooks:
         return Hook(path=str(inside), files=dict(_carried(found)))
 
     def around(self, ring: RingPolicy, stage: str, hosts: Sequence[str]) -> Mapping[str, Any]:
-        """What that ring's hook of the stage gets of the inventory besides these hosts, as of now:
-        a load balancer that came since the plan was made is drained too.
+        """What that ring's hook of the stage gets of the inventory besides these hosts, as it is in
+        this run: a load balancer that came since the plan was made is drained too.
 
         Raises InvalidInputError where a group that it sees is not there any more.
         """

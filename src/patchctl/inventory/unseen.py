@@ -29,7 +29,7 @@ _SHELL = frozenset(
     }
 )
 _LOCAL = frozenset({"localhost", "127.0.0.1", "::1"})
-_NAMED = 3
+_NAMED = 8
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
 
@@ -66,8 +66,8 @@ def refusal(host: Host, hook: RingHook) -> str:
     """
     plain = [group for group in host.groups if _PLAIN.fullmatch(group)]
     groups, more = plain[:_NAMED], ", …" if len(plain) > _NAMED else ""
-    add = f"one of its groups ({', '.join(groups)}{more})" if len(groups) > 1 else "".join(groups)
+    named = ", ".join(groups) + more if groups else EVERYTHING
     return (
-        f"the {hook.stage} hook does not see {host.name}: add {add or EVERYTHING} to {hook.key} in"
-        " patchctl.yml and make a new plan"
+        f"the {hook.stage} hook does not see {host.name}: add to {hook.key} in patchctl.yml"
+        f" {'one of its groups: ' if len(groups) > 1 else ''}{named}; then make a new plan"
     )

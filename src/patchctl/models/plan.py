@@ -323,7 +323,7 @@ class RingPolicy(Record):
     `lock_wait_s` for somebody else who works with a host's package manager.
 
     `drain_sees`, `undrain_sees` are groups whose hosts the hook may reach and read besides those
-    that it works on; of which hosts they are made is asked of the inventory when the hook runs.
+    that it works on; which hosts these are says the inventory when a run begins or goes on.
     """
 
     name: str
