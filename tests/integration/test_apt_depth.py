@@ -1,5 +1,6 @@
 """apt as real hosts have it: settings of a site, odd repositories, packages that change."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -15,18 +16,23 @@ pytestmark = pytest.mark.lab
 HOST = "staging-1"
 DATA = Path(__file__).parents[1] / "data/apt"
 DANGEROUS = (DATA / "dangerous.conf").read_text()
+LOGIN = "joe:s3cr3tw0rd"
 LABEL = "Site [ünï] | x)"
 # NAME|VERSION|ARCH|DEPENDS|FLAGS: architectures change, one is foreign, one lacks its SHA-256.
 BEFORE = """site-all|1|all||
 site-any|1|amd64||
 site-foreign|1|i386||
 site-lib|1|amd64||
-site-app|1|amd64|site-lib|"""
+site-app|1|amd64|site-lib|
+site-late|1|amd64||
+site-later|1|amd64||"""
 AFTER = """site-all|2|amd64||
 site-any|2|all||
 site-foreign|2|i386||
 site-lib|2|amd64||nosha
-site-app|2|amd64|site-lib (>= 2)|"""
+site-app|2|amd64|site-lib (>= 2)|
+site-late|2|amd64||phased
+site-later|2|amd64|site-late (>= 2)|"""
 
 
 def write(lab: Lab, path: str, content: str) -> None:
@@ -78,6 +84,16 @@ def publish_site(lab: Lab, packages: str) -> None:
     lab.check(HOST, f"sh /root/site_repo.sh /srv/site '{LABEL}' </root/site")
 
 
+def serve_site(lab: Lab) -> None:
+    """The repository by HTTP, with a password in its address."""
+    lab.check(
+        HOST, "cd /srv/site && setsid python3 -m http.server 8099 >/dev/null 2>&1 </dev/null &"
+    )
+    lab.check(HOST, "timeout 60 sh -c 'until ss -ltn | grep -q :8099; do sleep 0.1; done'")
+    address = f"http://{LOGIN}@127.0.0.1:8099"
+    write(lab, "/etc/apt/sources.list.d/site.list", f"deb [trusted=yes] {address} ./")
+
+
 def site_packages(lab: Lab) -> list[str]:
     """`NAME ARCH VERSION` of what is installed of the site."""
     told = lab.check(HOST, "dpkg-query -W -f '${Package} ${Architecture} ${Version}\\n' 'site-*'")
@@ -90,9 +106,17 @@ def test_what_is_odd_about_a_repository_leaves_out_its_packages_and_not_the_host
     publish_site(fresh_lab, BEFORE)
     fresh_lab.check(HOST, "dpkg --add-architecture i386 && dpkg -i /srv/site/*.deb")
     publish_site(fresh_lab, AFTER)
-    write(fresh_lab, "/etc/apt/sources.list.d/site.list", "deb [trusted=yes] file:/srv/site ./")
+    serve_site(fresh_lab)
     before = site_packages(fresh_lab)
-    names = ("site-all", "site-any", "site-foreign", "site-lib", "site-app")
+    names = (
+        "site-all",
+        "site-any",
+        "site-foreign",
+        "site-lib",
+        "site-app",
+        "site-late",
+        "site-later",
+    )
     drive = Drive(workspace, *names, limit=HOST)
     (cohort,) = drive.plan.body.cohorts
     assert {one.origin for one in cohort.transitions} == {f"{LABEL}:site"}
@@ -103,15 +127,32 @@ def test_what_is_odd_about_a_repository_leaves_out_its_packages_and_not_the_host
     }
     assert out["site-lib"] == "its repository gives no SHA-256 or no size"
     assert "site-app : Depends: site-lib (>= 2)" in out["site-app"]
+    late = {one.package: one.detail for one in drive.plan.body.left_out if one.reason == "phased"}
+    assert late == {
+        "site-late": "0 % of machines get it by now, not this one; --phased takes it",
+        "site-later": "it waits for a phased update; --phased takes both",
+    }
     drive.applied(HOST)
     assert site_packages(fresh_lab) == [
         "site-all amd64 2",
         "site-any all 2",
         "site-app amd64 1",
         "site-foreign i386 2",
+        "site-late amd64 1",
+        "site-later amd64 1",
         "site-lib amd64 1",
     ]
     well(drive.until_done(Stage.VERIFY, HOST))
     undone = undo_well(drive)
     assert "notes" not in undone.evidence or not undone.evidence["notes"]
     assert site_packages(fresh_lab) == before
+    # The address has a password, and nobody but the host's own sources has it.
+    assert "http://***@127.0.0.1:8099/" in json.dumps(
+        patchctl(workspace, "discover", "show", HOST)["facts"]["repositories"]
+    )
+    assert not [
+        path
+        for path in workspace.rglob("*")
+        if path.is_file() and LOGIN.encode() in path.read_bytes()
+    ]
+    assert fresh_lab.check(HOST, f"grep -rl {LOGIN} /var/lib/patchctl; true") == ""

@@ -1,12 +1,16 @@
 """Hosts that Ansible cannot ask: their trouble is their own, also where they come first."""
 
+import json
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from conftest import copy_of
 
 from patchctl.adapters.ansible.runner import AnsibleRunner, Answer, AnswerStatus, Job
 from patchctl.cli.caller import this_process
@@ -18,6 +22,8 @@ from patchctl.wiring.workspace import open_workspace
 
 pytestmark = pytest.mark.lab
 
+PROGRAM = Path(sys.executable).with_name("patchctl")
+
 # What each has beside the address of staging-1. Ansible sorts nothing: they stand first.
 ODD: dict[str, dict[str, Any]] = {
     "a-network-cli": {"ansible_connection": "ansible.netcommon.network_cli"},
@@ -28,6 +34,18 @@ ODD: dict[str, dict[str, Any]] = {
     "f-port": {"ansible_port": "many"},
     "g-syntax": {"ansible_user": "{{ not closed"},
     "h-vault": {"ansible_password": {"__ansible_vault": "no ciphertext"}},
+}
+
+
+NAMED = {
+    "a-network-cli": "the connection network_cli is not supported",
+    "b-httpapi": "the connection httpapi is not supported",
+    "c-become": "the become method nowhere.installed.become has no plugin here",
+    "d-user": "remote_user cannot be used: 'nobody_defines_this' is undefined",
+    "e-winrm": "Windows (winrm, psrp, PowerShell) is not supported",
+    "f-port": "port cannot be used",
+    "g-syntax": "remote_user cannot be used",
+    "h-vault": "a vaulted value cannot be opened",
 }
 
 
@@ -70,7 +88,7 @@ def test_odd_hosts_fail_alone_in_discovery(site: Site) -> None:
     assert found["canary-1"].status is AnswerStatus.OK, found["canary-1"].reason
     for name in ODD:
         assert found[name].status is AnswerStatus.FAILED
-        assert found[name].reason
+        assert NAMED[name] in found[name].reason
 
 
 @pytest.mark.parametrize("first", ["a-network-cli", "c-become", "d-user"])
@@ -91,3 +109,25 @@ def test_odd_hosts_fail_alone_in_other_stages(site: Site, stage: str) -> None:
     for name in ODD:
         assert found[name].status is AnswerStatus.FAILED
         assert found[name].rc == 255
+
+
+def test_su_makes_root_with_its_password(fresh_lab: Lab, tmp_path: Path) -> None:
+    """That of root, which su asks for."""
+    workspace = copy_of(fresh_lab, tmp_path / "workspace")
+    fresh_lab.check("staging-1", "echo root:opens-sesame | chpasswd")
+    settings, password = workspace / "patchctl.yml", workspace / "password"
+    settings.write_text(f"{settings.read_text()}\nansible: {{become_password_file: password}}\n")
+    words = ["discover", "--limit", "staging-1", "-e", "ansible_become_method=su", "-o", "json"]
+
+    def told(given: str) -> Any:
+        password.write_text(f"{given}\n")
+        password.chmod(0o600)
+        done = subprocess.run(
+            [PROGRAM, "-q", "-C", workspace, *words],
+            capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
+        return json.loads(done.stdout)["hosts"][0]
+
+    found = told("opens-sesame")
+    assert (found["status"], found["reason"]) == ("ok", "")
+    assert told("opens nothing")["reason"] == "wrong su password"

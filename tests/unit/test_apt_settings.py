@@ -121,6 +121,13 @@ def test_what_asks_repositories_keeps_the_way_to_them_and_preferences(
     ]
 
 
+def test_what_stays_on_the_host_has_no_proxy(shell: list[str], tmp_path: Path) -> None:
+    for scope in ("transaction", "marks"):
+        code, lines = settings(shell, tmp_path, scope, HOST)
+        assert code == 0
+        assert not [line for line in lines if "proxy" in line.lower()]
+
+
 def test_settings_that_cannot_be_told_are_not_taken_for_none(
     shell: list[str], tmp_path: Path
 ) -> None:

@@ -224,9 +224,35 @@ libssl3:
         assert self.pending(text, unparsed) == []
         assert [one.version for one in self.hidden(text, unparsed)] == ["3.0.17-1"]
 
-    def test_a_phased_update_of_ubuntu_is_read(self, unparsed: Unparsed) -> None:
-        text = self.policy.replace("3.0.17-1 500\n", "3.0.17-1 500 (phased 40%)\n")
-        assert len(self.pending(text, unparsed)) == 1
+    phased = policy.replace("3.0.17-1 500\n", "3.0.17-1 500 (phased 40%)\n")
+    # apt 2.7 and later do not even prefer what their machine is to get later.
+    late = phased.replace("Candidate: 3.0.17-1", "Candidate: 3.0.15-1").replace(" 500 (", " 1 (")
+
+    @pytest.mark.parametrize(
+        ("text", "deferred", "expected"),
+        [
+            (phased, {("libssl3", "3.0.17-1")}, [(40, True)]),
+            (phased, {("libssl3:i386", "3.0.17-1")}, [(40, False)]),
+            (phased, set(), [(40, False)]),  # this machine is among them
+            (phased, None, [(40, True)]),  # apt did not tell
+            (policy, {("libssl3", "3.0.17-1")}, [(100, True)]),  # it needs something phased
+            (policy, None, [(100, False)]),
+            (late, {("libssl3", "3.0.17-1")}, [(40, True)]),
+            (late, set(), []),
+        ],
+    )
+    def test_a_phased_update_is_deferred_as_apt_defers_it(
+        self,
+        unparsed: Unparsed,
+        text: str,
+        deferred: set[tuple[str, str]] | None,
+        expected: list[tuple[int, bool]],
+    ) -> None:
+        packages = [Package(name="libssl3", version="3.0.15-1", arch="amd64")]
+        known = sources(unparsed, INDEX)
+        found = apt.pending(text.splitlines(), packages, known, "amd64", unparsed, deferred)
+        assert [(one.phased, one.deferred) for one in found] == expected
+        assert unparsed.all() == ()
 
     def test_a_foreign_architecture_stands_in_the_heading(self, unparsed: Unparsed) -> None:
         text = self.policy.replace("libssl3:\n", "libssl3:i386:\n")

@@ -132,6 +132,14 @@ def test_what_is_wrong_with_a_package_is_said_of_it_and_not_of_the_host(
     assert "tzdata" not in {one.package for one in found.transitions}
 
 
+def test_a_password_in_an_address_is_not_kept() -> None:
+    text = answer().replace("uri 'http://", "uri 'http://joe:s3cr3t@")
+    assert "s3cr3t" in text
+    found = read_resolution(request("apt-drops"), text)
+    assert all(uri.startswith("http://***@") for uri in found.uris.values())
+    assert found.transitions == read_resolution(request("apt-drops"), answer()).transitions
+
+
 @pytest.mark.parametrize("label", ["Site [x]", "Site | b", "Sité (ü)", "[amd64]) [x", ""])
 def test_a_label_may_have_any_characters(label: str) -> None:
     text = answer().replace("Debian-Security:", f"{label}:")

@@ -172,6 +172,31 @@ def test_a_hidden_update_may_be_asked_for_by_its_version() -> None:
     assert selected.left_out == ()
 
 
+def test_what_apt_defers_is_deferred_and_named() -> None:
+    late = msgspec.structs.replace(update("vim", security=False), phased=10, deferred=True)
+    needing = msgspec.structs.replace(update("vim-gui", security=False), deferred=True)
+    known = facts(pending=[late, needing, update("curl")])
+    selected = one_host(known, ALL)
+    assert asked(selected) == [("curl", "1.0-2")]
+    assert [(line.package, line.reason, line.detail) for line in selected.left_out] == [
+        (
+            "vim",
+            LeftOutReason.PHASED,
+            "10 % of machines get it by now, not this one; --phased takes it",
+        ),
+        ("vim-gui", LeftOutReason.PHASED, "it waits for a phased update; --phased takes both"),
+    ]
+    phased = Selection(mode=SelectionMode.ALL, phased=True)
+    assert [name for name, _ in asked(one_host(known, phased))] == ["curl", "vim", "vim-gui"]
+    assert reasons(one_host(known, of("vim"))) == [
+        ("curl", LeftOutReason.NOT_SELECTED),
+        ("vim", LeftOutReason.PHASED),
+        ("vim-gui", LeftOutReason.NOT_SELECTED),
+    ]
+    # Who names the version means it.
+    assert asked(one_host(known, of("vim=1.0-2"))) == [("vim", "1.0-2")]
+
+
 def test_a_limit_leaves_the_other_hosts_out() -> None:
     known = facts(pending=[update("curl")])
     selected = select(

@@ -14,6 +14,7 @@ from patchctl.inventory.export import generate, host_variables, listing
 from patchctl.inventory.lint.hosts import endpoint
 from patchctl.inventory.lint.templates import plain
 from patchctl.inventory.load import build
+from patchctl.inventory.rings import UnknownRingError, assign
 from patchctl.models.facts import Listener
 from patchctl.models.fleet import Fleet, Host
 from patchctl.models.priority import Exposure
@@ -91,6 +92,11 @@ class TestFleet:
         assert first.ring == second.ring == "staging"
         assert endpoint(first) == endpoint(second) == ("192.0.2.7", "2222", "ssh")
 
+    def test_a_ring_that_looks_like_a_template_is_no_ring(self) -> None:
+        for text, why in ((TEMPLATE, "not a template"), (Unsafe(TEMPLATE), "which is no ring")):
+            with pytest.raises(UnknownRingError, match=why):
+                assign("i-1", (), {"patch_ring": text}, ("staging",), Assignment())
+
     def test_exposure_is_seen(self) -> None:
         everywhere = Listener(protocol="tcp", address="0.0.0.0", port=443)
         seen = msgspec.structs.replace(facts(), listeners=(everywhere,))
@@ -98,7 +104,9 @@ class TestFleet:
         assert told.exposure is Exposure.OPEN
         address = {"ansible_host": opened({"__ansible_unsafe": "8.8.8.8"})}
         assert context_of("i-1", address, (), seen).exposure is Exposure.OPEN
-        msgspec.json.encode(told)
+        odd = context_of("i-1", {"patch_environment": Unsafe("{{ a }}")}, (), seen)
+        assert odd.environment == "{{ a }}"
+        msgspec.json.encode((told, odd))
 
     def test_digests_are_those_of_plans_that_were_made_with_the_marks(self) -> None:
         host = fleet().hosts[0]

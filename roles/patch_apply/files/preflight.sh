@@ -84,8 +84,16 @@ put_off() {
   if [ ! -f "$tx/created" ]; then rm -rf "$tx"; fi
 }
 
+# Those that later stages call: found out there, they would be named by what went wrong without them.
+need_programs() {
+  for needed in md5sum tar find grep xargs; do
+    have "$needed" || refuse "$needed is missing on the host"
+  done
+}
+
 main() {
   need_base
+  need_programs
   check_manager
   need_folder "$tx"
   open_call

@@ -5,15 +5,18 @@
 # are named here. What a site sets may make apt do another thing than was planned (remove, keep back,
 # only print, replace configuration files), or nothing at all.
 #   transaction   hooks around dpkg, dpkg's options that leave its decisions alone, where apt logs
-#   repositories  where packages come from, how they are fetched, which versions are preferred
+#   repositories  where packages come from, how they are fetched, which versions are preferred; this may
+#                 have passwords of proxies: the file is not to stay
+#   marks         where apt keeps its own files
 # Hooks and maintainer scripts see the host's settings as ever: no environment is changed.
 # Fails where they cannot be told. STUB is a path to write to.
-apt_settings() ( # transaction|repositories STUB
+apt_settings() ( # transaction|repositories|marks STUB
   apt_settings_host=$(apt_settings_told) || return
   apt_settings_own=$(apt_settings_default "$2") || return
   printf '%s\n=\n%s\n' "$apt_settings_host" "$apt_settings_own" | awk -F '\t' -v scope="$1" '
     BEGIN {
       kept["transaction"] = "dpkg::(pre-invoke|post-invoke|pre-install-pkgs|tools::options)|dir::log"
+      kept["marks"] = "dir"
       kept["repositories"] = "acquire|dir|apt::(default-release|sandbox|key|machine-id)|update-manager" \
         "|apt::get::(always|never)-include-phased-updates"
     }

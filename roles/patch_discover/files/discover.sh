@@ -27,7 +27,8 @@ main() {
       print substr($0, length(mark) + 1)
       next
     }
-    { if (waiting) print " " line; line = $0; waiting = 1 }
+    # Who logs in with an address stays on the host.
+    { gsub(/:\/\/[^\/ \t]*@/, "://***@"); if (waiting) print " " line; line = $0; waiting = 1 }
     END { if (waiting) print " " line }'
 }
 
@@ -43,8 +44,13 @@ ask_all() { # [all|packages] [refresh]
     section automatic "automatic_$manager"
     section repositories "repositories_$manager"
     section releases "releases_$manager"
-    section pending "pending_$manager"
-    if [ "$manager" = apt ]; then section preferred preferred_apt; fi
+    pending=$("pending_$manager")
+    pending_code=$?
+    section pending told "$pending_code" "$pending"
+    if [ "$manager" = apt ]; then
+      section preferred preferred_apt
+      case $pending in *'(phased '*) section phased phased_apt ;; esac
+    fi
     section advisories "advisories_$manager"
     section lists "lists_$manager"
     if [ "$manager" = apt ]; then section sources sources_apt; fi
@@ -225,6 +231,22 @@ pending_apt() {
 }
 
 preferred_apt() { apt-config dump --format '%v%n' APT::Default-Release; }
+
+# `NAME[:ARCH] VERSION` of what apt would take and defers, since its phase has not reached this machine,
+# and of what waits for such a package: the difference between two answers of apt's own.
+phased_apt() {
+  now=$(apt_would_take) && whole=$(apt_would_take -o APT::Get::Always-Include-Phased-Updates=true) || return
+  printf '%s\n=\n%s\n' "$now" "$whole" | awk '
+    $0 == "=" { later = 1; next }
+    !later { taken[$0]; next }
+    !($0 in taken) && NF { print }'
+}
+
+apt_would_take() { # OPTIONS
+  taken=$(apt-get -q -s -o Debug::NoLocking=1 "$@" dist-upgrade) || return
+  printf '%s\n' "$taken" | awk '
+    $1 == "Inst" { version = ($3 ~ /^\(/) ? $3 : $4; sub(/^\(/, "", version); print $2, version }'
+}
 
 advisories_apt() { :; }
 

@@ -23,6 +23,10 @@ is() {
 # Sets `file` to a copy with the right content, or `why`.
 find_file() {
   name=$1 package=$2 arch=$3 version=$4 sha256=$5
+  if [ -n "$lacking" ]; then
+    why="$lacking is missing on the host"
+    return 1
+  fi
   for file in "$work/$name" "/var/cache/apt/archives/$name"; do
     if is "$file" "$sha256"; then
       return 0
@@ -52,6 +56,12 @@ print_piece() {
   tail -c +"$(($2 + 1))" "$file" | head -c "$3" | base64
   printf '.\n'
 }
+
+# Without one of them a piece would be short, or empty.
+lacking=
+for tool in base64 sha256sum head tail; do
+  command -v "$tool" >/dev/null 2>&1 || lacking=$tool
+done
 
 main() {
   printf 'fetch 1\n'

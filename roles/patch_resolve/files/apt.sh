@@ -19,6 +19,7 @@ export LC_ALL DEBIAN_FRONTEND
 
 # --no-install-recommends: an update brings what it depends on, no new extras.
 # -y lets apt itself refuse what needs a person: essential packages removed, holds, downgrades.
+# Quieter than -q, it would not say which dependency is not met, or which update is phased.
 ask_apt() {
   # shellcheck disable=SC2086
   apt-get -c "$settings" -q -y -o Debug::NoLocking=1 -o APT::Install-Suggests=false --no-install-recommends \
@@ -48,11 +49,24 @@ specs_between() {
     | awk '{ print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' '
 }
 
+# Why apt could not do what `plan` and `status` are of. Where it names nothing but packages that are held,
+# those are named.
+why_not() {
+  why=$(printf '%s\n' "$plan" | cause_in)
+  case $why in
+    'Unable to correct problems,'*)
+      held=$(apt-mark showhold 2>/dev/null | tr '\n' ' ')
+      why="$why${held:+ Held on the host: $held}"
+      ;;
+  esac
+  printf '%s' "$why"
+}
+
 drop() {
   line=$(printf '%s\n' "$wanted" | sed -n "$1p")
   if [ "$status" -ne 0 ]; then
     kind=failed
-    why=$(printf '%s\n' "$plan" | cause_in)
+    why=$(why_not)
   else
     kind=removes
     why=$removed
@@ -98,7 +112,8 @@ print_lower() {
 print_files() {
   # An empty archive folder: files already in the cache must be listed too.
   # shellcheck disable=SC2086
-  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $kept $accepted | sed 's/^/uri /'
+  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $kept $accepted \
+    | sed 's/^/uri /; s#://[^/[:blank:]]*@#://***@#g'
   installs=$(printf '%s\n' "$best" | awk '
     $1 == "Inst" {
       version = $3 ~ /^\(/ ? $3 : $4
@@ -158,7 +173,7 @@ main() {
   elif ! print_locks; then
     :
   elif ! try_to_install ''; then
-    printf 'error %s\n' "$(printf '%s\n' "$plan" | cause_in)"
+    printf 'error %s\n' "$(why_not)"
   elif [ "$count" -gt 0 ]; then
     close_transaction
     if [ -n "$accepted" ]; then

@@ -48,7 +48,7 @@ list_lock_holders() {
   lock_holders $APT_LOCKS
 }
 
-is_usable() { bounded apt-get -o "DPkg::Lock::Timeout=$attach" -qq check 2>&1 </dev/null; }
+is_usable() { bounded apt-get -o "DPkg::Lock::Timeout=$attach" -q check 2>&1 </dev/null; }
 
 list_held() { bounded apt-mark showhold </dev/null; }
 
@@ -59,7 +59,7 @@ list_auto() {
 set_marks() { # auto|manual
   marked=$(apt_names)
   [ -n "$marked" ] || return 0
-  apt_write_settings repositories "$call/apt-mark.conf" || return
+  apt_write_settings marks "$call/apt-mark.conf" || return
   # shellcheck disable=SC2086  # names and architectures are words
   apt-mark -c "$call/apt-mark.conf" -o "DPkg::Lock::Timeout=$lock_wait" "$1" $marked >&2 </dev/null
 }

@@ -20,6 +20,7 @@ from ..models.facts import (
 from ..models.host_rules import waiting_kernel
 from ..models.reach import Reason, ReasonCode
 from ..protocol import locks
+from ..protocol.cleaning import without_logins
 from ..protocol.sections import Section, Unparsed, clip, number, split
 from .parsers import (
     apt,
@@ -48,9 +49,10 @@ def parse(output: str, controller_now: int) -> HostFacts:
     """Take a host's answer apart. `controller_now`: when it came in, epoch seconds UTC.
 
     Raises nothing on any text: what is not understood stands in `unparsed`, what is missing in
-    `notes`. `problem` says whether the facts are good enough to be used.
+    `notes`; who logs in with an address stands nowhere. `problem` says whether the facts are good
+    enough to be used.
     """
-    return _Answer(output, controller_now).facts()
+    return _Answer(without_logins(output), controller_now).facts()
 
 
 def problem(facts: HostFacts) -> Reason | None:
@@ -169,7 +171,9 @@ class _Answer:
         if self._manager is PackageManager.APT:
             known = apt.sources(lines, self._lines("releases"), self._unparsed)
             native = self._who.get("architecture", "")
-            updates = apt.pending(pending, packages, known, native, self._unparsed)
+            updates = apt.pending(
+                pending, packages, known, native, self._unparsed, self._deferred()
+            )
             return tuple(source.repository for source in known), updates
         if self._manager is PackageManager.DNF:
             repositories = rpm.repositories(lines, self._lines("releases"), self._unparsed)
@@ -177,6 +181,14 @@ class _Answer:
             updates = rpm.pending(pending, packages, advised, repositories, self._unparsed)
             return repositories, updates
         return (), ()
+
+    def _deferred(self) -> frozenset[tuple[str, str]] | None:
+        """Packages and versions that apt defers; None where it did not tell."""
+        section = self._sections.get("phased")
+        if section is not None and section.code != 0:
+            return None
+        pairs = (line.partition(" ") for line in self._lines("phased"))
+        return frozenset((name, version) for name, _, version in pairs)
 
     def _hidden(self, packages: Sequence[Package]) -> tuple[HiddenUpdate, ...]:
         """Security updates that the preferences of a host with apt hide."""

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from ..models import canonical
 from ..models.settings import Assignment, Shares
-from ..models.unsafe import marked
+from ..models.unsafe import Unsafe, marked
 
 VARIABLE = "patch_ring"
 
@@ -86,7 +86,7 @@ def _by_variable(variables: Mapping[str, Any], rings: Sequence[str]) -> str | No
         return None
     if not isinstance(value, str):
         raise UnknownRingError(f"{VARIABLE} must be the plain name of a ring")
-    if "{{" in value or "{%" in value:
+    if not isinstance(value, Unsafe) and ("{{" in value or "{%" in value):
         raise UnknownRingError(f"{VARIABLE} must be the plain name of a ring, not a template")
     if value not in rings:
         raise UnknownRingError(

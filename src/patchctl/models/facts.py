@@ -53,6 +53,8 @@ class PendingUpdate(Record):
     `origin`, `label` and `codename` are those of the repository that delivers `candidate`
     (the Release file's fields; never Suite, which changes when a release becomes oldstable).
     `security` is derived from them: Debian's and Ubuntu's security archives, dnf's advisories.
+    `phased` is the percentage of machines that its repository brings it to by now. `deferred`: the
+    host's apt would not take it yet, since it is not among them, or needs something that is not.
     """
 
     name: str
@@ -64,6 +66,8 @@ class PendingUpdate(Record):
     codename: str = ""
     security: bool = False
     advisories: tuple[str, ...] = ()
+    phased: int = 100
+    deferred: bool = False
 
 
 class HiddenUpdate(Record):

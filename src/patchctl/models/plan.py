@@ -48,7 +48,8 @@ class Selection(Record):
     """What was asked for. `packages` are binary or source names, for mode `package`.
 
     For mode `findings`, of which all that are set must hold: `cves`, any of them; `decision`, that
-    urgent or more; `due_before`, an ISO date.
+    urgent or more; `due_before`, an ISO date. `phased`: also what the host's own package manager
+    defers, since its phase has not reached it.
     """
 
     mode: SelectionMode
@@ -57,6 +58,7 @@ class Selection(Record):
     cves: tuple[str, ...] = ()
     decision: str = ""
     due_before: str = ""
+    phased: bool = False
 
 
 class Artifact(Record):
@@ -142,6 +144,8 @@ class LeftOutReason(StrEnum):
     HELD = "held"
     # In the host's repositories, and its own preferences keep it from it.
     PINNED = "pinned"
+    # Its repository brings it to some machines first, and this one is not among them.
+    PHASED = "phased"
     REMOVES_PACKAGE = "removes-package"
     UNSUPPORTED_MANAGER = "unsupported-package-manager"
     RESOLVE_FAILED = "resolve-failed"

@@ -91,7 +91,7 @@ def select(
             continue
         seen.update(_names(facts) & specs.keys())
         cves = asked.packages.get(host.name, {})
-        wanted, refused = _updates(host.name, facts, selection.mode, specs, cves)
+        wanted, refused = _updates(host.name, facts, selection, specs, cves)
         if held and host.name in held:
             left_out.append(_held(host, held[host.name], len(wanted)))
             continue
@@ -183,7 +183,7 @@ def _names(facts: HostFacts) -> set[str]:
 def _updates(
     host: str,
     facts: HostFacts,
-    mode: SelectionMode,
+    selection: Selection,
     specs: Mapping[str, str],
     cves: Mapping[str, tuple[str, ...]],
 ) -> tuple[tuple[Wanted, ...], list[LeftOut]]:
@@ -193,10 +193,10 @@ def _updates(
     for update in _asked_versions(facts, specs):
         package = installed.get((update.name, update.arch))
         reason: LeftOutReason | None
-        if mode is SelectionMode.FINDINGS and update.name not in cves:
+        if selection.mode is SelectionMode.FINDINGS and update.name not in cves:
             reason, detail = LeftOutReason.NOT_SELECTED, ""
         else:
-            reason, detail = _refusal(facts, update, package, mode, specs)
+            reason, detail = _refusal(facts, update, package, selection, specs)
         if reason is None:
             wanted.append(Wanted(package=update.name, arch=update.arch, version=update.candidate))
         else:
@@ -213,7 +213,7 @@ def _updates(
     taken = {(one.package, one.version) for one in wanted}
     refused += [
         line
-        for line in _hidden(host, facts, mode, specs)
+        for line in _hidden(host, facts, selection.mode, specs)
         if (line.package, line.version) not in taken
     ]
     return tuple(wanted), refused
@@ -263,16 +263,19 @@ def _refusal(
     facts: HostFacts,
     update: PendingUpdate,
     package: Package | None,
-    mode: SelectionMode,
+    selection: Selection,
     specs: Mapping[str, str],
 ) -> tuple[LeftOutReason | None, str]:
     source = package.source if package is not None else ""
+    mode = selection.mode
     if mode is SelectionMode.PACKAGE and not {update.name, source} & specs.keys():
         return LeftOutReason.NOT_SELECTED, ""
     if mode is SelectionMode.SECURITY and not update.security:
         return LeftOutReason.NOT_SECURITY, ""
     if package is not None and package.held:
         return LeftOutReason.HELD, ""
+    if update.deferred and not selection.phased and not _is_named(update, source, specs):
+        return LeftOutReason.PHASED, _phase(update)
     if not _trusted(facts, update):
         return LeftOutReason.NOT_TRUSTED, _origin(update)
     if not (
@@ -282,6 +285,17 @@ def _refusal(
     ):
         return LeftOutReason.RESOLVE_FAILED, "name or version is outside of the grammar"
     return None, ""
+
+
+def _is_named(update: PendingUpdate, source: str, specs: Mapping[str, str]) -> bool:
+    """Did somebody ask for this very version?"""
+    return update.candidate in (specs.get(update.name), specs.get(source))
+
+
+def _phase(update: PendingUpdate) -> str:
+    if update.phased == 100:
+        return "it waits for a phased update; --phased takes both"
+    return f"{update.phased} % of machines get it by now, not this one; --phased takes it"
 
 
 def _trusted(facts: HostFacts, update: PendingUpdate) -> bool:

@@ -27,7 +27,7 @@ from ..models.plan import (
     Unusable,
 )
 from ..models.requests import HostRequest, Wanted
-from .cleaning import cleaned
+from .cleaning import cleaned, without_logins
 from .resolution import Answer, UnreadableError, groups
 
 # `Inst NAME[:ARCH] [FROM] (TO Label:Version/Suite, … [ARCH]) [what it breaks for now]`. A label may
@@ -128,7 +128,7 @@ def _read_line(said: _Said, kind: str, rest: str, number: int) -> None:
             said.lower.add(rest.partition(":")[0])
         case "uri":
             if line := _URI.fullmatch(rest):  # everything else is apt's talk: warnings, notes
-                said.uris[line[2]] = (line[1], int(line[3]))
+                said.uris[line[2]] = (without_logins(line[1]), int(line[3]))
         case "have":
             name, arch, version, source, kib = groups(_HAVE, rest, number)
             said.have[name, arch] = _Have(

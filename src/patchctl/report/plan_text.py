@@ -105,6 +105,7 @@ def _head(plan: Plan) -> list[str]:
         f"Plan {short(plan.digest)}: {_SELECTED[body.selection.mode]} on"
         f" {_count(len(body.hosts), 'host')}",
         *(_wrapped(asked, "  ") if asked else []),
+        *(["  phased updates, too, wherever they are pending"] if body.selection.phased else []),
         f"  {made}{limit}",
         f"  hosts looked at {when(body.as_of)}, expires {when(body.expires)}",
         *_wrapped(_removes(body), "  "),

@@ -34,6 +34,6 @@ def next_events(view: RunView, ring: RingView) -> list[Event]:
                 to=HostState.PENDING,
                 reason="asked once more after it was deferred",
             ),
-            begun(view.run, name, host.attempt, host.transaction),
+            begun(view, name, host.attempt, host.transaction),
         ]
     return events

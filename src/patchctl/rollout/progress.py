@@ -136,7 +136,7 @@ def _walk(view: RunView, ring: RingView) -> list[Event]:
             started: list[Event] = []
             if number != ring.wave:
                 started.append(WaveStarted(ring=ring.name, wave=number, hosts=len(names)))
-            return [*started, *(begun(view.run, name, view.hosts[name].attempt) for name in names)]
+            return [*started, *(begun(view, name) for name in names)]
     if deferred.waiting(view, ring):
         return deferred.next_events(view, ring)
     return _ring_over(view, ring)

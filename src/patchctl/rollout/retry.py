@@ -98,7 +98,7 @@ def _begin(view: RunView, host: HostView) -> list[HostMoved]:
     transaction = host.transaction if host.touched else ""
     return [
         HostMoved(host=host.name, attempt=attempt, to=HostState.PENDING),
-        begun(view.run, host.name, attempt, transaction),
+        begun(view, host.name, attempt, transaction),
     ]
 
 

@@ -14,7 +14,7 @@ from ..errors import InvalidInputError, PatchctlError
 from ..lab import engine
 from ..report.discovery_text import Narrator
 from ..workflows.doctor.checks import Doctor
-from . import guards
+from . import ansible_cfg, guards
 from .caller import Caller
 from .fleet import load
 from .inventory import lint
@@ -43,6 +43,7 @@ def doctor(
         load=load,
         lint=lint,
         at_risk=lambda opened: guards.state_at_risk(opened.root, opened.state, caller),
+        not_used=lambda opened: ansible_cfg.not_used(opened.root, opened.settings),
         runner=_passing_runner,
         engine=lambda: _engine(caller.environment),
         state=caller.folder / state,

@@ -1,6 +1,7 @@
 """ansible-runner's events, and what `patch_together` writes beside them -> one Answer a host."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,13 @@ import msgspec
 from ...errors import AdapterError
 from ...models.connection import Connection
 from ...models.reach import REFUSED_PASSWORD, Reason, ReasonCode
+from ...models.unsafe import opened
 from ...protocol import frame
 from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, Ended, Job, hosts_of
 from ..clock import now_ms
 from . import results
-from .reasons import explain
+from .reasons import Become, explain, script_reason
 
 _TAIL = 20
 
@@ -42,9 +44,11 @@ class Collector:
     def __init__(self, job: Job, output: Path, connection: Connection | None = None) -> None:
         self._job = job
         self._output = output
-        self._passwords = offered(job, connection or Connection())
+        self._connection = connection or Connection()
+        self._passwords = offered(job, self._connection)
         self._missing = dict.fromkeys(hosts_of(job.inventory))
         self._known = frozenset((*self._missing, *hosts_of(job.beside), "localhost"))
+        self._rounds = results.Rounds()
         self._failures: dict[str, Answer] = {}
         self._stats: Mapping[str, Any] | None = None
         self._said: list[str] = []
@@ -74,6 +78,8 @@ class Collector:
             self._stats = data
         elif kind in ("verbose", "error", "deprecated", "warning"):
             self._listen(event)
+        elif kind == "runner_item_on_failed":
+            self._rounds.see(event)
         elif kind == "runner_on_failed" and data.get("task_action") == _TOGETHER:
             # Ansible tells it of one host, but it is the same for all that have not answered.
             result = data.get("res") or {}
@@ -107,10 +113,10 @@ class Collector:
         if result.get("patch_answer") is True:
             return self._answer(host, result, elapsed)
         if kind == "runner_on_unreachable":
-            reason = self._task_reason(event, host, result)
+            reason = self._task_reason(event, host)
             failure = self._failure(host, AnswerStatus.UNREACHABLE, reason, elapsed)
         elif kind == "runner_on_failed" and not data.get("ignore_errors"):
-            reason = self._task_reason(event, host, result)
+            reason = self._task_reason(event, host)
             failure = self._failure(host, AnswerStatus.FAILED, reason, elapsed)
         else:
             return None
@@ -119,12 +125,10 @@ class Collector:
         self._failures[host] = failure
         return None
 
-    def _task_reason(
-        self, event: Mapping[str, Any], host: str, result: Mapping[str, Any]
-    ) -> Reason:
-        part = results.failed_part(result)
-        reason = self._explain(host, results.message(part))
-        other = results.elsewhere(event, host, part, self._known)
+    def _task_reason(self, event: Mapping[str, Any], host: str) -> Reason:
+        event = self._rounds.of(event)
+        reason = self._explain(host, results.message(results.result_of(event)))
+        other = results.elsewhere(event, host, self._known)
         if not other or reason.code is ReasonCode.UNSEEN:
             return reason
         # A key or password that another host refuses says nothing about those of this one.
@@ -170,7 +174,8 @@ class Collector:
         )
 
     def _explain(self, host: str, message: str) -> Reason:
-        return explain(message, password=host in self._passwords)
+        become = become_of(host, self._job, self._connection)
+        return explain(message, password=host in self._passwords, become=become)
 
     def _failure(self, host: str, status: AnswerStatus, reason: Reason, elapsed: int) -> Answer:
         return Answer(
@@ -200,7 +205,7 @@ class Collector:
             at_ms=now_ms(),
             host=host,
             status=AnswerStatus.OK if rc == 0 else AnswerStatus.FAILED,
-            reason="" if rc == 0 else _script_reason(rc, errors),
+            reason="" if rc == 0 else script_reason(rc, errors),
             rc=rc,
             output=output,
             elapsed_ms=elapsed,
@@ -208,7 +213,7 @@ class Collector:
 
     def _no_answer(self, host: str, result: Mapping[str, Any], errors: str) -> Reason:
         """Where the script never began, standard error is that of ssh and sudo."""
-        said = explain(errors, otherwise="")
+        said = explain(errors, otherwise="", become=become_of(host, self._job, self._connection))
         if said.text and result.get("patch_unstarted") is True:
             return said
         return self._explain(host, results.message(result))
@@ -273,6 +278,23 @@ def offered(job: Job, connection: Connection) -> frozenset[str]:
     )
 
 
+_BECOME_PASSWORDS = ("ansible_become_password", "ansible_become_pass")
+_METHOD = re.compile(r"\bansible_become_method[\"']?\s*[=:]\s*[\"']?([A-Za-z0-9_.]+)")
+
+
+def become_of(host: str, job: Job, connection: Connection) -> Become:
+    """How the host is told to become root. What a file of `-e @FILE` says is not seen."""
+    told = " ".join(connection.extra_vars)
+    variables = ((job.inventory.get("all") or {}).get("hosts") or {}).get(host) or {}
+    given = _METHOD.findall(told)
+    method = given[-1] if given else opened(variables.get("ansible_become_method"))
+    password = connection.become_password is not None or any(
+        name in told or name in variables for name in _BECOME_PASSWORDS
+    )
+    known = isinstance(method, str) and re.fullmatch(r"[\w.]+", method)
+    return Become(method=method.rpartition(".")[2] if known else "sudo", password=password)
+
+
 _TOGETHER = "patch_together"
 _RESULTS = frozenset(
     {"runner_on_ok", "runner_on_failed", "runner_on_unreachable", "runner_on_skipped"}
@@ -281,11 +303,6 @@ _RESULTS = frozenset(
 
 def _failed_hosts(stats: Mapping[str, Any]) -> set[str]:
     return {host for key in ("failures", "dark") for host, n in (stats.get(key) or {}).items() if n}
-
-
-def _script_reason(rc: int, errors: str) -> str:
-    lines = [line for line in errors.splitlines() if line.strip()]
-    return sentence(f"exit code {rc}: {lines[-1]}" if lines else f"exit code {rc}")
 
 
 def _read(path: Path) -> bytes:

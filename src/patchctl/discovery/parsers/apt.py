@@ -1,7 +1,7 @@
 """apt's repositories and what it would update."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
 
@@ -91,7 +91,7 @@ def _date_of(file: str, dated: Mapping[str, int]) -> int:
 # --- pending updates ----------------------------------------------------------------------------
 
 _HEADER = re.compile(r"(\S+?)(?::([a-z0-9-]+))?:")
-_VERSION = re.compile(r" (\*\*\*|   ) (\S+) -?\d+(?: \(phased \d+%\))?")
+_VERSION = re.compile(r" (\*\*\*|   ) (\S+) -?\d+(?: \(phased (\d{1,3})%\))?")
 _FROM = re.compile(r" {7,}-?\d+ (\S+)(?: (\S+)(?: \S+)? Packages)?")
 _KEY = re.compile(r"  (Installed|Candidate|Package pin|Version table): *(\S*)")
 
@@ -105,6 +105,7 @@ class _Block:
     candidate: str = ""
     installed: str = ""
     versions: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    phases: dict[str, int] = field(default_factory=dict)
 
 
 def pending(
@@ -113,22 +114,40 @@ def pending(
     known: Sequence[Source],
     native: str,
     unparsed: Unparsed,
+    deferred: Collection[tuple[str, str]] | None = (),
 ) -> tuple[PendingUpdate, ...]:
-    """Blocks of `apt-cache policy` whose candidate differs from what is installed."""
+    """Blocks of `apt-cache policy` whose candidate differs from what is installed.
+
+    `deferred` are (package as in a heading, version) that apt does not take yet; None where that is
+    not known, and all phased updates count as deferred.
+    """
     arches = {(package.name, package.arch) for package in packages}
     index = {(source.site, source.part): source for source in known}
     found = []
     for block in _blocks(lines, unparsed):
+        late = _deferred(block, deferred)
         _set_arch(block, arches, native)
         order = list(block.versions)
+        if late and block.candidate == block.installed:
+            block.candidate = late  # newer versions of apt do not even prefer it
         if block.candidate in ("(none)", block.installed):
             continue  # shown for what is hidden
         if not _is_sane(block, order, arches):
             unparsed.add("pending", f"{block.name}: {block.installed} -> {block.candidate}")
         # apt sorts the table: a candidate below what is installed is a downgrade by pin.
         elif order.index(block.candidate) < order.index(block.installed):
-            found.append(_update(block, index))
+            found.append(_update(block, index, deferred=block.candidate == late))
     return tuple(sorted(found, key=lambda update: (update.name, update.arch)))
+
+
+def _deferred(block: _Block, deferred: Collection[tuple[str, str]] | None) -> str:
+    """The version of the package that apt does not take yet, or ""."""
+    name = f"{block.name}:{block.arch}" if block.arch else block.name
+    for version in block.versions:
+        phased = deferred is None and block.phases.get(version, 100) < 100
+        if phased or (deferred and (name, version) in deferred):
+            return version
+    return ""
 
 
 def _set_arch(block: _Block, arches: set[tuple[str, str]], native: str) -> None:
@@ -201,7 +220,9 @@ def _is_sane(block: _Block, order: list[str], arches: set[tuple[str, str]]) -> b
     )
 
 
-def _update(block: _Block, index: Mapping[tuple[str, str], Source]) -> PendingUpdate:
+def _update(
+    block: _Block, index: Mapping[tuple[str, str], Source], *, deferred: bool
+) -> PendingUpdate:
     best = _best(block, block.candidate, index)
     repository = best.repository if best else Repository(uri="")
     return PendingUpdate(
@@ -213,6 +234,8 @@ def _update(block: _Block, index: Mapping[tuple[str, str], Source]) -> PendingUp
         label=repository.label,
         codename=repository.codename,
         security=best is not None and best.security,
+        phased=block.phases.get(block.candidate, 100),
+        deferred=deferred,
     )
 
 
@@ -236,6 +259,8 @@ def _blocks(lines: Iterable[str], unparsed: Unparsed) -> list[_Block]:
                 blocks[-1].candidate = key[2]
         elif entry := _VERSION.fullmatch(line):
             version = entry[2]
+            if entry[3]:
+                blocks[-1].phases[version] = int(entry[3])
             blocks[-1].versions.setdefault(version, [])
         elif (origin := _FROM.fullmatch(line)) and version:
             blocks[-1].versions[version].append((origin[1].rstrip("/"), origin[2] or ""))

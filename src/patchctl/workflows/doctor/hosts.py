@@ -37,6 +37,9 @@ _HINTS = {
 }
 # Reasons that need a hint of their own.
 _BETTER = {
+    ReasonCode.UNSUPPORTED: "take it out of the inventory, or set ansible_connection to ssh",
+    ReasonCode.NO_PLUGIN: "install its collection beside patchctl, such as `pip install ansible`",
+    ReasonCode.BAD_VARIABLE: "correct the variable; `patchctl inventory show HOST` shows all",
     ReasonCode.KEY_READABLE: "chmod 600 the key",
     ReasonCode.TOO_MANY_KEYS: "name one key by --private-key or"
     " ansible_ssh_private_key_file, with IdentitiesOnly=yes",

@@ -56,6 +56,7 @@ _HARMLESS = frozenset(
         LeftOutReason.NOT_SELECTED,
         LeftOutReason.NO_FINDING,
         LeftOutReason.WAIVED,
+        LeftOutReason.PHASED,
     }
 )
 
