@@ -9,6 +9,7 @@ from patchctl.models.facts import PackageLists
 from patchctl.protocol.sections import Section, Unparsed
 
 DATA = Path(__file__).parents[1] / "data" / "apt-lists"
+NOW = 5000
 MAIN, SECURITY, ADDED = (
     "http://deb.example/debian bookworm",
     "http://deb.example/security bookworm-security",
@@ -34,14 +35,14 @@ def looked(*refresh: str, code: int = 0) -> dict[str, str]:
     unparsed = Unparsed()
     fetching = apt_lists.refresh(Section("refresh", list(refresh), code))
     sources = Section("sources", list(SOURCES), 0)
-    found = apt_lists.lists(sources, TIMES, fetching, "amd64", 0, unparsed)
+    found = apt_lists.lists(sources, TIMES, fetching, "amd64", NOW, 0, unparsed)
     assert unparsed.all() == ()
     return {one.repository: one.fault for one in found}
 
 
 def lying(sources: Section, times: tuple[str, ...] = TIMES, ahead: int = 0) -> tuple[object, ...]:
     """Lists as they lie on the host."""
-    return apt_lists.lists(sources, times, None, "amd64", ahead, Unparsed())
+    return apt_lists.lists(sources, times, None, "amd64", NOW, ahead, Unparsed())
 
 
 def test_what_was_fetched_or_confirmed_is_looked_at() -> None:
@@ -55,6 +56,23 @@ def test_a_hook_that_failed_is_no_fault_of_a_repository() -> None:
 
 def test_silence_is_not_health() -> None:
     assert set(looked().values()) == {apt_lists.UNEXPLAINED}
+
+
+def test_a_mirror_that_is_behind_the_host_is_looked_at() -> None:
+    """apt keeps the newer Release file, whose time stays as it was, and is content."""
+    said = [f"Get:1 {MAIN} InRelease [1377 B]", *FETCHED[2:]]
+    assert looked(*said)[MAIN] == ""
+    assert looked(*said, code=100)[MAIN] == apt_lists.UNEXPLAINED
+
+
+def test_a_complaint_counts_before_a_new_time() -> None:
+    """apt gives the file a new time where its key is unknown and the server has nothing newer."""
+    why = "The following signatures couldn't be verified"
+    said = [f"Hit:1 {MAIN} InRelease", f"Err:1 {MAIN} InRelease", f"  {why}"]
+    assert looked(*FETCHED, *said) == {MAIN: why, SECURITY: "", ADDED: ""}
+    assert looked(*FETCHED, f"W: GPG error: {MAIN} InRelease: {why}")[MAIN] != ""
+    one_day = f"W: {MAIN} InRelease: Key is stored in legacy trusted.gpg keyring"
+    assert looked(*FETCHED, one_day)[MAIN] == ""
 
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in DATA.glob("*.txt")))

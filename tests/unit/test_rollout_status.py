@@ -4,11 +4,14 @@ import json
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from test_rollout_hooks import Site
 
 from patchctl.cli.output import Format
 from patchctl.cli.summary import show_status
+from patchctl.models.plan import CouldNotLook, LeftOut, LeftOutReason
 from patchctl.models.rollout import BlockerKind, CommandKind, LeaseKind, RunState
+from patchctl.plan.freeze import seal
 from patchctl.rollout.status import exit_code
 
 
@@ -43,6 +46,27 @@ def test_every_reason_why_a_run_may_not_go_on_is_in_its_status(
     site.rollouts.request(run, CommandKind.RESUME)
     assert site.rollouts.status(run).blockers == ()
     assert site.rollouts.carry(run).state is RunState.DONE
+
+
+def test_a_run_whose_plan_held_hosts_back_says_so_and_ends_with_1(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    body = structs.replace(
+        site.plan().body,
+        left_out=(LeftOut(host="w1", reason=LeftOutReason.STALE_LISTS),),
+        could_not_look=(CouldNotLook(host="w1", repository="http://vendor stable", reason="404"),),
+    )
+    run = site.rollouts.start(seal(body, site.plan().about))
+    site.rollouts.request(run, CommandKind.APPROVE, ring="production")
+    view = site.rollouts.carry(run)
+    assert (view.state, exit_code(view)) == (RunState.DONE, 1)
+    status = site.rollouts.status(run)
+    show_status(status, Format.TABLE)
+    assert "  http://vendor stable on w1: 404" in capsys.readouterr().out
+    show_status(status, Format.JSON)
+    assert json.loads(capsys.readouterr().out)["could_not_look"] == [
+        {"host": "w1", "repository": "http://vendor stable", "reason": "404"}
+    ]
 
 
 def test_hosts_that_a_run_holds_and_those_it_reserves_are_told_until_it_is_over(

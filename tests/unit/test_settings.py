@@ -18,6 +18,7 @@ from patchctl.models.plan import (
     Promote,
     RebootPolicy,
     RollbackReady,
+    StaleLists,
     UnprovenPolicy,
     UpdaterPolicy,
 )
@@ -64,6 +65,7 @@ class TestDefaults:
         assert found.state == ".patchctl"
         assert found.unproven is UnprovenPolicy.HOLD
         assert found.allow_removals is False
+        assert (found.stale_lists, found.lists_max_age_s) == (StaleLists.HOLD, 2 * 86_400)
         assert found.plan_expires_s == 14 * 86_400
         assert found.assign.rules == () and found.assign.shares is None
 
@@ -152,6 +154,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     assert found.unproven is UnprovenPolicy.APPROVE
     assert found.allow_removals is True
     assert found.undo_safe == ("postgresql-*",)
+    assert (found.stale_lists, found.lists_max_age_s) == (StaleLists.WARN, 43_200)
     assert (found.plan_expires_s, found.discovery_timeout_s) == (7 * 86_400, 45)
     assert (found.ansible.user, found.ansible.forks) == ("ops", 50)
     assert found.ansible.connect_timeout_s == 5

@@ -6,12 +6,13 @@
 # Seconds that a lock of the lists is waited for; apt waits for no lock of these.
 LISTS_LOCK_S=30
 
-# `fetched<TAB>FILE` for each list that was fetched or confirmed, then all that tells of trouble.
+# `fetched<TAB>FILE` for each list whose time apt set anew, then what apt fetched and what went wrong.
 #
 # Its exit code is no answer: it is 0 where every fetch failed and the old lists stay in use, and 100
-# where only somebody's hook failed. What it said is none either: the first repository without a
-# Release file keeps it from naming others. But apt changes the ctime of a repository's Release file
-# exactly when that repository's lists are good and whole, also where the server has nothing newer.
+# where only somebody's hook failed. What it complains of is none either: the first repository without
+# a Release file keeps it from naming others. But apt sets the ctime of a repository's Release file anew
+# when it has all lists that belong to it, also where the server has nothing newer; where the key of that
+# file is not known any more, too, and then it says so.
 refresh_apt() {
   lists=$(lists_folder)
   before=$(list_times "$lists")
@@ -22,6 +23,7 @@ refresh_apt() {
     !after { known[$0]; next }
     !($0 in known) { sub(/^.*\//, ""); print "fetched\t" $0 }'
   printf '%s\n' "$said" | without_passwords | awk '
+    /^(Hit|Get):[0-9]+ / { if (!($0 in known) && ++good <= 500) print; known[$0]; next }
     /^(Err:[0-9]+ |E: |W: |Error: |Warning: )/ { if (++told <= 100) print; reason = /^Err:/; next }
     reason && /^  / { if (told <= 100) print }
     { reason = 0 }

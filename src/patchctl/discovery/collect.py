@@ -262,6 +262,7 @@ class _Answer:
             self._lines("lists"),
             self._refresh,
             self._who.get("architecture", ""),
+            self._now,
             self._skew() or 0,
             self._unparsed,
         )

@@ -44,6 +44,8 @@ _SETTINGS = """\
 #  unproven: hold # what no earlier ring has proven: hold, approve or allow
 #  allow_removals: false # may a transaction remove packages?
 #  undo_safe: [] # globs of packages that may be undone though their kind is risky
+#  stale_lists: hold # a host with repositories that could not be looked into: hold or warn
+#  lists_max_age: 2d # package lists in a snapshot that are older tell nothing
 #  plan_expires: 14d
 #  transaction_timeout: 1h # the package manager's work on a host
 #  verify_timeout: 2m

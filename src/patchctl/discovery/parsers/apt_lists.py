@@ -1,7 +1,8 @@
 """Which of apt's repositories could be looked into, by the state of their lists.
 
-That a list is good is told by evidence of its own, never by silence: the time that apt gives its
-Release file when it fetched or confirmed it. What apt says is only read for the reasons.
+That lists are good is told by evidence of its own, never by silence: the time that apt gives their
+Release file when it fetched or confirmed it, or that apt says so itself and ends well. A complaint
+about the repository counts before both.
 """
 
 import re
@@ -11,8 +12,12 @@ from dataclasses import dataclass, field
 from ...models.facts import PackageLists
 from ...protocol.sections import Section, Unparsed, clip, fields, number
 
-_COMPLAINT = re.compile(r"(?:E|W|Error|Warning): (.*)")
+_ERROR = re.compile(r"(?:E|Error): (.*)")
+_WARNING = re.compile(r"(?:W|Warning): (.*)")
 _FAILED = re.compile(r"Err:\d+ (.*)")
+_FETCHED = re.compile(r"(?:Hit|Get):\d+ (.*)")
+# Warnings that lists were not fetched, or old ones kept. Others are about what may come one day.
+_GRAVE = ("Failed to fetch", "GPG error", "An error occurred during the signature verification")
 _ADDRESS = re.compile(r"[a-z]:/")
 # What apt says besides, whatever the cause.
 _SAYS_NOTHING = ("Some index files failed to download", "Unable to lock directory")
@@ -23,17 +28,23 @@ UNEXPLAINED = "its package lists were not fetched, and apt did not say why"
 
 @dataclass
 class Refresh:
-    """What came of fetching the lists: names of the files that are good now, what went wrong with
-    which item (`URI SUITE …` as apt calls it), and complaints of any kind."""
+    """What came of fetching the lists: names of the files that have a new time, items (`URI SUITE`
+    and more, as apt calls them) that it has, what went wrong with which item, errors and warnings.
 
+    `ended_well`: by apt's exit code.
+    """
+
+    ended_well: bool
     fetched: set[str] = field(default_factory=set)
+    had: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def refresh(section: Section) -> Refresh:
     """Read the answer of the script's `refresh_apt`."""
-    found, item = Refresh(), ""
+    found, item = Refresh(ended_well=section.code == 0), ""
     for line in section.lines:
         if line.startswith("fetched\t"):
             found.fetched.add(line.removeprefix("fetched\t"))
@@ -42,15 +53,19 @@ def refresh(section: Section) -> Refresh:
             continue
         elif item and line.startswith("  "):
             found.failed.append((item, clip(line)))
-        elif complaint := _COMPLAINT.fullmatch(line):
-            found.complaints.append(clip(complaint[1]))
+        elif had := _FETCHED.fullmatch(line):
+            found.had.append(had[1])
+        elif error := _ERROR.fullmatch(line):
+            found.errors.append(clip(error[1]))
+        elif warning := _WARNING.fullmatch(line):
+            found.warnings.append(clip(warning[1]))
         item = ""
     return found
 
 
 def is_detail(line: str) -> bool:
     """Is a line of that answer about one item only, and no complaint?"""
-    return line.startswith(("fetched\t", "Err:", "  "))
+    return line.startswith(("fetched\t", "Hit:", "Get:", "Err:", "  "))
 
 
 def lists(
@@ -58,6 +73,7 @@ def lists(
     times: Iterable[str],
     fetching: Refresh | None,
     native: str,
+    now: int,
     ahead: int,
     unparsed: Unparsed,
 ) -> tuple[PackageLists, ...]:
@@ -66,7 +82,7 @@ def lists(
 
     `sources`: `FILE\tADDRESS` lines, `times`: `SECONDS\tFILE` lines by the host's clock, which is
     `ahead` seconds before ours; `fetching` is None where the lists are as they lay there. `native`
-    is the host's own architecture.
+    is the host's own architecture; `now` is by our clock.
     """
     if sources.code != 0:
         said = next((line.partition(": ")[2] for line in sources.lines), "")
@@ -74,9 +90,10 @@ def lists(
     found = []
     set_up = _set_up(sources.lines, unparsed)
     for one in _with_files(set_up, _times(times, unparsed)):
-        moment = one.moment
-        fault = one.fault(fetching, native) if fetching else "" if moment else NEVER
-        fetched = max(moment - ahead, 0) if moment else 0
+        fault = one.fault(fetching, native) if fetching else "" if one.moment else NEVER
+        fetched = max(one.moment - ahead, 0) if one.moment else 0
+        if fetching and not fault:
+            fetched = now
         found.append(PackageLists(repository=one.name, fetched=fetched, fault=clip(fault)))
     if len(set_up) < len(set(sources.lines)):
         found.append(PackageLists(fault="the name of a repository could not be read"))
@@ -149,21 +166,30 @@ class _Source:
 
     def fault(self, fetching: Refresh, native: str) -> str:
         """Why it could not be looked into as a whole, "" where it could."""
-        if not any(f"{self.stem}{name}" in fetching.fetched for name in self._telling):
-            return next(self._reasons(fetching), UNEXPLAINED)
+        if complaint := next(self._complaints(fetching), ""):
+            return complaint
+        if not self._is_fetched(fetching):
+            said = (line for line in fetching.errors if not line.startswith(_SAYS_NOTHING))
+            return next((line for line in said if not _ADDRESS.search(line)), UNEXPLAINED)
         index = f"/binary-{native}/Packages'"
-        for line in fetching.complaints:
+        for line in fetching.warnings:
             if line.startswith("Skipping acquire") and index in line and self._is_in(line):
                 return line
         return ""
 
-    def _reasons(self, fetching: Refresh) -> Iterator[str]:
-        """What tells the cause first: of this repository, then of all that is about none."""
+    def _complaints(self, fetching: Refresh) -> Iterator[str]:
+        """What apt says against it, that which tells the cause first."""
         yield from (reason for item, reason in fetching.failed if self._is_in(f"{item} "))
-        yield from (line for line in fetching.complaints if self._is_in(line))
-        for line in fetching.complaints:
-            if not line.startswith(_SAYS_NOTHING) and not _ADDRESS.search(line):
-                yield line
+        yield from (line for line in fetching.errors if self._is_in(line))
+        yield from (
+            line for line in fetching.warnings if line.startswith(_GRAVE) and self._is_in(line)
+        )
+
+    def _is_fetched(self, fetching: Refresh) -> bool:
+        if any(f"{self.stem}{name}" in fetching.fetched for name in self._telling):
+            return True
+        # A mirror that has an older Release file than the host leaves the host's as it is.
+        return fetching.ended_well and any(self._is_in(f"{item} ") for item in fetching.had)
 
     def _is_in(self, text: str) -> bool:
         """Is a line of apt's about this repository?"""
