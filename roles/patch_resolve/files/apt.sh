@@ -6,11 +6,14 @@
 #           removals yes|no          may the transaction remove packages?
 #           downgrades yes|no        may it go back to a lower version?
 #           want NAME ARCH VERSION   one line a package; order decides who gives way
+#           hold NAME ARCH VERSION   installed, and stays so: a rule excludes it
+#           exclude PATTERN          of those rules, for packages that would be new
 # Answer, one record a line, first word is its kind:
 #           resolve 1 apt | error TEXT | drop removes|failed NAME ARCH VERSION | TEXT
+#           drop excluded NAME ARCH VERSION | NAME/SOURCE ... (the excluded packages it needs)
 #           sim TEXT (apt-get -s) | lower NAME | uri TEXT (--print-uris) | show FIELD: TEXT, show .
 #           have NAME ARCH VERSION SOURCE [KIB] | offer TEXT (madison) | target TEXT | end
-# Needs manager_apt_cause.sh.
+# Needs manager_apt_cause.sh and apt_excluded.sh.
 set -u
 LC_ALL=C
 DEBIAN_FRONTEND=noninteractive
@@ -35,10 +38,11 @@ removed_by() {
 # Sets `plan` and `removed`; true where the host could do it as it stands.
 try_to_install() {
   # shellcheck disable=SC2086
-  plan=$(ask_apt -s install $1)
+  plan=$(ask_apt -s install $1 $held)
   status=$?
   removed=$(removed_by "$plan")
-  [ "$status" -eq 0 ] && { [ "$removals" = yes ] || [ -z "$removed" ]; }
+  [ "$status" -eq 0 ] && { [ "$removals" = yes ] || [ -z "$removed" ]; } \
+    && [ -z "$(excluded_in "$plan")" ]
 }
 
 # `NAME=VERSION`, with the architecture where there is one: apt takes `all` for the native one.
@@ -49,7 +53,10 @@ specs_between() {
 
 drop() {
   line=$(printf '%s\n' "$wanted" | sed -n "$1p")
-  if [ "$status" -ne 0 ]; then
+  why=$(excluded_for "$accepted$batch")
+  if [ -n "$why" ]; then
+    kind=excluded
+  elif [ "$status" -ne 0 ]; then
     kind=failed
     why=$(printf '%s\n' "$plan" | cause_in)
   else
@@ -97,7 +104,7 @@ print_lower() {
 print_files() {
   # An empty archive folder: files already in the cache must be listed too.
   # shellcheck disable=SC2086
-  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $accepted | sed 's/^/uri /'
+  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $accepted $held | sed 's/^/uri /'
   installs=$(printf '%s\n' "$best" | awk '
     $1 == "Inst" {
       version = $3 ~ /^\(/ ? $3 : $4
@@ -131,6 +138,7 @@ main() {
   case $PATCHCTL_INPUT in *'downgrades yes'*) lower_allowed=--allow-downgrades ;; esac
   wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n '/^want /p')
   count=$(printf '%s\n' "$wanted" | grep -c '^want ')
+  held=$(held_specs)
   if ! try_to_install ''; then
     printf 'error %s\n' "$(printf '%s\n' "$plan" | cause_in)"
   elif [ "$count" -gt 0 ]; then

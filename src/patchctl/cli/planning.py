@@ -10,7 +10,7 @@ from .output import Format
 
 def show(made: Made, path: Path | None, form: Format) -> None:
     """Print what became of it; `path` is where the plan was written, None where there is none."""
-    from ..report import plan_text
+    from ..report import exclusions_text, plan_text
 
     if form is not Format.TABLE:
         output.data(summary(made, path), form)
@@ -19,7 +19,7 @@ def show(made: Made, path: Path | None, form: Format) -> None:
         output.error_lines(["", f"written to {path}", f"next: patchctl rollout {path}"])
     else:
         output.lines(output.clean(line) for line in plan_text.left_out(made.left_out))
-        output.note("nothing to do: no plan was written")
+        output.note(f"{exclusions_text.nothing(made.left_out)}: no plan was written")
 
 
 def summary(made: Made, path: Path | None) -> dict[str, Any]:
@@ -41,6 +41,8 @@ def summary(made: Made, path: Path | None) -> dict[str, Any]:
                 "version": one.version,
                 "detail": one.detail,
                 "cves": one.cves,
+                "rule": one.rule,
+                "needs": one.needs,
             }
             for one in made.left_out
         ],
@@ -50,6 +52,9 @@ def summary(made: Made, path: Path | None) -> dict[str, Any]:
         "feeds": [
             {"name": one.name, "dated": one.dated, "entries": one.entries}
             for one in (body.feeds if body else ())
+        ],
+        "exclusions": [
+            {name: getattr(one, name) for name in one.__struct_fields__} for one in made.exclusions
         ],
         "snapshot": made.snapshot.id,
         "as_of": made.snapshot.taken,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 import typer
 
 from ..models.rollout import CommandKind, RunStatus
-from ..report import plan_text, rollout_text
+from ..report import exclusions_text, plan_text, rollout_text
 from . import output
 from .output import Format
 from .progress import Follower, LiveTable, PlainLines
@@ -72,11 +72,12 @@ class Terminal:
 
     def nothing(self, found: "NothingToDo") -> NoReturn:
         """Say why no host has anything to do, and exit."""
+        why = exclusions_text.nothing(found.left_out)
         if self._form is Format.TABLE:
             output.lines(output.clean(line) for line in plan_text.left_out(found.left_out))
-            output.note("nothing to do")
+            output.note(why)
         else:
-            nothing = {"run": None, "plan": None, "state": "done", "reason": "nothing to do"}
+            nothing = {"run": None, "plan": None, "state": "done", "reason": why}
             output.data({**nothing, "rings": [], "hosts": [], "blockers": []}, self._form)
         raise typer.Exit(found.exit_code)
 

@@ -10,7 +10,10 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
+from ..models import grammar
 from ..models.plan import Amount
+from .exceptions_file import Day, Said
+from .exclude_entries import Pattern
 from .settings import Count, File, Percent, RingName, Seconds
 from .settings_help import MEANING
 
@@ -28,6 +31,12 @@ _WRITTEN: dict[Any, dict[str, Any]] = {
     },
     Percent: {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 100}, _PERCENTAGE]},
     RingName: {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,62}$"},
+    Pattern: {
+        "type": "string",
+        "pattern": f"^{grammar.PATTERNS['package pattern'].pattern}$",
+    },
+    Said: {"type": "string", "pattern": "\\S"},
+    Day: {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
     Count: {"type": "integer", "minimum": 1, "maximum": 1000},
     str: {"type": "string"},
     bool: {"type": "boolean"},

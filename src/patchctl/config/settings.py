@@ -33,7 +33,9 @@ from ..models.settings import (
     Share,
     Shares,
 )
-from .document import Document, suggest
+from . import exclude_entries
+from .document import Document, Reader, suggest
+from .exclude_entries import ExcludeEntry
 
 FILE_NAME = "patchctl.yml"
 
@@ -76,6 +78,7 @@ class PolicyEntry(Record):
     unproven: UnprovenPolicy = UnprovenPolicy.HOLD
     allow_removals: bool = False
     undo_safe: tuple[str, ...] = ()
+    exclude: tuple[ExcludeEntry, ...] = ()
     plan_expires: Seconds = Seconds(14 * DAY)
     transaction_timeout: Seconds = Seconds(3600)
     verify_timeout: Seconds = Seconds(120)
@@ -183,6 +186,7 @@ def load(path: Path) -> Settings:
     _check_rings(document, rings)
     _check_assignment(document, entries.assign, [ring.name for ring in rings])
     _check_files(document, entries, path.parent)
+    exclude_entries.check(document, entries.policy.exclude)
     _check_feeds(document, entries.feeds)
     _check_assessment(document, entries.assessment)
     document.check()
@@ -193,6 +197,7 @@ def load(path: Path) -> Settings:
         unproven=entries.policy.unproven,
         allow_removals=entries.policy.allow_removals,
         undo_safe=entries.policy.undo_safe,
+        exclude=exclude_entries.rules(entries.policy.exclude),
         plan_expires_s=entries.policy.plan_expires,
         discovery_timeout_s=entries.policy.discovery_timeout,
         ansible=_ansible(entries.ansible),
@@ -249,7 +254,13 @@ def _ring_name(value: Any) -> str:
     return value
 
 
-_READERS = {Seconds: seconds, Amount: amount, Percent: _percent, RingName: _ring_name}
+_READERS: dict[Any, Reader] = {
+    Seconds: seconds,
+    Amount: amount,
+    Percent: _percent,
+    RingName: _ring_name,
+    **exclude_entries.READERS,
+}
 
 # --- rings --------------------------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from msgspec import field
 
 from . import canonical
 from .base import Model, Record
+from .exclusions import Exclusion
 from .facts import PackageManager
 
 
@@ -140,6 +141,7 @@ class LeftOutReason(StrEnum):
     NOT_SECURITY = "not-security"
     NOT_SELECTED = "not-selected"
     HELD = "held"
+    EXCLUDED = "excluded"
     REMOVES_PACKAGE = "removes-package"
     UNSUPPORTED_MANAGER = "unsupported-package-manager"
     RESOLVE_FAILED = "resolve-failed"
@@ -158,7 +160,8 @@ class LeftOutReason(StrEnum):
 
 class LeftOut(Record):
     """A host (no `package`), one of its updates, or findings of one of its source packages (`cves`)
-    that the plan leaves out, and why."""
+    that the plan leaves out, and why. Of what is excluded: `rule` is the exclusion's, `needs` the
+    excluded packages that the update cannot go without, empty where it is excluded itself."""
 
     host: str
     reason: LeftOutReason
@@ -166,6 +169,8 @@ class LeftOut(Record):
     version: str = ""
     detail: str = ""
     cves: tuple[str, ...] = ()
+    rule: str = ""
+    needs: tuple[str, ...] = ()
 
 
 class UnprovenPolicy(StrEnum):
@@ -333,7 +338,8 @@ class PlanBody(Model, omit_defaults=True):
     """What is frozen. `as_of` is the newest snapshot's time, `expires` is computed from it (epoch
     seconds UTC). Tuples are sorted so that equal plans are equal bytes. `feeds` is empty where none
     were held: then nothing is known of CVEs. `hooks` are all files of the folders that the rings'
-    hooks lie in; empty where no ring has a hook, and in a plan from before they were kept."""
+    hooks lie in; empty where no ring has a hook, and in a plan from before they were kept.
+    `exclusions` are the rules that held when it was made, in the order in which they count."""
 
     version: int
     as_of: int
@@ -351,6 +357,7 @@ class PlanBody(Model, omit_defaults=True):
     feeds: tuple[PlanFeed, ...] = ()
     urgent: tuple[Urgent, ...] = ()
     hooks: tuple[HookFile, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
 
     @property
     def hook_names(self) -> tuple[str, ...]:

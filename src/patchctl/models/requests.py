@@ -1,6 +1,7 @@
 """What a host's package manager is asked to resolve."""
 
 from .base import Record
+from .exclusions import Exclusion
 from .facts import PackageManager
 
 
@@ -13,9 +14,15 @@ class Wanted(Record):
 
 
 class HostRequest(Record):
-    """What is asked of one host. `wanted` is sorted: in a conflict the earlier one stays."""
+    """What is asked of one host. `wanted` is sorted: in a conflict the earlier one stays.
+
+    `exclusions` hold on this host, and the transaction must change nothing that they name; `held`
+    are the installed packages among those, in the version in which they stay.
+    """
 
     host: str
     ring: str
     manager: PackageManager
     wanted: tuple[Wanted, ...]
+    exclusions: tuple[Exclusion, ...] = ()
+    held: tuple[Wanted, ...] = ()

@@ -1,6 +1,7 @@
 """What `patchctl.yml` says, with every default filled in."""
 
 from .base import Model, Record
+from .exclusions import Exclusion
 from .feeds import Stale
 from .plan import RingPolicy, UnprovenPolicy
 from .priority import PriorityPolicy
@@ -96,6 +97,7 @@ class Settings(Model):
     state: str
     feeds: FeedSettings = FeedSettings()
     assessment: PriorityPolicy = PriorityPolicy()
+    exclude: tuple[Exclusion, ...] = ()
 
     @property
     def ring_names(self) -> tuple[str, ...]:

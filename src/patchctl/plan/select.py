@@ -1,11 +1,12 @@
 """Select: which updates of which hosts are asked for, and why the others are not."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..errors import UsageError
 from ..models import grammar
 from ..models.base import Record
+from ..models.exclusions import Exclusion, excluding, on
 from ..models.facts import HostFacts, Package, PendingUpdate
 from ..models.fleet import Fleet, Host
 from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
@@ -57,9 +58,10 @@ def select(
     selection: Selection,
     limit: Collection[str] | None = None,
     chosen: Chosen | None = None,
+    exclusions: Sequence[Exclusion] = (),
 ) -> Selected:
     """What to ask of whom. `limit` are the host names that the selection's limit means, None all;
-    `chosen` is what mode `findings` takes.
+    `chosen` is what mode `findings` takes; of `exclusions` the first that fits a package counts.
 
     Every host of the fleet is in a request, or has at least one line in `left_out`, or both.
     """
@@ -87,12 +89,20 @@ def select(
             continue
         seen.update(_names(facts) & specs.keys())
         cves = asked.packages.get(host.name, {})
-        wanted, refused = _updates(host.name, facts, selection.mode, specs, cves)
+        rules = on(exclusions, host.name)
+        wanted, refused = _updates(host.name, facts, selection.mode, specs, cves, rules)
         refused += unhelped[host.name]
         left_out.extend(refused)
         if wanted and host.ring is not None:
             requests.append(
-                HostRequest(host=host.name, ring=host.ring, manager=facts.manager, wanted=wanted)
+                HostRequest(
+                    host=host.name,
+                    ring=host.ring,
+                    manager=facts.manager,
+                    wanted=wanted,
+                    exclusions=rules,
+                    held=_excluded(facts, rules),
+                )
             )
         elif all(line.reason in _NOT_ASKED_FOR for line in refused):
             left_out.append(_nothing(host, selection.mode))
@@ -149,6 +159,7 @@ def _updates(
     mode: SelectionMode,
     specs: Mapping[str, str],
     cves: Mapping[str, tuple[str, ...]],
+    rules: Sequence[Exclusion],
 ) -> tuple[tuple[Wanted, ...], list[LeftOut]]:
     installed = {(package.name, package.arch): package for package in facts.packages}
     wanted: list[Wanted] = []
@@ -156,10 +167,13 @@ def _updates(
     for update in _asked_versions(facts, specs):
         package = installed.get((update.name, update.arch))
         reason: LeftOutReason | None
+        rule: Exclusion | None = None
         if mode is SelectionMode.FINDINGS and update.name not in cves:
             reason, detail = LeftOutReason.NOT_SELECTED, ""
         else:
             reason, detail = _refusal(facts, update, package, mode, specs)
+        if reason not in _NOT_ASKED_FOR and (rule := excluding(rules, _both(update, package))):
+            reason, detail = LeftOutReason.EXCLUDED, rule.said
         if reason is None:
             wanted.append(Wanted(package=update.name, arch=update.arch, version=update.candidate))
         else:
@@ -171,9 +185,24 @@ def _updates(
                     version=update.candidate,
                     detail=detail,
                     cves=cves.get(update.name, ()),
+                    rule=rule.rule if rule else "",
                 )
             )
     return tuple(wanted), refused
+
+
+def _both(update: PendingUpdate, package: Package | None) -> tuple[str, ...]:
+    """The names by which a rule may mean it."""
+    return (update.name, package.source) if package is not None else (update.name,)
+
+
+def _excluded(facts: HostFacts, rules: Sequence[Exclusion]) -> tuple[Wanted, ...]:
+    """The installed packages that rules exclude: none of them may be changed on the way either."""
+    return tuple(
+        Wanted(package=one.name, arch=one.arch, version=one.version)
+        for one in sorted(facts.packages, key=lambda one: (one.name, one.arch, one.version))
+        if rules and excluding(rules, (one.name, one.source))
+    )
 
 
 def _asked_versions(facts: HostFacts, specs: Mapping[str, str]) -> Iterator[PendingUpdate]:

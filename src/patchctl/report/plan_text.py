@@ -26,6 +26,7 @@ from ..models.plan import (
     Urgent,
 )
 from .assessment_text import DECISIONS
+from .exclusions_text import excluded, excluded_before, exclusions
 from .plan_code_text import code
 
 WIDTH = 80
@@ -70,6 +71,7 @@ def show(plan: Plan, *, full: bool = False) -> list[str]:
         _cohorts(body, full=full),
         _unsafe(body, full=full),
         _unproven(body, full=full),
+        exclusions(body, full=full),
         left_out(body.left_out, full=full),
     )
     return _joined(sections)
@@ -274,7 +276,8 @@ def _unproven(body: PlanBody, *, full: bool) -> list[str]:
     for one in shown:
         versions = f"{one.from_ or 'new'} -> {one.to or 'removed'}"
         on = _some(one.hosts, full=full)
-        lines += _wrapped(f"{one.ring}: {one.package} {versions} on {on}", "  ")
+        why = excluded_before(body, one, full=full)
+        lines += _wrapped(f"{one.ring}: {one.package} {versions} on {on}{why}", "  ")
     if len(shown) < len(body.unproven):
         lines.append(f"  and {len(body.unproven) - len(shown)} more; see --full")
     return lines
@@ -296,6 +299,8 @@ def left_out(rows: Sequence[LeftOut], *, full: bool = False) -> list[str]:
 def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> list[str]:
     if reason in _QUIET:
         return _quiet(reason, rows, full=full)
+    if reason is LeftOutReason.EXCLUDED:
+        return excluded(rows, full=full)
     by_detail: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
     for one in rows:
         by_detail.setdefault((one.package, one.detail, one.cves), set()).add(one.host)

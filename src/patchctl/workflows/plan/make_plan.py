@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from ... import __version__
 from ...errors import InvalidInputError, NotFoundError
+from ...models.exclusions import Exclusion
 from ...models.fleet import Fleet
 from ...models.plan import (
     HookFile,
@@ -34,6 +35,7 @@ from ...plan.select import Selected, package_specs, select
 from ...plan.settle import settle
 from ...protocol import fetching
 from ...protocol.jobs import HostRunner
+from ..exclusions import Holding, holding, unused
 from ..interfaces import ContentStore, Files, State
 from .fetch_files import FileFetcher
 from .findings import PlanAssessing, PlanFindings
@@ -43,7 +45,7 @@ Say = Callable[[str], None]
 
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
 _PLAN_MAX = 512 * 1024 * 1024
-# Hosts that are left out because they need nothing.
+# Hosts that are left out because they need nothing, or because somebody decided so.
 _HARMLESS = frozenset(
     {
         LeftOutReason.NO_UPDATES,
@@ -51,6 +53,7 @@ _HARMLESS = frozenset(
         LeftOutReason.NOT_SELECTED,
         LeftOutReason.NO_FINDING,
         LeftOutReason.WAIVED,
+        LeftOutReason.EXCLUDED,
     }
 )
 
@@ -60,22 +63,26 @@ class PlanRequest:
     """What is asked for.
 
     `hosts` are the names that the selection's limit means, None for all. `snapshot` is an id or
-    `latest`; empty discovers afresh, with refreshed package lists.
+    `latest`; empty discovers afresh, with refreshed package lists. `exclude` are the exclusions of
+    this plan alone, before those of the inventory and the settings.
     """
 
     selection: Selection
     hosts: Collection[str] | None = None
     snapshot: str = ""
     comment: str = ""
+    exclude: tuple[Exclusion, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """`plan` is None where no host has anything to do; `left_out` says why in both cases."""
+    """`plan` is None where no host has anything to do; `left_out` says why in both cases.
+    `exclusions` are the rules that held."""
 
     plan: Plan | None
     snapshot: Snapshot
     left_out: tuple[LeftOut, ...]
+    exclusions: tuple[Exclusion, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -120,18 +127,22 @@ class PlanMaker:
         assesses = self.assessing.ready(request.selection)
         snapshot = self._snapshot(request)
         known = self.assessing.look(snapshot, request.hosts) if assesses else None
-        selected = self._select(request, snapshot, known)
+        holds = self._holding(request, snapshot)
+        selected = self._select(request, snapshot, known, holds.rules)
         check_machines(snapshot, {one.host for one in selected.requests})
         work = hashlib.sha256(f"{snapshot.id} {self.now()}".encode()).hexdigest()[:12]
         settled = settle(
             self._resolve(selected, request.selection, work),
             {one.name: one.facts for one in snapshot.hosts if one.facts is not None},
             allow_removals=self.settings.allow_removals,
+            exclusions=holds.rules,
         )
         taken, unfetched = self._fetch(settled.taken, selected, work)
         left_out = (*selected.left_out, *settled.left_out, *unfetched)
+        for line in unused(holds.rules, snapshot, request.hosts, left_out):
+            self.say(f"warning: {line}")
         if not taken:
-            return Made(plan=None, snapshot=snapshot, left_out=left_out)
+            return Made(plan=None, snapshot=snapshot, left_out=left_out, exclusions=holds.rules)
         if known is not None:
             taken = known.annotate(taken)
         body = freeze(
@@ -145,11 +156,14 @@ class PlanMaker:
             feeds=known.feeds if known is not None else (),
             urgent=known.urgent(taken) if known is not None else (),
             hooks=self.hooks,
+            exclusions=holds.rules,
         )
         plan = seal(body, self._about(request))
         check(plan, "the new plan")  # nobody could read it later
         self.database.plans.save(plan)
-        return Made(plan=plan, snapshot=snapshot, left_out=body.left_out)
+        return Made(
+            plan=plan, snapshot=snapshot, left_out=body.left_out, exclusions=body.exclusions
+        )
 
     def _snapshot(self, request: PlanRequest) -> Snapshot:
         if not request.snapshot:
@@ -163,13 +177,25 @@ class PlanMaker:
             )
         return found
 
+    def _holding(self, request: PlanRequest, snapshot: Snapshot) -> Holding:
+        """The exclusions on the snapshot's day, so that one snapshot gives one plan."""
+        day = datetime.fromtimestamp(snapshot.taken, UTC).date().isoformat()
+        found = holding(self.settings, self.fleet, day, request.exclude)
+        for line in found.warnings:
+            self.say(f"warning: {line}")
+        return found
+
     def _select(
-        self, request: PlanRequest, snapshot: Snapshot, known: PlanFindings | None
+        self,
+        request: PlanRequest,
+        snapshot: Snapshot,
+        known: PlanFindings | None,
+        exclusions: Sequence[Exclusion],
     ) -> Selected:
         selection, chosen = request.selection, None
         if known is not None and selection.mode is SelectionMode.FINDINGS:
             chosen = known.chosen(selection)
-        selected = select(self.fleet, snapshot, selection, request.hosts, chosen)
+        selected = select(self.fleet, snapshot, selection, request.hosts, chosen, exclusions)
         _check_names(selected, snapshot)
         return selected
 
