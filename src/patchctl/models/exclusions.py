@@ -43,9 +43,24 @@ def _pattern(globs: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(translate, globs)) or r"(?!)")
 
 
-def on(exclusions: Iterable[Exclusion], host: str) -> tuple[Exclusion, ...]:
-    """The rules that hold on a host, in their order."""
-    return tuple(one for one in exclusions if not one.hosts or host in one.hosts)
+class Rules:
+    """Exclusions by host. Hosts on which the same ones hold get the same tuple of them."""
+
+    def __init__(self, exclusions: Iterable[Exclusion]) -> None:
+        self._all = tuple(exclusions)
+        self._everywhere = [place for place, one in enumerate(self._all) if not one.hosts]
+        self._own: dict[str, list[int]] = {}
+        for place, one in enumerate(self._all):
+            for host in one.hosts:
+                self._own.setdefault(host, []).append(place)
+        self._made: dict[tuple[int, ...], tuple[Exclusion, ...]] = {}
+
+    def on(self, host: str) -> tuple[Exclusion, ...]:
+        """The rules that hold on a host, in their order."""
+        places = tuple(sorted((*self._everywhere, *self._own.get(host, ()))))
+        if places not in self._made:
+            self._made[places] = tuple(self._all[place] for place in places)
+        return self._made[places]
 
 
 def excluding(exclusions: Iterable[Exclusion], names: Collection[str]) -> Exclusion | None:

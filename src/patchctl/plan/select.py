@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from ..errors import UsageError
 from ..models import grammar
 from ..models.base import Record
-from ..models.exclusions import Exclusion, excluding, on
+from ..models.exclusions import Exclusion, Rules, excluding
 from ..models.facts import HostFacts, Package, PendingUpdate
 from ..models.fleet import Fleet, Host
 from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
@@ -66,6 +66,7 @@ def select(
     Every host of the fleet is in a request, or has at least one line in `left_out`, or both.
     """
     specs = package_specs(selection.packages)
+    of_host = Rules(exclusions)
     results = {result.name: result for result in snapshot.hosts}
     requests: list[HostRequest] = []
     left_out: list[LeftOut] = []
@@ -89,7 +90,7 @@ def select(
             continue
         seen.update(_names(facts) & specs.keys())
         cves = asked.packages.get(host.name, {})
-        rules = on(exclusions, host.name)
+        rules = of_host.on(host.name)
         wanted, refused = _updates(host.name, facts, selection.mode, specs, cves, rules)
         refused += unhelped[host.name]
         left_out.extend(refused)

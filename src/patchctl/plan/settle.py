@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..models import grammar
 from ..models.base import Record
-from ..models.exclusions import Exclusion, excluding, on
+from ..models.exclusions import Exclusion, Rules, excluding
 from ..models.facts import FileSystem, HostFacts
 from ..models.plan import Action, LeftOut, LeftOutReason, Resolution
 
@@ -24,13 +24,14 @@ def settle(
     exclusions: Sequence[Exclusion] = (),
 ) -> Settled:
     """Take what can be done as it stands; the rest is left out with its reason."""
+    rules = Rules(exclusions)
     taken: list[Resolution] = []
     left_out: list[LeftOut] = []
     for resolution in sorted(resolutions, key=lambda one: one.host):
         left_out.extend(resolution.dropped)
         refusal = _refusal(
             resolution, facts[resolution.host], allow_removals=allow_removals
-        ) or _excluded(resolution, on(exclusions, resolution.host))
+        ) or _excluded(resolution, rules.on(resolution.host))
         if refusal is not None:
             left_out.append(refusal)
         elif resolution.transitions:

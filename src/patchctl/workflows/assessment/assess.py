@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from ...assessment.findings.assess import Assessor, Feeds, Prioritise, Waiver
-from ...assessment.findings.explain import Explainer, Stuck
+from ...assessment.findings.explain import Explainer
 from ...assessment.findings.fail_on import Gate, gate
 from ...assessment.findings.fleet import HostInput
 from ...errors import InvalidInputError, NotFoundError
@@ -18,6 +18,8 @@ from ...models.fleet import Fleet
 from ...models.priority import Context
 from ...models.state import KnownHost
 from ..discovery.outlived import Earlier, remembered
+from ..exclusions import Holding
+from .standing import Standing
 
 # (host's name, its variables and groups, None where it is in no inventory, its facts) -> context
 ContextOf = Callable[[str, Mapping[str, object] | None, tuple[str, ...], HostFacts], Context]
@@ -38,6 +40,7 @@ class Parts:
     waiver: Callable[[str], Waiver | None]
     refuse_stale: Callable[[], Iterable[str]]
     earlier: Earlier
+    exclusions: Callable[[str], Holding] = lambda day: Holding(rules=())
 
 
 @dataclass
@@ -110,6 +113,7 @@ def assess(
         for name in wanted
         if name not in seen
     )
+    holds = parts.exclusions(today)
     assessor = Assessor(
         hosts=inputs,
         feeds=parts.feeds,
@@ -119,7 +123,8 @@ def assess(
         unlooked=unlooked,
         snapshot=parts.snapshot,
         used=used,
-        warnings=tuple(parts.refuse_stale()),
+        warnings=(*parts.refuse_stale(), *holds.warnings),
+        exclusions=holds.rules,
     )
     return Running(assessor, rules, len(inputs))
 
@@ -149,14 +154,14 @@ def _used(feed: FeedInfo, today: str) -> FeedUsed:
 
 
 def explain(
-    parts: Parts, subject: str, hosts: Collection[str] | None, stuck: Stuck, today: str
+    parts: Parts, subject: str, hosts: Collection[str] | None, standing: Standing, today: str
 ) -> Explanation:
     """Why a host, a CVE or a package is, or is not, affected; the name tells which.
 
     Raises NotFoundError where it is neither a CVE id nor a host nor an installed package.
     """
     running = assess(parts, hosts, (), today)
-    explainer = Explainer(running.assessor, stuck)
+    explainer = Explainer(running.assessor, standing, standing.excluded)
     only = frozenset(hosts or ())
     cve = subject.upper()
     if grammar.fits("CVE", cve):
