@@ -335,6 +335,12 @@ class TestInventory:
             Exclusion(rule="patch_exclude", packages=("vim",), hosts=("a", "b")),
         )
 
+    def test_where_the_variable_cannot_be_read_everything_is_excluded(self) -> None:
+        lost = msgspec.structs.replace(host("a"), variables={"patch_exclude": "{{ frozen }}"})
+        assert exclude.rules([lost]) == (
+            Exclusion(rule="patch_exclude", packages=("*",), hosts=("a",)),
+        )
+
 
 class TestHolding:
     RULE = Exclusion(rule="policy.exclude[0]", packages=("perl",), until="2027-01-31")

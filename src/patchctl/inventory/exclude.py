@@ -47,10 +47,11 @@ def problem(variables: Mapping[str, Any]) -> str:
 
 
 def rules(hosts: Iterable[Host]) -> tuple[Exclusion, ...]:
-    """One rule for the hosts that have the same patterns. Raises ExcludeError."""
+    """One rule for the hosts that have the same patterns. Where they cannot be read, which `load`
+    refuses, everything is excluded."""
     alike: dict[tuple[str, ...], list[str]] = {}
     for host in hosts:
-        if found := patterns(host.variables):
+        if found := ("*",) if problem(host.variables) else patterns(host.variables):
             alike.setdefault(found, []).append(host.name)
     return tuple(
         Exclusion(rule=VARIABLE, packages=found, hosts=tuple(sorted(names)))

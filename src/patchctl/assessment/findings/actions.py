@@ -62,7 +62,7 @@ class Tally:
                         self._late.add(id(finding))
             keys = set(map(self._keys.__getitem__, places))
         self._counts.update(places)
-        self.on_time += self._late.isdisjoint(places)
+        self.on_time += not self._late or self._late.isdisjoint(places)
         for action in set(chain.from_iterable(keys)):
             self._hosts[action].append(host)
 
