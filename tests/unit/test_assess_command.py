@@ -168,3 +168,28 @@ def test_a_date_that_is_none_is_one_line(
     capsys.readouterr()
     assert run(with_feed, "assess", "--as-of", "soon") == 2
     assert "2026-01-31" in capsys.readouterr().err
+
+
+EXCLUDE = """policy:
+  exclude:
+    - {packages: [sudo], reason: certified, owner: ops, until: "2026-03-31"}
+"""
+
+
+def test_what_the_settings_exclude_stays_open_with_the_rule_until_its_last_day(
+    with_feed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (with_feed / "patchctl.yml").write_text(EXCLUDE)
+    said = "policy.exclude[0] of ops until 2026-03-31: certified"
+    capsys.readouterr()
+    assert run(with_feed, "assess", "-o", "json", "--as-of", "2026-03-31") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert [one["excluded"] for one in document["findings"]] == [said]
+    assert [one["rule"] for one in document["excluded"]] == [said]
+    assert run(with_feed, "explain", "sudo", "--as-of", "2026-03-31") == 0
+    assert f"excluded on 2 hosts by {said}" in capsys.readouterr().out
+
+    assert run(with_feed, "assess", "--findings", "--as-of", "2026-04-01") == 0
+    told = capsys.readouterr().err
+    assert "policy.exclude[0] ended on 2026-03-31 and excludes nothing any more: sudo" in told
+    assert "excluded:" not in told

@@ -18,7 +18,8 @@ from patchctl.errors import IntegrityError, InvalidInputError
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.models.connection import Connection
-from patchctl.models.plan import Plan, RingHook
+from patchctl.models.hooks import RingHook
+from patchctl.models.plan import Plan
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
 from patchctl.protocol.jobs import Answer, AnswerStatus, CarriedFile, Job
 

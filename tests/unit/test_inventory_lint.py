@@ -296,3 +296,11 @@ def test_no_template_is_too_odd(text: str) -> None:
     assert "{{" not in (plain(text, {"a": "{{ b }}", "b": "{{ a }}"}) or "")
     with contextlib.suppress(ValueError):
         assert all(name in text for name in asked(text))
+
+
+def test_an_exclusion_that_cannot_be_read_is_an_error() -> None:
+    where = context({"s2": {**IN["staging"], "patch_exclude": ["$(reboot)"]}})
+    assert (
+        "bad-exclude",
+        "host s2: patch_exclude says '$(reboot)', which is no package's name or pattern",
+    ) in found(where)

@@ -165,3 +165,12 @@ def test_adding_hosts_moves_no_other_host_between_rings(first: set[int], more: s
     large = fleet({f"h{n}": {} for n in first | more}, assignment=assignment)
     after = {host.name: host.ring for host in large.hosts}
     assert all(after[host.name] == host.ring for host in small.hosts)
+
+
+def test_an_exclusion_that_cannot_be_read_is_refused_with_its_place() -> None:
+    with pytest.raises(InvalidInputError) as caught:
+        fleet({"web1": {"patch_ring": "staging", "patch_exclude": "{{ frozen }}"}})
+    assert str(caught.value) == (
+        "inventory/hosts.yml:7: host web1: patch_exclude must be plain names or patterns, "
+        "not a template"
+    )

@@ -54,6 +54,20 @@ def test_a_word_that_means_nothing_selects_nothing(
     assert refused(workspace, capsys, *words).startswith(f"patchctl: {says}")
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--exclude", "vim"], "--exclude needs --reason"),
+        (["--reason", "frozen"], "--reason without --exclude"),
+        (["--exclude", "a b", "--reason", "frozen"], "--exclude 'a b' is no package name"),
+    ],
+)
+def test_an_exclusion_that_means_nothing_excludes_nothing(
+    workspace: Path, capsys: pytest.CaptureFixture[str], words: list[str], says: str
+) -> None:
+    assert refused(workspace, capsys, *words).startswith(f"patchctl: {says}")
+
+
 def test_without_feeds_no_host_is_asked(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from patchctl.models.exclusions import Exclusion
 from patchctl.models.facts import PackageManager
 from patchctl.models.plan import Action, LeftOutReason
 from patchctl.models.requests import HostRequest, Wanted
@@ -23,13 +24,23 @@ CASES = sorted(path.stem for path in DATA.glob("apt-*.txt"))
 
 
 def request(case: str) -> HostRequest:
-    lines = (DATA / f"{case}.request").read_text().splitlines()
-    wanted = [line.split()[1:] for line in lines if line.startswith("want ")]
+    rows = [line.split() for line in (DATA / f"{case}.request").read_text().splitlines()]
+    patterns = tuple(row[1] for row in rows if row[0] == "exclude")
     return HostRequest(
         host="h1",
         ring="staging",
         manager=PackageManager.APT,
-        wanted=tuple(Wanted(package=one[0], arch=one[1], version=one[2]) for one in wanted),
+        wanted=packages("want", rows),
+        exclusions=(Exclusion(rule="--exclude", packages=patterns, reason="try"),)
+        if patterns
+        else (),
+        held=packages("hold", rows),
+    )
+
+
+def packages(kind: str, rows: list[list[str]]) -> tuple[Wanted, ...]:
+    return tuple(
+        Wanted(package=row[1], arch=row[2], version=row[3]) for row in rows if row[0] == kind
     )
 
 
@@ -55,6 +66,21 @@ def test_a_word_outside_of_the_grammar_never_reaches_a_host() -> None:
     one = HostRequest(host="h", ring="r", manager=PackageManager.APT, wanted=(bad,))
     with pytest.raises(ValueError, match="grammar"):
         payload(one, allow_removals=False, allow_downgrades=False)
+
+
+@pytest.mark.parametrize("hostile", ["$(reboot)", "a b", "-y", "{{ 7 }}", "a\nwant b c 1", "'", ""])
+def test_a_pattern_outside_of_the_grammar_never_reaches_a_host(hostile: str) -> None:
+    rule = Exclusion(rule="--exclude", packages=(hostile,))
+    one = HostRequest(host="h", ring="r", manager=PackageManager.APT, wanted=(), exclusions=(rule,))
+    with pytest.raises(ValueError, match="grammar"):
+        payload(one, allow_removals=False, allow_downgrades=False)
+
+
+@pytest.mark.parametrize("named", ["libc6/glibc", "{{7}}/patchlab-extra", "patchlab-extra", ""])
+def test_a_host_cannot_leave_out_what_no_rule_excludes(named: str) -> None:
+    lied = answer("apt-excluded").replace("libapt-pkg6.0/apt", named)
+    found = read_resolution(request("apt-excluded"), lied)
+    assert found.error == "apt is left out for a package that nothing excludes"
 
 
 def test_a_removal_is_a_transition_without_a_file() -> None:

@@ -41,6 +41,12 @@ BESIDE: dict[str, dict[str, Any]] = {
     "rings[]": {"name": "a"},
     "assign.rules[]": {"ring": "staging", "names": ["x"]},
     "assign.shares": {"seed": "a", "staging": 100},
+    "policy.exclude[]": {
+        "packages": ["a"],
+        "reason": "why",
+        "owner": "who",
+        "until": "2026-12-31",
+    },
     "probes[]": {"name": "a", "kind": "http", "target": "http://localhost/"},
     "hooks": {"undrain": "hooks/undrain.yml"},
     "hooks.drain": {"file": "hooks/drain.yml"},

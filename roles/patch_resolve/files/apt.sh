@@ -7,11 +7,14 @@
 #           downgrades yes|no        may it go back to a lower version?
 #           want NAME ARCH VERSION   one line a package; order decides who gives way
 #           keep NAME ARCH VERSION   what must stay as it is; `- -` where it is not installed
+#           hold NAME ARCH VERSION   installed, and stays so: a rule excludes it
+#           exclude PATTERN          of those rules, for packages that would be new
 # Answer, one record a line, first word is its kind:
 #           resolve 1 apt | error TEXT | lock PID FILE PROCESS | drop removes|failed NAME ARCH VERSION | TEXT
+#           drop excluded NAME ARCH VERSION | NAME/SOURCE ... (the excluded packages it needs)
 #           sim TEXT (apt-get -s) | lower NAME | uri TEXT (--print-uris) | show FIELD: TEXT, show .
 #           have NAME ARCH VERSION SOURCE [KIB] | offer TEXT (madison) | target TEXT | end
-# Needs host_rules.sh, manager_apt_cause.sh and manager_apt_settings.sh.
+# Needs host_rules.sh, manager_apt_cause.sh, manager_apt_settings.sh and apt_excluded.sh.
 set -u
 LC_ALL=C
 DEBIAN_FRONTEND=noninteractive
@@ -37,10 +40,11 @@ removed_by() {
 # Sets `plan` and `removed`; true where the host could do it as it stands.
 try_to_install() {
   # shellcheck disable=SC2086
-  plan=$(ask_apt -s install $kept $1)
+  plan=$(ask_apt -s install $kept $1 $held)
   status=$?
   removed=$(removed_by "$plan")
-  [ "$status" -eq 0 ] && { [ "$removals" = yes ] || [ -z "$removed" ]; }
+  [ "$status" -eq 0 ] && { [ "$removals" = yes ] || [ -z "$removed" ]; } \
+    && [ -z "$(excluded_in "$plan")" ]
 }
 
 # `NAME=VERSION`, with the architecture where there is one: apt takes `all` for the native one.
@@ -55,8 +59,8 @@ why_not() {
   why=$(printf '%s\n' "$plan" | cause_in)
   case $why in
     'Unable to correct problems,'*)
-      held=$(apt-mark showhold 2>/dev/null | tr '\n' ' ')
-      why="$why${held:+ Held on the host: $held}"
+      marked=$(apt-mark showhold 2>/dev/null | tr '\n' ' ')
+      why="$why${marked:+ Held on the host: $marked}"
       ;;
   esac
   printf '%s' "$why"
@@ -64,7 +68,10 @@ why_not() {
 
 drop() {
   line=$(printf '%s\n' "$wanted" | sed -n "$1p")
-  if [ "$status" -ne 0 ]; then
+  why=$(excluded_for "$accepted$batch")
+  if [ -n "$why" ]; then
+    kind=excluded
+  elif [ "$status" -ne 0 ]; then
     kind=failed
     why=$(why_not)
   else
@@ -112,7 +119,7 @@ print_lower() {
 print_files() {
   # An empty archive folder: files already in the cache must be listed too.
   # shellcheck disable=SC2086
-  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $kept $accepted \
+  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $kept $accepted $held \
     | sed 's/^/uri /; s#://[^/[:blank:]]*@#://***@#g'
   installs=$(printf '%s\n' "$best" | awk '
     $1 == "Inst" {
@@ -163,6 +170,7 @@ main() {
   kept=$(printf '%s\n' "$PATCHCTL_INPUT" | awk '
     $1 == "keep" && $4 == "-" { print $2 "-" }
     $1 == "keep" && $4 != "-" { print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' ')
+  held=$(held_specs)
   count=$(printf '%s\n' "$wanted" | grep -c '^want ')
   # The closed transaction knows no setting of the site; where it comes from and which versions are
   # preferred is the site's affair.

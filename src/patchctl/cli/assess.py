@@ -120,6 +120,7 @@ def _say(running: "Running") -> None:
     found = running.done()
     output.note(text.headline(found, running.total))
     output.error_lines(line for line in (text.states_line(found), text.feeds_line(found)) if line)
+    output.error_lines(output.clean(line) for line in text.compliance(found, running.total))
     output.error_lines(text.cautions(found))
 
 

@@ -18,6 +18,16 @@ if TYPE_CHECKING:
     from ..wiring.workspace import Access, Workspace
 
 Output = Annotated[Format, typer.Option("-o", "--output", help="Form of the result.")]
+Exclude = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--exclude",
+        metavar="PATTERN",
+        help="Leave this package out, by source or binary name, and all that needs it; may be "
+        "repeated.",
+    ),
+]
+ExcludeReason = Annotated[str, typer.Option("--reason", help="Why --exclude; kept in the plan.")]
 Limit = Annotated[
     str,
     typer.Option(

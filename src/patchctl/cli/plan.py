@@ -9,7 +9,7 @@ import typer
 from ..errors import UsageError
 from ..models.plan import Plan, Selection, SelectionMode
 from . import completing, output
-from .options import Limit, Output, reaches_hosts
+from .options import Exclude, ExcludeReason, Limit, Output, reaches_hosts
 from .output import Format
 from .state import state
 
@@ -25,6 +25,7 @@ Examples:
   patchctl plan create --package openssl --package curl=7.88.1-10+deb12u8
   patchctl plan create --cve CVE-2024-6387      what removes a CVE, on every host that has it
   patchctl plan create --decision act --due-before 2026-02-01
+  patchctl plan create --exclude 'postgresql*' --reason 'migration this week'
   patchctl plan show                            the newest plan
   patchctl plan diff plans/old.lock 4f3a9c      a file and a stored plan
 
@@ -106,6 +107,8 @@ def create(
     decision: Decision = None,
     due_before: DueBefore = None,
     phased: Phased = False,
+    exclude: Exclude = None,
+    reason: ExcludeReason = "",
     limit: Limit = "",
     snapshot: FromSnapshot = "",
     out: Out = None,
@@ -121,6 +124,7 @@ def create(
     be looked at or may not be patched.
     """
     from ..wiring.plan import make_file as make
+    from ..workflows.exclusions import given
     from . import planning
 
     kind = _kind(security=security, every=every, packages=bool(package))
@@ -131,7 +135,15 @@ def create(
         selection = _by_findings(kind, cve or [], decision, due_before, limit)
     selection = msgspec.structs.replace(selection, phased=phased)
     say = (lambda _: None) if state(ctx).quiet else output.note
-    made, path = make(workspace, selection, say, snapshot=snapshot, comment=comment, out=out)
+    made, path = make(
+        workspace,
+        selection,
+        say,
+        snapshot=snapshot,
+        comment=comment,
+        out=out,
+        exclude=given(exclude or (), reason),
+    )
     planning.show(made, path, form)
     raise typer.Exit(made.exit_code)
 

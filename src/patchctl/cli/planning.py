@@ -22,7 +22,7 @@ def show(made: Made, path: Path | None, form: Format) -> None:
     else:
         rows = made.could_not_look
         output.lines(map(output.clean, plan_text.not_planned(rows, made.left_out)))
-        why = looks_text.nothing_planned(rows, all_looked_at=made.all_looked_at)
+        why = plan_text.nothing_planned(rows, made.left_out, all_looked_at=made.all_looked_at)
         output.note(f"{why}: no plan was written")
 
 
@@ -45,6 +45,8 @@ def summary(made: Made, path: Path | None) -> dict[str, Any]:
                 "version": one.version,
                 "detail": one.detail,
                 "cves": one.cves,
+                "rule": one.rule,
+                "needs": one.needs,
             }
             for one in made.left_out
         ],
@@ -55,6 +57,9 @@ def summary(made: Made, path: Path | None) -> dict[str, Any]:
         "feeds": [
             {"name": one.name, "dated": one.dated, "entries": one.entries}
             for one in (body.feeds if body else ())
+        ],
+        "exclusions": [
+            {name: getattr(one, name) for name in one.__struct_fields__} for one in made.exclusions
         ],
         "snapshot": made.snapshot.id,
         "as_of": made.snapshot.taken,

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import NotFoundError
+from ..errors import NotFoundError, UsageError
 from . import completing, output
 from .groups import DefaultGroup
-from .options import Output, can_confirm, changes_hosts, confirm
+from .options import Exclude, ExcludeReason, Output, can_confirm, changes_hosts, confirm
 from .output import Format
 from .state import state
 
@@ -22,6 +22,7 @@ _HELP = """Bring a plan to the rings, one after another.
 \b
 Examples:
   patchctl rollout --yes             fresh discovery, plan, all rings
+  patchctl rollout --yes --exclude nginx --reason 'frozen until the sale is over'
   patchctl rollout plans/x.lock      a frozen plan, made here or committed
   patchctl rollout plans/x.lock --trust-plan sha256:…
   patchctl rollout status            where the newest run stands
@@ -79,14 +80,18 @@ def start(
     no_wait: NoWait = False,
     comment: Annotated[str, typer.Option("--comment", help="Kept in the audit log.")] = "",
     trust_plan: TrustPlan = "",
+    exclude: Exclude = None,
+    reason: ExcludeReason = "",
     form: Output = Format.TABLE,
 ) -> None:
     """Run a plan through its rings (what `patchctl rollout` does by itself).
 
     A plan is code. It runs if this state made it, if git has it unmodified at HEAD in the
-    workspace, or if --trust-plan names its whole digest.
+    workspace, or if --trust-plan names its whole digest. --exclude is for the plan that is made
+    where none is named.
     """
     from ..wiring.rollout import starting
+    from ..workflows.exclusions import given
     from ..workflows.rollout.start import NothingToDo
     from .running import Terminal
     from .summary import before
@@ -96,8 +101,11 @@ def start(
             output.error_lines(before(chosen))
         confirm("Roll out?", yes=yes)
 
+    excluded = given(exclude or (), reason)
+    if plan and excluded:
+        raise UsageError("--exclude changes no plan that is made", hint="make another plan with it")
     with Terminal(ctx, form) as terminal:
-        rolling = starting(workspace, terminal.say, terminal.screen())
+        rolling = starting(workspace, terminal.say, terminal.screen(), excluded)
         chosen = _choose(ctx, rolling, plan, trust_plan, _command(ctx, workspace, plan, yes=yes))
         can_confirm(yes=yes)
         ended = rolling.start(chosen, approve=approve, comment=comment, wait=not no_wait)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, Self
 import typer
 
 from ..models.rollout import CommandKind, RunState, RunStatus
-from ..report import looks_text, plan_text, rollout_text
+from ..report import plan_text, rollout_text
 from . import output
 from .output import Format
 from .progress import Follower, LiveTable, PlainLines
@@ -73,7 +73,7 @@ class Terminal:
     def nothing(self, found: "NothingToDo") -> NoReturn:
         """Say why no host has anything to do, and exit."""
         rows = found.could_not_look
-        why = looks_text.nothing_planned(rows, all_looked_at=found.all_looked_at)
+        why = plan_text.nothing_planned(rows, found.left_out, all_looked_at=found.all_looked_at)
         if self._form is Format.TABLE:
             output.lines(map(output.clean, plan_text.not_planned(rows, found.left_out)))
             output.note(why)

@@ -106,7 +106,7 @@ def _no_place() -> InvalidInputError:
 
 
 def _read(document: Document) -> tuple[RiskException, ...]:
-    entries = document.decode(File, _READERS)
+    entries = document.decode(File, READERS)
     if entries is not None:
         _check(document, entries.exceptions)
     document.check()
@@ -191,7 +191,7 @@ def _day(value: Any) -> str:
     return text
 
 
-_READERS = {Ident: _ident, Said: _said, CveId: _cve, Glob: _glob, Day: _day}
+READERS = {Ident: _ident, Said: _said, CveId: _cve, Glob: _glob, Day: _day}
 
 # --- writing ------------------------------------------------------------------------------------
 

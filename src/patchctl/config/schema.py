@@ -10,8 +10,13 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from ..models.plan import EVERYTHING, Amount
-from .settings import Count, File, HookEntry, Percent, RingName, Seconds, Sees
+from ..models import grammar
+from ..models.hooks import EVERYTHING
+from ..models.plan import Amount
+from .exceptions_file import Day, Said
+from .exclude_entries import Pattern
+from .hook_entries import HookEntry, Sees
+from .settings import Count, File, Percent, RingName, Seconds
 from .settings_help import MEANING
 
 _PERCENTAGE = {"type": "string", "pattern": "^(0?[0-9]{1,2}|100)%$"}
@@ -28,6 +33,12 @@ _WRITTEN: dict[Any, dict[str, Any]] = {
     },
     Percent: {"anyOf": [{"type": "integer", "minimum": 0, "maximum": 100}, _PERCENTAGE]},
     RingName: {"type": "string", "pattern": "^[A-Za-z][A-Za-z0-9_-]{0,62}$"},
+    Pattern: {
+        "type": "string",
+        "pattern": f"^{grammar.PATTERNS['package pattern'].pattern}$",
+    },
+    Said: {"type": "string", "pattern": "\\S"},
+    Day: {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
     Count: {"type": "integer", "minimum": 1, "maximum": 1000},
     Sees: {
         "type": ["array", "string"],

@@ -11,7 +11,6 @@ from ..models import grammar
 from ..models.base import Record
 from ..models.feeds import FEED_NAME, Stale
 from ..models.plan import (
-    EVERYTHING,
     Amount,
     OnFailure,
     Probe,
@@ -35,14 +34,16 @@ from ..models.settings import (
     Share,
     Shares,
 )
-from .document import Document, Reader, Short, suggest
+from . import exclude_entries, hook_entries
+from .document import Document, Reader, suggest
+from .exclude_entries import ExcludeEntry
+from .hook_entries import HookEntry
 
 FILE_NAME = "patchctl.yml"
 
 Seconds = NewType("Seconds", int)
 Percent = NewType("Percent", int)
 RingName = NewType("RingName", str)
-Sees = NewType("Sees", tuple[str, ...])
 Count = Annotated[int, Meta(ge=1, le=1000)]
 
 DAY = 86_400
@@ -81,6 +82,7 @@ class PolicyEntry(Record):
     undo_safe: tuple[str, ...] = ()
     stale_lists: StaleLists = StaleLists.HOLD
     lists_max_age: Seconds = Seconds(2 * DAY)
+    exclude: tuple[ExcludeEntry, ...] = ()
     plan_expires: Seconds = Seconds(14 * DAY)
     transaction_timeout: Seconds = Seconds(3600)
     verify_timeout: Seconds = Seconds(120)
@@ -98,13 +100,6 @@ class ProbeEntry(Record):
     within: Seconds = Seconds(30)
     groups: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
-
-
-class HookEntry(Record):
-    """A hook; its file alone is the short form."""
-
-    file: str
-    sees: Sees = Sees(())
 
 
 class HooksEntry(Record):
@@ -196,6 +191,7 @@ def load(path: Path) -> Settings:
     _check_rings(document, rings)
     _check_assignment(document, entries.assign, [ring.name for ring in rings])
     _check_files(document, entries, path.parent)
+    exclude_entries.check(document, entries.policy.exclude)
     _check_feeds(document, entries.feeds)
     _check_assessment(document, entries.assessment)
     document.check()
@@ -208,6 +204,7 @@ def load(path: Path) -> Settings:
         undo_safe=entries.policy.undo_safe,
         stale_lists=entries.policy.stale_lists,
         lists_max_age_s=entries.policy.lists_max_age,
+        exclude=exclude_entries.rules(entries.policy.exclude),
         plan_expires_s=entries.policy.plan_expires,
         discovery_timeout_s=entries.policy.discovery_timeout,
         ansible=_ansible(entries.ansible),
@@ -264,30 +261,13 @@ def _ring_name(value: Any) -> str:
     return value
 
 
-def _sees(value: Any) -> tuple[str, ...]:
-    """Sorted, each once: whatever the order in the file, it is one plan."""
-    names = [value] if value == EVERYTHING else value
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"must be a list of groups, or {EVERYTHING}, not {value!r}")
-    for name in names:
-        if problem := grammar.group_problem(name):
-            raise ValueError(problem)
-    return (EVERYTHING,) if EVERYTHING in names else tuple(sorted(set(names)))
-
-
-def _hook_file(value: Any) -> HookEntry:
-    if isinstance(value, str):
-        return HookEntry(file=value)
-    raise ValueError(f"must be a task file, or a mapping with file and sees, not {value!r}")
-
-
 _READERS: dict[Any, Reader] = {
     Seconds: seconds,
     Amount: amount,
     Percent: _percent,
     RingName: _ring_name,
-    Sees: _sees,
-    HookEntry: Short(_hook_file),
+    **hook_entries.READERS,
+    **exclude_entries.READERS,
 }
 
 # --- rings --------------------------------------------------------------------------------------

@@ -99,6 +99,28 @@ MEANING: dict[str, tuple[str, Any]] = {
         "the hosts itself fetches them anew; this is for plans from a snapshot.",
         "7d",
     ),
+    "policy.exclude": (
+        "Packages that plans leave out for a while, with all that needs them. Their findings stay "
+        "open: to live with those is for exceptions.yml.",
+        [
+            {
+                "packages": ["postgresql-15"],
+                "reason": "the application is certified up to 15.4",
+                "owner": "dba@example.com",
+                "until": "2026-12-31",
+            }
+        ],
+    ),
+    "policy.exclude[].packages": (
+        "Source or binary names, or shell patterns of them; a source stands for all its binaries.",
+        ["postgresql-15", "linux-image-*"],
+    ),
+    "policy.exclude[].reason": ("Why; stands in plans.", "the application is certified up to 15.4"),
+    "policy.exclude[].owner": ("Who answers for it.", "dba@example.com"),
+    "policy.exclude[].until": (
+        "The last day on which it holds; afterwards it excludes nothing, and commands say so.",
+        "2026-12-31",
+    ),
     "policy.plan_expires": ("How long after its making a plan may be rolled out.", "7d"),
     "policy.transaction_timeout": ("Longest for installing on one host.", "2h"),
     "policy.verify_timeout": ("Longest for verifying one host.", "5m"),

@@ -14,7 +14,8 @@ from ..adapters import hook_files
 from ..adapters.ansible import task_file
 from ..errors import IntegrityError
 from ..models import grammar
-from ..models.plan import HookMode, PlanBody, RingHook, RingPolicy
+from ..models.hooks import RingHook
+from ..models.plan import HookMode, PlanBody, RingPolicy
 from ..plan import hooks
 from ..protocol.jobs import CarriedFile
 

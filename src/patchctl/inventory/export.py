@@ -6,7 +6,7 @@ from typing import Any
 
 from ..errors import NotFoundError
 from ..models.fleet import Fleet, Host
-from ..models.plan import EVERYTHING, RingHook
+from ..models.hooks import EVERYTHING, RingHook
 from ..models.unsafe import marked
 from .rings import ring_group
 from .unseen import withheld

@@ -10,6 +10,7 @@ from ..models import canonical, grammar
 from ..models.fleet import Fleet, Group, Host, RefusedHost
 from ..models.settings import Assignment
 from ..models.unsafe import marked
+from . import exclude
 from . import rings as ring_rules
 
 Locate = Callable[[str], str]
@@ -26,8 +27,8 @@ class Raw(Protocol):
 
 
 class Refusal(NamedTuple):
-    """A host that cannot be taken as the inventory has it. `rule` is `host-name`, `unknown-ring`
-    or `two-rings`."""
+    """A host that cannot be taken as the inventory has it. `rule` is `host-name`, `unknown-ring`,
+    `two-rings` or `bad-exclude`."""
 
     host: str
     rule: str
@@ -88,6 +89,8 @@ def survey(
         except ring_rules.RingConflictError as error:
             refusals.append(Refusal(name, error.rule, str(error)))
             place = ring_rules.Place(None, str(error))
+        if wrong := exclude.problem(variables):
+            refusals.append(Refusal(name, "bad-exclude", wrong))
         hosts.append(
             Host(
                 name=name,

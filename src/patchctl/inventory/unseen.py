@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from ..models.fleet import Host
-from ..models.plan import EVERYTHING, RingHook
+from ..models.hooks import EVERYTHING, RingHook
 
 CONNECTION = "patch_unseen"
 """The connection plugin of the role `patch_hook`, and the variable with what it says."""

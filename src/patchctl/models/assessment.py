@@ -48,7 +48,8 @@ class Finding(Record):
     """One CVE on one host; hosts that agree in everything share the object, so it names none.
 
     The package named is the one that decides; `packages` are all of them. `due` is an ISO date,
-    None where no rule sets one. `cvss` is the base score that counts.
+    None where no rule sets one. `cvss` is the base score that counts. `excluded` is the exclusion
+    that keeps the update away, in words: the finding stays open.
     """
 
     cve: str
@@ -70,6 +71,7 @@ class Finding(Record):
     note: str = ""
     waiver: str = ""
     score: int = 0
+    excluded: str = ""
 
 
 class Action(Record):
@@ -125,9 +127,21 @@ class Unlooked(Record):
     reason: str
 
 
+class ExcludedFindings(Record):
+    """Open findings whose update one exclusion keeps away. `rule` is the rule in words, `packages`
+    are source packages, `hosts` counts the hosts."""
+
+    rule: str
+    packages: tuple[str, ...]
+    hosts: int
+    findings: int
+    overdue: int = 0
+
+
 class Assessment(Model):
     """The result without its findings, which are streamed. `not_covered` counts installed packages
-    that no feed covers, by ecosystem, each package on each host."""
+    that no feed covers, by ecosystem, each package on each host. `on_time` counts the hosts that
+    were assessed and have nothing overdue; findings under an exclusion count like others."""
 
     as_of: str
     snapshot: str
@@ -140,3 +154,5 @@ class Assessment(Model):
     by_decision: dict[str, int] = {}
     by_state: dict[str, int] = {}
     overdue: int = 0
+    on_time: int = 0
+    excluded: tuple[ExcludedFindings, ...] = ()

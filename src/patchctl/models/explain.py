@@ -8,7 +8,8 @@ class Judgement(Record):
 
     `compared` is the version that decides (the source's, where the advisory names sources); `range`
     the affected range in words; `why` what decided. `repository` and `offered` say who delivers the
-    fix. `stuck` says what keeps a host from it. Priority stands only on what is affected.
+    fix. `stuck` says what keeps a host from it, `excluded` which exclusion does. Priority stands
+    only on what is affected.
     """
 
     hosts: tuple[str, ...]
@@ -33,6 +34,7 @@ class Judgement(Record):
     reasons: tuple[str, ...] = ()
     waiver: str = ""
     stuck: str = ""
+    excluded: str = ""
 
 
 class Explanation(Model):

@@ -25,6 +25,8 @@ MOST = 1_000_000_000
 # By what error messages call it.
 PATTERNS: Mapping[str, re.Pattern[str]] = {
     "package": re.compile(NAME),
+    # Shell patterns, which a shell of a host compares with names: nothing that ends a word there.
+    "package pattern": re.compile(r"[A-Za-z0-9*?\[][A-Za-z0-9+._*?\[\]!-]{0,199}"),
     "architecture": re.compile(ARCH),
     "version": re.compile(VERSION),
     "CVE": re.compile(CVE),

@@ -11,7 +11,9 @@ from msgspec import field
 
 from . import canonical
 from .base import Model, Record
+from .exclusions import Exclusion
 from .facts import PackageManager
+from .hooks import RingHook
 
 
 class Action(StrEnum):
@@ -146,6 +148,7 @@ class LeftOutReason(StrEnum):
     PINNED = "pinned"
     # Its repository brings it to some machines first, and this one is not among them.
     PHASED = "phased"
+    EXCLUDED = "excluded"
     REMOVES_PACKAGE = "removes-package"
     UNSUPPORTED_MANAGER = "unsupported-package-manager"
     RESOLVE_FAILED = "resolve-failed"
@@ -169,7 +172,8 @@ class LeftOutReason(StrEnum):
 
 class LeftOut(Record):
     """A host (no `package`), one of its updates, or findings of one of its source packages (`cves`)
-    that the plan leaves out, and why."""
+    that the plan leaves out, and why. Of what is excluded: `rule` is the exclusion's, `needs` the
+    excluded packages that the update cannot go without, empty where it is excluded itself."""
 
     host: str
     reason: LeftOutReason
@@ -177,6 +181,8 @@ class LeftOut(Record):
     version: str = ""
     detail: str = ""
     cves: tuple[str, ...] = ()
+    rule: str = ""
+    needs: tuple[str, ...] = ()
 
 
 class CouldNotLook(Model):
@@ -291,33 +297,6 @@ class Probe(Record):
     packages: tuple[str, ...] = ()
 
 
-# What a hook sees that sees every host of the inventory: Ansible's own group of all.
-EVERYTHING = "all"
-
-
-class RingHook(Record):
-    """A hook of a ring: at which stage (`drain`, `undrain`), its task file, and the groups whose
-    hosts it sees."""
-
-    stage: str
-    file: str
-    sees: tuple[str, ...] = ()
-
-    @property
-    def key(self) -> str:
-        """The setting that says what it sees."""
-        return f"hooks.{self.stage}.sees"
-
-    @property
-    def sight(self) -> str:
-        """What it sees besides the hosts that it works on, in words."""
-        if not self.sees:
-            return "no other host"
-        if EVERYTHING in self.sees:
-            return "every host of the inventory"
-        return f"{'group' if len(self.sees) == 1 else 'groups'} {', '.join(self.sees)}"
-
-
 class RingPolicy(Record):
     """How a ring is walked. `soak_s` is waited after its last host before the next ring,
     `lock_wait_s` for somebody else who works with a host's package manager.
@@ -406,7 +385,8 @@ class PlanBody(Model, omit_defaults=True):
     seconds UTC). Tuples are sorted so that equal plans are equal bytes. `feeds` is empty where none
     were held: then nothing is known of CVEs. `hooks` are all files of the folders that the rings'
     hooks lie in; empty where no ring has a hook, and in a plan from before they were kept.
-    `could_not_look` is what the snapshot could not tell of the hosts that were asked for."""
+    `could_not_look` is what the snapshot could not tell of the hosts that were asked for.
+    `exclusions` are the rules that held when it was made, in the order in which they count."""
 
     version: int
     as_of: int
@@ -426,6 +406,7 @@ class PlanBody(Model, omit_defaults=True):
     hooks: tuple[HookFile, ...] = ()
     could_not_look: tuple[CouldNotLook, ...] = ()
     stale_lists: StaleLists = StaleLists.HOLD
+    exclusions: tuple[Exclusion, ...] = ()
 
     @property
     def holds_back(self) -> bool:

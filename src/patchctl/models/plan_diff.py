@@ -1,6 +1,7 @@
 """What differs between two plans."""
 
 from .base import Model, Record
+from .exclusions import Exclusion
 from .plan import Action, LeftOut
 
 
@@ -37,7 +38,8 @@ class PlanDiff(Model):
     `added` and `removed` are transitions that hosts get only in the one or the other plan;
     `files_changed` are packages whose version is the same and whose file is not. `cves_gained` are
     removed by the second plan only, `cves_lost` by the first only. `hooks` are files of the hooks,
-    each with what is different about it.
+    each with what is different about it. `exclusions_added` and `exclusions_removed` are rules of
+    the one plan only.
     """
 
     before: str
@@ -59,6 +61,8 @@ class PlanDiff(Model):
     feeds_changed: bool = False
     hooks: tuple[str, ...] = ()
     probes_changed: bool = False
+    exclusions_added: tuple[Exclusion, ...] = ()
+    exclusions_removed: tuple[Exclusion, ...] = ()
 
     @property
     def same(self) -> bool:

@@ -1,6 +1,7 @@
 """What a host's package manager is asked to resolve."""
 
 from .base import Record
+from .exclusions import Exclusion
 from .facts import PackageManager
 
 
@@ -23,7 +24,9 @@ class Kept(Record):
 class HostRequest(Record):
     """What is asked of one host. `wanted` is sorted: in a conflict the earlier one stays.
 
-    `kept` are packages that the transaction may not touch.
+    `kept` are packages that the transaction may not touch, since what is known of them is not
+    enough. `exclusions` hold on this host, and the transaction must change nothing that they name;
+    `held` are the installed packages among those, in the version in which they stay.
     """
 
     host: str
@@ -31,3 +34,5 @@ class HostRequest(Record):
     manager: PackageManager
     wanted: tuple[Wanted, ...]
     kept: tuple[Kept, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
+    held: tuple[Wanted, ...] = ()

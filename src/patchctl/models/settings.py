@@ -1,6 +1,7 @@
 """What `patchctl.yml` says, with every default filled in."""
 
 from .base import Model, Record
+from .exclusions import Exclusion
 from .feeds import Stale
 from .plan import RingPolicy, StaleLists, UnprovenPolicy
 from .priority import PriorityPolicy
@@ -98,6 +99,7 @@ class Settings(Model):
     lists_max_age_s: int = 2 * 86_400
     feeds: FeedSettings = FeedSettings()
     assessment: PriorityPolicy = PriorityPolicy()
+    exclude: tuple[Exclusion, ...] = ()
 
     @property
     def ring_names(self) -> tuple[str, ...]:

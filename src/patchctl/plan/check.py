@@ -81,6 +81,7 @@ def _body(body: PlanBody) -> None:
     _unique("body.cohorts", "id", (cohort.id for cohort in body.cohorts))
     _hosts(body)
     _outside(body)
+    _exclusions(body)
     _hooks(body)
 
 
@@ -239,6 +240,17 @@ def _outside(body: PlanBody) -> None:
     for place, feed in enumerate(body.feeds):
         _within(f"body.feeds[{place}].entries", feed.entries, _LARGEST_FILE)
     _unique("body.urgent", "cve", (one.cve for one in body.urgent))
+
+
+def _exclusions(body: PlanBody) -> None:
+    for place, rule in enumerate(body.exclusions):
+        here = f"body.exclusions[{place}]"
+        if not rule.packages:
+            raise _Wrong(f"{here}.packages", "is empty")
+        for pattern in rule.packages:
+            _word(f"{here}.packages", "package pattern", pattern)
+        for name in rule.hosts:
+            _word(f"{here}.hosts", "host", name)
 
 
 def _hooks(body: PlanBody) -> None:

@@ -46,6 +46,8 @@ def diff(before: Plan, after: Plan) -> PlanDiff:
         feeds_changed=old.feeds != new.feeds,
         hooks=_hooks(old, new),
         probes_changed=_probes(old) != _probes(new),
+        exclusions_added=tuple(one for one in new.exclusions if one not in old.exclusions),
+        exclusions_removed=tuple(one for one in old.exclusions if one not in new.exclusions),
     )
 
 
@@ -136,5 +138,5 @@ def _left_out(here: PlanBody, there: PlanBody) -> tuple[LeftOut, ...]:
     return tuple(one for one in here.left_out if _missing(one) not in known)
 
 
-def _missing(one: LeftOut) -> tuple[str, str, str, str, tuple[str, ...]]:
-    return one.host, one.reason, one.package, one.version, one.cves
+def _missing(one: LeftOut) -> tuple[str, str, str, str, tuple[str, ...], str]:
+    return one.host, one.reason, one.package, one.version, one.cves, one.rule

@@ -1,12 +1,13 @@
 """Freeze: what select, resolve and fetch left becomes the body of a plan, and its digest."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from ..errors import UsageError
 from ..models import canonical
+from ..models.exclusions import Exclusion
 from ..models.facts import HostFacts
 from ..models.fleet import Fleet, Host
 from ..models.plan import (
@@ -14,6 +15,7 @@ from ..models.plan import (
     CouldNotLook,
     HookFile,
     LeftOut,
+    LeftOutReason,
     Plan,
     PlanAbout,
     PlanBody,
@@ -50,6 +52,7 @@ def freeze(
     urgent: Iterable[Urgent] = (),
     hooks: Iterable[HookFile] = (),
     could_not_look: Iterable[CouldNotLook] = (),
+    exclusions: Sequence[Exclusion] = (),
 ) -> PlanBody:
     """The body. Equal inputs give equal bytes, in whatever order they come.
 
@@ -57,8 +60,10 @@ def freeze(
     the snapshot; two resolutions of one host are a caller's bug. `proven` is ring to what earlier
     runs have proven there. `feeds` are those by which the resolutions' CVEs were judged. `hooks`
     are the files of the settings' hooks. `could_not_look` is what the snapshot could not tell.
+    `exclusions` held when the updates were selected.
     """
     taken = {one.host: one for one in resolutions}
+    left_out = tuple(left_out)
     hosts = {host.name: host for host in fleet.hosts if host.name in taken}
     facts = {one.name: one.facts for one in snapshot.hosts if one.facts is not None}
     assigned = _assign(taken.values(), settings.undo_safe)
@@ -102,7 +107,7 @@ def freeze(
                 set(left_out),
                 key=lambda one: (
                     *(one.host, one.package, one.reason, one.version, one.detail),
-                    one.cves,
+                    *(one.cves, one.rule, one.needs),
                 ),
             )
         ),
@@ -114,7 +119,20 @@ def freeze(
             sorted(set(could_not_look), key=lambda one: (one.host, one.repository, one.reason))
         ),
         stale_lists=settings.stale_lists,
+        exclusions=tuple(_of_the_plan(exclusions, hosts.keys(), left_out)),
     )
+
+
+def _of_the_plan(
+    exclusions: Iterable[Exclusion], planned: Collection[str], left_out: Iterable[LeftOut]
+) -> Iterator[Exclusion]:
+    """The rules without hosts that the plan has nothing of: an edit there leaves it as it is."""
+    concerned = {one.host for one in left_out if one.reason is LeftOutReason.EXCLUDED}
+    concerned |= set(planned)
+    for one in exclusions:
+        hosts = tuple(sorted(set(one.hosts) & concerned))
+        if hosts or not one.hosts:
+            yield msgspec.structs.replace(one, hosts=hosts)
 
 
 def seal(body: PlanBody, about: PlanAbout) -> Plan:

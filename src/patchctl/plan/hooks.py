@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterable, Iterator
 
 from ..errors import InvalidInputError
-from ..models.plan import EVERYTHING, HookFile, HookMode, PlanBody, RingPolicy
+from ..models.hooks import EVERYTHING
+from ..models.plan import HookFile, HookMode, PlanBody, RingPolicy
 
 _SAID = 3
 

@@ -1,11 +1,12 @@
 """Select: which updates of which hosts are asked for, and why the others are not."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..errors import UsageError
 from ..models import grammar
 from ..models.base import Record
+from ..models.exclusions import Exclusion, Rules, excluding
 from ..models.facts import HostFacts, Package, PendingUpdate
 from ..models.fleet import Fleet, Host
 from ..models.host_rules import APT_LISTS_LOCK
@@ -60,14 +61,17 @@ def select(
     limit: Collection[str] | None = None,
     chosen: Chosen | None = None,
     held: Mapping[str, str] | None = None,
+    exclusions: Sequence[Exclusion] = (),
 ) -> Selected:
     """What to ask of whom. `limit` are the host names that the selection's limit means, None all;
     `chosen` is what mode `findings` takes; `held` are hosts to leave out although they can be
-    patched, because some of their repositories could not be looked into, and why.
+    patched, because some of their repositories could not be looked into, and why. Of `exclusions`
+    the first that fits a package counts.
 
     Every host of the fleet is in a request, or has at least one line in `left_out`, or both.
     """
     specs = package_specs(selection.packages)
+    of_host = Rules(exclusions)
     results = {result.name: result for result in snapshot.hosts}
     requests: list[HostRequest] = []
     left_out: list[LeftOut] = []
@@ -91,7 +95,8 @@ def select(
             continue
         seen.update(_names(facts) & specs.keys())
         cves = asked.packages.get(host.name, {})
-        wanted, refused = _updates(host.name, facts, selection, specs, cves)
+        rules = of_host.on(host.name)
+        wanted, refused = _updates(host.name, facts, selection, specs, cves, rules)
         if held and host.name in held:
             left_out.append(_held(host, held[host.name], len(wanted)))
             continue
@@ -99,7 +104,14 @@ def select(
         left_out.extend(refused)
         if wanted and host.ring is not None:
             requests.append(
-                HostRequest(host=host.name, ring=host.ring, manager=facts.manager, wanted=wanted)
+                HostRequest(
+                    host=host.name,
+                    ring=host.ring,
+                    manager=facts.manager,
+                    wanted=wanted,
+                    exclusions=rules,
+                    held=_excluded(facts, rules),
+                )
             )
         elif all(line.reason in _NOT_ASKED_FOR for line in refused):
             left_out.append(_nothing(host, selection.mode))
@@ -186,6 +198,7 @@ def _updates(
     selection: Selection,
     specs: Mapping[str, str],
     cves: Mapping[str, tuple[str, ...]],
+    rules: Sequence[Exclusion],
 ) -> tuple[tuple[Wanted, ...], list[LeftOut]]:
     installed = {(package.name, package.arch): package for package in facts.packages}
     wanted: list[Wanted] = []
@@ -193,10 +206,13 @@ def _updates(
     for update in _asked_versions(facts, specs):
         package = installed.get((update.name, update.arch))
         reason: LeftOutReason | None
+        rule: Exclusion | None = None
         if selection.mode is SelectionMode.FINDINGS and update.name not in cves:
             reason, detail = LeftOutReason.NOT_SELECTED, ""
         else:
             reason, detail = _refusal(facts, update, package, selection, specs)
+        if reason not in _NOT_ASKED_FOR and (rule := excluding(rules, _both(update, package))):
+            reason, detail = LeftOutReason.EXCLUDED, rule.said
         if reason is None:
             wanted.append(Wanted(package=update.name, arch=update.arch, version=update.candidate))
         else:
@@ -208,6 +224,7 @@ def _updates(
                     version=update.candidate,
                     detail=detail,
                     cves=cves.get(update.name, ()),
+                    rule=rule.rule if rule else "",
                 )
             )
     taken = {(one.package, one.version) for one in wanted}
@@ -237,6 +254,20 @@ def _hidden(
             version=update.version,
             detail=f"{update.by}, which keeps it at {update.installed}",
         )
+
+
+def _both(update: PendingUpdate, package: Package | None) -> tuple[str, ...]:
+    """The names by which a rule may mean it."""
+    return (update.name, package.source) if package is not None else (update.name,)
+
+
+def _excluded(facts: HostFacts, rules: Sequence[Exclusion]) -> tuple[Wanted, ...]:
+    """The installed packages that rules exclude: none of them may be changed on the way either."""
+    return tuple(
+        Wanted(package=one.name, arch=one.arch, version=one.version)
+        for one in sorted(facts.packages, key=lambda one: (one.name, one.arch, one.version))
+        if rules and excluding(rules, (one.name, one.source))
+    )
 
 
 def _asked_versions(facts: HostFacts, specs: Mapping[str, str]) -> Iterator[PendingUpdate]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..models import grammar
 from ..models.base import Record
+from ..models.exclusions import Exclusion, Rules, excluding
 from ..models.facts import FileSystem, HostFacts
 from ..models.plan import Action, LeftOut, LeftOutReason, Resolution
 
@@ -20,13 +21,17 @@ def settle(
     facts: Mapping[str, HostFacts],
     *,
     allow_removals: bool,
+    exclusions: Sequence[Exclusion] = (),
 ) -> Settled:
     """Take what can be done as it stands; the rest is left out with its reason."""
+    rules = Rules(exclusions)
     taken: list[Resolution] = []
     left_out: list[LeftOut] = []
     for resolution in sorted(resolutions, key=lambda one: one.host):
         left_out.extend(resolution.dropped)
-        refusal = _refusal(resolution, facts[resolution.host], allow_removals=allow_removals)
+        refusal = _refusal(
+            resolution, facts[resolution.host], allow_removals=allow_removals
+        ) or _excluded(resolution, rules.on(resolution.host))
         if refusal is not None:
             left_out.append(refusal)
         elif resolution.transitions:
@@ -73,6 +78,21 @@ def _refusal(resolution: Resolution, facts: HostFacts, *, allow_removals: bool) 
     short = missing_space(facts.file_systems, resolution.needed_kib)
     if short:
         return LeftOut(host=resolution.host, reason=LeftOutReason.DISK_TOO_SMALL, detail=short)
+    return None
+
+
+def _excluded(resolution: Resolution, rules: Sequence[Exclusion]) -> LeftOut | None:
+    """The host was asked to hold them: where it does not, nothing of it is taken."""
+    for one in resolution.transitions if rules else ():
+        rule = excluding(rules, (one.package, one.source))
+        if rule is not None:
+            return LeftOut(
+                host=resolution.host,
+                reason=LeftOutReason.EXCLUDED,
+                detail=f"would change {one.package}, excluded by {rule.said}",
+                rule=rule.rule,
+                needs=(one.package,),
+            )
     return None
 
 

@@ -2,8 +2,8 @@
 
     resolve 1 MANAGER
     error TEXT                               it could not; nothing else counts then
-    lock PID FILE PROCESS                    somebody else works with it; nothing else counts then
-    drop WHY PACKAGE ARCH VERSION | DETAIL   what was asked for and it would not take
+    drop WHY PACKAGE ARCH VERSION | DETAIL   what was asked for and it would not take; of WHY
+                                             `excluded` the excluded packages, as BINARY/SOURCE
     KIND REST                                lines of the manager's own, in any number and order
     end
 
@@ -12,15 +12,17 @@ The text comes from a host. Whatever does not fit the grammar makes an error of 
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..models.grammar import ARCH, NAME, VERSION
+from ..models.exclusions import excluding
+from ..models.grammar import ARCH, NAME, VERSION, is_name
 from ..models.plan import LeftOut, LeftOutReason, Resolution
 from ..models.requests import HostRequest
 from . import locks
 from .cleaning import sentence
 
-_DROP = re.compile(rf"(removes|failed) ({NAME}) ({ARCH}) ({VERSION}) \|(?: (.*))?")
+_DROP = re.compile(rf"(removes|failed|excluded) ({NAME}) ({ARCH}) ({VERSION}) \|(?: (.*))?")
 _DROPPED = {"removes": LeftOutReason.REMOVES_PACKAGE, "failed": LeftOutReason.RESOLVE_FAILED}
 
 
@@ -56,7 +58,7 @@ def take_apart(request: HostRequest, text: str) -> Answer:
         elif kind == "lock":
             answer.locked = answer.locked or _holder(rest, number)
         elif kind == "drop":
-            answer.dropped.append(_dropped(request.host, rest, number))
+            answer.dropped.append(_dropped(request, rest, number))
         else:
             answer.lines.append((number, kind, rest))
     return answer
@@ -69,17 +71,42 @@ def _holder(text: str, number: int) -> str:
     return lock.words
 
 
-def _dropped(host: str, rest: str, number: int) -> LeftOut:
+def _dropped(request: HostRequest, rest: str, number: int) -> LeftOut:
     why, name, _, version, detail = groups(_DROP, rest, number)
     said = sentence(detail)
+    if why == "excluded":
+        return _needs_excluded(request, name, version, said.split())
     if why == "removes":
         said = f"would remove {', '.join(said.split())}"
     return LeftOut(
-        host=host,
+        host=request.host,
         reason=_DROPPED[why],
         package=name,
         version=version,
         detail=said or "the package manager refuses it",
+    )
+
+
+def _needs_excluded(request: HostRequest, name: str, version: str, pairs: Sequence[str]) -> LeftOut:
+    """An update that cannot go without changing excluded packages, each `BINARY/SOURCE`."""
+    named = [tuple(pair.partition("/")[::2]) for pair in pairs]
+    rules = [
+        rule
+        for pair in named
+        if all(map(is_name, pair)) and (rule := excluding(request.exclusions, pair))
+    ]
+    if len(rules) != len(named) or not rules:
+        raise UnreadableError(f"{name} is left out for a package that nothing excludes")
+    needs = tuple(dict.fromkeys(binary for binary, _ in named))
+    said = "; ".join(dict.fromkeys(rule.said for rule in rules))
+    return LeftOut(
+        host=request.host,
+        reason=LeftOutReason.EXCLUDED,
+        package=name,
+        version=version,
+        detail=f"needs {', '.join(needs)}, excluded by {said}",
+        rule=rules[0].rule,
+        needs=needs,
     )
 
 

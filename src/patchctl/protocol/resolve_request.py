@@ -1,7 +1,7 @@
 """The text that a host's resolve script is given: one host's request as lines."""
 
 from ..models import grammar
-from ..models.requests import HostRequest
+from ..models.requests import HostRequest, Wanted
 
 
 def payload(request: HostRequest, *, allow_removals: bool, allow_downgrades: bool) -> str:
@@ -14,14 +14,9 @@ def payload(request: HostRequest, *, allow_removals: bool, allow_downgrades: boo
         f"removals {_yes(allow_removals)}",
         f"downgrades {_yes(allow_downgrades)}",
     ]
-    for wanted in request.wanted:
-        if not (
-            grammar.is_name(wanted.package)
-            and grammar.is_arch(wanted.arch)
-            and grammar.is_version(wanted.version)
-        ):
-            raise ValueError(f"outside of the grammar: {wanted}")
-        lines.append(f"want {wanted.package} {wanted.arch} {wanted.version}")
+    lines += [_line("want", wanted) for wanted in request.wanted]
+    lines += [_line("hold", held) for held in request.held]
+    lines += [f"exclude {_pattern(one)}" for rule in request.exclusions for one in rule.packages]
     for one in request.kept:
         if not grammar.is_name(one.package) or (
             one.version and not (grammar.is_arch(one.arch) and grammar.is_version(one.version))
@@ -29,6 +24,22 @@ def payload(request: HostRequest, *, allow_removals: bool, allow_downgrades: boo
             raise ValueError(f"outside of the grammar: {one}")
         lines.append(f"keep {one.package} {one.arch or '-'} {one.version or '-'}")
     return "\n".join(lines) + "\n"
+
+
+def _line(kind: str, one: Wanted) -> str:
+    if not (
+        grammar.is_name(one.package)
+        and grammar.is_arch(one.arch)
+        and grammar.is_version(one.version)
+    ):
+        raise ValueError(f"outside of the grammar: {one}")
+    return f"{kind} {one.package} {one.arch} {one.version}"
+
+
+def _pattern(text: str) -> str:
+    if not grammar.fits("package pattern", text):
+        raise ValueError(f"outside of the grammar: {text!r}")
+    return text
 
 
 def _yes(value: bool) -> str:

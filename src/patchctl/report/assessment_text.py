@@ -84,6 +84,25 @@ def headline(found: Assessment, hosts: int) -> str:
     )
 
 
+def compliance(found: Assessment, hosts: int) -> Iterator[str]:
+    """How many hosts keep their dates, beside what is excluded, where something is: hosts that
+    could not be looked at keep none, and less than all is never rounded up to all."""
+    if not found.excluded:
+        return
+    total = hosts + len(found.unlooked)
+    packages = {name for rule in found.excluded for name in rule.packages}
+    yield (
+        f"{100 * found.on_time // total} % of {_count(total, 'host')} without overdue findings,"
+        f" {_count(len(packages), 'package')} excluded"
+    )
+    for rule in found.excluded:
+        late = f", {rule.overdue} overdue" if rule.overdue else ""
+        yield (
+            f"excluded: {', '.join(rule.packages)} on {_count(rule.hosts, 'host')},"
+            f" {_count(rule.findings, 'open finding')}{late}, by {rule.rule}"
+        )
+
+
 def states_line(found: Assessment) -> str:
     """Findings by state, so that none is forgotten."""
     parts = [f"{count} {state(FindingState(name))}" for name, count in found.by_state.items()]

@@ -40,6 +40,8 @@ def _judgement(one: Judgement, kind: str) -> Iterator[str]:
         yield f"    {reason}"
     if one.waiver:
         yield f"  exception: {one.waiver}"
+    if one.excluded:
+        yield f"  excluded: {one.excluded}"
     if one.stuck:
         yield f"  stuck: {one.stuck}"
 

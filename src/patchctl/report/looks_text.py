@@ -31,15 +31,6 @@ def could_not_look(rows: Sequence[CouldNotLook], *, full: bool = False) -> list[
     return lines
 
 
-def nothing_planned(rows: Sequence[CouldNotLook], *, all_looked_at: bool) -> str:
-    """Why there is no plan. Nothing is to do only where everything could be looked at."""
-    if all_looked_at:
-        return "nothing to do"
-    if not rows:
-        return "what is pending may not be patched"
-    return f"{incomplete(rows)}, so what is to do is not known"
-
-
 def incomplete(rows: Sequence[CouldNotLook]) -> str:
     """`2 hosts could not be looked at as a whole`."""
     hosts = len({row.host for row in rows})

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from ..models.exclusions import Exclusion
 from ..models.plan_diff import Change, CveChange, PlanDiff
 from .plan_text import change, left_out, short, when
 
@@ -22,6 +23,8 @@ def show(diff: PlanDiff) -> list[str]:
     if diff.probes_changed:
         lines.append("  ~ other probes: `patchctl plan show` has them in full")
     lines += [f"  ~ hook: {change}" for change in diff.hooks]
+    lines += _exclusions("+", diff.exclusions_added)
+    lines += _exclusions("-", diff.exclusions_removed)
     if diff.expires_before != diff.expires_after:
         lines.append(f"  ~ expires {when(diff.expires_before)} -> {when(diff.expires_after)}")
     lines += _names("+", "host", diff.hosts_added)
@@ -45,6 +48,10 @@ def show(diff: PlanDiff) -> list[str]:
 
 def _names(sign: str, noun: str, names: Sequence[str]) -> list[str]:
     return [f"  {sign} {noun} {name}" for name in names]
+
+
+def _exclusions(sign: str, rules: Iterable[Exclusion]) -> list[str]:
+    return [f"  {sign} excludes {_some(one.packages)} by {one.said}" for one in rules]
 
 
 def _changes(sign: str, rows: Iterable[Change], note: str = "") -> list[str]:

@@ -27,7 +27,8 @@ from ..models.plan import (
     Urgent,
 )
 from .assessment_text import DECISIONS
-from .looks_text import could_not_look
+from .exclusions_text import excluded, excluded_before, exclusions, nothing
+from .looks_text import could_not_look, incomplete
 from .plan_code_text import code
 
 WIDTH = 80
@@ -73,6 +74,7 @@ def show(plan: Plan, *, full: bool = False) -> list[str]:
         _unsafe(body, full=full),
         _unproven(body, full=full),
         could_not_look(body.could_not_look, full=full),
+        exclusions(body, full=full),
         left_out(body.left_out, full=full),
     )
     return _joined(sections)
@@ -81,6 +83,17 @@ def show(plan: Plan, *, full: bool = False) -> list[str]:
 def not_planned(unseen: Sequence[CouldNotLook], rows: Sequence[LeftOut]) -> list[str]:
     """Why there is no plan."""
     return _joined((could_not_look(unseen), left_out(rows)))
+
+
+def nothing_planned(
+    unseen: Sequence[CouldNotLook], rows: Sequence[LeftOut], *, all_looked_at: bool
+) -> str:
+    """The same in one line. Nothing is to do only where everything could be looked at."""
+    if all_looked_at:
+        return nothing(rows)
+    if not unseen:
+        return "what is pending may not be patched"
+    return f"{incomplete(unseen)}, so what is to do is not known"
 
 
 def _joined(sections: Iterable[Sequence[str]]) -> list[str]:
@@ -283,7 +296,8 @@ def _unproven(body: PlanBody, *, full: bool) -> list[str]:
     for one in shown:
         versions = f"{one.from_ or 'new'} -> {one.to or 'removed'}"
         on = _some(one.hosts, full=full)
-        lines += _wrapped(f"{one.ring}: {one.package} {versions} on {on}", "  ")
+        why = excluded_before(body, one, full=full)
+        lines += _wrapped(f"{one.ring}: {one.package} {versions} on {on}{why}", "  ")
     if len(shown) < len(body.unproven):
         lines.append(f"  and {len(body.unproven) - len(shown)} more; see --full")
     return lines
@@ -305,6 +319,8 @@ def left_out(rows: Sequence[LeftOut], *, full: bool = False) -> list[str]:
 def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> list[str]:
     if reason in _QUIET or reason is LeftOutReason.STALE_LISTS:  # why is told before
         return _quiet(reason, rows, full=full)
+    if reason is LeftOutReason.EXCLUDED:
+        return excluded(rows, full=full)
     by_detail: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
     for one in rows:
         by_detail.setdefault((one.package, one.detail, one.cves), set()).add(one.host)

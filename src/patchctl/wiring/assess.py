@@ -22,6 +22,7 @@ from ..workflows.assessment import assess as workflow
 from ..workflows.assessment.assess import Parts, Running
 from ..workflows.assessment.snapshot_findings import known_hosts
 from ..workflows.assessment.standing import Standing
+from ..workflows.exclusions import holding
 from .feeds import stale
 from .fleet import limited, load
 from .runs import rollouts
@@ -86,6 +87,7 @@ def _parts(
         prioritise=lambda today: lambda threat, context: prioritise(threat, context, policy, today),
         waiver=lambda today: Waivers(exceptions, today) if exceptions else None,
         refuse_stale=lambda: stale(workspace),
+        exclusions=lambda day: holding(workspace.settings, fleet, day),
         earlier=lambda host, moment: _earlier(stored, host, moment),
     )
 

@@ -8,6 +8,7 @@ from ..adapters.ansible import task_file
 from ..adapters.clock import now_ms
 from ..errors import NotFoundError
 from ..inventory.export import generate
+from ..models.exclusions import Exclusion
 from ..models.fleet import Fleet
 from ..models.plan import Selection, SelectionMode
 from ..workflows.plan import make_plan as workflow
@@ -56,35 +57,37 @@ def make_file(
     snapshot: str,
     comment: str,
     out: Path | None,
+    exclude: tuple[Exclusion, ...] = (),
 ) -> tuple[Made, Path | None]:
     """Make a plan of the selection, whose limit is a pattern, and write it to `out` or into
     `plans/`: with what came of it the path of the file, None where no plan was written. `say` takes
-    warnings and lines of progress.
+    warnings and lines of progress; `exclude` are the exclusions of this plan alone.
 
     Raises InvalidInputError, before any host is asked, where `out` cannot be written to.
     """
     cwd = workspace.caller.folder
     if out is not None:
         workflow.check_writable(out, cwd)
-    made = _made(workspace, selection, say, snapshot=snapshot, comment=comment)
+    fleet = fleet_of(workspace, say)
+    request = PlanRequest(
+        selection=selection,
+        hosts=limited(workspace, fleet, selection.limit) if selection.limit else None,
+        snapshot=snapshot,
+        comment=comment,
+        exclude=exclude,
+    )
+    made = planner(workspace, fleet, say).make(request)
     if made.plan is None:
         return made, None
     path = cwd / out if out is not None else workflow.default_path(workspace.root, made.plan)
     return made, workflow.write_plan(made.plan, path, files)
 
 
-def _made(
-    workspace: Workspace, selection: Selection, say: Say, *, snapshot: str, comment: str
+def pending(
+    workspace: Workspace, fleet: Fleet, say: Say, exclude: tuple[Exclusion, ...] = ()
 ) -> Made:
-    fleet = fleet_of(workspace, say)
-    hosts = limited(workspace, fleet, selection.limit) if selection.limit else None
-    request = PlanRequest(selection=selection, hosts=hosts, snapshot=snapshot, comment=comment)
-    return planner(workspace, fleet, say).make(request)
-
-
-def pending(workspace: Workspace, fleet: Fleet, say: Say) -> Made:
-    """Discover now and plan the pending security updates."""
-    request = PlanRequest(selection=Selection(mode=SelectionMode.SECURITY))
+    """Discover now and plan the pending security updates; `exclude` are exclusions of this plan."""
+    request = PlanRequest(selection=Selection(mode=SelectionMode.SECURITY), exclude=exclude)
     return planner(workspace, fleet, say).make(request)
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from ..models.exclusions import Exclusion
 from ..models.fleet import Fleet
 from ..workflows.plan.make_plan import Made
 from ..workflows.rollout.carry import Screen
@@ -12,14 +13,16 @@ from .runs import rollouts
 from .workspace import Workspace
 
 
-def starting(workspace: Workspace, say: Say, screen: Screen) -> Starting:
+def starting(
+    workspace: Workspace, say: Say, screen: Screen, exclude: tuple[Exclusion, ...] = ()
+) -> Starting:
     """Finds or makes a plan and rolls it out. `say` takes warnings and lines of progress; `screen`
-    shows the run."""
+    shows the run; `exclude` are exclusions of the plan that is made."""
     planned: list[Fleet] = []  # the fleet that was read for a plan is the one it is held against
 
     def make() -> Made:
         planned.append(fleet_of(workspace, say))
-        return plan.pending(workspace, planned[0], say)
+        return plan.pending(workspace, planned[0], say, exclude)
 
     return Starting(
         find=partial(plan.find, workspace),

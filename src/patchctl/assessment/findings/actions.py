@@ -45,6 +45,8 @@ class Tally:
         self._counts: Counter[int] = Counter()
         self._keys: dict[int, tuple[Key3, ...]] = {}
         self._hosts: dict[Key3, list[str]] = defaultdict(list)
+        self._late: set[int] = set()
+        self.on_time = 0  # hosts with nothing overdue
 
     def add(self, host: str, findings: Sequence[Finding]) -> None:
         """The findings of one host, each CVE once."""
@@ -56,8 +58,11 @@ class Tally:
                 if id(finding) not in self._keys:
                     self._findings.append(finding)
                     self._keys[id(finding)] = _keys(finding)
+                    if finding.state is not FindingState.WAIVED and self._is_late(finding):
+                        self._late.add(id(finding))
             keys = set(map(self._keys.__getitem__, places))
         self._counts.update(places)
+        self.on_time += not self._late or self._late.isdisjoint(places)
         for action in set(chain.from_iterable(keys)):
             self._hosts[action].append(host)
 
@@ -71,10 +76,10 @@ class Tally:
             states[finding.state] += count
             if finding.state is not FindingState.WAIVED:
                 decisions[finding.decision] += count
-                overdue += count * self._late(finding)
+                overdue += count * self._is_late(finding)
         return decisions, states, overdue
 
-    def _late(self, finding: Finding) -> bool:
+    def _is_late(self, finding: Finding) -> bool:
         return bool(finding.due) and str(finding.due) < self._today
 
     def _sums(self) -> dict[Key3, _Sum]:
@@ -92,7 +97,7 @@ class Tally:
         total.cves.add(finding.cve)
         total.findings += count
         total.removed += finding.score * count
-        total.overdue += self._late(finding) * count
+        total.overdue += self._is_late(finding) * count
         if finding.kev:
             total.exploited.add(finding.cve)
         if finding.decision.urgency < total.decision.urgency:

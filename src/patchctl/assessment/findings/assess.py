@@ -16,10 +16,12 @@ from ...models.advisory import (
     Lifecycle,
 )
 from ...models.assessment import Assessment, FeedUsed, Finding, FindingState, Unlooked
+from ...models.exclusions import Exclusion
 from ...models.priority import Context, Decision, Priority, Threat
 from ..matching.releases import releases
 from ..priority.threats import Intelligence
 from .actions import Tally
+from .excluded import Marker
 from .findings import Core, Finder
 from .fleet import HostInput, Matched, look
 from .outlived import Outlived
@@ -76,6 +78,7 @@ class Assessor:
     snapshot: str = ""
     used: tuple[FeedUsed, ...] = ()
     warnings: tuple[str, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
     matched: Matched = field(init=False)
     tally: Tally = field(init=False)
 
@@ -87,6 +90,7 @@ class Assessor:
         )
         schemes = {name: index.scheme for name, index in self.matched.indexes.items()}
         self.tally = Tally(self.today, schemes)
+        self._excluded = Marker(self.exclusions, self.today)
         self._finder = Finder(
             self.matched,
             {one.ecosystem: one.note for one in self._releases if one.support == "ended"},
@@ -107,7 +111,7 @@ class Assessor:
             lambda core, context: self._make(core, context, known),
         )
         for host, own in zip(self.hosts, cores, strict=True):
-            found = self._of(host, own, ranking)
+            found = self._excluded.mark(host.name, self._of(host, own, ranking))
             self.tally.add(host.name, found)
             yield host.name, found
 
@@ -198,6 +202,8 @@ class Assessor:
             by_decision={one.value: by_decision.get(one, 0) for one in Decision},
             by_state={one.value: by_state[one] for one in FindingState if one in by_state},
             overdue=overdue,
+            on_time=self.tally.on_time,
+            excluded=self._excluded.sums(),
         )
 
     def _problems(self) -> Iterator[str]:

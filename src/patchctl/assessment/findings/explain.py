@@ -1,11 +1,12 @@
 """Why something is, or is not, affected: the same rule as for findings, with every step told."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from ...models.advisory import NameKind
 from ...models.assessment import AffectedPackage, Finding, FindingState
+from ...models.exclusions import Rules, excluding
 from ...models.explain import Explanation, Judgement
 from ...models.facts import HostFacts, PendingUpdate
 from ...models.priority import Threat
@@ -19,6 +20,8 @@ from .outlived import OldCode
 
 # (host, source package) -> what keeps the host from the fix, as far as plans and runs tell
 Stuck = Callable[[str, str], str]
+# (host, names of a package and its source) -> what of the newest plan excludes it, in words
+Excluded = Callable[[str, Collection[str]], str]
 
 _MOST = 200  # judgements of one answer; more are counted
 
@@ -35,9 +38,13 @@ class _Case:
 class Explainer:
     """Answers over an assessor whose walk has ended."""
 
-    def __init__(self, assessor: Assessor, stuck: Stuck) -> None:
+    def __init__(
+        self, assessor: Assessor, stuck: Stuck, excluded: Excluded = lambda host, names: ""
+    ) -> None:
         self._assessor = assessor
         self._stuck = stuck
+        self._excluded = excluded
+        self._rules = Rules(assessor.exclusions)
         self._findings: dict[str, dict[str, Finding]] = {
             name: {one.cve: one for one in found} for name, found in assessor.findings()
         }
@@ -73,7 +80,7 @@ class Explainer:
             for one in self._judgements(lambda unit: name in (unit.name, unit.source), None, only)
             if one.affected
         ]
-        facts = list(self._installed(name, only))
+        facts = [*self._installed(name, only), *self._excluding(name, only)]
         if facts and not found:
             facts.append("no advisory in the feeds applies to these versions")
         return self._made("package", name, facts, found)
@@ -120,6 +127,19 @@ class Explainer:
         for (binary, version), count in sorted(counts.items()):
             yield f"{binary} {version} on {count} host{'s' if count != 1 else ''}"
 
+    def _excluding(self, name: str, only: frozenset[str]) -> Iterator[str]:
+        """The exclusions that hold for a package, by source or binary name, on how many hosts."""
+        counts: dict[str, int] = defaultdict(int)
+        for host in self._assessor.hosts:
+            rules = self._rules.on(host.name) if not only or host.name in only else ()
+            units = self._assessor.matched.software[host.software].units if rules else ()
+            named = [(one.name, one.source) for one in units if name in (one.name, one.source)]
+            said = {rule.said for pair in named if (rule := excluding(rules, pair))}
+            for words in said:
+                counts[words] += 1
+        for words, count in sorted(counts.items()):
+            yield f"excluded on {count} host{'s' if count != 1 else ''} by {words}"
+
     def _about(self, host: HostInput) -> Iterator[str]:
         software = self._assessor.matched.software[host.software]
         facts = host.facts
@@ -141,6 +161,13 @@ class Explainer:
         if held:
             yield f"held on purpose: {', '.join(held[:10])}"
         yield from _waiting(facts)
+        for rule in self._rules.on(host.name):
+            fitting = sorted(
+                {one.name for one in facts.packages if rule.fits((one.name, one.source))}
+            )
+            if fitting:
+                more = f" and {len(fitting) - 10} more" if len(fitting) > 10 else ""
+                yield f"excluded: {', '.join(fitting[:10])}{more} by {rule.said}"
         stuck = self._stuck(host.name, "")
         if stuck:
             yield f"patching: {stuck}"
@@ -223,12 +250,21 @@ class Explainer:
 
     def _told(self, case: _Case, cve: str, hosts: list[HostInput]) -> Iterator[Judgement]:
         """One judgement for the hosts that agree in what follows from it."""
-        groups: dict[Finding | None, list[str]] = defaultdict(list)
+        groups: dict[tuple[Finding | None, str], list[str]] = defaultdict(list)
         for host in hosts:
             finding = self._findings[host.name].get(cve) if case.verdict.affected else None
-            groups[finding].append(host.name)
-        for finding, names in groups.items():
-            yield self._judgement(case, cve, finding, names)
+            groups[finding, self._kept_away(host, finding, case.unit)].append(host.name)
+        for (finding, excluded), names in groups.items():
+            yield self._judgement(case, cve, finding, excluded, names)
+
+    def _kept_away(self, host: HostInput, finding: Finding | None, unit: Unit) -> str:
+        """The rules that keep the update of this package away, now and in the newest plan."""
+        if finding is None or finding.state is FindingState.WAIVED:
+            return ""
+        names = (unit.name, unit.source)
+        rule = excluding(self._rules.on(host.name), names)
+        said = (rule.said if rule else "", self._excluded(host.name, names))
+        return "; ".join(dict.fromkeys(filter(None, said)))
 
     def _delivers(self, host: str, package: AffectedPackage | None) -> str:
         """The repository of the host that has the offered version."""
@@ -240,7 +276,7 @@ class Explainer:
         return _repository(own[0]) if own else ""
 
     def _judgement(
-        self, case: _Case, cve: str, finding: Finding | None, names: list[str]
+        self, case: _Case, cve: str, finding: Finding | None, excluded: str, names: list[str]
     ) -> Judgement:
         unit, entry = case.unit, case.entry
         by_source = entry.affected.kind is NameKind.SOURCE or bool(entry.listed)
@@ -270,6 +306,7 @@ class Explainer:
             rule=finding.rule if finding else "",
             reasons=finding.reasons if finding else (),
             waiver=finding.waiver if finding else "",
+            excluded=excluded,
             stuck=_why_stuck(finding, package.note if package else "", stuck),
         )
 

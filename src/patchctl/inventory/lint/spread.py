@@ -15,6 +15,7 @@ def rings(context: Context) -> Iterator[Finding]:
         "host-name": "rename it, and put the address into ansible_host",
         "unknown-ring": "name a ring of patchctl.yml",
         "two-rings": "leave one of them",
+        "bad-exclude": "write names or patterns of packages, such as openssl or nginx*",
     }
     for refusal in context.refusals:
         place = context.where(refusal.host)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from ...assessment.findings.assess import Assessor, Feeds, Prioritise, Waiver
-from ...assessment.findings.explain import Explainer, Stuck
+from ...assessment.findings.explain import Explainer
 from ...assessment.findings.fail_on import Gate, gate
 from ...assessment.findings.fleet import HostInput
 from ...errors import InvalidInputError, NotFoundError
@@ -19,7 +19,9 @@ from ...models.priority import Context
 from ...models.state import KnownHost
 from ...protocol.cleaning import sentence
 from ..discovery.outlived import Earlier, remembered
+from ..exclusions import Holding
 from ..inventory.show import left_out
+from .standing import Standing
 
 # (host's name, its variables and groups, None where it is in no inventory, its facts) -> context
 _FEEDS = "run `patchctl feeds update` or `feeds import`"
@@ -43,6 +45,7 @@ class Parts:
     waiver: Callable[[str], Waiver | None]
     refuse_stale: Callable[[], Iterable[str]]
     earlier: Earlier
+    exclusions: Callable[[str], Holding] = lambda day: Holding(rules=())
 
 
 @dataclass
@@ -113,6 +116,7 @@ def assess(
         for name in wanted
         if name not in seen
     )
+    holds = parts.exclusions(today)
     assessor = Assessor(
         hosts=inputs,
         feeds=parts.feeds,
@@ -126,7 +130,9 @@ def assess(
             *left_out(parts.fleet),
             *parts.refuse_stale(),
             *_doubts(inputs, reasons),
+            *holds.warnings,
         ),
+        exclusions=holds.rules,
     )
     looked_at = any(name in seen and name not in reasons for name in wanted)
     return Running(assessor, rules, len(inputs), looked_at)
@@ -188,7 +194,7 @@ def _used(feed: FeedInfo, today: str) -> FeedUsed:
 
 
 def explain(
-    parts: Parts, subject: str, hosts: Collection[str] | None, stuck: Stuck, today: str
+    parts: Parts, subject: str, hosts: Collection[str] | None, standing: Standing, today: str
 ) -> Explanation:
     """Why a host, a CVE or a package is, or is not, affected; the name tells which.
 
@@ -196,7 +202,7 @@ def explain(
     no feed speaks of what is asked.
     """
     running = assess(parts, hosts, (), today)
-    explainer = Explainer(running.assessor, stuck)
+    explainer = Explainer(running.assessor, standing, standing.excluded)
     host = next((one for one in running.assessor.hosts if one.name == subject), None)
     if host is not None:
         return explainer.host(host)

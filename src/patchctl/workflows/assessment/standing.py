@@ -1,10 +1,10 @@
 """Where a host stands on its way to a fix: the newest plan and the newest run."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from ...models.plan import LeftOut, Plan, PlannedHost
+from ...models.plan import LeftOut, LeftOutReason, Plan, PlannedHost
 from ...models.rollout import HostStatusLine, RunStatus
 
 
@@ -18,6 +18,15 @@ class Standing:
     def __call__(self, host: str, source: str) -> str:
         """One line on a host and a source package (empty: on the host itself)."""
         return "; ".join((*self._planned(host, source), *self._ran(host)))
+
+    def excluded(self, host: str, names: Collection[str]) -> str:
+        """What of the newest plan left a package of these names out by an exclusion, in words."""
+        said = (
+            one.detail
+            for one in self._left_out.get(host, ())
+            if one.reason is LeftOutReason.EXCLUDED and one.package in names
+        )
+        return "; ".join(dict.fromkeys(said))
 
     def _planned(self, host: str, source: str) -> Iterator[str]:
         if self.plan is None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from ... import __version__
 from ...errors import InvalidInputError, NotFoundError
 from ...inventory.export import group_names
+from ...models.exclusions import Exclusion
 from ...models.fleet import Fleet
 from ...models.plan import (
     CouldNotLook,
@@ -39,6 +40,7 @@ from ...plan.select import Selected, package_specs, select
 from ...plan.settle import settle
 from ...protocol import fetching
 from ...protocol.jobs import HostRunner
+from ..exclusions import Holding, holding, unused
 from ..interfaces import ContentStore, Files, State
 from .fetch_files import FileFetcher
 from .findings import PlanAssessing, PlanFindings
@@ -48,7 +50,7 @@ Say = Callable[[str], None]
 
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
 _PLAN_MAX = 512 * 1024 * 1024
-# Hosts that are left out because they need nothing.
+# Hosts that are left out because they need nothing, or because somebody decided so.
 _HARMLESS = frozenset(
     {
         LeftOutReason.NO_UPDATES,
@@ -57,6 +59,7 @@ _HARMLESS = frozenset(
         LeftOutReason.NO_FINDING,
         LeftOutReason.WAIVED,
         LeftOutReason.PHASED,
+        LeftOutReason.EXCLUDED,
     }
 )
 
@@ -66,25 +69,29 @@ class PlanRequest:
     """What is asked for.
 
     `hosts` are the names that the selection's limit means, None for all. `snapshot` is an id or
-    `latest`; empty discovers afresh, with refreshed package lists.
+    `latest`; empty discovers afresh, with refreshed package lists. `exclude` are the exclusions of
+    this plan alone, before those of the inventory and the settings.
     """
 
     selection: Selection
     hosts: Collection[str] | None = None
     snapshot: str = ""
     comment: str = ""
+    exclude: tuple[Exclusion, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
     """`plan` is None where no host has anything to do; `left_out` says why in both cases.
-    `could_not_look` is what the snapshot could not tell; `stale_lists` the policy for that."""
+    `could_not_look` is what the snapshot could not tell; `stale_lists` the policy for that,
+    `exclusions` the rules that held."""
 
     plan: Plan | None
     snapshot: Snapshot
     left_out: tuple[LeftOut, ...]
     could_not_look: tuple[CouldNotLook, ...] = ()
     stale_lists: StaleLists = StaleLists.HOLD
+    exclusions: tuple[Exclusion, ...] = ()
 
     @property
     def exit_code(self) -> int:
@@ -139,18 +146,22 @@ class PlanMaker:
         snapshot = self._snapshot(request)
         known = self.assessing.look(snapshot, request.hosts) if assesses else None
         seen = self._looks(request, snapshot)
-        selected = self._select(request, snapshot, known, seen)
+        holds = self._holding(request, snapshot)
+        selected = self._select(request, snapshot, known, seen, holds.rules)
         check_machines(snapshot, {one.host for one in selected.requests})
         work = hashlib.sha256(f"{snapshot.id} {self.now()}".encode()).hexdigest()[:12]
         settled = settle(
             self._resolve(selected, request.selection, work),
             {one.name: one.facts for one in snapshot.hosts if one.facts is not None},
             allow_removals=self.settings.allow_removals,
+            exclusions=holds.rules,
         )
         taken, unfetched = self._fetch(settled.taken, selected, work)
         left_out = seen.honest((*selected.left_out, *settled.left_out, *unfetched))
+        for line in unused(holds.rules, snapshot, request.hosts, left_out):
+            self.say(f"warning: {line}")
         if not taken:
-            return self._made(None, snapshot, left_out, seen)
+            return self._made(None, snapshot, left_out, seen, holds.rules)
         if known is not None:
             taken = known.annotate(taken)
         body = freeze(
@@ -165,14 +176,20 @@ class PlanMaker:
             urgent=known.urgent(taken) if known is not None else (),
             hooks=self.hooks,
             could_not_look=seen.all,
+            exclusions=holds.rules,
         )
         plan = seal(body, self._about(request))
         check(plan, "the new plan")  # nobody could read it later
         self.database.plans.save(plan)
-        return self._made(plan, snapshot, body.left_out, seen)
+        return self._made(plan, snapshot, body.left_out, seen, body.exclusions)
 
     def _made(
-        self, plan: Plan | None, snapshot: Snapshot, left_out: tuple[LeftOut, ...], seen: Looks
+        self,
+        plan: Plan | None,
+        snapshot: Snapshot,
+        left_out: tuple[LeftOut, ...],
+        seen: Looks,
+        exclusions: tuple[Exclusion, ...],
     ) -> Made:
         return Made(
             plan=plan,
@@ -180,6 +197,7 @@ class PlanMaker:
             left_out=left_out,
             could_not_look=seen.all,
             stale_lists=self.settings.stale_lists,
+            exclusions=exclusions,
         )
 
     def _looks(self, request: PlanRequest, snapshot: Snapshot) -> Looks:
@@ -203,13 +221,28 @@ class PlanMaker:
             )
         return found
 
+    def _holding(self, request: PlanRequest, snapshot: Snapshot) -> Holding:
+        """The exclusions on the snapshot's day, so that one snapshot gives one plan."""
+        day = datetime.fromtimestamp(snapshot.taken, UTC).date().isoformat()
+        found = holding(self.settings, self.fleet, day, request.exclude)
+        for line in found.warnings:
+            self.say(f"warning: {line}")
+        return found
+
     def _select(
-        self, request: PlanRequest, snapshot: Snapshot, known: PlanFindings | None, seen: Looks
+        self,
+        request: PlanRequest,
+        snapshot: Snapshot,
+        known: PlanFindings | None,
+        seen: Looks,
+        exclusions: Sequence[Exclusion],
     ) -> Selected:
         selection, chosen = request.selection, None
         if known is not None and selection.mode is SelectionMode.FINDINGS:
             chosen = known.chosen(selection)
-        selected = select(self.fleet, snapshot, selection, request.hosts, chosen, seen.held)
+        selected = select(
+            self.fleet, snapshot, selection, request.hosts, chosen, seen.held, exclusions
+        )
         _check_names(selected, snapshot)
         return selected
 

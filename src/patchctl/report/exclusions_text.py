@@ -1,0 +1,99 @@
+"""What a plan's exclusions leave out, as a person reads it. Pure: models to lines."""
+
+import textwrap
+from collections.abc import Iterable, Sequence
+
+from ..models.exclusions import Exclusion
+from ..models.plan import LeftOut, LeftOutReason, PlanBody, Unproven
+
+_WIDTH = 80
+# How much is shown of a long list before "and N more".
+_NAMES = 12
+
+
+def exclusions(body: PlanBody, *, full: bool) -> list[str]:
+    """The rules that held when the plan was made, each with how much it left out."""
+    lines = ["Exclusions:"] if body.exclusions else []
+    for rule in body.exclusions:
+        rows = [one for one in body.left_out if _by(rule, one)]
+        packages = _count(len({one.package for one in rows if one.package}), "package")
+        left = f"{packages} on {_count(len({one.host for one in rows}), 'host')}"
+        where = f" on {_some(rule.hosts, full=full)}" if rule.hosts else ""
+        lines += _wrapped(
+            f"{_some(rule.packages, full=full)}{where} by {rule.said};"
+            f" leaves out {left if rows else 'nothing'}"
+        )
+    return lines
+
+
+def _by(rule: Exclusion, row: LeftOut) -> bool:
+    return row.rule == rule.rule and (not rule.hosts or row.host in rule.hosts)
+
+
+def excluded(rows: Sequence[LeftOut], *, full: bool) -> list[str]:
+    """What is left out by a rule: packages that go the same way on the same hosts together."""
+    hosts: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
+    for one in rows:
+        hosts.setdefault((one.package, one.detail, one.cves), set()).add(one.host)
+    packages: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
+    for (package, detail, cves), names in sorted(hosts.items()):
+        packages.setdefault((detail, cves, tuple(sorted(names))), []).append(package)
+    ranked = sorted(packages.items(), key=lambda item: (-len(item[0][2]), item[0]))
+    lines: list[str] = []
+    for (detail, cves, on), alike in ranked if full else ranked[:_NAMES]:
+        named = [package for package in alike if package]
+        what = f"{_some(named, full=full)} on " if named else ""
+        which = f", {_some(cves, full=full)}" if cves else ""
+        why = f"{LeftOutReason.EXCLUDED}: {what}{_some(on, full=full)}{which} ({detail})"
+        lines += _wrapped(why)
+    if len(ranked) > _NAMES and not full:
+        lines.append(f"  {LeftOutReason.EXCLUDED}: and {len(ranked) - _NAMES} more; see --full")
+    return lines
+
+
+def excluded_before(body: PlanBody, unproven: Unproven, *, full: bool) -> str:
+    """`, excluded on staging-1 by policy.exclude[0]`: why no earlier ring proves it, "" where no
+    exclusion is the reason."""
+    rings = [ring.name for ring in body.rings]
+    later = set(rings[rings.index(unproven.ring) :])
+    ring_of = {host.name: host.ring for host in body.hosts}
+    rows = [
+        one
+        for one in body.left_out
+        if one.reason is LeftOutReason.EXCLUDED
+        and (one.package, one.version) == (unproven.package, unproven.to)
+        and ring_of.get(one.host) not in later
+    ]
+    if not rows:
+        return ""
+    hosts = _some(sorted({one.host for one in rows}), full=full)
+    return f", excluded on {hosts} by {', '.join(sorted({one.rule for one in rows}))}"
+
+
+def nothing(rows: Iterable[LeftOut]) -> str:
+    """What is said where there is no plan: nothing to do, and what is left to be done later."""
+    packages = {one.package for one in rows if one.reason is LeftOutReason.EXCLUDED and one.package}
+    if not packages:
+        return "nothing to do"
+    return f"nothing to do but what is excluded, {_count(len(packages), 'package')}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _some(names: Sequence[str], *, full: bool) -> str:
+    if full or len(names) <= _NAMES:
+        return ", ".join(names)
+    return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
