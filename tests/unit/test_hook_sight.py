@@ -18,12 +18,12 @@ from patchctl.inventory.export import beside, generate, group_names
 from patchctl.inventory.unseen import refusal
 from patchctl.models.connection import Connection
 from patchctl.models.fleet import Fleet, Group, Host
+from patchctl.models.hooks import RingHook
 from patchctl.models.plan import (
     Amount,
     OnFailure,
     Promote,
     RebootPolicy,
-    RingHook,
     RingPolicy,
     RollbackReady,
     UpdaterPolicy,
