@@ -134,7 +134,7 @@ from moto.server import ThreadedMotoServer
 server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
 server.start()
 print(server.get_host_and_port()[1], flush=True)
-sys.stdin.read()
+sys.stdin.read()  # until it is ended
 """
 MACHINES = """\
 import json, sys
@@ -196,9 +196,10 @@ def endpoint(installed: Path) -> Iterator[str]:
         text=True,
     ) as server:
         assert server.stdout
-        yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
-        assert server.stdin
-        server.stdin.close()
+        try:
+            yield f"http://127.0.0.1:{server.stdout.readline().strip()}"
+        finally:
+            server.kill()  # it holds nothing, and its threads need not end in order
 
 
 @pytest.mark.lab
