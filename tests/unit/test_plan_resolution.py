@@ -91,6 +91,14 @@ def test_a_removal_is_a_transition_without_a_file() -> None:
     ]
 
 
+def test_a_foreign_package_that_goes_is_not_the_native_one_that_comes() -> None:
+    more = "sim Remv libexpat1:i386 [2.5.0-1]\nhave libexpat1 i386 2.5.0-1 expat 9\nend\n"
+    text = answer("apt-removes").removesuffix("end\n") + more
+    found = read_resolution(request("apt-removes"), text)
+    removed = [(one.package, one.arch) for one in found.transitions if one.action is Action.REMOVE]
+    assert removed == [("libexpat1", "i386"), ("systemd-sysv", "amd64")]
+
+
 def test_new_dependencies_are_not_requested() -> None:
     found = read_resolution(request("apt-removes"), answer("apt-removes"))
     new = {one.package for one in found.transitions if one.action is Action.NEW}

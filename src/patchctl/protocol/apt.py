@@ -224,7 +224,8 @@ def _same(wanted: Wanted, name: str, arch: str) -> bool:
 def _removals(said: _Said) -> Iterator[Transition]:
     reinstalled = {name for name, _ in said.installs}
     for (name, arch), version in said.removals.items():
-        if name in reinstalled:
+        # apt names an architecture only where it is not the machine's own.
+        if (name, arch) in said.installs or (not arch and name in reinstalled):
             continue  # apt takes it out for a moment to break a loop
         found = next(
             (
