@@ -63,7 +63,7 @@ def patchctl(workspace: Path, *arguments: str, code: int = 0) -> Any:
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=300,
+        timeout=420,
         check=False,
     )
     assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}\n{done.stderr}"
