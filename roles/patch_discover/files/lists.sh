@@ -35,7 +35,9 @@ refresh_apt() {
 update_lists() {
   waited=0
   while :; do
-    told=$(limited "$REFRESH_S" apt-get -q -o DPkg::Lock::Timeout=30 -o Acquire::Retries=1 update 2>&1)
+    # A site's settings may make apt only say what it would do.
+    told=$(limited "$REFRESH_S" apt-get -q -o DPkg::Lock::Timeout=30 -o Acquire::Retries=1 \
+      -o APT::Get::Print-URIs=false -o APT::Get::Simulate=false -o APT::Get::Download=true update 2>&1)
     code=$?
     case $told in
       *'Could not get lock '*) if [ "$waited" -ge "$LISTS_LOCK_S" ]; then break; fi ;;
