@@ -200,6 +200,10 @@ class TestWhatPreflightWouldRefuse:
         locks = (HeldLock(file="/var/lib/dpkg/lock-frontend", process="apt-get", pid=7),)
         assert one_host(msgspec.structs.replace(self.known, locks=locks)).requests
 
+    def test_its_packages_are_no_names_that_nobody_has(self) -> None:
+        selected = one_host(msgspec.structs.replace(self.known, notes=(NOT_ROOT,)), of("openssl"))
+        assert selected.unmatched == ()
+
     def test_a_host_without_root(self) -> None:
         line = self.line(notes=(NOT_ROOT,))
         assert line.reason is LeftOutReason.NOT_ROOT
