@@ -95,6 +95,8 @@ def test_missing_files_are_known_by_their_hash() -> None:
         "question apply t-1\nanswer ok\nnote more\n",
         "question apply t-1\nwelcome to this host\nanswer ok\n",
         "question apply t-1\ncode zero\nanswer ok\n",
+        "question apply t-1\nlock somebody\nanswer locked\n",
+        "question apply t-1\nlock 7 lib/lock apt\nanswer locked\n",
         "question apply t-1\ncode 99999999999999999999\nanswer ok\n",
         "question apply t-1\nreboot-required maybe\nanswer ok\n",
         "question apply t-1\npackage a b\nanswer ok\n",
@@ -125,10 +127,31 @@ def test_the_answer_to_another_question_is_not_taken() -> None:
         ("running", OutcomeStatus.RUNNING),
         ("failed", OutcomeStatus.FAILED),
         ("missing", OutcomeStatus.FAILED),
+        ("locked", OutcomeStatus.LOCKED),
     ],
 )
 def test_an_answer_is_a_status(answer: str, status: OutcomeStatus) -> None:
     assert replies.outcome("s", "web1", parse(f"answer {answer}")).status is status
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("77 /var/lib/dpkg/lock apt-get", "apt-get (pid 77) holds /var/lib/dpkg/lock"),
+        ("-1 /var/lib/dpkg/lock a b", "a b holds /var/lib/dpkg/lock"),
+        ("- - apt-daily-upgrade.service", "apt-daily-upgrade.service installs packages"),
+    ],
+)
+def test_a_lock_names_who_is_at_work(line: str, said: str) -> None:
+    reply = parse(f"lock {line}", "lock 78 /var/lib/dpkg/lock dpkg", "answer locked")
+    assert replies.outcome("s", "web1", reply).reason == said
+
+
+def test_the_name_of_a_process_is_cleaned() -> None:
+    reply = parse("lock 7 /a \x1b]0;x\x07\u202eevil", "answer locked")
+    (said,) = reply.evidence["locks"]
+    assert said.endswith("evil (pid 7) holds /a")
+    assert not set(said) & set("\x1b\x07\u202e")
 
 
 def test_a_failure_always_has_a_reason() -> None:

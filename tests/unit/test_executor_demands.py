@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from patchctl.models.facts import Boot
 from patchctl.models.plan import Action, Artifact, Transition
 from patchctl.models.rollout import Stage
+from patchctl.models.states import LOCKABLE
 from patchctl.protocol.demands import Asked, judged
 from patchctl.protocol.replies import Reply, parse
 
@@ -191,3 +192,23 @@ def test_what_runs_or_failed_is_not_asked_for_more() -> None:
 def test_the_plans_own_words_are_not_kept_for_every_host() -> None:
     assert "packages" not in reply(Stage.VERIFY, lines_of(Stage.VERIFY), TRANSITIONS).evidence
     assert reply(Stage.APPLY, lines_of(Stage.APPLY), TRANSITIONS).evidence["packages"]
+
+
+LOCK = ("lock 7 /var/lib/dpkg/lock dpkg", "answer locked")
+
+
+class TestLocked:
+    @pytest.mark.parametrize("stage", sorted(LOCKABLE))
+    def test_a_host_is_waited_for_where_it_says_whose_lock_it_is(self, stage: Stage) -> None:
+        touched = ("touched no",) if stage is Stage.APPLY else ()
+        assert reply(stage, (*touched, *LOCK), TRANSITIONS).answer == "locked"
+        found = reply(stage, (*touched, "answer locked"), TRANSITIONS)
+        assert (found.answer, "who holds the lock" in found.reason) == ("failed", True)
+
+    def test_an_update_is_put_off_only_where_nothing_was_touched(self) -> None:
+        for touched in ((), ("touched yes",)):
+            assert reply(Stage.APPLY, (*touched, *LOCK), TRANSITIONS).answer == "failed"
+
+    @pytest.mark.parametrize("stage", sorted(set(STAGES) - LOCKABLE))
+    def test_other_stages_wait_for_no_lock(self, stage: Stage) -> None:
+        assert reply(stage, LOCK, TRANSITIONS).answer == "failed"

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from host_shells import LIBRARY, ROLES
 
+from patchctl.models.facts import PackageManager
+from patchctl.plan.managers import DECISIONS
+
 # Roles whose scripts are put together with a package manager's files.
 NEUTRAL_ROLES = ("transaction", "apply", "verify", "reboot", "rollback")
 SCRIPTS = sorted(ROLES.glob("*/files/*.sh"))
@@ -60,6 +63,10 @@ class TestAManager:
     def test_says_its_name(self, manager: str) -> None:
         text = "\n".join(path.read_text() for path in manager_files(manager))
         assert f"\nMANAGER={manager}\n" in text
+
+    def test_both_sides_know_how_it_is_repaired(self, manager: str) -> None:
+        text = "\n".join(path.read_text() for path in manager_files(manager))
+        assert f"\nREPAIR='{DECISIONS[PackageManager(manager)].repair}'\n" in text
 
     def test_its_files_have_at_most_500_lines(self, manager: str) -> None:
         for path in manager_files(manager):

@@ -7,11 +7,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from plan_world import facts, package
 
 from patchctl.models.exclusions import Exclusion
 from patchctl.models.facts import PackageManager
 from patchctl.models.plan import Action, LeftOutReason
 from patchctl.models.requests import HostRequest, Wanted
+from patchctl.plan.settle import settle
 from patchctl.protocol.managers import SUPPORTED, read_resolution
 from patchctl.protocol.resolve_request import payload
 
@@ -238,6 +240,21 @@ def test_the_hosts_own_refusal_is_its_error() -> None:
         request("apt-drops"), "resolve 1 apt\nerror dpkg was \x1b[2Jinterrupted\nend\n"
     )
     assert found.error == "dpkg was [2Jinterrupted"
+
+
+def test_somebody_else_at_work_makes_every_answer_void() -> None:
+    asked = request("apt-security")
+    first, second = (
+        "lock 7\t/var/lib/dpkg/lock-frontend\tapt-get",
+        "lock 8\t/var/lib/dpkg/lock\tdpkg",
+    )
+    text = answer("apt-security").removesuffix("end\n")
+    found = read_resolution(asked, f"{text}{first}\n{second}\nend\n")
+    assert found.locked == "apt-get (pid 7) holds /var/lib/dpkg/lock-frontend"
+    assert not found.transitions
+    known = {asked.host: facts([package("openssl")])}
+    (left,) = settle([found], known, allow_removals=False).left_out
+    assert (left.reason, left.detail) == (LeftOutReason.LOCKED, found.locked)
 
 
 def test_the_answer_of_another_package_manager_is_none() -> None:

@@ -5,7 +5,14 @@ import pytest
 from plan_world import facts, fleet, found, host, package, repository, snapshot, update
 
 from patchctl.errors import UsageError
-from patchctl.models.facts import HiddenUpdate, HostFacts, PackageManager, PendingUpdate
+from patchctl.models.facts import (
+    NOT_ROOT,
+    HeldLock,
+    HiddenUpdate,
+    HostFacts,
+    PackageManager,
+    PendingUpdate,
+)
 from patchctl.models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
 from patchctl.plan.select import Selected, package_specs, select
 
@@ -217,3 +224,55 @@ def test_a_wrong_package_is_a_wrong_command(text: str) -> None:
 def test_a_package_is_named_once() -> None:
     with pytest.raises(UsageError, match="twice"):
         package_specs(["a", "a=1"])
+
+
+class TestWhatPreflightWouldRefuse:
+    """It is known when the plan is made, so the host is left out and uses no budget."""
+
+    known = facts([package("openssl")], [update("openssl")])
+    half = msgspec.structs.replace(package("curl"), status="iF")
+
+    def line(self, **changes: object) -> LeftOut:
+        selected = one_host(msgspec.structs.replace(self.known, **changes))
+        assert not selected.requests
+        (line,) = selected.left_out
+        return line
+
+    def test_packages_that_are_not_installed_whole(self) -> None:
+        line = self.line(packages=(*self.known.packages, self.half))
+        assert line.reason is LeftOutReason.HALF_INSTALLED
+        assert line.detail == "curl (iF); `dpkg --configure -a` there finishes it"
+
+    def test_a_run_of_dpkg_that_was_cut_off(self) -> None:
+        line = self.line(unfinished=("/var/lib/dpkg/updates/0001",))
+        assert line.reason is LeftOutReason.HALF_INSTALLED
+        assert line.detail.startswith("/var/lib/dpkg/updates/0001;")
+
+    def test_half_an_installation_under_way_is_somebody_at_work(self) -> None:
+        locks = (HeldLock(file="/var/lib/dpkg/lock-frontend", process="apt-get", pid=7),)
+        line = self.line(packages=(*self.known.packages, self.half), locks=locks)
+        assert line.reason is LeftOutReason.LOCKED
+        assert line.detail == "apt-get (pid 7) holds /var/lib/dpkg/lock-frontend"
+
+    def test_who_only_fetches_lists_explains_no_half_installation(self) -> None:
+        locks = (HeldLock(file="/var/lib/apt/lists/lock", process="apt-get", pid=7),)
+        line = self.line(packages=(*self.known.packages, self.half), locks=locks)
+        assert line.reason is LeftOutReason.HALF_INSTALLED
+
+    def test_a_lock_that_discovery_met_is_asked_for_again_when_it_is_resolved(self) -> None:
+        locks = (HeldLock(file="/var/lib/dpkg/lock-frontend", process="apt-get", pid=7),)
+        assert one_host(msgspec.structs.replace(self.known, locks=locks)).requests
+
+    def test_its_packages_are_no_names_that_nobody_has(self) -> None:
+        selected = one_host(msgspec.structs.replace(self.known, notes=(NOT_ROOT,)), of("openssl"))
+        assert selected.unmatched == ()
+
+    def test_a_host_without_root(self) -> None:
+        line = self.line(notes=(NOT_ROOT,))
+        assert line.reason is LeftOutReason.NOT_ROOT
+
+    @pytest.mark.parametrize("unread", ["pending", "unfinished", "filesystems"])
+    def test_what_the_host_did_not_tell_whole_is_not_well(self, unread: str) -> None:
+        line = self.line(unread=(unread,))
+        assert line.reason is LeftOutReason.DISCOVERY_FAILED
+        assert line.detail.endswith("could not be read")

@@ -182,6 +182,23 @@ def test_a_host_that_cannot_be_put_into_service_again_has_failed() -> None:
     assert view.rings["staging"].counted == 1
 
 
+def test_a_host_that_is_lost_while_it_is_put_into_service_again_has_not_succeeded() -> None:
+    def away(host: str, stage: Stage, _: int) -> Behaviour:
+        lost = host == "s1" and stage is Stage.UNDRAIN
+        return Behaviour(status=OutcomeStatus.UNREACHABLE if lost else OutcomeStatus.OK)
+
+    world = World(plan(draining(), SIX), locked("s1", Stage.APPLY, after=away))
+    world.run()
+    assert states_of(world)["s1"] == "unknown"
+    world.script = locked("s1", Stage.APPLY)
+    engine = world.engine()
+    engine.resume("ops", accept_failures=True)
+    engine.carry(wait=False)
+    assert states_of(world)["s1"] == "deferred"
+    assert world.hosts["s1"].changes == 0
+    assert not engine.view.hosts["s1"].drained
+
+
 def test_an_undo_waits_longer_for_it_cannot_be_put_off() -> None:
     def broken(host: str, stage: Stage, _: int) -> Behaviour:
         if host == "s1" and stage is Stage.APPLY:

@@ -156,7 +156,8 @@ def resume(
     reason: Reason = "",
     form: Output = Format.TABLE,
 ) -> None:
-    """Go on with a run that was interrupted, paused or halted."""
+    """Go on with a run that was interrupted, paused or halted; ask its lost and deferred hosts
+    again, also after its end."""
     from ..workflows.rollout import carry
     from .running import Terminal, opened
 

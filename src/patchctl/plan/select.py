@@ -90,10 +90,11 @@ def select(
         else:
             facts = result.facts
             refusal = _unfit(host, result.status, result.reason, facts)
+        if facts is not None:
+            seen.update(_names(facts) & specs.keys())
         if refusal is not None or facts is None:
             left_out.append(refusal or _host(host, LeftOutReason.DISCOVERY_FAILED, "no facts"))
             continue
-        seen.update(_names(facts) & specs.keys())
         cves = asked.packages.get(host.name, {})
         rules = of_host.on(host.name)
         wanted, refused = _updates(host.name, facts, selection, specs, cves, rules)

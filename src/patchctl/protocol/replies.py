@@ -96,7 +96,8 @@ def outcome(shard: str, host: str, reply: Reply) -> HostOutcome:
     if status is OutcomeStatus.LOCKED:
         # The first tells: an apt-get holds the first lock as long as it works, and starts dpkg
         # again and again, which holds the second.
-        reason = "; ".join(filter(None, (reply.evidence["locks"][0], reason)))
+        first = reply.evidence.get("locks", ())[:1]
+        reason = "; ".join(filter(None, (*first, reason)))
     if status is OutcomeStatus.FAILED and not reason:
         reason = "the host gave no reason"
     return HostOutcome(

@@ -393,7 +393,10 @@ class RunView:
             host.touched = host.touched_before
         if old is HostState.DEFERRED:
             host.asked_again = True
-        host.deferring = old is HostState.APPLY and host.state is HostState.UNDRAIN
+        if host.state is HostState.UNDRAIN:
+            host.deferring = host.deferring or old is HostState.APPLY
+        elif host.state is not HostState.UNKNOWN:  # from there it is found again
+            host.deferring = False
 
     def _operator_undo(self) -> bool:
         return self.state in UNDOING
