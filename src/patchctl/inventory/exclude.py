@@ -34,7 +34,7 @@ def _pattern(value: Any) -> str:
     if not grammar.fits("package pattern", value):
         shown = ascii(value if len(value) <= 80 else value[:79])
         raise ExcludeError(f"{VARIABLE} says {shown}, which is no package's name or pattern")
-    return value
+    return str(value)
 
 
 def problem(variables: Mapping[str, Any]) -> str:
