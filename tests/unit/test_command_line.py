@@ -332,5 +332,10 @@ class TestExitCodes:
         self, state: RunState, hosts: dict[HostState, int], code: int
     ) -> None:
         ring = SimpleNamespace(counters=hosts)
-        view = cast(RunView, SimpleNamespace(state=state, rings={"staging": ring}))
+        plan = SimpleNamespace(body=SimpleNamespace(holds_back=False))
+        world = SimpleNamespace(state=state, rings={"staging": ring}, plan=plan)
+        view = cast(RunView, world)
         assert exit_code(view) == code
+        # Hosts that the plan itself holds back matter where all else is well.
+        plan.body.holds_back = True
+        assert exit_code(view) == (code or int(state is RunState.DONE))
