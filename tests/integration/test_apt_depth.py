@@ -66,7 +66,7 @@ def test_settings_of_the_site_hide_nothing_and_change_nothing(
     write(fresh_lab, "/etc/dpkg/dpkg.cfg.d/site", "force-confnew")
     drive = Drive(workspace, "patchlab-conf", limit=HOST)
     applied = drive.applied(HOST)
-    assert applied.evidence["conffiles"] == [f"kept {path} (the package's is {path}.dpkg-dist)"]
+    assert applied.evidence["config"] == [{"path": path, "beside": f"{path}.dpkg-dist"}]
     assert fresh_lab.check(HOST, f"cat {path}") == "workers = 99\n"
     # What a site does around dpkg is done, as it was written.
     assert fresh_lab.check(HOST, "sort -u /root/hooks") == "post 50%\npre\n"
