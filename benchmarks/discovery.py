@@ -39,6 +39,7 @@ PARTS_OF_SCRIPT = [
     for part in (
         "patch_connection/files/host_rules.sh",
         "patch_discover/files/replaced.sh",
+        "patch_discover/files/lists.sh",
         "patch_discover/files/discover.sh",
     )
 ]

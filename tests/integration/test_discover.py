@@ -163,7 +163,7 @@ def test_a_sudo_password_from_a_file_and_a_shell_that_talks(
     settings = workspace / "patchctl.yml"
     plain = settings.read_text()
     limit = ("--limit", "staging-1", "--fail-on", "never", "-e", "ansible_user=careful")
-    assert "sudo needs a password" in discover(workspace, *limit)["staging-1"]["reason"]
+    assert "sudo wants a password" in discover(workspace, *limit)["staging-1"]["reason"]
     settings.write_text(plain + "\nansible: {become_password_file: become-password}\n")
     secret.write_text("opens-sesame\n")
     assert discover(workspace, *limit)["staging-1"]["status"] == "ok"

@@ -98,7 +98,7 @@ def test_a_changed_configuration_file_survives_update_and_undo(
     fresh_lab.check(HOST, f"echo 'workers = 99' >{path}")
     drive = Drive(workspace, "patchlab-conf")
     applied = drive.applied(HOST)
-    assert applied.evidence["conffiles"] == [f"kept {path} (the package's is {path}.dpkg-dist)"]
+    assert applied.evidence["config"] == [{"path": path, "beside": f"{path}.dpkg-dist"}]
     assert fresh_lab.check(HOST, f"cat {path}") == "workers = 99\n"
     undo_well(drive)
     assert fresh_lab.check(HOST, f"cat {path}") == "workers = 99\n"

@@ -67,6 +67,38 @@ def run(site: Path, capsys: pytest.CaptureFixture[str], *words: str) -> Answer:
     return code, json.loads(said.out) if said.out else None, said.err
 
 
+class TestLeftOut:
+    """What patchctl cannot take is left out with a line, and the rest goes on."""
+
+    def test_a_name_leaves_out_its_host(
+        self, site: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        hosts = site / "inventory" / "hosts.yml"
+        hosts.write_text(HOSTS + "    My VM (old): {patch_ring: canary}\n    büro:\n")
+        code, found, said = run(site, capsys, "list")
+        assert code == 0
+        assert [one["name"] for one in found["hosts"]] == ["a", "b", "c"]
+        assert [one["name"] for one in found["left_out"]] == ["My VM (old)", "büro"]
+        assert "inventory/hosts.yml:6: host name 'My VM (old)' has characters" in said
+        assert "inventory/hosts.yml:7: host name 'büro' has characters" in said
+        code, found, said = run(site, capsys, "diff", "HEAD")
+        assert (code, found["appeared"]) == (0, [])
+        assert "'büro'" in said
+        code, found, _ = run(site, capsys, "lint")
+        assert code == 1
+        assert [one["rule"] for one in found["findings"][:2]] == ["host-name", "host-name"]
+
+    def test_a_folder_without_sources_is_a_warning(
+        self, site: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (site / "inventory" / "docs").mkdir()
+        (site / "inventory" / "docs" / "README.md").write_text("how to\n")
+        code, found, said = run(site, capsys, "list")
+        assert code == 0
+        assert [one["name"] for one in found["hosts"]] == ["a", "b", "c"]
+        assert "warning: inventory/docs: has no inventory source in it" in said
+
+
 class TestLint:
     def test_every_error_with_its_line_and_the_exit_code(
         self, site: Path, capsys: pytest.CaptureFixture[str]

@@ -236,7 +236,7 @@ class TestLaterEdits:
         before = fresh_lab.check(HOST, f"cat {path}")
         drive = Drive(root, "patchlab-conf", limit=HOST)
         applied = drive.applied(HOST)
-        assert applied.evidence["conffiles"] == [f"changed {path}"]
+        assert applied.evidence["config"] == [{"path": path}]
         undone = well(drive.until_done(Stage.UNDO, HOST))
         assert "edited" not in undone.evidence
         assert fresh_lab.check(HOST, f"cat {path}") == before

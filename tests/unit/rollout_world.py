@@ -71,6 +71,7 @@ def ring(
     reboot: RebootPolicy = RebootPolicy.NEVER,
     drain: str = "",
     undrain: str = "",
+    lock_wait_s: int = 120,
 ) -> RingPolicy:
     """A ring's policy with careful defaults."""
     return RingPolicy(
@@ -85,6 +86,7 @@ def ring(
         updaters=UpdaterPolicy.REFUSE,
         drain=drain,
         undrain=undrain,
+        lock_wait_s=lock_wait_s,
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchctl.adapters.ansible import answers, folder
-from patchctl.adapters.ansible.reasons import explain
+from patchctl.adapters.ansible.reasons import Become, explain, script_reason
 from patchctl.adapters.ansible.runner import (
     Connection,
     Job,
@@ -29,16 +29,105 @@ from patchctl.protocol.cleaning import sentence
         ("ops@x: Permission denied (publickey,password).", "permission denied"),
         ("ssh: connect to host 192.0.2.1 port 22: Connection timed out", "timeout"),
         ("Connection timed out during banner exchange", "sshd does not answer"),
-        ("ssh: Could not resolve hostname nope: Name or service not known", "does not resolve"),
-        ("Task failed: Missing sudo password", "sudo needs a password"),
+        ("ssh: Could not resolve hostname nope: Name or service not known", "name nope does not"),
+        (
+            "kex_exchange_identification: Connection closed by remote host\r\n"
+            "Connection closed by UNKNOWN port 65535\r\n",
+            "the jump host, or the ProxyCommand, gave no connection",
+        ),
+        ("Task failed: Missing sudo password", "sudo wants a password"),
+        ("Task failed: Missing su password", "su wants a password"),
+        ("sudo: a password is required", "sudo wants a password"),
         ("Task failed: Incorrect sudo password", "wrong sudo password"),
+        ("Task failed: Incorrect su password", "wrong su password"),
+        ("/bin/sh: 1: sudo: not found", "sudo is not installed there"),
+        ("/bin/sh: 1: doas: not found", "doas is not installed there"),
         ("Task failed: Timed out after 60 second(s).", "no answer within 60 s"),
         ("ops is not in the sudoers file.", "sudo is not allowed"),
         ("Timeout (12s) waiting for privilege escalation prompt: ", "waiting for sudo"),
+        (
+            "Task failed: the connection plugin 'ansible.netcommon.network_cli' was not found",
+            "the connection network_cli is not supported",
+        ),
+        ("the connection plugin 'httpapi' was not found", "connection httpapi is not supported"),
+        (
+            "Task failed: The 'powershell' shell plugin does not support become. It is missing the"
+            " 'ECHO' attribute.",
+            "Windows (winrm, psrp, PowerShell) is not supported",
+        ),
+        ("winrm or requests is not installed: No module named 'winrm'", "Windows (winrm"),
+        ("paramiko is not installed: No module named 'paramiko'", "use ssh"),
+        ("Could not find the shell plugin required (fish).", "the shell fish is not supported"),
+        ("the connection plugin 'community.docker.docker' was not found", "has no plugin here"),
+        (
+            "Invalid become method specified, could not find matching plugin: 'doas'. Use"
+            " `ansible-doc -t become -l` to list available plugins.",
+            "the become method doas has no plugin here",
+        ),
+        (
+            "Task failed: Error processing keyword 'remote_user': 'nobody' is undefined",
+            "the inventory's remote_user cannot be used: 'nobody' is undefined",
+        ),
+        (
+            "Error processing keyword 'password': Error rendering template: Attempt to use"
+            " undecryptable variable: Input is not vault encrypted data.",
+            "a vaulted value cannot be opened",
+        ),
+        (
+            "Config 'remote_user' for 'ssh' connection plugin from 'var: ansible_user' has an"
+            " invalid value: Invalid value provided for 'string': ['ops']",
+            "the inventory's ansible_user cannot be used: Invalid value",
+        ),
     ],
 )
 def test_known_failures_have_plain_words(said: str, reason: str) -> None:
     assert reason in explain(said).text
+
+
+NO_TERMINAL = (
+    "doas wants a password and takes it on a terminal only, which is not supported;"
+    " permit nopass there"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "become", "reason"),
+    [
+        ("Task failed: Incorrect su password", "su", "wrong su password"),
+        (
+            "Timeout (12s) waiting for privilege escalation prompt: ",
+            "su",
+            "su wants a password (-K)",
+        ),
+        ("su: Permission denied", "su", "su is not allowed there"),
+        ("doas: Operation not permitted", "doas", "doas is not allowed there"),
+        ("Incorrect community.general.doas password", "doas", NO_TERMINAL),
+        ("doas: Authentication failed", "doas", NO_TERMINAL),
+        ("doas: Authentication required", "doas", NO_TERMINAL),
+        ("doas: a tty is required", "doas", NO_TERMINAL),
+        ("/bin/sh: 1: doas: not found", "doas", "doas is not installed there"),
+    ],
+)
+def test_the_become_method_is_called_by_its_name(said: str, become: str, reason: str) -> None:
+    assert explain(said, become=Become(become)).text == reason
+
+
+@pytest.mark.parametrize(
+    ("variables", "given", "method"),
+    [
+        ({}, (), "sudo"),
+        ({"ansible_become_method": "su"}, (), "su"),
+        ({"ansible_become_method": {"__ansible_unsafe": "community.general.doas"}}, (), "doas"),
+        ({"ansible_become_method": "{{ how }}"}, (), "sudo"),
+        ({"ansible_become_method": "su"}, ("ansible_become_method=doas",), "doas"),
+        ({}, ('{"ansible_become_method": "su"}',), "su"),
+    ],
+)
+def test_how_a_host_becomes_root(
+    variables: dict[str, Any], given: tuple[str, ...], method: str
+) -> None:
+    job = Job(id="j", stage="work", inventory={"all": {"hosts": {"a": variables}}})
+    assert answers.become_of("a", job, Connection(extra_vars=given)).method == method
 
 
 @pytest.mark.parametrize(
@@ -62,6 +151,56 @@ def test_a_refused_login_tells_whether_it_was_the_password(
     assert stage_of(explain(said, password=offered).code) is Stage.LOGIN
     changed = f"REMOTE HOST IDENTIFICATION HAS CHANGED!\n{said}"
     assert "host key changed" in explain(changed, password=offered).text
+
+
+@pytest.mark.parametrize(
+    ("extra", "variables", "password", "said", "code"),
+    [
+        ((), {}, None, "timeout while waiting for sudo", ReasonCode.SUDO_TIMEOUT),
+        (("ansible_become_method=su",), {}, None, "su wants a password (-K)", None),
+        (('{"ansible_become_method": "su"}',), {}, None, "su wants a password (-K)", None),
+        ((), {"ansible_become_method": "doas"}, None, NO_TERMINAL, ReasonCode.SUDO_WANTS_TERMINAL),
+        (
+            (),
+            {"ansible_become_method": "su", "ansible_become_password": "x"},
+            None,
+            "timeout while waiting for su",
+            ReasonCode.SUDO_TIMEOUT,
+        ),
+        (
+            ("ansible_become_method=su",),
+            {},
+            "x",
+            "timeout while waiting for su",
+            ReasonCode.SUDO_TIMEOUT,
+        ),
+    ],
+)
+def test_who_waits_for_a_password_is_named(
+    extra: tuple[str, ...],
+    variables: dict[str, Any],
+    password: str | None,
+    said: str,
+    code: ReasonCode | None,
+) -> None:
+    job = Job(id="j", stage="work", inventory={"all": {"hosts": {"a": variables}}})
+    become = answers.become_of("a", job, Connection(extra_vars=extra, become_password=password))
+    reason = explain("Timeout (12s) waiting for privilege escalation prompt: ", become=become)
+    assert (reason.text, reason.code) == (said, code or ReasonCode.SUDO_WANTS_PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("errors", "said"),
+    [
+        ("/bin/sh: 340: awk: not found\n", "awk is missing on the host"),
+        ("/bin/sh: line 340: awk: command not found\n", "awk is missing on the host"),
+        ("sh: awk: not found\n", "awk is missing on the host"),
+        ("first\nmount point not found\n", "exit code 127: mount point not found"),
+        ("", "exit code 127"),
+    ],
+)
+def test_a_program_that_is_not_there_is_named(errors: str, said: str) -> None:
+    assert script_reason(127, errors) == said
 
 
 def test_every_refusal_is_one_of_the_known_words() -> None:

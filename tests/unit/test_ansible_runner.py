@@ -35,6 +35,7 @@ from patchctl.adapters.ansible.runner import (
 )
 from patchctl.errors import AdapterError, InvalidInputError
 from patchctl.models.facts import PackageManager
+from patchctl.models.reach import ReasonCode
 from patchctl.models.rollout import Carrier, ProcessIdentity
 from patchctl.protocol import frame
 from patchctl.protocol.jobs import hosts_of
@@ -329,6 +330,9 @@ class TestAFrame:
             assert str(error)
 
 
+BESIDE: dict[str, Any] = {"all": {"children": {"lbservers": {"hosts": {"lb1": {}}}}}}
+
+
 class TestEvents:
     def collector(self, tmp_path: Path, **more: Any) -> Collector:
         job = Job(id="j", stage="work", inventory=inventory("a", "b"), **more)
@@ -379,6 +383,57 @@ class TestEvents:
         ]
         rest, _ = self.collector(tmp_path).end(cancelled=True, trouble="/x is full")
         assert {it.trouble for it in rest} == {""}
+
+    @pytest.mark.parametrize(
+        ("message", "stdout", "says"),
+        [
+            ("No route to host", "[ERROR]: x\nfatal: [a -> lb1]: FAILED! => {}",
+             "on lb1: no route to the host"),
+            ("broken", "fatal: [a -> elsewhere.example]: FAILED! => {}", "broken"),
+            ("broken", "fatal: [a]: FAILED! => {}", "broken"),
+            ("broken", "", "broken"),
+            ("Task failed: Error while resolving value for 'msg': The filter plugin 'x' failed:"
+             " the drain hook does not see lb1: add lbs to hooks.drain.sees",
+             "fatal: [a -> lb1]: FAILED! => {}",
+             "the drain hook does not see lb1: add lbs to hooks.drain.sees"),
+        ],
+    )  # fmt: skip
+    def test_a_failure_says_on_which_other_host_it_was(
+        self, tmp_path: Path, message: str, stdout: str, says: str
+    ) -> None:
+        event = {**self.failed("a"), "stdout": stdout}
+        event["event_data"]["res"] = {"msg": message}
+        (answer,) = self.collector(tmp_path, beside=BESIDE).take(event)
+        assert answer.reason == says
+
+    def test_a_loop_says_what_its_first_bad_round_said(self, tmp_path: Path) -> None:
+        """Its end says "One or more items failed", and 2.21 marks no item there."""
+        collector = self.collector(tmp_path, beside=BESIDE)
+
+        def event(
+            kind: str, host: str, task: str, message: str, stdout: str = ""
+        ) -> dict[str, Any]:
+            data = {"host": host, "task_uuid": task, "res": {"msg": message}}
+            return {"event": kind, "event_data": data, "stdout": stdout}
+
+        for item in (
+            event("runner_item_on_failed", "a", "1", "of an earlier task, which was ignored"),
+            event("runner_item_on_failed", "b", "2", "other host"),
+            event("runner_item_on_failed", "a", "2", "No route to host",
+                  "failed: [a -> lb1] (item=7) => {}"),
+            event("runner_item_on_failed", "a", "2", "the second"),
+        ):  # fmt: skip
+            assert not list(collector.take(item))
+        ends = [event("runner_on_failed", host, "2", "One or more items failed") for host in "ab"]
+        answers = [answer.reason for end in ends for answer in collector.take(end)]
+        assert answers == ["on lb1: no route to the host", "other host"]
+
+    def test_a_key_that_another_host_refuses_is_not_this_ones_fault(self, tmp_path: Path) -> None:
+        event = {**self.failed("a"), "stdout": "fatal: [a -> b]: UNREACHABLE! => {}"}
+        event["event_data"]["res"] = {"msg": "Permission denied (publickey)"}
+        (answer,) = self.collector(tmp_path).take(event)
+        assert answer.code is ReasonCode.UNKNOWN
+        assert answer.reason.startswith("on b: permission denied")
 
     @pytest.mark.parametrize("data", [{}, {"host": 1}, {"host": "c"}, {"host": "a", "res": "x"}])
     def test_events_of_a_strange_shape_do_no_harm(

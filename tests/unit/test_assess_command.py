@@ -111,9 +111,20 @@ def test_a_pipeline_stops_with_a_short_list(
 def test_a_gate_without_feeds_lets_nothing_through(
     workspace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(workspace, "assess") == 0
     assert run(workspace, "assess", "--fail-on", "kev") == 2
     assert "no feeds are held" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command", [("assess",), ("assess", "-o", "json"), ("explain", "CVE-2026-1234")]
+)
+def test_that_nothing_is_found_without_feeds_is_no_answer(
+    workspace: Path, capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
+) -> None:
+    assert run(workspace, *command) == 2
+    said = capsys.readouterr()
+    assert "no feeds are held, so nothing can be assessed" in said.err
+    assert said.out == ""
 
 
 def test_a_limit_names_imported_hosts_too(

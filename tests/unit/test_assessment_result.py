@@ -14,7 +14,7 @@ from patchctl.errors import UsageError
 from patchctl.models.advisory import CveFacts, CvssVector, KnownExploited
 from patchctl.models.assessment import FindingState
 from patchctl.models.explain import Judgement
-from patchctl.models.facts import HostFacts
+from patchctl.models.facts import HostFacts, StaleProcess
 from patchctl.models.priority import Context
 from patchctl.report.assessment_text import JsonWriter, action_rows, cautions, headline
 from patchctl.report.explain_text import lines
@@ -236,6 +236,19 @@ def test_a_host_and_a_package_are_explained() -> None:
     package_found = asked.package("tar", frozenset())
     assert only(package_found.judgements).why == "no version is fixed"
     assert package_found.facts[0] == "tar 1.34-1 on 1 host"
+
+
+def test_what_a_host_waits_for_is_told() -> None:
+    old = (
+        StaleProcess(pid=7, command="sshd", unit="ssh.service"),
+        StaleProcess(pid=8, command="vi"),
+    )
+    host = structs.replace(
+        debian(), reboot_required=True, reboot_packages=("linux-base",), stale_processes=old
+    )
+    told = explainer(host).host(HostInput("h1", host, "s1", Context())).facts
+    assert "waits for a reboot, which is wanted by linux-base" in told
+    assert "on replaced files: ssh.service, vi" in told
 
 
 def test_the_repository_that_delivers_the_fix_is_named() -> None:

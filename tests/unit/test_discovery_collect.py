@@ -22,6 +22,7 @@ SCRIPTS = [
     for part in (
         "patch_connection/files/host_rules.sh",
         "patch_discover/files/replaced.sh",
+        "patch_discover/files/lists.sh",
         "patch_discover/files/discover.sh",
     )
 ]
@@ -167,3 +168,18 @@ class TestTheScript:
             input=text.replace(look, small), capture_output=True, text=True, check=True,
         )  # fmt: skip
         assert done.stdout == "[a]\n x\n y\n=0\n[b]\n z\n=0\n[c]\n=1\n"
+
+
+def test_a_password_in_an_address_is_not_kept() -> None:
+    uri = "http://joe:s3cr3t@127.0.0.1:8099/site"
+    row = (
+        f"http://127.0.0.1:8099/site|./|$(COMPONENT)|{uri}|Site|Site|site|$(SUITE)|yes|/x_Packages"
+    )
+    answer = sample("debian12").replace(
+        "[repositories]\n", f"[repositories]\n {row}\n".replace("|", "\t")
+    )
+    answer = answer.replace("[identity]\n", f"[refresh]\n E: {uri} failed\n=0\n[identity]\n")
+    facts = parse(answer, NOW)
+    assert facts.repositories[0].uri == "http://***@127.0.0.1:8099/site"
+    assert "refresh: E: http://***@127.0.0.1:8099/site failed" in facts.notes
+    assert b"s3cr3t" not in msgspec.json.encode(facts)

@@ -18,7 +18,7 @@ from patchctl.discovery.parsers import (
     updaters,
 )
 from patchctl.models import host_rules
-from patchctl.models.facts import Package, PackageManager, PendingUpdate
+from patchctl.models.facts import HiddenUpdate, Package, PackageManager, PendingUpdate
 from patchctl.protocol.sections import UNPARSED_MAX, Unparsed, split
 
 
@@ -167,9 +167,92 @@ libssl3:
         assert self.pending(text, unparsed) == []
         assert unparsed.all() == ()
 
-    def test_a_phased_update_of_ubuntu_is_read(self, unparsed: Unparsed) -> None:
-        text = self.policy.replace("3.0.17-1 500\n", "3.0.17-1 500 (phased 40%)\n")
-        assert len(self.pending(text, unparsed)) == 1
+    def test_a_flat_repository_keeps_its_label(self, unparsed: Unparsed) -> None:
+        flat = (
+            "file:/srv/site|./|$(COMPONENT)|file:/srv/site/|Site|Site [x]|site|$(SUITE)|yes"
+            "|/var/lib/apt/lists/_srv_site_._Packages"
+        )
+        (known,) = sources(unparsed, flat)
+        assert (known.repository.component, known.repository.label) == ("", "Site [x]")
+        text = self.policy.replace(
+            "http://deb.example/debian-security bookworm-security/main amd64", "file:/srv/site ./"
+        )
+        packages = [Package(name="libssl3", version="3.0.15-1", arch="amd64")]
+        (found,) = apt.pending(text.splitlines(), packages, [known], "amd64", unparsed)
+        assert (found.label, found.codename) == ("Site [x]", "site")
+
+    # As with `APT::Default-Release "bookworm"`.
+    preferred = policy.replace("Candidate: 3.0.17-1", "Candidate: 3.0.15-1")
+
+    def hidden(self, text: str, unparsed: Unparsed, release: str = "") -> tuple[HiddenUpdate, ...]:
+        packages = [Package(name="libssl3", version="3.0.15-1", arch="amd64")]
+        known = sources(unparsed, INDEX)
+        return apt.hidden(text.splitlines(), packages, known, "amd64", release)
+
+    def test_a_security_update_that_the_host_does_not_prefer_is_hidden(
+        self, unparsed: Unparsed
+    ) -> None:
+        assert self.pending(self.preferred, unparsed) == []
+        assert unparsed.all() == ()
+        assert self.hidden(self.preferred, unparsed, "bookworm") == (
+            HiddenUpdate(
+                name="libssl3",
+                arch="amd64",
+                installed="3.0.15-1",
+                version="3.0.17-1",
+                label="Debian-Security",
+                codename="bookworm-security",
+                by="APT::Default-Release is bookworm",
+            ),
+        )
+        assert self.hidden(self.preferred, unparsed)[0].by == "a pin of the host"
+
+    @pytest.mark.parametrize(
+        ("old", "new"),
+        [
+            ("Candidate: 3.0.15-1", "Candidate: 3.0.17-1"),  # it is pending
+            ("debian-security ", "other "),  # no security archive: backports are no loss
+            ("libssl3:\n", "not-installed:\n"),
+            ("     3.0.17-1 500", "     $(id) 500"),
+        ],
+    )
+    def test_anything_else_is_not_hidden(self, unparsed: Unparsed, old: str, new: str) -> None:
+        assert self.hidden(self.preferred.replace(old, new), unparsed) == ()
+
+    def test_what_is_hidden_where_the_host_has_no_candidate(self, unparsed: Unparsed) -> None:
+        text = self.policy.replace("Candidate: 3.0.17-1", "Candidate: (none)")
+        assert self.pending(text, unparsed) == []
+        assert [one.version for one in self.hidden(text, unparsed)] == ["3.0.17-1"]
+
+    phased = policy.replace("3.0.17-1 500\n", "3.0.17-1 500 (phased 40%)\n")
+    # apt 2.7 and later do not even prefer what their machine is to get later.
+    late = phased.replace("Candidate: 3.0.17-1", "Candidate: 3.0.15-1").replace(" 500 (", " 1 (")
+
+    @pytest.mark.parametrize(
+        ("text", "deferred", "expected"),
+        [
+            (phased, {("libssl3", "3.0.17-1")}, [(40, True)]),
+            (phased, {("libssl3:i386", "3.0.17-1")}, [(40, False)]),
+            (phased, set(), [(40, False)]),  # this machine is among them
+            (phased, None, [(40, True)]),  # apt did not tell
+            (policy, {("libssl3", "3.0.17-1")}, [(100, True)]),  # it needs something phased
+            (policy, None, [(100, False)]),
+            (late, {("libssl3", "3.0.17-1")}, [(40, True)]),
+            (late, set(), []),
+        ],
+    )
+    def test_a_phased_update_is_deferred_as_apt_defers_it(
+        self,
+        unparsed: Unparsed,
+        text: str,
+        deferred: set[tuple[str, str]] | None,
+        expected: list[tuple[int, bool]],
+    ) -> None:
+        packages = [Package(name="libssl3", version="3.0.15-1", arch="amd64")]
+        known = sources(unparsed, INDEX)
+        found = apt.pending(text.splitlines(), packages, known, "amd64", unparsed, deferred)
+        assert [(one.phased, one.deferred) for one in found] == expected
+        assert unparsed.all() == ()
 
     def test_a_foreign_architecture_stands_in_the_heading(self, unparsed: Unparsed) -> None:
         text = self.policy.replace("libssl3:\n", "libssl3:i386:\n")

@@ -162,7 +162,7 @@ class TestShown:
         assert one[:3] == ("a", "ok", "debian 12")
         assert one[-1] == (
             "failed units: broken.service; 4 processes on replaced files;"
-            " unattended-upgrades enabled; a package operation is running"
+            " unattended-upgrades enabled; a process (pid 461067) holds /var/lib/dpkg/lock-frontend"
         )
         assert two[-1] == "off"
         assert text.closing(self.taken).startswith("2 hosts in 1.0 s: 1 ok, 1 unreachable;")

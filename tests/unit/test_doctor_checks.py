@@ -1,6 +1,7 @@
 """What doctor makes of reasons, facts and versions. Hosts and ssh are in tests/integration."""
 
 import dataclasses
+import json
 import os
 import re
 import tomllib
@@ -22,6 +23,7 @@ from patchctl.models.reach import Reason, ReasonCode, stage_of
 from patchctl.models.settings import AnsibleSettings
 from patchctl.models.snapshot import HostResult, HostStatus
 from patchctl.report import doctor_text
+from patchctl.wiring.ansible_cfg import not_used
 from patchctl.workflows.discovery.discover import Look
 from patchctl.workflows.doctor import hosts as doctor_hosts
 from patchctl.workflows.doctor import machine as doctor_machine
@@ -235,6 +237,24 @@ class TestThisMachine:
 
 
 class TestTheWorkspace:
+    def test_an_ansible_cfg_is_told_of(
+        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """By doctor and by init, with what takes the place of each setting."""
+        (tmp_path / "ansible.cfg").write_text("[defaults]\ninventory=hosts\nremote_user=ops\nx=1\n")
+        (tmp_path / "hosts").write_text("a\n")
+        assert main(["-C", str(tmp_path), "init", "-o", "json"]) == 0
+        told = "ansible.cfg:3: remote_user is not used; set ansible.user in patchctl.yml"
+        said = capsys.readouterr()
+        assert told in json.loads(said.out)["not_used"]
+        assert told in said.err
+        found = doctor_workspace.not_used(not_used(tmp_path))
+        assert [(one.subject, one.status) for one in found] == [
+            ("ansible.cfg:2", WARN),
+            ("ansible.cfg:3", WARN),
+            ("ansible.cfg", OK),
+        ]
+
     def test_the_policy_is_due_every_four_months(self, tmp_path: Path) -> None:
         file = tmp_path / "patchctl.yml"
         file.write_text("")

@@ -181,7 +181,7 @@ def test_an_answer_that_a_full_disk_here_did_not_take_stops_the_run_not_the_host
 KEY = "permission denied: the host accepts neither the key nor the user"
 PASSWORDS = {
     "wrong sudo password": ReasonCode.WRONG_SUDO_PASSWORD,
-    "sudo needs a password (-K)": ReasonCode.SUDO_WANTS_PASSWORD,
+    "sudo wants a password (-K)": ReasonCode.SUDO_WANTS_PASSWORD,
     "permission denied: wrong ssh password": ReasonCode.WRONG_PASSWORD,
     "permission denied: the host takes no password": ReasonCode.TAKES_NO_PASSWORD,
     "a vaulted value cannot be opened (--vault-id)": ReasonCode.VAULT_CLOSED,

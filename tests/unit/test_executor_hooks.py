@@ -3,7 +3,7 @@
 import os
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,7 +18,7 @@ from patchctl.errors import IntegrityError, InvalidInputError
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.models.connection import Connection
-from patchctl.models.plan import Plan
+from patchctl.models.plan import Plan, RingHook
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
 from patchctl.protocol.jobs import Answer, AnswerStatus, CarriedFile, Job
 
@@ -60,13 +60,15 @@ def hooks(root: Path, of: Plan, **more: Any) -> PlannedHooks:
     return PlannedHooks(root=root, body=of.body, **more)
 
 
-def executor(root: Path, of: Plan, runner: Any, reach: Any = inventory) -> AnsibleExecutor:
+def executor(
+    root: Path, of: Plan, runner: Any, reach: Any = inventory, **more: Any
+) -> AnsibleExecutor:
     return AnsibleExecutor(
         plan=of,
         inventory=reach,
         runner=runner,
         store=ContentStore(root / "store"),
-        hooks=hooks(root, of),
+        hooks=hooks(root, of, **more),
     )
 
 
@@ -185,6 +187,52 @@ def test_a_link_that_leads_out_by_now_does_not_run(root: Path, tmp_path: Path) -
     (root / "hooks").symlink_to(tmp_path / "hooks")
     with pytest.raises(InvalidInputError, match="leads out of the workspace"):
         hooks(root, of).take("hooks/drain.yml")
+
+
+# --- what it sees of other hosts ----------------------------------------------------------------
+
+
+def sighted(root: Path, sees: tuple[str, ...]) -> Plan:
+    of = planned(root)
+    rings = tuple(structs.replace(ring, drain_sees=sees) for ring in of.body.rings)
+    return structs.replace(of, body=structs.replace(of.body, rings=rings))
+
+
+def test_a_hook_gets_what_the_inventory_says_of_other_hosts_now(root: Path) -> None:
+    """Not what it said when the plan was made: a new load balancer is one of them."""
+    asked: list[tuple[list[str], tuple[str, ...]]] = []
+
+    def beside(hosts: Sequence[str], hook: RingHook) -> dict[str, Any]:
+        asked.append((sorted(hosts), hook.sees))
+        return {"all": {"hosts": {"lb1": {}}, "children": {}}}
+
+    of = sighted(root, ("lbservers",))
+    runner = MemoryRunner(well)
+    made = executor(root, of, cast(Any, runner), known=lambda: {"lbservers"}, beside=beside)
+    made.start(shard(Stage.DRAIN))
+    assert asked == [(sorted(HOSTS), ("lbservers",))]
+    assert set(runner.jobs[0].beside["all"]["hosts"]) == {"lb1"}
+
+
+def test_a_group_that_is_gone_by_now_fails_the_hosts_and_runs_nothing(root: Path) -> None:
+    """A loop over it would drain nobody, and the host would be patched in service."""
+    of = sighted(root, ("lbservers",))
+    says = "hooks.drain.sees: the inventory has no group 'lbservers'"
+    with pytest.raises(InvalidInputError, match=says):
+        hooks(root, of, known=lambda: {"web"}).check()
+    runner = MemoryRunner(well)
+    made = executor(root, of, cast(Any, runner), known=lambda: {"web"})
+    assert made.start(shard(Stage.DRAIN)) is None
+    found = collect(made, 5)
+    assert {one.status for one in found.values()} == {OutcomeStatus.FAILED}
+    assert says in found["web1"].reason and runner.jobs == []
+
+
+def test_an_inventory_is_not_read_for_hooks_that_see_nothing(root: Path) -> None:
+    def known() -> set[str]:
+        raise AssertionError("nobody asks for groups")
+
+    hooks(root, planned(root), known=known).check()
 
 
 # --- plans from before --------------------------------------------------------------------------

@@ -28,3 +28,11 @@ def test_what_apt_and_dpkg_print(shell: list[str], path: Path) -> None:
 
 def test_there_are_outputs() -> None:
     assert len(OUTPUTS) >= 8
+
+
+@shells
+def test_a_password_in_an_address_is_not_told(shell: list[str]) -> None:
+    said = cause(shell, "E: Failed to fetch http://joe:s3cr3t@host/x  403 [IP: ::1 80]\n")
+    assert said.strip() == "Failed to fetch http://***@host/x 403 [IP: ::1 80]"
+    said = cause(shell, "E: The proxy 'http://joe:s3cr3t@host:3128' does not answer\n")
+    assert said.strip() == "The proxy 'http://***@host:3128' does not answer"

@@ -304,6 +304,34 @@ class TestFilesOfTheSite:
         (tmp_path / "x.dpkg-old").write_text("the globs are not of this folder")
         assert self._call(shell, tmp_path, 'cd "$tx" && find_etc') == ["etc/site.conf"]
 
+    def test_files_in_etc_that_a_script_changed_or_kept_are_told(
+        self, shell: list[str], tmp_path: Path
+    ) -> None:
+        for name in ("etc", "before/conffiles"):
+            (tmp_path / name).mkdir(parents=True)
+        for name in (
+            "a.conf",
+            "sshd_config",
+            "sshd_config.ucf-dist",
+            "old.ucf-dist",
+            "c.dpkg-dist",
+        ):
+            (tmp_path / "etc" / name).write_text("x")
+        here = str(tmp_path)[1:]
+        (tmp_path / "etc/noted").write_text("1")
+        (tmp_path / "etc/changed").write_text(f"{here}/etc/a.conf\n{here}/etc/gone\n")
+        (tmp_path / "etc/beside").write_text(f"{here}/etc/old.ucf-dist\n")
+        (tmp_path / "before/conffiles/watched").write_text(f"/{here}/etc/c\n")  # said elsewhere
+        found = f'list_beside() {{ find {here}/etc -name "*-dist"; }}; cd /; say_etc'
+        assert self._call(shell, tmp_path, found) == [
+            f"config-changed /{here}/etc/a.conf -",
+            f"config-kept /{here}/etc/sshd_config /{here}/etc/sshd_config.ucf-dist",
+        ]
+        looked = 'cd() { command cd "$tx"; }; list_beside | sort'
+        assert self._call(shell, tmp_path, looked) == [
+            "etc/c.dpkg-dist", "etc/old.ucf-dist", "etc/sshd_config.ucf-dist"
+        ]  # fmt: skip
+
     def test_a_file_comes_back_in_the_place_of_a_link(
         self, shell: list[str], tmp_path: Path
     ) -> None:

@@ -1,7 +1,10 @@
 """Questions about a host that have one answer, in every shell that may be /bin/sh there."""
 
+import fcntl
 import os
+import shlex
 import subprocess
+from pathlib import Path
 
 import pytest
 from host_shells import LIBRARY, RULES, shells
@@ -245,3 +248,52 @@ class TestUpdaters:
         lines = "".join(f'{name} "{value}";\n' for name, value in named.items())
         code, said = ask(shell, "apt_upgrades_itself", f'APT "";\n{lines}')
         assert (code == 0, said) == (on, [])
+
+
+@shells
+class TestWhoWorksWithThePackageManager:
+    @pytest.mark.parametrize("name", ["APT_LOCKS", "APT_LISTS_LOCK"])
+    def test_both_sides_know_the_same_files(self, shell: list[str], name: str) -> None:
+        known = getattr(host_rules, name)
+        text = known if isinstance(known, str) else " ".join(known)
+        assert ask(shell, f'printf "%s\\n" "${name}"') == (0, [text])
+
+    def test_each_locked_file_is_told_with_its_process_in_their_order(
+        self, shell: list[str], tmp_path: Path
+    ) -> None:
+        files = [tmp_path / name for name in ("first", "free", "second", "missing")]
+        asking = "lock_holders " + " ".join(shlex.quote(str(file)) for file in files)
+        me = Path("/proc/self/comm").read_text().strip()
+        with files[0].open("w") as first, files[1].open("w"), files[2].open("w") as second:
+            fcntl.lockf(second, fcntl.LOCK_EX)
+            fcntl.lockf(first, fcntl.LOCK_EX)
+            told = ask(shell, asking)
+        rows = [f"{os.getpid()}\t{file}\t{me}" for file in (files[0], files[2])]
+        assert told == (0, rows)
+        assert ask(shell, asking) == (0, [])
+
+    def test_a_lock_that_apt_does_not_meet_is_none(self, shell: list[str], tmp_path: Path) -> None:
+        with (tmp_path / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            assert ask(shell, f"lock_holders {shlex.quote(file.name)}") == (0, [])
+
+    def test_what_the_kernel_does_not_tell_is_no_answer(self, shell: list[str]) -> None:
+        assert ask(shell, "awk() { return 2; }; lock_holders /etc/passwd")[0] != 0
+
+
+@shells
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [],
+        [(Action.UPGRADE, 1_000_000, 3000), (Action.NEW, 77, 0)],
+        [(Action.REMOVE, 0, 99_999), (Action.DOWNGRADE, 1, 8)],
+        [(Action.UPGRADE, 123_456_789, 1), (Action.UPGRADE, 5000, 7)],
+    ],
+)
+def test_both_sides_know_how_much_room_packages_need(
+    shell: list[str], changes: list[tuple[Action, int, int]]
+) -> None:
+    lines = "".join(f"{action} {size} {kib}\n" for action, size, kib in changes)
+    code, (told,) = ask(shell, "packages_kib; echo", lines)
+    assert (code, told) == (0, "{} {}".format(*host_rules.packages_kib(changes)))

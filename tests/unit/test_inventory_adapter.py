@@ -6,6 +6,7 @@ import pytest
 
 from patchctl.adapters.ansible.environment import clean_environment
 from patchctl.adapters.ansible.inventory_errors import explain, misspelled, warnings_in
+from patchctl.adapters.ansible.static_sources import bare_folders
 
 DATA = Path(__file__).parent.parent / "data" / "inventory_errors"
 
@@ -50,3 +51,41 @@ def test_many_lines_become_one(name: str) -> None:
 def test_warnings_are_told_once() -> None:
     text = "[WARNING]: one\nmore of it\n[WARNING]: two\n[WARNING]: one\n[ERROR]: three\n"
     assert warnings_in(text) == ("one", "two")
+
+
+class TestBareFolders:
+    """A folder in which Ansible finds nothing to read is told by its name and passed over."""
+
+    def made(self, root: Path, *names: str) -> None:
+        for name in names:
+            path = root / "inventory" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if name.endswith("/"):
+                path.mkdir()
+            else:
+                path.write_text("a\n")
+
+    def bare(self, root: Path, *sources: str) -> list[str]:
+        found = bare_folders(sources or ("inventory",), root)
+        return sorted(str(path.relative_to(root)) for path in found)
+
+    def test_the_outermost_is_told(self, tmp_path: Path) -> None:
+        self.made(tmp_path, "hosts.yml", "docs/deep/README.md", "empty/", "cloud/aws.yml")
+        assert self.bare(tmp_path) == ["inventory/docs", "inventory/empty"]
+
+    def test_what_ansible_does_not_search_is_none(self, tmp_path: Path) -> None:
+        self.made(tmp_path, "hosts.yml", "group_vars/", "host_vars/x/", ".hidden/", "vars_plugins/")
+        assert self.bare(tmp_path) == []
+
+    def test_a_source_that_is_bare_itself_stays_a_mistake(self, tmp_path: Path) -> None:
+        self.made(tmp_path, "docs/README.md", "group_vars/all.yml")
+        assert self.bare(tmp_path) == []
+
+    def test_nothing_is_passed_over_that_has_the_name_of_a_source(self, tmp_path: Path) -> None:
+        self.made(tmp_path, "a/old/hosts", "b/old/README.md", "b/hosts")
+        assert self.bare(tmp_path) == []
+
+    def test_links_in_a_circle_end(self, tmp_path: Path) -> None:
+        self.made(tmp_path, "hosts.yml", "a/README.md")
+        (tmp_path / "inventory/a/round").symlink_to(tmp_path / "inventory")
+        assert self.bare(tmp_path) in ([], ["inventory/a"])

@@ -19,6 +19,7 @@ from patchctl.models.facts import HostFacts, OsRelease
 from patchctl.models.lint import Level, LintReport
 from patchctl.models.plan import Probe, ProbeKind
 from patchctl.models.settings import Assignment, Rule
+from patchctl.models.unsafe import Unsafe
 from patchctl.report.inventory_text import findings, lint_summary
 
 RINGS = ("staging", "canary", "production")
@@ -164,7 +165,7 @@ class TestConnectionVariables:
             {"ansible_host": "{{ inventory_hostname }}"},
             {"ansible_user": "{{ lookup('env', 'LOGIN') }}"},
             {"ansible_user": "{% set a = 'ops' %}{{ a }}"},
-            {"ansible_user": {"__ansible_unsafe": "{{ login }}"}},
+            {"ansible_user": Unsafe("{{ login }}")},
             {"ansible_password": {"__ansible_vault": "{{ login }}"}},
             {"motd": "{{ login }}"},
         ],

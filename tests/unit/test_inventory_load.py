@@ -80,6 +80,23 @@ def test_every_host_that_cannot_be_taken_is_told_at_once() -> None:
     ]
 
 
+def test_a_name_that_cannot_be_taken_leaves_out_that_host_alone() -> None:
+    names = ("My VM (old)", "b\u00fcro", "ok")
+    found = fleet({name: {} for name in names}, {"web": (names, ())})
+    assert [host.name for host in found.hosts] == ["ok"]
+    assert [group.hosts for group in found.groups] == [("ok",)]
+    assert [str(one) for one in found.left_out] == [
+        f"inventory/hosts.yml:7: host name {name!r} has characters other than letters, digits and "
+        ". _ - : [ ] % + @; the host is left out, rename it"
+        for name in sorted(names[:2])
+    ]
+
+
+def test_a_fleet_of_such_names_alone_is_an_error() -> None:
+    with pytest.raises(InvalidInputError, match="host name 'a b' has characters"):
+        fleet({"a b": {}})
+
+
 def test_no_hosts_is_an_error() -> None:
     with pytest.raises(InvalidInputError, match="inventory/: has no hosts"):
         fleet({})

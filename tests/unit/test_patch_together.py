@@ -110,7 +110,7 @@ def test_a_large_answer_arrives_whole(tmp_path: Path) -> None:
         (
             "echo 'sudo: a password is required' >&2; exit 1",
             AnswerStatus.FAILED,
-            "sudo needs a password (-K)",
+            "sudo wants a password (-K)",
         ),
         ("kill -9 $$", AnswerStatus.FAILED, "ssh was ended by signal 9"),
         ("exit 0", AnswerStatus.FAILED, "the script did not start on the host (exit code 0)"),

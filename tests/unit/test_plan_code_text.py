@@ -32,6 +32,22 @@ def test_hooks_have_their_rings_and_files() -> None:
     ]
 
 
+def seeing(*sees: str) -> PlanBody:
+    rings = tuple(structs.replace(ring, drain_sees=sees) for ring in PLAN.body.rings)
+    return structs.replace(PLAN.body, rings=rings)
+
+
+def test_a_plan_says_which_other_hosts_a_hook_sees() -> None:
+    said = "it may reach them and read all of their variables"
+    assert code(seeing("lbservers"))[2] == f"    drain sees group lbservers: {said}"
+    assert code(seeing("a", "b"))[2] == f"    drain sees groups a, b: {said}"
+    assert code(seeing("all"))[2] == f"    drain sees every host of the inventory: {said}"
+    lines = plan_diff_text.show(diff(PLAN, seal(seeing("all"), PLAN.about)))
+    assert [line for line in lines if "hook:" in line] == [
+        "  ~ hook: drain sees every host of the inventory now, no other host before"
+    ]
+
+
 def test_every_probe_is_told_and_commands_whole() -> None:
     assert code(PLAN.body)[5:] == [
         "Probes, which hosts of staging, canary, production run as root:",

@@ -11,7 +11,7 @@ from patchctl.assessment.findings.assess import Waived
 from patchctl.assessment.findings.fleet import HostInput
 from patchctl.errors import InvalidInputError, NotFoundError, Problem, UsageError
 from patchctl.models.advisory import FeedKind, KnownExploited, VendorStatus
-from patchctl.models.facts import HostFacts, Package
+from patchctl.models.facts import HiddenUpdate, HostFacts, Package
 from patchctl.models.feeds import FeedInfo
 from patchctl.models.plan import Action, LeftOutReason, Selection, SelectionMode, Transition
 from patchctl.models.priority import Context, Decision, Exposure, Priority, Threat
@@ -270,6 +270,25 @@ def test_a_held_update_names_the_finding_that_it_keeps() -> None:
     done = selected(look(world(CVE_2024_1="openssl 3.0.9-1"), s1=held), asked("CVE-2024-1"))
     assert [(one.reason, one.cves) for one in done.left_out] == [
         (LeftOutReason.HELD, ("CVE-2024-1",))
+    ]
+
+
+def test_a_finding_whose_update_the_host_does_not_prefer_names_what_hides_it() -> None:
+    hidden = HiddenUpdate(
+        name="openssl",
+        arch="amd64",
+        installed=OLD,
+        version=NEW,
+        by="APT::Default-Release is bookworm",
+    )
+    known = structs.replace(openssl({}), hidden=(hidden,))
+    done = selected(look(world(CVE_2024_1="openssl 3.0.9-1"), s1=known), asked("CVE-2024-1"))
+    assert [(one.reason, one.detail, one.cves) for one in done.left_out] == [
+        (
+            LeftOutReason.PINNED,
+            "APT::Default-Release is bookworm, which hides its update",
+            ("CVE-2024-1",),
+        )
     ]
 
 

@@ -16,6 +16,10 @@ from patchctl.protocol.managers import SUPPORTED, read_resolution
 from patchctl.protocol.resolve_request import payload
 
 DATA = Path(__file__).parents[1] / "data" / "plan"
+UNHASHED = "its repository gives no SHA-256 or no size"
+UNKNOWN = "repositories offer no different files of it"
+UNREADABLE = "apt's line about it is unreadable"
+UNSIGNED = "it comes from no signed repository"
 CASES = sorted(path.stem for path in DATA.glob("apt-*.txt"))
 
 
@@ -112,12 +116,6 @@ def test_what_the_host_would_not_take_has_its_reason() -> None:
         ("resolve 1 apt\n", "", "gave no answer"),
         ("sim Inst tzdata", "sim Inst tz{{ 7 }}data", "unreadable"),
         ("sim Inst tzdata", "sim Inst ../../tzdata", "unreadable"),
-        ("show SHA256: 3254eb", "show SHA256: 3254eX", "no SHA-256"),
-        ("show Size: 307832", "show Size: 1", "two sizes"),
-        ("show Size: 307832", "show Size: many", "no size"),
-        ("|Debian-Security|bookworm-security|yes", "|x|y|no", "no signed repository"),
-        ("offer     tzdata | 2026f-0+deb12u1", "offer tzdata | 1", "no signed repository"),
-        ("show Package: tzdata", "show Package: tzdatb", "no different files"),
         ("have libexpat1", "have lib\x1b[31mexpat1", "unreadable"),
         ("end\n", "surprise\nend\n", "no known kind"),
         ("sim Inst tzdata [2026b-0+deb12u1]", "sim Conf tzdata [1]", "would not come to"),
@@ -132,6 +130,65 @@ def test_garbage_is_an_error_of_that_host(before: str, after: str, error: str) -
     assert "\x1b" not in found.error
 
 
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        ("show SHA256: 3254eb", "show SHA256: 3254eX", UNHASHED),
+        ("show SHA256: 3254eb", "show SHA25: 3254eb", UNHASHED),
+        ("show Size: 307832", "show Size: 1", "its repository gives two sizes"),
+        ("show Size: 307832", "show Size: many", UNHASHED),
+        ("\tDebian-Security\tbookworm-security\tyes", "\tx\ty\tno", UNSIGNED),
+        ("offer     tzdata | 2026f-0+deb12u1", "offer tzdata | 1", UNSIGNED),
+        ("show Package: tzdata", "show Package: tzdatb", UNKNOWN),
+        ("sim Inst tzdata [2026b-0+deb12u1] (", "sim Inst tzdata (((", UNREADABLE),
+    ],
+)
+def test_what_is_wrong_with_a_package_is_said_of_it_and_not_of_the_host(
+    before: str, after: str, reason: str
+) -> None:
+    text = answer()
+    assert before in text
+    found = read_resolution(request("apt-drops"), text.replace(before, after))
+    assert found.error == ""
+    said = {(one.left_out.package, one.left_out.detail) for one in found.unusable}
+    assert ("tzdata", reason) in said
+    # Signatures are a repository's, and so all of its packages fall.
+    if reason != UNSIGNED:
+        assert [(one.arch, one.installed) for one in found.unusable] == [("all", "2026b-0+deb12u1")]
+    assert "tzdata" not in {one.package for one in found.transitions}
+
+
+def test_a_password_in_an_address_is_not_kept() -> None:
+    text = answer().replace("uri 'http://", "uri 'http://joe:s3cr3t@")
+    assert "s3cr3t" in text
+    found = read_resolution(request("apt-drops"), text)
+    assert all(uri.startswith("http://***@") for uri in found.uris.values())
+    assert found.transitions == read_resolution(request("apt-drops"), answer()).transitions
+
+
+@pytest.mark.parametrize("label", ["Site [x]", "Site | b", "Sité (ü)", "[amd64]) [x", ""])
+def test_a_label_may_have_any_characters(label: str) -> None:
+    text = answer().replace("Debian-Security:", f"{label}:")
+    text = text.replace("\tDebian-Security\t", f"\t{label or '$(LABEL)'}\t")
+    assert label in text
+    found = read_resolution(request("apt-drops"), text)
+    assert (found.error, found.unusable) == ("", ())
+    origins = {one.origin for one in found.transitions}
+    assert origins == {f"{label or 'Debian'}:bookworm-security"}
+
+
+def test_a_foreign_architecture_counts_only_what_its_own_index_has() -> None:
+    text = answer()
+    foreign = text.replace("tzdata [2026b", "tzdata:i386 [2026b").replace(
+        "offer     tzdata", "offer tzdata:i386"
+    )
+    assert read_resolution(request("apt-drops"), foreign).unusable == ()
+    other = foreign.replace("[all])", "[i386])").replace("Architecture: all", "Architecture: i386")
+    other = other.replace("tzdata_2026f-0+deb12u1_all", "tzdata_2026f-0+deb12u1_i386")
+    (unusable,) = read_resolution(request("apt-drops"), other).unusable
+    assert unusable.left_out.reason is LeftOutReason.NOT_TRUSTED
+
+
 def test_one_version_from_two_repositories_is_the_file_that_apt_would_fetch() -> None:
     text = answer()
     stanza = text[text.index("show Package: tzdata") :]
@@ -142,7 +199,9 @@ def test_one_version_from_two_repositories_is_the_file_that_apt_would_fetch() ->
     assert found == read_resolution(request("apt-drops"), text)
     same_path = stanza.replace("3254eb", "000000")
     refused = read_resolution(request("apt-drops"), text.replace(stanza, same_path + stanza))
-    assert "2 different files" in refused.error
+    assert [one.left_out.detail for one in refused.unusable] == [
+        "repositories offer 2 different files of it"
+    ]
 
 
 def test_an_epoch_is_escaped_in_the_file_name_as_apt_does() -> None:
@@ -196,7 +255,9 @@ def test_no_text_breaks_the_parser(text: str) -> None:
         assert found.error.isprintable()
         reached = {(one.package, one.to) for one in found.transitions}
         reached |= {(one.package, one.version) for one in found.dropped}
-        assert found.error or reached >= {(one.package, one.version) for one in asked.wanted}
+        # What cannot be used is asked for again without it.
+        again = found.error or found.unusable
+        assert again or reached >= {(one.package, one.version) for one in asked.wanted}
 
 
 @given(st.randoms(use_true_random=False))

@@ -5,7 +5,7 @@ import pytest
 from plan_world import facts, fleet, found, host, package, repository, snapshot, update
 
 from patchctl.errors import UsageError
-from patchctl.models.facts import HostFacts, PackageManager
+from patchctl.models.facts import HiddenUpdate, HostFacts, PackageManager, PendingUpdate
 from patchctl.models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
 from patchctl.plan.select import Selected, package_specs, select
 
@@ -139,6 +139,62 @@ def test_a_host_that_could_not_tell_what_is_pending_is_not_up_to_date() -> None:
             detail="its pending updates could not be read",
         )
     ]
+
+
+def hiding(*updates: PendingUpdate) -> HostFacts:
+    """A host that prefers what it has to these security updates of openssl."""
+    hidden = HiddenUpdate(
+        name="openssl",
+        arch="amd64",
+        installed="1.0-1",
+        version="1.0-2",
+        by="APT::Default-Release is bookworm",
+    )
+    return msgspec.structs.replace(facts([package("openssl")], updates), hidden=(hidden,))
+
+
+def test_a_security_update_that_the_host_does_not_prefer_is_named() -> None:
+    line = LeftOut(
+        host="h",
+        reason=LeftOutReason.PINNED,
+        package="openssl",
+        version="1.0-2",
+        detail="APT::Default-Release is bookworm, which keeps it at 1.0-1",
+    )
+    for selection in (SECURITY, ALL, of("openssl")):
+        assert one_host(hiding(), selection).left_out == (line,)
+    assert reasons(one_host(hiding(update("vim")), of("vim"))) == []
+
+
+def test_a_hidden_update_may_be_asked_for_by_its_version() -> None:
+    selected = one_host(hiding(), of("openssl=1.0-2"))
+    assert asked(selected) == [("openssl", "1.0-2")]
+    assert selected.left_out == ()
+
+
+def test_what_apt_defers_is_deferred_and_named() -> None:
+    late = msgspec.structs.replace(update("vim", security=False), phased=10, deferred=True)
+    needing = msgspec.structs.replace(update("vim-gui", security=False), deferred=True)
+    known = facts(pending=[late, needing, update("curl")])
+    selected = one_host(known, ALL)
+    assert asked(selected) == [("curl", "1.0-2")]
+    assert [(line.package, line.reason, line.detail) for line in selected.left_out] == [
+        (
+            "vim",
+            LeftOutReason.PHASED,
+            "10 % of machines get it by now, not this one; --phased takes it",
+        ),
+        ("vim-gui", LeftOutReason.PHASED, "it waits for a phased update; --phased takes both"),
+    ]
+    phased = Selection(mode=SelectionMode.ALL, phased=True)
+    assert [name for name, _ in asked(one_host(known, phased))] == ["curl", "vim", "vim-gui"]
+    assert reasons(one_host(known, of("vim"))) == [
+        ("curl", LeftOutReason.NOT_SELECTED),
+        ("vim", LeftOutReason.PHASED),
+        ("vim-gui", LeftOutReason.NOT_SELECTED),
+    ]
+    # Who names the version means it.
+    assert asked(one_host(known, of("vim=1.0-2"))) == [("vim", "1.0-2")]
 
 
 def test_a_limit_leaves_the_other_hosts_out() -> None:

@@ -108,7 +108,7 @@ class TestStarting:
         ended = rolling.start(
             rolling.choose("", "", COMMAND), approve=refuse, comment="", wait=False
         )
-        assert ended == NothingToDo(left_out=made.left_out, exit_code=code)
+        assert ended == NothingToDo(left_out=made.left_out, exit_code=code, all_looked_at=code == 0)
         assert not site.entered()
 
 

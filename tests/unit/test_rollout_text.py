@@ -3,9 +3,10 @@
 from typing import Any
 
 import pytest
-from rollout_world import SIX, World, plan, three_rings
+from rollout_world import SIX, World, plan, ring, three_rings
 
 from patchctl.executors.simulated import Behaviour, Script
+from patchctl.models.plan import Amount
 from patchctl.models.rollout import (
     Blocker,
     BlockerKind,
@@ -112,6 +113,54 @@ def test_a_file_that_went_with_its_package_is_not_said_to_stay() -> None:
     ]
     (host,) = (one for one in found.hosts if one.name == "s1")
     assert "left so" not in host.reason
+
+
+def told(**of_apply: Any) -> Script:
+    """Apply says more; verify tells of old code; s2 fails and is undone."""
+
+    def script(host: str, asked: Stage, _: int) -> Behaviour:
+        bad = host == "s2" and asked is Stage.VERIFY
+        return Behaviour(
+            status=OutcomeStatus.FAILED if bad else OutcomeStatus.OK,
+            more=of_apply if asked is Stage.APPLY else {},
+            stale=("dbus.service",) if asked is Stage.VERIFY else (),
+            reboot_required=host == "p1" and asked is Stage.APPLY,
+        )
+
+    return script
+
+
+def test_what_the_update_did_to_configuration_files_is_told_with_paths() -> None:
+    kept = {"path": "/etc/a.conf", "beside": "/etc/a.conf.dpkg-dist"}
+    rings = [ring("staging", budget=Amount(hosts=1)), *three_rings()[1:]]
+    world = World(plan(rings, SIX), told(config=[{"path": "/etc/b.conf"}, kept]))
+    found = status(world.run())
+    assert rollout_text.config_files(found) == [
+        "configuration files:",
+        "  /etc/a.conf kept on s1, k1, p1, p2 and 1 more host; the package's is"
+        " /etc/a.conf.dpkg-dist",
+        "  /etc/b.conf changed on s1, k1, p1, p2 and 1 more host",
+    ]
+    assert rollout_text.config_files(found, limit=1)[2:] == ["  … and 1 more (-o json has all)"]
+    (undone,) = (host for host in found.hosts if host.name == "s2")
+    assert (undone.config, undone.old_code, undone.reboot_required) == ((), (), False)
+
+
+def test_what_waits_for_a_restart_or_a_reboot_is_told_by_name() -> None:
+    rings = [ring("staging", budget=Amount(hosts=1)), *three_rings()[1:]]
+    found = status(World(plan(rings, SIX), told()).run())
+    assert rollout_text.waiting(found) == [
+        "waits for a restart or a reboot:",
+        "  reboot: p1",
+        "  dbus.service on old code: s1, k1, p1, p2 and 1 more host",
+    ]
+    (host,) = (one for one in found.hosts if one.name == "p1")
+    assert (host.reboot_required, host.old_code) == (True, ("dbus.service",))
+
+
+def test_nothing_is_said_of_files_and_reboots_where_there_is_nothing() -> None:
+    found = status(World(plan(three_rings(), SIX)).run())
+    assert (rollout_text.config_files(found), rollout_text.waiting(found)) == ([], [])
 
 
 def blocker(kind: BlockerKind, reason: str, **more: Any) -> Blocker:

@@ -49,6 +49,8 @@ BESIDE: dict[str, dict[str, Any]] = {
     },
     "probes[]": {"name": "a", "kind": "http", "target": "http://localhost/"},
     "hooks": {"undrain": "hooks/undrain.yml"},
+    "hooks.drain": {"file": "hooks/drain.yml"},
+    "hooks.undrain": {"file": "hooks/undrain.yml"},
     "feeds.sources[]": {"name": "epss"},
 }
 

@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchctl.config.settings import amount, find_workspace, load, seconds
+from patchctl.config.root import find_workspace
+from patchctl.config.settings import amount, load, seconds
 from patchctl.errors import InvalidInputError
+from patchctl.models import canonical
 from patchctl.models.feeds import Stale
 from patchctl.models.plan import (
     Amount,
@@ -78,6 +80,41 @@ class TestDefaults:
         (only,) = settings(tmp_path, "rings: [{name: all}]").rings
         assert only.promote is Promote.MANUAL
         assert only.max_concurrent == Amount(percent=10)
+
+
+@pytest.mark.parametrize(
+    ("sees", "means"),
+    [
+        ("[web, lbservers, web]", ("lbservers", "web")),
+        ("all", ("all",)),
+        ("[web, all]", ("all",)),
+        ("[]", ()),
+    ],
+)
+def test_a_hook_says_what_it_sees(tmp_path: Path, sees: str, means: tuple[str, ...]) -> None:
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks/x.yml").write_text("[]")
+    text = f"hooks: {{drain: {{file: hooks/x.yml, sees: {sees}}}, undrain: hooks/x.yml}}"
+    for ring in settings(tmp_path, text).rings:
+        assert [(hook.stage, hook.file, hook.sees) for hook in ring.hooks] == [
+            ("drain", "hooks/x.yml", means), ("undrain", "hooks/x.yml", ()),
+        ]  # fmt: skip
+
+
+def test_an_empty_hook_is_none(tmp_path: Path) -> None:
+    assert settings(tmp_path, "hooks: {drain: '', undrain: ''}").rings[0].hooks == ()
+
+
+def test_a_hook_that_sees_nothing_leaves_plans_as_they_were(tmp_path: Path) -> None:
+    """Their digest is the identity of plans that were approved."""
+    (tmp_path / "hooks").mkdir()
+    (tmp_path / "hooks/x.yml").write_text("[]")
+    short, long = (
+        settings(tmp_path, f"hooks: {{undrain: {text}}}").rings
+        for text in ("hooks/x.yml", "{file: hooks/x.yml, sees: []}")
+    )
+    assert canonical.encode(short) == canonical.encode(long)
+    assert b"sees" not in canonical.encode(short)
 
 
 def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
@@ -219,6 +256,14 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         ("hooks: {drain: hooks/../../x.yml}", "hooks.drain: leads out of the workspace by `..`"),
         ("hooks: {drain: patchctl.yml}", "hooks.drain: lies in the workspace's top folder: move"),
         ('hooks: {drain: "hooks/{{ x }}.yml"}', "hooks.drain: has braces, which Ansible would"),
+        ("hooks: {drain: {file: hooks/no.yml}}", "hooks.drain: there is no file hooks/no.yml"),
+        ("hooks: {drain: {file: '', sees: [a]}}", "hooks.drain: sees hosts and has no file"),
+        ("hooks: {drain: {sees: [a]}}", "hooks.drain: needs the key file"),
+        ("hooks: {drain: [a]}", "hooks.drain: must be a task file, or a mapping with file and"),
+        ("hooks: {drain: {file: x, see: [a]}}", "hooks.drain.see: unknown key; did you mean sees"),
+        ("hooks: {drain: {file: x, sees: lbs}}", "sees: must be a list of groups, or all, not 'l"),
+        ("hooks: {drain: {file: x, sees: [1]}}", "hooks.drain.sees: must be a list of groups, or"),
+        ("hooks: {drain: {file: x, sees: ['']}}", "hooks.drain.sees: '' is no group's name"),
         (
             "probes: [{name: a, kind: http, target: /health}]",
             "probes[0].target: is no address",

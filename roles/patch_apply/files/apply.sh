@@ -2,8 +2,25 @@
 # Starts the transaction once, detached, and attaches to it; asked again, attaches again.
 # shellcheck disable=SC2154  # set by read_input and read_claim
 
+# A result is recorded for good. A later attempt, on a host on which the update was left as it was, is a
+# person's word to go on after it was mended: what failed is finished, what came after is done anew.
+go_on() {
+  if [ ! -f "$tx/apply/started" ] || [ "$(job_state apply)" != "done" ]; then return; fi
+  apply_attempt=$(cat "$tx/apply/attempt" 2>/dev/null)
+  is_number "$apply_attempt" || apply_attempt=1
+  if [ "$apply_attempt" -ge "$attempt" ]; then return; fi
+  need_claim
+  rm -rf "$tx/restart" "$tx/verify.since" "$tx/verify.untold" || cannot_write "$tx/restart"
+  if [ "$(result_word "$tx/apply/result")" = failed ]; then
+    must_keep "$tx/apply/started" "$(now)" # the next start is the second one, which repairs
+    mv -f "$tx/apply/result" "$tx/apply/result.$apply_attempt" || cannot_write "$tx/apply/result"
+  fi
+  must_keep "$tx/apply/attempt" "$attempt"
+}
+
 main() {
   need_transaction
+  if [ "$look" != yes ]; then go_on; fi
   if [ "$(job_state apply)" != "done" ]; then
     if [ "$look" = yes ] && [ "$(job_state apply)" = none ]; then
       say touched no
@@ -11,6 +28,11 @@ main() {
     fi
     need_claim
     if [ -f "$tx/undo/started" ]; then refuse "this transaction was undone already"; fi
+    if [ "$(job_state apply)" = none ] && others_work; then
+      say touched no
+      answer_locked
+      return
+    fi
     start_once apply
   fi
   attach apply

@@ -79,8 +79,21 @@ claim_host() {
   if [ -n "$failures" ]; then release_claim; fi
 }
 
+put_off() {
+  answer_locked
+  if [ ! -f "$tx/created" ]; then rm -rf "$tx"; fi
+}
+
+# Those that later stages call: found out there, they would be named by what went wrong without them.
+need_programs() {
+  for needed in md5sum tar find grep xargs; do
+    have "$needed" || refuse "$needed is missing on the host"
+  done
+}
+
 main() {
   need_base
+  need_programs
   check_manager
   need_folder "$tx"
   open_call
@@ -93,11 +106,20 @@ main() {
     check_clock
     check_shutdown
     check_other_transaction
+    unfit=$failures
+    if [ -z "$failures" ] && others_work; then
+      put_off
+      return
+    fi
     look
     check_no_package_operation
     check_versions
     check_space
     check_updaters
+    if [ -n "$failures" ] && [ -z "$unfit" ] && others_disturb; then
+      put_off
+      return
+    fi
     if [ -z "$failures" ]; then claim_host; fi
   fi
   say_state

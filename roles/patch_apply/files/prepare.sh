@@ -94,6 +94,10 @@ main() {
     conclude
     return
   fi
+  if others_work; then
+    answer_locked
+    return
+  fi
   number_transaction
   must_keep "$tx/packages" "$(printf '%s' "$packages")"
   must_keep "$tx/input" "${PATCHCTL_INPUT:-}"
@@ -113,6 +117,10 @@ main() {
     check_simulations
     check_undo
     if [ -z "$failures" ]; then probes_before; fi
+    if [ -n "$failures" ] && others_disturb; then
+      answer_locked
+      return
+    fi
   fi
   say_old_ways
   say_before

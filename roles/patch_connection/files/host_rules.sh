@@ -112,6 +112,27 @@ boot_kib() {
     END { print (kernels > 0 ? kernels : made + 0) * each }'
 }
 
+# --- how much room packages need -----------------------------------------------------------------
+
+# What prepare lays aside, so that a disk that fills up later leaves room to look and to go back.
+RESERVE_KIB=8192
+SPARE_KIB=32768
+
+# `USR VAR`: KiB that a transaction may take below /usr and below the folder of the transaction. Lines
+# `ACTION BYTES KIB`, of the new file and of what is installed, on standard input. A file grows to about
+# four times its size, and an update holds old and new files of one package side by side.
+packages_kib() {
+  awk -v reserve="$RESERVE_KIB" -v spare="$SPARE_KIB" '
+    {
+      new = ($1 == "remove") ? 0 : $2 / 1024
+      files += new
+      if (4 * new > $3) usr += 4 * new - $3
+      if ($3 > most) most = $3
+      keep += $3 / 2
+    }
+    END { printf "%d %d", usr + most + spare, files + keep + reserve + spare }'
+}
+
 # --- does the host need a reboot -----------------------------------------------------------------
 
 # The platform's own marker, or a newer kernel than the running one: Debian leaves a marker only where
@@ -171,6 +192,30 @@ newest_kernel() { # RUNNING
     $0 == running { known = 1 }
     newest == "" || newer($0, newest) { newest = $0 }
     END { if (known && newest != running) print newest }'
+}
+
+# --- who works with the package manager ----------------------------------------------------------
+
+# What apt and dpkg lock before they change packages; and what they lock to bring lists of packages.
+APT_LOCKS='/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock'
+APT_LISTS_LOCK=/var/lib/apt/lists/lock
+
+# `PID FILE PROCESS`, apart by tabs, of each of the files that is locked, in their order; fails where the kernel does
+# not tell. It shows these locks in /proc/locks: `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE START
+# END`, with `->` those who wait; flock(2) does not keep apt out. Only the inode is compared: overlay
+# file systems show another device number there. PID is -1 where nobody knows.
+lock_holders() { # FILE...
+  holders=$(stat -c '%i %n' "$@" 2>/dev/null | awk '
+    FILENAME != "/proc/locks" { inode[++files] = $1; name[files] = $2; next }
+    $2 == "POSIX" || $2 == "OFDLCK" { split($6, id, ":"); holder[id[3]] = $5 }
+    END { for (i = 1; i <= files; i++) if (inode[i] in holder) print holder[inode[i]], name[i] }
+    ' - /proc/locks) || return
+  if [ -z "$holders" ]; then return; fi
+  printf '%s\n' "$holders" | while read -r holder file; do
+    process=''
+    if is_number "$holder"; then process=$(tr -d '\000-\037\177' 2>/dev/null <"/proc/$holder/comm"); fi
+    printf '%s\t%s\t%s\n' "$holder" "$file" "${process:-a process}"
+  done
 }
 
 # --- which updaters compete ----------------------------------------------------------------------

@@ -10,6 +10,8 @@
 set -u
 
 TAB='	'
+# Seconds that package lists may take to be fetched.
+REFRESH_S=180
 
 main() {
   # Nobody on the host can guess what the frame's lines begin with until one awk has quoted the rest;
@@ -25,14 +27,15 @@ main() {
       print substr($0, length(mark) + 1)
       next
     }
-    { if (waiting) print " " line; line = $0; waiting = 1 }
+    # Who logs in with an address stays on the host.
+    { gsub(/:\/\/[^\/ \t]*@/, "://***@"); if (waiting) print " " line; line = $0; waiting = 1 }
     END { if (waiting) print " " line }'
 }
 
 ask_all() { # [all|packages] [refresh]
   manager
   case ${2-} in
-    refresh | [Tt]rue | [Yy]es | [Oo]n | 1) section refresh refresh ;;
+    refresh | [Tt]rue | [Yy]es | [Oo]n | 1) section refresh "refresh_$manager" ;;
   esac
   section os os
   section packages "packages_$manager"
@@ -41,10 +44,18 @@ ask_all() { # [all|packages] [refresh]
     section automatic "automatic_$manager"
     section repositories "repositories_$manager"
     section releases "releases_$manager"
-    section pending "pending_$manager"
+    pending=$("pending_$manager")
+    pending_code=$?
+    section pending told "$pending_code" "$pending"
+    if [ "$manager" = apt ]; then
+      section preferred preferred_apt
+      case $pending in *'(phased '*) section phased phased_apt ;; esac
+    fi
     section advisories "advisories_$manager"
     section lists "lists_$manager"
+    if [ "$manager" = apt ]; then section sources sources_apt; fi
     section locks "locks_$manager"
+    section unfinished "unfinished_$manager"
     section updaters "updaters_$manager"
     section reboot reboot
     section kernels list_kernels
@@ -186,25 +197,6 @@ machine() {
 
 # --- apt -----------------------------------------------------------------------------------------
 
-refresh() {
-  case $manager in
-    apt)
-      # It exits with 0 where every fetch failed and the old lists stay in use; and one that was ended
-      # says nothing of it.
-      said=$(limited 180 apt-get -q -o DPkg::Lock::Timeout=30 -o Acquire::Retries=1 update 2>&1)
-      code=$?
-      errors=$(printf '%s\n' "$said" | grep -E '^(E:|W: (Failed|Some index|GPG error))' | head -n 20)
-      if [ -n "$errors" ]; then
-        printf '%s\n' "$errors"
-      elif [ "$code" -ne 0 ]; then
-        echo "E: apt-get update ended with exit code $code"
-      fi ;;
-    dnf)
-      limited 180 "$(dnf_program)" -q makecache 2>&1 || echo "E: makecache failed" ;;
-    *) echo 'E: no package manager that is known' ;;
-  esac
-}
-
 packages_apt() {
   dpkg-query -W -f "\${db:Status-Abbrev}$TAB\${Package}$TAB\${Version}$TAB\${Architecture}$TAB\${source:Package}$TAB\${source:Version}\\n"
 }
@@ -222,41 +214,53 @@ repositories_apt() {
 
 releases_apt() { grep -m 1 -H '^Date:' /var/lib/apt/lists/*Release; }
 
-# The version table is sorted, newest first, so whether the candidate is newer can be told later.
+# The version table is sorted, newest first, so whether the candidate is newer can be told later, and
+# whether there is something newer than the candidate.
 # Fails where apt did not tell of all packages: an empty list must mean that nothing is pending.
 pending_apt() {
   asked=$(dpkg-query -W -f "\${Package}:\${Architecture}\\n") || return
   printf '%s\n' "$asked" | xargs apt-cache policy | awk -v "asked=$(printf '%s\n' "$asked" | wc -l)" '
     /^[^ ]/ { if (show) printf "%s", block; block = $0 "\n"; show = 0; told++; next }
     { block = block $0 "\n" }
+    first { newest = ($1 == "***") ? $2 : $1; first = 0; if (newest != candidate) show = 1 }
     $1 == "Installed:" { installed = $2 }
-    $1 == "Candidate:" {
-      show = ($2 != installed && $2 != "(none)" && installed != "(none)")
-    }
+    $1 == "Candidate:" { candidate = $2; show = ($2 != installed && $2 != "(none)") }
+    $0 == "  Version table:" { first = 1 }
+    installed == "(none)" { show = 0 }
     END { if (show) printf "%s", block; exit (told < asked) }'
+}
+
+preferred_apt() { apt-config dump --format '%v%n' APT::Default-Release; }
+
+# `NAME[:ARCH] VERSION` of what apt would take and defers, since its phase has not reached this machine,
+# and of what waits for such a package: the difference between two answers of apt's own.
+phased_apt() {
+  now=$(apt_would_take) && whole=$(apt_would_take -o APT::Get::Always-Include-Phased-Updates=true) || return
+  printf '%s\n=\n%s\n' "$now" "$whole" | awk '
+    $0 == "=" { later = 1; next }
+    !later { taken[$0]; next }
+    !($0 in taken) && NF { print }'
+}
+
+apt_would_take() { # OPTIONS
+  taken=$(apt-get -q -s -o Debug::NoLocking=1 "$@" dist-upgrade) || return
+  printf '%s\n' "$taken" | awk '
+    $1 == "Inst" { version = ($3 ~ /^\(/) ? $3 : $4; sub(/^\(/, "", version); print $2, version }'
 }
 
 advisories_apt() { :; }
 
-lists_apt() {
-  set -- /var/lib/apt/lists
-  if [ -e /var/lib/apt/periodic/update-success-stamp ]; then
-    set -- "$@" /var/lib/apt/periodic/update-success-stamp
-  fi
-  stat -c '%Y' "$@"
-}
-
 locks_apt() {
-  lock_holders /var/lib/dpkg/lock-frontend /var/lib/dpkg/lock /var/lib/apt/lists/lock \
-    /var/cache/apt/archives/lock
+  # shellcheck disable=SC2086  # paths are words
+  lock_holders $APT_LOCKS "$APT_LISTS_LOCK"
 }
 
-# fcntl locks show in /proc/locks: `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE START END`.
-# Only the inode is compared: overlay file systems show another device number there.
-lock_holders() { # FILE...
-  stat -c "%i$TAB%n" "$@" | awk -v OFS="$TAB" '
-    NR == FNR { name[$1] = $2; next }
-    { split($6, id, ":"); if ($2 != "->" && id[3] in name) print $5, name[id[3]] }' - /proc/locks
+# What apt began and did not finish: dpkg's journals of a run that was cut off.
+unfinished_apt() {
+  [ -r /var/lib/dpkg/updates ] || return
+  for journal in /var/lib/dpkg/updates/[0-9]*; do
+    if [ -e "$journal" ]; then echo "$journal"; fi
+  done
 }
 
 updaters_apt() {
@@ -266,6 +270,10 @@ updaters_apt() {
 }
 
 # --- dnf -----------------------------------------------------------------------------------------
+
+refresh_dnf() {
+  limited "$REFRESH_S" "$(dnf_program)" -q makecache 2>&1 || echo "E: makecache failed"
+}
 
 packages_dnf() {
   rpm_format="%{NAME}$TAB%{EPOCH}$TAB%{VERSION}$TAB%{RELEASE}$TAB%{ARCH}$TAB%{SOURCERPM}$TAB%{INSTALLTIME}$TAB"
@@ -312,7 +320,7 @@ lists_dnf() {
 }
 
 locks_dnf() {
-  lock_holders /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock
+  lock_holders /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock || return
   for file in /var/lib/dnf/rpmdb_lock.pid /var/cache/dnf/metadata_lock.pid /run/dnf.pid /run/yum.pid
   do
     if [ -s "$file" ]; then
@@ -322,6 +330,8 @@ locks_dnf() {
   done
   return 0
 }
+
+unfinished_dnf() { :; }
 
 updaters_dnf() {
   for file in /etc/dnf/automatic.conf /etc/yum/yum-cron.conf; do
@@ -335,6 +345,7 @@ updaters_dnf() {
 
 # --- neither -------------------------------------------------------------------------------------
 
+refresh_none() { echo 'E: no package manager that is known'; }
 packages_none() { return 1; }
 automatic_none() { :; }
 repositories_none() { :; }
@@ -343,6 +354,7 @@ pending_none() { :; }
 advisories_none() { :; }
 lists_none() { :; }
 locks_none() { :; }
+unfinished_none() { :; }
 updaters_none() { :; }
 owners_none() { :; }
 replaced_none() { :; }
@@ -364,8 +376,7 @@ filesystems() {
   for place in $PLACES; do
     if [ -d "$place" ]; then set -- "$@" "$place"; fi
   done
-  limited 5 df -Pk "$@"
-  limited 5 df -Pi "$@"
+  limited 5 df -Pk "$@" && limited 5 df -Pi "$@"
 }
 
 mounts() {

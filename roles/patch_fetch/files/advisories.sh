@@ -117,6 +117,10 @@ main() {
     printf 'failed - there is no dnf\nend\n'
     return
   fi
+  if ! command -v base64 >/dev/null; then
+    printf 'failed - base64 is missing on the host\nend\n'
+    return
+  fi
   refresh=--refresh
   case $dnf in */yum) refresh='' ;; esac
   # shellcheck disable=SC2086  # no word where there is no option

@@ -7,7 +7,7 @@
 #           keep yes|no        does another call with this ID follow?
 #           piece NAME PACKAGE ARCH VERSION SHA256 OFFSET LENGTH      one line a piece
 # Answer:   fetch 1 | piece SHA256 OFFSET LENGTH, base64 lines, `.` | failed SHA256 TEXT | end
-# Needs manager_apt_cause.sh.
+# Needs manager_apt_cause.sh and manager_apt_settings.sh.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -23,6 +23,10 @@ is() {
 # Sets `file` to a copy with the right content, or `why`.
 find_file() {
   name=$1 package=$2 arch=$3 version=$4 sha256=$5
+  if [ -n "$lacking" ]; then
+    why="$lacking is missing on the host"
+    return 1
+  fi
   for file in "$work/$name" "/var/cache/apt/archives/$name"; do
     if is "$file" "$sha256"; then
       return 0
@@ -34,7 +38,7 @@ find_file() {
   fi
   # apt's downloader runs as _apt where there is such a user; the folder is taken back after it.
   chown _apt "$work" 2>/dev/null
-  said=$(cd "$work" && apt-get -qq -o Debug::NoLocking=1 download "$spec" 2>&1)
+  said=$(cd "$work" && apt-get -c "$settings" -qq -o Debug::NoLocking=1 download "$spec" 2>&1)
   chown root "$work"
   file=$work/$name
   if is "$file" "$sha256"; then
@@ -53,6 +57,12 @@ print_piece() {
   printf '.\n'
 }
 
+# Without one of them a piece would be short, or empty.
+lacking=
+for tool in base64 sha256sum head tail; do
+  command -v "$tool" >/dev/null 2>&1 || lacking=$tool
+done
+
 main() {
   printf 'fetch 1\n'
   id=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^work \([0-9a-f]*\)$/\1/p')
@@ -61,6 +71,9 @@ main() {
   # What a lost connection left behind.
   find "$base" -mindepth 1 -maxdepth 1 -name 'fetch-*' -mmin +1440 -exec rm -rf {} +
   [ -d "$work" ] || mkdir -m 0700 "$work"
+  folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
+  settings=$folder/apt.conf
+  if [ -z "$folder" ] || ! apt_settings repositories "$folder/own" >"$settings"; then settings=/dev/null; fi
   printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^piece //p' \
     | while read -r name package arch version sha256 offset length; do
       if find_file "$name" "$package" "$arch" "$version" "$sha256" </dev/null; then

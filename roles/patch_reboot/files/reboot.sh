@@ -53,6 +53,8 @@ main() {
     fi
   elif [ -n "$since_issue" ] && [ "$since_issue" -lt 60 ]; then
     answer running "the reboot is under way"
+  elif others_work; then # a reboot would cut it off
+    answer_locked
   else
     issue_reboot
     answer running "the reboot is issued"

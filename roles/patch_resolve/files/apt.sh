@@ -6,14 +6,15 @@
 #           removals yes|no          may the transaction remove packages?
 #           downgrades yes|no        may it go back to a lower version?
 #           want NAME ARCH VERSION   one line a package; order decides who gives way
+#           keep NAME ARCH VERSION   what must stay as it is; `- -` where it is not installed
 #           hold NAME ARCH VERSION   installed, and stays so: a rule excludes it
 #           exclude PATTERN          of those rules, for packages that would be new
 # Answer, one record a line, first word is its kind:
-#           resolve 1 apt | error TEXT | drop removes|failed NAME ARCH VERSION | TEXT
+#           resolve 1 apt | error TEXT | lock PID FILE PROCESS | drop removes|failed NAME ARCH VERSION | TEXT
 #           drop excluded NAME ARCH VERSION | NAME/SOURCE ... (the excluded packages it needs)
 #           sim TEXT (apt-get -s) | lower NAME | uri TEXT (--print-uris) | show FIELD: TEXT, show .
 #           have NAME ARCH VERSION SOURCE [KIB] | offer TEXT (madison) | target TEXT | end
-# Needs manager_apt_cause.sh and apt_excluded.sh.
+# Needs host_rules.sh, manager_apt_cause.sh, manager_apt_settings.sh and apt_excluded.sh.
 set -u
 LC_ALL=C
 DEBIAN_FRONTEND=noninteractive
@@ -21,9 +22,10 @@ export LC_ALL DEBIAN_FRONTEND
 
 # --no-install-recommends: an update brings what it depends on, no new extras.
 # -y lets apt itself refuse what needs a person: essential packages removed, holds, downgrades.
+# Quieter than -q, it would not say which dependency is not met, or which update is phased.
 ask_apt() {
   # shellcheck disable=SC2086
-  apt-get -qq -y -o Debug::NoLocking=1 -o APT::Install-Suggests=false --no-install-recommends \
+  apt-get -c "$settings" -q -y -o Debug::NoLocking=1 -o APT::Install-Suggests=false --no-install-recommends \
     $lower_allowed "$@" 2>&1
 }
 
@@ -38,7 +40,7 @@ removed_by() {
 # Sets `plan` and `removed`; true where the host could do it as it stands.
 try_to_install() {
   # shellcheck disable=SC2086
-  plan=$(ask_apt -s install $1 $held)
+  plan=$(ask_apt -s install $kept $1 $stays)
   status=$?
   removed=$(removed_by "$plan")
   [ "$status" -eq 0 ] && { [ "$removals" = yes ] || [ -z "$removed" ]; } \
@@ -51,14 +53,27 @@ specs_between() {
     | awk '{ print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' '
 }
 
+# Why apt could not do what `plan` and `status` are of. Where it names nothing but packages that are held,
+# those are named.
+why_not() {
+  why=$(printf '%s\n' "$plan" | cause_in)
+  case $why in
+    'Unable to correct problems,'*)
+      held=$(apt-mark showhold 2>/dev/null | tr '\n' ' ')
+      why="$why${held:+ Held on the host: $held}"
+      ;;
+  esac
+  printf '%s' "$why"
+}
+
 drop() {
   line=$(printf '%s\n' "$wanted" | sed -n "$1p")
-  why=$(excluded_for "$accepted$batch")
+  why=$(excluded_for "$kept $accepted$batch")
   if [ -n "$why" ]; then
     kind=excluded
   elif [ "$status" -ne 0 ]; then
     kind=failed
-    why=$(printf '%s\n' "$plan" | cause_in)
+    why=$(why_not)
   else
     kind=removes
     why=$removed
@@ -104,7 +119,8 @@ print_lower() {
 print_files() {
   # An empty archive folder: files already in the cache must be listed too.
   # shellcheck disable=SC2086
-  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $accepted $held | sed 's/^/uri /'
+  ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $kept $accepted $stays \
+    | sed 's/^/uri /; s#://[^/[:blank:]]*@#://***@#g'
   installs=$(printf '%s\n' "$best" | awk '
     $1 == "Inst" {
       version = $3 ~ /^\(/ ? $3 : $4
@@ -113,7 +129,7 @@ print_files() {
     }' | tr '\n' ' ')
   names=$(printf '%s\n' "$best" | awk '$1 == "Inst" || $1 == "Remv" { print $2 }' | tr '\n' ' ')
   # shellcheck disable=SC2086
-  apt-cache show $installs 2>/dev/null | awk '
+  apt-cache -c "$settings" show $installs 2>/dev/null | awk '
     /^$/ { print "show ."; next }
     /^(Package|Version|Architecture|Source|Installed-Size|Filename|Size|SHA256): / {
       print "show " $0
@@ -124,11 +140,24 @@ print_files() {
     'have ${Package} ${Architecture} ${Version} ${source:Package} ${Installed-Size}\n' \
     $names 2>/dev/null | awk 'NF >= 5' # names that are not installed have no version
   # shellcheck disable=SC2086
-  apt-cache madison $names 2>/dev/null | sed 's/^/offer /'
+  apt-cache -c "$settings" madison $names 2>/dev/null | sed 's/^/offer /'
   # Madison names an index by its description; this tells whose index that is.
-  # shellcheck disable=SC2016
-  apt-get indextargets --format \
-    'target $(DESCRIPTION)|$(ORIGIN)|$(LABEL)|$(CODENAME)|$(TRUSTED)' 'Created-By: Packages'
+  tab=$(printf '\t')
+  apt-get -c "$settings" indextargets --format \
+    "target \$(DESCRIPTION)$tab\$(ORIGIN)$tab\$(LABEL)$tab\$(CODENAME)$tab\$(TRUSTED)" 'Created-By: Packages'
+}
+
+# What apt would do while somebody else changes packages is no answer. False where that is so.
+print_locks() {
+  # shellcheck disable=SC2086  # paths are words
+  if ! locks=$(lock_holders $APT_LOCKS); then
+    printf 'error whether others work with apt cannot be told\n'
+  elif [ -n "$locks" ]; then
+    printf '%s\n' "$locks" | sed 's/^/lock /'
+  else
+    return 0
+  fi
+  return 1
 }
 
 main() {
@@ -137,10 +166,22 @@ main() {
   lower_allowed=
   case $PATCHCTL_INPUT in *'downgrades yes'*) lower_allowed=--allow-downgrades ;; esac
   wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n '/^want /p')
+  # Named in the version that is there, a package cannot be chosen in another.
+  kept=$(printf '%s\n' "$PATCHCTL_INPUT" | awk '
+    $1 == "keep" && $4 == "-" { print $2 "-" }
+    $1 == "keep" && $4 != "-" { print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' ')
   count=$(printf '%s\n' "$wanted" | grep -c '^want ')
-  held=$(held_specs)
-  if ! try_to_install ''; then
-    printf 'error %s\n' "$(printf '%s\n' "$plan" | cause_in)"
+  stays=$(held_specs)
+  # The closed transaction knows no setting of the site; where it comes from and which versions are
+  # preferred is the site's affair.
+  folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
+  settings=$folder/apt.conf
+  if [ -z "$folder" ] || ! apt_settings repositories "$folder/own" >"$settings"; then
+    printf 'error the settings of apt cannot be told, or not be written to %s\n' "${TMPDIR:-/tmp}"
+  elif ! print_locks; then
+    :
+  elif ! try_to_install ''; then
+    printf 'error %s\n' "$(why_not)"
   elif [ "$count" -gt 0 ]; then
     close_transaction
     if [ -n "$accepted" ]; then
@@ -148,6 +189,7 @@ main() {
       print_lower
       print_files
     fi
+    print_locks # of what began meanwhile
   fi
   printf 'end\n'
 }

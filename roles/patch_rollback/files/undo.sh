@@ -33,6 +33,10 @@ main() {
         return
         ;;
     esac
+    if [ "$(job_state undo)" = none ] && [ -f "$tx/apply/started" ] && others_work; then
+      answer_locked
+      return
+    fi
     need_folder "$tx/undo"
     must_keep "$tx/undo/attempt" "$attempt"
     start_once undo

@@ -97,9 +97,6 @@ why_unwritable() { # of the file system that BASE is on
   fi
 }
 
-# What prepare laid aside, so that a disk that fills up later leaves room to look and to go back.
-RESERVE_KIB=8192
-
 make_reserve() {
   if [ -f "$BASE/reserve" ] && [ "$(bytes_of "$BASE/reserve")" -ge $((RESERVE_KIB * 1024)) ]; then return; fi
   # fallocate takes the blocks for good, also where the file system compresses zeros to nothing.

@@ -136,17 +136,18 @@ list_changed() { # SUMS-BEFORE SUMS-NOW: paths of before that are gone or not th
     !($0 in same) { print substr($0, index($0, "  ") + 2) }' "$1"
 }
 
-# Which configuration files the update left alone although its version differs, and which changed.
+# `config-kept PATH BESIDE`: the update left it alone although its version differs, which lies beside
+# it. `config-changed PATH -`: it changed the file.
 say_conffiles() { # FOLDER
   try_save "$call/sums.back" list_sums "$1/present" \
     && try_save "$call/changed" list_changed "$1/sums" "$call/sums.back" \
     && try_save "$call/leftovers" list_leftovers "$1/watched" || return
   while IFS= read -r path; do
-    if [ -e "$path" ]; then say conffile "changed $path"; fi
+    if [ -e "$path" ]; then say_paths config-changed "$path" -; fi
   done <"$call/changed"
   while IFS= read -r path; do
     if ! grep -qxF -e "$path" "$1/leftovers"; then
-      say conffile "kept ${path%.*} (the package's is $path)"
+      say_paths config-kept "${path%.*}" "$path"
     fi
   done <"$call/leftovers"
 }

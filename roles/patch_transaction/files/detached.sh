@@ -69,6 +69,13 @@ main() { # JOB TRANSACTION
   read_input "$(cat "$tx/input")"
   # Children must not hold the lock: a daemon that a maintainer script starts would keep it.
   concluded_text=$(concluded "$job" 9>&-)
+  case $concluded_text in
+    *'
+answer locked')
+      keep "$folder/locked" "$concluded_text" && rm -f "$folder/started"
+      exit 0
+      ;;
+  esac
   keep "$folder/result" "$concluded_text"
   keep "$tx/ended" "$(time_mark)"
 }

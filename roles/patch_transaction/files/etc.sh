@@ -8,6 +8,7 @@
 #
 # etc/paths, before, files.tar, whole   /etc before the transaction     after, changed, noted   after it
 # etc/old      what it changed, as it was                  edited, restored   what an undo did
+# etc/beside   what lay beside other files already, as their package has them
 
 # Users and groups stay: what a new user owns must not become nobody's.
 list_etc() { # paths without the leading slash
@@ -58,11 +59,36 @@ link_sum() { # PATH
 save_etc() {
   if [ -f "$tx/etc/whole" ]; then return; fi
   need_folder "$tx/etc"
-  try_save "$tx/etc/paths" list_etc && try_save "$tx/etc/before" list_etc_sums "$tx/etc/paths" || return
+  try_save "$tx/etc/paths" list_etc && try_save "$tx/etc/beside" list_beside && try_save "$tx/etc/before" list_etc_sums "$tx/etc/paths" || return
   save_error="/etc cannot be kept in $tx/etc: $(why_unwritable)"
   tar -C / -cf "$tx/etc/files.tar" --verbatim-files-from --no-unquote -T "$tx/etc/paths" >&2
   # 1: a file changed or went while it was read; what matters is that the archive is whole.
   [ $? -le 1 ] && tar -tf "$tx/etc/files.tar" >/dev/null && keep "$tx/etc/whole" "$(now)"
+}
+
+# What was laid beside files of /etc instead of replacing them, without the leading slash.
+list_beside() (
+  cd / || return
+  set -f # the globs are for find
+  set --
+  for ending in $LEFT_BESIDE; do set -- "$@" -o -name "*.$ending"; done
+  shift
+  find etc -xdev -type f "(" "$@" ")" || find etc -xdev -type f "(" "$@" ")"
+)
+
+# As `say_conffiles`, of files that maintainer scripts write or that a tool of theirs kept (ucf).
+say_etc() {
+  if [ ! -f "$tx/etc/noted" ]; then return; fi
+  while IFS= read -r path; do
+    if [ -e "/$path" ]; then say_paths config-changed "/$path" -; fi
+  done <"$tx/etc/changed"
+  if [ ! -f "$tx/etc/beside" ]; then return; fi # begun by a patchctl that did not look
+  try_save "$call/etc.beside" list_beside || return
+  while IFS= read -r path; do
+    if grep -qxF -e "$path" "$tx/etc/beside" \
+      || grep -qxF -e "/${path%.*}" "$tx/before/conffiles/watched"; then continue; fi
+    say_paths config-kept "/${path%.*}" "/$path"
+  done <"$call/etc.beside"
 }
 
 # Right after the transaction: what it changed is kept, the rest of /etc holds secrets.

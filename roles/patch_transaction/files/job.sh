@@ -7,6 +7,8 @@
 # TRANSACTION/JOB/script   what runs                    TRANSACTION/JOB/log     what it printed
 # BASE/lock is held by the job's shell while it lives, BASE/running says whose it is. The kernel
 # drops the lock when the shell dies, whatever it died of, so "running" is never a guess.
+# A job that could not begin, since somebody else held the package manager, takes its start back and
+# leaves why: the next start is as good as the first.
 
 lock_is_held() {
   [ -f "$BASE/lock" ] || return 1
@@ -52,6 +54,7 @@ launch() { # JOB
   launch_folder=$tx/$1
   need_folder "$launch_folder"
   must_keep "$launch_folder/script" "${PATCHCTL_CARRIED:?}"
+  rm -f "$launch_folder/locked"
   launch_starts=''
   if [ -f "$launch_folder/started" ]; then launch_starts=$(cat "$launch_folder/started"); fi
   must_keep "$launch_folder/started" "${launch_starts:+$launch_starts
@@ -133,6 +136,11 @@ attach() { # JOB: prints the recorded result, or says that it still runs
         return
         ;;
       interrupted | none)
+        if [ "$attach_state" = none ] && [ -f "$tx/$1/locked" ]; then
+          cat "$tx/$1/locked"
+          answered locked
+          return
+        fi
         say job "$1 interrupted"
         answer running "the transaction was interrupted on the host; the next call repairs it"
         return

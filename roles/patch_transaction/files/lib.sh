@@ -3,7 +3,7 @@
 # that must be answered whole. Needs host_rules.sh. Functions only. A script is this file, other parts, and a stage's
 # file with `main`.
 #
-# Answer, on standard output: lines `KEY TEXT`, the last one `answer ok|failed|running|missing`.
+# Answer, on standard output: lines `KEY TEXT`, the last one `answer ok|failed|running|missing|locked`.
 # What is asked is said with its number (`asked KEY COUNT`): the controller takes an answer for a
 # good one only where nothing is missing. So an empty file or list never means that all is well.
 # shellcheck disable=SC2034  # variables set here are used by the stages' files
@@ -36,7 +36,7 @@ check() { # NAME ok|note|failed DETAIL
   fi
 }
 
-answer() { # ok|failed|running|missing [REASON]
+answer() { # ok|failed|running|missing|locked [REASON]
   if [ -n "${2-}" ]; then say reason "$2"; fi
   printf 'answer %s\n' "$1"
   answered "$1"
@@ -44,7 +44,7 @@ answer() { # ok|failed|running|missing [REASON]
 
 # The exit code stops a plain playbook at the first stage that fails.
 answer_code=1
-answered() { # ok|failed|running|missing
+answered() { # ok|failed|running|missing|locked
   case $1 in ok | running) answer_code=0 ;; *) answer_code=1 ;; esac
 }
 
@@ -124,7 +124,7 @@ bounded() { # COMMAND...
 # for "none". `end` proves that nothing is missing.
 read_input() { # TEXT
   stage_name='' manager='' run='' transaction='' fence='' machine_id='' sent_at='' boot=''
-  attach=12 lock_wait=60 limit=3600 settle=20 updaters=warn rollback_ready=require pushed=no
+  attach=12 lock_wait=120 limit=3600 settle=20 updaters=warn rollback_ready=require pushed=no
   packages='' stored='' probes='' over='' attempt=1 look=no call_s=900 complete=no
   while read -r word rest; do
     case $word in

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # apt and dpkg: the contract that packages.sh lists. Needs host_rules.sh, lib.sh, base.sh, state.sh,
-# manager_apt_cause.sh and, for what changes packages, package_work.sh.
+# manager_apt_cause.sh, manager_apt_settings.sh and, for what changes packages, package_work.sh.
 # shellcheck disable=SC2016,SC2034,SC2154  # dpkg-query expands; used by packages.sh; read_input sets
 
 MANAGER=apt
@@ -43,7 +43,12 @@ unfinished_work() {
   done
 }
 
-is_usable() { bounded apt-get -o DPkg::Lock::Timeout=10 -qq check 2>&1 </dev/null; }
+list_lock_holders() {
+  # shellcheck disable=SC2086  # paths are words
+  lock_holders $APT_LOCKS
+}
+
+is_usable() { bounded apt-get -o "DPkg::Lock::Timeout=$attach" -q check 2>&1 </dev/null; }
 
 list_held() { bounded apt-mark showhold </dev/null; }
 
@@ -53,8 +58,10 @@ list_auto() {
 
 set_marks() { # auto|manual
   marked=$(apt_names)
+  [ -n "$marked" ] || return 0
+  apt_write_settings marks "$call/apt-mark.conf" || return
   # shellcheck disable=SC2086  # names and architectures are words
-  if [ -n "$marked" ]; then apt-mark -o "DPkg::Lock::Timeout=$lock_wait" "$1" $marked >&2 </dev/null; fi
+  apt-mark -c "$call/apt-mark.conf" -o "DPkg::Lock::Timeout=$lock_wait" "$1" $marked >&2 </dev/null
 }
 
 apt_names() { # lines `NAME ARCH` as apt wants them
@@ -91,15 +98,17 @@ list_competing_updaters() {
 # --- changing packages ---------------------------------------------------------------------------
 
 # apt sees nothing but what is installed and the files it is given: it cannot add a package from a
-# repository, and pins of the site cannot choose another version. Its caches stay untouched.
+# repository, and neither pins nor other settings of the site can make it do another thing. Its caches
+# stay untouched, and whoever fetches into them holds nobody up: their lock is one that apt does not wait
+# for. `$call/apt.conf` is what the last simulation wrote.
 apt_local_only() { # prints the options, one a line
-  printf '%s\n' -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null \
+  printf '%s\n' -c "$call/apt.conf" -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null \
     -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null \
-    -o "Dir::State::Lists=$call/lists" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+    -o "Dir::State::Lists=$call/lists" -o "Dir::Cache::archives=$call/archives" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
     -o APT::Sandbox::User=root -o APT::Install-Recommends=false -o APT::Install-Suggests=false \
     -o APT::Get::AutomaticRemove=false -o APT::Get::Show-User-Simulation-Note=false \
     -o "DPkg::Lock::Timeout=$lock_wait" -o Dpkg::Use-Pty=0 \
-    -o Dpkg::Options::=--force-confold
+    -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--no-force-confnew
 }
 
 # simulate and change_packages must do the same, so both take their arguments from here.
@@ -147,11 +156,19 @@ simulate_later() { # PLACES
 }
 
 apt_simulate() { # ARGUMENTS of install
+  rm -f "$call/simulation" # what an earlier one said is no reason for this one
+  apt_write_settings transaction "$call/apt.conf" || return
   if ! try_save "$call/simulation" apt_simulates "$@"; then
     case $save_error in 'cannot write'*) refuse "$save_error" ;; esac
     return 1
   fi
   save "$call/simulated" apt_list_simulated
+}
+
+apt_write_settings() { # SCOPE FILE
+  # Where it fails, no older file must be taken for it.
+  rm -f "$2"
+  try_save "$2" apt_settings "$1" "$2.own"
 }
 
 apt_simulates() {
@@ -167,8 +184,11 @@ apt_list_simulated() {
     "$call/simulation" >"$call/simulated.lines" && sort -u "$call/simulated.lines"
 }
 
+# A package that changes between an architecture and `all` is known by the one of before.
 apt_future_status() {
-  printf '%s' "$packages" | cut -d ' ' -f 1,2 >"$call/names" && [ -s "$call/names" ] || return
+  list_going_back /dev/null >"$call/future" \
+    && { cut -d ' ' -f 2,3 "$call/future" && cut -d ' ' -f 2,6 "$call/future"; } >"$call/names" \
+    && [ -s "$call/names" ] || return
   awk -v names="$call/names" '
     BEGIN { while ((getline line < names) > 0) planned[line] = 1; RS = ""; ORS = "\n\n" }
     {
@@ -191,6 +211,7 @@ apt_future_status() {
 }
 
 change_packages() { # WAY PLACES
+  own_folder "$call/archives" || cannot_write "$call/archives"
   apt_purge=''
   if [ "$1" = back ]; then apt_purge=--purge; fi
   # shellcheck disable=SC2046,SC2086  # paths and package names have no spaces
@@ -199,7 +220,11 @@ change_packages() { # WAY PLACES
 
 await_others() { run_limited apt-get -o "DPkg::Lock::Timeout=$limit" check; }
 
-finish_work() { run_limited dpkg --force-confold --configure -a; }
+# Also where /etc/dpkg/dpkg.cfg says otherwise.
+APT_KEEP_CONFFILES='--force-confold --no-force-confnew'
+
+# shellcheck disable=SC2086  # two words
+finish_work() { run_limited dpkg $APT_KEEP_CONFFILES --configure -a; }
 
 # After a failed post-install script or a cut unpacking apt may refuse to work. dpkg itself takes
 # exactly the files that it is given and touches no other package.
@@ -210,7 +235,7 @@ force_back() { # PLACES
   force_code=0
   if [ -n "$force_files" ]; then
     # shellcheck disable=SC2086  # paths without spaces
-    run_limited dpkg --force-confold --force-downgrade --force-remove-reinstreq -i $force_files
+    run_limited dpkg $APT_KEEP_CONFFILES --force-downgrade --force-remove-reinstreq -i $force_files
     force_code=$?
   fi
   force_new=$(list_going_back "$1" | while read -r action name arch _; do
@@ -230,7 +255,7 @@ cached_path() { printf '/var/cache/apt/archives/%s' "$1"; } # FILE
 
 # The repositories' own records of these versions: `NAME ARCH VERSION FILENAME`.
 apt_in_repositories() { # NAME:ARCH=VERSION...
-  apt-cache show "$@" 2>/dev/null | awk '
+  apt-cache -c "$call/download.conf" show "$@" 2>/dev/null | awk '
     function out() { if (package != "" && file != "") print package, arch, version, file }
     /^Package: / { package = $2 } /^Architecture: / { arch = $2 } /^Version: / { version = $2 }
     /^Filename: / { file = $2 } /^$/ { out(); package = ""; file = "" } END { out() }' | sort -u
@@ -240,6 +265,7 @@ apt_in_repositories() { # NAME:ARCH=VERSION...
 download() { # FOLDER; lines `NAME ARCH VERSION` on standard input
   download_wanted=$(awk '{ print $1 ":" $2 "=" $3 }' | sed 's/:all=/=/')
   [ -n "$download_wanted" ] || return 0
+  apt_write_settings repositories "$call/download.conf" || return 0
   # shellcheck disable=SC2086  # words
   download_there=$(apt_in_repositories $download_wanted | awk '{ print $1 ":" $2 "=" $3 }' | sed 's/:all=/=/')
   download_both=$(printf '%s\n%s\n' "$download_wanted" "$download_there" | sort | uniq -d)
@@ -247,7 +273,7 @@ download() { # FOLDER; lines `NAME ARCH VERSION` on standard input
   (
     cd "$1" || exit 1
     # shellcheck disable=SC2086
-    timeout 300 apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=10 \
+    timeout 300 apt-get -c "$call/download.conf" -q -o APT::Sandbox::User=root -o Acquire::Retries=1 -o Acquire::http::Timeout=10 \
       -o Acquire::https::Timeout=10 download $download_both >>"$call/download.log" 2>&1 </dev/null
   )
   return 0

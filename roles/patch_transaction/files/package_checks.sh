@@ -38,25 +38,17 @@ ${package%%:*} "*) check versions failed "$package is held on this host ($UNHOLD
   check versions ok "$(planned) packages as planned"
 }
 
-# KiB that the transaction may take: below /usr and below the transaction's folder. A file grows to
-# about four times its size, an update holds old and new files of one package side by side.
+# KiB that the transaction may take below /usr, below its own folder and in /boot.
 space_needed() { # prints `USR VAR BOOT`
   space_boot=$(printf '%s' "$packages" | cut -d ' ' -f 1,3 | boot_kib) || return
-  printf '%s' "$packages" | awk -v installed="$call/installed.now" -v reserve="$RESERVE_KIB" -v boot="$space_boot" '
+  space_sizes=$(printf '%s' "$packages" | awk -v installed="$call/installed.now" '
     BEGIN {
       while ((getline line < installed) > 0) { split(line, f, " "); size[f[1] " " f[2]] = f[5]; known++ }
       if (!known) exit 1
     }
-    {
-      new = ($8 == "-") ? 0 : $8 / 1024
-      old = size[$1 " " $2] + 0
-      if ($3 == "remove") new = 0
-      files += new
-      grow = 4 * new - old; if (grow > 0) usr += grow
-      if (old > most) most = old
-      keep += old / 2
-    }
-    END { if (known) printf "%d %d %d", usr + most + 32768, files + keep + reserve + 32768, boot }'
+    { print $3, $8 + 0, size[$1 " " $2] + 0 }
+    END { if (!known) exit 1 }') || return
+  printf '%s %s' "$(printf '%s\n' "$space_sizes" | packages_kib)" "$space_boot"
 }
 
 # `MOUNT NEEDED FREE INODES` in KiB for each file system that the transaction writes to, `-` where it
@@ -106,12 +98,6 @@ mounted() { # MOUNT: prints rw or ro
 }
 
 # --- updaters that would work at the same time -----------------------------------------------------
-
-list_working_updaters() { # those that are at work now
-  with_systemctl || return 0
-  # shellcheck disable=SC2086  # names of units are words
-  list_units_with ActiveState 'active|activating|reloading' $UPDATERS_AT_WORK
-}
 
 check_updaters() {
   if ! try_save "$call/working" list_working_updaters || ! try_save "$call/competing" list_competing_updaters; then

@@ -78,8 +78,19 @@ apply_exactly() {
   else
     change_packages forward "$call/places"
     code=$?
-    applied
+    if [ "$code" -ne 0 ] && [ "$again" = no ] && locked_out; then
+      say touched no
+      answer_locked
+    else
+      applied
+    fi
   fi
+}
+
+# Did the package manager begin nothing, since somebody else works with it?
+locked_out() {
+  look
+  [ -z "$(not_at from)" ] && [ -z "$(audit)" ] && others_disturb
 }
 
 # As they are now, not as they were when the host was prepared: a day may lie between the two. Only
@@ -99,7 +110,7 @@ applied() {
   say touched yes
   say code "$code"
   say_packages
-  say_conffiles "$tx/before/conffiles" || say note "configuration files could not be compared: $save_error"
+  { say_conffiles "$tx/before/conffiles" && say_etc; } || say note "configuration files could not be compared: $save_error"
   say_state
   if [ "$code" -eq 124 ] || [ "$code" -eq 137 ]; then
     check packages failed "the transaction took more than $limit s and was ended"
@@ -146,6 +157,8 @@ undo_work() {
     answer failed "configuration files that were edited since cannot be told: $save_error"
     return
   fi
+  # Of what works with it now some steps would only say that it is locked.
+  await_others
   etc_back=yes
   restore_etc || etc_back="no: $save_error"
   if [ -n "$(not_at from)" ] || [ -n "$(audit)" ]; then

@@ -23,6 +23,7 @@
 #   list_installed                 `NAME ARCH VERSION STATE KIB`. STATE is two letters; the second is
 #                                  `i` for a whole package, `n` or `c` for none, else it is half there
 #   unfinished_work                prints what it began and did not finish, beside packages' states
+#   list_lock_holders              `PID FILE PROCESS`, by tabs, of who keeps it from changing packages
 #   is_usable                      false where it is at work or broken; prints what it said
 #   list_held                      NAME or NAME:ARCH of what must stay as it is
 #   list_auto                      NAME or NAME:ARCH of what came as a dependency
@@ -106,6 +107,42 @@ audit() { # half-installed, half-configured, as `look` found it: one line, empty
   unfinished_work
 }
 
+# --- somebody else at work -------------------------------------------------------------------------
+
+list_working_updaters() { # those that are at work now
+  with_systemctl || return 0
+  # shellcheck disable=SC2086  # names of units are words
+  list_units_with ActiveState 'active|activating|reloading' $UPDATERS_AT_WORK
+}
+
+# Does somebody else work with the package manager? Where that cannot be told nobody goes on.
+others_work() {
+  see_others || refuse "whether others work with $MANAGER cannot be told: $save_error"
+  [ -n "$others" ]
+}
+
+# The same of a stage that failed: what they do may be all that is wrong.
+others_disturb() { see_others && [ -n "$others" ]; }
+
+see_others() { # sets `others`, lines for the controller; false where that cannot be told
+  others=''
+  try_save "$call/holders" list_lock_holders && try_save "$call/working" list_working_updaters || return
+  others=$(
+    while IFS="$(printf '\t')" read -r holder file process; do
+      say lock "$holder $file $process"
+    done <"$call/holders"
+    while read -r unit; do say lock "- - $unit"; done <"$call/working"
+  )
+}
+
+# After one of these: the controller asks again later, so that nobody waits in a connection.
+answer_locked() { # [REASON]
+  printf '%s\n' "$others"
+  say_state
+  say_claim
+  answer locked "${1-}"
+}
+
 # --- simulation ----------------------------------------------------------------------------------
 
 # Does the simulation do exactly what package lines say? `differs` is empty then. What is expected
@@ -138,10 +175,15 @@ simulation_error() {
   plain "${simulation_cause:-$save_error}"
 }
 
-# The lines of package lines that are still to do, in the form of a simulation.
+# The lines of package lines that are still to do, in the form of a simulation. A package that changed
+# its architecture goes back to the one of before.
 list_expected() { # forward|back PLACES-FILE
-  printf '%s' "$packages" | awk -v way="$1" -v places="$2" '
+  printf '%s' "$packages" | awk -v way="$1" -v places="$2" -v before="$tx/before/installed" '
     BEGIN {
+      while (way == "back" && (getline line < before) > 0) {
+        split(line, f, " ")
+        there[f[1] " " f[2] " " f[3]]; other[f[1] " " f[3]] = f[2]
+      }
       while ((getline line < places) > 0) {
         split(line, f, " ")
         place[f[1] " " f[2]] = f[3]; version[f[1] " " f[2]] = f[4]; known++
@@ -154,9 +196,11 @@ list_expected() { # forward|back PLACES-FILE
       if (way == "back" && place[key] == "from") next
       old = version[key]
       want = (way == "forward") ? $5 : $4
+      arch = $2
+      if (way == "back" && !((key " " $4) in there) && (($1 " " $4) in other)) arch = other[$1 " " $4]
       if (want == "-") print "remove", $1
-      else if ($3 == "new" || $3 == "remove") print "change", $1, $2, "-", want
-      else print "change", $1, $2, old, want
+      else if ($3 == "new" || $3 == "remove") print "change", $1, arch, "-", want
+      else print "change", $1, arch, old, want
     }' >"$call/expected.lines" && sort -u "$call/expected.lines"
 }
 

@@ -201,6 +201,10 @@ main() {
     answer running "$failures"
     return
   fi
+  if [ -n "$failures" ] && others_disturb; then
+    answer_locked "$failures"
+    return
+  fi
   if [ -z "$failures" ]; then
     # Nothing to undo, or undone: the controller asks again where the claim stays.
     release_claim || say note "the claim could not be given back"

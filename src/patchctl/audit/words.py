@@ -75,7 +75,8 @@ def words(event: Event) -> str:
         case CommandTaken():
             ring = f" ring {event.ring}" if event.ring else ""
             force = " by force" if event.force else ""
-            return f"{event.by} asks to {_plain(event.command)}{ring}{force}"
+            hosts = f" {_count(len(event.hosts), 'host')}" if event.hosts else ""
+            return f"{event.by} asks to {_plain(event.command)}{ring}{hosts}{force}"
         case HostMoved() | StageAnswered():
             return _of_host(event)
         case ShardStarted():

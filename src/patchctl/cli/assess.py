@@ -26,6 +26,8 @@ Examples:
 \b
 Compares what the last discovery found with the feeds that are held; asks no host and no network.
 `patchctl explain CVE` tells why.
+Exit codes: 0 assessed, 1 --fail-on fits or the last look at every host failed, 2 no feed speaks of
+these hosts.
 """
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -125,7 +127,7 @@ def _say(running: "Running") -> None:
 def _code(running: "Running") -> int:
     gate = running.gate
     if not gate.failed:
-        return 0
+        return 0 if running.looked_at else 1
     for host, finding, rule in gate.shown:
         due = f", due {finding.due}" if finding.due else ""
         output.error(f"{rule}: {host}: {finding.cve} in {finding.package}{due}")

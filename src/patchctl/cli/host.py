@@ -48,9 +48,9 @@ def show(
     form: Output = Format.TABLE,
 ) -> None:
     """Show the claim and the transactions of hosts."""
-    from ..wiring.fleet import load
+    from ..wiring.fleet import fleet_of
 
-    fleet = load(workspace).fleet
+    fleet = fleet_of(workspace, output.note)
     _print(_ask(workspace, fleet, Action.SHOW, _named(workspace, fleet, hosts)), form)
 
 
@@ -71,10 +71,10 @@ def clean(
     What was installed stays; it cannot be undone from there any more. Refused while a transaction
     runs there, and while a run holds the host.
     """
-    from ..wiring.fleet import load
+    from ..wiring.fleet import fleet_of
     from ..wiring.host import check_free
 
-    fleet = load(workspace).fleet
+    fleet = fleet_of(workspace, output.note)
     names = _named(workspace, fleet, hosts)
     if not force:
         check_free(workspace, names)

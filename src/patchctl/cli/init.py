@@ -25,20 +25,30 @@ def init(
 ) -> None:
     """Write a commented workspace; nothing that is there is overwritten.
 
+    In a repository that has an inventory already it is named in patchctl.yml and stays as it is;
+    what of an ansible.cfg is not used is told, with what to set instead.
+
     \b
     Examples:
       patchctl init fleet
       cd fleet && patchctl inventory list
+      cd ansible-repository && patchctl init .
     """
     base = state(ctx).directory or Path()
     root = base / (directory or Path())
-    written = [str(path) for path in write(root)]
+    begun = write(root)
+    written = [str(path) for path in begun.written]
+    not_used = [str(one) for one in begun.not_used]
     if form is Format.TABLE:
         output.lines(map(output.clean, written))
     else:
-        output.data({"workspace": str(root), "written": written}, form)
+        output.data({"workspace": str(root), "written": written, "not_used": not_used}, form)
     if not state(ctx).quiet:
         where = shlex.quote(str(root))
-        output.note(f"next: put your hosts into {where}/inventory/hosts.yml, then")
+        output.error_lines(not_used)
+        if root / "inventory" / "hosts.yml" in begun.written:
+            output.note(f"next: put your hosts into {where}/inventory/hosts.yml, then")
+        else:
+            output.note(f"next: look at `inventory` and the rings in {where}/patchctl.yml, then")
         output.note(f"  patchctl -C {where} inventory list")
         output.note(f"  patchctl -C {where} discover")

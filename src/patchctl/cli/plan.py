@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import msgspec
 import typer
 
 from ..errors import UsageError
@@ -74,6 +75,12 @@ DueBefore = Annotated[
         "--due-before", metavar="DATE", help="Updates that remove a finding due before that day."
     ),
 ]
+Phased = Annotated[
+    bool,
+    typer.Option(
+        "--phased", help="Also updates that their repository does not bring to the host yet."
+    ),
+]
 FromSnapshot = Annotated[
     str,
     typer.Option(
@@ -101,6 +108,7 @@ def create(
     due_before: DueBefore = None,
     exclude: Exclude = None,
     reason: ExcludeReason = "",
+    phased: Phased = False,
     limit: Limit = "",
     snapshot: FromSnapshot = "",
     out: Out = None,
@@ -125,6 +133,7 @@ def create(
         selection = Selection(mode=mode, packages=tuple(package or ()), limit=limit)
     else:
         selection = _by_findings(kind, cve or [], decision, due_before, limit)
+    selection = msgspec.structs.replace(selection, phased=phased)
     say = (lambda _: None) if state(ctx).quiet else output.note
     made, path = make(
         workspace,

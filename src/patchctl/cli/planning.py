@@ -10,16 +10,21 @@ from .output import Format
 
 def show(made: Made, path: Path | None, form: Format) -> None:
     """Print what became of it; `path` is where the plan was written, None where there is none."""
-    from ..report import exclusions_text, plan_text
+    from ..report import exclusions_text, looks_text, plan_text
 
     if form is not Format.TABLE:
         output.data(summary(made, path), form)
     elif made.plan is not None:
         output.lines(output.clean(line) for line in plan_text.show(made.plan))
         output.error_lines(["", f"written to {path}", f"next: patchctl rollout {path}"])
+        if made.plan.body.holds_back:
+            output.error(looks_text.held_back(made.could_not_look))
     else:
-        output.lines(output.clean(line) for line in plan_text.left_out(made.left_out))
-        output.note(f"{exclusions_text.nothing(made.left_out)}: no plan was written")
+        rows = made.could_not_look
+        output.lines(map(output.clean, plan_text.not_planned(rows, made.left_out)))
+        why = looks_text.nothing_planned(rows, all_looked_at=made.all_looked_at)
+        why = exclusions_text.beside(why, made.left_out)
+        output.note(f"{why}: no plan was written")
 
 
 def summary(made: Made, path: Path | None) -> dict[str, Any]:
@@ -46,6 +51,7 @@ def summary(made: Made, path: Path | None) -> dict[str, Any]:
             }
             for one in made.left_out
         ],
+        "could_not_look": made.could_not_look,
         "cves": sorted(
             {cve for one in cohorts.values() for t in one.transitions for cve in t.cves}
         ),

@@ -13,12 +13,14 @@ from ..models.rollout import (
     HostMoved,
     HostState,
     HostStatusLine,
+    OutcomeStatus,
     RingMoved,
     RunMoved,
     RunStatus,
+    StageAnswered,
     WaveStarted,
 )
-from ..models.states import COUNTED, IN_FLIGHT, SETTLED
+from ..models.states import AT_REST, COUNTED, IN_FLIGHT
 from ..report import rollout_text
 from ..workflows.rollout.watching import Onlooker, Picture, RunView
 from . import output
@@ -65,8 +67,10 @@ class PlainLines(Follower):
         match event:
             case HostMoved():
                 few = len(view.hosts) <= FEW
-                if few or event.to in SETTLED or event.to is HostState.ROLLING_BACK:
+                if few or event.to in AT_REST or event.to is HostState.ROLLING_BACK:
                     text = _host(event, view.hosts[event.host].ring)
+            case StageAnswered(status=OutcomeStatus.LOCKED) if len(view.hosts) <= FEW:
+                text = f"{view.hosts[event.host].ring}: {event.host}: waits: {event.reason}"
             case WaveStarted():
                 waves = len(view.rings[event.ring].waves)
                 size = rollout_text.some(event.hosts, "host")

@@ -27,6 +27,7 @@ Examples:
   patchctl rollout plans/x.lock --trust-plan sha256:…
   patchctl rollout status            where the newest run stands
   patchctl rollout resume            go on after Ctrl-C, a crash or a halt
+  patchctl rollout retry --host web1 once more, after it was mended
   patchctl rollout approve --ring production
 
 \b
@@ -169,6 +170,59 @@ def resume(
             carry.resume(
                 shown, ident, reason=reason, accept_failures=accept_failures, wait=not no_wait
             )
+        )
+
+
+@app.command()
+@changes_hosts
+def retry(
+    ctx: typer.Context,
+    workspace: "Workspace",
+    run: Run = "",
+    host: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--host",
+            metavar="NAME",
+            help="Only this host; repeatable.",
+            autocompletion=completing.hosts,
+        ),
+    ] = None,
+    no_wait: NoWait = False,
+    reason: Reason = "",
+    form: Output = Format.TABLE,
+) -> None:
+    """Try hosts again that failed and were mended.
+
+    \b
+    Examples:
+      patchctl rollout retry                 all that failed in the newest run
+      patchctl rollout retry --host web1 --reason "disk was full"
+
+    Each gets a new attempt, from preflight on, wave by wave, in a run that
+    halted, is done, soaks or waits for an approval. Tried again are hosts
+    that failed or were undone. Where a failed update was left as it is
+    (unsafe to undo, or `on_failure: stop`), it is finished and verified
+    anew; a host that was lost is asked again where it was. Where an undo
+    failed, `patchctl rollback RUN --host NAME` comes first. Hosts that
+    policy held back get a new plan.
+
+    The count of the budget stays: a run that halted stands halted afterwards
+    and goes on with `rollout resume --accept-failures`. One that soaks or
+    waits goes on as with `rollout resume`. More hosts of a ring that fail
+    again than its budget allows end the retry.
+
+    \b
+    Exit codes: those of the run, as with `rollout`; 2 nothing to try again.
+    """
+    from ..workflows.rollout import carry
+    from .running import Terminal, opened
+
+    with Terminal(ctx, form) as terminal:
+        rollouts, ident = opened(workspace, run)
+        shown = terminal.screen().of(rollouts)
+        terminal.finish(
+            carry.retry(shown, ident, reason=reason, hosts=host or (), wait=not no_wait)
         )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 import typer
 
-from ..models.rollout import CommandKind, RunStatus
-from ..report import exclusions_text, plan_text, rollout_text
+from ..models.rollout import CommandKind, RunState, RunStatus
+from ..report import exclusions_text, looks_text, plan_text, rollout_text
 from . import output
 from .output import Format
 from .progress import Follower, LiveTable, PlainLines
@@ -72,13 +72,17 @@ class Terminal:
 
     def nothing(self, found: "NothingToDo") -> NoReturn:
         """Say why no host has anything to do, and exit."""
-        why = exclusions_text.nothing(found.left_out)
+        rows = found.could_not_look
+        why = looks_text.nothing_planned(rows, all_looked_at=found.all_looked_at)
+        why = exclusions_text.beside(why, found.left_out)
         if self._form is Format.TABLE:
-            output.lines(output.clean(line) for line in plan_text.left_out(found.left_out))
+            output.lines(map(output.clean, plan_text.not_planned(rows, found.left_out)))
             output.note(why)
         else:
-            nothing = {"run": None, "plan": None, "state": "done", "reason": why}
-            output.data({**nothing, "rings": [], "hosts": [], "blockers": []}, self._form)
+            ended = RunState.HALTED if found.exit_code else RunState.DONE
+            nothing = {"run": None, "plan": None, "state": ended.value, "reason": why}
+            lists = {"rings": [], "hosts": [], "blockers": [], "could_not_look": rows}
+            output.data({**nothing, **lists}, self._form)
         raise typer.Exit(found.exit_code)
 
     def finish(self, ended: "Ended") -> NoReturn:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..models.plan import Plan
 from ..models.rollout import RunStatus
-from ..report import rollout_text
+from ..report import looks_text, rollout_text
 from . import output
 from .output import Format
 
@@ -43,12 +43,20 @@ def show_status(status: RunStatus, form: Format) -> None:
         output.table(
             ("HOST", "RING", "STATE", "STAGE", "REASON"),
             [
-                (h.name, h.ring, rollout_text.word(h.state.value), h.stage, h.reason)
+                (h.name, h.ring, rollout_text.host_state(status, h), h.stage, h.reason)
                 for h in status.hosts
             ],
         )
     else:
         output.lines(output.clean(line) for line in rollout_text.trouble(status))
+    rows = status.could_not_look
+    for told in (
+        looks_text.could_not_look(rows),
+        rollout_text.config_files(status),
+        rollout_text.waiting(status),
+    ):
+        if told:
+            output.lines(["", *map(output.clean, told)])
     if left := rollout_text.left_behind(status):
         output.lines(["", *map(output.clean, left)])
     if step := rollout_text.next_step(status):

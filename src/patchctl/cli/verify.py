@@ -64,13 +64,13 @@ def verify(
 ) -> None:
     from ..models.verification import VerifiedState
     from ..report import verify_text as text
-    from ..wiring.fleet import limited, load
+    from ..wiring.fleet import fleet_of, limited
     from ..wiring.verify import verifier
 
     quiet = state(ctx).quiet
-    fleet = load(workspace).fleet
-    hosts = limited(workspace, fleet, limit) if limit else None
     say = (lambda _: None) if quiet else output.note
+    fleet = fleet_of(workspace, say)
+    hosts = limited(workspace, fleet, limit) if limit else None
     found = verifier(workspace, fleet, say).verify(run, hosts, snapshot)
     if form is not Format.TABLE:
         output.data(found, form)

@@ -60,6 +60,16 @@ def _base(text: str) -> int:
     return {"0o": 8, "0x": 16}.get(text[:2], 10)
 
 
+class Short:
+    """Reads the short form of what is a mapping else: any value that is none."""
+
+    def __init__(self, read: Reader) -> None:
+        self._read = read
+
+    def __call__(self, plain: Any) -> Any:
+        return self._read(plain)
+
+
 class _Bad(enum.Enum):
     """Stands where a value could not be read; its problem is already recorded."""
 
@@ -223,8 +233,11 @@ class Document:
 
     def _value(self, node: yaml.Node, path: str, kind: Any, readers: Mapping[Any, Reader]) -> Any:
         kind = _without_none(kind)
-        if isinstance(kind, type) and issubclass(kind, msgspec.Struct) and kind not in readers:
-            return self._struct(node, path, kind, readers)
+        if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+            read = readers.get(kind)
+            mapping = isinstance(node, yaml.MappingNode)
+            if read is None or (mapping and isinstance(read, Short)):
+                return self._struct(node, path, kind, readers)
         if get_origin(kind) is tuple:
             return self._items(node, path, get_args(kind)[0], readers)
         plain = self._plain(node, path)

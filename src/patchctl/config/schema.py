@@ -11,10 +11,10 @@ from typing import Any, Union, get_args, get_origin
 import msgspec
 
 from ..models import grammar
-from ..models.plan import Amount
+from ..models.plan import EVERYTHING, Amount
 from .exceptions_file import Day, Said
 from .exclude_entries import Pattern
-from .settings import Count, File, Percent, RingName, Seconds
+from .settings import Count, File, HookEntry, Percent, RingName, Seconds, Sees
 from .settings_help import MEANING
 
 _PERCENTAGE = {"type": "string", "pattern": "^(0?[0-9]{1,2}|100)%$"}
@@ -38,6 +38,11 @@ _WRITTEN: dict[Any, dict[str, Any]] = {
     Said: {"type": "string", "pattern": "\\S"},
     Day: {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
     Count: {"type": "integer", "minimum": 1, "maximum": 1000},
+    Sees: {
+        "type": ["array", "string"],
+        "items": {"type": "string"},
+        "pattern": f"^{EVERYTHING}$",
+    },
     str: {"type": "string"},
     bool: {"type": "boolean"},
 }
@@ -106,7 +111,9 @@ def _value(kind: Any, path: str) -> dict[str, Any]:
         return {"type": "array", "items": _value(get_args(kind)[0], f"{path}[]")}
     if issubclass(kind, enum.StrEnum):
         return {"enum": [member.value for member in kind]}
-    return _struct(kind, f"{path}.")
+    made = _struct(kind, f"{path}.")
+    # What is said of keys holds for mappings only: the short form is a text.
+    return {**made, "type": ["object", "string"]} if kind is HookEntry else made
 
 
 if __name__ == "__main__":

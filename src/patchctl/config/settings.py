@@ -6,11 +6,11 @@ from typing import Annotated, Any, NewType
 
 from msgspec import Meta
 
-from ..errors import InvalidInputError
 from ..models import grammar
 from ..models.base import Record
 from ..models.feeds import FEED_NAME, Stale
 from ..models.plan import (
+    EVERYTHING,
     Amount,
     OnFailure,
     Probe,
@@ -19,6 +19,7 @@ from ..models.plan import (
     RebootPolicy,
     RingPolicy,
     RollbackReady,
+    StaleLists,
     UnprovenPolicy,
     UpdaterPolicy,
 )
@@ -34,7 +35,7 @@ from ..models.settings import (
     Shares,
 )
 from . import exclude_entries
-from .document import Document, Reader, suggest
+from .document import Document, Reader, Short, suggest
 from .exclude_entries import ExcludeEntry
 
 FILE_NAME = "patchctl.yml"
@@ -42,6 +43,7 @@ FILE_NAME = "patchctl.yml"
 Seconds = NewType("Seconds", int)
 Percent = NewType("Percent", int)
 RingName = NewType("RingName", str)
+Sees = NewType("Sees", tuple[str, ...])
 Count = Annotated[int, Meta(ge=1, le=1000)]
 
 DAY = 86_400
@@ -79,11 +81,14 @@ class PolicyEntry(Record):
     allow_removals: bool = False
     undo_safe: tuple[str, ...] = ()
     exclude: tuple[ExcludeEntry, ...] = ()
+    stale_lists: StaleLists = StaleLists.HOLD
+    lists_max_age: Seconds = Seconds(2 * DAY)
     plan_expires: Seconds = Seconds(14 * DAY)
     transaction_timeout: Seconds = Seconds(3600)
     verify_timeout: Seconds = Seconds(120)
     reboot_timeout: Seconds = Seconds(600)
     drain_timeout: Seconds = Seconds(300)
+    lock_wait: Seconds = Seconds(120)
     discovery_timeout: Seconds = Seconds(60)
 
 
@@ -97,9 +102,16 @@ class ProbeEntry(Record):
     packages: tuple[str, ...] = ()
 
 
+class HookEntry(Record):
+    """A hook; its file alone is the short form."""
+
+    file: str
+    sees: Sees = Sees(())
+
+
 class HooksEntry(Record):
-    drain: str = ""
-    undrain: str = ""
+    drain: HookEntry | None = None
+    undrain: HookEntry | None = None
 
 
 class AnsibleEntry(Record):
@@ -154,24 +166,6 @@ class File(Record):
     state: str = ".patchctl"
 
 
-def find_workspace(start: Path, cwd: Path) -> Path:
-    """The nearest folder at or above `start`, relative to `cwd`, that holds patchctl.yml.
-
-    An inventory alone makes no workspace: inventories are code that runs, and a command should
-    not run what it happens to stand in. Raises InvalidInputError.
-    """
-    here = (cwd / start).resolve()
-    if not here.is_dir():
-        raise InvalidInputError("no such folder", where=str(start))
-    for folder in (here, *here.parents):
-        if (folder / FILE_NAME).is_file():
-            return folder
-    hint = "go into a workspace, or name one with -C DIR"
-    if (here / "inventory").is_dir():
-        hint = f"an empty {FILE_NAME} beside inventory/ makes it one, with the default rings"
-    raise InvalidInputError(f"no {FILE_NAME} here or in a folder above", where=str(here), hint=hint)
-
-
 def load(path: Path) -> Settings:
     """Settings of a patchctl.yml; an empty file gives the defaults.
 
@@ -198,6 +192,8 @@ def load(path: Path) -> Settings:
         allow_removals=entries.policy.allow_removals,
         undo_safe=entries.policy.undo_safe,
         exclude=exclude_entries.rules(entries.policy.exclude),
+        stale_lists=entries.policy.stale_lists,
+        lists_max_age_s=entries.policy.lists_max_age,
         plan_expires_s=entries.policy.plan_expires,
         discovery_timeout_s=entries.policy.discovery_timeout,
         ansible=_ansible(entries.ansible),
@@ -254,12 +250,31 @@ def _ring_name(value: Any) -> str:
     return value
 
 
+def _sees(value: Any) -> tuple[str, ...]:
+    """Sorted, each once: whatever the order in the file, it is one plan."""
+    names = [value] if value == EVERYTHING else value
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ValueError(f"must be a list of groups, or {EVERYTHING}, not {value!r}")
+    for name in names:
+        if problem := grammar.group_problem(name):
+            raise ValueError(problem)
+    return (EVERYTHING,) if EVERYTHING in names else tuple(sorted(set(names)))
+
+
+def _hook_file(value: Any) -> HookEntry:
+    if isinstance(value, str):
+        return HookEntry(file=value)
+    raise ValueError(f"must be a task file, or a mapping with file and sees, not {value!r}")
+
+
 _READERS: dict[Any, Reader] = {
     Seconds: seconds,
     Amount: amount,
     Percent: _percent,
     RingName: _ring_name,
     **exclude_entries.READERS,
+    Sees: _sees,
+    HookEntry: Short(_hook_file),
 }
 
 # --- rings --------------------------------------------------------------------------------------
@@ -269,12 +284,16 @@ _DEFAULT_RINGS = tuple(
 )
 
 
+_NO_HOOK = HookEntry(file="")
+
+
 def _policy(entries: File, rings: tuple[RingEntry, ...], place: int) -> RingPolicy:
     """Defaults go by place: the last ring is the one that hurts, the ring before it its proof."""
     ring, after = rings[place], len(rings) - 1 - place
     last = after == 0
     policy = entries.policy
     soak = ring.soak if ring.soak is not None else (DAY if after == 1 else 0)
+    drain, undrain = entries.hooks.drain or _NO_HOOK, entries.hooks.undrain or _NO_HOOK
     return RingPolicy(
         name=ring.name,
         budget=ring.budget or (Amount(percent=5) if last else Amount(hosts=0)),
@@ -286,12 +305,15 @@ def _policy(entries: File, rings: tuple[RingEntry, ...], place: int) -> RingPoli
         rollback_ready=policy.rollback_ready,
         updaters=policy.updaters,
         probes=tuple(_probe(entry) for entry in entries.probes),
-        drain=entries.hooks.drain,
-        undrain=entries.hooks.undrain,
+        drain=drain.file,
+        undrain=undrain.file,
         transaction_timeout_s=policy.transaction_timeout,
         verify_timeout_s=policy.verify_timeout,
         reboot_timeout_s=policy.reboot_timeout,
         drain_timeout_s=policy.drain_timeout,
+        drain_sees=drain.sees,
+        undrain_sees=undrain.sees,
+        lock_wait_s=policy.lock_wait,
     )
 
 
@@ -390,9 +412,13 @@ def _check_assignment(document: Document, entry: AssignEntry, rings: list[str]) 
 
 
 def _check_files(document: Document, entries: File, root: Path) -> None:
-    _check_hook(document, "hooks.drain", entries.hooks.drain, root)
-    _check_hook(document, "hooks.undrain", entries.hooks.undrain, root)
-    if entries.hooks.drain and not entries.hooks.undrain:
+    drain, undrain = entries.hooks.drain or _NO_HOOK, entries.hooks.undrain or _NO_HOOK
+    for path, hook in (("hooks.drain", drain), ("hooks.undrain", undrain)):
+        if hook.file:
+            _check_hook(document, path, hook.file, root)
+        elif hook.sees:
+            document.complain(path, "sees hosts and has no file")
+    if drain.file and not undrain.file:
         document.complain("hooks.drain", "has no undrain beside it", "add hooks.undrain")
     if not entries.inventory and document.clean("inventory"):
         document.complain("inventory", "names no source", "leave the key out for inventory/")
@@ -410,8 +436,6 @@ def _check_files(document: Document, entries: File, root: Path) -> None:
 
 
 def _check_hook(document: Document, path: str, hook: str, root: Path) -> None:
-    if not hook:
-        return
     if problem := grammar.hook_problem(hook):
         document.complain(path, problem)
     elif not (root / hook).is_file():

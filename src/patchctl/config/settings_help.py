@@ -110,11 +110,27 @@ MEANING: dict[str, tuple[str, Any]] = {
         "The last day on which it holds; afterwards it excludes nothing, and commands say so.",
         "2026-12-31",
     ),
+    "policy.stale_lists": (
+        "What to do with a host some of whose repositories could not be looked into, or only by "
+        "old package lists: hold it (it is left out, and the command exits 1), or warn (what is "
+        "known of is planned, the rest is named).",
+        "warn",
+    ),
+    "policy.lists_max_age": (
+        "How old the package lists of a host may be before they tell nothing. A plan that looks at "
+        "the hosts itself fetches them anew; this is for plans from a snapshot.",
+        "7d",
+    ),
     "policy.plan_expires": ("How long after its making a plan may be rolled out.", "7d"),
     "policy.transaction_timeout": ("Longest for installing on one host.", "2h"),
     "policy.verify_timeout": ("Longest for verifying one host.", "5m"),
     "policy.reboot_timeout": ("Longest until a host is back after a reboot.", "20m"),
     "policy.drain_timeout": ("Longest for the hook that drains a host.", "10m"),
+    "policy.lock_wait": (
+        "How long to wait for somebody else who works with a host's package manager, before the "
+        "host is deferred until its ring's end.",
+        "10m",
+    ),
     "policy.discovery_timeout": ("Longest for looking at one host.", "2m"),
     "probes": (
         "Questions asked on every host before and after patching, besides services and ports.",
@@ -140,10 +156,23 @@ MEANING: dict[str, tuple[str, Any]] = {
     ),
     "hooks.drain": (
         "Task file that takes a host out of service before it is changed; needs undrain beside it. "
-        "It lies in a folder of the workspace, all of whose files get into plans by their digests.",
-        "hooks/drain.yml",
+        "It lies in a folder of the workspace, all of whose files get into plans by their digests. "
+        "Alone, or as a mapping with what it sees.",
+        {"file": "hooks/drain.yml", "sees": ["lbservers"]},
     ),
-    "hooks.undrain": ("Task file that takes the host into service again.", "hooks/undrain.yml"),
+    "hooks.drain.file": ("The task file.", "hooks/drain.yml"),
+    "hooks.drain.sees": (
+        "Groups whose hosts the hook may reach and whose variables it may read, besides the hosts "
+        "that it works on; `all` for every host.",
+        ["lbservers"],
+    ),
+    "hooks.undrain": (
+        "Task file that takes the host into service again. Alone, or as a mapping with what it "
+        "sees.",
+        "hooks/undrain.yml",
+    ),
+    "hooks.undrain.file": ("The task file.", "hooks/undrain.yml"),
+    "hooks.undrain.sees": ("As that of `hooks.drain`.", "all"),
     "ansible": ("How hosts are reached.", {"user": "ops", "forks": 50}),
     "ansible.user": ("User to log in as, where the inventory names none.", "ops"),
     "ansible.private_key": ("SSH key to log in with.", "~/.ssh/fleet"),

@@ -6,18 +6,34 @@ from ..models.facts import (
     NOT_ROOT,
     Boot,
     Container,
+    HeldLock,
+    HiddenUpdate,
     HostFacts,
     Image,
     Kernel,
     Package,
+    PackageLists,
     PackageManager,
     PendingUpdate,
     Repository,
 )
 from ..models.host_rules import waiting_kernel
 from ..models.reach import Reason, ReasonCode
+from ..protocol import locks
+from ..protocol.cleaning import without_logins
 from ..protocol.sections import Section, Unparsed, clip, number, split
-from .parsers import apt, containers, dpkg, rpm, sockets, stale, system, systemd, updaters
+from .parsers import (
+    apt,
+    apt_lists,
+    containers,
+    dpkg,
+    rpm,
+    sockets,
+    stale,
+    system,
+    systemd,
+    updaters,
+)
 
 # `systemd-detect-virt --list`, the containers; the rest are virtual machines.
 CONTAINERS = frozenset(
@@ -25,17 +41,18 @@ CONTAINERS = frozenset(
     | {"pouch", "container-other"}
 )
 _NOTES_MAX = 50
-# Nothing pending, nothing on old files: sections of the script that say so by being empty.
-_GOOD_WHEN_EMPTY = ("pending", "stale")
+# Nothing pending, on old files, half done or full: sections that say so by being empty.
+_GOOD_WHEN_EMPTY = ("pending", "stale", "unfinished", "filesystems")
 
 
 def parse(output: str, controller_now: int) -> HostFacts:
     """Take a host's answer apart. `controller_now`: when it came in, epoch seconds UTC.
 
     Raises nothing on any text: what is not understood stands in `unparsed`, what is missing in
-    `notes`. `problem` says whether the facts are good enough to be used.
+    `notes`; who logs in with an address stands nowhere. `problem` says whether the facts are good
+    enough to be used.
     """
-    return _Answer(output, controller_now).facts()
+    return _Answer(without_logins(output), controller_now).facts()
 
 
 def problem(facts: HostFacts) -> Reason | None:
@@ -61,6 +78,8 @@ class _Answer:
         self._who = system.identity(self._lines("identity"), "identity", self._unparsed)
         self._machine = system.identity(self._lines("machine"), "machine", self._unparsed)
         self._manager = _manager(self._who.get("manager", ""))
+        refresh = self._sections.get("refresh")
+        self._refresh = apt_lists.refresh(refresh) if refresh else None
 
     def facts(self) -> HostFacts:
         packages, times = self._packages()
@@ -69,6 +88,7 @@ class _Answer:
         required, by = self._reboot(kernel, times)
         states = systemd.states(self._lines("timers"), self._unparsed)
         found, images = self._containers()
+        lists = self._lists()
         return HostFacts(
             os=system.os_release(self._lines("os"), self._unparsed),
             manager=self._manager,
@@ -110,11 +130,15 @@ class _Answer:
             reboot_required=required,
             reboot_packages=by,
             clock_skew_s=self._skew(),
-            lists_updated=self._lists_updated(),
+            lists_updated=self._lists_updated(lists),
+            lists=lists,
             package_lock_held=bool(self._lines("locks")),
             notes=self._notes(),
             unread=self._unread(),
+            hidden=self._hidden(packages),
             unparsed=self._unparsed.all(),
+            locks=self._locks(),
+            unfinished=tuple(clip(line) for line in self._lines("unfinished")),
         )
 
     def _lines(self, name: str) -> Sequence[str]:
@@ -147,7 +171,9 @@ class _Answer:
         if self._manager is PackageManager.APT:
             known = apt.sources(lines, self._lines("releases"), self._unparsed)
             native = self._who.get("architecture", "")
-            updates = apt.pending(pending, packages, known, native, self._unparsed)
+            updates = apt.pending(
+                pending, packages, known, native, self._unparsed, self._deferred()
+            )
             return tuple(source.repository for source in known), updates
         if self._manager is PackageManager.DNF:
             repositories = rpm.repositories(lines, self._lines("releases"), self._unparsed)
@@ -155,6 +181,24 @@ class _Answer:
             updates = rpm.pending(pending, packages, advised, repositories, self._unparsed)
             return repositories, updates
         return (), ()
+
+    def _deferred(self) -> frozenset[tuple[str, str]] | None:
+        """Packages and versions that apt defers; None where it did not tell."""
+        section = self._sections.get("phased")
+        if section is not None and section.code != 0:
+            return None
+        pairs = (line.partition(" ") for line in self._lines("phased"))
+        return frozenset((name, version) for name, _, version in pairs)
+
+    def _hidden(self, packages: Sequence[Package]) -> tuple[HiddenUpdate, ...]:
+        """Security updates that the preferences of a host with apt hide."""
+        if self._manager is not PackageManager.APT:
+            return ()
+        lines = self._lines("repositories")
+        known = apt.sources(lines, self._lines("releases"), Unparsed())
+        release = next(iter(self._lines("preferred")), "")
+        native = self._who.get("architecture", "")
+        return apt.hidden(self._lines("pending"), packages, known, native, release)
 
     def _kernel(self) -> Kernel:
         return Kernel(
@@ -194,11 +238,38 @@ class _Answer:
             images += containers.cri_images(self._lines("images_crictl"), self._unparsed)
         return found, images
 
+    def _locks(self) -> tuple[HeldLock, ...]:
+        found = []
+        for line in self._lines("locks"):
+            # dnf's own files tell the process's number and no name.
+            lock = locks.read(line) or locks.read(f"{line}\ta process")
+            if lock is None:
+                self._unparsed.add("locks", line)
+            else:
+                found.append(lock)
+        return tuple(found)
+
     def _skew(self) -> int | None:
         there = number(self._who.get("now", ""))
         return None if there is None else there - self._now
 
-    def _lists_updated(self) -> int:
+    def _lists(self) -> tuple[PackageLists, ...]:
+        sources = self._sections.get("sources")
+        if sources is None:
+            return ()
+        return apt_lists.lists(
+            sources,
+            self._lines("lists"),
+            self._refresh,
+            self._who.get("architecture", ""),
+            self._skew() or 0,
+            self._unparsed,
+        )
+
+    def _lists_updated(self, lists: Sequence[PackageLists]) -> int:
+        """When the oldest lists were fetched; 0 where some never were."""
+        if lists:
+            return min(one.fetched for one in lists)
         refresh = self._sections.get("refresh")
         if refresh is not None and not refresh.lines and refresh.code == 0:
             return number(self._who.get("now", "")) or self._now
@@ -215,8 +286,9 @@ class _Answer:
         return tuple(name for name in _GOOD_WHEN_EMPTY if name not in told)
 
     def _notes(self) -> tuple[str, ...]:
-        notes = [f"refresh: {clip(line)}" for line in self._lines("refresh")]
-        if self._who.get("uid", "0") != "0":
+        said = (line for line in self._lines("refresh") if not apt_lists.is_detail(line))
+        notes = [f"refresh: {clip(line)}" for line in said]
+        if self._who.get("uid") != "0":
             notes.append(NOT_ROOT)
         notes += [note for section in self._sections.values() if (note := _section_note(section))]
         return tuple(notes[:_NOTES_MAX])

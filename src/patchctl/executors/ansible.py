@@ -27,7 +27,7 @@ from ..models.rollout import (
 from ..models.states import HARMLESS, HOOKS, VERIFYING
 from ..protocol import demands, managers, payloads, replies
 from ..protocol.cleaning import cleaned
-from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, Running
+from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, Running, hosts_of
 from .groups import groups_of
 from .hooks import PlannedHooks
 
@@ -35,6 +35,7 @@ from .hooks import PlannedHooks
 # itself on the host before this is over, so that it says why.
 CONNECTION_S = 30
 HOOK_START_S = 15  # until Ansible has begun with the hook
+HOSTS_A_SECOND = 100  # that Ansible reads of an inventory, at the very least
 
 Inventory = Callable[[Sequence[str]], dict[str, Any]]
 Seconds = Callable[[], float]
@@ -252,8 +253,10 @@ class AnsibleExecutor:
     def _start_hook(self, shard: Shard, works: Sequence[HostWork]) -> Carrier | None:
         policy = self._policies[shard.ring]
         name = policy.drain if shard.stage is Stage.DRAIN else policy.undrain
+        hosts = [work.host for work in works]
         try:
             hook = self._hooks.take(name) if name else None
+            beside = self._hooks.around(policy, shard.stage.value, hosts)
         except PatchctlError as error:
             for work in works:
                 self._fail(shard, work.host, cleaned(error.lines()[0]))
@@ -264,7 +267,7 @@ class AnsibleExecutor:
                 self._done(shard, work.host, OutcomeStatus.OK, "")
             self._end(shard)
             return None
-        inventory = self._inventory([work.host for work in works])
+        inventory = self._inventory(hosts)
         for work in works:
             found = inventory["all"]["hosts"][work.host]
             found["patch_transaction"] = payloads.transaction(work.transaction)
@@ -272,11 +275,13 @@ class AnsibleExecutor:
             id=shard.id,
             stage=shard.stage.value,
             inventory=inventory,
+            beside=beside,
             variables=hook.variables,
             files=hook.files,
             places=hook.places,
             timeout_s=policy.drain_timeout_s,
-            limit_s=(policy.drain_timeout_s + HOOK_START_S) * -(-len(works) // self._runner.forks),
+            limit_s=(policy.drain_timeout_s + HOOK_START_S) * -(-len(works) // self._runner.forks)
+            + len(hosts_of(beside)) // HOSTS_A_SECOND,
             rescues=True,
         )
         running = self._runner.start(job, into=self._came)

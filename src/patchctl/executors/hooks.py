@@ -5,15 +5,16 @@ somebody changes in the workspace meanwhile is not what Ansible includes.
 """
 
 import posixpath
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from ..adapters import hook_files
 from ..adapters.ansible import task_file
 from ..errors import IntegrityError
 from ..models import grammar
-from ..models.plan import HookMode, PlanBody
+from ..models.plan import HookMode, PlanBody, RingHook, RingPolicy
 from ..plan import hooks
 from ..protocol.jobs import CarriedFile
 
@@ -43,17 +44,22 @@ class Hook:
 class PlannedHooks:
     """The hooks of one plan in the workspace `root`.
 
-    `judge` raises InvalidInputError where others could have written one of these paths.
+    `judge` raises InvalidInputError where others could have written one of these paths. `known` are
+    the inventory's groups; `beside` generates what the inventory says of all hosts other than
+    those that the hook works on, of which it may see some.
     """
 
     root: Path
     body: PlanBody
     judge: Callable[[Iterable[str]], None] = lambda _: None
+    known: Callable[[], Collection[str]] = lambda: ()
+    beside: Callable[[Sequence[str], RingHook], Mapping[str, Any]] = lambda *_: {}
 
     def check(self) -> None:
         """Raise InvalidInputError where one of them is missing, lies outside of the workspace,
-        could have been written by others or is no task file, IntegrityError where a file of theirs
-        is not the plan's."""
+        could have been written by others or is no task file, or sees a group that is not there,
+        IntegrityError where a file of theirs is not the plan's."""
+        self._check_groups()
         for name in self.body.hook_names:
             task_file.check(self._in_place(name), name)
         if self.body.hooks:
@@ -70,6 +76,20 @@ class PlannedHooks:
         found = self._read()
         inside = hook_files.locate(self.root, name).relative_to(self.root.resolve())
         return Hook(path=str(inside), files=dict(_carried(found)))
+
+    def around(self, ring: RingPolicy, stage: str, hosts: Sequence[str]) -> Mapping[str, Any]:
+        """What that ring's hook of the stage gets of the inventory besides these hosts, as it is in
+        this run: a load balancer that came since the plan was made is drained too.
+
+        Raises InvalidInputError where a group that it sees is not there any more.
+        """
+        self._check_groups()
+        found = (self.beside(hosts, hook) for hook in ring.hooks if hook.stage == stage)
+        return next(found, {})
+
+    def _check_groups(self) -> None:
+        if any(hook.sees for ring in self.body.rings for hook in ring.hooks):
+            hooks.refuse_unknown_groups(self.body.rings, self.known())
 
     def _in_place(self, name: str) -> Path:
         path = hook_files.locate(self.root, name)

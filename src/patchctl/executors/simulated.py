@@ -146,7 +146,7 @@ class SimulatedExecutor:
         evidence |= behaviour.more
         if behaviour.stale:
             evidence["stale"] = [{"unit": unit, "command": "x"} for unit in behaviour.stale]
-        if status in ANSWERED and shard.stage in HOLDS_TOLD:
+        if status in {*ANSWERED, OutcomeStatus.LOCKED} and shard.stage in HOLDS_TOLD:
             evidence["holds"] = host.held
         return self._clock.monotonic_ms() + behaviour.after_ms, HostOutcome(
             shard=shard.id, host=work.host, status=status, reason=reason, evidence=evidence

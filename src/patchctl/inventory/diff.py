@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from ..models.fleet import Fleet, Host
 from ..models.fleet_diff import ConnectionChange, OtherChange, PlacedHost, RingMove
+from ..models.unsafe import marked
 from .rings import VARIABLE
 from .secrets import hide
 
@@ -79,7 +80,7 @@ def _changed(before: Host, after: Host) -> list[str]:
 def _same(one: Any, other: Any) -> bool:
     """1, 1.0 and true are equal to Python, not to an inventory."""
     return type(one) is type(other) and (
-        json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
+        json.dumps(marked(one), sort_keys=True) == json.dumps(marked(other), sort_keys=True)
         if one is not _MISSING
         else True
     )

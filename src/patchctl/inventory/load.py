@@ -1,16 +1,20 @@
 """Raw inventory + settings -> Fleet."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol
+
+import msgspec
 
 from ..errors import EmptyInventoryError, InvalidInputError, Problem
 from ..models import canonical, grammar
-from ..models.fleet import Fleet, Group, Host
+from ..models.fleet import Fleet, Group, Host, RefusedHost
 from ..models.settings import Assignment
+from ..models.unsafe import marked
 from . import exclude
 from . import rings as ring_rules
 
 Locate = Callable[[str], str]
+NAME = "host-name"
 
 
 class Raw(Protocol):
@@ -39,22 +43,27 @@ def build(
     assignment: Assignment,
     locate: Locate,
 ) -> Fleet:
-    """The fleet. Raises InvalidInputError with a line for every host that cannot be taken.
+    """The fleet, without the hosts whose names cannot be taken. Raises InvalidInputError with a
+    line for every contradiction about rings, and where no host is left.
 
     `locate` gives `file:line` where a name stands in the sources.
     """
     fleet, refusals = survey(raw, sources=sources, rings=rings, assignment=assignment)
-    if refusals:
+    names = [one for one in refusals if one.rule == NAME]
+    if len(names) < len(refusals) or (names and not fleet.hosts):
         raise InvalidInputError(problems=[problem(one, locate(one.host)) for one in refusals])
     if not fleet.hosts:
         raise EmptyInventoryError("has no hosts", where=", ".join(sources))
-    return fleet
+    left_out = (
+        RefusedHost(name=one.host, reason=one.message, where=locate(one.host)) for one in names
+    )
+    return msgspec.structs.replace(fleet, left_out=tuple(left_out))
 
 
 def problem(refusal: Refusal, place: str = "") -> Problem:
     """A refusal as a sentence that names the host, with `file:line` where that is known."""
     message = f"host {refusal.host}: {refusal.message}"
-    if refusal.rule == "host-name":
+    if refusal.rule == NAME:
         message = f"host name {refusal.host!r} {refusal.message}"
     return Problem(path=place, message=message, code=refusal.rule)
 
@@ -72,7 +81,7 @@ def survey(
     for name, variables in sorted(raw.hosts.items()):
         wrong = refused(name)
         if wrong:
-            refusals.append(Refusal(name, "host-name", wrong))
+            refusals.append(Refusal(name, NAME, wrong))
             continue
         groups = tuple(sorted(above.get(name, ())))
         try:
@@ -91,7 +100,8 @@ def survey(
                 variables=variables,
             )
         )
-    return _fleet(tuple(hosts), _groups(raw), sources, rings), tuple(refusals)
+    groups_taken = _groups(raw, {host.name for host in hosts})
+    return _fleet(tuple(hosts), groups_taken, sources, rings), tuple(refusals)
 
 
 def refused(name: str) -> str:
@@ -134,9 +144,13 @@ def _lineage(name: str, parents: Mapping[str, set[str]]) -> set[str]:
     return seen
 
 
-def _groups(raw: Raw) -> tuple[Group, ...]:
+def _groups(raw: Raw, taken: Collection[str]) -> tuple[Group, ...]:
     return tuple(
-        Group(name=name, hosts=tuple(sorted(hosts)), children=tuple(sorted(children)))
+        Group(
+            name=name,
+            hosts=tuple(sorted(host for host in hosts if host in taken)),
+            children=tuple(sorted(children)),
+        )
         for name, (hosts, children) in sorted(raw.groups.items())
     )
 
@@ -154,7 +168,7 @@ def _fleet(
         rings=rings,
         digest=canonical.digest(
             [
-                [[h.name, h.ring, list(h.groups), _digestible(h.variables)] for h in hosts],
+                [[h.name, h.ring, list(h.groups), _digestible(marked(h.variables))] for h in hosts],
                 [[g.name, list(g.hosts), list(g.children)] for g in groups],
                 list(rings),
             ]

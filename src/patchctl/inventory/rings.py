@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from ..models import canonical
 from ..models.settings import Assignment, Shares
+from ..models.unsafe import Unsafe, marked
 
 VARIABLE = "patch_ring"
 
@@ -85,13 +86,13 @@ def _by_variable(variables: Mapping[str, Any], rings: Sequence[str]) -> str | No
         return None
     if not isinstance(value, str):
         raise UnknownRingError(f"{VARIABLE} must be the plain name of a ring")
-    if "{{" in value or "{%" in value:
+    if not isinstance(value, Unsafe) and ("{{" in value or "{%" in value):
         raise UnknownRingError(f"{VARIABLE} must be the plain name of a ring, not a template")
     if value not in rings:
         raise UnknownRingError(
             f"{VARIABLE} says {value!r}, which is no ring (rings: {', '.join(rings)})"
         )
-    return value
+    return str(value)
 
 
 def _by_share(name: str, variables: Mapping[str, Any], shares: Shares) -> Place:
@@ -108,5 +109,7 @@ def _by_share(name: str, variables: Mapping[str, Any], shares: Shares) -> Place:
 
 
 def _comparable(value: Any) -> Any:
-    """Canonical JSON has no floats; a stratum may be one."""
+    """Canonical JSON has no floats; a stratum may be one. Marks stay in it as they always were, for
+    the place of a host in the shares must not change."""
+    value = marked(value)
     return repr(value) if isinstance(value, float | list | dict) else value

@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+from ..models.unsafe import Unsafe
+
 _SECRET = re.compile(r"(?:pass|passwd|password|passphrase|secret|token|api_?key|private_key)$")
 
 
@@ -11,10 +13,10 @@ def hide(key: str, value: Any) -> Any:
     if isinstance(value, dict):
         if "__ansible_vault" in value:
             return "(vaulted)"
-        if set(value) == {"__ansible_unsafe"}:
-            return hide(key, value["__ansible_unsafe"])
         return {name: hide(name, item) for name, item in value.items()}
     if isinstance(value, list):
         return [hide(key, item) for item in value]
     # A wholly vaulted file arrives opened, so a name is all there is to go by.
-    return "(hidden)" if _SECRET.search(key.lower()) and value is not None else value
+    if _SECRET.search(key.lower()) and value is not None:
+        return "(hidden)"
+    return str(value) if isinstance(value, Unsafe) else value

@@ -92,6 +92,13 @@ class Lab:
         done = self._starter(labels).once(labels[f"{LABEL}.tools"], mount, order)
         workspace.write_feed(self.workspace, self.name, done.out)
 
+    def in_tools(self, script: str, *, stdin: bytes) -> str:
+        """Run sh where the repository is made, with gpg and the repository's key; its output."""
+        labels = self._labels()
+        options = ["-i", f"--label={HELPER}={self.name}", "--network=none"]
+        tools = labels[f"{LABEL}.tools"]
+        return self._starter(labels).once(tools, options, ["sh", "-c", script], stdin=stdin).out
+
     # --- single hosts -----------------------------------------------------------------------
 
     def stop(self, host: str) -> None:

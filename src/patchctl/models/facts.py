@@ -53,6 +53,8 @@ class PendingUpdate(Record):
     `origin`, `label` and `codename` are those of the repository that delivers `candidate`
     (the Release file's fields; never Suite, which changes when a release becomes oldstable).
     `security` is derived from them: Debian's and Ubuntu's security archives, dnf's advisories.
+    `phased` is the percentage of machines that its repository brings it to by now. `deferred`: the
+    host's apt would not take it yet, since it is not among them, or needs something that is not.
     """
 
     name: str
@@ -64,6 +66,21 @@ class PendingUpdate(Record):
     codename: str = ""
     security: bool = False
     advisories: tuple[str, ...] = ()
+    phased: int = 100
+    deferred: bool = False
+
+
+class HiddenUpdate(Record):
+    """A security update that the host has in its repositories and does not prefer: a pin of the
+    site, or `APT::Default-Release`, which `by` names."""
+
+    name: str
+    arch: str
+    installed: str
+    version: str
+    label: str = ""
+    codename: str = ""
+    by: str = ""
 
 
 class Repository(Record):
@@ -76,6 +93,20 @@ class Repository(Record):
     component: str = ""
     dated: int = 0
     trusted: bool = False
+
+
+class PackageLists(Record):
+    """What the package manager's lists of one repository are worth.
+
+    `repository` is named as the package manager names it, without password; empty where the host
+    could not tell which repositories it has. `fetched` is when the lists were last known to be
+    good, epoch seconds UTC, 0 never. `fault` says why discovery could not look into them, or not
+    into all of them.
+    """
+
+    repository: str = ""
+    fetched: int = 0
+    fault: str = ""
 
 
 class Service(Record):
@@ -162,6 +193,23 @@ class CompetingUpdater(Record):
     detail: str = ""
 
 
+class HeldLock(Record):
+    """Somebody works with the package manager: `process` holds `file`. `pid` is 0 where nobody
+    knows it; without a file it is a service that installs packages."""
+
+    file: str
+    process: str
+    pid: int = 0
+
+    @property
+    def words(self) -> str:
+        """`apt-get (pid 7) holds /var/lib/dpkg/lock-frontend`."""
+        if not self.file:
+            return f"{self.process} installs packages"
+        pid = f" (pid {self.pid})" if self.pid else ""
+        return f"{self.process}{pid} holds {self.file}"
+
+
 class Kernel(Record):
     """The running kernel and the installed ones. `managed` is False in a container."""
 
@@ -197,8 +245,12 @@ class HostFacts(Model):
     `clock_skew_s` is host minus controller, seconds, None unknown. `reboot_required` comes from
     the platform's own marker or check; `reboot_packages` names who asked for it. `notes` are what
     went wrong while looking, one line each: a refresh that failed, a section without an answer.
-    `unread` are lists that the host could not tell whole (`pending`, `stale`): that they are empty
-    means nothing then.
+    `unread` are lists that the host could not tell whole (`pending`, `stale`, `unfinished`,
+    `filesystems`): that they are empty means nothing then. `locks` are those of the package manager
+    that were held; `unfinished` is what it began and did not finish, beside packages' states.
+    `hidden` are security updates that are not pending only because the host's own preferences say
+    so. `lists` are all repositories that are set up; empty where nobody asked. That `pending` lacks
+    an update means nothing for a repository with a fault or old lists.
     """
 
     os: OsRelease
@@ -225,10 +277,14 @@ class HostFacts(Model):
     reboot_packages: tuple[str, ...] = ()
     clock_skew_s: int | None = None
     lists_updated: int = 0
+    lists: tuple[PackageLists, ...] = ()
     package_lock_held: bool = False
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    hidden: tuple[HiddenUpdate, ...] = ()
     unparsed: tuple[UnparsedLine, ...] = ()
+    locks: tuple[HeldLock, ...] = ()
+    unfinished: tuple[str, ...] = ()
 
     @property
     def as_root(self) -> bool:

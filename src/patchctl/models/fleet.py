@@ -9,7 +9,8 @@ class Host(Model):
     """One host of the inventory.
 
     `variables` are the merged inventory variables as Ansible would see them, untemplated:
-    Jinja stays text, a vaulted value stays `{"__ansible_vault": ciphertext}`.
+    Jinja stays text, a vaulted value stays `{"__ansible_vault": ciphertext}`; text that Ansible
+    must not template is `Unsafe`.
     `ring` is None when no rule gives one; `ring_reason` says which rule did (or that none did).
     """
 
@@ -18,6 +19,19 @@ class Host(Model):
     ring_reason: str
     groups: tuple[str, ...]
     variables: dict[str, Any]
+
+
+class RefusedHost(Model):
+    """A host of the inventory that the fleet does not have, since patchctl cannot take its name.
+    `where` is `file:line` of a static source, else the sources."""
+
+    name: str
+    reason: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}host name {self.name!r} {self.reason}; the host is left out, rename it"
 
 
 class Group(Model):
@@ -32,6 +46,7 @@ class Fleet(Model):
     """All hosts, sorted by name. `sources` are the inventory paths it was read from.
 
     `digest` covers hosts, rings, groups and variables, so two fleets with one digest are the same.
+    `left_out` are hosts of the inventory that are none of the fleet's.
     """
 
     hosts: tuple[Host, ...]
@@ -39,6 +54,7 @@ class Fleet(Model):
     sources: tuple[str, ...]
     rings: tuple[str, ...]
     digest: str
+    left_out: tuple[RefusedHost, ...] = ()
 
     def host(self, name: str) -> Host | None:
         """The host of that name, or None."""

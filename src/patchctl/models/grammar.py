@@ -119,6 +119,13 @@ def hook_problem(name: str, *, alone: bool = False) -> str:
     return ""
 
 
+def group_problem(name: str) -> str:
+    """Why a text names no group of an inventory, "" where it may. Ansible itself takes any text."""
+    if not name or len(name) > 253 or not name.isprintable() or name != name.strip():
+        return f"{name[:80]!a} is no group's name"
+    return ""
+
+
 # --- what package managers accept ----------------------------------------------------------------
 
 # dpkg, lib/dpkg/parsehelp.c: letters, digits and `-+._`, an alphanumeric first.

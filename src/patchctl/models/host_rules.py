@@ -71,6 +71,23 @@ def boot_kib(changes: Iterable[tuple[str, Action]]) -> int:
     return (kernels or made) * KERNEL_KIB
 
 
+RESERVE_KIB = 8 * 1024
+SPARE_KIB = 32 * 1024
+
+
+def packages_kib(changes: Iterable[tuple[Action, int, int]]) -> tuple[int, int]:
+    """KiB that a transaction may take below /usr and below patchctl's own folder, of (action, bytes
+    of the new file, KiB of what is installed). Preflight asks the same on the host."""
+    files = grown = most = keep = 0.0
+    for action, size, installed in changes:
+        new = 0 if action is Action.REMOVE else size / 1024
+        files += new
+        grown += max(0, 4 * new - installed)
+        most = max(most, installed)
+        keep += installed / 2
+    return int(grown + most + SPARE_KIB), int(files + keep + RESERVE_KIB + SPARE_KIB)
+
+
 # What takes effect only by a reboot, beside kernels: `needs-restarting -r` of dnf-utils, and
 # notify-reboot-required of Debian's and Ubuntu's packages.
 _BY_REBOOT = frozenset(
@@ -119,6 +136,10 @@ def _kind(release: str) -> str:
     variant = _VARIANT.search(release)
     return "-".join([*parts, variant[1] if variant else "", "uek" if "uek" in release else ""])
 
+
+# What apt and dpkg lock before they change packages; and what they lock to bring lists of packages.
+APT_LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock")
+APT_LISTS_LOCK = "/var/lib/apt/lists/lock"
 
 # Units that install packages while they are active. packagekit.service and
 # unattended-upgrades.service are not among them: one answers questions (apt itself wakes it after

@@ -49,7 +49,8 @@ class Selection(Record):
     """What was asked for. `packages` are binary or source names, for mode `package`.
 
     For mode `findings`, of which all that are set must hold: `cves`, any of them; `decision`, that
-    urgent or more; `due_before`, an ISO date.
+    urgent or more; `due_before`, an ISO date. `phased`: also what the host's own package manager
+    defers, since its phase has not reached it.
     """
 
     mode: SelectionMode
@@ -58,6 +59,7 @@ class Selection(Record):
     cves: tuple[str, ...] = ()
     decision: str = ""
     due_before: str = ""
+    phased: bool = False
 
 
 class Artifact(Record):
@@ -142,10 +144,17 @@ class LeftOutReason(StrEnum):
     NOT_SELECTED = "not-selected"
     HELD = "held"
     EXCLUDED = "excluded"
+    # In the host's repositories, and its own preferences keep it from it.
+    PINNED = "pinned"
+    # Its repository brings it to some machines first, and this one is not among them.
+    PHASED = "phased"
     REMOVES_PACKAGE = "removes-package"
     UNSUPPORTED_MANAGER = "unsupported-package-manager"
     RESOLVE_FAILED = "resolve-failed"
     DISK_TOO_SMALL = "disk-too-small"
+    LOCKED = "locked"
+    NOT_ROOT = "no-root"
+    HALF_INSTALLED = "not-fully-installed"
     NOT_TRUSTED = "repository-not-trusted"
     FETCH_FAILED = "fetch-failed"
     # Of findings that were asked for.
@@ -156,6 +165,8 @@ class LeftOutReason(StrEnum):
     END_OF_LIFE = "end-of-life"
     NOT_IN_REPOSITORIES = "not-in-repositories"
     NOT_EFFECTIVE = "not-effective"
+    # Some of its repositories could not be looked into, or only by old lists.
+    STALE_LISTS = "stale-lists"
 
 
 class LeftOut(Record):
@@ -171,6 +182,23 @@ class LeftOut(Record):
     cves: tuple[str, ...] = ()
     rule: str = ""
     needs: tuple[str, ...] = ()
+
+
+class CouldNotLook(Model):
+    """What nobody could look into when the plan was made, and why: a repository of a host as its
+    package manager names it, or all of the host where `repository` is empty."""
+
+    host: str
+    repository: str = ""
+    reason: str = ""
+
+
+class StaleLists(StrEnum):
+    """What becomes of a host some of whose repositories could not be looked into: it is left out,
+    or gets what is known of."""
+
+    HOLD = "hold"
+    WARN = "warn"
 
 
 class UnprovenPolicy(StrEnum):
@@ -268,8 +296,40 @@ class Probe(Record):
     packages: tuple[str, ...] = ()
 
 
+# What a hook sees that sees every host of the inventory: Ansible's own group of all.
+EVERYTHING = "all"
+
+
+class RingHook(Record):
+    """A hook of a ring: at which stage (`drain`, `undrain`), its task file, and the groups whose
+    hosts it sees."""
+
+    stage: str
+    file: str
+    sees: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The setting that says what it sees."""
+        return f"hooks.{self.stage}.sees"
+
+    @property
+    def sight(self) -> str:
+        """What it sees besides the hosts that it works on, in words."""
+        if not self.sees:
+            return "no other host"
+        if EVERYTHING in self.sees:
+            return "every host of the inventory"
+        return f"{'group' if len(self.sees) == 1 else 'groups'} {', '.join(self.sees)}"
+
+
 class RingPolicy(Record):
-    """How a ring is walked. `soak_s` is waited after its last host before the next ring."""
+    """How a ring is walked. `soak_s` is waited after its last host before the next ring,
+    `lock_wait_s` for somebody else who works with a host's package manager.
+
+    `drain_sees`, `undrain_sees` are groups whose hosts the hook may reach and read besides those
+    that it works on; which hosts these are says the inventory when a run begins or goes on.
+    """
 
     name: str
     budget: Amount
@@ -287,6 +347,18 @@ class RingPolicy(Record):
     verify_timeout_s: int = 120
     reboot_timeout_s: int = 600
     drain_timeout_s: int = 300
+    drain_sees: tuple[str, ...] = ()
+    undrain_sees: tuple[str, ...] = ()
+    lock_wait_s: int = 120
+
+    @property
+    def hooks(self) -> tuple[RingHook, ...]:
+        """Those that it has."""
+        both = (
+            RingHook(stage="drain", file=self.drain, sees=self.drain_sees),
+            RingHook(stage="undrain", file=self.undrain, sees=self.undrain_sees),
+        )
+        return tuple(hook for hook in both if hook.file)
 
 
 class HookMode(StrEnum):
@@ -339,7 +411,8 @@ class PlanBody(Model, omit_defaults=True):
     seconds UTC). Tuples are sorted so that equal plans are equal bytes. `feeds` is empty where none
     were held: then nothing is known of CVEs. `hooks` are all files of the folders that the rings'
     hooks lie in; empty where no ring has a hook, and in a plan from before they were kept.
-    `exclusions` are the rules that held when it was made, in the order in which they count."""
+    `exclusions` are the rules that held when it was made, in the order in which they count.
+    `could_not_look` is what the snapshot could not tell of the hosts that were asked for."""
 
     version: int
     as_of: int
@@ -358,6 +431,14 @@ class PlanBody(Model, omit_defaults=True):
     urgent: tuple[Urgent, ...] = ()
     hooks: tuple[HookFile, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
+    could_not_look: tuple[CouldNotLook, ...] = ()
+    stale_lists: StaleLists = StaleLists.HOLD
+
+    @property
+    def holds_back(self) -> bool:
+        """Does it leave out hosts because their repositories could not be looked into?"""
+        held = any(one.reason is LeftOutReason.STALE_LISTS for one in self.left_out)
+        return held and self.stale_lists is StaleLists.HOLD
 
     @property
     def hook_names(self) -> tuple[str, ...]:
@@ -388,21 +469,35 @@ class Plan(Model):
 # --- what the resolve step hands to the freeze step ---------------------------------------------
 
 
+class Unusable(Record):
+    """A package of a transaction that cannot be taken, with the reason, and what of it is installed
+    and must stay; `arch` and `installed` are empty where it is not installed."""
+
+    left_out: LeftOut
+    arch: str = ""
+    installed: str = ""
+
+
 class Resolution(Model):
     """The closed transaction that a host's own package manager computed.
 
-    `error` is one line when it could not; `transitions` is empty then. `uris` are where the host
+    `error` is one line when it could not, and `locked` who worked with the package manager then;
+    `transitions` is empty. `uris` are where the host
     would fetch the files from, by file name; they are not part of the plan's identity.
-    `dropped` are requested updates that the host's package manager would not take. `needed_kib` is
-    the space that the transaction needs, by the path it writes to. `source_versions` are the new
-    versions of source packages, by binary package, where they are not the binary's own.
+    `dropped` are requested updates that the host's package manager would not take. Where a package
+    is `unusable`, the transaction is none: the host is to be asked again for one without it.
+    `needed_kib` is the space that the transaction needs, by the path it writes to.
+    `source_versions` are the new versions of source packages, by binary package, where they are not
+    the binary's own.
     """
 
     host: str
     manager: PackageManager
     transitions: tuple[Transition, ...] = ()
     dropped: tuple[LeftOut, ...] = ()
+    unusable: tuple[Unusable, ...] = ()
     error: str = ""
+    locked: str = ""
     uris: dict[str, str] = {}
     needed_kib: dict[str, int] = {}
     source_versions: dict[str, str] = {}

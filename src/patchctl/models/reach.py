@@ -22,6 +22,10 @@ class ReasonCode(StrEnum):
 
     UNKNOWN = auto()
     VAULT_CLOSED = auto()
+    # The way to the host is one that patchctl does not go, or cannot from this machine.
+    UNSUPPORTED = auto()
+    NO_PLUGIN = auto()
+    BAD_VARIABLE = auto()
     NAME_UNKNOWN = auto()
     REFUSED_CONNECTION = auto()
     NO_ROUTE = auto()
@@ -48,6 +52,8 @@ class ReasonCode(StrEnum):
     INVENTORY_GONE = auto()
     WORKER_DIED = auto()
     CONNECTION_LOST = auto()
+    # A hook would have reached or read a host that it does not see.
+    UNSEEN = auto()
     # The host answered, but with too little.
     INCOMPLETE = auto()
     NO_MANAGER = auto()
@@ -63,7 +69,12 @@ class Reason(Model):
 
 # Where the way ended; every other reason is one of the answer.
 _STAGES = {
-    Stage.INVENTORY: (ReasonCode.VAULT_CLOSED,),
+    Stage.INVENTORY: (
+        ReasonCode.VAULT_CLOSED,
+        ReasonCode.UNSUPPORTED,
+        ReasonCode.NO_PLUGIN,
+        ReasonCode.BAD_VARIABLE,
+    ),
     Stage.RESOLVE: (ReasonCode.NAME_UNKNOWN,),
     Stage.CONNECT: (
         ReasonCode.REFUSED_CONNECTION,

@@ -13,11 +13,19 @@ class Wanted(Record):
     version: str
 
 
+class Kept(Record):
+    """One package that must stay as it is: in this version, or away where `version` is empty."""
+
+    package: str
+    arch: str = ""
+    version: str = ""
+
+
 class HostRequest(Record):
     """What is asked of one host. `wanted` is sorted: in a conflict the earlier one stays.
 
-    `exclusions` hold on this host, and the transaction must change nothing that they name; `held`
-    are the installed packages among those, in the version in which they stay.
+    `kept` are packages that the transaction may not touch. `exclusions` hold on this host, and the
+    transaction must change nothing that they name; `held` are the installed packages among those.
     """
 
     host: str
@@ -26,3 +34,4 @@ class HostRequest(Record):
     wanted: tuple[Wanted, ...]
     exclusions: tuple[Exclusion, ...] = ()
     held: tuple[Wanted, ...] = ()
+    kept: tuple[Kept, ...] = ()

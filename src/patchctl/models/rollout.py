@@ -8,6 +8,7 @@ from typing import Any
 
 from .base import Model, Record
 from .facts import Boot, PackageManager
+from .plan import CouldNotLook
 
 
 class RunState(StrEnum):
@@ -21,6 +22,7 @@ class RunState(StrEnum):
     PROMOTING = "promoting"
     HALTING = "halting"
     HALTED = "halted"
+    RETRYING = "retrying"
     ABORTING = "aborting"
     ABORTED = "aborted"
     ROLLING_BACK = "rolling_back"
@@ -82,13 +84,15 @@ class Stage(StrEnum):
 class OutcomeStatus(StrEnum):
     """What came back from a host.
 
-    `running`: the detached transaction goes on, ask again. `lost`: the controller's process ended
+    `running`: the detached transaction goes on, ask again. `locked`: somebody else works with the
+    package manager there, so nothing was begun; ask again. `lost`: the controller's process ended
     without an answer for this host; nothing is known.
     """
 
     OK = "ok"
     FAILED = "failed"
     RUNNING = "running"
+    LOCKED = "locked"
     UNREACHABLE = "unreachable"
     LOST = "lost"
 
@@ -216,7 +220,8 @@ class HostMoved(Record, tag_field="kind", tag="host-moved"):
 
 
 class StageAnswered(Record, tag_field="kind", tag="stage-answered"):
-    """A host's answer that does not by itself move it: evidence, an undo stage, a late result."""
+    """A host's answer that does not by itself move it: evidence, an undo stage, a late result, whom
+    it waits for (`locked`) and that it waits no more (`running`)."""
 
     host: str
     attempt: int
@@ -265,12 +270,14 @@ class CommandKind(StrEnum):
     ABORT = "abort"
     APPROVE = "approve"
     ROLLBACK = "rollback"
+    RETRY = "retry"
 
 
 class CommandTaken(Record, tag_field="kind", tag="command-taken"):
     """An operator's request takes effect.
 
     `force`: for `resume`, failures so far are accepted; for `rollback`, unsafe undos are wanted.
+    `hosts`: for `retry`, those that get another attempt.
     """
 
     command: CommandKind
@@ -278,6 +285,7 @@ class CommandTaken(Record, tag_field="kind", tag="command-taken"):
     ring: str = ""
     reason: str = ""
     force: bool = False
+    hosts: tuple[str, ...] = ()
 
 
 Event = (
@@ -377,12 +385,22 @@ class EditedFile(Record):
     gone: bool = False
 
 
+class ConfigFile(Model):
+    """A configuration file that the update changed or, where `beside` is given, left as it was: the
+    package's own version lies there."""
+
+    path: str
+    beside: str = ""
+
+
 class HostStatusLine(Model):
     """One host in `rollout status`.
 
     `edited`: files that an undo did not touch. `holds`: the run has settled this host, but its
     claim could not be given back there. `lease`: how the run keeps the host from other runs, None
-    where it does not.
+    where it does not. `attempt`: above 1 where it was tried again, or undone later.
+    `config`: files that the update kept or changed. `reboot_required`: the host waits for a reboot;
+    `old_code`: units, or commands of no unit, that go on with replaced files.
     """
 
     name: str
@@ -393,11 +411,15 @@ class HostStatusLine(Model):
     edited: tuple[EditedFile, ...] = ()
     holds: bool = False
     lease: LeaseKind | None = None
+    attempt: int = 1
+    config: tuple[ConfigFile, ...] = ()
+    reboot_required: bool = False
+    old_code: tuple[str, ...] = ()
 
 
 class RunStatus(Model):
     """`rollout status -o json`. `reason` is why the run is in its state, `blockers` is all that
-    keeps it from going on."""
+    keeps it from going on, `could_not_look` what its plan could not tell."""
 
     run: str
     plan: str
@@ -407,3 +429,4 @@ class RunStatus(Model):
     hosts: tuple[HostStatusLine, ...]
     controller: str = ""
     blockers: tuple[Blocker, ...] = ()
+    could_not_look: tuple[CouldNotLook, ...] = ()

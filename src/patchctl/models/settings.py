@@ -3,7 +3,7 @@
 from .base import Model, Record
 from .exclusions import Exclusion
 from .feeds import Stale
-from .plan import RingPolicy, UnprovenPolicy
+from .plan import RingPolicy, StaleLists, UnprovenPolicy
 from .priority import PriorityPolicy
 
 
@@ -95,6 +95,8 @@ class Settings(Model):
     discovery_timeout_s: int
     ansible: AnsibleSettings
     state: str
+    stale_lists: StaleLists = StaleLists.HOLD
+    lists_max_age_s: int = 2 * 86_400
     feeds: FeedSettings = FeedSettings()
     assessment: PriorityPolicy = PriorityPolicy()
     exclude: tuple[Exclusion, ...] = ()

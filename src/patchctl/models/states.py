@@ -15,6 +15,8 @@ R, H = RunState, HostState
 OVER = frozenset({R.DONE, R.ABORTED, R.ROLLED_BACK})
 # Over by somebody's word, so lost hosts are not asked again either.
 CALLED_OFF = frozenset({R.ABORTED, R.ROLLED_BACK})
+# Hosts of it that failed may be tried again; a run that is on its way goes on by `resume`.
+MAY_RETRY = frozenset({R.WAITING, R.SOAKING, R.HALTED, R.DONE})
 # A person must act before anything goes on; the run keeps its hosts.
 NEEDS_PERSON = frozenset({R.HALTED, R.NEEDS_HUMAN})
 # No controller works on it.
@@ -53,10 +55,16 @@ IN_FLIGHT = WORKING | {H.ROLLING_BACK}
 SETTLED = frozenset(HostState) - IN_FLIGHT - {H.PENDING, H.DEFERRED}
 # The attempt has come to an end that is known.
 KNOWN_END = SETTLED - {H.UNKNOWN}
+# No stage is under way: settled, or put off until later.
+AT_REST = SETTLED | {H.DEFERRED}
+# So what the run took on the host is given back.
+LET_GO = KNOWN_END | {H.DEFERRED}
+# A run that is over may be opened again for them.
+ASKED_AGAIN = frozenset({H.UNKNOWN, H.DEFERRED})
 # Ended otherwise than succeeded; the place in the budget is kept for good.
 COUNTED = frozenset({H.FAILED, H.UNKNOWN, H.ROLLED_BACK, H.ROLLBACK_FAILED, H.ROLLING_BACK})
 # Nothing is changed on the host yet, and not all of the plan's files are there.
-UNTOUCHED = frozenset({H.PENDING, H.PREFLIGHT, H.PREPARE})
+UNTOUCHED = frozenset({H.PENDING, H.DEFERRED, H.PREFLIGHT, H.PREPARE})
 # Begun, and its update is not.
 BEFORE_UPDATE = frozenset({H.PREFLIGHT, H.PREPARE, H.DRAIN})
 # The attempt has perhaps left something there that nobody has verified.
@@ -65,6 +73,8 @@ UNSURE = IN_FLIGHT | {H.FAILED, H.UNKNOWN, H.ROLLBACK_FAILED}
 MAY_BE_CHANGED = frozenset({H.SUCCEEDED, H.UNKNOWN, H.ROLLBACK_FAILED})
 # The attempt broke off; the stage in which it did is remembered.
 BROKEN_OFF = frozenset({H.FAILED, H.UNKNOWN})
+# Failed, undone or lost: it may be tried again.
+RETRIED = frozenset({H.FAILED, H.ROLLED_BACK, H.UNKNOWN})
 # A person wants to read why.
 TROUBLE = SETTLED - {H.SUCCEEDED} | {H.DEFERRED}
 
@@ -90,6 +100,20 @@ JOBS = frozenset({Stage.APPLY, Stage.UNDO})
 BOOT_TOLD = (Stage.APPLY, Stage.PREFLIGHT)
 # The host is touched from the decision to begin one of these on.
 TOUCHING = frozenset({Stage.DRAIN, Stage.APPLY})
+# They may meet somebody else at work with the package manager, and wait for that.
+LOCKABLE = frozenset(
+    {
+        Stage.PREFLIGHT,
+        Stage.PREPARE,
+        Stage.APPLY,
+        Stage.REBOOT,
+        Stage.VERIFY,
+        Stage.UNDO,
+        Stage.VERIFY_UNDO,
+    }
+)
+# Nothing is changed yet, so the host may as well be updated later.
+PUTS_OFF = frozenset({Stage.PREFLIGHT, Stage.PREPARE, Stage.APPLY})
 # The operator's own tasks.
 HOOKS = frozenset({Stage.DRAIN, Stage.UNDRAIN})
 # The host is compared with the plan, or with what it was before.
@@ -102,5 +126,7 @@ GIVING_BACK = VERIFYING | {Stage.RELEASE}
 
 # No answer came from the host itself: it is asked again.
 SILENT = frozenset({OutcomeStatus.LOST, OutcomeStatus.UNREACHABLE})
+# The host answers, and its stage has not come to an end.
+GOES_ON = frozenset({OutcomeStatus.RUNNING, OutcomeStatus.LOCKED})
 # The host itself says how its stage ended.
 ANSWERED = frozenset({OutcomeStatus.OK, OutcomeStatus.FAILED})

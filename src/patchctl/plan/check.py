@@ -37,6 +37,7 @@ _SECONDS = (
     "verify_timeout_s",
     "reboot_timeout_s",
     "drain_timeout_s",
+    "lock_wait_s",
 )
 
 
@@ -97,9 +98,19 @@ def _ring(here: str, ring: RingPolicy) -> None:
         hook = getattr(ring, name)
         if hook and (problem := grammar.hook_problem(hook)):
             raise _Wrong(f"{here}.{name}", f"{_shown(hook)} {problem}")
+        _sees(f"{here}.{name}_sees", hook, getattr(ring, f"{name}_sees"))
     for place, probe in enumerate(ring.probes):
         _probe(f"{here}.probes[{place}]", probe)
     _unique(f"{here}.probes", "name", (probe.name for probe in ring.probes))
+
+
+def _sees(here: str, hook: str, groups: tuple[str, ...]) -> None:
+    if groups and not hook:
+        raise _Wrong(here, "there is no hook that sees them")
+    for place, group in enumerate(groups):
+        if problem := grammar.group_problem(group):
+            raise _Wrong(f"{here}[{place}]", problem)
+    _unique(here, "group", groups)
 
 
 def _amount(here: str, amount: Amount, *, least: int) -> None:
@@ -210,6 +221,8 @@ def _outside(body: PlanBody) -> None:
     """What speaks of hosts and packages beside the transitions."""
     for place, line in enumerate(body.left_out):
         _word(f"body.left_out[{place}].host", "host", line.host)
+    for place, look in enumerate(body.could_not_look):
+        _word(f"body.could_not_look[{place}].host", "host", look.host)
     ring_of = {host.name: host.ring for host in body.hosts}
     rings = {ring.name for ring in body.rings}
     for place, one in enumerate(body.unproven):

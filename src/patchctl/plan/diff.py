@@ -55,7 +55,20 @@ def _hooks(old: PlanBody, new: PlanBody) -> tuple[str, ...]:
     files = tuple(f"{path} {what}" for path, what in changed(old.hooks, new.hooks))
     before, after = set(old.hook_names), set(new.hook_names)
     begun = tuple(f"{name} is run now" for name in sorted(after - before))
-    return (*begun, *(f"{name} is not run any more" for name in sorted(before - after)), *files)
+    ended = (f"{name} is not run any more" for name in sorted(before - after))
+    return (*begun, *ended, *_sees(old, new), *files)
+
+
+def _sees(old: PlanBody, new: PlanBody) -> tuple[str, ...]:
+    """What hooks of both plans see that saw something else before."""
+    before = {(ring.name, hook.stage): hook for ring in old.rings for hook in ring.hooks}
+    told = (
+        f"{hook.stage} sees {hook.sight} now, {saw.sight} before"
+        for ring in new.rings
+        for hook in ring.hooks
+        if (saw := before.get((ring.name, hook.stage))) is not None and saw.sees != hook.sees
+    )
+    return tuple(dict.fromkeys(told))
 
 
 def _probes(body: PlanBody) -> dict[str, tuple[Probe, ...]]:

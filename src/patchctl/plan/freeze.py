@@ -12,6 +12,7 @@ from ..models.facts import HostFacts
 from ..models.fleet import Fleet, Host
 from ..models.plan import (
     Cohort,
+    CouldNotLook,
     HookFile,
     LeftOut,
     LeftOutReason,
@@ -29,6 +30,7 @@ from ..models.plan import (
 )
 from ..models.settings import Settings
 from ..models.snapshot import Snapshot
+from ..models.unsafe import marked
 from .cohorts import cohort
 from .managers import DECISIONS
 from .unproven import unproven
@@ -50,13 +52,15 @@ def freeze(
     urgent: Iterable[Urgent] = (),
     hooks: Iterable[HookFile] = (),
     exclusions: Sequence[Exclusion] = (),
+    could_not_look: Iterable[CouldNotLook] = (),
 ) -> PlanBody:
     """The body. Equal inputs give equal bytes, in whatever order they come.
 
     `resolutions` are those that the plan takes: every host has a ring of the settings and facts in
     the snapshot; two resolutions of one host are a caller's bug. `proven` is ring to what earlier
     runs have proven there. `feeds` are those by which the resolutions' CVEs were judged. `hooks`
-    are the files of the settings' hooks. `exclusions` held when the updates were selected.
+    are the files of the settings' hooks. `could_not_look` is what the snapshot could not tell.
+    `exclusions` held when the updates were selected.
     """
     taken = {one.host: one for one in resolutions}
     left_out = tuple(left_out)
@@ -112,6 +116,10 @@ def freeze(
         urgent=tuple(sorted(urgent, key=lambda one: one.cve)),
         hooks=tuple(sorted(hooks, key=lambda one: one.path)),
         exclusions=tuple(_of_the_plan(exclusions, hosts.keys(), left_out)),
+        could_not_look=tuple(
+            sorted(set(could_not_look), key=lambda one: (one.host, one.repository, one.reason))
+        ),
+        stale_lists=settings.stale_lists,
     )
 
 
@@ -194,7 +202,11 @@ def fleet_digest(hosts: Iterable[Host]) -> str:
                 "ring": one.ring,
                 "groups": sorted(one.groups),
                 "variables": _without_floats(
-                    {key: value for key, value in one.variables.items() if key not in _PLACES}
+                    {
+                        key: marked(value)
+                        for key, value in one.variables.items()
+                        if key not in _PLACES
+                    }
                 ),
             }
             for one in sorted(hosts, key=lambda host: host.name)

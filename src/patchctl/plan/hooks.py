@@ -1,9 +1,9 @@
 """The files of a plan's hooks: are they known, and which are others by now. Pure."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 
 from ..errors import InvalidInputError
-from ..models.plan import HookFile, HookMode, PlanBody
+from ..models.plan import EVERYTHING, HookFile, HookMode, PlanBody, RingPolicy
 
 _SAID = 3
 
@@ -40,6 +40,19 @@ def _difference(before: HookFile, now: HookFile) -> str | None:
     if before.sha256 != now.sha256:
         return "was changed"
     return f"is {'' if now.mode is HookMode.EXECUTABLE else 'not '}executable"
+
+
+def refuse_unknown_groups(rings: Iterable[RingPolicy], known: Collection[str]) -> None:
+    """Raise InvalidInputError where a hook sees a group that the inventory has not: a loop over
+    that group would reach nobody."""
+    for hook in dict.fromkeys(hook for ring in rings for hook in ring.hooks):
+        for group in hook.sees:
+            if group != EVERYTHING and group not in known:
+                raise InvalidInputError(
+                    f"the inventory has no group {group!a}",
+                    where=hook.key,
+                    hint="name one that `patchctl inventory graph` shows, or give that one a host",
+                )
 
 
 def refuse_without_digests(body: PlanBody) -> None:

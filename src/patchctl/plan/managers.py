@@ -27,8 +27,10 @@ class Pace(Record):
 
 class Decisions(Record):
     """What is decided of one package manager's transactions. `unsafe`: in the order in which they
-    are looked at, after kernels, whose names are the same question for all."""
+    are looked at, after kernels, whose names are the same question for all. `repair` is the command
+    that finishes what was cut off on a host."""
 
+    repair: str
     unsafe: tuple[Kind, ...]
     pace: Pace
 
@@ -77,6 +79,7 @@ _EVERYWHERE = (
 _COARSE = Pace(around_s=15, package_s=1, bytes_a_second=4 * 1024 * 1024)
 
 _APT = Decisions(
+    repair="dpkg --configure -a",
     unsafe=(
         Kind(
             reason="C library",
@@ -88,6 +91,7 @@ _APT = Decisions(
     pace=_COARSE,
 )
 _DNF = Decisions(
+    repair="dnf check",
     unsafe=(
         Kind(reason="C library", packages=("glibc", "glibc-*", "musl"), sources=("glibc", "musl")),
         *_EVERYWHERE,

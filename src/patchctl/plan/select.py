@@ -9,10 +9,12 @@ from ..models.base import Record
 from ..models.exclusions import Exclusion, Rules, excluding
 from ..models.facts import HostFacts, Package, PendingUpdate
 from ..models.fleet import Fleet, Host
+from ..models.host_rules import APT_LISTS_LOCK
 from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
 from ..models.requests import HostRequest, Wanted
 from ..models.snapshot import HostStatus, Snapshot
 from ..protocol.managers import SUPPORTED
+from .managers import DECISIONS
 
 
 class Chosen(Record):
@@ -58,10 +60,13 @@ def select(
     selection: Selection,
     limit: Collection[str] | None = None,
     chosen: Chosen | None = None,
+    held: Mapping[str, str] | None = None,
     exclusions: Sequence[Exclusion] = (),
 ) -> Selected:
     """What to ask of whom. `limit` are the host names that the selection's limit means, None all;
-    `chosen` is what mode `findings` takes; of `exclusions` the first that fits a package counts.
+    `chosen` is what mode `findings` takes; `held` are hosts to leave out although they can be
+    patched, because some of their repositories could not be looked into, and why; of `exclusions`
+    the first that fits a package counts.
 
     Every host of the fleet is in a request, or has at least one line in `left_out`, or both.
     """
@@ -91,7 +96,10 @@ def select(
         seen.update(_names(facts) & specs.keys())
         cves = asked.packages.get(host.name, {})
         rules = of_host.on(host.name)
-        wanted, refused = _updates(host.name, facts, selection.mode, specs, cves, rules)
+        wanted, refused = _updates(host.name, facts, selection, specs, cves, rules)
+        if held and host.name in held:
+            left_out.append(_held(host, held[host.name], len(wanted)))
+            continue
         refused += unhelped[host.name]
         left_out.extend(refused)
         if wanted and host.ring is not None:
@@ -114,6 +122,13 @@ def select(
     )
 
 
+# What a host that is patched must have told whole.
+_MUST_BE_READ = {
+    "pending": "pending updates",
+    "unfinished": "unfinished package operations",
+    "filesystems": "free space",
+}
+_NAMED = 3
 _NOT_ASKED_FOR = frozenset({LeftOutReason.NOT_SECURITY, LeftOutReason.NOT_SELECTED})
 _NOTHING = {
     SelectionMode.SECURITY: "no security update is pending",
@@ -132,6 +147,11 @@ def _host(host: Host, reason: LeftOutReason, detail: str) -> LeftOut:
     return LeftOut(host=host.name, reason=reason, detail=detail)
 
 
+def _held(host: Host, why: str, updates: int) -> LeftOut:
+    known = f" ({updates} known update{'' if updates == 1 else 's'} not planned)" if updates else ""
+    return _host(host, LeftOutReason.STALE_LISTS, f"{why}{known}")
+
+
 def _unfit(host: Host, status: HostStatus, reason: str, facts: HostFacts | None) -> LeftOut | None:
     if host.ring is None:
         return _host(host, LeftOutReason.NO_RING, host.ring_reason)
@@ -145,9 +165,27 @@ def _unfit(host: Host, status: HostStatus, reason: str, facts: HostFacts | None)
             LeftOutReason.UNSUPPORTED_MANAGER,
             f"package manager {facts.manager} of {facts.os.id} {facts.os.version_id}".rstrip(),
         )
-    if "pending" in facts.unread:
-        return _host(host, LeftOutReason.DISCOVERY_FAILED, "its pending updates could not be read")
+    for unread, what in _MUST_BE_READ.items():
+        if unread in facts.unread:
+            return _host(host, LeftOutReason.DISCOVERY_FAILED, f"its {what} could not be read")
+    if not facts.as_root:
+        detail = "it was looked at without root; become must give root"
+        return _host(host, LeftOutReason.NOT_ROOT, detail)
+    if half := _half_installed(facts):
+        # While somebody works with the package manager that is as it should be.
+        busy = next((lock.words for lock in facts.locks if lock.file != APT_LISTS_LOCK), "")
+        reason = LeftOutReason.LOCKED if busy else LeftOutReason.HALF_INSTALLED
+        return _host(host, reason, busy or half)
     return None
+
+
+def _half_installed(facts: HostFacts) -> str:
+    """What the package manager began and did not finish, with the remedy; "" where all is whole."""
+    found = [f"{one.name} ({one.status})" for one in facts.packages if one.status]
+    found += facts.unfinished
+    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    repair = DECISIONS[facts.manager].repair
+    return f"{', '.join(found[:_NAMED])}{more}; `{repair}` there finishes it" if found else ""
 
 
 def _names(facts: HostFacts) -> set[str]:
@@ -157,7 +195,7 @@ def _names(facts: HostFacts) -> set[str]:
 def _updates(
     host: str,
     facts: HostFacts,
-    mode: SelectionMode,
+    selection: Selection,
     specs: Mapping[str, str],
     cves: Mapping[str, tuple[str, ...]],
     rules: Sequence[Exclusion],
@@ -169,10 +207,10 @@ def _updates(
         package = installed.get((update.name, update.arch))
         reason: LeftOutReason | None
         rule: Exclusion | None = None
-        if mode is SelectionMode.FINDINGS and update.name not in cves:
+        if selection.mode is SelectionMode.FINDINGS and update.name not in cves:
             reason, detail = LeftOutReason.NOT_SELECTED, ""
         else:
-            reason, detail = _refusal(facts, update, package, mode, specs)
+            reason, detail = _refusal(facts, update, package, selection, specs)
         if reason not in _NOT_ASKED_FOR and (rule := excluding(rules, _both(update, package))):
             reason, detail = LeftOutReason.EXCLUDED, rule.said
         if reason is None:
@@ -189,6 +227,12 @@ def _updates(
                     rule=rule.rule if rule else "",
                 )
             )
+    taken = {(one.package, one.version) for one in wanted}
+    refused += [
+        line
+        for line in _hidden(host, facts, selection.mode, specs)
+        if (line.package, line.version) not in taken
+    ]
     return tuple(wanted), refused
 
 
@@ -204,6 +248,26 @@ def _excluded(facts: HostFacts, rules: Sequence[Exclusion]) -> tuple[Wanted, ...
         for one in sorted(facts.packages, key=lambda one: (one.name, one.arch, one.version))
         if rules and excluding(rules, (one.name, one.source))
     )
+
+
+def _hidden(
+    host: str, facts: HostFacts, mode: SelectionMode, specs: Mapping[str, str]
+) -> Iterator[LeftOut]:
+    """Security updates that nobody would see, since the host prefers another version."""
+    sources = {(package.name, package.arch): package.source for package in facts.packages}
+    for update in facts.hidden:
+        names = {update.name, sources.get((update.name, update.arch), "")}
+        if mode is SelectionMode.FINDINGS or (
+            mode is SelectionMode.PACKAGE and not names & specs.keys()
+        ):
+            continue
+        yield LeftOut(
+            host=host,
+            reason=LeftOutReason.PINNED,
+            package=update.name,
+            version=update.version,
+            detail=f"{update.by}, which keeps it at {update.installed}",
+        )
 
 
 def _asked_versions(facts: HostFacts, specs: Mapping[str, str]) -> Iterator[PendingUpdate]:
@@ -230,16 +294,19 @@ def _refusal(
     facts: HostFacts,
     update: PendingUpdate,
     package: Package | None,
-    mode: SelectionMode,
+    selection: Selection,
     specs: Mapping[str, str],
 ) -> tuple[LeftOutReason | None, str]:
     source = package.source if package is not None else ""
+    mode = selection.mode
     if mode is SelectionMode.PACKAGE and not {update.name, source} & specs.keys():
         return LeftOutReason.NOT_SELECTED, ""
     if mode is SelectionMode.SECURITY and not update.security:
         return LeftOutReason.NOT_SECURITY, ""
     if package is not None and package.held:
         return LeftOutReason.HELD, ""
+    if update.deferred and not selection.phased and not _is_named(update, source, specs):
+        return LeftOutReason.PHASED, _phase(update)
     if not _trusted(facts, update):
         return LeftOutReason.NOT_TRUSTED, _origin(update)
     if not (
@@ -249,6 +316,17 @@ def _refusal(
     ):
         return LeftOutReason.RESOLVE_FAILED, "name or version is outside of the grammar"
     return None, ""
+
+
+def _is_named(update: PendingUpdate, source: str, specs: Mapping[str, str]) -> bool:
+    """Did somebody ask for this very version?"""
+    return update.candidate in (specs.get(update.name), specs.get(source))
+
+
+def _phase(update: PendingUpdate) -> str:
+    if update.phased == 100:
+        return "it waits for a phased update; --phased takes both"
+    return f"{update.phased} % of machines get it by now, not this one; --phased takes it"
 
 
 def _trusted(facts: HostFacts, update: PendingUpdate) -> bool:

@@ -48,6 +48,8 @@ def settle(
 
 
 def _refusal(resolution: Resolution, facts: HostFacts, *, allow_removals: bool) -> LeftOut | None:
+    if resolution.locked:
+        return LeftOut(host=resolution.host, reason=LeftOutReason.LOCKED, detail=resolution.locked)
     if resolution.error:
         return LeftOut(
             host=resolution.host, reason=LeftOutReason.RESOLVE_FAILED, detail=resolution.error

@@ -5,7 +5,9 @@
     show FIELD   of `apt-cache show`          have TEXT    what is installed
     show .       the end of one package       target TEXT  of `apt-get indextargets`
 
-`resolution.py` has the frame around them.
+`resolution.py` has the frame around them. What a repository may write as it likes (labels,
+addresses, fields) spoils at most the package that it is about: a line that nobody understands tells
+nothing, and a package of which too little is known is unusable.
 """
 
 import re
@@ -14,23 +16,42 @@ from urllib.parse import unquote
 
 from ..models.base import Record
 from ..models.grammar import ARCH, NAME, VERSION, fits
-from ..models.host_rules import boot_kib
-from ..models.plan import Action, Artifact, Resolution, Transition
+from ..models.host_rules import boot_kib, packages_kib
+from ..models.plan import (
+    Action,
+    Artifact,
+    LeftOut,
+    LeftOutReason,
+    Resolution,
+    Transition,
+    Unusable,
+)
 from ..models.requests import HostRequest, Wanted
+from .cleaning import cleaned, without_logins
 from .resolution import Answer, UnreadableError, groups
 
-# `Inst NAME[:ARCH] [FROM] (TO Label:Version/Suite, … [ARCH]) [what it breaks for now]`
+# `Inst NAME[:ARCH] [FROM] (TO Label:Version/Suite, … [ARCH]) [what it breaks for now]`. A label may
+# have any characters: the last `[ARCH])` is apt's own.
 _INST = re.compile(
-    rf"Inst ({NAME})(?::{ARCH})? (?:\[({VERSION})\] )?\(({VERSION}) (?:[^\[\]]* )?\[({ARCH})\]\)"
-    r"(?: \[.*\])*"
+    rf"Inst ({NAME})(?::{ARCH})? (?:\[({VERSION})\] )?\(({VERSION}) (?:.* )?\[({ARCH})\]\)"
+    r"(?: \[[^()]*\])*"
 )
+_INST_NAME = re.compile(rf"Inst ({NAME})(?::{ARCH})? .*")
 _REMV = re.compile(rf"Remv ({NAME})(?::({ARCH}))? \[({VERSION})\](?: .*)?")
-_HAVE = re.compile(rf"({NAME}) ({ARCH}) ({VERSION}) ({NAME}) ?([0-9]{{0,12}})")
-_OFFER = re.compile(rf" *({NAME}) \| +({VERSION}) \| ([!-~]+ [ -~]+)")
-_TARGET = re.compile(r"([!-~]+ [ -~]+)\|([ -{}~]*)\|([ -{}~]*)\|([ -{}~]*)\|(yes|no)")
+_HAVE = re.compile(rf"({NAME}) ({ARCH}) ({VERSION}) ({NAME})(?: ([0-9]{{1,12}})?.*)?")
+_OFFER = re.compile(rf" *({NAME})(?::{ARCH})? \| +({VERSION}) \| (.+)")
+_TARGET = re.compile(r"([^\t]+)\t([^\t]*)\t([^\t]*)\t([^\t]*)\t(yes|no)")
 _URI = re.compile(r"'([!-~]*)' ([!-~]+) ([0-9]{1,15})(?: .*)?")
-_FIELD = re.compile(r"([A-Za-z0-9-]+): ([ -~]*)")
+_FIELD = re.compile(r"([A-Za-z0-9-]+): (.*)")
 _SOURCE = re.compile(rf"({NAME})(?: \(({VERSION})\))?")
+
+
+class _PackageError(Exception):
+    """Why one package cannot be taken. Caught in here."""
+
+    def __init__(self, what: str, reason: LeftOutReason = LeftOutReason.RESOLVE_FAILED) -> None:
+        super().__init__(what)
+        self.reason = reason
 
 
 class _Have(Record):
@@ -59,6 +80,7 @@ class _Said:
         self.offers: dict[tuple[str, str], list[str]] = {}  # (name, version) -> index descriptions
         self.indexes: dict[str, _Index] = {}
         self.source_versions: dict[str, str] = {}
+        self.unusable: dict[str, _PackageError] = {}  # by name
 
 
 def read(request: HostRequest, answer: Answer) -> Resolution:
@@ -77,6 +99,7 @@ def read(request: HostRequest, answer: Answer) -> Resolution:
         },
         needed_kib=_needed(said, transitions),
         source_versions=said.source_versions,
+        unusable=tuple(_unusable(request.host, said)),
     )
 
 
@@ -92,9 +115,8 @@ def _sorted(answer: Answer) -> _Said:
         elif rest == ".":
             said.stanzas.append(stanza)
             stanza = {}
-        else:
-            key, value = groups(_FIELD, rest, number)
-            stanza[key] = value
+        elif field := _FIELD.fullmatch(rest):
+            stanza[field[1]] = field[2]
     return said
 
 
@@ -105,30 +127,38 @@ def _read_line(said: _Said, kind: str, rest: str, number: int) -> None:
         case "lower":
             said.lower.add(rest.partition(":")[0])
         case "uri":
-            if rest.startswith("'"):  # everything else is apt's talk: warnings, notes
-                uri, name, size = groups(_URI, rest, number)
-                said.uris[name] = (uri, int(size))
+            if line := _URI.fullmatch(rest):  # everything else is apt's talk: warnings, notes
+                said.uris[line[2]] = (without_logins(line[1]), int(line[3]))
         case "have":
             name, arch, version, source, kib = groups(_HAVE, rest, number)
             said.have[name, arch] = _Have(
                 arch=arch, version=version, kib=int(kib or 0), source=source
             )
         case "offer":
-            name, version, description = groups(_OFFER, rest, number)
-            said.offers.setdefault((name, version), []).append(description)
+            if line := _OFFER.fullmatch(rest):
+                said.offers.setdefault((line[1], line[2]), []).append(line[3])
         case "target":
-            description, origin, label, codename, trusted = groups(_TARGET, rest, number)
-            said.indexes[description] = _Index(
-                label=label or origin, codename=codename, trusted=trusted == "yes"
-            )
+            if line := _TARGET.fullmatch(rest):
+                origin, label, codename = map(_told, line.groups()[1:4])
+                said.indexes[line[1]] = _Index(
+                    label=label or origin, codename=codename, trusted=line[5] == "yes"
+                )
         case _:
             raise UnreadableError(f"line {number} of the resolve answer is of no known kind")
 
 
+def _told(field: str) -> str:
+    """What a Release file says; apt leaves `$(NAME)` as it is where the file says nothing."""
+    return "" if field.startswith("$(") else cleaned(field)
+
+
 def _read_simulated(said: _Said, rest: str, number: int) -> None:
-    if rest.startswith("Inst "):
-        name, installed, version, arch = groups(_INST, rest, number)
+    if line := _INST.fullmatch(rest):
+        name, installed, version, arch = line.groups(default="")
         said.installs[name, arch] = (installed, version)
+    elif rest.startswith("Inst "):
+        (name,) = groups(_INST_NAME, rest, number)
+        said.unusable[name] = _PackageError("apt's line about it is unreadable")
     elif rest.startswith("Remv "):
         name, arch, version = groups(_REMV, rest, number)
         said.removals[name, arch] = version
@@ -143,9 +173,30 @@ def _transitions(request: HostRequest, said: _Said) -> tuple[Transition, ...]:
     return tuple(made)
 
 
+def _unusable(host: str, said: _Said) -> Iterator[Unusable]:
+    """Each package that cannot be taken, and what of it is installed and must stay."""
+    for name, error in sorted(said.unusable.items()):
+        versions = {key[0]: to for key, (_, to) in said.installs.items()}
+        installed = [have for (known, _), have in said.have.items() if known == name]
+        left_out = LeftOut(
+            host=host,
+            reason=error.reason,
+            package=name,
+            version=versions.get(name, ""),
+            detail=str(error),
+        )
+        for have in installed or [_Have(arch="", version="", kib=0, source="")]:
+            yield Unusable(left_out=left_out, arch=have.arch, installed=have.version)
+
+
 def _installs(request: HostRequest, said: _Said) -> Iterator[Transition]:
     for (name, arch), (installed, version) in said.installs.items():
-        artifact, source = _file(said, name, arch, version)
+        try:
+            artifact, source = _file(said, name, arch, version)
+            origin = _origin(said, name, arch, version)
+        except _PackageError as error:
+            said.unusable[name] = error
+            continue
         yield Transition(
             package=name,
             arch=arch,
@@ -153,7 +204,7 @@ def _installs(request: HostRequest, said: _Said) -> Iterator[Transition]:
             from_=installed,
             to=version,
             source=source,
-            origin=_origin(said, name, version),
+            origin=origin,
             file=artifact,
             requested=any(_same(wanted, name, arch) for wanted in request.wanted),
         )
@@ -210,20 +261,18 @@ def _file(said: _Said, name: str, arch: str, version: str) -> tuple[Artifact, st
         stanzas = [one for one in stanzas if one.get("Filename") and _ends(uri, one["Filename"])]
     hashes = {stanza.get("SHA256", "") for stanza in stanzas}
     if len(hashes) != 1:
-        raise UnreadableError(
-            f"{name} {version}: repositories offer {len(hashes) or 'no'} different files of it"
-        )
+        raise _PackageError(f"repositories offer {len(hashes) or 'no'} different files of it")
     if not fits("file", file_name):
-        raise UnreadableError(f"{name} {version}: the name of its file is too long")
+        raise _PackageError("the name of its file is too long")
     stanza = stanzas[0]
     sha256, length = hashes.pop(), stanza.get("Size", "")
     if not fits("sha256", sha256) or not re.fullmatch(r"[0-9]{1,15}", length):
-        raise UnreadableError(f"{name} {version}: its repository gives no SHA-256 or no size")
+        raise _PackageError("its repository gives no SHA-256 or no size")
     if size not in (-1, int(length)):
-        raise UnreadableError(f"{name} {version}: its repository gives two sizes")
+        raise _PackageError("its repository gives two sizes")
     source = _SOURCE.fullmatch(stanza.get("Source", name))
     if source is None:
-        raise UnreadableError(f"{name} {version}: unreadable source package")
+        raise _PackageError("the name of its source package is unreadable")
     if source.group(2):
         said.source_versions[name] = source.group(2)
     return Artifact(name=file_name, size=int(length), sha256=sha256), source.group(1)
@@ -233,7 +282,7 @@ def _ends(uri: str, path: str) -> bool:
     return unquote(uri).endswith("/" + path.lstrip("./"))
 
 
-def _origin(said: _Said, name: str, version: str) -> str:
+def _origin(said: _Said, name: str, arch: str, version: str) -> str:
     """`Label:codename` of every trusted index that has it.
 
     Raises where only unsigned ones do: nothing then vouches for the file's hash.
@@ -241,7 +290,7 @@ def _origin(said: _Said, name: str, version: str) -> str:
     indexes = [
         said.indexes[description]
         for description in said.offers.get((name, version), ())
-        if description in said.indexes
+        if description in said.indexes and _has_arch(description, arch)
     ]
     trusted = {
         ":".join(part for part in (index.label, index.codename) if part)
@@ -249,24 +298,25 @@ def _origin(said: _Said, name: str, version: str) -> str:
         if index.trusted
     }
     if not trusted:
-        raise UnreadableError(f"{name} {version} comes from no signed repository")
+        raise _PackageError("it comes from no signed repository", LeftOutReason.NOT_TRUSTED)
     return ", ".join(sorted(trusted))
 
 
+def _has_arch(description: str, arch: str) -> bool:
+    """May the index of this description (`ADDRESS RELEASE/COMPONENT ARCH Packages`) have the
+    architecture? A flat one (`ADDRESS ./ Packages`) may have any."""
+    index = re.fullmatch(rf".* ({ARCH}) Packages", description)
+    return index is None or arch in ("all", index[1])
+
+
 def _needed(said: _Said, transitions: tuple[Transition, ...]) -> dict[str, int]:
-    """KiB by path: growth under /usr, new and old files kept, and what a kernel puts in /boot."""
-    sizes = {
-        (stanza.get("Package", ""), stanza.get("Version", "")): stanza.get("Installed-Size", "")
-        for stanza in said.stanzas
-    }
-    growth = download = 0
-    for one in transitions:
-        text = sizes.get((one.package, one.to), "")
-        new = int(text) if re.fullmatch(r"[0-9]{1,12}", text) else 0
-        old = said.have.get((one.package, one.arch))
-        growth += max(0, new - (old.kib if old is not None and one.from_ else 0))
-        download += one.file.size if one.file is not None else 0
-    needed = {"/usr": growth, "/var/lib/patchctl": 2 * (download // 1024) + 1024}
+    """KiB by path, as preflight will ask for."""
+    installed = {key: have.kib for key, have in said.have.items()}
+    usr, var = packages_kib(
+        (one.action, one.file.size if one.file else 0, installed.get((one.package, one.arch), 0))
+        for one in transitions
+    )
+    needed = {"/usr": usr, "/var/lib/patchctl": var}
     if boot := boot_kib((one.package, one.action) for one in transitions):
         needed["/boot"] = boot
     return needed if transitions else {}

@@ -8,7 +8,8 @@ of that passes here, whichever of these functions is taken:
     sentence   a reason, for a person
     on_screen  anything at all, on its way to a terminal: hides nothing, so nothing is cut
 
-What comes out is one line and comes out the same again.
+What comes out is one line and comes out the same again. Addresses lose who logs in with them, name
+and password: a host's repositories and proxies may have both.
 """
 
 import re
@@ -27,19 +28,26 @@ _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _CUT = "…"
+# RFC 3986 section 3.2.1: what stands before the `@` of an address; it may be a token alone.
+_LOGIN = re.compile(r"(?<=://)[^\s/?#\"'<>]{1,1000}@")
 
 
 def cleaned(text: str, limit: int = TEXT_MAX) -> str:
     """Clean one field: at most `limit` characters, `?` for each that may not be shown."""
-    return _marked(text.strip()[:limit]).strip()
+    return _marked(without_logins(text.strip())[:limit]).strip()
 
 
 def sentence(text: str, limit: int = SENTENCE_MAX) -> str:
     """Clean a reason: what may not be shown separates words as blanks and line ends do, `?` stands
     for strange letters, `…` for what is beyond `limit` characters."""
     # A host may send megabytes; what is read of it has room for blanks that fall away.
-    line = " ".join(_marked(text[: 8 * limit], unseen=" ").split())
+    line = " ".join(_marked(without_logins(text[: 8 * limit]), unseen=" ").split())
     return line if len(line) <= limit else line[: limit - 1] + _CUT
+
+
+def without_logins(text: str) -> str:
+    """Replace what stands before the `@` of each address by `***`; the rest stays as it is."""
+    return _LOGIN.sub("***@", text) if "@" in text else text
 
 
 def on_screen(text: str) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..models.plan import Action, Probe, Transition
 from ..models.rollout import HostWork, Stage
-from ..models.states import JOBS, MUST_HOLD, VERIFYING
+from ..models.states import JOBS, LOCKABLE, MUST_HOLD, VERIFYING
 from .replies import Reply
 
 # The checks of each stage that must be there and must not have failed.
@@ -66,17 +66,34 @@ class Asked:
 
 
 def judged(reply: Reply, asked: Asked) -> Reply:
-    """The reply, or a failure with what it lacks where it says `ok` and is not whole."""
-    if reply.answer != "ok":
+    """The reply, or a failure with what it lacks where it is `ok` or `locked` and not whole."""
+    if reply.answer == "locked":
+        lacks = _no_lock(reply, asked)
+    elif reply.answer != "ok":
         return reply
-    lacks = next(_lacks(reply, asked), "")
+    else:
+        lacks = next(_lacks(reply, asked), "")
     if lacks:
         reason = f"the host's answer is not complete: {lacks}"
         return Reply(answer="failed", reason=reason, evidence=reply.evidence)
+    if reply.answer == "locked":
+        return reply
     if asked.stage in (Stage.PREFLIGHT, *VERIFYING):
         # Word for word what the plan says; there is no need to keep it for every host.
         reply.evidence.pop("packages", None)
     return reply
+
+
+def _no_lock(reply: Reply, asked: Asked) -> str:
+    """Why this host cannot be waited for; "" where it can. One that is put off at apply is as it
+    was only where it says so."""
+    if asked.stage not in LOCKABLE:
+        return f"nothing can be locked at {asked.stage.value}"
+    if not reply.evidence.get("locks"):
+        return "who holds the lock"
+    if asked.stage is Stage.APPLY and reply.evidence.get("touched") is not False:
+        return "whether its packages were touched"
+    return ""
 
 
 def _lacks(reply: Reply, asked: Asked) -> Iterator[str]:

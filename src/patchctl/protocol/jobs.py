@@ -26,9 +26,12 @@ class Job:
 
     `stage`: what is done there, by a name that the runner knows; how is the runner's own matter.
     `id`: letters, digits, dots, dashes and underscores. `inventory`: generated; builtins with
-    vaulted values as `{"__ansible_vault": …}`; its hosts are the job's. `variables` reach every
+    vaulted values as `{"__ansible_vault": …}` and what is never templated as
+    `{"__ansible_unsafe": …}`; its hosts are the job's. `variables` reach every
     host and win over all others; nothing that a host said may be in them. `payloads`: text for
     single hosts; each travels as a private file whose path is the host's `patch_payload_file`.
+    `beside`: another such inventory, of hosts that the tasks may know of and reach without being
+    the job's; the group of the job's own hosts is named by the variable `patch_hosts` then.
     `pushes`: the list of files for `patch_push`, as `patch_push_file`.
     `files`: laid into the run's private folder, by their path there; `places` are variables whose
     value is where one of these paths lies.
@@ -42,6 +45,7 @@ class Job:
     id: str
     stage: str
     inventory: Mapping[str, Any]
+    beside: Mapping[str, Any] = field(default_factory=dict, repr=False)
     variables: Mapping[str, Any] = field(default_factory=dict)
     payloads: Mapping[str, str] = field(default_factory=dict)
     pushes: Mapping[str, str] = field(default_factory=dict)

@@ -39,6 +39,8 @@ def read_resolution(request: HostRequest, text: str) -> Resolution:
         return failed(request, unknown)
     try:
         answer = take_apart(request, text)
+        if answer.locked:
+            return failed(request, answer.locked, locked=answer.locked)
         if answer.error:
             return failed(request, answer.error)
         found = MODULES[request.manager].read(request, answer)

@@ -17,7 +17,6 @@ from ..models.rollout import HostWork, Stage
 FORMAT = 1
 # An attach call answers `running` after this long, so one slow host holds no fork.
 ATTACH_S = 12
-LOCK_WAIT_S = 120
 SETTLE_S = 15
 # A call ends by itself on the host after so long beside what it attaches and asks for: no script
 # may outlive the call and meet the next one.
@@ -72,7 +71,7 @@ def payload(
         f"now {int(now)}",
         f"attach {ATTACH_S}",
         f"call {call_s(stage, len(probes))}",
-        f"lock-wait {LOCK_WAIT_S}",
+        f"lock-wait {int(policy.lock_wait_s)}",
         f"limit {int(policy.transaction_timeout_s)}",
         f"settle {SETTLE_S}",
         f"updaters {policy.updaters.value}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..models.rollout import HostOutcome, OutcomeStatus
+from . import locks
 from .cleaning import TEXT_MAX, cleaned
 
 LINES_MAX = 20_000
@@ -22,8 +23,9 @@ _NUMBER = re.compile(r"-?[0-9]{1,12}")
 _CHECK = re.compile(r"([a-z][a-z-]{0,39}|probe:[0-9]{1,4}) (ok|note|skipped|failed)(?: (.*))?")
 _COUNT = re.compile(r"([a-z]{1,20}) ([0-9]{1,9})")
 _EDITED = re.compile(r"(/.{1,4096}) (/var/lib/patchctl/.{1,4096}|-)")
+_CONFIG = re.compile(r"(/.{1,1000}) (/.{1,1000}|-)")
 _MISSING = re.compile(r"(new|old) (\S{1,304}) ([0-9a-f]{64}) ([0-9]{1,12})")
-_ANSWERS = frozenset({"ok", "failed", "running", "missing"})
+_ANSWERS = frozenset({"ok", "failed", "running", "missing", "locked"})
 
 
 class Nonsense(Exception):
@@ -85,10 +87,16 @@ def _with_names(reply: Reply) -> str:
 
 def outcome(shard: str, host: str, reply: Reply) -> HostOutcome:
     """What the engine is told. `missing` never reaches it but as a failure."""
-    status = {"ok": OutcomeStatus.OK, "running": OutcomeStatus.RUNNING}.get(
-        reply.answer, OutcomeStatus.FAILED
-    )
+    status = {
+        "ok": OutcomeStatus.OK,
+        "running": OutcomeStatus.RUNNING,
+        "locked": OutcomeStatus.LOCKED,
+    }.get(reply.answer, OutcomeStatus.FAILED)
     reason = reply.reason
+    if status is OutcomeStatus.LOCKED:
+        # The first tells: an apt-get holds the first lock as long as it works, and starts dpkg
+        # again and again, which holds the second.
+        reason = "; ".join(filter(None, (reply.evidence["locks"][0], reason)))
     if status is OutcomeStatus.FAILED and not reason:
         reason = "the host gave no reason"
     return HostOutcome(
@@ -186,10 +194,23 @@ def _stale(text: str) -> dict[str, Any]:
     }
 
 
+def _lock(text: str) -> str:
+    lock = locks.read(text)
+    if lock is None:
+        raise Nonsense("a lock of nobody")
+    return lock.words
+
+
 def _edited(text: str) -> dict[str, Any]:
     found = _match(_EDITED, text)
     copy = "" if found[2] == "-" else found[2]
     return {"path": cleaned(found[1], LINE_MAX), "copy": cleaned(copy, LINE_MAX)}
+
+
+def _config(text: str) -> dict[str, Any]:
+    found = _match(_CONFIG, text)
+    row = {"path": cleaned(found[1], LINE_MAX)}
+    return row if found[2] == "-" else {**row, "beside": cleaned(found[2], LINE_MAX)}
 
 
 def _gone(text: str) -> dict[str, Any]:
@@ -219,9 +240,12 @@ _LISTED: Mapping[str, tuple[str, _Reader]] = {
     "restarted": ("restarted", cleaned),
     "restart-failed": ("restart_failed", cleaned),
     "stale": ("stale", _stale),
-    "conffile": ("conffiles", cleaned),
+    "config-kept": ("config", _config),
+    "config-changed": ("config", _config),
+    "conffile": ("conffiles", cleaned),  # in results that an older patchctl recorded on the host
     "stays": ("edited", _edited),
     "removed": ("edited", _gone),
+    "lock": ("locks", _lock),
     "note": ("notes", cleaned),
     "job": ("jobs", cleaned),
     "log": ("log", cleaned),

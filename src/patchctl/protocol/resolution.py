@@ -2,6 +2,7 @@
 
     resolve 1 MANAGER
     error TEXT                               it could not; nothing else counts then
+    lock PID FILE PROCESS                    somebody else works with it; nothing else counts then
     drop WHY PACKAGE ARCH VERSION | DETAIL   what was asked for and it would not take; of WHY
                                              `excluded` the excluded packages, as BINARY/SOURCE
     KIND REST                                lines of the manager's own, in any number and order
@@ -19,6 +20,7 @@ from ..models.exclusions import excluding
 from ..models.grammar import ARCH, NAME, VERSION, is_name
 from ..models.plan import LeftOut, LeftOutReason, Resolution
 from ..models.requests import HostRequest
+from . import locks
 from .cleaning import sentence
 
 _DROP = re.compile(rf"(removes|failed|excluded) ({NAME}) ({ARCH}) ({VERSION}) \|(?: (.*))?")
@@ -34,6 +36,7 @@ class Answer:
     """An answer out of its frame. `lines` are the manager's own: (line number, kind, rest)."""
 
     error: str = ""
+    locked: str = ""
     dropped: list[LeftOut] = field(default_factory=list)
     lines: list[tuple[int, str, str]] = field(default_factory=list)
 
@@ -53,11 +56,20 @@ def take_apart(request: HostRequest, text: str) -> Answer:
         kind, _, rest = line.partition(" ")
         if kind == "error":
             answer.error = sentence(rest) or "the package manager refuses"
+        elif kind == "lock":
+            answer.locked = answer.locked or _holder(rest, number)
         elif kind == "drop":
             answer.dropped.append(_dropped(request, rest, number))
         else:
             answer.lines.append((number, kind, rest))
     return answer
+
+
+def _holder(text: str, number: int) -> str:
+    lock = locks.read(text)
+    if lock is None:
+        raise UnreadableError(f"line {number} of the resolve answer names nobody")
+    return lock.words
 
 
 def _dropped(request: HostRequest, rest: str, number: int) -> LeftOut:
@@ -114,6 +126,8 @@ def groups(pattern: re.Pattern[str], text: str, number: int) -> tuple[str, ...]:
 
 def check_complete(request: HostRequest, found: Resolution) -> None:
     """Raise UnreadableError where an update that was asked for is neither reached nor dropped."""
+    if found.unusable:
+        return  # it is asked again
     dropped = {(line.package, line.version) for line in found.dropped}
     reached = {(one.package, one.to) for one in found.transitions}
     for wanted in request.wanted:
@@ -124,6 +138,6 @@ def check_complete(request: HostRequest, found: Resolution) -> None:
             )
 
 
-def failed(request: HostRequest, error: str) -> Resolution:
+def failed(request: HostRequest, error: str, *, locked: str = "") -> Resolution:
     """The resolution of a host whose package manager could not say what it would do."""
-    return Resolution(host=request.host, manager=request.manager, error=error)
+    return Resolution(host=request.host, manager=request.manager, error=error, locked=locked)

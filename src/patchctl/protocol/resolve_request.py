@@ -15,6 +15,12 @@ def payload(request: HostRequest, *, allow_removals: bool, allow_downgrades: boo
         f"downgrades {_yes(allow_downgrades)}",
     ]
     lines += [_line("want", wanted) for wanted in request.wanted]
+    for one in request.kept:
+        if not grammar.is_name(one.package) or (
+            one.version and not (grammar.is_arch(one.arch) and grammar.is_version(one.version))
+        ):
+            raise ValueError(f"outside of the grammar: {one}")
+        lines.append(f"keep {one.package} {one.arch or '-'} {one.version or '-'}")
     lines += [_line("hold", held) for held in request.held]
     lines += [f"exclude {_pattern(one)}" for rule in request.exclusions for one in rule.packages]
     return "\n".join(lines) + "\n"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from ..models.facts import HostFacts, PendingUpdate, StaleProcess
+from ..models.facts import HostFacts, PackageLists, PendingUpdate, StaleProcess
 from ..models.snapshot import HostResult, HostStatus, Snapshot
 
 # Up to so many hosts each one is told; of more only the failing ones and every twentieth part.
@@ -48,6 +48,7 @@ def _host(host: HostResult) -> dict[str, Any]:
         "containers": None,
         "clock_skew_s": None,
         "lists_updated": None,
+        "could_not_look": None,
         "notes": None,
         "unparsed": None,
     }
@@ -83,9 +84,16 @@ def _facts(facts: HostFacts) -> dict[str, Any]:
         "containers": len(facts.containers),
         "clock_skew_s": facts.clock_skew_s,
         "lists_updated": facts.lists_updated,
+        "could_not_look": [
+            {"repository": one.repository, "reason": one.fault} for one in _faulty(facts)
+        ],
         "notes": list(facts.notes),
         "unparsed": len(facts.unparsed),
     }
+
+
+def _faulty(facts: HostFacts) -> list[PackageLists]:
+    return [one for one in facts.lists if one.fault]
 
 
 def _security(facts: HostFacts) -> int:
@@ -133,15 +141,23 @@ def remarks(facts: HostFacts) -> list[str]:
         for one in facts.competing_updaters
         if one.state in ("enabled", "running")
     ]
-    if facts.package_lock_held:
+    if facts.locks:
+        found.append(facts.locks[0].words)
+    elif facts.package_lock_held:
         found.append("a package operation is running")
     if facts.clock_skew_s is not None and abs(facts.clock_skew_s) > 60:
         found.append(f"clock is off by {facts.clock_skew_s} s")
+    if faulty := _faulty(facts):
+        found.append(f"could not look at: {_few([_fault(one) for one in faulty], 1)}")
     if facts.notes:
         found.append(_few(facts.notes, 1))
     if facts.unparsed:
         found.append(f"{len(facts.unparsed)} lines not understood")
     return found
+
+
+def _fault(lists: PackageLists) -> str:
+    return f"{lists.repository}: {lists.fault}" if lists.repository else lists.fault
 
 
 def _few(names: Sequence[str], limit: int = 3) -> str:
@@ -182,9 +198,12 @@ def _told(result: HostResult) -> str:
     facts = result.facts
     if facts is None:
         return f"{result.status.value}: {result.reason}"
+    count = len(_faulty(facts))
+    repositories = "1 repository" if count == 1 else f"{count} repositories"
     return (
         f"{system(facts)}, {len(facts.packages)} packages, {len(facts.pending)} pending"
         f" ({_security(facts)} security)"
+        f"{f', could not look at {repositories}' if count else ''}"
     )
 
 
@@ -225,6 +244,7 @@ def _who(facts: HostFacts) -> list[tuple[str, str]]:
         ("packages", str(len(facts.packages))),
         ("held packages", ", ".join(one.name for one in facts.packages if one.held) or "none"),
         ("package lists of", when(facts.lists_updated)),
+        *_many("could not look at", (_fault(one) for one in _faulty(facts))),
     ]
 
 
@@ -236,6 +256,13 @@ def _updates(facts: HostFacts) -> list[tuple[str, str]]:
         ("reboot required", reboot),
         ("pending updates", f"{len(facts.pending)}, {_security(facts)} of them security"),
         *_many("pending", (_pending(one) for one in facts.pending), 60),
+        *_many(
+            "hidden",
+            (
+                f"{one.name} {one.installed} -> {one.version} (security {one.label}): {one.by}"
+                for one in facts.hidden
+            ),
+        ),
         *_many(
             "repository",
             (
@@ -249,7 +276,8 @@ def _updates(facts: HostFacts) -> list[tuple[str, str]]:
 
 def _pending(update: PendingUpdate) -> str:
     what = "security " if update.security else ""
-    return f"{update.name} {update.installed} -> {update.candidate} ({what}{update.label})"
+    late = f", deferred: {update.phased} % of machines get it" if update.deferred else ""
+    return f"{update.name} {update.installed} -> {update.candidate} ({what}{update.label}{late})"
 
 
 def _running(facts: HostFacts) -> list[tuple[str, str]]:

@@ -24,11 +24,14 @@ def _hooks(body: PlanBody, *, full: bool) -> list[str]:
     if not body.hook_names:
         return []
     lines = ["Hooks, which run on this machine around each host:"]
-    alike = _alike(body.rings, lambda ring: (("drain", ring.drain), ("undrain", ring.undrain)))
-    for stages, rings in alike.items():
-        named = [f"{stage} {name}" for stage, name in stages if name]
-        if named:
-            lines.append(f"  {rings}: {', '.join(named)}")
+    for hooks, rings in _alike(body.rings, lambda ring: ring.hooks).items():
+        if hooks:
+            lines.append(f"  {rings}: {', '.join(f'{hook.stage} {hook.file}' for hook in hooks)}")
+        lines += [
+            f"    {hook.stage} sees {hook.sight}: it may reach them and read all of their variables"
+            for hook in hooks
+            if hook.sees
+        ]
     if not body.hooks:
         return [*lines, "  their content is not known: the plan is from before it was kept"]
     shown = body.hooks if full else body.hooks[:_FILES]

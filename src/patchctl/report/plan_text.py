@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from ..models.plan import (
     Action,
     Cohort,
+    CouldNotLook,
     LeftOut,
     LeftOutReason,
     Plan,
@@ -27,6 +28,7 @@ from ..models.plan import (
 )
 from .assessment_text import DECISIONS
 from .exclusions_text import excluded, excluded_before, exclusions
+from .looks_text import could_not_look
 from .plan_code_text import code
 
 WIDTH = 80
@@ -72,9 +74,15 @@ def show(plan: Plan, *, full: bool = False) -> list[str]:
         _unsafe(body, full=full),
         _unproven(body, full=full),
         exclusions(body, full=full),
+        could_not_look(body.could_not_look, full=full),
         left_out(body.left_out, full=full),
     )
     return _joined(sections)
+
+
+def not_planned(unseen: Sequence[CouldNotLook], rows: Sequence[LeftOut]) -> list[str]:
+    """Why there is no plan."""
+    return _joined((could_not_look(unseen), left_out(rows)))
 
 
 def _joined(sections: Iterable[Sequence[str]]) -> list[str]:
@@ -99,6 +107,7 @@ def _head(plan: Plan) -> list[str]:
         f"Plan {short(plan.digest)}: {_SELECTED[body.selection.mode]} on"
         f" {_count(len(body.hosts), 'host')}",
         *(_wrapped(asked, "  ") if asked else []),
+        *(["  phased updates, too, wherever they are pending"] if body.selection.phased else []),
         f"  {made}{limit}",
         f"  hosts looked at {when(body.as_of)}, expires {when(body.expires)}",
         *_wrapped(_removes(body), "  "),
@@ -297,7 +306,7 @@ def left_out(rows: Sequence[LeftOut], *, full: bool = False) -> list[str]:
 
 
 def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> list[str]:
-    if reason in _QUIET:
+    if reason in _QUIET or reason is LeftOutReason.STALE_LISTS:  # why is told before
         return _quiet(reason, rows, full=full)
     if reason is LeftOutReason.EXCLUDED:
         return excluded(rows, full=full)

@@ -1,7 +1,7 @@
 """What a person reads about a run. Pure: models to lines."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from ..models.plan import Amount, Plan, Promote, RingPolicy, Undo
@@ -15,7 +15,17 @@ from ..models.rollout import (
     RunState,
     RunStatus,
 )
-from ..models.states import HARMLESS, MAY_BE_CHANGED, OVER, TROUBLE
+from ..models.states import (
+    COUNTED,
+    HARMLESS,
+    MAY_BE_CHANGED,
+    MAY_RETRY,
+    OVER,
+    RETRIED,
+    TROUBLE,
+    UNDOING,
+)
+from .looks_text import could_not_look
 from .plan_code_text import code
 
 # Said of a state in one word or two, as an operator would.
@@ -74,15 +84,19 @@ def leased(status: RunStatus) -> str:
 
 def next_step(status: RunStatus) -> str:
     """The command that an operator would want next, or an empty line."""
+    again = _retry(status)
     if status.state in OVER:
-        return ""
+        put_off = _deferred(status) if status.state is RunState.DONE else ""
+        ask = f"ask {put_off} again: patchctl rollout resume {status.run}\n" if put_off else ""
+        return f"{ask}{again if status.state in MAY_RETRY else ''}".rstrip()
     match status.state:
         case RunState.HALTED:
-            undo = f"undo what it changed:  patchctl rollback {status.run}\n"
+            undo = f"undo what it changed:    patchctl rollback {status.run}\n"
             return (
                 f"{undo if any(map(_changed, status.hosts)) else ''}"
-                f"go on in spite of it:  patchctl rollout resume {status.run} --accept-failures\n"
-                f"leave it as it is:     patchctl rollout abort {status.run}"
+                f"{again}"
+                f"{_in_spite(status)} patchctl rollout resume {status.run} --accept-failures\n"
+                f"leave it as it is:       patchctl rollout abort {status.run}"
             )
         case RunState.WAITING:
             asked = any(r.state is RingState.WAITING and not r.approved for r in status.rings)
@@ -98,6 +112,69 @@ def next_step(status: RunStatus) -> str:
             )
         case _:
             return "" if status.controller else f"go on with `patchctl rollout resume {status.run}`"
+
+
+def _in_spite(status: RunStatus) -> str:
+    """What to call going on: in spite of failures, or after all were mended."""
+    failed = any(host.state in COUNTED for host in status.hosts)
+    return "go on in spite of it:   " if failed else "all are mended, go on:  "
+
+
+def host_state(status: RunStatus, host: HostStatusLine) -> str:
+    """A host's state, and which attempt it is of where it was tried again."""
+    again = host.attempt > 1 and status.state not in UNDOING
+    return f"{word(host.state.value)}{f' (attempt {host.attempt})' if again else ''}"
+
+
+def _retry(status: RunStatus) -> str:
+    """A line with the command that tries hosts again, where there are such."""
+    again = any(host.state in RETRIED for host in status.hosts)
+    return f"try mended hosts again: patchctl rollout retry {status.run}\n" if again else ""
+
+
+def config_files(status: RunStatus, limit: int = 10) -> list[str]:
+    """Configuration files that the update left as they were, with the place of the package's own,
+    then those that it changed, each with its hosts."""
+    hosts: dict[tuple[bool, str, str], list[str]] = defaultdict(list)
+    for host in status.hosts:
+        for file in host.config:
+            hosts[not file.beside, file.path, file.beside].append(host.name)
+    lines = [
+        f"  {path} changed on {_some_of(names)}"
+        if changed
+        else f"  {path} kept on {_some_of(names)}; the package's is {beside}"
+        for (changed, path, beside), names in sorted(hosts.items())
+    ]
+    return _first("configuration files:", lines, limit)
+
+
+def waiting(status: RunStatus, limit: int = 10) -> list[str]:
+    """What the update is not effective in yet: hosts that wait for a reboot, old code that runs."""
+    lines = []
+    if reboots := [host.name for host in status.hosts if host.reboot_required]:
+        lines.append(f"  reboot: {_some_of(reboots)}")
+    hosts: dict[str, list[str]] = defaultdict(list)
+    for host in status.hosts:
+        for name in host.old_code:
+            hosts[name].append(host.name)
+    lines += [f"  {name} on old code: {_some_of(names)}" for name, names in sorted(hosts.items())]
+    return _first("waits for a restart or a reboot:", lines, limit)
+
+
+def _first(title: str, lines: list[str], limit: int) -> list[str]:
+    more = [f"  … and {len(lines) - limit} more (-o json has all)"] if len(lines) > limit else []
+    return [title, *lines[:limit], *more] if lines else []
+
+
+def _some_of(names: Sequence[str]) -> str:
+    more = f" and {some(len(names) - 4, 'more host')}" if len(names) > 4 else ""
+    return ", ".join(names[:4]) + more
+
+
+def _deferred(status: RunStatus) -> str:
+    """The hosts that were put off, for people; empty where there are none."""
+    names = [host.name for host in status.hosts if host.state is HostState.DEFERRED]
+    return names[0] if len(names) == 1 else f"the {len(names)} deferred hosts" if names else ""
 
 
 def left_behind(status: RunStatus, limit: int = 10) -> list[str]:
@@ -163,7 +240,7 @@ def worst(ring: RingPolicy, size: int) -> int:
 
 def before(plan: Plan) -> list[str]:
     """What a person should know before saying yes: rings, packages, what can't be undone, what
-    is run."""
+    nobody could look into, what is run."""
     body = plan.body
     sizes = Counter(host.ring for host in body.hosts)
     waves = {host.ring: 0 for host in body.hosts}
@@ -188,4 +265,5 @@ def before(plan: Plan) -> list[str]:
     )
     if unsafe:
         lines.append(f"  not undone by itself if it fails: {', '.join(unsafe)}")
-    return [*lines, *(f"  {line}" for line in code(body))]
+    told = (*could_not_look(body.could_not_look), *code(body))
+    return [*lines, *(f"  {line}" for line in told)]

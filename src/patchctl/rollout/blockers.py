@@ -52,11 +52,15 @@ def over_budget(ring: RingView | None) -> Blocker | None:
         kind=BlockerKind.BUDGET,
         what=ring.name,
         reason=(
-            f"ring {ring.name}: {ring.counted} of {ring.size} hosts did not succeed,"
+            f"ring {ring.name}: {ring.counted} of {ring.size} hosts did not succeed{_mended(ring)},"
             f" the budget is {ring.budget}"
         ),
         since=ring.since if ring.state is RingState.HALTED else None,
     )
+
+
+def _mended(ring: RingView) -> str:
+    return f" ({ring.mended} since then, and still counted)" if ring.mended else ""
 
 
 def wakes_at(found: Iterable[Blocker]) -> int | None:

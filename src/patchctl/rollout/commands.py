@@ -6,6 +6,7 @@ from ..models.rollout import (
     CommandKind,
     CommandTaken,
     Event,
+    HostState,
     RingMoved,
     RingState,
     RunMoved,
@@ -19,15 +20,17 @@ from .view import RunView
 
 
 def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> list[Event]:
-    """Go on: lift an operator's pause, leave a halt, ask lost hosts once more.
+    """Go on: lift an operator's pause, leave a halt, ask lost hosts and deferred ones once more.
 
     Raises ConflictError for a run that is over, HaltedError where a budget is used up and the
     failures were not accepted: the count survives restarts.
     """
     lost = [] if view.state in BEGINS_NOTHING else ask_again(view)
-    if view.state is RunState.DONE and lost:
+    deferred = any(host.state is HostState.DEFERRED for host in view.hosts.values())
+    if view.state is RunState.DONE and (lost or deferred):
         taken = CommandTaken(command=CommandKind.RESUME, by=by, reason=reason)
-        return [taken, RunMoved(to=RunState.RUNNING, reason="lost hosts are asked again"), *lost]
+        who = " and ".join(filter(None, ("lost" if lost else "", "deferred" if deferred else "")))
+        return [taken, RunMoved(to=RunState.RUNNING, reason=f"{who} hosts are asked again"), *lost]
     if view.state in NOT_RESUMABLE:
         raise ConflictError(f"run {view.run} is {view.state.value.replace('_', ' ')}")
     ring = view.current_ring()
@@ -67,7 +70,7 @@ def take(view: RunView, command: Command) -> list[Event]:
         case CommandKind.RESUME:
             if view.state is RunState.PAUSED:
                 step = RunMoved(to=_after_pause(view))
-        case CommandKind.APPROVE | CommandKind.ROLLBACK:
+        case CommandKind.APPROVE | CommandKind.ROLLBACK | CommandKind.RETRY:
             pass
     if step is None or step.to not in states.RUN[view.state]:
         return [taken]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..models.plan import OnFailure, RebootPolicy, RingPolicy
 from ..models.rollout import HostOutcome, HostState, OutcomeStatus, Stage
-from ..models.states import DISRUPTIVE, HARMLESS, SILENT, VERIFYING
+from ..models.states import DISRUPTIVE, HARMLESS, PUTS_OFF, SILENT, VERIFYING
 from .states import STATE_OF_STAGE, IllegalTransitionError
 from .timers import Waited
 from .view import HostView
@@ -19,6 +19,8 @@ TRIES_OF_A_LOOK = 3
 RETRY_FIRST_MS = 1_000
 RETRY_MOST_MS = 15_000
 ATTACH_AGAIN_MS = 500
+# Each look is a connection; the package manager is seldom busy for less.
+LOCKED_AGAIN_MS = 4_000
 UNREACHABLE_S = 300
 # The host bounds its own commands; the controller gives up only after the host must have.
 GRACE_S = 300
@@ -57,6 +59,8 @@ def after(
             return _failed(host, policy, unsafe, stage, outcome.reason)
         case OutcomeStatus.RUNNING:
             return _goes_on(host, policy, unsafe, outcome, waited)
+        case OutcomeStatus.LOCKED:
+            return _locked(host, policy, unsafe, outcome, waited)
         case _:
             assert outcome.status in SILENT
             return _ask_again(host, policy, unsafe, outcome, waited)
@@ -73,6 +77,40 @@ def _goes_on(
     reason = f"still running after {_limit_s(policy, stage)} s"
     said = f"{reason}: {outcome.reason}" if outcome.reason else reason
     return _failed(host, policy, unsafe, stage, said)
+
+
+def _locked(
+    host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, waited: Waited
+) -> Move | Again:
+    stage = host.stage
+    assert stage is not None
+    limit_s = _lock_limit_s(policy, stage)
+    left_ms = limit_s * 1000 - waited.locked_ms
+    if left_ms > 0:
+        return Again(min(LOCKED_AGAIN_MS, left_ms))
+    if stage in PUTS_OFF:
+        return put_off(host, policy, outcome.reason)
+    return _failed(host, policy, unsafe, stage, f"{outcome.reason}, for more than {limit_s} s")
+
+
+def put_off(host: HostView, policy: RingPolicy, reason: str) -> Move:
+    """The host is left as it is, for later: somebody else works with its package manager, and
+    nothing of this attempt was begun there. One that is drained is put into service again first."""
+    if host.stage is Stage.APPLY and host.drained and policy.undrain:
+        return Move(HostState.UNDRAIN, Stage.UNDRAIN, reason)
+    return Move(HostState.DEFERRED, host.stage, reason)
+
+
+def _lock_limit_s(policy: RingPolicy, stage: Stage) -> int:
+    """How long a lock is waited for. What has been changed cannot be put off: its reboot and its
+    undo have the time that they have anyway."""
+    match stage:
+        case Stage.REBOOT:
+            return max(policy.lock_wait_s, policy.reboot_timeout_s)
+        case Stage.UNDO:
+            return max(policy.lock_wait_s, policy.transaction_timeout_s)
+        case _:
+            return policy.lock_wait_s
 
 
 def _forward(host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutcome) -> Move:
@@ -96,6 +134,8 @@ def _forward(host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutc
             if host.drained and policy.undrain:
                 return _work(Stage.UNDRAIN)
             return _succeeded(host, outcome.evidence)
+        case Stage.UNDRAIN if host.deferring:
+            return Move(HostState.DEFERRED, Stage.APPLY, host.reason)
         case Stage.UNDRAIN:
             if host.state is HostState.ROLLING_BACK:
                 return Move(HostState.ROLLED_BACK, Stage.UNDRAIN, _with_edited(host, host.reason))
@@ -136,11 +176,16 @@ def _succeeded(host: HostView, verified: Mapping[str, Any]) -> Move:
 def _not_effective(verified: Mapping[str, Any]) -> str:
     """What goes on with old code because its restart would take the system down (dbus, sessions):
     the update is installed, and not effective there until a reboot."""
-    names = sorted({one["unit"] or one["command"] for one in verified.get("stale", ())})
+    names = old_code(verified)
     if not names:
         return ""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"not effective until a reboot: {', '.join(names[:_NAMED])}{more} on old code"
+
+
+def old_code(verified: Mapping[str, Any]) -> tuple[str, ...]:
+    """Units, or commands of no unit, that ran on replaced files by verify's evidence, sorted."""
+    return tuple(sorted({row["unit"] or row["command"] for row in verified.get("stale", ())}))
 
 
 def _failed(

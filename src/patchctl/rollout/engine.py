@@ -31,8 +31,8 @@ from ..models.rollout import (
     Stage,
     StageAnswered,
 )
-from ..models.states import BOOT_TOLD, IN_FLIGHT, STANDING, WAITING
-from . import commands, decisions, progress, states, undo
+from ..models.states import BOOT_TOLD, GOES_ON, IN_FLIGHT, STANDING, WAITING
+from . import commands, decisions, progress, retry, states, undo
 from .blockers import Proven, blockers, wakes_at
 from .interfaces import Clock, EventSink, Executor, Journal, Mailbox
 from .timers import STEP_BACK_MS, Timers
@@ -120,6 +120,10 @@ class Engine:
         `force` undoes what the plan calls unsafe to undo, too.
         """
         self._write(*undo.open_attempts(self.view, by, reason, hosts=hosts, force=force))
+
+    def retry(self, by: str, reason: str = "", *, hosts: Sequence[str] = ()) -> None:
+        """Open another attempt for every host that failed (or for `hosts` of them)."""
+        self._write(*retry.open_attempts(self.view, by, reason, hosts=hosts))
 
     # --- the loop -------------------------------------------------------------------------------
 
@@ -291,9 +295,8 @@ class Engine:
             return self._released(host, outcome)
         policy = self.view.policy(host)
         events: list[Event] = []
-        if outcome.status is OutcomeStatus.RUNNING:
-            # Not journaled: it decides nothing, and a new controller starts the clocks anew.
-            self._timers.said_at_work(host.name)
+        if outcome.status in GOES_ON:
+            events += self._waits(host, stage, outcome)
         else:
             events.append(_answered(host, stage, outcome))
         # What touched nothing can always be undone.
@@ -301,6 +304,8 @@ class Engine:
         step = decisions.after(host, policy, unsafe, outcome, self._timers.waited(host.name))
         held = None
         if self.view.state is RunState.ABORTING:
+            if outcome.status is OutcomeStatus.LOCKED and stage is Stage.APPLY:
+                step = decisions.put_off(host, policy, decisions.NOT_BEGUN)
             held = decisions.held_back(host, step)
         elif host.only_looked_at:
             held = decisions.held_back(host, step, decisions.LOST_BEFORE)
@@ -317,6 +322,17 @@ class Engine:
             # failed and was forgotten.
             events.append(_moved(host, HostState.ROLLING_BACK, Stage.UNDO, step.reason))
         return events
+
+    def _waits(self, host: HostView, stage: Stage, outcome: HostOutcome) -> list[Event]:
+        """Journaled is only whom the host waits for, and that it does not any more: the rest
+        decides nothing, and a new controller starts the clocks anew."""
+        if outcome.status is OutcomeStatus.LOCKED:
+            self._timers.said_locked(host.name)
+            said = outcome.reason
+        else:
+            self._timers.said_at_work(host.name)
+            said = ""
+        return [_answered(host, stage, outcome)] if said != host.waits_for else []
 
     def _released(self, host: HostView, outcome: HostOutcome) -> list[Event]:
         """Whether the host is asked again stands in the view, once this answer does."""

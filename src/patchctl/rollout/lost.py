@@ -1,8 +1,8 @@
 """Lost hosts are asked again: once before a run is over, and whenever a person says so."""
 
-from ..models.rollout import Event, HostMoved, HostState, RunState
+from ..models.rollout import Event, HostMoved, HostState, RunState, Stage
 from . import states
-from .view import RunView
+from .view import HostView, RunView
 
 
 def ask_again(view: RunView, *, once: bool = False) -> list[Event]:
@@ -15,15 +15,17 @@ def ask_again(view: RunView, *, once: bool = False) -> list[Event]:
         if once and host.reconciled:
             continue
         if host.state is HostState.UNKNOWN and host.stage is not None:
-            back = HostState.ROLLING_BACK if host.undoing else states.STATE_OF_STAGE[host.stage]
-            events.append(
-                HostMoved(
-                    host=host.name,
-                    attempt=host.attempt,
-                    to=back,
-                    stage=host.stage,
-                    reason="asked once more after it was lost",
-                    look=once,
-                )
-            )
+            events.append(back(host, host.stage, look=once))
     return events
+
+
+def back(host: HostView, stage: Stage, *, look: bool) -> HostMoved:
+    """The host goes back to the stage in which it was lost."""
+    return HostMoved(
+        host=host.name,
+        attempt=host.attempt,
+        to=HostState.ROLLING_BACK if host.undoing else states.STATE_OF_STAGE[stage],
+        stage=stage,
+        reason="asked once more after it was lost",
+        look=look,
+    )

@@ -15,12 +15,12 @@ from ..models.rollout import (
     Stage,
     WaveStarted,
 )
-from ..models.states import BEFORE_UPDATE, RING_ACTIVE, RING_BEGUN, STANDING
-from . import undo
+from ..models.states import BEFORE_UPDATE, RING_ACTIVE, RING_BEGUN, RING_WALKED, STANDING
+from . import deferred, retry, undo
 from .blockers import PAUSES, Proven, blockers, held_hosts
 from .decisions import NOT_BEGUN
 from .lost import ask_again
-from .transactions import transaction_id
+from .transactions import begun
 from .view import RingView, RunView
 
 
@@ -30,6 +30,8 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
         return []
     if view.state is RunState.ROLLING_BACK:
         return undo.next_events(view)
+    if view.state is RunState.RETRYING:
+        return retry.next_events(view)
     ring = view.current_ring()
     if view.state is RunState.ABORTING:
         if view.in_flight():
@@ -43,6 +45,9 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
             return [RunMoved(to=RunState.HALTING, reason=one.reason)]
     if any(one.kind in PAUSES for one in held):
         return []
+    for walked in view.rings.values():
+        if walked.state in RING_WALKED and deferred.waiting(view, walked):
+            return deferred.next_events(view, walked)
     if ring is None:
         return _over(view, [RunMoved(to=RunState.DONE)])
     return _go_on(view, ring, [one.reason for one in held if one.what == ring.name], proven)
@@ -131,25 +136,16 @@ def _walk(view: RunView, ring: RingView) -> list[Event]:
             started: list[Event] = []
             if number != ring.wave:
                 started.append(WaveStarted(ring=ring.name, wave=number, hosts=len(names)))
-            return [*started, *(_start(view, name) for name in names)]
+            return [*started, *(begun(view, name) for name in names)]
+    if deferred.waiting(view, ring):
+        return deferred.next_events(view, ring)
     return _ring_over(view, ring)
-
-
-def _start(view: RunView, name: str) -> HostMoved:
-    host = view.hosts[name]
-    return HostMoved(
-        host=name,
-        attempt=host.attempt,
-        to=HostState.PREFLIGHT,
-        stage=Stage.PREFLIGHT,
-        transaction=transaction_id(view.run, name, host.attempt),
-    )
 
 
 def _ring_over(view: RunView, ring: RingView) -> list[Event]:
     names = list(view.rings)
     later = [view.rings[name] for name in names[names.index(ring.name) + 1 :]]
-    tried = ring.counters[HostState.SKIPPED] < ring.size
+    tried = ring.counters[HostState.SKIPPED] + ring.counters[HostState.DEFERRED] < ring.size
     if ring.policy.soak_s and tried and any(other.size for other in later):
         why = f"ring {ring.name} soaks for {ring.policy.soak_s} s"
         return [

@@ -11,21 +11,34 @@ class IllegalTransitionError(Exception):
 R = RunState
 RUN: dict[RunState, frozenset[RunState]] = {
     R.PLANNED: frozenset({R.RUNNING, R.WAITING, R.PAUSED, R.ABORTING, R.DONE}),
-    R.WAITING: frozenset({R.RUNNING, R.PAUSED, R.ABORTING, R.ROLLING_BACK}),
+    R.WAITING: frozenset({R.RUNNING, R.PAUSED, R.RETRYING, R.ABORTING, R.ROLLING_BACK}),
     R.RUNNING: frozenset(
         {R.WAITING, R.PAUSED, R.SOAKING, R.HALTING, R.ABORTING, R.DONE, R.ROLLING_BACK}
     ),
     R.PAUSED: frozenset(
-        {R.RUNNING, R.SOAKING, R.WAITING, R.HALTING, R.ABORTING, R.ROLLING_BACK, R.DONE}
+        {
+            R.RUNNING,
+            R.SOAKING,
+            R.WAITING,
+            R.HALTING,
+            R.RETRYING,
+            R.ABORTING,
+            R.ROLLING_BACK,
+            R.DONE,
+        }
     ),
-    R.SOAKING: frozenset({R.PROMOTING, R.PAUSED, R.HALTING, R.ABORTING, R.ROLLING_BACK}),
+    R.SOAKING: frozenset(
+        {R.PROMOTING, R.PAUSED, R.HALTING, R.RETRYING, R.ABORTING, R.ROLLING_BACK}
+    ),
     R.PROMOTING: frozenset({R.RUNNING, R.WAITING, R.PAUSED, R.ABORTING, R.ROLLING_BACK, R.DONE}),
     R.HALTING: frozenset({R.HALTED, R.ABORTING, R.ROLLING_BACK}),
-    R.HALTED: frozenset({R.RUNNING, R.ABORTING, R.ROLLING_BACK}),
+    R.HALTED: frozenset({R.RUNNING, R.RETRYING, R.ABORTING, R.ROLLING_BACK}),
+    # Hosts that failed are tried again; then the run stands where it stood.
+    R.RETRYING: frozenset({R.WAITING, R.PAUSED, R.SOAKING, R.HALTED, R.ABORTING, R.DONE}),
     R.ABORTING: frozenset({R.ABORTED, R.ROLLING_BACK}),
     R.ABORTED: frozenset({R.ROLLING_BACK}),
     # Back to running only to ask lost hosts once more.
-    R.DONE: frozenset({R.RUNNING, R.ROLLING_BACK}),
+    R.DONE: frozenset({R.RUNNING, R.RETRYING, R.ROLLING_BACK}),
     R.ROLLING_BACK: frozenset({R.ROLLED_BACK, R.NEEDS_HUMAN}),
     # Some hosts may be undone now and the others later.
     R.ROLLED_BACK: frozenset({R.ROLLING_BACK}),
@@ -48,14 +61,16 @@ HOST: dict[HostState, frozenset[HostState]] = {
     H.DEFERRED: frozenset({H.PENDING}),
     # Nothing is changed on the host before `drain`, so a host lost here has simply failed.
     # Skipped: the run was aborted.
-    H.PREFLIGHT: frozenset({H.PREPARE, H.FAILED, H.SKIPPED}),
-    H.PREPARE: frozenset({H.DRAIN, H.APPLY, H.FAILED, H.SKIPPED}),
+    # Deferred: somebody else worked with the package manager for too long.
+    H.PREFLIGHT: frozenset({H.PREPARE, H.FAILED, H.SKIPPED, H.DEFERRED}),
+    H.PREPARE: frozenset({H.DRAIN, H.APPLY, H.FAILED, H.SKIPPED, H.DEFERRED}),
     H.DRAIN: frozenset({H.APPLY, H.FAILED, H.UNKNOWN}),
-    H.APPLY: frozenset({H.RESTART, H.REBOOT, H.FAILED, H.UNKNOWN}),
+    # Deferred, where it was drained after it is put into service again: nothing was begun there.
+    H.APPLY: frozenset({H.RESTART, H.REBOOT, H.FAILED, H.UNKNOWN, H.UNDRAIN, H.DEFERRED}),
     H.RESTART: frozenset({H.VERIFY, H.FAILED, H.UNKNOWN}),
     H.REBOOT: frozenset({H.VERIFY, H.FAILED, H.UNKNOWN}),
     H.VERIFY: frozenset({H.UNDRAIN, H.SUCCEEDED, H.FAILED, H.UNKNOWN}),
-    H.UNDRAIN: frozenset({H.SUCCEEDED, H.FAILED, H.UNKNOWN}),
+    H.UNDRAIN: frozenset({H.SUCCEEDED, H.FAILED, H.UNKNOWN, H.DEFERRED}),
     H.FAILED: frozenset({H.ROLLING_BACK}),
     H.ROLLING_BACK: frozenset({H.ROLLED_BACK, H.ROLLBACK_FAILED, H.UNKNOWN}),
     # Reconciled once, by asking again for the stage in which the host was lost.

@@ -5,6 +5,7 @@ from collections.abc import Collection
 
 from ..models.rollout import (
     Blocker,
+    ConfigFile,
     EditedFile,
     HostState,
     HostStatusLine,
@@ -13,8 +14,9 @@ from ..models.rollout import (
     RunStatus,
     Stage,
 )
-from ..models.states import COUNTED, IN_FLIGHT, SETTLED, STOPPED
+from ..models.states import AT_REST, COUNTED, IN_FLIGHT, STOPPED
 from . import states
+from .decisions import old_code
 from .view import HostView, RingView, RunView
 
 
@@ -39,13 +41,19 @@ def status(
                 ring=host.ring,
                 state=host.state,
                 stage=_stage(host),
-                reason=host.reason,
+                reason=host.waits_for or host.reason,
                 edited=tuple(
                     EditedFile(path=file["path"], copy=file["copy"], gone=bool(file.get("gone")))
                     for file in host.evidence.get(Stage.UNDO.value, {}).get("edited", ())
                 ),
                 lease=view.lease(host.name) if host.name in leased else None,
-                holds=host.holding and host.state in SETTLED and not host.owes_release,
+                attempt=host.attempt,
+                config=_config(host),
+                reboot_required=host.touched and host.reboot_required and not host.rebooted,
+                old_code=old_code(host.evidence.get(Stage.VERIFY.value, {}))
+                if host.touched
+                else (),
+                holds=host.holding and host.state in AT_REST and not host.owes_release,
             )
             for ring in view.rings.values()
             for wave in ring.waves
@@ -53,7 +61,16 @@ def status(
         ),
         controller=controller,
         blockers=blockers,
+        could_not_look=view.plan.body.could_not_look,
     )
+
+
+def _config(host: HostView) -> tuple[ConfigFile, ...]:
+    """What the update did to configuration files, unless it was undone, which brings them back."""
+    if not host.touched:
+        return ()
+    rows = host.evidence.get(Stage.APPLY.value, {}).get("config", ())
+    return tuple(ConfigFile(path=row["path"], beside=row.get("beside", "")) for row in rows)
 
 
 def _reason(view: RunView) -> str:
@@ -93,7 +110,9 @@ def exit_code(view: RunView) -> int:
         case RunState.DONE:
             if any(hosts[state] for state in COUNTED):
                 return 4
-            return 1 if hosts[HostState.SKIPPED] else 0
+            put_off = hosts[HostState.SKIPPED] or hosts[HostState.DEFERRED]
+            held_back = put_off or view.plan.body.holds_back
+            return 1 if held_back else 0
         case RunState.ROLLED_BACK:
             return 0
         case RunState.NEEDS_HUMAN:

@@ -20,14 +20,15 @@ STEP_BACK_MS = 60_000
 @dataclass(frozen=True)
 class Waited:
     """How long a host has been in its stage and how long it has been silent there, in ms; how often
-    it was asked since without an answer, and whether it has said there that it is at work, which
-    the journal does not have.
+    it was asked since without an answer; whether it has said there that it is at work, which the
+    journal does not have; and how long it waits there for somebody else, in ms.
     """
 
     stage_ms: int = 0
     silent_ms: int = 0
     silences: int = 0
     at_work: bool = False
+    locked_ms: int = 0
 
 
 class Timers:
@@ -39,6 +40,7 @@ class Timers:
         # Since when a host is silent, and how often it was asked since.
         self._silent: dict[str, tuple[int, int]] = {}
         self._at_work: set[str] = set()
+        self._locked: dict[str, int] = {}
         self._not_before: dict[str, int] = {}
         self._soaks: dict[str, int] = {}
         self._wall = clock.now_ms(), clock.monotonic_ms()
@@ -73,12 +75,19 @@ class Timers:
         self._began[host] = self.now
         self._silent.pop(host, None)
         self._at_work.discard(host)
+        self._locked.pop(host, None)
         self._not_before.pop(host, None)
 
     def said_at_work(self, host: str) -> None:
         """The host said so: earlier silence does not count any more."""
         self._silent.pop(host, None)
+        self._locked.pop(host, None)
         self._at_work.add(host)
+
+    def said_locked(self, host: str) -> None:
+        """The host said that it waits for somebody else: it is not silent."""
+        self._silent.pop(host, None)
+        self._locked.setdefault(host, self.now)
 
     def waited(self, host: str) -> Waited:
         """How long this host has been at its stage."""
@@ -89,6 +98,7 @@ class Timers:
             silent_ms=now - since,
             silences=silences,
             at_work=host in self._at_work,
+            locked_ms=now - self._locked.get(host, now),
         )
 
     def delay(self, host: str, delay_ms: int) -> None:

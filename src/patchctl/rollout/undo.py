@@ -34,6 +34,11 @@ def open_attempts(
             f"run {view.run} is being rolled back already",
             hint=f"go on with `patchctl rollout resume {view.run}`",
         )
+    if view.state is RunState.RETRYING:
+        raise ConflictError(
+            f"hosts of run {view.run} are being tried again",
+            hint=f"go on with `patchctl rollout resume {view.run}`, then undo",
+        )
     if busy := view.in_flight():
         raise ConflictError(
             f"run {view.run} still works on {busy} {'host' if busy == 1 else 'hosts'}",
@@ -80,7 +85,7 @@ def _waiting(view: RunView, ring: RingView) -> list[str]:
         for name in wave
         if view.hosts[name].touched
         and view.hosts[name].state is HostState.PENDING
-        and view.hosts[name].attempt > 1
+        and view.hosts[name].undo_asked
     ]
 
 
@@ -104,7 +109,7 @@ def _end(view: RunView) -> RunMoved:
     left = [
         host
         for host in view.hosts.values()
-        if host.touched and host.state in SETTLED and host.attempt > 1
+        if host.touched and host.state in SETTLED and host.undo_asked
     ]
     if left:
         drained = [host.name for host in left if _only_drained(host)]

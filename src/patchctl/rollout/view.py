@@ -35,13 +35,13 @@ from ..models.rollout import (
     WaveStarted,
 )
 from ..models.states import (
+    AT_REST,
     BROKEN_OFF,
     CLAIM_TOLD,
     COUNTED,
     IN_FLIGHT,
-    KNOWN_END,
+    LET_GO,
     RING_BEGUN,
-    SETTLED,
     SILENT,
     TAKING,
     TOUCHING,
@@ -70,8 +70,11 @@ class HostView:
     counted: bool = False
     reconciled: bool = False
     touched: bool = False
+    touched_before: bool = False
     drained: bool = False
     undoing: bool = False
+    # The attempt was opened to undo the one before it, not to try again.
+    undo_asked: bool = False
     reboot_required: bool = False
     rebooted: bool = False
     # The run has, or may have, something on the host: its claim, updaters that were stopped.
@@ -81,15 +84,20 @@ class HostView:
     looking: bool = False
     # ...and nothing is begun there that had not begun.
     only_looked_at: bool = False
+    # Who keeps it from its stage, as it said last.
+    waits_for: str = ""
+    # Put off before its packages were touched: it is put into service again, no more...
+    deferring: bool = False
+    # ...and was asked once more since.
+    asked_again: bool = False
     final_stage: Stage | None = None
     failed_stage: Stage | None = None
     evidence: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def owes_release(self) -> bool:
-        """Is the host settled while the run still holds something there that it can give back?"""
-        known = self.state in KNOWN_END
-        return known and self.holding and self.release_tries < RELEASE_TRIES
+        """Is the host at rest while the run still holds something there that it can give back?"""
+        return self.state in LET_GO and self.holding and self.release_tries < RELEASE_TRIES
 
 
 @dataclass
@@ -106,6 +114,8 @@ class RingView:
     approved: bool = False
     accepted: int = 0
     counted: int = 0
+    # Of the counted ones: succeeded since.
+    mended: int = 0
     counters: Counter[HostState] = field(default_factory=Counter)
 
     @property
@@ -155,6 +165,10 @@ class RunView:
         self.paused_by: str | None = None
         self._pause_asked: tuple[int, str] | None = None
         self.force_undo = False
+        # Hosts that get another attempt: not begun yet, and begun; where the run stood, and why.
+        self.to_retry: set[str] = set()
+        self.retried: set[str] = set()
+        self.retried_from = RunState.HALTED, ""
         self.shards: dict[str, ShardView] = {}
         self.cohorts = {cohort.id: cohort for cohort in plan.body.cohorts}
         self.hosts: dict[str, HostView] = {}
@@ -291,6 +305,8 @@ class RunView:
             # A request that fits the state and the pause that follows it are written together.
             seq, by = self._pause_asked or (0, "")
             self.paused_by = by if seq == self.seq - 1 else None
+        if event.to is RunState.RETRYING and self.state is not RunState.PAUSED:
+            self.retried_from = self.state, self.reason
         self.state = event.to
         self.since = at
         self.reason = event.reason
@@ -311,8 +327,7 @@ class RunView:
                 raise states.IllegalTransitionError(
                     f"host {host.name}: attempt {host.attempt} > {event.attempt} {event.to}"
                 )
-            host.attempt = event.attempt
-            host.reconciled = host.only_looked_at = False
+            self._open_attempt(host, event.attempt)
         elif event.to is not old:
             states.check_host(host.name, old, event.to)
         elif old is not HostState.ROLLING_BACK:  # only an undo has several stages in one state
@@ -324,7 +339,10 @@ class RunView:
             host.reconciled = True
             host.looking = host.only_looked_at = event.look
         host.state = event.to
-        if event.to in SETTLED:
+        if self.state is RunState.RETRYING and event.host in self.to_retry:
+            self.to_retry.remove(event.host)
+            self.retried.add(event.host)
+        if event.to in AT_REST:
             host.final_stage = event.stage
             if event.to in BROKEN_OFF and not host.undoing:
                 host.failed_stage = event.stage
@@ -334,11 +352,13 @@ class RunView:
             host.stage = event.stage
         host.transaction = event.transaction or host.transaction
         host.reason = event.reason
+        host.waits_for = ""
         # Both begin with the decision, not with the answer: a lost answer is no proof.
         if event.stage in TAKING and event.to in IN_FLIGHT:
             host.holding = True
             host.release_tries = 0
         host.touched = host.touched or event.stage in TOUCHING
+        self._see_deferral(host, old)
         if event.stage is Stage.DRAIN:
             host.drained = True
         host.undoing = event.to is HostState.ROLLING_BACK or (
@@ -351,6 +371,29 @@ class RunView:
         if event.to in COUNTED and not host.counted and not self._operator_undo():
             host.counted = True
             ring.counted += 1
+        if host.counted:
+            ring.mended += (event.to is HostState.SUCCEEDED) - (old is HostState.SUCCEEDED)
+
+    def _open_attempt(self, host: HostView, attempt: int) -> None:
+        host.attempt = attempt
+        host.reconciled = host.only_looked_at = host.asked_again = False
+        host.undo_asked = self.state is RunState.ROLLING_BACK
+        if not host.undo_asked and not host.touched:
+            # Another transaction: what the one before it answered is not told of this one. What
+            # its undo left there is still there.
+            kept = {Stage.UNDO.value, Stage.VERIFY_UNDO.value}
+            host.evidence = {name: told for name, told in host.evidence.items() if name in kept}
+            host.reboot_required = host.rebooted = False
+            host.failed_stage = None
+
+    def _see_deferral(self, host: HostView, old: HostState) -> None:
+        if host.state is HostState.PREFLIGHT:
+            host.touched_before = host.touched
+        if host.state is HostState.DEFERRED:  # its packages are as they were
+            host.touched = host.touched_before
+        if old is HostState.DEFERRED:
+            host.asked_again = True
+        host.deferring = old is HostState.APPLY and host.state is HostState.UNDRAIN
 
     def _operator_undo(self) -> bool:
         return self.state in UNDOING
@@ -360,6 +403,7 @@ class RunView:
             return
         host = self.hosts[event.host]
         ok = event.status is OutcomeStatus.OK
+        host.waits_for = event.reason if event.status is OutcomeStatus.LOCKED else ""
         if "holds" in event.evidence:
             host.holding = bool(event.evidence["holds"])
         elif ok and event.stage in CLAIM_TOLD:
@@ -368,6 +412,8 @@ class RunView:
             host.holding = False
         if event.stage is Stage.RELEASE:
             host.release_tries += 0 if ok else 1
+            return
+        if event.status is OutcomeStatus.LOCKED:
             return
         if event.evidence:
             host.evidence[event.stage.value] = event.evidence
@@ -383,6 +429,8 @@ class RunView:
     def _command(self, event: CommandTaken) -> None:
         match event.command:
             case CommandKind.RESUME:
+                for host in self.hosts.values():
+                    host.asked_again = host.asked_again and host.state is not HostState.DEFERRED
                 if event.force:
                     for ring in self.rings.values():
                         ring.accepted = ring.counted
@@ -390,6 +438,8 @@ class RunView:
                 self.rings[event.ring].approved = True
             case CommandKind.ROLLBACK:
                 self.force_undo = event.force
+            case CommandKind.RETRY:
+                self.to_retry, self.retried = set(event.hosts), set()
             case CommandKind.PAUSE:
                 self._pause_asked = self.seq, event.by
             case CommandKind.ABORT:

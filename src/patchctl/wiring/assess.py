@@ -30,9 +30,11 @@ from .workspace import Workspace
 
 
 def assess(workspace: Workspace, limit: str, fail_on: Iterable[str], as_of: str) -> Running:
-    """Begin an assessment of the hosts of `limit` (empty: all that are known)."""
+    """Begin an assessment of the hosts of `limit` (empty: all that are known). Raises NotFoundError
+    where no feed speaks of any of them."""
     parts, hosts = parts_of(workspace, limit)
-    return workflow.assess(parts, hosts, fail_on, workflow.day(as_of, now_ms() // 1000))
+    today = workflow.day(as_of, now_ms() // 1000)
+    return workflow.judged(workflow.assess(parts, hosts, fail_on, today))
 
 
 def explain(workspace: Workspace, subject: str, limit: str, as_of: str) -> Explanation:

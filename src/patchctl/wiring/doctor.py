@@ -10,11 +10,12 @@ from ..adapters.ansible import leftovers
 from ..adapters.ansible.runner import AnsibleRunner
 from ..adapters.clock import SystemClock
 from ..config import settings as settings_file
+from ..config.root import find_workspace
 from ..errors import InvalidInputError, PatchctlError
 from ..lab import engine
 from ..report.discovery_text import Narrator
 from ..workflows.doctor.checks import Doctor
-from . import guards
+from . import ansible_cfg, guards
 from .caller import Caller
 from .fleet import load
 from .inventory import lint
@@ -38,11 +39,12 @@ def doctor(
         raise InvalidInputError("no such folder", where=str(here))
     state = caller.environment.get("PATCHCTL_STATE") or here / ".patchctl"
     return Doctor(
-        find=lambda: settings_file.find_workspace(here, caller.folder),
+        find=lambda: find_workspace(here, caller.folder),
         open=lambda: open_workspace(here, caller, access, trusted=True),
         load=load,
         lint=lint,
         at_risk=lambda opened: guards.state_at_risk(opened.root, opened.state, caller),
+        not_used=lambda opened: ansible_cfg.not_used(opened.root, opened.settings),
         runner=_passing_runner,
         engine=lambda: _engine(caller.environment),
         state=caller.folder / state,

@@ -47,7 +47,7 @@ def inventory_diff(
     """What the working tree changes in the inventory of a git revision.
 
     Raises NotFoundError where there is no such revision. `warn` takes lines on plans that
-    cannot be read.
+    cannot be read, and on hosts that cannot be taken.
     """
     environment = workspace.caller.environment
     with leftovers.passing_folder(in_memory=False) as folder:
@@ -61,6 +61,7 @@ def inventory_diff(
             static_sources,
             folder,
             run_sources,
+            warn,
         )
         given = tuple(_below(workspace, source) for source in workspace.access.sources)
         before, after = (

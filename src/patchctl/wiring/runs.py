@@ -39,18 +39,25 @@ def rollouts(workspace: Workspace, fleet: Callable[[], Fleet] | None = None) -> 
         by=workspace.caller.actor,
         audit=workspace.audit_files,
         check=workspace.store.check,
-        hooks=lambda plan: _planned_hooks(workspace, plan).check(),
+        hooks=lambda plan: _planned_hooks(workspace, hosts, plan).check(),
     )
 
 
-def _planned_hooks(workspace: Workspace, plan: Plan) -> "PlannedHooks":
+def _planned_hooks(workspace: Workspace, fleet: Callable[[], Fleet], plan: Plan) -> "PlannedHooks":
     from ..executors.hooks import PlannedHooks
+    from ..inventory import export
 
     def judge(paths: Iterable[str]) -> None:
         if not workspace.trusted:
             guards.check_paths(workspace.root, paths, workspace.caller)
 
-    return PlannedHooks(root=workspace.root, body=plan.body, judge=judge)
+    return PlannedHooks(
+        root=workspace.root,
+        body=plan.body,
+        judge=judge,
+        known=lambda: export.group_names(fleet()),
+        beside=lambda hosts, hook: export.beside(fleet(), hosts, hook),
+    )
 
 
 def _executor(workspace: Workspace, fleet: Callable[[], Fleet], plan: Plan) -> "Executor":
@@ -62,6 +69,6 @@ def _executor(workspace: Workspace, fleet: Callable[[], Fleet], plan: Plan) -> "
         inventory=lambda hosts: generate(fleet(), hosts),
         runner=workspace.runner,
         store=workspace.store,
-        hooks=_planned_hooks(workspace, plan),
+        hooks=_planned_hooks(workspace, fleet, plan),
         over=[run.id for run in workspace.database().runs.list(500) if run.state in OVER],
     )

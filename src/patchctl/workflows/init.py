@@ -1,5 +1,9 @@
 """Write a commented workspace. What it writes means the defaults until it is edited."""
 
+import json
+import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import AdapterError, InvalidInputError
@@ -45,6 +49,7 @@ _SETTINGS = """\
 #  verify_timeout: 2m
 #  reboot_timeout: 10m
 #  drain_timeout: 5m # each hook
+#  lock_wait: 2m # for somebody else at work with the package manager; then the host is deferred
 #  discovery_timeout: 1m
 
 # Asked on the host after patching, until it is answered well or the time is over. None by default.
@@ -60,6 +65,8 @@ _SETTINGS = """\
 
 # Your own tasks around a host's patching, see hooks/README. None by default. For example:
 # hooks: {drain: hooks/drain.yml, undrain: hooks/undrain.yml}
+# `sees` names groups whose hosts a hook may reach besides those that it works on:
+# hooks: {drain: {file: hooks/drain.yml, sees: [lbservers]}, undrain: hooks/undrain.yml}
 
 # How hosts are reached; what the inventory says of a host wins.
 #ansible:
@@ -121,6 +128,8 @@ file in here: after a change make a new plan. They run from a copy of this folde
 other by relative paths; what they write belongs elsewhere.
 """
 
+SCHEMA = "patchctl.schema.json"
+_DEFAULT_INVENTORY = "#inventory: [inventory/]\n"
 FILES = {
     "patchctl.yml": _SETTINGS,
     "inventory/hosts.yml": _HOSTS,
@@ -129,14 +138,25 @@ FILES = {
 }
 
 
-def init(root: Path, schema: str, folder: Files) -> list[Path]:
+_SETTINGS_FILE, _IGNORE = "patchctl.yml", ".gitignore"
+# What makes a folder no repository that somebody lives in yet.
+_BARE = re.compile(r"\.|(?:README|LICENSE|COPYING)\b", re.IGNORECASE)
+# Where people have their inventory, in the order in which it is looked for.
+_INVENTORIES = (
+    *("inventory", "inventories", "hosts"),
+    *("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.yaml", "hosts.ini"),
+)
+
+
+def init(root: Path, schema: str, folder: Files, named: Sequence[str] = ()) -> list[Path]:
     """Write the workspace; the answer is what was written, `patchctl.yml` last.
 
-    `schema`: the JSON Schema for editors, which the settings name.
-    Raises InvalidInputError, before anything is written, where one of the files is there already.
+    Where there is a repository already, its inventory stays as it is: the settings name it, by what
+    its ansible.cfg says (`named`) or where it lies; an ignored file more is all that is added to
+    what is there. `schema`: the JSON Schema for editors, which the settings name. Raises
+    InvalidInputError, before anything is written, where the folder is a workspace already.
     """
-    files = {**FILES, "patchctl.schema.json": schema}
-    there = [name for name in files if (root / name).exists() or (root / name).is_symlink()]
+    there = [name for name in (_SETTINGS_FILE, SCHEMA) if os.path.lexists(root / name)]
     if there:
         raise InvalidInputError(
             f"nothing was written, already there: {', '.join(there)}",
@@ -144,8 +164,9 @@ def init(root: Path, schema: str, folder: Files) -> list[Path]:
             hint="name a new folder",
         )
     written = []
+    files = _files(root, schema, named)
     # The settings make it a workspace, so they come when everything else is there.
-    for name in sorted(files, key="patchctl.yml".__eq__):
+    for name in sorted(files, key=_SETTINGS_FILE.__eq__):
         path = root / name
         try:
             path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
@@ -154,3 +175,47 @@ def init(root: Path, schema: str, folder: Files) -> list[Path]:
         folder.write_atomic(path, files[name].encode(), mode=0o644)
         written.append(path)
     return written
+
+
+def _files(root: Path, schema: str, named: Sequence[str]) -> dict[str, str]:
+    """Path below the workspace -> its text."""
+    files = {**FILES, SCHEMA: schema}
+    if root.is_dir() and any(not _BARE.match(path.name) for path in root.iterdir()):
+        del files["inventory/hosts.yml"]
+        files[_SETTINGS_FILE] = _with_inventory(root, named)
+    if os.path.lexists(root / "hooks"):
+        del files["hooks/README"]
+    if os.path.lexists(root / _IGNORE):
+        ignored = _ignoring(root / _IGNORE)
+        files = {name: text for name, text in files.items() if name != _IGNORE} | ignored
+    return files
+
+
+def _with_inventory(root: Path, named: Sequence[str]) -> str:
+    """The settings with the sources that are there; as they are where none is known."""
+    sources = list(named) or _inventories(root)
+    if not sources or (sources == ["inventory"] and (root / "inventory").is_dir()):
+        return _SETTINGS
+    return _SETTINGS.replace(_DEFAULT_INVENTORY, f"inventory: {json.dumps(sources)}\n")
+
+
+def _inventories(root: Path) -> list[str]:
+    found = next((name for name in _INVENTORIES if (root / name).exists()), "")
+    if found == "inventories" and (root / found).is_dir():
+        # One an environment: Ansible takes group_vars/ only beside what it is given as a source.
+        inside = sorted(path.name for path in (root / found).iterdir())
+        return [f"{found}/{name}" for name in inside if not name.startswith((".", "group_vars"))]
+    return [found] if found else []
+
+
+def _ignoring(path: Path) -> dict[str, str]:
+    """git's list with our line at its end; nothing where it has it, or is not ours to write."""
+    try:
+        text = "" if path.is_symlink() else path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return {}
+    lines = {line.strip().strip("/") for line in text.splitlines()}
+    if path.is_symlink() or ".patchctl" in lines:
+        return {}
+    end = "" if not text or text.endswith("\n") else "\n"
+    return {_IGNORE: f"{text}{end}.patchctl/\n"}

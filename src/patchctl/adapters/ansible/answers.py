@@ -1,6 +1,7 @@
 """ansible-runner's events, and what `patch_together` writes beside them -> one Answer a host."""
 
 import hashlib
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ import msgspec
 
 from ...errors import AdapterError
 from ...models.connection import Connection
-from ...models.reach import Reason, ReasonCode
+from ...models.reach import REFUSED_PASSWORD, Reason, ReasonCode
+from ...models.unsafe import opened
 from ...protocol import frame
 from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, Ended, Job, hosts_of
 from ..clock import now_ms
-from .reasons import explain
+from . import results
+from .reasons import Become, explain, script_reason
 
 _TAIL = 20
 
@@ -41,8 +44,11 @@ class Collector:
     def __init__(self, job: Job, output: Path, connection: Connection | None = None) -> None:
         self._job = job
         self._output = output
-        self._passwords = offered(job, connection or Connection())
+        self._connection = connection or Connection()
+        self._passwords = offered(job, self._connection)
         self._missing = dict.fromkeys(hosts_of(job.inventory))
+        self._known = frozenset((*self._missing, *hosts_of(job.beside), "localhost"))
+        self._rounds = results.Rounds()
         self._failures: dict[str, Answer] = {}
         self._stats: Mapping[str, Any] | None = None
         self._said: list[str] = []
@@ -72,14 +78,16 @@ class Collector:
             self._stats = data
         elif kind in ("verbose", "error", "deprecated", "warning"):
             self._listen(event)
+        elif kind == "runner_item_on_failed":
+            self._rounds.see(event)
         elif kind == "runner_on_failed" and data.get("task_action") == _TOGETHER:
             # Ansible tells it of one host, but it is the same for all that have not answered.
             result = data.get("res") or {}
-            self._together = explain(_message(result))
+            self._together = explain(results.message(result))
             if trouble := result.get("patch_trouble"):
                 yield from self._in_trouble(str(trouble))
         elif host in self._missing and kind in _RESULTS:
-            answer = self._judge(kind, host, data)
+            answer = self._judge(event, host, data)
             if answer is not None:
                 del self._missing[host]
                 yield answer
@@ -96,8 +104,8 @@ class Collector:
             ]
         return rest, Ended(job=self._job.id, rc=255 if rc is None else int(rc), reason=reason.text)
 
-    def _judge(self, kind: str, host: str, data: Mapping[str, Any]) -> Answer | None:
-        result = data.get("res")
+    def _judge(self, event: Mapping[str, Any], host: str, data: Mapping[str, Any]) -> Answer | None:
+        kind, result = event.get("event"), data.get("res")
         result = result if isinstance(result, dict) else {}
         elapsed = int(float(data.get("duration") or 0) * 1000)
         if trouble := result.get("patch_trouble"):
@@ -105,10 +113,10 @@ class Collector:
         if result.get("patch_answer") is True:
             return self._answer(host, result, elapsed)
         if kind == "runner_on_unreachable":
-            reason = self._explain(host, _message(result))
+            reason = self._task_reason(event, host)
             failure = self._failure(host, AnswerStatus.UNREACHABLE, reason, elapsed)
         elif kind == "runner_on_failed" and not data.get("ignore_errors"):
-            reason = self._explain(host, _message(result))
+            reason = self._task_reason(event, host)
             failure = self._failure(host, AnswerStatus.FAILED, reason, elapsed)
         else:
             return None
@@ -116,6 +124,17 @@ class Collector:
             return failure
         self._failures[host] = failure
         return None
+
+    def _task_reason(self, event: Mapping[str, Any], host: str) -> Reason:
+        event = self._rounds.of(event)
+        reason = self._explain(host, results.message(results.result_of(event)))
+        other = results.elsewhere(event, host, self._known)
+        if not other or reason.code is ReasonCode.UNSEEN:
+            return reason
+        # A key or password that another host refuses says nothing about those of this one.
+        refused = reason.code in REFUSED_PASSWORD or reason.code is ReasonCode.REFUSED_KEY
+        code = ReasonCode.UNKNOWN if refused else reason.code
+        return Reason(code=code, text=f"on {other}: {reason.text}")
 
     def _lines(self) -> list[bytes]:
         """What is new in the file `ended`, without a line that is still being written."""
@@ -155,7 +174,8 @@ class Collector:
         )
 
     def _explain(self, host: str, message: str) -> Reason:
-        return explain(message, password=host in self._passwords)
+        become = become_of(host, self._job, self._connection)
+        return explain(message, password=host in self._passwords, become=become)
 
     def _failure(self, host: str, status: AnswerStatus, reason: Reason, elapsed: int) -> Answer:
         return Answer(
@@ -185,7 +205,7 @@ class Collector:
             at_ms=now_ms(),
             host=host,
             status=AnswerStatus.OK if rc == 0 else AnswerStatus.FAILED,
-            reason="" if rc == 0 else _script_reason(rc, errors),
+            reason="" if rc == 0 else script_reason(rc, errors),
             rc=rc,
             output=output,
             elapsed_ms=elapsed,
@@ -193,10 +213,10 @@ class Collector:
 
     def _no_answer(self, host: str, result: Mapping[str, Any], errors: str) -> Reason:
         """Where the script never began, standard error is that of ssh and sudo."""
-        said = explain(errors, otherwise="")
+        said = explain(errors, otherwise="", become=become_of(host, self._job, self._connection))
         if said.text and result.get("patch_unstarted") is True:
             return said
-        return self._explain(host, _message(result))
+        return self._explain(host, results.message(result))
 
     def _settle(self, host: str, reason: Reason) -> Answer:
         if self._stats is None:
@@ -258,6 +278,23 @@ def offered(job: Job, connection: Connection) -> frozenset[str]:
     )
 
 
+_BECOME_PASSWORDS = ("ansible_become_password", "ansible_become_pass")
+_METHOD = re.compile(r"\bansible_become_method[\"']?\s*[=:]\s*[\"']?([A-Za-z0-9_.]+)")
+
+
+def become_of(host: str, job: Job, connection: Connection) -> Become:
+    """How the host is told to become root. What a file of `-e @FILE` says is not seen."""
+    told = " ".join(connection.extra_vars)
+    variables = ((job.inventory.get("all") or {}).get("hosts") or {}).get(host) or {}
+    given = _METHOD.findall(told)
+    method = given[-1] if given else opened(variables.get("ansible_become_method"))
+    password = connection.become_password is not None or any(
+        name in told or name in variables for name in _BECOME_PASSWORDS
+    )
+    known = isinstance(method, str) and re.fullmatch(r"[\w.]+", method)
+    return Become(method=method.rpartition(".")[2] if known else "sudo", password=password)
+
+
 _TOGETHER = "patch_together"
 _RESULTS = frozenset(
     {"runner_on_ok", "runner_on_failed", "runner_on_unreachable", "runner_on_skipped"}
@@ -266,19 +303,6 @@ _RESULTS = frozenset(
 
 def _failed_hosts(stats: Mapping[str, Any]) -> set[str]:
     return {host for key in ("failures", "dark") for host, n in (stats.get(key) or {}).items() if n}
-
-
-def _message(result: Mapping[str, Any]) -> str:
-    return "\n".join(
-        str(result[key])
-        for key in ("msg", "module_stderr", "stderr")
-        if isinstance(result.get(key), str) and result[key]
-    )
-
-
-def _script_reason(rc: int, errors: str) -> str:
-    lines = [line for line in errors.splitlines() if line.strip()]
-    return sentence(f"exit code {rc}: {lines[-1]}" if lines else f"exit code {rc}")
 
 
 def _read(path: Path) -> bytes:

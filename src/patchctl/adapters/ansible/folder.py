@@ -1,9 +1,9 @@
 """The private folders of one run.
 
-What holds no secret: ansible.cfg  payloads.json  variables.json  payload/  output/
+What holds no secret: ansible.cfg  hosts.json  payloads.json  variables.json  payload/  output/
 files/  pid
-What may hold one, apart (`leftovers.secret_folder`): given/inventory.json  given/extra-N.yml  tmp/
-artifacts/  pid
+What may hold one, apart (`leftovers.secret_folder`): given/inventory.json  given/beside.json
+given/extra-N.yml  tmp/  artifacts/  pid
 """
 
 import hashlib
@@ -24,6 +24,8 @@ from .leftovers import GIVEN, TMP
 from .playbooks import Playbook
 
 _INVENTORY = "inventory.json"
+_BESIDE = "beside.json"
+_HOSTS = "patch_hosts"
 
 _CONFIGURATION = """\
 [defaults]
@@ -65,6 +67,8 @@ def given(job: Job, connection: Connection) -> dict[str, str]:
     # JSON, which Ansible's yaml plugin tries first and reads fifty times faster than YAML; it
     # knows the keys `__ansible_vault` and `__ansible_unsafe` in it.
     found = {_INVENTORY: json.dumps(job.inventory)}
+    if job.beside:
+        found[_BESIDE] = json.dumps(job.beside)
     for number, text in enumerate(connection.extra_vars):
         if not text.startswith("@"):
             # A value may be a secret, and a command line is public.
@@ -111,6 +115,11 @@ def write(
     for name, text in secrets.items():
         _text(secret / GIVEN / name, text)
     arguments = ["-i", str(secret / GIVEN / _INVENTORY)]
+    if job.beside:
+        # First, so that what is said of the job's own hosts wins.
+        arguments = ["-i", str(secret / GIVEN / _BESIDE), *arguments]
+        _text(private / "hosts.json", json.dumps(_own_group(job)))
+        arguments += ["-i", str(private / "hosts.json")]
     if job.payloads or job.pushes:
         _text(private / "payloads.json", json.dumps(_payloads(private, job)))
         arguments += ["-i", str(private / "payloads.json")]
@@ -133,11 +142,28 @@ def _known_hosts(connection: Connection) -> str:
 def _variables(private: Path, job: Job) -> dict[str, Any]:
     return {
         **job.variables,
+        **({_HOSTS: _own_group_name(job)} if job.beside else {}),
         **({"patch_transaction_manager": job.manager.value} if job.manager else {}),
         **{name: str(private / "files" / path) for name, path in job.places.items()},
         "patch_output_dir": str(private / "output"),
         "patch_timeout": job.timeout_s,
     }
+
+
+def _own_group(job: Job) -> dict[str, Any]:
+    """The job's hosts among all. A group and no list of names: Ansible takes a name in `hosts:` for
+    that of a group first, and as a pattern."""
+    hosts: dict[str, Any] = {host: {} for host in hosts_of(job.inventory)}
+    return {"all": {"children": {_own_group_name(job): {"hosts": hosts}}}}
+
+
+def _own_group_name(job: Job) -> str:
+    """Nobody else's: where a host has a group's name, Ansible gives its variables to the group."""
+    taken = {*job.beside["all"]["children"], *hosts_of(job.beside), *hosts_of(job.inventory)}
+    name = _HOSTS
+    while name in taken:
+        name += "_"
+    return name
 
 
 def _carry(top: Path, job: Job) -> None:

@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ...errors import AdapterError, EmptyInventoryError, InvalidInputError
-from . import leftovers
+from ...models.unsafe import marked, opened
+from . import leftovers, static_sources
 from .environment import clean_environment, program
 from .inventory_cache import InventoryCache, inputs_of
 from .inventory_errors import (
@@ -58,7 +59,7 @@ class RawInventory:
 
     `hosts`: name -> merged variables, with `inventory_dir` and `inventory_file`. `groups`: name ->
     (direct hosts, direct children), without `all` and `ungrouped`. A vaulted value is
-    `{"__ansible_vault": ciphertext}`, an unsafe one `{"__ansible_unsafe": text}`.
+    `{"__ansible_vault": ciphertext}`, text that must not be templated is `Unsafe`.
     """
 
     hosts: Mapping[str, dict[str, Any]]
@@ -108,12 +109,12 @@ class InventoryReader:
 
 
 def _keeping(found: RawInventory) -> dict[str, Any]:
-    return {"hosts": found.hosts, "groups": found.groups, "warnings": found.warnings}
+    return {"hosts": marked(found.hosts), "groups": found.groups, "warnings": found.warnings}
 
 
 def _kept(reading: Mapping[str, Any]) -> RawInventory:
     return RawInventory(
-        hosts=reading["hosts"],
+        hosts=opened(reading["hosts"]),
         groups={
             name: (tuple(hosts), tuple(children))
             for name, (hosts, children) in reading["groups"].items()
@@ -138,6 +139,7 @@ def load(
     would warn and go on with fewer hosts.
     """
     _check_exist(sources, cwd)
+    bare = _bare(sources, cwd)
     started = time.monotonic()
     with leftovers.passing_folder() as private:
         arguments = [str(program("ansible-inventory")), "--list"]
@@ -147,13 +149,16 @@ def load(
             arguments += ["-i", str(_origins(private))]
         arguments += _vault_arguments(vault, private, cwd)
         environment = clean_environment(outside)
-        environment["ANSIBLE_CONFIG"] = str(_configuration(private, sources, cwd, static=static))
+        environment["ANSIBLE_CONFIG"] = str(
+            _configuration(private, sources, cwd, bare, static=static)
+        )
         code, out, err = _run(arguments, cwd, environment)
     if code != 0:
         raise explain(err, sources, cwd)
     if wrong := misspelled(err, sources, cwd):
         raise wrong
-    found = _raw(out, warnings_in(err))
+    told = (f"{shorten(path, cwd)}: has no inventory source in it" for path in bare)
+    found = _raw(out, (*warnings_in(err), *told))
     took = time.monotonic() - started
     _LOG.info("inventory %s: %d hosts, %.1f s", " ".join(sources), len(found.hosts), took)
     return found
@@ -174,10 +179,22 @@ def _origins(private: Path) -> Path:
     return path
 
 
-def _configuration(private: Path, sources: Sequence[str], cwd: Path, *, static: bool) -> Path:
+def _bare(sources: Sequence[str], cwd: Path) -> list[Path]:
+    """Folders without sources; none where they cannot be looked at, and Ansible says so."""
+    try:
+        return list(static_sources.bare_folders(sources, cwd))
+    except OSError:
+        return []
+
+
+def _configuration(
+    private: Path, sources: Sequence[str], cwd: Path, bare: Sequence[Path], *, static: bool
+) -> Path:
     """Any unreadable source is an error. A private key beside the sources is none of them, though
-    Ansible tries to read it as one; `{{ inventory_dir }}/key` is common."""
-    keys = "|".join(re.escape(name) for name in sorted(_key_files(sources, cwd)))
+    Ansible tries to read it as one; `{{ inventory_dir }}/key` is common. So it does a folder in
+    which there is nothing to read, and goes by the name of either alone."""
+    names = {*_key_files(sources, cwd), *(path.name for path in bare)}
+    keys = "|".join(re.escape(name) for name in sorted(names))
     path = private / "ansible.cfg"
     path.write_text(
         f"[defaults]\nlocal_tmp = {private}/tmp\n".replace("%", "%%")
@@ -288,11 +305,10 @@ _IMPLIED_GROUPS = ("all", "ungrouped")
 
 
 def _with_origin(variables: dict[str, Any]) -> dict[str, Any]:
-    found = dict(variables)
+    found: dict[str, Any] = opened(variables)
     for name, ours in (("inventory_dir", _DIR), ("inventory_file", _FILE)):
         value = found.pop(ours, None)
-        # Ansible marks what a constructed source computes as unsafe; these are its own paths.
-        value = value.get("__ansible_unsafe") if isinstance(value, dict) else value
         if value is not None:
-            found[name] = value
+            # Ansible marks what a constructed source computes as unsafe; these are its own paths.
+            found[name] = str(value)
     return found

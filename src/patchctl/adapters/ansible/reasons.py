@@ -4,13 +4,68 @@ This is the only place that reads their English; everybody else looks at the cod
 """
 
 import re
+from dataclasses import dataclass
 
 from ...models.reach import Reason, ReasonCode
 from ...protocol.cleaning import sentence
 
 # The first match wins, so what ssh says before its last line comes first: a changed host key also
 # ends with "Host key verification failed", and most failures with "Connection closed".
+# `{become}` is the host's become method, or what the message itself says (`how`).
+_DOAS_WANTS_TERMINAL = (
+    "doas wants a password and takes it on a terminal only, which is not supported;"
+    " permit nopass there"
+)
 _KNOWN = [
+    # What `inventory.unseen` says, in whatever Ansible says around it.
+    (r"(the \w+ hook does not see \S+: add [^\n]+)", "{0}", ReasonCode.UNSEEN),
+    (
+        r"the connection plugin '(?:[\w.]+\.)?"
+        r"(network_cli|netconf|httpapi|winrm|psrp)' was not found",
+        "the connection {0} is not supported: patchctl needs a POSIX shell, as ssh has it",
+        ReasonCode.UNSUPPORTED,
+    ),
+    (
+        r"The 'powershell' shell plugin does not support become"
+        r"|(?:winrm or requests|pypsrp\S*(?: or dependencies)?) is not installed",
+        "Windows (winrm, psrp, PowerShell) is not supported",
+        ReasonCode.UNSUPPORTED,
+    ),
+    (
+        r"does not support optimized module pipelining|paramiko is not installed",
+        "this connection is not supported: it carries no scripts (pipelining); use ssh",
+        ReasonCode.UNSUPPORTED,
+    ),
+    (
+        r"Could not find the shell plugin required \(([\w.]+)\)",
+        "the shell {0} is not supported: patchctl needs a POSIX shell",
+        ReasonCode.UNSUPPORTED,
+    ),
+    (
+        r"the connection plugin '([\w.]+)' was not found",
+        "the connection {0} has no plugin here",
+        ReasonCode.NO_PLUGIN,
+    ),
+    (
+        r"could not find matching plugin: '([\w.]+)'",
+        "the become method {0} has no plugin here",
+        ReasonCode.NO_PLUGIN,
+    ),
+    (
+        r"(?:Decryption failed|no vault secrets|undecryptable variable)",
+        "a vaulted value cannot be opened (--vault-id)",
+        ReasonCode.VAULT_CLOSED,
+    ),
+    (
+        r"Error processing keyword '(\w+)': ([^\n]{1,200})",
+        "the inventory's {0} cannot be used: {1}",
+        ReasonCode.BAD_VARIABLE,
+    ),
+    (
+        r"from 'var: (\w+)' has an invalid value: ([^\n]{1,200})",
+        "the inventory's {0} cannot be used: {1}",
+        ReasonCode.BAD_VARIABLE,
+    ),
     (
         r"REMOTE HOST IDENTIFICATION HAS CHANGED",
         "the host key changed; if the host was really re-installed, mend known_hosts",
@@ -27,9 +82,16 @@ _KNOWN = [
         ReasonCode.KEY_READABLE,
     ),
     (
-        r"Could not resolve hostname|Name or service not known",
-        "the host's name does not resolve",
+        r"Could not resolve hostname ([^\s:]+)",
+        "the name {0} does not resolve",
         ReasonCode.NAME_UNKNOWN,
+    ),
+    (r"Name or service not known", "the host's name does not resolve", ReasonCode.NAME_UNKNOWN),
+    (
+        # ssh has no peer to name where a program connects for it, and hides what that one says.
+        r"by UNKNOWN port 65535",
+        "the jump host, or the ProxyCommand, gave no connection; try it by itself",
+        ReasonCode.CLOSED,
     ),
     (
         r"Connection refused",
@@ -63,29 +125,41 @@ _KNOWN = [
         ReasonCode.WRONG_PASSWORD,
     ),
     (
-        r"Missing (\S+) password|a password is required",
-        "sudo needs a password (-K)",
+        # It reads none from a pipe, which is all that a script's connection has.
+        r"(?:Missing|Incorrect) (?:[\w.]+\.)?doas password|doas: a tty is required"
+        r"|doas: Auth(?:entication|orization) (?:required|failed)",
+        _DOAS_WANTS_TERMINAL,
+        ReasonCode.SUDO_WANTS_TERMINAL,
+    ),
+    (
+        r"Missing (?P<how>\S+) password|a password is required",
+        "{become} wants a password (-K)",
         ReasonCode.SUDO_WANTS_PASSWORD,
     ),
-    (r"Incorrect (\S+) password", "wrong sudo password", ReasonCode.WRONG_SUDO_PASSWORD),
     (
-        r"is not in the sudoers file|is not allowed to (?:execute|run)",
-        "sudo is not allowed there",
+        r"Incorrect (?P<how>\S+) password|su: Authentication failure",
+        "wrong {become} password",
+        ReasonCode.WRONG_SUDO_PASSWORD,
+    ),
+    (
+        r"is not in the sudoers file|is not allowed to (?:execute|run)"
+        r"|doas: Operation not permitted|su: Permission denied",
+        "{become} is not allowed there",
         ReasonCode.SUDO_FORBIDDEN,
     ),
     (
-        r"(?:sudo|su|doas): (?:command )?not found",
-        "sudo is not installed there",
+        r"\b(sudo|su|doas): (?:command )?not found",
+        "{0} is not installed there",
         ReasonCode.NO_SUDO,
     ),
     (
         r"sudo: (?:sorry, )?you must have a tty",
-        "sudo there demands a terminal (requiretty)",
+        "{become} there demands a terminal (requiretty)",
         ReasonCode.SUDO_WANTS_TERMINAL,
     ),
     (
         r"waiting for privilege escalation",
-        "timeout while waiting for sudo",
+        "timeout while waiting for {become}",
         ReasonCode.SUDO_TIMEOUT,
     ),
     (
@@ -106,11 +180,6 @@ _KNOWN = [
     (r"No space left on device", "no space left on the host", ReasonCode.NO_SPACE),
     (r"Timed out after (\d+) second", "no answer within {0} s", ReasonCode.TIMEOUT),
     (
-        r"(?:Decryption failed|no vault secrets)",
-        "a vaulted value cannot be opened (--vault-id)",
-        ReasonCode.VAULT_CLOSED,
-    ),
-    (
         # `meta: refresh_inventory` in what a hook includes; `task_file` finds it in the hook.
         r"failed to parse inventory source \S*/given/",
         "refresh_inventory found nothing to read: take it out, a run's inventory is removed once"
@@ -128,6 +197,8 @@ _KNOWN = [
         ReasonCode.CONNECTION_LOST,
     ),
 ]
+# A program that a script calls, as dash, bash and BusyBox name it.
+_NOT_FOUND = re.compile(r": (?:line )?(?:\d+: )?([A-Za-z0-9_.+-]+): (?:command )?not found$")
 # The same refusal where a password was offered, which ssh does not say.
 _DENIED = re.compile(r"Permission denied \(([a-z,-]+)\)", re.IGNORECASE)
 _BY_PASSWORD = frozenset({"password", "keyboard-interactive"})
@@ -143,24 +214,56 @@ _PREFIXES = re.compile(
 )
 
 
+@dataclass(frozen=True)
+class Become:
+    """How one becomes root on a host, and whether a password is offered for it."""
+
+    method: str = "sudo"
+    password: bool = False
+
+
 def explain(
-    message: str, otherwise: str = "failed without a message", *, password: bool = False
+    message: str,
+    otherwise: str = "failed without a message",
+    *,
+    password: bool = False,
+    become: Become | None = None,
 ) -> Reason:
     """Code and plain words of a known failure, else UNKNOWN with the message's first line, cleaned
     and bounded.
 
-    `password`: ssh had one to offer.
+    `password`: ssh had one to offer. `become`: the host's, which Ansible does not always name.
     """
+    how = become or Become()
     for pattern, words, code in _PATTERNS:
         if found := pattern.search(message):
             if code is ReasonCode.REFUSED_KEY and password:
                 return _of_password(message)
-            return Reason(code=code, text=words.format(*found.groups()))
+            if code is ReasonCode.SUDO_TIMEOUT and how.method != "sudo" and not how.password:
+                # Of the methods only sudo can be told not to ask, and says that it wants one.
+                return _wants_password(how.method)
+            method = found.groupdict().get("how") or how.method
+            text = words.format(*found.groups(), become=method.rpartition(".")[2])
+            return Reason(code=code, text=sentence(text))
     line = next((line for line in message.splitlines() if line.strip()), "")
     previous = None
     while previous != line:
         previous, line = line, _PREFIXES.sub("", line.strip())
     return Reason(code=ReasonCode.UNKNOWN, text=sentence(line) or otherwise)
+
+
+def _wants_password(method: str) -> Reason:
+    if method == "doas":
+        return Reason(code=ReasonCode.SUDO_WANTS_TERMINAL, text=_DOAS_WANTS_TERMINAL)
+    return Reason(code=ReasonCode.SUDO_WANTS_PASSWORD, text=f"{method} wants a password (-K)")
+
+
+def script_reason(rc: int, errors: str) -> str:
+    """Why a script ended so: the program that the host does not have, or its last line."""
+    lines = [line.strip() for line in errors.splitlines() if line.strip()]
+    if rc == 127 and (missing := _NOT_FOUND.search(lines[-1] if lines else "")):
+        return f"{missing[1]} is missing on the host"
+    return sentence(f"exit code {rc}: {lines[-1]}" if lines else f"exit code {rc}")
 
 
 def _of_password(message: str) -> Reason:

@@ -13,6 +13,7 @@ import yaml
 from ...errors import InvalidInputError
 
 VARIABLES = ("group_vars", "host_vars")
+_NO_SOURCES = (*VARIABLES, "vars_plugins")
 # What Ansible itself passes over in a folder of sources.
 _IGNORED = (
     *(".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg"),
@@ -88,6 +89,58 @@ def copy(
     return tuple(kept)
 
 
+def bare_folders(sources: Sequence[str], root: Path) -> list[Path]:
+    """Folders inside of sources in which Ansible finds no source, the outermost only, which can be
+    told by their names: nothing else in the sources is called so.
+
+    A folder that is a source itself is none of them: without sources it is a mistake.
+    """
+    tops = [root / source for source in sources if "," not in source and (root / source).is_dir()]
+    bare = [path for top in tops if _has_source(top, set()) for path in _bare_below(top, set())]
+    names = [path.name for top in tops for path in _looked_at(top, set(bare), set())]
+    return [path for path in bare if path.name not in names]
+
+
+def _looked_at(folder: Path, bare: Collection[Path], seen: set[str]) -> Iterator[Path]:
+    yield from (path for path in folder.iterdir() if path.is_file() and not _passed_over(path))
+    for below in _folders(folder, seen):
+        if below not in bare:
+            yield below
+            yield from _looked_at(below, bare, seen)
+
+
+def _bare_below(folder: Path, seen: set[str]) -> Iterator[Path]:
+    for below in _folders(folder, seen):
+        if _has_source(below, set()):
+            yield from _bare_below(below, seen)
+        else:
+            yield below
+
+
+def _has_source(folder: Path, seen: set[str]) -> bool:
+    return any(path.is_file() and not _passed_over(path) for path in folder.iterdir()) or any(
+        _has_source(below, seen) for below in _folders(folder, seen)
+    )
+
+
+def _folders(folder: Path, seen: set[str]) -> list[Path]:
+    """Those that Ansible searches; no folder twice, whatever links there are."""
+    found = []
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.name.startswith(".") and path.name not in _NO_SOURCES:
+            real = os.path.realpath(path)
+            if real not in seen and not path.name.endswith(_IGNORED):
+                seen.add(real)
+                found.append(path)
+    return found
+
+
+def _passed_over(path: Path) -> bool:
+    """Ansible's own rule, and ours: no private keys."""
+    hidden = path.name.startswith(".") or path.name.endswith(_IGNORED)
+    return hidden or _begins(path, b"-----BEGIN ")
+
+
 def _files(top: Path) -> Iterator[Path]:
     """The files that Ansible looks at: sources, and the variables beside them; no private keys."""
     if top.is_file():
@@ -105,8 +158,7 @@ def _files(top: Path) -> Iterator[Path]:
             seen.add(real)
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for path in (Path(folder, name) for name in sorted(names)):
-                ignored = path.name.startswith(".") or path.name.endswith(_IGNORED)
-                if path.is_file() and not ignored and not _begins(path, b"-----BEGIN "):
+                if path.is_file() and not _passed_over(path):
                     yield path
 
 

@@ -8,7 +8,7 @@ from ...models.advisory import NameKind
 from ...models.assessment import AffectedPackage, Finding, FindingState
 from ...models.exclusions import Rules, excluding
 from ...models.explain import Explanation, Judgement
-from ...models.facts import PendingUpdate
+from ...models.facts import HostFacts, PendingUpdate
 from ...models.priority import Threat
 from ..matching.index import EcosystemIndex, Entry
 from ..matching.match import Verdict, Versions, Why, entries_of, judge, overruled, versions_of
@@ -167,6 +167,7 @@ class Explainer:
             if fitting:
                 more = f" and {len(fitting) - 10} more" if len(fitting) > 10 else ""
                 yield f"excluded: {', '.join(fitting[:10])}{more} by {rule.said}"
+        yield from _waiting(facts)
         stuck = self._stuck(host.name, "")
         if stuck:
             yield f"patching: {stuck}"
@@ -308,6 +309,15 @@ class Explainer:
             excluded=excluded,
             stuck=_why_stuck(finding, package.note if package else "", stuck),
         )
+
+
+def _waiting(facts: HostFacts) -> Iterator[str]:
+    """What on the host goes on without the updates that are installed."""
+    if facts.reboot_required:
+        asked = ", ".join(facts.reboot_packages[:10])
+        yield f"waits for a reboot{f', which is wanted by {asked}' if asked else ''}"
+    if old := sorted({one.unit or one.command for one in facts.stale_processes}):
+        yield f"on replaced files: {', '.join(old[:10])}"
 
 
 def _repository(update: PendingUpdate) -> str:

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from ...errors import InvalidInputError
 from ...models.facts import HostFacts, Listener
 from ...models.priority import Context, Criticality, Exposure
+from ...models.unsafe import Unsafe
 
 EXPOSURES = {
     "open": Exposure.OPEN,
@@ -75,13 +76,13 @@ def _text(name: str, variables: Mapping[str, object], key: str) -> str:
         raise InvalidInputError(
             f"{key} is {kind}", where=name, hint="write plain text, in quotes if need be"
         )
-    if "{{" in value or "{%" in value:
+    if not isinstance(value, Unsafe) and ("{{" in value or "{%" in value):
         raise InvalidInputError(
             f"{key} is a template: {value[:60]!r}",
             where=name,
             hint="write the value itself; patchctl reads inventories without templating",
         )
-    return value.strip()
+    return str(value).strip()
 
 
 def _wrong(name: str, key: str, value: str, known: Iterable[str]) -> InvalidInputError:

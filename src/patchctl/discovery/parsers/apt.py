@@ -1,11 +1,11 @@
 """apt's repositories and what it would update."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import mktime_tz, parsedate_tz
 
-from ...models.facts import Package, PendingUpdate, Repository
+from ...models.facts import HiddenUpdate, Package, PendingUpdate, Repository
 from ...models.grammar import is_deb_name, is_deb_version
 from ...protocol.sections import Unparsed, clip, fields
 
@@ -30,7 +30,7 @@ def sources(lines: Iterable[str], dates: Iterable[str], unparsed: Unparsed) -> t
             unparsed.add("repositories", line)
             continue
         site, release, component, uri, origin, label, codename, suite, trusted, file = map(
-            clip, parts
+            _told, parts
         )
         part = f"{release}/{component}" if component else release
         repository = Repository(
@@ -45,6 +45,12 @@ def sources(lines: Iterable[str], dates: Iterable[str], unparsed: Unparsed) -> t
         source = Source(site.rstrip("/"), part, repository, _is_security(origin, label, suite))
         found.setdefault((source.site, source.part), source)
     return tuple(found.values())
+
+
+def _told(field: str) -> str:
+    """What apt says, where it has something to say: a flat repository (`./`) has no component, and
+    apt leaves `$(COMPONENT)` as it is then."""
+    return "" if field.startswith("$(") else clip(field)
 
 
 def _is_security(origin: str, label: str, suite: str) -> bool:
@@ -85,7 +91,7 @@ def _date_of(file: str, dated: Mapping[str, int]) -> int:
 # --- pending updates ----------------------------------------------------------------------------
 
 _HEADER = re.compile(r"(\S+?)(?::([a-z0-9-]+))?:")
-_VERSION = re.compile(r" (\*\*\*|   ) (\S+) -?\d+(?: \(phased \d+%\))?")
+_VERSION = re.compile(r" (\*\*\*|   ) (\S+) -?\d+(?: \(phased (\d{1,3})%\))?")
 _FROM = re.compile(r" {7,}-?\d+ (\S+)(?: (\S+)(?: \S+)? Packages)?")
 _KEY = re.compile(r"  (Installed|Candidate|Package pin|Version table): *(\S*)")
 
@@ -99,6 +105,7 @@ class _Block:
     candidate: str = ""
     installed: str = ""
     versions: dict[str, list[tuple[str, str]]] = field(default_factory=dict)
+    phases: dict[str, int] = field(default_factory=dict)
 
 
 def pending(
@@ -107,21 +114,100 @@ def pending(
     known: Sequence[Source],
     native: str,
     unparsed: Unparsed,
+    deferred: Collection[tuple[str, str]] | None = (),
 ) -> tuple[PendingUpdate, ...]:
-    """Blocks of `apt-cache policy` whose candidate differs from what is installed."""
+    """Blocks of `apt-cache policy` whose candidate differs from what is installed.
+
+    `deferred` are (package as in a heading, version) that apt does not take yet; None where that is
+    not known, and all phased updates count as deferred.
+    """
     arches = {(package.name, package.arch) for package in packages}
     index = {(source.site, source.part): source for source in known}
     found = []
     for block in _blocks(lines, unparsed):
-        if not block.arch:
-            block.arch = native if (block.name, native) in arches else "all"
+        late = _deferred(block, deferred)
+        _set_arch(block, arches, native)
         order = list(block.versions)
+        if late and block.candidate == block.installed:
+            block.candidate = late  # newer versions of apt do not even prefer it
+        if block.candidate in ("(none)", block.installed):
+            continue  # shown for what is hidden
         if not _is_sane(block, order, arches):
             unparsed.add("pending", f"{block.name}: {block.installed} -> {block.candidate}")
         # apt sorts the table: a candidate below what is installed is a downgrade by pin.
         elif order.index(block.candidate) < order.index(block.installed):
-            found.append(_update(block, index))
+            found.append(_update(block, index, deferred=block.candidate == late))
     return tuple(sorted(found, key=lambda update: (update.name, update.arch)))
+
+
+def _deferred(block: _Block, deferred: Collection[tuple[str, str]] | None) -> str:
+    """The version of the package that apt does not take yet, or ""."""
+    name = f"{block.name}:{block.arch}" if block.arch else block.name
+    for version in block.versions:
+        phased = deferred is None and block.phases.get(version, 100) < 100
+        if phased or (deferred and (name, version) in deferred):
+            return version
+    return ""
+
+
+def _set_arch(block: _Block, arches: set[tuple[str, str]], native: str) -> None:
+    """apt names an architecture only where it is not the machine's own."""
+    if not block.arch:
+        block.arch = native if (block.name, native) in arches else "all"
+
+
+def hidden(
+    lines: Iterable[str],
+    packages: Sequence[Package],
+    known: Sequence[Source],
+    native: str,
+    release: str,
+) -> tuple[HiddenUpdate, ...]:
+    """Security updates in the tables of `apt-cache policy` above the candidate.
+
+    `release` is `APT::Default-Release`. Lines that nobody understands are those of `pending`.
+    """
+    arches = {(package.name, package.arch) for package in packages}
+    index = {(source.site, source.part): source for source in known}
+    by = f"APT::Default-Release is {clip(release)}" if release else "a pin of the host"
+    found = []
+    for block in _blocks(lines, Unparsed()):
+        _set_arch(block, arches, native)
+        newest = _newest_security(block, index)
+        if newest and (block.name, block.arch) in arches and is_deb_version(newest):
+            source = _best(block, newest, index)
+            found.append(
+                HiddenUpdate(
+                    name=block.name,
+                    arch=block.arch,
+                    installed=block.installed,
+                    version=newest,
+                    label=source.repository.label if source else "",
+                    codename=source.repository.codename if source else "",
+                    by=by,
+                )
+            )
+    return tuple(sorted(found, key=lambda update: (update.name, update.arch)))
+
+
+def _newest_security(block: _Block, index: Mapping[tuple[str, str], Source]) -> str:
+    """The newest version above candidate and installed one that a security archive has, or ""."""
+    order = list(block.versions)
+    if block.installed not in order:
+        return ""
+    for version in order[: order.index(block.installed)]:
+        if version == block.candidate:
+            return ""
+        source = _best(block, version, index)
+        if source is not None and source.security:
+            return version
+    return ""
+
+
+def _best(block: _Block, version: str, index: Mapping[tuple[str, str], Source]) -> Source | None:
+    """The repository that has this version, a security archive before others."""
+    offers = [index[key] for key in block.versions[version] if key in index]
+    return max(offers, key=lambda offer: offer.security, default=None)
 
 
 def _is_sane(block: _Block, order: list[str], arches: set[tuple[str, str]]) -> bool:
@@ -134,10 +220,10 @@ def _is_sane(block: _Block, order: list[str], arches: set[tuple[str, str]]) -> b
     )
 
 
-def _update(block: _Block, index: Mapping[tuple[str, str], Source]) -> PendingUpdate:
-    origins = block.versions[block.candidate]
-    offers = [index[key] for key in origins if key in index]
-    best = max(offers, key=lambda offer: offer.security, default=None)
+def _update(
+    block: _Block, index: Mapping[tuple[str, str], Source], *, deferred: bool
+) -> PendingUpdate:
+    best = _best(block, block.candidate, index)
     repository = best.repository if best else Repository(uri="")
     return PendingUpdate(
         name=block.name,
@@ -148,6 +234,8 @@ def _update(block: _Block, index: Mapping[tuple[str, str], Source]) -> PendingUp
         label=repository.label,
         codename=repository.codename,
         security=best is not None and best.security,
+        phased=block.phases.get(block.candidate, 100),
+        deferred=deferred,
     )
 
 
@@ -171,6 +259,8 @@ def _blocks(lines: Iterable[str], unparsed: Unparsed) -> list[_Block]:
                 blocks[-1].candidate = key[2]
         elif entry := _VERSION.fullmatch(line):
             version = entry[2]
+            if entry[3]:
+                blocks[-1].phases[version] = int(entry[3])
             blocks[-1].versions.setdefault(version, [])
         elif (origin := _FROM.fullmatch(line)) and version:
             blocks[-1].versions[version].append((origin[1].rstrip("/"), origin[2] or ""))

@@ -10,6 +10,8 @@ from typing import Any
 import yaml
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
+from ...models.unsafe import Unsafe
+
 # What Ansible gives every host beside its variables. Facts are not among them: patchctl's plays
 # gather none.
 _MAGIC = frozenset(
@@ -73,7 +75,7 @@ _ONE_NAME = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 def is_template(text: str) -> bool:
     """Would Ansible template it?"""
-    return "{{" in text or "{%" in text
+    return not isinstance(text, Unsafe) and ("{{" in text or "{%" in text)
 
 
 def texts(value: Any) -> Iterator[str]:
@@ -84,7 +86,7 @@ def texts(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for item in value:
             yield from texts(item)
-    elif isinstance(value, dict) and not {"__ansible_vault", "__ansible_unsafe"} & value.keys():
+    elif isinstance(value, dict) and "__ansible_vault" not in value:
         for item in value.values():
             yield from texts(item)
 
@@ -137,6 +139,8 @@ def plain(value: Any, variables: Mapping[str, Any], depth: int = 0) -> str | Non
     """The value with `{{ name }}` replaced as far as that is plain text; None where it is not."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
+    if isinstance(value, str) and not is_template(value):
+        return str(value)
     text = str(value)
     if not is_template(text):
         return text

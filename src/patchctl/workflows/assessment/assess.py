@@ -17,11 +17,16 @@ from ...models.feeds import FeedInfo
 from ...models.fleet import Fleet
 from ...models.priority import Context
 from ...models.state import KnownHost
+from ...protocol.cleaning import sentence
 from ..discovery.outlived import Earlier, remembered
 from ..exclusions import Holding
+from ..inventory.show import left_out
 from .standing import Standing
 
 # (host's name, its variables and groups, None where it is in no inventory, its facts) -> context
+_FEEDS = "run `patchctl feeds update` or `feeds import`"
+_NAMES = 5
+
 ContextOf = Callable[[str, Mapping[str, object] | None, tuple[str, ...], HostFacts], Context]
 
 
@@ -45,11 +50,15 @@ class Parts:
 
 @dataclass
 class Running:
-    """An assessment that is walked once: `hosts` gives (host, findings), then `done` the rest."""
+    """An assessment that is walked once: `hosts` gives (host, findings), then `done` the rest.
+
+    `total` hosts are assessed; `looked_at`: the last look at some host succeeded.
+    """
 
     assessor: Assessor
     gate: Gate
     total: int
+    looked_at: bool = True
     _walked: bool = field(default=False, init=False)
 
     def hosts(self) -> Iterator[tuple[str, Sequence[Finding]]]:
@@ -72,19 +81,13 @@ class Running:
 def assess(
     parts: Parts, hosts: Collection[str] | None, fail_on: Iterable[str], today: str
 ) -> Running:
-    """Begin an assessment of the named hosts (None: all that are known).
+    """Begin an assessment of the named hosts (None: all that are known), also where no feed tells
+    anything of them.
 
-    `today` is an ISO date. Raises UsageError for a rule that is none, NotFoundError for rules where
-    no feed is held.
+    `today` is an ISO date. Raises UsageError for a rule that is none.
     """
     rules = gate(fail_on, today)
     used = tuple(_used(feed, today) for feed in parts.held())
-    if rules.rules and not used:
-        # A gate that knows nothing must not let everything through.
-        raise NotFoundError(
-            "no feeds are held, so --fail-on can judge nothing",
-            hint="run `patchctl feeds update` or `feeds import`",
-        )
     seen = {one.name: remembered(one, parts.earlier) for one in parts.seen()}
     in_fleet = {host.name: host for host in parts.fleet.hosts}
     if hosts is None:
@@ -123,10 +126,47 @@ def assess(
         unlooked=unlooked,
         snapshot=parts.snapshot,
         used=used,
-        warnings=(*parts.refuse_stale(), *holds.warnings),
+        warnings=(
+            *left_out(parts.fleet),
+            *parts.refuse_stale(),
+            *_doubts(inputs, reasons),
+            *holds.warnings,
+        ),
         exclusions=holds.rules,
     )
-    return Running(assessor, rules, len(inputs))
+    looked_at = any(name in seen and name not in reasons for name in wanted)
+    return Running(assessor, rules, len(inputs), looked_at)
+
+
+def judged(running: Running) -> Running:
+    """The same. Raises NotFoundError where nothing can be found because no feed speaks of any of
+    the hosts: that there are no findings would mean nothing."""
+    if not running.assessor.used:
+        raise NotFoundError("no feeds are held, so nothing can be assessed", hint=_FEEDS)
+    if running.total and not running.assessor.matched.indexes:
+        systems = sorted({one.platform.label for one in running.assessor.matched.software.values()})
+        raise NotFoundError(
+            f"no feed that is held speaks of {', '.join(systems)}, so nothing can be assessed",
+            hint=_FEEDS,
+        )
+    return running
+
+
+def _doubts(hosts: Sequence[HostInput], reasons: Mapping[str, str]) -> Iterator[str]:
+    """What makes less sure what is known of hosts, one line each."""
+    old = [one.name for one in hosts if one.name in reasons]
+    if old:
+        why = sentence(reasons[old[0]])
+        yield f"judged by earlier facts, the last look failed: {_some(old)} ({old[0]}: {why})"
+    partly = [one.name for one in hosts if any(lists.fault for lists in one.facts.lists)]
+    if partly:
+        what = "which fixes can be had is not sure, not all repositories could be looked into"
+        yield f"{what}: {_some(partly)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return ", ".join(names[:_NAMES]) + more
 
 
 def day(text: str, now_s: int) -> str:
@@ -158,21 +198,24 @@ def explain(
 ) -> Explanation:
     """Why a host, a CVE or a package is, or is not, affected; the name tells which.
 
-    Raises NotFoundError where it is neither a CVE id nor a host nor an installed package.
+    Raises NotFoundError where it is neither a CVE id nor a host nor an installed package, and where
+    no feed speaks of what is asked.
     """
     running = assess(parts, hosts, (), today)
     explainer = Explainer(running.assessor, standing, standing.excluded)
-    only = frozenset(hosts or ())
-    cve = subject.upper()
-    if grammar.fits("CVE", cve):
-        return explainer.cve(cve, only)
     host = next((one for one in running.assessor.hosts if one.name == subject), None)
     if host is not None:
         return explainer.host(host)
+    only = frozenset(hosts or ())
+    cve = subject.upper()
+    if grammar.fits("CVE", cve):
+        judged(running)
+        return explainer.cve(cve, only)
     found = explainer.package(subject, only)
     if not found.facts:
         raise NotFoundError(
             f"{subject}: neither a host that was discovered nor a package that is installed",
             hint="a CVE is written CVE-2024-6387",
         )
+    judged(running)
     return found

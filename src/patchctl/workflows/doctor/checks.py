@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from ...errors import PatchctlError, UsageError
+from ...errors import PatchctlError, Problem, UsageError
 from ...models.connection import Connection
 from ...models.doctor import Check, CheckStatus, DoctorReport, LearnedKey
 from ...models.fleet import Fleet, Host
@@ -67,7 +67,8 @@ class Wanted:
 @dataclass
 class Doctor(Generic[W]):
     """`find` and `open` the workspace, `load` and `lint` its inventory; `at_risk` says
-    why its state would be lost, "" where it would not; `runner` lends one that leaves nothing in
+    why its state would be lost, "" where it would not; `not_used` tells what of an ansible.cfg is
+    not; `runner` lends one that leaves nothing in
     it; `state` is where state would lie without sound settings; `expand` knows whose home folder
     `~` is; `engine` names the lab's container engine. Programs get `environment`; the rest is what
     this machine is asked by."""
@@ -77,6 +78,7 @@ class Doctor(Generic[W]):
     load: Callable[[W], Loaded]
     lint: Callable[[W], Linted]
     at_risk: Callable[[W], str]
+    not_used: Callable[[W], Sequence[Problem]]
     runner: Callable[[W], AbstractContextManager[Runner]]
     engine: Callable[[], str]
     state: Path
@@ -154,6 +156,7 @@ class Doctor(Generic[W]):
         ]
 
     def _workspace(self, opened: W) -> Iterator[Check]:
+        yield from doctor_workspace.not_used(self.not_used(opened))
         yield from doctor_workspace.secrets(opened.root, opened.settings.ansible, self.expand)
         network = self.system.space(opened.state).network
         yield from doctor_workspace.state(

@@ -37,6 +37,9 @@ _HINTS = {
 }
 # Reasons that need a hint of their own.
 _BETTER = {
+    ReasonCode.UNSUPPORTED: "take it out of the inventory, or set ansible_connection to ssh",
+    ReasonCode.NO_PLUGIN: "install its collection beside patchctl, such as `pip install ansible`",
+    ReasonCode.BAD_VARIABLE: "correct the variable; `patchctl inventory show HOST` shows all",
     ReasonCode.KEY_READABLE: "chmod 600 the key",
     ReasonCode.TOO_MANY_KEYS: "name one key by --private-key or"
     " ansible_ssh_private_key_file, with IdentitiesOnly=yes",
@@ -139,7 +142,8 @@ def _manager(host: str, facts: HostFacts) -> Check:
         hint = "it is discovered, and left out of plans"
         return _check(host, name, WARN, f"{what}; patchctl does not update with it yet", hint)
     if facts.package_lock_held:
-        text = f"{what}; a package operation is running there"
+        who = facts.locks[0].words if facts.locks else "a package operation is running there"
+        text = f"{what}; {who}"
         return _check(host, name, WARN, text, "let it end; where it hangs, see who holds the lock")
     return _check(host, name, OK, what)
 

@@ -53,6 +53,14 @@ def lint(report: LintReport) -> Iterator[Check]:
         yield check(one.where, f"inventory:{one.rule}", status, one.message, one.hint)
 
 
+def not_used(problems: Iterable[Problem]) -> Iterator[Check]:
+    """What of an ansible.cfg is not used; what has nothing in its place is well so."""
+    for one in problems:
+        place = f"{one.path}:{one.line}" if one.line else one.path
+        status = WARN if one.hint else OK
+        yield check(place, "ansible.cfg", status, one.message, one.hint)
+
+
 def secrets(root: Path, ansible: AnsibleSettings, expand: Callable[[str], Path]) -> Iterator[Check]:
     """Files with keys and passwords that the settings name: there, and read by nobody else.
     `expand` knows whose home folder `~` is."""

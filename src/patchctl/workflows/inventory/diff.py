@@ -66,12 +66,14 @@ class StoredPlan(NamedTuple):
 @dataclass(frozen=True)
 class Differ:
     """`reader` reads below a folder, static data only where its second argument is True. `scratch`
-    is a private folder. With `run_sources` programs and plugins of both sides run."""
+    is a private folder. With `run_sources` programs and plugins of both sides run. `warn` takes a
+    line for every host that is left out."""
 
     reader: Callable[[Path, bool], Reader]
     static: StaticSources
     scratch: Path
     run_sources: bool = False
+    warn: Callable[[str], None] = lambda line: None
 
     def diff(
         self, revision: str, before: Side, after: Side, plans: Iterable[StoredPlan]
@@ -104,9 +106,10 @@ class Differ:
             fleet, refusals = load.survey(
                 raw, sources=sources, rings=rings, assignment=side.settings.assign
             )
-            if strict and refusals:
+            self._tell(refusals, strict=strict)
+            if wrong := [one for one in refusals if strict and one.rule != load.NAME]:
                 raise InvalidInputError(
-                    problems=[load.problem(one) for one in refusals],
+                    problems=[load.problem(one) for one in wrong],
                     hint="`patchctl inventory lint` says where",
                 )
         except InvalidInputError as error:
@@ -115,6 +118,12 @@ class Differ:
             found = [one.inside(side.name) for one in error.problems]
             raise InvalidInputError(problems=found, hint=error.hint) from error
         return fleet
+
+    def _tell(self, refusals: Sequence[load.Refusal], *, strict: bool) -> None:
+        """Name the hosts of the working tree that are compared with none."""
+        for one in refusals:
+            if strict and one.rule == load.NAME:
+                self.warn(f"warning: {load.problem(one)}; it is not compared")
 
     def _sources(self, place: str, side: Side, without: set[str]) -> tuple[Path, tuple[str, ...]]:
         if self.run_sources:

@@ -9,8 +9,10 @@ from ...errors import NotFoundError
 from ...inventory import export, load, patterns, secrets
 from ...inventory import graph as graphs
 from ...models.base import Model
-from ...models.fleet import Fleet, GroupNode, Host
+from ...models.fleet import Fleet, GroupNode, Host, RefusedHost
 from ...models.settings import Settings
+
+_SHOWN = 10
 
 
 class Raw(load.Raw, Protocol):
@@ -48,19 +50,22 @@ class HostRow(Model):
 
 
 class Listing(Model):
-    """`inventory list -o json`. `rings` counts the hosts shown, in the order of the rings."""
+    """`inventory list -o json`. `rings` counts the hosts shown, in the order of the rings;
+    `left_out` are hosts that patchctl cannot take."""
 
     hosts: tuple[HostRow, ...]
     rings: dict[str, int]
     without_ring: int
     sources: tuple[str, ...]
     digest: str
+    left_out: tuple[RefusedHost, ...] = ()
 
 
 def load_fleet(settings: Settings, reader: Reader, sources: Sequence[str] = ()) -> Loaded:
     """The fleet of the workspace, or of other sources given with `-i`.
 
-    Raises InvalidInputError with a line for every source or host that cannot be taken.
+    A host with a name that cannot be taken is left out with a warning. Raises InvalidInputError
+    with a line for every source, and every host's ring, that cannot be taken.
     """
     chosen = tuple(sources or settings.inventory)
     raw = reader.read(chosen)
@@ -71,7 +76,16 @@ def load_fleet(settings: Settings, reader: Reader, sources: Sequence[str] = ()) 
         assignment=settings.assign,
         locate=lambda name: reader.locate(name, chosen),
     )
-    return Loaded(fleet, (*raw.warnings, *_unknown_groups(settings, fleet)))
+    told = (*raw.warnings, *left_out(fleet), *_unknown_groups(settings, fleet))
+    return Loaded(fleet, told)
+
+
+def left_out(fleet: Fleet) -> tuple[str, ...]:
+    """A line for each host that the fleet has not; one more for those beyond the first ten."""
+    lines = tuple(str(one) for one in fleet.left_out[:_SHOWN])
+    more = len(fleet.left_out) - len(lines)
+    rest = f"{more} more hosts are left out for their names: `patchctl inventory lint` shows all"
+    return (*lines, rest) if more else lines
 
 
 def hosts_of(fleet: Fleet, limit: str, cwd: Path) -> tuple[str, ...]:
@@ -90,6 +104,7 @@ def listing(fleet: Fleet, names: Sequence[str]) -> Listing:
         without_ring=count[None],
         sources=fleet.sources,
         digest=fleet.digest,
+        left_out=fleet.left_out,
     )
 
 
@@ -131,7 +146,7 @@ def _row(host: Host) -> HostRow:
         ring=host.ring,
         ring_reason=host.ring_reason,
         groups=host.groups,
-        address=address if isinstance(address, str) else "(vaulted)",
+        address=str(address) if isinstance(address, str) else "(vaulted)",
     )
 
 

@@ -142,13 +142,18 @@ class PlanFindings(SnapshotFindings):
     ) -> dict[str, tuple[str, ...]]:
         """Binary -> CVEs of a host; what no update removes is added to `left_out`."""
         built = self.built_from(host)
-        pending = {update.name for update in self.inputs[host].facts.pending}
+        facts = self.inputs[host].facts
+        pending = {update.name for update in facts.pending}
+        hidden = {update.name: update for update in facts.hidden}
         wanted: dict[str, set[str]] = defaultdict(set)
         lines: dict[tuple[str, LeftOutReason, str], set[str]] = defaultdict(set)
         for finding in asked:
             for package in finding.packages:
                 names = built.get(package.source, frozenset()) & pending
                 why = _why_not(finding, package, names)
+                late = sorted(built.get(package.source, frozenset()) & hidden.keys())
+                if late and why and why[0] is LeftOutReason.NOT_IN_REPOSITORIES:
+                    why = LeftOutReason.PINNED, f"{hidden[late[0]].by}, which hides its update"
                 if why is None:
                     for name in names:
                         wanted[name].add(finding.cve)

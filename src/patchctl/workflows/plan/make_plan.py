@@ -10,9 +10,11 @@ from typing import Any, NamedTuple
 
 from ... import __version__
 from ...errors import InvalidInputError, NotFoundError
+from ...inventory.export import group_names
 from ...models.exclusions import Exclusion
 from ...models.fleet import Fleet
 from ...models.plan import (
+    CouldNotLook,
     HookFile,
     LeftOut,
     LeftOutReason,
@@ -21,6 +23,7 @@ from ...models.plan import (
     Resolution,
     Selection,
     SelectionMode,
+    StaleLists,
 )
 from ...models.plan_diff import PlanDiff
 from ...models.revision import Revision
@@ -30,6 +33,8 @@ from ...plan import lockfile
 from ...plan.check import check
 from ...plan.diff import diff
 from ...plan.freeze import check_rings, freeze, seal
+from ...plan.hooks import refuse_unknown_groups
+from ...plan.looks import Looks, looks
 from ...plan.machines import check_machines
 from ...plan.select import Selected, package_specs, select
 from ...plan.settle import settle
@@ -54,6 +59,7 @@ _HARMLESS = frozenset(
         LeftOutReason.NO_FINDING,
         LeftOutReason.WAIVED,
         LeftOutReason.EXCLUDED,
+        LeftOutReason.PHASED,
     }
 )
 
@@ -77,19 +83,30 @@ class PlanRequest:
 @dataclass(frozen=True, kw_only=True)
 class Made:
     """`plan` is None where no host has anything to do; `left_out` says why in both cases.
-    `exclusions` are the rules that held."""
+    `exclusions` are the rules that held; `could_not_look` is what the snapshot could not tell;
+    `stale_lists` the policy for that."""
 
     plan: Plan | None
     snapshot: Snapshot
     left_out: tuple[LeftOut, ...]
     exclusions: tuple[Exclusion, ...] = ()
+    could_not_look: tuple[CouldNotLook, ...] = ()
+    stale_lists: StaleLists = StaleLists.HOLD
 
     @property
     def exit_code(self) -> int:
-        """0; 1 where there is no plan though some host could not be looked at or may not be
-        patched."""
-        harmless = all(one.reason in _HARMLESS for one in self.left_out)
+        """1 where the policy holds hosts back because of their repositories, and where there is no
+        plan though some host could not be looked at or may not be patched; else 0."""
+        reasons = {one.reason for one in self.left_out}
+        if LeftOutReason.STALE_LISTS in reasons and self.stale_lists is StaleLists.HOLD:
+            return 1
+        harmless = reasons <= {*_HARMLESS, LeftOutReason.STALE_LISTS}
         return 0 if self.plan is not None or harmless else 1
+
+    @property
+    def all_looked_at(self) -> bool:
+        """May "nothing to do" be said?"""
+        return not self.could_not_look and not self.exit_code
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,11 +141,13 @@ class PlanMaker:
         """
         package_specs(request.selection.packages)
         check_rings(self.settings.rings, self.fleet)
+        refuse_unknown_groups(self.settings.rings, group_names(self.fleet))
         assesses = self.assessing.ready(request.selection)
         snapshot = self._snapshot(request)
         known = self.assessing.look(snapshot, request.hosts) if assesses else None
         holds = self._holding(request, snapshot)
-        selected = self._select(request, snapshot, known, holds.rules)
+        seen = self._looks(request, snapshot)
+        selected = self._select(request, snapshot, known, seen, holds.rules)
         check_machines(snapshot, {one.host for one in selected.requests})
         work = hashlib.sha256(f"{snapshot.id} {self.now()}".encode()).hexdigest()[:12]
         settled = settle(
@@ -138,11 +157,11 @@ class PlanMaker:
             exclusions=holds.rules,
         )
         taken, unfetched = self._fetch(settled.taken, selected, work)
-        left_out = (*selected.left_out, *settled.left_out, *unfetched)
+        left_out = seen.honest((*selected.left_out, *settled.left_out, *unfetched))
         for line in unused(holds.rules, snapshot, request.hosts, left_out):
             self.say(f"warning: {line}")
         if not taken:
-            return Made(plan=None, snapshot=snapshot, left_out=left_out, exclusions=holds.rules)
+            return self._made(None, snapshot, left_out, seen, holds.rules)
         if known is not None:
             taken = known.annotate(taken)
         body = freeze(
@@ -157,12 +176,37 @@ class PlanMaker:
             urgent=known.urgent(taken) if known is not None else (),
             hooks=self.hooks,
             exclusions=holds.rules,
+            could_not_look=seen.all,
         )
         plan = seal(body, self._about(request))
         check(plan, "the new plan")  # nobody could read it later
         self.database.plans.save(plan)
+        return self._made(plan, snapshot, body.left_out, seen, body.exclusions)
+
+    def _made(
+        self,
+        plan: Plan | None,
+        snapshot: Snapshot,
+        left_out: tuple[LeftOut, ...],
+        seen: Looks,
+        exclusions: tuple[Exclusion, ...],
+    ) -> Made:
         return Made(
-            plan=plan, snapshot=snapshot, left_out=body.left_out, exclusions=body.exclusions
+            plan=plan,
+            snapshot=snapshot,
+            left_out=left_out,
+            exclusions=exclusions,
+            could_not_look=seen.all,
+            stale_lists=self.settings.stale_lists,
+        )
+
+    def _looks(self, request: PlanRequest, snapshot: Snapshot) -> Looks:
+        return looks(
+            self.fleet,
+            snapshot,
+            request.hosts,
+            policy=self.settings.stale_lists,
+            oldest=self.now() - self.settings.lists_max_age_s,
         )
 
     def _snapshot(self, request: PlanRequest) -> Snapshot:
@@ -190,12 +234,15 @@ class PlanMaker:
         request: PlanRequest,
         snapshot: Snapshot,
         known: PlanFindings | None,
+        seen: Looks,
         exclusions: Sequence[Exclusion],
     ) -> Selected:
         selection, chosen = request.selection, None
         if known is not None and selection.mode is SelectionMode.FINDINGS:
             chosen = known.chosen(selection)
-        selected = select(self.fleet, snapshot, selection, request.hosts, chosen, exclusions)
+        selected = select(
+            self.fleet, snapshot, selection, request.hosts, chosen, seen.held, exclusions
+        )
         _check_names(selected, snapshot)
         return selected
 

@@ -1,30 +1,84 @@
 """Ask each host's own package manager to close its transaction: one round trip a host."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ...models.plan import Resolution
-from ...models.requests import HostRequest
+import msgspec
+
+from ...models.plan import LeftOut, Resolution, Unusable
+from ...models.requests import HostRequest, Kept
 from ...protocol.cleaning import sentence
-from ...protocol.jobs import Answer, AnswerStatus, HostRunner, Job
+from ...protocol.jobs import Answer, AnswerStatus, Job, Runner
 from ...protocol.managers import read_resolution
 from ...protocol.resolution import failed
 from ...protocol.resolve_request import payload
 
 # A host with many culprits simulates a few dozen times, half a second to a second each.
 TIMEOUT_S = 300
+# How often a host is asked for a transaction without what was unusable in the one before.
+ROUNDS = 4
 
 
 def resolve(
     requests: Sequence[HostRequest],
     *,
-    runner: HostRunner,
+    runner: Runner,
     inventory: Callable[[Sequence[str]], Mapping[str, Any]],
     job: str,
     allow_removals: bool,
     allow_downgrades: bool,
 ) -> Iterator[Resolution]:
-    """One Resolution a request, as the hosts answer. A host's failure is its `error`."""
+    """One Resolution a request, as the hosts answer. A host's failure is its `error`.
+
+    A package that cannot be taken is left out with the reason, and with it what needs it: the host
+    is asked again for a transaction in which it stays as it is.
+    """
+    asked = list(requests)
+    unusable: dict[str, list[LeftOut]] = defaultdict(list)
+    for number in range(1, ROUNDS + 1):
+        again: list[HostRequest] = []
+        for request, found in _ask(
+            asked,
+            runner=runner,
+            inventory=inventory,
+            job=job if number == 1 else f"{job}-{number}",
+            allow_removals=allow_removals,
+            allow_downgrades=allow_downgrades,
+        ):
+            if not found.unusable:
+                dropped = (*unusable[found.host], *found.dropped)
+                yield msgspec.structs.replace(found, dropped=dropped)
+            elif number < ROUNDS:
+                unusable[found.host] += dict.fromkeys(one.left_out for one in found.unusable)
+                again.append(_without(request, found.unusable))
+            else:
+                first = found.unusable[0].left_out
+                yield failed(request, f"{first.package}: {first.detail}, and so on")
+        asked = again
+
+
+def _without(request: HostRequest, unusable: Sequence[Unusable]) -> HostRequest:
+    names = {one.left_out.package for one in unusable}
+    kept = (
+        Kept(package=one.left_out.package, arch=one.arch, version=one.installed) for one in unusable
+    )
+    return msgspec.structs.replace(
+        request,
+        wanted=tuple(one for one in request.wanted if one.package not in names),
+        kept=(*request.kept, *kept),
+    )
+
+
+def _ask(
+    requests: Sequence[HostRequest],
+    *,
+    runner: Runner,
+    inventory: Callable[[Sequence[str]], Mapping[str, Any]],
+    job: str,
+    allow_removals: bool,
+    allow_downgrades: bool,
+) -> Iterator[tuple[HostRequest, Resolution]]:
     for manager in sorted({request.manager for request in requests}):
         asked = {one.host: one for one in requests if one.manager is manager}
         answers = runner.run(
@@ -44,7 +98,8 @@ def resolve(
             )
         )
         for answer in answers:
-            yield _read(asked[answer.host], answer)
+            request = asked[answer.host]
+            yield request, _read(request, answer)
 
 
 def _read(request: HostRequest, answer: Answer) -> Resolution:

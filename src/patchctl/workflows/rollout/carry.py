@@ -66,6 +66,13 @@ def resume(
     )
 
 
+def retry(rollouts: Rollouts, run: str, *, reason: str, hosts: Sequence[str], wait: bool) -> Ended:
+    """Try hosts of a run again that failed, or all that did."""
+    return carried(
+        rollouts, run, lambda: rollouts.retry(run, reason=reason, hosts=hosts, wait=wait)
+    )
+
+
 def roll_back(
     rollouts: Rollouts, run: str, *, reason: str, hosts: Sequence[str], force: bool
 ) -> Ended:

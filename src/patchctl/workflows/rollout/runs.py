@@ -16,7 +16,6 @@ from ...models.rollout import (
     ControllerTook,
     Entry,
     Event,
-    HostState,
     PlanTrust,
     ProcessIdentity,
     RunCreated,
@@ -24,10 +23,11 @@ from ...models.rollout import (
     RunState,
     RunStatus,
 )
-from ...models.states import CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
+from ...models.states import ASKED_AGAIN, CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
 from ...plan.freeze import fleet_digest
 from ...plan.hooks import refuse_without_digests
 from ...rollout import commands
+from ...rollout import retry as retrying
 from ...rollout.blockers import blockers
 from ...rollout.engine import Engine
 from ...rollout.interfaces import Clock, EventSink, Executor, Journal
@@ -99,11 +99,7 @@ class Rollouts:
     def _check(self, plan: Plan) -> None:
         if not plan.body.hosts:
             raise InvalidInputError("the plan changes no host", hint="see `patchctl plan show`")
-        if self.clock.now_ms() // 1000 >= plan.body.expires:
-            raise InvalidInputError(
-                "the plan has expired: its hosts were looked at too long ago",
-                hint="make a new one with `patchctl plan create`",
-            )
+        self._refuse_expired(plan)
         hosts = {host.name: host for host in self.fleet().hosts}
         fleet = {name: host.ring for name, host in hosts.items()}
         if gone := sorted(host.name for host in plan.body.hosts if host.name not in fleet):
@@ -122,6 +118,13 @@ class Rollouts:
             raise InvalidInputError(
                 "the inventory says something else of the plan's hosts than when it was made",
                 hint="make a new plan with `patchctl plan create`",
+            )
+
+    def _refuse_expired(self, plan: Plan) -> None:
+        if self.clock.now_ms() // 1000 >= plan.body.expires:
+            raise InvalidInputError(
+                "the plan has expired: its hosts were looked at too long ago",
+                hint="make a new one with `patchctl plan create`",
             )
 
     # --- carrying -------------------------------------------------------------------------------
@@ -147,8 +150,8 @@ class Rollouts:
         self.check(plan_files(view.plan, ahead))
 
         def begin(engine: Engine) -> None:
-            lost = [h.name for h in engine.view.hosts.values() if h.state is HostState.UNKNOWN]
-            claim(self.database, run, lost)
+            ours = engine.view.hosts.values()
+            claim(self.database, run, [host.name for host in ours if host.state in ASKED_AGAIN])
             engine.resume(self.by, reason, accept_failures=accept_failures)
 
         return self._drive(run, begin, wait=wait)
@@ -173,6 +176,29 @@ class Rollouts:
             engine.roll_back(self.by, reason, hosts=hosts, force=force)
 
         return self._drive(run, begin, wait=True)
+
+    def retry(
+        self, run: str, *, reason: str = "", hosts: Sequence[str] = (), wait: bool = True
+    ) -> RunView:
+        """Try hosts of a run again that failed and were mended: a new attempt each. Then the run
+        stands where it stood.
+
+        Raises what `resume` does, ConflictError also for a host that may not be tried again,
+        NotFoundError for one that is not in the run, InvalidInputError where the run is over and
+        its plan has expired.
+        """
+        view = self.view(run)
+        names = retrying.chosen(view, hosts)
+        if view.state in OVER:
+            self._refuse_expired(view.plan)
+        self._check_hooks(run, view.plan)
+        self.check(plan_files(view.plan, names))
+
+        def begin(engine: Engine) -> None:
+            claim(self.database, run, retrying.chosen(engine.view, hosts))
+            engine.retry(self.by, reason, hosts=hosts)
+
+        return self._drive(run, begin, wait=wait)
 
     def _drive(self, run: str, begin: Callable[[Engine], None], *, wait: bool) -> RunView:
         plan = self._plan(run)

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...models.plan import LeftOut, Plan
+from ...models.plan import CouldNotLook, LeftOut, Plan
 from ...models.rollout import PlanTrust
 from ..plan.make_plan import FoundPlan, Made
 from ..plan.trust import PlanJudge, check_named
@@ -21,11 +21,14 @@ class Chosen:
 
 @dataclass(frozen=True, kw_only=True)
 class NothingToDo:
-    """No host has anything to do. `exit_code`: 0 where all are up to date, 1 where some could not
-    be looked at or may not be patched."""
+    """No host is known to have anything to do. `exit_code`: 0 where all are up to date, 1 where
+    some could not be looked at or may not be patched. `all_looked_at`: it is sure that nothing is
+    to do."""
 
     left_out: tuple[LeftOut, ...]
     exit_code: int
+    could_not_look: tuple[CouldNotLook, ...] = ()
+    all_looked_at: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +71,12 @@ class Starting:
         if plan is None:
             made = self.make()
             if made.plan is None:
-                return NothingToDo(left_out=made.left_out, exit_code=made.exit_code)
+                return NothingToDo(
+                    left_out=made.left_out,
+                    exit_code=made.exit_code,
+                    could_not_look=made.could_not_look,
+                    all_looked_at=made.all_looked_at,
+                )
             plan = made.plan
         approve(plan)
         rollouts = self.screen.of(self.rollouts())

@@ -1,0 +1,75 @@
+#!/bin/sh
+# Part of discover.sh: apt's package lists: which repositories there are, when the lists of each were
+# last known to be good, and fetching them anew. What it reads is set there: $TAB, $REFRESH_S.
+# shellcheck disable=SC2154
+
+# Seconds that a lock of the lists is waited for; apt waits for no lock of these.
+LISTS_LOCK_S=30
+
+# `fetched<TAB>FILE` for each list that was fetched or confirmed, then all that tells of trouble.
+#
+# Its exit code is no answer: it is 0 where every fetch failed and the old lists stay in use, and 100
+# where only somebody's hook failed. What it said is none either: the first repository without a
+# Release file keeps it from naming others. But apt changes the ctime of a repository's Release file
+# exactly when that repository's lists are good and whole, also where the server has nothing newer.
+refresh_apt() {
+  lists=$(lists_folder)
+  before=$(list_times "$lists")
+  said=$(update_lists)
+  code=$?
+  { printf '%s\n\n' "$before"; list_times "$lists"; } | awk '
+    $0 == "" { after = 1; next }
+    !after { known[$0]; next }
+    !($0 in known) { sub(/^.*\//, ""); print "fetched\t" $0 }'
+  printf '%s\n' "$said" | without_passwords | awk '
+    /^(Err:[0-9]+ |E: |W: |Error: |Warning: )/ { if (++told <= 100) print; reason = /^Err:/; next }
+    reason && /^  / { if (told <= 100) print }
+    { reason = 0 }
+    END { if (told > 100) print "W: and " told - 100 " lines more" }'
+  if [ "$code" -eq 124 ]; then echo "E: apt-get update did not end within $REFRESH_S s"; fi
+  return "$code"
+}
+
+update_lists() {
+  waited=0
+  while :; do
+    told=$(limited "$REFRESH_S" apt-get -q -o DPkg::Lock::Timeout=30 -o Acquire::Retries=1 update 2>&1)
+    code=$?
+    case $told in
+      *'Could not get lock '*) if [ "$waited" -ge "$LISTS_LOCK_S" ]; then break; fi ;;
+      *) break ;;
+    esac
+    sleep 2
+    waited=$((waited + 2))
+  done
+  printf '%s\n' "$told"
+  return "$code"
+}
+
+lists_folder() {
+  folder=$(apt-config shell folder Dir::State::lists/d | sed -n "s/^folder='\(.*\)'\$/\1/p")
+  printf '%s\n' "${folder:-/var/lib/apt/lists/}"
+}
+
+list_times() { # FOLDER
+  find "$1" -maxdepth 1 -type f \( -name '*Release' -o -name '*Packages*' \) -printf '%C@ %p\n'
+}
+
+# When each list was last fetched or confirmed; see refresh_apt.
+lists_apt() {
+  list_times "$(lists_folder)" | awk -v OFS="$TAB" '{
+    moment = $1; sub(/\..*/, "", moment); sub(/^[^ ]* /, ""); sub(/^.*\//, ""); print moment, $0 }'
+}
+
+# All repositories that are set up, also those of which there are no lists: the name of the list of its
+# Release file, and its address without user and password.
+sources_apt() {
+  if ! told=$(apt-get -q -o Debug::NoLocking=1 update --print-uris 2>&1); then
+    printf '%s\n' "$told" | without_passwords | grep -E '^(E|Error): ' | head -n 5
+    return 1
+  fi
+  printf '%s\n' "$told" | without_passwords \
+    | sed -n "s|^'\(.*\)/InRelease' \([^ ]*InRelease\) .*|\2$TAB\1|p"
+}
+
+without_passwords() { sed 's|://[^/ ]*@|://|g'; }

@@ -1,0 +1,172 @@
+"""Which of apt's repositories could be looked into, by the state of their lists.
+
+That a list is good is told by evidence of its own, never by silence: the time that apt gives its
+Release file when it fetched or confirmed it. What apt says is only read for the reasons.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from ...models.facts import PackageLists
+from ...protocol.sections import Section, Unparsed, clip, fields, number
+
+_COMPLAINT = re.compile(r"(?:E|W|Error|Warning): (.*)")
+_FAILED = re.compile(r"Err:\d+ (.*)")
+_ADDRESS = re.compile(r"[a-z]:/")
+# What apt says besides, whatever the cause.
+_SAYS_NOTHING = ("Some index files failed to download", "Unable to lock directory")
+NO_REPOSITORY = "no repository is set up"
+NEVER = "its package lists were never fetched"
+UNEXPLAINED = "its package lists were not fetched, and apt did not say why"
+
+
+@dataclass
+class Refresh:
+    """What came of fetching the lists: names of the files that are good now, what went wrong with
+    which item (`URI SUITE …` as apt calls it), and complaints of any kind."""
+
+    fetched: set[str] = field(default_factory=set)
+    failed: list[tuple[str, str]] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+def refresh(section: Section) -> Refresh:
+    """Read the answer of the script's `refresh_apt`."""
+    found, item = Refresh(), ""
+    for line in section.lines:
+        if line.startswith("fetched\t"):
+            found.fetched.add(line.removeprefix("fetched\t"))
+        elif failed := _FAILED.fullmatch(line):
+            item = failed[1]
+            continue
+        elif item and line.startswith("  "):
+            found.failed.append((item, clip(line)))
+        elif complaint := _COMPLAINT.fullmatch(line):
+            found.complaints.append(clip(complaint[1]))
+        item = ""
+    return found
+
+
+def is_detail(line: str) -> bool:
+    """Is a line of that answer about one item only, and no complaint?"""
+    return line.startswith(("fetched\t", "Err:", "  "))
+
+
+def lists(
+    sources: Section,
+    times: Iterable[str],
+    fetching: Refresh | None,
+    native: str,
+    ahead: int,
+    unparsed: Unparsed,
+) -> tuple[PackageLists, ...]:
+    """One record for each repository that is set up, in the order of the host's files; one without
+    a repository where the host could not tell which there are.
+
+    `sources`: `FILE\tADDRESS` lines, `times`: `SECONDS\tFILE` lines by the host's clock, which is
+    `ahead` seconds before ours; `fetching` is None where the lists are as they lay there. `native`
+    is the host's own architecture.
+    """
+    if sources.code != 0:
+        said = next((line.partition(": ")[2] for line in sources.lines), "")
+        return (PackageLists(fault=clip(said) or "which repositories it has could not be read"),)
+    found = []
+    set_up = _set_up(sources.lines, unparsed)
+    for one in _with_files(set_up, _times(times, unparsed)):
+        moment = one.moment
+        fault = one.fault(fetching, native) if fetching else "" if moment else NEVER
+        fetched = max(moment - ahead, 0) if moment else 0
+        found.append(PackageLists(repository=one.name, fetched=fetched, fault=clip(fault)))
+    if len(set_up) < len(set(sources.lines)):
+        found.append(PackageLists(fault="the name of a repository could not be read"))
+    return tuple(found) or (PackageLists(fault=NO_REPOSITORY),)
+
+
+def _set_up(lines: Iterable[str], unparsed: Unparsed) -> dict[str, str]:
+    """Stem of the lists' names -> address."""
+    found = {}
+    for line in lines:
+        parts = fields(line, 2)
+        if parts is None or not parts[0].endswith("InRelease"):
+            unparsed.add("sources", line)
+        else:
+            found[parts[0].removesuffix("InRelease")] = parts[1]
+    return found
+
+
+def _times(lines: Iterable[str], unparsed: Unparsed) -> dict[str, int]:
+    found = {}
+    for line in lines:
+        parts = fields(line, 2)
+        moment = number(parts[0]) if parts else None
+        if parts is None or moment is None:
+            unparsed.add("lists", line)
+        else:
+            found[parts[1]] = moment
+    return found
+
+
+def _with_files(set_up: Mapping[str, str], times: Mapping[str, int]) -> list["_Source"]:
+    """Each repository with the lists that are its own: `stable` has none of `stable/updates`."""
+    own: dict[str, dict[str, int]] = {stem: {} for stem in set_up}
+    for name, moment in times.items():
+        stems = [stem for stem in set_up if name.startswith(stem)]
+        if stems:
+            stem = max(stems, key=len)
+            own[stem][name.removeprefix(stem)] = moment
+    return [_Source(stem, address, own[stem]) for stem, address in set_up.items()]
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A repository: the stem of its lists' names, the folder of its Release file, and its lists
+    (name without the stem -> seconds)."""
+
+    stem: str
+    address: str
+    times: Mapping[str, int]
+
+    @property
+    def name(self) -> str:
+        """As apt names it: `http://deb.example/debian bookworm`, `http://deb.example/flat ./`."""
+        base, dists, suite = self.address.rpartition("/dists/")
+        if dists:
+            return clip(f"{base} {suite}")
+        return clip(f"{self.address.removesuffix('/.')} ./")
+
+    @property
+    def _telling(self) -> list[str]:
+        """The lists that tell of all: its Release file. A repository without one, which a host may
+        allow, has its package lists alone."""
+        release = [name for name in ("InRelease", "Release") if name in self.times]
+        return release or list(self.times)
+
+    @property
+    def moment(self) -> int:
+        """When its lists were last known to be good, 0 where there are none."""
+        return max((self.times[name] for name in self._telling), default=0)
+
+    def fault(self, fetching: Refresh, native: str) -> str:
+        """Why it could not be looked into as a whole, "" where it could."""
+        if not any(f"{self.stem}{name}" in fetching.fetched for name in self._telling):
+            return next(self._reasons(fetching), UNEXPLAINED)
+        index = f"/binary-{native}/Packages'"
+        for line in fetching.complaints:
+            if line.startswith("Skipping acquire") and index in line and self._is_in(line):
+                return line
+        return ""
+
+    def _reasons(self, fetching: Refresh) -> Iterator[str]:
+        """What tells the cause first: of this repository, then of all that is about none."""
+        yield from (reason for item, reason in fetching.failed if self._is_in(f"{item} "))
+        yield from (line for line in fetching.complaints if self._is_in(line))
+        for line in fetching.complaints:
+            if not line.startswith(_SAYS_NOTHING) and not _ADDRESS.search(line):
+                yield line
+
+    def _is_in(self, text: str) -> bool:
+        """Is a line of apt's about this repository?"""
+        name = re.escape(self.name.removesuffix(" ./"))
+        after = r"(?: \./|/\./|/ )" if self.name.endswith(" ./") else r"[ /]"
+        return re.search(rf"{name}{after}|{re.escape(self.address)}/", text) is not None

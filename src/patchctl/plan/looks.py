@@ -1,0 +1,124 @@
+"""What nobody could look into when a plan is made, and what that means for the hosts."""
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from msgspec import structs
+
+from ..models.base import Record
+from ..models.facts import HostFacts, PackageLists, PackageManager
+from ..models.fleet import Fleet
+from ..models.plan import CouldNotLook, LeftOut, LeftOutReason, StaleLists
+from ..models.snapshot import HostStatus, Snapshot
+from ..protocol.cleaning import sentence
+
+# Reasons that a host is given where nothing of it is wanted. They are true where all was looked at.
+_NOTHING = frozenset({LeftOutReason.NO_UPDATES, LeftOutReason.NO_FINDING})
+
+
+class Looks(Record):
+    """`hosts` could not be looked at whole at all, `repositories` are those of other hosts; both
+    sorted."""
+
+    hosts: tuple[CouldNotLook, ...] = ()
+    repositories: tuple[CouldNotLook, ...] = ()
+    policy: StaleLists = StaleLists.HOLD
+
+    @property
+    def all(self) -> tuple[CouldNotLook, ...]:
+        """Everything, by host."""
+        return tuple(sorted((*self.hosts, *self.repositories), key=_order))
+
+    @property
+    def held(self) -> dict[str, str]:
+        """Hosts that the policy leaves out for their repositories, with the reason."""
+        return self._reasons() if self.policy is StaleLists.HOLD else {}
+
+    def honest(self, left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
+        """The same, but no host is up to date that has repositories nobody could look into."""
+        reasons = self._reasons()
+        return tuple(
+            structs.replace(one, reason=LeftOutReason.STALE_LISTS, detail=reasons[one.host])
+            if one.reason in _NOTHING and not one.package and one.host in reasons
+            else one
+            for one in left_out
+        )
+
+    def _reasons(self) -> dict[str, str]:
+        found: dict[str, list[CouldNotLook]] = {}
+        for one in self.repositories:
+            found.setdefault(one.host, []).append(one)
+        return {host: _reason(rows) for host, rows in found.items()}
+
+
+def _order(one: CouldNotLook) -> tuple[str, str, str]:
+    return one.host, one.repository, one.reason
+
+
+def _reason(rows: Sequence[CouldNotLook]) -> str:
+    first = rows[0]
+    said = f"{first.repository}: {first.reason}" if first.repository else first.reason
+    return f"{said}; and {len(rows) - 1} more" if rows[1:] else said
+
+
+def looks(
+    fleet: Fleet,
+    snapshot: Snapshot,
+    limit: Collection[str] | None,
+    *,
+    policy: StaleLists,
+    oldest: int,
+) -> Looks:
+    """What the snapshot could not tell of the hosts that are asked for: those with a ring, in
+    `limit` (None: all). `oldest`: lists that were fetched before that moment tell nothing, epoch
+    seconds UTC.
+    """
+    asked = {
+        host.name
+        for host in fleet.hosts
+        if host.ring is not None and (limit is None or host.name in limit)
+    }
+    hosts: list[CouldNotLook] = []
+    repositories: list[CouldNotLook] = []
+    for result in snapshot.hosts:
+        if result.name not in asked:
+            continue
+        facts = result.facts
+        if result.status is not HostStatus.OK or facts is None:
+            hosts.append(CouldNotLook(host=result.name, reason=sentence(result.reason)))
+        elif "pending" in facts.unread:
+            hosts.append(CouldNotLook(host=result.name, reason=_unread(facts)))
+        else:
+            repositories += _repositories(result.name, facts, oldest)
+    unasked = asked - {one.name for one in snapshot.hosts}
+    hosts += [CouldNotLook(host=name, reason=f"not in snapshot {snapshot.id}") for name in unasked]
+    return Looks(
+        hosts=tuple(sorted(hosts, key=_order)),
+        repositories=tuple(sorted(repositories, key=_order)),
+        policy=policy,
+    )
+
+
+def _unread(facts: HostFacts) -> str:
+    why = next((one.fault for one in facts.lists if not one.repository), "")
+    return sentence(f"its pending updates could not be read{f': {why}' if why else ''}")
+
+
+def _repositories(host: str, facts: HostFacts, oldest: int) -> Iterator[CouldNotLook]:
+    if facts.manager is not PackageManager.APT:
+        return  # hosts of other managers are in no plan yet
+    if not facts.lists:
+        reason = "when its package lists were fetched is not known; discover it again"
+        yield CouldNotLook(host=host, reason=reason)
+    for one in facts.lists:
+        if reason := one.fault or _age(one, oldest):
+            yield CouldNotLook(
+                host=host, repository=sentence(one.repository), reason=sentence(reason)
+            )
+
+
+def _age(lists: PackageLists, oldest: int) -> str:
+    if lists.fetched >= oldest:
+        return ""
+    day = f"{datetime.fromtimestamp(lists.fetched, UTC):%Y-%m-%d %H:%M} UTC"
+    return f"its package lists are of {day}, older than policy.lists_max_age allows"

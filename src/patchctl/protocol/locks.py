@@ -1,0 +1,25 @@
+"""Who works with a host's package manager: lines `PID FILE PROCESS`.
+
+PID is `-` or -1 where nobody knows it; FILE is `-` for a service that installs packages, whether it
+holds a lock at this moment or not.
+"""
+
+import re
+
+from ..models.facts import HeldLock
+from .cleaning import cleaned
+
+_LOCK = re.compile(r"(-|-?[0-9]{1,10})\s(-|/[!-~]{1,255})\s(.{1,255})")
+
+
+def read(text: str) -> HeldLock | None:
+    """The lock of a line, or None where it is no such line."""
+    found = _LOCK.fullmatch(text)
+    if found is None:
+        return None
+    pid, file = found[1], found[2]
+    return HeldLock(
+        pid=int(pid) if pid.isdigit() else 0,
+        file="" if file == "-" else file,
+        process=cleaned(found[3], 64) or "a process",
+    )

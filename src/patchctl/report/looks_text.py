@@ -1,0 +1,72 @@
+"""What nobody could look into, as a person reads it. Pure: models to lines.
+
+What came from hosts is in these lines as it is: the caller cleans them before a terminal.
+"""
+
+import textwrap
+from collections.abc import Sequence
+
+from ..models.plan import CouldNotLook
+
+_WIDTH = 80
+_NAMES = 12
+_ROWS = 25
+
+
+def could_not_look(rows: Sequence[CouldNotLook], *, full: bool = False) -> list[str]:
+    """Each repository or host with its reason once; nothing where all was looked into."""
+    if not rows:
+        return []
+    groups: dict[tuple[str, str], list[str]] = {}
+    for row in rows:
+        groups.setdefault((row.repository, row.reason), []).append(row.host)
+    ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
+    lines = ["Could not look at:"]
+    for (repository, reason), hosts in ranked if full else ranked[:_ROWS]:
+        on = _some(hosts, full=full)
+        what = f"{repository} on {on}" if repository else on
+        lines += _wrapped(f"{what}: {reason}")
+    if len(ranked) > _ROWS and not full:
+        lines.append(f"  and {len(ranked) - _ROWS} more; see --full")
+    return lines
+
+
+def nothing_planned(rows: Sequence[CouldNotLook], *, all_looked_at: bool) -> str:
+    """Why there is no plan. Nothing is to do only where everything could be looked at."""
+    if all_looked_at:
+        return "nothing to do"
+    if not rows:
+        return "what is pending may not be patched"
+    return f"{incomplete(rows)}, so what is to do is not known"
+
+
+def incomplete(rows: Sequence[CouldNotLook]) -> str:
+    """`2 hosts could not be looked at as a whole`."""
+    hosts = len({row.host for row in rows})
+    return f"{'1 host' if hosts == 1 else f'{hosts} hosts'} could not be looked at as a whole"
+
+
+def held_back(rows: Sequence[CouldNotLook]) -> str:
+    """What a person should do about hosts that are left out for their repositories."""
+    return (
+        f"{incomplete(rows)}; mend their repositories, or plan what is known of with"
+        " policy.stale_lists: warn"
+    )
+
+
+def _some(names: Sequence[str], *, full: bool) -> str:
+    ordered = sorted(names)
+    if full or len(ordered) <= _NAMES:
+        return ", ".join(ordered)
+    return f"{', '.join(ordered[:_NAMES])} and {len(ordered) - _NAMES} more"
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(
+        text,
+        _WIDTH,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

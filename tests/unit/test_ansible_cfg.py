@@ -1,0 +1,84 @@
+"""What of an ansible.cfg is not used, and which setting takes its place."""
+
+from pathlib import Path
+
+import pytest
+
+from patchctl.config import settings
+from patchctl.config.ansible_cfg import _INSTEAD, inventory_of, unused
+from patchctl.models.settings import AnsibleSettings, Settings
+
+TEXT = """\
+[defaults]
+inventory = ./hosts, cloud/   ; two
+remote_user = ops
+# forks = 3
+host_key_checking = False
+stdout_callback = yaml
+nocows: 1
+
+[privilege_escalation]
+become = True
+become_method = su
+
+[ssh_connection]
+ssh_args = -o ProxyJump=bastion %h
+"""
+
+
+def settings_of(root: Path, text: str) -> Settings:
+    (root / "patchctl.yml").write_text(text)
+    return settings.load(root / "patchctl.yml")
+
+
+def test_each_is_told_with_its_line_and_what_takes_its_place() -> None:
+    assert [str(one) for one in unused(TEXT)] == [
+        "ansible.cfg:2: inventory is not used; set inventory in patchctl.yml",
+        "ansible.cfg:3: remote_user is not used; set ansible.user in patchctl.yml",
+        "ansible.cfg:5: host_key_checking is not used; host keys are always checked; "
+        "`patchctl doctor --learn-host-keys` writes known_hosts",
+        "ansible.cfg:10: become is not used; set ansible_become in the inventory",
+        "ansible.cfg:11: become_method is not used; set ansible_become_method in the inventory",
+        "ansible.cfg:14: ssh_args is not used; set ansible_ssh_args in the inventory",
+        "ansible.cfg: not used, and not needed to reach hosts: nocows, stdout_callback",
+    ]
+
+
+def test_what_the_settings_say_already_is_not_told(tmp_path: Path) -> None:
+    known = settings_of(tmp_path, "inventory: [hosts, cloud]\nansible: {user: deploy}\n")
+    told = {one.message for one in unused(TEXT, known)}
+    assert "inventory is not used" not in told
+    assert "remote_user is not used" not in told
+    assert "become is not used" in told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[defaults]\nhost_key_checking = True\nask_pass = no\n",
+        "[privilege_escalation]\nbecome = false\n",
+    ],
+)
+def test_what_patchctl_does_anyway_is_not_told(text: str) -> None:
+    assert unused(text) == ()
+
+
+def test_the_sources_that_it_names() -> None:
+    assert inventory_of(TEXT) == ("./hosts", "cloud/")
+    assert inventory_of("[defaults]\nforks = 3\n") == ()
+
+
+@pytest.mark.parametrize("text", ["inventory = x\n", "[defaults\n", "[a]\n  = x\n"])
+def test_one_that_is_none(text: str) -> None:
+    (problem,) = unused(text)
+    assert problem.message.startswith("is no ini file")
+    assert inventory_of(text) == ()
+
+
+def test_every_setting_that_is_named_is_one() -> None:
+    for instead in _INSTEAD.values():
+        if "ansible." in instead and instead.endswith("in patchctl.yml"):
+            name = instead.split()[1].removeprefix("ansible.")
+            fields = AnsibleSettings.__struct_fields__
+            assert name in fields or f"{name}_s" in fields
