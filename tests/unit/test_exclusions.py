@@ -245,9 +245,10 @@ class TestPlan:
         assert [one.rule for one in diff(before, after).left_out_added] == ["--exclude"]
 
     def test_nothing_to_do_is_not_said_of_what_is_excluded(self) -> None:
-        assert exclusions_text.nothing([]) == "nothing to do"
-        assert exclusions_text.nothing([excluded("s1", "vim"), excluded("s2", "vim")]) == (
-            "nothing to do but what is excluded, 1 package"
+        rows = [excluded("s1", "vim"), excluded("s2", "vim")]
+        assert exclusions_text.beside("nothing to do", []) == "nothing to do"
+        assert exclusions_text.beside("nothing to do", rows) == (
+            "nothing to do; 1 package is excluded"
         )
 
 

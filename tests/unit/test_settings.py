@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchctl.config.settings import amount, find_workspace, load, seconds
+from patchctl.config.root import find_workspace
+from patchctl.config.settings import amount, load, seconds
 from patchctl.errors import InvalidInputError
 from patchctl.models import canonical
 from patchctl.models.feeds import Stale

@@ -68,7 +68,7 @@ why_not() {
 
 drop() {
   line=$(printf '%s\n' "$wanted" | sed -n "$1p")
-  why=$(excluded_for "$accepted$batch")
+  why=$(excluded_for "$kept $accepted$batch")
   if [ -n "$why" ]; then
     kind=excluded
   elif [ "$status" -ne 0 ]; then

@@ -70,12 +70,14 @@ def excluded_before(body: PlanBody, unproven: Unproven, *, full: bool) -> str:
     return f", excluded on {hosts} by {', '.join(sorted({one.rule for one in rows}))}"
 
 
-def nothing(rows: Iterable[LeftOut]) -> str:
-    """What is said where there is no plan: nothing to do, and what is left to be done later."""
+def beside(why: str, rows: Iterable[LeftOut]) -> str:
+    """Why there is no plan, and how much is left to be done later: `nothing to do; 2 packages are
+    excluded`."""
     packages = {one.package for one in rows if one.reason is LeftOutReason.EXCLUDED and one.package}
     if not packages:
-        return "nothing to do"
-    return f"nothing to do but what is excluded, {_count(len(packages), 'package')}"
+        return why
+    are = "is" if len(packages) == 1 else "are"
+    return f"{why}; {_count(len(packages), 'package')} {are} excluded"
 
 
 def _count(number: int, noun: str) -> str:

@@ -10,6 +10,7 @@ from ..adapters.ansible import leftovers
 from ..adapters.ansible.runner import AnsibleRunner
 from ..adapters.clock import SystemClock
 from ..config import settings as settings_file
+from ..config.root import find_workspace
 from ..errors import InvalidInputError, PatchctlError
 from ..lab import engine
 from ..report.discovery_text import Narrator
@@ -38,7 +39,7 @@ def doctor(
         raise InvalidInputError("no such folder", where=str(here))
     state = caller.environment.get("PATCHCTL_STATE") or here / ".patchctl"
     return Doctor(
-        find=lambda: settings_file.find_workspace(here, caller.folder),
+        find=lambda: find_workspace(here, caller.folder),
         open=lambda: open_workspace(here, caller, access, trusted=True),
         load=load,
         lint=lint,

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..config import settings as settings_file
+from ..config.root import find_workspace
 from ..errors import InvalidInputError
 from ..models import grammar
 from ..models.settings import Settings
@@ -48,7 +49,7 @@ def open_workspace(
     Raises InvalidInputError where there is none, its settings are wrong, or, unless it is
     `trusted`, somebody else could have written it.
     """
-    root = settings_file.find_workspace(directory or caller.folder, caller.folder)
+    root = find_workspace(directory or caller.folder, caller.folder)
     if not trusted:
         guards.check_root(root, caller)  # before a byte of it is read
     settings = settings_file.load(root / settings_file.FILE_NAME)

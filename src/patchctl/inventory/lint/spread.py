@@ -22,7 +22,7 @@ def rings(context: Context) -> Iterator[Finding]:
         yield error(
             refusal.rule, problem(refusal).message, hints[refusal.rule], place, refusal.host
         )
-    told = {refusal.host for refusal in context.refusals}
+    told = {refusal.host for refusal in context.refusals if refusal.rule != "bad-exclude"}
     for host in context.fleet.hosts:
         if host.ring is None and host.name not in told:
             yield error(
