@@ -1,6 +1,6 @@
 # shellcheck shell=sh disable=SC2154  # set by apt.sh
 # Packages that the operator's rules keep as they are, and updates that cannot go without them.
-# Needs ask_apt, $settings and $kept of apt.sh, and PATCHCTL_INPUT; nothing on the host is held or pinned.
+# Needs ask_apt and $settings of apt.sh, and PATCHCTL_INPUT; nothing on the host is held or pinned.
 
 # What apt is told besides to leave excluded packages as they are: their installed versions, which it
 # then changes for no other package.
@@ -67,6 +67,6 @@ fitting() {
 excluded_for() { # SPECS
   if [ -n "$(excluding_patterns)" ]; then
     # shellcheck disable=SC2086
-    excluded_in "$(ask_apt -s install $kept $1)"
+    excluded_in "$(ask_apt -s install $1)"
   fi
 }

@@ -27,7 +27,7 @@ from ..models.plan import (
     Urgent,
 )
 from .assessment_text import DECISIONS
-from .exclusions_text import excluded, excluded_before, exclusions, nothing
+from .exclusions_text import beside, excluded, excluded_before, exclusions
 from .looks_text import could_not_look, incomplete
 from .plan_code_text import code
 
@@ -90,10 +90,12 @@ def nothing_planned(
 ) -> str:
     """The same in one line. Nothing is to do only where everything could be looked at."""
     if all_looked_at:
-        return nothing(rows)
-    if not unseen:
-        return "what is pending may not be patched"
-    return f"{incomplete(unseen)}, so what is to do is not known"
+        why = "nothing to do"
+    elif not unseen:
+        why = "what is pending may not be patched"
+    else:
+        why = f"{incomplete(unseen)}, so what is to do is not known"
+    return beside(why, rows)
 
 
 def _joined(sections: Iterable[Sequence[str]]) -> list[str]:

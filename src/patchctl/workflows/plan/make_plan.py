@@ -195,7 +195,6 @@ class PlanMaker:
             plan=plan,
             snapshot=snapshot,
             left_out=left_out,
-            exclusions=exclusions,
             could_not_look=seen.all,
             stale_lists=self.settings.stale_lists,
             exclusions=exclusions,
