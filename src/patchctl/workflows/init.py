@@ -44,6 +44,7 @@ _SETTINGS = """\
 #  unproven: hold # what no earlier ring has proven: hold, approve or allow
 #  allow_removals: false # may a transaction remove packages?
 #  undo_safe: [] # globs of packages that may be undone though their kind is risky
+#  exclude: [] # packages that plans leave out for a while, with reason, owner and until
 #  stale_lists: hold # a host with repositories that could not be looked into: hold or warn
 #  lists_max_age: 2d # package lists in a snapshot that are older tell nothing
 #  plan_expires: 14d
