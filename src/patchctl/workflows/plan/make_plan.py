@@ -197,6 +197,7 @@ class PlanMaker:
             left_out=left_out,
             could_not_look=seen.all,
             stale_lists=self.settings.stale_lists,
+            exclusions=exclusions,
         )
 
     def _looks(self, request: PlanRequest, snapshot: Snapshot) -> Looks:
