@@ -54,6 +54,11 @@ def test_a_hook_that_failed_is_no_fault_of_a_repository() -> None:
     assert set(looked(*FETCHED, said, code=100).values()) == {""}
 
 
+def test_complaints_that_were_left_away_are_a_fault() -> None:
+    faults = looked(*FETCHED, "W: and 7 lines more")
+    assert faults[""] == "apt complained of more than is told here"
+
+
 def test_silence_is_not_health() -> None:
     assert set(looked().values()) == {apt_lists.UNEXPLAINED}
 

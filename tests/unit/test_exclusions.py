@@ -124,6 +124,12 @@ class TestSelect:
             Wanted(package="openssl", arch="amd64", version="1.0-1"),
         )
 
+    def test_a_package_that_no_plan_can_name_stops_nobody(self) -> None:
+        odd = package("openssl", version="1:" + "1" * 199)
+        installed = [odd, package("libssl3", source="openssl"), package("curl")]
+        (request,) = selected(facts(installed, [update("curl")]), SSL).requests
+        assert [one.package for one in request.held] == ["libssl3"]
+
     def test_without_rules_nothing_is_held(self) -> None:
         (request,) = selected(self.KNOWN).requests
         assert (request.exclusions, request.held) == ((), ())

@@ -12,7 +12,7 @@ from plan_world import facts, package
 from patchctl.models.exclusions import Exclusion
 from patchctl.models.facts import PackageManager
 from patchctl.models.plan import Action, LeftOutReason
-from patchctl.models.requests import HostRequest, Wanted
+from patchctl.models.requests import HostRequest, Kept, Wanted
 from patchctl.plan.settle import settle
 from patchctl.protocol.managers import SUPPORTED, read_resolution
 from patchctl.protocol.resolve_request import payload
@@ -197,6 +197,17 @@ def test_a_foreign_architecture_counts_only_what_its_own_index_has() -> None:
     other = other.replace("tzdata_2026f-0+deb12u1_all", "tzdata_2026f-0+deb12u1_i386")
     (unusable,) = read_resolution(request("apt-drops"), other).unusable
     assert unusable.left_out.reason is LeftOutReason.NOT_TRUSTED
+
+
+def test_a_package_is_kept_away_in_its_own_architecture() -> None:
+    new = answer().replace("sim Inst tzdata [2026b-0+deb12u1]", "sim Inst tzdata:i386")
+    new = new.replace("have tzdata all 2026b-0+deb12u1", "have other all 2026b-0+deb12u1")
+    (unusable,) = read_resolution(request("apt-drops"), new.replace("[all])", "[i386])")).unusable
+    assert (unusable.arch, unusable.installed) == ("i386", "")
+    kept = (Kept(package="tzdata", arch="i386"), Kept(package="other"))
+    one = HostRequest(host="h", ring="r", manager=PackageManager.APT, wanted=(), kept=kept)
+    written = payload(one, allow_removals=False, allow_downgrades=False)
+    assert written.endswith("keep tzdata i386 -\nkeep other - -\n")
 
 
 def test_one_version_from_two_repositories_is_the_file_that_apt_would_fetch() -> None:

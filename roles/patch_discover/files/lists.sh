@@ -24,6 +24,7 @@ refresh_apt() {
     !($0 in known) { sub(/^.*\//, ""); print "fetched\t" $0 }'
   printf '%s\n' "$said" | without_passwords | awk '
     /^(Hit|Get):[0-9]+ / { if (!($0 in known) && ++good <= 500) print; known[$0]; next }
+    / is configured multiple times in / { next } # says nothing of a repository, and there may be many
     /^(Err:[0-9]+ |E: |W: |Error: |Warning: )/ { if (++told <= 100) print; reason = /^Err:/; next }
     reason && /^  / { if (told <= 100) print }
     { reason = 0 }

@@ -71,7 +71,7 @@ main() {
   # What a lost connection left behind.
   find "$base" -mindepth 1 -maxdepth 1 -name 'fetch-*' -mmin +1440 -exec rm -rf {} +
   [ -d "$work" ] || mkdir -m 0700 "$work"
-  folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
+  folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && trap 'exit 1' HUP INT TERM PIPE
   settings=$folder/apt.conf
   if [ -z "$folder" ] || ! apt_settings repositories "$folder/own" >"$settings"; then settings=/dev/null; fi
   printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^piece //p' \

@@ -6,7 +6,7 @@
 #           removals yes|no          may the transaction remove packages?
 #           downgrades yes|no        may it go back to a lower version?
 #           want NAME ARCH VERSION   one line a package; order decides who gives way
-#           keep NAME ARCH VERSION   what must stay as it is; `- -` where it is not installed
+#           keep NAME ARCH VERSION   what must stay as it is; VERSION `-`: away, ARCH `-`: not known
 #           hold NAME ARCH VERSION   installed, and stays so: a rule excludes it
 #           exclude PATTERN          of those rules, for packages that would be new
 # Answer, one record a line, first word is its kind:
@@ -168,13 +168,13 @@ main() {
   wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n '/^want /p')
   # Named in the version that is there, a package cannot be chosen in another.
   kept=$(printf '%s\n' "$PATCHCTL_INPUT" | awk '
-    $1 == "keep" && $4 == "-" { print $2 "-" }
+    $1 == "keep" && $4 == "-" { print ($3 == "-" || $3 == "all" ? $2 : $2 ":" $3) "-" }
     $1 == "keep" && $4 != "-" { print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' ')
   held=$(held_specs)
   count=$(printf '%s\n' "$wanted" | grep -c '^want ')
   # The closed transaction knows no setting of the site; where it comes from and which versions are
   # preferred is the site's affair.
-  folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT
+  folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && trap 'exit 1' HUP INT TERM PIPE
   settings=$folder/apt.conf
   if [ -z "$folder" ] || ! apt_settings repositories "$folder/own" >"$settings"; then
     printf 'error the settings of apt cannot be told, or not be written to %s\n' "${TMPDIR:-/tmp}"

@@ -131,7 +131,7 @@ def group_problem(name: str) -> str:
 # dpkg, lib/dpkg/parsehelp.c: letters, digits and `-+._`, an alphanumeric first.
 _DEB_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}")
 # deb-version(7): [epoch:]upstream[-revision]; characters of each part.
-_DEB_VERSION = re.compile(r"(?:[0-9]{1,9}:)?[A-Za-z0-9][A-Za-z0-9.+~:-]{0,199}")
+_DEB_VERSION = re.compile(r"(?=.{1,200}\Z)(?:[0-9]{1,9}:)?[A-Za-z0-9][A-Za-z0-9.+~:-]*")
 _DEB_ARCH = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 # rpm, build/parsePreamble.c (ALLOWED_CHARS_NAME and _VERREL, macros expanded).
 _RPM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,199}")

@@ -263,12 +263,20 @@ def _both(update: PendingUpdate, package: Package | None) -> tuple[str, ...]:
 
 
 def _excluded(facts: HostFacts, rules: Sequence[Exclusion]) -> tuple[Wanted, ...]:
-    """The installed packages that rules exclude: none of them may be changed on the way either."""
+    """The installed packages that rules exclude: none of them may be changed on the way either.
+
+    What no plan can name needs no word: nothing that changes it is taken.
+    """
     return tuple(
         Wanted(package=one.name, arch=one.arch, version=one.version)
         for one in sorted(facts.packages, key=lambda one: (one.name, one.arch, one.version))
-        if rules and excluding(rules, (one.name, one.source))
+        if rules and excluding(rules, (one.name, one.source)) and _is_of_a_plan(one)
     )
+
+
+def _is_of_a_plan(package: Package) -> bool:
+    name, arch, version = package.name, package.arch, package.version
+    return grammar.is_name(name) and grammar.is_arch(arch) and grammar.is_version(version)
 
 
 def _asked_versions(facts: HostFacts, specs: Mapping[str, str]) -> Iterator[PendingUpdate]:

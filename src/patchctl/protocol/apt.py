@@ -185,8 +185,13 @@ def _unusable(host: str, said: _Said) -> Iterator[Unusable]:
             version=versions.get(name, ""),
             detail=str(error),
         )
-        for have in installed or [_Have(arch="", version="", kib=0, source="")]:
+        for have in installed:
             yield Unusable(left_out=left_out, arch=have.arch, installed=have.version)
+        there = {have.arch for have in installed}
+        new = {arch for known, arch in said.installs if known == name} - there
+        # One of `all` and the machine's own architecture takes the other's place.
+        for arch in () if "all" in there | new and installed else sorted(new) or [""][len(there) :]:
+            yield Unusable(left_out=left_out, arch=arch)
 
 
 def _installs(request: HostRequest, said: _Said) -> Iterator[Transition]:

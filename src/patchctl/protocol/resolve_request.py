@@ -18,8 +18,10 @@ def payload(request: HostRequest, *, allow_removals: bool, allow_downgrades: boo
     lines += [_line("hold", held) for held in request.held]
     lines += [f"exclude {_pattern(one)}" for rule in request.exclusions for one in rule.packages]
     for one in request.kept:
-        if not grammar.is_name(one.package) or (
-            one.version and not (grammar.is_arch(one.arch) and grammar.is_version(one.version))
+        if not (
+            grammar.is_name(one.package)
+            and (grammar.is_arch(one.arch) or (not one.arch and not one.version))
+            and (grammar.is_version(one.version) or not one.version)
         ):
             raise ValueError(f"outside of the grammar: {one}")
         lines.append(f"keep {one.package} {one.arch or '-'} {one.version or '-'}")

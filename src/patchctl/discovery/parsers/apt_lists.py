@@ -19,6 +19,8 @@ _FETCHED = re.compile(r"(?:Hit|Get):\d+ (.*)")
 # Warnings that lists were not fetched, or old ones kept. Others are about what may come one day.
 _GRAVE = ("Failed to fetch", "GPG error", "An error occurred during the signature verification")
 _ADDRESS = re.compile(r"[a-z]:/")
+# What the script says instead of what it leaves away.
+_CUT = re.compile(r"and [0-9]+ lines more")
 # What apt says besides, whatever the cause.
 _SAYS_NOTHING = ("Some index files failed to download", "Unable to lock directory")
 NO_REPOSITORY = "no repository is set up"
@@ -95,6 +97,8 @@ def lists(
         if fetching and not fault:
             fetched = now
         found.append(PackageLists(repository=one.name, fetched=fetched, fault=clip(fault)))
+    if fetching and any(_CUT.fullmatch(line) for line in fetching.warnings):
+        found.append(PackageLists(fault="apt complained of more than is told here"))
     if len(set_up) < len(set(sources.lines)):
         found.append(PackageLists(fault="the name of a repository could not be read"))
     return tuple(found) or (PackageLists(fault=NO_REPOSITORY),)
