@@ -34,10 +34,10 @@ def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> lis
     if view.state in NOT_RESUMABLE:
         raise ConflictError(f"run {view.run} is {view.state.value.replace('_', ' ')}")
     ring = view.current_ring()
-    stuck = over_budget(ring) if view.state is RunState.HALTED else None
-    if stuck is not None and not accept_failures:
+    stuck = over_budget(view) if view.state is RunState.HALTED else []
+    if stuck and not accept_failures:
         raise HaltedError(
-            stuck.reason,
+            stuck[0].reason,
             hint=f"undo with `patchctl rollback {view.run}`, or go on in spite of it with"
             " --accept-failures",
         )

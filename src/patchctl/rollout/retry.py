@@ -132,8 +132,8 @@ def _again(view: RunView, ring: RingView) -> list[str]:
 
 def _end(view: RunView, stopped: str) -> RunMoved:
     state, reason = view.retried_from
-    stuck = over_budget(view.current_ring()) if state is RunState.HALTED else None
-    said = [stuck.reason if stuck is not None else reason]
+    stuck = over_budget(view) if state is RunState.HALTED else []
+    said = [stuck[0].reason if stuck else reason]
     if view.to_retry:
         left = len(view.to_retry)
         said.append(f"{stopped}, so {left} {'was' if left == 1 else 'were'} not tried again")

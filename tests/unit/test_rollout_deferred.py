@@ -1,0 +1,116 @@
+"""Deferred hosts that are asked again after their ring is over: what they may still stop."""
+
+import pytest
+from rollout_world import FAILED, RUN, World, plan, ring, states_of
+from test_rollout_locks import locked
+
+from patchctl.errors import HaltedError
+from patchctl.executors.simulated import Behaviour, Script, all_well
+from patchctl.models.plan import Promote
+from patchctl.models.rollout import Command, CommandKind, Entry, HostMoved, RunState, Stage
+from patchctl.rollout.view import RunView
+
+TWO_RINGS = {"staging": [["s1", "s2"]], "production": [["p1"], ["p2"]]}
+
+
+def waits_for_approval() -> World:
+    """s1 of staging (budget 0) is deferred; the run waits before production."""
+    rings = [ring("staging"), ring("production", promote=Promote.MANUAL)]
+    world = World(plan(rings, TWO_RINGS), locked("s1", Stage.PREFLIGHT))
+    assert world.run().state is RunState.WAITING
+    assert states_of(world)["s1"] == "deferred"
+    return world
+
+
+def slowly_fails(host: str, stage: Stage, _: int) -> Behaviour:
+    if host == "s1":
+        status = FAILED if stage is Stage.VERIFY else Behaviour().status
+        return Behaviour(status=status, reason="broken", after_ms=60_000)
+    return Behaviour()
+
+
+def resumed(world: World, script: Script, *, accept_failures: bool = False) -> RunView:
+    world.script = script
+    engine = world.engine()
+    engine.resume("ops", accept_failures=accept_failures)
+    engine.carry(wait=False)
+    return engine.view
+
+
+def approves_at_once(world: World) -> None:
+    approve = Command(id=1, run=RUN, command=CommandKind.APPROVE, ring="production", by="ops")
+
+    class Approver:
+        def on_entry(self, entry: Entry) -> None:
+            moved = entry.event
+            if isinstance(moved, HostMoved) and (moved.host, moved.stage) == (
+                "s1",
+                Stage.PREFLIGHT,
+            ):
+                world.mailbox.commands.append(approve)
+
+    world.sinks = [Approver()]
+
+
+def test_no_ring_opens_before_a_deferred_host_of_an_earlier_one_has_ended() -> None:
+    world = waits_for_approval()
+    approves_at_once(world)
+    view = resumed(world, slowly_fails)
+    assert view.rings["production"].approved
+    assert states_of(world) == {
+        "s1": "rolled_back",
+        "s2": "succeeded",
+        "p1": "pending",
+        "p2": "pending",
+    }
+    assert view.state is RunState.HALTED
+    assert view.reason.startswith("ring staging: 1 of 2 hosts did not succeed")
+
+
+def test_the_next_ring_opens_once_the_deferred_host_has_succeeded() -> None:
+    world = waits_for_approval()
+    approves_at_once(world)
+    assert resumed(world, all_well).state is RunState.DONE
+    assert set(states_of(world).values()) == {"succeeded"}
+
+
+def test_one_that_fails_while_the_run_waits_for_an_approval_halts_it() -> None:
+    world = waits_for_approval()
+    view = resumed(world, slowly_fails)
+    assert (view.state, view.hosts["p1"].state.value) == (RunState.HALTED, "pending")
+
+
+def test_failures_that_are_accepted_let_the_run_wait_for_its_approval_again() -> None:
+    world = waits_for_approval()
+    resumed(world, slowly_fails)
+    before = len(world.entries)
+    with pytest.raises(HaltedError, match=r"ring staging: 1 of 2 .* the budget is 0"):
+        resumed(world, all_well)
+    assert len(world.entries) == before + 1  # only that somebody took the run
+    assert resumed(world, all_well, accept_failures=True).state is RunState.WAITING
+    world.mailbox.commands.append(
+        Command(id=1, run=RUN, command=CommandKind.APPROVE, ring="production", by="ops")
+    )
+    assert resumed(world, all_well).state is RunState.DONE
+    assert states_of(world)["p2"] == "succeeded"
+
+
+def test_a_run_that_was_promoting_when_its_controller_died_halts_too() -> None:
+    rings = [ring("staging", soak_s=60), ring("production")]
+    world = World(plan(rings, TWO_RINGS), locked("s1", Stage.PREFLIGHT))
+
+    class Dead(BaseException):
+        pass
+
+    class Killer:
+        def on_entry(self, entry: Entry) -> None:
+            if getattr(entry.event, "to", None) is RunState.PROMOTING:
+                raise Dead
+
+    world.sinks = [Killer()]
+    with pytest.raises(Dead):
+        world.engine().carry()
+    world.sinks = []
+    assert world.view().state is RunState.PROMOTING
+    view = resumed(world, slowly_fails)
+    assert (view.state, view.hosts["p1"].state.value) == (RunState.HALTED, "pending")
