@@ -8,6 +8,8 @@ from patchctl.errors import HaltedError
 from patchctl.executors.simulated import Behaviour, Script, all_well
 from patchctl.models.plan import Promote
 from patchctl.models.rollout import Command, CommandKind, Entry, HostMoved, RunState, Stage
+from patchctl.report import rollout_text
+from patchctl.rollout.status import status
 from patchctl.rollout.view import RunView
 
 TWO_RINGS = {"staging": [["s1", "s2"]], "production": [["p1"], ["p2"]]}
@@ -24,8 +26,8 @@ def waits_for_approval() -> World:
 
 def slowly_fails(host: str, stage: Stage, _: int) -> Behaviour:
     if host == "s1":
-        status = FAILED if stage is Stage.VERIFY else Behaviour().status
-        return Behaviour(status=status, reason="broken", after_ms=60_000)
+        ends = FAILED if stage is Stage.VERIFY else Behaviour().status
+        return Behaviour(status=ends, reason="broken", after_ms=60_000)
     return Behaviour()
 
 
@@ -114,3 +116,46 @@ def test_a_run_that_was_promoting_when_its_controller_died_halts_too() -> None:
     assert world.view().state is RunState.PROMOTING
     view = resumed(world, slowly_fails)
     assert (view.state, view.hosts["p1"].state.value) == (RunState.HALTED, "pending")
+
+
+class TestRetry:
+    def mended_and_deferred(self) -> World:
+        """s1 failed, was mended and tried again, and then somebody held its package manager."""
+        world = World(plan([ring("staging"), ring("production")], TWO_RINGS), slowly_fails)
+        assert world.run().state is RunState.HALTED
+        self.retry(world, locked("s1", Stage.PREFLIGHT))
+        assert states_of(world)["s1"] == "deferred"
+        return world
+
+    def retry(self, world: World, script: Script) -> RunView:
+        world.script = script
+        engine = world.engine()
+        engine.retry("ops")
+        engine.carry(wait=False)
+        return engine.view
+
+    def test_a_mended_host_that_was_deferred_is_not_called_mended(self) -> None:
+        step = rollout_text.next_step(status(self.mended_and_deferred().view())).splitlines()
+        assert f"try mended hosts again: patchctl rollout retry {RUN}" in step
+        assert (f"go on in spite of it:    patchctl rollout resume {RUN} --accept-failures") in step
+
+    def test_it_is_tried_again_in_the_attempt_that_was_put_off(self) -> None:
+        world = self.mended_and_deferred()
+        view = self.retry(world, all_well)
+        assert (view.hosts["s1"].state.value, view.hosts["s1"].attempt) == ("succeeded", 2)
+        assert view.state is RunState.HALTED
+        assert world.hosts["s1"].changes == 3  # done, undone and done again
+        assert "all are mended" in rollout_text.next_step(status(view))
+
+    def test_one_that_is_deferred_again_may_be_tried_again(self) -> None:
+        world = self.mended_and_deferred()
+        for _ in range(2):
+            view = self.retry(world, locked("s1", Stage.PREFLIGHT))
+            assert (view.hosts["s1"].state.value, view.hosts["s1"].attempt) == ("deferred", 2)
+        assert not world.hosts["s1"].held
+
+    def test_one_of_a_ring_that_is_done_may_be_tried_again(self) -> None:
+        world = waits_for_approval()
+        view = self.retry(world, all_well)
+        assert (view.hosts["s1"].state.value, view.hosts["s1"].attempt) == ("succeeded", 1)
+        assert view.state is RunState.WAITING
