@@ -6,7 +6,7 @@ from test_rollout_locks import locked
 
 from patchctl.errors import HaltedError
 from patchctl.executors.simulated import Behaviour, Script, all_well
-from patchctl.models.plan import Promote
+from patchctl.models.plan import Amount, Promote
 from patchctl.models.rollout import Command, CommandKind, Entry, HostMoved, RunState, Stage
 from patchctl.report import rollout_text
 from patchctl.rollout.status import status
@@ -159,3 +159,42 @@ class TestRetry:
         view = self.retry(world, all_well)
         assert (view.hosts["s1"].state.value, view.hosts["s1"].attempt) == ("succeeded", 1)
         assert view.state is RunState.WAITING
+
+
+class TestResumeOfADoneRun:
+    def over_budget(self) -> World:
+        """Both hosts of staging are deferred, in waves of their own; tried again, s1 fails."""
+        rings = [ring("staging", lock_wait_s=0)]
+        world = World(plan(rings, {"staging": [["s1"], ["s2"]]}))
+        world.script = locked("s1", Stage.PREFLIGHT, after=locked("s2", Stage.PREFLIGHT))
+        assert world.run().state is RunState.DONE
+        world.script = slowly_fails
+        engine = world.engine()
+        engine.retry("ops")
+        assert engine.carry(wait=False) is RunState.DONE
+        assert states_of(world) == {"s1": "rolled_back", "s2": "deferred"}
+        return world
+
+    def test_it_is_refused_while_the_failures_are_not_accepted(self) -> None:
+        world = self.over_budget()
+        before = len(world.entries)
+        with pytest.raises(HaltedError, match="ring staging: 1 of 2 hosts") as caught:
+            resumed(world, all_well)
+        assert "--accept-failures" in str(caught.value.hint)
+        assert len(world.entries) == before + 1  # only that somebody took the run
+
+    def test_accepted_failures_let_the_others_be_asked_again(self) -> None:
+        world = self.over_budget()
+        view = resumed(world, all_well, accept_failures=True)
+        assert states_of(world) == {"s1": "rolled_back", "s2": "succeeded"}
+        assert view.state is RunState.DONE
+
+    def test_the_first_that_fails_leaves_the_others_to_a_person(self) -> None:
+        rings = [ring("staging", lock_wait_s=0, max_concurrent=Amount(hosts=1))]
+        script = locked("s1", Stage.PREFLIGHT, after=locked("s2", Stage.PREFLIGHT))
+        world = World(plan(rings, {"staging": [["s1"], ["s2"]]}), script)
+        assert world.run().state is RunState.DONE
+        assert resumed(world, slowly_fails).state is RunState.HALTED
+        assert states_of(world) == {"s1": "rolled_back", "s2": "deferred"}
+        assert resumed(world, all_well, accept_failures=True).state is RunState.DONE
+        assert states_of(world) == {"s1": "rolled_back", "s2": "succeeded"}
