@@ -1,15 +1,18 @@
 """Roll out as one workflow: choose, plan, approve, carry, and one result for every end."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
-from plan_world import snapshot
+from plan_world import TAKEN, snapshot
 from test_rollout_hooks import Site
+from test_rollout_locks import locked
 
 from patchctl.errors import CutShortError, InvalidInputError, NotFoundError, UsageError
+from patchctl.executors.simulated import SimulatedExecutor
 from patchctl.models.plan import LeftOut, LeftOutReason, Plan
 from patchctl.models.revision import AtHead
-from patchctl.models.rollout import CommandKind, Entry, PlanTrust, RunState
+from patchctl.models.rollout import CommandKind, Entry, HostState, PlanTrust, RunState, Stage
 from patchctl.rollout.view import RunView
 from patchctl.workflows.plan.make_plan import FoundPlan, Made
 from patchctl.workflows.plan.trust import PlanJudge
@@ -142,6 +145,24 @@ class TestEveryEnd:
         ended = carry.resume(rollouts, run, reason="", accept_failures=False, wait=False)
         assert (ended.status.state, ended.exit_code) == (RunState.DONE, 0)
         assert seen.entries, "the screen was told nothing"
+
+    def test_a_done_run_begins_no_deferred_host_from_a_plan_that_has_expired(
+        self, site: Site
+    ) -> None:
+        run = site.rollouts.start(site.plan())
+        site.rollouts.request(run, CommandKind.APPROVE, ring="production")
+        script = locked("s1", Stage.PREFLIGHT)
+        executor = SimulatedExecutor(site.hosts, site.clock, script)
+        held = dataclasses.replace(site.rollouts, executor=lambda _: executor)
+        view = held.carry(run, wait=False)
+        assert (view.state, view.hosts["s1"].state) == (RunState.DONE, HostState.DEFERRED)
+        site.clock.advance((site.plan().body.expires - TAKEN) * 1000)
+        before = view.seq
+        with pytest.raises(InvalidInputError, match="the plan has expired") as caught:
+            site.rollouts.resume(run)
+        assert "patchctl plan create" in str(caught.value.hint)
+        assert site.rollouts.view(run).seq == before
+        assert site.hosts["s1"].changes == 0
 
     def test_a_run_that_nobody_carries_is_followed_to_where_it_stands(self, site: Site) -> None:
         run = site.rollouts.start(site.plan())

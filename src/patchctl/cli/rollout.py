@@ -202,10 +202,11 @@ def retry(
 
     Each gets a new attempt, from preflight on, wave by wave, in a run that
     halted, is done, soaks or waits for an approval. Tried again are hosts
-    that failed or were undone. Where a failed update was left as it is
-    (unsafe to undo, or `on_failure: stop`), it is finished and verified
-    anew; a host that was lost is asked again where it was. Where an undo
-    failed, `patchctl rollback RUN --host NAME` comes first. Hosts that
+    that failed or were undone, and deferred ones, in the attempt that was
+    put off. Where a failed update was left as it is (unsafe to undo, or
+    `on_failure: stop`), it is finished and verified anew; a host that was
+    lost is asked again where it was. Where an undo failed,
+    `patchctl rollback RUN --host NAME` comes first. Hosts that
     policy held back get a new plan.
 
     The count of the budget stays: a run that halted stands halted afterwards

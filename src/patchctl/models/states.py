@@ -73,8 +73,8 @@ UNSURE = IN_FLIGHT | {H.FAILED, H.UNKNOWN, H.ROLLBACK_FAILED}
 MAY_BE_CHANGED = frozenset({H.SUCCEEDED, H.UNKNOWN, H.ROLLBACK_FAILED})
 # The attempt broke off; the stage in which it did is remembered.
 BROKEN_OFF = frozenset({H.FAILED, H.UNKNOWN})
-# Failed, undone or lost: it may be tried again.
-RETRIED = frozenset({H.FAILED, H.ROLLED_BACK, H.UNKNOWN})
+# Failed, undone, lost or put off: it may be tried again.
+RETRIED = frozenset({H.FAILED, H.ROLLED_BACK, H.UNKNOWN, H.DEFERRED})
 # A person wants to read why.
 TROUBLE = SETTLED - {H.SUCCEEDED} | {H.DEFERRED}
 

@@ -115,9 +115,10 @@ def next_step(status: RunStatus) -> str:
 
 
 def _in_spite(status: RunStatus) -> str:
-    """What to call going on: in spite of failures, or after all were mended."""
-    failed = any(host.state in COUNTED for host in status.hosts)
-    return "go on in spite of it:   " if failed else "all are mended, go on:  "
+    """What to call going on: in spite of failures, or after all were mended. A deferred host may
+    be one that failed before, and nobody knows yet whether it is mended."""
+    unsure = any(host.state in COUNTED | {HostState.DEFERRED} for host in status.hosts)
+    return "go on in spite of it:   " if unsure else "all are mended, go on:  "
 
 
 def host_state(status: RunStatus, host: HostStatusLine) -> str:
@@ -127,8 +128,12 @@ def host_state(status: RunStatus, host: HostStatusLine) -> str:
 
 
 def _retry(status: RunStatus) -> str:
-    """A line with the command that tries hosts again, where there are such."""
-    again = any(host.state in RETRIED for host in status.hosts)
+    """A line with the command that tries hosts again, where there are such. Deferred ones alone
+    are asked again by `resume`, where no budget is in the way."""
+    states = {host.state for host in status.hosts}
+    if status.state in OVER:
+        states.discard(HostState.DEFERRED)
+    again = states & RETRIED
     return f"try mended hosts again: patchctl rollout retry {status.run}\n" if again else ""
 
 

@@ -23,8 +23,8 @@ def blockers(view: RunView, now: int, proven: Proven) -> tuple[Blocker, ...]:
     """
     if view.state not in GOES_FORWARD:
         return ()
-    ring, entered = view.current_ring(), _to_enter(view)
-    found = [_paused(view), over_budget(ring), _soaks(ring, now)]
+    entered = _to_enter(view)
+    found = [_paused(view), *over_budget(view), _soaks(view.current_ring(), now)]
     asked = () if entered is None else _not_entered(view, entered, proven)
     return (*filter(None, found), *asked)
 
@@ -44,10 +44,17 @@ def held_hosts(view: RunView, ring: RingView, proven: Proven) -> tuple[Blocker, 
     )
 
 
-def over_budget(ring: RingView | None) -> Blocker | None:
-    """That more hosts of the ring did not succeed than its budget allows, or None."""
-    if ring is None or not ring.over_budget:
-        return None
+def over_budget(view: RunView) -> list[Blocker]:
+    """Rings of which more hosts did not succeed than their budget allows. Also rings that are
+    done: a host that was deferred or lost may fail after its ring's end."""
+    return [
+        _used_up(ring)
+        for ring in view.rings.values()
+        if ring.state in RING_BEGUN and ring.over_budget
+    ]
+
+
+def _used_up(ring: RingView) -> Blocker:
     return Blocker(
         kind=BlockerKind.BUDGET,
         what=ring.name,

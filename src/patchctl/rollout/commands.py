@@ -27,30 +27,34 @@ def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> lis
     """
     lost = [] if view.state in BEGINS_NOTHING else ask_again(view)
     deferred = any(host.state is HostState.DEFERRED for host in view.hosts.values())
-    if view.state is RunState.DONE and (lost or deferred):
-        taken = CommandTaken(command=CommandKind.RESUME, by=by, reason=reason)
-        who = " and ".join(filter(None, ("lost" if lost else "", "deferred" if deferred else "")))
-        return [taken, RunMoved(to=RunState.RUNNING, reason=f"{who} hosts are asked again"), *lost]
-    if view.state in NOT_RESUMABLE:
+    opened = view.state is RunState.DONE and (lost or deferred)
+    if view.state in NOT_RESUMABLE and not opened:
         raise ConflictError(f"run {view.run} is {view.state.value.replace('_', ' ')}")
-    ring = view.current_ring()
-    stuck = over_budget(ring) if view.state is RunState.HALTED else None
-    if stuck is not None and not accept_failures:
-        raise HaltedError(
-            stuck.reason,
-            hint=f"undo with `patchctl rollback {view.run}`, or go on in spite of it with"
-            " --accept-failures",
-        )
+    if (opened or view.state is RunState.HALTED) and not accept_failures:
+        _refuse_over_budget(view)
     events: list[Event] = [
         CommandTaken(command=CommandKind.RESUME, by=by, reason=reason, force=accept_failures)
     ]
-    if view.state is RunState.HALTED:
+    ring = view.current_ring()
+    if opened:
+        who = " and ".join(filter(None, ("lost" if lost else "", "deferred" if deferred else "")))
+        events.append(RunMoved(to=RunState.RUNNING, reason=f"{who} hosts are asked again"))
+    elif view.state is RunState.HALTED:
         if ring is not None and ring.state is RingState.HALTED:
             events.append(RingMoved(ring=ring.name, to=RingState.RUNNING))
         events.append(RunMoved(to=RunState.RUNNING))
     elif view.state is RunState.PAUSED:
         events.append(RunMoved(to=_after_pause(view)))
     return [*events, *lost]
+
+
+def _refuse_over_budget(view: RunView) -> None:
+    for stuck in over_budget(view):
+        raise HaltedError(
+            stuck.reason,
+            hint=f"undo with `patchctl rollback {view.run}`, or go on in spite of it with"
+            " --accept-failures",
+        )
 
 
 def take(view: RunView, command: Command) -> list[Event]:

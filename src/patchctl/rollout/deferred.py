@@ -3,7 +3,7 @@ more at their ring's end, and whenever a person says so."""
 
 from ..models.rollout import Event, HostMoved, HostState
 from .transactions import begun
-from .view import RingView, RunView
+from .view import HostView, RingView, RunView
 
 
 def waiting(view: RunView, ring: RingView) -> list[str]:
@@ -24,16 +24,18 @@ def next_events(view: RunView, ring: RingView) -> list[Event]:
     owing = any(view.hosts[name].owes_release for wave in ring.waves for name in wave)
     if ring.in_flight() or owing:
         return []
-    events: list[Event] = []
-    for name in waiting(view, ring)[: max(1, ring.policy.max_concurrent.of(ring.size))]:
-        host = view.hosts[name]
-        events += [
-            HostMoved(
-                host=name,
-                attempt=host.attempt,
-                to=HostState.PENDING,
-                reason="asked once more after it was deferred",
-            ),
-            begun(view, name, host.attempt, host.transaction),
-        ]
-    return events
+    names = waiting(view, ring)[: max(1, ring.policy.max_concurrent.of(ring.size))]
+    return [event for name in names for event in asked_once_more(view, view.hosts[name])]
+
+
+def asked_once_more(view: RunView, host: HostView) -> list[HostMoved]:
+    """Begin a deferred host again, in the attempt that was put off: nothing came of it yet."""
+    return [
+        HostMoved(
+            host=host.name,
+            attempt=host.attempt,
+            to=HostState.PENDING,
+            reason="asked once more after it was deferred",
+        ),
+        begun(view, host.name, host.attempt, host.transaction),
+    ]

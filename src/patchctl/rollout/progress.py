@@ -3,7 +3,10 @@
 Why it may not go there yet is told by `blockers`.
 """
 
+from collections.abc import Sequence
+
 from ..models.rollout import (
+    Blocker,
     BlockerKind,
     Event,
     HostMoved,
@@ -40,23 +43,34 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
     if view.state is RunState.HALTING:
         return _over(view, _halted(view, ring))
     held = blockers(view, now, proven)
-    for one in held:
-        if one.kind is BlockerKind.BUDGET and ring is not None and ring.state in RING_ACTIVE:
-            return [RunMoved(to=RunState.HALTING, reason=one.reason)]
+    if stuck := _to_halt(view, held):
+        return [RunMoved(to=RunState.HALTING, reason=stuck.reason)]
     if any(one.kind in PAUSES for one in held):
         return []
     for walked in view.rings.values():
-        if walked.state in RING_WALKED and deferred.waiting(view, walked):
+        if walked.state not in RING_WALKED:
+            continue
+        if deferred.waiting(view, walked):
             return deferred.next_events(view, walked)
+        if walked.in_flight():  # how it ends may use up the budget of its ring
+            return []
     if ring is None:
         return _over(view, [RunMoved(to=RunState.DONE)])
     return _go_on(view, ring, [one.reason for one in held if one.what == ring.name], proven)
 
 
+def _to_halt(view: RunView, held: Sequence[Blocker]) -> Blocker | None:
+    """The budget that ends the run's way. Not in a retry that is paused: where that ends, the run
+    stands again where it stood, and halts there if it must."""
+    if view.state is RunState.PAUSED and view.paused_from is RunState.RETRYING:
+        return None
+    return next((one for one in held if one.kind is BlockerKind.BUDGET), None)
+
+
 def _go_on(view: RunView, ring: RingView, held: list[str], proven: Proven) -> list[Event]:
     """The ring's next step; `held` are the reasons why it may not take it yet."""
     if held:
-        return _wait(ring, held[0]) if ring.state is RingState.PENDING else []
+        return _wait(view, ring, held[0])
     match ring.state:
         case RingState.PENDING if not ring.size:
             return [RingMoved(ring=ring.name, to=RingState.DONE, reason="no hosts in the plan")]
@@ -102,11 +116,13 @@ def _halted(view: RunView, ring: RingView | None) -> list[Event]:
     return [*events, RunMoved(to=RunState.HALTED, reason=view.reason)]
 
 
-def _wait(ring: RingView, why: str) -> list[Event]:
-    return [
-        RingMoved(ring=ring.name, to=RingState.WAITING, reason=why),
-        RunMoved(to=RunState.WAITING, reason=why),
-    ]
+def _wait(view: RunView, ring: RingView, why: str) -> list[Event]:
+    waits = RunMoved(to=RunState.WAITING, reason=why)
+    if ring.state is RingState.PENDING:
+        return [RingMoved(ring=ring.name, to=RingState.WAITING, reason=why), waits]
+    # The run halted while the ring waited, and goes on.
+    again = ring.state is RingState.WAITING and view.state is RunState.RUNNING
+    return [waits] if again else []
 
 
 def _open(view: RunView, ring: RingView, proven: Proven) -> list[Event]:

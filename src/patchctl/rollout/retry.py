@@ -1,5 +1,5 @@
 """Another attempt for hosts that failed and were mended, wave by wave; then the run stands where it
-stood.
+stood. Hosts that were deferred are asked again with them, in the attempt that was put off.
 
 The count of the budget is not touched: a host that was counted keeps its place, and a run that
 halted goes on by `resume` alone. A host that fails again is not counted twice; a ring with more of
@@ -20,6 +20,7 @@ from ..models.rollout import (
 )
 from ..models.states import COUNTED, MAY_RETRY, OVER, RETRIED
 from .blockers import over_budget
+from .deferred import asked_once_more
 from .lost import back
 from .transactions import begun
 from .view import HostView, RingView, RunView
@@ -93,6 +94,8 @@ def next_events(view: RunView) -> list[Event]:
 def _begin(view: RunView, host: HostView) -> list[HostMoved]:
     if host.state is HostState.UNKNOWN and host.stage is not None:
         return [back(host, host.stage, look=False)]
+    if host.state is HostState.DEFERRED:
+        return asked_once_more(view, host)
     attempt = host.attempt + 1
     # What the update left there is finished and verified under the id that can undo it.
     transaction = host.transaction if host.touched else ""
@@ -132,8 +135,8 @@ def _again(view: RunView, ring: RingView) -> list[str]:
 
 def _end(view: RunView, stopped: str) -> RunMoved:
     state, reason = view.retried_from
-    stuck = over_budget(view.current_ring()) if state is RunState.HALTED else None
-    said = [stuck.reason if stuck is not None else reason]
+    stuck = over_budget(view) if state is RunState.HALTED else []
+    said = [stuck[0].reason if stuck else reason]
     if view.to_retry:
         left = len(view.to_retry)
         said.append(f"{stopped}, so {left} {'was' if left == 1 else 'were'} not tried again")

@@ -11,7 +11,8 @@ class IllegalTransitionError(Exception):
 R = RunState
 RUN: dict[RunState, frozenset[RunState]] = {
     R.PLANNED: frozenset({R.RUNNING, R.WAITING, R.PAUSED, R.ABORTING, R.DONE}),
-    R.WAITING: frozenset({R.RUNNING, R.PAUSED, R.RETRYING, R.ABORTING, R.ROLLING_BACK}),
+    # Halting: deferred or lost hosts of a ring that is done may still fail.
+    R.WAITING: frozenset({R.RUNNING, R.PAUSED, R.HALTING, R.RETRYING, R.ABORTING, R.ROLLING_BACK}),
     R.RUNNING: frozenset(
         {R.WAITING, R.PAUSED, R.SOAKING, R.HALTING, R.ABORTING, R.DONE, R.ROLLING_BACK}
     ),
@@ -30,7 +31,9 @@ RUN: dict[RunState, frozenset[RunState]] = {
     R.SOAKING: frozenset(
         {R.PROMOTING, R.PAUSED, R.HALTING, R.RETRYING, R.ABORTING, R.ROLLING_BACK}
     ),
-    R.PROMOTING: frozenset({R.RUNNING, R.WAITING, R.PAUSED, R.ABORTING, R.ROLLING_BACK, R.DONE}),
+    R.PROMOTING: frozenset(
+        {R.RUNNING, R.WAITING, R.PAUSED, R.HALTING, R.ABORTING, R.ROLLING_BACK, R.DONE}
+    ),
     R.HALTING: frozenset({R.HALTED, R.ABORTING, R.ROLLING_BACK}),
     R.HALTED: frozenset({R.RUNNING, R.RETRYING, R.ABORTING, R.ROLLING_BACK}),
     # Hosts that failed are tried again; then the run stands where it stood.

@@ -16,6 +16,7 @@ from ...models.rollout import (
     ControllerTook,
     Entry,
     Event,
+    HostState,
     PlanTrust,
     ProcessIdentity,
     RunCreated,
@@ -140,9 +141,13 @@ class Rollouts:
 
         Raises ConflictError where it is over or its controller lives, HaltedError where its
         budget is used up, IntegrityError where a file that a host still needs was changed in the
-        content store, or a hook that one may still need.
+        content store, or a hook that one may still need, InvalidInputError where it is done, has
+        deferred hosts to begin, and its plan has expired.
         """
         view = self.view(run)
+        deferred = any(host.state is HostState.DEFERRED for host in view.hosts.values())
+        if view.state is RunState.DONE and deferred:
+            self._refuse_expired(view.plan)
         hosts = view.hosts.values()
         if view.state not in CALLED_OFF and any(h.state not in KNOWN_END for h in hosts):
             self._check_hooks(run, view.plan)
