@@ -12,7 +12,7 @@ from ..models.fleet import Fleet, Host
 from ..models.host_rules import APT_LISTS_LOCK
 from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
 from ..models.requests import HostRequest, Wanted
-from ..models.snapshot import HostStatus, Snapshot
+from ..models.snapshot import HostResult, HostStatus, Snapshot
 from ..protocol.managers import SUPPORTED
 from .managers import DECISIONS
 
@@ -89,7 +89,7 @@ def select(
             refusal = _host(host, LeftOutReason.DISCOVERY_FAILED, f"not in snapshot {snapshot.id}")
         else:
             facts = result.facts
-            refusal = _unfit(host, result.status, result.reason, facts)
+            refusal = _unfit(host, result, (held or {}).get(host.name, ""))
         if facts is not None:
             seen.update(_names(facts) & specs.keys())
         if refusal is not None or facts is None:
@@ -153,19 +153,23 @@ def _held(host: Host, why: str, updates: int) -> LeftOut:
     return _host(host, LeftOutReason.STALE_LISTS, f"{why}{known}")
 
 
-def _unfit(host: Host, status: HostStatus, reason: str, facts: HostFacts | None) -> LeftOut | None:
+def _unfit(host: Host, result: HostResult, held: str) -> LeftOut | None:
+    """Why nothing of the host can be planned; `held` is why its policy leaves it out, if so."""
+    facts = result.facts
     if host.ring is None:
         return _host(host, LeftOutReason.NO_RING, host.ring_reason)
-    if status is HostStatus.UNREACHABLE:
-        return _host(host, LeftOutReason.UNREACHABLE, reason)
-    if status is HostStatus.FAILED or facts is None:
-        return _host(host, LeftOutReason.DISCOVERY_FAILED, reason)
+    if result.status is HostStatus.UNREACHABLE:
+        return _host(host, LeftOutReason.UNREACHABLE, result.reason)
+    if result.status is HostStatus.FAILED or facts is None:
+        return _host(host, LeftOutReason.DISCOVERY_FAILED, result.reason)
     if facts.manager not in SUPPORTED:
         return _host(
             host,
             LeftOutReason.UNSUPPORTED_MANAGER,
             f"package manager {facts.manager} of {facts.os.id} {facts.os.version_id}".rstrip(),
         )
+    if held and "pending" in facts.unread:
+        return _held(host, held, updates=0)
     for unread, what in _MUST_BE_READ.items():
         if unread in facts.unread:
             return _host(host, LeftOutReason.DISCOVERY_FAILED, f"its {what} could not be read")
