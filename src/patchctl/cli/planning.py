@@ -18,7 +18,7 @@ def show(made: Made, path: Path | None, form: Format) -> None:
         output.lines(output.clean(line) for line in plan_text.show(made.plan))
         output.error_lines(["", f"written to {path}", f"next: patchctl rollout {path}"])
         if made.plan.body.holds_back:
-            output.error(looks_text.held_back(made.could_not_look))
+            output.error(looks_text.held_back(made.plan.body.could_not_look))
     else:
         rows = made.could_not_look
         output.lines(map(output.clean, plan_text.not_planned(rows, made.left_out)))

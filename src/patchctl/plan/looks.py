@@ -101,6 +101,18 @@ def looks(
     )
 
 
+def refused(fleet: Fleet, limit: Collection[str] | None) -> tuple[CouldNotLook, ...]:
+    """Hosts of the inventory that nobody asked, since the fleet cannot have their names. None where
+    `limit` does not mean the whole fleet: which patterns fit such a name is not known."""
+    if limit is not None and {host.name for host in fleet.hosts} - set(limit):
+        return ()
+    rows = (
+        CouldNotLook(host=one.name, reason=sentence(f"its name {one.reason}; rename it"))
+        for one in fleet.left_out
+    )
+    return tuple(sorted(rows, key=_order))
+
+
 def _unread(facts: HostFacts) -> str:
     why = next((one.fault for one in facts.lists if not one.repository), "")
     return sentence(f"its pending updates could not be read{f': {why}' if why else ''}")

@@ -34,7 +34,7 @@ from ...plan.check import check
 from ...plan.diff import diff
 from ...plan.freeze import check_rings, freeze, seal
 from ...plan.hooks import refuse_unknown_groups
-from ...plan.looks import Looks, looks
+from ...plan.looks import Looks, looks, refused
 from ...plan.machines import check_machines
 from ...plan.select import Selected, package_specs, select
 from ...plan.settle import settle
@@ -83,8 +83,9 @@ class PlanRequest:
 @dataclass(frozen=True, kw_only=True)
 class Made:
     """`plan` is None where no host has anything to do; `left_out` says why in both cases.
-    `could_not_look` is what the snapshot could not tell; `stale_lists` the policy for that,
-    `exclusions` the rules that held."""
+    `could_not_look` is what the snapshot could not tell, and hosts that nobody asked, for their
+    names: these are in no plan. `stale_lists` is the policy for that, `exclusions` are the rules
+    that held."""
 
     plan: Plan | None
     snapshot: Snapshot
@@ -100,8 +101,13 @@ class Made:
         reasons = {one.reason for one in self.left_out}
         if LeftOutReason.STALE_LISTS in reasons and self.stale_lists is StaleLists.HOLD:
             return 1
-        harmless = reasons <= {*_HARMLESS, LeftOutReason.STALE_LISTS}
+        harmless = reasons <= {*_HARMLESS, LeftOutReason.STALE_LISTS} and not self._never_asked
         return 0 if self.plan is not None or harmless else 1
+
+    @property
+    def _never_asked(self) -> set[str]:
+        """Of all hosts without a plan those of which not even `left_out` tells anything."""
+        return {one.host for one in self.could_not_look} - {one.host for one in self.left_out}
 
     @property
     def all_looked_at(self) -> bool:
@@ -161,7 +167,7 @@ class PlanMaker:
         for line in unused(holds.rules, snapshot, request.hosts, left_out):
             self.say(f"warning: {line}")
         if not taken:
-            return self._made(None, snapshot, left_out, seen, holds.rules)
+            return self._made(request, None, snapshot, left_out, seen, holds.rules)
         if known is not None:
             taken = known.annotate(taken)
         body = freeze(
@@ -181,10 +187,11 @@ class PlanMaker:
         plan = seal(body, self._about(request))
         check(plan, "the new plan")  # nobody could read it later
         self.database.plans.save(plan)
-        return self._made(plan, snapshot, body.left_out, seen, body.exclusions)
+        return self._made(request, plan, snapshot, body.left_out, seen, body.exclusions)
 
     def _made(
         self,
+        request: PlanRequest,
         plan: Plan | None,
         snapshot: Snapshot,
         left_out: tuple[LeftOut, ...],
@@ -195,7 +202,7 @@ class PlanMaker:
             plan=plan,
             snapshot=snapshot,
             left_out=left_out,
-            could_not_look=seen.all,
+            could_not_look=(*seen.all, *refused(self.fleet, request.hosts)),
             stale_lists=self.settings.stale_lists,
             exclusions=exclusions,
         )
