@@ -21,6 +21,7 @@ from patchctl.plan.select import Selected, select
 from patchctl.workflows.assessment.assess import Parts
 from patchctl.workflows.assessment.snapshot_findings import known_hosts
 from patchctl.workflows.plan.findings import PlanAssessing, PlanFindings, by_findings
+from patchctl.workflows.plan.make_plan import Made
 
 DEB = "Debian:12"
 OLD, NEW = "3.0.8-1", "3.0.9-1"
@@ -271,6 +272,22 @@ def test_a_held_update_names_the_finding_that_it_keeps() -> None:
     assert [(one.reason, one.cves) for one in done.left_out] == [
         (LeftOutReason.HELD, ("CVE-2024-1",))
     ]
+
+
+def test_a_finding_whose_update_is_phased_is_no_plan_of_nothing_to_do() -> None:
+    known = facts(DEB, [package("openssl", OLD, "openssl")], pending={"openssl": NEW})
+    late = tuple(structs.replace(one, phased=10, deferred=True) for one in known.pending)
+    known = structs.replace(known, pending=late)
+    found = look(world(CVE_2024_1="openssl 3.0.9-1"), s1=known)
+    done = selected(found, asked("CVE-2024-1"))
+    assert [(one.reason, one.cves) for one in done.left_out] == [
+        (LeftOutReason.PHASED, ("CVE-2024-1",))
+    ]
+    assert Made(plan=None, snapshot=found.snapshot, left_out=done.left_out).exit_code == 1
+    # Who asks for all updates asks for this one when it comes.
+    everything = select(fleet(host("s1")), found.snapshot, Selection(mode=SelectionMode.ALL))
+    assert [one.reason for one in everything.left_out] == [LeftOutReason.PHASED]
+    assert Made(plan=None, snapshot=found.snapshot, left_out=everything.left_out).exit_code == 0
 
 
 def test_a_finding_whose_update_the_host_does_not_prefer_names_what_hides_it() -> None:

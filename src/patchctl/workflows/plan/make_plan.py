@@ -50,7 +50,8 @@ Say = Callable[[str], None]
 
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
 _PLAN_MAX = 512 * 1024 * 1024
-# Hosts that are left out because they need nothing, or because somebody decided so.
+# Hosts that are left out because they need nothing, because somebody decided so, or for what the
+# exit code goes by the policy.
 _HARMLESS = frozenset(
     {
         LeftOutReason.NO_UPDATES,
@@ -60,8 +61,15 @@ _HARMLESS = frozenset(
         LeftOutReason.WAIVED,
         LeftOutReason.PHASED,
         LeftOutReason.EXCLUDED,
+        LeftOutReason.STALE_LISTS,
     }
 )
+
+
+def _is_harmless(line: LeftOut) -> bool:
+    # Who asks for a CVE asks for its update now, and the repository does not bring it yet.
+    waits = line.reason is LeftOutReason.PHASED and bool(line.cves)
+    return line.reason in _HARMLESS and not waits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +109,7 @@ class Made:
         reasons = {one.reason for one in self.left_out}
         if LeftOutReason.STALE_LISTS in reasons and self.stale_lists is StaleLists.HOLD:
             return 1
-        harmless = reasons <= {*_HARMLESS, LeftOutReason.STALE_LISTS} and not self._never_asked
+        harmless = all(map(_is_harmless, self.left_out)) and not self._never_asked
         return 0 if self.plan is not None or harmless else 1
 
     @property
