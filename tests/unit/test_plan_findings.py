@@ -11,6 +11,7 @@ from patchctl.assessment.findings.assess import Waived
 from patchctl.assessment.findings.fleet import HostInput
 from patchctl.errors import InvalidInputError, NotFoundError, Problem, UsageError
 from patchctl.models.advisory import FeedKind, KnownExploited, VendorStatus
+from patchctl.models.exclusions import Exclusion
 from patchctl.models.facts import HiddenUpdate, HostFacts, Package
 from patchctl.models.feeds import FeedInfo
 from patchctl.models.plan import Action, LeftOutReason, Selection, SelectionMode, Transition
@@ -98,13 +99,14 @@ def asked(*cves: str, decision: str | None = None, due: str | None = None) -> Se
     return structs.replace(by_findings((), decision, due), cves=cves)
 
 
-def selected(known: PlanFindings, selection: Selection) -> Selected:
+def selected(known: PlanFindings, selection: Selection, *rules: Exclusion) -> Selected:
     names = [one.name for one in known.snapshot.hosts]
     return select(
         fleet(*(host(name) for name in names)),
         known.snapshot,
         selection,
         chosen=known.chosen(selection),
+        exclusions=rules,
     )
 
 
@@ -306,6 +308,13 @@ def test_a_finding_whose_update_the_host_does_not_prefer_names_what_hides_it() -
             "APT::Default-Release is bookworm, which hides its update",
             ("CVE-2024-1",),
         )
+    ]
+    rule = Exclusion(rule="--exclude", packages=("openssl",), reason="not tested")
+    excluded = selected(
+        look(world(CVE_2024_1="openssl 3.0.9-1"), s1=known), asked("CVE-2024-1"), rule
+    )
+    assert [(one.reason, one.rule, one.cves) for one in excluded.left_out] == [
+        (LeftOutReason.EXCLUDED, "--exclude", ("CVE-2024-1",))
     ]
 
 

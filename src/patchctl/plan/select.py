@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from msgspec import structs
+
 from ..errors import UsageError
 from ..models import grammar
 from ..models.base import Record
@@ -101,7 +103,7 @@ def select(
         if held and host.name in held:
             left_out.append(_held(host, held[host.name], len(wanted)))
             continue
-        refused += unhelped[host.name]
+        refused += [_ruled(line, facts, rules) for line in unhelped[host.name]]
         left_out.extend(refused)
         if wanted and host.ring is not None:
             requests.append(
@@ -235,16 +237,21 @@ def _updates(
     taken = {(one.package, one.version) for one in wanted}
     refused += [
         line
-        for line in _hidden(host, facts, selection.mode, specs)
+        for line in _hidden(host, facts, selection.mode, specs, rules)
         if (line.package, line.version) not in taken
     ]
     return tuple(wanted), refused
 
 
 def _hidden(
-    host: str, facts: HostFacts, mode: SelectionMode, specs: Mapping[str, str]
+    host: str,
+    facts: HostFacts,
+    mode: SelectionMode,
+    specs: Mapping[str, str],
+    rules: Sequence[Exclusion],
 ) -> Iterator[LeftOut]:
-    """Security updates that nobody would see, since the host prefers another version."""
+    """Security updates that nobody would see, since the host prefers another version. One that a
+    rule excludes is excluded first: nobody need mend the host for it."""
     sources = {(package.name, package.arch): package.source for package in facts.packages}
     for update in facts.hidden:
         names = {update.name, sources.get((update.name, update.arch), "")}
@@ -252,13 +259,31 @@ def _hidden(
             mode is SelectionMode.PACKAGE and not names & specs.keys()
         ):
             continue
+        rule = excluding(rules, names)
+        pinned = f"{update.by}, which keeps it at {update.installed}"
         yield LeftOut(
             host=host,
-            reason=LeftOutReason.PINNED,
+            reason=LeftOutReason.EXCLUDED if rule else LeftOutReason.PINNED,
             package=update.name,
             version=update.version,
-            detail=f"{update.by}, which keeps it at {update.installed}",
+            detail=rule.said if rule else pinned,
+            rule=rule.rule if rule else "",
         )
+
+
+def _ruled(line: LeftOut, facts: HostFacts, rules: Sequence[Exclusion]) -> LeftOut:
+    """The same finding; excluded, where rules exclude every hidden update that would remove it."""
+    if line.reason is not LeftOutReason.PINNED:
+        return line
+    sources = {(package.name, package.arch): package.source for package in facts.packages}
+    found = [
+        excluding(rules, (update.name, line.package))
+        for update in facts.hidden
+        if line.package in (update.name, sources.get((update.name, update.arch)))
+    ]
+    if not found or (rule := found[0]) is None or None in found:
+        return line
+    return structs.replace(line, reason=LeftOutReason.EXCLUDED, detail=rule.said, rule=rule.rule)
 
 
 def _both(update: PendingUpdate, package: Package | None) -> tuple[str, ...]:
