@@ -15,7 +15,7 @@ help:
 	@echo "make docs         dist/site, the documentation"
 	@echo "make man          dist/man/patchctl.1, made from the help"
 	@echo "make reference    docs/settings.md, docs/states.md and the JSON Schema, made from the code"
-	@echo "make crash-test   full disks and two controllers on lab hosts, minutes each"
+	@echo "make crash-test   the longest tests: full disks, two controllers, a cloud plugin; 20 minutes"
 	@echo "make bench        every benchmark beside its peers, about half an hour (QUICK=1: minutes)"
 	@echo "make lock         choose versions anew (PYTHONS='python3.11 python3.12 python3.13')"
 	@echo "make clean        remove .venv and caches"

@@ -190,6 +190,10 @@ def test_no_field_of_discovery_is_run_or_steers_a_terminal(fresh_lab: Lab, works
         ["plan", "create", "--limit", f"{HOST}:production-1"],
     ):
         shown(workspace, *words)
+    assert "look at 2 repositories" in shown(workspace, "plan", "create", *LIMIT)
+    settings = workspace / "patchctl.yml"
+    text = settings.read_text().replace("policy:\n", "policy:\n  stale_lists: warn\n")
+    settings.write_text(text)
     assert f"resolve-failed: {HOST}" in shown(workspace, "plan", "create", *LIMIT)
     nothing_ran(fresh_lab, workspace)
 

@@ -209,7 +209,7 @@ def test_what_an_operator_must_know_is_seen(fresh_lab: Lab, workspace: Path) -> 
     assert known["package_lock_held"]
     done = run(workspace, "discover", "--limit", "staging-1")
     assert "failed units: broken.service" in done.stdout
-    assert "a package operation is running" in done.stdout
+    assert "holds /var/lib/dpkg/lock-frontend" in done.stdout
 
 
 GONE = "deb [trusted=yes] file:/nowhere x main"

@@ -32,6 +32,12 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     } == names - {Path("index")}
 
 
+def test_the_front_page_leads_to_every_page() -> None:
+    front = (ROOT / "docs/index.md").read_text(encoding="utf-8")
+    linked = set(re.findall(r"\]\(([a-z-]+\.md)\)", front))
+    assert linked == {path.name for path in PAGES[2:]} - {"index.md"}
+
+
 def commands(page: Path) -> Iterator[list[str]]:
     """The words of every `patchctl …` in code, alone on a line or between backticks."""
     text = page.read_text(encoding="utf-8")

@@ -257,6 +257,13 @@ class TestPlan:
             "nothing to do; 1 package is excluded"
         )
 
+    def test_nor_of_what_its_repository_does_not_bring_yet(self) -> None:
+        rows = [
+            LeftOut(host="s1", reason=LeftOutReason.PHASED, package=name) for name in ("vim", "ed")
+        ]
+        said = exclusions_text.beside("nothing to do", [*rows, excluded("s1", "curl")])
+        assert said == "nothing to do; 1 package is excluded; 2 packages wait for their phase"
+
 
 # --- where rules come from -----------------------------------------------------------------------
 

@@ -11,6 +11,7 @@ from patchctl.assessment.findings.assess import Waived
 from patchctl.assessment.findings.fleet import HostInput
 from patchctl.errors import InvalidInputError, NotFoundError, Problem, UsageError
 from patchctl.models.advisory import FeedKind, KnownExploited, VendorStatus
+from patchctl.models.exclusions import Exclusion
 from patchctl.models.facts import HiddenUpdate, HostFacts, Package
 from patchctl.models.feeds import FeedInfo
 from patchctl.models.plan import Action, LeftOutReason, Selection, SelectionMode, Transition
@@ -21,6 +22,7 @@ from patchctl.plan.select import Selected, select
 from patchctl.workflows.assessment.assess import Parts
 from patchctl.workflows.assessment.snapshot_findings import known_hosts
 from patchctl.workflows.plan.findings import PlanAssessing, PlanFindings, by_findings
+from patchctl.workflows.plan.make_plan import Made
 
 DEB = "Debian:12"
 OLD, NEW = "3.0.8-1", "3.0.9-1"
@@ -97,13 +99,14 @@ def asked(*cves: str, decision: str | None = None, due: str | None = None) -> Se
     return structs.replace(by_findings((), decision, due), cves=cves)
 
 
-def selected(known: PlanFindings, selection: Selection) -> Selected:
+def selected(known: PlanFindings, selection: Selection, *rules: Exclusion) -> Selected:
     names = [one.name for one in known.snapshot.hosts]
     return select(
         fleet(*(host(name) for name in names)),
         known.snapshot,
         selection,
         chosen=known.chosen(selection),
+        exclusions=rules,
     )
 
 
@@ -273,6 +276,22 @@ def test_a_held_update_names_the_finding_that_it_keeps() -> None:
     ]
 
 
+def test_a_finding_whose_update_is_phased_is_no_plan_of_nothing_to_do() -> None:
+    known = facts(DEB, [package("openssl", OLD, "openssl")], pending={"openssl": NEW})
+    late = tuple(structs.replace(one, phased=10, deferred=True) for one in known.pending)
+    known = structs.replace(known, pending=late)
+    found = look(world(CVE_2024_1="openssl 3.0.9-1"), s1=known)
+    done = selected(found, asked("CVE-2024-1"))
+    assert [(one.reason, one.cves) for one in done.left_out] == [
+        (LeftOutReason.PHASED, ("CVE-2024-1",))
+    ]
+    assert Made(plan=None, snapshot=found.snapshot, left_out=done.left_out).exit_code == 1
+    # Who asks for all updates asks for this one when it comes.
+    everything = select(fleet(host("s1")), found.snapshot, Selection(mode=SelectionMode.ALL))
+    assert [one.reason for one in everything.left_out] == [LeftOutReason.PHASED]
+    assert Made(plan=None, snapshot=found.snapshot, left_out=everything.left_out).exit_code == 0
+
+
 def test_a_finding_whose_update_the_host_does_not_prefer_names_what_hides_it() -> None:
     hidden = HiddenUpdate(
         name="openssl",
@@ -289,6 +308,13 @@ def test_a_finding_whose_update_the_host_does_not_prefer_names_what_hides_it() -
             "APT::Default-Release is bookworm, which hides its update",
             ("CVE-2024-1",),
         )
+    ]
+    rule = Exclusion(rule="--exclude", packages=("openssl",), reason="not tested")
+    excluded = selected(
+        look(world(CVE_2024_1="openssl 3.0.9-1"), s1=known), asked("CVE-2024-1"), rule
+    )
+    assert [(one.reason, one.rule, one.cves) for one in excluded.left_out] == [
+        (LeftOutReason.EXCLUDED, "--exclude", ("CVE-2024-1",))
     ]
 
 

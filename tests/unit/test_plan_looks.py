@@ -137,6 +137,36 @@ class TestHolding:
         selected = select(hosts, taken, SECURITY, held=seen(hosts, taken).held)
         assert [one.host for one in selected.requests] == ["i"]
 
+    def test_a_host_none_of_whose_repositories_could_be_read_is_held_as_well(self) -> None:
+        """As after a malformed line in its sources, which hides them all."""
+        unread = with_lists(PackageLists(fault="Malformed entry 2"))
+        unread = msgspec.structs.replace(unread, unread=("pending",))
+        fine = with_lists(good(), pending=["curl"])
+        hosts, taken = fleet(host("h"), host("i")), snapshot(found("h", unread), found("i", fine))
+        selected = select(hosts, taken, SECURITY, held=seen(hosts, taken).held)
+        assert [one.host for one in selected.requests] == ["i"]
+        why = "its pending updates could not be read: Malformed entry 2"
+        (row,) = selected.left_out
+        assert row == LeftOut(host="h", reason=LeftOutReason.STALE_LISTS, detail=why)
+        assert body(StaleLists.HOLD, row).holds_back
+        assert Made(plan=None, snapshot=taken, left_out=(row,)).exit_code == 1
+
+    def test_nobody_is_held_who_is_in_no_plan_anyhow(self) -> None:
+        unread = msgspec.structs.replace(facts(manager=PackageManager.DNF), unread=("pending",))
+        assert looked(unread).held == {}
+        assert [one.host for one in looked(unread).all] == ["h"]
+
+    def test_warning_cannot_plan_a_host_that_told_nothing(self) -> None:
+        unread = msgspec.structs.replace(with_lists(good()), unread=("pending",))
+        hosts, taken = fleet(host("h")), snapshot(found("h", unread))
+        warned = seen(hosts, taken, StaleLists.WARN)
+        selected = select(hosts, taken, SECURITY, held=warned.held)
+        (row,) = warned.honest(selected.left_out)
+        assert row.reason is LeftOutReason.DISCOVERY_FAILED
+        warns = StaleLists.WARN
+        made = Made(plan=None, snapshot=taken, left_out=(row,), stale_lists=warns)
+        assert (made.exit_code, body(warns, row).holds_back) == (1, False)
+
     def test_warning_plans_what_is_known(self) -> None:
         assert looked(with_lists(bad()), StaleLists.WARN).held == {}
 

@@ -5,6 +5,7 @@ import pytest
 from plan_world import facts, fleet, found, host, package, repository, snapshot, update
 
 from patchctl.errors import UsageError
+from patchctl.models.exclusions import Exclusion
 from patchctl.models.facts import (
     NOT_ROOT,
     HeldLock,
@@ -15,6 +16,7 @@ from patchctl.models.facts import (
 )
 from patchctl.models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
 from patchctl.plan.select import Selected, package_specs, select
+from patchctl.workflows.plan.make_plan import Made
 
 SECURITY = Selection(mode=SelectionMode.SECURITY)
 ALL = Selection(mode=SelectionMode.ALL)
@@ -171,6 +173,28 @@ def test_a_security_update_that_the_host_does_not_prefer_is_named() -> None:
     for selection in (SECURITY, ALL, of("openssl")):
         assert one_host(hiding(), selection).left_out == (line,)
     assert reasons(one_host(hiding(update("vim")), of("vim"))) == []
+
+
+@pytest.mark.parametrize("pattern", ["openssl", "open*"])
+def test_a_hidden_update_that_is_excluded_is_excluded_first(pattern: str) -> None:
+    rule = Exclusion(rule="--exclude", packages=(pattern,), reason="not tested")
+    taken = snapshot(found("h", hiding()))
+    for selection in (SECURITY, ALL, of("openssl")):
+        done = select(fleet(host("h")), taken, selection, exclusions=(rule,))
+        assert done.left_out == (
+            LeftOut(
+                host="h",
+                reason=LeftOutReason.EXCLUDED,
+                package="openssl",
+                version="1.0-2",
+                detail=rule.said,
+                rule="--exclude",
+            ),
+        )
+        assert Made(plan=None, snapshot=taken, left_out=done.left_out).exit_code == 0
+    other = Exclusion(rule="--exclude", packages=("vim",), reason="not tested")
+    done = select(fleet(host("h")), taken, ALL, exclusions=(other,))
+    assert [one.reason for one in done.left_out] == [LeftOutReason.PINNED]
 
 
 def test_a_hidden_update_may_be_asked_for_by_its_version() -> None:

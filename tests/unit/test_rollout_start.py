@@ -1,15 +1,24 @@
 """Roll out as one workflow: choose, plan, approve, carry, and one result for every end."""
 
 import dataclasses
+import json
 from pathlib import Path
 
+import msgspec
 import pytest
+import typer
 from plan_world import TAKEN, snapshot
 from test_rollout_hooks import Site
 from test_rollout_locks import locked
+from typer.core import TyperCommand
 
+from patchctl.cli.output import Format
+from patchctl.cli.planning import summary
+from patchctl.cli.running import Terminal
+from patchctl.cli.state import State
 from patchctl.errors import CutShortError, InvalidInputError, NotFoundError, UsageError
 from patchctl.executors.simulated import SimulatedExecutor
+from patchctl.models.exclusions import Exclusion
 from patchctl.models.plan import LeftOut, LeftOutReason, Plan
 from patchctl.models.revision import AtHead
 from patchctl.models.rollout import CommandKind, Entry, HostState, PlanTrust, RunState, Stage
@@ -113,6 +122,26 @@ class TestStarting:
         )
         assert ended == NothingToDo(left_out=made.left_out, exit_code=code, all_looked_at=code == 0)
         assert not site.entered()
+
+    def test_scripts_read_why_nothing_is_to_do_as_of_a_plan(
+        self, site: Site, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        rule = Exclusion(rule="--exclude", packages=("vim",), reason="frozen")
+        row = LeftOut(host="s1", reason=LeftOutReason.EXCLUDED, package="vim", rule=rule.rule)
+        made = Made(plan=None, snapshot=snapshot(), left_out=(row,), exclusions=(rule,))
+        rolling = starting(site, made)
+        chosen = rolling.choose("", "", COMMAND)
+        ended = rolling.start(chosen, approve=refuse, comment="", wait=False)
+        assert isinstance(ended, NothingToDo)
+        context = typer.Context(TyperCommand("start"), obj=State())
+        with pytest.raises(typer.Exit), Terminal(context, Format.JSON) as terminal:
+            terminal.nothing(ended)
+        told = json.loads(capsys.readouterr().out)
+        planned = json.loads(msgspec.json.encode(summary(made, None)))
+        for name in ("left_out", "exclusions", "could_not_look"):
+            assert told[name] == planned[name]
+        assert (told["left_out"][0]["rule"], told["left_out"][0]["needs"]) == ("--exclude", [])
+        assert told["exclusions"][0]["packages"] == ["vim"]
 
 
 class TestEveryEnd:

@@ -9,6 +9,7 @@ from test_rollout_hooks import Site
 
 from patchctl.cli.output import Format
 from patchctl.cli.summary import show_status
+from patchctl.models.exclusions import Exclusion
 from patchctl.models.plan import CouldNotLook, LeftOut, LeftOutReason
 from patchctl.models.rollout import BlockerKind, CommandKind, LeaseKind, RunState
 from patchctl.plan.freeze import seal
@@ -67,6 +68,24 @@ def test_a_run_whose_plan_held_hosts_back_says_so_and_ends_with_1(
     assert json.loads(capsys.readouterr().out)["could_not_look"] == [
         {"host": "w1", "repository": "http://vendor stable", "reason": "404"}
     ]
+
+
+def test_the_exclusions_of_its_plan_are_told_as_the_plan_tells_them(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rule = Exclusion(rule="--exclude", packages=("linux-*",), reason="frozen")
+    body = structs.replace(site.plan().body, exclusions=(rule,))
+    run = site.rollouts.start(seal(body, site.plan().about))
+    show_status(site.rollouts.status(run), Format.JSON)
+    (told,) = json.loads(capsys.readouterr().out)["exclusions"]
+    assert told == {
+        "rule": "--exclude",
+        "packages": ["linux-*"],
+        "reason": "frozen",
+        "owner": "",
+        "until": "",
+        "hosts": [],
+    }
 
 
 def test_hosts_that_a_run_holds_and_those_it_reserves_are_told_until_it_is_over(

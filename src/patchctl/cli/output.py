@@ -95,6 +95,11 @@ def data(value: Any, form: Format) -> None:
     sys.stdout.flush()
 
 
+def whole(rows: Iterable[msgspec.Struct]) -> list[dict[str, Any]]:
+    """Each with all of its fields, those without a value too: a script reads them by name."""
+    return [{name: getattr(row, name) for name in row.__struct_fields__} for row in rows]
+
+
 def chunk(part: bytes) -> None:
     """A part of a long result that is written as it is made, as UTF-8."""
     if _Screen.pager is not None:

@@ -18,7 +18,7 @@ def show(made: Made, path: Path | None, form: Format) -> None:
         output.lines(output.clean(line) for line in plan_text.show(made.plan))
         output.error_lines(["", f"written to {path}", f"next: patchctl rollout {path}"])
         if made.plan.body.holds_back:
-            output.error(looks_text.held_back(made.could_not_look))
+            output.error(looks_text.held_back(made.plan.body.could_not_look))
     else:
         rows = made.could_not_look
         output.lines(map(output.clean, plan_text.not_planned(rows, made.left_out)))
@@ -37,19 +37,7 @@ def summary(made: Made, path: Path | None) -> dict[str, Any]:
         "hosts": len(hosts),
         "transitions": sum(len(cohorts[host.cohort].transitions) for host in hosts),
         "unproven": len(body.unproven) if body else 0,
-        "left_out": [
-            {
-                "host": one.host,
-                "reason": one.reason.value,
-                "package": one.package,
-                "version": one.version,
-                "detail": one.detail,
-                "cves": one.cves,
-                "rule": one.rule,
-                "needs": one.needs,
-            }
-            for one in made.left_out
-        ],
+        "left_out": output.whole(made.left_out),
         "could_not_look": made.could_not_look,
         "cves": sorted(
             {cve for one in cohorts.values() for t in one.transitions for cve in t.cves}
@@ -58,9 +46,7 @@ def summary(made: Made, path: Path | None) -> dict[str, Any]:
             {"name": one.name, "dated": one.dated, "entries": one.entries}
             for one in (body.feeds if body else ())
         ],
-        "exclusions": [
-            {name: getattr(one, name) for name in one.__struct_fields__} for one in made.exclusions
-        ],
+        "exclusions": output.whole(made.exclusions),
         "snapshot": made.snapshot.id,
         "as_of": made.snapshot.taken,
         "expires": body.expires if body else None,

@@ -81,7 +81,11 @@ class Terminal:
             ended = RunState.HALTED if found.exit_code else RunState.DONE
             nothing = {"run": None, "plan": None, "state": ended.value, "reason": why}
             lists = {"rings": [], "hosts": [], "blockers": [], "could_not_look": rows}
-            output.data({**nothing, **lists}, self._form)
+            plan = {
+                "left_out": output.whole(found.left_out),
+                "exclusions": output.whole(found.exclusions),
+            }
+            output.data({**nothing, **lists, **plan}, self._form)
         raise typer.Exit(found.exit_code)
 
     def finish(self, ended: "Ended") -> NoReturn:

@@ -19,7 +19,8 @@ def before(plan: Plan) -> list[str]:
 def show_status(status: RunStatus, form: Format) -> None:
     """A run: rings, then the hosts that need eyes."""
     if form is not Format.TABLE:
-        output.data(status, form)
+        shown = {name: getattr(status, name) for name in status.__struct_fields__}
+        output.data({**shown, "exclusions": output.whole(status.exclusions)}, form)
         return
     output.lines([output.clean(rollout_text.headline(status)), ""])
     if why := rollout_text.blockers(status):

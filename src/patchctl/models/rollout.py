@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from .base import Model, Record
+from .exclusions import Exclusion
 from .facts import Boot, PackageManager
 from .plan import CouldNotLook
 
@@ -419,7 +420,8 @@ class HostStatusLine(Model):
 
 class RunStatus(Model):
     """`rollout status -o json`. `reason` is why the run is in its state, `blockers` is all that
-    keeps it from going on, `could_not_look` what its plan could not tell."""
+    keeps it from going on, `could_not_look` what its plan could not tell, `exclusions` the rules
+    that held when its plan was made."""
 
     run: str
     plan: str
@@ -430,3 +432,4 @@ class RunStatus(Model):
     controller: str = ""
     blockers: tuple[Blocker, ...] = ()
     could_not_look: tuple[CouldNotLook, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()

@@ -17,8 +17,8 @@ _NOTHING = frozenset({LeftOutReason.NO_UPDATES, LeftOutReason.NO_FINDING})
 
 
 class Looks(Record):
-    """`hosts` could not be looked at whole at all, `repositories` are those of other hosts; both
-    sorted."""
+    """`hosts` could not be looked at at all, `repositories` are those of other hosts, "" where it
+    is all of a host's; both sorted."""
 
     hosts: tuple[CouldNotLook, ...] = ()
     repositories: tuple[CouldNotLook, ...] = ()
@@ -87,7 +87,9 @@ def looks(
         if result.status is not HostStatus.OK or facts is None:
             hosts.append(CouldNotLook(host=result.name, reason=sentence(result.reason)))
         elif "pending" in facts.unread:
-            hosts.append(CouldNotLook(host=result.name, reason=_unread(facts)))
+            # One faulty line of apt's sources hides all repositories: no less than one that fails.
+            whole = repositories if facts.manager is PackageManager.APT else hosts
+            whole.append(CouldNotLook(host=result.name, reason=_unread(facts)))
         else:
             repositories += _repositories(result.name, facts, oldest)
     unasked = asked - {one.name for one in snapshot.hosts}
@@ -97,6 +99,18 @@ def looks(
         repositories=tuple(sorted(repositories, key=_order)),
         policy=policy,
     )
+
+
+def refused(fleet: Fleet, limit: Collection[str] | None) -> tuple[CouldNotLook, ...]:
+    """Hosts of the inventory that nobody asked, since the fleet cannot have their names. None where
+    `limit` does not mean the whole fleet: which patterns fit such a name is not known."""
+    if limit is not None and {host.name for host in fleet.hosts} - set(limit):
+        return ()
+    rows = (
+        CouldNotLook(host=one.name, reason=sentence(f"its name {one.reason}; rename it"))
+        for one in fleet.left_out
+    )
+    return tuple(sorted(rows, key=_order))
 
 
 def _unread(facts: HostFacts) -> str:

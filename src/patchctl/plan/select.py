@@ -3,6 +3,8 @@
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from msgspec import structs
+
 from ..errors import UsageError
 from ..models import grammar
 from ..models.base import Record
@@ -12,7 +14,7 @@ from ..models.fleet import Fleet, Host
 from ..models.host_rules import APT_LISTS_LOCK
 from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
 from ..models.requests import HostRequest, Wanted
-from ..models.snapshot import HostStatus, Snapshot
+from ..models.snapshot import HostResult, HostStatus, Snapshot
 from ..protocol.managers import SUPPORTED
 from .managers import DECISIONS
 
@@ -89,7 +91,7 @@ def select(
             refusal = _host(host, LeftOutReason.DISCOVERY_FAILED, f"not in snapshot {snapshot.id}")
         else:
             facts = result.facts
-            refusal = _unfit(host, result.status, result.reason, facts)
+            refusal = _unfit(host, result, (held or {}).get(host.name, ""))
         if facts is not None:
             seen.update(_names(facts) & specs.keys())
         if refusal is not None or facts is None:
@@ -101,7 +103,7 @@ def select(
         if held and host.name in held:
             left_out.append(_held(host, held[host.name], len(wanted)))
             continue
-        refused += unhelped[host.name]
+        refused += [_ruled(line, facts, rules) for line in unhelped[host.name]]
         left_out.extend(refused)
         if wanted and host.ring is not None:
             requests.append(
@@ -153,19 +155,23 @@ def _held(host: Host, why: str, updates: int) -> LeftOut:
     return _host(host, LeftOutReason.STALE_LISTS, f"{why}{known}")
 
 
-def _unfit(host: Host, status: HostStatus, reason: str, facts: HostFacts | None) -> LeftOut | None:
+def _unfit(host: Host, result: HostResult, held: str) -> LeftOut | None:
+    """Why nothing of the host can be planned; `held` is why its policy leaves it out, if so."""
+    facts = result.facts
     if host.ring is None:
         return _host(host, LeftOutReason.NO_RING, host.ring_reason)
-    if status is HostStatus.UNREACHABLE:
-        return _host(host, LeftOutReason.UNREACHABLE, reason)
-    if status is HostStatus.FAILED or facts is None:
-        return _host(host, LeftOutReason.DISCOVERY_FAILED, reason)
+    if result.status is HostStatus.UNREACHABLE:
+        return _host(host, LeftOutReason.UNREACHABLE, result.reason)
+    if result.status is HostStatus.FAILED or facts is None:
+        return _host(host, LeftOutReason.DISCOVERY_FAILED, result.reason)
     if facts.manager not in SUPPORTED:
         return _host(
             host,
             LeftOutReason.UNSUPPORTED_MANAGER,
             f"package manager {facts.manager} of {facts.os.id} {facts.os.version_id}".rstrip(),
         )
+    if held and "pending" in facts.unread:
+        return _held(host, held, updates=0)
     for unread, what in _MUST_BE_READ.items():
         if unread in facts.unread:
             return _host(host, LeftOutReason.DISCOVERY_FAILED, f"its {what} could not be read")
@@ -231,16 +237,21 @@ def _updates(
     taken = {(one.package, one.version) for one in wanted}
     refused += [
         line
-        for line in _hidden(host, facts, selection.mode, specs)
+        for line in _hidden(host, facts, selection.mode, specs, rules)
         if (line.package, line.version) not in taken
     ]
     return tuple(wanted), refused
 
 
 def _hidden(
-    host: str, facts: HostFacts, mode: SelectionMode, specs: Mapping[str, str]
+    host: str,
+    facts: HostFacts,
+    mode: SelectionMode,
+    specs: Mapping[str, str],
+    rules: Sequence[Exclusion],
 ) -> Iterator[LeftOut]:
-    """Security updates that nobody would see, since the host prefers another version."""
+    """Security updates that nobody would see, since the host prefers another version. One that a
+    rule excludes is excluded first: nobody need mend the host for it."""
     sources = {(package.name, package.arch): package.source for package in facts.packages}
     for update in facts.hidden:
         names = {update.name, sources.get((update.name, update.arch), "")}
@@ -248,13 +259,31 @@ def _hidden(
             mode is SelectionMode.PACKAGE and not names & specs.keys()
         ):
             continue
+        rule = excluding(rules, names)
+        pinned = f"{update.by}, which keeps it at {update.installed}"
         yield LeftOut(
             host=host,
-            reason=LeftOutReason.PINNED,
+            reason=LeftOutReason.EXCLUDED if rule else LeftOutReason.PINNED,
             package=update.name,
             version=update.version,
-            detail=f"{update.by}, which keeps it at {update.installed}",
+            detail=rule.said if rule else pinned,
+            rule=rule.rule if rule else "",
         )
+
+
+def _ruled(line: LeftOut, facts: HostFacts, rules: Sequence[Exclusion]) -> LeftOut:
+    """The same finding; excluded, where rules exclude every hidden update that would remove it."""
+    if line.reason is not LeftOutReason.PINNED:
+        return line
+    sources = {(package.name, package.arch): package.source for package in facts.packages}
+    found = [
+        excluding(rules, (update.name, line.package))
+        for update in facts.hidden
+        if line.package in (update.name, sources.get((update.name, update.arch)))
+    ]
+    if not found or (rule := found[0]) is None or None in found:
+        return line
+    return structs.replace(line, reason=LeftOutReason.EXCLUDED, detail=rule.said, rule=rule.rule)
 
 
 def _both(update: PendingUpdate, package: Package | None) -> tuple[str, ...]:

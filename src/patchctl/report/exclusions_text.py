@@ -9,6 +9,11 @@ from ..models.plan import LeftOut, LeftOutReason, PlanBody, Unproven
 _WIDTH = 80
 # How much is shown of a long list before "and N more".
 _NAMES = 12
+# What is left to be done later, of one package and of several.
+_LATER = (
+    (LeftOutReason.EXCLUDED, "is excluded", "are excluded"),
+    (LeftOutReason.PHASED, "waits for its phase", "wait for their phase"),
+)
 
 
 def exclusions(body: PlanBody, *, full: bool) -> list[str]:
@@ -72,12 +77,17 @@ def excluded_before(body: PlanBody, unproven: Unproven, *, full: bool) -> str:
 
 def beside(why: str, rows: Iterable[LeftOut]) -> str:
     """Why there is no plan, and how much is left to be done later: `nothing to do; 2 packages are
-    excluded`."""
-    packages = {one.package for one in rows if one.reason is LeftOutReason.EXCLUDED and one.package}
-    if not packages:
-        return why
-    are = "is" if len(packages) == 1 else "are"
-    return f"{why}; {_count(len(packages), 'package')} {are} excluded"
+    excluded; 1 package waits for its phase`."""
+    packages: dict[LeftOutReason, set[str]] = {}
+    for one in rows:
+        if one.package:
+            packages.setdefault(one.reason, set()).add(one.package)
+    parts = [why]
+    for reason, alone, several in _LATER:
+        if names := packages.get(reason):
+            verb = alone if len(names) == 1 else several
+            parts.append(f"{_count(len(names), 'package')} {verb}")
+    return "; ".join(parts)
 
 
 def _count(number: int, noun: str) -> str:

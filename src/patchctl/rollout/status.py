@@ -62,6 +62,7 @@ def status(
         controller=controller,
         blockers=blockers,
         could_not_look=view.plan.body.could_not_look,
+        exclusions=view.plan.body.exclusions,
     )
 
 

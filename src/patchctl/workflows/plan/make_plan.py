@@ -34,7 +34,7 @@ from ...plan.check import check
 from ...plan.diff import diff
 from ...plan.freeze import check_rings, freeze, seal
 from ...plan.hooks import refuse_unknown_groups
-from ...plan.looks import Looks, looks
+from ...plan.looks import Looks, looks, refused
 from ...plan.machines import check_machines
 from ...plan.select import Selected, package_specs, select
 from ...plan.settle import settle
@@ -50,7 +50,8 @@ Say = Callable[[str], None]
 
 _DIGEST = re.compile(r"(?:sha256:)?[0-9a-f]{4,64}")
 _PLAN_MAX = 512 * 1024 * 1024
-# Hosts that are left out because they need nothing, or because somebody decided so.
+# Hosts that are left out because they need nothing, because somebody decided so, or for what the
+# exit code goes by the policy.
 _HARMLESS = frozenset(
     {
         LeftOutReason.NO_UPDATES,
@@ -60,8 +61,15 @@ _HARMLESS = frozenset(
         LeftOutReason.WAIVED,
         LeftOutReason.PHASED,
         LeftOutReason.EXCLUDED,
+        LeftOutReason.STALE_LISTS,
     }
 )
+
+
+def _is_harmless(line: LeftOut) -> bool:
+    # Who asks for a CVE asks for its update now, and the repository does not bring it yet.
+    waits = line.reason is LeftOutReason.PHASED and bool(line.cves)
+    return line.reason in _HARMLESS and not waits
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,8 +91,9 @@ class PlanRequest:
 @dataclass(frozen=True, kw_only=True)
 class Made:
     """`plan` is None where no host has anything to do; `left_out` says why in both cases.
-    `could_not_look` is what the snapshot could not tell; `stale_lists` the policy for that,
-    `exclusions` the rules that held."""
+    `could_not_look` is what the snapshot could not tell, and hosts that nobody asked, for their
+    names: these are in no plan. `stale_lists` is the policy for that, `exclusions` are the rules
+    that held."""
 
     plan: Plan | None
     snapshot: Snapshot
@@ -100,8 +109,13 @@ class Made:
         reasons = {one.reason for one in self.left_out}
         if LeftOutReason.STALE_LISTS in reasons and self.stale_lists is StaleLists.HOLD:
             return 1
-        harmless = reasons <= {*_HARMLESS, LeftOutReason.STALE_LISTS}
+        harmless = all(map(_is_harmless, self.left_out)) and not self._never_asked
         return 0 if self.plan is not None or harmless else 1
+
+    @property
+    def _never_asked(self) -> set[str]:
+        """Of all hosts without a plan those of which not even `left_out` tells anything."""
+        return {one.host for one in self.could_not_look} - {one.host for one in self.left_out}
 
     @property
     def all_looked_at(self) -> bool:
@@ -161,7 +175,7 @@ class PlanMaker:
         for line in unused(holds.rules, snapshot, request.hosts, left_out):
             self.say(f"warning: {line}")
         if not taken:
-            return self._made(None, snapshot, left_out, seen, holds.rules)
+            return self._made(request, None, snapshot, left_out, seen, holds.rules)
         if known is not None:
             taken = known.annotate(taken)
         body = freeze(
@@ -181,10 +195,11 @@ class PlanMaker:
         plan = seal(body, self._about(request))
         check(plan, "the new plan")  # nobody could read it later
         self.database.plans.save(plan)
-        return self._made(plan, snapshot, body.left_out, seen, body.exclusions)
+        return self._made(request, plan, snapshot, body.left_out, seen, body.exclusions)
 
     def _made(
         self,
+        request: PlanRequest,
         plan: Plan | None,
         snapshot: Snapshot,
         left_out: tuple[LeftOut, ...],
@@ -195,7 +210,7 @@ class PlanMaker:
             plan=plan,
             snapshot=snapshot,
             left_out=left_out,
-            could_not_look=seen.all,
+            could_not_look=(*seen.all, *refused(self.fleet, request.hosts)),
             stale_lists=self.settings.stale_lists,
             exclusions=exclusions,
         )

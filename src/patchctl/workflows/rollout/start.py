@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ...models.exclusions import Exclusion
 from ...models.plan import CouldNotLook, LeftOut, Plan
 from ...models.rollout import PlanTrust
 from ..plan.make_plan import FoundPlan, Made
@@ -23,12 +24,13 @@ class Chosen:
 class NothingToDo:
     """No host is known to have anything to do. `exit_code`: 0 where all are up to date, 1 where
     some could not be looked at or may not be patched. `all_looked_at`: it is sure that nothing is
-    to do."""
+    to do. `exclusions` are the rules that held."""
 
     left_out: tuple[LeftOut, ...]
     exit_code: int
     could_not_look: tuple[CouldNotLook, ...] = ()
     all_looked_at: bool = True
+    exclusions: tuple[Exclusion, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,7 @@ class Starting:
                     exit_code=made.exit_code,
                     could_not_look=made.could_not_look,
                     all_looked_at=made.all_looked_at,
+                    exclusions=made.exclusions,
                 )
             plan = made.plan
         approve(plan)
