@@ -215,10 +215,14 @@ def test_machines_of_the_real_ec2_plugin_are_hosts_like_others(
     (inventory / "site.aws_ec2.yml").write_text(
         yaml.safe_dump({**CONFIGURATION, "endpoint_url": endpoint})
     )
+    first, second = (
+        old["children"][ring]["hosts"][f"{ring}-1"]["ansible_host"]
+        for ring in ("staging", "production")
+    )
     machines = [
-        {"Name": "web-1", "ring": "staging", "role": "web", "address": "127.0.1.1"},
-        {"Name": "web-2", "ring": "production", "role": "web", "address": "127.0.1.4"},
-        {"Name": "My VM (old)", "ring": "production", "role": "db", "address": "127.0.1.5"},
+        {"Name": "web-1", "ring": "staging", "role": "web", "address": first},
+        {"Name": "web-2", "ring": "production", "role": "web", "address": second},
+        {"Name": "My VM (old)", "ring": "production", "role": "db", "address": second},
     ]
     told = json.dumps([{**one, "exposure": "internet"} for one in machines])
     python = installed / "python"
@@ -234,8 +238,8 @@ def test_machines_of_the_real_ec2_plugin_are_hosts_like_others(
 
     listed = asked("inventory", "list")
     assert {one["name"]: (one["ring"], one["address"]) for one in listed["hosts"]} == {
-        "web-1": ("staging", "127.0.1.1"),
-        "web-2": ("production", "127.0.1.4"),
+        "web-1": ("staging", first),
+        "web-2": ("production", second),
     }
     assert [one["name"] for one in listed["left_out"]] == ["My VM (old)"]
     found = asked("discover")
