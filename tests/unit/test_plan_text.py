@@ -17,7 +17,7 @@ from patchctl.models.plan import (
 )
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import freeze, seal
-from patchctl.report import plan_diff_text, plan_text
+from patchctl.report import lists, plan_diff_text, plan_text
 
 CURL = transition("curl")
 KERNEL = transition("linux-image-amd64", "6.1.1-1", "6.1.2-1")
@@ -156,7 +156,7 @@ def test_many_hosts_and_packages_stay_short_and_full_names_all() -> None:
     one = plan(changes, lost)
     text = plan_text.show(one)
     assert len(text) < 250
-    assert max(map(len, text)) <= plan_text.WIDTH
+    assert max(map(len, text)) <= lists.WIDTH
     assert "and 28 more (timed out)" in " ".join(" ".join(text).split())
     assert "and 4 smaller cohorts; see --full" in text
     full = "\n".join(plan_text.show(one, full=True))

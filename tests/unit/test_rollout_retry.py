@@ -255,16 +255,16 @@ def test_the_next_attempt_has_no_evidence_of_the_one_before() -> None:
 def test_a_retry_whose_controller_dies_at_any_write_is_resumed_to_the_same_end() -> None:
     def crashed(at: int, *, after: bool) -> tuple[World, bool]:
         world = halted(Stage.VERIFY)
-        deadly, plain = Deadly(world, at, after=after), world.journal
-        world.journal = lambda: deadly  # type: ignore[method-assign]
+        deadly = Deadly(world, at, after=after)
         died = False
-        try:
-            engine = world.engine()
-            engine.retry("ops")
-            engine.carry(wait=False)
-        except ControllerDied:
-            died = True
-        world.journal = plain  # type: ignore[method-assign]
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(world, "journal", lambda: deadly)
+            try:
+                engine = world.engine()
+                engine.retry("ops")
+                engine.carry(wait=False)
+            except ControllerDied:
+                died = True
         return world, died
 
     want = status(halted_and_retried().view())

@@ -1,12 +1,11 @@
 """What a plan's exclusions leave out, as a person reads it. Pure: models to lines."""
 
-import textwrap
 from collections.abc import Iterable, Sequence
 
 from ..models.exclusions import Exclusion
 from ..models.plan import LeftOut, LeftOutReason, PlanBody, Unproven
+from .lists import some, wrapped
 
-_WIDTH = 80
 # How much is shown of a long list before "and N more".
 _NAMES = 12
 # What is left to be done later, of one package and of several.
@@ -23,9 +22,9 @@ def exclusions(body: PlanBody, *, full: bool) -> list[str]:
         rows = [one for one in body.left_out if _by(rule, one)]
         packages = _count(len({one.package for one in rows if one.package}), "package")
         left = f"{packages} on {_count(len({one.host for one in rows}), 'host')}"
-        where = f" on {_some(rule.hosts, full=full)}" if rule.hosts else ""
-        lines += _wrapped(
-            f"{_some(rule.packages, full=full)}{where} by {rule.said};"
+        where = f" on {some(rule.hosts, _NAMES, full=full)}" if rule.hosts else ""
+        lines += wrapped(
+            f"{some(rule.packages, _NAMES, full=full)}{where} by {rule.said};"
             f" leaves out {left if rows else 'nothing'}"
         )
     return lines
@@ -47,10 +46,10 @@ def excluded(rows: Sequence[LeftOut], *, full: bool) -> list[str]:
     lines: list[str] = []
     for (detail, cves, on), alike in ranked if full else ranked[:_NAMES]:
         named = [package for package in alike if package]
-        what = f"{_some(named, full=full)} on " if named else ""
-        which = f", {_some(cves, full=full)}" if cves else ""
-        why = f"{LeftOutReason.EXCLUDED}: {what}{_some(on, full=full)}{which} ({detail})"
-        lines += _wrapped(why)
+        what = f"{some(named, _NAMES, full=full)} on " if named else ""
+        which = f", {some(cves, _NAMES, full=full)}" if cves else ""
+        why = f"{LeftOutReason.EXCLUDED}: {what}{some(on, _NAMES, full=full)}{which} ({detail})"
+        lines += wrapped(why)
     if len(ranked) > _NAMES and not full:
         lines.append(f"  {LeftOutReason.EXCLUDED}: and {len(ranked) - _NAMES} more; see --full")
     return lines
@@ -71,7 +70,7 @@ def excluded_before(body: PlanBody, unproven: Unproven, *, full: bool) -> str:
     ]
     if not rows:
         return ""
-    hosts = _some(sorted({one.host for one in rows}), full=full)
+    hosts = some(sorted({one.host for one in rows}), _NAMES, full=full)
     return f", excluded on {hosts} by {', '.join(sorted({one.rule for one in rows}))}"
 
 
@@ -92,20 +91,3 @@ def beside(why: str, rows: Iterable[LeftOut]) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _some(names: Sequence[str], *, full: bool) -> str:
-    if full or len(names) <= _NAMES:
-        return ", ".join(names)
-    return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent="  ",
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

@@ -3,12 +3,11 @@
 What came from hosts is in these lines as it is: the caller cleans them before a terminal.
 """
 
-import textwrap
 from collections.abc import Sequence
 
 from ..models.plan import CouldNotLook
+from .lists import some, wrapped
 
-_WIDTH = 80
 _NAMES = 12
 _ROWS = 25
 
@@ -23,9 +22,9 @@ def could_not_look(rows: Sequence[CouldNotLook], *, full: bool = False) -> list[
     ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     lines = ["Could not look at:"]
     for (repository, reason), hosts in ranked if full else ranked[:_ROWS]:
-        on = _some(hosts, full=full)
+        on = some(sorted(hosts), _NAMES, full=full)
         what = f"{repository} on {on}" if repository else on
-        lines += _wrapped(f"{what}: {reason}")
+        lines += wrapped(f"{what}: {reason}")
     if len(ranked) > _ROWS and not full:
         lines.append(f"  and {len(ranked) - _ROWS} more; see --full")
     return lines
@@ -42,22 +41,4 @@ def held_back(rows: Sequence[CouldNotLook]) -> str:
     return (
         f"{incomplete(rows)}; mend their repositories, or plan what is known of with"
         " policy.stale_lists: warn"
-    )
-
-
-def _some(names: Sequence[str], *, full: bool) -> str:
-    ordered = sorted(names)
-    if full or len(ordered) <= _NAMES:
-        return ", ".join(ordered)
-    return f"{', '.join(ordered[:_NAMES])} and {len(ordered) - _NAMES} more"
-
-
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        _WIDTH,
-        initial_indent="  ",
-        subsequent_indent="    ",
-        break_long_words=False,
-        break_on_hyphens=False,
     )

@@ -3,7 +3,6 @@
 What came from hosts is in these lines as it is: the caller cleans them before a terminal.
 """
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -28,10 +27,9 @@ from ..models.plan import (
 )
 from .assessment_text import DECISIONS
 from .exclusions_text import beside, excluded, excluded_before, exclusions
+from .lists import some, wrapped
 from .looks_text import could_not_look, incomplete
 from .plan_code_text import code
-
-WIDTH = 80
 
 # How much is shown of a long list before "and N more".
 _COHORTS = 6
@@ -119,11 +117,11 @@ def _head(plan: Plan) -> list[str]:
     return [
         f"Plan {short(plan.digest)}: {_SELECTED[body.selection.mode]} on"
         f" {_count(len(body.hosts), 'host')}",
-        *(_wrapped(asked, "  ") if asked else []),
+        *(wrapped(asked, "  ") if asked else []),
         *(["  phased updates, too, wherever they are pending"] if body.selection.phased else []),
         f"  {made}{limit}",
         f"  hosts looked at {when(body.as_of)}, expires {when(body.expires)}",
-        *_wrapped(_removes(body), "  "),
+        *wrapped(_removes(body), "  "),
         *([f"  {about.comment}"] if about.comment else []),
     ]
 
@@ -213,7 +211,7 @@ def _cohort(
     cohort: Cohort, rings: Counter[str], urgent: Mapping[str, Urgent], *, full: bool
 ) -> list[str]:
     where = ", ".join(f"{ring} {number}" for ring, number in rings.items())
-    lines = _wrapped(
+    lines = wrapped(
         f"{_count(rings.total(), 'host')} ({where}):"
         f" {_count(len(cohort.transitions), 'package')}, {size(cohort.download_bytes)},"
         f" cohort {cohort.id}",
@@ -228,9 +226,11 @@ def _cohort(
         lines.append(f"  {source.ljust(width)}  {_change(rows[0])}{removed}{_mark(rows)}")
         names = [one.package for one in rows]
         if names != [source]:
-            lines += _wrapped(", ".join(names), " " * (width + 6))
-        for words, some in _pressing(cves, urgent):
-            lines += _wrapped(f"{words}: {_some(some, full=full)}", " " * (width + 6))
+            lines += wrapped(", ".join(names), " " * (width + 6))
+        for words, pressing in _pressing(cves, urgent):
+            lines += wrapped(
+                f"{words}: {some(sorted(pressing), _NAMES, full=full)}", " " * (width + 6)
+            )
     if len(shown) < len(groups):
         lines.append(f"  and {len(groups) - len(shown)} more; see --full")
     return lines
@@ -286,7 +286,7 @@ def _unsafe(body: PlanBody, *, full: bool) -> list[str]:
         return []
     lines = ["Marked !: not undone by itself (policy `undo_safe` can say otherwise):"]
     for reason in sorted(by_reason):
-        lines += _wrapped(f"{reason}: {_some(by_reason[reason], full=full)}", "  ")
+        lines += wrapped(f"{reason}: {some(sorted(by_reason[reason]), _NAMES, full=full)}", "  ")
     return lines
 
 
@@ -297,9 +297,9 @@ def _unproven(body: PlanBody, *, full: bool) -> list[str]:
     shown = body.unproven if full else body.unproven[:_CHANGES]
     for one in shown:
         versions = f"{one.from_ or 'new'} -> {one.to or 'removed'}"
-        on = _some(one.hosts, full=full)
+        on = some(sorted(one.hosts), _NAMES, full=full)
         why = excluded_before(body, one, full=full)
-        lines += _wrapped(f"{one.ring}: {one.package} {versions} on {on}{why}", "  ")
+        lines += wrapped(f"{one.ring}: {one.package} {versions} on {on}{why}", "  ")
     if len(shown) < len(body.unproven):
         lines.append(f"  and {len(body.unproven) - len(shown)} more; see --full")
     return lines
@@ -331,8 +331,10 @@ def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -
     for (package, detail, cves), hosts in ranked if full else ranked[:_NAMES]:
         what = f"{package} on " if package else ""
         why = f" ({detail})" if detail else ""
-        which = f", {_some(cves, full=full)}" if cves else ""
-        lines += _wrapped(f"{reason}: {what}{_some(hosts, full=full)}{which}{why}", "  ")
+        which = f", {some(sorted(cves), _NAMES, full=full)}" if cves else ""
+        lines += wrapped(
+            f"{reason}: {what}{some(sorted(hosts), _NAMES, full=full)}{which}{why}", "  "
+        )
     if len(ranked) > _NAMES and not full:
         lines.append(f"  {reason}: and {len(ranked) - _NAMES} more; see --full")
     return lines
@@ -341,11 +343,12 @@ def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -
 def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> list[str]:
     hosts = {one.host for one in rows if not one.package}
     packages = {one.package for one in rows if one.package}
-    lines = _wrapped(f"{reason}: {_some(hosts, full=full)}", "  ") if hosts else []
+    lines = wrapped(f"{reason}: {some(sorted(hosts), _NAMES, full=full)}", "  ") if hosts else []
     if packages:
         on = _count(len({one.host for one in rows if one.package}), "host")
-        what = f"{_count(len(packages), 'package')} on {on}: {_some(packages, full=full)}"
-        lines += _wrapped(f"{reason}: {what}", "  ")
+        names = some(sorted(packages), _NAMES, full=full)
+        what = f"{_count(len(packages), 'package')} on {on}: {names}"
+        lines += wrapped(f"{reason}: {what}", "  ")
     return lines
 
 
@@ -379,21 +382,3 @@ def duration(seconds: int) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
-def _some(names: Iterable[str], *, full: bool) -> str:
-    ordered = sorted(names)
-    if full or len(ordered) <= _NAMES:
-        return ", ".join(ordered)
-    return f"{', '.join(ordered[:_NAMES])} and {len(ordered) - _NAMES} more"
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    return textwrap.wrap(
-        text,
-        WIDTH,
-        initial_indent=indent,
-        subsequent_indent=indent + "  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
