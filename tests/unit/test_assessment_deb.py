@@ -126,7 +126,7 @@ def test_a_kernel_brings_no_fix_of_what_only_has_its_name() -> None:
     assert world.states(host) == {CVE: FindingState.NOT_IN_REPOSITORIES}
 
 
-def test_a_backport_follows_unstable() -> None:
+def test_a_backport_follows_the_next_release_with_a_feed() -> None:
     world = fixed_openssl().add(
         advisory("DEBIAN-CVE-2026-1000", CVE, by_source("Debian:sid", "openssl", "3.2.1-3"))
     )
@@ -134,10 +134,10 @@ def test_a_backport_follows_unstable() -> None:
     assert not world.findings(facts(DEB, [openssl("3.2.1-3~bpo12+1")]))
 
 
-def test_a_backport_without_unstables_feed_is_not_covered() -> None:
+def test_a_backport_without_a_later_releases_feed_is_not_covered() -> None:
     assessor = fixed_openssl().assessor(facts(DEB, [openssl("3.2.1-2~bpo12+1")]))
     assert not [found for _, found in assessor.findings() if found]
-    assert assessor.summary().not_covered == {"Debian:sid": 1}
+    assert assessor.summary().not_covered == {"Debian:13": 1}
 
 
 def test_a_held_package_is_told_and_stays_fixable() -> None:

@@ -74,14 +74,17 @@ class Affected(Record):
     `Red Hat:9`, `Oracle Linux:8`, `CentOS:7`, `SUSE:Linux Enterprise Server 15 SP3`,
     `openSUSE:Leap 15.5`, `Alpine:v3.18`, `Amazon Linux:2`, `Fedora:43`, `EPEL:9`.
     `channel` is empty for what every user of the release gets, else the subscription that
-    delivers the fix: `esm` (Ubuntu Pro), `eus:9.2`, `aus:8.2`, `tus:8.4`, `e4s:9.0`, `elts`;
-    for Red Hat's repositories of a plain release it stays empty.
+    delivers the fix: `esm`, `esm-infra`, `esm-apps`, `fips`, `fips-updates`, `realtime` (Ubuntu
+    Pro), `eus:9.2`, `aus:8.2`, `tus:8.4`, `e4s:9.0`, `elts` (Red Hat), `ltss`, `espos` (SUSE); or
+    `extra:NAME`, one of Amazon Linux's extras. For Red Hat's repositories of a plain release it
+    stays empty.
     The range is [introduced, fixed): an empty `introduced` is from the beginning, an empty `fixed`
     not fixed; `last_affected` is inclusive and only set where there is no `fixed`. `versions` are
     exactly affected versions, where a feed has no range.
     `module` is `NAME:STREAM` where the feed states it, `modular` where only the release field
     (`.module_el`) tells; `source` is the source package of a binary where the feed states it.
     `binaries` limits a source name to these binary packages where the feed states them.
+    `current` is the newest version of the package that the release has, where the feed states it.
     """
 
     ecosystem: str
@@ -96,6 +99,7 @@ class Affected(Record):
     module: str = ""
     source: str = ""
     binaries: tuple[str, ...] = ()
+    current: str = ""
     status: VendorStatus = VendorStatus.AFFECTED
     severity: Severity = Severity.UNKNOWN
     note: str = ""

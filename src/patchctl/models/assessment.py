@@ -27,7 +27,7 @@ class AffectedPackage(Record):
     `fixed` is empty where there is no fix; `offered` is the version that a repository of the host
     offers, empty where none or unknown. `binaries` are all that are affected; `held` says that the
     operator holds one of them on purpose. `remedy` is what makes an installed fix effective:
-    `reboot` or `restart`.
+    `reboot` or `restart`. `decided_by` is the advisory that decided, by the rule `why`.
     """
 
     name: str
@@ -42,6 +42,8 @@ class AffectedPackage(Record):
     held: bool = False
     note: str = ""
     remedy: str = ""
+    decided_by: str = ""
+    why: str = ""
 
 
 class Finding(Record):

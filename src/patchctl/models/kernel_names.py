@@ -16,6 +16,10 @@ _RPM_PART = re.compile(
 _RPM_SOURCE = re.compile(
     r"kernel(?:[0-9]+\.[0-9]+)?(?:-(?:rt|64k|uek|lt|ml|default|azure|preempt|source))?"
 )
+# Kernels whose source package has a name of its own; kernel-64k is built from `kernel`.
+_RPM_OWN_SOURCE = re.compile(
+    r"kernel(?:[0-9]+\.[0-9]+)?(?:-(?:rt|uek|lt|ml|default|azure|preempt)(?![a-z]))?"
+)
 _DEB_IMAGE = re.compile(r"linux-image-(?:unsigned-)?[0-9].*")
 _DEB_PART = re.compile(r"linux-(?:image|modules|modules-extra)-(?:unsigned-)?[0-9].*")
 # linux-firmware, linux-base and linux-atm are none.
@@ -53,6 +57,12 @@ def is_rpm_part(name: str) -> bool:
 def is_rpm_source(source: str) -> bool:
     """True for a source package that kernels are built from, and their headers and tools."""
     return _RPM_SOURCE.fullmatch(source) is not None
+
+
+def rpm_source_of(name: str) -> str:
+    """The source package that a part of a kernel is usually built from, by its name alone."""
+    found = _RPM_OWN_SOURCE.match(name)
+    return found[0] if found else ""
 
 
 def is_meta(name: str) -> bool:

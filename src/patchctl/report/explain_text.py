@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ..models.assessment import FindingState
 from ..models.explain import Explanation, Judgement
 from .assessment_text import decision, state
+from .lists import some
 
 _HOSTS = 8
 
@@ -25,7 +26,15 @@ def _judgement(one: Judgement, kind: str) -> Iterator[str]:
     cve = "" if kind == "cve" else f" {one.cve}"
     yield f"{one.package} {one.installed}{cve}: {verdict}{hosts}"
     compared = "" if one.compared == one.installed else f" ({one.source} {one.compared})"
-    yield f"  because: {one.why}{compared}; {one.advisory} of {one.feed} affects {one.range}"
+    decider = "" if one.decided_by in ("", one.advisory) else f" by {one.decided_by}"
+    if decider and one.fixed:
+        decider += f" with {one.fixed}"
+    yield (
+        f"  because: {one.why}{decider}{compared}; {one.advisory} of {one.feed} affects {one.range}"
+    )
+    others = [ident for ident in one.weighed if ident not in (one.advisory, one.decided_by)]
+    if others:
+        yield f"  weighed against: {some(others, _HOSTS, full=False)}"
     if not one.affected:
         return
     if one.state:
@@ -47,6 +56,4 @@ def _judgement(one: Judgement, kind: str) -> Iterator[str]:
 
 
 def _hosts(one: Judgement) -> str:
-    if len(one.hosts) <= _HOSTS:
-        return ", ".join(one.hosts)
-    return f"{', '.join(one.hosts[:_HOSTS])} and {len(one.hosts) - _HOSTS} more"
+    return some(one.hosts, _HOSTS, full=False)

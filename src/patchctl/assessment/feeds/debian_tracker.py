@@ -5,6 +5,7 @@ is not affected, not urgent and not going to be fixed.
 """
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import BinaryIO
 
 import msgspec
@@ -18,7 +19,9 @@ from ...models.advisory import (
     NameKind,
     VendorStatus,
 )
+from ...models.versions import VersionScheme
 from ..matching import ecosystems
+from ..versions import InvalidVersionError, key_function
 from .common import (
     DOCUMENT_BYTES,
     UNREADABLE,
@@ -35,6 +38,7 @@ from .told import Told
 class _Release(Wire):
     status: str
     fixed_version: str | None = None
+    repositories: object = None
     urgency: str | None = None
     nodsa: str | None = None
     nodsa_reason: str | None = None
@@ -47,6 +51,7 @@ class _Entry(Wire):
 
 _ENTRIES = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _ENTRY = msgspec.json.Decoder(_Entry)
+_ORDER = key_function(VersionScheme.DEB)
 _RELEASE = msgspec.json.Decoder(_Release)
 
 
@@ -108,7 +113,20 @@ def _release(package: str, suite: str, raw: msgspec.Raw, place: str) -> Affected
         status=status,
         severity=severity_of(release.urgency or ""),
         note=release.nodsa or "",
+        current=_newest(release.repositories),
     )
+
+
+def _newest(repositories: object) -> str:
+    """The greatest of the versions that a release's repositories (plain, security, LTS) have; empty
+    where they are not stated."""
+    stated = repositories.values() if isinstance(repositories, dict) else ()
+    distinct = sorted({version for version in stated if isinstance(version, str)})
+    if len(distinct) < 2:
+        return "".join(distinct)
+    with suppress(InvalidVersionError):
+        return max(distinct, key=_ORDER)
+    return ""
 
 
 def _status(release: _Release) -> VendorStatus | None:

@@ -193,10 +193,9 @@ def _entries(one: _Affected) -> Iterator[Affected]:
             yield Affected(**shared, channel=channel, versions=tuple(one.versions))
         return
     for introduced, fixed, last in pairs:
-        pro = vendor == "Ubuntu" and not channel and _needs_pro(fixed, specific.availability or "")
         yield Affected(
             **shared,
-            channel="esm" if pro else channel,
+            channel=_subscription(vendor, channel, fixed, specific.availability or ""),
             introduced=introduced,
             fixed=fixed,
             last_affected=last,
@@ -221,9 +220,14 @@ def _pairs(events: "list[_Event] | tuple[()]") -> Iterator[tuple[str, str, str]]
         yield begun, "", ""
 
 
-def _needs_pro(fixed: str, availability: str) -> bool:
-    """Before `Ubuntu:Pro` had an ecosystem of its own, only the version or a note told."""
-    return "~esm" in fixed or "+esm" in fixed or "Ubuntu Pro" in availability
+def _subscription(vendor: str, channel: str, fixed: str, availability: str) -> str:
+    """Before `Ubuntu:Pro` had an ecosystem of its own, only the version or a note told of it; which
+    of its two archives has the fix stands in the note at most."""
+    if vendor != "Ubuntu" or channel not in ("", "esm"):
+        return channel
+    if channel or "~esm" in fixed or "+esm" in fixed or "Ubuntu Pro" in availability:
+        return "esm-infra" if "Infra-only" in availability else "esm"
+    return ""
 
 
 def _vendor_view(specific: _Specific) -> tuple[VendorStatus, Severity]:

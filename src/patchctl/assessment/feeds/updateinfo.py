@@ -91,7 +91,7 @@ def _update(element: Element, place: str, told: Told, ecosystem: str) -> Iterato
     modified = _date(element, "updated") or published
     told.date(modified)
     affected: list[Affected] = []
-    for found in _packages(element, where, ecosystem):
+    for found in _packages(element, ident, where, ecosystem):
         if isinstance(found, BadRecord):
             yield found
         else:
@@ -143,7 +143,9 @@ def _cves(element: Element, title: str) -> tuple[str, ...]:
     return unique(cves_in_text(" ".join(words)))
 
 
-def _packages(element: Element, where: str, given: str) -> Iterator[Affected | BadRecord]:
+def _packages(
+    element: Element, ident: str, where: str, given: str
+) -> Iterator[Affected | BadRecord]:
     general = " | ".join((_text(element, "release"), _text(element, "summary")))
     for packages in _children(element, "pkglist"):
         for collection in _children(packages, "collection"):
@@ -153,7 +155,7 @@ def _packages(element: Element, where: str, given: str) -> Iterator[Affected | B
             if found and not told:
                 yield BadRecord(place=where, reason="does not tell its release; name the ecosystem")
                 continue
-            channel = ecosystems.channel_in_words(own)
+            channel = ecosystems.channel_in_words(own) or ecosystems.channel_of_id(ident)
             module = _module(collection)
             for package in found:
                 yield _package(package, told, channel, module, where)

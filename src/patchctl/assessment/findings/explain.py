@@ -1,7 +1,7 @@
 """Why something is, or is not, affected: the same rule as for findings, with every step told."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from ...models.advisory import NameKind
@@ -11,7 +11,16 @@ from ...models.explain import Explanation, Judgement
 from ...models.facts import HostFacts, PendingUpdate
 from ...models.priority import Threat
 from ..matching.index import EcosystemIndex, Entry
-from ..matching.match import Verdict, Versions, Why, entries_of, judge, overruled, versions_of
+from ..matching.match import (
+    Verdict,
+    Weighed,
+    Why,
+    entries_of,
+    judge_alone,
+    outranked,
+    versions_of,
+    weigh,
+)
 from ..matching.units import Unit
 from ..versions import InvalidVersionError
 from .assess import Assessor
@@ -28,11 +37,28 @@ _MOST = 200  # judgements of one answer; more are counted
 
 @dataclass(frozen=True)
 class _Case:
+    """An entry that speaks of a unit: what it says alone, and `others` that speak of the same
+    CVEs in it."""
+
     unit: Unit
     software: Software
     index: EcosystemIndex
     entry: Entry
-    verdict: Verdict
+    alone: Verdict
+    weighed: Weighed
+    others: Mapping[str, list[Entry]]
+
+    def on(self, cve: str) -> tuple[Verdict, Entry]:
+        """What all advisories together say of one CVE, and the one that decided."""
+        if not self.alone.affected:
+            return self.alone, self.entry
+        other = self.weighed.settled.get(cve)
+        if other is not None:
+            return Verdict(False, Why.SETTLED, other.affected.fixed), other
+        if outranked(self.entry, cve, self.index):
+            higher = max(self.others[cve], key=lambda entry: entry.rank)
+            return Verdict(False, Why.OVERRULED, self.alone.fixed), higher
+        return self.alone, self.entry
 
 
 class Explainer:
@@ -205,9 +231,9 @@ class Explainer:
                 running[code].append(host)
         for code, there in running.items():
             for case in self._cases((ran for _, ran in code.binaries), software, wanted, cves):
-                if not case.verdict.affected:
-                    continue
                 for cve in case.entry.advisory.cves:
+                    if not case.on(cve)[0].affected:
+                        continue
                     states = {
                         package.state
                         for host in there
@@ -226,33 +252,31 @@ class Explainer:
         cves: set[str] | None,
     ) -> Iterator[_Case]:
         matched = self._assessor.matched
+        reaches = software.platform.reaches
         for unit in units:
             if not wanted(unit):
                 continue
-            for index in matched.indexes_of(unit, software):
-                try:
+            indexes = matched.indexes_of(unit, software)
+            try:
+                weighed = weigh(unit, indexes, reaches)
+            except InvalidVersionError:
+                continue
+            others: dict[str, list[Entry]] = defaultdict(list)
+            spoken = [(index, entry) for index in indexes for entry in entries_of(unit, index)]
+            for _, entry in spoken:
+                for cve in entry.advisory.cves:
+                    others[cve].append(entry)
+            for index, entry in spoken:
+                if cves is None or not cves.isdisjoint(entry.advisory.cves):
                     versions = versions_of(unit, index.scheme)
-                except InvalidVersionError:
-                    continue
-                for entry in entries_of(unit, index):
-                    if cves is not None and cves.isdisjoint(entry.advisory.cves):
-                        continue
-                    verdict = self._verdict(unit, versions, entry, index)
-                    yield _Case(unit, software, index, entry, verdict)
-
-    def _verdict(
-        self, unit: Unit, versions: Versions, entry: Entry, index: EcosystemIndex
-    ) -> Verdict:
-        verdict = judge(unit, versions, entry)
-        if verdict.affected and overruled(entry, index):
-            return Verdict(False, Why.OVERRULED, verdict.fixed)
-        return verdict
+                    alone = judge_alone(unit, versions, entry, index, reaches)
+                    yield _Case(unit, software, index, entry, alone, weighed, others)
 
     def _told(self, case: _Case, cve: str, hosts: list[HostInput]) -> Iterator[Judgement]:
         """One judgement for the hosts that agree in what follows from it."""
         groups: dict[tuple[Finding | None, str], list[str]] = defaultdict(list)
         for host in hosts:
-            finding = self._findings[host.name].get(cve) if case.verdict.affected else None
+            finding = self._findings[host.name].get(cve) if case.on(cve)[0].affected else None
             groups[finding, self._kept_away(host, finding, case.unit)].append(host.name)
         for (finding, excluded), names in groups.items():
             yield self._judgement(case, cve, finding, excluded, names)
@@ -279,6 +303,7 @@ class Explainer:
         self, case: _Case, cve: str, finding: Finding | None, excluded: str, names: list[str]
     ) -> Judgement:
         unit, entry = case.unit, case.entry
+        verdict, decider = case.on(cve)
         by_source = entry.affected.kind is NameKind.SOURCE or bool(entry.listed)
         package = next(
             (one for one in finding.packages if one.source == unit.source), None
@@ -294,10 +319,12 @@ class Explainer:
             ecosystem=case.index.ecosystem,
             advisory=entry.advisory.id,
             feed=entry.feed,
-            affected=case.verdict.affected,
-            why=case.verdict.why.value,
+            affected=verdict.affected,
+            why=verdict.why.value,
             range=_range(entry),
-            fixed=case.verdict.fixed,
+            decided_by=decider.advisory.id,
+            weighed=tuple(dict.fromkeys(one.advisory.id for one in case.others[cve])),
+            fixed=verdict.fixed,
             state=(package.state if package else finding.state).value if finding else "",
             offered=package.offered if package else "",
             repository=self._delivers(names[0], package),

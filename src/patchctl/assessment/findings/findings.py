@@ -191,19 +191,10 @@ class Finder:
         by_cve: dict[str, list[tuple[Unit, Hit]]] = defaultdict(list)
         for unit in units:
             for hit in self._matched.extra(unit, software):
-                for cve in self._counted(unit, hit, software):
+                for cve in hit.cves:
                     by_cve[cve].append((unit, hit))
         ended = self._ended.get(software.platform.ecosystem, "")
         return {cve: _core(cve, pairs, offers, ended, note) for cve, pairs in by_cve.items()}
-
-    def _counted(self, unit: Unit, hit: Hit, software: Software) -> Iterator[str]:
-        """The CVEs of an advisory on which no feed with more authority speaks."""
-        entry = hit.entry
-        for index in self._matched.indexes_of(unit, software):
-            if index.ecosystem == entry.affected.ecosystem:
-                for cve in entry.advisory.cves:
-                    if index.authority.get((entry.affected.name, cve), 0) <= entry.rank:
-                        yield cve
 
 
 _Place = tuple[str, str, frozenset[str]]
@@ -250,6 +241,7 @@ def _package(
     plain = [(unit, hit) for unit, hit in group if hit.fixed and not hit.missing_channel]
     advisories = tuple(sorted({hit.entry.advisory.id for hit in hits}))
     state, fixed, offered, held = FindingState.NO_FIX, "", "", False
+    deciding = hits[0]
     if plain:
         # Binaries of one source may have versions of their own (openssh has pam_ssh_agent_auth
         # 0.10.4): the fix that is shown is of the binary that is shown.
@@ -257,13 +249,13 @@ def _package(
         first = next((unit for unit, _ in plain if unit.name == source), first)
         own = [hit for unit, hit in plain if unit is first]
         hit = min(own, key=lambda one: one.entry.fixed or b"")
-        fixed = hit.fixed
+        deciding, fixed = hit, hit.fixed
         offer = offers.for_fix(units, hit, first)
         offered, held = offer.version, offer.held
         state = FindingState.FIXABLE if offer.delivers else FindingState.NOT_IN_REPOSITORIES
         note = note or offer.note
     elif elsewhere := [hit for hit in hits if hit.fixed]:
-        fixed = elsewhere[0].fixed
+        deciding, fixed = elsewhere[0], elsewhere[0].fixed
         state = FindingState.NOT_IN_REPOSITORIES
         note = f"the fix needs a subscription: {elsewhere[0].missing_channel}"
     else:
@@ -280,6 +272,8 @@ def _package(
         advisories=advisories,
         held=held,
         note=note,
+        decided_by=deciding.entry.advisory.id,
+        why=deciding.why.value,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from itertools import filterfalse
 
 from ...models.advisory import Advisory, FeedKind
-from ...models.facts import HostFacts
+from ...models.facts import HostFacts, Package
 from ...models.priority import Context
 from ...models.versions import VersionScheme
 from ..matching.completing import Completer
@@ -14,6 +14,7 @@ from ..matching.index import EcosystemIndex
 from ..matching.kernels import Kernels, Splitter
 from ..matching.match import Hit, match
 from ..matching.platforms import Platform, platform_of, related
+from ..matching.suites import Suites
 from ..matching.units import PerUnit, Unit, UnitTable
 from ..versions import InvalidVersionError
 
@@ -51,6 +52,7 @@ class Matched:
     indexes: dict[str, EcosystemIndex]
     software: dict[str, Software]
     table: UnitTable
+    suites: Suites
     hits: dict[tuple[Platform, tuple[str, ...]], dict[Unit, tuple[Hit, ...]]] = field(
         default_factory=dict
     )
@@ -77,29 +79,23 @@ class Matched:
     def cves(self, unit: Unit, software: Software) -> frozenset[str] | None:
         """What applies to a unit, be it installed or not; where feeds differ, by the one with most
         authority. None where nothing can be said: no feed covers it, or its version is none."""
-        indexes = list(self.indexes_of(unit, software))
         hits = self.extra(unit, software)
-        if unit in self.invalid or not indexes:
+        if unit in self.invalid or not self.indexes_of(unit, software):
             return None
-        return frozenset(
-            cve
-            for hit in hits
-            for index in indexes
-            if index.ecosystem == hit.entry.affected.ecosystem
-            for cve in hit.entry.advisory.cves
-            if index.authority.get((hit.entry.affected.name, cve), 0) <= hit.entry.rank
-        )
+        return frozenset(cve for hit in hits for cve in hit.cves)
+
+    def unit(self, package: Package, software: Software) -> Unit:
+        """The unit of a package that may not be installed on this system."""
+        return self.suites.of(self.table.of((package,), software.platform))[0]
 
     def _match(self, unit: Unit, software: Software) -> tuple[Hit, ...]:
-        hits: list[Hit] = []
-        for index in self.indexes_of(unit, software):
-            try:
-                hits += match(unit, index, software.platform.reaches)
-            except InvalidVersionError:
-                self.invalid.add(unit)
-        return tuple(hits)
+        try:
+            return match(unit, self.indexes_of(unit, software), software.platform.reaches)
+        except InvalidVersionError:
+            self.invalid.add(unit)
+            return ()
 
-    def indexes_of(self, unit: Unit, software: Software) -> Iterable[EcosystemIndex]:
+    def indexes_of(self, unit: Unit, software: Software) -> Sequence[EcosystemIndex]:
         """The indexes that speak of a unit."""
         names = (
             software.ecosystems
@@ -161,32 +157,39 @@ def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advis
                 table.of(packages, platform),
                 table.held(packages),
             )
-    every = table.units()
     sources: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for unit in every:
+    for unit in table.units():
         sources[unit.ecosystem][unit.name].add(unit.source)
     indexes = {}
-    for name, scheme in _wanted(software.values(), every, available).items():
+    for name, scheme in _wanted(software.values()).items():
         known: Mapping[str, frozenset[str]] = {
             binary: frozenset(found) for binary, found in sources[name].items()
         }
         indexes[name] = EcosystemIndex.build(name, scheme, advisories(name), known)
     completer = Completer(table, indexes)
+    completed = {
+        digest: completer.complete(one.units, one.ecosystems, one.platform.ecosystem)
+        for digest, one in software.items()
+    }
+    suites = Suites(
+        table,
+        indexes,
+        available,
+        lambda name, only: EcosystemIndex.build(
+            name, VersionScheme.DEB, advisories(name), {}, only
+        ),
+    )
     for digest, one in software.items():
-        units = completer.complete(one.units, one.ecosystems, one.platform.ecosystem)
-        if units is not one.units:
+        units = suites.of(completed[digest])
+        if units != one.units:
             software[digest] = replace(one, units=units)
-    return Matched(indexes, software, table)
+    return Matched(indexes, software, table, suites)
 
 
-def _wanted(
-    software: Iterable[Software], units: Iterable[Unit], available: Sequence[str]
-) -> dict[str, VersionScheme]:
+def _wanted(software: Iterable[Software]) -> dict[str, VersionScheme]:
     wanted: dict[str, VersionScheme] = {}
     for one in software:
         for name in one.ecosystems:
             if one.platform.scheme is not None:
                 wanted[name] = one.platform.scheme
-    if "Debian:sid" in available and any(unit.ecosystem == "Debian:sid" for unit in units):
-        wanted["Debian:sid"] = VersionScheme.DEB
     return wanted

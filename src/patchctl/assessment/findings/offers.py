@@ -8,7 +8,7 @@ from ...models.advisory import NameKind
 from ...models.facts import HostFacts
 from ...models.kernel_names import is_deb_image, is_deb_source, is_meta
 from ...models.versions import VersionScheme
-from ..matching.index import bare, comparable
+from ..matching.builds import bare, comparable
 from ..matching.match import Hit
 from ..matching.units import Unit
 from ..versions import InvalidVersionError, key

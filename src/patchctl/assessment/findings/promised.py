@@ -14,7 +14,7 @@ from ...models.verification import (
     VerifiedState,
 )
 from ...models.versions import VersionScheme
-from ..matching.index import stem
+from ..matching.builds import stem
 from ..versions import InvalidVersionError, key
 from .removals import in_order
 

@@ -86,8 +86,7 @@ class _Changes:
             source=one.source,
             source_version=source_version,
         )
-        (unit,) = self._matched.table.of((package,), self._software.platform)
-        return unit
+        return self._matched.unit(package, self._software)
 
     def gone(self, pairs: Sequence[tuple[Unit | None, Unit | None]]) -> tuple[str, ...]:
         """What applies to a unit before and to none after."""

@@ -34,6 +34,12 @@ _RHEL_CHANNELS = {
     "rhel_e4s": "e4s",
     "rhel_els": "elts",
 }
+# SUSE sells support beyond a service pack's own: `Linux Enterprise Server 15 SP3-LTSS`,
+# `Linux Enterprise Server LTSS Extended Security 12 SP5`.
+_SUSE_CHANNEL = re.compile(
+    r"(SUSE:Linux Enterprise .+?)-(LTSS-EXTENDED-SECURITY|LTSS|ESPOS|TERADATA|BCL)", re.I
+)
+_SUSE_EXTENDED = re.compile(r"(SUSE:Linux Enterprise .+?) LTSS Extended Security( .+)", re.I)
 # `Ubuntu:Pro:14.04:LTS`, `Ubuntu:Pro:FIPS-updates:22.04:LTS`; without a word it is ESM.
 _UBUNTU_NAME = re.compile(r"Ubuntu(?::Pro(?::([A-Za-z-]+))?)?:([0-9]{2}\.[0-9]{2})(?::LTS)?")
 
@@ -50,10 +56,15 @@ _IN_WORDS = (
     ("Fedora", re.compile(r"\bFedora[ -]?(?:Linux )?([0-9]+)", re.I)),
 )
 _SUSE = re.compile(
-    r"\b(?:SUSE[ -])?Linux Enterprise (?:Server|Desktop)[ -]([0-9]+)(?:[ -]SP([0-9]))?"
+    r"\b(?:SUSE[ -])?Linux Enterprise (?:Server|Desktop)[ -]"
+    r"(1[6-9]\.[0-9]+|[0-9]+)(?:[ -]SP([0-9]))?"
 )
+_SUSE_WORDS = re.compile(r"\bSP[0-9]-(LTSS|ESPOS|TERADATA|BCL)\b", re.I)
 _RHEL_COLLECTION = re.compile(r"-(eus|aus|tus|e4s)-rpms__([0-9]+)_(?:DOT_)?([0-9]+)")
 _AMAZON_EXTRA = re.compile(r"\bamazon-linux-2---([a-z0-9][a-z0-9._-]*)", re.I)
+# ALASKERNEL-5.15-2022-001 and ALAS2CORRETTO8-2023-009 are advisories for extras, ALAS2-2023-1987
+# is one for the core.
+_AMAZON_ID = re.compile(r"ALAS(?:2023|2)?([A-Z][A-Z0-9._-]*?)-20[0-9]{2}-[0-9]+")
 _LEAP = re.compile(r"\bopenSUSE Leap[ -]([0-9]+\.[0-9]+)", re.I)
 
 
@@ -65,8 +76,18 @@ def of_osv(name: str) -> tuple[str, str]:
         return f"Ubuntu:{found[2]}", (found[1] or "esm").lower() if pro else ""
     if vendor == "Red Hat":
         return _red_hat(release)
+    if vendor == "SUSE":
+        return _suse(name)
     if vendor == "Debian":
         return f"Debian:{_DEBIAN.get(release, release)}" if release else name, ""
+    return name, ""
+
+
+def _suse(name: str) -> tuple[str, str]:
+    if found := _SUSE_CHANNEL.fullmatch(name):
+        return found[1], found[2].lower()
+    if found := _SUSE_EXTENDED.fullmatch(name):
+        return f"{found[1]}{found[2]}", "ltss-extended-security"
     return name, ""
 
 
@@ -112,9 +133,17 @@ def in_words(text: str) -> str:
 
 
 def channel_in_words(text: str) -> str:
-    """The channel of one of Red Hat's collections, `rhel-8-for-x86_64-baseos-eus-rpms__8_DOT_6`, or
-    of one of Amazon Linux 2's extras, `amazon-linux-2---kernel-5.15`."""
+    """The channel of one of Red Hat's collections, `rhel-8-for-x86_64-baseos-eus-rpms__8_DOT_6`, of
+    one of Amazon Linux 2's extras, `amazon-linux-2---kernel-5.15`, or of SUSE's, `15 SP3-LTSS`."""
     if extra := _AMAZON_EXTRA.search(text):
-        return f"extra:{extra[1]}"
+        return f"extra:{extra[1].lower()}"
+    if pack := _SUSE_WORDS.search(text):
+        return pack[1].lower()
     found = _RHEL_COLLECTION.search(text)
     return f"{found[1]}:{found[2]}.{found[3]}" if found else ""
+
+
+def channel_of_id(advisory: str) -> str:
+    """The channel that an advisory's id tells, empty where it tells none."""
+    found = _AMAZON_ID.fullmatch(advisory)
+    return f"extra:{found[1].lower()}" if found else ""

@@ -8,6 +8,7 @@ import re
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache
 from operator import itemgetter
@@ -15,18 +16,18 @@ from operator import itemgetter
 from msgspec import structs
 
 from ...models.advisory import Advisory, Affected, FeedKind, NameKind, VendorStatus
+from ...models.kernel_names import is_rpm_part, is_rpm_source, rpm_source_of
 from ...models.versions import VersionScheme
 from ..versions import InvalidVersionError, Key, key_function
-from . import streams
+from . import channels, streams
+from .builds import bare, branch, comparable, flavour, head, is_modular, minor, stem
 
 # Whose word counts where feeds differ on a package and CVE: the distribution's tracker, then its
-# entry for the CVE, then its advisory, then what a maintainer wrote in a changelog.
-_RANK = {FeedKind.DEBIAN_TRACKER: 4, FeedKind.UPDATEINFO: 3, FeedKind.OSV: 2, FeedKind.CHANGELOG: 1}
+# entry for the CVE, then its advisory in whichever form, then what a maintainer wrote in a
+# changelog.
+_RANK = {FeedKind.DEBIAN_TRACKER: 4, FeedKind.UPDATEINFO: 2, FeedKind.OSV: 2, FeedKind.CHANGELOG: 1}
+_RANK_OF_A_CVE = 3
 _PER_CVE = re.compile(r"(?:DEBIAN-|UBUNTU-|ALPINE-)?CVE-")
-_MINOR = re.compile(r"\.el[0-9]+_([0-9]+)")
-# RXSA-2023:0101 has `.el8_7.cloud`, of Rocky's cloud group; ALSA-2021:4130 `.alma.plus`.
-_NUMBERS = re.compile(r"[0-9]+")
-_REBUILT_FOR = (".cloud", ".plus")
 _WHOLE_FEEDS = {FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.OSV}
 
 
@@ -37,7 +38,8 @@ class Entry:
     `branches` are (key, minor release, fixed) where the advisory has several fixes of the name,
     smallest first. `builds` are all fixes where module builds made them. `bare` is `fixed` without
     its epoch. `listed` are names that the advisory lists itself, for entries that were joined by
-    source. `binaries` are `stem`s. `arches` is empty for every architecture.
+    source. `binaries` are `stem`s. `arches` is empty for every architecture. `flavour` and `branch`
+    are those of the fix, as in `builds`.
     """
 
     advisory: Advisory
@@ -56,6 +58,24 @@ class Entry:
     branches: tuple[tuple[Key, str, str], ...] = ()
     listed: frozenset[str] = frozenset()
     builds: tuple[str, ...] = ()
+    flavour: str = ""
+    branch: str = ""
+
+    @property
+    def topic(self) -> object:
+        """What the advisory speaks of: another channel, flavour or kind of build is another one."""
+        affected = self.affected
+        if affected.channel or self.flavour or self.modular:
+            return affected.name, affected.channel, self.flavour, self.modular
+        return affected.name
+
+    def fixed_in(self, branch: str) -> tuple[tuple[Key, str], ...]:
+        """The fixes of a branch, by key."""
+        if self.branches:
+            return tuple((key, fixed) for key, own, fixed in self.branches if own == branch)
+        if self.fixed is None or self.branch != branch:
+            return ()
+        return ((self.fixed, self.affected.fixed),)
 
 
 @dataclass(slots=True)
@@ -75,6 +95,11 @@ class Bucket:
         """Entries whose fix is newer than what is installed."""
         keys, entries = (self.bare_keys, self.bare) if bare else (self.keys, self.fixes)
         return entries[bisect_right(keys, installed) :]
+
+    def older(self, installed: Key, *, bare: bool) -> list[Entry]:
+        """Entries whose fix is in what is installed."""
+        keys, entries = (self.bare_keys, self.bare) if bare else (self.keys, self.fixes)
+        return entries[: bisect_right(keys, installed)]
 
     def all(self) -> list[Entry]:
         """Every entry."""
@@ -105,9 +130,14 @@ class EcosystemIndex:
         self.sources: dict[str, Bucket] = defaultdict(Bucket)
         self.binaries: dict[str, Bucket] = defaultdict(Bucket)
         self.joined: dict[str, Bucket] = defaultdict(Bucket)
-        self.authority: dict[tuple[str, str], int] = {}
+        self.lines = channels.Lines()
+        self._has_extras = ecosystem.startswith("Amazon Linux:")
+        # The newest version of a source that its release has, where a feed says so.
+        self.current: dict[str, str] = {}
+        self.authority: dict[tuple[object, str], int] = {}
         self.built: dict[str, set[str]] = defaultdict(set)
         self._whole = False
+        self._only: Collection[str] | None = None
         self._ids: set[str] = set()
         # All binaries of an advisory have one version, and a source's advisories have few.
         self._key = cache(key_function(scheme))
@@ -131,11 +161,16 @@ class EcosystemIndex:
         scheme: VersionScheme,
         advisories: Iterable[tuple[str, FeedKind, Advisory]],
         sources_of: Mapping[str, frozenset[str]],
+        only: Collection[str] | None = None,
     ) -> "EcosystemIndex":
-        """`sources_of` tells from the fleet which sources a binary name is built from."""
+        """`sources_of` tells from the fleet which sources a binary name is built from. `only` are
+        the names to index; None: all."""
         index = cls(ecosystem, scheme)
+        index._only = only
         # A repository's updateinfo states modules and architectures, the OSV copy does not.
-        for feed, kind, advisory in sorted(advisories, key=lambda one: -_RANK.get(one[1], 0)):
+        for feed, kind, advisory in sorted(
+            advisories, key=lambda one: (-_RANK.get(one[1], 0), one[1] is not FeedKind.UPDATEINFO)
+        ):
             index._add(feed, kind, advisory, sources_of)
         index._name_streams()
         for buckets in (index.sources, index.binaries, index.joined):
@@ -161,15 +196,18 @@ class EcosystemIndex:
         self.advisories += 1
         rank = _RANK.get(kind, 0)
         if kind is FeedKind.OSV and _PER_CVE.match(advisory.id):
-            rank = 3
+            rank = _RANK_OF_A_CVE
         titled = streams.in_title(advisory.title)
         groups: dict[tuple[object, ...], list[Affected]] = defaultdict(list)
         for affected in advisory.affected:
+            if self._only is not None and affected.name not in self._only:
+                continue
             groups[
                 affected.kind, affected.name, affected.channel, affected.module,
                 affected.introduced, affected.last_affected, affected.versions,
                 affected.status, affected.binaries,
-                bool(affected.fixed), streams.is_modular(affected.fixed),
+                bool(affected.fixed), is_modular(affected.fixed),
+                flavour(affected.fixed, self.scheme),
             ].append(affected)  # fmt: skip
         listed: dict[str, list[Entry]] = {}
         for members in groups.values():
@@ -209,7 +247,7 @@ class EcosystemIndex:
         titled: frozenset[str],
     ) -> Entry | None:
         first = members[0]
-        modular = bool(first.module) or streams.is_modular(first.fixed)
+        modular = bool(first.module) or is_modular(first.fixed)
         stated = frozenset({first.module}) if ":" in first.module else titled
         try:
             fixes = {
@@ -247,6 +285,8 @@ class EcosystemIndex:
             if len(distinct) > 1
             else (),
             builds=tuple(fixed for _, fixed in ordered) if modular else (),
+            flavour=flavour(first.fixed, self.scheme),
+            branch=channels.family(first.channel) or branch(first.fixed, self.scheme),
         )
 
     def _bare_key(self, fixed: str, modular: bool) -> Key:
@@ -259,10 +299,23 @@ class EcosystemIndex:
             self.built[binary].add(affected.name)
             self.built[stem(binary)].add(affected.name)
         _put(buckets[affected.name], entry)
+        if self._has_extras:
+            self.lines.learn(affected.name, affected.channel, affected.fixed)
+        self._note_current(affected)
+        topic = entry.topic
         for cve in entry.advisory.cves:
-            place = (affected.name, cve)
+            place = (topic, cve)
             if self.authority.get(place, 0) < entry.rank:
                 self.authority[place] = entry.rank
+
+    def _note_current(self, affected: Affected) -> None:
+        """Every entry of a source says what its release has of it."""
+        said, known = affected.current, self.current.get(affected.name, "")
+        if said in ("", known):
+            return
+        with suppress(InvalidVersionError):
+            if not known or self._key(known) < self._key(said):
+                self.current[affected.name] = said
 
     def _join(
         self,
@@ -274,7 +327,7 @@ class EcosystemIndex:
         glibc): what is built from the same source is as vulnerable, whether listed or not."""
         names = frozenset(listed)
         fixes = {entry.affected.fixed for entries in listed.values() for entry in entries}
-        uniform = len({bare(streams.head(fixed)) for fixed in fixes if fixed}) == 1
+        uniform = len({bare(head(fixed)) for fixed in fixes if fixed}) == 1
         done: set[tuple[str, str]] = set()
         titled = _titled(advisory.title, names)
         for name, entries in listed.items():
@@ -286,6 +339,8 @@ class EcosystemIndex:
                 if not stated and titled and (uniform or name == titled):
                     found.add(titled)
                 for source in found:
+                    if _is_of_another_kernel(source, names, sources_of):
+                        continue
                     # The binary may have a version of its own; only a source's name, or one
                     # version for all, tells the source's version.
                     if source != name and not uniform:
@@ -294,6 +349,23 @@ class EcosystemIndex:
                     if place not in done:
                         done.add(place)
                         _put(self.joined[source], _joined(entry, names))
+
+
+def _is_of_another_kernel(
+    source: str, names: Collection[str], sources_of: Mapping[str, frozenset[str]]
+) -> bool:
+    """Whether an advisory that lists these names is for another kernel than the one built from the
+    source. ELSA-2024-12169 lists bpftool beside kernel-uek: it says nothing of Red Hat's kernel,
+    from whose source there is a bpftool too."""
+    kernels = [name for name in names if is_rpm_part(name)]
+    return (
+        bool(kernels)
+        and is_rpm_source(source)
+        and not any(
+            source == rpm_source_of(kernel) or source in sources_of.get(kernel, ())
+            for kernel in kernels
+        )
+    )
 
 
 # A title that names one package, which is then the source: `Moderate: glibc security update`.
@@ -318,12 +390,6 @@ def _keyed(pairs: Iterable[tuple[Key | None, Entry]]) -> list[tuple[Key, Entry]]
     return [(key, entry) for key, entry in pairs if key is not None]
 
 
-def minor(version: str) -> str:
-    """The minor release in a dist tag: `4` of `.el8_4`, empty for a plain `.el8`."""
-    found = _MINOR.search(version)
-    return found[1] if found else ""
-
-
 def _put(bucket: Bucket, entry: Entry) -> None:
     simple = (
         entry.fixed is not None
@@ -339,23 +405,3 @@ def _with_fix(affected: Affected, fixed: str) -> Affected:
 
 def _joined(entry: Entry, listed: frozenset[str]) -> Entry:
     return replace(entry, listed=listed)
-
-
-def stem(binary: str) -> str:
-    """A binary's name without its numbers: libdns1100 becomes libdns1104 with a fix, and a
-    kernel's image has the version in its name."""
-    return _NUMBERS.sub("#", binary)
-
-
-def comparable(version: str, *, modular: bool) -> str:
-    """What two builds of one source compare by: without the module build's tag, and without the
-    word for a rebuild in another repository, which sorts above the plain build of the same fix."""
-    shown = streams.base(version) if modular else version
-    for word in _REBUILT_FOR:
-        shown = shown.removesuffix(word)
-    return shown
-
-
-def bare(version: str) -> str:
-    """A version without its epoch."""
-    return version.partition(":")[2] or version

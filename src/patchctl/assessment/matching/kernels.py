@@ -10,7 +10,7 @@ from operator import not_
 from ...models.kernel_names import is_deb_part, is_deb_source, is_rpm_part, is_rpm_source
 from ...models.versions import VersionScheme
 from ..versions import InvalidVersionError, Key, key
-from .index import bare
+from .builds import bare
 from .units import PerUnit, Unit, UnitTable
 
 _RUNNING_RPM = re.compile(r"(.+?)\.(?:x86_64|aarch64|ppc64le|s390x|i[3-6]86)(?:\+(.+))?")

@@ -1,17 +1,17 @@
 """Is this installed package affected by that advisory, and why: one rule, for findings and for
 `explain` alike."""
 
-import re
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from ...models.advisory import NameKind, VendorStatus
 from ...models.kernel_names import is_deb_source
 from ...models.versions import VersionScheme
 from ..versions import Key, key, key_function
-from . import streams
-from .index import Bucket, EcosystemIndex, Entry, bare, comparable, minor, stem
+from . import channels
+from .builds import bare, branch, comparable, flavour, head, minor, platform, stem
+from .index import Bucket, EcosystemIndex, Entry
 from .kernels import is_companion
 from .units import Unit
 
@@ -32,42 +32,62 @@ class Why(StrEnum):
     STREAM = "the advisory is for another module stream"
     MODULE = "one of the two is a module build, the other is not"
     ARCH = "the advisory is for another architecture"
+    FLAVOUR = "the advisory is for another flavour of the build"
+    CHANNEL = "the advisory is for a channel that this build does not come from"
     BINARY = "the advisory does not name this binary package"
     OVERRULED = "a feed with more authority says otherwise"
+    SETTLED = "fixed in the branch that this build is from"
 
 
-_SERIES = re.compile(r"[0-9]+(?:\.[0-9]+)*$")
-_OF_A_MINOR = {"eus", "aus", "tus", "e4s"}
+_ANY_ARCH = ("noarch", "all", "")
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """`affected` with the fixed version that applies (empty: none), and what decided."""
+    """`affected` with the fixed version that applies (empty: none), and what decided.
+    `missing_channel` is the subscription that the host lacks for the fix."""
 
     affected: bool
     why: Why
     fixed: str = ""
+    missing_channel: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """An advisory that applies to a unit. `missing_channel` is the subscription that delivers the
-    fix where the host does not have it."""
+    """An advisory that applies to a unit, with the CVEs for which it counts. `missing_channel` is
+    the subscription that delivers the fix where the host does not have it."""
 
     entry: Entry
     fixed: str
     why: Why
     missing_channel: str = ""
+    cves: tuple[str, ...] = ()
+
+    @property
+    def branch(self) -> str:
+        """The branch that the fix is for, as in `builds`."""
+        return minor(self.fixed) if self.entry.branches else self.entry.branch
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """All advisories on a unit together: what applies, and by CVE the entry that settles it for
+    this build though another one has a later fix."""
+
+    hits: tuple[Hit, ...]
+    settled: Mapping[str, Entry]
 
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """A unit's versions as keys, made once. `base` and `bare` leave out the module's build tag and
-    the epoch."""
+    """What a unit is compared by, made once: its versions as keys, without the tag of a module's
+    build, `source_bare` without the epoch too; and its flavour."""
 
     binary: Key
     source: Key
     source_bare: Key
+    flavour: str
 
 
 def versions_of(unit: Unit, scheme: VersionScheme) -> Versions:
@@ -76,34 +96,124 @@ def versions_of(unit: Unit, scheme: VersionScheme) -> Versions:
     source = comparable(unit.source_version, modular=unit.modular)
     full = key(scheme, source)
     without = key(scheme, bare(source)) if scheme is VersionScheme.RPM else full
-    return Versions(key(scheme, binary), full, without)
+    return Versions(key(scheme, binary), full, without, flavour(unit.version, scheme))
 
 
-def match(unit: Unit, index: EcosystemIndex, channels: Collection[str]) -> tuple[Hit, ...]:
+def match(
+    unit: Unit, indexes: Sequence[EcosystemIndex], reaches: Collection[str]
+) -> tuple[Hit, ...]:
     """Every advisory that applies to the unit. Raises InvalidVersionError."""
-    versions = versions_of(unit, index.scheme)
-    found: list[Hit] = []
+    return weigh(unit, indexes, reaches).hits
+
+
+def weigh(unit: Unit, indexes: Sequence[EcosystemIndex], reaches: Collection[str]) -> Weighed:
+    """What all advisories of the indexes say of the unit, those on one CVE judged together.
+
+    `reaches` as `Platform.reaches`. Raises InvalidVersionError.
+    """
+    found: list[tuple[EcosystemIndex, Hit]] = []
+    for index in indexes:
+        versions = versions_of(unit, index.scheme)
+        for bucket, joined in _buckets(unit, index):
+            installed, without_epoch = _installed(unit, versions, bucket, index, joined)
+            for entry in (*bucket.newer(installed, bare=without_epoch), *bucket.others):
+                if joined and unit.name in entry.listed:
+                    continue
+                verdict = judge_alone(unit, versions, entry, index, reaches)
+                if verdict.affected:
+                    hit = Hit(entry, verdict.fixed, verdict.why, verdict.missing_channel)
+                    found.append((index, hit))
+    settled = _settled(unit, indexes, reaches, [hit for _, hit in found]) if found else {}
+    counted = (_counted(hit, index, settled) for index, hit in found)
+    hits = tuple(hit for hit in counted if hit.cves or not hit.entry.advisory.cves)
+    return Weighed(hits, settled)
+
+
+def _counted(hit: Hit, index: EcosystemIndex, settled: Mapping[str, Entry]) -> Hit:
+    """The hit with those of its advisory's CVEs that nothing else decides."""
+    entry = hit.entry
+    cves = entry.advisory.cves
+    left = tuple(cve for cve in cves if cve not in settled and not outranked(entry, cve, index))
+    return replace(hit, cves=cves if len(left) == len(cves) else left)
+
+
+def judge_alone(
+    unit: Unit, versions: Versions, entry: Entry, index: EcosystemIndex, reaches: Collection[str]
+) -> Verdict:
+    """What the entry alone says of the unit on a host with these channels."""
+    verdict = judge(unit, versions, entry)
+    if not verdict.affected:
+        return verdict
+    channel = entry.affected.channel
+    lines = index.lines.of(entry.affected.name, unit, reaches)
+    missing = channels.missing(channel, unit, versions.flavour, reaches)
+    if missing is None or (lines is not None and channel not in lines):
+        return Verdict(False, Why.CHANNEL, verdict.fixed)
+    return replace(verdict, missing_channel=missing)
+
+
+def outranked(entry: Entry, cve: str, index: EcosystemIndex) -> bool:
+    """Whether a feed with more authority speaks of the CVE in the same package."""
+    return index.authority.get((entry.topic, cve), 0) > entry.rank
+
+
+# --- advisories on one CVE, weighed against each other ------------------------------------------
+
+
+def _settled(
+    unit: Unit,
+    indexes: Sequence[EcosystemIndex],
+    reaches: Collection[str],
+    hits: Sequence[Hit],
+) -> Mapping[str, Entry]:
+    """The CVEs of hits that are fixed in the unit's own branch, with the entry that says so.
+
+    Red Hat fixed CVE-2022-38177 in 9.11.36-3.el8_6.1 for everybody and in 9.11.26-4.el8_4.1 for EUS
+    8.4: who has the second has the fix. Where the own branch has a later fix of the same CVE, that
+    one counts.
+    """
+    settled: dict[str, Entry] = {}
+    for index in indexes:
+        own = _branches(unit, index, reaches)
+        still_open = {cve for hit in hits if hit.branch in own for cve in hit.entry.advisory.cves}
+        asked = {cve for hit in hits for cve in hit.entry.advisory.cves} - still_open
+        if not own or not asked:
+            continue
+        versions = versions_of(unit, index.scheme)
+        for entry in _in_what_is_installed(unit, versions, index):
+            if not asked.isdisjoint(entry.advisory.cves) and _fixes(unit, versions, entry, own):
+                for cve in asked.intersection(entry.advisory.cves):
+                    settled.setdefault(cve, entry)
+    return settled
+
+
+def _branches(unit: Unit, index: EcosystemIndex, reaches: Collection[str]) -> Collection[str]:
+    """The branches that the unit is from: by its own tag, else by what the host draws from."""
+    tag = branch(unit.version, index.scheme)
+    if tag:
+        return {tag}
+    minors = {one.partition(".")[2] for one in reaches if one.startswith("minor:")}
+    return minors | channels.SUSE_CHANNELS.intersection(reaches)
+
+
+def _in_what_is_installed(unit: Unit, versions: Versions, index: EcosystemIndex) -> Iterator[Entry]:
     for bucket, joined in _buckets(unit, index):
-        without_epoch = joined or (unit.borrowed and bucket is index.sources.get(unit.source))
-        installed = _installed(unit, versions, bucket, index, joined)
-        candidates = bucket.newer(installed, bare=without_epoch)
-        for entry in (*candidates, *bucket.others):
-            if joined and unit.name in entry.listed:
-                continue
-            verdict = judge(unit, versions, entry)
-            if not verdict.affected or overruled(entry, index):
-                continue
-            missing = entry.affected.channel
-            if (
-                missing in channels
-                or _is_own_minor(missing, unit, channels)
-                or _is_own_extra(missing, unit)
-            ):
-                missing = ""
-            elif missing and not _tells_of_subscription(missing):
-                continue
-            found.append(Hit(entry, verdict.fixed, verdict.why, missing))
-    return tuple(found)
+        installed, without_epoch = _installed(unit, versions, bucket, index, joined)
+        for entry in (*bucket.older(installed, bare=without_epoch), *bucket.others):
+            if not (joined and unit.name in entry.listed):
+                yield entry
+
+
+def _fixes(unit: Unit, versions: Versions, entry: Entry, own: Collection[str]) -> bool:
+    """Whether the unit has the entry's fix, and that is one of its own branch."""
+    if entry.branches:
+        of_own = any(name in own for _, name, _ in entry.branches)
+    else:
+        of_own = entry.branch in own
+    # A build without the tag of a minor release is of no branch that tags its builds.
+    if not of_own or (minor(entry.affected.fixed) and not minor(unit.version)):
+        return False
+    return judge(unit, versions, entry).why is Why.FIXED
 
 
 def entries_of(unit: Unit, index: EcosystemIndex) -> Iterator[Entry]:
@@ -127,57 +237,23 @@ def _buckets(unit: Unit, index: EcosystemIndex) -> Iterator[tuple[Bucket, bool]]
 
 def _installed(
     unit: Unit, versions: Versions, bucket: Bucket, index: EcosystemIndex, joined: bool
-) -> Key:
+) -> tuple[Key, bool]:
+    """What of the unit a bucket's fixes are compared with, and whether without their epochs."""
     if joined:
-        return versions.source_bare
+        return versions.source_bare, True
     if bucket is index.binaries.get(unit.name):
-        return versions.binary
-    return versions.source_bare if unit.borrowed else versions.source
-
-
-def _tells_of_subscription(channel: str) -> bool:
-    """Ubuntu's ESM and Red Hat's ELS fix what stays open without them; Red Hat's EUS fixes what the
-    next minor release fixes for everybody."""
-    return channel.startswith(("esm", "elts"))
-
-
-def _is_own_minor(channel: str, unit: Unit, channels: Collection[str]) -> bool:
-    """Whether a fix for one minor release (`eus:9.2`) speaks of this very build: what is older in
-    the same branch is as vulnerable without the subscription, and the next minor release has the
-    fix for everybody. `channels` has `minor:9.2` for the host's own."""
-    kind, _, number = channel.partition(":")
-    if kind not in _OF_A_MINOR:
-        return False
-    return f"minor:{number}" in channels or (
-        minor(unit.version) == number.partition(".")[2] and minor(unit.version) != ""
-    )
-
-
-def overruled(entry: Entry, index: EcosystemIndex) -> bool:
-    """Whether for every CVE of the entry a feed with more authority speaks of the package."""
-    cves = entry.advisory.cves
-    return bool(cves) and all(
-        index.authority.get((entry.affected.name, cve), 0) > entry.rank for cve in cves
-    )
-
-
-def _is_own_extra(channel: str, unit: Unit) -> bool:
-    """Whether the unit's version is of the series that one of Amazon's extras brings: kernel 5.15
-    is of `extra:kernel-5.15`, kernel 4.14 is the core's. An extra without a number is the only one
-    to have its packages."""
-    kind, _, name = channel.partition(":")
-    if kind != "extra":
-        return False
-    series = _SERIES.search(name)
-    version = bare(unit.version)
-    return series is None or version.startswith((f"{series[0]}.", f"{series[0]}-"))
+        return versions.binary, False
+    return (versions.source_bare, True) if unit.borrowed else (versions.source, False)
 
 
 def judge(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
     """Whether the entry applies to the unit, and what decided."""
     affected = entry.affected
-    if entry.arches and unit.arch not in entry.arches:
+    # What is installed for any architecture, or for none that is known, may be built for one now.
+    if entry.arches and unit.arch not in {*entry.arches, *_ANY_ARCH}:
         return Verdict(False, Why.ARCH)
+    if affected.fixed and entry.flavour != versions.flavour:
+        return Verdict(False, Why.FLAVOUR)
     if (affected.kind is NameKind.SOURCE or entry.listed) and is_companion(unit):
         return Verdict(False, Why.BINARY)
     # A kernel's images may be signed by a source of their own, and be listed with that.
@@ -251,9 +327,9 @@ def _built_later(unit: Unit, entry: Entry) -> bool:
     shown = bare if by_source and unit.borrowed else _without_zero
     installed = shown(unit.source_version if by_source else unit.version)
     builds = map(shown, entry.builds)
-    alike = [fix for fix in builds if streams.head(fix) == streams.head(installed)]
-    platform = streams.platform(installed)
-    fixes = [fix for fix in alike if streams.platform(fix) == platform] or alike
+    alike = [fix for fix in builds if head(fix) == head(installed)]
+    built_for = platform(installed)
+    fixes = [fix for fix in alike if platform(fix) == built_for] or alike
     order = key_function(VersionScheme.RPM)
     return bool(fixes) and order(installed) >= max(map(order, fixes))
 
@@ -268,8 +344,8 @@ def _by_branch(unit: Unit, installed: Key, entry: Entry) -> Verdict:
     own = minor(unit.version)
     if _built_later(unit, entry):
         return Verdict(False, Why.FIXED, entry.affected.fixed)
-    for fixed_key, branch, fixed in entry.branches:
-        if installed >= fixed_key and branch in ("", own):
+    for fixed_key, of_minor, fixed in entry.branches:
+        if installed >= fixed_key and of_minor in ("", own):
             return Verdict(False, Why.FIXED, fixed)
     last_key, _, last = entry.branches[-1]
     if installed >= last_key:

@@ -17,7 +17,8 @@ class Platform:
     """`ecosystem` as in `models.advisory.Affected`, empty where the system is not known.
 
     `channels` are those besides the plain one. `product` and `cycle` are endoflife.date's. `minor`
-    is Red Hat's minor release (`9.2`), to which extended updates belong.
+    is Red Hat's minor release (`9.2`), to which extended updates belong. `unreleased` are a release
+    before it comes out and a rolling one, which may have no feed of their own.
     """
 
     ecosystem: str
@@ -26,6 +27,7 @@ class Platform:
     product: str = ""
     cycle: str = ""
     minor: str = ""
+    unreleased: bool = False
 
     @property
     def reaches(self) -> frozenset[str]:
@@ -115,6 +117,19 @@ _OTHER_IDS = {
 }
 _RELEASE_IN_NAME = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _CHANNEL_OF_REPOSITORY = re.compile(r"\b(eus|aus|tus|e4s|els)\b")
+# esm.ubuntu.com's folders and the Release files' Origin.
+_UBUNTU_PRO = tuple(
+    (channel, re.compile(pattern))
+    for channel, pattern in (
+        ("esm-infra", r"\bubuntuesm\b|ubuntu\.com/infra\b"),
+        ("esm-apps", r"\bubuntuesmapps\b|ubuntu\.com/apps\b"),
+        ("fips", r"\bubuntufips\b|ubuntu\.com/fips(?:/|$|\s)"),
+        ("fips-updates", r"\bubuntufipsupdates\b|ubuntu\.com/fips-updates\b"),
+        ("realtime", r"\bubunturealtime\w*\b|ubuntu\.com/realtime\b"),
+    )
+)
+_AMAZON_EXTRA = re.compile(r"\bamzn2extra-([a-z0-9][a-z0-9._-]*)")
+_SUSE_SUPPORT = re.compile(r"\b(ltss-extended-security|ltss|espos|teradata|bcl)\b")
 _MINOR_OF_REPOSITORY = re.compile(r"\b([0-9]+\.[0-9]+)\b")
 
 
@@ -153,10 +168,12 @@ def _plain(os: OsRelease) -> Platform:
     if ident == "ubuntu" and (number := re.match(r"[0-9]{2}\.[0-9]{2}(?![0-9])", version)):
         return Platform(f"Ubuntu:{number[0]}", _DEB, product="ubuntu", cycle=number[0])
     if ident == "alpine" and (number := _MAJOR_MINOR.match(version)):
-        return Platform(f"Alpine:v{number[0]}", _APK, product="alpine-linux", cycle=number[0])
+        return _alpine(version, number[0])
     if ident in ("sles", "sles_sap", "sled") and (number := _MAJOR_MINOR.match(version)):
         major_part, _, pack = number[0].partition(".")
+        # From 16 on there are no service packs.
         words = f"{major_part} SP{pack}" if pack not in ("", "0") else major_part
+        words = number[0] if int(major_part) > 15 else words
         return Platform(
             f"SUSE:Linux Enterprise Server {words}", _RPM, product="sles", cycle=number[0]
         )
@@ -166,6 +183,16 @@ def _plain(os: OsRelease) -> Platform:
         return Platform("openSUSE:Tumbleweed", _RPM)
     name = ":".join(part for part in (os.id, version) if part)
     return Platform(name, None)
+
+
+def _alpine(version: str, release: str) -> Platform:
+    """Edge calls itself by the coming release: `3.21.0_alpha20240807`."""
+    if "_alpha" in version:
+        return Platform("Alpine:edge", _APK, product="alpine-linux", unreleased=True)
+    early = "_" in version
+    return Platform(
+        f"Alpine:v{release}", _APK, product="alpine-linux", cycle=release, unreleased=early
+    )
 
 
 def _debian(version: str, codename: str, os: OsRelease) -> Platform:
@@ -193,20 +220,28 @@ def _channels(
     os: OsRelease,
 ) -> frozenset[str]:
     """Subscriptions that the host draws from, by its repositories, else by what is installed."""
+    vendor = plain.ecosystem.partition(":")[0]
     found: set[str] = set()
-    if plain.ecosystem.startswith("Ubuntu:"):
-        offered = any("esm" in (one.origin + one.label).lower() for one in repositories)
-        # Where a package of Ubuntu Pro is installed, the host had the subscription.
-        if offered or any("~esm" in one.version or "+esm" in one.version for one in packages):
-            found.add("esm")
-    if plain.ecosystem.startswith("Red Hat:"):
-        for one in repositories:
-            name = f"{one.label} {one.uri}".lower()
-            kind = _CHANNEL_OF_REPOSITORY.search(name)
-            minor = _MINOR_OF_REPOSITORY.search(name)
+    for one in repositories:
+        words = f"{one.origin} {one.label} {one.uri}".lower()
+        if vendor == "Ubuntu":
+            found.update(channel for channel, pattern in _UBUNTU_PRO if pattern.search(words))
+        elif vendor == "Amazon Linux" and (extra := _AMAZON_EXTRA.search(words)):
+            found.add(f"extra:{extra[1]}")
+        elif vendor == "SUSE" and (support := _SUSE_SUPPORT.search(words)):
+            found.add(support[1])
+        elif vendor == "Red Hat" and (kind := _CHANNEL_OF_REPOSITORY.search(words)):
+            minor = _MINOR_OF_REPOSITORY.search(words)
             number = minor[1] if minor else os.version_id
-            if kind:
-                found.add("elts" if kind[1] == "els" else f"{kind[1]}:{number}")
+            found.add("elts" if kind[1] == "els" else f"{kind[1]}:{number}")
+    if vendor == "Ubuntu":
+        archives = {"esm-infra", "esm-apps"}
+        # Feeds seldom tell which of the two archives of ESM has a fix.
+        if found & archives:
+            found.add("esm")
+        # Where a package of it is installed, the host had the subscription.
+        elif any("~esm" in one.version or "+esm" in one.version for one in packages):
+            found |= {"esm", *archives}
     return frozenset(found)
 
 
@@ -221,11 +256,13 @@ def _is_part_of_suse(name: str, tail: str) -> bool:
 def related(platform: Platform, available: Collection[str]) -> tuple[str, ...]:
     """The ecosystems with feeds that speak of packages of this platform, its own first.
 
-    SUSE's advisories name modules beside the product; EPEL serves every rebuild of RHEL. Backports
-    on Debian follow testing, whose fixes stand under sid.
+    SUSE's advisories name modules beside the product; EPEL serves every rebuild of RHEL. Before a
+    release of Alpine has a feed, the newest earlier one tells most.
     """
     own = platform.ecosystem
     found = [own] if own in available else []
+    if platform.unreleased and not found:
+        found = _newest_before(own, available)
     release = own.partition(":")[2]
     if own.startswith("SUSE:"):
         tail = release.removeprefix("Linux Enterprise Server")
@@ -233,3 +270,14 @@ def related(platform: Platform, available: Collection[str]) -> tuple[str, ...]:
     elif own.startswith(("AlmaLinux:", "Rocky Linux:", "Red Hat:", "Oracle Linux:", "CentOS:")):
         found += [name for name in (f"EPEL:{release}",) if name in available]
     return tuple(found)
+
+
+def _newest_before(own: str, available: Collection[str]) -> list[str]:
+    """The newest release of Alpine with a feed that is not later than this one."""
+    limit = _numbers(own) or (9999,)
+    known = [name for name in available if name.startswith("Alpine:v") and _numbers(name) <= limit]
+    return [max(known, key=_numbers)] if known else []
+
+
+def _numbers(name: str) -> tuple[int, ...]:
+    return tuple(map(int, re.findall(r"[0-9]+", name)))

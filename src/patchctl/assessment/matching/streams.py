@@ -8,43 +8,13 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
-from .units import MODULE_TAG, Unit, UnitTable
+from .builds import build_of, shared_parts, upstream
+from .units import Unit, UnitTable
 
-_BUILD = re.compile(r"\.module[_+][A-Za-z]+[0-9][0-9.]*\+[0-9]+\+[0-9a-f]{6,}")
-_PLATFORM = re.compile(r"\.module[_+]([A-Za-z]+[0-9][0-9.]*)\+")
 # 389-ds:1.4 begins with a number; a name without a letter is a time or an epoch.
 _TITLE = re.compile(
     r"(?<![A-Za-z0-9:_.+-])([0-9]*[A-Za-z_.+-]*[A-Za-z][A-Za-z0-9_.+-]*):([A-Za-z0-9][A-Za-z0-9_.+-]*)"
 )
-
-
-def is_modular(version: str) -> bool:
-    """Whether the release says that a module build made it."""
-    return MODULE_TAG.search(version) is not None
-
-
-def base(version: str) -> str:
-    """The version without the module build's tag. One source built for several minor releases
-    differs only in the tag, so versions of one stream compare by what stands around it: a counter
-    may follow (`1.26.3-2.module_el9.7.0+223+9cd7031b.1` is the next build after `1.26.3-2`)."""
-    return MODULE_TAG.split(_BUILD.sub("", version), maxsplit=1)[0]
-
-
-def head(version: str) -> str:
-    """What stands before the module build's tag."""
-    return MODULE_TAG.split(version, maxsplit=1)[0]
-
-
-def platform(version: str) -> str:
-    """What the module build was made for: `el8.10.0` of `.module_el8.10.0+3935+28808425`."""
-    found = _PLATFORM.search(version)
-    return found[1] if found else ""
-
-
-def build_of(version: str) -> str:
-    """The module build's tag, empty where there is none."""
-    found = _BUILD.search(version)
-    return found[0] if found else ""
 
 
 def in_title(title: str) -> frozenset[str]:
@@ -64,11 +34,11 @@ class StreamGuide:
     def learn(self, name: str, fixed: str, streams: Iterable[str]) -> None:
         """A fix of a modular package in an advisory for these streams."""
         self._candidates.clear()
-        build, upstream = build_of(fixed), _upstream(fixed)
+        build, version = build_of(fixed), upstream(fixed)
         for stream in streams:
             if build:
                 self._by_build[name, build][stream] += 1
-            self._versions[name][stream].add(upstream)
+            self._versions[name][stream].add(version)
 
     def resolve(self, units: Sequence[Unit], table: UnitTable) -> Sequence[Unit]:
         """One host's units with the streams of those that state none.
@@ -98,9 +68,9 @@ class StreamGuide:
         seen = self._by_build.get((name, build_of(version)))
         if seen:
             return frozenset(seen)
-        upstream = _upstream(version)
+        own = upstream(version)
         near = {
-            stream: max((_shared(upstream, one) for one in versions), default=0)
+            stream: max((shared_parts(own, one) for one in versions), default=0)
             for stream, versions in self._versions.get(name, {}).items()
         }
         best = max(near.values(), default=0)
@@ -125,17 +95,3 @@ def elect(choices: Iterable[frozenset[str]]) -> frozenset[str]:
         for stream, count in counts.items()
         if count == max(counts.values())
     )
-
-
-def _upstream(version: str) -> str:
-    return version.partition(":")[2].partition("-")[0] or version.partition("-")[0]
-
-
-def _shared(left: str, right: str) -> int:
-    """How many leading dotted parts two versions share."""
-    count = 0
-    for one, other in zip(left.split("."), right.split("."), strict=False):
-        if one != other:
-            break
-        count += 1
-    return count

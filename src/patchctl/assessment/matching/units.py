@@ -9,17 +9,14 @@ from ...models.facts import Package
 from ...models.grammar import source_of_rpm
 from ...models.kernel_names import is_deb_image
 from ...models.versions import VersionScheme
+from . import debian
+from .builds import bare, is_modular
 from .platforms import Platform
 
 T = TypeVar("T")
 
 _REBUILD = re.compile(r"\+b[0-9]+$")  # Debian's binary-only rebuild; the source has no such part
 _NAMED = re.compile(r"(\S+) \(([^()\s]+)\)")  # dpkg's `Source: name (version)`
-_BACKPORT = re.compile(r"~bpo[0-9.]*\+.*")
-MODULE_TAG = re.compile(r"\.module[_+]")
-# `linux-signed-amd64 6.1.176+1` is built from `linux 6.1.176-1`: the signing service's own source
-# package takes the kernel's version with the last dash as a plus, which would sort above it.
-_SIGNED = re.compile(r"linux-signed(-[0-9.]+)?-[a-z0-9]+")
 _SIGNED_UBUNTU = re.compile(r"linux-signed(-.+)?")
 
 
@@ -115,16 +112,12 @@ def _unit_of(package: Package, platform: Platform) -> Unit:
         if not package.source and ecosystem.startswith("Debian:") and is_deb_image(package.name):
             source = "linux"
         source, version = _kernel_source(source, version, ecosystem)
-        if ecosystem.startswith("Debian:") and _BACKPORT.search(package.version):
-            # backports.debian.org: built from testing's source, so unstable's fixes count, and
-            # the release's own say nothing of it.
-            ecosystem, version = "Debian:sid", _BACKPORT.sub("", version)
     elif platform.scheme is VersionScheme.RPM:
-        borrowed = ":" not in version and _bare(package.version) != version
+        borrowed = ":" not in version and bare(package.version) != version
         if not borrowed and ":" not in version:
             version = package.version
     label = ":".join(package.module.split(":")[:2]) if package.module else ""
-    modular = bool(label) or MODULE_TAG.search(package.version) is not None
+    modular = bool(label) or is_modular(package.version)
     return Unit(
         ecosystem=ecosystem,
         name=package.name,
@@ -153,9 +146,8 @@ def _source_of(package: Package) -> tuple[str, str]:
 
 
 def _kernel_source(source: str, version: str, ecosystem: str) -> tuple[str, str]:
-    if ecosystem.startswith("Debian:") and (found := _SIGNED.fullmatch(source)):
-        head, plus, tail = version.rpartition("+")
-        return f"linux{found[1] or ''}", f"{head}-{tail}" if plus and tail.isdigit() else version
+    if ecosystem.startswith("Debian:") and (unsigned := debian.signed_source(source)):
+        return unsigned, debian.unsigned(version)
     if ecosystem.startswith("Ubuntu:") and (found := _SIGNED_UBUNTU.fullmatch(source)):
         return f"linux{found[1] or ''}", version
     return source, version
@@ -167,19 +159,15 @@ def aged(unit: Unit, version: str, table: UnitTable) -> tuple[Unit, bool]:
 
     Elsewhere today's stays, so that only what feeds say of the binary itself differs.
     """
-    own, old = _REBUILD.sub("", unit.version), _REBUILD.sub("", version)
+    own, old = (debian.backported_from(_REBUILD.sub("", one)) for one in (unit.version, version))
     if own == unit.source_version:
         source = old
-    elif _bare(own) == _bare(unit.source_version):
+    elif bare(own) == bare(unit.source_version):
         epoch, colon, _ = unit.source_version.rpartition(":")
-        source = f"{epoch}{colon}{_bare(old)}"
+        source = f"{epoch}{colon}{bare(old)}"
     else:
         return table.change(unit, version=version), False
     return table.change(unit, version=version, source_version=source), True
-
-
-def _bare(version: str) -> str:
-    return version.partition(":")[2] or version
 
 
 def stated_sources(units: Iterable[Unit]) -> dict[tuple[str, str, str], Unit]:
@@ -199,6 +187,6 @@ def teachers(units: Iterable[Unit]) -> dict[Source, list[Unit]]:
     found: dict[Source, list[Unit]] = {}
     for unit in units:
         if not unit.borrowed and ":" in unit.version:
-            place = (unit.ecosystem, unit.source, _bare(unit.source_version))
+            place = (unit.ecosystem, unit.source, bare(unit.source_version))
             found.setdefault(place, []).append(unit)
     return found

@@ -1,0 +1,127 @@
+"""Which release of Debian a version is from: not always the host's.
+
+A backport, a package of testing on a stable host and what an upgrade left behind have the fixes of
+the release that built them, and not those of the host's own.
+"""
+
+from collections.abc import Callable, Collection, Iterable
+
+from ...models.versions import VersionScheme
+from ..versions import InvalidVersionError, key
+from .builds import shared_parts, upstream
+from .debian import backported_from, backported_to, updated_in
+from .index import EcosystemIndex
+from .platforms import DEBIAN_RELEASES
+from .units import PerUnit, Unit, UnitTable
+
+_DEBIAN = "Debian:"
+_ORDER = tuple(DEBIAN_RELEASES.values())  # oldest first, unstable last
+
+# ecosystem, names of sources -> an index of what its feeds say of these
+Loader = Callable[[str, Collection[str]], EcosystemIndex]
+
+
+class Suites:
+    """Puts units into the release that their version is from.
+
+    `indexes` are those of the fleet's own systems; those of other releases are added to it, with
+    the sources only of which a unit may be from there. `available` are ecosystems with feeds.
+    """
+
+    def __init__(
+        self,
+        table: UnitTable,
+        indexes: dict[str, EcosystemIndex],
+        available: Collection[str],
+        load: Loader,
+    ) -> None:
+        self._table = table
+        self._indexes = indexes
+        self._releases = [name for name in map(_named, _ORDER) if name in available]
+        self._places = PerUnit(self._place)
+        foreign = {unit.source for unit in table.units() if self._may_be_foreign(unit)}
+        if foreign:
+            for release in self._releases:
+                if release not in indexes:
+                    indexes[release] = load(release, foreign)
+
+    def of(self, units: tuple[Unit, ...]) -> tuple[Unit, ...]:
+        """The same units, each in its release."""
+        if not any(unit.ecosystem.startswith(_DEBIAN) for unit in units[:1]):
+            return units
+        return tuple(map(self._places.__getitem__, units))
+
+    def _may_be_foreign(self, unit: Unit) -> bool:
+        if not unit.ecosystem.startswith(_DEBIAN):
+            return False
+        release = unit.ecosystem.removeprefix(_DEBIAN)
+        version = unit.source_version
+        if backported_to(version):
+            return True
+        tag = updated_in(version)
+        if tag:
+            return tag != release
+        index = self._indexes.get(unit.ecosystem)
+        return index is not None and _is_newer(version, index.current.get(unit.source, ""))
+
+    def _place(self, unit: Unit) -> Unit:
+        if not self._may_be_foreign(unit):
+            return unit
+        version = unit.source_version
+        if target := backported_to(version):
+            version = backported_from(version)
+            # backports.debian.org builds from the next release, at times from the one after it.
+            later = _after(_named(target))
+            held = [name for name in later if name in self._releases]
+            release = self._nearest(unit.source, version, held) or (held or later)[0]
+        elif tag := updated_in(version):
+            own = self._indexes.get(unit.ecosystem)
+            here = own is not None and own.current.get(unit.source) == version
+            release = "" if here or _named(tag) not in self._releases else _named(tag)
+        else:
+            candidates = [unit.ecosystem, *_after(unit.ecosystem)]
+            release = self._nearest(unit.source, version, candidates)
+        if release in ("", unit.ecosystem):
+            return unit
+        return self._table.change(unit, ecosystem=release, source_version=version)
+
+    def _nearest(self, source: str, version: str, releases: Iterable[str]) -> str:
+        """The release that has this version of the source, or the nearest one: of one upstream
+        version, else with most of it in common; of equally near ones the first that is not older.
+        Empty where no release is known to have the source."""
+        versions = {
+            release: self._indexes[release].current.get(source, "")
+            for release in releases
+            if release in self._indexes
+        }
+        known = {release: current for release, current in versions.items() if current}
+        if not known:
+            return ""
+        near = {release: _nearness(version, current) for release, current in known.items()}
+        best = [release for release, value in near.items() if value == max(near.values())]
+        ahead = [release for release in best if not _is_newer(version, known[release])]
+        return (ahead or best[-1:])[0]
+
+
+def _named(number: str) -> str:
+    return f"{_DEBIAN}{number}"
+
+
+def _after(release: str) -> list[str]:
+    """Later releases, the next one first; unstable is later than all."""
+    known = [_named(name) for name in _ORDER]
+    start = known.index(release) + 1 if release in known else 0
+    return known[start:] or known[-1:]
+
+
+def _nearness(version: str, current: str) -> tuple[bool, bool, int]:
+    own, other = upstream(version), upstream(current)
+    return version == current, own == other, shared_parts(own, other)
+
+
+def _is_newer(version: str, current: str) -> bool:
+    """False where one of them is no version, or not known."""
+    try:
+        return bool(current) and key(VersionScheme.DEB, version) > key(VersionScheme.DEB, current)
+    except InvalidVersionError:
+        return False
