@@ -5,8 +5,8 @@ at beside them, with what must be found on each. `tests/data/matching/README.md`
 """
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -34,21 +34,32 @@ class Case:
     why: str
     feeds: Mapping[str, Any]
     host: Mapping[str, Any]
-    expect: Expected = field(default_factory=dict)
+
+    @property
+    def expect(self) -> Expected:
+        """What must be found."""
+        expect: Expected = self.host["expect"]
+        return expect
 
 
-def cases() -> Iterator[Case]:
-    """Every case of every file."""
+@dataclass(frozen=True)
+class Rule:
+    """Feeds, and the cases that they are for."""
+
+    name: str
+    feeds: Mapping[str, Any]
+    cases: Sequence[Case]
+
+
+def rules() -> Iterator[Rule]:
+    """Every rule of every file."""
     for path in sorted(FOLDER.glob("*.yaml")):
-        for rule in yaml.safe_load(path.read_text()):
-            for host in rule["hosts"]:
-                yield Case(
-                    name=f"{path.stem}: {rule['rule']}: {host['name']}",
-                    why=host.get("why", rule["why"]),
-                    feeds=rule["feeds"],
-                    host=host,
-                    expect=host["expect"] or {},
-                )
+        for told in yaml.safe_load(path.read_text()):
+            name, feeds = f"{path.stem}: {told['rule']}", told["feeds"]
+            made = [
+                Case(f"{name}: {host['name']}", told["why"], feeds, host) for host in told["hosts"]
+            ]
+            yield Rule(name, feeds, made)
 
 
 def wrong(expected: Expected, found: Expected) -> list[str]:
@@ -183,7 +194,8 @@ def _affected(line: str) -> dict[str, Any]:
 
 def tracker_of(told: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, Any]:
     """Source > CVE > suite > `open`, `ignored`, `postponed`, `end-of-life`, `undetermined`,
-    `never affected` or `fixed VERSION`, each perhaps with `, has VERSION`: what the suite has."""
+    `never affected` or `fixed VERSION`, each perhaps with `, has VERSION`: what the suite has, and
+    behind `and` what its security archive has."""
     return {
         source: {
             cve: {"releases": {suite: _release(suite, word) for suite, word in suites.items()}}
@@ -207,8 +219,8 @@ def _release(suite: str, words: str) -> dict[str, Any]:
     said, _, has = words.partition(", has ")
     fixed = {"status": "resolved", "fixed_version": said.removeprefix("fixed ")}
     status = fixed if said.startswith("fixed ") else _STATUS[said]
-    held = {suite: has} if has else {}
-    return {"repositories": held, "urgency": "not yet assigned", **status}
+    held = zip((suite, f"{suite}-security"), has.split(" and ") if has else (), strict=False)
+    return {"repositories": dict(held), "urgency": "not yet assigned", **status}
 
 
 def update_of(told: Mapping[str, Any]) -> ElementTree.Element:

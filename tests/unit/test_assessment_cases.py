@@ -8,12 +8,13 @@ import json
 from pathlib import Path
 
 import pytest
-from assessment_cases import Case, Expected, cases, host_of, world_of, write, wrong
+from assessment_cases import Case, Expected, Rule, host_of, rules, world_of, write, wrong
 from feed_world import REAL
 
 from patchctl.models.facts import HostFacts
 
-CASES = list(cases())
+RULES = list(rules())
+CASES = [case for rule in RULES for case in rule.cases]
 SHARED = REAL / "cases" / "assessment"
 
 
@@ -25,6 +26,21 @@ def found_on(host: HostFacts, feeds: Path) -> Expected:
 def test_case(case: Case, tmp_path: Path) -> None:
     write(case.feeds, tmp_path)
     assert not wrong(case.expect, found_on(host_of(case.host), tmp_path)), case.why
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
+def test_hosts_of_a_fleet_and_the_order_of_feeds_change_nothing(rule: Rule, tmp_path: Path) -> None:
+    write(rule.feeds, tmp_path)
+    hosts = [host_of(case.host) for case in rule.cases]
+    alone = [found_on(host, tmp_path) for host in hosts]
+    world = world_of(tmp_path)
+    world.held.reverse()
+    together = [
+        {one.cve: one.state.value for one in found}
+        for _, found in world.assessor(*hosts).findings()
+    ]
+    names = [case.host["name"] for case in rule.cases]
+    assert dict(zip(names, together, strict=True)) == dict(zip(names, alone, strict=True))
 
 
 def test_the_name_of_a_case_is_its_own() -> None:
