@@ -1,0 +1,263 @@
+"""Cases of matching as data: feeds and hosts in a few words, made into what vendors publish.
+
+A file of `tests/data/matching/` is a list of rules. Each rule has feeds, and hosts that are looked
+at beside them, with what must be found on each. `tests/data/matching/README.md` tells the form.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import yaml
+from assessment_world import World, facts
+from msgspec import structs
+
+from patchctl.models.advisory import Advisory
+from patchctl.models.facts import HostFacts, OsRelease, Package, Repository
+from patchctl.wiring.feeds import read
+
+FOLDER = Path(__file__).parents[1] / "data" / "matching"
+ANY = "any"
+DAY = "2025-01-01T00:00:00Z"
+
+Expected = Mapping[str, str]  # CVE -> state, or `any`
+
+
+@dataclass(frozen=True)
+class Case:
+    """One host beside the feeds of its rule."""
+
+    name: str
+    why: str
+    feeds: Mapping[str, Any]
+    host: Mapping[str, Any]
+
+    @property
+    def expect(self) -> Expected:
+        """What must be found."""
+        expect: Expected = self.host["expect"]
+        return expect
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Feeds, and the cases that they are for."""
+
+    name: str
+    feeds: Mapping[str, Any]
+    cases: Sequence[Case]
+
+
+def rules() -> Iterator[Rule]:
+    """Every rule of every file."""
+    for path in sorted(FOLDER.glob("*.yaml")):
+        for told in yaml.safe_load(path.read_text()):
+            name, feeds = f"{path.stem}: {told['rule']}", told["feeds"]
+            made = [
+                Case(f"{name}: {host['name']}", told["why"], feeds, host) for host in told["hosts"]
+            ]
+            yield Rule(name, feeds, made)
+
+
+def wrong(expected: Expected, found: Expected) -> list[str]:
+    """In words what differs; none where all is as it must be."""
+    lines = [f"{cve} is {found[cve]}, and must not be" for cve in found if cve not in expected]
+    lines += [f"{cve} is not found" for cve in expected if cve not in found]
+    lines += [
+        f"{cve} is {found[cve]}, not {state}"
+        for cve, state in expected.items()
+        if cve in found and state not in (ANY, found[cve])
+    ]
+    return sorted(lines)
+
+
+def world_of(folder: Path) -> World:
+    """A world of all feeds in a folder, each read by its own reader under its own name."""
+    world = World()
+    names: set[str] = set()
+    for path in sorted(folder.iterdir()):
+        for feed in read(path):
+            name = f"{feed.name}-{len(names)}" if feed.name in names else feed.name
+            names.add(name)
+            for record in feed.records():
+                assert isinstance(record, Advisory), record
+                world.held.append((name, feed.kind, record))
+    return world
+
+
+# --- hosts --------------------------------------------------------------------------------------
+
+
+def host_of(told: Mapping[str, Any]) -> HostFacts:
+    """`os` is `ID VERSION_ID [CODENAME]`; `offers` maps names to what the repositories have."""
+    ident, version, codename = (*str(told["os"]).split(), "", "")[:3]
+    plain = facts(
+        "other",
+        [package_of(line) for line in told["packages"]],
+        running=told.get("running", ""),
+        repositories=[repository_of(one) for one in told.get("repositories", ())],
+        pending=told.get("offers"),
+    )
+    system = OsRelease(
+        id=ident,
+        version_id="" if version == "-" else version,
+        codename=codename,
+        pretty_name=told.get("pretty", ""),
+    )
+    return structs.replace(plain, os=system)
+
+
+def package_of(line: str) -> Package:
+    """`NAME VERSION ARCH [SOURCE [SOURCE_VERSION [MODULE]]]`. Without a source it is the name, and
+    without its version the package's own, as an RPM's header tells it: without the epoch. A `-`
+    leaves out what the inventory does not know."""
+    name, version, arch, source, source_version, module = (*line.split(), "", "", "")[:6]
+    rpm = arch in ("x86_64", "noarch", "aarch64", "i686")
+    own = version.partition(":")[2] or version if rpm else version
+    return Package(
+        name=name,
+        version=version,
+        arch=arch,
+        source="" if source == "-" else source or name,
+        source_version="" if "-" in (source, source_version) else source_version or own,
+        module=module,
+    )
+
+
+def repository_of(told: str | Mapping[str, str]) -> Repository:
+    """A word is the id of a dnf repository, which discovery keeps as the origin."""
+    if isinstance(told, str):
+        return Repository(uri=f"https://mirror.example/{told}/", origin=told)
+    return Repository(
+        uri=told["uri"],
+        origin=told["origin"],
+        label=told.get("label", told["origin"]),
+        codename=told["codename"],
+    )
+
+
+# --- feeds --------------------------------------------------------------------------------------
+
+
+def write(feeds: Mapping[str, Any], folder: Path) -> None:
+    """Write the feeds of a rule into a folder, in the vendors' own formats."""
+    for number, record in enumerate(feeds.get("osv", ())):
+        (folder / f"{number}.json").write_text(json.dumps(osv_of(record)))
+    if "tracker" in feeds:
+        (folder / "tracker.json").write_text(json.dumps(tracker_of(feeds["tracker"])))
+    if "updateinfo" in feeds:
+        updates = ElementTree.Element("updates")
+        updates.extend(update_of(one) for one in feeds["updateinfo"])
+        (folder / "updateinfo.xml").write_bytes(ElementTree.tostring(updates))
+
+
+def osv_of(told: Mapping[str, Any]) -> dict[str, Any]:
+    """`affected` are `ECOSYSTEM | NAME | FIXED [| what else]`; what is open has no fixed version.
+
+    Behind it may stand `binaries NAME…`, `urgency WORD` and `versions VERSION…`.
+    """
+    return {
+        "schema_version": "1.7.0",
+        "id": told["id"],
+        "modified": told.get("modified", DAY),
+        "published": DAY,
+        "upstream": told.get("cves", [told["id"][told["id"].find("CVE-") :]]),
+        "summary": told.get("title", ""),
+        "affected": [_affected(line) for line in told["affected"]],
+    }
+
+
+def _affected(line: str) -> dict[str, Any]:
+    ecosystem, name, fixed, *more = (part.strip() for part in line.split("|"))
+    events = [{"introduced": "0"}, *([{"fixed": fixed}] if fixed else [])]
+    made: dict[str, Any] = {
+        "package": {"ecosystem": ecosystem, "name": name},
+        "ranges": [{"type": "ECOSYSTEM", "events": events}],
+    }
+    for part in more:
+        word, *values = part.split()
+        if word == "binaries":
+            # Ubuntu's way to write them, and SUSE's.
+            suse = [{one: fixed} for one in values]
+            ubuntu = [{"binary_name": one, "binary_version": fixed} for one in values]
+            made["ecosystem_specific"] = {"binaries": suse if "SUSE" in ecosystem else ubuntu}
+        elif word == "urgency":
+            made["ecosystem_specific"] = {"urgency": values[0]}
+        else:
+            assert word == "versions", line
+            made["versions"] = values
+    return made
+
+
+def tracker_of(told: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, Any]:
+    """Source > CVE > suite > `open`, `ignored`, `postponed`, `end-of-life`, `undetermined`,
+    `never affected` or `fixed VERSION`, each perhaps with `, has VERSION`: what the suite has, and
+    behind `and` what its security archive has."""
+    return {
+        source: {
+            cve: {"releases": {suite: _release(suite, word) for suite, word in suites.items()}}
+            for cve, suites in entries.items()
+        }
+        for source, entries in told.items()
+    }
+
+
+_STATUS: dict[str, dict[str, str]] = {
+    "open": {"status": "open"},
+    "ignored": {"status": "open", "nodsa": "Minor issue", "nodsa_reason": "ignored"},
+    "postponed": {"status": "open", "nodsa": "Minor issue", "nodsa_reason": "postponed"},
+    "end-of-life": {"status": "open", "urgency": "end-of-life"},
+    "undetermined": {"status": "undetermined"},
+    "never affected": {"status": "resolved", "fixed_version": "0"},
+}
+
+
+def _release(suite: str, words: str) -> dict[str, Any]:
+    said, _, has = words.partition(", has ")
+    fixed = {"status": "resolved", "fixed_version": said.removeprefix("fixed ")}
+    status = fixed if said.startswith("fixed ") else _STATUS[said]
+    held = zip((suite, f"{suite}-security"), has.split(" and ") if has else (), strict=False)
+    return {"repositories": dict(held), "urgency": "not yet assigned", **status}
+
+
+def update_of(told: Mapping[str, Any]) -> ElementTree.Element:
+    """`packages` are `NAME [EPOCH:]VERSION-RELEASE ARCH [SOURCE]`; `collection` is its short name.
+
+    `module` is `NAME:STREAM`.
+    """
+    made = ElementTree.Element("update", type="security", status="final", version="1.4")
+    for tag in ("id", "title", "release"):
+        ElementTree.SubElement(made, tag).text = told.get(tag, "")
+    ElementTree.SubElement(made, "issued", date="2025-01-01 00:00:00")
+    references = ElementTree.SubElement(made, "references")
+    for cve in told["cves"]:
+        ElementTree.SubElement(references, "reference", type="cve", id=cve, title=cve)
+    collection = ElementTree.SubElement(
+        ElementTree.SubElement(made, "pkglist"), "collection", short=told.get("collection", "")
+    )
+    ElementTree.SubElement(collection, "name").text = told.get("name", told["release"])
+    if "module" in told:
+        module, stream = told["module"].split(":")
+        ElementTree.SubElement(collection, "module", name=module, stream=stream)
+    collection.extend(_listed(line) for line in told["packages"])
+    return made
+
+
+def _listed(line: str) -> ElementTree.Element:
+    name, full, arch, source = (*line.split(), "")[:4]
+    epoch, colon, rest = full.rpartition(":")
+    version, _, release = rest.partition("-")
+    made = ElementTree.Element(
+        "package",
+        name=name,
+        epoch=epoch if colon else "0",
+        version=version,
+        release=release,
+        arch=arch,
+        src=f"{source}-{version}-{release}.src.rpm" if source else "",
+    )
+    ElementTree.SubElement(made, "filename").text = f"{name}-{version}-{release}.{arch}.rpm"
+    return made

@@ -1,0 +1,71 @@
+"""Which advisory speaks of which package, as cases: each tells a host, feeds and what is right.
+
+The project's own stand in `tests/data/matching/`. `PATCHCTL_TEST_DATA` names the folder of public
+data, which holds others.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+from assessment_cases import Case, Expected, Rule, host_of, rules, world_of, write, wrong
+from feed_world import REAL
+
+from patchctl.models.facts import HostFacts
+
+RULES = list(rules())
+CASES = [case for rule in RULES for case in rule.cases]
+SHARED = REAL / "cases" / "assessment"
+
+
+def found_on(host: HostFacts, feeds: Path) -> Expected:
+    return {cve: state.value for cve, state in world_of(feeds).states(host).items()}
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_case(case: Case, tmp_path: Path) -> None:
+    write(case.feeds, tmp_path)
+    assert not wrong(case.expect, found_on(host_of(case.host), tmp_path)), case.why
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
+def test_hosts_of_a_fleet_and_the_order_of_feeds_change_nothing(rule: Rule, tmp_path: Path) -> None:
+    write(rule.feeds, tmp_path)
+    hosts = [host_of(case.host) for case in rule.cases]
+    alone = [found_on(host, tmp_path) for host in hosts]
+    world = world_of(tmp_path)
+    world.held.reverse()
+    together = [
+        {one.cve: one.state.value for one in found}
+        for _, found in world.assessor(*hosts).findings()
+    ]
+    names = [case.host["name"] for case in rule.cases]
+    assert dict(zip(names, together, strict=True)) == dict(zip(names, alone, strict=True))
+
+
+def test_the_name_of_a_case_is_its_own() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+def shared() -> list[Path]:
+    """Cases with an answer; the others are about feeds that are refused."""
+    return sorted(path.parent for path in SHARED.glob("*/expected.json"))
+
+
+@pytest.mark.skipif(not SHARED.exists(), reason="the public data is not here")
+@pytest.mark.parametrize("folder", shared(), ids=lambda folder: folder.name)
+def test_shared_case(folder: Path) -> None:
+    (told,) = json.loads((folder / "host.json").read_text())["hosts"]
+    answer = json.loads((folder / "expected.json").read_text())
+    host = host_of(
+        {
+            "os": f"{told['os']['id']} {told['os']['version_id']}",
+            "running": told["kernel_running"],
+            "packages": [
+                f"{one['name']} {one['version']} {one['arch']} {one['source']}"
+                f" {one['source_version']}"
+                for one in told["packages"]
+            ],
+        }
+    )
+    assert not wrong(answer["expect"], found_on(host, folder / "feeds")), answer["note"]
