@@ -19,6 +19,8 @@ _OF_A_FLAVOUR = ("fips", "realtime")
 SUSE_CHANNELS = frozenset({"ltss", "espos", "ltss-extended-security", "teradata", "bcl"})
 _ESM = frozenset({"esm", "esm-infra", "esm-apps"})
 _EXTRA = "extra:"
+# What a host of Amazon Linux has whose repositories are known.
+CORE = "core"
 
 
 def is_extra(channel: str) -> bool:
@@ -77,26 +79,33 @@ class Lines:
         """The channels that a unit may be from, of those in which an advisory names it so; None
         where any may be.
 
-        Those whose versions are nearest; of equally near ones those that the host has, else the
+        Of the extras that the host has, else of all, and of the core: those whose versions are
+        nearest; of equally near ones an extra that the host has, else the
         core. An extra for one series of the package has no other: kernel-5.15 has no kernel 5.10.
         """
         stated = self._versions.get(name, {})
         if not any(map(is_extra, stated)):
             return None
         own = upstream(unit.version)
+        packages = ((name, own), (unit.source, upstream(unit.source_version)))
         known: Mapping[str, set[str]] = {
             channel: versions
             for channel, versions in stated.items()
-            if all(_may_have(channel, package, own) for package in (name, unit.source))
+            if all(_may_have(channel, *package) for package in packages)
         }
+        if enabled := [channel for channel in known if channel in reaches]:
+            known = {channel: known[channel] for channel in known if channel in (*enabled, "")}
         near = {
             channel: max(shared_parts(own, fixed) for fixed in versions)
             for channel, versions in known.items()
         }
         longest = max(near.values(), default=0)
+        if not longest and CORE in reaches and not enabled:
+            return ("",)
         best = [channel for channel, length in near.items() if length == longest]
-        enabled = [channel for channel in best if channel in reaches]
-        return enabled or (("",) if "" in best else best)
+        return [channel for channel in best if channel in enabled] or (
+            ("",) if "" in best else best
+        )
 
 
 def _may_have(channel: str, package: str, version: str) -> bool:

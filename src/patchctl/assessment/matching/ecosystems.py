@@ -40,8 +40,11 @@ _SUSE_CHANNEL = re.compile(
     r"(SUSE:Linux Enterprise .+?)-(LTSS-EXTENDED-SECURITY|LTSS|ESPOS|TERADATA|BCL)", re.I
 )
 _SUSE_EXTENDED = re.compile(r"(SUSE:Linux Enterprise .+?) LTSS Extended Security( .+)", re.I)
-# `Ubuntu:Pro:14.04:LTS`, `Ubuntu:Pro:FIPS-updates:22.04:LTS`; without a word it is ESM.
-_UBUNTU_NAME = re.compile(r"Ubuntu(?::Pro(?::([A-Za-z-]+))?)?:([0-9]{2}\.[0-9]{2})(?::LTS)?")
+# `Ubuntu:Pro:14.04:LTS`, `Ubuntu:Pro:FIPS-updates:22.04:LTS`; without a word it is ESM. The
+# real-time kernel's name is `Ubuntu:Pro:22.04:LTS:Realtime:Kernel` too.
+_UBUNTU_NAME = re.compile(
+    r"Ubuntu(?::Pro(?::([A-Za-z-]+))?)?:([0-9]{2}\.[0-9]{2})(?::LTS)?(?::(Realtime):Kernel)?"
+)
 
 # updateinfo's <release> and <collection>, and short names: what is left after the word is the
 # number of the release.
@@ -73,7 +76,7 @@ def of_osv(name: str) -> tuple[str, str]:
     vendor, _, release = name.partition(":")
     if vendor == "Ubuntu" and (found := _UBUNTU_NAME.fullmatch(name)):
         pro = name.startswith("Ubuntu:Pro")
-        return f"Ubuntu:{found[2]}", (found[1] or "esm").lower() if pro else ""
+        return f"Ubuntu:{found[2]}", (found[1] or found[3] or "esm").lower() if pro else ""
     if vendor == "Red Hat":
         return _red_hat(release)
     if vendor == "SUSE":

@@ -131,9 +131,12 @@ class EcosystemIndex:
         self.binaries: dict[str, Bucket] = defaultdict(Bucket)
         self.joined: dict[str, Bucket] = defaultdict(Bucket)
         self.lines = channels.Lines()
+        self._has_suites = ecosystem.startswith("Debian:")
         self._has_extras = ecosystem.startswith("Amazon Linux:")
-        # The newest version of a source that its release has, where a feed says so.
+        # The newest version of a source that its release has, where a feed says so, and the newest
+        # that one of its advisories fixes.
         self.current: dict[str, str] = {}
+        self._fixes: dict[str, str] = {}
         self.authority: dict[tuple[object, str], int] = {}
         self.built: dict[str, set[str]] = defaultdict(set)
         self._whole = False
@@ -145,6 +148,10 @@ class EcosystemIndex:
     def covers(self, source: str) -> bool:
         """Whether a feed speaks of this source at all; a changelog only of its own package."""
         return self._whole or source in self.sources
+
+    def newest(self, source: str) -> str:
+        """The newest version of a source that the release is known to have, else empty."""
+        return self.current.get(source) or self._fixes.get(source, "")
 
     def source_of(self, binary: str) -> str:
         """The source that the feed names for a binary package, empty where it names none or
@@ -301,21 +308,22 @@ class EcosystemIndex:
         _put(buckets[affected.name], entry)
         if self._has_extras:
             self.lines.learn(affected.name, affected.channel, affected.fixed)
-        self._note_current(affected)
+        if self._has_suites:
+            self._note(self.current, affected.name, affected.current)
+            self._note(self._fixes, affected.name, affected.fixed)
         topic = entry.topic
         for cve in entry.advisory.cves:
             place = (topic, cve)
             if self.authority.get(place, 0) < entry.rank:
                 self.authority[place] = entry.rank
 
-    def _note_current(self, affected: Affected) -> None:
-        """Every entry of a source says what its release has of it."""
-        said, known = affected.current, self.current.get(affected.name, "")
-        if said in ("", known):
+    def _note(self, newest: dict[str, str], name: str, version: str) -> None:
+        known = newest.get(name, "")
+        if version in ("", known):
             return
         with suppress(InvalidVersionError):
-            if not known or self._key(known) < self._key(said):
-                self.current[affected.name] = said
+            if not known or self._key(known) < self._key(version):
+                newest[name] = version
 
     def _join(
         self,

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 from itertools import compress
 from operator import not_
 
@@ -111,6 +112,18 @@ def is_companion(unit: Unit) -> bool:
     """Headers, tools and documents from a kernel's source package: a kernel's vulnerability is not
     in them, so only an advisory that names the binary itself speaks of them."""
     return is_rpm_source(unit.source) and not is_rpm_part(unit.name)
+
+
+def is_of_flavours(name: str, listed: frozenset[str]) -> bool:
+    """Whether an advisory that lists these names may speak of a package built from the same source:
+    one for kernel-64k alone says nothing of the plain kernel. True for what is no kernel."""
+    flavours = _flavours(listed) if is_rpm_part(name) else frozenset()
+    return not flavours or "" in flavours or _flavour(name) in flavours
+
+
+@cache
+def _flavours(listed: frozenset[str]) -> frozenset[str]:
+    return frozenset(_flavour(name) for name in listed if is_rpm_part(name))
 
 
 def _flavour(name: str) -> str:

@@ -12,7 +12,7 @@ from ..versions import Key, key, key_function
 from . import channels
 from .builds import bare, branch, comparable, flavour, head, minor, platform, stem
 from .index import Bucket, EcosystemIndex, Entry
-from .kernels import is_companion
+from .kernels import is_companion, is_of_flavours
 from .units import Unit
 
 
@@ -166,34 +166,69 @@ def _settled(
     reaches: Collection[str],
     hits: Sequence[Hit],
 ) -> Mapping[str, Entry]:
-    """The CVEs of hits that are fixed in the unit's own branch, with the entry that says so.
+    """The CVEs of hits that are fixed in the line that the unit is from, with the entry that says
+    so.
 
     Red Hat fixed CVE-2022-38177 in 9.11.36-3.el8_6.1 for everybody and in 9.11.26-4.el8_4.1 for EUS
-    8.4: who has the second has the fix. Where the own branch has a later fix of the same CVE, that
-    one counts.
+    8.4: who has the second has the fix. The same is true of who has the first where a branch fixed
+    it later. Where the own line has a later fix of the same CVE, that one counts.
     """
     settled: dict[str, Entry] = {}
-    for index in indexes:
-        own = _branches(unit, index, reaches)
-        still_open = {cve for hit in hits if hit.branch in own for cve in hit.entry.advisory.cves}
-        asked = {cve for hit in hits for cve in hit.entry.advisory.cves} - still_open
-        if not own or not asked:
+    for line in _lines(unit, indexes, reaches):
+        asked = {cve for hit in hits if not line.has(hit) for cve in hit.entry.advisory.cves}
+        asked -= {cve for hit in hits if line.has(hit) for cve in hit.entry.advisory.cves}
+        if not asked:
             continue
-        versions = versions_of(unit, index.scheme)
-        for entry in _in_what_is_installed(unit, versions, index):
-            if not asked.isdisjoint(entry.advisory.cves) and _fixes(unit, versions, entry, own):
-                for cve in asked.intersection(entry.advisory.cves):
-                    settled.setdefault(cve, entry)
+        for index in indexes:
+            versions = versions_of(unit, index.scheme)
+            for entry in _in_what_is_installed(unit, versions, index):
+                about = asked.intersection(entry.advisory.cves)
+                if about and line.fixes(entry) and judge(unit, versions, entry).why is Why.FIXED:
+                    for cve in about:
+                        settled.setdefault(cve, entry)
     return settled
 
 
-def _branches(unit: Unit, index: EcosystemIndex, reaches: Collection[str]) -> Collection[str]:
-    """The branches that the unit is from: by its own tag, else by what the host draws from."""
-    tag = branch(unit.version, index.scheme)
+@dataclass(frozen=True)
+class _Line:
+    """The updates that a build gets: those of its `branches`, or with `plain` those for everybody,
+    which say nothing against a branch's later fix for a build of that branch."""
+
+    branches: Collection[str] = ()
+    plain: bool = False
+    tagged: bool = False
+
+    def has(self, hit: Hit) -> bool:
+        """Whether the fix, where there is one, is one of this line."""
+        if self.plain:
+            channel = hit.entry.affected.channel
+            return not channel or channels.is_extra(channel)
+        return hit.branch in self.branches
+
+    def fixes(self, entry: Entry) -> bool:
+        """Whether a fix that is installed is one of this line."""
+        if self.plain:
+            return not entry.affected.channel
+        if not self.tagged and minor(entry.affected.fixed):
+            return False
+        if entry.branches:
+            return any(name in self.branches for _, name, _ in entry.branches)
+        return entry.branch in self.branches
+
+
+def _lines(
+    unit: Unit, indexes: Sequence[EcosystemIndex], reaches: Collection[str]
+) -> Iterator[_Line]:
+    """By the build's own tag, else what everybody gets and what the host draws from besides."""
+    tag = branch(unit.version, indexes[0].scheme) if indexes else ""
     if tag:
-        return {tag}
-    minors = {one.partition(".")[2] for one in reaches if one.startswith("minor:")}
-    return minors | channels.SUSE_CHANNELS.intersection(reaches)
+        yield _Line({tag}, tagged=True)
+        return
+    yield _Line(plain=True)
+    own = {one.partition(".")[2] for one in reaches if one.startswith("minor:")}
+    own |= channels.SUSE_CHANNELS.intersection(reaches)
+    if own:
+        yield _Line(own)
 
 
 def _in_what_is_installed(unit: Unit, versions: Versions, index: EcosystemIndex) -> Iterator[Entry]:
@@ -202,18 +237,6 @@ def _in_what_is_installed(unit: Unit, versions: Versions, index: EcosystemIndex)
         for entry in (*bucket.older(installed, bare=without_epoch), *bucket.others):
             if not (joined and unit.name in entry.listed):
                 yield entry
-
-
-def _fixes(unit: Unit, versions: Versions, entry: Entry, own: Collection[str]) -> bool:
-    """Whether the unit has the entry's fix, and that is one of its own branch."""
-    if entry.branches:
-        of_own = any(name in own for _, name, _ in entry.branches)
-    else:
-        of_own = entry.branch in own
-    # A build without the tag of a minor release is of no branch that tags its builds.
-    if not of_own or (minor(entry.affected.fixed) and not minor(unit.version)):
-        return False
-    return judge(unit, versions, entry).why is Why.FIXED
 
 
 def entries_of(unit: Unit, index: EcosystemIndex) -> Iterator[Entry]:
@@ -253,6 +276,8 @@ def judge(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
     if entry.arches and unit.arch not in {*entry.arches, *_ANY_ARCH}:
         return Verdict(False, Why.ARCH)
     if affected.fixed and entry.flavour != versions.flavour:
+        return Verdict(False, Why.FLAVOUR)
+    if entry.listed and not is_of_flavours(unit.name, entry.listed):
         return Verdict(False, Why.FLAVOUR)
     if (affected.kind is NameKind.SOURCE or entry.listed) and is_companion(unit):
         return Verdict(False, Why.BINARY)

@@ -226,8 +226,9 @@ def _channels(
         words = f"{one.origin} {one.label} {one.uri}".lower()
         if vendor == "Ubuntu":
             found.update(channel for channel, pattern in _UBUNTU_PRO if pattern.search(words))
-        elif vendor == "Amazon Linux" and (extra := _AMAZON_EXTRA.search(words)):
-            found.add(f"extra:{extra[1]}")
+        elif vendor == "Amazon Linux":
+            extra = _AMAZON_EXTRA.search(words)
+            found.add(f"extra:{extra[1]}" if extra else "core")
         elif vendor == "SUSE" and (support := _SUSE_SUPPORT.search(words)):
             found.add(support[1])
         elif vendor == "Red Hat" and (kind := _CHANNEL_OF_REPOSITORY.search(words)):

@@ -81,7 +81,7 @@ class Suites:
         else:
             candidates = [unit.ecosystem, *_after(unit.ecosystem)]
             release = self._nearest(unit.source, version, candidates)
-        if release in ("", unit.ecosystem):
+        if not release:
             return unit
         return self._table.change(unit, ecosystem=release, source_version=version)
 
@@ -90,7 +90,7 @@ class Suites:
         version, else with most of it in common; of equally near ones the first that is not older.
         Empty where no release is known to have the source."""
         versions = {
-            release: self._indexes[release].current.get(source, "")
+            release: self._indexes[release].newest(source)
             for release in releases
             if release in self._indexes
         }
