@@ -90,6 +90,11 @@ class BrokenContentError(InvalidInputError):
     """One file's bytes cannot be used; others beside it may be whole."""
 
 
+class CorruptFileError(BrokenContentError):
+    """Bytes that are not what was written: cut short, or with a wrong checksum. Where one file of
+    an archive is so, the archive is not what its publisher packed."""
+
+
 class EmptyInventoryError(InvalidInputError):
     """An inventory source that is missing or names no host. Imported hosts need none."""
 

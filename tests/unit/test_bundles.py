@@ -240,7 +240,7 @@ def test_one_broken_member_of_a_zip_leaves_the_others(tmp_path: Path) -> None:
                 read.append(one.open().read() if isinstance(one, Member) else one)
             except InvalidInputError as error:
                 read.append(type(error).__name__)
-    assert read == ["BrokenContentError", b"second"]
+    assert read == ["CorruptFileError", b"second"]
 
 
 def test_an_encrypted_member_is_skipped(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import gzip
 from pathlib import Path
 
 import pytest
-from feed_world import FEEDS, affected, ar, only, records, tarred, zipped
+from feed_world import FEEDS, affected, ar, bad, only, records, tarred, zipped
 
 from patchctl.models.advisory import Advisory, CveFacts, FeedKind
 from patchctl.wiring.feeds import read
@@ -35,7 +35,9 @@ def test_a_checkout_of_cve_records_with_its_other_files(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# Records\n")
     reading = read(tmp_path)
     (feed,) = reading
-    assert (feed.name, len(list(feed.records()))) == ("cve", 2)
+    found = list(feed.records())
+    assert (feed.name, len([one for one in found if isinstance(one, CveFacts)])) == ("cve", 2)
+    assert bad(found) == ["README.md: is none of the known formats"]
     assert reading.skipped_count == 1
 
 

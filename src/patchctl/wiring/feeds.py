@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from ..adapters.clock import now_ms
 from ..errors import NotFoundError
 from ..models.facts import OsRelease
-from ..models.feeds import FeedUpdate
+from ..models.feeds import FUTURE_S, FeedUpdate
 from ..models.fleet import Fleet
 from ..models.state import KnownHost
 from ..workflows.feeds import status as feed_status
@@ -26,14 +26,20 @@ Say = Callable[[str], None]
 
 
 def read(
-    path: Path, ecosystem: str = "", *, shown: str = "", limits: "Limits | None" = None
+    path: Path,
+    ecosystem: str = "",
+    *,
+    shown: str = "",
+    limits: "Limits | None" = None,
+    latest: int = 0,
 ) -> "Reading":
     """The feeds in a file or folder, opened under these limits; `shown` is what messages call a
-    file that is only passing through."""
+    file that is only passing through, `latest` the last second of which a record can be."""
     from ..adapters.feeds.bundles import units
     from ..assessment.feeds import Reading
 
-    return Reading(path, ecosystem, partial(units, limits=limits, shown=shown), shown=shown)
+    opened = partial(units, limits=limits, shown=shown)
+    return Reading(path, ecosystem, opened, shown=shown, latest=latest)
 
 
 def sources(workspace: Workspace) -> Sources:
@@ -81,7 +87,7 @@ def update_from_hosts(
         _feeds(workspace, say),
         fleet=fleet,
         runner=workspace.runner,
-        read=partial(read, limits=ONE_FILE),
+        read=partial(read, limits=ONE_FILE, latest=_latest()),
         job=f"feeds-{now_ms()}",
         force=force,
     ).update(asked)
@@ -112,8 +118,16 @@ def _feeds(workspace: Workspace, say: Say) -> "Feeds":
     from ..workflows.feeds.keep import Feeds
 
     return Feeds(
-        store=workspace.feeds, files=files, read=read, folder=workspace.state / "feeds", say=say
+        store=workspace.feeds,
+        files=files,
+        read=partial(read, latest=_latest()),
+        folder=workspace.state / "feeds",
+        say=say,
     )
+
+
+def _latest() -> int:
+    return now_ms() // 1000 + FUTURE_S
 
 
 def _hosts(workspace: Workspace) -> Iterator[KnownHost]:

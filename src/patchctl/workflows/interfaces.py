@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..audit.interfaces import AuditState, JournalSource
-from ..models.advisory import FeedKind, FeedRecord
+from ..models.advisory import BadRecord, FeedKind, FeedRecord
 from ..models.feeds import FeedInfo
 from ..models.plan import Artifact, Plan
 from ..models.rollout import Command, CommandKind, Entry, ProcessIdentity
@@ -65,6 +65,9 @@ class FeedStore(Protocol):
 
     def get(self, name: str) -> FeedInfo | None:
         """One feed."""
+
+    def bad(self, name: str) -> tuple[BadRecord, ...]:
+        """The first thousand unusable records of a feed. Raises NotFoundError."""
 
     def ids(self, name: str) -> set[str]:
         """Ids of all advisories of the feed. Raises NotFoundError."""

@@ -21,7 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from ...errors import AdapterError, InvalidInputError, NotFoundError
+from ...errors import AdapterError, CorruptFileError, InvalidInputError, NotFoundError
 from ...models.feeds import Skipped
 from .limits import BoundedStream, Budget, Limits, translated
 
@@ -37,6 +37,9 @@ _HEAD = 512
 # An archive in an archive (cvelistV5 publishes a zip in a zip), not deeper.
 _NESTING = 1
 _HEADER_BYTES = 1024 * 1024
+# Long names and pax records, which stand before the entry that they belong to.
+_EXTRA_HEADERS = (b"x", b"g", b"L", b"K")
+_SKIP = 128 * 1024
 # Debian policy 12.7; a native package's changelog has no "Debian" in its name.
 _CHANGELOG = re.compile(r"(?:\./)?usr/share/doc/[^/]+/changelog(?:\.Debian)?(?:\.gz)?")
 
@@ -70,8 +73,14 @@ class Unit:
         InvalidInputError where the archive is broken or a limit is reached."""
         budget = Budget(self.limits)
         for path in self._files:
+            place = self.shown or str(path)
             with open_file(path) as stream:
-                yield from _members(stream, self.shown or str(path), budget, depth=0)
+                try:
+                    yield from _members(stream, place, budget, depth=0)
+                except CorruptFileError as error:
+                    if self.archive or len(self._files) == 1:
+                        raise
+                    yield Skipped(place=place, reason=error.reason)
 
 
 def units(path: Path, limits: Limits | None = None, *, shown: str = "") -> Iterator[Unit | Skipped]:
@@ -115,7 +124,7 @@ def open_file(path: Path) -> BinaryIO:
 def _walk(root: Path, limits: Limits) -> Iterator[Path | Skipped]:
     """Regular files below a folder, by name. A link counts only where it stays inside."""
     inside = root.resolve()
-    count = 0
+    _refuse_many(root, limits)
     for folder, folders, names in os.walk(root, onerror=_unreadable):
         here = Path(folder)
         for name in sorted(folders):
@@ -126,11 +135,6 @@ def _walk(root: Path, limits: Limits) -> Iterator[Path | Skipped]:
         )
         for name in sorted(names):
             path = here / name
-            count += 1
-            if count > limits.members:
-                raise InvalidInputError(
-                    f"more than {limits.members} files", where=str(root), hint="give a zip instead"
-                )
             if name.startswith("."):
                 yield Skipped(place=str(path), reason="hidden file")
             elif path.is_symlink() and not path.resolve().is_relative_to(inside):
@@ -139,6 +143,28 @@ def _walk(root: Path, limits: Limits) -> Iterator[Path | Skipped]:
                 yield Skipped(place=str(path), reason="not a regular file")
             else:
                 yield path
+
+
+def _refuse_many(root: Path, limits: Limits) -> None:
+    """Raise InvalidInputError for too many files, before any is opened or its name kept."""
+    count = 0
+    waiting = [str(root)]
+    while waiting:
+        try:
+            with os.scandir(waiting.pop()) as entries:
+                for entry in entries:
+                    if not entry.is_dir(follow_symlinks=False):
+                        count += 1
+                    elif not entry.name.startswith("."):
+                        waiting.append(entry.path)
+                    if count > limits.members:
+                        raise InvalidInputError(
+                            f"more than {limits.members} files",
+                            where=str(root),
+                            hint="give the feeds' own files",
+                        )
+        except OSError as error:
+            _unreadable(error)
 
 
 def _unreadable(error: OSError) -> None:
@@ -186,6 +212,9 @@ def _members(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterat
     elif head.startswith(_AR):
         yield from _deb(stream, place, budget)
     elif _is_tar(head):
+        with translated(place):
+            budget.headers(_tar_headers(stream), place)
+            stream.seek(0)
         yield from _deeper(_tar, stream, place, budget, depth)
     elif head.startswith((_GZIP, _XZ, _BZIP2)):
         yield from _compressed(stream, head, place, budget, depth)
@@ -218,6 +247,11 @@ def _compressed(
         opened = _decompressed(stream, head)
         assert opened is not None
     if _is_tar(inner):
+        apart = BoundedStream(opened, place, Budget(budget.limits), packed=stream.tell, whole=True)
+        budget.headers(_tar_headers(io.BufferedReader(apart, _SKIP)), place)
+        stream.seek(0)
+        opened = _decompressed(stream, head)
+        assert opened is not None
         bounded = BoundedStream(opened, place, budget, packed=stream.tell, whole=True)
         yield from _deeper(_tar, cast(BinaryIO, bounded), place, budget, depth)
     elif inner.startswith((*_ZIP, _AR, _GZIP, _XZ, _BZIP2)):
@@ -271,8 +305,10 @@ def _zip_member(
     try:
         with translated(name):
             stream = cast(BinaryIO, archive.open(info))
-    except InvalidInputError as error:
-        yield Skipped(place=name, reason=error.reason)
+    except CorruptFileError as error:
+        if not isinstance(error.__cause__, NotImplementedError):
+            raise
+        yield Skipped(place=name, reason="packed in a way that is not read")
         return
     # ZipFile gives no more bytes than declared, and those were judged before.
     plain = io.BufferedReader(BoundedStream(stream, name, budget, close=True))
@@ -315,6 +351,26 @@ def _tar(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterator[F
             else:
                 budget.member(name)
                 yield Member(name, partial(cast, BinaryIO, buffered))
+
+
+def _tar_headers(stream: BinaryIO) -> Iterator[bytes]:
+    """The header of each entry of a tar, pax(1), read forwards from here: nothing is made of an
+    entry, so that a million pass in seconds. Ends at the first that is none, which `tarfile`
+    tells."""
+    while len(header := stream.read(_HEAD)) == _HEAD and header[:1] != b"\0":
+        if header[156:157] not in _EXTRA_HEADERS:
+            yield header
+        left = -(-_tar_size(header[124:136]) // _HEAD) * _HEAD
+        while left > 0 and (piece := stream.read(min(left, _SKIP))):
+            left -= len(piece)
+
+
+def _tar_size(field: bytes) -> int:
+    """Octal digits, or for what is larger than 8 GB the number itself; 0 for what is neither."""
+    if field[0] & 0x80:
+        return int.from_bytes(field[1:], "big")
+    digits = field.partition(b"\0")[0].strip()
+    return int(digits, 8) if digits.isdigit() and not set(digits) & set(b"89") else 0
 
 
 def _tar_files(stream: BinaryIO, place: str) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:

@@ -7,12 +7,12 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO
 
-from ...errors import BrokenContentError, InvalidInputError
+from ...errors import CorruptFileError, InvalidInputError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -22,6 +22,8 @@ _MB = 1024 * 1024
 _RATIO_FROM = 8 * _MB
 # A zip's list of members is held in memory, about ten times as large as in the file.
 _DIRECTORY_BYTES = 64 * _MB
+# The end record with the longest comment, and the two records of zip64 before it.
+_ZIP_TAIL = 65_557 + 76
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Limits:
 
     member_bytes: int = 1024 * _MB
     total_bytes: int = 16 * 1024 * _MB
-    members: int = 1_000_000
+    members: int = 500_000
     ratio: int = 250
 
     def too_large(self, size: int, packed: int) -> str:
@@ -71,20 +73,50 @@ class Budget:
             )
 
     def directory(self, stream: BinaryIO, place: str) -> None:
-        """Refuse a zip with an immense list of members before it is loaded."""
-        stream.seek(0, os.SEEK_END)
-        end = stream.tell()
-        tail = stream.seek(max(0, end - 65_557))
-        data = stream.read(end - tail)
-        at = data.rfind(b"PK\x05\x06")
-        size = struct.unpack_from("<L", data, at + 12)[0] if 0 <= at <= len(data) - 22 else 0
-        # 4.3.15: a zip64 end stands right before its locator; all bits set mean "look there".
-        at64 = data.rfind(b"PK\x06\x06")
-        if size == 0xFFFFFFFF and 0 <= at64 <= len(data) - 56:
-            size = struct.unpack_from("<Q", data, at64 + 40)[0]
-        stream.seek(0)
+        """Refuse a zip with an immense list of members before it is loaded: `zipfile` makes an
+        object of half a kilobyte for each."""
+        start, size = _directory_of(stream)
         if size > _DIRECTORY_BYTES:
             raise InvalidInputError("more files inside than can be read", where=place)
+        stream.seek(max(0, start))
+        self.headers(_directory_entries(stream.read(size)), place)
+        stream.seek(0)
+
+    def headers(self, entries: Iterable[object], place: str) -> None:
+        """Refuse more entries of an archive than the limit, without looking into them."""
+        most = self.limits.members
+        if any(count > most for count, _ in enumerate(entries, 1)):
+            raise InvalidInputError(f"more than {most} files inside", where=place)
+
+
+def _directory_of(stream: BinaryIO) -> tuple[int, int]:
+    """(start, size) of a zip's list of members, found as `zipfile` finds it. (0, 0) where there is
+    none, which `zipfile` then tells."""
+    end = stream.seek(0, os.SEEK_END)
+    tail = stream.seek(max(0, end - _ZIP_TAIL))
+    data = stream.read(end - tail)
+    # Without a comment the record is the last one; its own numbers may look like another.
+    plain = len(data) - 22
+    if not (plain >= 0 and data.startswith(b"PK\x05\x06", plain) and data.endswith(b"\0\0")):
+        plain = data.rfind(b"PK\x05\x06")
+    if not 0 <= plain <= len(data) - 22:
+        return 0, 0
+    # 4.3.14: a zip64 end stands right before its locator, and counts where there is one.
+    wide = plain - 76
+    if wide >= 0 and data.startswith(b"PK\x06\x06", wide):
+        size = struct.unpack_from("<Q", data, wide + 40)[0]
+        return tail + wide - size, size
+    size = struct.unpack_from("<L", data, plain + 12)[0]
+    return tail + plain - size, size
+
+
+def _directory_entries(data: bytes) -> Iterator[int]:
+    """Where each member's header begins, 4.3.12; ends where there is none."""
+    at = 0
+    while at + 46 <= len(data):
+        yield at
+        name, extra, comment = struct.unpack_from("<HHH", data, at + 28)
+        at += 46 + name + extra + comment
 
 
 # What libraries raise for broken archives and compressed data.
@@ -94,17 +126,17 @@ _BROKEN = (
 )
 
 
-def broken(error: Exception, place: str) -> BrokenContentError:
+def broken(error: Exception, place: str) -> CorruptFileError:
     """Their message on one line."""
     reason = " ".join(str(error).split()) or type(error).__name__
-    return BrokenContentError(
+    return CorruptFileError(
         f"is cut short or broken: {reason[:200]}", where=place, hint="fetch it again"
     )
 
 
 @contextmanager
 def translated(place: str) -> Iterator[None]:
-    """Turns what archive libraries raise for broken input into BrokenContentError."""
+    """Turns what archive libraries raise for broken input into CorruptFileError."""
     try:
         yield
     except _BROKEN as error:
@@ -133,7 +165,7 @@ class BoundedStream(io.RawIOBase):
         limits = budget.limits
         self._most = limits.total_bytes if whole else limits.member_bytes
         self._bytes = 0
-        self._error: BrokenContentError | None = None
+        self._error: CorruptFileError | None = None
 
     def readable(self) -> bool:
         return True

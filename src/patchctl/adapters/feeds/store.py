@@ -346,13 +346,19 @@ class FeedStore:
                 raise InvalidInputError(
                     f"{info.name}: not one of its records is usable{_first(writer)}"
                 )
+            spoken_of = {part.key: part.records for part in manifest.on(ADVISORIES) if part.key}
+            if info.kind in _KINDS_OF_ADVISORIES and not spoken_of:
+                raise InvalidInputError(
+                    f"{info.name}: none of its {manifest.entries} advisories names a package of a"
+                    f" release{_first(writer)}"
+                )
             made = msgspec.structs.replace(
                 info,
                 entries=manifest.entries,
                 bad=manifest.bad,
                 digest=manifest.digest,
                 dated=dated() or manifest.newest,
-                ecosystems={part.key: part.records for part in manifest.on(ADVISORIES) if part.key},
+                ecosystems=spoken_of,
             )
             if made.dated > self._now_s() + FUTURE_S:
                 raise InvalidInputError(

@@ -24,7 +24,9 @@ where, how to mend) where nothing there is a feed, a file is cut short or breaks
   tell their release. Without it such entries come as BadRecord; a changelog whose newest entry went
   to unstable counts for `Debian:sid`.
 - Where each file is one record (OSV, CVE, changelogs), a broken file is a BadRecord too, as long as
-  it is not the only one.
+  it is not the only one. A wrong checksum in an archive breaks the archive.
+- Files that are no feed come as BadRecord of the feed beside them. A record dated later than
+  `latest`, where that is given, is one too.
 - Advisory ids are not unique within a feed: updateinfo repeats them, OSV zips overlap. One entry
   of the Debian tracker is an Advisory `DEBIAN-CVE-…` (or `TEMP-…`, without CVEs) for one source
   package, so an id occurs once for each package.

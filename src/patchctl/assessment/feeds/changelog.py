@@ -39,7 +39,9 @@ def read(stream: BinaryIO, place: str, told: Told, ecosystem: str = "") -> Itera
         elif not log.take(line):
             yield BadRecord(place=f"{place}:{number}", reason="no entry of a changelog")
     log.take("")
-    told.date(log.dated)
+    if wrong := told.record(log.dated):
+        yield BadRecord(place=place, reason=wrong)
+        return
     release = log.ecosystem(ecosystem)
     if log.found and not release:
         yield BadRecord(place=place, reason="does not tell its release; name the ecosystem")

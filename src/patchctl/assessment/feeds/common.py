@@ -1,16 +1,21 @@
 """What several readers need: ids in text, times, bounded reading of JSON and lines."""
 
+import codecs
+import io
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeVar, cast
 
 import msgspec
 
 from ...errors import BrokenContentError
 from ...models.advisory import AdvisoryKind, BadRecord, Severity
 from ...models.grammar import CVE
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 T = TypeVar("T")
 
@@ -20,6 +25,7 @@ RECORD_BYTES = 32 * MB
 # A feed that is one JSON document; the Debian tracker is 90 MB.
 DOCUMENT_BYTES = 512 * MB
 LINE_BYTES = MB
+UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PIECE = 256 * 1024
 
 _CVE = re.compile(rf"(?<![A-Za-z0-9]){CVE}(?![0-9])")
@@ -123,7 +129,36 @@ def load(stream: BinaryIO, place: str, limit: int) -> bytes:
     data = b"".join(pieces)
     if size > limit:
         raise BrokenContentError(f"is larger than the {limit // MB} MB allowed", where=place)
+    if data.startswith(UTF_16):
+        return Recoded(data, io.BytesIO(), place).read()
     return data[3:] if data.startswith(b"\xef\xbb\xbf") else data
+
+
+class Recoded(io.RawIOBase):
+    """UTF-16 with its mark, as PowerShell's `>` writes, read as UTF-8. `begun` are the bytes that
+    were taken out of the stream already."""
+
+    def __init__(self, begun: bytes, stream: BinaryIO, place: str) -> None:
+        self._begun, self._stream, self._place = begun, stream, place
+        self._decoder = codecs.getincrementaldecoder("utf-16")()
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: "WriteableBuffer") -> int:
+        view = memoryview(buffer).cast("B")
+        more = True
+        while more and not self._ready:
+            piece = self._begun or self._stream.read(_PIECE)
+            self._begun, more = b"", bool(piece)
+            try:
+                self._ready = self._decoder.decode(piece, final=not more).encode()
+            except UnicodeError as error:
+                raise BrokenContentError(f"no valid UTF-16: {error}", where=self._place) from error
+        count = min(len(view), len(self._ready))
+        view[:count], self._ready = self._ready[:count], self._ready[count:]
+        return count
 
 
 def reason_of(error: Exception) -> str:
@@ -157,9 +192,12 @@ def each(
 def lines(stream: BinaryIO, place: str) -> Iterator[tuple[int, str | BadRecord]]:
     """Numbered lines without their ends. A line that is too long or holds NUL is a BadRecord.
 
-    Text that is not UTF-8 is read as Latin-1, as old changelogs are."""
+    Text that is neither UTF-8 nor marked as UTF-16 is read as Latin-1, as old changelogs are."""
     number = 0
     while data := stream.readline(LINE_BYTES):
+        if number == 0 and data.startswith(UTF_16):
+            stream = cast(BinaryIO, io.BufferedReader(Recoded(data, stream, place)))
+            data = stream.readline(LINE_BYTES)
         number += 1
         where = f"{place}:{number}"
         if len(data) >= LINE_BYTES and not data.endswith(b"\n"):

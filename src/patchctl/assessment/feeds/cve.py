@@ -79,14 +79,17 @@ def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
     if not cves:
         yield BadRecord(place=place, reason=f"not a CVE id: {meta.cveId[:40]}")
         return
-    told.date(seconds(meta.dateUpdated or meta.datePublished or ""))
+    published = seconds(meta.datePublished or "")
+    if wrong := told.record(seconds(meta.dateUpdated or ""), published):
+        yield BadRecord(place=f"{place}: {cves[0]}", reason=wrong)
+        return
     containers = record.containers or _Containers()
     cna, adp = containers.cna or _Container(), containers.adp or []
     points = _ssvc(adp)
     yield CveFacts(
         cve=cves[0],
         rejected=meta.state.upper() == "REJECTED",
-        published=seconds(meta.datePublished or ""),
+        published=published,
         title=(cna.title or "")[:300],
         cvss=tuple(
             dict.fromkeys(

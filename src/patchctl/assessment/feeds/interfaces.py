@@ -16,7 +16,7 @@ class Member(Protocol):
 
     @property
     def open(self) -> Callable[[], BinaryIO]:
-        """Opens it, once, before the next member is taken. Reading may raise BrokenContentError."""
+        """Opens it, once, before the next member is taken. Reading may raise CorruptFileError."""
 
 
 class Unit(Protocol):

@@ -39,12 +39,14 @@ def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
         reason = f"says it has {catalogue.count} entries but has {len(entries)}"
         yield BadRecord(place=place, reason=reason)
     for entry in each(entries, _ENTRY, place):
-        yield entry if isinstance(entry, BadRecord) else _known(entry, place)
+        yield entry if isinstance(entry, BadRecord) else _known(entry, place, told)
 
 
-def _known(entry: _Entry, place: str) -> KnownExploited | BadRecord:
+def _known(entry: _Entry, place: str, told: Told) -> KnownExploited | BadRecord:
     cves = cves_of_ids((entry.cveID,))
     added = iso_date(entry.dateAdded)
+    if wrong := told.record(seconds(added)):
+        return BadRecord(place=f"{place}: {entry.cveID}"[:200], reason=wrong)
     if not cves or not added:
         wrong = entry.cveID if not cves else f"dateAdded {entry.dateAdded}"
         return BadRecord(place=f"{place}: {entry.cveID}", reason=f"not valid: {wrong}"[:200])

@@ -110,8 +110,8 @@ def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
         yield BadRecord(place=place, reason="has no id")
         return
     advisory = _advisory(record)
-    told.date(advisory.modified)
-    yield advisory
+    wrong = told.record(advisory.modified, advisory.published)
+    yield BadRecord(place=f"{place}: {record.id[:80]}", reason=wrong) if wrong else advisory
 
 
 def _advisory(record: _Record) -> Advisory:

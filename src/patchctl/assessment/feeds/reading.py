@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from ...errors import BrokenContentError, InvalidInputError
+from ...errors import BrokenContentError, CorruptFileError, InvalidInputError
 from ...models.advisory import BadRecord, FeedKind, FeedRecord
 from ...models.feeds import Skipped
 from . import changelog, cve, debian_tracker, eol, epss, kev, osv, ssvc, updateinfo
@@ -50,13 +50,20 @@ class Feed:
     """One feed found at a path. Nothing is open until `records` is iterated."""
 
     def __init__(
-        self, kind: FeedKind, name: str, place: str, records: Callable[[Told], Iterator[FeedRecord]]
+        self,
+        kind: FeedKind,
+        name: str,
+        place: str,
+        records: Callable[[Told], Iterator[FeedRecord]],
+        latest: int = 0,
     ) -> None:
         self.kind = kind
         self.name = name
         self.place = place
+        self.skipped = Passed()
         self._records = records
-        self._told = Told()
+        self._latest = latest
+        self._told = Told(latest)
 
     @property
     def dated(self) -> int:
@@ -66,27 +73,62 @@ class Feed:
 
     def records(self) -> Iterator[FeedRecord]:
         """Read from the beginning; may be called again. Raises InvalidInputError in the middle
-        where the file is cut short or breaks a limit: then keep nothing of this reading."""
-        self._told = Told()
-        return self._records(self._told)
+        where the file is cut short or breaks a limit: then keep nothing of this reading. Files that
+        lie beside the feed's and are none come as BadRecord, after the others."""
+        self._told = Told(self._latest)
+        yield from self._records(self._told)
+        yield from self.skipped.told()
+
+
+class Passed:
+    """Files that are no feed: all of them counted, the first thousand kept."""
+
+    def __init__(self) -> None:
+        self.first: list[BadRecord] = []
+        self.count = 0
+
+    def add(self, place: str, reason: str) -> None:
+        """Count a file."""
+        self.count += 1
+        if len(self.first) < _SKIPPED_KEPT:
+            self.first.append(BadRecord(place=place, reason=reason))
+
+    def take(self, other: "Passed") -> None:
+        """Count the other's files here, and no more there."""
+        self.count += other.count
+        self.first += other.first[: _SKIPPED_KEPT - len(self.first)]
+        other.first, other.count = [], 0
+
+    def told(self) -> Iterator[BadRecord]:
+        """A record for each file; those that were not kept have no place."""
+        yield from self.first
+        for _ in range(self.count - len(self.first)):
+            yield BadRecord(place="", reason="one of many files that are no feed")
 
 
 class Reading:
     """The feeds at a path. `skipped` names at most 1,000 files that are none, `skipped_count` says
     how many; both are whole once the feeds are iterated to the end. `shown` is the path's name for
-    people, where `units` give a file that one."""
+    people, where `units` give a file that one. `latest` is the last second of which a record can
+    be: later ones are bad. 0: any."""
 
-    def __init__(self, path: Path, ecosystem: str, units: Units, *, shown: str = "") -> None:
+    def __init__(
+        self, path: Path, ecosystem: str, units: Units, *, shown: str = "", latest: int = 0
+    ) -> None:
         self.path = path
         self.place = shown or str(path)
         self.skipped: list[BadRecord] = []
         self.skipped_count = 0
+        self._beside = Passed()
         self._ecosystem = ecosystem
         self._units = units
+        self._latest = latest
 
     def __iter__(self) -> Iterator[Feed]:
         self.skipped, self.skipped_count = [], 0
         names: Counter[str] = Counter()
+        feed: Feed | None = None
+        self._beside = Passed()
         for unit in self._units(self.path):
             if isinstance(unit, Skipped):
                 self._skip(unit.place, unit.reason)
@@ -95,11 +137,16 @@ class Reading:
                 name = group.name()
                 names[name] += 1
                 name = name if names[name] == 1 else f"{name}-{names[name]}"
-                yield Feed(group.kind, name, group.place, partial(group.records, self._ecosystem))
-        if not names:
+                records = partial(group.records, self._ecosystem)
+                feed = Feed(group.kind, name, group.place, records, self._latest)
+                feed.skipped.take(self._beside)
+                yield feed
+        if feed is None:
             raise self._nothing()
+        feed.skipped.take(self._beside)
 
     def _skip(self, place: str, reason: str) -> None:
+        self._beside.add(place, reason)
         self.skipped_count += 1
         if len(self.skipped) < _SKIPPED_KEPT:
             self.skipped.append(BadRecord(place=place, reason=reason))
@@ -111,7 +158,7 @@ class Reading:
         # One number a file: a set of names would be large for 300,000 files.
         codes = array("l")
         for member in unit.members():
-            seen = _look(member)
+            seen = _look(member, whole=unit.archive)
             if not isinstance(seen, Recognised):
                 codes.append(_NONE)
                 self._skip(member.place, seen)
@@ -136,13 +183,21 @@ class Reading:
         )
 
 
-def _look(found: Member | Skipped) -> Recognised | str:
+def _look(found: Member | Skipped, *, whole: bool) -> Recognised | str:
+    """What the file is. Of an archive every byte must be `whole`: a file that is no feed is read to
+    its end, where its checksum tells whether it was one."""
     if isinstance(found, Skipped):
         return found.reason
     try:
-        return recognise(found.open().read(HEAD_BYTES))
+        stream = found.open()
+        seen = recognise(stream.read(HEAD_BYTES))
+        while whole and not isinstance(seen, Recognised) and stream.read(HEAD_BYTES):
+            pass
     except BrokenContentError as error:
+        if whole and isinstance(error, CorruptFileError):
+            raise
         return error.reason
+    return seen
 
 
 @dataclass
@@ -206,7 +261,7 @@ class _Group:
                 yield from reader(found.open(), found.place, told)
             except BrokenContentError as error:
                 # Where each file is a record, the others are still good.
-                if self.files == 1:
+                if self.files == 1 or (self.unit.archive and isinstance(error, CorruptFileError)):
                     raise
                 yield BadRecord(place=found.place, reason=error.reason)
 

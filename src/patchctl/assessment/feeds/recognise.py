@@ -1,5 +1,6 @@
 """Which format a file has, by its first bytes."""
 
+import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from ...models.advisory import FeedKind
 from ...models.grammar import CVE
 from ..matching import ecosystems
 from . import changelog, ssvc
+from .common import UTF_16
 
 # A vendor's record can begin with a long list before the first word that tells.
 HEAD_BYTES = 65_536
@@ -32,11 +34,22 @@ _OSV_ECOSYSTEM = re.compile(r'"ecosystem"\s*:\s*"([^"\\]{1,120})"')
 _ID = re.compile(r'"id"\s*:\s*"([^"\\]{1,120})"')
 _CVE_ID = re.compile(rf'"cveId"\s*:\s*"({CVE})"')
 _TRACKER_ID = re.compile(r"(?:CVE-[0-9]{4}-(?:[0-9]{4,}|XXXX)|TEMP-[0-9A-F-]+)")
+# What can be named, though it is not read. The mark of UTF-32 begins with that of UTF-16.
+_UNREAD = (
+    (b"\x28\xb5\x2f\xfd", "is packed with zstd, which is not read; unpack it first"),
+    (b"7z\xbc\xaf\x27\x1c", "is packed with 7-Zip, which is not read; unpack it first"),
+    (codecs.BOM_UTF32_LE, "is UTF-32; save it as UTF-8"),
+    (codecs.BOM_UTF32_BE, "is UTF-32; save it as UTF-8"),
+)
 _EPSS = "cve,epss,percentile"
 
 
 def recognise(head: bytes) -> Recognised | str:
     """What the file is, or in words why it is no feed."""
+    if unread := next((words for start, words in _UNREAD if head.startswith(start)), ""):
+        return unread
+    if not head.startswith(UTF_16) and b"\0" in head[:2] and head[:2].strip(b"\0"):
+        return "is UTF-16 without a mark at its start; save it as UTF-8"
     text = _text(head)
     start = text.lstrip()
     if not start:
@@ -56,7 +69,7 @@ def recognise(head: bytes) -> Recognised | str:
 
 
 def _text(head: bytes) -> str:
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+    if head.startswith(UTF_16):
         return head.decode("utf-16", "replace").lstrip("\ufeff")
     return head.decode("utf-8-sig", "replace")
 

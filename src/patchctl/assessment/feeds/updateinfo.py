@@ -89,7 +89,9 @@ def _update(element: Element, place: str, told: Told, ecosystem: str) -> Iterato
     title = _text(element, "title")
     published = _date(element, "issued")
     modified = _date(element, "updated") or published
-    told.date(modified)
+    if wrong := told.record(modified, published):
+        yield BadRecord(place=where, reason=wrong)
+        return
     affected: list[Affected] = []
     for found in _packages(element, ident, where, ecosystem):
         if isinstance(found, BadRecord):

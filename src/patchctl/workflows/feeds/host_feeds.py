@@ -13,7 +13,7 @@ from ...assessment.feeds.told import Told
 from ...assessment.matching.platforms import platform_of
 from ...errors import InvalidInputError, NotFoundError, PatchctlError
 from ...inventory.export import generate
-from ...models.advisory import BadRecord, FeedKind, FeedRecord
+from ...models.advisory import Advisory, BadRecord, FeedKind, FeedRecord
 from ...models.base import Record
 from ...models.facts import PackageManager, Repository
 from ...models.feeds import FeedUpdate, UpdateOutcome
@@ -217,4 +217,6 @@ def _feed(reading: Reading, revision: int) -> Feed | None:
         told.date(inner.dated)
 
     feed = Feed(FeedKind.UPDATEINFO, inner.name, reading.place, records)
-    return feed if any(True for _ in feed.records()) else None
+    # Fedora's modular repositories have advisories without packages.
+    told_of = any(not isinstance(one, Advisory) or one.affected for one in feed.records())
+    return feed if told_of else None

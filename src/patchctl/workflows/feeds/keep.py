@@ -10,18 +10,23 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
+from msgspec import structs
+
 from ...assessment.feeds import Feed, Reading
 from ...errors import InvalidInputError, PatchctlError, UsageError
 from ...models.addresses import shown
+from ...models.advisory import BadRecord, FeedRecord
 from ...models.feeds import FEED_NAME, FeedInfo, FeedUpdate, Fetched, NotModified, UpdateOutcome
 from ..interfaces import FeedStore, Files
-from .sources import Source
+from .sources import Source, assessed
 
 # Records that are fetched one by one; of more the whole archive comes faster.
 _ONE_BY_ONE = 300
 # A feed that shrinks by more than half is more likely broken than right.
 _SMALL = 20
 _DAY = 86_400
+# Bad records that are told one by one.
+_NAMED = 5
 _INDEX_MAX = 256 << 20
 _RECORD_MAX = 16 << 20
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9:._-]{0,99}")
@@ -83,11 +88,6 @@ class Feeds:
             raise UsageError(f"--name {name}: must be lower case letters, digits, . and -")
         readings = [self.read(path, ecosystem) for path in paths]
         found = [feed for reading in readings for feed in reading]
-        for reading in readings:
-            for skipped in reading.skipped[:5]:
-                self.say(f"{skipped.place}: {skipped.reason}: passed over")
-            if reading.skipped_count > 5:
-                self.say(f"{reading.path}: {reading.skipped_count} files passed over")
         if name and len(found) != 1:
             raise UsageError(f"--name is for one feed, here are {len(found)}")
         names = [name or feed.name for feed in found]
@@ -120,10 +120,11 @@ class Feeds:
         held = self.store.get(name)
 
         def check(new: FeedInfo) -> None:
+            _refuse_foreign(new)
             if held is not None and not force:
                 _compare(held, new)
 
-        return self.store.replace(
+        info = self.store.replace(
             name,
             feed.kind,
             feed.records(),
@@ -134,6 +135,16 @@ class Feeds:
             last_modified=last_modified,
             check=check,
         )
+        self._tell_bad(info)
+        return info
+
+    def _tell_bad(self, info: FeedInfo) -> None:
+        """Name the first records and files that could not be used."""
+        named = self.store.bad(info.name)[:_NAMED] if info.bad else ()
+        for record in named:
+            self.say(f"{info.name}: not used: {record.place}: {record.reason}")
+        if info.bad > len(named):
+            self.say(f"{info.name}: not used: {info.bad - len(named)} more")
 
     def under_way(self) -> "tempfile.TemporaryDirectory[str]":
         """A private folder for files that are not held yet; gone with its context."""
@@ -142,6 +153,18 @@ class Feeds:
             if time.time() - left.stat().st_mtime > _DAY:
                 shutil.rmtree(left, ignore_errors=True)
         return tempfile.TemporaryDirectory(prefix="incoming-", dir=self.folder)
+
+
+def _refuse_foreign(new: FeedInfo) -> None:
+    """Raise InvalidInputError for advisories of which none can ever apply: held, they would look
+    like an answer."""
+    if new.ecosystems and not any(map(assessed, new.ecosystems)):
+        names = list(new.ecosystems)
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        raise InvalidInputError(
+            f"{new.name}: speaks only of {', '.join(names[:3])}{more}, which no host can be",
+            hint="take the feeds of the hosts' distributions",
+        )
 
 
 def _compare(held: FeedInfo, new: FeedInfo) -> None:
@@ -240,16 +263,16 @@ class _Download:
         self._feeds.say(f"{name}: {len(changed)} changed records, {len(gone)} gone")
         folder = self._folder / "records"
         folder.mkdir(mode=0o700)
-        for number, identifier in enumerate(changed):
+        for identifier in changed:
             self._fetch.fetch(
                 f"{self._source.folder}/{identifier}.json",
-                folder / f"{number}.json",
+                folder / f"{identifier}.json",
                 size=_RECORD_MAX,
             )
         found = list(self._feeds.read(folder)) if changed else []
         info = self._feeds.store.merge(
             name,
-            (record for feed in found for record in feed.records()),
+            (self._placed(record, folder) for feed in found for record in feed.records()),
             gone,
             dated=lambda: max((feed.dated for feed in found), default=0),
             etag=etag,
@@ -261,6 +284,14 @@ class _Download:
             gone=len(gone),
             feed=info,
         )
+
+    def _placed(self, record: FeedRecord, folder: Path) -> FeedRecord:
+        """A bad record at its address: the folder has another name each time, and the store counts
+        once what has one place."""
+        if not isinstance(record, BadRecord):
+            return record
+        where = record.place.removeprefix(f"{folder}/")
+        return structs.replace(record, place=f"{shown(self._source.folder)}/{where}")
 
     def _whole(self, etag: str) -> FeedUpdate:
         source, held = self._source, None if self._force else self._held

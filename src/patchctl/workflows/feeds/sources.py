@@ -51,6 +51,8 @@ _FAMILIES = {
     "Ubuntu": "Ubuntu",
     "openSUSE": "openSUSE",
 }
+# What hosts can be beside; their advisories come with their repositories.
+_BY_REPOSITORY = {"Amazon Linux", "CentOS", "EPEL", "Fedora", "Oracle Linux"}
 
 
 class Source(Record):
@@ -74,6 +76,12 @@ class Sources(Record):
 def family(ecosystem: str) -> str:
     """`AlmaLinux:8` -> `AlmaLinux`."""
     return ecosystem.partition(":")[0]
+
+
+def assessed(ecosystem: str) -> bool:
+    """Whether this is a release of a distribution that hosts can have."""
+    name, _, release = ecosystem.partition(":")
+    return bool(release) and name in {_TRACKER, *_FAMILIES, *_BY_REPOSITORY}
 
 
 def plan(settings: FeedSettings, ecosystems: Collection[str]) -> Sources:
