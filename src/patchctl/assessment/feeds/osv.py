@@ -192,6 +192,9 @@ def _entries(one: _Affected) -> Iterator[Affected]:
         if one.versions:
             yield Affected(**shared, channel=channel, versions=tuple(one.versions))
         return
+    # OSV lists the versions that were in a release of Debian; of what nobody fixed the last one is
+    # what the release has.
+    current = one.versions[-1] if vendor == "Debian" and one.versions else ""
     for introduced, fixed, last in pairs:
         yield Affected(
             **shared,
@@ -200,6 +203,7 @@ def _entries(one: _Affected) -> Iterator[Affected]:
             fixed=fixed,
             last_affected=last,
             module="modular" if MODULAR.search(fixed) else "",
+            current="" if fixed else current,
         )
 
 
