@@ -140,6 +140,8 @@ class EcosystemIndex:
         self.authority: dict[tuple[object, str], int] = {}
         self.built: dict[str, set[str]] = defaultdict(set)
         self._whole = False
+        # Debian's tracker names every release that has a package; OSV only those affected.
+        self.tracked = False
         self._only: Collection[str] | None = None
         self._ids: set[str] = set()
         # All binaries of an advisory have one version, and a source's advisories have few.
@@ -200,6 +202,7 @@ class EcosystemIndex:
         elif known:
             return
         self._whole = self._whole or kind in _WHOLE_FEEDS
+        self.tracked = self.tracked or kind is FeedKind.DEBIAN_TRACKER
         self.advisories += 1
         rank = _RANK.get(kind, 0)
         if kind is FeedKind.OSV and _PER_CVE.match(advisory.id):

@@ -40,10 +40,12 @@ class Suites:
         self._releases = [name for name in map(_named, _ORDER) if name in available]
         self._places = PerUnit(self._place)
         foreign = {unit.source for unit in table.units() if self._may_be_foreign(unit)}
-        if foreign:
-            for release in self._releases:
-                if release not in indexes:
-                    indexes[release] = load(release, foreign)
+        absent = {unit.source for unit in table.units() if self._is_absent(unit)}
+        for release in self._releases:
+            # Unstable has nearly every source that any later release has.
+            wanted = foreign | absent if release == _named("sid") else foreign
+            if wanted and release not in indexes:
+                indexes[release] = load(release, wanted)
 
     def of(self, units: tuple[Unit, ...]) -> tuple[Unit, ...]:
         """The same units, each in its release."""
@@ -64,8 +66,14 @@ class Suites:
         index = self._indexes.get(unit.ecosystem)
         return index is not None and _is_newer(version, index.current.get(unit.source, ""))
 
+    def _is_absent(self, unit: Unit) -> bool:
+        """Whether the unit's release does not have its source, as far as its feeds tell: a package
+        of a later release, or one that never had an advisory."""
+        index = self._indexes.get(unit.ecosystem) if unit.ecosystem.startswith(_DEBIAN) else None
+        return index is not None and index.tracked and unit.source not in index.sources
+
     def _place(self, unit: Unit) -> Unit:
-        if not self._may_be_foreign(unit):
+        if not self._may_be_foreign(unit) and not self._is_absent(unit):
             return unit
         version = unit.source_version
         if target := backported_to(version):
