@@ -4,7 +4,9 @@ Hosts are made up from the real AlmaLinux 8 feed: source packages with all their
 with one of the last three versions of each, so that package lists differ and packages do not. The
 feed is read from PATCHCTL_TEST_DATA (../shared/data where it lies beside the checkout). No peer
 does the same, so the other size and the writing of `-o json` stand beside it. Both sizes have the
-same distinct packages, so matching them must take the same time.
+same distinct packages, so matching them must take the same time. Beside them stands a fleet of as
+many hosts, whose running kernels have three thousand CVEs each (`bench_kernels`); its JSON would be
+forty GiB, so only the table is asked for.
 """
 
 import itertools
@@ -18,9 +20,11 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import bench_kernels
 import bench_world
 import msgspec
 from measure import (
@@ -70,58 +74,105 @@ def sources() -> Iterator[tuple[str, list[str], list[str]]]:
         yield name, sorted(names[name])[:BINARIES], ordered[-VERSIONS:]
 
 
-def prepare(root: Path, hosts: int) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Made:
+    """What hosts are made of: the feed to import, their system, and for each source package the
+    lists of binaries that a host may have of it."""
+
+    feed: Path
+    os: OsRelease
+    choices: Sequence[Sequence[tuple[Package, ...]]]
+    old_kernels: bool = False
+
+
+def almalinux(folder: Path) -> Made:
+    """Hosts of the real feed."""
+    choices = [
+        [tuple(_packages(source, binaries, version)) for version in versions]
+        for source, binaries, versions in _chosen()
+    ]
+    return Made(feed=FEED, os=OsRelease(id="almalinux", version_id="8.10"), choices=choices)
+
+
+def old_kernels(folder: Path) -> Made:
+    """Debian hosts with old kernels, and for the rest the same packages, their versions in Debian's
+    spelling; the feed is written into the folder."""
+    chosen = [
+        (source, binaries, [version.replace("_", ".") for version in versions])
+        for source, binaries, versions in _chosen()
+    ]
+    feed = folder / "tracker.json"
+    tracker = bench_kernels.tracker([(source, versions) for source, _, versions in chosen])
+    feed.write_text(json.dumps(tracker))
+    choices = [
+        [tuple(_packages(source, binaries, version, "amd64")) for version in versions]
+        for source, binaries, versions in chosen
+    ]
+    return Made(feed=feed, os=bench_kernels.OS, choices=choices, old_kernels=True)
+
+
+FLEETS = {"AlmaLinux": almalinux, "old kernels": old_kernels}
+
+
+def _chosen() -> Iterator[tuple[str, list[str], list[str]]]:
+    """Sources at random until their binaries are as many as a host has packages."""
+    every, count = list(sources()), 0
+    random.Random(1).shuffle(every)
+    for source in every:
+        if count >= PACKAGES:
+            break
+        count += len(source[1])
+        yield source
+
+
+def _packages(
+    source: str, binaries: Sequence[str], version: str, arch: str = "x86_64"
+) -> Iterator[Package]:
+    for name in binaries:
+        yield Package(
+            name=name,
+            version=version,
+            arch=arch,
+            source=source,
+            source_version=version if arch == "amd64" else version.rpartition(":")[2],
+        )
+
+
+def prepare(root: Path, hosts: int, fleet: str) -> int:
     """A workspace with the feed and that many imported hosts; how many distinct packages."""
     bench_world.write_workspace(root, 1)
     (root / "inventory" / "hosts.yml").write_text("all: {}\n")
-    command([PATCHCTL, "-q", "-C", root, "feeds", "import", FEED])
-    chosen, count = [], 0
-    every = list(sources())
-    random.Random(1).shuffle(every)
-    for source, binaries, versions in every:
-        if count >= PACKAGES:
-            break
-        count += len(binaries)
-        chosen.append(
-            [
-                tuple(
-                    Package(
-                        name=name,
-                        version=version,
-                        arch="x86_64",
-                        source=source,
-                        source_version=version.rpartition(":")[2],
-                    )
-                    for name in binaries
-                )
-                for version in versions
-            ]
-        )
-    dice = random.Random(2)
-    facts = bench_world.facts(0, ())
-    os_release = OsRelease(id="almalinux", version_id="8.10")
-    results = tuple(
-        HostResult(
-            name=f"host{number:05d}",
-            status=HostStatus.OK,
-            facts=msgspec.structs.replace(
-                facts,
-                os=os_release,
-                packages=tuple(one for some in chosen for one in dice.choice(some)),
-                repositories=(),
-            ),
-        )
-        for number in range(hosts)
-    )
+    made = FLEETS[fleet](root)
+    command([PATCHCTL, "-q", "-C", root, "feeds", "import", made.feed])
     snapshot = Snapshot(
         id=import_id(bench_world.TAKEN * 1000, b"ab"),
         taken=bench_world.TAKEN,
         elapsed_ms=1,
-        hosts=results,
+        hosts=tuple(_hosts(made, hosts)),
     )
     with Database(root / ".patchctl" / "state.db").open() as database:
         database.snapshots.save(snapshot)
-    return sum(len(binaries) for some in chosen for binaries in some)
+    return len({id(one) for host in snapshot.hosts if host.facts for one in host.facts.packages})
+
+
+def _hosts(made: Made, hosts: int) -> Iterator[HostResult]:
+    dice = random.Random(2)
+    facts = bench_world.facts(0, ())
+    # One object for what is alike, as discovery gives it.
+    kernels = [bench_kernels.kernel(number) for number in range(bench_kernels.DISTINCT)]
+    for number in range(hosts):
+        packages = tuple(one for some in made.choices for one in dice.choice(some))
+        kernel = facts.kernel
+        if made.old_kernels:
+            kernel, images = kernels[number % len(kernels)]
+            packages += images
+        yield HostResult(
+            name=f"host{number:05d}",
+            status=HostStatus.OK,
+            facts=msgspec.structs.replace(
+                facts, os=made.os, packages=packages, kernel=kernel, repositories=()
+            ),
+        )
 
 
 def spent(words: Sequence[str | Path], out: Path) -> dict[str, float]:
@@ -161,23 +212,28 @@ def matching(root: Path) -> dict[str, float]:
         return found
 
     fleet.match = timed
-    assess(open_workspace(root, this_process()), "", (), "").done()
-    return {"match_ms": 1000 * seconds, "matched": calls}
+    done = assess(open_workspace(root, this_process()), "", (), "").done()
+    findings = sum(done.by_state.values())
+    return {"match_ms": 1000 * seconds, "matched": calls, "findings": findings}
 
 
-def measured(hosts: int, rounds: int) -> dict[str, Any]:
-    """One size: table and JSON, each a whole cold command; medians."""
+def measured(fleet: str, hosts: int, rounds: int, *, with_json: bool = True) -> dict[str, Any]:
+    """One fleet of one size: table and JSON, each a whole cold command; medians. Without JSON,
+    matching is looked at once: these are the long ones."""
     with tempfile.TemporaryDirectory() as folder:
         root, out = Path(folder), Path(folder) / "out"
-        distinct = prepare(root, hosts)
+        distinct = prepare(root, hosts, fleet)
         start = [PATCHCTL, "-q", "-C", root, "assess"]
         goes: dict[str, list[dict[str, float]]] = {"table": [], "json": [], "match": []}
+        size = 0
         for _ in range(rounds):
             goes["table"].append(spent(start, out))
-            goes["json"].append(spent([*start, "-o", "json"], out))
-            size = out.stat().st_size
-            spent([sys.executable, __file__, "--match", root], out)
-            goes["match"].append(json.loads(out.read_text()))
+            if with_json:
+                goes["json"].append(spent([*start, "-o", "json"], out))
+                size = out.stat().st_size
+            if with_json or not goes["match"]:
+                spent([sys.executable, __file__, "--match", root], out)
+                goes["match"].append(json.loads(out.read_text()))
             out.unlink()
         state = (root / ".patchctl" / "state.db").stat().st_size
 
@@ -185,18 +241,20 @@ def measured(hosts: int, rounds: int) -> dict[str, Any]:
             return round(statistics.median(one[what] for one in goes[kind]), 2)
 
         return {
+            "fleet": fleet,
             "hosts": hosts,
             "packages": PACKAGES,
             "distinct_packages": distinct,
+            "findings_a_host": round(median("match", "findings") / hosts),
             "seconds": median("table", "seconds"),
             "cpu_s": median("table", "cpu_s"),
             "ms_a_host": round(1000 * median("table", "cpu_s") / hosts, 2),
             "peak_mib": round(median("table", "peak_mib")),
             "matched": round(median("match", "matched")),
             "match_ms": median("match", "match_ms"),
-            "json_cpu_s": median("json", "cpu_s"),
-            "json_peak_mib": round(median("json", "peak_mib")),
-            "json_mib": size // (1 << 20),
+            "json_cpu_s": median("json", "cpu_s") if with_json else None,
+            "json_peak_mib": round(median("json", "peak_mib")) if with_json else None,
+            "json_mib": size // (1 << 20) if with_json else None,
             "state_mib": round(state / (1 << 20), 1),
         }
 
@@ -213,7 +271,11 @@ def main() -> int:
         print(f"assessment: no feed at {FEED}; PATCHCTL_TEST_DATA names it", file=sys.stderr)
         return 2
     hosts = how_many(args)
-    table = [measured(max(1, hosts // 10), args.rounds), measured(hosts, args.rounds)]
+    table = [
+        measured("AlmaLinux", max(1, hosts // 10), args.rounds),
+        measured("AlmaLinux", hosts, args.rounds),
+        measured("old kernels", hosts, args.rounds, with_json=False),
+    ]
     grown = ratio(table[1]["ms_a_host"], table[0]["ms_a_host"])
     flat = ratio(table[1]["match_ms"], table[0]["match_ms"])
     show(

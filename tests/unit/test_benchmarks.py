@@ -1,25 +1,35 @@
 """The benchmarks start, and their arithmetic is right. What they measure is asserted nowhere."""
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from assessment_world import World, facts
+
+from patchctl.models.advisory import Advisory, FeedKind
+from patchctl.models.assessment import FindingState
+from patchctl.wiring.feeds import read
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 SCRIPTS = ("discovery", "patching", "engine", "reading", "assessment")
 
 
-@pytest.fixture(scope="module")
-def measure() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("measure", FOLDER / "measure.py")
+def loaded(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["measure"] = module  # dataclasses look their module up
+    sys.modules[name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
+
+
+@pytest.fixture(scope="module")
+def measure() -> ModuleType:
+    return loaded("measure")
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -79,3 +89,22 @@ def test_an_aim_is_reached_at_its_limit(
     measure: ModuleType, figure: float, at_least: bool, reached: bool
 ) -> None:
     assert measure.aim("x", figure, 1.3, at_least=at_least)["reached"] is reached
+
+
+def test_every_host_with_an_old_kernel_has_three_thousand_cves_of_it(tmp_path: Path) -> None:
+    kernels = loaded("bench_kernels")
+    (tmp_path / "tracker.json").write_text(json.dumps(kernels.tracker([("a", ["1-1", "1-2"])])))
+    world = World().add(
+        *(
+            record
+            for feed in read(tmp_path / "tracker.json")
+            for record in feed.records()
+            if isinstance(record, Advisory)
+        ),
+        kind=FeedKind.DEBIAN_TRACKER,
+    )
+    made = [kernels.kernel(number) for number in (0, 3)]
+    hosts = [facts("Debian:12", packages, running=one.running) for one, packages in made]
+    for (_, findings), waits in zip(world.assessor(*hosts).findings(), (False, True), strict=True):
+        assert len(findings) == kernels.OPEN == 3_000
+        assert any(one.state is FindingState.NOT_EFFECTIVE for one in findings) is waits
