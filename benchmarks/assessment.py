@@ -41,7 +41,7 @@ from measure import (
 )
 
 from patchctl.adapters.database import Database
-from patchctl.assessment.matching.streams import is_modular
+from patchctl.assessment.matching.builds import is_modular
 from patchctl.assessment.versions import key
 from patchctl.models.advisory import Advisory
 from patchctl.models.facts import OsRelease, Package

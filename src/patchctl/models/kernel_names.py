@@ -56,7 +56,7 @@ def is_rpm_part(name: str) -> bool:
 
 def is_rpm_source(source: str) -> bool:
     """True for a source package that kernels are built from, and their headers and tools."""
-    return _RPM_SOURCE.fullmatch(source) is not None
+    return source.startswith("kernel") and _RPM_SOURCE.fullmatch(source) is not None
 
 
 def rpm_source_of(name: str) -> str:

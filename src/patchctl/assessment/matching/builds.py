@@ -20,6 +20,7 @@ _RPM_FLAVOURS = (
     ("ksplice", re.compile(r"\.ksplice[0-9]*(?:\.|$)")),
     ("fips", re.compile(r"[._]fips(?:[._]|$)")),
 )
+_ANY_FLAVOUR = re.compile(r"fips|uek|ksplice", re.I)
 _UEK = re.compile(r"\.el[0-9]+uek(?:[._]|$)")
 # Ubuntu's certified builds: openssl 3.0.2-0ubuntu1.10+Fips1, libgcrypt20 1.8.5-5ubuntu1.fips.1.5,
 # linux-fips 5.15.0-73.80+fips1.
@@ -34,6 +35,8 @@ _NUMBERS = re.compile(r"[0-9]+")
 def flavour(version: str, scheme: VersionScheme) -> str:
     """The flavour of a build, empty for the plain one. Oracle's Unbreakable Enterprise Kernels are
     a flavour for each upstream release: `uek 5.4`, `uek 5.15`."""
+    if not _ANY_FLAVOUR.search(version):
+        return ""  # nearly always, and a feed has a hundred thousand
     if scheme is VersionScheme.DEB:
         return "fips" if _DEB_FIPS.search(version) else ""
     if scheme is VersionScheme.RPM:

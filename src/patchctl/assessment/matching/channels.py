@@ -32,6 +32,8 @@ def family(channel: str) -> str:
     """The name under which builds of a channel are one branch, as `builds.branch` has it: `esm` and
     `fips` for Ubuntu's, the number for Red Hat's of a minor release (`2` for `eus:9.2` and
     `e4s:9.2`), SUSE's own name. Empty where only the build's tag tells."""
+    if not channel:
+        return ""
     kind, _, number = channel.partition(":")
     if kind in MINOR_CHANNELS:
         return number.partition(".")[2]

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from operator import itemgetter
 
 from msgspec import structs
@@ -137,6 +137,7 @@ class EcosystemIndex:
         # that one of its advisories fixes.
         self.current: dict[str, str] = {}
         self._fixes: dict[str, str] = {}
+        self.highest_rank = 0
         self.authority: dict[tuple[object, str], int] = {}
         self.built: dict[str, set[str]] = defaultdict(set)
         self._whole = False
@@ -146,6 +147,8 @@ class EcosystemIndex:
         self._ids: set[str] = set()
         # All binaries of an advisory have one version, and a source's advisories have few.
         self._key = cache(key_function(scheme))
+        self._flavour = cache(partial(flavour, scheme=scheme))
+        self._branch = cache(partial(branch, scheme=scheme))
 
     def covers(self, source: str) -> bool:
         """Whether a feed speaks of this source at all; a changelog only of its own package."""
@@ -217,7 +220,7 @@ class EcosystemIndex:
                 affected.introduced, affected.last_affected, affected.versions,
                 affected.status, affected.binaries,
                 bool(affected.fixed), is_modular(affected.fixed),
-                flavour(affected.fixed, self.scheme),
+                self._flavour(affected.fixed),
             ].append(affected)  # fmt: skip
         listed: dict[str, list[Entry]] = {}
         for members in groups.values():
@@ -295,8 +298,8 @@ class EcosystemIndex:
             if len(distinct) > 1
             else (),
             builds=tuple(fixed for _, fixed in ordered) if modular else (),
-            flavour=flavour(first.fixed, self.scheme),
-            branch=channels.family(first.channel) or branch(first.fixed, self.scheme),
+            flavour=self._flavour(first.fixed),
+            branch=channels.family(first.channel) or self._branch(first.fixed),
         )
 
     def _bare_key(self, fixed: str, modular: bool) -> Key:
@@ -315,6 +318,7 @@ class EcosystemIndex:
             self._note(self.current, affected.name, affected.current)
             self._note(self._fixes, affected.name, affected.fixed)
         topic = entry.topic
+        self.highest_rank = max(self.highest_rank, entry.rank)
         for cve in entry.advisory.cves:
             place = (topic, cve)
             if self.authority.get(place, 0) < entry.rank:
@@ -368,14 +372,12 @@ def _is_of_another_kernel(
     """Whether an advisory that lists these names is for another kernel than the one built from the
     source. ELSA-2024-12169 lists bpftool beside kernel-uek: it says nothing of Red Hat's kernel,
     from whose source there is a bpftool too."""
+    if not is_rpm_source(source):
+        return False
     kernels = [name for name in names if is_rpm_part(name)]
-    return (
-        bool(kernels)
-        and is_rpm_source(source)
-        and not any(
-            source == rpm_source_of(kernel) or source in sources_of.get(kernel, ())
-            for kernel in kernels
-        )
+    return bool(kernels) and not any(
+        source == rpm_source_of(kernel) or source in sources_of.get(kernel, ())
+        for kernel in kernels
     )
 
 

@@ -121,7 +121,13 @@ def weigh(unit: Unit, indexes: Sequence[EcosystemIndex], reaches: Collection[str
                     continue
                 verdict = judge_alone(unit, versions, entry, index, reaches)
                 if verdict.affected:
-                    hit = Hit(entry, verdict.fixed, verdict.why, verdict.missing_channel)
+                    hit = Hit(
+                        entry,
+                        verdict.fixed,
+                        verdict.why,
+                        verdict.missing_channel,
+                        entry.advisory.cves,
+                    )
                     found.append((index, hit))
     settled = _settled(unit, indexes, reaches, [hit for _, hit in found]) if found else {}
     counted = (_counted(hit, index, settled) for index, hit in found)
@@ -131,10 +137,12 @@ def weigh(unit: Unit, indexes: Sequence[EcosystemIndex], reaches: Collection[str
 
 def _counted(hit: Hit, index: EcosystemIndex, settled: Mapping[str, Entry]) -> Hit:
     """The hit with those of its advisory's CVEs that nothing else decides."""
-    entry = hit.entry
-    cves = entry.advisory.cves
-    left = tuple(cve for cve in cves if cve not in settled and not outranked(entry, cve, index))
-    return replace(hit, cves=cves if len(left) == len(cves) else left)
+    if not settled and hit.entry.rank >= index.highest_rank:
+        return hit
+    left = tuple(
+        cve for cve in hit.cves if cve not in settled and not outranked(hit.entry, cve, index)
+    )
+    return hit if len(left) == len(hit.cves) else replace(hit, cves=left)
 
 
 def judge_alone(
@@ -149,7 +157,7 @@ def judge_alone(
     missing = channels.missing(channel, unit, versions.flavour, reaches)
     if missing is None or (lines is not None and channel not in lines):
         return Verdict(False, Why.CHANNEL, verdict.fixed)
-    return replace(verdict, missing_channel=missing)
+    return replace(verdict, missing_channel=missing) if missing else verdict
 
 
 def outranked(entry: Entry, cve: str, index: EcosystemIndex) -> bool:
@@ -175,8 +183,10 @@ def _settled(
     """
     settled: dict[str, Entry] = {}
     for line in _lines(unit, indexes, reaches):
-        asked = {cve for hit in hits if not line.has(hit) for cve in hit.entry.advisory.cves}
-        asked -= {cve for hit in hits if line.has(hit) for cve in hit.entry.advisory.cves}
+        others = [hit for hit in hits if not line.has(hit)]
+        asked = {cve for hit in others for cve in hit.cves}
+        if len(others) < len(hits) and asked:
+            asked -= {cve for hit in hits if line.has(hit) for cve in hit.cves}
         if not asked:
             continue
         for index in indexes:
