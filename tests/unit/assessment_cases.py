@@ -157,7 +157,8 @@ def write(feeds: Mapping[str, Any], folder: Path) -> None:
 def osv_of(told: Mapping[str, Any]) -> dict[str, Any]:
     """`affected` are `ECOSYSTEM | NAME | FIXED [| what else]`; what is open has no fixed version.
 
-    Behind it may stand `binaries NAME…`, `urgency WORD` and `versions VERSION…`.
+    Behind it may stand `binaries NAME…`, `urgency WORD`, `versions VERSION…` and `pro`, the words
+    by which older records of Ubuntu tell it.
     """
     return {
         "schema_version": "1.7.0",
@@ -186,6 +187,8 @@ def _affected(line: str) -> dict[str, Any]:
             made["ecosystem_specific"] = {"binaries": suse if "SUSE" in ecosystem else ubuntu}
         elif word == "urgency":
             made["ecosystem_specific"] = {"urgency": values[0]}
+        elif word == "pro":
+            made["ecosystem_specific"] = {"availability": "Available with Ubuntu Pro"}
         else:
             assert word == "versions", line
             made["versions"] = values
