@@ -16,6 +16,7 @@ from assessment_world import World, facts
 from msgspec import structs
 
 from patchctl.models.advisory import Advisory
+from patchctl.models.assessment import Finding
 from patchctl.models.facts import HostFacts, OsRelease, Package, Repository
 from patchctl.wiring.feeds import read
 
@@ -40,6 +41,12 @@ class Case:
         """What must be found."""
         expect: Expected = self.host["expect"]
         return expect
+
+    @property
+    def fixed(self) -> Mapping[str, str]:
+        """The version that a finding must name as the one that fixes the CVE."""
+        fixed: Mapping[str, str] = self.host.get("fixed", {})
+        return fixed
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,15 @@ def wrong(expected: Expected, found: Expected) -> list[str]:
         if cve in found and state not in (ANY, found[cve])
     ]
     return sorted(lines)
+
+
+def wrongly_fixed(fixed: Mapping[str, str], found: Mapping[str, Finding]) -> list[str]:
+    """In words which findings name another fix than they must."""
+    return [
+        f"{cve} is fixed by {found[cve].fixed}, not {version}"
+        for cve, version in fixed.items()
+        if cve in found and found[cve].fixed != version
+    ]
 
 
 def world_of(folder: Path) -> World:
