@@ -216,6 +216,33 @@ def test_every_build_of_debian(builds: Callable[[], Iterator[Truth]], tmp_path: 
     assert differences(read({"tracker": tracker()}, tmp_path), list(builds())) == []
 
 
+KERNELS = [
+    f"6.1.{patch}-{revision}{tail}"
+    for patch, revision in product((99, 147), (1, 2, 10))
+    for tail in ("", "+deb12u1", "+deb12u2", "~deb12u1")
+]
+
+
+def kernel(version: str, source: str) -> HostFacts:
+    """A host of Debian 12 whose kernel is of a source that writes its version in its own way."""
+    own = version if source == "linux" else "+".join(version.rsplit("-", 1))
+    package = f"linux-image-6.1.0-38-amd64 {version} amd64 {source} {own}"
+    return host_of({"os": "debian 12", "running": "6.1.0-38-amd64", "packages": [package]})
+
+
+def test_a_signed_kernel_has_what_its_source_has(tmp_path: Path) -> None:
+    """Of every form of version, by every form of fix."""
+    entries = {
+        f"CVE-2025-{50000 + number}": {"bookworm": f"fixed {version}"}
+        for number, version in enumerate(KERNELS)
+    }
+    world = read({"tracker": {"linux": entries}}, tmp_path)
+    for version in KERNELS:
+        plain = set(world.findings(kernel(version, "linux")))
+        assert plain == set(world.findings(kernel(version, "linux-signed-amd64"))), version
+        assert f"CVE-2025-{50000 + KERNELS.index(version)}" not in plain
+
+
 # --- Lines of one name that never compare -------------------------------------------------------
 
 
