@@ -2,7 +2,7 @@
 must say the same of every build, beside all that a vendor published on the way.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -123,39 +123,33 @@ def test_every_build_of_rhel(together: bool, upgraded: int, tmp_path: Path) -> N
 # --- Debian: releases that leave unstable, with updates, backports and leftovers -----------------
 
 RELEASES = {11: "bullseye", 12: "bookworm", 13: "trixie"}
-# Of unstable, oldest first: release 11 came with 2.0-3, 12 with 3.0-3, 13 with 4.0-3.
-UNSTABLE = [f"{major}.0-{revision}" for major in (2, 3, 4, 5) for revision in (1, 2, 3)]
+# How the versions of a package grow: by a number for each release, a revision, and a plain counter.
+FORMS = ["{0}.0-{1}", "1.{0}-{1}", "1.4.{0}-{1}", "20{0}0101-{1}", "20{0}010{1}", "{0}:1.4-{1}"]
+FORMS += ["1.{0}+dfsg-{1}", "1.{0}~rc1-{1}", "1.4-{2}"]
 
 
 @dataclass(frozen=True)
 class Flaw:
-    """A CVE that unstable fixed in `fixed`; `updated` are the releases that came without the fix,
-    and got it with their second update."""
+    """A CVE that unstable fixed with a version of this number; `updated` are the releases that came
+    without the fix, and got it with their second update."""
 
     cve: str
-    fixed: str
+    fixed: int
     updated: frozenset[int]
-
-    def is_in_unstable(self, version: str) -> bool:
-        return UNSTABLE.index(version) < UNSTABLE.index(self.fixed)
 
     def is_in(self, release: int, step: int) -> bool:
         """Whether an update of a release, 0 for what it came with, is without the fix."""
-        late = release in self.updated and step >= 2
-        return self.is_in_unstable(came_with(release)) and not late
+        return came_with(release) < self.fixed and not (release in self.updated and step >= 2)
 
 
-def came_with(release: int) -> str:
-    return f"{release - 9}.0-3"
-
-
-def update(release: int, step: int) -> str:
-    return came_with(release) + (f"+deb{release}u{step}" if step else "")
+def came_with(release: int) -> int:
+    """Unstable's versions are numbered; each release leaves it with every third of them."""
+    return (release - 10) * 3 - 1
 
 
 def flaws() -> list[Flaw]:
     made: list[Flaw] = []
-    for fixed in UNSTABLE[1:]:
+    for fixed in range(1, 12):
         without = [one for one in RELEASES if came_with(one) < fixed]
         for chosen in product((True, False), repeat=len(without)):
             updated = frozenset(one for one, has in zip(without, chosen, strict=True) if has)
@@ -163,24 +157,54 @@ def flaws() -> list[Flaw]:
     return made
 
 
-def said_of(flaw: Flaw, release: int) -> str:
-    """The tracker's word on a release."""
-    if not flaw.is_in(release, 0):
-        return f"fixed {flaw.fixed}, has {update(release, 3)}"
-    fixed = f"fixed {update(release, 2)}" if release in flaw.updated else "open"
-    return f"{fixed}, has {update(release, 3)}"
+@dataclass(frozen=True)
+class Debian:
+    """A package whose versions have one form."""
 
+    form: str
 
-def tracker() -> dict[str, dict[str, dict[str, str]]]:
-    return {
-        "netlib": {
-            flaw.cve: {
-                **{name: said_of(flaw, release) for release, name in RELEASES.items()},
-                "sid": f"fixed {flaw.fixed}, has {UNSTABLE[-1]}",
-            }
-            for flaw in flaws()
-        }
-    }
+    def version(self, number: int) -> str:
+        return self.form.format(number // 3 + 11, number % 3 + 1, number + 1)
+
+    def update(self, release: int, step: int) -> str:
+        """An update of a stable release, 0 for what it came with."""
+        return self.version(came_with(release)) + (f"+deb{release}u{step}" if step else "")
+
+    def tracker(self) -> dict[str, dict[str, dict[str, str]]]:
+        return {"netlib": {flaw.cve: self.said_of(flaw) for flaw in flaws()}}
+
+    def said_of(self, flaw: Flaw) -> dict[str, str]:
+        fixed = f"fixed {self.version(flaw.fixed)}"
+        said = {"sid": f"{fixed}, has {self.version(11)}"}
+        for release, name in RELEASES.items():
+            if not flaw.is_in(release, 0):
+                word = fixed
+            elif release in flaw.updated:
+                word = f"fixed {self.update(release, 2)}"
+            else:
+                word = "open"
+            said[name] = f"{word}, has {self.update(release, 3)}"
+        return said
+
+    def of_unstable(self) -> Iterator[Truth]:
+        """Packages of unstable and testing on every release that is older."""
+        for release, number in product(RELEASES, range(12)):
+            if number > came_with(release):
+                truth = {flaw.cve for flaw in flaws() if number < flaw.fixed}
+                yield on_debian(release, self.version(number), truth)
+
+    def of_releases(self) -> Iterator[Truth]:
+        """Every release's packages on every release."""
+        for release, other, step in product(RELEASES, RELEASES, range(4)):
+            truth = {flaw.cve for flaw in flaws() if flaw.is_in(other, step)}
+            yield on_debian(release, self.update(other, step), truth)
+
+    def of_backports(self) -> Iterator[Truth]:
+        """Backports of the next release, on the release that they are for and on the next one."""
+        for release, step, upgraded, rebuilt in product((11, 12), range(4), (0, 1), (1, 2)):
+            version = f"{self.update(release + 1, step)}~bpo{release}+{rebuilt}"
+            truth = {flaw.cve for flaw in flaws() if flaw.is_in(release + 1, step)}
+            yield on_debian(release + upgraded, version, truth)
 
 
 def on_debian(release: int, version: str, truth: set[str]) -> Truth:
@@ -188,32 +212,11 @@ def on_debian(release: int, version: str, truth: set[str]) -> Truth:
     return told, truth
 
 
-def of_unstable() -> Iterator[Truth]:
-    """Packages of unstable and testing on every release that is older."""
-    for release, version in product(RELEASES, UNSTABLE):
-        if UNSTABLE.index(version) > UNSTABLE.index(came_with(release)):
-            truth = {flaw.cve for flaw in flaws() if flaw.is_in_unstable(version)}
-            yield on_debian(release, version, truth)
-
-
-def of_releases() -> Iterator[Truth]:
-    """Every release's packages on every release."""
-    for release, other, step in product(RELEASES, RELEASES, range(4)):
-        truth = {flaw.cve for flaw in flaws() if flaw.is_in(other, step)}
-        yield on_debian(release, update(other, step), truth)
-
-
-def of_backports() -> Iterator[Truth]:
-    """Backports of the next release, on the release that they are for and on the next one."""
-    for release, step, upgraded, rebuilt in product((11, 12), range(4), (0, 1), (1, 2)):
-        version = f"{update(release + 1, step)}~bpo{release}+{rebuilt}"
-        truth = {flaw.cve for flaw in flaws() if flaw.is_in(release + 1, step)}
-        yield on_debian(release + upgraded, version, truth)
-
-
-@pytest.mark.parametrize("builds", [of_unstable, of_releases, of_backports])
-def test_every_build_of_debian(builds: Callable[[], Iterator[Truth]], tmp_path: Path) -> None:
-    assert differences(read({"tracker": tracker()}, tmp_path), list(builds())) == []
+@pytest.mark.parametrize("form", FORMS)
+def test_every_build_of_debian(form: str, tmp_path: Path) -> None:
+    debian = Debian(form)
+    truths = [*debian.of_unstable(), *debian.of_releases(), *debian.of_backports()]
+    assert differences(read({"tracker": debian.tracker()}, tmp_path), truths) == []
 
 
 KERNELS = [
