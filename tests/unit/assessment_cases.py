@@ -16,6 +16,7 @@ from assessment_world import World, facts
 from msgspec import structs
 
 from patchctl.models.advisory import Advisory
+from patchctl.models.assessment import Finding
 from patchctl.models.facts import HostFacts, OsRelease, Package, Repository
 from patchctl.wiring.feeds import read
 
@@ -40,6 +41,12 @@ class Case:
         """What must be found."""
         expect: Expected = self.host["expect"]
         return expect
+
+    @property
+    def fixed(self) -> Mapping[str, str]:
+        """The version that a finding must name as the one that fixes the CVE."""
+        fixed: Mapping[str, str] = self.host.get("fixed", {})
+        return fixed
 
 
 @dataclass(frozen=True)
@@ -72,6 +79,15 @@ def wrong(expected: Expected, found: Expected) -> list[str]:
         if cve in found and state not in (ANY, found[cve])
     ]
     return sorted(lines)
+
+
+def wrongly_fixed(fixed: Mapping[str, str], found: Mapping[str, Finding]) -> list[str]:
+    """In words which findings name another fix than they must."""
+    return [
+        f"{cve} is fixed by {found[cve].fixed}, not {version}"
+        for cve, version in fixed.items()
+        if cve in found and found[cve].fixed != version
+    ]
 
 
 def world_of(folder: Path) -> World:
@@ -157,7 +173,8 @@ def write(feeds: Mapping[str, Any], folder: Path) -> None:
 def osv_of(told: Mapping[str, Any]) -> dict[str, Any]:
     """`affected` are `ECOSYSTEM | NAME | FIXED [| what else]`; what is open has no fixed version.
 
-    Behind it may stand `binaries NAME…`, `urgency WORD` and `versions VERSION…`.
+    Behind it may stand `binaries NAME…`, `urgency WORD`, `versions VERSION…` and `pro`, the words
+    by which older records of Ubuntu tell it.
     """
     return {
         "schema_version": "1.7.0",
@@ -186,6 +203,8 @@ def _affected(line: str) -> dict[str, Any]:
             made["ecosystem_specific"] = {"binaries": suse if "SUSE" in ecosystem else ubuntu}
         elif word == "urgency":
             made["ecosystem_specific"] = {"urgency": values[0]}
+        elif word == "pro":
+            made["ecosystem_specific"] = {"availability": "Available with Ubuntu Pro"}
         else:
             assert word == "versions", line
             made["versions"] = values

@@ -5,12 +5,14 @@ data, which holds others.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from assessment_cases import Case, Expected, Rule, host_of, rules, world_of, write, wrong
+from assessment_cases import Case, Rule, host_of, rules, world_of, write, wrong, wrongly_fixed
 from feed_world import REAL
 
+from patchctl.models.assessment import Finding
 from patchctl.models.facts import HostFacts
 
 RULES = list(rules())
@@ -18,27 +20,30 @@ CASES = [case for rule in RULES for case in rule.cases]
 SHARED = REAL / "cases" / "assessment"
 
 
-def found_on(host: HostFacts, feeds: Path) -> Expected:
-    return {cve: state.value for cve, state in world_of(feeds).states(host).items()}
+def found_on(host: HostFacts, feeds: Path) -> dict[str, Finding]:
+    return world_of(feeds).findings(host)
+
+
+def states(found: Iterable[Finding]) -> dict[str, str]:
+    return {one.cve: one.state.value for one in found}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_case(case: Case, tmp_path: Path) -> None:
     write(case.feeds, tmp_path)
-    assert not wrong(case.expect, found_on(host_of(case.host), tmp_path)), case.why
+    found = found_on(host_of(case.host), tmp_path)
+    mistakes = wrong(case.expect, states(found.values())) + wrongly_fixed(case.fixed, found)
+    assert not mistakes, case.why
 
 
 @pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
 def test_hosts_of_a_fleet_and_the_order_of_feeds_change_nothing(rule: Rule, tmp_path: Path) -> None:
     write(rule.feeds, tmp_path)
     hosts = [host_of(case.host) for case in rule.cases]
-    alone = [found_on(host, tmp_path) for host in hosts]
+    alone = [states(found_on(host, tmp_path).values()) for host in hosts]
     world = world_of(tmp_path)
     world.held.reverse()
-    together = [
-        {one.cve: one.state.value for one in found}
-        for _, found in world.assessor(*hosts).findings()
-    ]
+    together = [states(found) for _, found in world.assessor(*hosts).findings()]
     names = [case.host["name"] for case in rule.cases]
     assert dict(zip(names, together, strict=True)) == dict(zip(names, alone, strict=True))
 
@@ -68,4 +73,5 @@ def test_shared_case(folder: Path) -> None:
             ],
         }
     )
-    assert not wrong(answer["expect"], found_on(host, folder / "feeds")), answer["note"]
+    mistakes = wrong(answer["expect"], states(found_on(host, folder / "feeds").values()))
+    assert not mistakes, answer["note"]
