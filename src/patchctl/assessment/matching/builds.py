@@ -11,16 +11,18 @@ from ...models.versions import VersionScheme
 
 MODULE_TAG = re.compile(r"\.module[_+]")
 _MODULE_BUILD = re.compile(r"\.module[_+][A-Za-z]+[0-9][0-9.]*\+[0-9]+\+[0-9a-f]{6,}")
+_MODULE_MINOR = re.compile(r"\.module[_+]el[0-9]+\.([0-9]+)\.")
 _MODULE_PLATFORM = re.compile(r"\.module[_+]([A-Za-z]+[0-9][0-9.]*)\+")
 
 # Oracle's builds for Ksplice (glibc 2:2.28-151.0.1.ksplice1.el8) and for FIPS 140 (gnutls
-# 10:3.6.16-4.0.1.el8_fips) have epochs of their own. Real-time kernels need no flavour: their name
+# 10:3.6.16-4.0.1.el8_fips) have epochs of their own; SUSE's for Teradata numbers. Real-time kernels need no flavour: their name
 # tells them, and 5.14.0-362.8.1.el9_3 follows kernel-rt 5.14.0-284.30.1.rt14.315.el9_2.
 _RPM_FLAVOURS = (
     ("ksplice", re.compile(r"\.ksplice[0-9]*(?:\.|$)")),
     ("fips", re.compile(r"[._]fips(?:[._]|$)")),
+    ("teradata", re.compile(r"\.TDC(?:\.|$)")),
 )
-_ANY_FLAVOUR = re.compile(r"fips|uek|ksplice", re.I)
+_ANY_FLAVOUR = re.compile(r"fips|uek|ksplice|TDC", re.I)
 _UEK = re.compile(r"\.el[0-9]+uek(?:[._]|$)")
 # Ubuntu's certified builds: openssl 3.0.2-0ubuntu1.10+Fips1, libgcrypt20 1.8.5-5ubuntu1.fips.1.5,
 # linux-fips 5.15.0-73.80+fips1.
@@ -56,7 +58,8 @@ def branch(version: str, scheme: VersionScheme) -> str:
     """The branch that a build was made for: the minor release of Red Hat and its rebuilds, `esm`
     or `fips` of Ubuntu Pro; empty for what every user of the release gets."""
     if scheme is VersionScheme.RPM:
-        return minor(version)
+        made_for = _MODULE_MINOR.search(version)
+        return made_for[1] if made_for else minor(version)
     if scheme is VersionScheme.DEB and _ESM.search(version):
         return "esm"
     return flavour(version, scheme)

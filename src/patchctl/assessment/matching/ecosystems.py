@@ -33,12 +33,17 @@ _RHEL_CHANNELS = {
     "rhel_tus": "tus",
     "rhel_e4s": "e4s",
     "rhel_els": "elts",
+    # From 10 on.
+    "enterprise_linux_eus": "eus",
+    "enterprise_linux_aus": "aus",
+    "enterprise_linux_e4s": "e4s",
 }
 # SUSE sells support beyond a service pack's own: `Linux Enterprise Server 15 SP3-LTSS`,
 # `Linux Enterprise Server LTSS Extended Security 12 SP5`.
 _SUSE_CHANNEL = re.compile(
     r"(SUSE:Linux Enterprise .+?)-(LTSS-EXTENDED-SECURITY|LTSS|ESPOS|TERADATA|BCL)", re.I
 )
+_SUSE_TERADATA = re.compile(r"(SUSE:Linux Enterprise .+?) Teradata( .+)", re.I)
 _SUSE_EXTENDED = re.compile(r"(SUSE:Linux Enterprise .+?) LTSS Extended Security( .+)", re.I)
 # `Ubuntu:Pro:14.04:LTS`, `Ubuntu:Pro:FIPS-updates:22.04:LTS`; without a word it is ESM. The
 # real-time kernel's name is `Ubuntu:Pro:22.04:LTS:Realtime:Kernel` too.
@@ -91,6 +96,8 @@ def _suse(name: str) -> tuple[str, str]:
         return found[1], found[2].lower()
     if found := _SUSE_EXTENDED.fullmatch(name):
         return f"{found[1]}{found[2]}", "ltss-extended-security"
+    if found := _SUSE_TERADATA.fullmatch(name):
+        return f"{found[1]}{found[2]}", "teradata"
     return name, ""
 
 

@@ -7,10 +7,11 @@ list beside them. Cost of a lookup is a bisect and the advisories that apply.
 import re
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from itertools import chain
 from operator import itemgetter
 
 from msgspec import structs
@@ -25,9 +26,15 @@ from .builds import bare, branch, comparable, flavour, head, is_modular, minor, 
 # Whose word counts where feeds differ on a package and CVE: the distribution's tracker, then its
 # entry for the CVE, then its advisory in whichever form, then what a maintainer wrote in a
 # changelog.
-_RANK = {FeedKind.DEBIAN_TRACKER: 4, FeedKind.UPDATEINFO: 2, FeedKind.OSV: 2, FeedKind.CHANGELOG: 1}
-_RANK_OF_A_CVE = 3
+HIGHEST_RANK, _RANK_OF_A_CVE, RANK_OF_A_NOTICE = 4, 3, 2
+_RANK = {
+    FeedKind.DEBIAN_TRACKER: HIGHEST_RANK,
+    FeedKind.UPDATEINFO: RANK_OF_A_NOTICE,
+    FeedKind.OSV: RANK_OF_A_NOTICE,
+    FeedKind.CHANGELOG: 1,
+}
 _PER_CVE = re.compile(r"(?:DEBIAN-|UBUNTU-|ALPINE-)?CVE-")
+_ANY_ARCH = frozenset({"", "noarch", "all"})
 _WHOLE_FEEDS = {FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.OSV}
 
 
@@ -223,7 +230,7 @@ class EcosystemIndex:
                 self._flavour(affected.fixed),
             ].append(affected)  # fmt: skip
         listed: dict[str, list[Entry]] = {}
-        for members in groups.values():
+        for members in chain.from_iterable(map(_by_arch, groups.values())):
             entry = self._entry(feed, rank, advisory, members, titled)
             if entry is None:
                 self.problems += 1
@@ -290,7 +297,7 @@ class EcosystemIndex:
             introduced=introduced,
             last=last,
             versions=frozenset(first.versions),
-            arches=frozenset() if arches & {"", "noarch", "all"} else arches,
+            arches=frozenset() if arches & _ANY_ARCH else arches,
             streams=stated if modular else frozenset(),
             modular=modular,
             binaries=frozenset(map(stem, first.binaries)),
@@ -385,6 +392,19 @@ def _is_of_another_kernel(
 _ONE_PACKAGE = re.compile(
     r"(?:[A-Z][a-z]+: )?([A-Za-z0-9][A-Za-z0-9_.+-]*)(?::\S+)? (?:security|bug)\b"
 )
+
+
+def _by_arch(members: list[Affected]) -> Iterator[list[Affected]]:
+    """Those of one package apart where architectures have fixes of their own: ELSA-2022-4803 was
+    built again for aarch64 alone."""
+    fixes: dict[str, set[str]] = defaultdict(set)
+    for affected in members:
+        fixes[affected.arch].add(affected.fixed)
+    if len(set(map(frozenset, fixes.values()))) < 2 or not _ANY_ARCH.isdisjoint(fixes):
+        yield members
+        return
+    for arch in fixes:
+        yield [affected for affected in members if affected.arch == arch]
 
 
 def _titled(title: str, names: Collection[str]) -> str:

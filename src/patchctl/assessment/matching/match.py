@@ -11,7 +11,7 @@ from ...models.versions import VersionScheme
 from ..versions import Key, key, key_function
 from . import channels
 from .builds import bare, branch, comparable, flavour, head, minor, platform, stem
-from .index import Bucket, EcosystemIndex, Entry
+from .index import HIGHEST_RANK, RANK_OF_A_NOTICE, Bucket, EcosystemIndex, Entry
 from .kernels import is_companion, is_of_flavours
 from .units import Unit
 
@@ -209,7 +209,11 @@ class _Line:
     tagged: bool = False
 
     def has(self, hit: Hit) -> bool:
-        """Whether the fix, where there is one, is one of this line."""
+        """Whether what applies is of this line. An entry of a CVE that is open still may be older
+        than the notice of its fix, but for the tracker's own."""
+        entry = hit.entry
+        if hit.why is Why.NO_FIX and entry.introduced is None and entry.rank < HIGHEST_RANK:
+            return False
         if self.plain:
             channel = hit.entry.affected.channel
             return not channel or channels.is_extra(channel)
@@ -217,8 +221,14 @@ class _Line:
 
     def fixes(self, entry: Entry) -> bool:
         """Whether a fix that is installed is one of this line."""
+        if entry.rank < RANK_OF_A_NOTICE:
+            return False
         if self.plain:
-            return not entry.affected.channel
+            # Not all that only Ubuntu Pro brings has its word in the version.
+            return not entry.affected.channel or (
+                channels.family(entry.affected.channel) == "esm"
+                and not branch(entry.affected.fixed, VersionScheme.DEB)
+            )
         if not self.tagged and minor(entry.affected.fixed):
             return False
         if entry.branches:

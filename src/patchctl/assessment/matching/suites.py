@@ -40,12 +40,16 @@ class Suites:
         self._releases = [name for name in map(_named, _ORDER) if name in available]
         self._places = PerUnit(self._place)
         foreign = {unit.source for unit in table.units() if self._may_be_foreign(unit)}
-        absent = {unit.source for unit in table.units() if self._is_absent(unit)}
+        wanted: dict[str, set[str]] = {release: set(foreign) for release in self._releases}
+        for unit in table.units():
+            if self._is_absent(unit):
+                # Unstable has nearly every source that any later release has.
+                wanted.setdefault(_named("sid"), set()).add(unit.source)
+            elif self._is_behind(unit):
+                wanted.setdefault(_before(unit.ecosystem), set()).add(unit.source)
         for release in self._releases:
-            # Unstable has nearly every source that any later release has.
-            wanted = foreign | absent if release == _named("sid") else foreign
-            if wanted and release not in indexes:
-                indexes[release] = load(release, wanted)
+            if wanted[release] and release not in indexes:
+                indexes[release] = load(release, wanted[release])
 
     def of(self, units: tuple[Unit, ...]) -> tuple[Unit, ...]:
         """The same units, each in its release."""
@@ -72,8 +76,21 @@ class Suites:
         index = self._indexes.get(unit.ecosystem) if unit.ecosystem.startswith(_DEBIAN) else None
         return index is not None and index.tracked and unit.source not in index.sources
 
+    def _is_behind(self, unit: Unit) -> bool:
+        """Whether the unit's release has a newer version of its source, so that this one may be
+        what an upgrade from the release before left behind."""
+        index = self._indexes.get(unit.ecosystem) if unit.ecosystem.startswith(_DEBIAN) else None
+        current = "" if index is None else index.current.get(unit.source, "")
+        return bool(current) and _is_newer(current, unit.source_version)
+
     def _place(self, unit: Unit) -> Unit:
+        if not unit.ecosystem.startswith(_DEBIAN):
+            return unit
         if not self._may_be_foreign(unit) and not self._is_absent(unit):
+            before = self._indexes.get(_before(unit.ecosystem))
+            left = before is not None and before.current.get(unit.source) == unit.source_version
+            if left and self._is_behind(unit):
+                return self._table.change(unit, ecosystem=_before(unit.ecosystem))
             return unit
         version = unit.source_version
         if target := backported_to(version):
@@ -122,9 +139,18 @@ def _after(release: str) -> list[str]:
     return known[start:] or known[-1:]
 
 
-def _nearness(version: str, current: str) -> tuple[bool, bool, int]:
+def _before(release: str) -> str:
+    """The release before, empty where none is known."""
+    known = [_named(name) for name in _ORDER]
+    place = known.index(release) if release in known else 0
+    return known[place - 1] if place else ""
+
+
+def _nearness(version: str, current: str) -> tuple[bool, bool, bool, int]:
+    """How near a version is to what a release has; a site's own build adds to that."""
     own, other = upstream(version), upstream(current)
-    return version == current, own == other, shared_parts(own, other)
+    built_on = version.startswith(current)
+    return version == current, built_on, own == other, shared_parts(own, other)
 
 
 def _is_newer(version: str, current: str) -> bool:
