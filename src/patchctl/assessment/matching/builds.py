@@ -15,8 +15,9 @@ _MODULE_MINOR = re.compile(r"\.module[_+]el[0-9]+\.([0-9]+)\.")
 _MODULE_PLATFORM = re.compile(r"\.module[_+]([A-Za-z]+[0-9][0-9.]*)\+")
 
 # Oracle's builds for Ksplice (glibc 2:2.28-151.0.1.ksplice1.el8) and for FIPS 140 (gnutls
-# 10:3.6.16-4.0.1.el8_fips) have epochs of their own; SUSE's for Teradata numbers. Real-time kernels need no flavour: their name
-# tells them, and 5.14.0-362.8.1.el9_3 follows kernel-rt 5.14.0-284.30.1.rt14.315.el9_2.
+# 10:3.6.16-4.0.1.el8_fips) have epochs of their own, SUSE's for Teradata numbers of their own.
+# Real-time kernels need no flavour: their name tells them, and 5.14.0-362.8.1.el9_3 follows
+# kernel-rt 5.14.0-284.30.1.rt14.315.el9_2.
 _RPM_FLAVOURS = (
     ("ksplice", re.compile(r"\.ksplice[0-9]*(?:\.|$)")),
     ("fips", re.compile(r"[._]fips(?:[._]|$)")),

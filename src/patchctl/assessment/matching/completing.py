@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from .index import EcosystemIndex
+from .kernels import ubuntu_sources
 from .units import PerUnit, Source, Unit, UnitTable, stated_sources, teachers
 
 
@@ -53,9 +54,17 @@ class Completer:
                 source_version=twin.source_version,
                 borrowed=twin.borrowed,
             )
-        told = (self._indexes[name].source_of(unit.name) for name in ecosystems)
+        told = (self._source_of(unit, self._indexes[name]) for name in ecosystems)
         source = next(filter(None, told), "")
         return self._table.change(unit, source=source) if source else unit
+
+    def _source_of(self, unit: Unit, index: EcosystemIndex) -> str:
+        """The source by the feed's lists of binaries; of Ubuntu's kernels, which are many and have
+        names alike, by their own names and numbers."""
+        possible = ubuntu_sources(unit.name, unit.version)
+        if not unit.ecosystem.startswith("Ubuntu:") or not possible:
+            return index.source_of(unit.name)
+        return next((source for source in possible if source in index.sources), "")
 
     def _with_epochs(self, units: tuple[Unit, ...]) -> tuple[Unit, ...]:
         """The epochs of source versions, which names of source RPMs lack."""

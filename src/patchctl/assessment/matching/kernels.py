@@ -17,6 +17,11 @@ from .units import PerUnit, Unit, UnitTable
 _RUNNING_RPM = re.compile(r"(.+?)\.(?:x86_64|aarch64|ppc64le|s390x|i[3-6]86)(?:\+(.+))?")
 
 
+_UBUNTU_IMAGE = re.compile(
+    r"linux-(?:image|modules|modules-extra)-(?:unsigned-)?[0-9][0-9.]*-[0-9]+-([a-z][a-z0-9-]*)"
+)
+
+
 @dataclass(frozen=True)
 class Kernels:
     """A host's units without those of kernels, and of those the running and the newest ones.
@@ -106,6 +111,24 @@ def _is_release(unit: Unit, release: str, flavour: str) -> bool:
     short = re.sub(r"-[a-z]+$", "", release)
     same = version == release or (short != release and version.startswith(f"{short}."))
     return same and (not flavour or _flavour(unit.name) in ("", *flavour.split("-")))
+
+
+def ubuntu_sources(name: str, version: str) -> tuple[str, ...]:
+    """The sources that a kernel's image of Ubuntu may be built from, the likeliest first; empty for
+    other packages.
+
+    linux-image-6.8.0-1021-aws is of linux-aws-6.8 where the release has that, else of linux-aws;
+    generic ones of linux-hwe-6.8 or linux.
+    """
+    found = _UBUNTU_IMAGE.fullmatch(name)
+    if found is None:
+        return ()
+    series = ".".join(version.split(".")[:2])
+    flavour = found[1].removesuffix("-64k")
+    if flavour == "generic":
+        return f"linux-hwe-{series}", "linux"
+    base = f"linux-{flavour}"
+    return f"{base}-{series}", f"{base}-hwe-{series}", base
 
 
 def is_companion(unit: Unit) -> bool:
