@@ -102,22 +102,13 @@ class FeedStore:
 
     def advisories(self, ecosystem: str) -> Iterator[tuple[str, Advisory]]:
         """(name of the feed, advisory) of everything that speaks of the ecosystem; `affected`
-        holds only that ecosystem's packages.
-
-        Two OSV feeds may hold one advisory: it comes once, from the feed with the newest date.
-        """
-        seen: set[str] = set()
+        holds only that ecosystem's packages. Feeds may hold one id several times: it comes from
+        each, for its own date decides and not its feed's."""
         for entry, part in self._parts(ADVISORIES):
-            if part.key != ecosystem:
-                continue
-            once = entry.info.kind is FeedKind.OSV
-            for frame in self._frames(entry, part):
-                for advisory in frame:
-                    if once and advisory.id in seen:
-                        continue
-                    yield entry.info.name, advisory
-                if once:
-                    seen.update(advisory.id for advisory in frame)
+            if part.key == ecosystem:
+                for frame in self._frames(entry, part):
+                    for advisory in frame:
+                        yield entry.info.name, advisory
 
     def known_exploited(self) -> dict[str, KnownExploited]:
         """By CVE. Of several feeds the newest wins."""

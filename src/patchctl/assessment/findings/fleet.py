@@ -170,7 +170,8 @@ def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advis
         known: Mapping[str, frozenset[str]] = {
             binary: frozenset(found) for binary, found in sources[name].items()
         }
-        indexes[name] = EcosystemIndex.build(name, scheme, advisories(name), known)
+        arches = {unit.arch for unit in every if unit.ecosystem == name}
+        indexes[name] = EcosystemIndex.build(name, scheme, advisories(name), known, arches)
     completer = Completer(table, indexes)
     for digest, one in software.items():
         units = completer.complete(one.units, one.ecosystems, one.platform.ecosystem)

@@ -17,7 +17,7 @@ from msgspec import structs
 from ...models.advisory import Advisory, Affected, FeedKind, NameKind, VendorStatus
 from ...models.versions import VersionScheme
 from ..versions import InvalidVersionError, Key, key_function
-from . import streams
+from . import identity, streams
 
 # Whose word counts where feeds differ on a package and CVE: the distribution's tracker, then its
 # entry for the CVE, then its advisory, then what a maintainer wrote in a changelog.
@@ -108,7 +108,6 @@ class EcosystemIndex:
         self.authority: dict[tuple[str, str], int] = {}
         self.built: dict[str, set[str]] = defaultdict(set)
         self._whole = False
-        self._ids: set[str] = set()
         # All binaries of an advisory have one version, and a source's advisories have few.
         self._key = cache(key_function(scheme))
 
@@ -131,35 +130,27 @@ class EcosystemIndex:
         scheme: VersionScheme,
         advisories: Iterable[tuple[str, FeedKind, Advisory]],
         sources_of: Mapping[str, frozenset[str]],
+        arches: Collection[str] = (),
     ) -> "EcosystemIndex":
-        """`sources_of` tells from the fleet which sources a binary name is built from."""
+        """`sources_of` tells from the fleet which sources a binary name is built from, `arches` are
+        the fleet's."""
         index = cls(ecosystem, scheme)
-        # A repository's updateinfo states modules and architectures, the OSV copy does not.
-        for feed, kind, advisory in sorted(advisories, key=lambda one: -_RANK.get(one[1], 0)):
-            index._add(feed, kind, advisory, sources_of)
+        ranked = sorted(advisories, key=lambda one: -_RANK.get(one[1], 0))
+        for voice in identity.weigh(ranked, arches):
+            index._add(voice, sources_of)
         index._name_streams()
         for buckets in (index.sources, index.binaries, index.joined):
             for bucket in buckets.values():
                 bucket.sort()
         return index
 
-    def _add(
-        self,
-        feed: str,
-        kind: FeedKind,
-        advisory: Advisory,
-        sources_of: Mapping[str, frozenset[str]],
-    ) -> None:
+    def _add(self, voice: identity.Voice, sources_of: Mapping[str, frozenset[str]]) -> None:
+        feed, kind, advisory = voice.feed, voice.kind, voice.advisory
         if advisory.withdrawn or advisory.live_patch:
-            return
-        known = advisory.id in self._ids
-        if kind is FeedKind.UPDATEINFO and advisory.affected:
-            self._ids.add(advisory.id)
-        elif known:
             return
         self._whole = self._whole or kind in _WHOLE_FEEDS
         self.advisories += 1
-        rank = _RANK.get(kind, 0)
+        rank = _RANK.get(voice.weight, 0)
         if kind is FeedKind.OSV and _PER_CVE.match(advisory.id):
             rank = 3
         titled = streams.in_title(advisory.title)
@@ -176,6 +167,11 @@ class EcosystemIndex:
             entry = self._entry(feed, rank, advisory, members, titled)
             if entry is None:
                 self.problems += 1
+                continue
+            if entry.affected.name in voice.listed:
+                # What its updateinfo lists is judged by that.
+                joined = _joined(entry, voice.listed[entry.affected.name])
+                _put(self.joined[entry.affected.name], joined)
                 continue
             self._file(entry)
             if entry.affected.kind is NameKind.BINARY:
