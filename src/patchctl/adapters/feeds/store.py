@@ -273,13 +273,15 @@ class FeedStore:
 
     def ids(self, name: str) -> set[str]:
         """Ids of all advisories of the feed. Raises NotFoundError."""
+        return {advisory.id for advisory in self.advisories_of(name)}
+
+    def advisories_of(self, name: str) -> Iterator[Advisory]:
+        """All advisories of the feed; one that speaks of several ecosystems comes in parts. Raises
+        NotFoundError."""
         entry = self._entry(name)
-        return {
-            advisory.id
-            for part in self._generation(entry).manifest.on(ADVISORIES)
-            for frame in self._frames(entry, part)
-            for advisory in frame
-        }
+        for part in self._generation(entry).manifest.on(ADVISORIES):
+            for frame in self._frames(entry, part):
+                yield from frame
 
     def unchanged(self, name: str) -> FeedInfo:
         """Note that the feed's address still has this content. Raises NotFoundError."""
