@@ -78,7 +78,7 @@ class Affected(Record):
     for Red Hat's repositories of a plain release it stays empty.
     The range is [introduced, fixed): an empty `introduced` is from the beginning, an empty `fixed`
     not fixed; `last_affected` is inclusive and only set where there is no `fixed`. `versions` are
-    exactly affected versions, where a feed has no range.
+    exactly affected versions: with them there is no range, and `fixed` is what to take instead.
     `module` is `NAME:STREAM` where the feed states it, `modular` where only the release field
     (`.module_el`) tells; `source` is the source package of a binary where the feed states it.
     `binaries` limits a source name to these binary packages where the feed states them.

@@ -323,7 +323,7 @@ def minor(version: str) -> str:
 def _put(bucket: Bucket, entry: Entry) -> None:
     simple = (
         entry.fixed is not None
-        and not entry.branches
+        and not (entry.branches or entry.versions)
         and entry.affected.status in (VendorStatus.AFFECTED, VendorStatus.DEFERRED)
     )
     (bucket.fixes if simple else bucket.others).append(entry)
