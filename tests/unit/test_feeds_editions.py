@@ -6,7 +6,7 @@ from pathlib import Path
 from xml.sax.saxutils import quoteattr
 
 import pytest
-from feed_world import zipped
+from feed_world import FEEDS, zipped
 
 from patchctl.adapters.feeds.store import FeedStore
 from patchctl.cli.app import main
@@ -142,6 +142,19 @@ def test_a_release_s_own_feed_is_no_second_one_of_its_distribution(desk: Desk) -
     desk.take(zipped(desk.root / "z", eight).read_bytes())
     desk.take(zipped(desk.root / "z", {**eight, **nine}).read_bytes())
     assert list(desk.held()) == ["osv-almalinux", "osv-almalinux-8"]
+
+
+def test_cve_records_of_two_years_stand_side_by_side(desk: Desk) -> None:
+    record = (FEEDS / "cve.json").read_text().replace("2030-01-", "2026-01-")
+
+    def of(*cves: str) -> bytes:
+        members = {cve: record.replace("CVE-2030-1000", cve).encode() for cve in cves}
+        return zipped(desk.root / "z", members).read_bytes()
+
+    desk.take(of("CVE-2020-1000", "CVE-2020-1001"))
+    desk.take(of("CVE-2021-1000", "CVE-2021-1001"))
+    desk.take(of("CVE-2020-1000", "CVE-2020-1001", "CVE-2020-1002"))
+    assert {info.name: info.entries for info in desk.store.list()} == {"cve": 3, "cve-2": 2}
 
 
 def test_of_what_a_fleet_has_one_the_second_replaces_the_first(desk: Desk) -> None:

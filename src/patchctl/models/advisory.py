@@ -152,7 +152,8 @@ class CvssVector(Record):
 
 class CveFacts(Record):
     """What a CVE record says. SSVC decision points are lower case, empty where unknown:
-    exploitation none|poc|active, automatable yes|no, technical_impact partial|total."""
+    exploitation none|poc|active, automatable yes|no, technical_impact partial|total. `modified` is
+    the record's own date, epoch seconds UTC, 0 unknown."""
 
     cve: str
     rejected: bool = False
@@ -162,6 +163,7 @@ class CveFacts(Record):
     exploitation: str = ""
     automatable: str = ""
     technical_impact: str = ""
+    modified: int = 0
 
 
 class Lifecycle(Record):

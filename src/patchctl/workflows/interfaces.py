@@ -75,6 +75,9 @@ class FeedStore(Protocol):
     def advisories_of(self, name: str) -> Iterable[Advisory]:
         """All advisories of the feed, in parts by ecosystem. Raises NotFoundError."""
 
+    def cves_of(self, name: str) -> set[str]:
+        """The CVEs of which the feed has a record. Raises NotFoundError."""
+
     def replace(
         self,
         name: str,

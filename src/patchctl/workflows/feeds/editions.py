@@ -10,12 +10,12 @@ from collections.abc import Callable, Collection, Iterable
 from itertools import count
 
 from ...assessment.feeds import Feed
-from ...models.advisory import Advisory, FeedKind, FeedRecord
+from ...models.advisory import Advisory, CveFacts, FeedKind, FeedRecord
 from ...models.feeds import FeedInfo
 from ..interfaces import FeedStore
 
 # Of the others a fleet has one: a second KEV is a newer KEV.
-_SEVERAL = frozenset({FeedKind.OSV, FeedKind.UPDATEINFO, FeedKind.CHANGELOG})
+_SEVERAL = frozenset({FeedKind.OSV, FeedKind.UPDATEINFO, FeedKind.CHANGELOG, FeedKind.CVE})
 
 
 def several(kind: FeedKind) -> bool:
@@ -61,7 +61,10 @@ def _free(stem: str, used: Collection[str]) -> str:
 
 def _same(entries: set[int], store: FeedStore, info: FeedInfo) -> bool:
     """Whether at least half of the smaller one's entries are in the other."""
-    held, _ = _entries(store.advisories_of(info.name))
+    if info.kind is FeedKind.CVE:
+        held = set(map(hash, store.cves_of(info.name)))
+    else:
+        held, _ = _entries(store.advisories_of(info.name))
     return 2 * len(entries & held) >= min(len(entries), len(held))
 
 
@@ -76,4 +79,6 @@ def _entries(records: Iterable[FeedRecord]) -> tuple[set[int], set[str]]:
             ecosystems.update(one.ecosystem for one in record.affected)
             if not record.affected:
                 entries.add(hash(record.id))
+        elif isinstance(record, CveFacts):
+            entries.add(hash(record.cve))
     return entries, ecosystems
