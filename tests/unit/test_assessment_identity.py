@@ -127,6 +127,16 @@ def test_of_two_editions_of_a_repository_the_newer_record_counts_by_package() ->
     }
 
 
+def test_another_line_of_builds_is_no_newer_edition() -> None:
+    plain = updateinfo("base", x86("openssl", "1-5.el8"))
+    for fixed in ("1-5.ksplice1.el8", "1-5.el8_fips", "1-4.el8_4"):
+        other = updateinfo("other", x86("openssl", fixed), modified=300)
+        assert said(plain, other) == {
+            "base": [("openssl.x86_64", "1-5.el8")],
+            "other": [("openssl.x86_64", fixed)],
+        }
+
+
 def test_of_two_osv_records_the_newer_one_counts_whatever_the_feeds_dates() -> None:
     """The feeds come in the order of their own dates."""
     stale = osv(

@@ -30,14 +30,14 @@ def outside(
     scheme = _SCHEMES.get(vendor, VersionScheme.RPM)
     found: dict[str, list[str]] = {}
     for version in dict.fromkeys(versions):
-        if not any(_holds(scheme, one, version) for one in ranges):
+        if not any(_holds(scheme, span, version) for span in ranges):
             found.setdefault(_next_fix(scheme, ranges, version), []).append(version)
     return {fix: tuple(named) for fix, named in found.items()}
 
 
-def _holds(scheme: VersionScheme, one: Range, version: str) -> bool:
+def _holds(scheme: VersionScheme, span: Range, version: str) -> bool:
     """Whether the range has the version; not where one of them cannot be compared."""
-    introduced, fixed, last = one
+    introduced, fixed, last = span
     try:
         place = _key(scheme, version)
         if introduced and place < _key(scheme, introduced):

@@ -5,6 +5,7 @@ two repositories, two architectures or two editions. None makes another vanish a
 weighed package by package, and what only one of them lists stays.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -19,7 +20,8 @@ _WEIGHED = frozenset({FeedKind.OSV, FeedKind.UPDATEINFO})
 
 _NOTHING: Mapping[str, frozenset[str]] = MappingProxyType({})
 
-# (kind of name, name, channel), and for updateinfo the architecture.
+_DIGITS = re.compile("[0-9]+")
+# (kind of name, name, channel), and for updateinfo architecture and line of builds.
 _Package = tuple[str, ...]
 
 
@@ -79,7 +81,9 @@ class _Spoken:
             self._by_feed = defaultdict(set)
             for voice in self._every:
                 if voice.kind is FeedKind.UPDATEINFO:
-                    self._by_feed[voice.feed].update(one.arch for one in voice.advisory.affected)
+                    self._by_feed[voice.feed].update(
+                        affected.arch for affected in voice.advisory.affected
+                    )
         return frozenset().union(*(self._by_feed.get(feed, ()) for feed in feeds))
 
 
@@ -102,20 +106,19 @@ def _together(group: Sequence[Voice], spoken: _Spoken, arches: frozenset[str]) -
 
 
 def _newest(voices: Sequence[Voice]) -> list[Voice]:
-    """Repositories' records with the packages, by architecture, of which no other feed has a newer
-    record."""
+    """Repositories' records with the builds of which no other feed has a newer record."""
     dates: dict[_Package, dict[str, int]] = defaultdict(dict)
     for voice in voices:
-        for one in voice.advisory.affected:
-            by_feed = dates[_on_arch(one)]
+        for affected in voice.advisory.affected:
+            by_feed = dates[_build(affected)]
             by_feed[voice.feed] = max(by_feed.get(voice.feed, 0), voice.modified)
 
-    def counts(voice: Voice, one: Affected) -> bool:
-        by_feed = dates[_on_arch(one)]
-        return by_feed[voice.feed] == max(by_feed.values())
+    def counts(voice: Voice, affected: Affected) -> bool:
+        by_feed = dates[_build(affected)]
+        return by_feed[voice.feed] in (0, max(by_feed.values()))
 
     return [
-        _only(voice, [one for one in voice.advisory.affected if counts(voice, one)])
+        _only(voice, [affected for affected in voice.advisory.affected if counts(voice, affected)])
         for voice in voices
     ]
 
@@ -124,15 +127,15 @@ def _once(copies: Sequence[Voice]) -> list[Voice]:
     """OSV's records with the packages of which there is no newer record. Those of one date are
     copies of each other: the first feed's counts."""
     first: dict[_Package, tuple[str, int]] = {}
-    for voice in sorted(copies, key=lambda one: -one.modified):
-        for one in voice.advisory.affected:
-            first.setdefault(_package(one), (voice.feed, voice.modified))
+    for voice in sorted(copies, key=lambda voice: -voice.modified):
+        for affected in voice.advisory.affected:
+            first.setdefault(_package(affected), (voice.feed, voice.modified))
 
-    def counts(voice: Voice, one: Affected) -> bool:
-        return first[_package(one)] == (voice.feed, voice.modified)
+    def counts(voice: Voice, affected: Affected) -> bool:
+        return first[_package(affected)] == (voice.feed, voice.modified)
 
     return [
-        _only(voice, [one for one in voice.advisory.affected if counts(voice, one)])
+        _only(voice, [affected for affected in voice.advisory.affected if counts(voice, affected)])
         for voice in copies
     ]
 
@@ -148,45 +151,47 @@ class _Told:
         self._built: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
         self._built_by: dict[str, set[str]] = defaultdict(set)
         for voice in own:
-            for one in voice.advisory.affected:
-                self._add(voice, one)
+            for affected in voice.advisory.affected:
+                self._add(voice, affected)
 
-    def _add(self, voice: Voice, one: Affected) -> None:
-        package = _package(one)
-        self.words[package].add(_word(voice, one))
+    def _add(self, voice: Voice, affected: Affected) -> None:
+        package = _package(affected)
+        self.words[package].add(_word(voice, affected))
         self.feeds[package].add(voice.feed)
         self.dates[package] = max(self.dates.get(package, 0), voice.modified)
-        if not one.arch:
+        if not affected.arch:
             self.everywhere.add(package)
-        if one.kind is NameKind.BINARY:
-            self._built[one.channel][one.name] = (one.source, one.fixed)
-            self._built_by[one.channel].add(voice.feed)
+        if affected.kind is NameKind.BINARY:
+            self._built[affected.channel][affected.name] = (affected.source, affected.fixed)
+            self._built_by[affected.channel].add(voice.feed)
 
     def corrected_by(self, copy: Voice) -> set[_Package]:
         """The packages of which the copy is newer and says something else. Where it is only newer,
         the repository's word stays: it states modules and architectures, OSV does not."""
         return {
             package
-            for one in copy.advisory.affected
-            if 0 < self.dates.get(package := _package(one), 0) < copy.modified
-            and _word(copy, one) not in self.words[package]
+            for affected in copy.advisory.affected
+            if 0 < self.dates.get(package := _package(affected), 0) < copy.modified
+            and _word(copy, affected) not in self.words[package]
         }
 
-    def binaries(self, one: Affected) -> frozenset[str]:
+    def binaries(self, affected: Affected) -> frozenset[str]:
         """The binaries of a source package that the repositories list, none for a binary."""
-        built = self._built.get(one.channel, {}) if one.kind is NameKind.SOURCE else {}
-        return frozenset(name for name, (source, _) in built.items() if source in ("", one.name))
+        built = self._built.get(affected.channel, {}) if affected.kind is NameKind.SOURCE else {}
+        return frozenset(
+            name for name, (source, _) in built.items() if source in ("", affected.name)
+        )
 
-    def has_fix(self, one: Affected) -> bool:
+    def has_fix(self, affected: Affected) -> bool:
         """Whether a binary of this source package is fixed in the version that OSV names, but for
         its epoch, which may be the binary's own."""
-        built = self._built.get(one.channel, {}).values()
-        fixes = {_bare(fixed) for source, fixed in built if source == one.name}
-        return bool(one.fixed) and (not fixes or _bare(one.fixed) in fixes)
+        built = self._built.get(affected.channel, {}).values()
+        fixes = {_bare(fixed) for source, fixed in built if source == affected.name}
+        return bool(affected.fixed) and (not fixes or _bare(affected.fixed) in fixes)
 
-    def by(self, one: Affected) -> Collection[str]:
+    def by(self, affected: Affected) -> Collection[str]:
         """The feeds that speak of the package, or list binaries of it."""
-        return self.feeds.get(_package(one)) or self._built_by.get(one.channel) or set()
+        return self.feeds.get(_package(affected)) or self._built_by.get(affected.channel) or set()
 
 
 def _beside(copy: Voice, told: _Told, spoken: _Spoken, arches: frozenset[str]) -> Iterator[Voice]:
@@ -195,40 +200,48 @@ def _beside(copy: Voice, told: _Told, spoken: _Spoken, arches: frozenset[str]) -
     weighed: list[Affected] = []
     built: list[Affected] = []
     listed: dict[str, frozenset[str]] = {}
-    for one in copy.advisory.affected:
-        names = told.binaries(one)
-        if _package(one) in told.everywhere:
+    for affected in copy.advisory.affected:
+        names = told.binaries(affected)
+        if _package(affected) in told.everywhere:
             continue
-        if _package(one) not in told.feeds:
+        if _package(affected) not in told.feeds:
             if not names:
-                plain.append(one)
+                plain.append(affected)
                 continue
-            if not told.has_fix(one):
+            if not told.has_fix(affected):
                 # The source's own word: it counts, and so do the lines of its binaries.
-                weighed.append(one)
+                weighed.append(affected)
                 continue
-            built.append(one)
-            listed[one.name] = names
-        silent = sorted(arches - spoken.by(told.by(one)))
-        weighed += (structs.replace(one, arch=arch) for arch in silent)
+            built.append(affected)
+            listed[affected.name] = names
+        silent = sorted(arches - spoken.by(told.by(affected)))
+        weighed += (structs.replace(affected, arch=arch) for arch in silent)
     yield _only(copy, plain)
     yield replace(_only(copy, weighed), weight=FeedKind.UPDATEINFO)
     yield replace(_only(copy, built), weight=FeedKind.UPDATEINFO, listed=listed)
 
 
-def _package(one: Affected) -> _Package:
-    return one.kind.value, one.name, one.channel
+def _package(affected: Affected) -> _Package:
+    return affected.kind.value, affected.name, affected.channel
 
 
-def _on_arch(one: Affected) -> _Package:
-    return (*_package(one), one.arch)
+def _build(affected: Affected) -> _Package:
+    """A package of one architecture and of one line of builds: `5.el8`, `5.el8_4`, `5.ksplice1.el8`
+    and `5.el8_fips` lie in repositories of their own, and none of them corrects another."""
+    return (*_package(affected), affected.arch, _DIGITS.sub("", affected.fixed.rpartition("-")[2]))
 
 
-def _word(voice: Voice, one: Affected) -> object:
+def _word(voice: Voice, affected: Affected) -> object:
     """What a record says of a package, to tell whether two say the same."""
     if voice.advisory.withdrawn:
         return "withdrawn"
-    return one.introduced, _plain(one.fixed), one.last_affected, one.versions, one.status
+    return (
+        affected.introduced,
+        _plain(affected.fixed),
+        affected.last_affected,
+        affected.versions,
+        affected.status,
+    )
 
 
 def _plain(version: str) -> str:
@@ -249,7 +262,10 @@ def _only(voice: Voice, affected: Sequence[Affected]) -> Voice:
 
 
 def _without(voice: Voice, packages: Collection[_Package]) -> Voice:
-    return _only(voice, [one for one in voice.advisory.affected if _package(one) not in packages])
+    return _only(
+        voice,
+        [affected for affected in voice.advisory.affected if _package(affected) not in packages],
+    )
 
 
 def _with_cves(voice: Voice, cves: tuple[str, ...]) -> Voice:

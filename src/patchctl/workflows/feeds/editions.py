@@ -75,8 +75,10 @@ def _entries(records: Iterable[FeedRecord]) -> tuple[set[int], set[str]]:
     ecosystems: set[str] = set()
     for record in records:
         if isinstance(record, Advisory):
-            entries.update(hash((record.id, one.name, one.arch)) for one in record.affected)
-            ecosystems.update(one.ecosystem for one in record.affected)
+            entries.update(
+                hash((record.id, affected.name, affected.arch)) for affected in record.affected
+            )
+            ecosystems.update(affected.ecosystem for affected in record.affected)
             if not record.affected:
                 entries.add(hash(record.id))
         elif isinstance(record, CveFacts):
