@@ -86,11 +86,11 @@ def test_reading_one_ecosystem_opens_only_its_part(store: FeedStore) -> None:
         ids(store, "Debian:12")
 
 
-def test_an_advisory_in_two_osv_feeds_comes_once_from_the_newer(store: FeedStore) -> None:
+def test_an_advisory_in_two_feeds_comes_from_each(store: FeedStore) -> None:
     store.replace("old", FeedKind.OSV, [advisory("A1", "AlmaLinux:8", fixed="1")])
     store.replace("new", FeedKind.OSV, [advisory("A1", "AlmaLinux:8", modified=2000)])
     found = list(again(store).advisories("AlmaLinux:8"))
-    assert [(feed, one.affected[0].fixed) for feed, one in found] == [("new", "2")]
+    assert [(feed, one.affected[0].fixed) for feed, one in found] == [("new", "2"), ("old", "1")]
 
 
 def test_an_id_that_a_feed_repeats_is_kept_each_time(store: FeedStore) -> None:
@@ -143,6 +143,26 @@ def test_of_two_feeds_of_one_kind_the_newer_wins(store: FeedStore) -> None:
         "CVE-2024-1000": 0.3,
         "CVE-2024-2000": 0.3,
     }
+
+
+def test_of_two_records_of_a_cve_the_newer_one_wins_whatever_its_feed_s_date(
+    store: FeedStore,
+) -> None:
+    def record(poc: str, modified: int) -> CveFacts:
+        return CveFacts(cve="CVE-2023-1111", exploitation=poc, modified=modified)
+
+    store.replace("a", FeedKind.CVE, [record("active", 200)], dated=lambda: 100)
+    store.replace("b", FeedKind.CVE, [record("none", 100)], dated=lambda: 900)
+    assert again(store).cve_facts(["CVE-2023-1111"])["CVE-2023-1111"].exploitation == "active"
+    store.replace("a", FeedKind.CVE, [record("active", 0)], dated=lambda: 100)
+    assert again(store).cve_facts(["CVE-2023-1111"])["CVE-2023-1111"].exploitation == "none"
+
+
+def test_an_incremental_update_never_brings_an_older_record(store: FeedStore) -> None:
+    store.replace("alma", FeedKind.OSV, [advisory("A1", "AlmaLinux:8", modified=2000)])
+    store.merge("alma", [advisory("A1", "AlmaLinux:8", modified=1000, fixed="9")], ())
+    (held,) = (one for _, one in again(store).advisories("AlmaLinux:8"))
+    assert (held.modified, held.affected[0].fixed) == (2000, "2")
 
 
 def test_bad_records_are_counted_and_the_first_thousand_kept(store: FeedStore) -> None:

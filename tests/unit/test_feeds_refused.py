@@ -165,6 +165,20 @@ def test_a_wrong_checksum_breaks_the_archive_and_what_was_held_stays(
     assert desk.held() == before
 
 
+@pytest.mark.parametrize("inside", ["a record", "the checksum"])
+def test_a_wrong_checksum_breaks_a_compressed_tar(desk: Desk, tmp_path: Path, inside: str) -> None:
+    """Deflate can store bytes as they are, and the checksum stands behind the end of the tar."""
+    plain = tarred(tmp_path / "t", {"a.json": osv("DSA-1-1"), "b.json": osv("DSA-2-1")}, "w")
+    raw = bytearray(gzip.compress(plain.read_bytes(), compresslevel=0))
+    at = raw.find(b"DSA-2-1") if inside == "a record" else len(raw) - 8
+    raw[at] ^= 1
+    path = tmp_path / "t.gz"
+    path.write_bytes(raw)
+    assert desk.take(path) == 2
+    assert "is cut short or broken: CRC check failed" in desk.err
+    assert desk.held() == {}
+
+
 def test_a_loose_damaged_file_is_counted_beside_good_ones(desk: Desk, tmp_path: Path) -> None:
     folder = tmp_path / "loose"
     folder.mkdir()

@@ -131,7 +131,8 @@ def import_(
     form: Output = Format.TABLE,
 ) -> None:
     """Hold feeds from files: OSV, Debian's tracker, updateinfo, changelogs, KEV, EPSS, CVE records,
-    end of life; plain, compressed, zip, tar, or a folder of them."""
+    end of life; plain, compressed, zip, tar, or a folder of them. A newer edition takes the place
+    of the older one; another repository of the same release is held beside it."""
     from ..wiring import feeds as wiring
 
     workspace = state(ctx).workspace()

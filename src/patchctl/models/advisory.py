@@ -80,7 +80,7 @@ class Affected(Record):
     stays empty.
     The range is [introduced, fixed): an empty `introduced` is from the beginning, an empty `fixed`
     not fixed; `last_affected` is inclusive and only set where there is no `fixed`. `versions` are
-    exactly affected versions, where a feed has no range.
+    exactly affected versions: with them there is no range, and `fixed` is what to take instead.
     `module` is `NAME:STREAM` where the feed states it, `modular` where only the release field
     (`.module_el`) tells; `source` is the source package of a binary where the feed states it.
     `binaries` limits a source name to these binary packages where the feed states them.
@@ -156,7 +156,8 @@ class CvssVector(Record):
 
 class CveFacts(Record):
     """What a CVE record says. SSVC decision points are lower case, empty where unknown:
-    exploitation none|poc|active, automatable yes|no, technical_impact partial|total."""
+    exploitation none|poc|active, automatable yes|no, technical_impact partial|total. `modified` is
+    the record's own date, epoch seconds UTC, 0 unknown."""
 
     cve: str
     rejected: bool = False
@@ -166,6 +167,7 @@ class CveFacts(Record):
     exploitation: str = ""
     automatable: str = ""
     technical_impact: str = ""
+    modified: int = 0
 
 
 class Lifecycle(Record):

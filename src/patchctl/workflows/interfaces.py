@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from ..audit.interfaces import AuditState, JournalSource
-from ..models.advisory import BadRecord, FeedKind, FeedRecord
+from ..models.advisory import Advisory, BadRecord, FeedKind, FeedRecord
 from ..models.feeds import FeedInfo
 from ..models.plan import Artifact, Plan
 from ..models.rollout import Command, CommandKind, Entry, ProcessIdentity
@@ -71,6 +71,12 @@ class FeedStore(Protocol):
 
     def ids(self, name: str) -> set[str]:
         """Ids of all advisories of the feed. Raises NotFoundError."""
+
+    def advisories_of(self, name: str) -> Iterable[Advisory]:
+        """All advisories of the feed, in parts by ecosystem. Raises NotFoundError."""
+
+    def cves_of(self, name: str) -> set[str]:
+        """The CVEs of which the feed has a record. Raises NotFoundError."""
 
     def replace(
         self,

@@ -384,6 +384,9 @@ def _tar_files(stream: BinaryIO, place: str) -> Iterator[tuple[tarfile.TarInfo, 
                 # A stream forgets nothing by itself: a million members would stay in memory.
                 archive.members = []  # type: ignore[attr-defined]
                 if info is None:
+                    # The checksum of what packs the tar stands behind the tar's own end.
+                    while stream.read(_SKIP):
+                        pass
                     return
                 raw = archive.extractfile(info) if info.isreg() else None
             if not info.isdir():

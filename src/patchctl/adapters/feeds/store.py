@@ -102,22 +102,13 @@ class FeedStore:
 
     def advisories(self, ecosystem: str) -> Iterator[tuple[str, Advisory]]:
         """(name of the feed, advisory) of everything that speaks of the ecosystem; `affected`
-        holds only that ecosystem's packages.
-
-        Two OSV feeds may hold one advisory: it comes once, from the feed with the newest date.
-        """
-        seen: set[str] = set()
+        holds only that ecosystem's packages. Feeds may hold one id several times: it comes from
+        each, for its own date decides and not its feed's."""
         for entry, part in self._parts(ADVISORIES):
-            if part.key != ecosystem:
-                continue
-            once = entry.info.kind is FeedKind.OSV
-            for frame in self._frames(entry, part):
-                for advisory in frame:
-                    if once and advisory.id in seen:
-                        continue
-                    yield entry.info.name, advisory
-                if once:
-                    seen.update(advisory.id for advisory in frame)
+            if part.key == ecosystem:
+                for frame in self._frames(entry, part):
+                    for advisory in frame:
+                        yield entry.info.name, advisory
 
     def known_exploited(self) -> dict[str, KnownExploited]:
         """By CVE. Of several feeds the newest wins."""
@@ -135,8 +126,14 @@ class FeedStore:
         }
 
     def cve_facts(self, cves: Collection[str]) -> dict[str, CveFacts]:
-        """Records of those of the CVEs that have one. Of several feeds the newest wins."""
-        return {cve: files.cve_facts(raw) for cve, raw in self._of_cves(CVE, cves)}
+        """Records of those of the CVEs that have one. Of several the newest record wins, and where
+        their dates do not tell, that of the newest feed."""
+        found: dict[str, CveFacts] = {}
+        for cve, raw in self._of_cves(CVE, cves, first=False):
+            facts = files.cve_facts(raw)
+            if cve not in found or facts.modified > found[cve].modified:
+                found[cve] = facts
+        return found
 
     def lifecycles(self) -> tuple[Lifecycle, ...]:
         """Every release's dates. Of several feeds the newest wins."""
@@ -156,7 +153,10 @@ class FeedStore:
         part = self._generation(entry).manifest.part(BAD)
         return tuple(one for frame in self._frames(entry, part) for one in frame) if part else ()
 
-    def _of_cves(self, shelf: str, cves: Collection[str]) -> Iterator[tuple[str, Any]]:
+    def _of_cves(
+        self, shelf: str, cves: Collection[str], *, first: bool = True
+    ) -> Iterator[tuple[str, Any]]:
+        """What each feed has of these CVEs, the newest feed first, or only what the `first` has."""
         wanted: dict[str, set[str]] = {}
         for cve in cves:
             wanted.setdefault(files.year_of(cve), set()).add(cve)
@@ -171,7 +171,8 @@ class FeedStore:
                 for cve in missing
                 if cve in frame
             }
-            missing.difference_update(found)
+            if first:
+                missing.difference_update(found)
             yield from found.items()
 
     def _parts(self, shelf: str) -> Iterator[tuple[_Entry, files.Part]]:
@@ -282,12 +283,24 @@ class FeedStore:
 
     def ids(self, name: str) -> set[str]:
         """Ids of all advisories of the feed. Raises NotFoundError."""
+        return {advisory.id for advisory in self.advisories_of(name)}
+
+    def advisories_of(self, name: str) -> Iterator[Advisory]:
+        """All advisories of the feed; one that speaks of several ecosystems comes in parts. Raises
+        NotFoundError."""
+        entry = self._entry(name)
+        for part in self._generation(entry).manifest.on(ADVISORIES):
+            for frame in self._frames(entry, part):
+                yield from frame
+
+    def cves_of(self, name: str) -> set[str]:
+        """The CVEs of which the feed has a record. Raises NotFoundError."""
         entry = self._entry(name)
         return {
-            advisory.id
-            for part in self._generation(entry).manifest.on(ADVISORIES)
+            cve
+            for part in self._generation(entry).manifest.on(CVE)
             for frame in self._frames(entry, part)
-            for advisory in frame
+            for cve in frame
         }
 
     def unchanged(self, name: str) -> FeedInfo:
@@ -312,9 +325,13 @@ class FeedStore:
         before = self.bad(old.info.name)
         writer.add_bad(before, old.info.bad)
         known = {(one.place, one.reason) for one in before}
+        dates = {one.id: one.modified for one in self.advisories_of(old.info.name)}
         left = set(gone)
         for record in changed:
             if isinstance(record, Advisory):
+                # A server that stands behind its own list may still give what was there before.
+                if record.modified < dates.get(record.id, 0):
+                    continue
                 left.add(record.id)
             elif isinstance(record, BadRecord) and (record.place, record.reason) in known:
                 continue

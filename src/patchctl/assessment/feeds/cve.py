@@ -80,7 +80,8 @@ def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
         yield BadRecord(place=place, reason=f"not a CVE id: {meta.cveId[:40]}")
         return
     published = seconds(meta.datePublished or "")
-    if wrong := told.record(seconds(meta.dateUpdated or ""), published):
+    modified = seconds(meta.dateUpdated or "")
+    if wrong := told.record(modified, published):
         yield BadRecord(place=f"{place}: {cves[0]}", reason=wrong)
         return
     containers = record.containers or _Containers()
@@ -101,6 +102,7 @@ def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
         exploitation=points.get("exploitation", ""),
         automatable=points.get("automatable", ""),
         technical_impact=points.get("technical_impact", ""),
+        modified=modified,
     )
 
 

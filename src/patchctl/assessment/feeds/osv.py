@@ -28,6 +28,7 @@ from .common import (
     severity_of,
     unique,
 )
+from .listed import outside
 from .told import Told
 
 
@@ -205,6 +206,8 @@ def _entries(one: _Affected) -> Iterator[Affected]:
             module="modular" if MODULAR.search(fixed) else "",
             current="" if fixed else current,
         )
+    for fixed, versions in outside(vendor, pairs, one.versions or ()).items():
+        yield Affected(**shared, channel=channel, versions=versions, fixed=fixed)
 
 
 def _pairs(events: "list[_Event] | tuple[()]") -> Iterator[tuple[str, str, str]]:

@@ -47,7 +47,8 @@ _KNOWN = (
 
 
 class Feed:
-    """One feed found at a path. Nothing is open until `records` is iterated."""
+    """One feed found at a path. Nothing is open until `records` is iterated. `stem` is its name
+    without the number that tells it from others of one reading."""
 
     def __init__(
         self,
@@ -56,9 +57,11 @@ class Feed:
         place: str,
         records: Callable[[Told], Iterator[FeedRecord]],
         latest: int = 0,
+        stem: str = "",
     ) -> None:
         self.kind = kind
         self.name = name
+        self.stem = stem or name
         self.place = place
         self.skipped = Passed()
         self._records = records
@@ -134,11 +137,11 @@ class Reading:
                 self._skip(unit.place, unit.reason)
                 continue
             for group in self._groups(unit):
-                name = group.name()
-                names[name] += 1
-                name = name if names[name] == 1 else f"{name}-{names[name]}"
+                stem = group.name()
+                names[stem] += 1
+                name = stem if names[stem] == 1 else f"{stem}-{names[stem]}"
                 records = partial(group.records, self._ecosystem)
-                feed = Feed(group.kind, name, group.place, records, self._latest)
+                feed = Feed(group.kind, name, group.place, records, self._latest, stem)
                 feed.skipped.take(self._beside)
                 yield feed
         if feed is None:

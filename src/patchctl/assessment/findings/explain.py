@@ -363,12 +363,13 @@ def _range(entry: Entry) -> str:
     if entry.branches:
         return "before " + " or ".join(fixed for _, _, fixed in entry.branches)
     start = f"from {affected.introduced} " if affected.introduced else ""
+    if affected.versions:
+        count = len(affected.versions)
+        return f"{count} listed versions" if count > 1 else f"the listed {affected.versions[0]}"
     if affected.fixed:
         return f"{start}before {affected.fixed}"
     if affected.last_affected:
         return f"{start}up to {affected.last_affected}"
-    if affected.versions:
-        return f"{len(affected.versions)} listed versions"
     return f"{start}every version" if start else "every version"
 
 

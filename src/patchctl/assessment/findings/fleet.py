@@ -165,7 +165,8 @@ def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advis
         known: Mapping[str, frozenset[str]] = {
             binary: frozenset(found) for binary, found in sources[name].items()
         }
-        indexes[name] = EcosystemIndex.build(name, scheme, advisories(name), known)
+        arches = {unit.arch for unit in table.units() if unit.ecosystem == name}
+        indexes[name] = EcosystemIndex.build(name, scheme, advisories(name), known, arches)
     completer = Completer(table, indexes)
     completed = {
         digest: completer.complete(one.units, one.ecosystems, one.platform.ecosystem)
@@ -176,7 +177,7 @@ def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advis
         indexes,
         available,
         lambda name, only: EcosystemIndex.build(
-            name, VersionScheme.DEB, advisories(name), {}, only
+            name, VersionScheme.DEB, advisories(name), {}, only=only
         ),
     )
     for digest, one in software.items():

@@ -20,7 +20,7 @@ from ...models.advisory import Advisory, Affected, FeedKind, NameKind, VendorSta
 from ...models.kernel_names import is_rpm_part, is_rpm_source, rpm_source_of
 from ...models.versions import VersionScheme
 from ..versions import InvalidVersionError, Key, key_function
-from . import channels, streams
+from . import channels, identity, streams
 from .builds import bare, branch, comparable, flavour, head, is_modular, minor, stem
 
 # Whose word counts where feeds differ on a package and CVE: the distribution's tracker, then its
@@ -151,7 +151,6 @@ class EcosystemIndex:
         # Debian's tracker names every release that has a package; OSV only those affected.
         self.tracked = False
         self._only: Collection[str] | None = None
-        self._ids: set[str] = set()
         # All binaries of an advisory have one version, and a source's advisories have few.
         self._key = cache(key_function(scheme))
         self._flavour = cache(partial(flavour, scheme=scheme))
@@ -180,36 +179,28 @@ class EcosystemIndex:
         scheme: VersionScheme,
         advisories: Iterable[tuple[str, FeedKind, Advisory]],
         sources_of: Mapping[str, frozenset[str]],
+        arches: Collection[str] = (),
         only: Collection[str] | None = None,
     ) -> "EcosystemIndex":
-        """`sources_of` tells from the fleet which sources a binary name is built from. `only` are
-        the names to index; None: all."""
+        """`sources_of` tells from the fleet which sources a binary name is built from, `arches` are
+        the fleet's. `only` are the names to index; None: all."""
         index = cls(ecosystem, scheme)
         index._only = only
         # A repository's updateinfo states modules and architectures, the OSV copy does not.
-        for feed, kind, advisory in sorted(
+        ranked = sorted(
             advisories, key=lambda one: (-_RANK.get(one[1], 0), one[1] is not FeedKind.UPDATEINFO)
-        ):
-            index._add(feed, kind, advisory, sources_of)
+        )
+        for voice in identity.weigh(ranked, arches):
+            index._add(voice, sources_of)
         index._name_streams()
         for buckets in (index.sources, index.binaries, index.joined):
             for bucket in buckets.values():
                 bucket.sort()
         return index
 
-    def _add(
-        self,
-        feed: str,
-        kind: FeedKind,
-        advisory: Advisory,
-        sources_of: Mapping[str, frozenset[str]],
-    ) -> None:
+    def _add(self, voice: identity.Voice, sources_of: Mapping[str, frozenset[str]]) -> None:
+        feed, kind, advisory = voice.feed, voice.kind, voice.advisory
         if advisory.withdrawn or advisory.live_patch:
-            return
-        known = advisory.id in self._ids
-        if kind is FeedKind.UPDATEINFO and advisory.affected:
-            self._ids.add(advisory.id)
-        elif known:
             return
         self._whole = self._whole or kind in _WHOLE_FEEDS
         self.tracked = self.tracked or kind is FeedKind.DEBIAN_TRACKER
@@ -234,6 +225,11 @@ class EcosystemIndex:
             entry = self._entry(feed, rank, advisory, members, titled)
             if entry is None:
                 self.problems += 1
+                continue
+            if entry.affected.name in voice.listed:
+                # What its updateinfo lists is judged by that.
+                joined = _joined(entry, voice.listed[entry.affected.name])
+                _put(self.joined[entry.affected.name], joined)
                 continue
             self._file(entry)
             if entry.affected.kind is NameKind.BINARY:
@@ -426,7 +422,7 @@ def _keyed(pairs: Iterable[tuple[Key | None, Entry]]) -> list[tuple[Key, Entry]]
 def _put(bucket: Bucket, entry: Entry) -> None:
     simple = (
         entry.fixed is not None
-        and not entry.branches
+        and not (entry.branches or entry.versions)
         and entry.affected.status in (VendorStatus.AFFECTED, VendorStatus.DEFERRED)
     )
     (bucket.fixes if simple else bucket.others).append(entry)

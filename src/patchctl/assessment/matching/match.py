@@ -344,6 +344,9 @@ def _by_version(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
         return Verdict(False, Why.BEFORE)
     if entry.branches:
         return _by_branch(unit, installed, entry)
+    if entry.versions:
+        named = (unit.source_version if by_source else unit.version) in entry.versions
+        return Verdict(named, Why.LISTED if named else Why.NOT_LISTED, fixed)
     if entry.fixed is not None:
         if by_source and unit.borrowed and entry.bare is not None:
             older = versions.source_bare < entry.bare
@@ -354,9 +357,6 @@ def _by_version(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
     if entry.last is not None:
         past = installed > entry.last
         return Verdict(not past, Why.PAST if past else Why.IN_RANGE)
-    if entry.versions:
-        named = (unit.source_version if by_source else unit.version) in entry.versions
-        return Verdict(named, Why.LISTED if named else Why.NOT_LISTED)
     return Verdict(True, Why.NO_FIX)
 
 

@@ -18,6 +18,7 @@ from ...models.addresses import shown
 from ...models.advisory import BadRecord, FeedRecord
 from ...models.feeds import FEED_NAME, FeedInfo, FeedUpdate, Fetched, NotModified, UpdateOutcome
 from ..interfaces import FeedStore, Files
+from . import editions
 from .sources import Source, assessed
 
 # Records that are fetched one by one; of more the whole archive comes faster.
@@ -90,20 +91,26 @@ class Feeds:
         found = [feed for reading in readings for feed in reading]
         if name and len(found) != 1:
             raise UsageError(f"--name is for one feed, here are {len(found)}")
-        names = [name or feed.name for feed in found]
+        names = [feed.name for feed in found if not editions.several(feed.kind)]
         twice = next((one for one in names if names.count(one) > 1), "")
         if twice:
             raise UsageError(
                 f"two of these feeds are called {twice}", hint="import them one by one with --name"
             )
-        for feed, called in zip(found, names, strict=True):
-            self.say(f"{called}: reading {feed.place}")
-            try:
-                info = self.hold(feed, called, force=force)
-            except PatchctlError as error:
-                yield FeedUpdate(name=called, outcome=UpdateOutcome.FAILED, reason=str(error))
-            else:
-                yield FeedUpdate(name=called, outcome=UpdateOutcome.UPDATED, feed=info)
+        taken: set[str] = set()
+        for feed in found:
+            yield (update := self._import(feed, name, taken, force=force))
+            taken.add(update.name)
+
+    def _import(self, feed: Feed, name: str, taken: Collection[str], *, force: bool) -> FeedUpdate:
+        called = name or feed.name
+        self.say(f"{called}: reading {feed.place}")
+        try:
+            called = name or editions.settled(feed, self.store, taken, self.say)
+            info = self.hold(feed, called, force=force)
+        except PatchctlError as error:
+            return FeedUpdate(name=called, outcome=UpdateOutcome.FAILED, reason=str(error))
+        return FeedUpdate(name=called, outcome=UpdateOutcome.UPDATED, feed=info)
 
     def hold(
         self,

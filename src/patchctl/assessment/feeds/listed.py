@@ -1,0 +1,63 @@
+"""OSV's `versions` beside its ranges: a version is affected where either names it.
+
+https://ossf.github.io/osv-schema/#evaluation. Publishers enumerate in `versions` what the ranges
+hold already (all of Ubuntu's and Debian's do), so only what lies outside of them is kept.
+"""
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+
+from ...models.versions import VersionScheme
+from ..versions import InvalidVersionError, Key, key
+
+# (introduced, fixed, last affected), empty for what is open.
+Range = tuple[str, str, str]
+
+_SCHEMES = {
+    "Debian": VersionScheme.DEB,
+    "Ubuntu": VersionScheme.DEB,
+    "Alpine": VersionScheme.APK,
+}
+
+
+def outside(
+    vendor: str, ranges: Sequence[Range], versions: Iterable[str]
+) -> dict[str, tuple[str, ...]]:
+    """The fix to take -> versions that no range holds. The fix is the next later one of the ranges,
+    empty where there is none."""
+    if ("", "", "") in ranges:
+        return {}
+    scheme = _SCHEMES.get(vendor, VersionScheme.RPM)
+    found: dict[str, list[str]] = {}
+    for version in dict.fromkeys(versions):
+        if not any(_holds(scheme, span, version) for span in ranges):
+            found.setdefault(_next_fix(scheme, ranges, version), []).append(version)
+    return {fix: tuple(named) for fix, named in found.items()}
+
+
+def _holds(scheme: VersionScheme, span: Range, version: str) -> bool:
+    """Whether the range has the version; not where one of them cannot be compared."""
+    introduced, fixed, last = span
+    try:
+        place = _key(scheme, version)
+        if introduced and place < _key(scheme, introduced):
+            return False
+        if fixed:
+            return place < _key(scheme, fixed)
+        return not last or place <= _key(scheme, last)
+    except InvalidVersionError:
+        return False
+
+
+def _next_fix(scheme: VersionScheme, ranges: Iterable[Range], version: str) -> str:
+    try:
+        place = _key(scheme, version)
+        later = [fixed for _, fixed, _ in ranges if fixed and place < _key(scheme, fixed)]
+        return min(later, key=lambda fixed: _key(scheme, fixed), default="")
+    except InvalidVersionError:
+        return ""
+
+
+@lru_cache(maxsize=65_536)
+def _key(scheme: VersionScheme, version: str) -> Key:
+    return key(scheme, version)
