@@ -7,11 +7,12 @@ class Judgement(Record):
     """One advisory's word on one installed version, over the hosts that have it.
 
     `compared` is the version that decides (the source's, where the advisory names sources); `range`
-    the affected range in words; `why` what decided. `decided_by` is the advisory that did, which is
-    another one where that has the fix of the build's own branch or more authority; `weighed` are
-    all advisories on the CVE in this package that were weighed against each other. `repository` and
-    `offered` say who delivers the fix. `stuck` says what keeps a host from it, `excluded` which
-    exclusion does. Priority stands only on what is affected.
+    the affected range in words, `ecosystem` and `channel` what it is for; `why` what decided.
+    `decided_by` is the advisory that did, which is another one where that has the fix of the
+    build's own line or more authority; `weighed` are all advisories on the CVE in this package that
+    were weighed against each other. `repository` and `offered` say who delivers the fix. `stuck`
+    says what keeps a host from it, `excluded` which exclusion does. Priority stands only on what is
+    affected.
     """
 
     hosts: tuple[str, ...]
@@ -26,6 +27,7 @@ class Judgement(Record):
     affected: bool
     why: str
     range: str
+    channel: str = ""
     decided_by: str = ""
     weighed: tuple[str, ...] = ()
     fixed: str = ""

@@ -29,9 +29,9 @@ def _judgement(one: Judgement, kind: str) -> Iterator[str]:
     decider = "" if one.decided_by in ("", one.advisory) else f" by {one.decided_by}"
     if decider and one.fixed:
         decider += f" with {one.fixed}"
-    yield (
-        f"  because: {one.why}{decider}{compared}; {one.advisory} of {one.feed} affects {one.range}"
-    )
+    channel = f", channel {one.channel}" if one.channel else ""
+    yield f"  because: {one.why}{decider}{compared}"
+    yield f"  {one.advisory} of {one.feed} for {one.ecosystem}{channel} affects {one.range}"
     others = [ident for ident in one.weighed if ident not in (one.advisory, one.decided_by)]
     if others:
         yield f"  weighed against: {some(others, _HOSTS, full=False)}"

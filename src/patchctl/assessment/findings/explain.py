@@ -322,6 +322,7 @@ class Explainer:
             affected=verdict.affected,
             why=verdict.why.value,
             range=_range(entry),
+            channel=entry.affected.channel,
             decided_by=decider.advisory.id,
             weighed=tuple(dict.fromkeys(one.advisory.id for one in case.others[cve])),
             fixed=verdict.fixed,
