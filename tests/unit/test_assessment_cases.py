@@ -12,6 +12,7 @@ import pytest
 from assessment_cases import Case, Rule, host_of, rules, world_of, write, wrong, wrongly_fixed
 from feed_world import REAL
 
+from patchctl.assessment.findings.explain import Explainer
 from patchctl.models.assessment import Finding
 from patchctl.models.facts import HostFacts
 
@@ -46,6 +47,26 @@ def test_hosts_of_a_fleet_and_the_order_of_feeds_change_nothing(rule: Rule, tmp_
     together = [states(found) for _, found in world.assessor(*hosts).findings()]
     names = [case.host["name"] for case in rule.cases]
     assert dict(zip(names, together, strict=True)) == dict(zip(names, alone, strict=True))
+
+
+@pytest.mark.parametrize("rule", RULES, ids=[rule.name for rule in RULES])
+def test_explain_says_what_assess_finds_and_names_who_decided(rule: Rule, tmp_path: Path) -> None:
+    """`explain` judges each advisory on each package: what it calls affected is what is found."""
+    write(rule.feeds, tmp_path)
+    world = world_of(tmp_path)
+    named = {cve for _, _, held in world.held for cve in held.cves}
+    for case in rule.cases:
+        assessor = world.assessor(host_of(case.host))
+        explainer = Explainer(assessor, lambda host, source: "")
+        found = {one.cve for _, findings in assessor.findings() for one in findings}
+        judgements = [
+            judgement for cve in named for judgement in explainer.cve(cve, frozenset()).judgements
+        ]
+        affected = {judgement.cve for judgement in judgements if judgement.affected}
+        assert affected == found, case.name
+        for judgement in judgements:
+            assert judgement.why
+            assert {judgement.advisory, judgement.decided_by} <= {*judgement.weighed}, case.name
 
 
 def test_the_name_of_a_case_is_its_own() -> None:
