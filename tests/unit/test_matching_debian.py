@@ -100,11 +100,13 @@ class TestPlacing:
             advisory(
                 "DEBIAN-CVE-2026-1000",
                 CVE,
-                by_source(BULLSEYE, "tool", current="1.1-2+deb11u1", status=VendorStatus.DEFERRED),
-                by_source(BOOKWORM, "tool", "1.5-3", current="1.5-3"),
-                by_source(TRIXIE, "tool", "1.9-2", current="1.9-2"),
-                by_source(SID, "tool", "2.1-1", current="2.1-4"),
-                by_source(SID, "new", "3.0-2", current="3.0-2"),
+                by_source(
+                    BULLSEYE, "tool", in_release=("1.1-2+deb11u1",), status=VendorStatus.DEFERRED
+                ),
+                by_source(BOOKWORM, "tool", "1.5-3", in_release=("1.5-3",)),
+                by_source(TRIXIE, "tool", "1.9-2", in_release=("1.9-2",)),
+                by_source(SID, "tool", "2.1-1", in_release=("2.1-4",)),
+                by_source(SID, "new", "3.0-2", in_release=("3.0-2",)),
             ),
             advisory("DEBIAN-CVE-2026-2", "CVE-2026-2", by_source(BOOKWORM, "other", "9-1")),
             kind=FeedKind.DEBIAN_TRACKER,
@@ -141,8 +143,8 @@ class TestPlacing:
             advisory(
                 "DEBIAN-CVE-2026-1000",
                 CVE,
-                by_source(BOOKWORM, "tool", "6.1.170-1", current="6.1.176-1"),
-                by_source(TRIXIE, "tool", "6.12.94-1", current="6.12.94-1"),
+                by_source(BOOKWORM, "tool", "6.1.170-1", in_release=("6.1.176-1",)),
+                by_source(TRIXIE, "tool", "6.12.94-1", in_release=("6.12.94-1",)),
             ),
             kind=FeedKind.DEBIAN_TRACKER,
         )

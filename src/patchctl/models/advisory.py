@@ -84,7 +84,8 @@ class Affected(Record):
     `module` is `NAME:STREAM` where the feed states it, `modular` where only the release field
     (`.module_el`) tells; `source` is the source package of a binary where the feed states it.
     `binaries` limits a source name to these binary packages where the feed states them.
-    `current` is the newest version of the package that the release has, where the feed states it.
+    `in_release` are the versions of the package that the release has, the newest last, where the
+    feed states them.
     """
 
     ecosystem: str
@@ -99,7 +100,7 @@ class Affected(Record):
     module: str = ""
     source: str = ""
     binaries: tuple[str, ...] = ()
-    current: str = ""
+    in_release: tuple[str, ...] = ()
     status: VendorStatus = VendorStatus.AFFECTED
     severity: Severity = Severity.UNKNOWN
     note: str = ""

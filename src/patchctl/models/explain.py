@@ -8,11 +8,11 @@ class Judgement(Record):
 
     `compared` is the version that decides (the source's, where the advisory names sources); `range`
     the affected range in words, `ecosystem` and `channel` what it is for; `why` what decided.
-    `decided_by` is the advisory that did, which is another one where that has the fix of the
-    build's own line or more authority; `weighed` are all advisories on the CVE in this package that
-    were weighed against each other. `repository` and `offered` say who delivers the fix. `stuck`
-    says what keeps a host from it, `excluded` which exclusion does. Priority stands only on what is
-    affected.
+    `decided_by` is the advisory that did, of the feed `decided_in`; it is another one where that
+    has the fix of the build's own line or more authority. `weighed` are all advisories on the CVE
+    in this package that were weighed against each other. `repository` and `offered` say who
+    delivers the fix. `stuck` says what keeps a host from it, `excluded` which exclusion does.
+    Priority stands only on what is affected.
     """
 
     hosts: tuple[str, ...]
@@ -29,6 +29,7 @@ class Judgement(Record):
     range: str
     channel: str = ""
     decided_by: str = ""
+    decided_in: str = ""
     weighed: tuple[str, ...] = ()
     fixed: str = ""
     state: str = ""

@@ -26,9 +26,11 @@ def _judgement(one: Judgement, kind: str) -> Iterator[str]:
     cve = "" if kind == "cve" else f" {one.cve}"
     yield f"{one.package} {one.installed}{cve}: {verdict}{hosts}"
     compared = "" if one.compared == one.installed else f" ({one.source} {one.compared})"
-    decider = "" if one.decided_by in ("", one.advisory) else f" by {one.decided_by}"
-    if decider and one.fixed:
-        decider += f" with {one.fixed}"
+    own = (one.advisory, one.feed)
+    decider = "" if (one.decided_by, one.decided_in) == own else f" by {one.decided_by}"
+    if decider:
+        decider += f" of {one.decided_in}"
+        decider += f" with {one.fixed}" if one.fixed else ""
     channel = f", channel {one.channel}" if one.channel else ""
     yield f"  because: {one.why}{decider}{compared}"
     yield f"  {one.advisory} of {one.feed} for {one.ecosystem}{channel} affects {one.range}"

@@ -113,20 +113,17 @@ def _release(package: str, suite: str, raw: msgspec.Raw, place: str) -> Affected
         status=status,
         severity=severity_of(release.urgency or ""),
         note=release.nodsa or "",
-        current=_newest(release.repositories),
+        in_release=_versions(release.repositories),
     )
 
 
-def _newest(repositories: object) -> str:
-    """The greatest of the versions that a release's repositories (plain, security, LTS) have; empty
-    where they are not stated."""
+def _versions(repositories: object) -> tuple[str, ...]:
+    """The versions that a release's repositories (plain, security, LTS) have, the newest last."""
     stated = repositories.values() if isinstance(repositories, dict) else ()
-    distinct = sorted({version for version in stated if isinstance(version, str)})
-    if len(distinct) < 2:
-        return "".join(distinct)
+    distinct = {version for version in stated if isinstance(version, str)}
     with suppress(InvalidVersionError):
-        return max(distinct, key=_ORDER)
-    return ""
+        return tuple(sorted(distinct, key=_ORDER))
+    return ()
 
 
 def _status(release: _Release) -> VendorStatus | None:

@@ -195,7 +195,7 @@ def _entries(one: _Affected) -> Iterator[Affected]:
         return
     # OSV lists the versions that were in a release of Debian; of what nobody fixed the last one is
     # what the release has.
-    current = one.versions[-1] if vendor == "Debian" and one.versions else ""
+    in_release = tuple(one.versions[-1:]) if vendor == "Debian" and one.versions else ()
     for introduced, fixed, last in pairs:
         yield Affected(
             **shared,
@@ -204,7 +204,7 @@ def _entries(one: _Affected) -> Iterator[Affected]:
             fixed=fixed,
             last_affected=last,
             module="modular" if MODULAR.search(fixed) else "",
-            current="" if fixed else current,
+            in_release=() if fixed else in_release,
         )
     for fixed, versions in outside(vendor, pairs, one.versions or ()).items():
         yield Affected(**shared, channel=channel, versions=versions, fixed=fixed)

@@ -57,7 +57,7 @@ class _Case:
             return Verdict(False, Why.SETTLED, other.affected.fixed), other
         if outranked(self.entry, cve, self.index):
             higher = max(self.others[cve], key=lambda entry: entry.rank)
-            return Verdict(False, Why.OVERRULED, self.alone.fixed), higher
+            return Verdict(False, Why.OVERRULED, higher.affected.fixed), higher
         return self.alone, self.entry
 
 
@@ -107,6 +107,7 @@ class Explainer:
             if one.affected
         ]
         facts = [*self._installed(name, only), *self._excluding(name, only)]
+        facts += self._unspoken(name, only)
         if facts and not found:
             facts.append("no advisory in the feeds applies to these versions")
         return self._made("package", name, facts, found)
@@ -152,6 +153,16 @@ class Explainer:
                     counts[unit.name, unit.version] += len(hosts)
         for (binary, version), count in sorted(counts.items()):
             yield f"{binary} {version} on {count} host{'s' if count != 1 else ''}"
+
+    def _unspoken(self, name: str, only: frozenset[str]) -> Iterator[str]:
+        """Builds of a package of which no feed speaks, so that nothing is known of them."""
+        matched = self._assessor.matched
+        for digest, software in matched.software.items():
+            if not any(not only or host.name in only for host in self._hosts[digest]):
+                continue
+            for unit in software.units:
+                if name in (unit.name, unit.source) and not matched.covers(unit, software):
+                    yield f"no feed speaks of {unit.name} {unit.version}: nothing is known of it"
 
     def _excluding(self, name: str, only: frozenset[str]) -> Iterator[str]:
         """The exclusions that hold for a package, by source or binary name, on how many hosts."""
@@ -324,6 +335,7 @@ class Explainer:
             range=_range(entry),
             channel=entry.affected.channel,
             decided_by=decider.advisory.id,
+            decided_in=decider.feed,
             weighed=tuple(dict.fromkeys(one.advisory.id for one in case.others[cve])),
             fixed=verdict.fixed,
             state=(package.state if package else finding.state).value if finding else "",

@@ -12,7 +12,7 @@ from ...models.versions import VersionScheme
 from ..matching.completing import Completer
 from ..matching.index import EcosystemIndex
 from ..matching.kernels import Kernels, Splitter
-from ..matching.match import Hit, match
+from ..matching.match import Hit, flavour_is_known, match
 from ..matching.platforms import Platform, platform_of, related
 from ..matching.suites import Suites
 from ..matching.units import PerUnit, Unit, UnitTable
@@ -80,7 +80,7 @@ class Matched:
         """What applies to a unit, be it installed or not; where feeds differ, by the one with most
         authority. None where nothing can be said: no feed covers it, or its version is none."""
         hits = self.extra(unit, software)
-        if unit in self.invalid or not self.indexes_of(unit, software):
+        if not self.covers(unit, software):
             return None
         return frozenset(cve for hit in hits for cve in hit.cves)
 
@@ -134,10 +134,12 @@ class Matched:
         return PerUnit(lambda unit: "" if self.covers(unit, software) else unit.ecosystem or label)
 
     def covers(self, unit: Unit, software: Software) -> bool:
-        """Whether a feed speaks of the unit."""
-        return unit not in self.invalid and any(
-            index.covers(unit.source) for index in self.indexes_of(unit, software)
-        )
+        """Whether a feed speaks of the unit; of another flavour than the plain one only one with
+        advisories for it."""
+        indexes = self.indexes_of(unit, software)
+        if unit in self.invalid or not any(index.covers(unit.source) for index in indexes):
+            return False
+        return all(flavour_is_known(unit, index) for index in indexes)
 
 
 def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advisories) -> Matched:

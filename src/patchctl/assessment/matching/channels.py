@@ -65,7 +65,7 @@ def missing(channel: str, unit: Unit, flavour: str, reaches: Collection[str]) ->
     return channel
 
 
-class Lines:
+class Extras:
     """The lines of packages that one release has under one name: the core's and those of Amazon's
     extras. Kernel 4.14 is the core's, kernel 5.15 the extra's."""
 
@@ -82,8 +82,9 @@ class Lines:
         where any may be.
 
         Of the extras that the host has, else of all, and of the core: those whose versions are
-        nearest; of equally near ones an extra that the host has, else the
-        core. An extra for one series of the package has no other: kernel-5.15 has no kernel 5.10.
+        nearest. Of equally near ones an extra that the host has, else the core; where nobody knows
+        the repositories, all of them. An extra for one series of the package has no other:
+        kernel-5.15 has no kernel 5.10.
         """
         stated = self._versions.get(name, {})
         if not any(map(is_extra, stated)):
@@ -105,9 +106,8 @@ class Lines:
         if not longest and CORE in reaches and not enabled:
             return ("",)
         best = [channel for channel, length in near.items() if length == longest]
-        return [channel for channel in best if channel in enabled] or (
-            ("",) if "" in best else best
-        )
+        own_extras = [channel for channel in best if channel in enabled]
+        return own_extras or (("",) if "" in best and CORE in reaches else best)
 
 
 def _may_have(channel: str, package: str, version: str) -> bool:

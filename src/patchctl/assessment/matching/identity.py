@@ -1,6 +1,6 @@
 """Several records of one advisory: what each of them is used for.
 
-An advisory is (feed, id). A repository's updateinfo and OSV publish records of one id, and so do
+A record is (feed, id). A repository's updateinfo and OSV publish records of one id, and so do
 two repositories, two architectures or two editions. None makes another vanish as a whole: they are
 weighed package by package, and what only one of them lists stays.
 """
@@ -41,7 +41,7 @@ class Voice:
         return self.advisory.modified or self.advisory.published
 
 
-def weigh(
+def reconcile(
     records: Iterable[tuple[str, FeedKind, Advisory]], arches: Collection[str] = ()
 ) -> Iterator[Voice]:
     """The records with what they count for; those of one id come together. `arches` are the

@@ -137,12 +137,13 @@ class EcosystemIndex:
         self.sources: dict[str, Bucket] = defaultdict(Bucket)
         self.binaries: dict[str, Bucket] = defaultdict(Bucket)
         self.joined: dict[str, Bucket] = defaultdict(Bucket)
-        self.lines = channels.Lines()
+        self.extras = channels.Extras()
         self._has_suites = ecosystem.startswith("Debian:")
         self._has_extras = ecosystem.startswith("Amazon Linux:")
-        # The newest version of a source that its release has, where a feed says so, and the newest
-        # that one of its advisories fixes.
+        # The newest version of a source that its release has and all of them, where a feed says so;
+        # and the newest that one of its advisories fixes.
         self.current: dict[str, str] = {}
+        self.has: dict[str, set[str]] = defaultdict(set)
         self._fixes: dict[str, str] = {}
         self.highest_rank = 0
         self.authority: dict[tuple[object, str], int] = {}
@@ -158,7 +159,8 @@ class EcosystemIndex:
 
     def covers(self, source: str) -> bool:
         """Whether a feed speaks of this source at all; a changelog only of its own package."""
-        return self._whole or source in self.sources
+        asked_for = self._only is None or source in self._only
+        return (self._whole and asked_for) or source in self.sources
 
     def newest(self, source: str) -> str:
         """The newest version of a source that the release is known to have, else empty."""
@@ -190,7 +192,7 @@ class EcosystemIndex:
         ranked = sorted(
             advisories, key=lambda one: (-_RANK.get(one[1], 0), one[1] is not FeedKind.UPDATEINFO)
         )
-        for voice in identity.weigh(ranked, arches):
+        for voice in identity.reconcile(ranked, arches):
             index._add(voice, sources_of)
         index._name_streams()
         for buckets in (index.sources, index.binaries, index.joined):
@@ -316,9 +318,11 @@ class EcosystemIndex:
             self.built[stem(binary)].add(affected.name)
         _put(buckets[affected.name], entry)
         if self._has_extras:
-            self.lines.learn(affected.name, affected.channel, affected.fixed)
+            self.extras.learn(affected.name, affected.channel, affected.fixed)
         if self._has_suites:
-            self._note(self.current, affected.name, affected.current)
+            for version in affected.in_release:
+                self._note(self.current, affected.name, version)
+                self.has[affected.name].add(version)
             self._note(self._fixes, affected.name, affected.fixed)
         topic = entry.topic
         self.highest_rank = max(self.highest_rank, entry.rank)
@@ -347,6 +351,7 @@ class EcosystemIndex:
         fixes = {entry.affected.fixed for entries in listed.values() for entry in entries}
         uniform = len({bare(head(fixed)) for fixed in fixes if fixed}) == 1
         done: set[tuple[str, str]] = set()
+        foreign = cache(lambda source: _is_of_another_kernel(source, names, sources_of))
         titled = _titled(advisory.title, names)
         for name, entries in listed.items():
             for entry in entries:
@@ -357,7 +362,7 @@ class EcosystemIndex:
                 if not stated and titled and (uniform or name == titled):
                     found.add(titled)
                 for source in found:
-                    if _is_of_another_kernel(source, names, sources_of):
+                    if foreign(source):
                         continue
                     # The binary may have a version of its own; only a source's name, or one
                     # version for all, tells the source's version.

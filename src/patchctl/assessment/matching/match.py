@@ -36,7 +36,7 @@ class Why(StrEnum):
     CHANNEL = "the advisory is for a channel that this build does not come from"
     BINARY = "the advisory does not name this binary package"
     OVERRULED = "a feed with more authority says otherwise"
-    SETTLED = "fixed in the branch that this build is from"
+    SETTLED = "fixed in the line that this build is from"
 
 
 _ANY_ARCH = ("noarch", "all", "")
@@ -153,7 +153,7 @@ def judge_alone(
     if not verdict.affected:
         return verdict
     channel = entry.affected.channel
-    lines = index.lines.of(entry.affected.name, unit, reaches)
+    lines = index.extras.of(entry.affected.name, unit, reaches)
     missing = channels.missing(channel, unit, versions.flavour, reaches)
     if missing is None or (lines is not None and channel not in lines):
         return Verdict(False, Why.CHANNEL, verdict.fixed)
@@ -179,9 +179,16 @@ def _settled(
 
     Red Hat fixed CVE-2022-38177 in 9.11.36-3.el8_6.1 for everybody and in 9.11.26-4.el8_4.1 for EUS
     8.4: who has the second has the fix. The same is true of who has the first where a branch fixed
-    it later. Where the own line has a later fix of the same CVE, that one counts.
+    it later. Where the own line has a later fix of the same CVE, that one counts; so does an entry
+    without a fix that was changed after the notice of the fix.
     """
     settled: dict[str, Entry] = {}
+    reopened = {
+        cve: hit.entry.advisory.modified
+        for hit in sorted(hits, key=lambda hit: hit.entry.advisory.modified)
+        if hit.why is Why.NO_FIX
+        for cve in hit.cves
+    }
     for line in _lines(unit, indexes, reaches):
         others = [hit for hit in hits if not line.has(hit)]
         asked = {cve for hit in others for cve in hit.cves}
@@ -193,6 +200,7 @@ def _settled(
             versions = versions_of(unit, index.scheme)
             for entry in _in_what_is_installed(unit, versions, index):
                 about = asked.intersection(entry.advisory.cves)
+                about = {cve for cve in about if reopened.get(cve, 0) <= entry.advisory.modified}
                 if about and line.fixes(entry) and judge(unit, versions, entry).why is Why.FIXED:
                     for cve in about:
                         settled.setdefault(cve, entry)
@@ -265,6 +273,13 @@ def entries_of(unit: Unit, index: EcosystemIndex) -> Iterator[Entry]:
         for entry in bucket.all():
             if not (joined and unit.name in entry.listed):
                 yield entry
+
+
+def flavour_is_known(unit: Unit, index: EcosystemIndex) -> bool:
+    """Whether an advisory on the unit's flavour is there, where it is not the plain one: plain
+    advisories say nothing of it, so without others nothing is known."""
+    own = flavour(unit.version, index.scheme)
+    return not own or any(entry.flavour == own for entry in entries_of(unit, index))
 
 
 def _buckets(unit: Unit, index: EcosystemIndex) -> Iterator[tuple[Bucket, bool]]:

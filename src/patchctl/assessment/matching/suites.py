@@ -7,7 +7,7 @@ the release that built them, and not those of the host's own.
 from collections.abc import Callable, Collection, Iterable
 
 from ...models.versions import VersionScheme
-from ..versions import InvalidVersionError, key
+from ..versions import InvalidVersionError, key_function
 from .builds import shared_parts, upstream
 from .debian import backported_from, backported_to, updated_in
 from .index import EcosystemIndex
@@ -15,6 +15,7 @@ from .platforms import DEBIAN_RELEASES
 from .units import PerUnit, Unit, UnitTable
 
 _DEBIAN = "Debian:"
+_key = key_function(VersionScheme.DEB)
 _ORDER = tuple(DEBIAN_RELEASES.values())  # oldest first, unstable last
 
 # ecosystem, names of sources -> an index of what its feeds say of these
@@ -43,8 +44,8 @@ class Suites:
         wanted: dict[str, set[str]] = {release: set(foreign) for release in self._releases}
         for unit in table.units():
             if self._is_absent(unit):
-                # Unstable has nearly every source that any later release has.
-                wanted.setdefault(_named("sid"), set()).add(unit.source)
+                for release in _after(unit.ecosystem):
+                    wanted.setdefault(release, set()).add(unit.source)
             elif self._is_behind(unit):
                 wanted.setdefault(_before(unit.ecosystem), set()).add(unit.source)
         for release in self._releases:
@@ -80,15 +81,16 @@ class Suites:
         """Whether the unit's release has a newer version of its source, so that this one may be
         what an upgrade from the release before left behind."""
         index = self._indexes.get(unit.ecosystem) if unit.ecosystem.startswith(_DEBIAN) else None
-        current = "" if index is None else index.current.get(unit.source, "")
-        return bool(current) and _is_newer(current, unit.source_version)
+        if index is None or unit.source_version in index.has.get(unit.source, ()):
+            return False
+        return _is_newer(index.current.get(unit.source, ""), unit.source_version)
 
     def _place(self, unit: Unit) -> Unit:
         if not unit.ecosystem.startswith(_DEBIAN):
             return unit
         if not self._may_be_foreign(unit) and not self._is_absent(unit):
             before = self._indexes.get(_before(unit.ecosystem))
-            left = before is not None and before.current.get(unit.source) == unit.source_version
+            left = before is not None and unit.source_version in before.has.get(unit.source, ())
             if left and self._is_behind(unit):
                 return self._table.change(unit, ecosystem=_before(unit.ecosystem))
             return unit
@@ -101,7 +103,7 @@ class Suites:
             release = self._nearest(unit.source, version, held) or (held or later)[0]
         elif tag := updated_in(version):
             own = self._indexes.get(unit.ecosystem)
-            here = own is not None and own.current.get(unit.source) == version
+            here = own is not None and version in own.has.get(unit.source, ())
             release = "" if here or _named(tag) not in self._releases else _named(tag)
         else:
             candidates = [unit.ecosystem, *_after(unit.ecosystem)]
@@ -117,7 +119,7 @@ class Suites:
         versions = {
             release: self._indexes[release].newest(source)
             for release in releases
-            if release in self._indexes
+            if release in self._indexes and self._indexes[release].covers(source)
         }
         known = {release: current for release, current in versions.items() if current}
         if not known:
@@ -156,6 +158,6 @@ def _nearness(version: str, current: str) -> tuple[bool, bool, bool, int]:
 def _is_newer(version: str, current: str) -> bool:
     """False where one of them is no version, or not known."""
     try:
-        return bool(current) and key(VersionScheme.DEB, version) > key(VersionScheme.DEB, current)
+        return bool(version and current) and _key(version) > _key(current)
     except InvalidVersionError:
         return False
