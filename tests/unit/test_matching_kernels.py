@@ -3,7 +3,9 @@
 import pytest
 from assessment_world import World, advisory, by_source, facts, package
 
+from patchctl.assessment.findings.explain import Explainer
 from patchctl.assessment.matching.kernels import is_of_flavours, ubuntu_sources
+from patchctl.models.advisory import Affected
 
 CVE = "CVE-2026-1000"
 JAMMY = "Ubuntu:22.04"
@@ -76,3 +78,29 @@ def test_an_advisory_for_one_flavour_says_nothing_of_another(
     name: str, listed: set[str], speaks: bool
 ) -> None:
     assert is_of_flavours(name, frozenset(listed)) is speaks
+
+
+class TestFlavoursThatNoFeedSpeaksOf:
+    """A plain advisory says nothing of a FIPS build, so without others it is not covered."""
+
+    BUILD = package("libssl3", "3.0.2-0ubuntu1.10+Fips1", "openssl")
+
+    def world(self, *affected: Affected) -> World:
+        plain = by_source(JAMMY, "openssl", "3.0.2-0ubuntu1.15")
+        return World().add(advisory("UBUNTU-CVE-2026-1000", CVE, plain, *affected))
+
+    def test_it_counts_as_not_covered(self) -> None:
+        assessor = self.world().assessor(facts(JAMMY, [self.BUILD]))
+        assert not [found for _, found in assessor.findings() if found]
+        assert assessor.summary().not_covered == {JAMMY: 1}
+
+    def test_explain_says_that_nothing_is_known(self) -> None:
+        assessor = self.world().assessor(facts(JAMMY, [self.BUILD]))
+        told = Explainer(assessor, lambda host, source: "").package("openssl", frozenset())
+        assert any("no feed speaks of libssl3" in fact for fact in told.facts)
+
+    def test_an_entry_of_its_own_covers_it(self) -> None:
+        fips = by_source(JAMMY, "openssl", "3.0.2-0ubuntu1.12+Fips1", channel="fips-updates")
+        assessor = self.world(fips).assessor(facts(JAMMY, [self.BUILD]))
+        assert [one.cve for _, found in assessor.findings() for one in found] == [CVE]
+        assert not assessor.summary().not_covered

@@ -149,3 +149,20 @@ def test_cves_are_in_one_order_whatever_order_feeds_and_packages_come_in(
             *("CVE-2024-42", "CVE-2024-9999", "CVE-2024-010000", "CVE-2024-10000"),
         )
     }
+
+
+def test_nothing_is_promised_of_a_version_whose_release_nobody_looked_into() -> None:
+    """Of Debian 13 only what the fleet has from there is indexed: its silence is no health."""
+    world = World().add(
+        advisory(
+            "DEBIAN-CVE-2024-1",
+            "CVE-2024-1",
+            by_source(DEB, "bar", in_release=("1.0-1",)),
+            by_source("Debian:13", "bar", in_release=("2.0-1",)),
+        ),
+        advisory("DEBIAN-CVE-2024-2", "CVE-2024-2", by_source("Debian:13", "foo", "2.0-1")),
+        kind=FeedKind.DEBIAN_TRACKER,
+    )
+    installed = [package("bar", "1.0-1"), package("foo", "2.0-1~bpo12+1")]
+    for after in ("2.0-1~bpo12+1", "1.0-1+deb13u1"):
+        assert removed(world, installed, step("bar", "1.0-1", after)) == [()]
