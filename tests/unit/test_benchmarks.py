@@ -9,7 +9,7 @@ from types import ModuleType
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-SCRIPTS = ("discovery", "patching", "engine", "reading", "assessment")
+SCRIPTS = ("discovery", "patching", "waiting", "engine", "reading", "assessment")
 
 
 @pytest.fixture(scope="module")
