@@ -16,6 +16,7 @@ from patchctl.adapters.ansible import together
 from patchctl.adapters.ansible.processes import marked
 from patchctl.adapters.ansible.runner import AnsibleRunner, Answer, AnswerStatus, Ended, Job
 from patchctl.executors.ansible import TOGETHER
+from patchctl.models.connection import Connection
 from patchctl.models.rollout import ProcessIdentity, Stage
 from patchctl.protocol.jobs import Running
 
@@ -185,6 +186,14 @@ class TestWhoCannotBeAskedTogether:
             job = hosts.job(local="echo x")
             assert runner.ask(job, hosts.answers).carrier is None
             assert hosts.all()["local"].status is AnswerStatus.APART
+
+    @pytest.mark.parametrize("given", ["ssh_password", "become_password"])
+    def test_is_everybody_where_a_password_is_typed(self, hosts: Hosts, given: str) -> None:
+        typed: dict[str, Any] = {given: "x"}
+        with hosts.desk.runner(Connection(**typed)) as runner:
+            assert hosts.ask(runner, a="echo x").carrier is None
+            assert hosts.all()["a"].status is AnswerStatus.APART
+        assert not hosts.desk.runs.exists()
 
     def test_is_everybody_where_there_are_too_many_workers(
         self, hosts: Hosts, monkeypatch: pytest.MonkeyPatch

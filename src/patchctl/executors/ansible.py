@@ -38,8 +38,10 @@ from .patience import WORKING, Patience
 # itself on the host before this is over, so that it says why.
 CONNECTION_S = 30
 HOOK_START_S = 15  # until Ansible has begun with the hook
-# What is asked of all hosts of a shard by one worker.
-TOGETHER = WORKING
+# Asked of all hosts of a shard by one worker, which stays for the next of them: one start of
+# Ansible and one connection a host bring it from preflight to verify. The others are an operator's
+# tasks, and a reboot, after which no connection is what it was.
+TOGETHER = WORKING | HARMLESS | VERIFYING | {Stage.RELEASE}
 HOSTS_A_SECOND = 100  # that Ansible reads of an inventory, at the very least
 
 Inventory = Callable[[Sequence[str]], dict[str, Any]]
@@ -342,7 +344,7 @@ class AnsibleExecutor:
         if answer.trouble:
             raise AdapterError(answer.trouble, hint="free space there")
         if answer.output:
-            self._let_in = True
+            self._on_let_in()
         elif not self._let_in and _refused(answer, shard.stage):
             active.refused.append(answer)  # whose fault that is, the others tell
             return
@@ -363,6 +365,13 @@ class AnsibleExecutor:
             self._unanswered(shard, answer.host, cleaned(answer.reason) or "no answer")
         else:
             self._on_reply(active, answer)
+
+    def _on_let_in(self) -> None:
+        """A host took the key or password: those that did not wait for no other one."""
+        if not self._let_in:
+            self._let_in = True
+            for active in tuple(self._active.values()):
+                self._judge_refusals(active)
 
     def _on_reply(self, active: _Active, answer: Answer) -> None:
         probes, stage = active.probes.get(answer.host, []), active.shard.stage

@@ -29,7 +29,7 @@ _LOG = logging.getLogger(__name__)
 # Each is an ansible-playbook with the variables of its hosts in memory.
 SESSIONS_MAX = 3
 # How long a worker stays that has nothing to ask: a hook or a push may come between.
-IDLE_S = 30.0
+IDLE_S = 15.0
 _LOOK_S = 0.1
 
 
@@ -205,6 +205,8 @@ class Sessions:
         self._connection = connection
         self._sessions: list[Session] = []
         self._apart: set[str] = set()
+        # patch_together asks nobody then: ssh or sudo would have to be told it.
+        self._passwords = not (connection.ssh_password is connection.become_password is None)
 
     def start(self, job: Job, into: Answers, limit_s: float) -> Asked | Declined:
         """Ask the job's hosts by a worker that has them, or by a new one. Where there are too many
@@ -212,7 +214,7 @@ class Sessions:
 
         Raises AdapterError where the worker cannot be started.
         """
-        if set(hosts_of(job.inventory)) - self._apart:
+        if not self._passwords and set(hosts_of(job.inventory)) - self._apart:
             for session in self._alive():
                 if session.covers(job) and (asked := session.ask(job, into, limit_s)):
                     return asked
