@@ -95,6 +95,19 @@ def family() -> Iterator[tuple[int, float]]:
         waiting += parents.get(pid, ())
 
 
+def settle() -> None:
+    """Wait until no worker of an earlier go lives: its end would be in somebody else's figure."""
+
+    def is_worker(pid: int) -> bool:
+        with contextlib.suppress(OSError):
+            return b"ansible-playbook" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return False
+
+    while any(is_worker(pid) for pid, _ in family()):
+        time.sleep(0.2)
+    _cpu_of_children()
+
+
 def usage() -> float:
     """CPU seconds of this process and of all that descend from it, also of those that still live:
     a worker of patchctl stays for what is asked next."""

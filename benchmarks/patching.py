@@ -27,6 +27,7 @@ from measure import (
     machine,
     ratio,
     rows,
+    settle,
     show,
     take_turns,
     usage,
@@ -160,6 +161,7 @@ def put_back(lab: Fleet) -> None:
     """Every host as before; RuntimeError where one cannot be."""
     back = f"DEBIAN_FRONTEND=noninteractive {_INSTALL} --allow-downgrades {_OLD}/*.deb >/dev/null"
     each([host.name for host in lab.lab.hosts()], lambda name: lab.lab.check(name, back))
+    settle()
 
 
 def checked(lab: Fleet, updates: Updates, go: Callable[[], Cost]) -> Callable[[], Cost]:
