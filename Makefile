@@ -62,7 +62,7 @@ reference: install
 	$(BIN)/python scripts/states-page
 
 bench: install
-	for name in engine assessment reading discovery patching; do \
+	for name in engine assessment reading discovery patching waiting; do \
 	  $(BIN)/python benchmarks/$$name.py $(if $(QUICK),--quick) || exit; done
 
 lock:

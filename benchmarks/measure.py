@@ -78,10 +78,42 @@ def _cpu_of_children() -> float:
     return used.ru_utime + used.ru_stime
 
 
+def family() -> Iterator[tuple[int, float]]:
+    """The pid of each process that descends from this one and lives, with the CPU seconds of its
+    own and of its children that have ended."""
+    parents: dict[int, list[tuple[int, float]]] = {}
+    for entry in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = entry.read_text().rpartition(")")[2].split()
+            ticks = sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime: proc(5)
+            known = (int(entry.parent.name), ticks / os.sysconf("SC_CLK_TCK"))
+            parents.setdefault(int(fields[1]), []).append(known)
+    waiting = list(parents.get(os.getpid(), ()))
+    while waiting:
+        pid, seconds = waiting.pop()
+        yield pid, seconds
+        waiting += parents.get(pid, ())
+
+
+def settle() -> None:
+    """Wait until no worker of an earlier go lives: its end would be in somebody else's figure."""
+
+    def is_worker(pid: int) -> bool:
+        with contextlib.suppress(OSError):
+            return b"ansible-playbook" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        return False
+
+    while any(is_worker(pid) for pid, _ in family()):
+        time.sleep(0.2)
+    _cpu_of_children()
+
+
 def usage() -> float:
-    """CPU seconds of this process and of its children that have ended."""
+    """CPU seconds of this process and of all that descend from it, also of those that still live:
+    a worker of patchctl stays for what is asked next."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return used.ru_utime + used.ru_stime + _cpu_of_children()
+    ended = _cpu_of_children()
+    return used.ru_utime + used.ru_stime + ended + sum(seconds for _, seconds in family())
 
 
 def command(

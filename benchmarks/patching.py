@@ -12,7 +12,7 @@ in the figure, and what the first two take is printed beside it. The peers do no
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from measure import (
     machine,
     ratio,
     rows,
+    settle,
     show,
     take_turns,
     usage,
@@ -74,6 +75,7 @@ class Product:
     workspace: Workspace
     fleet: Inventory
     plan: Plan
+    began: int = field(default_factory=lambda: int(time.time()))
     goes: int = 0
     before: list[Cost] = field(default_factory=list)
 
@@ -102,8 +104,8 @@ class Product:
             return Cost(seconds=time.monotonic() - began, cpu_s=usage() - cpu)
 
     def transaction(self, host: str) -> str:
-        """The name of this go's transaction on a host."""
-        return f"bench-{self.goes}-{host}"
+        """The name of this go's transaction on a host. A host that has done it says so at once."""
+        return f"bench-{self.began}-{self.goes}-{host}"
 
     def _stage(self, executor: AnsibleExecutor, stage: Stage) -> None:
         waiting = [host.name for host in self.plan.body.hosts]
@@ -159,6 +161,7 @@ def put_back(lab: Fleet) -> None:
     """Every host as before; RuntimeError where one cannot be."""
     back = f"DEBIAN_FRONTEND=noninteractive {_INSTALL} --allow-downgrades {_OLD}/*.deb >/dev/null"
     each([host.name for host in lab.lab.hosts()], lambda name: lab.lab.check(name, back))
+    settle()
 
 
 def checked(lab: Fleet, updates: Updates, go: Callable[[], Cost]) -> Callable[[], Cost]:
@@ -180,14 +183,13 @@ def checked(lab: Fleet, updates: Updates, go: Callable[[], Cost]) -> Callable[[]
     return run
 
 
-def plan_of(lab: Fleet, what: str) -> tuple[Product, Updates]:
-    """The frozen plan of the updates, made as an operator makes it, and what it brings."""
+def plan_of(lab: Fleet, packages: Sequence[str] = ()) -> tuple[Product, Updates]:
+    """The frozen plan of the updates, made as an operator makes it, and what it brings: those of
+    `packages`, or every security update."""
     lab.lab.publish(*CHANNELS)
     path = lab.scratch / "bench.lock"
     path.unlink(missing_ok=True)
-    chosen = ["--security"]
-    if what == "small":
-        chosen = [word for name in SMALL for word in ("--package", name)]
+    chosen = [word for name in packages for word in ("--package", name)] or ["--security"]
     lab.patchctl("-q", "plan", "create", *chosen, "--out", str(path))
     workspace = open_workspace(lab.workspace, this_process(), Access(forks=lab.forks))
     plan = find(workspace, str(path)).plan
@@ -208,7 +210,7 @@ def main() -> int:
     args = parser.parse_args()
     with fleet(how_many(args), args.forks, "bench-patching", args.lab) as lab:
         with_python_apt(lab.lab, lab.scratch)
-        product, updates = plan_of(lab, args.what)
+        product, updates = plan_of(lab, SMALL if args.what == "small" else ())
         variables = Path(lab.scratch / "packages.json")
         variables.write_text(json.dumps({"bench_packages": updates.wanted}), encoding="utf-8")
         wanted = f"packages={json.dumps(updates.wanted)}"

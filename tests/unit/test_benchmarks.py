@@ -15,7 +15,7 @@ from patchctl.models.assessment import FindingState
 from patchctl.wiring.feeds import read
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
-SCRIPTS = ("discovery", "patching", "engine", "reading", "assessment")
+SCRIPTS = ("discovery", "patching", "waiting", "engine", "reading", "assessment")
 
 
 def loaded(name: str) -> ModuleType:

@@ -31,21 +31,27 @@ HONEST = "HOST={host} exec /bin/sh -s --"
 def ask(output: Path, ways: dict[str, Any], *, at_once: int = 25, limit: float = 20) -> list[str]:
     """The hosts that are left; what was said is in `output`."""
     ended = together.Ended(output)
+    left: list[str] = []
 
     def end(host: str, talk: Any) -> None:
         told = together._judge(script.ActionModule, host, talk, NONCE, output)
         if told is None:
-            talks.left.append(host)
+            left.append(host)
         else:
             ended.write(host=host, **told)
 
-    talks = together.Talks(CONTENT.encode(), output, at_once=at_once, limit=limit, end=end)
+    def call(host: str) -> Any:
+        reached = ways[host]
+        return reached and together.Call(reached, CONTENT.encode(), output, limit)
+
+    talks = together.Talks(at_once=at_once, end=end, leave=left.append)
     try:
-        talks.hold(list(ways), ways.get)
+        for host in ways:
+            talks.call(host, lambda host=host: call(host))
+        talks.hold()
     finally:
         talks.close()
         ended.close()
-    left: list[str] = talks.left
     return left
 
 

@@ -9,7 +9,13 @@ import yaml
 
 ROLES = sorted(path for path in (Path(__file__).parents[2] / "roles").iterdir() if path.is_dir())
 # Set by the controller for every role, so no role has a default of its own for them.
-SHARED = {"patch_payload_file", "patch_push_file", "patch_output_dir", "patch_timeout"}
+SHARED = {
+    "patch_payload_file",
+    "patch_push_file",
+    "patch_output_dir",
+    "patch_timeout",
+    "patch_requests",
+}
 
 
 def load(path: Path) -> dict[str, Any]:

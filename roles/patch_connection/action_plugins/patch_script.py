@@ -114,6 +114,16 @@ class ActionModule(ActionBase):
         return _sent(_joined(script), arguments)
 
     @staticmethod
+    def joined(files: str | list[str]) -> str:
+        """The text of a script's files, for `composed`."""
+        return _joined(files)
+
+    @staticmethod
+    def composed(script: str, payload: str, carried: str = "") -> Sent:
+        """The same of texts, each question with a mark of its own."""
+        return _sent(script, [], payload, carried)
+
+    @staticmethod
     def extract(stdout: str, stderr: str, rc: int, nonce: str) -> dict[str, Any]:
         """{rc, frame, stderr} of what came back; `failed` and `msg` too where it is not whole."""
         return _extract(stdout, stderr, rc, nonce)

@@ -12,24 +12,34 @@ connection `ssh`, no passwords, and sudo -n or no privilege escalation. All othe
 result's `left`, for a play that asks them one by one.
 
 `OUTPUT/ended` gets a line of JSON as each host ends: `host`, `status` (`answered`: its files say
-more; `unreachable`), `msg`, `trouble` (this machine could not take the answer), `ms`, and
-`unstarted` (the script never began, so that standard error is that of ssh and sudo).
+more; `unreachable`; `apart`: not asked, it needs a worker of its own), `msg`, `trouble` (this
+machine could not take the answer), `ms`, and `unstarted` (the script never began, so that standard
+error is that of ssh and sudo).
+
+With `requests` it goes on asking whatever it is told to, until nobody can tell it any more:
+
+      requests: a pipe; each line is the name of a folder beside it in `asked`, which has `request`,
+        JSON: `stage`, `hosts` (their names) and `limit`, and `payload/`, named as answers are. The
+        answers and `ended` are left in that folder.
+      scripts: for each stage the script, as above
+      carried: for each stage that starts a script on the host what patch_script calls so
+
+A question may stay open as long as `limit` says: it holds no worker, and `at_once` counts only
+hosts that have not begun. The pipe's end is the controller's: then all here is ended at once.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
+import hashlib
+import importlib.util
 import json
 import os
-import resource
-import selectors
-import subprocess
-import tempfile
-import time
+import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from types import ModuleType
+from typing import Any
 
 from ansible import constants
 from ansible.playbook.play_context import PlayContext
@@ -37,23 +47,26 @@ from ansible.plugins.action import ActionBase
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.template import Templar
 
-RECEIVED_MAX = 64 * 1024 * 1024
-IN_MEMORY = 1024 * 1024
-ERROR_MAX = 16 * 1024
-WINDOW = 4096
-CHUNK = 256 * 1024
-# Three pipes and one handle for each process, and what Ansible has open.
-HANDLES_EACH, HANDLES_ELSE = 4, 64
+
+def _beside(name: str) -> ModuleType:
+    """A module of this folder: Ansible puts no folder of plugins where Python finds modules."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    assert spec is not None and spec.loader is not None
+    module = sys.modules.setdefault(name, importlib.util.module_from_spec(spec))
+    spec.loader.exec_module(module)
+    return module
+
+
+talks = _beside("patch_talks")
+Call, Ended, Talk, Talks, Way = talks.Call, talks.Ended, talks.Talk, talks.Talks, talks.Way
+
 # With one of these the host is not asked as Ansible asks a host with a plain sh.
 OTHER_SHELL = {"ansible_shell_type", "ansible_shell_executable"}
 SSH_FAILED = 255
-
-
-class Way(NamedTuple):
-    """How a host is reached: ssh's arguments, and what the host prints as root (b"": nothing)."""
-
-    argv: list[bytes]
-    success: bytes
+# How often a connection that ended just when it should be shared is tried again.
+SHARED_TRIES = 3
+# A dead host is noticed in 45 s, and no firewall forgets a connection on which nothing is said.
+KEEP_ALIVE = (b"-o", b"ServerAliveInterval=15", b"-o", b"ServerAliveCountMax=3")
 
 
 class ActionModule(ActionBase):
@@ -61,7 +74,9 @@ class ActionModule(ActionBase):
 
     BYPASS_HOST_LOOP = True
     TRANSFERS_FILES = False
-    _VALID_ARGS = frozenset({"script", "arguments", "output", "at_once", "limit"})
+    _VALID_ARGS = frozenset(
+        {"script", "arguments", "output", "at_once", "limit", "requests", "scripts", "carried"}
+    )
 
     def run(self, tmp: Any = None, task_vars: dict[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
@@ -71,42 +86,76 @@ class ActionModule(ActionBase):
             result.update(skipped=True, msg="not run in check mode")
             return result
         # A password of the command line, or of the first host, for which this task stands.
-        if self._play_context.password or self._play_context.become_pass:
-            return result
-        args = self._task.args
-        output = Path(args["output"])
-        at_once, limit = int(args["at_once"]), float(args["limit"])
-        one = self._one(self._connection, self._play_context, self._templar)
-        given = one.compose(args.get("script") or "", args.get("arguments") or [])
+        self._passwords = bool(self._play_context.password or self._play_context.become_pass)
         self._context = PlayContext()
         self._keys = self._task.dump_attrs()
         del self._keys["retries"]
+        try:
+            if self._task.args.get("requests"):
+                self._serve(variables["hostvars"])
+            elif not self._passwords:
+                result["left"] = self._ask_all(result["left"], variables["hostvars"])
+        except OSError as error:
+            where = self._task.args.get("output") or self._task.args["requests"]
+            text = f"{where}: answers cannot be kept: {error.strerror}"
+            result.update(failed=True, msg=text, patch_trouble=text)
+        return result
 
-        def reach(host: str) -> Way | None:
-            try:
-                return self._way(host, variables["hostvars"], given.command)
-            except Exception:  # whatever is wrong with a host, its own worker says it
-                return None
+    def _ask_all(self, hosts: list[str], hostvars: Any) -> list[str]:
+        """Ask all hosts the one thing. Returns those that are left for a worker of their own."""
+        args = self._task.args
+        output, limit = Path(args["output"]), float(args["limit"])
+        one = self._one(self._connection, self._play_context, self._templar)
+        given = one.compose(args.get("script") or "", args.get("arguments") or [])
+        left: list[str] = []
+
+        def prepare(host: str) -> Call | None:
+            way = self._reach(host, hostvars, given.command)
+            return way and Call(way, given.content, output, limit)
 
         def end(host: str, talk: Talk) -> None:
             told = _judge(one, host, talk, given.nonce, output)
             if told is None:
-                talks.left.append(host)
+                left.append(host)
             else:
                 ended.write(host=host, **told)
 
-        ended = Ended(output)
-        talks = Talks(given.content, output, at_once=at_once, limit=limit, end=end)
+        with contextlib.closing(Ended(output)) as ended:
+            asking = Talks(at_once=int(args["at_once"]), end=end, leave=left.append)
+            with contextlib.closing(asking):
+                for host in hosts:
+                    asking.call(host, lambda host=host: prepare(host))
+                asking.hold()
+        return left
+
+    def _serve(self, hostvars: Any) -> None:
+        """Ask what is told by the pipe, until its end."""
+        args = self._task.args
+        one = self._one(self._connection, self._play_context, self._templar)
+        scripts = {stage: one.joined(files) for stage, files in args["scripts"].items()}
+        carried = {stage: one.joined(files) for stage, files in args["carried"].items()}
+        ways: dict[str, Way | None] = {}
+
+        def way_of(host: str, command: str) -> Way | None:
+            if self._passwords:
+                return None
+            if host not in ways:
+                way = self._reach(host, hostvars, command)
+                ways[host] = way and _kept_alive(way)
+            return ways[host]
+
+        def compose(stage: str, payload: Path) -> Any:
+            text = payload.read_text(encoding="utf-8")
+            return one.composed(scripts[stage], text, carried.get(stage, ""))
+
+        with contextlib.closing(Served(one, way_of, compose)) as served:
+            served.until_the_end(Path(args["requests"]), int(args["at_once"]), len(hostvars))
+
+    def _reach(self, host: str, hostvars: Any, command: str) -> Way | None:
         try:
-            talks.hold(result["left"], reach)
-            result["left"] = talks.left
-        except OSError as error:
-            text = f"{output}: answers cannot be kept: {error.strerror}"
-            result.update(failed=True, msg=text, patch_trouble=text)
-        finally:
-            talks.close()
-            ended.close()
-        return result
+            return self._way(host, hostvars, command)
+        except Exception:  # whatever is wrong with a host, its own worker says it
+            return None
 
     def _one(self, connection: Any, play_context: Any, templar: Any) -> Any:
         """The action for one host."""
@@ -205,8 +254,7 @@ def _judge(one: Any, host: str, talk: Talk, nonce: str, output: Path) -> dict[st
     """What `ended` says of a host whose ssh has ended, with its answer left in `output`; None
     where its own worker should try again."""
     code, text, errors = talk.end()
-    told: dict[str, Any] = {"status": "answered", "ms": talk.elapsed_ms()}
-    told.update(msg="", trouble="", unstarted=False)
+    told: dict[str, Any] = {"status": "answered", **_NOTHING, "ms": talk.elapsed_ms()}
     if talk.trouble:
         told.update(trouble=f"{output}: the answer cannot be kept: {talk.trouble}")
         return told
@@ -227,274 +275,134 @@ def _judge(one: Any, host: str, talk: Talk, nonce: str, output: Path) -> dict[st
     return told
 
 
-class Ended:
-    """The file `ended`: whoever reads it along sees whole lines, or the beginning of the last."""
-
-    def __init__(self, output: Path) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW
-        self._handle = os.open(output / "ended", flags, 0o600)
-
-    def close(self) -> None:
-        """Nobody writes into it any more."""
-        os.close(self._handle)
-
-    def write(self, **told: Any) -> None:
-        """Raises OSError where the line does not fit on the disk."""
-        line = json.dumps(told).encode() + b"\n"
-        if os.write(self._handle, line) != len(line):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+def _kept_alive(way: Way) -> Way:
+    """With ssh's own look after a silent host, where the site's arguments ask for none."""
+    if any(b"serveraliveinterval" in word.lower() for word in way.argv):
+        return way
+    return Way([way.argv[0], *KEEP_ALIVE, *way.argv[1:]], way.success)
 
 
-class Kept:
-    """What a host says: the first of it in memory, from there on in a file without a name."""
+class Request:
+    """One request of the controller: hosts that are asked one question each, and their answers."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._memory = bytearray()
-        self._file = -1
+        """Raises OSError or ValueError where it cannot be read."""
+        told = json.loads((folder / "request").read_bytes())
+        self.folder, self.stage, self.limit = folder, str(told["stage"]), float(told["limit"])
+        self.hosts = [str(host) for host in told["hosts"]]
+        self._waiting = len(self.hosts)
+        self._ended = Ended(folder)
 
-    def write(self, chunk: bytes) -> None:
-        """Raises OSError where the disk is full."""
-        self._memory += chunk
-        if len(self._memory) > IN_MEMORY:
-            if self._file < 0:
-                self._file, name = tempfile.mkstemp(dir=self._folder)
-                Path(name).unlink()
-            while self._memory:
-                del self._memory[: os.write(self._file, self._memory)]
+    def payload(self, host: str) -> Path:
+        """The file with what the host is told."""
+        return self.folder / "payload" / hashlib.sha256(host.encode()).hexdigest()[:32]
 
-    def read(self) -> bytes:
-        """All of it."""
-        if self._file < 0:
-            return bytes(self._memory)
-        with open(self._file, "rb", closefd=False) as file:
-            file.seek(0)
-            return file.read() + self._memory
+    @property
+    def is_open(self) -> bool:
+        """Somebody has not answered."""
+        return self._waiting > 0
 
-    def close(self) -> None:
-        """Forget it."""
-        if self._file >= 0:
-            os.close(self._file)
-
-
-class Talk:
-    """One ssh process: what goes to it and what came of it. `refused`: why it was ended here;
-    `trouble`: why this machine cannot keep what the host says."""
-
-    def __init__(self, way: Way, content: bytes, folder: Path, limit: float) -> None:
-        """Raises OSError where it cannot be started."""
-        self.refused = self.trouble = ""
-        self._success, self._rest = way.success, memoryview(content)
-        self._seen = self._errors = b""
-        self._size, self._limit = 0, limit
-        self._kept = Kept(folder)
-        self._began = time.monotonic()
-        self._process = subprocess.Popen(
-            way.argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        self.handle = os.pidfd_open(self._process.pid)
-        for pipe in self.pipes():
-            os.set_blocking(pipe.fileno(), False)
-
-    def pipes(self) -> tuple[IO[bytes], IO[bytes], IO[bytes]]:
-        """Its standard input, output and errors."""
-        process = self._process
-        assert process.stdin and process.stdout and process.stderr
-        return process.stdin, process.stdout, process.stderr
-
-    def left_s(self) -> float:
-        """Seconds that it still has."""
-        return self._began + self._limit - time.monotonic()
-
-    def elapsed_ms(self) -> int:
-        """Since ssh was started."""
-        return int((time.monotonic() - self._began) * 1000)
-
-    def send(self) -> bool:
-        """As much as the pipe takes; False where nothing is left, or nothing may be sent yet.
-
-        As Ansible does it: not before sudo has given root.
-        """
-        given, _, _ = self.pipes()
-        if self._success or given.closed:
-            return False
-        try:
-            self._rest = self._rest[os.write(given.fileno(), self._rest) :]
-        except BlockingIOError:
-            return True
-        except OSError:  # it has hung up, and says by its end why
-            self._rest = self._rest[:0]
-        if len(self._rest) == 0:
-            given.close()
-        return not given.closed
-
-    def listen(self, pipe: int, *, errors: bool) -> bool:
-        """Take what is there; False where no more is."""
-        try:
-            chunk = os.read(pipe, CHUNK)
-        except BlockingIOError:
-            return False
-        self._size += len(chunk)
-        if self._size > RECEIVED_MAX:
-            self.refuse("the host sent more than 64 MiB")
-        elif errors:
-            self._errors = (self._errors + chunk)[-ERROR_MAX:]
-        elif not self.trouble:
-            self._keep(chunk)
-        return bool(chunk)
-
-    def _keep(self, chunk: bytes) -> None:
-        if self._success:
-            self._seen += chunk
-            if self._success in self._seen:
-                self._success = b""
-            self._seen = self._seen[-WINDOW:]
-        try:
-            self._kept.write(chunk)
-        except OSError as error:
-            self._give_up(error)
-
-    def _give_up(self, error: OSError) -> None:
-        self.trouble = error.strerror or str(error)
-        self._process.kill()
-
-    def refuse(self, why: str) -> None:
-        """End it."""
-        self.refused = self.refused or why
-        self._process.kill()
-
-    def time_is_up(self) -> None:
-        """End it."""
-        self.refuse(f"Timed out after {self._limit:.0f} second(s).")
-
-    def end(self) -> tuple[int, str, str]:
-        """(ssh's exit code, output, errors) of a process that has ended."""
-        _, out, err = self.pipes()
-        for pipe, errors in ((out, False), (err, True)):
-            # A shared connection may hold the pipes open, but what was said is in them by now.
-            while not self.refused and self.listen(pipe.fileno(), errors=errors):
-                pass
-        text = ""
-        try:
-            text = self._kept.read().decode("utf-8", "surrogateescape")
-        except OSError as error:
-            self._give_up(error)
-        return self._process.wait(), text, self._errors.decode("utf-8", "replace")
+    def answered(self, host: str, told: dict[str, Any]) -> None:
+        """Raises OSError where it cannot be written."""
+        self._ended.write(host=host, **told)
+        self._waiting -= 1
+        if not self.is_open:
+            self._ended.close()
 
     def close(self) -> None:
-        """Also where it still runs."""
-        self._process.kill()
-        self._process.wait()
-        os.close(self.handle)
-        for pipe in self.pipes():
-            # Not closed by its object, which would write what it could not write before.
-            with contextlib.suppress(OSError):
-                pipe.close()
-        self._kept.close()
+        """Nobody answers any more."""
+        if self.is_open:
+            self._waiting = 0
+            self._ended.close()
 
 
-class Talks:
-    """As many at once as are allowed. `left`: hosts to which no ssh could be started."""
+class Served:
+    """Requests that come by a pipe, and the talks that they are.
+
+    `way_of` gives a host's way for a command, None where it needs a worker of its own; `compose`
+    what is sent for a stage with a payload.
+    """
 
     def __init__(
         self,
-        content: bytes,
-        folder: Path,
-        *,
-        at_once: int,
-        limit: float,
-        end: Callable[[str, Talk], None],
+        one: Any,
+        way_of: Callable[[str, str], Way | None],
+        compose: Callable[[str, Path], Any],
     ) -> None:
-        self.left: list[str] = []
-        self._content, self._folder, self._limit, self._end = content, folder, limit, end
-        self._at_once = _room(at_once)
-        self._running: dict[str, Talk] = {}
-        self._selector = selectors.DefaultSelector()
+        self._one, self._way_of, self._compose = one, way_of, compose
+        self._open: set[Request] = set()
+        self._nonces: dict[Any, str] = {}
+        self._tries: dict[Any, int] = {}
+        self._more = True
+        self._text = b""
 
-    def hold(self, hosts: list[str], reach: Callable[[str], Way | None]) -> None:
-        """Talk with all hosts. Raises what `end` raises."""
-        waiting = hosts[::-1]
-        while waiting or self._running:
-            free = bool(waiting) and len(self._running) < self._at_once
-            if free:
-                self._begin(waiting.pop(), reach)
-            self._listen(0.0 if free else self._patience())
+    def until_the_end(self, requests: Path, at_once: int, in_all: int) -> None:
+        """Raises OSError where an answer cannot be kept."""
+        pipe = os.open(requests, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+        self._asked = requests.parent / "asked"
+        self._talks = Talks(at_once=at_once, in_all=in_all, end=self._end, leave=self._apart)
+        try:
+            self._talks.watch(pipe, lambda: self._listen(pipe))
+            while self._more:
+                self._talks.step()
+        finally:
+            self._talks.close()
+            os.close(pipe)
 
     def close(self) -> None:
-        """End what still runs."""
-        for talk in self._running.values():
-            talk.close()
-        self._running.clear()
-        self._selector.close()
+        """Whoever has not answered will not."""
+        for request in self._open:
+            request.close()
 
-    def _begin(self, host: str, reach: Callable[[str], Way | None]) -> None:
-        way = reach(host)
-        if way is None:
-            self.left.append(host)
-            return
+    def _listen(self, pipe: int) -> None:
         try:
-            talk = Talk(way, self._content, self._folder, self._limit)
-        except OSError:  # no more processes or handles: Ansible's workers come one by one
-            self.left.append(host)
+            chunk = os.read(pipe, 4096)
+        except BlockingIOError:
             return
-        self._running[host] = talk
-        _, out, err = talk.pipes()
-        for handle, what in ((talk.handle, "end"), (out, "output"), (err, "errors")):
-            self._selector.register(handle, selectors.EVENT_READ, (host, what))
-        self._send(host, talk)
+        self._more = bool(chunk)
+        *names, self._text = (self._text + chunk).split(b"\n")
+        for name in names:
+            self._take(Request(self._asked / name.decode()))
 
-    def _send(self, host: str, talk: Talk) -> None:
-        given, _, _ = talk.pipes()
-        known = not given.closed and given in self._selector.get_map()
-        if talk.send():
-            if not known:
-                self._selector.register(given, selectors.EVENT_WRITE, (host, "input"))
-        elif known:
-            self._selector.unregister(given)
+    def _take(self, request: Request) -> None:
+        self._open.add(request)
+        for host in request.hosts:
+            self._call((request, host))
 
-    def _patience(self) -> float:
-        """Seconds until the one that began first has had its time."""
-        waiting = (talk.left_s() for talk in self._running.values() if not talk.refused)
-        return max(0.0, next(waiting, 1.0))
+    def _call(self, key: tuple[Request, str]) -> None:
+        self._talks.call(key, lambda: self._prepared(key))
 
-    def _listen(self, patience: float) -> None:
-        for key, _ in self._selector.select(patience):
-            host, what = key.data
-            talk = self._running.get(host)
-            if talk is None:
-                continue
-            if what == "end":
-                self._finish(host, talk)
-            elif what == "input":
-                self._send(host, talk)
-            else:
-                if not talk.listen(key.fd, errors=what == "errors"):
-                    self._selector.unregister(key.fd)
-                self._send(host, talk)
-        # All have the same limit, and the first one began first.
-        for talk in self._running.values():
-            if not talk.refused:
-                if talk.left_s() > 0:
-                    break
-                talk.time_is_up()
+    def _prepared(self, key: tuple[Request, str]) -> Call | None:
+        request, host = key
+        sent = self._compose(request.stage, request.payload(host))
+        way = self._way_of(host, sent.command)
+        self._nonces[key] = sent.nonce
+        begin = f"@@{sent.nonce} begin ".encode()
+        return way and Call(way, sent.content, request.folder, request.limit, begin)
 
-    def _finish(self, host: str, talk: Talk) -> None:
-        del self._running[host]
-        for handle in (talk.handle, *(pipe for pipe in talk.pipes() if not pipe.closed)):
-            if handle in self._selector.get_map():
-                self._selector.unregister(handle)
-        try:
-            self._end(host, talk)
-        finally:
-            talk.close()
+    def _end(self, key: tuple[Request, str], talk: Talk) -> None:
+        request, host = key
+        told = _judge(self._one, host, talk, self._nonces.pop(key), request.folder)
+        if told is not None:
+            self._tell(key, told)
+            return
+        self._tries[key] = self._tries.get(key, 0) + 1
+        if self._tries[key] < SHARED_TRIES:
+            self._call(key)
+        else:
+            text = "the shared connection ended again and again"
+            self._tell(key, {"status": "unreachable", **_NOTHING, "msg": text})
+
+    def _apart(self, key: tuple[Request, str]) -> None:
+        self._nonces.pop(key, None)
+        self._tell(key, {"status": "apart", **_NOTHING})
+
+    def _tell(self, key: tuple[Request, str], told: dict[str, Any]) -> None:
+        request, host = key
+        self._tries.pop(key, None)
+        request.answered(host, told)
+        if not request.is_open:
+            self._open.discard(request)
 
 
-def _room(at_once: int) -> int:
-    """How many hosts may be asked at once with the handles that this process may open."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = HANDLES_ELSE + at_once * HANDLES_EACH
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        return max(1, min(at_once, (soft - HANDLES_ELSE) // HANDLES_EACH))
-    return at_once
+_NOTHING = {"ms": 0, "msg": "", "trouble": "", "unstarted": False}

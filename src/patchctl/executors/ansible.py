@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum, auto
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -28,30 +29,53 @@ from ..models.states import HARMLESS, HOOKS, VERIFYING
 from ..protocol import demands, managers, payloads, replies
 from ..protocol.cleaning import cleaned
 from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, Running, hosts_of
+from ..protocol.payloads import ATTACH_S
 from .groups import groups_of
 from .hooks import PlannedHooks
+from .patience import WORKING, Patience
 
 # Ansible's own share of a call: to connect, to send the scripts, to read the answer. A call ends by
 # itself on the host before this is over, so that it says why.
 CONNECTION_S = 30
 HOOK_START_S = 15  # until Ansible has begun with the hook
+# Asked of all hosts of a shard by one worker, which stays for the next of them: one start of
+# Ansible and one connection a host bring it from preflight to verify. The others are an operator's
+# tasks, and a reboot, after which no connection is what it was.
+TOGETHER = WORKING | HARMLESS | VERIFYING | {Stage.RELEASE}
 HOSTS_A_SECOND = 100  # that Ansible reads of an inventory, at the very least
 
 Inventory = Callable[[Sequence[str]], dict[str, Any]]
 Seconds = Callable[[], float]
 
 
+class _Round(Enum):
+    """How hosts are asked: all by one worker, each by its own, or each after a push of files."""
+
+    TOGETHER = auto()
+    APART = auto()
+    PUSH = auto()
+
+
 @dataclass
 class _Active:
-    """A shard under way. `lacking` are hosts that need a second round, with what they lack;
-    `refused` are answers of hosts that took neither key nor password."""
+    """A shard under way. `running`: what goes on of its `jobs`, by id; `apart`: hosts that wait for
+    a job in which each is asked by itself; `lacking` are hosts that need a second round, with what
+    they lack; `refused` are answers of hosts that took neither key nor password."""
 
     shard: Shard
-    running: Running
+    running: dict[str, Running] = field(default_factory=dict)
     probes: dict[str, list[Probe]] = field(default_factory=dict)
+    apart: list[str] = field(default_factory=list)
     lacking: dict[str, list[str]] = field(default_factory=dict)
     refused: list[Answer] = field(default_factory=list)
+    jobs: list[str] = field(default_factory=list)
     second: bool = False
+
+    def next_job(self) -> str:
+        """The id of its next job; `reap` finds all of them by the shard's."""
+        number = len(self.jobs) + 1
+        self.jobs.append(self.shard.id if number == 1 else f"{self.shard.id}.{number}")
+        return self.jobs[-1]
 
 
 class AnsibleExecutor:
@@ -80,7 +104,7 @@ class AnsibleExecutor:
         self._store = store
         self._hooks = hooks
         self._clock = clock
-        self._over = tuple(over)
+        self._over_runs = tuple(over)
         self._hosts = {host.name: host for host in plan.body.hosts}
         self._cohorts = {cohort.id: cohort for cohort in plan.body.cohorts}
         self._policies = {ring.name: ring for ring in plan.body.rings}
@@ -89,6 +113,7 @@ class AnsibleExecutor:
         self._ready: deque[HostOutcome | ShardEnded] = deque()
         self._active: dict[str, _Active] = {}
         self._let_in = False
+        self._patience = Patience(plan)
 
     # --- the interface --------------------------------------------------------------------------
 
@@ -108,7 +133,10 @@ class AnsibleExecutor:
                 self._unanswered(shard, work.host, unknown)
             self._end(shard)
             return None
-        return self._start_stage(shard, present, round_=1)
+        self._active[shard.id] = active = _Active(shard)
+        kind = _Round.TOGETHER if shard.stage in TOGETHER else _Round.APART
+        running = self._ask(active, present, kind)
+        return running.carrier if running else None
 
     def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
         """What came in, waiting for the first at most `timeout_s` seconds."""
@@ -124,6 +152,8 @@ class AnsibleExecutor:
                 self._on_answer(came)
             while self._ready:
                 found.append(self._ready.popleft())
+        for active in tuple(self._active.values()):
+            self._ask_apart(active)
         return found
 
     def reap(self, shard: str, carrier: Carrier | None) -> bool:
@@ -134,7 +164,8 @@ class AnsibleExecutor:
     def stop(self) -> None:
         """End own playbooks. Detached transactions on hosts go on."""
         for active in self._active.values():
-            active.running.cancel()
+            for running in active.running.values():
+                running.cancel()
         self._active.clear()
 
     def _present(self, shard: Shard) -> list[HostWork]:
@@ -155,44 +186,58 @@ class AnsibleExecutor:
 
     # --- starting -------------------------------------------------------------------------------
 
-    def _start_stage(
-        self, shard: Shard, works: Sequence[HostWork], *, round_: int
-    ) -> Carrier | None:
+    def _ask(self, active: _Active, works: Sequence[HostWork], kind: _Round) -> Running | None:
+        """Start a job for these hosts of the shard; None where there is nothing to ask."""
+        shard = active.shard
         told: dict[str, str] = {}
         pushes: dict[str, str] = {}
-        probes: dict[str, list[Probe]] = {}
         inventory = self._inventory([work.host for work in works])
         groups = groups_of(inventory)
-        before = self._active.get(shard.id)
+        attach_s = ATTACH_S
         for work in works:
             host = self._hosts[work.host]
-            probes[work.host] = self._probes(shard.stage, host, groups.get(work.host, ()))
+            probes = self._probes(shard.stage, host, groups.get(work.host, ()))
+            active.probes[work.host] = probes
+            patience = self._patience.attach_s(shard.stage, work)
+            if kind is not _Round.TOGETHER:
+                patience = ATTACH_S
+            attach_s = max(attach_s, patience)
             try:
-                told[work.host] = self._payload(shard, work, probes[work.host], round_ > 1)
-                if round_ > 1 and before is not None:
-                    pushes[work.host] = self._pushes(work, before.lacking[work.host])
+                told[work.host] = self._payload(shard, work, probes, kind, patience)
+                if kind is _Round.PUSH:
+                    pushes[work.host] = self._pushes(work, active.lacking[work.host])
             except InvalidInputError as error:
                 self._fail(shard, work.host, str(error))
         if not told:
-            self._end(shard)
+            self._over(active)
             return None
         job = Job(
-            id=shard.id if round_ == 1 else f"{shard.id}.{round_}",
+            id=active.next_job(),
             stage="push" if pushes else shard.stage.value,
             inventory=self._inventory(sorted(told)),
             manager=shard.manager,
             payloads=told,
             pushes=pushes,
             timeout_s=CONNECTION_S
-            + payloads.call_s(shard.stage, max(map(len, probes.values()), default=0)),
+            + attach_s
+            - ATTACH_S
+            + payloads.call_s(shard.stage, max(map(len, active.probes.values()), default=0)),
         )
-        running = self._runner.start(job, into=self._came)
-        self._active[shard.id] = _Active(
-            shard=shard, running=running, probes=probes, second=round_ > 1
-        )
-        return running.carrier
+        start = self._runner.ask if kind is _Round.TOGETHER else self._runner.start
+        running = start(job, into=self._came)
+        active.running[job.id] = running
+        return running
 
-    def _payload(self, shard: Shard, work: HostWork, probes: Sequence[Probe], pushed: bool) -> str:
+    def _ask_apart(self, active: _Active) -> None:
+        """Hosts that turned out to need a worker of their own. The others do not wait for them."""
+        hosts, active.apart = active.apart, []
+        if hosts:
+            works = [work for work in active.shard.hosts if work.host in hosts]
+            self._ask(active, works, _Round.APART)
+
+    def _payload(
+        self, shard: Shard, work: HostWork, probes: Sequence[Probe], kind: _Round, attach_s: int
+    ) -> str:
         host = self._hosts[work.host]
         cohort = self._cohorts[host.cohort]
         if cohort.manager is not shard.manager:
@@ -208,8 +253,9 @@ class AnsibleExecutor:
             now=int(self._clock()),
             probes=probes,
             stored=self._stored(cohort) if shard.stage is Stage.PREPARE else (),
-            pushed=pushed,
-            over=self._over if shard.stage is Stage.PREFLIGHT else (),
+            pushed=kind is _Round.PUSH,
+            over=self._over_runs if shard.stage is Stage.PREFLIGHT else (),
+            attach_s=attach_s,
         )
 
     def _probes(self, stage: Stage, host: PlannedHost, groups: Sequence[str]) -> list[Probe]:
@@ -285,7 +331,7 @@ class AnsibleExecutor:
             rescues=True,
         )
         running = self._runner.start(job, into=self._came)
-        self._active[shard.id] = _Active(shard=shard, running=running)
+        self._active[shard.id] = _Active(shard, {job.id: running}, jobs=[job.id])
         return running.carrier
 
     # --- answers --------------------------------------------------------------------------------
@@ -298,11 +344,13 @@ class AnsibleExecutor:
         if answer.trouble:
             raise AdapterError(answer.trouble, hint="free space there")
         if answer.output:
-            self._let_in = True
+            self._on_let_in()
         elif not self._let_in and _refused(answer, shard.stage):
             active.refused.append(answer)  # whose fault that is, the others tell
             return
-        if answer.status is AnswerStatus.UNREACHABLE:
+        if answer.status is AnswerStatus.APART:
+            active.apart.append(answer.host)
+        elif answer.status is AnswerStatus.UNREACHABLE:
             self._done(shard, answer.host, OutcomeStatus.UNREACHABLE, answer.reason)
         elif answer.status is AnswerStatus.LOST and shard.stage in HOOKS:
             # A hook that hangs or cannot be read would do so again; it has had its chance.
@@ -318,6 +366,13 @@ class AnsibleExecutor:
         else:
             self._on_reply(active, answer)
 
+    def _on_let_in(self) -> None:
+        """A host took the key or password: those that did not wait for no other one."""
+        if not self._let_in:
+            self._let_in = True
+            for active in tuple(self._active.values()):
+                self._judge_refusals(active)
+
     def _on_reply(self, active: _Active, answer: Answer) -> None:
         probes, stage = active.probes.get(answer.host, []), active.shard.stage
         work = next(work for work in active.shard.hosts if work.host == answer.host)
@@ -328,19 +383,28 @@ class AnsibleExecutor:
         if reply.answer == "missing" and not active.second:
             active.lacking[answer.host] = reply.missing
             return
+        self._patience.learn(stage, answer.host, reply.evidence.get("seconds"))
         self._ready.append(replies.outcome(active.shard.id, answer.host, reply))
 
     def _on_end(self, ended: Ended) -> None:
         active = self._find(ended.job)
         if active is None:
             return
-        shard = active.shard
+        del active.running[ended.job]
+        self._ask_apart(active)
+        if active.running:
+            return
         self._judge_refusals(active)
-        if active.lacking:
-            works = [work for work in shard.hosts if work.host in active.lacking]
-            self._start_stage(shard, works, round_=2)
+        if active.lacking and not active.second:
+            active.second = True
+            works = [work for work in active.shard.hosts if work.host in active.lacking]
+            self._ask(active, works, _Round.PUSH)
         else:
-            self._end(shard, cleaned(ended.reason))
+            self._over(active, cleaned(ended.reason))
+
+    def _over(self, active: _Active, reason: str = "") -> None:
+        if not active.running:
+            self._end(active.shard, reason)
 
     def _judge_refusals(self, active: _Active) -> None:
         """A password that no host takes is the operator's mistake, not the hosts': their answers
@@ -361,7 +425,7 @@ class AnsibleExecutor:
 
     def _find(self, job: str) -> _Active | None:
         for active in self._active.values():
-            if active.running.job.id == job:
+            if job in active.jobs:
                 return active
         return None
 

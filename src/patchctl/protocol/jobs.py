@@ -59,12 +59,14 @@ class Job:
 
 
 class AnswerStatus(StrEnum):
-    """How a stage ended on a host. `lost`: the run ended without a word about it."""
+    """How a stage ended on a host. `lost`: the run ended without a word about it. `apart`: it was
+    not asked, since nobody else can be asked with it."""
 
     OK = "ok"
     FAILED = "failed"
     UNREACHABLE = "unreachable"
     LOST = "lost"
+    APART = "apart"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,12 +117,14 @@ Answers = SimpleQueue[Answer | Ended]
 
 
 class Running(Protocol):
-    """One job under way. `carrier` names what carries it, for the journal and for `reap`."""
-
-    job: Job
+    """One job under way. `carrier` names what carries it, for the journal and for `reap`; several
+    jobs may have the same. None where nothing does: no host of it can be asked together."""
 
     @property
-    def carrier(self) -> Carrier: ...
+    def job(self) -> Job: ...
+
+    @property
+    def carrier(self) -> Carrier | None: ...
 
     def cancel(self) -> None:
         """End the job with all that belongs to it now; hosts without an answer become `lost`."""
@@ -147,6 +151,14 @@ class HostRunner(Runner, Protocol):
     def start(self, job: Job, into: Answers | None = None) -> Running:
         """Start the job and return at once. Each host's Answer goes `into` the queue as it ends,
         `lost` for hosts without one, then exactly one Ended.
+
+        Raises AdapterError where the job cannot be started.
+        """
+
+    def ask(self, job: Job, into: Answers) -> Running:
+        """The same by one worker, which further jobs for these hosts share; a host that has begun
+        with its answer holds nothing that another one waits for. `payloads` are all that hosts are
+        told. One that cannot be asked so answers `apart`.
 
         Raises AdapterError where the job cannot be started.
         """

@@ -15,7 +15,8 @@ from ..models.plan import Action, Artifact, PlannedHost, Probe, RingPolicy, Tran
 from ..models.rollout import HostWork, Stage
 
 FORMAT = 1
-# An attach call answers `running` after this long, so one slow host holds no fork.
+# An attach call answers `running` after this long, so one slow host holds no fork. A host that is
+# asked together with others holds none, and may be asked with more patience.
 ATTACH_S = 12
 SETTLE_S = 15
 # A call ends by itself on the host after so long beside what it attaches and asks for: no script
@@ -56,8 +57,10 @@ def payload(
     stored: Sequence[StoredFile] = (),
     pushed: bool = False,
     over: Sequence[str] = (),
+    attach_s: int = ATTACH_S,
 ) -> str:
-    """The text for one host. `now` is epoch seconds; `over` are runs whose claims may be taken.
+    """The text for one host. `now` is epoch seconds; `over` are runs whose claims may be taken;
+    `attach_s`: how long it waits for work that goes on by itself.
 
     Raises InvalidInputError where a value of the plan could not stand safely in a shell script.
     """
@@ -69,7 +72,7 @@ def payload(
         f"transaction {transaction(work.transaction)}",
         f"fence {int(work.fence)}",
         f"now {int(now)}",
-        f"attach {ATTACH_S}",
+        f"attach {int(attach_s)}",
         f"call {call_s(stage, len(probes))}",
         f"lock-wait {int(policy.lock_wait_s)}",
         f"limit {int(policy.transaction_timeout_s)}",

@@ -42,7 +42,8 @@ POLL_S = 0.2
 # A host whose answer came early waits this long for the others of its shard, so that a wave
 # stays one shard a stage and not one Ansible process a host.
 LINGER_MS = 400
-MAX_SHARDS = 3
+# Each is a process of Ansible, or several shards are one.
+MAX_SHARDS = 5
 MAILBOX_MS = 1_000
 
 
@@ -205,16 +206,23 @@ class Engine:
             if self._timers.is_due(name) and stage is not None:
                 groups.setdefault((host.ring, stage, self.view.manager(host)), []).append(host)
         for (ring, stage, manager), hosts in groups.items():
-            if len(self.view.shards) >= self._limits.max_shards:
+            if self._carriers() >= self._limits.max_shards:
                 return
             youngest = max(self._idle[host.name] for host in hosts)
             if self._busy and now - youngest < self._limits.linger_ms:
                 continue
             size = self._limits.shard_hosts
             for start in range(0, len(hosts), size):
-                if len(self.view.shards) >= self._limits.max_shards:
+                if self._carriers() >= self._limits.max_shards:
                     return
                 self._hand_out(ring, stage, manager, hosts[start : start + size])
+
+    def _carriers(self) -> int:
+        """How many processes carry the shards under way: one may carry many. A shard that nothing
+        carries counts as one."""
+        shards = self.view.shards.values()
+        carried = {repr(sorted(shard.carrier.items())) for shard in shards if shard.carrier}
+        return len(carried) + sum(not shard.carrier for shard in shards)
 
     def _hand_out(
         self, ring: str, stage: Stage, manager: PackageManager, hosts: list[HostView]

@@ -56,6 +56,11 @@ class Collector:
         self._together: Reason | None = None
         self._end: Mapping[str, Any] = {"rc": 255}
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The hosts that have not answered."""
+        return tuple(self._missing)
+
     def told(self) -> Iterator[Answer]:
         """The answers of hosts that are asked together, which come without an event each."""
         for line in self._lines():
@@ -151,6 +156,8 @@ class Collector:
     def _of_told(self, told: _Told) -> Answer:
         if told.trouble:
             return self._lost(told.host, told.trouble)
+        if told.status == "apart":
+            return Answer(job=self._job.id, host=told.host, status=AnswerStatus.APART)
         if told.status == "unreachable":
             reason = self._explain(told.host, told.msg)
             return self._failure(told.host, AnswerStatus.UNREACHABLE, reason, told.ms)

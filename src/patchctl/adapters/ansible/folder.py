@@ -8,6 +8,7 @@ given/extra-N.yml  tmp/  artifacts/  pid
 
 import hashlib
 import json
+import os
 import re
 import shlex
 from collections.abc import Mapping
@@ -20,8 +21,9 @@ from ...models.connection import Connection
 from ...protocol.jobs import Job, hosts_of
 from .. import content, ssh_keys
 from ..files import private_folder
+from .answers import answer_file
 from .leftovers import GIVEN, TMP
-from .playbooks import Playbook
+from .playbooks import TOGETHER, Playbook
 
 _INVENTORY = "inventory.json"
 _BESIDE = "beside.json"
@@ -43,7 +45,7 @@ fact_caching = memory
 # The generated inventory has every variable: no folder is searched for more, host by host.
 vars_plugins_enabled =
 # Ansible asks its workers a thousand times a second by default, a fifth of a core while it waits.
-internal_poll_interval = 0.01
+internal_poll_interval = {poll}
 [connection]
 # Also for a hook's task on this machine: its module, with its arguments, is no file on a disk then.
 pipelining = true
@@ -104,6 +106,8 @@ def write(
             secret=_escaped(secret),
             control=_escaped(folders.control),
             forks=job.forks or connection.forks,
+            # One worker that asks all hosts has told its answers before it ends.
+            poll=0.2 if job.stage == TOGETHER else 0.01,
             connect=connection.connect_timeout_s,
             known_hosts=_known_hosts(connection),
         ),
@@ -112,6 +116,8 @@ def write(
         private / "variables.json", json.dumps({**playbook.variables, **_variables(private, job)})
     )
     _carry(private / "files", job)
+    if job.stage == TOGETHER:
+        os.mkfifo(requests(private), 0o600)
     for name, text in secrets.items():
         _text(secret / GIVEN / name, text)
     arguments = ["-i", str(secret / GIVEN / _INVENTORY)]
@@ -125,6 +131,25 @@ def write(
         arguments += ["-i", str(private / "payloads.json")]
     arguments += _connection_arguments(secret / GIVEN, connection)
     return [*arguments, "-e", f"@{private / 'variables.json'}", str(playbook.path)]
+
+
+def requests(private: Path) -> Path:
+    """The pipe by which the worker of `patch_together` is told what to ask."""
+    return private / "requests"
+
+
+def ask(private: Path, name: str, job: Job) -> Path:
+    """Lay down what that worker is to ask for a job, and return the folder of its answers.
+
+    Raises OSError.
+    """
+    asked = private_folder(private / "asked") / name
+    payloads = private_folder(private_folder(asked) / "payload")
+    for host, text in job.payloads.items():
+        _text(answer_file(payloads, host), text)
+    told = {"stage": job.stage, "hosts": hosts_of(job.inventory), "limit": job.timeout_s}
+    _text(asked / "request", json.dumps(told))
+    return asked
 
 
 def _extra_file(number: int) -> str:
@@ -145,6 +170,7 @@ def _variables(private: Path, job: Job) -> dict[str, Any]:
         **({_HOSTS: _own_group_name(job)} if job.beside else {}),
         **({"patch_transaction_manager": job.manager.value} if job.manager else {}),
         **{name: str(private / "files" / path) for name, path in job.places.items()},
+        **({"patch_requests": str(requests(private))} if job.stage == TOGETHER else {}),
         "patch_output_dir": str(private / "output"),
         "patch_timeout": job.timeout_s,
     }

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from .. import content
 
+# Not a stage: the worker that asks hosts about many of them.
+TOGETHER = "together"
 # Stage -> (playbook, part of its role where that is not the main one).
 _SHIPPED: Mapping[str, tuple[str, str]] = {
     "discover": ("discover", ""),
@@ -25,6 +27,7 @@ _SHIPPED: Mapping[str, tuple[str, str]] = {
     "undo": ("rollback", ""),
     "verify_undo": ("verify", ""),
     "release": ("release", ""),
+    TOGETHER: ("together", ""),
 }
 
 
