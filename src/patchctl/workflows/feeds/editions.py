@@ -74,8 +74,11 @@ def _beside(feed: Feed, held: dict[str, FeedInfo]) -> Iterator[tuple[FeedInfo, _
     ]
     if not infos:
         return
-    new = _content(feed.kind, feed.records())
+    read: dict[bool, _Content] = {}
     for info in infos:
+        if info.outdated not in read:
+            read[info.outdated] = _content(feed.kind, feed.records(), loose=info.outdated)
+        new = read[info.outdated]
         # `osv-almalinux-8` is no second `osv-almalinux`.
         if info.name == feed.stem or set(info.ecosystems) == new.ecosystems:
             yield info, new
@@ -87,11 +90,12 @@ def _free(stem: str, used: Collection[str]) -> str:
     return next(name for number in count(2) if (name := f"{stem}-{number}") not in used)
 
 
-def _content(kind: FeedKind, records: Iterable[FeedRecord]) -> _Content:
+def _content(kind: FeedKind, records: Iterable[FeedRecord], *, loose: bool) -> _Content:
+    """Entries are `loose` where an older patchctl read one side, which knew other channels."""
     content = _Content()
     for record in records:
         if isinstance(record, Advisory):
-            _add(content, kind, record)
+            _add(content, _plain_entry if loose else _ENTRIES.get(kind, _entry), record)
         elif isinstance(record, CveFacts):
             content.entries.add(hash(record.cve))
     return content
@@ -100,13 +104,15 @@ def _content(kind: FeedKind, records: Iterable[FeedRecord]) -> _Content:
 def _stored(store: FeedStore, info: FeedInfo) -> _Content:
     if info.kind is FeedKind.CVE:
         return _Content(entries=set(map(hash, store.cves_of(info.name))))
-    return _content(info.kind, store.advisories_of(info.name))
+    return _content(info.kind, store.advisories_of(info.name), loose=info.outdated)
 
 
-def _add(content: _Content, kind: FeedKind, advisory: Advisory) -> None:
+def _add(
+    content: _Content, entry: Callable[[Affected], tuple[str, ...]], advisory: Advisory
+) -> None:
     content.newest = max(content.newest, advisory.modified, advisory.published)
     for affected in advisory.affected:
-        content.entries.add(hash((advisory.id, *_entry(kind, affected))))
+        content.entries.add(hash((advisory.id, *entry(affected))))
         content.ecosystems.add(affected.ecosystem)
         if affected.arch:
             content.arches.add(affected.arch)
@@ -114,13 +120,22 @@ def _add(content: _Content, kind: FeedKind, advisory: Advisory) -> None:
         content.entries.add(hash(advisory.id))
 
 
-def _entry(kind: FeedKind, affected: Affected) -> tuple[str, ...]:
-    """What tells one feed's entry from another's. Of a repository's fixed version only the line of
-    builds (`5.el9_2` is not of `5.el9`): a newer edition may correct its numbers."""
-    entry = affected.name, affected.arch, affected.channel
-    if kind is not FeedKind.UPDATEINFO:
-        return entry
-    return *entry, _DIGITS.sub("", affected.fixed.rpartition("-")[2])
+def _plain_entry(affected: Affected) -> tuple[str, ...]:
+    return affected.name, affected.arch
+
+
+def _entry(affected: Affected) -> tuple[str, ...]:
+    return *_plain_entry(affected), affected.channel
+
+
+def _built_entry(affected: Affected) -> tuple[str, ...]:
+    """Of the fixed version only the line of builds (`5.el9_2` is not of `5.el9`): a newer edition
+    may correct its numbers."""
+    return *_entry(affected), _DIGITS.sub("", affected.fixed.rpartition("-")[2])
+
+
+# What tells one feed's entry of an advisory from another's; only repositories differ in builds.
+_ENTRIES = {FeedKind.UPDATEINFO: _built_entry}
 
 
 class _Pair:
