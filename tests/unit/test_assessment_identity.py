@@ -223,3 +223,28 @@ class TestSourcesBesideBinaries:
         assert CVE in self.found("bind-libs", "9-5.el9", self.OWN, newer)
         older = osv("osv", by_source(ROCKY, "bind"), modified=self.OWN[2].modified - 1)
         assert not self.found("bind-libs", "9-5.el9", self.OWN, older)
+
+
+class Counted(str):
+    """A name that counts how often it is compared."""
+
+    __slots__ = ()
+    compared = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other: object) -> bool:
+        Counted.compared += 1
+        return str.__eq__(self, other)
+
+
+def test_the_work_grows_with_the_packages_of_an_advisory_and_not_with_their_square() -> None:
+    def comparisons(count: int) -> int:
+        names = [f"s{number}" for number in range(count)]
+        built = [x86(f"b-{name}", "2-1.el8", source=Counted(name)) for name in names]
+        sources = [by_source(ALMA, Counted(name), "2-1.el8") for name in names]
+        Counted.compared = 0
+        own, copy = updateinfo("appstream", *built), osv("osv", *sources)
+        assert len(said(own, copy)["appstream"]) == count
+        return Counted.compared
+
+    assert comparisons(400) < 3 * comparisons(200)

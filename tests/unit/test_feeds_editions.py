@@ -15,20 +15,33 @@ from patchctl.models.advisory import Advisory
 # (id, package, fixed)
 Line = tuple[str, str, str]
 APPSTREAM: list[Line] = [("ALSA-1", "webkit", "2-1.el8"), ("ALSA-2", "ruby", "3-1.el8")]
+RHEL = "Red Hat Enterprise Linux 9"
 BASEOS: list[Line] = [("ALSA-1", "shell", "3-5.el8"), ("ALSA-3", "bash", "4-5.el8")]
 
 
-def updateinfo(lines: list[Line], day: str = "2026-01-01", arch: str = "x86_64") -> bytes:
+def updateinfo(
+    lines: list[Line],
+    day: str = "2026-01-01",
+    arch: str = "x86_64",
+    *,
+    system: str = "AlmaLinux 8",
+    short: str = "EL8",
+) -> bytes:
     updates = "".join(
         f'<update type="security"><id>{ident}</id><title>t</title>'
-        f'<issued date="{day} 00:00:00"/><release>AlmaLinux 8</release>'
+        f'<issued date="{day} 00:00:00"/><release>{system}</release>'
         f'<references><reference id="CVE-2026-1000" type="cve"/></references>'
-        f'<pkglist><collection short="EL8"><package name={quoteattr(name)} version="{version}"'
+        f'<pkglist><collection short="{short}"><package name={quoteattr(name)} version="{version}"'
         f' release="{release}" arch="{arch}"/></collection></pkglist></update>'
         for ident, name, fixed in lines
         for version, release in [fixed.split("-")]
     )
     return f"<updates>{updates}</updates>".encode()
+
+
+def merged(*files: bytes) -> bytes:
+    inner = b"".join(file.removeprefix(b"<updates>").removesuffix(b"</updates>") for file in files)
+    return b"<updates>" + inner + b"</updates>"
 
 
 def osv(ident: str, ecosystem: str = "AlmaLinux:8") -> bytes:
@@ -91,8 +104,45 @@ def test_a_newer_edition_takes_the_place_of_its_own_repository_s(desk: Desk) -> 
     desk.take(updateinfo(BASEOS))
     desk.take(updateinfo([*BASEOS, ("ALSA-9", "curl", "8-1.el8")], "2026-02-01"))
     assert desk.held() == {ALMA: ["webkit", "ruby"], f"{ALMA}-2": ["shell", "bash", "curl"]}
-    desk.take(updateinfo([APPSTREAM[1], ("ALSA-8", "perl", "5-1.el8")], "2026-02-01"))
-    assert desk.held()[ALMA] == ["ruby", "perl"], "repositories drop what was superseded"
+
+
+def test_a_newer_edition_may_add_drop_and_correct(desk: Desk) -> None:
+    old = [(f"ALSA-{number}", "ruby", f"3-{number}.el8") for number in range(1, 21)]
+    desk.take(updateinfo(old))
+    new = [(ident, name, fixed.replace("3-", "4-1")) for ident, name, fixed in old[2:]]
+    desk.take(updateinfo([*new, *BASEOS], "2026-02-01"))
+    assert [len(held) for held in desk.held().values()] == [20]
+    (corrected, *_) = desk.all(ALMA)
+    assert corrected.affected[0].fixed == "4-13.el8"
+
+
+def test_a_repository_with_most_ids_of_another_stands_beside_it(desk: Desk) -> None:
+    """Red Hat's EUS repositories repeat the ids of the main stream up to their minor release."""
+    main = [(f"RHSA-2025:{n}", f"pkg{n}", f"1-2.el9_{2 if n < 8 else 4}") for n in range(14)]
+    eus = [*main[:8], *((f"RHSA-2025:{n}", f"pkg{n}", "1-2.el9_2.1") for n in (20, 21, 22))]
+    desk.take(updateinfo(main, system=RHEL, short="rhel-9-for-x86_64-baseos-rpms"))
+    told = desk.take(
+        updateinfo(eus, system=RHEL, short="rhel-9-for-x86_64-baseos-eus-rpms__9_DOT_2")
+    )
+    assert [len(held) for held in desk.held().values()] == [14, 11]
+    assert "updateinfo-red-hat-9-2: no newer edition of updateinfo-red-hat-9" in told
+
+
+def test_a_file_that_lacks_much_of_what_is_held_stands_beside_it(desk: Desk) -> None:
+    """Where nothing but the entries tells two repositories apart."""
+    main = [(f"ALSA-{number}", f"p{number}", "1-1.el8") for number in range(14)]
+    desk.take(updateinfo(main))
+    told = desk.take(updateinfo([*main[:8], *BASEOS], "2026-02-01"))
+    assert [len(held) for held in desk.held().values()] == [14, 10]
+    assert f"{ALMA}-2: no newer edition of {ALMA}: has 8 of its 14 entries; both are held" in told
+    desk.take(updateinfo([*main, *APPSTREAM], "2026-03-01"))
+    assert [len(held) for held in desk.held().values()] == [16, 10]
+
+
+def test_two_branches_of_one_package_in_one_advisory_are_told_by_their_builds(desk: Desk) -> None:
+    desk.take(updateinfo([("ALSA-1", "bash", "4-5.el8"), ("ALSA-2", "curl", "8-1.el8")]))
+    desk.take(updateinfo([("ALSA-1", "bash", "4-3.el8_4"), ("ALSA-2", "curl", "7-1.el8_4")]))
+    assert len(desk.held()) == 2
 
 
 def test_an_older_edition_is_refused_as_before(desk: Desk) -> None:
@@ -106,6 +156,21 @@ def test_two_architectures_of_a_repository_stand_side_by_side(desk: Desk) -> Non
     desk.take(updateinfo(BASEOS))
     desk.take(updateinfo(BASEOS, arch="aarch64"))
     assert list(desk.held()) == [ALMA, f"{ALMA}-2"]
+
+
+def test_packages_for_every_architecture_make_no_repository_of_another_one(desk: Desk) -> None:
+    """EPEL: most of a repository is noarch, so two architectures share most of their entries."""
+    common = [(f"EPEL-{number}", f"python{number}", "1-1.el8") for number in range(40)]
+
+    def of(arch: str, day: str, *more: Line) -> bytes:
+        own = [("EPEL-90", "gdal", "3-1.el8"), *more]
+        return merged(updateinfo(common, day, "noarch"), updateinfo(own, day, arch))
+
+    desk.take(of("x86_64", "2026-01-01"))
+    told = desk.take(of("aarch64", "2026-02-01"))
+    assert f"{ALMA}-2: no newer edition of {ALMA}: is for aarch64, not x86_64" in told
+    desk.take(of("x86_64", "2026-03-01", ("EPEL-91", "qgis", "3-1.el8")))
+    assert [len(held) for held in desk.held().values()] == [42, 41]
 
 
 def test_files_of_one_import_never_replace_each_other(desk: Desk) -> None:

@@ -9,6 +9,12 @@ from .base import Model, Record
 # Names stand in file names, settings and on the command line.
 FEED_NAME = "[a-z0-9][a-z0-9.-]{0,99}"
 
+# How the readers read feeds of a kind today; 0 of those that are not listed, and of feeds that were
+# stored before this was noted. Raise a kind's number whenever its reader says something else of the
+# same bytes (another channel, range, status, name): a stored feed keeps the old reading, and an
+# incremental update or a 304 would leave it so for ever.
+READINGS = {FeedKind.OSV: 1, FeedKind.DEBIAN_TRACKER: 1, FeedKind.UPDATEINFO: 1}
+
 
 class FeedInfo(Record):
     """One feed that is held. Times are epoch seconds UTC, 0 unknown.
@@ -20,7 +26,8 @@ class FeedInfo(Record):
     `public`: that address is the publisher's own; a mirror may stand still, so what it says now
     proves nothing about the age of its content.
     `entries` counts usable records, `bad` the unusable ones. `ecosystems` maps canonical names to
-    how many advisories speak of them. `digest` is that of the whole content.
+    how many advisories speak of them. `digest` is that of the whole content. `reading` is the
+    number in READINGS by which all of it was read.
     """
 
     name: str
@@ -36,6 +43,12 @@ class FeedInfo(Record):
     etag: str = ""
     last_modified: str = ""
     public: bool = False
+    reading: int = 0
+
+    @property
+    def outdated(self) -> bool:
+        """Was it read by an older patchctl, in a way that is not today's?"""
+        return self.reading < READINGS.get(self.kind, 0)
 
     @property
     def current(self) -> int:

@@ -74,6 +74,7 @@ def status_data(
                 "age_s": age.age_s,
                 "max_age_s": age.max_age_s,
                 "stale": age.stale,
+                "outdated": age.feed.outdated,
             }
             for age in ages
         ],
@@ -133,6 +134,9 @@ def _age(seconds: int) -> str:
 def _remarks(age: FeedAge) -> Iterable[str]:
     if age.stale:
         yield "stale"
+    if age.feed.outdated:
+        again = "update" if age.feed.address else "import again"
+        yield f"read by an older patchctl: {again}"
     names = list(age.feed.ecosystems)
     if names:
         yield ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -58,10 +58,12 @@ def status(workspace: Workspace) -> Status:
 
 
 def stale(workspace: Workspace) -> tuple[str, ...]:
-    """A warning for each feed that is too old. Raises InvalidInputError where the settings refuse
-    to work with one."""
-    return feed_status.stale_lines(
-        workspace.feeds.list(), workspace.settings.feeds, now_ms() // 1000
+    """A warning for each feed that is too old, and one for those that an older patchctl has read.
+    Raises InvalidInputError where the settings refuse to work with a feed of its age."""
+    feeds = workspace.feeds.list()
+    return (
+        *feed_status.stale_lines(feeds, workspace.settings.feeds, now_ms() // 1000),
+        *feed_status.outdated_lines(feeds),
     )
 
 

@@ -37,7 +37,7 @@ from ...models.advisory import (
     Lifecycle,
 )
 from ...models.canonical import digest_bytes
-from ...models.feeds import FUTURE_S, FeedInfo
+from ...models.feeds import FUTURE_S, READINGS, FeedInfo
 from .. import clock
 from ..files import locked, private_file, private_folder, sync_folder, translated, write_atomic
 from . import files
@@ -245,6 +245,7 @@ class FeedStore:
             public=public,
             etag=etag,
             last_modified=last_modified,
+            reading=READINGS.get(kind, 0),
         )
         with self._writing():
             return self._swap(info, lambda writer: _add_all(writer, records), dated, check)
@@ -259,7 +260,8 @@ class FeedStore:
         etag: str = "",
         last_modified: str = "",
     ) -> FeedInfo:
-        """Put changed advisories in, take those with the ids `gone` out, keep the rest.
+        """Put changed advisories in, take those with the ids `gone` out, keep the rest as it was
+        read.
 
         The same errors as `replace`, and NotFoundError where there is no such feed.
         """

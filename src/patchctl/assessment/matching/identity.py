@@ -151,6 +151,10 @@ class _Told:
         for voice in own:
             for affected in voice.advisory.affected:
                 self._add(voice, affected)
+        # By (channel, source): an advisory of a module or a kernel lists hundreds of packages.
+        self._names: dict[tuple[str, str], frozenset[str]] = {}
+        self._fixes: dict[tuple[str, str], set[str]] = defaultdict(set)
+        self._index()
 
     def _add(self, voice: Voice, affected: Affected) -> None:
         package = _package(affected)
@@ -173,18 +177,27 @@ class _Told:
             and _word(copy, affected) not in self.words[package]
         }
 
+    def _index(self) -> None:
+        names: dict[tuple[str, str], set[str]] = defaultdict(set)
+        for channel, built in self._built.items():
+            for name, (source, fixed) in built.items():
+                names[channel, source].add(name)
+                self._fixes[channel, source].add(_bare(fixed))
+        self._names = {key: frozenset(some) for key, some in names.items()}
+
     def binaries(self, affected: Affected) -> frozenset[str]:
-        """The binaries of a source package that the repositories list, none for a binary."""
-        built = self._built.get(affected.channel, {}) if affected.kind is NameKind.SOURCE else {}
-        return frozenset(
-            name for name, (source, _) in built.items() if source in ("", affected.name)
-        )
+        """The binaries of a source package that the repositories list, none for a binary. Those
+        that state no source may be of any."""
+        if affected.kind is not NameKind.SOURCE:
+            return frozenset()
+        unstated = self._names.get((affected.channel, ""), frozenset())
+        stated = self._names.get((affected.channel, affected.name))
+        return stated | unstated if stated else unstated
 
     def has_fix(self, affected: Affected) -> bool:
         """Whether a binary of this source package is fixed in the version that OSV names, but for
         its epoch, which may be the binary's own."""
-        built = self._built.get(affected.channel, {}).values()
-        fixes = {_bare(fixed) for source, fixed in built if source == affected.name}
+        fixes = self._fixes.get((affected.channel, affected.name))
         return bool(affected.fixed) and (not fixes or _bare(affected.fixed) in fixes)
 
     def by(self, affected: Affected) -> Collection[str]:

@@ -205,8 +205,10 @@ class _Download:
         self._feeds, self._source, self._fetch, self._force = feeds, source, fetch, force
         self._folder = folder
         held = feeds.store.get(source.name)
-        # After a change of the address nothing that the old server said counts.
-        self._held = held if held and held.address == shown(source.address) else None
+        # After a change of the address nothing that the old server said counts, and what an older
+        # patchctl has read is read anew: neither a 304 nor single records would mend the rest.
+        same = held and held.address == shown(source.address) and not held.outdated
+        self._held = held if same else None
 
     def run(self) -> FeedUpdate:
         """Raises PatchctlError."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from ...assessment.matching.platforms import ecosystem_of
 from ...errors import InvalidInputError, NotFoundError, Problem, UsageError
+from ...models.advisory import FeedKind
 from ...models.base import Model
 from ...models.facts import OsRelease
 from ...models.feeds import FeedAge, FeedInfo, Stale, aged
@@ -84,6 +85,29 @@ def stale_lines(feeds: Iterable[FeedInfo], settings: FeedSettings, now_s: int) -
             hint="`patchctl feeds update`, or feeds.max_age in patchctl.yml",
         )
     return tuple(lines)
+
+
+def outdated_lines(feeds: Iterable[FeedInfo]) -> tuple[str, ...]:
+    """A warning, with what mends it, where an older patchctl has read feeds in another way."""
+    outdated = [feed for feed in feeds if feed.outdated]
+    fetched = [feed.name for feed in outdated if feed.address]
+    given = [feed for feed in outdated if not feed.address]
+    remedies = []
+    if fetched:
+        remedies.append(f"`patchctl feeds update` mends {_names(fetched)}")
+    if given:
+        asked = any(feed.kind is FeedKind.UPDATEINFO for feed in given)
+        hosts = " or `patchctl feeds update --from-hosts`" if asked else ""
+        remedies.append(
+            f"`patchctl feeds import` of the files{hosts} mends"
+            f" {_names([feed.name for feed in given])}"
+        )
+    return (f"feeds were read by an older patchctl: {'; '.join(remedies)}",) if remedies else ()
+
+
+def _names(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{', '.join(names[:5])}{more}"
 
 
 def _old(age: FeedAge) -> str:
