@@ -6,7 +6,7 @@ executor, as in patching.py; the peer is parallel ssh, which holds one connectio
 asks nothing. Both take turns on the same hosts, which are put back before every go.
 
 `memory` is what the controller's processes have for themselves at their largest (proportional
-set size), looked at every other second: this program with patchctl in it, all of Ansible, all of
+set size), looked at every ten seconds: this program with patchctl in it, all of Ansible, all of
 ssh. The real updates and the tiny ones are measured by patching.py, with the same executor.
 
 `--simulated N` needs no lab: N, N/2 and N/4 hosts behind a program that takes ssh's place, notes
@@ -50,7 +50,7 @@ from patchctl.models.rollout import Stage
 from patchctl.protocol.jobs import Answer, Ended, Job
 
 _PACKAGE = "patchlab-slow"
-_LOOK_S = 2.0
+_LOOK_S = 10.0  # each look costs as much as asking a few hosts
 _REFERENCE, _OURS = "parallel ssh, apt-get", "patchctl, apply stage"
 
 

@@ -25,14 +25,14 @@ from ..models.rollout import (
     ShardEnded,
     Stage,
 )
-from ..models.states import HARMLESS, HOOKS, VERIFYING
+from ..models.states import ATTACHING, HARMLESS, HOOKS, VERIFYING
 from ..protocol import demands, managers, payloads, replies
 from ..protocol.cleaning import cleaned
 from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, Running, hosts_of
 from ..protocol.payloads import ATTACH_S
 from .groups import groups_of
 from .hooks import PlannedHooks
-from .patience import WORKING, Patience
+from .patience import Patience
 
 # Ansible's own share of a call: to connect, to send the scripts, to read the answer. A call ends by
 # itself on the host before this is over, so that it says why.
@@ -41,7 +41,7 @@ HOOK_START_S = 15  # until Ansible has begun with the hook
 # Asked of all hosts of a shard by one worker, which stays for the next of them: one start of
 # Ansible and one connection a host bring it from preflight to verify. The others are an operator's
 # tasks, and a reboot, after which no connection is what it was.
-TOGETHER = WORKING | HARMLESS | VERIFYING | {Stage.RELEASE}
+TOGETHER = ATTACHING | HARMLESS | VERIFYING | {Stage.RELEASE}
 HOSTS_A_SECOND = 100  # that Ansible reads of an inventory, at the very least
 
 Inventory = Callable[[Sequence[str]], dict[str, Any]]

@@ -10,10 +10,9 @@ from collections.abc import Callable
 
 from ..models.plan import Plan
 from ..models.rollout import HostWork, Stage
+from ..models.states import ATTACHING
 from ..protocol.payloads import ATTACH_S
 
-# Their work goes on by itself on the host, and its end wakes the question.
-WORKING = frozenset({Stage.APPLY, Stage.RESTART, Stage.UNDO})
 # The longest question: what stands between may forget a connection, whatever ssh says on it.
 ATTACH_MOST_S = 600
 # A host that is late is looked at again after this part of the time that it has taken so far.
@@ -31,7 +30,7 @@ class Patience:
 
     def attach_s(self, stage: Stage, work: HostWork) -> int:
         """Seconds that a question about this stage stays open, asked now."""
-        if stage not in WORKING:
+        if stage not in ATTACHING:
             return ATTACH_S
         began = self._began.setdefault((work.transaction, stage), self._now())
         waited = int(self._now() - began)
@@ -40,7 +39,7 @@ class Patience:
 
     def learn(self, stage: Stage, host: str, seconds: object) -> None:
         """A host says how long its work took; anything but a number tells nothing."""
-        if stage in WORKING and isinstance(seconds, int):
+        if stage in ATTACHING and isinstance(seconds, int):
             key = (self._hosts[host].cohort, stage)
             self._took[key] = max(self._took.get(key, 0), min(seconds, ATTACH_MOST_S))
 

@@ -96,6 +96,8 @@ HOLDS_TOLD = CLAIM_TOLD | {Stage.RELEASE}
 MUST_HOLD = frozenset({Stage.PREFLIGHT, Stage.PREPARE})
 # Done by a job on the host that goes on alone and records its result there.
 JOBS = frozenset({Stage.APPLY, Stage.UNDO})
+# Their call begins a job on the host or attaches to it, and ends with it.
+ATTACHING = JOBS | {Stage.RESTART}
 # Their answers name the boot that they ran in, the latest first.
 BOOT_TOLD = (Stage.APPLY, Stage.PREFLIGHT)
 # The host is touched from the decision to begin one of these on.
