@@ -106,7 +106,7 @@ def test_a_bad_host_among_others_delays_and_changes_nothing_for_them(
         assert len(upgrades(fresh_lab, host, PACKAGE)) == 1, host
 
 
-def _family_of(pid: int) -> list[int]:
+def family_of(pid: int) -> list[int]:
     return [
         int(child)
         for path in Path(f"/proc/{pid}/task").glob("*/children")
@@ -114,11 +114,11 @@ def _family_of(pid: int) -> list[int]:
     ]
 
 
-def _playbooks(controller: int) -> list[int]:
+def playbooks_of(controller: int) -> list[int]:
     """The pids of ansible-playbook that the controller has started."""
     return [
         pid
-        for pid in _family_of(controller)
+        for pid in family_of(controller)
         if b"ansible-playbook" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
 
@@ -142,8 +142,8 @@ def test_whoever_is_killed_while_hosts_are_asked_together_nothing_is_lost_or_dou
         process.wait()
         status = patchctl(workspace, "rollout", "resume", run)
     else:
-        playbooks = _playbooks(process.pid)
-        workers = [pid for playbook in playbooks for pid in _family_of(playbook)]
+        playbooks = playbooks_of(process.pid)
+        workers = [pid for playbook in playbooks for pid in family_of(playbook)]
         killed = playbooks if who == "ansible-playbook" else workers
         assert killed
         for pid in killed:
