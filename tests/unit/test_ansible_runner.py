@@ -24,7 +24,7 @@ from patchctl.adapters import processes
 from patchctl.adapters.ansible import folder
 from patchctl.adapters.ansible.answers import Collector
 from patchctl.adapters.ansible.playbooks import Playbook
-from patchctl.adapters.ansible.processes import MARKER, end_all, marked
+from patchctl.adapters.ansible.processes import MARKER, end_all, has_begun, marked
 from patchctl.adapters.ansible.runner import (
     AnsibleRunner,
     Answer,
@@ -466,3 +466,24 @@ def test_the_marker_is_found_in_children_that_left_the_session(tmp_path: Path) -
     with subprocess.Popen(["sleep", "100"], env=environment, start_new_session=True) as child:
         _wait(lambda: list(marked(own)) == [child.pid])  # its environment comes with its program
         child.kill()
+
+
+def test_a_launcher_has_begun_when_its_program_bears_the_marker_or_when_it_has_ended(
+    tmp_path: Path,
+) -> None:
+    """Before that a run that is cancelled would go on: nothing of it could be found."""
+    gate = tmp_path / "gate"
+    os.mkfifo(gate)
+    script = f'read -r _ <{gate}; {MARKER}="$$-$1"; export {MARKER}; exec sleep 100'
+    with subprocess.Popen(
+        ["sh", "-c", f'set -- "$(cut -d" " -f22 /proc/$$/stat)"; {script}']
+    ) as child:
+        process = processes.identity(child.pid)
+        assert process is not None
+        assert not has_begun(process)
+        gate.write_text("go\n")
+        _wait(lambda: has_begun(process))
+        assert list(marked(process)) == [child.pid]
+        child.kill()
+        child.wait()
+        assert has_begun(process)

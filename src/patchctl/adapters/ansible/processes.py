@@ -79,6 +79,12 @@ def launched(folder: Path) -> ProcessIdentity | None:
     )
 
 
+def has_begun(process: ProcessIdentity) -> bool:
+    """Whether the launcher has become its program, or has ended. Until then nothing bears the
+    marker, and `end_all` would find nobody to end."""
+    return _is_marked(process.pid, process) or not processes.is_alive(process)
+
+
 def _is_marked(pid: int, process: ProcessIdentity) -> bool:
     try:
         environment = (Path("/proc") / str(pid) / "environ").read_bytes()

@@ -22,7 +22,7 @@ from ..files import is_full
 from . import leftovers
 from .answers import Collector
 from .folder import Folders
-from .processes import end_all, launched
+from .processes import end_all, has_begun, launched
 
 _LOG = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ class Running:
             target=self._collect, args=(carrier,), name=f"answers-{self.job.id}", daemon=True
         ).start()
         deadline = time.monotonic() + _START_S
-        while (process := launched(self._folders.run)) is None:
+        while (process := launched(self._folders.run)) is None or not has_begun(process):
             if not carrier.is_alive() or time.monotonic() > deadline:
                 raise AdapterError("ansible-playbook did not start")
             time.sleep(0.005)
