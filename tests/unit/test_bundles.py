@@ -289,3 +289,13 @@ def test_the_list_of_a_zip_is_bounded_before_it_is_loaded(tmp_path: Path) -> Non
     with pytest.raises(InvalidInputError, match="more files inside than can be read"):
         contents(path)
     assert zipfile.is_zipfile(path)
+
+
+def test_the_lock_of_a_content_store_is_no_file_that_was_skipped(tmp_path: Path) -> None:
+    """`feeds import .patchctl/store` reads the packages of plans."""
+    (tmp_path / "lock").touch()
+    (tmp_path / "sha256").write_bytes(b"x")
+    assert contents(tmp_path) == {"sha256": b"x"}
+    assert not skipped(tmp_path)
+    (tmp_path / "lock").write_bytes(b"no lock")
+    assert set(contents(tmp_path)) == {"lock", "sha256"}

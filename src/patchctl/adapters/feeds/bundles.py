@@ -121,6 +121,10 @@ def open_file(path: Path) -> BinaryIO:
     return cast(BinaryIO, os.fdopen(handle, "rb"))
 
 
+def _is_lock(path: Path) -> bool:
+    return path.name == "lock" and path.stat().st_size == 0
+
+
 def _walk(root: Path, limits: Limits) -> Iterator[Path | Skipped]:
     """Regular files below a folder, by name. A link counts only where it stays inside."""
     inside = root.resolve()
@@ -141,6 +145,8 @@ def _walk(root: Path, limits: Limits) -> Iterator[Path | Skipped]:
                 yield Skipped(place=str(path), reason="link out of the folder")
             elif not path.is_file():
                 yield Skipped(place=str(path), reason="not a regular file")
+            elif _is_lock(path):
+                continue  # of a content store, whose packages tell what they fix
             else:
                 yield path
 
