@@ -270,6 +270,17 @@ class TestItsEnd:
             assert found["a"].reason == "the run was cancelled"
         assert not list(hosts.desk.runs.iterdir())
 
+    def test_by_cancelling_gives_the_next_question_a_worker_of_its_own(self, hosts: Hosts) -> None:
+        """A new executor in the same process asks at once."""
+        with hosts.desk.runner() as runner:
+            hosts.ask(runner, a="sleep 50").cancel()
+            asked = hosts.ask(runner, a="echo well")
+            answers = [hosts.next() for _ in range(4)]
+        of_second = [answer for answer in answers if answer.job == asked.job.id]
+        assert [answer.status for answer in of_second if isinstance(answer, Answer)] == [
+            AnswerStatus.OK
+        ]
+
 
 def _script_of(path: Path) -> tuple[str, str]:
     """(script, carried) of the task of a role, each template without spaces."""

@@ -89,7 +89,7 @@ class Session:
         self._asked: list[Asked] = []
         self._lost: dict[str, Answer] = {}
         self._number = 0
-        self._closed = False
+        self._closed = self._cancelled = False
         self._quiet_since = time.monotonic()
         threading.Thread(
             target=self._collect, name=f"together-{running.job.id}", daemon=True
@@ -101,7 +101,8 @@ class Session:
 
     @property
     def is_closed(self) -> bool:
-        return self._closed
+        """Nothing more can be asked. A worker that was cancelled may take a moment to end."""
+        return self._closed or self._cancelled
 
     @property
     def is_idle(self) -> bool:
@@ -111,7 +112,7 @@ class Session:
         """Are the job's hosts among those of this worker, with the same variables?"""
         hosts = job.inventory["all"]["hosts"]
         return (
-            not self._closed
+            not self.is_closed
             and job.manager is self._running.job.manager
             and set(hosts_of(job.inventory)) == set(hosts)
             and all(host in self._hosts and self._hosts[host] == hosts[host] for host in hosts)
@@ -123,7 +124,7 @@ class Session:
         Raises AdapterError where the question cannot be laid down.
         """
         with self._lock:
-            if self._closed:
+            if self.is_closed:
                 return None
             self._number += 1
             name = str(self._number)
@@ -135,6 +136,8 @@ class Session:
 
     def cancel(self) -> None:
         """End it with all its processes now."""
+        with self._lock:
+            self._cancelled = True
         self._running.cancel()
 
     def close(self) -> None:
