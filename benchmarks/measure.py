@@ -80,7 +80,9 @@ def _cpu_of_children() -> float:
 
 def family() -> Iterator[tuple[int, float]]:
     """The pid of each process that descends from this one and lives, with the CPU seconds of its
-    own and of its children that have ended."""
+    own and of its children that have ended. Hosts of a lab that was made here descend from this
+    one too, and are not meant: they have process ids of their own."""
+    own = _process_ids("self")
     parents: dict[int, list[tuple[int, float]]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
@@ -91,8 +93,16 @@ def family() -> Iterator[tuple[int, float]]:
     waiting = list(parents.get(os.getpid(), ()))
     while waiting:
         pid, seconds = waiting.pop()
-        yield pid, seconds
-        waiting += parents.get(pid, ())
+        if _process_ids(pid) == own:
+            yield pid, seconds
+            waiting += parents.get(pid, ())
+
+
+def _process_ids(pid: int | str) -> str:
+    """The namespace of a process's ids; empty where it has ended."""
+    with contextlib.suppress(OSError):
+        return str(Path(f"/proc/{pid}/ns/pid").readlink())
+    return ""
 
 
 def settle() -> None:
