@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec import structs
+
 from patchctl.models.facts import (
     Boot,
     FileSystem,
@@ -176,9 +178,5 @@ def transition(name: str, before: str = "1.0-1", after: str = "1.0-2") -> Transi
 
 
 def resolution(name: str, *transitions: Transition, **more: object) -> Resolution:
-    return Resolution(
-        host=name,
-        manager=PackageManager.APT,
-        transitions=transitions,
-        **more,  # type: ignore[arg-type]
-    )
+    made = Resolution(host=name, manager=PackageManager.APT, transitions=transitions)
+    return structs.replace(made, **more)

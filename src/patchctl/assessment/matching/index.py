@@ -34,7 +34,7 @@ _RANK = {
     FeedKind.CHANGELOG: 1,
 }
 _PER_CVE = re.compile(r"(?:DEBIAN-|UBUNTU-|ALPINE-)?CVE-")
-_ANY_ARCH = frozenset({"", "noarch", "all"})
+ANY_ARCH = frozenset({"", "noarch", "all"})
 _WHOLE_FEEDS = {FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.OSV}
 
 
@@ -75,14 +75,6 @@ class Entry:
         if affected.channel or self.flavour or self.modular:
             return affected.name, affected.channel, self.flavour, self.modular
         return affected.name
-
-    def fixed_in(self, branch: str) -> tuple[tuple[Key, str], ...]:
-        """The fixes of a branch, by key."""
-        if self.branches:
-            return tuple((key, fixed) for key, own, fixed in self.branches if own == branch)
-        if self.fixed is None or self.branch != branch:
-            return ()
-        return ((self.fixed, self.affected.fixed),)
 
 
 @dataclass(slots=True)
@@ -295,7 +287,7 @@ class EcosystemIndex:
             introduced=introduced,
             last=last,
             versions=frozenset(first.versions),
-            arches=frozenset() if arches & _ANY_ARCH else arches,
+            arches=frozenset() if arches & ANY_ARCH else arches,
             streams=stated if modular else frozenset(),
             modular=modular,
             binaries=frozenset(map(stem, first.binaries)),
@@ -401,7 +393,7 @@ def _by_arch(members: list[Affected]) -> Iterator[list[Affected]]:
     fixes: dict[str, set[str]] = defaultdict(set)
     for affected in members:
         fixes[affected.arch].add(affected.fixed)
-    if len(set(map(frozenset, fixes.values()))) < 2 or not _ANY_ARCH.isdisjoint(fixes):
+    if len(set(map(frozenset, fixes.values()))) < 2 or not ANY_ARCH.isdisjoint(fixes):
         yield members
         return
     for arch in fixes:

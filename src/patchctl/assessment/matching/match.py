@@ -11,7 +11,7 @@ from ...models.versions import VersionScheme
 from ..versions import Key, key, key_function
 from . import channels
 from .builds import bare, branch, comparable, flavour, head, minor, platform, stem
-from .index import HIGHEST_RANK, RANK_OF_A_NOTICE, Bucket, EcosystemIndex, Entry
+from .index import ANY_ARCH, HIGHEST_RANK, RANK_OF_A_NOTICE, Bucket, EcosystemIndex, Entry
 from .kernels import is_companion, is_of_flavours
 from .units import Unit
 
@@ -37,9 +37,6 @@ class Why(StrEnum):
     BINARY = "the advisory does not name this binary package"
     OVERRULED = "a feed with more authority says otherwise"
     SETTLED = "fixed in the line that this build is from"
-
-
-_ANY_ARCH = ("noarch", "all", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,9 +150,9 @@ def judge_alone(
     if not verdict.affected:
         return verdict
     channel = entry.affected.channel
-    lines = index.extras.of(entry.affected.name, unit, reaches)
+    own = index.extras.of(entry.affected.name, unit, reaches)
     missing = channels.missing(channel, unit, versions.flavour, reaches)
-    if missing is None or (lines is not None and channel not in lines):
+    if missing is None or (own is not None and channel not in own):
         return Verdict(False, Why.CHANNEL, verdict.fixed)
     return replace(verdict, missing_channel=missing) if missing else verdict
 
@@ -308,7 +305,7 @@ def judge(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
     """Whether the entry applies to the unit, and what decided."""
     affected = entry.affected
     # What is installed for any architecture, or for none that is known, may be built for one now.
-    if entry.arches and unit.arch not in {*entry.arches, *_ANY_ARCH}:
+    if entry.arches and unit.arch not in entry.arches | ANY_ARCH:
         return Verdict(False, Why.ARCH)
     if affected.fixed and entry.flavour != versions.flavour:
         return Verdict(False, Why.FLAVOUR)
