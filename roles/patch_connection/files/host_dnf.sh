@@ -70,6 +70,38 @@ dnf_needs_restarting() {
     /^  [A-Za-z0-9_.+-]+ -> / { print "needs-restarting", $1 }'
 }
 
+dnf_next_kernel() {
+  dnf_image=''
+  if have grubby; then dnf_image=$(limited 20 grubby --default-kernel 2>/dev/null); fi
+  case $dnf_image in
+    */vmlinuz-*) printf '%s' "${dnf_image##*/vmlinuz-}" ;;
+    *) dnf_entry_kernel ;;
+  esac
+}
+
+# Of the entries that boot loaders read (bootloader_spec): the one that grub2 saved, else the newest,
+# which it takes then.
+dnf_entry_kernel() {
+  dnf_saved=$(sed -n 's/^saved_entry=//p' "$BOOT/grub2/grubenv" 2>/dev/null | head -n 1)
+  case $dnf_saved in */*) dnf_saved='' ;; esac
+  if [ -n "$dnf_saved" ] && [ -r "$BOOT/loader/entries/$dnf_saved.conf" ]; then
+    set -- "$BOOT/loader/entries/$dnf_saved.conf"
+  else
+    set -- "$BOOT"/loader/entries/*.conf
+  fi
+  sed -n 's|^linux[[:space:]].*/vmlinuz-\([^[:space:]]*\).*|\1|p' "$@" 2>/dev/null \
+    | grep -v rescue | LC_ALL=C sort -V | tail -n 1
+}
+
+# rpm's database and what dnf keeps of what it did; 0.3 MiB of database a hundred packages.
+dnf_work_folders() {
+  dnf_database=$(limited 20 rpm --eval '%{_dbpath}') && [ -d "$dnf_database" ] || return
+  printf '%s 16384\n' "$dnf_database"
+  for dnf_folder in /var/lib/dnf /var/cache/dnf /var/log; do
+    if [ -d "$dnf_folder" ]; then printf '%s 4096\n' "$dnf_folder"; fi
+  done
+}
+
 # --- who works with the package manager ----------------------------------------------------------
 
 # What the kernel tells the holder of, and files that name it themselves; all of what changes packages.
