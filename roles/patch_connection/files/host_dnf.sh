@@ -93,7 +93,7 @@ dnf_entry_kernel() {
     | grep -v rescue | LC_ALL=C sort -V | tail -n 1
 }
 
-# rpm's database and what dnf keeps of what it did; 0.3 MiB of database a hundred packages.
+# rpm's database and what dnf keeps of what it did.
 dnf_work_folders() {
   dnf_database=$(limited 20 rpm --eval '%{_dbpath}') && [ -d "$dnf_database" ] || return
   printf '%s 16384\n' "$dnf_database"
@@ -111,10 +111,10 @@ DNF_PID_FILES='/var/lib/dnf/rpmdb_lock.pid /run/dnf.pid /run/yum.pid'
 DNF_LISTS_LOCK=/var/cache/dnf/metadata_lock.pid
 
 # As lock_holders. dnf itself takes a number of a process that lives for a lock, whoever that is.
-dnf_lock_holders() { # PID-FILE...
+dnf_lock_holders() { # more PID-FILEs
   # shellcheck disable=SC2086  # paths are words
   lock_holders $DNF_LOCKS || return
-  for pid_file in "$@"; do
+  for pid_file in $DNF_PID_FILES "$@"; do
     holder=''
     if [ -s "$pid_file" ]; then read -r holder <"$pid_file"; fi
     if is_number "$holder" && [ -d "/proc/$holder" ]; then
