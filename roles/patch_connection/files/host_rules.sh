@@ -218,6 +218,19 @@ lock_holders() { # FILE...
   done
 }
 
+# What dnf says that it changes packages by, a file with its PID, and what rpm locks for each change; as
+# lock_holders answers. dnf takes a file for nothing whose process is gone.
+dnf_lock_holders() {
+  lock_holders /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock || return
+  for file in /var/lib/dnf/rpmdb_lock.pid /run/dnf.pid /run/yum.pid; do
+    if [ -s "$file" ] && read -r holder <"$file" && is_number "$holder" && [ -d "/proc/$holder" ]; then
+      process=$(tr -d '\000-\037\177' 2>/dev/null <"/proc/$holder/comm")
+      printf '%s\t%s\t%s\n' "$holder" "$file" "${process:-a process}"
+    fi
+  done
+  return 0
+}
+
 # --- which updaters compete ----------------------------------------------------------------------
 
 # Units of what installs updates by itself; those that are not loaded are told of when asked by name.
