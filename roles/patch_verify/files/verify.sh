@@ -177,10 +177,25 @@ note_effect() {
   else
     check effective note "installed, not effective yet: $old_users"
   fi
+  check_kernel
+}
+
+check_kernel() { # which runs, and which a boot would bring
   if in_container; then
     check kernel note "not managed in a container"
+    return
+  fi
+  next_kernel=$(of_manager next_kernel)
+  if [ -z "$next_kernel" ]; then
+    check kernel note "$(uname -r) runs; which one a boot would bring is not known"
+    return
+  fi
+  # shellcheck disable=SC2046  # a version, or none
+  unbootable=$(why_unbootable "$next_kernel" $(waiting_kernel))
+  if [ -n "$unbootable" ]; then
+    check kernel failed "$unbootable"
   else
-    check kernel ok "$(uname -r) runs"
+    check kernel ok "$(uname -r) runs, a boot brings $next_kernel"
   fi
 }
 
