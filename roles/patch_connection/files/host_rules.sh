@@ -206,14 +206,20 @@ has_initramfs() { # VERSION: by each name that distributions give it
   return 1
 }
 
+has_some_initramfs() {
+  list_kernels | grep -v rescue | while read -r version; do
+    if has_initramfs "$version"; then echo yes; fi
+  done | grep -q yes
+}
+
 # Why the first of these kernels that could not run could not, in one line; nothing where nothing speaks
-# against any. A host whose running kernel has no initial RAM disk is made so.
+# against any. A host none of whose kernels has an initial RAM disk is made so.
 why_unbootable() { # VERSION...
   for version in "$@"; do
     if [ ! -s "$BOOT/vmlinuz-$version" ]; then
       echo "kernel $version would be booted and is not in $BOOT"
       return
-    elif has_initramfs "$(uname -r)" && ! has_initramfs "$version"; then
+    elif ! has_initramfs "$version" && has_some_initramfs; then
       echo "kernel $version has no initramfs in $BOOT"
       return
     fi
