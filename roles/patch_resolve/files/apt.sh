@@ -14,7 +14,8 @@
 #           drop excluded NAME ARCH VERSION | NAME/SOURCE ... (the excluded packages it needs)
 #           sim TEXT (apt-get -s) | lower NAME | uri TEXT (--print-uris) | show FIELD: TEXT, show .
 #           have NAME ARCH VERSION SOURCE [KIB] | offer TEXT (madison) | target TEXT | end
-# Needs host_rules.sh, manager_apt_cause.sh, manager_apt_settings.sh, closing.sh and apt_excluded.sh.
+# Needs host_rules.sh, host_apt.sh, manager_apt_cause.sh, manager_apt_settings.sh, closing.sh and
+# apt_excluded.sh.
 set -u
 LC_ALL=C
 DEBIAN_FRONTEND=noninteractive

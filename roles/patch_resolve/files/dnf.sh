@@ -11,7 +11,7 @@
 #           file NAME EPOCH VERSION RELEASE ARCH REPOSITORY SOURCERPM BYTES CHECKSUM (of repoquery)
 #           have NAME EPOCH VERSION RELEASE ARCH SOURCERPM BYTES (of rpm)
 #           signed REPOSITORY yes|no (does it want signatures of packages?) | end
-# Needs host_rules.sh, manager_dnf_cause.sh, manager_dnf_settings.sh, closing.sh and dnf_excluded.sh.
+# Needs host_rules.sh, host_dnf.sh, manager_dnf_cause.sh, manager_dnf_settings.sh, closing.sh and dnf_excluded.sh.
 set -u
 LC_ALL=C
 DNF_DISABLE_ALIASES=1
@@ -127,7 +127,8 @@ print_dnf_files() {
 }
 
 print_dnf_locks() {
-  if ! locks=$(dnf_lock_holders); then
+  # shellcheck disable=SC2086  # paths are words
+  if ! locks=$(dnf_lock_holders $DNF_PID_FILES); then
     printf 'error whether others work with dnf cannot be told\n'
   elif [ -n "$locks" ]; then
     printf '%s\n' "$locks" | sed 's/^/lock /'

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# dnf and rpm: the contract that packages.sh lists. Needs host_rules.sh, lib.sh, base.sh, state.sh,
-# manager_dnf_cause.sh, manager_dnf_settings.sh and, for what changes packages, package_work.sh.
+# dnf and rpm: the contract that packages.sh lists. Needs host_rules.sh, host_dnf.sh, lib.sh, base.sh,
+# state.sh, manager_dnf_cause.sh, manager_dnf_settings.sh and, for what changes packages, package_work.sh.
 # shellcheck disable=SC2034,SC2154  # used by packages.sh; read_input and open_call set
 
 MANAGER=dnf
@@ -89,7 +89,10 @@ unfinished_work() {
     | head -n 3 | awk '{ printf "%s%s", (NR > 1) ? ", " : " ", $0 } END { if (NR) printf " not as in the package" }'
 }
 
-list_lock_holders() { dnf_lock_holders; }
+list_lock_holders() {
+  # shellcheck disable=SC2086  # paths are words
+  dnf_lock_holders $DNF_PID_FILES
+}
 
 dnf_database() { rpm --eval '%{_dbpath}'; }
 
@@ -163,22 +166,7 @@ list_conffiles() { # INSTALLED-FILE
     && sort -u "$call/conffiles.lines"
 }
 
-# Those that are active or that a boot starts, where they install and do not only tell.
-list_competing_updaters() {
-  dnf_updaters=''
-  for unit in dnf-automatic-install.timer dnf-automatic.timer dnf5-automatic.timer; do
-    case $unit in
-      dnf-automatic-install.timer) ;;
-      *) grep -Eqi '^apply_updates *= *(yes|true|1|on)' /etc/dnf/automatic.conf 2>/dev/null || continue ;;
-    esac
-    dnf_updaters="$dnf_updaters $unit"
-  done
-  if ! with_systemctl || [ -z "$dnf_updaters" ]; then return 0; fi
-  # shellcheck disable=SC2086  # names of units are words
-  list_units_with ActiveState active $dnf_updaters >"$call/competing.told" \
-    && list_units_with UnitFileState 'enabled|enabled-runtime' $dnf_updaters >>"$call/competing.told" \
-    && sort -u "$call/competing.told"
-}
+list_competing_updaters() { dnf_list_competing_updaters; }
 
 # --- changing packages ---------------------------------------------------------------------------
 
