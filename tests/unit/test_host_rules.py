@@ -230,6 +230,101 @@ class TestWhichNamesAreKernels:
 
 
 @shells
+class TestTheKernelThatWouldBeBooted:
+    OLD, NEW = "5.14.0-427.9.1.el9_4.x86_64", "5.14.0-427.13.1.el9_4.x86_64"
+
+    def host(self, folder: Path, manager: str = "dnf", grubby: str = "") -> str:
+        """Two kernels with all that is theirs, and a rescue image; the old one runs."""
+        entries = folder / "loader/entries"
+        entries.mkdir(parents=True)
+        for version in (self.OLD, self.NEW, "0-rescue-4ac9"):
+            (folder / f"vmlinuz-{version}").write_text("image")
+            (folder / f"initramfs-{version}.img").write_text("files")
+            (entries / f"4ac9-{version}.conf").write_text(
+                f"title {version}\nversion {version}\nlinux /vmlinuz-{version} $tuned\n"
+            )
+        tool = f"have() {{ true; }}; grubby() {{ echo '{grubby}'; }}" if grubby else ""
+        return f"""
+            manager={manager}
+            BOOT={shlex.quote(str(folder))}
+            uname() {{ echo {self.OLD}; }}
+            in_container() {{ false; }}
+            limited() {{ shift; "$@"; }}
+            have() {{ false; }}
+            {tool}
+        """
+
+    def next(self, shell: list[str], host: str) -> str:
+        code, lines = ask(shell, f"{host}\nof_manager next_kernel")
+        assert code == 0
+        return "".join(lines)
+
+    def test_grubby_knows(self, shell: list[str], tmp_path: Path) -> None:
+        host = self.host(tmp_path, grubby=f"/boot/vmlinuz-{self.OLD}")
+        assert self.next(shell, host) == self.OLD
+
+    @pytest.mark.parametrize("grubby", ["", "grubby fatal error: unable to find"])
+    @pytest.mark.parametrize(
+        ("saved", "kernel"),
+        [
+            (None, NEW),
+            (f"4ac9-{OLD}", OLD),
+            (f"4ac9-{NEW}", NEW),
+            ("4ac9-gone", NEW),
+            ("0", NEW),
+            ("../../etc/passwd", NEW),
+        ],
+    )
+    def test_else_the_boot_loaders_entries(
+        self, shell: list[str], tmp_path: Path, grubby: str, saved: str | None, kernel: str
+    ) -> None:
+        host = self.host(tmp_path, grubby=grubby)
+        if saved is not None:
+            (tmp_path / "grub2").mkdir()
+            (tmp_path / "grub2/grubenv").write_text(f"# GRUB\nsaved_entry={saved}\n####")
+        assert self.next(shell, host) == kernel
+
+    def test_nothing_is_said_where_there_are_none(self, shell: list[str], tmp_path: Path) -> None:
+        host = self.host(tmp_path)
+        for entry in (tmp_path / "loader/entries").iterdir():
+            entry.unlink()
+        assert self.next(shell, host) == ""
+
+    def test_with_apt_it_is_the_newest_of_its_kind(self, shell: list[str], tmp_path: Path) -> None:
+        host = self.host(tmp_path, "apt")
+        (tmp_path / "vmlinuz-6.1.0-rt9").write_text("")
+        assert self.next(shell, host) == self.NEW
+        (tmp_path / f"vmlinuz-{self.NEW}").unlink()
+        assert self.next(shell, host) == self.OLD
+        (tmp_path / f"vmlinuz-{self.OLD}").unlink()
+        assert self.next(shell, host) == ""
+
+    def test_one_that_could_not_run_is_told(self, shell: list[str], tmp_path: Path) -> None:
+        asking = f"{self.host(tmp_path)}\nwhy_unbootable {self.OLD} {self.NEW}"
+        assert ask(shell, asking) == (0, [])
+        (tmp_path / f"initramfs-{self.NEW}.img").write_text("")
+        assert ask(shell, asking) == (0, [f"kernel {self.NEW} has no initramfs in {tmp_path}"])
+        (tmp_path / f"vmlinuz-{self.NEW}").unlink()
+        why = f"kernel {self.NEW} would be booted and is not in {tmp_path}"
+        assert ask(shell, asking) == (0, [why])
+
+    def test_a_host_may_do_without_initramfs(self, shell: list[str], tmp_path: Path) -> None:
+        asking = f"{self.host(tmp_path)}\nwhy_unbootable {self.OLD} {self.NEW}"
+        for image in tmp_path.glob("initramfs-5*"):
+            image.unlink()
+        assert ask(shell, asking) == (0, [])
+
+    @pytest.mark.parametrize("name", ["initramfs-V.img", "initrd.img-V", "initrd-V"])
+    def test_each_name_of_an_initramfs_is_known(
+        self, shell: list[str], tmp_path: Path, name: str
+    ) -> None:
+        asking = f"BOOT={shlex.quote(str(tmp_path))}\nhas_initramfs 6.1"
+        assert ask(shell, asking) == (1, [])
+        (tmp_path / name.replace("V", "6.1")).write_text("files")
+        assert ask(shell, asking) == (0, [])
+
+
+@shells
 class TestRebootOfAHostWithRpm:
     """PID 1 began at 1000; `bash` and `glibc` were there before."""
 

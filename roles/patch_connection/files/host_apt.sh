@@ -8,6 +8,17 @@
 # dpkg does not write down when it installed something; packages leave the platform's marker.
 apt_reboot_packages() { :; }
 
+# The boot loader begins with the newest, unless somebody told it otherwise.
+apt_next_kernel() {
+  apt_running=$(uname -r)
+  apt_newest=$(list_kernels | newest_kernel "$apt_running")
+  if [ -z "$apt_newest" ] && [ -e "$BOOT/vmlinuz-$apt_running" ]; then apt_newest=$apt_running; fi
+  printf '%s' "$apt_newest"
+}
+
+# What the folder of the transaction is asked for leaves room for its lists.
+apt_work_folders() { :; }
+
 # --- who works with the package manager ----------------------------------------------------------
 
 # What apt and dpkg lock before they change packages; and what they lock to bring lists of packages.

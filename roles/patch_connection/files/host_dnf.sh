@@ -70,6 +70,38 @@ dnf_needs_restarting() {
     /^  [A-Za-z0-9_.+-]+ -> / { print "needs-restarting", $1 }'
 }
 
+dnf_next_kernel() {
+  dnf_image=''
+  if have grubby; then dnf_image=$(limited 20 grubby --default-kernel 2>/dev/null); fi
+  case $dnf_image in
+    */vmlinuz-*) printf '%s' "${dnf_image##*/vmlinuz-}" ;;
+    *) dnf_entry_kernel ;;
+  esac
+}
+
+# Of the entries that boot loaders read (bootloader_spec): the one that grub2 saved, else the newest,
+# which it takes then.
+dnf_entry_kernel() {
+  dnf_saved=$(sed -n 's/^saved_entry=//p' "$BOOT/grub2/grubenv" 2>/dev/null | head -n 1)
+  case $dnf_saved in */*) dnf_saved='' ;; esac
+  if [ -n "$dnf_saved" ] && [ -r "$BOOT/loader/entries/$dnf_saved.conf" ]; then
+    set -- "$BOOT/loader/entries/$dnf_saved.conf"
+  else
+    set -- "$BOOT"/loader/entries/*.conf
+  fi
+  sed -n 's|^linux[[:space:]].*/vmlinuz-\([^[:space:]]*\).*|\1|p' "$@" 2>/dev/null \
+    | grep -v rescue | LC_ALL=C sort -V | tail -n 1
+}
+
+# rpm's database and what dnf keeps of what it did.
+dnf_work_folders() {
+  dnf_database=$(limited 20 rpm --eval '%{_dbpath}') && [ -d "$dnf_database" ] || return
+  printf '%s 16384\n' "$dnf_database"
+  for dnf_folder in /var/lib/dnf /var/cache/dnf /var/log; do
+    if [ -d "$dnf_folder" ]; then printf '%s 4096\n' "$dnf_folder"; fi
+  done
+}
+
 # --- who works with the package manager ----------------------------------------------------------
 
 # What the kernel tells the holder of, and files that name it themselves; all of what changes packages.
@@ -79,10 +111,10 @@ DNF_PID_FILES='/var/lib/dnf/rpmdb_lock.pid /run/dnf.pid /run/yum.pid'
 DNF_LISTS_LOCK=/var/cache/dnf/metadata_lock.pid
 
 # As lock_holders. dnf itself takes a number of a process that lives for a lock, whoever that is.
-dnf_lock_holders() { # PID-FILE...
+dnf_lock_holders() { # more PID-FILEs
   # shellcheck disable=SC2086  # paths are words
   lock_holders $DNF_LOCKS || return
-  for pid_file in "$@"; do
+  for pid_file in $DNF_PID_FILES "$@"; do
     holder=''
     if [ -s "$pid_file" ]; then read -r holder <"$pid_file"; fi
     if is_number "$holder" && [ -d "/proc/$holder" ]; then

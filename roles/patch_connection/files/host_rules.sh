@@ -7,6 +7,9 @@
 # What a host_NAME.sh answers, as NAME_QUESTION, for this file; all else in there begins with NAME_ too:
 #   reboot_packages                those installed since the boot that take effect only by another one, a
 #                                  name a line; fails where that cannot be told
+#   next_kernel                    the version of the kernel that a boot would bring; nothing where that is
+#                                  not known
+#   work_folders                   `FOLDER KIB`: where it writes beside /usr, and how much it may take there
 # shellcheck disable=SC2034  # used by what is put together with it
 
 of_manager() { # QUESTION...: nothing where the host has no package manager that is known
@@ -114,6 +117,9 @@ END_OF_GLOBS
   return 1
 }
 
+# Where kernels lie.
+BOOT=/boot
+
 # --- which names are kernels ---------------------------------------------------------------------
 
 # What puts one kernel's image into /boot on rpm systems, and on Debian and its kin; see
@@ -188,8 +194,35 @@ in_container() {
 }
 
 list_kernels() {
-  for kernel in /boot/vmlinuz-*; do
-    if [ -e "$kernel" ]; then printf '%s\n' "${kernel#/boot/vmlinuz-}"; fi
+  for kernel in "$BOOT"/vmlinuz-*; do
+    if [ -e "$kernel" ]; then printf '%s\n' "${kernel#"$BOOT"/vmlinuz-}"; fi
+  done
+}
+
+has_initramfs() { # VERSION: by each name that distributions give it
+  for kernel_ramdisk in "initramfs-$1.img" "initrd.img-$1" "initrd-$1"; do
+    if [ -s "$BOOT/$kernel_ramdisk" ]; then return 0; fi
+  done
+  return 1
+}
+
+has_some_initramfs() {
+  list_kernels | grep -v rescue | while read -r version; do
+    if has_initramfs "$version"; then echo yes; fi
+  done | grep -q yes
+}
+
+# Why the first of these kernels that could not run could not, in one line; nothing where nothing speaks
+# against any. A host none of whose kernels has an initial RAM disk is made so.
+why_unbootable() { # VERSION...
+  for version in "$@"; do
+    if [ ! -s "$BOOT/vmlinuz-$version" ]; then
+      echo "kernel $version would be booted and is not in $BOOT"
+      return
+    elif ! has_initramfs "$version" && has_some_initramfs; then
+      echo "kernel $version has no initramfs in $BOOT"
+      return
+    fi
   done
 }
 

@@ -306,8 +306,7 @@ lists_dnf() {
 }
 
 locks_dnf() {
-  # shellcheck disable=SC2086  # paths are words
-  dnf_lock_holders $DNF_PID_FILES "$DNF_LISTS_LOCK"
+  dnf_lock_holders "$DNF_LISTS_LOCK"
 }
 
 unfinished_dnf() { :; }

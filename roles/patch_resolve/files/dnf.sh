@@ -11,7 +11,8 @@
 #           file NAME EPOCH VERSION RELEASE ARCH REPOSITORY SOURCERPM BYTES CHECKSUM (of repoquery)
 #           have NAME EPOCH VERSION RELEASE ARCH SOURCERPM BYTES (of rpm)
 #           signed REPOSITORY yes|no (does it want signatures of packages?) | end
-# Needs host_rules.sh, host_dnf.sh, manager_dnf_cause.sh, manager_dnf_settings.sh, closing.sh and dnf_excluded.sh.
+# Needs host_rules.sh, host_dnf.sh, manager_dnf_cause.sh, manager_dnf_settings.sh, closing.sh and
+# dnf_excluded.sh.
 set -u
 LC_ALL=C
 DNF_DISABLE_ALIASES=1

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# dnf and rpm: the contract that packages.sh lists. Needs host_rules.sh, host_dnf.sh, lib.sh, base.sh,
-# state.sh, manager_dnf_cause.sh, manager_dnf_settings.sh and, for what changes packages, package_work.sh.
+# dnf and rpm: the contract that packages.sh lists. Needs host_rules.sh, host_dnf.sh, lib.sh, base.sh, state.sh,
+# manager_dnf_cause.sh, manager_dnf_settings.sh and, for what changes packages, package_work.sh.
 # shellcheck disable=SC2034,SC2154  # used by packages.sh; read_input and open_call set
 
 MANAGER=dnf
