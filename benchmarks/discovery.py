@@ -38,6 +38,8 @@ PARTS_OF_SCRIPT = [
     Path(content.roles()) / part
     for part in (
         "patch_connection/files/host_rules.sh",
+        "patch_connection/files/host_apt.sh",
+        "patch_connection/files/host_dnf.sh",
         "patch_discover/files/replaced.sh",
         "patch_discover/files/lists.sh",
         "patch_discover/files/discover.sh",

@@ -1,6 +1,7 @@
 """Hosts of the dnf family: real dnf and rpm, advisories, a signed repository."""
 
 import os
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -67,5 +68,31 @@ def test_an_unsigned_package_is_refused(rpm_lab: Lab) -> None:
     assert "is not signed" in result.err + result.out
 
 
+def test_signatures_are_right_missing_foreign_or_broken(rpm_lab: Lab) -> None:
+    rpm_lab.publish("unsigned", "unknown-key", "tampered")
+    check = "rpmkeys --define '_pkgverify_level all' --checksig"
+    for number, right in (("1", True), ("2", False), ("3", False), ("4", False)):
+        path = f"/srv/patchlab/rpm/packages/patchlab-sign-1.0-{number}.noarch.rpm"
+        assert (rpm_lab.exec(HOST, f"{check} {path}").rc == 0) is right, number
+
+
+def test_what_only_dnf_knows(rpm_lab: Lab) -> None:
+    rpm_lab.reset_repository()
+    rpm_lab.publish("kernel", "module", "other-stream", "obsoletes", "conflicts", "shared-dep")
+    table = rpm_lab.exec(HOST, "LC_ALL=C dnf --refresh --assumeno upgrade").out
+    installing = table.partition("Installing:")[2].partition("Upgrading:")[0]
+    # A kernel comes beside the old one, a new name in place of the old one.
+    assert re.search(r"patchlab-kernel +noarch +1.0-2", installing)
+    assert re.search(r"patchlab-writer .*\n +replacing +patchlab-editor.noarch 1.0-1", installing)
+    assert re.search(r"patchlab-codec2 .*\n +replacing +patchlab-codec.noarch 1.0-1", table)
+    assert re.search(r"Skipping packages with conflicts:\n.*\n patchlab-strict ", table)
+    # The stream that is not enabled has a newer version.
+    assert re.search(r"patchlab-mod +noarch +1.0-2", table)
+
+
 def test_whether_a_reboot_is_needed_can_be_asked(rpm_lab: Lab) -> None:
     assert "Reboot should not be necessary" in rpm_lab.exec(HOST, "dnf needs-restarting -r").out
+    rpm_lab.publish("reboot-wanted")
+    rpm_lab.check(HOST, "dnf -q -y --refresh upgrade patchlab-boot")
+    wanted = rpm_lab.exec(HOST, "dnf needs-restarting -r")
+    assert wanted.rc == 1 and "* patchlab-boot" in wanted.out

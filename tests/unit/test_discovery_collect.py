@@ -21,6 +21,8 @@ SCRIPTS = [
     ROOT / "roles" / part
     for part in (
         "patch_connection/files/host_rules.sh",
+        "patch_connection/files/host_apt.sh",
+        "patch_connection/files/host_dnf.sh",
         "patch_discover/files/replaced.sh",
         "patch_discover/files/lists.sh",
         "patch_discover/files/discover.sh",

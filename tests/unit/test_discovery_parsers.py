@@ -369,8 +369,13 @@ class TestRpm:
 
     def test_a_reboot_is_wanted_for_what_came_after_the_boot(self) -> None:
         times = {"glibc": 200, "kernel-core": 50, "bash": 300}
-        assert rpm.wants_reboot(times, 100) == ["glibc"]
-        assert rpm.wants_reboot(times, 0) == []
+        assert rpm.wants_reboot(times, 100, managed=True) == ["glibc"]
+        assert rpm.wants_reboot(times, 0, managed=True) == []
+
+    def test_no_kernel_wants_a_reboot_of_a_container(self) -> None:
+        times = {"kernel-core": 200, "systemd": 200}
+        assert rpm.wants_reboot(times, 100, managed=True) == ["kernel-core", "systemd"]
+        assert rpm.wants_reboot(times, 100, managed=False) == ["systemd"]
 
 
 class TestDnf:

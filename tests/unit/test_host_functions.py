@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from host_shells import LIBRARY, RULES, shells
+from host_shells import HOSTS, LIBRARY, RULES, shells
 
 pytestmark = shells
 
@@ -48,7 +48,9 @@ def call(shell: list[str], folder: Path, command: str, *parts: str) -> list[str]
     (folder / "bin").mkdir(exist_ok=True)
     (folder / "bin/systemctl").write_text(SYSTEMCTL)
     (folder / "bin/systemctl").chmod(0o755)
-    whole = "".join(path.read_text() for path in (RULES, *(LIBRARY / part for part in parts)))
+    whole = "".join(
+        path.read_text() for path in (RULES, *HOSTS, *(LIBRARY / part for part in parts))
+    )
     whole += f"\nset -u\nwith_systemctl() {{ :; }}\ntx={folder}\ncall={folder}\nBASE={folder}\n"
     whole += f"{command}\n"
     done = subprocess.run(

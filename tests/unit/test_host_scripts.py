@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from host_shells import LIBRARY, ROLES, RULES, shells
+from host_shells import HOSTS, LIBRARY, ROLES, RULES, shells
 
 SCRIPTS = sorted(ROLES.glob("*/files/*.sh"))
 
@@ -64,7 +64,9 @@ def base(tmp_path: Path) -> Path:
 def keep(shell: list[str], base: Path, word: str) -> tuple[int, list[str]]:
     """`show` or `clean`, put together as the role does: the library, then the stage."""
     parts = ("lib.sh", "base.sh", "job.sh", "state.sh", "show.sh")
-    whole = "".join(path.read_text() for path in (RULES, *(LIBRARY / part for part in parts)))
+    whole = "".join(
+        path.read_text() for path in (RULES, *HOSTS, *(LIBRARY / part for part in parts))
+    )
     assert "/var/lib/patchctl" in whole
     whole = whole.replace("/var/lib/patchctl", str(base))
     # Who runs the tests need not be root; the script asks.

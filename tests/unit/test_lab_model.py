@@ -1,12 +1,15 @@
 """How hosts are spread over rings and addresses."""
 
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchctl.lab.model import LabHost, known_hosts, nets, places
+from patchctl.errors import UsageError
+from patchctl.lab import fleet
+from patchctl.lab.model import MIXED_HOSTS, LabHost, known_hosts, nets, places
 
 
 @pytest.mark.parametrize(
@@ -38,19 +41,27 @@ def test_addresses_stay_inside_the_nets_that_were_reserved(count: int) -> None:
     assert used == set(range(9, 9 + nets(count)))
 
 
-@pytest.mark.parametrize("count", [2, 3, 4, 6, 50])
-def test_mixed_has_both_images_however_few_the_hosts(count: int) -> None:
-    assert {place.image for place in places(count, "mixed", 1)} == {"debian", "rpm"}
+@pytest.mark.parametrize("count", [*range(MIXED_HOSTS, 20), 50])
+def test_mixed_has_each_kind_in_staging_and_production(count: int) -> None:
+    made = places(count, "mixed", 1)
+    for ring in ("staging", "production"):
+        assert {place.image for place in made if place.ring == ring} == {"debian", "rpm"}
 
 
-def test_mixed_gives_each_larger_ring_both_images() -> None:
-    made = places(6, "mixed", 1)
-    assert {p.image for p in made if p.ring == "staging"} == {"debian", "rpm"}
-    assert {p.image for p in made if p.ring == "production"} == {"debian", "rpm"}
+@pytest.mark.parametrize("count", [1, 6])
+def test_a_mixed_lab_of_too_few_hosts_is_refused_with_the_number(
+    count: int, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=f"at least 7 hosts, not {count}") as refused:
+        fleet.up("few", count, "mixed", tmp_path / "few", print, {})
+    assert refused.value.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_exactly_one_host_has_a_changed_configuration_file() -> None:
+def test_one_host_of_each_kind_has_a_changed_configuration_file() -> None:
     assert [p.name for p in places(6, "debian", 1) if p.changed] == ["production-3"]
+    mixed = [(p.name, p.image) for p in places(8, "mixed", 1) if p.changed]
+    assert sorted(mixed) == [("production-4", "rpm"), ("production-5", "debian")]
 
 
 def test_known_hosts_names_address_and_port() -> None:

@@ -8,7 +8,8 @@ import tarfile
 import pytest
 
 from patchctl.lab import inputs, packages, trees
-from patchctl.lab.packages import CHANNELS, PACKAGES, Archive, OldVersion, package
+from patchctl.lab.descriptions import Archive, OldVersion
+from patchctl.lab.packages import CHANNELS, PACKAGES, channels_of, of, package
 
 
 def test_every_package_starts_with_its_first_release() -> None:
@@ -31,6 +32,15 @@ def test_bad_updates_are_not_pending_at_first() -> None:
 
 def test_security_and_other_updates_exist() -> None:
     assert {channel.archive for channel in CHANNELS if channel.initial} == set(Archive)
+
+
+def test_what_only_one_kind_of_host_has_stays_out_of_the_others_archive() -> None:
+    assert {found.image for found in PACKAGES} == {"", "rpm"}
+    debian = {found.name for found in of("debian")}
+    assert "patchlab-web" in debian and "patchlab-kernel" not in debian
+    for channel in channels_of("debian"):
+        assert {name for name, _ in channel.contents} <= debian
+    assert len(channels_of("rpm")) == len(CHANNELS)
 
 
 def test_security_updates_name_what_they_fix_and_others_do_not() -> None:

@@ -1,8 +1,11 @@
 """The lab's packages as rpmbuild and createrepo_c take them."""
 
+import io
+import tarfile
 from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from patchctl.lab import inputs, specs
 from patchctl.lab.packages import CHANNELS, package
@@ -22,6 +25,41 @@ def test_relations_are_translated() -> None:
     app, store = package("patchlab-app"), package("patchlab-store")
     assert "Requires: patchlab-extra >= 1.0\n" in specs.spec(app, app.version("1.0-2"))
     assert "Obsoletes: patchlab-legacy\n" in specs.spec(store, store.version("1.0-2"))
+
+
+def test_what_lies_beside_its_other_versions_shares_no_path_with_them() -> None:
+    kernel = package("patchlab-kernel")
+    text = specs.spec(kernel, kernel.version("1.0-2"))
+    assert "Provides: installonlypkg(kernel)\n" in text
+    assert "rm -rf DEBIAN usr/share/doc" in text
+    paths = [{file.path for file in version.files} for version in kernel.versions]
+    assert not set.intersection(*paths)
+    assert "/boot/initramfs-1.0-3.patchlab.img" not in paths[2]
+
+
+def test_a_modular_package_names_its_stream_and_so_does_the_repository() -> None:
+    mod = package("patchlab-mod")
+    version = mod.version("1.0-2")
+    assert "ModularityLabel: patchlab:1:2:1ab2c3d4\n" in specs.spec(mod, version)
+    document = yaml.safe_load(specs.module(mod, version, "amd64"))
+    assert document["data"]["artifacts"] == {"rpms": ["patchlab-mod-0:1.0-2.noarch"]}
+    assert '<module name="patchlab" stream="1"' in specs.advisory(BY_NAME["module"], "amd64")
+    assert "<module" not in specs.advisory(BY_NAME["kernel"], "amd64")
+
+
+def test_the_wish_for_a_reboot_is_no_file_of_debian() -> None:
+    boot = package("patchlab-boot")
+    assert "reboot-required" not in specs.spec(boot, boot.version("1.0-2"))
+
+
+def test_which_files_are_signed_wrongly_is_listed() -> None:
+    with tarfile.open(fileobj=io.BytesIO(inputs.rpm())) as tar:
+        listed = {name: tar.extractfile(name) for name in ("unsigned", "unknown", "changed")}
+        assert {name: file.read().decode() for name, file in listed.items() if file} == {
+            "unsigned": "patchlab-sign-1.0-2.noarch.rpm\n",
+            "unknown": "patchlab-sign-1.0-3.noarch.rpm\n",
+            "changed": "patchlab-sign-1.0-4.noarch.rpm\n",
+        }
 
 
 def test_scripts_get_the_argument_that_dpkg_would_give() -> None:

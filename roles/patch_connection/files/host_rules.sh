@@ -1,8 +1,27 @@
 # shellcheck shell=sh
 # The one answer to a question about a host, for discovery and for transactions alike: what is put
 # together with this file asks it here and nowhere else. Where the controller must know the rule,
-# too, models/host_rules.py has it again, and a test compares the two. Needs nothing.
+# too, models/host_rules.py has it again, and a test compares the two. Needs the host_NAME.sh of the
+# package manager that `manager` names.
+#
+# What a host_NAME.sh answers, as NAME_QUESTION, for this file; all else in there begins with NAME_ too:
+#   reboot_packages                those installed since the boot that take effect only by another one, a
+#                                  name a line; fails where that cannot be told
+#   next_kernel                    the version of the kernel that a boot would bring; nothing where that is
+#                                  not known
+#   work_folders                   `FOLDER KIB`: where it writes beside /usr, and how much it may take there
 # shellcheck disable=SC2034  # used by what is put together with it
+
+of_manager() { # QUESTION...: nothing where the host has no package manager that is known
+  case ${manager:-none} in none) return 0 ;; esac
+  of_manager_question="${manager}_$1"
+  shift
+  "$of_manager_question" "$@"
+}
+
+limited() { # SECONDS COMMAND...
+  if have timeout; then timeout "$@"; else shift; "$@"; fi
+}
 
 have() { command -v "$1" >/dev/null 2>&1; }
 
@@ -98,17 +117,34 @@ END_OF_GLOBS
   return 1
 }
 
+# Where kernels lie.
+BOOT=/boot
+
+# --- which names are kernels ---------------------------------------------------------------------
+
+# What puts one kernel's image into /boot on rpm systems, and on Debian and its kin; see
+# models/kernel_names.py.
+RPM_KERNEL='^kernel([0-9]+[.][0-9]+)?(-(rt|64k|debug|zfcpdump|kvm|uek|lt|ml|plus|default|azure|preempt))*(-(core|base|uki-virt))?$'
+DEB_KERNEL='^linux-image-(unsigned-)?[0-9]'
+
 # --- how much room /boot needs -------------------------------------------------------------------
 
 # A kernel's image and map, and the initial RAM disk that is made for it: 60 to 90 MiB on Debian 12.
 KERNEL_KIB=98304
 
 # KiB that a transaction may take in /boot: each kernel that comes, and where none does, what is made
-# anew beside the old one before it takes its place. Lines `NAME ACTION` on standard input.
+# anew beside the old one before it takes its place. Lines `NAME ACTION` on standard input. The image
+# of `kernel` lies in `kernel-core` on newer systems: both are one kernel.
 boot_kib() {
-  awk -v each="$KERNEL_KIB" '
-    $2 == "new" && $1 ~ /^linux-image-(unsigned-)?[0-9]/ { kernels++ }
-    $2 != "remove" && $1 ~ /^(linux-image-(unsigned-)?[0-9]|grub|initramfs-tools|dracut)/ { made = 1 }
+  RPM=$RPM_KERNEL DEB=$DEB_KERNEL awk -v each="$KERNEL_KIB" '
+    BEGIN { rpm = ENVIRON["RPM"]; deb = ENVIRON["DEB"] }
+    $1 ~ rpm || $1 ~ deb {
+      family = $1
+      if ($1 ~ rpm) sub(/-(core|base|uki-virt)$/, "", family)
+      if ($2 == "new" && !(family in seen)) { seen[family]; kernels++ }
+      if ($2 != "remove") made = 1
+    }
+    $2 != "remove" && $1 ~ /^(grub|initramfs-tools|dracut|microcode_ctl)/ { made = 1 }
     END { print (kernels > 0 ? kernels : made + 0) * each }'
 }
 
@@ -135,10 +171,10 @@ packages_kib() {
 
 # --- does the host need a reboot -----------------------------------------------------------------
 
-# The platform's own marker, or a newer kernel than the running one: Debian leaves a marker only where
-# update-notifier or unattended-upgrades is installed.
+# The platform's own marker, a newer kernel than the running one (Debian leaves a marker only where
+# update-notifier or unattended-upgrades is installed), or what the package manager knows besides.
 reboot_wanted() {
-  reboot_marked || [ -n "$(waiting_kernel)" ]
+  reboot_marked || [ -n "$(waiting_kernel)" ] || [ -n "$(of_manager reboot_packages)" ]
 }
 
 reboot_marked() { [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; }
@@ -158,9 +194,55 @@ in_container() {
 }
 
 list_kernels() {
-  for kernel in /boot/vmlinuz-*; do
-    if [ -e "$kernel" ]; then printf '%s\n' "${kernel#/boot/vmlinuz-}"; fi
+  for kernel in "$BOOT"/vmlinuz-*; do
+    if [ -e "$kernel" ]; then printf '%s\n' "${kernel#"$BOOT"/vmlinuz-}"; fi
   done
+}
+
+has_initramfs() { # VERSION: by each name that distributions give it
+  for kernel_ramdisk in "initramfs-$1.img" "initrd.img-$1" "initrd-$1"; do
+    if [ -s "$BOOT/$kernel_ramdisk" ]; then return 0; fi
+  done
+  return 1
+}
+
+has_some_initramfs() {
+  list_kernels | grep -v rescue | while read -r version; do
+    if has_initramfs "$version"; then echo yes; fi
+  done | grep -q yes
+}
+
+# Why the first of these kernels that could not run could not, in one line; nothing where nothing speaks
+# against any. A host none of whose kernels has an initial RAM disk is made so.
+why_unbootable() { # VERSION...
+  for version in "$@"; do
+    if [ ! -s "$BOOT/vmlinuz-$version" ]; then
+      echo "kernel $version would be booted and is not in $BOOT"
+      return
+    elif ! has_initramfs "$version" && has_some_initramfs; then
+      echo "kernel $version has no initramfs in $BOOT"
+      return
+    fi
+  done
+}
+
+clock() { # sets $btime (epoch seconds) and $ticks (a second), in which processes' starts are told
+  btime=''
+  while read -r key value; do
+    if [ "$key" = btime ]; then btime=$value; break; fi
+  done </proc/stat
+  ticks=$(getconf CLK_TCK 2>/dev/null || echo 100)
+}
+
+# When PID 1 began, epoch seconds: in a container that is not the kernel's start. Fails where unknown.
+booted_at() {
+  clock
+  read -r booted_stat </proc/1/stat || return
+  # The command name in there may hold spaces and parentheses: fields count from the last.
+  # shellcheck disable=SC2086  # numbers and letters
+  set -- ${booted_stat##*) }
+  is_number "$btime" && is_number "$ticks" && is_number "${20-}" || return
+  printf '%s' "$((btime + ${20} / ticks))"
 }
 
 # The newest of those on standard input that are of the running one's kind; nothing where that is the
@@ -196,13 +278,9 @@ newest_kernel() { # RUNNING
 
 # --- who works with the package manager ----------------------------------------------------------
 
-# What apt and dpkg lock before they change packages; and what they lock to bring lists of packages.
-APT_LOCKS='/var/lib/dpkg/lock-frontend /var/lib/dpkg/lock'
-APT_LISTS_LOCK=/var/lib/apt/lists/lock
-
 # `PID FILE PROCESS`, apart by tabs, of each of the files that is locked, in their order; fails where the kernel does
 # not tell. It shows these locks in /proc/locks: `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE START
-# END`, with `->` those who wait; flock(2) does not keep apt out. Only the inode is compared: overlay
+# END`, with `->` those who wait; of flock(2) nobody takes notice. Only the inode is compared: overlay
 # file systems show another device number there. PID is -1 where nobody knows.
 lock_holders() { # FILE...
   holders=$(stat -c '%i %n' "$@" 2>/dev/null | awk '
@@ -230,15 +308,3 @@ packagekit-offline-update.service'
 # among them: one answers questions (apt itself wakes it after each run), one waits for the shutdown.
 UPDATERS_AT_WORK='apt-daily-upgrade.service dnf-automatic.service dnf-automatic-install.service
 dnf5-automatic.service packagekit-offline-update.service'
-
-# What starts unattended-upgrades where there is no systemd.
-APT_CRON=/etc/cron.daily/apt-compat
-
-# Do apt's settings, as `apt-config dump` prints them on standard input, switch unattended-upgrades on?
-# /usr/lib/apt/apt.systemd.daily does nothing at all where Enable is 0.
-apt_upgrades_itself() {
-  awk -F '"' '
-    $1 == "APT::Periodic::Unattended-Upgrade " { every = tolower($2) }
-    $1 == "APT::Periodic::Enable " { enable = $2 }
-    END { exit every ~ /^(0|false|no|off|never|disable)?$/ || enable == "0" }'
-}

@@ -104,10 +104,6 @@ told() { # EXIT-CODE TEXT: of a question that was asked before
   return "$1"
 }
 
-limited() { # SECONDS COMMAND...
-  if have timeout; then timeout "$@"; else shift; "$@"; fi
-}
-
 # --- who is it -----------------------------------------------------------------------------------
 
 os() {
@@ -142,8 +138,6 @@ EOF
   done
 }
 
-dnf_program() { command -v dnf || command -v yum || command -v microdnf; }
-
 tell() { # KEY FILE: its first line
   value=''
   if [ -r "$2" ]; then read -r value <"$2"; fi
@@ -166,18 +160,10 @@ identity() {
   tell boot-id /proc/sys/kernel/random/boot_id
   tell pid1 /proc/1/stat
   clock
-  printf 'btime\t%s\n' "$btime"
-  printf 'ticks\t%s\n' "$ticks"
+  # shellcheck disable=SC2154  # clock sets them
+  printf 'btime\t%s\nticks\t%s\n' "$btime" "$ticks"
   printf 'uid\t%s\n' "$(id -u)"
   printf 'now\t%s\n' "$(date +%s)"
-}
-
-clock() { # sets $btime (epoch seconds) and $ticks (a second), in which processes' starts are told
-  btime=''
-  while read -r key value; do
-    if [ "$key" = btime ]; then btime=$value; break; fi
-  done </proc/stat
-  ticks=$(getconf CLK_TCK || echo 100)
 }
 
 machine() {
@@ -320,21 +306,13 @@ lists_dnf() {
 }
 
 locks_dnf() {
-  lock_holders /var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock || return
-  for file in /var/lib/dnf/rpmdb_lock.pid /var/cache/dnf/metadata_lock.pid /run/dnf.pid /run/yum.pid
-  do
-    if [ -s "$file" ]; then
-      read -r holder <"$file"
-      if [ -d "/proc/$holder" ]; then printf '%s\t%s\n' "$holder" "$file"; fi
-    fi
-  done
-  return 0
+  dnf_lock_holders "$DNF_LISTS_LOCK"
 }
 
 unfinished_dnf() { :; }
 
 updaters_dnf() {
-  for file in /etc/dnf/automatic.conf /etc/yum/yum-cron.conf; do
+  for file in $DNF_AUTOMATIC "$YUM_CRON"; do
     if [ -r "$file" ]; then
       printf 'conf %s\n' "$file"
       grep -E '^(apply_updates|download_updates|upgrade_type|reboot) *=' "$file"
@@ -361,11 +339,18 @@ replaced_none() { :; }
 
 # --- the running system --------------------------------------------------------------------------
 
+# `required`, and the packages that want it. A newer kernel is seen from the list of those.
 reboot() {
-  if reboot_marked; then
-    echo required
-    if [ -r /run/reboot-required.pkgs ]; then sort -u /run/reboot-required.pkgs; fi
+  wanted=$(of_manager reboot_packages)
+  wanted_code=$?
+  if reboot_marked && [ -r /run/reboot-required.pkgs ]; then
+    wanted=$(printf '%s\n' "$wanted"; cat /run/reboot-required.pkgs)
   fi
+  if reboot_marked || [ -n "$wanted" ]; then
+    echo required
+    printf '%s\n' "$wanted" | sed '/^$/d' | sort -u
+  fi
+  return "$wanted_code"
 }
 
 # The file systems that installing packages writes to.

@@ -14,7 +14,8 @@
 #           drop excluded NAME ARCH VERSION | NAME/SOURCE ... (the excluded packages it needs)
 #           sim TEXT (apt-get -s) | lower NAME | uri TEXT (--print-uris) | show FIELD: TEXT, show .
 #           have NAME ARCH VERSION SOURCE [KIB] | offer TEXT (madison) | target TEXT | end
-# Needs host_rules.sh, manager_apt_cause.sh, manager_apt_settings.sh and apt_excluded.sh.
+# Needs host_rules.sh, host_apt.sh, manager_apt_cause.sh, manager_apt_settings.sh, closing.sh and
+# apt_excluded.sh.
 set -u
 LC_ALL=C
 DEBIAN_FRONTEND=noninteractive
@@ -81,28 +82,11 @@ drop() {
   printf 'drop %s %s | %s\n' "$kind" "${line#want }" "$why"
 }
 
-# Takes as many of the wanted packages as go together. A batch that cannot be taken is halved,
-# so one culprit among n costs about 2 log2(n) simulations and the others stay.
-close_transaction() {
-  accepted=
-  best=
-  queue=1-$count
-  while [ -n "$queue" ]; do
-    range=${queue%% *}
-    case $queue in *' '*) queue=${queue#* } ;; *) queue= ;; esac
-    first=${range%-*}
-    last=${range#*-}
-    batch=$(specs_between "$first" "$last")
-    if try_to_install "$accepted$batch"; then
-      accepted=$accepted$batch
-      best=$plan
-    elif [ "$first" -eq "$last" ]; then
-      drop "$first"
-    else
-      middle=$(((first + last) / 2))
-      queue="$first-$middle $((middle + 1))-$last${queue:+ $queue}"
-    fi
-  done
+take_with_apt() { # FIRST LAST
+  batch=$(specs_between "$1" "$2")
+  try_to_install "$accepted$batch" || return
+  accepted=$accepted$batch
+  best=$plan
 }
 
 print_lower() {
@@ -183,7 +167,9 @@ main() {
   elif ! try_to_install ''; then
     printf 'error %s\n' "$(why_not)"
   elif [ "$count" -gt 0 ]; then
-    close_transaction
+    accepted=
+    best=
+    close_by_halves "$count" take_with_apt drop
     if [ -n "$accepted" ]; then
       printf '%s\n' "$best" | sed 's/^/sim /'
       print_lower

@@ -1,16 +1,12 @@
 # shellcheck shell=sh disable=SC2154  # set by apt.sh
 # Packages that the operator's rules keep as they are, and updates that cannot go without them.
-# Needs ask_apt and $settings of apt.sh, and PATCHCTL_INPUT; nothing on the host is held or pinned.
+# Needs ask_apt and $settings of apt.sh, closing.sh, and PATCHCTL_INPUT; nothing on the host is held or pinned.
 
 # What apt is told besides to leave excluded packages as they are: their installed versions, which it
 # then changes for no other package.
 held_specs() {
   printf '%s\n' "$PATCHCTL_INPUT" \
     | awk '$1 == "hold" { print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' '
-}
-
-excluding_patterns() {
-  printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^exclude //p'
 }
 
 # `NAME=VERSION` of what a simulation installs, or removes.
@@ -48,19 +44,6 @@ excluded_in() { # SIMULATION
     # shellcheck disable=SC2086
     sources_of $changed | sort -u | fitting
   fi
-}
-
-# Of lines `NAME SOURCE` those that a pattern fits, each name once.
-fitting() {
-  set -f # the patterns are for names, not for files
-  while read -r name source; do
-    for pattern in $excluded; do
-      # shellcheck disable=SC2254
-      case $name in $pattern) printf '%s/%s\n' "$name" "$source" ;; esac
-      # shellcheck disable=SC2254
-      case $source in $pattern) printf '%s/%s\n' "$name" "$source" ;; esac
-    done
-  done | awk -F / '!seen[$1]++' | tr '\n' ' '
 }
 
 # What is excluded among what these packages need, were nothing held.

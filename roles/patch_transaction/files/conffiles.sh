@@ -3,7 +3,7 @@
 # somebody edited after it. Needs lib.sh, base.sh, packages.sh.
 # shellcheck disable=SC2154  # set by read_input, open_call and the manager's file
 #
-# before/conffiles/shipped   `PATH MD5`, as the packages have them    present, absent   paths
+# before/conffiles/shipped   `PATH SUM`, as the packages have them    present, absent   paths
 #                  sums      `SUM  PATH` of what was there            files.tar         the files
 #                  leftovers what the manager had laid beside them already
 #                  watched, after   as the transaction left them      noted             when
@@ -23,7 +23,7 @@ list_sums() { # FILE with paths
 }
 
 list_paths() { # FILE of list_conffiles
-  sed 's/ [0-9a-f]\{32\}$//' "$1"
+  sed 's/ [0-9a-f]*$//' "$1"
 }
 
 list_present() { # FILE with paths

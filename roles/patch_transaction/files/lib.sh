@@ -125,7 +125,7 @@ bounded() { # COMMAND...
 read_input() { # TEXT
   stage_name='' manager='' run='' transaction='' fence='' machine_id='' sent_at='' boot=''
   attach=12 lock_wait=120 limit=3600 settle=20 updaters=warn rollback_ready=require pushed=no
-  packages='' stored='' probes='' over='' attempt=1 look=no call_s=900 complete=no
+  packages='' unsigned='' stored='' probes='' over='' attempt=1 look=no call_s=900 complete=no
   while read -r word rest; do
     case $word in
       stage) stage_name=$rest ;;
@@ -148,6 +148,8 @@ read_input() { # TEXT
       look) look=$rest ;;
       over) over="$over $rest" ;;
       package) packages="$packages$rest
+" ;;
+      unsigned) unsigned="$unsigned$rest
 " ;;
       stored) stored="$stored$rest
 " ;;

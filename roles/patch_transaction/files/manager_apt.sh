@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# apt and dpkg: the contract that packages.sh lists. Needs host_rules.sh, lib.sh, base.sh, state.sh,
+# apt and dpkg: the contract that packages.sh lists. Needs host_rules.sh, host_apt.sh, lib.sh, base.sh, state.sh,
 # manager_apt_cause.sh, manager_apt_settings.sh and, for what changes packages, package_work.sh.
 # shellcheck disable=SC2016,SC2034,SC2154  # dpkg-query expands; used by packages.sh; read_input sets
 

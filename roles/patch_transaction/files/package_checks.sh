@@ -60,6 +60,7 @@ list_space() { # USR VAR BOOT
     if [ "$3" -gt 0 ] && [ -d /boot ]; then echo "/boot $3"; fi
     echo "/etc 1024"
     echo "/tmp 1024"
+    of_manager work_folders || return
   } >"$call/space.asked" || return
   while read -r where kib; do
     bounded df -Pk "$where" >"$call/df" && bounded df -Pi "$where" >"$call/df.inodes" || return

@@ -21,7 +21,8 @@
 #   need_manager                   refuses where the host does not have it
 #   quiet_packages                 exports what keeps it from asking and from restarting services
 #   list_installed                 `NAME ARCH VERSION STATE KIB`. STATE is two letters; the second is
-#                                  `i` for a whole package, `n` or `c` for none, else it is half there
+#                                  `i` for a whole package, `n` or `c` for none, else it is half there.
+#                                  `many` after it where versions of the package stand beside each other
 #   unfinished_work                prints what it began and did not finish, beside packages' states
 #   list_lock_holders              `PID FILE PROCESS`, by tabs, of who keeps it from changing packages
 #   is_usable                      false where it is at work or broken; prints what it said
@@ -40,7 +41,7 @@
 #   download FOLDER                what repositories have of the `NAME ARCH VERSION` on standard input
 #   is_package FILE NAME ARCH VERSION  false where the file is another package, or none
 #   rebuild NAME ARCH VERSION      $call/rebuilt from the installed files; false where it cannot
-#   list_conffiles INSTALLED       `PATH MD5` of the planned packages' configuration files
+#   list_conffiles INSTALLED       `PATH SUM` of the planned packages' configuration files
 #   list_competing_updaters        units that would use it on their own; of what cron starts the path
 
 check_manager() { # of the plan and of the host
@@ -49,13 +50,15 @@ check_manager() { # of the plan and of the host
 }
 
 # For each package line `NAME ARCH PLACE VERSION STATUS`: PLACE is `from` (untouched), `to` (done),
-# or `other`. A package that goes from one architecture to any or back is found by its name.
+# or `other`. A package that goes from one architecture to any or back is found by its name, one of
+# those whose versions stand beside each other by the version that comes or goes.
 list_places() { # INSTALLED-FILE; package lines on standard input
   awk -v installed="$1" -v any="$ANY_ARCH" '
     BEGIN {
       while ((getline line < installed) > 0) {
         split(line, f, " ")
         at[f[1] " " f[2]] = f[3] " " f[4]; names[f[1]] = names[f[1]] " " f[2]; known++
+        if (f[6] == "many") { many[f[1] " " f[2]]; at[f[1] " " f[2] " " f[3]] = f[3] " " f[4] }
       }
       if (!known) exit 1
     }
@@ -65,6 +68,7 @@ list_places() { # INSTALLED-FILE; package lines on standard input
         n = split(names[$1], archs, " ")
         for (i = 1; i <= n; i++) if (archs[i] == any || $2 == any) key = $1 " " archs[i]
       }
+      if (key in many) key = key " " ($3 == "remove" ? $4 : $5)
       version = "-"; status = "-"
       if (key in at) { split(at[key], found, " "); version = found[1]; status = found[2] }
       whole = (substr(status, 2, 1) == "i" && length(status) == 2)
@@ -214,13 +218,16 @@ difference() { # EXPECTED SIMULATED: empty when equal; fails where one cannot be
 
 # --- marks ---------------------------------------------------------------------------------------
 
-# `NAME ARCH auto|manual` as it must be afterwards.
+# `NAME ARCH auto|manual` as it must be afterwards. A version that comes beside others has their mark.
 list_wanted_marks() { # MARKS-BEFORE-FILE forward|back
   [ -f "$1" ] || return
-  printf '%s' "$packages" | awk -v before="$1" -v way="$2" '
-    BEGIN { while ((getline line < before) > 0) auto[line] }
+  printf '%s' "$packages" | awk -v before="$1" -v way="$2" -v installed="$tx/before/installed" '
+    BEGIN {
+      while ((getline line < before) > 0) auto[line]
+      while ((getline line < installed) > 0) if (line ~ / many$/) { split(line, f, " "); many[f[1] " " f[2]] }
+    }
     (way == "forward" && $3 == "remove") || (way == "back" && $3 == "new") { next }
-    way == "forward" && $3 == "new" { print $1, $2, ($6 == "yes") ? "manual" : "auto"; next }
+    way == "forward" && $3 == "new" && !(($1 " " $2) in many) { print $1, $2, ($6 == "yes") ? "manual" : "auto"; next }
     { print $1, $2, (($1 in auto) || (($1 ":" $2) in auto)) ? "auto" : "manual" }'
 }
 

@@ -177,10 +177,23 @@ note_effect() {
   else
     check effective note "installed, not effective yet: $old_users"
   fi
-  if in_container; then
+  check_kernel
+}
+
+# Which runs, and which a boot would bring. In a container none of its own runs, but what is in /boot is
+# meant to boot all the same (it may be an image that somebody makes a machine of).
+check_kernel() {
+  next_kernel=$(of_manager next_kernel)
+  # shellcheck disable=SC2046,SC2086  # versions, or none
+  unbootable=$(why_unbootable $next_kernel $(waiting_kernel))
+  if [ -n "$unbootable" ]; then
+    check kernel failed "$unbootable"
+  elif in_container; then
     check kernel note "not managed in a container"
+  elif [ -z "$next_kernel" ]; then
+    check kernel note "$(uname -r) runs; which one a boot would bring is not known"
   else
-    check kernel ok "$(uname -r) runs"
+    check kernel ok "$(uname -r) runs, a boot brings $next_kernel"
   fi
 }
 

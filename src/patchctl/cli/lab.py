@@ -48,7 +48,9 @@ class Image(StrEnum):
 def up(
     ctx: typer.Context,
     hosts: Annotated[int, typer.Option("--hosts", min=1, help="How many hosts.")] = 6,
-    image: Annotated[Image, typer.Option("--image", help="What they run.")] = Image.DEBIAN,
+    image: Annotated[
+        Image, typer.Option("--image", help="What they run; mixed: some this, some that.")
+    ] = Image.DEBIAN,
     workspace: Annotated[
         Path | None,
         typer.Option("--workspace", metavar="DIR", help="Where to write the workspace [./NAME]."),
@@ -142,11 +144,11 @@ def reboot(
 
 
 def _offers(form: output.Format) -> None:
-    found = [(name, first, what) for name, what, first in offers()]
+    found = [(name, first, image, what) for name, what, first, image in offers()]
     if form is output.Format.TABLE:
-        output.table(["UPDATES", "PENDING AT FIRST", "WHAT IT DOES"], found)
+        output.table(["UPDATES", "PENDING AT FIRST", "ONLY ON", "WHAT IT DOES"], found)
         return
-    keys = ("name", "pending_at_first", "what")
+    keys = ("name", "pending_at_first", "image", "what")
     output.data({"updates": [dict(zip(keys, row, strict=True)) for row in found]}, form)
 
 

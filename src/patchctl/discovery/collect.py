@@ -211,7 +211,8 @@ class _Answer:
         """The platform's marker or rule, and a newer kernel than the one that runs: Debian
         leaves a marker only where update-notifier or unattended-upgrades is installed."""
         marker = self._lines("reboot")
-        by = {clip(line) for line in marker[1:]} | set(rpm.wants_reboot(times, self._booted()))
+        by = {clip(line) for line in marker[1:]}
+        by |= set(rpm.wants_reboot(times, self._booted(), managed=kernel.managed))
         newest = waiting_kernel(kernel.running, kernel.installed, managed=kernel.managed)
         if newest:
             by.add(f"kernel-core-{newest}" if times else f"linux-image-{newest}")

@@ -14,7 +14,7 @@ from . import hosts, images, workspace
 from .builder import Say
 from .engine import HELPER, LABEL, Engine, EngineError
 from .handle import REPOSITORY, Lab, each
-from .model import PORT, Place, Status, known_hosts, nets, places
+from .model import MIXED_HOSTS, PORT, Place, Status, known_hosts, nets, places
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -34,7 +34,7 @@ def up(
     Nothing is left behind when it fails. Raises UsageError, ConflictError where a lab of that name
     exists, EngineError.
     """
-    _check_arguments(name, count)
+    _check_arguments(name, count, image)
     workspace.check(root, name)
     engine = engines.find(environment)
     folder = private_folder(_cache_folder(environment))
@@ -112,13 +112,18 @@ def down(name: str, say: Say, environment: Mapping[str, str], *, with_images: bo
     return len(before)
 
 
-def _check_arguments(name: str, count: int) -> None:
+def _check_arguments(name: str, count: int, image: str) -> None:
     if not _NAME.match(name):
         raise UsageError(
             f"{name!r} is no name for a lab", hint="use lower case letters, digits and -"
         )
     if not 1 <= count <= 500:
         raise UsageError(f"a lab has 1 to 500 hosts, not {count}")
+    if image == "mixed" and count < MIXED_HOSTS:
+        raise UsageError(
+            f"a mixed lab has at least {MIXED_HOSTS} hosts, not {count}",
+            hint="so that each kind is in staging and in production",
+        )
 
 
 def _cache_folder(environment: Mapping[str, str]) -> Path:

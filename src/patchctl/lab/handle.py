@@ -78,12 +78,7 @@ class Lab:
         self._repository("reset", ())
 
     def _repository(self, command: str, channels: Sequence[str]) -> None:
-        known = [channel.name for channel in packages.CHANNELS]
-        for channel in channels:
-            if channel not in known:
-                raise UsageError(
-                    f"no updates named {channel}", hint=f"there are: {', '.join(known)}"
-                )
+        self._check(channels)
         labels = self._labels()
         label = f"--label={HELPER}={self.name}"
         mount = [label, "-v", f"{hosts.volume_name(self.name)}:/srv/lab", "--network=none"]
@@ -91,6 +86,20 @@ class Lab:
         order = ["sh", "-c", both, "-", command, *channels]
         done = self._starter(labels).once(labels[f"{LABEL}.tools"], mount, order)
         workspace.write_feed(self.workspace, self.name, done.out)
+
+    def _check(self, wanted: Sequence[str]) -> None:
+        """Are these channels known, and has the lab hosts that can have them? Raises UsageError."""
+        known = {channel.name: channel for channel in packages.CHANNELS}
+        images = {host.image for host in self.hosts()}
+        for name in wanted:
+            if name not in known:
+                raise UsageError(f"no updates named {name}", hint=f"there are: {', '.join(known)}")
+            only = known[name].image
+            if only and only not in images:
+                raise UsageError(
+                    f"updates {name} are for {only} hosts, and lab {self.name} has none",
+                    hint=f"make a lab with some: patchctl lab up --image {only}",
+                )
 
     def in_tools(self, script: str, *, stdin: bytes) -> str:
         """Run sh where the repository is made, with gpg and the repository's key; its output."""

@@ -152,7 +152,10 @@ def _make_rpm(engine: Engine, images: Images, say: Say) -> None:
     say(f"rpm archive: made in {time.monotonic() - begun:.0f} s")
     begun = time.monotonic()
     names = ["host-common.sh", "host-rpm.sh"]
-    further = "cp -r /srv/tools/rpm/base rpm-base && createrepo_c -q rpm-base"
+    further = (
+        "cp -r /srv/tools/rpm/base rpm-base && createrepo_c -q rpm-base && "
+        "modifyrepo_c --mdtype=modules rpm-base/modules.yaml rpm-base/repodata >/dev/null"
+    )
     _make_host(engine, images, images.rpm_tools, images.rpm, names, further, say)
     say(f"rpm host image: made in {time.monotonic() - begun:.0f} s")
 

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from . import bases, specs, trees
 from .builder import script
-from .packages import CHANNELS, PACKAGES, OldVersion, Package, Version, package
+from .descriptions import OldVersion, Package, Signature, Version
+from .packages import channels_of, of, package
 
 _FIRST = "1.0-1"
 
@@ -25,52 +26,81 @@ def debian() -> bytes:
     lists = {
         "channels": [
             f"{channel.name} {channel.archive} {file(found, version)}"
-            for channel in CHANNELS
+            for channel in channels_of("debian")
             for found, version in _contents(channel.contents)
         ],
-        "base": [file(found, found.version(_FIRST)) for found in _installed()],
-        "kept": [file(found, found.version(_FIRST)) for found in _kept(OldVersion.REPOSITORY)],
-        "initial": _initial(),
+        "base": [file(found, found.version(_FIRST)) for found in _installed("debian")],
+        "kept": [
+            file(found, found.version(_FIRST)) for found in _kept("debian", OldVersion.REPOSITORY)
+        ],
+        "initial": _initial("debian"),
     }
-    return _archive(lists, {"repository.sh": script("repository.sh")})
+    return _archive("debian", lists, {"repository.sh": script("repository.sh")})
 
 
 def rpm() -> bytes:
-    """Trees, `specs/`, `advisories/`, `repository-rpm.sh`, and the same lists without codenames."""
+    """Trees, `specs/`, `advisories/`, `modules/`, `repository-rpm.sh`, and the same lists without
+    codenames; `unsigned`, `unknown` and `changed` list the files whose signature is to be so."""
     architecture = bases.architecture()
+    return _archive("rpm", _rpm_lists(architecture), _rpm_files(architecture))
 
+
+def _rpm_lists(architecture: str) -> dict[str, list[str]]:
     def file(found: Package, version: Version) -> str:
         return specs.file_name(found, version, architecture)
 
+    # dnf keeps no copies of what it installs from a `file:` repository: there is no cache.
+    kept = _kept("rpm", OldVersion.REPOSITORY, OldVersion.CACHE)
     lists = {
         "channels": [
             f"{channel.name} {file(found, version)}"
-            for channel in CHANNELS
+            for channel in channels_of("rpm")
             for found, version in _contents(channel.contents)
         ],
-        "base": [file(found, found.version(_FIRST)) for found in _installed()],
-        # dnf keeps no copies of what it installs from a `file:` repository: there is no cache.
-        "kept": [
-            file(found, found.version(_FIRST))
-            for found in _kept(OldVersion.REPOSITORY, OldVersion.CACHE)
-        ],
-        "initial": _initial(),
+        "base": [file(found, found.version(_FIRST)) for found in _installed("rpm")],
+        "kept": [file(found, found.version(_FIRST)) for found in kept],
+        "initial": _initial("rpm"),
     }
+    for wrong in (Signature.NONE, Signature.UNKNOWN, Signature.CHANGED):
+        lists[wrong.value] = [
+            file(found, version)
+            for found in of("rpm")
+            for version in found.versions
+            if version.rpm.signature is wrong
+        ]
+    return lists
+
+
+def _rpm_files(architecture: str) -> dict[str, bytes]:
     files = {
         "repository-rpm.sh": script("repository-rpm.sh"),
         "patchlab-base.spec": specs.BASE.encode(),
     }
-    for found in PACKAGES:
+    for found in of("rpm"):
         for version in found.versions:
             name = trees.tree_name(found, version, architecture)
             files[f"specs/{name}.spec"] = specs.spec(found, version).encode()
-    for channel in CHANNELS:
+    first = [(found, found.version(_FIRST)) for found in _installed("rpm")]
+    files |= _modules("base", first, architecture)
+    for channel in channels_of("rpm"):
+        files |= _modules(channel.name, _contents(channel.contents), architecture)
         files[f"advisories/{channel.name}.xml"] = specs.advisory(channel, architecture).encode()
-    return _archive(lists, files)
+    return files
 
 
-def _archive(lists: Mapping[str, Iterable[str]], files: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO(trees.archive(PACKAGES, bases.architecture()))
+def _modules(
+    where: str, contents: Iterable[tuple[Package, Version]], architecture: str
+) -> dict[str, bytes]:
+    """What tells dnf which of these versions belong to a module stream."""
+    return {
+        f"modules/{where}/{found.name}.yaml": specs.module(found, version, architecture).encode()
+        for found, version in contents
+        if version.rpm.module
+    }
+
+
+def _archive(image: str, lists: Mapping[str, Iterable[str]], files: Mapping[str, bytes]) -> bytes:
+    buffer = io.BytesIO(trees.archive(of(image), bases.architecture()))
     with tarfile.open(fileobj=buffer, mode="a", format=tarfile.GNU_FORMAT) as tar:
         for name, rows in lists.items():
             trees.add(tar, name, "".join(f"{row}\n" for row in rows).encode())
@@ -83,13 +113,13 @@ def _contents(contents: Iterable[tuple[str, str]]) -> list[tuple[Package, Versio
     return [(package(name), package(name).version(version)) for name, version in contents]
 
 
-def _installed() -> list[Package]:
-    return [found for found in PACKAGES if found.installed]
+def _installed(image: str) -> list[Package]:
+    return [found for found in of(image) if found.installed]
 
 
-def _kept(*where: OldVersion) -> list[Package]:
-    return [found for found in _installed() if found.old in where]
+def _kept(image: str, *where: OldVersion) -> list[Package]:
+    return [found for found in _installed(image) if found.old in where]
 
 
-def _initial() -> list[str]:
-    return [channel.name for channel in CHANNELS if channel.initial]
+def _initial(image: str) -> list[str]:
+    return [channel.name for channel in channels_of(image) if channel.initial]

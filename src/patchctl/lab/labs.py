@@ -45,9 +45,10 @@ class Labs:
         return handle.find(name, self.environment).restart(*hosts)
 
 
-def offers() -> list[tuple[str, str, str]]:
-    """Name, meaning, and whether it is pending from the start, of all that can be published."""
+def offers() -> list[tuple[str, str, str, str]]:
+    """Name, meaning, whether it is pending from the start, and the image (empty for all) of whose
+    hosts it is, of all that can be published."""
     return [
-        (channel.name, channel.summary, "yes" if channel.initial else "")
+        (channel.name, channel.summary, "yes" if channel.initial else "", channel.image)
         for channel in packages.CHANNELS
     ]

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from msgspec.structs import replace
+
 from ..models.base import Model
 
 DEFAULT_NAME = "lab"
@@ -10,6 +12,9 @@ PORT = 2222
 
 RINGS = ("staging", "canary", "production")
 _PER_NET = 250
+
+MIXED_HOSTS = 7
+"""So many hosts at least has a mixed lab: each kind in staging, and twice in production."""
 
 
 class LabHost(Model):
@@ -52,7 +57,8 @@ def places(count: int, images: str, first_net: int) -> tuple[Place, ...]:
     """`count` hosts over the rings, about a quarter in staging and a tenth in canary.
 
     `images` is debian, rpm or mixed; mixed alternates inside each ring and from ring to ring. One
-    host alone is in staging; from three on no ring is empty. The last one's conffile is changed.
+    host alone is in staging; from three on no ring is empty. Of the last host of each image the
+    conffile is changed.
     """
     staging = max(1, round(count / 4))
     canary = max(1, count // 10) if count > 2 else 0
@@ -69,10 +75,10 @@ def places(count: int, images: str, first_net: int) -> tuple[Place, ...]:
                     image=_image(images, turn + number),
                     address=f"127.0.{first_net + index // _PER_NET}.{index % _PER_NET + 1}",
                     groups=("web" if number % 2 else "db",),
-                    changed=index == count - 1,
                 )
             )
-    return tuple(found)
+    last = {place.image: place for place in found}
+    return tuple(replace(place, changed=place is last[place.image]) for place in found)
 
 
 def _image(images: str, turn: int) -> str:

@@ -5,79 +5,18 @@ is published into the lab's repository at once. The CVE numbers are of the year 
 can be taken for a real one.
 """
 
-from enum import StrEnum
-
-from ..models.base import Model, Record
-from . import services
-
-
-class Archive(StrEnum):
-    """Which of the two repositories delivers a version; the value is its codename."""
-
-    MAIN = "bookworm"
-    SECURITY = "bookworm-security"
-
-
-class OldVersion(StrEnum):
-    """Where a host finds version 1.0-1 again when an update must be undone."""
-
-    REPOSITORY = "repository"
-    CACHE = "cache"
-    NOWHERE = "nowhere"
-
-
-class File(Record):
-    """A file of a package; `path` is absolute."""
-
-    path: str
-    content: str
-    mode: int = 0o644
-
-
-class Version(Record):
-    """One version of a package. `scripts` are maintainer scripts by their dpkg name.
-
-    `build` is sh that runs in the package's tree before it is packed, for content that cannot
-    stand in a description. `fields` are further control fields.
-    """
-
-    version: str
-    change: str
-    cves: tuple[str, ...] = ()
-    files: tuple[File, ...] = ()
-    conffiles: tuple[str, ...] = ()
-    scripts: dict[str, str] = {}
-    fields: dict[str, str] = {}
-    build: str = ""
-    arch: str = "all"
-
-
-class Package(Model):
-    """A package with all its versions, oldest first. `source` is set where it differs."""
-
-    name: str
-    summary: str
-    old: OldVersion
-    versions: tuple[Version, ...]
-    source: str = ""
-    installed: bool = True
-
-    def version(self, wanted: str) -> Version:
-        """The description of that version. KeyError where there is none."""
-        for version in self.versions:
-            if version.version == wanted:
-                return version
-        raise KeyError(f"{self.name} {wanted}")
-
-
-class Channel(Model):
-    """Updates that appear together. `initial` ones are pending from the start."""
-
-    name: str
-    summary: str
-    archive: Archive
-    contents: tuple[tuple[str, str], ...]
-    initial: bool = False
+from . import rpm_packages, services
+from .descriptions import (
+    Archive,
+    Channel,
+    File,
+    OldVersion,
+    Package,
+    Rpm,
+    Version,
+    plain,
+    update,
+)
 
 
 def _web(version: str, change: str, cves: tuple[str, ...] = (), *, bad: bool = False) -> Version:
@@ -90,15 +29,6 @@ def _web(version: str, change: str, cves: tuple[str, ...] = (), *, bad: bool = F
             for path, content, mode in services.web_files(version, bad=bad)
         ),
         scripts=services.unit_scripts("patchlab-web.socket"),
-    )
-
-
-def _plain(name: str, version: str, change: str, cves: tuple[str, ...] = ()) -> Version:
-    return Version(
-        version=version,
-        change=change,
-        cves=cves,
-        files=(File(path=f"/usr/share/{name}/version", content=f"{version}\n"),),
     )
 
 
@@ -162,8 +92,8 @@ PACKAGES: tuple[Package, ...] = (
         summary="documentation, updated outside of the security archive",
         old=OldVersion.REPOSITORY,
         versions=(
-            _plain("patchlab-docs", "1.0-1", "First release."),
-            _plain("patchlab-docs", "1.0-2", "New chapter."),
+            plain("patchlab-docs", "1.0-1", "First release."),
+            plain("patchlab-docs", "1.0-2", "New chapter."),
         ),
     ),
     Package(
@@ -171,9 +101,9 @@ PACKAGES: tuple[Package, ...] = (
         summary="package whose update fails in its post-install script",
         old=OldVersion.NOWHERE,
         versions=(
-            _plain("patchlab-hook", "1.0-1", "First release."),
+            plain("patchlab-hook", "1.0-1", "First release."),
             _with(
-                _plain("patchlab-hook", "1.0-2", "Check the data.", ("CVE-2099-10003",)),
+                plain("patchlab-hook", "1.0-2", "Check the data.", ("CVE-2099-10003",)),
                 scripts={"postinst": services.FAILING_POSTINST},
             ),
         ),
@@ -183,10 +113,12 @@ PACKAGES: tuple[Package, ...] = (
         summary="package whose update wants a reboot",
         old=OldVersion.NOWHERE,
         versions=(
-            _plain("patchlab-boot", "1.0-1", "First release."),
+            plain("patchlab-boot", "1.0-1", "First release."),
             _with(
-                _plain("patchlab-boot", "1.0-2", "Close a hole.", ("CVE-2099-10004",)),
+                plain("patchlab-boot", "1.0-2", "Close a hole.", ("CVE-2099-10004",)),
                 scripts={"postinst": services.REBOOT_POSTINST},
+                # dnf's needs-restarting knows its name; nothing writes that file there.
+                rpm=Rpm(postinst=False),
             ),
         ),
     ),
@@ -195,9 +127,9 @@ PACKAGES: tuple[Package, ...] = (
         summary="package whose update pulls in a new dependency",
         old=OldVersion.CACHE,
         versions=(
-            _plain("patchlab-app", "1.0-1", "First release."),
+            plain("patchlab-app", "1.0-1", "First release."),
             _with(
-                _plain("patchlab-app", "1.0-2", "Use patchlab-extra.", ("CVE-2099-10005",)),
+                plain("patchlab-app", "1.0-2", "Use patchlab-extra.", ("CVE-2099-10005",)),
                 fields={"Depends": "patchlab-extra (>= 1.0)"},
             ),
         ),
@@ -207,16 +139,16 @@ PACKAGES: tuple[Package, ...] = (
         summary="dependency that only an update brings",
         old=OldVersion.NOWHERE,
         installed=False,
-        versions=(_plain("patchlab-extra", "1.0-1", "First release."),),
+        versions=(plain("patchlab-extra", "1.0-1", "First release."),),
     ),
     Package(
         name="patchlab-store",
         summary="package whose update removes patchlab-legacy",
         old=OldVersion.NOWHERE,
         versions=(
-            _plain("patchlab-store", "1.0-1", "First release."),
+            plain("patchlab-store", "1.0-1", "First release."),
             _with(
-                _plain("patchlab-store", "1.0-2", "Take over.", ("CVE-2099-10006",)),
+                plain("patchlab-store", "1.0-2", "Take over.", ("CVE-2099-10006",)),
                 fields={
                     "Conflicts": "patchlab-legacy",
                     "Replaces": "patchlab-legacy",
@@ -229,7 +161,7 @@ PACKAGES: tuple[Package, ...] = (
         name="patchlab-legacy",
         summary="package that an update of patchlab-store removes",
         old=OldVersion.NOWHERE,
-        versions=(_plain("patchlab-legacy", "1.0-1", "First release."),),
+        versions=(plain("patchlab-legacy", "1.0-1", "First release."),),
     ),
     Package(
         name="patchlab-conf",
@@ -256,9 +188,9 @@ PACKAGES: tuple[Package, ...] = (
         summary="package whose update needs 40 MiB",
         old=OldVersion.REPOSITORY,
         versions=(
-            _plain("patchlab-big", "1.0-1", "First release."),
+            plain("patchlab-big", "1.0-1", "First release."),
             _with(
-                _plain("patchlab-big", "1.0-2", "Ship the data.", ("CVE-2099-10008",)),
+                plain("patchlab-big", "1.0-2", "Ship the data.", ("CVE-2099-10008",)),
                 build="head -c 41943040 /dev/urandom >usr/share/patchlab-big/data",
             ),
         ),
@@ -308,51 +240,43 @@ PACKAGES: tuple[Package, ...] = (
         summary="package whose update takes its time",
         old=OldVersion.REPOSITORY,
         versions=(
-            _plain("patchlab-slow", "1.0-1", "First release."),
+            plain("patchlab-slow", "1.0-1", "First release."),
             _with(
-                _plain("patchlab-slow", "1.0-2", "Rebuild an index.", ("CVE-2099-10011",)),
+                plain("patchlab-slow", "1.0-2", "Rebuild an index.", ("CVE-2099-10011",)),
                 scripts={"postinst": services.SLOW_POSTINST},
             ),
         ),
     ),
+    *rpm_packages.PACKAGES,
 )
 
 
-def _channel(
-    name: str,
-    summary: str,
-    *contents: tuple[str, str],
-    archive: Archive = Archive.SECURITY,
-    initial: bool = False,
-) -> Channel:
-    return Channel(name=name, summary=summary, archive=archive, contents=contents, initial=initial)
-
-
 CHANNELS: tuple[Channel, ...] = (
-    _channel("good-web", "an update that works", ("patchlab-web", "1.0-2"), initial=True),
-    _channel(
+    update("good-web", "an update that works", ("patchlab-web", "1.0-2"), initial=True),
+    update(
         "main",
         "an update that is not a security update",
         ("patchlab-docs", "1.0-2"),
         archive=Archive.MAIN,
         initial=True,
     ),
-    _channel("bad-web", "its service stops answering", ("patchlab-web", "1.0-3")),
-    _channel("fixed-web", "the repaired update after bad-web", ("patchlab-web", "1.0-4")),
-    _channel("bad-postinst", "its post-install script fails", ("patchlab-hook", "1.0-2")),
-    _channel("reboot-wanted", "it asks for a reboot", ("patchlab-boot", "1.0-2")),
-    _channel(
+    update("bad-web", "its service stops answering", ("patchlab-web", "1.0-3")),
+    update("fixed-web", "the repaired update after bad-web", ("patchlab-web", "1.0-4")),
+    update("bad-postinst", "its post-install script fails", ("patchlab-hook", "1.0-2")),
+    update("reboot-wanted", "it asks for a reboot", ("patchlab-boot", "1.0-2")),
+    update(
         "new-dep",
         "it pulls in a new dependency",
         ("patchlab-app", "1.0-2"),
         ("patchlab-extra", "1.0-1"),
     ),
-    _channel("removes", "it removes another package", ("patchlab-store", "1.0-2")),
-    _channel("conffile", "it changes a configuration file", ("patchlab-conf", "1.0-2")),
-    _channel("big", "it needs 40 MiB", ("patchlab-big", "1.0-2")),
-    _channel("lib", "a running process keeps the old library", ("patchlab-lib", "1.0-2")),
-    _channel("dying", "its service dies after the update", ("patchlab-clock", "1.0-2")),
-    _channel("slow", "its post-install script takes 15 s", ("patchlab-slow", "1.0-2")),
+    update("removes", "it removes another package", ("patchlab-store", "1.0-2")),
+    update("conffile", "it changes a configuration file", ("patchlab-conf", "1.0-2")),
+    update("big", "it needs 40 MiB", ("patchlab-big", "1.0-2")),
+    update("lib", "a running process keeps the old library", ("patchlab-lib", "1.0-2")),
+    update("dying", "its service dies after the update", ("patchlab-clock", "1.0-2")),
+    update("slow", "its post-install script takes 15 s", ("patchlab-slow", "1.0-2")),
+    *rpm_packages.CHANNELS,
 )
 
 
@@ -362,3 +286,13 @@ def package(name: str) -> Package:
         if found.name == name:
             return found
     raise KeyError(name)
+
+
+def of(image: str) -> tuple[Package, ...]:
+    """The packages that hosts of an image (debian or rpm) can have."""
+    return tuple(found for found in PACKAGES if found.image in {"", image})
+
+
+def channels_of(image: str) -> tuple[Channel, ...]:
+    """The updates that hosts of an image (debian or rpm) can have."""
+    return tuple(channel for channel in CHANNELS if channel.image in {"", image})

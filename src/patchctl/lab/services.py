@@ -11,6 +11,11 @@ if [ "$1" = configure ]; then
 fi
 """
 
+FAILING_PRE = """\
+echo "patchlab-check: this system is not ready" >&2
+exit 1
+"""
+
 # What Debian's own packages write when they want a reboot (update-notifier-common, kernels).
 REBOOT_POSTINST = """\
 #!/bin/sh
@@ -84,6 +89,15 @@ ExecStart={command}
 WantedBy=multi-user.target
 """
 
+# https://uapi-group.org/specifications/specs/boot_loader_specification/
+_ENTRY = """\
+title Patchlab Linux ({name})
+version {name}
+linux /vmlinuz-{name}
+initrd /initramfs-{name}.img
+options root=/dev/null ro
+"""
+
 # The image is made where no systemd runs; `enable` works there, `start` does not.
 _POSTINST = """\
 #!/bin/sh
@@ -124,3 +138,17 @@ def simple_unit(name: str, command: str) -> str:
 def unit_scripts(unit: str) -> dict[str, str]:
     """Maintainer scripts that enable the unit and restart it at every update."""
     return {"postinst": _POSTINST.format(unit=unit), "prerm": _PRERM.format(unit=unit)}
+
+
+def kernel_files(version: str, *, whole: bool) -> list[tuple[str, str]]:
+    """Path and content of what a kernel puts on a host; not `whole`: its initramfs is missing."""
+    name = f"{version}.patchlab"
+    entry = _ENTRY.format(name=name)
+    files = [
+        (f"/boot/vmlinuz-{name}", f"kernel {name}\n"),
+        (f"/boot/loader/entries/{name}.conf", entry),
+        (f"/usr/lib/modules/{name}/modules.dep", ""),
+    ]
+    if whole:
+        files.append((f"/boot/initramfs-{name}.img", f"initramfs {name}\n"))
+    return files

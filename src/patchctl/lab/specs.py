@@ -5,10 +5,14 @@ argument that dpkg would give.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 from xml.sax.saxutils import escape, quoteattr
 
+import yaml
+
 from . import trees
-from .packages import Channel, Package, Version, package
+from .descriptions import Channel, Package, Version
+from .packages import package
 
 _DATE = "2025-01-02 00:00:00"
 _RELATIONS = {"Depends": "Requires", "Conflicts": "Conflicts", "Replaces": "Obsoletes"}
@@ -31,12 +35,16 @@ def spec(found: Package, version: Version) -> str:
     ]
     if version.arch == "all":
         head.append("BuildArch: noarch")
-    head += _relations(version)
+    if version.rpm.module:
+        head.append(f"ModularityLabel: {version.rpm.module}")
+    head += [*_relations(version), *version.rpm.lines]
+    # Another version's changelog may lie beside it.
+    further = " usr/share/doc" if version.rpm.beside else ""
     body = [
         f"%description\n{found.summary}.",
         "%install\n"
         "mkdir -p %{buildroot} && cp -a %{tree}/. %{buildroot}/ && cd %{buildroot}\n"
-        "rm -rf DEBIAN && if [ -e BUILD ]; then sh BUILD && rm BUILD; fi\n"
+        f"rm -rf DEBIAN{further} && if [ -e BUILD ]; then sh BUILD && rm BUILD; fi\n"
         f"find . \\( -type f -o -type l \\) | cut -c 2- | {_mark(version)} >%{{_builddir}}/list",
         *_scriptlets(version),
         "%files -f %{_builddir}/list",
@@ -63,10 +71,32 @@ def advisory(channel: Channel, architecture: str) -> str:
         f"<id>{prefix}-2099:{number}</id><title>{escape(members[0][1].change)}</title>"
         f'<severity>{"Important" if cves else "None"}</severity><issued date="{_DATE}"/>'
         f"<references>{references}</references>"
-        '<pkglist><collection short="patchlab"><name>patchlab</name>'
+        + f'<pkglist><collection short="patchlab"><name>patchlab</name>{_module(members)}'
         + "".join(_listed(found, version, architecture) for found, version in members)
         + "</collection></pkglist></update></updates>\n"
     )
+
+
+def module(found: Package, version: Version, architecture: str) -> str:
+    """The modulemd document of a version that belongs to a module stream.
+
+    https://github.com/fedora-modularity/libmodulemd, version 2 of the format.
+    """
+    name, stream, number, context = version.rpm.module.split(":")
+    about = {
+        "name": name,
+        "stream": stream,
+        "version": int(number),
+        "context": context,
+        "arch": architecture_name(architecture),
+        "summary": f"Stream {stream} of the lab's module",
+        "description": found.summary,
+        "license": {"module": ["Apache-2.0"], "content": ["Apache-2.0"]},
+        "profiles": {"common": {"rpms": [found.name]}},
+        "artifacts": {"rpms": [f"{found.name}-0:{version.version}.{_arch(version, architecture)}"]},
+    }
+    document = {"document": "modulemd", "version": 2, "data": about}
+    return yaml.safe_dump(document, explicit_start=True, explicit_end=True, sort_keys=False)
 
 
 def file_name(found: Package, version: Version, architecture: str) -> str:
@@ -89,10 +119,21 @@ def _listed(found: Package, version: Version, architecture: str) -> str:
         "arch": _arch(version, architecture),
         "src": f"{found.name}-{version.version}.src.rpm",
     }
-    text = " ".join(f"{name}={quoteattr(value)}" for name, value in attributes.items())
-    return (
-        f"<package {text}><filename>{file_name(found, version, architecture)}</filename></package>"
-    )
+    name = file_name(found, version, architecture)
+    return f"<package {_attributes(attributes)}><filename>{name}</filename></package>"
+
+
+def _module(members: Sequence[tuple[Package, Version]]) -> str:
+    """For which module stream an advisory speaks: that of its first package."""
+    if not members[0][1].rpm.module:
+        return ""
+    name, stream, number, context = members[0][1].rpm.module.split(":")
+    attributes = {"name": name, "stream": stream, "version": number, "context": context}
+    return f"<module {_attributes(attributes)}/>"
+
+
+def _attributes(values: Mapping[str, str]) -> str:
+    return " ".join(f"{name}={quoteattr(value)}" for name, value in values.items())
 
 
 def _relations(version: Version) -> list[str]:
@@ -113,7 +154,9 @@ def _mark(version: Version) -> str:
 
 def _scriptlets(version: Version) -> list[str]:
     found = []
-    if "postinst" in version.scripts:
+    if version.rpm.pre:
+        found.append(f"%pre\n{_shell(version.rpm.pre)}")
+    if "postinst" in version.scripts and version.rpm.postinst:
         found.append(f"%post\nset -- configure\n{_shell(version.scripts['postinst'])}")
     if "prerm" in version.scripts:
         body = _shell(version.scripts["prerm"])

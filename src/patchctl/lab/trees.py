@@ -8,7 +8,7 @@ import io
 import tarfile
 from collections.abc import Iterable, Iterator, Mapping
 
-from .packages import Package, Version
+from .descriptions import Package, Version
 
 _EPOCH = 1735689600
 """2025-01-01 00:00 UTC: a fixed time for files and changelogs."""

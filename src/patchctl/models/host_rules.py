@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 
-from .kernel_names import boots, is_deb_image
+from .kernel_names import boots, is_deb_image, is_rpm_image, rpm_family
 from .plan import Action
 
 # Units that nobody restarts under a running system: that would end desktops, containers or the
@@ -57,18 +57,22 @@ def is_login(unit: str) -> bool:
 
 # A kernel's image and map, and the initial RAM disk that is made for it: 60 to 90 MiB on Debian 12.
 KERNEL_KIB = 96 * 1024
-_MADE_ANEW = ("grub", "initramfs-tools", "dracut")
+_MADE_ANEW = ("grub", "initramfs-tools", "dracut", "microcode_ctl")
 
 
 def boot_kib(changes: Iterable[tuple[str, Action]]) -> int:
     """KiB that a transaction may take in /boot: each kernel that comes, and where none does, what
-    is made anew beside the old one before it takes its place."""
-    kernels = made = 0
+    is made anew beside the old one before it takes its place. The image of `kernel` lies in
+    `kernel-core` on newer systems: both are one kernel."""
+    kernels = set()
+    made = 0
     for name, action in changes:
-        kernels += action is Action.NEW and is_deb_image(name)
-        if action is not Action.REMOVE and (is_deb_image(name) or name.startswith(_MADE_ANEW)):
+        image = is_deb_image(name) or is_rpm_image(name)
+        if action is Action.NEW and image:
+            kernels.add(rpm_family(name) if is_rpm_image(name) else name)
+        if action is not Action.REMOVE and (image or name.startswith(_MADE_ANEW)):
             made = 1
-    return (kernels or made) * KERNEL_KIB
+    return (len(kernels) or made) * KERNEL_KIB
 
 
 RESERVE_KIB = 8 * 1024
@@ -137,9 +141,11 @@ def _kind(release: str) -> str:
     return "-".join([*parts, variant[1] if variant else "", "uek" if "uek" in release else ""])
 
 
-# What apt and dpkg lock before they change packages; and what they lock to bring lists of packages.
-APT_LOCKS = ("/var/lib/dpkg/lock-frontend", "/var/lib/dpkg/lock")
+# What package managers lock while they only bring lists of packages; all else keeps packages as
+# they are.
 APT_LISTS_LOCK = "/var/lib/apt/lists/lock"
+DNF_LISTS_LOCK = "/var/cache/dnf/metadata_lock.pid"
+LISTS_LOCKS = frozenset({APT_LISTS_LOCK, DNF_LISTS_LOCK})
 
 # Units that install packages while they are active. packagekit.service and
 # unattended-upgrades.service are not among them: one answers questions (apt itself wakes it after

@@ -49,6 +49,13 @@ def is_rpm_image(name: str) -> bool:
     return name.startswith("kernel") and _RPM_IMAGE.fullmatch(name) is not None
 
 
+def rpm_family(image: str) -> str:
+    """The kernel that an image belongs to, on rpm systems: `kernel` of `kernel-core`."""
+    for ending in ("-core", "-base", "-uki-virt"):
+        image = image.removesuffix(ending)
+    return image
+
+
 def is_rpm_part(name: str) -> bool:
     """True for a part of one bootable kernel, which stays installed beside newer ones."""
     return name.startswith("kernel") and _RPM_PART.fullmatch(name) is not None

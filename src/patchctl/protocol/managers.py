@@ -10,7 +10,7 @@ from typing import Protocol
 from ..models.facts import PackageManager
 from ..models.plan import Resolution
 from ..models.requests import HostRequest
-from . import apt
+from . import apt, dnf
 from .resolution import Answer, UnreadableError, check_complete, failed, take_apart
 
 
@@ -21,7 +21,7 @@ class Manager(Protocol):
         """The lines of the manager's own as a Resolution. Raises UnreadableError."""
 
 
-MODULES: Mapping[PackageManager, Manager] = {PackageManager.APT: apt}
+MODULES: Mapping[PackageManager, Manager] = {PackageManager.APT: apt, PackageManager.DNF: dnf}
 SUPPORTED = frozenset(MODULES)
 
 

@@ -15,6 +15,7 @@ from ...models.grammar import (
     source_of_rpm,
 )
 from ...models.host_rules import natural, takes_effect_by_reboot
+from ...models.kernel_names import boots
 from ...protocol.sections import Unparsed, clip, fields, number
 
 # Keys that rpm keeps as packages.
@@ -244,7 +245,10 @@ def _is_security(words: Sequence[str]) -> bool:
     return words[1] == "security" or words[1].endswith("/Sec.")
 
 
-def wants_reboot(times: Mapping[str, int], booted: int) -> Collection[str]:
-    """Packages that were installed after the boot and take effect only by another one."""
+def wants_reboot(times: Mapping[str, int], booted: int, *, managed: bool) -> Collection[str]:
+    """Packages that were installed after the boot and take effect only by another one. `managed` is
+    False in a container: no kernel of its own runs there."""
     later = (name for name, time in times.items() if booted and time > booted)
-    return sorted(name for name in later if takes_effect_by_reboot(name))
+    return sorted(
+        name for name in later if takes_effect_by_reboot(name) and (managed or not boots(name))
+    )

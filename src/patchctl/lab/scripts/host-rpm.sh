@@ -31,9 +31,15 @@ EOF
 
 own_packages() {
     mkdir -p /etc/patchlab
-    dnf -q -y --repofrompath=base,file:///srv/patchlab/rpm-base --repo=base --nogpgcheck \
-        install 'patchlab-*' >/dev/null
-    dnf -q mark remove patchlab-lib >/dev/null
+    base() {
+        dnf -q -y --repofrompath=base,file:///srv/patchlab/rpm-base --repo=base --nogpgcheck "$@"
+    }
+    base module enable patchlab:1 >/dev/null
+    base install 'patchlab-*' >/dev/null
+    dnf -q mark remove patchlab-lib patchlab-codec >/dev/null
+    # What counts as the core of this system, beside the names that dnf has of its own.
+    mkdir -p /etc/dnf/plugins/needs-restarting.d
+    printf '%s\n' patchlab-boot patchlab-kernel >/etc/dnf/plugins/needs-restarting.d/patchlab.conf
     dnf -q -y makecache >/dev/null
 }
 

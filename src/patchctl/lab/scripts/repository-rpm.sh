@@ -6,24 +6,26 @@ export LC_ALL=C GNUPGHOME=/srv/tools/gnupg
 rpm=$LAB/rpm
 
 put() { # channel
-    [ -d "/srv/tools/rpm/channels/$1" ] || return 0
     cp "/srv/tools/rpm/channels/$1"/*.rpm "$rpm/packages/"
     cp "/srv/tools/rpm/channels/$1/update.xml" "$rpm/advisories/$1.xml"
+    [ ! -e "/srv/tools/rpm/channels/$1/modules.yaml" ] ||
+        cp "/srv/tools/rpm/channels/$1/modules.yaml" "$rpm/modules/$1.yaml"
 }
 
 take() { # channel
     for file in "/srv/tools/rpm/channels/$1"/*.rpm; do
         rm -f "$rpm/packages/${file##*/}"
     done
-    rm -f "$rpm/advisories/$1.xml"
+    rm -f "$rpm/advisories/$1.xml" "$rpm/modules/$1.yaml"
 }
 
 reset() {
-    mkdir -p "$rpm/packages" "$rpm/advisories" "$LAB/keys"
-    find "$rpm/packages" "$rpm/advisories" -type f -delete
+    mkdir -p "$rpm/packages" "$rpm/advisories" "$rpm/modules" "$LAB/keys"
+    find "$rpm/packages" "$rpm/advisories" "$rpm/modules" -type f -delete
     while read -r file; do
         cp "/srv/tools/rpm/base/$file" "$rpm/packages/"
     done </srv/tools/rpm/kept
+    cp /srv/tools/rpm/base/modules.yaml "$rpm/modules/base.yaml"
     while read -r channel; do put "$channel"; done </srv/tools/rpm/initial
     cp /srv/tools/archive.asc "$LAB/keys/archive.asc"
 }
@@ -43,6 +45,8 @@ index() {
     createrepo_c -q --outputdir "$new" "$rpm"
     advisories >"$new/updateinfo.xml"
     modifyrepo_c --mdtype=updateinfo "$new/updateinfo.xml" "$new/repodata" >/dev/null
+    cat "$rpm/modules"/*.yaml >"$new/modules.yaml"
+    modifyrepo_c --mdtype=modules "$new/modules.yaml" "$new/repodata" >/dev/null
     gpg --batch --yes --quiet --detach-sign --armor "$new/repodata/repomd.xml"
     mkdir -p "$rpm/repodata"
     for file in "$new/repodata"/*; do

@@ -1,0 +1,156 @@
+# shellcheck shell=sh
+# What only dnf (or yum) and rpm know of a host: the questions that host_rules.sh asks by `of_manager`,
+# and what discovery and transactions share besides. Needs host_rules.sh.
+# shellcheck disable=SC2034  # used by what is put together with it
+
+dnf_program() { command -v dnf || command -v yum || command -v microdnf; }
+
+# --- host_rules.sh asks -------------------------------------------------------------------------
+
+# What takes effect only by a reboot, beside kernels: those of dnf-plugins-core and yum-utils whose old
+# code a restart of services cannot end.
+DNF_REBOOT='linux-firmware microcode_ctl glibc systemd dbus dbus-broker dbus-daemon'
+
+# Names of packages that were installed since the boot and take effect only by another one, by rpm's
+# own times, and what `needs-restarting` names besides: it knows the platform's list better, and its
+# "no" proves nothing (it takes the time of /proc/1 for the boot's). Nothing newer, nothing asked.
+dnf_reboot_packages() {
+  dnf_since=$(dnf_installed_since_boot) || return
+  if [ -z "$dnf_since" ]; then return; fi
+  dnf_core=$({
+    printf '%s\n' "$dnf_since"
+    dnf_needs_restarting
+  } | dnf_take_effect_by_reboot "$(dnf_reboot_names)")
+  printf '%s\n' "$dnf_core" | sed '/^$/d' | sort -u
+}
+
+dnf_installed_since_boot() {
+  dnf_booted=$(booted_at) && dnf_all=$(limited 60 rpm -qa --qf '%{NAME} %{INSTALLTIME}\n') || return
+  printf '%s\n' "$dnf_all" | awk -v booted="$dnf_booted" '
+    NF == 2 { told++ }
+    $2 + 0 > booted + 0 && $1 != "gpg-pubkey" { print $1 }
+    END { exit told == 0 }'
+}
+
+# With what the site wrote down for needs-restarting, a name a line.
+dnf_reboot_names() {
+  printf '%s ' "$DNF_REBOOT"
+  cat /etc/dnf/plugins/needs-restarting.d/*.conf 2>/dev/null | tr '\n' ' '
+}
+
+# Of lines `NAME` those that wait for a reboot, and all `needs-restarting NAME`; no kernel where the
+# host has none of its own.
+dnf_take_effect_by_reboot() { # NAMES
+  dnf_contained=no
+  if in_container; then dnf_contained=yes; fi
+  NAMES=$1 KERNEL=$RPM_KERNEL CONTAINED=$dnf_contained awk '
+    BEGIN {
+      count = split(ENVIRON["NAMES"], name, " ")
+      for (i = 1; i <= count; i++) wanted[name[i]]
+      kernel = ENVIRON["KERNEL"]; contained = (ENVIRON["CONTAINED"] == "yes")
+    }
+    { package = $NF }
+    package ~ kernel { if (!contained) print package; next }
+    NF == 2 || (package in wanted) { print package }'
+}
+
+# `needs-restarting NAME` for each package that it wants a reboot for. Its exit code 1 says that, and
+# that it failed; only with its own words it is an answer.
+dnf_needs_restarting() {
+  set -- needs-restarting
+  if ! have needs-restarting; then set -- dnf -q -C needs-restarting; fi
+  dnf_code=0
+  dnf_told=$(LC_ALL=C limited 60 "$@" -r 2>/dev/null) || dnf_code=$?
+  case $dnf_code:$dnf_told in
+    1:*'Reboot is required'*) ;;
+    *) return 0 ;;
+  esac
+  printf '%s\n' "$dnf_told" | awk '
+    /^  \* [A-Za-z0-9_.+-]+$/ { print "needs-restarting", $2 }
+    /^  [A-Za-z0-9_.+-]+ -> / { print "needs-restarting", $1 }'
+}
+
+dnf_next_kernel() {
+  dnf_image=''
+  if have grubby; then dnf_image=$(limited 20 grubby --default-kernel 2>/dev/null); fi
+  case $dnf_image in
+    */vmlinuz-*) printf '%s' "${dnf_image##*/vmlinuz-}" ;;
+    *) dnf_entry_kernel ;;
+  esac
+}
+
+# Of the entries that boot loaders read (bootloader_spec): the one that grub2 saved, else the newest,
+# which it takes then.
+dnf_entry_kernel() {
+  dnf_saved=$(sed -n 's/^saved_entry=//p' "$BOOT/grub2/grubenv" 2>/dev/null | head -n 1)
+  case $dnf_saved in */*) dnf_saved='' ;; esac
+  if [ -n "$dnf_saved" ] && [ -r "$BOOT/loader/entries/$dnf_saved.conf" ]; then
+    set -- "$BOOT/loader/entries/$dnf_saved.conf"
+  else
+    set -- "$BOOT"/loader/entries/*.conf
+  fi
+  sed -n 's|^linux[[:space:]].*/vmlinuz-\([^[:space:]]*\).*|\1|p' "$@" 2>/dev/null \
+    | grep -v rescue | LC_ALL=C sort -V | tail -n 1
+}
+
+# rpm's database and what dnf keeps of what it did.
+dnf_work_folders() {
+  dnf_database=$(limited 20 rpm --eval '%{_dbpath}') && [ -d "$dnf_database" ] || return
+  printf '%s 16384\n' "$dnf_database"
+  for dnf_folder in /var/lib/dnf /var/cache/dnf /var/log; do
+    if [ -d "$dnf_folder" ]; then printf '%s 4096\n' "$dnf_folder"; fi
+  done
+}
+
+# --- who works with the package manager ----------------------------------------------------------
+
+# What the kernel tells the holder of, and files that name it themselves; all of what changes packages.
+DNF_LOCKS='/var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock /run/dnf/rpmtransaction.lock'
+DNF_PID_FILES='/var/lib/dnf/rpmdb_lock.pid /run/dnf.pid /run/yum.pid'
+# Who only brings lists of packages.
+DNF_LISTS_LOCK=/var/cache/dnf/metadata_lock.pid
+
+# As lock_holders. dnf itself takes a number of a process that lives for a lock, whoever that is.
+dnf_lock_holders() { # more PID-FILEs
+  # shellcheck disable=SC2086  # paths are words
+  lock_holders $DNF_LOCKS || return
+  for pid_file in $DNF_PID_FILES "$@"; do
+    holder=''
+    if [ -s "$pid_file" ]; then read -r holder <"$pid_file"; fi
+    if is_number "$holder" && [ -d "/proc/$holder" ]; then
+      process=$(tr -d '\000-\037\177' 2>/dev/null <"/proc/$holder/comm")
+      printf '%s\t%s\t%s\n' "$holder" "$pid_file" "${process:-a process}"
+    fi
+  done
+  return 0
+}
+
+# --- which updaters compete ----------------------------------------------------------------------
+
+# Where dnf-automatic and yum-cron are told what to do; a later file counts more than those before it.
+DNF_AUTOMATIC='/usr/share/dnf5/dnf5-plugins/automatic.conf /etc/dnf/automatic.conf'
+YUM_CRON=/etc/yum/yum-cron.conf
+
+# Do settings of dnf-automatic or yum-cron, on standard input, let it install what it finds?
+dnf_upgrades_itself() {
+  awk -F = '
+    { key = $1; gsub(/[ \t]/, "", key) }
+    key == "apply_updates" { applies = tolower($2); gsub(/[ \t\r]/, "", applies) }
+    END { exit applies !~ /^(1|yes|true|on)$/ }'
+}
+
+# Units that install updates on their own, of those that are active or that a boot starts. The install
+# timer does so whatever the settings say. Needs state.sh.
+dnf_list_competing_updaters() {
+  with_systemctl || return 0
+  set -- dnf-automatic-install.timer
+  # shellcheck disable=SC2086  # paths are words
+  if cat $DNF_AUTOMATIC 2>/dev/null | dnf_upgrades_itself; then
+    set -- "$@" dnf-automatic.timer dnf5-automatic.timer
+  fi
+  if [ -r "$YUM_CRON" ] && dnf_upgrades_itself <"$YUM_CRON"; then set -- "$@" yum-cron.service; fi
+  # shellcheck disable=SC2154  # set by open_call
+  list_units_with ActiveState active "$@" >"$call/competing.told" \
+    && list_units_with UnitFileState 'enabled|enabled-runtime' "$@" >>"$call/competing.told" \
+    && sort -u "$call/competing.told"
+}

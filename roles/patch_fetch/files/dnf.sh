@@ -1,0 +1,64 @@
+#!/bin/sh
+# Prints pieces of package files, as pieces.sh says. Each is downloaded by dnf, with the host's
+# repositories, proxies and credentials, and its signature is checked here: by the keys that rpm has on
+# this host, unless the repository that has it wants no signatures.
+# Needs manager_dnf_cause.sh, manager_dnf_settings.sh and pieces.sh.
+set -u
+LC_ALL=C
+DNF_DISABLE_ALIASES=1
+export LC_ALL DNF_DISABLE_ALIASES
+
+# shellcheck disable=SC2154  # $work: set by pieces.sh
+bring_with_dnf() { # NAME PACKAGE ARCH VERSION SHA256
+  file=$work/$1
+  if is "$file" "$5"; then
+    return 0
+  fi
+  case $4 in *:*) spec=$2-$4.$3 ;; *) spec=$2-0:$4.$3 ;; esac
+  rm -rf "$work/new" && mkdir -m 0700 "$work/new"
+  said=$(dnf -q -y -c "$settings" --destdir "$work/new" download "$spec" 2>&1)
+  # A repository may name its files as it likes.
+  why=$(printf '%s\n' "$said" | cause_in)
+  why=${why:-its repository gives another file now}
+  for brought in "$work/new"/*.rpm; do
+    if is "$brought" "$5" && is_signed "$brought" "$spec"; then
+      mv "$brought" "$file"
+    fi
+  done
+  rm -rf "$work/new"
+  is "$file" "$5"
+}
+
+# `rpm -K` says of a file without any signature that its digests are right, and is content.
+is_signed() { # FILE SPEC; sets `why`
+  if checked=$(rpmkeys --define '_pkgverify_level all' --checksig "$1" 2>&1); then
+    return 0
+  fi
+  # What it says of a file without a signature: not of one that is changed, or signed by a key not known.
+  case $checked in
+    *': digests OK') if is_left_unsigned "$2"; then return 0; fi ;;
+  esac
+  why="its signature does not hold: $(printf '%s\n' "$checked" | tail -n 1 | sed 's/^[^:]*: //')"
+  return 1
+}
+
+# Does every repository that has it say that it wants no signatures?
+is_left_unsigned() { # SPEC
+  checks=$(dnf_gpgchecks)
+  repositories=$(dnf -q -c "$settings" repoquery --qf '%{repoid}' "$1" 2>/dev/null)
+  [ -n "$repositories" ] || return 1
+  for repository in $repositories; do
+    printf '%s\n' "$checks" | grep -qxF "$repository no" || return 1
+  done
+}
+
+main() {
+  printf 'fetch 1\n'
+  folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && trap 'exit 1' HUP INT TERM PIPE
+  settings=$folder/dnf.conf
+  if [ -z "$folder" ] || ! dnf_settings repositories "$settings"; then settings=/etc/dnf/dnf.conf; fi
+  print_pieces bring_with_dnf
+  printf 'end\n'
+}
+
+main "$@" </dev/null

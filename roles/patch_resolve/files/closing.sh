@@ -1,0 +1,41 @@
+# shellcheck shell=sh disable=SC2154  # $excluded: set by who calls
+# How a transaction is closed with any package manager, and which rules exclude what. Needs PATCHCTL_INPUT.
+
+# Takes as many of the wanted packages as go together. A batch that cannot be taken is halved,
+# so one culprit among n costs about 2 log2(n) simulations and the others stay. TAKE and LEAVE are
+# functions: TAKE FIRST LAST is true where these lines could be taken beside those before, LEAVE NUMBER
+# says why that one could not.
+close_by_halves() { # COUNT TAKE LEAVE
+  queue=1-$1
+  while [ -n "$queue" ]; do
+    range=${queue%% *}
+    case $queue in *' '*) queue=${queue#* } ;; *) queue= ;; esac
+    first=${range%-*}
+    last=${range#*-}
+    if "$2" "$first" "$last"; then
+      :
+    elif [ "$first" -eq "$last" ]; then
+      "$3" "$first"
+    else
+      middle=$(((first + last) / 2))
+      queue="$first-$middle $((middle + 1))-$last${queue:+ $queue}"
+    fi
+  done
+}
+
+excluding_patterns() {
+  printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^exclude //p'
+}
+
+# Of lines `NAME SOURCE` those that a pattern fits, each name once.
+fitting() {
+  set -f # the patterns are for names, not for files
+  while read -r name source; do
+    for pattern in $excluded; do
+      # shellcheck disable=SC2254
+      case $name in $pattern) printf '%s/%s\n' "$name" "$source" ;; esac
+      # shellcheck disable=SC2254
+      case $source in $pattern) printf '%s/%s\n' "$name" "$source" ;; esac
+    done
+  done | awk -F / '!seen[$1]++' | tr '\n' ' '
+}

@@ -1,0 +1,187 @@
+#!/bin/sh
+# Closes a transaction: given the wanted versions (payload in PATCHCTL_INPUT), asks dnf what it
+# would do, and prints that with the facts of every file it would fetch. Changes no package.
+#
+# Payload:  as that of apt.sh
+# Answer, one record a line, first word is its kind:
+#           resolve 1 dnf | error TEXT | lock PID FILE PROCESS | drop removes|failed NAME ARCH VERSION | TEXT
+#           drop excluded NAME ARCH VERSION | NAME/SOURCE ... (the excluded packages it needs)
+#           step install|upgrade|downgrade|remove NAME ARCH VERSION REPOSITORY
+#           step obsolete NAME ARCH VERSION BY (the name of what takes its place)
+#           file NAME EPOCH VERSION RELEASE ARCH REPOSITORY SOURCERPM BYTES CHECKSUM (of repoquery)
+#           have NAME EPOCH VERSION RELEASE ARCH SOURCERPM BYTES (of rpm)
+#           signed REPOSITORY yes|no (does it want signatures of packages?) | end
+# Needs host_rules.sh, host_dnf.sh, manager_dnf_cause.sh, manager_dnf_settings.sh, closing.sh and
+# dnf_excluded.sh.
+set -u
+LC_ALL=C
+DNF_DISABLE_ALIASES=1
+export LC_ALL DNF_DISABLE_ALIASES
+
+# Never as a terminal's program: the table below is 80 columns wide then, always.
+ask_dnf() {
+  # shellcheck disable=SC2086
+  dnf -c "$settings" $left_alone "$@" 2>&1
+}
+
+# dnf's table as `KIND NAME ARCH VERSION REPOSITORY`; `other TEXT` of what is no change of a package.
+# A name that is too long for its column stands alone, the rest of its row below.
+steps_in() {
+  awk '
+    /^=+$/ { lines++; next }
+    lines < 2 { next }
+    /^Transaction Summary/ { exit }
+    /^[^ ].*:$/ {
+      heading = substr($0, 1, length($0) - 1); row = ""
+      kind = heading ~ /^Installing( dependencies| weak dependencies)?$/ ? "install" \
+        : heading == "Upgrading" ? "upgrade" : heading == "Downgrading" ? "downgrade" \
+        : heading ~ /^Removing( dependent packages| unused dependencies)?$/ ? "remove" : "other"
+      next
+    }
+    /^     replacing +/ {
+      arch = name = $2; sub(/.*\./, "", arch); sub(/\.[^.]*$/, "", name)
+      print "obsolete", name, arch, $3, by
+      next
+    }
+    /^ / {
+      if (kind == "other") { print "other", heading ":" $0; next }
+      row = row $0
+      if (split(row, part, " ") < 5) next
+      print kind, part[1], part[2], part[3], part[4]
+      by = part[1]; row = ""
+    }'
+}
+
+# Sets `said` and `steps`; true where the host could do it as it stands.
+try_with_dnf() { # SPECS
+  # shellcheck disable=SC2086
+  said=$(ask_dnf --assumeno install $1)
+  status=$?
+  steps=$(printf '%s\n' "$said" | steps_in)
+  # It asks, and takes a no: that is a whole answer. Others end so too, but say an error.
+  case $said in
+    *'
+Operation aborted.') status=0 ;;
+    *'
+Nothing to do.'*) ;;
+    *) status=1 ;;
+  esac
+  problem=$(problem_of_steps)
+  [ "$status" -eq 0 ] && [ -z "$problem" ] && [ -z "$(dnf_excluded_in "$steps")" ]
+}
+
+# Why the steps must not be taken: `removes NAMES`, `failed TEXT`, or nothing.
+problem_of_steps() {
+  printf '%s\n' "$steps" | awk -v removals="$removals" -v downgrades="$downgrades" -v stay="$stay" '
+    BEGIN { n = split(stay, name, " "); for (i = 1; i <= n; i++) must_stay[name[i]] }
+    $1 == "other" { sub(/^other /, ""); gsub(/ +/, " "); other = $0; next }
+    $1 == "remove" || $1 == "obsolete" { gone = gone " " $2 }
+    $1 == "downgrade" { lower = $2 " to " $4 }
+    $1 != "" && $2 in must_stay { moved = $2 }
+    END {
+      if (other != "") print "failed would change more than packages: " other
+      else if (moved != "") print "failed would change " moved ", which has to stay as it is"
+      else if (gone != "" && removals != "yes") print "removes" gone
+      else if (lower != "" && downgrades != "yes") print "failed would bring " lower ", a lower version"
+    }'
+}
+
+# `NAME-EPOCH:VERSION-RELEASE.ARCH`: without its epoch any would do.
+dnf_spec() {
+  awk '{ print $1 "-" ($3 ~ /:/ ? "" : "0:") $3 "." $2 }' | tr '\n' ' '
+}
+
+take_with_dnf() { # FIRST LAST
+  batch=$(printf '%s\n' "$wanted" | sed -n "$1,$2p" | dnf_spec)
+  try_with_dnf "$accepted$batch" || return
+  accepted=$accepted$batch
+  best=$steps
+}
+
+leave_with_dnf() { # NUMBER
+  line=$(printf '%s\n' "$wanted" | sed -n "$1p")
+  why=$(dnf_excluded_for "$accepted$batch")
+  if [ -n "$why" ]; then
+    kind=excluded
+  elif [ "$status" -ne 0 ]; then
+    kind=failed
+    why=$(printf '%s\n' "$said" | cause_in)
+  else
+    kind=${problem%% *}
+    why=${problem#* }
+  fi
+  printf 'drop %s %s | %s\n' "$kind" "$line" "$why"
+}
+
+print_dnf_files() {
+  printf '%s\n' "$best" | sed 's/^/step /'
+  installs=$(printf '%s\n' "$best" | awk '$1 ~ /^(install|upgrade|downgrade)$/ { print $2, $3, $4 }' | dnf_spec)
+  # Asked without what must stay: an exclude of ours would hide nothing that is named here.
+  # shellcheck disable=SC2086
+  ask_dnf -q repoquery --qf \
+    'file %{name} %{epoch} %{version} %{release} %{arch} %{repoid} %{sourcerpm} %{downloadsize} %{chksum}' \
+    $installs | sed -n '/^file /p' | sort -u
+  # shellcheck disable=SC2046
+  rpm -q --qf 'have %{NAME} %{EPOCH} %{VERSION} %{RELEASE} %{ARCH} %{SOURCERPM} %{LONGSIZE}\n' \
+    $(printf '%s\n' "$best" | awk '{ print $2 }' | sort -u) | sed -n '/^have /p'
+  dnf_gpgchecks | sed 's/^/signed /'
+}
+
+print_dnf_locks() {
+  if ! locks=$(dnf_lock_holders); then
+    printf 'error whether others work with dnf cannot be told\n'
+  elif [ -n "$locks" ]; then
+    printf '%s\n' "$locks" | sed 's/^/lock /'
+  else
+    return 0
+  fi
+  return 1
+}
+
+# Why dnf cannot be asked at all on this host; nothing where it can.
+unfit_for_dnf() {
+  if ! have dnf; then
+    printf 'there is no dnf on the host'
+  elif case $(dnf --version 2>/dev/null) in 4.*) false ;; esac then
+    printf 'patchctl speaks to dnf 4 only, the host has another'
+  elif ! databases=$(rpm -qa 2>&1 >/dev/null) || [ -n "$databases" ]; then
+    # shellcheck disable=SC2016  # a command to read
+    printf 'the rpm database cannot be read: %s; `rpm --rebuilddb` there mends it' \
+      "$(printf '%s\n' "$databases" | head -n 1)"
+  fi
+}
+
+main() {
+  printf 'resolve 1 dnf\n'
+  removals=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^removals //p')
+  downgrades=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^downgrades //p')
+  wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^want //p')
+  stay=$(printf '%s\n' "$PATCHCTL_INPUT" | awk '$1 == "keep" || $1 == "hold" { print $2 }' | sort -u | tr '\n' ' ')
+  left_alone=
+  for name in $stay; do left_alone="$left_alone --exclude=$name"; done
+  count=$(printf '%s\n' "$wanted" | grep -c .)
+  # The closed transaction knows no setting of the site; where it comes from and what must not be taken is
+  # the site's affair.
+  folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && trap 'exit 1' HUP INT TERM PIPE
+  settings=$folder/dnf.conf
+  unfit=$(unfit_for_dnf)
+  if [ -n "$unfit" ]; then
+    printf 'error %s\n' "$unfit"
+  elif [ -z "$folder" ] || ! dnf_settings repositories "$settings"; then
+    printf 'error the settings of dnf cannot be told, or not be written to %s\n' "${TMPDIR:-/tmp}"
+  elif ! print_dnf_locks; then
+    :
+  elif ! said=$(ask_dnf -q repoquery --qf '%{name}' dnf 2>&1); then
+    # It reads every repository.
+    printf 'error %s\n' "$(printf '%s\n' "$said" | cause_in)"
+  elif [ "$count" -gt 0 ]; then
+    accepted=
+    best=
+    close_by_halves "$count" take_with_dnf leave_with_dnf
+    if [ -n "$accepted" ]; then print_dnf_files; fi
+    print_dnf_locks # of what began meanwhile
+  fi
+  printf 'end\n'
+}
+
+main "$@" </dev/null

@@ -1,0 +1,436 @@
+# shellcheck shell=sh
+# dnf and rpm: the contract that packages.sh lists. Needs host_rules.sh, host_dnf.sh, lib.sh, base.sh, state.sh,
+# manager_dnf_cause.sh, manager_dnf_settings.sh and, for what changes packages, package_work.sh.
+# shellcheck disable=SC2034,SC2154  # used by packages.sh; read_input and open_call set
+
+MANAGER=dnf
+ANY_ARCH=noarch
+LOW_LEVEL=rpm
+QUERY=rpm
+REPAIR='dnf check'
+UNHOLD='dnf versionlock delete'
+LEFT_BESIDE='rpmnew rpmsave rpmorig'
+OWN_IN_ETC='*.rpmnew *.rpmsave *.rpmorig'
+FILE_NAME='
+  function file_name(name, version, arch) { sub(/^[0-9]+:/, "", version); return name "-" version "." arch ".rpm" }
+'
+
+need_manager() {
+  if ! have dnf || ! have rpm || ! have rpmkeys; then
+    refuse "dnf is planned, but this host has no dnf"
+  fi
+  case $(readlink -f "$(command -v dnf)") in *dnf5) refuse "dnf is planned, but this host has dnf 5, which patchctl does not change yet" ;; esac
+}
+
+# Neither dnf nor rpm asks, restarts a service or replaces a file that is to be kept; their scripts have
+# no terminal.
+quiet_packages() { export PYTHONUNBUFFERED=1; }
+
+# --- what is installed ---------------------------------------------------------------------------
+
+# A version is written as everywhere: without an epoch of 0.
+# shellcheck disable=SC2016  # rpm expands
+DNF_NEVRA='%{NAME} %{ARCH} %|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}'
+
+# A host of rpm's has packages: none at all is no answer. `many` after the rest: of a package whose
+# versions stand beside each other. Two versions of another one are what a cut-off transaction left.
+list_installed() {
+  dnf_ask_many >"$call/many" && bounded rpm -qa --qf "$DNF_NEVRA %{SIZE}\n" >"$call/rpm" || return
+  awk -v many="$call/many" '
+    BEGIN { while ((getline line < many) > 0) beside[line] }
+    $1 == "gpg-pubkey" || NF != 4 { next }
+    { sub(/^0:/, "", $3); row[++n] = $0; times[$1 " " $2]++ }
+    END {
+      for (i = 1; i <= n; i++) {
+        split(row[i], f, " "); key = f[1] " " f[2]
+        print key, f[3], (times[key] > 1 && !(key in beside)) ? "iD" : "ii", int(f[4] / 1024) ((key in beside) ? " many" : "")
+      }
+      exit n == 0
+    }' "$call/rpm"
+}
+
+# What dnf counts as such, beside what the site names.
+DNF_MANY='kernel kernel-PAE installonlypkg(kernel) installonlypkg(kernel-module) installonlypkg(vm) multiversion(kernel)'
+
+dnf_ask_many() { # `NAME ARCH`
+  # shellcheck disable=SC2046,SC2086  # words
+  set -f -- $DNF_MANY $(dnf_told installonlypkgs)
+  set +f
+  # rpm's exit code says only that nothing has one of the names.
+  bounded rpm -q --qf '%{NAME} %{ARCH}\n' --whatprovides "$@" >"$call/many.told" 2>/dev/null
+  [ $? -ne 124 ] && awk 'NF == 2' "$call/many.told"
+}
+
+dnf_told() { # KEY: the words of a list in the main part of dnf.conf, also where it goes on in further lines
+  awk -v key="$1" '
+    /^\[/ { main = ($0 ~ /^\[main\]/); on = 0; next }
+    /^[ \t]*[#;]/ { next }
+    /^[^ \t]/ { on = main && $0 ~ ("^" key "[ \t]*="); if (on) sub(/^[^=]*=/, "") }
+    on { gsub(/,/, " "); print }' /etc/dnf/dnf.conf 2>/dev/null
+}
+
+# Packages that the transaction installed whose files are not what is in the package: rpm keeps no other
+# trace of one that was cut off while it laid out files. Configuration is the administrator's.
+unfinished_work() {
+  if [ ! -f "$tx/apply/started" ]; then return; fi
+  read -r dnf_began <"$tx/apply/started"
+  bounded rpm -qa --qf '%{INSTALLTIME} %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\n' >"$call/times" || {
+    printf ' it cannot be told which packages are whole'
+    return
+  }
+  dnf_changed=$(awk -v began="${dnf_began:-0}" '$1 + 0 >= began + 0 && $2 !~ /^gpg-pubkey-/ { print $2 }' "$call/times")
+  if [ -z "$dnf_changed" ]; then return; fi
+  # shellcheck disable=SC2086  # names are words
+  bounded rpm -V --nodeps --noscripts --nordev --nomtime --nouser --nogroup --nomode $dnf_changed >"$call/altered" 2>&1
+  [ $? -ne 124 ] || printf ' it cannot be told which packages are whole'
+  awk '
+    $1 == "missing" { if ($2 !~ /^[cdgrlna]$/) print $2; next }
+    $1 ~ /^[S.?][M.?][5.?]/ && ($1 ~ /^S/ || $1 ~ /^..5/ || $1 ~ /L/) && $2 ~ /^\// { print $2 }' "$call/altered" \
+    | head -n 3 | awk '{ printf "%s%s", (NR > 1) ? ", " : " ", $0 } END { if (NR) printf " not as in the package" }'
+}
+
+list_lock_holders() { dnf_lock_holders; }
+
+dnf_database() { rpm --eval '%{_dbpath}'; }
+
+is_usable() { bounded rpm --verifydb 2>&1 </dev/null; }
+
+# Names that versionlock keeps at another version than the planned one, or that dnf.conf excludes.
+list_held() {
+  {
+    dnf_told exclude && dnf_told excludepkgs
+  } | tr ' ' '\n' | grep . >"$call/excluded"
+  if [ -f /etc/dnf/plugins/versionlock.list ]; then
+    sed -e 's/#.*//' -e 's/[ \t]*$//' /etc/dnf/plugins/versionlock.list | grep . >>"$call/excluded"
+  fi
+  printf '%s' "$packages" | while read -r name arch action from to _; do
+    if dnf_is_held "$name" "$arch" "$to" "$from"; then printf '%s\n' "$name"; fi
+  done
+}
+
+dnf_is_held() { # NAME ARCH TO FROM
+  dnf_to=$3
+  while read -r pattern; do
+    dnf_not=''
+    case $pattern in '!'*) dnf_not=yes pattern=${pattern#!} ;; esac
+    case $dnf_to in *:*) dnf_full=$dnf_to ;; *) dnf_full=0:$dnf_to ;; esac
+    dnf_hit=''
+    # shellcheck disable=SC2254  # patterns
+    case $1-$dnf_full.$2 in $pattern) dnf_hit=to ;; esac
+    # shellcheck disable=SC2254
+    case $1-$dnf_to.$2 in $pattern) dnf_hit=to ;; esac
+    # shellcheck disable=SC2254
+    case $1 in $pattern) dnf_hit=name ;; esac
+    case $pattern in "$1"-[0-9]*) [ -n "$dnf_hit" ] || dnf_hit=other ;; esac
+    case $dnf_not$dnf_hit in
+      name | other | yesto) return 0 ;;
+    esac
+  done <"$call/excluded"
+  return 1
+}
+
+# --- marks ---------------------------------------------------------------------------------------
+
+list_auto() {
+  dnf_write_settings && bounded dnf -q -c "$call/dnf.conf" --disablerepo='*' repoquery --userinstalled \
+    --qf '%{name} %{arch}' >"$call/chosen" </dev/null && list_installed >"$call/auto.all" || return
+  awk -v chosen="$call/chosen" '
+    BEGIN { while ((getline line < chosen) > 0) user[line] }
+    !(($1 " " $2) in user) { print $1 ":" $2 }' "$call/auto.all" >"$call/auto.told" && sort -u "$call/auto.told"
+}
+
+# Only those that have another mark: each call stands in dnf's history.
+set_marks() { # auto|manual
+  cat >"$call/marks.wanted" && list_auto >"$call/marks.auto" || return
+  marked=$(awk -v now="$call/marks.auto" -v mark="$1" '
+    BEGIN { while ((getline line < now) > 0) auto[line] }
+    ((($1 ":" $2) in auto) ? "auto" : "manual") != mark { print $1 "." $2 }' "$call/marks.wanted")
+  [ -n "$marked" ] || return 0
+  dnf_mark=install
+  if [ "$1" = auto ]; then dnf_mark=remove; fi
+  # shellcheck disable=SC2086  # names and architectures are words
+  dnf -q -c "$call/dnf.conf" --disablerepo='*' mark "$dnf_mark" $marked >&2 </dev/null
+}
+
+list_conffiles() { # INSTALLED-FILE
+  dnf_there=$(printf '%s' "$packages" | awk -v installed="$1" '
+    BEGIN { while ((getline line < installed) > 0) { split(line, f, " "); rows[f[1]] = rows[f[1]] " " f[3] "." f[2] } }
+    ($1 in rows) { n = split(rows[$1], each, " "); for (i = 1; i <= n; i++) print $1 "-" each[i] }')
+  if [ -z "$dnf_there" ]; then return; fi
+  # shellcheck disable=SC2086  # names are words
+  bounded rpm -q --qf '[%{FILEFLAGS:fflags} %{FILEDIGESTS} %{FILENAMES}\n]' $dnf_there >"$call/conffiles.told" || return
+  sed -n 's/^[a-z]*c[a-z]* \([0-9a-f]*\) \(\/.*\)/\2 \1/p' "$call/conffiles.told" >"$call/conffiles.lines" \
+    && sort -u "$call/conffiles.lines"
+}
+
+list_competing_updaters() { dnf_list_competing_updaters; }
+
+# --- changing packages ---------------------------------------------------------------------------
+
+dnf_write_settings() {
+  # Where it fails, no older file must be taken for it.
+  rm -f "$call/dnf.conf"
+  dnf_settings transaction "$call/dnf.conf"
+}
+
+# dnf sees nothing but what is installed and the files it is given: it cannot add a package from a
+# repository. It gives its signature check to files from disk only where it is told to. `-y` for the test,
+# too: it is what lets rpm look at the whole transaction, and the table is the same.
+dnf_closed_only() { # prints the options, one a line
+  printf '%s\n' -y -c "$call/dnf.conf" '--disablerepo=*' --setopt=install_weak_deps=False \
+    --setopt=clean_requirements_on_remove=0 --setopt=protect_running_kernel=1 --setopt=installonly_limit=0 \
+    --disableplugin=versionlock,local,subscription-manager,product-id
+}
+
+# `install FILE` and `remove NEVRA` of what is still to do.
+dnf_list_todo() { # WAY PLACES
+  printf '%s' "$packages" | awk -v way="$1" -v places="$2" -v before="$tx/before/installed" -v new="$tx/new/" -v old="$tx/old/" "$FILE_NAME"'
+    BEGIN {
+      while ((getline line < places) > 0) { split(line, f, " "); place[f[1] " " f[2]] = f[3] }
+      while (way == "back" && (getline line < before) > 0) {
+        split(line, f, " "); there[f[1] " " f[2] " " f[3]]; other[f[1] " " f[3]] = f[2]
+      }
+    }
+    place[$1 " " $2] == (way == "forward" ? "to" : "from") { next }
+    way == "forward" { print ($3 == "remove") ? "remove " $1 "-" $4 "." $2 : "install " new $7; next }
+    {
+      arch = $2
+      if (!(($1 " " $2 " " $4) in there) && (($1 " " $4) in other)) arch = other[$1 " " $4]
+      print ($3 == "new") ? "remove " $1 "-" $5 "." $2 : "install " old file_name($1, $4, arch)
+    }'
+}
+
+# dnf takes no files after it was told to remove something, so they come first.
+dnf_script() { # WAY PLACES
+  dnf_list_todo "$1" "$2" >"$call/todo" || return
+  awk '{ words[$1] = words[$1] " " $2 }
+    END {
+      if ("install" in words) print "install" words["install"]
+      if ("remove" in words) print "remove" words["remove"]
+      print "run"
+    }' "$call/todo"
+}
+
+simulate() { # WAY PLACES
+  dnf_simulate "$1" "$2" "$call/installed.now"
+}
+
+# Asked of a copy of rpm's database in which the new files are noted as installed. rpm reads where its
+# database is from the home of who calls it.
+simulate_later() { # PLACES
+  dnf_home=$call/later
+  rm -rf "$dnf_home"
+  if ! dnf_future_database >"$call/later.log" 2>&1; then
+    save_error="what would be installed then cannot be written down: $(tail -n 1 "$call/later.log")"
+    rm -rf "$dnf_home"
+    return 1
+  fi
+  HOME=$dnf_home dnf_simulate back "$1" "$call/installed.later"
+  dnf_code=$?
+  rm -rf "$dnf_home"
+  return "$dnf_code"
+}
+
+dnf_future_database() {
+  dnf_path=$(dnf_database)
+  own_folder "$dnf_home" && own_folder "$dnf_home/db" || return
+  for part in "$dnf_path"/*; do
+    case $part in *-shm | */__db.* | */.*) continue ;; esac
+    cp --reflink=auto "$part" "$dnf_home/db/" || cp "$part" "$dnf_home/db/" || return
+  done
+  printf '%%_dbpath %s\n' "$dnf_home/db" >"$dnf_home/.rpmmacros" || return
+  [ "$(HOME=$dnf_home rpm --eval '%{_dbpath}')" = "$dnf_home/db" ] || return
+  dnf_list_todo forward /dev/null >"$call/todo" || return
+  # shellcheck disable=SC2046  # paths and names without spaces
+  set -- $(sed -n 's/^install //p' "$call/todo")
+  if [ $# -gt 0 ]; then
+    HOME=$dnf_home bounded rpm -U --justdb --nodeps --noscripts --notriggers --oldpackage --nosignature --ignoresize "$@" || return
+  fi
+  # shellcheck disable=SC2046
+  set -- $(sed -n 's/^remove //p' "$call/todo")
+  for gone; do
+    # One that another obsoletes has gone with it.
+    if HOME=$dnf_home rpm -q "$gone" >/dev/null; then
+      HOME=$dnf_home bounded rpm -e --justdb --nodeps --noscripts --notriggers "$gone" || return
+    fi
+  done
+  (HOME=$dnf_home && export HOME && list_installed) >"$call/installed.later"
+}
+
+dnf_simulate() { # WAY PLACES INSTALLED
+  rm -f "$call/simulation" # what an earlier one said is no reason for this one
+  save "$call/dnf.script" dnf_script "$1" "$2"
+  dnf_write_settings || return
+  if ! dnf_check_signatures >"$call/simulation" || ! try_save "$call/simulation" dnf_simulates; then
+    case $save_error in 'cannot write'*) refuse "$save_error" ;; esac
+    return 1
+  fi
+  save "$call/simulated" dnf_list_simulated "$3"
+}
+
+# A file from disk is not checked by dnf unless it is told to, and `digests OK` says nothing of who made
+# it. What the plan calls unsigned is known by its SHA-256 alone.
+dnf_check_signatures() { # prints what is wrong
+  sed -n 's/^install //p' "$call/todo" | while read -r file; do
+    if ! dnf_is_trusted "$file"; then
+      printf 'Error: %s is not signed by a key of this host: %s\n' "${file##*/}" \
+        "$(bounded rpmkeys --define '_pkgverify_level all' --checksig "$file" 2>&1 </dev/null | tail -n 1 | sed 's/^.*: //')"
+      exit 1
+    fi
+  done
+}
+
+dnf_is_trusted() { # FILE
+  bounded rpmkeys --define '_pkgverify_level all' --checksig "$1" >/dev/null 2>&1 </dev/null || dnf_is_unsigned "$1"
+}
+
+dnf_is_unsigned() { # FILE: does the plan say so, or did this host rebuild it itself?
+  case "
+$unsigned" in
+    *"
+$(rpm -qp --nosignature --qf '%{NAME} %{ARCH}' "$1" 2>/dev/null)
+"*) return 0 ;;
+  esac
+  [ -f "$tx/rebuilt" ] && grep -qxF -e "$(sha256_of "$1")" "$tx/rebuilt"
+}
+
+# dnf's own check of signatures knows all or nothing; where one file has none, what
+# dnf_check_signatures said of each of them counts.
+dnf_gpgcheck() { if [ -z "$unsigned" ] && [ ! -f "$tx/rebuilt" ]; then echo 1; else echo 0; fi; }
+
+# A table that dnf would do, and rpm's whole test of it, in which nothing is changed.
+dnf_simulates() {
+  # shellcheck disable=SC2046  # options without spaces
+  bounded dnf $(dnf_closed_only) --setopt=tsflags=test shell "$call/dnf.script" 2>&1 </dev/null || return
+  true
+}
+
+# Rows `NAME ARCH VERSION REPOSITORY SIZE` of the table; what does not fit stands on further lines. What
+# is in another section than these (a module's stream, what dnf would skip) is no part of any plan.
+dnf_list_simulated() { # INSTALLED
+  awk -v installed="$1" '
+    function row(  n, f, key, old) {
+      n = split(text, f, " "); text = ""
+      if (n < 5) { if (n) print "change", section ":", f[1]; return }
+      sub(/^0:/, "", f[3])
+      if (section ~ /^Removing/) { print "remove", f[1]; return }
+      if (section ~ /^Installing/ && section !~ /module|group/) { print "change", f[1], f[2], "-", f[3]; return }
+      key = f[1] " " f[2]
+      old = (key in at) ? at[key] : ((f[1] in name) ? name[f[1]] : "-")
+      if (section == "Upgrading" || section == "Downgrading") print "change", f[1], f[2], old, f[3]
+      else print "change", section ":", f[1]
+    }
+    BEGIN { while ((getline line < installed) > 0) { split(line, f, " "); at[f[1] " " f[2]] = f[3]; name[f[1]] = f[3] } }
+    /^ Package +Arch/ { table = 1; next }
+    /^Transaction Summary/ { row(); table = 0 }
+    !table || /^=+$/ { next }
+    /^[^ ]/ { row(); section = $0; sub(/:.*/, "", section); next }
+    /^ +replacing +[^ ]+\.[^. ]+ / { row(); gone = $2; sub(/\.[^.]*$/, "", gone); print "remove", gone; next }
+    /^ [^ ]/ { row() }
+    { text = text " " $0 }
+    ' "$call/simulation" >"$call/simulated.lines" && sort -u "$call/simulated.lines" \
+    && grep -q '^Transaction test succeeded' "$call/simulation"
+}
+
+# While `changing` is there, the way is not gone to its end.
+change_packages() { # WAY PLACES
+  save "$call/dnf.script" dnf_script "$1" "$2"
+  must_keep "$folder/changing" "$1"
+  dnf_said=$(lines_of "$folder/log")
+  # shellcheck disable=SC2046  # options without spaces
+  run_limited dnf $(dnf_closed_only) shell "$call/dnf.script"
+  dnf_code=$?
+  if [ "$dnf_code" -ne 0 ]; then return "$dnf_code"; fi # it was ended
+  rm -f "$folder/changing"
+  ! tail -n "+$((dnf_said + 1))" "$folder/log" | grep -Eq '^(Error|error)[: ]|scriptlet failed'
+}
+
+await_others() {
+  await_until=$(($(uptime_s) + limit))
+  while try_save "$call/holders" list_lock_holders && [ -s "$call/holders" ] && [ "$(uptime_s)" -lt "$await_until" ]; do
+    sleep 1
+  done
+}
+
+# rpm keeps no record of what a cut-off transaction left undone, neither of scripts nor of triggers, and
+# may have two versions of one package in its database. What it had brought is laid out once more, which
+# does all of it and takes the other version away.
+finish_work() {
+  for dnf_job in apply undo; do
+    if [ ! -f "$tx/$dnf_job/changing" ]; then continue; fi
+    read -r dnf_way <"$tx/$dnf_job/changing"
+    dnf_files=$(dnf_list_brought "$dnf_way") || return
+    if [ -n "$dnf_files" ]; then
+      # shellcheck disable=SC2086  # paths without spaces
+      run_limited rpm -U --replacepkgs --replacefiles --oldpackage --nodeps $dnf_files || return
+    fi
+    rm -f "$tx/$dnf_job/changing"
+  done
+}
+
+dnf_list_brought() { # WAY: files of the versions to which it leads, where rpm's database has them
+  dnf_list_todo "$1" /dev/null >"$call/todo" || return
+  sed -n 's/^install //p' "$call/todo" | while read -r file; do
+    if [ -f "$file" ] && rpm -q "$(rpm -qp --nosignature --qf '%{NAME}-%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}.%{ARCH}' "$file")" >/dev/null; then
+      printf '%s\n' "$file"
+    fi
+  done
+}
+
+# rpm itself takes exactly the files that it is given and touches no other package.
+force_back() { # PLACES
+  force_code=0
+  dnf_list_todo back "$1" >"$call/todo" || return
+  force_files=$(sed -n 's/^install //p' "$call/todo")
+  force_new=$(sed -n 's/^remove //p' "$call/todo")
+  if [ -n "$force_files" ]; then
+    # shellcheck disable=SC2086  # paths without spaces
+    run_limited rpm -U --replacepkgs --replacefiles --oldpackage --nodeps $force_files || force_code=$?
+  fi
+  for gone in $force_new; do
+    if ! rpm -q "$gone" >/dev/null; then continue; fi
+    run_limited rpm -e --nodeps "$gone" || run_limited rpm -e --nodeps --noscripts "$gone" || force_code=$?
+  done
+  return "$force_code"
+}
+
+# --- package files -------------------------------------------------------------------------------
+
+cached_path() { # FILE: only where the host keeps what it fetched
+  for cached in /var/cache/dnf/*/packages/"$1"; do
+    if [ -f "$cached" ]; then break; fi
+  done
+  printf '%s' "$cached"
+}
+
+# dnf checks what it fetches against the metadata of the repositories, of which each host checks the
+# signatures as the site wants it; is_package looks at those of the packages.
+download() { # FOLDER; lines `NAME ARCH VERSION` on standard input
+  download_wanted=$(awk '{ print $1 "-" $3 "." $2 }')
+  [ -n "$download_wanted" ] || return 0
+  dnf_settings repositories "$call/download.conf" || return 0
+  # shellcheck disable=SC2086  # words
+  timeout 300 dnf -q -y -c "$call/download.conf" --disableexcludes=all --setopt=strict=0 --setopt=timeout=10 --setopt=retries=1 \
+    download --destdir "$1" $download_wanted >>"$call/download.log" 2>&1 </dev/null
+  rm -f "$call/download.conf" # it may have passwords of proxies
+  return 0
+}
+
+is_package() { # FILE NAME ARCH VERSION
+  [ -f "$1" ] \
+    && [ "$(rpm -qp --nosignature --qf "$DNF_NEVRA" "$1" 2>/dev/null | sed 's/ 0:/ /')" = "$2 $3 $4" ] \
+    && dnf_is_trusted "$1"
+}
+
+# Only with the tool that some sites have for it: what a package's scripts and relations are cannot be put
+# together by hand without a mistake.
+rebuild() ( # NAME ARCH VERSION
+  have rpmrebuild && own_folder "$call/rebuild" || return
+  umask 022
+  run_rebuild=$(bounded rpmrebuild --batch --directory="$call/rebuild" "$1-$3.$2" 2>&1 </dev/null) || return
+  rebuilt_file=$(find "$call/rebuild" -name '*.rpm' -type f | head -n 1)
+  [ -n "$rebuilt_file" ] && mv -f "$rebuilt_file" "$call/rebuilt" && sha256_of "$call/rebuilt" >>"$tx/rebuilt" && echo >>"$tx/rebuilt"
+  rebuild_code=$?
+  rm -rf "$call/rebuild"
+  return "$rebuild_code"
+)
