@@ -128,7 +128,8 @@ print_dnf_files() {
 }
 
 print_dnf_locks() {
-  if ! locks=$(dnf_lock_holders); then
+  # shellcheck disable=SC2086  # paths are words
+  if ! locks=$(dnf_lock_holders $DNF_PID_FILES); then
     printf 'error whether others work with dnf cannot be told\n'
   elif [ -n "$locks" ]; then
     printf '%s\n' "$locks" | sed 's/^/lock /'

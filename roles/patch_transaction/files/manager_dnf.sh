@@ -89,7 +89,10 @@ unfinished_work() {
     | head -n 3 | awk '{ printf "%s%s", (NR > 1) ? ", " : " ", $0 } END { if (NR) printf " not as in the package" }'
 }
 
-list_lock_holders() { dnf_lock_holders; }
+list_lock_holders() {
+  # shellcheck disable=SC2086  # paths are words
+  dnf_lock_holders $DNF_PID_FILES
+}
 
 dnf_database() { rpm --eval '%{_dbpath}'; }
 
