@@ -342,10 +342,10 @@ def _refusal(
     if mode is SelectionMode.SECURITY and not update.security:
         return LeftOutReason.NOT_SECURITY, ""
     if package is not None and package.held:
-        return LeftOutReason.HELD, ""
+        return LeftOutReason.HELD, DECISIONS[facts.manager].held
     if update.deferred and not selection.phased and not _is_named(update, source, specs):
         return LeftOutReason.PHASED, _phase(update)
-    if not _trusted(facts, update):
+    if DECISIONS[facts.manager].signed_lists and not _trusted(facts, update):
         return LeftOutReason.NOT_TRUSTED, _origin(update)
     if not (
         grammar.is_name(update.name)

@@ -70,6 +70,7 @@ def show(plan: Plan, *, full: bool = False) -> list[str]:
         code(body, full=full),
         _cohorts(body, full=full),
         _unsafe(body, full=full),
+        _unsigned(body, full=full),
         _unproven(body, full=full),
         could_not_look(body.could_not_look, full=full),
         exclusions(body, full=full),
@@ -288,6 +289,19 @@ def _unsafe(body: PlanBody, *, full: bool) -> list[str]:
     for reason in sorted(by_reason):
         lines += wrapped(f"{reason}: {some(sorted(by_reason[reason]), _NAMES, full=full)}", "  ")
     return lines
+
+
+def _unsigned(body: PlanBody, *, full: bool) -> list[str]:
+    found = {
+        f"{one.source or one.package} ({one.origin})"
+        for cohort in body.cohorts
+        for one in cohort.transitions
+        if one.unsigned
+    }
+    if not found:
+        return []
+    said = "Unsigned, known by their SHA-256 alone, since their repository wants no signatures:"
+    return [*wrapped(said, ""), *wrapped(some(sorted(found), _NAMES, full=full), "  ")]
 
 
 def _unproven(body: PlanBody, *, full: bool) -> list[str]:
