@@ -125,7 +125,10 @@ class Feeds:
         force: bool = False,
     ) -> FeedInfo:
         """Store the feed whole. `of_hosts`: hosts of the fleet gave it, so it speaks of them,
-        whatever they call their system. Raises PatchctlError; what was held before is held still then."""
+        whatever they call their system.
+
+        Raises PatchctlError; what was held before is held still then.
+        """
         held = self.store.get(name)
 
         def check(new: FeedInfo) -> None:
