@@ -76,8 +76,10 @@ answer locked')
       exit 0
       ;;
   esac
+  # Before the result, which whoever reads the mark has seen. It need not outlive a crash: in another boot
+  # it says nothing.
+  put "$tx/ended" "$(time_mark)"
   keep "$folder/result" "$concluded_text"
-  keep "$tx/ended" "$(time_mark)"
 }
 
 main "$@" </dev/null

@@ -60,7 +60,12 @@ save_etc() {
   if [ -f "$tx/etc/whole" ]; then return; fi
   need_folder "$tx/etc"
   try_save "$tx/etc/paths" list_etc && try_save "$tx/etc/beside" list_beside && try_save "$tx/etc/before" list_etc_sums "$tx/etc/paths" || return
+  keep_etc_files && return
   save_error="/etc cannot be kept in $tx/etc: $(why_unwritable)"
+  return 1
+}
+
+keep_etc_files() {
   tar -C / -cf "$tx/etc/files.tar" --verbatim-files-from --no-unquote -T "$tx/etc/paths" >&2
   # 1: a file changed or went while it was read; what matters is that the archive is whole.
   [ $? -le 1 ] && tar -tf "$tx/etc/files.tar" >/dev/null && keep "$tx/etc/whole" "$(now)"

@@ -98,7 +98,6 @@ locked_out() {
 # the first start sees them so; `etc/whole` says that from here on packages are touched.
 save_files() {
   if [ -f "$tx/etc/whole" ]; then return; fi
-  save_error="configuration files cannot be kept in $tx/before: $(why_unwritable)"
   save_conffiles "$tx/before/conffiles" && save_etc
 }
 

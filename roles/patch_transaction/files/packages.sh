@@ -224,12 +224,14 @@ list_wanted_marks() { # MARKS-BEFORE-FILE forward|back
     { print $1, $2, (($1 in auto) || (($1 ":" $2) in auto)) ? "auto" : "manual" }'
 }
 
-# A name on the command line becomes "manual", so a library would never be removed again. What
-# fails here is found by verify.
+# A name on the command line becomes "manual", so a library would never be removed again. To look
+# costs less than to set what is right already. What fails here is found by verify.
 restore_marks() { # MARKS-BEFORE-FILE forward|back
-  try_save "$call/marks" list_wanted_marks "$1" "$2" || return
+  if ! look_at_marks "$1" "$2"; then
+    try_save "$call/marks.wrong" list_wanted_marks "$1" "$2" || return
+  fi
   for mark in auto manual; do
-    awk -v mark="$mark" '$3 == mark { print $1, $2 }' "$call/marks" | set_marks "$mark"
+    awk -v mark="$mark" '$3 == mark { print $1, $2 }' "$call/marks.wrong" | set_marks "$mark"
   done
 }
 
@@ -241,12 +243,12 @@ look_at_marks() { # MARKS-BEFORE-FILE forward|back
   marks_asked=$(lines_of "$call/marks")
 }
 
-list_wrong_marks() {
+list_wrong_marks() { # `NAME ARCH WANTED GOT`
   [ -f "$call/auto.now" ] || return
   awk -v now="$call/auto.now" '
     BEGIN { while ((getline line < now) > 0) auto[line] }
     {
       got = (($1 in auto) || (($1 ":" $2) in auto)) ? "auto" : "manual"
-      if (got != $3) print $1 " is " got ", not " $3
+      if (got != $3) print $1, $2, $3, got
     }' "$call/marks"
 }
