@@ -9,6 +9,7 @@ BASE=/var/lib/patchctl
 # trusted: the files in it are installed as root.
 own_folder() { # PATH
   [ ! -h "$1" ] || return 1
+  if [ ! -e "$1" ] && mkdir -m 0700 "$1" 2>/dev/null; then return; fi # it was made by this very process
   [ -d "$1" ] || mkdir -m 0700 "$1" 2>/dev/null || [ -d "$1" ] \
     || { use_reserve && mkdir -m 0700 "$1" 2>/dev/null; } || return 1
   own_folder_path=$1

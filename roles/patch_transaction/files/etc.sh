@@ -40,7 +40,8 @@ list_etc_sums() { # FILE with paths
     fi
   done <"$1" >"$call/etc.files" || return
   xargs -0 -r md5sum <"$call/etc.files" >"$call/etc.md5" 2>/dev/null
-  plain_sums "$call/etc.md5" >"$call/etc.told" && cat "$call/etc.links" >>"$call/etc.told" || return
+  plain_sums "$call/etc.md5" >"$call/etc.told" || return
+  if [ -s "$call/etc.links" ]; then cat "$call/etc.links" >>"$call/etc.told" || return; fi
   awk -v sums="$call/etc.told" '
     BEGIN { while ((getline line < sums) > 0) told[substr(line, 35)] }
     !($0 in told)' "$1" >"$call/etc.untold" || return

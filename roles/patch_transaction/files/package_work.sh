@@ -64,8 +64,9 @@ unchanged() { # REASON: nothing was done by this start
 
 new_files_are_whole() {
   save "$call/need" list_need_new
+  if [ ! -s "$call/need" ]; then return; fi
   wrong_file=$(cut -d ' ' -f 4 "$call/need" | tr '\n' ' ')
-  [ ! -s "$call/need" ]
+  return 1
 }
 
 apply_exactly() {

@@ -96,8 +96,8 @@ not_at() { # PLACE: names and versions of packages that are elsewhere, in one li
     || printf 'it cannot be told what is installed'
 }
 
-say_packages() { # versions as `look` found them
-  say asked "packages $(lines_of "$call/places")"
+say_packages() { # versions as `look` found them, of all that are planned
+  say asked "packages $(planned)"
   while read -r line; do printf 'package %s\n' "$line"; done <"$call/places"
 }
 
@@ -230,6 +230,7 @@ restore_marks() { # MARKS-BEFORE-FILE forward|back
   if ! look_at_marks "$1" "$2"; then
     try_save "$call/marks.wrong" list_wanted_marks "$1" "$2" || return
   fi
+  if [ ! -s "$call/marks.wrong" ]; then return; fi
   for mark in auto manual; do
     awk -v mark="$mark" '$3 == mark { print $1, $2 }' "$call/marks.wrong" | set_marks "$mark"
   done
