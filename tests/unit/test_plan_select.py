@@ -110,7 +110,7 @@ def test_a_package_of_dnf_needs_no_signed_repository() -> None:
 def test_what_holds_a_package_on_a_dnf_host_is_told() -> None:
     held = [package("curl", held=True)]
     known = facts(held, [update("curl")], manager=PackageManager.DNF)
-    assert one_host(known).left_out[0].detail == "locked by dnf versionlock there"
+    assert one_host(known).left_out[0].detail == "by a versionlock or an exclude of dnf there"
 
 
 class TestRepositoriesWithoutAdvisories:

@@ -26,6 +26,7 @@ from .parsers import (
     apt,
     apt_lists,
     containers,
+    dnf_hidden,
     dnf_lists,
     dpkg,
     rpm,
@@ -80,7 +81,8 @@ class _Answer:
         self._machine = system.identity(self._lines("machine"), "machine", self._unparsed)
         self._manager = _manager(self._who.get("manager", ""))
         refresh = self._sections.get("refresh")
-        self._refresh = apt_lists.refresh(refresh) if refresh else None
+        by_apt = refresh is not None and self._manager is PackageManager.APT
+        self._refresh = apt_lists.refresh(refresh) if refresh and by_apt else None
 
     def facts(self) -> HostFacts:
         packages, times = self._packages()
@@ -140,6 +142,7 @@ class _Answer:
             unparsed=self._unparsed.all(),
             locks=self._locks(),
             unfinished=tuple(clip(line) for line in self._lines("unfinished")),
+            streams=tuple(sorted({clip(line) for line in self._lines("streams")})),
         )
 
     def _lines(self, name: str) -> Sequence[str]:
@@ -201,7 +204,7 @@ class _Answer:
         if self._manager is PackageManager.DNF:
             sections = ("unhidden", "unhidden_advisories", "excludes")
             told = {name: self._lines(name) for name in sections}
-            return dnf_lists.hidden(told, packages, pending, repositories)
+            return dnf_hidden.hidden(told, packages, pending, repositories)
         if self._manager is not PackageManager.APT:
             return ()
         lines = self._lines("repositories")
@@ -271,11 +274,13 @@ class _Answer:
         if self._manager is PackageManager.DNF:
             return dnf_lists.lists(
                 sources,
+                self._lines("lists"),
                 self._lines("releases"),
+                self._lines("silent"),
                 self._sections.get("refresh"),
-                now=self._now,
-                ahead=self._skew() or 0,
-                unparsed=self._unparsed,
+                self._now,
+                self._skew() or 0,
+                self._unparsed,
             )
         return apt_lists.lists(
             sources,
@@ -307,7 +312,8 @@ class _Answer:
         return tuple(name for name in _GOOD_WHEN_EMPTY if name not in told)
 
     def _notes(self) -> tuple[str, ...]:
-        said = (line for line in self._lines("refresh") if not apt_lists.is_detail(line))
+        told = dnf_lists if self._manager is PackageManager.DNF else apt_lists
+        said = (line for line in self._lines("refresh") if not told.is_detail(line))
         notes = [f"refresh: {clip(line)}" for line in said]
         if self._who.get("uid") != "0":
             notes.append(NOT_ROOT)
