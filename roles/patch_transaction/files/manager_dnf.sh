@@ -8,7 +8,7 @@ ANY_ARCH=noarch
 LOW_LEVEL=rpm
 QUERY=rpm
 REPAIR='dnf remove --duplicates'
-UNHOLD='dnf versionlock delete'
+UNHOLD='dnf versionlock delete, or exclude= in dnf.conf'
 LEFT_BESIDE='rpmnew rpmsave rpmorig'
 SAVED_BESIDE='rpmsave rpmorig'
 OWN_IN_ETC='*.rpmnew *.rpmsave *.rpmorig'
@@ -44,11 +44,11 @@ list_installed() {
   awk -v many="$call/many" '
     BEGIN { while ((getline line < many) > 0) beside[line] }
     $1 == "gpg-pubkey" || NF != 4 { next }
-    { sub(/^0:/, "", $3); row[++n] = $0; times[$1 " " $2]++ }
+    { sub(/^0:/, "", $3); row[++n] = $0 }
     END {
       for (i = 1; i <= n; i++) {
         split(row[i], f, " "); key = f[1] " " f[2]
-        print key, f[3], (times[key] > 1 && !(key in beside)) ? "iD" : "ii", int(f[4] / 1024) ((key in beside) ? " many" : "")
+        print key, f[3], (seen[key]++ && !(key in beside)) ? "iD" : "ii", int(f[4] / 1024) ((key in beside) ? " many" : "")
       }
       exit n == 0
     }' "$call/rpm"
@@ -101,7 +101,12 @@ list_lock_holders() {
 
 dnf_database() { rpm --eval '%{_dbpath}'; }
 
-is_usable() { bounded rpm --verifydb 2>&1 </dev/null; }
+is_usable() {
+  bounded rpm --verifydb >"$call/verifydb" 2>&1 </dev/null && return
+  echo "error: rpmdb: damaged, or verifying it took too long; rpm --rebuilddb mends it"
+  cat "$call/verifydb"
+  return 1
+}
 
 # Names that versionlock keeps at another version than the planned one, or that dnf.conf excludes.
 list_held() {
