@@ -29,12 +29,13 @@ def lists(
     sources: tuple[str, ...] = BOTH,
     times: tuple[str, ...] = TIMES,
     refreshed: bool = True,
+    silent: tuple[str, ...] = (),
 ) -> tuple[PackageLists, ...]:
     """The host's clock is 60 s ahead."""
     unparsed = Unparsed()
     fetching = Section("refresh", list(said), code) if refreshed else None
     known = Section("sources", list(sources), 0)
-    found = dnf_lists.lists(known, times, SETTINGS, fetching, NOW, 60, unparsed)
+    found = dnf_lists.lists(known, times, SETTINGS, silent, fetching, NOW, 60, unparsed)
     assert unparsed.all() == ()
     return found
 
@@ -113,13 +114,13 @@ class TestAsTheyLieThere:
     @pytest.mark.parametrize("code", [1, None])
     def test_repositories_that_were_not_told_are_a_fault(self, code: int | None) -> None:
         sources = Section("sources", ["base"], code)
-        found = dnf_lists.lists(sources, TIMES, SETTINGS, None, NOW, 0, Unparsed())
+        found = dnf_lists.lists(sources, TIMES, SETTINGS, (), None, NOW, 0, Unparsed())
         assert found == (PackageLists(fault=dnf_lists.UNTOLD),)
 
     def test_what_nobody_understands_is_recorded(self) -> None:
         unparsed = Unparsed()
         sources = Section("sources", ["ba\x1bse", "base"], 0)
-        found = dnf_lists.lists(sources, ["x\tbase"], SETTINGS, None, NOW, 0, unparsed)
+        found = dnf_lists.lists(sources, ["x\tbase"], SETTINGS, (), None, NOW, 0, unparsed)
         assert [one.repository for one in found] == ["base"]
         assert [one.section for one in unparsed.all()] == ["lists", "sources"]
 
@@ -149,3 +150,7 @@ def test_what_holds_a_package(hold: str, held: bool) -> None:
     row = "bash\t(none)\t5.1.8\t6.el9_1\tx86_64\tbash-5.1.8-6.el9_1.src.rpm\t9\t"
     (package,) = rpm.packages([row], [], [hold], Unparsed()).packages
     assert package.held is held
+
+
+def test_it_says_who_publishes_no_advisories() -> None:
+    assert [one.advisories for one in lists(silent=("extras", "gone"))] == [True, False]

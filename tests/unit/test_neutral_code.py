@@ -24,6 +24,7 @@ OWN = {
     "discovery/parsers/apt_lists.py": "apt's answers",
     "discovery/parsers/dpkg.py": "dpkg's answers",
     "discovery/parsers/dnf_lists.py": "dnf's answers",
+    "discovery/parsers/dnf_hidden.py": "dnf's answers",
     "discovery/parsers/rpm.py": "rpm's and dnf's answers",
 }
 TABLES = {

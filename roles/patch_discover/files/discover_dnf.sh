@@ -8,6 +8,13 @@ more_dnf() {
   section holds holds_dnf
   section sources sources_dnf
   section streams streams_dnf
+  section silent silent_dnf
+  excludes=$(excludes_dnf)
+  if [ -n "$excludes" ]; then
+    section excludes printf '%s\n' "$excludes"
+    section unhidden pending_dnf --disableexcludes=all
+    section unhidden_advisories advisories_dnf --disableexcludes=all
+  fi
 }
 
 architecture_dnf() { uname -m; }
@@ -48,6 +55,29 @@ lists_dnf() {
     id=${id##*/}
     case $folder in */repodata) id=${id%-????????????????} ;; esac
     stat -c "%Y$TAB$id" "$folder"/repomd.xml "$folder"/*primary.xml* 2>/dev/null | sort -rn | head -n 1
+  done
+}
+
+# ID of each repository whose newest index has no advisories.
+silent_dnf() {
+  for index in /var/cache/dnf/*/repodata/repomd.xml /var/cache/libdnf5/*/repodata/repomd.xml; do
+    if [ ! -e "$index" ]; then continue; fi
+    id=${index%/repodata/repomd.xml}
+    id=${id##*/}
+    advised=no
+    if grep -qE '<data [^>]*type=.updateinfo' "$index"; then advised=yes; fi
+    stat -c "%Y $advised ${id%-????????????????}" "$index"
+  done | sort -rn | awk '!seen[$3]++ && $2 == "no" { print $3 }'
+}
+
+# `FILE:KEY=VALUE` of what keeps dnf from packages of one repository, or from all but some. What is
+# excluded of all of them is held.
+excludes_dnf() {
+  for file in /etc/yum.repos.d/*.repo; do
+    if [ -r "$file" ]; then sed -n "s|^exclude\(pkgs\)\{0,1\}[[:space:]]*=[[:space:]]*|$file:exclude=|p" "$file"; fi
+  done
+  for file in /etc/dnf/dnf.conf /etc/yum.conf /etc/yum.repos.d/*.repo; do
+    if [ -r "$file" ]; then sed -n "s|^includepkgs[[:space:]]*=[[:space:]]*|$file:includepkgs=|p" "$file"; fi
   done
 }
 
@@ -102,13 +132,14 @@ releases_dnf() {
 
 # Exit code 100 says that there are updates. What is locked to a version or excluded for the whole host is
 # pending all the same, and held; what is excluded of one repository is to come from others.
-pending_dnf() {
-  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock --disableexcludes=main check-update
+pending_dnf() { # [OPTION]
+  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock "${1:---disableexcludes=main}" check-update
   case $? in 0 | 100) return 0 ;; *) return 1 ;; esac
 }
 
-advisories_dnf() {
-  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock --disableexcludes=main updateinfo list --updates
+advisories_dnf() { # [OPTION]
+  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock "${1:---disableexcludes=main}" \
+    updateinfo list --updates
 }
 
 locks_dnf() {

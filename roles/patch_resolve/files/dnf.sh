@@ -24,6 +24,9 @@ ask_dnf() {
   dnf -c "$settings" $left_alone "$@" 2>&1
 }
 
+# What `repoquery` is to tell of each file.
+dnf_facts='file %{name} %{epoch} %{version} %{release} %{arch} %{repoid} %{sourcerpm} %{downloadsize}'
+
 # dnf's table as `KIND NAME ARCH VERSION REPOSITORY`; `other TEXT` of what is no change of a package.
 # A name that is too long for its column stands alone, the rest of its row below.
 steps_in() {
@@ -53,9 +56,9 @@ steps_in() {
 }
 
 # Sets `said` and `steps`; true where the host could do it as it stands.
-try_with_dnf() { # SPECS
+try_with_dnf() { # SPECS [OPTION]
   # shellcheck disable=SC2086
-  said=$(ask_dnf --assumeno install $1)
+  said=$(ask_dnf --assumeno ${2-} $erasing install $1)
   status=$?
   steps=$(printf '%s\n' "$said" | steps_in)
   # It asks, and takes a no: that is a whole answer. Others end so too, but say an error.
@@ -98,12 +101,25 @@ take_with_dnf() { # FIRST LAST
   best=$steps
 }
 
+# Could the host do it, were dnf to remove what is in the way? Sets `problem`, which names that; where
+# it could not, `said` is as before, or says what must never be removed.
+removing() { # SPECS
+  refused=$said
+  if [ -z "$erasing" ]; then
+    try_with_dnf "$1" --allowerasing
+    case $problem in 'removes '*) return 0 ;; esac
+    case $said in *'protected packages'*) return 1 ;; esac
+  fi
+  said=$refused
+  return 1
+}
+
 leave_with_dnf() { # NUMBER
   line=$(printf '%s\n' "$wanted" | sed -n "$1p")
   why=$(dnf_excluded_for "$accepted$batch")
   if [ -n "$why" ]; then
     kind=excluded
-  elif [ "$status" -ne 0 ]; then
+  elif [ "$status" -ne 0 ] && ! removing "$accepted$batch"; then
     kind=failed
     why=$(printf '%s\n' "$said" | cause_in)
   else
@@ -113,14 +129,64 @@ leave_with_dnf() { # NUMBER
   printf 'drop %s %s | %s\n' "$kind" "$line" "$why"
 }
 
+# `file` lines of these packages. Some versions of dnf tell no checksum: then the index that dnf has of
+# the repository does.
+print_dnf_facts() { # SPECS
+  # shellcheck disable=SC2086
+  facts=$(ask_dnf -q repoquery --qf "$dnf_facts %{chksum}" $1 | sed -n '/^file /p' | sort -u)
+  case $facts in
+    '' | *'%{chksum}'* | *'(none)'*)
+      # shellcheck disable=SC2086
+      facts=$(ask_dnf -q repoquery --qf "$dnf_facts" $1 | sed -n '/^file /p' | sort -u)
+      printf '%s\n' "$facts" | awk '{ print $7 }' | sort -u | while read -r repository; do
+        print_dnf_index "$repository" | checksums_in_index | sed "s/^/$repository /"
+      done | FACTS=$facts awk '
+        { known[$1, $2, $3, $4, $5, $6] = $7 }
+        END {
+          count = split(ENVIRON["FACTS"], line, "\n")
+          for (i = 1; i <= count; i++) {
+            split(line[i], of, " ")
+            sum = known[of[7], of[2], of[3], of[4], of[5], of[6]]
+            print line[i], (sum == "" ? "-" : sum)
+          }
+        }'
+      ;;
+    *) printf '%s\n' "$facts" ;;
+  esac
+}
+
+# The newest list of packages that dnf has of a repository, unpacked.
+print_dnf_index() { # REPOSITORY
+  index=$(for file in "/var/cache/dnf/$1"-????????????????/repodata/*primary.xml*; do
+    if [ -f "$file" ]; then printf '%s\t%s\n' "$(stat -c %Y "$file")" "$file"; fi
+  done | sort -rn | head -n 1 | cut -f 2)
+  case $index in
+    *.gz) gzip -dc "$index" ;;
+    *.xz) xz -dc "$index" ;;
+    *.zst) zstd -dcq "$index" ;;
+    *.zck) unzck --stdout "$index" ;;
+    *.xml) cat "$index" ;;
+  esac
+}
+
+# `NAME EPOCH VERSION RELEASE ARCH SHA256` of each package of an index.
+checksums_in_index() {
+  awk '
+    BEGIN { RS = "<" }
+    function value(name) { return match($0, name "=\"[^\"]*") ? substr($0, RSTART + length(name) + 2, RLENGTH - length(name) - 2) : "" }
+    function text() { sub(/^[^>]*>/, ""); sub(/[ \t\n]+$/, ""); return $0 }
+    /^package[ >]/ { name = arch = epoch = version = release = sum = "" }
+    /^name>/ { name = text() }
+    /^arch>/ { arch = text() }
+    /^version / { epoch = value("epoch"); version = value("ver"); release = value("rel") }
+    /^checksum / { if (value("type") == "sha256") sum = text() }
+    /^\/package>/ { if (sum != "") print name, (epoch == "" ? 0 : epoch), version, release, arch, sum }'
+}
+
 print_dnf_files() {
   printf '%s\n' "$best" | sed 's/^/step /'
   installs=$(printf '%s\n' "$best" | awk '$1 ~ /^(install|upgrade|downgrade)$/ { print $2, $3, $4 }' | dnf_spec)
-  # Asked without what must stay: an exclude of ours would hide nothing that is named here.
-  # shellcheck disable=SC2086
-  ask_dnf -q repoquery --qf \
-    'file %{name} %{epoch} %{version} %{release} %{arch} %{repoid} %{sourcerpm} %{downloadsize} %{chksum}' \
-    $installs | sed -n '/^file /p' | sort -u
+  print_dnf_facts "$installs"
   # shellcheck disable=SC2046
   rpm -q --qf 'have %{NAME} %{EPOCH} %{VERSION} %{RELEASE} %{ARCH} %{SOURCERPM} %{LONGSIZE}\n' \
     $(printf '%s\n' "$best" | awk '{ print $2 }' | sort -u) | sed -n '/^have /p'
@@ -128,7 +194,8 @@ print_dnf_files() {
 }
 
 print_dnf_locks() {
-  if ! locks=$(dnf_lock_holders); then
+  # shellcheck disable=SC2086  # paths are words
+  if ! locks=$(dnf_lock_holders $DNF_PID_FILES); then
     printf 'error whether others work with dnf cannot be told\n'
   elif [ -n "$locks" ]; then
     printf '%s\n' "$locks" | sed 's/^/lock /'
@@ -155,6 +222,8 @@ main() {
   printf 'resolve 1 dnf\n'
   removals=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^removals //p')
   downgrades=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^downgrades //p')
+  erasing=
+  if [ "$removals" = yes ]; then erasing=--allowerasing; fi
   wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^want //p')
   stay=$(printf '%s\n' "$PATCHCTL_INPUT" | awk '$1 == "keep" || $1 == "hold" { print $2 }' | sort -u | tr '\n' ' ')
   left_alone=

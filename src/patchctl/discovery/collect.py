@@ -131,7 +131,7 @@ class _Answer:
             package_lock_held=bool(self._lines("locks")),
             notes=self._notes(),
             unread=self._unread(),
-            hidden=self._hidden(packages),
+            hidden=self._hidden(packages, repositories, pending),
             unparsed=self._unparsed.all(),
             locks=self._locks(),
             unfinished=tuple(clip(line) for line in self._lines("unfinished")),
@@ -153,8 +153,16 @@ class _Answer:
     ) -> tuple[tuple[Repository, ...], tuple[PendingUpdate, ...]]:
         return self._reader.updates(self._told, packages) if self._reader else ((), ())
 
-    def _hidden(self, packages: Sequence[Package]) -> tuple[HiddenUpdate, ...]:
-        return self._reader.hidden(self._told, packages) if self._reader else ()
+    def _hidden(
+        self,
+        packages: Sequence[Package],
+        repositories: Sequence[Repository],
+        pending: Sequence[PendingUpdate],
+    ) -> tuple[HiddenUpdate, ...]:
+        """Security updates that the preferences of the host hide."""
+        if self._reader is None:
+            return ()
+        return self._reader.hidden(self._told, packages, repositories, pending)
 
     def _kernel(self) -> Kernel:
         return Kernel(

@@ -13,7 +13,7 @@ from ..models.facts import (
     Repository,
 )
 from ..protocol.sections import Section, Unparsed
-from .parsers import apt, apt_lists, dnf_lists, dpkg, rpm
+from .parsers import apt, apt_lists, dnf_hidden, dnf_lists, dpkg, rpm
 
 
 @dataclass
@@ -46,7 +46,13 @@ class Reader(Protocol):
     ) -> tuple[tuple[Repository, ...], tuple[PendingUpdate, ...]]:
         """Enabled repositories, and what is newer there."""
 
-    def hidden(self, told: Told, packages: Sequence[Package]) -> tuple[HiddenUpdate, ...]:
+    def hidden(
+        self,
+        told: Told,
+        packages: Sequence[Package],
+        repositories: Sequence[Repository],
+        pending: Sequence[PendingUpdate],
+    ) -> tuple[HiddenUpdate, ...]:
         """Security updates that the host's own preferences hide."""
 
     def lists(self, told: Told, sources: Section) -> tuple[PackageLists, ...]:
@@ -90,7 +96,13 @@ class _Apt:
         pairs = (line.partition(" ") for line in told.lines("phased"))
         return frozenset((name, version) for name, _, version in pairs)
 
-    def hidden(self, told: Told, packages: Sequence[Package]) -> tuple[HiddenUpdate, ...]:
+    def hidden(
+        self,
+        told: Told,
+        packages: Sequence[Package],
+        repositories: Sequence[Repository],
+        pending: Sequence[PendingUpdate],
+    ) -> tuple[HiddenUpdate, ...]:
         known = apt.sources(told.lines("repositories"), told.lines("releases"), Unparsed())
         release = next(iter(told.lines("preferred")), "")
         return apt.hidden(told.lines("pending"), packages, known, told.architecture, release)
@@ -130,14 +142,23 @@ class _Dnf:
         pending = told.lines("pending")
         return repositories, rpm.pending(pending, packages, advised, repositories, told.unparsed)
 
-    def hidden(self, told: Told, packages: Sequence[Package]) -> tuple[HiddenUpdate, ...]:
-        return ()
+    def hidden(
+        self,
+        told: Told,
+        packages: Sequence[Package],
+        repositories: Sequence[Repository],
+        pending: Sequence[PendingUpdate],
+    ) -> tuple[HiddenUpdate, ...]:
+        sections = ("unhidden", "unhidden_advisories", "excludes")
+        lines = {name: told.lines(name) for name in sections}
+        return dnf_hidden.hidden(lines, packages, pending, repositories)
 
     def lists(self, told: Told, sources: Section) -> tuple[PackageLists, ...]:
         return dnf_lists.lists(
             sources,
             told.lines("lists"),
             told.lines("releases"),
+            told.lines("silent"),
             told.sections.get("refresh"),
             told.now,
             told.ahead,

@@ -72,7 +72,7 @@ class PendingUpdate(Record):
 
 class HiddenUpdate(Record):
     """A security update that the host has in its repositories and does not prefer: a pin of the
-    site, or `APT::Default-Release`, which `by` names."""
+    site, `APT::Default-Release`, or an exclude of dnf, which `by` names."""
 
     name: str
     arch: str
@@ -102,12 +102,14 @@ class PackageLists(Record):
     could not tell which repositories it has. `fetched` is when the lists were last known to be
     good, epoch seconds UTC, 0 never. `fault` says why discovery could not look into them, or not
     into all of them. `optional`: the host's package manager is told to go on without it.
+    `advisories`: does it say which updates are security updates? One that does not has none.
     """
 
     repository: str = ""
     fetched: int = 0
     fault: str = ""
     optional: bool = False
+    advisories: bool = True
 
 
 class Service(Record):

@@ -33,6 +33,7 @@ def lists(
     sources: Section,
     times: Iterable[str],
     settings: Iterable[str],
+    silent: Iterable[str],
     fetching: Section | None,
     now: int,
     ahead: int,
@@ -43,6 +44,7 @@ def lists(
 
     `sources`: lines `ID`; `times`: lines `SECONDS ID` by the host's clock, which is `ahead` seconds
     before ours; `settings`: those of [main] and the `.repo` files that say what may be missing;
+    `silent`: lines `ID` of those whose index has no advisories;
     `fetching`: what dnf complained of, None where the lists are as they lay there. `now` is by our
     clock.
     """
@@ -51,6 +53,7 @@ def lists(
     faults = _faults(fetching.lines) if fetching else {}
     moments = _times(times, unparsed)
     optional = _optional(settings)
+    without = frozenset(silent)
     well = fetching is not None and fetching.code == 0
     found = []
     for name in sources.lines:
@@ -72,6 +75,7 @@ def lists(
                 fetched=fetched,
                 fault=clip(fault),
                 optional=optional.get(name, optional.get("main", False)),
+                advisories=name not in without,
             )
         )
     return tuple(found) or (PackageLists(fault=NO_REPOSITORY),)
