@@ -23,8 +23,11 @@ SCRIPTS = [
         "patch_connection/files/host_rules.sh",
         "patch_connection/files/host_apt.sh",
         "patch_connection/files/host_dnf.sh",
+        "patch_discover/files/which_manager.sh",
         "patch_discover/files/replaced.sh",
-        "patch_discover/files/lists.sh",
+        "patch_discover/files/discover_apt.sh",
+        "patch_discover/files/discover_apt_lists.sh",
+        "patch_discover/files/discover_dnf.sh",
         "patch_discover/files/discover.sh",
     )
 ]

@@ -108,7 +108,7 @@ class TestWhatIsTold:
         assert both.all == ()
 
     def test_nothing_of_hosts_that_no_plan_changes_yet(self) -> None:
-        assert looked(facts(manager=PackageManager.DNF)).all == ()
+        assert looked(facts(manager=PackageManager.NONE)).all == ()
 
     def test_what_hosts_say_is_cleaned(self) -> None:
         (row,) = looked(with_lists(bad("\x1b[2J404\nNot Found\u202e"))).all
@@ -152,7 +152,7 @@ class TestHolding:
         assert Made(plan=None, snapshot=taken, left_out=(row,)).exit_code == 1
 
     def test_nobody_is_held_who_is_in_no_plan_anyhow(self) -> None:
-        unread = msgspec.structs.replace(facts(manager=PackageManager.DNF), unread=("pending",))
+        unread = msgspec.structs.replace(facts(manager=PackageManager.NONE), unread=("pending",))
         assert looked(unread).held == {}
         assert [one.host for one in looked(unread).all] == ["h"]
 

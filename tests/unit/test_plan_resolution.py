@@ -1,4 +1,4 @@
-"""What apt said it would do, read strictly: input beside expected output."""
+"""What package managers said they would do, read strictly: input beside expected output."""
 
 import json
 from pathlib import Path
@@ -18,11 +18,13 @@ from patchctl.protocol.managers import SUPPORTED, read_resolution
 from patchctl.protocol.resolve_request import payload
 
 DATA = Path(__file__).parents[1] / "data" / "plan"
+MAY_REMOVE = ("apt-removes", "dnf-removes", "dnf-obsoletes")
+MAY_GO_BACK = ("dnf-goes-back",)
 UNHASHED = "its repository gives no SHA-256 or no size"
 UNKNOWN = "repositories offer no different files of it"
 UNREADABLE = "apt's line about it is unreadable"
 UNSIGNED = "it comes from no signed repository"
-CASES = sorted(path.stem for path in DATA.glob("apt-*.txt"))
+CASES = sorted(path.stem for kind in ("apt", "dnf") for path in DATA.glob(f"{kind}-*.txt"))
 
 
 def request(case: str) -> HostRequest:
@@ -31,7 +33,7 @@ def request(case: str) -> HostRequest:
     return HostRequest(
         host="h1",
         ring="staging",
-        manager=PackageManager.APT,
+        manager=PackageManager(case.partition("-")[0]),
         wanted=packages("want", rows),
         exclusions=(Exclusion(rule="--exclude", packages=patterns, reason="try"),)
         if patterns
@@ -59,7 +61,9 @@ def test_answers_of_real_hosts(case: str) -> None:
 
 @pytest.mark.parametrize("case", CASES)
 def test_the_request_is_written_as_the_script_reads_it(case: str) -> None:
-    written = payload(request(case), allow_removals=case == "apt-removes", allow_downgrades=False)
+    written = payload(
+        request(case), allow_removals=case in MAY_REMOVE, allow_downgrades=case in MAY_GO_BACK
+    )
     assert written == (DATA / f"{case}.request").read_text()
 
 

@@ -7,10 +7,12 @@
 # can be taken for a heading. A section that the host cannot have is left out.
 # Each tool is asked once for everything, and the shell reads small files itself: on a small host
 # starting programs is nearly all of the cost.
+# shellcheck disable=SC2154  # which_manager.sh sets $manager
 set -u
 
 TAB='	'
 # Seconds that package lists may take to be fetched.
+# shellcheck disable=SC2034  # used by the managers' parts
 REFRESH_S=180
 
 main() {
@@ -40,20 +42,15 @@ ask_all() { # [all|packages] [refresh]
   section os os
   section packages "packages_$manager"
   if [ "${1-all}" = all ]; then
-    if [ "$manager" = dnf ]; then section holds holds_dnf; fi
     section automatic "automatic_$manager"
     section repositories "repositories_$manager"
     section releases "releases_$manager"
     pending=$("pending_$manager")
     pending_code=$?
     section pending told "$pending_code" "$pending"
-    if [ "$manager" = apt ]; then
-      section preferred preferred_apt
-      case $pending in *'(phased '*) section phased phased_apt ;; esac
-    fi
+    "more_$manager"
     section advisories "advisories_$manager"
     section lists "lists_$manager"
-    if [ "$manager" = apt ]; then section sources sources_apt; fi
     section locks "locks_$manager"
     section unfinished "unfinished_$manager"
     section updaters "updaters_$manager"
@@ -110,34 +107,6 @@ os() {
   if [ -r /etc/os-release ]; then cat /etc/os-release; else cat /usr/lib/os-release; fi
 }
 
-# Sets $manager. os-release is read, not sourced: sourcing would run what stands in it.
-manager() {
-  manager=none
-  ids=''
-  while IFS='=' read -r key value; do
-    case $key in
-      ID | ID_LIKE)
-        value=${value#[\"\']}
-        ids="$ids ${value%[\"\']}" ;;
-    esac
-  done <<EOF
-$(os)
-EOF
-  case "$ids " in
-    *' debian '* | *' ubuntu '*) set -- apt dnf ;;
-    *' rhel '* | *' fedora '* | *' centos '* | *' rocky '* | *' almalinux '* | *' amzn '* | *' ol '*)
-      set -- dnf apt ;;
-    *' suse '* | *' opensuse '* | *' sles '*) return ;;
-    *) set -- apt dnf ;;
-  esac
-  for candidate in "$@"; do
-    case $candidate in
-      apt) if have dpkg-query && have apt-get; then manager=apt; return; fi ;;
-      dnf) if have rpm && [ -n "$(dnf_program)" ]; then manager=dnf; return; fi ;;
-    esac
-  done
-}
-
 tell() { # KEY FILE: its first line
   value=''
   if [ -r "$2" ]; then read -r value <"$2"; fi
@@ -150,10 +119,7 @@ identity() {
   tell hostname /proc/sys/kernel/hostname
   tell kernel /proc/sys/kernel/osrelease
   printf 'machine\t%s\n' "$machine"
-  case $manager in
-    apt) printf 'architecture\t%s\n' "$(dpkg --print-architecture)" ;;
-    *) printf 'architecture\t%s\n' "$machine" ;;
-  esac
+  printf 'architecture\t%s\n' "$("architecture_$manager")"
   for file in /etc/machine-id /var/lib/dbus/machine-id; do
     if [ -s "$file" ]; then tell machine-id "$file"; break; fi
   done
@@ -181,148 +147,10 @@ machine() {
   fi
 }
 
-# --- apt -----------------------------------------------------------------------------------------
+# --- a host with no manager that is known ------------------------------------------------------------------------------------
 
-packages_apt() {
-  dpkg-query -W -f "\${db:Status-Abbrev}$TAB\${Package}$TAB\${Version}$TAB\${Architecture}$TAB\${source:Package}$TAB\${source:Version}\\n"
-}
-
-automatic_apt() {
-  if [ -r /var/lib/apt/extended_states ]; then
-    grep -E '^(Package|Architecture|Auto-Installed):' /var/lib/apt/extended_states
-  fi
-}
-
-repositories_apt() {
-  apt-get indextargets --format "\$(SITE)$TAB\$(RELEASE)$TAB\$(COMPONENT)$TAB\$(REPO_URI)$TAB\$(ORIGIN)$TAB\$(LABEL)$TAB\$(CODENAME)$TAB\$(SUITE)$TAB\$(TRUSTED)$TAB\$(FILENAME)" \
-    'Created-By: Packages'
-}
-
-releases_apt() { grep -m 1 -H '^Date:' /var/lib/apt/lists/*Release; }
-
-# The version table is sorted, newest first, so whether the candidate is newer can be told later, and
-# whether there is something newer than the candidate.
-# Fails where apt did not tell of all packages: an empty list must mean that nothing is pending.
-pending_apt() {
-  asked=$(dpkg-query -W -f "\${Package}:\${Architecture}\\n") || return
-  printf '%s\n' "$asked" | xargs apt-cache policy | awk -v "asked=$(printf '%s\n' "$asked" | wc -l)" '
-    /^[^ ]/ { if (show) printf "%s", block; block = $0 "\n"; show = 0; told++; next }
-    { block = block $0 "\n" }
-    first { newest = ($1 == "***") ? $2 : $1; first = 0; if (newest != candidate) show = 1 }
-    $1 == "Installed:" { installed = $2 }
-    $1 == "Candidate:" { candidate = $2; show = ($2 != installed && $2 != "(none)") }
-    $0 == "  Version table:" { first = 1 }
-    installed == "(none)" { show = 0 }
-    END { if (show) printf "%s", block; exit (told < asked) }'
-}
-
-preferred_apt() { apt-config dump --format '%v%n' APT::Default-Release; }
-
-# `NAME[:ARCH] VERSION` of what apt would take and defers, since its phase has not reached this machine,
-# and of what waits for such a package: the difference between two answers of apt's own.
-phased_apt() {
-  now=$(apt_would_take) && whole=$(apt_would_take -o APT::Get::Always-Include-Phased-Updates=true) || return
-  printf '%s\n=\n%s\n' "$now" "$whole" | awk '
-    $0 == "=" { later = 1; next }
-    !later { taken[$0]; next }
-    !($0 in taken) && NF { print }'
-}
-
-apt_would_take() { # OPTIONS
-  taken=$(apt-get -q -s -o Debug::NoLocking=1 "$@" dist-upgrade) || return
-  printf '%s\n' "$taken" | awk '
-    $1 == "Inst" { version = ($3 ~ /^\(/) ? $3 : $4; sub(/^\(/, "", version); print $2, version }'
-}
-
-advisories_apt() { :; }
-
-locks_apt() {
-  # shellcheck disable=SC2086  # paths are words
-  lock_holders $APT_LOCKS "$APT_LISTS_LOCK"
-}
-
-# What apt began and did not finish: dpkg's journals of a run that was cut off.
-unfinished_apt() {
-  [ -r /var/lib/dpkg/updates ] || return
-  for journal in /var/lib/dpkg/updates/[0-9]*; do
-    if [ -e "$journal" ]; then echo "$journal"; fi
-  done
-}
-
-updaters_apt() {
-  apt-config dump | grep -E '^(APT::Periodic::|Unattended-Upgrade::Automatic-Reboot )'
-  printf 'systemd %s\n' "$(with_systemctl && echo yes || echo no)"
-  if [ -x "$APT_CRON" ]; then echo 'cron apt-compat'; fi
-}
-
-# --- dnf -----------------------------------------------------------------------------------------
-
-refresh_dnf() {
-  limited "$REFRESH_S" "$(dnf_program)" -q makecache 2>&1 || echo "E: makecache failed"
-}
-
-packages_dnf() {
-  rpm_format="%{NAME}$TAB%{EPOCH}$TAB%{VERSION}$TAB%{RELEASE}$TAB%{ARCH}$TAB%{SOURCERPM}$TAB%{INSTALLTIME}$TAB"
-  # rpm before 4.14 (EL 7) knows no modules and refuses the whole format.
-  rpm -qa --qf "$rpm_format%{MODULARITYLABEL}\\n" || rpm -qa --qf "$rpm_format\\n"
-}
-
-holds_dnf() {
-  for file in /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list; do
-    if [ -r "$file" ]; then grep -v -E '^[[:space:]]*(#|$)' "$file"; fi
-  done
-  return 0
-}
-
-automatic_dnf() {
-  limited 20 "$(dnf_program)" -C -q repoquery --userinstalled --qf '%{name}.%{arch}
-'
-}
-
-repositories_dnf() { limited 20 "$(dnf_program)" -C repolist -v enabled; }
-
-releases_dnf() {
-  for file in /etc/dnf/dnf.conf /etc/yum.conf /etc/yum.repos.d/*.repo; do
-    if [ -r "$file" ]; then grep -E '^(\[|gpgcheck)' "$file"; fi
-  done
-  return 0
-}
-
-# Exit code 100 says that there are updates. What is locked to a version is pending all the same.
-pending_dnf() {
-  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock check-update
-  case $? in 0 | 100) return 0 ;; *) return 1 ;; esac
-}
-
-advisories_dnf() {
-  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock updateinfo list --updates
-}
-
-lists_dnf() {
-  for file in /var/cache/dnf/*/repodata/repomd.xml /var/cache/libdnf5/*/repodata/repomd.xml \
-    /var/cache/yum/*/*/*/repomd.xml; do
-    if [ -e "$file" ]; then stat -c '%Y' "$file"; fi
-  done
-}
-
-locks_dnf() {
-  dnf_lock_holders "$DNF_LISTS_LOCK"
-}
-
-unfinished_dnf() { :; }
-
-updaters_dnf() {
-  for file in $DNF_AUTOMATIC "$YUM_CRON"; do
-    if [ -r "$file" ]; then
-      printf 'conf %s\n' "$file"
-      grep -E '^(apply_updates|download_updates|upgrade_type|reboot) *=' "$file"
-    fi
-  done
-  return 0
-}
-
-# --- neither -------------------------------------------------------------------------------------
-
+architecture_none() { uname -m; }
+more_none() { :; }
 refresh_none() { echo 'E: no package manager that is known'; }
 packages_none() { return 1; }
 automatic_none() { :; }

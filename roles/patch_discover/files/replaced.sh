@@ -42,7 +42,7 @@ stale_processes() {
 
 # The names under which the package manager may know a file that is gone: itself, by the name of
 # before /usr was merged, and, where a newer file of another name took its place, by the link that
-# both belong to (libexpat.so.1.8.10 was libexpat.so.1's). Only plain names: dpkg takes patterns.
+# both belong to (libexpat.so.1.8.10 was libexpat.so.1's). Only plain names: some take patterns.
 gone_names() {
   printf '%s\n' "$stale" | cut -f 2 | grep -E '^/[A-Za-z0-9_./+@:~-]+$' | sort -u | head -n 200 | awk '
     function say(name) { print $0 "\t" name; if (name ~ /^\/usr\//) print $0 "\t" substr(name, 5) }
@@ -51,64 +51,4 @@ gone_names() {
       if (match($0, /\.so\.[0-9]+/) && RSTART + RLENGTH <= length($0))
         say(substr($0, 1, RSTART + RLENGTH - 1))
     }'
-}
-
-# FILE PACKAGE[:ARCH], the package that has the file or took its place.
-owners_apt() {
-  names=$(gone_names)
-  {
-    printf '%s\n\n' "$names"
-    printf '%s\n' "$names" | cut -f 2 | sort -u | xargs dpkg-query -S
-  } | awk -F"$TAB" -v OFS="$TAB" '
-    $0 == "" { answers = 1; next }
-    !answers { file[++files] = $1; name[files] = $2; next }
-    at = index($0, ": /") { owner[substr($0, at + 2)] = substr($0, 1, at - 1) }
-    END {
-      for (i = 1; i <= files; i++) {
-        if (!(name[i] in owner) || file[i] in told) continue
-        told[file[i]]
-        count = split(owner[name[i]], all, ", ")
-        for (j = 1; j <= count; j++) print file[i], all[j]
-      }
-    }'
-}
-
-owners_dnf() {
-  gone_names | while IFS="$TAB" read -r file name; do
-    [ -e "$name" ] || continue
-    owner=$(rpm -qf --qf '%{NAME}:%{ARCH}\n' "$name") || continue
-    printf '%s\n' "$owner" | awk -v "file=$file" -v OFS="$TAB" '/^[^ :]+:[^ :]+$/ { print file, $0 }'
-  done | awk -F"$TAB" '!($0 in told) { told[$0]; print }'
-}
-
-# What these packages were before, from the package manager's own log: LOCAL-TIME PACKAGE:ARCH OLD
-replaced_apt() {
-  for file in /var/log/dpkg.log /var/log/dpkg.log.1 /var/log/dpkg.log.*.gz; do
-    if [ -r "$file" ]; then gzip -dcf "$file"; fi
-  done | OWNERS=$owners awk -v OFS="$TAB" '
-    BEGIN {
-      count = split(ENVIRON["OWNERS"], row, "\n")
-      for (i = 1; i <= count; i++) wanted[substr(row[i], index(row[i], "\t") + 1)]
-    }
-    $3 == "upgrade" {
-      bare = $4; sub(/:.*/, "", bare)
-      if ($4 in wanted || bare in wanted) print $1 " " $2, $4, $5
-    }' | sort | tail -n 1000
-}
-
-# dnf names the old package when it removes it: TIME-WITH-ZONE NAME-[EPOCH:]VERSION-RELEASE.ARCH
-replaced_dnf() {
-  for file in /var/log/dnf.rpm.log /var/log/dnf.rpm.log.[0-9]*; do
-    if [ -r "$file" ]; then gzip -dcf "$file"; fi
-  done | OWNERS=$owners awk -v OFS="$TAB" '
-    BEGIN {
-      count = split(ENVIRON["OWNERS"], row, "\n")
-      for (i = 1; i <= count; i++) {
-        name = substr(row[i], index(row[i], "\t") + 1); sub(/:.*/, "", name); wanted[name]
-      }
-    }
-    $3 == "Upgraded:" {
-      name = $4; sub(/-[^-]*-[^-]*$/, "", name)
-      if (name in wanted) print $1, $4
-    }' | sort | tail -n 1000
 }

@@ -53,9 +53,9 @@ steps_in() {
 }
 
 # Sets `said` and `steps`; true where the host could do it as it stands.
-try_with_dnf() { # SPECS
+try_with_dnf() { # SPECS [OPTION]
   # shellcheck disable=SC2086
-  said=$(ask_dnf --assumeno install $1)
+  said=$(ask_dnf --assumeno ${2-} $erasing install $1)
   status=$?
   steps=$(printf '%s\n' "$said" | steps_in)
   # It asks, and takes a no: that is a whole answer. Others end so too, but say an error.
@@ -98,12 +98,25 @@ take_with_dnf() { # FIRST LAST
   best=$steps
 }
 
+# Could the host do it, were dnf to remove what is in the way? Sets `problem`, which names that; where
+# it could not, `said` is as before, or says what must never be removed.
+removing() { # SPECS
+  refused=$said
+  if [ -z "$erasing" ]; then
+    try_with_dnf "$1" --allowerasing
+    case $problem in 'removes '*) return 0 ;; esac
+    case $said in *'protected packages'*) return 1 ;; esac
+  fi
+  said=$refused
+  return 1
+}
+
 leave_with_dnf() { # NUMBER
   line=$(printf '%s\n' "$wanted" | sed -n "$1p")
   why=$(dnf_excluded_for "$accepted$batch")
   if [ -n "$why" ]; then
     kind=excluded
-  elif [ "$status" -ne 0 ]; then
+  elif [ "$status" -ne 0 ] && ! removing "$accepted$batch"; then
     kind=failed
     why=$(printf '%s\n' "$said" | cause_in)
   else
@@ -156,6 +169,8 @@ main() {
   printf 'resolve 1 dnf\n'
   removals=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^removals //p')
   downgrades=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^downgrades //p')
+  erasing=
+  if [ "$removals" = yes ]; then erasing=--allowerasing; fi
   wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^want //p')
   stay=$(printf '%s\n' "$PATCHCTL_INPUT" | awk '$1 == "keep" || $1 == "hold" { print $2 }' | sort -u | tr '\n' ' ')
   left_alone=

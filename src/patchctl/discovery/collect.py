@@ -26,6 +26,7 @@ from .parsers import (
     apt,
     apt_lists,
     containers,
+    dnf_lists,
     dpkg,
     rpm,
     sockets,
@@ -135,7 +136,7 @@ class _Answer:
             package_lock_held=bool(self._lines("locks")),
             notes=self._notes(),
             unread=self._unread(),
-            hidden=self._hidden(packages),
+            hidden=self._hidden(packages, repositories, pending),
             unparsed=self._unparsed.all(),
             locks=self._locks(),
             unfinished=tuple(clip(line) for line in self._lines("unfinished")),
@@ -190,8 +191,17 @@ class _Answer:
         pairs = (line.partition(" ") for line in self._lines("phased"))
         return frozenset((name, version) for name, _, version in pairs)
 
-    def _hidden(self, packages: Sequence[Package]) -> tuple[HiddenUpdate, ...]:
-        """Security updates that the preferences of a host with apt hide."""
+    def _hidden(
+        self,
+        packages: Sequence[Package],
+        repositories: Sequence[Repository],
+        pending: Sequence[PendingUpdate],
+    ) -> tuple[HiddenUpdate, ...]:
+        """Security updates that the preferences of the host hide."""
+        if self._manager is PackageManager.DNF:
+            sections = ("unhidden", "unhidden_advisories", "excludes")
+            told = {name: self._lines(name) for name in sections}
+            return dnf_lists.hidden(told, packages, pending, repositories)
         if self._manager is not PackageManager.APT:
             return ()
         lines = self._lines("repositories")
@@ -258,6 +268,15 @@ class _Answer:
         sources = self._sections.get("sources")
         if sources is None:
             return ()
+        if self._manager is PackageManager.DNF:
+            return dnf_lists.lists(
+                sources,
+                self._lines("releases"),
+                self._sections.get("refresh"),
+                now=self._now,
+                ahead=self._skew() or 0,
+                unparsed=self._unparsed,
+            )
         return apt_lists.lists(
             sources,
             self._lines("lists"),

@@ -72,7 +72,7 @@ class PendingUpdate(Record):
 
 class HiddenUpdate(Record):
     """A security update that the host has in its repositories and does not prefer: a pin of the
-    site, or `APT::Default-Release`, which `by` names."""
+    site, `APT::Default-Release`, or an exclude of dnf, which `by` names."""
 
     name: str
     arch: str
@@ -101,12 +101,14 @@ class PackageLists(Record):
     `repository` is named as the package manager names it, without password; empty where the host
     could not tell which repositories it has. `fetched` is when the lists were last known to be
     good, epoch seconds UTC, 0 never. `fault` says why discovery could not look into them, or not
-    into all of them.
+    into all of them. `advisories`: does it say which updates are security updates? One that does
+    not has none.
     """
 
     repository: str = ""
     fetched: int = 0
     fault: str = ""
+    advisories: bool = True
 
 
 class Service(Record):

@@ -75,7 +75,8 @@ class Transition(Record):
     """One package changes on a host. Versions are full, `from_` is written `from`.
 
     `cves` apply to the source package before and no longer after, by the feeds that the plan names;
-    all transitions of one source in one transaction carry the same.
+    all transitions of one source in one transaction carry the same. `unsigned`: its repository says
+    that its packages need no signature, so that it is known by its SHA-256 alone.
     """
 
     package: str
@@ -90,6 +91,7 @@ class Transition(Record):
     cves: tuple[str, ...] = ()
     undo: Undo = Undo.SAFE
     undo_reason: str = ""
+    unsigned: bool = False
 
 
 def proof_key(transition: Transition) -> str:
@@ -142,6 +144,8 @@ class LeftOutReason(StrEnum):
     DISCOVERY_FAILED = "discovery-failed"
     NO_UPDATES = "up-to-date"
     NOT_SECURITY = "not-security"
+    # Its repository does not say which updates are security updates.
+    NO_ADVISORIES = "no-advisories"
     NOT_SELECTED = "not-selected"
     HELD = "held"
     # In the host's repositories, and its own preferences keep it from it.

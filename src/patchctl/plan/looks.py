@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from msgspec import structs
 
 from ..models.base import Record
-from ..models.facts import HostFacts, PackageLists, PackageManager
+from ..models.facts import HostFacts, PackageLists
 from ..models.fleet import Fleet
 from ..models.plan import CouldNotLook, LeftOut, LeftOutReason, StaleLists
 from ..models.snapshot import HostStatus, Snapshot
 from ..protocol.cleaning import sentence
+from ..protocol.managers import SUPPORTED
 
 # Reasons that a host is given where nothing of it is wanted. They are true where all was looked at.
 _NOTHING = frozenset({LeftOutReason.NO_UPDATES, LeftOutReason.NO_FINDING})
@@ -87,8 +88,8 @@ def looks(
         if result.status is not HostStatus.OK or facts is None:
             hosts.append(CouldNotLook(host=result.name, reason=sentence(result.reason)))
         elif "pending" in facts.unread:
-            # One faulty line of apt's sources hides all repositories: no less than one that fails.
-            whole = repositories if facts.manager is PackageManager.APT else hosts
+            # One faulty line of its sources hides all repositories: no less than one that fails.
+            whole = repositories if facts.manager in SUPPORTED else hosts
             whole.append(CouldNotLook(host=result.name, reason=_unread(facts)))
         else:
             repositories += _repositories(result.name, facts, oldest)
@@ -114,13 +115,14 @@ def refused(fleet: Fleet, limit: Collection[str] | None) -> tuple[CouldNotLook, 
 
 
 def _unread(facts: HostFacts) -> str:
-    why = next((one.fault for one in facts.lists if not one.repository), "")
+    why = next((one.fault for one in facts.lists if one.fault and not one.repository), "")
+    why = why or next((f"{one.repository}: {one.fault}" for one in facts.lists if one.fault), "")
     return sentence(f"its pending updates could not be read{f': {why}' if why else ''}")
 
 
 def _repositories(host: str, facts: HostFacts, oldest: int) -> Iterator[CouldNotLook]:
-    if facts.manager is not PackageManager.APT:
-        return  # hosts of other managers are in no plan yet
+    if facts.manager not in SUPPORTED:
+        return  # such hosts are in no plan
     if not facts.lists:
         reason = "when its package lists were fetched is not known; discover it again"
         yield CouldNotLook(host=host, reason=reason)

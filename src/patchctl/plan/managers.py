@@ -28,9 +28,13 @@ class Pace(Record):
 class Decisions(Record):
     """What is decided of one package manager's transactions. `unsafe`: in the order in which they
     are looked at, after kernels, whose names are the same question for all. `repair` is the command
-    that finishes what was cut off on a host."""
+    that finishes what was cut off on a host. `signed_lists`: a repository vouches for a package by
+    its signed lists, and what comes from none that is signed is not taken; else each package has a
+    signature of its own. `held` says what holds a package on a host."""
 
     repair: str
+    signed_lists: bool
+    held: str
     unsafe: tuple[Kind, ...]
     pace: Pace
 
@@ -80,6 +84,8 @@ _COARSE = Pace(around_s=15, package_s=1, bytes_a_second=4 * 1024 * 1024)
 
 _APT = Decisions(
     repair="dpkg --configure -a",
+    signed_lists=True,
+    held="",
     unsafe=(
         Kind(
             reason="C library",
@@ -92,6 +98,8 @@ _APT = Decisions(
 )
 _DNF = Decisions(
     repair="dnf check",
+    signed_lists=False,
+    held="locked by dnf versionlock there",
     unsafe=(
         Kind(reason="C library", packages=("glibc", "glibc-*", "musl"), sources=("glibc", "musl")),
         *_EVERYWHERE,

@@ -218,6 +218,8 @@ def _arrival(request: HostRequest, said: _Said, step: _Step, found: _File) -> Tr
             and (one.arch == step.arch or _NOARCH in (one.arch, step.arch))
             for one in request.wanted
         ),
+        # A repository of which nothing is known wants signatures.
+        unsigned=not said.signed.get(step.by, True),
     )
 
 

@@ -90,6 +90,7 @@ def payload(
         boot = _checked("boot", work.boot.boot_id)
         lines.append(f"boot {boot} {int(work.boot.pid1_start)}")
     lines += [_package(one) for one in transitions]
+    lines += [_unsigned(one) for one in transitions if one.unsigned]
     lines += [_stored(one) for one in stored]
     lines += [_probe(number, one) for number, one in enumerate(probes, start=1)]
     return "\n".join([*lines, "end", ""])
@@ -158,6 +159,10 @@ def _package(one: Transition) -> str:
     else:
         raise InvalidInputError(f"the plan names no file for {one.package} {one.to}")
     return "package " + " ".join(fields)
+
+
+def _unsigned(one: Transition) -> str:
+    return f"unsigned {_checked('package', one.package)} {_checked('architecture', one.arch)}"
 
 
 def _stored(one: StoredFile) -> str:

@@ -45,6 +45,7 @@ _SELECTED: Mapping[SelectionMode, str] = {
 _RANK = (Action.REMOVE, Action.DOWNGRADE, Action.UPGRADE, Action.NEW)
 _QUIET = (
     LeftOutReason.NOT_SECURITY,
+    LeftOutReason.NO_ADVISORIES,
     LeftOutReason.NOT_SELECTED,
     LeftOutReason.NO_UPDATES,
     LeftOutReason.NO_FINDING,
@@ -70,6 +71,7 @@ def show(plan: Plan, *, full: bool = False) -> list[str]:
         code(body, full=full),
         _cohorts(body, full=full),
         _unsafe(body, full=full),
+        _unsigned(body, full=full),
         _unproven(body, full=full),
         could_not_look(body.could_not_look, full=full),
         exclusions(body, full=full),
@@ -290,6 +292,19 @@ def _unsafe(body: PlanBody, *, full: bool) -> list[str]:
     return lines
 
 
+def _unsigned(body: PlanBody, *, full: bool) -> list[str]:
+    found = {
+        f"{one.source or one.package} ({one.origin})"
+        for cohort in body.cohorts
+        for one in cohort.transitions
+        if one.unsigned
+    }
+    if not found:
+        return []
+    said = "Unsigned, known by their SHA-256 alone, since their repository wants no signatures:"
+    return [*wrapped(said, ""), *wrapped(some(sorted(found), _NAMES, full=full), "  ")]
+
+
 def _unproven(body: PlanBody, *, full: bool) -> list[str]:
     if not body.unproven:
         return []
@@ -340,6 +355,12 @@ def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -
     return lines
 
 
+_BY_FINDINGS = (
+    "whether these are security updates nobody says, select them by findings:"
+    " --cve, --decision or --due-before"
+)
+
+
 def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> list[str]:
     hosts = {one.host for one in rows if not one.package}
     packages = {one.package for one in rows if one.package}
@@ -349,6 +370,10 @@ def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> lis
         names = some(sorted(packages), _NAMES, full=full)
         what = f"{_count(len(packages), 'package')} on {on}: {names}"
         lines += wrapped(f"{reason}: {what}", "  ")
+    if reason is LeftOutReason.NO_ADVISORIES:
+        lines += wrapped(
+            f"({'; '.join(sorted({one.detail for one in rows}))}: {_BY_FINDINGS})", "    "
+        )
     return lines
 
 

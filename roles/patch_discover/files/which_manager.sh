@@ -1,0 +1,32 @@
+#!/bin/sh
+# Part of discover.sh: which package manager owns the packages of the host. Needs host_rules.sh and the
+# host_NAME.sh files.
+# shellcheck disable=SC2034  # used by discover.sh
+
+# Sets $manager. os-release is read, not sourced: sourcing would run what stands in it.
+manager() {
+  manager=none
+  ids=''
+  while IFS='=' read -r key value; do
+    case $key in
+      ID | ID_LIKE)
+        value=${value#[\"\']}
+        ids="$ids ${value%[\"\']}" ;;
+    esac
+  done <<EOF
+$(os)
+EOF
+  case "$ids " in
+    *' debian '* | *' ubuntu '*) set -- apt dnf ;;
+    *' rhel '* | *' fedora '* | *' centos '* | *' rocky '* | *' almalinux '* | *' amzn '* | *' ol '*)
+      set -- dnf apt ;;
+    *' suse '* | *' opensuse '* | *' sles '*) return ;;
+    *) set -- apt dnf ;;
+  esac
+  for candidate in "$@"; do
+    case $candidate in
+      apt) if have dpkg-query && have apt-get; then manager=apt; return; fi ;;
+      dnf) if have rpm && [ -n "$(dnf_program)" ]; then manager=dnf; return; fi ;;
+    esac
+  done
+}

@@ -1,0 +1,134 @@
+"""What dnf said it would do, where it is odd or hostile. Whole answers: test_plan_resolution.py."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from patchctl.models.facts import PackageManager
+from patchctl.models.plan import Action, LeftOutReason, Resolution
+from patchctl.models.requests import HostRequest, Wanted
+from patchctl.protocol.managers import read_resolution
+
+DIGEST = bytes(range(32))
+FILE = f"file web 0 2 1 noarch r web-2-1.src.rpm 900 (2, {DIGEST!r})"
+HAVE = "have web (none) 1 1 noarch web-1-1.src.rpm 4096"
+STEP = "step upgrade web noarch 2-1 r"
+SIGNED = "signed r yes"
+
+
+def read(*lines: str, wanted: str = "2-1", arch: str = "noarch") -> Resolution:
+    request = HostRequest(
+        host="h1",
+        ring="staging",
+        manager=PackageManager.DNF,
+        wanted=(Wanted(package="web", arch=arch, version=wanted),),
+    )
+    return read_resolution(request, "\n".join(["resolve 1 dnf", *lines, "end", ""]))
+
+
+def test_an_update_has_its_file_and_where_it_comes_from() -> None:
+    (one,) = read(STEP, FILE, HAVE, SIGNED).transitions
+    assert (one.package, one.action, one.from_, one.to) == ("web", Action.UPGRADE, "1-1", "2-1")
+    assert (one.origin, one.requested, one.unsigned) == ("r", True, False)
+    assert one.file is not None
+    assert (one.file.name, one.file.size) == ("web-2-1.noarch.rpm", 900)
+    assert one.file.sha256 == DIGEST.hex()
+
+
+@pytest.mark.parametrize("written", [DIGEST.hex(), f"(3, {DIGEST!r})", f"(2, {DIGEST!r})"])
+def test_a_checksum_in_every_form_that_dnf_has(written: str) -> None:
+    (one,) = read(STEP, FILE.replace(f"(2, {DIGEST!r})", written), HAVE).transitions
+    assert one.file is not None
+    assert one.file.sha256 == DIGEST.hex()
+
+
+@pytest.mark.parametrize(
+    "written", ["(1, b'short')", "None", "", "-", "__import__('os')", "(" * 99]
+)
+def test_without_a_sha256_it_cannot_be_taken(written: str) -> None:
+    found = read(STEP, FILE.replace(f"(2, {DIGEST!r})", written or "-"), HAVE)
+    (one,) = found.unusable
+    assert (one.installed, one.left_out.reason) == ("1-1", LeftOutReason.RESOLVE_FAILED)
+    assert one.left_out.detail == "its repository gives no SHA-256"
+
+
+def test_what_no_repository_tells_of_cannot_be_taken() -> None:
+    found = read(STEP, FILE.replace(" r web", " other web"), HAVE)
+    assert found.unusable[0].left_out.detail == "repository r does not tell what file it is"
+
+
+def test_a_repository_without_signatures_makes_it_unsigned() -> None:
+    (one,) = read(STEP, FILE, HAVE, "signed r no").transitions
+    assert one.unsigned
+
+
+def test_a_kernel_comes_beside_those_that_are_there() -> None:
+    found = read(
+        "step install web noarch 2-1 r",
+        FILE,
+        HAVE,
+        "have web (none) 1 0 noarch web-1-0.src.rpm 1",
+    )
+    (one,) = found.transitions
+    assert (one.action, one.from_, one.to) == (Action.NEW, "", "2-1")
+
+
+def test_an_architecture_may_change() -> None:
+    file, step = FILE.replace("noarch", "x86_64"), STEP.replace("noarch", "x86_64")
+    (one,) = read(step, file, HAVE).transitions
+    assert (one.arch, one.from_, one.requested) == ("x86_64", "1-1", True)
+
+
+def test_an_epoch_of_zero_is_none_and_others_stay() -> None:
+    file = FILE.replace("web 0 2", "web 3 2")
+    (one,) = read("step upgrade web noarch 3:2-1 r", file, HAVE, wanted="3:2-1").transitions
+    assert one.to == "3:2-1"
+    assert one.file is not None
+    assert one.file.name == "web-2-1.noarch.rpm"
+
+
+def test_one_that_is_there_twice_is_an_error() -> None:
+    found = read(STEP, FILE, HAVE, HAVE.replace("1 1 noarch", "1 0 noarch"))
+    assert found.error == "web would be changed but is not installed once"
+
+
+def test_a_removal_must_be_of_what_is_there() -> None:
+    found = read(STEP, FILE, HAVE, "step remove lib noarch 1-1 @r")
+    assert found.error == "lib would be removed but is not installed"
+
+
+def test_a_source_of_another_version_is_told() -> None:
+    found = read(STEP, FILE.replace("web-2-1.src", "suite-9-1.src"), HAVE)
+    assert found.transitions[0].source == "suite"
+    assert found.source_versions == {"web": "9-1"}
+
+
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("surprise", "no known kind"),
+        ("step upgrade ../web noarch 2-1 r", "unreadable"),
+        ("step reinstall web noarch 2-1 r", "unreadable"),
+        ("have web x 1 1 noarch s 1", "unreadable"),
+        ("file web 0 2 1 noarch", "unreadable"),
+        ("lock nobody", "names nobody"),
+    ],
+)
+def test_garbage_is_an_error_of_that_host(line: str, error: str) -> None:
+    found = read(STEP, FILE, HAVE, line)
+    assert error in found.error
+    assert found.transitions == ()
+
+
+WORD = st.text(alphabet="abw01:-.~^ \x1b{}'(\\x)$é", max_size=12)
+
+
+@given(
+    kind=st.sampled_from(["step upgrade", "step install", "file", "have", "signed", "drop", ""]),
+    words=st.lists(WORD, max_size=10),
+)
+def test_no_line_is_too_odd_to_be_read(kind: str, words: list[str]) -> None:
+    found = read(STEP, FILE, HAVE, f"{kind} {' '.join(words)}")
+    assert found.host == "h1"
+    assert "\x1b" not in found.error
+    assert found.error or found.unusable or found.transitions
