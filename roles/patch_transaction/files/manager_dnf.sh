@@ -345,7 +345,18 @@ change_packages() { # WAY PLACES
   dnf_code=$?
   if [ "$dnf_code" -ne 0 ]; then return "$dnf_code"; fi # it was ended
   rm -f "$folder/changing"
-  ! tail -n "+$((dnf_said + 1))" "$folder/log" | grep -Eq '^(Error|error)[: ]|scriptlet failed'
+  tail -n "+$((dnf_said + 1))" "$folder/log" | dnf_ended_well
+}
+
+# Its exit code says nothing. What scripts print stands between its own lines and may begin with `error:`
+# without any harm: of that time only what rpm says of a script counts, else dnf's own last words.
+dnf_ended_well() {
+  awk '
+    /^Running transaction$/ { running = 1; next }
+    running && /^  Verifying  *: / { running = 0 }
+    /^(error|warning): %[a-z]+\(.*\) scriptlet failed, / { bad = 1 }
+    !running && /^(Error|error)[: ]/ { bad = 1 }
+    END { exit bad || running }'
 }
 
 await_others() {
