@@ -146,10 +146,15 @@ say_conffiles() { # FOLDER
     if [ -e "$path" ]; then say_paths config-changed "$path" -; fi
   done <"$call/changed"
   while IFS= read -r path; do
-    if ! grep -qxF -e "$path" "$1/leftovers"; then
-      say_paths config-kept "${path%.*}" "$path"
-    fi
+    if ! grep -qxF -e "$path" "$1/leftovers"; then say_beside "$path"; fi
   done <"$call/leftovers"
+}
+
+say_beside() { # PATH of what the manager laid beside a file
+  case " $SAVED_BESIDE " in
+    *" ${1##*.} "*) say note "${1%.*} was replaced or removed, as it was it lies in $1" ;;
+    *) say_paths config-kept "${1%.*}" "$1" ;;
+  esac
 }
 
 # `stays PATH COPY`: what somebody edited, and where it lies as it was before the transaction; `-`

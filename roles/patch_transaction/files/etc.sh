@@ -87,7 +87,7 @@ say_etc() {
   while IFS= read -r path; do
     if grep -qxF -e "$path" "$tx/etc/beside" \
       || grep -qxF -e "/${path%.*}" "$tx/before/conffiles/watched"; then continue; fi
-    say_paths config-kept "/${path%.*}" "/$path"
+    say_beside "/$path"
   done <"$call/etc.beside"
 }
 

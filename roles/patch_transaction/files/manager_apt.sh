@@ -10,6 +10,7 @@ QUERY=dpkg-query
 REPAIR='dpkg --configure -a'
 UNHOLD='apt-mark unhold'
 LEFT_BESIDE='dpkg-dist dpkg-new ucf-dist'
+SAVED_BESIDE=''
 OWN_IN_ETC='*.dpkg-* *.ucf-*'
 FILE_NAME='
   function file_name(name, version, arch) { gsub(/:/, "%3a", version); return name "_" version "_" arch ".deb" }

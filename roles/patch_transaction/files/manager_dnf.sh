@@ -7,19 +7,24 @@ MANAGER=dnf
 ANY_ARCH=noarch
 LOW_LEVEL=rpm
 QUERY=rpm
-REPAIR='dnf check'
+REPAIR='dnf remove --duplicates'
 UNHOLD='dnf versionlock delete'
 LEFT_BESIDE='rpmnew rpmsave rpmorig'
+SAVED_BESIDE='rpmsave rpmorig'
 OWN_IN_ETC='*.rpmnew *.rpmsave *.rpmorig'
 FILE_NAME='
   function file_name(name, version, arch) { sub(/^[0-9]+:/, "", version); return name "-" version "." arch ".rpm" }
 '
 
 need_manager() {
-  if ! have dnf || ! have rpm || ! have rpmkeys; then
+  if [ -e /run/ostree-booted ]; then
+    refuse "dnf is planned, but this host is made from an image, which its own tool changes (rpm-ostree)"
+  elif ! have dnf || ! have rpm || ! have rpmkeys; then
     refuse "dnf is planned, but this host has no dnf"
   fi
-  case $(readlink -f "$(command -v dnf)") in *dnf5) refuse "dnf is planned, but this host has dnf 5, which patchctl does not change yet" ;; esac
+  case $(readlink -f "$(command -v dnf)") in
+    *dnf5) refuse "dnf 4 is planned, but this host has dnf 5, which patchctl does not change yet" ;;
+  esac
 }
 
 # Neither dnf nor rpm asks, restarts a service or replaces a file that is to be kept; their scripts have
@@ -182,6 +187,7 @@ dnf_write_settings() {
 dnf_closed_only() { # prints the options, one a line
   printf '%s\n' -y -c "$call/dnf.conf" '--disablerepo=*' --setopt=install_weak_deps=False \
     --setopt=clean_requirements_on_remove=0 --setopt=protect_running_kernel=1 --setopt=installonly_limit=0 \
+    "--setopt=localpkg_gpgcheck=$(dnf_gpgcheck)" \
     --disableplugin=versionlock,local,subscription-manager,product-id
 }
 
@@ -276,7 +282,7 @@ dnf_simulate() { # WAY PLACES INSTALLED
 dnf_check_signatures() { # prints what is wrong
   sed -n 's/^install //p' "$call/todo" | while read -r file; do
     if ! dnf_is_trusted "$file"; then
-      printf 'Error: %s is not signed by a key of this host: %s\n' "${file##*/}" \
+      printf '%s is not signed by a key that rpm knows on this host: %s\n' "${file##*/}" \
         "$(bounded rpmkeys --define '_pkgverify_level all' --checksig "$file" 2>&1 </dev/null | tail -n 1 | sed 's/^.*: //')"
       exit 1
     fi
@@ -335,9 +341,13 @@ dnf_list_simulated() { # INSTALLED
     && grep -q '^Transaction test succeeded' "$call/simulation"
 }
 
-# While `changing` is there, the way is not gone to its end.
+# Which stream of each module is enabled: no update chooses another one.
+dnf_list_streams() { cat /etc/dnf/modules.d/*.module 2>/dev/null | grep -E '^(\[|stream|state)'; }
+
+# While `changing` is there, the way is not gone to its end. dnf's shell ends with 0 whatever came of it.
 change_packages() { # WAY PLACES
   save "$call/dnf.script" dnf_script "$1" "$2"
+  dnf_streams=$(dnf_list_streams)
   must_keep "$folder/changing" "$1"
   dnf_said=$(lines_of "$folder/log")
   # shellcheck disable=SC2046  # options without spaces
@@ -345,6 +355,10 @@ change_packages() { # WAY PLACES
   dnf_code=$?
   if [ "$dnf_code" -ne 0 ]; then return "$dnf_code"; fi # it was ended
   rm -f "$folder/changing"
+  if [ "$(dnf_list_streams)" != "$dnf_streams" ]; then
+    echo 'Error: the enabled module streams are not those of before' >&2
+    return 1
+  fi
   tail -n "+$((dnf_said + 1))" "$folder/log" | dnf_ended_well
 }
 
@@ -368,15 +382,18 @@ await_others() {
 
 # rpm keeps no record of what a cut-off transaction left undone, neither of scripts nor of triggers, and
 # may have two versions of one package in its database. What it had brought is laid out once more, which
-# does all of it and takes the other version away.
+# does all of it and takes the other version away; without scripts where it is to go back at once: one of
+# them may be what did not end.
 finish_work() {
   for dnf_job in apply undo; do
     if [ ! -f "$tx/$dnf_job/changing" ]; then continue; fi
     read -r dnf_way <"$tx/$dnf_job/changing"
     dnf_files=$(dnf_list_brought "$dnf_way") || return
+    dnf_scripts=''
+    if [ "$folder" = "$tx/undo" ] && [ "$dnf_way" = forward ]; then dnf_scripts='--noscripts --notriggers'; fi
     if [ -n "$dnf_files" ]; then
-      # shellcheck disable=SC2086  # paths without spaces
-      run_limited rpm -U --replacepkgs --replacefiles --oldpackage --nodeps $dnf_files || return
+      # shellcheck disable=SC2086  # words, paths without spaces
+      run_limited rpm -U --replacepkgs --replacefiles --oldpackage --nodeps $dnf_scripts $dnf_files || return
     fi
     rm -f "$tx/$dnf_job/changing"
   done
@@ -391,7 +408,7 @@ dnf_list_brought() { # WAY: files of the versions to which it leads, where rpm's
   done
 }
 
-# rpm itself takes exactly the files that it is given and touches no other package.
+# rpm itself takes exactly the files that it is given and touches no other package. The running kernel stays.
 force_back() { # PLACES
   force_code=0
   dnf_list_todo back "$1" >"$call/todo" || return
@@ -403,6 +420,11 @@ force_back() { # PLACES
   fi
   for gone in $force_new; do
     if ! rpm -q "$gone" >/dev/null; then continue; fi
+    if ! in_container && rpm -ql "$gone" | grep -qE "/(vmlinuz-|modules/)$(uname -r)(/|\$)"; then
+      say note "$gone is the running kernel and stays"
+      force_code=1
+      continue
+    fi
     run_limited rpm -e --nodeps "$gone" || run_limited rpm -e --nodeps --noscripts "$gone" || force_code=$?
   done
   return "$force_code"

@@ -16,6 +16,7 @@
 #   REPAIR                         the command that finishes what was cut off
 #   UNHOLD                         the command that gives a hold back
 #   LEFT_BESIDE                    endings of what it lays beside configuration files
+#   SAVED_BESIDE                   those of them that are the file as it was, which it has replaced
 #   OWN_IN_ETC                     globs of names in /etc that are its own doing, not a script's
 #   FILE_NAME                      awk's function file_name(NAME, VERSION, ARCH): its name of a file
 #   need_manager                   refuses where the host does not have it

@@ -97,7 +97,7 @@ _APT = Decisions(
     pace=_COARSE,
 )
 _DNF = Decisions(
-    repair="dnf check",
+    repair="dnf remove --duplicates",
     signed_lists=False,
     held="locked by dnf versionlock there",
     unsafe=(
