@@ -9,7 +9,7 @@ TOGETHER := -n 2 --dist worksteal
 .PHONY: help install demo test lint unit integration crash-test molecule docs man reference bench lock clean
 
 help:
-	@echo "make demo         a whole patch day on throw-away hosts, about 4 minutes"
+	@echo "make demo         a whole patch day on throw-away hosts (HOSTS=8 IMAGE=mixed), about 5 minutes"
 	@echo "make test         lint, unit and integration tests"
 	@echo "make lint | unit | integration | molecule"
 	@echo "make docs         dist/site, the documentation"

@@ -179,10 +179,14 @@ reboot_wanted() {
 
 reboot_marked() { [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; }
 
-# Prints the newest installed kernel where an older one of its kind runs. In a container none does.
+# Prints the newest installed kernel where an older one of its kind runs. In a container none does;
+# only where one waits it matters what this is.
 waiting_kernel() {
-  if in_container; then return; fi
-  list_kernels | newest_kernel "$(uname -r)"
+  kernels=$(list_kernels)
+  if [ -z "$kernels" ]; then return; fi
+  newest=$(printf '%s\n' "$kernels" | newest_kernel "$(uname -r)")
+  if [ -z "$newest" ] || in_container; then return; fi
+  printf '%s\n' "$newest"
 }
 
 in_container() {

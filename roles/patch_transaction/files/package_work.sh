@@ -64,8 +64,9 @@ unchanged() { # REASON: nothing was done by this start
 
 new_files_are_whole() {
   save "$call/need" list_need_new
+  if [ ! -s "$call/need" ]; then return; fi
   wrong_file=$(cut -d ' ' -f 4 "$call/need" | tr '\n' ' ')
-  [ ! -s "$call/need" ]
+  return 1
 }
 
 apply_exactly() {
@@ -98,7 +99,6 @@ locked_out() {
 # the first start sees them so; `etc/whole` says that from here on packages are touched.
 save_files() {
   if [ -f "$tx/etc/whole" ]; then return; fi
-  save_error="configuration files cannot be kept in $tx/before: $(why_unwritable)"
   save_conffiles "$tx/before/conffiles" && save_etc
 }
 

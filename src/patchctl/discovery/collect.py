@@ -26,6 +26,8 @@ from .parsers import (
     apt,
     apt_lists,
     containers,
+    dnf_hidden,
+    dnf_lists,
     dpkg,
     rpm,
     sockets,
@@ -79,7 +81,8 @@ class _Answer:
         self._machine = system.identity(self._lines("machine"), "machine", self._unparsed)
         self._manager = _manager(self._who.get("manager", ""))
         refresh = self._sections.get("refresh")
-        self._refresh = apt_lists.refresh(refresh) if refresh else None
+        by_apt = refresh is not None and self._manager is PackageManager.APT
+        self._refresh = apt_lists.refresh(refresh) if refresh and by_apt else None
 
     def facts(self) -> HostFacts:
         packages, times = self._packages()
@@ -135,10 +138,11 @@ class _Answer:
             package_lock_held=bool(self._lines("locks")),
             notes=self._notes(),
             unread=self._unread(),
-            hidden=self._hidden(packages),
+            hidden=self._hidden(packages, repositories, pending),
             unparsed=self._unparsed.all(),
             locks=self._locks(),
             unfinished=tuple(clip(line) for line in self._lines("unfinished")),
+            streams=tuple(sorted({clip(line) for line in self._lines("streams")})),
         )
 
     def _lines(self, name: str) -> Sequence[str]:
@@ -190,8 +194,17 @@ class _Answer:
         pairs = (line.partition(" ") for line in self._lines("phased"))
         return frozenset((name, version) for name, _, version in pairs)
 
-    def _hidden(self, packages: Sequence[Package]) -> tuple[HiddenUpdate, ...]:
-        """Security updates that the preferences of a host with apt hide."""
+    def _hidden(
+        self,
+        packages: Sequence[Package],
+        repositories: Sequence[Repository],
+        pending: Sequence[PendingUpdate],
+    ) -> tuple[HiddenUpdate, ...]:
+        """Security updates that the preferences of the host hide."""
+        if self._manager is PackageManager.DNF:
+            sections = ("unhidden", "unhidden_advisories", "excludes")
+            told = {name: self._lines(name) for name in sections}
+            return dnf_hidden.hidden(told, packages, pending, repositories)
         if self._manager is not PackageManager.APT:
             return ()
         lines = self._lines("repositories")
@@ -258,6 +271,17 @@ class _Answer:
         sources = self._sections.get("sources")
         if sources is None:
             return ()
+        if self._manager is PackageManager.DNF:
+            return dnf_lists.lists(
+                sources,
+                self._lines("lists"),
+                self._lines("releases"),
+                self._lines("silent"),
+                self._sections.get("refresh"),
+                self._now,
+                self._skew() or 0,
+                self._unparsed,
+            )
         return apt_lists.lists(
             sources,
             self._lines("lists"),
@@ -288,7 +312,8 @@ class _Answer:
         return tuple(name for name in _GOOD_WHEN_EMPTY if name not in told)
 
     def _notes(self) -> tuple[str, ...]:
-        said = (line for line in self._lines("refresh") if not apt_lists.is_detail(line))
+        told = dnf_lists if self._manager is PackageManager.DNF else apt_lists
+        said = (line for line in self._lines("refresh") if not told.is_detail(line))
         notes = [f"refresh: {clip(line)}" for line in said]
         if self._who.get("uid") != "0":
             notes.append(NOT_ROOT)
