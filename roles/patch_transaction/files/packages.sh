@@ -116,8 +116,8 @@ audit() { # half-installed, half-configured, as `look` found it: one line, empty
 
 list_working_updaters() { # those that are at work now
   with_systemctl || return 0
-  # shellcheck disable=SC2086  # names of units are words
-  list_units_with ActiveState 'active|activating|reloading' $UPDATERS_AT_WORK
+  # shellcheck disable=SC2046  # names of units are words
+  list_units_with ActiveState 'active|activating|reloading' $(updaters_at_work)
 }
 
 # Does somebody else work with the package manager? Where that cannot be told nobody goes on.
