@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 from conftest import copy_of
+from managed import upgrades
 from test_asked_together import PACKAGE, family_of, playbooks_of
-from test_rollout import command, make_plan, patchctl, states, upgrades
+from test_rollout import command, make_plan, patchctl, states
 
 from patchctl.lab import fleet
 from patchctl.lab.handle import Lab, each
