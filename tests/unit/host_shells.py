@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,15 @@ shells = pytest.mark.parametrize(
         for name, command in SHELLS.items()
     ],
 )
+
+
+def ask(shell: list[str], command: str, given: str = "") -> tuple[int, list[str]]:
+    """Exit code and lines of a command that is put together with the rules."""
+    rules = "".join(path.read_text() for path in (RULES, *HOSTS))
+    text = f"set -u\n{rules}\n{command}\n"
+    done = subprocess.run(
+        [*shell, "-c", text], input=given, capture_output=True, text=True, timeout=60, check=False,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C"},
+    )  # fmt: skip
+    assert done.stderr == ""
+    return done.returncode, done.stdout.splitlines()

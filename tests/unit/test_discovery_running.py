@@ -70,6 +70,13 @@ class TestUpdaters:
         (found,) = updaters.competing(lines, [package], states, Unparsed())
         assert found.state == state
 
+    @pytest.mark.parametrize("enabled", ["enabled", "disabled"])
+    def test_a_timer_of_dnf_automatic_counts_without_its_package(self, enabled: str) -> None:
+        unit = Service(name="dnf-automatic.timer", active="active", enabled=enabled)
+        (found,) = updaters.competing(["apply_updates = yes"], [], {unit.name: unit}, Unparsed())
+        assert found.state == "enabled"
+        assert updaters.competing(["apply_updates = yes"], [], {}, Unparsed()) == ()
+
     @pytest.mark.parametrize(
         ("unit", "state"),
         [

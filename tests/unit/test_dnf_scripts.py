@@ -139,6 +139,27 @@ def test_a_version_is_named_with_its_epoch(shell: list[str]) -> None:
     assert found == "web-0:1-2.noarch lib-3:1-2.x86_64 "
 
 
+INDEX = """\
+<metadata xmlns:rpm="r" packages="2">
+<package type="rpm">
+  <name>web</name>
+  <arch>noarch</arch>
+  <version epoch="2" ver="1.0" rel="1.el9"/>
+  <checksum type="sha256" pkgid="YES">abc1</checksum>
+  <summary>&lt;name&gt; &amp; more</summary>
+  <format><rpm:provides><rpm:entry name="x" ver="9" rel="9"/></rpm:provides></format>
+</package><package type="rpm"><name>old</name><arch>x86_64</arch>
+  <version epoch="0" ver="1" rel="2"/>
+  <checksum type="sha" pkgid="YES">abc2</checksum></package>
+</metadata>
+"""
+
+
+def test_checksums_stand_in_the_index_of_a_repository(shell: list[str]) -> None:
+    found = run(shell, f"{resolve_script()}\nchecksums_in_index", INDEX)
+    assert found == "web 2 1.0 1.el9 noarch abc1\n"
+
+
 CAUSES = {
     "a repository that cannot be read": (
         "Errors during downloading metadata for repository 'extra':\n"

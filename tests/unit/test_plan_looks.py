@@ -108,7 +108,22 @@ class TestWhatIsTold:
         assert both.all == ()
 
     def test_nothing_of_hosts_that_no_plan_changes_yet(self) -> None:
-        assert looked(facts(manager=PackageManager.DNF)).all == ()
+        assert looked(facts(manager=PackageManager.NONE)).all == ()
+
+    def test_a_host_with_dnf_is_looked_at_alike(self) -> None:
+        broken = msgspec.structs.replace(with_lists(bad()), manager=PackageManager.DNF)
+        (row,) = looked(broken).all
+        assert row.reason == LOST
+
+    def test_what_may_be_missing_is_told_and_holds_nobody(self) -> None:
+        """dnf's skip_if_unavailable."""
+        optional = msgspec.structs.replace(bad(), optional=True)
+        hosts, taken = fleet(host("h")), snapshot(found("h", with_lists(good(), optional)))
+        assert [row.reason for row in seen(hosts, taken).all] == [LOST]
+        assert seen(hosts, taken).held == {}
+        other = msgspec.structs.replace(optional, optional=False)
+        taken = snapshot(found("h", with_lists(good(), other)))
+        assert list(seen(hosts, taken).held) == ["h"]
 
     def test_what_hosts_say_is_cleaned(self) -> None:
         (row,) = looked(with_lists(bad("\x1b[2J404\nNot Found\u202e"))).all
@@ -152,7 +167,7 @@ class TestHolding:
         assert Made(plan=None, snapshot=taken, left_out=(row,)).exit_code == 1
 
     def test_nobody_is_held_who_is_in_no_plan_anyhow(self) -> None:
-        unread = msgspec.structs.replace(facts(manager=PackageManager.DNF), unread=("pending",))
+        unread = msgspec.structs.replace(facts(manager=PackageManager.NONE), unread=("pending",))
         assert looked(unread).held == {}
         assert [one.host for one in looked(unread).all] == ["h"]
 

@@ -11,6 +11,7 @@ from patchctl.models.facts import (
     HeldLock,
     HiddenUpdate,
     HostFacts,
+    PackageLists,
     PackageManager,
     PendingUpdate,
 )
@@ -97,6 +98,46 @@ def test_an_unsigned_repository_is_not_taken_from() -> None:
     assert selected.requests == ()
     assert reasons(selected) == [("curl", LeftOutReason.NOT_TRUSTED)]
     assert selected.left_out[0].detail == "Debian-Security:bookworm-security"
+
+
+def test_a_package_of_dnf_needs_no_signed_repository() -> None:
+    """Each has a signature of its own; that a repository wants none is said in the plan."""
+    lists = [repository(trusted=False)]
+    known = facts(pending=[update("curl")], repositories=lists, manager=PackageManager.DNF)
+    assert asked(one_host(known)) == [("curl", "1.0-2")]
+
+
+def test_what_holds_a_package_on_a_dnf_host_is_told() -> None:
+    held = [package("curl", held=True)]
+    known = facts(held, [update("curl")], manager=PackageManager.DNF)
+    assert one_host(known).left_out[0].detail == "by a versionlock or an exclude of dnf there"
+
+
+class TestRepositoriesWithoutAdvisories:
+    """Nobody says which of their updates are security updates."""
+
+    def known(self, *pending: PendingUpdate, silent: str = "Debian") -> HostFacts:
+        lists = (PackageLists(repository=silent, fetched=1, advisories=False),)
+        return msgspec.structs.replace(facts(pending=pending), lists=lists)
+
+    def test_their_updates_are_named_apart(self) -> None:
+        selected = one_host(self.known(update("vim", security=False), update("curl")))
+        (row,) = selected.left_out
+        assert (row.package, row.reason) == ("vim", LeftOutReason.NO_ADVISORIES)
+        assert row.detail == "Debian publishes none"
+
+    def test_those_of_others_are_no_security_updates(self) -> None:
+        selected = one_host(self.known(update("vim", security=False), silent="else"))
+        assert reasons(selected)[0] == ("vim", LeftOutReason.NOT_SECURITY)
+
+    def test_a_host_without_others_is_up_to_date_only_as_far_as_is_known(self) -> None:
+        selected = one_host(self.known(update("vim", security=False)))
+        host_row = next(line for line in selected.left_out if not line.package)
+        assert host_row.reason is LeftOutReason.NO_UPDATES
+        assert "no advisories in Debian; --cve, --decision select by findings" in host_row.detail
+
+    def test_all_takes_them(self) -> None:
+        assert asked(one_host(self.known(update("vim", security=False)), ALL)) == [("vim", "1.0-2")]
 
 
 def test_one_signed_mirror_of_a_release_is_enough() -> None:

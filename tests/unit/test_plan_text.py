@@ -52,6 +52,23 @@ def plan(
     return seal(body, PlanAbout(created=1_763_800_100, author="ops@desk", tool="t"))
 
 
+def test_what_is_unsigned_is_named_with_its_repository() -> None:
+    unsigned = structs.replace(CURL, unsigned=True, origin="extra")
+    text = "\n".join(plan_text.show(plan({"s1": (unsigned, KERNEL)})))
+    assert "Unsigned, known by their SHA-256 alone" in text
+    assert text.endswith("\n  curl (extra)")
+    assert "Unsigned" not in "\n".join(plan_text.show(plan({"s1": (CURL,)})))
+
+
+def test_where_nobody_says_what_is_a_security_update_that_is_told() -> None:
+    row = LeftOut(
+        host="s1", reason=LeftOutReason.NO_ADVISORIES, package="vim", detail="extra publishes none"
+    )
+    text = " ".join(" ".join(plan_text.show(plan({"s1": (CURL,)}, (row,)))).split())
+    assert "no-advisories: 1 package on 1 host: vim (extra publishes none: whether" in text
+    assert "by findings: --cve, --decision or --due-before)" in text
+
+
 def test_a_plan_is_shown_on_one_screen() -> None:
     one = plan({"s1": (CURL,), "p1": (CURL,), "p2": (CURL,), "p3": (CURL, KERNEL)}, (HELD, GONE))
     assert plan_text.show(one) == [

@@ -6,12 +6,89 @@
 # Sections that only dnf has an answer for.
 more_dnf() {
   section holds holds_dnf
+  section sources sources_dnf
+  section streams streams_dnf
+  section silent silent_dnf
+  excludes=$(excludes_dnf)
+  if [ -n "$excludes" ]; then
+    section excludes printf '%s\n' "$excludes"
+    section unhidden pending_dnf --disableexcludes=all
+    section unhidden_advisories advisories_dnf --disableexcludes=all
+  fi
 }
 
 architecture_dnf() { uname -m; }
 
+# What dnf complains of. Its exit code says nothing of a repository that may be missing
+# (skip_if_unavailable), and with -q it does not even name it. Without --refresh it fetches only what it
+# takes for too old.
 refresh_dnf() {
-  limited "$REFRESH_S" "$(dnf_program)" -q makecache 2>&1 || echo "E: makecache failed"
+  set -- "$(dnf_program)"
+  case $1 in
+    */yum) limited 30 yum -q clean expire-cache >/dev/null 2>&1 ;;
+    *) set -- "$1" --refresh ;;
+  esac
+  said=$(LC_ALL=C limited "$REFRESH_S" "$@" makecache 2>&1)
+  code=$?
+  printf '%s\n' "$said" | grep -E '^(Error|Errors|Ignoring|  - | *failure: |.*[Ff]ailed to download metadata |.*not registered)' \
+    | head -n 200
+  if [ "$code" -eq 124 ]; then echo "Error: makecache did not end within $REFRESH_S s"; fi
+  return "$code"
+}
+
+# Of each repository that is enabled, its id: also of those of which there are no lists. yum marks ids
+# and adds release and architecture (`!base/7/x86_64`).
+sources_dnf() {
+  said=$(LC_ALL=C limited 20 "$(dnf_program)" -C -q repolist enabled) || return
+  printf '%s\n' "$said" | awk '
+    /^repo id / { table = 1; next }
+    /^(repolist:|[ \t]|$)/ || !table { next }
+    { id = $1; sub(/^[!*]+/, "", id); sub(/\/.*/, "", id); print id }'
+}
+
+# `SECONDS ID`: when a file of the repository's index was last fetched or found to be the newest, which
+# dnf notes on its list of packages.
+lists_dnf() {
+  for folder in /var/cache/dnf/*/repodata /var/cache/libdnf5/*/repodata /var/cache/yum/*/*/*; do
+    if [ ! -e "$folder/repomd.xml" ]; then continue; fi
+    id=${folder%/repodata}
+    id=${id##*/}
+    case $folder in */repodata) id=${id%-????????????????} ;; esac
+    stat -c "%Y$TAB$id" "$folder"/repomd.xml "$folder"/*primary.xml* 2>/dev/null | sort -rn | head -n 1
+  done
+}
+
+# ID of each repository whose newest index has no advisories.
+silent_dnf() {
+  for index in /var/cache/dnf/*/repodata/repomd.xml /var/cache/libdnf5/*/repodata/repomd.xml; do
+    if [ ! -e "$index" ]; then continue; fi
+    id=${index%/repodata/repomd.xml}
+    id=${id##*/}
+    advised=no
+    if grep -qE '<data [^>]*type=.updateinfo' "$index"; then advised=yes; fi
+    stat -c "%Y $advised ${id%-????????????????}" "$index"
+  done | sort -rn | awk '!seen[$3]++ && $2 == "no" { print $3 }'
+}
+
+# `FILE:KEY=VALUE` of what keeps dnf from packages of one repository, or from all but some. What is
+# excluded of all of them is held.
+excludes_dnf() {
+  for file in /etc/yum.repos.d/*.repo; do
+    if [ -r "$file" ]; then sed -n "s|^exclude\(pkgs\)\{0,1\}[[:space:]]*=[[:space:]]*|$file:exclude=|p" "$file"; fi
+  done
+  for file in /etc/dnf/dnf.conf /etc/yum.conf /etc/yum.repos.d/*.repo; do
+    if [ -r "$file" ]; then sed -n "s|^includepkgs[[:space:]]*=[[:space:]]*|$file:includepkgs=|p" "$file"; fi
+  done
+}
+
+# NAME:STREAM of the modules that somebody enabled.
+streams_dnf() {
+  for file in /etc/dnf/modules.d/*.module; do
+    if [ ! -r "$file" ]; then continue; fi
+    awk -F '[ \t]*=[ \t]*' '
+      $1 == "name" { name = $2 } $1 == "stream" { stream = $2 } $1 == "state" { state = $2 }
+      END { if (state == "enabled" && name != "" && stream != "") print name ":" stream }' "$file"
+  done
 }
 
 packages_dnf() {
@@ -20,10 +97,22 @@ packages_dnf() {
   rpm -qa --qf "$rpm_format%{MODULARITYLABEL}\\n" || rpm -qa --qf "$rpm_format\\n"
 }
 
+# versionlock's patterns, then `exclude PATTERN` of what dnf.conf keeps from being updated.
 holds_dnf() {
   for file in /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list; do
     if [ -r "$file" ]; then grep -v -E '^[[:space:]]*(#|$)' "$file"; fi
   done
+  # dnf 5 writes a table a package; each locks it.
+  if [ -r /etc/dnf/versionlock.toml ]; then
+    sed -n 's/^name *= *"\([^"]*\)".*/\1/p' /etc/dnf/versionlock.toml
+  fi
+  for file in /etc/dnf/dnf.conf /etc/dnf/libdnf5.conf.d/*.conf /etc/yum.conf; do
+    if [ -r "$file" ]; then cat "$file"; echo; fi
+  done | awk '
+    /^\[/ { main = /^\[main\]/; on = 0; next }
+    !main || /^[ \t]*[#;]/ { next }
+    /^[A-Za-z_]+[ \t]*=/ { key = $0; sub(/[ \t]*=.*/, "", key); on = (key ~ /^exclude(pkgs)?$/); sub(/^[^=]*=/, "") }
+    on { count = split($0, word, /[ \t,\r]+/); for (i = 1; i <= count; i++) if (word[i] != "") print "exclude", word[i] }'
   return 0
 }
 
@@ -36,26 +125,21 @@ repositories_dnf() { limited 20 "$(dnf_program)" -C repolist -v enabled; }
 
 releases_dnf() {
   for file in /etc/dnf/dnf.conf /etc/yum.conf /etc/yum.repos.d/*.repo; do
-    if [ -r "$file" ]; then grep -E '^(\[|gpgcheck)' "$file"; fi
+    if [ -r "$file" ]; then grep -E '^(\[|gpgcheck|skip_if_unavailable)' "$file"; fi
   done
   return 0
 }
 
-# Exit code 100 says that there are updates. What is locked to a version is pending all the same.
-pending_dnf() {
-  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock check-update
+# Exit code 100 says that there are updates. What is locked to a version or excluded for the whole host is
+# pending all the same, and held; what is excluded of one repository is to come from others.
+pending_dnf() { # [OPTION]
+  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock "${1:---disableexcludes=main}" check-update
   case $? in 0 | 100) return 0 ;; *) return 1 ;; esac
 }
 
-advisories_dnf() {
-  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock updateinfo list --updates
-}
-
-lists_dnf() {
-  for file in /var/cache/dnf/*/repodata/repomd.xml /var/cache/libdnf5/*/repodata/repomd.xml \
-    /var/cache/yum/*/*/*/repomd.xml; do
-    if [ -e "$file" ]; then stat -c '%Y' "$file"; fi
-  done
+advisories_dnf() { # [OPTION]
+  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock "${1:---disableexcludes=main}" \
+    updateinfo list --updates
 }
 
 locks_dnf() {

@@ -42,13 +42,15 @@ stale_processes() {
 
 # The names under which the package manager may know a file that is gone: itself, by the name of
 # before /usr was merged, and, where a newer file of another name took its place, by the link that
-# both belong to (libexpat.so.1.8.10 was libexpat.so.1's). Only plain names: some take patterns.
+# both belong to (libexpat.so.1.8.10 was libexpat.so.1's). Only plain names: some take patterns. What a
+# transaction was about to remove may have been given a number first: `/usr/bin/x;5f3a2b1c`.
 gone_names() {
-  printf '%s\n' "$stale" | cut -f 2 | grep -E '^/[A-Za-z0-9_./+@:~-]+$' | sort -u | head -n 200 | awk '
+  printf '%s\n' "$stale" | cut -f 2 | grep -E '^/[A-Za-z0-9_./+@:~-]+(;[0-9A-Fa-f]+)?$' | sort -u | head -n 200 | awk '
     function say(name) { print $0 "\t" name; if (name ~ /^\/usr\//) print $0 "\t" substr(name, 5) }
     {
-      say($0)
-      if (match($0, /\.so\.[0-9]+/) && RSTART + RLENGTH <= length($0))
-        say(substr($0, 1, RSTART + RLENGTH - 1))
+      file = $0; sub(/;[0-9A-Fa-f]+$/, "", file)
+      say(file)
+      if (match(file, /\.so\.[0-9]+/) && RSTART + RLENGTH <= length(file))
+        say(substr(file, 1, RSTART + RLENGTH - 1))
     }'
 }

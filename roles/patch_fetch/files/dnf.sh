@@ -29,16 +29,19 @@ bring_with_dnf() { # NAME PACKAGE ARCH VERSION SHA256
   is "$file" "$5"
 }
 
-# `rpm -K` says of a file without any signature that its digests are right, and is content.
+# By default rpm says of a file without any signature that its digests are right, and is content.
 is_signed() { # FILE SPEC; sets `why`
   if checked=$(rpmkeys --define '_pkgverify_level all' --checksig "$1" 2>&1); then
     return 0
   fi
-  # What it says of a file without a signature: not of one that is changed, or signed by a key not known.
-  case $checked in
-    *': digests OK') if is_left_unsigned "$2"; then return 0; fi ;;
+  # Not so of one that was changed, or that is signed by a key that is not known.
+  case $(rpmkeys --define '_pkgverify_level digest' --checksig "$1" 2>&1) in
+    *': digests OK')
+      if is_left_unsigned "$2"; then return 0; fi
+      why='it is not signed, and its repository wants signatures (gpgcheck)'
+      ;;
+    *) why="its signature does not hold: $(printf '%s\n' "$checked" | tail -n 1 | sed 's/^[^:]*: //')" ;;
   esac
-  why="its signature does not hold: $(printf '%s\n' "$checked" | tail -n 1 | sed 's/^[^:]*: //')"
   return 1
 }
 

@@ -24,10 +24,19 @@ ask_dnf() {
   dnf -c "$settings" $left_alone "$@" 2>&1
 }
 
+# What `repoquery` is to tell of each file.
+dnf_facts='file %{name} %{epoch} %{version} %{release} %{arch} %{repoid} %{sourcerpm} %{downloadsize}'
+
 # dnf's table as `KIND NAME ARCH VERSION REPOSITORY`; `other TEXT` of what is no change of a package.
-# A name that is too long for its column stands alone, the rest of its row below.
+# A name that is too long for its column stands alone, the rest of its row below. What a repository
+# calls a package becomes a word of commands: `rpm -q --eval=%(COMMAND)` would run it.
 steps_in() {
   awk '
+    function step(kind, name, arch, version, by) {
+      if (name ~ /^[A-Za-z0-9][A-Za-z0-9+._-]*$/ && arch ~ /^[a-z0-9][a-z0-9_-]*$/ \
+        && version ~ /^[0-9A-Za-z][0-9A-Za-z.+~:^_-]*$/) print kind, name, arch, version, by
+      else print "other", "no name of a package:", name, arch, version
+    }
     /^=+$/ { lines++; next }
     lines < 2 { next }
     /^Transaction Summary/ { exit }
@@ -40,14 +49,14 @@ steps_in() {
     }
     /^     replacing +/ {
       arch = name = $2; sub(/.*\./, "", arch); sub(/\.[^.]*$/, "", name)
-      print "obsolete", name, arch, $3, by
+      step("obsolete", name, arch, $3, by)
       next
     }
     /^ / {
       if (kind == "other") { print "other", heading ":" $0; next }
       row = row $0
       if (split(row, part, " ") < 5) next
-      print kind, part[1], part[2], part[3], part[4]
+      step(kind, part[1], part[2], part[3], part[4])
       by = part[1]; row = ""
     }'
 }
@@ -126,14 +135,64 @@ leave_with_dnf() { # NUMBER
   printf 'drop %s %s | %s\n' "$kind" "$line" "$why"
 }
 
+# `file` lines of these packages. Some versions of dnf tell no checksum: then the index that dnf has of
+# the repository does.
+print_dnf_facts() { # SPECS
+  # shellcheck disable=SC2086
+  facts=$(ask_dnf -q repoquery --qf "$dnf_facts %{chksum}" $1 | sed -n '/^file /p' | sort -u)
+  case $facts in
+    '' | *'%{chksum}'* | *'(none)'*)
+      # shellcheck disable=SC2086
+      facts=$(ask_dnf -q repoquery --qf "$dnf_facts" $1 | sed -n '/^file /p' | sort -u)
+      printf '%s\n' "$facts" | awk '{ print $7 }' | sort -u | while read -r repository; do
+        print_dnf_index "$repository" | checksums_in_index | sed "s/^/$repository /"
+      done | FACTS=$facts awk '
+        { known[$1, $2, $3, $4, $5, $6] = $7 }
+        END {
+          count = split(ENVIRON["FACTS"], line, "\n")
+          for (i = 1; i <= count; i++) {
+            split(line[i], of, " ")
+            sum = known[of[7], of[2], of[3], of[4], of[5], of[6]]
+            print line[i], (sum == "" ? "-" : sum)
+          }
+        }'
+      ;;
+    *) printf '%s\n' "$facts" ;;
+  esac
+}
+
+# The newest list of packages that dnf has of a repository, unpacked.
+print_dnf_index() { # REPOSITORY
+  index=$(for file in "/var/cache/dnf/$1"-????????????????/repodata/*primary.xml*; do
+    if [ -f "$file" ]; then printf '%s\t%s\n' "$(stat -c %Y "$file")" "$file"; fi
+  done | sort -rn | head -n 1 | cut -f 2)
+  case $index in
+    *.gz) gzip -dc "$index" ;;
+    *.xz) xz -dc "$index" ;;
+    *.zst) zstd -dcq "$index" ;;
+    *.zck) unzck --stdout "$index" ;;
+    *.xml) cat "$index" ;;
+  esac
+}
+
+# `NAME EPOCH VERSION RELEASE ARCH SHA256` of each package of an index.
+checksums_in_index() {
+  awk '
+    BEGIN { RS = "<" }
+    function value(name) { return match($0, name "=\"[^\"]*") ? substr($0, RSTART + length(name) + 2, RLENGTH - length(name) - 2) : "" }
+    function text() { sub(/^[^>]*>/, ""); sub(/[ \t\n]+$/, ""); return $0 }
+    /^package[ >]/ { name = arch = epoch = version = release = sum = "" }
+    /^name>/ { name = text() }
+    /^arch>/ { arch = text() }
+    /^version / { epoch = value("epoch"); version = value("ver"); release = value("rel") }
+    /^checksum / { if (value("type") == "sha256") sum = text() }
+    /^\/package>/ { if (sum != "") print name, (epoch == "" ? 0 : epoch), version, release, arch, sum }'
+}
+
 print_dnf_files() {
   printf '%s\n' "$best" | sed 's/^/step /'
   installs=$(printf '%s\n' "$best" | awk '$1 ~ /^(install|upgrade|downgrade)$/ { print $2, $3, $4 }' | dnf_spec)
-  # Asked without what must stay: an exclude of ours would hide nothing that is named here.
-  # shellcheck disable=SC2086
-  ask_dnf -q repoquery --qf \
-    'file %{name} %{epoch} %{version} %{release} %{arch} %{repoid} %{sourcerpm} %{downloadsize} %{chksum}' \
-    $installs | sed -n '/^file /p' | sort -u
+  print_dnf_facts "$installs"
   # shellcheck disable=SC2046
   rpm -q --qf 'have %{NAME} %{EPOCH} %{VERSION} %{RELEASE} %{ARCH} %{SOURCERPM} %{LONGSIZE}\n' \
     $(printf '%s\n' "$best" | awk '{ print $2 }' | sort -u) | sed -n '/^have /p'

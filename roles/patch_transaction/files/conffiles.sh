@@ -18,6 +18,7 @@ list_sums() { # FILE with paths
       printf '%s\0' "$path" >>"$call/sums.files" || return
     fi
   done <"$1"
+  if [ ! -s "$call/sums.files" ]; then return; fi
   xargs -0 -r md5sum <"$call/sums.files" >"$call/sums.told" || return
   plain_sums "$call/sums.told"
 }

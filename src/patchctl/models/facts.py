@@ -72,7 +72,7 @@ class PendingUpdate(Record):
 
 class HiddenUpdate(Record):
     """A security update that the host has in its repositories and does not prefer: a pin of the
-    site, or `APT::Default-Release`, which `by` names."""
+    site, `APT::Default-Release`, or an exclude of dnf, which `by` names."""
 
     name: str
     arch: str
@@ -101,12 +101,15 @@ class PackageLists(Record):
     `repository` is named as the package manager names it, without password; empty where the host
     could not tell which repositories it has. `fetched` is when the lists were last known to be
     good, epoch seconds UTC, 0 never. `fault` says why discovery could not look into them, or not
-    into all of them.
+    into all of them. `optional`: the host's package manager is told to go on without it.
+    `advisories`: does it say which updates are security updates? One that does not has none.
     """
 
     repository: str = ""
     fetched: int = 0
     fault: str = ""
+    optional: bool = False
+    advisories: bool = True
 
 
 class Service(Record):
@@ -250,7 +253,8 @@ class HostFacts(Model):
     that were held; `unfinished` is what it began and did not finish, beside packages' states.
     `hidden` are security updates that are not pending only because the host's own preferences say
     so. `lists` are all repositories that are set up; empty where nobody asked. That `pending` lacks
-    an update means nothing for a repository with a fault or old lists.
+    an update means nothing for a repository with a fault or old lists. `streams` are the module
+    streams that somebody enabled, as NAME:STREAM.
     """
 
     os: OsRelease
@@ -285,6 +289,7 @@ class HostFacts(Model):
     unparsed: tuple[UnparsedLine, ...] = ()
     locks: tuple[HeldLock, ...] = ()
     unfinished: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
 
     @property
     def as_root(self) -> bool:

@@ -144,6 +144,8 @@ class LeftOutReason(StrEnum):
     DISCOVERY_FAILED = "discovery-failed"
     NO_UPDATES = "up-to-date"
     NOT_SECURITY = "not-security"
+    # Its repository does not say which updates are security updates.
+    NO_ADVISORIES = "no-advisories"
     NOT_SELECTED = "not-selected"
     HELD = "held"
     # In the host's repositories, and its own preferences keep it from it.

@@ -6,11 +6,12 @@ from datetime import UTC, datetime
 from msgspec import structs
 
 from ..models.base import Record
-from ..models.facts import HostFacts, PackageLists, PackageManager
+from ..models.facts import HostFacts, PackageLists
 from ..models.fleet import Fleet
 from ..models.plan import CouldNotLook, LeftOut, LeftOutReason, StaleLists
 from ..models.snapshot import HostStatus, Snapshot
 from ..protocol.cleaning import sentence
+from ..protocol.managers import SUPPORTED
 
 # Reasons that a host is given where nothing of it is wanted. They are true where all was looked at.
 _NOTHING = frozenset({LeftOutReason.NO_UPDATES, LeftOutReason.NO_FINDING})
@@ -18,16 +19,18 @@ _NOTHING = frozenset({LeftOutReason.NO_UPDATES, LeftOutReason.NO_FINDING})
 
 class Looks(Record):
     """`hosts` could not be looked at at all, `repositories` are those of other hosts, "" where it
-    is all of a host's; both sorted."""
+    is all of a host's; `optional` are those that their hosts are told to go on without, which keeps
+    no host back. All sorted."""
 
     hosts: tuple[CouldNotLook, ...] = ()
     repositories: tuple[CouldNotLook, ...] = ()
+    optional: tuple[CouldNotLook, ...] = ()
     policy: StaleLists = StaleLists.HOLD
 
     @property
     def all(self) -> tuple[CouldNotLook, ...]:
         """Everything, by host."""
-        return tuple(sorted((*self.hosts, *self.repositories), key=_order))
+        return tuple(sorted((*self.hosts, *self.repositories, *self.optional), key=_order))
 
     @property
     def held(self) -> dict[str, str]:
@@ -80,6 +83,7 @@ def looks(
     }
     hosts: list[CouldNotLook] = []
     repositories: list[CouldNotLook] = []
+    optional: list[CouldNotLook] = []
     for result in snapshot.hosts:
         if result.name not in asked:
             continue
@@ -87,16 +91,18 @@ def looks(
         if result.status is not HostStatus.OK or facts is None:
             hosts.append(CouldNotLook(host=result.name, reason=sentence(result.reason)))
         elif "pending" in facts.unread:
-            # One faulty line of apt's sources hides all repositories: no less than one that fails.
-            whole = repositories if facts.manager is PackageManager.APT else hosts
+            # One faulty line of its sources hides all repositories: no less than one that fails.
+            whole = repositories if facts.manager in SUPPORTED else hosts
             whole.append(CouldNotLook(host=result.name, reason=_unread(facts)))
         else:
-            repositories += _repositories(result.name, facts, oldest)
+            repositories += _repositories(result.name, facts, oldest, optional=False)
+            optional += _repositories(result.name, facts, oldest, optional=True)
     unasked = asked - {one.name for one in snapshot.hosts}
     hosts += [CouldNotLook(host=name, reason=f"not in snapshot {snapshot.id}") for name in unasked]
     return Looks(
         hosts=tuple(sorted(hosts, key=_order)),
         repositories=tuple(sorted(repositories, key=_order)),
+        optional=tuple(sorted(optional, key=_order)),
         policy=policy,
     )
 
@@ -114,18 +120,20 @@ def refused(fleet: Fleet, limit: Collection[str] | None) -> tuple[CouldNotLook, 
 
 
 def _unread(facts: HostFacts) -> str:
-    why = next((one.fault for one in facts.lists if not one.repository), "")
+    why = next((one.fault for one in facts.lists if one.fault and not one.optional), "")
     return sentence(f"its pending updates could not be read{f': {why}' if why else ''}")
 
 
-def _repositories(host: str, facts: HostFacts, oldest: int) -> Iterator[CouldNotLook]:
-    if facts.manager is not PackageManager.APT:
-        return  # hosts of other managers are in no plan yet
-    if not facts.lists:
+def _repositories(
+    host: str, facts: HostFacts, oldest: int, *, optional: bool
+) -> Iterator[CouldNotLook]:
+    if facts.manager not in SUPPORTED:
+        return  # its hosts are in no plan
+    if not facts.lists and not optional:
         reason = "when its package lists were fetched is not known; discover it again"
         yield CouldNotLook(host=host, reason=reason)
     for one in facts.lists:
-        if reason := one.fault or _age(one, oldest):
+        if one.optional is optional and (reason := one.fault or _age(one, oldest)):
             yield CouldNotLook(
                 host=host, repository=sentence(one.repository), reason=sentence(reason)
             )

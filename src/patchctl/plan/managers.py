@@ -99,7 +99,7 @@ _APT = Decisions(
 _DNF = Decisions(
     repair="dnf remove --duplicates",
     signed_lists=False,
-    held="locked by dnf versionlock there",
+    held="by a versionlock or an exclude of dnf there",
     unsafe=(
         Kind(reason="C library", packages=("glibc", "glibc-*", "musl"), sources=("glibc", "musl")),
         *_EVERYWHERE,

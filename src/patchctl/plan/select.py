@@ -117,7 +117,7 @@ def select(
                 )
             )
         elif all(line.reason in _NOT_ASKED_FOR for line in refused):
-            left_out.append(_nothing(host, selection.mode))
+            left_out.append(_nothing(host, facts, selection.mode))
     return Selected(
         requests=tuple(requests),
         left_out=tuple(left_out),
@@ -132,7 +132,9 @@ _MUST_BE_READ = {
     "filesystems": "free space",
 }
 _NAMED = 3
-_NOT_ASKED_FOR = frozenset({LeftOutReason.NOT_SECURITY, LeftOutReason.NOT_SELECTED})
+_NOT_ASKED_FOR = frozenset(
+    {LeftOutReason.NOT_SECURITY, LeftOutReason.NO_ADVISORIES, LeftOutReason.NOT_SELECTED}
+)
 _NOTHING = {
     SelectionMode.SECURITY: "no security update is pending",
     SelectionMode.ALL: "no update is pending",
@@ -140,10 +142,21 @@ _NOTHING = {
 }
 
 
-def _nothing(host: Host, mode: SelectionMode) -> LeftOut:
+def _nothing(host: Host, facts: HostFacts, mode: SelectionMode) -> LeftOut:
     if mode is SelectionMode.FINDINGS:
         return _host(host, LeftOutReason.NO_FINDING, "")
-    return _host(host, LeftOutReason.NO_UPDATES, _NOTHING[mode])
+    unknown = _without_advisories(facts) if mode is SelectionMode.SECURITY else ""
+    return _host(host, LeftOutReason.NO_UPDATES, _NOTHING[mode] + unknown)
+
+
+def _without_advisories(facts: HostFacts) -> str:
+    """Which repositories do not tell which updates are security updates; "" where all do."""
+    names = [one.repository for one in facts.lists if not one.advisories]
+    if not names:
+        return ""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    said = f"{', '.join(names[:_NAMED])}{more}"
+    return f" as far as is known: no advisories in {said}; --cve, --decision select by findings"
 
 
 def _host(host: Host, reason: LeftOutReason, detail: str) -> LeftOut:
@@ -340,7 +353,7 @@ def _refusal(
     if mode is SelectionMode.PACKAGE and not {update.name, source} & specs.keys():
         return LeftOutReason.NOT_SELECTED, ""
     if mode is SelectionMode.SECURITY and not update.security:
-        return LeftOutReason.NOT_SECURITY, ""
+        return _no_security_update(facts, update)
     if package is not None and package.held:
         return LeftOutReason.HELD, DECISIONS[facts.manager].held
     if update.deferred and not selection.phased and not _is_named(update, source, specs):
@@ -354,6 +367,14 @@ def _refusal(
     ):
         return LeftOutReason.RESOLVE_FAILED, "name or version is outside of the grammar"
     return None, ""
+
+
+def _no_security_update(facts: HostFacts, update: PendingUpdate) -> tuple[LeftOutReason, str]:
+    """It is none, or nobody says whether it is one."""
+    silent = {one.repository for one in facts.lists if not one.advisories}
+    if update.origin in silent:
+        return LeftOutReason.NO_ADVISORIES, f"{update.origin} publishes none"
+    return LeftOutReason.NOT_SECURITY, ""
 
 
 def _is_named(update: PendingUpdate, source: str, specs: Mapping[str, str]) -> bool:

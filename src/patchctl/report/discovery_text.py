@@ -243,6 +243,7 @@ def _who(facts: HostFacts) -> list[tuple[str, str]]:
         ("package manager", facts.manager.value),
         ("packages", str(len(facts.packages))),
         ("held packages", ", ".join(one.name for one in facts.packages if one.held) or "none"),
+        *([("module streams", ", ".join(facts.streams))] if facts.streams else []),
         ("package lists of", when(facts.lists_updated)),
         *_many("could not look at", (_fault(one) for one in _faulty(facts))),
     ]

@@ -45,6 +45,7 @@ _SELECTED: Mapping[SelectionMode, str] = {
 _RANK = (Action.REMOVE, Action.DOWNGRADE, Action.UPGRADE, Action.NEW)
 _QUIET = (
     LeftOutReason.NOT_SECURITY,
+    LeftOutReason.NO_ADVISORIES,
     LeftOutReason.NOT_SELECTED,
     LeftOutReason.NO_UPDATES,
     LeftOutReason.NO_FINDING,
@@ -354,6 +355,12 @@ def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -
     return lines
 
 
+_BY_FINDINGS = (
+    "whether these are security updates nobody says, select them by findings:"
+    " --cve, --decision or --due-before"
+)
+
+
 def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> list[str]:
     hosts = {one.host for one in rows if not one.package}
     packages = {one.package for one in rows if one.package}
@@ -363,6 +370,10 @@ def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> lis
         names = some(sorted(packages), _NAMES, full=full)
         what = f"{_count(len(packages), 'package')} on {on}: {names}"
         lines += wrapped(f"{reason}: {what}", "  ")
+    if reason is LeftOutReason.NO_ADVISORIES:
+        lines += wrapped(
+            f"({'; '.join(sorted({one.detail for one in rows}))}: {_BY_FINDINGS})", "    "
+        )
     return lines
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 
 from msgspec import structs
 
@@ -20,6 +21,7 @@ from ...protocol.sections import Unparsed, clip, fields, number
 
 # Keys that rpm keeps as packages.
 _KEYS = "gpg-pubkey"
+_LOCKED = re.compile(r"(.+)-(?:[0-9]+:)?[^-:]+-[^-:]+")
 _NEVRA = re.compile(r"(.+)-((?:[0-9]+:)?[^-]+-[^-]+)\.([A-Za-z0-9_]+)")
 
 
@@ -37,7 +39,8 @@ def packages(
     holds: Iterable[str],
     unparsed: Unparsed,
 ) -> Installed:
-    """Lines `NAME EPOCH VERSION RELEASE ARCH SOURCERPM INSTALLTIME MODULE`, separated by tabs."""
+    """Lines `NAME EPOCH VERSION RELEASE ARCH SOURCERPM INSTALLTIME MODULE`, separated by tabs.
+    `holds`: versionlock's patterns, and lines `exclude PATTERN` of dnf.conf."""
     chosen = frozenset(user_installed)
     locked = tuple(holds)
     found: list[Package] = []
@@ -84,11 +87,17 @@ def _package(parts: Sequence[str]) -> Package | None:
 
 
 def _locks(lock: str, package: Package) -> bool:
-    """versionlock's entries: `NAME-EPOCH:VERSION-RELEASE.*`, an excluded one with `!` before."""
-    pattern = lock.strip().lstrip("!")
-    return pattern == package.name or pattern.startswith(
-        (f"{package.name}-0:{package.version}.", f"{package.name}-{package.version}.")
-    )
+    """versionlock's entries, `NAME-EPOCH:VERSION-RELEASE.*`: the package stays at that version, or
+    goes to it and no further; and what is excluded. `!` before a version forbids that one alone."""
+    pattern = lock.strip().removeprefix("exclude ")
+    if pattern.startswith("!"):
+        return False
+    name, arch, version = package.name, package.arch, package.version
+    known = (name, f"{name}.{arch}", f"{name}-{version}.{arch}", f"{name}-0:{version}.{arch}")
+    if any(fnmatchcase(text, pattern) for text in known):
+        return True
+    locked = _LOCKED.fullmatch(pattern)
+    return locked is not None and not lock.startswith("exclude ") and locked[1] == name
 
 
 # --- repositories -------------------------------------------------------------------------------

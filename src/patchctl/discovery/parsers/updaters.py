@@ -8,6 +8,11 @@ from ...models.host_rules import UPDATERS_AT_WORK, apt_upgrades_itself, is_off
 from ...protocol.sections import Unparsed
 
 _SETTING = re.compile(r'([A-Za-z:-]+) "([^"]*)";')
+_DNF_PACKAGES = frozenset({"dnf-automatic", "dnf5-plugin-automatic", "yum-cron"})
+_DNF_UNITS = ("dnf-automatic", "dnf5-automatic", "yum-cron")
+# Those that install what they find whatever the settings say, and those that ask the settings.
+_DNF_INSTALLS = ("dnf-automatic-install.timer",)
+_DNF_ASKS = ("dnf-automatic.timer", "dnf5-automatic.timer", "yum-cron.service")
 _ACTIVE = frozenset({"active", "activating", "reloading"})
 States = Mapping[str, Service]
 
@@ -20,7 +25,8 @@ def competing(
     found = []
     if "unattended-upgrades" in names:
         found.append(_unattended(lines, states, unparsed))
-    if names & {"dnf-automatic", "dnf5-plugin-automatic", "yum-cron"}:
+    # Its units may be there without a package: a site's own timer, cockpit's.
+    if names & _DNF_PACKAGES or any(unit.startswith(_DNF_UNITS) for unit in states):
         found.append(_dnf_automatic(lines, states))
     if names & {"packagekit", "PackageKit"}:
         running = _is_at_work(states, "packagekit")
@@ -68,10 +74,8 @@ def _dnf_automatic(lines: Sequence[str], states: States) -> CompetingUpdater:
         if equals:
             settings[key.strip()] = value.strip()
     applies = not is_off(settings.get("apply_updates", "no"))
-    timers = ("dnf-automatic.timer", "dnf5-automatic.timer", "yum-cron.service")
-    enabled = _is_enabled(states, "dnf-automatic-install.timer") or (
-        applies and _is_enabled(states, *timers)
-    )
+    timers = (*_DNF_INSTALLS, *_DNF_ASKS) if applies else _DNF_INSTALLS
+    enabled = _is_enabled(states, *timers) or _is_active(states, *timers)
     state = "running" if _is_at_work(states, "dnf") else "enabled" if enabled else "installed"
     detail = f"apply_updates {'yes' if applies else 'no'}"
     return CompetingUpdater(name="dnf-automatic", state=state, detail=detail)

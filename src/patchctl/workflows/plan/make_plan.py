@@ -56,6 +56,7 @@ _HARMLESS = frozenset(
     {
         LeftOutReason.NO_UPDATES,
         LeftOutReason.NOT_SECURITY,
+        LeftOutReason.NO_ADVISORIES,
         LeftOutReason.NOT_SELECTED,
         LeftOutReason.NO_FINDING,
         LeftOutReason.WAIVED,

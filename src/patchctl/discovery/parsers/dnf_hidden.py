@@ -1,0 +1,46 @@
+"""Which security updates a dnf host has in its repositories and keeps itself from, by excludes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+
+from ...models.facts import HiddenUpdate, Package, PendingUpdate, Repository
+from ...protocol.sections import Unparsed, clip
+from . import rpm
+
+
+def hidden(
+    lines: Mapping[str, Sequence[str]],
+    installed: Sequence[Package],
+    pending: Iterable[PendingUpdate],
+    repositories: Sequence[Repository],
+) -> tuple[HiddenUpdate, ...]:
+    """Security updates that excludes of the host keep from it. `lines` by section: `unhidden` is
+    `check-update` without excludes, `unhidden_advisories` its advisories, `excludes` the settings,
+    as `FILE:KEY=VALUE`.
+    """
+    unparsed = Unparsed()
+    advised = rpm.advisories(lines["unhidden_advisories"], unparsed)
+    known = {(one.name, one.arch, one.candidate) for one in pending}
+    rows = rpm.pending(lines["unhidden"], installed, advised, repositories, unparsed)
+    return tuple(
+        HiddenUpdate(
+            name=one.name,
+            arch=one.arch,
+            installed=one.installed,
+            version=one.candidate,
+            label=one.label,
+            by=_excluded_by(one.name, lines["excludes"]),
+        )
+        for one in rows
+        if one.security and (one.name, one.arch, one.candidate) not in known
+    )
+
+
+def _excluded_by(name: str, settings: Iterable[str]) -> str:
+    for line in settings:
+        file, _, setting = line.partition(":")
+        key, _, value = setting.partition("=")
+        fits = any(fnmatchcase(name, pattern) for pattern in value.replace(",", " ").split())
+        if fits == (key == "exclude"):
+            return clip(f"{setting.strip()} in {file}")
+    return "an exclude of dnf there"
