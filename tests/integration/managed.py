@@ -77,7 +77,7 @@ chmod 0755 /usr/bin/unattended-upgrade
 echo 'APT::Periodic::Unattended-Upgrade "1";' >/etc/apt/apt.conf.d/20auto
 systemctl enable --now {_APT_TIMER}"""
 # Units as the package dnf-automatic has them.
-_DNF_UPDATER = f"""cd /etc/systemd/system
+_DNF_UPDATER = f"""cd /usr/lib/systemd/system
 printf '[Timer]\\nOnCalendar=*-*-* 6:00\\n[Install]\\nWantedBy=timers.target\\n' >{_DNF_TIMER}
 printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' >dnf-automatic-install.service
 systemctl daemon-reload
