@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # dnf and rpm: the contract that packages.sh lists. Needs host_rules.sh, host_dnf.sh, lib.sh, base.sh, state.sh,
-# manager_dnf_cause.sh, manager_dnf_settings.sh and, for what changes packages, package_work.sh.
+# manager_dnf_cause.sh, manager_dnf_settings.sh, manager_dnf_cut_off.sh and, for what changes packages, package_work.sh.
 # shellcheck disable=SC2034,SC2154  # used by packages.sh; read_input and open_call set
 
 MANAGER=dnf
@@ -72,26 +72,6 @@ dnf_told() { # KEY: the words of a list in the main part of dnf.conf, also where
     /^[ \t]*[#;]/ { next }
     /^[^ \t]/ { on = main && $0 ~ ("^" key "[ \t]*="); if (on) sub(/^[^=]*=/, "") }
     on { gsub(/,/, " "); print }' /etc/dnf/dnf.conf 2>/dev/null
-}
-
-# Packages that the transaction installed whose files are not what is in the package: rpm keeps no other
-# trace of one that was cut off while it laid out files. Configuration is the administrator's.
-unfinished_work() {
-  if [ ! -f "$tx/apply/started" ]; then return; fi
-  read -r dnf_began <"$tx/apply/started"
-  bounded rpm -qa --qf '%{INSTALLTIME} %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\n' >"$call/times" || {
-    printf ' it cannot be told which packages are whole'
-    return
-  }
-  dnf_changed=$(awk -v began="${dnf_began:-0}" '$1 + 0 >= began + 0 && $2 !~ /^gpg-pubkey-/ { print $2 }' "$call/times")
-  if [ -z "$dnf_changed" ]; then return; fi
-  # shellcheck disable=SC2086  # names are words
-  bounded rpm -V --nodeps --noscripts --nordev --nomtime --nouser --nogroup --nomode $dnf_changed >"$call/altered" 2>&1
-  [ $? -ne 124 ] || printf ' it cannot be told which packages are whole'
-  awk '
-    $1 == "missing" { if ($2 !~ /^[cdgrlna]$/) print $2; next }
-    $1 ~ /^[S.?][M.?][5.?]/ && ($1 ~ /^S/ || $1 ~ /^..5/ || $1 ~ /L/) && $2 ~ /^\// { print $2 }' "$call/altered" \
-    | head -n 3 | awk '{ printf "%s%s", (NR > 1) ? ", " : " ", $0 } END { if (NR) printf " not as in the package" }'
 }
 
 list_lock_holders() {
@@ -349,56 +329,39 @@ dnf_list_simulated() { # INSTALLED
 # Which stream of each module is enabled: no update chooses another one.
 dnf_list_streams() { cat /etc/dnf/modules.d/*.module 2>/dev/null | grep -E '^(\[|stream|state)'; }
 
-# While `changing` is there, the way is not gone to its end. dnf's shell ends with 0 whatever came of it.
+# dnf's shell ends with 0 whatever came of it.
 change_packages() { # WAY PLACES
   save "$call/dnf.script" dnf_script "$1" "$2"
   dnf_streams=$(dnf_list_streams)
-  must_keep "$folder/changing" "$1"
+  dnf_begin_change "$1"
   dnf_said=$(lines_of "$folder/log")
   # shellcheck disable=SC2046  # options without spaces
   run_limited dnf $(dnf_closed_only) shell "$call/dnf.script"
   dnf_code=$?
   if [ "$dnf_code" -ne 0 ]; then return "$dnf_code"; fi # it was ended
-  rm -f "$folder/changing"
+  dnf_end_change
   if [ "$(dnf_list_streams)" != "$dnf_streams" ]; then
     echo 'Error: the enabled module streams are not those of before' >&2
     return 1
   fi
-  ! tail -n "+$((dnf_said + 1))" "$folder/log" | grep -Eq '^(Error|error)[: ]|scriptlet failed'
+  tail -n "+$((dnf_said + 1))" "$folder/log" | dnf_ended_well
+}
+
+# Its exit code says nothing. What scripts print stands between its own lines and may begin with `error:`
+# without any harm: of that time only what rpm says of a script counts, else dnf's own last words.
+dnf_ended_well() {
+  awk '
+    /^Running transaction$/ { running = 1; next }
+    running && /^  Verifying  *: / { running = 0 }
+    /^(error|warning): %[a-z]+\(.*\) scriptlet failed, / { bad = 1 }
+    !running && /^(Error|error)[: ]/ { bad = 1 }
+    END { exit bad || running }'
 }
 
 await_others() {
   await_until=$(($(uptime_s) + limit))
   while try_save "$call/holders" list_lock_holders && [ -s "$call/holders" ] && [ "$(uptime_s)" -lt "$await_until" ]; do
     sleep 1
-  done
-}
-
-# rpm keeps no record of what a cut-off transaction left undone, neither of scripts nor of triggers, and
-# may have two versions of one package in its database. What it had brought is laid out once more, which
-# does all of it and takes the other version away; without scripts where it is to go back at once: one of
-# them may be what did not end.
-finish_work() {
-  for dnf_job in apply undo; do
-    if [ ! -f "$tx/$dnf_job/changing" ]; then continue; fi
-    read -r dnf_way <"$tx/$dnf_job/changing"
-    dnf_files=$(dnf_list_brought "$dnf_way") || return
-    dnf_scripts=''
-    if [ "$folder" = "$tx/undo" ] && [ "$dnf_way" = forward ]; then dnf_scripts='--noscripts --notriggers'; fi
-    if [ -n "$dnf_files" ]; then
-      # shellcheck disable=SC2086  # words, paths without spaces
-      run_limited rpm -U --replacepkgs --replacefiles --oldpackage --nodeps $dnf_scripts $dnf_files || return
-    fi
-    rm -f "$tx/$dnf_job/changing"
-  done
-}
-
-dnf_list_brought() { # WAY: files of the versions to which it leads, where rpm's database has them
-  dnf_list_todo "$1" /dev/null >"$call/todo" || return
-  sed -n 's/^install //p' "$call/todo" | while read -r file; do
-    if [ -f "$file" ] && rpm -q "$(rpm -qp --nosignature --qf '%{NAME}-%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}.%{ARCH}' "$file")" >/dev/null; then
-      printf '%s\n' "$file"
-    fi
   done
 }
 
@@ -421,6 +384,7 @@ force_back() { # PLACES
     fi
     run_limited rpm -e --nodeps "$gone" || run_limited rpm -e --nodeps --noscripts "$gone" || force_code=$?
   done
+  if [ "$force_code" -eq 0 ]; then dnf_end_change; fi
   return "$force_code"
 }
 
