@@ -6,16 +6,17 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Two at a time, each with a lab of its own: the tests on hosts mostly wait.
 TOGETHER := -n 2 --dist worksteal
 
-.PHONY: help install demo test lint unit integration crash-test molecule docs man reference bench lock clean
+.PHONY: help install demo test lint unit integration crash-test manager-test molecule docs man reference bench lock clean
 
 help:
-	@echo "make demo         a whole patch day on throw-away hosts, about 4 minutes"
+	@echo "make demo         a whole patch day on throw-away hosts (HOSTS=8 IMAGE=mixed), about 5 minutes"
 	@echo "make test         lint, unit and integration tests"
 	@echo "make lint | unit | integration | molecule"
 	@echo "make docs         dist/site, the documentation"
 	@echo "make man          dist/man/patchctl.1, made from the help"
 	@echo "make reference    docs/settings.md, docs/states.md and the JSON Schema, made from the code"
 	@echo "make crash-test   the longest tests: full disks, two controllers, a cloud plugin; 20 minutes"
+	@echo "make manager-test what make test runs on hosts with apt, on hosts with dnf"
 	@echo "make bench        every benchmark beside its peers, about half an hour (QUICK=1: minutes)"
 	@echo "make lock         choose versions anew (PYTHONS='python3.11 python3.12 python3.13')"
 	@echo "make clean        remove .venv and caches"
@@ -28,7 +29,7 @@ demo: install
 
 test: lint
 	$(BIN)/pytest $(TOGETHER) tests/unit
-	$(BIN)/pytest $(TOGETHER) -m "not proof" --durations=15 tests/integration
+	$(BIN)/pytest $(TOGETHER) -m "not proof and not managers" --durations=15 tests/integration
 
 lint: install
 	$(BIN)/ruff check .
@@ -42,10 +43,13 @@ unit: install
 	$(BIN)/pytest tests/unit
 
 integration: install
-	$(BIN)/pytest $(TOGETHER) -m "not proof" --durations=15 tests/integration
+	$(BIN)/pytest $(TOGETHER) -m "not proof and not managers" --durations=15 tests/integration
 
 crash-test: install
 	$(BIN)/pytest $(TOGETHER) -m proof tests/integration
+
+manager-test: install
+	$(BIN)/pytest $(TOGETHER) -m managers tests/integration
 
 molecule: install
 	$(BIN)/pytest tests/integration/test_molecule.py

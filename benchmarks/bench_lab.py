@@ -137,11 +137,23 @@ def pyinfra() -> Path:
 
 
 @contextlib.contextmanager
-def fleet(hosts: int, forks: int, name: str, kept: str = "") -> Iterator[Fleet]:
-    """A lab of that many Debian hosts, removed at the end; `kept`: one that is up already."""
+def fleet(
+    hosts: int, forks: int, name: str, kept: str = "", image: str = "debian"
+) -> Iterator[Fleet]:
+    """A lab of that many hosts of one image, removed at the end; `kept`: one that is up already."""
     with tempfile.TemporaryDirectory(prefix="patchctl-bench-") as folder:
         if not kept:
-            up = ["lab", "up", "--hosts", str(hosts), "--name", name, "--workspace"]
+            up = [
+                "lab",
+                "up",
+                "--hosts",
+                str(hosts),
+                "--name",
+                name,
+                "--image",
+                image,
+                "--workspace",
+            ]
             command([PATCHCTL, "-q", *up, f"{folder}/workspace"])
         try:
             lab = find(kept or name, os.environ)

@@ -176,12 +176,17 @@ def main() -> int:
     parser = arguments(__doc__ or "", hosts=50, quick=12)
     parser.add_argument("--forks", type=int, default=25, help="hosts at once (%(default)s)")
     parser.add_argument("--part", choices=sorted(PARTS), action="append", help="only this table")
+    parser.add_argument("--image", choices=("debian", "rpm"), default="debian", help="which hosts")
     parser.add_argument("--stock-rounds", type=int, help="fewer rounds of the slow stock facts")
     parser.add_argument("--lab", default="", metavar="NAME", help="use this lab, which is up")
     args = parser.parse_args()
     tables: dict[str, list[Any]] = {}
-    with fleet(how_many(args), args.forks, "bench-discovery", args.lab) as lab:
-        if not args.part or "stock" in args.part:
+    if args.image == "rpm":
+        args.part = args.part or ["everything", "stock", "warm"]
+        if "packages" in args.part:
+            parser.error("the part packages is of debian hosts only")
+    with fleet(how_many(args), args.forks, "bench-discovery", args.lab, args.image) as lab:
+        if args.image == "debian" and (not args.part or "stock" in args.part):
             with_python_apt(lab.lab, lab.scratch)
         lab.parallel_ssh(
             EVERYTHING, stdin=script(lab)
@@ -194,6 +199,7 @@ def main() -> int:
         report = {
             "benchmark": "discovery",
             "hosts": len(lab.addresses),
+            "image": args.image,
             "forks": lab.forks,
             "machine": machine(),
             "tables": tables,

@@ -1,8 +1,9 @@
-"""The apply step on lab hosts beside parallel ssh with apt-get, ansible.builtin.apt and pyinfra.
+"""The apply step on lab hosts beside parallel ssh, a module of Ansible and pyinfra.
 
 All of them install the same versions, from package lists that are fresh, on hosts that are put
-back by apt-get before every go (not measured): the updates that Debian had for the lab's frozen
-hosts, or (`--what small`) three tiny packages, which shows what each contestant costs by itself.
+back by their package manager before every go (not measured): the updates that Debian had for the
+lab's frozen hosts, or (`--what small`) three tiny packages, which shows what each contestant costs
+by itself. Hosts with dnf (`--image rpm`) have the tiny ones only.
 patchctl's figure is its apply stage alone, through the product's own executor: starting Ansible,
 starting the detached transaction on each host, attaching to it, and its result. Claim, checks and
 fetching of files (preflight, prepare) are stages before it, verification comes after it; neither is
@@ -37,7 +38,7 @@ from patchctl.cli.caller import this_process
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.inventory.export import generate
-from patchctl.lab.handle import each
+from patchctl.lab.handle import Lab, each
 from patchctl.models.fleet import Fleet as Inventory
 from patchctl.models.plan import Plan
 from patchctl.models.rollout import HostWork, OutcomeStatus, Shard, ShardEnded, Stage
@@ -46,9 +47,56 @@ from patchctl.wiring.plan import find
 from patchctl.wiring.workspace import Access, Workspace, open_workspace
 
 CHANNELS = ("lib",)  # good-web and main are there from the start
-_INSTALL = "apt-get -y -q -o Dpkg::Options::=--force-confold install"
 SMALL = ("patchlab-web", "patchlab-docs", "patchlab-lib")
 _OLD = "/root/bench-old"  # on hosts
+_OURS = "patchctl, apply stage"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tool:
+    """A package manager as the peers use it. `install` and `back` get words: exact versions, old
+    files. `installed` prints versions, a word each, in the order of the names that follow it;
+    `join` stands between name and version; `peer` is Ansible's module and pyinfra's operation."""
+
+    name: str
+    install: str
+    back: str
+    installed: str
+    join: str
+    files: str
+    peer: str
+    before: Callable[[Lab, Path], None] = lambda _lab, _folder: None
+
+    @property
+    def playbook(self) -> str:
+        """The file in `peers/`."""
+        return f"{self.peer}.yml"
+
+
+_APT_INSTALL = (
+    "env DEBIAN_FRONTEND=noninteractive apt-get -y -q -o Dpkg::Options::=--force-confold install"
+)
+TOOLS: Mapping[str, Tool] = {
+    "debian": Tool(
+        name="apt-get",
+        install=_APT_INSTALL,
+        back=f"{_APT_INSTALL} --allow-downgrades",
+        installed="dpkg-query -W -f '${Version} '",
+        join="=",
+        files="*.deb",
+        peer="apt",
+        before=with_python_apt,
+    ),
+    "rpm": Tool(
+        name="dnf",
+        install="dnf -y -q upgrade",
+        back="dnf -y -q --disablerepo='*' downgrade",
+        installed="rpm -q --qf '%{VERSION}-%{RELEASE} '",
+        join="-",
+        files="*.rpm",
+        peer="dnf",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -56,16 +104,17 @@ class Updates:
     """What is installed: package -> (version before, version after)."""
 
     versions: Mapping[str, tuple[str, str]]
+    tool: Tool = TOOLS["debian"]
 
     @property
     def wanted(self) -> list[str]:
-        """`NAME=VERSION` of every update."""
-        return [f"{name}={new}" for name, (_, new) in self.versions.items()]
+        """Every update with its exact version, as the package manager takes it."""
+        return [f"{name}{self.tool.join}{new}" for name, (_, new) in self.versions.items()]
 
     @property
     def install(self) -> str:
         """The peers' shell command."""
-        return f"sudo -n env DEBIAN_FRONTEND=noninteractive {_INSTALL} {' '.join(self.wanted)}"
+        return f"sudo -n {self.tool.install} {' '.join(self.wanted)}"
 
 
 @dataclass
@@ -145,21 +194,20 @@ class Product:
                     raise RuntimeError(f"{found.host}: {stage.value}: {found.reason}")
 
 
-def keep_old(lab: Fleet, product: Product) -> None:
+def keep_old(lab: Fleet, product: Product, tool: Tool = TOOLS["debian"]) -> None:
     """Have the old package files on each host; RuntimeError where one cannot be had."""
     product.prepare()
-    each(
-        [host.name for host in lab.lab.hosts()],
-        lambda name: lab.lab.check(
-            name,
-            f"mkdir -p {_OLD} && cp /var/lib/patchctl/{product.transaction(name)}/old/*.deb {_OLD}",
-        ),
-    )
+
+    def keep(name: str) -> str:
+        old = f"/var/lib/patchctl/{product.transaction(name)}/old/{tool.files}"
+        return lab.lab.check(name, f"mkdir -p {_OLD} && cp {old} {_OLD}")
+
+    each([host.name for host in lab.lab.hosts()], keep)
 
 
-def put_back(lab: Fleet) -> None:
+def put_back(lab: Fleet, tool: Tool = TOOLS["debian"]) -> None:
     """Every host as before; RuntimeError where one cannot be."""
-    back = f"DEBIAN_FRONTEND=noninteractive {_INSTALL} --allow-downgrades {_OLD}/*.deb >/dev/null"
+    back = f"{tool.back} {_OLD}/{tool.files} >/dev/null"
     each([host.name for host in lab.lab.hosts()], lambda name: lab.lab.check(name, back))
     settle()
 
@@ -170,7 +218,7 @@ def checked(lab: Fleet, updates: Updates, go: Callable[[], Cost]) -> Callable[[]
     new = [version for _, version in updates.versions.values()]
 
     def look(name: str) -> str:
-        return lab.lab.check(name, f"dpkg-query -W -f '${{Version}} ' {names}")
+        return lab.lab.check(name, f"{updates.tool.installed} {names}")
 
     def run() -> Cost:
         cost = go()
@@ -183,7 +231,9 @@ def checked(lab: Fleet, updates: Updates, go: Callable[[], Cost]) -> Callable[[]
     return run
 
 
-def plan_of(lab: Fleet, packages: Sequence[str] = ()) -> tuple[Product, Updates]:
+def plan_of(
+    lab: Fleet, packages: Sequence[str] = (), tool: Tool = TOOLS["debian"]
+) -> tuple[Product, Updates]:
     """The frozen plan of the updates, made as an operator makes it, and what it brings: those of
     `packages`, or every security update."""
     lab.lab.publish(*CHANNELS)
@@ -198,7 +248,7 @@ def plan_of(lab: Fleet, packages: Sequence[str] = ()) -> tuple[Product, Updates]
         for cohort in plan.body.cohorts
         for one in cohort.transitions
     }
-    return Product(workspace, load(workspace).fleet, plan), Updates(versions)
+    return Product(workspace, load(workspace).fleet, plan), Updates(versions, tool)
 
 
 def main() -> int:
@@ -206,59 +256,56 @@ def main() -> int:
     parser = arguments(__doc__ or "", hosts=20, quick=4)
     parser.add_argument("--forks", type=int, default=20, help="hosts at once (%(default)s)")
     parser.add_argument("--what", choices=("real", "small"), default="real", help="which updates")
+    parser.add_argument("--image", choices=tuple(TOOLS), default="debian", help="which hosts")
     parser.add_argument("--lab", default="", metavar="NAME", help="use this lab, which is up")
     args = parser.parse_args()
-    with fleet(how_many(args), args.forks, "bench-patching", args.lab) as lab:
-        with_python_apt(lab.lab, lab.scratch)
-        product, updates = plan_of(lab, SMALL if args.what == "small" else ())
+    tool = TOOLS[args.image]
+    small = args.what == "small" or args.image == "rpm"
+    reference = f"parallel ssh, {tool.name}"
+    with fleet(how_many(args), args.forks, "bench-patching", args.lab, args.image) as lab:
+        tool.before(lab.lab, lab.scratch)
+        product, updates = plan_of(lab, SMALL if small else (), tool)
         variables = Path(lab.scratch / "packages.json")
         variables.write_text(json.dumps({"bench_packages": updates.wanted}), encoding="utf-8")
         wanted = f"packages={json.dumps(updates.wanted)}"
+        module = f"ansible.builtin.{tool.peer}"
         contestants = {
-            "parallel ssh, apt-get": lambda: lab.parallel_ssh(updates.install),
-            "patchctl, apply stage": product.apply,
-            "ansible.builtin.apt": lambda: lab.ansible("apt.yml", "-e", f"@{variables}"),
-            "pyinfra apt.packages": lambda: lab.pyinfra("apt.packages", wanted),
+            reference: lambda: lab.parallel_ssh(updates.install),
+            _OURS: product.apply,
+            module: lambda: lab.ansible(tool.playbook, "-e", f"@{variables}"),
+            f"pyinfra {tool.peer}.packages": lambda: lab.pyinfra(f"{tool.peer}.packages", wanted),
         }
         with product.workspace.runner:
-            keep_old(lab, product)
+            keep_old(lab, product, tool)
             costs = take_turns(
                 {name: checked(lab, updates, go) for name, go in contestants.items()},
                 args.rounds,
-                between=lambda: put_back(lab),
+                between=lambda: put_back(lab, tool),
             )
         if args.lab:
-            put_back(lab)
+            put_back(lab, tool)
         costs["(patchctl, preflight and prepare)"] = product.before
-        table = rows(costs, "parallel ssh, apt-get", len(lab.addresses))
+        table = rows(costs, reference, len(lab.addresses))
+        median = {row.name: row.median_s for row in table}
         report: dict[str, Any] = {
             "benchmark": "patching",
             "hosts": len(lab.addresses),
+            "image": args.image,
             "forks": lab.forks,
             "updates": len(updates.versions),
             "machine": machine(),
             "tables": {"apply": table},
-            "aims": verdict({row.name: row.median_s for row in table}),
+            "aims": [
+                aim(
+                    f"apply stage <= 1.15 x {reference}",
+                    ratio(median[_OURS], median[reference]),
+                    1.15,
+                ),
+                aim(f"apply stage faster than {module}", ratio(median[_OURS], median[module]), 1.0),
+            ],
         }
     show(args, report)
     return 0
-
-
-def verdict(median: dict[str, float]) -> list[dict[str, Any]]:
-    """The figures of the design."""
-    ours = median["patchctl, apply stage"]
-    return [
-        aim(
-            "apply stage <= 1.15 x parallel ssh with apt-get",
-            ratio(ours, median["parallel ssh, apt-get"]),
-            1.15,
-        ),
-        aim(
-            "apply stage faster than ansible.builtin.apt",
-            ratio(ours, median["ansible.builtin.apt"]),
-            1.0,
-        ),
-    ]
 
 
 if __name__ == "__main__":

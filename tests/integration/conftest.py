@@ -1,25 +1,26 @@
-"""The lab that integration tests run on.
+"""The labs that integration tests run on.
 
-A session makes one lab of six hosts, or uses the one that PATCHCTL_TEST_LAB names. Where no
-container engine works the tests are skipped with the reason; with CI=true they fail.
+A session makes one lab of six Debian hosts, or uses the one that PATCHCTL_TEST_LAB names, and one
+of each other kind that a test asks for (see `managed`). Where no container engine works the tests
+are skipped with the reason; with CI=true they fail.
 """
 
 import os
 import shutil
 import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 
+import managed
 import pytest
 
 from patchctl.lab import engine as engines
 from patchctl.lab import fleet, handle
 from patchctl.lab.engine import Engine, EngineError
 from patchctl.lab.handle import Lab
-
-HOSTS = 6
 
 # What a shell starts in the background ignores Ctrl-C and hands that down to every child, also to
 # the commands that are tested.
@@ -61,7 +62,7 @@ def _is_alive(pid: int) -> bool:
 def _remove_left_over() -> None:
     """Labs of sessions that were killed: the name carries the process id."""
     for name in {host.lab for host in fleet.status(os.environ).hosts}:
-        pid = name.removeprefix(_PREFIX)
+        pid = name.removeprefix(_PREFIX).partition("-")[0]
         if name.startswith(_PREFIX) and pid.isdigit() and not _is_alive(int(pid)):
             fleet.down(name, _progress, os.environ)
 
@@ -76,12 +77,28 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedLab]:
-    """Six running Debian hosts: staging-1, staging-2, canary-1, production-1 to -3."""
+def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], WatchedLab]]:
+    """Gives the session's lab of a kind (debian, rpm or mixed), which is made when it is first
+    asked for and stays until the end."""
     given = os.environ.get("PATCHCTL_TEST_LAB")
-    if given:
-        yield _watched(handle.find(given, os.environ))
-        return
+    before = signal.signal(signal.SIGTERM, _end)
+    with ExitStack() as stack:
+        stack.callback(signal.signal, signal.SIGTERM, before)
+        made: dict[str, WatchedLab] = {}
+
+        def of(kind: str) -> WatchedLab:
+            if given and "" not in made:
+                made[""] = _watched(handle.find(given, os.environ))
+                made[managed.kind_of(made[""])] = made[""]
+            if kind not in made:
+                made[kind] = _make(kind, tmp_path_factory.mktemp("lab") / "workspace", stack)
+            return made[kind]
+
+        yield of
+
+
+def _make(kind: str, root: Path, stack: ExitStack) -> WatchedLab:
+    """A new lab, which is removed when the stack ends."""
     try:
         engines.find(os.environ)
         _remove_left_over()
@@ -89,14 +106,17 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedLab]:
         if os.environ.get("CI") == "true":
             pytest.fail(str(error))
         pytest.skip(str(error))
-    name = f"{_PREFIX}{os.getpid()}"
-    before = signal.signal(signal.SIGTERM, _end)
-    try:
-        root = tmp_path_factory.mktemp("lab") / "workspace"
-        yield _watched(fleet.up(name, HOSTS, "debian", root, _progress, os.environ))
-    finally:
-        fleet.down(name, _progress, os.environ)
-        signal.signal(signal.SIGTERM, before)
+    name = f"{_PREFIX}{os.getpid()}" + ("" if kind == "debian" else f"-over-{kind}")
+    stack.callback(fleet.down, name, _progress, os.environ)
+    return _watched(fleet.up(name, managed.SIZES[kind], kind, root, _progress, os.environ))
+
+
+@pytest.fixture(scope="session")
+def lab(request: pytest.FixtureRequest, labs: Callable[[str], WatchedLab]) -> WatchedLab:
+    """Six running Debian hosts (staging-1, staging-2, canary-1, production-1 to -3), or the lab
+    that PATCHCTL_TEST_LAB names; with `managed.over` the hosts of each kind."""
+    given = "" if os.environ.get("PATCHCTL_TEST_LAB") else "debian"
+    return labs(getattr(request, "param", given))
 
 
 @pytest.fixture

@@ -11,7 +11,8 @@ from pathlib import Path
 import faults
 import pytest
 from hostside import Drive
-from test_rollout import HOSTS, command, make_plan, patchctl, states, upgrades, wait_for_apply
+from managed import upgrades
+from test_rollout import HOSTS, command, make_plan, patchctl, states, wait_for_apply
 
 from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.lab.handle import Lab

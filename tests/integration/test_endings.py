@@ -12,8 +12,9 @@ from pathlib import Path
 import faults
 import msgspec
 import pytest
+from managed import upgrades
 from test_hostside import UPDATER
-from test_rollout import command, make_plan, patchctl, states, upgrades, wait_for_apply
+from test_rollout import command, make_plan, patchctl, states, wait_for_apply
 from test_trouble import Disk, small
 
 from patchctl.cli.caller import this_process

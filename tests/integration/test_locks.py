@@ -11,7 +11,8 @@ import faults
 import pytest
 from conftest import WatchedLab, copy_of
 from hostside import Drive, well
-from test_rollout import command, make_plan, patchctl, states, upgrades, versions
+from managed import upgrades
+from test_rollout import command, make_plan, patchctl, states, versions
 
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import OutcomeStatus, Stage

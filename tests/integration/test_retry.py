@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 from hostside import Drive, failed, well
-from test_rollout import make_plan, patchctl, upgrades, versions
+from managed import upgrades
+from test_rollout import make_plan, patchctl, versions
 
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import Stage
@@ -46,14 +47,14 @@ def test_a_host_that_was_mended_succeeds_in_another_attempt(
     fresh_lab.check(HOST, "rm /run/systemd/shutdown/scheduled")
     status = patchctl(workspace, "rollout", "retry", code=3)
     assert host_of(status) == ("rolled_back", "verify", 2)
-    assert versions(fresh_lab, "patchlab-web", [HOST]) == {HOST: "1.0-1 ii"}
+    assert versions(fresh_lab, "patchlab-web", [HOST]) == {HOST: "1.0-1"}
 
     fresh_lab.check(HOST, "touch /root/mended")
     status = patchctl(workspace, "rollout", "retry", "--host", HOST, code=3)
     assert host_of(status) == ("succeeded", "verify", 3)
     assert status["state"] == "halted"
     assert "1 of 1 hosts did not succeed (1 since then" in status["reason"]
-    assert versions(fresh_lab, "patchlab-web", [HOST]) == {HOST: "1.0-2 ii"}
+    assert versions(fresh_lab, "patchlab-web", [HOST]) == {HOST: "1.0-2"}
     assert len(upgrades(fresh_lab, HOST, "patchlab-web")) == 3  # there, back, there
 
     assert patchctl(workspace, "rollout", "resume", "--accept-failures")["state"] == "done"
@@ -76,9 +77,9 @@ def test_a_failed_update_that_was_left_is_finished_by_a_later_attempt(
     well(drive.until_done(Stage.APPLY, HOST))
     well(drive.until_done(Stage.RESTART, HOST))
     well(drive.until_done(Stage.VERIFY, HOST))
-    assert versions(fresh_lab, "patchlab-hook", [HOST]) == {HOST: "1.0-2 ii"}
+    assert versions(fresh_lab, "patchlab-hook", [HOST]) == {HOST: "1.0-2"}
     well(drive.until_done(Stage.UNDO, HOST))
-    assert versions(fresh_lab, "patchlab-hook", [HOST]) == {HOST: "1.0-1 ii"}
+    assert versions(fresh_lab, "patchlab-hook", [HOST]) == {HOST: "1.0-1"}
 
 
 @pytest.mark.proof
@@ -96,4 +97,4 @@ def test_an_update_that_was_left_is_verified_anew_and_can_be_undone(
     assert host_of(status) == ("succeeded", "verify", 2)
     assert len(upgrades(fresh_lab, HOST, "patchlab-web")) == 1
     assert patchctl(workspace, "rollback", "--yes")["state"] == "rolled_back"
-    assert versions(fresh_lab, "patchlab-web", [HOST]) == {HOST: "1.0-1 ii"}
+    assert versions(fresh_lab, "patchlab-web", [HOST]) == {HOST: "1.0-1"}

@@ -17,7 +17,8 @@ from typing import Any
 
 import pexpect
 import pytest
-from test_rollout import HOSTS, command, make_plan, patchctl, states, upgrades, wait_for_apply
+from managed import upgrades
+from test_rollout import HOSTS, command, make_plan, patchctl, states, wait_for_apply
 
 from patchctl.adapters import mounts
 from patchctl.lab.handle import Lab

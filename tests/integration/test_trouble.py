@@ -10,16 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_rollout import (
-    HOSTS,
-    command,
-    make_plan,
-    patchctl,
-    states,
-    upgrades,
-    versions,
-    wait_for_apply,
-)
+from managed import upgrades
+from test_rollout import HOSTS, command, make_plan, patchctl, states, versions, wait_for_apply
 
 from patchctl.lab.handle import Lab
 

@@ -6,6 +6,7 @@ from msgspec import structs
 
 from patchctl.assessment.matching.platforms import platform_of, related
 from patchctl.models.facts import OsRelease
+from patchctl.models.versions import VersionScheme
 
 
 def ecosystem(ident: str, version: str = "", codename: str = "", pretty: str = "") -> str:
@@ -87,3 +88,11 @@ def test_suses_modules_and_package_hub_belong_to_the_server() -> None:
         "SUSE:Linux Enterprise Module for Containers 12",
         "SUSE:Package Hub 12",
     )
+
+
+def test_a_rebuild_of_red_hats_is_known_by_its_own_name_and_major_release() -> None:
+    os = OsRelease(id="ourlinux", version_id="9.4", id_like=("rhel", "centos", "fedora"))
+    platform = platform_of(structs.replace(facts("other", []), os=os))
+    assert (platform.ecosystem, platform.scheme) == ("ourlinux:9", VersionScheme.RPM)
+    alone = structs.replace(os, id_like=())
+    assert platform_of(structs.replace(facts("other", []), os=alone)).scheme is None

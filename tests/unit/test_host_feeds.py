@@ -17,7 +17,7 @@ from patchctl.adapters import files
 from patchctl.adapters.feeds.store import FeedStore
 from patchctl.errors import NotFoundError
 from patchctl.models.advisory import BadRecord
-from patchctl.models.facts import PackageManager, Repository
+from patchctl.models.facts import OsRelease, PackageManager, Repository
 from patchctl.models.feeds import FeedUpdate, UpdateOutcome
 from patchctl.models.state import KnownHost
 from patchctl.protocol.advisories import Given, Nothing, parse
@@ -159,6 +159,17 @@ class TestWhatIsHeld:
             "RHSA-2026:1",
             "RHSA-2026:2",
         ]
+
+    def test_a_rebuild_that_nobody_else_speaks_of_has_its_own_advisories(self, site: Site) -> None:
+        host = known("a", "base")
+        system = OsRelease(id="ourlinux", version_id="9.4", id_like=("rhel", "fedora"))
+        own = msgspec.structs.replace(host.facts, os=system)
+        found = site.update(
+            {"a": answer(line(updateinfo(1)))}, msgspec.structs.replace(host, facts=own)
+        )
+        info = found["updateinfo-ourlinux-9-x86-64-base"].feed
+        assert info is not None
+        assert info.ecosystems == {"ourlinux:9": 1}
 
     def test_of_two_hosts_the_newest_index_is_held(self, site: Site) -> None:
         old, new = line(updateinfo(1, 2), revision="1780000000"), line(updateinfo(3))

@@ -143,6 +143,7 @@ class TestWhatIsWritten:
             ("false", ["no", "false failed (exit code 1)"]),
             ("sh -c 'echo a; exit 3'", ["no", "sh -c failed (exit code 3)"]),
             ("timeout 1 sleep 5", ["no", "timeout 1 does not answer in time"]),
+            ("refuse done", ["no", "refuse done failed (exit code 1, cut off)"]),
         ],
     )
     def test_a_whole_answer_or_none(
@@ -151,6 +152,12 @@ class TestWhatIsWritten:
         asking = f'if try_save "$tx/f" {question}; then echo yes; cat "$tx/f"; else echo no; '
         found = call(shell, tmp_path, f'{asking} echo "$save_error"; fi', "lib.sh", "base.sh")
         assert found == told
+
+    def test_an_answer_is_kept_as_it_is(self, shell: list[str], tmp_path: Path) -> None:
+        given = b"end\n\n a\\b %s $x \xc3\xa9\x81\x88\tend"
+        (tmp_path / "given").write_bytes(given)
+        call(shell, tmp_path, 'try_save "$tx/f" cat "$tx/given"', "lib.sh", "base.sh")
+        assert (tmp_path / "f").read_bytes() == given
 
     @pytest.mark.parametrize(
         "write", ['try_save "$tx/link" echo a', 'put "$tx/link" a', 'keep "$tx/link" a']
@@ -172,6 +179,29 @@ class TestWhatIsWritten:
     def test_save_ends_the_stage_with_the_reason(self, shell: list[str], tmp_path: Path) -> None:
         found = call(shell, tmp_path, 'save "$tx/f" false; echo on', "lib.sh", "base.sh")
         assert found == ["reason false failed (exit code 1)", "answer failed"]
+
+
+class TestWhatIsSaid:
+    """A line of an answer is one line, whatever it tells, and has a bound."""
+
+    @pytest.mark.parametrize(
+        ("text", "line"),
+        [
+            (b"two words", b"two words"),
+            (b"", b""),
+            (b"%s \\n $x *", b"%s \\n $x *"),
+            (b"a\nanswer ok\tb\x1b[m\x7f", b"a answer ok b [m "),
+            (b"caf\xc3\xa9", b"caf\xc3\xa9"),
+            (b"x" * 401, b"x" * 400),
+            (b"\x01" + b"x" * 401, b" " + b"x" * 399),
+        ],
+    )
+    def test_it_is_plain(self, shell: list[str], tmp_path: Path, text: bytes, line: bytes) -> None:
+        (tmp_path / "text").write_bytes(text)
+        asking = 'text=$(cat "$tx/text"); say key "$text" >"$tx/said"; plain "$text" >"$tx/plain"'
+        call(shell, tmp_path, asking, "lib.sh")
+        assert (tmp_path / "said").read_bytes() == b"key " + line + b"\n"
+        assert (tmp_path / "plain").read_bytes().rstrip(b"\n") == line
 
 
 class TestTime:

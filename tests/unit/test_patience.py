@@ -1,5 +1,6 @@
 """How long questions stay open, who is asked by itself, and how many are at work at once."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,12 @@ from rollout_world import plan as wave_plan
 from patchctl.adapters.content_store import ContentStore
 from patchctl.executors.ansible import CONNECTION_S, AnsibleExecutor
 from patchctl.executors.hooks import PlannedHooks
-from patchctl.executors.patience import ATTACH_MOST_S, Patience
+from patchctl.executors.patience import ATTACH_MOST_S, EARLIER_ENTRIES, Patience, answers_of
 from patchctl.executors.simulated import SimulatedExecutor
 from patchctl.models.plan import Plan
 from patchctl.models.rollout import (
     Carrier,
+    Entry,
     HostOutcome,
     OutcomeStatus,
     RunState,
@@ -27,6 +29,7 @@ from patchctl.models.rollout import (
     ShardOver,
     ShardStarted,
     Stage,
+    StageAnswered,
 )
 from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 from patchctl.protocol.payloads import ATTACH_S, call_s
@@ -39,6 +42,21 @@ def expecting(seconds: int) -> Plan:
     hosts = tuple(msgspec.structs.replace(host, expected_s=seconds) for host in given.body.hosts)
     body = msgspec.structs.replace(given.body, hosts=hosts)
     return msgspec.structs.replace(given, body=body)
+
+
+def test_of_earlier_runs_the_newest_are_read_and_not_without_end() -> None:
+    told = StageAnswered(host=HOSTS[0], attempt=1, stage=Stage.APPLY, status=OutcomeStatus.OK)
+    asked: list[str] = []
+
+    def journal(run: str) -> Iterator[Entry]:
+        asked.append(run)
+        yield Entry(seq=1, run=run, at=0, event=told)
+        for seq in range(EARLIER_ENTRIES // 2):
+            yield Entry(seq=seq, run=run, at=0, event=ShardOver(shard=run))
+
+    assert list(answers_of(["newest", "before", "third"], journal)) == [told, told]
+    assert asked == ["newest", "before"]
+    assert list(answers_of([], journal)) == []
 
 
 class Watch:
@@ -67,6 +85,26 @@ class TestAQuestion:
         patience.learn(Stage.APPLY, HOSTS[0], 140)
         patience.learn(Stage.APPLY, HOSTS[0], 90)
         assert patience.attach_s(Stage.APPLY, work(HOSTS[1])) == 141
+
+    @pytest.mark.parametrize(
+        ("status", "host", "seconds", "stays_open"),
+        [
+            (OutcomeStatus.OK, HOSTS[0], 140, 141),
+            (OutcomeStatus.OK, HOSTS[0], 5, 20),  # the plan expects more
+            (OutcomeStatus.FAILED, HOSTS[0], 140, 20),
+            (OutcomeStatus.OK, "elsewhere", 140, 20),
+            (OutcomeStatus.OK, HOSTS[0], "140", 20),
+        ],
+    )
+    def test_follows_what_they_took_in_an_earlier_run(
+        self, status: OutcomeStatus, host: str, seconds: object, stays_open: int
+    ) -> None:
+        patience = Patience(expecting(20), Watch())
+        told = StageAnswered(
+            host=host, attempt=1, stage=Stage.APPLY, status=status, evidence={"seconds": seconds}
+        )
+        patience.recall([told])
+        assert patience.attach_s(Stage.APPLY, work(HOSTS[1])) == stays_open
 
     def test_of_an_old_plan_that_expects_nothing_is_short(self) -> None:
         assert Patience(plan(), Watch()).attach_s(Stage.APPLY, work()) == ATTACH_S

@@ -21,14 +21,15 @@ go_on() {
 main() {
   need_transaction
   if [ "$look" != yes ]; then go_on; fi
-  if [ "$(job_state apply)" != "done" ]; then
-    if [ "$look" = yes ] && [ "$(job_state apply)" = none ]; then
+  apply_state=$(job_state apply)
+  if [ "$apply_state" != "done" ]; then
+    if [ "$look" = yes ] && [ "$apply_state" = none ]; then
       say touched no
       refuse "the update had not begun on this host"
     fi
     need_claim
     if [ -f "$tx/undo/started" ]; then refuse "this transaction was undone already"; fi
-    if [ "$(job_state apply)" = none ] && others_work; then
+    if [ "$apply_state" = none ] && others_work; then
       say touched no
       answer_locked
       return

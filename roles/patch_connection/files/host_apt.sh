@@ -28,6 +28,11 @@ APT_LISTS_LOCK=/var/lib/apt/lists/lock
 
 # --- which updaters compete ----------------------------------------------------------------------
 
+apt_updaters() { echo apt-daily.timer apt-daily-upgrade.timer apt-daily-upgrade.service; }
+
+# unattended-upgrades.service is not among them: it waits for the shutdown.
+apt_updaters_at_work() { echo apt-daily-upgrade.service; }
+
 # What starts unattended-upgrades where there is no systemd.
 APT_CRON=/etc/cron.daily/apt-compat
 

@@ -43,7 +43,7 @@ dnf_reboot_names() {
 dnf_take_effect_by_reboot() { # NAMES
   dnf_contained=no
   if in_container; then dnf_contained=yes; fi
-  NAMES=$1 KERNEL=$RPM_KERNEL CONTAINED=$dnf_contained awk '
+  NAMES=$1 KERNEL=$UNVERSIONED_KERNEL CONTAINED=$dnf_contained awk '
     BEGIN {
       count = split(ENVIRON["NAMES"], name, " ")
       for (i = 1; i <= count; i++) wanted[name[i]]
@@ -126,6 +126,13 @@ dnf_lock_holders() { # more PID-FILEs
 }
 
 # --- which updaters compete ----------------------------------------------------------------------
+
+dnf_updaters() {
+  echo dnf-automatic.timer dnf-automatic-install.timer dnf-automatic.service dnf-automatic-install.service \
+    dnf5-automatic.timer dnf5-automatic.service yum-cron.service
+}
+
+dnf_updaters_at_work() { echo dnf-automatic.service dnf-automatic-install.service dnf5-automatic.service; }
 
 # Where dnf-automatic and yum-cron are told what to do; a later file counts more than those before it.
 DNF_AUTOMATIC='/usr/share/dnf5/dnf5-plugins/automatic.conf /etc/dnf/automatic.conf'

@@ -9,6 +9,8 @@
 #                                  name a line; fails where that cannot be told
 #   next_kernel                    the version of the kernel that a boot would bring; nothing where that is
 #                                  not known
+#   updaters                       units that install updates on their own
+#   updaters_at_work               those of them that install while they are active
 #   work_folders                   `FOLDER KIB`: where it writes beside /usr, and how much it may take there
 # shellcheck disable=SC2034  # used by what is put together with it
 
@@ -122,10 +124,10 @@ BOOT=/boot
 
 # --- which names are kernels ---------------------------------------------------------------------
 
-# What puts one kernel's image into /boot on rpm systems, and on Debian and its kin; see
-# models/kernel_names.py.
-RPM_KERNEL='^kernel([0-9]+[.][0-9]+)?(-(rt|64k|debug|zfcpdump|kvm|uek|lt|ml|plus|default|azure|preempt))*(-(core|base|uki-virt))?$'
-DEB_KERNEL='^linux-image-(unsigned-)?[0-9]'
+# What puts one kernel's image into /boot: packages of several versions beside each other, and those with
+# the version in their name; see models/kernel_names.py.
+UNVERSIONED_KERNEL='^kernel([0-9]+[.][0-9]+)?(-(rt|64k|debug|zfcpdump|kvm|uek|lt|ml|plus|default|azure|preempt))*(-(core|base|uki-virt))?$'
+VERSIONED_KERNEL='^linux-image-(unsigned-)?[0-9]'
 
 # --- how much room /boot needs -------------------------------------------------------------------
 
@@ -136,11 +138,11 @@ KERNEL_KIB=98304
 # anew beside the old one before it takes its place. Lines `NAME ACTION` on standard input. The image
 # of `kernel` lies in `kernel-core` on newer systems: both are one kernel.
 boot_kib() {
-  RPM=$RPM_KERNEL DEB=$DEB_KERNEL awk -v each="$KERNEL_KIB" '
-    BEGIN { rpm = ENVIRON["RPM"]; deb = ENVIRON["DEB"] }
-    $1 ~ rpm || $1 ~ deb {
+  MANY=$UNVERSIONED_KERNEL ONE=$VERSIONED_KERNEL awk -v each="$KERNEL_KIB" '
+    BEGIN { many = ENVIRON["MANY"]; one = ENVIRON["ONE"] }
+    $1 ~ many || $1 ~ one {
       family = $1
-      if ($1 ~ rpm) sub(/-(core|base|uki-virt)$/, "", family)
+      if ($1 ~ many) sub(/-(core|base|uki-virt)$/, "", family)
       if ($2 == "new" && !(family in seen)) { seen[family]; kernels++ }
       if ($2 != "remove") made = 1
     }
@@ -179,10 +181,14 @@ reboot_wanted() {
 
 reboot_marked() { [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; }
 
-# Prints the newest installed kernel where an older one of its kind runs. In a container none does.
+# Prints the newest installed kernel where an older one of its kind runs. In a container none does;
+# only where one waits it matters what this is.
 waiting_kernel() {
-  if in_container; then return; fi
-  list_kernels | newest_kernel "$(uname -r)"
+  kernels=$(list_kernels)
+  if [ -z "$kernels" ]; then return; fi
+  newest=$(printf '%s\n' "$kernels" | newest_kernel "$(uname -r)")
+  if [ -z "$newest" ] || in_container; then return; fi
+  printf '%s\n' "$newest"
 }
 
 in_container() {
@@ -298,13 +304,16 @@ lock_holders() { # FILE...
 
 # --- which updaters compete ----------------------------------------------------------------------
 
-# Units of what installs updates by itself; those that are not loaded are told of when asked by name.
-UPDATERS='apt-daily.timer apt-daily-upgrade.timer apt-daily-upgrade.service dnf-automatic.timer
-dnf-automatic-install.timer dnf-automatic.service dnf-automatic-install.service
-dnf5-automatic.timer dnf5-automatic.service yum-cron.service packagekit.service
-packagekit-offline-update.service'
+# Units of what installs updates by itself, with those of the package manager; those that are not loaded
+# are told of when asked by name.
+updaters() {
+  echo packagekit.service packagekit-offline-update.service
+  of_manager updaters
+}
 
-# Those that install while they are active. packagekit.service and unattended-upgrades.service are not
-# among them: one answers questions (apt itself wakes it after each run), one waits for the shutdown.
-UPDATERS_AT_WORK='apt-daily-upgrade.service dnf-automatic.service dnf-automatic-install.service
-dnf5-automatic.service packagekit-offline-update.service'
+# Those that install while they are active. packagekit.service is not among them: it answers questions
+# (package managers wake it after each run).
+updaters_at_work() {
+  echo packagekit-offline-update.service
+  of_manager updaters_at_work
+}

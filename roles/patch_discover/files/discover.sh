@@ -204,9 +204,9 @@ mounts() {
 # Of all services and of the updaters. systemctl prints properties in an order of its own, units
 # apart by an empty line, and a unit that is asked for twice only once.
 unit_table() {
-  # shellcheck disable=SC2086 # a list of words
+  # shellcheck disable=SC2046 # a list of words
   limited 10 systemctl show --no-pager -p Id -p LoadState -p ActiveState -p SubState \
-    -p UnitFileState '*.service' $UPDATERS | awk -v OFS="$TAB" '
+    -p UnitFileState '*.service' $(updaters) | awk -v OFS="$TAB" '
       function flush() {
         if (u["Id"] != "" && u["LoadState"] != "not-found" && !(u["Id"] in seen)) {
           seen[u["Id"]]
@@ -230,7 +230,7 @@ failed() {
 }
 
 timers() {
-  printf '%s\n' "$units" | NAMES=$UPDATERS awk -F"$TAB" '
+  printf '%s\n' "$units" | NAMES=$(updaters) awk -F"$TAB" '
     BEGIN {
       count = split(ENVIRON["NAMES"], name, "[ \n]+")
       for (i = 1; i <= count; i++) wanted[name[i]]

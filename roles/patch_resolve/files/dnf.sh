@@ -28,9 +28,15 @@ ask_dnf() {
 dnf_facts='file %{name} %{epoch} %{version} %{release} %{arch} %{repoid} %{sourcerpm} %{downloadsize}'
 
 # dnf's table as `KIND NAME ARCH VERSION REPOSITORY`; `other TEXT` of what is no change of a package.
-# A name that is too long for its column stands alone, the rest of its row below.
+# A name that is too long for its column stands alone, the rest of its row below. What a repository
+# calls a package becomes a word of commands: `rpm -q --eval=%(COMMAND)` would run it.
 steps_in() {
   awk '
+    function step(kind, name, arch, version, by) {
+      if (name ~ /^[A-Za-z0-9][A-Za-z0-9+._-]*$/ && arch ~ /^[a-z0-9][a-z0-9_-]*$/ \
+        && version ~ /^[0-9A-Za-z][0-9A-Za-z.+~:^_-]*$/) print kind, name, arch, version, by
+      else print "other", "no name of a package:", name, arch, version
+    }
     /^=+$/ { lines++; next }
     lines < 2 { next }
     /^Transaction Summary/ { exit }
@@ -43,14 +49,14 @@ steps_in() {
     }
     /^     replacing +/ {
       arch = name = $2; sub(/.*\./, "", arch); sub(/\.[^.]*$/, "", name)
-      print "obsolete", name, arch, $3, by
+      step("obsolete", name, arch, $3, by)
       next
     }
     /^ / {
       if (kind == "other") { print "other", heading ":" $0; next }
       row = row $0
       if (split(row, part, " ") < 5) next
-      print kind, part[1], part[2], part[3], part[4]
+      step(kind, part[1], part[2], part[3], part[4])
       by = part[1]; row = ""
     }'
 }
@@ -194,7 +200,8 @@ print_dnf_files() {
 }
 
 print_dnf_locks() {
-  if ! locks=$(dnf_lock_holders); then
+  # shellcheck disable=SC2086  # paths are words
+  if ! locks=$(dnf_lock_holders $DNF_PID_FILES); then
     printf 'error whether others work with dnf cannot be told\n'
   elif [ -n "$locks" ]; then
     printf '%s\n' "$locks" | sed 's/^/lock /'

@@ -9,6 +9,7 @@ BASE=/var/lib/patchctl
 # trusted: the files in it are installed as root.
 own_folder() { # PATH
   [ ! -h "$1" ] || return 1
+  if [ ! -e "$1" ] && mkdir -m 0700 "$1" 2>/dev/null; then return; fi # it was made by this very process
   [ -d "$1" ] || mkdir -m 0700 "$1" 2>/dev/null || [ -d "$1" ] \
     || { use_reserve && mkdir -m 0700 "$1" 2>/dev/null; } || return 1
   own_folder_path=$1
@@ -115,19 +116,28 @@ use_reserve() { # true where it gave room
 }
 
 # The whole standard output of a command becomes the file's content. An answer that was cut off, or
-# could not be written, is none. Both halves of the pipe are looked at: sh itself sees only the last.
+# could not be written, is none. The shell holds it in between, with a mark at its end: so its exit
+# code and that of the writing are both seen, without a process for either.
 save_error=
 try_save() { # FILE COMMAND...; true where both went well, else `save_error` says why not
   save_file=$1
   shift
-  save_codes=$({ { "$@" 4>&-; echo "code $?" >&4; } | cat >"$save_file" 4>&- || echo unwritten >&4; } 4>&1)
-  case $save_codes in
-    'code 0') return 0 ;;
-    'code 124' | 'code 137') save_error="$(question "$@") does not answer in time" ;;
-    *) save_error="$(question "$@") failed (exit ${save_codes})" ;;
+  save_text=$("$@"; save_code=$?; echo end; exit "$save_code")
+  save_code=$?
+  case $save_text in
+    *end) ;;
+    *) save_code="${save_code}, cut off" ;; # the command ended the shell
+  esac
+  save_unwritten=''
+  printf '%s' "${save_text%end}" 2>/dev/null >"$save_file" || save_unwritten=yes
+  save_text=''
+  case $save_code$save_unwritten in
+    0) return 0 ;;
+    124 | 137) save_error="$(question "$@") does not answer in time" ;;
+    *) save_error="$(question "$@") failed (exit code $save_code)" ;;
   esac
   # What the command itself writes on the way may have found no room, too.
-  if has_room && [ "${save_codes#*unwritten}" = "$save_codes" ]; then return 1; fi
+  if has_room && [ -z "$save_unwritten" ]; then return 1; fi
   if use_reserve; then
     try_save "$save_file" "$@"
     return

@@ -18,6 +18,7 @@ list_sums() { # FILE with paths
       printf '%s\0' "$path" >>"$call/sums.files" || return
     fi
   done <"$1"
+  if [ ! -s "$call/sums.files" ]; then return; fi
   xargs -0 -r md5sum <"$call/sums.files" >"$call/sums.told" || return
   plain_sums "$call/sums.told"
 }
@@ -146,10 +147,15 @@ say_conffiles() { # FOLDER
     if [ -e "$path" ]; then say_paths config-changed "$path" -; fi
   done <"$call/changed"
   while IFS= read -r path; do
-    if ! grep -qxF -e "$path" "$1/leftovers"; then
-      say_paths config-kept "${path%.*}" "$path"
-    fi
+    if ! grep -qxF -e "$path" "$1/leftovers"; then say_beside "$path"; fi
   done <"$call/leftovers"
+}
+
+say_beside() { # PATH of what the manager laid beside a file
+  case " $SAVED_BESIDE " in
+    *" ${1##*.} "*) say note "${1%.*} was replaced or removed, as it was it lies in $1" ;;
+    *) say_paths config-kept "${1%.*}" "$1" ;;
+  esac
 }
 
 # `stays PATH COPY`: what somebody edited, and where it lies as it was before the transaction; `-`

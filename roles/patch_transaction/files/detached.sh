@@ -25,7 +25,10 @@ work() { # JOB
 concluded() { # JOB
   began=$(uptime_s)
   told=$(work "$1")
-  printf '%s\n' "$told" | grep -v '^answer '
+  case $told in
+    *'answer '*) printf '%s\n' "$told" | grep -v '^answer ' ;;
+    *) printf '%s\n' "$told" ;;
+  esac
   say seconds "$(($(uptime_s) - began))"
   case $told in
     *'
@@ -36,7 +39,12 @@ answer '*) printf '%s\n' "$told" | grep '^answer ' | tail -n 1 ;;
 
 # Well only where a check says so: work that ended without a word did not come to its end.
 concluded_from_checks() {
-  concluded_failed=$(printf '%s\n' "$told" | sed -n 's/^check [^ ]* failed //p' | head -n 3 | tr '\n' ' ')
+  concluded_failed=''
+  case $told in
+    *' failed '*)
+      concluded_failed=$(printf '%s\n' "$told" | sed -n 's/^check [^ ]* failed //p' | head -n 3 | tr '\n' ' ')
+      ;;
+  esac
   if [ -n "$concluded_failed" ]; then
     answer failed "$concluded_failed"
   else
@@ -76,8 +84,10 @@ answer locked')
       exit 0
       ;;
   esac
+  # Before the result, which whoever reads the mark has seen. It need not outlive a crash: in another boot
+  # it says nothing.
+  put "$tx/ended" "$(time_mark)"
   keep "$folder/result" "$concluded_text"
-  keep "$tx/ended" "$(time_mark)"
 }
 
 main "$@" </dev/null

@@ -40,7 +40,8 @@ list_etc_sums() { # FILE with paths
     fi
   done <"$1" >"$call/etc.files" || return
   xargs -0 -r md5sum <"$call/etc.files" >"$call/etc.md5" 2>/dev/null
-  plain_sums "$call/etc.md5" >"$call/etc.told" && cat "$call/etc.links" >>"$call/etc.told" || return
+  plain_sums "$call/etc.md5" >"$call/etc.told" || return
+  if [ -s "$call/etc.links" ]; then cat "$call/etc.links" >>"$call/etc.told" || return; fi
   awk -v sums="$call/etc.told" '
     BEGIN { while ((getline line < sums) > 0) told[substr(line, 35)] }
     !($0 in told)' "$1" >"$call/etc.untold" || return
@@ -60,7 +61,12 @@ save_etc() {
   if [ -f "$tx/etc/whole" ]; then return; fi
   need_folder "$tx/etc"
   try_save "$tx/etc/paths" list_etc && try_save "$tx/etc/beside" list_beside && try_save "$tx/etc/before" list_etc_sums "$tx/etc/paths" || return
+  keep_etc_files && return
   save_error="/etc cannot be kept in $tx/etc: $(why_unwritable)"
+  return 1
+}
+
+keep_etc_files() {
   tar -C / -cf "$tx/etc/files.tar" --verbatim-files-from --no-unquote -T "$tx/etc/paths" >&2
   # 1: a file changed or went while it was read; what matters is that the archive is whole.
   [ $? -le 1 ] && tar -tf "$tx/etc/files.tar" >/dev/null && keep "$tx/etc/whole" "$(now)"
@@ -87,7 +93,7 @@ say_etc() {
   while IFS= read -r path; do
     if grep -qxF -e "$path" "$tx/etc/beside" \
       || grep -qxF -e "/${path%.*}" "$tx/before/conffiles/watched"; then continue; fi
-    say_paths config-kept "/${path%.*}" "/$path"
+    say_beside "/$path"
   done <"$call/etc.beside"
 }
 

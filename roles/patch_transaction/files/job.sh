@@ -12,7 +12,7 @@
 
 lock_is_held() {
   [ -f "$BASE/lock" ] || return 1
-  ! flock -s -n "$BASE/lock" true # shared: two who look do not take each other for the job
+  ! flock -s -n 6 6<"$BASE/lock" # shared: two who look do not take each other for the job
 }
 
 running_job() { # prints `TRANSACTION JOB` of what runs now, nothing otherwise
@@ -53,7 +53,9 @@ has_systemd() { [ -d /run/systemd/system ] && have systemd-run; }
 launch() { # JOB
   launch_folder=$tx/$1
   need_folder "$launch_folder"
-  must_keep "$launch_folder/script" "${PATCHCTL_CARRIED:?}"
+  # Each start brings its own, so it need not outlive a crash; the one before may still be read.
+  if ! put "$launch_folder/script.part" "${PATCHCTL_CARRIED:?}" \
+    || ! mv -f "$launch_folder/script.part" "$launch_folder/script"; then cannot_write "$launch_folder/script"; fi
   rm -f "$launch_folder/locked"
   launch_starts=''
   if [ -f "$launch_folder/started" ]; then launch_starts=$(cat "$launch_folder/started"); fi
@@ -75,11 +77,20 @@ launch() { # JOB
   fi
 }
 
+# Has the job's shell neither the lock yet, nor ended? Whoever takes the lock says so in a file, which
+# costs no process to read; many hosts that start at once on one machine are looked at often.
+is_unbegun() { # JOB
+  if [ ! -f "$tx/$1/started" ]; then return 1; fi
+  begun_line=''
+  read -r begun_line 2>/dev/null <"$BASE/running"
+  [ "$begun_line" != "$transaction $1" ] || [ "$(job_state "$1")" = interrupted ]
+}
+
 # Waits until the job's shell holds the lock (or has ended), so that nobody who looks next takes a
 # job that is about to start for one that was interrupted.
 await_start() { # JOB
   await_tries=0
-  while [ "$(job_state "$1")" = interrupted ] && [ "$await_tries" -lt 100 ]; do
+  while is_unbegun "$1" && [ "$await_tries" -lt 100 ]; do
     sleep 0.1 2>/dev/null || sleep 1
     await_tries=$((await_tries + 1))
   done
@@ -122,7 +133,7 @@ answer failed"
 # The kernel wakes us when the job's shell lets go of the lock: a host that installs has better to
 # do than to answer questions.
 await_end() { # SECONDS
-  flock -s -w "$1" "$BASE/lock" true || [ $? -eq 1 ] || sleep 1 # 1: it is still held
+  flock -s -w "$1" 6 6<"$BASE/lock" || [ $? -eq 1 ] || sleep 1 # 1: it is still held
 }
 
 attach() { # JOB: prints the recorded result, or says that it still runs

@@ -11,11 +11,25 @@
 # --- answer --------------------------------------------------------------------------------------
 
 plain() { # TEXT: one line without control characters, bounded
-  printf '%s' "$*" | tr '\001-\037\177' ' ' | cut -c1-400
+  if is_plain "$*" 400; then
+    printf '%s' "$*"
+  else
+    printf '%s' "$*" | tr '\001-\037\177' ' ' | cut -c1-400
+  fi
+}
+
+# Most texts are, and no process is needed for these.
+is_plain() { # TEXT MOST
+  case $1 in *[![:print:]]*) return 1 ;; esac
+  [ "${#1}" -le "$2" ]
 }
 
 say() { # KEY TEXT
-  printf '%s %s\n' "$1" "$(plain "$2")"
+  if is_plain "$2" 400; then
+    printf '%s %s\n' "$1" "$2"
+  else
+    printf '%s %s\n' "$1" "$(plain "$2")"
+  fi
 }
 
 # Two paths of at most 900 characters each: whole where they fit a line of an answer.
@@ -24,6 +38,10 @@ say_paths() { # KEY PATH PATH|-
 }
 
 path_line() { # PATH
+  if is_plain "$1" 900; then
+    printf '%s' "$1"
+    return
+  fi
   printf '%s' "$1" | tr '\001-\037\177' '?' | cut -c1-900
 }
 
@@ -125,7 +143,7 @@ bounded() { # COMMAND...
 read_input() { # TEXT
   stage_name='' manager='' run='' transaction='' fence='' machine_id='' sent_at='' boot=''
   attach=12 lock_wait=120 limit=3600 settle=20 updaters=warn rollback_ready=require pushed=no
-  packages='' unsigned='' stored='' probes='' over='' attempt=1 look=no call_s=900 complete=no
+  packages='' planned_count=0 unsigned='' stored='' probes='' over='' attempt=1 look=no call_s=900 complete=no
   while read -r word rest; do
     case $word in
       stage) stage_name=$rest ;;
@@ -148,7 +166,7 @@ read_input() { # TEXT
       look) look=$rest ;;
       over) over="$over $rest" ;;
       package) packages="$packages$rest
-" ;;
+" planned_count=$((planned_count + 1)) ;;
       unsigned) unsigned="$unsigned$rest
 " ;;
       stored) stored="$stored$rest
@@ -171,7 +189,7 @@ END_OF_INPUT
 }
 
 planned() { # the number of packages of the transaction
-  printf '%s' "$packages" | grep -c .
+  printf '%s' "$planned_count"
 }
 
 # Ends a stage whose call is over, in between long steps.

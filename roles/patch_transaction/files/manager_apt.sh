@@ -10,6 +10,7 @@ QUERY=dpkg-query
 REPAIR='dpkg --configure -a'
 UNHOLD='apt-mark unhold'
 LEFT_BESIDE='dpkg-dist dpkg-new ucf-dist'
+SAVED_BESIDE=''
 OWN_IN_ETC='*.dpkg-* *.ucf-*'
 FILE_NAME='
   function file_name(name, version, arch) { gsub(/:/, "%3a", version); return name "_" version "_" arch ".deb" }
@@ -156,7 +157,8 @@ simulate_later() { # PLACES
 }
 
 apt_simulate() { # ARGUMENTS of install
-  rm -f "$call/simulation" # what an earlier one said is no reason for this one
+  # What an earlier one said is no reason for this one.
+  if [ -e "$call/simulation" ]; then rm -f "$call/simulation"; fi
   apt_write_settings transaction "$call/apt.conf" || return
   if ! try_save "$call/simulation" apt_simulates "$@"; then
     case $save_error in 'cannot write'*) refuse "$save_error" ;; esac
@@ -167,7 +169,7 @@ apt_simulate() { # ARGUMENTS of install
 
 apt_write_settings() { # SCOPE FILE
   # Where it fails, no older file must be taken for it.
-  rm -f "$2"
+  if [ -e "$2" ]; then rm -f "$2"; fi
   try_save "$2" apt_settings "$1" "$2.own"
 }
 

@@ -1,25 +1,30 @@
 # shellcheck shell=sh
 # dnf and rpm: the contract that packages.sh lists. Needs host_rules.sh, host_dnf.sh, lib.sh, base.sh, state.sh,
-# manager_dnf_cause.sh, manager_dnf_settings.sh and, for what changes packages, package_work.sh.
+# manager_dnf_cause.sh, manager_dnf_settings.sh, manager_dnf_cut_off.sh and, for what changes packages, package_work.sh.
 # shellcheck disable=SC2034,SC2154  # used by packages.sh; read_input and open_call set
 
 MANAGER=dnf
 ANY_ARCH=noarch
 LOW_LEVEL=rpm
 QUERY=rpm
-REPAIR='dnf check'
-UNHOLD='dnf versionlock delete'
+REPAIR='dnf remove --duplicates'
+UNHOLD='dnf versionlock delete, or exclude= in dnf.conf'
 LEFT_BESIDE='rpmnew rpmsave rpmorig'
+SAVED_BESIDE='rpmsave rpmorig'
 OWN_IN_ETC='*.rpmnew *.rpmsave *.rpmorig'
 FILE_NAME='
   function file_name(name, version, arch) { sub(/^[0-9]+:/, "", version); return name "-" version "." arch ".rpm" }
 '
 
 need_manager() {
-  if ! have dnf || ! have rpm || ! have rpmkeys; then
+  if [ -e /run/ostree-booted ]; then
+    refuse "dnf is planned, but this host is made from an image, which its own tool changes (rpm-ostree)"
+  elif ! have dnf || ! have rpm || ! have rpmkeys; then
     refuse "dnf is planned, but this host has no dnf"
   fi
-  case $(readlink -f "$(command -v dnf)") in *dnf5) refuse "dnf is planned, but this host has dnf 5, which patchctl does not change yet" ;; esac
+  case $(readlink -f "$(command -v dnf)") in
+    *dnf5) refuse "dnf 4 is planned, but this host has dnf 5, which patchctl does not change yet" ;;
+  esac
 }
 
 # Neither dnf nor rpm asks, restarts a service or replaces a file that is to be kept; their scripts have
@@ -39,11 +44,11 @@ list_installed() {
   awk -v many="$call/many" '
     BEGIN { while ((getline line < many) > 0) beside[line] }
     $1 == "gpg-pubkey" || NF != 4 { next }
-    { sub(/^0:/, "", $3); row[++n] = $0; times[$1 " " $2]++ }
+    { sub(/^0:/, "", $3); row[++n] = $0 }
     END {
       for (i = 1; i <= n; i++) {
         split(row[i], f, " "); key = f[1] " " f[2]
-        print key, f[3], (times[key] > 1 && !(key in beside)) ? "iD" : "ii", int(f[4] / 1024) ((key in beside) ? " many" : "")
+        print key, f[3], (seen[key]++ && !(key in beside)) ? "iD" : "ii", int(f[4] / 1024) ((key in beside) ? " many" : "")
       }
       exit n == 0
     }' "$call/rpm"
@@ -69,31 +74,19 @@ dnf_told() { # KEY: the words of a list in the main part of dnf.conf, also where
     on { gsub(/,/, " "); print }' /etc/dnf/dnf.conf 2>/dev/null
 }
 
-# Packages that the transaction installed whose files are not what is in the package: rpm keeps no other
-# trace of one that was cut off while it laid out files. Configuration is the administrator's.
-unfinished_work() {
-  if [ ! -f "$tx/apply/started" ]; then return; fi
-  read -r dnf_began <"$tx/apply/started"
-  bounded rpm -qa --qf '%{INSTALLTIME} %{NAME}-%{VERSION}-%{RELEASE}.%{ARCH}\n' >"$call/times" || {
-    printf ' it cannot be told which packages are whole'
-    return
-  }
-  dnf_changed=$(awk -v began="${dnf_began:-0}" '$1 + 0 >= began + 0 && $2 !~ /^gpg-pubkey-/ { print $2 }' "$call/times")
-  if [ -z "$dnf_changed" ]; then return; fi
-  # shellcheck disable=SC2086  # names are words
-  bounded rpm -V --nodeps --noscripts --nordev --nomtime --nouser --nogroup --nomode $dnf_changed >"$call/altered" 2>&1
-  [ $? -ne 124 ] || printf ' it cannot be told which packages are whole'
-  awk '
-    $1 == "missing" { if ($2 !~ /^[cdgrlna]$/) print $2; next }
-    $1 ~ /^[S.?][M.?][5.?]/ && ($1 ~ /^S/ || $1 ~ /^..5/ || $1 ~ /L/) && $2 ~ /^\// { print $2 }' "$call/altered" \
-    | head -n 3 | awk '{ printf "%s%s", (NR > 1) ? ", " : " ", $0 } END { if (NR) printf " not as in the package" }'
+list_lock_holders() {
+  # shellcheck disable=SC2086  # paths are words
+  dnf_lock_holders $DNF_PID_FILES
 }
-
-list_lock_holders() { dnf_lock_holders; }
 
 dnf_database() { rpm --eval '%{_dbpath}'; }
 
-is_usable() { bounded rpm --verifydb 2>&1 </dev/null; }
+is_usable() {
+  bounded rpm --verifydb >"$call/verifydb" 2>&1 </dev/null && return
+  echo "error: rpmdb: damaged, or verifying it took too long; rpm --rebuilddb mends it"
+  cat "$call/verifydb"
+  return 1
+}
 
 # Names that versionlock keeps at another version than the planned one, or that dnf.conf excludes.
 list_held() {
@@ -179,6 +172,7 @@ dnf_write_settings() {
 dnf_closed_only() { # prints the options, one a line
   printf '%s\n' -y -c "$call/dnf.conf" '--disablerepo=*' --setopt=install_weak_deps=False \
     --setopt=clean_requirements_on_remove=0 --setopt=protect_running_kernel=1 --setopt=installonly_limit=0 \
+    "--setopt=localpkg_gpgcheck=$(dnf_gpgcheck)" \
     --disableplugin=versionlock,local,subscription-manager,product-id
 }
 
@@ -273,7 +267,7 @@ dnf_simulate() { # WAY PLACES INSTALLED
 dnf_check_signatures() { # prints what is wrong
   sed -n 's/^install //p' "$call/todo" | while read -r file; do
     if ! dnf_is_trusted "$file"; then
-      printf 'Error: %s is not signed by a key of this host: %s\n' "${file##*/}" \
+      printf '%s is not signed by a key that rpm knows on this host: %s\n' "${file##*/}" \
         "$(bounded rpmkeys --define '_pkgverify_level all' --checksig "$file" 2>&1 </dev/null | tail -n 1 | sed 's/^.*: //')"
       exit 1
     fi
@@ -332,17 +326,36 @@ dnf_list_simulated() { # INSTALLED
     && grep -q '^Transaction test succeeded' "$call/simulation"
 }
 
-# While `changing` is there, the way is not gone to its end.
+# Which stream of each module is enabled: no update chooses another one.
+dnf_list_streams() { cat /etc/dnf/modules.d/*.module 2>/dev/null | grep -E '^(\[|stream|state)'; }
+
+# dnf's shell ends with 0 whatever came of it.
 change_packages() { # WAY PLACES
   save "$call/dnf.script" dnf_script "$1" "$2"
-  must_keep "$folder/changing" "$1"
+  dnf_streams=$(dnf_list_streams)
+  dnf_begin_change "$1"
   dnf_said=$(lines_of "$folder/log")
   # shellcheck disable=SC2046  # options without spaces
   run_limited dnf $(dnf_closed_only) shell "$call/dnf.script"
   dnf_code=$?
   if [ "$dnf_code" -ne 0 ]; then return "$dnf_code"; fi # it was ended
-  rm -f "$folder/changing"
-  ! tail -n "+$((dnf_said + 1))" "$folder/log" | grep -Eq '^(Error|error)[: ]|scriptlet failed'
+  dnf_end_change
+  if [ "$(dnf_list_streams)" != "$dnf_streams" ]; then
+    echo 'Error: the enabled module streams are not those of before' >&2
+    return 1
+  fi
+  tail -n "+$((dnf_said + 1))" "$folder/log" | dnf_ended_well
+}
+
+# Its exit code says nothing. What scripts print stands between its own lines and may begin with `error:`
+# without any harm: of that time only what rpm says of a script counts, else dnf's own last words.
+dnf_ended_well() {
+  awk '
+    /^Running transaction$/ { running = 1; next }
+    running && /^  Verifying  *: / { running = 0 }
+    /^(error|warning): %[a-z]+\(.*\) scriptlet failed, / { bad = 1 }
+    !running && /^(Error|error)[: ]/ { bad = 1 }
+    END { exit bad || running }'
 }
 
 await_others() {
@@ -352,32 +365,7 @@ await_others() {
   done
 }
 
-# rpm keeps no record of what a cut-off transaction left undone, neither of scripts nor of triggers, and
-# may have two versions of one package in its database. What it had brought is laid out once more, which
-# does all of it and takes the other version away.
-finish_work() {
-  for dnf_job in apply undo; do
-    if [ ! -f "$tx/$dnf_job/changing" ]; then continue; fi
-    read -r dnf_way <"$tx/$dnf_job/changing"
-    dnf_files=$(dnf_list_brought "$dnf_way") || return
-    if [ -n "$dnf_files" ]; then
-      # shellcheck disable=SC2086  # paths without spaces
-      run_limited rpm -U --replacepkgs --replacefiles --oldpackage --nodeps $dnf_files || return
-    fi
-    rm -f "$tx/$dnf_job/changing"
-  done
-}
-
-dnf_list_brought() { # WAY: files of the versions to which it leads, where rpm's database has them
-  dnf_list_todo "$1" /dev/null >"$call/todo" || return
-  sed -n 's/^install //p' "$call/todo" | while read -r file; do
-    if [ -f "$file" ] && rpm -q "$(rpm -qp --nosignature --qf '%{NAME}-%|EPOCH?{%{EPOCH}:}|%{VERSION}-%{RELEASE}.%{ARCH}' "$file")" >/dev/null; then
-      printf '%s\n' "$file"
-    fi
-  done
-}
-
-# rpm itself takes exactly the files that it is given and touches no other package.
+# rpm itself takes exactly the files that it is given and touches no other package. The running kernel stays.
 force_back() { # PLACES
   force_code=0
   dnf_list_todo back "$1" >"$call/todo" || return
@@ -389,8 +377,14 @@ force_back() { # PLACES
   fi
   for gone in $force_new; do
     if ! rpm -q "$gone" >/dev/null; then continue; fi
+    if ! in_container && rpm -ql "$gone" | grep -qE "/(vmlinuz-|modules/)$(uname -r)(/|\$)"; then
+      say note "$gone is the running kernel and stays"
+      force_code=1
+      continue
+    fi
     run_limited rpm -e --nodeps "$gone" || run_limited rpm -e --nodeps --noscripts "$gone" || force_code=$?
   done
+  if [ "$force_code" -eq 0 ]; then dnf_end_change; fi
   return "$force_code"
 }
 

@@ -5,7 +5,11 @@
 
 # A maintainer script that hangs must not hang for ever. What its hooks make is readable as ever.
 run_limited() { # COMMAND...
+  limited_since=$(uptime_s)
   (umask 022 && exec timeout -k 30 "$limit" "$@" >&2 </dev/null)
+  limited_code=$?
+  limited_s=$(($(uptime_s) - limited_since))
+  return "$limited_code"
 }
 
 # Why the package manager failed: the cause in what it printed, else a full disk, which may have kept
@@ -64,8 +68,9 @@ unchanged() { # REASON: nothing was done by this start
 
 new_files_are_whole() {
   save "$call/need" list_need_new
+  if [ ! -s "$call/need" ]; then return; fi
   wrong_file=$(cut -d ' ' -f 4 "$call/need" | tr '\n' ' ')
-  [ ! -s "$call/need" ]
+  return 1
 }
 
 apply_exactly() {
@@ -98,7 +103,6 @@ locked_out() {
 # the first start sees them so; `etc/whole` says that from here on packages are touched.
 save_files() {
   if [ -f "$tx/etc/whole" ]; then return; fi
-  save_error="configuration files cannot be kept in $tx/before: $(why_unwritable)"
   save_conffiles "$tx/before/conffiles" && save_etc
 }
 
@@ -114,7 +118,7 @@ applied() {
   { say_conffiles "$tx/before/conffiles" && say_etc; } || say note "configuration files could not be compared: $save_error"
   say_state
   if [ "$code" -eq 124 ] || [ "$code" -eq 137 ]; then
-    check packages failed "the transaction took more than $limit s and was ended"
+    check packages failed "$(why_ended)"
   elif [ "$code" -ne 0 ]; then
     check packages failed "$MANAGER ended with code $code: $(log_error)"
   elif [ -n "$(audit)" ]; then
@@ -123,6 +127,15 @@ applied() {
     check packages failed "not at the planned version: $(not_at to)"
   else
     check packages ok "$(planned) packages at their planned versions"
+  fi
+}
+
+# 137 is also how it ends where the kernel or a person kills it.
+why_ended() {
+  if [ "$code" -eq 124 ] || [ "${limited_s:-$limit}" -ge "$limit" ]; then
+    printf 'the transaction took more than %s s and was ended' "$limit"
+  else
+    printf '%s was killed after %s s (no memory left, or somebody did it)' "$MANAGER" "$limited_s"
   fi
 }
 

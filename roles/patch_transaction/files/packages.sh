@@ -16,6 +16,7 @@
 #   REPAIR                         the command that finishes what was cut off
 #   UNHOLD                         the command that gives a hold back
 #   LEFT_BESIDE                    endings of what it lays beside configuration files
+#   SAVED_BESIDE                   those of them that are the file as it was, which it has replaced
 #   OWN_IN_ETC                     globs of names in /etc that are its own doing, not a script's
 #   FILE_NAME                      awk's function file_name(NAME, VERSION, ARCH): its name of a file
 #   need_manager                   refuses where the host does not have it
@@ -100,8 +101,8 @@ not_at() { # PLACE: names and versions of packages that are elsewhere, in one li
     || printf 'it cannot be told what is installed'
 }
 
-say_packages() { # versions as `look` found them
-  say asked "packages $(lines_of "$call/places")"
+say_packages() { # versions as `look` found them, of all that are planned
+  say asked "packages $(planned)"
   while read -r line; do printf 'package %s\n' "$line"; done <"$call/places"
 }
 
@@ -115,8 +116,8 @@ audit() { # half-installed, half-configured, as `look` found it: one line, empty
 
 list_working_updaters() { # those that are at work now
   with_systemctl || return 0
-  # shellcheck disable=SC2086  # names of units are words
-  list_units_with ActiveState 'active|activating|reloading' $UPDATERS_AT_WORK
+  # shellcheck disable=SC2046  # names of units are words
+  list_units_with ActiveState 'active|activating|reloading' $(updaters_at_work)
 }
 
 # Does somebody else work with the package manager? Where that cannot be told nobody goes on.
@@ -231,12 +232,15 @@ list_wanted_marks() { # MARKS-BEFORE-FILE forward|back
     { print $1, $2, (($1 in auto) || (($1 ":" $2) in auto)) ? "auto" : "manual" }'
 }
 
-# A name on the command line becomes "manual", so a library would never be removed again. What
-# fails here is found by verify.
+# A name on the command line becomes "manual", so a library would never be removed again. To look
+# costs less than to set what is right already. What fails here is found by verify.
 restore_marks() { # MARKS-BEFORE-FILE forward|back
-  try_save "$call/marks" list_wanted_marks "$1" "$2" || return
+  if ! look_at_marks "$1" "$2"; then
+    try_save "$call/marks.wrong" list_wanted_marks "$1" "$2" || return
+  fi
+  if [ ! -s "$call/marks.wrong" ]; then return; fi
   for mark in auto manual; do
-    awk -v mark="$mark" '$3 == mark { print $1, $2 }' "$call/marks" | set_marks "$mark"
+    awk -v mark="$mark" '$3 == mark { print $1, $2 }' "$call/marks.wrong" | set_marks "$mark"
   done
 }
 
@@ -248,12 +252,12 @@ look_at_marks() { # MARKS-BEFORE-FILE forward|back
   marks_asked=$(lines_of "$call/marks")
 }
 
-list_wrong_marks() {
+list_wrong_marks() { # `NAME ARCH WANTED GOT`
   [ -f "$call/auto.now" ] || return
   awk -v now="$call/auto.now" '
     BEGIN { while ((getline line < now) > 0) auto[line] }
     {
       got = (($1 in auto) || (($1 ":" $2) in auto)) ? "auto" : "manual"
-      if (got != $3) print $1 " is " got ", not " $3
+      if (got != $3) print $1, $2, $3, got
     }' "$call/marks"
 }

@@ -41,7 +41,7 @@ check_packages() { # forward|back
   rm -f "$tx/$stage_name.untold"
   say asked "marks $marks_asked"
   if [ -s "$call/marks.wrong" ]; then
-    check marks failed "auto/manual: $(tr '\n' ';' <"$call/marks.wrong")"
+    check marks failed "auto/manual: $(awk '{ printf "%s is %s, not %s;", $1, $4, $3 }' "$call/marks.wrong")"
   else
     check marks ok ""
   fi

@@ -22,20 +22,8 @@ from ..models.reach import Reason, ReasonCode
 from ..protocol import locks
 from ..protocol.cleaning import without_logins
 from ..protocol.sections import Section, Unparsed, clip, number, split
-from .parsers import (
-    apt,
-    apt_lists,
-    containers,
-    dnf_hidden,
-    dnf_lists,
-    dpkg,
-    rpm,
-    sockets,
-    stale,
-    system,
-    systemd,
-    updaters,
-)
+from .managers import READERS, Told
+from .parsers import containers, sockets, stale, system, systemd, updaters
 
 # `systemd-detect-virt --list`, the containers; the rest are virtual machines.
 CONTAINERS = frozenset(
@@ -80,9 +68,14 @@ class _Answer:
         self._who = system.identity(self._lines("identity"), "identity", self._unparsed)
         self._machine = system.identity(self._lines("machine"), "machine", self._unparsed)
         self._manager = _manager(self._who.get("manager", ""))
-        refresh = self._sections.get("refresh")
-        by_apt = refresh is not None and self._manager is PackageManager.APT
-        self._refresh = apt_lists.refresh(refresh) if refresh and by_apt else None
+        self._reader = READERS.get(self._manager)
+        self._told = Told(
+            self._sections,
+            self._who.get("architecture", ""),
+            controller_now,
+            self._skew() or 0,
+            self._unparsed,
+        )
 
     def facts(self) -> HostFacts:
         packages, times = self._packages()
@@ -150,49 +143,15 @@ class _Answer:
         return section.lines if section else ()
 
     def _packages(self) -> tuple[tuple[Package, ...], Mapping[str, int]]:
-        if self._manager is PackageManager.APT:
-            found = dpkg.packages(
-                self._lines("packages"),
-                self._lines("automatic"),
-                self._who.get("architecture", ""),
-                self._unparsed,
-            )
-            return found, {}
-        if self._manager is PackageManager.DNF:
-            installed = rpm.packages(
-                self._lines("packages"),
-                self._lines("automatic"),
-                self._lines("holds"),
-                self._unparsed,
-            )
-            return installed.packages, installed.times
-        return (), {}
+        if self._reader is None:
+            return (), {}
+        installed = self._reader.installed(self._told)
+        return installed.packages, installed.times
 
     def _updates(
         self, packages: Sequence[Package]
     ) -> tuple[tuple[Repository, ...], tuple[PendingUpdate, ...]]:
-        lines, pending = self._lines("repositories"), self._lines("pending")
-        if self._manager is PackageManager.APT:
-            known = apt.sources(lines, self._lines("releases"), self._unparsed)
-            native = self._who.get("architecture", "")
-            updates = apt.pending(
-                pending, packages, known, native, self._unparsed, self._deferred()
-            )
-            return tuple(source.repository for source in known), updates
-        if self._manager is PackageManager.DNF:
-            repositories = rpm.repositories(lines, self._lines("releases"), self._unparsed)
-            advised = rpm.advisories(self._lines("advisories"), self._unparsed)
-            updates = rpm.pending(pending, packages, advised, repositories, self._unparsed)
-            return repositories, updates
-        return (), ()
-
-    def _deferred(self) -> frozenset[tuple[str, str]] | None:
-        """Packages and versions that apt defers; None where it did not tell."""
-        section = self._sections.get("phased")
-        if section is not None and section.code != 0:
-            return None
-        pairs = (line.partition(" ") for line in self._lines("phased"))
-        return frozenset((name, version) for name, _, version in pairs)
+        return self._reader.updates(self._told, packages) if self._reader else ((), ())
 
     def _hidden(
         self,
@@ -201,17 +160,9 @@ class _Answer:
         pending: Sequence[PendingUpdate],
     ) -> tuple[HiddenUpdate, ...]:
         """Security updates that the preferences of the host hide."""
-        if self._manager is PackageManager.DNF:
-            sections = ("unhidden", "unhidden_advisories", "excludes")
-            told = {name: self._lines(name) for name in sections}
-            return dnf_hidden.hidden(told, packages, pending, repositories)
-        if self._manager is not PackageManager.APT:
+        if self._reader is None:
             return ()
-        lines = self._lines("repositories")
-        known = apt.sources(lines, self._lines("releases"), Unparsed())
-        release = next(iter(self._lines("preferred")), "")
-        native = self._who.get("architecture", "")
-        return apt.hidden(self._lines("pending"), packages, known, native, release)
+        return self._reader.hidden(self._told, packages, repositories, pending)
 
     def _kernel(self) -> Kernel:
         return Kernel(
@@ -225,10 +176,11 @@ class _Answer:
         leaves a marker only where update-notifier or unattended-upgrades is installed."""
         marker = self._lines("reboot")
         by = {clip(line) for line in marker[1:]}
-        by |= set(rpm.wants_reboot(times, self._booted(), managed=kernel.managed))
+        if self._reader:
+            by |= set(self._reader.waiting(times, self._booted(), managed=kernel.managed))
         newest = waiting_kernel(kernel.running, kernel.installed, managed=kernel.managed)
-        if newest:
-            by.add(f"kernel-core-{newest}" if times else f"linux-image-{newest}")
+        if newest and self._reader:
+            by.add(self._reader.kernel_package.format(newest))
         return bool(marker or by), tuple(sorted(by))
 
     def _booted(self) -> int:
@@ -269,28 +221,7 @@ class _Answer:
 
     def _lists(self) -> tuple[PackageLists, ...]:
         sources = self._sections.get("sources")
-        if sources is None:
-            return ()
-        if self._manager is PackageManager.DNF:
-            return dnf_lists.lists(
-                sources,
-                self._lines("lists"),
-                self._lines("releases"),
-                self._lines("silent"),
-                self._sections.get("refresh"),
-                self._now,
-                self._skew() or 0,
-                self._unparsed,
-            )
-        return apt_lists.lists(
-            sources,
-            self._lines("lists"),
-            self._refresh,
-            self._who.get("architecture", ""),
-            self._now,
-            self._skew() or 0,
-            self._unparsed,
-        )
+        return self._reader.lists(self._told, sources) if sources and self._reader else ()
 
     def _lists_updated(self, lists: Sequence[PackageLists]) -> int:
         """When the oldest lists were fetched; 0 where some never were."""
@@ -312,8 +243,8 @@ class _Answer:
         return tuple(name for name in _GOOD_WHEN_EMPTY if name not in told)
 
     def _notes(self) -> tuple[str, ...]:
-        told = dnf_lists if self._manager is PackageManager.DNF else apt_lists
-        said = (line for line in self._lines("refresh") if not told.is_detail(line))
+        reader = self._reader
+        said = (line for line in self._lines("refresh") if not (reader and reader.is_detail(line)))
         notes = [f"refresh: {clip(line)}" for line in said]
         if self._who.get("uid") != "0":
             notes.append(NOT_ROOT)

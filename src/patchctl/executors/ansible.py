@@ -6,7 +6,7 @@ hosts that lack files get them pushed from the content store and are asked again
 
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from queue import Empty, SimpleQueue
@@ -24,6 +24,7 @@ from ..models.rollout import (
     Shard,
     ShardEnded,
     Stage,
+    StageAnswered,
 )
 from ..models.states import ATTACHING, HARMLESS, HOOKS, VERIFYING
 from ..protocol import demands, managers, payloads, replies
@@ -84,7 +85,8 @@ class AnsibleExecutor:
     `inventory` generates the inventory of some hosts; `hooks` are those of the plan; `known` are
     package files in the content store beyond those of the plan, by (package, architecture,
     version): they are what an undo goes back to. `over` are runs of this workspace that ended: a
-    claim that one of them left on a host holds nobody back.
+    claim that one of them left on a host holds nobody back. `earlier` is what hosts of this plan
+    answered before, in this run or another one.
     """
 
     def __init__(
@@ -97,6 +99,7 @@ class AnsibleExecutor:
         hooks: PlannedHooks,
         known: Mapping[tuple[str, str, str], Artifact] | None = None,
         over: Sequence[str] = (),
+        earlier: Iterable[StageAnswered] = (),
         clock: Seconds = time.time,
     ) -> None:
         self._inventory = inventory
@@ -114,6 +117,7 @@ class AnsibleExecutor:
         self._active: dict[str, _Active] = {}
         self._let_in = False
         self._patience = Patience(plan)
+        self._patience.recall(earlier)
 
     # --- the interface --------------------------------------------------------------------------
 

@@ -97,7 +97,7 @@ _APT = Decisions(
     pace=_COARSE,
 )
 _DNF = Decisions(
-    repair="dnf check",
+    repair="dnf remove --duplicates",
     signed_lists=False,
     held="by a versionlock or an exclude of dnf there",
     unsafe=(

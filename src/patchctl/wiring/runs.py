@@ -62,13 +62,17 @@ def _planned_hooks(workspace: Workspace, fleet: Callable[[], Fleet], plan: Plan)
 
 def _executor(workspace: Workspace, fleet: Callable[[], Fleet], plan: Plan) -> "Executor":
     from ..executors.ansible import AnsibleExecutor
+    from ..executors.patience import answers_of
     from ..inventory.export import generate
 
+    runs = workspace.database().runs.list(500)
+    same = [run.id for run in runs if run.plan == plan.digest]
     return AnsibleExecutor(
         plan=plan,
         inventory=lambda hosts: generate(fleet(), hosts),
         runner=workspace.runner,
         store=workspace.store,
         hooks=_planned_hooks(workspace, fleet, plan),
-        over=[run.id for run in workspace.database().runs.list(500) if run.state in OVER],
+        over=[run.id for run in runs if run.state in OVER],
+        earlier=answers_of(same, workspace.database().journal_reader().read),
     )

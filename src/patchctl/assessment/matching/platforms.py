@@ -115,6 +115,8 @@ _OTHER_IDS = {
     "amazonlinux": "amzn",
     "suse": "sles",
 }
+# Words of ID_LIKE: a rebuild by somebody else, of which its own repositories' advisories speak.
+_RPM_FAMILY = frozenset({"rhel", "centos", "fedora"})
 _RELEASE_IN_NAME = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _CHANNEL_OF_REPOSITORY = re.compile(r"\b(eus|aus|tus|e4s|els)\b")
 # esm.ubuntu.com's folders and the Release files' Origin.
@@ -181,6 +183,10 @@ def _plain(os: OsRelease) -> Platform:
         return Platform(f"openSUSE:Leap {number[0]}", _RPM)
     if ident == "opensuse-tumbleweed":
         return Platform("openSUSE:Tumbleweed", _RPM)
+    if _RPM_FAMILY & {ident, *(word.lower() for word in os.id_like)} and (
+        major := _MAJOR.match(version)
+    ):
+        return Platform(f"{os.id}:{major[0]}", _RPM)
     name = ":".join(part for part in (os.id, version) if part)
     return Platform(name, None)
 

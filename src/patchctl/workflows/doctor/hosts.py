@@ -93,7 +93,7 @@ def _unfit(look: Look) -> Iterator[Check]:
     if found is None:
         yield from (_check(host, name, OK) for place, name in _WAY if place is not Stage.INVENTORY)
         hint = (
-            "take it out of the inventory, or see why apt or dnf is missing there"
+            "take it out of the inventory, or see why its package manager is missing there"
             if look.code is ReasonCode.NO_MANAGER
             else "run `dpkg-query -W` or `rpm -qa` there and mend the package database"
         )
@@ -157,7 +157,7 @@ def _disk(host: str, facts: HostFacts) -> Check:
         return _check(host, "disk", OK, f"{least.free_kib // _MIB} MiB free on {least.mount}")
     status = FAIL if any(bad is FAIL for bad, _ in found) else WARN
     text = ", ".join(text for _, text in found)
-    hint = "make room: old kernels (apt-get autoremove), /var/cache, journals, or a larger disk"
+    hint = "make room: old kernels, /var/cache, journals, or a larger disk"
     return _check(host, "disk", status, text, hint)
 
 

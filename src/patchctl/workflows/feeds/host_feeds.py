@@ -55,7 +55,7 @@ def groups(known: Iterable[KnownHost], names: Collection[str]) -> tuple[Group, .
         found.setdefault(key, []).append((-_newest(host.facts.repositories), host.name))
     if not found:
         raise NotFoundError(
-            "no host with dnf and a known system among the discovered ones",
+            "no host with dnf and a system of its family among the discovered ones",
             hint="`patchctl discover` first; for apt import the packages of a plan:"
             " `patchctl feeds import .patchctl/store`",
         )
@@ -178,7 +178,7 @@ class HostFeeds:
         try:
             best = some[0] if len(some) == 1 else max(some, key=_rank)
             self._feeds.say(f"{name}: from {best.place}")
-            info = self._feeds.hold(best, name, force=self._force)
+            info = self._feeds.hold(best, name, of_hosts=True, force=self._force)
         except PatchctlError as error:
             return _failure(name, str(error))
         return FeedUpdate(name=name, outcome=UpdateOutcome.UPDATED, feed=info)

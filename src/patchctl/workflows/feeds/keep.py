@@ -121,13 +121,19 @@ class Feeds:
         public: bool = False,
         etag: str = "",
         last_modified: str = "",
+        of_hosts: bool = False,
         force: bool = False,
     ) -> FeedInfo:
-        """Store the feed whole. Raises PatchctlError; what was held before is held still then."""
+        """Store the feed whole. `of_hosts`: hosts of the fleet gave it, so it speaks of them,
+        whatever they call their system.
+
+        Raises PatchctlError; what was held before is held still then.
+        """
         held = self.store.get(name)
 
         def check(new: FeedInfo) -> None:
-            _refuse_foreign(new)
+            if not of_hosts:
+                _refuse_foreign(new)
             if held is not None and not force:
                 _compare(held, new)
 

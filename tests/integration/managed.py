@@ -1,0 +1,79 @@
+"""What a test asks of a host whatever its package manager is, and on which labs it runs.
+
+A test that is the same on every host says `@over(...)`; its `lab`, and with that `fresh_lab` and
+`workspace`, are then of one kind after the other.
+"""
+
+import re
+from functools import lru_cache
+
+import pytest
+
+from patchctl.lab.handle import Lab
+
+KINDS = ("debian", "rpm", "mixed")
+SIZES = {"debian": 6, "rpm": 6, "mixed": 8}
+
+
+def over(*tested: str, further: tuple[str, ...] = ()) -> pytest.MarkDecorator:
+    """Run on a lab of each kind: of those `tested` by `make test`, of the `further` ones (without
+    any: debian and rpm) by `make manager-test`."""
+    others = [kind for kind in further or KINDS[:2] if kind not in tested]
+    slow = [pytest.param(kind, marks=pytest.mark.managers) for kind in others]
+    return pytest.mark.parametrize("lab", [*tested, *slow], indirect=True)
+
+
+def kind_of(lab: Lab) -> str:
+    """debian, rpm or mixed."""
+    images = {host.image for host in lab.hosts()}
+    return images.pop() if len(images) == 1 else "mixed"
+
+
+@lru_cache(maxsize=16)
+def _images(lab: Lab) -> dict[str, str]:
+    return {host.name: host.image for host in lab.hosts()}
+
+
+def is_rpm(lab: Lab, host: str) -> bool:
+    """Is it a host of the dnf family?"""
+    return _images(lab)[host] == "rpm"
+
+
+def names(lab: Lab) -> tuple[str, ...]:
+    """Names of all hosts, ring after ring."""
+    return tuple(_images(lab))
+
+
+def version(lab: Lab, host: str, package: str) -> str:
+    """The version that is installed; empty where it is not. What is not whole says so behind it,
+    with dpkg's word for the state or because rpm has it twice."""
+    if is_rpm(lab, host):
+        query = f"rpm -q --qf '%{{VERSION}}-%{{RELEASE}}\\n' {package}"
+        found = lab.exec(host, query)
+        return " and ".join(found.out.split()) if found.rc == 0 else ""
+    query = f"dpkg-query -W -f '${{Version}} ${{db:Status-Abbrev}}' {package}"
+    words = lab.exec(host, query).out.split()
+    if not words or words[-1] in ("un", "rc"):
+        return ""
+    return " ".join(word for word in words if word != "ii")
+
+
+def upgrades(lab: Lab, host: str, package: str) -> list[str]:
+    """What the package manager's own log says of the package, once for each time that its version
+    was changed, also back."""
+    if is_rpm(lab, host):
+        log = lab.check(host, "cat /var/log/dnf.rpm.log 2>/dev/null || true")
+        return re.findall(rf" (?:Upgrade|Downgrade): ({re.escape(package)}-[0-9]\S+)", log)
+    log = lab.check(host, "cat /var/log/dpkg.log 2>/dev/null || true")
+    words = (line.split() for line in log.splitlines())
+    return [
+        " ".join(w[2:]) for w in words if w[2:3] == ["upgrade"] and w[3].startswith(f"{package}:")
+    ]
+
+
+def broken(lab: Lab, host: str) -> str:
+    """What is half installed, or there twice; empty on a host that is whole."""
+    if is_rpm(lab, host):
+        twice = "rpm -qa --qf '%{NAME}.%{ARCH}\\n' | grep -v -e ^gpg-pubkey -e ^patchlab-kernel"
+        return lab.check(host, f"rpm --verifydb >&2; {{ {twice}; }} | sort | uniq -d").strip()
+    return lab.check(host, "dpkg --audit").strip()
