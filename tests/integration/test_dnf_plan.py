@@ -115,6 +115,26 @@ def test_a_plan_of_all_updates(rpm_lab: Lab) -> None:
     assert why(answer, "patchlab-strict") == "removes-package: would remove patchlab-loose"
 
 
+def test_a_package_under_a_new_name_takes_the_place_of_the_old_one(rpm_lab: Lab) -> None:
+    with published(rpm_lab, "obsoletes"):
+        refused = create(rpm_lab, "--package", "patchlab-writer")
+        settings = rpm_lab.workspace / "patchctl.yml"
+        policy = settings.read_text()
+        settings.write_text(policy.replace("\npolicy:\n", "\npolicy:\n  allow_removals: true\n"))
+        try:
+            found = transitions(
+                create(rpm_lab, "--package", "patchlab-writer", "--snapshot", refused["snapshot"])
+            )
+        finally:
+            settings.write_text(policy)
+    said = "removes-package: would remove patchlab-editor"
+    assert why(refused, "patchlab-writer") == said
+    assert {name: one.action for name, one in found.items()} == {
+        "patchlab-writer": Action.NEW,
+        "patchlab-editor": Action.REMOVE,
+    }
+
+
 @pytest.mark.parametrize(
     ("channel", "said"),
     [
