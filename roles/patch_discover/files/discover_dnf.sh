@@ -23,6 +23,11 @@ architecture_dnf() { uname -m; }
 # (skip_if_unavailable), and with -q it does not even name it. Without --refresh it fetches only what it
 # takes for too old.
 refresh_dnf() {
+  elsewhere=$(elsewhere_dnf)
+  if [ -n "$elsewhere" ]; then
+    printf 'Error: %s: dnf looks at another system than this one\n' "$elsewhere"
+    return 1
+  fi
   set -- "$(dnf_program)"
   case $1 in
     */yum) limited 30 yum -q clean expire-cache >/dev/null 2>&1 ;;
@@ -34,6 +39,15 @@ refresh_dnf() {
     | head -n 200
   if [ "$code" -eq 124 ]; then echo "Error: makecache did not end within $REFRESH_S s"; fi
   return "$code"
+}
+
+# The site's `installroot`: dnf has nothing to update there, and says so without an error.
+elsewhere_dnf() {
+  for file in /etc/dnf/dnf.conf /etc/yum.conf; do
+    if [ -r "$file" ]; then
+      sed -n "s|^installroot[[:space:]]*=[[:space:]]*\\(/..*\\)|installroot=\\1 in $file|p" "$file" | head -n 1
+    fi
+  done | head -n 1
 }
 
 # Of each repository that is enabled, its id: also of those of which there are no lists. yum marks ids
@@ -133,6 +147,7 @@ releases_dnf() {
 # Exit code 100 says that there are updates. What is locked to a version or excluded for the whole host is
 # pending all the same, and held; what is excluded of one repository is to come from others.
 pending_dnf() { # [OPTION]
+  if [ -n "$(elsewhere_dnf)" ]; then return 1; fi
   limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock "${1:---disableexcludes=main}" check-update
   case $? in 0 | 100) return 0 ;; *) return 1 ;; esac
 }

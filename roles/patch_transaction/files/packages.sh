@@ -86,7 +86,22 @@ planned_places() { printf '%s' "$packages" | list_places "$call/installed.now"; 
 # Writes what is installed now and where each planned package is; the stage ends where that cannot
 # be told of all of them.
 look() {
-  try_look || refuse "$save_error"
+  try_look || refuse "$(why_not_told)"
+}
+
+# A broken database tells nothing but that it is broken.
+why_not_told() {
+  not_told=$save_error
+  case $not_told in
+    'cannot write'*) ;;
+    *)
+      if ! try_save "$call/usable" is_usable; then
+        usable_cause=$(cause_in "$call/usable")
+        not_told="$MANAGER is not usable now: ${usable_cause:-$not_told}"
+      fi
+      ;;
+  esac
+  printf '%s' "$not_told"
 }
 
 try_look() {

@@ -1,0 +1,147 @@
+"""A dnf host that is broken, lied to or steered elsewhere: said in one line, nothing changed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from patchctl.lab.handle import Lab
+
+pytestmark = [pytest.mark.lab, pytest.mark.parametrize("lab", ["rpm"], indirect=True)]
+
+HOST = "staging-1"
+SITE = """\
+[main]
+best=0
+strict=0
+obsoletes=0
+clean_requirements_on_remove=1
+tsflags=nodocs,noscripts,test
+downloadonly=1
+assumeno=1
+plugins=0
+debuglevel=0
+color=always
+protected_packages=
+install_weak_deps=1
+"""
+
+
+def patchctl(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "patchctl", "-C", str(root), *arguments, "-o", "json"],
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=300,
+        check=False,
+    )
+
+
+def plan(root: Path, package: str) -> subprocess.CompletedProcess[str]:
+    return patchctl(root, "plan", "create", "--limit", HOST, "--package", package)
+
+
+def planned(root: Path, package: str) -> str:
+    made = plan(root, package)
+    assert made.returncode == 0, made.stdout + made.stderr
+    return str(json.loads(made.stdout.splitlines()[-1])["path"])
+
+
+def reason(root: Path, path: str, code: int) -> str:
+    """How the rollout says that the host ended."""
+    done = patchctl(root, "rollout", path, "--yes")
+    assert done.returncode == code, done.stdout + done.stderr
+    (host,) = json.loads(done.stdout.splitlines()[-1])["hosts"]
+    return f"{host['state']}: {host['reason']}"
+
+
+def installed(lab: Lab) -> str:
+    return lab.check(HOST, "rpm -qa | sort")
+
+
+def setting(root: Path, line: str) -> None:
+    path = root / "patchctl.yml"
+    path.write_text(path.read_text().replace("policy:\n", f"policy:\n  {line}\n", 1))
+
+
+@pytest.mark.parametrize(
+    ("channel", "version", "said"),
+    [
+        ("unsigned", "1.0-2", "it is not signed"),
+        pytest.param(
+            "unknown-key", "1.0-3", "its signature does not hold", marks=pytest.mark.proof
+        ),
+        pytest.param("tampered", "1.0-4", "its signature does not hold", marks=pytest.mark.proof),
+    ],
+)
+def test_an_update_that_is_not_signed_by_a_key_of_the_host_is_left_out(
+    fresh_lab: Lab, workspace: Path, channel: str, version: str, said: str
+) -> None:
+    fresh_lab.publish(channel)
+    made = plan(workspace, f"patchlab-sign={version}")
+    assert made.returncode == 1, made.stdout + made.stderr
+    assert said in made.stdout
+
+
+def test_a_protected_package_is_not_removed(fresh_lab: Lab, workspace: Path) -> None:
+    fresh_lab.publish("conflicts")
+    fresh_lab.check(HOST, "echo patchlab-loose >/etc/dnf/protected.d/site.conf")
+    setting(workspace, "allow_removals: true")
+    made = plan(workspace, "patchlab-strict")
+    assert made.returncode != 0
+    assert "protected" in made.stdout + made.stderr
+
+
+def test_a_host_that_lost_dnf_or_its_database_is_not_changed(
+    fresh_lab: Lab, workspace: Path
+) -> None:
+    path = planned(workspace, "patchlab-docs")
+    before = installed(fresh_lab)
+    fresh_lab.check(HOST, "mv /usr/bin/dnf /usr/bin/dnf.away")
+    assert "this host has no dnf" in reason(workspace, path, 3)
+    fresh_lab.check(HOST, "mv /usr/bin/dnf.away /usr/bin/dnf")
+    assert installed(fresh_lab) == before
+
+    fresh_lab.check(HOST, "printf 'no database' >/var/lib/rpm/rpmdb.sqlite")
+    done = patchctl(workspace, "rollout", "retry", "--host", HOST)
+    assert done.returncode != 0
+    status = patchctl(workspace, "rollout", "status")
+    (host,) = json.loads(status.stdout.splitlines()[-1])["hosts"]
+    assert host["state"] == "failed" and "\n" not in host["reason"], host
+    assert "dnf is not usable now: " in host["reason"]
+    assert "rpm --rebuilddb mends it" in host["reason"]
+
+
+@pytest.mark.proof
+def test_no_setting_of_the_site_steers_a_transaction(fresh_lab: Lab, workspace: Path) -> None:
+    before = installed(fresh_lab)
+    fresh_lab.check(HOST, "cat >/etc/dnf/dnf.conf", stdin=SITE.encode())
+    path = planned(workspace, "patchlab-docs")
+    assert reason(workspace, path, 0).startswith("succeeded")
+    changed = set(before.split()) ^ set(installed(fresh_lab).split())
+    assert changed == {"patchlab-docs-1.0-1.noarch", "patchlab-docs-1.0-2.noarch"}
+    assert patchctl(workspace, "rollback", "--yes").returncode == 0
+    assert installed(fresh_lab) == before
+
+
+@pytest.mark.proof
+def test_a_root_elsewhere_is_not_up_to_date(fresh_lab: Lab, workspace: Path) -> None:
+    fresh_lab.check(HOST, "printf '[main]\\ninstallroot=/srv/other\\n' >/etc/dnf/dnf.conf")
+    made = plan(workspace, "patchlab-docs")
+    assert made.returncode == 1
+    assert "looks at another system" in made.stdout + made.stderr
+
+
+@pytest.mark.proof
+def test_a_kernel_that_does_not_fit_into_boot_is_refused(fresh_lab: Lab, workspace: Path) -> None:
+    fresh_lab.publish("kernel")
+    path = planned(workspace, "patchlab-kernel")
+    fresh_lab.reset(HOST, tmpfs={"/boot": 4})
+    workspace.joinpath("known_hosts").write_bytes(
+        fresh_lab.workspace.joinpath("known_hosts").read_bytes()
+    )
+    said = reason(workspace, path, 3)
+    assert "/boot has" in said and "MiB free" in said
