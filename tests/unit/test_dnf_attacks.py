@@ -186,6 +186,24 @@ class TestAKilledTransaction:
         (host / "apply/changing").write_text("forward\n")
         assert "did not come to its end" in self.unfinished(shell, host, BEFORE)
 
+    def test_a_package_of_which_nothing_was_said_is_not_whole(
+        self, shell: list[str], host: Path
+    ) -> None:
+        now = BEFORE.replace("2000 lab-web lab-web-1.0-1", "3000 lab-web lab-web-1.0-2")
+        said = self.unfinished(shell, host, now, "package lab-web-1.0-2.noarch is not installed")
+        assert said == "it cannot be told which packages are whole"
+
+    def test_one_that_an_earlier_transaction_left_is_named(
+        self, shell: list[str], host: Path
+    ) -> None:
+        left = host / "base/t-9/apply"
+        left.mkdir(parents=True)
+        question = f"BASE={host / 'base'}; unfinished_work"
+        assert run(shell, host, question).stdout == ""
+        (left / "changing").write_text("forward\n")
+        said = run(shell, host, question).stdout
+        assert said.startswith(" transaction t-9 did not come to its end")
+
     def test_a_database_that_does_not_answer_is_not_whole(
         self, shell: list[str], host: Path
     ) -> None:
@@ -234,21 +252,3 @@ def test_what_is_no_name_of_a_package_becomes_no_word_of_a_command(
     )
     assert done.stdout.startswith("other no name of a package: ")
     assert len(done.stdout.splitlines()) == 1
-
-    def test_a_package_of_which_nothing_was_said_is_not_whole(
-        self, shell: list[str], host: Path
-    ) -> None:
-        now = BEFORE.replace("2000 lab-web lab-web-1.0-1", "3000 lab-web lab-web-1.0-2")
-        said = self.unfinished(shell, host, now, "package lab-web-1.0-2.noarch is not installed")
-        assert said == "it cannot be told which packages are whole"
-
-    def test_one_that_an_earlier_transaction_left_is_named(
-        self, shell: list[str], host: Path
-    ) -> None:
-        left = host / "base/t-9/apply"
-        left.mkdir(parents=True)
-        question = f"BASE={host / 'base'}; unfinished_work"
-        assert run(shell, host, question).stdout == ""
-        (left / "changing").write_text("forward\n")
-        said = run(shell, host, question).stdout
-        assert said.startswith(" transaction t-9 did not come to its end")
