@@ -46,7 +46,7 @@ integration: install
 	$(BIN)/pytest $(TOGETHER) -m "not proof and not managers" --durations=15 tests/integration
 
 crash-test: install
-	$(BIN)/pytest $(TOGETHER) -m proof tests/integration
+	$(BIN)/pytest $(TOGETHER) -m "proof and not managers" tests/integration
 
 manager-test: install
 	$(BIN)/pytest $(TOGETHER) -m managers tests/integration

@@ -71,6 +71,58 @@ def upgrades(lab: Lab, host: str, package: str) -> list[str]:
     ]
 
 
+_APT_TIMER, _DNF_TIMER = "apt-daily-upgrade.timer", "dnf-automatic-install.timer"
+_APT_UPDATER = f"""printf '#!/bin/sh\\n' >/usr/bin/unattended-upgrade
+chmod 0755 /usr/bin/unattended-upgrade
+echo 'APT::Periodic::Unattended-Upgrade "1";' >/etc/apt/apt.conf.d/20auto
+systemctl enable --now {_APT_TIMER}"""
+# Units as the package dnf-automatic has them.
+_DNF_UPDATER = f"""cd /usr/lib/systemd/system
+printf '[Timer]\\nOnCalendar=*-*-* 6:00\\n[Install]\\nWantedBy=timers.target\\n' >{_DNF_TIMER}
+printf '[Service]\\nType=oneshot\\nExecStart=/bin/true\\n' >dnf-automatic-install.service
+systemctl daemon-reload
+systemctl enable --now {_DNF_TIMER}"""
+
+
+def updater_timer(lab: Lab, host: str) -> str:
+    """The timer of what updates such a host by itself."""
+    return _DNF_TIMER if is_rpm(lab, host) else _APT_TIMER
+
+
+def put_updater(lab: Lab, host: str) -> None:
+    """Let the host update itself, as its own timer does it."""
+    lab.check(host, _DNF_UPDATER if is_rpm(lab, host) else _APT_UPDATER)
+
+
+def automatic(lab: Lab, host: str) -> set[str]:
+    """The lab's packages that count as brought by others, not as asked for."""
+    if is_rpm(lab, host):
+        asked = lab.check(host, "dnf -q repoquery --installed --qf '%{name} %{reason}'")
+        words = [line.split() for line in asked.splitlines()]
+        marked = [name for name, reason in words if reason != "user"]
+    else:
+        marked = lab.check(host, "apt-mark showauto").split()
+    return {name for name in marked if name.startswith("patchlab-")}
+
+
+def verify_files(lab: Lab, host: str, package: str) -> str:
+    """What the package manager says of files that are not as the package has them."""
+    return lab.exec(host, f"{'rpm -V' if is_rpm(lab, host) else 'dpkg --verify'} {package}").out
+
+
+def install(lab: Lab, host: str, package: str) -> None:
+    """As an administrator does it by hand."""
+    if is_rpm(lab, host):
+        lab.check(host, f"dnf -q -y --refresh install {package}")
+    else:
+        lab.check(host, f"apt-get update -qq && apt-get install -y -qq {package}")
+
+
+def new_file_beside(lab: Lab, host: str, path: str) -> str:
+    """Where the package manager puts a configuration file that it does not put in place."""
+    return path + (".rpmnew" if is_rpm(lab, host) else ".dpkg-dist")
+
+
 def broken(lab: Lab, host: str) -> str:
     """What is half installed, or there twice; empty on a host that is whole."""
     if is_rpm(lab, host):

@@ -12,8 +12,7 @@ from pathlib import Path
 import faults
 import msgspec
 import pytest
-from managed import upgrades
-from test_hostside import UPDATER
+from managed import broken, over, put_updater, updater_timer, upgrades
 from test_rollout import command, make_plan, patchctl, states, wait_for_apply
 from test_trouble import Disk, small
 
@@ -45,7 +44,6 @@ pytestmark = pytest.mark.lab
 __all__ = ["small"]
 
 KEPT = "/var/lib/patchctl"
-TIMER = "apt-daily-upgrade.timer"
 DRAINED = "/root/drained"
 HOOK = "- name: {name}\n  become: true\n  ansible.builtin.raw: {command}\n"
 # Host -> how its stage ends. What leads to an undo is a verify that fails.
@@ -124,21 +122,21 @@ def site(lab: Lab, workspace: Path, *hosts: str) -> None:
     settings["hooks"] = {"drain": "hooks/drain.yml", "undrain": "hooks/undrain.yml"}
     path.write_text(msgspec.yaml.encode(settings).decode())
     for host in hosts:
-        lab.check(host, UPDATER)
+        put_updater(lab, host)
 
 
 def left(lab: Lab, host: str) -> dict[str, str]:
     """What a run may have left on a host; empty where that is nothing."""
     questions = {
         "claim": f"grep -s '^state active' {KEPT}/claim || true",
-        "updaters": f"systemctl is-active --quiet {TIMER} || echo off;"
+        "updaters": f"systemctl is-active --quiet {updater_timer(lab, host)} || echo off;"
         f" ls {KEPT}/updaters 2>/dev/null || true",
         "drained": f"ls {DRAINED} 2>/dev/null || true",
         "files": f"ls -d {KEPT}/reserve {KEPT}/*/call.* {KEPT}/*/pushed {KEPT}/*/*.part"
         " 2>/dev/null || true",
-        "packages": "dpkg --audit",
     }
     found = {name: lab.check(host, script).strip() for name, script in questions.items()}
+    found["packages"] = broken(lab, host)
     return {name: said for name, said in found.items() if said}
 
 
@@ -169,6 +167,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(decisions, "UNREACHABLE_S", 3)
 
 
+@over("debian")
 @pytest.mark.parametrize("stage", mostly(Stage.PREPARE, Stage.VERIFY))
 def test_a_host_that_ended_so_at_this_stage_holds_nothing(
     fresh_lab: Lab, workspace: Path, impatient: None, stage: Stage
@@ -199,6 +198,7 @@ def test_a_host_that_ended_so_at_this_stage_holds_nothing(
         assert kept == {}, (host, found.state, found.reason)
 
 
+@over("debian")
 @pytest.mark.parametrize("stage", mostly(Stage.PREPARE))
 def test_an_abort_at_this_stage_leaves_nothing_behind(
     fresh_lab: Lab, workspace: Path, stage: Stage
@@ -224,6 +224,7 @@ def test_an_abort_at_this_stage_leaves_nothing_behind(
     assert {host: left(fresh_lab, host) for host in hosts} == {host: {} for host in hosts}
 
 
+@over("debian")
 def test_a_rollback_of_a_run_leaves_nothing_behind(fresh_lab: Lab, workspace: Path) -> None:
     hosts = ("staging-1", "staging-2")
     site(fresh_lab, workspace, *hosts)
@@ -234,6 +235,7 @@ def test_a_rollback_of_a_run_leaves_nothing_behind(fresh_lab: Lab, workspace: Pa
 
 
 class TestLostHosts:
+    @over("debian")
     def test_one_that_comes_back_bad_before_the_end_is_undone(
         self, fresh_lab: Lab, workspace: Path, impatient: None
     ) -> None:
@@ -307,6 +309,7 @@ def _wait_for_script(lab: Lab, host: str, script: str) -> None:
         time.sleep(0.1)
 
 
+@over("debian")
 @pytest.mark.parametrize("name", ["drain", "undrain"])
 def test_a_controller_killed_inside_a_hook_is_resumed(
     fresh_lab: Lab, workspace: Path, name: str
@@ -336,6 +339,7 @@ def test_a_controller_killed_inside_a_hook_is_resumed(
     assert left(fresh_lab, "staging-1") == {}
 
 
+@over("debian")
 @pytest.mark.parametrize("stage", mostly(Stage.VERIFY))
 def test_a_full_disk_of_the_controller_at_this_stage_loses_nothing(
     fresh_lab: Lab, workspace: Path, small: Disk, stage: Stage

@@ -1,8 +1,9 @@
-"""Exclusions on real hosts: what apt leaves as it is, and what it leaves out with that."""
+"""Exclusions on real hosts: what is left as it is, and what is left out with that."""
 
 from pathlib import Path
 
 import pytest
+from managed import kind_of, over
 from test_plan import create, left_out, read, run
 
 from patchctl.lab.handle import Lab
@@ -12,21 +13,34 @@ pytestmark = pytest.mark.lab
 POLICY = """policy:
   exclude:
     - {packages: [patchlab-docs], reason: over, owner: web, until: "2026-01-31"}
-    - {packages: [openssl], reason: certified, owner: web, until: "2126-01-31"}"""
-# What a hold or a pin would leave behind.
-HELD = "apt-mark showhold; dpkg --get-selections | grep -v install; ls /etc/apt/preferences.d"
+    - {packages: [@CERTIFIED@], reason: certified, owner: web, until: "2126-01-31"}"""
+# What a hold, a pin or a lock would leave behind.
+HELD = {
+    "debian": "apt-mark showhold; dpkg --get-selections | grep -v install;"
+    " ls /etc/apt/preferences.d",
+    "rpm": "cat /etc/dnf/dnf.conf /etc/dnf/plugins/versionlock.* /etc/yum.repos.d/*",
+}
+# What is excluded by the name of its source, and the packages made from that.
+CERTIFIED = {
+    "debian": ("openssl", {"openssl", "libssl3"}),
+    "rpm": ("patchlab-big", {"patchlab-big"}),
+}
 
 
+@over("debian")
 def test_what_is_excluded_stays_with_all_that_needs_it(fresh_lab: Lab, workspace: Path) -> None:
-    fresh_lab.publish("new-dep")
+    fresh_lab.publish("new-dep", "big")
+    kind = kind_of(fresh_lab)
+    held, (certified, made) = HELD[kind], CERTIFIED[kind]
+    policy = POLICY.replace("@CERTIFIED@", certified)
     settings = workspace / "patchctl.yml"
-    settings.write_text(settings.read_text().replace("policy:", POLICY))
+    settings.write_text(settings.read_text().replace("policy:", policy))
     variables = workspace / "inventory/group_vars/staging.yml"
     variables.parent.mkdir(exist_ok=True)
     variables.write_text("patch_exclude: [patchlab-w?b]\n")
-    fresh_lab.check("staging-1", f"({HELD}) >/root/before 2>&1 || true")
+    fresh_lab.check("staging-1", f"({held}) >/root/before 2>&1 || true")
 
-    names = [f"--package={name}" for name in ("openssl", "patchlab-app", "patchlab-docs")]
+    names = [f"--package={name}" for name in (certified, "patchlab-app", "patchlab-docs")]
     rule = ("--exclude", "patchlab-extra", "--reason", "nothing new")
     hosts = ("--limit", "staging-1:production-1")
     answer = create(workspace, *names, "--package=patchlab-web", *rule, *hosts)
@@ -37,8 +51,8 @@ def test_what_is_excluded_stays_with_all_that_needs_it(fresh_lab: Lab, workspace
         if one["reason"] == "excluded"
     }
     assert rows["staging-1", "patchlab-web"] == ("patch_exclude", ())
-    assert rows["production-1", "openssl"] == ("policy.exclude[1]", ())
-    assert rows["production-1", "libssl3"] == ("policy.exclude[1]", ())
+    for name in made:
+        assert rows["production-1", name] == ("policy.exclude[1]", ())
     assert rows["production-1", "patchlab-app"] == ("--exclude", ("patchlab-extra",))
     assert ("production-1", "patchlab-web") not in rows
 
@@ -50,7 +64,7 @@ def test_what_is_excluded_stays_with_all_that_needs_it(fresh_lab: Lab, workspace
         for cohort in plan.body.cohorts
         if cohort.id == row.cohort
     }
-    gone = {"openssl", "libssl3", "patchlab-app", "patchlab-extra"}
+    gone = {*made, "patchlab-app", "patchlab-extra"}
     assert all(gone.isdisjoint(packages) for packages in changes.values())
     assert "patchlab-docs" in changes["staging-1"]
     assert [(one.ring, one.package) for one in plan.body.unproven] == [
@@ -61,7 +75,7 @@ def test_what_is_excluded_stays_with_all_that_needs_it(fresh_lab: Lab, workspace
     assert "needs patchlab-extra, excluded by --exclude: nothing new" in shown
 
     # Nothing is held or pinned on the host, and the rule that has ended is told.
-    assert fresh_lab.check("staging-1", f"({HELD}) 2>&1 | diff /root/before -") == ""
+    assert fresh_lab.check("staging-1", f"({held}) 2>&1 | diff /root/before -") == ""
     again = run(workspace, "plan", "create", "--snapshot", "latest", "--package", "patchlab-app")
     assert (
         "policy.exclude[0] ended on 2026-01-31 and excludes nothing any more: patchlab-docs"

@@ -14,15 +14,26 @@ ROOT = Path(__file__).parents[2]
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
 
 
+# Those whose looks at the host are the same whatever its package manager is.
+BOTH = ("apply", "reboot", "rollback", "transaction", "verify")
+
+
 @pytest.mark.lab
-@pytest.mark.parametrize("scenario", SCENARIOS)
-def test_scenario(lab: Lab, scenario: str) -> None:
+@pytest.mark.parametrize(
+    ("scenario", "image"),
+    [
+        *[(name, "debian") for name in SCENARIOS],
+        *[pytest.param(name, "rpm", marks=pytest.mark.managers) for name in BOTH],
+    ],
+)
+def test_scenario(lab: Lab, scenario: str, image: str) -> None:
     # The lab is only asked for: where none can be had there is a reason to tell.
     binaries = Path(sys.executable).parent
     done = subprocess.run(
         [str(binaries / "molecule"), "test", "-s", scenario],
         cwd=ROOT,
-        env={**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "NO_COLOR": "1"},
+        env={**os.environ, "PATH": f"{binaries}:{os.environ['PATH']}", "NO_COLOR": "1"}
+        | {"PATCHCTL_MOLECULE_IMAGE": image},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from hostside import Drive, checks, failed, make_plan, well
+from managed import over
 
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import Stage
@@ -15,9 +16,10 @@ pytestmark = pytest.mark.lab
 
 HOST = "staging-1"
 REFUSED = "probe web: failed before the update, so the host was not changed: http: "
-VERSION = "dpkg-query -W -f '${Version}' patchlab-web"
+VERSION = "grep ^version= /usr/lib/patchlab/web"
 
 
+@over("debian")
 def test_a_host_that_is_not_well_is_refused_before_it_is_changed(
     fresh_lab: Lab, workspace: Path
 ) -> None:
@@ -39,6 +41,7 @@ def test_a_host_that_is_not_well_is_refused_before_it_is_changed(
     well(drive.until_done(Stage.VERIFY, HOST))
 
 
+@over("debian")
 def test_a_rollout_leaves_such_a_host_alone_and_halts(fresh_lab: Lab, workspace: Path) -> None:
     plan = make_plan(workspace, "patchlab-web")
     fresh_lab.check(HOST, "systemctl stop patchlab-web.socket")

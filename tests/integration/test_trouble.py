@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from managed import upgrades
+from managed import over, upgrades
 from test_rollout import HOSTS, command, make_plan, patchctl, states, versions, wait_for_apply
 
 from patchctl.lab.handle import Lab
@@ -99,6 +99,7 @@ class TestFullDisk:
         small.free()
         assert patchctl(workspace, "rollout", "list")["runs"] == []
 
+    @over("debian")
     @pytest.mark.proof
     def test_in_the_middle_of_a_run_it_is_cut_short_and_goes_on_later(
         self, fresh_lab: Lab, workspace: Path, small: Disk
@@ -127,6 +128,7 @@ class TestFullDisk:
 
 
 class TestChangedFiles:
+    @over("debian")
     def test_a_changed_file_of_the_store_stops_a_run_before_it_begins(
         self, fresh_lab: Lab, workspace: Path
     ) -> None:
@@ -146,6 +148,7 @@ class TestChangedFiles:
         again = make_plan(workspace, "patchlab-web", limit="staging")
         assert patchctl(workspace, "rollout", again, "--yes")["state"] == "done"
 
+    @over("debian")
     def test_a_run_does_not_go_on_with_a_changed_file(
         self, fresh_lab: Lab, workspace: Path
     ) -> None:
@@ -175,6 +178,7 @@ class TestChangedFiles:
 
 
 class TestTwoAtOnce:
+    @over("debian")
     @pytest.mark.proof
     def test_a_second_run_on_the_same_hosts_is_refused_and_the_first_undisturbed(
         self, fresh_lab: Lab, workspace: Path
@@ -195,6 +199,7 @@ class TestTwoAtOnce:
             assert len(upgrades(fresh_lab, host, "patchlab-slow")) == 1, host
         patchctl(workspace, "host", "clean", "staging-1", "--yes")  # the run is over
 
+    @over("debian")
     def test_a_second_workspace_finds_the_hosts_held(
         self, fresh_lab: Lab, workspace: Path, tmp_path: Path
     ) -> None:

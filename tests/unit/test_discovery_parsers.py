@@ -405,9 +405,27 @@ class TestDnf:
         lines = ["openssl.x86_64", "                 1:3.0.7-27.el9_4   baseos"]
         assert len(rpm.pending(lines, self.have, {}, (), unparsed)) == 1
 
-    def test_what_obsoletes_is_no_update(self, unparsed: Unparsed) -> None:
-        lines = ["Obsoleting Packages", "openssl.x86_64 1:4-1 baseos"]
+    @pytest.mark.parametrize("old", ["openssl.x86_64 1:3-1 @System", "gone.x86_64 1-1 @System"])
+    def test_a_new_version_that_obsoletes_is_among_the_updates_already(
+        self, old: str, unparsed: Unparsed
+    ) -> None:
+        lines = ["Obsoleting Packages", "openssl.x86_64 1:4-1 baseos", f"    {old}"]
         assert rpm.pending(lines, self.have, {}, (), unparsed) == ()
+
+    def test_what_takes_the_place_of_a_package_under_a_new_name_is_pending(
+        self, unparsed: Unparsed
+    ) -> None:
+        lines = [
+            "Obsoleting Packages",
+            "tls.x86_64 0:4-1 baseos",
+            "    openssl.x86_64 1:3.0.7-24.el9 @System",
+            "    openssl-libs.x86_64 1:3.0.7-24.el9 @System",
+            "other.x86_64 4-1 baseos",
+            "    not-here.x86_64 1-1 @System",
+        ]
+        (found,) = rpm.pending(lines, self.have, {}, (), unparsed)
+        assert (found.name, found.installed, found.candidate) == ("tls", "", "4-1")
+        assert (found.replaces, found.origin) == ("openssl", "baseos")
 
     def test_strange_rows_are_unparsed(self, unparsed: Unparsed) -> None:
         lines = ["openssl.x86_64 $(id) baseos", "no-such.x86_64 1-1 baseos", "three {{ x }} y"]

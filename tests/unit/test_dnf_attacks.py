@@ -106,6 +106,41 @@ class TestHowATransactionEnded:
     def test_a_log_that_ends_in_the_middle_is_no_end(self, shell: list[str], host: Path) -> None:
         assert not self.well(shell, host, WELL.format(script="", end="").split("  Cleanup")[0])
 
+    @pytest.mark.parametrize(
+        ("said", "over"),
+        [
+            (WELL.format(script="", end=DONE), True),
+            (WELL.format(script="", end="Error: Transaction failed"), False),
+            ("Error: Transaction test error:\n  file /a conflicts\n", True),
+        ],
+    )
+    def test_files_may_lie_half_there_where_rpm_stopped_on_the_way(
+        self, shell: list[str], host: Path, said: str, over: bool
+    ) -> None:
+        assert (run(shell, host, "dnf_is_over", said).returncode == 0) is over
+
+
+class TestTheRunningKernel:
+    """`+` is more than itself in a pattern."""
+
+    @pytest.mark.parametrize("running", ["5.14.0-5.el9.x86_64", "5.14.0-5.el9.x86_64+rt"])
+    @pytest.mark.parametrize(
+        ("script", "other"),
+        [
+            ('printf "/lib/modules/%s\\n/boot/vmlinuz-%s\\n" "$KERNEL" "$KERNEL"', False),
+            ("echo /lib/modules/5.14.0-4.el9.x86_64", True),
+            ("true", False),
+            ("echo /usr/bin/x; exit 1", False),
+        ],
+    )
+    def test_a_package_that_has_it_or_cannot_tell_is_not_removed(
+        self, shell: list[str], host: Path, running: str, script: str, other: bool
+    ) -> None:
+        program(host, "rpm", f"KERNEL={running}\n{script}")
+        program(host, "uname", f"echo {running}")
+        done = run(shell, host, "dnf_is_no_running_kernel kernel-core-5.14.0-5.el9.x86_64")
+        assert (done.returncode == 0) is other
+
 
 class TestAKilledTransaction:
     def unfinished(self, shell: list[str], host: Path, times: str, altered: str = "") -> str:
@@ -150,6 +185,24 @@ class TestAKilledTransaction:
     def test_it_is_said_where_every_file_is_whole(self, shell: list[str], host: Path) -> None:
         (host / "apply/changing").write_text("forward\n")
         assert "did not come to its end" in self.unfinished(shell, host, BEFORE)
+
+    def test_a_package_of_which_nothing_was_said_is_not_whole(
+        self, shell: list[str], host: Path
+    ) -> None:
+        now = BEFORE.replace("2000 lab-web lab-web-1.0-1", "3000 lab-web lab-web-1.0-2")
+        said = self.unfinished(shell, host, now, "package lab-web-1.0-2.noarch is not installed")
+        assert said == "it cannot be told which packages are whole"
+
+    def test_one_that_an_earlier_transaction_left_is_named(
+        self, shell: list[str], host: Path
+    ) -> None:
+        left = host / "base/t-9/apply"
+        left.mkdir(parents=True)
+        question = f"BASE={host / 'base'}; unfinished_work"
+        assert run(shell, host, question).stdout == ""
+        (left / "changing").write_text("forward\n")
+        said = run(shell, host, question).stdout
+        assert said.startswith(" transaction t-9 did not come to its end")
 
     def test_a_database_that_does_not_answer_is_not_whole(
         self, shell: list[str], host: Path

@@ -274,9 +274,9 @@ class TestSettings:
 
     def test_which_repositories_want_signatures(self, shell: list[str], tmp_path: Path) -> None:
         (tmp_path / "repos").mkdir()
-        (tmp_path / "repos/a.repo").write_text("[a]\nname=a\n[b]\ngpgcheck=no\n")
+        (tmp_path / "repos/a.repo").write_text("[a]\nname=a\n[b]\ngpgcheck=no\n[c]\ngpgcheck=0\r\n")
         (tmp_path / "dnf.conf").write_text(HOST + f"[main]\nreposdir={tmp_path}/repos\n")
         script = (CONNECTION / "manager_dnf_settings.sh").read_text()
         script = script.replace("/etc/dnf/dnf.conf", f"{tmp_path}/dnf.conf")
         found = run(shell, f"{script}\ndnf_gpgchecks").splitlines()
-        assert sorted(found) == ["a yes", "b no", "local no"]
+        assert sorted(found) == ["a yes", "b no", "c yes", "local no"]

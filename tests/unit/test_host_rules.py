@@ -190,6 +190,17 @@ class TestReboot:
         code, lines = ask(shell, f"{given}; reboot_wanted")
         assert (code == 0, lines) == (wanted, [])
 
+    @pytest.mark.parametrize(
+        ("answer", "wanted"), [("true", False), ("echo glibc", True), ("return 1", True)]
+    )
+    def test_what_the_package_manager_cannot_tell_wants_one(
+        self, shell: list[str], answer: str, wanted: bool
+    ) -> None:
+        given = f"{self.HOST} 6.1.0-8-amd64; }}; reboot_marked() {{ false; }}"
+        given += f"; of_manager() {{ {answer}; }}"
+        code, _ = ask(shell, f"{given}; reboot_wanted")
+        assert (code == 0) is wanted
+
 
 @shells
 class TestWhichNamesAreKernels:

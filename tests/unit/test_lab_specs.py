@@ -62,6 +62,13 @@ def test_which_files_are_signed_wrongly_is_listed() -> None:
         }
 
 
+def test_one_package_of_dnf_hosts_has_no_way_back() -> None:
+    with tarfile.open(fileobj=io.BytesIO(inputs.rpm())) as tar:
+        lists = {name: tar.extractfile(name) for name in ("base", "kept")}
+        listed = {name: set(file.read().split()) for name, file in lists.items() if file}
+    assert listed["base"] - listed["kept"] == {b"patchlab-once-1.0-1.noarch.rpm"}
+
+
 def test_scripts_get_the_argument_that_dpkg_would_give() -> None:
     web = package("patchlab-web")
     text = specs.spec(web, web.version("1.0-1"))

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
+from patchctl.plan.managers import DECISIONS
+
 ROLES = sorted(path for path in (Path(__file__).parents[2] / "roles").iterdir() if path.is_dir())
 # Set by the controller for every role, so no role has a default of its own for them.
 SHARED = {
@@ -90,6 +92,10 @@ class TestARole:
             told = set(specs[entry]["options"])
             assert read_by(role, entry) <= told, entry
             assert told - read_by(role, entry) <= EVERYWHERE, entry
+
+    def test_takes_every_package_manager_that_there_is(self, role: Path) -> None:
+        told = {key: it["choices"] for key, it in options(role).items() if key.endswith("_manager")}
+        assert told == dict.fromkeys(told, sorted(manager.value for manager in DECISIONS))
 
     def test_runs_on_hosts_without_python(self, role: Path) -> None:
         """Only the plugins of patch_connection, which need a POSIX shell and nothing else."""

@@ -175,8 +175,10 @@ packages_kib() {
 
 # The platform's own marker, a newer kernel than the running one (Debian leaves a marker only where
 # update-notifier or unattended-upgrades is installed), or what the package manager knows besides.
+# What cannot be told counts as yes.
 reboot_wanted() {
-  reboot_marked || [ -n "$(waiting_kernel)" ] || [ -n "$(of_manager reboot_packages)" ]
+  if reboot_marked || [ -n "$(waiting_kernel)" ]; then return; fi
+  ! rebooting=$(of_manager reboot_packages) || [ -n "$rebooting" ]
 }
 
 reboot_marked() { [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; }

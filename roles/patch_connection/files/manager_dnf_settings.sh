@@ -72,7 +72,7 @@ dnf_gpgchecks() {
     /^\[/ { section = $0; sub(/^\[/, "", section); sub(/\].*/, "", section); seen[section] = 1 }
     /^gpgcheck[ \t]*=/ {
       value = tolower($0); sub(/^[^=]*=[ \t]*/, "", value); sub(/[ \t]*$/, "", value)
-      checks[section] = value ~ /^(1|yes|true|on)$/ ? "yes" : "no"
+      checks[section] = value ~ /^(0|no|false|off)$/ ? "no" : "yes" # what cannot be read lifts no check
     }
     END {
       for (name in seen)

@@ -89,7 +89,8 @@ list_edited() { # FOLDER WATCHED-FILE
 }
 
 # Before packages go back: what somebody edited after the transaction is theirs and stays. What it
-# was before the transaction is laid aside, and what the manager may take away with a new package, too.
+# was before the transaction is laid aside, and the edited file, too: the manager may take it away with a new
+# package, or lay the old one in its place.
 find_edited() { # FOLDER
   if [ -f "$folder/edited" ]; then return; fi
   if [ ! -f "$tx/etc/whole" ]; then # no package was touched, so nothing will be put back
@@ -104,7 +105,8 @@ find_edited() { # FOLDER
   while IFS= read -r path; do
     if grep -qxF -e "$path" "$1/present"; then
       need_folder "$tx/kept" && tar -C "$tx/kept" -xpf "$1/files.tar" --no-wildcards "${path#/}" >&2 || return
-    elif [ -e "$path" ]; then
+    fi
+    if [ -e "$path" ]; then
       need_folder "$tx/kept" && need_folder "$tx/kept/edited" \
         && mkdir -p "$tx/kept/edited${path%/*}" && cp -a "$path" "$tx/kept/edited$path" >&2 || return
     fi
@@ -125,6 +127,13 @@ restore_conffiles() { # FOLDER
   while IFS= read -r path; do
     if ! grep -qxF -e "$path" "$folder/edited"; then rm -f "$path" || return; fi
   done <"$1/absent"
+  while IFS= read -r path; do
+    copy=$tx/kept/edited$path
+    if [ -n "$path" ] && [ -f "$copy" ] && grep -qxF -e "$path" "$1/present" \
+      && [ "$(sha256_of "$copy")" != "$(sha256_of "$path")" ]; then
+      put_back "$copy" "$path" || return
+    fi
+  done <"$folder/edited"
   try_save "$call/leftovers" list_leftovers "$1/watched" || return
   while IFS= read -r path; do
     if ! grep -qxF -e "$path" "$1/leftovers"; then rm -f "$path" || return; fi

@@ -31,6 +31,9 @@ need_manager() {
 # no terminal.
 quiet_packages() { export PYTHONUNBUFFERED=1; }
 
+# An alias of the site could make another command of ours.
+export DNF_DISABLE_ALIASES=1
+
 # --- what is installed ---------------------------------------------------------------------------
 
 # A version is written as everywhere: without an epoch of 0.
@@ -63,7 +66,8 @@ dnf_ask_many() { # `NAME ARCH`
   set +f
   # rpm's exit code says only that nothing has one of the names.
   bounded rpm -q --qf '%{NAME} %{ARCH}\n' --whatprovides "$@" >"$call/many.told" 2>/dev/null
-  [ $? -ne 124 ] && awk 'NF == 2' "$call/many.told"
+  case $? in 124 | 137) return 1 ;; esac
+  awk 'NF == 2' "$call/many.told"
 }
 
 dnf_told() { # KEY: the words of a list in the main part of dnf.conf, also where it goes on in further lines
@@ -279,8 +283,14 @@ dnf_check_signatures() { # prints what is wrong
   done
 }
 
+# Without a signature its digests hold still; what says another thing is changed, or signed by a key that is not
+# known here. A macro of the site weakens neither.
 dnf_is_trusted() { # FILE
-  bounded rpmkeys --define '_pkgverify_level all' --checksig "$1" >/dev/null 2>&1 </dev/null || dnf_is_unsigned "$1"
+  bounded rpmkeys --define '_pkgverify_level all' --define '_pkgverify_flags 0x0' --checksig "$1" >/dev/null 2>&1 </dev/null && return
+  case $(bounded rpmkeys --define '_pkgverify_level digest' --define '_pkgverify_flags 0x0' --checksig "$1" 2>&1 </dev/null) in
+    *': digests OK') dnf_is_unsigned "$1" ;;
+    *) return 1 ;;
+  esac
 }
 
 dnf_is_unsigned() { # FILE: does the plan say so, or did this host rebuild it itself?
@@ -307,24 +317,33 @@ dnf_simulates() {
 # Rows `NAME ARCH VERSION REPOSITORY SIZE` of the table; what does not fit stands on further lines. What
 # is in another section than these (a module's stream, what dnf would skip) is no part of any plan.
 dnf_list_simulated() { # INSTALLED
-  awk -v installed="$1" '
+  printf '%s' "$packages" >"$call/planned"
+  awk -v installed="$1" -v planned="$call/planned" '
+    # By its name alone where the plan takes away exactly this one.
+    function removal(name, arch, version) {
+      sub(/^0:/, "", version)
+      print "remove", ((name " " arch " " version) in goes) ? name : name "-" version "." arch
+    }
     function row(  n, f, key, old) {
       n = split(text, f, " "); text = ""
       if (n < 5) { if (n) print "change", section ":", f[1]; return }
       sub(/^0:/, "", f[3])
-      if (section ~ /^Removing/) { print "remove", f[1]; return }
+      if (section ~ /^Removing/) { removal(f[1], f[2], f[3]); return }
       if (section ~ /^Installing/ && section !~ /module|group/) { print "change", f[1], f[2], "-", f[3]; return }
       key = f[1] " " f[2]
       old = (key in at) ? at[key] : ((f[1] in name) ? name[f[1]] : "-")
       if (section == "Upgrading" || section == "Downgrading") print "change", f[1], f[2], old, f[3]
       else print "change", section ":", f[1]
     }
-    BEGIN { while ((getline line < installed) > 0) { split(line, f, " "); at[f[1] " " f[2]] = f[3]; name[f[1]] = f[3] } }
+    BEGIN {
+      while ((getline line < installed) > 0) { split(line, f, " "); at[f[1] " " f[2]] = f[3]; name[f[1]] = f[3] }
+      while ((getline line < planned) > 0) { split(line, f, " "); goes[f[1] " " f[2] " " f[4]]; goes[f[1] " " f[2] " " f[5]] }
+    }
     /^ Package +Arch/ { table = 1; next }
     /^Transaction Summary/ { row(); table = 0 }
     !table || /^=+$/ { next }
     /^[^ ]/ { row(); section = $0; sub(/:.*/, "", section); next }
-    /^ +replacing +[^ ]+\.[^. ]+ / { row(); gone = $2; sub(/\.[^.]*$/, "", gone); print "remove", gone; next }
+    /^ +replacing +[^ ]+\.[^. ]+ / { row(); arch = gone = $2; sub(/\.[^.]*$/, "", gone); sub(/.*\./, "", arch); removal(gone, arch, $3); next }
     /^ [^ ]/ { row() }
     { text = text " " $0 }
     ' "$call/simulation" >"$call/simulated.lines" && sort -u "$call/simulated.lines" \
@@ -344,12 +363,22 @@ change_packages() { # WAY PLACES
   run_limited dnf $(dnf_closed_only) shell "$call/dnf.script"
   dnf_code=$?
   if [ "$dnf_code" -ne 0 ]; then return "$dnf_code"; fi # it was ended
-  dnf_end_change
+  tail -n "+$((dnf_said + 1))" "$folder/log" >"$call/said" || return
+  if dnf_is_over <"$call/said"; then dnf_end_change; fi
   if [ "$(dnf_list_streams)" != "$dnf_streams" ]; then
     echo 'Error: the enabled module streams are not those of before' >&2
     return 1
   fi
-  tail -n "+$((dnf_said + 1))" "$folder/log" | dnf_ended_well
+  dnf_ended_well <"$call/said"
+}
+
+# Did rpm go through all of it, or not begin? Where it stopped on the way, files of a package that is not in its
+# database may lie there.
+dnf_is_over() {
+  awk '
+    /^Running transaction$/ { begun = 1 }
+    /^Complete!$/ { over = 1 }
+    END { exit begun && !over }'
 }
 
 # Its exit code says nothing. What scripts print stands between its own lines and may begin with `error:`
@@ -359,6 +388,7 @@ dnf_ended_well() {
     /^Running transaction$/ { running = 1; next }
     running && /^  Verifying  *: / { running = 0 }
     /^(error|warning): %[a-z]+\(.*\) scriptlet failed, / { bad = 1 }
+    /^error: lua script failed: / { bad = 1 }
     !running && /^(Error|error)[: ]/ { bad = 1 }
     END { exit bad || running }'
 }
@@ -368,6 +398,14 @@ await_others() {
   while try_save "$call/holders" list_lock_holders && [ -s "$call/holders" ] && [ "$(uptime_s)" -lt "$await_until" ]; do
     sleep 1
   done
+}
+
+# The name of a kernel may have characters that mean more in a pattern: 5.14.0-503.el9.x86_64+rt.
+dnf_is_no_running_kernel() { # NEVRA
+  bounded rpm -ql "$1" >"$call/gone.files" && [ -s "$call/gone.files" ] \
+    && ! awk -v kernel="$(uname -r)" '
+      index($0 "/", "/modules/" kernel "/") || index($0 "/", "/vmlinuz-" kernel "/") { is = 1 }
+      END { exit !is }' "$call/gone.files"
 }
 
 # rpm itself takes exactly the files that it is given and touches no other package. The running kernel stays.
@@ -382,8 +420,8 @@ force_back() { # PLACES
   fi
   for gone in $force_new; do
     if ! rpm -q "$gone" >/dev/null; then continue; fi
-    if ! in_container && rpm -ql "$gone" | grep -qE "/(vmlinuz-|modules/)$(uname -r)(/|\$)"; then
-      say note "$gone is the running kernel and stays"
+    if ! in_container && ! dnf_is_no_running_kernel "$gone"; then
+      say note "$gone is the running kernel, or that cannot be told, and stays"
       force_code=1
       continue
     fi

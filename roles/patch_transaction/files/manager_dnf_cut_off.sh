@@ -27,7 +27,10 @@ dnf_list_times() { # `TIME NAME NEVRA`
 # Packages that the transaction installed whose files are not what is in the package. Those have another time than
 # before: a clock may be set back, so no time is older or newer. Of one that was cut off every planned one is looked at.
 unfinished_work() {
-  if [ ! -f "$tx/times" ]; then return; fi
+  if [ ! -f "$tx/times" ]; then
+    dnf_others_cut_off
+    return
+  fi
   if ! try_save "$call/times" dnf_list_times || ! try_save "$call/changed" dnf_list_changed \
     || ! try_save "$call/altered" dnf_list_altered "$call/changed"; then
     printf ' it cannot be told which packages are whole'
@@ -35,6 +38,16 @@ unfinished_work() {
   fi
   head -n 3 "$call/altered" | awk '{ printf "%s%s", (NR > 1) ? ", " : " ", $0 } END { if (NR) printf " not as in the package" }'
   if dnf_was_cut_off; then printf ' what was begun did not come to its end'; fi
+}
+
+# Of a transaction before this one: nobody has gone on with it.
+dnf_others_cut_off() {
+  for dnf_left in "$BASE"/*/apply/changing "$BASE"/*/undo/changing; do
+    if [ ! -f "$dnf_left" ]; then continue; fi
+    dnf_left=${dnf_left#"$BASE"/}
+    printf ' transaction %s did not come to its end: roll back its run, or mend the host and clean it with patchctl host clean' "${dnf_left%%/*}"
+    break
+  done
 }
 
 dnf_was_cut_off() { [ -f "$tx/apply/changing" ] || [ -f "$tx/undo/changing" ]; }
@@ -58,6 +71,10 @@ dnf_list_altered() { # FILE with NEVRAs
   # shellcheck disable=SC2086  # names are words
   bounded rpm -V --nodeps --noscripts --nordev --nomtime --nouser --nogroup --nomode -- $dnf_looked_at >"$call/altered.told" 2>&1
   case $? in 124 | 137) return 1 ;; esac # else it says how many are not
+  # A line of another form, as of a package that is not there, says that not all were looked at.
+  awk '
+    NF && $1 != "missing" && $1 !~ /^[S.?][M.?][5.?]/ && !/^ *Unsatisfied dependencies/ { unknown = 1 }
+    END { exit unknown }' "$call/altered.told" || return
   awk '
     $1 == "missing" { if ($2 !~ /^[cdgrlna]$/) print $2; next }
     $1 ~ /^[S.?][M.?][5.?]/ && ($1 ~ /^S/ || $1 ~ /^..5/ || $1 ~ /L/) && $2 ~ /^\// { print $2 }' "$call/altered.told"

@@ -8,6 +8,7 @@ from . import bases, specs, trees
 from .builder import script
 from .descriptions import OldVersion, Package, Signature, Version
 from .packages import channels_of, of, package
+from .rpm_packages import NO_WAY_BACK
 
 _FIRST = "1.0-1"
 
@@ -49,8 +50,9 @@ def _rpm_lists(architecture: str) -> dict[str, list[str]]:
     def file(found: Package, version: Version) -> str:
         return specs.file_name(found, version, architecture)
 
-    # dnf keeps no copies of what it installs from a `file:` repository: there is no cache.
-    kept = _kept("rpm", OldVersion.REPOSITORY, OldVersion.CACHE)
+    # An undo takes old rpms as they are, and rebuilds none: nearly all stay where hosts find them,
+    # as the repositories of enterprise systems have it.
+    kept = [found for found in _installed("rpm") if found.name != NO_WAY_BACK]
     lists = {
         "channels": [
             f"{channel.name} {file(found, version)}"

@@ -17,6 +17,10 @@ STREAM = "patchlab:1"
 """The module stream that is enabled on rpm hosts."""
 
 
+NO_WAY_BACK = "patchlab-once"
+"""The one package whose first version no repository has any more."""
+
+
 def _lines(version: Version, *lines: str) -> Version:
     return _as(version, Rpm(lines=lines))
 
@@ -46,13 +50,11 @@ def _modular(version: str, stream: str, change: str, cves: tuple[str, ...] = ())
     return _as(made, Rpm(module=f"patchlab:{stream}:{number}:1ab2c3d4"))
 
 
-def _package(
-    name: str, summary: str, *versions: Version, kept: bool = True, installed: bool = True
-) -> Package:
+def _package(name: str, summary: str, *versions: Version, installed: bool = True) -> Package:
     return Package(
         name=name,
         summary=summary,
-        old=OldVersion.REPOSITORY if kept else OldVersion.NOWHERE,
+        old=OldVersion.NOWHERE if name == NO_WAY_BACK else OldVersion.REPOSITORY,
         versions=versions,
         installed=installed,
         image="rpm",
@@ -68,6 +70,12 @@ PACKAGES: tuple[Package, ...] = (
         _kernel("1.0-1", "First release."),
         _kernel("1.0-2", "Close a hole.", ("CVE-2099-10012",)),
         _kernel("1.0-3", "Close another (has no initramfs).", ("CVE-2099-10013",), whole=False),
+    ),
+    _package(
+        NO_WAY_BACK,
+        "package whose old version is nowhere any more",
+        plain(NO_WAY_BACK, "1.0-1", "First release."),
+        plain(NO_WAY_BACK, "1.0-2", "Close a hole.", ("CVE-2099-10022",)),
     ),
     _package(
         "patchlab-check",
@@ -172,6 +180,7 @@ def _update(name: str, summary: str, *contents: tuple[str, str]) -> Channel:
 CHANNELS: tuple[Channel, ...] = (
     _update("kernel", "it is installed beside the old version", ("patchlab-kernel", "1.0-2")),
     _update("bad-kernel", "a kernel without an initramfs", ("patchlab-kernel", "1.0-3")),
+    _update("no-way-back", "its old version is nowhere any more", (NO_WAY_BACK, "1.0-2")),
     _update("bad-pre", "its pre-install script fails", ("patchlab-check", "1.0-2")),
     _update("module", "a package of the enabled module stream", ("patchlab-mod", "1.0-2")),
     _update("other-stream", "the same of a stream that is not", ("patchlab-mod", "2.0-3")),

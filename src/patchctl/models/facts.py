@@ -55,6 +55,8 @@ class PendingUpdate(Record):
     `security` is derived from them: Debian's and Ubuntu's security archives, dnf's advisories.
     `phased` is the percentage of machines that its repository brings it to by now. `deferred`: the
     host's apt would not take it yet, since it is not among them, or needs something that is not.
+    `replaces` is the installed package that this one takes the place of under a new name;
+    `installed` is empty then.
     """
 
     name: str
@@ -68,6 +70,7 @@ class PendingUpdate(Record):
     advisories: tuple[str, ...] = ()
     phased: int = 100
     deferred: bool = False
+    replaces: str = ""
 
 
 class HiddenUpdate(Record):

@@ -209,7 +209,8 @@ def _half_installed(facts: HostFacts) -> str:
 
 
 def _names(facts: HostFacts) -> set[str]:
-    return {name for package in facts.packages for name in (package.name, package.source) if name}
+    new = {update.name for update in facts.pending if update.replaces}
+    return new | {name for one in facts.packages for name in (one.name, one.source) if name}
 
 
 def _updates(

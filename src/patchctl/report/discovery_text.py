@@ -278,7 +278,8 @@ def _updates(facts: HostFacts) -> list[tuple[str, str]]:
 def _pending(update: PendingUpdate) -> str:
     what = "security " if update.security else ""
     late = f", deferred: {update.phased} % of machines get it" if update.deferred else ""
-    return f"{update.name} {update.installed} -> {update.candidate} ({what}{update.label}{late})"
+    before = update.installed or f"in place of {update.replaces}"
+    return f"{update.name} {before} -> {update.candidate} ({what}{update.label}{late})"
 
 
 def _running(facts: HostFacts) -> list[tuple[str, str]]:

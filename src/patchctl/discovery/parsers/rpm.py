@@ -1,7 +1,7 @@
 """rpm's packages and dnf's (or yum's) repositories, updates and advisories."""
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -166,11 +166,13 @@ def pending(
     known: Sequence[Repository],
     unparsed: Unparsed,
 ) -> tuple[PendingUpdate, ...]:
-    """Lines `NAME.ARCH VERSION REPOSITORY` of `dnf check-update`."""
+    """Lines `NAME.ARCH VERSION REPOSITORY` of `dnf check-update`, and below `Obsoleting Packages`
+    such lines with what they replace indented below each: packages that come under a new name."""
     newest = {(package.name, package.arch): package.version for package in installed}
     labels = {repository.origin: repository.label for repository in known}
     found = {}
-    for line in _joined(lines):
+    rows = iter(_joined(lines))
+    for line in rows:
         if line.startswith(_OBSOLETES):
             break
         words = line.split()
@@ -179,7 +181,25 @@ def pending(
             found[update.name, update.arch] = update
         elif not _CHATTER.match(line):
             unparsed.add("pending", line)
+    for new, old in _obsoleting(rows, {name for name, _ in newest}):
+        update = _named(new, "", advisories, labels)
+        if update is not None:
+            found.setdefault((update.name, update.arch), structs.replace(update, replaces=old))
     return tuple(found[key] for key in sorted(found))
+
+
+def _obsoleting(rows: Iterable[str], installed: Collection[str]) -> Iterator[tuple[list[str], str]]:
+    """(words of the new package, name of the installed one that it replaces). A new version of what
+    is there stands among the updates already."""
+    new: list[str] = []
+    for row in rows:
+        words = row.split()
+        name = words[0].rpartition(".")[0] if len(words) == 3 else ""
+        if not row.startswith(" "):
+            new = words if name and name not in installed else []
+        elif new and name in installed:
+            yield new, name
+            new = []
 
 
 def _joined(lines: Iterable[str]) -> list[str]:
@@ -200,20 +220,28 @@ def _update(
     labels: Mapping[str, str],
 ) -> PendingUpdate | None:
     name, _, arch = words[0].rpartition(".")
-    version = words[1].removeprefix("0:")
-    if not (is_rpm_name(name, arch) and is_rpm_version(version)):
-        return None
     # noarch <-> arch changes happen; then any installed architecture counts.
     present = newest.get((name, arch)) or next(
         (have for (other, _), have in newest.items() if other == name), None
     )
-    if present is None:
+    return None if present is None else _named(words, present, advisories, labels)
+
+
+def _named(
+    words: Sequence[str],
+    installed: str,
+    advisories: Mapping[tuple[str, str], tuple[str, ...]],
+    labels: Mapping[str, str],
+) -> PendingUpdate | None:
+    name, _, arch = words[0].rpartition(".")
+    version = words[1].removeprefix("0:")
+    if not (is_rpm_name(name, arch) and is_rpm_version(version)):
         return None
     security = advisories.get((name, arch), ())
     return PendingUpdate(
         name=name,
         arch=arch,
-        installed=present,
+        installed=installed,
         candidate=version,
         origin=clip(words[2]),
         label=labels.get(words[2], ""),

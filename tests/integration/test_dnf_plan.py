@@ -1,0 +1,194 @@
+"""Plans of real dnf hosts: what dnf says, what is fetched and checked, what is left out and why."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from patchctl.lab import fleet
+from patchctl.lab.handle import Lab
+from patchctl.models.plan import Action, Plan, Transition
+from patchctl.plan import lockfile
+
+pytestmark = pytest.mark.lab
+
+HOST = "staging-1"
+REPOSITORY = "/etc/yum.repos.d/patchlab.repo"
+
+
+@pytest.fixture(scope="module")
+def rpm_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """One host."""
+    name = f"{lab.name}-dnfplan"
+    try:
+        yield fleet.up(
+            name, 1, "rpm", tmp_path_factory.mktemp("rpm") / "workspace", print, os.environ
+        )
+    finally:
+        fleet.down(name, print, os.environ)
+
+
+@contextmanager
+def published(lab: Lab, *channels: str) -> Iterator[None]:
+    lab.publish(*channels)
+    try:
+        yield
+    finally:
+        lab.withdraw(*channels)
+
+
+@contextmanager
+def changed(lab: Lab, change: str, file: str) -> Iterator[None]:
+    """The host with `file` changed by a command."""
+    lab.check(HOST, f"cp -p {file} /root/kept; {change}")
+    try:
+        yield
+    finally:
+        lab.check(HOST, f"cp -p /root/kept {file}")
+
+
+def create(lab: Lab, *arguments: str) -> dict[str, Any]:
+    done = subprocess.run(
+        [
+            Path(sys.executable).with_name("patchctl"),
+            *("-C", lab.workspace, "plan", "create", "-o", "json"),
+            *arguments,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout, done.stderr
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def read(answer: dict[str, Any]) -> Plan:
+    assert answer["path"] is not None, answer["left_out"]
+    path = Path(answer["path"])
+    return lockfile.decode(path.read_bytes(), str(path))
+
+
+def transitions(answer: dict[str, Any]) -> dict[str, Transition]:
+    (cohort,) = read(answer).body.cohorts
+    return {one.package: one for one in cohort.transitions}
+
+
+def why(answer: dict[str, Any], package: str = "") -> str:
+    """The reason and detail of what is left out of that package, or of the host."""
+    row = next(one for one in answer["left_out"] if one["package"] == package)
+    return f"{row['reason']}: {row['detail']}"
+
+
+def test_a_plan_of_all_updates(rpm_lab: Lab) -> None:
+    # dnf's own data aside, which is brought up to date, the host stays as it is.
+    state = "rpm -qa | sort; cat /etc/dnf/modules.d/*; ls -d /var/cache/patchctl* || true"
+    before = rpm_lab.check(HOST, state)
+    with published(rpm_lab, "kernel", "module", "other-stream", "conflicts", "new-dep"):
+        answer = create(rpm_lab, "--all")
+    assert rpm_lab.check(HOST, state) == before
+
+    found = transitions(answer)
+    web, kernel, extra = (found[f"patchlab-{name}"] for name in ("web", "kernel", "extra"))
+    assert (web.action, web.from_, web.to, web.origin) == (
+        Action.UPGRADE, "1.0-1", "1.0-2", "patchlab",
+    )  # fmt: skip
+    assert (kernel.action, kernel.from_, kernel.to) == (Action.NEW, "", "1.0-2")
+    assert (extra.action, extra.requested) == (Action.NEW, False)
+    assert "patchlab-mod" in found
+    assert not any(one.unsigned for one in found.values())
+    stored = {
+        path.name: path for path in (rpm_lab.workspace / ".patchctl/store/sha256").glob("??/*")
+    }
+    for one in found.values():
+        assert one.file is not None
+        content = stored[one.file.sha256].read_bytes()
+        assert hashlib.sha256(content).hexdigest() == one.file.sha256
+        assert len(content) == one.file.size
+    assert why(answer, "patchlab-strict") == "removes-package: would remove patchlab-loose"
+
+
+def test_a_package_under_a_new_name_takes_the_place_of_the_old_one(rpm_lab: Lab) -> None:
+    with published(rpm_lab, "obsoletes"):
+        refused = create(rpm_lab, "--package", "patchlab-writer")
+        settings = rpm_lab.workspace / "patchctl.yml"
+        policy = settings.read_text()
+        settings.write_text(policy.replace("\npolicy:\n", "\npolicy:\n  allow_removals: true\n"))
+        try:
+            found = transitions(
+                create(rpm_lab, "--package", "patchlab-writer", "--snapshot", refused["snapshot"])
+            )
+        finally:
+            settings.write_text(policy)
+    said = "removes-package: would remove patchlab-editor"
+    assert why(refused, "patchlab-writer") == said
+    assert {name: one.action for name, one in found.items()} == {
+        "patchlab-writer": Action.NEW,
+        "patchlab-editor": Action.REMOVE,
+    }
+
+
+@pytest.mark.parametrize(
+    ("channel", "said"),
+    [
+        ("unsigned", "it is not signed, and its repository wants signatures (gpgcheck)"),
+        ("unknown-key", "its signature does not hold: digests SIGNATURES NOT OK"),
+        ("tampered", "its signature does not hold: DIGESTS SIGNATURES NOT OK"),
+    ],
+)
+def test_a_file_without_a_good_signature_comes_into_no_plan(
+    rpm_lab: Lab, channel: str, said: str
+) -> None:
+    with published(rpm_lab, channel):
+        answer = create(rpm_lab, "--package", "patchlab-sign")
+    assert answer["path"] is None
+    assert why(answer, "patchlab-sign") == f"fetch-failed: {HOST}: {said}"
+
+
+def test_where_the_repository_wants_none_the_plan_says_unsigned(rpm_lab: Lab) -> None:
+    with (
+        published(rpm_lab, "unsigned"),
+        changed(rpm_lab, f"sed -i s/^gpgcheck=1/gpgcheck=0/ {REPOSITORY}", REPOSITORY),
+    ):
+        answer = create(rpm_lab, "--package", "patchlab-sign")
+    assert transitions(answer)["patchlab-sign"].unsigned
+
+
+def test_a_repository_that_cannot_be_read_holds_the_host(rpm_lab: Lab) -> None:
+    change = (
+        f"printf '\\n[lost]\\nname=lost\\nbaseurl=http://me:secret@127.0.0.1:9/x\\n' >>{REPOSITORY}"
+    )
+    required = f"printf 'skip_if_unavailable=0\\n' >>{REPOSITORY}"
+    with changed(rpm_lab, f"{change}; {required}", REPOSITORY):
+        answer = create(rpm_lab)
+    assert answer["path"] is None
+    assert why(answer).startswith("stale-lists: ")
+    assert "Curl error (7)" in why(answer)
+    assert "secret" not in json.dumps(answer)
+
+
+def test_a_setting_of_the_site_changes_nothing_that_is_planned(rpm_lab: Lab) -> None:
+    settings = "strict=0\\nbest=0\\nassumeyes=1\\ninstall_weak_deps=1\\nskip_broken=1\\n"
+    main = "/etc/dnf/dnf.conf"
+    before = create(rpm_lab)
+    with changed(rpm_lab, f"printf '{settings}' >>{main}", main):
+        after = create(rpm_lab)
+    assert transitions(after) == transitions(before)
+    assert rpm_lab.check(HOST, "rpm -q patchlab-web").strip() == "patchlab-web-1.0-1.noarch"
+
+
+def test_a_broken_database_of_rpm_is_named(rpm_lab: Lab) -> None:
+    snapshot = create(rpm_lab)["snapshot"]
+    database = "/var/lib/rpm/rpmdb.sqlite"
+    with changed(rpm_lab, f"printf nonsense | dd of={database} conv=notrunc 2>&1", database):
+        answer = create(rpm_lab, "--snapshot", snapshot)
+    assert answer["path"] is None
+    assert why(answer).startswith("resolve-failed: the rpm database cannot be read: error: ")
+    assert why(answer).endswith("`rpm --rebuilddb` there mends it")
