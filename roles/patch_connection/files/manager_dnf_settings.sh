@@ -17,6 +17,7 @@ dnf_main_settings() {
 #                 passwords of proxies: FILE is not to stay
 # Fails where they cannot be told, or FILE cannot be written.
 #
+# plugins: `dnf download` is one of them.
 # strict, best: the named version or an error, never "skipped". installonly_limit: the plan removes no
 # old kernel. An alias could make another command of ours: DNF_DISABLE_ALIASES does not allow it.
 dnf_settings() { # transaction|repositories FILE
@@ -27,7 +28,7 @@ dnf_settings() { # transaction|repositories FILE
         "|(installonlypkgs|module_platform_id|arch|basearch|ignorearch|varsdir|pluginpath|pluginconfpath)" \
         "|(allow_vendor_change|fastestmirror|user_agent|countme)"
       kept["transaction"] = both
-      kept["repositories"] = both "|(reposdir|plugins|gpgcheck|repo_gpgcheck|skip_if_unavailable)" \
+      kept["repositories"] = both "|(reposdir|gpgcheck|repo_gpgcheck|skip_if_unavailable)" \
         "|(proxy|proxy_username|proxy_password|proxy_auth_method|username|password)" \
         "|(proxy_sslcacert|proxy_sslverify|proxy_sslclientcert|proxy_sslclientkey)" \
         "|(sslverify|sslcacert|sslclientcert|sslclientkey|sslverifystatus|ssl_verify_host)" \

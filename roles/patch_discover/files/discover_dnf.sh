@@ -53,7 +53,7 @@ elsewhere_dnf() {
 # Of each repository that is enabled, its id: also of those of which there are no lists. yum marks ids
 # and adds release and architecture (`!base/7/x86_64`).
 sources_dnf() {
-  said=$(LC_ALL=C limited 20 "$(dnf_program)" -C -q repolist enabled) || return
+  said=$(LC_ALL=C limited 20 "$(dnf_program)" -C -q --setopt=color=never repolist enabled) || return
   printf '%s\n' "$said" | awk '
     /^repo id / { table = 1; next }
     /^(repolist:|[ \t]|$)/ || !table { next }
@@ -131,7 +131,7 @@ holds_dnf() {
 }
 
 automatic_dnf() {
-  limited 20 "$(dnf_program)" -C -q repoquery --userinstalled --qf '%{name}.%{arch}
+  limited 20 "$(dnf_program)" -C -q --setopt=color=never repoquery --userinstalled --qf '%{name}.%{arch}
 '
 }
 
@@ -148,12 +148,12 @@ releases_dnf() {
 # pending all the same, and held; what is excluded of one repository is to come from others.
 pending_dnf() { # [OPTION]
   if [ -n "$(elsewhere_dnf)" ]; then return 1; fi
-  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock "${1:---disableexcludes=main}" check-update
+  limited 30 "$(dnf_program)" -C -q --setopt=color=never --disableplugin=versionlock "${1:---disableexcludes=main}" check-update
   case $? in 0 | 100) return 0 ;; *) return 1 ;; esac
 }
 
 advisories_dnf() { # [OPTION]
-  limited 30 "$(dnf_program)" -C -q --disableplugin=versionlock "${1:---disableexcludes=main}" \
+  limited 30 "$(dnf_program)" -C -q --setopt=color=never --disableplugin=versionlock "${1:---disableexcludes=main}" \
     updateinfo list --updates
 }
 

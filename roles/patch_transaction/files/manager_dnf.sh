@@ -263,6 +263,11 @@ dnf_simulate() { # WAY PLACES INSTALLED
     case $save_error in 'cannot write'*) refuse "$save_error" ;; esac
     return 1
   fi
+  # Its exit code is 0 where rpm's test found no room, or files of two packages in one place.
+  if ! grep -q '^Transaction test succeeded' "$call/simulation"; then
+    save_error="dnf's test of the transaction did not succeed"
+    return 1
+  fi
   save "$call/simulated" dnf_list_simulated "$3"
 }
 
