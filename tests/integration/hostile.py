@@ -92,7 +92,7 @@ case "$*" in
     "$real" "$@"
     printf '\nId=%s\nLoadState=loaded\nActiveState=%s\nSubState=%s\nUnitFileState=%s\n' \
       "$text" "$text" "$text" "$text" lying.service "$text" "$text" "$text" \
-      apt-daily-upgrade.timer "$text" "$text" "$text" ;;
+      packagekit-offline-update.service "$text" "$text" "$text" ;;
   list-units*) "$real" "$@"; printf '%s loaded failed failed %s\n' "$word" "$text" ;;
   *) exec "$real" "$@" ;;
 esac
