@@ -16,7 +16,7 @@ from plan_world import (
     update,
 )
 
-from patchctl.models.facts import HostFacts, PackageLists, PackageManager
+from patchctl.models.facts import HostFacts, PackageLists, PackageManager, UnparsedLine
 from patchctl.models.fleet import Fleet
 from patchctl.models.plan import (
     CouldNotLook,
@@ -198,6 +198,29 @@ class TestHolding:
         assert looked(with_lists(good())).honest(told(LeftOutReason.NO_UPDATES)) == told(
             LeftOutReason.NO_UPDATES
         )
+
+
+class TestLinesThatNobodyUnderstands:
+    """Any of them may be an update."""
+
+    def unsure(self, section: str) -> Looks:
+        lines = (UnparsedLine(section=section, line="\x1b[1mcurl\x1b[0m 8-2 updates"),)
+        return looked(msgspec.structs.replace(with_lists(good()), unparsed=lines))
+
+    @pytest.mark.parametrize("section", ["pending", "advisories"])
+    def test_such_a_host_is_not_up_to_date_and_its_other_updates_are_planned(
+        self, section: str
+    ) -> None:
+        unsure = self.unsure(section)
+        (row,) = unsure.honest(told(LeftOutReason.NO_UPDATES))
+        assert row.reason is LeftOutReason.STALE_LISTS
+        assert row.detail.startswith("a line of its pending updates could not be read: ")
+        assert "\x1b" not in row.detail
+        assert unsure.held == {}
+        assert [one.host for one in unsure.all] == ["h"]
+
+    def test_others_have_nothing_to_do_with_updates(self) -> None:
+        assert self.unsure("sockets").all == ()
 
 
 def body(policy: StaleLists, *left_out: LeftOut) -> PlanBody:

@@ -15,31 +15,37 @@ from ..protocol.managers import SUPPORTED
 
 # Reasons that a host is given where nothing of it is wanted. They are true where all was looked at.
 _NOTHING = frozenset({LeftOutReason.NO_UPDATES, LeftOutReason.NO_FINDING})
+# Sections of an answer that tell of updates.
+_OF_UPDATES = frozenset({"pending", "advisories"})
 
 
 class Looks(Record):
     """`hosts` could not be looked at at all, `repositories` are those of other hosts, "" where it
     is all of a host's; `optional` are those that their hosts are told to go on without, which keeps
-    no host back. All sorted."""
+    no host back. `unreadable` are hosts that said something of their pending updates in a form that
+    is not known: the others of their updates count, but none of them is up to date. All sorted."""
 
     hosts: tuple[CouldNotLook, ...] = ()
     repositories: tuple[CouldNotLook, ...] = ()
     optional: tuple[CouldNotLook, ...] = ()
+    unreadable: tuple[CouldNotLook, ...] = ()
     policy: StaleLists = StaleLists.HOLD
 
     @property
     def all(self) -> tuple[CouldNotLook, ...]:
         """Everything, by host."""
-        return tuple(sorted((*self.hosts, *self.repositories, *self.optional), key=_order))
+        rows = (*self.hosts, *self.repositories, *self.optional, *self.unreadable)
+        return tuple(sorted(rows, key=_order))
 
     @property
     def held(self) -> dict[str, str]:
         """Hosts that the policy leaves out for their repositories, with the reason."""
-        return self._reasons() if self.policy is StaleLists.HOLD else {}
+        return _reasons(self.repositories) if self.policy is StaleLists.HOLD else {}
 
     def honest(self, left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
-        """The same, but no host is up to date that has repositories nobody could look into."""
-        reasons = self._reasons()
+        """The same, but no host is up to date that has repositories nobody could look into, or
+        pending updates that nobody could read."""
+        reasons = _reasons((*self.repositories, *self.unreadable))
         return tuple(
             structs.replace(one, reason=LeftOutReason.STALE_LISTS, detail=reasons[one.host])
             if one.reason in _NOTHING and not one.package and one.host in reasons
@@ -47,11 +53,13 @@ class Looks(Record):
             for one in left_out
         )
 
-    def _reasons(self) -> dict[str, str]:
-        found: dict[str, list[CouldNotLook]] = {}
-        for one in self.repositories:
-            found.setdefault(one.host, []).append(one)
-        return {host: _reason(rows) for host, rows in found.items()}
+
+def _reasons(looked: Iterable[CouldNotLook]) -> dict[str, str]:
+    """Why, by host."""
+    found: dict[str, list[CouldNotLook]] = {}
+    for row in looked:
+        found.setdefault(row.host, []).append(row)
+    return {host: _reason(rows) for host, rows in found.items()}
 
 
 def _order(one: CouldNotLook) -> tuple[str, str, str]:
@@ -84,6 +92,7 @@ def looks(
     hosts: list[CouldNotLook] = []
     repositories: list[CouldNotLook] = []
     optional: list[CouldNotLook] = []
+    unreadable: list[CouldNotLook] = []
     for result in snapshot.hosts:
         if result.name not in asked:
             continue
@@ -97,12 +106,14 @@ def looks(
         else:
             repositories += _repositories(result.name, facts, oldest, optional=False)
             optional += _repositories(result.name, facts, oldest, optional=True)
+            unreadable += _unreadable(result.name, facts)
     unasked = asked - {one.name for one in snapshot.hosts}
     hosts += [CouldNotLook(host=name, reason=f"not in snapshot {snapshot.id}") for name in unasked]
     return Looks(
         hosts=tuple(sorted(hosts, key=_order)),
         repositories=tuple(sorted(repositories, key=_order)),
         optional=tuple(sorted(optional, key=_order)),
+        unreadable=tuple(sorted(unreadable, key=_order)),
         policy=policy,
     )
 
@@ -122,6 +133,15 @@ def refused(fleet: Fleet, limit: Collection[str] | None) -> tuple[CouldNotLook, 
 def _unread(facts: HostFacts) -> str:
     why = next((one.fault for one in facts.lists if one.fault and not one.optional), "")
     return sentence(f"its pending updates could not be read{f': {why}' if why else ''}")
+
+
+def _unreadable(host: str, facts: HostFacts) -> Iterator[CouldNotLook]:
+    """A line that is not understood may be an update, or what makes one a security update."""
+    lines = [row.line for row in facts.unparsed if row.section in _OF_UPDATES]
+    if lines and facts.manager in SUPPORTED:
+        count = "a line" if len(lines) == 1 else f"{len(lines)} lines"
+        said = f"{count} of its pending updates could not be read: {lines[0][:80]}"
+        yield CouldNotLook(host=host, reason=sentence(said))
 
 
 def _repositories(
