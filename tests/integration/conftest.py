@@ -119,6 +119,20 @@ def lab(request: pytest.FixtureRequest, labs: Callable[[str], WatchedLab]) -> Wa
     return labs(getattr(request, "param", given))
 
 
+@pytest.fixture(scope="module")
+def rpm_lab(
+    request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Lab]:
+    """One host of the dnf family, staging-1, for a module alone."""
+    word = request.module.__name__.removeprefix("test_").replace("_", "-")
+    name = f"{lab.name}-{word}"
+    try:
+        root = tmp_path_factory.mktemp(word) / "workspace"
+        yield fleet.up(name, 1, "rpm", root, _progress, os.environ)
+    finally:
+        fleet.down(name, _progress, os.environ)
+
+
 @pytest.fixture
 def fresh_lab(request: pytest.FixtureRequest, lab: WatchedLab) -> Iterator[Lab]:
     """The lab for a test that changes hosts: afterwards these are made anew, in about 1 s each.

@@ -1,16 +1,13 @@
 """What discovery tells of a host with dnf: reboot, updaters, repositories, holds, streams."""
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from patchctl.lab import fleet
 from patchctl.lab.handle import Lab
 
 pytestmark = pytest.mark.lab
@@ -50,19 +47,13 @@ def run(workspace: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def facts(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
+def facts(rpm_lab: Lab) -> Any:
     """Of one host with dnf that has all of it."""
-    name = f"{lab.name}-dnfhost"
-    workspace = tmp_path_factory.mktemp("dnf") / "workspace"
-    try:
-        hosts = fleet.up(name, 1, "rpm", workspace, print, os.environ)
-        hosts.publish("reboot-wanted")
-        hosts.check(HOST, SET_UP)
-        run(workspace, "discover", "--refresh")
-        found: dict[str, Any] = json.loads(run(workspace, "discover", "show", HOST, "-o", "json"))
-        yield found["facts"]
-    finally:
-        fleet.down(name, print, os.environ)
+    rpm_lab.publish("reboot-wanted")
+    rpm_lab.check(HOST, SET_UP)
+    run(rpm_lab.workspace, "discover", "--refresh")
+    found = json.loads(run(rpm_lab.workspace, "discover", "show", HOST, "-o", "json"))
+    return found["facts"]
 
 
 def test_a_package_that_the_site_lists_wants_a_reboot(facts: dict[str, Any]) -> None:

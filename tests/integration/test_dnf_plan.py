@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from patchctl.lab import fleet
 from patchctl.lab.handle import Lab
 from patchctl.models.plan import Action, Plan, Transition
 from patchctl.plan import lockfile
@@ -21,18 +19,6 @@ pytestmark = pytest.mark.lab
 
 HOST = "staging-1"
 REPOSITORY = "/etc/yum.repos.d/patchlab.repo"
-
-
-@pytest.fixture(scope="module")
-def rpm_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One host."""
-    name = f"{lab.name}-dnfplan"
-    try:
-        yield fleet.up(
-            name, 1, "rpm", tmp_path_factory.mktemp("rpm") / "workspace", print, os.environ
-        )
-    finally:
-        fleet.down(name, print, os.environ)
 
 
 @contextmanager

@@ -1,17 +1,14 @@
 """What only a dnf host's transaction has: all its kinds of change at once there and back, a kernel
 beside the others, and what rpm does not remember of one that was cut off."""
 
-import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hostside import Drive, wait, well
 
-from patchctl.lab import fleet
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import Stage
 
@@ -22,17 +19,11 @@ WITH_REMOVALS = "policy:\n  allow_removals: true\n"
 
 
 @pytest.fixture(scope="module")
-def rpm_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One host whose plans may remove packages."""
-    name = f"{lab.name}-dnf"
-    root = tmp_path_factory.mktemp("dnf") / "workspace"
-    try:
-        made = fleet.up(name, 1, "rpm", root, print, os.environ)
-        settings = root / "patchctl.yml"
-        settings.write_text(settings.read_text().replace("policy:\n", WITH_REMOVALS))
-        yield made
-    finally:
-        fleet.down(name, print, os.environ)
+def rpm_lab(rpm_lab: Lab) -> Lab:
+    """Its plans may remove packages."""
+    settings = rpm_lab.workspace / "patchctl.yml"
+    settings.write_text(settings.read_text().replace("policy:\n", WITH_REMOVALS))
+    return rpm_lab
 
 
 def state_of(lab: Lab) -> str:

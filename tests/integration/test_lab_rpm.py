@@ -1,29 +1,14 @@
 """Hosts of the dnf family: real dnf and rpm, advisories, a signed repository."""
 
-import os
 import re
-from collections.abc import Iterator
 
 import pytest
 
-from patchctl.lab import fleet
 from patchctl.lab.handle import Lab
 
 pytestmark = pytest.mark.lab
 
 HOST = "staging-1"
-
-
-@pytest.fixture(scope="module")
-def rpm_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """One host."""
-    name = f"{lab.name}-rpm"
-    try:
-        yield fleet.up(
-            name, 1, "rpm", tmp_path_factory.mktemp("rpm") / "workspace", print, os.environ
-        )
-    finally:
-        fleet.down(name, print, os.environ)
 
 
 def web(lab: Lab) -> str:

@@ -131,18 +131,8 @@ print_files() {
     "target \$(DESCRIPTION)$tab\$(ORIGIN)$tab\$(LABEL)$tab\$(CODENAME)$tab\$(TRUSTED)" 'Created-By: Packages'
 }
 
-# What apt would do while somebody else changes packages is no answer. False where that is so.
-print_locks() {
-  # shellcheck disable=SC2086  # paths are words
-  if ! locks=$(lock_holders $APT_LOCKS); then
-    printf 'error whether others work with apt cannot be told\n'
-  elif [ -n "$locks" ]; then
-    printf '%s\n' "$locks" | sed 's/^/lock /'
-  else
-    return 0
-  fi
-  return 1
-}
+# shellcheck disable=SC2086  # paths are words
+print_apt_locks() { print_locks apt lock_holders $APT_LOCKS; }
 
 main() {
   printf 'resolve 1 apt\n'
@@ -162,7 +152,7 @@ main() {
   settings=$folder/apt.conf
   if [ -z "$folder" ] || ! apt_settings repositories "$folder/own" >"$settings"; then
     printf 'error the settings of apt cannot be told, or not be written to %s\n' "${TMPDIR:-/tmp}"
-  elif ! print_locks; then
+  elif ! print_apt_locks; then
     :
   elif ! try_to_install ''; then
     printf 'error %s\n' "$(why_not)"
@@ -175,7 +165,7 @@ main() {
       print_lower
       print_files
     fi
-    print_locks # of what began meanwhile
+    print_apt_locks # of what began meanwhile
   fi
   printf 'end\n'
 }

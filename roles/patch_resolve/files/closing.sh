@@ -39,3 +39,18 @@ fitting() {
     done
   done | awk -F / '!seen[$1]++' | tr '\n' ' '
 }
+
+# What a package manager would do while somebody else changes packages is no answer. False where that is so, or
+# cannot be told.
+print_locks() { # MANAGER COMMAND...: it lists the holders
+  locked=$1
+  shift
+  if ! locks=$("$@"); then
+    printf 'error whether others work with %s cannot be told\n' "$locked"
+  elif [ -n "$locks" ]; then
+    printf '%s\n' "$locks" | sed 's/^/lock /'
+  else
+    return 0
+  fi
+  return 1
+}

@@ -199,17 +199,8 @@ print_dnf_files() {
   dnf_gpgchecks | sed 's/^/signed /'
 }
 
-print_dnf_locks() {
-  # shellcheck disable=SC2086  # paths are words
-  if ! locks=$(dnf_lock_holders $DNF_PID_FILES); then
-    printf 'error whether others work with dnf cannot be told\n'
-  elif [ -n "$locks" ]; then
-    printf '%s\n' "$locks" | sed 's/^/lock /'
-  else
-    return 0
-  fi
-  return 1
-}
+# shellcheck disable=SC2086  # paths are words
+print_dnf_locks() { print_locks dnf dnf_lock_holders $DNF_PID_FILES; }
 
 # Why dnf cannot be asked at all on this host; nothing where it can.
 unfit_for_dnf() {

@@ -6,10 +6,11 @@ had the repository's index, or found it to be the newest.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from ...models.facts import PackageLists
 from ...protocol.sections import Section, Unparsed, clip, fields, number
+from . import rpm
 
 NO_REPOSITORY = "no repository is enabled"
 NEVER = "its package lists were never fetched"
@@ -26,7 +27,6 @@ _FAILED = (
 )
 _IGNORED = re.compile(r"Ignoring repositories: (.*)")
 _ERROR = re.compile(r"Errors?: (.*)")
-_ON = ("1", "yes", "true", "on")
 
 
 def lists(
@@ -52,7 +52,7 @@ def lists(
         return (PackageLists(fault=UNTOLD),)
     faults = _faults(fetching.lines) if fetching else {}
     moments = _times(times, unparsed)
-    optional = _optional(settings)
+    optional = rpm.switches(settings, "skip_if_unavailable")
     without = frozenset(silent)
     well = fetching is not None and fetching.code == 0
     found = []
@@ -121,18 +121,4 @@ def _times(lines: Iterable[str], unparsed: Unparsed) -> dict[str, int]:
             unparsed.add("lists", line)
         else:
             found[parts[1]] = max(moment, found.get(parts[1], 0))
-    return found
-
-
-def _optional(lines: Iterable[str]) -> Mapping[str, bool]:
-    """Repository -> whether dnf goes on without it, of `[ID]` and `skip_if_unavailable` lines."""
-    found = {}
-    section = ""
-    for line in lines:
-        text = line.strip()
-        if text.startswith("[") and text.endswith("]"):
-            section = text[1:-1]
-        key, equals, value = text.partition("=")
-        if equals and key.strip() == "skip_if_unavailable":
-            found[section] = value.strip().lower() in _ON
     return found

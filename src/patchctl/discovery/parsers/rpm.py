@@ -109,7 +109,7 @@ def repositories(
     lines: Iterable[str], settings: Iterable[str], unparsed: Unparsed
 ) -> tuple[Repository, ...]:
     """`dnf repolist -v` and the `gpgcheck` lines of the `.repo` files."""
-    checked = _gpg_checked(settings)
+    checked = switches(settings, "gpgcheck")
     found: list[dict[str, str]] = []
     for line in lines:
         entry = _ENTRY.fullmatch(line.strip())
@@ -139,15 +139,16 @@ def _repository(entry: Mapping[str, str], checked: Mapping[str, bool]) -> Reposi
     )
 
 
-def _gpg_checked(lines: Iterable[str]) -> dict[str, bool]:
+def switches(lines: Iterable[str], key: str) -> dict[str, bool]:
+    """Repository, or `main` -> whether `key` is on, of `[ID]` and `KEY=VALUE` lines of settings."""
     found = {}
     section = ""
     for line in lines:
         text = line.strip()
         if text.startswith("[") and text.endswith("]"):
             section = text[1:-1]
-        key, equals, value = text.partition("=")
-        if equals and key.strip() == "gpgcheck":
+        name, equals, value = text.partition("=")
+        if equals and name.strip() == key:
             found[section] = value.strip().lower() in ("1", "yes", "true", "on")
     return found
 
