@@ -49,7 +49,7 @@ def up(
     ctx: typer.Context,
     hosts: Annotated[int, typer.Option("--hosts", min=1, help="How many hosts.")] = 6,
     image: Annotated[
-        Image, typer.Option("--image", help="What they run; mixed: some this, some that.")
+        Image, typer.Option("--image", help="What they run; mixed: both kinds, at least 7 hosts.")
     ] = Image.DEBIAN,
     workspace: Annotated[
         Path | None,
