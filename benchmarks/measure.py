@@ -105,7 +105,7 @@ def _process_ids(pid: int | str) -> str:
     return ""
 
 
-def settle() -> None:
+def accept() -> None:
     """Wait until no worker of an earlier go lives: its end would be in somebody else's figure."""
 
     def is_worker(pid: int) -> bool:

@@ -21,6 +21,7 @@ from typing import Any
 from bench_lab import Fleet, fleet, with_python_apt
 from measure import (
     Cost,
+    accept,
     adopting,
     aim,
     arguments,
@@ -28,7 +29,6 @@ from measure import (
     machine,
     ratio,
     rows,
-    settle,
     show,
     take_turns,
     usage,
@@ -209,7 +209,7 @@ def put_back(lab: Fleet, tool: Tool = TOOLS["debian"]) -> None:
     """Every host as before; RuntimeError where one cannot be."""
     back = f"{tool.back} {_OLD}/{tool.files} >/dev/null"
     each([host.name for host in lab.lab.hosts()], lambda name: lab.lab.check(name, back))
-    settle()
+    accept()
 
 
 def checked(lab: Fleet, updates: Updates, go: Callable[[], Cost]) -> Callable[[], Cost]:

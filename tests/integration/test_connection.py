@@ -15,9 +15,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from patchctl.adapters.ansible.leftovers import remove_control
 from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.processes import marked
+from patchctl.adapters.ansible.run_folders import remove_control
 from patchctl.adapters.ansible.runner import AnsibleRunner, Answer, AnswerStatus, Connection, Job
 from patchctl.cli.caller import this_process
 from patchctl.inventory.export import generate
@@ -179,7 +179,7 @@ class TestPush:
 CONTROLLER = """
 import os, sys, time, msgspec
 from pathlib import Path
-from patchctl.adapters.ansible.leftovers import remove_control
+from patchctl.adapters.ansible.run_folders import remove_control
 from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.runner import AnsibleRunner, Job
 from patchctl.inventory.export import generate

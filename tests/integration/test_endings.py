@@ -22,10 +22,10 @@ from patchctl.lab.handle import Lab
 from patchctl.models.rollout import (
     Carrier,
     CommandKind,
-    Entry,
     HostMoved,
     HostOutcome,
     HostState,
+    JournalEntry,
     OutcomeStatus,
     RunState,
     Shard,
@@ -101,7 +101,7 @@ class At:
         self._stage = stage
         self._action: Callable[[], object] | None = action
 
-    def on_entry(self, entry: Entry) -> None:
+    def on_entry(self, entry: JournalEntry) -> None:
         event = entry.event
         if isinstance(event, HostMoved) and event.stage is self._stage and self._action:
             action, self._action = self._action, None
@@ -156,7 +156,7 @@ def carried(
         rollouts, executor=lambda made: Faulty(real(made), answer), sinks=sinks(rollouts, run)
     )
     try:
-        return told.carry(run)
+        return told.advance(run)
     finally:
         opened.runner.close()
 
@@ -247,7 +247,7 @@ class TestLostHosts:
         class Back:
             """Once the host counts as lost, its network is mended."""
 
-            def on_entry(self, entry: Entry) -> None:
+            def on_entry(self, entry: JournalEntry) -> None:
                 nonlocal gone
                 event = entry.event
                 if isinstance(event, HostMoved) and event.to is HostState.UNKNOWN:

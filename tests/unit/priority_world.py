@@ -4,7 +4,7 @@ from datetime import date
 
 from hypothesis import strategies as st
 
-from patchctl.assessment.priority.scores import vector_of
+from patchctl.assessment.priority.cvss import vector_of
 from patchctl.models.advisory import CvssVector, ExploitChance, KnownExploited, Severity
 from patchctl.models.priority import (
     Context,

@@ -40,9 +40,9 @@ from patchctl.models.plan import (
 )
 from patchctl.models.rollout import (
     Command,
-    Entry,
     Event,
     HostMoved,
+    JournalEntry,
     OutcomeStatus,
     ProcessIdentity,
     RunCreated,
@@ -154,7 +154,7 @@ class MemoryJournal:
 
     def __init__(
         self,
-        entries: list[Entry],
+        entries: list[JournalEntry],
         clock: VirtualClock,
         *,
         fence: int,
@@ -165,7 +165,7 @@ class MemoryJournal:
         self._clock = clock
         self._fence, self._newest, self._run = fence, newest, run
 
-    def append(self, run: str, events: Sequence[Event]) -> Sequence[Entry]:
+    def append(self, run: str, events: Sequence[Event]) -> Sequence[JournalEntry]:
         if run != self._run:
             raise ValueError(f"this journal is for run {self._run}, not {run}")
         if not events:
@@ -175,13 +175,13 @@ class MemoryJournal:
         if self._newest() != self._fence:
             raise ConflictError(f"run {run} was taken over")
         new = [
-            Entry(seq=len(self.entries) + n, run=run, at=self._clock.now_ms(), event=event)
+            JournalEntry(seq=len(self.entries) + n, run=run, at=self._clock.now_ms(), event=event)
             for n, event in enumerate(events, 1)
         ]
         self.entries += new
         return new
 
-    def read(self, run: str, after: int = 0) -> Iterable[Entry]:
+    def read(self, run: str, after: int = 0) -> Iterable[JournalEntry]:
         return [entry for entry in self.entries if entry.run == run and entry.seq > after]
 
 
@@ -205,7 +205,7 @@ class World:
     plan: Plan
     script: Script = all_well
     clock: VirtualClock = field(default_factory=VirtualClock)
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[JournalEntry] = field(default_factory=list)
     mailbox: MemoryMailbox = field(default_factory=MemoryMailbox)
     fence: int = 0
     sinks: Sequence[EventSink] = ()
@@ -234,7 +234,7 @@ class World:
         )
         if not self.entries:
             self.journal().append(RUN, [RunCreated(plan=self.plan.digest, by="tester")])
-        engine.take(self.fence, ME, "tester")
+        engine.acquire(self.fence, ME, "tester")
         return engine
 
     def journal(self) -> MemoryJournal:
@@ -243,7 +243,7 @@ class World:
     def run(self) -> RunView:
         """A whole run by one controller."""
         engine = self.engine()
-        engine.carry(wait=False)
+        engine.run(wait=False)
         return engine.view
 
     def view(self) -> RunView:
@@ -288,7 +288,7 @@ def killed_at(world: World, stage: Stage) -> None:
         pass
 
     class Killer:
-        def on_entry(self, entry: Entry) -> None:
+        def on_entry(self, entry: JournalEntry) -> None:
             if isinstance(entry.event, HostMoved) and entry.event.stage is stage:
                 raise Dead
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchctl.adapters.ansible import answers, folder
+from patchctl.adapters.ansible import folder, results
 from patchctl.adapters.ansible.reasons import Become, explain, script_reason
 from patchctl.adapters.ansible.runner import (
     Connection,
@@ -127,7 +127,7 @@ def test_how_a_host_becomes_root(
     variables: dict[str, Any], given: tuple[str, ...], method: str
 ) -> None:
     job = Job(id="j", stage="work", inventory={"all": {"hosts": {"a": variables}}})
-    assert answers.become_of("a", job, Connection(extra_vars=given)).method == method
+    assert results.become_of("a", job, Connection(extra_vars=given)).method == method
 
 
 @pytest.mark.parametrize(
@@ -184,7 +184,7 @@ def test_who_waits_for_a_password_is_named(
     code: ReasonCode | None,
 ) -> None:
     job = Job(id="j", stage="work", inventory={"all": {"hosts": {"a": variables}}})
-    become = answers.become_of("a", job, Connection(extra_vars=extra, become_password=password))
+    become = results.become_of("a", job, Connection(extra_vars=extra, become_password=password))
     reason = explain("Timeout (12s) waiting for privilege escalation prompt: ", become=become)
     assert (reason.text, reason.code) == (said, code or ReasonCode.SUDO_WANTS_PASSWORD)
 
@@ -225,7 +225,7 @@ def test_who_is_offered_a_password(
 ) -> None:
     hosts = {"all": {"hosts": {"a": variables, "b": {"ansible_password": "x"}}}}
     job = Job(id="j", stage="work", inventory=hosts)
-    assert answers.offered(job, connection) == ({"a", "b"} if offered else {"b"})
+    assert results.offered(job, connection) == ({"a", "b"} if offered else {"b"})
 
 
 class TestPrompts:

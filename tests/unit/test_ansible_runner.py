@@ -22,9 +22,9 @@ from hypothesis import strategies as st
 
 from patchctl.adapters import processes
 from patchctl.adapters.ansible import folder
-from patchctl.adapters.ansible.answers import Collector
 from patchctl.adapters.ansible.playbooks import Playbook
 from patchctl.adapters.ansible.processes import MARKER, end_all, has_begun, marked
+from patchctl.adapters.ansible.results import Collector
 from patchctl.adapters.ansible.runner import (
     AnsibleRunner,
     Answer,
@@ -37,7 +37,7 @@ from patchctl.errors import AdapterError, InvalidInputError
 from patchctl.models.facts import PackageManager
 from patchctl.models.reach import ReasonCode
 from patchctl.models.rollout import Carrier, ProcessIdentity
-from patchctl.protocol import frame
+from patchctl.protocol import envelope
 from patchctl.protocol.jobs import hosts_of
 
 LOCAL = {"ansible_connection": "local", "ansible_become": False}
@@ -312,26 +312,26 @@ class TestAFrame:
         return b"patchctl-frame 1 gzip 3\n" + base64.encodebytes(gzip.compress(text))
 
     def test_is_taken_apart(self) -> None:
-        assert frame.decode(self.packed(self.text.encode())) == (3, self.text)
-        assert frame.decode(b"patchctl-frame 1 plain 0\n\xff!") == (0, "\ufffd!")
+        assert envelope.decode(self.packed(self.text.encode())) == (3, self.text)
+        assert envelope.decode(b"patchctl-frame 1 plain 0\n\xff!") == (0, "\ufffd!")
 
     def test_cut_anywhere_is_refused(self) -> None:
         whole = self.packed(self.text.encode())
         for length in range(len(whole) - 8):
             with pytest.raises(AdapterError):
-                frame.decode(whole[:length])
+                envelope.decode(whole[:length])
 
     def test_a_bomb_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(frame, "DECODED_MAX", 1000)
+        monkeypatch.setattr(envelope, "DECODED_MAX", 1000)
         with pytest.raises(AdapterError, match="64 MiB"):
-            frame.decode(self.packed(b"x" * 100_000))
+            envelope.decode(self.packed(b"x" * 100_000))
 
     @given(st.binary())
     def test_any_bytes_are_a_frame_or_an_error(self, content: bytes) -> None:
         with pytest.raises(AdapterError):
-            frame.decode(content)
+            envelope.decode(content)
         try:
-            frame.decode(b"patchctl-frame 1 gzip 0\n" + content)
+            envelope.decode(b"patchctl-frame 1 gzip 0\n" + content)
         except AdapterError as error:
             assert str(error)
 

@@ -13,7 +13,7 @@ from assessment_world import World, facts, package
 from msgspec import structs
 
 from patchctl.assessment.matching.builds import base, is_modular
-from patchctl.assessment.matching.streams import in_title
+from patchctl.assessment.matching.modules import in_title
 from patchctl.assessment.versions import key
 from patchctl.models.advisory import Advisory, FeedKind
 from patchctl.models.facts import HostFacts, OsRelease, Package

@@ -16,7 +16,7 @@ from feed_world import ar, tarred, zipped
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from patchctl.adapters.feeds.bundles import Member, Unit, units
+from patchctl.adapters.feeds.archives import Archive, Member, archives
 from patchctl.adapters.feeds.limits import Limits
 from patchctl.errors import InvalidInputError, NotFoundError, PatchctlError
 from patchctl.models.feeds import Skipped
@@ -28,8 +28,8 @@ SMALL = Limits(member_bytes=MB, total_bytes=2 * MB, members=10, ratio=50)
 def contents(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
     """Place below the path -> content of every member."""
     found = {}
-    for unit in units(path, limits):
-        for one in unit.members() if isinstance(unit, Unit) else ():
+    for unit in archives(path, limits):
+        for one in unit.members() if isinstance(unit, Archive) else ():
             if isinstance(one, Member):
                 found[one.place.removeprefix(str(path)).lstrip("/")] = one.open().read()
     return found
@@ -37,7 +37,7 @@ def contents(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
 
 def skipped(path: Path, limits: Limits | None = None) -> dict[str, str]:
     found = {}
-    for unit in units(path, limits):
+    for unit in archives(path, limits):
         for one in (unit,) if isinstance(unit, Skipped) else unit.members():
             if isinstance(one, Skipped):
                 found[one.place.removeprefix(str(path)).lstrip("/")] = one.reason
@@ -178,8 +178,8 @@ def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, kind: str) -> None:
     limits = Limits(ratio=50)
     tracemalloc.start()
     try:
-        for unit in units(path, limits):
-            assert isinstance(unit, Unit)
+        for unit in archives(path, limits):
+            assert isinstance(unit, Archive)
             with pytest.raises(InvalidInputError, match="unpacks to more than 50 times"):
                 for one in unit.members():
                     if isinstance(one, Skipped):
@@ -234,8 +234,8 @@ def test_one_broken_member_of_a_zip_leaves_the_others(tmp_path: Path) -> None:
     raw[40] ^= 0xFF
     path.write_bytes(raw)
     read: list[object] = []
-    for unit in units(path):
-        for one in unit.members() if isinstance(unit, Unit) else ():
+    for unit in archives(path):
+        for one in unit.members() if isinstance(unit, Archive) else ():
             try:
                 read.append(one.open().read() if isinstance(one, Member) else one)
             except InvalidInputError as error:

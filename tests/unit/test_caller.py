@@ -55,9 +55,9 @@ class TestTwoCallersOfOneProcess:
         assert opened.root == root.resolve()
         assert opened.state == root / ".patchctl"
         (root / ".git").mkdir()
-        guards.keep_state(opened.root, opened.state, opened.caller)
+        guards.refuse_ephemeral_state(opened.root, opened.state, opened.caller)
         with pytest.raises(UsageError, match="CI is set"):
-            guards.keep_state(opened.root, opened.state, caller(people[1], CI="true"))
+            guards.refuse_ephemeral_state(opened.root, opened.state, caller(people[1], CI="true"))
 
     def test_name_files_from_where_they_stand(self, root: Path, people: tuple[Path, Path]) -> None:
         ann, bob = people

@@ -9,7 +9,7 @@ from msgspec import structs
 from test_assessment_context import FACTS
 
 from patchctl.assessment.findings.assess import Waived, Waiver
-from patchctl.assessment.findings.exceptions import Waivers, standing
+from patchctl.assessment.findings.exceptions import Waivers, status_of
 from patchctl.assessment.findings.fleet import HostInput
 from patchctl.errors import InvalidInputError, NotFoundError, UsageError
 from patchctl.models.exceptions import ExceptionState, RiskException
@@ -132,7 +132,7 @@ class TestReopen:
     ],
 )
 def test_how_an_exception_stands(expires: str, state: ExceptionState, left: int) -> None:
-    found = standing(exception(expires=expires), TODAY)
+    found = status_of(exception(expires=expires), TODAY)
     assert (found.state, found.days_left) == (state, left)
 
 
@@ -204,7 +204,7 @@ class TestWords:
 
     def test_rows(self) -> None:
         many = exception(cves=tuple(f"CVE-2024-{n}" for n in range(1000, 1005)), packages=("ssh",))
-        assert text.row(standing(many, TODAY))[:6] == [
+        assert text.row(status_of(many, TODAY))[:6] == [
             "EX-1",
             "CVE-2024-1000, CVE-2024-1001, CVE-2024-1002 and 2 more in ssh",
             "all hosts",
@@ -213,6 +213,6 @@ class TestWords:
             "holds, 219 d",
         ]
         gone = exception(expires="2026-11-20", hosts=("a", "b"), groups=("lab",))
-        assert text.row(standing(gone, TODAY))[2] == "a, b, groups lab"
-        assert text.row(standing(gone, TODAY))[5] == "expired 3 d ago"
-        assert text.row(standing(BASE, TODAY, {CVE}))[5] == f"holds, 219 d; not for {CVE} (KEV)"
+        assert text.row(status_of(gone, TODAY))[2] == "a, b, groups lab"
+        assert text.row(status_of(gone, TODAY))[5] == "expired 3 d ago"
+        assert text.row(status_of(BASE, TODAY, {CVE}))[5] == f"holds, 219 d; not for {CVE} (KEV)"

@@ -15,7 +15,7 @@ from patchctl.models.facts import HostFacts
 from patchctl.models.plan import LeftOut, LeftOutReason
 from patchctl.models.priority import Context, Decision, Priority, Threat
 from patchctl.report import assessment_text, explain_text
-from patchctl.workflows.assessment.standing import Standing
+from patchctl.workflows.assessment.remediation_status import RemediationStatus
 
 SSL, CURL = "CVE-2026-1001", "CVE-2026-1002"
 LATE = "2026-05-01"
@@ -157,7 +157,7 @@ class TestExplain:
         )
         whole = plan([ring("staging")], {"staging": [["a"]]})
         body = structs.replace(whole.body, left_out=(row,))
-        standing = Standing(structs.replace(whole, body=body), None)
+        standing = RemediationStatus(structs.replace(whole, body=body), None)
         made = Explainer(assessor(host()), standing, standing.excluded)
         told = made.cve(CURL, frozenset())
         assert [one.excluded for one in told.judgements] == [row.detail]

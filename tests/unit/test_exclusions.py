@@ -34,13 +34,13 @@ from patchctl.models.plan import (
     SelectionMode,
     Transition,
 )
-from patchctl.models.requests import Wanted
+from patchctl.models.requests import PackageRequest
 from patchctl.models.settings import Settings
+from patchctl.plan.accept import accept
 from patchctl.plan.check import check
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import freeze, seal
 from patchctl.plan.select import Selected, select
-from patchctl.plan.settle import settle
 from patchctl.report import exclusions_text, plan_diff_text, plan_text
 from patchctl.workflows.exclusions import given, holding, unused
 
@@ -120,8 +120,8 @@ class TestSelect:
         (request,) = selected(known, SSL).requests
         assert request.exclusions == (SSL,)
         assert request.held == (
-            Wanted(package="libssl3", arch="amd64", version="1.0-1"),
-            Wanted(package="openssl", arch="amd64", version="1.0-1"),
+            PackageRequest(package="libssl3", arch="amd64", version="1.0-1"),
+            PackageRequest(package="openssl", arch="amd64", version="1.0-1"),
         )
 
     def test_a_package_that_no_plan_can_name_stops_nobody(self) -> None:
@@ -139,7 +139,7 @@ class TestSettle:
     def test_a_host_that_did_not_hold_them_is_left_out(self) -> None:
         # An update may bring a package of the source under a new name.
         lied = resolution("h", msgspec.structs.replace(transition("libssl4"), source="openssl"))
-        result = settle([lied], {"h": facts()}, allow_removals=False, exclusions=(SSL,))
+        result = accept([lied], {"h": facts()}, allow_removals=False, exclusions=(SSL,))
         assert result.taken == ()
         (row,) = result.left_out
         assert (row.reason, row.package, row.rule) == (LeftOutReason.EXCLUDED, "", "--exclude")
@@ -148,7 +148,7 @@ class TestSettle:
     def test_the_rules_of_other_hosts_do_not_count(self) -> None:
         rule = Exclusion(rule="patch_exclude", packages=("openssl",), hosts=("other",))
         taken = resolution("h", transition("openssl"))
-        assert settle([taken], {"h": facts()}, allow_removals=False, exclusions=(rule,)).taken
+        assert accept([taken], {"h": facts()}, allow_removals=False, exclusions=(rule,)).taken
 
 
 # --- the plan ----------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def test_a_payload_is_lines_that_end_with_end() -> None:
         "call 74",
         "lock-wait 120",
         "limit 3600",
-        "settle 15",
+        "accept 15",
         "updaters refuse",
         "rollback-ready require",
         "pushed yes",

@@ -292,12 +292,12 @@ def test_a_million_members_are_refused_in_seconds_and_little_memory(
 
 
 def test_a_compressed_tar_is_counted_before_its_members_are_opened(tmp_path: Path) -> None:
-    from patchctl.adapters.feeds.bundles import Unit, units
+    from patchctl.adapters.feeds.archives import Archive, archives
     from patchctl.adapters.feeds.limits import Limits
 
     path = tarred(tmp_path / "t", {f"{number}.json": b"{}" for number in range(11)})
-    (unit,) = units(path, Limits(members=10))
-    assert isinstance(unit, Unit)
+    (unit,) = archives(path, Limits(members=10))
+    assert isinstance(unit, Archive)
     with pytest.raises(InvalidInputError, match="more than 10 files inside"):
         next(unit.members())
 

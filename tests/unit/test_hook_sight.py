@@ -15,7 +15,7 @@ from msgspec import structs
 from patchctl.adapters.ansible.runner import AnsibleRunner
 from patchctl.errors import InvalidInputError
 from patchctl.inventory.export import beside, generate, group_names
-from patchctl.inventory.unseen import refusal
+from patchctl.inventory.unknown_hosts import refusal
 from patchctl.models.connection import Connection
 from patchctl.models.fleet import Fleet, Group, Host
 from patchctl.models.hooks import RingHook

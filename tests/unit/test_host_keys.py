@@ -12,7 +12,7 @@ import pytest
 from patchctl.adapters import files, ssh_keys
 from patchctl.adapters.ansible import folder
 from patchctl.adapters.ansible.playbooks import Playbook
-from patchctl.adapters.ssh_keys import Endpoint, Entry
+from patchctl.adapters.ssh_keys import Endpoint, KnownHostLine
 from patchctl.errors import AdapterError, ConflictError, InvalidInputError
 from patchctl.models.connection import Connection
 from patchctl.models.doctor import CheckStatus
@@ -37,7 +37,7 @@ def lines(*entries: str) -> str:
     return "".join(f"{entry}\n" for entry in entries)
 
 
-def read(tmp_path: Path, *entries: str) -> tuple[Entry, ...]:
+def read(tmp_path: Path, *entries: str) -> tuple[KnownHostLine, ...]:
     path = tmp_path / "known"
     path.write_text(lines(*entries))
     return ssh_keys.read(path)

@@ -14,7 +14,7 @@ from plan_world import facts
 from patchctl.inventory.lint import Context, lint
 from patchctl.inventory.lint.templates import asked, given_names, plain
 from patchctl.inventory.load import survey
-from patchctl.inventory.places import Places, Source
+from patchctl.inventory.source_map import Source, SourceMap
 from patchctl.models.facts import HostFacts, OsRelease
 from patchctl.models.lint import Level, LintReport
 from patchctl.models.plan import Probe, ProbeKind
@@ -147,7 +147,7 @@ class TestDuplicates:
 
 class TestConnectionVariables:
     def test_an_undefined_one_is_told_once_for_all_hosts_of_its_line(self) -> None:
-        places = Places([Source("group_vars/web.yml", "ansible_user: '{{ login }}'\n")])
+        places = SourceMap([Source("group_vars/web.yml", "ansible_user: '{{ login }}'\n")])
         base = {**IN["canary"], "ansible_user": "{{ login }}"}
         where = context({"x": base, "y": base}, {"web": (("x", "y", "s1"), ())}, places=places)
         (one,) = [finding for finding in lint(where) if finding.level is Level.ERROR]
@@ -208,7 +208,7 @@ class TestPasswords:
         ids=["group_vars", "ini", "yaml host", "yaml group"],
     )
     def test_in_plain_text_at_its_line_and_not_repeated(self, source: Source, key: str) -> None:
-        places = Places([Source(source.name, source.text.format(key=key))])
+        places = SourceMap([Source(source.name, source.text.format(key=key))])
         (one,) = lint(context(places=places))
         assert (one.rule, one.level) == ("plain-password", Level.ERROR)
         assert one.where == f"{source.name}:2"
@@ -226,12 +226,12 @@ class TestPasswords:
         ],
     )
     def test_what_is_no_plain_password(self, text: str) -> None:
-        places = Places([Source("group_vars/all.yml", text)])
+        places = SourceMap([Source("group_vars/all.yml", text)])
         assert rules(context(places=places)) == []
 
     def test_a_variable_that_a_password_is_taken_from(self) -> None:
         text = "ansible_password: '{{ site_pw }}'\nsite_pw: '{{ old_pw }}'\nold_pw: hunter2\n"
-        (one,) = lint(context(places=Places([Source("group_vars/all.yml", text)])))
+        (one,) = lint(context(places=SourceMap([Source("group_vars/all.yml", text)])))
         assert (one.message, one.where) == (
             "old_pw of group all stands in plain text",
             "group_vars/all.yml:3",
@@ -271,7 +271,7 @@ class TestStrata:
 
 class TestText:
     def test_a_finding_is_one_line_that_editors_understand(self) -> None:
-        places = Places([Source("inventory/hosts.ini", "x\n")])
+        places = SourceMap([Source("inventory/hosts.ini", "x\n")])
         found = lint(context({"x": {}}, places=places))
         report = LintReport(findings=found, errors=1, warnings=0, hosts=4, facts=1)
         (line,) = findings(report)

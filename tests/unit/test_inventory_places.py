@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchctl.inventory.places import Places, Source, in_range, line_of
+from patchctl.inventory.source_map import Source, SourceMap, in_range, line_of
 
 YAML = """\
 all:
@@ -35,8 +35,8 @@ web
 """
 
 
-def yaml(text: str = YAML, name: str = "inventory/hosts.yml") -> Places:
-    return Places([Source(name, text)])
+def yaml(text: str = YAML, name: str = "inventory/hosts.yml") -> SourceMap:
+    return SourceMap([Source(name, text)])
 
 
 class TestYaml:
@@ -65,7 +65,7 @@ class TestYaml:
 
 
 class TestIni:
-    places = Places([Source("inventory/hosts", INI)])
+    places = SourceMap([Source("inventory/hosts", INI)])
 
     def test_hosts_groups_and_variables(self) -> None:
         assert self.places.host("lonely") == "inventory/hosts:2"
@@ -110,17 +110,17 @@ class TestFolders:
     ],
 )
 def test_what_is_no_static_source_has_no_places(name: str, text: str) -> None:
-    assert Places([Source(name, text)]).all == ()
+    assert SourceMap([Source(name, text)]).all == ()
 
 
 @given(st.text(max_size=80), st.sampled_from(["h.yml", "h", "group_vars/a.yml", "h.ini"]))
 def test_no_text_is_too_odd(text: str, name: str) -> None:
-    for place in Places([Source(name, text)]).all:
+    for place in SourceMap([Source(name, text)]).all:
         assert place.where.startswith(f"{name}:")
 
 
 def test_an_alias_inside_of_itself_ends() -> None:
-    assert Places([Source("h.yml", "a: &a\n  children: {b: *a}\n")]).group("a") == "h.yml:1"
+    assert SourceMap([Source("h.yml", "a: &a\n  children: {b: *a}\n")]).group("a") == "h.yml:1"
 
 
 @pytest.mark.parametrize(

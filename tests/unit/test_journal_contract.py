@@ -11,10 +11,10 @@ from patchctl.adapters.processes import own
 from patchctl.errors import ConflictError
 from patchctl.executors.simulated import VirtualClock
 from patchctl.models.rollout import (
-    Entry,
     Event,
     HostMoved,
     HostState,
+    JournalEntry,
     OutcomeStatus,
     RunMoved,
     RunState,
@@ -30,7 +30,7 @@ Take = Callable[[str], Journal]
 
 
 def in_memory() -> Take:
-    entries: list[Entry] = []
+    entries: list[JournalEntry] = []
     clock, fences = VirtualClock(), dict.fromkeys((RUN, OTHER), 0)
 
     def take(run: str) -> Journal:

@@ -11,7 +11,14 @@ from test_rollout_hooks import Site
 
 from patchctl.errors import ConflictError, NotFoundError
 from patchctl.executors.simulated import Behaviour
-from patchctl.models.rollout import CommandKind, Entry, LeaseKind, OutcomeStatus, RunState, Stage
+from patchctl.models.rollout import (
+    CommandKind,
+    JournalEntry,
+    LeaseKind,
+    OutcomeStatus,
+    RunState,
+    Stage,
+)
 from patchctl.rollout.view import RunView
 from patchctl.workflows.rollout.leasing import Lease, claim, leases_on, refuse_to_clean
 
@@ -27,7 +34,7 @@ def site(tmp_path: Path) -> Site:
 def run(site: Site) -> Iterator[str]:
     """A run that has begun staging (s1) and waits before production (p1)."""
     ident = site.rollouts.start(site.plan())
-    assert site.rollouts.carry(ident, wait=False).state is RunState.WAITING
+    assert site.rollouts.advance(ident, wait=False).state is RunState.WAITING
     yield ident
 
 
@@ -116,7 +123,7 @@ def test_no_host_was_ever_worked_on_that_is_only_reserved(
     seen: dict[str, set[LeaseKind]] = {name: set() for name in world.hosts}
 
     class Check:
-        def on_entry(self, entry: Entry) -> None:
+        def on_entry(self, entry: JournalEntry) -> None:
             view.apply(entry)
             for name, host in world.hosts.items():
                 kind = view.lease(name)

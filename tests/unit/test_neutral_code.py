@@ -43,9 +43,9 @@ TABLES = {
 }
 FORMATS = {
     "assessment/": "versions, sources and advisories in each scheme",
-    "adapters/feeds/bundles.py": "a .deb is an archive with a changelog",
+    "adapters/feeds/archives.py": "a .deb is an archive with a changelog",
     "adapters/ansible/static_sources.py": "endings that Ansible ignores",
-    "inventory/places.py": "endings that Ansible ignores",
+    "inventory/source_map.py": "endings that Ansible ignores",
 }
 SAID = {
     "workflows/feeds/host_feeds.py": "only dnf's repositories publish advisories",

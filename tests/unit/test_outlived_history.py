@@ -5,7 +5,7 @@ from msgspec import structs
 
 from patchctl.models.facts import HostFacts, MappedPackage, StaleProcess
 from patchctl.models.state import KnownHost
-from patchctl.workflows.discovery.outlived import Earlier, remembered
+from patchctl.workflows.discovery.running_code import Earlier, with_earlier_versions
 
 BEGAN = 1_000_000
 
@@ -21,7 +21,7 @@ def known(*mapped: MappedPackage, started: int = BEGAN, skew: int = 0) -> KnownH
 
 
 def ran(host: KnownHost, earlier: Earlier) -> list[str]:
-    (process,) = remembered(host, earlier).facts.stale_processes
+    (process,) = with_earlier_versions(host, earlier).facts.stale_processes
     return [one.version for one in process.packages]
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from test_patch_script import _load
 
-from patchctl.adapters.ansible.answers import Collector, answer_file
+from patchctl.adapters.ansible.results import Collector, answer_file
 from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 
 together = _load("patch_together")

@@ -20,8 +20,8 @@ from patchctl.executors.simulated import SimulatedExecutor
 from patchctl.models.plan import Plan
 from patchctl.models.rollout import (
     Carrier,
-    Entry,
     HostOutcome,
+    JournalEntry,
     OutcomeStatus,
     RunState,
     Shard,
@@ -48,11 +48,11 @@ def test_of_earlier_runs_the_newest_are_read_and_not_without_end() -> None:
     told = StageAnswered(host=HOSTS[0], attempt=1, stage=Stage.APPLY, status=OutcomeStatus.OK)
     asked: list[str] = []
 
-    def journal(run: str) -> Iterator[Entry]:
+    def journal(run: str) -> Iterator[JournalEntry]:
         asked.append(run)
-        yield Entry(seq=1, run=run, at=0, event=told)
+        yield JournalEntry(seq=1, run=run, at=0, event=told)
         for seq in range(EARLIER_ENTRIES // 2):
-            yield Entry(seq=seq, run=run, at=0, event=ShardOver(shard=run))
+            yield JournalEntry(seq=seq, run=run, at=0, event=ShardOver(shard=run))
 
     assert list(answers_of(["newest", "before", "third"], journal)) == [told, told]
     assert asked == ["newest", "before"]

@@ -45,11 +45,11 @@ from patchctl.models.plan import (
 )
 from patchctl.models.settings import Settings
 from patchctl.plan import lockfile
+from patchctl.plan.accept import accept, missing_space
 from patchctl.plan.check import check
 from patchctl.plan.cohorts import cohort
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import check_rings, freeze, seal
-from patchctl.plan.settle import missing_space, settle
 from patchctl.plan.unproven import unproven
 
 SELECTION = Selection(mode=SelectionMode.SECURITY)
@@ -95,7 +95,7 @@ SIX: tuple[Placed, ...] = (
 
 
 def settled(one: Resolution, known: HostFacts | None = None, *, allow: bool = False) -> list[str]:
-    done = settle([one], {one.host: known or facts()}, allow_removals=allow)
+    done = accept([one], {one.host: known or facts()}, allow_removals=allow)
     return [row.host for row in done.taken] + [line.reason for line in done.left_out]
 
 

@@ -146,11 +146,11 @@ def test_one_that_was_named_in_spite_of_all_begins_whole_or_enters_nothing(site:
             assert before == after, f"mutant {seed} was refused and left something"
             continue
         begun += 1
-        site.rollouts.carry(run, wait=False)
+        site.rollouts.advance(run, wait=False)
         view = site.rollouts.view(run)
         if view.state.value != "done":
             site.rollouts.request(run, CommandKind.ABORT)
-            site.rollouts.carry(run, wait=False)
+            site.rollouts.advance(run, wait=False)
         assert site.database.leases.held(list(PLACES)) == {}, f"mutant {seed}"
         if begun == 25:
             break

@@ -12,8 +12,8 @@ from plan_world import facts, package
 from patchctl.models.exclusions import Exclusion
 from patchctl.models.facts import PackageManager
 from patchctl.models.plan import Action, LeftOutReason
-from patchctl.models.requests import HostRequest, Kept, Wanted
-from patchctl.plan.settle import settle
+from patchctl.models.requests import HostRequest, Kept, PackageRequest
+from patchctl.plan.accept import accept
 from patchctl.protocol.managers import SUPPORTED, read_resolution
 from patchctl.protocol.resolve_request import payload
 
@@ -42,9 +42,11 @@ def request(case: str) -> HostRequest:
     )
 
 
-def packages(kind: str, rows: list[list[str]]) -> tuple[Wanted, ...]:
+def packages(kind: str, rows: list[list[str]]) -> tuple[PackageRequest, ...]:
     return tuple(
-        Wanted(package=row[1], arch=row[2], version=row[3]) for row in rows if row[0] == kind
+        PackageRequest(package=row[1], arch=row[2], version=row[3])
+        for row in rows
+        if row[0] == kind
     )
 
 
@@ -68,7 +70,7 @@ def test_the_request_is_written_as_the_script_reads_it(case: str) -> None:
 
 
 def test_a_word_outside_of_the_grammar_never_reaches_a_host() -> None:
-    bad = Wanted(package="$(reboot)", arch="amd64", version="1")
+    bad = PackageRequest(package="$(reboot)", arch="amd64", version="1")
     one = HostRequest(host="h", ring="r", manager=PackageManager.APT, wanted=(bad,))
     with pytest.raises(ValueError, match="grammar"):
         payload(one, allow_removals=False, allow_downgrades=False)
@@ -268,7 +270,7 @@ def test_somebody_else_at_work_makes_every_answer_void() -> None:
     assert found.locked == "apt-get (pid 7) holds /var/lib/dpkg/lock-frontend"
     assert not found.transitions
     known = {asked.host: facts([package("openssl")])}
-    (left,) = settle([found], known, allow_removals=False).left_out
+    (left,) = accept([found], known, allow_removals=False).left_out
     assert (left.reason, left.detail) == (LeftOutReason.LOCKED, found.locked)
 
 

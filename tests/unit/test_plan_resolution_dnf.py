@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from patchctl.models.facts import PackageManager
 from patchctl.models.plan import Action, LeftOutReason, Resolution
-from patchctl.models.requests import HostRequest, Wanted
+from patchctl.models.requests import HostRequest, PackageRequest
 from patchctl.protocol.managers import read_resolution
 
 DIGEST = bytes(range(32))
@@ -21,7 +21,7 @@ def read(*lines: str, wanted: str = "2-1", arch: str = "noarch") -> Resolution:
         host="h1",
         ring="staging",
         manager=PackageManager.DNF,
-        wanted=(Wanted(package="web", arch=arch, version=wanted),),
+        wanted=(PackageRequest(package="web", arch=arch, version=wanted),),
     )
     return read_resolution(request, "\n".join(["resolve 1 dnf", *lines, "end", ""]))
 

@@ -7,7 +7,7 @@ import pytest
 
 from patchctl.models.facts import PackageManager
 from patchctl.models.plan import LeftOutReason, Resolution
-from patchctl.models.requests import HostRequest, Wanted
+from patchctl.models.requests import HostRequest, PackageRequest
 from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 from patchctl.workflows.plan.resolve import ROUNDS, resolve
 
@@ -20,7 +20,7 @@ REQUEST = HostRequest(
     ring="staging",
     manager=PackageManager.APT,
     wanted=tuple(
-        Wanted(package=name, arch=arch, version=version)
+        PackageRequest(package=name, arch=arch, version=version)
         for name, arch, version in (
             ("libexpat1", "amd64", "2.5.0-1+deb12u5"),
             ("sysvinit-core", "amd64", "3.06-4"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from patchctl.assessment.priority.tables import BOD_26_04, DEPLOYER, Timeline
+from patchctl.assessment.priority.decision_tables import BOD_26_04, DEPLOYER, Timeline
 from patchctl.models.priority import Criticality, Decision, Exposure
 
 DATA = Path(__file__).parents[1] / "data" / "ssvc"

@@ -7,12 +7,12 @@ from assessment_world import package
 from msgspec import structs
 from plan_world import facts
 
-from patchctl.assessment.findings.promised import check
+from patchctl.assessment.findings.compliance import check
 from patchctl.models.assessment import AffectedPackage, Finding, FindingState
 from patchctl.models.facts import HostFacts, MappedPackage, Package, PackageManager, StaleProcess
 from patchctl.models.plan import Action, Transition
 from patchctl.models.priority import Decision
-from patchctl.models.verification import PackageProblem, Promise, VerifiedHost, VerifiedState
+from patchctl.models.verification import ExpectedState, PackageProblem, VerifiedHost, VerifiedState
 
 CVE = "CVE-2024-6387"
 
@@ -37,8 +37,8 @@ def step(
     )
 
 
-def promise(*steps: Transition, later: str = "") -> Promise:
-    return Promise(host="h", run="r-1", made=0, transitions=steps or (step(),), later=later)
+def promise(*steps: Transition, later: str = "") -> ExpectedState:
+    return ExpectedState(host="h", run="r-1", made=0, transitions=steps or (step(),), later=later)
 
 
 def libssl(version: str = "3.0.9-1", **more: object) -> Package:

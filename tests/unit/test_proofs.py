@@ -49,7 +49,7 @@ def test_kept_and_lost_transitions_of_a_ring_are_disjoint(undone: set[str]) -> N
     if here:
         engine = world.engine()
         engine.roll_back("ops", hosts=here)
-        engine.carry(wait=False)
+        engine.run(wait=False)
         view = engine.view
     for ring, kept in view.proven_by_ring().items():
         assert not kept & view.disproven_by_ring()[ring]

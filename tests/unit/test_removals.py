@@ -6,7 +6,7 @@ from assessment_world import World, advisory, by_source, facts, package
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchctl.assessment.findings import removals
+from patchctl.assessment.findings import fixed_cves
 from patchctl.models.advisory import FeedKind
 from patchctl.models.facts import Package
 from patchctl.models.plan import Action, Transition
@@ -22,14 +22,16 @@ def step(
     )
 
 
-def removed(
+def fixed_cves_of(
     world: World,
     installed: list[Package],
     *steps: Transition,
     source_versions: dict[str, str] | None = None,
 ) -> list[tuple[str, ...]]:
     assessor = world.assessor(facts(DEB, installed))
-    return list(removals.removed(assessor.matched, assessor.hosts[0], steps, source_versions or {}))
+    return list(
+        fixed_cves.fixed_cves_of(assessor.matched, assessor.hosts[0], steps, source_versions or {})
+    )
 
 
 def fixed(cve: str, source: str, version: str = "", **more: object) -> World:
@@ -39,15 +41,15 @@ def fixed(cve: str, source: str, version: str = "", **more: object) -> World:
 def test_a_cve_is_removed_where_the_old_version_has_it_and_the_new_one_has_not() -> None:
     world = fixed("CVE-2024-1", "openssl", "3.0.9-1")
     old = [package("openssl", "3.0.8-1", "openssl")]
-    assert removed(world, old, step("openssl", "3.0.8-1", "3.0.9-1")) == [("CVE-2024-1",)]
-    assert removed(world, old, step("openssl", "3.0.8-1", "3.0.8-2")) == [()]
+    assert fixed_cves_of(world, old, step("openssl", "3.0.8-1", "3.0.9-1")) == [("CVE-2024-1",)]
+    assert fixed_cves_of(world, old, step("openssl", "3.0.8-1", "3.0.8-2")) == [()]
 
 
 def test_versions_are_ordered_by_the_package_manager_not_as_text() -> None:
     world = fixed("CVE-2024-1", "openssl", "3.0.10-1")
     old = [package("openssl", "3.0.9-1", "openssl")]
-    assert removed(world, old, step("openssl", "3.0.9-1", "3.0.10-1")) == [("CVE-2024-1",)]
-    assert removed(world, old, step("openssl", "3.0.9-1", "3.0.10~rc1-1")) == [()]
+    assert fixed_cves_of(world, old, step("openssl", "3.0.9-1", "3.0.10-1")) == [("CVE-2024-1",)]
+    assert fixed_cves_of(world, old, step("openssl", "3.0.9-1", "3.0.10~rc1-1")) == [()]
 
 
 def test_what_stays_open_and_what_was_never_open_is_not_promised() -> None:
@@ -55,29 +57,29 @@ def test_what_stays_open_and_what_was_never_open_is_not_promised() -> None:
         advisory("DEBIAN-CVE-2024-2", "CVE-2024-2", by_source(DEB, "openssl", "3.0.5-1"))
     )
     old = [package("openssl", "3.0.8-1", "openssl")]
-    assert removed(world, old, step("openssl", "3.0.8-1", "3.0.9-1")) == [()]
+    assert fixed_cves_of(world, old, step("openssl", "3.0.8-1", "3.0.9-1")) == [()]
 
 
 def test_binaries_of_one_source_share_what_is_removed() -> None:
     world = fixed("CVE-2024-1", "openssl", "3.0.9-1", binaries=("libssl3",))
     old = [package(name, "3.0.8-1", "openssl") for name in ("openssl", "libssl3")]
     steps = [step(name, "3.0.8-1", "3.0.9-1", "openssl") for name in ("openssl", "libssl3")]
-    assert removed(world, old, *steps) == [("CVE-2024-1",)] * 2
+    assert fixed_cves_of(world, old, *steps) == [("CVE-2024-1",)] * 2
 
 
 def test_a_binary_with_a_version_of_its_own_is_judged_by_its_source() -> None:
     world = fixed("CVE-2024-1", "gcc-defaults", "1.204")
     old = [package("gcc", "4:12.2.0-3", "gcc-defaults", "1.203")]
     new = step("gcc", "4:12.2.0-3", "4:12.2.0-4", "gcc-defaults")
-    assert removed(world, old, new, source_versions={"gcc": "1.204"}) == [("CVE-2024-1",)]
-    assert removed(world, old, new, source_versions={"gcc": "1.203"}) == [()]
+    assert fixed_cves_of(world, old, new, source_versions={"gcc": "1.204"}) == [("CVE-2024-1",)]
+    assert fixed_cves_of(world, old, new, source_versions={"gcc": "1.203"}) == [()]
 
 
 def test_a_rebuild_removes_what_its_source_does() -> None:
     world = fixed("CVE-2024-1", "perl", "5.36.0-7")
     old = [package("perl", "5.36.0-6", "perl")]
     new = step("perl", "5.36.0-6", "5.36.0-7+b1")
-    assert removed(world, old, new) == [("CVE-2024-1",)]
+    assert fixed_cves_of(world, old, new) == [("CVE-2024-1",)]
 
 
 def test_where_feeds_differ_the_one_with_authority_counts() -> None:
@@ -86,22 +88,22 @@ def test_where_feeds_differ_the_one_with_authority_counts() -> None:
         kind=FeedKind.CHANGELOG,
     )
     old = [package("openssl", "3.0.8-1", "openssl")]
-    assert removed(world, old, step("openssl", "3.0.8-1", "3.0.8-5")) == [()]
+    assert fixed_cves_of(world, old, step("openssl", "3.0.8-1", "3.0.8-5")) == [()]
 
 
 def test_nothing_is_promised_of_a_version_that_no_feed_can_judge() -> None:
     world = fixed("CVE-2024-1", "openssl", "3.0.9-1")
     old = [package("openssl", "3.0.8-1", "openssl")]
     # A backport belongs to unstable, and no feed for that is held.
-    assert removed(world, old, step("openssl", "3.0.8-1", "3.1.0-1~bpo12+1")) == [()]
-    assert removed(world, old, step("openssl", "3.0.8-1", "not a version")) == [()]
+    assert fixed_cves_of(world, old, step("openssl", "3.0.8-1", "3.1.0-1~bpo12+1")) == [()]
+    assert fixed_cves_of(world, old, step("openssl", "3.0.8-1", "not a version")) == [()]
 
 
 def test_a_new_dependency_and_a_removed_package_remove_nothing_by_themselves() -> None:
     world = fixed("CVE-2024-1", "legacy", "2.0-1")
     old = [package("legacy", "1.0-1", "legacy")]
-    assert removed(world, old, step("legacy", "1.0-1", "", action=Action.REMOVE)) == [()]
-    assert removed(world, old, step("legacy", "", "2.0-1", action=Action.NEW)) == [()]
+    assert fixed_cves_of(world, old, step("legacy", "1.0-1", "", action=Action.REMOVE)) == [()]
+    assert fixed_cves_of(world, old, step("legacy", "", "2.0-1", action=Action.NEW)) == [()]
 
 
 KERNEL = ("linux-image-6.1.0-41-amd64", "linux-image-6.1.0-42-amd64")
@@ -119,14 +121,14 @@ def test_a_kernel_comes_beside_the_old_one_and_its_meta_package_tells_from_where
         step("linux-image-amd64", "6.1.140-1", "6.1.150-1", signed),
     )
     versions = {KERNEL[1]: "6.1.150+1", "linux-image-amd64": "6.1.150+1"}
-    assert removed(world, old, *steps, source_versions=versions) == [("CVE-2024-1",)] * 2
+    assert fixed_cves_of(world, old, *steps, source_versions=versions) == [("CVE-2024-1",)] * 2
 
 
 def test_kernel_headers_without_a_kernel_remove_nothing() -> None:
     world = fixed("CVE-2024-1", "linux", "6.1.150-1")
     old = [package("linux-libc-dev", "6.1.140-1", "linux")]
     new = step("linux-libc-dev", "6.1.140-1", "6.1.150-1", "linux")
-    assert removed(world, old, new) == [()]
+    assert fixed_cves_of(world, old, new) == [()]
 
 
 NAMES = [f"CVE-{year}-{number}" for year in (2022, 2024) for number in (9999, 10000, "010000", 42)]
@@ -142,7 +144,9 @@ def test_cves_are_in_one_order_whatever_order_feeds_and_packages_come_in(
         world.add(advisory(f"DEBIAN-{cve}", cve, by_source(DEB, "openssl", "3.0.9-1")))
     names = random.sample(["openssl", "libssl3", "libssl-dev"], 3)
     old = [package(name, "3.0.8-1", "openssl") for name in names]
-    found = removed(world, old, *(step(name, "3.0.8-1", "3.0.9-1", "openssl") for name in names))
+    found = fixed_cves_of(
+        world, old, *(step(name, "3.0.8-1", "3.0.9-1", "openssl") for name in names)
+    )
     assert set(found) == {
         (
             *("CVE-2022-42", "CVE-2022-9999", "CVE-2022-010000", "CVE-2022-10000"),
@@ -165,4 +169,4 @@ def test_nothing_is_promised_of_a_version_whose_release_nobody_looked_into() -> 
     )
     installed = [package("bar", "1.0-1"), package("foo", "2.0-1~bpo12+1")]
     for after in ("2.0-1~bpo12+1", "1.0-1+deb13u1"):
-        assert removed(world, installed, step("bar", "1.0-1", after)) == [()]
+        assert fixed_cves_of(world, installed, step("bar", "1.0-1", after)) == [()]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchctl.inventory.rings import Place, RingConflictError, assign
+from patchctl.inventory.rings import RingChoice, RingConflictError, assign
 from patchctl.models.settings import Assignment, Rule, Share, Shares
 
 RINGS = ("staging", "canary", "production")
@@ -28,7 +28,7 @@ def place(
     variables: dict[str, Any] | None = None,
     rules: tuple[Rule, ...] = (),
     shares: Shares | None = None,
-) -> Place:
+) -> RingChoice:
     return assign(name, groups, variables or {}, RINGS, Assignment(rules=rules, shares=shares))
 
 
@@ -37,17 +37,19 @@ class TestOrder:
 
     def test_the_variable_wins_over_rule_and_share(self) -> None:
         found = place(variables={"patch_ring": "canary"}, rules=self.RULE, shares=SHARES)
-        assert found == Place("canary", "variable patch_ring")
+        assert found == RingChoice("canary", "variable patch_ring")
 
     def test_a_group_named_as_a_ring_wins_over_rule_and_share(self) -> None:
         found = place(groups=("web", "canary"), rules=self.RULE, shares=SHARES)
-        assert found == Place("canary", "group canary")
+        assert found == RingChoice("canary", "group canary")
 
     def test_the_group_that_stands_for_a_ring_in_exports_counts_too(self) -> None:
         assert place(groups=("ring_staging",)).ring == "staging"
 
     def test_a_rule_wins_over_a_share(self) -> None:
-        assert place(rules=self.RULE, shares=SHARES) == Place("production", "rule 1: name web*")
+        assert place(rules=self.RULE, shares=SHARES) == RingChoice(
+            "production", "rule 1: name web*"
+        )
 
     def test_the_first_rule_that_fits_counts(self) -> None:
         rules = (
@@ -55,14 +57,16 @@ class TestOrder:
             Rule(ring="canary", groups=("web",)),
             Rule(ring="production", names=("*",)),
         )
-        assert place(groups=("web",), rules=rules) == Place("canary", "rule 2: group web")
-        assert place(groups=("app",), rules=rules) == Place("production", "rule 3: name *")
+        assert place(groups=("web",), rules=rules) == RingChoice("canary", "rule 2: group web")
+        assert place(groups=("app",), rules=rules) == RingChoice("production", "rule 3: name *")
 
     def test_globs_know_case(self) -> None:
         assert place(name="WEB1", rules=self.RULE).ring is None
 
     def test_without_any_of_them_there_is_no_ring_and_a_reason(self) -> None:
-        assert place() == Place(None, "no patch_ring, no group named as a ring, no rule, no shares")
+        assert place() == RingChoice(
+            None, "no patch_ring, no group named as a ring, no rule, no shares"
+        )
 
     def test_an_empty_variable_says_nothing(self) -> None:
         assert place(variables={"patch_ring": None}, groups=("canary",)).ring == "canary"

@@ -92,7 +92,7 @@ def test_a_pause_of_the_system_is_told_from_a_persons() -> None:
     world = World(careful())
     engine = world.engine()
     world.clock.wall_is_off_ms = -3_600_000
-    assert engine.carry(wait=False) is RunState.PAUSED
+    assert engine.run(wait=False) is RunState.PAUSED
     (one,) = told(world)
     assert one.kind is K.CLOCK and "clock went back" in one.reason
     assert one.since == next(
@@ -110,7 +110,7 @@ def test_a_pause_that_came_too_late_does_not_make_a_later_one_a_persons() -> Non
     ask(world, CommandKind.RESUME)
     engine = world.engine()
     world.clock.wall_is_off_ms = -3_600_000
-    assert engine.carry(wait=False) is RunState.PAUSED
+    assert engine.run(wait=False) is RunState.PAUSED
     assert [one.kind for one in told(world)] == [K.CLOCK]
 
 
@@ -231,4 +231,4 @@ def test_whatever_budget_is_left_the_list_is_empty_while_hosts_are_at_work() -> 
     world.sinks = [Check()]
     again = world.engine()
     seen[0] = again.view
-    assert again.carry(wait=False) is RunState.DONE
+    assert again.run(wait=False) is RunState.DONE

@@ -6,7 +6,7 @@ import pytest
 from rollout_world import SIX, MemoryJournal, World, plan, three_rings
 
 from patchctl.executors.simulated import Behaviour, Script
-from patchctl.models.rollout import Entry, Event, OutcomeStatus, RunState, Stage
+from patchctl.models.rollout import Event, JournalEntry, OutcomeStatus, RunState, Stage
 from patchctl.rollout.status import status
 
 
@@ -25,7 +25,7 @@ class Deadly(MemoryJournal):
         self._left = at
         self._after = after
 
-    def append(self, run: str, events: Sequence[Event]) -> Sequence[Entry]:
+    def append(self, run: str, events: Sequence[Event]) -> Sequence[JournalEntry]:
         self._left -= 1
         if self._left == 0 and not self._after:
             raise ControllerDied
@@ -47,7 +47,7 @@ def bad_update(host: str, stage: Stage, asked: int) -> Behaviour:
 def finish(world: World) -> None:
     engine = world.engine()
     if engine.view.state is not RunState.HALTED:
-        engine.carry(wait=False)
+        engine.run(wait=False)
 
 
 def undisturbed(script: Script) -> World:

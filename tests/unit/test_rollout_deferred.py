@@ -7,7 +7,7 @@ from test_rollout_locks import locked
 from patchctl.errors import HaltedError
 from patchctl.executors.simulated import Behaviour, Script, all_well
 from patchctl.models.plan import Amount, Promote
-from patchctl.models.rollout import Command, CommandKind, Entry, HostMoved, RunState, Stage
+from patchctl.models.rollout import Command, CommandKind, HostMoved, JournalEntry, RunState, Stage
 from patchctl.report import rollout_text
 from patchctl.rollout.status import status
 from patchctl.rollout.view import RunView
@@ -35,7 +35,7 @@ def resumed(world: World, script: Script, *, accept_failures: bool = False) -> R
     world.script = script
     engine = world.engine()
     engine.resume("ops", accept_failures=accept_failures)
-    engine.carry(wait=False)
+    engine.run(wait=False)
     return engine.view
 
 
@@ -43,7 +43,7 @@ def approves_at_once(world: World) -> None:
     approve = Command(id=1, run=RUN, command=CommandKind.APPROVE, ring="production", by="ops")
 
     class Approver:
-        def on_entry(self, entry: Entry) -> None:
+        def on_entry(self, entry: JournalEntry) -> None:
             moved = entry.event
             if isinstance(moved, HostMoved) and (moved.host, moved.stage) == (
                 "s1",
@@ -105,13 +105,13 @@ def test_a_run_that_was_promoting_when_its_controller_died_halts_too() -> None:
         pass
 
     class Killer:
-        def on_entry(self, entry: Entry) -> None:
+        def on_entry(self, entry: JournalEntry) -> None:
             if getattr(entry.event, "to", None) is RunState.PROMOTING:
                 raise Dead
 
     world.sinks = [Killer()]
     with pytest.raises(Dead):
-        world.engine().carry()
+        world.engine().run()
     world.sinks = []
     assert world.view().state is RunState.PROMOTING
     view = resumed(world, slowly_fails)
@@ -131,7 +131,7 @@ class TestRetry:
         world.script = script
         engine = world.engine()
         engine.retry("ops")
-        engine.carry(wait=False)
+        engine.run(wait=False)
         return engine.view
 
     def test_a_mended_host_that_was_deferred_is_not_called_mended(self) -> None:
@@ -171,7 +171,7 @@ class TestResumeOfADoneRun:
         world.script = slowly_fails
         engine = world.engine()
         engine.retry("ops")
-        assert engine.carry(wait=False) is RunState.DONE
+        assert engine.run(wait=False) is RunState.DONE
         assert states_of(world) == {"s1": "rolled_back", "s2": "deferred"}
         return world
 

@@ -71,7 +71,7 @@ def test_abort_then_resume_begins_no_host(stage: Stage) -> None:
     world.mailbox.commands.append(ABORT)
     engine = world.engine()
     engine.resume("ops")
-    assert engine.carry(wait=False) is RunState.ABORTED
+    assert engine.run(wait=False) is RunState.ABORTED
     assert host_of(world, "s1") == ("skipped", NOT_BEGUN)
     assert all(host.changes == 0 for host in world.hosts.values())
     # The one that may have been claimed gives its claim back; else nothing was asked any more.
@@ -141,7 +141,7 @@ def test_an_undo_that_only_left_a_host_drained_says_so_and_can_be_tried_again() 
     world.script = failing(Stage.UNDRAIN, "s2")
     engine = world.engine()
     engine.roll_back("ops")
-    assert engine.carry(wait=False) is RunState.NEEDS_HUMAN
+    assert engine.run(wait=False) is RunState.NEEDS_HUMAN
     assert engine.view.reason == "1 host is undone but still drained: s2"
     assert exit_code(engine.view) == 4
     assert host_of(world, "s2") == ("rollback_failed", "undone, but still drained: no")
@@ -149,7 +149,7 @@ def test_an_undo_that_only_left_a_host_drained_says_so_and_can_be_tried_again() 
     world.script = lambda host, stage, asked: Behaviour()
     engine = world.engine()
     engine.roll_back("ops")
-    assert engine.carry(wait=False) is RunState.ROLLED_BACK
+    assert engine.run(wait=False) is RunState.ROLLED_BACK
     assert exit_code(engine.view) == 0
     assert [host.changes for host in world.hosts.values()] == [2, 2]  # updated and undone, once
 
@@ -165,7 +165,7 @@ def test_hosts_that_are_not_undone_are_told_from_those_that_are_only_drained() -
     world.script = script
     engine = world.engine()
     engine.roll_back("ops")
-    engine.carry(wait=False)
+    engine.run(wait=False)
     assert engine.view.reason == (
         "1 host is not undone: s1; 1 host is undone but still drained: s2"
     )

@@ -144,7 +144,7 @@ def test_an_unknown_host_is_asked_once_more_by_resume_and_keeps_its_place_in_the
     with pytest.raises(HaltedError, match="--accept-failures"):
         engine.resume("tester")
     engine.resume("tester", accept_failures=True)
-    assert engine.carry(wait=False) is RunState.DONE
+    assert engine.run(wait=False) is RunState.DONE
     assert states_of(world)["s1"] == "succeeded"
     assert engine.view.rings["staging"].counted == 1
 
@@ -213,7 +213,7 @@ def test_a_soak_is_waited_for_by_the_clock_and_not_without_waiting() -> None:
     assert (view.state, exit_code(view)) == (RunState.SOAKING, 5)
     before = world.clock.now_ms()
     engine = world.engine()
-    assert engine.carry(wait=True) is RunState.DONE
+    assert engine.run(wait=True) is RunState.DONE
     assert world.clock.now_ms() - before >= 3_590_000
 
 
@@ -309,9 +309,9 @@ def test_an_operators_pause_stops_new_hosts_and_only_resume_lifts_it() -> None:
     view = world.run()
     assert (view.state, view.reason) == (RunState.PAUSED, "lunch")
     engine = world.engine()
-    assert engine.carry(wait=False) is RunState.PAUSED
+    assert engine.run(wait=False) is RunState.PAUSED
     engine.resume("ops")
-    assert engine.carry(wait=False) is RunState.DONE
+    assert engine.run(wait=False) is RunState.DONE
 
 
 def test_abort_lets_what_is_in_flight_end_and_starts_nothing() -> None:
@@ -342,7 +342,7 @@ def test_rollback_undoes_the_newest_ring_first() -> None:
     world.run()
     engine = world.engine()
     engine.roll_back("ops", "regret")
-    assert engine.carry(wait=False) is RunState.ROLLED_BACK
+    assert engine.run(wait=False) is RunState.ROLLED_BACK
     assert all(len(host.undone) == 1 for host in world.hosts.values())
     order = [w.host for s in world.executors[1].started if s.stage is Stage.UNDO for w in s.hosts]
     assert order.index("p1") < order.index("k1") < order.index("s1")
@@ -356,7 +356,7 @@ def test_rollback_says_which_hosts_it_could_not_undo() -> None:
     world.run()
     engine = world.engine()
     engine.roll_back("ops")
-    assert engine.carry(wait=False) is RunState.NEEDS_HUMAN
+    assert engine.run(wait=False) is RunState.NEEDS_HUMAN
     assert "p1" in engine.view.reason
     assert exit_code(engine.view) == 4
 
@@ -386,7 +386,7 @@ def test_an_answer_of_an_older_shard_is_recorded_as_late(monkeypatch: pytest.Mon
         return answers
 
     monkeypatch.setattr(executor, "poll", poll)
-    assert engine.carry(wait=False) is RunState.DONE
+    assert engine.run(wait=False) is RunState.DONE
     late = [e for e in world.entries if getattr(e.event, "late", False)]
     assert len(late) == 1
 
@@ -404,7 +404,7 @@ def test_counters_always_sum_to_the_rings_size() -> None:
     world.sinks = [Check()]
     engine = world.engine()
     view = engine.view
-    engine.carry(wait=False)
+    engine.run(wait=False)
 
 
 @given(percent=st.integers(0, 100), size=st.integers(0, 500))

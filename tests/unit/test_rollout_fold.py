@@ -16,9 +16,9 @@ from patchctl.models.plan import Amount, OnFailure, Promote, RebootPolicy
 from patchctl.models.rollout import (
     Command,
     CommandKind,
-    Entry,
     Event,
     HostState,
+    JournalEntry,
     OutcomeStatus,
     Stage,
 )
@@ -37,7 +37,7 @@ def whole(view: RunView) -> dict[str, Any]:
     return vars(view)
 
 
-def stored(entries: Sequence[Entry]) -> list[Entry]:
+def stored(entries: Sequence[JournalEntry]) -> list[JournalEntry]:
     """The entries as a database would give them back."""
     return [
         msgspec.structs.replace(entry, event=decoder.decode(msgspec.json.encode(entry.event)))
@@ -75,7 +75,7 @@ class Watched(World):
         self.engine_at_work = super().engine()
         return self.engine_at_work
 
-    def on_entry(self, entry: Entry) -> None:
+    def on_entry(self, entry: JournalEntry) -> None:
         self.compare()
 
     def compare(self) -> None:
@@ -112,7 +112,7 @@ def answers(outcomes: dict[tuple[str, Stage], list[OutcomeStatus]]) -> Script:
 def drive(world: Watched) -> None:
     """A controller that is killed at a write, the next ones, and an undo of what they did."""
     try:
-        world.engine().carry(wait=False)
+        world.engine().run(wait=False)
     except ControllerDied:
         world.engine_at_work = None
     for accept in (False, True):
@@ -125,13 +125,13 @@ def drive(world: Watched) -> None:
             engine.resume("ops", accept_failures=accept)
         except PatchctlError:
             continue
-        engine.carry(wait=False)
+        engine.run(wait=False)
     engine = world.engine()
     try:
         engine.roll_back("ops", force=True)
     except PatchctlError:
         return
-    engine.carry(wait=False)
+    engine.run(wait=False)
 
 
 @settings(max_examples=80, deadline=None)

@@ -113,7 +113,7 @@ def test_a_hook_that_was_changed_meanwhile_lets_no_run_go_on_until_it_is_put_bac
     site: Site,
 ) -> None:
     run = site.rollouts.start(site.plan())
-    assert site.rollouts.carry(run, wait=False).state.value == "waiting"
+    assert site.rollouts.advance(run, wait=False).state.value == "waiting"
     site.rollouts.request(run, CommandKind.APPROVE)
     site.write("[]\n")
     with pytest.raises(IntegrityError, match="was changed since the plan was made; undo that"):
@@ -126,7 +126,7 @@ def test_a_hook_that_was_changed_meanwhile_lets_no_run_go_on_until_it_is_put_bac
 
 def test_a_run_that_is_over_asks_for_no_hook(site: Site) -> None:
     run = site.rollouts.start(site.plan())
-    site.rollouts.carry(run, wait=False)
+    site.rollouts.advance(run, wait=False)
     site.rollouts.request(run, CommandKind.ABORT)
     site.write("[]\n")
     with pytest.raises(ConflictError, match="is aborted"):
@@ -135,7 +135,7 @@ def test_a_run_that_is_over_asks_for_no_hook(site: Site) -> None:
 
 def test_an_undo_is_not_kept_back_by_a_hook(site: Site) -> None:
     run = site.rollouts.start(site.plan())
-    site.rollouts.carry(run, wait=False)
+    site.rollouts.advance(run, wait=False)
     site.write("[]\n")
     assert site.rollouts.roll_back(run).state.value == "rolled_back"
     assert site.hosts["s1"].undone
@@ -144,7 +144,7 @@ def test_an_undo_is_not_kept_back_by_a_hook(site: Site) -> None:
 @pytest.mark.usefixtures("before")
 def test_a_run_that_began_before_there_were_digests_goes_on(site: Site) -> None:
     run = site.rollouts.start(site.plan(digests=False))
-    site.rollouts.carry(run, wait=False)
+    site.rollouts.advance(run, wait=False)
     site.rollouts.request(run, CommandKind.APPROVE)
     site.write("[]\n")
     assert site.rollouts.resume(run, wait=False).state.value == "done"
@@ -155,7 +155,7 @@ def test_a_run_that_began_before_there_were_digests_goes_on(site: Site) -> None:
 @pytest.mark.usefixtures("before")
 def test_nor_does_such_a_run_go_on_with_a_hook_outside(site: Site) -> None:
     run = site.rollouts.start(site.plan(digests=False))
-    site.rollouts.carry(run, wait=False)
+    site.rollouts.advance(run, wait=False)
     site.rollouts.request(run, CommandKind.APPROVE)
     (site.root / HOOK).unlink()
     (site.root / HOOK).symlink_to("/etc/hosts")

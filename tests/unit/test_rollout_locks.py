@@ -8,8 +8,8 @@ from patchctl.models.plan import Amount, RingPolicy
 from patchctl.models.rollout import (
     Command,
     CommandKind,
-    Entry,
     HostMoved,
+    JournalEntry,
     OutcomeStatus,
     RingState,
     RunState,
@@ -65,7 +65,7 @@ def test_whom_a_host_waits_for_is_written_down_once_and_shown() -> None:
     seen: list[str] = []
 
     class Onlooker:
-        def on_entry(self, entry: Entry) -> None:
+        def on_entry(self, entry: JournalEntry) -> None:
             if isinstance(entry.event, StageAnswered) and entry.event.host == "s1":
                 seen.append(next(h.reason for h in status(world.view()).hosts if h.name == "s1"))
 
@@ -193,7 +193,7 @@ def test_a_host_that_is_lost_while_it_is_put_into_service_again_has_not_succeede
     world.script = locked("s1", Stage.APPLY)
     engine = world.engine()
     engine.resume("ops", accept_failures=True)
-    engine.carry(wait=False)
+    engine.run(wait=False)
     assert states_of(world)["s1"] == "deferred"
     assert world.hosts["s1"].changes == 0
     assert not engine.view.hosts["s1"].drained
@@ -219,7 +219,7 @@ def test_a_killed_controller_in_the_wait_is_no_more_than_a_longer_wait() -> None
         pass
 
     class Killer:
-        def on_entry(self, entry: Entry) -> None:
+        def on_entry(self, entry: JournalEntry) -> None:
             if (
                 isinstance(entry.event, StageAnswered)
                 and entry.event.status is OutcomeStatus.LOCKED
@@ -256,7 +256,7 @@ class TestResume:
         world.script = all_well
         engine = world.engine()
         engine.resume("ops")
-        engine.carry(wait=False)
+        engine.run(wait=False)
         assert set(states_of(world).values()) == {"succeeded"}
         assert engine.view.state is RunState.DONE
 
@@ -267,7 +267,7 @@ class TestResume:
             assert path(world, "s1").count("preflight") == tries
             engine = world.engine()
             engine.resume("ops")
-            engine.carry(wait=False)
+            engine.run(wait=False)
             assert engine.view.state is RunState.DONE
 
     def test_the_closing_lines_offer_it(self) -> None:
@@ -288,7 +288,7 @@ class TestResume:
         most = 0
 
         class Counter:
-            def on_entry(self, entry: Entry) -> None:
+            def on_entry(self, entry: JournalEntry) -> None:
                 nonlocal most
                 most = max(most, world.view().in_flight())
 
@@ -302,7 +302,7 @@ def test_an_aborted_run_waits_for_no_lock_before_an_update() -> None:
     world = World(plan(three_rings(), SIX), locked("s1", Stage.APPLY))
 
     class Aborts:
-        def on_entry(self, entry: Entry) -> None:
+        def on_entry(self, entry: JournalEntry) -> None:
             event = entry.event
             if isinstance(event, StageAnswered) and event.status is OutcomeStatus.LOCKED:
                 world.mailbox.commands.append(

@@ -94,7 +94,7 @@ def test_an_undo_of_the_run_keeps_the_kinds_apart() -> None:
     world.run()
     engine = world.engine()
     engine.roll_back("tester")
-    engine.carry(wait=False)
+    engine.run(wait=False)
     assert engine.view.state is RunState.ROLLED_BACK
     undone = [shard for shard in shards(world) if shard.stage is Stage.UNDO]
     assert {shard.manager for shard in undone} == {APT, DNF}

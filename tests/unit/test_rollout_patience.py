@@ -84,7 +84,7 @@ def test_a_long_pause_between_two_controllers_is_not_the_hosts_fault() -> None:
     world.clock.advance(6 * 3600 * 1000)
     engine = world.engine()
     engine.resume("ops")
-    assert engine.carry(wait=False) is RunState.DONE
+    assert engine.run(wait=False) is RunState.DONE
 
 
 def test_abort_of_a_run_whose_controller_died_ends_what_is_in_flight_only() -> None:
@@ -101,12 +101,12 @@ def test_a_part_of_a_run_may_be_undone_and_the_rest_later() -> None:
     world.run()
     engine = world.engine()
     engine.roll_back("ops", hosts=["p1"])
-    assert engine.carry(wait=False) is RunState.ROLLED_BACK
+    assert engine.run(wait=False) is RunState.ROLLED_BACK
     assert "5 hosts keep what it brought" in engine.view.reason
     assert [name for name, host in world.hosts.items() if host.undone] == ["p1"]
     engine = world.engine()
     engine.roll_back("ops")
-    assert engine.carry(wait=False) is RunState.ROLLED_BACK
+    assert engine.run(wait=False) is RunState.ROLLED_BACK
     assert all(host.undone for host in world.hosts.values())
 
 
@@ -125,7 +125,7 @@ def test_resuming_an_undo_patches_no_host() -> None:
     engine.roll_back("ops", hosts=["s1"])
     engine = world.engine()
     engine.resume("ops")
-    assert engine.carry(wait=False) is RunState.ROLLED_BACK
+    assert engine.run(wait=False) is RunState.ROLLED_BACK
     assert world.hosts["p2"].changes == 0
     assert states_of(world)["p2"] == "unknown"
 
@@ -138,7 +138,7 @@ def test_nothing_is_moved_where_nothing_is_safe_to_undo() -> None:
     assert world.view().state is RunState.DONE
     engine = world.engine()
     engine.roll_back("ops", force=True)
-    assert engine.carry(wait=False) is RunState.ROLLED_BACK
+    assert engine.run(wait=False) is RunState.ROLLED_BACK
 
 
 def test_a_run_that_needs_a_person_can_be_let_go() -> None:
@@ -146,7 +146,7 @@ def test_a_run_that_needs_a_person_can_be_let_go() -> None:
     world.run()
     engine = world.engine()
     engine.roll_back("ops")
-    engine.carry(wait=False)
+    engine.run(wait=False)
     world.mailbox.commands.append(Command(id=1, run=RUN, command=CommandKind.ABORT, by="ops"))
     assert world.run().state is RunState.ABORTED
 
@@ -169,7 +169,7 @@ def test_a_pause_that_was_asked_before_is_lifted_by_a_later_resume() -> None:
     world.mailbox.commands.append(Command(id=1, run=RUN, command=CommandKind.PAUSE, by="ops"))
     engine = world.engine()
     engine.resume("ops")
-    assert engine.carry(wait=False) is RunState.DONE
+    assert engine.run(wait=False) is RunState.DONE
 
 
 def test_a_reader_that_goes_away_does_not_stop_a_run() -> None:
@@ -193,7 +193,7 @@ def test_a_lost_host_of_a_run_that_is_done_is_asked_once_more() -> None:
     lost = False
     engine = world.engine()
     engine.resume("ops")
-    assert engine.carry(wait=False) is RunState.DONE
+    assert engine.run(wait=False) is RunState.DONE
     assert states_of(world)["p2"] == "succeeded"
     assert exit_code(engine.view) == 0
     assert engine.view.rings["production"].counted == 1

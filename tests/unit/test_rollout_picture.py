@@ -9,7 +9,7 @@ from rich.console import Console
 from rollout_world import RUN, SIX, World, plan, three_rings
 
 from patchctl.cli.progress import LiveTable
-from patchctl.models.rollout import Entry, RunState
+from patchctl.models.rollout import JournalEntry, RunState
 from patchctl.rollout.picture import Onlooker, Picture, picture
 from patchctl.rollout.view import RunView
 
@@ -46,12 +46,12 @@ def test_the_engine_is_looked_at_from_outside_its_own_view() -> None:
     seen: list[RunView] = []
 
     class Screen:
-        def on_entry(self, entry: Entry) -> None:
+        def on_entry(self, entry: JournalEntry) -> None:
             seen.append(onlooker.take(entry))
 
     world.sinks = [Screen()]
     engine = world.engine()
-    engine.carry(wait=False)
+    engine.run(wait=False)
     assert seen and all(view is not engine.view for view in seen)
     assert onlooker.picture() == picture(engine.view)
 

@@ -15,7 +15,7 @@ from patchctl.models.rollout import (
     Stage,
     StageAnswered,
 )
-from patchctl.models.states import STANDING
+from patchctl.models.states import TERMINAL
 from patchctl.rollout import commands
 from patchctl.rollout.decisions import LOST_BEFORE
 from patchctl.rollout.status import status
@@ -60,7 +60,7 @@ def test_a_host_that_ended_holds_nothing(
     world = one_ring(on_failure)
     world.script = answering(stage, answer, also=leads_to(stage))
     view = world.run()
-    assert view.state in STANDING
+    assert view.state in TERMINAL
     for name, host in world.hosts.items():
         # One that answers nothing cannot be freed, and is not said to be.
         unknown = view.hosts[name].state is HostState.UNKNOWN
@@ -183,7 +183,7 @@ def test_an_undo_that_was_lost_is_looked_at_before_somebody_is_called() -> None:
     asked_before = 10_000
     engine = world.engine()
     engine.roll_back("ops")
-    assert engine.carry(wait=False) is RunState.NEEDS_HUMAN
+    assert engine.run(wait=False) is RunState.NEEDS_HUMAN
     undos = [s for s in world.executors[-1].started if s.stage is Stage.UNDO]
     lost = sum(work.host == "s1" for shard in undos for work in shard.hosts)
 
@@ -192,7 +192,7 @@ def test_an_undo_that_was_lost_is_looked_at_before_somebody_is_called() -> None:
     world.run()
     engine = world.engine()
     engine.roll_back("ops")
-    assert engine.carry(wait=False) is RunState.ROLLED_BACK
+    assert engine.run(wait=False) is RunState.ROLLED_BACK
 
 
 def test_a_person_may_ask_a_lost_host_as_often_as_they_like() -> None:
@@ -204,7 +204,7 @@ def test_a_person_may_ask_a_lost_host_as_often_as_they_like() -> None:
         assert [e for e in events if getattr(e, "host", "") == "s1"]
         engine = world.engine()
         engine.resume("ops", accept_failures=True)
-        engine.carry(wait=False)
+        engine.run(wait=False)
         view = engine.view
         if view.state is RunState.DONE:
             break
@@ -238,7 +238,7 @@ class TestALookBeginsNothing:
         world.run()
         engine = world.engine()
         engine.resume("ops", accept_failures=True)
-        engine.carry(wait=False)
+        engine.run(wait=False)
         works = [w for s in world.executors[-1].started for w in s.hosts if w.host == "s1"]
         assert not works[0].look
 
@@ -285,7 +285,7 @@ def test_the_undo_of_a_host_that_was_lost_gets_a_look_of_its_own() -> None:
         world.run()
         engine = world.engine()
         engine.roll_back("ops")
-        return engine.carry(wait=False)
+        return engine.run(wait=False)
 
     gone_in_undo = 10_000
     world = World(plan(three_rings(), SIX), script)
@@ -325,12 +325,12 @@ def test_a_clock_that_is_set_makes_no_stage_longer(stage: Stage, hours: int) -> 
 
     world = World(plan(three_rings(), SIX), script)
     engine = world.engine()
-    engine.carry(wait=False)
+    engine.run(wait=False)
     if hours < 0:
         assert engine.view.state is RunState.PAUSED
         assert engine.view.reason == "the controller's clock went back by 7200 s"
         engine.resume("ops")
-        engine.carry(wait=False)
+        engine.run(wait=False)
     assert engine.view.state is RunState.DONE
     assert {host.state for host in engine.view.hosts.values()} == {HostState.SUCCEEDED}
 
@@ -339,21 +339,21 @@ def test_a_clock_that_is_set_ahead_shortens_no_soak() -> None:
     rings = [ring("staging", soak_s=3600), *three_rings()[1:]]
     world = World(plan(rings, SIX))
     engine = world.engine()
-    assert engine.carry(wait=False) is RunState.SOAKING
+    assert engine.run(wait=False) is RunState.SOAKING
     world.clock.wall_is_off_ms = 7_200_000
-    assert engine.carry(wait=False) is RunState.SOAKING
+    assert engine.run(wait=False) is RunState.SOAKING
     world.clock.advance(3_600_000)
-    assert engine.carry(wait=False) is RunState.DONE
+    assert engine.run(wait=False) is RunState.DONE
 
 
 def test_requests_are_read_although_the_clock_went_back() -> None:
     world = World(plan([ring("staging", soak_s=3600), *three_rings()[1:]], SIX))
     engine = world.engine()
-    engine.carry(wait=False)
+    engine.run(wait=False)
     world.clock.wall_is_off_ms = -30_000
     world.clock.advance(2_000)
     world.mailbox.commands.append(ABORT)
-    assert engine.carry(wait=False) is RunState.ABORTED
+    assert engine.run(wait=False) is RunState.ABORTED
 
 
 def test_a_reboot_must_replace_the_boot_of_the_update() -> None:

@@ -32,7 +32,7 @@ def halted(stage: Stage = Stage.PREFLIGHT, *hosts: str) -> World:
 def retried(world: World, *hosts: str) -> RunView:
     engine = world.engine()
     engine.retry("ops", hosts=hosts)
-    engine.carry(wait=False)
+    engine.run(wait=False)
     return engine.view
 
 
@@ -61,7 +61,7 @@ def test_the_place_in_the_budget_is_kept_for_good() -> None:
     with pytest.raises(HaltedError, match="--accept-failures"):
         engine.resume("ops")
     engine.resume("ops", accept_failures=True)
-    assert engine.carry(wait=False) is RunState.DONE
+    assert engine.run(wait=False) is RunState.DONE
     assert (engine.view.rings["staging"].counted, exit_code(engine.view)) == (1, 0)
     assert {host.changes for host in world.hosts.values()} == {1}
 
@@ -82,7 +82,7 @@ def two_waves_failed() -> World:
     world.run()
     engine = world.engine()
     engine.resume("ops", accept_failures=True)
-    engine.carry(wait=False)
+    engine.run(wait=False)
     assert states_of(world) == {"s1": "failed", "s2": "failed"}
     return world
 
@@ -126,7 +126,7 @@ def test_what_was_left_as_it_is_goes_on_under_the_id_that_can_undo_it(stage: Sta
     assert world.hosts["s1"].changes == 1
     engine = world.engine()
     engine.roll_back("ops", force=True)
-    assert engine.carry(wait=False) is RunState.ROLLED_BACK
+    assert engine.run(wait=False) is RunState.ROLLED_BACK
     assert world.hosts["s1"].undone == world.hosts["s1"].applied
 
 
@@ -201,7 +201,7 @@ def test_a_pause_holds_the_next_wave_and_resume_goes_on_with_the_retry() -> None
     world.script = all_well
     engine = world.engine()
     engine.resume("ops")
-    engine.carry(wait=False)
+    engine.run(wait=False)
     assert states_of(world) == {"s1": "succeeded", "s2": "succeeded"}
     assert engine.view.state is RunState.HALTED
 
@@ -230,11 +230,11 @@ def test_an_undo_of_one_host_leaves_those_that_were_tried_again_alone() -> None:
     retried(world)
     engine = world.engine()
     engine.roll_back("ops", hosts=["s2"])
-    assert engine.carry(wait=False) is RunState.ROLLED_BACK
+    assert engine.run(wait=False) is RunState.ROLLED_BACK
     assert (states_of(world)["s1"], states_of(world)["s2"]) == ("succeeded", "rolled_back")
     engine = world.engine()
     engine.roll_back("ops")
-    assert engine.carry(wait=False) is RunState.ROLLED_BACK
+    assert engine.run(wait=False) is RunState.ROLLED_BACK
     assert world.hosts["s1"].undone == world.hosts["s1"].applied
     assert len(world.hosts["s1"].undone) == 2
 
@@ -262,7 +262,7 @@ def test_a_retry_whose_controller_dies_at_any_write_is_resumed_to_the_same_end()
             try:
                 engine = world.engine()
                 engine.retry("ops")
-                engine.carry(wait=False)
+                engine.run(wait=False)
             except ControllerDied:
                 died = True
         return world, died
@@ -278,12 +278,12 @@ def test_a_retry_whose_controller_dies_at_any_write_is_resumed_to_the_same_end()
             engine = world.engine()
             if engine.view.state is RunState.RETRYING:
                 engine.resume("ops")
-                engine.carry(wait=False)
+                engine.run(wait=False)
             elif engine.view.hosts["s1"].attempt == 1:  # it had not begun
                 engine.retry("ops")
-                engine.carry(wait=False)
+                engine.run(wait=False)
             elif engine.view.at_work():
-                engine.carry(wait=False)
+                engine.run(wait=False)
             got = status(world.view())
             assert (got.state, got.reason, got.hosts) == (want.state, want.reason, want.hosts), at
             assert [host.changes for host in world.hosts.values()][:2] == [3, 1], at

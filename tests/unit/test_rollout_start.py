@@ -21,12 +21,12 @@ from patchctl.executors.simulated import SimulatedExecutor
 from patchctl.models.exclusions import Exclusion
 from patchctl.models.plan import LeftOut, LeftOutReason, Plan
 from patchctl.models.revision import AtHead
-from patchctl.models.rollout import CommandKind, Entry, HostState, PlanTrust, RunState, Stage
+from patchctl.models.rollout import CommandKind, HostState, JournalEntry, PlanTrust, RunState, Stage
 from patchctl.rollout.view import RunView
 from patchctl.workflows.plan.make_plan import FoundPlan, Made
 from patchctl.workflows.plan.trust import PlanJudge
-from patchctl.workflows.rollout import carry
-from patchctl.workflows.rollout.carry import Ended, Screen
+from patchctl.workflows.rollout import advance
+from patchctl.workflows.rollout.advance import Ended, Screen
 from patchctl.workflows.rollout.start import Chosen, NothingToDo, Starting
 
 COMMAND = "patchctl rollout start x.lock"
@@ -36,9 +36,9 @@ class Seen:
     """A sink that counts."""
 
     def __init__(self) -> None:
-        self.entries: list[Entry] = []
+        self.entries: list[JournalEntry] = []
 
-    def on_entry(self, entry: Entry) -> None:
+    def on_entry(self, entry: JournalEntry) -> None:
         self.entries.append(entry)
 
 
@@ -151,7 +151,7 @@ class TestEveryEnd:
         def interrupted() -> RunView:
             raise KeyboardInterrupt
 
-        ended = carry.carried(site.rollouts, run, interrupted)
+        ended = advance.perform(site.rollouts, run, interrupted)
         assert ended.exit_code == 130
         assert ended.why == f"interrupted; go on with `patchctl rollout resume {run}`"
         assert ended.status.run == run
@@ -162,16 +162,16 @@ class TestEveryEnd:
         def cut_short() -> RunView:
             raise CutShortError("disk full", hint="free space")
 
-        ended = carry.carried(site.rollouts, run, cut_short)
+        ended = advance.perform(site.rollouts, run, cut_short)
         assert (ended.exit_code, ended.why) == (130, "disk full; free space")
 
     def test_a_resumed_run_ends_with_its_code(self, site: Site) -> None:
         run = site.rollouts.start(site.plan())
-        site.rollouts.carry(run, wait=False)
+        site.rollouts.advance(run, wait=False)
         site.rollouts.request(run, CommandKind.APPROVE)
         seen = Seen()
         rollouts = Screen(sinks=lambda _: (seen,)).of(site.rollouts)
-        ended = carry.resume(rollouts, run, reason="", accept_failures=False, wait=False)
+        ended = advance.resume(rollouts, run, reason="", accept_failures=False, wait=False)
         assert (ended.status.state, ended.exit_code) == (RunState.DONE, 0)
         assert seen.entries, "the screen was told nothing"
 
@@ -183,7 +183,7 @@ class TestEveryEnd:
         script = locked("s1", Stage.PREFLIGHT)
         executor = SimulatedExecutor(site.hosts, site.clock, script)
         held = dataclasses.replace(site.rollouts, executor=lambda _: executor)
-        view = held.carry(run, wait=False)
+        view = held.advance(run, wait=False)
         assert (view.state, view.hosts["s1"].state) == (RunState.DONE, HostState.DEFERRED)
         site.clock.advance((site.plan().body.expires - TAKEN) * 1000)
         before = view.seq
@@ -195,12 +195,12 @@ class TestEveryEnd:
 
     def test_a_run_that_nobody_carries_is_followed_to_where_it_stands(self, site: Site) -> None:
         run = site.rollouts.start(site.plan())
-        site.rollouts.carry(run, wait=False)
-        ended = carry.follow(site.rollouts, run)
+        site.rollouts.advance(run, wait=False)
+        ended = advance.follow(site.rollouts, run)
         assert (ended.status.state, ended.exit_code) == (RunState.WAITING, 5)
 
     def test_what_was_undone_is_undone_whole(self, site: Site) -> None:
         run = site.rollouts.start(site.plan())
-        site.rollouts.carry(run, wait=False)
-        ended = carry.roll_back(site.rollouts, run, reason="", hosts=(), force=False)
+        site.rollouts.advance(run, wait=False)
+        ended = advance.roll_back(site.rollouts, run, reason="", hosts=(), force=False)
         assert (ended.status.state, ended.exit_code) == (RunState.ROLLED_BACK, 0)

@@ -25,7 +25,7 @@ def test_every_reason_why_a_run_may_not_go_on_is_in_its_status(
     site: Site, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = site.rollouts.start(site.plan())
-    view = site.rollouts.carry(run, wait=False)
+    view = site.rollouts.advance(run, wait=False)
     assert (view.state, exit_code(view)) == (RunState.WAITING, 5)
     site.rollouts.request(run, CommandKind.PAUSE, reason="the change board meets")
     status = site.rollouts.status(run)
@@ -46,7 +46,7 @@ def test_every_reason_why_a_run_may_not_go_on_is_in_its_status(
     site.rollouts.request(run, CommandKind.APPROVE, ring="production")
     site.rollouts.request(run, CommandKind.RESUME)
     assert site.rollouts.status(run).blockers == ()
-    assert site.rollouts.carry(run).state is RunState.DONE
+    assert site.rollouts.advance(run).state is RunState.DONE
 
 
 def test_a_run_whose_plan_held_hosts_back_says_so_and_ends_with_1(
@@ -59,7 +59,7 @@ def test_a_run_whose_plan_held_hosts_back_says_so_and_ends_with_1(
     )
     run = site.rollouts.start(seal(body, site.plan().about))
     site.rollouts.request(run, CommandKind.APPROVE, ring="production")
-    view = site.rollouts.carry(run)
+    view = site.rollouts.advance(run)
     assert (view.state, exit_code(view)) == (RunState.DONE, 1)
     status = site.rollouts.status(run)
     show_status(status, Format.TABLE)
@@ -93,9 +93,9 @@ def test_hosts_that_a_run_holds_and_those_it_reserves_are_told_until_it_is_over(
 ) -> None:
     run = site.rollouts.start(site.plan())
     assert leases(site, run) == {"s1": LeaseKind.RESERVED, "p1": LeaseKind.RESERVED}
-    view = site.rollouts.carry(run, wait=False)
+    view = site.rollouts.advance(run, wait=False)
     assert leases(site, run) == {"s1": LeaseKind.HELD, "p1": LeaseKind.RESERVED}
-    show_status(site.rollouts.standing(view), Format.TABLE)
+    show_status(site.rollouts.status_of_view(view), Format.TABLE)
     assert "holds 1 host, reserves 1 host that it has not begun" in capsys.readouterr().out
 
     site.rollouts.request(run, CommandKind.ABORT)

@@ -21,7 +21,7 @@ import pytest
 from test_ansible_runner import Desk, inventory
 
 from patchctl.adapters import memory, mounts, processes
-from patchctl.adapters.ansible import leftovers, segments
+from patchctl.adapters.ansible import run_folders, segments
 from patchctl.adapters.ansible.processes import MARKER, end_all, marked
 from patchctl.adapters.ansible.runner import Answer, AnswerStatus
 from patchctl.errors import AdapterError
@@ -145,7 +145,7 @@ class TestThePlace:
     ) -> None:
         job = desk.job(":", inventory("a", text="x" * 1000))
         with pytest.raises(AdapterError, match=f"{in_memory}: less than") as raised:
-            leftovers.secret_folder(desk.root, room=1 << 60)
+            run_folders.secret_folder(desk.root, room=1 << 60)
         assert len(raised.value.lines()) == 1
         assert list(in_memory.iterdir()) == []
         assert desk.run(job)["a"].status is AnswerStatus.OK
@@ -162,7 +162,7 @@ class TestARun:
             (folder,) = in_memory.iterdir()
             assert folder.stat().st_mode & 0o777 == 0o700
             # While the task sleeps: another thread removes it once Ansible has said that it began.
-            wait(lambda: not (folder / leftovers.GIVEN).exists())
+            wait(lambda: not (folder / run_folders.GIVEN).exists())
             wait(lambda: holding(in_memory, desk.runs) == [])
             running.cancel()
             assert isinstance(running.answers.get(timeout=20), Answer)
@@ -177,7 +177,7 @@ class TestARun:
         def look(secret: Path) -> None:
             seen.extend(holding(in_memory, desk.runs, desk.root))
 
-        monkeypatch.setattr(leftovers, "was_read", look)
+        monkeypatch.setattr(run_folders, "was_read", look)
         assert desk.run(desk.job(":", inventory("a", word=SECRET)))["a"].status is AnswerStatus.OK
         assert [path.relative_to(path.parents[1]) for path in seen] == [
             Path("given/inventory.json")
@@ -202,7 +202,7 @@ class TestARun:
             running = runner.start(desk.job("sleep 1000", inventory("a", word=SECRET)))
             wait(lambda: _sleeps(running.process))
             (folder,) = desk.runs.iterdir()
-            assert (folder / leftovers.ON_DISK / leftovers.TMP).is_dir()
+            assert (folder / run_folders.ON_DISK / run_folders.TMP).is_dir()
             wait(lambda: holding(desk.runs, nowhere) == [])
             running.cancel()
             assert running.wait(20)
@@ -302,27 +302,27 @@ class TestAfterAKill:
         self, killed: Command, in_memory: Path, desk: Desk
     ) -> None:
         end_all(killed.process)
-        leftovers.sweep_secrets(desk.runs)
+        run_folders.sweep_secrets(desk.runs)
         assert list(in_memory.iterdir()) == list(desk.runs.iterdir()) == []
 
     def test_also_one_in_another_workspace(
         self, killed: Command, in_memory: Path, tmp_path: Path
     ) -> None:
         end_all(killed.process)
-        leftovers.sweep_secrets(tmp_path / "elsewhere")
+        run_folders.sweep_secrets(tmp_path / "elsewhere")
         assert list(in_memory.iterdir()) == []
 
     def test_a_playbook_that_still_runs_keeps_its_folder_without_what_it_has_read(
         self, killed: Command, in_memory: Path, desk: Desk
     ) -> None:
         (folder,) = in_memory.iterdir()
-        given = folder / leftovers.GIVEN
+        given = folder / run_folders.GIVEN
         given.mkdir()
         (given / "inventory.json").write_text(SECRET)
-        leftovers.sweep_secrets(desk.runs)
+        run_folders.sweep_secrets(desk.runs)
         assert given.exists()  # nothing says yet that it was read
-        (folder / leftovers.ARTIFACTS / "run" / "job_events" / "1-partial.json").touch()
-        leftovers.sweep_secrets(desk.runs)
+        (folder / run_folders.ARTIFACTS / "run" / "job_events" / "1-partial.json").touch()
+        run_folders.sweep_secrets(desk.runs)
         assert not given.exists()
         assert folder.exists() and len(list(desk.runs.iterdir())) == 1
         assert processes.is_alive(killed.process)
@@ -341,7 +341,7 @@ class TestTheSweep:
     def test_takes_what_the_dead_left(self, in_memory: Path, tmp_path: Path) -> None:
         self.folder(in_memory)
         self.folder(in_memory, boot_id="another")
-        leftovers.sweep_secrets(tmp_path / "runs")
+        run_folders.sweep_secrets(tmp_path / "runs")
         assert list(in_memory.iterdir()) == []
 
     def test_leaves_the_living_alone(self, in_memory: Path, tmp_path: Path) -> None:
@@ -351,7 +351,7 @@ class TestTheSweep:
             # Nobody here can tell whether a process of another container runs.
             self.folder(in_memory, space=4_000_000_000),
         ]
-        leftovers.sweep_secrets(tmp_path / "runs")
+        run_folders.sweep_secrets(tmp_path / "runs")
         assert set(holding(in_memory)) == {path / "given" / "inventory.json" for path in left}
 
     def test_follows_and_removes_nothing_of_others(self, in_memory: Path, tmp_path: Path) -> None:
@@ -369,7 +369,7 @@ class TestTheSweep:
         inside = self.folder(in_memory)
         (inside / "tmp").symlink_to(kept)
         before = {path for path in in_memory.iterdir() if path != inside}
-        leftovers.sweep_secrets(tmp_path / "runs")
+        run_folders.sweep_secrets(tmp_path / "runs")
         assert set(in_memory.iterdir()) == before
         assert (kept / "given" / "inventory.json").read_text() == SECRET
 
@@ -377,7 +377,7 @@ class TestTheSweep:
     def test_leaves_a_folder_of_another_user_alone(self, in_memory: Path, tmp_path: Path) -> None:
         folder = self.folder(in_memory)
         os.chown(folder, 12345, 12345)
-        leftovers.sweep_secrets(tmp_path / "runs")
+        run_folders.sweep_secrets(tmp_path / "runs")
         assert folder.exists()
 
 

@@ -20,7 +20,7 @@ def test_the_page_of_states_is_that_of_the_tables() -> None:
 
 
 def test_the_named_sets_divide_the_states() -> None:
-    assert sets.STANDING.isdisjoint(sets.BEGINS_NOTHING | sets.WAITING)
+    assert sets.TERMINAL.isdisjoint(sets.BEGINS_NOTHING | sets.WAITING)
     assert sets.SETTLED | sets.IN_FLIGHT | {HostState.PENDING, HostState.DEFERRED} == set(HostState)
     assert sets.SETTLED.isdisjoint(sets.IN_FLIGHT)
     assert sets.HARMLESS.isdisjoint(sets.DISRUPTIVE)

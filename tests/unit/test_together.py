@@ -12,13 +12,13 @@ import pytest
 import yaml
 from test_ansible_runner import Desk
 
-from patchctl.adapters.ansible import together
+from patchctl.adapters.ansible import batch
 from patchctl.adapters.ansible.processes import marked
 from patchctl.adapters.ansible.runner import AnsibleRunner, Answer, AnswerStatus, Ended, Job
 from patchctl.executors.ansible import TOGETHER
 from patchctl.models.connection import Connection
 from patchctl.models.rollout import ProcessIdentity, Stage
-from patchctl.protocol.jobs import Running
+from patchctl.protocol.jobs import StartedJob
 
 ROLES = Path(__file__).parents[2] / "roles"
 # The payload says what the host does.
@@ -85,7 +85,7 @@ class Hosts:
             timeout_s=20,
         )
 
-    def ask(self, runner: AnsibleRunner, stage: str = "act", **told: str) -> Running:
+    def ask(self, runner: AnsibleRunner, stage: str = "act", **told: str) -> StartedJob:
         return runner.ask(self.job(stage, **told), self.answers)
 
     def next(self) -> Answer | Ended:
@@ -198,7 +198,7 @@ class TestWhoCannotBeAskedTogether:
     def test_is_everybody_where_there_are_too_many_workers(
         self, hosts: Hosts, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(together, "SESSIONS_MAX", 1)
+        monkeypatch.setattr(batch, "SESSIONS_MAX", 1)
         gate = hosts.desk.root / "gate"
         with hosts.desk.runner() as runner:
             hosts.ask(runner, a=f"until [ -e {gate} ]; do sleep 0.1; done")
@@ -211,13 +211,13 @@ class TestWhoCannotBeAskedTogether:
             assert hosts.all()["b"].output == "now\n"
 
 
-def _identity(running: Running) -> ProcessIdentity:
+def _identity(running: StartedJob) -> ProcessIdentity:
     return msgspec.convert(running.carrier, ProcessIdentity)
 
 
 class TestItsEnd:
     def test_comes_when_nobody_asks(self, hosts: Hosts, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(together, "IDLE_S", 0.0)
+        monkeypatch.setattr(batch, "IDLE_S", 0.0)
         with hosts.desk.runner() as runner:
             first = hosts.ask(runner, a="echo x")
             hosts.all()

@@ -94,7 +94,7 @@ class Site:
 
     def roll_out(self, name: str, after: str = "1.0-2", *, hosts: Collection[str] = NAMES) -> str:
         run = self.rollouts.start(self.plan(name, after, hosts=hosts))
-        self.rollouts.carry(run)
+        self.rollouts.advance(run)
         return run
 
     def discover(self, names: Collection[str]) -> Snapshot:

@@ -43,7 +43,7 @@ class Endpoint:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class KnownHostLine:
     """A line of a known_hosts file. `marker` is "", `@cert-authority` or `@revoked`."""
 
     marker: str
@@ -85,7 +85,7 @@ def name_of(address: str, port: int) -> str:
     return address.lower() if port == 22 else f"[{address.lower()}]:{port}"
 
 
-def read(path: Path) -> tuple[Entry, ...]:
+def read(path: Path) -> tuple[KnownHostLine, ...]:
     """Entries of a known_hosts file, none where there is no such file.
 
     A line that is no entry is passed over, as ssh does. Raises AdapterError where the file is
@@ -105,7 +105,7 @@ def read(path: Path) -> tuple[Entry, ...]:
             key = _key(words[1], words[2])
             if key is not None:
                 found.append(
-                    Entry(marker=marker, patterns=words[0], key=key, file=path, line=number)
+                    KnownHostLine(marker=marker, patterns=words[0], key=key, file=path, line=number)
                 )
     return tuple(found)
 

@@ -11,7 +11,7 @@ from typing import Self
 
 from ..errors import IntegrityError, PatchctlError
 from ..models.audit import AuditLine, StoredEntry
-from ..models.rollout import Entry
+from ..models.rollout import JournalEntry
 from . import chain, layout, tail
 from .interfaces import AuditState, LogFiles
 
@@ -77,7 +77,7 @@ class AuditWriter:
             self._head.set(*tail.NOTHING)
         return self.catch_up()
 
-    def on_entry(self, entry: Entry) -> None:
+    def on_entry(self, entry: JournalEntry) -> None:
         """Told of an entry that is in the journal."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._follow, name="audit", daemon=True)

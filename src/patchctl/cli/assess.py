@@ -12,7 +12,7 @@ from .state import state
 
 if TYPE_CHECKING:
     from ..wiring.workspace import Workspace
-    from ..workflows.assessment.assess import Running
+    from ..workflows.assessment.assess import AssessmentRun
 
 _HELP = """Which vulnerability is on which host, how urgent it is, and by when.
 
@@ -71,7 +71,7 @@ def assess(
     raise typer.Exit(_code(running))
 
 
-def _json(running: "Running") -> None:
+def _json(running: "AssessmentRun") -> None:
     from ..report.assessment_text import JsonWriter
 
     writer = JsonWriter()
@@ -83,7 +83,7 @@ def _json(running: "Running") -> None:
     output.chunk(writer.tail(running.done()) + b"\n")
 
 
-def _yaml(running: "Running") -> None:
+def _yaml(running: "AssessmentRun") -> None:
     import msgspec
 
     from ..report.assessment_text import plain
@@ -92,7 +92,7 @@ def _yaml(running: "Running") -> None:
     output.data({"findings": found, **msgspec.to_builtins(running.done())}, Format.YAML)
 
 
-def _findings(running: "Running") -> None:
+def _findings(running: "AssessmentRun") -> None:
     from ..report import assessment_text as text
 
     rows = [text.finding_row(name, one) for name, some in running.hosts() for one in some]
@@ -100,7 +100,7 @@ def _findings(running: "Running") -> None:
     _say(running)
 
 
-def _actions(running: "Running", *, everything: bool, quiet: bool) -> None:
+def _actions(running: "AssessmentRun", *, everything: bool, quiet: bool) -> None:
     from ..report import assessment_text as text
 
     found = running.done()
@@ -114,7 +114,7 @@ def _actions(running: "Running", *, everything: bool, quiet: bool) -> None:
     _say(running)
 
 
-def _say(running: "Running") -> None:
+def _say(running: "AssessmentRun") -> None:
     from ..report import assessment_text as text
 
     found = running.done()
@@ -124,7 +124,7 @@ def _say(running: "Running") -> None:
     output.error_lines(text.cautions(found))
 
 
-def _code(running: "Running") -> int:
+def _code(running: "AssessmentRun") -> int:
     gate = running.gate
     if not gate.failed:
         return 0 if running.looked_at else 1

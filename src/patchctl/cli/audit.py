@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import completing, output
+from . import completion, output
 from .options import Output, confirm
 from .output import Format
 from .state import state
@@ -36,13 +36,13 @@ def show(
     run: Annotated[
         str,
         typer.Option(
-            "--run", help="Beginning or end of a run's id.", autocompletion=completing.runs
+            "--run", help="Beginning or end of a run's id.", autocompletion=completion.runs
         ),
     ] = "",
     host: Annotated[
         str,
         typer.Option(
-            "--host", help="Only what concerns this host.", autocompletion=completing.hosts
+            "--host", help="Only what concerns this host.", autocompletion=completion.hosts
         ),
     ] = "",
     since: Annotated[str, typer.Option("--since", help="2h, 3d, 2026-11-23T11:45 (UTC).")] = "",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
-from . import completing, output
+from . import completion, output
 from .groups import DefaultGroup
 from .options import Limit, Output, reaches_hosts
 from .output import Format
@@ -114,7 +114,7 @@ def show(
     host: Annotated[
         str,
         typer.Argument(
-            metavar="HOST", help="Name in the inventory.", autocompletion=completing.hosts
+            metavar="HOST", help="Name in the inventory.", autocompletion=completion.hosts
         ),
     ],
     packages: Annotated[bool, typer.Option("--packages", help="List its packages.")] = False,
@@ -143,7 +143,7 @@ def list_snapshots(
     ctx: typer.Context,
     host: Annotated[
         str,
-        typer.Option(metavar="HOST", help="Only this host's.", autocompletion=completing.hosts),
+        typer.Option(metavar="HOST", help="Only this host's.", autocompletion=completion.hosts),
     ] = "",
     form: Output = Format.TABLE,
 ) -> None:

@@ -56,7 +56,7 @@ def doctor(
     """Check everything and say what to mend."""
     from ..report import doctor_text as text
     from ..wiring.doctor import doctor as make
-    from ..workflows.doctor.checks import Wanted
+    from ..workflows.doctor.checks import CheckRequest
 
     if learn:
         can_confirm(yes=yes)
@@ -70,7 +70,7 @@ def doctor(
 
     caller = options.caller
     report = make(options.directory, caller, access, trusted=options.trusted, say=say).run(
-        Wanted(
+        CheckRequest(
             limit=limit,
             cwd=caller.folder,
             forks=access.forks,

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import completing, output
+from . import completion, output
 from .options import Output, reaches_hosts
 from .output import Format
 from .state import state
@@ -102,7 +102,7 @@ def add(
             "--host",
             metavar="NAME",
             help="A host's name, or a glob.",
-            autocompletion=completing.hosts,
+            autocompletion=completion.hosts,
         ),
     ] = None,
     group: Annotated[
@@ -111,9 +111,9 @@ def add(
     ident: Annotated[str, typer.Option("--id", help="A name for it; default: EX-1, ...")] = "",
     form: Output = Format.TABLE,
 ) -> None:
-    from ..wiring.exceptions import Wanted, add
+    from ..wiring.exceptions import NewException, add
 
-    wanted = Wanted(
+    wanted = NewException(
         id=ident,
         owner=owner,
         reason=reason,

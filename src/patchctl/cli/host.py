@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..workflows.rollout.host_clean import Action, HostKeeps
-from . import completing, output
+from . import completion, output
 from .options import Output, changes_hosts, confirm, reaches_hosts
 from .output import Format
 from .summary import when
@@ -34,7 +34,7 @@ Hosts = Annotated[
     typer.Argument(
         metavar="[HOST]...",
         help="Hosts or Ansible's patterns; none: all.",
-        autocompletion=completing.limit,
+        autocompletion=completion.limit,
     ),
 ]
 
@@ -91,9 +91,9 @@ def _named(workspace: "Workspace", fleet: "Fleet", hosts: list[str] | None) -> t
 def _ask(
     workspace: "Workspace", fleet: "Fleet", action: Action, names: Sequence[str]
 ) -> list[HostKeeps]:
-    from ..wiring.host import look_after
+    from ..wiring.host import keep_or_clean
 
-    return sorted(look_after(workspace, fleet, action, names), key=lambda found: found.name)
+    return sorted(keep_or_clean(workspace, fleet, action, names), key=lambda found: found.name)
 
 
 def _print(found: list[HostKeeps], form: Format) -> None:

@@ -6,7 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import UsageError
-from . import completing, output
+from . import completion, output
 from .groups import DefaultGroup
 from .options import Limit, Output, reaches_hosts
 from .output import Format
@@ -130,7 +130,7 @@ def show(
     host: Annotated[
         str,
         typer.Argument(
-            metavar="HOST", help="Name in the inventory.", autocompletion=completing.hosts
+            metavar="HOST", help="Name in the inventory.", autocompletion=completion.hosts
         ),
     ],
     form: Output = Format.TABLE,
@@ -225,7 +225,7 @@ def export(
     every: Annotated[bool, typer.Option("--list", help="All hosts and groups.")] = False,
     host: Annotated[
         str,
-        typer.Option("--host", metavar="NAME", help="One host.", autocompletion=completing.hosts),
+        typer.Option("--host", metavar="NAME", help="One host.", autocompletion=completion.hosts),
     ] = "",
     limit: Limit = "",
 ) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from . import completing, output
+from . import completion, output
 from .output import Format
 from .state import state
 
@@ -34,7 +34,7 @@ Limit = Annotated[
         "--limit",
         metavar="PATTERN",
         help="Only these hosts (Ansible's patterns).",
-        autocompletion=completing.limit,
+        autocompletion=completion.limit,
     ),
 ]
 
@@ -158,7 +158,7 @@ def _with_workspace(
             return command(*args, access=_access(**given), **kwargs)
         workspace = open_workspace(ctx, **given)
         if ephemeral is not None:
-            keep_state(workspace, ephemeral=ephemeral)
+            refuse_ephemeral_state(workspace, ephemeral=ephemeral)
         return command(*args, workspace=workspace, **kwargs)
 
     own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
@@ -181,12 +181,12 @@ def open_workspace(ctx: typer.Context, **given: Any) -> "Workspace":
     )
 
 
-def keep_state(workspace: "Workspace", *, ephemeral: bool) -> None:
+def refuse_ephemeral_state(workspace: "Workspace", *, ephemeral: bool) -> None:
     """Raise UsageError where a pipeline would lose the state; `ephemeral`: that is meant."""
     from ..wiring import guards
 
     if not ephemeral:
-        guards.keep_state(workspace.root, workspace.state, workspace.caller)
+        guards.refuse_ephemeral_state(workspace.root, workspace.state, workspace.caller)
 
 
 def _access(**given: Any) -> "Access":

@@ -8,7 +8,7 @@ import typer
 
 from ..errors import UsageError
 from ..models.plan import Plan, Selection, SelectionMode
-from . import completing, output
+from . import completion, output
 from .options import Exclude, ExcludeReason, Limit, Output, reaches_hosts
 from .output import Format
 from .state import state
@@ -38,7 +38,7 @@ app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, add_completion=Fa
 PlanName = Annotated[
     str,
     typer.Argument(
-        metavar="[PLAN]", help="File or digest; none: newest.", autocompletion=completing.plans
+        metavar="[PLAN]", help="File or digest; none: newest.", autocompletion=completion.plans
     ),
 ]
 
@@ -87,7 +87,7 @@ FromSnapshot = Annotated[
         "--snapshot",
         metavar="ID|latest",
         help="Plan from this snapshot; none: discover now.",
-        autocompletion=completing.snapshots,
+        autocompletion=completion.snapshots,
     ),
 ]
 Out = Annotated[
@@ -199,10 +199,10 @@ def show(
 def diff(
     ctx: typer.Context,
     before: Annotated[
-        str, typer.Argument(metavar="A", help="File or digest.", autocompletion=completing.plans)
+        str, typer.Argument(metavar="A", help="File or digest.", autocompletion=completion.plans)
     ],
     after: Annotated[
-        str, typer.Argument(metavar="B", help="File or digest.", autocompletion=completing.plans)
+        str, typer.Argument(metavar="B", help="File or digest.", autocompletion=completion.plans)
     ],
     form: Output = Format.TABLE,
 ) -> None:

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..models.rollout import (
-    Entry,
     HostMoved,
     HostState,
     HostStatusLine,
+    JournalEntry,
     OutcomeStatus,
     RingMoved,
     RunMoved,
@@ -47,11 +47,11 @@ class Follower:
     def __init__(self, load: Callable[[str], RunView]) -> None:
         self.onlooker = Onlooker(load)
 
-    def on_entry(self, entry: Entry) -> None:
+    def on_entry(self, entry: JournalEntry) -> None:
         """Take one durable entry in and show it."""
         self.show(entry, self.onlooker.take(entry))
 
-    def show(self, entry: Entry, view: RunView) -> None:
+    def show(self, entry: JournalEntry, view: RunView) -> None:
         """Show what the entry changed; `view` is the run after it."""
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class Follower:
 class PlainLines(Follower):
     """One line for what a person would want to read in a pipeline's log."""
 
-    def show(self, entry: Entry, view: RunView) -> None:
+    def show(self, entry: JournalEntry, view: RunView) -> None:
         event = entry.event
         text = ""
         match event:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import completing
+from . import completion
 from .options import Output, changes_hosts, confirm
 from .output import Format
 
@@ -22,7 +22,7 @@ def rollback(
     run: Annotated[
         str,
         typer.Argument(
-            metavar="[RUN]", help="Run; none: the newest.", autocompletion=completing.runs
+            metavar="[RUN]", help="Run; none: the newest.", autocompletion=completion.runs
         ),
     ] = "",
     host: Annotated[
@@ -31,7 +31,7 @@ def rollback(
             "--host",
             metavar="NAME",
             help="Only this host; repeatable.",
-            autocompletion=completing.hosts,
+            autocompletion=completion.hosts,
         ),
     ] = None,
     force: Annotated[
@@ -50,11 +50,13 @@ def rollback(
 
     Exit codes: 0 all undone, 4 some could not be undone, 2 nothing to undo.
     """
-    from ..workflows.rollout import carry
+    from ..workflows.rollout import advance
     from .running import Terminal, opened
 
     with Terminal(ctx, form) as terminal:
         rollouts, ident = opened(workspace, run)
         shown = terminal.screen().of(rollouts)
         confirm(f"Undo run {ident}?", yes=yes)
-        terminal.finish(carry.roll_back(shown, ident, reason=reason, hosts=host or (), force=force))
+        terminal.finish(
+            advance.roll_back(shown, ident, reason=reason, hosts=host or (), force=force)
+        )

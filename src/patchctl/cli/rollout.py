@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import NotFoundError, UsageError
-from . import completing, output
+from . import completion, output
 from .groups import DefaultGroup
 from .options import Exclude, ExcludeReason, Output, can_confirm, changes_hosts, confirm
 from .output import Format
@@ -46,7 +46,7 @@ app = typer.Typer(
 Run = Annotated[
     str,
     typer.Argument(
-        metavar="[RUN]", help="A run's id or a unique part of it.", autocompletion=completing.runs
+        metavar="[RUN]", help="A run's id or a unique part of it.", autocompletion=completion.runs
     ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -73,7 +73,7 @@ def start(
     plan: Annotated[
         str,
         typer.Argument(
-            help="Plan file or digest; none: plan first.", autocompletion=completing.plans
+            help="Plan file or digest; none: plan first.", autocompletion=completion.plans
         ),
     ] = "",
     yes: Yes = False,
@@ -158,7 +158,7 @@ def resume(
 ) -> None:
     """Go on with a run that was interrupted, paused or halted; ask its lost and deferred hosts
     again, also after its end."""
-    from ..workflows.rollout import carry
+    from ..workflows.rollout import advance
     from .running import Terminal, opened
 
     with Terminal(ctx, form) as terminal:
@@ -168,7 +168,7 @@ def resume(
             return
         shown = terminal.screen().of(rollouts)
         terminal.finish(
-            carry.resume(
+            advance.resume(
                 shown, ident, reason=reason, accept_failures=accept_failures, wait=not no_wait
             )
         )
@@ -186,7 +186,7 @@ def retry(
             "--host",
             metavar="NAME",
             help="Only this host; repeatable.",
-            autocompletion=completing.hosts,
+            autocompletion=completion.hosts,
         ),
     ] = None,
     no_wait: NoWait = False,
@@ -217,14 +217,14 @@ def retry(
     \b
     Exit codes: those of the run, as with `rollout`; 2 nothing to try again.
     """
-    from ..workflows.rollout import carry
+    from ..workflows.rollout import advance
     from .running import Terminal, opened
 
     with Terminal(ctx, form) as terminal:
         rollouts, ident = opened(workspace, run)
         shown = terminal.screen().of(rollouts)
         terminal.finish(
-            carry.retry(shown, ident, reason=reason, hosts=host or (), wait=not no_wait)
+            advance.retry(shown, ident, reason=reason, hosts=host or (), wait=not no_wait)
         )
 
 
@@ -284,7 +284,7 @@ def approve(
     ring: Annotated[
         str,
         typer.Option(
-            "--ring", help="None: the ring that waits now.", autocompletion=completing.rings
+            "--ring", help="None: the ring that waits now.", autocompletion=completion.rings
         ),
     ] = "",
     reason: Reason = "",

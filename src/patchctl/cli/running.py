@@ -17,7 +17,7 @@ from .summary import show_status
 
 if TYPE_CHECKING:
     from ..wiring.workspace import Workspace
-    from ..workflows.rollout.carry import Ended, Load, Screen
+    from ..workflows.rollout.advance import Ended, Load, Screen
     from ..workflows.rollout.runs import Rollouts
     from ..workflows.rollout.start import NothingToDo
 
@@ -52,7 +52,7 @@ class Terminal:
 
     def screen(self) -> "Screen":
         """Shows a run here."""
-        from ..workflows.rollout.carry import Screen
+        from ..workflows.rollout.advance import Screen
 
         return Screen(sinks=self._sinks, warn=output.error)
 
@@ -122,15 +122,15 @@ def steer(
     elif lives:
         output.note(f"run {ident}: {command.value} is asked for; its controller takes it")
     else:
-        standing = rollouts.status(ident)
-        output.note(rollout_text.headline(standing))
-        output.error_lines(rollout_text.next_step(standing).splitlines())
+        status = rollouts.status(ident)
+        output.note(rollout_text.headline(status))
+        output.error_lines(rollout_text.next_step(status).splitlines())
 
 
 def follow(ctx: typer.Context, run: str, form: Format) -> NoReturn:
     """Show a run that another process carries until it stands; exit with its code."""
-    from ..workflows.rollout import carry
+    from ..workflows.rollout import advance
 
     rollouts, ident = opened(state(ctx).workspace(), run)
     with Terminal(ctx, form) as terminal:
-        terminal.finish(carry.follow(terminal.screen().of(rollouts), ident))
+        terminal.finish(advance.follow(terminal.screen().of(rollouts), ident))

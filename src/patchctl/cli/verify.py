@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from . import completing, output
+from . import completion, output
 from .options import Limit, Output, reaches_hosts
 from .output import Format
 from .state import state
@@ -48,7 +48,7 @@ def verify(
         typer.Argument(
             metavar="[RUN]",
             help="A run's id or a unique part of it; none: the newest of each host.",
-            autocompletion=completing.runs,
+            autocompletion=completion.runs,
         ),
     ] = "",
     limit: Limit = "",
@@ -57,7 +57,7 @@ def verify(
         typer.Option(
             metavar="ID|latest",
             help="Go by this snapshot; none: look at the hosts now.",
-            autocompletion=completing.snapshots,
+            autocompletion=completion.snapshots,
         ),
     ] = "",
     form: Output = Format.TABLE,

@@ -30,7 +30,7 @@ Day = NewType("Day", str)
 Glob = NewType("Glob", str)
 
 
-class Entry(Record):
+class WrittenException(Record):
     """An exception as written. Empty fields are told below, so that one hides no other mistake."""
 
     id: Ident = Ident("")
@@ -47,7 +47,7 @@ class Entry(Record):
 class File(Record):
     """The whole file as written."""
 
-    exceptions: tuple[Entry, ...] = ()
+    exceptions: tuple[WrittenException, ...] = ()
 
 
 def load(path: Path) -> tuple[RiskException, ...]:
@@ -128,7 +128,7 @@ def _read(document: Document) -> tuple[RiskException, ...]:
     )
 
 
-def _check(document: Document, entries: tuple[Entry, ...]) -> None:
+def _check(document: Document, entries: tuple[WrittenException, ...]) -> None:
     seen: set[str] = set()
     for place, entry in enumerate(entries):
         here = f"exceptions[{place}]"

@@ -29,7 +29,7 @@ from ..models.rollout import (
 from ..models.states import ATTACHING, HARMLESS, HOOKS, VERIFYING
 from ..protocol import demands, managers, payloads, replies
 from ..protocol.cleaning import cleaned
-from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, Running, hosts_of
+from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, StartedJob, hosts_of
 from ..protocol.payloads import ATTACH_S
 from .groups import groups_of
 from .hooks import PlannedHooks
@@ -64,7 +64,7 @@ class _Active:
     they lack; `refused` are answers of hosts that took neither key nor password."""
 
     shard: Shard
-    running: dict[str, Running] = field(default_factory=dict)
+    running: dict[str, StartedJob] = field(default_factory=dict)
     probes: dict[str, list[Probe]] = field(default_factory=dict)
     apart: list[str] = field(default_factory=list)
     lacking: dict[str, list[str]] = field(default_factory=dict)
@@ -190,7 +190,7 @@ class AnsibleExecutor:
 
     # --- starting -------------------------------------------------------------------------------
 
-    def _ask(self, active: _Active, works: Sequence[HostWork], kind: _Round) -> Running | None:
+    def _ask(self, active: _Active, works: Sequence[HostWork], kind: _Round) -> StartedJob | None:
         """Start a job for these hosts of the shard; None where there is nothing to ask."""
         shard = active.shard
         told: dict[str, str] = {}

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
 from ..models.plan import Plan
-from ..models.rollout import Entry, HostWork, OutcomeStatus, Stage, StageAnswered
+from ..models.rollout import HostWork, JournalEntry, OutcomeStatus, Stage, StageAnswered
 from ..models.states import ATTACHING
 from ..protocol.payloads import ATTACH_S
 
@@ -23,7 +23,7 @@ EARLIER_RUNS, EARLIER_ENTRIES = 3, 20_000
 
 
 def answers_of(
-    runs: Sequence[str], read: Callable[[str], Iterable[Entry]]
+    runs: Sequence[str], read: Callable[[str], Iterable[JournalEntry]]
 ) -> Iterator[StageAnswered]:
     """What the hosts of the first of these runs answered, as far as it is read in a moment."""
     entries = chain.from_iterable(map(read, runs[:EARLIER_RUNS]))

@@ -9,7 +9,7 @@ from ..models.fleet import Fleet, Host
 from ..models.hooks import EVERYTHING, RingHook
 from ..models.unsafe import marked
 from .rings import ring_group
-from .unseen import withheld
+from .unknown_hosts import withheld
 
 
 def generate(fleet: Fleet, hosts: Sequence[str]) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def survey(
             place = ring_rules.assign(name, groups, variables, rings, assignment)
         except ring_rules.RingConflictError as error:
             refusals.append(Refusal(name, error.rule, str(error)))
-            place = ring_rules.Place(None, str(error))
+            place = ring_rules.RingChoice(None, str(error))
         if wrong := exclude.problem(variables):
             refusals.append(Refusal(name, "bad-exclude", wrong))
         hosts.append(

@@ -18,7 +18,7 @@ def ring_group(ring: str) -> str:
     return "ring_" + ring.replace("-", "_")
 
 
-class Place(NamedTuple):
+class RingChoice(NamedTuple):
     """A host's ring and why, or None and why not."""
 
     ring: str | None
@@ -43,7 +43,7 @@ def assign(
     variables: Mapping[str, Any],
     rings: Sequence[str],
     assignment: Assignment,
-) -> Place:
+) -> RingChoice:
     """The ring by variable or group, else by rule, else by share.
 
     `groups` are all groups of the host, also those above its own. Raises RingConflictError.
@@ -54,18 +54,18 @@ def assign(
     for number, rule in enumerate(assignment.rules, start=1):
         for group in rule.groups:
             if group in groups:
-                return Place(rule.ring, f"rule {number}: group {group}")
+                return RingChoice(rule.ring, f"rule {number}: group {group}")
         for glob in rule.names:
             if fnmatch.fnmatchcase(name, glob):
-                return Place(rule.ring, f"rule {number}: name {glob}")
+                return RingChoice(rule.ring, f"rule {number}: name {glob}")
     if assignment.shares is not None:
         return _by_share(name, variables, assignment.shares)
-    return Place(None, f"no {VARIABLE}, no group named as a ring, no rule, no shares")
+    return RingChoice(None, f"no {VARIABLE}, no group named as a ring, no rule, no shares")
 
 
 def _said(
     groups: Sequence[str], variables: Mapping[str, Any], rings: Sequence[str]
-) -> Place | None:
+) -> RingChoice | None:
     """What the inventory itself says, by variable or by group."""
     by_variable = _by_variable(variables, rings)
     named = [ring for ring in rings if ring in groups or ring_group(ring) in groups]
@@ -76,8 +76,8 @@ def _said(
             f"{VARIABLE} says {by_variable}, but it is in the group {named[0]} of another ring"
         )
     if by_variable:
-        return Place(by_variable, f"variable {VARIABLE}")
-    return Place(named[0], f"group {named[0]}") if named else None
+        return RingChoice(by_variable, f"variable {VARIABLE}")
+    return RingChoice(named[0], f"group {named[0]}") if named else None
 
 
 def _by_variable(variables: Mapping[str, Any], rings: Sequence[str]) -> str | None:
@@ -95,7 +95,7 @@ def _by_variable(variables: Mapping[str, Any], rings: Sequence[str]) -> str | No
     return str(value)
 
 
-def _by_share(name: str, variables: Mapping[str, Any], shares: Shares) -> Place:
+def _by_share(name: str, variables: Mapping[str, Any], shares: Shares) -> RingChoice:
     """u = SHA-256(seed, stratum, name) against the cumulative shares, in whole numbers."""
     stratum = [canonical.encode(_comparable(variables.get(key))).decode() for key in shares.stratum]
     drawn = hashlib.sha256(canonical.encode([shares.seed, stratum, name])).digest()
@@ -104,7 +104,7 @@ def _by_share(name: str, variables: Mapping[str, Any], shares: Shares) -> Place:
     for part in shares.parts:
         cumulative += part.percent
         if position < cumulative << 64:
-            return Place(part.ring, f"share {part.percent}%")
+            return RingChoice(part.ring, f"share {part.percent}%")
     raise AssertionError("settings let shares sum to 100")
 
 

@@ -32,7 +32,7 @@ class ExceptionState(StrEnum):
     EXPIRED = "expired"
 
 
-class Standing(Model):
+class ExceptionStatus(Model):
     """An exception on a day. `days_left` is negative where it has expired; `exploited` are the CVEs
     it names that KEV lists, for which it does not hold."""
 

@@ -5,7 +5,7 @@ from .exclusions import Exclusion
 from .facts import PackageManager
 
 
-class Wanted(Record):
+class PackageRequest(Record):
     """One package that is asked for, in one version."""
 
     package: str
@@ -32,7 +32,7 @@ class HostRequest(Record):
     host: str
     ring: str
     manager: PackageManager
-    wanted: tuple[Wanted, ...]
+    wanted: tuple[PackageRequest, ...]
     kept: tuple[Kept, ...] = ()
     exclusions: tuple[Exclusion, ...] = ()
-    held: tuple[Wanted, ...] = ()
+    held: tuple[PackageRequest, ...] = ()

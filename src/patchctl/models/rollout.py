@@ -304,7 +304,7 @@ Event = (
 )
 
 
-class Entry(Model):
+class JournalEntry(Model):
     """One journal entry. `seq` rises by one over the whole database; `at` is epoch ms UTC."""
 
     seq: int

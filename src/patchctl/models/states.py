@@ -20,7 +20,7 @@ MAY_RETRY = frozenset({R.WAITING, R.SOAKING, R.HALTED, R.DONE})
 # A person must act before anything goes on; the run keeps its hosts.
 NEEDS_PERSON = frozenset({R.HALTED, R.NEEDS_HUMAN})
 # No controller works on it.
-STANDING = OVER | NEEDS_PERSON
+TERMINAL = OVER | NEEDS_PERSON
 # `rollout resume` cannot carry it on.
 NOT_RESUMABLE = OVER | {R.NEEDS_HUMAN}
 # Without a host in flight a controller of it only waits: for time, or for a person.

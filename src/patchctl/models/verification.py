@@ -7,7 +7,7 @@ from .base import Model
 from .plan import Transition
 
 
-class Promise(Model):
+class ExpectedState(Model):
     """What a run brought to a host: `made` is when it succeeded there, epoch ms UTC. `later` says
     what a newer run did to the host without success, empty where none did."""
 

@@ -13,7 +13,7 @@ from ..models.facts import HostFacts, Package, PendingUpdate
 from ..models.fleet import Fleet, Host
 from ..models.host_rules import LISTS_LOCKS
 from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
-from ..models.requests import HostRequest, Wanted
+from ..models.requests import HostRequest, PackageRequest
 from ..models.snapshot import HostResult, HostStatus, Snapshot
 from ..protocol.managers import SUPPORTED
 from .managers import DECISIONS
@@ -220,9 +220,9 @@ def _updates(
     specs: Mapping[str, str],
     cves: Mapping[str, tuple[str, ...]],
     rules: Sequence[Exclusion],
-) -> tuple[tuple[Wanted, ...], list[LeftOut]]:
+) -> tuple[tuple[PackageRequest, ...], list[LeftOut]]:
     installed = {(package.name, package.arch): package for package in facts.packages}
-    wanted: list[Wanted] = []
+    wanted: list[PackageRequest] = []
     refused: list[LeftOut] = []
     for update in _asked_versions(facts, specs):
         package = installed.get((update.name, update.arch))
@@ -235,7 +235,9 @@ def _updates(
         if reason not in _NOT_ASKED_FOR and (rule := excluding(rules, _both(update, package))):
             reason, detail = LeftOutReason.EXCLUDED, rule.said
         if reason is None:
-            wanted.append(Wanted(package=update.name, arch=update.arch, version=update.candidate))
+            wanted.append(
+                PackageRequest(package=update.name, arch=update.arch, version=update.candidate)
+            )
         else:
             refused.append(
                 LeftOut(
@@ -305,13 +307,13 @@ def _both(update: PendingUpdate, package: Package | None) -> tuple[str, ...]:
     return (update.name, package.source) if package is not None else (update.name,)
 
 
-def _excluded(facts: HostFacts, rules: Sequence[Exclusion]) -> tuple[Wanted, ...]:
+def _excluded(facts: HostFacts, rules: Sequence[Exclusion]) -> tuple[PackageRequest, ...]:
     """The installed packages that rules exclude: none of them may be changed on the way either.
 
     What no plan can name needs no word: nothing that changes it is taken.
     """
     return tuple(
-        Wanted(package=one.name, arch=one.arch, version=one.version)
+        PackageRequest(package=one.name, arch=one.arch, version=one.version)
         for one in sorted(facts.packages, key=lambda one: (one.name, one.arch, one.version))
         if rules and excluding(rules, (one.name, one.source)) and _is_of_a_plan(one)
     )

@@ -26,7 +26,7 @@ from ..models.plan import (
     Transition,
     Unusable,
 )
-from ..models.requests import HostRequest, Wanted
+from ..models.requests import HostRequest, PackageRequest
 from .cleaning import cleaned, without_logins
 from .resolution import Answer, UnreadableError, groups
 
@@ -221,7 +221,7 @@ def _action(installed: str, lower: bool) -> Action:
     return Action.DOWNGRADE if lower else Action.UPGRADE
 
 
-def _same(wanted: Wanted, name: str, arch: str) -> bool:
+def _same(wanted: PackageRequest, name: str, arch: str) -> bool:
     # A package may change between `all` and the machine's architecture from one version to another.
     return wanted.package == name and (wanted.arch == arch or "all" in (wanted.arch, arch))
 

@@ -116,7 +116,7 @@ def hosts_of(inventory: Mapping[str, Any]) -> tuple[str, ...]:
 Answers = SimpleQueue[Answer | Ended]
 
 
-class Running(Protocol):
+class StartedJob(Protocol):
     """One job under way. `carrier` names what carries it, for the journal and for `reap`; several
     jobs may have the same. None where nothing does: no host of it can be asked together."""
 
@@ -148,14 +148,14 @@ class HostRunner(Runner, Protocol):
     def forks(self) -> int:
         """How many hosts a job works on at once, unless it says otherwise."""
 
-    def start(self, job: Job, into: Answers | None = None) -> Running:
+    def start(self, job: Job, into: Answers | None = None) -> StartedJob:
         """Start the job and return at once. Each host's Answer goes `into` the queue as it ends,
         `lost` for hosts without one, then exactly one Ended.
 
         Raises AdapterError where the job cannot be started.
         """
 
-    def ask(self, job: Job, into: Answers) -> Running:
+    def ask(self, job: Job, into: Answers) -> StartedJob:
         """The same by one worker, which further jobs for these hosts share; a host that has begun
         with its answer holds nothing that another one waits for. `payloads` are all that hosts are
         told. One that cannot be asked so answers `apart`.

@@ -1,7 +1,7 @@
 """The text that a host's resolve script is given: one host's request as lines."""
 
 from ..models import grammar
-from ..models.requests import HostRequest, Wanted
+from ..models.requests import HostRequest, PackageRequest
 
 
 def payload(request: HostRequest, *, allow_removals: bool, allow_downgrades: bool) -> str:
@@ -28,7 +28,7 @@ def payload(request: HostRequest, *, allow_removals: bool, allow_downgrades: boo
     return "\n".join(lines) + "\n"
 
 
-def _line(kind: str, one: Wanted) -> str:
+def _line(kind: str, one: PackageRequest) -> str:
     if not (
         grammar.is_name(one.package)
         and grammar.is_arch(one.arch)

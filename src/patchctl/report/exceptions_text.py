@@ -2,18 +2,18 @@
 
 from collections.abc import Iterable, Iterator
 
-from ..models.exceptions import ExceptionsReview, RiskException, Standing
+from ..models.exceptions import ExceptionsReview, ExceptionStatus, RiskException
 
 COLUMNS = ["ID", "WHAT", "WHERE", "OWNER", "EXPIRES", "STATE", "REASON"]
 
 
-def row(standing: Standing) -> list[str]:
+def row(status: ExceptionStatus) -> list[str]:
     """One exception."""
-    one = standing.exception
-    days = f"{abs(standing.days_left)} d"
-    left = f"expired {days} ago" if standing.days_left < 0 else f"{standing.state.value}, {days}"
-    if standing.exploited:
-        left += f"; not for {_few(standing.exploited)} (KEV)"
+    one = status.exception
+    days = f"{abs(status.days_left)} d"
+    left = f"expired {days} ago" if status.days_left < 0 else f"{status.state.value}, {days}"
+    if status.exploited:
+        left += f"; not for {_few(status.exploited)} (KEV)"
     return [one.id, what(one), where(one), one.owner, one.expires, left, one.reason]
 
 

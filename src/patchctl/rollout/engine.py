@@ -31,7 +31,7 @@ from ..models.rollout import (
     Stage,
     StageAnswered,
 )
-from ..models.states import BOOT_TOLD, GOES_ON, IN_FLIGHT, STANDING, WAITING
+from ..models.states import BOOT_TOLD, GOES_ON, IN_FLIGHT, TERMINAL, WAITING
 from . import commands, decisions, progress, retry, states, undo
 from .blockers import Proven, blockers, wakes_at
 from .interfaces import Clock, EventSink, Executor, Journal, Mailbox
@@ -89,7 +89,7 @@ class Engine:
 
     # --- beginning ------------------------------------------------------------------------------
 
-    def take(self, fence: int, process: ProcessIdentity, by: str) -> None:
+    def acquire(self, fence: int, process: ProcessIdentity, by: str) -> None:
         """Read the journal, hold the run from now on, and end what a dead controller left."""
         self.view.replay(self._journal.read(self.view.run, self.view.seq))
         self._write(ControllerTook(fence=fence, process=process, by=by))
@@ -128,7 +128,7 @@ class Engine:
 
     # --- the loop -------------------------------------------------------------------------------
 
-    def carry(self, *, wait: bool = True) -> RunState:
+    def run(self, *, wait: bool = True) -> RunState:
         """Work until the run is settled. With `wait` False, return where it would only wait.
 
         Returns the state: settled, or waiting/paused/soaking where it must wait.
@@ -154,7 +154,7 @@ class Engine:
 
     def _settled(self) -> bool:
         return (
-            self.view.state in STANDING
+            self.view.state in TERMINAL
             and not self._busy
             and not self._idle
             and not self.view.at_work()

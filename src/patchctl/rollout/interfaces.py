@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from ..models.rollout import Carrier, Command, Entry, Event, HostOutcome, Shard, ShardEnded
+from ..models.rollout import Carrier, Command, Event, HostOutcome, JournalEntry, Shard, ShardEnded
 
 
 class Executor(Protocol):
@@ -28,10 +28,10 @@ class Executor(Protocol):
 class Journal(Protocol):
     """The one truth. An entry is durable when `append` returns."""
 
-    def append(self, run: str, events: Sequence[Event]) -> Sequence[Entry]:
+    def append(self, run: str, events: Sequence[Event]) -> Sequence[JournalEntry]:
         """Write all or nothing, in order. Raises ConflictError when the fence was taken over."""
 
-    def read(self, run: str, after: int = 0) -> Iterable[Entry]:
+    def read(self, run: str, after: int = 0) -> Iterable[JournalEntry]:
         """Entries of a run with `seq` greater than `after`, oldest first."""
 
 
@@ -61,5 +61,5 @@ class Clock(Protocol):
 class EventSink(Protocol):
     """Is told of every entry after it is durable. Must not fail and must not be slow."""
 
-    def on_entry(self, entry: Entry) -> None:
+    def on_entry(self, entry: JournalEntry) -> None:
         """One entry, in order."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from threading import Lock
 
 from ..models.base import Model
-from ..models.rollout import Entry, RunStatus
+from ..models.rollout import JournalEntry, RunStatus
 from .status import status
 from .view import RunView
 
@@ -32,7 +32,7 @@ class Onlooker:
         self._view: RunView | None = None
         self._made: Picture | None = None
 
-    def take(self, entry: Entry) -> RunView:
+    def take(self, entry: JournalEntry) -> RunView:
         """Take one durable entry in. The answer is the view after it, for this thread alone.
 
         The first entry may be any of the run's: what came before it is loaded.
@@ -55,9 +55,9 @@ class Onlooker:
 
 def picture(view: RunView) -> Picture:
     """The run as the view has it now."""
-    standing = status(view)
+    run_status = status(view)
     return Picture(
         seq=view.seq,
-        status=standing,
-        since=tuple(view.hosts[host.name].since for host in standing.hosts),
+        status=run_status,
+        since=tuple(view.hosts[host.name].since for host in run_status.hosts),
     )

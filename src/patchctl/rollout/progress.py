@@ -18,7 +18,7 @@ from ..models.rollout import (
     Stage,
     WaveStarted,
 )
-from ..models.states import BEFORE_UPDATE, RING_ACTIVE, RING_BEGUN, RING_WALKED, STANDING
+from ..models.states import BEFORE_UPDATE, RING_ACTIVE, RING_BEGUN, RING_WALKED, TERMINAL
 from . import deferred, retry, undo
 from .blockers import PAUSES, Proven, blockers, held_hosts
 from .decisions import NOT_BEGUN
@@ -29,7 +29,7 @@ from .view import RingView, RunView
 
 def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
     """The next step of the run as a whole, or nothing. `now` is epoch ms; call until empty."""
-    if view.state in STANDING:
+    if view.state in TERMINAL:
         return []
     if view.state is RunState.ROLLING_BACK:
         return undo.next_events(view)

@@ -8,7 +8,7 @@ host's fault. What outlives a process (a soak) is told by the journal's wall tim
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..models.rollout import Entry, HostMoved, RingMoved, RingState, StageAnswered
+from ..models.rollout import HostMoved, JournalEntry, RingMoved, RingState, StageAnswered
 from ..models.states import SILENT
 from .interfaces import Clock
 from .view import RunView
@@ -55,7 +55,7 @@ class Timers:
         for host in hosts:
             self._begin(host)
 
-    def see(self, entry: Entry) -> None:
+    def see(self, entry: JournalEntry) -> None:
         """Take an entry in that was just written."""
         match entry.event:
             case HostMoved(host=host):

@@ -16,9 +16,9 @@ from ..models.rollout import (
     CommandKind,
     CommandTaken,
     ControllerTook,
-    Entry,
     HostMoved,
     HostState,
+    JournalEntry,
     LeaseKind,
     OutcomeStatus,
     ProcessIdentity,
@@ -254,13 +254,13 @@ class RunView:
 
     # --- fold -----------------------------------------------------------------------------------
 
-    def replay(self, entries: Iterable[Entry]) -> "RunView":
+    def replay(self, entries: Iterable[JournalEntry]) -> "RunView":
         """Apply entries in order and return self."""
         for entry in entries:
             self.apply(entry)
         return self
 
-    def apply(self, entry: Entry) -> None:
+    def apply(self, entry: JournalEntry) -> None:
         """Take one entry in. Raises IllegalTransitionError for a step the tables do not have."""
         self.seq = entry.seq
         event = entry.event

@@ -19,9 +19,9 @@ from ..models.fleet import Fleet, Host
 from ..models.snapshot import Snapshot
 from ..models.state import KnownHost
 from ..workflows.assessment import assess as workflow
-from ..workflows.assessment.assess import Parts, Running
+from ..workflows.assessment.assess import AssessmentRun, Parts
+from ..workflows.assessment.remediation_status import RemediationStatus
 from ..workflows.assessment.snapshot_findings import known_hosts
-from ..workflows.assessment.standing import Standing
 from ..workflows.exclusions import holding
 from .feeds import stale
 from .fleet import limited, load
@@ -29,7 +29,7 @@ from .runs import rollouts
 from .workspace import Workspace
 
 
-def assess(workspace: Workspace, limit: str, fail_on: Iterable[str], as_of: str) -> Running:
+def assess(workspace: Workspace, limit: str, fail_on: Iterable[str], as_of: str) -> AssessmentRun:
     """Begin an assessment of the hosts of `limit` (empty: all that are known). Raises NotFoundError
     where no feed speaks of any of them."""
     parts, hosts = parts_of(workspace, limit)
@@ -41,14 +41,14 @@ def explain(workspace: Workspace, subject: str, limit: str, as_of: str) -> Expla
     """Why a host, CVE or package is, or is not, affected."""
     parts, hosts = parts_of(workspace, limit)
     today = workflow.day(as_of, now_ms() // 1000)
-    return workflow.explain(parts, subject, hosts, _standing(workspace), today)
+    return workflow.explain(parts, subject, hosts, _remediation_status(workspace), today)
 
 
-def _standing(workspace: Workspace) -> Standing:
+def _remediation_status(workspace: Workspace) -> RemediationStatus:
     database = workspace.database(create=False)
     newest = database.runs.latest()
     run = rollouts(workspace).status(newest.id) if newest is not None else None
-    return Standing(database.plans.latest(), run)
+    return RemediationStatus(database.plans.latest(), run)
 
 
 def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] | None]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ..adapters import files, git, machine, ownership, ssh_keys
-from ..adapters.ansible import leftovers
+from ..adapters.ansible import run_folders
 from ..adapters.ansible.runner import AnsibleRunner
 from ..adapters.clock import SystemClock
 from ..config import settings as settings_file
@@ -65,7 +65,7 @@ def doctor(
 @contextlib.contextmanager
 def _passing_runner(opened: Workspace) -> Iterator[AnsibleRunner]:
     """A runner that makes no state folder where there is none."""
-    with leftovers.passing_folder(in_memory=False) as folder:
+    with run_folders.passing_folder(in_memory=False) as folder:
         there = opened.state.is_dir() and os.access(opened.state, os.W_OK | os.X_OK)
         workdir = opened.state / "runs" if there else folder
         environment = opened.caller.environment

@@ -9,13 +9,13 @@ from ..adapters.clock import now_ms
 from ..assessment.findings.assess import Waiver
 from ..config import exceptions_file
 from ..errors import NotFoundError, UsageError
-from ..models.exceptions import ExceptionsReview, RiskException, Standing
+from ..models.exceptions import ExceptionsReview, ExceptionStatus, RiskException
 from ..workflows.assessment import exceptions as workflow
 from .workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Wanted:
+class NewException:
     """An exception as the command line has it; `expires` is a date or days from today."""
 
     id: str
@@ -34,12 +34,12 @@ def load(workspace: Workspace) -> tuple[RiskException, ...]:
     return exceptions_file.load(workspace.root / exceptions_file.FILE_NAME)
 
 
-def listed(workspace: Workspace) -> list[Standing]:
+def listed(workspace: Workspace) -> list[ExceptionStatus]:
     """Every exception as it stands today."""
     return workflow.listed(load(workspace), workspace.feeds.known_exploited(), _today())
 
 
-def add(workspace: Workspace, wanted: Wanted) -> tuple[RiskException, str]:
+def add(workspace: Workspace, wanted: NewException) -> tuple[RiskException, str]:
     """Append an exception; with it what the operator should know of it, or nothing."""
     if not wanted.cves and not wanted.packages:
         raise UsageError("an exception is for something: give --cve or --package")
@@ -59,7 +59,7 @@ def add(workspace: Workspace, wanted: Wanted) -> tuple[RiskException, str]:
     )
 
 
-def _made(wanted: Wanted, today: str, free: str) -> RiskException:
+def _made(wanted: NewException, today: str, free: str) -> RiskException:
     said = {name: getattr(wanted, name) for name in ("owner", "reason", "control")}
     return RiskException(
         id=wanted.id or free,

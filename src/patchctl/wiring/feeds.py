@@ -35,10 +35,10 @@ def read(
 ) -> "Reading":
     """The feeds in a file or folder, opened under these limits; `shown` is what messages call a
     file that is only passing through, `latest` the last second of which a record can be."""
-    from ..adapters.feeds.bundles import units
+    from ..adapters.feeds.archives import archives
     from ..assessment.feeds import Reading
 
-    opened = partial(units, limits=limits, shown=shown)
+    opened = partial(archives, limits=limits, shown=shown)
     return Reading(path, ecosystem, opened, shown=shown, latest=latest)
 
 

@@ -53,7 +53,7 @@ def state_at_risk(root: Path, state: Path, caller: Caller) -> str:
     )
 
 
-def keep_state(root: Path, state: Path, caller: Caller) -> None:
+def refuse_ephemeral_state(root: Path, state: Path, caller: Caller) -> None:
     """Raise UsageError where the state is at risk."""
     if why := state_at_risk(root, state, caller):
         raise UsageError(
@@ -66,6 +66,6 @@ def keep_state(root: Path, state: Path, caller: Caller) -> None:
 def sweep(state: Path) -> None:
     """Remove what holds a secret of commands that were killed, of any workspace whose folders lie
     in memory, and of this one."""
-    from ..adapters.ansible import leftovers
+    from ..adapters.ansible import run_folders
 
-    leftovers.sweep_secrets(state / "runs")
+    run_folders.sweep_secrets(state / "runs")

@@ -14,11 +14,11 @@ from ..workflows.rollout.leasing import refuse_to_clean
 from .workspace import Workspace
 
 
-def look_after(
+def keep_or_clean(
     workspace: Workspace, fleet: Fleet, action: Action, hosts: Sequence[str]
 ) -> Iterator[HostKeeps]:
     """Show or remove what patchctl keeps on hosts, one result a host as they answer."""
-    return workflow.look_after(
+    return workflow.keep_or_clean(
         action,
         hosts,
         runner=workspace.runner,

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 
 from ..adapters import git_archive
-from ..adapters.ansible import leftovers, static_sources
+from ..adapters.ansible import run_folders, static_sources
 from ..adapters.ansible.inventory import InventoryReader
 from ..adapters.ansible.static_sources import portable
 from ..adapters.clock import now_ms
@@ -50,7 +50,7 @@ def inventory_diff(
     cannot be read, and on hosts that cannot be taken.
     """
     environment = workspace.caller.environment
-    with leftovers.passing_folder(in_memory=False) as folder:
+    with run_folders.passing_folder(in_memory=False) as folder:
         then = folder / "revision"
         commit = git_archive.commit_of(workspace.root, revision, environment)
         astray = git_archive.extract(workspace.root, commit, then, environment)

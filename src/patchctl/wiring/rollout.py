@@ -5,7 +5,7 @@ from functools import partial
 from ..models.exclusions import Exclusion
 from ..models.fleet import Fleet
 from ..workflows.plan.make_plan import Made
-from ..workflows.rollout.carry import Screen
+from ..workflows.rollout.advance import Screen
 from ..workflows.rollout.start import Starting
 from . import plan
 from .fleet import Say, fleet_of, load

@@ -13,7 +13,7 @@ from ..audit.interfaces import AuditState, JournalSource
 from ..models.advisory import Advisory, BadRecord, FeedKind, FeedRecord
 from ..models.feeds import FeedInfo
 from ..models.plan import Artifact, Plan
-from ..models.rollout import Command, CommandKind, Entry, ProcessIdentity
+from ..models.rollout import Command, CommandKind, JournalEntry, ProcessIdentity
 from ..models.snapshot import Snapshot
 from ..models.state import RunSummary
 from ..rollout import interfaces as rollout
@@ -213,7 +213,7 @@ class Mailbox(rollout.Mailbox, Protocol):
 class JournalReader(JournalSource, Protocol):
     """The journal for everybody who does not carry the run."""
 
-    def read(self, run: str, after: int = 0) -> Iterable[Entry]:
+    def read(self, run: str, after: int = 0) -> Iterable[JournalEntry]:
         """Entries of a run with `seq` greater than `after`, oldest first."""
 
 

@@ -21,9 +21,9 @@ from ...models.connection import Connection
 from ...protocol.jobs import Job, hosts_of
 from .. import content, ssh_keys
 from ..files import private_folder
-from .answers import answer_file
-from .leftovers import GIVEN, TMP
 from .playbooks import TOGETHER, Playbook
+from .results import answer_file
+from .run_folders import GIVEN, TMP
 
 _INVENTORY = "inventory.json"
 _BESIDE = "beside.json"

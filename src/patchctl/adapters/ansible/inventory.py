@@ -22,7 +22,7 @@ from typing import Any, Protocol
 
 from ...errors import AdapterError, EmptyInventoryError, InvalidInputError
 from ...models.unsafe import marked, opened
-from . import leftovers, static_sources
+from . import run_folders, static_sources
 from .environment import clean_environment, program
 from .inventory_cache import InventoryCache, inputs_of
 from .inventory_errors import (
@@ -141,7 +141,7 @@ def load(
     _check_exist(sources, cwd)
     bare = _bare(sources, cwd)
     started = time.monotonic()
-    with leftovers.passing_folder() as private:
+    with run_folders.passing_folder() as private:
         arguments = [str(program("ansible-inventory")), "--list"]
         for source in sources:
             arguments += ["-i", source]

@@ -20,13 +20,13 @@ from ...models.connection import Connection
 from ...models.rollout import Carrier, ProcessIdentity
 from ...protocol.jobs import Answer, Answers, AnswerStatus, Ended, Job, hosts_of
 from ..files import translated
-from . import folder, leftovers
+from . import folder, run_folders
+from .batch import Asked, Declined, Sessions
 from .environment import clean_environment, program
 from .folder import Folders
+from .playbook_run import PlaybookRun
 from .playbooks import TOGETHER, Playbook, shipped
 from .processes import LAUNCHER
-from .running import Running
-from .together import Asked, Declined, Sessions
 
 __all__ = [
     "AnsibleRunner",
@@ -35,7 +35,7 @@ __all__ = [
     "Connection",
     "Ended",
     "Job",
-    "Running",
+    "PlaybookRun",
 ]
 
 _LOG = logging.getLogger(__name__)
@@ -61,11 +61,11 @@ class _Open:
     """What must be gone when the command ends: the folders of its runs, and its ssh connections."""
 
     def __init__(self) -> None:
-        self.control = leftovers.control_folder()
-        self._running: list[Running] = []
+        self.control = run_folders.control_folder()
+        self._running: list[PlaybookRun] = []
         self.sessions: Sessions | None = None
 
-    def add(self, running: Running) -> None:
+    def add(self, running: PlaybookRun) -> None:
         """It is there from now on."""
         self._running = [*self._left(), running]
 
@@ -87,9 +87,9 @@ class _Open:
         finally:
             for running in self._left():
                 running.abandon()
-            leftovers.remove_control(self.control)
+            run_folders.remove_control(self.control)
 
-    def _left(self) -> list[Running]:
+    def _left(self) -> list[PlaybookRun]:
         return [running for running in self._running if not running.wait(0)]
 
 
@@ -113,7 +113,7 @@ class AnsibleRunner:
         self._cwd = cwd
         self._connection = connection
         self._environment = clean_environment(environment)
-        leftovers.sweep(workdir)
+        run_folders.sweep(workdir)
         self._open = _Open()
         self._open.sessions = Sessions(self._serve, connection)
         # Also where nobody closes it: at the end of the process, before its threads are stopped.
@@ -124,7 +124,7 @@ class AnsibleRunner:
         """How many hosts a job works on at once, unless it says otherwise."""
         return self._connection.forks
 
-    def start(self, job: Job, into: Answers | None = None) -> Running:
+    def start(self, job: Job, into: Answers | None = None) -> PlaybookRun:
         """Start the job and return at once. `into`: a queue that several runs may share.
 
         Raises AdapterError where ansible-playbook cannot be started.
@@ -134,18 +134,18 @@ class AnsibleRunner:
         playbook = self._playbooks(job.stage)
         secrets = folder.given(job, self._connection)
         with translated(self._workdir):
-            private = leftovers.run_folder(self._workdir, job.id)
+            private = run_folders.run_folder(self._workdir, job.id)
         try:
             with translated(private):
                 room = sum(map(len, secrets.values()))
                 folders = Folders(
-                    private, leftovers.secret_folder(private, room=room), self._open.control
+                    private, run_folders.secret_folder(private, room=room), self._open.control
                 )
         except BaseException:
-            leftovers.remove(private)
+            run_folders.remove(private)
             raise
         answers: Answers = SimpleQueue() if into is None else into
-        running = Running(job, self._connection, folders, answers)
+        running = PlaybookRun(job, self._connection, folders, answers)
         self._open.add(running)
         try:
             with translated(folders.secret):
@@ -163,7 +163,7 @@ class AnsibleRunner:
         assert self._open.sessions is not None
         return self._open.sessions.start(job, into, self._limit_s(job))
 
-    def _serve(self, job: Job) -> Running:
+    def _serve(self, job: Job) -> PlaybookRun:
         """The worker of a session, for the hosts of its first job."""
         return self.start(
             Job(
@@ -206,14 +206,14 @@ class AnsibleRunner:
             raise AdapterError(
                 f"what carries this work is no process of Ansible: {error}"
             ) from None
-        return leftovers.end_and_remove(self._workdir, process)
+        return run_folders.end_and_remove(self._workdir, process)
 
     def reap_job(self, job: str) -> bool:
         """End every run of a dead controller whose job id is `job` or `job.SUFFIX`.
 
         True where one still ran. For a controller that died before it knew the process.
         """
-        return leftovers.end_runs_of(self._workdir, job)
+        return run_folders.end_runs_of(self._workdir, job)
 
     def close(self) -> None:
         """End the runs that go on, and the ssh connections that were kept open."""
@@ -237,7 +237,7 @@ class AnsibleRunner:
         config = ansible_runner.RunnerConfig(
             private_data_dir=str(folders.run),
             project_dir=str(self._cwd),
-            artifact_dir=str(folders.secret / leftovers.ARTIFACTS),
+            artifact_dir=str(folders.secret / run_folders.ARTIFACTS),
             ident="run",
             playbook=str(playbook.path),
             cmdline=shlex.join(arguments),

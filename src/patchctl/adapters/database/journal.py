@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, insert, select, update
 from ...errors import ConflictError, IntegrityError, NotFoundError
 from ...models import canonical
 from ...models.audit import StoredEntry
-from ...models.rollout import Entry, Event, RunMoved
+from ...models.rollout import Event, JournalEntry, RunMoved
 from .schema import counter, journal
 from .schema import run as runs
 from .transactions import Transactions
@@ -28,7 +28,7 @@ class JournalReader:
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
-    def read(self, run: str, after: int = 0) -> Iterator[Entry]:
+    def read(self, run: str, after: int = 0) -> Iterator[JournalEntry]:
         """Entries of a run with `seq` greater than `after`, oldest first."""
         query = select(*_COLUMNS).where(journal.c.run == run)
         return map(_entry, self._pages(query, after))
@@ -61,7 +61,7 @@ class JournalWriter:
         self._now_ms = now_ms
         self._reader = JournalReader(transactions)
 
-    def append(self, run: str, events: Sequence[Event]) -> Sequence[Entry]:
+    def append(self, run: str, events: Sequence[Event]) -> Sequence[JournalEntry]:
         """Write all or nothing, in order, in one transaction; durable when it returns.
 
         Raises ConflictError when another controller has taken the run over.
@@ -88,10 +88,11 @@ class JournalWriter:
                     update(runs).where(runs.c.id == run).values(state=moves[-1].to.value)
                 )
         return [
-            Entry(seq=seq, run=run, at=at, event=event) for seq, event in enumerate(events, first)
+            JournalEntry(seq=seq, run=run, at=at, event=event)
+            for seq, event in enumerate(events, first)
         ]
 
-    def read(self, run: str, after: int = 0) -> Iterable[Entry]:
+    def read(self, run: str, after: int = 0) -> Iterable[JournalEntry]:
         """Entries of a run with `seq` greater than `after`, oldest first."""
         return self._reader.read(run, after)
 
@@ -118,7 +119,7 @@ def _next(connection: Connection, size: int) -> int:
     return int(last or 0) - size + 1
 
 
-def _entry(row: Any) -> Entry:
+def _entry(row: Any) -> JournalEntry:
     seq, run, at, text = row
     try:
         event = _decoder.decode(text)
@@ -127,4 +128,4 @@ def _entry(row: Any) -> Entry:
             f"journal entry {seq} of run {run} is not readable ({error})",
             hint="run `patchctl audit verify`",
         ) from error
-    return Entry(seq=seq, run=run, at=at, event=event)
+    return JournalEntry(seq=seq, run=run, at=at, event=event)

@@ -8,7 +8,7 @@ from typing import BinaryIO
 from ...models.advisory import Advisory, AdvisoryKind, Affected, BadRecord, FeedRecord, NameKind
 from ..matching import ecosystems
 from .common import cves_in_text, lines
-from .told import Told
+from .feed_date import Told
 
 HEADER = re.compile(
     r"([A-Za-z0-9][A-Za-z0-9+.-]+) \(([^()\s]+)\)((?:\s+[A-Za-z0-9.+_-]+)+)\s*;.*urgency=", re.I

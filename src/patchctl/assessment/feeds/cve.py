@@ -9,9 +9,9 @@ from typing import Any, BinaryIO
 import msgspec
 
 from ...models.advisory import BadRecord, CveFacts, CvssVector, FeedRecord
-from ..priority.scores import vector_of
+from ..priority.cvss import vector_of
 from .common import RECORD_BYTES, UNREADABLE, Wire, cves_of_ids, load, reason_of, seconds
-from .told import Told
+from .feed_date import Told
 
 
 class _Cvss(Wire):

@@ -32,7 +32,7 @@ from .common import (
     reason_of,
     severity_of,
 )
-from .told import Told
+from .feed_date import Told
 
 
 class _Release(Wire):

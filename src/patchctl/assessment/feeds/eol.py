@@ -21,7 +21,7 @@ from .common import (
     reason_of,
     seconds,
 )
-from .told import Told
+from .feed_date import Told
 
 
 class _Source(Wire):

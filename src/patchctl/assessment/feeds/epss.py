@@ -10,7 +10,7 @@ from typing import BinaryIO
 from ...errors import InvalidInputError
 from ...models.advisory import BadRecord, ExploitChance, FeedRecord
 from .common import cves_of_ids, lines, seconds
-from .told import Told
+from .feed_date import Told
 
 _DATE = re.compile(r"score_date:([0-9T:+Z.-]+)")
 _HEADER = ["cve", "epss", "percentile"]

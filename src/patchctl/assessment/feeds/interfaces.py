@@ -19,7 +19,7 @@ class Member(Protocol):
         """Opens it, once, before the next member is taken. Reading may raise CorruptFileError."""
 
 
-class Unit(Protocol):
+class Archive(Protocol):
     """What belongs together: one archive, one file, or the loose files of a folder."""
 
     @property
@@ -36,4 +36,4 @@ class Unit(Protocol):
 
 
 # The archives and files at a path, under the limits of who gives it.
-Units = Callable[[Path], Iterable[Unit | Skipped]]
+Archives = Callable[[Path], Iterable[Archive | Skipped]]

@@ -10,7 +10,7 @@ import msgspec
 
 from ...models.advisory import BadRecord, FeedRecord, KnownExploited
 from .common import DOCUMENT_BYTES, Wire, cves_of_ids, document, each, iso_date, load, seconds
-from .told import Told
+from .feed_date import Told
 
 
 class _Catalogue(Wire):

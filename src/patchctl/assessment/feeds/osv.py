@@ -28,8 +28,8 @@ from .common import (
     severity_of,
     unique,
 )
+from .feed_date import Told
 from .listed import outside
-from .told import Told
 
 
 class _Event(Wire):

@@ -13,9 +13,9 @@ from ...models.advisory import BadRecord, FeedKind, FeedRecord
 from ...models.feeds import Skipped
 from . import changelog, cve, debian_tracker, eol, epss, kev, osv, ssvc, updateinfo
 from .common import slug
-from .interfaces import Member, Unit, Units
+from .feed_date import Told
+from .interfaces import Archive, Archives, Member
 from .recognise import HEAD_BYTES, Recognised, recognise
-from .told import Told
 
 # A reader of one format: the stream, the name to show for it, and where to say the feed's date.
 Reader = Callable[[BinaryIO, str, Told], Iterator[FeedRecord]]
@@ -112,11 +112,11 @@ class Passed:
 class Reading:
     """The feeds at a path. `skipped` names at most 1,000 files that are none, `skipped_count` says
     how many; both are whole once the feeds are iterated to the end. `shown` is the path's name for
-    people, where `units` give a file that one. `latest` is the last second of which a record can
+    people, where `archives` give a file that one. `latest` is the last second of which a record can
     be: later ones are bad. 0: any."""
 
     def __init__(
-        self, path: Path, ecosystem: str, units: Units, *, shown: str = "", latest: int = 0
+        self, path: Path, ecosystem: str, archives: Archives, *, shown: str = "", latest: int = 0
     ) -> None:
         self.path = path
         self.place = shown or str(path)
@@ -124,7 +124,7 @@ class Reading:
         self.skipped_count = 0
         self._beside = Passed()
         self._ecosystem = ecosystem
-        self._units = units
+        self._units = archives
         self._latest = latest
 
     def __iter__(self) -> Iterator[Feed]:
@@ -154,7 +154,7 @@ class Reading:
         if len(self.skipped) < _SKIPPED_KEPT:
             self.skipped.append(BadRecord(place=place, reason=reason))
 
-    def _groups(self, unit: Unit) -> "list[_Group]":
+    def _groups(self, unit: Archive) -> "list[_Group]":
         """Look at the beginning of each file of a unit, and put together what is one feed."""
         groups: list[_Group] = []
         together: dict[tuple[FeedKind, str], int] = {}
@@ -207,7 +207,7 @@ def _look(found: Member | Skipped, *, whole: bool) -> Recognised | str:
 class _Group:
     """The files of a unit that are one feed: those whose code is `code`."""
 
-    unit: Unit
+    unit: Archive
     codes: "array[int]"
     code: int
     first: Recognised

@@ -6,10 +6,10 @@ from typing import BinaryIO
 
 from ...errors import InvalidInputError
 from ...models.advisory import BadRecord, CveFacts, FeedRecord
-from ..priority.scores import vector_of
+from ..priority.cvss import vector_of
 from .common import cves_of_ids, lines
 from .cve import VALUES
-from .told import Told
+from .feed_date import Told
 
 HEADER = (
     "cve,exploitation,automatable,technical_impact,cvss_version,cvss_vector,cvss_score,cvss_source"

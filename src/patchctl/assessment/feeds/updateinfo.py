@@ -15,8 +15,8 @@ from ...errors import InvalidInputError
 from ...models.advisory import Advisory, Affected, BadRecord, FeedRecord, NameKind, Severity
 from ..matching import ecosystems
 from .common import MB, RECORD_BYTES, cves_in_text, kind_of, seconds, severity_of, unique
+from .feed_date import Told
 from .osv import MODULAR
-from .told import Told
 
 _WITHDRAWN = {"retracted", "withdrawn", "revoked"}
 

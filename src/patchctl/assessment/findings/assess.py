@@ -20,12 +20,12 @@ from ...models.exclusions import Exclusion
 from ...models.priority import Context, Decision, Priority, Threat
 from ..matching.releases import releases
 from ..priority.threats import Intelligence
-from .actions import Tally
 from .excluded import Marker
 from .findings import Core, Finder
 from .fleet import HostInput, Matched, look
-from .outlived import Outlived
 from .ranking import Ranking
+from .remediations import Tally
+from .running_code import RunningCode
 
 
 class Feeds(Protocol):
@@ -115,9 +115,9 @@ class Assessor:
             self.tally.add(host.name, found)
             yield host.name, found
 
-    def outlived(self, host: HostInput) -> Outlived:
+    def running_code(self, host: HostInput) -> RunningCode:
         """The code of replaced packages that the host still runs."""
-        return self._finder.outlived(host)
+        return self._finder.running_code(host)
 
     def _of(self, host: HostInput, cores: tuple[Core, ...], ranking: Ranking) -> Sequence[Finding]:
         if self.waiver is None:

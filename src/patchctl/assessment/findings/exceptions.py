@@ -11,8 +11,8 @@ from ...models.exceptions import (
     Complaint,
     ExceptionProblem,
     ExceptionState,
+    ExceptionStatus,
     RiskException,
-    Standing,
 )
 from .assess import Waived
 from .fleet import HostInput
@@ -20,9 +20,9 @@ from .fleet import HostInput
 SOON_DAYS = 30
 
 
-def standing(
+def status_of(
     exception: RiskException, today: str, known_exploited: Collection[str] = ()
-) -> Standing:
+) -> ExceptionStatus:
     """How an exception stands on a day (ISO date); its last day counts. `known_exploited` are the
     CVEs of KEV."""
     left = (date.fromisoformat(exception.expires) - date.fromisoformat(today)).days
@@ -32,7 +32,7 @@ def standing(
     elif left <= SOON_DAYS:
         state = ExceptionState.EXPIRING
     exploited = tuple(cve for cve in exception.cves if cve in known_exploited)
-    return Standing(exception=exception, state=state, days_left=left, exploited=exploited)
+    return ExceptionStatus(exception=exception, state=state, days_left=left, exploited=exploited)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class Waivers:
             compiled = _Compiled(
                 exception=one,
                 place=place,
-                expired=standing(one, today).state is ExceptionState.EXPIRED,
+                expired=status_of(one, today).state is ExceptionState.EXPIRED,
                 hosts=_pattern(one.hosts),
                 groups=frozenset(one.groups),
                 packages=_pattern(one.packages),
@@ -148,7 +148,7 @@ def complaints(
     """
     found = []
     for one in exceptions:
-        stands = standing(one, today, known_exploited)
+        stands = status_of(one, today, known_exploited)
         if stands.state is ExceptionState.EXPIRED:
             detail = f"expired on {one.expires}: its findings are open again"
             found.append(Complaint(id=one.id, problem=ExceptionProblem.EXPIRED, detail=detail))

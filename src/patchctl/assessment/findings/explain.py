@@ -10,7 +10,8 @@ from ...models.exclusions import Rules, excluding
 from ...models.explain import Explanation, Judgement
 from ...models.facts import HostFacts, PendingUpdate
 from ...models.priority import Threat
-from ..matching.index import EcosystemIndex, Entry
+from ..matching.index import AffectedEntry, EcosystemIndex
+from ..matching.installed import InstalledPackage
 from ..matching.match import (
     Verdict,
     Weighed,
@@ -21,11 +22,10 @@ from ..matching.match import (
     versions_of,
     weigh,
 )
-from ..matching.units import Unit
 from ..versions import InvalidVersionError
 from .assess import Assessor
 from .fleet import HostInput, Software
-from .outlived import OldCode
+from .running_code import OldCode
 
 # (host, source package) -> what keeps the host from the fix, as far as plans and runs tell
 Stuck = Callable[[str, str], str]
@@ -40,15 +40,15 @@ class _Case:
     """An entry that speaks of a unit: what it says alone, and `others` that speak of the same
     CVEs in it."""
 
-    unit: Unit
+    unit: InstalledPackage
     software: Software
     index: EcosystemIndex
-    entry: Entry
+    entry: AffectedEntry
     alone: Verdict
     weighed: Weighed
-    others: Mapping[str, list[Entry]]
+    others: Mapping[str, list[AffectedEntry]]
 
-    def on(self, cve: str) -> tuple[Verdict, Entry]:
+    def on(self, cve: str) -> tuple[Verdict, AffectedEntry]:
         """What all advisories together say of one CVE, and the one that decided."""
         if not self.alone.affected:
             return self.alone, self.entry
@@ -212,7 +212,10 @@ class Explainer:
     # --- judgements -----------------------------------------------------------------------------
 
     def _judgements(
-        self, wanted: Callable[[Unit], bool], cves: set[str] | None, only: frozenset[str]
+        self,
+        wanted: Callable[[InstalledPackage], bool],
+        cves: set[str] | None,
+        only: frozenset[str],
     ) -> Iterator[Judgement]:
         """`cves`: only these; None: all."""
         for digest, software in self._assessor.matched.software.items():
@@ -231,14 +234,14 @@ class Explainer:
         self,
         hosts: list[HostInput],
         software: Software,
-        wanted: Callable[[Unit], bool],
+        wanted: Callable[[InstalledPackage], bool],
         cves: set[str] | None,
     ) -> Iterator[Judgement]:
         """What processes still run of packages that were replaced, where that has the CVE and what
         is installed has not."""
         running: dict[OldCode, list[HostInput]] = defaultdict(list)
         for host in hosts:
-            for code in self._assessor.outlived(host).known:
+            for code in self._assessor.running_code(host).known:
                 running[code].append(host)
         for code, there in running.items():
             for case in self._cases((ran for _, ran in code.binaries), software, wanted, cves):
@@ -257,9 +260,9 @@ class Explainer:
 
     def _cases(
         self,
-        units: Iterable[Unit],
+        units: Iterable[InstalledPackage],
         software: Software,
-        wanted: Callable[[Unit], bool],
+        wanted: Callable[[InstalledPackage], bool],
         cves: set[str] | None,
     ) -> Iterator[_Case]:
         matched = self._assessor.matched
@@ -272,7 +275,7 @@ class Explainer:
                 weighed = weigh(unit, indexes, reaches)
             except InvalidVersionError:
                 continue
-            others: dict[str, list[Entry]] = defaultdict(list)
+            others: dict[str, list[AffectedEntry]] = defaultdict(list)
             spoken = [(index, entry) for index in indexes for entry in entries_of(unit, index)]
             for _, entry in spoken:
                 for cve in entry.advisory.cves:
@@ -292,7 +295,7 @@ class Explainer:
         for (finding, excluded), names in groups.items():
             yield self._judgement(case, cve, finding, excluded, names)
 
-    def _kept_away(self, host: HostInput, finding: Finding | None, unit: Unit) -> str:
+    def _kept_away(self, host: HostInput, finding: Finding | None, unit: InstalledPackage) -> str:
         """The rules that keep the update of this package away, now and in the newest plan."""
         if finding is None or finding.state is FindingState.WAIVED:
             return ""
@@ -371,7 +374,7 @@ def _why_stuck(finding: Finding | None, note: str, stuck: str) -> str:
     return "; ".join(part for part in (note, stuck) if part)
 
 
-def _range(entry: Entry) -> str:
+def _range(entry: AffectedEntry) -> str:
     affected = entry.affected
     if entry.branches:
         return "before " + " or ".join(fixed for _, _, fixed in entry.branches)

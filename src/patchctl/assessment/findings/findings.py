@@ -14,12 +14,12 @@ from msgspec import structs
 
 from ...models.advisory import Severity, VendorStatus
 from ...models.assessment import AffectedPackage, FindingState
+from ..matching.installed import InstalledPackage
 from ..matching.kernels import Kernels
 from ..matching.match import Hit
-from ..matching.units import Unit
+from .available_fixes import NO_AVAILABLE_FIXES, AvailableFixes
 from .fleet import HostInput, Matched, Software
-from .offers import NO_OFFERS, Offers
-from .outlived import OldCode, Outlived, outlived
+from .running_code import OldCode, RunningCode, find_running_code
 
 _ORDER = list(Severity)
 
@@ -74,13 +74,13 @@ class Finder:
         self._merged: dict[tuple[Core, Core], Core] = {}
         self._with_old: dict[tuple[tuple[Core, ...], tuple[OldCode, ...]], tuple[Core, ...]] = {}
         # Packages whose old code runs in an unknown version -> hosts that `of` was asked for.
-        self.unknown: dict[Unit, dict[str, None]] = defaultdict(dict)
+        self.unknown: dict[InstalledPackage, dict[str, None]] = defaultdict(dict)
 
     def of(self, host: HostInput) -> tuple[Core, ...]:
         """The host's findings, not ranked. Of hosts with the same software and kernel, on which the
         same old code runs, it is the same tuple."""
         cores = self._installed(host)
-        old = self.outlived(host)
+        old = self.running_code(host)
         software = self._matched.software[host.software]
         for unit in old.unknown:
             if self._matched.covers(unit, software):
@@ -111,7 +111,7 @@ class Finder:
 
     def _of(self, host: HostInput) -> tuple[Core, ...]:
         software = self._matched.software[host.software]
-        offers = Offers.of(host.facts, software.platform.scheme, software.held)
+        offers = AvailableFixes.of(host.facts, software.platform.scheme, software.held)
         kernels = self._matched.kernels(software, host.facts)
         known = self._groups[_place(software)]
         found: dict[str, Core] = {}
@@ -132,10 +132,10 @@ class Finder:
             found[cve] = core if seen is None else self._merge(core, seen)
         return tuple(found.values())
 
-    def outlived(self, host: HostInput) -> Outlived:
+    def running_code(self, host: HostInput) -> RunningCode:
         """The code of replaced packages that the host still runs."""
         units = self._matched.software[host.software].units
-        return outlived(host.facts, units, self._matched.table)
+        return find_running_code(host.facts, units, self._matched.table)
 
     def _old_code(self, code: OldCode, software: Software) -> dict[str, Core]:
         """The CVEs that are fixed in what is installed and not in what runs."""
@@ -143,10 +143,12 @@ class Finder:
         found = known.get((code,))
         if found is None:
             installed, ran = zip(*code.binaries, strict=True)
-            open_now = self._make(dict.fromkeys(installed), software, NO_OFFERS)
+            open_now = self._make(dict.fromkeys(installed), software, NO_AVAILABLE_FIXES)
             found = known[(code,)] = {
                 cve: _still_running(core, code)
-                for cve, core in self._make(dict.fromkeys(ran), software, NO_OFFERS).items()
+                for cve, core in self._make(
+                    dict.fromkeys(ran), software, NO_AVAILABLE_FIXES
+                ).items()
                 if cve not in open_now
             }
         return found
@@ -157,15 +159,19 @@ class Finder:
             found = self._merged[one, other] = _merged(one, other)
         return found
 
-    def _by_source(self, units: Sequence[Unit], software: Software) -> Iterator[tuple[Unit, ...]]:
+    def _by_source(
+        self, units: Sequence[InstalledPackage], software: Software
+    ) -> Iterator[tuple[InstalledPackage, ...]]:
         """The units of every source that anything applies to."""
-        groups: dict[str, list[Unit]] = defaultdict(list)
+        groups: dict[str, list[InstalledPackage]] = defaultdict(list)
         hits = self._matched.all_of(software)
         for unit in compress(units, map(hits.__getitem__, units)):
             groups[unit.source].append(unit)
         return map(tuple, groups.values())
 
-    def _kernel(self, kernels: Kernels, software: Software, offers: Offers) -> dict[str, Core]:
+    def _kernel(
+        self, kernels: Kernels, software: Software, offers: AvailableFixes
+    ) -> dict[str, Core]:
         """Kernels have rules of their own."""
         if not kernels.running:
             return {}
@@ -174,7 +180,7 @@ class Finder:
         found = known.get(place)
         if found is None:
             now = self._make(kernels.running, software, offers, note=kernels.note)
-            later = self._make(kernels.newest, software, NO_OFFERS)
+            later = self._make(kernels.newest, software, NO_AVAILABLE_FIXES)
             found = known[place] = {
                 cve: core if cve in later else _pending_reboot(core, kernels.newest)
                 for cve, core in now.items()
@@ -183,12 +189,12 @@ class Finder:
 
     def _make(
         self,
-        units: Iterable[Unit],
+        units: Iterable[InstalledPackage],
         software: Software,
-        offers: Offers,
+        offers: AvailableFixes,
         note: str = "",
     ) -> dict[str, Core]:
-        by_cve: dict[str, list[tuple[Unit, Hit]]] = defaultdict(list)
+        by_cve: dict[str, list[tuple[InstalledPackage, Hit]]] = defaultdict(list)
         for unit in units:
             for hit in self._matched.extra(unit, software):
                 for cve in hit.cves:
@@ -206,8 +212,14 @@ def _place(software: Software) -> _Place:
     return platform.ecosystem, platform.minor, platform.channels
 
 
-def _core(cve: str, pairs: list[tuple[Unit, Hit]], offers: Offers, ended: str, note: str) -> Core:
-    by_source: dict[tuple[str, str], list[tuple[Unit, Hit]]] = defaultdict(list)
+def _core(
+    cve: str,
+    pairs: list[tuple[InstalledPackage, Hit]],
+    offers: AvailableFixes,
+    ended: str,
+    note: str,
+) -> Core:
+    by_source: dict[tuple[str, str], list[tuple[InstalledPackage, Hit]]] = defaultdict(list)
     for unit, hit in pairs:
         by_source[unit.ecosystem, unit.source].append((unit, hit))
     packages = sorted(
@@ -230,7 +242,7 @@ def _core(cve: str, pairs: list[tuple[Unit, Hit]], offers: Offers, ended: str, n
 
 
 def _package(
-    group: list[tuple[Unit, Hit]], offers: Offers, ended: str, note: str
+    group: list[tuple[InstalledPackage, Hit]], offers: AvailableFixes, ended: str, note: str
 ) -> AffectedPackage:
     units = sorted(
         {unit for unit, _ in group}, key=lambda unit: (unit.name, unit.arch, unit.version)
@@ -307,7 +319,7 @@ def _merged(one: Core, other: Core) -> Core:
     )
 
 
-def _pending_reboot(core: Core, newest: tuple[Unit, ...]) -> Core:
+def _pending_reboot(core: Core, newest: tuple[InstalledPackage, ...]) -> Core:
     """The running kernel has it, the newest installed one does not."""
     installed = newest[0].version if newest else ""
     packages = tuple(

@@ -9,13 +9,13 @@ from ...models.advisory import Advisory, FeedKind
 from ...models.facts import HostFacts, Package
 from ...models.priority import Context
 from ...models.versions import VersionScheme
-from ..matching.completing import Completer
+from ..matching.enrich import Enricher
 from ..matching.index import EcosystemIndex
+from ..matching.installed import InstalledPackage, PackageTable, PerPackage
 from ..matching.kernels import Kernels, Splitter
 from ..matching.match import Hit, flavour_is_known, match
 from ..matching.platforms import Platform, platform_of, related
 from ..matching.suites import Suites
-from ..matching.units import PerUnit, Unit, UnitTable
 from ..versions import InvalidVersionError
 
 
@@ -41,7 +41,7 @@ class Software:
 
     platform: Platform
     ecosystems: tuple[str, ...]
-    units: tuple[Unit, ...]
+    units: tuple[InstalledPackage, ...]
     held: frozenset[str] = frozenset()
 
 
@@ -51,17 +51,17 @@ class Matched:
 
     indexes: dict[str, EcosystemIndex]
     software: dict[str, Software]
-    table: UnitTable
+    table: PackageTable
     suites: Suites
-    hits: dict[tuple[Platform, tuple[str, ...]], dict[Unit, tuple[Hit, ...]]] = field(
+    hits: dict[tuple[Platform, tuple[str, ...]], dict[InstalledPackage, tuple[Hit, ...]]] = field(
         default_factory=dict
     )
-    invalid: set[Unit] = field(default_factory=set)
+    invalid: set[InstalledPackage] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._splitter = Splitter(self.table)
 
-    def all_of(self, software: Software) -> dict[Unit, tuple[Hit, ...]]:
+    def all_of(self, software: Software) -> dict[InstalledPackage, tuple[Hit, ...]]:
         """What applies to the units of this software and of all with the same platform; units that
         nothing applies to are there with nothing."""
         shelf = self.hits.setdefault((software.platform, software.ecosystems), {})
@@ -69,14 +69,14 @@ class Matched:
             shelf[unit] = self._match(unit, software)
         return shelf
 
-    def extra(self, unit: Unit, software: Software) -> tuple[Hit, ...]:
+    def extra(self, unit: InstalledPackage, software: Software) -> tuple[Hit, ...]:
         """What applies to a unit that may not be installed: a kernel that runs."""
         shelf = self.all_of(software)
         if unit not in shelf:
             shelf[unit] = self._match(unit, software)
         return shelf[unit]
 
-    def cves(self, unit: Unit, software: Software) -> frozenset[str] | None:
+    def cves(self, unit: InstalledPackage, software: Software) -> frozenset[str] | None:
         """What applies to a unit, be it installed or not; where feeds differ, by the one with most
         authority. None where nothing can be said: no feed covers it, or its version is none."""
         hits = self.extra(unit, software)
@@ -84,18 +84,18 @@ class Matched:
             return None
         return frozenset(cve for hit in hits for cve in hit.cves)
 
-    def unit(self, package: Package, software: Software) -> Unit:
+    def unit(self, package: Package, software: Software) -> InstalledPackage:
         """The unit of a package that may not be installed on this system."""
         return self.suites.of(self.table.of((package,), software.platform))[0]
 
-    def _match(self, unit: Unit, software: Software) -> tuple[Hit, ...]:
+    def _match(self, unit: InstalledPackage, software: Software) -> tuple[Hit, ...]:
         try:
             return match(unit, self.indexes_of(unit, software), software.platform.reaches)
         except InvalidVersionError:
             self.invalid.add(unit)
             return ()
 
-    def indexes_of(self, unit: Unit, software: Software) -> Sequence[EcosystemIndex]:
+    def indexes_of(self, unit: InstalledPackage, software: Software) -> Sequence[EcosystemIndex]:
         """The indexes that speak of a unit."""
         names = (
             software.ecosystems
@@ -115,7 +115,7 @@ class Matched:
 
     def not_covered(self, hosts: Iterable[HostInput]) -> dict[str, int]:
         """Installed packages that no feed speaks of, each on each host, by ecosystem."""
-        labels: dict[tuple[Platform, tuple[str, ...]], PerUnit[str]] = {}
+        labels: dict[tuple[Platform, tuple[str, ...]], PerPackage[str]] = {}
         found: Counter[str] = Counter()
         for digest, number in Counter(host.software for host in hosts).items():
             software = self.software[digest]
@@ -127,13 +127,15 @@ class Matched:
                 found[label] += count * number
         return dict(sorted(found.items()))
 
-    def _uncovered(self, software: Software) -> PerUnit[str]:
+    def _uncovered(self, software: Software) -> PerPackage[str]:
         """Of units of this platform: the ecosystem to count them under, empty where a feed speaks
         of them."""
         label = software.platform.label
-        return PerUnit(lambda unit: "" if self.covers(unit, software) else unit.ecosystem or label)
+        return PerPackage(
+            lambda unit: "" if self.covers(unit, software) else unit.ecosystem or label
+        )
 
-    def covers(self, unit: Unit, software: Software) -> bool:
+    def covers(self, unit: InstalledPackage, software: Software) -> bool:
         """Whether a feed speaks of the unit; of another flavour than the plain one only one with
         advisories for it."""
         indexes = self.indexes_of(unit, software)
@@ -145,7 +147,7 @@ class Matched:
 def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advisories) -> Matched:
     """Normalise the fleet and index the advisories that it needs."""
     software: dict[str, Software] = {}
-    table = UnitTable()
+    table = PackageTable()
     ecosystems: dict[Platform, tuple[str, ...]] = {}
     for host in hosts:
         if host.software not in software:
@@ -169,7 +171,7 @@ def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advis
         }
         arches = {unit.arch for unit in table.units() if unit.ecosystem == name}
         indexes[name] = EcosystemIndex.build(name, scheme, advisories(name), known, arches)
-    completer = Completer(table, indexes)
+    completer = Enricher(table, indexes)
     completed = {
         digest: completer.complete(one.units, one.ecosystems, one.platform.ecosystem)
         for digest, one in software.items()

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Mapping
 
 from .builds import minor, shared_parts, upstream
-from .units import Unit
+from .installed import InstalledPackage
 
 # Red Hat's channels for one minor release. https://access.redhat.com/articles/rhel-eus
 MINOR_CHANNELS = frozenset({"eus", "aus", "tus", "e4s"})
@@ -44,7 +44,9 @@ def family(channel: str) -> str:
     return channel if channel in SUSE_CHANNELS else ""
 
 
-def missing(channel: str, unit: Unit, flavour: str, reaches: Collection[str]) -> str | None:
+def missing(
+    channel: str, unit: InstalledPackage, flavour: str, reaches: Collection[str]
+) -> str | None:
     """The subscription that a host lacks to get a fix from this channel, empty where it lacks none,
     None where the channel says nothing of the unit.
 
@@ -77,7 +79,9 @@ class Extras:
         if fixed:
             self._versions[name][channel].add(upstream(fixed))
 
-    def of(self, name: str, unit: Unit, reaches: Collection[str]) -> Collection[str] | None:
+    def of(
+        self, name: str, unit: InstalledPackage, reaches: Collection[str]
+    ) -> Collection[str] | None:
         """The channels that a unit may be from, of those in which an advisory names it so; None
         where any may be.
 

@@ -20,7 +20,7 @@ from ...models.advisory import Advisory, Affected, FeedKind, NameKind, VendorSta
 from ...models.kernel_names import is_rpm_part, is_rpm_source, rpm_source_of
 from ...models.versions import VersionScheme
 from ..versions import InvalidVersionError, Key, key_function
-from . import channels, identity, streams
+from . import channels, identity, modules
 from .builds import bare, branch, comparable, flavour, head, is_modular, minor, stem
 
 # Whose word counts where feeds differ on a package and CVE: the distribution's tracker, then its
@@ -39,7 +39,7 @@ _WHOLE_FEEDS = {FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.OSV}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Entry:
+class AffectedEntry:
     """One advisory's word on one package name.
 
     `branches` are (key, minor release, fixed) where the advisory has several fixes of the name,
@@ -85,26 +85,26 @@ class Bucket:
     """
 
     keys: list[Key] = field(default_factory=list)
-    fixes: list[Entry] = field(default_factory=list)
-    others: list[Entry] = field(default_factory=list)
+    fixes: list[AffectedEntry] = field(default_factory=list)
+    others: list[AffectedEntry] = field(default_factory=list)
     bare_keys: list[Key] = field(default_factory=list)
-    bare: list[Entry] = field(default_factory=list)
+    bare: list[AffectedEntry] = field(default_factory=list)
 
-    def newer(self, installed: Key, *, bare: bool) -> list[Entry]:
+    def newer(self, installed: Key, *, bare: bool) -> list[AffectedEntry]:
         """Entries whose fix is newer than what is installed."""
         keys, entries = (self.bare_keys, self.bare) if bare else (self.keys, self.fixes)
         return entries[bisect_right(keys, installed) :]
 
-    def older(self, installed: Key, *, bare: bool) -> list[Entry]:
+    def older(self, installed: Key, *, bare: bool) -> list[AffectedEntry]:
         """Entries whose fix is in what is installed."""
         keys, entries = (self.bare_keys, self.bare) if bare else (self.keys, self.fixes)
         return entries[: bisect_right(keys, installed)]
 
-    def all(self) -> list[Entry]:
+    def all(self) -> list[AffectedEntry]:
         """Every entry."""
         return [*self.fixes, *self.others]
 
-    def swap(self, old: Entry, new: Entry) -> None:
+    def swap(self, old: AffectedEntry, new: AffectedEntry) -> None:
         """Put an entry in another's place."""
         entries = self.fixes if old in self.fixes else self.others
         entries[entries.index(old)] = new
@@ -125,7 +125,7 @@ class EcosystemIndex:
         self.scheme = scheme
         self.problems = 0
         self.advisories = 0
-        self.guide = streams.StreamGuide()
+        self.guide = modules.ModuleStreams()
         self.sources: dict[str, Bucket] = defaultdict(Bucket)
         self.binaries: dict[str, Bucket] = defaultdict(Bucket)
         self.joined: dict[str, Bucket] = defaultdict(Bucket)
@@ -202,7 +202,7 @@ class EcosystemIndex:
         rank = _RANK.get(kind, 0)
         if kind is FeedKind.OSV and _PER_CVE.match(advisory.id):
             rank = _RANK_OF_A_CVE
-        titled = streams.in_title(advisory.title)
+        titled = modules.in_title(advisory.title)
         groups: dict[tuple[object, ...], list[Affected]] = defaultdict(list)
         for affected in advisory.affected:
             if self._only is not None and affected.name not in self._only:
@@ -214,7 +214,7 @@ class EcosystemIndex:
                 bool(affected.fixed), is_modular(affected.fixed),
                 self._flavour(affected.fixed),
             ].append(affected)  # fmt: skip
-        listed: dict[str, list[Entry]] = {}
+        listed: dict[str, list[AffectedEntry]] = {}
         for members in chain.from_iterable(map(_by_arch, groups.values())):
             entry = self._entry(feed, rank, advisory, members, titled)
             if entry is None:
@@ -233,7 +233,7 @@ class EcosystemIndex:
 
     def _name_streams(self) -> None:
         """Streams for the modular advisories whose titles name none, by what others tell."""
-        open_entries: dict[str, list[tuple[Bucket, Entry]]] = defaultdict(list)
+        open_entries: dict[str, list[tuple[Bucket, AffectedEntry]]] = defaultdict(list)
         for buckets in (self.sources, self.binaries, self.joined):
             for bucket in buckets.values():
                 for entry in bucket.all():
@@ -244,7 +244,7 @@ class EcosystemIndex:
                 entry: self.guide.candidates(entry.affected.name, entry.affected.fixed)
                 for _, entry in found
             }
-            winners = streams.elect(choices.values())
+            winners = modules.elect(choices.values())
             for bucket, entry in found:
                 bucket.swap(entry, replace(entry, streams=choices[entry] & winners))
 
@@ -255,7 +255,7 @@ class EcosystemIndex:
         advisory: Advisory,
         members: list[Affected],
         titled: frozenset[str],
-    ) -> Entry | None:
+    ) -> AffectedEntry | None:
         first = members[0]
         modular = bool(first.module) or is_modular(first.fixed)
         stated = frozenset({first.module}) if ":" in first.module else titled
@@ -277,7 +277,7 @@ class EcosystemIndex:
                 self.guide.learn(first.name, fixed, stated)
         distinct = {key for key, _ in ordered}
         arches = frozenset(one.arch for one in members)
-        return Entry(
+        return AffectedEntry(
             advisory=advisory,
             affected=first if len(ordered) < 2 else _with_fix(first, ordered[0][1]),
             rank=rank,
@@ -302,7 +302,7 @@ class EcosystemIndex:
     def _bare_key(self, fixed: str, modular: bool) -> Key:
         return self._key(bare(comparable(fixed, modular=modular)))
 
-    def _file(self, entry: Entry) -> None:
+    def _file(self, entry: AffectedEntry) -> None:
         affected = entry.affected
         buckets = self.sources if affected.kind is NameKind.SOURCE else self.binaries
         for binary in affected.binaries:
@@ -334,7 +334,7 @@ class EcosystemIndex:
     def _join(
         self,
         advisory: Advisory,
-        listed: Mapping[str, list[Entry]],
+        listed: Mapping[str, list[AffectedEntry]],
         sources_of: Mapping[str, frozenset[str]],
     ) -> None:
         """Some AlmaLinux advisories leave binaries out (ALSA-2022:0896 has glibc-static, but not
@@ -412,11 +412,11 @@ def _titled(title: str, names: Collection[str]) -> str:
     return "" if not own and any(map(numbered.match, names)) else name
 
 
-def _keyed(pairs: Iterable[tuple[Key | None, Entry]]) -> list[tuple[Key, Entry]]:
+def _keyed(pairs: Iterable[tuple[Key | None, AffectedEntry]]) -> list[tuple[Key, AffectedEntry]]:
     return [(key, entry) for key, entry in pairs if key is not None]
 
 
-def _put(bucket: Bucket, entry: Entry) -> None:
+def _put(bucket: Bucket, entry: AffectedEntry) -> None:
     simple = (
         entry.fixed is not None
         and not (entry.branches or entry.versions)
@@ -429,5 +429,5 @@ def _with_fix(affected: Affected, fixed: str) -> Affected:
     return structs.replace(affected, fixed=fixed)
 
 
-def _joined(entry: Entry, listed: frozenset[str]) -> Entry:
+def _joined(entry: AffectedEntry, listed: frozenset[str]) -> AffectedEntry:
     return replace(entry, listed=listed)

@@ -12,7 +12,7 @@ from ...models.kernel_names import is_deb_part, is_deb_source, is_rpm_part, is_r
 from ...models.versions import VersionScheme
 from ..versions import InvalidVersionError, Key, key
 from .builds import bare
-from .units import PerUnit, Unit, UnitTable
+from .installed import InstalledPackage, PackageTable, PerPackage
 
 _RUNNING_RPM = re.compile(r"(.+?)\.(?:x86_64|aarch64|ppc64le|s390x|i[3-6]86)(?:\+(.+))?")
 
@@ -29,9 +29,9 @@ class Kernels:
     `note` says why the running kernel could not be found among the installed ones.
     """
 
-    rest: tuple[Unit, ...]
-    running: tuple[Unit, ...] = ()
-    newest: tuple[Unit, ...] = ()
+    rest: tuple[InstalledPackage, ...]
+    running: tuple[InstalledPackage, ...] = ()
+    newest: tuple[InstalledPackage, ...] = ()
     note: str = ""
 
 
@@ -48,12 +48,20 @@ class _Part(IntEnum):
 class Splitter:
     """Sorts kernels from the rest; each distinct unit is looked at once."""
 
-    def __init__(self, table: UnitTable) -> None:
+    def __init__(self, table: PackageTable) -> None:
         self._table = table
-        self._parts = {VersionScheme.DEB: PerUnit(_deb_part), VersionScheme.RPM: PerUnit(_rpm_part)}
+        self._parts = {
+            VersionScheme.DEB: PerPackage(_deb_part),
+            VersionScheme.RPM: PerPackage(_rpm_part),
+        }
 
     def split(
-        self, units: Sequence[Unit], running: str, scheme: VersionScheme | None, *, managed: bool
+        self,
+        units: Sequence[InstalledPackage],
+        running: str,
+        scheme: VersionScheme | None,
+        *,
+        managed: bool,
     ) -> Kernels:
         """`managed` is False in a container: no kernel of its own runs."""
         known = self._parts.get(scheme) if scheme is not None else None
@@ -69,17 +77,19 @@ class Splitter:
         return _rpm(images, rest, running, self._table)
 
 
-def _deb_part(unit: Unit) -> _Part:
+def _deb_part(unit: InstalledPackage) -> _Part:
     if not is_deb_source(unit.source):
         return _Part.NONE
     return _Part.IMAGE if is_deb_part(unit.name) else _Part.BESIDE
 
 
-def _rpm_part(unit: Unit) -> _Part:
+def _rpm_part(unit: InstalledPackage) -> _Part:
     return _Part.IMAGE if is_rpm_part(unit.name) else _Part.NONE
 
 
-def _deb(images: list[Unit], rest: tuple[Unit, ...], running: str) -> Kernels:
+def _deb(
+    images: list[InstalledPackage], rest: tuple[InstalledPackage, ...], running: str
+) -> Kernels:
     newest = _newest(images, VersionScheme.DEB)
     ends = tuple(f"{part}-{running}" for part in ("image", "image-unsigned", "modules"))
     runs = [unit for unit in images if running and unit.name.endswith(ends)]
@@ -88,7 +98,12 @@ def _deb(images: list[Unit], rest: tuple[Unit, ...], running: str) -> Kernels:
     return Kernels(rest, newest, newest, _lost(running))
 
 
-def _rpm(images: list[Unit], rest: tuple[Unit, ...], running: str, table: UnitTable) -> Kernels:
+def _rpm(
+    images: list[InstalledPackage],
+    rest: tuple[InstalledPackage, ...],
+    running: str,
+    table: PackageTable,
+) -> Kernels:
     newest = _newest(images, VersionScheme.RPM)
     named = _RUNNING_RPM.fullmatch(running)
     release = named[1] if named else running
@@ -105,7 +120,7 @@ def _rpm(images: list[Unit], rest: tuple[Unit, ...], running: str, table: UnitTa
     return Kernels(rest, tuple(runs), newest)
 
 
-def _is_release(unit: Unit, release: str, flavour: str) -> bool:
+def _is_release(unit: InstalledPackage, release: str, flavour: str) -> bool:
     version = bare(unit.version)
     # SUSE's uname -r lacks the rebuild number of the package and ends in the flavour.
     short = re.sub(r"-[a-z]+$", "", release)
@@ -131,7 +146,7 @@ def ubuntu_sources(name: str, version: str) -> tuple[str, ...]:
     return f"{base}-{series}", f"{base}-hwe-{series}", base
 
 
-def is_companion(unit: Unit) -> bool:
+def is_companion(unit: InstalledPackage) -> bool:
     """Headers, tools and documents from a kernel's source package: a kernel's vulnerability is not
     in them, so only an advisory that names the binary itself speaks of them."""
     return is_rpm_source(unit.source) and not is_rpm_part(unit.name)
@@ -154,9 +169,11 @@ def _flavour(name: str) -> str:
     return found[1] if found else ""
 
 
-def _newest(images: Iterable[Unit], scheme: VersionScheme) -> tuple[Unit, ...]:
+def _newest(
+    images: Iterable[InstalledPackage], scheme: VersionScheme
+) -> tuple[InstalledPackage, ...]:
     """The newest of each rpm name; of Debian's, where the version is in the name, the newest."""
-    best: dict[str, tuple[Key, Unit]] = {}
+    best: dict[str, tuple[Key, InstalledPackage]] = {}
     for unit in images:
         try:
             place = key(scheme, unit.source_version)

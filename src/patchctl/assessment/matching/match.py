@@ -11,9 +11,9 @@ from ...models.versions import VersionScheme
 from ..versions import Key, key, key_function
 from . import channels
 from .builds import bare, branch, comparable, flavour, head, minor, platform, stem
-from .index import ANY_ARCH, HIGHEST_RANK, RANK_OF_A_NOTICE, Bucket, EcosystemIndex, Entry
+from .index import ANY_ARCH, HIGHEST_RANK, RANK_OF_A_NOTICE, AffectedEntry, Bucket, EcosystemIndex
+from .installed import InstalledPackage
 from .kernels import is_companion, is_of_flavours
-from .units import Unit
 
 
 class Why(StrEnum):
@@ -55,7 +55,7 @@ class Hit:
     """An advisory that applies to a unit, with the CVEs for which it counts. `missing_channel` is
     the subscription that delivers the fix where the host does not have it."""
 
-    entry: Entry
+    entry: AffectedEntry
     fixed: str
     why: Why
     missing_channel: str = ""
@@ -73,7 +73,7 @@ class Weighed:
     this build though another one has a later fix."""
 
     hits: tuple[Hit, ...]
-    settled: Mapping[str, Entry]
+    settled: Mapping[str, AffectedEntry]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ class Versions:
     flavour: str
 
 
-def versions_of(unit: Unit, scheme: VersionScheme) -> Versions:
+def versions_of(unit: InstalledPackage, scheme: VersionScheme) -> Versions:
     """Keys of a unit. Raises InvalidVersionError where a version is none."""
     binary = comparable(unit.version, modular=unit.modular)
     source = comparable(unit.source_version, modular=unit.modular)
@@ -97,13 +97,15 @@ def versions_of(unit: Unit, scheme: VersionScheme) -> Versions:
 
 
 def match(
-    unit: Unit, indexes: Sequence[EcosystemIndex], reaches: Collection[str]
+    unit: InstalledPackage, indexes: Sequence[EcosystemIndex], reaches: Collection[str]
 ) -> tuple[Hit, ...]:
     """Every advisory that applies to the unit. Raises InvalidVersionError."""
     return weigh(unit, indexes, reaches).hits
 
 
-def weigh(unit: Unit, indexes: Sequence[EcosystemIndex], reaches: Collection[str]) -> Weighed:
+def weigh(
+    unit: InstalledPackage, indexes: Sequence[EcosystemIndex], reaches: Collection[str]
+) -> Weighed:
     """What all advisories of the indexes say of the unit, those on one CVE judged together.
 
     `reaches` as `Platform.reaches`. Raises InvalidVersionError.
@@ -132,7 +134,7 @@ def weigh(unit: Unit, indexes: Sequence[EcosystemIndex], reaches: Collection[str
     return Weighed(hits, settled)
 
 
-def _counted(hit: Hit, index: EcosystemIndex, settled: Mapping[str, Entry]) -> Hit:
+def _counted(hit: Hit, index: EcosystemIndex, settled: Mapping[str, AffectedEntry]) -> Hit:
     """The hit with those of its advisory's CVEs that nothing else decides."""
     if not settled and hit.entry.rank >= index.highest_rank:
         return hit
@@ -143,7 +145,11 @@ def _counted(hit: Hit, index: EcosystemIndex, settled: Mapping[str, Entry]) -> H
 
 
 def judge_alone(
-    unit: Unit, versions: Versions, entry: Entry, index: EcosystemIndex, reaches: Collection[str]
+    unit: InstalledPackage,
+    versions: Versions,
+    entry: AffectedEntry,
+    index: EcosystemIndex,
+    reaches: Collection[str],
 ) -> Verdict:
     """What the entry alone says of the unit on a host with these channels."""
     verdict = judge(unit, versions, entry)
@@ -157,7 +163,7 @@ def judge_alone(
     return replace(verdict, missing_channel=missing) if missing else verdict
 
 
-def outranked(entry: Entry, cve: str, index: EcosystemIndex) -> bool:
+def outranked(entry: AffectedEntry, cve: str, index: EcosystemIndex) -> bool:
     """Whether a feed with more authority speaks of the CVE in the same package."""
     return index.authority.get((entry.topic, cve), 0) > entry.rank
 
@@ -166,11 +172,11 @@ def outranked(entry: Entry, cve: str, index: EcosystemIndex) -> bool:
 
 
 def _settled(
-    unit: Unit,
+    unit: InstalledPackage,
     indexes: Sequence[EcosystemIndex],
     reaches: Collection[str],
     hits: Sequence[Hit],
-) -> Mapping[str, Entry]:
+) -> Mapping[str, AffectedEntry]:
     """The CVEs of hits that are fixed in the line that the unit is from, with the entry that says
     so.
 
@@ -179,7 +185,7 @@ def _settled(
     it later. Where the own line has a later fix of the same CVE, that one counts; so does an entry
     without a fix that was changed after the notice of the fix.
     """
-    settled: dict[str, Entry] = {}
+    settled: dict[str, AffectedEntry] = {}
     reopened = {
         cve: hit.entry.advisory.modified
         for hit in sorted(hits, key=lambda hit: hit.entry.advisory.modified)
@@ -224,7 +230,7 @@ class _Line:
             return not channel or channels.is_extra(channel)
         return hit.branch in self.branches
 
-    def fixes(self, entry: Entry) -> bool:
+    def fixes(self, entry: AffectedEntry) -> bool:
         """Whether a fix that is installed is one of this line."""
         if entry.rank < RANK_OF_A_NOTICE:
             return False
@@ -242,7 +248,7 @@ class _Line:
 
 
 def _lines(
-    unit: Unit, indexes: Sequence[EcosystemIndex], reaches: Collection[str]
+    unit: InstalledPackage, indexes: Sequence[EcosystemIndex], reaches: Collection[str]
 ) -> Iterator[_Line]:
     """By the build's own tag, else what everybody gets and what the host draws from besides."""
     tag = branch(unit.version, indexes[0].scheme) if indexes else ""
@@ -256,7 +262,9 @@ def _lines(
         yield _Line(own)
 
 
-def _in_what_is_installed(unit: Unit, versions: Versions, index: EcosystemIndex) -> Iterator[Entry]:
+def _in_what_is_installed(
+    unit: InstalledPackage, versions: Versions, index: EcosystemIndex
+) -> Iterator[AffectedEntry]:
     for bucket, joined in _buckets(unit, index):
         installed, without_epoch = _installed(unit, versions, bucket, index, joined)
         for entry in (*bucket.older(installed, bare=without_epoch), *bucket.others):
@@ -264,7 +272,7 @@ def _in_what_is_installed(unit: Unit, versions: Versions, index: EcosystemIndex)
                 yield entry
 
 
-def entries_of(unit: Unit, index: EcosystemIndex) -> Iterator[Entry]:
+def entries_of(unit: InstalledPackage, index: EcosystemIndex) -> Iterator[AffectedEntry]:
     """Every entry that speaks of the unit, whether it applies or not."""
     for bucket, joined in _buckets(unit, index):
         for entry in bucket.all():
@@ -272,14 +280,14 @@ def entries_of(unit: Unit, index: EcosystemIndex) -> Iterator[Entry]:
                 yield entry
 
 
-def flavour_is_known(unit: Unit, index: EcosystemIndex) -> bool:
+def flavour_is_known(unit: InstalledPackage, index: EcosystemIndex) -> bool:
     """Whether an advisory on the unit's flavour is there, where it is not the plain one: plain
     advisories say nothing of it, so without others nothing is known."""
     own = flavour(unit.version, index.scheme)
     return not own or any(entry.flavour == own for entry in entries_of(unit, index))
 
 
-def _buckets(unit: Unit, index: EcosystemIndex) -> Iterator[tuple[Bucket, bool]]:
+def _buckets(unit: InstalledPackage, index: EcosystemIndex) -> Iterator[tuple[Bucket, bool]]:
     for buckets, name, joined in (
         (index.sources, unit.source, False),
         (index.binaries, unit.name, False),
@@ -291,7 +299,7 @@ def _buckets(unit: Unit, index: EcosystemIndex) -> Iterator[tuple[Bucket, bool]]
 
 
 def _installed(
-    unit: Unit, versions: Versions, bucket: Bucket, index: EcosystemIndex, joined: bool
+    unit: InstalledPackage, versions: Versions, bucket: Bucket, index: EcosystemIndex, joined: bool
 ) -> tuple[Key, bool]:
     """What of the unit a bucket's fixes are compared with, and whether without their epochs."""
     if joined:
@@ -301,7 +309,7 @@ def _installed(
     return (versions.source_bare, True) if unit.borrowed else (versions.source, False)
 
 
-def judge(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
+def judge(unit: InstalledPackage, versions: Versions, entry: AffectedEntry) -> Verdict:
     """Whether the entry applies to the unit, and what decided."""
     affected = entry.affected
     # What is installed for any architecture, or for none that is known, may be built for one now.
@@ -333,7 +341,7 @@ def judge(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
     return _by_version(unit, versions, entry)
 
 
-def _same_stream(unit: Unit, entry: Entry) -> bool:
+def _same_stream(unit: InstalledPackage, entry: AffectedEntry) -> bool:
     if unit.streams and entry.streams:
         return not unit.streams.isdisjoint(entry.streams)
     # One of the two is unknown: only versions of one major release are comparable.
@@ -344,7 +352,7 @@ def _major(version: str) -> str:
     return bare(version).partition(".")[0].partition("-")[0]
 
 
-def _by_version(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
+def _by_version(unit: InstalledPackage, versions: Versions, entry: AffectedEntry) -> Verdict:
     fixed = entry.affected.fixed
     if entry.listed:
         newer = entry.bare is not None and versions.source_bare < entry.bare
@@ -372,7 +380,7 @@ def _by_version(unit: Unit, versions: Versions, entry: Entry) -> Verdict:
     return Verdict(True, Why.NO_FIX)
 
 
-def _built_later(unit: Unit, entry: Entry) -> bool:
+def _built_later(unit: InstalledPackage, entry: AffectedEntry) -> bool:
     """Whether the unit and a fix are module builds of one version-release for one platform, and the
     unit's is not the earlier one: a later build has what the fix has, though a counter behind the
     fix's tag sorts above it. (bind-dyndb-ldap 11.6-5.module_el8.10.0+3980+d78e8e90 came after
@@ -395,7 +403,7 @@ def _without_zero(version: str) -> str:
     return version.removeprefix("0:")
 
 
-def _by_branch(unit: Unit, installed: Key, entry: Entry) -> Verdict:
+def _by_branch(unit: InstalledPackage, installed: Key, entry: AffectedEntry) -> Verdict:
     """Several fixes of one name: one for each minor release. A plain `.el8` fix is in everything
     newer; one of `.el8_4` only in that branch, and in what is past every fix."""
     own = minor(unit.version)

@@ -11,8 +11,8 @@ from ..versions import InvalidVersionError, key_function
 from .builds import shared_parts, upstream
 from .debian import backported_from, backported_to, updated_in
 from .index import EcosystemIndex
+from .installed import InstalledPackage, PackageTable, PerPackage
 from .platforms import DEBIAN_RELEASES
-from .units import PerUnit, Unit, UnitTable
 
 _DEBIAN = "Debian:"
 _key = key_function(VersionScheme.DEB)
@@ -31,7 +31,7 @@ class Suites:
 
     def __init__(
         self,
-        table: UnitTable,
+        table: PackageTable,
         indexes: dict[str, EcosystemIndex],
         available: Collection[str],
         load: Loader,
@@ -39,7 +39,7 @@ class Suites:
         self._table = table
         self._indexes = indexes
         self._releases = [name for name in map(_named, _ORDER) if name in available]
-        self._places = PerUnit(self._place)
+        self._places = PerPackage(self._place)
         foreign = {unit.source for unit in table.units() if self._may_be_foreign(unit)}
         wanted: dict[str, set[str]] = {release: set(foreign) for release in self._releases}
         for unit in table.units():
@@ -52,13 +52,13 @@ class Suites:
             if wanted[release] and release not in indexes:
                 indexes[release] = load(release, wanted[release])
 
-    def of(self, units: tuple[Unit, ...]) -> tuple[Unit, ...]:
+    def of(self, units: tuple[InstalledPackage, ...]) -> tuple[InstalledPackage, ...]:
         """The same units, each in its release."""
         if not any(unit.ecosystem.startswith(_DEBIAN) for unit in units[:1]):
             return units
         return tuple(map(self._places.__getitem__, units))
 
-    def _may_be_foreign(self, unit: Unit) -> bool:
+    def _may_be_foreign(self, unit: InstalledPackage) -> bool:
         if not unit.ecosystem.startswith(_DEBIAN):
             return False
         release = unit.ecosystem.removeprefix(_DEBIAN)
@@ -71,13 +71,13 @@ class Suites:
         index = self._indexes.get(unit.ecosystem)
         return index is not None and _is_newer(version, index.current.get(unit.source, ""))
 
-    def _is_absent(self, unit: Unit) -> bool:
+    def _is_absent(self, unit: InstalledPackage) -> bool:
         """Whether the unit's release does not have its source, as far as its feeds tell: a package
         of a later release, or one that never had an advisory."""
         index = self._indexes.get(unit.ecosystem) if unit.ecosystem.startswith(_DEBIAN) else None
         return index is not None and index.tracked and unit.source not in index.sources
 
-    def _is_behind(self, unit: Unit) -> bool:
+    def _is_behind(self, unit: InstalledPackage) -> bool:
         """Whether the unit's release has a newer version of its source, so that this one may be
         what an upgrade from the release before left behind."""
         index = self._indexes.get(unit.ecosystem) if unit.ecosystem.startswith(_DEBIAN) else None
@@ -85,7 +85,7 @@ class Suites:
             return False
         return _is_newer(index.current.get(unit.source, ""), unit.source_version)
 
-    def _place(self, unit: Unit) -> Unit:
+    def _place(self, unit: InstalledPackage) -> InstalledPackage:
         if not unit.ecosystem.startswith(_DEBIAN):
             return unit
         if not self._may_be_foreign(unit) and not self._is_absent(unit):

@@ -2,8 +2,8 @@
 
 from ...models.advisory import Severity
 from ...models.priority import Clock, Context, Decision, Exposure, Priority, PriorityPolicy, Threat
-from .clocks import Case, Ruling, band_of, fix_out, rulings
-from .points import points_of
+from .deadlines import Case, Ruling, band_of, fix_out, rulings
+from .ssvc import points_of
 
 # An action's worth is the sum over its findings, so urgent ones must weigh against many others.
 _WEIGHT = {

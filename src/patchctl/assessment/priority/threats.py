@@ -8,7 +8,7 @@ from ...models.advisory import CveFacts, CvssVector, ExploitChance, KnownExploit
 from ...models.assessment import FindingState
 from ...models.priority import Threat
 from ..findings.findings import Core
-from .scores import vector_of
+from .cvss import vector_of
 
 # The vendor knows its own build; the CNA knows the flaw; others guess from the text.
 _SOURCES = ("vendor", "cna", "adp", "nvd")

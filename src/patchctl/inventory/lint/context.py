@@ -9,7 +9,7 @@ from ...models.lint import Finding, Level
 from ...models.plan import Probe
 from ...models.settings import Assignment
 from ..load import Refusal
-from ..places import Places
+from ..source_map import SourceMap
 
 SettingsLine = Callable[[Sequence[str | int]], str]
 
@@ -24,7 +24,7 @@ class Context:
     refusals: tuple[Refusal, ...] = ()
     assignment: Assignment = field(default_factory=Assignment)
     probes: tuple[Probe, ...] = ()
-    places: Places = field(default_factory=lambda: Places(()))
+    places: SourceMap = field(default_factory=lambda: SourceMap(()))
     settings_line: SettingsLine = lambda path: "patchctl.yml"
     facts: Mapping[str, HostFacts] = field(default_factory=dict)
     given: frozenset[str] | None = frozenset()

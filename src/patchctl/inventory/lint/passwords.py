@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from ...models.lint import Finding
-from ..places import Place
+from ..source_map import SourceLocation
 from . import templates
 from .context import Context, error
 
@@ -29,7 +29,7 @@ def passwords(context: Context) -> Iterator[Finding]:
             )
 
 
-def _names(places: Iterable[Place]) -> set[str]:
+def _names(places: Iterable[SourceLocation]) -> set[str]:
     """Variables that are the whole of a password: `ansible_password: "{{ site_password }}"`."""
     values: dict[str, list[str]] = {}
     for place in places:

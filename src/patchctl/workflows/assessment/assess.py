@@ -18,10 +18,10 @@ from ...models.fleet import Fleet
 from ...models.priority import Context
 from ...models.state import KnownHost
 from ...protocol.cleaning import sentence
-from ..discovery.outlived import Earlier, remembered
+from ..discovery.running_code import Earlier, with_earlier_versions
 from ..exclusions import Holding
 from ..inventory.show import left_out
-from .standing import Standing
+from .remediation_status import RemediationStatus
 
 # (host's name, its variables and groups, None where it is in no inventory, its facts) -> context
 _FEEDS = "run `patchctl feeds update` or `feeds import`"
@@ -49,7 +49,7 @@ class Parts:
 
 
 @dataclass
-class Running:
+class AssessmentRun:
     """An assessment that is walked once: `hosts` gives (host, findings), then `done` the rest.
 
     `total` hosts are assessed; `looked_at`: the last look at some host succeeded.
@@ -80,7 +80,7 @@ class Running:
 
 def assess(
     parts: Parts, hosts: Collection[str] | None, fail_on: Iterable[str], today: str
-) -> Running:
+) -> AssessmentRun:
     """Begin an assessment of the named hosts (None: all that are known), also where no feed tells
     anything of them.
 
@@ -88,7 +88,7 @@ def assess(
     """
     rules = gate(fail_on, today)
     used = tuple(_used(feed, today) for feed in parts.held())
-    seen = {one.name: remembered(one, parts.earlier) for one in parts.seen()}
+    seen = {one.name: with_earlier_versions(one, parts.earlier) for one in parts.seen()}
     in_fleet = {host.name: host for host in parts.fleet.hosts}
     if hosts is None:
         # A host that left the inventory is nobody's any more; an imported one never was in it.
@@ -135,10 +135,10 @@ def assess(
         exclusions=holds.rules,
     )
     looked_at = any(name in seen and name not in reasons for name in wanted)
-    return Running(assessor, rules, len(inputs), looked_at)
+    return AssessmentRun(assessor, rules, len(inputs), looked_at)
 
 
-def judged(running: Running) -> Running:
+def judged(running: AssessmentRun) -> AssessmentRun:
     """The same. Raises NotFoundError where nothing can be found because no feed speaks of any of
     the hosts: that there are no findings would mean nothing."""
     if not running.assessor.used:
@@ -194,7 +194,11 @@ def _used(feed: FeedInfo, today: str) -> FeedUsed:
 
 
 def explain(
-    parts: Parts, subject: str, hosts: Collection[str] | None, standing: Standing, today: str
+    parts: Parts,
+    subject: str,
+    hosts: Collection[str] | None,
+    remediation_status: RemediationStatus,
+    today: str,
 ) -> Explanation:
     """Why a host, a CVE or a package is, or is not, affected; the name tells which.
 
@@ -202,7 +206,7 @@ def explain(
     no feed speaks of what is asked.
     """
     running = assess(parts, hosts, (), today)
-    explainer = Explainer(running.assessor, standing, standing.excluded)
+    explainer = Explainer(running.assessor, remediation_status, remediation_status.excluded)
     host = next((one for one in running.assessor.hosts if one.name == subject), None)
     if host is not None:
         return explainer.host(host)

@@ -6,18 +6,18 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from ...assessment.findings.assess import Waiver
-from ...assessment.findings.exceptions import Waivers, complaints, standing
+from ...assessment.findings.exceptions import Waivers, complaints, status_of
 from ...errors import InvalidInputError, NotFoundError, UsageError
-from ...models.exceptions import ExceptionsReview, RiskException, Standing
+from ...models.exceptions import ExceptionsReview, ExceptionStatus, RiskException
 from ..interfaces import Files
 
 
 def listed(
     exceptions: Iterable[RiskException], known_exploited: Collection[str], today: str
-) -> list[Standing]:
+) -> list[ExceptionStatus]:
     """Every exception as it stands on a day, the next to expire first."""
     return sorted(
-        (standing(one, today, known_exploited) for one in exceptions),
+        (status_of(one, today, known_exploited) for one in exceptions),
         key=lambda one: (one.days_left, one.exception.id),
     )
 

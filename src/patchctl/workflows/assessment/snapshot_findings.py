@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
 
-from ...assessment.findings import removals
+from ...assessment.findings import fixed_cves
 from ...assessment.findings.assess import Assessor
 from ...assessment.findings.fleet import HostInput
 from ...models.assessment import Finding
@@ -59,4 +59,4 @@ class SnapshotFindings:
 
     def built_from(self, host: str) -> Mapping[str, frozenset[str]]:
         """Source package as findings name it -> the host's installed binaries of it."""
-        return removals.built_from(self.assessor.matched, self.inputs[host])
+        return fixed_cves.built_from(self.assessor.matched, self.inputs[host])

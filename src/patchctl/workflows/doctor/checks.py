@@ -53,7 +53,7 @@ Approve = Callable[[Sequence[LearnedKey]], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class CheckRequest:
     """What the operator asks for. `cwd` is where an `@file` of the limit is looked for; `forks`: 0
     for the settings', at least 50. `approve` is given the keys that are about to be written, and
     raises where they must not be; None learns none."""
@@ -94,7 +94,7 @@ class Doctor(Generic[W]):
     trusted: bool
     progress: Progress
 
-    def run(self, wanted: Wanted) -> DoctorReport:
+    def run(self, wanted: CheckRequest) -> DoctorReport:
         """All checks. A mistake in the workspace or on a host is a check, not an exception.
 
         Raises UsageError for a `limit` that fits nothing, and what `approve` raises.
@@ -189,7 +189,7 @@ class Doctor(Generic[W]):
     # --- the hosts ------------------------------------------------------------------------------
 
     def _hosts(
-        self, opened: W, fleet: Fleet, wanted: Wanted
+        self, opened: W, fleet: Fleet, wanted: CheckRequest
     ) -> tuple[int, list[Check], tuple[LearnedKey, ...]]:
         names = hosts_of(fleet, wanted.limit, wanted.cwd)
         hosts = {host.name: host for host in fleet.hosts if host.name in set(names)}

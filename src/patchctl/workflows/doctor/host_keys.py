@@ -15,7 +15,7 @@ from ...models.doctor import Area, Check, CheckStatus, LearnedKey
 from ...models.fleet import Host
 from ...models.host_keys import Key, Target
 from ..interfaces import Files
-from .interfaces import Endpoint, Entry, Ssh
+from .interfaces import Endpoint, KnownHostLine, Ssh
 
 # Local, docker and the like have no host key.
 _SSH = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
@@ -156,7 +156,11 @@ def _given(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def compare(
-    host: str, endpoint: Endpoint, known: Sequence[Entry], offered: Sequence[Key], ways: Ways
+    host: str,
+    endpoint: Endpoint,
+    known: Sequence[KnownHostLine],
+    offered: Sequence[Key],
+    ways: Ways,
 ) -> Looked:
     """Judge one host. `known`: entries that fit its name; `offered`: what it says now."""
     revoked = {entry.key for entry in known if entry.marker == "@revoked"}
@@ -182,7 +186,7 @@ def compare(
     return Looked(host, _check(host, CheckStatus.OK, f"known as {endpoint.name}"), endpoint)
 
 
-def _differs(entry: Entry, offered: Sequence[Key]) -> bool:
+def _differs(entry: KnownHostLine, offered: Sequence[Key]) -> bool:
     alike = [key for key in offered if key.type == entry.key.type]
     return bool(alike) and entry.key not in alike
 
@@ -205,7 +209,7 @@ def _unknown(host: str, key: Key, endpoint: Endpoint, ways: Ways) -> Check:
     )
 
 
-def _changed(host: str, endpoint: Endpoint, entry: Entry, offered: Sequence[Key]) -> Check:
+def _changed(host: str, endpoint: Endpoint, entry: KnownHostLine, offered: Sequence[Key]) -> Check:
     new = next((key for key in offered if key.type == entry.key.type), offered[0])
     return _check(
         host,
@@ -218,7 +222,7 @@ def _changed(host: str, endpoint: Endpoint, entry: Entry, offered: Sequence[Key]
     )
 
 
-def _behind(host: str, endpoint: Endpoint, known: Sequence[Entry], ways: Ways) -> Check:
+def _behind(host: str, endpoint: Endpoint, known: Sequence[KnownHostLine], ways: Ways) -> Check:
     if known:
         return _check(host, CheckStatus.OK, f"known as {endpoint.name}")
     port = "" if endpoint.port == 22 else f"-p {endpoint.port} "

@@ -104,7 +104,7 @@ class Ask(Protocol):
     def __call__(self, folder: Path, *words: str) -> str: ...
 
 
-class Entry(Protocol):
+class KnownHostLine(Protocol):
     """A line of a known_hosts file. `marker` is "", `@cert-authority` or `@revoked`."""
 
     @property
@@ -142,7 +142,7 @@ class Ssh(Protocol):
     def option(self, path: Path) -> str:
         """The argument that makes ssh read this known_hosts beside the others."""
 
-    def read(self, path: Path) -> Sequence[Entry]:
+    def read(self, path: Path) -> Sequence[KnownHostLine]:
         """The lines of a known_hosts file; none where there is no such file."""
 
     def resolve(self, target: Target, cwd: Path, own: Path) -> Endpoint:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...assessment.feeds import Feed, Reading
 from ...assessment.feeds.common import slug
-from ...assessment.feeds.told import Told
+from ...assessment.feeds.feed_date import Told
 from ...assessment.matching.platforms import platform_of
 from ...errors import InvalidInputError, NotFoundError, PatchctlError
 from ...inventory.export import generate

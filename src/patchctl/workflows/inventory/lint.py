@@ -8,7 +8,7 @@ from ...inventory import load
 from ...inventory.lint import Context
 from ...inventory.lint import lint as find
 from ...inventory.lint.templates import given_names
-from ...inventory.places import Places, Source, line_of
+from ...inventory.source_map import Source, SourceMap, line_of
 from ...models.lint import Level, LintReport
 from ...models.settings import Settings
 from ...models.snapshot import Snapshot
@@ -64,7 +64,7 @@ def lint(
             refusals=refusals,
             assignment=settings.assign,
             probes=settings.rings[0].probes,  # every ring carries all probes
-            places=Places(Source(*one) for one in reader.texts(sources)),
+            places=SourceMap(Source(*one) for one in reader.texts(sources)),
             settings_line=lambda path: f"{name}:{line_of(text, path)}",
             facts=facts,
             given=given_names(extra_vars),

@@ -7,7 +7,7 @@ from datetime import date
 
 from msgspec import structs
 
-from ...assessment.findings import removals
+from ...assessment.findings import fixed_cves
 from ...errors import InvalidInputError, NotFoundError, UsageError
 from ...models import grammar
 from ...models.assessment import AffectedPackage, Finding, FindingState
@@ -165,11 +165,11 @@ class PlanFindings(SnapshotFindings):
                 reason=reason,
                 package=source,
                 detail=detail,
-                cves=removals.in_order(cves),
+                cves=fixed_cves.in_order(cves),
             )
             for (source, reason, detail), cves in lines.items()
         ]
-        return {name: removals.in_order(cves) for name, cves in wanted.items()}
+        return {name: fixed_cves.in_order(cves) for name, cves in wanted.items()}
 
     # --- what a plan removes --------------------------------------------------------------------
 
@@ -180,7 +180,7 @@ class PlanFindings(SnapshotFindings):
         """
         found: dict[tuple[Transition, ...], list[set[str]]] = {}
         for one in taken:
-            gone = removals.removed(
+            gone = fixed_cves.fixed_cves_of(
                 self.assessor.matched,
                 self.inputs[one.host],
                 one.transitions,
@@ -199,9 +199,9 @@ class PlanFindings(SnapshotFindings):
         exploited: set[str] = set()
         act: set[str] = set()
         for one in taken:
-            removed = {cve for transition in one.transitions for cve in transition.cves}
+            fixed_cves_of = {cve for transition in one.transitions for cve in transition.cves}
             for finding in self.findings[one.host]:
-                if finding.cve not in removed:
+                if finding.cve not in fixed_cves_of:
                     continue
                 if finding.kev:
                     exploited.add(finding.cve)
@@ -209,7 +209,7 @@ class PlanFindings(SnapshotFindings):
                     act.add(finding.cve)
         return tuple(
             Urgent(cve=cve, kev=cve in exploited, act=cve in act)
-            for cve in removals.in_order(exploited | act)
+            for cve in fixed_cves.in_order(exploited | act)
         )
 
 
@@ -217,7 +217,7 @@ def _with_cves(
     transitions: Sequence[Transition], cves: Sequence[set[str]]
 ) -> tuple[Transition, ...]:
     return tuple(
-        structs.replace(one, cves=removals.in_order(found))
+        structs.replace(one, cves=fixed_cves.in_order(found))
         for one, found in zip(transitions, cves, strict=True)
     )
 

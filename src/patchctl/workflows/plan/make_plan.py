@@ -30,6 +30,7 @@ from ...models.revision import Revision
 from ...models.settings import Settings
 from ...models.snapshot import Snapshot
 from ...plan import lockfile
+from ...plan.accept import accept
 from ...plan.check import check
 from ...plan.diff import diff
 from ...plan.freeze import check_rings, freeze, seal
@@ -37,7 +38,6 @@ from ...plan.hooks import refuse_unknown_groups
 from ...plan.looks import Looks, looks, refused
 from ...plan.machines import check_machines
 from ...plan.select import Selected, package_specs, select
-from ...plan.settle import settle
 from ...protocol import fetching
 from ...protocol.jobs import HostRunner
 from ..exclusions import Holding, holding, unused
@@ -165,7 +165,7 @@ class PlanMaker:
         selected = self._select(request, snapshot, known, seen, holds.rules)
         check_machines(snapshot, {one.host for one in selected.requests})
         work = hashlib.sha256(f"{snapshot.id} {self.now()}".encode()).hexdigest()[:12]
-        settled = settle(
+        settled = accept(
             self._resolve(selected, request.selection, work),
             {one.name: one.facts for one in snapshot.hosts if one.facts is not None},
             allow_removals=self.settings.allow_removals,

@@ -58,7 +58,7 @@ class Reply(Protocol):
     evidence: dict[str, Any]
 
 
-def look_after(
+def keep_or_clean(
     action: Action,
     hosts: Sequence[str],
     *,

@@ -14,9 +14,9 @@ from ...models.plan import Artifact, Plan
 from ...models.rollout import (
     CommandKind,
     ControllerTook,
-    Entry,
     Event,
     HostState,
+    JournalEntry,
     PlanTrust,
     ProcessIdentity,
     RunCreated,
@@ -130,9 +130,9 @@ class Rollouts:
 
     # --- carrying -------------------------------------------------------------------------------
 
-    def carry(self, run: str, *, wait: bool = True) -> RunView:
+    def advance(self, run: str, *, wait: bool = True) -> RunView:
         """Carry a run that was just started, or whose controller is gone, as far as it goes."""
-        return self._drive(run, lambda _: None, wait=wait)
+        return self._advance(run, lambda _: None, wait=wait)
 
     def resume(
         self, run: str, *, reason: str = "", accept_failures: bool = False, wait: bool = True
@@ -159,7 +159,7 @@ class Rollouts:
             claim(self.database, run, [host.name for host in ours if host.state in ASKED_AGAIN])
             engine.resume(self.by, reason, accept_failures=accept_failures)
 
-        return self._drive(run, begin, wait=wait)
+        return self._advance(run, begin, wait=wait)
 
     def _check_hooks(self, run: str, plan: Plan) -> None:
         if plan.body.hook_names and not plan.body.hooks:
@@ -180,7 +180,7 @@ class Rollouts:
             claim(self.database, run, wanted)
             engine.roll_back(self.by, reason, hosts=hosts, force=force)
 
-        return self._drive(run, begin, wait=True)
+        return self._advance(run, begin, wait=True)
 
     def retry(
         self, run: str, *, reason: str = "", hosts: Sequence[str] = (), wait: bool = True
@@ -203,19 +203,19 @@ class Rollouts:
             claim(self.database, run, retrying.chosen(engine.view, hosts))
             engine.retry(self.by, reason, hosts=hosts)
 
-        return self._drive(run, begin, wait=wait)
+        return self._advance(run, begin, wait=wait)
 
-    def _drive(self, run: str, begin: Callable[[Engine], None], *, wait: bool) -> RunView:
+    def _advance(self, run: str, begin: Callable[[Engine], None], *, wait: bool) -> RunView:
         plan = self._plan(run)
         audit = AuditWriter(self.audit, self.database)
         audit.catch_up()
         fence = self.database.leases.take(run, self.process, self.alive, self.by)
         engine = self._engine(run, plan, fence, audit)
         try:
-            engine.take(fence, self.process, self.by)
+            engine.acquire(fence, self.process, self.by)
             begin(engine)
             with _cut_short(run):
-                engine.carry(wait=wait)
+                engine.run(wait=wait)
         except BaseException:
             # Also on Ctrl-C: what runs detached on hosts goes on, and the run can be resumed.
             self._end(engine, audit)
@@ -274,9 +274,9 @@ class Rollouts:
 
     def status(self, run: str) -> RunStatus:
         """Where the run stands."""
-        return self.standing(self.view(run), self.controller(run))
+        return self.status_of_view(self.view(run), self.controller(run))
 
-    def standing(self, view: RunView, controller: str = "") -> RunStatus:
+    def status_of_view(self, view: RunView, controller: str = "") -> RunStatus:
         """Where a run stands whose journal was read already; `controller` is who carries it."""
         return status_of(
             view,
@@ -290,7 +290,7 @@ class Rollouts:
         over = view.state in OVER
         return frozenset() if over else frozenset(self.database.leases.hosts(view.run))
 
-    def news(self, view: RunView) -> list[Entry]:
+    def news(self, view: RunView) -> list[JournalEntry]:
         """Entries that the view has not seen yet; they are applied to it."""
         new = list(self.database.journal_reader().read(view.run, view.seq))
         for entry in new:

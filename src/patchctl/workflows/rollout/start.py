@@ -8,7 +8,7 @@ from ...models.plan import CouldNotLook, LeftOut, Plan
 from ...models.rollout import PlanTrust
 from ..plan.make_plan import FoundPlan, Made
 from ..plan.trust import PlanJudge, check_named
-from .carry import Ended, Screen, carried
+from .advance import Ended, Screen, perform
 from .runs import Rollouts
 
 
@@ -84,4 +84,4 @@ class Starting:
         approve(plan)
         rollouts = self.screen.of(self.rollouts())
         run = rollouts.start(plan, comment=comment, trust=chosen.trust)
-        return carried(rollouts, run, lambda: rollouts.carry(run, wait=wait))
+        return perform(rollouts, run, lambda: rollouts.advance(run, wait=wait))

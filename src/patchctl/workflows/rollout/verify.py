@@ -3,16 +3,22 @@
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
-from ...assessment.findings import promised
+from ...assessment.findings import compliance
 from ...errors import NotFoundError
 from ...models.assessment import FindingState
 from ...models.fleet import Fleet
 from ...models.snapshot import HostResult, HostStatus, Snapshot
-from ...models.verification import Promise, Unpromised, Verification, VerifiedHost, VerifiedState
+from ...models.verification import (
+    ExpectedState,
+    Unpromised,
+    Verification,
+    VerifiedHost,
+    VerifiedState,
+)
 from ..assessment.assess import Parts
 from ..assessment.snapshot_findings import SnapshotFindings
 from ..interfaces import State
-from .promises import promises
+from .expected_state import expected_states
 from .reading import find_run
 
 
@@ -40,7 +46,7 @@ class Verifier:
         """
         newest = find_run(self.database, run or None)
         wanted = newest if run else ""
-        made = promises(self.database, self._scope(wanted, hosts), wanted)
+        made = expected_states(self.database, self._scope(wanted, hosts), wanted)
         known = {host.name for host in self.fleet.hosts}
         without = [
             *(Unpromised(name=name, reason=why) for name, why in made.without.items()),
@@ -77,7 +83,7 @@ class Verifier:
     def _compare(
         self,
         run: str,
-        held: dict[str, Promise],
+        held: dict[str, ExpectedState],
         looked: Snapshot | None,
         without: Sequence[Unpromised],
     ) -> Verification:
@@ -101,20 +107,20 @@ class Verifier:
         )
 
     def _check(
-        self, promise: Promise, result: HostResult, findings: SnapshotFindings | None
+        self, promise: ExpectedState, result: HostResult, findings: SnapshotFindings | None
     ) -> VerifiedHost:
         if result.facts is None:
             raise ValueError("a host that did not answer cannot be checked")
         if findings is None:
-            return promised.check(promise, result.facts)
+            return compliance.check(promise, result.facts)
         name = promise.host
-        return promised.check(
+        return compliance.check(
             promise, result.facts, findings.findings[name], findings.built_from(name)
         )
 
 
 def _unseen(
-    promise: Promise, result: HostResult | None, looked: Snapshot | None
+    promise: ExpectedState, result: HostResult | None, looked: Snapshot | None
 ) -> VerifiedHost | None:
     """A host of which nothing is known since its promise was made; None where there is."""
     state, reason = VerifiedState.UNKNOWN, ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from ...errors import CutShortError
 from ...models.rollout import RunStatus
-from ...models.states import STANDING
+from ...models.states import TERMINAL
 from ...rollout.interfaces import EventSink
 from ...rollout.status import exit_code
 from ...rollout.view import RunView
@@ -41,7 +41,7 @@ class Ended:
     why: str = ""
 
 
-def carried(rollouts: Rollouts, run: str, action: Callable[[], RunView]) -> Ended:
+def perform(rollouts: Rollouts, run: str, action: Callable[[], RunView]) -> Ended:
     """Do it, and say where the run stands. That it is interrupted, or cut short by this machine, is
     a result: hosts may have changed, and the run goes on later."""
     try:
@@ -51,15 +51,17 @@ def carried(rollouts: Rollouts, run: str, action: Callable[[], RunView]) -> Ende
     except CutShortError as error:
         why = str(error)
     else:
-        return Ended(status=rollouts.standing(view), exit_code=exit_code(view))
-    return Ended(status=rollouts.standing(rollouts.view(run)), exit_code=_INTERRUPTED, why=why)
+        return Ended(status=rollouts.status_of_view(view), exit_code=exit_code(view))
+    return Ended(
+        status=rollouts.status_of_view(rollouts.view(run)), exit_code=_INTERRUPTED, why=why
+    )
 
 
 def resume(
     rollouts: Rollouts, run: str, *, reason: str, accept_failures: bool, wait: bool
 ) -> Ended:
     """Go on with a run that was interrupted, paused or halted, which nobody carries now."""
-    return carried(
+    return perform(
         rollouts,
         run,
         lambda: rollouts.resume(run, reason=reason, accept_failures=accept_failures, wait=wait),
@@ -68,7 +70,7 @@ def resume(
 
 def retry(rollouts: Rollouts, run: str, *, reason: str, hosts: Sequence[str], wait: bool) -> Ended:
     """Try hosts of a run again that failed, or all that did."""
-    return carried(
+    return perform(
         rollouts, run, lambda: rollouts.retry(run, reason=reason, hosts=hosts, wait=wait)
     )
 
@@ -77,7 +79,7 @@ def roll_back(
     rollouts: Rollouts, run: str, *, reason: str, hosts: Sequence[str], force: bool
 ) -> Ended:
     """Return hosts of a run, or all, to their state before."""
-    return carried(
+    return perform(
         rollouts, run, lambda: rollouts.roll_back(run, reason=reason, hosts=hosts, force=force)
     )
 
@@ -85,7 +87,7 @@ def roll_back(
 def follow(rollouts: Rollouts, run: str) -> Ended:
     """Show a run that another process carries until it stands, or nobody carries it any more."""
     view = rollouts.view(run)
-    while view.state not in STANDING or view.in_flight():
+    while view.state not in TERMINAL or view.in_flight():
         new = rollouts.news(view)
         for entry in new:
             for sink in rollouts.sinks:

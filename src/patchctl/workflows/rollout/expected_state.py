@@ -7,25 +7,25 @@ from ...models.plan import Plan
 from ...models.rollout import HostState
 from ...models.state import RunSummary
 from ...models.states import UNSURE
-from ...models.verification import Promise
+from ...models.verification import ExpectedState
 from ...rollout.view import HostView, RunView
 from ..interfaces import State
 
 
 @dataclass(frozen=True)
-class Promises:
+class ExpectedStates:
     """By host; `without` says of the others why nothing is promised there."""
 
-    made: dict[str, Promise] = field(default_factory=dict)
+    made: dict[str, ExpectedState] = field(default_factory=dict)
     without: dict[str, str] = field(default_factory=dict)
 
 
-def promises(database: State, hosts: Collection[str], run: str = "") -> Promises:
+def expected_states(database: State, hosts: Collection[str], run: str = "") -> ExpectedStates:
     """The promises to these hosts, of one run or of the newest that succeeded on each.
 
     A run that was undone on a host promises nothing there: what an older one brought counts again.
     """
-    found = Promises()
+    found = ExpectedStates()
     later: dict[str, str] = {}
     left = set(hosts)
     for summary in [database.runs.get(run)] if run else database.runs.list():
@@ -38,7 +38,7 @@ def promises(database: State, hosts: Collection[str], run: str = "") -> Promises
         for name in sorted(left & view.hosts.keys()):
             host = view.hosts[name]
             if host.state is HostState.SUCCEEDED:
-                found.made[name] = _promise(summary, plan, host, later)
+                found.made[name] = _expected_state(summary, plan, host, later)
                 left.discard(name)
             else:
                 said = f"run {summary.id}: {host.state.value.replace('_', ' ')}"
@@ -46,14 +46,16 @@ def promises(database: State, hosts: Collection[str], run: str = "") -> Promises
                 if host.state in UNSURE:
                     later.setdefault(name, said)
     nothing = f"not in run {run}" if run else "no run has succeeded there"
-    return Promises(
+    return ExpectedStates(
         made=found.made, without={name: found.without.get(name, nothing) for name in sorted(left)}
     )
 
 
-def _promise(summary: RunSummary, plan: Plan, host: HostView, later: Mapping[str, str]) -> Promise:
+def _expected_state(
+    summary: RunSummary, plan: Plan, host: HostView, later: Mapping[str, str]
+) -> ExpectedState:
     cohort = next(one for one in plan.body.cohorts if one.id == host.cohort)
-    return Promise(
+    return ExpectedState(
         host=host.name,
         run=summary.id,
         made=host.since,

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from ...models.facts import HostFacts, Package
 from ...models.plan import Transition
+from ..matching.installed import InstalledPackage
 from ..matching.kernels import Splitter
-from ..matching.units import Unit
 from .fleet import HostInput, Matched, Software
 from .ranking import cve_order
 
 
-def removed(
+def fixed_cves_of(
     matched: Matched,
     host: HostInput,
     transitions: Sequence[Transition],
@@ -27,7 +27,9 @@ def removed(
     Nothing is removed where a feed can't judge the new version: a promise must be one.
     """
     changes = _Changes(matched, host)
-    groups: dict[str, list[tuple[Unit | None, Unit | None]]] = defaultdict(list)
+    groups: dict[str, list[tuple[InstalledPackage | None, InstalledPackage | None]]] = defaultdict(
+        list
+    )
     sources = []
     for one in transitions:
         pair = changes.step(one, source_versions.get(one.package, ""))
@@ -52,7 +54,7 @@ def built_from(matched: Matched, host: HostInput) -> Mapping[str, frozenset[str]
     return {source: frozenset(names) for source, names in found.items()}
 
 
-def _units(facts: HostFacts, software: Software) -> Iterator[tuple[Package, Unit]]:
+def _units(facts: HostFacts, software: Software) -> Iterator[tuple[Package, InstalledPackage]]:
     """Equal software is equal packages in one order, so the units stand in the same one."""
     return zip(facts.packages, software.units, strict=True)
 
@@ -68,7 +70,9 @@ class _Changes:
             for package, unit in _units(host.facts, self._software)
         }
 
-    def step(self, one: Transition, source_version: str) -> tuple[Unit | None, Unit | None]:
+    def step(
+        self, one: Transition, source_version: str
+    ) -> tuple[InstalledPackage | None, InstalledPackage | None]:
         """The units before and after, None where there is no such version."""
         before = after = None
         if one.from_:
@@ -78,7 +82,7 @@ class _Changes:
             after = self._unit(one, one.to, source_version)
         return before, after
 
-    def _unit(self, one: Transition, version: str, source_version: str) -> Unit:
+    def _unit(self, one: Transition, version: str, source_version: str) -> InstalledPackage:
         package = Package(
             name=one.package,
             version=version,
@@ -88,7 +92,9 @@ class _Changes:
         )
         return self._matched.unit(package, self._software)
 
-    def gone(self, pairs: Sequence[tuple[Unit | None, Unit | None]]) -> tuple[str, ...]:
+    def gone(
+        self, pairs: Sequence[tuple[InstalledPackage | None, InstalledPackage | None]]
+    ) -> tuple[str, ...]:
         """What applies to a unit before and to none after."""
         # What is only removed takes its CVEs along only where nothing else of the source has them.
         kept = [(before, after) for before, after in pairs if after is not None]
@@ -105,7 +111,7 @@ class _Changes:
                 earlier |= self._matched.cves(before, self._software) or frozenset()
         return in_order(earlier - still)
 
-    def _counts(self, units: Sequence[Unit]) -> bool:
+    def _counts(self, units: Sequence[InstalledPackage]) -> bool:
         """False for headers and meta packages of a kernel that come without a kernel: its
         vulnerabilities are not in them."""
         scheme = self._software.platform.scheme

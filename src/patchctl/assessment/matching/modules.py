@@ -9,7 +9,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from .builds import build_of, shared_parts, upstream
-from .units import Unit, UnitTable
+from .installed import InstalledPackage, PackageTable
 
 # 389-ds:1.4 begins with a number; a name without a letter is a time or an epoch.
 _TITLE = re.compile(
@@ -23,7 +23,7 @@ def in_title(title: str) -> frozenset[str]:
     return frozenset(f"{name}:{stream}" for name, stream in _TITLE.findall(text))
 
 
-class StreamGuide:
+class ModuleStreams:
     """What a feed's modular advisories tell of builds and versions."""
 
     def __init__(self) -> None:
@@ -40,7 +40,9 @@ class StreamGuide:
                 self._by_build[name, build][stream] += 1
             self._versions[name][stream].add(version)
 
-    def resolve(self, units: Sequence[Unit], table: UnitTable) -> Sequence[Unit]:
+    def resolve(
+        self, units: Sequence[InstalledPackage], table: PackageTable
+    ) -> Sequence[InstalledPackage]:
         """One host's units with the streams of those that state none.
 
         What the feed says of a build decides, else the stream whose versions are nearest. A host

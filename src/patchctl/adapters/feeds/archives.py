@@ -56,7 +56,7 @@ Found = Member | Skipped
 
 
 @dataclass(frozen=True)
-class Unit:
+class Archive:
     """What belongs together: one archive, one file, or the loose files of a folder.
 
     `shown` is the name for people of a single file that lies elsewhere only for now.
@@ -83,7 +83,9 @@ class Unit:
                     yield Skipped(place=place, reason=error.reason)
 
 
-def units(path: Path, limits: Limits | None = None, *, shown: str = "") -> Iterator[Unit | Skipped]:
+def archives(
+    path: Path, limits: Limits | None = None, *, shown: str = ""
+) -> Iterator[Archive | Skipped]:
     """The archives and files at a path. A folder's loose files are one unit, which comes first.
 
     `shown` is what a single file is called, where its path is gone when that is read.
@@ -92,7 +94,7 @@ def units(path: Path, limits: Limits | None = None, *, shown: str = "") -> Itera
     limits = limits or Limits()
     if not path.is_dir():
         archive = _is_archive(path)
-        yield Unit(shown or str(path), archive, limits, (path,), shown)
+        yield Archive(shown or str(path), archive, limits, (path,), shown)
         return
     loose: list[Path] = []
     archives: list[Path] = []
@@ -102,9 +104,9 @@ def units(path: Path, limits: Limits | None = None, *, shown: str = "") -> Itera
         else:
             (archives if _is_archive(found) else loose).append(found)
     if loose:
-        yield Unit(str(path), False, limits, tuple(loose))
+        yield Archive(str(path), False, limits, tuple(loose))
     for one in archives:
-        yield Unit(str(one), True, limits, (one,))
+        yield Archive(str(one), True, limits, (one,))
 
 
 def open_file(path: Path) -> BinaryIO:

@@ -22,7 +22,7 @@ class Source(NamedTuple):
     text: str
 
 
-class Place(NamedTuple):
+class SourceLocation(NamedTuple):
     """A mention of a host or group (`key` is empty) or of a variable that is set for it.
 
     `owner` is a group, or a host pattern such as `web[1:6]`. `value` is the text as written, None
@@ -36,14 +36,16 @@ class Place(NamedTuple):
     value: str | None = None
 
 
-class Places:
+class SourceMap:
     """The mentions in some sources, in their order."""
 
     def __init__(self, sources: Iterable[Source]) -> None:
-        self.all: tuple[Place, ...] = tuple(place for one in sources for place in _read(one))
-        self._hosts: dict[str, list[Place]] = {}
-        self._ranges: list[Place] = []
-        self._groups: dict[str, list[Place]] = {}
+        self.all: tuple[SourceLocation, ...] = tuple(
+            place for one in sources for place in _read(one)
+        )
+        self._hosts: dict[str, list[SourceLocation]] = {}
+        self._ranges: list[SourceLocation] = []
+        self._groups: dict[str, list[SourceLocation]] = {}
         for place in self.all:
             if not place.is_host:
                 self._groups.setdefault(place.owner, []).append(place)
@@ -68,7 +70,7 @@ class Places:
                 return place.where
         return self.host(host)
 
-    def _of_host(self, name: str) -> Iterator[Place]:
+    def _of_host(self, name: str) -> Iterator[SourceLocation]:
         yield from self._hosts.get(name, ())
         yield from (place for place in self._ranges if in_range(place.owner, name))
 
@@ -112,7 +114,7 @@ _IGNORED = (".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", 
 _NO_SOURCE = ("#!", "-----BEGIN ", "$ANSIBLE_VAULT;")
 
 
-def _read(source: Source) -> Iterator[Place]:
+def _read(source: Source) -> Iterator[SourceLocation]:
     path = PurePath(source.name)
     if path.name.startswith(".") or path.name.endswith((*_IGNORED, ".retry", ".py")):
         return
@@ -147,13 +149,15 @@ def _compose(text: str) -> yaml.Node | None:
     return yaml.compose(text, Loader=yaml.CSafeLoader)
 
 
-def _yaml(root: yaml.MappingNode, name: str) -> Iterator[Place]:
+def _yaml(root: yaml.MappingNode, name: str) -> Iterator[SourceLocation]:
     for group, body, line in _lined(root):
         yield from _yaml_group(group, body, name, line, 0)
 
 
-def _yaml_group(group: str, node: yaml.Node, name: str, line: int, depth: int) -> Iterator[Place]:
-    yield Place(f"{name}:{line}", is_host=False, owner=group)
+def _yaml_group(
+    group: str, node: yaml.Node, name: str, line: int, depth: int
+) -> Iterator[SourceLocation]:
+    yield SourceLocation(f"{name}:{line}", is_host=False, owner=group)
     if depth > MAX_DEPTH:
         return
     for section, below in _entries(node):
@@ -161,19 +165,21 @@ def _yaml_group(group: str, node: yaml.Node, name: str, line: int, depth: int) -
             yield from _variables(below, name, False, group)
         elif section == "hosts":
             for host, variables, at in _lined(below):
-                yield Place(f"{name}:{at}", is_host=True, owner=host)
+                yield SourceLocation(f"{name}:{at}", is_host=True, owner=host)
                 yield from _variables(variables, name, True, host)
         elif section == "children":
             for child, body, at in _lined(below):
                 yield from _yaml_group(child, body, name, at, depth + 1)
 
 
-def _variables(node: yaml.Node | None, name: str, is_host: bool, owner: str) -> Iterator[Place]:
+def _variables(
+    node: yaml.Node | None, name: str, is_host: bool, owner: str
+) -> Iterator[SourceLocation]:
     for key, value, line in _lined(node):
         text = None
         if isinstance(value, yaml.ScalarNode) and value.tag.startswith("tag:yaml.org"):
             text = None if value.tag.endswith(":null") else value.value
-        yield Place(f"{name}:{line}", is_host, owner, key, text)
+        yield SourceLocation(f"{name}:{line}", is_host, owner, key, text)
 
 
 def _entries(node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
@@ -195,7 +201,7 @@ def _lined(node: yaml.Node | None, depth: int = 0) -> Iterator[tuple[str, yaml.N
 # --- INI ----------------------------------------------------------------------------------------
 
 
-def _ini(source: Source) -> Iterator[Place]:
+def _ini(source: Source) -> Iterator[SourceLocation]:
     group, kind = "ungrouped", "hosts"
     for number, raw in enumerate(source.text.splitlines(), start=1):
         line, where = raw.strip(), f"{source.name}:{number}"
@@ -203,17 +209,17 @@ def _ini(source: Source) -> Iterator[Place]:
             continue
         if section := re.fullmatch(r"\[([^:\]]+)(?::(\w+))?\]\s*(?:#.*)?", line):
             group, kind = section[1], section[2] or "hosts"
-            yield Place(where, is_host=False, owner=group)
+            yield SourceLocation(where, is_host=False, owner=group)
         elif kind == "vars":
             key, _, value = line.partition("=")
-            yield Place(where, False, group, key.strip(), _unquoted(value.strip()))
+            yield SourceLocation(where, False, group, key.strip(), _unquoted(value.strip()))
         elif kind == "children":
-            yield Place(where, is_host=False, owner=line.split()[0])
+            yield SourceLocation(where, is_host=False, owner=line.split()[0])
         else:
             yield from _ini_host(line, where)
 
 
-def _ini_host(line: str, where: str) -> Iterator[Place]:
+def _ini_host(line: str, where: str) -> Iterator[SourceLocation]:
     try:
         words = shlex.split(line, comments=True)
     except ValueError:
@@ -221,11 +227,11 @@ def _ini_host(line: str, where: str) -> Iterator[Place]:
     if not words:
         return
     host = re.sub(r"(?<![:\]]):[0-9]+\Z", "", words[0]) if words[0].count(":") == 1 else words[0]
-    yield Place(where, is_host=True, owner=host)
+    yield SourceLocation(where, is_host=True, owner=host)
     for word in words[1:]:
         key, equals, value = word.partition("=")
         if equals:
-            yield Place(where, True, host, key, value)
+            yield SourceLocation(where, True, host, key, value)
 
 
 def _unquoted(value: str) -> str:

@@ -12,7 +12,7 @@ from ...models.state import KnownHost
 Earlier = Callable[[str, int], HostFacts | None]
 
 
-def remembered(host: KnownHost, earlier: Earlier) -> KnownHost:
+def with_earlier_versions(host: KnownHost, earlier: Earlier) -> KnownHost:
     """The host with the versions that were installed when its processes began, where a discovery
     before then saw them. What the host's log told stays."""
     processes = host.facts.stale_processes

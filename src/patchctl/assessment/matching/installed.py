@@ -21,10 +21,10 @@ _SIGNED_UBUNTU = re.compile(r"linux-signed(-.+)?")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Unit:
+class InstalledPackage:
     """One installed package as matching sees it.
 
-    `UnitTable` makes one object of what is alike, so identity is equality and a look-up is cheap.
+    `PackageTable` makes one object of equal packages, so identity is equality and lookups are cheap.
     `streams` are module streams that it may belong to (`NAME:STREAM`), empty where it is not
     modular or nothing is known; `modular` tells which. `borrowed` says that the source version's
     epoch is unknown (source RPM names have none). `sourceless` that nobody stated a source, so that
@@ -43,35 +43,35 @@ class Unit:
     sourceless: bool = False
 
 
-class PerUnit(dict[Unit, T], Generic[T]):
+class PerPackage(dict[InstalledPackage, T], Generic[T]):
     """What `look` says of units, asked once for each: lists of thousands of hosts hold a few
     thousand distinct units."""
 
-    def __init__(self, look: Callable[[Unit], T]) -> None:
+    def __init__(self, look: Callable[[InstalledPackage], T]) -> None:
         super().__init__()
         self._look = look
 
-    def __missing__(self, unit: Unit) -> T:
+    def __missing__(self, unit: InstalledPackage) -> T:
         found = self[unit] = self._look(unit)
         return found
 
-    def of(self, units: Iterable[Unit]) -> Iterable[T]:
+    def of(self, units: Iterable[InstalledPackage]) -> Iterable[T]:
         """The same for many."""
         return map(self.__getitem__, units)
 
 
-class UnitTable:
+class PackageTable:
     """Makes units, one object for equal ones over the whole fleet."""
 
     def __init__(self) -> None:
-        self._units: dict[tuple[object, ...], Unit] = {}
+        self._units: dict[tuple[object, ...], InstalledPackage] = {}
         # By ecosystem: id of a package -> its unit. Snapshots give equal packages as one object;
         # holding them keeps their ids theirs.
-        self._seen: dict[str, dict[int, Unit]] = {}
+        self._seen: dict[str, dict[int, InstalledPackage]] = {}
         self._packages: list[Package] = []
         self._held: set[int] = set()
 
-    def of(self, packages: Sequence[Package], platform: Platform) -> tuple[Unit, ...]:
+    def of(self, packages: Sequence[Package], platform: Platform) -> tuple[InstalledPackage, ...]:
         """The units of a host's packages; module streams are resolved by `streams`."""
         seen = self._seen.setdefault(platform.ecosystem, {})
         try:
@@ -83,7 +83,7 @@ class UnitTable:
                     self._packages.append(package)
                     if package.held:
                         self._held.add(id(package))
-                    seen[id(package)] = self._one(_unit_of(package, platform))
+                    seen[id(package)] = self._one(_installed_package(package, platform))
         return tuple(map(seen.__getitem__, map(id, packages)))
 
     def held(self, packages: Sequence[Package]) -> frozenset[str]:
@@ -92,20 +92,20 @@ class UnitTable:
             return frozenset()
         return frozenset(package.name for package in packages if package.held)
 
-    def units(self) -> tuple[Unit, ...]:
+    def units(self) -> tuple[InstalledPackage, ...]:
         """All that were made so far, in that order."""
         return tuple(self._units.values())
 
-    def change(self, unit: Unit, **changes: Any) -> Unit:
+    def change(self, unit: InstalledPackage, **changes: Any) -> InstalledPackage:
         """The unit with other values."""
         return self._one(replace(unit, **changes))
 
-    def _one(self, unit: Unit) -> Unit:
-        values = tuple(getattr(unit, name) for name in Unit.__slots__)
+    def _one(self, unit: InstalledPackage) -> InstalledPackage:
+        values = tuple(getattr(unit, name) for name in InstalledPackage.__slots__)
         return self._units.setdefault(values, unit)
 
 
-def _unit_of(package: Package, platform: Platform) -> Unit:
+def _installed_package(package: Package, platform: Platform) -> InstalledPackage:
     source, version = _source_of(package)
     ecosystem, borrowed = platform.ecosystem, False
     if platform.scheme is VersionScheme.DEB:
@@ -118,7 +118,7 @@ def _unit_of(package: Package, platform: Platform) -> Unit:
             version = package.version
     label = ":".join(package.module.split(":")[:2]) if package.module else ""
     modular = bool(label) or is_modular(package.version)
-    return Unit(
+    return InstalledPackage(
         ecosystem=ecosystem,
         name=package.name,
         version=package.version,
@@ -153,7 +153,9 @@ def _kernel_source(source: str, version: str, ecosystem: str) -> tuple[str, str]
     return source, version
 
 
-def aged(unit: Unit, version: str, table: UnitTable) -> tuple[Unit, bool]:
+def aged(
+    unit: InstalledPackage, version: str, table: PackageTable
+) -> tuple[InstalledPackage, bool]:
     """The unit as it was in another version of the same binary, and whether its source's version
     is known: it follows from the binary's where it does now, but for rebuilds and epochs.
 
@@ -170,7 +172,9 @@ def aged(unit: Unit, version: str, table: UnitTable) -> tuple[Unit, bool]:
     return table.change(unit, version=version, source_version=source), True
 
 
-def stated_sources(units: Iterable[Unit]) -> dict[tuple[str, str, str], Unit]:
+def stated_sources(
+    units: Iterable[InstalledPackage],
+) -> dict[tuple[str, str, str], InstalledPackage]:
     """(ecosystem, binary, its version) -> a unit that states its source. Another version of the
     binary tells too little: gcc 4:12.2.0-3 is built from gcc-defaults 1.203."""
     return {
@@ -181,10 +185,10 @@ def stated_sources(units: Iterable[Unit]) -> dict[tuple[str, str, str], Unit]:
 Source = tuple[str, str, str]  # ecosystem, source, version without epoch
 
 
-def teachers(units: Iterable[Unit]) -> dict[Source, list[Unit]]:
+def teachers(units: Iterable[InstalledPackage]) -> dict[Source, list[InstalledPackage]]:
     """Binaries that have the source's own version, with its epoch. perl-Errno 0:1.28-419 is built
     from perl 5.26.3-419, and perl-libs 4:5.26.3-419 tells that its epoch is 4."""
-    found: dict[Source, list[Unit]] = {}
+    found: dict[Source, list[InstalledPackage]] = {}
     for unit in units:
         if not unit.borrowed and ":" in unit.version:
             place = (unit.ecosystem, unit.source, bare(unit.source_version))

@@ -27,7 +27,7 @@ Completer = Callable[[typer.Context, str], list[str]]
 
 def _offer(names: Callable[[Names], list[str]]) -> Completer:
     def complete(ctx: typer.Context, incomplete: str) -> list[str]:
-        from ..wiring.completing import known_names
+        from ..wiring.completion import known_names
         from .caller import this_process
 
         try:

@@ -19,10 +19,10 @@ from ...models.reach import ReasonCode
 from ...models.rollout import Carrier, ProcessIdentity
 from ...protocol.jobs import Answer, Answers, AnswerStatus, Job, hosts_of
 from ..files import is_full
-from . import leftovers
-from .answers import Collector
+from . import run_folders
 from .folder import Folders
 from .processes import end_all, has_begun, launched
+from .results import Collector
 
 _LOG = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ _START_S = 30.0
 _LOOK_S = 0.05
 
 
-class Running:
+class PlaybookRun:
     """One run under way.
 
     `process` names ansible-playbook, for the journal and for `AnsibleRunner.reap`. `answers`
@@ -118,14 +118,14 @@ class Running:
         # Called inside pexpect's loop: a slow handler looks like a silent process to it.
         if event.get("event") == "playbook_on_start":
             # By then Ansible has loaded the inventory, the variables and the playbook.
-            leftovers.was_read(self._folders.secret)
+            run_folders.was_read(self._folders.secret)
         self._events.put(event)
         return False
 
     def _on_status(self, status: Mapping[str, Any], **_: Any) -> None:
         # ansible-runner dumps the whole environment, which may hold secrets, into this file.
         if status.get("status") == "running":
-            for path in (self._folders.secret / leftovers.ARTIFACTS).glob("*/command"):
+            for path in (self._folders.secret / run_folders.ARTIFACTS).glob("*/command"):
                 path.unlink(missing_ok=True)
 
     def _collect(self, carrier: threading.Thread) -> None:
@@ -169,8 +169,8 @@ class Running:
         return f"{secret.parent} is full" if full or is_full(secret) else ""
 
     def _remove(self) -> None:
-        leftovers.remove(self._folders.secret)
-        leftovers.remove(self._folders.run)
+        run_folders.remove(self._folders.secret)
+        run_folders.remove(self._folders.run)
 
     def _some_events(self) -> Iterator[Mapping[str, Any]]:
         """Every event, and an empty one now and then while none comes: hosts that are asked

@@ -9,15 +9,15 @@ from ...models.facts import HostFacts
 from ...models.kernel_names import is_deb_image, is_deb_source, is_meta
 from ...models.versions import VersionScheme
 from ..matching.builds import bare, comparable
+from ..matching.installed import InstalledPackage
 from ..matching.match import Hit
-from ..matching.units import Unit
 from ..versions import InvalidVersionError, key
 
 _REBUILD = re.compile(r"\+b[0-9]+$")
 
 
 @dataclass(frozen=True)
-class Offer:
+class AvailableFix:
     """`delivers` the fix; `version` is what the repository has of the package."""
 
     delivers: bool
@@ -27,7 +27,7 @@ class Offer:
 
 
 @dataclass(frozen=True)
-class Offers:
+class AvailableFixes:
     """A host's pending updates. `known` is False where nobody looked into its repositories (a host
     that was imported): then a fix that exists counts as one that can be had."""
 
@@ -37,7 +37,9 @@ class Offers:
     held: frozenset[str] = frozenset()
 
     @classmethod
-    def of(cls, facts: HostFacts, scheme: VersionScheme | None, held: frozenset[str]) -> "Offers":
+    def of(
+        cls, facts: HostFacts, scheme: VersionScheme | None, held: frozenset[str]
+    ) -> "AvailableFixes":
         """From discovery's facts; `held` are the names of packages that the operator holds."""
         if not facts.repositories and not facts.pending:
             return cls(scheme=scheme, held=held) if held else _NOTHING[scheme]
@@ -49,7 +51,7 @@ class Offers:
         """Equal for hosts with equal offers."""
         return self.known, tuple(sorted(self.candidates.items())), self.held
 
-    def of_names(self, units: Iterable[Unit]) -> tuple[object, ...]:
+    def of_names(self, units: Iterable[InstalledPackage]) -> tuple[object, ...]:
         """Equal for hosts with equal offers of these packages."""
         if not self.known and not self.held:
             return ()
@@ -62,13 +64,15 @@ class Offers:
             tuple(name in self.held for name in names),
         )
 
-    def for_fix(self, units: list[Unit], hit: Hit, affected: Unit) -> Offer:
+    def for_fix(
+        self, units: list[InstalledPackage], hit: Hit, affected: InstalledPackage
+    ) -> AvailableFix:
         """Whether what is offered of these binaries of one source brings the fix of one of them.
         Any of them tells for the source; an advisory on a binary speaks of that one only."""
         held = any(unit.name in self.held for unit in units)
         note = "held on purpose" if held else ""
         if not self.known:
-            return Offer(True, held=held, note=note)
+            return AvailableFix(True, held=held, note=note)
         of_binary = hit.entry.affected.kind is NameKind.BINARY and not hit.entry.listed
         names = [affected.name] if of_binary else [unit.name for unit in units]
         if units and is_deb_source(units[0].source):
@@ -77,11 +81,13 @@ class Offers:
         offered = [(name, self.candidates[name]) for name in names if name in self.candidates]
         for name, candidate in offered:
             if self._reaches(name, candidate, units, hit):
-                return Offer(True, candidate, held, note)
+                return AvailableFix(True, candidate, held, note)
         best = offered[0][1] if offered else ""
-        return Offer(False, best, held, note or "no repository of the host has the fixed version")
+        return AvailableFix(
+            False, best, held, note or "no repository of the host has the fixed version"
+        )
 
-    def _reaches(self, name: str, candidate: str, units: list[Unit], hit: Hit) -> bool:
+    def _reaches(self, name: str, candidate: str, units: list[InstalledPackage], hit: Hit) -> bool:
         if self.scheme is None:
             return False
         unit = next((one for one in units if one.name == name), None)
@@ -101,10 +107,10 @@ class Offers:
             return False
 
 
-def _own_version(unit: Unit) -> bool:
+def _own_version(unit: InstalledPackage) -> bool:
     return bare(_REBUILD.sub("", unit.version)) != bare(unit.source_version)
 
 
 _NONE_OF_THESE = (True,)
-_NOTHING = {scheme: Offers(scheme=scheme) for scheme in (None, *VersionScheme)}
-NO_OFFERS = _NOTHING[None]
+_NOTHING = {scheme: AvailableFixes(scheme=scheme) for scheme in (None, *VersionScheme)}
+NO_AVAILABLE_FIXES = _NOTHING[None]

@@ -10,7 +10,7 @@ from ...models.priority import Threat
 
 
 @dataclass(frozen=True, slots=True)
-class Points:
+class DecisionPoints:
     """What counts, and where it comes from: a line for what no record gave."""
 
     exploitation: str
@@ -35,7 +35,7 @@ _BY_SEVERITY = {
 }
 
 
-def points_of(threat: Threat) -> Points:
+def points_of(threat: Threat) -> DecisionPoints:
     """The decision points of a CVE, KEV before its record."""
     return _points(
         threat.kev is not None,
@@ -50,7 +50,7 @@ def points_of(threat: Threat) -> Points:
 @lru_cache(maxsize=65_536)
 def _points(
     listed: bool, exploitation: str, automatable: str, impact: str, vector: str, severity: Severity
-) -> Points:
+) -> DecisionPoints:
     notes = []
     if listed:
         if exploitation in ("none", "poc"):
@@ -69,7 +69,7 @@ def _points(
         guessed.append(f"technical impact {impact}")
     if guessed:
         notes.append(f"{', '.join(guessed)}: {source}; no SSVC record says it")
-    return Points(exploitation, automatable == "yes", impact == "total", tuple(notes))
+    return DecisionPoints(exploitation, automatable == "yes", impact == "total", tuple(notes))
 
 
 def _guess(vector: str, severity: Severity) -> tuple[bool, bool, str]:

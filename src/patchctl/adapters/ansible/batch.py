@@ -20,9 +20,9 @@ from ...models.connection import Connection
 from ...models.rollout import Carrier
 from ...protocol.jobs import Answer, Answers, AnswerStatus, Ended, Job, hosts_of
 from ..files import translated
-from . import folder, leftovers
-from .answers import Collector
-from .running import Running
+from . import folder, run_folders
+from .playbook_run import PlaybookRun
+from .results import Collector
 
 _LOG = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Asked:
 
     def over(self, rc: int, reason: str = "") -> None:
         """Say that no answer comes any more, and forget what was laid down for it."""
-        leftovers.remove(self.place)
+        run_folders.remove(self.place)
         _LOG.info("stage %s: all asked (exit %d)", self.job.stage, rc)
         self.into.put(Ended(job=self.job.id, rc=rc, reason=reason))
 
@@ -76,7 +76,7 @@ class Session:
     """One worker and the hosts that it can ask. `apart` is told of hosts that it cannot."""
 
     def __init__(
-        self, running: Running, connection: Connection, apart: Callable[[str], None]
+        self, running: PlaybookRun, connection: Connection, apart: Callable[[str], None]
     ) -> None:
         self.connection = connection
         self._running = running
@@ -203,7 +203,7 @@ class Session:
 class Sessions:
     """The sessions of one command. `begin` starts the worker for a job's hosts."""
 
-    def __init__(self, begin: Callable[[Job], Running], connection: Connection) -> None:
+    def __init__(self, begin: Callable[[Job], PlaybookRun], connection: Connection) -> None:
         self._begin = begin
         self._connection = connection
         self._sessions: list[Session] = []

@@ -8,22 +8,22 @@ from ...models.facts import HostFacts, Package, PackageManager
 from ...models.plan import Action, Transition
 from ...models.verification import (
     BrokenPackage,
+    ExpectedState,
     PackageProblem,
-    Promise,
     VerifiedHost,
     VerifiedState,
 )
 from ...models.versions import VersionScheme
 from ..matching.builds import stem
 from ..versions import InvalidVersionError, key
-from .removals import in_order
+from .fixed_cves import in_order
 
 _SCHEMES = {PackageManager.APT: VersionScheme.DEB, PackageManager.DNF: VersionScheme.RPM}
 _NAMED = 3
 
 
 def check(
-    promise: Promise,
+    promise: ExpectedState,
     facts: HostFacts,
     findings: Iterable[Finding] = (),
     built: Mapping[str, frozenset[str]] | None = None,

@@ -9,20 +9,20 @@ from ..models.facts import FileSystem, HostFacts
 from ..models.plan import Action, LeftOut, LeftOutReason, Resolution
 
 
-class Settled(Record):
+class Accepted(Record):
     """`taken` by host name, sorted; each has at least one transition."""
 
     taken: tuple[Resolution, ...]
     left_out: tuple[LeftOut, ...]
 
 
-def settle(
+def accept(
     resolutions: Iterable[Resolution],
     facts: Mapping[str, HostFacts],
     *,
     allow_removals: bool,
     exclusions: Sequence[Exclusion] = (),
-) -> Settled:
+) -> Accepted:
     """Take what can be done as it stands; the rest is left out with its reason."""
     rules = Rules(exclusions)
     taken: list[Resolution] = []
@@ -44,7 +44,7 @@ def settle(
                     detail="everything asked for is installed by now",
                 )
             )
-    return Settled(taken=tuple(taken), left_out=tuple(left_out))
+    return Accepted(taken=tuple(taken), left_out=tuple(left_out))
 
 
 def _refusal(resolution: Resolution, facts: HostFacts, *, allow_removals: bool) -> LeftOut | None:

@@ -9,7 +9,7 @@ from ...models.rollout import HostStatusLine, RunStatus
 
 
 @dataclass
-class Standing:
+class RemediationStatus:
     """Answers `explain`'s question where something is stuck; None where there is no plan or run."""
 
     plan: Plan | None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ...models.facts import HostFacts
 from ...models.host_rules import is_login, waits_for_reboot
-from ..matching.units import Unit, UnitTable, aged
+from ..matching.installed import InstalledPackage, PackageTable, aged
 
 _NAMED = 4
 
@@ -16,7 +16,7 @@ class OldCode:
     """What runs of one source package: each binary as installed and as it still runs, and the
     units in which it does. Equal for hosts on which the same runs in the same units."""
 
-    binaries: tuple[tuple[Unit, Unit], ...]
+    binaries: tuple[tuple[InstalledPackage, InstalledPackage], ...]
     units: tuple[str, ...]
 
     @property
@@ -46,28 +46,32 @@ def _name(unit: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlived:
+class RunningCode:
     """`known` by source package; `unknown` are installed packages of which old code runs in a
     version that nobody knows, or of whose source the version then is not known."""
 
     known: tuple[OldCode, ...] = ()
-    unknown: tuple[Unit, ...] = ()
+    unknown: tuple[InstalledPackage, ...] = ()
 
 
-_NOTHING = Outlived()
+_NOTHING = RunningCode()
 
 
-def outlived(facts: HostFacts, installed: Iterable[Unit], table: UnitTable) -> Outlived:
+def find_running_code(
+    facts: HostFacts, installed: Iterable[InstalledPackage], table: PackageTable
+) -> RunningCode:
     """What of a host's packages still runs as it was before."""
     names = {mapped.name for process in facts.stale_processes for mapped in process.packages}
     if not names:
         return _NOTHING
-    by_name: dict[str, list[Unit]] = defaultdict(list)
+    by_name: dict[str, list[InstalledPackage]] = defaultdict(list)
     for unit in installed:
         if unit.name in names:
             by_name[unit.name].append(unit)
-    runs: dict[str, dict[tuple[Unit, Unit], set[str]]] = defaultdict(lambda: defaultdict(set))
-    unknown: dict[Unit, None] = {}
+    runs: dict[str, dict[tuple[InstalledPackage, InstalledPackage], set[str]]] = defaultdict(
+        lambda: defaultdict(set)
+    )
+    unknown: dict[InstalledPackage, None] = {}
     for process in facts.stale_processes:
         for mapped in process.packages:
             for unit in by_name[mapped.name]:
@@ -80,7 +84,7 @@ def outlived(facts: HostFacts, installed: Iterable[Unit], table: UnitTable) -> O
                     runs[unit.source][unit, old].add(process.unit)
                     if not sure:
                         unknown[unit] = None
-    return Outlived(
+    return RunningCode(
         known=tuple(
             OldCode(
                 binaries=tuple(sorted(pairs, key=_order)),
@@ -92,6 +96,6 @@ def outlived(facts: HostFacts, installed: Iterable[Unit], table: UnitTable) -> O
     )
 
 
-def _order(pair: tuple[Unit, Unit]) -> tuple[str, str, str]:
+def _order(pair: tuple[InstalledPackage, InstalledPackage]) -> tuple[str, str, str]:
     installed, ran = pair
     return installed.name, installed.arch, ran.version

@@ -15,8 +15,8 @@ from functools import lru_cache
 
 from ...models.advisory import KnownExploited, Severity
 from ...models.priority import Clock, Context, Decision, Exposure, PriorityPolicy, Profile, Threat
-from .points import Points
-from .tables import BOD_26_04, DEPLOYER, Timeline
+from .decision_tables import BOD_26_04, DEPLOYER, Timeline
+from .ssvc import DecisionPoints
 
 # Within so many days a deadline cannot wait for the next maintenance window, or not even for
 # regular hours.
@@ -38,7 +38,7 @@ class Case:
 
     threat: Threat
     context: Context
-    points: Points
+    points: DecisionPoints
     band: str
     policy: PriorityPolicy
     today: str
