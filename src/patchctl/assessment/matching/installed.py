@@ -24,7 +24,7 @@ _SIGNED_UBUNTU = re.compile(r"linux-signed(-.+)?")
 class InstalledPackage:
     """One installed package as matching sees it.
 
-    `PackageTable` makes one object of equal packages, so identity is equality and lookups are cheap.
+    `PackageTable` makes one object of equal packages: identity is equality, a look-up is cheap.
     `streams` are module streams that it may belong to (`NAME:STREAM`), empty where it is not
     modular or nothing is known; `modular` tells which. `borrowed` says that the source version's
     epoch is unknown (source RPM names have none). `sourceless` that nobody stated a source, so that
