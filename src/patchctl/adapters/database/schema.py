@@ -1,6 +1,6 @@
 """The tables as they are now. A change here needs a migration and a new VERSION.
 
-`tests/unit/test_database_open.py` compares these tables with what the migrations make.
+`tests/unit/adapters/database/test_database_open.py` compares them with what migrations make.
 """
 
 from sqlalchemy import (

@@ -1,0 +1,114 @@
+"""Matching over AlmaLinux's real feed: every advisory finds what is older, and nothing that is not.
+
+`PATCHCTL_TEST_DATA` names the folder of public data.
+"""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+from assessment_world import World, facts, package
+from msgspec import structs
+
+from patchctl.assessment.matching.builds import base, is_modular
+from patchctl.assessment.matching.modules import in_title
+from patchctl.assessment.versions import key
+from patchctl.models.advisory import Advisory, FeedKind
+from patchctl.models.facts import HostFacts, OsRelease, Package
+from patchctl.models.versions import VersionScheme
+from patchctl.wiring.feeds import read
+
+DATA = Path(os.environ.get("PATCHCTL_TEST_DATA") or Path(__file__).parents[5] / "shared" / "data")
+FEED = DATA / "osv" / "AlmaLinux-8.zip"
+
+pytestmark = pytest.mark.skipif(not FEED.exists(), reason="the public data is not here")
+
+# The plain and the `.plus` build of one version: a version below the one is above the other.
+TWO_FLAVOURS = {"ALSA-2021:4130", "ALSA-2021:5045", "ALSA-2022:0129", "ALSA-2022:0535"}
+TWO_FLAVOURS |= {"ALSA-2022:0845", "ALSA-2022:1301"}
+
+
+@pytest.fixture(scope="module")
+def advisories() -> list[Advisory]:
+    return [
+        structs.replace(
+            record,
+            affected=tuple(one for one in record.affected if one.ecosystem == "AlmaLinux:8"),
+        )
+        for feed in read(FEED)
+        for record in feed.records()
+        if isinstance(record, Advisory)
+    ]
+
+
+@pytest.fixture(scope="module")
+def some(advisories: list[Advisory]) -> list[Advisory]:
+    """One in twenty with CVEs, and those with traps of their own: a world for each takes its time,
+    and all of them take two minutes."""
+    known = [one for one in advisories if one.cves and one.id not in TWO_FLAVOURS]
+    traps = {"ALSA-2022:0896", "ALSA-2019:1972", "ALSA-2021:4517", "ALSA-2019:0975"}
+    return known[::20] + [one for one in known if one.id in traps]
+
+
+def host(packages: Iterable[Package]) -> HostFacts:
+    return structs.replace(
+        facts("AlmaLinux:8", packages), os=OsRelease(id="almalinux", version_id="8.10")
+    )
+
+
+def installed(advisory: Advisory, *, older: bool) -> Iterator[Package]:
+    """Every package of an advisory at its fix, or just below it."""
+    label = min(in_title(advisory.title), default="")
+    for one in advisory.affected:
+        version = one.fixed
+        modular = is_modular(version)
+        if older:
+            head = base(version)
+            version = f"{head}~0{version[len(head) :]}"
+        module = f"{label}:8080020230101000000:0a1b2c3d" if modular and label else ""
+        yield package(one.name, version, arch="x86_64", module=module)
+
+
+def test_an_advisory_finds_what_is_older(some: list[Advisory]) -> None:
+    missed = []
+    for advisory in some:
+        found = World().add(advisory).findings(host(installed(advisory, older=True)))
+        if set(found) != set(advisory.cves):
+            missed.append(advisory.id)
+    assert not missed
+
+
+def test_an_advisory_leaves_what_is_fixed(some: list[Advisory]) -> None:
+    wrong = []
+    for advisory in some:
+        if World().add(advisory).findings(host(installed(advisory, older=False))):
+            wrong.append(advisory.id)
+    assert not wrong
+
+
+def test_a_host_with_every_newest_build_of_a_stream_is_clean(advisories: list[Advisory]) -> None:
+    newest: dict[str, dict[str, str]] = defaultdict(dict)
+    for advisory in advisories:
+        for one in advisory.affected:
+            for stream in in_title(advisory.title) if is_modular(one.fixed) else ():
+                before = newest[stream].get(one.name)
+                if before is None or _place(before) < _place(one.fixed):
+                    newest[stream][one.name] = one.fixed
+    hosts = [
+        host(
+            package(name, one, arch="x86_64", module=f"{stream}:8080020230101000000:0a1b2c3d")
+            for name, one in versions.items()
+        )
+        for stream, versions in newest.items()
+    ]
+    assessor = World().add(*advisories, kind=FeedKind.OSV).assessor(*hosts)
+    found = [bool(cves) for _, cves in assessor.findings()]
+    dirty = {stream for stream, some in zip(newest, found, strict=True) if some}
+    # ALSA-2024:4367 is for this stream, and its title names none.
+    assert dirty <= {"pki-core:10.6", "pki-deps:10.6"}
+
+
+def _place(version: str) -> bytes:
+    return key(VersionScheme.RPM, base(version))

@@ -1,0 +1,341 @@
+"""The command line before any work: what it imports, completes, documents, and how it exits."""
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+import typer
+
+from patchctl.cli import app as command_line
+from patchctl.errors import (
+    AdapterError,
+    ConflictError,
+    HaltedError,
+    IntegrityError,
+    InvalidInputError,
+    NotFoundError,
+    PatchctlError,
+    UsageError,
+)
+from patchctl.models.rollout import HostState, RunState
+from patchctl.rollout.status import exit_code
+from patchctl.rollout.view import RunView
+
+ROOT = Path(__file__).parents[3]
+HEAVY = {"ansible", "ansible_runner", "sqlalchemy", "alembic", "requests", "rich"}
+IMPORTED = """
+import contextlib, io, sys
+from patchctl.cli.app import main
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main(sys.argv[1:])
+print(*(name for name, module in sys.modules.items() if module is not None))
+"""
+
+
+def python(*arguments: str, **environment: str) -> str:
+    done = subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, check=True, timeout=30,
+        stdin=subprocess.DEVNULL, env={**os.environ, **environment},
+    )  # fmt: skip
+    return done.stdout
+
+
+def imported(*arguments: str, **environment: str) -> set[str]:
+    return set(python("-c", IMPORTED, *arguments, **environment).split())
+
+
+class TestHelpIsLight:
+    def test_the_first_help_imports_no_verb(self) -> None:
+        found = imported("--help")
+        assert {name for name in found if name.startswith("patchctl.")} <= {
+            "patchctl.cli",
+            "patchctl.cli.app",
+            "patchctl.cli.columns",
+            "patchctl.cli.output",
+            "patchctl.cli.pager",
+            "patchctl.cli.state",
+            "patchctl.errors",
+            "patchctl.protocol",
+            "patchctl.protocol.cleaning",
+        }
+        assert not found & HEAVY
+
+    def test_help_of_every_verb_imports_nothing_heavy(self) -> None:
+        every = "; ".join(f"main(['{verb}', '--help'])" for verb in command_line.VERBS)
+        found = set(python("-c", IMPORTED.replace("main(sys.argv[1:])", every)).split())
+        assert {f"patchctl.cli.{module}" for module, _ in command_line.VERBS.values()} <= found
+        assert not found & HEAVY
+
+
+def commands() -> Iterator[tuple[str, Any, str]]:
+    """Every command that does something: its path, itself, and the help above it."""
+
+    def below(command: Any, context: Any, path: str, above: str) -> Iterator[tuple[str, Any, str]]:
+        if not hasattr(command, "list_commands"):
+            yield path, command, above
+            return
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            inner = typer.Context(child, info_name=name, parent=context)
+            yield from below(child, inner, f"{path} {name}", f"{above}\n{command.help or ''}")
+
+    root = typer.main.get_command(command_line.app)
+    return below(root, typer.Context(root, info_name="patchctl"), "patchctl", "")
+
+
+# Its output is Ansible's protocol, which is JSON.
+WITHOUT_FORM = {"patchctl inventory export"}
+
+
+class TestEveryCommand:
+    @pytest.mark.parametrize(
+        ("path", "command", "above"), [pytest.param(*it, id=it[0]) for it in commands()]
+    )
+    def test_it_has_help_an_example_and_a_form(self, path: str, command: Any, above: str) -> None:
+        own = command.help or ""
+        assert own.strip()
+        place = path.removesuffix(" start").removesuffix(" list")
+        example = re.compile(rf"^ *{re.escape(place)}\b|: {re.escape(place)}\b", re.MULTILINE)
+        verb = re.compile(rf"^ *{' '.join(path.split()[:2])}\b", re.MULTILINE)
+        assert example.search(own) or verb.search(above), f"{path} has no example"
+        names = {name for option in command.params for name in option.opts}
+        assert ({"-o", "--output"} <= names) is (path not in WITHOUT_FORM)
+
+    def test_there_are_many(self) -> None:
+        assert len(list(commands())) > 25
+
+
+class TestVerbose:
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [
+            ([], ""),
+            (["-v"], "inventory inventory/: 4 hosts, "),
+            (["-vv"], "inventory inventory/: 4 hosts, "),
+            (["--debug"], "inventory inventory/: 4 hosts, "),
+        ],
+    )
+    def test_it_tells_what_is_done_and_how_long_it_takes(
+        self,
+        options: list[str],
+        told: str,
+        tmp_path: Path,
+        capfd: pytest.CaptureFixture[str],
+    ) -> None:
+        assert command_line.main(["-q", "-C", str(tmp_path), "init"]) == 0
+        capfd.readouterr()
+        assert command_line.main([*options, "-C", str(tmp_path), "inventory"]) == 0
+        out, err = capfd.readouterr()
+        assert "db1.example" in out
+        assert len(err.splitlines()) == 1 + bool(told)
+        assert told in err
+
+    def test_quiet_says_nothing_beside_the_result(
+        self, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    ) -> None:
+        assert command_line.main(["-q", "-C", str(tmp_path), "init"]) == 0
+        assert command_line.main(["-q", "-C", str(tmp_path), "inventory", "-o", "json"]) == 0
+        assert capfd.readouterr().err == ""
+
+
+def completed(line: str) -> list[str]:
+    """What bash is offered for the last word of the line."""
+    last = str(len(line.split(" ")) - 1)
+    out = python(
+        "-m", "patchctl", COMP_WORDS=line, COMP_CWORD=last, _PATCHCTL_COMPLETE="complete_bash"
+    )
+    return out.split()
+
+
+class TestCompletion:
+    @pytest.mark.parametrize(
+        ("line", "offered"),
+        [
+            ("patchctl ro", ["rollout", "rollback"]),
+            ("patchctl rollout sta", ["start", "status"]),  # below a verb that also runs alone
+            ("patchctl rollout --no", ["--no-wait"]),  # an option of the verb that runs alone
+            ("patchctl discover -o j", ["json"]),
+        ],
+    )
+    def test_bash_is_offered(self, line: str, offered: list[str]) -> None:
+        assert completed(line) == offered
+
+    @pytest.mark.parametrize(
+        ("shell", "extra", "answer"),
+        [("zsh", "", '"rollback":'), ("fish", "get-args", "rollback\tReturn the hosts")],
+    )
+    def test_other_shells_are_offered(self, shell: str, extra: str, answer: str) -> None:
+        out = python(
+            "-m", "patchctl", _PATCHCTL_COMPLETE=f"complete_{shell}",
+            _TYPER_COMPLETE_ARGS="patchctl rollb", _TYPER_COMPLETE_FISH_ACTION=extra,
+        )  # fmt: skip
+        assert answer in out
+
+    def test_bash_can_load_its_script(self) -> None:
+        script = python("-m", "patchctl", _PATCHCTL_COMPLETE="source_bash")
+        ask = "COMP_WORDS=(patchctl inven); COMP_CWORD=1; _patchctl_completion run; echo $COMPREPLY"
+        run = (
+            f'run() {{ :; }}; env() {{ command env "${{@:1:$#-1}}" {sys.executable} -m patchctl; }}'
+        )
+        done = subprocess.run(
+            ["bash", "-c", f"{script}\n{run}\n{ask}"], capture_output=True, text=True, check=True
+        )
+        assert done.stdout.split() == ["inventory"], done.stderr
+
+    @pytest.mark.parametrize("shell", ["zsh", "fish"])
+    def test_scripts_of_other_shells_ask_patchctl(self, shell: str) -> None:
+        script = python("-m", "patchctl", _PATCHCTL_COMPLETE=f"source_{shell}")
+        assert f"_PATCHCTL_COMPLETE=complete_{shell}" in script
+
+    def test_completing_a_verb_imports_nothing_heavy(self) -> None:
+        found = imported(
+            COMP_WORDS="patchctl rollout st", COMP_CWORD="2", _PATCHCTL_COMPLETE="complete_bash"
+        )
+        assert "patchctl.cli.rollout" in found
+        assert not found & HEAVY
+
+
+class TestManual:
+    def test_it_is_made_from_the_help_and_always_the_same(self) -> None:
+        script = str(ROOT / "scripts/man")
+        first, second = (python(script, "-", PYTHONHASHSEED=seed) for seed in ("1", "2"))
+        assert first == second
+        for verb in command_line.VERBS:
+            assert f'.SS "patchctl {verb}"' in first
+        assert '.SS "patchctl rollout approve"' in first
+        assert str(ROOT) not in first
+
+
+class TestExitCodes:
+    @pytest.mark.parametrize(
+        ("error", "code"),
+        [
+            (PatchctlError("x"), 2),
+            (UsageError("x"), 2),
+            (InvalidInputError("x", where="f:1"), 2),
+            (NotFoundError("x"), 2),
+            (ConflictError("x"), 2),
+            (AdapterError("x"), 2),
+            (HaltedError("x"), 3),
+            (IntegrityError("x"), 6),
+            (KeyboardInterrupt(), 130),
+            (OSError(errno.ENOSPC, "No space left on device", "/tmp/x"), 2),
+            (OSError(errno.EIO, "Input/output error"), 70),
+            (RuntimeError("x"), 70),
+        ],
+        ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else str(value),
+    )
+    def test_what_ends_a_command_decides(
+        self,
+        error: BaseException,
+        code: int,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(command_line, "app", fail)
+        assert command_line.main([]) == code
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert err.startswith("patchctl: ")
+        assert err.count("\n") == 1
+
+    def test_an_interrupted_command_says_so(self, tmp_path: Path) -> None:
+        (tmp_path / "patchctl.yml").touch(mode=0o600)
+        (tmp_path / "inventory").mkdir(mode=0o700)
+        source = tmp_path / "inventory/dynamic"
+        source.write_text("#!/bin/sh\ntouch begun\nexec sleep 60\n")
+        source.chmod(0o700)
+        # What a shell starts in the background ignores Ctrl-C and hands that down.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with subprocess.Popen(
+            [sys.executable, "-m", "patchctl", "-C", str(tmp_path), "inventory", "list"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            cwd=tmp_path, process_group=0,
+        ) as running:  # fmt: skip
+            try:
+                deadline = time.monotonic() + 30
+                while not list(tmp_path.rglob("begun")) and time.monotonic() < deadline:
+                    time.sleep(0.05)
+                os.killpg(running.pid, signal.SIGINT)
+                out, err = running.communicate(timeout=30)
+            finally:
+                running.kill()
+        assert (running.returncode, out, err) == (130, "", "patchctl: interrupted\n")
+
+    @pytest.mark.parametrize("with_errors", [False, True], ids=["stdout", "both"])
+    def test_a_reader_that_went_away_is_no_unmet_policy(
+        self, with_errors: bool, tmp_path: Path
+    ) -> None:
+        (tmp_path / "patchctl.yml").touch(mode=0o600)
+        (tmp_path / "inventory").mkdir(mode=0o700)
+        (tmp_path / "inventory/hosts.yml").write_text("staging: {hosts: {web1: }}\n")
+        reader, writer = os.pipe()
+        os.close(reader)
+        with (tmp_path / "said").open("wb") as said:
+            done = subprocess.run(
+                [sys.executable, "-m", "patchctl", "-C", str(tmp_path), "inventory", "list"],
+                stdin=subprocess.DEVNULL, stdout=writer, stderr=writer if with_errors else said,
+                check=False,
+            )  # fmt: skip
+        os.close(writer)
+        assert done.returncode == 141
+        assert (tmp_path / "said").read_text() == ""
+
+    @pytest.mark.parametrize(
+        ("arguments", "code"),
+        [
+            (["--version"], 0),
+            (["--help"], 0),
+            (["rollout", "status", "--help"], 0),
+            ([], 2),
+            (["nonsense"], 2),
+            (["plan", "nonsense"], 2),
+            (["plan", "show", "--nonsense"], 2),
+            (["plan", "show", "-o", "nonsense"], 2),
+            (["lab", "up", "--hosts", "none"], 2),
+            (["-C", "/nowhere", "plan", "show"], 2),
+            (["-C", "/", "inventory"], 2),
+        ],
+    )
+    def test_the_arguments_decide(self, arguments: list[str], code: int) -> None:
+        assert command_line.main(arguments) == code
+
+    @pytest.mark.parametrize(
+        ("state", "hosts", "code"),
+        [
+            (RunState.DONE, {HostState.SUCCEEDED: 2}, 0),
+            (RunState.DONE, {HostState.SUCCEEDED: 1, HostState.SKIPPED: 1}, 1),
+            (RunState.DONE, {HostState.SUCCEEDED: 1, HostState.FAILED: 1}, 4),
+            (RunState.DONE, {HostState.SKIPPED: 1, HostState.UNKNOWN: 1}, 4),
+            (RunState.ROLLED_BACK, {HostState.ROLLED_BACK: 2}, 0),
+            (RunState.HALTED, {HostState.FAILED: 1}, 3),
+            (RunState.ABORTED, {}, 3),
+            (RunState.NEEDS_HUMAN, {HostState.ROLLBACK_FAILED: 1}, 4),
+            (RunState.WAITING, {}, 5),
+            (RunState.SOAKING, {HostState.SUCCEEDED: 1}, 5),
+            (RunState.PAUSED, {}, 5),
+        ],
+    )
+    def test_where_a_run_stands_decides(
+        self, state: RunState, hosts: dict[HostState, int], code: int
+    ) -> None:
+        ring = SimpleNamespace(counters=hosts)
+        plan = SimpleNamespace(body=SimpleNamespace(holds_back=False))
+        world = SimpleNamespace(state=state, rings={"staging": ring}, plan=plan)
+        view = cast(RunView, world)
+        assert exit_code(view) == code
+        # Hosts that the plan itself holds back matter where all else is well.
+        plan.body.holds_back = True
+        assert exit_code(view) == (code or int(state is RunState.DONE))
