@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 # Two at a time, each with a lab of its own: the tests on hosts mostly wait.
 TOGETHER := -n 2 --dist worksteal
 
-.PHONY: help install demo test lint unit integration crash-test manager-test molecule docs man reference bench lock clean
+.PHONY: help install demo test lint unit integration crash-test manager-test molecule docs man reference bench matrix lock clean
 
 help:
 	@echo "make demo         a whole patch day on throw-away hosts (HOSTS=8 IMAGE=mixed), about 5 minutes"
@@ -18,6 +18,7 @@ help:
 	@echo "make crash-test   the longest tests: full disks, two controllers, a cloud plugin; 20 minutes"
 	@echo "make manager-test what make test runs on hosts with apt, on hosts with dnf"
 	@echo "make bench        every benchmark beside its peers, about half an hour (QUICK=1: minutes)"
+	@echo "make matrix       unit tests, wheel and a rollout with each Python and ansible-core (PAIRS='3.12:2.20')"
 	@echo "make lock         choose versions anew (PYTHONS='python3.11 python3.12 python3.13')"
 	@echo "make clean        remove .venv and caches"
 
@@ -69,9 +70,12 @@ bench: install
 	for name in engine assessment reading discovery patching waiting; do \
 	  $(BIN)/python benchmarks/$$name.py $(if $(QUICK),--quick) || exit; done
 
+matrix: install
+	scripts/matrix $(PAIRS)
+
 lock:
 	scripts/lock $(or $(PYTHONS),python3)
 
 clean:
-	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache .hypothesis .ansible dist build
+	rm -rf .venv .matrix .mypy_cache .pytest_cache .ruff_cache .hypothesis .ansible dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
