@@ -83,7 +83,7 @@ class _Answer:
         kernel = self._kernel()
         required, by = self._reboot(kernel, times)
         states = systemd.states(self._lines("timers"), self._unparsed)
-        found, images = self._containers()
+        running_containers, images = self._containers()
         lists = self._lists()
         return HostFacts(
             os=system.os_release(self._lines("os"), self._unparsed),
@@ -116,7 +116,7 @@ class _Answer:
             file_systems=system.file_systems(
                 self._lines("filesystems"), self._lines("mounts"), self._unparsed
             ),
-            containers=tuple(found),
+            containers=tuple(running_containers),
             images=tuple(images),
             competing_updaters=updaters.competing(
                 self._lines("updaters"), packages, states, self._unparsed
@@ -191,29 +191,29 @@ class _Answer:
         return since + start // ticks if since else 0
 
     def _containers(self) -> tuple[list[Container], list[Image]]:
-        found: list[Container] = []
+        running: list[Container] = []
         images: list[Image] = []
         for engine in ("podman", "docker"):
-            found += containers.containers(
+            running += containers.containers(
                 engine, self._lines(f"containers_{engine}"), self._unparsed
             )
             images += containers.images(engine, self._lines(f"images_{engine}"), self._unparsed)
         if "containers_crictl" in self._sections:
-            found += containers.cri_containers(self._lines("containers_crictl"), self._unparsed)
+            running += containers.cri_containers(self._lines("containers_crictl"), self._unparsed)
         if "images_crictl" in self._sections:
             images += containers.cri_images(self._lines("images_crictl"), self._unparsed)
-        return found, images
+        return running, images
 
     def _locks(self) -> tuple[HeldLock, ...]:
-        found = []
+        held = []
         for line in self._lines("locks"):
             # dnf's own files tell the process's number and no name.
             lock = locks.read(line) or locks.read(f"{line}\ta process")
             if lock is None:
                 self._unparsed.add("locks", line)
             else:
-                found.append(lock)
-        return tuple(found)
+                held.append(lock)
+        return tuple(held)
 
     def _skew(self) -> int | None:
         there = number(self._who.get("now", ""))
@@ -226,7 +226,7 @@ class _Answer:
     def _lists_updated(self, lists: Sequence[PackageLists]) -> int:
         """When the oldest lists were fetched; 0 where some never were."""
         if lists:
-            return min(one.fetched for one in lists)
+            return min(repository.fetched for repository in lists)
         refresh = self._sections.get("refresh")
         if refresh is not None and not refresh.lines and refresh.code == 0:
             return number(self._who.get("now", "")) or self._now

@@ -75,13 +75,13 @@ def facts(
     `scheme`: how its system orders versions, None where nobody knows it. `complain` takes a line
     for everything that is wrong; the facts are of no use then.
     """
-    found = []
-    for place, raw in enumerate(host.packages):
+    read: list[Package] = []
+    for index, raw in enumerate(host.packages):
         package = packages.read(raw, scheme)
         if isinstance(package, str):
-            complain(f"packages[{place}]: {package}")
+            complain(f"packages[{index}]: {package}")
         elif package is not None:
-            found.append(package)
+            read.append(package)
     running = host.kernel_running or ""
     for what, text in _texts(host, running):
         if text and not grammar.is_plain(text.replace(" ", "_")):
@@ -100,7 +100,9 @@ def facts(
         hostname=host.name,
         kernel=Kernel(running=running),
         boot=Boot(boot_id="", pid1_start=0),
-        packages=tuple(sorted(found, key=lambda one: (one.name, one.arch, one.version))),
+        packages=tuple(
+            sorted(read, key=lambda package: (package.name, package.arch, package.version))
+        ),
         pending=(),
         repositories=(),
         services=(),

@@ -70,8 +70,10 @@ class _Apt:
 
     def installed(self, told: Told) -> rpm.Installed:
         automatic = told.lines("automatic")
-        found = dpkg.packages(told.lines("packages"), automatic, told.architecture, told.unparsed)
-        return rpm.Installed(found, {})
+        packages = dpkg.packages(
+            told.lines("packages"), automatic, told.architecture, told.unparsed
+        )
+        return rpm.Installed(packages, {})
 
     def updates(
         self, told: Told, packages: Sequence[Package]

@@ -27,7 +27,7 @@ def accept(
     rules = Rules(exclusions)
     taken: list[Resolution] = []
     left_out: list[LeftOut] = []
-    for resolution in sorted(resolutions, key=lambda one: one.host):
+    for resolution in sorted(resolutions, key=lambda resolution: resolution.host):
         left_out.extend(resolution.dropped)
         refusal = _refusal(
             resolution, facts[resolution.host], allow_removals=allow_removals
@@ -60,15 +60,15 @@ def _refusal(resolution: Resolution, facts: HostFacts, *, allow_removals: bool) 
             reason=LeftOutReason.DISCOVERY_FAILED,
             detail="its machine-id is not 32 hex digits; `systemd-machine-id-setup` writes one",
         )
-    removed = [one.package for one in resolution.transitions if one.action is Action.REMOVE]
+    removed = [step.package for step in resolution.transitions if step.action is Action.REMOVE]
     if removed and not allow_removals:
         return LeftOut(
             host=resolution.host,
             reason=LeftOutReason.REMOVES_PACKAGE,
             detail=f"would remove {', '.join(removed)}",
         )
-    held = {(one.name, one.arch) for one in facts.packages if one.held}
-    moved = [one.package for one in resolution.transitions if (one.package, one.arch) in held]
+    held = {(package.name, package.arch) for package in facts.packages if package.held}
+    moved = [step.package for step in resolution.transitions if (step.package, step.arch) in held]
     if moved:
         return LeftOut(
             host=resolution.host,
@@ -83,15 +83,15 @@ def _refusal(resolution: Resolution, facts: HostFacts, *, allow_removals: bool) 
 
 def _excluded(resolution: Resolution, rules: Sequence[Exclusion]) -> LeftOut | None:
     """The host was asked to hold them: where it does not, nothing of it is taken."""
-    for one in resolution.transitions if rules else ():
-        rule = excluding(rules, (one.package, one.source))
+    for transition in resolution.transitions if rules else ():
+        rule = excluding(rules, (transition.package, transition.source))
         if rule is not None:
             return LeftOut(
                 host=resolution.host,
                 reason=LeftOutReason.EXCLUDED,
-                detail=f"would change {one.package}, excluded by {rule.said}",
+                detail=f"would change {transition.package}, excluded by {rule.said}",
                 rule=rule.rule,
-                needs=(one.package,),
+                needs=(transition.package,),
             )
     return None
 
@@ -103,7 +103,7 @@ def missing_space(file_systems: Sequence[FileSystem], needed_kib: Mapping[str, i
     preflight looks again on the host itself.
     """
     demand: dict[str, int] = {}
-    free = {one.mount: one.free_kib for one in file_systems}
+    free = {file_system.mount: file_system.free_kib for file_system in file_systems}
     for path, kib in needed_kib.items():
         mounts = [mount for mount in free if _under(path, mount)]
         if mounts:

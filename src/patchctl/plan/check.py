@@ -44,8 +44,8 @@ _SECONDS = (
 class _Wrong(Exception):
     """What is wrong at a place of the plan. Caught in here."""
 
-    def __init__(self, place: str, what: str) -> None:
-        super().__init__(f"{place}: {what}")
+    def __init__(self, where: str, what: str) -> None:
+        super().__init__(f"{where}: {what}")
 
 
 def check(plan: Plan, where: str) -> None:
@@ -69,15 +69,15 @@ def _body(body: PlanBody) -> None:
         raise _Wrong("body.expires", "is before `as_of`, or more than ten years after it")
     _word("body.fleet", "digest", body.fleet)
     _word("body.policy", "digest", body.policy)
-    for place, one in enumerate(body.snapshots):
-        _word(f"body.snapshots[{place}].host", "host", one.host)
-        _word(f"body.snapshots[{place}].facts", "address of facts", one.facts)
-    _unique("body.snapshots", "host", (one.host for one in body.snapshots))
-    for place, ring in enumerate(body.rings):
-        _ring(f"body.rings[{place}]", ring)
+    for index, snapshot in enumerate(body.snapshots):
+        _word(f"body.snapshots[{index}].host", "host", snapshot.host)
+        _word(f"body.snapshots[{index}].facts", "address of facts", snapshot.facts)
+    _unique("body.snapshots", "host", (snapshot.host for snapshot in body.snapshots))
+    for index, ring in enumerate(body.rings):
+        _ring(f"body.rings[{index}]", ring)
     _unique("body.rings", "name", (ring.name for ring in body.rings))
-    for place, cohort in enumerate(body.cohorts):
-        _cohort(f"body.cohorts[{place}]", cohort)
+    for index, cohort in enumerate(body.cohorts):
+        _cohort(f"body.cohorts[{index}]", cohort)
     _unique("body.cohorts", "id", (cohort.id for cohort in body.cohorts))
     _hosts(body)
     _outside(body)
@@ -99,17 +99,17 @@ def _ring(here: str, ring: RingPolicy) -> None:
         if hook and (problem := grammar.hook_problem(hook)):
             raise _Wrong(f"{here}.{name}", f"{_shown(hook)} {problem}")
         _sees(f"{here}.{name}_sees", hook, getattr(ring, f"{name}_sees"))
-    for place, probe in enumerate(ring.probes):
-        _probe(f"{here}.probes[{place}]", probe)
+    for index, probe in enumerate(ring.probes):
+        _probe(f"{here}.probes[{index}]", probe)
     _unique(f"{here}.probes", "name", (probe.name for probe in ring.probes))
 
 
 def _sees(here: str, hook: str, groups: tuple[str, ...]) -> None:
     if groups and not hook:
         raise _Wrong(here, "there is no hook that sees them")
-    for place, group in enumerate(groups):
+    for index, group in enumerate(groups):
         if problem := grammar.group_problem(group):
-            raise _Wrong(f"{here}[{place}]", problem)
+            raise _Wrong(f"{here}[{index}]", problem)
     _unique(here, "group", groups)
 
 
@@ -128,8 +128,8 @@ def _probe(here: str, probe: Probe) -> None:
     if "\0" in probe.expect:
         raise _Wrong(f"{here}.expect", "has a character that no shell can hold")
     _within(f"{here}.within_s", probe.within_s, grammar.LONGEST_S)
-    for place, package in enumerate(probe.packages):
-        _word(f"{here}.packages[{place}]", "package", package)
+    for index, package in enumerate(probe.packages):
+        _word(f"{here}.packages[{index}]", "package", package)
 
 
 # --- cohorts ------------------------------------------------------------------------------------
@@ -140,29 +140,34 @@ def _cohort(here: str, cohort: Cohort) -> None:
         raise _Wrong(f"{here}.manager", "names no package manager")
     if not cohort.transitions:
         raise _Wrong(f"{here}.transitions", "is empty")
-    for place, one in enumerate(cohort.transitions):
-        _transition(f"{here}.transitions[{place}]", one)
+    for index, transition in enumerate(cohort.transitions):
+        _transition(f"{here}.transitions[{index}]", transition)
     _unique(
         f"{here}.transitions",
         "step",
-        (f"{one.package} {one.arch} {one.from_} {one.to}" for one in cohort.transitions),
+        (
+            f"{transition.package} {transition.arch} {transition.from_} {transition.to}"
+            for transition in cohort.transitions
+        ),
     )
-    size = sum(one.file.size for one in cohort.transitions if one.file is not None)
+    size = sum(
+        transition.file.size for transition in cohort.transitions if transition.file is not None
+    )
     if cohort.download_bytes != size:
         raise _Wrong(f"{here}.download_bytes", f"is not {size}, the sum of its files")
     if cohort.id != ident(cohort.manager, cohort.transitions):
         raise _Wrong(f"{here}.id", f"{_shown(cohort.id)} is not that of its content")
 
 
-def _transition(here: str, one: Transition) -> None:
-    _word(f"{here}.package", "package", one.package)
-    _word(f"{here}.arch", "architecture", one.arch)
-    _version(f"{here}.from", one.from_, wanted=one.action is not Action.NEW)
-    _version(f"{here}.to", one.to, wanted=one.action is not Action.REMOVE)
-    if one.file is not None:
-        _file(f"{here}.file", one.file)
-    if (one.file is None) != (one.action is Action.REMOVE):
-        what = "is missing" if one.file is None else "comes with a removal"
+def _transition(here: str, transition: Transition) -> None:
+    _word(f"{here}.package", "package", transition.package)
+    _word(f"{here}.arch", "architecture", transition.arch)
+    _version(f"{here}.from", transition.from_, wanted=transition.action is not Action.NEW)
+    _version(f"{here}.to", transition.to, wanted=transition.action is not Action.REMOVE)
+    if transition.file is not None:
+        _file(f"{here}.file", transition.file)
+    if (transition.file is None) != (transition.action is Action.REMOVE):
+        what = "is missing" if transition.file is None else "comes with a removal"
         raise _Wrong(f"{here}.file", what)
 
 
@@ -187,8 +192,8 @@ def _hosts(body: PlanBody) -> None:
     cohorts = {cohort.id for cohort in body.cohorts}
     waves: dict[str, Counter[int]] = {}
     _unique("body.hosts", "name", (host.name for host in body.hosts))
-    for place, host in enumerate(body.hosts):
-        _host(f"body.hosts[{place}]", host, rings, cohorts)
+    for index, host in enumerate(body.hosts):
+        _host(f"body.hosts[{index}]", host, rings, cohorts)
         waves.setdefault(host.ring, Counter())[host.wave] += 1
     for ring, sizes in waves.items():
         if sorted(sizes) != list(range(1, len(sizes) + 1)):
@@ -219,32 +224,32 @@ def _host(here: str, host: PlannedHost, rings: Mapping[str, RingPolicy], cohorts
 
 def _outside(body: PlanBody) -> None:
     """What speaks of hosts and packages beside the transitions."""
-    for place, line in enumerate(body.left_out):
-        _word(f"body.left_out[{place}].host", "host", line.host)
-    for place, look in enumerate(body.could_not_look):
-        _word(f"body.could_not_look[{place}].host", "host", look.host)
+    for index, line in enumerate(body.left_out):
+        _word(f"body.left_out[{index}].host", "host", line.host)
+    for index, look in enumerate(body.could_not_look):
+        _word(f"body.could_not_look[{index}].host", "host", look.host)
     ring_of = {host.name: host.ring for host in body.hosts}
     rings = {ring.name for ring in body.rings}
-    for place, one in enumerate(body.unproven):
-        here = f"body.unproven[{place}]"
-        if one.ring not in rings:
-            raise _Wrong(f"{here}.ring", f"the plan has no ring {_shown(one.ring)}")
-        _word(f"{here}.package", "package", one.package)
-        _word(f"{here}.arch", "architecture", one.arch)
-        _version(f"{here}.from", one.from_, wanted=bool(one.from_))
-        _version(f"{here}.to", one.to, wanted=bool(one.to))
-        for name in one.hosts:
-            if ring_of.get(name) != one.ring:
-                what = f"host {_shown(name)} is not in ring {one.ring} of the plan"
+    for index, gap in enumerate(body.unproven):
+        here = f"body.unproven[{index}]"
+        if gap.ring not in rings:
+            raise _Wrong(f"{here}.ring", f"the plan has no ring {_shown(gap.ring)}")
+        _word(f"{here}.package", "package", gap.package)
+        _word(f"{here}.arch", "architecture", gap.arch)
+        _version(f"{here}.from", gap.from_, wanted=bool(gap.from_))
+        _version(f"{here}.to", gap.to, wanted=bool(gap.to))
+        for name in gap.hosts:
+            if ring_of.get(name) != gap.ring:
+                what = f"host {_shown(name)} is not in ring {gap.ring} of the plan"
                 raise _Wrong(f"{here}.hosts", what)
-    for place, feed in enumerate(body.feeds):
-        _within(f"body.feeds[{place}].entries", feed.entries, _LARGEST_FILE)
-    _unique("body.urgent", "cve", (one.cve for one in body.urgent))
+    for index, feed in enumerate(body.feeds):
+        _within(f"body.feeds[{index}].entries", feed.entries, _LARGEST_FILE)
+    _unique("body.urgent", "cve", (vulnerability.cve for vulnerability in body.urgent))
 
 
 def _exclusions(body: PlanBody) -> None:
-    for place, rule in enumerate(body.exclusions):
-        here = f"body.exclusions[{place}]"
+    for index, rule in enumerate(body.exclusions):
+        here = f"body.exclusions[{index}]"
         if not rule.packages:
             raise _Wrong(f"{here}.packages", "is empty")
         for pattern in rule.packages:
@@ -254,8 +259,8 @@ def _exclusions(body: PlanBody) -> None:
 
 
 def _hooks(body: PlanBody) -> None:
-    for place, file in enumerate(body.hooks):
-        _hook_file(f"body.hooks[{place}]", file)
+    for index, file in enumerate(body.hooks):
+        _hook_file(f"body.hooks[{index}]", file)
     _unique("body.hooks", "path", (file.path for file in body.hooks))
     if not body.hooks:
         return

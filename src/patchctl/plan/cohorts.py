@@ -20,13 +20,23 @@ def cohort(
 ) -> Cohort:
     """The cohort of one closed transaction. Equal transactions give equal cohorts."""
     rows = tuple(
-        classify(one, manager, undo_safe)
-        for one in sorted(transitions, key=lambda one: (one.package, one.arch, one.from_, one.to))
+        classify(transition, manager, undo_safe)
+        for transition in sorted(
+            transitions,
+            key=lambda transition: (
+                transition.package,
+                transition.arch,
+                transition.from_,
+                transition.to,
+            ),
+        )
     )
     return Cohort(
         id=ident(manager, rows),
         manager=manager,
         transitions=rows,
-        download_bytes=sum(one.file.size for one in rows if one.file is not None),
-        reboot=any(takes_effect_by_reboot(one.package) for one in rows),
+        download_bytes=sum(
+            transition.file.size for transition in rows if transition.file is not None
+        ),
+        reboot=any(takes_effect_by_reboot(transition.package) for transition in rows),
     )

@@ -46,8 +46,12 @@ def diff(before: Plan, after: Plan) -> PlanDiff:
         feeds_changed=old.feeds != new.feeds,
         hooks=_hooks(old, new),
         probes_changed=_probes(old) != _probes(new),
-        exclusions_added=tuple(one for one in new.exclusions if one not in old.exclusions),
-        exclusions_removed=tuple(one for one in old.exclusions if one not in new.exclusions),
+        exclusions_added=tuple(
+            exclusion for exclusion in new.exclusions if exclusion not in old.exclusions
+        ),
+        exclusions_removed=tuple(
+            exclusion for exclusion in old.exclusions if exclusion not in new.exclusions
+        ),
     )
 
 
@@ -84,11 +88,20 @@ def _place(host: PlannedHost) -> str:
 
 
 def _rows(body: PlanBody) -> dict[tuple[str, _Key], Transition]:
-    cohorts = {one.id: one for one in body.cohorts}
+    cohorts = {cohort.id: cohort for cohort in body.cohorts}
     return {
-        (host.name, (one.package, one.arch, one.action, one.from_, one.to)): one
+        (
+            host.name,
+            (
+                transition.package,
+                transition.arch,
+                transition.action,
+                transition.from_,
+                transition.to,
+            ),
+        ): transition
         for host in body.hosts
-        for one in cohorts[host.cohort].transitions
+        for transition in cohorts[host.cohort].transitions
     }
 
 
@@ -126,17 +139,19 @@ def _cves(
 
 
 def _removed(rows: Mapping[tuple[str, _Key], Transition]) -> dict[tuple[str, str], set[str]]:
-    found: dict[tuple[str, str], set[str]] = {}
-    for (host, _), one in rows.items():
-        found.setdefault((host, one.source or one.package), set()).update(one.cves)
-    return found
+    cves_of: dict[tuple[str, str], set[str]] = {}
+    for (host, _), transition in rows.items():
+        cves_of.setdefault((host, transition.source or transition.package), set()).update(
+            transition.cves
+        )
+    return cves_of
 
 
 def _left_out(here: PlanBody, there: PlanBody) -> tuple[LeftOut, ...]:
     # The detail is for people and may name sizes or times; it makes no difference.
-    known = {_missing(one) for one in there.left_out}
-    return tuple(one for one in here.left_out if _missing(one) not in known)
+    known = {_missing(row) for row in there.left_out}
+    return tuple(row for row in here.left_out if _missing(row) not in known)
 
 
-def _missing(one: LeftOut) -> tuple[str, str, str, str, tuple[str, ...], str]:
-    return one.host, one.reason, one.package, one.version, one.cves, one.rule
+def _missing(row: LeftOut) -> tuple[str, str, str, str, tuple[str, ...], str]:
+    return row.host, row.reason, row.package, row.version, row.cves, row.rule

@@ -62,12 +62,12 @@ def freeze(
     are the files of the settings' hooks. `could_not_look` is what the snapshot could not tell.
     `exclusions` held when the updates were selected.
     """
-    taken = {one.host: one for one in resolutions}
+    taken = {resolution.host: resolution for resolution in resolutions}
     left_out = tuple(left_out)
     hosts = {host.name: host for host in fleet.hosts if host.name in taken}
-    facts = {one.name: one.facts for one in snapshot.hosts if one.facts is not None}
+    facts = {host.name: host.facts for host in snapshot.hosts if host.facts is not None}
     assigned = _assign(taken.values(), settings.undo_safe)
-    cohorts = {one.id: one for one in assigned.values()}
+    cohorts = {cohort.id: cohort for cohort in assigned.values()}
     placed = {
         ring.name: {
             name: assigned[name].id
@@ -90,9 +90,9 @@ def freeze(
         fleet=fleet_digest(hosts.values()),
         policy=_policy_digest(settings),
         snapshots=tuple(
-            SnapshotRef(host=one.name, facts=one.facts_digest)
-            for one in sorted(snapshot.hosts, key=lambda one: one.name)
-            if one.facts_digest
+            SnapshotRef(host=host.name, facts=host.facts_digest)
+            for host in sorted(snapshot.hosts, key=lambda host: host.name)
+            if host.facts_digest
         ),
         rings=settings.rings,
         unproven_policy=settings.unproven,
@@ -105,18 +105,18 @@ def freeze(
         left_out=tuple(
             sorted(
                 set(left_out),
-                key=lambda one: (
-                    *(one.host, one.package, one.reason, one.version, one.detail),
-                    *(one.cves, one.rule, one.needs),
+                key=lambda row: (
+                    *(row.host, row.package, row.reason, row.version, row.detail),
+                    *(row.cves, row.rule, row.needs),
                 ),
             )
         ),
         unproven=unproven(settings.ring_names, cohorts, placed, proven or {}),
-        feeds=tuple(sorted(feeds, key=lambda one: one.name)),
-        urgent=tuple(sorted(urgent, key=lambda one: one.cve)),
-        hooks=tuple(sorted(hooks, key=lambda one: one.path)),
+        feeds=tuple(sorted(feeds, key=lambda feed: feed.name)),
+        urgent=tuple(sorted(urgent, key=lambda vulnerability: vulnerability.cve)),
+        hooks=tuple(sorted(hooks, key=lambda file: file.path)),
         could_not_look=tuple(
-            sorted(set(could_not_look), key=lambda one: (one.host, one.repository, one.reason))
+            sorted(set(could_not_look), key=lambda look: (look.host, look.repository, look.reason))
         ),
         stale_lists=settings.stale_lists,
         exclusions=tuple(_of_the_plan(exclusions, hosts.keys(), left_out)),
@@ -127,12 +127,12 @@ def _of_the_plan(
     exclusions: Iterable[Exclusion], planned: Collection[str], left_out: Iterable[LeftOut]
 ) -> Iterator[Exclusion]:
     """The rules without hosts that the plan has nothing of: an edit there leaves it as it is."""
-    concerned = {one.host for one in left_out if one.reason is LeftOutReason.EXCLUDED}
+    concerned = {row.host for row in left_out if row.reason is LeftOutReason.EXCLUDED}
     concerned |= set(planned)
-    for one in exclusions:
-        hosts = tuple(sorted(set(one.hosts) & concerned))
-        if hosts or not one.hosts:
-            yield msgspec.structs.replace(one, hosts=hosts)
+    for exclusion in exclusions:
+        hosts = tuple(sorted(set(exclusion.hosts) & concerned))
+        if hosts or not exclusion.hosts:
+            yield msgspec.structs.replace(exclusion, hosts=hosts)
 
 
 def seal(body: PlanBody, about: PlanAbout) -> Plan:
@@ -144,11 +144,11 @@ def _assign(taken: Iterable[Resolution], undo_safe: Sequence[str]) -> dict[str, 
     """Host -> cohort. In a large fleet most transactions are alike: each is made once."""
     made: dict[object, Cohort] = {}
     assigned = {}
-    for one in taken:
-        key = (one.manager, one.transitions)
+    for resolution in taken:
+        key = (resolution.manager, resolution.transitions)
         if key not in made:
-            made[key] = cohort(one.manager, one.transitions, undo_safe)
-        assigned[one.host] = made[key]
+            made[key] = cohort(resolution.manager, resolution.transitions, undo_safe)
+        assigned[resolution.host] = made[key]
     return assigned
 
 
@@ -198,18 +198,18 @@ def fleet_digest(hosts: Iterable[Host]) -> str:
     return canonical.digest(
         [
             {
-                "name": one.name,
-                "ring": one.ring,
-                "groups": sorted(one.groups),
+                "name": host.name,
+                "ring": host.ring,
+                "groups": sorted(host.groups),
                 "variables": _without_floats(
                     {
                         key: marked(value)
-                        for key, value in one.variables.items()
+                        for key, value in host.variables.items()
                         if key not in _PLACES
                     }
                 ),
             }
-            for one in sorted(hosts, key=lambda host: host.name)
+            for host in sorted(hosts, key=lambda host: host.name)
         ]
     )
 

@@ -47,23 +47,23 @@ class Looks(Record):
         pending updates that nobody could read."""
         reasons = _reasons((*self.repositories, *self.unreadable))
         return tuple(
-            structs.replace(one, reason=LeftOutReason.STALE_LISTS, detail=reasons[one.host])
-            if one.reason in _NOTHING and not one.package and one.host in reasons
-            else one
-            for one in left_out
+            structs.replace(row, reason=LeftOutReason.STALE_LISTS, detail=reasons[row.host])
+            if row.reason in _NOTHING and not row.package and row.host in reasons
+            else row
+            for row in left_out
         )
 
 
 def _reasons(looked: Iterable[CouldNotLook]) -> dict[str, str]:
     """Why, by host."""
-    found: dict[str, list[CouldNotLook]] = {}
+    rows_of: dict[str, list[CouldNotLook]] = {}
     for row in looked:
-        found.setdefault(row.host, []).append(row)
-    return {host: _reason(rows) for host, rows in found.items()}
+        rows_of.setdefault(row.host, []).append(row)
+    return {host: _reason(rows) for host, rows in rows_of.items()}
 
 
-def _order(one: CouldNotLook) -> tuple[str, str, str]:
-    return one.host, one.repository, one.reason
+def _order(row: CouldNotLook) -> tuple[str, str, str]:
+    return row.host, row.repository, row.reason
 
 
 def _reason(rows: Sequence[CouldNotLook]) -> str:
@@ -107,7 +107,7 @@ def looks(
             repositories += _repositories(result.name, facts, oldest, optional=False)
             optional += _repositories(result.name, facts, oldest, optional=True)
             unreadable += _unreadable(result.name, facts)
-    unasked = asked - {one.name for one in snapshot.hosts}
+    unasked = asked - {host.name for host in snapshot.hosts}
     hosts += [CouldNotLook(host=name, reason=f"not in snapshot {snapshot.id}") for name in unasked]
     return Looks(
         hosts=tuple(sorted(hosts, key=_order)),
@@ -124,14 +124,21 @@ def refused(fleet: Fleet, limit: Collection[str] | None) -> tuple[CouldNotLook, 
     if limit is not None and {host.name for host in fleet.hosts} - set(limit):
         return ()
     rows = (
-        CouldNotLook(host=one.name, reason=sentence(f"its name {one.reason}; rename it"))
-        for one in fleet.left_out
+        CouldNotLook(host=host.name, reason=sentence(f"its name {host.reason}; rename it"))
+        for host in fleet.left_out
     )
     return tuple(sorted(rows, key=_order))
 
 
 def _unread(facts: HostFacts) -> str:
-    why = next((one.fault for one in facts.lists if one.fault and not one.optional), "")
+    why = next(
+        (
+            repository.fault
+            for repository in facts.lists
+            if repository.fault and not repository.optional
+        ),
+        "",
+    )
     return sentence(f"its pending updates could not be read{f': {why}' if why else ''}")
 
 
@@ -152,10 +159,12 @@ def _repositories(
     if not facts.lists and not optional:
         reason = "when its package lists were fetched is not known; discover it again"
         yield CouldNotLook(host=host, reason=reason)
-    for one in facts.lists:
-        if one.optional is optional and (reason := one.fault or _age(one, oldest)):
+    for repository in facts.lists:
+        if repository.optional is optional and (
+            reason := repository.fault or _age(repository, oldest)
+        ):
             yield CouldNotLook(
-                host=host, repository=sentence(one.repository), reason=sentence(reason)
+                host=host, repository=sentence(repository.repository), reason=sentence(reason)
             )
 
 

@@ -151,7 +151,7 @@ def _nothing(host: Host, facts: HostFacts, mode: SelectionMode) -> LeftOut:
 
 def _without_advisories(facts: HostFacts) -> str:
     """Which repositories do not tell which updates are security updates; "" where all do."""
-    names = [one.repository for one in facts.lists if not one.advisories]
+    names = [repository.repository for repository in facts.lists if not repository.advisories]
     if not names:
         return ""
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
@@ -201,16 +201,24 @@ def _unfit(host: Host, result: HostResult, held: str) -> LeftOut | None:
 
 def _half_installed(facts: HostFacts) -> str:
     """What the package manager began and did not finish, with the remedy; "" where all is whole."""
-    found = [f"{one.name} ({one.status})" for one in facts.packages if one.status]
-    found += facts.unfinished
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
+    unfinished = [
+        f"{package.name} ({package.status})" for package in facts.packages if package.status
+    ]
+    unfinished += facts.unfinished
+    more = f" and {len(unfinished) - _NAMED} more" if len(unfinished) > _NAMED else ""
     repair = DECISIONS[facts.manager].repair
-    return f"{', '.join(found[:_NAMED])}{more}; `{repair}` there finishes it" if found else ""
+    return (
+        f"{', '.join(unfinished[:_NAMED])}{more}; `{repair}` there finishes it"
+        if unfinished
+        else ""
+    )
 
 
 def _names(facts: HostFacts) -> set[str]:
     new = {update.name for update in facts.pending if update.replaces}
-    return new | {name for one in facts.packages for name in (one.name, one.source) if name}
+    return new | {
+        name for package in facts.packages for name in (package.name, package.source) if name
+    }
 
 
 def _updates(
@@ -250,7 +258,7 @@ def _updates(
                     rule=rule.rule if rule else "",
                 )
             )
-    taken = {(one.package, one.version) for one in wanted}
+    taken = {(request.package, request.version) for request in wanted}
     refused += [
         line
         for line in _hidden(host, facts, selection.mode, specs, rules)
@@ -292,12 +300,12 @@ def _ruled(line: LeftOut, facts: HostFacts, rules: Sequence[Exclusion]) -> LeftO
     if line.reason is not LeftOutReason.PINNED:
         return line
     sources = {(package.name, package.arch): package.source for package in facts.packages}
-    found = [
+    matching = [
         excluding(rules, (update.name, line.package))
         for update in facts.hidden
         if line.package in (update.name, sources.get((update.name, update.arch)))
     ]
-    if not found or (rule := found[0]) is None or None in found:
+    if not matching or (rule := matching[0]) is None or None in matching:
         return line
     return structs.replace(line, reason=LeftOutReason.EXCLUDED, detail=rule.said, rule=rule.rule)
 
@@ -313,9 +321,11 @@ def _excluded(facts: HostFacts, rules: Sequence[Exclusion]) -> tuple[PackageRequ
     What no plan can name needs no word: nothing that changes it is taken.
     """
     return tuple(
-        PackageRequest(package=one.name, arch=one.arch, version=one.version)
-        for one in sorted(facts.packages, key=lambda one: (one.name, one.arch, one.version))
-        if rules and excluding(rules, (one.name, one.source)) and _is_of_a_plan(one)
+        PackageRequest(package=package.name, arch=package.arch, version=package.version)
+        for package in sorted(
+            facts.packages, key=lambda package: (package.name, package.arch, package.version)
+        )
+        if rules and excluding(rules, (package.name, package.source)) and _is_of_a_plan(package)
     )
 
 
@@ -374,7 +384,7 @@ def _refusal(
 
 def _no_security_update(facts: HostFacts, update: PendingUpdate) -> tuple[LeftOutReason, str]:
     """It is none, or nobody says whether it is one."""
-    silent = {one.repository for one in facts.lists if not one.advisories}
+    silent = {repository.repository for repository in facts.lists if not repository.advisories}
     if update.origin in silent:
         return LeftOutReason.NO_ADVISORIES, f"{update.origin} publishes none"
     return LeftOutReason.NOT_SECURITY, ""

@@ -19,32 +19,32 @@ def unproven(
     staging proves nothing.
     """
     known: set[str] = set()
-    found: list[Unproven] = []
+    gaps: list[Unproven] = []
     for index, ring in enumerate(rings):
         hosts: dict[str, list[str]] = {}
         steps: dict[str, Transition] = {}
         for host, cohort in placed.get(ring, {}).items():
-            for one in cohorts[cohort].transitions:
-                key = proof_key(one)
-                steps[key] = one
+            for transition in cohorts[cohort].transitions:
+                key = proof_key(transition)
+                steps[key] = transition
                 hosts.setdefault(key, []).append(host)
         if index > 0:
-            found.extend(
+            gaps.extend(
                 Unproven(
                     ring=ring,
-                    package=one.package,
-                    arch=one.arch,
-                    from_=one.from_,
-                    to=one.to,
+                    package=transition.package,
+                    arch=transition.arch,
+                    from_=transition.from_,
+                    to=transition.to,
                     hosts=tuple(sorted(hosts[key])),
                 )
-                for key, one in sorted(steps.items(), key=_order)
+                for key, transition in sorted(steps.items(), key=_order)
                 if key not in known
             )
         known |= steps.keys() | proven.get(ring, frozenset())
-    return tuple(found)
+    return tuple(gaps)
 
 
 def _order(item: tuple[str, Transition]) -> tuple[str, str, str, str, str]:
-    key, one = item
-    return (one.package, one.arch, one.from_, one.to, key)
+    key, transition = item
+    return (transition.package, transition.arch, transition.from_, transition.to, key)

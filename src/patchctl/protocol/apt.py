@@ -93,9 +93,9 @@ def read(request: HostRequest, answer: Answer) -> Resolution:
         transitions=transitions,
         dropped=tuple(answer.dropped),
         uris={
-            one.file.name: said.uris[one.file.name][0]
-            for one in transitions
-            if one.file is not None and one.file.name in said.uris
+            transition.file.name: said.uris[transition.file.name][0]
+            for transition in transitions
+            if transition.file is not None and transition.file.name in said.uris
         },
         needed_kib=_needed(said, transitions),
         source_versions=said.source_versions,
@@ -169,7 +169,7 @@ def _read_simulated(said: _Said, rest: str, number: int) -> None:
 
 def _transitions(request: HostRequest, said: _Said) -> tuple[Transition, ...]:
     made = [*_installs(request, said), *_removals(said)]
-    made.sort(key=lambda one: (one.package, one.arch))
+    made.sort(key=lambda transition: (transition.package, transition.arch))
     return tuple(made)
 
 
@@ -232,7 +232,7 @@ def _removals(said: _Said) -> Iterator[Transition]:
         # apt names an architecture only where it is not the machine's own.
         if (name, arch) in said.installs or (not arch and name in reinstalled):
             continue  # apt takes it out for a moment to break a loop
-        found = next(
+        package = next(
             (
                 have
                 for (known, known_arch), have in said.have.items()
@@ -240,14 +240,14 @@ def _removals(said: _Said) -> Iterator[Transition]:
             ),
             None,
         )
-        if found is None:
+        if package is None:
             raise UnreadableError(f"{name} would be removed but is not installed")
         yield Transition(
             package=name,
-            arch=found.arch,
+            arch=package.arch,
             action=Action.REMOVE,
             from_=version,
-            source=found.source,
+            source=package.source,
         )
 
 
@@ -264,7 +264,11 @@ def _file(said: _Said, name: str, arch: str, version: str) -> tuple[Artifact, st
     uri, size = said.uris.get(file_name, ("", -1))
     if len({stanza.get("SHA256") for stanza in stanzas}) > 1:
         # One version in two repositories, built twice: the file that apt would fetch counts.
-        stanzas = [one for one in stanzas if one.get("Filename") and _ends(uri, one["Filename"])]
+        stanzas = [
+            stanza
+            for stanza in stanzas
+            if stanza.get("Filename") and _ends(uri, stanza["Filename"])
+        ]
     hashes = {stanza.get("SHA256", "") for stanza in stanzas}
     if len(hashes) != 1:
         raise _PackageError(f"repositories offer {len(hashes) or 'no'} different files of it")
@@ -319,10 +323,14 @@ def _needed(said: _Said, transitions: tuple[Transition, ...]) -> dict[str, int]:
     """KiB by path, as preflight will ask for."""
     installed = {key: have.kib for key, have in said.have.items()}
     usr, var = packages_kib(
-        (one.action, one.file.size if one.file else 0, installed.get((one.package, one.arch), 0))
-        for one in transitions
+        (
+            transition.action,
+            transition.file.size if transition.file else 0,
+            installed.get((transition.package, transition.arch), 0),
+        )
+        for transition in transitions
     )
     needed = {"/usr": usr, "/var/lib/patchctl": var}
-    if boot := boot_kib((one.package, one.action) for one in transitions):
+    if boot := boot_kib((transition.package, transition.action) for transition in transitions):
         needed["/boot"] = boot
     return needed if transitions else {}

@@ -145,25 +145,25 @@ def _like(stage: Stage) -> Stage:
 
 
 def _count(evidence: Mapping[str, Any], name: str) -> int | None:
-    found = evidence.get("asked", {}).get(name)
-    return found if isinstance(found, int) else None
+    count = evidence.get("asked", {}).get(name)
+    return count if isinstance(count, int) else None
 
 
 def _packages(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
-    place = PLACES.get(asked.stage)
-    if place is None:
+    expected = PLACES.get(asked.stage)
+    if expected is None:
         return
     told = {(row["package"], row["arch"]): row["place"] for row in evidence.get("packages", ())}
-    planned = {(one.package, one.arch) for one in asked.transitions}
+    planned = {(transition.package, transition.arch) for transition in asked.transitions}
     if len(evidence.get("packages", ())) != len(asked.transitions) or told.keys() != planned:
         yield f"{len(told.keys() & planned)} of {len(planned)} planned packages"
     recorded = asked.stage in JOBS and not _counted(asked)
     if _count(evidence, "packages") != len(asked.transitions) and not recorded:
         yield "how many packages were looked at"
     yield from (
-        f"package {name} is {found} where it must be {place}"
-        for (name, _), found in told.items()
-        if found != place
+        f"package {name} is {state} where it must be {expected}"
+        for (name, _), state in told.items()
+        if state != expected
     )
 
 
@@ -195,7 +195,11 @@ def _old(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     if any(row["name"] == "undo" and row.get("note") for row in evidence.get("checks", ())):
         return
     told = Counter(row["package"] for row in evidence.get("old", ()))
-    needed = Counter(one.package for one in asked.transitions if one.action is not Action.NEW)
+    needed = Counter(
+        transition.package
+        for transition in asked.transitions
+        if transition.action is not Action.NEW
+    )
     if needed - told:
         yield f"the old version of {min(needed - told)}"
 
@@ -215,7 +219,7 @@ def _compared(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     if evidence.get("before") != before:
         yield "the state before the update, as it was written down"
     skipped = Action.REMOVE if asked.stage is Stage.VERIFY else Action.NEW
-    marks = sum(one.action is not skipped for one in asked.transitions)
+    marks = sum(transition.action is not skipped for transition in asked.transitions)
     wanted = {"marks": marks, "listeners": before["listeners"]}
     if before["units"]:
         wanted["services"] = before["services"]

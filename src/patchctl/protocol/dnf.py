@@ -88,7 +88,10 @@ def read(request: HostRequest, answer: Answer) -> Resolution:
     for number, kind, rest in answer.lines:
         _read_line(said, kind, rest, number)
     transitions = tuple(
-        sorted(_transitions(request, said), key=lambda one: (one.package, one.arch, one.to))
+        sorted(
+            _transitions(request, said),
+            key=lambda transition: (transition.package, transition.arch, transition.to),
+        )
     )
     return Resolution(
         host=request.host,
@@ -174,18 +177,18 @@ def _transitions(request: HostRequest, said: _Said) -> Iterator[Transition]:
         if step.kind in ("remove", "obsolete"):
             yield _removal(said, step)
             continue
-        found = said.files.get((step.name, step.arch, step.version, step.by))
-        if problem := _problem(step, found):
+        file = said.files.get((step.name, step.arch, step.version, step.by))
+        if problem := _problem(step, file):
             said.unusable.extend(_unusable(request.host, said, step, problem))
-        elif found is not None:
-            yield _arrival(request, said, step, found)
+        elif file is not None:
+            yield _arrival(request, said, step, file)
 
 
-def _problem(step: _Step, found: _File | None) -> str:
+def _problem(step: _Step, file: _File | None) -> str:
     """Why the package cannot be taken, "" where it can."""
-    if found is None:
+    if file is None:
         return f"repository {cleaned(step.by)} does not tell what file it is"
-    if not found.sha256:
+    if not file.sha256:
         return "its repository gives no SHA-256"
     if not fits("file", _file_name(step)):
         return "the name of its file is outside of the grammar"
@@ -196,7 +199,7 @@ def _file_name(step: _Step) -> str:
     return f"{step.name}-{step.version.rpartition(':')[2]}.{step.arch}.rpm"
 
 
-def _arrival(request: HostRequest, said: _Said, step: _Step, found: _File) -> Transition:
+def _arrival(request: HostRequest, said: _Said, step: _Step, file: _File) -> Transition:
     old = _old(said, step) if step.kind != "install" else None
     if step.kind == "install":
         action = Action.NEW
@@ -210,13 +213,13 @@ def _arrival(request: HostRequest, said: _Said, step: _Step, found: _File) -> Tr
         action=action,
         from_=old.version if old else "",
         to=step.version,
-        source=found.source,
+        source=file.source,
         origin=cleaned(step.by),
-        file=Artifact(name=_file_name(step), size=found.size, sha256=found.sha256),
+        file=Artifact(name=_file_name(step), size=file.size, sha256=file.sha256),
         requested=any(
-            (one.package, one.version) == (step.name, step.version)
-            and (one.arch == step.arch or _NOARCH in (one.arch, step.arch))
-            for one in request.wanted
+            (package.package, package.version) == (step.name, step.version)
+            and (package.arch == step.arch or _NOARCH in (package.arch, step.arch))
+            for package in request.wanted
         ),
         # A repository of which nothing is known wants signatures.
         unsigned=not said.signed.get(step.by, True),
@@ -232,15 +235,15 @@ def _old(said: _Said, step: _Step) -> _Have | None:
 
 def _removal(said: _Said, step: _Step) -> Transition:
     key = (step.name, step.arch, step.version)
-    found = [have for have in said.have if (have.name, have.arch, have.version) == key]
-    if not found:
+    matching = [have for have in said.have if (have.name, have.arch, have.version) == key]
+    if not matching:
         raise UnreadableError(f"{step.name} would be removed but is not installed")
     return Transition(
         package=step.name,
         arch=step.arch,
         action=Action.REMOVE,
         from_=step.version,
-        source=found[0].source,
+        source=matching[0].source,
     )
 
 
@@ -264,10 +267,10 @@ def _source_versions(said: _Said, transitions: tuple[Transition, ...]) -> dict[s
     """Where they are not the binary's own. An epoch is not in the name of a source's file."""
     versions = {key[:3]: file.source_version for key, file in said.files.items()}
     return {
-        one.package: version
-        for one in transitions
-        if (version := versions.get((one.package, one.arch, one.to), ""))
-        and version != one.to.rpartition(":")[2]
+        transition.package: version
+        for transition in transitions
+        if (version := versions.get((transition.package, transition.arch, transition.to), ""))
+        and version != transition.to.rpartition(":")[2]
     }
 
 
@@ -276,13 +279,13 @@ def _needed(said: _Said, transitions: tuple[Transition, ...]) -> dict[str, int]:
     installed = {(have.name, have.arch, have.version): have.kib for have in said.have}
     usr, var = packages_kib(
         (
-            one.action,
-            one.file.size if one.file else 0,
-            installed.get((one.package, one.arch, one.from_), 0),
+            transition.action,
+            transition.file.size if transition.file else 0,
+            installed.get((transition.package, transition.arch, transition.from_), 0),
         )
-        for one in transitions
+        for transition in transitions
     )
     needed = {"/usr": usr, "/var/lib/patchctl": var}
-    if boot := boot_kib((one.package, one.action) for one in transitions):
+    if boot := boot_kib((transition.package, transition.action) for transition in transitions):
         needed["/boot"] = boot
     return needed if transitions else {}

@@ -62,29 +62,30 @@ def needed_files(
 ) -> tuple[Needed, ...]:
     """Every distinct file once. Hosts of early rings come first: they get it first anyway."""
     rank = {name: number for number, name in enumerate(rings)}
-    found: dict[str, Needed] = {}
+    files: dict[str, Needed] = {}
     hosts: dict[str, set[str]] = {}
     for resolution in taken:
-        for one in resolution.transitions:
-            if one.file is None:
+        for transition in resolution.transitions:
+            if transition.file is None:
                 continue
-            hosts.setdefault(one.file.sha256, set()).add(resolution.host)
-            found.setdefault(
-                one.file.sha256,
+            hosts.setdefault(transition.file.sha256, set()).add(resolution.host)
+            files.setdefault(
+                transition.file.sha256,
                 Needed(
                     manager=resolution.manager,
-                    package=one.package,
-                    arch=one.arch,
-                    version=one.to,
-                    file=one.file,
+                    package=transition.package,
+                    arch=transition.arch,
+                    version=transition.to,
+                    file=transition.file,
                     hosts=(),
                 ),
             )
     return tuple(
         msgspec.structs.replace(
-            one, hosts=tuple(sorted(hosts[sha256], key=lambda name: (rank[ring_of[name]], name)))
+            needed,
+            hosts=tuple(sorted(hosts[sha256], key=lambda name: (rank[ring_of[name]], name))),
         )
-        for sha256, one in sorted(found.items())
+        for sha256, needed in sorted(files.items())
     )
 
 
@@ -93,11 +94,11 @@ def messages(files: Iterable[Needed], limit: int = MESSAGE_BYTES) -> list[tuple[
     done: list[tuple[Piece, ...]] = []
     current: list[Piece] = []
     room = limit
-    for one in files:
+    for file in files:
         offset = 0
-        while offset < one.file.size:
-            length = min(room, one.file.size - offset)
-            current.append(Piece(needed=one, offset=offset, length=length))
+        while offset < file.file.size:
+            length = min(room, file.file.size - offset)
+            current.append(Piece(needed=file, offset=offset, length=length))
             offset += length
             room -= length
             if room == 0:
@@ -115,14 +116,14 @@ def payload(work: str, pieces: Iterable[Piece], *, keep: bool) -> str:
         raise ValueError(f"not hex digits: {work!r}")
     lines = ["patchctl-fetch 1", f"work {work}", f"keep {'yes' if keep else 'no'}"]
     for piece in pieces:
-        one = piece.needed
-        words = (one.file.name, one.package, one.arch, one.version, one.file.sha256)
+        needed = piece.needed
+        words = (needed.file.name, needed.package, needed.arch, needed.version, needed.file.sha256)
         if not (
-            grammar.fits("file", one.file.name)
-            and grammar.is_name(one.package)
-            and grammar.is_arch(one.arch)
-            and grammar.is_version(one.version)
-            and grammar.fits("sha256", one.file.sha256)
+            grammar.fits("file", needed.file.name)
+            and grammar.is_name(needed.package)
+            and grammar.is_arch(needed.arch)
+            and grammar.is_version(needed.version)
+            and grammar.fits("sha256", needed.file.sha256)
         ):
             raise ValueError(f"outside of the grammar: {words}")
         lines.append(f"piece {' '.join(words)} {piece.offset} {piece.length}")
@@ -131,7 +132,7 @@ def payload(work: str, pieces: Iterable[Piece], *, keep: bool) -> str:
 
 def parse(text: str, pieces: Sequence[Piece]) -> Iterator[Received | Refused]:
     """What one message brought. Raises ValueError where it is not what was asked for."""
-    asked = {(one.needed.file.sha256, one.offset): one.length for one in pieces}
+    asked = {(piece.needed.file.sha256, piece.offset): piece.length for piece in pieces}
     lines = iter(text.removesuffix("\n").split("\n"))
     if next(lines, "") != "fetch 1":
         raise ValueError("the fetch script gave no answer")
@@ -171,9 +172,9 @@ def without_files(
     left_out: list[LeftOut] = []
     for resolution in taken:
         lacking = [
-            one
-            for one in resolution.transitions
-            if one.file is not None and one.file.sha256 in missing
+            transition
+            for transition in resolution.transitions
+            if transition.file is not None and transition.file.sha256 in missing
         ]
         if not lacking:
             kept.append(resolution)
@@ -181,11 +182,11 @@ def without_files(
             LeftOut(
                 host=resolution.host,
                 reason=LeftOutReason.FETCH_FAILED,
-                package=one.package,
-                version=one.to,
-                detail=missing[one.file.sha256],
+                package=transition.package,
+                version=transition.to,
+                detail=missing[transition.file.sha256],
             )
-            for one in lacking
-            if one.file is not None
+            for transition in lacking
+            if transition.file is not None
         )
     return tuple(kept), tuple(left_out)

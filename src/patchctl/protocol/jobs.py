@@ -104,13 +104,13 @@ class Ended:
 
 def hosts_of(inventory: Mapping[str, Any]) -> tuple[str, ...]:
     """The names of all hosts of a generated inventory, sorted."""
-    found: set[str] = set()
+    names: set[str] = set()
     waiting = [group for group in inventory.values() if isinstance(group, Mapping)]
     while waiting:
         group = waiting.pop()
-        found.update(group.get("hosts") or {})
+        names.update(group.get("hosts") or {})
         waiting += [child for child in (group.get("children") or {}).values() if child]
-    return tuple(sorted(found))
+    return tuple(sorted(names))
 
 
 Answers = SimpleQueue[Answer | Ended]

@@ -14,12 +14,12 @@ _LOCK = re.compile(r"(-|-?[0-9]{1,10})\s(-|/[!-~]{1,255})\s(.{1,255})")
 
 def read(text: str) -> HeldLock | None:
     """The lock of a line, or None where it is no such line."""
-    found = _LOCK.fullmatch(text)
-    if found is None:
+    match = _LOCK.fullmatch(text)
+    if match is None:
         return None
-    pid, file = found[1], found[2]
+    pid, file = match[1], match[2]
     return HeldLock(
         pid=int(pid) if pid.isdigit() else 0,
         file="" if file == "-" else file,
-        process=cleaned(found[3], 64) or "a process",
+        process=cleaned(match[3], 64) or "a process",
     )

@@ -43,8 +43,8 @@ def read_resolution(request: HostRequest, text: str) -> Resolution:
             return failed(request, answer.locked, locked=answer.locked)
         if answer.error:
             return failed(request, answer.error)
-        found = MODULES[request.manager].read(request, answer)
-        check_complete(request, found)
+        resolution = MODULES[request.manager].read(request, answer)
+        check_complete(request, resolution)
     except UnreadableError as error:
         return failed(request, str(error))
-    return found
+    return resolution

@@ -82,17 +82,17 @@ def payload(
         f"pushed {'yes' if pushed else 'no'}",
         f"attempt {int(work.attempt)}",
         f"look {'yes' if work.look else 'no'}",
-        *(f"over {_checked('run', one)}" for one in over),
+        *(f"over {_checked('run', run)}" for run in over),
     ]
     if host.machine_id:
         lines.append(f"machine-id {_checked('machine-id', host.machine_id)}")
     if work.boot is not None:
         boot = _checked("boot", work.boot.boot_id)
         lines.append(f"boot {boot} {int(work.boot.pid1_start)}")
-    lines += [_package(one) for one in transitions]
-    lines += [_unsigned(one) for one in transitions if one.unsigned]
-    lines += [_stored(one) for one in stored]
-    lines += [_probe(number, one) for number, one in enumerate(probes, start=1)]
+    lines += [_package(transition) for transition in transitions]
+    lines += [_unsigned(transition) for transition in transitions if transition.unsigned]
+    lines += [_stored(file) for file in stored]
+    lines += [_probe(number, probe) for number, probe in enumerate(probes, start=1)]
     return "\n".join([*lines, "end", ""])
 
 
@@ -139,54 +139,55 @@ def applies(probe: Probe, groups: Sequence[str]) -> Probe | None:
     return probe if probe.packages else None
 
 
-def _package(one: Transition) -> str:
+def _package(transition: Transition) -> str:
     fields = [
-        _checked("package", one.package),
-        _checked("architecture", one.arch),
-        one.action.value,
-        _version(one.from_, wanted=one.action is not Action.NEW),
-        _version(one.to, wanted=one.action is not Action.REMOVE),
-        "yes" if one.requested else "no",
+        _checked("package", transition.package),
+        _checked("architecture", transition.arch),
+        transition.action.value,
+        _version(transition.from_, wanted=transition.action is not Action.NEW),
+        _version(transition.to, wanted=transition.action is not Action.REMOVE),
+        "yes" if transition.requested else "no",
     ]
-    if one.file is not None:
+    if transition.file is not None:
         fields += [
-            _checked("file", one.file.name),
-            str(int(one.file.size)),
-            _checked("sha256", one.file.sha256),
+            _checked("file", transition.file.name),
+            str(int(transition.file.size)),
+            _checked("sha256", transition.file.sha256),
         ]
-    elif one.action is Action.REMOVE:
+    elif transition.action is Action.REMOVE:
         fields += ["-", "-", "-"]
     else:
-        raise InvalidInputError(f"the plan names no file for {one.package} {one.to}")
+        raise InvalidInputError(f"the plan names no file for {transition.package} {transition.to}")
     return "package " + " ".join(fields)
 
 
-def _unsigned(one: Transition) -> str:
-    return f"unsigned {_checked('package', one.package)} {_checked('architecture', one.arch)}"
+def _unsigned(transition: Transition) -> str:
+    package = _checked("package", transition.package)
+    return f"unsigned {package} {_checked('architecture', transition.arch)}"
 
 
-def _stored(one: StoredFile) -> str:
+def _stored(stored: StoredFile) -> str:
     fields = [
-        _checked("package", one.package),
-        _checked("architecture", one.arch),
-        _checked("version", one.version),
-        _checked("file", one.file.name),
-        str(int(one.file.size)),
-        _checked("sha256", one.file.sha256),
+        _checked("package", stored.package),
+        _checked("architecture", stored.arch),
+        _checked("version", stored.version),
+        _checked("file", stored.file.name),
+        str(int(stored.file.size)),
+        _checked("sha256", stored.file.sha256),
     ]
     return "stored " + " ".join(fields)
 
 
-def _probe(number: int, one: Probe) -> str:
-    if problem := grammar.target_problem(one.kind, one.target):
-        raise InvalidInputError(f"the target of probe {one.name[:80]!r} {problem}")
-    packages = ",".join(_checked("package", name) for name in one.packages)
+def _probe(number: int, probe: Probe) -> str:
+    if problem := grammar.target_problem(probe.kind, probe.target):
+        raise InvalidInputError(f"the target of probe {probe.name[:80]!r} {problem}")
+    packages = ",".join(_checked("package", name) for name in probe.packages)
     fields = [
         str(number),
-        one.kind.value,
-        str(int(one.within_s)),
-        escaped(one.target),
-        escaped(one.expect),
+        probe.kind.value,
+        str(int(probe.within_s)),
+        escaped(probe.target),
+        escaped(probe.expect),
         packages or "-",
     ]
     return "probe " + " ".join(fields)

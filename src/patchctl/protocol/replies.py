@@ -120,8 +120,8 @@ def _take(reply: Reply, line: str, probes: Sequence[str]) -> None:
     elif key == "check":
         _check(reply, rest, probes)
     elif key in _COUNTED:
-        found = _match(_COUNT, rest)
-        reply.evidence.setdefault(key, {})[found[1]] = int(found[2])
+        match = _match(_COUNT, rest)
+        reply.evidence.setdefault(key, {})[match[1]] = int(match[2])
     elif key in _SINGLE:
         name, read = _SINGLE[key]
         reply.evidence[name] = read(rest)
@@ -135,8 +135,8 @@ def _take(reply: Reply, line: str, probes: Sequence[str]) -> None:
 
 
 def _check(reply: Reply, rest: str, probes: Sequence[str]) -> None:
-    found = _match(_CHECK, rest)
-    name, result, detail = found[1], found[2], found[3] or ""
+    match = _match(_CHECK, rest)
+    name, result, detail = match[1], match[2], match[3] or ""
     if name.startswith("probe:"):
         number = int(name.removeprefix("probe:"))
         if not 1 <= number <= len(probes):
@@ -154,10 +154,10 @@ def _check(reply: Reply, rest: str, probes: Sequence[str]) -> None:
 
 
 def _match(pattern: re.Pattern[str], text: str) -> re.Match[str]:
-    found = pattern.fullmatch(text)
-    if found is None:
+    match = pattern.fullmatch(text)
+    if match is None:
         raise Nonsense("a line has another form than it should")
-    return found
+    return match
 
 
 def _number(text: str) -> int:
@@ -203,15 +203,15 @@ def _lock(text: str) -> str:
 
 
 def _edited(text: str) -> dict[str, Any]:
-    found = _match(_EDITED, text)
-    copy = "" if found[2] == "-" else found[2]
-    return {"path": cleaned(found[1], LINE_MAX), "copy": cleaned(copy, LINE_MAX)}
+    match = _match(_EDITED, text)
+    copy = "" if match[2] == "-" else match[2]
+    return {"path": cleaned(match[1], LINE_MAX), "copy": cleaned(copy, LINE_MAX)}
 
 
 def _config(text: str) -> dict[str, Any]:
-    found = _match(_CONFIG, text)
-    row = {"path": cleaned(found[1], LINE_MAX)}
-    return row if found[2] == "-" else {**row, "beside": cleaned(found[2], LINE_MAX)}
+    match = _match(_CONFIG, text)
+    row = {"path": cleaned(match[1], LINE_MAX)}
+    return row if match[2] == "-" else {**row, "beside": cleaned(match[2], LINE_MAX)}
 
 
 def _gone(text: str) -> dict[str, Any]:

@@ -123,12 +123,12 @@ def groups(pattern: re.Pattern[str], text: str, number: int) -> tuple[str, ...]:
     return match.groups(default="")
 
 
-def check_complete(request: HostRequest, found: Resolution) -> None:
+def check_complete(request: HostRequest, resolution: Resolution) -> None:
     """Raise UnreadableError where an update that was asked for is neither reached nor dropped."""
-    if found.unusable:
+    if resolution.unusable:
         return  # it is asked again
-    dropped = {(line.package, line.version) for line in found.dropped}
-    reached = {(one.package, one.to) for one in found.transitions}
+    dropped = {(line.package, line.version) for line in resolution.dropped}
+    reached = {(transition.package, transition.to) for transition in resolution.transitions}
     for wanted in request.wanted:
         key = (wanted.package, wanted.version)
         if key not in dropped and key not in reached:

@@ -16,26 +16,28 @@ def payload(request: HostRequest, *, allow_removals: bool, allow_downgrades: boo
     ]
     lines += [_line("want", wanted) for wanted in request.wanted]
     lines += [_line("hold", held) for held in request.held]
-    lines += [f"exclude {_pattern(one)}" for rule in request.exclusions for one in rule.packages]
-    for one in request.kept:
+    lines += [
+        f"exclude {_pattern(package)}" for rule in request.exclusions for package in rule.packages
+    ]
+    for package in request.kept:
         if not (
-            grammar.is_name(one.package)
-            and (grammar.is_arch(one.arch) or (not one.arch and not one.version))
-            and (grammar.is_version(one.version) or not one.version)
+            grammar.is_name(package.package)
+            and (grammar.is_arch(package.arch) or (not package.arch and not package.version))
+            and (grammar.is_version(package.version) or not package.version)
         ):
-            raise ValueError(f"outside of the grammar: {one}")
-        lines.append(f"keep {one.package} {one.arch or '-'} {one.version or '-'}")
+            raise ValueError(f"outside of the grammar: {package}")
+        lines.append(f"keep {package.package} {package.arch or '-'} {package.version or '-'}")
     return "\n".join(lines) + "\n"
 
 
-def _line(kind: str, one: PackageRequest) -> str:
+def _line(kind: str, request: PackageRequest) -> str:
     if not (
-        grammar.is_name(one.package)
-        and grammar.is_arch(one.arch)
-        and grammar.is_version(one.version)
+        grammar.is_name(request.package)
+        and grammar.is_arch(request.arch)
+        and grammar.is_version(request.version)
     ):
-        raise ValueError(f"outside of the grammar: {one}")
-    return f"{kind} {one.package} {one.arch} {one.version}"
+        raise ValueError(f"outside of the grammar: {request}")
+    return f"{kind} {request.package} {request.arch} {request.version}"
 
 
 def _pattern(text: str) -> str:

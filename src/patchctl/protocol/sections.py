@@ -45,13 +45,13 @@ class Section:
 
 def split(output: str, unparsed: Unparsed) -> dict[str, Section]:
     """The sections by name, without empty lines. A section that comes twice is unparsed."""
-    found: dict[str, Section] = {}
+    sections: dict[str, Section] = {}
     current: Section | None = None
     # Not splitlines(): it also breaks at form feeds and U+2028, which are text here.
     for line in output.split("\n"):
         heading = _HEADING.fullmatch(line)
-        if heading and heading[1] not in found:
-            current = found[heading[1]] = Section(heading[1])
+        if heading and heading[1] not in sections:
+            current = sections[heading[1]] = Section(heading[1])
         elif current is not None and current.code is None and line.startswith(" "):
             if line.strip():
                 current.lines.append(line[1:])
@@ -59,7 +59,7 @@ def split(output: str, unparsed: Unparsed) -> dict[str, Section]:
             current.code = int(end[1])
         elif line.strip():
             unparsed.add("", line)
-    return found
+    return sections
 
 
 def clip(text: str) -> str:
@@ -77,5 +77,5 @@ def number(text: str) -> int | None:
 
 def fields(line: str, count: int) -> list[str] | None:
     """The tab-separated fields, or None where there are not exactly `count`."""
-    found = line.split("\t")
-    return found if len(found) == count else None
+    words = line.split("\t")
+    return words if len(words) == count else None

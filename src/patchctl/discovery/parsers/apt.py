@@ -23,7 +23,7 @@ class Source:
 def sources(lines: Iterable[str], dates: Iterable[str], unparsed: Unparsed) -> tuple[Source, ...]:
     """Lines of `apt-get indextargets` (ten fields) and `FILE:Date: …` of the Release files."""
     dated = _dates(dates, unparsed)
-    found: dict[tuple[str, str], Source] = {}
+    by_part: dict[tuple[str, str], Source] = {}
     for line in lines:
         parts = fields(line, 10)
         if parts is None:
@@ -43,8 +43,8 @@ def sources(lines: Iterable[str], dates: Iterable[str], unparsed: Unparsed) -> t
             trusted=trusted == "yes",
         )
         source = Source(site.rstrip("/"), part, repository, _is_security(origin, label, suite))
-        found.setdefault((source.site, source.part), source)
-    return tuple(found.values())
+        by_part.setdefault((source.site, source.part), source)
+    return tuple(by_part.values())
 
 
 def _told(field: str) -> str:
@@ -63,15 +63,15 @@ def _is_security(origin: str, label: str, suite: str) -> bool:
 
 def _dates(lines: Iterable[str], unparsed: Unparsed) -> dict[str, int]:
     """Release file without its last word -> epoch seconds."""
-    found = {}
+    moments = {}
     for line in lines:
         path, _, text = line.partition(":Date:")
         moment = _moment(text)
         if moment is None:
             unparsed.add("releases", line)
         else:
-            found[path.removesuffix("Release").removesuffix("In")] = moment
-    return found
+            moments[path.removesuffix("Release").removesuffix("In")] = moment
+    return moments
 
 
 def _moment(text: str) -> int | None:
@@ -123,7 +123,7 @@ def pending(
     """
     arches = {(package.name, package.arch) for package in packages}
     index = {(source.site, source.part): source for source in known}
-    found = []
+    updates = []
     for block in _blocks(lines, unparsed):
         late = _deferred(block, deferred)
         _set_arch(block, arches, native)
@@ -136,8 +136,8 @@ def pending(
             unparsed.add("pending", f"{block.name}: {block.installed} -> {block.candidate}")
         # apt sorts the table: a candidate below what is installed is a downgrade by pin.
         elif order.index(block.candidate) < order.index(block.installed):
-            found.append(_update(block, index, deferred=block.candidate == late))
-    return tuple(sorted(found, key=lambda update: (update.name, update.arch)))
+            updates.append(_update(block, index, deferred=block.candidate == late))
+    return tuple(sorted(updates, key=lambda update: (update.name, update.arch)))
 
 
 def _deferred(block: _Block, deferred: Collection[tuple[str, str]] | None) -> str:
@@ -170,13 +170,13 @@ def hidden(
     arches = {(package.name, package.arch) for package in packages}
     index = {(source.site, source.part): source for source in known}
     by = f"APT::Default-Release is {clip(release)}" if release else "a pin of the host"
-    found = []
+    updates = []
     for block in _blocks(lines, Unparsed()):
         _set_arch(block, arches, native)
         newest = _newest_security(block, index)
         if newest and (block.name, block.arch) in arches and is_deb_version(newest):
             source = _best(block, newest, index)
-            found.append(
+            updates.append(
                 HiddenUpdate(
                     name=block.name,
                     arch=block.arch,
@@ -187,7 +187,7 @@ def hidden(
                     by=by,
                 )
             )
-    return tuple(sorted(found, key=lambda update: (update.name, update.arch)))
+    return tuple(sorted(updates, key=lambda update: (update.name, update.arch)))
 
 
 def _newest_security(block: _Block, index: Mapping[tuple[str, str], Source]) -> str:

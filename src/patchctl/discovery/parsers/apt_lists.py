@@ -46,23 +46,23 @@ class Refresh:
 
 def refresh(section: Section) -> Refresh:
     """Read the answer of the script's `refresh_apt`."""
-    found, item = Refresh(ended_well=section.code == 0), ""
+    result, item = Refresh(ended_well=section.code == 0), ""
     for line in section.lines:
         if line.startswith("fetched\t"):
-            found.fetched.add(line.removeprefix("fetched\t"))
+            result.fetched.add(line.removeprefix("fetched\t"))
         elif failed := _FAILED.fullmatch(line):
             item = failed[1]
             continue
         elif item and line.startswith("  "):
-            found.failed.append((item, clip(line)))
+            result.failed.append((item, clip(line)))
         elif had := _FETCHED.fullmatch(line):
-            found.had.append(had[1])
+            result.had.append(had[1])
         elif error := _ERROR.fullmatch(line):
-            found.errors.append(clip(error[1]))
+            result.errors.append(clip(error[1]))
         elif warning := _WARNING.fullmatch(line):
-            found.warnings.append(clip(warning[1]))
+            result.warnings.append(clip(warning[1]))
         item = ""
-    return found
+    return result
 
 
 def is_detail(line: str) -> bool:
@@ -89,43 +89,45 @@ def lists(
     if sources.code != 0:
         said = next((line.partition(": ")[2] for line in sources.lines), "")
         return (PackageLists(fault=clip(said) or "which repositories it has could not be read"),)
-    found = []
+    rows = []
     set_up = _set_up(sources.lines, unparsed)
-    for one in _with_files(set_up, _times(times, unparsed)):
-        fault = one.fault(fetching, native) if fetching else "" if one.moment else NEVER
-        fetched = max(one.moment - ahead, 0) if one.moment else 0
+    for repository in _with_files(set_up, _times(times, unparsed)):
+        fault = (
+            repository.fault(fetching, native) if fetching else "" if repository.moment else NEVER
+        )
+        fetched = max(repository.moment - ahead, 0) if repository.moment else 0
         if fetching and not fault:
             fetched = now
-        found.append(PackageLists(repository=one.name, fetched=fetched, fault=clip(fault)))
+        rows.append(PackageLists(repository=repository.name, fetched=fetched, fault=clip(fault)))
     if fetching and any(_CUT.fullmatch(line) for line in fetching.warnings):
-        found.append(PackageLists(fault="apt complained of more than is told here"))
+        rows.append(PackageLists(fault="apt complained of more than is told here"))
     if len(set_up) < len(set(sources.lines)):
-        found.append(PackageLists(fault="the name of a repository could not be read"))
-    return tuple(found) or (PackageLists(fault=NO_REPOSITORY),)
+        rows.append(PackageLists(fault="the name of a repository could not be read"))
+    return tuple(rows) or (PackageLists(fault=NO_REPOSITORY),)
 
 
 def _set_up(lines: Iterable[str], unparsed: Unparsed) -> dict[str, str]:
     """Stem of the lists' names -> address."""
-    found = {}
+    names = {}
     for line in lines:
         parts = fields(line, 2)
         if parts is None or not parts[0].endswith("InRelease"):
             unparsed.add("sources", line)
         else:
-            found[parts[0].removesuffix("InRelease")] = parts[1]
-    return found
+            names[parts[0].removesuffix("InRelease")] = parts[1]
+    return names
 
 
 def _times(lines: Iterable[str], unparsed: Unparsed) -> dict[str, int]:
-    found = {}
+    moments = {}
     for line in lines:
         parts = fields(line, 2)
         moment = number(parts[0]) if parts else None
         if parts is None or moment is None:
             unparsed.add("lists", line)
         else:
-            found[parts[1]] = moment
-    return found
+            moments[parts[1]] = moment
+    return moments
 
 
 def _with_files(set_up: Mapping[str, str], times: Mapping[str, int]) -> list["_Source"]:

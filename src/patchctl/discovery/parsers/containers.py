@@ -10,29 +10,29 @@ from ...protocol.sections import Unparsed, clip, fields
 
 def containers(engine: str, lines: Iterable[str], unparsed: Unparsed) -> list[Container]:
     """Lines `NAME IMAGE IMAGE-ID STATE`, separated by tabs."""
-    found = []
+    rows = []
     for line in lines:
         parts = fields(line, 4)
         if parts:
             name, image, image_id, state = map(clip, parts)
-            found.append(
+            rows.append(
                 Container(engine=engine, name=name, image=image, image_id=image_id, state=state)
             )
         else:
             unparsed.add(f"containers_{engine}", line)
-    return found
+    return rows
 
 
 def images(engine: str, lines: Iterable[str], unparsed: Unparsed) -> list[Image]:
     """Lines `NAME ID`, separated by a tab."""
-    found = []
+    rows = []
     for line in lines:
         parts = fields(line, 2)
         if parts:
-            found.append(Image(engine=engine, name=clip(parts[0]), image_id=clip(parts[1])))
+            rows.append(Image(engine=engine, name=clip(parts[0]), image_id=clip(parts[1])))
         else:
             unparsed.add(f"images_{engine}", line)
-    return found
+    return rows
 
 
 class _Named(msgspec.Struct):
@@ -66,31 +66,31 @@ class _CriImages(msgspec.Struct):
 def cri_containers(lines: Sequence[str], unparsed: Unparsed) -> list[Container]:
     """`crictl ps --all --output json`."""
     try:
-        found = msgspec.json.decode("\n".join(lines), type=_CriContainers)
+        answer = msgspec.json.decode("\n".join(lines), type=_CriContainers)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         unparsed.add("containers_crictl", "".join(lines))
         return []
     return [
         Container(
             engine="crictl",
-            name=clip(one.metadata.name),
-            image=clip(one.image.image),
-            image_id=clip(one.image_ref),
-            state=clip(one.state.removeprefix("CONTAINER_").lower()),
+            name=clip(container.metadata.name),
+            image=clip(container.image.image),
+            image_id=clip(container.image_ref),
+            state=clip(container.state.removeprefix("CONTAINER_").lower()),
         )
-        for one in found.containers
+        for container in answer.containers
     ]
 
 
 def cri_images(lines: Sequence[str], unparsed: Unparsed) -> list[Image]:
     """`crictl images --output json`."""
     try:
-        found = msgspec.json.decode("\n".join(lines), type=_CriImages)
+        answer = msgspec.json.decode("\n".join(lines), type=_CriImages)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         unparsed.add("images_crictl", "".join(lines))
         return []
     return [
         Image(engine="crictl", name=clip(tag), image_id=clip(image.id))
-        for image in found.images
+        for image in answer.images
         for tag in image.repo_tags or ["<none>"]
     ]

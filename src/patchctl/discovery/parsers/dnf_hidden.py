@@ -20,19 +20,19 @@ def hidden(
     """
     unparsed = Unparsed()
     advised = rpm.advisories(lines["unhidden_advisories"], unparsed)
-    known = {(one.name, one.arch, one.candidate) for one in pending}
+    known = {(update.name, update.arch, update.candidate) for update in pending}
     rows = rpm.pending(lines["unhidden"], installed, advised, repositories, unparsed)
     return tuple(
         HiddenUpdate(
-            name=one.name,
-            arch=one.arch,
-            installed=one.installed,
-            version=one.candidate,
-            label=one.label,
-            by=_excluded_by(one.name, lines["excludes"]),
+            name=update.name,
+            arch=update.arch,
+            installed=update.installed,
+            version=update.candidate,
+            label=update.label,
+            by=_excluded_by(update.name, lines["excludes"]),
         )
-        for one in rows
-        if one.security and (one.name, one.arch, one.candidate) not in known
+        for update in rows
+        if update.security and (update.name, update.arch, update.candidate) not in known
     )
 
 

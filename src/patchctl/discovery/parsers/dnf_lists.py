@@ -55,7 +55,7 @@ def lists(
     optional = rpm.switches(settings, "skip_if_unavailable")
     without = frozenset(silent)
     well = fetching is not None and fetching.code == 0
-    found = []
+    repositories = []
     for name in sources.lines:
         if not _ID.fullmatch(name):
             unparsed.add("sources", name)
@@ -69,7 +69,7 @@ def lists(
         fetched = max(moment - ahead, 0) if moment else 0
         if well and not fault:
             fetched = now
-        found.append(
+        repositories.append(
             PackageLists(
                 repository=name,
                 fetched=fetched,
@@ -78,7 +78,7 @@ def lists(
                 advisories=name not in without,
             )
         )
-    return tuple(found) or (PackageLists(fault=NO_REPOSITORY),)
+    return tuple(repositories) or (PackageLists(fault=NO_REPOSITORY),)
 
 
 def is_detail(line: str) -> bool:
@@ -90,22 +90,22 @@ def is_detail(line: str) -> bool:
 
 def _faults(lines: Sequence[str]) -> dict[str, str]:
     """Repository -> why it was not fetched: the error of the connection, else dnf's own words."""
-    found: dict[str, str] = {}
+    faults: dict[str, str] = {}
     about = ""
     for line in lines:
         if about and line.startswith("  - "):
-            found.setdefault(about, line.removeprefix("  - "))
+            faults.setdefault(about, line.removeprefix("  - "))
             continue
         header = _ABOUT.match(line)
         about = header[1] if header else ""
         for pattern in _FAILED:
             if failed := pattern.fullmatch(line):
                 # yum: `base/7/x86_64`
-                found.setdefault(failed[1].partition("/")[0], failed[2].strip() or UNEXPLAINED)
+                faults.setdefault(failed[1].partition("/")[0], failed[2].strip() or UNEXPLAINED)
         if ignored := _IGNORED.fullmatch(line):
             for name in ignored[1].split(","):
-                found.setdefault(name.strip(), UNEXPLAINED)
-    return found
+                faults.setdefault(name.strip(), UNEXPLAINED)
+    return faults
 
 
 def _said(lines: Iterable[str]) -> Iterator[str]:
@@ -113,12 +113,12 @@ def _said(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _times(lines: Iterable[str], unparsed: Unparsed) -> dict[str, int]:
-    found: dict[str, int] = {}
+    moments: dict[str, int] = {}
     for line in lines:
         parts = fields(line, 2)
         moment = number(parts[0]) if parts else None
         if parts is None or moment is None:
             unparsed.add("lists", line)
         else:
-            found[parts[1]] = max(moment, found.get(parts[1], 0))
-    return found
+            moments[parts[1]] = max(moment, moments.get(parts[1], 0))
+    return moments

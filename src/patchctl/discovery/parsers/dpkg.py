@@ -16,14 +16,14 @@ def packages(
 ) -> tuple[Package, ...]:
     """Lines `STATUS NAME VERSION ARCH SOURCE SOURCE-VERSION`, separated by tabs."""
     marked = _automatic(automatic, unparsed)
-    found = []
+    rows = []
     for line in lines:
         package = _package(line, marked, native)
         if package is not None:
-            found.append(package)
+            rows.append(package)
         elif line[1:2] not in _GONE:
             unparsed.add("packages", line)
-    return tuple(sorted(found, key=lambda package: (package.name, package.arch)))
+    return tuple(sorted(rows, key=lambda package: (package.name, package.arch)))
 
 
 def _package(line: str, marked: frozenset[tuple[str, str]], native: str) -> Package | None:

@@ -43,7 +43,7 @@ def packages(
     `holds`: versionlock's patterns, and lines `exclude PATTERN` of dnf.conf."""
     chosen = frozenset(user_installed)
     locked = tuple(holds)
-    found: list[Package] = []
+    rows: list[Package] = []
     times: dict[str, int] = {}
     for line in lines:
         parts = fields(line, 8)
@@ -55,9 +55,9 @@ def packages(
             continue
         auto = bool(chosen) and f"{package.name}.{package.arch}" not in chosen
         held = any(_locks(lock, package) for lock in locked)
-        found.append(structs.replace(package, auto=auto, held=held))
+        rows.append(structs.replace(package, auto=auto, held=held))
         times[package.name] = max(times.get(package.name, 0), number(parts[6]) or 0)
-    return Installed(tuple(sorted(found, key=_order)), times)
+    return Installed(tuple(sorted(rows, key=_order)), times)
 
 
 def _order(package: Package) -> tuple[str, str, list[tuple[int, int, str]]]:
@@ -110,18 +110,20 @@ def repositories(
 ) -> tuple[Repository, ...]:
     """`dnf repolist -v` and the `gpgcheck` lines of the `.repo` files."""
     checked = switches(settings, "gpgcheck")
-    found: list[dict[str, str]] = []
+    entries: list[dict[str, str]] = []
     for line in lines:
         entry = _ENTRY.fullmatch(line.strip())
         if entry is None:
             # Continued values, plugin chatter: only what stands inside an entry would matter.
-            if found and not line.startswith((" ", "Loaded plugins", "DNF version", "YUM version")):
+            if entries and not line.startswith(
+                (" ", "Loaded plugins", "DNF version", "YUM version")
+            ):
                 unparsed.add("repositories", line)
         elif entry[1] == "Repo-id":
-            found.append({"Repo-id": entry[2]})
-        elif found:
-            found[-1].setdefault(entry[1], entry[2])
-    return tuple(_repository(entry, checked) for entry in found)
+            entries.append({"Repo-id": entry[2]})
+        elif entries:
+            entries[-1].setdefault(entry[1], entry[2])
+    return tuple(_repository(entry, checked) for entry in entries)
 
 
 def _repository(entry: Mapping[str, str], checked: Mapping[str, bool]) -> Repository:
@@ -141,7 +143,7 @@ def _repository(entry: Mapping[str, str], checked: Mapping[str, bool]) -> Reposi
 
 def switches(lines: Iterable[str], key: str) -> dict[str, bool]:
     """Repository, or `main` -> whether `key` is on, of `[ID]` and `KEY=VALUE` lines of settings."""
-    found = {}
+    values = {}
     section = ""
     for line in lines:
         text = line.strip()
@@ -149,8 +151,8 @@ def switches(lines: Iterable[str], key: str) -> dict[str, bool]:
             section = text[1:-1]
         name, equals, value = text.partition("=")
         if equals and name.strip() == key:
-            found[section] = value.strip().lower() in ("1", "yes", "true", "on")
-    return found
+            values[section] = value.strip().lower() in ("1", "yes", "true", "on")
+    return values
 
 
 # --- pending updates ----------------------------------------------------------------------------
@@ -171,7 +173,7 @@ def pending(
     such lines with what they replace indented below each: packages that come under a new name."""
     newest = {(package.name, package.arch): package.version for package in installed}
     labels = {repository.origin: repository.label for repository in known}
-    found = {}
+    updates = {}
     rows = iter(_joined(lines))
     for line in rows:
         if line.startswith(_OBSOLETES):
@@ -179,14 +181,14 @@ def pending(
         words = line.split()
         update = _update(words, newest, advisories, labels) if len(words) == 3 else None
         if update is not None:
-            found[update.name, update.arch] = update
+            updates[update.name, update.arch] = update
         elif not _CHATTER.match(line):
             unparsed.add("pending", line)
     for new, old in _obsoleting(rows, {name for name, _ in newest}):
         update = _named(new, "", advisories, labels)
         if update is not None:
-            found.setdefault((update.name, update.arch), structs.replace(update, replaces=old))
-    return tuple(found[key] for key in sorted(found))
+            updates.setdefault((update.name, update.arch), structs.replace(update, replaces=old))
+    return tuple(updates[key] for key in sorted(updates))
 
 
 def _obsoleting(rows: Iterable[str], installed: Collection[str]) -> Iterator[tuple[list[str], str]]:
@@ -257,7 +259,7 @@ def advisories(lines: Iterable[str], unparsed: Unparsed) -> dict[tuple[str, str]
     The candidate may be newer than the version that an advisory names; it fixes the same then.
     dnf 4 and yum: `ID SEVERITY/Sec. NEVRA`; dnf 5: `ID security SEVERITY NEVRA DATE TIME`.
     """
-    found: dict[tuple[str, str], list[str]] = {}
+    names_of: dict[tuple[str, str], list[str]] = {}
     for line in lines:
         words = line.split()
         package = _advised(words)
@@ -265,17 +267,17 @@ def advisories(lines: Iterable[str], unparsed: Unparsed) -> dict[tuple[str, str]
             if not _CHATTER.match(line) and words[:1] not in (["Name"], ["updateinfo"]):
                 unparsed.add("advisories", line)
         elif _is_security(words):
-            found.setdefault(package, []).append(clip(words[0]))
-    return {package: tuple(sorted(set(names))) for package, names in found.items()}
+            names_of.setdefault(package, []).append(clip(words[0]))
+    return {package: tuple(sorted(set(names))) for package, names in names_of.items()}
 
 
 def _advised(words: Sequence[str]) -> tuple[str, str] | None:
     if len(words) < 3:
         return None
-    found = _NEVRA.fullmatch(words[3] if len(words) >= 5 else words[2])
-    if found is None:
+    nevra = _NEVRA.fullmatch(words[3] if len(words) >= 5 else words[2])
+    if nevra is None:
         return None
-    name, version, arch = found.groups()
+    name, version, arch = nevra.groups()
     return (name, arch) if is_rpm_name(name, arch) and is_rpm_version(version) else None
 
 

@@ -14,7 +14,7 @@ _PROC = re.compile(r"([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
 
 def from_ss(lines: Iterable[str], unparsed: Unparsed) -> tuple[Listener, ...]:
     """`ss -tulpn`, its heading first."""
-    found = set()
+    rows = set()
     for line in lines:
         entry = _SS.fullmatch(line.strip())
         if entry is None:
@@ -23,8 +23,8 @@ def from_ss(lines: Iterable[str], unparsed: Unparsed) -> tuple[Listener, ...]:
             continue
         protocol, address, port, rest = entry.groups()
         process = _PROCESS.match(rest)
-        found.add((protocol, _address(address), int(port), process[1] if process else ""))
-    return _listeners(found)
+        rows.add((protocol, _address(address), int(port), process[1] if process else ""))
+    return _listeners(rows)
 
 
 def _address(text: str) -> str:
@@ -33,15 +33,15 @@ def _address(text: str) -> str:
 
 def from_proc(lines: Iterable[str], unparsed: Unparsed) -> tuple[Listener, ...]:
     """Lines `tcp|tcp6|udp|udp6 ADDRESS:PORT STATE`, in the kernel's hexadecimal form."""
-    found = set()
+    rows = set()
     for line in lines:
         parts = fields(line, 3)
         entry = _PROC.fullmatch(parts[1]) if parts else None
         if parts is None or entry is None or parts[0] not in ("tcp", "tcp6", "udp", "udp6"):
             unparsed.add("sockets_proc", line)
             continue
-        found.add((parts[0][:3], _kernel_address(entry[1]), int(entry[2], 16), ""))
-    return _listeners(found)
+        rows.add((parts[0][:3], _kernel_address(entry[1]), int(entry[2], 16), ""))
+    return _listeners(rows)
 
 
 def _kernel_address(text: str) -> str:
@@ -50,9 +50,9 @@ def _kernel_address(text: str) -> str:
     return str(ipaddress.ip_address(b"".join(words)))
 
 
-def _listeners(found: Iterable[tuple[str, str, int, str]]) -> tuple[Listener, ...]:
+def _listeners(rows: Iterable[tuple[str, str, int, str]]) -> tuple[Listener, ...]:
     return tuple(
         Listener(protocol=protocol, address=address, port=port, process=process)
-        for protocol, address, port, process in sorted(found)
+        for protocol, address, port, process in sorted(rows)
         if port <= 65535
     )

@@ -60,7 +60,7 @@ def stale(
     owned = _owners(owners, manager, unparsed)
     read = _dpkg if manager is PackageManager.APT else _dnf
     old = read(replaced, unparsed)
-    found = {}
+    stale_processes = {}
     for line in processes:
         process = _process(line)
         if process is None:
@@ -69,7 +69,7 @@ def stale(
             since = process.local if manager is PackageManager.APT else process.started
             paths = sorted(files[process.pid])
             packages = {package for path in paths for package in owned.get(path, ())}
-            found[process.pid] = StaleProcess(
+            stale_processes[process.pid] = StaleProcess(
                 pid=process.pid,
                 command=process.command,
                 unit=process.unit,
@@ -82,7 +82,7 @@ def stale(
                     for name, arch in sorted(packages)[:PACKAGES_MAX]
                 ),
             )
-    return tuple(found[pid] for pid in sorted(found))
+    return tuple(stale_processes[pid] for pid in sorted(stale_processes))
 
 
 def _process(line: str) -> _Process | None:
@@ -111,34 +111,34 @@ def _owners(
     lines: Iterable[str], manager: PackageManager, unparsed: Unparsed
 ) -> dict[str, set[tuple[str, str]]]:
     """File -> (package, architecture or nothing)."""
-    found: dict[str, set[tuple[str, str]]] = defaultdict(set)
+    owners: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for line in lines:
         path, tab, owner = line.partition("\t")
         name, _, arch = owner.partition(":")
         known = is_deb_name(name) if manager is PackageManager.APT else is_rpm_name(name, arch)
         if tab and known:
-            found[path].add((name, arch))
+            owners[path].add((name, arch))
         else:
             unparsed.add("stale_owners", line)
-    return found
+    return owners
 
 
 def _dpkg(lines: Iterable[str], unparsed: Unparsed) -> Mapping[str, list[Replaced]]:
     """dpkg.log(5)'s upgrades: `DATE TIME PACKAGE:ARCH OLD-VERSION`, in local time."""
-    found: dict[str, list[Replaced]] = defaultdict(list)
+    replaced: dict[str, list[Replaced]] = defaultdict(list)
     for line in lines:
         parts = fields(line, 3)
         name, _, arch = parts[1].partition(":") if parts else ("", "", "")
         if parts and _LOCAL.fullmatch(parts[0]) and is_deb(name, parts[2], arch):
-            found[name].append(Replaced(parts[0], arch, parts[2]))
+            replaced[name].append(Replaced(parts[0], arch, parts[2]))
         else:
             unparsed.add("replaced", line)
-    return found
+    return replaced
 
 
 def _dnf(lines: Iterable[str], unparsed: Unparsed) -> Mapping[str, list[Replaced]]:
     """`TIME NAME-[EPOCH:]VERSION-RELEASE.ARCH`, the time with its zone."""
-    found: dict[str, list[Replaced]] = defaultdict(list)
+    replaced: dict[str, list[Replaced]] = defaultdict(list)
     for line in lines:
         parts = fields(line, 2)
         old = _NEVRA.fullmatch(parts[1]) if parts else None
@@ -146,10 +146,10 @@ def _dnf(lines: Iterable[str], unparsed: Unparsed) -> Mapping[str, list[Replaced
         if old and when is not None and is_rpm_name(old["name"], old["arch"]):
             version = old["evr"].removeprefix("0:")
             if is_rpm_version(version):
-                found[old["name"]].append(Replaced(when, old["arch"], version))
+                replaced[old["name"]].append(Replaced(when, old["arch"], version))
                 continue
         unparsed.add("replaced", line)
-    return found
+    return replaced
 
 
 def _epoch(text: str) -> int | None:
@@ -162,15 +162,15 @@ def _epoch(text: str) -> int | None:
 
 def _before(since: str | int, arch: str, replaced: Iterable[Replaced]) -> str:
     """What was installed at `since`, empty where the log does not tell."""
-    same = [one for one in replaced if not arch or one.arch in (arch, "all", "noarch")]
+    same = [row for row in replaced if not arch or row.arch in (arch, "all", "noarch")]
     if not since or not same:
         return ""
-    later = [one for one in same if _order(one.when) >= _order(since)]
+    later = [row for row in same if _order(row.when) >= _order(since)]
     if later:
-        return min(later, key=lambda one: _order(one.when)).version
+        return min(later, key=lambda row: _order(row.when)).version
     # A start is told by ticks since boot and a clock that may have been set: the replacement that
     # the process has outlived is then the newest there is.
-    return max(same, key=lambda one: _order(one.when)).version
+    return max(same, key=lambda row: _order(row.when)).version
 
 
 def _order(when: str | int) -> tuple[int, str]:

@@ -10,7 +10,7 @@ from ...protocol.sections import Unparsed, clip, fields, number
 
 def os_release(lines: Iterable[str], unparsed: Unparsed) -> OsRelease:
     """os-release(5): shell assignments, of which only quotes and backslashes mean something."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for line in lines:
         key, equals, value = line.strip().partition("=")
         if key.startswith("#"):
@@ -22,13 +22,13 @@ def os_release(lines: Iterable[str], unparsed: Unparsed) -> OsRelease:
         if not equals or not re.fullmatch(r"[A-Z0-9_]+", key) or (value and len(words) != 1):
             unparsed.add("os", line)
         else:
-            found[key] = clip(words[0]) if words else ""
+            values[key] = clip(words[0]) if words else ""
     return OsRelease(
-        id=found.get("ID", ""),
-        version_id=found.get("VERSION_ID", ""),
-        codename=found.get("VERSION_CODENAME", ""),
-        pretty_name=found.get("PRETTY_NAME", ""),
-        id_like=tuple(found.get("ID_LIKE", "").split()),
+        id=values.get("ID", ""),
+        version_id=values.get("VERSION_ID", ""),
+        codename=values.get("VERSION_CODENAME", ""),
+        pretty_name=values.get("PRETTY_NAME", ""),
+        id_like=tuple(values.get("ID_LIKE", "").split()),
     )
 
 
@@ -78,14 +78,14 @@ def _amount(text: str) -> int:
 
 def identity(lines: Iterable[str], section: str, unparsed: Unparsed) -> dict[str, str]:
     """Lines `KEY VALUE`, separated by one tab."""
-    found = {}
+    values = {}
     for line in lines:
         key, tab, value = line.partition("\t")
-        if tab and key not in found:
-            found[key] = clip(value)
+        if tab and key not in values:
+            values[key] = clip(value)
         else:
             unparsed.add(section, line)
-    return found
+    return values
 
 
 def start_of_pid1(stat: str) -> int:

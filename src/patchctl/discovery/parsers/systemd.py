@@ -15,26 +15,26 @@ def services(
     lines: Iterable[str], unparsed: Unparsed, section: str = "units"
 ) -> tuple[Service, ...]:
     """Lines `UNIT ACTIVE SUB ENABLED`, separated by tabs."""
-    found = {}
+    by_name = {}
     for line in lines:
         parts = fields(line, 4)
         if parts and _UNIT.fullmatch(parts[0]) and all(map(_STATE.fullmatch, parts[1:])):
             name, active, sub, enabled = parts
-            found[name] = Service(name=name, active=active, sub=sub, enabled=enabled)
+            by_name[name] = Service(name=name, active=active, sub=sub, enabled=enabled)
         else:
             unparsed.add(section, line)
-    return tuple(found[name] for name in sorted(found))
+    return tuple(by_name[name] for name in sorted(by_name))
 
 
 def failed(lines: Iterable[str], unparsed: Unparsed) -> tuple[str, ...]:
     """Names of failed units of every kind."""
-    found = set()
+    names = set()
     for line in lines:
         if _UNIT.fullmatch(line.strip()):
-            found.add(line.strip())
+            names.add(line.strip())
         else:
             unparsed.add("failed", line)
-    return tuple(sorted(found))
+    return tuple(sorted(names))
 
 
 def states(lines: Iterable[str], unparsed: Unparsed) -> dict[str, Service]:

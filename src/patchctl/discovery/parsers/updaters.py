@@ -22,18 +22,18 @@ def competing(
 ) -> tuple[CompetingUpdater, ...]:
     """`lines`: apt's settings or dnf-automatic's, `states`: those of the known timers."""
     names = {package.name for package in packages}
-    found = []
+    rows = []
     if "unattended-upgrades" in names:
-        found.append(_unattended(lines, states, unparsed))
+        rows.append(_unattended(lines, states, unparsed))
     # Its units may be there without a package: a site's own timer, cockpit's.
     if names & _DNF_PACKAGES or any(unit.startswith(_DNF_UNITS) for unit in states):
-        found.append(_dnf_automatic(lines, states))
+        rows.append(_dnf_automatic(lines, states))
     if names & {"packagekit", "PackageKit"}:
         running = _is_at_work(states, "packagekit")
-        found.append(
+        rows.append(
             CompetingUpdater(name="packagekit", state="running" if running else "installed")
         )
-    return tuple(found)
+    return tuple(rows)
 
 
 def _unattended(lines: Sequence[str], states: States, unparsed: Unparsed) -> CompetingUpdater:
