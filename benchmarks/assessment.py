@@ -64,13 +64,13 @@ def sources() -> Iterator[tuple[str, list[str], list[str]]]:
     for record in records:
         if not isinstance(record, Advisory) or not (title := _TITLE.match(record.title)):
             continue
-        own = [one for one in record.affected if one.ecosystem == "AlmaLinux:8"]
-        fixes = {one.fixed for one in own}
+        own = [affected for affected in record.affected if affected.ecosystem == "AlmaLinux:8"]
+        fixes = {affected.fixed for affected in own}
         if len(fixes) == 1 and not is_modular(min(fixes)):
-            names.setdefault(title[1], set()).update(one.name for one in own)
+            names.setdefault(title[1], set()).update(affected.name for affected in own)
             versions.setdefault(title[1], set()).update(fixes)
     for name in sorted(names):
-        ordered = sorted(versions[name], key=lambda one: key(VersionScheme.RPM, one))
+        ordered = sorted(versions[name], key=lambda version: key(VersionScheme.RPM, version))
         yield name, sorted(names[name])[:BINARIES], ordered[-VERSIONS:]
 
 
@@ -152,7 +152,9 @@ def prepare(root: Path, hosts: int, fleet: str) -> int:
     )
     with Database(root / ".patchctl" / "state.db").open() as database:
         database.snapshots.save(snapshot)
-    return len({id(one) for host in snapshot.hosts if host.facts for one in host.facts.packages})
+    return len(
+        {id(package) for host in snapshot.hosts if host.facts for package in host.facts.packages}
+    )
 
 
 def _hosts(made: Made, hosts: int) -> Iterator[HostResult]:
@@ -161,7 +163,7 @@ def _hosts(made: Made, hosts: int) -> Iterator[HostResult]:
     # One object for what is alike, as discovery gives it.
     kernels = [bench_kernels.kernel(number) for number in range(bench_kernels.DISTINCT)]
     for number in range(hosts):
-        packages = tuple(one for some in made.choices for one in dice.choice(some))
+        packages = tuple(package for some in made.choices for package in dice.choice(some))
         kernel = facts.kernel
         if made.old_kernels:
             kernel, images = kernels[number % len(kernels)]
@@ -206,10 +208,10 @@ def matching(root: Path) -> dict[str, float]:
     def timed(*words: Any) -> Any:
         nonlocal seconds, calls
         began = time.process_time()
-        found = original(*words)
+        hits = original(*words)
         seconds += time.process_time() - began
         calls += 1
-        return found
+        return hits
 
     fleet.match = timed
     done = assess(open_workspace(root, this_process()), "", (), "").done()
@@ -238,7 +240,7 @@ def measured(fleet: str, hosts: int, rounds: int, *, with_json: bool = True) -> 
         state = (root / ".patchctl" / "state.db").stat().st_size
 
         def median(kind: str, what: str) -> float:
-            return round(statistics.median(one[what] for one in goes[kind]), 2)
+            return round(statistics.median(cost[what] for cost in goes[kind]), 2)
 
         return {
             "fleet": fleet,

@@ -80,7 +80,7 @@ def kernel(number: int) -> tuple[Kernel, tuple[Package, ...]]:
     kernels = [(abi, upstream)]
     if number % 4 == 3:
         kernels.append(NEWER)
-    packages = [one for each in kernels for one in _packages(*each, flavour)]
+    packages = [package for each in kernels for package in _packages(*each, flavour)]
     names = tuple(f"6.1.0-{each}-{flavour}" for each, _ in kernels)
     return Kernel(running=names[0], installed=names, managed=True), tuple(packages)
 

@@ -48,8 +48,8 @@ class Fleet:
         hosts.write_text("\n".join(self.addresses) + "\n", encoding="utf-8")
         ssh = shlex.join(["ssh", *self.ssh(kex=kex)])
         given, out = shlex.quote(str(stdin or os.devnull)), shlex.quote(str(folder))
-        one = f'exec {ssh} "ops@$1" {shlex.quote(remote)} <{given} >{out}/"$1" 2>&1'
-        words = ["xargs", "-P", str(self.forks), "-n", "1", "sh", "-c", one, "sh"]
+        per_host = f'exec {ssh} "ops@$1" {shlex.quote(remote)} <{given} >{out}/"$1" 2>&1'
+        words = ["xargs", "-P", str(self.forks), "-n", "1", "sh", "-c", per_host, "sh"]
         cost = command(words, stdin=hosts)
         answers = [path for path in folder.iterdir() if path.stat().st_size]
         if len(answers) != len(self.addresses):

@@ -122,8 +122,8 @@ def warm(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
 
 def look(workspace: Workspace, fleet: Inventory) -> None:
     """One discovery; RuntimeError where a host did not answer."""
-    found = discover(workspace, fleet, None, refresh=False, say=lambda line: None)
-    failed = [host.name for host in found.hosts if host.facts is None]
+    snapshot = discover(workspace, fleet, None, refresh=False, say=lambda line: None)
+    failed = [host.name for host in snapshot.hosts if host.facts is None]
     if failed:
         raise RuntimeError(f"no answer of {', '.join(failed)}")
 
@@ -146,10 +146,10 @@ PARTS: dict[str, tuple[str, Callable[[Fleet, int], dict[str, list[Cost]]]]] = {
 
 def aims(tables: dict[str, list[Any]]) -> list[dict[str, Any]]:
     """The figures of the design, judged by medians."""
-    found = {row.name: row for rows in tables.values() for row in rows}
+    by_name = {row.name: row for rows in tables.values() for row in rows}
 
-    def times(one: str, other: str) -> float:
-        return ratio(found[one].median_s, found[other].median_s)
+    def times(name: str, other: str) -> float:
+        return ratio(by_name[name].median_s, by_name[other].median_s)
 
     verdict = []
     if "everything" in tables:

@@ -72,20 +72,20 @@ def main() -> int:
     if args.into:
         print(json.dumps(one(args.into, hosts)))
         return 0
-    found = []
+    rows = []
     for size in sorted({max(10, hosts // 10), hosts}):
         with tempfile.TemporaryDirectory(prefix="patchctl-bench-") as folder:
             done = subprocess.run(
                 [sys.executable, __file__, "--hosts", str(size), "--into", f"{folder}/workspace"],
                 stdout=subprocess.PIPE, check=True,
             )  # fmt: skip
-            found.append(json.loads(done.stdout))
-    few, many = found[0], found[-1]
+            rows.append(json.loads(done.stdout))
+    few, many = rows[0], rows[-1]
     growth = ratio(many["cpu_s"] / many["hosts"], few["cpu_s"] / few["hosts"])
     report = {
         "benchmark": "engine",
         "machine": machine(),
-        "tables": {"rollout": found},
+        "tables": {"rollout": rows},
         "aims": [
             aim(f"{hosts} hosts: CPU seconds < 60", many["cpu_s"], 60),
             aim(f"{hosts} hosts: MiB < 300", many["peak_mib"], 300),

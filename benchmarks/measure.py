@@ -174,10 +174,10 @@ def take_turns(
 def rows(costs: Mapping[str, Sequence[Cost]], reference: str, hosts: int) -> list[Row]:
     """The table: medians, and ratios of medians and of minima to the reference's."""
     base = [cost.seconds for cost in costs.get(reference, ())]
-    found = []
+    table = []
     for name, taken in costs.items():
         seconds = [cost.seconds for cost in taken]
-        found.append(
+        table.append(
             Row(
                 name=name,
                 rounds=len(seconds),
@@ -193,12 +193,12 @@ def rows(costs: Mapping[str, Sequence[Cost]], reference: str, hosts: int) -> lis
                 against_min=ratio(min(seconds), min(base)) if base else None,
             )
         )
-    return found
+    return table
 
 
-def ratio(one: float, other: float) -> float:
+def ratio(value: float, other: float) -> float:
     """`one` in units of `other`, two decimals. Raises ZeroDivisionError for 0."""
-    return round(one / other, 2)
+    return round(value / other, 2)
 
 
 def machine() -> dict[str, Any]:
@@ -206,7 +206,7 @@ def machine() -> dict[str, Any]:
     return {
         "cores": os.cpu_count(),
         "python": platform.python_version(),
-        "load": [round(one, 1) for one in os.getloadavg()],
+        "load": [round(load, 1) for load in os.getloadavg()],
         "date": time.strftime("%Y-%m-%d", time.gmtime()),
     }
 
@@ -247,7 +247,7 @@ def show(args: argparse.Namespace, report: Mapping[str, Any]) -> None:
     print(" ".join(f"{key}={value}" for key, value in report["machine"].items()))
     for title, lines in report["tables"].items():
         print(f"\n{title}")
-        _table([one if isinstance(one, Mapping) else asdict(one) for one in lines])
+        _table([line if isinstance(line, Mapping) else asdict(line) for line in lines])
     print()
     for aim in report.get("aims", ()):
         print(f"{'reached' if aim['reached'] else 'MISSED '}  {aim['aim']}: {aim['figure']}")

@@ -185,13 +185,13 @@ class Product:
         )
         again: list[str] = []
         while True:
-            for found in executor.poll(1.0):
-                if isinstance(found, ShardEnded):
+            for outcome in executor.poll(1.0):
+                if isinstance(outcome, ShardEnded):
                     return again
-                if found.status is OutcomeStatus.RUNNING:
-                    again.append(found.host)
-                elif found.status is not OutcomeStatus.OK:
-                    raise RuntimeError(f"{found.host}: {stage.value}: {found.reason}")
+                if outcome.status is OutcomeStatus.RUNNING:
+                    again.append(outcome.host)
+                elif outcome.status is not OutcomeStatus.OK:
+                    raise RuntimeError(f"{outcome.host}: {stage.value}: {outcome.reason}")
 
 
 def keep_old(lab: Fleet, product: Product, tool: Tool = TOOLS["debian"]) -> None:
@@ -222,8 +222,8 @@ def checked(lab: Fleet, updates: Updates, go: Callable[[], Cost]) -> Callable[[]
 
     def run() -> Cost:
         cost = go()
-        found = each([host.name for host in lab.lab.hosts()], look)
-        wrong = {text for text in found if text.split() != new}
+        answers = each([host.name for host in lab.lab.hosts()], look)
+        wrong = {text for text in answers if text.split() != new}
         if wrong:
             raise RuntimeError(f"not installed: {wrong}")
         return cost
@@ -244,9 +244,9 @@ def plan_of(
     workspace = open_workspace(lab.workspace, this_process(), Access(forks=lab.forks))
     plan = find(workspace, str(path)).plan
     versions = {
-        one.package: (one.from_, one.to)
+        transition.package: (transition.from_, transition.to)
         for cohort in plan.body.cohorts
-        for one in cohort.transitions
+        for transition in cohort.transitions
     }
     return Product(workspace, load(workspace).fleet, plan), Updates(versions, tool)
 

@@ -79,7 +79,7 @@ def main() -> int:
         root = Path(folder) / "workspace"
         prepare(root, hosts)
         taken: dict[tuple[str, ...], list[tuple[float, float, float]]] = {
-            one: [] for one in COMMANDS
+            name: [] for name in COMMANDS
         }
         for _ in range(args.rounds):
             for words, times in taken.items():
@@ -100,7 +100,7 @@ def main() -> int:
         "hosts": hosts,
         "machine": machine(),
         "tables": {"commands": lines},
-        "aims": [one for line in lines for one in verdicts(line)],
+        "aims": [verdict for line in lines for verdict in verdicts(line)],
     }
     show(args, report)
     return 0

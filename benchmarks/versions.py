@@ -37,15 +37,15 @@ PEERS = {
 
 def versions_of(scheme: VersionScheme) -> list[str]:
     """At least 10,000 valid versions, in the file's order, repeated where it has fewer."""
-    make, found = key_function(scheme), []
+    make, versions = key_function(scheme), []
     for line in (DATA / "versions" / FILES[scheme]).read_text().splitlines():
         if line and not line.startswith(("# ", "// ")):
             try:
                 make(version := line.split(" ")[0])
             except InvalidVersionError:
                 continue
-            found.append(version)
-    return found * -(-10_000 // len(found))
+            versions.append(version)
+    return versions * -(-10_000 // len(versions))
 
 
 def reads(make: Callable[[str], Any], version: str) -> bool:
@@ -64,8 +64,8 @@ def rates(make: Callable[[str], Any], versions: Sequence[str]) -> tuple[float, f
         start = time.perf_counter()
         keys = [make(version) for version in versions]
         made = time.perf_counter()
-        for one, other in pairwise(keys):
-            one < other  # noqa: B015
+        for key, following in pairwise(keys):
+            key < following  # noqa: B015
         best = [min(best[0], made - start), min(best[1], time.perf_counter() - made)]
     return len(versions) / best[0], (len(versions) - 1) / best[1]
 

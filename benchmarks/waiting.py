@@ -56,15 +56,15 @@ _REFERENCE, _OURS = "parallel ssh, apt-get", "patchctl, apply stage"
 
 def _sizes() -> Counter[str]:
     """MiB of patchctl, Ansible and ssh."""
-    found: Counter[str] = Counter()
+    sizes: Counter[str] = Counter()
     for pid in (os.getpid(), *(pid for pid, _ in family())):
         with contextlib.suppress(OSError, StopIteration):
             command = Path(f"/proc/{pid}/cmdline").read_bytes()
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
             size = int(next(line for line in lines if line.startswith("Pss:")).split()[1])
             name = "ansible" if b"ansible-playbook" in command else "ssh"
-            found["patchctl" if pid == os.getpid() else name] += size
-    return Counter({name: size // 1024 for name, size in found.items()})
+            sizes["patchctl" if pid == os.getpid() else name] += size
+    return Counter({name: size // 1024 for name, size in sizes.items()})
 
 
 # It takes ssh's place: what it is sent has the mark that an answer must bear. It begins at once, as

@@ -155,12 +155,12 @@ class Engine(Model):
         """The engine's own description of containers, volumes, networks or images."""
         if not names:
             return []
-        found = self.run(kind, "inspect", *names, check=False)
+        done = self.run(kind, "inspect", *names, check=False)
         # Something that vanished between two calls is missing here, not an error.
         try:
-            described = json.loads(found.out or "[]")
+            described = json.loads(done.out or "[]")
         except ValueError as error:
-            raise EngineError(f"{self.program} {kind} inspect: {_last_line(found)}") from error
+            raise EngineError(f"{self.program} {kind} inspect: {_last_line(done)}") from error
         return [item for item in described if isinstance(item, dict)]
 
     def listed(self, kind: str, label: str) -> list[str]:
@@ -273,12 +273,12 @@ def _runtimes(engine: Engine) -> list[str]:
 
 
 def _limits() -> tuple[str, ...]:
-    found = []
+    options = []
     for name, kind in (("nofile", resource.RLIMIT_NOFILE), ("nproc", resource.RLIMIT_NPROC)):
         hard = resource.getrlimit(kind)[1]
         value = _LIMIT if hard == resource.RLIM_INFINITY else min(hard, _LIMIT)
-        found.append(f"{name}={value}:{value}")
-    return tuple(found)
+        options.append(f"{name}={value}:{value}")
+    return tuple(options)
 
 
 def _call(command: Sequence[str], *, stdin: bytes | None, timeout_s: float) -> Result:

@@ -14,7 +14,7 @@ from . import hosts, images, workspace
 from .builder import Say
 from .engine import HELPER, LABEL, Engine, EngineError
 from .handle import REPOSITORY, Lab, each
-from .model import MIXED_HOSTS, PORT, Place, Status, known_hosts, nets, places
+from .model import MIXED_HOSTS, PORT, HostSlot, Status, host_slots, known_hosts, nets
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -48,7 +48,7 @@ def up(
             undo.callback(_undo, engine, name, root, say)
             first = _free_net(engine, count)
             _reserve(engine, tools, name, first, count)
-        lab = _populate(engine, made, tools, name, places(count, image, first), root, say)
+        lab = _populate(engine, made, tools, name, host_slots(count, image, first), root, say)
         undo.pop_all()
     return lab
 
@@ -64,7 +64,7 @@ def _populate(
     made: images.Images,
     tools: str,
     name: str,
-    wanted: Sequence[Place],
+    wanted: Sequence[HostSlot],
     root: Path,
     say: Say,
 ) -> Lab:
@@ -77,12 +77,12 @@ def _populate(
     begun = time.monotonic()
     keys = each(
         wanted,
-        lambda place: hosts.start(engine, name, place, made.of(place.image), str(root)),
+        lambda slot: hosts.start(engine, name, slot, made.of(slot.image), str(root)),
         lambda done: say(f"hosts: {done} of {len(wanted)} running"),
     )
     lab = Lab(engine, name)
-    found = {host.name: host for host in lab.hosts()}
-    pairs = [(found[place.name], key) for place, key in zip(wanted, keys, strict=True)]
+    by_name = {host.name: host for host in lab.hosts()}
+    pairs = [(by_name[slot.name], key) for slot, key in zip(wanted, keys, strict=True)]
     for path in workspace.write(root, name, wanted, known_hosts(pairs)):
         say(f"workspace: your edited {path} is now {path}.bak")
     say(f"hosts: {len(wanted)} ready in {time.monotonic() - begun:.0f} s")
@@ -200,10 +200,10 @@ def _remove(engine: Engine, name: str) -> None:
             engine.run("rm", "-f", *engine.at_once(), *containers, check=False)
         left = bool(containers)
         for kind in ("network", "volume"):
-            found = engine.listed(kind, f"{LABEL}={name}")
-            if found:
-                engine.run(kind, "rm", *found, check=False)
-            left = left or bool(found)
+            names = engine.listed(kind, f"{LABEL}={name}")
+            if names:
+                engine.run(kind, "rm", *names, check=False)
+            left = left or bool(names)
         if not left:
             return
         time.sleep(0.1)

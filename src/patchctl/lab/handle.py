@@ -11,7 +11,7 @@ from ..errors import NotFoundError, UsageError
 from . import engine as engines
 from . import hosts, packages, workspace
 from .engine import HELPER, LABEL, Engine, EngineError, Result
-from .model import LabHost, Place
+from .model import HostSlot, LabHost
 
 REPOSITORY = "/srv/tools/bin/repository"
 """The script that keeps a lab's repository, in a container of its tools."""
@@ -149,7 +149,7 @@ class Lab:
             return hosts.start(
                 starter,
                 self.name,
-                _place(host, own),
+                _slot(host, own),
                 own[f"{LABEL}.reference"],
                 host.workspace,
                 options,
@@ -162,10 +162,10 @@ class Lab:
     # --- inside -----------------------------------------------------------------------------
 
     def _labels(self) -> dict[str, str]:
-        found = self.engine.inspect("volume", [hosts.volume_name(self.name)])
-        if not found:
+        volumes = self.engine.inspect("volume", [hosts.volume_name(self.name)])
+        if not volumes:
             raise NotFoundError(f"no lab {self.name} is up")
-        return dict(found[0].get("Labels") or {})
+        return dict(volumes[0].get("Labels") or {})
 
     def _starter(self, labels: Mapping[str, str]) -> Engine:
         """The engine with the runtime that was found to work when the lab was made."""
@@ -199,8 +199,8 @@ def each(
     return results
 
 
-def _place(host: LabHost, labels: Mapping[str, str]) -> Place:
-    return Place(
+def _slot(host: LabHost, labels: Mapping[str, str]) -> HostSlot:
+    return HostSlot(
         name=host.name,
         ring=host.ring,
         image=host.image,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .engine import LABEL, Engine, EngineError
-from .model import PORT, LabHost, Place
+from .model import PORT, HostSlot, LabHost
 from .services import CONFFILE
 
 _BOOT_S = 90
@@ -27,7 +27,7 @@ def container_name(lab: str, host: str) -> str:
 def start(
     engine: Engine,
     lab: str,
-    place: Place,
+    slot: HostSlot,
     image: str,
     workspace: str,
     further: Sequence[str] = (),
@@ -35,20 +35,20 @@ def start(
     """Start a host that does not exist yet, wait for it; its public key as `TYPE KEY`."""
     labels = {
         LABEL: lab,
-        f"{LABEL}.host": place.name,
-        f"{LABEL}.ring": place.ring,
-        f"{LABEL}.address": place.address,
-        f"{LABEL}.image": place.image,
+        f"{LABEL}.host": slot.name,
+        f"{LABEL}.ring": slot.ring,
+        f"{LABEL}.address": slot.address,
+        f"{LABEL}.image": slot.image,
         f"{LABEL}.reference": image,
-        f"{LABEL}.groups": ",".join(place.groups),
-        f"{LABEL}.changed": "yes" if place.changed else "no",
+        f"{LABEL}.groups": ",".join(slot.groups),
+        f"{LABEL}.changed": "yes" if slot.changed else "no",
         f"{LABEL}.workspace": workspace,
     }
     options = [
-        f"--name={container_name(lab, place.name)}",
-        f"--hostname={place.name}",
+        f"--name={container_name(lab, slot.name)}",
+        f"--hostname={slot.name}",
         f"--network={network_name(lab)}",
-        f"--publish={place.address}:{PORT}:22",
+        f"--publish={slot.address}:{PORT}:22",
         f"--volume={volume_name(lab)}:/srv/patchlab:ro",
         # podman's own restart is what brings a host back after `systemctl reboot` inside it.
         "--restart=always",
@@ -56,9 +56,9 @@ def start(
         *[f"--label={name}={value}" for name, value in labels.items()],
     ]
     engine.start(image, [*options, *further], ["/sbin/init"])
-    container = container_name(lab, place.name)
+    container = container_name(lab, slot.name)
     key = wait_ready(engine, container)
-    if place.changed:
+    if slot.changed:
         engine.exec(container, f"echo '# tuned by hand' >>{CONFFILE}")
     return key
 
@@ -94,8 +94,8 @@ def listed(engine: Engine, lab: str = "") -> tuple[LabHost, ...]:
     """Hosts of a lab, or of all, in the order of their addresses."""
     label = f"{LABEL}={lab}" if lab else LABEL
     ids = engine.listed("container", label)
-    found = [_host(item) for item in engine.inspect("container", ids)]
-    return tuple(sorted(found, key=lambda host: (host.lab, _order(host.address))))
+    lab_hosts = [_host(item) for item in engine.inspect("container", ids)]
+    return tuple(sorted(lab_hosts, key=lambda host: (host.lab, _order(host.address))))
 
 
 def _host(described: dict[str, Any]) -> LabHost:

@@ -110,9 +110,9 @@ def fill_volume(
 def _sweep(engine: Engine) -> None:
     """Remove what a build that was killed left; the caller holds the lock of all builds."""
     for kind, force in (("container", engine.at_once()), ("volume", [])):
-        found = engine.listed(kind, BUILD)
-        if found:
-            engine.run(kind, "rm", "-f", *force, *found, check=False)
+        names = engine.listed(kind, BUILD)
+        if names:
+            engine.run(kind, "rm", "-f", *force, *names, check=False)
 
 
 def _tag(kind: str, recipe: bytes) -> str:

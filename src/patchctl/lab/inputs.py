@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from . import bases, specs, trees
 from .builder import script
 from .descriptions import OldVersion, Package, Signature, Version
-from .packages import channels_of, of, package
+from .packages import channels_of, of, package_named
 from .rpm_packages import NO_WAY_BACK
 
 _FIRST = "1.0-1"
@@ -21,18 +21,19 @@ def debian() -> bytes:
     """
     architecture = bases.architecture()
 
-    def file(found: Package, version: Version) -> str:
-        return trees.tree_name(found, version, architecture) + ".deb"
+    def file(package: Package, version: Version) -> str:
+        return trees.tree_name(package, version, architecture) + ".deb"
 
     lists = {
         "channels": [
-            f"{channel.name} {channel.archive} {file(found, version)}"
+            f"{channel.name} {channel.archive} {file(package, version)}"
             for channel in channels_of("debian")
-            for found, version in _contents(channel.contents)
+            for package, version in _contents(channel.contents)
         ],
-        "base": [file(found, found.version(_FIRST)) for found in _installed("debian")],
+        "base": [file(package, package.version(_FIRST)) for package in _installed("debian")],
         "kept": [
-            file(found, found.version(_FIRST)) for found in _kept("debian", OldVersion.REPOSITORY)
+            file(package, package.version(_FIRST))
+            for package in _kept("debian", OldVersion.REPOSITORY)
         ],
         "initial": _initial("debian"),
     }
@@ -47,27 +48,27 @@ def rpm() -> bytes:
 
 
 def _rpm_lists(architecture: str) -> dict[str, list[str]]:
-    def file(found: Package, version: Version) -> str:
-        return specs.file_name(found, version, architecture)
+    def file(package: Package, version: Version) -> str:
+        return specs.file_name(package, version, architecture)
 
     # An undo takes old rpms as they are, and rebuilds none: nearly all stay where hosts find them,
     # as the repositories of enterprise systems have it.
-    kept = [found for found in _installed("rpm") if found.name != NO_WAY_BACK]
+    kept = [package for package in _installed("rpm") if package.name != NO_WAY_BACK]
     lists = {
         "channels": [
-            f"{channel.name} {file(found, version)}"
+            f"{channel.name} {file(package, version)}"
             for channel in channels_of("rpm")
-            for found, version in _contents(channel.contents)
+            for package, version in _contents(channel.contents)
         ],
-        "base": [file(found, found.version(_FIRST)) for found in _installed("rpm")],
-        "kept": [file(found, found.version(_FIRST)) for found in kept],
+        "base": [file(package, package.version(_FIRST)) for package in _installed("rpm")],
+        "kept": [file(package, package.version(_FIRST)) for package in kept],
         "initial": _initial("rpm"),
     }
     for wrong in (Signature.NONE, Signature.UNKNOWN, Signature.CHANGED):
         lists[wrong.value] = [
-            file(found, version)
-            for found in of("rpm")
-            for version in found.versions
+            file(package, version)
+            for package in of("rpm")
+            for version in package.versions
             if version.rpm.signature is wrong
         ]
     return lists
@@ -78,11 +79,11 @@ def _rpm_files(architecture: str) -> dict[str, bytes]:
         "repository-rpm.sh": script("repository-rpm.sh"),
         "patchlab-base.spec": specs.BASE.encode(),
     }
-    for found in of("rpm"):
-        for version in found.versions:
-            name = trees.tree_name(found, version, architecture)
-            files[f"specs/{name}.spec"] = specs.spec(found, version).encode()
-    first = [(found, found.version(_FIRST)) for found in _installed("rpm")]
+    for package in of("rpm"):
+        for version in package.versions:
+            name = trees.tree_name(package, version, architecture)
+            files[f"specs/{name}.spec"] = specs.spec(package, version).encode()
+    first = [(package, package.version(_FIRST)) for package in _installed("rpm")]
     files |= _modules("base", first, architecture)
     for channel in channels_of("rpm"):
         files |= _modules(channel.name, _contents(channel.contents), architecture)
@@ -95,8 +96,10 @@ def _modules(
 ) -> dict[str, bytes]:
     """What tells dnf which of these versions belong to a module stream."""
     return {
-        f"modules/{where}/{found.name}.yaml": specs.module(found, version, architecture).encode()
-        for found, version in contents
+        f"modules/{where}/{package.name}.yaml": specs.module(
+            package, version, architecture
+        ).encode()
+        for package, version in contents
         if version.rpm.module
     }
 
@@ -112,15 +115,17 @@ def _archive(image: str, lists: Mapping[str, Iterable[str]], files: Mapping[str,
 
 
 def _contents(contents: Iterable[tuple[str, str]]) -> list[tuple[Package, Version]]:
-    return [(package(name), package(name).version(version)) for name, version in contents]
+    return [
+        (package_named(name), package_named(name).version(version)) for name, version in contents
+    ]
 
 
 def _installed(image: str) -> list[Package]:
-    return [found for found in of(image) if found.installed]
+    return [package for package in of(image) if package.installed]
 
 
 def _kept(image: str, *where: OldVersion) -> list[Package]:
-    return [found for found in _installed(image) if found.old in where]
+    return [package for package in _installed(image) if package.old in where]
 
 
 def _initial(image: str) -> list[str]:

@@ -37,7 +37,7 @@ class Status(Model):
     hosts: tuple[LabHost, ...]
 
 
-class Place(Model):
+class HostSlot(Model):
     """Where a host of a lab to be made belongs. `changed`: its conffile was edited by hand."""
 
     name: str
@@ -53,7 +53,7 @@ def nets(count: int) -> int:
     return -(-count // _PER_NET)
 
 
-def places(count: int, images: str, first_net: int) -> tuple[Place, ...]:
+def host_slots(count: int, images: str, first_net: int) -> tuple[HostSlot, ...]:
     """`count` hosts over the rings, about a quarter in staging and a tenth in canary.
 
     `images` is debian, rpm or mixed; mixed alternates inside each ring and from ring to ring. One
@@ -63,13 +63,13 @@ def places(count: int, images: str, first_net: int) -> tuple[Place, ...]:
     staging = max(1, round(count / 4))
     canary = max(1, count // 10) if count > 2 else 0
     sizes = (staging, canary, count - staging - canary)
-    found: list[Place] = []
+    slots: list[HostSlot] = []
     filled = [(ring, size) for ring, size in zip(RINGS, sizes, strict=True) if size]
     for turn, (ring, size) in enumerate(filled):
         for number in range(1, size + 1):
-            index = len(found)
-            found.append(
-                Place(
+            index = len(slots)
+            slots.append(
+                HostSlot(
                     name=f"{ring}-{number}",
                     ring=ring,
                     image=_image(images, turn + number),
@@ -77,8 +77,8 @@ def places(count: int, images: str, first_net: int) -> tuple[Place, ...]:
                     groups=("web" if number % 2 else "db",),
                 )
             )
-    last = {place.image: place for place in found}
-    return tuple(replace(place, changed=place is last[place.image]) for place in found)
+    last = {slot.image: slot for slot in slots}
+    return tuple(replace(slot, changed=slot is last[slot.image]) for slot in slots)
 
 
 def _image(images: str, turn: int) -> str:

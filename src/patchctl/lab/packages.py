@@ -280,17 +280,17 @@ CHANNELS: tuple[Channel, ...] = (
 )
 
 
-def package(name: str) -> Package:
+def package_named(name: str) -> Package:
     """The package of that name. KeyError where there is none."""
-    for found in PACKAGES:
-        if found.name == name:
-            return found
+    for known in PACKAGES:
+        if known.name == name:
+            return known
     raise KeyError(name)
 
 
 def of(image: str) -> tuple[Package, ...]:
     """The packages that hosts of an image (debian or rpm) can have."""
-    return tuple(found for found in PACKAGES if found.image in {"", image})
+    return tuple(package for package in PACKAGES if package.image in {"", image})
 
 
 def channels_of(image: str) -> tuple[Channel, ...]:

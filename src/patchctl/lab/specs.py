@@ -12,24 +12,24 @@ import yaml
 
 from . import trees
 from .descriptions import Channel, Package, Version
-from .packages import package
+from .packages import package_named
 
 _DATE = "2025-01-02 00:00:00"
 _RELATIONS = {"Depends": "Requires", "Conflicts": "Conflicts", "Replaces": "Obsoletes"}
 _RELATION = re.compile(r"(\S+)(?: \(([<>=]+) ([^)]+)\))?\Z")
 
 
-def spec(found: Package, version: Version) -> str:
+def spec(package: Package, version: Version) -> str:
     """A spec file; macro `tree` is the folder that `trees.archive` describes."""
     upstream, _, release = version.version.rpartition("-")
     head = [
         "%global debug_package %{nil}",
         # Nothing is stripped or compressed: the files are what was described.
         "%global __os_install_post %{nil}",
-        f"Name: {found.name}",
+        f"Name: {package.name}",
         f"Version: {upstream}",
         f"Release: {release}",
-        f"Summary: {found.summary}",
+        f"Summary: {package.summary}",
         "License: Apache-2.0",
         "AutoReqProv: no",
     ]
@@ -41,14 +41,14 @@ def spec(found: Package, version: Version) -> str:
     # Another version's changelog may lie beside it.
     further = " usr/share/doc" if version.rpm.beside else ""
     body = [
-        f"%description\n{found.summary}.",
+        f"%description\n{package.summary}.",
         "%install\n"
         "mkdir -p %{buildroot} && cp -a %{tree}/. %{buildroot}/ && cd %{buildroot}\n"
         f"rm -rf DEBIAN{further} && if [ -e BUILD ]; then sh BUILD && rm BUILD; fi\n"
         f"find . \\( -type f -o -type l \\) | cut -c 2- | {_mark(version)} >%{{_builddir}}/list",
         *_scriptlets(version),
         "%files -f %{_builddir}/list",
-        f"%changelog\n{_changelog(found, version)}",
+        f"%changelog\n{_changelog(package, version)}",
     ]
     return "\n".join(head) + "\n\n" + "\n\n".join(body) + "\n"
 
@@ -56,7 +56,8 @@ def spec(found: Package, version: Version) -> str:
 def advisory(channel: Channel, architecture: str) -> str:
     """updateinfo.xml of a channel: a security advisory where it names CVEs, else a bug fix."""
     members = [
-        (package(name), package(name).version(version)) for name, version in channel.contents
+        (package_named(name), package_named(name).version(version))
+        for name, version in channel.contents
     ]
     cves = [cve for _, version in members for cve in version.cves]
     number = cves[0].rpartition("-")[2] if cves else "1"
@@ -72,12 +73,12 @@ def advisory(channel: Channel, architecture: str) -> str:
         f'<severity>{"Important" if cves else "None"}</severity><issued date="{_DATE}"/>'
         f"<references>{references}</references>"
         + f'<pkglist><collection short="patchlab"><name>patchlab</name>{_module(members)}'
-        + "".join(_listed(found, version, architecture) for found, version in members)
+        + "".join(_listed(package, version, architecture) for package, version in members)
         + "</collection></pkglist></update></updates>\n"
     )
 
 
-def module(found: Package, version: Version, architecture: str) -> str:
+def module(package: Package, version: Version, architecture: str) -> str:
     """The modulemd document of a version that belongs to a module stream.
 
     https://github.com/fedora-modularity/libmodulemd, version 2 of the format.
@@ -90,18 +91,20 @@ def module(found: Package, version: Version, architecture: str) -> str:
         "context": context,
         "arch": architecture_name(architecture),
         "summary": f"Stream {stream} of the lab's module",
-        "description": found.summary,
+        "description": package.summary,
         "license": {"module": ["Apache-2.0"], "content": ["Apache-2.0"]},
-        "profiles": {"common": {"rpms": [found.name]}},
-        "artifacts": {"rpms": [f"{found.name}-0:{version.version}.{_arch(version, architecture)}"]},
+        "profiles": {"common": {"rpms": [package.name]}},
+        "artifacts": {
+            "rpms": [f"{package.name}-0:{version.version}.{_arch(version, architecture)}"]
+        },
     }
     document = {"document": "modulemd", "version": 2, "data": about}
     return yaml.safe_dump(document, explicit_start=True, explicit_end=True, sort_keys=False)
 
 
-def file_name(found: Package, version: Version, architecture: str) -> str:
+def file_name(package: Package, version: Version, architecture: str) -> str:
     """`NAME-VERSION-RELEASE.ARCH.rpm`."""
-    return f"{found.name}-{version.version}.{_arch(version, architecture)}.rpm"
+    return f"{package.name}-{version.version}.{_arch(version, architecture)}.rpm"
 
 
 def architecture_name(architecture: str) -> str:
@@ -109,17 +112,17 @@ def architecture_name(architecture: str) -> str:
     return {"amd64": "x86_64", "arm64": "aarch64"}[architecture]
 
 
-def _listed(found: Package, version: Version, architecture: str) -> str:
+def _listed(package: Package, version: Version, architecture: str) -> str:
     upstream, _, release = version.version.rpartition("-")
     attributes = {
-        "name": found.name,
+        "name": package.name,
         "version": upstream,
         "release": release,
         "epoch": "0",
         "arch": _arch(version, architecture),
-        "src": f"{found.name}-{version.version}.src.rpm",
+        "src": f"{package.name}-{version.version}.src.rpm",
     }
-    name = file_name(found, version, architecture)
+    name = file_name(package, version, architecture)
     return f"<package {_attributes(attributes)}><filename>{name}</filename></package>"
 
 
@@ -153,25 +156,25 @@ def _mark(version: Version) -> str:
 
 
 def _scriptlets(version: Version) -> list[str]:
-    found = []
+    sections = []
     if version.rpm.pre:
-        found.append(f"%pre\n{_shell(version.rpm.pre)}")
+        sections.append(f"%pre\n{_shell(version.rpm.pre)}")
     if "postinst" in version.scripts and version.rpm.postinst:
-        found.append(f"%post\nset -- configure\n{_shell(version.scripts['postinst'])}")
+        sections.append(f"%post\nset -- configure\n{_shell(version.scripts['postinst'])}")
     if "prerm" in version.scripts:
         body = _shell(version.scripts["prerm"])
-        found.append(f'%preun\nif [ "$1" = 0 ]; then set -- remove; fi\n{body}')
-    return found
+        sections.append(f'%preun\nif [ "$1" = 0 ]; then set -- remove; fi\n{body}')
+    return sections
 
 
 def _shell(script: str) -> str:
     return script.removeprefix("#!/bin/sh\n").rstrip().replace("%", "%%")
 
 
-def _changelog(found: Package, version: Version) -> str:
-    until = found.versions.index(version) + 1
+def _changelog(package: Package, version: Version) -> str:
+    until = package.versions.index(version) + 1
     entries = []
-    for day, entry in enumerate(found.versions[:until], start=1):
+    for day, entry in enumerate(package.versions[:until], start=1):
         # 1 to 4 January 2025 were Wednesday to Saturday.
         weekday = ("Wed", "Thu", "Fri", "Sat")[day - 1]
         lines = [f"- {entry.change}", *[f"- Fix {cve}." for cve in entry.cves]]

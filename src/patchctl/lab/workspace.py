@@ -21,7 +21,7 @@ import yaml
 from ..adapters.files import private_folder, write_atomic
 from ..errors import AdapterError, InvalidInputError
 from ..models.base import Model
-from .model import PORT, RINGS, LabHost, Place, known_hosts
+from .model import PORT, RINGS, HostSlot, LabHost, known_hosts
 
 _KEY = "lab/id_ed25519"
 _MARKER = "lab/lab.json"
@@ -118,12 +118,12 @@ def make_key(root: Path, name: str) -> str:
     return key.with_suffix(".pub").read_text()
 
 
-def write(root: Path, name: str, places: Sequence[Place], keys: str) -> list[str]:
+def write(root: Path, name: str, host_slots: Sequence[HostSlot], keys: str) -> list[str]:
     """Write settings, inventory and known_hosts; names of edited files that were set aside."""
     before = _marker(root) or Marker(name=name)
     files = {
         "patchctl.yml": _SETTINGS,
-        "inventory/hosts.yml": inventory(places),
+        "inventory/hosts.yml": inventory(host_slots),
         ".gitignore": _IGNORE,
     }
     aside = [path for path in files if _edited(root, path, before)]
@@ -161,7 +161,7 @@ def write_feed(root: Path, name: str, packed: str) -> Path | None:
     folder = root / FEED
     try:
         with tarfile.open(fileobj=io.BytesIO(base64.b64decode(packed, validate=True))) as tar:
-            found = {
+            files = {
                 match[1]: file.read()
                 for item in tar
                 if (match := _FEED_FILE.fullmatch(item.name)) and (file := tar.extractfile(item))
@@ -170,9 +170,9 @@ def write_feed(root: Path, name: str, packed: str) -> Path | None:
         raise AdapterError(f"the lab's repository told no changelogs: {error}") from error
     private_folder(folder)
     for path in folder.iterdir():
-        if path.name not in found:
+        if path.name not in files:
             path.unlink()
-    for file_name, data in found.items():
+    for file_name, data in files.items():
         write_atomic(folder / file_name, data)
     return folder
 
@@ -202,15 +202,15 @@ def remove(root: Path, name: str) -> bool:
     return not root.exists()
 
 
-def inventory(places: Sequence[Place]) -> str:
+def inventory(host_slots: Sequence[HostSlot]) -> str:
     """inventory/hosts.yml."""
     groups: dict[str, dict[str, Any]] = {}
     for ring in RINGS:
-        hosts = {place.name: _host(place) for place in places if place.ring == ring}
+        hosts = {slot.name: _host(slot) for slot in host_slots if slot.ring == ring}
         if hosts:
             groups[ring] = {"hosts": hosts}
-    for group in sorted({group for place in places for group in place.groups}):
-        groups[group] = {"hosts": {p.name: {} for p in places if group in p.groups}}
+    for group in sorted({group for slot in host_slots for group in slot.groups}):
+        groups[group] = {"hosts": {p.name: {} for p in host_slots if group in p.groups}}
     content = {"all": {"vars": _variables(), "children": groups}}
     return "# Hosts of a lab; every address is this machine's own.\n" + yaml.safe_dump(
         content, sort_keys=False, width=120
@@ -229,8 +229,8 @@ def _variables() -> Mapping[str, Any]:
     }
 
 
-def _host(place: Place) -> dict[str, Any]:
-    return {"ansible_host": place.address}
+def _host(slot: HostSlot) -> dict[str, Any]:
+    return {"ansible_host": slot.address}
 
 
 def _marker(root: Path) -> Marker | None:

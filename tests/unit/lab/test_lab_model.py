@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from patchctl.errors import UsageError
 from patchctl.lab import fleet
-from patchctl.lab.model import MIXED_HOSTS, LabHost, known_hosts, nets, places
+from patchctl.lab.model import MIXED_HOSTS, LabHost, host_slots, known_hosts, nets
 
 
 @pytest.mark.parametrize(
@@ -23,29 +23,29 @@ from patchctl.lab.model import MIXED_HOSTS, LabHost, known_hosts, nets, places
     ],
 )
 def test_hosts_are_spread_over_the_rings(count: int, sizes: dict[str, int]) -> None:
-    assert Counter(place.ring for place in places(count, "debian", 1)) == sizes
+    assert Counter(slot.ring for slot in host_slots(count, "debian", 1)) == sizes
 
 
 @given(st.integers(min_value=3, max_value=500), st.sampled_from(["debian", "rpm", "mixed"]))
 def test_from_three_hosts_on_every_ring_has_some(count: int, image: str) -> None:
-    made = places(count, image, 7)
+    made = host_slots(count, image, 7)
     assert len(made) == count
-    assert {place.ring for place in made} == {"staging", "canary", "production"}
-    assert len({place.name for place in made}) == count
-    assert len({place.address for place in made}) == count
+    assert {slot.ring for slot in made} == {"staging", "canary", "production"}
+    assert len({slot.name for slot in made}) == count
+    assert len({slot.address for slot in made}) == count
 
 
 @given(st.integers(min_value=1, max_value=500))
 def test_addresses_stay_inside_the_nets_that_were_reserved(count: int) -> None:
-    used = {int(place.address.split(".")[2]) for place in places(count, "debian", 9)}
+    used = {int(slot.address.split(".")[2]) for slot in host_slots(count, "debian", 9)}
     assert used == set(range(9, 9 + nets(count)))
 
 
 @pytest.mark.parametrize("count", [*range(MIXED_HOSTS, 20), 50])
 def test_mixed_has_each_kind_in_staging_and_production(count: int) -> None:
-    made = places(count, "mixed", 1)
+    made = host_slots(count, "mixed", 1)
     for ring in ("staging", "production"):
-        assert {place.image for place in made if place.ring == ring} == {"debian", "rpm"}
+        assert {slot.image for slot in made if slot.ring == ring} == {"debian", "rpm"}
 
 
 @pytest.mark.parametrize("count", [1, 6])
@@ -59,8 +59,8 @@ def test_a_mixed_lab_of_too_few_hosts_is_refused_with_the_number(
 
 
 def test_one_host_of_each_kind_has_a_changed_configuration_file() -> None:
-    assert [p.name for p in places(6, "debian", 1) if p.changed] == ["production-3"]
-    mixed = [(p.name, p.image) for p in places(8, "mixed", 1) if p.changed]
+    assert [p.name for p in host_slots(6, "debian", 1) if p.changed] == ["production-3"]
+    mixed = [(p.name, p.image) for p in host_slots(8, "mixed", 1) if p.changed]
     assert sorted(mixed) == [("production-4", "rpm"), ("production-5", "debian")]
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from patchctl.lab import inputs, packages, trees
 from patchctl.lab.descriptions import Archive, OldVersion
-from patchctl.lab.packages import CHANNELS, PACKAGES, channels_of, of, package
+from patchctl.lab.packages import CHANNELS, PACKAGES, channels_of, of, package_named
 
 
 def test_every_package_starts_with_its_first_release() -> None:
@@ -23,7 +23,7 @@ def test_every_package_starts_with_its_first_release() -> None:
 def test_channels_deliver_versions_that_exist() -> None:
     for channel in CHANNELS:
         for name, version in channel.contents:
-            assert package(name).version(version)
+            assert package_named(name).version(version)
 
 
 def test_bad_updates_are_not_pending_at_first() -> None:
@@ -46,7 +46,7 @@ def test_what_only_one_kind_of_host_has_stays_out_of_the_others_archive() -> Non
 def test_security_updates_name_what_they_fix_and_others_do_not() -> None:
     for channel in CHANNELS:
         name, version = channel.contents[0]
-        fixes = bool(package(name).version(version).cves)
+        fixes = bool(package_named(name).version(version).cves)
         assert fixes == (channel.archive is Archive.SECURITY), channel.name
 
 
@@ -62,7 +62,7 @@ def test_every_way_back_to_an_old_version_is_needed_somewhere() -> None:
 
 
 def test_control_file_of_a_package_from_another_source() -> None:
-    lib = package("patchlab-lib")
+    lib = package_named("patchlab-lib")
     assert trees.control(lib, lib.version("1.0-2"), "amd64") == (
         "Package: patchlab-lib\n"
         "Source: patchlab-libs\n"
@@ -76,7 +76,7 @@ def test_control_file_of_a_package_from_another_source() -> None:
 
 
 def test_changelog_has_this_version_and_all_before() -> None:
-    web = package("patchlab-web")
+    web = package_named("patchlab-web")
     assert trees.changelog(web, web.version("1.0-2")) == (
         "patchlab-web (1.0-2) bookworm-security; urgency=high\n"
         "\n"
@@ -126,4 +126,4 @@ def test_lists_say_what_lies_where() -> None:
 
 def test_an_unknown_version_is_a_bug_of_the_caller() -> None:
     with pytest.raises(KeyError):
-        packages.package("patchlab-web").version("9")
+        packages.package_named("patchlab-web").version("9")

@@ -8,13 +8,13 @@ import pytest
 import yaml
 
 from patchctl.lab import inputs, specs
-from patchctl.lab.packages import CHANNELS, package
+from patchctl.lab.packages import CHANNELS, package_named
 
 BY_NAME = {found.name: found for found in CHANNELS}
 
 
 def test_a_spec_keeps_configuration_files_and_needs_nothing_by_itself() -> None:
-    conf = package("patchlab-conf")
+    conf = package_named("patchlab-conf")
     text = specs.spec(conf, conf.version("1.0-2"))
     assert "Name: patchlab-conf\nVersion: 1.0\nRelease: 2\n" in text
     assert "AutoReqProv: no\n" in text
@@ -22,13 +22,13 @@ def test_a_spec_keeps_configuration_files_and_needs_nothing_by_itself() -> None:
 
 
 def test_relations_are_translated() -> None:
-    app, store = package("patchlab-app"), package("patchlab-store")
+    app, store = package_named("patchlab-app"), package_named("patchlab-store")
     assert "Requires: patchlab-extra >= 1.0\n" in specs.spec(app, app.version("1.0-2"))
     assert "Obsoletes: patchlab-legacy\n" in specs.spec(store, store.version("1.0-2"))
 
 
 def test_what_lies_beside_its_other_versions_shares_no_path_with_them() -> None:
-    kernel = package("patchlab-kernel")
+    kernel = package_named("patchlab-kernel")
     text = specs.spec(kernel, kernel.version("1.0-2"))
     assert "Provides: installonlypkg(kernel)\n" in text
     assert "rm -rf DEBIAN usr/share/doc" in text
@@ -38,7 +38,7 @@ def test_what_lies_beside_its_other_versions_shares_no_path_with_them() -> None:
 
 
 def test_a_modular_package_names_its_stream_and_so_does_the_repository() -> None:
-    mod = package("patchlab-mod")
+    mod = package_named("patchlab-mod")
     version = mod.version("1.0-2")
     assert "ModularityLabel: patchlab:1:2:1ab2c3d4\n" in specs.spec(mod, version)
     document = yaml.safe_load(specs.module(mod, version, "amd64"))
@@ -48,7 +48,7 @@ def test_a_modular_package_names_its_stream_and_so_does_the_repository() -> None
 
 
 def test_the_wish_for_a_reboot_is_no_file_of_debian() -> None:
-    boot = package("patchlab-boot")
+    boot = package_named("patchlab-boot")
     assert "reboot-required" not in specs.spec(boot, boot.version("1.0-2"))
 
 
@@ -70,14 +70,14 @@ def test_one_package_of_dnf_hosts_has_no_way_back() -> None:
 
 
 def test_scripts_get_the_argument_that_dpkg_would_give() -> None:
-    web = package("patchlab-web")
+    web = package_named("patchlab-web")
     text = specs.spec(web, web.version("1.0-1"))
     assert "%post\nset -- configure\nset -e\n" in text
     assert '%preun\nif [ "$1" = 0 ]; then set -- remove; fi\n' in text
 
 
 def test_the_changelog_is_newest_first() -> None:
-    web = package("patchlab-web")
+    web = package_named("patchlab-web")
     entries = specs.spec(web, web.version("1.0-3")).partition("%changelog\n")[2]
     assert [line for line in entries.splitlines() if line.startswith("*")] == [
         "* Fri Jan 03 2025 patchctl lab <lab@patchctl.invalid> - 1.0-3",

@@ -12,10 +12,10 @@ import yaml
 from patchctl.config import settings
 from patchctl.errors import AdapterError, InvalidInputError
 from patchctl.lab import trees, workspace
-from patchctl.lab.model import LabHost, places
+from patchctl.lab.model import LabHost, host_slots
 from patchctl.models.plan import Promote
 
-PLACES = places(6, "debian", 3)
+PLACES = host_slots(6, "debian", 3)
 
 
 def write(root: Path) -> list[str]:
