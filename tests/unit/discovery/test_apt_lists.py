@@ -35,9 +35,9 @@ def looked(*refresh: str, code: int = 0) -> dict[str, str]:
     unparsed = Unparsed()
     fetching = apt_lists.refresh(Section("refresh", list(refresh), code))
     sources = Section("sources", list(SOURCES), 0)
-    found = apt_lists.lists(sources, TIMES, fetching, "amd64", NOW, 0, unparsed)
+    repositories = apt_lists.lists(sources, TIMES, fetching, "amd64", NOW, 0, unparsed)
     assert unparsed.all() == ()
-    return {one.repository: one.fault for one in found}
+    return {one.repository: one.fault for one in repositories}
 
 
 def lying(sources: Section, times: tuple[str, ...] = TIMES, ahead: int = 0) -> tuple[object, ...]:

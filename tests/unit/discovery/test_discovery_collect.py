@@ -64,11 +64,11 @@ def test_an_answer_cut_at_any_line_is_noticed(name: str) -> None:
 @pytest.mark.parametrize("how", ["failed", "cut off", "left out"])
 def test_an_empty_list_that_was_not_told_whole_is_no_good_news(section: str, how: str) -> None:
     text = sample("debian12")
-    found = re.search(rf"\[{section}\]\n((?: .*\n)*)=0\n", text)
-    assert found is not None
+    match = re.search(rf"\[{section}\]\n((?: .*\n)*)=0\n", text)
+    assert match is not None
     instead = {"failed": f"[{section}]\n=1\n", "cut off": f"[{section}]\n", "left out": ""}[how]
     assert parse(text, NOW).unread == ()
-    assert parse(text.replace(found[0], instead), NOW).unread == (section,)
+    assert parse(text.replace(match[0], instead), NOW).unread == (section,)
 
 
 @given(st.text())

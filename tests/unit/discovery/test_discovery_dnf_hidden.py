@@ -28,16 +28,16 @@ class TestExcludes:
         assert one.by == "exclude=kernel*, w?b in /etc/yum.repos.d/q.repo"
 
     def test_by_whatever_it_is_hidden(self) -> None:
-        found = dnf_hidden.hidden({**self.LINES, "excludes": []}, self.INSTALLED, (), ())
-        assert [(one.name, one.by) for one in found] == [
+        updates = dnf_hidden.hidden({**self.LINES, "excludes": []}, self.INSTALLED, (), ())
+        assert [(one.name, one.by) for one in updates] == [
             ("lib", "an exclude of dnf there"),
             ("web", "an exclude of dnf there"),
         ]
 
     def test_what_is_not_included_is_excluded(self) -> None:
         told = {**self.LINES, "excludes": ["/etc/dnf/dnf.conf:includepkgs=lib*"]}
-        found = dnf_hidden.hidden(told, self.INSTALLED, (), ())
-        assert [(one.name, one.by) for one in found] == [
+        updates = dnf_hidden.hidden(told, self.INSTALLED, (), ())
+        assert [(one.name, one.by) for one in updates] == [
             ("lib", "an exclude of dnf there"),
             ("web", "includepkgs=lib* in /etc/dnf/dnf.conf"),
         ]

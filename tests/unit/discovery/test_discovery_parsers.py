@@ -29,19 +29,19 @@ def unparsed() -> Unparsed:
 
 class TestSections:
     def test_lines_belong_to_the_heading_above(self, unparsed: Unparsed) -> None:
-        found = split("[a]\n one\n two\n=0\n[b]\n=7\n", unparsed)
-        assert found["a"].lines == ["one", "two"]
-        assert (found["a"].code, found["b"].code) == (0, 7)
+        sections = split("[a]\n one\n two\n=0\n[b]\n=7\n", unparsed)
+        assert sections["a"].lines == ["one", "two"]
+        assert (sections["a"].code, sections["b"].code) == (0, 7)
         assert unparsed.all() == ()
 
     def test_a_line_of_the_host_is_never_a_heading(self, unparsed: Unparsed) -> None:
-        found = split("[a]\n [packages]\n =0\n=0\n", unparsed)
-        assert found["a"].lines == ["[packages]", "=0"]
-        assert list(found) == ["a"]
+        sections = split("[a]\n [packages]\n =0\n=0\n", unparsed)
+        assert sections["a"].lines == ["[packages]", "=0"]
+        assert list(sections) == ["a"]
 
     def test_a_second_section_of_one_name_is_unparsed(self, unparsed: Unparsed) -> None:
-        found = split("[a]\n x\n=0\n[a]\n y\n=0\n", unparsed)
-        assert found["a"].lines == ["x"]
+        sections = split("[a]\n x\n=0\n[a]\n y\n=0\n", unparsed)
+        assert sections["a"].lines == ["x"]
         assert [one.line for one in unparsed.all()] == ["[a]", " y", "=0"]
 
     def test_a_section_that_was_cut_has_no_code(self, unparsed: Unparsed) -> None:
@@ -53,7 +53,7 @@ class TestSections:
         kept = unparsed.all()
         assert len(kept) == UNPARSED_MAX + 1
         assert kept[-1].line == "and 800 lines more"
-        assert max(len(one.line) for one in kept) == 300
+        assert max(len(row.line) for row in kept) == 300
 
 
 class TestDpkg:
@@ -250,8 +250,8 @@ libssl3:
     ) -> None:
         packages = [Package(name="libssl3", version="3.0.15-1", arch="amd64")]
         known = sources(unparsed, INDEX)
-        found = apt.pending(text.splitlines(), packages, known, "amd64", unparsed, deferred)
-        assert [(one.phased, one.deferred) for one in found] == expected
+        updates = apt.pending(text.splitlines(), packages, known, "amd64", unparsed, deferred)
+        assert [(update.phased, update.deferred) for update in updates] == expected
         assert unparsed.all() == ()
 
     def test_a_foreign_architecture_stands_in_the_heading(self, unparsed: Unparsed) -> None:
@@ -435,8 +435,8 @@ class TestDnf:
     def test_a_repository_is_trusted_where_signatures_are_checked(self, unparsed: Unparsed) -> None:
         lines = ["Repo-id : a", "Repo-name : A", "Repo-id : b/9/x86_64", "Repo-id : c"]
         settings = ["[main]", "gpgcheck=1", "[b]", "gpgcheck = 0"]
-        found = rpm.repositories(lines, settings, unparsed)
-        assert [(one.origin, one.trusted) for one in found] == [
+        repositories = rpm.repositories(lines, settings, unparsed)
+        assert [(one.origin, one.trusted) for one in repositories] == [
             ("a", True), ("b", False), ("c", True),
         ]  # fmt: skip
 

@@ -135,8 +135,8 @@ class TestTheRunningSystem:
         assert system.start_of_pid1("") == 0
 
     def test_units_and_listeners(self, unparsed: Unparsed) -> None:
-        found = systemd.services(["getty@tty1.service\tactive\trunning\tenabled"], unparsed)
-        assert found[0].name == "getty@tty1.service"
+        services = systemd.services(["getty@tty1.service\tactive\trunning\tenabled"], unparsed)
+        assert services[0].name == "getty@tty1.service"
         assert systemd.failed(["{{ x }}.service"], unparsed) == ()
         listeners = sockets.from_ss(
             [
@@ -147,7 +147,10 @@ class TestTheRunningSystem:
             ],
             unparsed,
         )
-        assert [(one.protocol, one.address, one.port, one.process) for one in listeners] == [
+        assert [
+            (listener.protocol, listener.address, listener.port, listener.process)
+            for listener in listeners
+        ] == [
             ("tcp", "::1", 25, "master"),
             ("udp", "127.0.0.1%lo", 323, ""),
         ]

@@ -35,9 +35,9 @@ def lists(
     unparsed = Unparsed()
     fetching = Section("refresh", list(said), code) if refreshed else None
     known = Section("sources", list(sources), 0)
-    found = dnf_lists.lists(known, times, SETTINGS, silent, fetching, NOW, 60, unparsed)
+    repositories = dnf_lists.lists(known, times, SETTINGS, silent, fetching, NOW, 60, unparsed)
     assert unparsed.all() == ()
-    return found
+    return repositories
 
 
 BASE, EXTRAS = PackageLists(repository="base"), PackageLists(repository="extras", optional=True)
@@ -93,7 +93,7 @@ class TestFetchingThemAnew:
     def test_an_end_that_names_none_speaks_of_all(
         self, said: tuple[str, ...], code: int | None, fault: str
     ) -> None:
-        assert [one.fault for one in lists(*said, code=code)] == [fault, fault]
+        assert [repository.fault for repository in lists(*said, code=code)] == [fault, fault]
 
     def test_none_that_dnf_has_no_copy_of_is_good(self) -> None:
         base, extras = lists(times=(f"{THEN}\tbase",))
@@ -114,14 +114,14 @@ class TestAsTheyLieThere:
     @pytest.mark.parametrize("code", [1, None])
     def test_repositories_that_were_not_told_are_a_fault(self, code: int | None) -> None:
         sources = Section("sources", ["base"], code)
-        found = dnf_lists.lists(sources, TIMES, SETTINGS, (), None, NOW, 0, Unparsed())
-        assert found == (PackageLists(fault=dnf_lists.UNTOLD),)
+        repositories = dnf_lists.lists(sources, TIMES, SETTINGS, (), None, NOW, 0, Unparsed())
+        assert repositories == (PackageLists(fault=dnf_lists.UNTOLD),)
 
     def test_what_nobody_understands_is_recorded(self) -> None:
         unparsed = Unparsed()
         sources = Section("sources", ["ba\x1bse", "base"], 0)
-        found = dnf_lists.lists(sources, ["x\tbase"], SETTINGS, (), None, NOW, 0, unparsed)
-        assert [one.repository for one in found] == ["base"]
+        repositories = dnf_lists.lists(sources, ["x\tbase"], SETTINGS, (), None, NOW, 0, unparsed)
+        assert [one.repository for one in repositories] == ["base"]
         assert [one.section for one in unparsed.all()] == ["lists", "sources"]
 
 
@@ -153,4 +153,7 @@ def test_what_holds_a_package(hold: str, held: bool) -> None:
 
 
 def test_it_says_who_publishes_no_advisories() -> None:
-    assert [one.advisories for one in lists(silent=("extras", "gone"))] == [True, False]
+    assert [repository.advisories for repository in lists(silent=("extras", "gone"))] == [
+        True,
+        False,
+    ]

@@ -288,7 +288,7 @@ def test_a_ring_that_the_settings_do_not_know_is_an_error_that_names_the_host() 
 
 def test_what_no_earlier_ring_proves_is_named() -> None:
     body = make(SIX)
-    assert [(one.ring, one.package, one.hosts) for one in body.unproven] == [
+    assert [(gap.ring, gap.package, gap.hosts) for gap in body.unproven] == [
         ("canary", "curl", ("c1",)),
         ("production", "libnew1", ("p3",)),
     ]
@@ -297,12 +297,12 @@ def test_what_no_earlier_ring_proves_is_named() -> None:
 def test_the_same_package_from_another_version_is_not_proven() -> None:
     older = transition("openssl", before="0.9-1")
     body = make([("s1", "staging", (SSL,)), ("p1", "production", (older,))])
-    assert [(one.from_, one.to) for one in body.unproven] == [("0.9-1", "1.0-2")]
+    assert [(gap.from_, gap.to) for gap in body.unproven] == [("0.9-1", "1.0-2")]
 
 
 def test_an_empty_staging_proves_nothing() -> None:
     body = make([("p1", "production", (SSL,))])
-    assert [one.ring for one in body.unproven] == ["production"]
+    assert [gap.ring for gap in body.unproven] == ["production"]
 
 
 # --- the file -----------------------------------------------------------------------------------

@@ -150,7 +150,7 @@ class TestHolding:
         broken = with_lists(bad(), pending=["curl"])
         taken = snapshot(found("h", broken), found("i", fine))
         selected = select(hosts, taken, SECURITY, held=seen(hosts, taken).held)
-        assert [one.host for one in selected.requests] == ["i"]
+        assert [request.host for request in selected.requests] == ["i"]
 
     def test_a_host_none_of_whose_repositories_could_be_read_is_held_as_well(self) -> None:
         """As after a malformed line in its sources, which hides them all."""
@@ -159,7 +159,7 @@ class TestHolding:
         fine = with_lists(good(), pending=["curl"])
         hosts, taken = fleet(host("h"), host("i")), snapshot(found("h", unread), found("i", fine))
         selected = select(hosts, taken, SECURITY, held=seen(hosts, taken).held)
-        assert [one.host for one in selected.requests] == ["i"]
+        assert [request.host for request in selected.requests] == ["i"]
         why = "its pending updates could not be read: Malformed entry 2"
         (row,) = selected.left_out
         assert row == LeftOut(host="h", reason=LeftOutReason.STALE_LISTS, detail=why)
@@ -169,7 +169,7 @@ class TestHolding:
     def test_nobody_is_held_who_is_in_no_plan_anyhow(self) -> None:
         unread = msgspec.structs.replace(facts(manager=PackageManager.NONE), unread=("pending",))
         assert looked(unread).held == {}
-        assert [one.host for one in looked(unread).all] == ["h"]
+        assert [line.host for line in looked(unread).all] == ["h"]
 
     def test_warning_cannot_plan_a_host_that_told_nothing(self) -> None:
         unread = msgspec.structs.replace(with_lists(good()), unread=("pending",))
@@ -217,7 +217,7 @@ class TestLinesThatNobodyUnderstands:
         assert row.detail.startswith("a line of its pending updates could not be read: ")
         assert "\x1b" not in row.detail
         assert unsure.held == {}
-        assert [one.host for one in unsure.all] == ["h"]
+        assert [line.host for line in unsure.all] == ["h"]
 
     def test_others_have_nothing_to_do_with_updates(self) -> None:
         assert self.unsure("sockets").all == ()

@@ -32,7 +32,9 @@ def one_host(known: HostFacts | None, selection: Selection = SECURITY) -> Select
 
 
 def asked(selected: Selected) -> list[tuple[str, str]]:
-    return [(one.package, one.version) for row in selected.requests for one in row.wanted]
+    return [
+        (request.package, request.version) for row in selected.requests for request in row.wanted
+    ]
 
 
 def reasons(selected: Selected) -> list[tuple[str, LeftOutReason]]:
@@ -235,7 +237,7 @@ def test_a_hidden_update_that_is_excluded_is_excluded_first(pattern: str) -> Non
         assert Made(plan=None, snapshot=taken, left_out=done.left_out).exit_code == 0
     other = Exclusion(rule="--exclude", packages=("vim",), reason="not tested")
     done = select(fleet(host("h")), taken, ALL, exclusions=(other,))
-    assert [one.reason for one in done.left_out] == [LeftOutReason.PINNED]
+    assert [row.reason for row in done.left_out] == [LeftOutReason.PINNED]
 
 
 def test_a_hidden_update_may_be_asked_for_by_its_version() -> None:

@@ -45,8 +45,11 @@ def change(
 )
 def test_kinds_of_packages(package: str, source: str, reason: str) -> None:
     manager = PackageManager.DNF if package.startswith("kernel") else PackageManager.APT
-    found = classify(change(package, source=source), manager)
-    assert (found.undo, found.undo_reason) == (Undo.UNSAFE if reason else Undo.SAFE, reason)
+    transition = classify(change(package, source=source), manager)
+    assert (transition.undo, transition.undo_reason) == (
+        Undo.UNSAFE if reason else Undo.SAFE,
+        reason,
+    )
 
 
 @pytest.mark.parametrize("manager", DECISIONS)
@@ -96,8 +99,10 @@ def test_the_upstream_part_of_a_version(version: str, expected: str) -> None:
 
 
 def test_a_new_upstream_version_is_unsafe() -> None:
-    found = classify(change("openssl", "3.0.20-1~deb12u2", "3.0.22-1~deb12u2"), PackageManager.APT)
-    assert (found.undo, found.undo_reason) == (Undo.UNSAFE, "new upstream version")
+    transition = classify(
+        change("openssl", "3.0.20-1~deb12u2", "3.0.22-1~deb12u2"), PackageManager.APT
+    )
+    assert (transition.undo, transition.undo_reason) == (Undo.UNSAFE, "new upstream version")
 
 
 def test_a_new_dependency_is_safe_and_a_removed_package_is_not() -> None:
@@ -109,5 +114,5 @@ def test_a_new_dependency_is_safe_and_a_removed_package_is_not() -> None:
 def test_policy_may_name_what_is_safe(glob: str) -> None:
     unsafe = change("libssl3", "3.0.20-1", "3.0.22-1", source="openssl")
     assert classify(unsafe, PackageManager.APT).undo is Undo.UNSAFE
-    found = classify(unsafe, PackageManager.APT, ("curl", glob))
-    assert (found.undo, found.undo_reason) == (Undo.SAFE, "")
+    transition = classify(unsafe, PackageManager.APT, ("curl", glob))
+    assert (transition.undo, transition.undo_reason) == (Undo.SAFE, "")

@@ -44,7 +44,7 @@ def test_each_tells_how_it_is_used(name: str) -> None:
 
 def test_a_row_has_medians_and_ratios_to_the_reference(measure: ModuleType) -> None:
     def costs(*seconds: float) -> list[object]:
-        return [measure.Cost(seconds=one, cpu_s=one / 2) for one in seconds]
+        return [measure.Cost(seconds=second, cpu_s=second / 2) for second in seconds]
 
     peer, ours = measure.rows({"peer": costs(2, 9, 4), "ours": costs(6, 5, 100)}, "peer", hosts=10)
     assert (peer.median_s, peer.min_s, peer.max_s, peer.against) == (4, 2, 9, 1)
@@ -107,4 +107,4 @@ def test_every_host_with_an_old_kernel_has_three_thousand_cves_of_it(tmp_path: P
     hosts = [facts("Debian:12", packages, running=one.running) for one, packages in made]
     for (_, findings), waits in zip(world.assessor(*hosts).findings(), (False, True), strict=True):
         assert len(findings) == kernels.OPEN == 3_000
-        assert any(one.state is FindingState.NOT_EFFECTIVE for one in findings) is waits
+        assert any(finding.state is FindingState.NOT_EFFECTIVE for finding in findings) is waits

@@ -64,7 +64,7 @@ def test_every_file_is_needed_once_and_early_rings_fetch_it() -> None:
     ]
     rings = {"p1": "production", "a1": "canary", "s1": "staging", "s2": "staging"}
     needed = needed_files(taken, rings, RINGS)
-    assert [one.file for one in needed] == [SSL.file]
+    assert [needed_file.file for needed_file in needed] == [SSL.file]
     assert needed[0].hosts == ("s1", "s2", "a1", "p1")
 
 
@@ -75,10 +75,10 @@ def test_pieces_cover_every_byte_once_and_no_message_is_too_large(
     files = [of_size(number, size) for number, size in enumerate(sizes)]
     cut = messages(files, limit)
     assert all(0 < sum(piece.length for piece in message) <= limit for message in cut)
-    for one in files:
-        pieces = [piece for message in cut for piece in message if piece.needed == one]
+    for file in files:
+        pieces = [piece for message in cut for piece in message if piece.needed == file]
         covered = [byte for p in pieces for byte in range(p.offset, p.offset + p.length)]
-        assert covered == list(range(one.file.size))
+        assert covered == list(range(file.file.size))
 
 
 def test_the_request_names_each_piece() -> None:
@@ -102,7 +102,7 @@ def test_pieces_come_back_as_bytes() -> None:
         for index, message in enumerate(pieces)
         for one in parse(answer((index * 4000, CONTENT[index * 4000 :][:4000])), message)
     ]
-    assert b"".join(one.data for one in got if isinstance(one, Received)) == CONTENT
+    assert b"".join(item.data for item in got if isinstance(item, Received)) == CONTENT
 
 
 def test_a_refusal_has_the_hosts_own_words_without_its_escapes() -> None:
@@ -136,8 +136,8 @@ def test_hosts_without_a_file_are_left_out_with_the_reason() -> None:
     assert SSL.file is not None
     taken = [resolution("h1", SSL), resolution("h2", transition("x", after=""))]
     kept, left_out = without_files(taken, {SSL.file.sha256: "h1: 404 Not Found"})
-    assert [one.host for one in kept] == ["h2"]
-    assert [(one.host, one.package, one.reason, one.detail) for one in left_out] == [
+    assert [row.host for row in kept] == ["h2"]
+    assert [(row.host, row.package, row.reason, row.detail) for row in left_out] == [
         ("h1", "openssl", LeftOutReason.FETCH_FAILED, "h1: 404 Not Found")
     ]
 

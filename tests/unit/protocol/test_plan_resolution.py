@@ -57,8 +57,8 @@ def answer(case: str = "apt-drops") -> str:
 @pytest.mark.parametrize("case", CASES)
 def test_answers_of_real_hosts(case: str) -> None:
     expected = json.loads((DATA / f"{case}.expected.json").read_text())
-    found = read_resolution(request(case), answer(case))
-    assert json.loads(msgspec.json.encode(found)) == expected
+    resolution = read_resolution(request(case), answer(case))
+    assert json.loads(msgspec.json.encode(resolution)) == expected
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -87,13 +87,15 @@ def test_a_pattern_outside_of_the_grammar_never_reaches_a_host(hostile: str) -> 
 @pytest.mark.parametrize("named", ["libc6/glibc", "{{7}}/patchlab-extra", "patchlab-extra", ""])
 def test_a_host_cannot_leave_out_what_no_rule_excludes(named: str) -> None:
     lied = answer("apt-excluded").replace("libapt-pkg6.0/apt", named)
-    found = read_resolution(request("apt-excluded"), lied)
-    assert found.error == "apt is left out for a package that nothing excludes"
+    resolution = read_resolution(request("apt-excluded"), lied)
+    assert resolution.error == "apt is left out for a package that nothing excludes"
 
 
 def test_a_removal_is_a_transition_without_a_file() -> None:
-    found = read_resolution(request("apt-removes"), answer("apt-removes"))
-    removed = [one for one in found.transitions if one.action is Action.REMOVE]
+    resolution = read_resolution(request("apt-removes"), answer("apt-removes"))
+    removed = [
+        transition for transition in resolution.transitions if transition.action is Action.REMOVE
+    ]
     assert [(one.package, one.arch, one.to, one.file) for one in removed] == [
         ("systemd-sysv", "amd64", "", None)
     ]
@@ -102,16 +104,26 @@ def test_a_removal_is_a_transition_without_a_file() -> None:
 def test_a_foreign_package_that_goes_is_not_the_native_one_that_comes() -> None:
     more = "sim Remv libexpat1:i386 [2.5.0-1]\nhave libexpat1 i386 2.5.0-1 expat 9\nend\n"
     text = answer("apt-removes").removesuffix("end\n") + more
-    found = read_resolution(request("apt-removes"), text)
-    removed = [(one.package, one.arch) for one in found.transitions if one.action is Action.REMOVE]
+    resolution = read_resolution(request("apt-removes"), text)
+    removed = [
+        (transition.package, transition.arch)
+        for transition in resolution.transitions
+        if transition.action is Action.REMOVE
+    ]
     assert removed == [("libexpat1", "i386"), ("systemd-sysv", "amd64")]
 
 
 def test_new_dependencies_are_not_requested() -> None:
-    found = read_resolution(request("apt-removes"), answer("apt-removes"))
-    new = {one.package for one in found.transitions if one.action is Action.NEW}
+    resolution = read_resolution(request("apt-removes"), answer("apt-removes"))
+    new = {
+        transition.package
+        for transition in resolution.transitions
+        if transition.action is Action.NEW
+    }
     assert "startpar" in new
-    assert {one.package for one in found.transitions if one.requested} == {
+    assert {
+        transition.package for transition in resolution.transitions if transition.requested
+    } == {
         "libexpat1",
         "sysvinit-core",
         "tzdata",
@@ -119,8 +131,8 @@ def test_new_dependencies_are_not_requested() -> None:
 
 
 def test_what_the_host_would_not_take_has_its_reason() -> None:
-    found = read_resolution(request("apt-drops"), answer())
-    assert [(one.package, one.reason, one.detail) for one in found.dropped] == [
+    resolution = read_resolution(request("apt-drops"), answer())
+    assert [(row.package, row.reason, row.detail) for row in resolution.dropped] == [
         ("sysvinit-core", LeftOutReason.REMOVES_PACKAGE, "would remove systemd-sysv")
     ]
 
@@ -140,10 +152,10 @@ def test_what_the_host_would_not_take_has_its_reason() -> None:
 def test_garbage_is_an_error_of_that_host(before: str, after: str, error: str) -> None:
     text = answer()
     assert before in text
-    found = read_resolution(request("apt-drops"), text.replace(before, after))
-    assert error in found.error
-    assert found.transitions == ()
-    assert "\x1b" not in found.error
+    resolution = read_resolution(request("apt-drops"), text.replace(before, after))
+    assert error in resolution.error
+    assert resolution.transitions == ()
+    assert "\x1b" not in resolution.error
 
 
 @pytest.mark.parametrize(
@@ -164,22 +176,24 @@ def test_what_is_wrong_with_a_package_is_said_of_it_and_not_of_the_host(
 ) -> None:
     text = answer()
     assert before in text
-    found = read_resolution(request("apt-drops"), text.replace(before, after))
-    assert found.error == ""
-    said = {(one.left_out.package, one.left_out.detail) for one in found.unusable}
+    resolution = read_resolution(request("apt-drops"), text.replace(before, after))
+    assert resolution.error == ""
+    said = {(row.left_out.package, row.left_out.detail) for row in resolution.unusable}
     assert ("tzdata", reason) in said
     # Signatures are a repository's, and so all of its packages fall.
     if reason != UNSIGNED:
-        assert [(one.arch, one.installed) for one in found.unusable] == [("all", "2026b-0+deb12u1")]
-    assert "tzdata" not in {one.package for one in found.transitions}
+        assert [(row.arch, row.installed) for row in resolution.unusable] == [
+            ("all", "2026b-0+deb12u1")
+        ]
+    assert "tzdata" not in {transition.package for transition in resolution.transitions}
 
 
 def test_a_password_in_an_address_is_not_kept() -> None:
     text = answer().replace("uri 'http://", "uri 'http://joe:s3cr3t@")
     assert "s3cr3t" in text
-    found = read_resolution(request("apt-drops"), text)
-    assert all(uri.startswith("http://***@") for uri in found.uris.values())
-    assert found.transitions == read_resolution(request("apt-drops"), answer()).transitions
+    resolution = read_resolution(request("apt-drops"), text)
+    assert all(uri.startswith("http://***@") for uri in resolution.uris.values())
+    assert resolution.transitions == read_resolution(request("apt-drops"), answer()).transitions
 
 
 @pytest.mark.parametrize("label", ["Site [x]", "Site | b", "Sité (ü)", "[amd64]) [x", ""])
@@ -187,9 +201,9 @@ def test_a_label_may_have_any_characters(label: str) -> None:
     text = answer().replace("Debian-Security:", f"{label}:")
     text = text.replace("\tDebian-Security\t", f"\t{label or '$(LABEL)'}\t")
     assert label in text
-    found = read_resolution(request("apt-drops"), text)
-    assert (found.error, found.unusable) == ("", ())
-    origins = {one.origin for one in found.transitions}
+    resolution = read_resolution(request("apt-drops"), text)
+    assert (resolution.error, resolution.unusable) == ("", ())
+    origins = {transition.origin for transition in resolution.transitions}
     assert origins == {f"{label or 'Debian'}:bookworm-security"}
 
 
@@ -221,12 +235,12 @@ def test_one_version_from_two_repositories_is_the_file_that_apt_would_fetch() ->
     stanza = text[text.index("show Package: tzdata") :]
     stanza = stanza[: stanza.index("show .\n") + len("show .\n")]
     other = stanza.replace("pool/updates", "pool/other").replace("3254eb", "000000")
-    found = read_resolution(request("apt-drops"), text.replace(stanza, other + stanza))
-    assert found.error == ""
-    assert found == read_resolution(request("apt-drops"), text)
+    resolution = read_resolution(request("apt-drops"), text.replace(stanza, other + stanza))
+    assert resolution.error == ""
+    assert resolution == read_resolution(request("apt-drops"), text)
     same_path = stanza.replace("3254eb", "000000")
     refused = read_resolution(request("apt-drops"), text.replace(stanza, same_path + stanza))
-    assert [one.left_out.detail for one in refused.unusable] == [
+    assert [row.left_out.detail for row in refused.unusable] == [
         "repositories offer 2 different files of it"
     ]
 
@@ -239,24 +253,27 @@ def test_an_epoch_is_escaped_in_the_file_name_as_apt_does() -> None:
         msgspec.structs.replace(one, version="1:" + one.version) if one.package == "tzdata" else one
         for one in asked.wanted
     )
-    found = read_resolution(msgspec.structs.replace(asked, wanted=wanted), text)
-    assert found.error == ""
-    assert found.transitions[1].file is not None
-    assert found.transitions[1].file.name == "tzdata_1%3a2026f-0+deb12u1_all.deb"
+    resolution = read_resolution(msgspec.structs.replace(asked, wanted=wanted), text)
+    assert resolution.error == ""
+    assert resolution.transitions[1].file is not None
+    assert resolution.transitions[1].file.name == "tzdata_1%3a2026f-0+deb12u1_all.deb"
 
 
 def test_going_back_is_a_downgrade() -> None:
-    found = read_resolution(
+    resolution = read_resolution(
         request("apt-drops"), answer().replace("\nend\n", "\nlower tzdata\nend\n")
     )
-    assert [one.action for one in found.transitions] == [Action.UPGRADE, Action.DOWNGRADE]
+    assert [transition.action for transition in resolution.transitions] == [
+        Action.UPGRADE,
+        Action.DOWNGRADE,
+    ]
 
 
 def test_the_hosts_own_refusal_is_its_error() -> None:
-    found = read_resolution(
+    resolution = read_resolution(
         request("apt-drops"), "resolve 1 apt\nerror dpkg was \x1b[2Jinterrupted\nend\n"
     )
-    assert found.error == "dpkg was [2Jinterrupted"
+    assert resolution.error == "dpkg was [2Jinterrupted"
 
 
 def test_somebody_else_at_work_makes_every_answer_void() -> None:
@@ -266,39 +283,39 @@ def test_somebody_else_at_work_makes_every_answer_void() -> None:
         "lock 8\t/var/lib/dpkg/lock\tdpkg",
     )
     text = answer("apt-security").removesuffix("end\n")
-    found = read_resolution(asked, f"{text}{first}\n{second}\nend\n")
-    assert found.locked == "apt-get (pid 7) holds /var/lib/dpkg/lock-frontend"
-    assert not found.transitions
+    resolution = read_resolution(asked, f"{text}{first}\n{second}\nend\n")
+    assert resolution.locked == "apt-get (pid 7) holds /var/lib/dpkg/lock-frontend"
+    assert not resolution.transitions
     known = {asked.host: facts([package("openssl")])}
-    (left,) = accept([found], known, allow_removals=False).left_out
-    assert (left.reason, left.detail) == (LeftOutReason.LOCKED, found.locked)
+    (left,) = accept([resolution], known, allow_removals=False).left_out
+    assert (left.reason, left.detail) == (LeftOutReason.LOCKED, resolution.locked)
 
 
 def test_the_answer_of_another_package_manager_is_none() -> None:
-    found = read_resolution(
+    resolution = read_resolution(
         request("apt-drops"), answer().replace("resolve 1 apt", "resolve 1 dnf")
     )
-    assert found.error == "the resolve script gave no answer"
+    assert resolution.error == "the resolve script gave no answer"
 
 
 @pytest.mark.parametrize("manager", sorted(set(PackageManager) - SUPPORTED))
 def test_a_package_manager_without_a_module_is_refused(manager: PackageManager) -> None:
     asked = msgspec.structs.replace(request("apt-drops"), manager=manager)
-    found = read_resolution(asked, answer().replace("resolve 1 apt", f"resolve 1 {manager}"))
-    assert found.error == f"patchctl does not update with {manager} yet"
-    assert found.manager is manager and not found.transitions
+    resolution = read_resolution(asked, answer().replace("resolve 1 apt", f"resolve 1 {manager}"))
+    assert resolution.error == f"patchctl does not update with {manager} yet"
+    assert resolution.manager is manager and not resolution.transitions
 
 
 @given(st.text())
 def test_no_text_breaks_the_parser(text: str) -> None:
     asked = request("apt-drops")
     for hostile in (text, f"resolve 1 apt\n{text}\nend\n", answer().replace("tzdata", text)):
-        found = read_resolution(asked, hostile)
-        assert found.error.isprintable()
-        reached = {(one.package, one.to) for one in found.transitions}
-        reached |= {(one.package, one.version) for one in found.dropped}
+        resolution = read_resolution(asked, hostile)
+        assert resolution.error.isprintable()
+        reached = {(transition.package, transition.to) for transition in resolution.transitions}
+        reached |= {(row.package, row.version) for row in resolution.dropped}
         # What cannot be used is asked for again without it.
-        again = found.error or found.unusable
+        again = resolution.error or resolution.unusable
         assert again or reached >= {(one.package, one.version) for one in asked.wanted}
 
 
@@ -312,5 +329,5 @@ def test_the_order_of_the_answer_does_not_matter(random: object) -> None:
     shows = [line for line in lines[1:-1] if line.startswith("show ")]
     random.shuffle(blocks)
     shuffled = "\n".join([lines[0], *blocks, *shows, lines[-1]])
-    found = read_resolution(request("apt-drops"), shuffled)
-    assert found == read_resolution(request("apt-drops"), answer())
+    resolution = read_resolution(request("apt-drops"), shuffled)
+    assert resolution == read_resolution(request("apt-drops"), answer())

@@ -46,15 +46,15 @@ def test_a_checksum_in_every_form_that_dnf_has(written: str) -> None:
     "written", ["(1, b'short')", "None", "", "-", "__import__('os')", "(" * 99]
 )
 def test_without_a_sha256_it_cannot_be_taken(written: str) -> None:
-    found = read(STEP, FILE.replace(f"(2, {DIGEST!r})", written or "-"), HAVE)
-    (one,) = found.unusable
+    result = read(STEP, FILE.replace(f"(2, {DIGEST!r})", written or "-"), HAVE)
+    (one,) = result.unusable
     assert (one.installed, one.left_out.reason) == ("1-1", LeftOutReason.RESOLVE_FAILED)
     assert one.left_out.detail == "its repository gives no SHA-256"
 
 
 def test_what_no_repository_tells_of_cannot_be_taken() -> None:
-    found = read(STEP, FILE.replace(" r web", " other web"), HAVE)
-    assert found.unusable[0].left_out.detail == "repository r does not tell what file it is"
+    result = read(STEP, FILE.replace(" r web", " other web"), HAVE)
+    assert result.unusable[0].left_out.detail == "repository r does not tell what file it is"
 
 
 def test_a_repository_without_signatures_makes_it_unsigned() -> None:
@@ -63,13 +63,13 @@ def test_a_repository_without_signatures_makes_it_unsigned() -> None:
 
 
 def test_a_kernel_comes_beside_those_that_are_there() -> None:
-    found = read(
+    result = read(
         "step install web noarch 2-1 r",
         FILE,
         HAVE,
         "have web (none) 1 0 noarch web-1-0.src.rpm 1",
     )
-    (one,) = found.transitions
+    (one,) = result.transitions
     assert (one.action, one.from_, one.to) == (Action.NEW, "", "2-1")
 
 
@@ -88,19 +88,19 @@ def test_an_epoch_of_zero_is_none_and_others_stay() -> None:
 
 
 def test_one_that_is_there_twice_is_an_error() -> None:
-    found = read(STEP, FILE, HAVE, HAVE.replace("1 1 noarch", "1 0 noarch"))
-    assert found.error == "web would be changed but is not installed once"
+    result = read(STEP, FILE, HAVE, HAVE.replace("1 1 noarch", "1 0 noarch"))
+    assert result.error == "web would be changed but is not installed once"
 
 
 def test_a_removal_must_be_of_what_is_there() -> None:
-    found = read(STEP, FILE, HAVE, "step remove lib noarch 1-1 @r")
-    assert found.error == "lib would be removed but is not installed"
+    result = read(STEP, FILE, HAVE, "step remove lib noarch 1-1 @r")
+    assert result.error == "lib would be removed but is not installed"
 
 
 def test_a_source_of_another_version_is_told() -> None:
-    found = read(STEP, FILE.replace("web-2-1.src", "suite-9-1.src"), HAVE)
-    assert found.transitions[0].source == "suite"
-    assert found.source_versions == {"web": "9-1"}
+    result = read(STEP, FILE.replace("web-2-1.src", "suite-9-1.src"), HAVE)
+    assert result.transitions[0].source == "suite"
+    assert result.source_versions == {"web": "9-1"}
 
 
 @pytest.mark.parametrize(
@@ -115,9 +115,9 @@ def test_a_source_of_another_version_is_told() -> None:
     ],
 )
 def test_garbage_is_an_error_of_that_host(line: str, error: str) -> None:
-    found = read(STEP, FILE, HAVE, line)
-    assert error in found.error
-    assert found.transitions == ()
+    result = read(STEP, FILE, HAVE, line)
+    assert error in result.error
+    assert result.transitions == ()
 
 
 WORD = st.text(alphabet="abw01:-.~^ \x1b{}'(\\x)$é", max_size=12)
@@ -128,7 +128,7 @@ WORD = st.text(alphabet="abw01:-.~^ \x1b{}'(\\x)$é", max_size=12)
     words=st.lists(WORD, max_size=10),
 )
 def test_no_line_is_too_odd_to_be_read(kind: str, words: list[str]) -> None:
-    found = read(STEP, FILE, HAVE, f"{kind} {' '.join(words)}")
-    assert found.host == "h1"
-    assert "\x1b" not in found.error
-    assert found.error or found.unusable or found.transitions
+    result = read(STEP, FILE, HAVE, f"{kind} {' '.join(words)}")
+    assert result.host == "h1"
+    assert "\x1b" not in result.error
+    assert result.error or result.unusable or result.transitions

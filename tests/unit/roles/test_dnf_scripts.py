@@ -135,8 +135,8 @@ class TestWhatMustNotBeTaken:
 
 
 def test_a_version_is_named_with_its_epoch(shell: list[str]) -> None:
-    found = run(shell, f"{resolve_script()}\ndnf_spec", "web noarch 1-2\nlib x86_64 3:1-2\n")
-    assert found == "web-0:1-2.noarch lib-3:1-2.x86_64 "
+    result = run(shell, f"{resolve_script()}\ndnf_spec", "web noarch 1-2\nlib x86_64 3:1-2\n")
+    assert result == "web-0:1-2.noarch lib-3:1-2.x86_64 "
 
 
 INDEX = """\
@@ -156,8 +156,8 @@ INDEX = """\
 
 
 def test_checksums_stand_in_the_index_of_a_repository(shell: list[str]) -> None:
-    found = run(shell, f"{resolve_script()}\nchecksums_in_index", INDEX)
-    assert found == "web 2 1.0 1.el9 noarch abc1\n"
+    result = run(shell, f"{resolve_script()}\nchecksums_in_index", INDEX)
+    assert result == "web 2 1.0 1.el9 noarch abc1\n"
 
 
 CAUSES = {
@@ -278,5 +278,5 @@ class TestSettings:
         (tmp_path / "dnf.conf").write_text(HOST + f"[main]\nreposdir={tmp_path}/repos\n")
         script = (CONNECTION / "manager_dnf_settings.sh").read_text()
         script = script.replace("/etc/dnf/dnf.conf", f"{tmp_path}/dnf.conf")
-        found = run(shell, f"{script}\ndnf_gpgchecks").splitlines()
-        assert sorted(found) == ["a yes", "b no", "c yes", "local no"]
+        splitlines = run(shell, f"{script}\ndnf_gpgchecks").splitlines()
+        assert sorted(splitlines) == ["a yes", "b no", "c yes", "local no"]

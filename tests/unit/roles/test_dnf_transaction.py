@@ -172,8 +172,8 @@ class TestVersionsBesideEachOther:
         assert self.places(shell, folder)["kernel-core"] == "from - -"
 
     def test_it_has_come_when_its_version_is_there(self, shell: list[str], folder: Path) -> None:
-        found = self.places(shell, folder, "kernel-core x86_64 6.1-3 ii 9 many\n")
-        assert found["kernel-core"] == "to 6.1-3 ii"
+        places = self.places(shell, folder, "kernel-core x86_64 6.1-3 ii 9 many\n")
+        assert places["kernel-core"] == "to 6.1-3 ii"
 
     def test_a_second_version_of_another_package_is_neither_way(
         self, shell: list[str], folder: Path

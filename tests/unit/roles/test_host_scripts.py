@@ -84,7 +84,7 @@ class TestWhatAHostKeeps:
     def test_it_is_shown(self, shell: list[str], base: Path) -> None:
         code, lines = keep(shell, base, "show")
         assert code == 0
-        kept = [re.sub(r" \d+ (?=\S+$)", " KIB ", one) for one in lines if "transaction" in one]
+        kept = [re.sub(r" \d+ (?=\S+$)", " KIB ", line) for line in lines if "transaction" in line]
         assert kept == [
             "transaction t-1 1750000000 KIB apply-ok",
             "transaction t-2 1750000000 KIB undo-failed",
