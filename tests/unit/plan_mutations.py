@@ -61,12 +61,12 @@ def _change(content: dict[str, Any], chance: random.Random) -> None:
 
 def _other_text(text: str, chance: random.Random) -> str:
     at = chance.randrange(len(text) + 1)
-    odd = chance.choice([one for one in ODD if isinstance(one, str)])
+    odd = chance.choice([value for value in ODD if isinstance(value, str)])
     return chance.choice((text[:at], text[at:], text[:at] + odd + text[at:], text.upper(), odd))
 
 
-def _from(place: tuple[Any, Any]) -> Any:
-    holder, key = place
+def _from(position: tuple[Any, Any]) -> Any:
+    holder, key = position
     return holder[key]
 
 

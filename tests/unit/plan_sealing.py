@@ -6,7 +6,17 @@ from typing import Any
 
 import msgspec
 from msgspec import structs
-from plan_world import facts, fleet, found, host, resolution, ring, settings, snapshot, transition
+from plan_world import (
+    facts,
+    fleet,
+    host,
+    host_result,
+    resolution,
+    ring,
+    settings,
+    snapshot,
+    transition,
+)
 
 from patchctl.models import canonical
 from patchctl.models.plan import (
@@ -51,8 +61,8 @@ def whole_plan() -> Plan:
     )
     changes = (SSL, transition("libnew1", before=""))
     body = freeze(
-        fleet=fleet(*(host(name, place) for name, place in PLACES.items())),
-        snapshot=snapshot(*(found(name, facts()) for name in PLACES)),
+        fleet=fleet(*(host(name, ring_name) for name, ring_name in PLACES.items())),
+        snapshot=snapshot(*(host_result(name, facts()) for name in PLACES)),
         selection=Selection(mode=SelectionMode.SECURITY, limit="all"),
         settings=policy,
         resolutions=[resolution(name, *(changes if name == "p1" else (SSL,))) for name in PLACES],

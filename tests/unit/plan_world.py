@@ -77,7 +77,7 @@ def facts(
     reboot_required: bool = False,
     machine_id: str = "",
 ) -> HostFacts:
-    known = {one.name for one in packages}
+    known = {item.name for item in packages}
     return HostFacts(
         os=OsRelease(id="debian", version_id="12"),
         manager=manager,
@@ -86,7 +86,7 @@ def facts(
         hostname="h",
         kernel=Kernel(running="6.1.0"),
         boot=Boot(boot_id="b", pid1_start=1),
-        packages=(*packages, *(package(one.name) for one in pending if one.name not in known)),
+        packages=(*packages, *(package(item.name) for item in pending if item.name not in known)),
         pending=tuple(pending),
         repositories=tuple(repositories) or (repository(), repository(security=False)),
         services=(),
@@ -108,7 +108,7 @@ def host(name: str, ring: str | None = "staging") -> Host:
 
 def fleet(*hosts: Host) -> Fleet:
     return Fleet(
-        hosts=tuple(sorted(hosts, key=lambda one: one.name)),
+        hosts=tuple(sorted(hosts, key=lambda item: item.name)),
         groups=(),
         sources=("inventory",),
         rings=RINGS,
@@ -116,7 +116,7 @@ def fleet(*hosts: Host) -> Fleet:
     )
 
 
-def found(name: str, known: HostFacts | None) -> HostResult:
+def host_result(name: str, known: HostFacts | None) -> HostResult:
     return HostResult(
         name=name,
         status=HostStatus.OK if known else HostStatus.UNREACHABLE,

@@ -37,7 +37,7 @@ def looked(*refresh: str, code: int = 0) -> dict[str, str]:
     sources = Section("sources", list(SOURCES), 0)
     repositories = apt_lists.lists(sources, TIMES, fetching, "amd64", NOW, 0, unparsed)
     assert unparsed.all() == ()
-    return {one.repository: one.fault for one in repositories}
+    return {repository.repository: repository.fault for repository in repositories}
 
 
 def lying(sources: Section, times: tuple[str, ...] = TIMES, ahead: int = 0) -> tuple[object, ...]:
@@ -105,8 +105,8 @@ def test_a_component_that_is_not_there_was_not_looked_at() -> None:
 
 
 def test_times_are_those_of_our_clock() -> None:
-    found = lying(Section("sources", list(SOURCES), 0), ahead=100)
-    assert found == (
+    repositories = lying(Section("sources", list(SOURCES), 0), ahead=100)
+    assert repositories == (
         PackageLists(repository=MAIN, fetched=900),
         PackageLists(repository=SECURITY, fetched=901),
         PackageLists(repository=ADDED, fetched=902),

@@ -23,13 +23,13 @@ class TestExcludes:
 
     def test_a_security_update_is_named_with_the_setting_that_hides_it(self) -> None:
         pending = PendingUpdate(name="lib", arch="noarch", installed="1-1", candidate="2-1")
-        (one,) = dnf_hidden.hidden(self.LINES, self.INSTALLED, [pending], ())
-        assert (one.name, one.installed, one.version) == ("web", "1-1", "2-1")
-        assert one.by == "exclude=kernel*, w?b in /etc/yum.repos.d/q.repo"
+        (update,) = dnf_hidden.hidden(self.LINES, self.INSTALLED, [pending], ())
+        assert (update.name, update.installed, update.version) == ("web", "1-1", "2-1")
+        assert update.by == "exclude=kernel*, w?b in /etc/yum.repos.d/q.repo"
 
     def test_by_whatever_it_is_hidden(self) -> None:
         updates = dnf_hidden.hidden({**self.LINES, "excludes": []}, self.INSTALLED, (), ())
-        assert [(one.name, one.by) for one in updates] == [
+        assert [(update.name, update.by) for update in updates] == [
             ("lib", "an exclude of dnf there"),
             ("web", "an exclude of dnf there"),
         ]
@@ -37,7 +37,7 @@ class TestExcludes:
     def test_what_is_not_included_is_excluded(self) -> None:
         told = {**self.LINES, "excludes": ["/etc/dnf/dnf.conf:includepkgs=lib*"]}
         updates = dnf_hidden.hidden(told, self.INSTALLED, (), ())
-        assert [(one.name, one.by) for one in updates] == [
+        assert [(update.name, update.by) for update in updates] == [
             ("lib", "an exclude of dnf there"),
             ("web", "includepkgs=lib* in /etc/dnf/dnf.conf"),
         ]

@@ -42,7 +42,7 @@ class TestSections:
     def test_a_second_section_of_one_name_is_unparsed(self, unparsed: Unparsed) -> None:
         sections = split("[a]\n x\n=0\n[a]\n y\n=0\n", unparsed)
         assert sections["a"].lines == ["x"]
-        assert [one.line for one in unparsed.all()] == ["[a]", " y", "=0"]
+        assert [row.line for row in unparsed.all()] == ["[a]", " y", "=0"]
 
     def test_a_section_that_was_cut_has_no_code(self, unparsed: Unparsed) -> None:
         assert split("[a]\n x", unparsed)["a"].code is None
@@ -61,8 +61,8 @@ class TestDpkg:
         return dpkg.packages([line.replace("|", "\t")], automatic, "amd64", unparsed)
 
     def test_a_package_has_its_source(self, unparsed: Unparsed) -> None:
-        (found,) = self.parse("ii |libssl3|3.0.15-1|amd64|openssl|3.0.15-1", unparsed)
-        assert found == Package(
+        (package,) = self.parse("ii |libssl3|3.0.15-1|amd64|openssl|3.0.15-1", unparsed)
+        assert package == Package(
             name="libssl3",
             version="3.0.15-1",
             arch="amd64",
@@ -71,15 +71,15 @@ class TestDpkg:
         )
 
     def test_a_held_package_is_not_a_broken_one(self, unparsed: Unparsed) -> None:
-        (found,) = self.parse("hi |bash|1:5.2-1|amd64|bash|1:5.2-1", unparsed)
-        assert (found.held, found.status) == (True, "")
+        (package,) = self.parse("hi |bash|1:5.2-1|amd64|bash|1:5.2-1", unparsed)
+        assert (package.held, package.status) == (True, "")
 
     @pytest.mark.parametrize("status", ["iF", "iU", "iHR"])
     def test_a_half_installed_package_keeps_its_status(
         self, unparsed: Unparsed, status: str
     ) -> None:
-        (found,) = self.parse(f"{status}|bash|5.2-1|amd64|bash|5.2-1", unparsed)
-        assert found.status == status
+        (package,) = self.parse(f"{status}|bash|5.2-1|amd64|bash|5.2-1", unparsed)
+        assert package.status == status
 
     @pytest.mark.parametrize("status", ["rc ", "un ", "pn "])
     def test_a_removed_package_is_none_and_needs_no_remark(
@@ -90,13 +90,13 @@ class TestDpkg:
 
     def test_marks_of_packages_for_all_architectures_are_found(self, unparsed: Unparsed) -> None:
         marks = ["Package: tzdata", "Architecture: amd64", "Auto-Installed: 1"]
-        (found,) = self.parse("ii |tzdata|2024a|all|tzdata|2024a", unparsed, *marks)
-        assert found.auto
+        (package,) = self.parse("ii |tzdata|2024a|all|tzdata|2024a", unparsed, *marks)
+        assert package.auto
 
     def test_a_manual_mark_is_none(self, unparsed: Unparsed) -> None:
         marks = ["Package: bash", "Architecture: amd64", "Auto-Installed: 0"]
-        (found,) = self.parse("ii |bash|5.2-1|amd64|bash|5.2-1", unparsed, *marks)
-        assert not found.auto
+        (package,) = self.parse("ii |bash|5.2-1|amd64|bash|5.2-1", unparsed, *marks)
+        assert not package.auto
 
     @pytest.mark.parametrize(
         "line",
@@ -152,12 +152,12 @@ libssl3:
         return list(apt.pending(text.splitlines(), packages, known, "amd64", unparsed))
 
     def test_an_update_carries_where_it_comes_from(self, unparsed: Unparsed) -> None:
-        (found,) = self.pending(self.policy, unparsed)
-        assert (found.installed, found.candidate) == ("3.0.15-1", "3.0.17-1")
-        assert (found.origin, found.label, found.codename) == (
+        (update,) = self.pending(self.policy, unparsed)
+        assert (update.installed, update.candidate) == ("3.0.15-1", "3.0.17-1")
+        assert (update.origin, update.label, update.codename) == (
             "Debian", "Debian-Security", "bookworm-security",
         )  # fmt: skip
-        assert found.security
+        assert update.security
 
     def test_a_downgrade_by_pin_is_no_update(self, unparsed: Unparsed) -> None:
         text = self.policy.replace("Candidate: 3.0.17-1", "Candidate: 3.0.14-1") + (
@@ -178,8 +178,8 @@ libssl3:
             "http://deb.example/debian-security bookworm-security/main amd64", "file:/srv/site ./"
         )
         packages = [Package(name="libssl3", version="3.0.15-1", arch="amd64")]
-        (found,) = apt.pending(text.splitlines(), packages, [known], "amd64", unparsed)
-        assert (found.label, found.codename) == ("Site [x]", "site")
+        (update,) = apt.pending(text.splitlines(), packages, [known], "amd64", unparsed)
+        assert (update.label, update.codename) == ("Site [x]", "site")
 
     # As with `APT::Default-Release "bookworm"`.
     preferred = policy.replace("Candidate: 3.0.17-1", "Candidate: 3.0.15-1")
@@ -222,7 +222,7 @@ libssl3:
     def test_what_is_hidden_where_the_host_has_no_candidate(self, unparsed: Unparsed) -> None:
         text = self.policy.replace("Candidate: 3.0.17-1", "Candidate: (none)")
         assert self.pending(text, unparsed) == []
-        assert [one.version for one in self.hidden(text, unparsed)] == ["3.0.17-1"]
+        assert [update.version for update in self.hidden(text, unparsed)] == ["3.0.17-1"]
 
     phased = policy.replace("3.0.17-1 500\n", "3.0.17-1 500 (phased 40%)\n")
     # apt 2.7 and later do not even prefer what their machine is to get later.
@@ -256,14 +256,14 @@ libssl3:
 
     def test_a_foreign_architecture_stands_in_the_heading(self, unparsed: Unparsed) -> None:
         text = self.policy.replace("libssl3:\n", "libssl3:i386:\n")
-        (found,) = self.pending(text, unparsed, arch="i386")
-        assert found.arch == "i386"
+        (update,) = self.pending(text, unparsed, arch="i386")
+        assert update.arch == "i386"
 
     def test_an_update_of_an_unknown_repository_is_one_without_security(
         self, unparsed: Unparsed
     ) -> None:
-        (found,) = self.pending(self.policy.replace("debian-security ", "other "), unparsed)
-        assert (found.origin, found.security) == ("", False)
+        (update,) = self.pending(self.policy.replace("debian-security ", "other "), unparsed)
+        assert (update.origin, update.security) == ("", False)
 
     @pytest.mark.parametrize(
         ("old", "new"),
@@ -296,8 +296,8 @@ libssl3:
         self, unparsed: Unparsed, origin: str, label: str, suite: str, security: bool
     ) -> None:
         line = f"http://x|r|main|http://x/|{origin}|{label}|r|{suite}|yes|/x"
-        (found,) = sources(unparsed, line)
-        assert found.security is security
+        (source,) = sources(unparsed, line)
+        assert source.security is security
 
     def test_the_date_of_a_repository_is_that_of_its_release_file(self, unparsed: Unparsed) -> None:
         dates = [
@@ -305,8 +305,8 @@ libssl3:
             "Date: Thu, 01 Jan 1970 00:01:40 UTC",
             "/var/lib/apt/lists/deb.example_InRelease:Date: Thu, 01 Jan 1970 00:00:07 UTC",
         ]
-        (found,) = apt.sources([INDEX.replace("|", "\t")], dates, unparsed)
-        assert found.repository.dated == 100
+        (source,) = apt.sources([INDEX.replace("|", "\t")], dates, unparsed)
+        assert source.repository.dated == 100
 
 
 class TestRpm:
@@ -327,12 +327,12 @@ class TestRpm:
         assert self.parse(self.row.replace("|1|", "|0|")).packages[0].version == "3.0.7-27.el9_4"
 
     def test_the_source_comes_from_the_source_package(self) -> None:
-        (found,) = self.parse(self.row).packages
-        assert (found.source, found.source_version) == ("openssl", "3.0.7-27.el9_4")
+        (package,) = self.parse(self.row).packages
+        assert (package.source, package.source_version) == ("openssl", "3.0.7-27.el9_4")
 
     def test_a_module_is_kept(self) -> None:
-        (found,) = self.parse(self.row.replace("(none)", "nodejs:18:9030:rhel9")).packages
-        assert found.module == "nodejs:18:9030:rhel9"
+        (package,) = self.parse(self.row.replace("(none)", "nodejs:18:9030:rhel9")).packages
+        assert package.module == "nodejs:18:9030:rhel9"
 
     def test_keys_are_no_packages(self) -> None:
         keys = "gpg-pubkey|(none)|350d275d|6279464b|(none)|(none)|1|(none)"
@@ -385,12 +385,12 @@ class TestDnf:
         advised = rpm.advisories(
             ["RHSA-2024:1 Important/Sec. openssl-1:3.0.7-25.el9.x86_64"], unparsed
         )
-        (found,) = rpm.pending(
+        (update,) = rpm.pending(
             ["openssl.x86_64  1:3.0.7-27.el9_4  baseos"], self.have, advised, (), unparsed
         )
-        assert found.security
-        assert found.advisories == ("RHSA-2024:1",)
-        assert found.installed == "1:3.0.7-24.el9"
+        assert update.security
+        assert update.advisories == ("RHSA-2024:1",)
+        assert update.installed == "1:3.0.7-24.el9"
 
     def test_advisories_of_dnf_5(self, unparsed: Unparsed) -> None:
         lines = [
@@ -423,9 +423,9 @@ class TestDnf:
             "other.x86_64 4-1 baseos",
             "    not-here.x86_64 1-1 @System",
         ]
-        (found,) = rpm.pending(lines, self.have, {}, (), unparsed)
-        assert (found.name, found.installed, found.candidate) == ("tls", "", "4-1")
-        assert (found.replaces, found.origin) == ("openssl", "baseos")
+        (update,) = rpm.pending(lines, self.have, {}, (), unparsed)
+        assert (update.name, update.installed, update.candidate) == ("tls", "", "4-1")
+        assert (update.replaces, update.origin) == ("openssl", "baseos")
 
     def test_strange_rows_are_unparsed(self, unparsed: Unparsed) -> None:
         lines = ["openssl.x86_64 $(id) baseos", "no-such.x86_64 1-1 baseos", "three {{ x }} y"]
@@ -436,7 +436,7 @@ class TestDnf:
         lines = ["Repo-id : a", "Repo-name : A", "Repo-id : b/9/x86_64", "Repo-id : c"]
         settings = ["[main]", "gpgcheck=1", "[b]", "gpgcheck = 0"]
         repositories = rpm.repositories(lines, settings, unparsed)
-        assert [(one.origin, one.trusted) for one in repositories] == [
+        assert [(repository.origin, repository.trusted) for repository in repositories] == [
             ("a", True), ("b", False), ("c", True),
         ]  # fmt: skip
 

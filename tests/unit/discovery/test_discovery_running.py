@@ -30,8 +30,8 @@ class TestUpdaters:
         return {name: Service(name=name, active=active, enabled=enabled)}
 
     def state(self, lines: tuple[str, ...], states: dict[str, Service]) -> str:
-        (found,) = updaters.competing(lines, [self.package], states, Unparsed())
-        return found.state
+        (updater,) = updaters.competing(lines, [self.package], states, Unparsed())
+        return updater.state
 
     def test_unattended_upgrades_needs_its_setting_and_its_timer(self) -> None:
         assert self.state(self.on, self.timer()) == "enabled"
@@ -67,14 +67,14 @@ class TestUpdaters:
         package = Package(name="dnf-automatic", version="4-1", arch="noarch")
         states = {unit: Service(name=unit, active="active", enabled="enabled")}
         lines = [f"apply_updates = {applies}"]
-        (found,) = updaters.competing(lines, [package], states, Unparsed())
-        assert found.state == state
+        (updater,) = updaters.competing(lines, [package], states, Unparsed())
+        assert updater.state == state
 
     @pytest.mark.parametrize("enabled", ["enabled", "disabled"])
     def test_a_timer_of_dnf_automatic_counts_without_its_package(self, enabled: str) -> None:
         unit = Service(name="dnf-automatic.timer", active="active", enabled=enabled)
-        (found,) = updaters.competing(["apply_updates = yes"], [], {unit.name: unit}, Unparsed())
-        assert found.state == "enabled"
+        (updater,) = updaters.competing(["apply_updates = yes"], [], {unit.name: unit}, Unparsed())
+        assert updater.state == "enabled"
         assert updaters.competing(["apply_updates = yes"], [], {}, Unparsed()) == ()
 
     @pytest.mark.parametrize(
@@ -88,8 +88,8 @@ class TestUpdaters:
     def test_packagekit_runs_when_it_updates(self, unit: str, state: str) -> None:
         package = Package(name="packagekit", version="1.2", arch="amd64")
         states = {unit: Service(name=unit, active="active")}
-        (found,) = updaters.competing([], [package], states, Unparsed())
-        assert found.state == state
+        (updater,) = updaters.competing([], [package], states, Unparsed())
+        assert updater.state == state
 
     def test_nothing_installed_nothing_competes(self) -> None:
         assert updaters.competing(self.on, [], self.timer(), Unparsed()) == ()
@@ -98,9 +98,9 @@ class TestUpdaters:
 class TestTheRunningSystem:
     def test_os_release_is_read_and_not_run(self, unparsed: Unparsed) -> None:
         lines = ['ID="rocky"', "ID_LIKE='rhel fedora'", 'PRETTY_NAME="a \\"b\\" $(id)"', "# x"]
-        found = system.os_release(lines, unparsed)
-        assert (found.id, found.id_like) == ("rocky", ("rhel", "fedora"))
-        assert found.pretty_name == 'a "b" $(id)'
+        release = system.os_release(lines, unparsed)
+        assert (release.id, release.id_like) == ("rocky", ("rhel", "fedora"))
+        assert release.pretty_name == 'a "b" $(id)'
 
     @pytest.mark.parametrize("line", ["no equals", "id=lower", 'A="open', "A=b c", "=x"])
     def test_strange_lines_of_os_release_are_unparsed(self, unparsed: Unparsed, line: str) -> None:
@@ -114,8 +114,12 @@ class TestTheRunningSystem:
             "Filesystem Inodes IUsed IFree IUse% Mounted on",
             "/dev/sda 0 0 0 - /",
         ]
-        (found,) = system.file_systems(lines, ["/\tbtrfs"], unparsed)
-        assert (found.kind, found.free_kib, found.free_inodes) == ("btrfs", 990, 0)
+        (file_system,) = system.file_systems(lines, ["/\tbtrfs"], unparsed)
+        assert (file_system.kind, file_system.free_kib, file_system.free_inodes) == (
+            "btrfs",
+            990,
+            0,
+        )
         assert unparsed.all() == ()
 
     @pytest.mark.parametrize(
@@ -154,10 +158,10 @@ class TestTheRunningSystem:
             ("tcp", "::1", 25, "master"),
             ("udp", "127.0.0.1%lo", 323, ""),
         ]
-        assert [one.line for one in unparsed.all()] == ["{{ x }}.service"]
+        assert [row.line for row in unparsed.all()] == ["{{ x }}.service"]
 
     def test_listeners_from_the_kernel(self, unparsed: Unparsed) -> None:
-        found = sockets.from_proc(
+        listeners = sockets.from_proc(
             [
                 "tcp\t0100007F:0016\t0A",
                 "tcp6\t00000000000000000000000001000000:0050\t0A",
@@ -165,5 +169,8 @@ class TestTheRunningSystem:
             ],
             unparsed,
         )
-        assert [(one.address, one.port) for one in found] == [("127.0.0.1", 22), ("::1", 80)]
+        assert [(listener.address, listener.port) for listener in listeners] == [
+            ("127.0.0.1", 22),
+            ("::1", 80),
+        ]
         assert len(unparsed.all()) == 1

@@ -19,8 +19,10 @@ def unparsed() -> Unparsed:
 def apt(
     unparsed: Unparsed, owners: list[str], *replaced: str, process: str = NGINX
 ) -> StaleProcess:
-    (found,) = stale([f"7\t{LIB}"], [process], owners, replaced, PackageManager.APT, unparsed)
-    return found
+    (stale_process,) = stale(
+        [f"7\t{LIB}"], [process], owners, replaced, PackageManager.APT, unparsed
+    )
+    return stale_process
 
 
 def ran(*replaced: str, process: str = NGINX, owner: str = OWNER) -> str:
@@ -31,14 +33,14 @@ def ran(*replaced: str, process: str = NGINX, owner: str = OWNER) -> str:
 
 
 def test_a_process_has_its_unit_and_start(unparsed: Unparsed) -> None:
-    (found,) = stale(
+    (process,) = stale(
         ["7\t/usr/lib/a.so", "7\t/usr/lib/b.so", "9\t/x"],
         ["7\tngi nx\t0::/system.slice/nginx.service\t1795431600\t2026-11-23 11:00:00"],
         [], [], PackageManager.APT, unparsed,
     )  # fmt: skip
-    assert (found.pid, found.command, found.unit) == (7, "ngi nx", "nginx.service")
-    assert found.files == ("/usr/lib/a.so", "/usr/lib/b.so")
-    assert (found.started, found.packages) == (1795431600, ())
+    assert (process.pid, process.command, process.unit) == (7, "ngi nx", "nginx.service")
+    assert process.files == ("/usr/lib/a.so", "/usr/lib/b.so")
+    assert (process.started, process.packages) == (1795431600, ())
     assert unparsed.all() == ()
 
 
@@ -89,7 +91,7 @@ def test_a_file_that_no_package_had_is_of_nobody(unparsed: Unparsed) -> None:
     ],
 )
 def test_dnf_writes_times_with_their_zone(line: str, version: str, unparsed: Unparsed) -> None:
-    (found,) = stale(
+    (process,) = stale(
         ["7\t/usr/lib64/libssl.so.3"],
         [NGINX],
         ["/usr/lib64/libssl.so.3\topenssl-libs:x86_64"],
@@ -97,7 +99,7 @@ def test_dnf_writes_times_with_their_zone(line: str, version: str, unparsed: Unp
         PackageManager.DNF,
         unparsed,
     )
-    assert found.packages == (MappedPackage(name="openssl-libs", arch="x86_64", version=version),)
+    assert process.packages == (MappedPackage(name="openssl-libs", arch="x86_64", version=version),)
     assert unparsed.all() == ()
 
 
@@ -113,9 +115,9 @@ def test_dnf_writes_times_with_their_zone(line: str, version: str, unparsed: Unp
 def test_what_is_outside_of_the_grammar_is_recorded(line: str, unparsed: Unparsed) -> None:
     (mapped,) = apt(unparsed, [OWNER], line).packages
     assert mapped.version == ""
-    assert [one.section for one in unparsed.all()] == ["replaced"]
+    assert [row.section for row in unparsed.all()] == ["replaced"]
 
 
 def test_an_owner_outside_of_the_grammar_is_recorded(unparsed: Unparsed) -> None:
     assert apt(unparsed, [f"{LIB}\t;id:amd64"]).packages == ()
-    assert [one.section for one in unparsed.all()] == ["stale_owners"]
+    assert [row.section for row in unparsed.all()] == ["stale_owners"]

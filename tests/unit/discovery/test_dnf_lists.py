@@ -121,8 +121,8 @@ class TestAsTheyLieThere:
         unparsed = Unparsed()
         sources = Section("sources", ["ba\x1bse", "base"], 0)
         repositories = dnf_lists.lists(sources, ["x\tbase"], SETTINGS, (), None, NOW, 0, unparsed)
-        assert [one.repository for one in repositories] == ["base"]
-        assert [one.section for one in unparsed.all()] == ["lists", "sources"]
+        assert [repository.repository for repository in repositories] == ["base"]
+        assert [row.section for row in unparsed.all()] == ["lists", "sources"]
 
 
 def test_what_speaks_of_one_repository_is_no_note_on_the_host() -> None:

@@ -63,8 +63,8 @@ def test_runc_is_taken_where_the_engines_own_runtime_refuses(programs: Path) -> 
         '[ "$1 $2" = "--runtime runc" ] || { echo "crun: cgroups in hybrid mode" >&2; exit 126; }',
     )
     put(programs, "runc", "exit 0")
-    found = engine.with_working_runtime(Engine(program="podman"), "image")
-    assert found.runtime == "runc"
+    chosen = engine.with_working_runtime(Engine(program="podman"), "image")
+    assert chosen.runtime == "runc"
 
 
 def test_no_runtime_that_works_is_an_error_with_its_last_words(programs: Path) -> None:

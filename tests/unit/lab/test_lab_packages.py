@@ -13,10 +13,10 @@ from patchctl.lab.packages import CHANNELS, PACKAGES, channels_of, of, package_n
 
 
 def test_every_package_starts_with_its_first_release() -> None:
-    for found in PACKAGES:
-        assert found.name.startswith("patchlab-")
-        assert found.versions[0].version == "1.0-1"
-        numbers = [int(version.version.rpartition("-")[2]) for version in found.versions]
+    for package in PACKAGES:
+        assert package.name.startswith("patchlab-")
+        assert package.versions[0].version == "1.0-1"
+        numbers = [int(version.version.rpartition("-")[2]) for version in package.versions]
         assert numbers == sorted(set(numbers))
 
 
@@ -35,8 +35,8 @@ def test_security_and_other_updates_exist() -> None:
 
 
 def test_what_only_one_kind_of_host_has_stays_out_of_the_others_archive() -> None:
-    assert {found.image for found in PACKAGES} == {"", "rpm"}
-    debian = {found.name for found in of("debian")}
+    assert {package.image for package in PACKAGES} == {"", "rpm"}
+    debian = {package.name for package in of("debian")}
     assert "patchlab-web" in debian and "patchlab-kernel" not in debian
     for channel in channels_of("debian"):
         assert {name for name, _ in channel.contents} <= debian
@@ -51,14 +51,14 @@ def test_security_updates_name_what_they_fix_and_others_do_not() -> None:
 
 
 def test_no_number_can_be_taken_for_a_real_cve() -> None:
-    for found in PACKAGES:
-        for version in found.versions:
+    for package in PACKAGES:
+        for version in package.versions:
             for cve in version.cves:
                 assert re.fullmatch(r"CVE-2099-\d{5}", cve)
 
 
 def test_every_way_back_to_an_old_version_is_needed_somewhere() -> None:
-    assert {found.old for found in PACKAGES if found.installed} == set(OldVersion)
+    assert {package.old for package in PACKAGES if package.installed} == set(OldVersion)
 
 
 def test_control_file_of_a_package_from_another_source() -> None:
@@ -99,12 +99,12 @@ def test_the_tools_input_is_the_same_bytes_every_time() -> None:
 
 def _members() -> dict[str, bytes]:
     with tarfile.open(fileobj=io.BytesIO(inputs.debian())) as tar:
-        found = {}
+        files = {}
         for member in tar:
             file = tar.extractfile(member)
             assert file is not None
-            found[member.name] = file.read()
-        return found
+            files[member.name] = file.read()
+        return files
 
 
 def test_trees_hold_scripts_conffiles_and_a_packed_changelog() -> None:

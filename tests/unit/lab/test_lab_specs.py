@@ -10,7 +10,7 @@ import yaml
 from patchctl.lab import inputs, specs
 from patchctl.lab.packages import CHANNELS, package_named
 
-BY_NAME = {found.name: found for found in CHANNELS}
+BY_NAME = {channel.name: channel for channel in CHANNELS}
 
 
 def test_a_spec_keeps_configuration_files_and_needs_nothing_by_itself() -> None:
@@ -86,25 +86,25 @@ def test_the_changelog_is_newest_first() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", [found.name for found in CHANNELS])
+@pytest.mark.parametrize("name", [channel.name for channel in CHANNELS])
 def test_advisories_are_xml_that_names_every_package(name: str) -> None:
-    found = BY_NAME[name]
-    update = ElementTree.fromstring(specs.advisory(found, "amd64")).find("update")
+    channel = BY_NAME[name]
+    update = ElementTree.fromstring(specs.advisory(channel, "amd64")).find("update")
     assert update is not None
-    assert [item.get("name") for item in update.iter("package")] == [n for n, _ in found.contents]
+    assert [item.get("name") for item in update.iter("package")] == [n for n, _ in channel.contents]
 
 
 def test_a_security_advisory_names_its_cves() -> None:
-    found = BY_NAME["bad-web"]
-    update = ElementTree.fromstring(specs.advisory(found, "amd64")).find("update")
+    channel = BY_NAME["bad-web"]
+    update = ElementTree.fromstring(specs.advisory(channel, "amd64")).find("update")
     assert update is not None
     assert update.get("type") == "security"
     assert [item.get("id") for item in update.iter("reference")] == ["CVE-2099-10002"]
 
 
 def test_an_update_without_cves_is_a_bug_fix() -> None:
-    found = BY_NAME["main"]
-    assert 'type="bugfix"' in specs.advisory(found, "amd64")
+    channel = BY_NAME["main"]
+    assert 'type="bugfix"' in specs.advisory(channel, "amd64")
 
 
 def test_the_input_is_the_same_bytes_every_time() -> None:

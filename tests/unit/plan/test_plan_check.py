@@ -23,10 +23,10 @@ def put(*path: Any, value: Any) -> Edit:
     """Set what stands at a path of the body."""
 
     def edit(body: dict[str, Any]) -> None:
-        place: Any = body
+        holder: Any = body
         for key in path[:-1]:
-            place = place[key]
-        place[path[-1]] = value
+            holder = holder[key]
+        holder[path[-1]] = value
 
     return edit
 
@@ -35,20 +35,20 @@ def again(*path: Any) -> Edit:
     """Let the first of a list stand there twice."""
 
     def edit(body: dict[str, Any]) -> None:
-        place: Any = body
+        holder: Any = body
         for key in path:
-            place = place[key]
-        place.append(place[0])
+            holder = holder[key]
+        holder.append(holder[0])
 
     return edit
 
 
 def drop(*path: Any) -> Edit:
     def edit(body: dict[str, Any]) -> None:
-        place: Any = body
+        holder: Any = body
         for key in path[:-1]:
-            place = place[key]
-        del place[path[-1]]
+            holder = holder[key]
+        del holder[path[-1]]
 
     return edit
 

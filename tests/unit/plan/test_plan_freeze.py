@@ -13,8 +13,8 @@ from plan_world import (
     TAKEN,
     facts,
     fleet,
-    found,
     host,
+    host_result,
     package,
     resolution,
     ring,
@@ -69,7 +69,7 @@ def make(
 ) -> PlanBody:
     return freeze(
         fleet=fleet(*(host(name, where) for name, where, _ in rows)),
-        snapshot=snapshot(*(found(name, known or facts()) for name, _, _ in rows)),
+        snapshot=snapshot(*(host_result(name, known or facts()) for name, _, _ in rows)),
         selection=SELECTION,
         settings=policy or settings(),
         resolutions=[resolution(name, *changes) for name, _, changes in rows],
@@ -94,8 +94,10 @@ SIX: tuple[Placed, ...] = (
 # --- settle -------------------------------------------------------------------------------------
 
 
-def settled(one: Resolution, known: HostFacts | None = None, *, allow: bool = False) -> list[str]:
-    done = accept([one], {one.host: known or facts()}, allow_removals=allow)
+def settled(
+    host_resolution: Resolution, known: HostFacts | None = None, *, allow: bool = False
+) -> list[str]:
+    done = accept([host_resolution], {host_resolution.host: known or facts()}, allow_removals=allow)
     return [row.host for row in done.taken] + [line.reason for line in done.left_out]
 
 
@@ -150,10 +152,10 @@ def test_space_is_counted_where_the_path_is_mounted() -> None:
 
 @given(st.permutations([SSL, CURL, NEW]))
 def test_a_cohort_is_its_content(rows: list[Transition]) -> None:
-    one = cohort(resolution("h").manager, rows)
-    assert one == cohort(resolution("h").manager, [CURL, NEW, SSL])
-    assert one.id.startswith("c-") and len(one.id) == 14
-    assert one.download_bytes == 3000
+    made = cohort(resolution("h").manager, rows)
+    assert made == cohort(resolution("h").manager, [CURL, NEW, SSL])
+    assert made.id.startswith("c-") and len(made.id) == 14
+    assert made.download_bytes == 3000
 
 
 def test_another_file_is_another_cohort() -> None:
@@ -214,10 +216,10 @@ def test_the_digest_of_this_plan_is_the_same_on_every_machine_and_python() -> No
 
 @given(st.permutations([PlanFeed(name="a", dated="2026-01-01"), PlanFeed(name="b")]))
 def test_the_feeds_and_their_dates_are_in_the_digest(feeds: list[PlanFeed]) -> None:
-    one, other = (
+    first, other = (
         freeze(
             fleet=fleet(host("s1")),
-            snapshot=snapshot(found("s1", facts())),
+            snapshot=snapshot(host_result("s1", facts())),
             selection=SELECTION,
             settings=settings(),
             resolutions=[resolution("s1", SSL)],
@@ -227,9 +229,9 @@ def test_the_feeds_and_their_dates_are_in_the_digest(feeds: list[PlanFeed]) -> N
         )
         for given_feeds in (feeds, feeds[:1])
     )
-    assert [feed.name for feed in one.feeds] == ["a", "b"]
-    assert [urgent.cve for urgent in one.urgent] == ["CVE-2024-1", "CVE-2024-2"]
-    assert canonical.digest(one) != canonical.digest(other)
+    assert [feed.name for feed in first.feeds] == ["a", "b"]
+    assert [urgent.cve for urgent in first.urgent] == ["CVE-2024-1", "CVE-2024-2"]
+    assert canonical.digest(first) != canonical.digest(other)
 
 
 def test_policy_and_content_are_in_the_digest_and_the_author_is_not() -> None:
@@ -245,12 +247,12 @@ def test_variables_of_planned_hosts_are_in_the_digest_and_the_place_of_the_check
 ):
     def digest(name: str, **variables: object) -> str:
         hosts = [
-            msgspec.structs.replace(one, variables=dict(variables)) if one.name == name else one
-            for one in (host("s1"), host("s2"))
+            msgspec.structs.replace(item, variables=dict(variables)) if item.name == name else item
+            for item in (host("s1"), host("s2"))
         ]
         body = freeze(
             fleet=fleet(*hosts),
-            snapshot=snapshot(found("s1", facts()), found("s2", facts())),
+            snapshot=snapshot(host_result("s1", facts()), host_result("s2", facts())),
             selection=SELECTION,
             settings=settings(),
             resolutions=[resolution("s1", SSL)],
@@ -309,8 +311,8 @@ def test_an_empty_staging_proves_nothing() -> None:
 
 
 def test_a_plan_survives_its_file() -> None:
-    one = plan(*SIX)
-    assert lockfile.decode(lockfile.encode(one), "x.lock") == one
+    original = plan(*SIX)
+    assert lockfile.decode(lockfile.encode(original), "x.lock") == original
 
 
 def test_a_plan_from_before_feeds_were_named_keeps_its_bytes_and_its_digest() -> None:
@@ -372,12 +374,12 @@ def test_changes_are_grouped_by_transition() -> None:
     after = (*SIX[1:4], ("p2", "production", (SSL,)), ("p3", "canary", (SSL, NEW)))
     found_diff = diff(plan(*SIX), plan(*after))
     assert found_diff.hosts_removed == ("s1",)
-    assert [(one.package, one.hosts) for one in found_diff.removed] == [
+    assert [(row.package, row.hosts) for row in found_diff.removed] == [
         ("curl", ("p2",)),
         ("openssl", ("s1",)),
     ]
     assert found_diff.added == ()
-    assert [(one.host, one.after) for one in found_diff.moved] == [
+    assert [(row.host, row.after) for row in found_diff.moved] == [
         ("p1", "production wave 1"),
         ("p3", "canary wave 1"),
     ]
@@ -387,20 +389,20 @@ def test_changes_are_grouped_by_transition() -> None:
 def test_the_difference_read_backwards_is_the_difference_of_the_swapped_plans(
     left: list[Placed], right: list[Placed]
 ) -> None:
-    one, other = plan(*left), plan(*right)
-    there, back = diff(one, other), diff(other, one)
+    before, after = plan(*left), plan(*right)
+    there, back = diff(before, after), diff(after, before)
     assert (there.added, there.hosts_added) == (back.removed, back.hosts_removed)
     assert (there.removed, there.left_out_added) == (back.added, back.left_out_removed)
     assert there.same == (sorted(left) == sorted(right))
 
 
 def test_what_an_earlier_run_has_proven_in_an_earlier_ring_is_proven() -> None:
-    one = Transition(package="web", arch="all", action=Action.UPGRADE, from_="1", to="2")
+    proven = Transition(package="web", arch="all", action=Action.UPGRADE, from_="1", to="2")
     cohorts = {
-        "c": Cohort(id="c", manager=PackageManager.APT, transitions=(one,), download_bytes=0)
+        "c": Cohort(id="c", manager=PackageManager.APT, transitions=(proven,), download_bytes=0)
     }
     rings, placed = ("staging", "production"), {"production": {"p1": "c"}}
-    key = frozenset({proof_key(one)})
+    key = frozenset({proof_key(proven)})
     assert [u.hosts for u in unproven(rings, cohorts, placed, {})] == [("p1",)]
     assert [u.hosts for u in unproven(rings, cohorts, placed, {"production": key})] == [("p1",)]
     assert unproven(rings, cohorts, placed, {"staging": key}) == ()
@@ -411,7 +413,9 @@ class TestSeveralPackageManagers:
         managers = {"a1": PackageManager.APT, "d1": PackageManager.DNF}
         return freeze(
             fleet=fleet(*(host(name) for name in managers)),
-            snapshot=snapshot(*(found(name, facts(manager=managers[name])) for name in managers)),
+            snapshot=snapshot(
+                *(host_result(name, facts(manager=managers[name])) for name in managers)
+            ),
             selection=SELECTION,
             settings=settings(),
             resolutions=[
@@ -423,9 +427,9 @@ class TestSeveralPackageManagers:
 
     def test_the_same_steps_of_two_are_two_cohorts_in_one_wave(self) -> None:
         body = self.plan("a1", "d1")
-        assert {one.manager for one in body.cohorts} == {PackageManager.APT, PackageManager.DNF}
-        assert len({one.cohort for one in body.hosts}) == 2
-        assert {one.wave for one in body.hosts} == {1}
+        assert {item.manager for item in body.cohorts} == {PackageManager.APT, PackageManager.DNF}
+        assert len({item.cohort for item in body.hosts}) == 2
+        assert {item.wave for item in body.hosts} == {1}
         check(seal(body, ABOUT), "a plan")
 
     def test_their_order_does_not_matter(self) -> None:

@@ -8,8 +8,8 @@ from plan_world import (
     TAKEN,
     facts,
     fleet,
-    found,
     host,
+    host_result,
     settings,
     snapshot,
     transition,
@@ -58,7 +58,7 @@ def bad(reason: str = LOST) -> PackageLists:
 def looked(
     known: HostFacts | None, policy: StaleLists = StaleLists.HOLD, ring: str | None = "staging"
 ) -> Looks:
-    return seen(fleet(host("h", ring)), snapshot(found("h", known)), policy)
+    return seen(fleet(host("h", ring)), snapshot(host_result("h", known)), policy)
 
 
 def seen(hosts: Fleet, taken: Snapshot, policy: StaleLists = StaleLists.HOLD) -> Looks:
@@ -103,7 +103,7 @@ class TestWhatIsTold:
 
     def test_nothing_of_hosts_that_are_not_asked_for(self) -> None:
         assert looked(None, ring=None).all == ()
-        taken = snapshot(found("h", None))
+        taken = snapshot(host_result("h", None))
         both = looks(fleet(host("h")), taken, [], policy=StaleLists.HOLD, oldest=0)
         assert both.all == ()
 
@@ -118,11 +118,11 @@ class TestWhatIsTold:
     def test_what_may_be_missing_is_told_and_holds_nobody(self) -> None:
         """dnf's skip_if_unavailable."""
         optional = msgspec.structs.replace(bad(), optional=True)
-        hosts, taken = fleet(host("h")), snapshot(found("h", with_lists(good(), optional)))
+        hosts, taken = fleet(host("h")), snapshot(host_result("h", with_lists(good(), optional)))
         assert [row.reason for row in seen(hosts, taken).all] == [LOST]
         assert seen(hosts, taken).held == {}
         other = msgspec.structs.replace(optional, optional=False)
-        taken = snapshot(found("h", with_lists(good(), other)))
+        taken = snapshot(host_result("h", with_lists(good(), other)))
         assert list(seen(hosts, taken).held) == ["h"]
 
     def test_what_hosts_say_is_cleaned(self) -> None:
@@ -133,7 +133,7 @@ class TestWhatIsTold:
 class TestHolding:
     def test_a_host_is_held_with_the_reason_and_what_is_known(self) -> None:
         known = with_lists(good(), bad(), pending=["openssl", "curl"])
-        hosts, taken = fleet(host("h")), snapshot(found("h", known))
+        hosts, taken = fleet(host("h")), snapshot(host_result("h", known))
         selected = select(hosts, taken, SECURITY, held=seen(hosts, taken).held)
         assert selected.requests == ()
         assert selected.left_out == (
@@ -148,7 +148,7 @@ class TestHolding:
         hosts = fleet(host("h"), host("i"))
         fine = with_lists(good(), pending=["curl"])
         broken = with_lists(bad(), pending=["curl"])
-        taken = snapshot(found("h", broken), found("i", fine))
+        taken = snapshot(host_result("h", broken), host_result("i", fine))
         selected = select(hosts, taken, SECURITY, held=seen(hosts, taken).held)
         assert [request.host for request in selected.requests] == ["i"]
 
@@ -157,7 +157,10 @@ class TestHolding:
         unread = with_lists(PackageLists(fault="Malformed entry 2"))
         unread = msgspec.structs.replace(unread, unread=("pending",))
         fine = with_lists(good(), pending=["curl"])
-        hosts, taken = fleet(host("h"), host("i")), snapshot(found("h", unread), found("i", fine))
+        hosts, taken = (
+            fleet(host("h"), host("i")),
+            snapshot(host_result("h", unread), host_result("i", fine)),
+        )
         selected = select(hosts, taken, SECURITY, held=seen(hosts, taken).held)
         assert [request.host for request in selected.requests] == ["i"]
         why = "its pending updates could not be read: Malformed entry 2"
@@ -173,7 +176,7 @@ class TestHolding:
 
     def test_warning_cannot_plan_a_host_that_told_nothing(self) -> None:
         unread = msgspec.structs.replace(with_lists(good()), unread=("pending",))
-        hosts, taken = fleet(host("h")), snapshot(found("h", unread))
+        hosts, taken = fleet(host("h")), snapshot(host_result("h", unread))
         warned = seen(hosts, taken, StaleLists.WARN)
         selected = select(hosts, taken, SECURITY, held=warned.held)
         (row,) = warned.honest(selected.left_out)
@@ -230,7 +233,7 @@ def body(policy: StaleLists, *left_out: LeftOut) -> PlanBody:
     ]
     return freeze(
         fleet=fleet(host("g")),
-        snapshot=snapshot(found("g", known)),
+        snapshot=snapshot(host_result("g", known)),
         selection=SECURITY,
         settings=msgspec.structs.replace(settings(), stale_lists=policy),
         resolutions=rows,

@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from plan_world import facts, found, snapshot
+from plan_world import facts, host_result, snapshot
 
 from patchctl.errors import InvalidInputError
 from patchctl.models.facts import Boot, HostFacts
@@ -10,14 +10,15 @@ from patchctl.plan.machines import check_machines
 
 
 def machine(ident: str, boot: str = "b", start: int = 1) -> HostFacts:
-    one = facts(machine_id=ident * 32)
-    return msgspec.structs.replace(one, boot=Boot(boot_id=boot, pid1_start=start))
+    known = facts(machine_id=ident * 32)
+    return msgspec.structs.replace(known, boot=Boot(boot_id=boot, pid1_start=start))
 
 
 def test_two_names_of_one_machine_are_named() -> None:
     same = snapshot(
-        found("b", machine("1")), found("a", machine("1")), found("c", machine("2")),
-        found("e", machine("2")), found("gone", None),
+        host_result("b", machine("1")), host_result("a", machine("1")),
+        host_result("c", machine("2")),
+        host_result("e", machine("2")), host_result("gone", None),
     )  # fmt: skip
     with pytest.raises(InvalidInputError) as raised:
         check_machines(same, {"a", "b", "c", "e"})
@@ -31,6 +32,10 @@ def test_two_names_of_one_machine_are_named() -> None:
 def test_clones_that_share_a_machine_id_are_two_machines() -> None:
     other_boot, container = machine("1", "other"), machine("1", start=2)
     check_machines(
-        snapshot(found("a", machine("1")), found("b", other_boot), found("c", container)),
+        snapshot(
+            host_result("a", machine("1")),
+            host_result("b", other_boot),
+            host_result("c", container),
+        ),
         {"a", "b", "c"},
     )

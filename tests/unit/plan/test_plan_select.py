@@ -2,7 +2,7 @@
 
 import msgspec
 import pytest
-from plan_world import facts, fleet, found, host, package, repository, snapshot, update
+from plan_world import facts, fleet, host, host_result, package, repository, snapshot, update
 
 from patchctl.errors import UsageError
 from patchctl.models.exclusions import Exclusion
@@ -28,7 +28,7 @@ def of(*packages: str) -> Selection:
 
 
 def one_host(known: HostFacts | None, selection: Selection = SECURITY) -> Selected:
-    return select(fleet(host("h")), snapshot(found("h", known)), selection)
+    return select(fleet(host("h")), snapshot(host_result("h", known)), selection)
 
 
 def asked(selected: Selected) -> list[tuple[str, str]]:
@@ -159,10 +159,10 @@ def test_hosts_that_cannot_be_planned_say_why() -> None:
         host("a-no-ring", None), host("b-gone"), host("c-new"), host("d-alpine"), host("e-done")
     )
     known = snapshot(
-        found("a-no-ring", facts(pending=[update("curl")])),
-        found("b-gone", None),
-        found("d-alpine", facts(manager=PackageManager.NONE, pending=[update("curl")])),
-        found("e-done", facts()),
+        host_result("a-no-ring", facts(pending=[update("curl")])),
+        host_result("b-gone", None),
+        host_result("d-alpine", facts(manager=PackageManager.NONE, pending=[update("curl")])),
+        host_result("e-done", facts()),
     )
     selected = select(everyone, known, SECURITY)
     assert selected.requests == ()
@@ -183,7 +183,7 @@ def test_hosts_that_cannot_be_planned_say_why() -> None:
 
 def test_a_host_that_could_not_tell_what_is_pending_is_not_up_to_date() -> None:
     untold = msgspec.structs.replace(facts(), unread=("pending",))
-    selected = select(fleet(host("a")), snapshot(found("a", untold)), SECURITY)
+    selected = select(fleet(host("a")), snapshot(host_result("a", untold)), SECURITY)
     assert list(selected.left_out) == [
         LeftOut(
             host="a",
@@ -221,7 +221,7 @@ def test_a_security_update_that_the_host_does_not_prefer_is_named() -> None:
 @pytest.mark.parametrize("pattern", ["openssl", "open*"])
 def test_a_hidden_update_that_is_excluded_is_excluded_first(pattern: str) -> None:
     rule = Exclusion(rule="--exclude", packages=(pattern,), reason="not tested")
-    taken = snapshot(found("h", hiding()))
+    taken = snapshot(host_result("h", hiding()))
     for selection in (SECURITY, ALL, of("openssl")):
         done = select(fleet(host("h")), taken, selection, exclusions=(rule,))
         assert done.left_out == (
@@ -274,7 +274,10 @@ def test_what_apt_defers_is_deferred_and_named() -> None:
 def test_a_limit_leaves_the_other_hosts_out() -> None:
     known = facts(pending=[update("curl")])
     selected = select(
-        fleet(host("a"), host("b")), snapshot(found("a", known), found("b", known)), SECURITY, ["b"]
+        fleet(host("a"), host("b")),
+        snapshot(host_result("a", known), host_result("b", known)),
+        SECURITY,
+        ["b"],
     )
     assert [row.host for row in selected.requests] == ["b"]
     assert [(line.host, line.reason) for line in selected.left_out] == [

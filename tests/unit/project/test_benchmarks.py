@@ -104,7 +104,7 @@ def test_every_host_with_an_old_kernel_has_three_thousand_cves_of_it(tmp_path: P
         kind=FeedKind.DEBIAN_TRACKER,
     )
     made = [kernels.kernel(number) for number in (0, 3)]
-    hosts = [facts("Debian:12", packages, running=one.running) for one, packages in made]
+    hosts = [facts("Debian:12", packages, running=kernel.running) for kernel, packages in made]
     for (_, findings), waits in zip(world.assessor(*hosts).findings(), (False, True), strict=True):
         assert len(findings) == kernels.OPEN == 3_000
         assert any(finding.state is FindingState.NOT_EFFECTIVE for finding in findings) is waits

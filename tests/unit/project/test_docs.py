@@ -41,9 +41,9 @@ def test_the_front_page_leads_to_every_page() -> None:
 def commands(page: Path) -> Iterator[list[str]]:
     """The words of every `patchctl …` in code, alone on a line or between backticks."""
     text = page.read_text(encoding="utf-8")
-    found = re.findall(r"^(?:    |\$ )(patchctl .*)$", text, re.MULTILINE)
-    found += re.findall(r"`(patchctl [^`]+)`", text)
-    for line in found:
+    lines = re.findall(r"^(?:    |\$ )(patchctl .*)$", text, re.MULTILINE)
+    lines += re.findall(r"`(patchctl [^`]+)`", text)
+    for line in lines:
         for part in re.split(r" (?:&&|\|) ", line.replace("\n", " ")):
             words = shlex.split(part, comments=True)
             if words[:1] == ["patchctl"] and not words[1].endswith(":"):
@@ -56,7 +56,7 @@ def problem(words: list[str]) -> str:
     context = typer.Context(command, info_name="patchctl")
     known = {name for option in command.get_params(context) for name in option.opts}
     seen = ""
-    for place, word in enumerate(words):
+    for index, word in enumerate(words):
         if word.startswith("-"):
             if word.partition("=")[0] not in known:
                 return f"{seen or 'patchctl'} has no option {word}"
@@ -66,11 +66,11 @@ def problem(words: list[str]) -> str:
             command = command.get_command(context, word)
             context = typer.Context(command, info_name=word, parent=context)
             below = getattr(command, "commands", {}).get(getattr(command, "default", ""))
-            for one in (command, below):
-                if one is not None:
-                    known |= {name for it in one.get_params(context) for name in it.opts}
+            for level in (command, below):
+                if level is not None:
+                    known |= {name for it in level.get_params(context) for name in it.opts}
             seen = word
-        elif not seen and place and words[place - 1].startswith("-"):
+        elif not seen and index and words[index - 1].startswith("-"):
             continue  # the value of an option for every verb
         elif not hasattr(command, "default"):
             return f"{seen or 'patchctl'} has no command {word}"

@@ -86,16 +86,16 @@ def imports(path: Path) -> set[str]:
     package = name_of(path).split(".")
     if path.name != "__init__.py":
         package = package[:-1]
-    found = set()
+    imported = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {alias.name for alias in node.names}
+            imported |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             source = ".".join([*base, *([node.module] if node.module else [])])
             names = {f"{source}.{alias.name}" for alias in node.names}
-            found |= names if names <= KNOWN else {source, *names}
-    return found
+            imported |= names if names <= KNOWN else {source, *names}
+    return imported
 
 
 def modules_imported(path: Path) -> set[str]:
@@ -167,7 +167,7 @@ def test_only_the_command_line_asks_who_calls_it() -> None:
 
 
 def test_a_file_has_at_most_500_lines() -> None:
-    places = (
+    folders = (
         "src",
         "roles",
         "playbooks",
@@ -178,8 +178,8 @@ def test_a_file_has_at_most_500_lines() -> None:
     )
     code = [
         path
-        for place in places
-        for path in sorted((ROOT / place).rglob("*"))
+        for folder in folders
+        for path in sorted((ROOT / folder).rglob("*"))
         if path.suffix in (".py", ".sh") or path.parent.name == "scripts"
     ]
     assert len(code) > 500

@@ -118,8 +118,8 @@ def test_a_neutral_module_names_no_package_manager(name: str) -> None:
 @pytest.mark.parametrize("name", NEUTRAL_SCRIPTS)
 def test_a_neutral_script_names_no_package_manager(name: str) -> None:
     code = re.sub(r"^\s*#.*$|\s# .*$", "", SCRIPTS[name].read_text(), flags=re.MULTILINE)
-    found = [line for line in code.splitlines() if NAMES.search(line.replace("_", " "))]
-    assert found == []
+    naming = [line for line in code.splitlines() if NAMES.search(line.replace("_", " "))]
+    assert naming == []
 
 
 @pytest.mark.parametrize("name", ALLOWED)

@@ -49,7 +49,7 @@ def kept(then: Any, now: Any) -> Any:
     if isinstance(then, dict) and isinstance(now, dict):
         return {key: kept(value, now[key]) for key, value in then.items() if key in now}
     if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):
-        return [kept(one, other) for one, other in zip(then, now, strict=True)]
+        return [kept(old, new) for old, new in zip(then, now, strict=True)]
     return now
 
 

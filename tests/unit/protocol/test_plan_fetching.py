@@ -98,9 +98,9 @@ def test_a_file_name_outside_of_the_grammar_never_reaches_a_host(name: str) -> N
 def test_pieces_come_back_as_bytes() -> None:
     pieces = messages([need()], 4000)
     got = [
-        one
+        piece
         for index, message in enumerate(pieces)
-        for one in parse(answer((index * 4000, CONTENT[index * 4000 :][:4000])), message)
+        for piece in parse(answer((index * 4000, CONTENT[index * 4000 :][:4000])), message)
     ]
     assert b"".join(item.data for item in got if isinstance(item, Received)) == CONTENT
 
@@ -162,7 +162,7 @@ def test_the_store_keeps_what_was_verified(tmp_path: Path) -> None:
     assert store.holds(FILE)
     assert store.verify(FILE) == path
     assert path.stat().st_mode & 0o777 == 0o600
-    assert {one.stat().st_mode & 0o777 for one in (path.parent, store.root)} == {0o700}
+    assert {folder.stat().st_mode & 0o777 for folder in (path.parent, store.root)} == {0o700}
     assert list((store.root / "incoming").iterdir()) == []
 
 

@@ -71,17 +71,19 @@ def test_the_request_is_written_as_the_script_reads_it(case: str) -> None:
 
 def test_a_word_outside_of_the_grammar_never_reaches_a_host() -> None:
     bad = PackageRequest(package="$(reboot)", arch="amd64", version="1")
-    one = HostRequest(host="h", ring="r", manager=PackageManager.APT, wanted=(bad,))
+    asked = HostRequest(host="h", ring="r", manager=PackageManager.APT, wanted=(bad,))
     with pytest.raises(ValueError, match="grammar"):
-        payload(one, allow_removals=False, allow_downgrades=False)
+        payload(asked, allow_removals=False, allow_downgrades=False)
 
 
 @pytest.mark.parametrize("hostile", ["$(reboot)", "a b", "-y", "{{ 7 }}", "a\nwant b c 1", "'", ""])
 def test_a_pattern_outside_of_the_grammar_never_reaches_a_host(hostile: str) -> None:
     rule = Exclusion(rule="--exclude", packages=(hostile,))
-    one = HostRequest(host="h", ring="r", manager=PackageManager.APT, wanted=(), exclusions=(rule,))
+    asked = HostRequest(
+        host="h", ring="r", manager=PackageManager.APT, wanted=(), exclusions=(rule,)
+    )
     with pytest.raises(ValueError, match="grammar"):
-        payload(one, allow_removals=False, allow_downgrades=False)
+        payload(asked, allow_removals=False, allow_downgrades=False)
 
 
 @pytest.mark.parametrize("named", ["libc6/glibc", "{{7}}/patchlab-extra", "patchlab-extra", ""])
@@ -96,7 +98,7 @@ def test_a_removal_is_a_transition_without_a_file() -> None:
     removed = [
         transition for transition in resolution.transitions if transition.action is Action.REMOVE
     ]
-    assert [(one.package, one.arch, one.to, one.file) for one in removed] == [
+    assert [(row.package, row.arch, row.to, row.file) for row in removed] == [
         ("systemd-sysv", "amd64", "", None)
     ]
 
@@ -225,8 +227,8 @@ def test_a_package_is_kept_away_in_its_own_architecture() -> None:
     (unusable,) = read_resolution(request("apt-drops"), new.replace("[all])", "[i386])")).unusable
     assert (unusable.arch, unusable.installed) == ("i386", "")
     kept = (Kept(package="tzdata", arch="i386"), Kept(package="other"))
-    one = HostRequest(host="h", ring="r", manager=PackageManager.APT, wanted=(), kept=kept)
-    written = payload(one, allow_removals=False, allow_downgrades=False)
+    asked = HostRequest(host="h", ring="r", manager=PackageManager.APT, wanted=(), kept=kept)
+    written = payload(asked, allow_removals=False, allow_downgrades=False)
     assert written.endswith("keep tzdata i386 -\nkeep other - -\n")
 
 
@@ -250,8 +252,10 @@ def test_an_epoch_is_escaped_in_the_file_name_as_apt_does() -> None:
     text = text.replace("tzdata_1:2026f", "tzdata_1%3a2026f")
     asked = request("apt-drops")
     wanted = tuple(
-        msgspec.structs.replace(one, version="1:" + one.version) if one.package == "tzdata" else one
-        for one in asked.wanted
+        msgspec.structs.replace(wish, version="1:" + wish.version)
+        if wish.package == "tzdata"
+        else wish
+        for wish in asked.wanted
     )
     resolution = read_resolution(msgspec.structs.replace(asked, wanted=wanted), text)
     assert resolution.error == ""
@@ -316,7 +320,7 @@ def test_no_text_breaks_the_parser(text: str) -> None:
         reached |= {(row.package, row.version) for row in resolution.dropped}
         # What cannot be used is asked for again without it.
         again = resolution.error or resolution.unusable
-        assert again or reached >= {(one.package, one.version) for one in asked.wanted}
+        assert again or reached >= {(wish.package, wish.version) for wish in asked.wanted}
 
 
 @given(st.randoms(use_true_random=False))

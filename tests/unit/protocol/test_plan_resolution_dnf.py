@@ -27,19 +27,24 @@ def read(*lines: str, wanted: str = "2-1", arch: str = "noarch") -> Resolution:
 
 
 def test_an_update_has_its_file_and_where_it_comes_from() -> None:
-    (one,) = read(STEP, FILE, HAVE, SIGNED).transitions
-    assert (one.package, one.action, one.from_, one.to) == ("web", Action.UPGRADE, "1-1", "2-1")
-    assert (one.origin, one.requested, one.unsigned) == ("r", True, False)
-    assert one.file is not None
-    assert (one.file.name, one.file.size) == ("web-2-1.noarch.rpm", 900)
-    assert one.file.sha256 == DIGEST.hex()
+    (transition,) = read(STEP, FILE, HAVE, SIGNED).transitions
+    assert (transition.package, transition.action, transition.from_, transition.to) == (
+        "web",
+        Action.UPGRADE,
+        "1-1",
+        "2-1",
+    )
+    assert (transition.origin, transition.requested, transition.unsigned) == ("r", True, False)
+    assert transition.file is not None
+    assert (transition.file.name, transition.file.size) == ("web-2-1.noarch.rpm", 900)
+    assert transition.file.sha256 == DIGEST.hex()
 
 
 @pytest.mark.parametrize("written", [DIGEST.hex(), f"(3, {DIGEST!r})", f"(2, {DIGEST!r})"])
 def test_a_checksum_in_every_form_that_dnf_has(written: str) -> None:
-    (one,) = read(STEP, FILE.replace(f"(2, {DIGEST!r})", written), HAVE).transitions
-    assert one.file is not None
-    assert one.file.sha256 == DIGEST.hex()
+    (transition,) = read(STEP, FILE.replace(f"(2, {DIGEST!r})", written), HAVE).transitions
+    assert transition.file is not None
+    assert transition.file.sha256 == DIGEST.hex()
 
 
 @pytest.mark.parametrize(
@@ -47,9 +52,9 @@ def test_a_checksum_in_every_form_that_dnf_has(written: str) -> None:
 )
 def test_without_a_sha256_it_cannot_be_taken(written: str) -> None:
     result = read(STEP, FILE.replace(f"(2, {DIGEST!r})", written or "-"), HAVE)
-    (one,) = result.unusable
-    assert (one.installed, one.left_out.reason) == ("1-1", LeftOutReason.RESOLVE_FAILED)
-    assert one.left_out.detail == "its repository gives no SHA-256"
+    (row,) = result.unusable
+    assert (row.installed, row.left_out.reason) == ("1-1", LeftOutReason.RESOLVE_FAILED)
+    assert row.left_out.detail == "its repository gives no SHA-256"
 
 
 def test_what_no_repository_tells_of_cannot_be_taken() -> None:
@@ -58,8 +63,8 @@ def test_what_no_repository_tells_of_cannot_be_taken() -> None:
 
 
 def test_a_repository_without_signatures_makes_it_unsigned() -> None:
-    (one,) = read(STEP, FILE, HAVE, "signed r no").transitions
-    assert one.unsigned
+    (transition,) = read(STEP, FILE, HAVE, "signed r no").transitions
+    assert transition.unsigned
 
 
 def test_a_kernel_comes_beside_those_that_are_there() -> None:
@@ -69,22 +74,22 @@ def test_a_kernel_comes_beside_those_that_are_there() -> None:
         HAVE,
         "have web (none) 1 0 noarch web-1-0.src.rpm 1",
     )
-    (one,) = result.transitions
-    assert (one.action, one.from_, one.to) == (Action.NEW, "", "2-1")
+    (transition,) = result.transitions
+    assert (transition.action, transition.from_, transition.to) == (Action.NEW, "", "2-1")
 
 
 def test_an_architecture_may_change() -> None:
     file, step = FILE.replace("noarch", "x86_64"), STEP.replace("noarch", "x86_64")
-    (one,) = read(step, file, HAVE).transitions
-    assert (one.arch, one.from_, one.requested) == ("x86_64", "1-1", True)
+    (transition,) = read(step, file, HAVE).transitions
+    assert (transition.arch, transition.from_, transition.requested) == ("x86_64", "1-1", True)
 
 
 def test_an_epoch_of_zero_is_none_and_others_stay() -> None:
     file = FILE.replace("web 0 2", "web 3 2")
-    (one,) = read("step upgrade web noarch 3:2-1 r", file, HAVE, wanted="3:2-1").transitions
-    assert one.to == "3:2-1"
-    assert one.file is not None
-    assert one.file.name == "web-2-1.noarch.rpm"
+    (transition,) = read("step upgrade web noarch 3:2-1 r", file, HAVE, wanted="3:2-1").transitions
+    assert transition.to == "3:2-1"
+    assert transition.file is not None
+    assert transition.file.name == "web-2-1.noarch.rpm"
 
 
 def test_one_that_is_there_twice_is_an_error() -> None:

@@ -1,7 +1,17 @@
 """What `plan show` and `plan diff` say to a person."""
 
 from msgspec import structs
-from plan_world import facts, fleet, found, host, resolution, ring, settings, snapshot, transition
+from plan_world import (
+    facts,
+    fleet,
+    host,
+    host_result,
+    resolution,
+    ring,
+    settings,
+    snapshot,
+    transition,
+)
 
 from patchctl.models.plan import (
     LeftOut,
@@ -37,7 +47,7 @@ def plan(
     rings = {"s": "staging", "c": "canary", "p": "production"}
     body = freeze(
         fleet=fleet(*(host(name, rings[name[0]]) for name in changes)),
-        snapshot=snapshot(*(found(name, facts()) for name in changes)),
+        snapshot=snapshot(*(host_result(name, facts()) for name in changes)),
         selection=selection,
         feeds=feeds,
         urgent=urgent,

@@ -94,9 +94,9 @@ class TestTheTableOfDnf:
         assert steps(shell, TABLE) == STEPS
 
     def test_what_is_no_change_of_a_package_is_told_apart(self, shell: list[str]) -> None:
-        found = steps(shell, STREAM)
-        assert found[0] == "upgrade lab-web noarch 1.0-2 patchlab"
-        assert [line.split() for line in found[1:]] == [
+        lines = steps(shell, STREAM)
+        assert lines[0] == "upgrade lab-web noarch 1.0-2 patchlab"
+        assert [line.split() for line in lines[1:]] == [
             ["other", "Enabling", "module", "streams:", "nodejs", "18"]
         ]
 
@@ -124,14 +124,14 @@ class TestWhatMustNotBeTaken:
         assert self.problem(shell, given, downgrades="yes") == ""
 
     def test_what_has_to_stay_is_not_moved(self, shell: list[str]) -> None:
-        found = self.problem(shell, "upgrade web noarch 2-1 r", stay="lib web ")
-        assert found == "failed would change web, which has to stay as it is"
+        line = self.problem(shell, "upgrade web noarch 2-1 r", stay="lib web ")
+        assert line == "failed would change web, which has to stay as it is"
 
     @pytest.mark.parametrize("removals", ["yes", "no"])
     def test_no_stream_is_switched(self, shell: list[str], removals: str) -> None:
         given = "other Enabling module streams: nodejs   18"
-        found = self.problem(shell, given, removals=removals)
-        assert found == "failed would change more than packages: Enabling module streams: nodejs 18"
+        line = self.problem(shell, given, removals=removals)
+        assert line == "failed would change more than packages: Enabling module streams: nodejs 18"
 
 
 def test_a_version_is_named_with_its_epoch(shell: list[str]) -> None:
@@ -278,5 +278,5 @@ class TestSettings:
         (tmp_path / "dnf.conf").write_text(HOST + f"[main]\nreposdir={tmp_path}/repos\n")
         script = (CONNECTION / "manager_dnf_settings.sh").read_text()
         script = script.replace("/etc/dnf/dnf.conf", f"{tmp_path}/dnf.conf")
-        splitlines = run(shell, f"{script}\ndnf_gpgchecks").splitlines()
-        assert sorted(splitlines) == ["a yes", "b no", "c yes", "local no"]
+        lines = run(shell, f"{script}\ndnf_gpgchecks").splitlines()
+        assert sorted(lines) == ["a yes", "b no", "c yes", "local no"]

@@ -64,8 +64,8 @@ def call(shell: list[str], folder: Path, command: str, *parts: str) -> list[str]
 class TestServices:
     def test_those_that_run_and_are_enabled(self, shell: list[str], tmp_path: Path) -> None:
         asking = 'save "$tx/units" list_units; list_services "$tx/units"'
-        found = call(shell, tmp_path, asking, *STATE)
-        assert found == ["mariadb.service", "disk\\x2da.service"]
+        lines = call(shell, tmp_path, asking, *STATE)
+        assert lines == ["mariadb.service", "disk\\x2da.service"]
         asked = (tmp_path / "bin/asked").read_text().splitlines()
         assert len(asked) == 2
         assert asked[1].split(" -- ")[1].split() == [
@@ -92,9 +92,9 @@ class TestServices:
     def test_those_that_ended(
         self, shell: list[str], tmp_path: Path, before: list[str], ended: list[str]
     ) -> None:
-        (tmp_path / "services").write_text("".join(f"{one}\n" for one in before))
-        found = call(shell, tmp_path, 'list_ended "$tx/services"', *STATE)
-        assert found == [f"asked {len(before)}", *(f"ended {name}" for name in ended)]
+        (tmp_path / "services").write_text("".join(f"{name}\n" for name in before))
+        lines = call(shell, tmp_path, 'list_ended "$tx/services"', *STATE)
+        assert lines == [f"asked {len(before)}", *(f"ended {name}" for name in ended)]
 
     @pytest.mark.parametrize(
         "question",
@@ -150,8 +150,8 @@ class TestWhatIsWritten:
         self, shell: list[str], tmp_path: Path, question: str, told: list[str]
     ) -> None:
         asking = f'if try_save "$tx/f" {question}; then echo yes; cat "$tx/f"; else echo no; '
-        found = call(shell, tmp_path, f'{asking} echo "$save_error"; fi', "lib.sh", "base.sh")
-        assert found == told
+        lines = call(shell, tmp_path, f'{asking} echo "$save_error"; fi', "lib.sh", "base.sh")
+        assert lines == told
 
     def test_an_answer_is_kept_as_it_is(self, shell: list[str], tmp_path: Path) -> None:
         given = b"end\n\n a\\b %s $x \xc3\xa9\x81\x88\tend"
@@ -177,8 +177,8 @@ class TestWhatIsWritten:
         assert call(shell, tmp_path, asking, "lib.sh", "base.sh") == ["1 yes", "gone"]
 
     def test_save_ends_the_stage_with_the_reason(self, shell: list[str], tmp_path: Path) -> None:
-        found = call(shell, tmp_path, 'save "$tx/f" false; echo on', "lib.sh", "base.sh")
-        assert found == ["reason false failed (exit code 1)", "answer failed"]
+        lines = call(shell, tmp_path, 'save "$tx/f" false; echo on', "lib.sh", "base.sh")
+        assert lines == ["reason false failed (exit code 1)", "answer failed"]
 
 
 class TestWhatIsSaid:
@@ -216,8 +216,8 @@ class TestTime:
             'echo "$(boot_identity) 999999999999" >"$tx/ahead"; '
             'echo "<$(seconds_since "$tx/ahead")>"'
         )
-        found = call(shell, tmp_path, asking, "lib.sh", "base.sh")
-        assert found[0] in ("0", "1") and found[1:] == ["<>"] * 4
+        lines = call(shell, tmp_path, asking, "lib.sh", "base.sh")
+        assert lines[0] in ("0", "1") and lines[1:] == ["<>"] * 4
 
     def test_a_wall_clock_that_is_set_back_changes_no_duration(
         self, shell: list[str], tmp_path: Path
@@ -277,8 +277,8 @@ fresh amd64 new - 1.0 no f 1 s
     def test_each_has_the_name_and_architecture_of_before(
         self, shell: list[str], tmp_path: Path
     ) -> None:
-        found = self._call(shell, tmp_path, "list_going_back /dev/null")
-        assert found == [
+        lines = self._call(shell, tmp_path, "list_going_back /dev/null")
+        assert lines == [
             "upgrade plain amd64 1.0-1 plain_1.0-1_amd64.deb amd64",
             "upgrade epoch amd64 2:1.0-1 epoch_2%3a1.0-1_amd64.deb amd64",
             "upgrade toall all 3.0 toall_3.0_amd64.deb amd64",
@@ -291,9 +291,9 @@ fresh amd64 new - 1.0 no f 1 s
             "plain amd64 from 1.0-1 ii\nepoch amd64 to 2:1.0-2 ii\ntoall all from 3.0 ii\n"
             "both amd64 other 4.0 iU\nfresh amd64 to 1.0 ii\n"
         )
-        found = self._call(shell, tmp_path, 'apt_back_arguments "$tx/places"')
+        lines = self._call(shell, tmp_path, 'apt_back_arguments "$tx/places"')
         old = tmp_path / "old"
-        assert found == [
+        assert lines == [
             "--allow-downgrades",
             f"{old}/epoch_2%3a1.0-1_amd64.deb",
             f"{old}/both_4.0_amd64.deb",
@@ -301,8 +301,8 @@ fresh amd64 new - 1.0 no f 1 s
         ]
 
     def test_needed_is_what_is_not_there(self, shell: list[str], tmp_path: Path) -> None:
-        found = self._call(shell, tmp_path, 'touch "$tx/old/plain_1.0-1_amd64.deb"; list_need_old')
-        assert found == [
+        lines = self._call(shell, tmp_path, 'touch "$tx/old/plain_1.0-1_amd64.deb"; list_need_old')
+        assert lines == [
             "epoch amd64 2:1.0-1 epoch_2%3a1.0-1_amd64.deb",
             "toall amd64 3.0 toall_3.0_amd64.deb",
             "both amd64 4.0 both_4.0_amd64.deb",
@@ -354,8 +354,8 @@ class TestFilesOfTheSite:
         (tmp_path / "etc/changed").write_text(f"{here}/etc/a.conf\n{here}/etc/gone\n")
         (tmp_path / "etc/beside").write_text(f"{here}/etc/old.ucf-dist\n")
         (tmp_path / "before/conffiles/watched").write_text(f"/{here}/etc/c\n")  # said elsewhere
-        found = f'list_beside() {{ find {here}/etc -name "*-dist"; }}; cd /; say_etc'
-        assert self._call(shell, tmp_path, found) == [
+        script = f'list_beside() {{ find {here}/etc -name "*-dist"; }}; cd /; say_etc'
+        assert self._call(shell, tmp_path, script) == [
             f"config-changed /{here}/etc/a.conf -",
             f"config-kept /{here}/etc/sshd_config /{here}/etc/sshd_config.ucf-dist",
         ]
@@ -412,17 +412,17 @@ class TestFilesOfTheSite:
         file.unlink()
         if now is not None:
             file.write_text(now)
-        found = self._call(shell, tmp_path, 'list_edited "$tx" "$tx/watched"')
-        assert found == ([str(file)] if edited else [])
+        lines = self._call(shell, tmp_path, 'list_edited "$tx" "$tx/watched"')
+        assert lines == ([str(file)] if edited else [])
 
 
 class TestProcessesOnReplacedFiles:
     def test_a_process_on_a_replaced_file_is_told_with_how_many_were_looked_at(
         self, shell: list[str], tmp_path: Path
     ) -> None:
-        found = 'echo "/proc/$PPID/maps:1-2 r-xp 0 fd:01 7 /usr/x (deleted)"'
+        line = 'echo "/proc/$PPID/maps:1-2 r-xp 0 fd:01 7 /usr/x (deleted)"'
         last = 'echo "(standard input):$LAST_REPLACED"'
-        given = f"bounded() {{ cat >/dev/null; {found}; {last}; }}; own_processes() {{ :; }}"
+        given = f"bounded() {{ cat >/dev/null; {line}; {last}; }}; own_processes() {{ :; }}"
         *stale, asked = call(shell, tmp_path, f"{given}; list_stale", *STATE)
         assert [line.split()[0] for line in stale] == [str(os.getpid())]
         assert int(asked.removeprefix("asked ")) > 0

@@ -167,8 +167,8 @@ class TestReboot:
         assert host_rules.waiting_kernel(running, installed, managed=True) == waiting
         assert host_rules.waiting_kernel(running, installed, managed=False) == ""
         lines = "".join(f"{name}\n" for name in installed)
-        found = ask(shell, f"newest_kernel '{running}'", lines)
-        assert found == (0, [waiting] if waiting else [])
+        answer = ask(shell, f"newest_kernel '{running}'", lines)
+        assert answer == (0, [waiting] if waiting else [])
 
     HOST = "uname() { echo 6.1.0-9-amd64; }; list_kernels() { printf '6.1.0-9-amd64\\n%s\\n' "
 

@@ -32,23 +32,25 @@ def options(role: Path) -> dict[str, Any]:
 
 
 def dependencies(role: Path) -> list[str]:
-    return [one["role"] for one in load(role / "meta/main.yml").get("dependencies", [])]
+    return [
+        dependency["role"] for dependency in load(role / "meta/main.yml").get("dependencies", [])
+    ]
 
 
 def defaults(role: Path) -> dict[str, Any]:
     """Its own and those of the roles it depends on."""
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name in dependencies(role):
-        found |= defaults(role.parent / name)
-    return found | load(role / "defaults/main.yml")
+        values |= defaults(role.parent / name)
+    return values | load(role / "defaults/main.yml")
 
 
 def variables(role: Path) -> dict[str, str]:
     """Of its vars and those of the roles it depends on, as text."""
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     for name in dependencies(role):
-        found |= variables(role.parent / name)
-    return found | {key: str(value) for key, value in load(role / "vars/main.yml").items()}
+        values |= variables(role.parent / name)
+    return values | {key: str(value) for key, value in load(role / "vars/main.yml").items()}
 
 
 def read_by(role: Path, entry: str) -> set[str]:
@@ -59,7 +61,7 @@ def read_by(role: Path, entry: str) -> set[str]:
     known = variables(role)
     while inner := names & known.keys():
         names -= inner
-        names |= {name for one in inner for name in re.findall(r"\bpatch_[a-z_]+", known[one])}
+        names |= {name for file in inner for name in re.findall(r"\bpatch_[a-z_]+", known[file])}
         names -= ROLE_NAMES
     for imported in re.findall(r"import_tasks: (\w+)\.yml", own):
         names |= read_by(role, imported)

@@ -9,8 +9,8 @@ import pytest
 from plan_world import (
     facts,
     fleet,
-    found,
     host,
+    host_result,
     package,
     resolution,
     settings,
@@ -50,7 +50,7 @@ ABOUT = PlanAbout(created=1, author="op", tool="patchctl 0")
 
 
 def selected(known: HostFacts, *rules: Exclusion, selection: Selection = ALL) -> Selected:
-    return select(fleet(host("h")), snapshot(found("h", known)), selection, exclusions=rules)
+    return select(fleet(host("h")), snapshot(host_result("h", known)), selection, exclusions=rules)
 
 
 def asked(result: Selected) -> list[str]:
@@ -162,7 +162,7 @@ def plan(
     rings = {"s": "staging", "c": "canary", "p": "production"}
     body = freeze(
         fleet=fleet(*(host(name, rings[name[0]]) for name in changes)),
-        snapshot=snapshot(*(found(name, facts()) for name in changes)),
+        snapshot=snapshot(*(host_result(name, facts()) for name in changes)),
         selection=ALL,
         settings=settings(),
         resolutions=[resolution(name, *rows) for name, rows in changes.items()],
@@ -377,7 +377,9 @@ class TestHolding:
         )
 
     def test_a_pattern_that_fits_nothing_is_told(self) -> None:
-        seen = snapshot(found("a", facts([package("perl-base", source="perl")])), found("b", None))
+        seen = snapshot(
+            host_result("a", facts([package("perl-base", source="perl")])), host_result("b", None)
+        )
         rule = msgspec.structs.replace(self.RULE, packages=("perl", "prel", "libnew*"))
         new = excluded("a", "vim", needs=("libnew1",))
         assert list(unused([rule], seen, None, [new])) == [
@@ -386,7 +388,7 @@ class TestHolding:
 
     def test_a_rule_of_hosts_that_are_not_looked_at_is_not_judged(self) -> None:
         rule = Exclusion(rule="patch_exclude", packages=("prel",), hosts=("b",))
-        seen = snapshot(found("a", facts([package("perl")])), found("b", facts()))
+        seen = snapshot(host_result("a", facts([package("perl")])), host_result("b", facts()))
         assert list(unused([rule], seen, ("a",), [])) == []
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from plan_world import facts, fleet, found, host, resolution, settings, snapshot, transition
+from plan_world import facts, fleet, host, host_result, resolution, settings, snapshot, transition
 
 from patchctl.adapters import git_archive
 from patchctl.adapters.ansible import static_sources
@@ -73,7 +73,7 @@ class TestPlans:
     def plan(self, *names: str) -> StoredPlan:
         body = freeze(
             fleet=self.FLEET,
-            snapshot=snapshot(*(found(name, facts()) for name in names)),
+            snapshot=snapshot(*(host_result(name, facts()) for name in names)),
             selection=Selection(mode=SelectionMode.SECURITY),
             settings=settings(),
             resolutions=[resolution(name, transition("x")) for name in names],

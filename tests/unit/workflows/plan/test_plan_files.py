@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from plan_world import facts, fleet, found, host, resolution, settings, snapshot, transition
+from plan_world import facts, fleet, host, host_result, resolution, settings, snapshot, transition
 
 from patchctl.adapters import files
 from patchctl.adapters.database import Database
@@ -26,7 +26,7 @@ from patchctl.workflows.plan.make_plan import (
 def plan(package: str = "curl") -> Plan:
     body = freeze(
         fleet=fleet(host("h")),
-        snapshot=snapshot(found("h", facts())),
+        snapshot=snapshot(host_result("h", facts())),
         selection=Selection(mode=SelectionMode.ALL),
         settings=settings(),
         resolutions=[resolution("h", transition(package))],

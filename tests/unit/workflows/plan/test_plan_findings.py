@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import pytest
 from assessment_world import World, advisory, by_source, facts, package
 from msgspec import structs
-from plan_world import fleet, found, host, resolution, settings, snapshot
+from plan_world import fleet, host, host_result, resolution, settings, snapshot
 
 from patchctl.assessment.findings.assess import Waived
 from patchctl.assessment.findings.fleet import HostInput
@@ -74,7 +74,7 @@ def parts(world: World, taken: Snapshot, *names: str) -> Parts:
 
 
 def look(world: World, **hosts: HostFacts | None) -> PlanFindings:
-    taken = snapshot(*(found(name, known) for name, known in hosts.items()))
+    taken = snapshot(*(host_result(name, known) for name, known in hosts.items()))
     return PlanFindings(parts(world, taken, *hosts), taken)
 
 
@@ -432,10 +432,10 @@ def test_equal_software_is_looked_at_once() -> None:
         one.name: one.software
         for one in known_hosts(
             snapshot(
-                found("a", openssl()),
-                found("b", structs.replace(openssl(), hostname="b")),
-                found("c", openssl({})),
-                found("d", None),
+                host_result("a", openssl()),
+                host_result("b", structs.replace(openssl(), hostname="b")),
+                host_result("c", openssl({})),
+                host_result("d", None),
             )
         )
     }

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from typing import cast
 
 import msgspec
-from plan_world import TAKEN, facts, fleet, found, host, settings, snapshot
+from plan_world import TAKEN, facts, fleet, host, host_result, settings, snapshot
 
 from patchctl.models.facts import HostFacts, PackageLists
 from patchctl.models.fleet import RefusedHost
@@ -31,7 +31,7 @@ def made(known: HostFacts, *refused: RefusedHost, limit: Collection[str] | None 
     """A plan of all that is pending on the host, of which nothing is to be taken: no host is
     resolved, no file fetched, nothing stored."""
     lists = (PackageLists(repository="http://deb.example bookworm", fetched=TAKEN),)
-    taken = snapshot(found("h", msgspec.structs.replace(known, lists=lists)))
+    taken = snapshot(host_result("h", msgspec.structs.replace(known, lists=lists)))
     maker = PlanMaker(
         settings=settings(),
         fleet=msgspec.structs.replace(fleet(host("h")), left_out=refused),

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
-from plan_world import TAKEN, facts, fleet, found, host, resolution, settings, snapshot, transition
+from plan_world import (
+    TAKEN,
+    facts,
+    fleet,
+    host,
+    host_result,
+    resolution,
+    settings,
+    snapshot,
+    transition,
+)
 from plan_world import ring as plain_ring
 
 from patchctl.adapters import hook_files, processes
@@ -46,7 +56,7 @@ class Site:
         rings[1] = structs.replace(rings[1], promote=Promote.MANUAL)
         body = freeze(
             fleet=FLEET,
-            snapshot=snapshot(*(found(name, facts()) for name in self.hosts)),
+            snapshot=snapshot(*(host_result(name, facts()) for name in self.hosts)),
             selection=Selection(mode=SelectionMode.SECURITY),
             settings=settings(*rings),
             resolutions=[resolution(name, transition("curl")) for name in self.hosts],

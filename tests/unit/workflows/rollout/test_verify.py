@@ -10,8 +10,8 @@ from plan_world import (
     TAKEN,
     facts,
     fleet,
-    found,
     host,
+    host_result,
     package,
     resolution,
     settings,
@@ -69,7 +69,7 @@ class Site:
                 id="s-0",
                 taken=self.clock.now_ms() // 1000,
                 elapsed_ms=1,
-                hosts=tuple(found(one, facts()) for one in NAMES),
+                hosts=tuple(host_result(one, facts()) for one in NAMES),
             ),
             selection=Selection(mode=SelectionMode.SECURITY),
             settings=settings(),
@@ -104,7 +104,7 @@ class Site:
             id=f"s-{len(self.looks)}",
             taken=self.clock.now_ms() // 1000,
             elapsed_ms=1,
-            hosts=tuple(found(name, self.facts[name]) for name in names),
+            hosts=tuple(host_result(name, self.facts[name]) for name in names),
         )
 
     def verify(
