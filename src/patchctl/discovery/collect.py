@@ -1,4 +1,4 @@
-"""A host's whole answer -> `HostFacts`."""
+"""Turn a host's whole answer into `HostFacts`."""
 
 from collections.abc import Mapping, Sequence
 

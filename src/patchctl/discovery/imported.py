@@ -1,4 +1,4 @@
-"""A host that nobody can reach, as a file tells of it -> `HostFacts`."""
+"""Turn what a file says of a host that nobody can reach into `HostFacts`."""
 
 import re
 from collections.abc import Callable, Iterator

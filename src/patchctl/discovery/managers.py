@@ -1,4 +1,4 @@
-"""The one table of what discovery reads in a way of its own, by package manager."""
+"""The table of what discovery reads differently for each package manager."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Making an image: a container in which one of the scripts runs, then a commit."""
+"""Make an image: run a script in a container, then commit the container."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager

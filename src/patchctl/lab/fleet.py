@@ -1,4 +1,4 @@
-"""A lab as a whole: up, down, status."""
+"""Start, stop and describe a whole lab."""
 
 import re
 import socket

@@ -1,4 +1,4 @@
-"""What goes into the tools images: one tar of descriptions and lists. Pure."""
+"""Build the tar of descriptions and lists from which the tools images are made. Pure."""
 
 import io
 import tarfile

@@ -1,4 +1,4 @@
-"""What a lab is made of."""
+"""Models of a lab: hosts, their slots and addresses."""
 
 from collections.abc import Sequence
 

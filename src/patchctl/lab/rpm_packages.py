@@ -1,4 +1,4 @@
-"""The lab's packages that only hosts of the dnf family have, for what apt knows nothing of."""
+"""Packages of the lab for hosts with dnf only: they try what apt does not have."""
 
 from . import services
 from .descriptions import (

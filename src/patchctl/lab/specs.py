@@ -1,4 +1,4 @@
-"""Package descriptions as what rpmbuild and modifyrepo_c take: spec files and advisories.
+"""Write package descriptions as spec files and advisories for rpmbuild and modifyrepo_c.
 
 Pure, like `trees`. Maintainer scripts keep their dpkg form; a spec calls them with the first
 argument that dpkg would give.

@@ -1,4 +1,4 @@
-"""Package descriptions as the trees that dpkg-deb packs, in one tar archive.
+"""Write package descriptions as the trees that dpkg-deb packs, in one tar archive.
 
 Pure: the same descriptions give the same bytes, so that their digest names a cached image.
 """

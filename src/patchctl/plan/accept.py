@@ -1,4 +1,4 @@
-"""Settle: which resolved transactions the plan takes, and why it leaves out the others."""
+"""Accept: decide which resolved transactions the plan takes, and why it leaves out the others."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

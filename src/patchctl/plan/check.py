@@ -1,4 +1,4 @@
-"""Is what a plan says whole and sane? Looked at whenever one is read, before anything believes it.
+"""Check that a plan is complete and sane, each time one is read and before anything uses it.
 
 A digest tells that a body is what somebody sealed, not who, nor that it makes sense: whoever can
 write a file can seal anything. What passes here neither crashes a reader nor meets a shell, a path

@@ -1,4 +1,4 @@
-"""Cohorts: hosts with an identical closed transaction share one list."""
+"""Build cohorts: hosts with the same closed transaction share one list of transitions."""
 
 from collections.abc import Iterable, Sequence
 

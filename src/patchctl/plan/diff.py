@@ -1,4 +1,4 @@
-"""What differs between two plans, for a review."""
+"""Compare two plans, for a review."""
 
 from collections import defaultdict
 from collections.abc import Mapping

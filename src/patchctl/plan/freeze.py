@@ -1,4 +1,4 @@
-"""Freeze: what select, resolve and fetch left becomes the body of a plan, and its digest."""
+"""Freeze the results of select, resolve and fetch into the body of a plan with its digest."""
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any

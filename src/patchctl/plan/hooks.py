@@ -1,4 +1,4 @@
-"""The files of a plan's hooks: are they known, and which are others by now. Pure."""
+"""Compare the files of a plan's hooks with those of today. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator
 

@@ -1,4 +1,4 @@
-"""The bytes of a `patch.lock`: canonical JSON of `{digest, body, about}`, verified when read."""
+"""Write and read a `patch.lock`: canonical JSON of `{digest, body, about}`, verified when read."""
 
 import msgspec
 

@@ -1,4 +1,4 @@
-"""What nobody could look into when a plan is made, and what that means for the hosts."""
+"""Say what could not be looked at when a plan is made, and hold the hosts that this concerns."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime

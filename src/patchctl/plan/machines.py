@@ -1,4 +1,4 @@
-"""One machine under two names would be patched twice, perhaps in two rings."""
+"""Refuse one machine under two names: it would be patched twice, perhaps in two rings."""
 
 from collections.abc import Collection
 

@@ -1,4 +1,4 @@
-"""Select: which updates of which hosts are asked for, and why the others are not."""
+"""Select: decide which updates of which hosts a plan asks for, and why not the others."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""May a transition be undone without a person? Says so before the rollout, with the reason."""
+"""Say before a rollout whether a transition can be undone without a person, with the reason."""
 
 import re
 from collections.abc import Iterable

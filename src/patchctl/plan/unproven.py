@@ -1,4 +1,4 @@
-"""Proof coverage: which transitions of a ring no earlier ring will have proven."""
+"""Proof coverage: find the transitions of a ring that no earlier ring proves."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Waves: a ring cut into groups of hosts that are in work together."""
+"""Cut a ring into waves: groups of hosts that are patched at the same time."""
 
 import hashlib
 from collections.abc import Collection

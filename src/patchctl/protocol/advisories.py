@@ -1,4 +1,4 @@
-"""Advisories of a host's repositories, as roles/patch_fetch/files/advisories.sh gives them.
+"""Read the advisories of a host's repositories from the answer of patch_fetch's advisories.sh.
 
     advisories 1
     repository NAME REVISION BASE64   updateinfo as the repository has it

@@ -1,4 +1,4 @@
-"""What apt says it would do: its own lines in the answer of roles/patch_resolve/files/apt.sh.
+"""Read what apt would do from the answer of patch_resolve's apt.sh.
 
     sim TEXT     of `apt-get -s`              lower NAME   goes to a lower version
     uri TEXT     of `apt-get --print-uris`    offer TEXT   of `apt-cache madison`

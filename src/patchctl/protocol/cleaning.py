@@ -1,4 +1,4 @@
-"""Cleaning of text that a host wrote, before anybody reads it: the security boundary.
+"""Clean text that a host wrote before anybody reads it: the security boundary.
 
 Host text may hold escape sequences that move a cursor or change a title, line ends that fake a
 line, bidirectional overrides that turn what follows around, and characters that nobody sees. None

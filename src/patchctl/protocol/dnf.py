@@ -1,4 +1,4 @@
-"""What dnf says it would do: its own lines in the answer of roles/patch_resolve/files/dnf.sh.
+"""Read what dnf would do from the answer of patch_resolve's dnf.sh.
 
     step KIND NAME ARCH VERSION REPOSITORY    a row of dnf's table; of `obsolete` instead of a
                                               repository the package that takes its place

@@ -1,4 +1,4 @@
-"""The frame in which a whole answer comes; the text of the `patch_script` action tells its form."""
+"""Open the envelope in which a whole answer comes; the `patch_script` action documents its form."""
 
 import base64
 import binascii

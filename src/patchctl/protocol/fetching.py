@@ -1,4 +1,4 @@
-"""Fetching: which host sends which piece of which file, and what it sent. Pure.
+"""Fetch package files: ask each host for pieces of files, and read what it sends. Pure.
 
 The answer is alike for every package manager: pieces by hash and offset. How one gets its files is
 the affair of its script in roles/patch_fetch.

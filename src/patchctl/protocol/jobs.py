@@ -1,4 +1,4 @@
-"""What is asked of hosts and what comes back, whoever brings it there: Ansible or another."""
+"""Jobs for hosts and their answers, independent of what carries them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""Who works with a host's package manager: lines `PID FILE PROCESS`.
+"""Read which process holds a lock of a host's package manager: lines `PID FILE PROCESS`.
 
 PID is `-` or -1 where nobody knows it; FILE is `-` for a service that installs packages, whether it
 holds a lock at this moment or not.

@@ -1,4 +1,4 @@
-"""What a host is told: the payload of a stage, pure text.
+"""Write the payload of a stage: the text that a host is given. Pure.
 
 Lines `KEY VALUE...`, read by `read_input` in roles/patch_transaction/files/lib.sh. Every value is
 checked by grammar here, so the shell never meets a space, a quote or a glob that it did not expect.

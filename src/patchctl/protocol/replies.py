@@ -1,4 +1,4 @@
-"""What a host says: the answer of a stage's script -> HostOutcome, pure.
+"""Read the answer of a stage's script into a HostOutcome. Pure.
 
 The text is hostile until it has passed here. An answer that is not understood to its last line is
 a failure with the reason "the host answered nonsense", never an exception.

@@ -1,4 +1,4 @@
-"""Resolution: the frame of what a host's package manager said it would do, read strictly.
+"""Read strictly what a host's package manager would do: the part that all managers share.
 
     resolve 1 MANAGER
     error TEXT                               it could not; nothing else counts then

@@ -1,4 +1,4 @@
-"""The text that a host's resolve script is given: one host's request as lines."""
+"""Write one host's request as the lines that its resolve script reads."""
 
 from ..models import grammar
 from ..models.requests import HostRequest, PackageRequest

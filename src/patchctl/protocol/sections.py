@@ -1,4 +1,4 @@
-"""The frame of the discovery script's output, and the record of what nobody understood."""
+"""Split the discovery script's output into sections, and record lines that nobody understands."""
 
 import re
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""apt's repositories and what it would update."""
+"""Parse apt's repositories and pending updates."""
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence

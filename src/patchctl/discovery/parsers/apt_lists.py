@@ -1,4 +1,4 @@
-"""Which of apt's repositories could be looked into, by the state of their lists.
+"""Decide from the state of apt's lists which repositories could be looked at.
 
 That lists are good is told by evidence of its own, never by silence: the time that apt gives their
 Release file when it fetched or confirmed it, or that apt says so itself and ends well. A complaint

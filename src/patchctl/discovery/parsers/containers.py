@@ -1,4 +1,4 @@
-"""Containers and images, of podman, docker and crictl."""
+"""Parse containers and images of podman, docker and crictl."""
 
 from collections.abc import Iterable, Sequence
 

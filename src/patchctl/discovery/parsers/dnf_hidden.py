@@ -1,4 +1,4 @@
-"""Which security updates a dnf host has in its repositories and keeps itself from, by excludes."""
+"""Find security updates that a dnf host's own excludes hide."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase

@@ -1,4 +1,4 @@
-"""Which of dnf's repositories could be looked into, by the state of their lists.
+"""Decide from the state of dnf's metadata which repositories could be looked at.
 
 dnf goes on without a repository that may be missing, says nothing of it when it is asked for
 updates, and ends well. So that lists are good is told by evidence of its own: the time at which dnf

@@ -1,4 +1,4 @@
-"""dpkg's packages and apt's automatic marks."""
+"""Parse dpkg's packages and apt's automatic marks."""
 
 from collections.abc import Iterable
 

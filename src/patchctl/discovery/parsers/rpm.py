@@ -1,4 +1,4 @@
-"""rpm's packages and dnf's (or yum's) repositories, updates and advisories."""
+"""Parse rpm's packages and dnf's (or yum's) repositories, updates and advisories."""
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Listening sockets, from ss(8) or from /proc/net."""
+"""Parse listening sockets, from ss(8) or from /proc/net."""
 
 import ipaddress
 import re

@@ -1,4 +1,4 @@
-"""Processes that still run replaced files: whose files these were, and in which version.
+"""Find processes that still run replaced files, with the package and version of these files.
 
 A file that is mapped and gone proves that its package was replaced after the process mapped it. So
 what was installed when the process began is what the first replacement since then took away.

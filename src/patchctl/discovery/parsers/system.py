@@ -1,4 +1,4 @@
-"""os-release, file systems, kernels, and who the host is."""
+"""Parse os-release, file systems, kernels, and the identity of the host."""
 
 import re
 import shlex

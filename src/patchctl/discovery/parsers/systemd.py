@@ -1,4 +1,4 @@
-"""Units, as systemctl shows them."""
+"""Parse units as systemctl shows them."""
 
 import re
 from collections.abc import Iterable

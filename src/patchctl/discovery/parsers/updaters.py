@@ -1,4 +1,4 @@
-"""What else installs packages on its own."""
+"""Find other programs that install packages by themselves."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
