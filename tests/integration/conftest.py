@@ -21,6 +21,7 @@ from patchctl.lab import engine as engines
 from patchctl.lab import fleet, handle
 from patchctl.lab.engine import Engine, EngineError
 from patchctl.lab.handle import Lab
+from patchctl.lab.model import RELEASES
 
 # What a shell starts in the background ignores Ctrl-C and hands that down to every child, also to
 # the commands that are tested.
@@ -119,16 +120,21 @@ def lab(request: pytest.FixtureRequest, labs: Callable[[str], WatchedLab]) -> Wa
     return labs(getattr(request, "param", given))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(
+    scope="module",
+    params=[RELEASES[0], *[pytest.param(it, marks=pytest.mark.managers) for it in RELEASES[1:]]],
+)
 def rpm_lab(
     request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Lab]:
-    """One host of the dnf family, staging-1, for a module alone."""
+    """One host of the dnf family, staging-1, for a module alone; by `make manager-test` of each
+    release that the lab can make it of."""
+    release: str = request.param
     word = request.module.__name__.removeprefix("test_").replace("_", "-")
-    name = f"{lab.name}-{word}"
+    name = f"{lab.name}-{word}" + ("" if release == RELEASES[0] else f"-{release[0]}")
     try:
         root = tmp_path_factory.mktemp(word) / "workspace"
-        yield fleet.up(name, 1, "rpm", root, _progress, os.environ)
+        yield fleet.up(name, 1, "rpm", root, _progress, os.environ, release=release)
     finally:
         fleet.down(name, _progress, os.environ)
 

@@ -382,11 +382,14 @@ dnf_is_over() {
 }
 
 # Its exit code says nothing. What scripts print stands between its own lines and may begin with `error:`
-# without any harm: of that time only what rpm says of a script counts, else dnf's own last words.
+# without any harm: of that time only what rpm says of a script counts, else dnf's own last words. It is over
+# with dnf's rows of verifying, which newer ones do not print, or with its list of what was done.
 dnf_ended_well() {
   awk '
     /^Running transaction$/ { running = 1; next }
     running && /^  Verifying  *: / { running = 0 }
+    running && blank && /^(Upgraded|Downgraded|Installed|Reinstalled|Skipped|Removed|Failed):$/ { running = 0 }
+    { blank = ($0 == "") }
     /^(error|warning): %[a-z]+\(.*\) scriptlet failed, / { bad = 1 }
     /^error: lua script failed: / { bad = 1 }
     !running && /^(Error|error)[: ]/ { bad = 1 }

@@ -44,6 +44,13 @@ class Image(StrEnum):
     MIXED = "mixed"
 
 
+class Release(StrEnum):
+    """`--release`."""
+
+    BOOKWORM = "bookworm"
+    TRIXIE = "trixie"
+
+
 @app.command()
 def up(
     ctx: typer.Context,
@@ -51,6 +58,9 @@ def up(
     image: Annotated[
         Image, typer.Option("--image", help="What they run; mixed: both kinds, at least 7 hosts.")
     ] = Image.DEBIAN,
+    release: Annotated[
+        Release, typer.Option("--release", help="Of which of Debian's releases rpm hosts are made.")
+    ] = Release.BOOKWORM,
     workspace: Annotated[
         Path | None,
         typer.Option("--workspace", metavar="DIR", help="Where to write the workspace [./NAME]."),
@@ -66,7 +76,9 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     root = workspace or (state(ctx).directory or Path()) / name
     caller = state(ctx).caller
-    made = labs(caller).up(name, hosts, image.value, caller.folder / root, _say(ctx))
+    made = labs(caller).up(
+        name, hosts, image.value, caller.folder / root, _say(ctx), release=release.value
+    )
     if not state(ctx).quiet:
         output.note(f"lab {name} is up; try: patchctl -C {shlex.quote(str(root))} discover")
     _print(made, form)

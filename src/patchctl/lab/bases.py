@@ -1,4 +1,4 @@
-"""The base image: Debian 12 as its main archive has it, without security updates."""
+"""The base images: a release of Debian as its main archive has it, without security updates."""
 
 import platform
 import shutil
@@ -12,8 +12,8 @@ from typing import IO
 from ..errors import AdapterError
 from .builder import CACHE, Say, build, mirror_hint
 from .engine import Engine, EngineError, with_working_runtime
+from .model import RELEASES
 
-_SUITE = "bookworm"
 _INCLUDE = (
     "ca-certificates",
     "dbus",
@@ -26,13 +26,13 @@ _INCLUDE = (
     "systemd",
     "systemd-sysv",
 )
-_REGISTRY_IMAGE = "docker.io/library/debian:12"
+_REGISTRY_IMAGE = "docker.io/library/debian:{release}"
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-def recipe() -> bytes:
-    """What the base is made from; its digest names the image."""
-    return " ".join([_SUITE, architecture(), *_INCLUDE]).encode()
+def recipe(release: str) -> bytes:
+    """What the base of a release is made from; its digest names the image."""
+    return " ".join([release, architecture(), *_INCLUDE]).encode()
 
 
 def architecture() -> str:
@@ -43,17 +43,19 @@ def architecture() -> str:
     return _ARCHITECTURES[machine]
 
 
-def make(engine: Engine, tag: str, say: Say) -> None:
+def make(engine: Engine, release: str, tag: str, say: Say) -> None:
     """From a registry where one answers, else by mmdebstrap. Raises EngineError."""
-    say("base image: Debian 12 (once, about 30 s)")
-    reference = engine.origins.base
+    say(f"base image: Debian's {release} (once, about 30 s)")
+    # The image that an environment names is of the first release.
+    reference = engine.origins.base if release == RELEASES[0] else ""
     if not reference and _registry_answers():
-        pulled = engine.run("pull", "-q", _REGISTRY_IMAGE, timeout_s=180, check=False)
-        reference = _REGISTRY_IMAGE if pulled.rc == 0 else ""
+        image = _REGISTRY_IMAGE.format(release=release)
+        pulled = engine.run("pull", "-q", image, timeout_s=180, check=False)
+        reference = image if pulled.rc == 0 else ""
     if reference:
-        _base_from_image(engine, reference, tag, say)
+        _base_from_image(engine, reference, release, tag, say)
     elif shutil.which("mmdebstrap"):
-        _base_from_mirror(engine, tag, say)
+        _base_from_mirror(engine, release, tag, say)
     else:
         raise EngineError(
             "neither a registry of images nor mmdebstrap is here",
@@ -69,16 +71,16 @@ def _registry_answers() -> bool:
     return True
 
 
-def _base_from_mirror(engine: Engine, tag: str, say: Say) -> None:
+def _base_from_mirror(engine: Engine, release: str, tag: str, say: Say) -> None:
     """Debian's main archive without its security one, so that real security updates pend."""
     build = [
         "mmdebstrap",
         "--variant=minbase",
         f"--include={','.join(_INCLUDE)}",
         f"--architectures={architecture()}",
-        _SUITE,
+        release,
         "-",
-        f"deb {engine.origins.main} {_SUITE} main",
+        f"deb {engine.origins.main} {release} main",
     ]
     begun = time.monotonic()
     bootstrap = subprocess.Popen(
@@ -122,8 +124,8 @@ def _follow(log: IO[bytes] | None, lines: list[str], say: Say) -> None:
             say(f"base image: {lines[-1].removeprefix('I: ').removesuffix('...')}")
 
 
-def _base_from_image(engine: Engine, reference: str, tag: str, say: Say) -> None:
+def _base_from_image(engine: Engine, reference: str, release: str, tag: str, say: Say) -> None:
     """A registry's image holds security updates already: take them back to the main archive's."""
     engine = with_working_runtime(engine, reference)
-    arguments = [engine.origins.main, *_INCLUDE]
+    arguments = [engine.origins.main, release, *_INCLUDE]
     build(engine, reference, tag, ["base-image.sh"], say, arguments=arguments)

@@ -14,7 +14,16 @@ from . import hosts, images, workspace
 from .builder import Say
 from .engine import HELPER, LABEL, Engine, EngineError
 from .handle import REPOSITORY, Lab, each
-from .model import MIXED_HOSTS, PORT, HostSlot, Status, host_slots, known_hosts, nets
+from .model import (
+    MIXED_HOSTS,
+    PORT,
+    RELEASES,
+    HostSlot,
+    Status,
+    host_slots,
+    known_hosts,
+    nets,
+)
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -26,20 +35,28 @@ _BUILD_TIMEOUT_S = 1800.0
 
 
 def up(
-    name: str, count: int, image: str, root: Path, say: Say, environment: Mapping[str, str]
+    name: str,
+    count: int,
+    image: str,
+    root: Path,
+    say: Say,
+    environment: Mapping[str, str],
+    *,
+    release: str = RELEASES[0],
 ) -> Lab:
     """Make a lab of `count` hosts and its workspace in `root`, an absolute path. `environment` says
-    which engine works, and where images come from and are kept.
+    which engine works, and where images come from and are kept; `release` which of Debian's the rpm
+    hosts are made of.
 
     Nothing is left behind when it fails. Raises UsageError, ConflictError where a lab of that name
     exists, EngineError.
     """
-    _check_arguments(name, count, image)
+    _check_arguments(name, count, image, release)
     workspace.check(root, name)
     engine = engines.find(environment)
     folder = private_folder(_cache_folder(environment))
     with locked(folder / "lab-images.lock", timeout_s=_BUILD_TIMEOUT_S):
-        engine, made = images.ensure(engine, image, say)
+        engine, made = images.ensure(engine, image, release, say)
     _allow_watches(count, say)
     tools = made.tools_for(image)
     with ExitStack() as undo:
@@ -112,7 +129,7 @@ def down(name: str, say: Say, environment: Mapping[str, str], *, with_images: bo
     return len(before)
 
 
-def _check_arguments(name: str, count: int, image: str) -> None:
+def _check_arguments(name: str, count: int, image: str, release: str) -> None:
     if not _NAME.match(name):
         raise UsageError(
             f"{name!r} is no name for a lab", hint="use lower case letters, digits and -"
@@ -123,6 +140,13 @@ def _check_arguments(name: str, count: int, image: str) -> None:
         raise UsageError(
             f"a mixed lab has at least {MIXED_HOSTS} hosts, not {count}",
             hint="so that each kind is in staging and in production",
+        )
+    if release not in RELEASES:
+        raise UsageError(f"no lab is made of {release}", hint=f"there are: {', '.join(RELEASES)}")
+    if image == "debian" and release != RELEASES[0]:
+        raise UsageError(
+            f"Debian hosts are made of {RELEASES[0]}, only rpm hosts of {release}",
+            hint="with --image rpm or mixed",
         )
 
 

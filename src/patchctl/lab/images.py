@@ -2,23 +2,28 @@
 
 import time
 
+from msgspec import to_builtins
+
 from ..models.base import Model
 from ..models.canonical import digest_bytes
 from . import bases, inputs
 from .builder import BUILD, CACHE, Say, build, mirrors, script
 from .engine import HELPER, LABEL, Engine, with_working_runtime
+from .model import RELEASES
 
 _SCRIPTS = ("tools-image.sh", "host-common.sh", "host-debian.sh")
 _RPM_SCRIPTS = ("rpm-tools-image.sh", "host-rpm.sh")
 
 
 class Images(Model):
-    """Tags of what a lab starts from: `rpm_tools` is `tools` with the rpm repository beside."""
+    """Tags of what a lab starts from: `rpm_tools` is `tools` with the rpm repository beside,
+    `rpm_base` the release of Debian that rpm hosts are made of."""
 
     base: str
     tools: str
     debian: str
     rpm_tools: str
+    rpm_base: str
     rpm: str
 
     def of(self, image: str) -> str:
@@ -30,34 +35,54 @@ class Images(Model):
         return self.tools if image == "debian" else self.rpm_tools
 
 
-def ensure(engine: Engine, image: str, say: Say) -> tuple[Engine, Images]:
+def ensure(engine: Engine, image: str, release: str, say: Say) -> tuple[Engine, Images]:
     """The images, made where they are missing, and the engine with a runtime that starts them.
 
-    `image` is debian, rpm or mixed: the rpm side is made only where it is wanted.
+    `image` is debian, rpm or mixed: the rpm side is made only where it is wanted, its hosts of a
+    `release` of Debian.
     """
-    images = tags()
+    images = tags(release)
     wanted = [images.tools, images.debian]
     if image != "debian":
         wanted += [images.rpm_tools, images.rpm]
     if all(engine.has_image(tag) for tag in wanted):
         return with_working_runtime(engine, images.debian), images
     _sweep(engine)
-    if not engine.has_image(images.base):
-        bases.make(engine, images.base, say)
+    _have_base(engine, RELEASES[0], images.base, say)
     engine = with_working_runtime(engine, images.base)
     # Hosts trust the key that is made with the tools: a new one needs new host images.
     made = not (engine.has_image(images.tools) and engine.has_image(images.debian))
     if made:
         _make_debian(engine, images, say)
-    if image != "debian" and (made or not all(engine.has_image(tag) for tag in wanted)):
-        _make_rpm(engine, images, say)
-    forget(engine, keep=images)
+    if image != "debian":
+        _ensure_rpm(engine, release, anew=made, say=say)
+    forget(engine, keep=True)
     return engine, images
 
 
-def tags() -> Images:
-    """Tags of the images that this version's recipes make."""
-    base = bases.recipe()
+def _have_base(engine: Engine, release: str, tag: str, say: Say) -> None:
+    if not engine.has_image(tag):
+        bases.make(engine, release, tag, say)
+
+
+def _ensure_rpm(engine: Engine, release: str, *, anew: bool, say: Say) -> None:
+    """The rpm side with hosts of a release; all that there is of it where it is to be `anew`."""
+    images = tags(release)
+    anew = anew or not engine.has_image(images.rpm_tools)
+    if anew:
+        _make_rpm_tools(engine, images, say)
+    for made_of in RELEASES:
+        of_release = tags(made_of)
+        there = engine.has_image(of_release.rpm)
+        if (there and anew) or (not there and made_of == release):
+            _have_base(engine, made_of, of_release.rpm_base, say)
+            _make_rpm_host(engine, made_of, of_release, say)
+
+
+def tags(release: str) -> Images:
+    """Tags of the images that this version's recipes make, rpm hosts of a release of Debian."""
+    base = bases.recipe(RELEASES[0])
+    rpm_base = bases.recipe(release)
     debian = b"\0".join([base, inputs.debian(), *[script(name) for name in _SCRIPTS]])
     rpm = b"\0".join([debian, inputs.rpm(), *[script(name) for name in _RPM_SCRIPTS]])
     return Images(
@@ -65,16 +90,18 @@ def tags() -> Images:
         tools=_tag("tools", debian),
         debian=_tag("debian", debian),
         rpm_tools=_tag("rpm-tools", rpm),
-        rpm=_tag("rpm", rpm),
+        rpm_base=_tag("base", rpm_base),
+        rpm=_tag("rpm", b"\0".join([rpm, rpm_base])),
     )
 
 
-def forget(engine: Engine, keep: Images | None = None) -> int:
-    """Remove the lab's images but those to keep and those that a lab needs; how many went."""
+def forget(engine: Engine, *, keep: bool = False) -> int:
+    """Remove the lab's images but those that a lab needs, and those of this version where they are
+    to `keep`; how many went."""
     volumes = engine.inspect("volume", engine.listed("volume", LABEL))
     kept = {(volume.get("Labels") or {}).get(f"{LABEL}.tools") for volume in volumes}
-    if keep is not None:
-        kept |= {keep.base, keep.tools, keep.debian, keep.rpm_tools, keep.rpm}
+    if keep:
+        kept |= {tag for release in RELEASES for tag in to_builtins(tags(release)).values()}
     gone = 0
     # Without force the engine refuses where a container or another image needs one; an image that
     # others were made from goes in the next round.
@@ -134,11 +161,11 @@ def _make_debian(engine: Engine, images: Images, say: Say) -> None:
     begun = time.monotonic()
     names = ["host-common.sh", "host-debian.sh"]
     further = "cp -r /srv/tools/store/base /mnt/base"
-    _make_host(engine, images, images.tools, images.debian, names, further, say)
+    _make_host(engine, RELEASES[0], images.base, images.tools, images.debian, names, further, say)
     say(f"host image: made in {time.monotonic() - begun:.0f} s")
 
 
-def _make_rpm(engine: Engine, images: Images, say: Say) -> None:
+def _make_rpm_tools(engine: Engine, images: Images, say: Say) -> None:
     begun = time.monotonic()
     build(
         engine,
@@ -150,19 +177,23 @@ def _make_rpm(engine: Engine, images: Images, say: Say) -> None:
         stdin=inputs.rpm(),
     )
     say(f"rpm archive: made in {time.monotonic() - begun:.0f} s")
+
+
+def _make_rpm_host(engine: Engine, release: str, images: Images, say: Say) -> None:
     begun = time.monotonic()
     names = ["host-common.sh", "host-rpm.sh"]
     further = (
         "cp -r /srv/tools/rpm/base rpm-base && createrepo_c -q rpm-base && "
         "modifyrepo_c --mdtype=modules rpm-base/modules.yaml rpm-base/repodata >/dev/null"
     )
-    _make_host(engine, images, images.rpm_tools, images.rpm, names, further, say)
-    say(f"rpm host image: made in {time.monotonic() - begun:.0f} s")
+    _make_host(engine, release, images.rpm_base, images.rpm_tools, images.rpm, names, further, say)
+    say(f"rpm host image of {release}: made in {time.monotonic() - begun:.0f} s")
 
 
 def _make_host(
     engine: Engine,
-    images: Images,
+    release: str,
+    base: str,
     tools: str,
     tag: str,
     names: list[str],
@@ -174,6 +205,7 @@ def _make_host(
     try:
         fill_volume(engine, tools, volume, further=further)
         mount = ["-v", f"{volume}:/srv/patchlab:ro"]
-        build(engine, images.base, tag, names, say, arguments=mirrors(engine), options=mount)
+        arguments = [engine.origins.main, release]
+        build(engine, base, tag, names, say, arguments=arguments, options=mount)
     finally:
         engine.run("volume", "rm", "-f", volume, check=False)

@@ -18,9 +18,13 @@ class Labs:
 
     environment: Mapping[str, str] = field(repr=False)
 
-    def up(self, name: str, count: int, image: str, root: Path, say: Say) -> Status:
-        """Make a lab and its workspace in `root`, an absolute path; the hosts."""
-        return Status(hosts=fleet.up(name, count, image, root, say, self.environment).hosts())
+    def up(
+        self, name: str, count: int, image: str, root: Path, say: Say, *, release: str
+    ) -> Status:
+        """Make a lab and its workspace in `root`, an absolute path; the hosts. rpm hosts are made
+        of a `release` of Debian."""
+        made = fleet.up(name, count, image, root, say, self.environment, release=release)
+        return Status(hosts=made.hosts())
 
     def down(self, name: str, say: Say, *, with_images: bool) -> int:
         """Remove a lab; how many hosts it had."""

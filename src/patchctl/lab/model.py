@@ -10,6 +10,9 @@ DEFAULT_NAME = "lab"
 PORT = 2222
 """Not 22: an sshd of this machine that listens on 0.0.0.0:22 takes every 127.x.x.x:22 too."""
 
+RELEASES = ("bookworm", "trixie")
+"""Debian's releases that rpm hosts are made of, with dnf 4.14 and 4.23; the first for all else."""
+
 RINGS = ("staging", "canary", "production")
 _PER_NET = 250
 

@@ -67,11 +67,15 @@ Running transaction
   Running scriptlet: lab-web-1.0-2.noarch                                   1/2
 {script}
   Cleanup          : lab-web-1.0-1.noarch                                   2/2
-  Verifying        : lab-web-1.0-2.noarch                                   1/2
-  Verifying        : lab-web-1.0-1.noarch                                   2/2
-
+{verified}
 {end}
 """
+# Which dnf 4.14 prints, and 4.23 does not.
+VERIFIED = """\
+  Verifying        : lab-web-1.0-2.noarch                                   1/2
+  Verifying        : lab-web-1.0-1.noarch                                   2/2
+"""
+VERSIONS = [pytest.param(VERIFIED, id="4.14"), pytest.param("", id="4.23")]
 DONE = "Upgraded:\n  lab-web-1.0-2.noarch\n\nComplete!"
 
 
@@ -79,14 +83,16 @@ class TestHowATransactionEnded:
     def well(self, shell: list[str], host: Path, said: str) -> bool:
         return run(shell, host, "dnf_ended_well", said).returncode == 0
 
+    @pytest.mark.parametrize("verified", VERSIONS)
     @pytest.mark.parametrize(
         "line", ["", "error: no such user, going on", "Error: x", "Error in POSTIN scriptlet"]
     )
     def test_what_a_script_prints_fails_nothing(
-        self, shell: list[str], host: Path, line: str
+        self, shell: list[str], host: Path, line: str, verified: str
     ) -> None:
-        assert self.well(shell, host, WELL.format(script=line, end=DONE))
+        assert self.well(shell, host, WELL.format(script=line, verified=verified, end=DONE))
 
+    @pytest.mark.parametrize("verified", VERSIONS)
     @pytest.mark.parametrize(
         "line",
         [
@@ -95,22 +101,27 @@ class TestHowATransactionEnded:
             "warning: %triggerin(a(b)-1-1.noarch) scriptlet failed, exit status 1",
         ],
     )
-    def test_what_rpm_says_of_a_script_does(self, shell: list[str], host: Path, line: str) -> None:
-        assert not self.well(shell, host, WELL.format(script=line, end=DONE))
+    def test_what_rpm_says_of_a_script_does(
+        self, shell: list[str], host: Path, line: str, verified: str
+    ) -> None:
+        assert not self.well(shell, host, WELL.format(script=line, verified=verified, end=DONE))
 
-    def test_so_do_the_last_words_of_dnf(self, shell: list[str], host: Path) -> None:
-        said = WELL.format(script="", end="Failed:\n  lab-web-1.0-2\n\nError: Transaction failed")
-        assert not self.well(shell, host, said)
+    @pytest.mark.parametrize("verified", VERSIONS)
+    def test_so_do_the_last_words_of_dnf(self, shell: list[str], host: Path, verified: str) -> None:
+        end = "Failed:\n  lab-web-1.0-2\n\nError: Transaction failed"
+        assert not self.well(shell, host, WELL.format(script="", verified=verified, end=end))
         assert not self.well(shell, host, "Error: Transaction test error:\n  file /a conflicts\n")
 
     def test_a_log_that_ends_in_the_middle_is_no_end(self, shell: list[str], host: Path) -> None:
-        assert not self.well(shell, host, WELL.format(script="", end="").split("  Cleanup")[0])
+        said = WELL.format(script="", verified="", end="")
+        assert not self.well(shell, host, said)
+        assert not self.well(shell, host, said.split("  Cleanup")[0])
 
     @pytest.mark.parametrize(
         ("said", "over"),
         [
-            (WELL.format(script="", end=DONE), True),
-            (WELL.format(script="", end="Error: Transaction failed"), False),
+            (WELL.format(script="", verified="", end=DONE), True),
+            (WELL.format(script="", verified="", end="Error: Transaction failed"), False),
             ("Error: Transaction test error:\n  file /a conflicts\n", True),
         ],
     )

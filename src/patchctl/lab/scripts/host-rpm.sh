@@ -1,14 +1,15 @@
 # shellcheck shell=sh
 # A host of the dnf family: Debian's root with a real dnf and rpm and no trace of apt and dpkg.
-# Needs the network. $1: Debian mirror. Every version 1.0-1 is in /srv/patchlab/rpm-base.
+# Needs the network. $1: Debian mirror, $2: release of this root. Every version 1.0-1 is in /srv/patchlab/rpm-base.
 
 dnf_and_rpm() {
-    echo "deb $1 bookworm main" >/etc/apt/sources.list
+    echo "deb $1 $2 main" >/etc/apt/sources.list
     apt-get update -qq
     apt-get install -y -qq --no-install-recommends dnf dnf-plugins-core python3-dnf rpm >/dev/null
     # Debian's rpm keeps its database in the home of whoever calls it.
     mkdir -p /etc/rpm /var/lib/rpm /etc/yum.repos.d /etc/pki/rpm-gpg
-    echo '%_dbpath /var/lib/rpm' >/etc/rpm/macros
+    # Scriptlets of rpm 4.20 get namespaces of their own, which a container may not make.
+    printf '%s\n' '%_dbpath /var/lib/rpm' '%__transaction_unshare %{nil}' >/etc/rpm/macros
     rpm --initdb
     echo 9 >/etc/dnf/vars/releasever
     # It would put a copy of every package into a repository that does not exist.
@@ -36,6 +37,8 @@ own_packages() {
     }
     base module enable patchlab:1 >/dev/null
     base install 'patchlab-*' >/dev/null
+    # dnf ends well where a post-install script failed.
+    systemctl is-enabled --quiet patchlab-web.socket patchlab-daemon.service
     dnf -q mark remove patchlab-lib patchlab-codec >/dev/null
     # What counts as the core of this system, beside the names that dnf has of its own.
     mkdir -p /etc/dnf/plugins/needs-restarting.d
@@ -67,7 +70,7 @@ main() {
     user
     ssh_server
     say "installing dnf and rpm"
-    dnf_and_rpm "$1"
+    dnf_and_rpm "$1" "$2"
     repositories
     say "installing the lab's own packages"
     own_packages
