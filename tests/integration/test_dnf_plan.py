@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults import NAME_ANOTHER_KEY
 
 from patchctl.lab.handle import Lab
 from patchctl.models.plan import Action, Plan, Transition
@@ -136,6 +137,17 @@ def test_a_file_without_a_good_signature_comes_into_no_plan(
         answer = create(rpm_lab, "--package", "patchlab-sign")
     assert answer["path"] is None
     assert why(answer, "patchlab-sign") == f"fetch-failed: {HOST}: {said}"
+
+
+def test_a_key_that_the_repository_does_not_name_comes_into_no_plan(rpm_lab: Lab) -> None:
+    """rpm trusts the key: other repositories may bring what they sign, not what this one brings."""
+    with published(rpm_lab, "conffile"), changed(rpm_lab, NAME_ANOTHER_KEY, REPOSITORY):
+        answer = create(rpm_lab, "--package", "patchlab-conf")
+    assert answer["path"] is None
+    assert why(answer, "patchlab-conf") == (
+        f"fetch-failed: {HOST}: rpm trusts the key that it is signed by,"
+        " and repository patchlab does not name it in gpgkey="
+    )
 
 
 def test_where_the_repository_wants_none_the_plan_says_unsigned(rpm_lab: Lab) -> None:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from faults import fill_disk
+from faults import NAME_ANOTHER_KEY, fill_disk
 
 from patchctl.lab.handle import Lab
 
@@ -85,6 +85,17 @@ def test_an_update_that_is_not_signed_by_a_key_of_the_host_is_left_out(
     made = plan(workspace, f"patchlab-sign={version}")
     assert made.returncode == 1, made.stdout + made.stderr
     assert said in made.stdout
+
+
+@pytest.mark.proof
+def test_each_host_asks_its_own_repository_for_the_keys(fresh_lab: Lab, workspace: Path) -> None:
+    """The file was fetched, and its signature held then."""
+    path = planned(workspace, "patchlab-docs")
+    before = installed(fresh_lab)
+    fresh_lab.check(HOST, NAME_ANOTHER_KEY)
+    said = reason(workspace, path, 3)
+    assert "patchlab-docs-1.0-2.noarch.rpm is not signed by a key of its repository" in said
+    assert installed(fresh_lab) == before
 
 
 def test_a_protected_package_is_not_removed(fresh_lab: Lab, workspace: Path) -> None:

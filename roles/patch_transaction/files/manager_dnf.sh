@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # dnf and rpm: the contract that packages.sh lists. Needs host_rules.sh, host_dnf.sh, lib.sh, base.sh, state.sh,
-# manager_dnf_cause.sh, manager_dnf_settings.sh, manager_dnf_cut_off.sh and, for what changes packages, package_work.sh.
+# manager_dnf_cause.sh, manager_dnf_settings.sh, manager_dnf_signatures.sh, manager_dnf_cut_off.sh and, for what changes packages, package_work.sh.
 # shellcheck disable=SC2034,SC2154  # used by packages.sh; read_input and open_call set
 
 MANAGER=dnf
@@ -271,42 +271,6 @@ dnf_simulate() { # WAY PLACES INSTALLED
   save "$call/simulated" dnf_list_simulated "$3"
 }
 
-# A file from disk is not checked by dnf unless it is told to, and `digests OK` says nothing of who made
-# it. What the plan calls unsigned is known by its SHA-256 alone.
-dnf_check_signatures() { # prints what is wrong
-  sed -n 's/^install //p' "$call/todo" | while read -r file; do
-    if ! dnf_is_trusted "$file"; then
-      printf '%s is not signed by a key that rpm knows on this host: %s\n' "${file##*/}" \
-        "$(bounded rpmkeys --define '_pkgverify_level all' --checksig "$file" 2>&1 </dev/null | tail -n 1 | sed 's/^.*: //')"
-      exit 1
-    fi
-  done
-}
-
-# Without a signature its digests hold still; what says another thing is changed, or signed by a key that is not
-# known here. A macro of the site weakens neither.
-dnf_is_trusted() { # FILE
-  bounded rpmkeys --define '_pkgverify_level all' --define '_pkgverify_flags 0x0' --checksig "$1" >/dev/null 2>&1 </dev/null && return
-  case $(bounded rpmkeys --define '_pkgverify_level digest' --define '_pkgverify_flags 0x0' --checksig "$1" 2>&1 </dev/null) in
-    *': digests OK') dnf_is_unsigned "$1" ;;
-    *) return 1 ;;
-  esac
-}
-
-dnf_is_unsigned() { # FILE: does the plan say so, or did this host rebuild it itself?
-  case "
-$unsigned" in
-    *"
-$(rpm -qp --nosignature --qf '%{NAME} %{ARCH}' "$1" 2>/dev/null)
-"*) return 0 ;;
-  esac
-  [ -f "$tx/rebuilt" ] && grep -qxF -e "$(sha256_of "$1")" "$tx/rebuilt"
-}
-
-# dnf's own check of signatures knows all or nothing; where one file has none, what
-# dnf_check_signatures said of each of them counts.
-dnf_gpgcheck() { if [ -z "$unsigned" ] && [ ! -f "$tx/rebuilt" ]; then echo 1; else echo 0; fi; }
-
 # A table that dnf would do, and rpm's whole test of it, in which nothing is changed.
 dnf_simulates() {
   # shellcheck disable=SC2046  # options without spaces
@@ -456,7 +420,7 @@ download() { # FOLDER; lines `NAME ARCH VERSION` on standard input
 is_package() { # FILE NAME ARCH VERSION
   [ -f "$1" ] \
     && [ "$(rpm -qp --nosignature --qf "$DNF_NEVRA" "$1" 2>/dev/null | sed 's/ 0:/ /')" = "$2 $3 $4" ] \
-    && dnf_is_trusted "$1"
+    && dnf_is_old_of "$1" "$2" "$3" "$4"
 }
 
 # Only with the tool that some sites have for it: what a package's scripts and relations are cannot be put

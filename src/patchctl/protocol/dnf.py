@@ -30,7 +30,6 @@ from ..models.plan import (
     Unusable,
 )
 from ..models.requests import HostRequest
-from .cleaning import cleaned
 from .resolution import Answer, UnreadableError, groups
 
 _STEP = re.compile(
@@ -183,8 +182,10 @@ def _transitions(request: HostRequest, said: _Said) -> Iterator[Transition]:
 
 def _problem(step: _Step, found: _File | None) -> str:
     """Why the package cannot be taken, "" where it can."""
+    if not fits("repository", step.by):
+        return "the name of its repository is outside of the grammar"
     if found is None:
-        return f"repository {cleaned(step.by)} does not tell what file it is"
+        return f"repository {step.by} does not tell what file it is"
     if not found.sha256:
         return "its repository gives no SHA-256"
     if not fits("file", _file_name(step)):
@@ -211,7 +212,7 @@ def _arrival(request: HostRequest, said: _Said, step: _Step, found: _File) -> Tr
         from_=old.version if old else "",
         to=step.version,
         source=found.source,
-        origin=cleaned(step.by),
+        origin=step.by,
         file=Artifact(name=_file_name(step), size=found.size, sha256=found.sha256),
         requested=any(
             (one.package, one.version) == (step.name, step.version)

@@ -13,6 +13,7 @@ from ..models.base import Record
 from ..models.facts import PackageManager
 from ..models.plan import Action, Artifact, PlannedHost, Probe, RingPolicy, Transition
 from ..models.rollout import HostWork, Stage
+from .managers import repository
 
 FORMAT = 1
 # An attach call answers `running` after this long, so one slow host holds no fork. A host that is
@@ -90,6 +91,7 @@ def payload(
         boot = _checked("boot", work.boot.boot_id)
         lines.append(f"boot {boot} {int(work.boot.pid1_start)}")
     lines += [_package(one) for one in transitions]
+    lines += [_repository(one, name) for one in transitions if (name := repository(manager, one))]
     lines += [_unsigned(one) for one in transitions if one.unsigned]
     lines += [_stored(one) for one in stored]
     lines += [_probe(number, one) for number, one in enumerate(probes, start=1)]
@@ -159,6 +161,11 @@ def _package(one: Transition) -> str:
     else:
         raise InvalidInputError(f"the plan names no file for {one.package} {one.to}")
     return "package " + " ".join(fields)
+
+
+def _repository(one: Transition, name: str) -> str:
+    package, arch = _checked("package", one.package), _checked("architecture", one.arch)
+    return f"repository {package} {arch} {_checked('repository', name)}"
 
 
 def _unsigned(one: Transition) -> str:
