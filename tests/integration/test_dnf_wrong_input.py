@@ -41,6 +41,16 @@ def patchctl(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+# What the repository's metadata says of a file, told by a host that lies.
+LYING = """\
+#!/bin/sh
+case "$*" in
+  *chksum*) /usr/bin/dnf.true "$@" | sed "s/ ([0-9]*, b.*/ $(printf %064d 7)/" ;;
+  *) exec /usr/bin/dnf.true "$@" ;;
+esac
+"""
+
+
 def plan(root: Path, package: str) -> subprocess.CompletedProcess[str]:
     return patchctl(root, "plan", "create", "--limit", HOST, "--package", package)
 
@@ -96,6 +106,23 @@ def test_each_host_asks_its_own_repository_for_the_keys(fresh_lab: Lab, workspac
     said = reason(workspace, path, 3)
     assert "patchlab-docs-1.0-2.noarch.rpm is not signed by a key of its repository" in said
     assert installed(fresh_lab) == before
+
+
+@pytest.mark.proof
+def test_a_host_that_tells_another_file_than_the_others_is_left_out(
+    fresh_lab: Lab, workspace: Path
+) -> None:
+    fresh_lab.check(
+        HOST,
+        "mv /usr/bin/dnf /usr/bin/dnf.true; cat >/usr/bin/dnf; chmod +x /usr/bin/dnf",
+        stdin=LYING.encode(),
+    )
+    made = patchctl(workspace, "plan", "create", "--package", "patchlab-docs")
+    answer = json.loads(made.stdout.splitlines()[-1])
+    rows = [one for one in answer["left_out"] if one["reason"] == "file-disputed"]
+    assert [(one["host"], one["package"]) for one in rows] == [(HOST, "patchlab-docs")]
+    assert f"patchlab tells {HOST} another file than canary-1: " in rows[0]["detail"]
+    assert answer["hosts"] > 0
 
 
 def test_a_protected_package_is_not_removed(fresh_lab: Lab, workspace: Path) -> None:

@@ -7,6 +7,7 @@ from ..models.base import Record
 from ..models.exclusions import Exclusion, Rules, excluding
 from ..models.facts import FileSystem, HostFacts
 from ..models.plan import Action, LeftOut, LeftOutReason, Resolution
+from .disputed import undisputed
 
 
 class Settled(Record):
@@ -44,7 +45,8 @@ def settle(
                     detail="everything asked for is installed by now",
                 )
             )
-    return Settled(taken=tuple(taken), left_out=tuple(left_out))
+    agreed, disputed = undisputed(taken, facts)
+    return Settled(taken=agreed, left_out=(*left_out, *disputed))
 
 
 def _refusal(resolution: Resolution, facts: HostFacts, *, allow_removals: bool) -> LeftOut | None:
