@@ -175,8 +175,10 @@ def test_a_repository_that_cannot_be_read_holds_the_host(rpm_lab: Lab) -> None:
 def test_a_setting_of_the_site_changes_nothing_that_is_planned(rpm_lab: Lab) -> None:
     settings = "strict=0\\nbest=0\\nassumeyes=1\\ninstall_weak_deps=1\\nskip_broken=1\\n"
     main = "/etc/dnf/dnf.conf"
+    # The key that the repository's metadata are signed with was taken once, and lies in the cache.
+    moved = "cp -a /var/cache/dnf /srv/moved; printf 'cachedir=/srv/moved\\n'"
     before = create(rpm_lab)
-    with changed(rpm_lab, f"printf '{settings}' >>{main}", main):
+    with changed(rpm_lab, f"{{ {moved}; printf '{settings}'; }} >>{main}", main):
         after = create(rpm_lab)
     assert transitions(after) == transitions(before)
     assert rpm_lab.check(HOST, "rpm -q patchlab-web").strip() == "patchlab-web-1.0-1.noarch"

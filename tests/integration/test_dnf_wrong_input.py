@@ -109,6 +109,29 @@ def test_each_host_asks_its_own_repository_for_the_keys(fresh_lab: Lab, workspac
 
 
 @pytest.mark.proof
+def test_what_was_done_to_a_host_after_the_plan_is_found(fresh_lab: Lab, workspace: Path) -> None:
+    path = planned(workspace, "patchlab-docs")
+    before = installed(fresh_lab)
+    # Exactly the planned version: no lock to it.
+    fresh_lab.check(HOST, "echo exclude=patchlab-docs-1.0-2.noarch >>/etc/dnf/dnf.conf")
+    assert "patchlab-docs" in (said := reason(workspace, path, 3))
+    assert "exclude= in dnf.conf" in said
+    assert installed(fresh_lab) == before
+
+    # A cut-off transaction leaves two versions in the database.
+    brought = "patchlab-docs-1.0-2.noarch.rpm"
+    fresh_lab.check(HOST, f"rpm -i --justdb --force /srv/patchlab/rpm/packages/{brought} 2>&1")
+    again = plan(workspace, "patchlab-web")
+    assert again.returncode == 1, again.stdout + again.stderr
+    answer = json.loads(again.stdout.splitlines()[-1])
+    (row,) = [one for one in answer["left_out"] if one["host"] == HOST]
+    assert row["reason"] == "not-fully-installed"
+    assert row["detail"].startswith(
+        "patchlab-docs.noarch (two versions); `dnf remove --duplicates`"
+    )
+
+
+@pytest.mark.proof
 def test_a_host_that_tells_another_file_than_the_others_is_left_out(
     fresh_lab: Lab, workspace: Path
 ) -> None:

@@ -8,11 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from host_shells import ROLES, shells
+from host_shells import ROLES, RULES, shells
 
 from patchctl.protocol.advisories import Given, Nothing, parse
 
 SCRIPT = ROLES / "patch_fetch/files/advisories.sh"
+HOST_DNF = ROLES / "patch_connection/files/host_dnf.sh"
 UPDATES = b"<updates/>"
 REPOLIST = "repo id        repo name\nbase           Base - x\nextras         Extras"
 YUM = "Loaded plugins: x\nrepo id\trepo name\tstatus\n!base/7/x86_64\tBase\t9\nrepolist: 9"
@@ -57,7 +58,9 @@ class Host:
         return path
 
     def answer(self, shell: list[str]) -> dict[str, Given | Nothing]:
-        script = SCRIPT.read_text().replace("/var/cache", str(self.root / "cache"))
+        script = "\n".join(path.read_text() for path in (RULES, HOST_DNF, SCRIPT))
+        script = script.replace("/var/cache", str(self.root / "cache"))
+        script = script.replace("/etc/dnf/dnf.conf", str(self.root / "dnf.conf"))
         done = subprocess.run(
             [*shell, "-s"],
             input=script,
@@ -81,6 +84,12 @@ def given(name: str = "base", data: bytes = UPDATES, revision: int = 1790000000)
 
 @shells
 class TestTheScript:
+    def test_the_site_may_have_moved_the_cache(self, host: Host, shell: list[str]) -> None:
+        (host.root / "dnf.conf").write_text(f"[main]\ncachedir = {host.root}/cache/moved/\n")
+        index = repomd("u-updateinfo.xml")
+        host.repository(f"moved/base-{HASH}/repodata", index, **{"u-updateinfo_xml": UPDATES})
+        assert host.answer(shell)["base"] == given()
+
     @pytest.mark.parametrize("place", ["dnf", "libdnf5"])
     def test_enabled_repositories_are_read_from_the_cache(
         self, host: Host, shell: list[str], place: str

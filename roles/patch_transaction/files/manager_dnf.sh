@@ -57,25 +57,15 @@ list_installed() {
     }' "$call/rpm"
 }
 
-# What dnf counts as such, beside what the site names.
-DNF_MANY='kernel kernel-PAE installonlypkg(kernel) installonlypkg(kernel-module) installonlypkg(vm) multiversion(kernel)'
-
 dnf_ask_many() { # `NAME ARCH`
+  set -f
   # shellcheck disable=SC2046,SC2086  # words
-  set -f -- $DNF_MANY $(dnf_told installonlypkgs)
+  set -- $DNF_MANY $(dnf_told installonlypkgs)
   set +f
   # rpm's exit code says only that nothing has one of the names.
   bounded rpm -q --qf '%{NAME} %{ARCH}\n' --whatprovides "$@" >"$call/many.told" 2>/dev/null
   case $? in 124 | 137) return 1 ;; esac
   awk 'NF == 2' "$call/many.told"
-}
-
-dnf_told() { # KEY: the words of a list in the main part of dnf.conf, also where it goes on in further lines
-  awk -v key="$1" '
-    /^\[/ { main = ($0 ~ /^\[main\]/); on = 0; next }
-    /^[ \t]*[#;]/ { next }
-    /^[^ \t]/ { on = main && $0 ~ ("^" key "[ \t]*="); if (on) sub(/^[^=]*=/, "") }
-    on { gsub(/,/, " "); print }' /etc/dnf/dnf.conf 2>/dev/null
 }
 
 list_lock_holders() {
@@ -96,33 +86,37 @@ is_usable() {
 list_held() {
   {
     dnf_told exclude && dnf_told excludepkgs
-  } | tr ' ' '\n' | grep . >"$call/excluded"
+  } | tr ' ' '\n' | sed -e '/^$/d' -e 's/^/exclude /' >"$call/holds"
   if [ -f /etc/dnf/plugins/versionlock.list ]; then
-    sed -e 's/#.*//' -e 's/[ \t]*$//' /etc/dnf/plugins/versionlock.list | grep . >>"$call/excluded"
+    sed -e 's/#.*//' -e 's/[ \t]*$//' -e '/^$/d' -e 's/^/lock /' /etc/dnf/plugins/versionlock.list >>"$call/holds"
   fi
   printf '%s' "$packages" | while read -r name arch action from to _; do
     if dnf_is_held "$name" "$arch" "$to" "$from"; then printf '%s\n' "$name"; fi
   done
 }
 
+# An exclude keeps away what fits it. A lock keeps the versions of its name away that do not.
 dnf_is_held() { # NAME ARCH TO FROM
-  dnf_to=$3
-  while read -r pattern; do
-    dnf_not=''
-    case $pattern in '!'*) dnf_not=yes pattern=${pattern#!} ;; esac
-    case $dnf_to in *:*) dnf_full=$dnf_to ;; *) dnf_full=0:$dnf_to ;; esac
-    dnf_hit=''
-    # shellcheck disable=SC2254  # patterns
-    case $1-$dnf_full.$2 in $pattern) dnf_hit=to ;; esac
-    # shellcheck disable=SC2254
-    case $1-$dnf_to.$2 in $pattern) dnf_hit=to ;; esac
-    # shellcheck disable=SC2254
-    case $1 in $pattern) dnf_hit=name ;; esac
-    case $pattern in "$1"-[0-9]*) [ -n "$dnf_hit" ] || dnf_hit=other ;; esac
-    case $dnf_not$dnf_hit in
-      name | other | yesto) return 0 ;;
+  while read -r kind pattern; do
+    case $pattern in '!'*) kind=forbid pattern=${pattern#!} ;; esac
+    case $kind in
+      lock)
+        if dnf_fits "$pattern" "$1" "$1.$2"; then return 0; fi
+        case $pattern in "$1"-[0-9]*) dnf_fits "$pattern" "$1-$3.$2" "$1-0:$3.$2" || return 0 ;; esac
+        ;;
+      *) if dnf_fits "$pattern" "$1" "$1.$2" "$1-$3.$2" "$1-0:$3.$2" "$1-${3#*:}.$2" "$1-${3#*:}"; then return 0; fi ;;
     esac
-  done <"$call/excluded"
+  done <"$call/holds"
+  return 1
+}
+
+dnf_fits() { # PATTERN NAMES...
+  dnf_pattern=$1
+  shift
+  for dnf_name in "$@"; do
+    # shellcheck disable=SC2254  # a pattern
+    case $dnf_name in $dnf_pattern) return 0 ;; esac
+  done
   return 1
 }
 
@@ -398,7 +392,7 @@ force_back() { # PLACES
 # --- package files -------------------------------------------------------------------------------
 
 cached_path() { # FILE: only where the host keeps what it fetched
-  for cached in /var/cache/dnf/*/packages/"$1"; do
+  for cached in "$(dnf_cache)"/*/packages/"$1"; do
     if [ -f "$cached" ]; then break; fi
   done
   printf '%s' "$cached"
