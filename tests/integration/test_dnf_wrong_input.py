@@ -148,6 +148,60 @@ def test_a_host_that_tells_another_file_than_the_others_is_left_out(
     assert answer["hosts"] > 0
 
 
+# Answers for any server with the lab's files, to those alone who log in. Says what was asked for.
+PROXY = """\
+import base64, http.server, urllib.parse
+WANTED = "Basic " + base64.b64encode(b"me:secret").decode()
+class Proxy(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if self.headers["Proxy-Authorization"] != WANTED:
+            self.send_response(407)
+            self.send_header("Proxy-Authenticate", 'Basic realm="x"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        with open("/run/proxy.asked", "a") as file:
+            print(self.path, file=file)
+        self.path = urllib.parse.urlsplit(self.path).path
+        super().do_GET()
+make = lambda *given: Proxy(*given, directory="/srv/patchlab")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 3128), make)
+open("/run/proxy.ready", "w").close()
+server.serve_forever()
+"""
+BEHIND = """\
+cd /etc/yum.repos.d
+sed -i -e s,^baseurl=.*,baseurl=http://mirror.invalid/rpm, patchlab.repo
+sed -i s/^repo_gpgcheck=1/repo_gpgcheck=0/ patchlab.repo
+printf '%s\\n' proxy=http://127.0.0.1:3128 proxy_username=me >>/etc/dnf/dnf.conf
+echo proxy_password=secret >>/etc/dnf/dnf.conf
+"""
+
+
+@pytest.mark.managers
+def test_a_proxy_of_dnf_conf_is_used_and_named_where_it_fails(
+    fresh_lab: Lab, workspace: Path
+) -> None:
+    fresh_lab.check(
+        HOST,
+        'systemd-run -q --unit=patchlab-proxy --collect python3 -c "$(cat)";'
+        " until [ -e /run/proxy.ready ]; do sleep 0.1; done",
+        stdin=PROXY.encode(),
+    )
+    fresh_lab.check(HOST, BEHIND)
+    planned(workspace, "patchlab-docs")
+    asked = fresh_lab.check(HOST, "cat /run/proxy.asked")
+    for file in ("repodata/repomd.xml", "packages/patchlab-docs-1.0-2.noarch.rpm"):
+        assert f"http://mirror.invalid/rpm/{file}\n" in asked
+
+    fresh_lab.check(HOST, "sed -i s/=secret/=wrong/ /etc/dnf/dnf.conf")
+    refused = plan(workspace, "patchlab-docs")
+    answer = json.loads(refused.stdout.splitlines()[-1])
+    (row,) = [one for one in answer["could_not_look"] if one["host"] == HOST]
+    assert row["reason"].startswith("Status code: 407 for http://mirror.invalid/rpm/")
+    assert "\n" not in row["reason"]
+
+
 def test_a_protected_package_is_not_removed(fresh_lab: Lab, workspace: Path) -> None:
     fresh_lab.publish("conflicts")
     fresh_lab.check(HOST, "echo patchlab-loose >/etc/dnf/protected.d/site.conf")

@@ -111,6 +111,14 @@ class TestAsTheyLieThere:
     def test_a_host_without_repositories_cannot_be_up_to_date(self) -> None:
         assert lists(sources=(), refreshed=False) == (PackageLists(fault=dnf_lists.NO_REPOSITORY),)
 
+    def test_one_that_is_not_registered_is_told_how_it_gets_them(self) -> None:
+        said = "This system is not registered with an entitlement server. You can use ..."
+        (found,) = lists(said, "Error: There are no enabled repositories", code=1, sources=())
+        assert found == PackageLists(fault=dnf_lists.UNREGISTERED)
+        assert "`subscription-manager register`" in found.fault
+        # Where it has others, each of these tells of itself.
+        assert lists(said)[0].fault == ""
+
     @pytest.mark.parametrize("code", [1, None])
     def test_repositories_that_were_not_told_are_a_fault(self, code: int | None) -> None:
         sources = Section("sources", ["base"], code)

@@ -198,10 +198,16 @@ CAUSES = {
         "error: unpacking of archive failed\nError: [Errno 28] No space left on device\n",
         "Error: [Errno 28] No space left on device",
     ),
+    "a file that could not be fetched": (
+        "[MIRROR] web-2-1.noarch.rpm: Status code: 407 for http://me:pw@mirror/web.rpm (IP: ::1)\n"
+        "[FAILED] web-2-1.noarch.rpm: No more mirrors to try - All mirrors were already tried\n",
+        "web-2-1.noarch.rpm: Status code: 407 for http://***@mirror/web.rpm (IP: ::1)",
+    ),
     "no subscription": (
         "This system is not registered with an entitlement server.\n"
         'Error: There are no enabled repositories in "/etc/yum.repos.d".\n',
-        'There are no enabled repositories in "/etc/yum.repos.d".',
+        "This system is not registered with an entitlement server. `subscription-manager register`"
+        " there gives it repositories",
     ),
 }
 

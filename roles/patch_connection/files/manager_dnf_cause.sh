@@ -8,6 +8,8 @@
 # - a file or package that conflicts with another
 # - a signature that is missing or not known
 # - why a repository cannot be read: what curl said, below dnf's own line
+# - why a file could not be fetched
+# - that the system is not registered, and so has no repository
 # - why the packages do not go together: dnf's first problem, with what it says below it
 # - the first error, of those that were told while scripts ran at last
 # What a package's scripts print stands between "Running transaction" and the last of the lines that dnf
@@ -39,6 +41,8 @@ cause_in() { # FILE, or standard input
         broken = first_of(broken, line)
       if (line ~ /is not signed|Public key for .* is not installed|does not verify|NOKEY|BAD\)?$|GPG check FAILED/)
         signature = first_of(signature, line)
+      if (line ~ /^\[MIRROR\] /) { failed = line; sub(/^\[MIRROR\] /, "", failed); unfetched = first_of(unfetched, failed) }
+      if (line ~ /^This system is not registered/) unregistered = first_of(unregistered, line)
       if (line ~ /^Errors during downloading metadata for repository /) {
         repository = line; sub(/^[^\047]*\047/, "", repository); sub(/\047.*/, "", repository)
       } else if (repository != "" && unread == "" && line ~ /^  - /) {
@@ -64,6 +68,8 @@ cause_in() { # FILE, or standard input
       else if (broken != "") print broken
       else if (signature != "") print signature
       else if (unread != "") print unread
+      else if (unfetched != "") print unfetched
+      else if (unregistered != "") print unregistered " `subscription-manager register` there gives it repositories"
       else if (problem != "") print told(problem)
       else if (first != "") print first
       else if (scripts_error != "") print "said while scripts ran: " scripts_error

@@ -16,7 +16,8 @@ bring_with_dnf() { # NAME PACKAGE ARCH VERSION SHA256 REPOSITORY
   fi
   case $4 in *:*) spec=$2-$4.$3 ;; *) spec=$2-0:$4.$3 ;; esac
   rm -rf "$work/new" && mkdir -m 0700 "$work/new"
-  said=$(dnf -q -y -c "$settings" --destdir "$work/new" download "$spec" 2>&1)
+  # Quiet, it says nothing of why a file could not be fetched.
+  said=$(dnf -y -c "$settings" --destdir "$work/new" download "$spec" 2>&1)
   # A repository may name its files as it likes.
   why=$(printf '%s\n' "$said" | cause_in)
   why=${why:-its repository gives another file now}

@@ -405,7 +405,7 @@ download() { # FOLDER; lines `NAME ARCH VERSION` on standard input
   [ -n "$download_wanted" ] || return 0
   dnf_settings repositories "$call/download.conf" || return 0
   # shellcheck disable=SC2086  # words
-  timeout 300 dnf -q -y -c "$call/download.conf" --disableexcludes=all --setopt=strict=0 --setopt=timeout=10 --setopt=retries=1 \
+  timeout 300 dnf -y -c "$call/download.conf" --disableexcludes=all --setopt=strict=0 --setopt=timeout=10 --setopt=retries=1 \
     download --destdir "$1" $download_wanted >>"$call/download.log" 2>&1 </dev/null
   rm -f "$call/download.conf" # it may have passwords of proxies
   return 0

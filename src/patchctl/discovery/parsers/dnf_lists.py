@@ -13,6 +13,10 @@ from ...protocol.sections import Section, Unparsed, clip, fields, number
 from . import rpm
 
 NO_REPOSITORY = "no repository is enabled"
+UNREGISTERED = (
+    f"{NO_REPOSITORY}: the system is not registered; `subscription-manager register` there gives it"
+    " repositories"
+)
 NEVER = "its package lists were never fetched"
 UNTOLD = "which repositories it has could not be read"
 UNEXPLAINED = "its package lists were not fetched, and dnf did not say why"
@@ -26,6 +30,7 @@ _FAILED = (
     re.compile(r".*[Ff]ailed to download metadata .*for repository \"([^\"]+)\"(.*)"),
 )
 _IGNORED = re.compile(r"Ignoring repositories: (.*)")
+_UNREGISTERED = re.compile(r"system is not registered")
 _ERROR = re.compile(r"Errors?: (.*)")
 
 
@@ -78,7 +83,10 @@ def lists(
                 advisories=name not in without,
             )
         )
-    return tuple(found) or (PackageLists(fault=NO_REPOSITORY),)
+    if found:
+        return tuple(found)
+    unregistered = any(map(_UNREGISTERED.search, fetching.lines if fetching else ()))
+    return (PackageLists(fault=UNREGISTERED if unregistered else NO_REPOSITORY),)
 
 
 def is_detail(line: str) -> bool:
