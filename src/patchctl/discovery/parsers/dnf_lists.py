@@ -30,6 +30,14 @@ _FAILED = (
     re.compile(r".*[Ff]ailed to download metadata .*for repository \"([^\"]+)\"(.*)"),
 )
 _IGNORED = re.compile(r"Ignoring repositories: (.*)")
+# curl's words by its TLS library: OpenSSL, NSS, GnuTLS.
+_CERTIFICATE = re.compile(
+    r"Curl error \(58\)|client cert|unable to load client key|X\.509 key or certificate file"
+)
+CERTIFICATE = (
+    "its client certificate (sslclientcert) is missing or broken, `subscription-manager refresh`"
+    " there brings that of a subscription"
+)
 _UNREGISTERED = re.compile(r"system is not registered")
 _ERROR = re.compile(r"Errors?: (.*)")
 
@@ -78,7 +86,7 @@ def lists(
             PackageLists(
                 repository=name,
                 fetched=fetched,
-                fault=clip(fault),
+                fault=_with_remedy(clip(fault)),
                 optional=optional.get(name, optional.get("main", False)),
                 advisories=name not in without,
             )
@@ -87,6 +95,10 @@ def lists(
         return tuple(found)
     unregistered = any(map(_UNREGISTERED.search, fetching.lines if fetching else ()))
     return (PackageLists(fault=UNREGISTERED if unregistered else NO_REPOSITORY),)
+
+
+def _with_remedy(fault: str) -> str:
+    return f"{fault}; {CERTIFICATE}" if _CERTIFICATE.search(fault) else fault
 
 
 def is_detail(line: str) -> bool:
