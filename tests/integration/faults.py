@@ -18,6 +18,17 @@ time.sleep(3600)
 """
 
 
+# The lab's rpm repository names another key then than the one that signs its packages.
+NAME_ANOTHER_KEY = """\
+export GNUPGHOME=$(mktemp -d)
+gpg --batch --quiet --passphrase '' --quick-generate-key o@x.invalid ed25519 sign never 2>/dev/null
+gpg --batch --export --armor >/etc/pki/rpm-gpg/RPM-GPG-KEY-another
+gpgconf --kill all
+rm -rf "$GNUPGHOME"
+cd /etc/yum.repos.d
+sed -i -e s/^repo_gpgcheck=1/repo_gpgcheck=0/ -e /^gpgkey=/s/patchlab/another/ patchlab.repo"""
+
+
 def hold_package_lock(lab: Lab, host: str) -> None:
     """Hold dpkg's locks as another package operation would."""
     lab.check(

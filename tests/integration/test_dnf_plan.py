@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faults import NAME_ANOTHER_KEY
 
 from patchctl.lab.handle import Lab
 from patchctl.models.plan import Action, Plan, Transition
@@ -138,6 +139,17 @@ def test_a_file_without_a_good_signature_comes_into_no_plan(
     assert why(answer, "patchlab-sign") == f"fetch-failed: {HOST}: {said}"
 
 
+def test_a_key_that_the_repository_does_not_name_comes_into_no_plan(rpm_lab: Lab) -> None:
+    """rpm trusts the key: other repositories may bring what they sign, not what this one brings."""
+    with published(rpm_lab, "conffile"), changed(rpm_lab, NAME_ANOTHER_KEY, REPOSITORY):
+        answer = create(rpm_lab, "--package", "patchlab-conf")
+    assert answer["path"] is None
+    assert why(answer, "patchlab-conf") == (
+        f"fetch-failed: {HOST}: rpm trusts the key that it is signed by,"
+        " and repository patchlab does not name it in gpgkey="
+    )
+
+
 def test_where_the_repository_wants_none_the_plan_says_unsigned(rpm_lab: Lab) -> None:
     with (
         published(rpm_lab, "unsigned"),
@@ -163,8 +175,10 @@ def test_a_repository_that_cannot_be_read_holds_the_host(rpm_lab: Lab) -> None:
 def test_a_setting_of_the_site_changes_nothing_that_is_planned(rpm_lab: Lab) -> None:
     settings = "strict=0\\nbest=0\\nassumeyes=1\\ninstall_weak_deps=1\\nskip_broken=1\\n"
     main = "/etc/dnf/dnf.conf"
+    # The key that the repository's metadata are signed with was taken once, and lies in the cache.
+    moved = "cp -a /var/cache/dnf /srv/moved; printf 'cachedir=/srv/moved\\n'"
     before = create(rpm_lab)
-    with changed(rpm_lab, f"printf '{settings}' >>{main}", main):
+    with changed(rpm_lab, f"{{ {moved}; printf '{settings}'; }} >>{main}", main):
         after = create(rpm_lab)
     assert transitions(after) == transitions(before)
     assert rpm_lab.check(HOST, "rpm -q patchlab-web").strip() == "patchlab-web-1.0-1.noarch"

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from faults import fill_disk
+from faults import NAME_ANOTHER_KEY, fill_disk
 
 from patchctl.lab.handle import Lab
 
@@ -39,6 +39,16 @@ def patchctl(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=300,
         check=False,
     )
+
+
+# What the repository's metadata says of a file, told by a host that lies.
+LYING = """\
+#!/bin/sh
+case "$*" in
+  *chksum*) /usr/bin/dnf.true "$@" | sed "s/ ([0-9]*, b.*/ $(printf %064d 7)/" ;;
+  *) exec /usr/bin/dnf.true "$@" ;;
+esac
+"""
 
 
 def plan(root: Path, package: str) -> subprocess.CompletedProcess[str]:
@@ -85,6 +95,111 @@ def test_an_update_that_is_not_signed_by_a_key_of_the_host_is_left_out(
     made = plan(workspace, f"patchlab-sign={version}")
     assert made.returncode == 1, made.stdout + made.stderr
     assert said in made.stdout
+
+
+@pytest.mark.proof
+def test_each_host_asks_its_own_repository_for_the_keys(fresh_lab: Lab, workspace: Path) -> None:
+    """The file was fetched, and its signature held then."""
+    path = planned(workspace, "patchlab-docs")
+    before = installed(fresh_lab)
+    fresh_lab.check(HOST, NAME_ANOTHER_KEY)
+    said = reason(workspace, path, 3)
+    assert "patchlab-docs-1.0-2.noarch.rpm is not signed by a key of its repository" in said
+    assert installed(fresh_lab) == before
+
+
+@pytest.mark.proof
+def test_what_was_done_to_a_host_after_the_plan_is_found(fresh_lab: Lab, workspace: Path) -> None:
+    path = planned(workspace, "patchlab-docs")
+    before = installed(fresh_lab)
+    # Exactly the planned version: no lock to it.
+    fresh_lab.check(HOST, "echo exclude=patchlab-docs-1.0-2.noarch >>/etc/dnf/dnf.conf")
+    assert "patchlab-docs" in (said := reason(workspace, path, 3))
+    assert "exclude= in dnf.conf" in said
+    assert installed(fresh_lab) == before
+
+    # A cut-off transaction leaves two versions in the database.
+    brought = "patchlab-docs-1.0-2.noarch.rpm"
+    fresh_lab.check(HOST, f"rpm -i --justdb --force /srv/patchlab/rpm/packages/{brought} 2>&1")
+    again = plan(workspace, "patchlab-web")
+    assert again.returncode == 1, again.stdout + again.stderr
+    answer = json.loads(again.stdout.splitlines()[-1])
+    (row,) = [one for one in answer["left_out"] if one["host"] == HOST]
+    assert row["reason"] == "not-fully-installed"
+    assert row["detail"].startswith(
+        "patchlab-docs.noarch (two versions); `dnf remove --duplicates`"
+    )
+
+
+@pytest.mark.proof
+def test_a_host_that_tells_another_file_than_the_others_is_left_out(
+    fresh_lab: Lab, workspace: Path
+) -> None:
+    fresh_lab.check(
+        HOST,
+        "mv /usr/bin/dnf /usr/bin/dnf.true; cat >/usr/bin/dnf; chmod +x /usr/bin/dnf",
+        stdin=LYING.encode(),
+    )
+    made = patchctl(workspace, "plan", "create", "--package", "patchlab-docs")
+    answer = json.loads(made.stdout.splitlines()[-1])
+    rows = [one for one in answer["left_out"] if one["reason"] == "file-disputed"]
+    assert [(one["host"], one["package"]) for one in rows] == [(HOST, "patchlab-docs")]
+    assert f"patchlab tells {HOST} another file than canary-1: " in rows[0]["detail"]
+    assert answer["hosts"] > 0
+
+
+# Answers for any server with the lab's files, to those alone who log in. Says what was asked for.
+PROXY = """\
+import base64, http.server, urllib.parse
+WANTED = "Basic " + base64.b64encode(b"me:secret").decode()
+class Proxy(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        if self.headers["Proxy-Authorization"] != WANTED:
+            self.send_response(407)
+            self.send_header("Proxy-Authenticate", 'Basic realm="x"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        with open("/run/proxy.asked", "a") as file:
+            print(self.path, file=file)
+        self.path = urllib.parse.urlsplit(self.path).path
+        super().do_GET()
+make = lambda *given: Proxy(*given, directory="/srv/patchlab")
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 3128), make)
+open("/run/proxy.ready", "w").close()
+server.serve_forever()
+"""
+BEHIND = """\
+cd /etc/yum.repos.d
+sed -i -e s,^baseurl=.*,baseurl=http://mirror.invalid/rpm, patchlab.repo
+sed -i s/^repo_gpgcheck=1/repo_gpgcheck=0/ patchlab.repo
+printf '%s\\n' proxy=http://127.0.0.1:3128 proxy_username=me >>/etc/dnf/dnf.conf
+echo proxy_password=secret >>/etc/dnf/dnf.conf
+"""
+
+
+@pytest.mark.managers
+def test_a_proxy_of_dnf_conf_is_used_and_named_where_it_fails(
+    fresh_lab: Lab, workspace: Path
+) -> None:
+    fresh_lab.check(
+        HOST,
+        'systemd-run -q --unit=patchlab-proxy --collect python3 -c "$(cat)";'
+        " until [ -e /run/proxy.ready ]; do sleep 0.1; done",
+        stdin=PROXY.encode(),
+    )
+    fresh_lab.check(HOST, BEHIND)
+    planned(workspace, "patchlab-docs")
+    asked = fresh_lab.check(HOST, "cat /run/proxy.asked")
+    for file in ("repodata/repomd.xml", "packages/patchlab-docs-1.0-2.noarch.rpm"):
+        assert f"http://mirror.invalid/rpm/{file}\n" in asked
+
+    fresh_lab.check(HOST, "sed -i s/=secret/=wrong/ /etc/dnf/dnf.conf")
+    refused = plan(workspace, "patchlab-docs")
+    answer = json.loads(refused.stdout.splitlines()[-1])
+    (row,) = [one for one in answer["could_not_look"] if one["host"] == HOST]
+    assert row["reason"].startswith("Status code: 407 for http://mirror.invalid/rpm/")
+    assert "\n" not in row["reason"]
 
 
 def test_a_protected_package_is_not_removed(fresh_lab: Lab, workspace: Path) -> None:

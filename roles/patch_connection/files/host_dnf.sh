@@ -5,6 +5,46 @@
 
 dnf_program() { command -v dnf || command -v yum || command -v microdnf; }
 
+dnf_told() { # KEY: the words of a list in the main part of dnf.conf, also where it goes on in further lines
+  awk -v key="$1" '
+    /^\[/ { main = ($0 ~ /^\[main\]/); on = 0; next }
+    /^[ \t]*[#;]/ { next }
+    /^[^ \t]/ { on = main && $0 ~ ("^" key "[ \t]*="); if (on) sub(/^[^=]*=/, "") }
+    on { gsub(/,/, " "); print }' /etc/dnf/dnf.conf 2>/dev/null
+}
+
+# Where dnf keeps its lists and files: the site may have moved them.
+dnf_cache() {
+  dnf_moved=$(dnf_told cachedir | sed -e 's/^[[:space:]]*//' -e 's/[[:space:]]*$//' | tail -n 1)
+  case $dnf_moved in
+    *'$'*) dnf_moved=$(LC_ALL=C limited 20 dnf -C -q config-manager --dump 2>/dev/null | sed -n 's/^cachedir = //p') ;;
+  esac
+  case $dnf_moved in
+    /*) printf '%s' "${dnf_moved%/}" ;;
+    *) printf '/var/cache/dnf' ;;
+  esac
+}
+
+# What dnf counts as packages whose versions stand beside each other, beside what the site names.
+DNF_MANY='kernel kernel-PAE installonlypkg(kernel) installonlypkg(kernel-module) installonlypkg(vm) multiversion(kernel)'
+
+# NAME.ARCH of packages that are installed in two versions and must not be: what a transaction leaves that
+# was cut off.
+dnf_list_doubled() {
+  dnf_all=$(limited 60 rpm -qa --qf '%{NAME}.%{ARCH}\n') && [ -n "$dnf_all" ] || return
+  dnf_doubled=$(printf '%s\n' "$dnf_all" | sort | uniq -d | grep -v '^gpg-pubkey\.')
+  if [ -z "$dnf_doubled" ]; then return 0; fi
+  set -f
+  # shellcheck disable=SC2046,SC2086  # words
+  set -- $DNF_MANY $(dnf_told installonlypkgs)
+  set +f
+  # rpm's exit code says only that nothing has one of the names.
+  dnf_beside=$(limited 60 rpm -q --qf '%{NAME}.%{ARCH}\n' --whatprovides "$@" 2>/dev/null)
+  printf '%s\n' "$dnf_doubled" | BESIDE=$dnf_beside awk '
+    BEGIN { count = split(ENVIRON["BESIDE"], name, "\n"); for (i = 1; i <= count; i++) beside[name[i]] }
+    !($0 in beside)'
+}
+
 # --- host_rules.sh asks -------------------------------------------------------------------------
 
 # What takes effect only by a reboot, beside kernels: those of dnf-plugins-core and yum-utils whose old
@@ -97,7 +137,7 @@ dnf_entry_kernel() {
 dnf_work_folders() {
   dnf_database=$(limited 20 rpm --eval '%{_dbpath}') && [ -d "$dnf_database" ] || return
   printf '%s 16384\n' "$dnf_database"
-  for dnf_folder in /var/lib/dnf /var/cache/dnf /var/log; do
+  for dnf_folder in /var/lib/dnf "$(dnf_cache)" /var/log; do
     if [ -d "$dnf_folder" ]; then printf '%s 4096\n' "$dnf_folder"; fi
   done
 }
@@ -107,7 +147,7 @@ dnf_work_folders() {
 # What the kernel tells the holder of, and files that name it themselves; all of what changes packages.
 DNF_LOCKS='/var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock /run/dnf/rpmtransaction.lock'
 DNF_PID_FILES='/var/lib/dnf/rpmdb_lock.pid /run/dnf.pid /run/yum.pid'
-# Who only brings lists of packages.
+# Who only brings lists of packages, where the site has not moved them.
 DNF_LISTS_LOCK=/var/cache/dnf/metadata_lock.pid
 
 # As lock_holders. dnf itself takes a number of a process that lives for a lock, whoever that is.

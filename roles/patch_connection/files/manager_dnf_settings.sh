@@ -58,9 +58,8 @@ dnf_settings() { # transaction|repositories FILE
   touch -r "$dnf_settings_host" "$2"
 }
 
-# `ID yes|no` of each repository that a file defines: does it want its packages signed? What it does
-# not say, [main] says; dnf itself wants none.
-dnf_gpgchecks() {
+# All that the files of the host say of repositories, as they say it.
+dnf_print_repositories() {
   dnf_settings_host=$(dnf_main_settings) || return
   dnf_folders=$(awk -F '[ \t]*=[ \t]*' '$1 == "reposdir" { gsub(/,/, " ", $2); print $2 }' "$dnf_settings_host")
   for folder in . ${dnf_folders:-/etc/yum.repos.d /etc/yum/repos.d /etc/distro.repos.d}; do
@@ -68,7 +67,13 @@ dnf_gpgchecks() {
     for file in "$@"; do
       if [ -f "$file" ]; then cat "$file"; printf '\n'; fi
     done
-  done | awk '
+  done
+}
+
+# `ID yes|no` of each repository that a file defines: does it want its packages signed? What it does
+# not say, [main] says; dnf itself wants none.
+dnf_gpgchecks() {
+  dnf_print_repositories | awk '
     /^\[/ { section = $0; sub(/^\[/, "", section); sub(/\].*/, "", section); seen[section] = 1 }
     /^gpgcheck[ \t]*=/ {
       value = tolower($0); sub(/^[^=]*=[ \t]*/, "", value); sub(/[ \t]*$/, "", value)
@@ -78,4 +83,66 @@ dnf_gpgchecks() {
       for (name in seen)
         if (name != "main") print name, (name in checks ? checks[name] : checks["main"] == "yes" ? "yes" : "no")
     }'
+}
+
+# --- whose signature counts ----------------------------------------------------------------------
+
+# The words of its `gpgkey`, as dnf reads them, a line each.
+dnf_keys_named() { # REPOSITORY
+  dnf_named=$(dnf_print_repositories | awk -v id="$1" '
+    /^[ \t]*[#;]/ { next }
+    /^\[/ { section = $0; sub(/^\[/, "", section); sub(/\].*/, "", section); telling = 0; next }
+    section != id { next }
+    /^[ \t]/ { if (telling) print; next } # the value goes on
+    { telling = /^gpgkey[ \t]*=/; if (telling) { sub(/^[^=]*=/, ""); print } }')
+  # dnf knows what its variables stand for.
+  case $dnf_named in
+    *'$'*)
+      dnf_dumped=$(LC_ALL=C dnf -C -q config-manager --dump "$1" 2>/dev/null) || return
+      dnf_named=$(printf '%s\n' "$dnf_dumped" | sed -n 's/^gpgkey = //p')
+      [ -n "$dnf_named" ] || return
+      ;;
+  esac
+  printf '%s\n' "$dnf_named" | awk '{ gsub(/,/, " "); for (i = 1; i <= NF; i++) { sub(/\r$/, "", $i); print $i } }'
+}
+
+# Makes FOLDER a keyring with the keys that the repository names, and no other. 1: it names none, or one by
+# an address, which nobody fetches here: then all keys that rpm trusts count, as they do for dnf. 2: they
+# cannot be told.
+dnf_make_keyring() { # FOLDER REPOSITORY
+  dnf_keys=$(dnf_keys_named "$2") || return 2
+  if [ -z "$dnf_keys" ]; then return 1; fi
+  for dnf_key in $dnf_keys; do
+    case $dnf_key in file:///* | /*) ;; *) return 1 ;; esac
+  done
+  dnf_new=${1%/*}/.new # no repository is called so
+  rm -rf "$dnf_new" && mkdir -p "$dnf_new" || return 2
+  # One of several may be missing, or too weak for this system: it counts for nothing.
+  for dnf_key in $dnf_keys; do dnf_rpmkeys "$dnf_new" --import "${dnf_key#file://}" >/dev/null 2>&1; done
+  mv "$dnf_new" "$1" || return 2
+}
+
+# A newer rpm keeps keys beside its database.
+dnf_rpmkeys() { # KEYRING WORDS
+  dnf_keyring=$1
+  shift
+  rpmkeys --dbpath "$dnf_keyring" --define "_keyringpath $dnf_keyring/pubkeys/" \
+    --define '_pkgverify_level all' --define '_pkgverify_flags 0x0' "$@" </dev/null
+}
+
+# Is FILE signed by a key that the repository names? Says why not. That rpm trusts the key is asked besides:
+# its keyring has those of all repositories, and of all that was ever installed by hand.
+dnf_signed_for() { # KEYRINGS REPOSITORY FILE
+  if [ ! -d "$1/$2" ]; then
+    dnf_made=0
+    dnf_make_keyring "$1/$2" "$2" || dnf_made=$?
+    case $dnf_made in
+      0) ;;
+      1) return 0 ;;
+      *) printf 'it cannot be told which keys repository %s names in gpgkey=' "$2" && return 1 ;;
+    esac
+  fi
+  if dnf_rpmkeys "$1/$2" --checksig "$3" >/dev/null 2>&1; then return 0; fi
+  printf 'rpm trusts the key that it is signed by, and repository %s does not name it in gpgkey=' "$2"
+  return 1
 }

@@ -63,7 +63,7 @@ sources_dnf() {
 # `SECONDS ID`: when a file of the repository's index was last fetched or found to be the newest, which
 # dnf notes on its list of packages.
 lists_dnf() {
-  for folder in /var/cache/dnf/*/repodata /var/cache/libdnf5/*/repodata /var/cache/yum/*/*/*; do
+  for folder in "$(dnf_cache)"/*/repodata /var/cache/libdnf5/*/repodata /var/cache/yum/*/*/*; do
     if [ ! -e "$folder/repomd.xml" ]; then continue; fi
     id=${folder%/repodata}
     id=${id##*/}
@@ -74,7 +74,7 @@ lists_dnf() {
 
 # ID of each repository whose newest index has no advisories.
 silent_dnf() {
-  for index in /var/cache/dnf/*/repodata/repomd.xml /var/cache/libdnf5/*/repodata/repomd.xml; do
+  for index in "$(dnf_cache)"/*/repodata/repomd.xml /var/cache/libdnf5/*/repodata/repomd.xml; do
     if [ ! -e "$index" ]; then continue; fi
     id=${index%/repodata/repomd.xml}
     id=${id##*/}
@@ -158,10 +158,15 @@ advisories_dnf() { # [OPTION]
 }
 
 locks_dnf() {
-  dnf_lock_holders "$DNF_LISTS_LOCK"
+  dnf_lock_holders "$(dnf_cache)/metadata_lock.pid"
 }
 
-unfinished_dnf() { :; }
+# Files that are not as in their package are looked for in preflight: that takes too long here.
+unfinished_dnf() {
+  have dnf || return 0 # yum's kernels are other packages
+  doubled=$(dnf_list_doubled) || return
+  printf '%s\n' "$doubled" | sed -e '/^$/d' -e 's/$/ (two versions)/'
+}
 
 updaters_dnf() {
   for file in $DNF_AUTOMATIC "$YUM_CRON"; do

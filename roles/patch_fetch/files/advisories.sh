@@ -7,6 +7,7 @@
 #           without ID                         the repository publishes none
 #           failed ID TEXT                     ID `-`: the host as a whole
 #           end
+# Needs host_rules.sh and host_dnf.sh.
 set -u
 LC_ALL=C
 export LC_ALL
@@ -24,7 +25,7 @@ enabled() {
 
 # The newest of the folders that the repository has had: its address is part of dnf's name for it.
 index_of() {
-  for file in "/var/cache/dnf/$1"-????????????????/repodata/repomd.xml \
+  for file in "$(dnf_cache)/$1"-????????????????/repodata/repomd.xml \
     "/var/cache/libdnf5/$1"-????????????????/repodata/repomd.xml \
     /var/cache/yum/*/*/"$1"/repomd.xml; do
     if [ -f "$file" ]; then

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Prints pieces of package files, as pieces.sh says. Each is downloaded by dnf, with the host's
-# repositories, proxies and credentials, and its signature is checked here: by the keys that rpm has on
-# this host, unless the repository that has it wants no signatures.
+# repositories, proxies and credentials, and its signature is checked here: it is by a key that rpm has on
+# this host and that its repository names, unless that wants no signatures.
 # Needs manager_dnf_cause.sh, manager_dnf_settings.sh and pieces.sh.
 set -u
 LC_ALL=C
@@ -9,19 +9,20 @@ DNF_DISABLE_ALIASES=1
 export LC_ALL DNF_DISABLE_ALIASES
 
 # shellcheck disable=SC2154  # $work: set by pieces.sh
-bring_with_dnf() { # NAME PACKAGE ARCH VERSION SHA256
+bring_with_dnf() { # NAME PACKAGE ARCH VERSION SHA256 REPOSITORY
   file=$work/$1
   if is "$file" "$5"; then
     return 0
   fi
   case $4 in *:*) spec=$2-$4.$3 ;; *) spec=$2-0:$4.$3 ;; esac
   rm -rf "$work/new" && mkdir -m 0700 "$work/new"
-  said=$(dnf -q -y -c "$settings" --destdir "$work/new" download "$spec" 2>&1)
+  # Quiet, it says nothing of why a file could not be fetched.
+  said=$(dnf -y -c "$settings" --destdir "$work/new" download "$spec" 2>&1)
   # A repository may name its files as it likes.
   why=$(printf '%s\n' "$said" | cause_in)
   why=${why:-its repository gives another file now}
   for brought in "$work/new"/*.rpm; do
-    if is "$brought" "$5" && is_signed "$brought" "$spec"; then
+    if is "$brought" "$5" && is_signed "$brought" "$6"; then
       mv "$brought" "$file"
     fi
   done
@@ -30,29 +31,20 @@ bring_with_dnf() { # NAME PACKAGE ARCH VERSION SHA256
 }
 
 # By default rpm says of a file without any signature that its digests are right, and is content.
-is_signed() { # FILE SPEC; sets `why`
+is_signed() { # FILE REPOSITORY; sets `why`
   if checked=$(rpmkeys --define '_pkgverify_level all' --define '_pkgverify_flags 0x0' --checksig "$1" 2>&1); then
-    return 0
+    why=$(dnf_signed_for "$work/keys" "$2" "$1")
+    return
   fi
   # Not so of one that was changed, or that is signed by a key that is not known.
   case $(rpmkeys --define '_pkgverify_level digest' --checksig "$1" 2>&1) in
     *': digests OK')
-      if is_left_unsigned "$2"; then return 0; fi
+      if dnf_gpgchecks | grep -qxF "$2 no"; then return 0; fi
       why='it is not signed, and its repository wants signatures (gpgcheck)'
       ;;
     *) why="its signature does not hold: $(printf '%s\n' "$checked" | tail -n 1 | sed 's/^[^:]*: //')" ;;
   esac
   return 1
-}
-
-# Does every repository that has it say that it wants no signatures?
-is_left_unsigned() { # SPEC
-  checks=$(dnf_gpgchecks)
-  repositories=$(dnf -q -c "$settings" repoquery --qf '%{repoid}' "$1" 2>/dev/null)
-  [ -n "$repositories" ] || return 1
-  for repository in $repositories; do
-    printf '%s\n' "$checks" | grep -qxF "$repository no" || return 1
-  done
 }
 
 main() {

@@ -4,7 +4,7 @@
 # Payload:  patchctl-fetch 1
 #           work ID            names the folder that files lie in between two calls
 #           keep yes|no        does another call with this ID follow?
-#           piece NAME PACKAGE ARCH VERSION SHA256 OFFSET LENGTH      one line a piece
+#           piece NAME PACKAGE ARCH VERSION SHA256 OFFSET LENGTH REPOSITORY|-     one line a piece
 # Answer:   fetch 1 | piece SHA256 OFFSET LENGTH, base64 lines, `.` | failed SHA256 TEXT | end
 # Needs PATCHCTL_INPUT.
 
@@ -29,7 +29,7 @@ lacking_tool() {
   done
 }
 
-# BRING NAME PACKAGE ARCH VERSION SHA256 is a function that sets `file` to a copy with that content, or
+# BRING NAME PACKAGE ARCH VERSION SHA256 REPOSITORY is a function that sets `file` to a copy with that content, or
 # `why` and fails; it may write to $work.
 print_pieces() { # BRING
   id=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^work \([0-9a-f]*\)$/\1/p')
@@ -40,9 +40,9 @@ print_pieces() { # BRING
   [ -d "$work" ] || mkdir -m 0700 "$work"
   lacking=$(lacking_tool)
   printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^piece //p' \
-    | while read -r name package arch version sha256 offset length; do
+    | while read -r name package arch version sha256 offset length repository; do
       why="$lacking is missing on the host"
-      if [ -z "$lacking" ] && "$1" "$name" "$package" "$arch" "$version" "$sha256" </dev/null; then
+      if [ -z "$lacking" ] && "$1" "$name" "$package" "$arch" "$version" "$sha256" "$repository" </dev/null; then
         print_piece "$sha256" "$offset" "$length"
       else
         printf 'failed %s %s\n' "$sha256" "$why"

@@ -113,7 +113,7 @@ print_files() {
     }' | tr '\n' ' ')
   names=$(printf '%s\n' "$best" | awk '$1 == "Inst" || $1 == "Remv" { print $2 }' | tr '\n' ' ')
   # shellcheck disable=SC2086
-  apt-cache -c "$settings" show $installs 2>/dev/null | awk '
+  apt-cache -c "$settings" show -- $installs 2>/dev/null | awk '
     /^$/ { print "show ."; next }
     /^(Package|Version|Architecture|Source|Installed-Size|Filename|Size|SHA256): / {
       print "show " $0
@@ -122,9 +122,9 @@ print_files() {
   # shellcheck disable=SC2016,SC2086
   dpkg-query -W -f \
     'have ${Package} ${Architecture} ${Version} ${source:Package} ${Installed-Size}\n' \
-    $names 2>/dev/null | awk 'NF >= 5' # names that are not installed have no version
+    -- $names 2>/dev/null | awk 'NF >= 5' # names that are not installed have no version
   # shellcheck disable=SC2086
-  apt-cache -c "$settings" madison $names 2>/dev/null | sed 's/^/offer /'
+  apt-cache -c "$settings" madison -- $names 2>/dev/null | sed 's/^/offer /'
   # Madison names an index by its description; this tells whose index that is.
   tab=$(printf '\t')
   apt-get -c "$settings" indextargets --format \

@@ -163,7 +163,7 @@ print_dnf_facts() { # SPECS
 
 # The newest list of packages that dnf has of a repository, unpacked.
 print_dnf_index() { # REPOSITORY
-  index=$(for file in "/var/cache/dnf/$1"-????????????????/repodata/*primary.xml*; do
+  index=$(for file in "$(dnf_cache)/$1"-????????????????/repodata/*primary.xml*; do
     if [ -f "$file" ]; then printf '%s\t%s\n' "$(stat -c %Y "$file")" "$file"; fi
   done | sort -rn | head -n 1 | cut -f 2)
   case $index in

@@ -1,6 +1,6 @@
 # shellcheck shell=sh
 # dnf and rpm: the contract that packages.sh lists. Needs host_rules.sh, host_dnf.sh, lib.sh, base.sh, state.sh,
-# manager_dnf_cause.sh, manager_dnf_settings.sh, manager_dnf_cut_off.sh and, for what changes packages, package_work.sh.
+# manager_dnf_cause.sh, manager_dnf_settings.sh, manager_dnf_signatures.sh, manager_dnf_cut_off.sh and, for what changes packages, package_work.sh.
 # shellcheck disable=SC2034,SC2154  # used by packages.sh; read_input and open_call set
 
 MANAGER=dnf
@@ -57,25 +57,15 @@ list_installed() {
     }' "$call/rpm"
 }
 
-# What dnf counts as such, beside what the site names.
-DNF_MANY='kernel kernel-PAE installonlypkg(kernel) installonlypkg(kernel-module) installonlypkg(vm) multiversion(kernel)'
-
 dnf_ask_many() { # `NAME ARCH`
+  set -f
   # shellcheck disable=SC2046,SC2086  # words
-  set -f -- $DNF_MANY $(dnf_told installonlypkgs)
+  set -- $DNF_MANY $(dnf_told installonlypkgs)
   set +f
   # rpm's exit code says only that nothing has one of the names.
   bounded rpm -q --qf '%{NAME} %{ARCH}\n' --whatprovides "$@" >"$call/many.told" 2>/dev/null
   case $? in 124 | 137) return 1 ;; esac
   awk 'NF == 2' "$call/many.told"
-}
-
-dnf_told() { # KEY: the words of a list in the main part of dnf.conf, also where it goes on in further lines
-  awk -v key="$1" '
-    /^\[/ { main = ($0 ~ /^\[main\]/); on = 0; next }
-    /^[ \t]*[#;]/ { next }
-    /^[^ \t]/ { on = main && $0 ~ ("^" key "[ \t]*="); if (on) sub(/^[^=]*=/, "") }
-    on { gsub(/,/, " "); print }' /etc/dnf/dnf.conf 2>/dev/null
 }
 
 list_lock_holders() {
@@ -96,33 +86,37 @@ is_usable() {
 list_held() {
   {
     dnf_told exclude && dnf_told excludepkgs
-  } | tr ' ' '\n' | grep . >"$call/excluded"
+  } | tr ' ' '\n' | sed -e '/^$/d' -e 's/^/exclude /' >"$call/holds"
   if [ -f /etc/dnf/plugins/versionlock.list ]; then
-    sed -e 's/#.*//' -e 's/[ \t]*$//' /etc/dnf/plugins/versionlock.list | grep . >>"$call/excluded"
+    sed -e 's/#.*//' -e 's/[ \t]*$//' -e '/^$/d' -e 's/^/lock /' /etc/dnf/plugins/versionlock.list >>"$call/holds"
   fi
   printf '%s' "$packages" | while read -r name arch action from to _; do
     if dnf_is_held "$name" "$arch" "$to" "$from"; then printf '%s\n' "$name"; fi
   done
 }
 
+# An exclude keeps away what fits it. A lock keeps the versions of its name away that do not.
 dnf_is_held() { # NAME ARCH TO FROM
-  dnf_to=$3
-  while read -r pattern; do
-    dnf_not=''
-    case $pattern in '!'*) dnf_not=yes pattern=${pattern#!} ;; esac
-    case $dnf_to in *:*) dnf_full=$dnf_to ;; *) dnf_full=0:$dnf_to ;; esac
-    dnf_hit=''
-    # shellcheck disable=SC2254  # patterns
-    case $1-$dnf_full.$2 in $pattern) dnf_hit=to ;; esac
-    # shellcheck disable=SC2254
-    case $1-$dnf_to.$2 in $pattern) dnf_hit=to ;; esac
-    # shellcheck disable=SC2254
-    case $1 in $pattern) dnf_hit=name ;; esac
-    case $pattern in "$1"-[0-9]*) [ -n "$dnf_hit" ] || dnf_hit=other ;; esac
-    case $dnf_not$dnf_hit in
-      name | other | yesto) return 0 ;;
+  while read -r kind pattern; do
+    case $pattern in '!'*) kind=forbid pattern=${pattern#!} ;; esac
+    case $kind in
+      lock)
+        if dnf_fits "$pattern" "$1" "$1.$2"; then return 0; fi
+        case $pattern in "$1"-[0-9]*) dnf_fits "$pattern" "$1-$3.$2" "$1-0:$3.$2" || return 0 ;; esac
+        ;;
+      *) if dnf_fits "$pattern" "$1" "$1.$2" "$1-$3.$2" "$1-0:$3.$2" "$1-${3#*:}.$2" "$1-${3#*:}"; then return 0; fi ;;
     esac
-  done <"$call/excluded"
+  done <"$call/holds"
+  return 1
+}
+
+dnf_fits() { # PATTERN NAMES...
+  dnf_pattern=$1
+  shift
+  for dnf_name in "$@"; do
+    # shellcheck disable=SC2254  # a pattern
+    case $dnf_name in $dnf_pattern) return 0 ;; esac
+  done
   return 1
 }
 
@@ -271,42 +265,6 @@ dnf_simulate() { # WAY PLACES INSTALLED
   save "$call/simulated" dnf_list_simulated "$3"
 }
 
-# A file from disk is not checked by dnf unless it is told to, and `digests OK` says nothing of who made
-# it. What the plan calls unsigned is known by its SHA-256 alone.
-dnf_check_signatures() { # prints what is wrong
-  sed -n 's/^install //p' "$call/todo" | while read -r file; do
-    if ! dnf_is_trusted "$file"; then
-      printf '%s is not signed by a key that rpm knows on this host: %s\n' "${file##*/}" \
-        "$(bounded rpmkeys --define '_pkgverify_level all' --checksig "$file" 2>&1 </dev/null | tail -n 1 | sed 's/^.*: //')"
-      exit 1
-    fi
-  done
-}
-
-# Without a signature its digests hold still; what says another thing is changed, or signed by a key that is not
-# known here. A macro of the site weakens neither.
-dnf_is_trusted() { # FILE
-  bounded rpmkeys --define '_pkgverify_level all' --define '_pkgverify_flags 0x0' --checksig "$1" >/dev/null 2>&1 </dev/null && return
-  case $(bounded rpmkeys --define '_pkgverify_level digest' --define '_pkgverify_flags 0x0' --checksig "$1" 2>&1 </dev/null) in
-    *': digests OK') dnf_is_unsigned "$1" ;;
-    *) return 1 ;;
-  esac
-}
-
-dnf_is_unsigned() { # FILE: does the plan say so, or did this host rebuild it itself?
-  case "
-$unsigned" in
-    *"
-$(rpm -qp --nosignature --qf '%{NAME} %{ARCH}' "$1" 2>/dev/null)
-"*) return 0 ;;
-  esac
-  [ -f "$tx/rebuilt" ] && grep -qxF -e "$(sha256_of "$1")" "$tx/rebuilt"
-}
-
-# dnf's own check of signatures knows all or nothing; where one file has none, what
-# dnf_check_signatures said of each of them counts.
-dnf_gpgcheck() { if [ -z "$unsigned" ] && [ ! -f "$tx/rebuilt" ]; then echo 1; else echo 0; fi; }
-
 # A table that dnf would do, and rpm's whole test of it, in which nothing is changed.
 dnf_simulates() {
   # shellcheck disable=SC2046  # options without spaces
@@ -437,7 +395,7 @@ force_back() { # PLACES
 # --- package files -------------------------------------------------------------------------------
 
 cached_path() { # FILE: only where the host keeps what it fetched
-  for cached in /var/cache/dnf/*/packages/"$1"; do
+  for cached in "$(dnf_cache)"/*/packages/"$1"; do
     if [ -f "$cached" ]; then break; fi
   done
   printf '%s' "$cached"
@@ -450,7 +408,7 @@ download() { # FOLDER; lines `NAME ARCH VERSION` on standard input
   [ -n "$download_wanted" ] || return 0
   dnf_settings repositories "$call/download.conf" || return 0
   # shellcheck disable=SC2086  # words
-  timeout 300 dnf -q -y -c "$call/download.conf" --disableexcludes=all --setopt=strict=0 --setopt=timeout=10 --setopt=retries=1 \
+  timeout 300 dnf -y -c "$call/download.conf" --disableexcludes=all --setopt=strict=0 --setopt=timeout=10 --setopt=retries=1 \
     download --destdir "$1" $download_wanted >>"$call/download.log" 2>&1 </dev/null
   rm -f "$call/download.conf" # it may have passwords of proxies
   return 0
@@ -459,7 +417,7 @@ download() { # FOLDER; lines `NAME ARCH VERSION` on standard input
 is_package() { # FILE NAME ARCH VERSION
   [ -f "$1" ] \
     && [ "$(rpm -qp --nosignature --qf "$DNF_NEVRA" "$1" 2>/dev/null | sed 's/ 0:/ /')" = "$2 $3 $4" ] \
-    && dnf_is_trusted "$1"
+    && dnf_is_old_of "$1" "$2" "$3" "$4"
 }
 
 # Only with the tool that some sites have for it: what a package's scripts and relations are cannot be put

@@ -31,6 +31,8 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     "version": re.compile(VERSION),
     "CVE": re.compile(CVE),
     "file": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~%:^-]{0,299}\.(deb|rpm)"),
+    # A repository by the name that one host has for it: it names a folder there.
+    "repository": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}"),
     "sha256": re.compile(r"[0-9a-f]{64}"),
     # Of the state database; content addresses of one patchctl, whatever they look like.
     "address of facts": re.compile(r"sha256:[A-Za-z0-9._-]{1,253}"),

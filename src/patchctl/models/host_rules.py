@@ -147,6 +147,12 @@ APT_LISTS_LOCK = "/var/lib/apt/lists/lock"
 DNF_LISTS_LOCK = "/var/cache/dnf/metadata_lock.pid"
 LISTS_LOCKS = frozenset({APT_LISTS_LOCK, DNF_LISTS_LOCK})
 
+
+def locks_lists(path: str) -> bool:
+    """Does the lock keep others only from bringing lists of packages? A site may move dnf's."""
+    return path in LISTS_LOCKS or path.endswith("/metadata_lock.pid")
+
+
 # Units that install packages while they are active. packagekit.service and
 # unattended-upgrades.service are not among them: one answers questions (apt itself wakes it after
 # each run), one waits for the shutdown.

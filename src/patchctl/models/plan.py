@@ -162,6 +162,8 @@ class LeftOutReason(StrEnum):
     HALF_INSTALLED = "not-fully-installed"
     NOT_TRUSTED = "repository-not-trusted"
     FETCH_FAILED = "fetch-failed"
+    # Another host is told another file for the same version by the same repository.
+    DISPUTED = "file-disputed"
     # Of findings that were asked for.
     NO_FINDING = "no-such-finding"
     WAIVED = "waived"

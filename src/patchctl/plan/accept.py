@@ -1,4 +1,4 @@
-"""Accept: decide which resolved transactions the plan takes, and why it leaves out the others."""
+"""Settle: which resolved transactions the plan takes, and why it leaves out the others."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -7,6 +7,7 @@ from ..models.base import Record
 from ..models.exclusions import Exclusion, Rules, excluding
 from ..models.facts import FileSystem, HostFacts
 from ..models.plan import Action, LeftOut, LeftOutReason, Resolution
+from .disputed import undisputed
 
 
 class Accepted(Record):
@@ -44,7 +45,8 @@ def accept(
                     detail="everything asked for is installed by now",
                 )
             )
-    return Accepted(taken=tuple(taken), left_out=tuple(left_out))
+    agreed, disputed = undisputed(taken, facts)
+    return Accepted(taken=agreed, left_out=(*left_out, *disputed))
 
 
 def _refusal(resolution: Resolution, facts: HostFacts, *, allow_removals: bool) -> LeftOut | None:

@@ -11,7 +11,7 @@ from ..models.base import Record
 from ..models.exclusions import Exclusion, Rules, excluding
 from ..models.facts import HostFacts, Package, PendingUpdate
 from ..models.fleet import Fleet, Host
-from ..models.host_rules import LISTS_LOCKS
+from ..models.host_rules import locks_lists
 from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
 from ..models.requests import HostRequest, PackageRequest
 from ..models.snapshot import HostResult, HostStatus, Snapshot
@@ -193,7 +193,7 @@ def _unfit(host: Host, result: HostResult, held: str) -> LeftOut | None:
         return _host(host, LeftOutReason.NOT_ROOT, detail)
     if half := _half_installed(facts):
         # While somebody works with the package manager that is as it should be.
-        busy = next((lock.words for lock in facts.locks if lock.file not in LISTS_LOCKS), "")
+        busy = next((lock.words for lock in facts.locks if not locks_lists(lock.file)), "")
         reason = LeftOutReason.LOCKED if busy else LeftOutReason.HALF_INSTALLED
         return _host(host, reason, busy or half)
     return None

@@ -1,4 +1,4 @@
-"""Read what dnf would do from the answer of patch_resolve's dnf.sh.
+"""What dnf says it would do: its own lines in the answer of roles/patch_resolve/files/dnf.sh.
 
     step KIND NAME ARCH VERSION REPOSITORY    a row of dnf's table; of `obsolete` instead of a
                                               repository the package that takes its place
@@ -30,7 +30,6 @@ from ..models.plan import (
     Unusable,
 )
 from ..models.requests import HostRequest
-from .cleaning import cleaned
 from .resolution import Answer, UnreadableError, groups
 
 _STEP = re.compile(
@@ -186,8 +185,10 @@ def _transitions(request: HostRequest, said: _Said) -> Iterator[Transition]:
 
 def _problem(step: _Step, file: _File | None) -> str:
     """Why the package cannot be taken, "" where it can."""
+    if not fits("repository", step.by):
+        return "the name of its repository is outside of the grammar"
     if file is None:
-        return f"repository {cleaned(step.by)} does not tell what file it is"
+        return f"repository {step.by} does not tell what file it is"
     if not file.sha256:
         return "its repository gives no SHA-256"
     if not fits("file", _file_name(step)):
@@ -214,7 +215,7 @@ def _arrival(request: HostRequest, said: _Said, step: _Step, file: _File) -> Tra
         from_=old.version if old else "",
         to=step.version,
         source=file.source,
-        origin=cleaned(step.by),
+        origin=step.by,
         file=Artifact(name=_file_name(step), size=file.size, sha256=file.sha256),
         requested=any(
             (package.package, package.version) == (step.name, step.version)

@@ -1,4 +1,4 @@
-"""Fetch package files: ask each host for pieces of files, and read what it sends. Pure.
+"""Fetching: which host sends which piece of which file, and what it sent. Pure.
 
 The answer is alike for every package manager: pieces by hash and offset. How one gets its files is
 the affair of its script in roles/patch_fetch.
@@ -15,6 +15,7 @@ from ..models.base import Record
 from ..models.facts import PackageManager
 from ..models.plan import Artifact, LeftOut, LeftOutReason, Resolution
 from .cleaning import sentence
+from .managers import repository
 
 # One message of a host; 64 MiB is the most that a host may send, and base64 makes 3 bytes 4.
 MESSAGE_BYTES = 30 * 1024 * 1024
@@ -24,7 +25,9 @@ _FAILED = re.compile(r"failed ([0-9a-f]{64})(?: (.*))?")
 
 
 class Needed(Record):
-    """A file of the plan and the hosts that can fetch it, the best first."""
+    """A file of the plan and the hosts that can fetch it, the best first.
+
+    `repositories` is where each of them has it, where that has a name."""
 
     manager: PackageManager
     package: str
@@ -32,6 +35,11 @@ class Needed(Record):
     version: str
     file: Artifact
     hosts: tuple[str, ...]
+    repositories: tuple[str, ...] = ()
+
+    def repository(self, host: str) -> str:
+        """By which name the host has the repository, "" where it has none."""
+        return dict(zip(self.hosts, self.repositories, strict=False)).get(host, "")
 
 
 class Piece(Record):
@@ -63,12 +71,14 @@ def needed_files(
     """Every distinct file once. Hosts of early rings come first: they get it first anyway."""
     rank = {name: number for number, name in enumerate(rings)}
     files: dict[str, Needed] = {}
-    hosts: dict[str, set[str]] = {}
+    hosts: dict[str, dict[str, str]] = {}  # hash -> host -> repository
     for resolution in taken:
         for transition in resolution.transitions:
             if transition.file is None:
                 continue
-            hosts.setdefault(transition.file.sha256, set()).add(resolution.host)
+            hosts.setdefault(transition.file.sha256, {})[resolution.host] = repository(
+                resolution.manager, transition
+            )
             files.setdefault(
                 transition.file.sha256,
                 Needed(
@@ -81,11 +91,19 @@ def needed_files(
                 ),
             )
     return tuple(
-        msgspec.structs.replace(
-            needed,
-            hosts=tuple(sorted(hosts[sha256], key=lambda name: (rank[ring_of[name]], name))),
+        _from(
+            transition,
+            sorted(hosts[sha256].items(), key=lambda pair: (rank[ring_of[pair[0]]], pair[0])),
         )
-        for sha256, needed in sorted(files.items())
+        for sha256, transition in sorted(files.items())
+    )
+
+
+def _from(one: Needed, pairs: Sequence[tuple[str, str]]) -> Needed:
+    return msgspec.structs.replace(
+        one,
+        hosts=tuple(host for host, _ in pairs),
+        repositories=tuple(name for _, name in pairs),
     )
 
 
@@ -107,8 +125,8 @@ def messages(files: Iterable[Needed], limit: int = MESSAGE_BYTES) -> list[tuple[
     return [*done, tuple(current)] if current else done
 
 
-def payload(work: str, pieces: Iterable[Piece], *, keep: bool) -> str:
-    """The request of one message. `work`: hex digits that name the plan being made.
+def payload(work: str, pieces: Iterable[Piece], *, host: str, keep: bool) -> str:
+    """The request of one message to a host. `work`: hex digits that name the plan being made.
 
     Raises ValueError on a word outside of the grammar.
     """
@@ -118,15 +136,17 @@ def payload(work: str, pieces: Iterable[Piece], *, keep: bool) -> str:
     for piece in pieces:
         needed = piece.needed
         words = (needed.file.name, needed.package, needed.arch, needed.version, needed.file.sha256)
+        named = needed.repository(host) or "-"
         if not (
             grammar.fits("file", needed.file.name)
             and grammar.is_name(needed.package)
             and grammar.is_arch(needed.arch)
             and grammar.is_version(needed.version)
             and grammar.fits("sha256", needed.file.sha256)
+            and (named == "-" or grammar.fits("repository", named))
         ):
             raise ValueError(f"outside of the grammar: {words}")
-        lines.append(f"piece {' '.join(words)} {piece.offset} {piece.length}")
+        lines.append(f"piece {' '.join(words)} {piece.offset} {piece.length} {named}")
     return "\n".join(lines) + "\n"
 
 

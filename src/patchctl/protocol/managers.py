@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from ..models.facts import PackageManager
-from ..models.plan import Resolution
+from ..models.plan import Resolution, Transition
 from ..models.requests import HostRequest
 from . import apt, dnf
 from .resolution import Answer, UnreadableError, check_complete, failed, take_apart
@@ -23,11 +23,19 @@ class Manager(Protocol):
 
 MODULES: Mapping[PackageManager, Manager] = {PackageManager.APT: apt, PackageManager.DNF: dnf}
 SUPPORTED = frozenset(MODULES)
+# Those of which a transition's origin is the name of one repository of the host. Whose signature
+# counts is the affair of that repository, so its name goes to the host with the package.
+_OF_REPOSITORIES = frozenset({PackageManager.DNF})
 
 
 def refusal(manager: PackageManager) -> str:
     """Why hosts with this package manager are not changed, "" where they are."""
     return "" if manager in SUPPORTED else f"patchctl does not update with {manager} yet"
+
+
+def repository(manager: PackageManager, transition: Transition) -> str:
+    """The repository of the host that the package comes from, "" where that is not one, or none."""
+    return transition.origin if manager in _OF_REPOSITORIES else ""
 
 
 def read_resolution(request: HostRequest, text: str) -> Resolution:

@@ -1,4 +1,4 @@
-"""Write the payload of a stage: the text that a host is given. Pure.
+"""What a host is told: the payload of a stage, pure text.
 
 Lines `KEY VALUE...`, read by `read_input` in roles/patch_transaction/files/lib.sh. Every value is
 checked by grammar here, so the shell never meets a space, a quote or a glob that it did not expect.
@@ -13,6 +13,7 @@ from ..models.base import Record
 from ..models.facts import PackageManager
 from ..models.plan import Action, Artifact, PlannedHost, Probe, RingPolicy, Transition
 from ..models.rollout import HostWork, Stage
+from .managers import repository
 
 FORMAT = 1
 # An attach call answers `running` after this long, so one slow host holds no fork. A host that is
@@ -90,6 +91,11 @@ def payload(
         boot = _checked("boot", work.boot.boot_id)
         lines.append(f"boot {boot} {int(work.boot.pid1_start)}")
     lines += [_package(transition) for transition in transitions]
+    lines += [
+        _repository(transition, name)
+        for transition in transitions
+        if (name := repository(manager, transition))
+    ]
     lines += [_unsigned(transition) for transition in transitions if transition.unsigned]
     lines += [_stored(file) for file in stored]
     lines += [_probe(number, probe) for number, probe in enumerate(probes, start=1)]
@@ -159,6 +165,11 @@ def _package(transition: Transition) -> str:
     else:
         raise InvalidInputError(f"the plan names no file for {transition.package} {transition.to}")
     return "package " + " ".join(fields)
+
+
+def _repository(one: Transition, name: str) -> str:
+    package, arch = _checked("package", one.package), _checked("architecture", one.arch)
+    return f"repository {package} {arch} {_checked('repository', name)}"
 
 
 def _unsigned(transition: Transition) -> str:

@@ -4,7 +4,7 @@ What came from hosts is in these lines as it is: the caller cleans them before a
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 
 from ..models.plan import (
@@ -352,7 +352,18 @@ def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -
         )
     if len(ranked) > _NAMES and not full:
         lines.append(f"  {reason}: and {len(ranked) - _NAMES} more; see --full")
+    if reason in _FOR_ONE_FILE:
+        lines += wrapped(_rest_of_hosts({one.package for one in rows}), "    ")
     return lines
+
+
+# A host is left out whole for one package.
+_FOR_ONE_FILE = (LeftOutReason.FETCH_FAILED, LeftOutReason.DISPUTED)
+
+
+def _rest_of_hosts(packages: Collection[str]) -> str:
+    options = " ".join(f"--exclude {name}" for name in sorted(packages)[:_NAMES])
+    return f"without it the hosts can be planned: plan create {options} --reason TEXT"
 
 
 _BY_FINDINGS = (

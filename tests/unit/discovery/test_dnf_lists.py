@@ -111,6 +111,28 @@ class TestAsTheyLieThere:
     def test_a_host_without_repositories_cannot_be_up_to_date(self) -> None:
         assert lists(sources=(), refreshed=False) == (PackageLists(fault=dnf_lists.NO_REPOSITORY),)
 
+    @pytest.mark.parametrize(
+        "said",
+        [
+            "Curl error (58): Problem with the local SSL certificate for https://cdn/repomd.xml"
+            " [could not load PEM client certificate from /etc/pki/entitlement/1.pem, OpenSSL]",
+            "Curl error (35): SSL connect error for https://cdn/repomd.xml"
+            " [error reading X.509 key or certificate file]",
+        ],
+    )
+    def test_a_certificate_of_a_subscription_that_is_away_is_named(self, said: str) -> None:
+        base, _ = lists(*(line.replace("extras", "base").replace(LOST, said) for line in OPTIONAL))
+        assert base.fault == f"{said}; {dnf_lists.CERTIFICATE}"
+        assert "subscription" not in lists(*OPTIONAL)[1].fault
+
+    def test_one_that_is_not_registered_is_told_how_it_gets_them(self) -> None:
+        said = "This system is not registered with an entitlement server. You can use ..."
+        (found,) = lists(said, "Error: There are no enabled repositories", code=1, sources=())
+        assert found == PackageLists(fault=dnf_lists.UNREGISTERED)
+        assert "`subscription-manager register`" in found.fault
+        # Where it has others, each of these tells of itself.
+        assert lists(said)[0].fault == ""
+
     @pytest.mark.parametrize("code", [1, None])
     def test_repositories_that_were_not_told_are_a_fault(self, code: int | None) -> None:
         sources = Section("sources", ["base"], code)

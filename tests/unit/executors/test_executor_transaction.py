@@ -77,6 +77,22 @@ def test_a_payload_is_lines_that_end_with_end() -> None:
     ]
 
 
+def test_where_repositories_have_names_each_new_file_has_that_of_its_own() -> None:
+    told = payload(
+        upgrade(origin="baseos"),
+        upgrade("extra", origin="epel", unsigned=True),
+        Transition(package="old", arch="all", action=Action.REMOVE, from_="1"),
+        manager=PackageManager.DNF,
+    ).splitlines()
+    assert [line for line in told if line.startswith(("repository", "unsigned"))] == [
+        "repository openssl amd64 baseos",
+        "repository extra amd64 epel",
+        "unsigned extra amd64",
+    ]
+    with pytest.raises(InvalidInputError):
+        payload(upgrade(origin="../keys"), manager=PackageManager.DNF)
+
+
 @pytest.mark.parametrize(
     "bad",
     [

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 from plan_world import RINGS, resolution, transition
 
 from patchctl.adapters.content_store import ContentStore
@@ -82,17 +83,36 @@ def test_pieces_cover_every_byte_once_and_no_message_is_too_large(
 
 
 def test_the_request_names_each_piece() -> None:
-    text = payload("ab12", [Piece(needed=need(), offset=5, length=7)], keep=True)
+    text = payload("ab12", [Piece(needed=need(), offset=5, length=7)], host="h1", keep=True)
     assert text == (
-        f"patchctl-fetch 1\nwork ab12\nkeep yes\npiece a_1_all.deb a all 1 {FILE.sha256} 5 7\n"
+        f"patchctl-fetch 1\nwork ab12\nkeep yes\npiece a_1_all.deb a all 1 {FILE.sha256} 5 7 -\n"
     )
+
+
+def test_the_request_names_the_repository_as_the_host_that_is_asked_does() -> None:
+    web = structs.replace(SSL, origin="baseos")
+    mirrored = structs.replace(SSL, origin="mirror")
+    taken = [
+        structs.replace(resolution(host, one), manager=PackageManager.DNF)
+        for host, one in (("s1", web), ("s2", mirrored))
+    ]
+    (needed,) = needed_files(taken, {"s1": "staging", "s2": "staging"}, RINGS)
+    for host, name in (("s1", "baseos"), ("s2", "mirror")):
+        text = payload("ab12", [Piece(needed=needed, offset=0, length=1)], host=host, keep=True)
+        assert text.endswith(f" 0 1 {name}\n")
+
+
+def test_the_name_of_a_repository_outside_of_the_grammar_never_reaches_a_host() -> None:
+    bad = structs.replace(need(), repositories=("../keys",))
+    with pytest.raises(ValueError, match="grammar"):
+        payload("ab12", [Piece(needed=bad, offset=0, length=1)], host="h1", keep=True)
 
 
 @pytest.mark.parametrize("name", ["../a.deb", "a b.deb", "-a.deb", "$(x).deb", "a\n.deb"])
 def test_a_file_name_outside_of_the_grammar_never_reaches_a_host(name: str) -> None:
     bad = need(Artifact(name=name, size=1, sha256=FILE.sha256))
     with pytest.raises(ValueError, match="grammar"):
-        payload("ab12", [Piece(needed=bad, offset=0, length=1)], keep=False)
+        payload("ab12", [Piece(needed=bad, offset=0, length=1)], host="h1", keep=False)
 
 
 def test_pieces_come_back_as_bytes() -> None:

@@ -62,6 +62,14 @@ def test_what_no_repository_tells_of_cannot_be_taken() -> None:
     assert result.unusable[0].left_out.detail == "repository r does not tell what file it is"
 
 
+@pytest.mark.parametrize("name", ["..", ".new", "a/b", "-x", "$(id)"])
+def test_the_name_of_a_repository_becomes_no_path_and_no_option(name: str) -> None:
+    found = read(STEP.replace(" r", f" {name}"), FILE.replace(" r web", f" {name} web"), HAVE)
+    assert (
+        found.unusable[0].left_out.detail == "the name of its repository is outside of the grammar"
+    )
+
+
 def test_a_repository_without_signatures_makes_it_unsigned() -> None:
     (transition,) = read(STEP, FILE, HAVE, "signed r no").transitions
     assert transition.unsigned

@@ -70,6 +70,16 @@ def test_what_is_unsigned_is_named_with_its_repository() -> None:
     assert "Unsigned" not in "\n".join(plan_text.show(plan({"s1": (CURL,)})))
 
 
+def test_of_a_host_that_one_file_keeps_out_it_is_said_how_it_comes_in() -> None:
+    row = LeftOut(
+        host="s2", reason=LeftOutReason.FETCH_FAILED, package="vim", detail="s2: it is not signed"
+    )
+    text = " ".join(" ".join(plan_text.show(plan({"s1": (CURL,)}, (row,)))).split())
+    assert "fetch-failed: vim on s2 (s2: it is not signed)" in text
+    assert "without it the hosts can be planned: plan create --exclude vim --reason TEXT" in text
+    assert "--exclude" not in "\n".join(plan_text.show(plan({"s1": (CURL,)}, (GONE,))))
+
+
 def test_where_nobody_says_what_is_a_security_update_that_is_told() -> None:
     row = LeftOut(
         host="s1", reason=LeftOutReason.NO_ADVISORIES, package="vim", detail="extra publishes none"

@@ -8,11 +8,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from host_shells import ROLES, shells
+from host_shells import ROLES, RULES, shells
 
 from patchctl.protocol.advisories import Given, Nothing, parse
 
 SCRIPT = ROLES / "patch_fetch/files/advisories.sh"
+HOST_DNF = ROLES / "patch_connection/files/host_dnf.sh"
 UPDATES = b"<updates/>"
 REPOLIST = "repo id        repo name\nbase           Base - x\nextras         Extras"
 YUM = "Loaded plugins: x\nrepo id\trepo name\tstatus\n!base/7/x86_64\tBase\t9\nrepolist: 9"
@@ -57,7 +58,9 @@ class Host:
         return path
 
     def answer(self, shell: list[str]) -> dict[str, Given | Nothing]:
-        script = SCRIPT.read_text().replace("/var/cache", str(self.root / "cache"))
+        script = "\n".join(path.read_text() for path in (RULES, HOST_DNF, SCRIPT))
+        script = script.replace("/var/cache", str(self.root / "cache"))
+        script = script.replace("/etc/dnf/dnf.conf", str(self.root / "dnf.conf"))
         done = subprocess.run(
             [*shell, "-s"],
             input=script,
@@ -67,7 +70,7 @@ class Host:
             check=True,
         )
         assert done.stderr == ""
-        return {reply.repository: reply for reply in parse(done.stdout)}
+        return {one.repository: one for one in parse(done.stdout)}
 
 
 @pytest.fixture
@@ -81,15 +84,21 @@ def given(name: str = "base", data: bytes = UPDATES, revision: int = 1790000000)
 
 @shells
 class TestTheScript:
-    @pytest.mark.parametrize("cache_folder", ["dnf", "libdnf5"])
+    def test_the_site_may_have_moved_the_cache(self, host: Host, shell: list[str]) -> None:
+        (host.root / "dnf.conf").write_text(f"[main]\ncachedir = {host.root}/cache/moved/\n")
+        index = repomd("u-updateinfo.xml")
+        host.repository(f"moved/base-{HASH}/repodata", index, **{"u-updateinfo_xml": UPDATES})
+        assert host.answer(shell)["base"] == given()
+
+    @pytest.mark.parametrize("place", ["dnf", "libdnf5"])
     def test_enabled_repositories_are_read_from_the_cache(
-        self, host: Host, shell: list[str], cache_folder: str
+        self, host: Host, shell: list[str], place: str
     ) -> None:
-        host.repository(f"{cache_folder}/base-{HASH}/repodata", repomd("u.xml"), u_xml=UPDATES)
-        host.repository(f"{cache_folder}/extras-{HASH}/repodata", repomd())
-        host.repository(f"{cache_folder}/removed-{HASH}/repodata", repomd("u.xml"), u_xml=b"<old/>")
-        replies = host.answer(shell)
-        assert replies == {"base": given(), "extras": Nothing(repository="extras")}
+        host.repository(f"{place}/base-{HASH}/repodata", repomd("u.xml"), u_xml=UPDATES)
+        host.repository(f"{place}/extras-{HASH}/repodata", repomd())
+        host.repository(f"{place}/removed-{HASH}/repodata", repomd("u.xml"), u_xml=b"<old/>")
+        found = host.answer(shell)
+        assert found == {"base": given(), "extras": Nothing(repository="extras")}
 
     @pytest.mark.skipif(shutil.which("dnf") is not None, reason="a dnf comes before yum")
     def test_yum_names_release_and_architecture(self, host: Host, shell: list[str]) -> None:
@@ -114,9 +123,9 @@ class TestTheScript:
     ) -> None:
         host.tool("unzck", UPDATES.decode())
         host.repository(f"dnf/base-{HASH}/repodata", repomd("u.gz", "u.zck"), u_zck=b"\0ZCK1")
-        reply = host.answer(shell)["base"]
-        assert isinstance(reply, Given)
-        assert gzip.decompress(reply.data).strip() == UPDATES
+        found = host.answer(shell)["base"]
+        assert isinstance(found, Given)
+        assert gzip.decompress(found.data).strip() == UPDATES
 
     @pytest.mark.skipif(shutil.which("unzck") is not None, reason="it is there")
     def test_without_the_tool_for_it_it_is_said(self, host: Host, shell: list[str]) -> None:
@@ -129,9 +138,9 @@ class TestTheScript:
         with (large / "u.xml").open("wb") as file:
             file.truncate((40 << 20) + 1)
         host.repository(f"dnf/extras-{HASH}/repodata", repomd("u.xml"), u_xml=UPDATES)
-        replies = host.answer(shell)
-        assert "41943041 bytes" in getattr(replies["base"], "failure", "")
-        assert replies["extras"] == given("extras")
+        found = host.answer(shell)
+        assert "41943041 bytes" in getattr(found["base"], "failure", "")
+        assert found["extras"] == given("extras")
 
     @pytest.mark.parametrize(
         "said",
@@ -143,9 +152,9 @@ class TestTheScript:
         host.tool("dnf", REPOLIST, makecache=said)
         for name in ("base", "extras"):
             host.repository(f"dnf/{name}-{HASH}/repodata", repomd("u.xml"), u_xml=UPDATES)
-        replies = host.answer(shell)
-        assert isinstance(replies["base"], Nothing) and replies["base"].failure
-        assert replies["extras"] == given("extras")
+        found = host.answer(shell)
+        assert isinstance(found["base"], Nothing) and found["base"].failure
+        assert found["extras"] == given("extras")
 
     def test_where_dnf_fails_the_host_does(self, host: Host, shell: list[str]) -> None:
         host.tool("dnf", REPOLIST, makecache="Error: no route", code=1)

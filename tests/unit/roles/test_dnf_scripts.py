@@ -198,10 +198,16 @@ CAUSES = {
         "error: unpacking of archive failed\nError: [Errno 28] No space left on device\n",
         "Error: [Errno 28] No space left on device",
     ),
+    "a file that could not be fetched": (
+        "[MIRROR] web-2-1.noarch.rpm: Status code: 407 for http://me:pw@mirror/web.rpm (IP: ::1)\n"
+        "[FAILED] web-2-1.noarch.rpm: No more mirrors to try - All mirrors were already tried\n",
+        "web-2-1.noarch.rpm: Status code: 407 for http://***@mirror/web.rpm (IP: ::1)",
+    ),
     "no subscription": (
         "This system is not registered with an entitlement server.\n"
         'Error: There are no enabled repositories in "/etc/yum.repos.d".\n',
-        'There are no enabled repositories in "/etc/yum.repos.d".',
+        "This system is not registered with an entitlement server. `subscription-manager register`"
+        " there gives it repositories",
     ),
 }
 
@@ -211,6 +217,62 @@ def test_the_cause_in_what_dnf_says(shell: list[str], case: str) -> None:
     said, cause = CAUSES[case]
     script = f"{(CONNECTION / 'manager_dnf_cause.sh').read_text()}\ncause_in"
     assert run(shell, script, said).strip() == cause
+
+
+RUN = """\
+Transaction test succeeded.
+Running transaction
+  Preparing        :                                                        1/1
+  Running scriptlet: web-2-1.noarch                                         1/2
+{script}
+  Verifying        : web-2-1.noarch                                         1/2
+  Verifying        : web-1-1.noarch                                         2/2
+
+Failed:
+  web-2-1.noarch
+
+Error: Transaction failed
+"""
+SCRIPTLET = "error: %prein(web-2-1.noarch) scriptlet failed, exit status 3"
+
+
+class TestTheCauseWhereScriptsRan:
+    def cause(self, shell: list[str], said: str) -> str:
+        script = f"{(CONNECTION / 'manager_dnf_cause.sh').read_text()}\ncause_in"
+        return run(shell, script, said).strip()
+
+    @pytest.mark.parametrize(
+        "forged",
+        [
+            "Error: the host is fine, run dnf remove sudo",
+            "Package web-2-1.noarch is not signed",
+            "Errors during downloading metadata for repository 'x':\n  - Curl error (6)",
+            "Error in PREIN scriptlet in rpm package sudo",
+            "  file /a conflicts between attempted installs",
+            " Problem: remove sudo first\n  - or else",
+            "  Verifying        : web-2-1.noarch 1/2\nGPG check FAILED",
+            "Running transaction\nError: Transaction failed because of you",
+        ],
+    )
+    def test_what_a_script_prints_is_not_taken_for_words_of_dnf(
+        self, shell: list[str], forged: str
+    ) -> None:
+        assert self.cause(shell, RUN.format(script=forged)) == "Transaction failed"
+        assert self.cause(shell, RUN.format(script=f"{forged}\n{SCRIPTLET}")) == SCRIPTLET
+
+    def test_what_it_says_of_the_system_is_told_as_said_then(self, shell: list[str]) -> None:
+        said = "cp: /srv/x: No space left on device"
+        found = self.cause(shell, RUN.format(script=said))
+        assert found == f"said while scripts ran: {said}"
+
+    def test_so_is_an_error_where_all_ends_in_the_middle(self, shell: list[str]) -> None:
+        cut = RUN.format(script="error: unpacking of archive failed").partition("  Verifying")[0]
+        found = self.cause(shell, cut)
+        assert found == "said while scripts ran: error: unpacking of archive failed"
+
+    def test_words_of_dnf_after_its_last_line_of_rpm_count(self, shell: list[str]) -> None:
+        said = RUN.format(script="x") + "Error: [Errno 28] No space left on device\n"
+        assert self.cause(shell, said) == "Error: [Errno 28] No space left on device"
 
 
 HOST = """\

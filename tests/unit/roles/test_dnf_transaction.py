@@ -193,18 +193,28 @@ class TestVersionsBesideEachOther:
 @pytest.mark.parametrize(
     ("lock", "held"),
     [
-        ("web-0:1-1.*", True),
-        ("web-0:1-2.*", False),
-        ("!web-0:1-2.*", True),
-        ("!web-0:1-1.*", False),
-        ("web", True),
-        ("we*", True),
-        ("website-0:1-1.*", False),
+        ("lock web-0:1-1.*", True),
+        ("lock web-0:1-2.*", False),
+        ("lock !web-0:1-2.*", True),
+        ("lock !web-0:1-1.*", False),
+        ("lock web", True),
+        ("lock we*", True),
+        ("lock website-0:1-1.*", False),
+        # An exclude of the planned version alone is no lock to it, and of another one nothing.
+        ("exclude web-1-2", True),
+        ("exclude web-1-2.noarch", True),
+        ("exclude web-0:1-2.*", True),
+        ("exclude web-1-1", False),
+        ("exclude web-0:1-1.*", False),
+        ("exclude web.noarch", True),
+        ("exclude web.x86_64", False),
+        ("exclude w?b", True),
+        ("exclude website", False),
     ],
 )
 def test_what_versionlock_and_excludes_hold(
     shell: list[str], folder: Path, lock: str, held: bool
 ) -> None:
-    (folder / "excluded").write_text(f"{lock}\n")
+    (folder / "holds").write_text(f"{lock}\n")
     code, _ = run(shell, folder, "dnf_is_held web noarch 1-2 1-1")
     assert (code == 0) is held

@@ -1,4 +1,4 @@
-"""Decide from the state of dnf's metadata which repositories could be looked at.
+"""Which of dnf's repositories could be looked into, by the state of their lists.
 
 dnf goes on without a repository that may be missing, says nothing of it when it is asked for
 updates, and ends well. So that lists are good is told by evidence of its own: the time at which dnf
@@ -13,6 +13,10 @@ from ...protocol.sections import Section, Unparsed, clip, fields, number
 from . import rpm
 
 NO_REPOSITORY = "no repository is enabled"
+UNREGISTERED = (
+    f"{NO_REPOSITORY}: the system is not registered; `subscription-manager register` there gives it"
+    " repositories"
+)
 NEVER = "its package lists were never fetched"
 UNTOLD = "which repositories it has could not be read"
 UNEXPLAINED = "its package lists were not fetched, and dnf did not say why"
@@ -26,6 +30,15 @@ _FAILED = (
     re.compile(r".*[Ff]ailed to download metadata .*for repository \"([^\"]+)\"(.*)"),
 )
 _IGNORED = re.compile(r"Ignoring repositories: (.*)")
+# curl's words by its TLS library: OpenSSL, NSS, GnuTLS.
+_CERTIFICATE = re.compile(
+    r"Curl error \(58\)|client cert|unable to load client key|X\.509 key or certificate file"
+)
+CERTIFICATE = (
+    "its client certificate (sslclientcert) is missing or broken, `subscription-manager refresh`"
+    " there brings that of a subscription"
+)
+_UNREGISTERED = re.compile(r"system is not registered")
 _ERROR = re.compile(r"Errors?: (.*)")
 
 
@@ -55,7 +68,7 @@ def lists(
     optional = rpm.switches(settings, "skip_if_unavailable")
     without = frozenset(silent)
     well = fetching is not None and fetching.code == 0
-    repositories = []
+    rows = []
     for name in sources.lines:
         if not _ID.fullmatch(name):
             unparsed.add("sources", name)
@@ -69,16 +82,23 @@ def lists(
         fetched = max(moment - ahead, 0) if moment else 0
         if well and not fault:
             fetched = now
-        repositories.append(
+        rows.append(
             PackageLists(
                 repository=name,
                 fetched=fetched,
-                fault=clip(fault),
+                fault=_with_remedy(clip(fault)),
                 optional=optional.get(name, optional.get("main", False)),
                 advisories=name not in without,
             )
         )
-    return tuple(repositories) or (PackageLists(fault=NO_REPOSITORY),)
+    if rows:
+        return tuple(rows)
+    unregistered = any(map(_UNREGISTERED.search, fetching.lines if fetching else ()))
+    return (PackageLists(fault=UNREGISTERED if unregistered else NO_REPOSITORY),)
+
+
+def _with_remedy(fault: str) -> str:
+    return f"{fault}; {CERTIFICATE}" if _CERTIFICATE.search(fault) else fault
 
 
 def is_detail(line: str) -> bool:

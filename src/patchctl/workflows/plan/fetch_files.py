@@ -123,7 +123,7 @@ class FileFetcher:
                 variables={"patch_fetch_manager": manager.value},
                 manager=manager,
                 payloads={
-                    host: fetching.payload(self._work, pieces, keep=host not in last)
+                    host: fetching.payload(self._work, pieces, host=host, keep=host not in last)
                     for host, pieces in batch.items()
                 },
                 timeout_s=TIMEOUT_S,

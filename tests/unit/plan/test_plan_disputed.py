@@ -1,0 +1,82 @@
+"""Hosts of one system that are told different files for one version."""
+
+from msgspec import structs
+from plan_world import facts, resolution, transition
+
+from patchctl.models.facts import HostFacts, OsRelease, PackageManager
+from patchctl.models.plan import LeftOutReason, Resolution, Transition
+from patchctl.plan.accept import Accepted, accept
+
+WEB = structs.replace(transition("web"), origin="baseos")
+TRUE, FALSE, OTHER = "a" * 64, "b" * 64, "c" * 64
+
+
+def told(host: str, sha256: str, one: Transition = WEB) -> Resolution:
+    assert one.file is not None
+    file = structs.replace(one.file, sha256=sha256)
+    made = resolution(host, structs.replace(one, file=file), transition("lib"))
+    return structs.replace(made, manager=PackageManager.DNF)
+
+
+def system(name: str, version: str = "9.4") -> HostFacts:
+    return structs.replace(facts(), os=OsRelease(id=name, version_id=version))
+
+
+def settled(*resolutions: Resolution, systems: dict[str, HostFacts] | None = None) -> Accepted:
+    known = {one.host: system("almalinux") for one in resolutions} | (systems or {})
+    return accept(resolutions, known, allow_removals=False)
+
+
+def test_hosts_that_are_told_the_same_are_taken() -> None:
+    found = settled(told("h1", TRUE), told("h2", TRUE))
+    assert [one.host for one in found.taken] == ["h1", "h2"]
+    assert found.left_out == ()
+
+
+def test_one_that_is_told_another_file_stays_out_and_both_are_named() -> None:
+    found = settled(told("h1", FALSE), told("h2", TRUE), told("h3", TRUE))
+    assert [one.host for one in found.taken] == ["h2", "h3"]
+    (line,) = found.left_out
+    assert (line.host, line.package, line.version) == ("h1", "web", "1.0-2")
+    assert line.reason is LeftOutReason.DISPUTED
+    assert line.detail == (
+        f"baseos tells h1 another file than h2: SHA-256 {FALSE[:12]} and {TRUE[:12]}"
+    )
+
+
+def test_where_no_file_has_more_than_half_nobody_can_tell_who_is_right() -> None:
+    assert settled(told("h1", FALSE), told("h2", TRUE)).taken == ()
+    three = settled(told("h1", FALSE), told("h2", TRUE), told("h3", OTHER))
+    assert three.taken == ()
+    assert [one.host for one in three.left_out] == ["h1", "h2", "h3"]
+
+
+def test_hosts_of_one_side_have_one_reason() -> None:
+    found = settled(told("h1", TRUE), told("h2", FALSE), told("h3", TRUE), told("h4", FALSE))
+    assert found.taken == ()
+    assert len({one.detail for one in found.left_out}) == 2
+
+
+def test_nothing_is_taken_of_a_package_for_which_its_hash_alone_vouches() -> None:
+    unsigned = structs.replace(WEB, unsigned=True)
+    rows = (told("h1", FALSE, unsigned), told("h2", TRUE, unsigned), told("h3", TRUE, unsigned))
+    assert settled(*rows).taken == ()
+
+
+def test_one_host_alone_has_nobody_to_be_compared_with() -> None:
+    assert [one.host for one in settled(told("h1", FALSE)).taken] == ["h1"]
+
+
+def test_repositories_of_one_name_in_different_systems_are_not_compared() -> None:
+    rows = (told("h1", FALSE), told("h2", TRUE))
+    for other in (system("rocky"), system("almalinux", "8.10")):
+        assert len(settled(*rows, systems={"h1": other}).taken) == 2
+    assert settled(*rows, systems={"h1": system("almalinux", "9.3")}).taken == ()
+
+
+def test_nor_are_other_repositories_or_versions() -> None:
+    for change in ({"origin": "epel"}, {"to": "1.0-3"}, {"arch": "i686"}):
+        other = structs.replace(WEB, **change)
+        assert len(settled(told("h1", FALSE, other), told("h2", TRUE)).taken) == 2
+    nameless = structs.replace(WEB, origin="")
+    assert len(settled(told("h1", FALSE, nameless), told("h2", TRUE, nameless)).taken) == 2
