@@ -80,7 +80,7 @@ def _rpm_part(unit: Unit) -> _Part:
 
 
 def _deb(images: list[Unit], rest: tuple[Unit, ...], running: str) -> Kernels:
-    newest = _newest(images, VersionScheme.DEB)
+    newest = newest_of(images, VersionScheme.DEB)
     ends = tuple(f"{part}-{running}" for part in ("image", "image-unsigned", "modules"))
     runs = [unit for unit in images if running and unit.name.endswith(ends)]
     if runs:
@@ -89,7 +89,7 @@ def _deb(images: list[Unit], rest: tuple[Unit, ...], running: str) -> Kernels:
 
 
 def _rpm(images: list[Unit], rest: tuple[Unit, ...], running: str, table: UnitTable) -> Kernels:
-    newest = _newest(images, VersionScheme.RPM)
+    newest = newest_of(images, VersionScheme.RPM)
     named = _RUNNING_RPM.fullmatch(running)
     release = named[1] if named else running
     flavour = (named[2] if named else None) or ("rt" if ".rt" in release else "")
@@ -154,8 +154,9 @@ def _flavour(name: str) -> str:
     return found[1] if found else ""
 
 
-def _newest(images: Iterable[Unit], scheme: VersionScheme) -> tuple[Unit, ...]:
-    """The newest of each rpm name; of Debian's, where the version is in the name, the newest."""
+def newest_of(images: Iterable[Unit], scheme: VersionScheme) -> tuple[Unit, ...]:
+    """The newest of each rpm name; of Debian's, where the version is in the name, of each source.
+    What has no version that can be read is none of them."""
     best: dict[str, tuple[Key, Unit]] = {}
     for unit in images:
         try:
