@@ -58,6 +58,18 @@ def version(lab: Lab, host: str, package: str) -> str:
     return " ".join(word for word in words if word != "ii")
 
 
+def cut_off(lab: Lab, host: str, package: str) -> bool:
+    """Is its update under way, or was it cut off: not configured yet, or there in both versions?"""
+    return " " in version(lab, host, package)
+
+
+def config_file(lab: Lab, host: str, package: str) -> str:
+    """The configuration file of a package that has one."""
+    if is_rpm(lab, host):
+        return lab.check(host, f"rpm -qc {package}").strip()
+    return lab.check(host, f"dpkg-query -W -f '${{Conffiles}}' {package}").split()[0]
+
+
 def upgrades(lab: Lab, host: str, package: str) -> list[str]:
     """What the package manager's own log says of the package, once for each time that its version
     was changed, also back."""

@@ -13,11 +13,28 @@ import pytest
 
 from patchctl.lab import fleet
 from patchctl.lab.handle import Lab
+from patchctl.plan import lockfile
 
 pytestmark = pytest.mark.lab
 
 FEED = "updateinfo-rocky-linux-9-x86-64-patchlab"
 CVE = "CVE-2099-10001"
+KERNEL_CVE = "CVE-2099-10012"
+OSV_CVE = "CVE-2099-20001"
+OSV = {
+    "id": "RLSA-2099:1",
+    "modified": "2026-06-01T00:00:00Z",
+    "published": "2026-06-01T00:00:00Z",
+    "upstream": [OSV_CVE],
+    "affected": [
+        {
+            "package": {"ecosystem": "Rocky Linux:9", "name": "patchlab-web"},
+            "ranges": [
+                {"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "0:1.0-2"}]}
+            ],
+        }
+    ],
+}
 
 
 def run(workspace: Path, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
@@ -91,6 +108,53 @@ class TestDnf:
             assert failed["reason"].endswith("patchlab: dnf could not bring it up to date")
         finally:
             rpm_lab.check("staging-1", f"mv {repo}.away {repo}")
+
+    def test_findings_select_and_a_plan_names_what_it_removes(
+        self, rpm_lab: Lab, tmp_path: Path
+    ) -> None:
+        """By two feeds: the advisories of the hosts' repositories, and a file of OSV's."""
+        root = rpm_lab.workspace
+        imported = tmp_path / "RLSA-2099-1.json"
+        imported.write_text(json.dumps(OSV))
+        rpm_lab.publish("kernel", "conflicts")
+        try:
+            run(root, "feeds", "update", "--from-hosts")
+            run(root, "feeds", "import", str(imported))
+            everything = answer(root, "plan", "create", "--all")
+        finally:
+            rpm_lab.withdraw("kernel", "conflicts")
+        assert removes(everything) == {
+            "patchlab-docs": (),
+            # It comes beside the old one, which has no place in the plan.
+            "patchlab-kernel": (KERNEL_CVE,),
+            "patchlab-web": (CVE, OSV_CVE),
+        }
+
+        def select(*findings: str, code: int = 0) -> dict[str, Any]:
+            return answer(root, "plan", "create", "--snapshot", "latest", *findings, code=code)
+
+        assert removes(select("--cve", KERNEL_CVE)) == {"patchlab-kernel": (KERNEL_CVE,)}
+        assert removes(select("--cve", OSV_CVE, "--decision", "scheduled")) == {
+            "patchlab-web": (CVE, OSV_CVE)
+        }
+        # That of OSV is due two months after its date, the lab's own were due in 2025.
+        assert removes(select("--due-before", "2025-03-01")).keys() == {
+            "patchlab-kernel",
+            "patchlab-web",
+        }
+        nothing = select("--cve", OSV_CVE, "--due-before", "2025-03-01")
+        assert nothing["path"] is None
+        assert {row["reason"] for row in nothing["left_out"]} == {"no-such-finding", "not-selected"}
+        refused = select("--cve", "CVE-2099-10016", code=1)
+        assert refused["path"] is None
+        assert "would remove patchlab-loose" in {row["detail"] for row in refused["left_out"]}
+
+
+def removes(made: dict[str, Any]) -> dict[str, tuple[str, ...]]:
+    """Package -> the CVEs which the plan's one cohort removes by it."""
+    path = Path(made["path"])
+    (cohort,) = lockfile.decode(path.read_bytes(), str(path)).body.cohorts
+    return {one.package: one.cves for one in cohort.transitions}
 
 
 def test_the_packages_of_a_plan_tell_which_cves_they_fix(lab: Lab, workspace: Path) -> None:

@@ -8,6 +8,7 @@ import faults
 import pytest
 from conftest import WatchedLab, copy_of
 from hostside import Drive, checks, failed, well
+from managed import config_file, cut_off, is_rpm, over, version
 
 from patchctl.lab.handle import Lab
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, Stage
@@ -36,18 +37,13 @@ def small_base(lab: Lab, root: Path) -> Drive:
     return Drive(root, "patchlab-web", limit=HOST)
 
 
-def version(lab: Lab, package: str = "patchlab-web") -> str:
-    return lab.check(
-        HOST, f"dpkg-query -W -f '${{Version}} ${{db:Status-Abbrev}}' {package}"
-    ).strip()
-
-
 class TestFullDisk:
+    @over("debian")
     def test_a_dead_service_is_not_well_although_nothing_can_be_written(
         self, fresh_lab: Lab, root: Path
     ) -> None:
         drive = small_base(fresh_lab, root)
-        old = version(fresh_lab)
+        old = version(fresh_lab, HOST, "patchlab-web")
         drive.applied(HOST)
         well(drive.until_done(Stage.RESTART, HOST))
         faults.fill_disk(fresh_lab, HOST, KEPT)
@@ -56,11 +52,12 @@ class TestFullDisk:
         assert "ran before and do not run now" in reason and SERVICE in reason
         # What prepare laid aside is enough to go back, too.
         well(drive.until_done(Stage.UNDO, HOST))
-        assert version(fresh_lab) == old
+        assert version(fresh_lab, HOST, "patchlab-web") == old
         assert SERVICE in failed(drive.until_done(Stage.VERIFY_UNDO, HOST))
         fresh_lab.check(HOST, f"systemctl start {SERVICE}")
         well(drive.until_done(Stage.VERIFY_UNDO, HOST))
 
+    @over("debian")
     def test_a_good_update_is_well_although_the_disk_filled_up(
         self, fresh_lab: Lab, root: Path
     ) -> None:
@@ -71,6 +68,7 @@ class TestFullDisk:
         verified = well(drive.until_done(Stage.VERIFY, HOST))
         assert verified.evidence["holds"] is False
 
+    @over("debian")
     def test_no_stage_goes_on_where_even_that_is_gone(self, fresh_lab: Lab, root: Path) -> None:
         drive = small_base(fresh_lab, root)
         well(drive.once(Stage.PREFLIGHT, HOST))
@@ -81,10 +79,10 @@ class TestFullDisk:
         fresh_lab.check(HOST, empty)
         drive.transaction = "t-2"
         drive.prepared(HOST)
-        old = version(fresh_lab)
+        old = version(fresh_lab, HOST, "patchlab-web")
         fresh_lab.exec(HOST, filled)
         assert FULL in failed(drive.until_done(Stage.APPLY, HOST))
-        assert version(fresh_lab) == old
+        assert version(fresh_lab, HOST, "patchlab-web") == old
         fresh_lab.check(HOST, empty)
         well(drive.until_done(Stage.APPLY, HOST))
         fresh_lab.exec(HOST, filled)
@@ -93,7 +91,7 @@ class TestFullDisk:
         fresh_lab.check(HOST, empty)
         well(drive.until_done(Stage.UNDO, HOST))
         well(drive.until_done(Stage.VERIFY_UNDO, HOST))
-        assert version(fresh_lab) == old
+        assert version(fresh_lab, HOST, "patchlab-web") == old
 
     def test_the_reason_is_the_line_that_tells_the_cause(self, fresh_lab: Lab, root: Path) -> None:
         fresh_lab.publish("big")
@@ -114,6 +112,7 @@ class TestFullDisk:
         assert "post-installation script" in reason
 
 
+@over("debian")
 class TestWhatIsShort:
     """Lists that were cut short on the host, as a disk that is full or a hand may leave them."""
 
@@ -128,12 +127,14 @@ class TestWhatIsShort:
 
     @pytest.mark.parametrize(
         ("tool", "stage"),
-        [("systemctl", Stage.PREPARE), ("apt-mark", Stage.PREPARE), ("grep", Stage.VERIFY)],
+        [("systemctl", Stage.PREPARE), ("marks", Stage.PREPARE), ("grep", Stage.VERIFY)],
     )
     def test_a_tool_that_says_nothing_is_no_good_news(
         self, fresh_lab: Lab, root: Path, tool: str, stage: Stage
     ) -> None:
         drive = Drive(root, "patchlab-web", limit=HOST)
+        if tool == "marks":
+            tool = "dnf" if is_rpm(fresh_lab, HOST) else "apt-mark"
         if stage is Stage.VERIFY:
             drive.applied(HOST)
         else:
@@ -146,6 +147,7 @@ class TestWhatIsShort:
         fresh_lab.check(HOST, f"rm /usr/local/bin/{tool}")
 
 
+@over("debian")
 class TestTime:
     def test_a_clock_that_is_set_back_in_verify_undoes_nothing(
         self, fresh_lab: Lab, root: Path
@@ -200,6 +202,7 @@ def add_probes(root: Path, number: int, command: str) -> None:
     path.write_text(text.replace("\nprobes:\n", f"\nprobes:\n{probes}"))
 
 
+@over("debian")
 class TestLaterEdits:
     """An undo takes nothing away that somebody edited after the update."""
 
@@ -207,7 +210,7 @@ class TestLaterEdits:
         self, fresh_lab: Lab, root: Path
     ) -> None:
         fresh_lab.publish("conffile")
-        path = fresh_lab.check(HOST, "dpkg-query -W -f '${Conffiles}' patchlab-conf").split()[0]
+        path = config_file(fresh_lab, HOST, "patchlab-conf")
         fresh_lab.check(HOST, f"echo 'workers = 3' >{path}")
         other = "/etc/patchlab/of-the-site"
         fresh_lab.check(HOST, f"echo before >{other}")
@@ -232,7 +235,7 @@ class TestLaterEdits:
 
     def test_what_the_update_itself_changed_comes_back(self, fresh_lab: Lab, root: Path) -> None:
         fresh_lab.publish("conffile")
-        path = fresh_lab.check(HOST, "dpkg-query -W -f '${Conffiles}' patchlab-conf").split()[0]
+        path = config_file(fresh_lab, HOST, "patchlab-conf")
         before = fresh_lab.check(HOST, f"cat {path}")
         drive = Drive(root, "patchlab-conf", limit=HOST)
         applied = drive.applied(HOST)
@@ -245,7 +248,7 @@ class TestLaterEdits:
         self, fresh_lab: Lab, root: Path
     ) -> None:
         fresh_lab.publish("conffile")
-        path = fresh_lab.check(HOST, "dpkg-query -W -f '${Conffiles}' patchlab-conf").split()[0]
+        path = config_file(fresh_lab, HOST, "patchlab-conf")
         fresh_lab.check(HOST, f"rm {path}")
         drive = Drive(root, "patchlab-conf", limit=HOST)
         drive.applied(HOST)
@@ -255,12 +258,13 @@ class TestLaterEdits:
         assert fresh_lab.check(HOST, f"cat {path}") == "mine\n"
 
 
+@over("debian")
 class TestEditsAtOddTimes:
     def test_an_edit_between_prepare_and_the_update_is_what_comes_back(
         self, fresh_lab: Lab, root: Path
     ) -> None:
         fresh_lab.publish("conffile")
-        path = fresh_lab.check(HOST, "dpkg-query -W -f '${Conffiles}' patchlab-conf").split()[0]
+        path = config_file(fresh_lab, HOST, "patchlab-conf")
         drive = Drive(root, "patchlab-conf", limit=HOST)
         drive.prepared(HOST)
         fresh_lab.check(HOST, f"echo 'workers = 5' >{path}")
@@ -273,7 +277,7 @@ class TestEditsAtOddTimes:
         self, fresh_lab: Lab, root: Path
     ) -> None:
         fresh_lab.publish("conffile")
-        path = fresh_lab.check(HOST, "dpkg-query -W -f '${Conffiles}' patchlab-conf").split()[0]
+        path = config_file(fresh_lab, HOST, "patchlab-conf")
         fresh_lab.check(HOST, f"echo 'workers = 3' >{path}")
         drive = Drive(root, "patchlab-conf", limit=HOST)
         drive.applied(HOST)
@@ -326,13 +330,13 @@ class TestStoppedScripts:
     ) -> None:
         drive = Drive(root, "patchlab-web", limit=HOST)
         drive.prepared(HOST)
-        old = version(fresh_lab)
+        old = version(fresh_lab, HOST, "patchlab-web")
         caller = self._stopped(fresh_lab, drive, Stage.APPLY, f"{KEPT}/start.lock")
         caller.join(150)
         well(drive.until_done(Stage.UNDO, HOST))
         well(drive.until_done(Stage.VERIFY_UNDO, HOST))
         self._goes_on(fresh_lab)
-        assert version(fresh_lab) == old
+        assert version(fresh_lab, HOST, "patchlab-web") == old
         assert "state ended" in fresh_lab.check(HOST, f"cat {KEPT}/claim")
 
 
@@ -345,7 +349,7 @@ class TestTrouble:
         drive.prepared(HOST)
         executor = drive.executor()
         executor.start(drive.shard(Stage.APPLY, HOST))
-        while "iF" not in version(fresh_lab, "patchlab-slow"):
+        while not cut_off(fresh_lab, HOST, "patchlab-slow"):
             time.sleep(0.2)
         fresh_lab.check(HOST, "pkill -KILL -f '[s]cript apply t-1'")
         executor.stop()

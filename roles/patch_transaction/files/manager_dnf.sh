@@ -370,14 +370,15 @@ dnf_is_no_running_kernel() { # NEVRA
 }
 
 # rpm itself takes exactly the files that it is given and touches no other package. The running kernel stays.
+# A script of the version that is to go which fails keeps that one beside the other: it has had its turn, and
+# where it did not end in the step before (124, 137) it gets none.
 force_back() { # PLACES
   force_code=0
   dnf_list_todo back "$1" >"$call/todo" || return
   force_files=$(sed -n 's/^install //p' "$call/todo")
   force_new=$(sed -n 's/^remove //p' "$call/todo")
   if [ -n "$force_files" ]; then
-    # shellcheck disable=SC2086  # paths without spaces
-    run_limited rpm -U --replacepkgs --replacefiles --oldpackage --nodeps $force_files || force_code=$?
+    if dnf_hung || ! dnf_force_files; then dnf_force_files --noscripts --notriggers || force_code=$?; fi
   fi
   for gone in $force_new; do
     if ! rpm -q "$gone" >/dev/null; then continue; fi
@@ -390,6 +391,13 @@ force_back() { # PLACES
   done
   if [ "$force_code" -eq 0 ]; then dnf_end_change; fi
   return "$force_code"
+}
+
+dnf_hung() { case ${code:-0} in 124 | 137) ;; *) return 1 ;; esac; }
+
+dnf_force_files() { # OPTIONS
+  # shellcheck disable=SC2086  # paths without spaces
+  run_limited rpm -U --replacepkgs --replacefiles --oldpackage --nodeps "$@" $force_files
 }
 
 # --- package files -------------------------------------------------------------------------------

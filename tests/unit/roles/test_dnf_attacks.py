@@ -153,6 +153,42 @@ class TestTheRunningKernel:
         assert (done.returncode == 0) is other
 
 
+class TestTheLastResort:
+    """A script of the version that is to go fails, or does not end: rpm has both versions then."""
+
+    def forced(self, shell: list[str], host: Path, code: int, works: str) -> tuple[bool, list[str]]:
+        """Whether it went back after the step before had ended with `code`, and what rpm was told;
+        it does what it is told with an option that fits `works`."""
+        log = host / "told"
+        way = f'case "$*" in {works}) ;; *) exit 1 ;; esac'
+        say = f'case $1 in -U) echo "$*" >>"{log}"; {way} ;; esac'
+        program(host, "rpm", say)
+        (host / "old/lab-web-1.0-1.noarch.rpm").touch()
+        done = run(shell, host, f"code={code}; force_back /dev/null")
+        return done.returncode == 0, log.read_text().splitlines()
+
+    def test_scripts_have_their_turn(self, shell: list[str], host: Path) -> None:
+        well, (told,) = self.forced(shell, host, 1, "*")
+        assert well and "--noscripts" not in told
+        assert told.endswith("/old/lab-web-1.0-1.noarch.rpm")
+
+    def test_one_that_fails_does_not_keep_its_version(self, shell: list[str], host: Path) -> None:
+        well, (first, second) = self.forced(shell, host, 1, "*--noscripts*")
+        assert well
+        assert second.replace("--noscripts --notriggers ", "") == first
+
+    @pytest.mark.parametrize("code", [124, 137])
+    def test_one_that_did_not_end_gets_no_second_turn(
+        self, shell: list[str], host: Path, code: int
+    ) -> None:
+        well, (told,) = self.forced(shell, host, code, "*")
+        assert well and "--noscripts --notriggers" in told
+
+    def test_what_fails_without_scripts_too_has_failed(self, shell: list[str], host: Path) -> None:
+        well, told = self.forced(shell, host, 1, "never")
+        assert not well and len(told) == 2
+
+
 class TestAKilledTransaction:
     def unfinished(self, shell: list[str], host: Path, times: str, altered: str = "") -> str:
         """What is said where rpm tells these times, and these files as altered."""

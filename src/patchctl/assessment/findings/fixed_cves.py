@@ -1,16 +1,16 @@
 """Which CVEs a transaction removes: the rule that finds them, asked of both versions.
 
 Only the transaction and the platform decide, not what else a host has installed: hosts with equal
-transactions remove the same.
+transactions remove the same. Only what a kernel of rpm's comes beside is asked of the host.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from ...models.facts import HostFacts, Package
 from ...models.plan import Transition
 from ..matching.installed import InstalledPackage
-from ..matching.kernels import Splitter
+from ..matching.kernels import Splitter, newest_of
 from .fleet import HostInput, Matched, Software
 from .ranking import cve_order
 
@@ -65,22 +65,26 @@ class _Changes:
     def __init__(self, matched: Matched, host: HostInput) -> None:
         self._matched = matched
         self._software = matched.software[host.software]
-        self._installed = {
-            (package.name, package.arch, package.version): unit
-            for package, unit in _units(host.facts, self._software)
-        }
+        # By name and architecture, then by version: kernels of rpm's have several.
+        self._installed: dict[tuple[str, str], dict[str, InstalledPackage]] = defaultdict(dict)
+        for package, unit in _units(host.facts, self._software):
+            self._installed[package.name, package.arch][package.version] = unit
 
     def step(
         self, one: Transition, source_version: str
     ) -> tuple[InstalledPackage | None, InstalledPackage | None]:
-        """The units before and after, None where there is no such version."""
-        before = after = None
+        """The units before and after, None where there is no such version. Before one that comes
+        beside its older versions is the newest of these."""
+        there = self._installed.get((one.package, one.arch), {})
+        before = self._newest(there.values())
         if one.from_:
-            known = self._installed.get((one.package, one.arch, one.from_))
-            before = known or self._unit(one, one.from_, "")
-        if one.to:
-            after = self._unit(one, one.to, source_version)
+            before = there.get(one.from_) or self._unit(one, one.from_, "")
+        after = self._unit(one, one.to, source_version) if one.to else None
         return before, after
+
+    def _newest(self, units: Iterable[InstalledPackage]) -> InstalledPackage | None:
+        scheme = self._software.platform.scheme
+        return next(iter(newest_of(units, scheme)), None) if scheme is not None else None
 
     def _unit(self, one: Transition, version: str, source_version: str) -> InstalledPackage:
         package = Package(
@@ -96,17 +100,19 @@ class _Changes:
         self, pairs: Sequence[tuple[InstalledPackage | None, InstalledPackage | None]]
     ) -> tuple[str, ...]:
         """What applies to a unit before and to none after."""
-        # What is only removed takes its CVEs along only where nothing else of the source has them.
-        kept = [(before, after) for before, after in pairs if after is not None]
-        if not self._counts([after for _, after in kept]):
+        # What is removed takes its CVEs along only where something else of its source comes: by
+        # itself it may come back any day.
+        kept = [after for _, after in pairs if after is not None]
+        if not self._counts(kept):
             return ()
         earlier: set[str] = set()
         still: set[str] = set()
-        for before, after in kept:
-            later = self._matched.cves(after, self._software)
-            if later is None:
-                return ()
-            still |= later
+        for before, after in pairs:
+            if after is not None:
+                later = self._matched.cves(after, self._software)
+                if later is None:
+                    return ()
+                still |= later
             if before is not None:
                 earlier |= self._matched.cves(before, self._software) or frozenset()
         return in_order(earlier - still)

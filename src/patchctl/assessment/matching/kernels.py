@@ -90,7 +90,7 @@ def _rpm_part(unit: InstalledPackage) -> _Part:
 def _deb(
     images: list[InstalledPackage], rest: tuple[InstalledPackage, ...], running: str
 ) -> Kernels:
-    newest = _newest(images, VersionScheme.DEB)
+    newest = newest_of(images, VersionScheme.DEB)
     ends = tuple(f"{part}-{running}" for part in ("image", "image-unsigned", "modules"))
     runs = [unit for unit in images if running and unit.name.endswith(ends)]
     if runs:
@@ -104,7 +104,7 @@ def _rpm(
     running: str,
     table: PackageTable,
 ) -> Kernels:
-    newest = _newest(images, VersionScheme.RPM)
+    newest = newest_of(images, VersionScheme.RPM)
     named = _RUNNING_RPM.fullmatch(running)
     release = named[1] if named else running
     flavour = (named[2] if named else None) or ("rt" if ".rt" in release else "")
@@ -169,10 +169,11 @@ def _flavour(name: str) -> str:
     return found[1] if found else ""
 
 
-def _newest(
+def newest_of(
     images: Iterable[InstalledPackage], scheme: VersionScheme
 ) -> tuple[InstalledPackage, ...]:
-    """The newest of each rpm name; of Debian's, where the version is in the name, the newest."""
+    """The newest of each rpm name; of Debian's, where the version is in the name, of each source.
+    What has no version that can be read is none of them."""
     best: dict[str, tuple[Key, InstalledPackage]] = {}
     for unit in images:
         try:

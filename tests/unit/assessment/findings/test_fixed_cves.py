@@ -27,8 +27,9 @@ def fixed_cves_of(
     installed: list[Package],
     *steps: Transition,
     source_versions: dict[str, str] | None = None,
+    system: str = DEB,
 ) -> list[tuple[str, ...]]:
-    assessor = world.assessor(facts(DEB, installed))
+    assessor = world.assessor(facts(system, installed))
     return list(
         fixed_cves.fixed_cves_of(assessor.matched, assessor.hosts[0], steps, source_versions or {})
     )
@@ -103,7 +104,7 @@ def test_a_new_dependency_and_a_removed_package_remove_nothing_by_themselves() -
     world = fixed("CVE-2024-1", "legacy", "2.0-1")
     old = [package("legacy", "1.0-1", "legacy")]
     assert fixed_cves_of(world, old, step("legacy", "1.0-1", "", action=Action.REMOVE)) == [()]
-    assert fixed_cves_of(world, old, step("legacy", "", "2.0-1", action=Action.NEW)) == [()]
+    assert fixed_cves_of(world, [], step("legacy", "", "2.0-1", action=Action.NEW)) == [()]
 
 
 KERNEL = ("linux-image-6.1.0-41-amd64", "linux-image-6.1.0-42-amd64")
@@ -122,6 +123,37 @@ def test_a_kernel_comes_beside_the_old_one_and_its_meta_package_tells_from_where
     )
     versions = {KERNEL[1]: "6.1.150+1", "linux-image-amd64": "6.1.150+1"}
     assert fixed_cves_of(world, old, *steps, source_versions=versions) == [("CVE-2024-1",)] * 2
+
+
+RPM = "Rocky Linux:9"
+OLD_KERNEL, NEW_KERNEL = "5.14.0-427.el9", "5.14.0-503.el9"
+
+
+def test_a_kernel_of_rpms_is_measured_by_the_newest_that_it_comes_beside() -> None:
+    """No meta package of another name tells from where: kernel-core itself stands there twice."""
+    world = World().add(
+        advisory("RLSA-1", "CVE-2024-1", by_source(RPM, "kernel", NEW_KERNEL)),
+        advisory("RLSA-2", "CVE-2024-2", by_source(RPM, "kernel", OLD_KERNEL)),
+        advisory("RLSA-3", "CVE-2024-3", by_source(RPM, "kernel", "5.14.0-900.el9")),
+    )
+    installed = [
+        package("kernel-core", version, "kernel") for version in (OLD_KERNEL, "5.14.0-362.el9")
+    ]
+    new = step("kernel-core", "", NEW_KERNEL, "kernel", Action.NEW)
+    assert fixed_cves_of(world, installed, new, system=RPM) == [("CVE-2024-1",)]
+    assert fixed_cves_of(world, installed[::-1], new, system=RPM) == [("CVE-2024-1",)]
+    assert fixed_cves_of(world, [], new, system=RPM) == [()]
+
+
+def test_what_takes_the_place_of_another_of_its_source_removes_what_that_had() -> None:
+    world = World().add(advisory("RLSA-1", "CVE-2024-1", by_source(RPM, "editor", "2.0-1")))
+    installed = [package("vi", "1.0-1", "editor")]
+    steps = (
+        step("vi", "1.0-1", "", "editor", Action.REMOVE),
+        step("ed", "", "2.0-1", "editor", Action.NEW),
+    )
+    assert fixed_cves_of(world, installed, *steps, system=RPM) == [("CVE-2024-1",)] * 2
+    assert fixed_cves_of(world, installed, steps[0], system=RPM) == [()]
 
 
 def test_kernel_headers_without_a_kernel_remove_nothing() -> None:
