@@ -1,4 +1,4 @@
-"""The fleet as a tree: the rings, then the inventory's groups."""
+"""Show the fleet as a tree: the rings, then the inventory's groups."""
 
 from collections.abc import Sequence
 
@@ -9,8 +9,8 @@ NO_RING = "without_ring"
 
 
 def tree(fleet: Fleet, names: Sequence[str]) -> GroupNode:
-    """Only what leads to hosts of these names. A group stands below each group that has it as a
-    child, as in `ansible-inventory --graph`."""
+    """Return the tree of the groups that lead to the named hosts. A group stands below each group
+    that has it as a child, as in `ansible-inventory --graph`."""
     wanted = set(names)
     nodes = [_ring(fleet, ring, wanted) for ring in (*fleet.rings, None)]
     ungrouped = tuple(host.name for host in fleet.hosts if host.name in wanted and not host.groups)

@@ -7,7 +7,7 @@ from ...errors import InvalidInputError
 from ...inventory import load
 from ...inventory.lint import Context
 from ...inventory.lint import lint as find
-from ...inventory.lint.templates import given_names
+from ...inventory.lint.templates import extra_variable_names
 from ...inventory.source_map import Source, SourceMap, line_of
 from ...models.lint import Level, LintReport
 from ...models.settings import Settings
@@ -64,10 +64,10 @@ def lint(
             refusals=refusals,
             assignment=settings.assign,
             probes=settings.rings[0].probes,  # every ring carries all probes
-            places=SourceMap(Source(*one) for one in reader.texts(sources)),
+            source_map=SourceMap(Source(*one) for one in reader.texts(sources)),
             settings_line=lambda path: f"{name}:{line_of(text, path)}",
             facts=facts,
-            given=given_names(extra_vars),
+            extra_variables=extra_variable_names(extra_vars),
         )
     )
     errors = sum(one.level is Level.ERROR for one in findings)

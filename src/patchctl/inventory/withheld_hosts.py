@@ -1,4 +1,4 @@
-"""What a hook gets of a host that it does not see: the name, and refusals in place of values."""
+"""Withhold the variables of hosts that a hook may not see: refusals take the place of values."""
 
 import re
 from typing import Any
@@ -7,16 +7,17 @@ from ..models.fleet import Host
 from ..models.hooks import EVERYTHING, RingHook
 
 CONNECTION = "patch_unseen"
-"""The connection plugin of the role `patch_hook`, and the variable with what it says."""
+"""The connection plugin of the role `patch_hook`, and the variable that holds its message."""
 
-# Not a plain undefined value, which `| default('')` would turn into nothing in silence. The words
-# are in the host's own variable, once: a fleet has many values.
+# Not a plain undefined value, which `| default('')` would silently turn into nothing. The message
+# is once in a variable of the host, because a fleet has many values.
 _REFUSAL = "{{ undef() | mandatory(patch_unseen) }}"
-# In these they stand themselves: Ansible evaluates some with the variables of the other host.
+# These variables hold the message themselves: Ansible evaluates some of them with the variables of
+# another host.
 _OWN = "ansible_"
 
-# Options of Ansible's shell plugins. Ansible evaluates them before a task's own variables are
-# there again: in a loop the refusal would be lost behind "'item' is undefined".
+# Options of Ansible's shell plugins. Ansible evaluates them before it sets a task's own variables
+# again: in a loop "'item' is undefined" would hide the refusal.
 _SHELL = frozenset(
     {
         "ansible_admin_users",
@@ -34,15 +35,15 @@ _PLAIN = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 def withheld(host: Host, hook: RingHook) -> dict[str, Any]:
-    """Variables of a host that the hook does not see: each name of the host's own, and no value."""
+    """Return the variables of a host that the hook may not see: all names, but no value."""
     if host.name in _LOCAL:
-        # As where no inventory names it: this machine, which a hook may always use.
+        # This machine, which a hook may always use, as if no inventory named it.
         return {
             "ansible_connection": "local",
             "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         }
-    said = refusal(host, hook)
-    alone = f"{{{{ undef() | mandatory('{said}') }}}}"
+    reason = refusal(host, hook)
+    alone = f"{{{{ undef() | mandatory('{reason}') }}}}"
     return {
         **{
             name: alone if name.startswith(_OWN) else _REFUSAL
@@ -54,15 +55,15 @@ def withheld(host: Host, hook: RingHook) -> dict[str, Any]:
         # Evaluated early too, and `become_user` with it where it is not false.
         "ansible_become": False,
         "ansible_connection": CONNECTION,
-        CONNECTION: {"__ansible_unsafe": said},
+        CONNECTION: {"__ansible_unsafe": reason},
     }
 
 
 def refusal(host: Host, hook: RingHook) -> str:
-    """Why the hook cannot have this host, and the setting that would change it.
+    """Return why the hook may not use this host, and the setting that would change it.
 
-    A word that a template could take for more than text is not in it: Ansible takes any text for a
-    group's name, and reads no escapes in a template's strings.
+    Leaves out group names that a template could take for more than text: Ansible takes any text for
+    a group's name, and reads no escapes in a template's strings.
     """
     plain = [group for group in host.groups if _PLAIN.fullmatch(group)]
     groups, more = plain[:_NAMED], ", …" if len(plain) > _NAMED else ""

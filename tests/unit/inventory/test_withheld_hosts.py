@@ -15,7 +15,7 @@ from msgspec import structs
 from patchctl.adapters.ansible.runner import AnsibleRunner
 from patchctl.errors import InvalidInputError
 from patchctl.inventory.export import beside, generate, group_names
-from patchctl.inventory.unknown_hosts import refusal
+from patchctl.inventory.withheld_hosts import refusal
 from patchctl.models.connection import Connection
 from patchctl.models.fleet import Fleet, Group, Host
 from patchctl.models.hooks import RingHook
@@ -81,10 +81,10 @@ def with_variable(name: str, **variables: Any) -> Fleet:
     return structs.replace(
         FLEET,
         hosts=tuple(
-            structs.replace(one, variables={**one.variables, **variables})
-            if one.name == name
-            else one
-            for one in FLEET.hosts
+            structs.replace(host, variables={**host.variables, **variables})
+            if host.name == name
+            else host
+            for host in FLEET.hosts
         ),
     )
 
@@ -114,7 +114,7 @@ def test_of_unseen_hosts_every_value_is_withheld() -> None:
 
 
 def test_of_seen_hosts_all_is_there() -> None:
-    variables = {one.name: one.variables for one in FLEET.hosts}
+    variables = {host.name: host.variables for host in FLEET.hosts}
     hosts = beside(FLEET, ["web1"], SEES)["all"]["hosts"]
     assert (hosts["lb1"], hosts["lb2"]) == (variables["lb1"], variables["lb2"])
     assert hosts["web2"]["ansible_connection"] == "patch_unseen"
@@ -278,7 +278,7 @@ def test_an_unseen_host_fails_at_once_with_the_setting(site: Site, how: str) -> 
     answer = site.run(tasks)
     # Not unreachable: that would be waited out.
     assert answer.status is AnswerStatus.FAILED, answer
-    assert answer.reason == refusal(next(one for one in FLEET.hosts if one.name == name), BLIND)
+    assert answer.reason == refusal(next(host for host in FLEET.hosts if host.name == name), BLIND)
 
 
 # None of them tries again for minutes, nor gets anything.
