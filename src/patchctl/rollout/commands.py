@@ -1,4 +1,4 @@
-"""What an operator asks of a run, as events. Legal or refused by the present state."""
+"""Turn what an operator asks of a run into events, or refuse it in the run's present state."""
 
 from ..errors import ConflictError, HaltedError
 from ..models.rollout import (
@@ -20,10 +20,10 @@ from .view import RunView
 
 
 def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> list[Event]:
-    """Go on: lift an operator's pause, leave a halt, ask lost hosts and deferred ones once more.
+    """Return the events that end a pause or a halt and ask lost and deferred hosts once more.
 
     Raises ConflictError for a run that is over, HaltedError where a budget is used up and the
-    failures were not accepted: the count survives restarts.
+    failures are not accepted: the count survives restarts.
     """
     lost = [] if view.state in BEGINS_NOTHING else ask_again(view)
     deferred = any(host.state is HostState.DEFERRED for host in view.hosts.values())
@@ -58,7 +58,8 @@ def _refuse_over_budget(view: RunView) -> None:
 
 
 def take(view: RunView, command: Command) -> list[Event]:
-    """A request out of the mailbox. One that does not fit the state is recorded, no more."""
+    """Return the events for a request from the mailbox. A request that does not fit the state is
+    only recorded."""
     ring = command.ring or (waiting_ring(view) if command.command is CommandKind.APPROVE else "")
     if command.command is CommandKind.APPROVE and ring not in view.rings:
         return []
@@ -82,7 +83,7 @@ def take(view: RunView, command: Command) -> list[Event]:
 
 
 def waiting_ring(view: RunView) -> str:
-    """The ring that waits for an approval now, or an empty name."""
+    """Return the name of the ring that waits for an approval, or ""."""
     return next((r.name for r in view.rings.values() if r.state is RingState.WAITING), "")
 
 

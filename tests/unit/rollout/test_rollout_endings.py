@@ -122,7 +122,7 @@ def test_after_an_approval_only_what_is_still_to_do_is_offered() -> None:
     after = status(world.view())
     assert after.state is RunState.WAITING
     assert after.reason == "ring production is approved"
-    assert [one.approved for one in after.rings] == [False, False, True]
+    assert [ring.approved for ring in after.rings] == [False, False, True]
     assert rollout_text.next_step(after) == f"let it go on: patchctl rollout resume {RUN}"
     assert rollout_text.next_step(status(world.view(), "process 1")) == ""
 

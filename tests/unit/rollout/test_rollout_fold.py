@@ -102,8 +102,8 @@ def answers(outcomes: dict[tuple[str, Stage], list[OutcomeStatus]]) -> Script:
     """Hosts answer with these, one after another, then well."""
 
     def script(host: str, stage: Stage, asked: int) -> Behaviour:
-        said = outcomes.get((host, stage), [])
-        status = said[asked] if asked < len(said) else OutcomeStatus.OK
+        statuses = outcomes.get((host, stage), [])
+        status = statuses[asked] if asked < len(statuses) else OutcomeStatus.OK
         return Behaviour(status=status, after_ms=15_000, reboot_required=stage is Stage.APPLY)
 
     return script
@@ -180,8 +180,8 @@ def test_a_host_that_is_at_work_when_it_is_looked_at_gets_patience_again() -> No
     until_look = asked - TRIES_OF_A_LOOK
 
     def ended(in_the_look: list[OutcomeStatus]) -> HostState:
-        said = gone * until_look + in_the_look + gone * TRIES_OF_A_LOOK
-        world = World(plan(policy, hosts), answers({("s1", Stage.APPLY): said}))
+        statuses = gone * until_look + in_the_look + gone * TRIES_OF_A_LOOK
+        world = World(plan(policy, hosts), answers({("s1", Stage.APPLY): statuses}))
         return world.run().hosts["s1"].state
 
     assert ended([]) is HostState.UNKNOWN

@@ -93,8 +93,8 @@ def test_the_end_of_a_wait_is_written_down_where_the_work_goes_on() -> None:
 
     world = World(plan(three_rings(), SIX), locked("s1", Stage.APPLY, times=2, after=goes_on))
     world.run()
-    told = [event for event in answers(world, "s1") if event.stage is Stage.APPLY]
-    assert [event.status.value for event in told] == ["locked", "running", "ok"]
+    events = [event for event in answers(world, "s1") if event.stage is Stage.APPLY]
+    assert [event.status.value for event in events] == ["locked", "running", "ok"]
 
 
 def test_a_host_that_stays_locked_is_deferred_asked_again_at_its_rings_end_and_not_counted() -> (
@@ -142,12 +142,12 @@ def test_a_ring_in_which_nothing_was_tried_does_not_soak() -> None:
     hosts = {"staging": [["s1"]], "canary": [["k1"]], "production": [["p1"]]}
     world = World(plan(rings, hosts), locked("s1", Stage.PREFLIGHT))
     world.run()
-    told = [
+    states = [
         e.event.to
         for e in world.entries
         if getattr(e.event, "ring", "") == "staging" and hasattr(e.event, "to")
     ]
-    assert told == [RingState.RUNNING, RingState.DONE]
+    assert states == [RingState.RUNNING, RingState.DONE]
 
 
 @pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.APPLY])

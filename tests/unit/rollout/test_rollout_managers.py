@@ -80,8 +80,8 @@ def test_shards_never_mix(kind: list[str], broken: set[int], size: int) -> None:
 def test_one_budget_counts_both_kinds() -> None:
     policy = ring("production", budget=Amount(hosts=1), max_concurrent=Amount(hosts=2))
     waves = [["a1", "d1"], ["a2", "d2"]]
-    one = World(mixed(waves, policy), script=failing("d1")).run()
-    assert one.state is RunState.DONE
+    view = World(mixed(waves, policy), script=failing("d1")).run()
+    assert view.state is RunState.DONE
     # One of each kind: within a budget of its own for each, over that of the ring.
     both = World(mixed(waves, policy), script=failing("a1", "d1")).run()
     assert both.state is RunState.HALTED

@@ -136,7 +136,7 @@ def undo_fails(host: str, stage: Stage, _: int) -> Behaviour:
 
 
 @pytest.mark.parametrize(
-    ("script", "undo", "hosts", "said"),
+    ("script", "undo", "hosts", "message"),
     [
         (undo_fails, Undo.SAFE, ["s1"], "its undo failed; undo it with `patchctl rollback r-1"),
         (undo_fails, Undo.SAFE, [], "no host that failed and may be tried"),
@@ -146,13 +146,13 @@ def undo_fails(host: str, stage: Stage, _: int) -> Behaviour:
     ],
 )
 def test_what_may_not_be_tried_again_is_refused_with_what_to_do(
-    script: Script, undo: Undo, hosts: list[str], said: str
+    script: Script, undo: Undo, hosts: list[str], message: str
 ) -> None:
     world = World(plan(three_rings(), SIX, cohorts=[cohort(undo=undo)]), script)
     world.run()
     before = len(world.entries)
     engine = world.engine()
-    with pytest.raises(ConflictError, match=said):
+    with pytest.raises(ConflictError, match=message):
         engine.retry("ops", hosts=hosts)
     assert len(world.entries) == before + 1  # only that somebody took the run
 
@@ -303,13 +303,13 @@ def test_the_closing_lines_offer_the_retry_where_it_would_do_something() -> None
     step = rollout_text.next_step(status(world.view()))
     assert "try mended hosts again: patchctl rollout retry r-1" in step.splitlines()
     retried(world)
-    found = status(world.view())
-    assert rollout_text.next_step(found).splitlines()[1:] == [
+    report = status(world.view())
+    assert rollout_text.next_step(report).splitlines()[1:] == [
         "all are mended, go on:   patchctl rollout resume r-1 --accept-failures",
         "leave it as it is:       patchctl rollout abort r-1",
     ]
-    (line,) = (host for host in found.hosts if host.name == "s1")
-    assert rollout_text.host_state(found, line) == "succeeded (attempt 2)"
+    (host,) = (host for host in report.hosts if host.name == "s1")
+    assert rollout_text.host_state(report, host) == "succeeded (attempt 2)"
 
 
 def test_a_run_that_is_done_offers_it_too_and_nothing_else() -> None:
