@@ -1,4 +1,4 @@
-"""Builds the doctor, which must work where the workspace does not."""
+"""Build the doctor, which must work where the workspace does not."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ def doctor(
     trusted: bool,
     say: Callable[[str], None],
 ) -> Doctor[Workspace]:
-    """Checks this machine, the workspace at or above `directory`, and its hosts.
+    """Return the doctor of this machine, the workspace at or above `directory`, and its hosts.
 
     Raises InvalidInputError where there is no such folder. `say` takes lines of progress.
     """
@@ -64,7 +64,7 @@ def doctor(
 
 @contextlib.contextmanager
 def _passing_runner(opened: Workspace) -> Iterator[AnsibleRunner]:
-    """A runner that makes no state folder where there is none."""
+    """Yield a runner that makes no state folder where there is none."""
     with run_folders.passing_folder(in_memory=False) as folder:
         there = opened.state.is_dir() and os.access(opened.state, os.W_OK | os.X_OK)
         workdir = opened.state / "runs" if there else folder

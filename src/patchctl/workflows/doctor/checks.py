@@ -44,7 +44,7 @@ class Opened(Protocol):
     def state(self) -> Path: ...
     @property
     def connection(self) -> Connection: ...
-    def code(self) -> tuple[str, ...]: ...
+    def paths_run_as_user(self) -> tuple[str, ...]: ...
 
 
 W = TypeVar("W", bound=Opened)
@@ -145,7 +145,7 @@ class Doctor(Generic[W]):
         except PatchctlError as error:
             owner = doctor_workspace.owner(problems, trusted=self.trusted)
             return None, [*owner, *doctor_workspace.from_error("settings", error)]
-        problems += self.ownership.problems(root, opened.code(), users)
+        problems += self.ownership.problems(root, opened.paths_run_as_user(), users)
         problems += self.ownership.state_problems(opened.state, users)
         checks = list(doctor_workspace.owner(problems, trusted=self.trusted))
         if problems and not self.trusted:
