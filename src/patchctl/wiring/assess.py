@@ -57,7 +57,7 @@ def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] |
     hosts_known = list(database.snapshots.latest_of_every_host())
     fleet = _fleet(workspace, imported=any(host.imported for host in hosts_known))
     names = limited(workspace, _with_imported(fleet, hosts_known), limit) if limit else None
-    parts = _parts(workspace, fleet, hosts_known, database.snapshots.unseen)
+    parts = _parts(workspace, fleet, hosts_known, database.snapshots.undiscovered)
     return parts, names
 
 
