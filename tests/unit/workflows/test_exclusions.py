@@ -42,7 +42,7 @@ from patchctl.plan.diff import diff
 from patchctl.plan.freeze import freeze, seal
 from patchctl.plan.select import Selected, select
 from patchctl.report import exclusions_text, plan_diff_text, plan_text
-from patchctl.workflows.exclusions import given, holding, unused
+from patchctl.workflows.exclusions import holding, of_options, unused
 
 SSL = Exclusion(rule="--exclude", packages=("openssl",), reason="not tested")
 ALL = Selection(mode=SelectionMode.ALL)
@@ -392,10 +392,10 @@ class TestHolding:
 
 class TestCommand:
     def test_patterns_with_their_reason(self) -> None:
-        assert given(["vim*", "curl", "vim*"], " frozen ") == (
+        assert of_options(["vim*", "curl", "vim*"], " frozen ") == (
             Exclusion(rule="--exclude", packages=("curl", "vim*"), reason="frozen"),
         )
-        assert given([], "") == ()
+        assert of_options([], "") == ()
 
     @pytest.mark.parametrize(
         ("patterns", "reason", "says"),
@@ -412,5 +412,5 @@ class TestCommand:
         self, patterns: list[str], reason: str, says: str
     ) -> None:
         with pytest.raises(UsageError) as caught:
-            given(patterns, reason)
+            of_options(patterns, reason)
         assert says in str(caught.value)

@@ -1,4 +1,4 @@
-"""Verify: what runs promised against what is there now."""
+"""Verify hosts: compare the state that runs left with the present one."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ from .reading import find_run
 class Verifier:
     """Verifies the hosts of one workspace.
 
-    `discover` looks at the named hosts now and stores what it found; `parts` are what an assessment
-    of a snapshot is made of; `feeds` are those that are held.
+    `discover` discovers the named hosts now and stores the snapshot; `parts` gives the inputs of a
+    snapshot's assessment; `feeds` gives the stored feeds.
     """
 
     fleet: Fleet
@@ -39,10 +39,11 @@ class Verifier:
     def verify(
         self, run: str = "", hosts: Collection[str] | None = None, snapshot: str = ""
     ) -> Verification:
-        """Compare. `run` is a part of a run's id, empty for the newest of each host; `hosts` are
-        names, None for all; `snapshot` an id or `latest`, empty looks at the hosts now.
+        """Compare hosts with their expected state. `run` is the start or the end of a run's id, ""
+        for the newest run of each host; `hosts` are names, None for all; `snapshot` is an id or
+        `latest`, "" discovers the hosts now.
 
-        Raises NotFoundError where there is no such run, none at all, or no such snapshot.
+        Raises NotFoundError where there is no such run, no run at all, or no such snapshot.
         """
         newest = find_run(self.database, run or None)
         wanted = newest if run else ""
@@ -55,12 +56,15 @@ class Verifier:
                 for name in made.made.keys() - known
             ),
         ]
-        held = {name: one for name, one in sorted(made.made.items()) if name in known}
-        looked = self._look(tuple(held), snapshot)
-        return self._compare(wanted, held, looked, sorted(without, key=lambda one: one.name))
+        held = {name: expected for name, expected in sorted(made.made.items()) if name in known}
+        discovered = self._look(tuple(held), snapshot)
+        return self._compare(
+            wanted, held, discovered, sorted(without, key=lambda expected: expected.name)
+        )
 
     def _scope(self, run: str, hosts: Collection[str] | None) -> Collection[str]:
-        """A run's own hosts, be they in the inventory or not; else those of the inventory."""
+        """Return the hosts to verify: all of the run, also those that the inventory does not have;
+        without a run all of the inventory."""
         if hosts is not None:
             return hosts
         if not run:
@@ -73,32 +77,34 @@ class Verifier:
             return None
         if not snapshot:
             return self.discover(names)
-        found = self.database.snapshots.load(None if snapshot == "latest" else snapshot)
-        if found is None:
+        stored = self.database.snapshots.load(None if snapshot == "latest" else snapshot)
+        if stored is None:
             raise NotFoundError(
                 f"no snapshot {snapshot!r}", hint="leave --snapshot out to look at the hosts now"
             )
-        return found
+        return stored
 
     def _compare(
         self,
         run: str,
         held: dict[str, ExpectedState],
-        looked: Snapshot | None,
+        discovered: Snapshot | None,
         without: Sequence[Unpromised],
     ) -> Verification:
-        results = {one.name: one for one in looked.hosts} if looked is not None else {}
+        results = (
+            {result.name: result for result in discovered.hosts} if discovered is not None else {}
+        )
         findings = None
-        if looked is not None and self.feeds():
-            findings = SnapshotFindings(self.parts(looked), looked, held.keys())
+        if discovered is not None and self.feeds():
+            findings = SnapshotFindings(self.parts(discovered), discovered, held.keys())
         rows = []
         for name, promise in held.items():
-            row = _unseen(promise, results.get(name), looked)
+            row = _unknown(promise, results.get(name), discovered)
             rows.append(row or self._check(promise, results[name], findings))
         summary = findings.assessor.summary() if findings is not None else None
         return Verification(
             run=run or None,
-            snapshot=looked.id if looked is not None else "",
+            snapshot=discovered.id if discovered is not None else "",
             hosts=tuple(rows),
             fixable_left=_fixable(rows, findings),
             unpromised=tuple(without),
@@ -119,21 +125,21 @@ class Verifier:
         )
 
 
-def _unseen(
-    promise: ExpectedState, result: HostResult | None, looked: Snapshot | None
+def _unknown(
+    promise: ExpectedState, result: HostResult | None, discovered: Snapshot | None
 ) -> VerifiedHost | None:
-    """A host of which nothing is known since its promise was made; None where there is."""
+    """Return the row of a host without facts since the run; None where there are such facts."""
     state, reason = VerifiedState.UNKNOWN, ""
-    if result is None or looked is None:
-        reason = f"not in snapshot {looked.id if looked is not None else ''}"
+    if result is None or discovered is None:
+        reason = f"not in snapshot {discovered.id if discovered is not None else ''}"
     elif result.status is HostStatus.UNREACHABLE:
         state, reason = VerifiedState.UNREACHABLE, result.reason
     elif result.facts is None:
         reason = result.reason or "discovery failed"
     elif "stale" in result.facts.unread:
         reason = "processes on old files could not be looked at"
-    elif looked.taken < promise.made // 1000:
-        reason = f"snapshot {looked.id} is older than what the run did; discover again"
+    elif discovered.taken < promise.made // 1000:
+        reason = f"snapshot {discovered.id} is older than what the run did; discover again"
     if not reason and state is VerifiedState.UNKNOWN:
         return None
     return VerifiedHost(name=promise.host, run=promise.run, state=state, reason=reason)
@@ -143,8 +149,8 @@ def _fixable(rows: Collection[VerifiedHost], findings: SnapshotFindings | None) 
     if findings is None:
         return None
     return sum(
-        one.state is FindingState.FIXABLE and one.cve not in row.open_cves
+        finding.state is FindingState.FIXABLE and finding.cve not in row.open_cves
         for row in rows
         if row.state not in (VerifiedState.UNREACHABLE, VerifiedState.UNKNOWN)
-        for one in findings.findings[row.name]
+        for finding in findings.findings[row.name]
     )

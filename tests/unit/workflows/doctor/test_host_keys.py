@@ -20,7 +20,7 @@ from patchctl.models.fleet import Host
 from patchctl.models.host_keys import Key, Target
 from patchctl.protocol.jobs import Job
 from patchctl.workflows.doctor import host_keys
-from patchctl.workflows.doctor.host_keys import Found, Looked, Ways
+from patchctl.workflows.doctor.host_keys import HostKeys, KeyComparison, SshContext
 
 needs_ssh = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="no OpenSSH here")
 
@@ -99,8 +99,8 @@ class TestAFile:
 
 def looked(
     tmp_path: Path, known: list[str], *offered: Key, jump: str = "", files: bool = True
-) -> Looked:
-    ways = Ways(ssh=ssh_keys, file=tmp_path / "known_hosts", cwd=tmp_path)
+) -> HostKeys:
+    ways = SshContext(ssh=ssh_keys, file=tmp_path / "known_hosts", cwd=tmp_path)
     place = Endpoint(
         address="10.0.0.1", port=22, name="10.0.0.1", jump=jump,
         files=(ways.file.resolve(),) if files else (Path("/dev/null"),),
@@ -157,8 +157,8 @@ class TestComparing:
 
 
 class TestWriting:
-    def found(self, tmp_path: Path, *names: str) -> Found:
-        return Found({name: named(looked(tmp_path, [], ONE), name) for name in names})
+    def found(self, tmp_path: Path, *names: str) -> KeyComparison:
+        return KeyComparison({name: named(looked(tmp_path, [], ONE), name) for name in names})
 
     def test_lines_are_appended_with_the_hosts_name(self, tmp_path: Path) -> None:
         file = tmp_path / "known_hosts"
@@ -188,8 +188,8 @@ class TestWriting:
             host_keys.before(file)
 
 
-def named(one: Looked, name: str) -> Looked:
-    return Looked(name, one.check, one.endpoint, one.new)
+def named(one: HostKeys, name: str) -> HostKeys:
+    return HostKeys(name, one.check, one.endpoint, one.new)
 
 
 def host(**variables: Any) -> Host:
@@ -198,7 +198,7 @@ def host(**variables: Any) -> Host:
 
 class TestWhereSshGoes:
     def test_the_inventory_and_the_command_line_say_it(self, tmp_path: Path) -> None:
-        ways = Ways(
+        ways = SshContext(
             ssh=ssh_keys,
             file=tmp_path / "known_hosts",
             cwd=tmp_path,
@@ -227,7 +227,7 @@ class TestWhereSshGoes:
         self, tmp_path: Path, variables: dict[str, Any], why: str
     ) -> None:
         found = host_keys.target(
-            host(**variables), Ways(ssh=ssh_keys, file=tmp_path / "k", cwd=tmp_path)
+            host(**variables), SshContext(ssh=ssh_keys, file=tmp_path / "k", cwd=tmp_path)
         )
         assert isinstance(found, str)
         assert why in found
