@@ -48,8 +48,8 @@ def test_every_key_is_shown() -> None:
     for field in msgspec.structs.fields(File):
         assert re.search(rf"^# ?{field.encode_name}:", text, re.M), field.encode_name
     for section in ("policy", "ansible"):
-        (found,) = (f.type for f in msgspec.structs.fields(File) if f.name == section)
-        for key in keys(found):
+        (section_type,) = (f.type for f in msgspec.structs.fields(File) if f.name == section)
+        for key in keys(section_type):
             assert f"\n#  {key}: " in text, key
 
 

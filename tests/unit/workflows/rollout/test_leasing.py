@@ -65,7 +65,7 @@ def test_the_refusal_of_a_second_run_tells_held_from_reserved(site: Site, run: s
         f"host s1 is held by run {run}, host p1 is reserved by run {run}"
     )
     assert f"patchctl rollout abort {run}" in refused.value.hint
-    assert [one.id for one in site.database.runs.list()] == [run]
+    assert [summary.id for summary in site.database.runs.list()] == [run]
 
 
 def test_several_hosts_are_counted_by_how_they_are_had(site: Site) -> None:
