@@ -111,20 +111,20 @@ def _nested(members: dict[str, tuple[list[str], list[str]]]) -> dict[str, Any]:
     return {"all": {"hosts": {}, "children": children}}
 
 
-def _members(fleet: Fleet, wanted: set[str]) -> dict[str, tuple[list[str], list[str]]]:
+def _members(fleet: Fleet, hosts: set[str]) -> dict[str, tuple[list[str], list[str]]]:
     """Return group -> (direct hosts, child groups): rings, and groups that lead to these hosts."""
     groups = {group.name: group for group in fleet.groups}
-    groups_used = {group for host in fleet.hosts if host.name in wanted for group in host.groups}
+    groups_used = {group for host in fleet.hosts if host.name in hosts for group in host.groups}
     members = {
         name: (
-            [host for host in groups[name].hosts if host in wanted],
+            [host for host in groups[name].hosts if host in hosts],
             [child for child in groups[name].children if child in groups_used],
         )
         for name in sorted(groups_used)
     }
     for ring in fleet.rings:
         name = ring_group(ring)
-        in_ring = [host.name for host in fleet.hosts if host.name in wanted and host.ring == ring]
+        in_ring = [host.name for host in fleet.hosts if host.name in hosts and host.ring == ring]
         if in_ring:
             direct, children = members.get(name, ([], []))
             members[name] = (sorted({*direct, *in_ring}), children)

@@ -149,11 +149,11 @@ def _lineage(name: str, parents: Mapping[str, set[str]]) -> set[str]:
     return seen
 
 
-def _groups(raw: Raw, taken: Collection[str]) -> tuple[Group, ...]:
+def _groups(raw: Raw, accepted: Collection[str]) -> tuple[Group, ...]:
     return tuple(
         Group(
             name=name,
-            hosts=tuple(sorted(host for host in hosts if host in taken)),
+            hosts=tuple(sorted(host for host in hosts if host in accepted)),
             children=tuple(sorted(children)),
         )
         for name, (hosts, children) in sorted(raw.groups.items())

@@ -69,16 +69,16 @@ def _by_inventory(
 ) -> RingChoice | None:
     """Return the ring that the inventory names by variable or by group, or None."""
     by_variable = _by_variable(variables, rings)
-    named = [ring for ring in rings if ring in groups or ring_group(ring) in groups]
-    if len(named) > 1:
-        raise RingConflictError(f"is in the groups of {len(named)} rings: {', '.join(named)}")
-    if by_variable and named and named[0] != by_variable:
+    in_rings = [ring for ring in rings if ring in groups or ring_group(ring) in groups]
+    if len(in_rings) > 1:
+        raise RingConflictError(f"is in the groups of {len(in_rings)} rings: {', '.join(in_rings)}")
+    if by_variable and in_rings and in_rings[0] != by_variable:
         raise RingConflictError(
-            f"{VARIABLE} says {by_variable}, but it is in the group {named[0]} of another ring"
+            f"{VARIABLE} says {by_variable}, but it is in the group {in_rings[0]} of another ring"
         )
     if by_variable:
         return RingChoice(by_variable, f"variable {VARIABLE}")
-    return RingChoice(named[0], f"group {named[0]}") if named else None
+    return RingChoice(in_rings[0], f"group {in_rings[0]}") if in_rings else None
 
 
 def _by_variable(variables: Mapping[str, Any], rings: Sequence[str]) -> str | None:

@@ -43,15 +43,15 @@ def withheld(host: Host, hook: RingHook) -> dict[str, Any]:
             "ansible_python_interpreter": "{{ ansible_playbook_python }}",
         }
     reason = refusal(host, hook)
-    alone = f"{{{{ undef() | mandatory('{reason}') }}}}"
+    refusing_template = f"{{{{ undef() | mandatory('{reason}') }}}}"
     return {
         **{
-            name: alone if name.startswith(_OWN) else _REFUSAL
+            name: refusing_template if name.startswith(_OWN) else _REFUSAL
             for name in host.variables
             if name not in _SHELL
         },
         # Also where a task or the command line names another connection.
-        "ansible_host": alone,
+        "ansible_host": refusing_template,
         # Evaluated early too, and `become_user` with it where it is not false.
         "ansible_become": False,
         "ansible_connection": CONNECTION,
@@ -67,8 +67,8 @@ def refusal(host: Host, hook: RingHook) -> str:
     """
     plain = [group for group in host.groups if _PLAIN.fullmatch(group)]
     groups, more = plain[:_NAMED], ", …" if len(plain) > _NAMED else ""
-    named = ", ".join(groups) + more if groups else EVERYTHING
+    choice = ", ".join(groups) + more if groups else EVERYTHING
     return (
         f"the {hook.stage} hook does not see {host.name}: add to {hook.key} in patchctl.yml"
-        f" {'one of its groups: ' if len(groups) > 1 else ''}{named}; then make a new plan"
+        f" {'one of its groups: ' if len(groups) > 1 else ''}{choice}; then make a new plan"
     )

@@ -25,9 +25,9 @@ def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> lis
     Raises ConflictError for a run that is over, HaltedError where a budget is used up and the
     failures are not accepted: the count survives restarts.
     """
-    lost = [] if view.state in BEGINS_NOTHING else ask_again(view)
+    lost_events = [] if view.state in BEGINS_NOTHING else ask_again(view)
     deferred = any(host.state is HostState.DEFERRED for host in view.hosts.values())
-    opened = view.state is RunState.DONE and (lost or deferred)
+    opened = view.state is RunState.DONE and (lost_events or deferred)
     if view.state in NOT_RESUMABLE and not opened:
         raise ConflictError(f"run {view.run} is {view.state.value.replace('_', ' ')}")
     if (opened or view.state is RunState.HALTED) and not accept_failures:
@@ -37,15 +37,17 @@ def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> lis
     ]
     ring = view.current_ring()
     if opened:
-        who = " and ".join(filter(None, ("lost" if lost else "", "deferred" if deferred else "")))
-        events.append(RunMoved(to=RunState.RUNNING, reason=f"{who} hosts are asked again"))
+        kinds = " and ".join(
+            filter(None, ("lost" if lost_events else "", "deferred" if deferred else ""))
+        )
+        events.append(RunMoved(to=RunState.RUNNING, reason=f"{kinds} hosts are asked again"))
     elif view.state is RunState.HALTED:
         if ring is not None and ring.state is RingState.HALTED:
             events.append(RingMoved(ring=ring.name, to=RingState.RUNNING))
         events.append(RunMoved(to=RunState.RUNNING))
     elif view.state is RunState.PAUSED:
         events.append(RunMoved(to=_after_pause(view)))
-    return [*events, *lost]
+    return [*events, *lost_events]
 
 
 def _refuse_over_budget(view: RunView) -> None:

@@ -125,8 +125,8 @@ def _forward(host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutc
             # In an undo by an operator, the host is drained before it is undone.
             return _work(Stage.UNDO if host.state is HostState.ROLLING_BACK else Stage.APPLY)
         case Stage.APPLY:
-            wanted = bool(outcome.evidence.get("reboot_required"))
-            reboot = wanted and policy.reboot is RebootPolicy.IF_REQUIRED
+            needs_reboot = bool(outcome.evidence.get("reboot_required"))
+            reboot = needs_reboot and policy.reboot is RebootPolicy.IF_REQUIRED
             return _work(Stage.REBOOT if reboot else Stage.RESTART)
         case Stage.RESTART:
             return _work(Stage.VERIFY)
@@ -210,7 +210,7 @@ def _failed(
     return Move(HostState.FAILED, stage, reason)
 
 
-def held_back(host: HostView, step: Move | Again, why: str = NOT_BEGUN) -> Move | None:
+def held_back(host: HostView, step: Move | Again, reason: str = NOT_BEGUN) -> Move | None:
     """Return the step to take instead in an aborted run, or for a lost host that is asked only for
     its state; None where `step` may be taken.
 
@@ -219,9 +219,9 @@ def held_back(host: HostView, step: Move | Again, why: str = NOT_BEGUN) -> Move 
     """
     if host.stage in HARMLESS:
         if isinstance(step, Again) or step.to is not HostState.FAILED:
-            return Move(HostState.SKIPPED, host.stage, why)
+            return Move(HostState.SKIPPED, host.stage, reason)
     elif isinstance(step, Move) and step.to is HostState.APPLY:
-        return Move(HostState.FAILED, host.stage, why)
+        return Move(HostState.FAILED, host.stage, reason)
     return None
 
 

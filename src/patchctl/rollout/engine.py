@@ -174,8 +174,8 @@ class Engine:
         until = next_end(blockers(self.view, now, self._proven))
         if until is None:
             return self._limits.poll_s * 5
-        left = (until - now) / 1000
-        return max(0.01, min(left, 1.0))
+        wait_s = (until - now) / 1000
+        return max(0.01, min(wait_s, 1.0))
 
     def _progress(self) -> None:
         # Each pass may open the next step (ring done > next ring running > first wave).
@@ -321,20 +321,20 @@ class Engine:
         # A stage that touched nothing can always be undone.
         unsafe = [] if outcome.evidence.get("touched") is False else self.view.unsafe(host)
         step = decisions.after(host, policy, unsafe, outcome, self._timers.waited(host.name))
-        held = None
+        held_back = None
         if self.view.state is RunState.ABORTING:
             if outcome.status is OutcomeStatus.LOCKED and stage is Stage.APPLY:
                 step = decisions.put_off(host, policy, decisions.NOT_BEGUN)
-            held = decisions.held_back(host, step)
+            held_back = decisions.held_back(host, step)
         elif host.only_looked_at:
-            held = decisions.held_back(host, step, decisions.LOST_BEFORE)
-        step = held or step
+            held_back = decisions.held_back(host, step, decisions.LOST_BEFORE)
+        step = held_back or step
         if isinstance(step, decisions.Again):
             self._timers.delay(host.name, step.delay_ms)
             self._idle[host.name] = self._timers.now
             return events
         events.append(_moved(host, step.to, step.stage, step.reason))
-        if held is not None and held.to is HostState.FAILED:
+        if held_back is not None and held_back.to is HostState.FAILED:
             events.append(_moved(host, HostState.ROLLING_BACK, Stage.UNDO, step.reason))
         elif decisions.undo_follows(step, policy, unsafe):
             # Written together with the failure, so that a controller that dies here leaves no

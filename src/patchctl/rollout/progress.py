@@ -42,10 +42,10 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
         return _end(view, [RunMoved(to=RunState.ABORTED, reason=view.reason)])
     if view.state is RunState.HALTING:
         return _end(view, _halted(view, ring))
-    held = blockers(view, now, proven)
-    if stuck := _used_up_budget(view, held):
+    present = blockers(view, now, proven)
+    if stuck := _used_up_budget(view, present):
         return [RunMoved(to=RunState.HALTING, reason=stuck.reason)]
-    if any(blocker.kind in PAUSES for blocker in held):
+    if any(blocker.kind in PAUSES for blocker in present):
         return []
     for other in view.rings.values():
         if other.state not in RING_WALKED:
@@ -56,23 +56,23 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
             return []
     if ring is None:
         return _end(view, [RunMoved(to=RunState.DONE)])
-    return _go_on(
-        view, ring, [blocker.reason for blocker in held if blocker.what == ring.name], proven
+    return _advance(
+        view, ring, [blocker.reason for blocker in present if blocker.what == ring.name], proven
     )
 
 
-def _used_up_budget(view: RunView, held: Sequence[Blocker]) -> Blocker | None:
+def _used_up_budget(view: RunView, present: Sequence[Blocker]) -> Blocker | None:
     """Return a used-up budget, which halts the run. None in a paused retry: when the retry ends,
     the run is again in its earlier state, and halts there if it must."""
     if view.state is RunState.PAUSED and view.paused_from is RunState.RETRYING:
         return None
-    return next((blocker for blocker in held if blocker.kind is BlockerKind.BUDGET), None)
+    return next((blocker for blocker in present if blocker.kind is BlockerKind.BUDGET), None)
 
 
-def _go_on(view: RunView, ring: RingView, held: list[str], proven: Proven) -> list[Event]:
+def _advance(view: RunView, ring: RingView, reasons: list[str], proven: Proven) -> list[Event]:
     """Return the ring's next step; `held` are the reasons why it must wait."""
-    if held:
-        return _wait(view, ring, held[0])
+    if reasons:
+        return _wait(view, ring, reasons[0])
     match ring.state:
         case RingState.PENDING if not ring.size:
             return [RingMoved(ring=ring.name, to=RingState.DONE, reason="no hosts in the plan")]
@@ -123,21 +123,21 @@ def _wait(view: RunView, ring: RingView, reason: str) -> list[Event]:
     if ring.state is RingState.PENDING:
         return [RingMoved(ring=ring.name, to=RingState.WAITING, reason=reason), run_waits]
     # The run halted while the ring waited, and goes on.
-    again = ring.state is RingState.WAITING and view.state is RunState.RUNNING
-    return [run_waits] if again else []
+    goes_on = ring.state is RingState.WAITING and view.state is RunState.RUNNING
+    return [run_waits] if goes_on else []
 
 
 def _open(view: RunView, ring: RingView, proven: Proven) -> list[Event]:
     events: list[Event] = [RingMoved(ring=ring.name, to=RingState.RUNNING)]
     if view.state is not RunState.RUNNING:
         events.append(RunMoved(to=RunState.RUNNING))
-    for held in held_hosts(view, ring, proven):
+    for blocker in held_hosts(view, ring, proven):
         events.append(
             HostMoved(
-                host=held.what,
-                attempt=view.hosts[held.what].attempt,
+                host=blocker.what,
+                attempt=view.hosts[blocker.what].attempt,
                 to=HostState.SKIPPED,
-                reason=held.reason,
+                reason=blocker.reason,
             )
         )
     return events

@@ -49,8 +49,8 @@ def chosen(view: RunView, hosts: Sequence[str]) -> list[str]:
     for name in hosts:
         if name not in view.hosts:
             raise NotFoundError(f"{name} is not in run {view.run}")
-        if why := refusal(view, view.hosts[name]):
-            raise ConflictError(f"host {name} is not tried again: {why}")
+        if refused := refusal(view, view.hosts[name]):
+            raise ConflictError(f"host {name} is not tried again: {refused}")
     names = hosts or [host.name for host in view.hosts.values() if not refusal(view, host)]
     if not names:
         raise ConflictError(

@@ -106,14 +106,14 @@ def _begin(view: RunView, name: str) -> HostMoved:
 
 
 def _end(view: RunView) -> RunMoved:
-    left = [
+    not_well = [
         host
         for host in view.hosts.values()
         if host.touched and host.state in SETTLED and host.undo_asked
     ]
-    if left:
-        drained = [host.name for host in left if _only_drained(host)]
-        not_undone = [host.name for host in left if not _only_drained(host)]
+    if not_well:
+        drained = [host.name for host in not_well if _only_drained(host)]
+        not_undone = [host.name for host in not_well if not _only_drained(host)]
         reasons = (
             _counted(not_undone, "not undone"),
             _counted(drained, "undone but still drained"),
@@ -133,8 +133,8 @@ def _only_drained(host: HostView) -> bool:
     return host.state is HostState.ROLLBACK_FAILED and host.final_stage is Stage.UNDRAIN
 
 
-def _counted(names: Sequence[str], what: str) -> str:
+def _counted(names: Sequence[str], end: str) -> str:
     if not names:
         return ""
-    are = "host is" if len(names) == 1 else "hosts are"
-    return f"{len(names)} {are} {what}: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+    verb = "host is" if len(names) == 1 else "hosts are"
+    return f"{len(names)} {verb} {end}: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"

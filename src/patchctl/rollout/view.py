@@ -217,25 +217,25 @@ class RunView:
 
     def proven_by_ring(self) -> dict[str, set[str]]:
         """Return ring -> the transitions with which a host of it has succeeded, and keeps them."""
-        done: dict[str, set[str]] = {name: set() for name in self.rings}
+        cohorts_by_ring: dict[str, set[str]] = {name: set() for name in self.rings}
         for host in self.hosts.values():
             if host.state is HostState.SUCCEEDED:
-                done[host.ring].add(host.cohort)
+                cohorts_by_ring[host.ring].add(host.cohort)
         return {
             ring: {proof_key(t) for cohort in cohorts for t in self.cohorts[cohort].transitions}
-            for ring, cohorts in done.items()
+            for ring, cohorts in cohorts_by_ring.items()
         }
 
     def disproven_by_ring(self) -> dict[str, set[str]]:
         """Return ring -> the planned transitions that no host of it has kept."""
         proven = self.proven_by_ring()
-        planned: dict[str, set[str]] = {name: set() for name in self.rings}
+        cohorts_by_ring: dict[str, set[str]] = {name: set() for name in self.rings}
         for host in self.hosts.values():
-            planned[host.ring].add(host.cohort)
+            cohorts_by_ring[host.ring].add(host.cohort)
         return {
             ring: {proof_key(t) for cohort in cohorts for t in self.cohorts[cohort].transitions}
             - proven[ring]
-            for ring, cohorts in planned.items()
+            for ring, cohorts in cohorts_by_ring.items()
         }
 
     def lease(self, name: str) -> LeaseKind:

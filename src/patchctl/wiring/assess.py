@@ -70,7 +70,7 @@ def parts_of_snapshot(workspace: Workspace, fleet: Fleet, snapshot: Snapshot) ->
 def _parts(
     workspace: Workspace,
     fleet: Fleet,
-    seen: Collection[KnownHost],
+    hosts_known: Collection[KnownHost],
     reasons: Callable[[], Mapping[str, str]],
 ) -> Parts:
     store, policy = workspace.feeds, workspace.settings.assessment
@@ -78,9 +78,9 @@ def _parts(
     exceptions = exceptions_file.load(workspace.root / exceptions_file.FILE_NAME)
     return Parts(
         fleet=fleet,
-        seen=lambda: seen,
+        seen=lambda: hosts_known,
         reasons=reasons,
-        snapshot=max((host.snapshot for host in seen), default=""),
+        snapshot=max((host.snapshot for host in hosts_known), default=""),
         feeds=_Feeds(store),
         held=store.list,
         context=context_of,
@@ -110,12 +110,12 @@ def _fleet(workspace: Workspace, *, imported: bool) -> Fleet:
         return Fleet(hosts=(), groups=(), sources=(), rings=(), digest="")
 
 
-def _with_imported(fleet: Fleet, seen: Iterable[KnownHost]) -> Fleet:
+def _with_imported(fleet: Fleet, hosts_known: Iterable[KnownHost]) -> Fleet:
     """Return the fleet with imported hosts added, so that patterns can name them too."""
     known = {host.name for host in fleet.hosts}
     imported = [
         Host(name=host.name, ring=None, ring_reason="imported", groups=("all",), variables={})
-        for host in seen
+        for host in hosts_known
         if host.imported and host.name not in known
     ]
     hosts = tuple(sorted((*fleet.hosts, *imported), key=lambda host: host.name))

@@ -10,21 +10,21 @@ from ..workflows import audit as workflow
 from .workspace import Workspace
 
 
-def wanted(*, run: str, host: str, since: str) -> workflow.Filter:
+def record_filter(*, run: str, host: str, since: str) -> workflow.Filter:
     """Return the filter for the command line's options. Raises UsageError for an invalid time."""
     start = workflow.since(since, now_ms()) if since else 0
     return workflow.Filter(run=run, host=host, since=start)
 
 
-def records(workspace: Workspace, wanted: workflow.Filter) -> Iterator[AuditRecord]:
+def records(workspace: Workspace, record_filter: workflow.Filter) -> Iterator[AuditRecord]:
     """Return records, oldest first. Raises IntegrityError where a log was written and is gone."""
     workflow.check_there(workspace.audit_files, partial(workspace.database, create=False))
-    return workflow.records(workspace.audit_files, wanted)
+    return workflow.records(workspace.audit_files, record_filter)
 
 
-def notes(workspace: Workspace, wanted: workflow.Filter) -> Iterator[AuditNote]:
+def notes(workspace: Workspace, record_filter: workflow.Filter) -> Iterator[AuditNote]:
     """Return the same records in words."""
-    return workflow.in_words(records(workspace, wanted))
+    return workflow.in_words(records(workspace, record_filter))
 
 
 def verify(workspace: Workspace) -> AuditVerdict:

@@ -34,13 +34,13 @@ def doctor(
 
     Raises InvalidInputError where there is no such folder. `say` takes lines of progress.
     """
-    here = directory or caller.folder
-    if not (caller.folder / here).is_dir():
-        raise InvalidInputError("no such folder", where=str(here))
-    state = caller.environment.get("PATCHCTL_STATE") or here / ".patchctl"
+    folder = directory or caller.folder
+    if not (caller.folder / folder).is_dir():
+        raise InvalidInputError("no such folder", where=str(folder))
+    state = caller.environment.get("PATCHCTL_STATE") or folder / ".patchctl"
     return Doctor(
-        find=lambda: find_workspace(here, caller.folder),
-        open=lambda: open_workspace(here, caller, access, trusted=True),
+        find=lambda: find_workspace(folder, caller.folder),
+        open=lambda: open_workspace(folder, caller, access, trusted=True),
         load=load,
         lint=lint,
         at_risk=lambda opened: guards.state_at_risk(opened.root, opened.state, caller),
@@ -66,8 +66,8 @@ def doctor(
 def _passing_runner(opened: Workspace) -> Iterator[AnsibleRunner]:
     """Yield a runner that makes no state folder where there is none."""
     with run_folders.passing_folder(in_memory=False) as folder:
-        there = opened.state.is_dir() and os.access(opened.state, os.W_OK | os.X_OK)
-        workdir = opened.state / "runs" if there else folder
+        writable = opened.state.is_dir() and os.access(opened.state, os.W_OK | os.X_OK)
+        workdir = opened.state / "runs" if writable else folder
         environment = opened.caller.environment
         with AnsibleRunner(workdir, opened.root, opened.connection, environment) as runner:
             yield runner

@@ -39,19 +39,19 @@ def listed(workspace: Workspace) -> list[ExceptionStatus]:
     return workflow.listed(load(workspace), workspace.feeds.known_exploited(), _today())
 
 
-def add(workspace: Workspace, wanted: NewException) -> tuple[RiskException, str]:
+def add(workspace: Workspace, options: NewException) -> tuple[RiskException, str]:
     """Append an exception and return it with a warning, or "". Raises UsageError where it names
     neither CVE nor package, or neither host nor group."""
-    if not wanted.cves and not wanted.packages:
+    if not options.cves and not options.packages:
         raise UsageError("an exception is for something: give --cve or --package")
-    if not wanted.hosts and not wanted.groups:
+    if not options.hosts and not options.groups:
         raise UsageError("an exception holds somewhere: give --host or --group; --host '*' is all")
     new = workflow.add(
         workspace.root / exceptions_file.FILE_NAME,
         files.private_folder(workspace.state) / "exceptions.lock",
         exceptions_file.load,
         exceptions_file.add,
-        partial(_exception, wanted, _today()),
+        partial(_exception, options, _today()),
         files,
     )
     exploited = sorted(set(new.cves) & set(workspace.feeds.known_exploited()))
@@ -62,16 +62,16 @@ def add(workspace: Workspace, wanted: NewException) -> tuple[RiskException, str]
     )
 
 
-def _exception(wanted: NewException, today: str, free: str) -> RiskException:
-    texts = {name: getattr(wanted, name) for name in ("owner", "reason", "control")}
+def _exception(options: NewException, today: str, free: str) -> RiskException:
+    texts = {name: getattr(options, name) for name in ("owner", "reason", "control")}
     return RiskException(
-        id=wanted.id or free,
+        id=options.id or free,
         **{name: workflow.printable(name, text) for name, text in texts.items()},
-        expires=workflow.last_day(wanted.expires, today),
-        cves=tuple(dict.fromkeys(cve.upper() for cve in wanted.cves)),
-        packages=wanted.packages,
-        hosts=wanted.hosts,
-        groups=wanted.groups,
+        expires=workflow.last_day(options.expires, today),
+        cves=tuple(dict.fromkeys(cve.upper() for cve in options.cves)),
+        packages=options.packages,
+        hosts=options.hosts,
+        groups=options.groups,
     )
 
 

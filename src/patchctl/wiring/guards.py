@@ -57,9 +57,9 @@ def state_at_risk(root: Path, state: Path, caller: Caller) -> str:
 
 def refuse_ephemeral_state(root: Path, state: Path, caller: Caller) -> None:
     """Raise UsageError where the state is at risk."""
-    if why := state_at_risk(root, state, caller):
+    if risk := state_at_risk(root, state, caller):
         raise UsageError(
-            f"nothing was changed: {why}",
+            f"nothing was changed: {risk}",
             hint="name a lasting folder in PATCHCTL_STATE or `state:`,"
             " or give --ephemeral-state where that is meant",
         )

@@ -44,7 +44,7 @@ def _hosts(event: dict[str, object]) -> list[object]:
     return hosts if isinstance(hosts, list) else []
 
 
-def records(log: LogFiles, wanted: Filter) -> Iterator[AuditRecord]:
+def records(log: LogFiles, record_filter: Filter) -> Iterator[AuditRecord]:
     """Yield the records of the log's files, oldest first.
 
     Raises IntegrityError at a line that is no record; leaves out an incomplete last line.
@@ -58,7 +58,7 @@ def records(log: LogFiles, wanted: Filter) -> Iterator[AuditRecord]:
             raise IntegrityError(
                 f"{line.file}:{line.number}: {error}", hint="run `patchctl audit verify`"
             ) from error
-        if wanted.takes(record):
+        if record_filter.takes(record):
             yield record
 
 
@@ -110,8 +110,8 @@ def _opened(log: LogFiles, database: Callable[[], State]) -> State:
     except NotFoundError as error:
         if not paths:
             raise
-        why = "the state database of this audit log is missing or empty"
-        raise _NoJournalError(f"{log.folder}: {why}", hint=_RESTORE) from error
+        missing = "the state database of this audit log is missing or empty"
+        raise _NoJournalError(f"{log.folder}: {missing}", hint=_RESTORE) from error
     except (InvalidInputError, IntegrityError) as error:
         if not paths:
             raise
@@ -141,8 +141,8 @@ def rebuild(log: LogFiles, database: Callable[[], State]) -> tuple[int, Path]:
     NotFoundError where there is no state at all.
     """
     opened = _opened(log, database)
-    aside = f"before-{datetime.fromtimestamp(opened.now_s(), UTC):%Y%m%d-%H%M%S}"
-    return AuditWriter(log, opened).rebuild(aside), log.folder / aside
+    folder_name = f"before-{datetime.fromtimestamp(opened.now_s(), UTC):%Y%m%d-%H%M%S}"
+    return AuditWriter(log, opened).rebuild(folder_name), log.folder / folder_name
 
 
 def since(text: str, now_ms: int) -> int:

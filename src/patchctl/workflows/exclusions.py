@@ -72,17 +72,21 @@ def unused(
     """Yield a line for each pattern that fits no package: neither an installed one of the hosts
     (None: all) where its rule holds, nor a new one that an update would need. A pattern with a
     typing mistake would let its package through."""
-    new = frozenset(name for update in left_out for name in update.needs)
-    seen = {
+    needed = frozenset(name for update in left_out for name in update.needs)
+    names_by_host = {
         host.name: _names(host.facts)
         for host in snapshot.hosts
         if host.facts is not None and (hosts is None or host.name in hosts)
     }
     for rule in rules:
-        here = [seen[name] | new for name in rule.hosts or seen if name in seen]
-        for pattern in rule.packages if here else ():
-            alone = replace(rule, packages=(pattern,))
-            if not any(alone.fits(names) for names in here):
+        package_names = [
+            names_by_host[name] | needed
+            for name in rule.hosts or names_by_host
+            if name in names_by_host
+        ]
+        for pattern in rule.packages if package_names else ():
+            single = replace(rule, packages=(pattern,))
+            if not any(single.fits(names) for names in package_names):
                 yield f"{rule.rule} {pattern} fits no package that is installed on these hosts"
 
 

@@ -85,12 +85,12 @@ def strata(context: Context) -> Iterator[Finding]:
             )
     for roles, names in _roles(context).items():
         in_rings = _rings_of(context, names)
-        what = f"{'group' if len(roles) == 1 else 'groups'} {', '.join(roles)}"
+        label = f"{'group' if len(roles) == 1 else 'groups'} {', '.join(roles)}"
         where = context.source_map.group(roles[0]) or context.where(names[0])
         if in_rings == {last}:
             yield warning(
                 "role-not-early",
-                f"{what}: in {last} only ({some(names)}), no early ring proves its updates",
+                f"{label}: in {last} only ({some(names)}), no early ring proves its updates",
                 "move one of its hosts to an early ring",
                 where,
                 *names,
@@ -98,8 +98,8 @@ def strata(context: Context) -> Iterator[Finding]:
         if len(names) > 1 and len(in_rings) == 1:
             yield warning(
                 "role-in-one-ring",
-                f"{what}: all {len(names)} hosts are in {next(iter(in_rings))}, where a bad update "
-                "can reach all of them",
+                f"{label}: all {len(names)} hosts are in {next(iter(in_rings))}, where a bad "
+                "update can reach all of them",
                 "spread it over the rings",
                 where,
                 *names,
@@ -135,5 +135,5 @@ def _roles(context: Context) -> dict[tuple[str, ...], list[str]]:
 
 
 def _rings_of(context: Context, names: list[str]) -> set[str]:
-    wanted = set(names)
-    return {host.ring for host in context.fleet.hosts if host.name in wanted and host.ring}
+    hosts = set(names)
+    return {host.ring for host in context.fleet.hosts if host.name in hosts and host.ring}

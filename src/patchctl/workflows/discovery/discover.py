@@ -68,9 +68,9 @@ def look(
     """
     job = _job(generate(fleet, names), request, begun)
     for done, answer in enumerate(runner.run(job, prepare) if names else (), 1):
-        seen = _look_of(answer)
-        progress(done, len(names), seen.result)
-        yield seen
+        host_look = _look_of(answer)
+        progress(done, len(names), host_look.result)
+        yield host_look
 
 
 def discover(
@@ -133,8 +133,8 @@ def _look_of(answer: Answer) -> Look:
         status = HostStatus.UNREACHABLE if unreachable else HostStatus.FAILED
         return _without_facts(answer, status, Reason(code=answer.code, text=answer.reason))
     facts = parse(answer.output, answer.at_ms // 1000)
-    if why := problem(facts):
-        return _without_facts(answer, HostStatus.FAILED, why)
+    if reason := problem(facts):
+        return _without_facts(answer, HostStatus.FAILED, reason)
     return Look(
         result=HostResult(
             name=answer.host, status=HostStatus.OK, facts=facts, elapsed_ms=answer.elapsed_ms
@@ -142,14 +142,14 @@ def _look_of(answer: Answer) -> Look:
     )
 
 
-def _without_facts(answer: Answer, status: HostStatus, why: Reason) -> Look:
+def _without_facts(answer: Answer, status: HostStatus, reason: Reason) -> Look:
     result = HostResult(
         name=answer.host,
         status=status,
-        reason=why.text or "no answer",
+        reason=reason.text or "no answer",
         elapsed_ms=answer.elapsed_ms,
     )
-    return Look(result=result, code=why.code)
+    return Look(result=result, code=reason.code)
 
 
 # --- what is stored -----------------------------------------------------------------------------

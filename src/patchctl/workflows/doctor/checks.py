@@ -95,7 +95,7 @@ class Doctor(Generic[W]):
     trusted: bool
     progress: Progress
 
-    def run(self, wanted: CheckRequest) -> DoctorReport:
+    def run(self, check_request: CheckRequest) -> DoctorReport:
         """Run all checks. A mistake in the workspace or on a host is a check, not an exception.
 
         Raises UsageError for a `limit` that fits nothing, and what `approve` raises.
@@ -107,13 +107,13 @@ class Doctor(Generic[W]):
             machine_checks = pool.submit(self._machine, state)
             learned: tuple[LearnedKey, ...] = ()
             results: Sequence[Check] = ()
-            asked = 0
+            hosts_asked = 0
             if opened is not None:
                 fleet, inventory_checks = self._inventory(opened)
                 checks += inventory_checks
                 if fleet is not None:
                     linted = pool.submit(self._lint, opened)
-                    asked, results, learned = self._hosts(opened, fleet, wanted)
+                    hosts_asked, results, learned = self._hosts(opened, fleet, check_request)
                     checks += linted.result()
                 checks += self._workspace(opened)
             all_checks = (*machine_checks.result(), *checks, *results)
@@ -121,7 +121,7 @@ class Doctor(Generic[W]):
         return DoctorReport(
             ok=not count[CheckStatus.FAIL],
             elapsed_s=round((self.clock.now_ms() - begun) / 1000, 1),
-            hosts=asked,
+            hosts=hosts_asked,
             counts={status: count[status] for status in CheckStatus},
             checks=all_checks,
             learned=learned,
@@ -190,21 +190,21 @@ class Doctor(Generic[W]):
     # --- the hosts ------------------------------------------------------------------------------
 
     def _hosts(
-        self, opened: W, fleet: Fleet, wanted: CheckRequest
+        self, opened: W, fleet: Fleet, check_request: CheckRequest
     ) -> tuple[int, list[Check], tuple[LearnedKey, ...]]:
-        names = hosts_of(fleet, wanted.limit, wanted.cwd)
+        names = hosts_of(fleet, check_request.limit, check_request.cwd)
         hosts = {host.name: host for host in fleet.hosts if host.name in set(names)}
         try:
             context = _ssh_context(opened, self.ssh)
             learned = (
-                _learn(hosts.values(), context, wanted.approve, self.files)
-                if wanted.approve
+                _learn(hosts.values(), context, check_request.approve, self.files)
+                if check_request.approve
                 else ()
             )
             request = Request(
                 hosts=names,
                 timeout_s=opened.settings.discovery_timeout_s,
-                forks=wanted.forks or max(FORKS, opened.settings.ansible.forks),
+                forks=check_request.forks or max(FORKS, opened.settings.ansible.forks),
             )
             with self.runner(opened) as runner:
                 begun = self.clock.now_ms()
@@ -242,12 +242,12 @@ def _ssh_context(opened: Opened, ssh: Ssh) -> host_keys.SshContext:
 def _learn(
     hosts: Iterable[Host], context: host_keys.SshContext, approve: Approve, files: Files
 ) -> tuple[LearnedKey, ...]:
-    seen = host_keys.before(context.file)
+    content = host_keys.before(context.file)
     compared = host_keys.look(hosts, context)
     keys = compared.learnable()
     if keys:
         approve(keys)
-        host_keys.learn(compared, context.file, seen, files)
+        host_keys.learn(compared, context.file, content, files)
     return keys
 
 

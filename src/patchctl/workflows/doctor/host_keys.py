@@ -145,15 +145,15 @@ def target(host: Host, context: SshContext) -> Target | str:
     address = first("ansible_host", "ansible_ssh_host", default=host.name)
     port = first("ansible_port", "ansible_ssh_port")
     user = first("ansible_user", "ansible_ssh_user", default=context.user)
-    more = [
+    argument_texts = [
         first("ansible_ssh_args"),
         first("ansible_ssh_common_args"),
         first("ansible_ssh_extra_args", default=context.ssh.option(context.file)),
     ]
-    if kind is None or address is None or port is None or user is None or None in more:
+    if kind is None or address is None or port is None or user is None or None in argument_texts:
         return "a template or a vaulted value hides the address or ssh's arguments"
     try:
-        arguments = [word for text in more for word in shlex.split(text or "")]
+        arguments = [word for text in argument_texts for word in shlex.split(text or "")]
     except ValueError as error:
         return f"ssh's arguments have quotes that do not match: {error}"
     return Target(address=address, port=port, user=user, arguments=tuple(arguments))
@@ -280,13 +280,13 @@ def before(file: Path) -> bytes:
         raise InvalidInputError(f"cannot be read: {error.strerror}", where=str(file)) from error
 
 
-def learn(compared: KeyComparison, file: Path, seen: bytes, files: Files) -> None:
+def learn(compared: KeyComparison, file: Path, content: bytes, files: Files) -> None:
     """Append the new keys, all or none, each line with the host's name at its end; old lines stay.
 
     `seen` is the content that the keys were compared with. Raises ConflictError where the file has
     changed since then.
     """
-    if before(file) != seen:
+    if before(file) != content:
         raise ConflictError(f"{file}: somebody else wrote it meanwhile", hint="try again")
     lines: dict[str, str] = {}
     for host_keys in compared.hosts.values():
@@ -294,6 +294,6 @@ def learn(compared: KeyComparison, file: Path, seen: bytes, files: Files) -> Non
             assert host_keys.endpoint is not None
             comment = host_keys.host if host_keys.host.isprintable() else ""
             lines.setdefault(f"{host_keys.endpoint.name} {key.type} {key.blob}", comment)
-    end = b"" if not seen or seen.endswith(b"\n") else b"\n"
+    end = b"" if not content or content.endswith(b"\n") else b"\n"
     text = "".join(f"{line} {comment}".rstrip() + "\n" for line, comment in lines.items())
-    files.write_atomic(file, seen + end + text.encode(), mode=0o644)
+    files.write_atomic(file, content + end + text.encode(), mode=0o644)

@@ -140,15 +140,15 @@ def _with_facts(
 
 
 def _manager(host: str, facts: HostFacts) -> Check:
-    name, what = "package-manager", f"{facts.manager.value}, {len(facts.packages)} packages"
+    name, summary = "package-manager", f"{facts.manager.value}, {len(facts.packages)} packages"
     if facts.manager not in SUPPORTED:
         hint = "it is discovered, and left out of plans"
-        return _check(host, name, WARN, f"{what}; patchctl does not update with it yet", hint)
+        return _check(host, name, WARN, f"{summary}; patchctl does not update with it yet", hint)
     if facts.package_lock_held:
-        who = facts.locks[0].words if facts.locks else "a package operation is running there"
-        text = f"{what}; {who}"
+        holder = facts.locks[0].words if facts.locks else "a package operation is running there"
+        text = f"{summary}; {holder}"
         return _check(host, name, WARN, text, "let it end; where it hangs, see who holds the lock")
-    return _check(host, name, OK, what)
+    return _check(host, name, OK, summary)
 
 
 def _disk(host: str, facts: HostFacts) -> Check:

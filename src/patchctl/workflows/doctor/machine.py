@@ -116,12 +116,12 @@ def disk(space: Space) -> Check:
     inodes = space.free_inodes
     if inodes is not None and inodes < 10_000:
         text = f"{inodes} inodes free at {space.place}"
-    few = inodes is not None and inodes < 10_000
-    none = inodes is not None and inodes < 1_000
+    few_inodes = inodes is not None and inodes < 10_000
+    no_inodes = inodes is not None and inodes < 1_000
     hint = "make room, or name another folder with `state:` or PATCHCTL_STATE"
-    if space.free_bytes < _GIB // 5 or none:
+    if space.free_bytes < _GIB // 5 or no_inodes:
         return _check("disk", FAIL, text, hint)
-    if space.free_bytes < 2 * _GIB or few:
+    if space.free_bytes < 2 * _GIB or few_inodes:
         return _check("disk", WARN, text, hint)
     return _check("disk", OK, text)
 

@@ -66,12 +66,12 @@ def not_used(problems: Iterable[Problem]) -> Iterator[Check]:
 def secrets(root: Path, ansible: AnsibleSettings, expand: Callable[[str], Path]) -> Iterator[Check]:
     """Check that the settings' files with keys and passwords exist and nobody else can read them.
     `expand` replaces `~` by the caller's home folder."""
-    named = {
+    files = {
         "ansible.private_key": ansible.private_key,
         "ansible.become_password_file": ansible.become_password_file,
         "ansible.vault_password_file": ansible.vault_password_file,
     }
-    for key, name in named.items():
+    for key, name in files.items():
         if not name:
             continue
         path = root / expand(name)
@@ -104,8 +104,8 @@ def state(root: Path, folder: Path, lost: str, network: str, ask: Ask) -> Iterat
     elif not lost and not network:
         yield check(where, "state", OK, "" if folder.is_dir() else "not made yet")
     tree = ask(root, "rev-parse", "--show-toplevel").strip()
-    inside = bool(tree) and folder.resolve().is_relative_to(Path(tree).resolve())
-    if inside and not ask(root, "check-ignore", str(folder / "state.db")).strip():
+    in_checkout = bool(tree) and folder.resolve().is_relative_to(Path(tree).resolve())
+    if in_checkout and not ask(root, "check-ignore", str(folder / "state.db")).strip():
         hint = f"add it to .gitignore: printf '%s/\\n' {folder.name} >>.gitignore"
         yield check(where, "state-ignored", WARN, "git would commit it", hint)
 

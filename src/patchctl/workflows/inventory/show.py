@@ -97,8 +97,8 @@ def hosts_of(fleet: Fleet, limit: str, cwd: Path) -> tuple[str, ...]:
 
 def listing(fleet: Fleet, names: Sequence[str]) -> Listing:
     """Return the hosts of these names as `inventory list` shows them."""
-    wanted = set(names)
-    shown = [host for host in fleet.hosts if host.name in wanted]
+    asked = set(names)
+    shown = [host for host in fleet.hosts if host.name in asked]
     count = Counter(host.ring for host in shown)
     return Listing(
         hosts=tuple(_row(host) for host in shown),

@@ -27,34 +27,34 @@ def expected_states(database: State, hosts: Collection[str], run: str = "") -> E
     A run that was undone on a host does not count there: the one before it counts again.
     """
     expected = ExpectedStates()
-    later: dict[str, str] = {}
-    left = set(hosts)
+    unsure: dict[str, str] = {}
+    hosts_left = set(hosts)
     for summary in [database.runs.get(run)] if run else database.runs.list():
-        if not left:
+        if not hosts_left:
             break
         plan = database.plans.load(summary.plan)
-        if plan is None or left.isdisjoint(host.name for host in plan.body.hosts):
+        if plan is None or hosts_left.isdisjoint(host.name for host in plan.body.hosts):
             continue
         view = RunView(summary.id, plan).replay(database.journal_reader().read(summary.id))
-        for name in sorted(left & view.hosts.keys()):
+        for name in sorted(hosts_left & view.hosts.keys()):
             host = view.hosts[name]
             if host.state is HostState.SUCCEEDED:
-                expected.made[name] = _expected_state(summary, plan, host, later)
-                left.discard(name)
+                expected.made[name] = _expected_state(summary, plan, host, unsure)
+                hosts_left.discard(name)
             else:
                 reason = f"run {summary.id}: {host.state.value.replace('_', ' ')}"
                 expected.without.setdefault(name, reason)
                 if host.state in UNSURE:
-                    later.setdefault(name, reason)
+                    unsure.setdefault(name, reason)
     nothing = f"not in run {run}" if run else "no run has succeeded there"
     return ExpectedStates(
         made=expected.made,
-        without={name: expected.without.get(name, nothing) for name in sorted(left)},
+        without={name: expected.without.get(name, nothing) for name in sorted(hosts_left)},
     )
 
 
 def _expected_state(
-    summary: RunSummary, plan: Plan, host: HostView, later: Mapping[str, str]
+    summary: RunSummary, plan: Plan, host: HostView, unsure: Mapping[str, str]
 ) -> ExpectedState:
     cohort = next(candidate for candidate in plan.body.cohorts if candidate.id == host.cohort)
     return ExpectedState(
@@ -62,5 +62,5 @@ def _expected_state(
         run=summary.id,
         made=host.since,
         transitions=cohort.transitions,
-        later=later.get(host.name, ""),
+        later=unsure.get(host.name, ""),
     )

@@ -46,10 +46,12 @@ def refuse_to_clean(database: State, hosts: Sequence[str]) -> None:
     """Raise ConflictError where a run has one of the hosts and so needs its files there."""
     leases = leases_on(database, hosts)
     if leases:
-        held = leases[0].kind is LeaseKind.HELD
-        why = "which could not go on or be undone" if held else "which has not begun there"
+        is_held = leases[0].kind is LeaseKind.HELD
+        consequence = (
+            "which could not go on or be undone" if is_held else "which has not begun there"
+        )
         raise ConflictError(
-            f"{_sentence(leases)}, {why}",
+            f"{_sentence(leases)}, {consequence}",
             hint=f"{_let_it_end(leases[0].run)}; --force removes all the same",
         )
 

@@ -102,9 +102,9 @@ class Rollouts:
         self._refuse_expired(plan)
         hosts = {host.name: host for host in self.fleet().hosts}
         fleet = {name: host.ring for name, host in hosts.items()}
-        if gone := sorted(host.name for host in plan.body.hosts if host.name not in fleet):
+        if missing := sorted(host.name for host in plan.body.hosts if host.name not in fleet):
             raise InvalidInputError(
-                f"{_of_plan(gone)} not in the inventory",
+                f"{_of_plan(missing)} not in the inventory",
                 hint="make a new plan, or name the right inventory with -i",
             )
         for host in plan.body.hosts:
@@ -177,8 +177,8 @@ class Rollouts:
 
         def begin(engine: Engine) -> None:
             run_hosts = engine.view.hosts.values()
-            wanted = [h.name for h in run_hosts if (h.name in hosts if hosts else h.touched)]
-            claim(self.database, run, wanted)
+            hosts_to_undo = [h.name for h in run_hosts if (h.name in hosts if hosts else h.touched)]
+            claim(self.database, run, hosts_to_undo)
             engine.roll_back(self.by, reason, hosts=hosts, force=force)
 
         return self._advance(run, begin, wait=True)
@@ -293,10 +293,10 @@ class Rollouts:
 
     def news(self, view: RunView) -> list[JournalEntry]:
         """Apply entries that are newer than the view to it, and return them."""
-        new = list(self.database.journal_reader().read(view.run, view.seq))
-        for entry in new:
+        entries = list(self.database.journal_reader().read(view.run, view.seq))
+        for entry in entries:
             view.apply(entry)
-        return new
+        return entries
 
     def _plan(self, run: str) -> Plan:
         return plan_of(self.database, run)
@@ -367,12 +367,12 @@ def _cut_short(run: str) -> Iterator[None]:
 
 def plan_files(plan: Plan, hosts: Collection[str] | None = None) -> Iterator[Artifact]:
     """Yield the package files that a plan brings to these of its hosts, or to all, each once."""
-    wanted = {host.cohort for host in plan.body.hosts if hosts is None or host.name in hosts}
+    cohorts = {host.cohort for host in plan.body.hosts if hosts is None or host.name in hosts}
     files = {
         transition.file.sha256: transition.file
         for cohort in plan.body.cohorts
         for transition in cohort.transitions
-        if cohort.id in wanted and transition.file is not None
+        if cohort.id in cohorts and transition.file is not None
     }
     yield from files.values()
 

@@ -46,20 +46,25 @@ class Verifier:
         Raises NotFoundError where there is no such run, no run at all, or no such snapshot.
         """
         newest = find_run(self.database, run or None)
-        wanted = newest if run else ""
-        made = expected_states(self.database, self._scope(wanted, hosts), wanted)
+        only_run = newest if run else ""
+        promises = expected_states(self.database, self._scope(only_run, hosts), only_run)
         known = {host.name for host in self.fleet.hosts}
         without = [
-            *(Unpromised(name=name, reason=why) for name, why in made.without.items()),
+            *(Unpromised(name=name, reason=why) for name, why in promises.without.items()),
             *(
                 Unpromised(name=name, reason="not in the inventory any more")
-                for name in made.made.keys() - known
+                for name in promises.made.keys() - known
             ),
         ]
-        held = {name: expected for name, expected in sorted(made.made.items()) if name in known}
-        discovered = self._look(tuple(held), snapshot)
+        expected_by_host = {
+            name: expected for name, expected in sorted(promises.made.items()) if name in known
+        }
+        discovered = self._look(tuple(expected_by_host), snapshot)
         return self._compare(
-            wanted, held, discovered, sorted(without, key=lambda expected: expected.name)
+            only_run,
+            expected_by_host,
+            discovered,
+            sorted(without, key=lambda row: row.name),
         )
 
     def _scope(self, run: str, hosts: Collection[str] | None) -> Collection[str]:
@@ -87,7 +92,7 @@ class Verifier:
     def _compare(
         self,
         run: str,
-        held: dict[str, ExpectedState],
+        expected_by_host: dict[str, ExpectedState],
         discovered: Snapshot | None,
         without: Sequence[Unpromised],
     ) -> Verification:
@@ -96,11 +101,11 @@ class Verifier:
         )
         findings = None
         if discovered is not None and self.feeds():
-            findings = SnapshotFindings(self.parts(discovered), discovered, held.keys())
+            findings = SnapshotFindings(self.parts(discovered), discovered, expected_by_host.keys())
         rows = []
-        for name, promise in held.items():
-            row = _unknown(promise, results.get(name), discovered)
-            rows.append(row or self._check(promise, results[name], findings))
+        for name, expected in expected_by_host.items():
+            row = _unknown(expected, results.get(name), discovered)
+            rows.append(row or self._check(expected, results[name], findings))
         summary = findings.assessor.summary() if findings is not None else None
         return Verification(
             run=run or None,
@@ -113,20 +118,20 @@ class Verifier:
         )
 
     def _check(
-        self, promise: ExpectedState, result: HostResult, findings: SnapshotFindings | None
+        self, expected: ExpectedState, result: HostResult, findings: SnapshotFindings | None
     ) -> VerifiedHost:
         if result.facts is None:
             raise ValueError("a host that did not answer cannot be checked")
         if findings is None:
-            return compliance.check(promise, result.facts)
-        name = promise.host
+            return compliance.check(expected, result.facts)
+        name = expected.host
         return compliance.check(
-            promise, result.facts, findings.findings[name], findings.built_from(name)
+            expected, result.facts, findings.findings[name], findings.built_from(name)
         )
 
 
 def _unknown(
-    promise: ExpectedState, result: HostResult | None, discovered: Snapshot | None
+    expected: ExpectedState, result: HostResult | None, discovered: Snapshot | None
 ) -> VerifiedHost | None:
     """Return the row of a host without facts since the run; None where there are such facts."""
     state, reason = VerifiedState.UNKNOWN, ""
@@ -138,11 +143,11 @@ def _unknown(
         reason = result.reason or "discovery failed"
     elif "stale" in result.facts.unread:
         reason = "processes on old files could not be looked at"
-    elif discovered.taken < promise.made // 1000:
+    elif discovered.taken < expected.made // 1000:
         reason = f"snapshot {discovered.id} is older than what the run did; discover again"
     if not reason and state is VerifiedState.UNKNOWN:
         return None
-    return VerifiedHost(name=promise.host, run=promise.run, state=state, reason=reason)
+    return VerifiedHost(name=expected.host, run=expected.run, state=state, reason=reason)
 
 
 def _fixable(rows: Collection[VerifiedHost], findings: SnapshotFindings | None) -> int | None:
