@@ -1,4 +1,4 @@
-"""What `inventory lint` finds: one class a rule."""
+"""The findings of `inventory lint`: one class for each rule."""
 
 import contextlib
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Static sources -> where each host, group and variable stands."""
+"""Find the line of each host, group and variable in static sources."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Text that Ansible must not template: told by its type, marked where Ansible reads it."""
+"""Text that Ansible must not template: it has its own type, and a mark where Ansible reads it."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ MARKED: dict[str, Any] = {
 
 
 class Raw:
-    """Two machines as a plugin gives them; one of them twice."""
+    """Two machines as an inventory plugin gives them; one of them twice."""
 
     hosts = {name: opened(MARKED) for name in ("i-1", "i-2")}
     groups: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}

@@ -1,4 +1,4 @@
-"""Why a run may not go on yet: all reasons, each with what lifts it."""
+"""The blockers of a run: all of them are listed, and each ends in its own way."""
 
 from collections.abc import Mapping
 
@@ -27,7 +27,7 @@ SOAK_S = 3600
 
 
 def careful(unproven: UnprovenPolicy = UnprovenPolicy.APPROVE) -> Plan:
-    """Canary soaks, production waits for an approval and has what nobody has proven."""
+    """Canary soaks; production waits for an approval and has an unproven transition."""
     rings = [
         ring("staging"),
         ring("canary", soak_s=SOAK_S),
@@ -205,7 +205,7 @@ def test_hosts_that_policy_holds_back_are_named_and_their_ring_goes_on() -> None
 
 @pytest.mark.parametrize("policy", UnprovenPolicy)
 def test_a_run_moves_on_exactly_where_nothing_blocks_it(policy: UnprovenPolicy) -> None:
-    """Wherever a controller leaves a run to wait, the list says why; and the other way round."""
+    """The list has a blocker exactly where a controller leaves a run waiting."""
     world = World(careful(policy))
     for lifting in ("time", "approval"):
         view = world.run()

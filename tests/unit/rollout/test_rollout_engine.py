@@ -1,4 +1,4 @@
-"""The engine over simulated hosts: what a run does, told case by case."""
+"""The engine with simulated hosts: what a run does, case by case."""
 
 from pathlib import Path
 

@@ -33,12 +33,12 @@ decoder = msgspec.json.Decoder(Event)
 
 
 def whole(view: RunView) -> dict[str, Any]:
-    """All that a view holds; hosts, rings and shards compare by their fields."""
+    """All attributes of a view; hosts, rings and shards compare by their fields."""
     return vars(view)
 
 
 def stored(entries: Sequence[JournalEntry]) -> list[JournalEntry]:
-    """The entries as a database would give them back."""
+    """The entries as a database would return them."""
     return [
         msgspec.structs.replace(entry, event=decoder.decode(msgspec.json.encode(entry.event)))
         for entry in entries
@@ -99,7 +99,7 @@ class Ticking(VirtualClock):
 
 
 def answers(outcomes: dict[tuple[str, Stage], list[OutcomeStatus]]) -> Script:
-    """Hosts answer with these, one after another, then well."""
+    """Hosts answer with these statuses, one after another, and then with OK."""
 
     def script(host: str, stage: Stage, asked: int) -> Behaviour:
         statuses = outcomes.get((host, stage), [])
@@ -171,7 +171,7 @@ def test_the_live_view_is_the_fold_of_the_journal_at_every_moment(
 
 
 def test_a_host_that_is_at_work_when_it_is_looked_at_gets_patience_again() -> None:
-    """Only this controller has heard that it is at work: the journal says nothing of it."""
+    """Only this controller knows that the host is at work: the journal does not have it."""
     policy, hosts = [ring("staging")], {"staging": [["s1"]]}
     gone = [OutcomeStatus.UNREACHABLE]
     never = World(plan(policy, hosts), answers({("s1", Stage.APPLY): gone * 500}))

@@ -1,4 +1,4 @@
-"""Somebody else works with a host's package manager: it is waited for, then the host is put off."""
+"""A lock on a host's package manager: the run waits for it, and then defers the host."""
 
 import pytest
 from rollout_world import RUN, SIX, World, killed_at, plan, ring, states_of, three_rings
@@ -27,7 +27,7 @@ EVERY_4_S = 30  # looks in two minutes
 def locked(
     host: str, *stages: Stage, times: int = FOR_EVER, after: Script | None = None, why: str = WHO
 ) -> Script:
-    """The host answers `locked` to these stages so often, and then as `after` says."""
+    """The host answers `locked` to these stages so many times, and then with `after`."""
 
     def script(name: str, stage: Stage, asked: int) -> Behaviour:
         if name == host and stage in stages and asked < times:
@@ -124,7 +124,7 @@ def test_it_is_asked_again_before_its_ring_is_over_and_then_updated() -> None:
     )
     again = [i for i, e in enumerate(events) if isinstance(e, HostMoved) and e.host == "p1"]
     other = [i for i, e in enumerate(events) if isinstance(e, HostMoved) and e.host == "p3"]
-    # The second wave was not kept waiting, and the ring was.
+    # The second wave did not wait for it, but the end of the ring did.
     assert other[-1] < again[-1] < over
 
 

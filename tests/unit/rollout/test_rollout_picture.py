@@ -1,4 +1,4 @@
-"""What the live screen holds of a run that goes on meanwhile."""
+"""The pictures of a run that the live screen gets while it goes on."""
 
 import copy
 import io
@@ -40,7 +40,7 @@ def test_a_picture_does_not_change_while_the_run_goes_on() -> None:
 
 
 def test_the_engine_is_looked_at_from_outside_its_own_view() -> None:
-    """The screen gets entries, and no two of its pictures share anything with the engine."""
+    """The screen gets entries, and its pictures share nothing with the engine."""
     world = World(plan(three_rings(), SIX))
     onlooker = Onlooker(lambda run: RunView(run, world.plan))
     seen: list[RunView] = []

@@ -1,4 +1,4 @@
-"""Another attempt for hosts that failed and were mended."""
+"""Try failed and mended hosts again."""
 
 import pytest
 from rollout.test_rollout_crash import ControllerDied, Deadly
@@ -22,7 +22,7 @@ from patchctl.rollout.view import RunView
 
 
 def halted(stage: Stage = Stage.PREFLIGHT, *hosts: str) -> World:
-    """A run that halted in staging, where s1 (or these hosts) failed at the stage; it is mended."""
+    """A run that halted in staging, where s1 (or these hosts) failed at the stage and is mended."""
     world = World(plan(three_rings(), SIX), fails(stage, *(hosts or ("s1",))))
     assert world.run().state is RunState.HALTED
     world.script = all_well
@@ -76,7 +76,7 @@ def test_a_run_that_is_done_is_done_again_and_its_exit_code_is_that_of_its_hosts
 
 
 def two_waves_failed() -> World:
-    """s1 and s2 failed, each in a wave of its own; the budget is none."""
+    """s1 and s2 failed, each in its own wave; the budget is 0."""
     rings = [ring("staging", max_concurrent=Amount(hosts=1))]
     world = World(plan(rings, {"staging": [["s1"], ["s2"]]}), fails(Stage.PREPARE))
     world.run()
@@ -176,7 +176,7 @@ def test_a_run_that_was_called_off_is_not_tried_again() -> None:
 
 
 def asks_in_retry(world: World, kind: CommandKind) -> Script:
-    """All is well; while the retry works, somebody asks for this."""
+    """All hosts are well; during the retry an operator sends this command."""
 
     def script(host: str, stage: Stage, _: int) -> Behaviour:
         if stage is Stage.APPLY and not world.mailbox.commands:

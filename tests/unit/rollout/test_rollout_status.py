@@ -1,4 +1,4 @@
-"""`rollout status` over a real state: what it says of a run that waits."""
+"""`rollout status` with a real state database: what it shows of a waiting run."""
 
 import json
 from pathlib import Path

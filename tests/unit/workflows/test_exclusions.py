@@ -1,4 +1,4 @@
-"""Exclusions: what the operator keeps out of plans, which rule does it, and where that is told."""
+"""Exclusions: packages that the operator keeps out of plans, by which rule, shown where."""
 
 from collections.abc import Sequence
 from pathlib import Path

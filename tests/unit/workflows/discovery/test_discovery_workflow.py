@@ -1,4 +1,4 @@
-"""A discovery of the fleet: what becomes of answers, what is stored, what is shown."""
+"""A discovery of the fleet: results of answers, what is stored, what is shown."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ NOW_MS = 1795437190_000
 
 
 class Clock:
-    """Every look at it is a second later."""
+    """A clock that goes on by one second at each call."""
 
     def __init__(self) -> None:
         self.ms = NOW_MS
@@ -33,7 +33,7 @@ class Clock:
 
 
 class Runner:
-    """Answers for the hosts of a job in the order of the answers it was given."""
+    """Answers for the hosts of a job, in the order of its `answers`."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = answers

@@ -1,4 +1,4 @@
-"""Versions that a host's log has forgotten, from what earlier discoveries saw."""
+"""Recover versions that a host's log no longer has from earlier discoveries."""
 
 from assessment_world import facts, package
 from msgspec import structs

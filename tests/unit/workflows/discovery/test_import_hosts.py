@@ -1,4 +1,4 @@
-"""`discover --import`: hosts that nobody can reach, from a file."""
+"""`discover --import`: hosts that patchctl cannot reach, from a file."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What doctor makes of reasons, facts and versions. Hosts and ssh are in tests/integration."""
+"""The doctor's checks from reasons, facts and versions. tests/integration has hosts and ssh."""
 
 import dataclasses
 import json
@@ -36,7 +36,7 @@ DISK = FileSystem(mount="/", kind="ext4", size_kib=9**9, free_kib=9**8, free_ino
 
 
 def facts(**other: object) -> HostFacts:
-    """A host that is well but for `other`."""
+    """The checks of a host that is well except for `other`."""
     sound = {
         "clock_skew_s": 0, "competing_updaters": (), "package_lock_held": False, "notes": (),
         "file_systems": (DISK,),
@@ -88,7 +88,7 @@ class TestTheWayToAHost:
         names = list(checks)
         assert {checks[it].status for it in names[names.index(name) + 1 :]} == {SKIPPED}
         before = {checks[it].status for it in names[: names.index(name)]}
-        # Who did not answer in time may as well have hung while ssh connected.
+        # A host that did not answer in time may also have hung while ssh connected.
         assert before <= ({SKIPPED} if name == "answer" else {OK})
 
     def test_every_reason_has_its_place(self) -> None:
@@ -240,7 +240,7 @@ class TestTheWorkspace:
     def test_an_ansible_cfg_is_told_of(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """By doctor and by init, with what takes the place of each setting."""
+        """Doctor and init report each setting that is not used, with what replaces it."""
         (tmp_path / "ansible.cfg").write_text("[defaults]\ninventory=hosts\nremote_user=ops\nx=1\n")
         (tmp_path / "hosts").write_text("a\n")
         assert main(["-C", str(tmp_path), "init", "-o", "json"]) == 0

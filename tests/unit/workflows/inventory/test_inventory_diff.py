@@ -1,4 +1,4 @@
-"""What an edit in git changes: pure comparison, files of a revision, and what is never run."""
+"""Compare an edit with a git revision: the comparison, the revision's files, what never runs."""
 
 import os
 import subprocess

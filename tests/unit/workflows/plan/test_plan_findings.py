@@ -1,4 +1,4 @@
-"""Findings in plans: what they select, what a plan says that it removes."""
+"""Findings in plans: the packages that they select, the CVEs that a plan says it removes."""
 
 from collections.abc import Mapping
 

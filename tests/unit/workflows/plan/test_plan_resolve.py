@@ -1,4 +1,4 @@
-"""Asking hosts to close their transactions, again where a package cannot be taken."""
+"""Ask hosts to resolve their transactions, again where a package cannot be used."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -274,7 +274,8 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def say(workspace: Path, capsys: pytest.CaptureFixture[str], *words: str, code: int = 2) -> str:
-    """Why a rollout does not begin: one line, after what it says of a plan that may run."""
+    """Return the error line of a rollout that does not begin. Only a trusted plan has lines before
+    it."""
     begun = main(["-C", str(workspace), "rollout", *words])
     output = capsys.readouterr()
     assert (begun, output.out) == (code, ""), output.err

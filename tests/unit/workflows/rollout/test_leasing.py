@@ -99,7 +99,7 @@ def test_an_undo_of_a_host_that_is_not_in_the_run_takes_nothing(site: Site, run:
 def test_of_a_host_that_a_run_does_not_know_nobody_says_that_it_is_untouched(
     site: Site, run: str
 ) -> None:
-    """As where a mistyped host of a rollback was leased, which was possible."""
+    """An older patchctl could lease a mistyped host of a rollback."""
     site.database.leases.claim_hosts(run, ["z"])
     assert leases_on(site.database, ["z"]) == [Lease(HELD, run, "z")]
 

@@ -1,4 +1,4 @@
-"""Verify: which run promised what to which host, and what becomes of it."""
+"""Verify: which run counts for which host, and how the host's present state compares."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -150,7 +150,7 @@ def failing(host_name: str, stage: Stage) -> Script:
     return script
 
 
-# --- promises -----------------------------------------------------------------------------------
+# --- expected states ----------------------------------------------------------------------------
 
 
 def test_a_host_has_what_its_newest_succeeded_run_brought(site: Site) -> None:
@@ -200,7 +200,7 @@ def test_a_failed_run_promises_nothing_but_is_told(site: Site) -> None:
     rows = {row.name: row for row in site.verify().hosts}
     assert rows["s1"].run == first
     assert (rows["s1"].state, rows["s1"].reason) == (VerifiedState.OK, f"run {second}: failed")
-    # The budget of staging is 0: production was never begun, and that leaves nothing behind.
+    # The budget of staging is 0: the second run never began production, so the first counts there.
     assert (rows["p1"].run, rows["p1"].reason) == (first, "")
 
 
@@ -280,7 +280,7 @@ def test_a_snapshot_from_before_the_run_tells_nothing(site: Site) -> None:
 
 
 def vulnerable(site: Site, **fixed: str) -> None:
-    """Feeds that say of a source which version fixes its CVE."""
+    """Feeds with a version of a source package that fixes its CVE."""
     site.feeds = [feed()]
     for number, (source, version) in enumerate(fixed.items()):
         cve = CVE if source == "curl" else f"CVE-2024-000{number}"
@@ -314,7 +314,7 @@ def test_other_findings_that_an_update_would_remove_are_counted(site: Site) -> N
     site.facts["p1"] = facts([package("curl", "1.0-1")], [update("curl", "1.0-2")])
     done = site.verify()
     assert states(done) == {**OK, "p1": VerifiedState.BROKEN}
-    # What was promised and is open is told by the host, not counted among the others.
+    # An open CVE that the run should have fixed is in the host's row, not in the other count.
     assert {row.name: row.open_cves for row in done.hosts if row.open_cves} == {"p1": (CVE,)}
     assert done.fixable_left == 1
 
