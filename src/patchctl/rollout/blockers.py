@@ -70,9 +70,9 @@ def _mended(ring: RingView) -> str:
     return f" ({ring.mended} since then, and still counted)" if ring.mended else ""
 
 
-def next_end(found: Iterable[Blocker]) -> int | None:
+def next_end(present: Iterable[Blocker]) -> int | None:
     """Return when the first of these blockers ends by time alone, in epoch ms, or None."""
-    return min((one.until for one in found if one.until is not None), default=None)
+    return min((blocker.until for blocker in present if blocker.until is not None), default=None)
 
 
 def _pause_blocker(view: RunView) -> Blocker | None:
