@@ -200,7 +200,7 @@ class MemoryMailbox:
 
 @dataclass
 class World:
-    """Everything that outlives a controller."""
+    """Everything that outlives a controller: plan, hosts, journal and mailbox."""
 
     plan: Plan
     script: Script = all_well
@@ -277,7 +277,7 @@ def fails(stage: Stage, *hosts: str, reason: str = "broken") -> Script:
 
 
 def states_of(world: World) -> dict[str, str]:
-    """Host to its state, as `status` tells it."""
+    """Return host -> its state, as `status` shows it."""
     return {host.name: host.state.value for host in status(world.view()).hosts}
 
 

@@ -51,7 +51,7 @@ def show(
     """The log, oldest first."""
     from ..wiring import audit
 
-    wanted = audit.wanted(run=run, host=host, since=since)
+    wanted = audit.record_filter(run=run, host=host, since=since)
     workspace = state(ctx).workspace()
     if form is Format.TABLE:
         # One line an event, fields apart by two spaces, so that awk and grep are enough.

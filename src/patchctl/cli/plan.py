@@ -124,7 +124,7 @@ def create(
     be looked at or may not be patched.
     """
     from ..wiring.plan import make_file as make
-    from ..workflows.exclusions import given
+    from ..workflows.exclusions import of_options
     from . import planning
 
     kind = _kind(security=security, every=every, packages=bool(package))
@@ -142,7 +142,7 @@ def create(
         snapshot=snapshot,
         comment=comment,
         out=out,
-        exclude=given(exclude or (), reason),
+        exclude=of_options(exclude or (), reason),
     )
     planning.show(made, path, form)
     raise typer.Exit(made.exit_code)

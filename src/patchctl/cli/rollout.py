@@ -91,7 +91,7 @@ def start(
     where none is named.
     """
     from ..wiring.rollout import starting
-    from ..workflows.exclusions import given
+    from ..workflows.exclusions import of_options
     from ..workflows.rollout.start import NothingToDo
     from .running import Terminal
     from .summary import before
@@ -101,7 +101,7 @@ def start(
             output.error_lines(before(chosen))
         confirm("Roll out?", yes=yes)
 
-    excluded = given(exclude or (), reason)
+    excluded = of_options(exclude or (), reason)
     if plan and excluded:
         raise UsageError("--exclude changes no plan that is made", hint="make another plan with it")
     with Terminal(ctx, form) as terminal:

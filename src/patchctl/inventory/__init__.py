@@ -1,1 +1,1 @@
-"""Ansible inventory sources -> Fleet."""
+"""Build the fleet from Ansible inventory sources, and check, compare and export it."""

@@ -1,4 +1,4 @@
-"""What an edit changes between two readings of an inventory."""
+"""Compare two readings of an inventory."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -10,12 +10,12 @@ from ..models.unsafe import marked
 from .rings import VARIABLE
 from .secrets import hide
 
-# Where the checkout lies is no change; a ring by variable is told as a move.
-_UNTOLD = frozenset({"inventory_dir", "inventory_file", VARIABLE})
+# The folder of the checkout is no change; a ring by variable is reported as a move.
+_NOT_COMPARED = frozenset({"inventory_dir", "inventory_file", VARIABLE})
 
 
 class Changes(NamedTuple):
-    """Each sorted by host."""
+    """The differences between two fleets, each tuple sorted by host."""
 
     appeared: tuple[PlacedHost, ...]
     vanished: tuple[PlacedHost, ...]
@@ -25,18 +25,21 @@ class Changes(NamedTuple):
 
 
 def compare(before: Fleet, after: Fleet) -> Changes:
-    """From one fleet to the other."""
-    old = {host.name: host for host in before.hosts}
-    new = {host.name: host for host in after.hosts}
-    both = [(old[name], new[name]) for name in sorted(old.keys() & new.keys())]
+    """Return what differs between the fleets `before` and `after`."""
+    hosts_before = {host.name: host for host in before.hosts}
+    hosts_after = {host.name: host for host in after.hosts}
+    pairs = [
+        (hosts_before[name], hosts_after[name])
+        for name in sorted(hosts_before.keys() & hosts_after.keys())
+    ]
     return Changes(
-        appeared=_placed(new, old),
-        vanished=_placed(old, new),
+        appeared=_placed(hosts_after, hosts_before),
+        vanished=_placed(hosts_before, hosts_after),
         moved=tuple(
-            RingMove(host=a.name, before=a.ring, after=b.ring) for a, b in both if a.ring != b.ring
+            RingMove(host=a.name, before=a.ring, after=b.ring) for a, b in pairs if a.ring != b.ring
         ),
-        connection=tuple(change for a, b in both for change in _connection(a, b)),
-        other=tuple(change for a, b in both for change in _other(a, b)),
+        connection=tuple(change for a, b in pairs for change in _connection(a, b)),
+        other=tuple(change for a, b in pairs for change in _other(a, b)),
     )
 
 
@@ -52,8 +55,8 @@ def _connection(before: Host, after: Host) -> Iterator[ConnectionChange]:
             yield ConnectionChange(
                 host=after.name,
                 variable=key,
-                before=_shown(key, before.variables),
-                after=_shown(key, after.variables),
+                before=_display(key, before.variables),
+                after=_display(key, after.variables),
             )
 
 
@@ -73,20 +76,20 @@ _MISSING = object()
 
 def _changed(before: Host, after: Host) -> list[str]:
     a, b = before.variables, after.variables
-    keys = (a.keys() | b.keys()) - _UNTOLD
+    keys = (a.keys() | b.keys()) - _NOT_COMPARED
     return sorted(key for key in keys if not _same(a.get(key, _MISSING), b.get(key, _MISSING)))
 
 
-def _same(one: Any, other: Any) -> bool:
-    """1, 1.0 and true are equal to Python, not to an inventory."""
-    return type(one) is type(other) and (
-        json.dumps(marked(one), sort_keys=True) == json.dumps(marked(other), sort_keys=True)
-        if one is not _MISSING
+def _same(before: Any, after: Any) -> bool:
+    """Compare by type too: 1, 1.0 and true are equal to Python, but not in an inventory."""
+    return type(before) is type(after) and (
+        json.dumps(marked(before), sort_keys=True) == json.dumps(marked(after), sort_keys=True)
+        if before is not _MISSING
         else True
     )
 
 
-def _shown(key: str, variables: Mapping[str, Any]) -> str | None:
+def _display(key: str, variables: Mapping[str, Any]) -> str | None:
     if key not in variables:
         return None
     value = hide(key, variables[key])

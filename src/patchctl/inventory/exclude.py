@@ -1,4 +1,4 @@
-"""`patch_exclude`: packages that the inventory keeps out of plans, for a host or a group."""
+"""Read `patch_exclude`: packages that the inventory keeps out of plans, by host or group."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -15,9 +15,9 @@ class ExcludeError(ValueError):
 
 
 def patterns(variables: Mapping[str, Any]) -> tuple[str, ...]:
-    """The patterns of a host: one as text, or a list of them.
+    """Return the package patterns of a host; the variable is one text or a list of texts.
 
-    Raises ExcludeError with what is wrong: a rule that nobody can read must let nothing through.
+    Raises ExcludeError where the variable is wrong: an unreadable rule must not be ignored.
     """
     value = variables.get(VARIABLE)
     if value is None:
@@ -38,7 +38,7 @@ def _pattern(value: Any) -> str:
 
 
 def problem(variables: Mapping[str, Any]) -> str:
-    """Why the variable cannot be read, "" where it can."""
+    """Return why the variable cannot be read, or "" where it can."""
     try:
         patterns(variables)
     except ExcludeError as error:
@@ -47,13 +47,13 @@ def problem(variables: Mapping[str, Any]) -> str:
 
 
 def rules(hosts: Iterable[Host]) -> tuple[Exclusion, ...]:
-    """One rule for the hosts that have the same patterns. Where they cannot be read, which `load`
-    refuses, everything is excluded."""
-    alike: dict[tuple[str, ...], list[str]] = {}
+    """Return one rule for each set of hosts with the same patterns. Patterns that cannot be read,
+    which `load` refuses, exclude everything."""
+    hosts_by_packages: dict[tuple[str, ...], list[str]] = {}
     for host in hosts:
-        if found := ("*",) if problem(host.variables) else patterns(host.variables):
-            alike.setdefault(found, []).append(host.name)
+        if packages := ("*",) if problem(host.variables) else patterns(host.variables):
+            hosts_by_packages.setdefault(packages, []).append(host.name)
     return tuple(
-        Exclusion(rule=VARIABLE, packages=found, hosts=tuple(sorted(names)))
-        for found, names in sorted(alike.items())
+        Exclusion(rule=VARIABLE, packages=packages, hosts=tuple(sorted(names)))
+        for packages, names in sorted(hosts_by_packages.items())
     )

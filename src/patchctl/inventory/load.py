@@ -1,4 +1,4 @@
-"""Raw inventory + settings -> Fleet."""
+"""Build the fleet from the raw inventory and the settings."""
 
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple, Protocol
@@ -18,7 +18,8 @@ NAME = "host-name"
 
 
 class Raw(Protocol):
-    """Hosts with merged variables; groups with direct hosts and children."""
+    """An inventory as Ansible gives it: host -> merged variables; group -> (direct hosts, child
+    groups)."""
 
     @property
     def hosts(self) -> Mapping[str, dict[str, Any]]: ...
@@ -27,7 +28,7 @@ class Raw(Protocol):
 
 
 class Refusal(NamedTuple):
-    """A host that cannot be taken as the inventory has it. `rule` is `host-name`, `unknown-ring`,
+    """A host that is refused as the inventory has it. `rule` is `host-name`, `unknown-ring`,
     `two-rings` or `bad-exclude`."""
 
     host: str
@@ -43,59 +44,63 @@ def build(
     assignment: Assignment,
     locate: Locate,
 ) -> Fleet:
-    """The fleet, without the hosts whose names cannot be taken. Raises InvalidInputError with a
-    line for every contradiction about rings, and where no host is left.
+    """Return the fleet without the hosts whose names are refused.
 
-    `locate` gives `file:line` where a name stands in the sources.
+    `locate` gives `file:line` of a host in the sources. Raises InvalidInputError with a line for
+    every refusal where a ring or `patch_exclude` is wrong or no host is left, EmptyInventoryError
+    where the inventory has no hosts.
     """
     fleet, refusals = survey(raw, sources=sources, rings=rings, assignment=assignment)
-    names = [one for one in refusals if one.rule == NAME]
-    if len(names) < len(refusals) or (names and not fleet.hosts):
-        raise InvalidInputError(problems=[problem(one, locate(one.host)) for one in refusals])
+    bad_names = [refusal for refusal in refusals if refusal.rule == NAME]
+    if len(bad_names) < len(refusals) or (bad_names and not fleet.hosts):
+        raise InvalidInputError(
+            problems=[problem(refusal, locate(refusal.host)) for refusal in refusals]
+        )
     if not fleet.hosts:
         raise EmptyInventoryError("has no hosts", where=", ".join(sources))
     left_out = (
-        RefusedHost(name=one.host, reason=one.message, where=locate(one.host)) for one in names
+        RefusedHost(name=refusal.host, reason=refusal.message, where=locate(refusal.host))
+        for refusal in bad_names
     )
     return msgspec.structs.replace(fleet, left_out=tuple(left_out))
 
 
-def problem(refusal: Refusal, place: str = "") -> Problem:
-    """A refusal as a sentence that names the host, with `file:line` where that is known."""
+def problem(refusal: Refusal, where: str = "") -> Problem:
+    """Return a refusal as a problem that names the host; `where` is `file:line` if known."""
     message = f"host {refusal.host}: {refusal.message}"
     if refusal.rule == NAME:
         message = f"host name {refusal.host!r} {refusal.message}"
-    return Problem(path=place, message=message, code=refusal.rule)
+    return Problem(path=where, message=message, code=refusal.rule)
 
 
 def survey(
     raw: Raw, *, sources: tuple[str, ...], rings: tuple[str, ...], assignment: Assignment
 ) -> tuple[Fleet, tuple[Refusal, ...]]:
-    """The fleet as far as it can be taken, and what cannot.
+    """Return the fleet and the refusals of hosts.
 
-    A host with a wrong name is left out; one whose ring is contradictory is kept without a ring.
+    A host with a wrong name is left out; a host with contradictory rings is kept without a ring.
     """
     refusals = []
     hosts = []
     above = _groups_of(raw)
     for name, variables in sorted(raw.hosts.items()):
-        wrong = refused(name)
-        if wrong:
-            refusals.append(Refusal(name, NAME, wrong))
+        reason = refused(name)
+        if reason:
+            refusals.append(Refusal(name, NAME, reason))
             continue
         groups = tuple(sorted(above.get(name, ())))
         try:
-            place = ring_rules.assign(name, groups, variables, rings, assignment)
+            choice = ring_rules.assign(name, groups, variables, rings, assignment)
         except ring_rules.RingConflictError as error:
             refusals.append(Refusal(name, error.rule, str(error)))
-            place = ring_rules.RingChoice(None, str(error))
-        if wrong := exclude.problem(variables):
-            refusals.append(Refusal(name, "bad-exclude", wrong))
+            choice = ring_rules.RingChoice(None, str(error))
+        if reason := exclude.problem(variables):
+            refusals.append(Refusal(name, "bad-exclude", reason))
         hosts.append(
             Host(
                 name=name,
-                ring=place.ring,
-                ring_reason=place.reason,
+                ring=choice.ring,
+                ring_reason=choice.reason,
                 groups=groups,
                 variables=variables,
             )
@@ -105,7 +110,7 @@ def survey(
 
 
 def refused(name: str) -> str:
-    """Why a host name cannot be taken, or nothing."""
+    """Return why a host name is refused, or "" where it is not."""
     if len(name) > 253:
         return "is longer than 253 characters"
     if name.startswith("-"):
@@ -118,19 +123,19 @@ def refused(name: str) -> str:
 
 
 def _groups_of(raw: Raw) -> dict[str, set[str]]:
-    """Host -> all its groups, also those above."""
+    """Return host -> all its groups, also the ancestors of these."""
     parents: dict[str, set[str]] = {}
     for name, (_, children) in raw.groups.items():
         for child in children:
             parents.setdefault(child, set()).add(name)
-    found: dict[str, set[str]] = {}
+    groups_by_host: dict[str, set[str]] = {}
     for name, (hosts, _) in raw.groups.items():
         if not hosts:
             continue
         lineage = _lineage(name, parents)
         for host in hosts:
-            found.setdefault(host, set()).update(lineage)
-    return found
+            groups_by_host.setdefault(host, set()).update(lineage)
+    return groups_by_host
 
 
 def _lineage(name: str, parents: Mapping[str, set[str]]) -> set[str]:
@@ -144,11 +149,11 @@ def _lineage(name: str, parents: Mapping[str, set[str]]) -> set[str]:
     return seen
 
 
-def _groups(raw: Raw, taken: Collection[str]) -> tuple[Group, ...]:
+def _groups(raw: Raw, accepted: Collection[str]) -> tuple[Group, ...]:
     return tuple(
         Group(
             name=name,
-            hosts=tuple(sorted(host for host in hosts if host in taken)),
+            hosts=tuple(sorted(host for host in hosts if host in accepted)),
             children=tuple(sorted(children)),
         )
         for name, (hosts, children) in sorted(raw.groups.items())
@@ -176,12 +181,13 @@ def _fleet(
     )
 
 
-# Where the checkout lies is no part of what the inventory says.
+# The folder of the checkout is not part of the inventory's content.
 _LOCAL = ("inventory_dir", "inventory_file")
 
 
 def _digestible(value: Any, *, top: bool = True) -> Any:
-    """Canonical JSON knows neither floats nor keys that are no text; YAML has both."""
+    """Make a YAML value fit for canonical JSON, which has neither floats nor keys that are no
+    text."""
     if isinstance(value, dict):
         return {
             str(key): _digestible(item, top=False)

@@ -1,8 +1,8 @@
-"""Ansible's host patterns, for `--limit`.
+"""Select hosts by Ansible's host patterns, for `--limit`.
 
-Names, groups, globs, `~regex`, `a,b` and `a:b`, `&both`, `!not` and `@file`; unions are made
-before intersections and those before exclusions, as Ansible does. Two differences, both because
-hosts are about to be changed: a part that fits nothing is an error (it is nearly always a typing
+Takes names, groups, globs, `~regex`, `a,b` and `a:b`, `&both`, `!not` and `@file`, and makes unions
+before intersections and these before exclusions, as Ansible does. There are two differences,
+because hosts will be changed: a part that fits nothing is an error (it is nearly always a typing
 mistake), and positions (`web[0]`) are refused, for they change with the order of the sources.
 """
 
@@ -22,10 +22,10 @@ Index = Mapping[str, frozenset[str]]
 
 
 def select(fleet: Fleet, pattern: str, *, cwd: Path) -> tuple[str, ...]:
-    """Names of the hosts that the pattern means, sorted; all where it is empty.
+    """Return the sorted names of the hosts that fit the pattern; all where it is empty.
 
-    Rings can be named too, as `ring_NAME`. `cwd` is where an `@file` is looked for. Raises
-    UsageError where a part fits nothing or nothing is left.
+    `ring_NAME` names a ring. A relative `@file` is read from `cwd`. Raises UsageError where a part
+    fits nothing or no host is left, InvalidInputError where the file cannot be read.
     """
     everything = frozenset(host.name for host in fleet.hosts)
     parts = _parts(pattern, cwd)
@@ -33,21 +33,21 @@ def select(fleet: Fleet, pattern: str, *, cwd: Path) -> tuple[str, ...]:
         return tuple(sorted(everything))
     index = _index(fleet)
     matched = [(part[0], _match(part.lstrip("!&"), everything, index)) for part in parts]
-    unions = [found for sign, found in matched if sign not in "!&"]
+    unions = [hosts for sign, hosts in matched if sign not in "!&"]
     chosen = frozenset[str]().union(*unions) if unions else everything
-    for sign, found in matched:
+    for sign, hosts in matched:
         if sign == "&":
-            chosen &= found
-    for sign, found in matched:
+            chosen &= hosts
+    for sign, hosts in matched:
         if sign == "!":
-            chosen -= found
+            chosen -= hosts
     if not chosen:
         raise UsageError(f"--limit {pattern}: leaves no host")
     return tuple(sorted(chosen))
 
 
 def _index(fleet: Fleet) -> Index:
-    """Group -> its hosts and those of the groups below it; the rings among them."""
+    """Return group or ring group -> its hosts and those of the groups below it."""
     index: dict[str, set[str]] = {group.name: set() for group in fleet.groups}
     index.update((ring_group(ring), set()) for ring in fleet.rings)
     index.update({"all": set(), "ungrouped": set()})
@@ -70,7 +70,7 @@ def _parts(pattern: str, cwd: Path) -> list[str]:
 
 
 def _split(pattern: str) -> list[str]:
-    """A comma splits; where there is none a colon does, outside brackets and IPv6 addresses."""
+    """Split at commas; without a comma, at colons outside of brackets and IPv6 addresses."""
     if "," in pattern:
         return pattern.split(",")
     try:
@@ -98,16 +98,16 @@ def _match(part: str, everything: frozenset[str], index: Index) -> frozenset[str
             f"--limit {part}: positions change with the order of the sources",
             hint="name the hosts, or a group",
         )
-    wanted = _compiled(part)
-    groups = [name for name in index if wanted.match(name)]
-    found = frozenset[str]().union(*(index[name] for name in groups))
+    expression = _compiled(part)
+    groups = [name for name in index if expression.match(name)]
+    hosts = frozenset[str]().union(*(index[name] for name in groups))
     if not groups or part.startswith("~") or any(sign in part for sign in ".?*["):
-        found |= {name for name in everything if wanted.match(name)}
-    if not found and not groups:
+        hosts |= {name for name in everything if expression.match(name)}
+    if not hosts and not groups:
         raise UsageError(
             f"--limit {part}: no such host or group", hint="`patchctl inventory list` shows all"
         )
-    return found
+    return hosts
 
 
 def _compiled(part: str) -> re.Pattern[str]:

@@ -1,5 +1,5 @@
-"""Which ring a host belongs to. It depends on that host alone, never on the others, so that
-adding or removing a host moves no other."""
+"""Choose the ring of a host. The choice depends on that host alone, so that adding or removing a
+host moves no other."""
 
 import fnmatch
 import hashlib
@@ -14,25 +14,25 @@ VARIABLE = "patch_ring"
 
 
 def ring_group(ring: str) -> str:
-    """The group that stands for a ring; Ansible wants identifiers as group names."""
+    """Return the group that stands for a ring; Ansible wants identifiers as group names."""
     return "ring_" + ring.replace("-", "_")
 
 
 class RingChoice(NamedTuple):
-    """A host's ring and why, or None and why not."""
+    """A host's ring and the reason, or None and why it has no ring."""
 
     ring: str | None
     reason: str
 
 
 class RingConflictError(ValueError):
-    """The inventory says two things, or something that is no ring. The message names no host."""
+    """The inventory names two rings, or something that is no ring. The message names no host."""
 
     rule = "two-rings"
 
 
 class UnknownRingError(RingConflictError):
-    """What the inventory says is no ring."""
+    """The inventory names something that is no ring."""
 
     rule = "unknown-ring"
 
@@ -44,13 +44,14 @@ def assign(
     rings: Sequence[str],
     assignment: Assignment,
 ) -> RingChoice:
-    """The ring by variable or group, else by rule, else by share.
+    """Return the ring by variable or group, else by rule, else by share.
 
-    `groups` are all groups of the host, also those above its own. Raises RingConflictError.
+    `groups` are all groups of the host, ancestors too. Raises RingConflictError where the inventory
+    names two rings, or something that is no ring.
     """
-    said = _said(groups, variables, rings)
-    if said is not None:
-        return said
+    choice = _by_inventory(groups, variables, rings)
+    if choice is not None:
+        return choice
     for number, rule in enumerate(assignment.rules, start=1):
         for group in rule.groups:
             if group in groups:
@@ -63,21 +64,21 @@ def assign(
     return RingChoice(None, f"no {VARIABLE}, no group named as a ring, no rule, no shares")
 
 
-def _said(
+def _by_inventory(
     groups: Sequence[str], variables: Mapping[str, Any], rings: Sequence[str]
 ) -> RingChoice | None:
-    """What the inventory itself says, by variable or by group."""
+    """Return the ring that the inventory names by variable or by group, or None."""
     by_variable = _by_variable(variables, rings)
-    named = [ring for ring in rings if ring in groups or ring_group(ring) in groups]
-    if len(named) > 1:
-        raise RingConflictError(f"is in the groups of {len(named)} rings: {', '.join(named)}")
-    if by_variable and named and named[0] != by_variable:
+    in_rings = [ring for ring in rings if ring in groups or ring_group(ring) in groups]
+    if len(in_rings) > 1:
+        raise RingConflictError(f"is in the groups of {len(in_rings)} rings: {', '.join(in_rings)}")
+    if by_variable and in_rings and in_rings[0] != by_variable:
         raise RingConflictError(
-            f"{VARIABLE} says {by_variable}, but it is in the group {named[0]} of another ring"
+            f"{VARIABLE} says {by_variable}, but it is in the group {in_rings[0]} of another ring"
         )
     if by_variable:
         return RingChoice(by_variable, f"variable {VARIABLE}")
-    return RingChoice(named[0], f"group {named[0]}") if named else None
+    return RingChoice(in_rings[0], f"group {in_rings[0]}") if in_rings else None
 
 
 def _by_variable(variables: Mapping[str, Any], rings: Sequence[str]) -> str | None:
@@ -96,7 +97,7 @@ def _by_variable(variables: Mapping[str, Any], rings: Sequence[str]) -> str | No
 
 
 def _by_share(name: str, variables: Mapping[str, Any], shares: Shares) -> RingChoice:
-    """u = SHA-256(seed, stratum, name) against the cumulative shares, in whole numbers."""
+    """Compare SHA-256(seed, stratum, name) with the cumulative shares, in whole numbers."""
     stratum = [canonical.encode(_comparable(variables.get(key))).decode() for key in shares.stratum]
     drawn = hashlib.sha256(canonical.encode([shares.seed, stratum, name])).digest()
     position = int.from_bytes(drawn[:8]) * 100
@@ -109,7 +110,7 @@ def _by_share(name: str, variables: Mapping[str, Any], shares: Shares) -> RingCh
 
 
 def _comparable(value: Any) -> Any:
-    """Canonical JSON has no floats; a stratum may be one. Marks stay in it as they always were, for
-    the place of a host in the shares must not change."""
+    """Make a stratum fit for canonical JSON, which has no floats. Marks of unsafe text stay in it,
+    because the position of a host in the shares must not change."""
     value = marked(value)
     return repr(value) if isinstance(value, float | list | dict) else value

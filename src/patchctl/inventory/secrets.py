@@ -1,4 +1,4 @@
-"""Words in place of secrets, for whoever looks at variables."""
+"""Hide secrets in variables that are shown."""
 
 import re
 from typing import Any
@@ -9,14 +9,14 @@ _SECRET = re.compile(r"(?:pass|passwd|password|passphrase|secret|token|api_?key|
 
 
 def hide(key: str, value: Any) -> Any:
-    """The value of a variable with `(vaulted)` or `(hidden)` where it is a secret."""
+    """Return the variable's value with `(vaulted)` or `(hidden)` in place of each secret."""
     if isinstance(value, dict):
         if "__ansible_vault" in value:
             return "(vaulted)"
         return {name: hide(name, item) for name, item in value.items()}
     if isinstance(value, list):
         return [hide(key, item) for item in value]
-    # A wholly vaulted file arrives opened, so a name is all there is to go by.
+    # A wholly vaulted file arrives decrypted, so only the name can tell that a value is secret.
     if _SECRET.search(key.lower()) and value is not None:
         return "(hidden)"
     return str(value) if isinstance(value, Unsafe) else value

@@ -1,7 +1,7 @@
-"""Where things stand in static inventory sources: text -> file and line.
+"""Find the file and line of hosts, groups and variables in static inventory sources.
 
-Ansible merges sources and forgets lines. This reads the same files again, only to point at them:
-what a host or group finally gets is never decided here.
+Ansible merges sources and forgets lines. This module reads the same files again only to point at
+lines; it never decides what value a host or group gets.
 """
 
 import re
@@ -12,18 +12,18 @@ from typing import NamedTuple
 
 import yaml
 
-MAX_DEPTH = 50  # an alias may stand inside what it names
+MAX_DEPTH = 50  # a YAML alias may stand inside the node that it names
 
 
 class Source(NamedTuple):
-    """One file of the sources: its name as a person would write it, and its text."""
+    """One source file: its name as messages show it, and its text."""
 
     name: str
     text: str
 
 
 class SourceLocation(NamedTuple):
-    """A mention of a host or group (`key` is empty) or of a variable that is set for it.
+    """A line that names a host or group (`key` is empty), or sets a variable for it.
 
     `owner` is a group, or a host pattern such as `web[1:6]`. `value` is the text as written, None
     where it is vaulted or no text.
@@ -37,79 +37,80 @@ class SourceLocation(NamedTuple):
 
 
 class SourceMap:
-    """The mentions in some sources, in their order."""
+    """All locations in some sources, in the order of the sources."""
 
     def __init__(self, sources: Iterable[Source]) -> None:
         self.all: tuple[SourceLocation, ...] = tuple(
-            place for one in sources for place in _read(one)
+            location for source in sources for location in _read(source)
         )
         self._hosts: dict[str, list[SourceLocation]] = {}
         self._ranges: list[SourceLocation] = []
         self._groups: dict[str, list[SourceLocation]] = {}
-        for place in self.all:
-            if not place.is_host:
-                self._groups.setdefault(place.owner, []).append(place)
-            elif "[" in place.owner:
-                self._ranges.append(place)
+        for location in self.all:
+            if not location.is_host:
+                self._groups.setdefault(location.owner, []).append(location)
+            elif "[" in location.owner:
+                self._ranges.append(location)
             else:
-                self._hosts.setdefault(place.owner, []).append(place)
+                self._hosts.setdefault(location.owner, []).append(location)
 
     def host(self, name: str) -> str:
-        """`file:line` where the host stands first; empty where in no static source."""
-        return next((place.where for place in self._of_host(name)), "")
+        """Return `file:line` of the host's first mention; "" where no static source has it."""
+        return next((location.where for location in self._of_host(name)), "")
 
     def group(self, name: str) -> str:
-        """`file:line` where the group stands first; empty where in no static source."""
-        return next((place.where for place in self._groups.get(name, ())), "")
+        """Return `file:line` of the group's first mention; "" where no static source has it."""
+        return next((location.where for location in self._groups.get(name, ())), "")
 
     def variable(self, key: str, host: str, groups: Sequence[str]) -> str:
-        """`file:line` where the variable is set for the host or one of its groups, or the host."""
-        above = (place for name in (*groups, "all") for place in self._groups.get(name, ()))
-        for place in (*self._of_host(host), *above):
-            if place.key == key:
-                return place.where
+        """Return `file:line` where the variable is set for the host or one of its groups, else that
+        of the host."""
+        above = (location for name in (*groups, "all") for location in self._groups.get(name, ()))
+        for location in (*self._of_host(host), *above):
+            if location.key == key:
+                return location.where
         return self.host(host)
 
     def _of_host(self, name: str) -> Iterator[SourceLocation]:
         yield from self._hosts.get(name, ())
-        yield from (place for place in self._ranges if in_range(place.owner, name))
+        yield from (location for location in self._ranges if in_range(location.owner, name))
 
 
 def in_range(pattern: str, name: str) -> bool:
-    """Is the name one of `web[1:6]`, `web[01:10:2]` or `db-[a:c]`? A step is not looked at."""
+    """Return whether the name fits `web[1:6]`, `web[01:10:2]` or `db-[a:c]`; ignores the step."""
     parts = re.split(r"\[([0-9]+|[A-Za-z]):([0-9]+|[A-Za-z])(?::[0-9]+)?\]", pattern)
     expression = re.escape(parts[0])
     bounds = []
     for first, last, text in zip(parts[1::3], parts[2::3], parts[3::3], strict=True):
         bounds.append((first, last))
         expression += ("([0-9]+)" if first.isdigit() else "([A-Za-z])") + re.escape(text)
-    found = re.fullmatch(expression, name)
-    return found is not None and all(
+    match = re.fullmatch(expression, name)
+    return match is not None and all(
         int(first) <= int(word) <= int(last) if first.isdigit() else first <= word <= last
-        for (first, last), word in zip(bounds, found.groups(), strict=True)
+        for (first, last), word in zip(bounds, match.groups(), strict=True)
     )
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int:
-    """The line of a value in a YAML file such as `("assign", "rules", 0)`; of what is around it
-    where it is not there."""
+    """Return the line of the value at a YAML path such as `("assign", "rules", 0)`, or of the
+    nearest value around it. Lines count from 1."""
     node = yaml.compose(text, Loader=yaml.CSafeLoader)
     line = 1
     for step in path:
-        found = None
+        child = None
         if isinstance(node, yaml.SequenceNode) and isinstance(step, int):
-            found = node.value[step] if step < len(node.value) else None
+            child = node.value[step] if step < len(node.value) else None
         elif isinstance(node, yaml.MappingNode):
-            found = next((value for key, value in node.value if key.value == step), None)
-        if found is None:
+            child = next((value for key, value in node.value if key.value == step), None)
+        if child is None:
             break
-        node, line = found, found.start_mark.line + 1
+        node, line = child, child.start_mark.line + 1
     return line
 
 
 # --- files --------------------------------------------------------------------------------------
 
-# What Ansible itself passes over in a folder of sources, and what is no text of ours to read.
+# Names that Ansible itself ignores in a folder of sources, and others that hold no inventory.
 _IGNORED = (".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg")
 _NO_SOURCE = ("#!", "-----BEGIN ", "$ANSIBLE_VAULT;")
 
@@ -137,7 +138,7 @@ def _read(source: Source) -> Iterator[SourceLocation]:
 
 
 def _owner(path: PurePath) -> tuple[bool, str] | None:
-    """Whose variables a file below group_vars/ or host_vars/ holds: (is it a host, name)."""
+    """Return (is it a host, name) of the owner of a file below group_vars/ or host_vars/."""
     for folder, is_host in (("group_vars", False), ("host_vars", True)):
         if folder in path.parts[:-1]:
             name = path.parts[path.parts.index(folder) + 1]
@@ -187,13 +188,13 @@ def _entries(node: yaml.Node | None) -> Iterator[tuple[str, yaml.Node]]:
 
 
 def _lined(node: yaml.Node | None, depth: int = 0) -> Iterator[tuple[str, yaml.Node, int]]:
-    """Key, value and the key's line; a merged mapping's entries stand where it was written."""
+    """Yield key, value and the key's line; entries of a merged mapping have their own lines."""
     if not isinstance(node, yaml.MappingNode) or depth > MAX_DEPTH:
         return
     for key, value in node.value:
         if key.tag.endswith(":merge"):
-            for one in value.value if isinstance(value, yaml.SequenceNode) else [value]:
-                yield from _lined(one, depth + 1)
+            for merged in value.value if isinstance(value, yaml.SequenceNode) else [value]:
+                yield from _lined(merged, depth + 1)
         elif isinstance(key, yaml.ScalarNode):
             yield key.value, value, key.start_mark.line + 1
 

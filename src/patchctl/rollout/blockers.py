@@ -1,7 +1,7 @@
-"""Why a run or a host may not go on yet: one list. Pure: view, time and proofs in, reasons out.
+"""List why a run or a host may not go on yet. Pure: view, time and proofs in, blockers out.
 
-Each kind is lifted in its own way: time lifts a soak, an approval lifts what waits for one, and a
-person's pause is lifted by a person alone. So all of them are said, not only the first.
+Each kind ends in its own way: a soak by time, a wait for an approval by the approval, a person's
+pause by a person alone. So the list has all of them, not only the first.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,26 +11,26 @@ from ..models.rollout import Blocker, BlockerKind, HostState, RingState, RunStat
 from ..models.states import GOES_FORWARD, RING_BEGUN, RING_WALKED
 from .view import RingView, RunView
 
-# They stop the run as a whole; the others a ring or a host.
+# These stop the whole run; the others stop a ring or a host.
 PAUSES = frozenset({BlockerKind.OPERATOR, BlockerKind.CLOCK})
-# Ring to what hosts of it have succeeded with in other runs.
+# Ring -> the transitions with which its hosts have succeeded in other runs.
 Proven = Mapping[str, frozenset[str]]
 
 
 def blockers(view: RunView, now: int, proven: Proven) -> tuple[Blocker, ...]:
-    """All that keeps the run, or the ring that it is at or enters next, from going on. `now` is
-    epoch ms. Empty: it may go on, or it is over, called off or being undone and goes nowhere.
+    """Return all that stops the run, its current ring, or the ring that it enters next. `now` is
+    epoch ms. Empty where the run may go on, and where it is over, aborted or being undone.
     """
     if view.state not in GOES_FORWARD:
         return ()
-    entered = _to_enter(view)
-    found = [_paused(view), *over_budget(view), _soaks(view.current_ring(), now)]
-    asked = () if entered is None else _not_entered(view, entered, proven)
-    return (*filter(None, found), *asked)
+    next_ring = _next_ring(view)
+    present = [_pause_blocker(view), *over_budget(view), _soak_blocker(view.current_ring(), now)]
+    at_entry = () if next_ring is None else _entry_blockers(view, next_ring, proven)
+    return (*filter(None, present), *at_entry)
 
 
 def held_hosts(view: RunView, ring: RingView, proven: Proven) -> tuple[Blocker, ...]:
-    """Hosts of a ring that policy holds back (`unproven: hold`) while the ring goes on."""
+    """Return the hosts that `unproven: hold` holds back while their ring goes on."""
     if view.plan.body.unproven_policy is not UnprovenPolicy.HOLD:
         return ()
     return tuple(
@@ -45,16 +45,16 @@ def held_hosts(view: RunView, ring: RingView, proven: Proven) -> tuple[Blocker, 
 
 
 def over_budget(view: RunView) -> list[Blocker]:
-    """Rings of which more hosts did not succeed than their budget allows. Also rings that are
-    done: a host that was deferred or lost may fail after its ring's end."""
+    """Return rings with more unsuccessful hosts than their budget allows. Rings that are done count
+    too: a host that was deferred or lost may fail after its ring's end."""
     return [
-        _used_up(ring)
+        _budget_blocker(ring)
         for ring in view.rings.values()
         if ring.state in RING_BEGUN and ring.over_budget
     ]
 
 
-def _used_up(ring: RingView) -> Blocker:
+def _budget_blocker(ring: RingView) -> Blocker:
     return Blocker(
         kind=BlockerKind.BUDGET,
         what=ring.name,
@@ -70,19 +70,19 @@ def _mended(ring: RingView) -> str:
     return f" ({ring.mended} since then, and still counted)" if ring.mended else ""
 
 
-def wakes_at(found: Iterable[Blocker]) -> int | None:
-    """Epoch ms at which time alone lifts the first of these, or None."""
-    return min((one.until for one in found if one.until is not None), default=None)
+def next_end(present: Iterable[Blocker]) -> int | None:
+    """Return when the first of these blockers ends by time alone, in epoch ms, or None."""
+    return min((blocker.until for blocker in present if blocker.until is not None), default=None)
 
 
-def _paused(view: RunView) -> Blocker | None:
+def _pause_blocker(view: RunView) -> Blocker | None:
     if view.state is not RunState.PAUSED:
         return None
     kind = BlockerKind.CLOCK if view.paused_by is None else BlockerKind.OPERATOR
     return Blocker(kind=kind, what=view.run, reason=view.reason, since=view.since)
 
 
-def _soaks(ring: RingView | None, now: int) -> Blocker | None:
+def _soak_blocker(ring: RingView | None, now: int) -> Blocker | None:
     if ring is None or ring.state is not RingState.SOAKING:
         return None
     ends = ring.since + ring.policy.soak_s * 1000
@@ -93,15 +93,15 @@ def _soaks(ring: RingView | None, now: int) -> Blocker | None:
     )
 
 
-def _to_enter(view: RunView) -> RingView | None:
-    """The ring that is entered next, where no other has hosts to begin before."""
+def _next_ring(view: RunView) -> RingView | None:
+    """Return the ring that is entered next, or None while an earlier ring has hosts to begin."""
     for ring in view.rings.values():
         if ring.state not in RING_WALKED and ring.size:
             return None if ring.state in RING_BEGUN else ring
     return None
 
 
-def _not_entered(view: RunView, ring: RingView, proven: Proven) -> Iterator[Blocker]:
+def _entry_blockers(view: RunView, ring: RingView, proven: Proven) -> Iterator[Blocker]:
     if ring.approved:
         return
     since = ring.since if ring.state is RingState.WAITING else None
@@ -120,15 +120,15 @@ def _not_entered(view: RunView, ring: RingView, proven: Proven) -> Iterator[Bloc
             since=since,
         )
     elif not manual and ring.state is RingState.WAITING:
-        # What it waits for may have gone meanwhile, as when another run has proven it; but a
-        # person was asked, and is waited for.
+        # The reason for the wait may be gone, as when another run has proven the transitions; but
+        # a person was asked, so the ring waits for the answer.
         yield Blocker(kind=BlockerKind.APPROVAL, what=ring.name, reason=ring.reason, since=since)
 
 
 def _unproven(view: RunView, ring: RingView, proven: Proven) -> dict[str, tuple[str, ...]]:
-    """Hosts of a ring with the packages whose very transition no earlier ring has proven.
+    """Return host -> packages whose exact transition no earlier ring has proven.
 
-    The first ring proves; it needs no proof. `proven` are the transitions of earlier runs.
+    The first ring proves and needs no proof. `proven` has the transitions of earlier runs.
     """
     names = list(view.rings)
     earlier = names[: names.index(ring.name)]

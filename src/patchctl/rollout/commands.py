@@ -1,4 +1,4 @@
-"""What an operator asks of a run, as events. Legal or refused by the present state."""
+"""Turn what an operator asks of a run into events, or refuse it in the run's present state."""
 
 from ..errors import ConflictError, HaltedError
 from ..models.rollout import (
@@ -20,14 +20,14 @@ from .view import RunView
 
 
 def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> list[Event]:
-    """Go on: lift an operator's pause, leave a halt, ask lost hosts and deferred ones once more.
+    """Return the events that end a pause or a halt and ask lost and deferred hosts once more.
 
     Raises ConflictError for a run that is over, HaltedError where a budget is used up and the
-    failures were not accepted: the count survives restarts.
+    failures are not accepted: the count survives restarts.
     """
-    lost = [] if view.state in BEGINS_NOTHING else ask_again(view)
+    lost_events = [] if view.state in BEGINS_NOTHING else ask_again(view)
     deferred = any(host.state is HostState.DEFERRED for host in view.hosts.values())
-    opened = view.state is RunState.DONE and (lost or deferred)
+    opened = view.state is RunState.DONE and (lost_events or deferred)
     if view.state in NOT_RESUMABLE and not opened:
         raise ConflictError(f"run {view.run} is {view.state.value.replace('_', ' ')}")
     if (opened or view.state is RunState.HALTED) and not accept_failures:
@@ -37,15 +37,17 @@ def resume(view: RunView, by: str, reason: str, *, accept_failures: bool) -> lis
     ]
     ring = view.current_ring()
     if opened:
-        who = " and ".join(filter(None, ("lost" if lost else "", "deferred" if deferred else "")))
-        events.append(RunMoved(to=RunState.RUNNING, reason=f"{who} hosts are asked again"))
+        kinds = " and ".join(
+            filter(None, ("lost" if lost_events else "", "deferred" if deferred else ""))
+        )
+        events.append(RunMoved(to=RunState.RUNNING, reason=f"{kinds} hosts are asked again"))
     elif view.state is RunState.HALTED:
         if ring is not None and ring.state is RingState.HALTED:
             events.append(RingMoved(ring=ring.name, to=RingState.RUNNING))
         events.append(RunMoved(to=RunState.RUNNING))
     elif view.state is RunState.PAUSED:
         events.append(RunMoved(to=_after_pause(view)))
-    return [*events, *lost]
+    return [*events, *lost_events]
 
 
 def _refuse_over_budget(view: RunView) -> None:
@@ -58,7 +60,8 @@ def _refuse_over_budget(view: RunView) -> None:
 
 
 def take(view: RunView, command: Command) -> list[Event]:
-    """A request out of the mailbox. One that does not fit the state is recorded, no more."""
+    """Return the events for a request from the mailbox. A request that does not fit the state is
+    only recorded."""
     ring = command.ring or (waiting_ring(view) if command.command is CommandKind.APPROVE else "")
     if command.command is CommandKind.APPROVE and ring not in view.rings:
         return []
@@ -82,7 +85,7 @@ def take(view: RunView, command: Command) -> list[Event]:
 
 
 def waiting_ring(view: RunView) -> str:
-    """The ring that waits for an approval now, or an empty name."""
+    """Return the name of the ring that waits for an approval, or ""."""
     return next((r.name for r in view.rings.values() if r.state is RingState.WAITING), "")
 
 

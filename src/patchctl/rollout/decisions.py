@@ -1,4 +1,4 @@
-"""What follows an answer: pure rules from (host, policy, outcome) to the next state."""
+"""Decide what follows an answer: pure rules from (host, policy, outcome) to the next state."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,18 +11,19 @@ from .states import STATE_OF_STAGE, IllegalTransitionError
 from .timers import Waited
 from .view import HostView
 
-# A stage that the controller lost, or whose host did not answer, is asked again: all stages are
+# The controller asks again where it lost a stage or the host did not answer: all stages are
 # idempotent for one transaction id. Nothing is changed before `drain`, so giving up there is cheap.
 TRIES_BEFORE_CHANGE = 2
-# A lost host that is looked at once more before its run is over.
+# For a lost host that is asked once more before its run is over.
 TRIES_OF_A_LOOK = 3
 RETRY_FIRST_MS = 1_000
 RETRY_MOST_MS = 15_000
 ATTACH_AGAIN_MS = 500
-# Each look is a connection; the package manager is seldom busy for less.
+# Each try is a connection, and the package manager is seldom busy for a shorter time.
 LOCKED_AGAIN_MS = 4_000
 UNREACHABLE_S = 300
-# The host bounds its own commands; the controller gives up only after the host must have.
+# The host limits the time of its own commands; the controller gives up only after the host must
+# have given up.
 GRACE_S = 300
 UNDO_COMMANDS = 4
 _NAMED = 4
@@ -32,7 +33,7 @@ LOST_BEFORE = "it was lost before its update began"
 
 @dataclass(frozen=True)
 class Move:
-    """The host goes to `to` and, where that is work, begins `stage`."""
+    """The host goes to the state `to` and, where that state is work, begins `stage`."""
 
     to: HostState
     stage: Stage | None
@@ -41,7 +42,7 @@ class Move:
 
 @dataclass(frozen=True)
 class Again:
-    """The same stage once more, not before `delay_ms` from now."""
+    """The host is asked for the same stage again, at the earliest `delay_ms` from now."""
 
     delay_ms: int
 
@@ -49,7 +50,8 @@ class Again:
 def after(
     host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, waited: Waited
 ) -> Move | Again:
-    """The step that follows this answer to `host.stage`."""
+    """Return the step that follows this answer to `host.stage`. `unsafe` are the packages that must
+    not be undone without a person."""
     stage = host.stage
     assert stage is not None
     match outcome.status:
@@ -58,7 +60,7 @@ def after(
         case OutcomeStatus.FAILED:
             return _failed(host, policy, unsafe, stage, outcome.reason)
         case OutcomeStatus.RUNNING:
-            return _goes_on(host, policy, unsafe, outcome, waited)
+            return _running(host, policy, unsafe, outcome, waited)
         case OutcomeStatus.LOCKED:
             return _locked(host, policy, unsafe, outcome, waited)
         case _:
@@ -66,17 +68,17 @@ def after(
             return _ask_again(host, policy, unsafe, outcome, waited)
 
 
-def _goes_on(
+def _running(
     host: HostView, policy: RingPolicy, unsafe: list[str], outcome: HostOutcome, waited: Waited
 ) -> Move | Again:
     stage = host.stage
     assert stage is not None
     if waited.stage_ms <= _limit_s(policy, stage) * 1000:
         return Again(ATTACH_AGAIN_MS)
-    # It answers, so it is known not to have done what it should.
+    # The host answers, so it is known that it has not done its work.
     reason = f"still running after {_limit_s(policy, stage)} s"
-    said = f"{reason}: {outcome.reason}" if outcome.reason else reason
-    return _failed(host, policy, unsafe, stage, said)
+    reason = f"{reason}: {outcome.reason}" if outcome.reason else reason
+    return _failed(host, policy, unsafe, stage, reason)
 
 
 def _locked(
@@ -94,16 +96,16 @@ def _locked(
 
 
 def put_off(host: HostView, policy: RingPolicy, reason: str) -> Move:
-    """The host is left as it is, for later: somebody else works with its package manager, and
-    nothing of this attempt was begun there. One that is drained is put into service again first."""
+    """Defer the host as it is: another process uses its package manager, and nothing of this
+    attempt has begun there. A drained host goes back into service first."""
     if host.stage is Stage.APPLY and host.drained and policy.undrain:
         return Move(HostState.UNDRAIN, Stage.UNDRAIN, reason)
     return Move(HostState.DEFERRED, host.stage, reason)
 
 
 def _lock_limit_s(policy: RingPolicy, stage: Stage) -> int:
-    """How long a lock is waited for. What has been changed cannot be put off: its reboot and its
-    undo have the time that they have anyway."""
+    """Return how long to wait for a lock. A host that has been changed cannot be deferred: its
+    reboot and its undo have the time that they have anyway."""
     match stage:
         case Stage.REBOOT:
             return max(policy.lock_wait_s, policy.reboot_timeout_s)
@@ -120,11 +122,11 @@ def _forward(host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutc
         case Stage.PREPARE:
             return _work(Stage.DRAIN if policy.drain else Stage.APPLY)
         case Stage.DRAIN:
-            # In an undo that an operator asked for, the host is drained before it is undone.
+            # In an undo by an operator, the host is drained before it is undone.
             return _work(Stage.UNDO if host.state is HostState.ROLLING_BACK else Stage.APPLY)
         case Stage.APPLY:
-            wanted = bool(outcome.evidence.get("reboot_required"))
-            reboot = wanted and policy.reboot is RebootPolicy.IF_REQUIRED
+            needs_reboot = bool(outcome.evidence.get("reboot_required"))
+            reboot = needs_reboot and policy.reboot is RebootPolicy.IF_REQUIRED
             return _work(Stage.REBOOT if reboot else Stage.RESTART)
         case Stage.RESTART:
             return _work(Stage.VERIFY)
@@ -151,31 +153,32 @@ def _forward(host: HostView, policy: RingPolicy, stage: Stage, outcome: HostOutc
 
 
 def _with_edited(host: HostView, reason: str) -> str:
-    """The reason, and which files the undo left alone because somebody edited them after the
-    update: where a service does not run with them, that is why."""
+    """Return the reason with the files that the undo kept because somebody edited them after the
+    update: a service that does not run with them fails for that."""
     edited = host.evidence.get(Stage.UNDO.value, {}).get("edited", ())
     files = [file for file in edited if not file.get("gone")]
     if not files:
         return reason
-    said = [
+    shown = [
         f"{file['path']} (as it was before: {file['copy']})" if file["copy"] else file["path"]
         for file in files[:_NAMED]
     ]
     more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    kept = f"edited after the update and left so: {', '.join(said)}{more}"
-    return f"{reason}; {kept}" if reason else kept
+    note = f"edited after the update and left so: {', '.join(shown)}{more}"
+    return f"{reason}; {note}" if reason else note
 
 
 def _succeeded(host: HostView, verified: Mapping[str, Any]) -> Move:
-    """`verified` is the evidence of verify."""
+    """Return the host's success, with what a reboot must still do. `verified` is the evidence of
+    the stage verify."""
     pending = host.reboot_required and not host.rebooted
     reason = "pending reboot" if pending else _not_effective(verified)
     return Move(HostState.SUCCEEDED, Stage.VERIFY, reason)
 
 
 def _not_effective(verified: Mapping[str, Any]) -> str:
-    """What goes on with old code because its restart would take the system down (dbus, sessions):
-    the update is installed, and not effective there until a reboot."""
+    """Name what runs on with old code because its restart would take the system down (dbus,
+    sessions): the update is installed, but has no effect there until a reboot."""
     names = old_code(verified)
     if not names:
         return ""
@@ -184,7 +187,8 @@ def _not_effective(verified: Mapping[str, Any]) -> str:
 
 
 def old_code(verified: Mapping[str, Any]) -> tuple[str, ...]:
-    """Units, or commands of no unit, that ran on replaced files by verify's evidence, sorted."""
+    """Return the sorted units, or commands without a unit, that ran on replaced files according to
+    the evidence of verify."""
     return tuple(sorted({row["unit"] or row["command"] for row in verified.get("stale", ())}))
 
 
@@ -206,23 +210,23 @@ def _failed(
     return Move(HostState.FAILED, stage, reason)
 
 
-def held_back(host: HostView, step: Move | Again, why: str = NOT_BEGUN) -> Move | None:
-    """What happens instead of this step in an aborted run, or to a lost host that is only looked
-    at; None where the step may be taken.
+def held_back(host: HostView, step: Move | Again, reason: str = NOT_BEGUN) -> Move | None:
+    """Return the step to take instead in an aborted run, or for a lost host that is asked only for
+    its state; None where `step` may be taken.
 
-    A host that has not begun its update does not begin it any more. One that was drained for it
-    goes the way of an undo, which puts it back; nothing of its packages was changed.
+    A host that has not begun its update does not begin it any more. A host that was drained for it
+    goes through an undo, which puts it back into service; no package of it was changed.
     """
     if host.stage in HARMLESS:
         if isinstance(step, Again) or step.to is not HostState.FAILED:
-            return Move(HostState.SKIPPED, host.stage, why)
+            return Move(HostState.SKIPPED, host.stage, reason)
     elif isinstance(step, Move) and step.to is HostState.APPLY:
-        return Move(HostState.FAILED, host.stage, why)
+        return Move(HostState.FAILED, host.stage, reason)
     return None
 
 
 def undo_follows(step: Move, policy: RingPolicy, unsafe: list[str]) -> bool:
-    """Does a host that takes this step go straight on to its undo?"""
+    """Return whether the undo of the host follows this step at once."""
     if step.to is not HostState.FAILED or step.stage not in DISRUPTIVE:
         return False
     if policy.on_failure is OnFailure.STOP:
@@ -247,7 +251,7 @@ def _ask_again(
             patient = tries < TRIES_OF_A_LOOK
         if not patient:
             if lost and stage in VERIFYING:
-                # It can be reached and never says that it is well: then it is not.
+                # The host can be reached but never reports that it is well, so it is not.
                 return _failed(host, policy, unsafe, stage, reason)
             return _lost(stage, reason)
     return Again(min(RETRY_FIRST_MS * 2 ** (tries - 1), RETRY_MOST_MS))

@@ -1,5 +1,5 @@
-"""Hosts that were put off, since somebody else worked with their package manager, are asked once
-more at their ring's end, and whenever a person says so."""
+"""Ask deferred hosts, whose package manager another process was using, once more: at the end of
+their ring, and whenever an operator resumes the run."""
 
 from ..models.rollout import Event, HostMoved, HostState
 from .transactions import begun
@@ -7,7 +7,8 @@ from .view import HostView, RingView, RunView
 
 
 def waiting(view: RunView, ring: RingView) -> list[str]:
-    """Deferred hosts of the ring that were not asked again yet; none once its budget is used up."""
+    """Return the ring's deferred hosts that were not asked again; none once its budget is used
+    up."""
     if ring.over_budget:
         return []
     names = (name for wave in ring.waves for name in wave)
@@ -19,8 +20,8 @@ def waiting(view: RunView, ring: RingView) -> list[str]:
 
 
 def next_events(view: RunView, ring: RingView) -> list[Event]:
-    """Begin as many of them as the ring takes at once; nothing while a host of it is at work or
-    still has to give back what the run took there."""
+    """Begin as many deferred hosts as the ring works on at once; none while a host of the ring is
+    at work or has not yet released what the run holds there."""
     owing = any(view.hosts[name].owes_release for wave in ring.waves for name in wave)
     if ring.in_flight() or owing:
         return []
@@ -29,7 +30,7 @@ def next_events(view: RunView, ring: RingView) -> list[Event]:
 
 
 def asked_once_more(view: RunView, host: HostView) -> list[HostMoved]:
-    """Begin a deferred host again, in the attempt that was put off: nothing came of it yet."""
+    """Begin a deferred host again in the same attempt, which has changed nothing yet."""
     return [
         HostMoved(
             host=host.name,

@@ -1,8 +1,8 @@
-"""The engine: one loop that decides, writes down, and only then acts.
+"""Run a rollout: one loop that decides, writes the decision down, and only then acts.
 
-Every decision is in the journal before it is acted on and every answer before the next decision;
-`RunView` is folded from the journal alone. Hosts advance on their own: a stage is handed out in
-shards, and a host that answers goes on while others of its shard still work.
+Every decision is in the journal before the engine acts on it, and every answer before the next
+decision; `RunView` is folded from the journal alone. Each host advances independently: the engine
+hands a stage out in shards, and a host that answers goes on while others of its shard still work.
 """
 
 from collections.abc import Sequence
@@ -33,23 +33,23 @@ from ..models.rollout import (
 )
 from ..models.states import BOOT_TOLD, GOES_ON, IN_FLIGHT, TERMINAL, WAITING
 from . import commands, decisions, progress, retry, states, undo
-from .blockers import Proven, blockers, wakes_at
+from .blockers import Proven, blockers, next_end
 from .interfaces import Clock, EventSink, Executor, Journal, Mailbox
 from .timers import STEP_BACK_MS, Timers
 from .view import HostView, RunView
 
 POLL_S = 0.2
-# A host whose answer came early waits this long for the others of its shard, so that a wave
-# stays one shard a stage and not one Ansible process a host.
+# A host that answers early waits this long for the others of its shard, so that a wave needs one
+# Ansible process for each stage, not one for each host.
 LINGER_MS = 400
-# Each is a process of Ansible, or several shards are one.
+# Processes of Ansible; one may carry several shards.
 MAX_SHARDS = 5
 MAILBOX_MS = 1_000
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How the engine hands work out."""
+    """How the engine hands work out: hosts in a shard, processes at once, and waits."""
 
     shard_hosts: int = 200
     max_shards: int = MAX_SHARDS
@@ -58,7 +58,7 @@ class Limits:
 
 
 class Engine:
-    """Carries one run forward until it is settled or must wait."""
+    """Carries one run forward until it is over or must wait."""
 
     def __init__(
         self,
@@ -90,7 +90,7 @@ class Engine:
     # --- beginning ------------------------------------------------------------------------------
 
     def acquire(self, fence: int, process: ProcessIdentity, by: str) -> None:
-        """Read the journal, hold the run from now on, and end what a dead controller left."""
+        """Read the journal, take control of the run, and end the shards of a dead controller."""
         self.view.replay(self._journal.read(self.view.run, self.view.seq))
         self._write(ControllerTook(fence=fence, process=process, by=by))
         for shard in list(self.view.shards.values()):
@@ -104,13 +104,17 @@ class Engine:
         due = [host.name for host in self.view.hosts.values() if _due(host) is not None]
         self._timers.restart(due)
         self._idle |= dict.fromkeys(due, self._timers.now)
-        # What was asked of the controller before this one comes before what is asked of this one.
+        # Requests to the previous controller come before requests to this one.
         self._read_mail()
 
     # --- requests of the caller -----------------------------------------------------------------
 
     def resume(self, by: str, reason: str = "", *, accept_failures: bool = False) -> None:
-        """Go on with a paused or halted run; unknown hosts are asked once more."""
+        """Go on with a paused or halted run, and ask unknown hosts once more.
+
+        Raises ConflictError for a run that is over, HaltedError where a budget is used up and
+        `accept_failures` is False.
+        """
         self._write(*commands.resume(self.view, by, reason, accept_failures=accept_failures))
 
     def roll_back(
@@ -118,20 +122,25 @@ class Engine:
     ) -> None:
         """Open an undo attempt for every host that this run has changed (or for `hosts` of them).
 
-        `force` undoes what the plan calls unsafe to undo, too.
+        `force` also undoes what the plan calls unsafe to undo. Raises ConflictError where nothing
+        may be undone now, NotFoundError for a host that is not in the run.
         """
         self._write(*undo.open_attempts(self.view, by, reason, hosts=hosts, force=force))
 
     def retry(self, by: str, reason: str = "", *, hosts: Sequence[str] = ()) -> None:
-        """Open another attempt for every host that failed (or for `hosts` of them)."""
+        """Open another attempt for every host that failed (or for `hosts` of them).
+
+        Raises ConflictError where no attempt may be opened, NotFoundError for a host that is not in
+        the run.
+        """
         self._write(*retry.open_attempts(self.view, by, reason, hosts=hosts))
 
     # --- the loop -------------------------------------------------------------------------------
 
     def run(self, *, wait: bool = True) -> RunState:
-        """Work until the run is settled. With `wait` False, return where it would only wait.
+        """Work until the run is over. With `wait` False, return as soon as it could only wait.
 
-        Returns the state: settled, or waiting/paused/soaking where it must wait.
+        Returns the state in which the run ended, or waits: waiting, paused or soaking.
         """
         while True:
             self._read_mail()
@@ -149,7 +158,7 @@ class Engine:
             self._collect()
 
     def stop(self) -> None:
-        """End own processes; what runs detached on hosts goes on. The run stays resumable."""
+        """End the executor's processes. Detached work on hosts goes on; the run can be resumed."""
         self._executor.stop()
 
     def _settled(self) -> bool:
@@ -162,11 +171,11 @@ class Engine:
 
     def _pause_s(self) -> float:
         now = self._timers.run_time(self.view)
-        until = wakes_at(blockers(self.view, now, self._proven))
+        until = next_end(blockers(self.view, now, self._proven))
         if until is None:
             return self._limits.poll_s * 5
-        left = (until - now) / 1000
-        return max(0.01, min(left, 1.0))
+        wait_s = (until - now) / 1000
+        return max(0.01, min(wait_s, 1.0))
 
     def _progress(self) -> None:
         # Each pass may open the next step (ring done > next ring running > first wave).
@@ -185,8 +194,8 @@ class Engine:
             self._mailbox.take(command)
 
     def _watch_clock(self) -> None:
-        """A clock that was set back makes soaks and expiries of later processes wrong, and the
-        order of the log: a person should know before the run goes on."""
+        """Pause the run where the wall clock was set back: soaks and expiries of later processes
+        and the order of the log would be wrong, so a person should know first."""
         back = self._timers.stepped_back_ms()
         if back > STEP_BACK_MS and RunState.PAUSED in states.RUN[self.view.state]:
             reason = f"the controller's clock went back by {back // 1000} s"
@@ -198,7 +207,8 @@ class Engine:
         if not self._idle:
             return
         now = self._timers.now
-        # A ring may have hosts of several kinds. A shard has one; the budget is that of the ring.
+        # A ring may have hosts of several package managers, a shard only of one. The budget is that
+        # of the ring.
         groups: dict[tuple[str, Stage, PackageManager], list[HostView]] = {}
         for name in self._idle:
             host = self.view.hosts[name]
@@ -218,8 +228,8 @@ class Engine:
                 self._hand_out(ring, stage, manager, hosts[start : start + size])
 
     def _carriers(self) -> int:
-        """How many processes carry the shards under way: one may carry many. A shard that nothing
-        carries counts as one."""
+        """Count the processes that carry shards. One may carry many; a shard without a process
+        counts as one."""
         shards = self.view.shards.values()
         carried = {repr(sorted(shard.carrier.items())) for shard in shards if shard.carrier}
         return len(carried) + sum(not shard.carrier for shard in shards)
@@ -274,7 +284,8 @@ class Engine:
         self._write(*events)
 
     def _missing(self, ended: ShardEnded) -> list[Event]:
-        """Hosts that a shard ended without: nothing is known of them, so they are asked again."""
+        """Report as lost each host that the ended shard has no answer for, so that it is asked
+        again."""
         events: list[Event] = []
         for name in [n for n, shard in self._busy.items() if shard == ended.shard]:
             events += self._on_outcome(
@@ -300,53 +311,53 @@ class Engine:
             return [_answered(host, stage, outcome, late=True)]
         del self._busy[outcome.host]
         if stage is Stage.RELEASE:
-            return self._released(host, outcome)
+            return self._on_release(host, outcome)
         policy = self.view.policy(host)
         events: list[Event] = []
         if outcome.status in GOES_ON:
-            events += self._waits(host, stage, outcome)
+            events += self._on_wait(host, stage, outcome)
         else:
             events.append(_answered(host, stage, outcome))
-        # What touched nothing can always be undone.
+        # A stage that touched nothing can always be undone.
         unsafe = [] if outcome.evidence.get("touched") is False else self.view.unsafe(host)
         step = decisions.after(host, policy, unsafe, outcome, self._timers.waited(host.name))
-        held = None
+        held_back = None
         if self.view.state is RunState.ABORTING:
             if outcome.status is OutcomeStatus.LOCKED and stage is Stage.APPLY:
                 step = decisions.put_off(host, policy, decisions.NOT_BEGUN)
-            held = decisions.held_back(host, step)
+            held_back = decisions.held_back(host, step)
         elif host.only_looked_at:
-            held = decisions.held_back(host, step, decisions.LOST_BEFORE)
-        step = held or step
+            held_back = decisions.held_back(host, step, decisions.LOST_BEFORE)
+        step = held_back or step
         if isinstance(step, decisions.Again):
             self._timers.delay(host.name, step.delay_ms)
             self._idle[host.name] = self._timers.now
             return events
         events.append(_moved(host, step.to, step.stage, step.reason))
-        if held is not None and held.to is HostState.FAILED:
+        if held_back is not None and held_back.to is HostState.FAILED:
             events.append(_moved(host, HostState.ROLLING_BACK, Stage.UNDO, step.reason))
         elif decisions.undo_follows(step, policy, unsafe):
-            # Written together with the failure: a controller that dies here leaves no host that
-            # failed and was forgotten.
+            # Written together with the failure, so that a controller that dies here leaves no
+            # failed host without its undo.
             events.append(_moved(host, HostState.ROLLING_BACK, Stage.UNDO, step.reason))
         return events
 
-    def _waits(self, host: HostView, stage: Stage, outcome: HostOutcome) -> list[Event]:
-        """Journaled is only whom the host waits for, and that it does not any more: the rest
-        decides nothing, and a new controller starts the clocks anew."""
+    def _on_wait(self, host: HostView, stage: Stage, outcome: HostOutcome) -> list[Event]:
+        """Write down only when the lock that the host waits for changes: nothing else is decided by
+        it, and a new controller starts the clocks again."""
         if outcome.status is OutcomeStatus.LOCKED:
-            self._timers.said_locked(host.name)
-            said = outcome.reason
+            self._timers.note_locked(host.name)
+            waits_for = outcome.reason
         else:
-            self._timers.said_at_work(host.name)
-            said = ""
-        return [_answered(host, stage, outcome)] if said != host.waits_for else []
+            self._timers.note_at_work(host.name)
+            waits_for = ""
+        return [_answered(host, stage, outcome)] if waits_for != host.waits_for else []
 
-    def _released(self, host: HostView, outcome: HostOutcome) -> list[Event]:
-        """Whether the host is asked again stands in the view, once this answer does."""
+    def _on_release(self, host: HostView, outcome: HostOutcome) -> list[Event]:
+        """Queue the host for another release; the view drops it once this answer is in it."""
         self._timers.delay(host.name, decisions.RETRY_FIRST_MS * 4**host.release_tries)
         self._idle[host.name] = self._timers.now
-        if outcome.status is OutcomeStatus.RUNNING:  # its transaction goes on
+        if outcome.status is OutcomeStatus.RUNNING:  # the host's transaction goes on
             if self._timers.waited(host.name).stage_ms < decisions.GRACE_S * 1000:
                 return []
             outcome = msgspec.structs.replace(outcome, status=OutcomeStatus.FAILED)
@@ -369,7 +380,7 @@ class Engine:
                 for entry in entries:
                     sink.on_entry(entry)
             except OSError:
-                # Whoever reads our progress went away; that is no reason to stop patching.
+                # The reader of our progress is gone, which is no reason to stop patching.
                 self._sinks.remove(sink)
 
     def _queue(self, name: str, now: int) -> None:
@@ -380,7 +391,7 @@ class Engine:
 
 
 def _due(host: HostView) -> Stage | None:
-    """What a host is to do next, or None where that is nothing."""
+    """Return the stage that the host must do next, or None."""
     if host.state in IN_FLIGHT:
         return host.stage
     return Stage.RELEASE if host.owes_release else None

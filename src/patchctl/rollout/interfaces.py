@@ -1,4 +1,4 @@
-"""What the engine needs from outside. Each interface is small; its errors stand beside it."""
+"""The interfaces that the engine needs: executor, journal, mailbox, clock and event sink."""
 
 from collections.abc import Iterable, Sequence
 from typing import Protocol
@@ -7,59 +7,60 @@ from ..models.rollout import Carrier, Command, Event, HostOutcome, JournalEntry,
 
 
 class Executor(Protocol):
-    """Brings a stage to hosts. Shards run side by side; a host is in one shard at a time."""
+    """Runs a stage on hosts. Shards run at the same time; a host is in one shard at a time."""
 
     def start(self, shard: Shard) -> Carrier | None:
-        """Begin and return at once. None where nothing of its own carries the shard."""
+        """Begin the shard and return at once, with its process; None where it has none."""
 
     def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
-        """Answers that came in, waiting at most `timeout_s` seconds for the first one."""
+        """Return new answers; wait at most `timeout_s` seconds for the first one."""
 
     def reap(self, shard: str, carrier: Carrier | None) -> bool:
-        """End what a dead controller left of a shard, whole. True where something still ran.
+        """End all processes that a dead controller left of a shard; True where one still ran.
 
-        `carrier` is None where the controller died before it could write the identity down.
+        `carrier` is None where the controller died before it could write the process down.
         """
 
     def stop(self) -> None:
-        """End own shards' processes. Detached transactions on hosts go on."""
+        """End the processes of this executor's shards. Detached transactions on hosts go on."""
 
 
 class Journal(Protocol):
-    """The one truth. An entry is durable when `append` returns."""
+    """The only record of a run. An entry is durable when `append` returns."""
 
     def append(self, run: str, events: Sequence[Event]) -> Sequence[JournalEntry]:
-        """Write all or nothing, in order. Raises ConflictError when the fence was taken over."""
+        """Write all events in order, or none. Raises ConflictError where another controller has
+        taken the fence."""
 
     def read(self, run: str, after: int = 0) -> Iterable[JournalEntry]:
-        """Entries of a run with `seq` greater than `after`, oldest first."""
+        """Return the run's entries with a `seq` greater than `after`, oldest first."""
 
 
 class Mailbox(Protocol):
     """Requests of operators, which may come from other processes at any time."""
 
     def pending(self, run: str) -> Sequence[Command]:
-        """Not yet taken, oldest first."""
+        """Return the requests that are not taken yet, oldest first."""
 
     def take(self, command: Command) -> None:
-        """Mark as taken; called after the journal has the CommandTaken event."""
+        """Mark a request as taken; called after the journal has its CommandTaken event."""
 
 
 class Clock(Protocol):
-    """Time, injected."""
+    """The source of time."""
 
     def now_ms(self) -> int:
-        """Epoch milliseconds, UTC, for what outlives the process."""
+        """Return epoch milliseconds, UTC, for times that outlive the process."""
 
     def monotonic_ms(self) -> int:
-        """Milliseconds since some moment, for durations; nobody can set it."""
+        """Return milliseconds of a clock that nobody can set, for durations."""
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait so many seconds."""
 
 
 class EventSink(Protocol):
-    """Is told of every entry after it is durable. Must not fail and must not be slow."""
+    """Receives every entry once it is durable. Must not fail and must not be slow."""
 
     def on_entry(self, entry: JournalEntry) -> None:
-        """One entry, in order."""
+        """Receive one entry, in order."""

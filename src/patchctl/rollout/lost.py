@@ -1,4 +1,4 @@
-"""Lost hosts are asked again: once before a run is over, and whenever a person says so."""
+"""Ask lost hosts again: once before a run is over, and whenever an operator resumes the run."""
 
 from ..models.rollout import Event, HostMoved, HostState, RunState, Stage
 from . import states
@@ -6,8 +6,8 @@ from .view import HostView, RunView
 
 
 def ask_again(view: RunView, *, once: bool = False) -> list[Event]:
-    """Lost hosts go back to the stage in which they were lost; with `once` only those that were not
-    asked again since."""
+    """Return events that ask each lost host again for its stage; with `once` only hosts that were
+    not asked again before."""
     events: list[Event] = []
     for host in view.hosts.values():
         if view.state is RunState.ROLLING_BACK and not host.undoing:
@@ -20,7 +20,7 @@ def ask_again(view: RunView, *, once: bool = False) -> list[Event]:
 
 
 def back(host: HostView, stage: Stage, *, look: bool) -> HostMoved:
-    """The host goes back to the stage in which it was lost."""
+    """Send the host back to the stage in which it was lost; `look`: only to learn its state."""
     return HostMoved(
         host=host.name,
         attempt=host.attempt,

@@ -1,4 +1,4 @@
-"""A run at one moment, for whoever looks at it from another thread while it goes on."""
+"""Give other threads a fixed picture of a run while it goes on."""
 
 from collections.abc import Callable
 from threading import Lock
@@ -10,8 +10,8 @@ from .view import RunView
 
 
 class Picture(Model):
-    """A copy that nothing changes any more. `seq` is the last entry that is in it; `since` says of
-    each of the status' hosts, in their order, from when on it is in its stage, epoch ms."""
+    """A run at one moment. `seq` is that of its last entry. `since` has, for each host of the
+    status in the same order, when the host's present stage began, in epoch ms."""
 
     seq: int
     status: RunStatus
@@ -19,23 +19,23 @@ class Picture(Model):
 
 
 class Onlooker:
-    """Folds a run's entries into a view of its own and gives out pictures of it.
+    """Folds a run's entries into its own view and makes pictures of it.
 
-    One thread brings the entries; any other may ask for the picture, and gets one from between two
-    entries. It is made when somebody asks: with thousands of hosts one for each entry would cost
-    more than the run itself.
+    One thread brings the entries; any other thread may ask for a picture, which is never taken in
+    the middle of an entry. A picture is made only when asked for: with thousands of hosts, one for
+    each entry would cost more than the run itself.
     """
 
     def __init__(self, load: Callable[[str], RunView]) -> None:
         self._load = load
         self._lock = Lock()
         self._view: RunView | None = None
-        self._made: Picture | None = None
+        self._last: Picture | None = None
 
     def take(self, entry: JournalEntry) -> RunView:
-        """Take one durable entry in. The answer is the view after it, for this thread alone.
+        """Apply one durable entry and return the view after it, for this thread alone.
 
-        The first entry may be any of the run's: what came before it is loaded.
+        The first entry may be any of the run's: earlier entries are loaded.
         """
         with self._lock:
             if self._view is None:
@@ -45,16 +45,16 @@ class Onlooker:
             return self._view
 
     def picture(self) -> Picture | None:
-        """The run as of the last entry; None before the first."""
+        """Return the run as of the last entry; None before the first."""
         with self._lock:
             view = self._view
-            if view is not None and (self._made is None or self._made.seq != view.seq):
-                self._made = picture(view)
-            return self._made
+            if view is not None and (self._last is None or self._last.seq != view.seq):
+                self._last = picture(view)
+            return self._last
 
 
 def picture(view: RunView) -> Picture:
-    """The run as the view has it now."""
+    """Return a picture of the view as it is now."""
     run_status = status(view)
     return Picture(
         seq=view.seq,

@@ -1,6 +1,6 @@
-"""Where a run goes next: rings, waves, soak, budget. Pure: view and time in, events out.
+"""Decide where a run goes next: rings, waves, soak, budget. Pure: view and time in, events out.
 
-Why it may not go there yet is told by `blockers`.
+`blockers` tells why it may not go there yet.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from .view import RingView, RunView
 
 
 def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
-    """The next step of the run as a whole, or nothing. `now` is epoch ms; call until empty."""
+    """Return the next step of the whole run, or nothing. `now` is epoch ms; call until empty."""
     if view.state in TERMINAL:
         return []
     if view.state is RunState.ROLLING_BACK:
@@ -39,38 +39,40 @@ def next_events(view: RunView, now: int, proven: Proven) -> list[Event]:
     if view.state is RunState.ABORTING:
         if view.in_flight():
             return _held_back(view)
-        return _over(view, [RunMoved(to=RunState.ABORTED, reason=view.reason)])
+        return _end(view, [RunMoved(to=RunState.ABORTED, reason=view.reason)])
     if view.state is RunState.HALTING:
-        return _over(view, _halted(view, ring))
-    held = blockers(view, now, proven)
-    if stuck := _to_halt(view, held):
+        return _end(view, _halted(view, ring))
+    present = blockers(view, now, proven)
+    if stuck := _used_up_budget(view, present):
         return [RunMoved(to=RunState.HALTING, reason=stuck.reason)]
-    if any(one.kind in PAUSES for one in held):
+    if any(blocker.kind in PAUSES for blocker in present):
         return []
-    for walked in view.rings.values():
-        if walked.state not in RING_WALKED:
+    for other in view.rings.values():
+        if other.state not in RING_WALKED:
             continue
-        if deferred.waiting(view, walked):
-            return deferred.next_events(view, walked)
-        if walked.in_flight():  # how it ends may use up the budget of its ring
+        if deferred.waiting(view, other):
+            return deferred.next_events(view, other)
+        if other.in_flight():  # its end may use up the budget of its ring
             return []
     if ring is None:
-        return _over(view, [RunMoved(to=RunState.DONE)])
-    return _go_on(view, ring, [one.reason for one in held if one.what == ring.name], proven)
+        return _end(view, [RunMoved(to=RunState.DONE)])
+    return _advance(
+        view, ring, [blocker.reason for blocker in present if blocker.what == ring.name], proven
+    )
 
 
-def _to_halt(view: RunView, held: Sequence[Blocker]) -> Blocker | None:
-    """The budget that ends the run's way. Not in a retry that is paused: where that ends, the run
-    stands again where it stood, and halts there if it must."""
+def _used_up_budget(view: RunView, present: Sequence[Blocker]) -> Blocker | None:
+    """Return a used-up budget, which halts the run. None in a paused retry: when the retry ends,
+    the run is again in its earlier state, and halts there if it must."""
     if view.state is RunState.PAUSED and view.paused_from is RunState.RETRYING:
         return None
-    return next((one for one in held if one.kind is BlockerKind.BUDGET), None)
+    return next((blocker for blocker in present if blocker.kind is BlockerKind.BUDGET), None)
 
 
-def _go_on(view: RunView, ring: RingView, held: list[str], proven: Proven) -> list[Event]:
-    """The ring's next step; `held` are the reasons why it may not take it yet."""
-    if held:
-        return _wait(view, ring, held[0])
+def _advance(view: RunView, ring: RingView, reasons: list[str], proven: Proven) -> list[Event]:
+    """Return the ring's next step; `held` are the reasons why it must wait."""
+    if reasons:
+        return _wait(view, ring, reasons[0])
     match ring.state:
         case RingState.PENDING if not ring.size:
             return [RingMoved(ring=ring.name, to=RingState.DONE, reason="no hosts in the plan")]
@@ -84,16 +86,16 @@ def _go_on(view: RunView, ring: RingView, held: list[str], proven: Proven) -> li
             return []
 
 
-def _over(view: RunView, end: list[Event]) -> list[Event]:
-    """The end, once no host is at work; but first lost hosts are looked at once more. One that
-    answers gets its real state and, where that is bad, its undo."""
+def _end(view: RunView, end: list[Event]) -> list[Event]:
+    """Return `end` once no host is at work, but first ask lost hosts once more. A host that answers
+    gets its real state and, where that is bad, its undo."""
     if view.at_work():
         return []
     return ask_again(view, once=True) or end
 
 
 def _held_back(view: RunView) -> list[Event]:
-    """Hosts that an aborted run does not begin: not handed out, and not updating yet."""
+    """End the hosts that an aborted run has not handed out and not begun to update."""
     out = {name for shard in view.shards.values() for name in shard.hosts}
     events: list[Event] = []
     for host in view.hosts.values():
@@ -116,26 +118,26 @@ def _halted(view: RunView, ring: RingView | None) -> list[Event]:
     return [*events, RunMoved(to=RunState.HALTED, reason=view.reason)]
 
 
-def _wait(view: RunView, ring: RingView, why: str) -> list[Event]:
-    waits = RunMoved(to=RunState.WAITING, reason=why)
+def _wait(view: RunView, ring: RingView, reason: str) -> list[Event]:
+    run_waits = RunMoved(to=RunState.WAITING, reason=reason)
     if ring.state is RingState.PENDING:
-        return [RingMoved(ring=ring.name, to=RingState.WAITING, reason=why), waits]
+        return [RingMoved(ring=ring.name, to=RingState.WAITING, reason=reason), run_waits]
     # The run halted while the ring waited, and goes on.
-    again = ring.state is RingState.WAITING and view.state is RunState.RUNNING
-    return [waits] if again else []
+    goes_on = ring.state is RingState.WAITING and view.state is RunState.RUNNING
+    return [run_waits] if goes_on else []
 
 
 def _open(view: RunView, ring: RingView, proven: Proven) -> list[Event]:
     events: list[Event] = [RingMoved(ring=ring.name, to=RingState.RUNNING)]
     if view.state is not RunState.RUNNING:
         events.append(RunMoved(to=RunState.RUNNING))
-    for held in held_hosts(view, ring, proven):
+    for blocker in held_hosts(view, ring, proven):
         events.append(
             HostMoved(
-                host=held.what,
-                attempt=view.hosts[held.what].attempt,
+                host=blocker.what,
+                attempt=view.hosts[blocker.what].attempt,
                 to=HostState.SKIPPED,
-                reason=held.reason,
+                reason=blocker.reason,
             )
         )
     return events
@@ -163,10 +165,10 @@ def _ring_over(view: RunView, ring: RingView) -> list[Event]:
     later = [view.rings[name] for name in names[names.index(ring.name) + 1 :]]
     tried = ring.counters[HostState.SKIPPED] + ring.counters[HostState.DEFERRED] < ring.size
     if ring.policy.soak_s and tried and any(other.size for other in later):
-        why = f"ring {ring.name} soaks for {ring.policy.soak_s} s"
+        reason = f"ring {ring.name} soaks for {ring.policy.soak_s} s"
         return [
-            RingMoved(ring=ring.name, to=RingState.SOAKING, reason=why),
-            RunMoved(to=RunState.SOAKING, reason=why),
+            RingMoved(ring=ring.name, to=RingState.SOAKING, reason=reason),
+            RunMoved(to=RunState.SOAKING, reason=reason),
         ]
     return [RingMoved(ring=ring.name, to=RingState.DONE)]
 

@@ -1,9 +1,9 @@
-"""Another attempt for hosts that failed and were mended, wave by wave; then the run stands where it
-stood. Hosts that were deferred are asked again with them, in the attempt that was put off.
+"""Try failed and mended hosts again, wave by wave; then the run is in its earlier state again.
+Deferred hosts are asked again with them, in the attempt that was deferred.
 
-The count of the budget is not touched: a host that was counted keeps its place, and a run that
-halted goes on by `resume` alone. A host that fails again is not counted twice; a ring with more of
-these than its budget allows ends the retry before the next wave begins.
+The budget's count stays: a counted host stays counted, and a halted run goes on only by `resume`. A
+host that fails again is not counted twice; a ring where more hosts fail again than its budget
+allows ends the retry before the next wave begins.
 """
 
 from collections.abc import Sequence
@@ -27,8 +27,8 @@ from .view import HostView, RingView, RunView
 
 
 def open_attempts(view: RunView, by: str, reason: str, *, hosts: Sequence[str]) -> list[Event]:
-    """Events that begin the retry of what `chosen` gives. The attempts themselves are opened wave
-    by wave, so that a host that is not begun any more keeps the end that it had."""
+    """Return events that begin the retry of the hosts of `chosen`, with its errors. Attempts are
+    opened wave by wave, so that a host that is not begun any more keeps its earlier end."""
     names = chosen(view, hosts)
     return [
         CommandTaken(command=CommandKind.RETRY, by=by, reason=reason, hosts=tuple(names)),
@@ -37,20 +37,20 @@ def open_attempts(view: RunView, by: str, reason: str, *, hosts: Sequence[str]) 
 
 
 def chosen(view: RunView, hosts: Sequence[str]) -> list[str]:
-    """The hosts that are tried again: these, or all that may be, where none is named.
+    """Return the sorted hosts to try again: those named, or else all that may be tried again.
 
-    Raises ConflictError where the run or a named host may not be, or no host is left to try again,
+    Raises ConflictError where the run or a named host may not be tried again, or no host is left,
     NotFoundError for a host that is not in the run.
     """
     if view.state not in MAY_RETRY:
         raise ConflictError(
-            f"run {view.run} is {view.state.value.replace('_', ' ')}", hint=_instead(view)
+            f"run {view.run} is {view.state.value.replace('_', ' ')}", hint=_hint(view)
         )
     for name in hosts:
         if name not in view.hosts:
             raise NotFoundError(f"{name} is not in run {view.run}")
-        if why := refusal(view, view.hosts[name]):
-            raise ConflictError(f"host {name} is not tried again: {why}")
+        if refused := refusal(view, view.hosts[name]):
+            raise ConflictError(f"host {name} is not tried again: {refused}")
     names = hosts or [host.name for host in view.hosts.values() if not refusal(view, host)]
     if not names:
         raise ConflictError(
@@ -61,23 +61,23 @@ def chosen(view: RunView, hosts: Sequence[str]) -> list[str]:
 
 
 def refusal(view: RunView, host: HostView) -> str:
-    """Why the host gets no other attempt; empty where it may have one."""
-    said = host.state.value.replace("_", " ")
+    """Return why the host gets no other attempt, or "" where it may have one."""
+    state = host.state.value.replace("_", " ")
     if host.state is HostState.ROLLBACK_FAILED:
         return f"its undo failed; undo it with `patchctl rollback {view.run} --host {host.name}`"
     if host.state not in RETRIED:
-        return f"it is {said}"
+        return f"it is {state}"
     return ""
 
 
-def _instead(view: RunView) -> str:
+def _hint(view: RunView) -> str:
     if view.state in OVER:
         return "begin another run with `patchctl rollout`"
     return f"go on with `patchctl rollout resume {view.run}`"
 
 
 def next_events(view: RunView) -> list[Event]:
-    """The next wave of hosts, rings in their order, or back to where the run stood."""
+    """Begin the next wave of hosts, rings in their order, or return to the run's earlier state."""
     if view.in_flight():
         return []
     stopped = _failed_again(view)
@@ -88,7 +88,7 @@ def next_events(view: RunView) -> list[Event]:
                     return [event for name in names for event in _begin(view, view.hosts[name])]
     if view.at_work():
         return []
-    return _looked_at(view) or [_end(view, stopped)]
+    return _look_again(view) or [_end(view, stopped)]
 
 
 def _begin(view: RunView, host: HostView) -> list[HostMoved]:
@@ -97,7 +97,7 @@ def _begin(view: RunView, host: HostView) -> list[HostMoved]:
     if host.state is HostState.DEFERRED:
         return asked_once_more(view, host)
     attempt = host.attempt + 1
-    # What the update left there is finished and verified under the id that can undo it.
+    # An update that has begun is finished and verified under the same id, which can undo it.
     transaction = host.transaction if host.touched else ""
     return [
         HostMoved(host=host.name, attempt=attempt, to=HostState.PENDING),
@@ -105,8 +105,8 @@ def _begin(view: RunView, host: HostView) -> list[HostMoved]:
     ]
 
 
-def _looked_at(view: RunView) -> list[Event]:
-    """Hosts that were lost in this retry are looked at once more before it ends."""
+def _look_again(view: RunView) -> list[Event]:
+    """Ask the hosts that were lost in this retry once more before it ends."""
     return [
         back(host, host.stage, look=True)
         for host in (view.hosts[name] for name in sorted(view.retried))
@@ -115,7 +115,7 @@ def _looked_at(view: RunView) -> list[Event]:
 
 
 def _failed_again(view: RunView) -> str:
-    """Why no further wave is begun, or nothing."""
+    """Return why no further wave may begin, or ""."""
     for ring in view.rings.values():
         failed = _again(view, ring)
         if len(failed) > ring.policy.budget.of(ring.size):
@@ -136,8 +136,8 @@ def _again(view: RunView, ring: RingView) -> list[str]:
 def _end(view: RunView, stopped: str) -> RunMoved:
     state, reason = view.retried_from
     stuck = over_budget(view) if state is RunState.HALTED else []
-    said = [stuck[0].reason if stuck else reason]
+    reasons = [stuck[0].reason if stuck else reason]
     if view.to_retry:
         left = len(view.to_retry)
-        said.append(f"{stopped}, so {left} {'was' if left == 1 else 'were'} not tried again")
-    return RunMoved(to=state, reason="; ".join(filter(None, said)))
+        reasons.append(f"{stopped}, so {left} {'was' if left == 1 else 'were'} not tried again")
+    return RunMoved(to=state, reason="; ".join(filter(None, reasons)))

@@ -1,11 +1,11 @@
-"""The one table of states. A step that is not in it is a bug and raises."""
+"""The tables of all states and their steps. Any other step is a bug and raises."""
 
 from ..models.rollout import HostState, RingState, RunState, Stage
 from ..models.states import WORKING
 
 
 class IllegalTransitionError(Exception):
-    """Somebody asked for a step that the tables do not know. Always a bug of the caller."""
+    """The caller asked for a step that the tables do not have. Always a bug of the caller."""
 
 
 R = RunState
@@ -36,7 +36,7 @@ RUN: dict[RunState, frozenset[RunState]] = {
     ),
     R.HALTING: frozenset({R.HALTED, R.ABORTING, R.ROLLING_BACK}),
     R.HALTED: frozenset({R.RUNNING, R.RETRYING, R.ABORTING, R.ROLLING_BACK}),
-    # Hosts that failed are tried again; then the run stands where it stood.
+    # Failed hosts are tried again; then the run is in its earlier state again.
     R.RETRYING: frozenset({R.WAITING, R.PAUSED, R.SOAKING, R.HALTED, R.ABORTING, R.DONE}),
     R.ABORTING: frozenset({R.ABORTED, R.ROLLING_BACK}),
     R.ABORTED: frozenset({R.ROLLING_BACK}),
@@ -68,7 +68,7 @@ HOST: dict[HostState, frozenset[HostState]] = {
     H.PREFLIGHT: frozenset({H.PREPARE, H.FAILED, H.SKIPPED, H.DEFERRED}),
     H.PREPARE: frozenset({H.DRAIN, H.APPLY, H.FAILED, H.SKIPPED, H.DEFERRED}),
     H.DRAIN: frozenset({H.APPLY, H.FAILED, H.UNKNOWN}),
-    # Deferred, where it was drained after it is put into service again: nothing was begun there.
+    # Deferred: nothing has begun. A drained host goes by UNDRAIN, back into service.
     H.APPLY: frozenset({H.RESTART, H.REBOOT, H.FAILED, H.UNKNOWN, H.UNDRAIN, H.DEFERRED}),
     H.RESTART: frozenset({H.VERIFY, H.FAILED, H.UNKNOWN}),
     H.REBOOT: frozenset({H.VERIFY, H.FAILED, H.UNKNOWN}),
@@ -76,7 +76,7 @@ HOST: dict[HostState, frozenset[HostState]] = {
     H.UNDRAIN: frozenset({H.SUCCEEDED, H.FAILED, H.UNKNOWN, H.DEFERRED}),
     H.FAILED: frozenset({H.ROLLING_BACK}),
     H.ROLLING_BACK: frozenset({H.ROLLED_BACK, H.ROLLBACK_FAILED, H.UNKNOWN}),
-    # Reconciled once, by asking again for the stage in which the host was lost.
+    # Asked again once for the stage in which the host was lost.
     H.UNKNOWN: frozenset(
         {H.DRAIN, H.APPLY, H.RESTART, H.REBOOT, H.VERIFY, H.UNDRAIN, H.ROLLING_BACK}
     ),
@@ -99,7 +99,7 @@ STATE_OF_STAGE: dict[Stage, HostState] = {
     Stage.VERIFY_UNDO: H.ROLLING_BACK,
 }
 
-# What `status` counts: every host is in exactly one of these.
+# The counters of `status`: every host is in exactly one of them.
 COUNTERS = (
     "pending",
     "running",
@@ -115,7 +115,7 @@ COUNTERS = (
 
 
 def counter(state: HostState) -> str:
-    """The name under which `status` counts a host in this state."""
+    """Return the counter of `status` that counts a host in this state."""
     return "running" if state in WORKING else state.value
 
 

@@ -1,4 +1,4 @@
-"""What a run looks like from outside: `rollout status`."""
+"""Build the status of a run for `rollout status`, and its exit code."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -27,8 +27,8 @@ def status(
     blockers: tuple[Blocker, ...] = (),
     leased: Collection[str] = (),
 ) -> RunStatus:
-    """The status object. Counters of a ring sum to its size. `blockers` are those of this view,
-    `leased` the hosts that the run keeps from other runs."""
+    """Return the status of a run. The counters of a ring sum to its size. `blockers` are those of
+    this view, `leased` the hosts that the run keeps from other runs."""
     return RunStatus(
         run=view.run,
         plan=view.plan.digest,
@@ -67,7 +67,8 @@ def status(
 
 
 def _config(host: HostView) -> tuple[ConfigFile, ...]:
-    """What the update did to configuration files, unless it was undone, which brings them back."""
+    """Return what the update did to configuration files; nothing after an undo, which restores
+    them."""
     if not host.touched:
         return ()
     rows = host.evidence.get(Stage.APPLY.value, {}).get("config", ())
@@ -82,7 +83,7 @@ def _reason(view: RunView) -> str:
 
 
 def _stage(host: HostView) -> str:
-    """The stage at work, or the one in which an unsuccessful host failed first."""
+    """Return the present stage, or the one in which an unsuccessful host failed first."""
     stage = host.stage if host.state in IN_FLIGHT else host.failed_stage
     return (stage or host.final_stage or "") and str(stage or host.final_stage)
 
@@ -101,7 +102,7 @@ def _ring(ring: RingView) -> RingStatus:
 
 
 def exit_code(view: RunView) -> int:
-    """The exit code that product.md promises for where the run stands."""
+    """Return the documented exit code for the run's state."""
     hosts = Counter[HostState]()
     for ring in view.rings.values():
         hosts.update(ring.counters)

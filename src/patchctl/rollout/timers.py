@@ -1,8 +1,8 @@
-"""How often and how long this process has waited for hosts. Times are by the monotonic clock: a
-wall clock may be set.
+"""Measure how often and how long this process has waited for hosts, by the monotonic clock: a wall
+clock may be set.
 
-A new controller gives every host its whole time again: that nobody asked meanwhile is not the
-host's fault. What outlives a process (a soak) is told by the journal's wall time as well.
+A new controller gives every host its whole time again: it is not the host's fault that nobody
+asked meanwhile. A soak outlives the process, so the journal's wall time tells it as well.
 """
 
 from collections.abc import Iterable
@@ -19,9 +19,9 @@ STEP_BACK_MS = 60_000
 
 @dataclass(frozen=True)
 class Waited:
-    """How long a host has been in its stage and how long it has been silent there, in ms; how often
-    it was asked since without an answer; whether it has said there that it is at work, which the
-    journal does not have; and how long it waits there for somebody else, in ms.
+    """How long a host has been in its stage, has been silent there, and has waited there for a
+    lock, in ms. `silences` counts the tries since its last answer; `at_work` tells whether it has
+    reported there that it works, which the journal does not have.
     """
 
     stage_ms: int = 0
@@ -32,12 +32,12 @@ class Waited:
 
 
 class Timers:
-    """Started by journal entries as they are written."""
+    """The timers of all hosts and rings. Journal entries start them as they are written."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._began: dict[str, int] = {}
-        # Since when a host is silent, and how often it was asked since.
+        # Host -> since when it is silent, and how often it was asked since.
         self._silent: dict[str, tuple[int, int]] = {}
         self._at_work: set[str] = set()
         self._locked: dict[str, int] = {}
@@ -47,16 +47,16 @@ class Timers:
 
     @property
     def now(self) -> int:
-        """The monotonic clock, ms."""
+        """The monotonic clock in ms."""
         return self._clock.monotonic_ms()
 
     def restart(self, hosts: Iterable[str]) -> None:
-        """Give these hosts their whole time."""
+        """Give these hosts their whole time again."""
         for host in hosts:
             self._begin(host)
 
     def see(self, entry: JournalEntry) -> None:
-        """Take an entry in that was just written."""
+        """Start or end timers by an entry that was just written."""
         match entry.event:
             case HostMoved(host=host):
                 self._begin(host)
@@ -78,19 +78,19 @@ class Timers:
         self._locked.pop(host, None)
         self._not_before.pop(host, None)
 
-    def said_at_work(self, host: str) -> None:
-        """The host said so: earlier silence does not count any more."""
+    def note_at_work(self, host: str) -> None:
+        """Note that the host works: its earlier silence does not count any more."""
         self._silent.pop(host, None)
         self._locked.pop(host, None)
         self._at_work.add(host)
 
-    def said_locked(self, host: str) -> None:
-        """The host said that it waits for somebody else: it is not silent."""
+    def note_locked(self, host: str) -> None:
+        """Note that the host waits for a lock of another process, so it is not silent."""
         self._silent.pop(host, None)
         self._locked.setdefault(host, self.now)
 
     def waited(self, host: str) -> Waited:
-        """How long this host has been at its stage."""
+        """Return how long this host has been in its stage."""
         now = self.now
         since, silences = self._silent.get(host, (now, 0))
         return Waited(
@@ -102,23 +102,23 @@ class Timers:
         )
 
     def delay(self, host: str, delay_ms: int) -> None:
-        """Do not ask the host again before so many ms have passed."""
+        """Do not ask the host again before `delay_ms` have passed."""
         self._not_before[host] = self.now + delay_ms
 
     def is_due(self, host: str) -> bool:
-        """May the host be asked now?"""
+        """Return whether the host may be asked now."""
         return self._not_before.get(host, 0) <= self.now
 
     def run_time(self, view: RunView) -> int:
-        """The epoch ms by which the run goes on. A soak that began in this process has its whole
-        time, whatever somebody does to the wall clock."""
+        """Return the time by which the run goes on, in epoch ms. A soak that began in this process
+        has its whole time even where the wall clock is set."""
         ring = view.current_ring()
         if ring is not None and ring.name in self._soaks:
             return ring.since + self.now - self._soaks[ring.name]
         return self._clock.now_ms()
 
     def stepped_back_ms(self) -> int:
-        """How far the wall clock went back since this was asked last, 0 where it did not."""
+        """Return how many ms the wall clock went back since the last call, else 0."""
         wall, steady = self._wall
         self._wall = self._clock.now_ms(), self.now
         expected = wall + self._wall[1] - steady

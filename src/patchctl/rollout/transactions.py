@@ -1,4 +1,4 @@
-"""Transactions on hosts: their ids, and the step that begins one."""
+"""Make the ids of transactions on hosts, and the step that begins one."""
 
 import hashlib
 
@@ -7,17 +7,17 @@ from .view import RunView
 
 
 def transaction_id(run: str, host: str, attempt: int) -> str:
-    """The idempotency key of one attempt on one host: letters, digits and dashes only.
+    """Return the idempotency key of one attempt on one host: letters, digits and dashes only.
 
-    It names a folder on the host, so the host's own name does not go into it.
+    It names a folder on the host, so it does not contain the host's name.
     """
     short = hashlib.sha256(host.encode()).hexdigest()[:8]
     return f"{run}-{short}-{attempt}"
 
 
 def begun(view: RunView, name: str, attempt: int = 0, transaction: str = "") -> HostMoved:
-    """The first step of a host's attempt, the present one where none is given: with a transaction
-    of its own, or with one that is there already."""
+    """Return the first step of a host's attempt. Without `attempt` it is the present one, without
+    `transaction` it gets a new id."""
     number = attempt or view.hosts[name].attempt
     return HostMoved(
         host=name,

@@ -1,4 +1,4 @@
-"""Undo of a whole run on an operator's word: the newest ring first, wave by wave."""
+"""Undo a run when an operator asks for it: the newest ring first, wave by wave."""
 
 from collections.abc import Sequence
 
@@ -21,7 +21,7 @@ from .view import HostView, RingView, RunView
 def open_attempts(
     view: RunView, by: str, reason: str, *, hosts: Sequence[str], force: bool
 ) -> list[Event]:
-    """Events that open an undo for each host that the run has changed and not yet undone.
+    """Return events that open an undo for each host that the run has changed and not yet undone.
 
     Raises ConflictError where there is nothing to undo or a host is still at work, NotFoundError
     for a host that is not in the run.
@@ -65,7 +65,7 @@ def open_attempts(
 
 
 def next_events(view: RunView) -> list[Event]:
-    """The next wave of undos, newest ring first, or the end."""
+    """Begin the next wave of undos, newest ring first, or end the run."""
     if view.in_flight():
         return []
     for ring in reversed(view.rings.values()):
@@ -106,28 +106,35 @@ def _begin(view: RunView, name: str) -> HostMoved:
 
 
 def _end(view: RunView) -> RunMoved:
-    left = [
+    not_well = [
         host
         for host in view.hosts.values()
         if host.touched and host.state in SETTLED and host.undo_asked
     ]
-    if left:
-        drained = [host.name for host in left if _only_drained(host)]
-        rest = [host.name for host in left if not _only_drained(host)]
-        said = (_some(rest, "not undone"), _some(drained, "undone but still drained"))
-        return RunMoved(to=RunState.NEEDS_HUMAN, reason="; ".join(filter(None, said)))
-    kept = sum(host.touched for host in view.hosts.values())
-    also = f"; {kept} {'host keeps' if kept == 1 else 'hosts keep'} what it brought" if kept else ""
-    return RunMoved(to=RunState.ROLLED_BACK, reason=f"{view.reason}{also}")
+    if not_well:
+        drained = [host.name for host in not_well if _only_drained(host)]
+        not_undone = [host.name for host in not_well if not _only_drained(host)]
+        reasons = (
+            _counted(not_undone, "not undone"),
+            _counted(drained, "undone but still drained"),
+        )
+        return RunMoved(to=RunState.NEEDS_HUMAN, reason="; ".join(filter(None, reasons)))
+    hosts_kept = sum(host.touched for host in view.hosts.values())
+    note = (
+        f"; {hosts_kept} {'host keeps' if hosts_kept == 1 else 'hosts keep'} what it brought"
+        if hosts_kept
+        else ""
+    )
+    return RunMoved(to=RunState.ROLLED_BACK, reason=f"{view.reason}{note}")
 
 
 def _only_drained(host: HostView) -> bool:
-    """Its packages are back and well; only the hook that puts it into service again failed."""
+    """Return whether the host's packages are undone and well, and only its undrain hook failed."""
     return host.state is HostState.ROLLBACK_FAILED and host.final_stage is Stage.UNDRAIN
 
 
-def _some(names: Sequence[str], what: str) -> str:
+def _counted(names: Sequence[str], end: str) -> str:
     if not names:
         return ""
-    are = "host is" if len(names) == 1 else "hosts are"
-    return f"{len(names)} {are} {what}: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+    verb = "host is" if len(names) == 1 else "hosts are"
+    return f"{len(names)} {verb} {end}: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"

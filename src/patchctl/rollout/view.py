@@ -1,7 +1,7 @@
-"""A run as its journal tells it: entries folded into one mutable view.
+"""Fold the entries of a run's journal into one mutable view.
 
-Nothing but `apply` changes a view, so a new controller sees what the old one saw. What a controller
-knows beside it, how often and how long it has waited for a host, is in `timers` and ends with it.
+Only `apply` changes a view, so a new controller sees what the old one saw. How often and how long a
+controller has waited for a host is in `timers`, and ends with the controller.
 """
 
 from collections import Counter
@@ -49,7 +49,7 @@ from ..models.states import (
 )
 from . import states
 
-# How often a host that does not answer, or cannot give back what the run took, is asked to.
+# How often a host is asked to release what the run holds there, if it does not answer or cannot.
 RELEASE_TRIES = 3
 
 
@@ -73,22 +73,22 @@ class HostView:
     touched_before: bool = False
     drained: bool = False
     undoing: bool = False
-    # The attempt was opened to undo the one before it, not to try again.
+    # The attempt was opened to undo the previous one, not to try again.
     undo_asked: bool = False
     reboot_required: bool = False
     rebooted: bool = False
-    # The run has, or may have, something on the host: its claim, updaters that were stopped.
+    # The run holds, or may hold, something on the host: its claim, updaters that it stopped.
     holding: bool = False
     release_tries: int = 0
-    # Lost, and looked at once more: it gets no second stretch of patience unless it answers...
+    # The host was lost and is asked once more: unless it answers, it gets few tries...
     looking: bool = False
-    # ...and nothing is begun there that had not begun.
+    # ...and only work that had begun there goes on.
     only_looked_at: bool = False
-    # Who keeps it from its stage, as it said last.
+    # The process that keeps the host from its stage, as the host reported last.
     waits_for: str = ""
-    # Put off before its packages were touched: it is put into service again, no more...
+    # Deferred before its packages were touched, so it only goes back into service...
     deferring: bool = False
-    # ...and was asked once more since.
+    # ...and it was asked once more since.
     asked_again: bool = False
     final_stage: Stage | None = None
     failed_stage: Stage | None = None
@@ -96,13 +96,13 @@ class HostView:
 
     @property
     def owes_release(self) -> bool:
-        """Is the host at rest while the run still holds something there that it can give back?"""
+        """Whether the host is at rest but has not released what the run holds there."""
         return self.state in LET_GO and self.holding and self.release_tries < RELEASE_TRIES
 
 
 @dataclass
 class RingView:
-    """One ring: its waves, its counters, its budget."""
+    """One ring: its waves, its counters and its budget. `since` is epoch milliseconds."""
 
     name: str
     policy: RingPolicy
@@ -114,7 +114,7 @@ class RingView:
     approved: bool = False
     accepted: int = 0
     counted: int = 0
-    # Of the counted ones: succeeded since.
+    # How many of the counted hosts have succeeded since.
     mended: int = 0
     counters: Counter[HostState] = field(default_factory=Counter)
 
@@ -124,7 +124,7 @@ class RingView:
 
     @property
     def budget(self) -> int:
-        """Hosts that may end other than succeeded; failures an operator accepted come on top."""
+        """How many hosts may end without success; at least as many as an operator accepted."""
         return max(self.policy.budget.of(self.size), self.accepted)
 
     @property
@@ -137,7 +137,7 @@ class RingView:
 
 @dataclass
 class ShardView:
-    """A shard that was handed out and is not over yet."""
+    """A shard that the engine has handed out and that is not over yet."""
 
     id: str
     stage: Stage
@@ -146,7 +146,7 @@ class ShardView:
 
 
 class RunView:
-    """Fold of the journal. `apply` refuses steps that the tables do not have."""
+    """A run, folded from its journal. `apply` refuses steps that the tables do not have."""
 
     def __init__(self, run: str, plan: Plan) -> None:
         self.run = run
@@ -158,14 +158,14 @@ class RunView:
         self.fence = 0
         self.controller: ProcessIdentity | None = None
         self.seq = 0
-        # From when on the run is in its state, epoch ms.
+        # When the run entered its state, epoch ms.
         self.since = 0
         self.paused_from = RunState.RUNNING
-        # Who paused the run; None where patchctl did so itself.
+        # Who paused the run; None where patchctl itself did.
         self.paused_by: str | None = None
         self._pause_asked: tuple[int, str] | None = None
         self.force_undo = False
-        # Hosts that get another attempt: not begun yet, and begun; where the run stood, and why.
+        # Hosts that get another attempt, not begun and begun; the run's earlier state and reason.
         self.to_retry: set[str] = set()
         self.retried: set[str] = set()
         self.retried_from = RunState.HALTED, ""
@@ -192,19 +192,19 @@ class RunView:
     # --- questions ------------------------------------------------------------------------------
 
     def current_ring(self) -> RingView | None:
-        """The first ring that is not done."""
+        """Return the first ring that is not done, or None."""
         return next((r for r in self.rings.values() if r.state is not RingState.DONE), None)
 
     def policy(self, host: HostView) -> RingPolicy:
-        """The policy of the host's ring."""
+        """Return the policy of the host's ring."""
         return self.rings[host.ring].policy
 
     def manager(self, host: HostView) -> PackageManager:
-        """The package manager of the host's transaction."""
+        """Return the package manager of the host's transaction."""
         return self.cohorts[host.cohort].manager
 
     def unsafe(self, host: HostView) -> list[str]:
-        """Packages of the host's cohort that must not be undone without a person."""
+        """Return the packages of the host's cohort that must not be undone without a person."""
         return [
             f"{item.package} ({item.undo_reason})" if item.undo_reason else item.package
             for item in self.cohorts[host.cohort].transitions
@@ -212,36 +212,36 @@ class RunView:
         ]
 
     def proven(self) -> set[str]:
-        """Transitions that a host of this run has succeeded with."""
+        """Return the transitions with which a host of this run has succeeded."""
         return set().union(*self.proven_by_ring().values())
 
     def proven_by_ring(self) -> dict[str, set[str]]:
-        """Ring to the transitions that a host of it has succeeded with and kept."""
-        done: dict[str, set[str]] = {name: set() for name in self.rings}
+        """Return ring -> the transitions with which a host of it has succeeded, and keeps them."""
+        cohorts_by_ring: dict[str, set[str]] = {name: set() for name in self.rings}
         for host in self.hosts.values():
             if host.state is HostState.SUCCEEDED:
-                done[host.ring].add(host.cohort)
+                cohorts_by_ring[host.ring].add(host.cohort)
         return {
             ring: {proof_key(t) for cohort in cohorts for t in self.cohorts[cohort].transitions}
-            for ring, cohorts in done.items()
+            for ring, cohorts in cohorts_by_ring.items()
         }
 
     def disproven_by_ring(self) -> dict[str, set[str]]:
-        """Ring to the transitions of the plan that no host of it has kept."""
-        kept = self.proven_by_ring()
-        mine: dict[str, set[str]] = {name: set() for name in self.rings}
+        """Return ring -> the planned transitions that no host of it has kept."""
+        proven = self.proven_by_ring()
+        cohorts_by_ring: dict[str, set[str]] = {name: set() for name in self.rings}
         for host in self.hosts.values():
-            mine[host.ring].add(host.cohort)
+            cohorts_by_ring[host.ring].add(host.cohort)
         return {
             ring: {proof_key(t) for cohort in cohorts for t in self.cohorts[cohort].transitions}
-            - kept[ring]
-            for ring, cohorts in mine.items()
+            - proven[ring]
+            for ring, cohorts in cohorts_by_ring.items()
         }
 
     def lease(self, name: str) -> LeaseKind:
-        """How the run has this host, as long as it has it at all."""
+        """Return whether the run holds this host or only reserves it."""
         host = self.hosts.get(name)
-        # Of a host that it does not know nobody can say that nothing was begun there.
+        # On an unknown host something may have begun.
         begun = host is None or self.rings[host.ring].state in RING_BEGUN or host.state in IN_FLIGHT
         return LeaseKind.HELD if begun else LeaseKind.RESERVED
 
@@ -249,7 +249,7 @@ class RunView:
         return sum(ring.in_flight() for ring in self.rings.values())
 
     def at_work(self) -> bool:
-        """Is a host in flight, or does one still have to give back what the run took there?"""
+        """Return whether a host is in flight or has not yet released what the run holds there."""
         return self.in_flight() > 0 or any(host.owes_release for host in self.hosts.values())
 
     # --- fold -----------------------------------------------------------------------------------
@@ -261,10 +261,10 @@ class RunView:
         return self
 
     def apply(self, entry: JournalEntry) -> None:
-        """Take one entry in. Raises IllegalTransitionError for a step the tables do not have."""
+        """Apply one entry. Raises IllegalTransitionError for a step that the tables do not have."""
         self.seq = entry.seq
         event = entry.event
-        match event:  # nearly all are of the first two kinds
+        match event:  # nearly all events are of the first two kinds
             case HostMoved():
                 self._move_host(event, entry.at)
             case StageAnswered():
@@ -292,8 +292,8 @@ class RunView:
                 self._command(event)
 
     def _start_clocks(self, at: int) -> None:
-        """A new controller gives every host its whole time again: that nobody asked meanwhile is
-        not the host's fault."""
+        """Give every host its whole time again under a new controller: it is not the host's fault
+        that nobody asked meanwhile."""
         for host in self.hosts.values():
             if host.state in IN_FLIGHT:
                 host.since = at
@@ -302,7 +302,7 @@ class RunView:
         states.check_run(self.state, event.to)
         if event.to is RunState.PAUSED:
             self.paused_from = self.state
-            # A request that fits the state and the pause that follows it are written together.
+            # A request that fits the state, and the pause that follows it, are written together.
             seq, by = self._pause_asked or (0, "")
             self.paused_by = by if seq == self.seq - 1 else None
         if event.to is RunState.RETRYING and self.state is not RunState.PAUSED:
@@ -353,12 +353,12 @@ class RunView:
         host.transaction = event.transaction or host.transaction
         host.reason = event.reason
         host.waits_for = ""
-        # Both begin with the decision, not with the answer: a lost answer is no proof.
+        # Both are set with the decision, not with the answer, because the answer may be lost.
         if event.stage in TAKING and event.to in IN_FLIGHT:
             host.holding = True
             host.release_tries = 0
         host.touched = host.touched or event.stage in TOUCHING
-        self._see_deferral(host, old)
+        self._note_deferral(host, old)
         if event.stage is Stage.DRAIN:
             host.drained = True
         host.undoing = event.to is HostState.ROLLING_BACK or (
@@ -379,14 +379,16 @@ class RunView:
         host.reconciled = host.only_looked_at = host.asked_again = False
         host.undo_asked = self.state is RunState.ROLLING_BACK
         if not host.undo_asked and not host.touched:
-            # Another transaction: what the one before it answered is not told of this one. What
-            # its undo left there is still there.
-            kept = {Stage.UNDO.value, Stage.VERIFY_UNDO.value}
-            host.evidence = {name: told for name, told in host.evidence.items() if name in kept}
+            # Another transaction: answers of the previous one do not count for it. Files that its
+            # undo left there are still there.
+            undo_stages = {Stage.UNDO.value, Stage.VERIFY_UNDO.value}
+            host.evidence = {
+                name: answer for name, answer in host.evidence.items() if name in undo_stages
+            }
             host.reboot_required = host.rebooted = False
             host.failed_stage = None
 
-    def _see_deferral(self, host: HostView, old: HostState) -> None:
+    def _note_deferral(self, host: HostView, old: HostState) -> None:
         if host.state is HostState.PREFLIGHT:
             host.touched_before = host.touched
         if host.state is HostState.DEFERRED:  # its packages are as they were
@@ -395,7 +397,7 @@ class RunView:
             host.asked_again = True
         if host.state is HostState.UNDRAIN:
             host.deferring = host.deferring or old is HostState.APPLY
-        elif host.state is not HostState.UNKNOWN:  # from there it is found again
+        elif host.state is not HostState.UNKNOWN:  # a lost host may come back to its undrain
             host.deferring = False
 
     def _operator_undo(self) -> bool:
@@ -410,8 +412,8 @@ class RunView:
         if "holds" in event.evidence:
             host.holding = bool(event.evidence["holds"])
         elif ok and event.stage in CLAIM_TOLD:
-            # Of a patchctl that did not say so: its verify gave the claim back, and what its other
-            # endings left is taken over by the next run.
+            # From an older patchctl, which did not report `holds`: its verify released the claim,
+            # and the next run takes over what its other endings left.
             host.holding = False
         if event.stage is Stage.RELEASE:
             host.release_tries += 0 if ok else 1

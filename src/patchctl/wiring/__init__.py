@@ -1,1 +1,1 @@
-"""The composition root: builds adapters and workflows."""
+"""The composition root: build adapters and workflows for the command line."""

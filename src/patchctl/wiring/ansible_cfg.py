@@ -1,4 +1,4 @@
-"""Builds what tells of an `ansible.cfg` in a workspace."""
+"""Report what patchctl does with an `ansible.cfg` in a workspace."""
 
 from pathlib import Path
 
@@ -8,18 +8,18 @@ from ..models.settings import Settings
 
 
 def not_used(root: Path, settings: Settings | None = None) -> tuple[Problem, ...]:
-    """What of the folder's ansible.cfg is not used, and what takes its place."""
+    """Return what of the folder's ansible.cfg is not used, and what replaces it."""
     try:
         text = _text(root)
     except (OSError, UnicodeDecodeError) as error:
         hint = "make it readable, as UTF-8"
-        said = error.strerror if isinstance(error, OSError) else "is not UTF-8"
-        return (Problem(path=ansible_cfg.FILE_NAME, message=str(said), hint=hint),)
+        message = error.strerror if isinstance(error, OSError) else "is not UTF-8"
+        return (Problem(path=ansible_cfg.FILE_NAME, message=str(message), hint=hint),)
     return ansible_cfg.unused(text, settings)
 
 
 def inventory_of(root: Path) -> tuple[str, ...]:
-    """The sources that the folder's ansible.cfg names; none where there are none."""
+    """Return the inventory sources that the folder's ansible.cfg names; none if unreadable."""
     try:
         return ansible_cfg.inventory_of(_text(root))
     except (OSError, UnicodeDecodeError):
@@ -27,7 +27,7 @@ def inventory_of(root: Path) -> tuple[str, ...]:
 
 
 def _text(root: Path) -> str:
-    """Empty where there is no such file."""
+    """Return the file's text, or "" where there is no such file."""
     try:
         return (root / ansible_cfg.FILE_NAME).read_text("utf-8-sig")
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Builds the assessment from a workspace's state, settings and exceptions."""
+"""Build the assessment from a workspace's state, settings and exceptions."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
@@ -30,15 +30,15 @@ from .workspace import Workspace
 
 
 def assess(workspace: Workspace, limit: str, fail_on: Iterable[str], as_of: str) -> AssessmentRun:
-    """Begin an assessment of the hosts of `limit` (empty: all that are known). Raises NotFoundError
-    where no feed speaks of any of them."""
+    """Begin an assessment of the hosts of `limit` (empty: all known hosts) on the day `as_of`.
+    Raises NotFoundError where no feed covers any of them."""
     parts, hosts = parts_of(workspace, limit)
     today = workflow.day(as_of, now_ms() // 1000)
     return workflow.judged(workflow.assess(parts, hosts, fail_on, today))
 
 
 def explain(workspace: Workspace, subject: str, limit: str, as_of: str) -> Explanation:
-    """Why a host, CVE or package is, or is not, affected."""
+    """Explain why a host, CVE or package is, or is not, affected."""
     parts, hosts = parts_of(workspace, limit)
     today = workflow.day(as_of, now_ms() // 1000)
     return workflow.explain(parts, subject, hosts, _remediation_status(workspace), today)
@@ -52,25 +52,25 @@ def _remediation_status(workspace: Workspace) -> RemediationStatus:
 
 
 def parts_of(workspace: Workspace, limit: str) -> tuple[Parts, Collection[str] | None]:
-    """What an assessment is made of, and the names of the hosts of `limit`, None for all."""
+    """Return the inputs of an assessment, and the names of the hosts of `limit`, None for all."""
     database = workspace.database(create=False)
-    seen = list(database.snapshots.latest_of_every_host())
-    fleet = _fleet(workspace, imported=any(one.imported for one in seen))
-    hosts = limited(workspace, _with_imported(fleet, seen), limit) if limit else None
-    parts = _parts(workspace, fleet, seen, database.snapshots.unseen)
-    return parts, hosts
+    hosts_known = list(database.snapshots.latest_of_every_host())
+    fleet = _fleet(workspace, imported=any(host.imported for host in hosts_known))
+    names = limited(workspace, _with_imported(fleet, hosts_known), limit) if limit else None
+    parts = _parts(workspace, fleet, hosts_known, database.snapshots.undiscovered)
+    return parts, names
 
 
 def parts_of_snapshot(workspace: Workspace, fleet: Fleet, snapshot: Snapshot) -> Parts:
-    """What an assessment of one snapshot's hosts is made of, whatever was seen since."""
-    reasons = {one.name: one.reason for one in snapshot.hosts if one.facts is None}
+    """Return the inputs of an assessment of one snapshot's hosts, without later discoveries."""
+    reasons = {host.name: host.reason for host in snapshot.hosts if host.facts is None}
     return _parts(workspace, fleet, list(known_hosts(snapshot)), lambda: reasons)
 
 
 def _parts(
     workspace: Workspace,
     fleet: Fleet,
-    seen: Collection[KnownHost],
+    hosts_known: Collection[KnownHost],
     reasons: Callable[[], Mapping[str, str]],
 ) -> Parts:
     store, policy = workspace.feeds, workspace.settings.assessment
@@ -78,9 +78,9 @@ def _parts(
     exceptions = exceptions_file.load(workspace.root / exceptions_file.FILE_NAME)
     return Parts(
         fleet=fleet,
-        seen=lambda: seen,
+        seen=lambda: hosts_known,
         reasons=reasons,
-        snapshot=max((one.snapshot for one in seen), default=""),
+        snapshot=max((host.snapshot for host in hosts_known), default=""),
         feeds=_Feeds(store),
         held=store.list,
         context=context_of,
@@ -93,15 +93,15 @@ def _parts(
 
 
 def _earlier(stored: Snapshots, host: str, moment: int) -> HostFacts | None:
-    """The newest facts of the host that were taken at that moment or before."""
-    for one in stored.history(host):
-        if one.facts_digest and one.taken <= moment:
-            return stored.facts(one.facts_digest)
+    """Return the newest facts of the host that were taken at or before `moment`, epoch seconds."""
+    for discovery in stored.history(host):
+        if discovery.facts_digest and discovery.taken <= moment:
+            return stored.facts(discovery.facts_digest)
     return None
 
 
 def _fleet(workspace: Workspace, *, imported: bool) -> Fleet:
-    """The fleet; none at all is enough where every host was imported."""
+    """Return the fleet; an empty one is enough where hosts were imported."""
     try:
         return load(workspace).fleet
     except EmptyInventoryError:
@@ -110,20 +110,20 @@ def _fleet(workspace: Workspace, *, imported: bool) -> Fleet:
         return Fleet(hosts=(), groups=(), sources=(), rings=(), digest="")
 
 
-def _with_imported(fleet: Fleet, seen: Iterable[KnownHost]) -> Fleet:
-    """The fleet with the hosts of imports, so that patterns name them too."""
+def _with_imported(fleet: Fleet, hosts_known: Iterable[KnownHost]) -> Fleet:
+    """Return the fleet with imported hosts added, so that patterns can name them too."""
     known = {host.name for host in fleet.hosts}
     imported = [
-        Host(name=one.name, ring=None, ring_reason="imported", groups=("all",), variables={})
-        for one in seen
-        if one.imported and one.name not in known
+        Host(name=host.name, ring=None, ring_reason="imported", groups=("all",), variables={})
+        for host in hosts_known
+        if host.imported and host.name not in known
     ]
     hosts = tuple(sorted((*fleet.hosts, *imported), key=lambda host: host.name))
     return structs.replace(fleet, hosts=hosts)
 
 
 class _Feeds:
-    """The store as an assessment reads it: with the kind of each feed."""
+    """Reads the feed store for an assessment, and adds the kind of each feed."""
 
     def __init__(self, store: FeedStore) -> None:
         self._store = store

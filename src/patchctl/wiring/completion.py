@@ -1,4 +1,4 @@
-"""Builds what shell completion reads."""
+"""Give shell completion the names that it may offer."""
 
 from pathlib import Path
 
@@ -10,6 +10,6 @@ __all__ = ["KnownNames", "known_names"]
 
 
 def known_names(directory: Path | None, caller: Caller, *, trusted: bool = False) -> KnownNames:
-    """What shell completion may offer in the workspace; nothing of it is run."""
+    """Return the names that completion may offer in the workspace; runs nothing of it."""
     opened = open_workspace(directory, caller, trusted=trusted)
     return KnownNames(opened.state, opened.settings.ring_names)

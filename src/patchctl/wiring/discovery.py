@@ -1,4 +1,4 @@
-"""Builds what looks at hosts, and what takes them from a file."""
+"""Discover hosts, or import them from a file."""
 
 from collections.abc import Callable, Collection
 from pathlib import Path
@@ -21,8 +21,8 @@ def discover(
     say: Callable[[str], None],
     timeout_s: int = 0,
 ) -> Snapshot:
-    """Look at the named hosts (None: all) now and store what is found. `say` takes lines of
-    progress; `timeout_s` for each host, 0: the settings'."""
+    """Discover the named hosts (None: all) now and store the snapshot. `say` takes lines of
+    progress; `timeout_s` is for each host, 0: that of the settings."""
     request = workflow.Request(
         hosts=None if hosts is None else tuple(hosts),
         refresh=refresh,
@@ -40,7 +40,7 @@ def discover(
 
 
 def import_hosts(workspace: Workspace, path: Path) -> Snapshot:
-    """Store what a file says of hosts that nobody can reach."""
+    """Store a snapshot of the hosts in a file, which patchctl cannot reach itself."""
     return importing.import_hosts(
         path, now_ms=now_ms, save=lambda taken: workspace.database().snapshots.save(taken)
     )

@@ -1,4 +1,4 @@
-"""Builds the doctor, which must work where the workspace does not."""
+"""Build the doctor, which must work where the workspace does not."""
 
 import contextlib
 import os
@@ -30,17 +30,17 @@ def doctor(
     trusted: bool,
     say: Callable[[str], None],
 ) -> Doctor[Workspace]:
-    """Checks this machine, the workspace at or above `directory`, and its hosts.
+    """Return the doctor of this machine, the workspace at or above `directory`, and its hosts.
 
     Raises InvalidInputError where there is no such folder. `say` takes lines of progress.
     """
-    here = directory or caller.folder
-    if not (caller.folder / here).is_dir():
-        raise InvalidInputError("no such folder", where=str(here))
-    state = caller.environment.get("PATCHCTL_STATE") or here / ".patchctl"
+    folder = directory or caller.folder
+    if not (caller.folder / folder).is_dir():
+        raise InvalidInputError("no such folder", where=str(folder))
+    state = caller.environment.get("PATCHCTL_STATE") or folder / ".patchctl"
     return Doctor(
-        find=lambda: find_workspace(here, caller.folder),
-        open=lambda: open_workspace(here, caller, access, trusted=True),
+        find=lambda: find_workspace(folder, caller.folder),
+        open=lambda: open_workspace(folder, caller, access, trusted=True),
         load=load,
         lint=lint,
         at_risk=lambda opened: guards.state_at_risk(opened.root, opened.state, caller),
@@ -64,10 +64,10 @@ def doctor(
 
 @contextlib.contextmanager
 def _passing_runner(opened: Workspace) -> Iterator[AnsibleRunner]:
-    """A runner that makes no state folder where there is none."""
+    """Yield a runner that makes no state folder where there is none."""
     with run_folders.passing_folder(in_memory=False) as folder:
-        there = opened.state.is_dir() and os.access(opened.state, os.W_OK | os.X_OK)
-        workdir = opened.state / "runs" if there else folder
+        writable = opened.state.is_dir() and os.access(opened.state, os.W_OK | os.X_OK)
+        workdir = opened.state / "runs" if writable else folder
         environment = opened.caller.environment
         with AnsibleRunner(workdir, opened.root, opened.connection, environment) as runner:
             yield runner

@@ -1,4 +1,4 @@
-"""Builds what keeps exceptions.yml."""
+"""Read, extend and review `exceptions.yml`."""
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from .workspace import Workspace
 
 @dataclass(frozen=True)
 class NewException:
-    """An exception as the command line has it; `expires` is a date or days from today."""
+    """An exception as the command line gives it; `expires` is a date or days from today."""
 
     id: str
     owner: str
@@ -30,50 +30,53 @@ class NewException:
 
 
 def load(workspace: Workspace) -> tuple[RiskException, ...]:
-    """The workspace's exceptions. Raises InvalidInputError with every mistake of the file."""
+    """Return the workspace's exceptions. Raises InvalidInputError with every mistake in it."""
     return exceptions_file.load(workspace.root / exceptions_file.FILE_NAME)
 
 
 def listed(workspace: Workspace) -> list[ExceptionStatus]:
-    """Every exception as it stands today."""
+    """Return every exception with its status today."""
     return workflow.listed(load(workspace), workspace.feeds.known_exploited(), _today())
 
 
-def add(workspace: Workspace, wanted: NewException) -> tuple[RiskException, str]:
-    """Append an exception; with it what the operator should know of it, or nothing."""
-    if not wanted.cves and not wanted.packages:
+def add(workspace: Workspace, options: NewException) -> tuple[RiskException, str]:
+    """Append an exception and return it with a warning, or "". Raises UsageError where it names
+    neither CVE nor package, or neither host nor group."""
+    if not options.cves and not options.packages:
         raise UsageError("an exception is for something: give --cve or --package")
-    if not wanted.hosts and not wanted.groups:
+    if not options.hosts and not options.groups:
         raise UsageError("an exception holds somewhere: give --host or --group; --host '*' is all")
     new = workflow.add(
         workspace.root / exceptions_file.FILE_NAME,
         files.private_folder(workspace.state) / "exceptions.lock",
         exceptions_file.load,
         exceptions_file.add,
-        partial(_made, wanted, _today()),
+        partial(_exception, options, _today()),
         files,
     )
-    listed = sorted(set(new.cves) & set(workspace.feeds.known_exploited()))
+    exploited = sorted(set(new.cves) & set(workspace.feeds.known_exploited()))
     return new, (
-        f"it does not hold for {', '.join(listed)}: known to be exploited (KEV)" if listed else ""
+        f"it does not hold for {', '.join(exploited)}: known to be exploited (KEV)"
+        if exploited
+        else ""
     )
 
 
-def _made(wanted: NewException, today: str, free: str) -> RiskException:
-    said = {name: getattr(wanted, name) for name in ("owner", "reason", "control")}
+def _exception(options: NewException, today: str, free: str) -> RiskException:
+    texts = {name: getattr(options, name) for name in ("owner", "reason", "control")}
     return RiskException(
-        id=wanted.id or free,
-        **{name: workflow.printable(name, text) for name, text in said.items()},
-        expires=workflow.last_day(wanted.expires, today),
-        cves=tuple(dict.fromkeys(cve.upper() for cve in wanted.cves)),
-        packages=wanted.packages,
-        hosts=wanted.hosts,
-        groups=wanted.groups,
+        id=options.id or free,
+        **{name: workflow.printable(name, text) for name, text in texts.items()},
+        expires=workflow.last_day(options.expires, today),
+        cves=tuple(dict.fromkeys(cve.upper() for cve in options.cves)),
+        packages=options.packages,
+        hosts=options.hosts,
+        groups=options.groups,
     )
 
 
 def check(workspace: Workspace) -> ExceptionsReview:
-    """Hold every exception against all findings."""
+    """Compare every exception with all findings. Raises NotFoundError where no feed is held."""
     from ..workflows.assessment.assess import assess
     from .assess import parts_of
 
@@ -85,9 +88,9 @@ def check(workspace: Workspace) -> ExceptionsReview:
             hint="run `patchctl feeds update`",
         )
 
-    def walk(asked: Waiver) -> int:
+    def walk(waiver: Waiver) -> int:
         parts, hosts = parts_of(workspace, "")
-        running = assess(replace(parts, waiver=lambda _: asked), hosts, (), today)
+        running = assess(replace(parts, waiver=lambda _: waiver), hosts, (), today)
         running.done()
         return running.total
 

@@ -1,4 +1,4 @@
-"""Builds what looks after vulnerability data from a workspace's state and settings."""
+"""Read, update, import and remove the vulnerability feeds of a workspace."""
 
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -33,8 +33,8 @@ def read(
     limits: "Limits | None" = None,
     latest: int = 0,
 ) -> "Reading":
-    """The feeds in a file or folder, opened under these limits; `shown` is what messages call a
-    file that is only passing through, `latest` the last second of which a record can be."""
+    """Return the feeds in a file or folder, opened under these limits. Messages name a temporary
+    file by `shown`; `latest` is the latest date that a record may have, in epoch seconds."""
     from ..adapters.feeds.archives import archives
     from ..assessment.feeds import Reading
 
@@ -43,7 +43,7 @@ def read(
 
 
 def sources(workspace: Workspace) -> Sources:
-    """The sources that the workspace's known hosts need."""
+    """Return the feed sources that the workspace's known hosts need."""
     systems: Collection[OsRelease] = ()
     with contextlib.suppress(NotFoundError):
         systems = workspace.database(create=False).snapshots.systems()
@@ -51,15 +51,15 @@ def sources(workspace: Workspace) -> Sources:
 
 
 def status(workspace: Workspace) -> Status:
-    """How old each feed is, and what is missing."""
+    """Return how old each feed is, and which feeds are missing."""
     return feed_status.status(
         workspace.feeds, workspace.settings.feeds, sources(workspace), now_ms() // 1000
     )
 
 
 def stale(workspace: Workspace) -> tuple[str, ...]:
-    """A warning for each feed that is too old, and one for those that an older patchctl has read.
-    Raises InvalidInputError where the settings refuse to work with a feed of its age."""
+    """Return a warning for each feed that is too old, and one for feeds that an older patchctl has
+    read. Raises InvalidInputError where the settings refuse a feed of such an age."""
     feeds = workspace.feeds.list()
     return (
         *feed_status.stale_lines(feeds, workspace.settings.feeds, now_ms() // 1000),
@@ -70,7 +70,7 @@ def stale(workspace: Workspace) -> tuple[str, ...]:
 def update(
     workspace: Workspace, names: Iterable[str], say: Say, *, force: bool
 ) -> Iterator[FeedUpdate]:
-    """Bring the named feeds (none: all that the fleet needs) up to date."""
+    """Update the named feeds (none: all that the fleet needs)."""
     from ..adapters.http import Fetcher
 
     chosen = feed_status.choose(sources(workspace), tuple(names))
@@ -80,11 +80,12 @@ def update(
 def update_from_hosts(
     workspace: Workspace, fleet: Fleet, names: Collection[str], say: Say, *, force: bool
 ) -> Iterator[FeedUpdate]:
-    """Hold what the repositories of these hosts say. Raises NotFoundError where none has dnf."""
+    """Store the advisories of the repositories of these hosts. Raises NotFoundError where no host
+    has dnf."""
     from ..adapters.feeds.limits import ONE_FILE
     from ..workflows.feeds.host_feeds import HostFeeds, groups
 
-    asked = groups(_hosts(workspace), names)
+    host_groups = groups(_hosts(workspace), names)
     return HostFeeds(
         _feeds(workspace, say),
         fleet=fleet,
@@ -92,7 +93,7 @@ def update_from_hosts(
         read=partial(read, limits=ONE_FILE, latest=_latest()),
         job=f"feeds-{now_ms()}",
         force=force,
-    ).update(asked)
+    ).update(host_groups)
 
 
 def import_paths(
@@ -104,14 +105,14 @@ def import_paths(
     ecosystem: str,
     force: bool,
 ) -> Iterator[FeedUpdate]:
-    """Hold the feeds at these paths."""
+    """Store the feeds at these paths."""
     return _feeds(workspace, say).import_paths(
         tuple(paths), name=name, ecosystem=ecosystem, force=force
     )
 
 
 def remove(workspace: Workspace, names: Sequence[str]) -> None:
-    """Forget feeds. Raises NotFoundError, before anything is changed, for one that is not held."""
+    """Remove feeds. Raises NotFoundError, before any change, for a feed that is not held."""
     feed_status.remove(workspace.feeds, names)
 
 

@@ -1,4 +1,4 @@
-"""Builds the fleet of a workspace: its inventory with the rings."""
+"""Build the fleet of a workspace: its inventory with the rings."""
 
 from collections.abc import Callable
 
@@ -11,7 +11,7 @@ Say = Callable[[str], None]
 
 
 def load(workspace: Workspace) -> Loaded:
-    """The merged inventory with its rings, and what Ansible warned about."""
+    """Return the merged inventory with its rings, and the warnings of Ansible and patchctl."""
     loaded = load_fleet(workspace.settings, workspace.reader(cached=True), workspace.sources)
     if not workspace.access.sources:
         hosts, groups = loaded.fleet.hosts, loaded.fleet.groups
@@ -22,7 +22,7 @@ def load(workspace: Workspace) -> Loaded:
 
 
 def fleet_of(workspace: Workspace, warn: Say) -> Fleet:
-    """The same; `warn` takes a line for each warning."""
+    """Return the fleet; `warn` takes a line for each warning."""
     loaded = load(workspace)
     for line in loaded.warnings:
         warn(f"warning: {line}")
@@ -30,5 +30,6 @@ def fleet_of(workspace: Workspace, warn: Say) -> Fleet:
 
 
 def limited(workspace: Workspace, fleet: Fleet, limit: str) -> tuple[str, ...]:
-    """Names of the hosts that `--limit` means, all where it is empty. Raises UsageError."""
+    """Return the names of the hosts of `--limit`, all where it is empty. Raises UsageError where a
+    part of it fits no host."""
     return hosts_of(fleet, limit, workspace.caller.folder)

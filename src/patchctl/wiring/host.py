@@ -1,4 +1,4 @@
-"""Builds what shows and removes what patchctl keeps on hosts."""
+"""Show or remove the files that patchctl keeps on hosts."""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -17,7 +17,7 @@ from .workspace import Workspace
 def keep_or_clean(
     workspace: Workspace, fleet: Fleet, action: Action, hosts: Sequence[str]
 ) -> Iterator[HostKeeps]:
-    """Show or remove what patchctl keeps on hosts, one result a host as they answer."""
+    """Show or remove what patchctl keeps on hosts; yield a result for each host as it answers."""
     return workflow.keep_or_clean(
         action,
         hosts,
@@ -29,6 +29,6 @@ def keep_or_clean(
 
 
 def check_free(workspace: Workspace, hosts: Sequence[str]) -> None:
-    """Raise ConflictError where a run of this workspace that is not over has a host."""
+    """Raise ConflictError where an unfinished run of this workspace has one of the hosts."""
     with contextlib.suppress(NotFoundError):
         refuse_to_clean(workspace.database(create=False), hosts)

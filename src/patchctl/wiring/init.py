@@ -1,4 +1,4 @@
-"""Builds what writes a new workspace."""
+"""Write a new workspace."""
 
 from pathlib import Path
 from typing import NamedTuple
@@ -12,14 +12,14 @@ from . import ansible_cfg
 
 
 class Begun(NamedTuple):
-    """What was written, and what of an ansible.cfg that was there will not be used."""
+    """The files that were written, and what of an existing ansible.cfg will not be used."""
 
     written: tuple[Path, ...]
     not_used: tuple[Problem, ...]
 
 
 def init(root: Path) -> Begun:
-    """Write a commented workspace, also into a repository that has an inventory already."""
+    """Write a commented workspace into `root`, which may have an inventory already."""
     named = ansible_cfg.inventory_of(root)
     written = workflow.init(root, schema.text(), files, named)
     settings = settings_file.load(root / settings_file.FILE_NAME)

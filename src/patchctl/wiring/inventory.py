@@ -1,4 +1,4 @@
-"""Builds what judges the inventory: lint, and the comparison with a git revision."""
+"""Lint the inventory, and compare it with a git revision."""
 
 import contextlib
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from .workspace import Workspace
 
 
 def lint(workspace: Workspace) -> Linted:
-    """What is wrong with the inventory, with the newest facts where there are any."""
+    """Find mistakes in the inventory, with the newest facts where there are any."""
     snapshot = None
     with contextlib.suppress(NotFoundError):
         snapshot = workspace.database(create=False).snapshots.load()
@@ -44,17 +44,17 @@ def lint(workspace: Workspace) -> Linted:
 def inventory_diff(
     workspace: Workspace, revision: str, *, run_sources: bool, warn: Callable[[str], None]
 ) -> InventoryDiff:
-    """What the working tree changes in the inventory of a git revision.
+    """Compare the inventory of the working tree with that of a git revision.
 
-    Raises NotFoundError where there is no such revision. `warn` takes lines on plans that
-    cannot be read, and on hosts that cannot be taken.
+    Raises NotFoundError where there is no such revision. `warn` takes a line for each plan that
+    cannot be read and each host that is refused.
     """
     environment = workspace.caller.environment
     with run_folders.passing_folder(in_memory=False) as folder:
-        then = folder / "revision"
+        revision_folder = folder / "revision"
         commit = git_archive.commit_of(workspace.root, revision, environment)
-        astray = git_archive.extract(workspace.root, commit, then, environment)
-        old = _settings_of(then, revision)
+        links_astray = git_archive.extract(workspace.root, commit, revision_folder, environment)
+        old = _settings_of(revision_folder, revision)
         connection = _from_anywhere(workspace.connection, workspace.root)
         differ = Differ(
             lambda root, static: InventoryReader(connection, root, environment, static),
@@ -63,59 +63,62 @@ def inventory_diff(
             run_sources,
             warn,
         )
-        given = tuple(_below(workspace, source) for source in workspace.access.sources)
+        sources_given = tuple(_below(workspace, source) for source in workspace.access.sources)
         before, after = (
-            given or tuple(portable(source, workspace.root) for source in one.inventory)
-            for one in (old, workspace.settings)
+            sources_given
+            or tuple(portable(source, workspace.root) for source in settings.inventory)
+            for settings in (old, workspace.settings)
         )
         return differ.diff(
             commit,
-            Side(revision, then, old, before, astray),
+            Side(revision, revision_folder, old, before, links_astray),
             Side("", workspace.root, workspace.settings, after),
             _stored_plans(workspace, warn),
         )
 
 
 def _stored_plans(workspace: Workspace, warn: Callable[[str], None]) -> list[StoredPlan]:
-    """The plans of `plans/` and of the state database that have not expired."""
-    found = {}
+    """Return the plans of `plans/` and of the state database that have not expired."""
+    plans = {}
     for path in sorted((workspace.root / "plans").glob("*.lock")):
         try:
             plan = read_plan(path)
-            found[plan.digest] = StoredPlan(plan, str(path.relative_to(workspace.root)))
+            plans[plan.digest] = StoredPlan(plan, str(path.relative_to(workspace.root)))
         except PatchctlError as error:
             warn(f"warning: {error}")
     with contextlib.suppress(NotFoundError):
         stored = workspace.database(create=False).plans
         for summary in stored.list():
-            known = None if summary.digest in found else stored.load(summary.digest)
+            known = None if summary.digest in plans else stored.load(summary.digest)
             if known is not None:
-                found[known.digest] = StoredPlan(known, "")
+                plans[known.digest] = StoredPlan(known, "")
     now = now_ms() // 1000
-    return [one for one in found.values() if one.plan.body.expires > now]
+    return [stored_plan for stored_plan in plans.values() if stored_plan.plan.body.expires > now]
 
 
 def _settings_of(root: Path, revision: str) -> Settings:
     try:
         return settings_file.load(root / settings_file.FILE_NAME)
     except InvalidInputError as error:
-        found = [one.inside(revision) for one in error.problems]
-        raise InvalidInputError(problems=found, hint=error.hint) from error
+        problems = [problem.inside(revision) for problem in error.problems]
+        raise InvalidInputError(problems=problems, hint=error.hint) from error
 
 
 def _from_anywhere(connection: Connection, root: Path) -> Connection:
-    """Vault passwords are those of the working tree, also for a revision beside it."""
-    file = connection.vault_password_file
-    identities = (one.rpartition("@") for one in connection.vault_ids)
+    """Make vault paths absolute: a revision in another folder uses those of the working tree."""
+    password_file = connection.vault_password_file
+    identities = (identity.rpartition("@") for identity in connection.vault_ids)
     return msgspec.structs.replace(
         connection,
-        vault_password_file=str(root / file) if file else "",
-        vault_ids=tuple(f"{label}{at}{root / place}" for label, at, place in identities),
+        vault_password_file=str(root / password_file) if password_file else "",
+        vault_ids=tuple(
+            f"{label}{separator}{root / file}" for label, separator, file in identities
+        ),
     )
 
 
 def _below(workspace: Workspace, source: str) -> str:
-    """A source of the command line, relative to the workspace: a revision has it there too."""
+    """Return a command line source relative to the workspace, as a revision has it too."""
     if "," in source:
         return source
     path = workspace.caller.folder / source

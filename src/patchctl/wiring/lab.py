@@ -1,4 +1,4 @@
-"""Builds what keeps throw-away hosts."""
+"""Build the labs: throw-away hosts in containers."""
 
 from ..lab.labs import DEFAULT_NAME, Labs, Status, offers
 from .caller import Caller
@@ -7,5 +7,5 @@ __all__ = ["DEFAULT_NAME", "Status", "labs", "offers"]
 
 
 def labs(caller: Caller) -> Labs:
-    """The labs of this machine, as the caller's environment has them."""
+    """Return the labs of this machine, found by the caller's environment."""
     return Labs(caller.environment)

@@ -1,4 +1,4 @@
-"""Builds what makes, finds and judges plans."""
+"""Make, find and judge plans."""
 
 import contextlib
 from pathlib import Path
@@ -23,8 +23,8 @@ from .workspace import Workspace
 
 
 def find(workspace: Workspace, name: str) -> FoundPlan:
-    """A plan by its file, with the bytes of it, or by a unique prefix of its digest; the newest
-    where there is no name."""
+    """Return the plan of a file, with its bytes, or of a unique digest prefix; the newest plan
+    where `name` is empty."""
     return workflow.find_plan(
         name,
         lambda: workspace.database(create=False),
@@ -34,7 +34,7 @@ def find(workspace: Workspace, name: str) -> FoundPlan:
 
 
 def judge(workspace: Workspace) -> PlanJudge:
-    """Judges whether a plan may be run here."""
+    """Return the judge that decides whether a plan may run here."""
 
     def made(digest: str) -> bool:
         with contextlib.suppress(NotFoundError):
@@ -59,9 +59,9 @@ def make_file(
     out: Path | None,
     exclude: tuple[Exclusion, ...] = (),
 ) -> tuple[Made, Path | None]:
-    """Make a plan of the selection, whose limit is a pattern, and write it to `out` or into
-    `plans/`: with what came of it the path of the file, None where no plan was written. `say` takes
-    warnings and lines of progress; `exclude` are the exclusions of this plan alone.
+    """Make a plan of the selection, whose limit is a host pattern, and write it to `out` or into
+    `plans/`. Returns the result and the path of the file, None where no plan was written. `say`
+    takes warnings and lines of progress; `exclude` are exclusions of this plan alone.
 
     Raises InvalidInputError, before any host is asked, where `out` cannot be written to.
     """
@@ -92,7 +92,7 @@ def pending(
 
 
 def planner(workspace: Workspace, fleet: Fleet, say: Say) -> PlanMaker:
-    """Makes plans of this workspace; `say` takes lines of progress."""
+    """Return the plan maker of this workspace; `say` takes lines of progress."""
     hooks = [name for name in workspace.hooks() if name]
     task_file.check_all(workspace.root, hooks)
     return PlanMaker(

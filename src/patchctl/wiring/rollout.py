@@ -1,4 +1,4 @@
-"""Builds what plans and rolls out."""
+"""Build the start of a rollout, with a plan that exists or is made now."""
 
 from functools import partial
 
@@ -16,9 +16,11 @@ from .workspace import Workspace
 def starting(
     workspace: Workspace, say: Say, screen: Screen, exclude: tuple[Exclusion, ...] = ()
 ) -> Starting:
-    """Finds or makes a plan and rolls it out. `say` takes warnings and lines of progress; `screen`
-    shows the run; `exclude` are exclusions of the plan that is made."""
-    planned: list[Fleet] = []  # the fleet that was read for a plan is the one it is held against
+    """Return what finds or makes a plan and rolls it out. `say` takes warnings and lines of
+    progress; `screen` shows the run; `exclude` are exclusions of a plan that is made."""
+    planned: list[
+        Fleet
+    ] = []  # a plan made now is rolled out to the same fleet that was read for it
 
     def make() -> Made:
         planned.append(fleet_of(workspace, say))

@@ -1,4 +1,4 @@
-"""Builds what carries, steers and shows runs."""
+"""Build what runs, steers and shows rollouts."""
 
 from collections.abc import Callable, Iterable
 from functools import cache
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def existing(workspace: Workspace) -> Rollouts:
-    """The runs of a workspace that has some. Raises NotFoundError where there is no state."""
+    """Return the runs of an existing state. Raises NotFoundError where there is no state."""
     workspace.database(create=False)
     return rollouts(workspace)
 
 
 def rollouts(workspace: Workspace, fleet: Callable[[], Fleet] | None = None) -> Rollouts:
-    """The runs of this workspace; `fleet` gives its hosts, where not the inventory is to be read
+    """Return the runs of this workspace. `fleet` gives its hosts; without it the inventory is read
     when a run needs them."""
     hosts = cache(fleet or (lambda: load(workspace).fleet))
     return Rollouts(
@@ -66,7 +66,7 @@ def _executor(workspace: Workspace, fleet: Callable[[], Fleet], plan: Plan) -> "
     from ..inventory.export import generate
 
     runs = workspace.database().runs.list(500)
-    same = [run.id for run in runs if run.plan == plan.digest]
+    runs_of_plan = [run.id for run in runs if run.plan == plan.digest]
     return AnsibleExecutor(
         plan=plan,
         inventory=lambda hosts: generate(fleet(), hosts),
@@ -74,5 +74,5 @@ def _executor(workspace: Workspace, fleet: Callable[[], Fleet], plan: Plan) -> "
         store=workspace.store,
         hooks=_planned_hooks(workspace, fleet, plan),
         over=[run.id for run in runs if run.state in OVER],
-        earlier=answers_of(same, workspace.database().journal_reader().read),
+        earlier=answers_of(runs_of_plan, workspace.database().journal_reader().read),
     )

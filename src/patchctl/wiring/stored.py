@@ -1,4 +1,5 @@
-"""Builds what lists the state: plans, runs and earlier discoveries."""
+"""List the stored plans, runs and earlier discoveries. All raise NotFoundError where there is no
+state."""
 
 from typing import TYPE_CHECKING
 
@@ -11,27 +12,27 @@ if TYPE_CHECKING:
 
 
 def plans(workspace: Workspace) -> list[PlanSummary]:
-    """Stored plans, newest first. Like the others, raises NotFoundError where there is no state."""
+    """Return stored plans, newest first."""
     return workspace.database(create=False).plans.list()
 
 
 def runs(workspace: Workspace) -> list[RunSummary]:
-    """All runs, newest first."""
+    """Return all runs, newest first."""
     return workspace.database(create=False).runs.list()
 
 
 def snapshots(workspace: Workspace) -> list[SnapshotSummary]:
-    """Earlier discoveries, newest first."""
+    """Return earlier discoveries, newest first."""
     return workspace.database(create=False).snapshots.list()
 
 
 def history(workspace: Workspace, host: str) -> list[HostHistory]:
-    """What each discovery said about the host, newest first."""
+    """Return the result of each discovery of the host, newest first."""
     return workspace.database(create=False).snapshots.history(host)
 
 
 def known(workspace: Workspace, host: str) -> "Known":
-    """All that is known of a host. Raises NotFoundError where nobody has looked at it."""
+    """Return all that is known of a host. Raises NotFoundError where it was never discovered."""
     from ..workflows.discovery.discover import known
 
     return known(workspace.database(create=False).snapshots, host)

@@ -1,4 +1,4 @@
-"""Builds what verifies a workspace's hosts."""
+"""Build what verifies that a workspace's hosts are as the runs left them."""
 
 from collections.abc import Callable
 
@@ -10,8 +10,8 @@ from .workspace import Workspace
 
 
 def verifier(workspace: Workspace, fleet: Fleet, say: Callable[[str], None]) -> Verifier:
-    """Verifies this workspace's hosts; `say` takes lines of progress. Raises NotFoundError where
-    nothing was ever done here."""
+    """Return the verifier of this workspace's hosts; `say` takes lines of progress. Raises
+    NotFoundError where there is no state."""
     return Verifier(
         fleet=fleet,
         database=workspace.database(create=False),

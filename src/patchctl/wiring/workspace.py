@@ -1,4 +1,4 @@
-"""A workspace opened for somebody: its paths, its settings and its adapters."""
+"""Open a workspace for a caller: its paths, its settings and its adapters."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Access:
-    """What the command line says about inventory and access; it wins over the settings."""
+    """The command line's options for inventory and access; they win over the settings."""
 
     sources: tuple[str, ...] = ()
     user: str = ""
@@ -44,30 +44,30 @@ class Access:
 def open_workspace(
     directory: Path | None, caller: Caller, access: Access | None = None, *, trusted: bool = False
 ) -> "Workspace":
-    """The workspace at or above `directory` (default: the caller's folder).
+    """Open the workspace at or above `directory` (default: the caller's folder).
 
     Raises InvalidInputError where there is none, its settings are wrong, or, unless it is
-    `trusted`, somebody else could have written it.
+    `trusted`, somebody else can write to it.
     """
     root = find_workspace(directory or caller.folder, caller.folder)
     if not trusted:
-        guards.check_root(root, caller)  # before a byte of it is read
+        guards.check_root(root, caller)  # before any file of it is read
     settings = settings_file.load(root / settings_file.FILE_NAME)
     opened = Workspace(root, settings, caller, access or Access(), trusted=trusted)
     if not trusted:
-        guards.check_code(root, opened.code(), opened.state, caller)
+        guards.check_code_paths(root, opened.paths_run_as_user(), opened.state, caller)
     guards.sweep(opened.state)
     return opened
 
 
 def state_folder(root: Path, settings: Settings, caller: Caller) -> Path:
-    """Where state lies: PATCHCTL_STATE, else the settings' `state`, relative to the workspace."""
+    """Return the state folder: PATCHCTL_STATE, else the settings' `state`, relative to `root`."""
     return root / caller.expand(caller.environment.get("PATCHCTL_STATE") or settings.state)
 
 
 class Workspace:
-    """One workspace as one caller has it: paths, settings and adapters, each made when it is first
-    asked for. What is done with them is built by the other modules of this package, one a use case.
+    """One workspace of one caller: paths, settings, and adapters, which are made on first use. The
+    other modules of this package build the use cases with them, one module for each.
     """
 
     def __init__(
@@ -90,37 +90,39 @@ class Workspace:
 
     @property
     def sources(self) -> tuple[str, ...]:
-        """Inventory sources, as given on the command line or in the settings."""
+        """Inventory sources of the command line, else those of the settings."""
         if self.access.sources:
-            # Given relative to where the operator stands, not to the workspace.
+            # These paths are relative to the caller's folder, not to the workspace.
             return tuple(
                 source if "," in source else str(self.caller.folder / source)
                 for source in self.access.sources
             )
         return self.settings.inventory
 
-    def code(self) -> tuple[str, ...]:
-        """What of the workspace runs as the user: inventory sources, and the folders that hooks
-        lie in, of which they may include the rest."""
+    def paths_run_as_user(self) -> tuple[str, ...]:
+        """Return the paths whose content runs as the user: inventory sources, and the top folders
+        of hooks, which may include other files there."""
         tops = (grammar.path_parts(hook)[0] for hook in self.hooks() if hook)
         return (*self.sources, *dict.fromkeys(tops))
 
     def hooks(self) -> Iterator[str]:
-        """Task files of the rings, empty names among them."""
+        """Return the hook task files of all rings; a ring without a hook gives ""."""
         return (hook for ring in self.settings.rings for hook in (ring.drain, ring.undrain))
 
     # --- adapters -------------------------------------------------------------------------------
 
     @cached_property
     def connection(self) -> "Connection":
-        """How hosts are reached."""
+        """How Ansible connects to hosts. Raises InvalidInputError for unusable settings."""
         from ..models.connection import Connection
 
         ansible, access = self.settings.ansible, self.access
         become = access.become_password
         if become is None and ansible.become_password_file:
             become = self._secret(ansible.become_password_file)
-        if asking := [one for one in ansible.vault_ids if one.rpartition("@")[2] == "prompt"]:
+        if asking := [
+            identity for identity in ansible.vault_ids if identity.rpartition("@")[2] == "prompt"
+        ]:
             raise InvalidInputError(
                 f"{asking[0]}: settings cannot ask",
                 where=f"{settings_file.FILE_NAME}: ansible.vault_ids",
@@ -151,17 +153,17 @@ class Workspace:
             ) from error
 
     def reader(self, *, cached: bool = False) -> "InventoryReader":
-        """Reads inventory sources; `cached`: what did not change since is not read again."""
+        """Return a reader of inventory sources; `cached`: unchanged sources are not read again."""
         from ..adapters.ansible.inventory import InventoryReader
         from ..adapters.ansible.inventory_cache import InventoryCache
 
-        # Looking at an inventory makes no state folder.
-        kept = InventoryCache(self.state / "cache") if cached and self.state.is_dir() else None
-        return InventoryReader(self.connection, self.root, self.caller.environment, cache=kept)
+        # Reading an inventory makes no state folder.
+        cache = InventoryCache(self.state / "cache") if cached and self.state.is_dir() else None
+        return InventoryReader(self.connection, self.root, self.caller.environment, cache=cache)
 
     @cached_property
     def runner(self) -> "AnsibleRunner":
-        """Runs playbooks."""
+        """The runner of Ansible playbooks."""
         from ..adapters.ansible.runner import AnsibleRunner
 
         return AnsibleRunner(
@@ -170,14 +172,14 @@ class Workspace:
 
     @cached_property
     def store(self) -> "ContentStore":
-        """The packages of plans, by hash."""
+        """The store of plans' package files, by hash."""
         from ..adapters.content_store import ContentStore
 
         return ContentStore(self.state / "store")
 
     @cached_property
     def feeds(self) -> "FeedStore":
-        """The vulnerability data that is held."""
+        """The store of vulnerability feeds."""
         from ..adapters.feeds.store import FeedStore
 
         return FeedStore(self.state / "feeds")
@@ -190,7 +192,8 @@ class Workspace:
         return AuditFiles(self.state / "audit")
 
     def database(self, *, create: bool = True) -> "Database":
-        """The open state database; NotFoundError where there is none and `create` is False."""
+        """Return the open state database. Raises NotFoundError where there is none and `create` is
+        False."""
         from ..adapters.database import Database
 
         if self._database is None:

@@ -1,4 +1,4 @@
-"""The audit log: show it, verify it, write it anew."""
+"""Show the audit log, verify it, or write it again."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 
 @dataclass(frozen=True)
 class Filter:
-    """Which records to show; what is empty does not matter. `since` is epoch ms UTC."""
+    """Which records to show; an empty field does not limit them. `since` is epoch ms UTC."""
 
     run: str = ""
     host: str = ""
     since: int = 0
 
     def takes(self, record: AuditRecord) -> bool:
-        """`run` may be the beginning or the end of a run's id."""
+        """Return whether to show the record. `run` may be the start or the end of a run's id."""
         if record.at < self.since:
             return False
         if not (record.run.startswith(self.run) or record.run.endswith(self.run)):
@@ -44,10 +44,10 @@ def _hosts(event: dict[str, object]) -> list[object]:
     return hosts if isinstance(hosts, list) else []
 
 
-def records(log: LogFiles, wanted: Filter) -> Iterator[AuditRecord]:
-    """Records of the log's files, oldest first.
+def records(log: LogFiles, record_filter: Filter) -> Iterator[AuditRecord]:
+    """Yield the records of the log's files, oldest first.
 
-    Raises IntegrityError at a line that is no record; a torn last line is left out.
+    Raises IntegrityError at a line that is no record; leaves out an incomplete last line.
     """
     for line in log.lines():
         if not line.data.endswith(b"\n"):
@@ -58,37 +58,37 @@ def records(log: LogFiles, wanted: Filter) -> Iterator[AuditRecord]:
             raise IntegrityError(
                 f"{line.file}:{line.number}: {error}", hint="run `patchctl audit verify`"
             ) from error
-        if wanted.takes(record):
+        if record_filter.takes(record):
             yield record
 
 
-def in_words(found: Iterable[AuditRecord]) -> Iterator[AuditNote]:
-    """Records in words."""
-    return map(words.note, found)
+def in_words(shown: Iterable[AuditRecord]) -> Iterator[AuditNote]:
+    """Return the records in words."""
+    return map(words.note, shown)
 
 
 def verify(log: LogFiles, database: Callable[[], State]) -> AuditVerdict:
-    """Is the log whole, unchanged, and what the journal says? Changes nothing.
+    """Check that the log is complete, unchanged, and agrees with the journal. Changes nothing.
 
-    `database` opens the state's. Raises NotFoundError where there is neither a log nor a database,
-    AdapterError and ConflictError where one cannot be looked at.
+    `database` opens the state database. Raises NotFoundError where there is neither a log nor a
+    database, AdapterError and ConflictError where one of them cannot be read.
     """
     try:
-        return _compared(log, _opened(log, database))
+        return _compare(log, _opened(log, database))
     except IntegrityError as error:
         if isinstance(error, _NoJournalError):
             return alone(log.lines(), str(error))
         return AuditVerdict(ok=False, records=0, head="", error=str(error))
 
 
-def _compared(log: LogFiles, database: State) -> AuditVerdict:
-    # In this order: the head never runs ahead of the files, nor they of the journal.
+def _compare(log: LogFiles, database: State) -> AuditVerdict:
+    # Read in this order: the head is never ahead of the files, nor the files of the journal.
     head = database.audit_head.get()
     lines = log.lines()
     verdict = check(lines, database.journal_reader().stored(), head)
     if verdict.ok and verdict.behind and not verdict.records:
-        # A command that was killed in its first moment leaves this, and so does who removes the
-        # log and its head.
+        # A command that was killed in its first moment leaves this, but so does somebody who
+        # removes the log and its head.
         first = next(iter(database.journal_reader().stored()))
         if first.at // 1000 < database.now_s() - _BEHIND_S:
             raise IntegrityError(
@@ -99,27 +99,28 @@ def _compared(log: LogFiles, database: State) -> AuditVerdict:
 
 
 class _NoJournalError(IntegrityError):
-    """There is a log, and nothing that it could be compared with."""
+    """There is a log, but no journal to compare it with."""
 
 
 def _opened(log: LogFiles, database: Callable[[], State]) -> State:
-    """Raises NotFoundError where there is no state at all."""
-    there = log.paths()
+    """Open the database. Raises NotFoundError where there is neither a log nor a database."""
+    paths = log.paths()
     try:
         return database()
     except NotFoundError as error:
-        if not there:
+        if not paths:
             raise
-        why = "the state database of this audit log is missing or empty"
-        raise _NoJournalError(f"{log.folder}: {why}", hint=_RESTORE) from error
+        missing = "the state database of this audit log is missing or empty"
+        raise _NoJournalError(f"{log.folder}: {missing}", hint=_RESTORE) from error
     except (InvalidInputError, IntegrityError) as error:
-        if not there:
+        if not paths:
             raise
         raise _NoJournalError(error.message, hint=_RESTORE) from error
 
 
 def check_there(log: LogFiles, database: Callable[[], State]) -> None:
-    """Raise IntegrityError where a log was written and is gone: nothing to show is no news then."""
+    """Raise IntegrityError where a log was written and is gone, so that an empty list is not taken
+    for a quiet log."""
     if log.paths():
         return
     try:
@@ -134,20 +135,21 @@ def check_there(log: LogFiles, database: Callable[[], State]) -> None:
 
 
 def rebuild(log: LogFiles, database: Callable[[], State]) -> tuple[int, Path]:
-    """Write the log anew from the journal; the answer is its length and where the old files lie.
+    """Write the log again from the journal; return its length and the folder of the old files.
 
-    Raises IntegrityError where the journal is not the one that the log was written from, or is
-    gone, NotFoundError where there is no state at all.
+    Raises IntegrityError where the journal is gone or another than the log was written from,
+    NotFoundError where there is no state at all.
     """
     opened = _opened(log, database)
-    aside = f"before-{datetime.fromtimestamp(opened.now_s(), UTC):%Y%m%d-%H%M%S}"
-    return AuditWriter(log, opened).rebuild(aside), log.folder / aside
+    folder_name = f"before-{datetime.fromtimestamp(opened.now_s(), UTC):%Y%m%d-%H%M%S}"
+    return AuditWriter(log, opened).rebuild(folder_name), log.folder / folder_name
 
 
 def since(text: str, now_ms: int) -> int:
-    """Epoch ms of `90m`, `2d`, `2026-11-23` or `2026-11-23T11:45`; UTC where no zone is said.
+    """Return the epoch ms of `90m` or `2d` ago, `2026-11-23` or `2026-11-23T11:45`; UTC where the
+    text names no zone.
 
-    Raises UsageError.
+    Raises UsageError for any other text.
     """
     number, unit = text[:-1], text[-1:]
     if number.isascii() and number.isdigit() and unit in _UNITS:

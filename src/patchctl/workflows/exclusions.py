@@ -1,4 +1,4 @@
-"""Which exclusions hold: of the command line, the inventory and the settings."""
+"""Collect the exclusions that hold: of the command line, the inventory and the settings."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -17,38 +17,40 @@ from ..models.snapshot import Snapshot
 
 
 class Holding(Record):
-    """The rules that hold on a day, in the order in which they count, and those that have ended."""
+    """The rules that hold on a day, the first that fits counts, and those that have ended."""
 
     rules: tuple[Exclusion, ...]
     ended: tuple[Exclusion, ...] = ()
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """A line for each rule that has ended: what it kept back comes again."""
+        """A line for each rule that has ended: plans take its packages again."""
         return tuple(
-            f"{one.rule} ended on {one.until} and excludes nothing any more:"
-            f" {', '.join(one.packages)}"
-            for one in self.ended
+            f"{rule.rule} ended on {rule.until} and excludes nothing any more:"
+            f" {', '.join(rule.packages)}"
+            for rule in self.ended
         )
 
 
-def holding(settings: Settings, fleet: Fleet, day: str, given: Sequence[Exclusion] = ()) -> Holding:
-    """The rules on a day (ISO date): those given with the command, then the inventory's, then those
-    of the settings whose last day is not over."""
-    ended = tuple(one for one in settings.exclude if one.until and one.until < day)
-    lasting = tuple(one for one in settings.exclude if one not in ended)
-    return Holding(rules=(*given, *exclude.rules(fleet.hosts), *lasting), ended=ended)
+def holding(
+    settings: Settings, fleet: Fleet, day: str, of_options: Sequence[Exclusion] = ()
+) -> Holding:
+    """Return the rules on a day (ISO date): those of the command, then those of the inventory, then
+    those of the settings whose last day is not over."""
+    ended = tuple(rule for rule in settings.exclude if rule.until and rule.until < day)
+    lasting = tuple(rule for rule in settings.exclude if rule not in ended)
+    return Holding(rules=(*of_options, *exclude.rules(fleet.hosts), *lasting), ended=ended)
 
 
-def given(packages: Sequence[str], reason: str) -> tuple[Exclusion, ...]:
-    """The rule of `--exclude PATTERN ... --reason TEXT`, none where no package is named.
+def of_options(packages: Sequence[str], reason: str) -> tuple[Exclusion, ...]:
+    """Return the rule of `--exclude PATTERN ... --reason TEXT`, none where no package is named.
 
-    Raises UsageError for what is no pattern, and where one is given without the other.
+    Raises UsageError for an invalid pattern, and for one option without the other.
     """
-    for one in packages:
-        if not grammar.fits("package pattern", one):
+    for pattern in packages:
+        if not grammar.fits("package pattern", pattern):
             raise UsageError(
-                f"--exclude {one!r} is no package name or pattern",
+                f"--exclude {pattern!r} is no package name or pattern",
                 hint="write a source or binary name, for example openssl or 'linux-image-*'",
             )
     if packages and not reason.strip():
@@ -57,8 +59,8 @@ def given(packages: Sequence[str], reason: str) -> tuple[Exclusion, ...]:
         raise UsageError("--reason without --exclude", hint="name what to leave out")
     if not packages:
         return ()
-    patterns = tuple(sorted(set(packages)))
-    return (Exclusion(rule="--exclude", packages=patterns, reason=reason.strip()),)
+    distinct = tuple(sorted(set(packages)))
+    return (Exclusion(rule="--exclude", packages=distinct, reason=reason.strip()),)
 
 
 def unused(
@@ -67,20 +69,24 @@ def unused(
     hosts: Collection[str] | None,
     left_out: Iterable[LeftOut],
 ) -> Iterator[str]:
-    """A line for each pattern of a rule that fits no installed package of the hosts (None: all) on
-    which it holds, and no new one that an update was left out for: a slip of the pen lets the
-    package through."""
-    new = frozenset(name for one in left_out for name in one.needs)
-    seen = {
-        one.name: _names(one.facts)
-        for one in snapshot.hosts
-        if one.facts is not None and (hosts is None or one.name in hosts)
+    """Yield a line for each pattern that fits no package: neither an installed one of the hosts
+    (None: all) where its rule holds, nor a new one that an update would need. A pattern with a
+    typing mistake would let its package through."""
+    needed = frozenset(name for update in left_out for name in update.needs)
+    names_by_host = {
+        host.name: _names(host.facts)
+        for host in snapshot.hosts
+        if host.facts is not None and (hosts is None or host.name in hosts)
     }
     for rule in rules:
-        here = [seen[name] | new for name in rule.hosts or seen if name in seen]
-        for pattern in rule.packages if here else ():
-            alone = replace(rule, packages=(pattern,))
-            if not any(alone.fits(names) for names in here):
+        package_names = [
+            names_by_host[name] | needed
+            for name in rule.hosts or names_by_host
+            if name in names_by_host
+        ]
+        for pattern in rule.packages if package_names else ():
+            single = replace(rule, packages=(pattern,))
+            if not any(single.fits(names) for names in package_names):
                 yield f"{rule.rule} {pattern} fits no package that is installed on these hosts"
 
 

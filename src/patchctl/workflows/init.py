@@ -1,4 +1,4 @@
-"""Write a commented workspace. What it writes means the defaults until it is edited."""
+"""Write a commented workspace. Until it is edited, all its settings are the defaults."""
 
 import json
 import os
@@ -142,9 +142,9 @@ FILES = {
 
 
 _SETTINGS_FILE, _IGNORE = "patchctl.yml", ".gitignore"
-# What makes a folder no repository that somebody lives in yet.
+# A folder with only such files has no content of its own yet.
 _BARE = re.compile(r"\.|(?:README|LICENSE|COPYING)\b", re.IGNORECASE)
-# Where people have their inventory, in the order in which it is looked for.
+# Usual names of inventories, in the order in which they are looked for.
 _INVENTORIES = (
     *("inventory", "inventories", "hosts"),
     *("inventory.yml", "inventory.yaml", "inventory.ini", "hosts.yml", "hosts.yaml", "hosts.ini"),
@@ -152,23 +152,23 @@ _INVENTORIES = (
 
 
 def init(root: Path, schema: str, folder: Files, named: Sequence[str] = ()) -> list[Path]:
-    """Write the workspace; the answer is what was written, `patchctl.yml` last.
+    """Write the workspace and return the paths that were written, `patchctl.yml` last.
 
-    Where there is a repository already, its inventory stays as it is: the settings name it, by what
-    its ansible.cfg says (`named`) or where it lies; an ignored file more is all that is added to
-    what is there. `schema`: the JSON Schema for editors, which the settings name. Raises
-    InvalidInputError, before anything is written, where the folder is a workspace already.
+    The inventory of an existing repository stays as it is: the settings name it, as its ansible.cfg
+    does (`named`) or by its usual name. Existing files stay, but for a new line in `.gitignore`.
+    `schema` is the JSON Schema for editors, which the settings name. Raises InvalidInputError,
+    before anything is written, where the folder is a workspace already.
     """
-    there = [name for name in (_SETTINGS_FILE, SCHEMA) if os.path.lexists(root / name)]
-    if there:
+    existing = [name for name in (_SETTINGS_FILE, SCHEMA) if os.path.lexists(root / name)]
+    if existing:
         raise InvalidInputError(
-            f"nothing was written, already there: {', '.join(there)}",
+            f"nothing was written, already there: {', '.join(existing)}",
             where=str(root),
             hint="name a new folder",
         )
     written = []
     files = _files(root, schema, named)
-    # The settings make it a workspace, so they come when everything else is there.
+    # The settings make the folder a workspace, so they are written last.
     for name in sorted(files, key=_SETTINGS_FILE.__eq__):
         path = root / name
         try:
@@ -181,7 +181,7 @@ def init(root: Path, schema: str, folder: Files, named: Sequence[str] = ()) -> l
 
 
 def _files(root: Path, schema: str, named: Sequence[str]) -> dict[str, str]:
-    """Path below the workspace -> its text."""
+    """Return path below the workspace -> text, for every file to write."""
     files = {**FILES, SCHEMA: schema}
     if root.is_dir() and any(not _BARE.match(path.name) for path in root.iterdir()):
         del files["inventory/hosts.yml"]
@@ -189,13 +189,13 @@ def _files(root: Path, schema: str, named: Sequence[str]) -> dict[str, str]:
     if os.path.lexists(root / "hooks"):
         del files["hooks/README"]
     if os.path.lexists(root / _IGNORE):
-        ignored = _ignoring(root / _IGNORE)
+        ignored = _with_ignored(root / _IGNORE)
         files = {name: text for name, text in files.items() if name != _IGNORE} | ignored
     return files
 
 
 def _with_inventory(root: Path, named: Sequence[str]) -> str:
-    """The settings with the sources that are there; as they are where none is known."""
+    """Return the settings with the existing sources; the plain ones where none is known."""
     sources = list(named) or _inventories(root)
     if not sources or (sources == ["inventory"] and (root / "inventory").is_dir()):
         return _SETTINGS
@@ -203,16 +203,17 @@ def _with_inventory(root: Path, named: Sequence[str]) -> str:
 
 
 def _inventories(root: Path) -> list[str]:
-    found = next((name for name in _INVENTORIES if (root / name).exists()), "")
-    if found == "inventories" and (root / found).is_dir():
-        # One an environment: Ansible takes group_vars/ only beside what it is given as a source.
-        inside = sorted(path.name for path in (root / found).iterdir())
-        return [f"{found}/{name}" for name in inside if not name.startswith((".", "group_vars"))]
-    return [found] if found else []
+    source = next((name for name in _INVENTORIES if (root / name).exists()), "")
+    if source == "inventories" and (root / source).is_dir():
+        # One folder for each environment: Ansible reads group_vars/ only beside a named source.
+        inside = sorted(path.name for path in (root / source).iterdir())
+        return [f"{source}/{name}" for name in inside if not name.startswith((".", "group_vars"))]
+    return [source] if source else []
 
 
-def _ignoring(path: Path) -> dict[str, str]:
-    """git's list with our line at its end; nothing where it has it, or is not ours to write."""
+def _with_ignored(path: Path) -> dict[str, str]:
+    """Return `.gitignore` with our line at its end; nothing where it has the line already, or is
+    a link or unreadable."""
     try:
         text = "" if path.is_symlink() else path.read_text("utf-8")
     except (OSError, UnicodeDecodeError):

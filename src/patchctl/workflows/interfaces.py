@@ -1,7 +1,7 @@
-"""What workflows need from outside. Adapters satisfy these, and wiring hands them over.
+"""The interfaces that workflows need. Adapters implement them, and wiring hands them over.
 
 All methods raise PatchctlError: ConflictError where another process writes for too long,
-AdapterError where the disk is full or not readable, IntegrityError where what is kept is damaged.
+AdapterError where the disk is full or not readable, IntegrityError where stored data is damaged.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -25,58 +25,58 @@ class Files(Protocol):
     """Files of the workspace and of the state."""
 
     def write_atomic(self, path: Path, data: bytes, *, mode: int = ...) -> None:
-        """Replace the file's content whole or not at all; durable when it returns."""
+        """Replace the file's content completely or not at all; durable when it returns."""
 
     def private_folder(self, path: Path) -> Path:
-        """The folder with mode 0700, made with its parents where it is missing."""
+        """Return the folder, with mode 0700; make it and its parents where they are missing."""
 
     def locked(self, path: Path) -> AbstractContextManager[None]:
-        """Hold an exclusive lock between processes."""
+        """Hold an exclusive lock against other processes within the block."""
 
 
 class Incoming(Protocol):
-    """A file that is being received; pieces may come in any order."""
+    """A file that is being received; its pieces may come in any order."""
 
     path: Path
 
     def write(self, offset: int, data: bytes) -> None:
-        """Put a piece in its place."""
+        """Write a piece at its offset in bytes."""
 
 
 class ContentStore(Protocol):
     """The package files of plans, by hash."""
 
     def holds(self, file: Artifact) -> bool:
-        """Is the file there with its right content?"""
+        """Return whether the store has the file with the right content."""
 
     def receive(self) -> AbstractContextManager[Incoming]:
-        """A new file under way; gone at the end of the block unless `keep` took it."""
+        """Open a new file; it is removed at the end of the block unless `keep` took it."""
 
     def keep(self, incoming: Path, file: Artifact) -> Path:
-        """Verify what came to that path and put it in its place; IntegrityError where it is not the
-        file."""
+        """Verify the received file and move it into the store. Raises IntegrityError where it is
+        another file."""
 
 
 class FeedStore(Protocol):
-    """The vulnerability data that is held, each feed whole."""
+    """The stored vulnerability feeds, each one complete."""
 
     def list(self) -> tuple[FeedInfo, ...]:
-        """What is held, by name."""
+        """Return all stored feeds, by name."""
 
     def get(self, name: str) -> FeedInfo | None:
-        """One feed."""
+        """Return one feed, None where it is not stored."""
 
     def bad(self, name: str) -> tuple[BadRecord, ...]:
-        """The first thousand unusable records of a feed. Raises NotFoundError."""
+        """Return the first thousand unusable records of a feed. Raises NotFoundError."""
 
     def ids(self, name: str) -> set[str]:
-        """Ids of all advisories of the feed. Raises NotFoundError."""
+        """Return the ids of all advisories of the feed. Raises NotFoundError."""
 
     def advisories_of(self, name: str) -> Iterable[Advisory]:
-        """All advisories of the feed, in parts by ecosystem. Raises NotFoundError."""
+        """Return all advisories of the feed, in parts by ecosystem. Raises NotFoundError."""
 
     def cves_of(self, name: str) -> set[str]:
-        """The CVEs of which the feed has a record. Raises NotFoundError."""
+        """Return the CVEs that have a record in the feed. Raises NotFoundError."""
 
     def replace(
         self,
@@ -91,7 +91,7 @@ class FeedStore(Protocol):
         last_modified: str = ...,
         check: Callable[[FeedInfo], None] = ...,
     ) -> FeedInfo:
-        """Hold these records as the feed, instead of what it was before."""
+        """Store these records as the feed, in place of its earlier ones."""
 
     def merge(
         self,
@@ -103,52 +103,53 @@ class FeedStore(Protocol):
         etag: str = ...,
         last_modified: str = ...,
     ) -> FeedInfo:
-        """Put changed advisories in, take those with the ids `gone` out, keep the rest."""
+        """Add changed advisories, remove those with the ids `gone`, keep the others."""
 
     def unchanged(self, name: str) -> FeedInfo:
-        """Note that the feed's address still has this content. Raises NotFoundError."""
+        """Record that the feed's address still has this content. Raises NotFoundError."""
 
     def remove(self, name: str) -> None:
-        """Forget a feed. Raises NotFoundError."""
+        """Remove a feed. Raises NotFoundError."""
 
 
 # --- the state ------------------------------------------------------------------------------------
 
 
 class Plans(Protocol):
-    """Plans that this state made or ran."""
+    """The plans that were made or run with this state."""
 
     def save(self, plan: Plan) -> None:
-        """Keep the plan."""
+        """Store the plan."""
 
     def load(self, digest: str) -> Plan | None:
-        """The plan of that digest or of a unique prefix."""
+        """Return the plan of that digest or unique prefix, or None."""
 
     def latest(self) -> Plan | None:
-        """The newest."""
+        """Return the newest plan."""
 
 
 class Runs(Protocol):
-    """Runs of this state."""
+    """The runs of this state."""
 
     def create(self, run_id: str, plan: str, hosts: int, created: int, by: str) -> RunSummary:
-        """Enter a new run."""
+        """Store a new run; `created` is epoch seconds."""
 
     def get(self, run_id: str) -> RunSummary:
-        """Raises NotFoundError."""
+        """Return the run. Raises NotFoundError."""
 
     def list(self, limit: int | None = None) -> Sequence[RunSummary]:
-        """The newest first."""
+        """Return runs, newest first."""
 
     def latest(self) -> RunSummary | None:
-        """The newest."""
+        """Return the newest run."""
 
     def resolve(self, prefix: str) -> RunSummary:
-        """Raises NotFoundError, and InvalidInputError where several begin so."""
+        """Return the run with this id, or the only one whose id begins or ends so. Raises
+        NotFoundError, and InvalidInputError where several do."""
 
 
 class Leases(Protocol):
-    """Who carries which run, and which run has which host."""
+    """The controller of each run, and the run that has each host."""
 
     def take(
         self,
@@ -157,52 +158,53 @@ class Leases(Protocol):
         alive: Callable[[ProcessIdentity], bool],
         by: str,
     ) -> int:
-        """Become the controller of the run; the answer is the fence, one more at each take.
+        """Become the controller of the run; return the fence, which grows by one at each take.
 
-        Raises ConflictError while the present controller is alive, NotFoundError.
+        Raises ConflictError while the present controller is alive, NotFoundError where there is no
+        such run.
         """
 
     def drop(self, run: str, fence: int) -> None:
-        """The controller ends; nothing happens where another one has taken over."""
+        """End control of the run; nothing happens where another controller has taken over."""
 
     def controller(self, run: str) -> tuple[ProcessIdentity, str] | None:
-        """Who carries the run."""
+        """Return the run's controller and the name of who started it, or None."""
 
     def claim_hosts(self, run: str, hosts: Iterable[str]) -> None:
         """Take all these hosts or none."""
 
     def release_hosts(self, run: str, hosts: Iterable[str] | None = None) -> None:
-        """Give hosts back, all with None."""
+        """Release these hosts of the run, all with None."""
 
     def held(self, hosts: Iterable[str]) -> dict[str, str]:
-        """Host -> the run that has it."""
+        """Return host -> the run that has it, for those that a run has."""
 
     def hosts(self, run: str) -> Sequence[str]:
-        """The hosts that the run has."""
+        """Return the hosts that the run has."""
 
 
 class Proofs(Protocol):
-    """Which transitions which ring has proven."""
+    """The transitions that each ring has proven."""
 
     def record(self, run: str, by_ring: Mapping[str, Collection[str]]) -> None:
-        """Ring -> transitions that the run proved."""
+        """Store ring -> transitions that the run proved."""
 
     def withdraw(self, run: str, by_ring: Mapping[str, Collection[str]]) -> None:
-        """Ring -> transitions that the run disproved."""
+        """Remove ring -> transitions that the run disproved."""
 
     def by_ring(self) -> Mapping[str, frozenset[str]]:
-        """Ring -> transitions."""
+        """Return ring -> proven transitions."""
 
 
 class Snapshots(Protocol):
-    """What discovery found."""
+    """The stored results of discoveries."""
 
     def load(self, snapshot_id: str | None = None) -> Snapshot | None:
-        """The snapshot, the newest with None."""
+        """Return the snapshot, the newest with None."""
 
 
 class Mailbox(rollout.Mailbox, Protocol):
-    """Requests of operators; the engine takes them out."""
+    """Requests of operators; the engine takes them from here."""
 
     def send(
         self, run: str, command: CommandKind, by: str, ring: str = "", reason: str = ""
@@ -211,14 +213,14 @@ class Mailbox(rollout.Mailbox, Protocol):
 
 
 class JournalReader(JournalSource, Protocol):
-    """The journal for everybody who does not carry the run."""
+    """The journal for everybody but the run's controller."""
 
     def read(self, run: str, after: int = 0) -> Iterable[JournalEntry]:
-        """Entries of a run with `seq` greater than `after`, oldest first."""
+        """Return the run's entries with a `seq` greater than `after`, oldest first."""
 
 
 class State(AuditState, Protocol):
-    """The state database. Every change is one transaction: whole or not at all."""
+    """The state database. Every change is one transaction: complete or not at all."""
 
     @property
     def plans(self) -> Plans: ...
@@ -234,13 +236,13 @@ class State(AuditState, Protocol):
     def mailbox(self) -> Mailbox: ...
 
     def journal_reader(self) -> JournalReader:
-        """The journal, to read."""
+        """Return the journal, only to read."""
 
     def journal(self, run: str, fence: int) -> rollout.Journal:
-        """The journal for the controller that holds the run with this fence."""
+        """Return the journal for the controller that holds the run with this fence."""
 
     def now_s(self) -> int:
-        """Epoch seconds, UTC."""
+        """Return the time as epoch seconds, UTC."""
 
     def write(self) -> AbstractContextManager[object]:
-        """One transaction around steps of several stores: whole or not at all."""
+        """Open one transaction around steps of several stores: complete or not at all."""

@@ -71,6 +71,6 @@ def test_the_listing_follows_the_dynamic_inventory_protocol() -> None:
 
 
 def test_a_listing_can_be_limited() -> None:
-    found = listing(FLEET, ["c"])
-    assert found["all"] == {"children": ["ungrouped"]}
-    assert list(found["_meta"]["hostvars"]) == ["c"]
+    limited = listing(FLEET, ["c"])
+    assert limited["all"] == {"children": ["ungrouped"]}
+    assert list(limited["_meta"]["hostvars"]) == ["c"]

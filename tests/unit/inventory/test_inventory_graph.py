@@ -32,11 +32,11 @@ FLEET = Fleet(
     rings=("staging", "canary", "production"),
     digest="",
 )
-EVERY = [one.name for one in FLEET.hosts]
+ALL_HOSTS = [host.name for host in FLEET.hosts]
 
 
 def test_rings_stand_first_then_hosts_without_then_groups_at_every_place() -> None:
-    assert list(graph(tree(FLEET, EVERY))) == [
+    assert list(graph(tree(FLEET, ALL_HOSTS))) == [
         "@all:",
         "  |--@ring_staging:",
         "  |  |--web1",
@@ -72,7 +72,7 @@ def test_only_what_leads_to_the_wanted_hosts_is_left() -> None:
 
 
 def test_the_kinds_for_scripts() -> None:
-    assert [(one.name, one.kind) for one in tree(FLEET, EVERY).children] == [
+    assert [(group.name, group.kind) for group in tree(FLEET, ALL_HOSTS).children] == [
         ("ring_staging", "ring"),
         ("ring_production", "ring"),
         ("without_ring", "no-ring"),

@@ -1,4 +1,4 @@
-"""What `inventory lint` finds: one class a rule."""
+"""The findings of `inventory lint`: one class for each rule."""
 
 import contextlib
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from plan_world import facts
 
 from patchctl.inventory.lint import Context, lint
-from patchctl.inventory.lint.templates import asked, given_names, plain
+from patchctl.inventory.lint.templates import extra_variable_names, needed_names, plain
 from patchctl.inventory.load import survey
 from patchctl.inventory.source_map import Source, SourceMap
 from patchctl.models.facts import HostFacts, OsRelease
@@ -44,12 +44,12 @@ def context(
     return Context(fleet=fleet, refusals=refusals, **more)
 
 
-def found(where: Context) -> list[tuple[str, str]]:
-    return [(one.rule, one.message) for one in lint(where)]
+def found_by_lint(where: Context) -> list[tuple[str, str]]:
+    return [(finding.rule, finding.message) for finding in lint(where)]
 
 
 def rules(where: Context) -> list[str]:
-    return [one.rule for one in lint(where)]
+    return [finding.rule for finding in lint(where)]
 
 
 def test_a_good_inventory_has_no_findings() -> None:
@@ -58,13 +58,13 @@ def test_a_good_inventory_has_no_findings() -> None:
 
 class TestRings:
     def test_a_host_without_a_ring(self) -> None:
-        ((rule, message),) = found(context({"x": {}}))
+        ((rule, message),) = found_by_lint(context({"x": {}}))
         assert rule == "no-ring"
         assert message.startswith("host x has no ring: no patch_ring")
 
     def test_a_host_in_two_rings_is_told_once(self) -> None:
         groups: Groups = {"staging": (("x",), ()), "canary": (("x",), ())}
-        assert found(context({"x": {}}, groups)) == [
+        assert found_by_lint(context({"x": {}}, groups)) == [
             ("two-rings", "host x: is in the groups of 2 rings: staging, canary")
         ]
         both: Groups = {"canary": (("x",), ())}
@@ -79,17 +79,17 @@ class TestRings:
 
     def test_a_ring_without_hosts_is_a_warning_at_its_line(self) -> None:
         where = context({"c1": IN["staging"]}, settings_line=lambda path: f"patchctl.yml:{path}")
-        (one,) = lint(where)
-        assert (one.rule, one.level) == ("empty-ring", Level.WARNING)
-        assert one.message == "ring canary has no host"
-        assert one.where == "patchctl.yml:('rings', 1)"
+        (finding,) = lint(where)
+        assert (finding.rule, finding.level) == ("empty-ring", Level.WARNING)
+        assert finding.message == "ring canary has no host"
+        assert finding.where == "patchctl.yml:('rings', 1)"
 
 
 class TestUnknownGroup:
     def test_in_a_rule(self) -> None:
         assignment = Assignment(rules=(Rule(ring="canary", groups=("web", "wbe", "all")),))
         where = context(groups={"web": (("s1", "c1"), ())}, assignment=assignment)
-        assert found(where) == [
+        assert found_by_lint(where) == [
             ("unknown-group", "rule 1 names the group wbe, which the inventory has not")
         ]
 
@@ -100,7 +100,7 @@ class TestUnknownGroup:
 
 class TestDuplicates:
     @pytest.mark.parametrize(
-        ("one", "other"),
+        ("variables", "other_variables"),
         [
             ({"ansible_host": "10.0.0.1"}, {"ansible_host": "10.0.0.1", "ansible_port": 22}),
             ({"ansible_host": "A.example.com."}, {"ansible_host": "a.example.com"}),
@@ -110,9 +110,13 @@ class TestDuplicates:
             ({"ansible_host": "{{ inventory_hostname }}.org"}, {"ansible_host": "x.org"}),
         ],
     )
-    def test_one_address_and_port(self, one: dict[str, Any], other: dict[str, Any]) -> None:
-        where = context({"x": {**IN["canary"], **one}, "y": {**IN["canary"], **other}})
-        ((rule, message),) = found(where)
+    def test_one_address_and_port(
+        self, variables: dict[str, Any], other_variables: dict[str, Any]
+    ) -> None:
+        where = context(
+            {"x": {**IN["canary"], **variables}, "y": {**IN["canary"], **other_variables}}
+        )
+        ((rule, message),) = found_by_lint(where)
         assert rule == "duplicate-address"
         assert message.startswith("hosts x, y have one address")
 
@@ -132,7 +136,7 @@ class TestDuplicates:
 
     def test_one_machine_by_the_newest_snapshot(self) -> None:
         same = {"s1": fact(machine="m"), "c1": fact(machine="m"), "p1": fact(machine="")}
-        assert found(context(facts=same)) == [
+        assert found_by_lint(context(facts=same)) == [
             (
                 "duplicate-machine",
                 "hosts c1, s1 are one machine: the newest snapshot has one machine-id",
@@ -147,14 +151,18 @@ class TestDuplicates:
 
 class TestConnectionVariables:
     def test_an_undefined_one_is_told_once_for_all_hosts_of_its_line(self) -> None:
-        places = SourceMap([Source("group_vars/web.yml", "ansible_user: '{{ login }}'\n")])
+        source_map = SourceMap([Source("group_vars/web.yml", "ansible_user: '{{ login }}'\n")])
         base = {**IN["canary"], "ansible_user": "{{ login }}"}
-        where = context({"x": base, "y": base}, {"web": (("x", "y", "s1"), ())}, places=places)
-        (one,) = [finding for finding in lint(where) if finding.level is Level.ERROR]
-        assert one.rule == "undefined-variable"
-        assert one.message == "ansible_user of x, y needs the variable login, which nothing defines"
-        assert one.where == "group_vars/web.yml:1"
-        assert one.hosts == ("x", "y")
+        where = context(
+            {"x": base, "y": base}, {"web": (("x", "y", "s1"), ())}, source_map=source_map
+        )
+        (error,) = [finding for finding in lint(where) if finding.level is Level.ERROR]
+        assert error.rule == "undefined-variable"
+        assert (
+            error.message == "ansible_user of x, y needs the variable login, which nothing defines"
+        )
+        assert error.where == "group_vars/web.yml:1"
+        assert error.hosts == ("x", "y")
 
     @pytest.mark.parametrize(
         "variables",
@@ -175,7 +183,7 @@ class TestConnectionVariables:
 
     def test_through_another_variable(self) -> None:
         chain = {"ansible_user": "{{ a }}", "a": "{{ b }}", "b": "{{ a }}{{ c }}"}
-        ((_, message),) = found(context({"x": {**IN["canary"], **chain}}))
+        ((_, message),) = found_by_lint(context({"x": {**IN["canary"], **chain}}))
         assert message == "ansible_user of x needs the variable c, which nothing defines"
 
     def test_a_fact_is_not_there_when_hosts_are_reached(self) -> None:
@@ -184,9 +192,11 @@ class TestConnectionVariables:
 
     def test_extra_variables_define_it(self) -> None:
         where = context({"x": {**IN["canary"], "ansible_user": "{{ login }}"}})
-        assert rules(replace(where, given=given_names(["login=ops"]))) == []
-        assert rules(replace(where, given=given_names(["@file.yml"]))) == []
-        assert rules(replace(where, given=given_names(["other=1"]))) == ["undefined-variable"]
+        assert rules(replace(where, extra_variables=extra_variable_names(["login=ops"]))) == []
+        assert rules(replace(where, extra_variables=extra_variable_names(["@file.yml"]))) == []
+        assert rules(replace(where, extra_variables=extra_variable_names(["other=1"]))) == [
+            "undefined-variable"
+        ]
 
     def test_a_broken_template(self) -> None:
         where = context({"x": {**IN["canary"], "ansible_user": "{{ login"}})
@@ -208,12 +218,12 @@ class TestPasswords:
         ids=["group_vars", "ini", "yaml host", "yaml group"],
     )
     def test_in_plain_text_at_its_line_and_not_repeated(self, source: Source, key: str) -> None:
-        places = SourceMap([Source(source.name, source.text.format(key=key))])
-        (one,) = lint(context(places=places))
-        assert (one.rule, one.level) == ("plain-password", Level.ERROR)
-        assert one.where == f"{source.name}:2"
-        assert key in one.message
-        assert "hunter2" not in str(one)
+        source_map = SourceMap([Source(source.name, source.text.format(key=key))])
+        (finding,) = lint(context(source_map=source_map))
+        assert (finding.rule, finding.level) == ("plain-password", Level.ERROR)
+        assert finding.where == f"{source.name}:2"
+        assert key in finding.message
+        assert "hunter2" not in str(finding)
 
     @pytest.mark.parametrize(
         "text",
@@ -226,13 +236,13 @@ class TestPasswords:
         ],
     )
     def test_what_is_no_plain_password(self, text: str) -> None:
-        places = SourceMap([Source("group_vars/all.yml", text)])
-        assert rules(context(places=places)) == []
+        source_map = SourceMap([Source("group_vars/all.yml", text)])
+        assert rules(context(source_map=source_map)) == []
 
     def test_a_variable_that_a_password_is_taken_from(self) -> None:
         text = "ansible_password: '{{ site_pw }}'\nsite_pw: '{{ old_pw }}'\nold_pw: hunter2\n"
-        (one,) = lint(context(places=SourceMap([Source("group_vars/all.yml", text)])))
-        assert (one.message, one.where) == (
+        (finding,) = lint(context(source_map=SourceMap([Source("group_vars/all.yml", text)])))
+        assert (finding.message, finding.where) == (
             "old_pw of group all stands in plain text",
             "group_vars/all.yml:3",
         )
@@ -241,7 +251,7 @@ class TestPasswords:
 class TestStrata:
     def test_an_operating_system_that_only_the_last_ring_has(self) -> None:
         where = context(facts={"s1": fact(), "c1": fact(), "p1": fact("rocky", "8.10")})
-        ((rule, message),) = found(where)
+        ((rule, message),) = found_by_lint(where)
         assert rule == "os-not-early"
         assert message.startswith("rocky 8.10 is in production only (p1)")
 
@@ -250,18 +260,18 @@ class TestStrata:
 
     def test_a_role_that_only_the_last_ring_has(self) -> None:
         groups: Groups = {"db": (("p1",), ()), "web": (("s1", "p1"), ())}
-        assert [rule for rule, _ in found(context(groups=groups))] == ["role-not-early"]
+        assert [rule for rule, _ in found_by_lint(context(groups=groups))] == ["role-not-early"]
 
     @pytest.mark.parametrize("ring", ["staging", "canary"])
     def test_all_of_a_role_in_one_ring(self, ring: str) -> None:
         where = context({"d1": IN[ring], "d2": IN[ring]}, {"db": (("d1", "d2"), ())})
-        ((rule, message),) = found(where)
+        ((rule, message),) = found_by_lint(where)
         assert rule == "role-in-one-ring"
         assert f"group db: all 2 hosts are in {ring}" in message
 
     def test_groups_of_the_same_hosts_are_told_together(self) -> None:
         groups: Groups = {"db": (("p1",), ()), "data": ((), ("db",))}
-        ((_, message),) = found(context(groups=groups))
+        ((_, message),) = found_by_lint(context(groups=groups))
         assert message.startswith("groups data, db: in production only (p1)")
 
     def test_a_group_that_stands_for_a_ring_and_one_of_all_hosts_are_no_roles(self) -> None:
@@ -271,9 +281,9 @@ class TestStrata:
 
 class TestText:
     def test_a_finding_is_one_line_that_editors_understand(self) -> None:
-        places = SourceMap([Source("inventory/hosts.ini", "x\n")])
-        found = lint(context({"x": {}}, places=places))
-        report = LintReport(findings=found, errors=1, warnings=0, hosts=4, facts=1)
+        source_map = SourceMap([Source("inventory/hosts.ini", "x\n")])
+        found_by_lint = lint(context({"x": {}}, source_map=source_map))
+        report = LintReport(findings=found_by_lint, errors=1, warnings=0, hosts=4, facts=1)
         (line,) = findings(report)
         assert line.startswith("inventory/hosts.ini:1: error no-ring: host x has no ring: ")
         assert lint_summary(report) == (
@@ -281,7 +291,7 @@ class TestText:
         )
 
     def test_errors_come_first(self) -> None:
-        levels = [one.level for one in lint(context({"c1": IN["staging"], "x": {}}))]
+        levels = [finding.level for finding in lint(context({"c1": IN["staging"], "x": {}}))]
         assert levels == [Level.ERROR, Level.WARNING]
 
 
@@ -295,7 +305,7 @@ def fact(os: str = "debian", version: str = "12", machine: str = "") -> HostFact
 def test_no_template_is_too_odd(text: str) -> None:
     assert "{{" not in (plain(text, {"a": "{{ b }}", "b": "{{ a }}"}) or "")
     with contextlib.suppress(ValueError):
-        assert all(name in text for name in asked(text))
+        assert all(name in text for name in needed_names(text))
 
 
 def test_an_exclusion_that_cannot_be_read_is_an_error() -> None:
@@ -303,4 +313,4 @@ def test_an_exclusion_that_cannot_be_read_is_an_error() -> None:
     assert (
         "bad-exclude",
         "host s2: patch_exclude says '$(reboot)', which is no package's name or pattern",
-    ) in found(where)
+    ) in found_by_lint(where)

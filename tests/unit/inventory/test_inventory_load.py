@@ -38,12 +38,12 @@ def fleet(
 
 
 def test_hosts_and_groups_are_sorted() -> None:
-    found = fleet(
+    built = fleet(
         {"b": {}, "a": {}, "c": {}},
         {"web": (("b", "a"), ()), "app": ((), ("web",))},
     )
-    assert [host.name for host in found.hosts] == ["a", "b", "c"]
-    assert [(g.name, g.hosts, g.children) for g in found.groups] == [
+    assert [host.name for host in built.hosts] == ["a", "b", "c"]
+    assert [(g.name, g.hosts, g.children) for g in built.groups] == [
         ("app", (), ("web",)),
         ("web", ("a", "b"), ()),
     ]
@@ -56,9 +56,9 @@ def test_a_host_is_in_the_groups_above_its_own() -> None:
         "canary": ((), ("app", "db")),
         "db": (("b",), ()),
     }
-    found = fleet({"a": {}, "b": {}}, groups)
-    assert [host.groups for host in found.hosts] == [("app", "canary", "web"), ("canary", "db")]
-    assert [host.ring for host in found.hosts] == ["canary", "canary"]
+    built = fleet({"a": {}, "b": {}}, groups)
+    assert [host.groups for host in built.hosts] == [("app", "canary", "web"), ("canary", "db")]
+    assert [host.ring for host in built.hosts] == ["canary", "canary"]
 
 
 def test_a_host_without_a_ring_is_kept_with_its_reason() -> None:
@@ -82,10 +82,10 @@ def test_every_host_that_cannot_be_taken_is_told_at_once() -> None:
 
 def test_a_name_that_cannot_be_taken_leaves_out_that_host_alone() -> None:
     names = ("My VM (old)", "b\u00fcro", "ok")
-    found = fleet({name: {} for name in names}, {"web": (names, ())})
-    assert [host.name for host in found.hosts] == ["ok"]
-    assert [group.hosts for group in found.groups] == [("ok",)]
-    assert [str(one) for one in found.left_out] == [
+    built = fleet({name: {} for name in names}, {"web": (names, ())})
+    assert [host.name for host in built.hosts] == ["ok"]
+    assert [group.hosts for group in built.groups] == [("ok",)]
+    assert [str(refused_host) for refused_host in built.left_out] == [
         f"inventory/hosts.yml:7: host name {name!r} has characters other than letters, digits and "
         ". _ - : [ ] % + @; the host is left out, rename it"
         for name in sorted(names[:2])

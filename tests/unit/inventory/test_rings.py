@@ -22,7 +22,7 @@ SHARES = Shares(
 )
 
 
-def place(
+def ring_of(
     name: str = "web1",
     groups: tuple[str, ...] = (),
     variables: dict[str, Any] | None = None,
@@ -36,18 +36,18 @@ class TestOrder:
     RULE = (Rule(ring="production", names=("web*",)),)
 
     def test_the_variable_wins_over_rule_and_share(self) -> None:
-        found = place(variables={"patch_ring": "canary"}, rules=self.RULE, shares=SHARES)
-        assert found == RingChoice("canary", "variable patch_ring")
+        choice = ring_of(variables={"patch_ring": "canary"}, rules=self.RULE, shares=SHARES)
+        assert choice == RingChoice("canary", "variable patch_ring")
 
     def test_a_group_named_as_a_ring_wins_over_rule_and_share(self) -> None:
-        found = place(groups=("web", "canary"), rules=self.RULE, shares=SHARES)
-        assert found == RingChoice("canary", "group canary")
+        choice = ring_of(groups=("web", "canary"), rules=self.RULE, shares=SHARES)
+        assert choice == RingChoice("canary", "group canary")
 
     def test_the_group_that_stands_for_a_ring_in_exports_counts_too(self) -> None:
-        assert place(groups=("ring_staging",)).ring == "staging"
+        assert ring_of(groups=("ring_staging",)).ring == "staging"
 
     def test_a_rule_wins_over_a_share(self) -> None:
-        assert place(rules=self.RULE, shares=SHARES) == RingChoice(
+        assert ring_of(rules=self.RULE, shares=SHARES) == RingChoice(
             "production", "rule 1: name web*"
         )
 
@@ -57,23 +57,23 @@ class TestOrder:
             Rule(ring="canary", groups=("web",)),
             Rule(ring="production", names=("*",)),
         )
-        assert place(groups=("web",), rules=rules) == RingChoice("canary", "rule 2: group web")
-        assert place(groups=("app",), rules=rules) == RingChoice("production", "rule 3: name *")
+        assert ring_of(groups=("web",), rules=rules) == RingChoice("canary", "rule 2: group web")
+        assert ring_of(groups=("app",), rules=rules) == RingChoice("production", "rule 3: name *")
 
     def test_globs_know_case(self) -> None:
-        assert place(name="WEB1", rules=self.RULE).ring is None
+        assert ring_of(name="WEB1", rules=self.RULE).ring is None
 
     def test_without_any_of_them_there_is_no_ring_and_a_reason(self) -> None:
-        assert place() == RingChoice(
+        assert ring_of() == RingChoice(
             None, "no patch_ring, no group named as a ring, no rule, no shares"
         )
 
     def test_an_empty_variable_says_nothing(self) -> None:
-        assert place(variables={"patch_ring": None}, groups=("canary",)).ring == "canary"
+        assert ring_of(variables={"patch_ring": None}, groups=("canary",)).ring == "canary"
 
     def test_variable_and_group_may_agree(self) -> None:
-        found = place(variables={"patch_ring": "canary"}, groups=("canary",))
-        assert found.reason == "variable patch_ring"
+        choice = ring_of(variables={"patch_ring": "canary"}, groups=("canary",))
+        assert choice.reason == "variable patch_ring"
 
 
 class TestConflicts:
@@ -93,24 +93,24 @@ class TestConflicts:
         self, groups: tuple[str, ...], variables: dict[str, Any], reason: str
     ) -> None:
         with pytest.raises(RingConflictError, match=reason):
-            place(groups=groups, variables=variables)
+            ring_of(groups=groups, variables=variables)
 
 
 class TestShares:
     def test_known_names_stay_where_they_are(self) -> None:
         # A changed hash would move hosts of every fleet between rings.
-        found = {n: place(name=f"host{n}", shares=SHARES).ring for n in range(12)}
-        assert [n for n, ring in found.items() if ring == "staging"] == [2]
-        assert [n for n, ring in found.items() if ring == "canary"] == [1, 6, 8]
+        rings = {n: ring_of(name=f"host{n}", shares=SHARES).ring for n in range(12)}
+        assert [n for n, ring in rings.items() if ring == "staging"] == [2]
+        assert [n for n, ring in rings.items() if ring == "canary"] == [1, 6, 8]
 
     def test_shares_are_kept_over_many_hosts(self) -> None:
-        count = Counter(place(name=f"n{n}", shares=SHARES).ring for n in range(4000))
+        count = Counter(ring_of(name=f"n{n}", shares=SHARES).ring for n in range(4000))
         assert 140 <= count["staging"] <= 260
         assert 500 <= count["canary"] <= 700
 
     @given(NAMES)
     def test_every_host_gets_a_ring(self, name: str) -> None:
-        assert place(name=name, shares=SHARES).ring in RINGS
+        assert ring_of(name=name, shares=SHARES).ring in RINGS
 
     @given(NAMES, st.integers(0, 50), st.integers(0, 50))
     def test_a_larger_early_share_only_moves_hosts_forward(
@@ -121,8 +121,8 @@ class TestShares:
                 Share(ring="staging", percent=percent),
                 Share(ring="production", percent=100 - percent),
             )
-            found = place(name=name, shares=Shares(seed="s", parts=parts)).ring
-            return RINGS.index(str(found))
+            chosen = ring_of(name=name, shares=Shares(seed="s", parts=parts)).ring
+            return RINGS.index(str(chosen))
 
         assert ring(staging + more) <= ring(staging)
 
@@ -132,7 +132,7 @@ class TestShares:
         other = Shares(seed="t", parts=SHARES.parts)
 
         def rings(shares: Shares, site: Any) -> list[str | None]:
-            return [place(name=n, variables={"site": site}, shares=shares).ring for n in names]
+            return [ring_of(name=n, variables={"site": site}, shares=shares).ring for n in names]
 
         assert rings(SHARES, "a") == rings(SHARES, "b")
         assert rings(strata, "a") != rings(strata, "b")
@@ -141,4 +141,4 @@ class TestShares:
     @pytest.mark.parametrize("site", [None, 1, 1.5, True, ["a"], {"b": 1.0}, "x"])
     def test_any_value_may_be_a_stratum(self, site: Any) -> None:
         strata = Shares(seed="s", parts=SHARES.parts, stratum=("site", "gone"))
-        assert place(variables={"site": site}, shares=strata).ring in RINGS
+        assert ring_of(variables={"site": site}, shares=strata).ring in RINGS

@@ -1,4 +1,4 @@
-"""Static sources -> where each host, group and variable stands."""
+"""Find the line of each host, group and variable in static sources."""
 
 import pytest
 from hypothesis import given
@@ -56,8 +56,8 @@ class TestYaml:
         assert yaml().variable("ansible_port", "web9", ["web"]) == "inventory/hosts.yml:6"
 
     def test_a_vaulted_value_has_no_text(self) -> None:
-        (place,) = [one for one in yaml().all if one.key == "secret"]
-        assert place.value is None
+        (secret,) = [location for location in yaml().all if location.key == "secret"]
+        assert secret.value is None
 
     def test_an_anchor_points_to_where_it_was_written(self) -> None:
         text = "x: &x\n  hosts: {a: &v {ansible_user: ops}}\ny: {hosts: {b: {<<: *v}}}\n"
@@ -65,17 +65,19 @@ class TestYaml:
 
 
 class TestIni:
-    places = SourceMap([Source("inventory/hosts", INI)])
+    source_map = SourceMap([Source("inventory/hosts", INI)])
 
     def test_hosts_groups_and_variables(self) -> None:
-        assert self.places.host("lonely") == "inventory/hosts:2"
-        assert self.places.host("web07") == "inventory/hosts:5"
-        assert self.places.group("site") == "inventory/hosts:8"
-        assert self.places.variable("ansible_user", "web07", ["web"]) == "inventory/hosts:5"
-        assert self.places.variable("ansible_password", "web07", ["web"]) == "inventory/hosts:7"
+        assert self.source_map.host("lonely") == "inventory/hosts:2"
+        assert self.source_map.host("web07") == "inventory/hosts:5"
+        assert self.source_map.group("site") == "inventory/hosts:8"
+        assert self.source_map.variable("ansible_user", "web07", ["web"]) == "inventory/hosts:5"
+        assert self.source_map.variable("ansible_password", "web07", ["web"]) == "inventory/hosts:7"
 
     def test_values_lose_their_quotes(self) -> None:
-        assert {one.key: one.value for one in self.places.all if one.key} == {
+        assert {
+            location.key: location.value for location in self.source_map.all if location.key
+        } == {
             "ansible_port": "2222",
             "ansible_user": "ops of web",
             "ansible_password": "plain = text",
@@ -92,8 +94,8 @@ class TestFolders:
         )
 
     def test_host_vars(self) -> None:
-        places = yaml("ansible_user: x\n", "i/host_vars/web1.example.com.yml")
-        assert places.variable("ansible_user", "web1.example.com", []).endswith("com.yml:1")
+        source_map = yaml("ansible_user: x\n", "i/host_vars/web1.example.com.yml")
+        assert source_map.variable("ansible_user", "web1.example.com", []).endswith("com.yml:1")
 
 
 @pytest.mark.parametrize(
@@ -115,8 +117,8 @@ def test_what_is_no_static_source_has_no_places(name: str, text: str) -> None:
 
 @given(st.text(max_size=80), st.sampled_from(["h.yml", "h", "group_vars/a.yml", "h.ini"]))
 def test_no_text_is_too_odd(text: str, name: str) -> None:
-    for place in SourceMap([Source(name, text)]).all:
-        assert place.where.startswith(f"{name}:")
+    for location in SourceMap([Source(name, text)]).all:
+        assert location.where.startswith(f"{name}:")
 
 
 def test_an_alias_inside_of_itself_ends() -> None:

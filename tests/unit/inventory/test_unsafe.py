@@ -1,4 +1,4 @@
-"""Text that Ansible must not template: told by its type, marked where Ansible reads it."""
+"""Text that Ansible must not template: it has its own type, and a mark where Ansible reads it."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ MARKED: dict[str, Any] = {
 
 
 class Raw:
-    """Two machines as a plugin gives them; one of them twice."""
+    """Two machines as an inventory plugin gives them; one of them twice."""
 
     hosts = {name: opened(MARKED) for name in ("i-1", "i-2")}
     groups: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {}
@@ -54,9 +54,9 @@ def fleet() -> Fleet:
 
 class TestReading:
     def test_it_is_text_like_any_other(self) -> None:
-        found = opened(MARKED)
-        assert found["ansible_host"] == "192.0.2.7"
-        assert found["tags"] == {"Name": "web", "list": ["a", 1, None]}
+        variables = opened(MARKED)
+        assert variables["ansible_host"] == "192.0.2.7"
+        assert variables["tags"] == {"Name": "web", "list": ["a", 1, None]}
 
     def test_what_is_vaulted_stays_so(self) -> None:
         assert opened(MARKED)["password"] == MARKED["password"]
@@ -100,13 +100,13 @@ class TestFleet:
     def test_exposure_is_seen(self) -> None:
         everywhere = Listener(protocol="tcp", address="0.0.0.0", port=443)
         seen = msgspec.structs.replace(facts(), listeners=(everywhere,))
-        told = context_of("i-1", opened(MARKED), (), seen)
-        assert told.exposure is Exposure.OPEN
+        context = context_of("i-1", opened(MARKED), (), seen)
+        assert context.exposure is Exposure.OPEN
         address = {"ansible_host": opened({"__ansible_unsafe": "8.8.8.8"})}
         assert context_of("i-1", address, (), seen).exposure is Exposure.OPEN
         odd = context_of("i-1", {"patch_environment": Unsafe("{{ a }}")}, (), seen)
         assert odd.environment == "{{ a }}"
-        msgspec.json.encode((told, odd))
+        msgspec.json.encode((context, odd))
 
     def test_digests_are_those_of_plans_that_were_made_with_the_marks(self) -> None:
         host = fleet().hosts[0]
@@ -118,12 +118,12 @@ class TestFleet:
 
 class TestGivenToAnsible:
     def test_the_mark_is_in_every_inventory(self) -> None:
-        for found in (
+        for exported in (
             generate(fleet(), ["i-1"])["all"]["hosts"]["i-1"],
             listing(fleet())["_meta"]["hostvars"]["i-1"],
             host_variables(fleet(), "i-1"),
         ):
-            assert found == MARKED
+            assert exported == MARKED
 
 
 class TestShown:

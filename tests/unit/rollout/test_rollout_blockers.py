@@ -1,4 +1,4 @@
-"""Why a run may not go on yet: all reasons, each with what lifts it."""
+"""The blockers of a run: all of them are listed, and each ends in its own way."""
 
 from collections.abc import Mapping
 
@@ -19,7 +19,7 @@ from patchctl.models.rollout import (
     Stage,
 )
 from patchctl.models.states import GOES_FORWARD
-from patchctl.rollout.blockers import blockers, held_hosts, wakes_at
+from patchctl.rollout.blockers import blockers, held_hosts, next_end
 from patchctl.rollout.view import RunView
 
 K = BlockerKind
@@ -27,7 +27,7 @@ SOAK_S = 3600
 
 
 def careful(unproven: UnprovenPolicy = UnprovenPolicy.APPROVE) -> Plan:
-    """Canary soaks, production waits for an approval and has what nobody has proven."""
+    """Canary soaks; production waits for an approval and has an unproven transition."""
     rings = [
         ring("staging"),
         ring("canary", soak_s=SOAK_S),
@@ -42,12 +42,14 @@ def careful(unproven: UnprovenPolicy = UnprovenPolicy.APPROVE) -> Plan:
     )
 
 
-def told(world: World, proven: Mapping[str, frozenset[str]] | None = None) -> tuple[Blocker, ...]:
+def blockers_of(
+    world: World, proven: Mapping[str, frozenset[str]] | None = None
+) -> tuple[Blocker, ...]:
     return blockers(world.view(), world.clock.now_ms(), proven or {})
 
 
 def kinds(world: World) -> list[tuple[BlockerKind, str]]:
-    return [(one.kind, one.what) for one in told(world)]
+    return [(blocker.kind, blocker.what) for blocker in blockers_of(world)]
 
 
 def ask(world: World, command: CommandKind, ring_name: str = "") -> None:
@@ -65,13 +67,13 @@ def fails(stage: Stage) -> Script:
 def test_all_that_stands_before_the_next_ring_is_said_while_the_one_before_soaks() -> None:
     world = World(careful())
     assert world.run().state is RunState.SOAKING
-    soak, approval, unproven = told(world)
+    soak, approval, unproven = blockers_of(world)
     began = world.view().rings["canary"].since
     assert (soak.kind, soak.what, soak.since) == (K.SOAK, "canary", began)
     assert soak.until == began + SOAK_S * 1000
     assert (approval.kind, approval.what, approval.since) == (K.APPROVAL, "production", None)
     assert (unproven.kind, unproven.details) == (K.UNPROVEN, ("web",))
-    assert wakes_at([soak, approval, unproven]) == soak.until
+    assert next_end([soak, approval, unproven]) == soak.until
 
 
 def test_a_pause_is_said_beside_what_it_hides() -> None:
@@ -85,7 +87,7 @@ def test_a_pause_is_said_beside_what_it_hides() -> None:
         (K.APPROVAL, "production"),
         (K.UNPROVEN, "production"),
     ]
-    assert told(world)[0].reason == "lunch"
+    assert blockers_of(world)[0].reason == "lunch"
 
 
 def test_a_pause_of_the_system_is_told_from_a_persons() -> None:
@@ -93,9 +95,9 @@ def test_a_pause_of_the_system_is_told_from_a_persons() -> None:
     engine = world.engine()
     world.clock.wall_is_off_ms = -3_600_000
     assert engine.run(wait=False) is RunState.PAUSED
-    (one,) = told(world)
-    assert one.kind is K.CLOCK and "clock went back" in one.reason
-    assert one.since == next(
+    (blocker,) = blockers_of(world)
+    assert blocker.kind is K.CLOCK and "clock went back" in blocker.reason
+    assert blocker.since == next(
         entry.at
         for entry in world.entries
         if isinstance(entry.event, RunMoved) and entry.event.to is RunState.PAUSED
@@ -111,7 +113,7 @@ def test_a_pause_that_came_too_late_does_not_make_a_later_one_a_persons() -> Non
     engine = world.engine()
     world.clock.wall_is_off_ms = -3_600_000
     assert engine.run(wait=False) is RunState.PAUSED
-    assert [one.kind for one in told(world)] == [K.CLOCK]
+    assert [blocker.kind for blocker in blockers_of(world)] == [K.CLOCK]
 
 
 def test_time_lifts_a_soak_and_nothing_else() -> None:
@@ -122,7 +124,7 @@ def test_time_lifts_a_soak_and_nothing_else() -> None:
     assert world.run().state is RunState.WAITING
     assert kinds(world) == [(K.APPROVAL, "production"), (K.UNPROVEN, "production")]
     waits = world.view().rings["production"].since
-    assert [one.since for one in told(world)] == [waits, waits]
+    assert [blocker.since for blocker in blockers_of(world)] == [waits, waits]
 
 
 def test_an_approval_ahead_of_time_lifts_what_asks_for_one_and_no_soak() -> None:
@@ -145,28 +147,28 @@ def test_a_ring_that_asked_a_person_waits_for_one_though_another_run_has_proven_
         )
     )
     assert world.run().state is RunState.WAITING
-    assert [one.kind for one in told(world)] == [K.UNPROVEN]
+    assert [blocker.kind for blocker in blockers_of(world)] == [K.UNPROVEN]
     keys = frozenset(proof_key(t) for t in world.plan.body.cohorts[1].transitions)
     world.proven = {"canary": keys}
-    (one,) = told(world, world.proven)
-    assert (one.kind, one.what) == (K.APPROVAL, "production")
+    (blocker,) = blockers_of(world, world.proven)
+    assert (blocker.kind, blocker.what) == (K.APPROVAL, "production")
     assert world.run().state is RunState.WAITING
 
 
 def test_a_used_up_budget_is_said_with_its_numbers_until_failures_are_accepted() -> None:
     world = World(plan(three_rings(), SIX), fails(Stage.PREFLIGHT))
     assert world.run().state is RunState.HALTED
-    (one,) = told(world)
-    assert (one.kind, one.what, one.since) == (
+    (blocker,) = blockers_of(world)
+    assert (blocker.kind, blocker.what, blocker.since) == (
         K.BUDGET,
         "staging",
         world.view().rings["staging"].since,
     )
-    assert one.reason == "ring staging: 2 of 2 hosts did not succeed, the budget is 0"
+    assert blocker.reason == "ring staging: 2 of 2 hosts did not succeed, the budget is 0"
     world.script = lambda *_: Behaviour()
     engine = world.engine()
     engine.resume("ops", accept_failures=True)
-    assert told(world) == ()
+    assert blockers_of(world) == ()
 
 
 def test_what_is_over_or_called_off_waits_for_nothing() -> None:
@@ -174,10 +176,10 @@ def test_what_is_over_or_called_off_waits_for_nothing() -> None:
     assert kinds(world) == [(K.APPROVAL, "staging")]  # planned, and nobody has begun it
     ask(world, CommandKind.ABORT)
     assert world.run().state is RunState.ABORTED
-    assert told(world) == ()
+    assert blockers_of(world) == ()
     well = World(plan(three_rings(), SIX))
     assert well.run().state is RunState.DONE
-    assert told(well) == ()
+    assert blockers_of(well) == ()
 
 
 def test_hosts_that_policy_holds_back_are_named_and_their_ring_goes_on() -> None:
@@ -192,7 +194,7 @@ def test_hosts_that_policy_holds_back_are_named_and_their_ring_goes_on() -> None
     )
     before = world.view()
     held = held_hosts(before, before.rings["production"], {})
-    assert {one.what for one in held} >= {"p3"}
+    assert {blocker.what for blocker in held} >= {"p3"}
     assert world.run().state is RunState.DONE
     after = world.view().hosts["p3"]
     assert (after.state, after.reason) == (
@@ -203,12 +205,12 @@ def test_hosts_that_policy_holds_back_are_named_and_their_ring_goes_on() -> None
 
 @pytest.mark.parametrize("policy", UnprovenPolicy)
 def test_a_run_moves_on_exactly_where_nothing_blocks_it(policy: UnprovenPolicy) -> None:
-    """Wherever a controller leaves a run to wait, the list says why; and the other way round."""
+    """The list has a blocker exactly where a controller leaves a run waiting."""
     world = World(careful(policy))
     for lifting in ("time", "approval"):
         view = world.run()
         assert view.state in (RunState.SOAKING, RunState.WAITING)
-        assert told(world), view.state
+        assert blockers_of(world), view.state
         if lifting == "time":
             world.clock.advance(SOAK_S * 1000)
         else:

@@ -11,12 +11,11 @@ from patchctl.rollout.status import status
 
 
 class ControllerDied(BaseException):
-    """The process is gone; nothing may catch this."""
+    """The process died; nothing may catch this."""
 
 
 class Deadly(MemoryJournal):
-    """The journal of who takes the run next and dies at its nth write, before or after it is
-    durable."""
+    """The journal of a controller that dies at its nth write, before or after it is durable."""
 
     def __init__(self, world: World, at: int, *, after: bool, fence: int = 0) -> None:
         super().__init__(

@@ -1,4 +1,4 @@
-"""Deferred hosts that are asked again after their ring is over: what they may still stop."""
+"""Deferred hosts are asked again after the end of their ring, and may still halt the run."""
 
 import pytest
 from rollout.test_rollout_locks import locked

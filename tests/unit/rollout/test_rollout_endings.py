@@ -1,4 +1,4 @@
-"""How runs end early: an abort begins nothing, an approval is known, an undo says what is left."""
+"""Early ends of runs: an abort begins nothing, an approval stays, an undo tells what is left."""
 
 import pytest
 from rollout_world import RUN, SIX, World, killed_at, plan, ring, three_rings
@@ -27,7 +27,7 @@ def drained(on_failure: OnFailure = OnFailure.ROLLBACK) -> RingPolicy:
 
 
 def aborted_at(world: World, stage: Stage, answer: OutcomeStatus = OutcomeStatus.OK) -> None:
-    """The run is aborted while a host works on this stage, which it answers so."""
+    """The run is aborted while a host works on this stage, which then ends with this status."""
 
     def script(host: str, asked: Stage, _: int) -> Behaviour:
         if asked is stage and not world.mailbox.commands:
@@ -74,7 +74,7 @@ def test_abort_then_resume_begins_no_host(stage: Stage) -> None:
     assert engine.run(wait=False) is RunState.ABORTED
     assert host_of(world, "s1") == ("skipped", NOT_BEGUN)
     assert all(host.changes == 0 for host in world.hosts.values())
-    # The one that may have been claimed gives its claim back; else nothing was asked any more.
+    # The host that may be claimed releases the claim; otherwise no host was asked any more.
     started = [shard for executor in world.executors for shard in executor.started]
     assert {shard.stage for shard in started[asked:]} == {Stage.RELEASE}
     assert [work.host for shard in started[asked:] for work in shard.hosts] == ["s1", "s2"]
@@ -122,7 +122,7 @@ def test_after_an_approval_only_what_is_still_to_do_is_offered() -> None:
     after = status(world.view())
     assert after.state is RunState.WAITING
     assert after.reason == "ring production is approved"
-    assert [one.approved for one in after.rings] == [False, False, True]
+    assert [ring.approved for ring in after.rings] == [False, False, True]
     assert rollout_text.next_step(after) == f"let it go on: patchctl rollout resume {RUN}"
     assert rollout_text.next_step(status(world.view(), "process 1")) == ""
 

@@ -1,4 +1,4 @@
-"""The engine over simulated hosts: what a run does, told case by case."""
+"""The engine with simulated hosts: what a run does, case by case."""
 
 from pathlib import Path
 
@@ -275,11 +275,11 @@ def test_what_goes_on_with_old_code_is_said() -> None:
 
     rings = [ring("staging"), ring("canary"), ring("production", drain="d.yml", undrain="u.yml")]
     view = World(plan(rings, SIX), script).run()
-    said = "not effective until a reboot: dbus.service, x on old code"
-    assert (view.hosts["s1"].state, view.hosts["s1"].reason) == (HostState.SUCCEEDED, said)
+    reason = "not effective until a reboot: dbus.service, x on old code"
+    assert (view.hosts["s1"].state, view.hosts["s1"].reason) == (HostState.SUCCEEDED, reason)
     assert view.hosts["k1"].reason == "pending reboot"
     assert view.hosts["p1"].reason == ""
-    assert view.hosts["p2"].reason == said
+    assert view.hosts["p2"].reason == reason
 
 
 def test_drain_and_undrain_stand_around_the_change() -> None:
@@ -435,8 +435,8 @@ def test_whatever_hosts_answer_the_run_ends_and_replays_to_the_same_view(
     assert view.state in (RunState.DONE, RunState.HALTED)
     assert status(world.view()) == status(view)
     assert not view.in_flight()
-    for one in view.rings.values():
-        assert one.counted <= one.budget + max(len(wave) for wave in one.waves)
+    for ring_view in view.rings.values():
+        assert ring_view.counted <= ring_view.budget + max(len(wave) for wave in ring_view.waves)
 
 
 def test_the_tables_know_every_state() -> None:

@@ -33,12 +33,12 @@ decoder = msgspec.json.Decoder(Event)
 
 
 def whole(view: RunView) -> dict[str, Any]:
-    """All that a view holds; hosts, rings and shards compare by their fields."""
+    """All attributes of a view; hosts, rings and shards compare by their fields."""
     return vars(view)
 
 
 def stored(entries: Sequence[JournalEntry]) -> list[JournalEntry]:
-    """The entries as a database would give them back."""
+    """The entries as a database would return them."""
     return [
         msgspec.structs.replace(entry, event=decoder.decode(msgspec.json.encode(entry.event)))
         for entry in entries
@@ -99,11 +99,11 @@ class Ticking(VirtualClock):
 
 
 def answers(outcomes: dict[tuple[str, Stage], list[OutcomeStatus]]) -> Script:
-    """Hosts answer with these, one after another, then well."""
+    """Hosts answer with these statuses, one after another, and then with OK."""
 
     def script(host: str, stage: Stage, asked: int) -> Behaviour:
-        said = outcomes.get((host, stage), [])
-        status = said[asked] if asked < len(said) else OutcomeStatus.OK
+        statuses = outcomes.get((host, stage), [])
+        status = statuses[asked] if asked < len(statuses) else OutcomeStatus.OK
         return Behaviour(status=status, after_ms=15_000, reboot_required=stage is Stage.APPLY)
 
     return script
@@ -171,7 +171,7 @@ def test_the_live_view_is_the_fold_of_the_journal_at_every_moment(
 
 
 def test_a_host_that_is_at_work_when_it_is_looked_at_gets_patience_again() -> None:
-    """Only this controller has heard that it is at work: the journal says nothing of it."""
+    """Only this controller knows that the host is at work: the journal does not have it."""
     policy, hosts = [ring("staging")], {"staging": [["s1"]]}
     gone = [OutcomeStatus.UNREACHABLE]
     never = World(plan(policy, hosts), answers({("s1", Stage.APPLY): gone * 500}))
@@ -180,8 +180,8 @@ def test_a_host_that_is_at_work_when_it_is_looked_at_gets_patience_again() -> No
     until_look = asked - TRIES_OF_A_LOOK
 
     def ended(in_the_look: list[OutcomeStatus]) -> HostState:
-        said = gone * until_look + in_the_look + gone * TRIES_OF_A_LOOK
-        world = World(plan(policy, hosts), answers({("s1", Stage.APPLY): said}))
+        statuses = gone * until_look + in_the_look + gone * TRIES_OF_A_LOOK
+        world = World(plan(policy, hosts), answers({("s1", Stage.APPLY): statuses}))
         return world.run().hosts["s1"].state
 
     assert ended([]) is HostState.UNKNOWN

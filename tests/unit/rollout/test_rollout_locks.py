@@ -1,4 +1,4 @@
-"""Somebody else works with a host's package manager: it is waited for, then the host is put off."""
+"""A lock on a host's package manager: the run waits for it, and then defers the host."""
 
 import pytest
 from rollout_world import RUN, SIX, World, killed_at, plan, ring, states_of, three_rings
@@ -27,7 +27,7 @@ EVERY_4_S = 30  # looks in two minutes
 def locked(
     host: str, *stages: Stage, times: int = FOR_EVER, after: Script | None = None, why: str = WHO
 ) -> Script:
-    """The host answers `locked` to these stages so often, and then as `after` says."""
+    """The host answers `locked` to these stages so many times, and then with `after`."""
 
     def script(name: str, stage: Stage, asked: int) -> Behaviour:
         if name == host and stage in stages and asked < times:
@@ -93,8 +93,8 @@ def test_the_end_of_a_wait_is_written_down_where_the_work_goes_on() -> None:
 
     world = World(plan(three_rings(), SIX), locked("s1", Stage.APPLY, times=2, after=goes_on))
     world.run()
-    told = [event for event in answers(world, "s1") if event.stage is Stage.APPLY]
-    assert [event.status.value for event in told] == ["locked", "running", "ok"]
+    events = [event for event in answers(world, "s1") if event.stage is Stage.APPLY]
+    assert [event.status.value for event in events] == ["locked", "running", "ok"]
 
 
 def test_a_host_that_stays_locked_is_deferred_asked_again_at_its_rings_end_and_not_counted() -> (
@@ -124,7 +124,7 @@ def test_it_is_asked_again_before_its_ring_is_over_and_then_updated() -> None:
     )
     again = [i for i, e in enumerate(events) if isinstance(e, HostMoved) and e.host == "p1"]
     other = [i for i, e in enumerate(events) if isinstance(e, HostMoved) and e.host == "p3"]
-    # The second wave was not kept waiting, and the ring was.
+    # The second wave did not wait for it, but the end of the ring did.
     assert other[-1] < again[-1] < over
 
 
@@ -142,12 +142,12 @@ def test_a_ring_in_which_nothing_was_tried_does_not_soak() -> None:
     hosts = {"staging": [["s1"]], "canary": [["k1"]], "production": [["p1"]]}
     world = World(plan(rings, hosts), locked("s1", Stage.PREFLIGHT))
     world.run()
-    told = [
+    states = [
         e.event.to
         for e in world.entries
         if getattr(e.event, "ring", "") == "staging" and hasattr(e.event, "to")
     ]
-    assert told == [RingState.RUNNING, RingState.DONE]
+    assert states == [RingState.RUNNING, RingState.DONE]
 
 
 @pytest.mark.parametrize("stage", [Stage.PREPARE, Stage.APPLY])

@@ -46,7 +46,7 @@ def test_a_shard_has_one_kind_and_says_which() -> None:
     world = World(mixed([["a1", "d1", "a2", "d2", "a3"]]))
     assert world.run().state is RunState.DONE
     assert all(kinds(shard) == {shard.manager} for shard in shards(world))
-    # The kinds of a wave are in work together, each in one shard a stage.
+    # Both kinds of a wave are at work together, each in one shard for each stage.
     first = [shard for shard in shards(world) if shard.stage is Stage.PREFLIGHT]
     assert [(shard.manager, len(shard.hosts)) for shard in first] == [(APT, 3), (DNF, 2)]
 
@@ -61,7 +61,7 @@ def test_shards_never_mix(kind: list[str], broken: set[int], size: int) -> None:
     names = [f"{letter}{number}" for number, letter in enumerate(kind)]
     waves = [names[start : start + 5] for start in range(0, len(names), 5)]
     lost = [name for number, name in enumerate(names) if number in broken]
-    # Failures are undone, so stages of both directions are handed out.
+    # Failures are undone, so the engine hands out stages of updates and of undos.
     world = World(
         mixed(waves, ring("production", budget=Amount(hosts=3))),
         script=failing(*lost),
@@ -80,9 +80,9 @@ def test_shards_never_mix(kind: list[str], broken: set[int], size: int) -> None:
 def test_one_budget_counts_both_kinds() -> None:
     policy = ring("production", budget=Amount(hosts=1), max_concurrent=Amount(hosts=2))
     waves = [["a1", "d1"], ["a2", "d2"]]
-    one = World(mixed(waves, policy), script=failing("d1")).run()
-    assert one.state is RunState.DONE
-    # One of each kind: within a budget of its own for each, over that of the ring.
+    view = World(mixed(waves, policy), script=failing("d1")).run()
+    assert view.state is RunState.DONE
+    # One host of each kind: within separate budgets, but over that of the ring.
     both = World(mixed(waves, policy), script=failing("a1", "d1")).run()
     assert both.state is RunState.HALTED
     assert both.rings["production"].counted == 2

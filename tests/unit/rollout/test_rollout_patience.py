@@ -37,7 +37,8 @@ def test_rollback_waits_for_hosts_that_are_still_at_work() -> None:
 
 
 def test_a_maintainer_script_that_hangs_is_left_to_the_hosts_own_limit_first() -> None:
-    """The host ends it after transaction_timeout_s and says so; only then is it undone."""
+    """The host ends the stage after transaction_timeout_s and reports it; only then its undo
+    begins."""
 
     def script(host: str, stage: Stage, asked: int) -> Behaviour:
         if stage is not Stage.APPLY or host != "s1":

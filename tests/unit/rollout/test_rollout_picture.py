@@ -1,4 +1,4 @@
-"""What the live screen holds of a run that goes on meanwhile."""
+"""The pictures of a run that the live screen gets while it goes on."""
 
 import copy
 import io
@@ -28,19 +28,19 @@ def at(world: World, seq: int) -> RunView:
 def test_a_picture_does_not_change_while_the_run_goes_on() -> None:
     world = a_run()
     onlooker = Onlooker(lambda run: RunView(run, world.plan))
-    kept: list[tuple[Picture, Picture]] = []
+    pairs: list[tuple[Picture, Picture]] = []
     for entry in world.entries:
         onlooker.take(entry)
         made = onlooker.picture()
         assert made is not None
-        kept.append((made, copy.deepcopy(made)))
-    assert all(made == as_it_was for made, as_it_was in kept)
-    assert [made.seq for made, _ in kept] == [entry.seq for entry in world.entries]
-    assert kept[0][0].status != kept[-1][0].status
+        pairs.append((made, copy.deepcopy(made)))
+    assert all(made == as_it_was for made, as_it_was in pairs)
+    assert [made.seq for made, _ in pairs] == [entry.seq for entry in world.entries]
+    assert pairs[0][0].status != pairs[-1][0].status
 
 
 def test_the_engine_is_looked_at_from_outside_its_own_view() -> None:
-    """The screen gets entries, and no two of its pictures share anything with the engine."""
+    """The screen gets entries, and its pictures share nothing with the engine."""
     world = World(plan(three_rings(), SIX))
     onlooker = Onlooker(lambda run: RunView(run, world.plan))
     seen: list[RunView] = []

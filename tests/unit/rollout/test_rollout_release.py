@@ -1,4 +1,4 @@
-"""Whatever ends a run for a host releases what the run took there; lost hosts get a last look."""
+"""Every end of a host releases what the run holds there; lost hosts are asked a last time."""
 
 import msgspec
 import pytest
@@ -32,7 +32,7 @@ def one_ring(on_failure: OnFailure) -> World:
 
 
 def answering(stage: Stage, answer: OutcomeStatus, *, also: Stage | None = None) -> Script:
-    """s1 answers the stage so; what leads to an undo is a failed verify."""
+    """s1 answers the stage with this status; a failed verify leads to an undo."""
 
     def script(host: str, asked: Stage, _: int) -> Behaviour:
         if host == "s1" and asked is stage:
@@ -45,7 +45,7 @@ def answering(stage: Stage, answer: OutcomeStatus, *, also: Stage | None = None)
 
 
 def leads_to(stage: Stage) -> Stage | None:
-    """The stage whose failure brings a host to this one."""
+    """The stage whose failure leads to this one."""
     return Stage.VERIFY if stage in (Stage.UNDO, Stage.VERIFY_UNDO) else None
 
 
@@ -62,7 +62,7 @@ def test_a_host_that_ended_holds_nothing(
     view = world.run()
     assert view.state in TERMINAL
     for name, host in world.hosts.items():
-        # One that answers nothing cannot be freed, and is not said to be.
+        # A host that does not answer cannot be released, and is not reported as released.
         unknown = view.hosts[name].state is HostState.UNKNOWN
         assert host.held == (unknown and host.held), (name, view.hosts[name].state)
         assert unknown or not view.hosts[name].holding
@@ -119,7 +119,7 @@ def test_a_release_that_waits_for_its_transaction_is_no_failure() -> None:
 
 
 def lost_in(stage: Stage, until: int, then: OutcomeStatus = OK) -> Script:
-    """s1 does not answer the stage so often, and answers so afterwards."""
+    """s1 does not answer the stage so many times, and then answers with this status."""
 
     def script(host: str, asked_stage: Stage, asked: int) -> Behaviour:
         if host == "s1" and asked_stage is stage:
@@ -130,7 +130,7 @@ def lost_in(stage: Stage, until: int, then: OutcomeStatus = OK) -> Script:
 
 
 def tries_until_lost(stage: Stage) -> int:
-    """How often a host that is gone for good is asked before it counts as lost."""
+    """How often a host that never answers is asked before it counts as lost."""
     world = World(plan(three_rings(), SIX), lost_in(stage, 10_000))
     world.run()
     first = [s for e in world.executors for s in e.started if s.stage is stage]
@@ -141,7 +141,7 @@ def tries_until_lost(stage: Stage) -> int:
 def test_a_lost_host_that_comes_back_before_the_end_gets_its_real_state(stage: Stage) -> None:
     world = World(plan(three_rings(), SIX), lost_in(stage, tries_until_lost(stage) - 1))
     view = world.run()
-    # Its place in the budget is used up, whatever it turned out to be.
+    # It stays counted in the budget, whatever its real state is.
     assert (view.hosts["s1"].state, view.state) == (HostState.SUCCEEDED, RunState.HALTED)
     assert view.rings["staging"].counted == 1
     assert world.hosts["s1"].changes == 1
@@ -256,13 +256,13 @@ class TestALookBeginsNothing:
 
 
 def test_a_host_that_answers_in_the_look_and_is_never_well_is_undone() -> None:
-    """Unreachable first, then reachable without an answer: that is not health."""
+    """A host that is reachable again but gives no answer is not well."""
     lost = tries_until_lost(Stage.VERIFY)
 
     def script(host: str, stage: Stage, asked: int) -> Behaviour:
         if host != "s1" or stage is not Stage.VERIFY:
             return Behaviour()
-        # The look's tries are the last ones.
+        # The tries of the last look come after all others.
         first = lost - 3
         return Behaviour(
             status=OutcomeStatus.UNREACHABLE if asked < first else OutcomeStatus.LOST, reason="x"
@@ -296,7 +296,7 @@ def test_the_undo_of_a_host_that_was_lost_gets_a_look_of_its_own() -> None:
 
 
 def test_an_attempt_of_an_older_journal_owes_nothing() -> None:
-    """It never said who holds a host: an abort of such a run ends it at once, as it did."""
+    """An older patchctl did not report `holds`: an abort of its run ends at once, as before."""
 
     def script(host: str, stage: Stage, _: int) -> Behaviour:
         return Behaviour(status=FAILED if stage is Stage.VERIFY else OK)

@@ -1,4 +1,4 @@
-"""Another attempt for hosts that failed and were mended."""
+"""Try failed and mended hosts again."""
 
 import pytest
 from rollout.test_rollout_crash import ControllerDied, Deadly
@@ -22,7 +22,7 @@ from patchctl.rollout.view import RunView
 
 
 def halted(stage: Stage = Stage.PREFLIGHT, *hosts: str) -> World:
-    """A run that halted in staging, where s1 (or these hosts) failed at the stage; it is mended."""
+    """A run that halted in staging, where s1 (or these hosts) failed at the stage and is mended."""
     world = World(plan(three_rings(), SIX), fails(stage, *(hosts or ("s1",))))
     assert world.run().state is RunState.HALTED
     world.script = all_well
@@ -76,7 +76,7 @@ def test_a_run_that_is_done_is_done_again_and_its_exit_code_is_that_of_its_hosts
 
 
 def two_waves_failed() -> World:
-    """s1 and s2 failed, each in a wave of its own; the budget is none."""
+    """s1 and s2 failed, each in its own wave; the budget is 0."""
     rings = [ring("staging", max_concurrent=Amount(hosts=1))]
     world = World(plan(rings, {"staging": [["s1"], ["s2"]]}), fails(Stage.PREPARE))
     world.run()
@@ -136,7 +136,7 @@ def undo_fails(host: str, stage: Stage, _: int) -> Behaviour:
 
 
 @pytest.mark.parametrize(
-    ("script", "undo", "hosts", "said"),
+    ("script", "undo", "hosts", "message"),
     [
         (undo_fails, Undo.SAFE, ["s1"], "its undo failed; undo it with `patchctl rollback r-1"),
         (undo_fails, Undo.SAFE, [], "no host that failed and may be tried"),
@@ -146,13 +146,13 @@ def undo_fails(host: str, stage: Stage, _: int) -> Behaviour:
     ],
 )
 def test_what_may_not_be_tried_again_is_refused_with_what_to_do(
-    script: Script, undo: Undo, hosts: list[str], said: str
+    script: Script, undo: Undo, hosts: list[str], message: str
 ) -> None:
     world = World(plan(three_rings(), SIX, cohorts=[cohort(undo=undo)]), script)
     world.run()
     before = len(world.entries)
     engine = world.engine()
-    with pytest.raises(ConflictError, match=said):
+    with pytest.raises(ConflictError, match=message):
         engine.retry("ops", hosts=hosts)
     assert len(world.entries) == before + 1  # only that somebody took the run
 
@@ -176,7 +176,7 @@ def test_a_run_that_was_called_off_is_not_tried_again() -> None:
 
 
 def asks_in_retry(world: World, kind: CommandKind) -> Script:
-    """All is well; while the retry works, somebody asks for this."""
+    """All hosts are well; during the retry an operator sends this command."""
 
     def script(host: str, stage: Stage, _: int) -> Behaviour:
         if stage is Stage.APPLY and not world.mailbox.commands:
@@ -303,13 +303,13 @@ def test_the_closing_lines_offer_the_retry_where_it_would_do_something() -> None
     step = rollout_text.next_step(status(world.view()))
     assert "try mended hosts again: patchctl rollout retry r-1" in step.splitlines()
     retried(world)
-    found = status(world.view())
-    assert rollout_text.next_step(found).splitlines()[1:] == [
+    report = status(world.view())
+    assert rollout_text.next_step(report).splitlines()[1:] == [
         "all are mended, go on:   patchctl rollout resume r-1 --accept-failures",
         "leave it as it is:       patchctl rollout abort r-1",
     ]
-    (line,) = (host for host in found.hosts if host.name == "s1")
-    assert rollout_text.host_state(found, line) == "succeeded (attempt 2)"
+    (host,) = (host for host in report.hosts if host.name == "s1")
+    assert rollout_text.host_state(report, host) == "succeeded (attempt 2)"
 
 
 def test_a_run_that_is_done_offers_it_too_and_nothing_else() -> None:

@@ -1,4 +1,4 @@
-"""`rollout status` over a real state: what it says of a run that waits."""
+"""`rollout status` with a real state database: what it shows of a waiting run."""
 
 import json
 from pathlib import Path
@@ -29,7 +29,10 @@ def test_every_reason_why_a_run_may_not_go_on_is_in_its_status(
     assert (view.state, exit_code(view)) == (RunState.WAITING, 5)
     site.rollouts.request(run, CommandKind.PAUSE, reason="the change board meets")
     status = site.rollouts.status(run)
-    assert [one.kind for one in status.blockers] == [BlockerKind.OPERATOR, BlockerKind.APPROVAL]
+    assert [blocker.kind for blocker in status.blockers] == [
+        BlockerKind.OPERATOR,
+        BlockerKind.APPROVAL,
+    ]
     assert (status.state, status.reason) == (RunState.PAUSED, "the change board meets")
 
     show_status(status, Format.TABLE)
@@ -77,8 +80,8 @@ def test_the_exclusions_of_its_plan_are_told_as_the_plan_tells_them(
     body = structs.replace(site.plan().body, exclusions=(rule,))
     run = site.rollouts.start(seal(body, site.plan().about))
     show_status(site.rollouts.status(run), Format.JSON)
-    (told,) = json.loads(capsys.readouterr().out)["exclusions"]
-    assert told == {
+    (exclusion,) = json.loads(capsys.readouterr().out)["exclusions"]
+    assert exclusion == {
         "rule": "--exclude",
         "packages": ["linux-*"],
         "reason": "frozen",

@@ -1,4 +1,4 @@
-"""Exclusions: what the operator keeps out of plans, which rule does it, and where that is told."""
+"""Exclusions: packages that the operator keeps out of plans, by which rule, shown where."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +42,7 @@ from patchctl.plan.diff import diff
 from patchctl.plan.freeze import freeze, seal
 from patchctl.plan.select import Selected, select
 from patchctl.report import exclusions_text, plan_diff_text, plan_text
-from patchctl.workflows.exclusions import given, holding, unused
+from patchctl.workflows.exclusions import holding, of_options, unused
 
 SSL = Exclusion(rule="--exclude", packages=("openssl",), reason="not tested")
 ALL = Selection(mode=SelectionMode.ALL)
@@ -54,7 +54,7 @@ def selected(known: HostFacts, *rules: Exclusion, selection: Selection = ALL) ->
 
 
 def asked(result: Selected) -> list[str]:
-    return [one.package for row in result.requests for one in row.wanted]
+    return [package.package for row in result.requests for package in row.wanted]
 
 
 class TestSelect:
@@ -93,7 +93,7 @@ class TestSelect:
     def test_the_first_rule_that_fits_counts(self) -> None:
         second = Exclusion(rule="policy.exclude[0]", packages=("libssl3", "curl"))
         rows = selected(self.KNOWN, SSL, second).left_out
-        assert [(one.package, one.rule) for one in rows] == [
+        assert [(row.package, row.rule) for row in rows] == [
             ("curl", "policy.exclude[0]"),
             ("libssl3", "--exclude"),
             ("openssl", "--exclude"),
@@ -110,7 +110,7 @@ class TestSelect:
     def test_what_nobody_asked_for_is_not_said_to_be_excluded(self) -> None:
         known = facts([package("openssl")], [update("openssl", security=False), update("curl")])
         result = selected(known, SSL, selection=Selection(mode=SelectionMode.SECURITY))
-        assert [one.reason for one in result.left_out] == [LeftOutReason.NOT_SECURITY]
+        assert [row.reason for row in result.left_out] == [LeftOutReason.NOT_SECURITY]
 
     def test_the_host_is_asked_to_hold_every_installed_one_pending_or_not(self) -> None:
         known = facts(
@@ -128,7 +128,7 @@ class TestSelect:
         odd = package("openssl", version="1:" + "1" * 199)
         installed = [odd, package("libssl3", source="openssl"), package("curl")]
         (request,) = selected(facts(installed, [update("curl")]), SSL).requests
-        assert [one.package for one in request.held] == ["libssl3"]
+        assert [held.package for held in request.held] == ["libssl3"]
 
     def test_without_rules_nothing_is_held(self) -> None:
         (request,) = selected(self.KNOWN).requests
@@ -207,9 +207,11 @@ class TestPlan:
         rule = Exclusion(rule="patch_exclude", packages=("vim",), hosts=("s1", "c1"))
         rows = (excluded("s1", "vim"), excluded("c1", "vim"))
         made = plan({"s1": [CURL], "c1": [CURL], "p1": [CURL, VIM]}, rows, rule)
-        assert [(one.ring, one.package) for one in made.body.unproven] == [("production", "vim")]
-        said = plan_text.show(made)
-        assert "  production: vim 1.0-1 -> 1.0-2 on p1, excluded on c1, s1 by patch_exclude" in said
+        assert [(row.ring, row.package) for row in made.body.unproven] == [("production", "vim")]
+        lines = plan_text.show(made)
+        assert (
+            "  production: vim 1.0-1 -> 1.0-2 on p1, excluded on c1, s1 by patch_exclude" in lines
+        )
 
     def test_show_tells_rules_with_what_they_leave_out_and_packages_with_their_rule(self) -> None:
         rule = Exclusion(
@@ -226,29 +228,29 @@ class TestPlan:
             excluded("s1", "perl-base", **more),
             excluded("s1", "vim", **needs),
         )
-        said = "\n".join(plan_text.show(plan({"s1": [CURL]}, rows, rule, SSL)))
+        shown = "\n".join(plan_text.show(plan({"s1": [CURL]}, rows, rule, SSL)))
         assert (
             "Exclusions:\n"
             "  perl by policy.exclude[0] of web until 2027-01-31: tests; leaves out 3\n"
             "    packages on 1 host\n"
             "  openssl by --exclude: not tested; leaves out nothing"
-        ) in said
-        assert "excluded: perl, perl-base on s1 (policy.exclude[0] of web until" in said
-        assert "excluded: vim on s1 (needs perl, excluded by policy.exclude[0] of" in said
+        ) in shown
+        assert "excluded: perl, perl-base on s1 (policy.exclude[0] of web until" in shown
+        assert "excluded: vim on s1 (needs perl, excluded by policy.exclude[0] of" in shown
 
     def test_diff_tells_rules_and_what_they_leave_out(self) -> None:
         before = plan({"s1": [CURL, VIM]}, (), SSL)
         rule = Exclusion(rule="patch_exclude", packages=("vim",), hosts=("s1",))
         after = plan({"s1": [CURL]}, (excluded("s1", "vim"),), rule)
-        said = plan_diff_text.show(diff(before, after))
-        assert "  + excludes vim by patch_exclude" in said
-        assert "  - excludes openssl by --exclude: not tested" in said
-        assert "  excluded: vim on s1 (patch_exclude)" in said
+        lines = plan_diff_text.show(diff(before, after))
+        assert "  + excludes vim by patch_exclude" in lines
+        assert "  - excludes openssl by --exclude: not tested" in lines
+        assert "  excluded: vim on s1 (patch_exclude)" in lines
 
     def test_another_rule_for_the_same_package_is_a_difference(self) -> None:
         before = plan({"s1": [CURL]}, (excluded("s1", "vim"),))
         after = plan({"s1": [CURL]}, (excluded("s1", "vim", rule="--exclude"),))
-        assert [one.rule for one in diff(before, after).left_out_added] == ["--exclude"]
+        assert [row.rule for row in diff(before, after).left_out_added] == ["--exclude"]
 
     def test_nothing_to_do_is_not_said_of_what_is_excluded(self) -> None:
         rows = [excluded("s1", "vim"), excluded("s2", "vim")]
@@ -261,8 +263,8 @@ class TestPlan:
         rows = [
             LeftOut(host="s1", reason=LeftOutReason.PHASED, package=name) for name in ("vim", "ed")
         ]
-        said = exclusions_text.beside("nothing to do", [*rows, excluded("s1", "curl")])
-        assert said == "nothing to do; 1 package is excluded; 2 packages wait for their phase"
+        sentence = exclusions_text.beside("nothing to do", [*rows, excluded("s1", "curl")])
+        assert sentence == "nothing to do; 1 package is excluded; 2 packages wait for their phase"
 
 
 # --- where rules come from -----------------------------------------------------------------------
@@ -340,11 +342,11 @@ class TestInventory:
             exclude.patterns({"patch_exclude": value})
 
     def test_hosts_that_agree_have_one_rule(self) -> None:
-        one, two, three = (
+        host_b, host_a, host_c = (
             msgspec.structs.replace(host(name), variables={"patch_exclude": value})
             for name, value in (("b", ["vim"]), ("a", "vim"), ("c", "perl"))
         )
-        assert exclude.rules([one, two, three]) == (
+        assert exclude.rules([host_b, host_a, host_c]) == (
             Exclusion(rule="patch_exclude", packages=("perl",), hosts=("c",)),
             Exclusion(rule="patch_exclude", packages=("vim",), hosts=("a", "b")),
         )
@@ -363,7 +365,7 @@ class TestHolding:
         here = msgspec.structs.replace(host("a"), variables={"patch_exclude": "vim"})
         known = msgspec.structs.replace(settings(), exclude=(self.RULE,))
         rules = holding(known, fleet(here), "2026-01-01", (SSL,)).rules
-        assert [one.rule for one in rules] == ["--exclude", "patch_exclude", "policy.exclude[0]"]
+        assert [rule.rule for rule in rules] == ["--exclude", "patch_exclude", "policy.exclude[0]"]
 
     @pytest.mark.parametrize(("day", "holds"), [("2027-01-31", True), ("2027-02-01", False)])
     def test_the_last_day_counts_and_the_day_after_it_is_said(self, day: str, holds: bool) -> None:
@@ -394,10 +396,10 @@ class TestHolding:
 
 class TestCommand:
     def test_patterns_with_their_reason(self) -> None:
-        assert given(["vim*", "curl", "vim*"], " frozen ") == (
+        assert of_options(["vim*", "curl", "vim*"], " frozen ") == (
             Exclusion(rule="--exclude", packages=("curl", "vim*"), reason="frozen"),
         )
-        assert given([], "") == ()
+        assert of_options([], "") == ()
 
     @pytest.mark.parametrize(
         ("patterns", "reason", "says"),
@@ -414,5 +416,5 @@ class TestCommand:
         self, patterns: list[str], reason: str, says: str
     ) -> None:
         with pytest.raises(UsageError) as caught:
-            given(patterns, reason)
+            of_options(patterns, reason)
         assert says in str(caught.value)

@@ -34,7 +34,7 @@ def test_every_default_that_it_shows_is_the_default(tmp_path: Path) -> None:
     default = load(tmp_path / "patchctl.yml")
     lines, example = [], False
     for line in FILES["patchctl.yml"].splitlines():
-        # An example begins with `# key:`, and what is below it has more blanks.
+        # An example begins with `# key:`, and the lines below it are indented more.
         example = line.startswith("# ") and (example or not line.startswith("#  "))
         if re.match(r"#(\w|  )", line) and not example:
             lines.append(line[1:])
@@ -48,8 +48,8 @@ def test_every_key_is_shown() -> None:
     for field in msgspec.structs.fields(File):
         assert re.search(rf"^# ?{field.encode_name}:", text, re.M), field.encode_name
     for section in ("policy", "ansible"):
-        (found,) = (f.type for f in msgspec.structs.fields(File) if f.name == section)
-        for key in keys(found):
+        (section_type,) = (f.type for f in msgspec.structs.fields(File) if f.name == section)
+        for key in keys(section_type):
             assert f"\n#  {key}: " in text, key
 
 
@@ -62,7 +62,7 @@ def test_a_workspace_is_not_begun_twice(tmp_path: Path, name: str) -> None:
 
 
 class TestLivingRepository:
-    """Where somebody works with Ansible already, the inventory is theirs."""
+    """An existing inventory of an Ansible user stays as it is."""
 
     def begun(self, root: Path, *there: str, named: Sequence[str] = ()) -> list[str]:
         for name in there:

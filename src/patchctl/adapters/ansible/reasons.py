@@ -17,7 +17,7 @@ _DOAS_WANTS_TERMINAL = (
     " permit nopass there"
 )
 _KNOWN = [
-    # What `inventory.unseen` says, in whatever Ansible says around it.
+    # The refusal of `inventory.withheld_hosts`, in whatever Ansible says around it.
     (r"(the \w+ hook does not see \S+: add [^\n]+)", "{0}", ReasonCode.UNSEEN),
     (
         r"the connection plugin '(?:[\w.]+\.)?"

@@ -136,8 +136,8 @@ class Snapshots:
                     )
                 loader.forget_systems()
 
-    def unseen(self) -> dict[str, str]:
-        """Host -> why the last look at it failed, for every host whose last look did."""
+    def undiscovered(self) -> dict[str, str]:
+        """Return host -> why its last discovery failed, for every host whose last one failed."""
         last = (
             select(snapshot_host.c.host, func.max(snapshot_host.c.snapshot).label("number"))
             .group_by(snapshot_host.c.host)

@@ -1,4 +1,4 @@
-"""What is wrong with a fleet that Ansible itself takes. Pure: no file is read, no template runs."""
+"""Find mistakes in a fleet that Ansible itself accepts. Reads no file and runs no template."""
 
 from ...models.lint import Finding, Level
 from . import hosts, passwords, spread
@@ -17,6 +17,6 @@ _RULES = (
 
 
 def lint(context: Context) -> tuple[Finding, ...]:
-    """All findings: errors first, each level in the order of the rules."""
-    found = [finding for rule in _RULES for finding in rule(context)]
-    return tuple(sorted(found, key=lambda one: one.level is not Level.ERROR))
+    """Return all findings: errors first, each level in the order of the rules."""
+    findings = [finding for rule in _RULES for finding in rule(context)]
+    return tuple(sorted(findings, key=lambda finding: finding.level is not Level.ERROR))

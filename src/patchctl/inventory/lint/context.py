@@ -1,4 +1,4 @@
-"""What every rule of lint looks at."""
+"""The input of every lint rule, and helpers that make findings."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,46 +16,46 @@ SettingsLine = Callable[[Sequence[str | int]], str]
 
 @dataclass(frozen=True)
 class Context:
-    """`facts` are those of the newest snapshot, by host. `given` are the names of extra variables,
-    None where they are not known. `settings_line` turns a path such as `("assign", "rules", 0)`
-    into `patchctl.yml:line`."""
+    """`facts` are those of the newest snapshot, by host. `extra_variables` are the names that `-e`
+    defines, None where they are not known. `settings_line` turns a path such as
+    `("assign", "rules", 0)` into `patchctl.yml:line`."""
 
     fleet: Fleet
     refusals: tuple[Refusal, ...] = ()
     assignment: Assignment = field(default_factory=Assignment)
     probes: tuple[Probe, ...] = ()
-    places: SourceMap = field(default_factory=lambda: SourceMap(()))
+    source_map: SourceMap = field(default_factory=lambda: SourceMap(()))
     settings_line: SettingsLine = lambda path: "patchctl.yml"
     facts: Mapping[str, HostFacts] = field(default_factory=dict)
-    given: frozenset[str] | None = frozenset()
+    extra_variables: frozenset[str] | None = frozenset()
 
     def where(self, host: str) -> str:
-        """Where the host stands: file and line, or the program that names it."""
-        found = self.fleet.host(host)
-        source = found.variables.get("inventory_file", "") if found else ""
-        return self.places.host(host) or (source if isinstance(source, str) else "")
+        """Return `file:line` of the host, or the program that names it; "" where unknown."""
+        known = self.fleet.host(host)
+        source = known.variables.get("inventory_file", "") if known else ""
+        return self.source_map.host(host) or (source if isinstance(source, str) else "")
 
     def where_set(self, host: Host, key: str) -> str:
-        """Where a variable of the host is set, or the host."""
-        return self.places.variable(key, host.name, host.groups) or self.where(host.name)
+        """Return `file:line` where the host's variable is set, else that of the host."""
+        return self.source_map.variable(key, host.name, host.groups) or self.where(host.name)
 
 
 def error(rule: str, message: str, hint: str, where: str, *hosts: str) -> Finding:
-    """A finding with which a rollout would not do what was meant."""
+    """Return a finding that would make a rollout do something else than was meant."""
     return Finding(
         level=Level.ERROR, rule=rule, message=message, hint=hint, where=where, hosts=hosts
     )
 
 
 def warning(rule: str, message: str, hint: str, where: str, *hosts: str) -> Finding:
-    """A finding that is a risk."""
+    """Return a finding that is a risk."""
     return Finding(
         level=Level.WARNING, rule=rule, message=message, hint=hint, where=where, hosts=hosts
     )
 
 
 def some(names: Sequence[str], most: int = 3) -> str:
-    """Names for a sentence."""
+    """Return the first `most` names for a sentence, and how many more there are."""
     if len(names) <= most:
         return ", ".join(names)
     return f"{', '.join(names[:most])} and {len(names) - most} more"

@@ -1,4 +1,4 @@
-"""One host counted twice, and connection variables that cannot work."""
+"""Find hosts that are listed twice, and connection variables that cannot work."""
 
 import ipaddress
 from collections.abc import Iterator, Mapping
@@ -12,7 +12,7 @@ from .context import Context, error, some
 
 
 def duplicates(context: Context) -> Iterator[Finding]:
-    """Two names for one address and port, or for one machine: it would be patched twice."""
+    """Find two names for one address and port, or for one machine: it would be patched twice."""
     seen: set[tuple[str, ...]] = set()
     by_address: dict[tuple[str, ...], list[str]] = {}
     for host in context.fleet.hosts:
@@ -41,7 +41,7 @@ def duplicates(context: Context) -> Iterator[Finding]:
 
 
 def endpoint(host: Host) -> tuple[str, ...]:
-    """Address, port, and what else leads elsewhere; empty where a template hides it.
+    """Return address, port, connection and jump hosts; empty where a template hides one of them.
 
     One private address behind two jump hosts is two machines.
     """
@@ -51,9 +51,9 @@ def endpoint(host: Host) -> tuple[str, ...]:
     kind = _first(known, "ansible_connection", default="ssh")
     if address is None or port is None or kind is None:
         return ()
-    ways = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args")
-    ways_given = [str(host.variables.get(name, "")) for name in ways]
-    jumps = [way for way in ways_given if "proxy" in way.lower() or "-J" in way]
+    ssh_arguments = ("ansible_ssh_common_args", "ansible_ssh_extra_args", "ansible_ssh_args")
+    arguments = [str(host.variables.get(name, "")) for name in ssh_arguments]
+    jumps = [argument for argument in arguments if "proxy" in argument.lower() or "-J" in argument]
     return (_same_form(address), port, kind.removeprefix("ansible.builtin."), *jumps)
 
 
@@ -72,29 +72,29 @@ def _same_form(address: str) -> str:
 
 
 def _machines(context: Context) -> list[list[str]]:
-    found: dict[str, list[str]] = {}
+    names_by_machine: dict[str, list[str]] = {}
     for host in context.fleet.hosts:
         facts = context.facts.get(host.name)
         if facts is not None and facts.machine_id:
-            found.setdefault(facts.machine_id, []).append(host.name)
-    return [names for names in found.values() if len(names) > 1]
+            names_by_machine.setdefault(facts.machine_id, []).append(host.name)
+    return [names for names in names_by_machine.values() if len(names) > 1]
 
 
 def connection(context: Context) -> Iterator[Finding]:
-    """Templates of `ansible_*` variables that would fail when the host is reached."""
-    if context.given is None:
+    """Find templates in `ansible_*` variables that would fail when Ansible connects."""
+    if context.extra_variables is None:
         return
-    alike: dict[tuple[str, Problem, str], list[str]] = {}
+    hosts_by_problem: dict[tuple[str, Problem, str], list[str]] = {}
     for host in context.fleet.hosts:
-        known = {**host.variables, **dict.fromkeys(context.given, "")}
+        known = {**host.variables, **dict.fromkeys(context.extra_variables, "")}
         for key, value in host.variables.items():
             if key.startswith("ansible_"):
                 for problem in _problems(value, known):
-                    place = context.where_set(host, key)
-                    alike.setdefault((key, problem, place), []).append(host.name)
-    for (key, problem, place), names in alike.items():
-        said = f"{key} of {some(names)} {problem.message}"
-        yield error(problem.code, said, problem.hint, place, *names)
+                    where = context.where_set(host, key)
+                    hosts_by_problem.setdefault((key, problem, where), []).append(host.name)
+    for (key, problem, where), names in hosts_by_problem.items():
+        message = f"{key} of {some(names)} {problem.message}"
+        yield error(problem.code, message, problem.hint, where, *names)
 
 
 def _problems(value: Any, known: Mapping[str, Any]) -> Iterator[Problem]:

@@ -1,4 +1,4 @@
-"""Passwords in plain text. Looked for in the files themselves: in the merged inventory a value of a
+"""Find passwords in plain text. Searches the files themselves: in the merged inventory a value of a
 wholly vaulted file looks plain too."""
 
 import re
@@ -14,32 +14,32 @@ _ONE_NAME = re.compile(r"\{\{-?\s*(\w+)\s*(?:\|[^{}]*)?-?\}\}")
 
 
 def passwords(context: Context) -> Iterator[Finding]:
-    """Connection passwords, and variables that such a password takes its value from."""
-    names = _names(context.places.all)
-    for place in context.places.all:
-        secret = _PASSWORD.fullmatch(place.key) or place.key in names
-        if secret and place.value and not templates.is_template(place.value):
-            owner = f"{'host' if place.is_host else 'group'} {place.owner}"
+    """Find plain connection passwords, and plain variables whose value such a password is."""
+    names = _names(context.source_map.all)
+    for location in context.source_map.all:
+        secret = _PASSWORD.fullmatch(location.key) or location.key in names
+        if secret and location.value and not templates.is_template(location.value):
+            owner = f"{'host' if location.is_host else 'group'} {location.owner}"
             yield error(
                 "plain-password",
-                f"{place.key} of {owner} stands in plain text",
+                f"{location.key} of {owner} stands in plain text",
                 "change it, and keep the new one in `ansible-vault encrypt_string`; "
                 "git remembers the old one",
-                place.where,
+                location.where,
             )
 
 
-def _names(places: Iterable[SourceLocation]) -> set[str]:
-    """Variables that are the whole of a password: `ansible_password: "{{ site_password }}"`."""
+def _names(locations: Iterable[SourceLocation]) -> set[str]:
+    """Return variables that are a whole password: `ansible_password: "{{ site_password }}"`."""
     values: dict[str, list[str]] = {}
-    for place in places:
-        if place.key and place.value is not None:
-            values.setdefault(place.key, []).append(place.value)
+    for location in locations:
+        if location.key and location.value is not None:
+            values.setdefault(location.key, []).append(location.value)
     waiting = [key for key in values if _PASSWORD.fullmatch(key)]
-    found: set[str] = set()
+    sources: set[str] = set()
     while waiting:
         for value in values.get(waiting.pop(), ()):
-            if (name := _ONE_NAME.fullmatch(value.strip())) and name[1] not in found:
-                found.add(name[1])
+            if (name := _ONE_NAME.fullmatch(value.strip())) and name[1] not in sources:
+                sources.add(name[1])
                 waiting.append(name[1])
-    return found
+    return sources

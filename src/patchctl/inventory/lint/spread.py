@@ -1,4 +1,5 @@
-"""Rings, rules and roles: what an early ring does not prove, and what it would hit all at once."""
+"""Find wrong rings and rules, updates that no early ring proves, and roles that are all in one
+ring."""
 
 from collections.abc import Iterator
 
@@ -10,7 +11,7 @@ from .context import Context, error, some, warning
 
 
 def rings(context: Context) -> Iterator[Finding]:
-    """Hosts without a ring or with two, and rings without a host."""
+    """Find hosts without a ring or with two, and rings without a host."""
     hints = {
         "host-name": "rename it, and put the address into ansible_host",
         "unknown-ring": "name a ring of patchctl.yml",
@@ -18,13 +19,13 @@ def rings(context: Context) -> Iterator[Finding]:
         "bad-exclude": "write names or patterns of packages, such as openssl or nginx*",
     }
     for refusal in context.refusals:
-        place = context.where(refusal.host)
+        where = context.where(refusal.host)
         yield error(
-            refusal.rule, problem(refusal).message, hints[refusal.rule], place, refusal.host
+            refusal.rule, problem(refusal).message, hints[refusal.rule], where, refusal.host
         )
-    told = {refusal.host for refusal in context.refusals if refusal.rule != "bad-exclude"}
+    reported = {refusal.host for refusal in context.refusals if refusal.rule != "bad-exclude"}
     for host in context.fleet.hosts:
-        if host.ring is None and host.name not in told:
+        if host.ring is None and host.name not in reported:
             yield error(
                 "no-ring",
                 f"host {host.name} has no ring: {host.ring_reason}",
@@ -43,32 +44,32 @@ def rings(context: Context) -> Iterator[Finding]:
 
 
 def groups_of_rules(context: Context) -> Iterator[Finding]:
-    """Rules and probes that name a group which is not there."""
+    """Find rules and probes that name a group which the inventory does not have."""
     known = {group.name for group in context.fleet.groups} | {"all", "ungrouped"}
     for number, rule in enumerate(context.assignment.rules):
-        for place, group in enumerate(rule.groups):
+        for position, group in enumerate(rule.groups):
             if group not in known:
                 yield error(
                     "unknown-group",
                     f"rule {number + 1} names the group {group}, which the inventory has not",
                     "mend the name, or take it out",
-                    context.settings_line(("assign", "rules", number, "groups", place)),
+                    context.settings_line(("assign", "rules", number, "groups", position)),
                 )
     for number, probe in enumerate(context.probes):
-        for place, group in enumerate(probe.groups):
+        for position, group in enumerate(probe.groups):
             if group not in known:
                 yield error(
                     "unknown-group",
                     f"probe {probe.name} names the group {group}, which the inventory has not",
                     "mend the name, or take it out",
-                    context.settings_line(("probes", number, "groups", place)),
+                    context.settings_line(("probes", number, "groups", position)),
                 )
 
 
 def strata(context: Context) -> Iterator[Finding]:
-    """Operating systems and roles that no early ring has, roles that one ring has wholly.
+    """Find operating systems and roles that no early ring has, and roles wholly in one ring.
 
-    Early is every ring but the last; a role is a group that stands for no ring.
+    Every ring but the last is early; a role is a group that stands for no ring.
     """
     if len(context.fleet.rings) < 2:
         return
@@ -83,35 +84,35 @@ def strata(context: Context) -> Iterator[Finding]:
                 *names,
             )
     for roles, names in _roles(context).items():
-        inside = _rings_of(context, names)
-        what = f"{'group' if len(roles) == 1 else 'groups'} {', '.join(roles)}"
-        place = context.places.group(roles[0]) or context.where(names[0])
-        if inside == {last}:
+        in_rings = _rings_of(context, names)
+        label = f"{'group' if len(roles) == 1 else 'groups'} {', '.join(roles)}"
+        where = context.source_map.group(roles[0]) or context.where(names[0])
+        if in_rings == {last}:
             yield warning(
                 "role-not-early",
-                f"{what}: in {last} only ({some(names)}), no early ring proves its updates",
+                f"{label}: in {last} only ({some(names)}), no early ring proves its updates",
                 "move one of its hosts to an early ring",
-                place,
+                where,
                 *names,
             )
-        if len(names) > 1 and len(inside) == 1:
+        if len(names) > 1 and len(in_rings) == 1:
             yield warning(
                 "role-in-one-ring",
-                f"{what}: all {len(names)} hosts are in {next(iter(inside))}, where a bad update "
-                "can reach all of them",
+                f"{label}: all {len(names)} hosts are in {next(iter(in_rings))}, where a bad "
+                "update can reach all of them",
                 "spread it over the rings",
-                place,
+                where,
                 *names,
             )
 
 
 def _releases(context: Context) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
+    names_by_release: dict[str, list[str]] = {}
     for host in context.fleet.hosts:
         facts = context.facts.get(host.name)
         if facts is not None and host.ring is not None:
-            found.setdefault(_release(facts.os), []).append(host.name)
-    return found
+            names_by_release.setdefault(_release(facts.os), []).append(host.name)
+    return names_by_release
 
 
 def _release(release: OsRelease) -> str:
@@ -119,20 +120,20 @@ def _release(release: OsRelease) -> str:
 
 
 def _roles(context: Context) -> dict[tuple[str, ...], list[str]]:
-    """Groups with the same hosts -> these hosts. All hosts together are no role."""
+    """Return groups with the same hosts -> these hosts. A group of all hosts is no role."""
     standing_for_rings = {name for ring in context.fleet.rings for name in (ring, ring_group(ring))}
     members: dict[str, list[str]] = {}
     for host in context.fleet.hosts:
         for group in host.groups if host.ring is not None else ():
             if group not in standing_for_rings:
                 members.setdefault(group, []).append(host.name)
-    alike: dict[tuple[str, ...], list[str]] = {}
+    groups_by_hosts: dict[tuple[str, ...], list[str]] = {}
     for group, names in sorted(members.items()):
         if len(names) < len(context.fleet.hosts):
-            alike.setdefault(tuple(names), []).append(group)
-    return {tuple(groups): list(names) for names, groups in alike.items()}
+            groups_by_hosts.setdefault(tuple(names), []).append(group)
+    return {tuple(groups): list(names) for names, groups in groups_by_hosts.items()}
 
 
 def _rings_of(context: Context, names: list[str]) -> set[str]:
-    wanted = set(names)
-    return {host.ring for host in context.fleet.hosts if host.name in wanted and host.ring}
+    hosts = set(names)
+    return {host.ring for host in context.fleet.hosts if host.name in hosts and host.ring}

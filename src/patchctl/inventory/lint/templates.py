@@ -1,6 +1,6 @@
-"""Jinja in variables, as far as lint needs it: which names a template asks for.
+"""Find the names that the Jinja templates in variables ask for.
 
-Nothing is rendered: a lookup in a variable would run.
+Renders nothing, because a lookup in a variable would run.
 """
 
 import re
@@ -12,8 +12,7 @@ from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from ...models.unsafe import Unsafe
 
-# What Ansible gives every host beside its variables. Facts are not among them: patchctl's plays
-# gather none.
+# Variables that Ansible itself gives every host. Facts are not here: patchctl's plays gather none.
 _MAGIC = frozenset(
     {
         "inventory_hostname",
@@ -68,18 +67,18 @@ _MAGIC = frozenset(
         "none",
     }
 )
-# Only parses. Ansible has these extensions too.
+# It only parses. Ansible has these extensions too.
 _ENVIRONMENT = Environment(autoescape=True, extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])
 _ONE_NAME = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 def is_template(text: str) -> bool:
-    """Would Ansible template it?"""
+    """Return whether Ansible would template the text."""
     return not isinstance(text, Unsafe) and ("{{" in text or "{%" in text)
 
 
 def texts(value: Any) -> Iterator[str]:
-    """Every text inside a value that Ansible would template: not vaulted, not unsafe ones."""
+    """Yield every text inside a value that Ansible would template: no vaulted or unsafe ones."""
     if isinstance(value, str):
         if is_template(value):
             yield value
@@ -91,10 +90,11 @@ def texts(value: Any) -> Iterator[str]:
             yield from texts(item)
 
 
-def asked(text: str) -> frozenset[str]:
-    """Names that the template needs. One behind `default` or `is defined` is not needed.
+def needed_names(text: str) -> frozenset[str]:
+    """Return the names that the template needs. A name behind `default` or `is defined` is not
+    needed.
 
-    Raises ValueError where the text is no template.
+    Raises ValueError where the text is not a valid template.
     """
     try:
         tree = _ENVIRONMENT.parse(text)
@@ -107,8 +107,8 @@ def asked(text: str) -> frozenset[str]:
 
 def _optional(tree: nodes.Node) -> Iterator[str]:
     guards = (
-        *(one for one in tree.find_all(nodes.Filter) if one.name in ("default", "d")),
-        *(one for one in tree.find_all(nodes.Test) if one.name in ("defined", "undefined")),
+        *(node for node in tree.find_all(nodes.Filter) if node.name in ("default", "d")),
+        *(node for node in tree.find_all(nodes.Test) if node.name in ("defined", "undefined")),
     )
     for guard in guards:
         if isinstance(guard.node, nodes.Name):
@@ -118,15 +118,15 @@ def _optional(tree: nodes.Node) -> Iterator[str]:
 
 
 def undefined(text: str, variables: Mapping[str, Any]) -> frozenset[str]:
-    """Names that the template needs, itself or through other variables, and nobody defines.
+    """Return the undefined names that the template needs, directly or through other variables.
 
-    Raises ValueError where a template on the way is none.
+    Raises ValueError where one of these texts is not a valid template.
     """
     missing: set[str] = set()
     seen: set[str] = set()
     waiting = [text]
     while waiting:
-        for name in asked(waiting.pop()) - seen:
+        for name in needed_names(waiting.pop()) - seen:
             seen.add(name)
             if name in variables:
                 waiting += texts(variables[name])
@@ -136,7 +136,7 @@ def undefined(text: str, variables: Mapping[str, Any]) -> frozenset[str]:
 
 
 def plain(value: Any, variables: Mapping[str, Any], depth: int = 0) -> str | None:
-    """The value with `{{ name }}` replaced as far as that is plain text; None where it is not."""
+    """Return the value with each `{{ name }}` replaced; None where the result is not plain text."""
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
     if isinstance(value, str) and not is_template(value):
@@ -144,18 +144,20 @@ def plain(value: Any, variables: Mapping[str, Any], depth: int = 0) -> str | Non
     text = str(value)
     if not is_template(text):
         return text
-    found = {name: variables.get(name) for name in _ONE_NAME.findall(text)}
-    done = {name: plain(one, variables, depth + 1) for name, one in found.items() if depth < 9}
-    if not done or None in done.values():
+    values = {name: variables.get(name) for name in _ONE_NAME.findall(text)}
+    texts_by_name = {
+        name: plain(inner, variables, depth + 1) for name, inner in values.items() if depth < 9
+    }
+    if not texts_by_name or None in texts_by_name.values():
         return None
-    text = _ONE_NAME.sub(lambda match: str(done[match[1]]), text)
+    text = _ONE_NAME.sub(lambda match: str(texts_by_name[match[1]]), text)
     return None if is_template(text) else text
 
 
-def given_names(extra_vars: Sequence[str]) -> frozenset[str] | None:
-    """Names that `-e` defines; None where a file defines them."""
+def extra_variable_names(extra_vars: Sequence[str]) -> frozenset[str] | None:
+    """Return the names that `-e` defines; None where a file defines them."""
     names: set[str] = set()
-    for text in (one.strip() for one in extra_vars):
+    for text in (argument.strip() for argument in extra_vars):
         if text.startswith("@"):
             return None
         if text.startswith(("{", "[")):

@@ -1,1 +1,1 @@
-"""Look at hosts, or take them from a file."""
+"""Discover hosts, or import them from a file."""

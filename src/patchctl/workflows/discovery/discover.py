@@ -1,4 +1,4 @@
-"""Look at every host at once, keep what was found, tell what is known."""
+"""Discover all hosts at once, store the results, and show what is known of a host."""
 
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,20 +17,20 @@ from ...models.snapshot import HostResult, HostStatus, Snapshot
 from ...models.state import HostHistory
 from ...protocol.jobs import Answer, AnswerStatus, Job, Runner
 
-# How much longer a host may take that fetches its package lists first.
+# Extra seconds for a host that fetches its package lists first.
 REFRESH_S = 180
 
 
 class Clock(Protocol):
-    """Time, injected."""
+    """The source of time, in epoch ms."""
 
     def now_ms(self) -> int: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """`hosts`: names in the fleet, None for all. `timeout_s` bounds each host; `forks`: 0 for the
-    connection's."""
+    """What to discover. `hosts`: names in the fleet, None for all. `refresh` fetches package lists
+    first. `timeout_s` limits each host; `forks`: 0 for those of the connection."""
 
     hosts: Sequence[str] | None = None
     refresh: bool = False
@@ -43,8 +43,8 @@ Progress = Callable[[int, int, HostResult], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
-    """What came of asking one host. `code` is what its `reason` means to programs, None where
-    there are facts; it is not kept."""
+    """The result of asking one host. `code` is its `reason` for programs, None where there are
+    facts; it is not stored."""
 
     result: HostResult
     code: ReasonCode | None = None
@@ -60,17 +60,17 @@ def look(
     prepare: Callable[[], object] = lambda: None,
     progress: Progress = lambda done, total, result: None,
 ) -> Iterator[Look]:
-    """Ask these hosts all at once; what came of each, as they answer. `begun`: epoch ms UTC.
+    """Ask all these hosts at once and yield a result for each as it answers. `begun`: epoch ms UTC.
 
-    A host that cannot be reached or read is a result. `prepare` is called while the runner starts,
-    before a host is asked. `progress` is told (done, total, result). Raises NotFoundError for a
-    name that the fleet has not.
+    A host that cannot be reached or read is a result too. `prepare` is called while the runner
+    starts, before a host is asked. `progress` gets (done, total, result). Raises NotFoundError for
+    a name that the fleet does not have.
     """
     job = _job(generate(fleet, names), request, begun)
     for done, answer in enumerate(runner.run(job, prepare) if names else (), 1):
-        seen = _seen(answer)
-        progress(done, len(names), seen.result)
-        yield seen
+        host_look = _look_of(answer)
+        progress(done, len(names), host_look.result)
+        yield host_look
 
 
 def discover(
@@ -83,33 +83,33 @@ def discover(
     prepare: Callable[[], object] = lambda: None,
     progress: Progress = lambda done, total, result: None,
 ) -> Snapshot:
-    """What is found on each host, sorted by name, and stored by `save`.
+    """Ask the hosts as `look` does, and return a snapshot of all, sorted by name, stored by `save`.
 
-    As `look`. What `save` needs, and takes its time, belongs into `prepare`.
+    Slow preparations of `save` belong into `prepare`.
     """
     names = sorted(set(request.hosts) if request.hosts is not None else _names(fleet))
     begun = clock.now_ms()
-    found: dict[str, HostResult] = {}
+    results: dict[str, HostResult] = {}
 
-    def keep() -> Snapshot:
+    def save_results() -> Snapshot:
         return save(
             Snapshot(
                 id=snapshot_id(begun, secrets.token_bytes(RANDOM_BYTES)),
                 taken=begun // 1000,
                 elapsed_ms=clock.now_ms() - begun,
-                hosts=tuple(found[name] for name in names),
+                hosts=tuple(results[name] for name in names),
             )
         )
 
-    kept = None
-    seen = look(
+    saved = None
+    looks = look(
         fleet, names, request, runner=runner, begun=begun, prepare=prepare, progress=progress
     )
-    for one in seen:
-        found[one.result.name] = one.result
-        if len(found) == len(names):
-            kept = keep()  # while Ansible ends
-    return kept or keep()
+    for host_look in looks:
+        results[host_look.result.name] = host_look.result
+        if len(results) == len(names):
+            saved = save_results()  # Ansible is still ending meanwhile
+    return saved or save_results()
 
 
 def _names(fleet: Fleet) -> list[str]:
@@ -127,14 +127,14 @@ def _job(inventory: Mapping[str, Any], request: Request, begun: int) -> Job:
     )
 
 
-def _seen(answer: Answer) -> Look:
+def _look_of(answer: Answer) -> Look:
     if answer.status is not AnswerStatus.OK:
         unreachable = answer.status is AnswerStatus.UNREACHABLE
         status = HostStatus.UNREACHABLE if unreachable else HostStatus.FAILED
-        return _without(answer, status, Reason(code=answer.code, text=answer.reason))
+        return _without_facts(answer, status, Reason(code=answer.code, text=answer.reason))
     facts = parse(answer.output, answer.at_ms // 1000)
-    if why := problem(facts):
-        return _without(answer, HostStatus.FAILED, why)
+    if reason := problem(facts):
+        return _without_facts(answer, HostStatus.FAILED, reason)
     return Look(
         result=HostResult(
             name=answer.host, status=HostStatus.OK, facts=facts, elapsed_ms=answer.elapsed_ms
@@ -142,29 +142,30 @@ def _seen(answer: Answer) -> Look:
     )
 
 
-def _without(answer: Answer, status: HostStatus, why: Reason) -> Look:
+def _without_facts(answer: Answer, status: HostStatus, reason: Reason) -> Look:
     result = HostResult(
         name=answer.host,
         status=status,
-        reason=why.text or "no answer",
+        reason=reason.text or "no answer",
         elapsed_ms=answer.elapsed_ms,
     )
-    return Look(result=result, code=why.code)
+    return Look(result=result, code=reason.code)
 
 
 # --- what is stored -----------------------------------------------------------------------------
 
 
 class Stored(Protocol):
-    """Snapshots in the state database."""
+    """The stored discoveries of each host."""
 
     def history(self, host: str, limit: int | None = None) -> Sequence[HostHistory]: ...
     def facts(self, digest: str) -> HostFacts: ...
 
 
 class Known(Model):
-    """`discover show HOST -o json`. `status` and `reason` are those of the last look at the host;
-    `facts` come from the newest one that could read it, which are `snapshot` and `taken`."""
+    """`discover show HOST -o json`. `status` and `reason` are those of the last discovery of the
+    host. `facts` come from the newest one that could read it; `snapshot` and `taken` are its id and
+    time."""
 
     name: str
     status: HostStatus
@@ -175,16 +176,17 @@ class Known(Model):
 
 
 def known(stored: Stored, host: str) -> Known:
-    """The newest that is known of a host. Raises NotFoundError where nobody has looked at it."""
+    """Return the newest that is known of a host. Raises NotFoundError where it was never
+    discovered."""
     history = stored.history(host)
     if not history:
         raise NotFoundError(f"nothing is known of {host}", hint="run `patchctl discover`")
-    seen = next((one for one in history if one.facts_digest), history[0])
+    readable = next((discovery for discovery in history if discovery.facts_digest), history[0])
     return Known(
         name=host,
         status=history[0].status,
         reason=history[0].reason,
-        snapshot=seen.snapshot,
-        taken=seen.taken,
-        facts=stored.facts(seen.facts_digest) if seen.facts_digest else None,
+        snapshot=readable.snapshot,
+        taken=readable.taken,
+        facts=stored.facts(readable.facts_digest) if readable.facts_digest else None,
     )

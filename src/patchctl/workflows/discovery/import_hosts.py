@@ -1,4 +1,4 @@
-"""Take hosts that nobody can reach from a file, as if they had been discovered."""
+"""Import hosts that patchctl cannot reach from a file, as if they had been discovered."""
 
 import contextlib
 import mmap
@@ -20,7 +20,7 @@ from ...models.snapshot import HostResult, HostStatus, Snapshot
 
 MAX_BYTES = 4 << 30
 MAX_HOSTS = 200_000
-_TOLD = 20
+_PROBLEMS_SHOWN = 20
 
 
 class _File(msgspec.Struct, frozen=True):
@@ -30,10 +30,10 @@ class _File(msgspec.Struct, frozen=True):
 def import_hosts(
     path: Path, *, now_ms: Callable[[], int], save: Callable[[Snapshot], Snapshot]
 ) -> Snapshot:
-    """Store the hosts of the file as a snapshot of their own, and return it.
+    """Store the hosts of the file as a new snapshot, and return it.
 
-    Hosts of earlier imports and discoveries stay known. Raises InvalidInputError, one line for
-    each mistake and nothing stored, where anything in the file is wrong.
+    Hosts of earlier imports and discoveries stay known. Where anything in the file is wrong, stores
+    nothing and raises InvalidInputError with a line for each mistake.
     """
     begun = now_ms()
     with _content(path) as data:
@@ -50,7 +50,7 @@ def import_hosts(
 
 @contextlib.contextmanager
 def _content(path: Path) -> Iterator[Any]:
-    """The file's bytes, mapped where that works: ten thousand hosts are half a gigabyte."""
+    """Yield the file's bytes, mapped where that works: ten thousand hosts are half a gigabyte."""
     try:
         with path.open("rb") as file:
             status = path.stat()
@@ -59,7 +59,7 @@ def _content(path: Path) -> Iterator[Any]:
                     f"is larger than {MAX_BYTES >> 30} GiB", where=str(path), hint="split it"
                 )
             if stat.S_ISREG(status.st_mode) and status.st_size:
-                # Closed when the last view of it is gone.
+                # The map is closed when the last view of it is gone.
                 yield mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
                 return
             data = file.read(MAX_BYTES + 1)
@@ -81,63 +81,67 @@ class _Import:
 
     def read(self, data: Any) -> tuple[HostResult, ...]:
         try:
-            given = msgspec.json.decode(data, type=_File).hosts
+            raw_hosts = msgspec.json.decode(data, type=_File).hosts
         except msgspec.MsgspecError as error:
             raise InvalidInputError(
                 str(error), where=str(self._path), hint='it holds {"hosts": [{"name": …}]}'
             ) from error
-        if not given or len(given) > MAX_HOSTS:
+        if not raw_hosts or len(raw_hosts) > MAX_HOSTS:
             raise InvalidInputError(
-                f"names {len(given)} hosts, not 1 to {MAX_HOSTS}", where=str(self._path)
+                f"names {len(raw_hosts)} hosts, not 1 to {MAX_HOSTS}", where=str(self._path)
             )
-        found = [self._host(place, raw) for place, raw in enumerate(given)]
+        results = [self._host(index, raw) for index, raw in enumerate(raw_hosts)]
         if self._problems:
             more = self._count - len(self._problems)
-            rest = [Problem(path=str(self._path), message=f"and {more} more mistakes")]
-            raise InvalidInputError(problems=[*self._problems, *(rest if more else [])])
-        return tuple(sorted((one for one in found if one), key=lambda one: one.name))
-
-    def _host(self, place: int, raw: msgspec.Raw) -> HostResult | None:
-        try:
-            given = self._decoder.decode(raw)
-        except msgspec.MsgspecError as error:
-            self._complain(place, "", str(error))
-            return None
-        if not grammar.fits("host", given.name):
-            self._complain(place, "", f"name: {given.name[:60]!r} is no host name")
-            return None
-        if (first := self._seen.setdefault(given.name, place)) != place:
-            self._complain(place, given.name, f"stands twice, also as hosts[{first}]")
-            return None
-        made = facts(
-            given,
-            self._scheme(given),
-            self._packages,
-            lambda line: self._complain(place, given.name, line),
+            last_line = [Problem(path=str(self._path), message=f"and {more} more mistakes")]
+            raise InvalidInputError(problems=[*self._problems, *(last_line if more else [])])
+        return tuple(
+            sorted((result for result in results if result), key=lambda result: result.name)
         )
-        return HostResult(name=given.name, status=HostStatus.OK, facts=self._shared(made))
 
-    def _scheme(self, given: GivenHost) -> Any:
-        """How the system orders versions; one look for each distinct system."""
-        key = (given.os.id, given.os.version_id, given.os.codename)
+    def _host(self, index: int, raw: msgspec.Raw) -> HostResult | None:
+        try:
+            host = self._decoder.decode(raw)
+        except msgspec.MsgspecError as error:
+            self._complain(index, "", str(error))
+            return None
+        if not grammar.fits("host", host.name):
+            self._complain(index, "", f"name: {host.name[:60]!r} is no host name")
+            return None
+        if (first := self._seen.setdefault(host.name, index)) != index:
+            self._complain(index, host.name, f"stands twice, also as hosts[{first}]")
+            return None
+        host_facts = facts(
+            host,
+            self._scheme(host),
+            self._packages,
+            lambda line: self._complain(index, host.name, line),
+        )
+        return HostResult(name=host.name, status=HostStatus.OK, facts=self._shared(host_facts))
+
+    def _scheme(self, host: GivenHost) -> Any:
+        """Return how the host's system orders versions; asked once for each distinct system."""
+        key = (host.os.id, host.os.version_id, host.os.codename)
         if key not in self._schemes:
             bare = facts(
-                msgspec.structs.replace(given, packages=()), None, self._packages, lambda line: None
+                msgspec.structs.replace(host, packages=()), None, self._packages, lambda line: None
             )
             self._schemes[key] = platform_of(bare).scheme
         return self._schemes[key]
 
-    def _shared(self, made: HostFacts) -> HostFacts:
-        """The same list of packages on many hosts is one object."""
-        key = made.packages
-        known = self._lists.setdefault((hash(tuple(map(id, key))), len(key)), made)
-        if known is not made and all(a is b for a, b in zip(known.packages, key, strict=True)):
-            return msgspec.structs.replace(made, packages=known.packages)
-        return made
+    def _shared(self, host_facts: HostFacts) -> HostFacts:
+        """Return facts that share one package list with all hosts that have the same list."""
+        key = host_facts.packages
+        known = self._lists.setdefault((hash(tuple(map(id, key))), len(key)), host_facts)
+        if known is not host_facts and all(
+            a is b for a, b in zip(known.packages, key, strict=True)
+        ):
+            return msgspec.structs.replace(host_facts, packages=known.packages)
+        return host_facts
 
-    def _complain(self, place: int, name: str, line: str) -> None:
+    def _complain(self, index: int, name: str, line: str) -> None:
         self._count += 1
-        if len(self._problems) < _TOLD:
+        if len(self._problems) < _PROBLEMS_SHOWN:
             who = f" ({name})" if name else ""
-            key = f"hosts[{place}]{who}"
+            key = f"hosts[{index}]{who}"
             self._problems.append(Problem(path=str(self._path), key=key, message=line))

@@ -1,1 +1,1 @@
-"""Check this machine, the workspace, and the way to every host."""
+"""Check this machine, the workspace, and the connection to every host."""

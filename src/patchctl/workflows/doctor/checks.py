@@ -1,4 +1,4 @@
-"""Check this machine, the workspace, and the way to every host."""
+"""Run the doctor: check this machine, the workspace, and the connection to every host."""
 
 import socket
 from collections import Counter
@@ -30,11 +30,11 @@ from . import workspace as doctor_workspace
 from .interfaces import Endpoint, Git, Ownership, Ssh, System
 
 FORKS = 50
-_SIDE_BY_SIDE = 32
+_THREADS = 32
 
 
 class Opened(Protocol):
-    """A workspace with sound settings."""
+    """An opened workspace, with valid settings."""
 
     @property
     def root(self) -> Path: ...
@@ -44,7 +44,7 @@ class Opened(Protocol):
     def state(self) -> Path: ...
     @property
     def connection(self) -> Connection: ...
-    def code(self) -> tuple[str, ...]: ...
+    def paths_run_as_user(self) -> tuple[str, ...]: ...
 
 
 W = TypeVar("W", bound=Opened)
@@ -54,9 +54,9 @@ Approve = Callable[[Sequence[LearnedKey]], None]
 
 @dataclass(frozen=True, kw_only=True)
 class CheckRequest:
-    """What the operator asks for. `cwd` is where an `@file` of the limit is looked for; `forks`: 0
-    for the settings', at least 50. `approve` is given the keys that are about to be written, and
-    raises where they must not be; None learns none."""
+    """What the operator asks for. A relative `@file` of the limit is read from `cwd`; `forks`: 0
+    for those of the settings, but at least 50. `approve` gets the keys before they are written, and
+    raises where they must not be; with None no key is learned."""
 
     cwd: Path
     limit: str = ""
@@ -66,12 +66,13 @@ class CheckRequest:
 
 @dataclass
 class Doctor(Generic[W]):
-    """`find` and `open` the workspace, `load` and `lint` its inventory; `at_risk` says
-    why its state would be lost, "" where it would not; `not_used` tells what of an ansible.cfg is
-    not; `runner` lends one that leaves nothing in
-    it; `state` is where state would lie without sound settings; `expand` knows whose home folder
-    `~` is; `engine` names the lab's container engine. Programs get `environment`; the rest is what
-    this machine is asked by."""
+    """Checks this machine, a workspace and its hosts.
+
+    `find` and `open` give the workspace, `load` and `lint` its inventory. `at_risk` returns why its
+    state would be lost, "" where it would not; `not_used` what of an ansible.cfg is not used;
+    `runner` lends a runner that leaves nothing in the workspace; `engine` returns the name of the
+    lab's container engine. `state` is the state folder without valid settings; `expand` replaces
+    `~` by the caller's home folder; programs get `environment`. The others ask this machine."""
 
     find: Callable[[], Path]
     open: Callable[[], W]
@@ -94,8 +95,8 @@ class Doctor(Generic[W]):
     trusted: bool
     progress: Progress
 
-    def run(self, wanted: CheckRequest) -> DoctorReport:
-        """All checks. A mistake in the workspace or on a host is a check, not an exception.
+    def run(self, check_request: CheckRequest) -> DoctorReport:
+        """Run all checks. A mistake in the workspace or on a host is a check, not an exception.
 
         Raises UsageError for a `limit` that fits nothing, and what `approve` raises.
         """
@@ -103,26 +104,26 @@ class Doctor(Generic[W]):
         with ThreadPoolExecutor(2) as pool:
             opened, checks = self._open()
             state = opened.state if opened else self.state
-            own = pool.submit(self._machine, state)
+            machine_checks = pool.submit(self._machine, state)
             learned: tuple[LearnedKey, ...] = ()
             results: Sequence[Check] = ()
-            asked = 0
+            hosts_asked = 0
             if opened is not None:
-                fleet, found = self._inventory(opened)
-                checks += found
+                fleet, inventory_checks = self._inventory(opened)
+                checks += inventory_checks
                 if fleet is not None:
                     linted = pool.submit(self._lint, opened)
-                    asked, results, learned = self._hosts(opened, fleet, wanted)
+                    hosts_asked, results, learned = self._hosts(opened, fleet, check_request)
                     checks += linted.result()
                 checks += self._workspace(opened)
-            everything = (*own.result(), *checks, *results)
-        count = Counter(check.status for check in everything)
+            all_checks = (*machine_checks.result(), *checks, *results)
+        count = Counter(check.status for check in all_checks)
         return DoctorReport(
             ok=not count[CheckStatus.FAIL],
             elapsed_s=round((self.clock.now_ms() - begun) / 1000, 1),
-            hosts=asked,
+            hosts=hosts_asked,
             counts={status: count[status] for status in CheckStatus},
-            checks=everything,
+            checks=all_checks,
             learned=learned,
         )
 
@@ -138,14 +139,14 @@ class Doctor(Generic[W]):
             return None, list(doctor_workspace.from_error("settings", error))
         users = self.ownership.trusted_users(self.environment)
         problems = self.ownership.problems(root, users=users)
-        if problems and not self.trusted:  # not a byte of it is read
+        if problems and not self.trusted:  # so no file of it is read
             return None, list(doctor_workspace.owner(problems, trusted=False))
         try:
             opened = self.open()
         except PatchctlError as error:
             owner = doctor_workspace.owner(problems, trusted=self.trusted)
             return None, [*owner, *doctor_workspace.from_error("settings", error)]
-        problems += self.ownership.problems(root, opened.code(), users)
+        problems += self.ownership.problems(root, opened.paths_run_as_user(), users)
         problems += self.ownership.state_problems(opened.state, users)
         checks = list(doctor_workspace.owner(problems, trusted=self.trusted))
         if problems and not self.trusted:
@@ -183,32 +184,34 @@ class Doctor(Generic[W]):
     def _lint(self, opened: W) -> list[Check]:
         try:
             return list(doctor_workspace.lint(self.lint(opened).report))
-        except PatchctlError as error:  # the state database among them
+        except PatchctlError as error:  # also where the state database cannot be read
             return list(doctor_workspace.from_error("state", error))
 
     # --- the hosts ------------------------------------------------------------------------------
 
     def _hosts(
-        self, opened: W, fleet: Fleet, wanted: CheckRequest
+        self, opened: W, fleet: Fleet, check_request: CheckRequest
     ) -> tuple[int, list[Check], tuple[LearnedKey, ...]]:
-        names = hosts_of(fleet, wanted.limit, wanted.cwd)
+        names = hosts_of(fleet, check_request.limit, check_request.cwd)
         hosts = {host.name: host for host in fleet.hosts if host.name in set(names)}
         try:
-            ways = _ways(opened, self.ssh)
+            context = _ssh_context(opened, self.ssh)
             learned = (
-                _learn(hosts.values(), ways, wanted.approve, self.files) if wanted.approve else ()
+                _learn(hosts.values(), context, check_request.approve, self.files)
+                if check_request.approve
+                else ()
             )
             request = Request(
                 hosts=names,
                 timeout_s=opened.settings.discovery_timeout_s,
-                forks=wanted.forks or max(FORKS, opened.settings.ansible.forks),
+                forks=check_request.forks or max(FORKS, opened.settings.ansible.forks),
             )
             with self.runner(opened) as runner:
                 begun = self.clock.now_ms()
-                seen = look(
+                answers = look(
                     fleet, names, request, runner=runner, begun=begun, progress=self.progress
                 )
-                looks = sorted(seen, key=lambda one: one.result.name)
+                looks = sorted(answers, key=lambda host_look: host_look.result.name)
         except PatchctlError as error:
             if isinstance(error, UsageError):
                 raise
@@ -216,17 +219,17 @@ class Doctor(Generic[W]):
         policies = {ring.name: ring.updaters for ring in opened.settings.rings}
         checks = [
             check
-            for one in looks
+            for host_look in looks
             for check in doctor_hosts.checks(
-                one, policies.get(hosts[one.result.name].ring or "", UpdaterPolicy.WARN)
+                host_look, policies.get(hosts[host_look.result.name].ring or "", UpdaterPolicy.WARN)
             )
         ]
-        return len(names), _explained(checks, looks, hosts, ways), learned
+        return len(names), _explained(checks, looks, hosts, context), learned
 
 
-def _ways(opened: Opened, ssh: Ssh) -> host_keys.Ways:
+def _ssh_context(opened: Opened, ssh: Ssh) -> host_keys.SshContext:
     connection = opened.connection
-    return host_keys.Ways(
+    return host_keys.SshContext(
         ssh=ssh,
         file=Path(connection.known_hosts),
         cwd=opened.root,
@@ -237,14 +240,14 @@ def _ways(opened: Opened, ssh: Ssh) -> host_keys.Ways:
 
 
 def _learn(
-    hosts: Iterable[Host], ways: host_keys.Ways, approve: Approve, files: Files
+    hosts: Iterable[Host], context: host_keys.SshContext, approve: Approve, files: Files
 ) -> tuple[LearnedKey, ...]:
-    seen = host_keys.before(ways.file)
-    found = host_keys.look(hosts, ways)
-    keys = found.learnable()
+    content = host_keys.before(context.file)
+    compared = host_keys.look(hosts, context)
+    keys = compared.learnable()
     if keys:
         approve(keys)
-        host_keys.learn(found, ways.file, seen, files)
+        host_keys.learn(compared, context.file, content, files)
     return keys
 
 
@@ -252,46 +255,48 @@ def _explained(
     checks: Iterable[Check],
     looks: Iterable[Look],
     hosts: dict[str, Host],
-    ways: host_keys.Ways,
+    context: host_keys.SshContext,
 ) -> list[Check]:
-    """The same checks; where the way ended early, with what ssh and DNS say of it."""
-    stages = {one.result.name: doctor_hosts.ended(one) for one in looks}
+    """Return the checks, with what ssh and DNS tell where the connection failed early."""
+    stages = {host_look.result.name: doctor_hosts.ended(host_look) for host_look in looks}
     strangers = [hosts[name] for name, stage in stages.items() if stage is Stage.HOST_KEY]
     lost = [name for name, stage in stages.items() if stage in (Stage.RESOLVE, Stage.CONNECT)]
-    better: dict[tuple[str, str], Check] = {}
+    explained: dict[tuple[str, str], Check] = {}
     if strangers:
-        for name, one in host_keys.look(strangers, ways).hosts.items():
-            if one.check.status is CheckStatus.FAIL:
-                better[name, host_keys.CHECK] = one.check
+        for name, key_check in host_keys.look(strangers, context).hosts.items():
+            if key_check.check.status is CheckStatus.FAIL:
+                explained[name, host_keys.CHECK] = key_check.check
     if lost:
-        with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            went = pool.map(lambda name: host_keys.way(hosts[name], ways), lost)
-            places = dict(zip(lost, went, strict=True))
-            found = dict(zip(lost, pool.map(_addresses, places.values()), strict=True))
+        with ThreadPoolExecutor(_THREADS) as pool:
+            resolved = pool.map(lambda name: host_keys.endpoint_of(hosts[name], context), lost)
+            endpoints = dict(zip(lost, resolved, strict=True))
+            addresses = dict(zip(lost, pool.map(_addresses, endpoints.values()), strict=True))
         for check in checks:
-            place = places.get(check.subject)
-            if check.name == "resolve" and place is not None and not isinstance(place, str):
-                better[check.subject, "resolve"] = _resolved(check, place, found[check.subject])
-    return [better.get((check.subject, check.name), check) for check in checks]
+            endpoint = endpoints.get(check.subject)
+            if check.name == "resolve" and endpoint is not None and not isinstance(endpoint, str):
+                explained[check.subject, "resolve"] = _resolved(
+                    check, endpoint, addresses[check.subject]
+                )
+    return [explained.get((check.subject, check.name), check) for check in checks]
 
 
-def _addresses(place: Endpoint | str) -> tuple[str, ...]:
-    if isinstance(place, str) or place.jump:
+def _addresses(endpoint: Endpoint | str) -> tuple[str, ...]:
+    if isinstance(endpoint, str) or endpoint.jump:
         return ()
     try:
-        found = socket.getaddrinfo(place.address, place.port, type=socket.SOCK_STREAM)
+        rows = socket.getaddrinfo(endpoint.address, endpoint.port, type=socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         return ()
-    return tuple(dict.fromkeys(str(one[4][0]) for one in found))
+    return tuple(dict.fromkeys(str(row[4][0]) for row in rows))
 
 
-def _resolved(check: Check, place: Endpoint, addresses: Sequence[str]) -> Check:
-    if place.jump:
-        text = f"{place.address} by way of {place.jump}"
+def _resolved(check: Check, endpoint: Endpoint, addresses: Sequence[str]) -> Check:
+    if endpoint.jump:
+        text = f"{endpoint.address} by way of {endpoint.jump}"
         if check.status is CheckStatus.FAIL:
             text = f"{text}: one of the two names does not resolve"
     elif check.status is CheckStatus.FAIL:
-        text = f"{place.address} does not resolve"
+        text = f"{endpoint.address} does not resolve"
     else:
-        text = f"{place.address} is {', '.join(addresses)}" if addresses else place.address
+        text = f"{endpoint.address} is {', '.join(addresses)}" if addresses else endpoint.address
     return msgspec.structs.replace(check, text=text)

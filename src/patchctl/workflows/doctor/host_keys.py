@@ -1,4 +1,4 @@
-"""Compare what hosts offer as their keys with what is known, and write down what is new."""
+"""Compare the keys that hosts offer with the known ones, and write down new ones."""
 
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,16 +17,16 @@ from ...models.host_keys import Key, Target
 from ..interfaces import Files
 from .interfaces import Endpoint, KnownHostLine, Ssh
 
-# Local, docker and the like have no host key.
+# Other connections, such as local or docker, have no host key.
 _SSH = frozenset({"ssh", "smart", "paramiko", "paramiko_ssh"})
-_SIDE_BY_SIDE = 32
+_THREADS = 32
 CHECK = "host-key"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ways:
-    """How ssh is called besides the inventory: the operator's `-e` and `-u`, the folder that ssh
-    runs in, the workspace's known_hosts, and seconds to wait for a host."""
+class SshContext:
+    """How to call ssh, besides what the inventory has: the operator's `-e` and `-u`, the folder
+    where ssh runs, the workspace's known_hosts, and the seconds to wait for a host."""
 
     ssh: Ssh
     file: Path
@@ -37,8 +37,8 @@ class Ways:
 
 
 @dataclass(frozen=True)
-class Looked:
-    """One host: the check, and the keys that may be written for it."""
+class HostKeys:
+    """The check of one host's keys, and the new keys that may be written for it."""
 
     host: str
     check: Check
@@ -47,70 +47,91 @@ class Looked:
 
 
 @dataclass(frozen=True)
-class Found:
-    """What a look at the keys of several hosts found, by host."""
+class KeyComparison:
+    """The compared keys of several hosts, by host."""
 
-    hosts: Mapping[str, Looked] = field(default_factory=dict)
+    hosts: Mapping[str, HostKeys] = field(default_factory=dict)
 
     def learnable(self) -> tuple[LearnedKey, ...]:
-        """The keys that nobody knows yet, by host."""
+        """Return the keys that are not known yet, host by host."""
         return tuple(
             LearnedKey(
-                host=one.host,
-                entry=one.endpoint.name,
+                host=keys.host,
+                entry=keys.endpoint.name,
                 type=key.type,
                 fingerprint=key.fingerprint,
             )
-            for one in self.hosts.values()
-            if one.endpoint is not None
-            for key in one.new
+            for keys in self.hosts.values()
+            if keys.endpoint is not None
+            for key in keys.new
         )
 
 
-def look(hosts: Iterable[Host], ways: Ways) -> Found:
-    """Ask ssh where it would go, the hosts for their keys, and compare. Nothing is written."""
-    wanted = {host.name: host for host in hosts}
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        reached = dict(
-            zip(wanted, pool.map(lambda host: way(host, ways), wanted.values()), strict=True)
+def look(hosts: Iterable[Host], context: SshContext) -> KeyComparison:
+    """Ask ssh for its endpoints and the hosts for their keys, and compare. Writes nothing."""
+    hosts_by_name = {host.name: host for host in hosts}
+    with ThreadPoolExecutor(_THREADS) as pool:
+        endpoints = dict(
+            zip(
+                hosts_by_name,
+                pool.map(lambda host: endpoint_of(host, context), hosts_by_name.values()),
+                strict=True,
+            )
         )
-    direct = [one for one in reached.values() if not isinstance(one, str) and not one.jump]
+    direct = [
+        endpoint
+        for endpoint in endpoints.values()
+        if not isinstance(endpoint, str) and not endpoint.jump
+    ]
     offered = (
-        ways.ssh.scan([(one.address, one.port) for one in direct], timeout_s=ways.timeout_s)
+        context.ssh.scan(
+            [(endpoint.address, endpoint.port) for endpoint in direct], timeout_s=context.timeout_s
+        )
         if direct
         else {}
     )
-    files = {path for one in reached.values() if not isinstance(one, str) for path in one.files}
-    entries = {path: ways.ssh.read(path) for path in files | {ways.file.resolve()}}
-    found = {}
-    for name, one in reached.items():
-        if isinstance(one, str):
-            found[name] = Looked(name, _check(name, CheckStatus.SKIPPED, one))
+    files = {
+        path
+        for endpoint in endpoints.values()
+        if not isinstance(endpoint, str)
+        for path in endpoint.files
+    }
+    entries = {path: context.ssh.read(path) for path in files | {context.file.resolve()}}
+    compared = {}
+    for name, endpoint in endpoints.items():
+        if isinstance(endpoint, str):
+            compared[name] = HostKeys(name, _check(name, CheckStatus.SKIPPED, endpoint))
             continue
         known = [
             entry
-            for path in dict.fromkeys((*one.files, ways.file.resolve()))
+            for path in dict.fromkeys((*endpoint.files, context.file.resolve()))
             for entry in entries[path]
-            if entry.fits(one.name)
+            if entry.fits(endpoint.name)
         ]
-        found[name] = compare(name, one, known, offered.get((one.address, one.port), ()), ways)
-    return Found(found)
+        compared[name] = compare(
+            name, endpoint, known, offered.get((endpoint.address, endpoint.port), ()), context
+        )
+    return KeyComparison(compared)
 
 
-def way(host: Host, ways: Ways) -> Endpoint | str:
-    """Where ssh goes for the host, or why that cannot be told."""
-    asked = target(host, ways)
-    if isinstance(asked, str):
-        return asked
+def endpoint_of(host: Host, context: SshContext) -> Endpoint | str:
+    """Return where ssh connects for the host, or why that is not known."""
+    ssh_target = target(host, context)
+    if isinstance(ssh_target, str):
+        return ssh_target
     try:
-        return ways.ssh.resolve(asked, ways.cwd, ways.file)
+        return context.ssh.resolve(ssh_target, context.cwd, context.file)
     except PatchctlError as error:
         return str(error)
 
 
-def target(host: Host, ways: Ways) -> Target | str:
-    """What the inventory and `-e` say of the connection, or why that cannot be told."""
-    variables = {"inventory_hostname": host.name, **host.variables, **_given(ways.extra_vars)}
+def target(host: Host, context: SshContext) -> Target | str:
+    """Return the connection as the inventory and `-e` have it, or why it is not known."""
+    variables = {
+        "inventory_hostname": host.name,
+        **host.variables,
+        **_extra_variables(context.extra_vars),
+    }
 
     def first(*names: str, default: str = "") -> str | None:
         for name in names:
@@ -123,33 +144,34 @@ def target(host: Host, ways: Ways) -> Target | str:
         return f"the connection is {kind}, which has no host key"
     address = first("ansible_host", "ansible_ssh_host", default=host.name)
     port = first("ansible_port", "ansible_ssh_port")
-    user = first("ansible_user", "ansible_ssh_user", default=ways.user)
-    more = [
+    user = first("ansible_user", "ansible_ssh_user", default=context.user)
+    argument_texts = [
         first("ansible_ssh_args"),
         first("ansible_ssh_common_args"),
-        first("ansible_ssh_extra_args", default=ways.ssh.option(ways.file)),
+        first("ansible_ssh_extra_args", default=context.ssh.option(context.file)),
     ]
-    if kind is None or address is None or port is None or user is None or None in more:
+    if kind is None or address is None or port is None or user is None or None in argument_texts:
         return "a template or a vaulted value hides the address or ssh's arguments"
     try:
-        arguments = [word for text in more for word in shlex.split(text or "")]
+        arguments = [word for text in argument_texts for word in shlex.split(text or "")]
     except ValueError as error:
         return f"ssh's arguments have quotes that do not match: {error}"
     return Target(address=address, port=port, user=user, arguments=tuple(arguments))
 
 
-def _given(texts: Sequence[str]) -> dict[str, Any]:
-    """`-e key=value` and `-e '{...}'`. Files may be vaulted and are left to Ansible."""
-    found: dict[str, Any] = {}
-    for text in (one.strip() for one in texts if not one.startswith("@")):
+def _extra_variables(arguments: Sequence[str]) -> dict[str, Any]:
+    """Return the variables of `-e key=value` and `-e '{...}'`. Ignores files, which may be vaulted
+    and are left to Ansible."""
+    variables: dict[str, Any] = {}
+    for text in (argument.strip() for argument in arguments if not argument.startswith("@")):
         try:
             if text.startswith("{"):
-                found |= msgspec.yaml.decode(text, type=dict[str, Any])
+                variables |= msgspec.yaml.decode(text, type=dict[str, Any])
             else:
-                found |= dict(word.split("=", 1) for word in shlex.split(text))
+                variables |= dict(word.split("=", 1) for word in shlex.split(text))
         except (ValueError, msgspec.MsgspecError):
-            continue  # Ansible says what is wrong with it
-    return found
+            continue  # Ansible reports what is wrong with it
+    return variables
 
 
 # --- judging ------------------------------------------------------------------------------------
@@ -160,30 +182,30 @@ def compare(
     endpoint: Endpoint,
     known: Sequence[KnownHostLine],
     offered: Sequence[Key],
-    ways: Ways,
-) -> Looked:
-    """Judge one host. `known`: entries that fit its name; `offered`: what it says now."""
+    context: SshContext,
+) -> HostKeys:
+    """Judge one host. `known`: entries that fit its name; `offered`: the keys that it has now."""
     revoked = {entry.key for entry in known if entry.marker == "@revoked"}
     if bad := [key for key in offered if key in revoked]:
         text = f"offers a revoked key, {bad[0].type} {bad[0].fingerprint}"
         hint = "take the host off the network; whoever has this key may pose as it"
-        return Looked(host, _check(host, CheckStatus.FAIL, text, hint), endpoint)
+        return HostKeys(host, _check(host, CheckStatus.FAIL, text, hint), endpoint)
     plain = [entry for entry in known if not entry.marker]
     if [entry for entry in known if entry.marker == "@cert-authority"] and not plain:
         text = "a certificate authority of known_hosts vouches for it"
-        return Looked(host, _check(host, CheckStatus.OK, text), endpoint)
+        return HostKeys(host, _check(host, CheckStatus.OK, text), endpoint)
     if endpoint.jump:
-        return Looked(host, _behind(host, endpoint, plain, ways), endpoint)
+        return HostKeys(host, _behind_jump(host, endpoint, plain, context), endpoint)
     if not offered:
         text = "does not answer ssh-keyscan"
-        return Looked(host, _check(host, CheckStatus.SKIPPED, text, "see its other checks"))
+        return HostKeys(host, _check(host, CheckStatus.SKIPPED, text, "see its other checks"))
     if not plain:
-        new = tuple(offered) if ways.file.resolve() in endpoint.files else ()
-        return Looked(host, _unknown(host, offered[0], endpoint, ways), endpoint, new)
+        new = tuple(offered) if context.file.resolve() in endpoint.files else ()
+        return HostKeys(host, _unknown(host, offered[0], endpoint, context), endpoint, new)
     wrong = [entry for entry in plain if _differs(entry, offered)]
     if wrong or not {entry.key for entry in plain} & set(offered):
-        return Looked(host, _changed(host, endpoint, (wrong or plain)[0], offered), endpoint)
-    return Looked(host, _check(host, CheckStatus.OK, f"known as {endpoint.name}"), endpoint)
+        return HostKeys(host, _changed(host, endpoint, (wrong or plain)[0], offered), endpoint)
+    return HostKeys(host, _check(host, CheckStatus.OK, f"known as {endpoint.name}"), endpoint)
 
 
 def _differs(entry: KnownHostLine, offered: Sequence[Key]) -> bool:
@@ -191,12 +213,12 @@ def _differs(entry: KnownHostLine, offered: Sequence[Key]) -> bool:
     return bool(alike) and entry.key not in alike
 
 
-def _unknown(host: str, key: Key, endpoint: Endpoint, ways: Ways) -> Check:
-    if ways.file.resolve() not in endpoint.files:
+def _unknown(host: str, key: Key, endpoint: Endpoint, context: SshContext) -> Check:
+    if context.file.resolve() not in endpoint.files:
         return _check(
             host,
             CheckStatus.FAIL,
-            f"not known; ssh's options leave out {ways.file.name} of the workspace and name"
+            f"not known; ssh's options leave out {context.file.name} of the workspace and name"
             f" {', '.join(str(path) for path in endpoint.files[:2]) or 'no file'}",
             f"drop GlobalKnownHostsFile from the inventory's ssh arguments, or add"
             f" {endpoint.name} to that file yourself",
@@ -222,7 +244,9 @@ def _changed(host: str, endpoint: Endpoint, entry: KnownHostLine, offered: Seque
     )
 
 
-def _behind(host: str, endpoint: Endpoint, known: Sequence[KnownHostLine], ways: Ways) -> Check:
+def _behind_jump(
+    host: str, endpoint: Endpoint, known: Sequence[KnownHostLine], context: SshContext
+) -> Check:
     if known:
         return _check(host, CheckStatus.OK, f"known as {endpoint.name}")
     port = "" if endpoint.port == 22 else f"-p {endpoint.port} "
@@ -231,7 +255,7 @@ def _behind(host: str, endpoint: Endpoint, known: Sequence[KnownHostLine], ways:
         CheckStatus.FAIL,
         f"not known, and it is behind {endpoint.jump}, where ssh-keyscan does not reach",
         f"on the jump host: ssh-keyscan {port}{endpoint.address}; compare, and append it to"
-        f" {ways.file}",
+        f" {context.file}",
     )
 
 
@@ -243,7 +267,7 @@ def _check(host: str, status: CheckStatus, text: str, hint: str = "") -> Check:
 
 
 def before(file: Path) -> bytes:
-    """What the file holds now; raises InvalidInputError where it cannot be extended."""
+    """Return the file's content. Raises InvalidInputError where it cannot be extended."""
     if file.is_symlink():
         raise InvalidInputError(
             "is a symbolic link", where=str(file), hint="replace it by the file itself"
@@ -256,20 +280,20 @@ def before(file: Path) -> bytes:
         raise InvalidInputError(f"cannot be read: {error.strerror}", where=str(file)) from error
 
 
-def learn(found: Found, file: Path, seen: bytes, files: Files) -> None:
-    """Append the new keys, each line ending with the host's name; lines that stand there stay.
+def learn(compared: KeyComparison, file: Path, content: bytes, files: Files) -> None:
+    """Append the new keys, all or none, each line with the host's name at its end; old lines stay.
 
-    Whole or not at all. `seen`: the content that the keys were compared with; raises
-    ConflictError where it is no longer the same.
+    `seen` is the content that the keys were compared with. Raises ConflictError where the file has
+    changed since then.
     """
-    if before(file) != seen:
+    if before(file) != content:
         raise ConflictError(f"{file}: somebody else wrote it meanwhile", hint="try again")
     lines: dict[str, str] = {}
-    for one in found.hosts.values():
-        for key in one.new if one.endpoint is not None else ():
-            assert one.endpoint is not None
-            comment = one.host if one.host.isprintable() else ""
-            lines.setdefault(f"{one.endpoint.name} {key.type} {key.blob}", comment)
-    end = b"" if not seen or seen.endswith(b"\n") else b"\n"
+    for host_keys in compared.hosts.values():
+        for key in host_keys.new if host_keys.endpoint is not None else ():
+            assert host_keys.endpoint is not None
+            comment = host_keys.host if host_keys.host.isprintable() else ""
+            lines.setdefault(f"{host_keys.endpoint.name} {key.type} {key.blob}", comment)
+    end = b"" if not content or content.endswith(b"\n") else b"\n"
     text = "".join(f"{line} {comment}".rstrip() + "\n" for line, comment in lines.items())
-    files.write_atomic(file, seen + end + text.encode(), mode=0o644)
+    files.write_atomic(file, content + end + text.encode(), mode=0o644)

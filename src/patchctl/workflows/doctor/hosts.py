@@ -1,4 +1,4 @@
-"""One host's discovery -> its checks. Pure: nothing is asked here."""
+"""Make the checks of a host from its discovery. Pure: asks nothing itself."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ from ..discovery.discover import Look
 
 OK, WARN, FAIL, SKIPPED = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL, CheckStatus.SKIPPED
 
-# The way to a host's answer, then what the answer says. Names are stable, for scripts.
+# The steps to a host's answer, then checks of the answer. Names are stable, for scripts.
 _WAY = (
     (Stage.INVENTORY, "inventory"),
     (Stage.RESOLVE, "resolve"),
@@ -23,7 +23,7 @@ _WAY = (
     (Stage.PRIVILEGE, "privilege"),
     (Stage.ANSWER, "answer"),
 )
-_SAID = ("package-manager", "disk", "clock", "updaters")
+_ANSWER_CHECKS = ("package-manager", "disk", "clock", "updaters")
 
 _HINTS = {
     Stage.INVENTORY: "give --vault-id, or set ansible.vault_password_file in patchctl.yml",
@@ -36,7 +36,7 @@ _HINTS = {
     " prints without end does this",
 }
 # Reasons that need a hint of their own.
-_BETTER = {
+_HINTS_BY_REASON = {
     ReasonCode.UNSUPPORTED: "take it out of the inventory, or set ansible_connection to ssh",
     ReasonCode.NO_PLUGIN: "install its collection beside patchctl, such as `pip install ansible`",
     ReasonCode.BAD_VARIABLE: "correct the variable; `patchctl inventory show HOST` shows all",
@@ -57,17 +57,18 @@ _MIB = 1024
 _SPACE = ((200 * _MIB, FAIL), (1024 * _MIB, WARN))
 _BOOT = ((KERNEL_KIB, WARN),)
 _INODES = ((1_000, FAIL), (10_000, WARN))
-# Their inodes are made as they are needed and count as 0.
+# These make inodes when they are needed and report 0 free ones.
 _UNCOUNTED = frozenset({"btrfs", "vfat", "zfs", "bcachefs", "exfat"})
 _SKEW_WARN_S, _SKEW_FAIL_S = 30, 300  # Kerberos refuses at 300 s
 
 
 def checks(look: Look, updaters: UpdaterPolicy) -> tuple[Check, ...]:
-    """All checks of a host, in the order of its way. `updaters`: the policy of the host's ring."""
+    """Return all checks of a host, in the order of the steps to its answer. `updaters`: the policy
+    of the host's ring."""
     result = look.result
     if result.facts is not None:
-        return tuple(_fit(result.name, result.facts, result.elapsed_ms, updaters))
-    return tuple(_unfit(look))
+        return tuple(_with_facts(result.name, result.facts, result.elapsed_ms, updaters))
+    return tuple(_without_facts(look))
 
 
 def _check(host: str, name: str, status: CheckStatus, text: str = "", hint: str = "") -> Check:
@@ -78,50 +79,52 @@ def _check(host: str, name: str, status: CheckStatus, text: str = "", hint: str 
 
 
 def ended(look: Look) -> Stage | None:
-    """Where the way to the host ended; None where it answered."""
+    """Return the step at which the connection to the host failed; None where it answered."""
     if look.code is None or look.code in TOO_LITTLE:
         return None
-    found = stage_of(look.code)
-    if found is Stage.ANSWER and look.result.status is HostStatus.UNREACHABLE:
-        return Stage.CONNECT  # ssh said something that has no code
-    return found
+    stage = stage_of(look.code)
+    if stage is Stage.ANSWER and look.result.status is HostStatus.UNREACHABLE:
+        return Stage.CONNECT  # a message of ssh without a code
+    return stage
 
 
-def _unfit(look: Look) -> Iterator[Check]:
+def _without_facts(look: Look) -> Iterator[Check]:
     host, status, reason = look.result.name, look.result.status, look.result.reason
-    found = ended(look)
-    if found is None:
-        yield from (_check(host, name, OK) for place, name in _WAY if place is not Stage.INVENTORY)
+    end = ended(look)
+    if end is None:
+        yield from (_check(host, name, OK) for stage, name in _WAY if stage is not Stage.INVENTORY)
         hint = (
             "take it out of the inventory, or see why its package manager is missing there"
             if look.code is ReasonCode.NO_MANAGER
             else "run `dpkg-query -W` or `rpm -qa` there and mend the package database"
         )
-        yield _check(host, _SAID[0], FAIL, reason, hint)
-        yield from (_check(host, name, SKIPPED, "not told") for name in _SAID[1:])
+        yield _check(host, _ANSWER_CHECKS[0], FAIL, reason, hint)
+        yield from (_check(host, name, SKIPPED, "not told") for name in _ANSWER_CHECKS[1:])
         return
-    # A task that timed out may have waited for the connection as well as for the host.
-    sure = found is not Stage.ANSWER or status is HostStatus.UNREACHABLE
+    # A task that timed out may have waited for the connection or for the host.
+    connected = end is not Stage.ANSWER or status is HostStatus.UNREACHABLE
     passed = True
-    for place, name in _WAY:
-        if place is found:
+    for stage, name in _WAY:
+        if stage is end:
             passed = False
-            yield _check(host, name, FAIL, reason, _hint(look.code, found))
-        elif place is not Stage.INVENTORY:
+            yield _check(host, name, FAIL, reason, _hint(look.code, end))
+        elif stage is not Stage.INVENTORY:
             yield _check(
-                host, name, OK if passed and sure else SKIPPED, "" if passed else "not reached"
+                host, name, OK if passed and connected else SKIPPED, "" if passed else "not reached"
             )
-    yield from (_check(host, name, SKIPPED, "not reached") for name in _SAID)
+    yield from (_check(host, name, SKIPPED, "not reached") for name in _ANSWER_CHECKS)
 
 
-def _hint(code: ReasonCode | None, place: Stage) -> str:
-    return _BETTER[code] if code in _BETTER else _HINTS[place]
+def _hint(code: ReasonCode | None, stage: Stage) -> str:
+    return _HINTS_BY_REASON[code] if code in _HINTS_BY_REASON else _HINTS[stage]
 
 
 # --- facts --------------------------------------------------------------------------------------
 
 
-def _fit(host: str, facts: HostFacts, elapsed_ms: int, updaters: UpdaterPolicy) -> Iterator[Check]:
+def _with_facts(
+    host: str, facts: HostFacts, elapsed_ms: int, updaters: UpdaterPolicy
+) -> Iterator[Check]:
     for name in ("resolve", "connect", "host-key", "login"):
         yield _check(host, name, OK)
     yield (
@@ -137,43 +140,45 @@ def _fit(host: str, facts: HostFacts, elapsed_ms: int, updaters: UpdaterPolicy) 
 
 
 def _manager(host: str, facts: HostFacts) -> Check:
-    name, what = "package-manager", f"{facts.manager.value}, {len(facts.packages)} packages"
+    name, summary = "package-manager", f"{facts.manager.value}, {len(facts.packages)} packages"
     if facts.manager not in SUPPORTED:
         hint = "it is discovered, and left out of plans"
-        return _check(host, name, WARN, f"{what}; patchctl does not update with it yet", hint)
+        return _check(host, name, WARN, f"{summary}; patchctl does not update with it yet", hint)
     if facts.package_lock_held:
-        who = facts.locks[0].words if facts.locks else "a package operation is running there"
-        text = f"{what}; {who}"
+        holder = facts.locks[0].words if facts.locks else "a package operation is running there"
+        text = f"{summary}; {holder}"
         return _check(host, name, WARN, text, "let it end; where it hangs, see who holds the lock")
-    return _check(host, name, OK, what)
+    return _check(host, name, OK, summary)
 
 
 def _disk(host: str, facts: HostFacts) -> Check:
-    found = [bad for one in facts.file_systems for bad in _short(one)]
+    shortages = [
+        shortage for file_system in facts.file_systems for shortage in _shortages(file_system)
+    ]
     if not facts.file_systems:
         return _check(host, "disk", SKIPPED, "df told nothing")
-    if not found:
-        least = min(facts.file_systems, key=lambda one: one.free_kib)
+    if not shortages:
+        least = min(facts.file_systems, key=lambda file_system: file_system.free_kib)
         return _check(host, "disk", OK, f"{least.free_kib // _MIB} MiB free on {least.mount}")
-    status = FAIL if any(bad is FAIL for bad, _ in found) else WARN
-    text = ", ".join(text for _, text in found)
+    status = FAIL if any(level is FAIL for level, _ in shortages) else WARN
+    text = ", ".join(text for _, text in shortages)
     hint = "make room: old kernels, /var/cache, journals, or a larger disk"
     return _check(host, "disk", status, text, hint)
 
 
-def _short(one: FileSystem) -> Iterator[tuple[CheckStatus, str]]:
-    if one.mount == "/boot/efi":
+def _shortages(file_system: FileSystem) -> Iterator[tuple[CheckStatus, str]]:
+    if file_system.mount == "/boot/efi":
         return
-    limits = _BOOT if one.mount == "/boot" else _SPACE
+    limits = _BOOT if file_system.mount == "/boot" else _SPACE
     for limit, status in limits:
-        if one.free_kib < limit:
-            yield status, f"{one.free_kib // _MIB} MiB free on {one.mount}"
+        if file_system.free_kib < limit:
+            yield status, f"{file_system.free_kib // _MIB} MiB free on {file_system.mount}"
             break
-    if one.kind in _UNCOUNTED:
+    if file_system.kind in _UNCOUNTED:
         return
-    for limit, status in _INODES if one.mount != "/boot" else ():
-        if one.free_inodes < limit:
-            yield status, f"{one.free_inodes} inodes free on {one.mount}"
+    for limit, status in _INODES if file_system.mount != "/boot" else ():
+        if file_system.free_inodes < limit:
+            yield status, f"{file_system.free_inodes} inodes free on {file_system.mount}"
             break
 
 
@@ -189,11 +194,13 @@ def _clock(host: str, skew: int | None) -> Check:
     return _check(host, "clock", status, text, hint)
 
 
-def _updaters(host: str, found: tuple[CompetingUpdater, ...], policy: UpdaterPolicy) -> Check:
-    active = [one for one in found if one.state in ("enabled", "running")]
+def _updaters(host: str, updaters: tuple[CompetingUpdater, ...], policy: UpdaterPolicy) -> Check:
+    active = [updater for updater in updaters if updater.state in ("enabled", "running")]
     if not active:
-        return _check(host, "updaters", OK, ", ".join(f"{it.name} is off" for it in found))
-    text = ", ".join(f"{it.name} is {it.state}" for it in active)
+        return _check(
+            host, "updaters", OK, ", ".join(f"{updater.name} is off" for updater in updaters)
+        )
+    text = ", ".join(f"{updater.name} is {updater.state}" for updater in active)
     refuse = policy is UpdaterPolicy.REFUSE
     hint = (
         "switch it off there, or set policy.updaters to hold-for-run: a rollout refuses the host"

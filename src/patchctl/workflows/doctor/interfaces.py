@@ -1,4 +1,4 @@
-"""What the doctor asks of this machine. Adapters satisfy these, and wiring hands them over."""
+"""The interfaces that the doctor needs. Adapters implement them, and wiring hands them over."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -9,7 +9,7 @@ from ...models.host_keys import Key, Target
 
 
 class Space(Protocol):
-    """A file system, asked at the nearest folder that exists. `network`: its kind, "" for local."""
+    """A file system, read at the nearest existing folder. `network`: its kind, "" for local."""
 
     @property
     def place(self) -> Path: ...
@@ -22,8 +22,8 @@ class Space(Protocol):
 
 
 class Memory(Protocol):
-    """`place`: a folder that is kept in memory, None without one. `kind`: of its file system.
-    `passed_over`: why a place that comes before it, or any, is not taken; one line each."""
+    """A folder in memory. `place`: the folder, None without one. `kind`: of its file system.
+    `passed_over`: a line for each folder that comes before it and is not used, with the reason."""
 
     @property
     def place(self) -> Path | None: ...
@@ -34,7 +34,7 @@ class Memory(Protocol):
 
 
 class Machine(Protocol):
-    """What this machine has. Versions are "" where the thing is missing."""
+    """What this machine has. A version is "" where the program is missing."""
 
     @property
     def python(self) -> tuple[int, int, int]: ...
@@ -68,38 +68,38 @@ class System(Protocol):
     """This machine."""
 
     def look(self, state: Path, environment: Mapping[str, str]) -> Machine:
-        """Everything at once; `state` is the folder of the state, which may not exist yet."""
+        """Return everything at once; `state` is the state folder, which may not exist yet."""
 
     def space(self, folder: Path) -> Space:
-        """Free space where the folder is or will be."""
+        """Return the free space where the folder is or will be."""
 
 
 class Ownership(Protocol):
-    """Who could have written a file."""
+    """Tells who can write to files."""
 
     def trusted_users(self, environment: Mapping[str, str]) -> frozenset[int]:
-        """Whose files are as good as one's own."""
+        """Return the ids of users whose files are trusted as one's own."""
 
     def problems(
         self, root: Path, code: Iterable[str | Path] = ..., users: frozenset[int] | None = ...
     ) -> tuple[Problem, ...]:
-        """What others could have written of the workspace, and of the code that it runs."""
+        """Return what others can write of the workspace and of the code that it runs."""
 
     def state_problems(
         self, folder: Path, users: frozenset[int] | None = ...
     ) -> tuple[Problem, ...]:
-        """The same of the state."""
+        """Return what others can write of the state folder."""
 
 
 class Git(Protocol):
     """Asks git."""
 
     def ask(self, folder: Path, environment: Mapping[str, str], *words: str) -> str:
-        """What it prints; "" where it says nothing or is missing."""
+        """Return what git prints; "" where it prints nothing, fails or is missing."""
 
 
 class Ask(Protocol):
-    """Asks git in a folder, with the environment that it is to have."""
+    """Asks git in a folder, with the environment of the caller."""
 
     def __call__(self, folder: Path, *words: str) -> str: ...
 
@@ -117,12 +117,12 @@ class KnownHostLine(Protocol):
     def line(self) -> int: ...
 
     def fits(self, name: str) -> bool:
-        """Is the line about the host of this name (`host` or `[host]:port`)?"""
+        """Return whether the line is for the host of this name (`host` or `[host]:port`)."""
 
 
 class Endpoint(Protocol):
-    """Where ssh really goes. `name` is what it looks for in known_hosts; `jump` is the jump host or
-    says that there is a proxy command, "" for a direct way. `files`: its known_hosts."""
+    """Where ssh really connects. It looks for `name` in known_hosts; `jump` is the jump host or
+    tells that there is a proxy command, "" for a direct connection. `files`: its known_hosts."""
 
     @property
     def address(self) -> str: ...
@@ -137,18 +137,18 @@ class Endpoint(Protocol):
 
 
 class Ssh(Protocol):
-    """What ssh makes of a host, and which keys are known and offered."""
+    """Asks ssh for a host's endpoint, and for known and offered keys."""
 
     def option(self, path: Path) -> str:
-        """The argument that makes ssh read this known_hosts beside the others."""
+        """Return the argument that makes ssh read this known_hosts beside the others."""
 
     def read(self, path: Path) -> Sequence[KnownHostLine]:
-        """The lines of a known_hosts file; none where there is no such file."""
+        """Return the lines of a known_hosts file; none where there is no such file."""
 
     def resolve(self, target: Target, cwd: Path, own: Path) -> Endpoint:
-        """Where ssh goes. Raises AdapterError where it does not understand the options."""
+        """Return where ssh connects. Raises AdapterError where it does not accept the options."""
 
     def scan(
-        self, places: Iterable[tuple[str, int]], *, timeout_s: int
+        self, addresses: Iterable[tuple[str, int]], *, timeout_s: int
     ) -> Mapping[tuple[str, int], Sequence[Key]]:
-        """Keys that (address, port) offer now; a host that does not answer is missing."""
+        """Return (address, port) -> the keys offered now, without hosts that do not answer."""

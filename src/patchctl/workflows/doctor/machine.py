@@ -1,4 +1,4 @@
-"""What this machine has -> checks. Pure."""
+"""Make checks from what this machine has. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -8,18 +8,18 @@ from .interfaces import Machine, Memory, Space
 
 OK, WARN, FAIL, SKIPPED = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL, CheckStatus.SKIPPED
 
-# Oldest that works (pyproject.toml) and newest that was tried.
+# The oldest version that works (pyproject.toml) and the newest that was tried.
 PYTHON = ((3, 11), (3, 13))
 ANSIBLE_CORE = ((2, 19), (2, 21))
 ANSIBLE_RUNNER = ((2, 4, 3), (2, 4))
 _GIB = 1 << 30
-# The variables of ten thousand hosts, and what Ansible itself writes.
+# Room for the variables of ten thousand hosts, and for what Ansible itself writes.
 _SECRETS = 32 << 20
 _INSTALL = "install patchctl again, into an environment of its own"
 
 
 def checks(machine: Machine, engine: str) -> Iterator[Check]:
-    """`engine`: the lab's container engine, "" where there is none."""
+    """Yield the checks of this machine. `engine`: the lab's container engine, or ""."""
     python = ".".join(map(str, machine.python))
     yield _version("python", python, PYTHON)
     if machine.ansible_problem:
@@ -63,20 +63,25 @@ def _check(name: str, status: CheckStatus, text: str, hint: str = "") -> Check:
     return Check(area=Area.MACHINE, subject="", name=name, status=status, text=text, hint=hint)
 
 
-def _version(name: str, found: str, known: tuple[tuple[int, ...], tuple[int, ...]]) -> Check:
+def _version(name: str, installed: str, known: tuple[tuple[int, ...], tuple[int, ...]]) -> Check:
     oldest, newest = known
-    if not found:
+    if not installed:
         return _check(name, FAIL, "is missing", _INSTALL)
-    version = _numbers(found)
+    version = _numbers(installed)
     if version < oldest:
         wanted = ".".join(map(str, oldest))
-        return _check(name, FAIL, f"{found} is too old", f"{wanted} or newer is needed; {_INSTALL}")
+        return _check(
+            name, FAIL, f"{installed} is too old", f"{wanted} or newer is needed; {_INSTALL}"
+        )
     if version[: len(newest)] > newest:
         tried = ".".join(map(str, newest))
         return _check(
-            name, WARN, f"{found} is newer than what was tried ({tried})", "try it on a lab first"
+            name,
+            WARN,
+            f"{installed} is newer than what was tried ({tried})",
+            "try it on a lab first",
         )
-    return _check(name, OK, found)
+    return _check(name, OK, installed)
 
 
 def _agent(keys: int | None) -> Check:
@@ -106,23 +111,24 @@ def _clock(synchronised: bool | None) -> Check:
 
 
 def disk(space: Space) -> Check:
-    """Room where state lies: packages of plans, journal, audit log."""
+    """Check the free space for the state: packages of plans, journal, audit log."""
     text = f"{space.free_bytes / _GIB:.1f} GiB free at {space.place}"
     inodes = space.free_inodes
     if inodes is not None and inodes < 10_000:
         text = f"{inodes} inodes free at {space.place}"
-    few = inodes is not None and inodes < 10_000
-    none = inodes is not None and inodes < 1_000
+    few_inodes = inodes is not None and inodes < 10_000
+    no_inodes = inodes is not None and inodes < 1_000
     hint = "make room, or name another folder with `state:` or PATCHCTL_STATE"
-    if space.free_bytes < _GIB // 5 or none:
+    if space.free_bytes < _GIB // 5 or no_inodes:
         return _check("disk", FAIL, text, hint)
-    if space.free_bytes < 2 * _GIB or few:
+    if space.free_bytes < 2 * _GIB or few_inodes:
         return _check("disk", WARN, text, hint)
     return _check("disk", OK, text)
 
 
 def secrets(memory: Memory, free_bytes: int) -> Check:
-    """Where passwords lie while Ansible reads them: in memory, if this machine has a place."""
+    """Check where passwords are while Ansible reads them: in memory if this machine has a folder
+    there."""
     others = "".join(f"; {line}" for line in memory.passed_over)
     if memory.place is None:
         return _check(
@@ -141,6 +147,6 @@ def secrets(memory: Memory, free_bytes: int) -> Check:
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """`2.19.1rc1` -> (2, 19, 1)."""
-    found = re.match(r"\d+(?:\.\d+)*", version)
-    return tuple(int(part) for part in found[0].split(".")) if found else ()
+    """Return `2.19.1rc1` as (2, 19, 1)."""
+    digits = re.match(r"\d+(?:\.\d+)*", version)
+    return tuple(int(part) for part in digits[0].split(".")) if digits else ()

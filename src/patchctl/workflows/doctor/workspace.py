@@ -1,4 +1,4 @@
-"""What is wrong with the workspace -> checks: who may write it, settings, inventory, state."""
+"""Make checks of the workspace: who can write it, settings, inventory, state."""
 
 import os
 import stat
@@ -13,63 +13,65 @@ from .interfaces import Ask, Ssh
 
 OK, WARN, FAIL, SKIPPED = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL, CheckStatus.SKIPPED
 
-# product.md: the policy itself is reviewed every four months.
+# The policy itself should be reviewed every four months.
 REVIEW_DAYS = 122
 _SHOWN = 10
 
 
 def check(subject: str, name: str, status: CheckStatus, text: str = "", hint: str = "") -> Check:
-    """A check of the area."""
+    """Return a check of the workspace."""
     return Check(
         area=Area.WORKSPACE, subject=subject, name=name, status=status, text=text, hint=hint
     )
 
 
 def from_error(name: str, error: PatchctlError) -> tuple[Check, ...]:
-    """A failed check for every problem that an error tells."""
+    """Return a failed check for every problem of an error."""
     hint = error.hint or "correct it"
-    lines = (str(one) or type(error).__name__ for one in error.problems)
+    lines = (str(problem) or type(error).__name__ for problem in error.problems)
     return tuple(check("", name, FAIL, line, hint) for line in lines)
 
 
 def owner(problems: Iterable[Problem], *, trusted: bool) -> Iterator[Check]:
-    """Who could have written it. One that others can write is not read, unless it is trusted."""
-    found = list(dict.fromkeys(problems))
-    if not found:
+    """Check who can write the workspace. If others can, it is not read unless it is trusted."""
+    distinct = list(dict.fromkeys(problems))
+    if not distinct:
         yield check("", "owner", OK, "only you or root can write it")
-    for one in found[:_SHOWN]:
-        yield check(one.path, "owner", WARN if trusted else FAIL, one.message, one.hint)
-    if len(found) > _SHOWN:
-        text = f"{len(found) - _SHOWN} more paths are not yours alone"
+    for problem in distinct[:_SHOWN]:
+        yield check(problem.path, "owner", WARN if trusted else FAIL, problem.message, problem.hint)
+    if len(distinct) > _SHOWN:
+        text = f"{len(distinct) - _SHOWN} more paths are not yours alone"
         yield check("", "owner", WARN if trusted else FAIL, text, "mend the first ones")
 
 
 def lint(report: LintReport) -> Iterator[Check]:
-    """The findings of `inventory lint`: an error there is a failure here."""
+    """Yield the findings of `inventory lint`: an error there is a failure here."""
     if not report.findings:
         yield check("", "inventory", OK, f"{report.hosts} hosts, lint finds nothing")
-    for one in report.findings:
-        status = FAIL if one.level is Level.ERROR else WARN
-        yield check(one.where, f"inventory:{one.rule}", status, one.message, one.hint)
+    for finding in report.findings:
+        status = FAIL if finding.level is Level.ERROR else WARN
+        yield check(
+            finding.where, f"inventory:{finding.rule}", status, finding.message, finding.hint
+        )
 
 
 def not_used(problems: Iterable[Problem]) -> Iterator[Check]:
-    """What of an ansible.cfg is not used; what has nothing in its place is well so."""
-    for one in problems:
-        place = f"{one.path}:{one.line}" if one.line else one.path
-        status = WARN if one.hint else OK
-        yield check(place, "ansible.cfg", status, one.message, one.hint)
+    """Yield what of an ansible.cfg is not used; a problem without a hint is fine as it is."""
+    for problem in problems:
+        subject = f"{problem.path}:{problem.line}" if problem.line else problem.path
+        status = WARN if problem.hint else OK
+        yield check(subject, "ansible.cfg", status, problem.message, problem.hint)
 
 
 def secrets(root: Path, ansible: AnsibleSettings, expand: Callable[[str], Path]) -> Iterator[Check]:
-    """Files with keys and passwords that the settings name: there, and read by nobody else.
-    `expand` knows whose home folder `~` is."""
-    named = {
+    """Check that the settings' files with keys and passwords exist and nobody else can read them.
+    `expand` replaces `~` by the caller's home folder."""
+    files = {
         "ansible.private_key": ansible.private_key,
         "ansible.become_password_file": ansible.become_password_file,
         "ansible.vault_password_file": ansible.vault_password_file,
     }
-    for key, name in named.items():
+    for key, name in files.items():
         if not name:
             continue
         path = root / expand(name)
@@ -85,8 +87,8 @@ def secrets(root: Path, ansible: AnsibleSettings, expand: Callable[[str], Path])
 
 
 def state(root: Path, folder: Path, lost: str, network: str, ask: Ask) -> Iterator[Check]:
-    """Where the state lies. `lost`: why a pipeline would lose it, "" where it would not; `network`:
-    the kind of its file system, "" for a local one."""
+    """Check the state folder. `lost`: why a pipeline would lose it, "" where it would not;
+    `network`: the kind of its file system, "" for a local one."""
     where = str(folder)
     if lost:
         hint = "name a lasting folder in PATCHCTL_STATE or `state:`; a rollout refuses this one"
@@ -102,14 +104,14 @@ def state(root: Path, folder: Path, lost: str, network: str, ask: Ask) -> Iterat
     elif not lost and not network:
         yield check(where, "state", OK, "" if folder.is_dir() else "not made yet")
     tree = ask(root, "rev-parse", "--show-toplevel").strip()
-    inside = bool(tree) and folder.resolve().is_relative_to(Path(tree).resolve())
-    if inside and not ask(root, "check-ignore", str(folder / "state.db")).strip():
+    in_checkout = bool(tree) and folder.resolve().is_relative_to(Path(tree).resolve())
+    if in_checkout and not ask(root, "check-ignore", str(folder / "state.db")).strip():
         hint = f"add it to .gitignore: printf '%s/\\n' {folder.name} >>.gitignore"
         yield check(where, "state-ignored", WARN, "git would commit it", hint)
 
 
 def known_hosts(file: Path, ssh: Ssh) -> Check:
-    """The workspace's own known_hosts, which counts beside the user's."""
+    """Check the workspace's own known_hosts, which ssh reads beside that of the user."""
     name = "known-hosts"
     try:
         entries = ssh.read(file)
@@ -121,14 +123,14 @@ def known_hosts(file: Path, ssh: Ssh) -> Check:
 
 
 def policy(root: Path, file: str, now: int, ask: Ask) -> Check:
-    """How long ago the settings last changed, as git or else the file system tells. `now`: epoch
+    """Check how long ago the settings changed, by git or else by the file system. `now`: epoch
     seconds."""
     committed = ask(root, "log", "-1", "--format=%ct", "--", file).strip()
     edited = ask(root, "status", "--porcelain", "--", file).strip()
-    told = committed.isdigit() and not edited
-    changed = int(committed) if told else int((root / file).stat().st_mtime)
+    by_git = committed.isdigit() and not edited
+    changed = int(committed) if by_git else int((root / file).stat().st_mtime)
     days = max(0, now - changed) // 86_400
-    text = f"last changed {days} days ago, says {'git' if told else 'the file system'}"
+    text = f"last changed {days} days ago, says {'git' if by_git else 'the file system'}"
     if days <= REVIEW_DAYS:
         return check(file, "policy", OK, text)
     hint = "review rings, windows and policy, as is due every four months, and commit the result"

@@ -1,4 +1,4 @@
-"""Lint the inventory: sources read, places found, the newest facts beside them."""
+"""Lint the inventory: read its sources, and find the lines to show."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple, Protocol
@@ -7,7 +7,7 @@ from ...errors import InvalidInputError
 from ...inventory import load
 from ...inventory.lint import Context
 from ...inventory.lint import lint as find
-from ...inventory.lint.templates import given_names
+from ...inventory.lint.templates import extra_variable_names
 from ...inventory.source_map import Source, SourceMap, line_of
 from ...models.lint import Level, LintReport
 from ...models.settings import Settings
@@ -19,14 +19,14 @@ class Reader(Protocol):
     """Reads inventory sources, and their files as text."""
 
     def read(self, sources: Sequence[str]) -> Raw:
-        """All sources together. Raises InvalidInputError."""
+        """Read all sources together. Raises InvalidInputError."""
 
     def texts(self, sources: Sequence[str]) -> Iterator[tuple[str, str]]:
-        """Name and text of every file of the sources."""
+        """Yield name and text of every file of the sources."""
 
 
 class Linted(NamedTuple):
-    """The findings, and what Ansible warned about."""
+    """The findings, and the warnings of Ansible."""
 
     report: LintReport
     warnings: tuple[str, ...]
@@ -41,7 +41,7 @@ def lint(
     extra_vars: Sequence[str],
     settings_file: tuple[str, str],
 ) -> Linted:
-    """Findings over all hosts. `settings_file` is the name and the text of patchctl.yml.
+    """Return the findings over all hosts. `settings_file` is the name and the text of patchctl.yml.
 
     Raises InvalidInputError where a source cannot be read or there is no host at all.
     """
@@ -53,9 +53,9 @@ def lint(
     )
     names = {host.name for host in fleet.hosts}
     facts = {
-        one.name: one.facts
-        for one in (snapshot.hosts if snapshot is not None else ())
-        if one.facts is not None and one.name in names
+        host.name: host.facts
+        for host in (snapshot.hosts if snapshot is not None else ())
+        if host.facts is not None and host.name in names
     }
     name, text = settings_file
     findings = find(
@@ -64,13 +64,13 @@ def lint(
             refusals=refusals,
             assignment=settings.assign,
             probes=settings.rings[0].probes,  # every ring carries all probes
-            places=SourceMap(Source(*one) for one in reader.texts(sources)),
+            source_map=SourceMap(Source(*file) for file in reader.texts(sources)),
             settings_line=lambda path: f"{name}:{line_of(text, path)}",
             facts=facts,
-            given=given_names(extra_vars),
+            extra_variables=extra_variable_names(extra_vars),
         )
     )
-    errors = sum(one.level is Level.ERROR for one in findings)
+    errors = sum(finding.level is Level.ERROR for finding in findings)
     report = LintReport(
         findings=findings,
         errors=errors,

@@ -1,4 +1,4 @@
-"""Load the fleet and show it: sources read, hosts checked, rings assigned."""
+"""Load the fleet and show it: read the sources, check the hosts, assign the rings."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _SHOWN = 10
 
 
 class Raw(load.Raw, Protocol):
-    """What the sources say, and what Ansible warned about."""
+    """The raw inventory, and the warnings of Ansible."""
 
     @property
     def warnings(self) -> tuple[str, ...]: ...
@@ -26,21 +26,21 @@ class Reader(Protocol):
     """Reads inventory sources."""
 
     def read(self, sources: Sequence[str]) -> Raw:
-        """All sources together. Raises InvalidInputError."""
+        """Read all sources together. Raises InvalidInputError."""
 
     def locate(self, name: str, sources: Sequence[str]) -> str:
-        """Where a host's name stands."""
+        """Return `file:line` of a host's name, "" where it is not known."""
 
 
 class Loaded(NamedTuple):
-    """The fleet and what a person should know about it."""
+    """The fleet, and warnings about it for the operator."""
 
     fleet: Fleet
     warnings: tuple[str, ...]
 
 
 class HostRow(Model):
-    """One host of `inventory list`. `address` is untemplated."""
+    """One host of `inventory list`. Templates in `address` are not evaluated."""
 
     name: str
     ring: str | None
@@ -51,7 +51,7 @@ class HostRow(Model):
 
 class Listing(Model):
     """`inventory list -o json`. `rings` counts the hosts shown, in the order of the rings;
-    `left_out` are hosts that patchctl cannot take."""
+    `left_out` are hosts that patchctl refuses."""
 
     hosts: tuple[HostRow, ...]
     rings: dict[str, int]
@@ -62,10 +62,10 @@ class Listing(Model):
 
 
 def load_fleet(settings: Settings, reader: Reader, sources: Sequence[str] = ()) -> Loaded:
-    """The fleet of the workspace, or of other sources given with `-i`.
+    """Return the fleet of the workspace, or of other sources given with `-i`.
 
-    A host with a name that cannot be taken is left out with a warning. Raises InvalidInputError
-    with a line for every source, and every host's ring, that cannot be taken.
+    A host whose name is refused is left out with a warning. Raises InvalidInputError with a line
+    for every source that cannot be read, or every host whose ring or `patch_exclude` is wrong.
     """
     chosen = tuple(sources or settings.inventory)
     raw = reader.read(chosen)
@@ -76,27 +76,29 @@ def load_fleet(settings: Settings, reader: Reader, sources: Sequence[str] = ()) 
         assignment=settings.assign,
         locate=lambda name: reader.locate(name, chosen),
     )
-    told = (*raw.warnings, *left_out(fleet), *_unknown_groups(settings, fleet))
-    return Loaded(fleet, told)
+    warnings = (*raw.warnings, *left_out(fleet), *_unknown_groups(settings, fleet))
+    return Loaded(fleet, warnings)
 
 
 def left_out(fleet: Fleet) -> tuple[str, ...]:
-    """A line for each host that the fleet has not; one more for those beyond the first ten."""
-    lines = tuple(str(one) for one in fleet.left_out[:_SHOWN])
+    """Return a line for each host that is left out, and one for those beyond the first ten."""
+    lines = tuple(str(host) for host in fleet.left_out[:_SHOWN])
     more = len(fleet.left_out) - len(lines)
-    rest = f"{more} more hosts are left out for their names: `patchctl inventory lint` shows all"
-    return (*lines, rest) if more else lines
+    last_line = (
+        f"{more} more hosts are left out for their names: `patchctl inventory lint` shows all"
+    )
+    return (*lines, last_line) if more else lines
 
 
 def hosts_of(fleet: Fleet, limit: str, cwd: Path) -> tuple[str, ...]:
-    """Names that `--limit` means, all where it is empty. Raises UsageError."""
+    """Return the hosts of `--limit`, all where it is empty. Raises UsageError."""
     return patterns.select(fleet, limit, cwd=cwd)
 
 
 def listing(fleet: Fleet, names: Sequence[str]) -> Listing:
-    """The hosts of these names as `inventory list` shows them."""
-    wanted = set(names)
-    shown = [host for host in fleet.hosts if host.name in wanted]
+    """Return the hosts of these names as `inventory list` shows them."""
+    asked = set(names)
+    shown = [host for host in fleet.hosts if host.name in asked]
     count = Counter(host.ring for host in shown)
     return Listing(
         hosts=tuple(_row(host) for host in shown),
@@ -109,7 +111,8 @@ def listing(fleet: Fleet, names: Sequence[str]) -> Listing:
 
 
 def show(fleet: Fleet, name: str) -> Host:
-    """One host with everything the inventory says of it; secrets are replaced by a word."""
+    """Return a host with all its variables; `(hidden)` or `(vaulted)` replace secrets. Raises
+    NotFoundError."""
     host = fleet.host(name)
     if host is None:
         raise NotFoundError(
@@ -125,17 +128,17 @@ def show(fleet: Fleet, name: str) -> Host:
 
 
 def graph(fleet: Fleet, names: Sequence[str]) -> GroupNode:
-    """Rings and groups of these hosts as a tree."""
+    """Return the rings and groups of these hosts as a tree."""
     return graphs.tree(fleet, names)
 
 
 def ansible_listing(fleet: Fleet, names: Sequence[str]) -> dict[str, Any]:
-    """`--list` of Ansible's dynamic-inventory protocol."""
+    """Return `--list` of Ansible's dynamic-inventory protocol."""
     return export.listing(fleet, names)
 
 
 def ansible_host(fleet: Fleet, name: str) -> dict[str, Any]:
-    """`--host NAME` of Ansible's dynamic-inventory protocol."""
+    """Return `--host NAME` of Ansible's dynamic-inventory protocol."""
     return export.host_variables(fleet, name)
 
 

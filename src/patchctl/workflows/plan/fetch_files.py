@@ -41,18 +41,20 @@ class FileFetcher:
 
     def fetch(self, files: Iterable[Needed]) -> dict[str, str]:
         """Bring what the store lacks. The answer: hash of each file that no host gave, and why."""
-        missing = {one.file.sha256: one for one in files if not self._store.holds(one.file)}
+        missing = {
+            needed.file.sha256: needed for needed in files if not self._store.holds(needed.file)
+        }
         reasons: dict[str, str] = {}
-        for attempt in range(max((len(one.hosts) for one in missing.values()), default=0)):
-            waiting = [one for one in missing.values() if attempt < len(one.hosts)]
-            for manager in sorted({one.manager for one in waiting}):
+        for attempt in range(max((len(needed.hosts) for needed in missing.values()), default=0)):
+            waiting = [needed for needed in missing.values() if attempt < len(needed.hosts)]
+            for manager in sorted({needed.manager for needed in waiting}):
                 by_host: dict[str, list[Needed]] = {}
-                for one in waiting:
-                    if one.manager is manager:
-                        by_host.setdefault(one.hosts[attempt], []).append(one)
+                for needed in waiting:
+                    if needed.manager is manager:
+                        by_host.setdefault(needed.hosts[attempt], []).append(needed)
                 done, failed = self._round(manager, by_host)
                 reasons.update(failed)
-                missing = {key: one for key, one in missing.items() if key not in done}
+                missing = {key: needed for key, needed in missing.items() if key not in done}
             if not missing:
                 break
         return {key: reasons.get(key, "no host could fetch it") for key in missing}
@@ -65,9 +67,9 @@ class FileFetcher:
         failed: dict[str, str] = {}
         with ExitStack() as stack:
             open_files = {
-                one.file.sha256: stack.enter_context(self._store.receive())
+                needed.file.sha256: stack.enter_context(self._store.receive())
                 for files in by_host.values()
-                for one in files
+                for needed in files
             }
             for number in range(max(map(len, plan.values()), default=0)):
                 last = {host for host, rows in plan.items() if number + 1 == len(rows)}
@@ -83,8 +85,8 @@ class FileFetcher:
                     if reason:
                         del plan[answer.host]  # its other messages would end likewise
                         failed.update(
-                            (one.file.sha256, f"{answer.host}: {reason}")
-                            for one in by_host[answer.host]
+                            (needed.file.sha256, f"{answer.host}: {reason}")
+                            for needed in by_host[answer.host]
                         )
             done = self._keep(by_host, open_files, failed)
         return done, failed
@@ -97,14 +99,14 @@ class FileFetcher:
     ) -> set[str]:
         done = set()
         for host, files in by_host.items():
-            for one in files:
-                if one.file.sha256 in failed:
+            for needed in files:
+                if needed.file.sha256 in failed:
                     continue
                 try:
-                    self._store.keep(open_files[one.file.sha256].path, one.file)
-                    done.add(one.file.sha256)
+                    self._store.keep(open_files[needed.file.sha256].path, needed.file)
+                    done.add(needed.file.sha256)
                 except IntegrityError as error:
-                    failed[one.file.sha256] = f"{host}: {error}"
+                    failed[needed.file.sha256] = f"{host}: {error}"
         return done
 
     def _ask(
@@ -145,11 +147,11 @@ def _take(
     if answer.status is not AnswerStatus.OK:
         return sentence(answer.reason) or "the host gave no answer"
     try:
-        for one in fetching.parse(answer.output, pieces):
-            if isinstance(one, fetching.Received):
-                open_files[one.sha256].write(one.offset, one.data)
-            elif one.sha256 in open_files:
-                failed[one.sha256] = f"{answer.host}: {one.reason}"
+        for piece in fetching.parse(answer.output, pieces):
+            if isinstance(piece, fetching.Received):
+                open_files[piece.sha256].write(piece.offset, piece.data)
+            elif piece.sha256 in open_files:
+                failed[piece.sha256] = f"{answer.host}: {piece.reason}"
     except ValueError as error:
         return str(error)
     return ""

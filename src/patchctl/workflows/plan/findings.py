@@ -29,7 +29,7 @@ from ..assessment.snapshot_findings import SnapshotFindings
 
 Say = Callable[[str], None]
 
-_DECISIONS = tuple(one.value for one in Decision if one is not Decision.DEFER)
+_DECISIONS = tuple(decision.value for decision in Decision if decision is not Decision.DEFER)
 
 
 def by_findings(
@@ -92,8 +92,8 @@ class PlanAssessing:
         except InvalidInputError as error:
             if needed:
                 raise
-            for one in error.problems:
-                self.say(f"warning: {one}")
+            for problem in error.problems:
+                self.say(f"warning: {problem}")
             self.say("warning: the settings refuse such feeds, so the plan names no CVEs")
             return False
         return True
@@ -110,8 +110,8 @@ class PlanFindings(SnapshotFindings):
     def feeds(self) -> tuple[PlanFeed, ...]:
         """The feeds that counted."""
         return tuple(
-            PlanFeed(name=one.name, dated=one.dated, entries=one.entries)
-            for one in self.assessor.used
+            PlanFeed(name=feed.name, dated=feed.dated, entries=feed.entries)
+            for feed in self.assessor.used
         )
 
     # --- selection ------------------------------------------------------------------------------
@@ -120,16 +120,16 @@ class PlanFindings(SnapshotFindings):
         """What a selection takes. Raises InvalidInputError for a CVE that no host has."""
         packages: dict[str, dict[str, tuple[str, ...]]] = {}
         left_out: list[LeftOut] = []
-        for name, found in self.findings.items():
-            asked = [one for one in found if _fits(one, selection)]
-            if asked:
-                packages[name] = self._updates(name, asked, left_out)
+        for name, findings in self.findings.items():
+            wanted = [finding for finding in findings if _fits(finding, selection)]
+            if wanted:
+                packages[name] = self._updates(name, wanted, left_out)
         self._check_cves(selection)
         return Chosen(packages=packages, left_out=tuple(left_out))
 
     def _check_cves(self, selection: Selection) -> None:
-        there = {one.cve for found in self.findings.values() for one in found}
-        missing = [cve for cve in selection.cves if cve not in there]
+        known = {finding.cve for findings in self.findings.values() for finding in findings}
+        missing = [cve for cve in selection.cves if cve not in known]
         if missing and self.findings:
             raise InvalidInputError(
                 f"no host has {', '.join(missing)}",
@@ -138,7 +138,7 @@ class PlanFindings(SnapshotFindings):
             )
 
     def _updates(
-        self, host: str, asked: Sequence[Finding], left_out: list[LeftOut]
+        self, host: str, findings: Sequence[Finding], left_out: list[LeftOut]
     ) -> dict[str, tuple[str, ...]]:
         """Binary -> CVEs of a host; what no update removes is added to `left_out`."""
         built = self.built_from(host)
@@ -147,7 +147,7 @@ class PlanFindings(SnapshotFindings):
         hidden = {update.name: update for update in facts.hidden}
         wanted: dict[str, set[str]] = defaultdict(set)
         lines: dict[tuple[str, LeftOutReason, str], set[str]] = defaultdict(set)
-        for finding in asked:
+        for finding in findings:
             for package in finding.packages:
                 names = built.get(package.source, frozenset()) & pending
                 why = _why_not(finding, package, names)
@@ -178,29 +178,38 @@ class PlanFindings(SnapshotFindings):
 
         Hosts with equal transactions get equal CVEs, so that they share a cohort.
         """
-        found: dict[tuple[Transition, ...], list[set[str]]] = {}
-        for one in taken:
+        cves_by_transitions: dict[tuple[Transition, ...], list[set[str]]] = {}
+        for resolution in taken:
             gone = fixed_cves.fixed_cves_of(
                 self.assessor.matched,
-                self.inputs[one.host],
-                one.transitions,
-                one.source_versions,
+                self.inputs[resolution.host],
+                resolution.transitions,
+                resolution.source_versions,
             )
-            known = found.setdefault(one.transitions, [set() for _ in one.transitions])
+            known = cves_by_transitions.setdefault(
+                resolution.transitions, [set() for _ in resolution.transitions]
+            )
             for cves, more in zip(known, gone, strict=True):
                 cves.update(more)
         return tuple(
-            structs.replace(one, transitions=_with_cves(one.transitions, found[one.transitions]))
-            for one in taken
+            structs.replace(
+                resolution,
+                transitions=_with_cves(
+                    resolution.transitions, cves_by_transitions[resolution.transitions]
+                ),
+            )
+            for resolution in taken
         )
 
     def urgent(self, taken: Iterable[Resolution]) -> tuple[Urgent, ...]:
         """Of the CVEs that annotated resolutions remove those that do not wait."""
         exploited: set[str] = set()
         act: set[str] = set()
-        for one in taken:
-            fixed_cves_of = {cve for transition in one.transitions for cve in transition.cves}
-            for finding in self.findings[one.host]:
+        for resolution in taken:
+            fixed_cves_of = {
+                cve for transition in resolution.transitions for cve in transition.cves
+            }
+            for finding in self.findings[resolution.host]:
                 if finding.cve not in fixed_cves_of:
                     continue
                 if finding.kev:
@@ -217,8 +226,8 @@ def _with_cves(
     transitions: Sequence[Transition], cves: Sequence[set[str]]
 ) -> tuple[Transition, ...]:
     return tuple(
-        structs.replace(one, cves=fixed_cves.in_order(found))
-        for one, found in zip(transitions, cves, strict=True)
+        structs.replace(transition, cves=fixed_cves.in_order(fixed))
+        for transition, fixed in zip(transitions, cves, strict=True)
     )
 
 

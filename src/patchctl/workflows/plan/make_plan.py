@@ -107,7 +107,7 @@ class Made:
     def exit_code(self) -> int:
         """1 where the policy holds hosts back because of their repositories, and where there is no
         plan though some host could not be looked at or may not be patched; else 0."""
-        reasons = {one.reason for one in self.left_out}
+        reasons = {row.reason for row in self.left_out}
         if LeftOutReason.STALE_LISTS in reasons and self.stale_lists is StaleLists.HOLD:
             return 1
         harmless = all(map(_is_harmless, self.left_out)) and not self._never_asked
@@ -116,7 +116,7 @@ class Made:
     @property
     def _never_asked(self) -> set[str]:
         """Of all hosts without a plan those of which not even `left_out` tells anything."""
-        return {one.host for one in self.could_not_look} - {one.host for one in self.left_out}
+        return {row.host for row in self.could_not_look} - {row.host for row in self.left_out}
 
     @property
     def all_looked_at(self) -> bool:
@@ -163,11 +163,11 @@ class PlanMaker:
         seen = self._looks(request, snapshot)
         holds = self._holding(request, snapshot)
         selected = self._select(request, snapshot, known, seen, holds.rules)
-        check_machines(snapshot, {one.host for one in selected.requests})
+        check_machines(snapshot, {host_request.host for host_request in selected.requests})
         work = hashlib.sha256(f"{snapshot.id} {self.now()}".encode()).hexdigest()[:12]
         settled = accept(
             self._resolve(selected, request.selection, work),
-            {one.name: one.facts for one in snapshot.hosts if one.facts is not None},
+            {host.name: host.facts for host in snapshot.hosts if host.facts is not None},
             allow_removals=self.settings.allow_removals,
             exclusions=holds.rules,
         )
@@ -229,21 +229,21 @@ class PlanMaker:
         if not request.snapshot:
             return self.discover(request.hosts)
         wanted = None if request.snapshot == "latest" else request.snapshot
-        found = self.database.snapshots.load(wanted)
-        if found is None:
+        stored = self.database.snapshots.load(wanted)
+        if stored is None:
             raise NotFoundError(
                 f"no snapshot {request.snapshot!r}" if wanted else "there is no snapshot yet",
                 hint="run `patchctl discover`, or leave --snapshot out",
             )
-        return found
+        return stored
 
     def _holding(self, request: PlanRequest, snapshot: Snapshot) -> Holding:
         """The exclusions on the snapshot's day, so that one snapshot gives one plan."""
         day = datetime.fromtimestamp(snapshot.taken, UTC).date().isoformat()
-        found = holding(self.settings, self.fleet, day, request.exclude)
-        for line in found.warnings:
+        holds = holding(self.settings, self.fleet, day, request.exclude)
+        for line in holds.warnings:
             self.say(f"warning: {line}")
-        return found
+        return holds
 
     def _select(
         self,
@@ -302,7 +302,7 @@ class PlanMaker:
 
 
 def _check_names(selected: Selected, snapshot: Snapshot) -> None:
-    if selected.unmatched and any(one.facts is not None for one in snapshot.hosts):
+    if selected.unmatched and any(host.facts is not None for host in snapshot.hosts):
         raise InvalidInputError(
             f"no host has a package or a source named {', '.join(selected.unmatched)}",
             where="--package",
@@ -394,10 +394,10 @@ def find_plan(name: str, database: Callable[[], State], cwd: Path, root: Path) -
     for named, folder in ((Path(name), cwd), (root / name, root)):
         if (folder / name).is_file():
             return _read(folder / name, str(named))
-    found = database().plans.load(name) if _DIGEST.fullmatch(name) else None
-    if found is None:
+    plan = database().plans.load(name) if _DIGEST.fullmatch(name) else None
+    if plan is None:
         raise NotFoundError(
             f"no plan {name!r}: neither a file nor the start of a stored plan's digest",
             hint="`patchctl plan list` shows them",
         )
-    return FoundPlan(found)
+    return FoundPlan(plan)

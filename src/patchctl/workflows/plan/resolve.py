@@ -38,7 +38,7 @@ def resolve(
     unusable: dict[str, list[LeftOut]] = defaultdict(list)
     for number in range(1, ROUNDS + 1):
         again: list[HostRequest] = []
-        for request, found in _ask(
+        for request, resolution in _ask(
             asked,
             runner=runner,
             inventory=inventory,
@@ -46,27 +46,29 @@ def resolve(
             allow_removals=allow_removals,
             allow_downgrades=allow_downgrades,
         ):
-            if not found.unusable:
-                dropped = (*unusable[found.host], *found.dropped)
-                yield msgspec.structs.replace(found, dropped=dropped)
+            if not resolution.unusable:
+                dropped = (*unusable[resolution.host], *resolution.dropped)
+                yield msgspec.structs.replace(resolution, dropped=dropped)
             elif number < ROUNDS:
-                unusable[found.host] += dict.fromkeys(one.left_out for one in found.unusable)
-                again.append(_without(request, found.unusable))
+                unusable[resolution.host] += dict.fromkeys(
+                    row.left_out for row in resolution.unusable
+                )
+                again.append(_without(request, resolution.unusable))
             else:
-                first = found.unusable[0].left_out
+                first = resolution.unusable[0].left_out
                 yield failed(request, f"{first.package}: {first.detail}, and so on")
         asked = again
 
 
 def _without(request: HostRequest, unusable: Sequence[Unusable]) -> HostRequest:
-    names = {one.left_out.package for one in unusable}
-    kept = (
-        Kept(package=one.left_out.package, arch=one.arch, version=one.installed) for one in unusable
+    names = {row.left_out.package for row in unusable}
+    unchanged = (
+        Kept(package=row.left_out.package, arch=row.arch, version=row.installed) for row in unusable
     )
     return msgspec.structs.replace(
         request,
-        wanted=tuple(one for one in request.wanted if one.package not in names),
-        kept=(*request.kept, *kept),
+        wanted=tuple(package for package in request.wanted if package.package not in names),
+        kept=(*request.kept, *unchanged),
     )
 
 
@@ -80,7 +82,7 @@ def _ask(
     allow_downgrades: bool,
 ) -> Iterator[tuple[HostRequest, Resolution]]:
     for manager in sorted({request.manager for request in requests}):
-        asked = {one.host: one for one in requests if one.manager is manager}
+        asked = {request.host: request for request in requests if request.manager is manager}
         answers = runner.run(
             Job(
                 id=f"{job}-{manager}",
@@ -90,9 +92,9 @@ def _ask(
                 manager=manager,
                 payloads={
                     name: payload(
-                        one, allow_removals=allow_removals, allow_downgrades=allow_downgrades
+                        request, allow_removals=allow_removals, allow_downgrades=allow_downgrades
                     )
-                    for name, one in asked.items()
+                    for name, request in asked.items()
                 },
                 timeout_s=TIMEOUT_S,
             )

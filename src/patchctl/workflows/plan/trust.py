@@ -24,28 +24,28 @@ class PlanJudge:
     made: Callable[[str], bool]
     committed: Callable[[Path, bytes], AtHead]
 
-    def judge(self, found: FoundPlan, named: str, command: str) -> PlanTrust:
+    def judge(self, found_plan: FoundPlan, named: str, command: str) -> PlanTrust:
         """Why the plan may run. `named` is the digest that the caller trusts, "" for none;
         `command` runs the plan.
 
         Raises UsageError where `named` is no digest or that of another plan, InvalidInputError,
         with the command that trusts it, where nothing vouches for the plan.
         """
-        plan = found.plan
+        plan = found_plan.plan
         if named:
             check_named(named, plan)
-        if found.path is None or self.made(plan.digest):
+        if found_plan.path is None or self.made(plan.digest):
             return PlanTrust.STATE
-        head = self.committed(found.path, found.data)
+        head = self.committed(found_plan.path, found_plan.data)
         if head.commit:
             return PlanTrust.GIT
         if named:
             return PlanTrust.NAMED
-        shown = shlex.quote(found.shown)
+        shown = shlex.quote(found_plan.shown)
         raise InvalidInputError(
             f"a plan is code, and nothing vouches for this one: it was not made with this state,"
             f" and {head.why}",
-            where=found.shown,
+            where=found_plan.shown,
             hint=f"read it with `patchctl plan show {shown}`, then run it with"
             f" `{command} --trust-plan {plan.digest}`",
         )

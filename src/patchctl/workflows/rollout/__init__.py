@@ -1,1 +1,1 @@
-"""Start, resume, undo, verify and clean: what runs do to hosts."""
+"""Start, resume, undo and verify runs, and clean hosts after them."""

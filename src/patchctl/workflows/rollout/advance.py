@@ -1,4 +1,4 @@
-"""Carry a run as far as it goes, and say where it stands then."""
+"""Carry a run as far as it goes, and return its status."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ from ...rollout.view import RunView
 from .runs import Rollouts
 
 Load = Callable[[str], RunView]
-"""Gives a run as its journal tells it, by its id."""
+"""Loads the view of a run by its id."""
 
 _INTERRUPTED = 130
 _LOOK_AGAIN_S = 0.5
@@ -20,21 +20,21 @@ _LOOK_AGAIN_S = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Screen:
-    """Who shows a run: `sinks` makes them when the run begins; `warn` is told what an operator
-    should know though it stops nothing."""
+    """What shows a run: `sinks` makes the event sinks when the run begins; `warn` takes warnings
+    for the operator that stop nothing."""
 
     sinks: Callable[[Load], Sequence[EventSink]] = lambda _: ()
     warn: Callable[[str], None] = lambda _: None
 
     def of(self, rollouts: Rollouts) -> Rollouts:
-        """The same runs, shown."""
+        """Return the runs with this screen's sinks and warnings."""
         return replace(rollouts, sinks=self.sinks(rollouts.view), warn=self.warn)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """Where a run stands when a command lets go of it. `exit_code` is what product.md promises for
-    that; `why` says how to go on where the command was interrupted or cut short."""
+    """The status of a run when a command ends. `exit_code` is the documented one for it; `why`
+    tells how to go on where the command was interrupted or cut short."""
 
     status: RunStatus
     exit_code: int
@@ -42,8 +42,8 @@ class Ended:
 
 
 def perform(rollouts: Rollouts, run: str, action: Callable[[], RunView]) -> Ended:
-    """Do it, and say where the run stands. That it is interrupted, or cut short by this machine, is
-    a result: hosts may have changed, and the run goes on later."""
+    """Do the action and return the run's status. An interrupt, or an error of this machine, is a
+    result too: hosts may have changed, and the run goes on later."""
     try:
         view = action()
     except KeyboardInterrupt:
@@ -60,7 +60,7 @@ def perform(rollouts: Rollouts, run: str, action: Callable[[], RunView]) -> Ende
 def resume(
     rollouts: Rollouts, run: str, *, reason: str, accept_failures: bool, wait: bool
 ) -> Ended:
-    """Go on with a run that was interrupted, paused or halted, which nobody carries now."""
+    """Go on with a run that was interrupted, paused or halted and has no controller now."""
     return perform(
         rollouts,
         run,
@@ -69,7 +69,7 @@ def resume(
 
 
 def retry(rollouts: Rollouts, run: str, *, reason: str, hosts: Sequence[str], wait: bool) -> Ended:
-    """Try hosts of a run again that failed, or all that did."""
+    """Try failed hosts of a run again, all where `hosts` is empty."""
     return perform(
         rollouts, run, lambda: rollouts.retry(run, reason=reason, hosts=hosts, wait=wait)
     )
@@ -78,22 +78,22 @@ def retry(rollouts: Rollouts, run: str, *, reason: str, hosts: Sequence[str], wa
 def roll_back(
     rollouts: Rollouts, run: str, *, reason: str, hosts: Sequence[str], force: bool
 ) -> Ended:
-    """Return hosts of a run, or all, to their state before."""
+    """Undo the run on these hosts, on all where `hosts` is empty."""
     return perform(
         rollouts, run, lambda: rollouts.roll_back(run, reason=reason, hosts=hosts, force=force)
     )
 
 
 def follow(rollouts: Rollouts, run: str) -> Ended:
-    """Show a run that another process carries until it stands, or nobody carries it any more."""
+    """Show a run of another process until it ends or has no controller any more."""
     view = rollouts.view(run)
     while view.state not in TERMINAL or view.in_flight():
-        new = rollouts.news(view)
-        for entry in new:
+        entries = rollouts.news(view)
+        for entry in entries:
             for sink in rollouts.sinks:
                 sink.on_entry(entry)
-        if not new and not rollouts.controller(run):
-            rollouts.news(view)  # what it wrote between the two looks
+        if not entries and not rollouts.controller(run):
+            rollouts.news(view)  # entries that it wrote since the last read
             break
-        rollouts.clock.sleep(0 if new else _LOOK_AGAIN_S)
+        rollouts.clock.sleep(0 if entries else _LOOK_AGAIN_S)
     return Ended(status=rollouts.status(run), exit_code=exit_code(view))

@@ -1,4 +1,4 @@
-"""What runs have promised: for each host what its newest succeeded run brought."""
+"""Collect the expected state of hosts: what the newest successful run of each installed."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -14,51 +14,53 @@ from ..interfaces import State
 
 @dataclass(frozen=True)
 class ExpectedStates:
-    """By host; `without` says of the others why nothing is promised there."""
+    """Expected states by host; `without` has the reason for each host that has none."""
 
     made: dict[str, ExpectedState] = field(default_factory=dict)
     without: dict[str, str] = field(default_factory=dict)
 
 
 def expected_states(database: State, hosts: Collection[str], run: str = "") -> ExpectedStates:
-    """The promises to these hosts, of one run or of the newest that succeeded on each.
+    """Return the expected states of these hosts, by one run or by the newest successful one of
+    each.
 
-    A run that was undone on a host promises nothing there: what an older one brought counts again.
+    A run that was undone on a host does not count there: the one before it counts again.
     """
-    found = ExpectedStates()
-    later: dict[str, str] = {}
-    left = set(hosts)
+    expected = ExpectedStates()
+    unsure: dict[str, str] = {}
+    hosts_left = set(hosts)
     for summary in [database.runs.get(run)] if run else database.runs.list():
-        if not left:
+        if not hosts_left:
             break
         plan = database.plans.load(summary.plan)
-        if plan is None or left.isdisjoint(host.name for host in plan.body.hosts):
+        if plan is None or hosts_left.isdisjoint(host.name for host in plan.body.hosts):
             continue
         view = RunView(summary.id, plan).replay(database.journal_reader().read(summary.id))
-        for name in sorted(left & view.hosts.keys()):
+        for name in sorted(hosts_left & view.hosts.keys()):
             host = view.hosts[name]
             if host.state is HostState.SUCCEEDED:
-                found.made[name] = _expected_state(summary, plan, host, later)
-                left.discard(name)
+                expected.made[name] = _expected_state(summary, plan, host, unsure)
+                hosts_left.discard(name)
             else:
-                said = f"run {summary.id}: {host.state.value.replace('_', ' ')}"
-                found.without.setdefault(name, said)
+                reason = f"run {summary.id}: {host.state.value.replace('_', ' ')}"
+                expected.without.setdefault(name, reason)
                 if host.state in UNSURE:
-                    later.setdefault(name, said)
+                    unsure.setdefault(name, reason)
     nothing = f"not in run {run}" if run else "no run has succeeded there"
     return ExpectedStates(
-        made=found.made, without={name: found.without.get(name, nothing) for name in sorted(left)}
+        made=expected.made,
+        without={name: expected.without.get(name, nothing) for name in sorted(hosts_left)},
     )
 
 
 def _expected_state(
-    summary: RunSummary, plan: Plan, host: HostView, later: Mapping[str, str]
+    summary: RunSummary, plan: Plan, host: HostView, unsure: Mapping[str, str]
 ) -> ExpectedState:
-    cohort = next(one for one in plan.body.cohorts if one.id == host.cohort)
+    cohort = next(candidate for candidate in plan.body.cohorts if candidate.id == host.cohort)
     return ExpectedState(
         host=host.name,
         run=summary.id,
         made=host.since,
         transitions=cohort.transitions,
-        later=later.get(host.name, ""),
+        later=unsure.get(host.name, ""),
     )

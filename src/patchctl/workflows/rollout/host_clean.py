@@ -1,4 +1,4 @@
-"""What patchctl keeps on hosts: the claim of a run, its transactions. Show it, or remove it."""
+"""Show or remove what patchctl keeps on hosts: the claim of a run and its transactions."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
@@ -11,14 +11,14 @@ TIMEOUT_S = 60
 
 
 class Action(StrEnum):
-    """What is done."""
+    """Whether to show or to remove."""
 
     SHOW = "show"
     CLEAN = "clean"
 
 
 class Claim(Record):
-    """The run that holds a host, or held it last. `since` is epoch seconds UTC."""
+    """The run that holds a host, or was the last to hold it. `since` is epoch seconds UTC."""
 
     run: str
     active: bool
@@ -27,8 +27,8 @@ class Claim(Record):
     transaction: str
 
 
-class Kept(Record):
-    """A transaction that a host still has. `created` is epoch seconds UTC.
+class HostTransaction(Record):
+    """A transaction whose files a host still has. `created` is epoch seconds UTC.
 
     `outcome`: begun, prepared, or `apply-ok`, `apply-failed`, `apply-unfinished`, `undo-…`.
     """
@@ -40,18 +40,18 @@ class Kept(Record):
 
 
 class HostKeeps(Model):
-    """One host's answer; `error` is one line where there was none. `running` is at work now."""
+    """One host's answer; `error` is one line where it gave none. `running`: its present job."""
 
     name: str
     error: str = ""
     claim: Claim | None = None
     running: str = ""
     held_updaters: tuple[str, ...] = ()
-    transactions: tuple[Kept, ...] = ()
+    transactions: tuple[HostTransaction, ...] = ()
 
 
 class Reply(Protocol):
-    """A host's answer, taken apart and clean."""
+    """A host's answer, parsed and cleaned."""
 
     answer: str
     reason: str
@@ -67,9 +67,10 @@ def keep_or_clean(
     read: Callable[[str, str], Reply],
     job: str,
 ) -> Iterator[HostKeeps]:
-    """Show or clean, one result a host as they answer; a clean host's is what was removed.
+    """Show or clean, and yield a result for each host as it answers; after a cleaning it is what
+    was removed.
 
-    `read` takes an answer and the question that it must repeat.
+    `read` parses an answer; its second argument is the question that the answer must repeat.
     """
     answers = runner.run(
         Job(
@@ -97,26 +98,26 @@ def _keeps(answer: Answer, action: Action, read: Callable[[str, str], Reply]) ->
         running=f"{running['transaction']} {running['job']}" if running else "",
         held_updaters=tuple(evidence.get("held", ())),
         transactions=tuple(
-            Kept(
-                transaction=one["transaction"],
-                created=_number(one["created"]),
-                kib=_number(one["kib"]),
-                outcome=one["outcome"],
+            HostTransaction(
+                transaction=row["transaction"],
+                created=_number(row["created"]),
+                kib=_number(row["kib"]),
+                outcome=row["outcome"],
             )
-            for one in evidence.get("transactions", ())
+            for row in evidence.get("transactions", ())
         ),
     )
 
 
-def _claim(found: Mapping[str, str] | None) -> Claim | None:
-    if not found:
+def _claim(row: Mapping[str, str] | None) -> Claim | None:
+    if not row:
         return None
     return Claim(
-        run=found["run"],
-        active=found["state"] == "active",
-        fence=_number(found["fence"]),
-        since=_number(found["since"]),
-        transaction=found["transaction"],
+        run=row["run"],
+        active=row["state"] == "active",
+        fence=_number(row["fence"]),
+        since=_number(row["since"]),
+        transaction=row["transaction"],
     )
 
 

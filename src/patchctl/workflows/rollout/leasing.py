@@ -1,7 +1,7 @@
-"""Which run has a host, and how: held, or only reserved.
+"""Tell which run has a host, held or only reserved, and claim hosts for a run.
 
-A lease names a run and a host; how the run has it stands in the run's journal. A write transaction
-holds SQLite's only write lock, so inside of one nobody begins a ring between question and claim.
+A lease names a run and a host; the run's journal tells whether the host is held. A write
+transaction has SQLite's only write lock, so nobody begins a ring between the check and the claim.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -16,7 +16,7 @@ from .reading import view_run
 
 @dataclass(frozen=True, order=True)
 class Lease:
-    """`run`, which is not over, has `host`. "held" sorts before "reserved"."""
+    """An unfinished `run` has `host`. "held" sorts before "reserved"."""
 
     kind: LeaseKind
     run: str
@@ -24,33 +24,35 @@ class Lease:
 
 
 def leases_on(database: State, hosts: Iterable[str], *, but: str = "") -> list[Lease]:
-    """The leases of these hosts, those that are held first, without the ones of the run `but`."""
-    found = {host: run for host, run in database.leases.held(hosts).items() if run != but}
-    views = {run: view_run(database, run) for run in set(found.values())}
-    return sorted(Lease(views[run].lease(host), run, host) for host, run in found.items())
+    """Return the leases of these hosts, held ones first, without those of the run `but`."""
+    runs = {host: run for host, run in database.leases.held(hosts).items() if run != but}
+    views = {run: view_run(database, run) for run in set(runs.values())}
+    return sorted(Lease(views[run].lease(host), run, host) for host, run in runs.items())
 
 
 def claim(database: State, run: str, hosts: Collection[str]) -> None:
-    """Take all these hosts for the run, or none. Those it has already are no conflict.
+    """Take all these hosts for the run, or none. Hosts that it already has are no conflict.
 
     Raises ConflictError where another run holds or reserves one.
     """
     with database.write():
         foreign = leases_on(database, hosts, but=run)
         if foreign:
-            raise ConflictError(_said(foreign), hint=_let_it_end(foreign[0].run))
+            raise ConflictError(_sentence(foreign), hint=_let_it_end(foreign[0].run))
         database.leases.claim_hosts(run, hosts)
 
 
 def refuse_to_clean(database: State, hosts: Sequence[str]) -> None:
-    """Raise ConflictError where a run has one of the hosts: what it needs there stays."""
-    found = leases_on(database, hosts)
-    if found:
-        held = found[0].kind is LeaseKind.HELD
-        why = "which could not go on or be undone" if held else "which has not begun there"
+    """Raise ConflictError where a run has one of the hosts and so needs its files there."""
+    leases = leases_on(database, hosts)
+    if leases:
+        is_held = leases[0].kind is LeaseKind.HELD
+        consequence = (
+            "which could not go on or be undone" if is_held else "which has not begun there"
+        )
         raise ConflictError(
-            f"{_said(found)}, {why}",
-            hint=f"{_let_it_end(found[0].run)}; --force removes all the same",
+            f"{_sentence(leases)}, {consequence}",
+            hint=f"{_let_it_end(leases[0].run)}; --force removes all the same",
         )
 
 
@@ -58,7 +60,7 @@ def _let_it_end(run: str) -> str:
     return f"let it end: `patchctl rollout resume {run}` or `patchctl rollout abort {run}`"
 
 
-def _said(leases: Sequence[Lease]) -> str:
+def _sentence(leases: Sequence[Lease]) -> str:
     """`host a (and 1 more) is held by run r-1, host c is reserved by run r-1`."""
     return ", ".join(_groups(leases))
 

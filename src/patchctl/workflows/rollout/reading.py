@@ -1,4 +1,4 @@
-"""Which run is meant, and what its journal tells of it. Reads only."""
+"""Find a run, and read its journal and plan. Changes nothing."""
 
 from ...errors import ConflictError, NotFoundError
 from ...models.plan import Plan
@@ -7,7 +7,7 @@ from ..interfaces import State
 
 
 def find_run(database: State, name: str | None) -> str:
-    """The id of a run by a unique prefix; the newest where `name` is None.
+    """Return the id of a run by a unique start or end of it; the newest where `name` is None.
 
     Raises NotFoundError where there is none.
     """
@@ -20,13 +20,13 @@ def find_run(database: State, name: str | None) -> str:
 
 
 def view_run(database: State, run: str) -> RunView:
-    """The run as its journal tells it. Reads only."""
+    """Return the view of the run, folded from its journal."""
     view = RunView(run, plan_of(database, run))
     return view.replay(database.journal_reader().read(run))
 
 
 def plan_of(database: State, run: str) -> Plan:
-    """The run's plan. Raises ConflictError where the state does not have it any more."""
+    """Return the run's plan. Raises ConflictError where the state does not have it any more."""
     plan = database.plans.load(database.runs.get(run).plan)
     if plan is None:
         raise ConflictError(f"the plan of run {run} is missing from the state database")

@@ -1,4 +1,4 @@
-"""Start, resume and undo runs: engine, journal, leases and audit joined."""
+"""Start, resume, retry and undo runs, with engine, journal, leases and audit log together."""
 
 import contextlib
 import os
@@ -46,10 +46,9 @@ class Rollouts:
 
     `executor` builds the executor for a plan; `fleet` loads the inventory when a run needs it;
     `process` and `by` are this controller; `alive` tells whether another controller still runs;
-    `check` raises IntegrityError where a stored package file is not what it was.
-    `hooks` raises InvalidInputError where a hook of the plan cannot be run, or IntegrityError where
-    it is not what the plan says;
-    `warn` is told what an operator should know though it stops nothing.
+    `check` raises IntegrityError where a stored package file has changed. `hooks` raises
+    InvalidInputError where a hook of the plan cannot run, IntegrityError where it differs from the
+    plan. `warn` takes warnings for the operator that stop nothing.
     """
 
     database: State
@@ -68,18 +67,18 @@ class Rollouts:
     # --- beginnings -----------------------------------------------------------------------------
 
     def start(self, plan: Plan, *, comment: str = "", trust: PlanTrust = PlanTrust.STATE) -> str:
-        """Enter a new run of the plan and reserve its hosts; the answer is the run's id. `trust` is
-        why it may run, which somebody has judged.
+        """Store a new run of the plan, reserve its hosts and return the run's id. `trust` is why
+        the plan may run, as judged before.
 
-        Raises InvalidInputError for a plan that is over or empty or does not fit the inventory and
-        for hooks that cannot be run, ConflictError where another run has one of its hosts,
-        IntegrityError where one of its files was changed in the content store, or one of its hooks.
+        Raises InvalidInputError for a plan that has expired, is empty or does not fit the inventory
+        and for hooks that cannot run, ConflictError where another run has one of its hosts,
+        IntegrityError where one of its files in the content store, or of its hooks, has changed.
         """
         self._check(plan)
         refuse_without_digests(plan.body)
         self.hooks(plan)
         self.check(plan_files(plan))
-        # Before anything is entered: a damaged log must be mended first.
+        # Before anything is stored: a damaged log must be mended first.
         AuditWriter(self.audit, self.database).catch_up()
         run = ids.run_id(self.clock.now_ms(), os.urandom(ids.RANDOM_BYTES))
         with self.database.write():
@@ -103,9 +102,9 @@ class Rollouts:
         self._refuse_expired(plan)
         hosts = {host.name: host for host in self.fleet().hosts}
         fleet = {name: host.ring for name, host in hosts.items()}
-        if gone := sorted(host.name for host in plan.body.hosts if host.name not in fleet):
+        if missing := sorted(host.name for host in plan.body.hosts if host.name not in fleet):
             raise InvalidInputError(
-                f"{_named(gone)} not in the inventory",
+                f"{_of_plan(missing)} not in the inventory",
                 hint="make a new plan, or name the right inventory with -i",
             )
         for host in plan.body.hosts:
@@ -131,7 +130,7 @@ class Rollouts:
     # --- carrying -------------------------------------------------------------------------------
 
     def advance(self, run: str, *, wait: bool = True) -> RunView:
-        """Carry a run that was just started, or whose controller is gone, as far as it goes."""
+        """Carry a new run, or one whose controller is gone, as far as it goes."""
         return self._advance(run, lambda _: None, wait=wait)
 
     def resume(
@@ -139,10 +138,10 @@ class Rollouts:
     ) -> RunView:
         """Go on with a run that was interrupted, paused or halted.
 
-        Raises ConflictError where it is over or its controller lives, HaltedError where its
-        budget is used up, IntegrityError where a file that a host still needs was changed in the
-        content store, or a hook that one may still need, InvalidInputError where it is done, has
-        deferred hosts to begin, and its plan has expired.
+        Raises ConflictError where the run is over or its controller lives, HaltedError where a
+        budget is used up, IntegrityError where a stored file or a hook that a host may still need
+        has changed, InvalidInputError where the run is done, has deferred hosts to begin, and its
+        plan has expired.
         """
         view = self.view(run)
         deferred = any(host.state is HostState.DEFERRED for host in view.hosts.values())
@@ -155,8 +154,10 @@ class Rollouts:
         self.check(plan_files(view.plan, ahead))
 
         def begin(engine: Engine) -> None:
-            ours = engine.view.hosts.values()
-            claim(self.database, run, [host.name for host in ours if host.state in ASKED_AGAIN])
+            run_hosts = engine.view.hosts.values()
+            claim(
+                self.database, run, [host.name for host in run_hosts if host.state in ASKED_AGAIN]
+            )
             engine.resume(self.by, reason, accept_failures=accept_failures)
 
         return self._advance(run, begin, wait=wait)
@@ -175,9 +176,9 @@ class Rollouts:
         """Undo what a run has changed, newest ring first."""
 
         def begin(engine: Engine) -> None:
-            ours = engine.view.hosts.values()
-            wanted = [h.name for h in ours if (h.name in hosts if hosts else h.touched)]
-            claim(self.database, run, wanted)
+            run_hosts = engine.view.hosts.values()
+            hosts_to_undo = [h.name for h in run_hosts if (h.name in hosts if hosts else h.touched)]
+            claim(self.database, run, hosts_to_undo)
             engine.roll_back(self.by, reason, hosts=hosts, force=force)
 
         return self._advance(run, begin, wait=True)
@@ -185,10 +186,10 @@ class Rollouts:
     def retry(
         self, run: str, *, reason: str = "", hosts: Sequence[str] = (), wait: bool = True
     ) -> RunView:
-        """Try hosts of a run again that failed and were mended: a new attempt each. Then the run
-        stands where it stood.
+        """Try failed and mended hosts of a run again, each in a new attempt. Then the run is in its
+        earlier state again.
 
-        Raises what `resume` does, ConflictError also for a host that may not be tried again,
+        Raises what `resume` raises, ConflictError also for a host that may not be tried again,
         NotFoundError for one that is not in the run, InvalidInputError where the run is over and
         its plan has expired.
         """
@@ -217,10 +218,10 @@ class Rollouts:
             with _cut_short(run):
                 engine.run(wait=wait)
         except BaseException:
-            # Also on Ctrl-C: what runs detached on hosts goes on, and the run can be resumed.
+            # Also on Ctrl-C: detached work on hosts goes on, and the run can be resumed.
             self._end(engine, audit)
-            # What stopped the run says more than that its lease could not be given back either;
-            # this process ends now, and that frees the lease.
+            # The first error tells more than one of releasing the lease; this process ends now,
+            # which frees the lease.
             with contextlib.suppress(PatchctlError):
                 self._close(engine.view, fence)
             raise
@@ -251,33 +252,33 @@ class Rollouts:
         self.database.proofs.withdraw(view.run, view.disproven_by_ring())
         self.database.proofs.record(view.run, view.proven_by_ring())
         self.database.leases.drop(view.run, fence)
-        # A halted or paused run keeps its hosts: its next step must find them as it left them.
+        # A halted or paused run keeps its hosts, so that it finds them unchanged when it goes on.
         if view.state in OVER:
             self.database.leases.release_hosts(view.run)
 
     # --- looking --------------------------------------------------------------------------------
 
     def find(self, name: str | None) -> str:
-        """The id of a run by a unique prefix; the newest where `name` is None."""
+        """Return a run's id by a unique start or end of it; the newest where `name` is None."""
         return find_run(self.database, name)
 
     def view(self, run: str) -> RunView:
-        """The run as its journal tells it."""
+        """Return the view of the run, folded from its journal."""
         return view_run(self.database, run)
 
     def controller(self, run: str) -> str:
-        """Who carries the run at this moment; empty where nobody does."""
-        found = self.database.leases.controller(run)
-        if found is None or not self.alive(found[0]):
+        """Return who controls the run now; "" where nobody does."""
+        controller = self.database.leases.controller(run)
+        if controller is None or not self.alive(controller[0]):
             return ""
-        return f"process {found[0].pid} of {found[1]}"
+        return f"process {controller[0].pid} of {controller[1]}"
 
     def status(self, run: str) -> RunStatus:
-        """Where the run stands."""
+        """Return the status of the run."""
         return self.status_of_view(self.view(run), self.controller(run))
 
     def status_of_view(self, view: RunView, controller: str = "") -> RunStatus:
-        """Where a run stands whose journal was read already; `controller` is who carries it."""
+        """Return the status of a run by its view; `controller` is who controls it."""
         return status_of(
             view,
             controller,
@@ -286,16 +287,16 @@ class Rollouts:
         )
 
     def _leased(self, view: RunView) -> Collection[str]:
-        # Of a run that is over, leases may be left; they keep no other run out.
+        # A run that is over may have leases left; they do not keep other runs out.
         over = view.state in OVER
         return frozenset() if over else frozenset(self.database.leases.hosts(view.run))
 
     def news(self, view: RunView) -> list[JournalEntry]:
-        """Entries that the view has not seen yet; they are applied to it."""
-        new = list(self.database.journal_reader().read(view.run, view.seq))
-        for entry in new:
+        """Apply entries that are newer than the view to it, and return them."""
+        entries = list(self.database.journal_reader().read(view.run, view.seq))
+        for entry in entries:
             view.apply(entry)
-        return new
+        return entries
 
     def _plan(self, run: str) -> Plan:
         return plan_of(self.database, run)
@@ -303,10 +304,11 @@ class Rollouts:
     # --- requests from another process ------------------------------------------------------------
 
     def request(self, run: str, command: CommandKind, *, ring: str = "", reason: str = "") -> bool:
-        """Ask something of a run. True where a living controller takes it at its next step;
-        else it takes effect now.
+        """Send a request to a run. True where its living controller takes it at its next step;
+        False where it had no controller and the request has taken effect now.
 
-        Raises ConflictError where the run is over.
+        Raises ConflictError where the run is over or no ring waits for an approval,
+        InvalidInputError for a ring that the plan does not have.
         """
         view = self.view(run)
         if view.state in OVER:
@@ -329,8 +331,8 @@ class Rollouts:
         return False
 
     def _take_mail(self, run: str) -> None:
-        """Let what was asked of a run without a controller take effect, as far as that goes
-        without reaching a host: what is in flight there waits for `resume`."""
+        """Apply the requests to a run without a controller, as far as that needs no host: hosts in
+        flight wait for `resume`."""
         audit = AuditWriter(self.audit, self.database)
         audit.catch_up()
         fence = self.database.leases.take(run, self.process, self.alive, self.by)
@@ -352,7 +354,8 @@ class Rollouts:
 
 @contextlib.contextmanager
 def _cut_short(run: str) -> Iterator[None]:
-    """Hosts may have changed: the run goes on later, whatever failed under it."""
+    """Turn an error within the block into CutShortError: hosts may have changed, and the run can
+    be resumed."""
     try:
         yield
     except (PatchctlError, OSError) as error:
@@ -363,18 +366,18 @@ def _cut_short(run: str) -> Iterator[None]:
 
 
 def plan_files(plan: Plan, hosts: Collection[str] | None = None) -> Iterator[Artifact]:
-    """The package files that a plan brings to these of its hosts, or to all, each once."""
-    wanted = {host.cohort for host in plan.body.hosts if hosts is None or host.name in hosts}
-    found = {
+    """Yield the package files that a plan brings to these of its hosts, or to all, each once."""
+    cohorts = {host.cohort for host in plan.body.hosts if hosts is None or host.name in hosts}
+    files = {
         transition.file.sha256: transition.file
         for cohort in plan.body.cohorts
         for transition in cohort.transitions
-        if cohort.id in wanted and transition.file is not None
+        if cohort.id in cohorts and transition.file is not None
     }
-    yield from found.values()
+    yield from files.values()
 
 
-def _named(hosts: Sequence[str]) -> str:
+def _of_plan(hosts: Sequence[str]) -> str:
     more = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
     names = f"{', '.join(hosts[:3])}{more} of the plan"
     return f"host {names} is" if len(hosts) == 1 else f"hosts {names} are"

@@ -1,4 +1,4 @@
-"""Roll out: a plan that is named and vouched for, or a fresh one of what is pending."""
+"""Roll out a named and trusted plan, or a new one of the pending updates."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from .runs import Rollouts
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """A plan that may run, and why. None: it is about to be made here."""
+    """A plan that may run, and why. `plan` is None where it will be made here."""
 
     plan: Plan | None
     trust: PlanTrust
@@ -22,9 +22,9 @@ class Chosen:
 
 @dataclass(frozen=True, kw_only=True)
 class NothingToDo:
-    """No host is known to have anything to do. `exit_code`: 0 where all are up to date, 1 where
-    some could not be looked at or may not be patched. `all_looked_at`: it is sure that nothing is
-    to do. `exclusions` are the rules that held."""
+    """No host is known to need an update. `exit_code`: 0 where all are up to date, 1 where some
+    could not be discovered or may not be patched. `all_looked_at`: it is certain that no host needs
+    one. `exclusions` are the rules that held."""
 
     left_out: tuple[LeftOut, ...]
     exit_code: int
@@ -37,8 +37,8 @@ class NothingToDo:
 class Starting:
     """Starts the runs of one workspace.
 
-    `find` gives a plan by its name; `make` discovers now and plans what is pending; `rollouts` are
-    the workspace's runs, for which a database is made; `screen` shows the run.
+    `find` returns a plan by its name; `make` discovers now and plans what is pending; `rollouts`
+    gives the workspace's runs and makes a database for them; `screen` shows the run.
     """
 
     find: Callable[[str], FoundPlan]
@@ -48,15 +48,15 @@ class Starting:
     screen: Screen
 
     def choose(self, name: str, digest: str, command: str) -> Chosen:
-        """The plan of that name, judged; none is named: one will be made. `digest` is the one that
-        the caller trusts, "" for none; `command` runs the plan, for a message.
+        """Return the plan of that name, judged; where `name` is empty a plan will be made. `digest`
+        is the one that the caller trusts, "" for none; `command` runs the plan, for messages.
 
         Raises NotFoundError where there is no such plan, UsageError where `digest` is not that of
         the plan, InvalidInputError, with the command to give, where nothing vouches for it.
         """
         if name:
-            found = self.find(name)
-            return Chosen(plan=found.plan, trust=self.judge.judge(found, digest, command))
+            found_plan = self.find(name)
+            return Chosen(plan=found_plan.plan, trust=self.judge.judge(found_plan, digest, command))
         if digest:
             check_named(digest, None)
         return Chosen(plan=None, trust=PlanTrust.STATE)
@@ -66,8 +66,8 @@ class Starting:
     ) -> Ended | NothingToDo:
         """Make the plan where none was named, and carry a run of it as far as it goes.
 
-        `approve` is shown the plan before anything is changed, and raises where it must not be run.
-        Raises what `Rollouts.start` does.
+        `approve` gets the plan before anything is changed, and raises where it must not run.
+        Raises what `Rollouts.start` raises.
         """
         plan = chosen.plan
         if plan is None:

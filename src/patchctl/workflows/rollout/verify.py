@@ -1,4 +1,4 @@
-"""Verify: what runs promised against what is there now."""
+"""Verify hosts: compare the state that runs left with the present one."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ from .reading import find_run
 class Verifier:
     """Verifies the hosts of one workspace.
 
-    `discover` looks at the named hosts now and stores what it found; `parts` are what an assessment
-    of a snapshot is made of; `feeds` are those that are held.
+    `discover` discovers the named hosts now and stores the snapshot; `parts` gives the inputs of a
+    snapshot's assessment; `feeds` gives the stored feeds.
     """
 
     fleet: Fleet
@@ -39,28 +39,37 @@ class Verifier:
     def verify(
         self, run: str = "", hosts: Collection[str] | None = None, snapshot: str = ""
     ) -> Verification:
-        """Compare. `run` is a part of a run's id, empty for the newest of each host; `hosts` are
-        names, None for all; `snapshot` an id or `latest`, empty looks at the hosts now.
+        """Compare hosts with their expected state. `run` is the start or the end of a run's id, ""
+        for the newest run of each host; `hosts` are names, None for all; `snapshot` is an id or
+        `latest`, "" discovers the hosts now.
 
-        Raises NotFoundError where there is no such run, none at all, or no such snapshot.
+        Raises NotFoundError where there is no such run, no run at all, or no such snapshot.
         """
         newest = find_run(self.database, run or None)
-        wanted = newest if run else ""
-        made = expected_states(self.database, self._scope(wanted, hosts), wanted)
+        only_run = newest if run else ""
+        promises = expected_states(self.database, self._scope(only_run, hosts), only_run)
         known = {host.name for host in self.fleet.hosts}
         without = [
-            *(Unpromised(name=name, reason=why) for name, why in made.without.items()),
+            *(Unpromised(name=name, reason=why) for name, why in promises.without.items()),
             *(
                 Unpromised(name=name, reason="not in the inventory any more")
-                for name in made.made.keys() - known
+                for name in promises.made.keys() - known
             ),
         ]
-        held = {name: one for name, one in sorted(made.made.items()) if name in known}
-        looked = self._look(tuple(held), snapshot)
-        return self._compare(wanted, held, looked, sorted(without, key=lambda one: one.name))
+        expected_by_host = {
+            name: expected for name, expected in sorted(promises.made.items()) if name in known
+        }
+        discovered = self._look(tuple(expected_by_host), snapshot)
+        return self._compare(
+            only_run,
+            expected_by_host,
+            discovered,
+            sorted(without, key=lambda row: row.name),
+        )
 
     def _scope(self, run: str, hosts: Collection[str] | None) -> Collection[str]:
-        """A run's own hosts, be they in the inventory or not; else those of the inventory."""
+        """Return the hosts to verify: all of the run, also those that the inventory does not have;
+        without a run all of the inventory."""
         if hosts is not None:
             return hosts
         if not run:
@@ -73,32 +82,34 @@ class Verifier:
             return None
         if not snapshot:
             return self.discover(names)
-        found = self.database.snapshots.load(None if snapshot == "latest" else snapshot)
-        if found is None:
+        stored = self.database.snapshots.load(None if snapshot == "latest" else snapshot)
+        if stored is None:
             raise NotFoundError(
                 f"no snapshot {snapshot!r}", hint="leave --snapshot out to look at the hosts now"
             )
-        return found
+        return stored
 
     def _compare(
         self,
         run: str,
-        held: dict[str, ExpectedState],
-        looked: Snapshot | None,
+        expected_by_host: dict[str, ExpectedState],
+        discovered: Snapshot | None,
         without: Sequence[Unpromised],
     ) -> Verification:
-        results = {one.name: one for one in looked.hosts} if looked is not None else {}
+        results = (
+            {result.name: result for result in discovered.hosts} if discovered is not None else {}
+        )
         findings = None
-        if looked is not None and self.feeds():
-            findings = SnapshotFindings(self.parts(looked), looked, held.keys())
+        if discovered is not None and self.feeds():
+            findings = SnapshotFindings(self.parts(discovered), discovered, expected_by_host.keys())
         rows = []
-        for name, promise in held.items():
-            row = _unseen(promise, results.get(name), looked)
-            rows.append(row or self._check(promise, results[name], findings))
+        for name, expected in expected_by_host.items():
+            row = _unknown(expected, results.get(name), discovered)
+            rows.append(row or self._check(expected, results[name], findings))
         summary = findings.assessor.summary() if findings is not None else None
         return Verification(
             run=run or None,
-            snapshot=looked.id if looked is not None else "",
+            snapshot=discovered.id if discovered is not None else "",
             hosts=tuple(rows),
             fixable_left=_fixable(rows, findings),
             unpromised=tuple(without),
@@ -107,44 +118,44 @@ class Verifier:
         )
 
     def _check(
-        self, promise: ExpectedState, result: HostResult, findings: SnapshotFindings | None
+        self, expected: ExpectedState, result: HostResult, findings: SnapshotFindings | None
     ) -> VerifiedHost:
         if result.facts is None:
             raise ValueError("a host that did not answer cannot be checked")
         if findings is None:
-            return compliance.check(promise, result.facts)
-        name = promise.host
+            return compliance.check(expected, result.facts)
+        name = expected.host
         return compliance.check(
-            promise, result.facts, findings.findings[name], findings.built_from(name)
+            expected, result.facts, findings.findings[name], findings.built_from(name)
         )
 
 
-def _unseen(
-    promise: ExpectedState, result: HostResult | None, looked: Snapshot | None
+def _unknown(
+    expected: ExpectedState, result: HostResult | None, discovered: Snapshot | None
 ) -> VerifiedHost | None:
-    """A host of which nothing is known since its promise was made; None where there is."""
+    """Return the row of a host without facts since the run; None where there are such facts."""
     state, reason = VerifiedState.UNKNOWN, ""
-    if result is None or looked is None:
-        reason = f"not in snapshot {looked.id if looked is not None else ''}"
+    if result is None or discovered is None:
+        reason = f"not in snapshot {discovered.id if discovered is not None else ''}"
     elif result.status is HostStatus.UNREACHABLE:
         state, reason = VerifiedState.UNREACHABLE, result.reason
     elif result.facts is None:
         reason = result.reason or "discovery failed"
     elif "stale" in result.facts.unread:
         reason = "processes on old files could not be looked at"
-    elif looked.taken < promise.made // 1000:
-        reason = f"snapshot {looked.id} is older than what the run did; discover again"
+    elif discovered.taken < expected.made // 1000:
+        reason = f"snapshot {discovered.id} is older than what the run did; discover again"
     if not reason and state is VerifiedState.UNKNOWN:
         return None
-    return VerifiedHost(name=promise.host, run=promise.run, state=state, reason=reason)
+    return VerifiedHost(name=expected.host, run=expected.run, state=state, reason=reason)
 
 
 def _fixable(rows: Collection[VerifiedHost], findings: SnapshotFindings | None) -> int | None:
     if findings is None:
         return None
     return sum(
-        one.state is FindingState.FIXABLE and one.cve not in row.open_cves
+        finding.state is FindingState.FIXABLE and finding.cve not in row.open_cves
         for row in rows
         if row.state not in (VerifiedState.UNREACHABLE, VerifiedState.UNKNOWN)
-        for one in findings.findings[row.name]
+        for finding in findings.findings[row.name]
     )

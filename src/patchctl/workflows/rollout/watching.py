@@ -1,5 +1,4 @@
-"""What a screen needs to follow a run: somebody who folds the journal into a view of his own, and
-gives out pictures of it."""
+"""Export what a screen needs to follow a run: pictures of it at one moment."""
 
 from ...rollout.picture import Onlooker, Picture
 from ...rollout.view import RunView

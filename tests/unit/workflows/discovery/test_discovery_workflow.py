@@ -1,4 +1,4 @@
-"""A discovery of the fleet: what becomes of answers, what is stored, what is shown."""
+"""A discovery of the fleet: results of answers, what is stored, what is shown."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ NOW_MS = 1795437190_000
 
 
 class Clock:
-    """Every look at it is a second later."""
+    """A clock that goes on by one second at each call."""
 
     def __init__(self) -> None:
         self.ms = NOW_MS
@@ -33,7 +33,7 @@ class Clock:
 
 
 class Runner:
-    """Answers for the hosts of a job in the order of the answers it was given."""
+    """Answers for the hosts of a job, in the order of its `answers`."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = answers
@@ -42,10 +42,10 @@ class Runner:
     def run(self, job: Job, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Answer]:
         self.jobs.append(job)
         meanwhile()
-        given = {answer.host: answer for answer in self.answers}
+        answers = {answer.host: answer for answer in self.answers}
         lost = Answer(job=job.id, host="", status=AnswerStatus.LOST, reason="the run was cancelled")
-        for host in [*given, *(set(hosts_of(job.inventory)) - set(given))]:
-            yield given.get(host) or dataclasses.replace(lost, host=host)
+        for host in [*answers, *(set(hosts_of(job.inventory)) - set(answers))]:
+            yield answers.get(host) or dataclasses.replace(lost, host=host)
 
 
 def fleet(*names: str) -> Fleet:
@@ -128,13 +128,13 @@ def test_what_was_known_stays_known_when_a_host_goes_away(tmp_path: Path) -> Non
         discover(
             fleet("a"), Request(), runner=runner, clock=clock, save=database.snapshots.save
         )  # fmt: skip
-    found = known(database.snapshots, "a")
-    assert (found.status, found.reason) == (HostStatus.UNREACHABLE, "no route to the host")
-    assert found.facts is not None
-    assert found.facts.hostname == "web-1"
+    host = known(database.snapshots, "a")
+    assert (host.status, host.reason) == (HostStatus.UNREACHABLE, "no route to the host")
+    assert host.facts is not None
+    assert host.facts.hostname == "web-1"
     newest = database.snapshots.load()
     assert newest is not None
-    assert newest.id != found.snapshot
+    assert newest.id != host.snapshot
     with pytest.raises(NotFoundError):
         known(database.snapshots, "b")
 
@@ -146,25 +146,25 @@ class TestShown:
         shown = json.loads(msgspec.json.encode(text.summary(self.taken)))
         assert shown["snapshot"] == self.taken.id
         assert shown["elapsed_s"] == 1.0
-        one, two = shown["hosts"]
-        assert one["os"] == {
+        row, other_row = shown["hosts"]
+        assert row["os"] == {
             "id": "debian", "version_id": "12", "pretty_name": "Debian GNU/Linux 12 (bookworm)",
         }  # fmt: skip
-        assert one["kernel_running"] == "6.1.0-28-amd64"
-        assert (one["packages"], one["reboot_required"]) == (177, True)
-        assert (one["pending"], one["pending_security"]) == (14, 14)
-        assert (two["status"], two["reason"]) == ("unreachable", "off")
-        assert set(one) == set(two)
-        assert [two[key] for key in ("os", "packages", "reboot_required")] == [None] * 3
+        assert row["kernel_running"] == "6.1.0-28-amd64"
+        assert (row["packages"], row["reboot_required"]) == (177, True)
+        assert (row["pending"], row["pending_security"]) == (14, 14)
+        assert (other_row["status"], other_row["reason"]) == ("unreachable", "off")
+        assert set(row) == set(other_row)
+        assert [other_row[key] for key in ("os", "packages", "reboot_required")] == [None] * 3
 
     def test_a_row_says_what_an_operator_must_know(self) -> None:
-        one, two = text.rows(self.taken)
-        assert one[:3] == ("a", "ok", "debian 12")
-        assert one[-1] == (
+        row, other_row = text.rows(self.taken)
+        assert row[:3] == ("a", "ok", "debian 12")
+        assert row[-1] == (
             "failed units: broken.service; 4 processes on replaced files;"
             " unattended-upgrades enabled; a process (pid 461067) holds /var/lib/dpkg/lock-frontend"
         )
-        assert two[-1] == "off"
+        assert other_row[-1] == "off"
         assert text.closing(self.taken).startswith("2 hosts in 1.0 s: 1 ok, 1 unreachable;")
 
     def test_details_cut_long_lists_and_say_so(self) -> None:
@@ -177,16 +177,16 @@ class TestShown:
         assert ("system", "Debian GNU/Linux 12 (bookworm)") in rows
         assert ("", "and 38 more (-o json shows all)") in rows
 
-    @pytest.mark.parametrize(("total", "told"), [(3, 3), (40, 40), (1000, 20)])
-    def test_progress_is_told_in_bearable_portions(self, total: int, told: int) -> None:
-        said: list[str] = []
-        narrator = text.Narrator(said.append)
+    @pytest.mark.parametrize(("total", "count"), [(3, 3), (40, 40), (1000, 20)])
+    def test_progress_is_told_in_bearable_portions(self, total: int, count: int) -> None:
+        lines: list[str] = []
+        narrator = text.Narrator(lines.append)
         for done in range(1, total + 1):
             narrator(done, total, self.taken.hosts[0])
-        assert len(said) == told
+        assert len(lines) == count
 
     def test_progress_never_hides_a_failure(self) -> None:
-        said: list[str] = []
+        lines: list[str] = []
         result = HostResult(name="x", status=HostStatus.FAILED, reason="why")
-        text.Narrator(said.append)(3, 1000, result)
-        assert said == ["[3/1000] x: failed: why"]
+        text.Narrator(lines.append)(3, 1000, result)
+        assert lines == ["[3/1000] x: failed: why"]

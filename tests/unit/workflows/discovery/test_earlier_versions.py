@@ -1,4 +1,4 @@
-"""Versions that a host's log has forgotten, from what earlier discoveries saw."""
+"""Recover versions that a host's log no longer has from earlier discoveries."""
 
 from assessment_world import facts, package
 from msgspec import structs
@@ -11,7 +11,7 @@ BEGAN = 1_000_000
 
 
 def system(*versions: str, arch: str = "amd64") -> HostFacts:
-    return facts("Debian:12", [package("libssl3", one, arch=arch) for one in versions])
+    return facts("Debian:12", [package("libssl3", version, arch=arch) for version in versions])
 
 
 def known(*mapped: MappedPackage, started: int = BEGAN, skew: int = 0) -> KnownHost:
@@ -22,7 +22,7 @@ def known(*mapped: MappedPackage, started: int = BEGAN, skew: int = 0) -> KnownH
 
 def ran(host: KnownHost, earlier: Earlier) -> list[str]:
     (process,) = with_earlier_versions(host, earlier).facts.stale_processes
-    return [one.version for one in process.packages]
+    return [mapped.version for mapped in process.packages]
 
 
 OPEN = MappedPackage(name="libssl3", arch="amd64")
@@ -46,12 +46,12 @@ def test_the_host_counts_by_its_own_clock() -> None:
 
 
 def test_what_the_log_told_stays_and_nobody_is_asked() -> None:
-    told = structs.replace(OPEN, version="1")
+    with_version = structs.replace(OPEN, version="1")
 
     def never(host: str, moment: int) -> HostFacts:
         raise AssertionError
 
-    assert ran(known(told), never) == ["1"]
+    assert ran(known(with_version), never) == ["1"]
 
 
 def test_nothing_is_guessed() -> None:

@@ -1,4 +1,4 @@
-"""`discover --import`: hosts that nobody can reach, from a file."""
+"""`discover --import`: hosts that patchctl cannot reach, from a file."""
 
 import json
 from pathlib import Path
@@ -55,12 +55,12 @@ def test_hosts_become_facts(path: Path) -> None:
     module = {**BASH, "name": "nodejs", "module": "nodejs:18:820230518:abcdef"}
     taken = take(path, host("web1", ALMA, module, BASH), host("db1", DEBIAN, OPENSSL))
     assert taken.id.startswith("i-20261123-")
-    db, web = (one.facts for one in taken.hosts)
-    assert [one.name for one in taken.hosts] == ["db1", "web1"]
+    db, web = (result.facts for result in taken.hosts)
+    assert [result.name for result in taken.hosts] == ["db1", "web1"]
     assert web is not None
     assert (web.os.id, web.os.version_id, web.manager) == ("almalinux", "8.10", PackageManager.DNF)
     assert web.kernel.running == "4.18.0-553.el8.x86_64"
-    assert [one.name for one in web.packages] == ["bash", "nodejs"]
+    assert [package.name for package in web.packages] == ["bash", "nodejs"]
     assert web.packages[1].module == "nodejs:18:820230518:abcdef"
     assert db is not None
     assert db.manager is PackageManager.APT
@@ -81,10 +81,10 @@ def test_what_tools_write_for_nothing_is_nothing(path: Path) -> None:
         "size": 12,
     }
     key = {"name": "gpg-pubkey", "version": "8483c65d-5ccc5b19", "arch": "(none)"}
-    (found,) = take(path, host("a", ALMA, odd, key, {**BASH, "version": "0:5-1"})).hosts
-    assert found.facts is not None
-    one, other = found.facts.packages
-    assert (one.version, one.source, one.source_version, one.module) == (
+    (result,) = take(path, host("a", ALMA, odd, key, {**BASH, "version": "0:5-1"})).hosts
+    assert result.facts is not None
+    nodejs, other = result.facts.packages
+    assert (nodejs.version, nodejs.source, nodejs.source_version, nodejs.module) == (
         "4.4.20-4.el8",
         "bash",
         "4.4.20-4.el8",
@@ -94,17 +94,17 @@ def test_what_tools_write_for_nothing_is_nothing(path: Path) -> None:
 
 
 def test_a_host_may_say_little(path: Path) -> None:
-    (found,) = take(path, {"name": "a", "os": {"id": "alpine"}, "packages": []}).hosts
-    assert found.facts is not None
-    assert found.facts.packages == ()
-    assert found.facts.manager is PackageManager.NONE
+    (result,) = take(path, {"name": "a", "os": {"id": "alpine"}, "packages": []}).hosts
+    assert result.facts is not None
+    assert result.facts.packages == ()
+    assert result.facts.manager is PackageManager.NONE
 
 
 def test_apk_and_unknown_systems_are_taken(path: Path) -> None:
     musl = {"name": "musl", "version": "1.2.4-r2", "arch": "x86_64"}
     alpine = host("a", {"id": "alpine", "version_id": "3.18.4"}, musl)
     odd = host("b", {"id": "plan9", "version_id": "4"}, {**musl, "version": "x!y"})
-    first, second = (one.facts for one in take(path, alpine, odd).hosts)
+    first, second = (result.facts for result in take(path, alpine, odd).hosts)
     assert first is not None
     assert first.notes == ()
     assert second is not None
@@ -112,7 +112,7 @@ def test_apk_and_unknown_systems_are_taken(path: Path) -> None:
 
 
 def test_packages_are_shared_between_hosts(path: Path) -> None:
-    first, second = (one.facts for one in take(path, host("a"), host("b")).hosts)
+    first, second = (result.facts for result in take(path, host("a"), host("b")).hosts)
     assert first is not None
     assert second is not None
     assert first.packages is second.packages
@@ -154,14 +154,14 @@ def test_packages_are_shared_between_hosts(path: Path) -> None:
     ],
 )
 def test_a_mistake_names_its_host_and_place(path: Path, wrong: Any, line: str) -> None:
-    (found,) = mistakes(path, host("web1"), wrong)
-    assert found.startswith(line)
+    (mistake,) = mistakes(path, host("web1"), wrong)
+    assert mistake.startswith(line)
 
 
 def test_all_mistakes_are_told_at_once_up_to_a_screen(path: Path) -> None:
-    found = mistakes(path, *(host(f"h{number}", {"id": ""}) for number in range(50)))
-    assert len(found) == 21
-    assert found[-1] == "and 30 more mistakes"
+    lines = mistakes(path, *(host(f"h{number}", {"id": ""}) for number in range(50)))
+    assert len(lines) == 21
+    assert lines[-1] == "and 30 more mistakes"
 
 
 @pytest.mark.parametrize(
@@ -199,14 +199,14 @@ class TestCommandLine:
     ) -> None:
         path.write_text(json.dumps({"hosts": [host("far1"), host("far2")]}))
         assert self.run(root, "--import", str(path), "-o", "json") == 0
-        found = json.loads(capsys.readouterr().out)
-        assert [(one["name"], one["status"], one["packages"]) for one in found["hosts"]] == [
+        imported = json.loads(capsys.readouterr().out)
+        assert [(row["name"], row["status"], row["packages"]) for row in imported["hosts"]] == [
             ("far1", "ok", 1),
             ("far2", "ok", 1),
         ]
         assert self.run(root, "show", "far1", "-o", "json") == 0
         shown = json.loads(capsys.readouterr().out)
-        assert shown["snapshot"] == found["snapshot"]
+        assert shown["snapshot"] == imported["snapshot"]
         assert shown["facts"]["packages"][0]["name"] == "bash"
 
     def test_a_later_import_keeps_the_other_hosts(self, root: Path, path: Path) -> None:
@@ -215,8 +215,8 @@ class TestCommandLine:
             assert self.run(root, "--import", str(path)) == 0
         with Database(root / ".patchctl" / "state.db").open() as database:
             known = list(database.snapshots.latest_of_every_host())
-        assert [one.name for one in known] == ["far1", "far2", "far3"]
-        assert all(one.imported for one in known)
+        assert [known_host.name for known_host in known] == ["far1", "far2", "far3"]
+        assert all(known_host.imported for known_host in known)
         assert known[0].snapshot != known[1].snapshot
 
     def test_a_mistake_stores_nothing(
@@ -234,7 +234,7 @@ def test_dpkgs_own_way_to_write_a_source_is_taken(path: Path) -> None:
     debian = {"id": "debian", "version_id": "12"}
     written = {"name": "libssl3", "version": "3.0.11-1+b1", "arch": "amd64"}
     written["source"] = "openssl (3.0.11-1)"
-    (one,) = take(path, host("db1", debian, written)).hosts
-    assert one.facts is not None
-    (package,) = one.facts.packages
+    (result,) = take(path, host("db1", debian, written)).hosts
+    assert result.facts is not None
+    (package,) = result.facts.packages
     assert (package.source, package.source_version) == ("openssl", "3.0.11-1")

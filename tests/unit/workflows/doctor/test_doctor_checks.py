@@ -1,4 +1,4 @@
-"""What doctor makes of reasons, facts and versions. Hosts and ssh are in tests/integration."""
+"""The doctor's checks from reasons, facts and versions. tests/integration has hosts and ssh."""
 
 import dataclasses
 import json
@@ -36,7 +36,7 @@ DISK = FileSystem(mount="/", kind="ext4", size_kib=9**9, free_kib=9**8, free_ino
 
 
 def facts(**other: object) -> HostFacts:
-    """A host that is well but for `other`."""
+    """The checks of a host that is well except for `other`."""
     sound = {
         "clock_skew_s": 0, "competing_updaters": (), "package_lock_held": False, "notes": (),
         "file_systems": (DISK,),
@@ -60,15 +60,15 @@ def ended(reason: Reason, status: HostStatus = HostStatus.UNREACHABLE) -> dict[s
 
 class TestTheWayToAHost:
     def test_a_host_that_is_well_passes_everything(self) -> None:
-        found = answered()
-        assert tuple(found) == (
+        checks = answered()
+        assert tuple(checks) == (
             *("resolve", "connect", "host-key", "login", "privilege", "answer"),
             *("package-manager", "disk", "clock", "updaters"),
         )
-        assert {check.status for check in found.values()} == {OK}
+        assert {check.status for check in checks.values()} == {OK}
 
     @pytest.mark.parametrize(
-        ("said", "name"),
+        ("message", "name"),
         [
             ("ssh: Could not resolve hostname web1: Name or service not known", "resolve"),
             ("connect to host 10.0.0.1 port 22: Connection refused", "connect"),
@@ -80,39 +80,39 @@ class TestTheWayToAHost:
             ("Decryption failed (no vault secrets were found)", "inventory"),
         ],
     )
-    def test_it_fails_where_it_ended_and_nowhere_else(self, said: str, name: str) -> None:
+    def test_it_fails_where_it_ended_and_nowhere_else(self, message: str, name: str) -> None:
         failed = HostStatus.FAILED if name in ("privilege", "answer") else HostStatus.UNREACHABLE
-        found = ended(reasons.explain(said), failed)
-        assert [check.name for check in found.values() if check.status is FAIL] == [name]
-        assert found[name].hint
-        names = list(found)
-        assert {found[it].status for it in names[names.index(name) + 1 :]} == {SKIPPED}
-        before = {found[it].status for it in names[: names.index(name)]}
-        # Who did not answer in time may as well have hung while ssh connected.
+        checks = ended(reasons.explain(message), failed)
+        assert [check.name for check in checks.values() if check.status is FAIL] == [name]
+        assert checks[name].hint
+        names = list(checks)
+        assert {checks[it].status for it in names[names.index(name) + 1 :]} == {SKIPPED}
+        before = {checks[it].status for it in names[: names.index(name)]}
+        # A host that did not answer in time may also have hung while ssh connected.
         assert before <= ({SKIPPED} if name == "answer" else {OK})
 
     def test_every_reason_has_its_place(self) -> None:
-        told = {code for _, _, code in reasons._KNOWN}
-        assert told | {
+        codes = {code for _, _, code in reasons._KNOWN}
+        assert codes | {
             ReasonCode.UNKNOWN, ReasonCode.TAKES_NO_PASSWORD,
             ReasonCode.INCOMPLETE, ReasonCode.NO_MANAGER, ReasonCode.NO_PACKAGES,
         } == set(ReasonCode)  # fmt: skip
         for _, words, code in reasons._KNOWN:
             failed = ended(Reason(code=code, text=words), HostStatus.FAILED)
-            place = next(name for name, check in failed.items() if check.status is FAIL)
-            assert place == stage_of(code).value, words
+            name = next(name for name, check in failed.items() if check.status is FAIL)
+            assert name == stage_of(code).value, words
 
     def test_what_ssh_says_and_nobody_knows_is_the_connection(self) -> None:
-        found = ended(Reason(code=ReasonCode.UNKNOWN, text="something quite new"))
-        assert (found["connect"].status, found["connect"].text) == (FAIL, "something quite new")
+        checks = ended(Reason(code=ReasonCode.UNKNOWN, text="something quite new"))
+        assert (checks["connect"].status, checks["connect"].text) == (FAIL, "something quite new")
 
     def test_a_host_that_answered_with_too_little_is_not_unreachable(self) -> None:
         for other in ({"manager": PackageManager.NONE}, {"packages": ()}):
             reason = problem(facts(**other))
             assert reason is not None
-            found = ended(reason, HostStatus.FAILED)
-            assert found["answer"].status is OK
-            assert (found["package-manager"].status, found["package-manager"].text) == (
+            checks = ended(reason, HostStatus.FAILED)
+            assert checks["answer"].status is OK
+            assert (checks["package-manager"].status, checks["package-manager"].text) == (
                 FAIL,
                 reason.text,
             )
@@ -120,9 +120,9 @@ class TestTheWayToAHost:
 
 class TestWhatAHostSays:
     def test_root_is_needed(self) -> None:
-        found = answered(notes=(NOT_ROOT,))
-        assert found["privilege"].status is FAIL
-        assert "ansible_become" in found["privilege"].hint
+        checks = answered(notes=(NOT_ROOT,))
+        assert checks["privilege"].status is FAIL
+        assert "ansible_become" in checks["privilege"].hint
 
     @pytest.mark.parametrize(
         ("mount", "kind", "free_mib", "inodes", "status"),
@@ -143,13 +143,13 @@ class TestWhatAHostSays:
     def test_space(
         self, mount: str, kind: str, free_mib: int, inodes: int, status: CheckStatus
     ) -> None:
-        one = FileSystem(
+        file_system = FileSystem(
             mount=mount, kind=kind, size_kib=9**9, free_kib=free_mib * 1024, free_inodes=inodes
         )
-        found = answered(file_systems=(DISK, one))["disk"]
-        assert found.status is status
-        assert status is OK or mount in found.text
-        assert bool(found.hint) == (status is not OK)
+        check = answered(file_systems=(DISK, file_system))["disk"]
+        assert check.status is status
+        assert status is OK or mount in check.text
+        assert bool(check.hint) == (status is not OK)
 
     @pytest.mark.parametrize(
         ("skew", "status"), [(None, SKIPPED), (-3, OK), (31, WARN), (-301, FAIL), (86_400, FAIL)]
@@ -187,8 +187,8 @@ MACHINE = Machine(
 
 class TestThisMachine:
     def test_one_that_has_all_is_well(self) -> None:
-        found = {check.status for check in doctor_machine.checks(MACHINE, "podman")}
-        assert found == {OK, SKIPPED}  # no agent is nothing wrong
+        statuses = {check.status for check in doctor_machine.checks(MACHINE, "podman")}
+        assert statuses == {OK, SKIPPED}  # no agent is nothing wrong
 
     @pytest.mark.parametrize(
         ("change", "name", "status"),
@@ -220,9 +220,9 @@ class TestThisMachine:
         self, change: dict[str, object], name: str, status: CheckStatus
     ) -> None:
         machine = dataclasses.replace(MACHINE, **change)  # type: ignore[arg-type]
-        found = {check.name: check for check in doctor_machine.checks(machine, "")}
-        assert found[name].status is status
-        assert bool(found[name].hint) == (status in (WARN, FAIL))
+        checks = {check.name: check for check in doctor_machine.checks(machine, "")}
+        assert checks[name].status is status
+        assert bool(checks[name].hint) == (status in (WARN, FAIL))
 
     def test_the_oldest_versions_are_those_of_the_package(self) -> None:
         project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -240,16 +240,16 @@ class TestTheWorkspace:
     def test_an_ansible_cfg_is_told_of(
         self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        """By doctor and by init, with what takes the place of each setting."""
+        """Doctor and init report each setting that is not used, with what replaces it."""
         (tmp_path / "ansible.cfg").write_text("[defaults]\ninventory=hosts\nremote_user=ops\nx=1\n")
         (tmp_path / "hosts").write_text("a\n")
         assert main(["-C", str(tmp_path), "init", "-o", "json"]) == 0
-        told = "ansible.cfg:3: remote_user is not used; set ansible.user in patchctl.yml"
-        said = capsys.readouterr()
-        assert told in json.loads(said.out)["not_used"]
-        assert told in said.err
-        found = doctor_workspace.not_used(not_used(tmp_path))
-        assert [(one.subject, one.status) for one in found] == [
+        line = "ansible.cfg:3: remote_user is not used; set ansible.user in patchctl.yml"
+        output = capsys.readouterr()
+        assert line in json.loads(output.out)["not_used"]
+        assert line in output.err
+        checks = doctor_workspace.not_used(not_used(tmp_path))
+        assert [(check.subject, check.status) for check in checks] == [
             ("ansible.cfg:2", WARN),
             ("ansible.cfg:3", WARN),
             ("ansible.cfg", OK),
@@ -313,12 +313,12 @@ class TestTheWorkspace:
         (tmp_path / "secret").write_text("x")
         (tmp_path / "secret").chmod(0o644)
         settings = AnsibleSettings(private_key="nowhere", become_password_file="secret")
-        found = {it.name: it for it in doctor_workspace.secrets(tmp_path, settings, Path)}
-        assert {it.status for it in found.values()} == {FAIL}
-        assert found["ansible.become_password_file"].hint == f"chmod go= {tmp_path / 'secret'}"
+        checks = {check.name: check for check in doctor_workspace.secrets(tmp_path, settings, Path)}
+        assert {check.status for check in checks.values()} == {FAIL}
+        assert checks["ansible.become_password_file"].hint == f"chmod go= {tmp_path / 'secret'}"
         (tmp_path / "secret").chmod(0o600)
-        found = {it.name: it for it in doctor_workspace.secrets(tmp_path, settings, Path)}
-        assert found["ansible.become_password_file"].status is OK
+        checks = {check.name: check for check in doctor_workspace.secrets(tmp_path, settings, Path)}
+        assert checks["ansible.become_password_file"].status is OK
 
 
 def test_what_hosts_have_in_common_stands_once() -> None:

@@ -20,7 +20,7 @@ from patchctl.models.fleet import Host
 from patchctl.models.host_keys import Key, Target
 from patchctl.protocol.jobs import Job
 from patchctl.workflows.doctor import host_keys
-from patchctl.workflows.doctor.host_keys import Found, Looked, Ways
+from patchctl.workflows.doctor.host_keys import HostKeys, KeyComparison, SshContext
 
 needs_ssh = pytest.mark.skipif(shutil.which("ssh-keygen") is None, reason="no OpenSSH here")
 
@@ -79,7 +79,7 @@ class TestAFile:
             assert ONE.fingerprint in listed.stdout
 
     def test_what_is_no_entry_is_passed_over(self, tmp_path: Path) -> None:
-        found = read(
+        entries = read(
             tmp_path,
             "# a comment",
             "",
@@ -89,7 +89,7 @@ class TestAFile:
             f"@revoked web1 {ONE.type} {ONE.blob}",
             "x" * 30_000,
         )
-        assert [(entry.marker, entry.line) for entry in found] == [("@revoked", 6)]
+        assert [(entry.marker, entry.line) for entry in entries] == [("@revoked", 6)]
 
     def test_a_missing_one_is_empty_and_an_unreadable_one_is_told(self, tmp_path: Path) -> None:
         assert ssh_keys.read(tmp_path / "none") == ()
@@ -97,73 +97,73 @@ class TestAFile:
             ssh_keys.read(tmp_path)
 
 
-def looked(
+def compared(
     tmp_path: Path, known: list[str], *offered: Key, jump: str = "", files: bool = True
-) -> Looked:
-    ways = Ways(ssh=ssh_keys, file=tmp_path / "known_hosts", cwd=tmp_path)
-    place = Endpoint(
+) -> HostKeys:
+    ways = SshContext(ssh=ssh_keys, file=tmp_path / "known_hosts", cwd=tmp_path)
+    endpoint = Endpoint(
         address="10.0.0.1", port=22, name="10.0.0.1", jump=jump,
         files=(ways.file.resolve(),) if files else (Path("/dev/null"),),
     )  # fmt: skip
-    return host_keys.compare("web1", place, read(tmp_path, *known), offered, ways)
+    return host_keys.compare("web1", endpoint, read(tmp_path, *known), offered, ways)
 
 
 class TestComparing:
     line = f"10.0.0.1 {ONE.type} {ONE.blob}"
 
     def test_an_unknown_host_may_be_learned(self, tmp_path: Path) -> None:
-        found = looked(tmp_path, [], ONE)
-        assert found.new == (ONE,)
-        assert found.check.status is CheckStatus.FAIL
-        assert ONE.fingerprint in found.check.text
+        keys = compared(tmp_path, [], ONE)
+        assert keys.new == (ONE,)
+        assert keys.check.status is CheckStatus.FAIL
+        assert ONE.fingerprint in keys.check.text
 
     def test_a_known_one_is_well(self, tmp_path: Path) -> None:
-        found = looked(tmp_path, [self.line], ONE, key(3, "ssh-rsa"))
-        assert (found.check.status, found.new) == (CheckStatus.OK, ())
+        keys = compared(tmp_path, [self.line], ONE, key(3, "ssh-rsa"))
+        assert (keys.check.status, keys.new) == (CheckStatus.OK, ())
 
     def test_a_changed_key_is_never_learned(self, tmp_path: Path) -> None:
         for offered in ((TWO,), (TWO, key(3, "ssh-rsa")), (key(3, "ssh-rsa"),)):
-            found = looked(tmp_path, [self.line], *offered)
-            assert found.new == ()
-            assert found.check.status is CheckStatus.FAIL
-            assert found.check.text.startswith("changed host key: known is ssh-ed25519")
-            assert ONE.fingerprint in found.check.text
-            assert offered[0].fingerprint in found.check.text
-            assert "ssh-keygen -R 10.0.0.1 -f " in found.check.hint
+            keys = compared(tmp_path, [self.line], *offered)
+            assert keys.new == ()
+            assert keys.check.status is CheckStatus.FAIL
+            assert keys.check.text.startswith("changed host key: known is ssh-ed25519")
+            assert ONE.fingerprint in keys.check.text
+            assert offered[0].fingerprint in keys.check.text
+            assert "ssh-keygen -R 10.0.0.1 -f " in keys.check.hint
 
     def test_one_right_key_does_not_excuse_a_wrong_one(self, tmp_path: Path) -> None:
         rsa = key(3, "ssh-rsa")
         known = [self.line, f"10.0.0.1 {rsa.type} {rsa.blob}"]
-        assert looked(tmp_path, known, TWO, rsa).check.status is CheckStatus.FAIL
+        assert compared(tmp_path, known, TWO, rsa).check.status is CheckStatus.FAIL
 
     def test_a_revoked_key_is_told(self, tmp_path: Path) -> None:
-        found = looked(tmp_path, [f"@revoked * {ONE.type} {ONE.blob}"], ONE)
-        assert "revoked" in found.check.text
-        assert found.new == ()
+        keys = compared(tmp_path, [f"@revoked * {ONE.type} {ONE.blob}"], ONE)
+        assert "revoked" in keys.check.text
+        assert keys.new == ()
 
     def test_an_authority_vouches(self, tmp_path: Path) -> None:
-        found = looked(tmp_path, [f"@cert-authority 10.* {TWO.type} {TWO.blob}"], ONE)
-        assert (found.check.status, found.new) == (CheckStatus.OK, ())
+        keys = compared(tmp_path, [f"@cert-authority 10.* {TWO.type} {TWO.blob}"], ONE)
+        assert (keys.check.status, keys.new) == (CheckStatus.OK, ())
 
     def test_behind_a_jump_host_it_says_how(self, tmp_path: Path) -> None:
-        found = looked(tmp_path, [], jump="bastion")
-        assert "behind bastion" in found.check.text
-        assert "ssh-keyscan 10.0.0.1" in found.check.hint
+        keys = compared(tmp_path, [], jump="bastion")
+        assert "behind bastion" in keys.check.text
+        assert "ssh-keyscan 10.0.0.1" in keys.check.hint
 
     def test_nothing_is_written_that_ssh_would_not_read(self, tmp_path: Path) -> None:
-        found = looked(tmp_path, [], ONE, files=False)
-        assert found.new == ()
-        assert "leave out known_hosts" in found.check.text
+        keys = compared(tmp_path, [], ONE, files=False)
+        assert keys.new == ()
+        assert "leave out known_hosts" in keys.check.text
 
 
 class TestWriting:
-    def found(self, tmp_path: Path, *names: str) -> Found:
-        return Found({name: named(looked(tmp_path, [], ONE), name) for name in names})
+    def compared_hosts(self, tmp_path: Path, *names: str) -> KeyComparison:
+        return KeyComparison({name: named(compared(tmp_path, [], ONE), name) for name in names})
 
     def test_lines_are_appended_with_the_hosts_name(self, tmp_path: Path) -> None:
         file = tmp_path / "known_hosts"
         file.write_text("# ours\nold ssh-rsa AAAA")
-        host_keys.learn(self.found(tmp_path, "web1"), file, host_keys.before(file), files)
+        host_keys.learn(self.compared_hosts(tmp_path, "web1"), file, host_keys.before(file), files)
         assert file.read_text() == lines(
             "# ours", "old ssh-rsa AAAA", f"10.0.0.1 {ONE.type} {ONE.blob} web1"
         )
@@ -171,14 +171,14 @@ class TestWriting:
 
     def test_one_address_is_written_once(self, tmp_path: Path) -> None:
         file = tmp_path / "known_hosts"
-        host_keys.learn(self.found(tmp_path, "web1", "alias"), file, b"", files)
+        host_keys.learn(self.compared_hosts(tmp_path, "web1", "alias"), file, b"", files)
         assert len(file.read_text().splitlines()) == 1
 
     def test_a_file_that_changed_meanwhile_stays(self, tmp_path: Path) -> None:
         file = tmp_path / "known_hosts"
         file.write_text("theirs\n")
         with pytest.raises(ConflictError, match="try again"):
-            host_keys.learn(self.found(tmp_path, "web1"), file, b"", files)
+            host_keys.learn(self.compared_hosts(tmp_path, "web1"), file, b"", files)
         assert file.read_text() == "theirs\n"
 
     def test_a_link_is_refused(self, tmp_path: Path) -> None:
@@ -188,8 +188,8 @@ class TestWriting:
             host_keys.before(file)
 
 
-def named(one: Looked, name: str) -> Looked:
-    return Looked(name, one.check, one.endpoint, one.new)
+def named(keys: HostKeys, name: str) -> HostKeys:
+    return HostKeys(name, keys.check, keys.endpoint, keys.new)
 
 
 def host(**variables: Any) -> Host:
@@ -198,21 +198,21 @@ def host(**variables: Any) -> Host:
 
 class TestWhereSshGoes:
     def test_the_inventory_and_the_command_line_say_it(self, tmp_path: Path) -> None:
-        ways = Ways(
+        ways = SshContext(
             ssh=ssh_keys,
             file=tmp_path / "known_hosts",
             cwd=tmp_path,
             user="ops",
             extra_vars=("ansible_port=9",),
         )
-        one = host(
+        web = host(
             domain="example", ansible_host="web1.{{ domain }}", ansible_port=22,
             ansible_ssh_common_args="-o 'ProxyJump=a b'",
         )  # fmt: skip
-        found = host_keys.target(one, ways)
-        assert isinstance(found, Target)
-        assert (found.address, found.port, found.user) == ("web1.example", "9", "ops")
-        assert found.arguments[:2] == ("-o", "ProxyJump=a b")
+        target = host_keys.target(web, ways)
+        assert isinstance(target, Target)
+        assert (target.address, target.port, target.user) == ("web1.example", "9", "ops")
+        assert target.arguments[:2] == ("-o", "ProxyJump=a b")
 
     @pytest.mark.parametrize(
         ("variables", "why"),
@@ -226,25 +226,29 @@ class TestWhereSshGoes:
     def test_what_cannot_be_told_is_said(
         self, tmp_path: Path, variables: dict[str, Any], why: str
     ) -> None:
-        found = host_keys.target(
-            host(**variables), Ways(ssh=ssh_keys, file=tmp_path / "k", cwd=tmp_path)
+        reason = host_keys.target(
+            host(**variables), SshContext(ssh=ssh_keys, file=tmp_path / "k", cwd=tmp_path)
         )
-        assert isinstance(found, str)
-        assert why in found
+        assert isinstance(reason, str)
+        assert why in reason
 
     @needs_ssh
     def test_ssh_itself_is_asked(self, tmp_path: Path) -> None:
-        place = tmp_path / "a folder with % in it"
-        place.mkdir()
-        (place / "config").write_text(
+        folder = tmp_path / "a folder with % in it"
+        folder.mkdir()
+        (folder / "config").write_text(
             "Host web1\n  HostName 10.9.8.7\n  Port 2200\n  ProxyJump bastion\n"
         )
-        own = place / "known_hosts"
-        arguments = tuple(shlex.split(f"-F '{place / 'config'}' {ssh_keys.option(own)}"))
-        found = ssh_keys.resolve(Target(address="web1", arguments=arguments), tmp_path, own)
-        assert (found.address, found.port, found.name) == ("10.9.8.7", 2200, "[10.9.8.7]:2200")
-        assert found.jump == "bastion"
-        assert own.resolve() in found.files
+        own = folder / "known_hosts"
+        arguments = tuple(shlex.split(f"-F '{folder / 'config'}' {ssh_keys.option(own)}"))
+        endpoint = ssh_keys.resolve(Target(address="web1", arguments=arguments), tmp_path, own)
+        assert (endpoint.address, endpoint.port, endpoint.name) == (
+            "10.9.8.7",
+            2200,
+            "[10.9.8.7]:2200",
+        )
+        assert endpoint.jump == "bastion"
+        assert own.resolve() in endpoint.files
         with pytest.raises(AdapterError, match="ssh -G web1"):
             ssh_keys.resolve(Target(address="web1", arguments=("-o", "Nonsense=1")), tmp_path, own)
 

@@ -1,4 +1,4 @@
-"""What an edit in git changes: pure comparison, files of a revision, and what is never run."""
+"""Compare an edit with a git revision: the comparison, the revision's files, what never runs."""
 
 import os
 import subprocess
@@ -19,14 +19,14 @@ from patchctl.plan.freeze import freeze, seal
 from patchctl.workflows.inventory.diff import StoredPlan, broken_plans
 
 
-def one(ring: str | None = "staging", *groups: str, **variables: Any) -> Fleet:
+def one_host(ring: str | None = "staging", *groups: str, **variables: Any) -> Fleet:
     """A fleet of one host, `a`."""
     return fleet(Host(name="a", ring=ring, ring_reason="", groups=groups, variables=variables))
 
 
 class TestCompare:
     def test_the_same(self) -> None:
-        assert not any(compare(one(x=1.5), one(x=1.5)))
+        assert not any(compare(one_host(x=1.5), one_host(x=1.5)))
 
     def test_hosts_that_appear_and_vanish(self) -> None:
         changes = compare(fleet(host("a"), host("b")), fleet(host("b"), host("c", None)))
@@ -34,14 +34,16 @@ class TestCompare:
         assert changes.vanished == (PlacedHost(host="a", ring="staging"),)
 
     def test_a_host_that_moves_is_told_once(self) -> None:
-        changes = compare(one("staging", patch_ring="staging"), one("canary", patch_ring="canary"))
+        changes = compare(
+            one_host("staging", patch_ring="staging"), one_host("canary", patch_ring="canary")
+        )
         assert changes.moved == (RingMove(host="a", before="staging", after="canary"),)
         assert not changes.other
         assert not changes.connection
 
     def test_connection_variables(self) -> None:
-        before = one(ansible_host="10.0.0.1", ansible_port=22)
-        changes = compare(before, one(ansible_host="10.0.0.2", ansible_user="{{ x }}"))
+        before = one_host(ansible_host="10.0.0.1", ansible_port=22)
+        changes = compare(before, one_host(ansible_host="10.0.0.2", ansible_user="{{ x }}"))
         assert [(c.variable, c.before, c.after) for c in changes.connection] == [
             ("ansible_host", "10.0.0.1", "10.0.0.2"),
             ("ansible_port", "22", None),
@@ -50,13 +52,15 @@ class TestCompare:
 
     @pytest.mark.parametrize("value", ["geheim", {"__ansible_vault": "00"}])
     def test_a_password_that_changes_is_told_and_not_shown(self, value: Any) -> None:
-        changes = compare(one(ansible_password="old"), one(ansible_password=value))
+        changes = compare(one_host(ansible_password="old"), one_host(ansible_password=value))
         (change,) = changes.connection
         assert change.before == "(hidden)"
         assert change.after in ("(hidden)", "(vaulted)")
 
     def test_other_variables_by_name_and_groups(self) -> None:
-        changes = compare(one("staging", "web", "x", v=1, w=1), one("staging", "db", "x", v=True))
+        changes = compare(
+            one_host("staging", "web", "x", v=1, w=1), one_host("staging", "db", "x", v=True)
+        )
         assert changes.other == (
             OtherChange(
                 host="a", groups_added=("db",), groups_removed=("web",), variables=("v", "w")
@@ -64,7 +68,7 @@ class TestCompare:
         )
 
     def test_where_the_checkout_lies_is_no_change(self) -> None:
-        assert not any(compare(one(inventory_dir="/here"), one(inventory_dir="/there")))
+        assert not any(compare(one_host(inventory_dir="/here"), one_host(inventory_dir="/there")))
 
 
 class TestPlans:
@@ -134,8 +138,8 @@ class TestSources:
         path.parent.mkdir(parents=True)
         path.write_text(text)
         path.chmod(mode)
-        found = static_sources.programs(["inventory/"], tmp_path)
-        assert {key: one.reason for key, one in found.items()} == (
+        programs = static_sources.programs(["inventory/"], tmp_path)
+        assert {key: program.reason for key, program in programs.items()} == (
             {f"inventory/{name}": reason} if reason else {}
         )
 
@@ -249,6 +253,6 @@ class TestRevision:
         (site / "round").symlink_to("turn/turn/../../x")
         commit(site)
         then = tmp_path / "then"
-        found = extract(site, then)
-        assert sorted(found) == ["out", "round"]
+        links = extract(site, then)
+        assert sorted(links) == ["out", "round"]
         assert (then / "inside").read_text().startswith("all:")

@@ -45,10 +45,10 @@ def database(tmp_path: Path) -> Database:
 
 
 def test_a_plan_is_written_beside_others_by_day_and_digest(tmp_path: Path) -> None:
-    one = plan()
-    path = write_plan(one, default_path(tmp_path, one), files)
-    assert path == tmp_path / "plans" / f"2025-11-22-{one.digest[7:15]}.lock"
-    assert read_plan(path) == one
+    made = plan()
+    path = write_plan(made, default_path(tmp_path, made), files)
+    assert path == tmp_path / "plans" / f"2025-11-22-{made.digest[7:15]}.lock"
+    assert read_plan(path) == made
     assert path.stat().st_mode & 0o777 == 0o644
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 

@@ -1,4 +1,4 @@
-"""Findings in plans: what they select, what a plan says that it removes."""
+"""Findings in plans: the packages that they select, the CVEs that a plan says it removes."""
 
 from collections.abc import Mapping
 
@@ -47,7 +47,7 @@ def context(
     return Context(exposure=Exposure.OPEN if name.startswith("p") else Exposure.CONTROLLED)
 
 
-def waiver(one: HostInput, cve: str, names: object, exploited: bool) -> Waived | None:
+def waiver(host_input: HostInput, cve: str, names: object, exploited: bool) -> Waived | None:
     return Waived("ex-1", True, "behind a proxy") if cve == "CVE-2024-9" else None
 
 
@@ -100,7 +100,7 @@ def asked(*cves: str, decision: str | None = None, due: str | None = None) -> Se
 
 
 def selected(known: PlanFindings, selection: Selection, *rules: Exclusion) -> Selected:
-    names = [one.name for one in known.snapshot.hosts]
+    names = [result.name for result in known.snapshot.hosts]
     return select(
         fleet(*(host(name) for name in names)),
         known.snapshot,
@@ -111,7 +111,10 @@ def selected(known: PlanFindings, selection: Selection, *rules: Exclusion) -> Se
 
 
 def wanted(done: Selected) -> dict[str, list[str]]:
-    return {one.host: [row.package for row in one.wanted] for one in done.requests}
+    return {
+        host_request.host: [row.package for row in host_request.wanted]
+        for host_request in done.requests
+    }
 
 
 # --- what is asked for --------------------------------------------------------------------------
@@ -141,12 +144,15 @@ def test_what_makes_no_sense_is_said_in_one_line(
 
 
 def test_what_is_asked_for_has_one_form() -> None:
-    one = by_findings(["cve-2024-6387", "CVE-2023-4911", "CVE-2024-6387"], "Out-of-Cycle")
-    assert (one.cves, one.decision) == (("CVE-2023-4911", "CVE-2024-6387"), "out_of_cycle")
+    selection = by_findings(["cve-2024-6387", "CVE-2023-4911", "CVE-2024-6387"], "Out-of-Cycle")
+    assert (selection.cves, selection.decision) == (
+        ("CVE-2023-4911", "CVE-2024-6387"),
+        "out_of_cycle",
+    )
 
 
 def assessing(*feeds: FeedInfo, refuses: bool = False) -> tuple[PlanAssessing, list[str]]:
-    said: list[str] = []
+    lines: list[str] = []
 
     def refuse() -> tuple[str, ...]:
         if refuses:
@@ -158,26 +164,26 @@ def assessing(*feeds: FeedInfo, refuses: bool = False) -> tuple[PlanAssessing, l
         parts=lambda taken: parts(World(), taken),
         feeds=lambda: feeds,
         refuse_stale=refuse,
-        say=said.append,
+        say=lines.append,
     )
-    return made, said
+    return made, lines
 
 
 SECURITY = Selection(mode=SelectionMode.SECURITY)
 
 
 def test_without_feeds_only_a_selection_by_findings_is_refused() -> None:
-    none, said = assessing()
+    none, lines = assessing()
     assert not none.ready(SECURITY)
-    assert said == []
+    assert lines == []
     with pytest.raises(NotFoundError, match=r"no feeds are held.*feeds update"):
         none.ready(asked("CVE-2024-1111"))
 
 
 def test_feeds_that_are_too_old_hold_up_no_other_plan() -> None:
-    old, said = assessing(feed(), refuses=True)
+    old, lines = assessing(feed(), refuses=True)
     assert not old.ready(SECURITY)
-    assert said == [
+    assert lines == [
         "warning: the feed a is old",
         "warning: the feed b is old",
         "warning: the settings refuse such feeds, so the plan names no CVEs",
@@ -187,9 +193,9 @@ def test_feeds_that_are_too_old_hold_up_no_other_plan() -> None:
 
 
 def test_a_warning_on_feeds_is_told() -> None:
-    warned, said = assessing(feed())
+    warned, lines = assessing(feed())
     assert warned.ready(SECURITY)
-    assert said == ["warning: debian is 9 days old"]
+    assert lines == ["warning: debian is 9 days old"]
 
 
 # --- what is selected ---------------------------------------------------------------------------
@@ -203,7 +209,7 @@ def test_a_cve_selects_all_binaries_of_its_source_and_nothing_else() -> None:
     )
     done = selected(known, asked("CVE-2024-1"))
     assert wanted(done) == {"s1": ["libssl3", "openssl"]}
-    lines = {(one.host, one.package, one.reason, one.detail) for one in done.left_out}
+    lines = {(row.host, row.package, row.reason, row.detail) for row in done.left_out}
     assert lines == {
         ("s1", "vim", LeftOutReason.NOT_SELECTED, ""),
         ("s2", "vim", LeftOutReason.NOT_SELECTED, ""),
@@ -214,7 +220,7 @@ def test_a_cve_selects_all_binaries_of_its_source_and_nothing_else() -> None:
 def test_security_or_not_makes_no_difference() -> None:
     known = look(world(CVE_2024_1="openssl 3.0.9-1"), s1=openssl())
     assert known.snapshot.hosts[0].facts is not None
-    assert not any(one.security for one in known.snapshot.hosts[0].facts.pending)
+    assert not any(update.security for update in known.snapshot.hosts[0].facts.pending)
     assert wanted(selected(known, asked("CVE-2024-1"))) == {"s1": ["libssl3", "openssl"]}
 
 
@@ -258,38 +264,38 @@ def test_findings_that_no_update_removes_are_left_out_with_the_reason() -> None:
     known = look(made, s1=openssl({"openssl": NEW, "libssl3": NEW, "curl": "8"}, *more))
     done = selected(known, asked(decision="scheduled"))
     assert wanted(done) == {}
-    told = {one.reason: (one.package, one.detail, one.cves) for one in done.left_out if one.cves}
-    assert told == {
+    reasons = {row.reason: (row.package, row.detail, row.cves) for row in done.left_out if row.cves}
+    assert reasons == {
         LeftOutReason.NO_FIX: ("vim", "", ("CVE-2024-4",)),
         LeftOutReason.NOT_IN_REPOSITORIES: ("curl", "fixed in 9", ("CVE-2024-5",)),
         LeftOutReason.WONT_FIX: ("vim", "minor issue", ("CVE-2024-6",)),
         LeftOutReason.WAIVED: ("openssl", "exception ex-1", ("CVE-2024-9",)),
     }
-    assert LeftOutReason.NO_FINDING not in {one.reason for one in done.left_out}
+    assert LeftOutReason.NO_FINDING not in {row.reason for row in done.left_out}
 
 
 def test_a_held_update_names_the_finding_that_it_keeps() -> None:
     held = facts(DEB, [package("openssl", OLD, "openssl", held=True)], pending={"openssl": NEW})
     done = selected(look(world(CVE_2024_1="openssl 3.0.9-1"), s1=held), asked("CVE-2024-1"))
-    assert [(one.reason, one.cves) for one in done.left_out] == [
+    assert [(row.reason, row.cves) for row in done.left_out] == [
         (LeftOutReason.HELD, ("CVE-2024-1",))
     ]
 
 
 def test_a_finding_whose_update_is_phased_is_no_plan_of_nothing_to_do() -> None:
     known = facts(DEB, [package("openssl", OLD, "openssl")], pending={"openssl": NEW})
-    late = tuple(structs.replace(one, phased=10, deferred=True) for one in known.pending)
+    late = tuple(structs.replace(update, phased=10, deferred=True) for update in known.pending)
     known = structs.replace(known, pending=late)
-    found = look(world(CVE_2024_1="openssl 3.0.9-1"), s1=known)
-    done = selected(found, asked("CVE-2024-1"))
-    assert [(one.reason, one.cves) for one in done.left_out] == [
+    findings = look(world(CVE_2024_1="openssl 3.0.9-1"), s1=known)
+    done = selected(findings, asked("CVE-2024-1"))
+    assert [(row.reason, row.cves) for row in done.left_out] == [
         (LeftOutReason.PHASED, ("CVE-2024-1",))
     ]
-    assert Made(plan=None, snapshot=found.snapshot, left_out=done.left_out).exit_code == 1
+    assert Made(plan=None, snapshot=findings.snapshot, left_out=done.left_out).exit_code == 1
     # Who asks for all updates asks for this one when it comes.
-    everything = select(fleet(host("s1")), found.snapshot, Selection(mode=SelectionMode.ALL))
-    assert [one.reason for one in everything.left_out] == [LeftOutReason.PHASED]
-    assert Made(plan=None, snapshot=found.snapshot, left_out=everything.left_out).exit_code == 0
+    everything = select(fleet(host("s1")), findings.snapshot, Selection(mode=SelectionMode.ALL))
+    assert [row.reason for row in everything.left_out] == [LeftOutReason.PHASED]
+    assert Made(plan=None, snapshot=findings.snapshot, left_out=everything.left_out).exit_code == 0
 
 
 def test_a_finding_whose_update_the_host_does_not_prefer_names_what_hides_it() -> None:
@@ -302,7 +308,7 @@ def test_a_finding_whose_update_the_host_does_not_prefer_names_what_hides_it() -
     )
     known = structs.replace(openssl({}), hidden=(hidden,))
     done = selected(look(world(CVE_2024_1="openssl 3.0.9-1"), s1=known), asked("CVE-2024-1"))
-    assert [(one.reason, one.detail, one.cves) for one in done.left_out] == [
+    assert [(row.reason, row.detail, row.cves) for row in done.left_out] == [
         (
             LeftOutReason.PINNED,
             "APT::Default-Release is bookworm, which hides its update",
@@ -313,7 +319,7 @@ def test_a_finding_whose_update_the_host_does_not_prefer_names_what_hides_it() -
     excluded = selected(
         look(world(CVE_2024_1="openssl 3.0.9-1"), s1=known), asked("CVE-2024-1"), rule
     )
-    assert [(one.reason, one.rule, one.cves) for one in excluded.left_out] == [
+    assert [(row.reason, row.rule, row.cves) for row in excluded.left_out] == [
         (LeftOutReason.EXCLUDED, "--exclude", ("CVE-2024-1",))
     ]
 
@@ -394,7 +400,7 @@ def test_hosts_with_equal_transactions_share_a_cohort_whatever_else_they_have() 
     alone = facts(DEB, [package("libssl3", OLD, "openssl")], pending={"libssl3": NEW})
     known = look(world(CVE_2024_1="openssl 3.0.9-1"), s1=held, p1=alone)
     taken = known.annotate([resolution(name, *steps("libssl3")) for name in ("s1", "p1")])
-    assert [one.transitions[0].cves for one in taken] == [("CVE-2024-1",)] * 2
+    assert [resolved.transitions[0].cves for resolved in taken] == [("CVE-2024-1",)] * 2
     body = freeze(
         fleet=fleet(host("s1"), host("p1", "production")),
         snapshot=known.snapshot,
@@ -407,7 +413,7 @@ def test_hosts_with_equal_transactions_share_a_cohort_whatever_else_they_have() 
     )
     assert len(body.cohorts) == 1
     assert body.unproven == ()
-    assert [(one.name, one.dated, one.entries) for one in body.feeds] == [
+    assert [(plan_feed.name, plan_feed.dated, plan_feed.entries) for plan_feed in body.feeds] == [
         ("debian", "2025-11-21", 3)
     ]
 
@@ -421,7 +427,7 @@ def test_what_does_not_wait_on_any_host_of_the_plan_is_urgent_for_the_plan() -> 
 
     def urgent(*names: str) -> list[tuple[str, bool, bool]]:
         taken = known.annotate([resolution(name, *steps("openssl")) for name in names])
-        return [(one.cve, one.kev, one.act) for one in known.urgent(taken)]
+        return [(urgency.cve, urgency.kev, urgency.act) for urgency in known.urgent(taken)]
 
     assert urgent("s1") == [("CVE-2024-2", True, False)]
     assert urgent("s1", "p1") == [("CVE-2024-1", False, True), ("CVE-2024-2", True, False)]
@@ -429,8 +435,8 @@ def test_what_does_not_wait_on_any_host_of_the_plan_is_urgent_for_the_plan() -> 
 
 def test_equal_software_is_looked_at_once() -> None:
     labels = {
-        one.name: one.software
-        for one in known_hosts(
+        known_host.name: known_host.software
+        for known_host in known_hosts(
             snapshot(
                 host_result("a", openssl()),
                 host_result("b", structs.replace(openssl(), hostname="b")),

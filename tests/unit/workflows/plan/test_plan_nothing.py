@@ -59,7 +59,7 @@ class TestHostsLeftOutForTheirNames:
         answer = made(facts(), ODD)
         assert answer.could_not_look == (UNASKED,)
         assert (answer.exit_code, answer.all_looked_at) == (1, False)
-        assert [one.reason for one in answer.left_out] == [LeftOutReason.NO_UPDATES]
+        assert [row.reason for row in answer.left_out] == [LeftOutReason.NO_UPDATES]
 
     def test_a_limit_that_means_all_hosts_means_them_too(self) -> None:
         assert made(facts(), ODD, limit=("h",)).could_not_look == (UNASKED,)

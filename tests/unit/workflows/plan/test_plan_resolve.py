@@ -1,4 +1,4 @@
-"""Asking hosts to close their transactions, again where a package cannot be taken."""
+"""Ask hosts to resolve their transactions, again where a package cannot be used."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -50,7 +50,7 @@ class Hosts:
 
 
 def ask(hosts: Hosts) -> Resolution:
-    (found,) = resolve(
+    (resolved,) = resolve(
         [REQUEST],
         runner=hosts,
         inventory=lambda _: {},
@@ -58,7 +58,7 @@ def ask(hosts: Hosts) -> Resolution:
         allow_removals=False,
         allow_downgrades=False,
     )
-    return found
+    return resolved
 
 
 def without_tzdata(number: int) -> str:
@@ -72,10 +72,10 @@ def without_tzdata(number: int) -> str:
 
 def test_a_package_that_cannot_be_taken_is_left_out_and_the_rest_is_resolved_without_it() -> None:
     hosts = Hosts(without_tzdata)
-    found = ask(hosts)
-    assert found.error == ""
-    assert [one.package for one in found.transitions] == ["libexpat1"]
-    assert [(one.package, one.reason, one.detail) for one in found.dropped] == [
+    resolved = ask(hosts)
+    assert resolved.error == ""
+    assert [step.package for step in resolved.transitions] == ["libexpat1"]
+    assert [(row.package, row.reason, row.detail) for row in resolved.dropped] == [
         (
             "tzdata",
             LeftOutReason.RESOLVE_FAILED,
@@ -90,10 +90,10 @@ def test_a_package_that_cannot_be_taken_is_left_out_and_the_rest_is_resolved_wit
 
 def test_it_is_not_asked_for_ever() -> None:
     hosts = Hosts(lambda _: UNHASHED)
-    found = ask(hosts)
+    resolved = ask(hosts)
     assert len(hosts.asked) == ROUNDS
-    assert (found.transitions, found.unusable) == ((), ())
-    assert found.error.startswith("tzdata: its repository gives no SHA-256")
+    assert (resolved.transitions, resolved.unusable) == ((), ())
+    assert resolved.error.startswith("tzdata: its repository gives no SHA-256")
 
 
 @pytest.mark.parametrize("text", ["", "resolve 1 apt\n", EMPTY])

@@ -245,8 +245,8 @@ def test_an_object_that_was_put_in_the_place_of_another_does_not_count(root: Pat
 @pytest.mark.parametrize("name", ["HEAD", "refs/heads", "objects", "."])
 def test_a_checkout_whose_head_others_can_move_does_not_vouch(root: Path, name: str) -> None:
     (root.parent / ".git" / name).chmod(0o777)
-    found = look(root)
-    assert not found.commit and "others could have committed it" in found.why
+    head = look(root)
+    assert not head.commit and "others could have committed it" in head.why
     assert look(root, trusted=True).commit
 
 
@@ -274,11 +274,12 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def say(workspace: Path, capsys: pytest.CaptureFixture[str], *words: str, code: int = 2) -> str:
-    """Why a rollout does not begin: one line, after what it says of a plan that may run."""
+    """Return the error line of a rollout that does not begin. Only a trusted plan has lines before
+    it."""
     begun = main(["-C", str(workspace), "rollout", *words])
-    said = capsys.readouterr()
-    assert (begun, said.out) == (code, ""), said.err
-    *before, line = said.err.splitlines()
+    output = capsys.readouterr()
+    assert (begun, output.out) == (code, ""), output.err
+    *before, line = output.err.splitlines()
     assert bool(before) == (EXPIRED in line) and line.startswith("patchctl: ")
     return line
 

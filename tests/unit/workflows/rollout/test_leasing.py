@@ -65,7 +65,7 @@ def test_the_refusal_of_a_second_run_tells_held_from_reserved(site: Site, run: s
         f"host s1 is held by run {run}, host p1 is reserved by run {run}"
     )
     assert f"patchctl rollout abort {run}" in refused.value.hint
-    assert [one.id for one in site.database.runs.list()] == [run]
+    assert [summary.id for summary in site.database.runs.list()] == [run]
 
 
 def test_several_hosts_are_counted_by_how_they_are_had(site: Site) -> None:
@@ -99,7 +99,7 @@ def test_an_undo_of_a_host_that_is_not_in_the_run_takes_nothing(site: Site, run:
 def test_of_a_host_that_a_run_does_not_know_nobody_says_that_it_is_untouched(
     site: Site, run: str
 ) -> None:
-    """As where a mistyped host of a rollback was leased, which was possible."""
+    """An older patchctl could lease a mistyped host of a rollback."""
     site.database.leases.claim_hosts(run, ["z"])
     assert leases_on(site.database, ["z"]) == [Lease(HELD, run, "z")]
 

@@ -1,4 +1,4 @@
-"""A run begins and goes on only with the hooks that its plan has the digests of."""
+"""A run begins and goes on only with hooks that have the digests of its plan."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -93,7 +93,7 @@ def site(tmp_path: Path) -> Site:
 
 @pytest.fixture
 def before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """As it was when plans had no digests of their hooks."""
+    """A run of an older patchctl, whose plans had no digests of hooks."""
     with monkeypatch.context() as patch:
         patch.setattr(rollout, "refuse_without_digests", lambda body: None)
         yield

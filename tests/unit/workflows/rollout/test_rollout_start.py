@@ -136,12 +136,12 @@ class TestStarting:
         context = typer.Context(TyperCommand("start"), obj=State())
         with pytest.raises(typer.Exit), Terminal(context, Format.JSON) as terminal:
             terminal.nothing(ended)
-        told = json.loads(capsys.readouterr().out)
+        answer = json.loads(capsys.readouterr().out)
         planned = json.loads(msgspec.json.encode(summary(made, None)))
         for name in ("left_out", "exclusions", "could_not_look"):
-            assert told[name] == planned[name]
-        assert (told["left_out"][0]["rule"], told["left_out"][0]["needs"]) == ("--exclude", [])
-        assert told["exclusions"][0]["packages"] == ["vim"]
+            assert answer[name] == planned[name]
+        assert (answer["left_out"][0]["rule"], answer["left_out"][0]["needs"]) == ("--exclude", [])
+        assert answer["exclusions"][0]["packages"] == ["vim"]
 
 
 class TestEveryEnd:

@@ -1,4 +1,4 @@
-"""Verify: which run promised what to which host, and what becomes of it."""
+"""Verify: which run counts for which host, and how the host's present state compares."""
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -69,11 +69,11 @@ class Site:
                 id="s-0",
                 taken=self.clock.now_ms() // 1000,
                 elapsed_ms=1,
-                hosts=tuple(host_result(one, facts()) for one in NAMES),
+                hosts=tuple(host_result(name, facts()) for name in NAMES),
             ),
             selection=Selection(mode=SelectionMode.SECURITY),
             settings=settings(),
-            resolutions=[resolution(one, step) for one in hosts],
+            resolutions=[resolution(name, step) for name in hosts],
             left_out=[],
         )
         return seal(body, PlanAbout(created=1, author="op", tool="t"))
@@ -115,9 +115,9 @@ class Site:
         snapshot: str = "",
         inventory: Collection[str] = NAMES,
     ) -> Verification:
-        kept = tuple(one for one in FLEET.hosts if one.name in inventory)
+        left = tuple(known_host for known_host in FLEET.hosts if known_host.name in inventory)
         return Verifier(
-            fleet=structs.replace(FLEET, hosts=kept),
+            fleet=structs.replace(FLEET, hosts=left),
             database=self.database,
             discover=self.discover,
             parts=lambda taken: parts(self.world, taken, *NAMES),
@@ -134,8 +134,8 @@ def site(tmp_path: Path) -> Site:
     return Site(tmp_path)
 
 
-def states(found: Verification) -> Mapping[str, VerifiedState]:
-    return {one.name: one.state for one in found.hosts}
+def states(verification: Verification) -> Mapping[str, VerifiedState]:
+    return {row.name: row.state for row in verification.hosts}
 
 
 OK = dict.fromkeys(NAMES, VerifiedState.OK)
@@ -150,7 +150,7 @@ def failing(host_name: str, stage: Stage) -> Script:
     return script
 
 
-# --- promises -----------------------------------------------------------------------------------
+# --- expected states ----------------------------------------------------------------------------
 
 
 def test_a_host_has_what_its_newest_succeeded_run_brought(site: Site) -> None:
@@ -158,7 +158,7 @@ def test_a_host_has_what_its_newest_succeeded_run_brought(site: Site) -> None:
     second = site.roll_out("curl", "1.0-3", hosts=["s1"])
     site.have("1.0-2")
     done = site.verify()
-    assert {one.name: one.run for one in done.hosts} == {"s1": second, "s2": first, "p1": first}
+    assert {row.name: row.run for row in done.hosts} == {"s1": second, "s2": first, "p1": first}
     assert states(done) == {**OK, "s1": VerifiedState.BROKEN}
     assert done.run is None
     assert done.snapshot == "s-1"
@@ -180,13 +180,13 @@ def test_a_run_that_was_undone_promises_nothing_and_the_one_before_counts_again(
     site.rollouts.roll_back(second)
     site.have("1.0-2")
     done = site.verify()
-    assert {one.run for one in done.hosts} == {first}
+    assert {row.run for row in done.hosts} == {first}
     assert states(done) == OK
 
     site.rollouts.roll_back(first)
     done = site.verify()
     assert done.hosts == ()
-    assert {one.name: one.reason for one in done.unpromised} == dict.fromkeys(
+    assert {row.name: row.reason for row in done.unpromised} == dict.fromkeys(
         NAMES, f"run {second}: rolled back"
     )
     assert site.looks == [("p1", "s1", "s2")]  # no host is asked where nothing is promised
@@ -197,10 +197,10 @@ def test_a_failed_run_promises_nothing_but_is_told(site: Site) -> None:
     site.script = failing("s1", Stage.PREFLIGHT)
     second = site.roll_out("vim")
     site.have("1.0-2")
-    rows = {one.name: one for one in site.verify().hosts}
+    rows = {row.name: row for row in site.verify().hosts}
     assert rows["s1"].run == first
     assert (rows["s1"].state, rows["s1"].reason) == (VerifiedState.OK, f"run {second}: failed")
-    # The budget of staging is 0: production was never begun, and that leaves nothing behind.
+    # The budget of staging is 0: the second run never began production, so the first counts there.
     assert (rows["p1"].run, rows["p1"].reason) == (first, "")
 
 
@@ -209,7 +209,7 @@ def test_hosts_without_a_promise_are_named_with_the_reason(site: Site) -> None:
     site.have("1.0-2")
     done = site.verify()
     assert states(done) == {"s1": VerifiedState.OK}
-    assert {(one.name, one.reason) for one in done.unpromised} == {
+    assert {(row.name, row.reason) for row in done.unpromised} == {
         ("p1", "no run has succeeded there"),
         ("s2", "no run has succeeded there"),
     }
@@ -221,7 +221,7 @@ def test_a_host_that_left_the_inventory_is_not_asked(site: Site) -> None:
     site.have("1.0-2")
     done = site.verify(run, inventory=["s1"])
     assert states(done) == {"s1": VerifiedState.OK}
-    assert {one.reason for one in done.unpromised} == {"not in the inventory any more"}
+    assert {row.reason for row in done.unpromised} == {"not in the inventory any more"}
     assert site.looks == [("s1",)]
 
 
@@ -244,7 +244,7 @@ def test_a_host_that_cannot_be_looked_at_is_not_ok(site: Site) -> None:
     site.roll_out("curl")
     site.have("1.0-2")
     site.facts["s2"] = None
-    (row,) = [one for one in site.verify().hosts if one.name == "s2"]
+    (row,) = [verified for verified in site.verify().hosts if verified.name == "s2"]
     assert (row.state, row.reason) == (VerifiedState.UNREACHABLE, "Connection refused")
 
 
@@ -254,7 +254,7 @@ def test_a_host_whose_processes_could_not_be_looked_at_is_not_ok(site: Site) -> 
     known = site.facts["s2"]
     assert known is not None
     site.facts["s2"] = structs.replace(known, unread=("stale",))
-    (row,) = [one for one in site.verify().hosts if one.name == "s2"]
+    (row,) = [verified for verified in site.verify().hosts if verified.name == "s2"]
     assert row.state is VerifiedState.UNKNOWN
     assert row.reason == "processes on old files could not be looked at"
 
@@ -280,7 +280,7 @@ def test_a_snapshot_from_before_the_run_tells_nothing(site: Site) -> None:
 
 
 def vulnerable(site: Site, **fixed: str) -> None:
-    """Feeds that say of a source which version fixes its CVE."""
+    """Feeds with a version of a source package that fixes its CVE."""
     site.feeds = [feed()]
     for number, (source, version) in enumerate(fixed.items()):
         cve = CVE if source == "curl" else f"CVE-2024-000{number}"
@@ -299,9 +299,9 @@ def test_a_promised_cve_that_is_open_by_now_is_named(site: Site) -> None:
     vulnerable(site, curl="1.0-3")
     done = site.verify()
     assert set(states(done).values()) == {VerifiedState.OPEN}
-    assert {one.open_cves for one in done.hosts} == {(CVE,)}
+    assert {row.open_cves for row in done.hosts} == {(CVE,)}
     assert done.fixable_left == 0
-    assert [one.name for one in done.feeds] == ["debian"]
+    assert [feed.name for feed in done.feeds] == ["debian"]
 
 
 def test_other_findings_that_an_update_would_remove_are_counted(site: Site) -> None:
@@ -314,8 +314,8 @@ def test_other_findings_that_an_update_would_remove_are_counted(site: Site) -> N
     site.facts["p1"] = facts([package("curl", "1.0-1")], [update("curl", "1.0-2")])
     done = site.verify()
     assert states(done) == {**OK, "p1": VerifiedState.BROKEN}
-    # What was promised and is open is told by the host, not counted among the others.
-    assert {one.name: one.open_cves for one in done.hosts if one.open_cves} == {"p1": (CVE,)}
+    # An open CVE that the run should have fixed is in the host's row, not in the other count.
+    assert {row.name: row.open_cves for row in done.hosts if row.open_cves} == {"p1": (CVE,)}
     assert done.fixable_left == 1
 
 
@@ -344,7 +344,7 @@ def test_of_many_hosts_only_those_that_are_not_ok_are_listed(site: Site) -> None
     site.have("1.0-2")
     site.have("1.0-1", "s1")
     done = site.verify()
-    well = next(one for one in done.hosts if one.name == "s2")
+    well = next(row for row in done.hosts if row.name == "s2")
     more = tuple(structs.replace(well, name=f"w{number}") for number in range(60))
     many = structs.replace(done, hosts=(*done.hosts, *more))
     assert [row[0] for row in verify_text.rows(many)] == ["s1"]

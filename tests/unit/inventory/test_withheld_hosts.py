@@ -1,4 +1,4 @@
-"""What a hook sees: all names, and values only of the hosts that it works on or is told to see."""
+"""What a hook sees: all names, but values only of hosts that it works on or that `sees` names."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from msgspec import structs
 from patchctl.adapters.ansible.runner import AnsibleRunner
 from patchctl.errors import InvalidInputError
 from patchctl.inventory.export import beside, generate, group_names
-from patchctl.inventory.unknown_hosts import refusal
+from patchctl.inventory.withheld_hosts import refusal
 from patchctl.models.connection import Connection
 from patchctl.models.fleet import Fleet, Group, Host
 from patchctl.models.hooks import RingHook
@@ -47,7 +47,7 @@ def host(name: str, ring: str | None, *groups: str, **variables: Any) -> Host:
     return Host(name=name, ring=ring, ring_reason="", groups=groups, variables=variables)
 
 
-# `lb2` has the name of a group too; `web` is the group that the hook works on hosts of.
+# `lb2` is the name of a group too; the hook works on hosts of the group `web`.
 FLEET = Fleet(
     hosts=(
         host("lb1", "staging", "edge", "lbservers", **LOCAL, balancer="one"),
@@ -77,14 +77,14 @@ FLEET = Fleet(
 
 
 def with_variable(name: str, **variables: Any) -> Fleet:
-    """The fleet with more said of one host."""
+    """The fleet with more variables of one host."""
     return structs.replace(
         FLEET,
         hosts=tuple(
-            structs.replace(one, variables={**one.variables, **variables})
-            if one.name == name
-            else one
-            for one in FLEET.hosts
+            structs.replace(host, variables={**host.variables, **variables})
+            if host.name == name
+            else host
+            for host in FLEET.hosts
         ),
     )
 
@@ -114,7 +114,7 @@ def test_of_unseen_hosts_every_value_is_withheld() -> None:
 
 
 def test_of_seen_hosts_all_is_there() -> None:
-    variables = {one.name: one.variables for one in FLEET.hosts}
+    variables = {host.name: host.variables for host in FLEET.hosts}
     hosts = beside(FLEET, ["web1"], SEES)["all"]["hosts"]
     assert (hosts["lb1"], hosts["lb2"]) == (variables["lb1"], variables["lb2"])
     assert hosts["web2"]["ansible_connection"] == "patch_unseen"
@@ -154,7 +154,7 @@ def test_a_refusal_names_the_setting_and_what_to_add(groups: tuple[str, ...], sa
     assert says in refusal(host("lb9", None, *groups), BLIND)
 
 
-# --- what it is told to see ---------------------------------------------------------------------
+# --- what `sees` names --------------------------------------------------------------------------
 
 
 def ring(**changes: Any) -> RingPolicy:
@@ -183,7 +183,7 @@ def test_a_group_that_no_host_has_is_refused_before_anything_is_done() -> None:
         refuse_unknown_groups([ring(undrain="hooks/x.yml", undrain_sees=("lbserver",))], known)
 
 
-# --- what Ansible makes of it -------------------------------------------------------------------
+# --- what Ansible does with it ------------------------------------------------------------------
 
 
 class Site:
@@ -219,7 +219,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def vaulted(root: Path, text: str) -> dict[str, str]:
-    """The value as a host's variables have it."""
+    """The value as it is in a host's variables."""
     made = subprocess.run(
         [Path(sys.executable).with_name("ansible-vault"), "encrypt",
          "--vault-password-file", root / "password", "--output", "-"],
@@ -254,7 +254,7 @@ def test_a_loop_over_seen_hosts_reaches_them_and_works_on_the_own_host_alone(sit
 
 
 ALONE = {
-    # A module of Python, which asks for the interpreter before it connects.
+    # A Python module, for which Ansible looks up the interpreter before it connects.
     "in a loop": (
         "lb1",
         """\
@@ -276,9 +276,9 @@ ALONE = {
 def test_an_unseen_host_fails_at_once_with_the_setting(site: Site, how: str) -> None:
     name, tasks = ALONE[how]
     answer = site.run(tasks)
-    # Not unreachable: that would be waited out.
+    # Not unreachable, for which the engine would wait.
     assert answer.status is AnswerStatus.FAILED, answer
-    assert answer.reason == refusal(next(one for one in FLEET.hosts if one.name == name), BLIND)
+    assert answer.reason == refusal(next(host for host in FLEET.hosts if host.name == name), BLIND)
 
 
 # None of them tries again for minutes, nor gets anything.
