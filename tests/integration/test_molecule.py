@@ -14,8 +14,9 @@ ROOT = Path(__file__).parents[2]
 SCENARIOS = sorted(path.parent.name for path in ROOT.glob("molecule/*/molecule.yml"))
 
 
-# Those whose looks at the host are the same whatever its package manager is.
-BOTH = ("apply", "reboot", "rollback", "transaction", "verify")
+# Whatever the package manager of a host is, these do the same.
+OTHERS = ("connection", "hook")
+BOTH = tuple(name for name in SCENARIOS if name not in OTHERS)
 
 
 @pytest.mark.lab

@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import to_builtins
 
+from patchctl.cli.lab import Release
 from patchctl.errors import UsageError
-from patchctl.lab import fleet
-from patchctl.lab.model import MIXED_HOSTS, LabHost, host_slots, known_hosts, nets
+from patchctl.lab import fleet, images
+from patchctl.lab.model import MIXED_HOSTS, RELEASES, LabHost, host_slots, known_hosts, nets
 
 
 @pytest.mark.parametrize(
@@ -56,6 +58,35 @@ def test_a_mixed_lab_of_too_few_hosts_is_refused_with_the_number(
         fleet.up("few", count, "mixed", tmp_path / "few", print, {})
     assert refused.value.exit_code == 2
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("image", "release", "reason"),
+    [
+        ("debian", "trixie", "Debian hosts are made of bookworm, only rpm hosts of trixie"),
+        ("rpm", "sid", "no lab is made of sid; there are: bookworm, trixie"),
+    ],
+)
+def test_a_release_of_which_no_such_host_is_made_is_refused(
+    image: str, release: str, reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match=reason) as refused:
+        fleet.up("odd", 1, image, tmp_path / "odd", print, {}, release=release)
+    assert refused.value.exit_code == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_only_rpm_hosts_and_their_base_differ_from_release_to_release() -> None:
+    tags = [to_builtins(images.tags(release)) for release in RELEASES]
+    for name in ("base", "tools", "debian", "rpm_tools"):
+        assert len({tag[name] for tag in tags}) == 1, name
+    for name in ("rpm_base", "rpm"):
+        assert len({tag[name] for tag in tags}) == len(RELEASES), name
+    assert tags[0]["rpm_base"] == tags[0]["base"]
+
+
+def test_every_release_can_be_asked_for() -> None:
+    assert {release.value for release in Release} == set(RELEASES)
 
 
 def test_one_host_of_each_kind_has_a_changed_configuration_file() -> None:
