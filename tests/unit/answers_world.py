@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-from patchctl.models.plan import Action, Probe, Transition
+from patchctl.models.plan import Action, Transition
+from patchctl.models.policy import Probe
 from patchctl.models.rollout import Stage
 
 BOOT = "boot 00000000-0000-4000-8000-000000000001 24"

@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from ..models.audit import AuditNote, AuditRecord
-from ..models.rollout import (
-    Carrier,
+from ..models.journal import (
     CommandTaken,
     ControllerTook,
     Event,
@@ -22,6 +21,7 @@ from ..models.rollout import (
     StageAnswered,
     WaveStarted,
 )
+from ..models.rollout import Carrier
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _DIGEST = len("sha256:") + 12

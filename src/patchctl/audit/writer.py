@@ -11,7 +11,7 @@ from typing import Self
 
 from ..errors import IntegrityError, PatchctlError
 from ..models.audit import AuditLine, StoredEntry
-from ..models.rollout import JournalEntry
+from ..models.journal import JournalEntry
 from . import chain, layout, tail
 from .interfaces import AuditState, LogFiles
 

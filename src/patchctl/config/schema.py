@@ -12,7 +12,7 @@ import msgspec
 
 from ..models import grammar
 from ..models.hooks import EVERYTHING
-from ..models.plan import Amount
+from ..models.policy import Amount
 from .exceptions_file import Day, Said
 from .exclude_entries import Pattern
 from .hook_entries import HookEntry, Sees

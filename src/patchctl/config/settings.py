@@ -9,7 +9,7 @@ from msgspec import Meta
 from ..models import grammar
 from ..models.base import Record
 from ..models.feeds import FEED_NAME, Stale
-from ..models.plan import (
+from ..models.policy import (
     Amount,
     OnFailure,
     Probe,

@@ -14,18 +14,11 @@ from typing import Any
 
 from ..adapters.content_store import ContentStore
 from ..errors import AdapterError, InvalidInputError, NotFoundError, PatchctlError
-from ..models.plan import Artifact, Cohort, Plan, PlannedHost, Probe, RingPolicy
+from ..models.journal import StageAnswered
+from ..models.plan import Artifact, Cohort, Plan, PlannedHost
+from ..models.policy import Probe, RingPolicy
 from ..models.reach import REFUSED_PASSWORD, ReasonCode
-from ..models.rollout import (
-    Carrier,
-    HostOutcome,
-    HostWork,
-    OutcomeStatus,
-    Shard,
-    ShardEnded,
-    Stage,
-    StageAnswered,
-)
+from ..models.rollout import Carrier, HostOutcome, HostWork, OutcomeStatus, Shard, ShardEnded, Stage
 from ..models.states import ATTACHING, HARMLESS, HOOKS, VERIFYING
 from ..protocol import demands, managers, payloads, replies
 from ..protocol.cleaning import cleaned

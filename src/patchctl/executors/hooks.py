@@ -15,7 +15,8 @@ from ..adapters.ansible import task_file
 from ..errors import IntegrityError
 from ..models import grammar
 from ..models.hooks import RingHook
-from ..models.plan import HookMode, PlanBody, RingPolicy
+from ..models.plan import HookMode, PlanBody
+from ..models.policy import RingPolicy
 from ..plan import hooks
 from ..protocol.jobs import CarriedFile
 

@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 
+from ..models.journal import JournalEntry, StageAnswered
 from ..models.plan import Plan
-from ..models.rollout import HostWork, JournalEntry, OutcomeStatus, Stage, StageAnswered
+from ..models.rollout import HostWork, OutcomeStatus, Stage
 from ..models.states import ATTACHING
 from ..protocol.payloads import ATTACH_S
 

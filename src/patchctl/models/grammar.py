@@ -9,7 +9,7 @@ package manager accepts: only such words of a host enter its facts.
 import re
 from collections.abc import Mapping
 
-from .plan import ProbeKind
+from .policy import ProbeKind
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}"
 ARCH = r"[a-z0-9][a-z0-9_-]{0,39}"

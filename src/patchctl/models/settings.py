@@ -3,7 +3,7 @@
 from .base import Model, Record
 from .exclusions import Exclusion
 from .feeds import Stale
-from .plan import RingPolicy, StaleLists, UnprovenPolicy
+from .policy import RingPolicy, StaleLists, UnprovenPolicy
 from .priority import PriorityPolicy
 
 

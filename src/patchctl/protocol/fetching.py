@@ -13,7 +13,8 @@ import msgspec
 from ..models import grammar
 from ..models.base import Record
 from ..models.facts import PackageManager
-from ..models.plan import Artifact, LeftOut, LeftOutReason, Resolution
+from ..models.plan import Artifact, LeftOut, LeftOutReason
+from ..models.resolution import Resolution
 from .cleaning import sentence
 
 # One message of a host; 64 MiB is the most that a host may send, and base64 makes 3 bytes 4.

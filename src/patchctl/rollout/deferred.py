@@ -1,7 +1,8 @@
 """Hosts that were put off, since somebody else worked with their package manager, are asked once
 more at their ring's end, and whenever a person says so."""
 
-from ..models.rollout import Event, HostMoved, HostState
+from ..models.journal import Event, HostMoved
+from ..models.rollout import HostState
 from .transactions import begun
 from .view import HostView, RingView, RunView
 

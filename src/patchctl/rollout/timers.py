@@ -8,7 +8,8 @@ host's fault. What outlives a process (a soak) is told by the journal's wall tim
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..models.rollout import HostMoved, JournalEntry, RingMoved, RingState, StageAnswered
+from ..models.journal import HostMoved, JournalEntry, RingMoved, StageAnswered
+from ..models.rollout import RingState
 from ..models.states import SILENT
 from .interfaces import Clock
 from .view import RunView

@@ -16,7 +16,8 @@ from patchctl.audit.verify import verify
 from patchctl.audit.writer import AuditWriter
 from patchctl.errors import IntegrityError
 from patchctl.models.audit import AuditVerdict, StoredEntry
-from patchctl.models.rollout import HostMoved, HostState
+from patchctl.models.journal import HostMoved
+from patchctl.models.rollout import HostState
 from patchctl.rollout.interfaces import EventSink
 from patchctl.workflows import audit as workflow
 

@@ -12,7 +12,7 @@ from patchctl.config.settings import amount, load, seconds
 from patchctl.errors import InvalidInputError
 from patchctl.models import canonical
 from patchctl.models.feeds import Stale
-from patchctl.models.plan import (
+from patchctl.models.policy import (
     Amount,
     OnFailure,
     ProbeKind,

@@ -28,7 +28,8 @@ from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.groups import groups_of
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.models.facts import PackageManager
-from patchctl.models.plan import Artifact, RingPolicy, Transition
+from patchctl.models.plan import Artifact, Transition
+from patchctl.models.policy import RingPolicy
 from patchctl.models.reach import ReasonCode
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
 from patchctl.protocol import managers

@@ -10,18 +10,15 @@ from patchctl.adapters.database import Database
 from patchctl.adapters.processes import own
 from patchctl.errors import ConflictError
 from patchctl.executors.simulated import VirtualClock
-from patchctl.models.rollout import (
+from patchctl.models.journal import (
     Event,
     HostMoved,
-    HostState,
     JournalEntry,
-    OutcomeStatus,
     RunMoved,
-    RunState,
-    Stage,
     StageAnswered,
     WaveStarted,
 )
+from patchctl.models.rollout import HostState, OutcomeStatus, RunState, Stage
 from patchctl.rollout.interfaces import Journal
 
 OTHER = "r-2"

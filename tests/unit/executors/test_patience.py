@@ -17,19 +17,16 @@ from patchctl.executors.ansible import CONNECTION_S, AnsibleExecutor
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.executors.patience import ATTACH_MOST_S, EARLIER_ENTRIES, Patience, answers_of
 from patchctl.executors.simulated import SimulatedExecutor
+from patchctl.models.journal import JournalEntry, ShardOver, ShardStarted, StageAnswered
 from patchctl.models.plan import Plan
 from patchctl.models.rollout import (
     Carrier,
     HostOutcome,
-    JournalEntry,
     OutcomeStatus,
     RunState,
     Shard,
     ShardEnded,
-    ShardOver,
-    ShardStarted,
     Stage,
-    StageAnswered,
 )
 from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 from patchctl.protocol.payloads import ATTACH_S, call_s

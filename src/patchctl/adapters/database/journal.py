@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, insert, select, update
 from ...errors import ConflictError, IntegrityError, NotFoundError
 from ...models import canonical
 from ...models.audit import StoredEntry
-from ...models.rollout import Event, JournalEntry, RunMoved
+from ...models.journal import Event, JournalEntry, RunMoved
 from .schema import counter, journal
 from .schema import run as runs
 from .transactions import Transactions

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import false, insert, select, update
 
 from ...errors import NotFoundError
-from ...models.rollout import Command, CommandKind
+from ...models.journal import Command, CommandKind
 from .schema import command as table
 from .schema import run as runs
 from .transactions import Transactions

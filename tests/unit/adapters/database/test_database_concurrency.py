@@ -19,7 +19,8 @@ from patchctl.adapters.audit_files import AuditFiles
 from patchctl.adapters.database import Database
 from patchctl.audit.writer import AuditWriter
 from patchctl.errors import ConflictError
-from patchctl.models.rollout import HostMoved, HostState
+from patchctl.models.journal import HostMoved
+from patchctl.models.rollout import HostState
 from patchctl.workflows import audit
 
 PROCESSES = 4

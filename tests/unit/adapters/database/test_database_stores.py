@@ -11,8 +11,10 @@ from patchctl.adapters.processes import own
 from patchctl.errors import ConflictError, IntegrityError, InvalidInputError, NotFoundError
 from patchctl.models import canonical
 from patchctl.models.facts import Boot, HostFacts, Kernel, OsRelease, Package, PackageManager
-from patchctl.models.plan import Plan, PlanAbout, PlanBody, Selection, SelectionMode, UnprovenPolicy
-from patchctl.models.rollout import CommandKind, ProcessIdentity, RunMoved, RunState
+from patchctl.models.journal import CommandKind, RunMoved
+from patchctl.models.plan import Plan, PlanAbout, PlanBody, Selection, SelectionMode
+from patchctl.models.policy import UnprovenPolicy
+from patchctl.models.rollout import ProcessIdentity, RunState
 from patchctl.models.snapshot import HostResult, HostStatus, Snapshot
 
 

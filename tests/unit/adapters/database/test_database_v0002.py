@@ -13,7 +13,8 @@ from patchctl.adapters.database import Database, schema
 from patchctl.adapters.database.blobs import split
 from patchctl.errors import IntegrityError
 from patchctl.models.facts import HostFacts, Package, PendingUpdate, Repository
-from patchctl.models.rollout import RunMoved, RunState
+from patchctl.models.journal import RunMoved
+from patchctl.models.rollout import RunState
 
 PACKAGES = tuple(
     Package(name=f"p{n}", version=f"1.{n}-1", arch="amd64", source="src", held=n == 3)

@@ -18,7 +18,7 @@ from patchctl.cli.app import main
 from patchctl.discovery.collect import parse, problem
 from patchctl.models.doctor import Area, Check, CheckStatus, DoctorReport
 from patchctl.models.facts import NOT_ROOT, CompetingUpdater, FileSystem, HostFacts, PackageManager
-from patchctl.models.plan import UpdaterPolicy
+from patchctl.models.policy import UpdaterPolicy
 from patchctl.models.reach import Reason, ReasonCode, stage_of
 from patchctl.models.settings import AnsibleSettings
 from patchctl.models.snapshot import HostResult, HostStatus
