@@ -12,7 +12,7 @@ class Space(Protocol):
     """A file system, asked at the nearest folder that exists. `network`: its kind, "" for local."""
 
     @property
-    def place(self) -> Path: ...
+    def folder(self) -> Path: ...
     @property
     def free_bytes(self) -> int: ...
     @property
@@ -22,11 +22,11 @@ class Space(Protocol):
 
 
 class Memory(Protocol):
-    """`place`: a folder that is kept in memory, None without one. `kind`: of its file system.
-    `passed_over`: why a place that comes before it, or any, is not taken; one line each."""
+    """`folder` is kept in memory, None without one. `kind`: of its file system.
+    `passed_over`: why a folder before it, or any, is not used; one line each."""
 
     @property
-    def place(self) -> Path | None: ...
+    def folder(self) -> Path | None: ...
     @property
     def kind(self) -> str: ...
     @property

@@ -107,10 +107,10 @@ def _clock(synchronised: bool | None) -> Check:
 
 def disk(space: Space) -> Check:
     """Room where state lies: packages of plans, journal, audit log."""
-    text = f"{space.free_bytes / _GIB:.1f} GiB free at {space.place}"
+    text = f"{space.free_bytes / _GIB:.1f} GiB free at {space.folder}"
     inodes = space.free_inodes
     if inodes is not None and inodes < 10_000:
-        text = f"{inodes} inodes free at {space.place}"
+        text = f"{inodes} inodes free at {space.folder}"
     few = inodes is not None and inodes < 10_000
     none = inodes is not None and inodes < 1_000
     hint = "make room, or name another folder with `state:` or PATCHCTL_STATE"
@@ -124,7 +124,7 @@ def disk(space: Space) -> Check:
 def secrets(memory: Memory, free_bytes: int) -> Check:
     """Where passwords lie while Ansible reads them: in memory, if this machine has a place."""
     others = "".join(f"; {line}" for line in memory.passed_over)
-    if memory.place is None:
+    if memory.folder is None:
         return _check(
             "secrets",
             WARN,
@@ -132,7 +132,7 @@ def secrets(memory: Memory, free_bytes: int) -> Check:
             " on the disk, in the state folder",
             "set XDG_RUNTIME_DIR to a folder of your own on tmpfs, or mount a tmpfs on /dev/shm",
         )
-    text = f"kept in memory at {memory.place} ({memory.kind})"
+    text = f"kept in memory at {memory.folder} ({memory.kind})"
     if free_bytes < _SECRETS:
         return _check(
             "secrets", WARN, f"{text}, {free_bytes >> 20} MiB free", "make room, or a larger tmpfs"

@@ -87,17 +87,17 @@ def wait(condition: Any, seconds: float = 30.0) -> None:
 class TestThePlace:
     def test_is_the_users_own_folder_in_memory(self, in_memory: Path) -> None:
         found = memory.find()
-        assert (found.place, found.kind, found.passed_over) == (in_memory, "tmpfs", ())
+        assert (found.folder, found.kind, found.passed_over) == (in_memory, "tmpfs", ())
 
     def test_without_one_it_is_the_shared_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-        assert memory.find().place == Path("/dev/shm")
+        assert memory.find().folder == Path("/dev/shm")
 
     @pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
     def test_one_that_others_can_look_into_is_passed_over(self, in_memory: Path, mode: int) -> None:
         in_memory.chmod(mode)
         found = memory.find()
-        assert found.place == Path("/dev/shm")
+        assert found.folder == Path("/dev/shm")
         assert found.passed_over == (f"XDG_RUNTIME_DIR ({in_memory}) is not this user's alone",)
 
     def test_one_of_another_user_is_passed_over(
@@ -116,7 +116,7 @@ class TestThePlace:
     ) -> None:
         monkeypatch.setenv("XDG_RUNTIME_DIR", given)
         found = memory.find()
-        assert found.place == Path("/dev/shm")
+        assert found.folder == Path("/dev/shm")
         assert found.passed_over[0].startswith(f"XDG_RUNTIME_DIR ({given}) {why}")
 
     def test_a_file_system_on_a_disk_is_passed_over(
@@ -124,7 +124,7 @@ class TestThePlace:
     ) -> None:
         monkeypatch.setattr(mounts, "kind", lambda place: "ext4")
         found = memory.find()
-        assert found.place is None
+        assert found.folder is None
         assert found.passed_over == (
             f"XDG_RUNTIME_DIR ({in_memory}) lies on ext4, not in memory",
             "/dev/shm lies on ext4, not in memory",
@@ -136,9 +136,9 @@ class TestThePlace:
         monkeypatch.setattr(memory, "_SHARED", in_memory)
         monkeypatch.delenv("XDG_RUNTIME_DIR")
         in_memory.chmod(0o777)
-        assert memory.find().place is None
+        assert memory.find().folder is None
         in_memory.chmod(0o1777)
-        assert memory.find().place == in_memory
+        assert memory.find().folder == in_memory
 
     def test_without_room_it_is_one_line_and_nothing_begins(
         self, in_memory: Path, desk: Desk
