@@ -284,7 +284,7 @@ class TestSecrets:
         hosts = inventory("a", ansible_password="host-s3cret")
         job = Job(id="j", stage="work", inventory=hosts)
         folders = folder.Folders(tmp_path / "run", tmp_path / "secret", tmp_path / "c")
-        secrets = folder.given(job, self.connection)
+        secrets = folder.secret_files(job, self.connection)
         arguments = folder.write(folders, job, Playbook(Path("p.yml")), self.connection, secrets)
         assert "s3cret" not in " ".join(arguments)
         assert "@vars.yml" in arguments
@@ -302,7 +302,7 @@ class TestSecrets:
     def test_extra_variables_that_make_no_sense_are_refused(self, text: str) -> None:
         job = Job(id="j", stage="work", inventory=inventory("a"))
         with pytest.raises(InvalidInputError):
-            folder.given(job, Connection(extra_vars=(text,)))
+            folder.secret_files(job, Connection(extra_vars=(text,)))
 
 
 class TestAFrame:

@@ -59,7 +59,7 @@ def answers(output: Path, *hosts: str) -> dict[str, Answer]:
     """As patchctl reads them."""
     inventory: dict[str, Any] = {"all": {"hosts": {host: {} for host in hosts}}}
     collector = Collector(Job(id="j", stage="work", inventory=inventory), output)
-    return {answer.host: answer for answer in collector.told()}
+    return {answer.host: answer for answer in collector.batch_answers()}
 
 
 def test_every_host_answers_for_itself(tmp_path: Path) -> None:
@@ -158,10 +158,10 @@ def test_a_line_that_is_not_yet_whole_is_read_later(tmp_path: Path) -> None:
     told = {"host": "a", "status": "unreachable", "msg": "x", "trouble": "", "ms": 1}
     line = json.dumps(told).encode()
     (tmp_path / "ended").write_bytes(line[:20])
-    assert list(collector.told()) == []
+    assert list(collector.batch_answers()) == []
     (tmp_path / "ended").write_bytes(line + b"\n")
-    assert [it.host for it in collector.told()] == ["a"]
-    assert list(collector.told()) == []
+    assert [it.host for it in collector.batch_answers()] == ["a"]
+    assert list(collector.batch_answers()) == []
 
 
 def test_a_full_disk_is_this_machine_s_trouble(tmp_path: Path) -> None:
