@@ -50,7 +50,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine without a place in memory; temporary files lie here."""
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setattr(memory, "_SHARED", tmp_path / "no-shm")
-    monkeypatch.setattr(memory, "places", list)
+    monkeypatch.setattr(memory, "folders", list)
     place = tmp_path / "temporary"
     place.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(place))
