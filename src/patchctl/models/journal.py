@@ -52,7 +52,7 @@ class HostMoved(Record, tag_field="kind", tag="host-moved"):
     """A host's attempt changes state. For a state that is work, this is written before the work.
 
     `stage` is the stage that is begun, or that led to a final state. `look`: a lost host is only
-    looked at; nothing is begun there that had not begun.
+    asked; nothing is begun there that had not begun.
     """
 
     host: str
@@ -65,8 +65,8 @@ class HostMoved(Record, tag_field="kind", tag="host-moved"):
 
 
 class StageAnswered(Record, tag_field="kind", tag="stage-answered"):
-    """A host's answer that does not by itself move it: evidence, an undo stage, a late result, whom
-    it waits for (`locked`) and that it waits no more (`running`)."""
+    """A host's answer that does not change its state: evidence, an undo stage, a late result, the
+    start (`locked`) and the end (`running`) of a wait for somebody else."""
 
     host: str
     attempt: int
@@ -86,7 +86,7 @@ class ShardStarted(Record, tag_field="kind", tag="shard-started"):
 
 
 class ShardProcess(Record, tag_field="kind", tag="shard-process"):
-    """What carries a shard, so that a later controller can end it."""
+    """The process that carries a shard, so that a later controller can end it."""
 
     shard: str
     process: Carrier
@@ -108,7 +108,7 @@ class ControllerTook(Record, tag_field="kind", tag="controller-took"):
 
 
 class CommandKind(StrEnum):
-    """What an operator may ask of a run from another process."""
+    """The commands that an operator may send to a run from another process."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -158,7 +158,7 @@ class JournalEntry(Model):
 
 
 class Command(Model):
-    """A request of an operator that waits in the mailbox of a run."""
+    """An operator's request that waits in the mailbox of a run."""
 
     id: int
     run: str

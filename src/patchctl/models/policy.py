@@ -10,8 +10,8 @@ from .hooks import RingHook
 
 
 class StaleLists(StrEnum):
-    """What becomes of a host some of whose repositories could not be looked into: it is left out,
-    or gets what is known of."""
+    """What happens to a host some of whose repositories could not be read: it is left out, or gets
+    the updates that are known."""
 
     HOLD = "hold"
     WARN = "warn"
@@ -39,7 +39,7 @@ class Amount(Record):
 
 
 class Promote(StrEnum):
-    """How a ring is entered: by itself, or after somebody said so."""
+    """How a ring is entered: by itself, or after an approval."""
 
     AUTO = "auto"
     MANUAL = "manual"
@@ -67,7 +67,7 @@ class RollbackReady(StrEnum):
 
 
 class UpdaterPolicy(StrEnum):
-    """What preflight does about unattended-upgrades and its like."""
+    """What preflight does about programs such as unattended-upgrades."""
 
     REFUSE = "refuse"
     WARN = "warn"
@@ -84,7 +84,7 @@ class ProbeKind(StrEnum):
 
 
 class Probe(Record):
-    """A question to the host that must be answered well after patching.
+    """A check on the host that must succeed after patching.
 
     `target`: URL, `host:port`, a shell command, or a unit name, by `kind`. `expect` is text that an
     HTTP answer's body contains. `groups`/`packages` say on which hosts it applies (all when both
@@ -102,11 +102,11 @@ class Probe(Record):
 
 
 class RingPolicy(Record):
-    """How a ring is walked. `soak_s` is waited after its last host before the next ring,
-    `lock_wait_s` for somebody else who works with a host's package manager.
+    """How the hosts of a ring are patched. `soak_s` is the wait after its last host before the next
+    ring, `lock_wait_s` the wait for somebody else who uses a host's package manager.
 
     `drain_sees`, `undrain_sees` are groups whose hosts the hook may reach and read besides those
-    that it works on; which hosts these are says the inventory when a run begins or goes on.
+    that it works on, by the inventory at the time when a run begins or goes on.
     """
 
     name: str
@@ -131,7 +131,7 @@ class RingPolicy(Record):
 
     @property
     def hooks(self) -> tuple[RingHook, ...]:
-        """Those that it has."""
+        """The hooks that it has."""
         both = (
             RingHook(stage="drain", file=self.drain, sees=self.drain_sees),
             RingHook(stage="undrain", file=self.undrain, sees=self.undrain_sees),

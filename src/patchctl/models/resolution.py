@@ -6,8 +6,8 @@ from .plan import LeftOut, Transition
 
 
 class Unusable(Record):
-    """A package of a transaction that cannot be taken, with the reason, and what of it is installed
-    and must stay; `arch` and `installed` are empty where it is not installed."""
+    """A package of a transaction that cannot be used, with the reason, and its installed version,
+    which must stay; `arch` and `installed` are empty where it is not installed."""
 
     left_out: LeftOut
     arch: str = ""
@@ -17,14 +17,13 @@ class Unusable(Record):
 class Resolution(Model):
     """The closed transaction that a host's own package manager computed.
 
-    `error` is one line when it could not, and `locked` who worked with the package manager then;
-    `transitions` is empty. `uris` are where the host
-    would fetch the files from, by file name; they are not part of the plan's identity.
-    `dropped` are requested updates that the host's package manager would not take. Where a package
-    is `unusable`, the transaction is none: the host is to be asked again for one without it.
-    `needed_kib` is the space that the transaction needs, by the path it writes to.
-    `source_versions` are the new versions of source packages, by binary package, where they are not
-    the binary's own.
+    `error` is one line where it could not, and `locked` who used the package manager then;
+    `transitions` is empty. `uris` are the addresses from which the host would fetch the files, by
+    file name; they are not part of the plan's identity. `dropped` are requested updates that the
+    host's package manager would not install. Where a package is `unusable` there is no transaction:
+    the host must be asked again for one without it. `needed_kib` is the space that the transaction
+    needs, by the path that it writes to. `source_versions` are the new versions of source packages,
+    by binary package, where they differ from the binary's own.
     """
 
     host: str

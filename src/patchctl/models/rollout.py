@@ -64,7 +64,7 @@ class HostState(StrEnum):
 
 
 class Stage(StrEnum):
-    """One piece of work on a host. Each is idempotent for one transaction id."""
+    """A kind of work on a host. Each is idempotent for one transaction id."""
 
     PREFLIGHT = "preflight"
     PREPARE = "prepare"
@@ -76,16 +76,16 @@ class Stage(StrEnum):
     UNDRAIN = "undrain"
     UNDO = "undo"
     VERIFY_UNDO = "verify_undo"
-    # Not a step of an attempt: what the run took on a host is given back once the host has settled.
+    # Not a step of an attempt: gives back what the run took on a host that has settled.
     RELEASE = "release"
 
 
 class OutcomeStatus(StrEnum):
-    """What came back from a host.
+    """The result of a stage on a host.
 
-    `running`: the detached transaction goes on, ask again. `locked`: somebody else works with the
-    package manager there, so nothing was begun; ask again. `lost`: the controller's process ended
-    without an answer for this host; nothing is known.
+    `running`: the detached transaction goes on, ask again. `locked`: somebody else uses the package
+    manager there, so nothing was begun; ask again. `lost`: the controller's process ended without
+    an answer for this host; nothing is known.
     """
 
     OK = "ok"
@@ -97,13 +97,13 @@ class OutcomeStatus(StrEnum):
 
 
 class HostWork(Record):
-    """What one host is to do. `transaction` is the idempotency key on the host.
+    """The work for one host. `transaction` is the idempotency key on the host.
 
     `fence` rises with every controller that takes the run over; the host refuses a lower one.
-    `boot` is the identity that a reboot must replace. `before` is how much of the host's state
-    before the update prepare wrote down, by list: verify must have compared all of it. None: the
-    host was prepared by a patchctl that did not count. `look`: only find out; begin nothing that
-    was not begun.
+    `boot` is the identity that a reboot must replace. `before` is the number of entries that
+    prepare recorded of the host's state before the update, by list: verify must have compared all
+    of them. None: the host was prepared by a patchctl that did not count. `look`: only find out;
+    begin nothing that was not begun.
     """
 
     host: str
@@ -136,13 +136,13 @@ class ProcessIdentity(Record):
     boot_id: str
 
 
-# Names what carries a shard, a process or something far away: JSON builtins that only the executor
-# understands. A later controller ends by it what an earlier one left running.
+# Names what carries a shard, a process or something remote: JSON builtins that only the executor
+# understands. With it a later controller ends what an earlier one left running.
 Carrier = dict[str, Any]
 
 
 class HostOutcome(Record):
-    """The answer of one host to one stage. `evidence` is JSON builtins without floats."""
+    """The answer of one host to one stage. `evidence` has JSON builtins without floats."""
 
     shard: str
     host: str

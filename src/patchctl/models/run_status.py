@@ -9,7 +9,7 @@ from .rollout import HostState, RingState, RunState
 
 
 class BlockerKind(StrEnum):
-    """What keeps something from going on, by what lifts it."""
+    """The kinds of blockers, by what lifts them."""
 
     OPERATOR = "operator"  # a person paused the run; `rollout resume`
     CLOCK = "clock"  # the controller's clock was set back; `rollout resume`
@@ -21,7 +21,7 @@ class BlockerKind(StrEnum):
 
 class LeaseKind(StrEnum):
     """How a run has a host: held, where it has begun the host's ring or works on the host, or only
-    reserved, so that nobody else patches it before the run comes there."""
+    reserved, so that nobody else patches it before the run reaches it."""
 
     HELD = "held"
     RESERVED = "reserved"
@@ -30,8 +30,8 @@ class LeaseKind(StrEnum):
 class Blocker(Model):
     """One reason why a run, a ring or a host (`what`) may not go on yet.
 
-    `reason` is a line for people, `details` names what it is about, such as packages. `since` and
-    `until` are epoch ms UTC where known; with `until` it ends by itself.
+    `reason` is a line for people, `details` are names such as packages. `since` and `until` are
+    epoch ms UTC where known; with `until` it ends by itself.
     """
 
     kind: BlockerKind
@@ -43,9 +43,9 @@ class Blocker(Model):
 
 
 class RingStatus(Model):
-    """Counters by folded host state; they sum to the ring's size.
+    """Number of hosts by folded host state; they sum to the ring's size.
 
-    `approved`: somebody let the ring go on; without a controller it waits all the same.
+    `approved`: an operator approved the ring; without a controller it waits all the same.
     """
 
     name: str
@@ -58,8 +58,8 @@ class RingStatus(Model):
 class EditedFile(Record):
     """A configuration file that somebody edited after the update, so that the undo left it alone.
 
-    `copy` is where it lies on the host as it was before the update, empty where it was not there.
-    `gone`: it came with a new package and went with it; `copy` is the edited file.
+    `copy` is the path on the host of the file as it was before the update, empty where there was
+    none. `gone`: it came with a new package and went with it; `copy` is the edited file.
     """
 
     path: str
@@ -68,8 +68,8 @@ class EditedFile(Record):
 
 
 class ConfigFile(Model):
-    """A configuration file that the update changed or, where `beside` is given, left as it was: the
-    package's own version lies there."""
+    """A configuration file that the update changed or, where `beside` is set, left as it was: then
+    `beside` is the path of the package's own version."""
 
     path: str
     beside: str = ""
@@ -101,8 +101,8 @@ class HostStatusLine(Model):
 
 class RunStatus(Model):
     """`rollout status -o json`. `reason` is why the run is in its state, `blockers` is all that
-    keeps it from going on, `could_not_look` what its plan could not tell, `exclusions` the rules
-    that held when its plan was made."""
+    keeps it from going on, `could_not_look` what could not be read when its plan was made,
+    `exclusions` the rules that held then."""
 
     run: str
     plan: str
