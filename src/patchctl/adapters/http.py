@@ -143,7 +143,7 @@ class Fetcher:
     def _check_head(self, address: str, response: requests.Response, size: int) -> None:
         if response.status_code != 200:
             why = f"{response.status_code} {response.reason or ''}".strip()
-            hint = _mend(response.status_code)
+            hint = _hint(response.status_code)
             raise HttpError(f"{shown(address)}: the server answers {why}", hint=hint)
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind in ("text/html", "application/xhtml+xml"):
@@ -187,7 +187,7 @@ class Fetcher:
         if progress.slow:  # the watchdog shut the connection, which may look like its end
             raise HttpError(f"{shown(address)}: {progress.slow}", hint="what is held stays")
         if total and progress.received != total:
-            raise _cut(address)
+            raise _cut_short(address)
         return progress.received
 
     def _chunks(
@@ -235,7 +235,7 @@ class Fetcher:
         except requests.exceptions.ContentDecodingError:
             raise HttpError(f"{shown(address)}: its transfer compression is broken") from None
         except requests.exceptions.ChunkedEncodingError:
-            raise _cut(address) from None
+            raise _cut_short(address) from None
         except requests.exceptions.Timeout:
             why = f"no answer within {self._limits.read_s:g} s"
             raise HttpError(f"{shown(address)}: {why}") from None
@@ -245,17 +245,17 @@ class Fetcher:
         except (requests.exceptions.RequestException, HTTPError) as error:
             raise HttpError(f"{shown(address)}: {type(error).__name__}") from None
         except ValueError:  # requests looks at Location even where it does not follow it
-            raise _astray(address) from None
+            raise _bad_location(address) from None
 
 
 def _joined(here: str, location: str) -> str:
     try:
         return urljoin(here, location)
     except ValueError:
-        raise _astray(here) from None
+        raise _bad_location(here) from None
 
 
-def _astray(address: str) -> HttpError:
+def _bad_location(address: str) -> HttpError:
     return HttpError(f"{shown(address)}: leads to an address that cannot be read")
 
 
@@ -263,17 +263,17 @@ def _too_big(address: str, size: int) -> HttpError:
     return HttpError(f"{shown(address)}: is larger than {size >> 20} MiB", hint="it was not kept")
 
 
-def _cut(address: str) -> HttpError:
+def _cut_short(address: str) -> HttpError:
     return HttpError(f"{shown(address)}: the transfer was cut short", hint="try again")
 
 
-def _mend(status: int) -> str:
+def _hint(status: int) -> str:
     if status in (401, 403, 407):
         return "credentials for it belong into ~/.netrc"
     return "check the address in patchctl.yml" if 400 <= status < 500 else "try again later"
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """Everything that an error wraps."""
     seen: set[int] = set()
     waiting = [error]
@@ -287,7 +287,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _tls(error: BaseException) -> str:
-    for cause in _chain(error):
+    for cause in _causes(error):
         message = getattr(cause, "verify_message", "")
         if message:
             return str(message)
@@ -295,12 +295,12 @@ def _tls(error: BaseException) -> str:
 
 
 def _connection(error: BaseException, limits: Limits) -> str:
-    for cause in _chain(error):
+    for cause in _causes(error):
         if isinstance(cause, NameResolutionError):
             return "the name does not resolve"
         if isinstance(cause, TimeoutError) or type(cause).__name__ == "ReadTimeoutError":
             return f"nothing came for {limits.read_s:g} s"
-    for cause in _chain(error):
+    for cause in _causes(error):
         if isinstance(cause, OSError) and cause.errno and cause.strerror:
             return str(cause.strerror).lower()
     return "the connection failed"

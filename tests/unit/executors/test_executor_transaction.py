@@ -1,4 +1,4 @@
-"""What a host is told: every value safe in a shell script, or refused."""
+"""The request to a host: every value is safe in a shell script, or refused."""
 
 import subprocess
 from typing import Any

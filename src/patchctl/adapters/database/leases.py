@@ -83,13 +83,13 @@ class Leases:
 
         Raises ConflictError that names a host and the run which holds it.
         """
-        wanted = sorted(set(hosts))
+        names = sorted(set(hosts))
         with self._transactions.write() as connection:
             # A controller that died after its run's last event could not give its hosts back.
             over = select(runs.c.id).where(runs.c.state.in_(_OVER))
             connection.execute(delete(host_lease).where(host_lease.c.run.in_(over)))
-            held = _held(connection, wanted)
-            foreign = [host for host in wanted if held.get(host, run) != run]
+            held = _held(connection, names)
+            foreign = [host for host in names if held.get(host, run) != run]
             if foreign:
                 more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
                 other = held[foreign[0]]
@@ -98,7 +98,7 @@ class Leases:
                     hint=f"let it end: `patchctl rollout resume {other}` or"
                     f" `patchctl rollout abort {other}`",
                 )
-            rows = [{"host": host, "run": run} for host in wanted if host not in held]
+            rows = [{"host": host, "run": run} for host in names if host not in held]
             if rows:
                 connection.execute(insert(host_lease), rows)
 

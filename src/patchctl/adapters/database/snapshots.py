@@ -231,11 +231,11 @@ def _store_facts(
 
 
 def _missing(connection: Connection, table: Table, digests: Iterable[str]) -> builtins.list[str]:
-    wanted = sorted(digests)
+    ordered = sorted(digests)
     stored: set[str] = set()
-    for batch in _batches(wanted):
+    for batch in _batches(ordered):
         stored.update(connection.scalars(select(table.c.digest).where(table.c.digest.in_(batch))))
-    return [digest for digest in wanted if digest not in stored]
+    return [digest for digest in ordered if digest not in stored]
 
 
 def _store_header(connection: Connection, taken: Snapshot) -> int:
@@ -281,8 +281,8 @@ def _fetch(connection: Connection, loader: Loader, digests: set[str]) -> dict[st
     for batch in _batches(sorted(digests)):
         for row in connection.execute(select(facts).where(facts.c.digest.in_(batch))):
             pairs[row.digest] = (row.software, row.system)
-    wanted = {digest for pair in pairs.values() for digest in pair if not loader.holds(digest)}
-    for batch in _batches(sorted(wanted)):
+    unread = {digest for pair in pairs.values() for digest in pair if not loader.holds(digest)}
+    for batch in _batches(sorted(unread)):
         for row in connection.execute(select(blob).where(blob.c.digest.in_(batch))):
             loader.add(row.digest, row.data)
     return pairs

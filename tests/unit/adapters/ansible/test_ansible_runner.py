@@ -154,10 +154,10 @@ class TestARun:
             running = runner.start(desk.job("sleep 1000", inventory("a", "b")))
             _wait(lambda: len(list(marked(running.process))) >= 3)
             running.cancel()
-            found = [running.answers.get(timeout=20) for _ in range(3)]
+            items = [running.answers.get(timeout=20) for _ in range(3)]
             assert not list(marked(running.process))
-        assert [type(item) for item in found] == [Answer, Answer, Ended]
-        assert {item.reason for item in found} == {"the run was cancelled"}
+        assert [type(item) for item in items] == [Answer, Answer, Ended]
+        assert {item.reason for item in items} == {"the run was cancelled"}
         assert list(desk.runs.iterdir()) == []
 
     def test_a_run_that_is_left_early_keeps_no_folder(self, desk: Desk) -> None:
@@ -193,16 +193,16 @@ def carrier(process: ProcessIdentity) -> Carrier:
 
 
 @pytest.mark.parametrize(
-    ("manager", "told"), [(PackageManager.DNF, "dnf"), (PackageManager.APT, "apt"), (None, None)]
+    ("manager", "value"), [(PackageManager.DNF, "dnf"), (PackageManager.APT, "apt"), (None, None)]
 )
 def test_roles_are_told_which_package_manager_it_is(
-    tmp_path: Path, manager: PackageManager | None, told: str | None
+    tmp_path: Path, manager: PackageManager | None, value: str | None
 ) -> None:
     job = Job(id="j", stage="work", inventory=inventory("a"), manager=manager)
     folders = folder.Folders(tmp_path / "run", tmp_path / "secret", tmp_path / "c")
     folder.write(folders, job, Playbook(Path("p.yml")), Connection(), {})
     variables = msgspec.json.decode((folders.run / "variables.json").read_bytes())
-    assert variables.get("patch_transaction_manager") == told
+    assert variables.get("patch_transaction_manager") == value
 
 
 class TestALeftover:
