@@ -26,7 +26,7 @@ class AuditFiles:
 
     def prepare(self) -> None:
         """Make the folder where it is missing, with mode 0700."""
-        _is(self.folder, stat.S_ISDIR, "something else than a folder")
+        _is_kind(self.folder, stat.S_ISDIR, "something else than a folder")
         files.private_folder(self.folder)
 
     def locked(self) -> AbstractContextManager[None]:
@@ -35,11 +35,11 @@ class AuditFiles:
 
     def paths(self) -> list[Path]:
         """The files, oldest first, with anything else that is named `*.jsonl` and fails later."""
-        if not _is(self.folder, stat.S_ISDIR, "something else than a folder"):
+        if not _is_kind(self.folder, stat.S_ISDIR, "something else than a folder"):
             return []
         paths = sorted(self.folder.glob("*.jsonl"))
         for path in paths:
-            _is(path, stat.S_ISREG, "something else than a file")
+            _is_kind(path, stat.S_ISREG, "something else than a file")
         return paths
 
     def length(self, path: Path) -> int:
@@ -108,10 +108,10 @@ def _lines(sizes: list[tuple[Path, int]]) -> Iterator[AuditLine]:
 
 
 def _is_file(path: Path) -> bool:
-    return _is(path, stat.S_ISREG, "something else than a file")
+    return _is_kind(path, stat.S_ISREG, "something else than a file")
 
 
-def _is(path: Path, kind: Callable[[int], bool], otherwise: str) -> bool:
+def _is_kind(path: Path, kind: Callable[[int], bool], otherwise: str) -> bool:
     """False where nothing has this path. Raises IntegrityError for a link and for another kind."""
     try:
         mode = path.lstat().st_mode

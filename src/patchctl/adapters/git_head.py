@@ -42,14 +42,14 @@ def at_head(
         return AtHead("", error.message)
     if committed != data:
         return AtHead("", "git does not have it at HEAD as it is")
-    if not trusted and (problems := _loose(here, environment)):
+    if not trusted and (problems := _writable_by_others(here, environment)):
         return AtHead(
             "", f"others could have committed it ({problems[0].path}: {problems[0].message})"
         )
     return AtHead(commit)
 
 
-def _loose(folder: Path, environment: Mapping[str, str]) -> tuple[Problem, ...]:
+def _writable_by_others(folder: Path, environment: Mapping[str, str]) -> tuple[Problem, ...]:
     """What others could have written in the checkout's git folders."""
     names = ("--git-dir", "--git-common-dir")  # a linked work tree has a HEAD of its own
     answers = [ask(folder, environment, "rev-parse", name, trusted=True).strip() for name in names]

@@ -86,11 +86,11 @@ def _check_alone(new: RiskException) -> None:
         _read(alone)
     except InvalidInputError as error:
         raise InvalidInputError(
-            problems=[_of_new(problem) for problem in error.problems]
+            problems=[_about_new(problem) for problem in error.problems]
         ) from error
 
 
-def _of_new(problem: Problem) -> Problem:
+def _about_new(problem: Problem) -> Problem:
     """The same problem by the new exception's own keys; it has no line yet."""
     key = problem.key.removeprefix("exceptions[0]").removeprefix(".")
     return replace(problem, path="the new exception", line=0, key=key)

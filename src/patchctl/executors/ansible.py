@@ -111,7 +111,7 @@ class AnsibleExecutor:
         self._answers: SimpleQueue[Answer | Ended] = SimpleQueue()
         self._ready: deque[HostOutcome | ShardEnded] = deque()
         self._active: dict[str, _Active] = {}
-        self._let_in = False
+        self._accepted_login = False
         self._patience = Patience(plan)
         self._patience.recall(earlier)
 
@@ -356,8 +356,8 @@ class AnsibleExecutor:
         if answer.trouble:
             raise AdapterError(answer.trouble, hint="free space there")
         if answer.output:
-            self._on_let_in()
-        elif not self._let_in and _refused(answer, shard.stage):
+            self._on_accepted_login()
+        elif not self._accepted_login and _refused(answer, shard.stage):
             active.refused.append(answer)  # the other hosts' answers show whose fault that is
             return
         if answer.status is AnswerStatus.APART:
@@ -378,10 +378,10 @@ class AnsibleExecutor:
         else:
             self._on_reply(active, answer)
 
-    def _on_let_in(self) -> None:
+    def _on_accepted_login(self) -> None:
         """A host accepted the key or password: where others refused it, judge that now."""
-        if not self._let_in:
-            self._let_in = True
+        if not self._accepted_login:
+            self._accepted_login = True
             for active in tuple(self._active.values()):
                 self._judge_refusals(active)
 
@@ -427,7 +427,7 @@ class AnsibleExecutor:
         the account there, and end in `unknown`.
         """
         refused, active.refused = active.refused, []
-        if refused and not self._let_in:
+        if refused and not self._accepted_login:
             more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
             raise AdapterError(
                 f"{refused[0].host}{more}: {refused[0].reason}, as on every host that was asked",

@@ -161,7 +161,7 @@ class Session:
         for asked in unfinished:
             self._pass_on(asked)
             for host in asked.collector.missing:
-                asked.into.put(self._given_up(asked, host, answer))
+                asked.into.put(self._lost_answer(asked, host, answer))
             asked.over(answer.rc or 255, answer.reason or "the worker ended")
 
     def _next_answer(self) -> Answer | Ended | None:
@@ -192,7 +192,7 @@ class Session:
                 self._apart(answer.host)
             asked.into.put(answer)
 
-    def _given_up(self, asked: Asked, host: str, ended: Ended) -> Answer:
+    def _lost_answer(self, asked: Asked, host: str, ended: Ended) -> Answer:
         known = self._lost.get(host)
         if known is not None and known.status is AnswerStatus.LOST:
             return replace(known, job=asked.job.id)

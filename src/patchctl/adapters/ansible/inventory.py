@@ -150,7 +150,7 @@ def load(
         for source in sources:
             arguments += ["-i", source]
         if not static:  # the plugin would take a source's own templates too
-            arguments += ["-i", str(_origins(private))]
+            arguments += ["-i", str(_origin_source(private))]
         arguments += _vault_arguments(vault, private, cwd)
         environment = clean_environment(outside)
         environment["ANSIBLE_CONFIG"] = str(
@@ -173,7 +173,7 @@ def load(
 _DIR, _FILE = "patchctl_inventory_dir", "patchctl_inventory_file"
 
 
-def _origins(private: Path) -> Path:
+def _origin_source(private: Path) -> Path:
     path = private / "zz_constructed.yml"
     path.write_text(
         "plugin: ansible.builtin.constructed\n"

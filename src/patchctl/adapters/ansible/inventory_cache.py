@@ -56,7 +56,7 @@ class InventoryCache:
     def get(self, inputs: Inputs) -> Mapping[str, Any] | None:
         """The reading that was put for these inputs, or None."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            reading = _opened(self._path(inputs).read_bytes(), inputs.key)
+            reading = _decrypted(self._path(inputs).read_bytes(), inputs.key)
             return reading if isinstance(reading, dict) else None
         return None
 
@@ -67,7 +67,7 @@ class InventoryCache:
         path = self._path(inputs)
         with contextlib.suppress(OSError, AdapterError):
             private_folder(self.folder)
-            write_atomic(path, _closed(reading, inputs.key))
+            write_atomic(path, _encrypted(reading, inputs.key))
             readings = sorted(self.folder.glob("*.reading"), key=lambda path: path.stat().st_mtime)
             for old in (
                 *readings[:-_READINGS_MAX],
@@ -131,12 +131,12 @@ def _every_file(sources: Sequence[str], cwd: Path) -> Iterator[Path]:
                 yield from (Path(folder, name) for name in sorted(names))
 
 
-def _closed(reading: Mapping[str, Any], key: bytes) -> bytes:
+def _encrypted(reading: Mapping[str, Any], key: bytes) -> bytes:
     nonce = secrets.token_bytes(_NONCE)
     return _HEAD + nonce + AESGCM(key).encrypt(nonce, json.dumps(reading).encode(), _HEAD)
 
 
-def _opened(data: bytes, key: bytes) -> Any:
+def _decrypted(data: bytes, key: bytes) -> Any:
     """Raises ValueError where the data is damaged or was made of other inputs."""
     head, nonce, ciphertext = (
         data[: len(_HEAD)],

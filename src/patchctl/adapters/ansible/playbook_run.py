@@ -133,7 +133,7 @@ class PlaybookRun:
         started = time.monotonic()
         name, hosts = self.job.stage, len(hosts_of(self.job.inventory))
         _LOG.debug("stage %s (%s) begins on %d hosts", name, self.job.id, hosts)
-        for event in self._some_events():
+        for event in self._events_or_idle():
             for answer in map(self.doubted, (*collector.batch_answers(), *collector.take(event))):
                 took = time.monotonic() - started
                 _LOG.debug("stage %s: %s %s, %.1f s", name, answer.host, answer.status, took)
@@ -172,7 +172,7 @@ class PlaybookRun:
         run_folders.remove(self._folders.secret)
         run_folders.remove(self._folders.run)
 
-    def _some_events(self) -> Iterator[Mapping[str, Any]]:
+    def _events_or_idle(self) -> Iterator[Mapping[str, Any]]:
         """Every event, and an empty one now and then while none comes: hosts that are asked
         together cause no events."""
         while True:

@@ -238,7 +238,7 @@ def explain(
     for pattern, words, code in _PATTERNS:
         if match := pattern.search(message):
             if code is ReasonCode.REFUSED_KEY and password:
-                return _of_password(message)
+                return _password_reason(message)
             if code is ReasonCode.SUDO_TIMEOUT and how.method != "sudo" and not how.password:
                 # Of the methods only sudo can be told not to ask, and says that it wants one.
                 return _wants_password(how.method)
@@ -266,7 +266,7 @@ def script_reason(rc: int, errors: str) -> str:
     return sentence(f"exit code {rc}: {lines[-1]}" if lines else f"exit code {rc}")
 
 
-def _of_password(message: str) -> Reason:
+def _password_reason(message: str) -> Reason:
     denied = _DENIED.search(message)
     # The host names the ways that are left to try: passwords are among them where it takes any.
     ways = set(denied[1].split(",")) if denied is not None else set()

@@ -96,29 +96,31 @@ def bare_folders(sources: Sequence[str], root: Path) -> list[Path]:
     that is a source itself is none of them: without sources it is a mistake.
     """
     tops = [root / source for source in sources if "," not in source and (root / source).is_dir()]
-    bare = [path for top in tops if _has_source(top, set()) for path in _bare_below(top, set())]
-    names = [path.name for top in tops for path in _looked_at(top, set(bare), set())]
+    bare = [
+        path for top in tops if _has_source(top, set()) for path in _bare_folders_below(top, set())
+    ]
+    names = [path.name for top in tops for path in _paths_in_use(top, set(bare), set())]
     return [path for path in bare if path.name not in names]
 
 
-def _looked_at(folder: Path, bare: Collection[Path], seen: set[str]) -> Iterator[Path]:
-    yield from (path for path in folder.iterdir() if path.is_file() and not _passed_over(path))
+def _paths_in_use(folder: Path, bare: Collection[Path], seen: set[str]) -> Iterator[Path]:
+    yield from (path for path in folder.iterdir() if path.is_file() and not _is_ignored(path))
     for below in _folders(folder, seen):
         if below not in bare:
             yield below
-            yield from _looked_at(below, bare, seen)
+            yield from _paths_in_use(below, bare, seen)
 
 
-def _bare_below(folder: Path, seen: set[str]) -> Iterator[Path]:
+def _bare_folders_below(folder: Path, seen: set[str]) -> Iterator[Path]:
     for below in _folders(folder, seen):
         if _has_source(below, set()):
-            yield from _bare_below(below, seen)
+            yield from _bare_folders_below(below, seen)
         else:
             yield below
 
 
 def _has_source(folder: Path, seen: set[str]) -> bool:
-    return any(path.is_file() and not _passed_over(path) for path in folder.iterdir()) or any(
+    return any(path.is_file() and not _is_ignored(path) for path in folder.iterdir()) or any(
         _has_source(below, seen) for below in _folders(folder, seen)
     )
 
@@ -135,7 +137,7 @@ def _folders(folder: Path, seen: set[str]) -> list[Path]:
     return searched
 
 
-def _passed_over(path: Path) -> bool:
+def _is_ignored(path: Path) -> bool:
     """Ansible's own rule, and patchctl's: no private keys."""
     hidden = path.name.startswith(".") or path.name.endswith(_IGNORED)
     return hidden or _begins(path, b"-----BEGIN ")
@@ -158,7 +160,7 @@ def _files(top: Path) -> Iterator[Path]:
             seen.add(real)
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for path in (Path(folder, name) for name in sorted(names)):
-                if path.is_file() and not _passed_over(path):
+                if path.is_file() and not _is_ignored(path):
                     yield path
 
 

@@ -14,18 +14,18 @@ class Rounds:
 
     def see(self, event: Mapping[str, Any]) -> None:
         """Take an event `runner_item_on_failed`."""
-        task, host = _of(event)
+        task, host = _task_and_host(event)
         if host not in self._first or self._first[host][0] != task:
             self._first[host] = (task, event)
 
     def of(self, event: Mapping[str, Any]) -> Mapping[str, Any]:
         """The event of the round in which this task failed; the event itself without a loop."""
-        task, host = _of(event)
+        task, host = _task_and_host(event)
         first = self._first.get(host)
         return first[1] if first is not None and first[0] == task else event
 
 
-def _of(event: Mapping[str, Any]) -> tuple[str, str]:
+def _task_and_host(event: Mapping[str, Any]) -> tuple[str, str]:
     data = event.get("event_data") or {}
     return str(data.get("task_uuid")), str(data.get("host"))
 
