@@ -17,22 +17,24 @@ from patchctl.models.facts import (
 from patchctl.models.fleet import Fleet
 from patchctl.models.plan import (
     Action,
-    Amount,
     Artifact,
     Cohort,
-    OnFailure,
     Plan,
     PlanAbout,
     PlanBody,
     PlannedHost,
-    Promote,
-    RebootPolicy,
-    RingPolicy,
-    RollbackReady,
     Selection,
     SelectionMode,
     Transition,
     Undo,
+)
+from patchctl.models.policy import (
+    Amount,
+    OnFailure,
+    Promote,
+    RebootPolicy,
+    RingPolicy,
+    RollbackReady,
     UnprovenPolicy,
     UpdaterPolicy,
 )

@@ -19,13 +19,11 @@ from test_trouble import Disk, small
 from patchctl.cli.caller import this_process
 from patchctl.errors import CutShortError
 from patchctl.lab.handle import Lab
+from patchctl.models.journal import CommandKind, HostMoved, JournalEntry
 from patchctl.models.rollout import (
     Carrier,
-    CommandKind,
-    HostMoved,
     HostOutcome,
     HostState,
-    JournalEntry,
     OutcomeStatus,
     RunState,
     Shard,

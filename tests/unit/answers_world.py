@@ -1,8 +1,9 @@
-"""What hosts say: whole answers of every stage, to be cut short by tests."""
+"""Complete answers of hosts at every stage, which tests cut short."""
 
 from collections.abc import Mapping, Sequence
 
-from patchctl.models.plan import Action, Probe, Transition
+from patchctl.models.plan import Action, Transition
+from patchctl.models.policy import Probe
 from patchctl.models.rollout import Stage
 
 BOOT = "boot 00000000-0000-4000-8000-000000000001 24"
@@ -35,7 +36,7 @@ _CHECKS: Mapping[Stage, Sequence[str]] = {
     ),
     Stage.UNDO: ("packages",),
 }
-_PLACES = {
+_SIDES = {
     Stage.PREFLIGHT: "from",
     Stage.APPLY: "to",
     Stage.VERIFY: "to",
@@ -52,18 +53,22 @@ def whole(
     if stage is Stage.RELEASE:
         return ["holds no", "answer ok"]
     lines = [NEW_BOOT if stage is Stage.REBOOT else BOOT, "reboot-required no"]
-    if place := _PLACES.get(stage):
+    if side := _SIDES.get(stage):
         lines.append(f"asked packages {len(transitions)}")
-        lines += [_package(one, place) for one in transitions]
+        lines += [_package(transition, side) for transition in transitions]
     if stage is Stage.PREPARE or verifying:
         lines += [f"before {name} {count}" for name, count in BEFORE.items()]
         lines += [f"check probe:{number} ok http" for number, _ in enumerate(probes, start=1)]
     if stage is Stage.PREPARE:
-        lines += [f"old {one.package} {one.arch} 1 cache" for one in transitions if one.from_]
+        lines += [
+            f"old {transition.package} {transition.arch} 1 cache"
+            for transition in transitions
+            if transition.from_
+        ]
     if verifying:
         gone = Action.REMOVE if stage is Stage.VERIFY else Action.NEW
         lines += [
-            f"asked marks {sum(one.action is not gone for one in transitions)}",
+            f"asked marks {sum(transition.action is not gone for transition in transitions)}",
             *(f"asked {name} {BEFORE[name]}" for name in ("services", "listeners")),
             "asked units 81",
         ]
@@ -77,7 +82,7 @@ def whole(
     return [*lines, f"holds {'yes' if held else 'no'}", "answer ok"]
 
 
-def _package(one: Transition, place: str) -> str:
-    there = one.to if place == "to" else one.from_
-    status = "ii" if there else "-"
-    return f"package {one.package} {one.arch} {place} {there or '-'} {status}"
+def _package(transition: Transition, side: str) -> str:
+    version = transition.to if side == "to" else transition.from_
+    status = "ii" if version else "-"
+    return f"package {transition.package} {transition.arch} {side} {version or '-'} {status}"

@@ -11,23 +11,25 @@ from answers_world import whole
 from patchctl.models.facts import PackageManager
 from patchctl.models.plan import (
     Action,
-    Amount,
     Artifact,
     Cohort,
-    OnFailure,
     Plan,
     PlanAbout,
     PlanBody,
     PlannedHost,
+    Selection,
+    SelectionMode,
+    Transition,
+)
+from patchctl.models.policy import (
+    Amount,
+    OnFailure,
     Probe,
     ProbeKind,
     Promote,
     RebootPolicy,
     RingPolicy,
     RollbackReady,
-    Selection,
-    SelectionMode,
-    Transition,
     UnprovenPolicy,
     UpdaterPolicy,
 )

@@ -27,12 +27,11 @@ from patchctl.models.plan import (
     Plan,
     PlanAbout,
     PlanFeed,
-    Probe,
-    ProbeKind,
     Selection,
     SelectionMode,
     Urgent,
 )
+from patchctl.models.policy import Probe, ProbeKind
 from patchctl.plan import lockfile
 from patchctl.plan.freeze import freeze, seal
 

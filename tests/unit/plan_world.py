@@ -16,20 +16,18 @@ from patchctl.models.facts import (
     Repository,
 )
 from patchctl.models.fleet import Fleet, Host
-from patchctl.models.plan import (
-    Action,
+from patchctl.models.plan import Action, Artifact, Transition
+from patchctl.models.policy import (
     Amount,
-    Artifact,
     OnFailure,
     Promote,
     RebootPolicy,
-    Resolution,
     RingPolicy,
     RollbackReady,
-    Transition,
     UnprovenPolicy,
     UpdaterPolicy,
 )
+from patchctl.models.resolution import Resolution
 from patchctl.models.settings import AnsibleSettings, Assignment, Settings
 from patchctl.models.snapshot import HostResult, HostStatus, Snapshot
 

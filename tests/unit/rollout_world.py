@@ -17,38 +17,31 @@ from patchctl.executors.simulated import (
 from patchctl.models import canonical
 from patchctl.models.canonical import digest
 from patchctl.models.facts import PackageManager
+from patchctl.models.journal import Command, Event, HostMoved, JournalEntry, RunCreated
 from patchctl.models.plan import (
     Action,
-    Amount,
     Artifact,
     Cohort,
-    OnFailure,
     Plan,
     PlanAbout,
     PlanBody,
     PlannedHost,
-    Promote,
-    RebootPolicy,
-    RingPolicy,
-    RollbackReady,
     Selection,
     SelectionMode,
     Transition,
     Undo,
+)
+from patchctl.models.policy import (
+    Amount,
+    OnFailure,
+    Promote,
+    RebootPolicy,
+    RingPolicy,
+    RollbackReady,
     UnprovenPolicy,
     UpdaterPolicy,
 )
-from patchctl.models.rollout import (
-    Command,
-    Event,
-    HostMoved,
-    JournalEntry,
-    OutcomeStatus,
-    ProcessIdentity,
-    RunCreated,
-    RunState,
-    Stage,
-)
+from patchctl.models.rollout import OutcomeStatus, ProcessIdentity, RunState, Stage
 from patchctl.rollout.engine import Engine, Limits
 from patchctl.rollout.interfaces import EventSink
 from patchctl.rollout.status import status

@@ -1,1 +1,1 @@
-"""Translators: each alone knows one library or one part of the system."""
+"""Adapters: each alone knows one library or one part of the operating system."""

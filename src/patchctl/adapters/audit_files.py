@@ -1,4 +1,4 @@
-"""The audit log's files: `<state>/audit/*.jsonl`, mode 0600."""
+"""Read and write the audit log's files: `<state>/audit/*.jsonl`, mode 0600."""
 
 import errno
 import os
@@ -18,7 +18,7 @@ class AuditFiles:
     """Implements `audit.interfaces.LogFiles` over a folder.
 
     Nothing is read or written through a link: all methods raise IntegrityError where a link, or
-    something else than a file of the log, stands where the log must be.
+    something else than a file of the log, stands in the log's place.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,7 +26,7 @@ class AuditFiles:
 
     def prepare(self) -> None:
         """Make the folder where it is missing, with mode 0700."""
-        _is(self.folder, stat.S_ISDIR, "something else than a folder")
+        _is_kind(self.folder, stat.S_ISDIR, "something else than a folder")
         files.private_folder(self.folder)
 
     def locked(self) -> AbstractContextManager[None]:
@@ -34,13 +34,13 @@ class AuditFiles:
         return files.locked(self.folder / ".lock")
 
     def paths(self) -> list[Path]:
-        """The files, oldest first. Whatever else is named `*.jsonl` comes too, and is bad."""
-        if not _is(self.folder, stat.S_ISDIR, "something else than a folder"):
+        """The files, oldest first, with anything else that is named `*.jsonl` and fails later."""
+        if not _is_kind(self.folder, stat.S_ISDIR, "something else than a folder"):
             return []
-        found = sorted(self.folder.glob("*.jsonl"))
-        for path in found:
-            _is(path, stat.S_ISREG, "something else than a file")
-        return found
+        paths = sorted(self.folder.glob("*.jsonl"))
+        for path in paths:
+            _is_kind(path, stat.S_ISREG, "something else than a file")
+        return paths
 
     def length(self, path: Path) -> int:
         """Bytes in the file, 0 where there is none."""
@@ -55,7 +55,7 @@ class AuditFiles:
         return _lines(sizes)
 
     def read(self, path: Path) -> list[bytes]:
-        """A file's lines with their ends, none where there is no such file."""
+        """A file's lines with their line ends; none where there is no such file."""
         try:
             with files.open_regular(path) as file:
                 return file.readlines()
@@ -67,8 +67,8 @@ class AuditFiles:
     def append(self, path: Path, offset: int, data: bytes) -> None:
         """Write `data` at `offset`, where the file's good part ends; durable when it returns.
 
-        Whatever stood behind `offset` is cut. Raises AdapterError; the file may then hold a part
-        of `data`, which the next writer cuts.
+        What is behind `offset` is cut off. Raises AdapterError; the file may then hold a part of
+        `data`, which the next writer cuts off.
         """
         new = not _is_file(path)
         files.private_file(path)
@@ -108,11 +108,11 @@ def _lines(sizes: list[tuple[Path, int]]) -> Iterator[AuditLine]:
 
 
 def _is_file(path: Path) -> bool:
-    return _is(path, stat.S_ISREG, "something else than a file")
+    return _is_kind(path, stat.S_ISREG, "something else than a file")
 
 
-def _is(path: Path, kind: Callable[[int], bool], otherwise: str) -> bool:
-    """False where there is nothing. Raises IntegrityError for a link and for another kind."""
+def _is_kind(path: Path, kind: Callable[[int], bool], otherwise: str) -> bool:
+    """False where nothing has this path. Raises IntegrityError for a link and for another kind."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:

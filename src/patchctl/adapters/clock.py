@@ -1,4 +1,4 @@
-"""The real time."""
+"""Tell the real time."""
 
 import time
 
@@ -16,9 +16,9 @@ class SystemClock:
         return now_ms()
 
     def monotonic_ms(self) -> int:
-        """Milliseconds since some moment; nobody can set this clock."""
+        """Milliseconds since some moment, by a clock that nobody can set."""
         return time.monotonic_ns() // 1_000_000
 
     def sleep(self, seconds: float) -> None:
-        """Wait."""
+        """Wait for so many seconds."""
         time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""Where the shipped roles and playbooks are: inside the wheel, or at the top of a checkout."""
+"""Locate the shipped roles and playbooks: inside the wheel, or at the top of a checkout."""
 
 from importlib import resources
 from pathlib import Path

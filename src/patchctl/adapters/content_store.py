@@ -1,4 +1,4 @@
-"""The package files of plans, by SHA-256: what staging proved is what production gets.
+"""Store the package files of plans by SHA-256: production gets what staging has proven.
 
 store/sha256/ab/<64 hex digits>     0600, written once, renamed into place when verified
 store/incoming/                     files that are still being received
@@ -25,20 +25,20 @@ class Incoming:
         self.path = path
 
     def write(self, offset: int, data: bytes) -> None:
-        """Put a piece in its place. Raises AdapterError where the disk is full."""
+        """Write a piece at its offset. Raises AdapterError where the disk is full."""
         with translated(self.path), self.path.open("r+b") as file:
             file.seek(offset)
             file.write(data)
 
 
 class ContentStore:
-    """Files are never changed, and never handed out without their hash having been checked."""
+    """Files are never changed, and never handed out without a check of their hash."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
 
     def path(self, file: Artifact) -> Path:
-        """Where the file lies. Raises NotFoundError where it does not.
+        """The path of the file. Raises NotFoundError where the store does not have it.
 
         The content was verified when it came in; `verify` reads it again.
         """
@@ -51,7 +51,7 @@ class ContentStore:
         return path
 
     def holds(self, file: Artifact) -> bool:
-        """Is the file there with its right content? A damaged one is removed."""
+        """Does the store have the file with its right content? A damaged one is removed."""
         path = self._path(file.sha256)
         if not path.is_file():
             return False
@@ -61,7 +61,7 @@ class ContentStore:
         return False
 
     def verify(self, file: Artifact) -> Path:
-        """Its path after its content was read and found right.
+        """The file's path after its content was read and is right.
 
         Raises NotFoundError, IntegrityError.
         """
@@ -74,9 +74,9 @@ class ContentStore:
         return path
 
     def check(self, files: Iterable[Artifact]) -> None:
-        """Read those of the files that are there; what is missing a host may still get elsewhere.
+        """Verify those of the files that are here; a host may get a missing one elsewhere.
 
-        Raises IntegrityError where one was changed.
+        Raises IntegrityError where a file was changed.
         """
         for file in files:
             with contextlib.suppress(NotFoundError):
@@ -84,7 +84,7 @@ class ContentStore:
 
     @contextlib.contextmanager
     def receive(self) -> Iterator[Incoming]:
-        """A new file under way; gone at the end of the block unless `keep` took it."""
+        """A new incoming file; it is removed at the end of the block unless `keep` took it."""
         folder = self._folder("incoming")
         with translated(folder):
             handle, name = tempfile.mkstemp(dir=folder)
@@ -96,7 +96,7 @@ class ContentStore:
             incoming.path.unlink(missing_ok=True)
 
     def keep(self, incoming: Path, file: Artifact) -> Path:
-        """Verify what came and put it in its place, whole and durable.
+        """Verify an incoming file and move it to its path, whole and durable.
 
         Raises IntegrityError where it is not the file.
         """

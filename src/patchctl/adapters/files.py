@@ -1,4 +1,4 @@
-"""Private folders and files, whole-or-nothing writes, locks between processes."""
+"""Make private folders and files, write files whole or not at all, and lock between processes."""
 
 import contextlib
 import errno
@@ -14,14 +14,14 @@ from typing import BinaryIO, Literal
 from ..errors import AdapterError, ConflictError
 
 _POLL_S = 0.05
-# Below this nothing new is begun: what stands in the middle needs room to be written down.
+# With less free space no work is begun: work under way needs room to record its state.
 _ROOM = 4 * 1024 * 1024
 
 
 def private_folder(path: Path) -> Path:
-    """The folder with mode 0700, made with its parents where it is missing."""
+    """The folder with mode 0700; it and its parents are made where they are missing."""
     with translated(path):
-        # With `parents=True` the folders above would get whatever the umask leaves.
+        # `parents=True` would give the folders above the mode that the umask leaves.
         for folder in (*reversed(path.parents), path):
             if not folder.exists():
                 folder.mkdir(mode=0o700, exist_ok=True)
@@ -44,8 +44,8 @@ def private_file(path: Path) -> Path:
 
 
 def open_regular(path: Path, mode: Literal["rb", "r+b"] = "rb") -> BinaryIO:
-    """Open a regular file. Raises OSError where it is none: a link is not followed, a FIFO is not
-    waited for."""
+    """Open a regular file. Raises OSError where it is none: a link is not followed, and a FIFO does
+    not block."""
     flags = os.O_RDONLY if mode == "rb" else os.O_RDWR
     try:
         handle = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -78,7 +78,7 @@ def write_atomic(path: Path, data: bytes, *, mode: int = 0o600) -> None:
 
 
 def replace(new: Path, path: Path) -> None:
-    """Put a file that another program wrote in the place of `path`; durable when it returns."""
+    """Move a file that another program wrote to `path`; durable when it returns."""
     with translated(path):
         with new.open("rb") as file:
             os.fsync(file.fileno())
@@ -129,8 +129,8 @@ def check_room(path: Path, more: int = 0) -> None:
     """Raise AdapterError where the file system of the folder is all but full, or would be with
     `more` bytes."""
     with translated(path):
-        found = os.statvfs(path)
-    if found.f_bavail * found.f_frsize < _ROOM + more:
+        space = os.statvfs(path)
+    if space.f_bavail * space.f_frsize < _ROOM + more:
         raise AdapterError(
             f"{path}: less than {(_ROOM + more) >> 20} MiB are free on this machine",
             hint="free space there",
@@ -138,12 +138,12 @@ def check_room(path: Path, more: int = 0) -> None:
 
 
 def is_full(path: Path) -> bool:
-    """Whether nothing new would be begun in the folder: what went wrong there may be due to it."""
+    """Is the folder's file system too full to begin work? A failure there may be due to that."""
     try:
-        found = os.statvfs(path)
+        space = os.statvfs(path)
     except OSError:
         return False
-    return found.f_bavail * found.f_frsize < _ROOM
+    return space.f_bavail * space.f_frsize < _ROOM
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""Which revision of the workspace something was made from. Git may be missing."""
+"""Ask git about the revision of the workspace. Git may be missing."""
 
 import subprocess
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ _QUIET = (
 
 
 def revision(folder: Path, environment: Mapping[str, str]) -> Revision:
-    """The revision of the checkout around the folder; an empty one where nothing can be said."""
+    """The revision of the checkout around the folder; an empty one where it cannot be read."""
     commit = ask(folder, environment, "rev-parse", "--verify", "HEAD^{commit}").strip()
     if len(commit) not in (40, 64) or not all(digit in "0123456789abcdef" for digit in commit):
         return Revision()
@@ -32,24 +32,24 @@ def revision(folder: Path, environment: Mapping[str, str]) -> Revision:
 def work_tree(folder: Path) -> Path | None:
     """The top of the checkout around the folder, links resolved, or None.
 
-    Git itself is not asked: it may be missing, and it says nothing of a checkout that belongs to
-    somebody else, as in many pipelines' containers.
+    Git itself is not asked: it may be missing, and it refuses a checkout that belongs to somebody
+    else, as in many pipelines' containers.
     """
     here = folder.resolve()
-    # A folder; in a linked work tree and in a submodule a file.
-    return next((one for one in (here, *here.parents) if (one / ".git").exists()), None)
+    # `.git` is a folder; in a linked work tree and in a submodule it is a file.
+    return next((parent for parent in (here, *here.parents) if (parent / ".git").exists()), None)
 
 
 def own_environment(outside: Mapping[str, str]) -> dict[str, str]:
-    """`outside` without what would turn git to another repository, with messages in English."""
-    kept = {key: value for key, value in outside.items() if not key.startswith("GIT_")}
-    return {**kept, "LC_ALL": "C"}
+    """`outside` without what would direct git to another repository, with messages in English."""
+    environment = {key: value for key, value in outside.items() if not key.startswith("GIT_")}
+    return {**environment, "LC_ALL": "C"}
 
 
 def ask(
     folder: Path, environment: Mapping[str, str], *arguments: str, trusted: bool = False
 ) -> str:
-    """What git says on stdout in the folder; nothing where it fails or is missing.
+    """Git's stdout in the folder; empty where git fails or is missing.
 
     `trusted`: git itself need not judge whose checkout it is. Only for questions that run nothing.
     """

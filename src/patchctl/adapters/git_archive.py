@@ -1,8 +1,8 @@
-"""Files of a revision, read by `git archive` into a private folder.
+"""Read the files of a revision by `git archive` into a private folder.
 
-Nothing that a checkout configures runs: the archive is made by an empty repository of our own that
-borrows the checkout's objects, so that there are no hooks, no filters and no attributes that leave
-files out or change them.
+Nothing that a checkout configures runs: patchctl makes an empty repository that borrows the
+checkout's objects, so that there are no hooks, no filters and no attributes that leave files out or
+change them.
 """
 
 import os
@@ -48,8 +48,8 @@ def extract(
 ) -> tuple[str, ...]:
     """Write the files that the folder had in that commit into the private folder `into`.
 
-    The answer names links that lead out of it: they are left out. Raises NotFoundError where the
-    commit has no such folder, AdapterError where its files cannot be read.
+    Returns the links that lead out of it, which are left out. Raises NotFoundError where the commit
+    has no such folder, AdapterError where its files cannot be read.
     """
     prefix = ask(folder, environment, "rev-parse", "--show-prefix").strip().rstrip("/")
     own, archive = into.parent / f"{into.name}.git", into.parent / f"{into.name}.tar"
@@ -68,8 +68,8 @@ def extract(
 def content(
     folder: Path, commit: str, path: str, size: int, environment: Mapping[str, str]
 ) -> bytes | None:
-    """What the commit has at a path from the top of the trusted checkout around the folder, if it
-    has `size` bytes; None where it has nothing there, or something of another size.
+    """The commit's content at a path from the top of the trusted checkout around the folder, if it
+    has `size` bytes; None where there is none, or one of another size.
 
     Raises AdapterError where git is missing or does not answer.
     """
@@ -77,11 +77,11 @@ def content(
         git, borrowed = _borrow(folder, Path(scratch) / "own.git", environment, trusted=True)
         blob = f"{commit}:{path}"
         try:
-            found = _run([*git, "cat-file", "-t", blob], borrowed).strip()
+            kind = _run([*git, "cat-file", "-t", blob], borrowed).strip()
             length = int(_run([*git, "cat-file", "-s", blob], borrowed))
         except AdapterError:
             return None
-        if found != b"blob" or length != size:
+        if kind != b"blob" or length != size:
             return None
         return _run([*git, "cat-file", "blob", blob], borrowed)
 
@@ -89,14 +89,16 @@ def content(
 def _borrow(
     folder: Path, own: Path, environment: Mapping[str, str], *, trusted: bool = False
 ) -> tuple[list[str], dict[str, str]]:
-    """Make an empty repository that has the checkout's objects and nothing else of it: the start of
-    git's command line, and its environment."""
+    """Make an empty repository that has nothing of the checkout but its objects.
 
-    def said(*words: str) -> str:
+    Returns the start of git's command line, and its environment.
+    """
+
+    def rev_parse(*words: str) -> str:
         return ask(folder, environment, "rev-parse", *words, trusted=trusted).strip()
 
-    objects = folder / said("--git-path", "objects")
-    kind = said("--show-object-format") or "sha1"
+    objects = folder / rev_parse("--git-path", "objects")
+    kind = rev_parse("--show-object-format") or "sha1"
     borrowed = own_environment(environment)
     borrowed |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
     words = ["--bare", "--template=", f"--object-format={kind}", str(own)]
@@ -126,7 +128,8 @@ def _run(command: list[str], environment: Mapping[str, str]) -> bytes:
 
 
 def _unpack(archive: Path, into: Path) -> tuple[str, ...]:
-    """Regular files first, so that none is written through a link."""
+    """Write regular files before links, so that no file is written through a link; return the links
+    that lead out of `into`."""
     into.mkdir(mode=0o700)
     links: list[tuple[Path, str]] = []
     left = _MAX_BYTES

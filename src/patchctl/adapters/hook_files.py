@@ -1,8 +1,8 @@
-"""The files of a workspace's hooks: read once, so that what was looked at is what is used.
+"""Read the files of a workspace's hooks once, so that the files checked are the files used.
 
-A task file may include or run what lies beside it, so all of the folder counts that it is in (the
-first one below the workspace's top, mostly `hooks/`), and whatever of the workspace the links in
-there lead to. What leads out of the workspace is refused.
+A task file may include or run files beside it, so the whole folder that it is in counts (the first
+one below the workspace's top, mostly `hooks/`), and whatever in the workspace the links there lead
+to. A link that leads out of the workspace is refused.
 """
 
 import hashlib
@@ -23,8 +23,8 @@ _OWN = "keep hooks in a folder of their own, hooks/, with nothing else in it"
 
 @dataclass(frozen=True)
 class HookFiles:
-    """What was found, sorted by path. `content` has the bytes of every file that is no link;
-    `real` is where links lead, by the link's path: a path in the workspace, "" for nothing."""
+    """The files, sorted by path. `content` has the bytes of every file that is no link; `real` is
+    where links lead, by the link's path: a path in the workspace, "" for nothing."""
 
     files: tuple[HookFile, ...] = ()
     content: dict[str, bytes] = field(default_factory=dict, repr=False)
@@ -38,20 +38,20 @@ def read(root: Path, names: Iterable[str]) -> HookFiles:
     out, something cannot be read, or there is more than hooks can be.
     """
     reader = _Reader(Path(os.path.realpath(root)))
-    wanted = list(dict.fromkeys(names))
-    for name in wanted:
+    hooks = list(dict.fromkeys(names))
+    for name in hooks:
         if problem := grammar.hook_problem(name):
             raise InvalidInputError(problem, where=ascii(name))
         reader.hook(name)
-    for top in sorted({grammar.path_parts(name)[0] for name in wanted}):
+    for top in sorted({grammar.path_parts(name)[0] for name in hooks}):
         reader.take(top)
-    return reader.found()
+    return reader.result()
 
 
 def locate(root: Path, name: str) -> Path:
-    """The hook's own file, links followed, which lies in the workspace `root`.
+    """The hook's own file in the workspace `root`, links followed.
 
-    Raises InvalidInputError where it does not, or is no file.
+    Raises InvalidInputError where it is not in the workspace, or is no file.
     """
     if problem := grammar.hook_problem(name, alone=True):
         raise InvalidInputError(problem, where=ascii(name))
@@ -64,7 +64,7 @@ def locate(root: Path, name: str) -> Path:
 
 
 class _Reader:
-    """Takes every path once; links add where they lead to."""
+    """Reads every path once, and the paths to which links lead."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -74,16 +74,16 @@ class _Reader:
         self._seen: set[str] = set()
         self._bytes = 0
 
-    def found(self) -> HookFiles:
+    def result(self) -> HookFiles:
         files = tuple(self._files[path] for path in sorted(self._files))
         return HookFiles(files, self._content, self._real)
 
     def hook(self, name: str) -> None:
-        """A hook's own file must be there, and may lie behind links."""
+        """Read a hook's own file, which must exist and may lie behind links."""
         self.take(str(locate(self._root, name).relative_to(self._root)))
 
     def take(self, path: str) -> None:
-        """A path of the workspace with all that is below it."""
+        """Read a path of the workspace with all that is below it."""
         waiting = [path]
         while waiting:
             here = waiting.pop()
@@ -93,10 +93,10 @@ class _Reader:
                     raise InvalidInputError(
                         f"the hooks are more than {MOST_FILES} files", where=here, hint=_OWN
                     )
-                waiting += self._look(here)
+                waiting += self._read(here)
 
-    def _look(self, path: str) -> list[str]:
-        """Take one path; the answer is what else belongs to it."""
+    def _read(self, path: str) -> list[str]:
+        """Read one path; return the other paths that belong to it."""
         try:
             path.encode()
         except UnicodeEncodeError:
@@ -104,13 +104,13 @@ class _Reader:
         if problem := grammar.path_problem(path):
             raise InvalidInputError(f"{problem}; rename it", where=ascii(path))
         try:
-            found = (self._root / path).lstat()
-            if stat.S_ISDIR(found.st_mode):
+            status = (self._root / path).lstat()
+            if stat.S_ISDIR(status.st_mode):
                 with os.scandir(self._root / path) as entries:
                     return [f"{path}/{entry.name}" for entry in entries]
-            if stat.S_ISLNK(found.st_mode):
+            if stat.S_ISLNK(status.st_mode):
                 return self._link(path)
-            if not stat.S_ISREG(found.st_mode):
+            if not stat.S_ISREG(status.st_mode):
                 raise InvalidInputError(
                     "is neither a file nor a folder nor a link", where=path, hint="remove it"
                 )
@@ -120,7 +120,7 @@ class _Reader:
         return []
 
     def _file(self, path: str) -> None:
-        # What became a link or a pipe since it was looked at is not followed, nor waited for.
+        # A file that was replaced by a link or a pipe since then is not followed, nor waited for.
         flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with os.fdopen(os.open(self._root / path, flags), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
@@ -155,6 +155,6 @@ class _Reader:
             )
         self._files[path] = HookFile(path=path, mode=HookMode.LINK, target=target)
         inside = str(real.relative_to(self._root))
-        there = real.exists()
-        self._real[path] = inside if there else ""
-        return [inside] if there else []
+        exists = real.exists()
+        self._real[path] = inside if exists else ""
+        return [inside] if exists else []

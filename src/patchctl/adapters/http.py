@@ -1,7 +1,7 @@
-"""Fetch a file over HTTP: bounded in size and time, checked for being whole.
+"""Fetch a file over HTTP: bounded in size and time, and checked for being whole.
 
 Proxies come from the environment (`HTTPS_PROXY`, `NO_PROXY`), certificates are always checked.
-No message holds a password or a key that stands in an address.
+No message contains a password or a key that is part of an address.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ _TICK_S = 0.2
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Seconds, bytes, bytes a second. `slow_after_s`: from then on the mean rate counts."""
+    """Seconds, bytes, bytes a second. From `slow_after_s` on, the mean rate must reach `rate`."""
 
     connect_s: float = 10.0
     read_s: float = 60.0
@@ -47,12 +47,12 @@ class Limits:
 
 
 class HttpError(AdapterError):
-    """A download that failed: the message names the address and the reason."""
+    """A download failed: the message names the address and the reason."""
 
 
 @dataclass
 class _Progress:
-    """What the watchdog looks at and what it says."""
+    """What the watchdog reads, and its verdict (`slow`)."""
 
     begun: float
     received: int = 0
@@ -93,9 +93,9 @@ class Fetcher:
     ) -> Fetched | NotModified:
         """Fetch into `target`, a file that is made or replaced and is only whole on return.
 
-        `etag`, `last_modified`: what the server said of the content that is there already. `size`
-        0: the limits' size. `say` is told (bytes received, bytes in all or 0).
-        Raises InvalidInputError for an address that is none, HttpError for everything else.
+        `etag`, `last_modified`: what the server sent with the content that is here already. `size`
+        0: the limits' size. `say` gets (bytes received, bytes in all or 0).
+        Raises InvalidInputError for an invalid address, HttpError for everything else.
         """
         headers = {"Accept-Encoding": "gzip, identity", "Accept": "*/*"}
         if etag:
@@ -118,7 +118,7 @@ class Fetcher:
 
     @contextlib.contextmanager
     def _response(self, address: str, headers: dict[str, str]) -> Iterator[requests.Response]:
-        """The answer at the end of the redirects."""
+        """The response at the end of the redirects."""
         here = address
         timeout = (self._limits.connect_s, self._limits.read_s)
         for _ in range(_REDIRECTS + 1):
@@ -143,7 +143,7 @@ class Fetcher:
     def _check_head(self, address: str, response: requests.Response, size: int) -> None:
         if response.status_code != 200:
             why = f"{response.status_code} {response.reason or ''}".strip()
-            hint = _mend(response.status_code)
+            hint = _hint(response.status_code)
             raise HttpError(f"{shown(address)}: the server answers {why}", hint=hint)
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind in ("text/html", "application/xhtml+xml"):
@@ -184,10 +184,10 @@ class Fetcher:
         finally:
             progress.over.set()
             watcher.join()
-        if progress.slow:  # the connection was shut from here, which may look like its end
+        if progress.slow:  # the watchdog shut the connection, which may look like its end
             raise HttpError(f"{shown(address)}: {progress.slow}", hint="what is held stays")
         if total and progress.received != total:
-            raise _cut(address)
+            raise _cut_short(address)
         return progress.received
 
     def _chunks(
@@ -235,7 +235,7 @@ class Fetcher:
         except requests.exceptions.ContentDecodingError:
             raise HttpError(f"{shown(address)}: its transfer compression is broken") from None
         except requests.exceptions.ChunkedEncodingError:
-            raise _cut(address) from None
+            raise _cut_short(address) from None
         except requests.exceptions.Timeout:
             why = f"no answer within {self._limits.read_s:g} s"
             raise HttpError(f"{shown(address)}: {why}") from None
@@ -245,17 +245,17 @@ class Fetcher:
         except (requests.exceptions.RequestException, HTTPError) as error:
             raise HttpError(f"{shown(address)}: {type(error).__name__}") from None
         except ValueError:  # requests looks at Location even where it does not follow it
-            raise _astray(address) from None
+            raise _bad_location(address) from None
 
 
 def _joined(here: str, location: str) -> str:
     try:
         return urljoin(here, location)
     except ValueError:
-        raise _astray(here) from None
+        raise _bad_location(here) from None
 
 
-def _astray(address: str) -> HttpError:
+def _bad_location(address: str) -> HttpError:
     return HttpError(f"{shown(address)}: leads to an address that cannot be read")
 
 
@@ -263,46 +263,46 @@ def _too_big(address: str, size: int) -> HttpError:
     return HttpError(f"{shown(address)}: is larger than {size >> 20} MiB", hint="it was not kept")
 
 
-def _cut(address: str) -> HttpError:
+def _cut_short(address: str) -> HttpError:
     return HttpError(f"{shown(address)}: the transfer was cut short", hint="try again")
 
 
-def _mend(status: int) -> str:
+def _hint(status: int) -> str:
     if status in (401, 403, 407):
         return "credentials for it belong into ~/.netrc"
     return "check the address in patchctl.yml" if 400 <= status < 500 else "try again later"
 
 
-def _chain(error: BaseException | None) -> Iterator[BaseException]:
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     """Everything that an error wraps."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:
-        one = waiting.pop()
-        if not isinstance(one, BaseException) or id(one) in seen:
+        cause = waiting.pop()
+        if not isinstance(cause, BaseException) or id(cause) in seen:
             continue
-        seen.add(id(one))
-        yield one
-        waiting += [one.__cause__, one.__context__, getattr(one, "reason", None), *one.args]
+        seen.add(id(cause))
+        yield cause
+        waiting += [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
 
 
 def _tls(error: BaseException) -> str:
-    for one in _chain(error):
-        message = getattr(one, "verify_message", "")
+    for cause in _causes(error):
+        message = getattr(cause, "verify_message", "")
         if message:
             return str(message)
     return "TLS failed"
 
 
 def _connection(error: BaseException, limits: Limits) -> str:
-    for one in _chain(error):
-        if isinstance(one, NameResolutionError):
+    for cause in _causes(error):
+        if isinstance(cause, NameResolutionError):
             return "the name does not resolve"
-        if isinstance(one, TimeoutError) or type(one).__name__ == "ReadTimeoutError":
+        if isinstance(cause, TimeoutError) or type(cause).__name__ == "ReadTimeoutError":
             return f"nothing came for {limits.read_s:g} s"
-    for one in _chain(error):
-        if isinstance(one, OSError) and one.errno and one.strerror:
-            return str(one.strerror).lower()
+    for cause in _causes(error):
+        if isinstance(cause, OSError) and cause.errno and cause.strerror:
+            return str(cause.strerror).lower()
     return "the connection failed"
 
 

@@ -1,7 +1,7 @@
-"""Names that shell completion offers, read in milliseconds: no Ansible, no SQLAlchemy, no program.
+"""Offer names to shell completion in milliseconds: no Ansible, no SQLAlchemy, no program.
 
-Host and group names are those of the last time the workspace's inventory was read; they stand in
-`names.json` beside the state. Runs, snapshots and plans are read from an SQLite state database.
+Host and group names come from the last reading of the workspace's inventory, kept in `names.json`
+beside the state. Runs, snapshots and plans are read from an SQLite state database.
 """
 
 import contextlib
@@ -19,14 +19,14 @@ _FILE = "names.json"
 _MAX_BYTES = 16 << 20
 _NEWEST = 200
 _BUSY_S = 0.1
-# What a shell may be given as a word: zsh evaluates the answer.
+# The words that a shell may be given: zsh evaluates the answer.
 _WORD = re.compile(r"[A-Za-z0-9_\[][A-Za-z0-9_.:%\[\]+@-]{0,252}")
 
 
 def remember(state: Path, hosts: Iterable[str], groups: Iterable[str]) -> None:
     """Keep the names for later completions where there is a state folder.
 
-    Completion is a comfort: a read-only or missing folder is no error, and looking at an inventory
+    Completion is a comfort: a read-only or missing folder is no error, and reading an inventory
     makes no state folder.
     """
     if not state.is_dir():
@@ -40,7 +40,7 @@ def remember(state: Path, hosts: Iterable[str], groups: Iterable[str]) -> None:
 
 @dataclass(frozen=True)
 class KnownNames:
-    """What a workspace knows by name. Whatever cannot be read has no names."""
+    """The names that a workspace knows. What cannot be read has no names."""
 
     state: Path
     rings: tuple[str, ...]
@@ -65,18 +65,18 @@ class KnownNames:
 
     def plans(self) -> list[str]:
         """The first twelve digits of the digests, newest first."""
-        found = self._stored("SELECT digest FROM plan ORDER BY number DESC LIMIT ?")
-        return [digest.removeprefix("sha256:")[:12] for digest in found]
+        digests = self._stored("SELECT digest FROM plan ORDER BY number DESC LIMIT ?")
+        return [digest.removeprefix("sha256:")[:12] for digest in digests]
 
     def _remembered(self, key: str) -> list[str]:
         path = self.state / _FILE
         try:
             if not path.is_file() or path.stat().st_size > _MAX_BYTES:
                 return []
-            found = json.loads(path.read_bytes())[key]
+            names = json.loads(path.read_bytes())[key]
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return []
-        return _words(found if isinstance(found, list) else ())
+        return _words(names if isinstance(names, list) else ())
 
     def _stored(self, query: str) -> list[str]:
         path = self.state / "state.db"
@@ -92,5 +92,5 @@ class KnownNames:
             return []
 
 
-def _words(found: Iterable[object]) -> list[str]:
-    return [word for word in found if isinstance(word, str) and _WORD.fullmatch(word)]
+def _words(values: Iterable[object]) -> list[str]:
+    return [word for word in values if isinstance(word, str) and _WORD.fullmatch(word)]

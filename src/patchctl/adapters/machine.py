@@ -1,4 +1,4 @@
-"""What this machine has: versions, ssh and its agent, clock, locale, space. Changes nothing."""
+"""Examine this machine: versions, ssh and its agent, clock, locale, space. Changes nothing."""
 
 import ctypes
 import importlib.metadata
@@ -23,9 +23,9 @@ _NETWORK_KINDS = frozenset({"nfs", "nfs4", "cifs", "smb3", "9p", "ceph", "gluste
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """A file system, asked at the nearest folder that exists. `network`: its kind, "" for local."""
+    """The file system of the nearest folder that exists. `network`: its kind, "" if local."""
 
-    place: Path
+    folder: Path
     free_bytes: int
     free_inodes: int | None
     network: str = ""
@@ -56,9 +56,9 @@ class Machine:
 
 
 def look(state: Path, environment: Mapping[str, str]) -> Machine:
-    """Everything at once; `state` is the folder of the state, which may not exist yet."""
+    """Examine everything at once; `state` is the state's folder, which may not exist yet."""
     name, problem = _locale(environment)
-    kept = memory.find(environment)
+    in_memory = memory.find(environment)
     return Machine(
         python=sys.version_info[:3],
         ansible_core=_version("ansible-core"),
@@ -71,26 +71,26 @@ def look(state: Path, environment: Mapping[str, str]) -> Machine:
         locale=name,
         locale_problem=problem,
         space=space(state),
-        memory=kept,
-        memory_free=space(kept.place).free_bytes if kept.place else 0,
+        memory=in_memory,
+        memory_free=space(in_memory.folder).free_bytes if in_memory.folder else 0,
     )
 
 
 def space(folder: Path) -> Space:
     """Free space for an unprivileged user where the folder is or will be."""
-    place = next(one for one in (folder, *folder.parents) if one.is_dir())
-    found = os.statvfs(place)
+    nearest = next(parent for parent in (folder, *folder.parents) if parent.is_dir())
+    status = os.statvfs(nearest)
     return Space(
-        place=place,
-        free_bytes=found.f_bavail * found.f_frsize,
+        folder=nearest,
+        free_bytes=status.f_bavail * status.f_frsize,
         # btrfs counts no inodes.
-        free_inodes=found.f_favail if found.f_files else None,
-        network=_network(place),
+        free_inodes=status.f_favail if status.f_files else None,
+        network=_network(nearest),
     )
 
 
-def _network(place: Path) -> str:
-    kind = mounts.kind(place)
+def _network(folder: Path) -> str:
+    kind = mounts.kind(folder)
     return kind if kind in _NETWORK_KINDS else ""
 
 
@@ -131,16 +131,16 @@ def _agent_keys(environment: Mapping[str, str]) -> int | None:
 
 
 def _locale(environment: Mapping[str, str]) -> tuple[str, str]:
-    """The locale that Ansible's programs get, and why they would refuse it."""
-    given = clean_environment(environment)
-    name = given.get("LC_ALL") or given.get("LC_CTYPE") or given.get("LANG") or ""
+    """The locale that Ansible's programs get, and why they would refuse it ("" if not)."""
+    cleaned = clean_environment(environment)
+    name = cleaned.get("LC_ALL") or cleaned.get("LC_CTYPE") or cleaned.get("LANG") or ""
     test = "import locale; locale.setlocale(locale.LC_ALL, '')"
-    done = _run(sys.executable, "-I", "-c", test, environment=given)
+    done = _run(sys.executable, "-I", "-c", test, environment=cleaned)
     return name, "" if done is not None and done.returncode == 0 else "it is not installed here"
 
 
 def _clock_synchronised() -> bool | None:
-    """adjtimex(2), which asks nothing and needs no privilege when modes is 0."""
+    """Ask adjtimex(2), which changes nothing and needs no privilege when modes is 0."""
 
     class Timex(ctypes.Structure):
         _fields_ = (
@@ -151,12 +151,12 @@ def _clock_synchronised() -> bool | None:
             ("rest", ctypes.c_byte * 256),  # more than any architecture's struct has
         )
 
-    asked = Timex()
+    timex = Timex()
     try:
-        answer = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(asked))
+        answer = ctypes.CDLL(None, use_errno=True).adjtimex(ctypes.byref(timex))
     except (OSError, AttributeError):
         return None
-    return None if answer < 0 else bool(asked.maxerror < _LARGEST_ERROR_US)
+    return None if answer < 0 else bool(timex.maxerror < _LARGEST_ERROR_US)
 
 
 def _run(

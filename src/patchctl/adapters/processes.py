@@ -1,7 +1,7 @@
-"""Which process is it, and does it still run? Read from /proc (proc(5)).
+"""Identify processes and tell whether they still run, from /proc (proc(5)).
 
-A pid alone names nothing for long: it is used again after a while and after a boot. A pid with the
-boot's id and the process's start time is used once.
+A pid alone does not identify a process for long: it is used again after a while and after a boot.
+A pid with the boot's id and the process's start time is used once.
 """
 
 import os
@@ -15,30 +15,32 @@ _PROC = Path("/proc")
 def identity(pid: int | None = None) -> ProcessIdentity | None:
     """The identity of a process (None: this one), or None where no such process runs.
 
-    A zombie has ended: it runs nothing any more and only waits for its parent to ask.
+    A zombie counts as ended: it runs nothing any more and only waits for its parent to ask.
     """
-    found = os.getpid() if pid is None else pid
-    fields = _stat(found)
+    number = os.getpid() if pid is None else pid
+    fields = _stat(number)
     if fields is None or fields[0] in {"Z", "X"}:
         return None
     # Counted from field 3 (state), the first one after the command's name.
-    return ProcessIdentity(pid=found, pgid=int(fields[2]), start=int(fields[19]), boot_id=boot_id())
+    return ProcessIdentity(
+        pid=number, pgid=int(fields[2]), start=int(fields[19]), boot_id=boot_id()
+    )
 
 
 def own() -> ProcessIdentity:
     """The identity of this process."""
-    found = identity()
-    if found is None:
+    process = identity()
+    if process is None:
         raise RuntimeError("/proc does not show this process")
-    return found
+    return process
 
 
 def is_alive(process: ProcessIdentity) -> bool:
     """Does exactly this process still run? False for a later one with the same pid."""
     if process.boot_id != boot_id():
         return False
-    found = identity(process.pid)
-    return found is not None and found.start == process.start
+    running = identity(process.pid)
+    return running is not None and running.start == process.start
 
 
 def boot_id() -> str:

@@ -1,4 +1,4 @@
-"""Host keys: known_hosts files (sshd(8)), ssh-keyscan, and what ssh makes of a host's options."""
+"""Read host keys: known_hosts files (sshd(8)), ssh-keyscan, and how ssh resolves a host."""
 
 import base64
 import binascii
@@ -20,7 +20,7 @@ _LINE_MAX = 20_000
 
 
 def option(path: Path) -> str:
-    """ssh's arguments, for a shell-like split, with which a workspace's known_hosts counts too.
+    """ssh's arguments, for a shell-like split, that add a workspace's known_hosts.
 
     It stands beside the system's files, so that the user's own files and any `UserKnownHostsFile`
     of ssh's configuration or the inventory stay in force.
@@ -31,8 +31,10 @@ def option(path: Path) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint:
-    """Where ssh really goes. `name` is what it looks for in known_hosts; `jump` is the jump
-    host or says that there is a proxy command, "" for a direct way. `files`: its known_hosts.
+    """Where ssh really connects to.
+
+    `name` is what it looks up in known_hosts; `jump` is the jump host or says that there is a proxy
+    command, "" for a direct way. `files`: its known_hosts.
     """
 
     address: str
@@ -56,13 +58,13 @@ class KnownHostLine:
         """Is the line about the host of this name (`host` or `[host]:port`)?"""
         if self.patterns.startswith("|1|"):
             return _hashed(self.patterns, name)
-        wanted = name.lower()
+        lowered = name.lower()
         fits = False
         for pattern in self.patterns.lower().split(","):
             if pattern.startswith("!"):
-                if _match(wanted, pattern[1:]):
+                if _match(lowered, pattern[1:]):
                     return False
-            elif _match(wanted, pattern):
+            elif _match(lowered, pattern):
                 fits = True
         return fits
 
@@ -81,15 +83,15 @@ def _hashed(pattern: str, name: str) -> bool:
 
 
 def name_of(address: str, port: int) -> str:
-    """How known_hosts calls an address: the port only where it is not 22."""
+    """The name of an address in known_hosts: with the port only where it is not 22."""
     return address.lower() if port == 22 else f"[{address.lower()}]:{port}"
 
 
 def read(path: Path) -> tuple[KnownHostLine, ...]:
-    """Entries of a known_hosts file, none where there is no such file.
+    """Entries of a known_hosts file; none where there is no such file.
 
-    A line that is no entry is passed over, as ssh does. Raises AdapterError where the file is
-    there and cannot be read.
+    A line that is no entry is skipped, as ssh does. Raises AdapterError where the file exists and
+    cannot be read.
     """
     try:
         text = path.read_text("utf-8", "replace")
@@ -97,17 +99,17 @@ def read(path: Path) -> tuple[KnownHostLine, ...]:
         return ()
     except OSError as error:
         raise AdapterError(f"{path}: {error.strerror}", hint="mend its owner or mode") from error
-    found = []
+    entries = []
     for number, line in enumerate(text.splitlines(), start=1):
         words = line.split()
         marker = words.pop(0) if words and words[0].startswith("@") else ""
         if len(line) <= _LINE_MAX and len(words) >= 3 and not words[0].startswith("#"):
             key = _key(words[1], words[2])
             if key is not None:
-                found.append(
+                entries.append(
                     KnownHostLine(marker=marker, patterns=words[0], key=key, file=path, line=number)
                 )
-    return tuple(found)
+    return tuple(entries)
 
 
 def _key(kind: str, blob: str) -> Key | None:
@@ -135,74 +137,75 @@ def resolve(target: Target, cwd: Path, own: Path) -> Endpoint:
     command += ["-o", f"Port={target.port}"] if target.port else []
     command += ["-o", f"User={target.user}"] if target.user else []
     done = _run([*command, "--", target.address], "", _SSH_G_TIMEOUT_S, cwd)
-    said: dict[str, str] = {}
+    options: dict[str, str] = {}
     for line in done.stdout.splitlines():
         word, _, value = line.partition(" ")
-        said.setdefault(word, value)
-    if done.returncode != 0 or "hostname" not in said:
+        options.setdefault(word, value)
+    if done.returncode != 0 or "hostname" not in options:
         lines = [line for line in done.stderr.splitlines() if line.strip()] or ["no answer"]
         raise AdapterError(f"ssh -G {target.address}: {lines[-1]}")
-    address, port = said["hostname"], int(said.get("port", "22"))
-    jump, proxy = (said.get(word, "none") for word in ("proxyjump", "proxycommand"))
+    address, port = options["hostname"], int(options.get("port", "22"))
+    jump, proxy = (options.get(word, "none") for word in ("proxyjump", "proxycommand"))
     return Endpoint(
         address=address,
         port=port,
-        name=said.get("hostkeyalias") or name_of(address, port),
+        name=options.get("hostkeyalias") or name_of(address, port),
         jump=jump if jump != "none" else "a proxy command" if proxy != "none" else "",
         files=tuple(
             path
             for key in ("userknownhostsfile", "globalknownhostsfile")
-            for path in _paths(said.get(key, ""), cwd, own)
+            for path in _paths(options.get(key, ""), cwd, own)
         ),
     )
 
 
 def _paths(text: str, cwd: Path, own: Path) -> list[Path]:
-    """ssh -G prints paths with blanks between, whatever blanks are in them: the longest run of
-    words that is a file is taken for one."""
-    words, found, own = text.split(" "), [], own.resolve()
+    """Split ssh -G's list of paths. It puts blanks between them, whatever blanks are in them, so
+    the longest run of words that is a file is taken for one."""
+    words, paths, own = text.split(" "), [], own.resolve()
     while words:
-        many = range(len(words), 0, -1)
+        counts = range(len(words), 0, -1)
         joined = (
-            (count, (cwd / Path(" ".join(words[:count])).expanduser()).resolve()) for count in many
+            (count, (cwd / Path(" ".join(words[:count])).expanduser()).resolve())
+            for count in counts
         )
         count, path = next(
             ((count, path) for count, path in joined if path == own or path.is_file()),
             (1, (cwd / Path(words[0]).expanduser()).resolve()),
         )
-        found.append(path)
+        paths.append(path)
         del words[:count]
-    return found
+    return paths
 
 
 # --- what the hosts say -------------------------------------------------------------------------
 
 
 def scan(
-    places: Iterable[tuple[str, int]], *, timeout_s: int
+    endpoints: Iterable[tuple[str, int]], *, timeout_s: int
 ) -> Mapping[tuple[str, int], tuple[Key, ...]]:
-    """Keys that (address, port) offer now; a host that does not answer is missing.
+    """The keys that each (address, port) offers now; a host that does not answer is missing.
 
-    ssh-keyscan asks all hosts of a port side by side. What it says is only as trustworthy as the
+    ssh-keyscan asks all hosts of a port side by side. Its answers are only as trustworthy as the
     network, so a person has to compare the fingerprints. Raises AdapterError.
     """
     by_port: dict[int, set[str]] = {}
-    for address, port in places:
+    for address, port in endpoints:
         by_port.setdefault(port, set()).add(address)
-    found: dict[tuple[str, int], list[Key]] = {}
+    offered: dict[tuple[str, int], list[Key]] = {}
     for port, addresses in sorted(by_port.items()):
         # One line a host. The third word of a name list would be taken for a key file.
-        given = "".join(f"{address}\n" for address in sorted(addresses) if _one_word(address))
+        text = "".join(f"{address}\n" for address in sorted(addresses) if _one_word(address))
         command = ["ssh-keyscan", "-T", str(timeout_s), "-p", str(port), "-f", "-"]
         limit = 60 + timeout_s * (1 + len(addresses))
-        for line in _run(command, given, limit, None).stdout.splitlines():
+        for line in _run(command, text, limit, None).stdout.splitlines():
             words = line.split()
             key = _key(words[1], words[2]) if len(words) == 3 else None
             for address in addresses:
                 names = (name_of(address, port), address.lower())
                 if key is not None and words[0].lower() in names:
-                    found.setdefault((address, port), []).append(key)
-    return {where: tuple(sorted(keys, key=_best_first)) for where, keys in found.items()}
+                    offered.setdefault((address, port), []).append(key)
+    return {where: tuple(sorted(keys, key=_best_first)) for where, keys in offered.items()}
 
 
 def _one_word(address: str) -> bool:
@@ -214,12 +217,12 @@ def _best_first(key: Key) -> tuple[bool, bool, str]:
 
 
 def _run(
-    command: Sequence[str], given: str, timeout_s: float, cwd: Path | None
+    command: Sequence[str], text: str, timeout_s: float, cwd: Path | None
 ) -> subprocess.CompletedProcess[str]:
     try:
         return subprocess.run(
             command,
-            input=given,
+            input=text,
             capture_output=True,
             text=True,
             errors="replace",

@@ -1,1 +1,1 @@
-"""Events to a hash-chained log."""
+"""Write events to a hash-chained log, and verify it."""

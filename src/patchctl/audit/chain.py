@@ -1,4 +1,4 @@
-"""The chain of records. Pure: bytes in, bytes out.
+"""Chain records by their hashes. Pure: bytes in, bytes out.
 
 A line is the canonical JSON of a record and nothing else, so that for given journal entries there
 is exactly one log, and a changed byte is a changed log even where JSON would not care.
@@ -21,7 +21,7 @@ class BrokenRecordError(ValueError):
 
 
 def line(entry: StoredEntry, prev: str) -> tuple[bytes, str]:
-    """The entry's line, with its line end, and its hash. `prev` is the hash before.
+    """The entry's line, with its line end, and its hash. `prev` is the hash of the record before.
 
     Raises IntegrityError where the journal's entry was changed into something unreadable.
     """
@@ -46,14 +46,14 @@ def parse(data: bytes) -> AuditRecord:
         raise BrokenRecordError("the line has no end")
     try:
         record = msgspec.json.decode(data, type=AuditRecord)
-        # `canonical.encode`, but for the part that is text and numbers by its type.
+        # The checks of `canonical.encode`; only `event` can hold other types than text and numbers.
         canonical.refuse_floats(record.event)
         if msgspec.json.encode(record, order="sorted") + b"\n" != data:
             raise BrokenRecordError("it is not in the one form that records have")
     except _UNREADABLE as error:
         raise BrokenRecordError(f"it is not a record ({error})") from error
-    # In this one form, what was hashed is the line without its hash: keys are sorted, and a quote
-    # within a text is escaped, so the last such mark is the record's own.
+    # In this one form the hash is that of the line without its hash field: keys are sorted, and a
+    # quote within a text is escaped, so the last such mark is the record's own.
     head, mark, tail = data[:-1].rpartition(f'"hash":"{record.hash}",'.encode())
     if (canonical.digest_bytes(head + tail) if mark else digest(record)) != record.hash:
         raise BrokenRecordError("its content does not have its hash")

@@ -1,4 +1,4 @@
-"""What the audit log needs of the world: its files, the journal, and a memory of its end."""
+"""What the audit log needs from outside: its files, the journal, and a store for its end."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -14,7 +14,7 @@ class LogFiles(Protocol):
 
     @property
     def folder(self) -> Path:
-        """Where they lie."""
+        """The folder that holds them."""
 
     def prepare(self) -> None:
         """Make the folder where it is missing."""
@@ -23,7 +23,7 @@ class LogFiles(Protocol):
         """Hold the log against other writers. Raises ConflictError after a long wait."""
 
     def paths(self) -> list[Path]:
-        """The files, oldest first. Whatever else is named `*.jsonl` comes too, and is bad."""
+        """The files, oldest first, with anything else that is named `*.jsonl` and fails later."""
 
     def length(self, path: Path) -> int:
         """Bytes in the file, 0 where there is none."""
@@ -49,17 +49,17 @@ class JournalSource(Protocol):
 
 
 class HeadStore(Protocol):
-    """Remembers the last durable record outside of the files."""
+    """Stores the position of the last durable record outside of the files."""
 
     def get(self) -> tuple[int, str] | None:
         """(seq, hash), or None before the first record."""
 
     def set(self, seq: int, digest: str) -> None:
-        """Called after the files are synced."""
+        """Store the position; it is called after the files are synced."""
 
 
 class AuditState(Protocol):
-    """What of the state database the log needs."""
+    """The part of the state database that the log needs."""
 
     @property
     def audit_head(self) -> HeadStore:

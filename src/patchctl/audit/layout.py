@@ -1,4 +1,4 @@
-"""Which record stands in which file. Fixed by its number, so that a moved line is noticed."""
+"""Assign records to files by their number, so that a moved line is noticed."""
 
 FILE_RECORDS = 50_000
 

@@ -1,4 +1,4 @@
-"""Where the next record goes, after a look that what was written is still there."""
+"""Find where the next record goes, after a check that what was written is still there."""
 
 from itertools import islice
 from pathlib import Path
@@ -13,10 +13,10 @@ _REBUILD = "restore the file, or write the log anew with `patchctl audit rebuild
 _FOREIGN = "this log belongs to another state database: bring the two together again"
 
 
-class Place(NamedTuple):
+class Position(NamedTuple):
     """Record `seq` with this hash is the last good one; the next goes to `path` at `offset`.
 
-    `room` is how many more records the file takes.
+    `room` is the number of further records that the file takes.
     """
 
     seq: int
@@ -26,36 +26,38 @@ class Place(NamedTuple):
     room: int
 
 
-def place(
+def position(
     folder: Path, file_records: int, seq: int, digest: str, offset: int, path: Path | None = None
-) -> Place:
-    """The place behind record `seq`; `offset` counts only where `path` takes one more."""
+) -> Position:
+    """The position behind record `seq`; `offset` counts only where `path` takes one more."""
     following = folder / layout.file_name(seq + 1, file_records)
     room = layout.first_seq(seq + 1, file_records) + file_records - seq - 1
-    return Place(seq, digest, following, offset if following == path else 0, room)
+    return Position(seq, digest, following, offset if following == path else 0, room)
 
 
-def find(log: LogFiles, file_records: int, head: tuple[int, str], journal: JournalSource) -> Place:
+def find(
+    log: LogFiles, file_records: int, head: tuple[int, str], journal: JournalSource
+) -> Position:
     """The end of the log: the head that the database remembers, or what a crash left behind it.
 
-    Debris behind the last good record is cut. Raises IntegrityError where the log lacks what it
-    had, or has what the journal has not.
+    Debris behind the last good record is cut off. Raises IntegrityError where the log lacks records
+    that it had, or has records that the journal does not have.
     """
-    found = _behind_head(log, file_records, head)
-    while (further := _adopt(log, file_records, found, journal)) != found:
-        found = further
+    end = _behind_head(log, file_records, head)
+    while (further := _adopt(log, file_records, end, journal)) != end:
+        end = further
     for path in log.paths():
-        if path.name > found.path.name and log.read(path):
+        if path.name > end.path.name and log.read(path):
             raise IntegrityError(
                 f"audit log {path}: it begins after what the journal has", hint=_FOREIGN
             )
-    return found
+    return end
 
 
-def _behind_head(log: LogFiles, file_records: int, head: tuple[int, str]) -> Place:
+def _behind_head(log: LogFiles, file_records: int, head: tuple[int, str]) -> Position:
     seq, digest = head
     if seq == 0:
-        return place(log.folder, file_records, *head, 0)
+        return position(log.folder, file_records, *head, 0)
     path = log.folder / layout.file_name(seq, file_records)
     number = seq - layout.first_seq(seq, file_records) + 1
     lines = log.read(path)[:number]
@@ -71,14 +73,14 @@ def _behind_head(log: LogFiles, file_records: int, head: tuple[int, str]) -> Pla
         raise IntegrityError(
             f"audit log {path}:{number}: this is not record {seq} as it was written", hint=_REBUILD
         )
-    return place(log.folder, file_records, seq, digest, sum(map(len, lines)), path)
+    return position(log.folder, file_records, seq, digest, sum(map(len, lines)), path)
 
 
-def _adopt(log: LogFiles, file_records: int, at: Place, journal: JournalSource) -> Place:
-    """Take whole records of a writer that died before it could move the head.
+def _adopt(log: LogFiles, file_records: int, at: Position, journal: JournalSource) -> Position:
+    """Accept whole records of a writer that died before it could move the head.
 
     Behind them may be debris. A whole, valid record that the journal does not have is no debris:
-    it is evidence of something else and must not be cut.
+    it is evidence of something else and must not be cut off.
     """
     number = at.seq - layout.first_seq(at.seq + 1, file_records) + 1
     lines = log.read(at.path)[number:]
@@ -96,7 +98,7 @@ def _adopt(log: LogFiles, file_records: int, at: Place, journal: JournalSource) 
             log.append(at.path, offset, b"")
             break
         seq, digest, offset = seq + 1, following, offset + len(line)
-    return place(log.folder, file_records, seq, digest, offset, at.path)
+    return position(log.folder, file_records, seq, digest, offset, at.path)
 
 
 def _is_record(line: bytes) -> bool:

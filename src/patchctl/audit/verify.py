@@ -1,4 +1,4 @@
-"""Is the log whole and unchanged? Pure: lines, journal entries and the head in, a verdict out."""
+"""Verify that the log is whole and unchanged. Pure: lines, journal entries and head -> verdict."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
@@ -12,7 +12,7 @@ Head = tuple[int, str]
 
 
 class _BadError(Exception):
-    """The first thing that is wrong, with its place."""
+    """The first fault, with its file and line."""
 
     def __init__(self, at: AuditLine | None, what: str) -> None:
         super().__init__(f"{at.file}:{at.number}: {what}" if at else what)
@@ -43,7 +43,7 @@ def verify(
 
 def alone(lines: Iterable[AuditLine], error: str) -> AuditVerdict:
     """The verdict where there is no journal to compare with, for the reason `error`. A log proves
-    nothing by itself; how far its chain goes is said."""
+    nothing by itself; `records` says how far its chain goes."""
     seq, digest = 0, chain.GENESIS
     for line in lines:
         try:
@@ -82,10 +82,10 @@ class _Check:
         if not line.data.endswith(b"\n") and self._beyond_head() and entry:
             self._keep_torn(line, expected)
             return
-        # Equal to what the journal gives is good in every respect but its place.
+        # A line equal to the journal's is good in every respect but its position.
         if line.data != expected:
             raise self._fault(line, known=entry is not None)
-        self._check_place(line, self.seq + 1)
+        self._check_position(line, self.seq + 1)
         self._check_head(line, self.seq + 1, digest)
         self.seq, self.hash = self.seq + 1, digest
 
@@ -109,7 +109,7 @@ class _Check:
             return _BadError(line, "the journal has no such entry")
         return _BadError(line, f"record {record.seq} is not what the journal says")
 
-    def _check_place(self, line: AuditLine, seq: int) -> None:
+    def _check_position(self, line: AuditLine, seq: int) -> None:
         number = seq - first_seq(seq, self._file_records) + 1
         name = file_name(seq, self._file_records)
         if (PurePath(line.file).name, line.number) != (name, number):

@@ -1,4 +1,4 @@
-"""A record in words. Pure. Host text in the answer is not cleaned yet."""
+"""Describe a record in words. Pure. Host text in the answer is not cleaned yet."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -6,8 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from ..models.audit import AuditNote, AuditRecord
-from ..models.rollout import (
-    Carrier,
+from ..models.journal import (
     CommandTaken,
     ControllerTook,
     Event,
@@ -22,6 +21,7 @@ from ..models.rollout import (
     StageAnswered,
     WaveStarted,
 )
+from ..models.rollout import Carrier
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _DIGEST = len("sha256:") + 12
@@ -32,9 +32,9 @@ _TRUST: Mapping[PlanTrust | None, str] = {
 
 
 def note(record: AuditRecord) -> AuditNote:
-    """Who or what did what. A kind that this version does not know shows its name."""
+    """Who or what did what. Events of a kind that this version does not know show its name."""
     try:
-        # `convert` would look at all kinds of events anew each time.
+        # `convert` would examine all kinds of events anew each time.
         event: Event | None = _decoder.decode(msgspec.json.encode(record.event))
     except msgspec.ValidationError:
         event = None
@@ -49,7 +49,7 @@ def note(record: AuditRecord) -> AuditNote:
 
 
 def moment(at_ms: int) -> str:
-    """`2026-11-23T11:45:01.250Z`; a number that is no time stays a number."""
+    """`2026-11-23T11:45:01.250Z`; a number that is not a time stays a number."""
     try:
         text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError, OSError):

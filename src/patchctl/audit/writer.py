@@ -1,7 +1,7 @@
-"""Writes what the journal has and the log has not.
+"""Write to the log what the journal has and the log lacks.
 
 The log is derived: who writes, when, and how often it was interrupted leaves no trace in it.
-Several processes may write; each takes up where the head in the database says.
+Several processes may write; each continues from the head in the database.
 """
 
 import threading
@@ -11,7 +11,7 @@ from typing import Self
 
 from ..errors import IntegrityError, PatchctlError
 from ..models.audit import AuditLine, StoredEntry
-from ..models.rollout import JournalEntry
+from ..models.journal import JournalEntry
 from . import chain, layout, tail
 from .interfaces import AuditState, LogFiles
 
@@ -39,28 +39,28 @@ class AuditWriter:
         self._journal = database.journal_reader()
         self._head = database.audit_head
         self._file_records = file_records
-        self._known: tail.Place | None = None
+        self._known: tail.Position | None = None
         self._wake = threading.Event()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self.error: PatchctlError | None = None
 
     def catch_up(self) -> int:
-        """Write every journal entry that the log lacks; the answer is how many were written.
+        """Write every journal entry that the log lacks; return how many were written.
 
-        A torn end, which the database does not remember, is cut. Raises IntegrityError where the
-        log lacks what it had, or has what the journal has not: nothing is changed then. Raises
-        AdapterError where the disk is full.
+        A torn end, which the database does not remember, is cut off. Raises IntegrityError where
+        the log lacks records that it had, or has some that the journal does not have: nothing is
+        changed then. Raises AdapterError where the disk is full.
         """
         self._log.prepare()
         with self._log.locked():
-            place = self._find()
-            first = place.seq
-            entries = iter(self._journal.stored(place.seq))
-            while batch := list(islice(entries, min(BATCH, place.room))):
-                place = self._write(place, batch)
-            self._known = place
-        return place.seq - first
+            position = self._find()
+            first = position.seq
+            entries = iter(self._journal.stored(position.seq))
+            while batch := list(islice(entries, min(BATCH, position.room))):
+                position = self._write(position, batch)
+            self._known = position
+        return position.seq - first
 
     def rebuild(self, aside: str) -> int:
         """Write the whole log anew; the old files move into the folder's subfolder `aside`.
@@ -78,14 +78,14 @@ class AuditWriter:
         return self.catch_up()
 
     def on_entry(self, entry: JournalEntry) -> None:
-        """Told of an entry that is in the journal."""
+        """Wake the writer: an entry is in the journal."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._follow, name="audit", daemon=True)
             self._thread.start()
         self._wake.set()
 
     def close(self) -> None:
-        """Write the rest. What goes wrong stands in `error`."""
+        """Write the rest. A failure is kept in `error`."""
         self._stop.set()
         self._wake.set()
         if self._thread is not None:
@@ -120,23 +120,23 @@ class AuditWriter:
         else:
             self.error = None
 
-    def _find(self) -> tail.Place:
+    def _find(self) -> tail.Position:
         known, self._known = self._known, None
         head = self._head.get() or tail.NOTHING
         if known is not None and known[:2] == head and self._log.length(known.path) == known.offset:
             return known
-        place = tail.find(self._log, self._file_records, head, self._journal)
-        if place[:2] != head:
-            self._head.set(place.seq, place.hash)
-        return place
+        position = tail.find(self._log, self._file_records, head, self._journal)
+        if position[:2] != head:
+            self._head.set(position.seq, position.hash)
+        return position
 
-    def _write(self, place: tail.Place, batch: list[StoredEntry]) -> tail.Place:
-        data, digest = _lines(place, batch)
-        self._log.append(place.path, place.offset, data)
-        seq = place.seq + len(batch)
+    def _write(self, position: tail.Position, batch: list[StoredEntry]) -> tail.Position:
+        data, digest = _lines(position, batch)
+        self._log.append(position.path, position.offset, data)
+        seq = position.seq + len(batch)
         self._head.set(seq, digest)
-        end = place.offset + len(data)
-        return tail.place(self._log.folder, self._file_records, seq, digest, end, place.path)
+        end = position.offset + len(data)
+        return tail.position(self._log.folder, self._file_records, seq, digest, end, position.path)
 
     def _check_journal(self) -> None:
         head = self._head.get() or tail.NOTHING
@@ -156,17 +156,17 @@ class AuditWriter:
 
 
 def _seq(line: AuditLine) -> int:
-    """The number of the record, 0 for what is none."""
+    """The number of the record; 0 for a line that is none."""
     try:
         return chain.parse(line.data).seq
     except chain.BrokenRecordError:
         return 0
 
 
-def _lines(place: tail.Place, batch: list[StoredEntry]) -> tuple[bytes, str]:
+def _lines(position: tail.Position, batch: list[StoredEntry]) -> tuple[bytes, str]:
     data = bytearray()
-    digest = place.hash
-    for seq, entry in enumerate(batch, place.seq + 1):
+    digest = position.hash
+    for seq, entry in enumerate(batch, position.seq + 1):
         if entry.seq != seq:
             raise IntegrityError(
                 f"the journal goes from entry {seq - 1} to {entry.seq}",

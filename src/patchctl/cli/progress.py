@@ -8,18 +8,16 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..models.rollout import (
+from ..models.journal import (
     HostMoved,
-    HostState,
-    HostStatusLine,
     JournalEntry,
-    OutcomeStatus,
     RingMoved,
     RunMoved,
-    RunStatus,
     StageAnswered,
     WaveStarted,
 )
+from ..models.rollout import HostState, OutcomeStatus
+from ..models.run_status import HostStatusLine, RunStatus
 from ..models.states import AT_REST, COUNTED, IN_FLIGHT
 from ..report import rollout_text
 from ..workflows.rollout.watching import Onlooker, Picture, RunView

@@ -255,7 +255,7 @@ def list_runs(ctx: typer.Context, form: Output = Format.TABLE) -> None:
 
 
 def _steer(ctx: typer.Context, run: str, what: str, ring: str, reason: str, form: Format) -> None:
-    from ..models.rollout import CommandKind
+    from ..models.journal import CommandKind
     from .running import steer
 
     steer(ctx, run, CommandKind(what), ring=ring, reason=reason, form=form)

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 import typer
 
-from ..models.rollout import CommandKind, RunState, RunStatus
+from ..models.journal import CommandKind
+from ..models.rollout import RunState
+from ..models.run_status import RunStatus
 from ..report import plan_text, rollout_text
 from . import output
 from .output import Format

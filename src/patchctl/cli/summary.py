@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ..models.plan import Plan
-from ..models.rollout import RunStatus
+from ..models.run_status import RunStatus
 from ..report import looks_text, rollout_text
 from . import output
 from .output import Format

@@ -1,1 +1,1 @@
-"""Workspace files -> models: YAML with line numbers, settings, exceptions."""
+"""Read workspace files into models: YAML with line numbers, settings, exceptions."""

@@ -1,7 +1,7 @@
-"""An `ansible.cfg` beside `patchctl.yml`: which settings are missed, and what to set instead.
+"""Report which settings of an `ansible.cfg` beside `patchctl.yml` are not used, and what to set.
 
 Ansible runs with a configuration of patchctl's own, so that a rollout does the same wherever it is
-started. Who brings a living repository along must be told what stays behind.
+started. Who moves an existing repository to patchctl must know which settings do not come along.
 """
 
 import configparser
@@ -19,7 +19,7 @@ _KNOWN_HOSTS = (
 _ENVIRONMENT = "set the environment variable {} where patchctl is started"
 _VARIABLE = "set {} in the inventory"
 _SETTING = "set {} in patchctl.yml"
-# (section, key) -> what takes its place. A key that stands for another is as Ansible has it.
+# (section, key) -> what replaces it. A key's older name is listed beside it, as Ansible has it.
 _INSTEAD: Mapping[tuple[str, str], str] = {
     ("defaults", "inventory"): _SETTING.format("inventory"),
     ("defaults", "remote_user"): _SETTING.format("ansible.user"),
@@ -81,15 +81,15 @@ _TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
 
 
 class _Parsed(configparser.ConfigParser):
-    """As Ansible reads it: nothing is interpolated, `;` begins a comment anywhere."""
+    """Reads the file as Ansible does: no interpolation, and `;` begins a comment anywhere."""
 
     def __init__(self) -> None:
         super().__init__(inline_comment_prefixes=(";",), interpolation=None, strict=False)
 
 
 def unused(text: str, settings: Settings | None = None) -> tuple[Problem, ...]:
-    """A problem for every setting of the file that has something in its place, in the file's order,
-    and one for all others. What `settings` already say is no problem.
+    """A problem for every setting of the file that has a replacement, in the file's order, and one
+    for all others. What `settings` already say is no problem.
     """
     parsed = _Parsed()
     try:
@@ -97,7 +97,7 @@ def unused(text: str, settings: Settings | None = None) -> tuple[Problem, ...]:
     except configparser.Error as error:
         message = f"is no ini file: {str(error).splitlines()[0]}"
         return (Problem(path=FILE_NAME, message=message, hint="Ansible could not read it either"),)
-    found, others = [], []
+    problems, others = [], []
     for section in parsed.sections():
         for key, value in parsed.items(section):
             instead = _INSTEAD.get((section, key))
@@ -106,12 +106,12 @@ def unused(text: str, settings: Settings | None = None) -> tuple[Problem, ...]:
             elif not _is_moot(section, key, value, settings):
                 line = _line(text, section, key)
                 message = f"{key} is not used"
-                found.append(Problem(path=FILE_NAME, line=line, message=message, hint=instead))
-    found.sort(key=lambda one: one.line)
+                problems.append(Problem(path=FILE_NAME, line=line, message=message, hint=instead))
+    problems.sort(key=lambda problem: problem.line)
     if others:
         message = f"not used, and not needed to reach hosts: {', '.join(sorted(set(others)))}"
-        found.append(Problem(path=FILE_NAME, message=message))
-    return tuple(found)
+        problems.append(Problem(path=FILE_NAME, message=message))
+    return tuple(problems)
 
 
 def inventory_of(text: str) -> tuple[str, ...]:
@@ -126,7 +126,7 @@ def inventory_of(text: str) -> tuple[str, ...]:
 
 
 def _is_moot(section: str, key: str, value: str, settings: Settings | None) -> bool:
-    """Said elsewhere already, or the same as what patchctl does anyway."""
+    """Is it set in patchctl.yml already, or the same as what patchctl does anyway?"""
     on = value.strip().lower() in _TRUE
     if key == "host_key_checking":
         return on
@@ -147,11 +147,11 @@ def _paths(names: Iterable[str]) -> set[str]:
 
 
 def _line(text: str, section: str, key: str) -> int:
-    """Where the key stands in its section; the last, which is the one that counts."""
-    inside, found = "", 0
+    """The line of the key in its section; where it is repeated, the last one, which counts."""
+    inside, last = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         if head := re.match(r"\[([^\]]+)\]", line):
             inside = head[1]
         elif inside == section and re.match(rf"{re.escape(key)}\s*[=:]", line, re.IGNORECASE):
-            found = number
-    return found
+            last = number
+    return last

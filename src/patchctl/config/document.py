@@ -1,4 +1,4 @@
-"""Workspace files: YAML text -> a typed shape, with every mistake at once and its line.
+"""Convert YAML text to a typed shape, and report every mistake at once with its line.
 
 PyYAML's nodes keep line numbers and repeated keys, which its constructors lose; scalars follow
 YAML 1.2's core schema, so that `22:00`, `on` and `no` are text. A shape is a msgspec Struct; each
@@ -61,7 +61,7 @@ def _base(text: str) -> int:
 
 
 class Short:
-    """Reads the short form of what is a mapping else: any value that is none."""
+    """Reads a short form: a value that is no mapping, for what is a mapping otherwise."""
 
     def __init__(self, read: Reader) -> None:
         self._read = read
@@ -71,7 +71,7 @@ class Short:
 
 
 class _Bad(enum.Enum):
-    """Stands where a value could not be read; its problem is already recorded."""
+    """Replaces a value that could not be read; its problem is already recorded."""
 
     VALUE = "value"
 
@@ -110,18 +110,20 @@ class Document:
     def clean(self, path: str) -> bool:
         """Has nothing been recorded at this path or below?"""
         below = (f"{path}.", f"{path}[")
-        return not any(one.key == path or one.key.startswith(below) for one in self._problems)
+        return not any(
+            problem.key == path or problem.key.startswith(below) for problem in self._problems
+        )
 
     def check(self) -> None:
         """Raise InvalidInputError with every problem, in the order of the file."""
         if self._problems:
-            ordered = sorted(self._problems, key=lambda one: (one.line, str(one)))
+            ordered = sorted(self._problems, key=lambda problem: (problem.line, str(problem)))
             raise InvalidInputError(problems=ordered)
 
     def decode(self, shape: type[Shape], readers: Mapping[Any, Reader]) -> Shape | None:
         """The whole file as `shape`; an empty file is an empty mapping.
 
-        `readers` turn plain values into types of their own and raise ValueError with the reason.
+        `readers` convert plain values into types of their own and raise ValueError with the reason.
         None where something required is missing or wrong; its problem is recorded.
         """
         if self._problems:
@@ -150,7 +152,7 @@ class Document:
         return node
 
     def _plain(self, node: yaml.Node, path: str, depth: int = 0) -> Any:
-        """Builtins of a node, or `_Bad.VALUE`."""
+        """The node as builtins, or `_Bad.VALUE`."""
         self._seen += 1
         if self._seen > MAX_NODES or depth > MAX_DEPTH:
             where = f"{self.name}:{_line(node)}"
@@ -176,7 +178,8 @@ class Document:
         return _Bad.VALUE if _Bad.VALUE in values.values() else values
 
     def _entries(self, node: yaml.MappingNode, path: str) -> Iterable[tuple[str, yaml.Node]]:
-        """Keys as text; a repeated key is a problem and its later values are left out."""
+        """Keys as text with their values; a repeated key is a problem and its later values are left
+        out."""
         first: dict[str, int] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -268,8 +271,8 @@ class Document:
         return self._lines.get(path, 1)
 
     def _add(self, line: int, message: str, hint: str = "", *, key: str = "") -> None:
-        one = Problem(path=self.name, line=line, key=key, message=message, hint=hint)
-        self._problems.append(one)
+        problem = Problem(path=self.name, line=line, key=key, message=message, hint=hint)
+        self._problems.append(problem)
 
 
 class _WrongValueError(Exception):
@@ -282,13 +285,13 @@ class _WrongValueError(Exception):
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """`did you mean X?`, or what is known."""
+    """`did you mean X?`, or the list of known words."""
     names = list(known)
     return meant(word, names) or f"known: {', '.join(names)}"
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """`did you mean X?`, nothing where no known word is like it."""
+    """`did you mean X?`; "" where no known word is similar."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else ""
 
@@ -335,8 +338,8 @@ def _show(plain: Any) -> str:
 
 def _without_none(kind: Any) -> Any:
     if get_origin(kind) in (Union, types.UnionType):
-        left = [item for item in get_args(kind) if item is not type(None)]
-        return left[0] if len(left) == 1 else kind
+        kinds = [item for item in get_args(kind) if item is not type(None)]
+        return kinds[0] if len(kinds) == 1 else kind
     return kind
 
 

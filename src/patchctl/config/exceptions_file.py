@@ -1,4 +1,4 @@
-"""exceptions.yml -> exceptions, and one more exception into it."""
+"""Read exceptions.yml, and add an exception to it."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from .document import Document
 
 FILE_NAME = "exceptions.yml"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# TEMP-… is what Debian's tracker calls a problem before it has a CVE number.
+# TEMP-… is Debian's tracker's id for a problem that has no CVE number yet.
 _CVE = re.compile(rf"{CVE}|TEMP-[0-9]{{7}}-[0-9A-F]{{6}}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HEADER = """\
@@ -24,23 +24,23 @@ _HEADER = """\
 """
 
 Ident = NewType("Ident", str)
-Said = NewType("Said", str)
+Statement = NewType("Statement", str)
 CveId = NewType("CveId", str)
 Day = NewType("Day", str)
 Glob = NewType("Glob", str)
 
 
 class WrittenException(Record):
-    """An exception as written. Empty fields are told below, so that one hides no other mistake."""
+    """An exception as written. Empty fields are reported later, so that one hides no other."""
 
     id: Ident = Ident("")
     cves: tuple[CveId, ...] = ()
     packages: tuple[Glob, ...] = ()
     hosts: tuple[Glob, ...] = ()
     groups: tuple[Glob, ...] = ()
-    owner: Said = Said("")
-    reason: Said = Said("")
-    control: Said = Said("")
+    owner: Statement = Statement("")
+    reason: Statement = Statement("")
+    control: Statement = Statement("")
     expires: Day = Day("")
 
 
@@ -61,13 +61,13 @@ def load(path: Path) -> tuple[RiskException, ...]:
 
 
 def add(text: str, new: RiskException) -> str:
-    """The file's text with one more exception at its end; all that was there stays as it is.
+    """The file's text with one more exception at its end; the rest stays as it is.
 
-    Raises InvalidInputError where the text or the exception is wrong, the id is taken, or the
-    list is written in a way that nothing can be put at its end.
+    Raises InvalidInputError where the text or the exception is wrong, the id is taken, or nothing
+    can be added at the end of a list that is written so.
     """
     before = _read(Document(FILE_NAME, text))
-    if any(one.id == new.id for one in before):
+    if any(exception.id == new.id for exception in before):
         raise InvalidInputError(f"there is an exception {new.id} already", where=FILE_NAME)
     after = text + _entry(new, text)
     try:
@@ -75,26 +75,28 @@ def add(text: str, new: RiskException) -> str:
             return after
     except InvalidInputError as error:
         _check_alone(new)
-        raise _no_place() from error
-    raise _no_place()
+        raise _cannot_append() from error
+    raise _cannot_append()
 
 
 def _check_alone(new: RiskException) -> None:
-    """Is it the new exception that is wrong, and not the place where it must go?"""
+    """Raise where the new exception itself is wrong, and not the position at which it must go."""
     alone = Document("", "exceptions:\n" + _entry(new, "exceptions:\n"))
     try:
         _read(alone)
     except InvalidInputError as error:
-        raise InvalidInputError(problems=[_of_new(one) for one in error.problems]) from error
+        raise InvalidInputError(
+            problems=[_about_new(problem) for problem in error.problems]
+        ) from error
 
 
-def _of_new(problem: Problem) -> Problem:
-    """The same, by the words that the new exception was given in, which has no line yet."""
+def _about_new(problem: Problem) -> Problem:
+    """The same problem by the new exception's own keys; it has no line yet."""
     key = problem.key.removeprefix("exceptions[0]").removeprefix(".")
     return replace(problem, path="the new exception", line=0, key=key)
 
 
-def _no_place() -> InvalidInputError:
+def _cannot_append() -> InvalidInputError:
     return InvalidInputError(
         "nothing can be added at its end",
         where=FILE_NAME,
@@ -114,24 +116,24 @@ def _read(document: Document) -> tuple[RiskException, ...]:
         raise AssertionError("a file without problems has entries")
     return tuple(
         RiskException(
-            id=one.id,
-            owner=one.owner,
-            reason=one.reason,
-            control=one.control,
-            expires=one.expires,
-            cves=one.cves,
-            packages=one.packages,
-            hosts=one.hosts,
-            groups=one.groups,
+            id=entry.id,
+            owner=entry.owner,
+            reason=entry.reason,
+            control=entry.control,
+            expires=entry.expires,
+            cves=entry.cves,
+            packages=entry.packages,
+            hosts=entry.hosts,
+            groups=entry.groups,
         )
-        for one in entries.exceptions
+        for entry in entries.exceptions
     )
 
 
 def _check(document: Document, entries: tuple[WrittenException, ...]) -> None:
     seen: set[str] = set()
-    for place, entry in enumerate(entries):
-        here = f"exceptions[{place}]"
+    for index, entry in enumerate(entries):
+        here = f"exceptions[{index}]"
         for name in ("id", "owner", "reason", "control", "expires"):
             if not getattr(entry, name) and document.clean(f"{here}.{name}"):
                 document.complain(here, f"needs the key {name}")
@@ -160,7 +162,7 @@ def _ident(value: Any) -> str:
     return value
 
 
-def _said(value: Any) -> str:
+def _statement(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
         raise ValueError("must be text that says something")
     return value.strip()
@@ -181,7 +183,7 @@ def _glob(value: Any) -> str:
 
 def _day(value: Any) -> str:
     text = value if isinstance(value, str) else ""
-    # Python reads more forms of ISO 8601, of which a reader of the file may think otherwise.
+    # Python accepts more forms of ISO 8601, which a reader of the file may misread.
     if not _DAY.fullmatch(text):
         raise ValueError(f"must be a date such as 2027-01-31, not {value!r}")
     try:
@@ -191,13 +193,13 @@ def _day(value: Any) -> str:
     return text
 
 
-READERS = {Ident: _ident, Said: _said, CveId: _cve, Glob: _glob, Day: _day}
+READERS = {Ident: _ident, Statement: _statement, CveId: _cve, Glob: _glob, Day: _day}
 
 # --- writing ------------------------------------------------------------------------------------
 
 
 def _entry(new: RiskException, text: str) -> str:
-    """The lines of an exception, after a text: with its line ends and its list's indentation."""
+    """The lines of an exception to append to `text`, with its line ends and its indentation."""
     lines = [f"id: {_scalar(new.id)}"]
     for name in ("cves", "packages", "hosts", "groups"):
         values = getattr(new, name)
@@ -205,16 +207,18 @@ def _entry(new: RiskException, text: str) -> str:
             lines.append(f"{name}: [{', '.join(map(_scalar, values))}]")
     lines += [f"{name}: {_scalar(getattr(new, name))}" for name in ("owner", "reason", "control")]
     lines.append(f"expires: {new.expires}")
-    found = re.search(r"^exceptions:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*( *)- ", text, re.MULTILINE)
-    indent = found[1] if found else "  "
-    made = [f"{indent}{'- ' if n == 0 else '  '}{line}" for n, line in enumerate(lines)]
+    first_item = re.search(
+        r"^exceptions:[^\n]*\n(?:[ \t]*(?:#[^\n]*)?\r?\n)*( *)- ", text, re.MULTILINE
+    )
+    indent = first_item[1] if first_item else "  "
+    entry = [f"{indent}{'- ' if n == 0 else '  '}{line}" for n, line in enumerate(lines)]
     if not re.search(r"^exceptions:", text, re.MULTILINE):
-        made = [*([] if text.strip() else _HEADER.splitlines()), "exceptions:", *made]
+        entry = [*([] if text.strip() else _HEADER.splitlines()), "exceptions:", *entry]
     end = "\r\n" if "\r\n" in text else "\n"
     first = end if text and not text.endswith("\n") else ""
-    return first + end.join(made) + end
+    return first + end.join(entry) + end
 
 
 def _scalar(text: str) -> str:
-    """Text in YAML's double quotes. JSON's escapes are YAML's; other characters stay."""
+    """Text in YAML's double quotes. JSON's escapes are valid there; other characters stay."""
     return json.dumps(text, ensure_ascii=False)

@@ -1,4 +1,4 @@
-"""`policy.exclude` of patchctl.yml: entries as written -> rules."""
+"""Read `policy.exclude` of patchctl.yml: entries as written, and rules made from them."""
 
 from collections.abc import Iterable
 from typing import Any, NewType
@@ -7,18 +7,18 @@ from ..models import grammar
 from ..models.base import Record
 from ..models.exclusions import Exclusion
 from .document import Document
-from .exceptions_file import READERS as SAID
-from .exceptions_file import Day, Said
+from .exceptions_file import READERS as STATEMENT_READERS
+from .exceptions_file import Day, Statement
 
 Pattern = NewType("Pattern", str)
 
 
 class ExcludeEntry(Record):
-    """An exclusion as written. Who owns it and when it ends must be said, as of an exception."""
+    """An exclusion as written. Like an exception it must name its owner and its last day."""
 
     packages: tuple[Pattern, ...]
-    reason: Said
-    owner: Said
+    reason: Statement
+    owner: Statement
     until: Day
 
 
@@ -29,26 +29,26 @@ def pattern(value: Any) -> str:
     return value
 
 
-READERS = {Pattern: pattern, Said: SAID[Said], Day: SAID[Day]}
+READERS = {Pattern: pattern, Statement: STATEMENT_READERS[Statement], Day: STATEMENT_READERS[Day]}
 
 
 def check(document: Document, entries: Iterable[ExcludeEntry]) -> None:
-    """Record what is wrong with entries beyond their single values."""
-    for place, entry in enumerate(entries):
-        here = f"policy.exclude[{place}].packages"
+    """Record the problems of entries beyond those of single values."""
+    for index, entry in enumerate(entries):
+        here = f"policy.exclude[{index}].packages"
         if not entry.packages and document.clean(here):
             document.complain(here, "names no package", "give it names or patterns")
 
 
 def rules(entries: Iterable[ExcludeEntry]) -> tuple[Exclusion, ...]:
-    """The entries as rules, in their order, also those that have ended."""
+    """The entries as rules, in their order, with those that have ended."""
     return tuple(
         Exclusion(
-            rule=f"policy.exclude[{place}]",
+            rule=f"policy.exclude[{index}]",
             packages=entry.packages,
             reason=entry.reason,
             owner=entry.owner,
             until=entry.until,
         )
-        for place, entry in enumerate(entries)
+        for index, entry in enumerate(entries)
     )

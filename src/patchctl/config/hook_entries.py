@@ -1,4 +1,4 @@
-"""`hooks` of patchctl.yml: entries as written."""
+"""Read `hooks` of patchctl.yml: entries as written."""
 
 from typing import Any, NewType
 
@@ -11,14 +11,14 @@ Sees = NewType("Sees", tuple[str, ...])
 
 
 class HookEntry(Record):
-    """A hook; its file alone is the short form."""
+    """A hook; the short form is its file alone."""
 
     file: str
     sees: Sees = Sees(())
 
 
 def sees(value: Any) -> tuple[str, ...]:
-    """Sorted, each once: whatever the order in the file, it is one plan."""
+    """The groups, sorted, each once: the order in the file does not change the plan."""
     names = [value] if value == EVERYTHING else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"must be a list of groups, or {EVERYTHING}, not {value!r}")

@@ -1,4 +1,4 @@
-"""Where a workspace is: the folder that holds patchctl.yml."""
+"""Find the workspace: the folder that holds patchctl.yml."""
 
 from pathlib import Path
 
@@ -9,8 +9,8 @@ from .settings import FILE_NAME
 def find_workspace(start: Path, cwd: Path) -> Path:
     """The nearest folder at or above `start`, relative to `cwd`, that holds patchctl.yml.
 
-    An inventory alone makes no workspace: inventories are code that runs, and a command should
-    not run what it happens to stand in. Raises InvalidInputError.
+    An inventory alone makes no workspace: inventories are code that runs, and a command must not
+    run code just because it was started beside it. Raises InvalidInputError.
     """
     here = (cwd / start).resolve()
     if not here.is_dir():

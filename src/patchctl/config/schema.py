@@ -1,4 +1,4 @@
-"""The JSON Schema of patchctl.yml, for editors, made from the models that the loader fills.
+"""Make the JSON Schema of patchctl.yml, for editors, from the models that the loader fills.
 
 `python -m patchctl.config.schema > schema/patchctl.schema.json` writes the published one.
 """
@@ -12,8 +12,8 @@ import msgspec
 
 from ..models import grammar
 from ..models.hooks import EVERYTHING
-from ..models.plan import Amount
-from .exceptions_file import Day, Said
+from ..models.policy import Amount
+from .exceptions_file import Day, Statement
 from .exclude_entries import Pattern
 from .hook_entries import HookEntry, Sees
 from .settings import Count, File, Percent, RingName, Seconds
@@ -21,7 +21,7 @@ from .settings_help import MEANING
 
 _PERCENTAGE = {"type": "string", "pattern": "^(0?[0-9]{1,2}|100)%$"}
 
-# What the loader's readers take, as it is written.
+# The written form of what the loader's readers accept.
 _WRITTEN: dict[Any, dict[str, Any]] = {
     Seconds: {
         "description": "A duration such as 30s, 10m, 1h30m or 14d.",
@@ -37,7 +37,7 @@ _WRITTEN: dict[Any, dict[str, Any]] = {
         "type": "string",
         "pattern": f"^{grammar.PATTERNS['package pattern'].pattern}$",
     },
-    Said: {"type": "string", "pattern": "\\S"},
+    Statement: {"type": "string", "pattern": "\\S"},
     Day: {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}-[0-9]{2}$"},
     Count: {"type": "integer", "minimum": 1, "maximum": 1000},
     Sees: {
@@ -61,43 +61,43 @@ def schema() -> dict[str, Any]:
 
 
 def text() -> str:
-    """The schema as the published file has it."""
+    """The schema as text, as it is published."""
     return msgspec.json.format(msgspec.json.encode(schema()), indent=2).decode() + "\n"
 
 
 def _struct(shape: Any, path: str) -> dict[str, Any]:
     fields = {field.encode_name: field for field in msgspec.structs.fields(shape)}
     rest = fields.pop("rest", None)
-    made: dict[str, Any] = {
+    spec: dict[str, Any] = {
         "type": "object",
         "properties": {name: _property(field, f"{path}{name}") for name, field in fields.items()},
         "additionalProperties": False,
     }
     if rest:
         kind = _value(get_args(rest.type)[1], path)
-        made["additionalProperties"] = {**kind, "description": MEANING[f"{path}*"][0]}
+        spec["additionalProperties"] = {**kind, "description": MEANING[f"{path}*"][0]}
     required = [name for name, field in fields.items() if field.required]
-    return {**made, "required": required} if required else made
+    return {**spec, "required": required} if required else spec
 
 
 def _property(field: Any, path: str) -> dict[str, Any]:
-    """What a key takes, what it means and an example; a default where it is always the same."""
-    made = {**_value(field.type, path)}
+    """A key's type, meaning and example; its default where that is always the same."""
+    spec = {**_value(field.type, path)}
     meaning, example = MEANING[path]
-    made["description"] = (
-        f"{meaning} {written}" if (written := made.get("description")) else meaning
+    spec["description"] = (
+        f"{meaning} {written}" if (written := spec.get("description")) else meaning
     )
     if example is not None:
-        made["examples"] = [example]
+        spec["examples"] = [example]
     default = field.default
     if isinstance(default, (str, int, tuple)) and default != "":
         plain = msgspec.to_builtins(default)
-        made["default"] = duration(plain) if field.type is Seconds else plain
-    return made
+        spec["default"] = duration(plain) if field.type is Seconds else plain
+    return spec
 
 
 def duration(seconds: int) -> str | int:
-    """As it is written in the file: 14d, 1h, 30s; 0 stays 0."""
+    """The duration as it is written in the file: 14d, 1h, 30s; 0 stays 0."""
     for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
         if seconds and seconds % size == 0:
             return f"{seconds // size}{unit}"
@@ -113,9 +113,9 @@ def _value(kind: Any, path: str) -> dict[str, Any]:
         return {"type": "array", "items": _value(get_args(kind)[0], f"{path}[]")}
     if issubclass(kind, enum.StrEnum):
         return {"enum": [member.value for member in kind]}
-    made = _struct(kind, f"{path}.")
-    # What is said of keys holds for mappings only: the short form is a text.
-    return {**made, "type": ["object", "string"]} if kind is HookEntry else made
+    spec = _struct(kind, f"{path}.")
+    # The description of keys is for mappings only: the short form is text.
+    return {**spec, "type": ["object", "string"]} if kind is HookEntry else spec
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""patchctl.yml -> Settings."""
+"""Read patchctl.yml into Settings."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ from msgspec import Meta
 from ..models import grammar
 from ..models.base import Record
 from ..models.feeds import FEED_NAME, Stale
-from ..models.plan import (
+from ..models.policy import (
     Amount,
     OnFailure,
     Probe,
@@ -49,7 +49,7 @@ DAY = 86_400
 
 
 class RingEntry(Record):
-    """A ring as written; None takes the default of its place in the order."""
+    """A ring as written; None means the default for its position in the order."""
 
     name: RingName
     budget: Amount | None = None
@@ -61,7 +61,7 @@ class RingEntry(Record):
 
 
 class SharesEntry(Record):
-    """`rest` are the rings' own keys: `staging: 5`."""
+    """`rest` has the rings' own keys: `staging: 5`."""
 
     seed: str
     stratum: tuple[str, ...] = ()
@@ -161,7 +161,7 @@ class File(Record):
 def load(path: Path) -> Settings:
     """Settings of a patchctl.yml; an empty file gives the defaults.
 
-    Raises InvalidInputError whose message has one line for every mistake, each with file and line.
+    Raises InvalidInputError with one line for every mistake, each with file and line.
     """
     document = Document.open(path)
     entries = document.decode(File, _READERS)
@@ -177,7 +177,7 @@ def load(path: Path) -> Settings:
     _check_assessment(document, entries.assessment)
     document.check()
     return Settings(
-        rings=tuple(_policy(entries, rings, place) for place in range(len(rings))),
+        rings=tuple(_policy(entries, rings, index) for index in range(len(rings))),
         assign=_assignment(entries.assign, rings),
         inventory=entries.inventory,
         unproven=entries.policy.unproven,
@@ -219,10 +219,10 @@ def amount(value: Any) -> Amount:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= grammar.MOST:
         return Amount(hosts=value)
     text = value if isinstance(value, str) else ""
-    found = re.fullmatch(r"([0-9]{1,3})%", text)
-    if found is None or int(found[1]) > 100:
+    match = re.fullmatch(r"([0-9]{1,3})%", text)
+    if match is None or int(match[1]) > 100:
         raise ValueError(f"must be a number of hosts or a percentage such as 5%, not {value!r}")
-    return Amount(percent=int(found[1]))
+    return Amount(percent=int(match[1]))
 
 
 def _percent(value: Any) -> int:
@@ -261,9 +261,9 @@ _DEFAULT_RINGS = tuple(
 _NO_HOOK = HookEntry(file="")
 
 
-def _policy(entries: File, rings: tuple[RingEntry, ...], place: int) -> RingPolicy:
-    """Defaults go by place: the last ring is the one that hurts, the ring before it its proof."""
-    ring, after = rings[place], len(rings) - 1 - place
+def _policy(entries: File, rings: tuple[RingEntry, ...], index: int) -> RingPolicy:
+    """Defaults go by position: the last ring is production, the ring before it its proof."""
+    ring, after = rings[index], len(rings) - 1 - index
     last = after == 0
     policy = entries.policy
     soak = ring.soak if ring.soak is not None else (DAY if after == 1 else 0)
@@ -335,9 +335,12 @@ def _feeds(entry: FeedsEntry) -> FeedSettings:
         stale=entry.stale,
         sources=tuple(
             FeedSource(
-                name=one.name, address=one.address, enabled=one.enabled, max_age_s=one.max_age
+                name=source.name,
+                address=source.address,
+                enabled=source.enabled,
+                max_age_s=source.max_age,
             )
-            for one in entry.sources
+            for source in entry.sources
         ),
     )
 
@@ -354,8 +357,8 @@ def _check_rings(document: Document, rings: tuple[RingEntry, ...]) -> None:
     if not rings and document.clean("rings"):
         document.complain("rings", "names no ring", "leave the key out for the default rings")
     seen: set[str] = set()
-    for place, ring in enumerate(rings):
-        here = f"rings[{place}]"
+    for index, ring in enumerate(rings):
+        here = f"rings[{index}]"
         # Both would be the group `ring_NAME`, where Ansible allows no dash.
         group = ring.name.replace("-", "_")
         if group in seen:
@@ -368,8 +371,8 @@ def _check_rings(document: Document, rings: tuple[RingEntry, ...]) -> None:
 def _check_assignment(document: Document, entry: AssignEntry, rings: list[str]) -> None:
     if not document.clean("rings"):
         return
-    for place, rule in enumerate(entry.rules):
-        here = f"assign.rules[{place}]"
+    for index, rule in enumerate(entry.rules):
+        here = f"assign.rules[{index}]"
         if rule.ring not in rings:
             document.complain(f"{here}.ring", f"no ring {rule.ring!r}", suggest(rule.ring, rings))
         if not rule.groups and not rule.names:
@@ -397,8 +400,8 @@ def _check_files(document: Document, entries: File, root: Path) -> None:
     if not entries.inventory and document.clean("inventory"):
         document.complain("inventory", "names no source", "leave the key out for inventory/")
     names: set[str] = set()
-    for place, probe in enumerate(entries.probes):
-        here = f"probes[{place}]"
+    for index, probe in enumerate(entries.probes):
+        here = f"probes[{index}]"
         if probe.name in names:
             document.complain(f"{here}.name", f"{probe.name!r} stands twice")
         names.add(probe.name)
@@ -421,8 +424,8 @@ def _check_hook(document: Document, path: str, hook: str, root: Path) -> None:
 def _check_feeds(document: Document, entry: FeedsEntry) -> None:
     _check_address(document, "feeds.mirror", entry.mirror)
     names: set[str] = set()
-    for place, source in enumerate(entry.sources):
-        here = f"feeds.sources[{place}]"
+    for index, source in enumerate(entry.sources):
+        here = f"feeds.sources[{index}]"
         if not re.fullmatch(FEED_NAME, source.name):
             document.complain(f"{here}.name", "must be lower case letters, digits, . and -")
         if source.name in names:
@@ -445,15 +448,15 @@ def _check_assessment(document: Document, entry: AssessmentEntry) -> None:
         document.complain(
             "assessment.profiles", "names no profile", "leave the key out for the usual"
         )
-    for place, profile in enumerate(entry.profiles):
-        if profile in entry.profiles[:place]:
-            document.complain(f"assessment.profiles[{place}]", f"{profile} stands twice")
+    for index, profile in enumerate(entry.profiles):
+        if profile in entry.profiles[:index]:
+            document.complain(f"assessment.profiles[{index}]", f"{profile} stands twice")
     above = ""
     for name in _BANDS:
-        here, time = f"assessment.sla.{name}", getattr(entry.sla, name)
-        if time % DAY:
+        here, duration = f"assessment.sla.{name}", getattr(entry.sla, name)
+        if duration % DAY:
             document.complain(here, "must be whole days", "such as 7d; 0 is no deadline")
         # No deadline is the longest. A worse band that may wait longer is a slip of the pen.
-        elif above and (time or _LONGEST) < (getattr(entry.sla, above) or _LONGEST):
+        elif above and (duration or _LONGEST) < (getattr(entry.sla, above) or _LONGEST):
             document.complain(here, f"is shorter than that of {above}", "worse bands come first")
         above = name

@@ -1,4 +1,4 @@
-"""What every key of patchctl.yml means, for editors and for docs/settings.md.
+"""Explain every key of patchctl.yml, for editors and for docs/settings.md.
 
 Path -> (meaning, an example value or None). `[]` is each item of a list, `*` any further key.
 """

@@ -1,1 +1,1 @@
-"""Bring a stage to hosts: through Ansible, or simulated."""
+"""Run a stage on hosts: through Ansible, or simulated."""

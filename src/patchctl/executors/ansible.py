@@ -1,7 +1,7 @@
-"""The executor that reaches real hosts: a shard is a playbook, a host's answer its outcome.
+"""Run shards on real hosts through Ansible: a shard is a playbook, a host's answer its outcome.
 
-Ansible is told what to run where; what a host said is judged here. `prepare` may take two rounds:
-hosts that lack files get them pushed from the content store and are asked again.
+Ansible only carries requests and answers; this module judges the answers. `prepare` may take two
+rounds: hosts that lack files get them pushed from the content store and are asked again.
 """
 
 import time
@@ -14,18 +14,11 @@ from typing import Any
 
 from ..adapters.content_store import ContentStore
 from ..errors import AdapterError, InvalidInputError, NotFoundError, PatchctlError
-from ..models.plan import Artifact, Cohort, Plan, PlannedHost, Probe, RingPolicy
+from ..models.journal import StageAnswered
+from ..models.plan import Artifact, Cohort, Plan, PlannedHost
+from ..models.policy import Probe, RingPolicy
 from ..models.reach import REFUSED_PASSWORD, ReasonCode
-from ..models.rollout import (
-    Carrier,
-    HostOutcome,
-    HostWork,
-    OutcomeStatus,
-    Shard,
-    ShardEnded,
-    Stage,
-    StageAnswered,
-)
+from ..models.rollout import Carrier, HostOutcome, HostWork, OutcomeStatus, Shard, ShardEnded, Stage
 from ..models.states import ATTACHING, HARMLESS, HOOKS, VERIFYING
 from ..protocol import demands, managers, payloads, replies
 from ..protocol.cleaning import cleaned
@@ -35,13 +28,13 @@ from .groups import groups_of
 from .hooks import PlannedHooks
 from .patience import Patience
 
-# Ansible's own share of a call: to connect, to send the scripts, to read the answer. A call ends by
-# itself on the host before this is over, so that it says why.
+# Ansible's own share of a call: to connect, send the scripts and read the answer. A call ends by
+# itself on the host before this is over, so that it can say why.
 CONNECTION_S = 30
 HOOK_START_S = 15  # until Ansible has begun with the hook
-# Asked of all hosts of a shard by one worker, which stays for the next of them: one start of
-# Ansible and one connection a host bring it from preflight to verify. The others are an operator's
-# tasks, and a reboot, after which no connection is what it was.
+# One worker asks all hosts of a shard and stays for the next shard: one start of Ansible and one
+# connection a host bring it from preflight to verify. The other stages are an operator's tasks, and
+# a reboot, after which no connection works any more.
 TOGETHER = ATTACHING | HARMLESS | VERIFYING | {Stage.RELEASE}
 HOSTS_A_SECOND = 100  # that Ansible reads of an inventory, at the very least
 
@@ -59,9 +52,12 @@ class _Round(Enum):
 
 @dataclass
 class _Active:
-    """A shard under way. `running`: what goes on of its `jobs`, by id; `apart`: hosts that wait for
-    a job in which each is asked by itself; `lacking` are hosts that need a second round, with what
-    they lack; `refused` are answers of hosts that took neither key nor password."""
+    """A shard under way.
+
+    `running`: those of its `jobs` that go on, by id; `apart`: hosts that wait for a job that asks
+    each by itself; `lacking`: hosts that need a second round, with the files that they lack;
+    `refused`: answers of hosts that accepted neither key nor password.
+    """
 
     shard: Shard
     running: dict[str, StartedJob] = field(default_factory=dict)
@@ -73,7 +69,7 @@ class _Active:
     second: bool = False
 
     def next_job(self) -> str:
-        """The id of its next job; `reap` finds all of them by the shard's."""
+        """The id of its next job; `reap` finds all of them by the shard's id."""
         number = len(self.jobs) + 1
         self.jobs.append(self.shard.id if number == 1 else f"{self.shard.id}.{number}")
         return self.jobs[-1]
@@ -84,9 +80,9 @@ class AnsibleExecutor:
 
     `inventory` generates the inventory of some hosts; `hooks` are those of the plan; `known` are
     package files in the content store beyond those of the plan, by (package, architecture,
-    version): they are what an undo goes back to. `over` are runs of this workspace that ended: a
-    claim that one of them left on a host holds nobody back. `earlier` is what hosts of this plan
-    answered before, in this run or another one.
+    version), which an undo installs again. `over` are runs of this workspace that ended: a claim
+    that one of them left on a host blocks nobody. `earlier` is what hosts of this plan answered
+    before, in this run or another one.
     """
 
     def __init__(
@@ -112,10 +108,10 @@ class AnsibleExecutor:
         self._cohorts = {cohort.id: cohort for cohort in plan.body.cohorts}
         self._policies = {ring.name: ring for ring in plan.body.rings}
         self._known = {**_planned_files(plan), **(known or {})}
-        self._came: SimpleQueue[Answer | Ended] = SimpleQueue()
+        self._answers: SimpleQueue[Answer | Ended] = SimpleQueue()
         self._ready: deque[HostOutcome | ShardEnded] = deque()
         self._active: dict[str, _Active] = {}
-        self._let_in = False
+        self._accepted_login = False
         self._patience = Patience(plan)
         self._patience.recall(earlier)
 
@@ -143,37 +139,37 @@ class AnsibleExecutor:
         return running.carrier if running else None
 
     def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
-        """What came in, waiting for the first at most `timeout_s` seconds."""
-        found: list[HostOutcome | ShardEnded] = []
+        """The outcomes that came in, waiting for the first at most `timeout_s` seconds."""
+        outcomes: list[HostOutcome | ShardEnded] = []
         while self._ready:
-            found.append(self._ready.popleft())
-        wait = 0.0 if found else timeout_s
-        while (came := _next(self._came, wait)) is not None:
+            outcomes.append(self._ready.popleft())
+        wait = 0.0 if outcomes else timeout_s
+        while (answer := _next(self._answers, wait)) is not None:
             wait = 0.0
-            if isinstance(came, Ended):
-                self._on_end(came)
+            if isinstance(answer, Ended):
+                self._on_end(answer)
             else:
-                self._on_answer(came)
+                self._on_answer(answer)
             while self._ready:
-                found.append(self._ready.popleft())
+                outcomes.append(self._ready.popleft())
         for active in tuple(self._active.values()):
             self._ask_apart(active)
-        return found
+        return outcomes
 
     def reap(self, shard: str, carrier: Carrier | None) -> bool:
-        """End what a dead controller left of a shard: what carries it, and any later round."""
+        """End what a dead controller left running of a shard, later rounds included."""
         ran = self._runner.reap(carrier) if carrier is not None else False
         return self._runner.reap_job(shard) or ran
 
     def stop(self) -> None:
-        """End own playbooks. Detached transactions on hosts go on."""
+        """End this controller's playbooks. Detached transactions on hosts go on."""
         for active in self._active.values():
             for running in active.running.values():
                 running.cancel()
         self._active.clear()
 
     def _present(self, shard: Shard) -> list[HostWork]:
-        """Those that the inventory still has; somebody may have edited it since the run began."""
+        """The hosts that the inventory still has; it may have been edited since the run began."""
         try:
             self._inventory([work.host for work in shard.hosts])
         except NotFoundError:
@@ -193,7 +189,7 @@ class AnsibleExecutor:
     def _ask(self, active: _Active, works: Sequence[HostWork], kind: _Round) -> StartedJob | None:
         """Start a job for these hosts of the shard; None where there is nothing to ask."""
         shard = active.shard
-        told: dict[str, str] = {}
+        requests: dict[str, str] = {}
         pushes: dict[str, str] = {}
         inventory = self._inventory([work.host for work in works])
         groups = groups_of(inventory)
@@ -207,20 +203,20 @@ class AnsibleExecutor:
                 patience = ATTACH_S
             attach_s = max(attach_s, patience)
             try:
-                told[work.host] = self._payload(shard, work, probes, kind, patience)
+                requests[work.host] = self._payload(shard, work, probes, kind, patience)
                 if kind is _Round.PUSH:
                     pushes[work.host] = self._pushes(work, active.lacking[work.host])
             except InvalidInputError as error:
                 self._fail(shard, work.host, str(error))
-        if not told:
+        if not requests:
             self._over(active)
             return None
         job = Job(
             id=active.next_job(),
             stage="push" if pushes else shard.stage.value,
-            inventory=self._inventory(sorted(told)),
+            inventory=self._inventory(sorted(requests)),
             manager=shard.manager,
-            payloads=told,
+            payloads=requests,
             pushes=pushes,
             timeout_s=CONNECTION_S
             + attach_s
@@ -228,12 +224,12 @@ class AnsibleExecutor:
             + payloads.call_s(shard.stage, max(map(len, active.probes.values()), default=0)),
         )
         start = self._runner.ask if kind is _Round.TOGETHER else self._runner.start
-        running = start(job, into=self._came)
+        running = start(job, into=self._answers)
         active.running[job.id] = running
         return running
 
     def _ask_apart(self, active: _Active) -> None:
-        """Hosts that turned out to need a worker of their own. The others do not wait for them."""
+        """Ask hosts that turned out to need a worker of their own. The others do not wait."""
         hosts, active.apart = active.apart, []
         if hosts:
             works = [work for work in active.shard.hosts if work.host in hosts]
@@ -265,35 +261,47 @@ class AnsibleExecutor:
     def _probes(self, stage: Stage, host: PlannedHost, groups: Sequence[str]) -> list[Probe]:
         if stage is not Stage.PREPARE and stage not in VERIFYING:
             return []
-        asked = (payloads.applies(probe, groups) for probe in self._policy(host.name).probes)
-        return [probe for probe in asked if probe is not None]
+        adapted = (payloads.applies(probe, groups) for probe in self._policy(host.name).probes)
+        return [probe for probe in adapted if probe is not None]
 
     def _stored(self, cohort: Cohort) -> list[payloads.StoredFile]:
-        """Old versions of the cohort that the content store holds."""
-        found = []
-        for one in cohort.transitions:
-            file = self._known.get((one.package, one.arch, one.from_)) if one.from_ else None
+        """The cohort's old versions that the content store holds."""
+        stored = []
+        for transition in cohort.transitions:
+            file = (
+                self._known.get((transition.package, transition.arch, transition.from_))
+                if transition.from_
+                else None
+            )
             if file is not None and self._store.holds(file):
-                found.append(
+                stored.append(
                     payloads.StoredFile(
-                        package=one.package, arch=one.arch, version=one.from_, file=file
+                        package=transition.package,
+                        arch=transition.arch,
+                        version=transition.from_,
+                        file=file,
                     )
                 )
-        return found
+        return stored
 
     def _pushes(self, work: HostWork, lacking: Sequence[str]) -> str:
-        """The list for `patch_push`. What the store has not is left out: the host says so then."""
+        """The list for `patch_push`. Files that the store lacks are left out; the host reports
+        them."""
         cohort = self._cohorts[self._hosts[work.host].cohort]
-        files = {one.file.sha256: one.file for one in cohort.transitions if one.file is not None}
-        files |= {one.file.sha256: one.file for one in self._stored(cohort)}
-        there: list[tuple[Artifact, str]] = []
+        files = {
+            transition.file.sha256: transition.file
+            for transition in cohort.transitions
+            if transition.file is not None
+        }
+        files |= {stored.file.sha256: stored.file for stored in self._stored(cohort)}
+        pushed: list[tuple[Artifact, str]] = []
         for sha256 in lacking:
             if (file := files.get(sha256)) is not None:
                 try:
-                    there.append((file, str(self._store.verify(file))))
+                    pushed.append((file, str(self._store.verify(file))))
                 except NotFoundError:
                     continue
-        return payloads.push_list(work.transaction, there)
+        return payloads.push_list(work.transaction, pushed)
 
     def _policy(self, host: str) -> RingPolicy:
         return self._policies[self._hosts[host].ring]
@@ -319,8 +327,8 @@ class AnsibleExecutor:
             return None
         inventory = self._inventory(hosts)
         for work in works:
-            found = inventory["all"]["hosts"][work.host]
-            found["patch_transaction"] = payloads.transaction(work.transaction)
+            variables = inventory["all"]["hosts"][work.host]
+            variables["patch_transaction"] = payloads.transaction(work.transaction)
         job = Job(
             id=shard.id,
             stage=shard.stage.value,
@@ -328,13 +336,13 @@ class AnsibleExecutor:
             beside=beside,
             variables=hook.variables,
             files=hook.files,
-            places=hook.places,
+            places=hook.path_variables,
             timeout_s=policy.drain_timeout_s,
             limit_s=(policy.drain_timeout_s + HOOK_START_S) * -(-len(works) // self._runner.forks)
             + len(hosts_of(beside)) // HOSTS_A_SECOND,
             rescues=True,
         )
-        running = self._runner.start(job, into=self._came)
+        running = self._runner.start(job, into=self._answers)
         self._active[shard.id] = _Active(shard, {job.id: running}, jobs=[job.id])
         return running.carrier
 
@@ -348,16 +356,16 @@ class AnsibleExecutor:
         if answer.trouble:
             raise AdapterError(answer.trouble, hint="free space there")
         if answer.output:
-            self._on_let_in()
-        elif not self._let_in and _refused(answer, shard.stage):
-            active.refused.append(answer)  # whose fault that is, the others tell
+            self._on_accepted_login()
+        elif not self._accepted_login and _refused(answer, shard.stage):
+            active.refused.append(answer)  # the other hosts' answers show whose fault that is
             return
         if answer.status is AnswerStatus.APART:
             active.apart.append(answer.host)
         elif answer.status is AnswerStatus.UNREACHABLE:
             self._done(shard, answer.host, OutcomeStatus.UNREACHABLE, answer.reason)
         elif answer.status is AnswerStatus.LOST and shard.stage in HOOKS:
-            # A hook that hangs or cannot be read would do so again; it has had its chance.
+            # A hook that hangs or cannot be read would do so again; it is not asked twice.
             self._fail(shard, answer.host, f"hook: {cleaned(answer.reason)}")
         elif answer.status is AnswerStatus.LOST:
             self._done(shard, answer.host, OutcomeStatus.LOST, answer.reason)
@@ -370,10 +378,10 @@ class AnsibleExecutor:
         else:
             self._on_reply(active, answer)
 
-    def _on_let_in(self) -> None:
-        """A host took the key or password: those that did not wait for no other one."""
-        if not self._let_in:
-            self._let_in = True
+    def _on_accepted_login(self) -> None:
+        """A host accepted the key or password: where others refused it, judge that now."""
+        if not self._accepted_login:
+            self._accepted_login = True
             for active in tuple(self._active.values()):
                 self._judge_refusals(active)
 
@@ -411,14 +419,15 @@ class AnsibleExecutor:
             self._end(active.shard, reason)
 
     def _judge_refusals(self, active: _Active) -> None:
-        """A password that no host takes is the operator's mistake, not the hosts': their answers
-        are forgotten, and asked for again with the right one. Where others took it, it is theirs.
+        """Decide whose fault refused passwords are.
 
+        A password that no host accepts is the operator's mistake: the answers are dropped, and
+        asked for again with the right one. Where other hosts accepted it, it is the hosts' fault.
         Raises AdapterError. Asking a host in the middle of its update again and again would lock
         the account there, and end in `unknown`.
         """
         refused, active.refused = active.refused, []
-        if refused and not self._let_in:
+        if refused and not self._accepted_login:
             more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
             raise AdapterError(
                 f"{refused[0].host}{more}: {refused[0].reason}, as on every host that was asked",
@@ -437,7 +446,7 @@ class AnsibleExecutor:
         self._ready.append(HostOutcome(shard=shard.id, host=host, status=status, reason=reason))
 
     def _unanswered(self, shard: Shard, host: str, reason: str) -> None:
-        """A failure, or unknown where the host may have done its work: whoever asks again gets the
+        """A failure; unknown where the host may have done its work: whoever asks again gets the
         recorded result."""
         known = shard.stage in HARMLESS
         self._done(shard, host, OutcomeStatus.FAILED if known else OutcomeStatus.LOST, reason)
@@ -451,25 +460,24 @@ class AnsibleExecutor:
 
 
 def _refused(answer: Answer, stage: Stage) -> bool:
-    """A key that a host refuses is a failure like others, but not in the middle of a change."""
-    in_a_change = stage not in HARMLESS and stage is not Stage.RELEASE
-    return answer.code in REFUSED_PASSWORD or (
-        answer.code is ReasonCode.REFUSED_KEY and in_a_change
-    )
+    """Has a host refused key or password? A refused key is a failure like others, but not in the
+    middle of a change."""
+    changing = stage not in HARMLESS and stage is not Stage.RELEASE
+    return answer.code in REFUSED_PASSWORD or (answer.code is ReasonCode.REFUSED_KEY and changing)
 
 
-def _next(came: SimpleQueue[Answer | Ended], wait_s: float) -> Answer | Ended | None:
+def _next(answers: SimpleQueue[Answer | Ended], wait_s: float) -> Answer | Ended | None:
     try:
-        return came.get(timeout=wait_s) if wait_s > 0 else came.get_nowait()
+        return answers.get(timeout=wait_s) if wait_s > 0 else answers.get_nowait()
     except Empty:
         return None
 
 
 def _planned_files(plan: Plan) -> dict[tuple[str, str, str], Artifact]:
-    """What one cohort installs another may have to go back to."""
+    """The plan's files by what they install: another cohort may have to go back to one."""
     return {
-        (one.package, one.arch, one.to): one.file
+        (transition.package, transition.arch, transition.to): transition.file
         for cohort in plan.body.cohorts
-        for one in cohort.transitions
-        if one.file is not None
+        for transition in cohort.transitions
+        if transition.file is not None
     }

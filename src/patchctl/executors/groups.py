@@ -1,19 +1,19 @@
-"""Which groups a host is in, by a generated inventory."""
+"""Find the groups of hosts in a generated inventory."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 def groups_of(inventory: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Host -> the groups that it is in, itself or through a group inside, sorted."""
+    """Host -> the groups that it is in, directly or through a group inside, sorted."""
     children = (inventory.get("all") or {}).get("children") or {}
     direct = {name: set((group or {}).get("hosts") or {}) for name, group in children.items()}
     below = {name: list((group or {}).get("children") or {}) for name, group in children.items()}
-    found: dict[str, set[str]] = {}
+    groups: dict[str, set[str]] = {}
     for name in children:
         for host in _members(name, direct, below, frozenset()):
-            found.setdefault(host, set()).add(name)
-    return {host: tuple(sorted(names)) for host, names in found.items()}
+            groups.setdefault(host, set()).add(name)
+    return {host: tuple(sorted(names)) for host, names in groups.items()}
 
 
 def _members(

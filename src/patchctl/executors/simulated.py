@@ -1,4 +1,4 @@
-"""Simulated hosts behind the same interface as the Ansible executor.
+"""Simulate hosts behind the same interface as the Ansible executor.
 
 A simulated host keeps what a real one keeps in /var/lib/patchctl: which transaction was applied
 and undone, how often its packages changed, and the fence of its claim. It outlives the executor,
@@ -38,8 +38,10 @@ class SimulatedHost:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How a host answers a stage: what, after how many milliseconds, with which evidence. `stale`
-    are units on replaced files, `more` is further evidence."""
+    """How a host answers a stage: what, after how many milliseconds, with which evidence.
+
+    `stale` are units on replaced files, `more` is further evidence.
+    """
 
     status: OutcomeStatus = OutcomeStatus.OK
     after_ms: int = 1000
@@ -54,7 +56,7 @@ Script = Callable[[str, Stage, int], Behaviour]
 
 
 class VirtualClock:
-    """Time that passes only when somebody waits. `wall_is_off_ms`: the wall clock was set."""
+    """Time passes only when somebody waits. `wall_is_off_ms`: how far the wall clock is off."""
 
     def __init__(self, start_ms: int = 1_750_000_000_000) -> None:
         self._now = start_ms
@@ -108,7 +110,7 @@ class SimulatedExecutor:
         return None
 
     def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
-        """What is due until now, moving the clock on where nothing is."""
+        """The outcomes that are due by now; the clock moves on where none is."""
         limit = self._clock.monotonic_ms() + int(timeout_s * 1000)
         if not self._queue or self._queue[0][0] > limit:
             self._clock.advance(limit - self._clock.monotonic_ms())
@@ -154,7 +156,7 @@ class SimulatedExecutor:
 
 
 def _remember(host: SimulatedHost, stage: Stage, work: HostWork, status: OutcomeStatus) -> None:
-    """What the host's own record makes of a stage: the same id twice changes nothing."""
+    """Update the host's own record after a stage: the same id twice changes nothing."""
     host.fence = max(host.fence, work.fence)
     if stage is Stage.UNDO:
         host.held = True

@@ -1,4 +1,4 @@
-"""Addresses of files on the web."""
+"""Check addresses of files on the web, and show them without their secrets."""
 
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 

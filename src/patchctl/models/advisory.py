@@ -1,6 +1,6 @@
-"""What feeds say: advisories with the packages they affect, and what is known of single CVEs.
+"""What feeds contain: advisories with the packages they affect, and facts about single CVEs.
 
-Readers normalise every feed to these nouns; matching knows no feed's format. All text comes from
+Readers normalise every feed to these models; matching knows no feed's format. All text comes from
 the network or a file and is hostile until it is shown through `cli.output.clean`.
 """
 
@@ -68,7 +68,7 @@ class Severity(StrEnum):
 
 
 class Affected(Record):
-    """One package in one release that an advisory speaks of.
+    """One package in one release to which an advisory applies.
 
     `ecosystem` is canonical: `Debian:12`, `Ubuntu:22.04`, `AlmaLinux:8`, `Rocky Linux:9`,
     `Red Hat:9`, `Oracle Linux:8`, `CentOS:7`, `SUSE:Linux Enterprise Server 15 SP3`,
@@ -78,14 +78,14 @@ class Affected(Record):
     Pro), `eus:9.2`, `aus:8.2`, `tus:8.4`, `e4s:9.0`, `elts` (Red Hat), `ltss`, `espos` (SUSE); or
     `extra:NAME`, one of Amazon Linux's extras. For Red Hat's repositories of a plain release it
     stays empty.
-    The range is [introduced, fixed): an empty `introduced` is from the beginning, an empty `fixed`
-    not fixed; `last_affected` is inclusive and only set where there is no `fixed`. `versions` are
-    exactly affected versions: with them there is no range, and `fixed` is what to take instead.
-    `module` is `NAME:STREAM` where the feed states it, `modular` where only the release field
-    (`.module_el`) tells; `source` is the source package of a binary where the feed states it.
-    `binaries` limits a source name to these binary packages where the feed states them.
-    `in_release` are the versions of the package that the release has, the newest last, where the
-    feed states them.
+    The range is [introduced, fixed): an empty `introduced` means from the beginning, an empty
+    `fixed` not fixed; `last_affected` is inclusive and only set where there is no `fixed`.
+    `versions` are exactly affected versions: with them there is no range, and `fixed` is the
+    version to install instead. `module` is `NAME:STREAM` where the feed states it, `modular` where
+    only the release field (`.module_el`) shows it; `source` is the source package of a binary where
+    the feed states it. `binaries` limits a source name to these binary packages where the feed
+    states them. `in_release` are the versions of the package that the release has, the newest last,
+    where the feed states them.
     """
 
     ecosystem: str
@@ -110,8 +110,8 @@ class Advisory(Record):
     """One advisory, or one vendor's entry for one CVE. Times are epoch seconds UTC, 0 unknown.
 
     `cves` are bare CVE ids, whichever of aliases, upstream, related, references, text or id they
-    came from. `cvss` are vectors as the vendor gives them. A withdrawn advisory counts for nothing,
-    but is kept to explain. `live_patch` advisories fix running kernels, not packages.
+    came from. `cvss` are vectors as the vendor gives them. A withdrawn advisory is not matched, but
+    kept to explain. `live_patch` advisories fix running kernels, not packages.
     """
 
     id: str
@@ -156,7 +156,7 @@ class CvssVector(Record):
 
 
 class CveFacts(Record):
-    """What a CVE record says. SSVC decision points are lower case, empty where unknown:
+    """The content of a CVE record. SSVC decision points are lower case, empty where unknown:
     exploitation none|poc|active, automatable yes|no, technical_impact partial|total. `modified` is
     the record's own date, epoch seconds UTC, 0 unknown."""
 
@@ -186,12 +186,12 @@ class Lifecycle(Record):
 
 
 class BadRecord(Record):
-    """A record that could not be used: where it stands and why. Counted and named; the rest of
-    its feed is used."""
+    """A record that could not be used: its position and the reason. It is counted and named; the
+    rest of its feed is used."""
 
     place: str
     reason: str
 
 
-# What a reader yields, one at a time, so that a feed is never whole in memory.
+# A reader yields these one at a time, so that a feed is never whole in memory.
 FeedRecord = Advisory | KnownExploited | ExploitChance | CveFacts | Lifecycle | BadRecord

@@ -1,4 +1,4 @@
-"""Findings: which vulnerability is on which host, in which state, how urgent, by when."""
+"""Findings: which vulnerability is on which host, in which state, how urgent, and by when due."""
 
 from enum import StrEnum
 
@@ -7,7 +7,7 @@ from .priority import Decision
 
 
 class FindingState(StrEnum):
-    """Where a finding stands. `not_affected` is told by `explain` only, never listed."""
+    """The state of a finding. `not_affected` is only shown by `explain`, never listed."""
 
     FIXABLE = "fixable"
     # A fix exists, but no repository of the host offers it: a stale mirror, a missing subscription.
@@ -25,9 +25,9 @@ class AffectedPackage(Record):
     """One installed source package with the CVE, under the name of one of its binaries.
 
     `fixed` is empty where there is no fix; `offered` is the version that a repository of the host
-    offers, empty where none or unknown. `binaries` are all that are affected; `held` says that the
-    operator holds one of them on purpose. `remedy` is what makes an installed fix effective:
-    `reboot` or `restart`. `decided_by` is the advisory that decided, by the rule `why`.
+    offers, empty where there is none or it is unknown. `binaries` are all that are affected;
+    `held`: the operator holds one of them on purpose. `remedy` is what makes an installed fix
+    effective: `reboot` or `restart`. `decided_by` is the advisory that decided, by the rule `why`.
     """
 
     name: str
@@ -49,9 +49,9 @@ class AffectedPackage(Record):
 class Finding(Record):
     """One CVE on one host; hosts that agree in everything share the object, so it names none.
 
-    The package named is the one that decides; `packages` are all of them. `due` is an ISO date,
-    None where no rule sets one. `cvss` is the base score that counts. `excluded` is the exclusion
-    that keeps the update away, in words: the finding stays open.
+    `package` is the one that decides; `packages` are all of them. `due` is an ISO date, None where
+    no rule sets one. `cvss` is the base score that counts. `excluded` describes the exclusion that
+    keeps the update away: the finding stays open.
     """
 
     cve: str
@@ -77,10 +77,11 @@ class Finding(Record):
 
 
 class Action(Record):
-    """What an operator does: bring one source package to a version that fixes these CVEs, on every
-    host that needs it; or reboot, or restart. `removed` is the risk removed, the sum over findings.
+    """A remediation: bring one source package to a version that fixes these CVEs on every host
+    that needs it, or reboot, or restart.
 
-    `kind` is `upgrade`, `reboot` or `restart`; `due` is the earliest.
+    `kind` is `upgrade`, `reboot` or `restart`; `due` is the earliest date. `removed` is the risk
+    removed, the sum over findings.
     """
 
     kind: str
@@ -99,7 +100,7 @@ class Action(Record):
 
 
 class FeedUsed(Record):
-    """A feed that counted: the content's own date (ISO) and how old that is in days."""
+    """A feed that was used: the content's own date (ISO) and its age in days."""
 
     name: str
     dated: str

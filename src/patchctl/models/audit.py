@@ -1,4 +1,4 @@
-"""The audit log: what is derived from the journal for people who must be able to trust it."""
+"""The audit log: derived from the journal, for people who must be able to trust it."""
 
 from typing import Any
 
@@ -6,9 +6,9 @@ from .base import Model
 
 
 class StoredEntry(Model):
-    """A journal entry as it is stored: `event` is the canonical JSON text of the event.
+    """A journal entry in its stored form: `event` is the canonical JSON text of the event.
 
-    The log is made of this and not of the decoded event, so that old records stay as they are
+    The log is made from this and not from the decoded event, so that old records stay as they are
     when a model gains a field.
     """
 
@@ -34,7 +34,7 @@ class AuditRecord(Model):
 
 
 class AuditLine(Model):
-    """Bytes of the log with the place where they stand. The last line may lack its line end."""
+    """A line of the log with its file and number. The last line may lack its line end."""
 
     file: str
     number: int

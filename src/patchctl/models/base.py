@@ -1,4 +1,4 @@
-"""What every model shares: frozen, keyword-only, unknown fields refused when decoded."""
+"""The base of every model: frozen, keyword-only, unknown fields refused when decoded."""
 
 from typing import dataclass_transform
 

@@ -1,4 +1,4 @@
-"""Canonical JSON and content digests.
+"""Encode values as canonical JSON, and make content digests.
 
 One value has one encoding on every machine and Python: UTF-8, keys sorted, no insignificant
 space, no floats (their text form differs between implementations; RFC 8785 section 3.2.2.3
@@ -31,8 +31,8 @@ def digest_bytes(data: bytes) -> str:
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-# All that `to_builtins` leaves besides floats and containers. Most values are these, and asking a
-# set for the types of many is much cheaper than a call for each.
+# The types that `to_builtins` leaves besides floats and containers. Most values have one of these,
+# and asking a set for the types of many is much cheaper than a call for each.
 _PLAIN = frozenset({str, int, bool, type(None)})
 
 

@@ -1,17 +1,17 @@
-"""How hosts are reached."""
+"""How patchctl connects to hosts."""
 
 from .base import Model
 
 
 class Connection(Model):
-    """How hosts are reached and vaulted values opened, as on `ansible-playbook`'s command line.
+    """How to connect to hosts and open vaulted values, as on `ansible-playbook`'s command line.
 
-    What the inventory says about a host wins over `user` and `private_key`, as under Ansible.
+    The inventory's variables of a host win over `user` and `private_key`, as under Ansible.
     `extra_vars` are the operator's own `-e`: `@file`, `key=value …` or a JSON/YAML mapping.
     `known_hosts`: the workspace's own file, absolute; where it exists its keys count beside the
-    user's. Other paths are relative to the workspace. `vault_passwords`: of vault identities that
-    ask for theirs (`--vault-id LABEL@prompt`), by label; `vault_ids` has none of these. Passwords
-    never show in the representation.
+    user's. Other paths are relative to the workspace. `vault_passwords`: by label, for vault
+    identities that ask (`--vault-id LABEL@prompt`); `vault_ids` has none of these. Passwords never
+    show in the representation.
     """
 
     user: str = ""

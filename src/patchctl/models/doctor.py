@@ -1,4 +1,4 @@
-"""What `doctor` checked and what must be mended."""
+"""The results of `doctor`'s checks."""
 
 from enum import StrEnum
 
@@ -14,7 +14,7 @@ class Area(StrEnum):
 
 
 class CheckStatus(StrEnum):
-    """`warn` works but deserves a look; `fail` must be mended; `skipped` could not be told, or
+    """`warn` works but deserves a look; `fail` must be fixed; `skipped` could not be checked, or
     does not apply here."""
 
     OK = "ok"
@@ -24,11 +24,11 @@ class CheckStatus(StrEnum):
 
 
 class Check(Model):
-    """One thing that was looked at.
+    """One check with its result.
 
     `subject` is a host's name, a file, or empty for this machine. `name` is stable, for scripts.
-    `text` is what was found and may hold words of a host; `hint` says how to mend it and is there
-    wherever the status is warn or fail.
+    `text` is the result and may contain words of a host; `hint` says how to fix it, wherever the
+    status is warn or fail.
     """
 
     area: Area
@@ -40,7 +40,7 @@ class Check(Model):
 
 
 class LearnedKey(Model):
-    """A host key that was written. `entry` is the name it has in known_hosts, `fingerprint` that
+    """A host key that was written. `entry` is the host's name in known_hosts, `fingerprint` that
     of `ssh-keygen -l`."""
 
     host: str
@@ -51,7 +51,7 @@ class LearnedKey(Model):
 
 class DoctorReport(Model):
     """`doctor -o json`. `ok` is true where no check failed; `counts` by status; `hosts` counts
-    those that were asked. `learned`: keys that this call wrote into `known_hosts`."""
+    those that were checked. `learned`: keys that this call wrote into `known_hosts`."""
 
     ok: bool
     elapsed_s: float

@@ -1,4 +1,4 @@
-"""Exceptions: findings that their owner decided to live with, for a while and for a reason."""
+"""Exceptions: findings that their owner accepts for a while and for a reason."""
 
 from enum import StrEnum
 
@@ -8,9 +8,9 @@ from .base import Model, Record
 class RiskException(Model):
     """An entry of exceptions.yml. `expires` is the last day on which it holds, an ISO date.
 
-    It fits a finding whose CVE is named (none named: any), one of whose source or binary packages
-    fits (none: any), on a host whose name fits or that is in one of the groups. Names of packages
-    and hosts may be shell patterns.
+    It matches a finding whose CVE is named (none named: any), one of whose source or binary
+    packages matches (none: any), on a host whose name matches or that is in one of the groups.
+    Names of packages and hosts may be shell patterns.
     """
 
     id: str
@@ -25,7 +25,7 @@ class RiskException(Model):
 
 
 class ExceptionState(StrEnum):
-    """Where an exception stands on a day. `expiring`: it holds for 30 days or less."""
+    """The state of an exception on a day. `expiring`: it holds for 30 days or less."""
 
     HOLDS = "holds"
     EXPIRING = "expiring"
@@ -34,7 +34,7 @@ class ExceptionState(StrEnum):
 
 class ExceptionStatus(Model):
     """An exception on a day. `days_left` is negative where it has expired; `exploited` are the CVEs
-    it names that KEV lists, for which it does not hold."""
+    that it names and KEV lists, for which it does not hold."""
 
     exception: RiskException
     state: ExceptionState
@@ -43,7 +43,7 @@ class ExceptionStatus(Model):
 
 
 class ExceptionProblem(StrEnum):
-    """What `exceptions check` finds."""
+    """The kinds of problems that `exceptions check` reports."""
 
     EXPIRED = "expired"
     EXPIRING = "expiring"
@@ -71,5 +71,5 @@ class ExceptionsReview(Model):
 
     @property
     def ok(self) -> bool:
-        """Nothing to mend."""
+        """True where there is nothing to fix."""
         return not self.complaints

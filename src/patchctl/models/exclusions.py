@@ -33,36 +33,38 @@ class Exclusion(Record):
         return f"{self.rule}{owner}{until}{reason}"
 
     def fits(self, names: Iterable[str]) -> bool:
-        """Whether one of a package's names, of its source or its binary, is excluded."""
+        """Does it exclude a package with these names, of its source or its binary?"""
         return any(map(_pattern(self.packages).match, names))
 
 
-# By content: a rule is asked for every package of every host.
+# Cached by content: a rule is asked for every package of every host.
 @lru_cache(maxsize=1024)
 def _pattern(globs: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(translate, globs)) or r"(?!)")
 
 
 class Rules:
-    """Exclusions by host. Hosts on which the same ones hold get the same tuple of them."""
+    """Exclusions by host. Hosts with the same exclusions get the same tuple."""
 
     def __init__(self, exclusions: Iterable[Exclusion]) -> None:
         self._all = tuple(exclusions)
-        self._everywhere = [place for place, one in enumerate(self._all) if not one.hosts]
+        self._everywhere = [
+            index for index, exclusion in enumerate(self._all) if not exclusion.hosts
+        ]
         self._own: dict[str, list[int]] = {}
-        for place, one in enumerate(self._all):
-            for host in one.hosts:
-                self._own.setdefault(host, []).append(place)
+        for index, exclusion in enumerate(self._all):
+            for host in exclusion.hosts:
+                self._own.setdefault(host, []).append(index)
         self._made: dict[tuple[int, ...], tuple[Exclusion, ...]] = {}
 
     def on(self, host: str) -> tuple[Exclusion, ...]:
         """The rules that hold on a host, in their order."""
-        places = tuple(sorted((*self._everywhere, *self._own.get(host, ()))))
-        if places not in self._made:
-            self._made[places] = tuple(self._all[place] for place in places)
-        return self._made[places]
+        indexes = tuple(sorted((*self._everywhere, *self._own.get(host, ()))))
+        if indexes not in self._made:
+            self._made[indexes] = tuple(self._all[index] for index in indexes)
+        return self._made[indexes]
 
 
 def excluding(exclusions: Iterable[Exclusion], names: Collection[str]) -> Exclusion | None:
-    """The first rule that excludes a package of these names, None where none does."""
-    return next((one for one in exclusions if one.fits(names)), None)
+    """The first rule that excludes a package with these names; None where none does."""
+    return next((exclusion for exclusion in exclusions if exclusion.fits(names)), None)

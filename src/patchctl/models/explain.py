@@ -1,18 +1,18 @@
-"""Answers of `explain`: what was compared with what, and what follows from it."""
+"""The answers of `explain`: which versions were compared, and what follows."""
 
 from .base import Model, Record
 
 
 class Judgement(Record):
-    """One advisory's word on one installed version, over the hosts that have it.
+    """What one advisory means for one installed version, over the hosts that have it.
 
     `compared` is the version that decides (the source's, where the advisory names sources); `range`
-    the affected range in words, `ecosystem` and `channel` what it is for; `why` what decided.
-    `decided_by` is the advisory that did, of the feed `decided_in`; it is another one where that
-    has the fix of the build's own line or more authority. `weighed` are all advisories on the CVE
-    in this package that were weighed against each other. `repository` and `offered` say who
-    delivers the fix. `stuck` says what keeps a host from it, `excluded` which exclusion does.
-    Priority stands only on what is affected.
+    is the affected range in words, for `ecosystem` and `channel`; `why` the rule that decided.
+    `decided_by` is the advisory that decided, of the feed `decided_in`: another one where that has
+    the fix of the build's own line or more authority. `weighed` are all advisories on the CVE in
+    this package that were compared with each other. `repository` and `offered` say who delivers the
+    fix. `stuck` says what keeps a host from it, `excluded` which exclusion does. Only what is
+    affected has a priority.
     """
 
     hosts: tuple[str, ...]
@@ -45,7 +45,7 @@ class Judgement(Record):
 
 
 class Explanation(Model):
-    """`kind` is `cve`, `host` or `package`; `facts` are lines on the subject itself."""
+    """`kind` is `cve`, `host` or `package`; `facts` are lines about the subject itself."""
 
     kind: str
     subject: str

@@ -1,8 +1,8 @@
-"""What one discovery round trip learns about a host.
+"""The facts that one discovery learns about a host.
 
-Every string in here came from a host, is as it was said, and is hostile until it is shown through
-`cli.output.clean`; names and versions of packages match the package manager's grammar or the
-line stands in `unparsed`.
+Every string in here came from a host unchanged, and is hostile until it is shown through
+`cli.output.clean`; names and versions of packages match the package manager's grammar, or their
+line is in `unparsed`.
 """
 
 from enum import StrEnum
@@ -48,15 +48,15 @@ class Package(Record):
 
 
 class PendingUpdate(Record):
-    """A candidate newer than what is installed, as the host's own package manager sees it.
+    """A version newer than the installed one, as the host's own package manager sees it.
 
     `origin`, `label` and `codename` are those of the repository that delivers `candidate`
     (the Release file's fields; never Suite, which changes when a release becomes oldstable).
     `security` is derived from them: Debian's and Ubuntu's security archives, dnf's advisories.
-    `phased` is the percentage of machines that its repository brings it to by now. `deferred`: the
-    host's apt would not take it yet, since it is not among them, or needs something that is not.
-    `replaces` is the installed package that this one takes the place of under a new name;
-    `installed` is empty then.
+    `phased` is the percentage of machines to which its repository brings it by now. `deferred`: the
+    host's apt would not install it yet, since the host is not among those, or the update needs
+    another one that is deferred. `replaces` is the installed package that this one replaces under a
+    new name; `installed` is empty then.
     """
 
     name: str
@@ -74,8 +74,8 @@ class PendingUpdate(Record):
 
 
 class HiddenUpdate(Record):
-    """A security update that the host has in its repositories and does not prefer: a pin of the
-    site, `APT::Default-Release`, or an exclude of dnf, which `by` names."""
+    """A security update in the host's repositories that the host does not prefer: because of a pin
+    of the site, `APT::Default-Release`, or an exclude of dnf, which `by` names."""
 
     name: str
     arch: str
@@ -99,13 +99,13 @@ class Repository(Record):
 
 
 class PackageLists(Record):
-    """What the package manager's lists of one repository are worth.
+    """How far the package manager's lists of one repository can be trusted.
 
     `repository` is named as the package manager names it, without password; empty where the host
-    could not tell which repositories it has. `fetched` is when the lists were last known to be
-    good, epoch seconds UTC, 0 never. `fault` says why discovery could not look into them, or not
-    into all of them. `optional`: the host's package manager is told to go on without it.
-    `advisories`: does it say which updates are security updates? One that does not has none.
+    could not name its repositories. `fetched` is when the lists were last known to be good, epoch
+    seconds UTC, 0 never. `fault` says why discovery could not read them, or not all of them.
+    `optional`: the host's package manager is configured to go on without it. `advisories`: does it
+    say which updates are security updates? One that does not has none.
     """
 
     repository: str = ""
@@ -125,7 +125,7 @@ class Service(Record):
 
 
 class Listener(Record):
-    """A listening socket. `process` is empty where the host does not tell."""
+    """A listening socket. `process` is empty where the host does not report it."""
 
     protocol: str
     address: str
@@ -148,7 +148,7 @@ class MappedPackage(Record):
 class StaleProcess(Record):
     """A process that still maps files which were deleted or replaced. `unit` is its service.
 
-    `packages` are those that had these files; a file that none had is of nobody. `started` is
+    `packages` are those that owned these files; a file without an owner has none. `started` is
     epoch seconds UTC by the host's clock, 0 unknown.
     """
 
@@ -161,7 +161,7 @@ class StaleProcess(Record):
 
 
 class FileSystem(Record):
-    """Space of a mounted file system that a patch touches. KiB and inodes."""
+    """Space of a mounted file system that a patch writes to. KiB and inodes."""
 
     mount: str
     kind: str
@@ -189,9 +189,9 @@ class Image(Record):
 
 
 class CompetingUpdater(Record):
-    """Something else that installs packages on its own: unattended-upgrades, dnf-automatic.
+    """Another program that installs packages by itself: unattended-upgrades, dnf-automatic.
 
-    `state` is `enabled`, `running` or `installed` (there but switched off).
+    `state` is `enabled`, `running` or `installed` (present but switched off).
     """
 
     name: str
@@ -200,8 +200,8 @@ class CompetingUpdater(Record):
 
 
 class HeldLock(Record):
-    """Somebody works with the package manager: `process` holds `file`. `pid` is 0 where nobody
-    knows it; without a file it is a service that installs packages."""
+    """The package manager is in use: `process` holds `file`. `pid` is 0 where it is unknown;
+    without a file it is a service that installs packages."""
 
     file: str
     process: str
@@ -241,23 +241,23 @@ class UnparsedLine(Record):
     line: str
 
 
-# The note of a host that was looked at without root; stored with its facts, so it keeps its words.
+# The note of a host that was discovered without root; stored with facts, so its text is fixed.
 NOT_ROOT = "not root on the host: sockets, processes and locks are incomplete"
 
 
 class HostFacts(Model):
-    """Everything learned of a host in one round trip.
+    """Everything that one discovery learned of a host.
 
     `clock_skew_s` is host minus controller, seconds, None unknown. `reboot_required` comes from
-    the platform's own marker or check; `reboot_packages` names who asked for it. `notes` are what
-    went wrong while looking, one line each: a refresh that failed, a section without an answer.
-    `unread` are lists that the host could not tell whole (`pending`, `stale`, `unfinished`,
-    `filesystems`): that they are empty means nothing then. `locks` are those of the package manager
-    that were held; `unfinished` is what it began and did not finish, beside packages' states.
-    `hidden` are security updates that are not pending only because the host's own preferences say
-    so. `lists` are all repositories that are set up; empty where nobody asked. That `pending` lacks
-    an update means nothing for a repository with a fault or old lists. `streams` are the module
-    streams that somebody enabled, as NAME:STREAM.
+    the platform's own marker or check; `reboot_packages` names the packages that ask for it.
+    `notes` are failures during discovery, one line each: a refresh that failed, a section without
+    an answer. `unread` are lists that the host could not report whole (`pending`, `stale`,
+    `unfinished`, `filesystems`): that they are empty means nothing then. `locks` are those of the
+    package manager that were held; `unfinished` is what it began and did not finish, beside
+    packages' states. `hidden` are security updates that are not pending only because of the host's
+    own preferences. `lists` are all configured repositories; empty where discovery did not ask.
+    That `pending` lacks an update means nothing for a repository with a fault or old lists.
+    `streams` are the enabled module streams, as NAME:STREAM.
     """
 
     os: OsRelease
@@ -296,5 +296,5 @@ class HostFacts(Model):
 
     @property
     def as_root(self) -> bool:
-        """Was the host looked at as root?"""
+        """Was the host discovered as root?"""
         return NOT_ROOT not in self.notes

@@ -1,4 +1,4 @@
-"""What is known of the feeds that are held: how old, how large, from where."""
+"""What is known about stored feeds: their age, size and origin."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,27 +6,27 @@ from enum import StrEnum
 from .advisory import FeedKind
 from .base import Model, Record
 
-# Names stand in file names, settings and on the command line.
+# A feed's name is used in file names, settings and on the command line.
 FEED_NAME = "[a-z0-9][a-z0-9.-]{0,99}"
 
-# How the readers read feeds of a kind today; 0 of those that are not listed, and of feeds that were
-# stored before this was noted. Raise a kind's number whenever its reader says something else of the
-# same bytes (another channel, range, status, name): a stored feed keeps the old reading, and an
+# The version of each kind's reader; 0 for kinds that are not listed, and for feeds that were stored
+# before this was noted. Raise a kind's number whenever its reader gives other results for the same
+# bytes (another channel, range, status, name): a stored feed keeps the old reading, and an
 # incremental update or a 304 would leave it so for ever.
 READINGS = {FeedKind.OSV: 1, FeedKind.DEBIAN_TRACKER: 1, FeedKind.UPDATEINFO: 1}
 
 
 class FeedInfo(Record):
-    """One feed that is held. Times are epoch seconds UTC, 0 unknown.
+    """One stored feed. Times are epoch seconds UTC, 0 unknown.
 
-    `dated` is the content's own date: its newest record, or what it says of itself. `imported` is
-    when this content came in, `checked` when its address last said that this is still its content
-    (0 where it came from a file). `address` is where it came from, without secrets; `etag` and
-    `last_modified` are the server's words for this content.
-    `public`: that address is the publisher's own; a mirror may stand still, so what it says now
+    `dated` is the content's own date: its newest record, or the date that it states. `imported` is
+    when this content came in, `checked` when its address last confirmed that this is still its
+    content (0 where it came from a file). `address` is where it came from, without secrets; `etag`
+    and `last_modified` are what the server sent with this content.
+    `public`: that address is the publisher's own; a mirror may stand still, so its confirmation
     proves nothing about the age of its content.
     `entries` counts usable records, `bad` the unusable ones. `ecosystems` maps canonical names to
-    how many advisories speak of them. `digest` is that of the whole content. `reading` is the
+    the number of advisories about them. `digest` is that of the whole content. `reading` is the
     number in READINGS by which all of it was read.
     """
 
@@ -47,7 +47,7 @@ class FeedInfo(Record):
 
     @property
     def outdated(self) -> bool:
-        """Was it read by an older patchctl, in a way that is not today's?"""
+        """Was it read by an older reader, whose results may differ from today's?"""
         return self.reading < READINGS.get(self.kind, 0)
 
     @property
@@ -57,22 +57,22 @@ class FeedInfo(Record):
 
 
 class Skipped(Model):
-    """Something at a path that is not read: its place as shown to people, and why."""
+    """Something at a path that is not read: its path as shown to people, and why."""
 
     place: str
     reason: str
 
 
 class Stale(StrEnum):
-    """What becomes of work that would use a feed older than `max_age`."""
+    """What happens to work that would use a feed older than `max_age`."""
 
     WARN = "warn"
     REFUSE = "refuse"
 
 
 class FeedAge(Model):
-    """A feed beside the age that is allowed. `age_s` is how long ago it was known to be right,
-    negative where it comes from the future."""
+    """A feed with the age that is allowed. `age_s` is the time since it was known to be right,
+    negative where that is in the future."""
 
     feed: FeedInfo
     age_s: int
@@ -80,7 +80,7 @@ class FeedAge(Model):
 
     @property
     def stale(self) -> bool:
-        """Is it too old, or from a future that makes its age mean nothing?"""
+        """Is it too old, or so far in the future that its age means nothing?"""
         return self.age_s > self.max_age_s or self.age_s < -FUTURE_S
 
 
@@ -99,7 +99,7 @@ class UpdateOutcome(StrEnum):
 class FeedUpdate(Model):
     """One feed's part of an update. `changed` counts records that an incremental update brought,
     `gone` those that it took away; both 0 where the feed came whole. `reason` is one line where it
-    failed; what was held before is held still then."""
+    failed; the stored feed is kept then."""
 
     name: str
     outcome: UpdateOutcome
@@ -110,13 +110,13 @@ class FeedUpdate(Model):
 
 
 def aged(feed: FeedInfo, max_age_s: int, now_s: int) -> FeedAge:
-    """The feed beside the age that is allowed."""
+    """The feed with the age that is allowed."""
     return FeedAge(feed=feed, age_s=now_s - feed.current, max_age_s=max_age_s)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """A file that came whole. `size` as it lies on disk, after any transfer compression."""
+    """A file that was fetched whole. `size` is its size on disk, after any transfer compression."""
 
     size: int
     etag: str
@@ -125,4 +125,4 @@ class Fetched:
 
 @dataclass(frozen=True)
 class NotModified:
-    """The server still has what the given ETag or date stands for."""
+    """The server still has the content to which the given ETag or date belongs."""

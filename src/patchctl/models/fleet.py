@@ -22,7 +22,7 @@ class Host(Model):
 
 
 class RefusedHost(Model):
-    """A host of the inventory that the fleet does not have, since patchctl cannot take its name.
+    """A host of the inventory that is left out of the fleet, since its name is not allowed.
     `where` is `file:line` of a static source, else the sources."""
 
     name: str
@@ -30,8 +30,8 @@ class RefusedHost(Model):
     where: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.where}: " if self.where else ""
-        return f"{place}host name {self.name!r} {self.reason}; the host is left out, rename it"
+        prefix = f"{self.where}: " if self.where else ""
+        return f"{prefix}host name {self.name!r} {self.reason}; the host is left out, rename it"
 
 
 class Group(Model):
@@ -43,10 +43,10 @@ class Group(Model):
 
 
 class Fleet(Model):
-    """All hosts, sorted by name. `sources` are the inventory paths it was read from.
+    """All hosts, sorted by name. `sources` are the inventory paths they were read from.
 
     `digest` covers hosts, rings, groups and variables, so two fleets with one digest are the same.
-    `left_out` are hosts of the inventory that are none of the fleet's.
+    `left_out` are hosts of the inventory that the fleet does not have.
     """
 
     hosts: tuple[Host, ...]

@@ -1,10 +1,10 @@
-"""What differs between two revisions of an inventory."""
+"""The differences between two revisions of an inventory."""
 
 from .base import Model
 
 
 class PlacedHost(Model):
-    """A host that appears or vanishes, with its ring there."""
+    """A host that appears or vanishes, with its ring."""
 
     host: str
     ring: str | None
@@ -39,7 +39,7 @@ class OtherChange(Model):
 
 class InvalidPlan(Model):
     """A plan that the edit makes invalid: its digest, its file where it has one, and those of its
-    hosts that are described otherwise."""
+    hosts whose description changes."""
 
     digest: str
     path: str
@@ -47,7 +47,7 @@ class InvalidPlan(Model):
 
 
 class NotCompared(Model):
-    """A source that was not read, and why. `changed`: its files differ, so anything may."""
+    """A source that was not read, and why. `changed`: its files differ, so anything may change."""
 
     source: str
     reason: str

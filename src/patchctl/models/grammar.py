@@ -1,15 +1,15 @@
-"""What words may look like: of a plan, and to each package manager.
+"""The grammar of words in a plan, and of those that each package manager accepts.
 
-Words of a plan are for all who read one, make one or send one to a host. They are looser than
+The words of a plan concern all who read one, make one or send one to a host. They are looser than
 Debian policy 5.6 (third parties ship upper case) and wide enough for rpm, but none of them can be
-an option, a path that leads out, a glob, a shell word or a template. Below them stands what each
+an option, a path that leads out, a glob, a shell word or a template. Below them is what each
 package manager accepts: only such words of a host enter its facts.
 """
 
 import re
 from collections.abc import Mapping
 
-from .plan import ProbeKind
+from .policy import ProbeKind
 
 NAME = r"[A-Za-z0-9][A-Za-z0-9+._-]{0,199}"
 ARCH = r"[a-z0-9][a-z0-9_-]{0,39}"
@@ -17,12 +17,12 @@ VERSION = r"[0-9A-Za-z][0-9A-Za-z.+~:^_-]{0,199}"
 # Seven digits and more are allowed: https://www.cve.org/About/Process#CVERecordLifecycle
 CVE = r"CVE-[0-9]{4}-[0-9]{4,19}"
 
-# Ten years: no wait of a policy is longer, and no plan lives longer than it waits.
+# Ten years: no wait of a policy is longer, and no plan lives longer.
 LONGEST_S = 3660 * 86_400
-# More hosts, or seconds of work, than any plan has. Numbers beyond it are somebody's mistake.
+# More hosts, or seconds of work, than any plan has. A larger number is a mistake.
 MOST = 1_000_000_000
 
-# By what error messages call it.
+# Keys are the names in error messages.
 PATTERNS: Mapping[str, re.Pattern[str]] = {
     "package": re.compile(NAME),
     # Shell patterns, which a shell of a host compares with names: nothing that ends a word there.
@@ -34,7 +34,7 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     # A repository by the name that one host has for it: it names a folder there.
     "repository": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}"),
     "sha256": re.compile(r"[0-9a-f]{64}"),
-    # Of the state database; content addresses of one patchctl, whatever they look like.
+    # An address in the state database; content addresses of one patchctl, whatever their form.
     "address of facts": re.compile(r"sha256:[A-Za-z0-9._-]{1,253}"),
     "digest": re.compile(r"sha256:[0-9a-f]{64}"),
     "run": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"),
@@ -76,13 +76,13 @@ def is_version(text: str) -> bool:
 
 
 def target_problem(kind: ProbeKind, target: str) -> str:
-    """Why a probe of this kind cannot ask this, "" where it can. A command may be any text."""
-    wanted = _TARGETS.get(kind)
-    if wanted is None and "\0" in target:
+    """Why a probe of this kind cannot have this target; "" where it can. A command is any text."""
+    expected = _TARGETS.get(kind)
+    if expected is None and "\0" in target:
         return "has a character that no shell can hold"
-    if wanted is None:
+    if expected is None:
         return "" if target.strip() else "is empty"
-    return "" if fits(wanted, target) else f"is no {wanted}, which {kind} asks"
+    return "" if fits(expected, target) else f"is no {expected}, which {kind} asks"
 
 
 def path_parts(name: str) -> tuple[str, ...]:
@@ -91,7 +91,7 @@ def path_parts(name: str) -> tuple[str, ...]:
 
 
 def path_problem(name: str) -> str:
-    """Why a path of a plan does not surely lie inside of the workspace, "" where it does.
+    """Why a path of a plan may lie outside the workspace; "" where it lies inside.
 
     Links are not followed here.
     """
@@ -107,10 +107,10 @@ def path_problem(name: str) -> str:
 
 
 def hook_problem(name: str, *, alone: bool = False) -> str:
-    """Why a task file cannot be a hook, "" where it can. Links are not followed here.
+    """Why a task file cannot be a hook; "" where it can. Links are not followed here.
 
-    What a hook includes is told by the folder that it lies in: the workspace's own top folder has
-    the state, the inventory and all the rest in it. `alone`: nobody asks what it includes.
+    A plan holds the whole folder of a hook, for the files that it includes; the workspace's top
+    folder has the state, the inventory and all the rest in it. `alone`: its folder does not matter.
     """
     if problem := path_problem(name):
         return problem
@@ -122,7 +122,7 @@ def hook_problem(name: str, *, alone: bool = False) -> str:
 
 
 def group_problem(name: str) -> str:
-    """Why a text names no group of an inventory, "" where it may. Ansible itself takes any text."""
+    """Why a text is no name of an inventory's group; "" where it is. Ansible takes any text."""
     if not name or len(name) > 253 or not name.isprintable() or name != name.strip():
         return f"{name[:80]!a} is no group's name"
     return ""
@@ -192,8 +192,8 @@ def source_of_rpm(file: str) -> tuple[str, str] | None:
 
     Both parts are as written: check them before use.
     """
-    found = _SOURCE_RPM.fullmatch(file)
-    return (found[1], found[2]) if found else None
+    match = _SOURCE_RPM.fullmatch(file)
+    return (match[1], match[2]) if match else None
 
 
 def is_apk(name: str, version: str, arch: str) -> bool:

@@ -1,8 +1,8 @@
-"""Hooks of rings: what runs when, and which hosts it sees."""
+"""Hooks of rings: their stage, their file and the hosts that they see."""
 
 from .base import Record
 
-# What a hook sees that sees every host of the inventory: Ansible's own group of all.
+# Stands in `sees` for every host of the inventory: Ansible's own group of all.
 EVERYTHING = "all"
 
 
@@ -16,12 +16,12 @@ class RingHook(Record):
 
     @property
     def key(self) -> str:
-        """The setting that says what it sees."""
+        """The setting that names what it sees."""
         return f"hooks.{self.stage}.sees"
 
     @property
     def sight(self) -> str:
-        """What it sees besides the hosts that it works on, in words."""
+        """The hosts that it sees besides those that it works on, in words."""
         if not self.sees:
             return "no other host"
         if EVERYTHING in self.sees:

@@ -1,4 +1,4 @@
-"""Host keys, and what ssh is asked to reach."""
+"""Host keys, and the address at which ssh reaches a host."""
 
 import base64
 import hashlib
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """What ssh is asked to reach: the inventory's address, port, user and ssh arguments."""
+    """How ssh reaches a host: the inventory's address, port, user and ssh arguments."""
 
     address: str
     port: str = ""

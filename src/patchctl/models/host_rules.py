@@ -1,6 +1,6 @@
-"""Questions about a host that have one answer, for every stage.
+"""Rules about hosts that are the same for every stage.
 
-Host scripts ask some of them, too: roles/patch_connection/files/host_rules.sh has the same lists
+Host scripts use some of them, too: roles/patch_connection/files/host_rules.sh has the same lists
 and numbers, and a test compares the two.
 """
 
@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from .kernel_names import boots, is_deb_image, is_rpm_image, rpm_family
 from .plan import Action
 
-# Units that nobody restarts under a running system: that would end desktops, containers or the
+# Units that are never restarted in a running system: that would end desktops, containers or the
 # network. Globs of names.
 WAITS_FOR_REBOOT = (
     "init.scope",
@@ -32,7 +32,7 @@ WAITS_FOR_REBOOT = (
     "systemd-networkd.service",
     "openvpn*.service",
 )
-# People's sessions: nobody else ends them, and they need no reboot to end.
+# Sessions of people: only they end them, and they need no reboot to end.
 LOGINS = (
     "session-*.scope",
     "user@*.service",
@@ -46,7 +46,7 @@ LOGINS = (
 
 
 def waits_for_reboot(unit: str) -> bool:
-    """True where old code in the unit goes on until the host is booted anew."""
+    """True where old code in the unit keeps running until the host is rebooted."""
     return any(fnmatchcase(unit, glob) for glob in WAITS_FOR_REBOOT)
 
 
@@ -61,18 +61,20 @@ _MADE_ANEW = ("grub", "initramfs-tools", "dracut", "microcode_ctl")
 
 
 def boot_kib(changes: Iterable[tuple[str, Action]]) -> int:
-    """KiB that a transaction may take in /boot: each kernel that comes, and where none does, what
-    is made anew beside the old one before it takes its place. The image of `kernel` lies in
-    `kernel-core` on newer systems: both are one kernel."""
+    """KiB that a transaction may take in /boot.
+
+    That is each new kernel, and where there is none, what is built beside the old file before it
+    replaces it. The image of `kernel` lies in `kernel-core` on newer systems: both are one kernel.
+    """
     kernels = set()
-    made = 0
+    rebuilt = 0
     for name, action in changes:
         image = is_deb_image(name) or is_rpm_image(name)
         if action is Action.NEW and image:
             kernels.add(rpm_family(name) if is_rpm_image(name) else name)
         if action is not Action.REMOVE and (image or name.startswith(_MADE_ANEW)):
-            made = 1
-    return (len(kernels) or made) * KERNEL_KIB
+            rebuilt = 1
+    return (len(kernels) or rebuilt) * KERNEL_KIB
 
 
 RESERVE_KIB = 8 * 1024
@@ -80,8 +82,11 @@ SPARE_KIB = 32 * 1024
 
 
 def packages_kib(changes: Iterable[tuple[Action, int, int]]) -> tuple[int, int]:
-    """KiB that a transaction may take below /usr and below patchctl's own folder, of (action, bytes
-    of the new file, KiB of what is installed). Preflight asks the same on the host."""
+    """KiB that a transaction may take below /usr and below patchctl's own folder.
+
+    `changes` are (action, bytes of the new file, KiB of what is installed). Preflight calculates
+    the same on the host.
+    """
     files = grown = most = keep = 0.0
     for action, size, installed in changes:
         new = 0 if action is Action.REMOVE else size / 1024
@@ -92,8 +97,8 @@ def packages_kib(changes: Iterable[tuple[Action, int, int]]) -> tuple[int, int]:
     return int(grown + most + SPARE_KIB), int(files + keep + RESERVE_KIB + SPARE_KIB)
 
 
-# What takes effect only by a reboot, beside kernels: `needs-restarting -r` of dnf-utils, and
-# notify-reboot-required of Debian's and Ubuntu's packages.
+# Packages that take effect only by a reboot, beside kernels: by `needs-restarting -r` of dnf-utils,
+# and notify-reboot-required of Debian's and Ubuntu's packages.
 _BY_REBOOT = frozenset(
     {"linux-firmware", "intel-microcode", "amd64-microcode", "microcode_ctl", "libc6", "glibc"}
     | {"systemd", "dbus", "dbus-broker", "dbus-daemon"}
@@ -111,7 +116,8 @@ def waiting_kernel(running: str, installed: Iterable[str], *, managed: bool) -> 
     """The newest installed kernel where an older one of its kind runs, else "".
 
     A host with amd64 and cloud-amd64, or with a Raspberry Pi's v8 and 2712, boots one of the two,
-    and no reboot brings the other. `managed` is False in a container: no kernel of its own runs.
+    and no reboot starts the other. `managed` is False in a container, which runs no kernel of its
+    own.
     """
     kin = [name for name in installed if "rescue" not in name and _kind(name) == _kind(running)]
     newest = newest_kernel(kin)
@@ -124,8 +130,8 @@ def newest_kernel(kernels: Iterable[str]) -> str:
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:
-    """A sort key in which digits compare as numbers. Good enough to show kernels in order; what
-    is newer to a package manager only its own rules tell."""
+    """A sort key in which digits compare as numbers. Good enough to show kernels in order; which
+    version is newer, only a package manager's own rules decide."""
     return [
         (1, int(part), "") if part.isdigit() and part.isascii() else (0, 0, part)
         for part in re.findall(r"[0-9]{1,18}|[^0-9]+", text)
@@ -133,7 +139,7 @@ def natural(text: str) -> list[tuple[int, int, str]]:
 
 
 def _kind(release: str) -> str:
-    """What follows the numbers of a kernel's release."""
+    """The part after the numbers of a kernel's release."""
     parts = release.split("-")
     while parts and _ABI.match(parts[0]):
         parts.pop(0)
@@ -141,8 +147,7 @@ def _kind(release: str) -> str:
     return "-".join([*parts, variant[1] if variant else "", "uek" if "uek" in release else ""])
 
 
-# What package managers lock while they only bring lists of packages; all else keeps packages as
-# they are.
+# Locks that package managers hold while they only fetch lists of packages; packages do not change.
 APT_LISTS_LOCK = "/var/lib/apt/lists/lock"
 DNF_LISTS_LOCK = "/var/cache/dnf/metadata_lock.pid"
 LISTS_LOCKS = frozenset({APT_LISTS_LOCK, DNF_LISTS_LOCK})
@@ -154,8 +159,8 @@ def locks_lists(path: str) -> bool:
 
 
 # Units that install packages while they are active. packagekit.service and
-# unattended-upgrades.service are not among them: one answers questions (apt itself wakes it after
-# each run), one waits for the shutdown.
+# unattended-upgrades.service are not among them: the first answers questions (apt itself wakes it
+# after each run), the second waits for the shutdown.
 UPDATERS_AT_WORK = (
     "apt-daily-upgrade.service",
     "dnf-automatic.service",

@@ -1,13 +1,13 @@
-"""Identifiers of runs and snapshots: short, readable, sorted by time as text.
+"""Make identifiers of runs and snapshots: short, readable, sorted by time as text.
 
-Pure: the caller gives the moment and the randomness.
+Pure: the caller gives the time and the random bytes.
 """
 
 from datetime import UTC, datetime
 
 RANDOM_BYTES = 2
 
-# What tells snapshots that were imported from those of a discovery.
+# Distinguishes imported snapshots from those of a discovery.
 IMPORT_PREFIX = "i-"
 
 

@@ -1,4 +1,4 @@
-"""Which package names are kernels, for every stage."""
+"""Recognise kernels by the names of their packages, for every stage."""
 
 import re
 from fnmatch import fnmatchcase
@@ -22,7 +22,7 @@ _RPM_OWN_SOURCE = re.compile(
 )
 _DEB_IMAGE = re.compile(r"linux-image-(?:unsigned-)?[0-9].*")
 _DEB_PART = re.compile(r"linux-(?:image|modules|modules-extra)-(?:unsigned-)?[0-9].*")
-# linux-firmware, linux-base and linux-atm are none.
+# linux-firmware, linux-base and linux-atm are not kernels.
 _DEB_SOURCE = re.compile(
     r"linux(?:-(?:[0-9]|aws|azure|gcp|gke|gkeop|oracle|kvm|hwe|lowlatency|raspi|ibm|oem|nvidia|riscv"
     r"|meta|intel|iot|xilinx|bluefield|fips|realtime|allwinner|starfive|lts).*)?"
@@ -68,8 +68,8 @@ def is_rpm_source(source: str) -> bool:
 
 def rpm_source_of(name: str) -> str:
     """The source package that a part of a kernel is usually built from, by its name alone."""
-    found = _RPM_OWN_SOURCE.match(name)
-    return found[0] if found else ""
+    match = _RPM_OWN_SOURCE.match(name)
+    return match[0] if match else ""
 
 
 def is_meta(name: str) -> bool:
@@ -82,13 +82,13 @@ def boots(name: str) -> bool:
     return is_deb_image(name) or is_meta(name) or is_rpm_image(name)
 
 
-# A kernel that a pattern above does not know must not be put back without a person, so these err.
+# A kernel that no pattern above knows must not be undone without a person, so these match too much.
 _PERHAPS = ("linux-image-*", "linux-modules-*", "kernel", "kernel-*", "raspi-firmware")
 _PERHAPS_SOURCES = ("linux-signed-*", "kernel")
 
 
 def may_be_kernel(name: str, source: str) -> bool:
-    """True for whatever may be a kernel or brings one, built from that source package."""
+    """True for whatever may be a kernel or bring one, built from that source package."""
     return any(fnmatchcase(name, glob) for glob in _PERHAPS) or any(
         fnmatchcase(source, glob) for glob in _PERHAPS_SOURCES
     )

@@ -1,4 +1,4 @@
-"""What `inventory lint` finds."""
+"""The results of `inventory lint`."""
 
 from enum import StrEnum
 
@@ -13,7 +13,7 @@ class Level(StrEnum):
 
 
 class Finding(Model):
-    """One thing to mend. `rule` is stable, for scripts. `where` is `file:line` in a YAML or INI
+    """One thing to fix. `rule` is stable, for scripts. `where` is `file:line` in a YAML or INI
     source, the source alone where it is a program, or empty. `hosts` are those concerned."""
 
     level: Level

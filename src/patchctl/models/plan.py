@@ -1,8 +1,8 @@
 """The frozen plan (`patch.lock`).
 
 `body` decides what happens and its canonical digest is the plan's identity; `about` says who made
-it and when, and is outside the digest. Nothing in `body` depends on the machine or the moment
-beyond what it names, so the same inputs give the same digest everywhere.
+it and when, and is outside the digest. `body` depends on neither the machine nor the time beyond
+what it names, so the same inputs give the same digest everywhere.
 """
 
 from enum import StrEnum
@@ -13,7 +13,7 @@ from . import canonical
 from .base import Model, Record
 from .exclusions import Exclusion
 from .facts import PackageManager
-from .hooks import RingHook
+from .policy import RingPolicy, StaleLists, UnprovenPolicy
 
 
 class Action(StrEnum):
@@ -47,11 +47,11 @@ class SelectionMode(StrEnum):
 
 
 class Selection(Record):
-    """What was asked for. `packages` are binary or source names, for mode `package`.
+    """The updates that were asked for. `packages` are binary or source names, for mode `package`.
 
-    For mode `findings`, of which all that are set must hold: `cves`, any of them; `decision`, that
-    urgent or more; `due_before`, an ISO date. `phased`: also what the host's own package manager
-    defers, since its phase has not reached it.
+    For mode `findings`, all that are set must hold: `cves`, any of them; `decision`, that urgent or
+    more; `due_before`, an ISO date. `phased`: also updates that the host's own package manager
+    defers, since their phase has not reached it.
     """
 
     mode: SelectionMode
@@ -74,9 +74,9 @@ class Artifact(Record):
 class Transition(Record):
     """One package changes on a host. Versions are full, `from_` is written `from`.
 
-    `cves` apply to the source package before and no longer after, by the feeds that the plan names;
-    all transitions of one source in one transaction carry the same. `unsigned`: its repository says
-    that its packages need no signature, so that it is known by its SHA-256 alone.
+    `cves` affect the source package before and no longer after, by the feeds that the plan names;
+    all transitions of one source in one transaction have the same. `unsigned`: its repository says
+    that its packages need no signature, so that only its SHA-256 identifies it.
     """
 
     package: str
@@ -95,9 +95,9 @@ class Transition(Record):
 
 
 def proof_key(transition: Transition) -> str:
-    """What an earlier ring must have proven: the same step to the same bytes, as a digest.
+    """The digest of what an earlier ring must have proven: the same step to the same bytes.
 
-    What feeds say of a step (`cves`) is no part of it: it changes while the bytes do not.
+    `cves` are not part of it: feeds change while the bytes do not.
     """
     return canonical.digest(
         [
@@ -112,7 +112,7 @@ def proof_key(transition: Transition) -> str:
 
 
 class Cohort(Record):
-    """Hosts with an identical closed transaction share one. `id` is `c-<12 hex>` of its content."""
+    """Hosts with an identical closed transaction. `id` is `c-<12 hex>` of its content."""
 
     id: str
     manager: PackageManager
@@ -122,9 +122,9 @@ class Cohort(Record):
 
 
 class PlannedHost(Record):
-    """One host's place in the plan. `wave` counts from 1 inside its ring.
+    """One host of the plan. `wave` counts from 1 inside its ring.
 
-    `machine_id` is what preflight compares with, so a re-installed or swapped host is refused.
+    Preflight compares `machine_id`, so a re-installed or swapped host is refused.
     """
 
     name: str
@@ -148,7 +148,7 @@ class LeftOutReason(StrEnum):
     NO_ADVISORIES = "no-advisories"
     NOT_SELECTED = "not-selected"
     HELD = "held"
-    # In the host's repositories, and its own preferences keep it from it.
+    # In the host's repositories, but the host's own preferences exclude it.
     PINNED = "pinned"
     # Its repository brings it to some machines first, and this one is not among them.
     PHASED = "phased"
@@ -164,7 +164,7 @@ class LeftOutReason(StrEnum):
     FETCH_FAILED = "fetch-failed"
     # Another host is told another file for the same version by the same repository.
     DISPUTED = "file-disputed"
-    # Of findings that were asked for.
+    # For findings that were asked for.
     NO_FINDING = "no-such-finding"
     WAIVED = "waived"
     NO_FIX = "no-fix"
@@ -172,14 +172,14 @@ class LeftOutReason(StrEnum):
     END_OF_LIFE = "end-of-life"
     NOT_IN_REPOSITORIES = "not-in-repositories"
     NOT_EFFECTIVE = "not-effective"
-    # Some of its repositories could not be looked into, or only by old lists.
+    # Some of its repositories could not be read, or only their old lists.
     STALE_LISTS = "stale-lists"
 
 
 class LeftOut(Record):
     """A host (no `package`), one of its updates, or findings of one of its source packages (`cves`)
-    that the plan leaves out, and why. Of what is excluded: `rule` is the exclusion's, `needs` the
-    excluded packages that the update cannot go without, empty where it is excluded itself."""
+    that the plan leaves out, and why. For an excluded update, `rule` is the exclusion's and `needs`
+    are the excluded packages that the update needs, empty where it is excluded itself."""
 
     host: str
     reason: LeftOutReason
@@ -192,28 +192,12 @@ class LeftOut(Record):
 
 
 class CouldNotLook(Model):
-    """What nobody could look into when the plan was made, and why: a repository of a host as its
-    package manager names it, or all of the host where `repository` is empty."""
+    """What could not be read when the plan was made, and why: a repository of a host as its package
+    manager names it, or everything on the host where `repository` is empty."""
 
     host: str
     repository: str = ""
     reason: str = ""
-
-
-class StaleLists(StrEnum):
-    """What becomes of a host some of whose repositories could not be looked into: it is left out,
-    or gets what is known of."""
-
-    HOLD = "hold"
-    WARN = "warn"
-
-
-class UnprovenPolicy(StrEnum):
-    """What production does with a transition that no earlier ring has proven."""
-
-    HOLD = "hold"
-    APPROVE = "approve"
-    ALLOW = "allow"
 
 
 class Unproven(Record):
@@ -227,122 +211,8 @@ class Unproven(Record):
     hosts: tuple[str, ...]
 
 
-class Amount(Record):
-    """A number of hosts or a percentage of a ring (rounded up). Exactly one is not None."""
-
-    hosts: int | None = None
-    percent: int | None = None
-
-    def of(self, hosts: int) -> int:
-        """The amount out of `hosts`. May be 0, or more than `hosts`."""
-        if self.percent is not None:
-            return -(-hosts * self.percent // 100)
-        return self.hosts or 0
-
-
-class Promote(StrEnum):
-    """How a ring is entered: by itself, or after somebody said so."""
-
-    AUTO = "auto"
-    MANUAL = "manual"
-
-
-class RebootPolicy(StrEnum):
-    """`never` leaves "pending reboot"; `if-required` reboots where the platform asks for it."""
-
-    NEVER = "never"
-    IF_REQUIRED = "if-required"
-
-
-class OnFailure(StrEnum):
-    """What happens to a host that failed after its packages were touched."""
-
-    ROLLBACK = "rollback"
-    STOP = "stop"
-
-
-class RollbackReady(StrEnum):
-    """`require`: a host whose old versions cannot be kept is not patched."""
-
-    REQUIRE = "require"
-    WARN = "warn"
-
-
-class UpdaterPolicy(StrEnum):
-    """What preflight does about unattended-upgrades and its like."""
-
-    REFUSE = "refuse"
-    WARN = "warn"
-    HOLD_FOR_RUN = "hold-for-run"
-
-
-class ProbeKind(StrEnum):
-    """How a probe asks whether a service answers. All run on the host itself."""
-
-    HTTP = "http"
-    TCP = "tcp"
-    COMMAND = "command"
-    UNIT = "unit"
-
-
-class Probe(Record):
-    """A question to the host that must be answered well after patching.
-
-    `target`: URL, `host:port`, a shell command, or a unit name, by `kind`. `expect` is text that an
-    HTTP answer's body contains. `groups`/`packages` say on which hosts it applies (all when both
-    are empty; on hosts in one of the groups, or with one of the packages installed).
-    It is retried every 2 s until `within_s` is over.
-    """
-
-    name: str
-    kind: ProbeKind
-    target: str
-    expect: str = ""
-    within_s: int = 30
-    groups: tuple[str, ...] = ()
-    packages: tuple[str, ...] = ()
-
-
-class RingPolicy(Record):
-    """How a ring is walked. `soak_s` is waited after its last host before the next ring,
-    `lock_wait_s` for somebody else who works with a host's package manager.
-
-    `drain_sees`, `undrain_sees` are groups whose hosts the hook may reach and read besides those
-    that it works on; which hosts these are says the inventory when a run begins or goes on.
-    """
-
-    name: str
-    budget: Amount
-    max_concurrent: Amount
-    soak_s: int
-    promote: Promote
-    reboot: RebootPolicy
-    on_failure: OnFailure
-    rollback_ready: RollbackReady
-    updaters: UpdaterPolicy
-    probes: tuple[Probe, ...] = ()
-    drain: str = ""
-    undrain: str = ""
-    transaction_timeout_s: int = 3600
-    verify_timeout_s: int = 120
-    reboot_timeout_s: int = 600
-    drain_timeout_s: int = 300
-    drain_sees: tuple[str, ...] = ()
-    undrain_sees: tuple[str, ...] = ()
-    lock_wait_s: int = 120
-
-    @property
-    def hooks(self) -> tuple[RingHook, ...]:
-        """Those that it has."""
-        both = (
-            RingHook(stage="drain", file=self.drain, sees=self.drain_sees),
-            RingHook(stage="undrain", file=self.undrain, sees=self.undrain_sees),
-        )
-        return tuple(hook for hook in both if hook.file)
-
-
 class HookMode(StrEnum):
-    """What git knows of a file's mode, so that a checkout is the same under every umask."""
+    """The part of a file's mode that git stores, so that every umask gives the same checkout."""
 
     FILE = "file"
     EXECUTABLE = "executable"
@@ -369,7 +239,7 @@ class SnapshotRef(Record):
 
 
 class PlanFeed(Record):
-    """A feed that counted. `dated` is the content's own date (ISO), empty where it states none."""
+    """A feed that was used. `dated` is the content's own date (ISO), empty where it states none."""
 
     name: str
     dated: str = ""
@@ -377,8 +247,8 @@ class PlanFeed(Record):
 
 
 class Urgent(Record):
-    """A CVE that the plan removes and that does not wait: known to be exploited (`kev`), or to be
-    acted on now on at least one of the plan's hosts (`act`)."""
+    """A CVE that the plan removes and that is urgent: known to be exploited (`kev`), or to be acted
+    on now on at least one of the plan's hosts (`act`)."""
 
     cve: str
     kev: bool = False
@@ -387,12 +257,15 @@ class Urgent(Record):
 
 # Defaults are not written, so that a plan from before these fields keeps its bytes and its digest.
 class PlanBody(Model, omit_defaults=True):
-    """What is frozen. `as_of` is the newest snapshot's time, `expires` is computed from it (epoch
-    seconds UTC). Tuples are sorted so that equal plans are equal bytes. `feeds` is empty where none
-    were held: then nothing is known of CVEs. `hooks` are all files of the folders that the rings'
-    hooks lie in; empty where no ring has a hook, and in a plan from before they were kept.
-    `could_not_look` is what the snapshot could not tell of the hosts that were asked for.
-    `exclusions` are the rules that held when it was made, in the order in which they count."""
+    """The frozen part of a plan.
+
+    `as_of` is the newest snapshot's time, `expires` is computed from it (epoch seconds UTC). Tuples
+    are sorted so that equal plans are equal bytes. `feeds` is empty where none were stored: then
+    nothing is known about CVEs. `hooks` are all files of the folders in which the rings' hooks lie;
+    empty where no ring has a hook, and in a plan from before they were frozen. `could_not_look` is
+    what discovery could not read on the hosts that were asked for. `exclusions` are the rules that
+    held when the plan was made, in their order.
+    """
 
     version: int
     as_of: int
@@ -416,8 +289,8 @@ class PlanBody(Model, omit_defaults=True):
 
     @property
     def holds_back(self) -> bool:
-        """Does it leave out hosts because their repositories could not be looked into?"""
-        held = any(one.reason is LeftOutReason.STALE_LISTS for one in self.left_out)
+        """Does it leave out hosts because their repositories could not be read?"""
+        held = any(left_out.reason is LeftOutReason.STALE_LISTS for left_out in self.left_out)
         return held and self.stale_lists is StaleLists.HOLD
 
     @property
@@ -428,7 +301,7 @@ class PlanBody(Model, omit_defaults=True):
 
 
 class PlanAbout(Model):
-    """Who made it, when, from which revision. `created` is epoch seconds UTC."""
+    """Who made the plan, when, from which revision. `created` is epoch seconds UTC."""
 
     created: int
     author: str
@@ -444,40 +317,3 @@ class Plan(Model):
     digest: str
     body: PlanBody
     about: PlanAbout
-
-
-# --- what the resolve step hands to the freeze step ---------------------------------------------
-
-
-class Unusable(Record):
-    """A package of a transaction that cannot be taken, with the reason, and what of it is installed
-    and must stay; `arch` and `installed` are empty where it is not installed."""
-
-    left_out: LeftOut
-    arch: str = ""
-    installed: str = ""
-
-
-class Resolution(Model):
-    """The closed transaction that a host's own package manager computed.
-
-    `error` is one line when it could not, and `locked` who worked with the package manager then;
-    `transitions` is empty. `uris` are where the host
-    would fetch the files from, by file name; they are not part of the plan's identity.
-    `dropped` are requested updates that the host's package manager would not take. Where a package
-    is `unusable`, the transaction is none: the host is to be asked again for one without it.
-    `needed_kib` is the space that the transaction needs, by the path it writes to.
-    `source_versions` are the new versions of source packages, by binary package, where they are not
-    the binary's own.
-    """
-
-    host: str
-    manager: PackageManager
-    transitions: tuple[Transition, ...] = ()
-    dropped: tuple[LeftOut, ...] = ()
-    unusable: tuple[Unusable, ...] = ()
-    error: str = ""
-    locked: str = ""
-    uris: dict[str, str] = {}
-    needed_kib: dict[str, int] = {}
-    source_versions: dict[str, str] = {}

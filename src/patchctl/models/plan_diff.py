@@ -1,4 +1,4 @@
-"""What differs between two plans."""
+"""The differences between two plans."""
 
 from .base import Model, Record
 from .exclusions import Exclusion
@@ -35,11 +35,10 @@ class CveChange(Record):
 class PlanDiff(Model):
     """From plan `before` to plan `after`, by digest. All tuples are sorted.
 
-    `added` and `removed` are transitions that hosts get only in the one or the other plan;
-    `files_changed` are packages whose version is the same and whose file is not. `cves_gained` are
-    removed by the second plan only, `cves_lost` by the first only. `hooks` are files of the hooks,
-    each with what is different about it. `exclusions_added` and `exclusions_removed` are rules of
-    the one plan only.
+    `added` and `removed` are transitions that hosts get only in one of the plans; `files_changed`
+    are packages whose version is the same but whose file is not. `cves_gained` are removed by the
+    second plan only, `cves_lost` by the first only. `hooks` are files of the hooks, each with its
+    difference. `exclusions_added` and `exclusions_removed` are rules of one plan only.
     """
 
     before: str
@@ -66,5 +65,5 @@ class PlanDiff(Model):
 
     @property
     def same(self) -> bool:
-        """True where the plans are one."""
+        """True where both are the same plan."""
         return self.before == self.after

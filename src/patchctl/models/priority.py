@@ -1,4 +1,4 @@
-"""How urgent a vulnerability is on a host: what goes in, what comes out.
+"""How urgent a vulnerability is on a host: the inputs and results of the decision.
 
 All dates are ISO dates (UTC). `due` is the last day on which the fix may come.
 """
@@ -23,7 +23,7 @@ class Decision(StrEnum):
         return _URGENCY[self]
 
 
-_URGENCY = {decision: place for place, decision in enumerate(Decision)}
+_URGENCY = {decision: index for index, decision in enumerate(Decision)}
 
 
 class Exposure(StrEnum):
@@ -45,7 +45,7 @@ class Criticality(IntEnum):
 
 
 class Context(Record):
-    """What of a host counts for priority; hosts that agree share their decisions.
+    """What matters of a host for priority; hosts that agree share their decisions.
 
     `exposure_why` says where the exposure comes from: a declaration or a listening socket.
     """
@@ -57,12 +57,12 @@ class Context(Record):
 
 
 class Threat(Record):
-    """Everything known of one CVE that counts for its priority, whatever the host.
+    """Everything known of one CVE that matters for its priority, whatever the host.
 
     `cvss` is the vector that counts (vendor's before the CNA's before others); `severity` the
     vendor's word. SSVC points are empty where unknown: then the cautious value counts and the
     reasons say so. `fix_published` is when a fix first came, `published` when the CVE or advisory
-    did; empty where unknown. `fix_out`: a fix exists, be it in no repository of the host;
+    did; empty where unknown. `fix_out`: a fix exists, even if no repository of the host has it;
     `fixable`: the operator can have it now.
     """
 
@@ -81,8 +81,8 @@ class Threat(Record):
 
 
 class Clock(Record):
-    """One rule's deadline: `rule` names it (`BOD 26-04: 14 days`), `start` is the date it runs
-    from and why."""
+    """The deadline of one rule: `rule` names it (`BOD 26-04: 14 days`), `start` is the date from
+    which it runs, and why."""
 
     rule: str
     due: str
@@ -124,7 +124,7 @@ class Sla(Record):
 
 
 class PriorityPolicy(Record):
-    """What the site goes by."""
+    """The rules that the site applies."""
 
     profiles: tuple[Profile, ...] = (Profile.SSVC_DEPLOYER, Profile.BOD_26_04, Profile.CVSS_SLA)
     sla: Sla = Sla()

@@ -1,4 +1,4 @@
-"""How far the way to a host went, and why it ended: codes for programs, words for people."""
+"""How far a connection to a host came, and why it ended: codes for programs, text for people."""
 
 from enum import StrEnum, auto
 
@@ -6,7 +6,7 @@ from .base import Model
 
 
 class Stage(StrEnum):
-    """How far the way to a host's answer was gone when it ended, in its order."""
+    """The steps on the way to a host's answer, in their order; the connection ended at one."""
 
     INVENTORY = "inventory"
     RESOLVE = "resolve"
@@ -18,11 +18,11 @@ class Stage(StrEnum):
 
 
 class ReasonCode(StrEnum):
-    """Why a host gave no answer that can be used. UNKNOWN: something new, its words tell."""
+    """Why a host gave no usable answer. UNKNOWN: the cause is new; the text describes it."""
 
     UNKNOWN = auto()
     VAULT_CLOSED = auto()
-    # The way to the host is one that patchctl does not go, or cannot from this machine.
+    # patchctl does not support this connection, or cannot use it from this machine.
     UNSUPPORTED = auto()
     NO_PLUGIN = auto()
     BAD_VARIABLE = auto()
@@ -52,7 +52,7 @@ class ReasonCode(StrEnum):
     INVENTORY_GONE = auto()
     WORKER_DIED = auto()
     CONNECTION_LOST = auto()
-    # A hook would have reached or read a host that it does not see.
+    # A hook would have reached or read a host that it is not allowed to see.
     UNSEEN = auto()
     # The host answered, but with too little.
     INCOMPLETE = auto()
@@ -61,13 +61,13 @@ class ReasonCode(StrEnum):
 
 
 class Reason(Model):
-    """A code, and what people are told: one line."""
+    """A code, and one line of text for people."""
 
     code: ReasonCode
     text: str
 
 
-# Where the way ended; every other reason is one of the answer.
+# The stage at which each reason ends the connection; every other reason is about the answer.
 _STAGES = {
     Stage.INVENTORY: (
         ReasonCode.VAULT_CLOSED,
@@ -114,10 +114,10 @@ REFUSED_PASSWORD = frozenset(
         ReasonCode.VAULT_CLOSED,
     }
 )
-# The host answered whole, and what it said is not enough.
+# The host answered completely, but what it reported is not enough.
 TOO_LITTLE = frozenset({ReasonCode.NO_MANAGER, ReasonCode.NO_PACKAGES})
 
 
 def stage_of(code: ReasonCode) -> Stage:
-    """Where the way to the host ended."""
+    """The stage at which the connection ended."""
     return _STAGE_OF.get(code, Stage.ANSWER)

@@ -1,4 +1,4 @@
-"""What a host's package manager is asked to resolve."""
+"""The request that a host's package manager is to resolve."""
 
 from .base import Record
 from .exclusions import Exclusion
@@ -6,7 +6,7 @@ from .facts import PackageManager
 
 
 class PackageRequest(Record):
-    """One package that is asked for, in one version."""
+    """One requested package in one version."""
 
     package: str
     arch: str
@@ -14,7 +14,7 @@ class PackageRequest(Record):
 
 
 class Kept(Record):
-    """One package that must stay as it is: in this version, or away where `version` is empty."""
+    """One package that must stay as it is: in this version, or absent where `version` is empty."""
 
     package: str
     arch: str = ""
@@ -22,11 +22,11 @@ class Kept(Record):
 
 
 class HostRequest(Record):
-    """What is asked of one host. `wanted` is sorted: in a conflict the earlier one stays.
+    """The request to one host. `wanted` is sorted: in a conflict the earlier one stays.
 
-    `kept` are packages that the transaction may not touch, since what is known of them is not
-    enough. `exclusions` hold on this host, and the transaction must change nothing that they name;
-    `held` are the installed packages among those, in the version in which they stay.
+    `kept` are packages that the transaction may not touch, since too little is known about them.
+    `exclusions` hold on this host, and the transaction must change nothing that they name; `held`
+    are the installed packages among those, in the version in which they stay.
     """
 
     host: str

@@ -1,4 +1,4 @@
-"""What git says of a workspace."""
+"""The revision of a workspace, as git reports it."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ class Revision(NamedTuple):
 
 
 class AtHead(NamedTuple):
-    """`commit` is HEAD where it has the bytes, else empty, and `why` says why not."""
+    """`commit` is HEAD where it has the bytes; else it is empty, and `why` is the reason."""
 
     commit: str
     why: str = ""

@@ -1,4 +1,4 @@
-"""A rollout: its states, the work it hands out, what comes back, and the journal's events.
+"""The states of a rollout, the work that it hands out and the outcomes that come back.
 
 The tables of legal transitions stand in `rollout.states`.
 """
@@ -6,10 +6,8 @@ The tables of legal transitions stand in `rollout.states`.
 from enum import StrEnum
 from typing import Any
 
-from .base import Model, Record
-from .exclusions import Exclusion
+from .base import Record
 from .facts import Boot, PackageManager
-from .plan import CouldNotLook
 
 
 class RunState(StrEnum):
@@ -66,7 +64,7 @@ class HostState(StrEnum):
 
 
 class Stage(StrEnum):
-    """One piece of work on a host. Each is idempotent for one transaction id."""
+    """A kind of work on a host. Each is idempotent for one transaction id."""
 
     PREFLIGHT = "preflight"
     PREPARE = "prepare"
@@ -78,16 +76,16 @@ class Stage(StrEnum):
     UNDRAIN = "undrain"
     UNDO = "undo"
     VERIFY_UNDO = "verify_undo"
-    # Not a step of an attempt: what the run took on a host is given back once the host has settled.
+    # Not a step of an attempt: gives back what the run took on a host that has settled.
     RELEASE = "release"
 
 
 class OutcomeStatus(StrEnum):
-    """What came back from a host.
+    """The result of a stage on a host.
 
-    `running`: the detached transaction goes on, ask again. `locked`: somebody else works with the
-    package manager there, so nothing was begun; ask again. `lost`: the controller's process ended
-    without an answer for this host; nothing is known.
+    `running`: the detached transaction goes on, ask again. `locked`: somebody else uses the package
+    manager there, so nothing was begun; ask again. `lost`: the controller's process ended without
+    an answer for this host; nothing is known.
     """
 
     OK = "ok"
@@ -99,13 +97,13 @@ class OutcomeStatus(StrEnum):
 
 
 class HostWork(Record):
-    """What one host is to do. `transaction` is the idempotency key on the host.
+    """The work for one host. `transaction` is the idempotency key on the host.
 
     `fence` rises with every controller that takes the run over; the host refuses a lower one.
-    `boot` is the identity that a reboot must replace. `before` is how much of the host's state
-    before the update prepare wrote down, by list: verify must have compared all of it. None: the
-    host was prepared by a patchctl that did not count. `look`: only find out; begin nothing that
-    was not begun.
+    `boot` is the identity that a reboot must replace. `before` is the number of entries that
+    prepare recorded of the host's state before the update, by list: verify must have compared all
+    of them. None: the host was prepared by a patchctl that did not count. `look`: only find out;
+    begin nothing that was not begun.
     """
 
     host: str
@@ -138,13 +136,13 @@ class ProcessIdentity(Record):
     boot_id: str
 
 
-# Names what carries a shard, a process or something far away: JSON builtins that only the executor
-# understands. A later controller ends by it what an earlier one left running.
+# Names what carries a shard, a process or something remote: JSON builtins that only the executor
+# understands. With it a later controller ends what an earlier one left running.
 Carrier = dict[str, Any]
 
 
 class HostOutcome(Record):
-    """The answer of one host to one stage. `evidence` is JSON builtins without floats."""
+    """The answer of one host to one stage. `evidence` has JSON builtins without floats."""
 
     shard: str
     host: str
@@ -158,278 +156,3 @@ class ShardEnded(Record):
 
     shard: str
     reason: str = ""
-
-
-# --- journal ------------------------------------------------------------------------------------
-
-
-class PlanTrust(StrEnum):
-    """Why a plan might run: this state made it, git had it at HEAD, or the caller named its digest
-    with --trust-plan."""
-
-    STATE = "state"
-    GIT = "git"
-    NAMED = "named"
-
-
-class RunCreated(Record, tag_field="kind", tag="run-created"):
-    """The first event of a run. `trust` is None in runs from before it was asked."""
-
-    plan: str
-    by: str
-    comment: str = ""
-    trust: PlanTrust | None = None
-
-
-class RunMoved(Record, tag_field="kind", tag="run-moved"):
-    """The run changes state."""
-
-    to: RunState
-    reason: str = ""
-
-
-class RingMoved(Record, tag_field="kind", tag="ring-moved"):
-    """A ring changes state."""
-
-    ring: str
-    to: RingState
-    reason: str = ""
-
-
-class WaveStarted(Record, tag_field="kind", tag="wave-started"):
-    """Hosts of a wave may start from now on."""
-
-    ring: str
-    wave: int
-    hosts: int
-
-
-class HostMoved(Record, tag_field="kind", tag="host-moved"):
-    """A host's attempt changes state. For a state that is work, this is written before the work.
-
-    `stage` is the stage that is begun, or that led to a final state. `look`: a lost host is only
-    looked at; nothing is begun there that had not begun.
-    """
-
-    host: str
-    attempt: int
-    to: HostState
-    stage: Stage | None = None
-    transaction: str = ""
-    reason: str = ""
-    look: bool = False
-
-
-class StageAnswered(Record, tag_field="kind", tag="stage-answered"):
-    """A host's answer that does not by itself move it: evidence, an undo stage, a late result, whom
-    it waits for (`locked`) and that it waits no more (`running`)."""
-
-    host: str
-    attempt: int
-    stage: Stage
-    status: OutcomeStatus
-    reason: str = ""
-    late: bool = False
-    evidence: dict[str, Any] = {}
-
-
-class ShardStarted(Record, tag_field="kind", tag="shard-started"):
-    """Work is handed to the executor. Written before the process exists."""
-
-    shard: str
-    stage: Stage
-    hosts: tuple[str, ...]
-
-
-class ShardProcess(Record, tag_field="kind", tag="shard-process"):
-    """What carries a shard, so that a later controller can end it."""
-
-    shard: str
-    process: Carrier
-
-
-class ShardOver(Record, tag_field="kind", tag="shard-over"):
-    """The process of a shard has ended or was ended."""
-
-    shard: str
-    reason: str = ""
-
-
-class ControllerTook(Record, tag_field="kind", tag="controller-took"):
-    """A controller process holds the run from now on, with this fence."""
-
-    fence: int
-    process: ProcessIdentity
-    by: str = ""
-
-
-class CommandKind(StrEnum):
-    """What an operator may ask of a run from another process."""
-
-    PAUSE = "pause"
-    RESUME = "resume"
-    ABORT = "abort"
-    APPROVE = "approve"
-    ROLLBACK = "rollback"
-    RETRY = "retry"
-
-
-class CommandTaken(Record, tag_field="kind", tag="command-taken"):
-    """An operator's request takes effect.
-
-    `force`: for `resume`, failures so far are accepted; for `rollback`, unsafe undos are wanted.
-    `hosts`: for `retry`, those that get another attempt.
-    """
-
-    command: CommandKind
-    by: str
-    ring: str = ""
-    reason: str = ""
-    force: bool = False
-    hosts: tuple[str, ...] = ()
-
-
-Event = (
-    RunCreated
-    | RunMoved
-    | RingMoved
-    | WaveStarted
-    | HostMoved
-    | StageAnswered
-    | ShardStarted
-    | ShardProcess
-    | ShardOver
-    | ControllerTook
-    | CommandTaken
-)
-
-
-class JournalEntry(Model):
-    """One journal entry. `seq` rises by one over the whole database; `at` is epoch ms UTC."""
-
-    seq: int
-    run: str
-    at: int
-    event: Event
-
-
-class Command(Model):
-    """A request of an operator that waits in the mailbox of a run."""
-
-    id: int
-    run: str
-    command: CommandKind
-    by: str
-    ring: str = ""
-    reason: str = ""
-
-
-# --- what users and scripts see -----------------------------------------------------------------
-
-
-class BlockerKind(StrEnum):
-    """What keeps something from going on, by what lifts it."""
-
-    OPERATOR = "operator"  # a person paused the run; `rollout resume`
-    CLOCK = "clock"  # the controller's clock was set back; `rollout resume`
-    BUDGET = "budget"  # too many hosts did not succeed; `rollout resume --accept-failures`
-    SOAK = "soak"  # time alone
-    APPROVAL = "approval"  # `rollout approve`
-    UNPROVEN = "unproven"  # proof in an earlier ring, or `rollout approve` where policy says so
-
-
-class LeaseKind(StrEnum):
-    """How a run has a host: held, where it has begun the host's ring or works on the host, or only
-    reserved, so that nobody else patches it before the run comes there."""
-
-    HELD = "held"
-    RESERVED = "reserved"
-
-
-class Blocker(Model):
-    """One reason why a run, a ring or a host (`what`) may not go on yet.
-
-    `reason` is a line for people, `details` names what it is about, such as packages. `since` and
-    `until` are epoch ms UTC where known; with `until` it ends by itself.
-    """
-
-    kind: BlockerKind
-    what: str
-    reason: str
-    details: tuple[str, ...] = ()
-    since: int | None = None
-    until: int | None = None
-
-
-class RingStatus(Model):
-    """Counters by folded host state; they sum to the ring's size.
-
-    `approved`: somebody let the ring go on; without a controller it waits all the same.
-    """
-
-    name: str
-    state: RingState
-    hosts: dict[str, int]
-    reason: str = ""
-    approved: bool = False
-
-
-class EditedFile(Record):
-    """A configuration file that somebody edited after the update, so that the undo left it alone.
-
-    `copy` is where it lies on the host as it was before the update, empty where it was not there.
-    `gone`: it came with a new package and went with it; `copy` is the edited file.
-    """
-
-    path: str
-    copy: str = ""
-    gone: bool = False
-
-
-class ConfigFile(Model):
-    """A configuration file that the update changed or, where `beside` is given, left as it was: the
-    package's own version lies there."""
-
-    path: str
-    beside: str = ""
-
-
-class HostStatusLine(Model):
-    """One host in `rollout status`.
-
-    `edited`: files that an undo did not touch. `holds`: the run has settled this host, but its
-    claim could not be given back there. `lease`: how the run keeps the host from other runs, None
-    where it does not. `attempt`: above 1 where it was tried again, or undone later.
-    `config`: files that the update kept or changed. `reboot_required`: the host waits for a reboot;
-    `old_code`: units, or commands of no unit, that go on with replaced files.
-    """
-
-    name: str
-    ring: str
-    state: HostState
-    stage: str = ""
-    reason: str = ""
-    edited: tuple[EditedFile, ...] = ()
-    holds: bool = False
-    lease: LeaseKind | None = None
-    attempt: int = 1
-    config: tuple[ConfigFile, ...] = ()
-    reboot_required: bool = False
-    old_code: tuple[str, ...] = ()
-
-
-class RunStatus(Model):
-    """`rollout status -o json`. `reason` is why the run is in its state, `blockers` is all that
-    keeps it from going on, `could_not_look` what its plan could not tell, `exclusions` the rules
-    that held when its plan was made."""
-
-    run: str
-    plan: str
-    state: RunState
-    reason: str
-    rings: tuple[RingStatus, ...]
-    hosts: tuple[HostStatusLine, ...]
-    controller: str = ""
-    blockers: tuple[Blocker, ...] = ()
-    could_not_look: tuple[CouldNotLook, ...] = ()
-    exclusions: tuple[Exclusion, ...] = ()

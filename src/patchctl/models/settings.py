@@ -1,9 +1,9 @@
-"""What `patchctl.yml` says, with every default filled in."""
+"""The settings of `patchctl.yml`, with every default filled in."""
 
 from .base import Model, Record
 from .exclusions import Exclusion
 from .feeds import Stale
-from .plan import RingPolicy, StaleLists, UnprovenPolicy
+from .policy import RingPolicy, StaleLists, UnprovenPolicy
 from .priority import PriorityPolicy
 
 
@@ -25,7 +25,7 @@ class Share(Record):
 class Shares(Record):
     """Deterministic assignment by name. Percentages sum to 100, in the order of the rings.
 
-    `stratum` names variables; hosts that agree in them are dealt out among themselves.
+    `stratum` names variables; hosts that agree in them are divided among the rings by themselves.
     """
 
     seed: str
@@ -34,15 +34,15 @@ class Shares(Record):
 
 
 class Assignment(Record):
-    """How a host without `patch_ring` and without a ring's group gets its ring: the first rule
-    that fits, else its share."""
+    """How a host without `patch_ring` and without a ring's group gets its ring: by the first rule
+    that matches, else by its share."""
 
     rules: tuple[Rule, ...] = ()
     shares: Shares | None = None
 
 
 class AnsibleSettings(Record):
-    """How hosts are reached. Paths are relative to the workspace; passwords stand only in files."""
+    """How to connect to hosts. Paths are relative to the workspace; passwords are only in files."""
 
     user: str = ""
     private_key: str = ""
@@ -54,7 +54,7 @@ class AnsibleSettings(Record):
 
 
 class FeedSource(Record):
-    """What the operator says of one source. `address` replaces a known source's public one, or
+    """The operator's settings for one source. `address` replaces a known source's public one, or
     makes a source of its own; `max_age_s` None: that of all feeds."""
 
     name: str
@@ -65,7 +65,7 @@ class FeedSource(Record):
 
 class FeedSettings(Record):
     """Where vulnerability data comes from and how old it may be. `mirror` is a base address that
-    stands in place of the public ones; `ecosystems` are wanted besides those of the fleet."""
+    replaces the public ones; `ecosystems` are fetched besides those of the fleet."""
 
     mirror: str = ""
     ecosystems: tuple[str, ...] = ()
@@ -74,7 +74,7 @@ class FeedSettings(Record):
     sources: tuple[FeedSource, ...] = ()
 
     def max_age_of(self, name: str) -> int:
-        """How old the feed of that name may be, seconds."""
+        """The maximum age of the feed of that name in seconds."""
         for source in self.sources:
             if source.name == name and source.max_age_s is not None:
                 return source.max_age_s
@@ -82,8 +82,9 @@ class FeedSettings(Record):
 
 
 class Settings(Model):
-    """A workspace's settings. `rings` are in the order in which a rollout walks them and carry all
-    of policy, probes and hooks. Paths are as written: relative to the workspace, or absolute."""
+    """A workspace's settings. `rings` are in the order in which a rollout walks them and contain
+    all of policy, probes and hooks. Paths are as written: relative to the workspace, or absolute.
+    """
 
     rings: tuple[RingPolicy, ...]
     assign: Assignment

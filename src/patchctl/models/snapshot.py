@@ -1,4 +1,4 @@
-"""A snapshot: what one discovery found on every host it was pointed at."""
+"""A snapshot: the results of one discovery, for every host that was asked."""
 
 from enum import StrEnum
 
@@ -15,7 +15,7 @@ class HostStatus(StrEnum):
 
 
 class HostResult(Model):
-    """`facts` is None unless `status` is ok; `reason` is one line then.
+    """`facts` is None unless `status` is ok; otherwise `reason` is one line.
 
     `facts_digest` is the content address of the facts in the state database.
     """
@@ -42,7 +42,7 @@ class Snapshot(Model):
 
 
 class SnapshotSummary(Model):
-    """A line of the history: counts by status."""
+    """A snapshot in the list of snapshots: counts by status."""
 
     id: str
     taken: int

@@ -1,4 +1,4 @@
-"""Lines of the lists that the state database answers with."""
+"""Entries of the lists that the state database returns."""
 
 from .base import Model
 from .facts import HostFacts
@@ -18,7 +18,7 @@ class PlanSummary(Model):
 
 
 class RunSummary(Model):
-    """A run. `created` is epoch seconds UTC; `state` is what the journal's last event of it says.
+    """A run. `created` is epoch seconds UTC; `state` is that of the journal's last event of it.
 
     `fence` is that of the last controller, 0 where none ever took the run.
     """

@@ -1,7 +1,7 @@
-"""Sets of states that decisions ask for, each by its name.
+"""Named sets of states for decisions.
 
 A question such as "is the run over" has its answer here and nowhere else; which step may follow
-which stands in `rollout.states`.
+which is defined in `rollout.states`.
 """
 
 from .rollout import HostState, OutcomeStatus, RingState, RunState, Stage
@@ -13,9 +13,9 @@ R, H = RunState, HostState
 # The run is over: nothing goes on by itself, its hosts are free for other runs, and nobody pauses,
 # aborts or approves it any more. A rollback may still open it again.
 OVER = frozenset({R.DONE, R.ABORTED, R.ROLLED_BACK})
-# Over by somebody's word, so lost hosts are not asked again either.
+# Over by an operator's command, so lost hosts are not asked again either.
 CALLED_OFF = frozenset({R.ABORTED, R.ROLLED_BACK})
-# Hosts of it that failed may be tried again; a run that is on its way goes on by `resume`.
+# Its failed hosts may be tried again; a run that is under way goes on by `resume`.
 MAY_RETRY = frozenset({R.WAITING, R.SOAKING, R.HALTED, R.DONE})
 # A person must act before anything goes on; the run keeps its hosts.
 NEEDS_PERSON = frozenset({R.HALTED, R.NEEDS_HUMAN})
@@ -23,20 +23,20 @@ NEEDS_PERSON = frozenset({R.HALTED, R.NEEDS_HUMAN})
 TERMINAL = OVER | NEEDS_PERSON
 # `rollout resume` cannot carry it on.
 NOT_RESUMABLE = OVER | {R.NEEDS_HUMAN}
-# Without a host in flight a controller of it only waits: for time, or for a person.
+# With no host in flight its controller only waits: for time, or for a person.
 WAITING = frozenset({R.PLANNED, R.WAITING, R.PAUSED, R.SOAKING, R.PROMOTING})
 # What is in flight goes on to its end, and nothing new is begun on a host.
 BEGINS_NOTHING = frozenset({R.HALTING, R.ABORTING})
 # It was stopped before its end (exit code 3).
 STOPPED = frozenset({R.HALTING, R.HALTED, R.ABORTING, R.ABORTED})
-# The run still has its way before it, or what is left of it after a halt.
+# The run still goes on, or may after a halt.
 GOES_FORWARD = frozenset(R) - OVER - {R.ABORTING, R.ROLLING_BACK, R.NEEDS_HUMAN}
-# Undone on an operator's word: how a host ends then is no use of the budget.
+# It is undone on an operator's command: how a host ends then does not use the budget.
 UNDOING = frozenset({R.ROLLING_BACK, R.ROLLED_BACK, R.NEEDS_HUMAN})
 
 # --- rings --------------------------------------------------------------------------------------
 
-# Its first host was let go: the run has begun it.
+# Its first host was released: the run has begun it.
 RING_BEGUN = frozenset(RingState) - {RingState.PENDING, RingState.WAITING}
 # All its hosts have had their turn.
 RING_WALKED = frozenset({RingState.SOAKING, RingState.DONE})
@@ -53,34 +53,34 @@ WORKING = frozenset(
 IN_FLIGHT = WORKING | {H.ROLLING_BACK}
 # The attempt has come to an end.
 SETTLED = frozenset(HostState) - IN_FLIGHT - {H.PENDING, H.DEFERRED}
-# The attempt has come to an end that is known.
+# The attempt has ended, and its result is known.
 KNOWN_END = SETTLED - {H.UNKNOWN}
 # No stage is under way: settled, or put off until later.
 AT_REST = SETTLED | {H.DEFERRED}
-# So what the run took on the host is given back.
+# The run then gives back what it took on the host.
 LET_GO = KNOWN_END | {H.DEFERRED}
-# A run that is over may be opened again for them.
+# A finished run may be opened again for them.
 ASKED_AGAIN = frozenset({H.UNKNOWN, H.DEFERRED})
-# Ended otherwise than succeeded; the place in the budget is kept for good.
+# Ended otherwise than succeeded; it uses the budget for good.
 COUNTED = frozenset({H.FAILED, H.UNKNOWN, H.ROLLED_BACK, H.ROLLBACK_FAILED, H.ROLLING_BACK})
 # Nothing is changed on the host yet, and not all of the plan's files are there.
 UNTOUCHED = frozenset({H.PENDING, H.DEFERRED, H.PREFLIGHT, H.PREPARE})
-# Begun, and its update is not.
+# The attempt has begun, but its update has not.
 BEFORE_UPDATE = frozenset({H.PREFLIGHT, H.PREPARE, H.DRAIN})
-# The attempt has perhaps left something there that nobody has verified.
+# The attempt may have left something on the host that nobody has verified.
 UNSURE = IN_FLIGHT | {H.FAILED, H.UNKNOWN, H.ROLLBACK_FAILED}
-# The host may be otherwise than before the run, by the attempt or by a part of it.
+# The host may differ from before the run, by the attempt or by a part of it.
 MAY_BE_CHANGED = frozenset({H.SUCCEEDED, H.UNKNOWN, H.ROLLBACK_FAILED})
 # The attempt broke off; the stage in which it did is remembered.
 BROKEN_OFF = frozenset({H.FAILED, H.UNKNOWN})
 # Failed, undone, lost or put off: it may be tried again.
 RETRIED = frozenset({H.FAILED, H.ROLLED_BACK, H.UNKNOWN, H.DEFERRED})
-# A person wants to read why.
+# An operator wants to read why.
 TROUBLE = SETTLED - {H.SUCCEEDED} | {H.DEFERRED}
 
 # --- stages -------------------------------------------------------------------------------------
 
-# Nothing is changed on the host before and during them, so an answer that got lost is a failure.
+# The host is not changed before and during them, so a lost answer is a failure.
 HARMLESS = frozenset({Stage.PREFLIGHT, Stage.PREPARE})
 # From here on the host may have been changed, so a failure is undone.
 DISRUPTIVE = frozenset(
@@ -90,19 +90,19 @@ DISRUPTIVE = frozenset(
 TAKING = frozenset({Stage.PREFLIGHT, Stage.UNDO})
 # Their good answers say whether the run holds the host.
 CLAIM_TOLD = frozenset({Stage.PREFLIGHT, Stage.VERIFY, Stage.VERIFY_UNDO})
-# Whose answers of any kind say so.
+# All their answers, good or bad, say whether the run holds the host.
 HOLDS_TOLD = CLAIM_TOLD | {Stage.RELEASE}
-# Their good answers say that it does.
+# Their good answers must say that the run holds the host.
 MUST_HOLD = frozenset({Stage.PREFLIGHT, Stage.PREPARE})
-# Done by a job on the host that goes on alone and records its result there.
+# They run as a job on the host that goes on alone and records its result there.
 JOBS = frozenset({Stage.APPLY, Stage.UNDO})
 # Their call begins a job on the host or attaches to it, and ends with it.
 ATTACHING = JOBS | {Stage.RESTART}
-# Their answers name the boot that they ran in, the latest first.
+# Their answers name the boot in which they ran; the latest stage comes first.
 BOOT_TOLD = (Stage.APPLY, Stage.PREFLIGHT)
-# The host is touched from the decision to begin one of these on.
+# From the decision to begin one of these on, the host counts as touched.
 TOUCHING = frozenset({Stage.DRAIN, Stage.APPLY})
-# They may meet somebody else at work with the package manager, and wait for that.
+# They may find the package manager in use, and wait for that.
 LOCKABLE = frozenset(
     {
         Stage.PREFLIGHT,
@@ -114,11 +114,11 @@ LOCKABLE = frozenset(
         Stage.VERIFY_UNDO,
     }
 )
-# Nothing is changed yet, so the host may as well be updated later.
+# The host is not changed yet, so it can be updated later.
 PUTS_OFF = frozenset({Stage.PREFLIGHT, Stage.PREPARE, Stage.APPLY})
 # The operator's own tasks.
 HOOKS = frozenset({Stage.DRAIN, Stage.UNDRAIN})
-# The host is compared with the plan, or with what it was before.
+# They compare the host with the plan, or with its state before.
 VERIFYING = frozenset({Stage.VERIFY, Stage.VERIFY_UNDO})
 
 # A good answer gives the host back.
@@ -126,9 +126,9 @@ GIVING_BACK = VERIFYING | {Stage.RELEASE}
 
 # --- answers ------------------------------------------------------------------------------------
 
-# No answer came from the host itself: it is asked again.
+# The host itself did not answer: it is asked again.
 SILENT = frozenset({OutcomeStatus.LOST, OutcomeStatus.UNREACHABLE})
-# The host answers, and its stage has not come to an end.
+# The host answers, but its stage has not ended.
 GOES_ON = frozenset({OutcomeStatus.RUNNING, OutcomeStatus.LOCKED})
 # The host itself says how its stage ended.
 ANSWERED = frozenset({OutcomeStatus.OK, OutcomeStatus.FAILED})

@@ -1,9 +1,9 @@
-"""Text that Ansible must never template, which inventory plugins give.
+"""Mark text from inventory plugins that Ansible must never template.
 
-Ansible trusts what an operator wrote and nothing that a cloud answered: such text comes as
+Ansible trusts what an operator wrote but nothing that a cloud answered: such text comes as
 `{"__ansible_unsafe": text}`. Here it is text like any other, so that rings and addresses are read
 alike from every source, and its type is the mark that goes with it into generated inventories.
-What is taken out of it into a model is `str(text)`.
+A model stores `str(text)` of it.
 """
 
 from typing import Any
@@ -20,7 +20,7 @@ class Unsafe(str):
 def opened(value: Any) -> Any:
     """The value with `Unsafe` in place of every mark."""
     if isinstance(value, dict):
-        # A mark that holds anything else is somebody's own mapping, such as a tag of that name.
+        # A mark with another content is somebody's own mapping, such as a tag of that name.
         if len(value) == 1 and type(text := value.get(_MARK)) is str:
             return Unsafe(text)
         return {key: opened(item) for key, item in value.items()}
@@ -30,7 +30,7 @@ def opened(value: Any) -> Any:
 
 
 def marked(value: Any) -> Any:
-    """The value as Ansible reads it, every `Unsafe` marked; `opened` undoes it."""
+    """The value in Ansible's form, with every `Unsafe` marked; `opened` undoes it."""
     if isinstance(value, Unsafe):
         return {_MARK: str(value)}
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Does every host still have what was promised, and is it effective?"""
+"""Compliance: does every host still have what runs brought to it, and is it in effect?"""
 
 from enum import StrEnum
 
@@ -19,16 +19,16 @@ class ExpectedState(Model):
 
 
 class VerifiedState(StrEnum):
-    """How a host stands to its promise; the first that is true counts."""
+    """How a host compares with what was promised for it; the first that is true counts."""
 
-    # It was not looked at since: it is not well, it is not known.
+    # It was not discovered since: nothing is known about it.
     UNREACHABLE = "unreachable"
     UNKNOWN = "unknown"
     # A promised version is missing, older, or not fully installed.
     BROKEN = "broken"
     # The versions are there, but old code runs: a reboot or a restart is missing.
     NOT_EFFECTIVE = "not_effective"
-    # The versions are there and run, but a feed says by now that a promised CVE is in them.
+    # The versions are there and run, but a feed now says that a promised CVE affects them.
     OPEN = "open"
     OK = "ok"
 
@@ -43,8 +43,9 @@ class PackageProblem(StrEnum):
 
 
 class BrokenPackage(Model):
-    """A package that is not as promised. `promised` is empty where its removal was; `found` is
-    empty where it is missing. `status` is dpkg's, where it is not fully installed."""
+    """A package that is not as promised. `promised` is empty where its removal was promised;
+    `found` is empty where the package is missing. `status` is dpkg's, where it is not fully
+    installed."""
 
     package: str
     arch: str
@@ -55,8 +56,8 @@ class BrokenPackage(Model):
 
 
 class VerifiedHost(Model):
-    """One host. `open_cves` are promised CVEs that a feed still finds there, or whose fix is not
-    effective. `reason` is one line, empty where all is well."""
+    """One host. `open_cves` are promised CVEs that a feed still reports there, or whose fix is not
+    in effect. `reason` is one line, empty where nothing is wrong."""
 
     name: str
     run: str
@@ -67,7 +68,7 @@ class VerifiedHost(Model):
 
 
 class Unpromised(Model):
-    """A host that nothing is promised for, and why."""
+    """A host for which nothing is promised, and why."""
 
     name: str
     reason: str
@@ -76,7 +77,7 @@ class Unpromised(Model):
 class Verification(Model):
     """`verify -o json`. `run` is the one that was asked for, None for the newest of each host.
     `fixable_left` counts other findings on these hosts that an update would remove; None where no
-    feeds are held, so that nobody knows."""
+    feeds are stored, so that it is unknown."""
 
     run: str | None
     snapshot: str

@@ -1,4 +1,4 @@
-"""Which rules order a package's versions."""
+"""The rule sets that order a package's versions."""
 
 from enum import StrEnum
 

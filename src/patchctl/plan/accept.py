@@ -6,7 +6,8 @@ from ..models import grammar
 from ..models.base import Record
 from ..models.exclusions import Exclusion, Rules, excluding
 from ..models.facts import FileSystem, HostFacts
-from ..models.plan import Action, LeftOut, LeftOutReason, Resolution
+from ..models.plan import Action, LeftOut, LeftOutReason
+from ..models.resolution import Resolution
 from .disputed import undisputed
 
 

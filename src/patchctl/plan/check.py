@@ -13,7 +13,6 @@ from ..models import grammar
 from ..models.facts import PackageManager
 from ..models.plan import (
     Action,
-    Amount,
     Artifact,
     Cohort,
     HookFile,
@@ -21,10 +20,9 @@ from ..models.plan import (
     Plan,
     PlanBody,
     PlannedHost,
-    Probe,
-    RingPolicy,
     Transition,
 )
+from ..models.policy import Amount, Probe, RingPolicy
 from .cohorts import ident
 from .waves import at_once
 

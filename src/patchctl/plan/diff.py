@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from ..models.plan import Action, LeftOut, Plan, PlanBody, PlannedHost, Probe, Transition
+from ..models.plan import Action, LeftOut, Plan, PlanBody, PlannedHost, Transition
 from ..models.plan_diff import Change, CveChange, Moved, PlanDiff
+from ..models.policy import Probe
 from .hooks import changed
 
 _Key = tuple[str, str, Action, str, str]

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 
 from ..models.base import Record
 from ..models.facts import HostFacts
-from ..models.plan import LeftOut, LeftOutReason, Resolution, Transition
+from ..models.plan import LeftOut, LeftOutReason, Transition
+from ..models.resolution import Resolution
 
 
 class _File(Record):

@@ -21,13 +21,12 @@ from ..models.plan import (
     PlanBody,
     PlanFeed,
     PlannedHost,
-    RebootPolicy,
-    Resolution,
-    RingPolicy,
     Selection,
     SnapshotRef,
     Urgent,
 )
+from ..models.policy import RebootPolicy, RingPolicy
+from ..models.resolution import Resolution
 from ..models.settings import Settings
 from ..models.snapshot import Snapshot
 from ..models.unsafe import marked

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Iterator
 
 from ..errors import InvalidInputError
 from ..models.hooks import EVERYTHING
-from ..models.plan import HookFile, HookMode, PlanBody, RingPolicy
+from ..models.plan import HookFile, HookMode, PlanBody
+from ..models.policy import RingPolicy
 
 _SAID = 3
 

@@ -8,7 +8,8 @@ from msgspec import structs
 from ..models.base import Record
 from ..models.facts import HostFacts, PackageLists
 from ..models.fleet import Fleet
-from ..models.plan import CouldNotLook, LeftOut, LeftOutReason, StaleLists
+from ..models.plan import CouldNotLook, LeftOut, LeftOutReason
+from ..models.policy import StaleLists
 from ..models.snapshot import HostStatus, Snapshot
 from ..protocol.cleaning import sentence
 from ..protocol.managers import SUPPORTED

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Collection
 
-from ..models.plan import Amount
+from ..models.policy import Amount
 
 
 def at_once(amount: Amount, hosts: int) -> int:

@@ -17,16 +17,9 @@ from urllib.parse import unquote
 from ..models.base import Record
 from ..models.grammar import ARCH, NAME, VERSION, fits
 from ..models.host_rules import boot_kib, packages_kib
-from ..models.plan import (
-    Action,
-    Artifact,
-    LeftOut,
-    LeftOutReason,
-    Resolution,
-    Transition,
-    Unusable,
-)
+from ..models.plan import Action, Artifact, LeftOut, LeftOutReason, Transition
 from ..models.requests import HostRequest, PackageRequest
+from ..models.resolution import Resolution, Unusable
 from .cleaning import cleaned, without_logins
 from .resolution import Answer, UnreadableError, groups
 

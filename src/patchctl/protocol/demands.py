@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..models.plan import Action, Probe, Transition
+from ..models.plan import Action, Transition
+from ..models.policy import Probe
 from ..models.rollout import HostWork, Stage
 from ..models.states import JOBS, LOCKABLE, MUST_HOLD, VERIFYING
 from .replies import Reply

@@ -20,16 +20,9 @@ from ..models import grammar
 from ..models.base import Record
 from ..models.grammar import ARCH, NAME, VERSION, fits, source_of_rpm
 from ..models.host_rules import boot_kib, packages_kib
-from ..models.plan import (
-    Action,
-    Artifact,
-    LeftOut,
-    LeftOutReason,
-    Resolution,
-    Transition,
-    Unusable,
-)
+from ..models.plan import Action, Artifact, LeftOut, LeftOutReason, Transition
 from ..models.requests import HostRequest
+from ..models.resolution import Resolution, Unusable
 from .resolution import Answer, UnreadableError, groups
 
 _STEP = re.compile(

@@ -13,7 +13,8 @@ import msgspec
 from ..models import grammar
 from ..models.base import Record
 from ..models.facts import PackageManager
-from ..models.plan import Artifact, LeftOut, LeftOutReason, Resolution
+from ..models.plan import Artifact, LeftOut, LeftOutReason
+from ..models.resolution import Resolution
 from .cleaning import sentence
 from .managers import repository
 

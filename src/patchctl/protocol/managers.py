@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from ..models.facts import PackageManager
-from ..models.plan import Resolution, Transition
+from ..models.plan import Transition
 from ..models.requests import HostRequest
+from ..models.resolution import Resolution
 from . import apt, dnf
 from .resolution import Answer, UnreadableError, check_complete, failed, take_apart
 

@@ -11,7 +11,8 @@ from ..errors import InvalidInputError
 from ..models import grammar
 from ..models.base import Record
 from ..models.facts import PackageManager
-from ..models.plan import Action, Artifact, PlannedHost, Probe, RingPolicy, Transition
+from ..models.plan import Action, Artifact, PlannedHost, Transition
+from ..models.policy import Probe, RingPolicy
 from ..models.rollout import HostWork, Stage
 from .managers import repository
 

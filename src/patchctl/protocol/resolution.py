@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 
 from ..models.exclusions import excluding
 from ..models.grammar import ARCH, NAME, VERSION, is_name
-from ..models.plan import LeftOut, LeftOutReason, Resolution
+from ..models.plan import LeftOut, LeftOutReason
 from ..models.requests import HostRequest
+from ..models.resolution import Resolution
 from . import locks
 from .cleaning import sentence
 

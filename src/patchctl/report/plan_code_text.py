@@ -7,7 +7,8 @@ matters. They are in these lines as they are: the caller cleans them before a te
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from ..models.plan import HookFile, HookMode, PlanBody, Probe, ProbeKind, RingPolicy
+from ..models.plan import HookFile, HookMode, PlanBody
+from ..models.policy import Probe, ProbeKind, RingPolicy
 
 _FILES = 25
 

@@ -15,16 +15,13 @@ from ..models.plan import (
     LeftOutReason,
     Plan,
     PlanBody,
-    Promote,
-    RebootPolicy,
-    RingPolicy,
     Selection,
     SelectionMode,
     Transition,
     Undo,
-    UnprovenPolicy,
     Urgent,
 )
+from ..models.policy import Promote, RebootPolicy, RingPolicy, UnprovenPolicy
 from .assessment_text import DECISIONS
 from .exclusions_text import beside, excluded, excluded_before, exclusions
 from .lists import some, wrapped

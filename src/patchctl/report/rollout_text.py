@@ -4,17 +4,10 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
-from ..models.plan import Amount, Plan, Promote, RingPolicy, Undo
-from ..models.rollout import (
-    Blocker,
-    EditedFile,
-    HostState,
-    HostStatusLine,
-    LeaseKind,
-    RingState,
-    RunState,
-    RunStatus,
-)
+from ..models.plan import Plan, Undo
+from ..models.policy import Amount, Promote, RingPolicy
+from ..models.rollout import HostState, RingState, RunState
+from ..models.run_status import Blocker, EditedFile, HostStatusLine, LeaseKind, RunStatus
 from ..models.states import (
     COUNTED,
     HARMLESS,

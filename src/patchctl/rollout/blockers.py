@@ -6,8 +6,10 @@ pause by a person alone. So the list has all of them, not only the first.
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from ..models.plan import Promote, UnprovenPolicy, proof_key
-from ..models.rollout import Blocker, BlockerKind, HostState, RingState, RunState
+from ..models.plan import proof_key
+from ..models.policy import Promote, UnprovenPolicy
+from ..models.rollout import HostState, RingState, RunState
+from ..models.run_status import Blocker, BlockerKind
 from ..models.states import GOES_FORWARD, RING_BEGUN, RING_WALKED
 from .view import RingView, RunView
 

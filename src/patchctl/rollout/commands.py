@@ -1,17 +1,8 @@
 """Turn what an operator asks of a run into events, or refuse it in the run's present state."""
 
 from ..errors import ConflictError, HaltedError
-from ..models.rollout import (
-    Command,
-    CommandKind,
-    CommandTaken,
-    Event,
-    HostState,
-    RingMoved,
-    RingState,
-    RunMoved,
-    RunState,
-)
+from ..models.journal import Command, CommandKind, CommandTaken, Event, RingMoved, RunMoved
+from ..models.rollout import HostState, RingState, RunState
 from ..models.states import BEGINS_NOTHING, NOT_RESUMABLE
 from . import states
 from .blockers import over_budget

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..models.plan import OnFailure, RebootPolicy, RingPolicy
+from ..models.policy import OnFailure, RebootPolicy, RingPolicy
 from ..models.rollout import HostOutcome, HostState, OutcomeStatus, Stage
 from ..models.states import DISRUPTIVE, HARMLESS, PUTS_OFF, SILENT, VERIFYING
 from .states import STATE_OF_STAGE, IllegalTransitionError

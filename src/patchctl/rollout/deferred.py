@@ -1,7 +1,8 @@
 """Ask deferred hosts, whose package manager another process was using, once more: at the end of
 their ring, and whenever an operator resumes the run."""
 
-from ..models.rollout import Event, HostMoved, HostState
+from ..models.journal import Event, HostMoved
+from ..models.rollout import HostState
 from .transactions import begun
 from .view import HostView, RingView, RunView
 

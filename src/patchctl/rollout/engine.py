@@ -11,25 +11,27 @@ from dataclasses import dataclass
 import msgspec
 
 from ..models.facts import Boot, PackageManager
-from ..models.plan import Plan
-from ..models.rollout import (
+from ..models.journal import (
     ControllerTook,
     Event,
     HostMoved,
+    RunMoved,
+    ShardOver,
+    ShardProcess,
+    ShardStarted,
+    StageAnswered,
+)
+from ..models.plan import Plan
+from ..models.rollout import (
     HostOutcome,
     HostState,
     HostWork,
     OutcomeStatus,
     ProcessIdentity,
-    RunMoved,
     RunState,
     Shard,
     ShardEnded,
-    ShardOver,
-    ShardProcess,
-    ShardStarted,
     Stage,
-    StageAnswered,
 )
 from ..models.states import BOOT_TOLD, GOES_ON, IN_FLIGHT, TERMINAL, WAITING
 from . import commands, decisions, progress, retry, states, undo

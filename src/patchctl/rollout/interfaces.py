@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
-from ..models.rollout import Carrier, Command, Event, HostOutcome, JournalEntry, Shard, ShardEnded
+from ..models.journal import Command, Event, JournalEntry
+from ..models.rollout import Carrier, HostOutcome, Shard, ShardEnded
 
 
 class Executor(Protocol):

@@ -1,6 +1,7 @@
 """Ask lost hosts again: once before a run is over, and whenever an operator resumes the run."""
 
-from ..models.rollout import Event, HostMoved, HostState, RunState, Stage
+from ..models.journal import Event, HostMoved
+from ..models.rollout import HostState, RunState, Stage
 from . import states
 from .view import HostView, RunView
 

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from threading import Lock
 
 from ..models.base import Model
-from ..models.rollout import JournalEntry, RunStatus
+from ..models.journal import JournalEntry
+from ..models.run_status import RunStatus
 from .status import status
 from .view import RunView
 

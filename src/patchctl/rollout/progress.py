@@ -5,19 +5,9 @@
 
 from collections.abc import Sequence
 
-from ..models.rollout import (
-    Blocker,
-    BlockerKind,
-    Event,
-    HostMoved,
-    HostState,
-    RingMoved,
-    RingState,
-    RunMoved,
-    RunState,
-    Stage,
-    WaveStarted,
-)
+from ..models.journal import Event, HostMoved, RingMoved, RunMoved, WaveStarted
+from ..models.rollout import HostState, RingState, RunState, Stage
+from ..models.run_status import Blocker, BlockerKind
 from ..models.states import BEFORE_UPDATE, RING_ACTIVE, RING_BEGUN, RING_WALKED, TERMINAL
 from . import deferred, retry, undo
 from .blockers import PAUSES, Proven, blockers, held_hosts

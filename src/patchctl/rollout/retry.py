@@ -9,15 +9,8 @@ allows ends the retry before the next wave begins.
 from collections.abc import Sequence
 
 from ..errors import ConflictError, NotFoundError
-from ..models.rollout import (
-    CommandKind,
-    CommandTaken,
-    Event,
-    HostMoved,
-    HostState,
-    RunMoved,
-    RunState,
-)
+from ..models.journal import CommandKind, CommandTaken, Event, HostMoved, RunMoved
+from ..models.rollout import HostState, RunState
 from ..models.states import COUNTED, MAY_RETRY, OVER, RETRIED
 from .blockers import over_budget
 from .deferred import asked_once_more

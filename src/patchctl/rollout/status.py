@@ -3,16 +3,14 @@
 from collections import Counter
 from collections.abc import Collection
 
-from ..models.rollout import (
+from ..models.rollout import HostState, RunState, Stage
+from ..models.run_status import (
     Blocker,
     ConfigFile,
     EditedFile,
-    HostState,
     HostStatusLine,
     RingStatus,
-    RunState,
     RunStatus,
-    Stage,
 )
 from ..models.states import AT_REST, COUNTED, IN_FLIGHT, STOPPED
 from . import states

@@ -8,7 +8,8 @@ asked meanwhile. A soak outlives the process, so the journal's wall time tells i
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ..models.rollout import HostMoved, JournalEntry, RingMoved, RingState, StageAnswered
+from ..models.journal import HostMoved, JournalEntry, RingMoved, StageAnswered
+from ..models.rollout import RingState
 from ..models.states import SILENT
 from .interfaces import Clock
 from .view import RunView

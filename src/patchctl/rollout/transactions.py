@@ -2,7 +2,8 @@
 
 import hashlib
 
-from ..models.rollout import HostMoved, HostState, Stage
+from ..models.journal import HostMoved
+from ..models.rollout import HostState, Stage
 from .view import RunView
 
 

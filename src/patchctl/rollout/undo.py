@@ -3,16 +3,8 @@
 from collections.abc import Sequence
 
 from ..errors import ConflictError, NotFoundError
-from ..models.rollout import (
-    CommandKind,
-    CommandTaken,
-    Event,
-    HostMoved,
-    HostState,
-    RunMoved,
-    RunState,
-    Stage,
-)
+from ..models.journal import CommandKind, CommandTaken, Event, HostMoved, RunMoved
+from ..models.rollout import HostState, RunState, Stage
 from ..models.states import SETTLED
 from .lost import ask_again
 from .view import HostView, RingView, RunView

@@ -10,30 +10,33 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..models.facts import PackageManager
-from ..models.plan import Plan, RingPolicy, Undo, proof_key
-from ..models.rollout import (
-    Carrier,
+from ..models.journal import (
     CommandKind,
     CommandTaken,
     ControllerTook,
     HostMoved,
-    HostState,
     JournalEntry,
-    LeaseKind,
-    OutcomeStatus,
-    ProcessIdentity,
     RingMoved,
-    RingState,
     RunCreated,
     RunMoved,
-    RunState,
     ShardOver,
     ShardProcess,
     ShardStarted,
-    Stage,
     StageAnswered,
     WaveStarted,
 )
+from ..models.plan import Plan, Undo, proof_key
+from ..models.policy import RingPolicy
+from ..models.rollout import (
+    Carrier,
+    HostState,
+    OutcomeStatus,
+    ProcessIdentity,
+    RingState,
+    RunState,
+    Stage,
+)
+from ..models.run_status import LeaseKind
 from ..models.states import (
     AT_REST,
     BROKEN_OFF,

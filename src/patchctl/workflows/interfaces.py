@@ -12,8 +12,9 @@ from typing import Protocol
 from ..audit.interfaces import AuditState, JournalSource
 from ..models.advisory import Advisory, BadRecord, FeedKind, FeedRecord
 from ..models.feeds import FeedInfo
+from ..models.journal import Command, CommandKind, JournalEntry
 from ..models.plan import Artifact, Plan
-from ..models.rollout import Command, CommandKind, JournalEntry, ProcessIdentity
+from ..models.rollout import ProcessIdentity
 from ..models.snapshot import Snapshot
 from ..models.state import RunSummary
 from ..rollout import interfaces as rollout

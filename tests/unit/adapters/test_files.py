@@ -30,7 +30,7 @@ class TestModes:
     def test_a_folder_is_private_with_all_that_were_made_above_it(self, tmp_path: Path) -> None:
         tmp_path.chmod(0o755)
         made = files.private_folder(tmp_path / "a" / "b" / "state")
-        assert [mode(one) for one in (made, made.parent, made.parent.parent)] == [0o700] * 3
+        assert [mode(folder) for folder in (made, made.parent, made.parent.parent)] == [0o700] * 3
         assert mode(tmp_path) == 0o755  # what was there is somebody's own
 
     def test_a_file_is_private(self, tmp_path: Path) -> None:

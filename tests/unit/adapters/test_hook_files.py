@@ -1,4 +1,4 @@
-"""What the hooks of a workspace are: every file of their folder, and nothing outside."""
+"""The files of a workspace's hooks: every file of their folder, and nothing outside."""
 
 import hashlib
 import os
@@ -38,8 +38,8 @@ def refused(root: Path, *names: str) -> str:
 
 
 def test_every_file_below_the_folder_counts_with_its_mode_and_content(root: Path) -> None:
-    found = read(root, ["hooks/drain.yml"])
-    assert found.files == (
+    result = read(root, ["hooks/drain.yml"])
+    assert result.files == (
         HookFile(
             path="hooks/drain.yml",
             mode=HookMode.FILE,
@@ -56,7 +56,7 @@ def test_every_file_below_the_folder_counts_with_its_mode_and_content(root: Path
             sha256=hashlib.sha256(b"#!/bin/sh\n").hexdigest(),
         ),
     )
-    assert found.content["hooks/lb/out.sh"] == b"#!/bin/sh\n"
+    assert result.content["hooks/lb/out.sh"] == b"#!/bin/sh\n"
 
 
 def test_no_hook_is_no_file(root: Path) -> None:
@@ -104,10 +104,10 @@ def test_a_link_counts_by_its_target_and_brings_what_it_leads_to(root: Path) -> 
     (root / "shared" / "deep").mkdir(parents=True)
     (root / "shared/deep/x.yml").write_text("x")
     (root / "hooks/common").symlink_to("../shared")
-    found = read(root, ["hooks/drain.yml"])
-    assert HookFile(path="hooks/common", mode=HookMode.LINK, target="../shared") in found.files
-    assert "shared/deep/x.yml" in found.content
-    assert found.real == {"hooks/common": "shared"}
+    result = read(root, ["hooks/drain.yml"])
+    assert HookFile(path="hooks/common", mode=HookMode.LINK, target="../shared") in result.files
+    assert "shared/deep/x.yml" in result.content
+    assert result.real == {"hooks/common": "shared"}
 
 
 def test_the_folder_itself_may_be_a_link_in_the_workspace(root: Path) -> None:
@@ -145,9 +145,9 @@ def test_a_link_to_the_whole_workspace_is_refused(root: Path, target: str) -> No
 @pytest.mark.parametrize("target", ["nowhere", "loop", "lb/nowhere"])
 def test_a_link_to_nothing_counts_by_its_target(root: Path, target: str) -> None:
     (root / "hooks/loop").symlink_to(target)
-    found = read(root, ["hooks/drain.yml"])
-    assert HookFile(path="hooks/loop", mode=HookMode.LINK, target=target) in found.files
-    assert found.real["hooks/loop"] == ""
+    result = read(root, ["hooks/drain.yml"])
+    assert HookFile(path="hooks/loop", mode=HookMode.LINK, target=target) in result.files
+    assert result.real["hooks/loop"] == ""
 
 
 def test_links_in_a_circle_end(root: Path) -> None:

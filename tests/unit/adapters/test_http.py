@@ -41,14 +41,14 @@ def fails(server: FeedServer, target: Path, path: str = "/x", limits: Limits = Q
 def test_a_file_comes_whole_and_private(server: FeedServer, target: Path) -> None:
     body = os.urandom(300_000)
     server.put("/x", body, ETag='"1"', Last_Modified="Mon, 23 Nov 2026 10:00:00 GMT")
-    told: list[tuple[int, int]] = []
-    found = Fetcher(QUICK).fetch(server.url("/x"), target, say=lambda *it: told.append(it))
-    assert found == Fetched(
+    progress: list[tuple[int, int]] = []
+    fetched = Fetcher(QUICK).fetch(server.url("/x"), target, say=lambda *it: progress.append(it))
+    assert fetched == Fetched(
         size=len(body), etag='"1"', last_modified="Mon, 23 Nov 2026 10:00:00 GMT"
     )
     assert target.read_bytes() == body
     assert stat.S_IMODE(target.stat().st_mode) == 0o600
-    assert told[-1] == (len(body), len(body))
+    assert progress[-1] == (len(body), len(body))
 
 
 def test_what_is_there_already_does_not_come_again(server: FeedServer, target: Path) -> None:
@@ -201,9 +201,9 @@ def test_a_file_of_unknown_length_is_stopped_at_the_limit(server: FeedServer, ta
 
 def test_a_compressed_transfer_is_unpacked(server: FeedServer, target: Path) -> None:
     server.put("/x", gzip.compress(b"data" * 1000), Content_Encoding="gzip")
-    found = Fetcher(QUICK).fetch(server.url("/x"), target)
-    assert isinstance(found, Fetched)
-    assert found.size == 4000
+    fetched = Fetcher(QUICK).fetch(server.url("/x"), target)
+    assert isinstance(fetched, Fetched)
+    assert fetched.size == 4000
     assert target.read_bytes() == b"data" * 1000
 
 

@@ -37,7 +37,9 @@ def root(tmp_path: Path) -> Path:
 
 def named(root: Path, *sources: str) -> dict[str, str]:
     """What is wrong, by its path below the workspace."""
-    return {os.path.relpath(found.path, root): found.message for found in problems(root, sources)}
+    return {
+        os.path.relpath(problem.path, root): problem.message for problem in problems(root, sources)
+    }
 
 
 class TestModes:
@@ -56,13 +58,16 @@ class TestModes:
     def test_some_paths_can_be_judged_alone(self, root: Path) -> None:
         for name in ("inventory/hosts.yml", "hooks/drain.yml", "plans"):
             (root / name).chmod(0o777)
-        found = ownership.problems_of(root, ["hooks", "missing"], folders=[root / "plans"])
-        assert {one.path for one in found} == {f"{root}/hooks/drain.yml", f"{root}/plans"}
+        problems = ownership.problems_of(root, ["hooks", "missing"], folders=[root / "plans"])
+        assert {problem.path for problem in problems} == {
+            f"{root}/hooks/drain.yml",
+            f"{root}/plans",
+        }
         (root / "plans").chmod(0o755)
         (root / "plans/x.lock").chmod(0o666)
         assert ownership.problems_of(root, [], folders=[root / "plans"]) == ()
         root.chmod(0o777)
-        assert str(root) in {one.path for one in ownership.problems_of(root, ["plans"])}
+        assert str(root) in {problem.path for problem in ownership.problems_of(root, ["plans"])}
 
     def test_what_the_workspace_does_not_read_is_nobodys_concern(self, root: Path) -> None:
         (root / "notes.txt").write_text("")
@@ -121,8 +126,8 @@ class TestGroups:
     ) -> None:
         people = {"root": 0, "ann": 1001, "bob": 1002}
         accounts = {
-            uid: SimpleNamespace(pw_name=one, pw_uid=uid, pw_gid=gid if one in primary else 7)
-            for one, uid in people.items()
+            uid: SimpleNamespace(pw_name=name, pw_uid=uid, pw_gid=gid if name in primary else 7)
+            for name, uid in people.items()
         }
         group = SimpleNamespace(gr_name=name, gr_gid=gid, gr_mem=list(members))
         monkeypatch.setattr(grp, "getgrgid", lambda _: group)
@@ -143,9 +148,9 @@ class TestGroups:
             patched.setattr(os, "listxattr", lambda *_, **__: ["system.posix_acl_access"])
             assert set(named(root)) == {"hooks"}
         monkeypatch.setattr(ownership, "only_members", lambda *_: False)
-        (found,) = problems(root)
-        assert found.message.startswith("the group ")
-        assert found.hint == f"`chmod g-w {root / 'hooks'}`"
+        (problem,) = problems(root)
+        assert problem.message.startswith("the group ")
+        assert problem.hint == f"`chmod g-w {root / 'hooks'}`"
 
 
 class TestOwners:
@@ -236,9 +241,9 @@ class TestSources:
         for number in range(13):
             (root / "hooks" / f"{number}.yml").touch()
             (root / "hooks" / f"{number}.yml").chmod(0o666)
-        said = list(map(str, ownership.counted(problems(root))))
-        assert len(said) == 11
-        assert said[-1] == "and 3 more of this kind"
+        lines = list(map(str, ownership.counted(problems(root))))
+        assert len(lines) == 11
+        assert lines[-1] == "and 3 more of this kind"
 
 
 class TestState:
@@ -257,7 +262,7 @@ class TestState:
     def test_a_state_that_others_can_exchange(self, tmp_path: Path) -> None:
         (tmp_path / "open" / "state").mkdir(parents=True)
         (tmp_path / "open").chmod(0o777)
-        assert [found.path for found in state_problems(tmp_path / "open" / "state")] == [
+        assert [problem.path for problem in state_problems(tmp_path / "open" / "state")] == [
             f"{tmp_path}/open"
         ]
 

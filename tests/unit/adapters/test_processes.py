@@ -1,4 +1,4 @@
-"""A process is named for ever by pid, start time and boot."""
+"""Pid, start time and boot identify a process for ever."""
 
 import os
 import subprocess
@@ -37,12 +37,12 @@ def test_a_child_is_alive_until_it_ends_and_a_zombie_has_ended() -> None:
     assert child.stdin is not None
     assert child.stdout is not None
     child.stdout.readline()
-    found = processes.identity(child.pid)
-    assert found is not None
-    assert found.pgid == child.pid
-    assert processes.is_alive(found)
+    identity = processes.identity(child.pid)
+    assert identity is not None
+    assert identity.pgid == child.pid
+    assert processes.is_alive(identity)
     child.stdin.close()
-    _wait_for(lambda: not processes.is_alive(found))
+    _wait_for(lambda: not processes.is_alive(identity))
     assert (child.poll(), processes.identity(child.pid)) == (1, None)
     child.stdout.close()
 

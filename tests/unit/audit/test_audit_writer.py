@@ -16,7 +16,8 @@ from patchctl.audit.verify import verify
 from patchctl.audit.writer import AuditWriter
 from patchctl.errors import IntegrityError
 from patchctl.models.audit import AuditVerdict, StoredEntry
-from patchctl.models.rollout import HostMoved, HostState
+from patchctl.models.journal import HostMoved
+from patchctl.models.rollout import HostState
 from patchctl.rollout.interfaces import EventSink
 from patchctl.workflows import audit as workflow
 
@@ -42,16 +43,16 @@ class TestFollowing:
     def test_catching_up_writes_what_is_new_and_only_that(
         self, database: Database, tmp_path: Path
     ) -> None:
-        ours = AuditWriter(AuditFiles(tmp_path / "audit"), database)
-        assert ours.catch_up() == 0
+        writer = AuditWriter(AuditFiles(tmp_path / "audit"), database)
+        assert writer.catch_up() == 0
         append(database, 3)
-        assert ours.catch_up() == 3
-        assert ours.catch_up() == 0
+        assert writer.catch_up() == 3
+        assert writer.catch_up() == 0
         append(database, 1)
         assert AuditWriter(AuditFiles(tmp_path / "audit"), database).catch_up() == 1
-        assert ours.catch_up() == 0
+        assert writer.catch_up() == 0
         append(database, 1)
-        assert ours.catch_up() == 1
+        assert writer.catch_up() == 1
         verdict = check(tmp_path / "audit", database)
         assert (verdict.ok, verdict.records, verdict.behind) == (True, 5, 0)
         assert database.audit_head.get() == (5, verdict.head)
@@ -75,23 +76,23 @@ class TestFollowing:
     def test_as_an_event_sink_it_writes_in_the_background(
         self, database: Database, tmp_path: Path
     ) -> None:
-        ours = AuditWriter(AuditFiles(tmp_path / "audit"), database)
-        sink: EventSink = ours
-        with ours:
+        writer = AuditWriter(AuditFiles(tmp_path / "audit"), database)
+        sink: EventSink = writer
+        with writer:
             for _ in range(5):
                 append(database, 2)
                 for entry in database.journal_reader().read("r-1"):
                     sink.on_entry(entry)
-        assert ours.error is None
+        assert writer.error is None
         verdict = check(tmp_path / "audit", database)
         assert (verdict.ok, verdict.records, verdict.behind) == (True, 10, 0)
 
     def test_two_writers_take_turns(self, database: Database, tmp_path: Path) -> None:
-        one = AuditWriter(AuditFiles(tmp_path / "audit"), database, file_records=3)
-        two = AuditWriter(AuditFiles(tmp_path / "audit"), database, file_records=3)
+        odd = AuditWriter(AuditFiles(tmp_path / "audit"), database, file_records=3)
+        even = AuditWriter(AuditFiles(tmp_path / "audit"), database, file_records=3)
         for number in range(1, 6):
             append(database, number)
-            assert (one if number % 2 else two).catch_up() == number
+            assert (odd if number % 2 else even).catch_up() == number
         lines = (tmp_path / "audit").glob("*.jsonl")
         assert sum(len(path.read_bytes().splitlines()) for path in lines) == 15
 
@@ -141,11 +142,11 @@ class TestRefusing:
     ) -> None:
         folder, file = self.damage(database, tmp_path)
         file.unlink()
-        with AuditWriter(AuditFiles(folder), database) as ours:
+        with AuditWriter(AuditFiles(folder), database) as writer:
             append(database, 1)
             for entry in database.journal_reader().read("r-1"):
-                ours.on_entry(entry)
-        assert isinstance(ours.error, IntegrityError)
+                writer.on_entry(entry)
+        assert isinstance(writer.error, IntegrityError)
 
 
 class TestRebuilding:
@@ -240,12 +241,12 @@ def test_wherever_a_crash_comes_the_log_is_the_same_afterwards(
     # Undo a part of the last file's new bytes, as if the machine had stopped there.
     seq = (head or tail.NOTHING)[0]
     first_file = crashed / f"{seq // 3 * 3 + 1:012}.jsonl"
-    kept = b"".join(first_file.read_bytes().splitlines(keepends=True)[: seq % 3])
-    new = first_file.read_bytes()[len(kept) :]
+    start = b"".join(first_file.read_bytes().splitlines(keepends=True)[: seq % 3])
+    new = first_file.read_bytes()[len(start) :]
     for path in crashed.glob("*.jsonl"):
         if path.name > first_file.name:
             path.unlink()
-    first_file.write_bytes(kept + new[: round(len(new) * reached)] + debris)
+    first_file.write_bytes(start + new[: round(len(new) * reached)] + debris)
     state.head = head
     AuditWriter(AuditFiles(crashed), state, file_records=3).catch_up()
     state.head = head

@@ -19,28 +19,30 @@ from patchctl.audit.writer import AuditWriter
 from patchctl.cli.app import main
 from patchctl.errors import IntegrityError, UsageError
 from patchctl.models.audit import AuditRecord
-from patchctl.models.rollout import (
-    Carrier,
+from patchctl.models.journal import (
     CommandKind,
     CommandTaken,
     ControllerTook,
     Event,
     HostMoved,
-    HostState,
-    OutcomeStatus,
     PlanTrust,
-    ProcessIdentity,
     RingMoved,
-    RingState,
     RunCreated,
     RunMoved,
-    RunState,
     ShardOver,
     ShardProcess,
     ShardStarted,
-    Stage,
     StageAnswered,
     WaveStarted,
+)
+from patchctl.models.rollout import (
+    Carrier,
+    HostState,
+    OutcomeStatus,
+    ProcessIdentity,
+    RingState,
+    RunState,
+    Stage,
 )
 from patchctl.workflows import audit
 

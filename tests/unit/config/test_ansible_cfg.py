@@ -1,4 +1,4 @@
-"""What of an ansible.cfg is not used, and which setting takes its place."""
+"""Settings of an ansible.cfg that are not used, and what replaces them."""
 
 from pathlib import Path
 
@@ -32,7 +32,7 @@ def settings_of(root: Path, text: str) -> Settings:
 
 
 def test_each_is_told_with_its_line_and_what_takes_its_place() -> None:
-    assert [str(one) for one in unused(TEXT)] == [
+    assert [str(problem) for problem in unused(TEXT)] == [
         "ansible.cfg:2: inventory is not used; set inventory in patchctl.yml",
         "ansible.cfg:3: remote_user is not used; set ansible.user in patchctl.yml",
         "ansible.cfg:5: host_key_checking is not used; host keys are always checked; "
@@ -46,10 +46,10 @@ def test_each_is_told_with_its_line_and_what_takes_its_place() -> None:
 
 def test_what_the_settings_say_already_is_not_told(tmp_path: Path) -> None:
     known = settings_of(tmp_path, "inventory: [hosts, cloud]\nansible: {user: deploy}\n")
-    told = {one.message for one in unused(TEXT, known)}
-    assert "inventory is not used" not in told
-    assert "remote_user is not used" not in told
-    assert "become is not used" in told
+    messages = {problem.message for problem in unused(TEXT, known)}
+    assert "inventory is not used" not in messages
+    assert "remote_user is not used" not in messages
+    assert "become is not used" in messages
 
 
 @pytest.mark.parametrize(

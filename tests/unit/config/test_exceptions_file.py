@@ -95,8 +95,8 @@ exceptions:
     control: c
     expires: 20270101
 """
-        found = mistakes(tmp_path, text)
-        assert [line.removeprefix("exceptions.yml:") for line in found] == [
+        lines = mistakes(tmp_path, text)
+        assert [line.removeprefix("exceptions.yml:") for line in lines] == [
             "2: exceptions[0]: needs the key control",
             "3: exceptions[0].cves[1]: must be a CVE such as CVE-2024-6387, not 'heartbleed'",
             "5: exceptions[0].owner: must be text that says something",
@@ -119,8 +119,8 @@ exceptions:
     ) -> None:
         fields = {"id": "x", "owner": "o", "reason": "r", "control": "c", "expires": "2027-01-31"}
         del fields[missing]
-        said = ", ".join(f"{name}: {value}" for name, value in fields.items())
-        text = f"exceptions:\n- {{cves: [CVE-2024-6387], hosts: [a], {said}}}\n"
+        entry = ", ".join(f"{name}: {value}" for name, value in fields.items())
+        text = f"exceptions:\n- {{cves: [CVE-2024-6387], hosts: [a], {entry}}}\n"
         assert mistakes(tmp_path, text) == [
             f"exceptions.yml:2: exceptions[0]: needs the key {missing}"
         ]
@@ -155,7 +155,7 @@ class TestAdd:
         assert read(tmp_path, after) == (*before, NEW)
         assert after.endswith("\r\n" if "\r\n" in text else "\n")
         again = add(after, structs.replace(NEW, id="EX-3"))
-        assert [one.id for one in read(tmp_path, again)][-2:] == ["EX-2", "EX-3"]
+        assert [exception.id for exception in read(tmp_path, again)][-2:] == ["EX-2", "EX-3"]
 
     def test_it_reads_well(self) -> None:
         assert add("", NEW).splitlines()[-8:] == [
@@ -202,10 +202,10 @@ class TestAdd:
             add(WHOLE, structs.replace(NEW, **change))
         assert str(caught.value).startswith("the new exception:")
 
-    said = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp", "Cn")), min_size=1)
+    texts = st.text(st.characters(exclude_categories=("Cc", "Cs", "Zl", "Zp", "Cn")), min_size=1)
 
     @settings(deadline=None)
-    @given(said.filter(lambda text: text.isprintable() and text == text.strip()))
+    @given(texts.filter(lambda text: text.isprintable() and text == text.strip()))
     def test_any_printable_text_comes_back(self, text: str) -> None:
         new = structs.replace(NEW, reason=text)
         assert add(add(WHOLE, new), structs.replace(NEW, id="EX-9"))

@@ -12,7 +12,7 @@ from patchctl.config.settings import amount, load, seconds
 from patchctl.errors import InvalidInputError
 from patchctl.models import canonical
 from patchctl.models.feeds import Stale
-from patchctl.models.plan import (
+from patchctl.models.policy import (
     Amount,
     OnFailure,
     ProbeKind,
@@ -61,14 +61,14 @@ class TestDefaults:
             assert ring.updaters is UpdaterPolicy.REFUSE
 
     def test_the_rest_of_the_file_has_careful_defaults_too(self, tmp_path: Path) -> None:
-        found = settings(tmp_path, "")
-        assert found.inventory == ("inventory/",)
-        assert found.state == ".patchctl"
-        assert found.unproven is UnprovenPolicy.HOLD
-        assert found.allow_removals is False
-        assert (found.stale_lists, found.lists_max_age_s) == (StaleLists.HOLD, 2 * 86_400)
-        assert found.plan_expires_s == 14 * 86_400
-        assert found.assign.rules == () and found.assign.shares is None
+        loaded = settings(tmp_path, "")
+        assert loaded.inventory == ("inventory/",)
+        assert loaded.state == ".patchctl"
+        assert loaded.unproven is UnprovenPolicy.HOLD
+        assert loaded.allow_removals is False
+        assert (loaded.stale_lists, loaded.lists_max_age_s) == (StaleLists.HOLD, 2 * 86_400)
+        assert loaded.plan_expires_s == 14 * 86_400
+        assert loaded.assign.rules == () and loaded.assign.shares is None
 
     def test_defaults_go_by_place_so_any_names_are_as_careful(self, tmp_path: Path) -> None:
         lab, early, main = settings(
@@ -123,8 +123,8 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     (tmp_path / "hooks").mkdir()
     for hook in ("drain", "undrain"):
         (tmp_path / "hooks" / f"{hook}.yml").write_text("[]")
-    found = settings(tmp_path, (DATA / "full.yml").read_text())
-    test, live = found.rings
+    loaded = settings(tmp_path, (DATA / "full.yml").read_text())
+    test, live = loaded.rings
     assert (test.name, test.budget, test.max_concurrent) == (
         "test",
         Amount(hosts=1),
@@ -133,7 +133,7 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     assert (test.soak_s, test.promote) == (5400, Promote.MANUAL)
     assert live.reboot is RebootPolicy.IF_REQUIRED
     assert live.on_failure is OnFailure.STOP
-    for ring in found.rings:
+    for ring in loaded.rings:
         assert ring.rollback_ready is RollbackReady.WARN
         assert ring.updaters is UpdaterPolicy.HOLD_FOR_RUN
         assert (ring.drain, ring.undrain) == ("hooks/drain.yml", "hooks/undrain.yml")
@@ -142,25 +142,25 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
         (probe,) = ring.probes
         assert (probe.name, probe.kind, probe.within_s) == ("web", ProbeKind.HTTP, 10)
         assert (probe.groups, probe.packages) == (("web",), ("nginx",))
-    assert found.assign.rules == (
+    assert loaded.assign.rules == (
         Rule(ring="test", groups=("qa",), names=("qa-*",)),
         Rule(ring="live", names=("*.example.org",)),
     )
-    assert found.assign.shares == Shares(
+    assert loaded.assign.shares == Shares(
         seed="2024",
         stratum=("site", "role"),
         parts=(Share(ring="test", percent=5), Share(ring="live", percent=95)),
     )
-    assert found.inventory == ("inventory/", "cloud.yml")
-    assert found.unproven is UnprovenPolicy.APPROVE
-    assert found.allow_removals is True
-    assert found.undo_safe == ("postgresql-*",)
-    assert (found.stale_lists, found.lists_max_age_s) == (StaleLists.WARN, 43_200)
-    assert (found.plan_expires_s, found.discovery_timeout_s) == (7 * 86_400, 45)
-    assert (found.ansible.user, found.ansible.forks) == ("ops", 50)
-    assert found.ansible.connect_timeout_s == 5
-    assert found.ansible.vault_ids == ("prod@vault/prod",)
-    assert found.feeds == FeedSettings(
+    assert loaded.inventory == ("inventory/", "cloud.yml")
+    assert loaded.unproven is UnprovenPolicy.APPROVE
+    assert loaded.allow_removals is True
+    assert loaded.undo_safe == ("postgresql-*",)
+    assert (loaded.stale_lists, loaded.lists_max_age_s) == (StaleLists.WARN, 43_200)
+    assert (loaded.plan_expires_s, loaded.discovery_timeout_s) == (7 * 86_400, 45)
+    assert (loaded.ansible.user, loaded.ansible.forks) == ("ops", 50)
+    assert loaded.ansible.connect_timeout_s == 5
+    assert loaded.ansible.vault_ids == ("prod@vault/prod",)
+    assert loaded.feeds == FeedSettings(
         mirror="https://mirror.example/feeds",
         ecosystems=("Rocky Linux:9",),
         max_age_s=3 * 86_400,
@@ -170,12 +170,16 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
             FeedSource(name="epss", enabled=False),
         ),
     )
-    assert [found.feeds.max_age_of(name) // 86_400 for name in ("cve", "epss", "kev")] == [30, 3, 3]
-    assert found.assessment == PriorityPolicy(
+    assert [loaded.feeds.max_age_of(name) // 86_400 for name in ("cve", "epss", "kev")] == [
+        30,
+        3,
+        3,
+    ]
+    assert loaded.assessment == PriorityPolicy(
         profiles=(Profile.PCI_DSS, Profile.CVSS_SLA), sla=Sla(critical=2, high=2, medium=30, low=0)
     )
-    assert found.state == "/var/lib/patchctl-state"
-    assert found.ring_names == ("test", "live")
+    assert loaded.state == "/var/lib/patchctl-state"
+    assert loaded.ring_names == ("test", "live")
 
 
 @pytest.mark.parametrize(
@@ -307,8 +311,8 @@ def test_every_key_arrives_where_it_belongs(tmp_path: Path) -> None:
     ],
 )
 def test_a_mistake_names_its_line_and_how_to_mend_it(tmp_path: Path, text: str, line: str) -> None:
-    found = mistakes(tmp_path, text)
-    assert any(line in each for each in found), found
+    messages = mistakes(tmp_path, text)
+    assert any(line in each for each in messages), messages
 
 
 def test_all_mistakes_come_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:

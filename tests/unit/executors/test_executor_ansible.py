@@ -28,7 +28,8 @@ from patchctl.executors.ansible import AnsibleExecutor
 from patchctl.executors.groups import groups_of
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.models.facts import PackageManager
-from patchctl.models.plan import Artifact, RingPolicy, Transition
+from patchctl.models.plan import Artifact, Transition
+from patchctl.models.policy import RingPolicy
 from patchctl.models.reach import ReasonCode
 from patchctl.models.rollout import HostOutcome, OutcomeStatus, ShardEnded, Stage
 from patchctl.protocol import managers
@@ -54,15 +55,15 @@ def executor(
 
 def collect(made: AnsibleExecutor) -> tuple[dict[str, HostOutcome], int]:
     """Outcomes by host and the number of ends."""
-    found: dict[str, HostOutcome] = {}
+    outcomes: dict[str, HostOutcome] = {}
     ends = 0
     while came := made.poll(0):
-        for one in came:
-            if isinstance(one, ShardEnded):
+        for item in came:
+            if isinstance(item, ShardEnded):
                 ends += 1
             else:
-                found[one.host] = one
-    return found, ends
+                outcomes[item.host] = item
+    return outcomes, ends
 
 
 @pytest.mark.parametrize(
@@ -84,8 +85,8 @@ def test_a_stage_is_one_playbook(
 ) -> None:
     made, runner = executor(tmp_path, all_well)
     assert made.start(shard(stage)) is not None
-    found, ends = collect(made)
-    assert {host: one.status for host, one in found.items()} == dict.fromkeys(
+    outcomes, ends = collect(made)
+    assert {host: outcome.status for host, outcome in outcomes.items()} == dict.fromkeys(
         HOSTS, OutcomeStatus.OK
     )
     assert ends == 1
@@ -108,11 +109,11 @@ def test_a_package_manager_that_no_role_knows_is_refused(
 ) -> None:
     made, runner = executor(tmp_path, all_well)
     assert made.start(shard(stage, manager=PackageManager.NONE)) is None
-    found, ends = collect(made)
+    outcomes, ends = collect(made)
     assert ends == 1 and runner.jobs == []
-    assert {host: (one.status, one.reason) for host, one in found.items()} == dict.fromkeys(
-        HOSTS, (status, "patchctl does not update with none yet")
-    )
+    assert {
+        host: (outcome.status, outcome.reason) for host, outcome in outcomes.items()
+    } == dict.fromkeys(HOSTS, (status, "patchctl does not update with none yet"))
 
 
 def test_a_shard_of_another_kind_than_its_hosts_is_a_bug(
@@ -128,11 +129,11 @@ def test_a_shard_of_another_kind_than_its_hosts_is_a_bug(
 def test_probes_go_where_their_groups_are_before_the_update_and_after_it(tmp_path: Path) -> None:
     made, runner = executor(tmp_path, all_well)
     made.start(shard(Stage.VERIFY))
-    found, _ = collect(made)
+    outcomes, _ = collect(made)
     payloads = runner.jobs[0].payloads
     assert payloads["web1"].count("\nprobe ") == 2 and payloads["web2"].count("\nprobe ") == 1
-    assert found["web1"].evidence["checks"][0]["name"] == "probe site"
-    assert found["web2"].evidence["checks"][0]["name"] == "probe login works"
+    assert outcomes["web1"].evidence["checks"][0]["name"] == "probe site"
+    assert outcomes["web2"].evidence["checks"][0]["name"] == "probe login works"
     made.start(shard(Stage.APPLY))
     assert "\nprobe " not in runner.jobs[1].payloads["web1"]
     made.start(shard(Stage.PREPARE))
@@ -160,8 +161,8 @@ def test_no_answer_is_no_failure_of_the_host(
 
     made, _ = executor(tmp_path, reply)
     made.start(shard(stage))
-    found, _ = collect(made)
-    assert found["web1"].status is expected and found["web1"].reason == "connection closed"
+    outcomes, _ = collect(made)
+    assert outcomes["web1"].status is expected and outcomes["web1"].reason == "connection closed"
 
 
 def test_an_answer_that_a_full_disk_here_did_not_take_stops_the_run_not_the_host(
@@ -190,7 +191,7 @@ CODES = {KEY: ReasonCode.REFUSED_KEY, **PASSWORDS}
 
 
 def refuses(reason: str, *hosts: str) -> Reply:
-    """These hosts let nobody in, the others answer."""
+    """These hosts refuse every login, the others answer."""
     well = all_well
 
     def reply(job: Job, host: str) -> Answer:
@@ -224,9 +225,9 @@ class TestARefusedPassword:
     ) -> None:
         made, _ = executor(tmp_path, refuses("wrong sudo password", refusing))
         made.start(shard(Stage.PREFLIGHT))
-        found, ends = collect(made)
+        outcomes, ends = collect(made)
         assert ends == 1
-        assert {host: one.status for host, one in found.items()} == {
+        assert {host: outcome.status for host, outcome in outcomes.items()} == {
             **dict.fromkeys(HOSTS, OutcomeStatus.OK),
             refusing: OutcomeStatus.FAILED,
         }
@@ -238,8 +239,8 @@ class TestARefusedPassword:
         collect(made)
         runner.reply = refuses("wrong sudo password", *HOSTS)
         made.start(shard(Stage.VERIFY))
-        found, _ = collect(made)
-        assert {one.status for one in found.values()} == {OutcomeStatus.LOST}
+        outcomes, _ = collect(made)
+        assert {outcome.status for outcome in outcomes.values()} == {OutcomeStatus.LOST}
 
     def test_a_refused_key_stops_a_run_only_in_the_middle_of_an_update(
         self, tmp_path: Path
@@ -248,7 +249,7 @@ class TestARefusedPassword:
         for harmless in (Stage.PREFLIGHT, Stage.RELEASE):
             made.start(shard(harmless))
             found, _ = collect(made)
-            assert {one.status for one in found.values()} == {OutcomeStatus.UNREACHABLE}
+            assert {outcome.status for outcome in found.values()} == {OutcomeStatus.UNREACHABLE}
         made.start(shard(Stage.APPLY))
         with pytest.raises(AdapterError, match="accepts neither the key nor the user, as on every"):
             collect(made)
@@ -265,19 +266,19 @@ def test_a_host_that_left_the_inventory_during_the_run_fails_and_the_others_go_o
     made, runner = executor(tmp_path, all_well)
     made._inventory = edited
     made.start(shard(Stage.PREFLIGHT))
-    found, ends = collect(made)
-    assert found["web1"].status is OutcomeStatus.FAILED
-    assert found["web1"].reason == "the inventory has no such host any more"
-    assert found["web2"].status is OutcomeStatus.OK
+    outcomes, ends = collect(made)
+    assert outcomes["web1"].status is OutcomeStatus.FAILED
+    assert outcomes["web1"].reason == "the inventory has no such host any more"
+    assert outcomes["web2"].status is OutcomeStatus.OK
     assert (len(runner.jobs), ends) == (1, 1)
 
 
 def test_an_answer_that_is_short_is_a_failure(tmp_path: Path) -> None:
     made, _ = executor(tmp_path, says("answer ok"))
     made.start(shard(Stage.VERIFY))
-    found, _ = collect(made)
-    assert found["web1"].status is OutcomeStatus.FAILED
-    assert found["web1"].reason.startswith("the host's answer is not complete: check ")
+    outcomes, _ = collect(made)
+    assert outcomes["web1"].status is OutcomeStatus.FAILED
+    assert outcomes["web1"].reason.startswith("the host's answer is not complete: check ")
 
 
 def test_a_call_gets_the_time_that_its_probes_may_take(tmp_path: Path) -> None:
@@ -287,15 +288,15 @@ def test_a_call_gets_the_time_that_its_probes_may_take(tmp_path: Path) -> None:
         made.start(shard(stage))
     without, asking = runner.jobs
     assert asking.timeout_s - without.timeout_s >= 5 * PROBE_S
-    told = int(next(w for w in asking.payloads["web1"].splitlines() if "call" in w).split()[1])
-    assert asking.timeout_s > told > 5 * PROBE_S + ATTACH_S
+    call_s = int(next(w for w in asking.payloads["web1"].splitlines() if "call" in w).split()[1])
+    assert asking.timeout_s > call_s > 5 * PROBE_S + ATTACH_S
 
 
 def test_a_failed_script_with_an_answer_is_judged_by_its_answer(tmp_path: Path) -> None:
     made, _ = executor(tmp_path, says("reason held", "answer failed", status=AnswerStatus.FAILED))
     made.start(shard(Stage.PREFLIGHT))
-    found, _ = collect(made)
-    assert found["web1"].status is OutcomeStatus.FAILED and found["web1"].reason == "held"
+    outcomes, _ = collect(made)
+    assert outcomes["web1"].status is OutcomeStatus.FAILED and outcomes["web1"].reason == "held"
 
 
 def test_what_a_host_lacks_is_pushed_and_it_is_asked_again(tmp_path: Path) -> None:
@@ -322,8 +323,8 @@ def test_what_a_host_lacks_is_pushed_and_it_is_asked_again(tmp_path: Path) -> No
         known={("openssl", "amd64", "1"): old_file},
     )
     made.start(shard(Stage.PREPARE))
-    found, ends = collect(made)
-    assert {host: one.status for host, one in found.items()} == dict.fromkeys(
+    outcomes, ends = collect(made)
+    assert {host: outcome.status for host, outcome in outcomes.items()} == dict.fromkeys(
         HOSTS, OutcomeStatus.OK
     )
     assert ends == 1
@@ -345,8 +346,8 @@ def test_a_host_that_still_lacks_files_fails(tmp_path: Path) -> None:
         tmp_path, says(f"missing new x.deb {'c' * 64} 3", "reason x", "answer missing")
     )
     made.start(shard(Stage.PREPARE))
-    found, ends = collect(made)
-    assert {one.status for one in found.values()} == {OutcomeStatus.FAILED}
+    outcomes, ends = collect(made)
+    assert {outcome.status for outcome in outcomes.values()} == {OutcomeStatus.FAILED}
     assert ends == 1 and len(runner.jobs) == 2
 
 
@@ -355,8 +356,8 @@ def test_a_value_that_must_not_reach_a_shell_fails_its_host_before_anything_runs
 ) -> None:
     made, runner = executor(tmp_path, says("answer ok"), upgrade("a;reboot"))
     assert made.start(shard(Stage.APPLY)) is None
-    found, ends = collect(made)
-    assert {one.status for one in found.values()} == {OutcomeStatus.FAILED}
+    outcomes, ends = collect(made)
+    assert {outcome.status for outcome in outcomes.values()} == {OutcomeStatus.FAILED}
     assert ends == 1 and runner.jobs == []
 
 
@@ -364,16 +365,16 @@ class TestHooks:
     def test_none_is_done_at_once(self, tmp_path: Path) -> None:
         made, runner = executor(tmp_path, says())
         assert made.start(shard(Stage.DRAIN)) is None
-        found, ends = collect(made)
-        assert {one.status for one in found.values()} == {OutcomeStatus.OK}
+        outcomes, ends = collect(made)
+        assert {outcome.status for outcome in outcomes.values()} == {OutcomeStatus.OK}
         assert ends == 1 and runner.jobs == []
 
     def test_one_that_is_not_there_fails(self, tmp_path: Path) -> None:
         made, _ = executor(tmp_path, says(), ring=policy(drain="hooks/drain.yml"))
         made.start(shard(Stage.DRAIN))
-        found, _ = collect(made)
-        assert found["web1"].status is OutcomeStatus.FAILED
-        assert found["web1"].reason == "hooks/drain.yml: the hook is not there"
+        outcomes, _ = collect(made)
+        assert outcomes["web1"].status is OutcomeStatus.FAILED
+        assert outcomes["web1"].reason == "hooks/drain.yml: the hook is not there"
 
     def test_it_gets_the_transaction_of_each_host_and_the_stage(self, tmp_path: Path) -> None:
         hook = tmp_path / "hooks" / "undrain.yml"
@@ -385,8 +386,8 @@ class TestHooks:
 
         made, runner = executor(tmp_path, reply, ring=policy(undrain="hooks/undrain.yml"))
         made.start(shard(Stage.UNDRAIN))
-        found, _ = collect(made)
-        assert found["web1"].status is OutcomeStatus.OK
+        outcomes, _ = collect(made)
+        assert outcomes["web1"].status is OutcomeStatus.OK
         (job,) = runner.jobs
         assert (job.stage, dict(job.variables)) == ("undrain", {"patch_hook_file": str(hook)})
         assert job.inventory["all"]["hosts"]["web1"]["patch_transaction"] == "r-1-web1"
@@ -402,9 +403,9 @@ class TestHooks:
 
         made, runner = executor(tmp_path, reply, ring=policy(drain="drain.yml", drain_timeout_s=20))
         made.start(shard(Stage.DRAIN))
-        found, _ = collect(made)
-        assert found["web1"].status is OutcomeStatus.FAILED
-        assert found["web1"].reason == f"hook: {why}"
+        outcomes, _ = collect(made)
+        assert outcomes["web1"].status is OutcomeStatus.FAILED
+        assert outcomes["web1"].reason == f"hook: {why}"
         assert runner.jobs[0].limit_s < 40
 
 

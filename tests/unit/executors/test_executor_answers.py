@@ -1,4 +1,4 @@
-"""What a host says: read to the last line, or called nonsense. Never an exception."""
+"""Answers of hosts: read to the last line, or called nonsense. Never an exception."""
 
 import pytest
 from hypothesis import given
@@ -135,23 +135,23 @@ def test_an_answer_is_a_status(answer: str, status: OutcomeStatus) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "words"),
     [
         ("77 /var/lib/dpkg/lock apt-get", "apt-get (pid 77) holds /var/lib/dpkg/lock"),
         ("-1 /var/lib/dpkg/lock a b", "a b holds /var/lib/dpkg/lock"),
         ("- - apt-daily-upgrade.service", "apt-daily-upgrade.service installs packages"),
     ],
 )
-def test_a_lock_names_who_is_at_work(line: str, said: str) -> None:
+def test_a_lock_names_who_is_at_work(line: str, words: str) -> None:
     reply = parse(f"lock {line}", "lock 78 /var/lib/dpkg/lock dpkg", "answer locked")
-    assert replies.outcome("s", "web1", reply).reason == said
+    assert replies.outcome("s", "web1", reply).reason == words
 
 
 def test_the_name_of_a_process_is_cleaned() -> None:
     reply = parse("lock 7 /a \x1b]0;x\x07\u202eevil", "answer locked")
-    (said,) = reply.evidence["locks"]
-    assert said.endswith("evil (pid 7) holds /a")
-    assert not set(said) & set("\x1b\x07\u202e")
+    (lock,) = reply.evidence["locks"]
+    assert lock.endswith("evil (pid 7) holds /a")
+    assert not set(lock) & set("\x1b\x07\u202e")
 
 
 def test_a_failure_always_has_a_reason() -> None:
@@ -189,12 +189,12 @@ def test_no_lines_raise_and_nothing_hidden_gets_through(lines: list[str]) -> Non
 
 def test_files_that_somebody_edited_have_both_paths_however_long() -> None:
     path, copy = "/etc/" + "a" * 890, "/var/lib/patchctl/t/kept/etc/" + "a" * 870
-    found = replies.parse(
+    parsed = replies.parse(
         f"question q t\nstays {path} {copy}\nstays /etc/with space -\n"
         "removed /etc/x /var/lib/patchctl/t/kept/edited/etc/x\nanswer ok\n",
         "q t",
     )
-    assert found.evidence["edited"] == [
+    assert parsed.evidence["edited"] == [
         {"path": path, "copy": copy},
         {"path": "/etc/with space", "copy": ""},
         {"path": "/etc/x", "copy": "/var/lib/patchctl/t/kept/edited/etc/x", "gone": True},

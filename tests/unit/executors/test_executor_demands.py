@@ -1,4 +1,4 @@
-"""Silence is not health: a good answer is one that is told whole."""
+"""Silence is not health: only a complete answer is a good one."""
 
 from collections.abc import Sequence
 
@@ -43,8 +43,8 @@ def lines_of(stage: Stage) -> list[str]:
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_whole_answer_is_well(stage: Stage) -> None:
-    found = reply(stage, lines_of(stage), TRANSITIONS)
-    assert (found.answer, found.reason) == ("ok", "")
+    outcome = reply(stage, lines_of(stage), TRANSITIONS)
+    assert (outcome.answer, outcome.reason) == ("ok", "")
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -56,9 +56,9 @@ def test_an_answer_with_any_line_missing_is_not(stage: Stage) -> None:
             continue
         if line.startswith("holds") and stage not in _HELD:
             continue
-        found = reply(stage, lines[:at] + lines[at + 1 :], TRANSITIONS)
-        assert found.answer == "failed", line
-        assert found.reason
+        outcome = reply(stage, lines[:at] + lines[at + 1 :], TRANSITIONS)
+        assert outcome.answer == "failed", line
+        assert outcome.reason
 
 
 _HELD = {Stage.PREFLIGHT, Stage.PREPARE, Stage.RELEASE}
@@ -67,9 +67,9 @@ _HELD = {Stage.PREFLIGHT, Stage.PREPARE, Stage.RELEASE}
 @given(st.sampled_from(STAGES), st.data())
 def test_the_more_is_cut_the_less_it_counts(stage: Stage, data: st.DataObject) -> None:
     lines = lines_of(stage)
-    *said, answer = lines
-    kept = data.draw(st.integers(0, max(0, len(said) - 4)))
-    assert reply(stage, [*said[:kept], answer], TRANSITIONS).answer == "failed"
+    *checks, answer = lines
+    count = data.draw(st.integers(0, max(0, len(checks) - 4)))
+    assert reply(stage, [*checks[:count], answer], TRANSITIONS).answer == "failed"
 
 
 def test_only_yes_alone_is_no_answer() -> None:
@@ -79,8 +79,8 @@ def test_only_yes_alone_is_no_answer() -> None:
 
 def test_the_reason_names_what_is_missing() -> None:
     lines = [line for line in lines_of(Stage.VERIFY) if not line.startswith("check units")]
-    found = reply(Stage.VERIFY, lines, TRANSITIONS)
-    assert found.reason == "the host's answer is not complete: check units is missing"
+    outcome = reply(Stage.VERIFY, lines, TRANSITIONS)
+    assert outcome.reason == "the host's answer is not complete: check units is missing"
 
 
 @pytest.mark.parametrize(
@@ -106,7 +106,7 @@ def test_the_reason_names_what_is_missing() -> None:
     ],
 )
 def test_nothing_looked_at_is_not_well(stage: Stage, line: str, instead: str) -> None:
-    lines = [instead if said == line else said for said in lines_of(stage)]
+    lines = [instead if sent == line else sent for sent in lines_of(stage)]
     assert lines != lines_of(stage)
     assert reply(stage, lines, TRANSITIONS).answer == "failed"
 
@@ -116,8 +116,8 @@ def test_a_package_elsewhere_is_named_although_the_host_says_ok() -> None:
         line.replace("package openssl amd64 to", "package openssl amd64 other")
         for line in lines_of(Stage.VERIFY)
     ]
-    found = reply(Stage.VERIFY, lines, TRANSITIONS)
-    assert "package openssl is other where it must be to" in found.reason
+    outcome = reply(Stage.VERIFY, lines, TRANSITIONS)
+    assert "package openssl is other where it must be to" in outcome.reason
 
 
 def test_a_probe_about_packages_may_be_skipped_by_the_host_and_one_of_before_noted() -> None:
@@ -129,8 +129,8 @@ def test_a_probe_about_packages_may_be_skipped_by_the_host_and_one_of_before_not
             for line in whole(stage, TRANSITIONS, [about])
         ]
         text = "\n".join(["question x t", *lines, ""])
-        found = judged(parse(text, "x t", ["x"]), Asked(stage, WORK, TRANSITIONS, [about]))
-        assert found.answer == "ok"
+        outcome = judged(parse(text, "x t", ["x"]), Asked(stage, WORK, TRANSITIONS, [about]))
+        assert outcome.answer == "ok"
 
 
 def test_a_host_that_was_asked_before_says_so_and_that_is_enough() -> None:
@@ -171,22 +171,22 @@ def test_recorded_results_of_a_patchctl_that_did_not_count_still_count() -> None
 
 def test_a_failed_check_is_not_hidden_by_a_later_one_of_its_name() -> None:
     lines = ["check packages failed broken", *lines_of(Stage.APPLY)]
-    found = reply(Stage.APPLY, lines, TRANSITIONS)
-    assert found.reason == "the host's answer is not complete: check packages failed"
+    outcome = reply(Stage.APPLY, lines, TRANSITIONS)
+    assert outcome.reason == "the host's answer is not complete: check packages failed"
 
 
 def test_an_old_version_of_one_architecture_is_not_that_of_the_other() -> None:
     both = (upgrade("libfoo"), upgrade("libfoo", arch="i386"))
     lines = [line for line in whole(Stage.PREPARE, both) if line != "old libfoo i386 1 cache"]
     text = "\n".join(["question x t", *lines, ""])
-    found = judged(parse(text, "x t"), Asked(Stage.PREPARE, WORK, both, ()))
-    assert found.reason.endswith("the old version of libfoo")
+    outcome = judged(parse(text, "x t"), Asked(Stage.PREPARE, WORK, both, ()))
+    assert outcome.reason.endswith("the old version of libfoo")
 
 
 def test_what_runs_or_failed_is_not_asked_for_more() -> None:
     for answer in ("running", "failed"):
-        found = reply(Stage.VERIFY, ["reason still starting", f"answer {answer}"], TRANSITIONS)
-        assert (found.answer, found.reason) == (answer, "still starting")
+        outcome = reply(Stage.VERIFY, ["reason still starting", f"answer {answer}"], TRANSITIONS)
+        assert (outcome.answer, outcome.reason) == (answer, "still starting")
 
 
 def test_the_plans_own_words_are_not_kept_for_every_host() -> None:
@@ -202,8 +202,8 @@ class TestLocked:
     def test_a_host_is_waited_for_where_it_says_whose_lock_it_is(self, stage: Stage) -> None:
         touched = ("touched no",) if stage is Stage.APPLY else ()
         assert reply(stage, (*touched, *LOCK), TRANSITIONS).answer == "locked"
-        found = reply(stage, (*touched, "answer locked"), TRANSITIONS)
-        assert (found.answer, "who holds the lock" in found.reason) == ("failed", True)
+        outcome = reply(stage, (*touched, "answer locked"), TRANSITIONS)
+        assert (outcome.answer, "who holds the lock" in outcome.reason) == ("failed", True)
 
     def test_an_update_is_put_off_only_where_nothing_was_touched(self) -> None:
         for touched in ((), ("touched yes",)):

@@ -1,4 +1,4 @@
-"""A hook is looked at right before it runs, and what was looked at is what runs."""
+"""A hook is checked right before it runs, and exactly what was checked runs."""
 
 import os
 import sys
@@ -47,10 +47,10 @@ def root(tmp_path: Path) -> Path:
 
 
 def planned(root: Path, drain: str = "hooks/drain.yml") -> Plan:
-    """A plan with that hook and the digests of now."""
-    one = plan(ring=policy(drain=drain, drain_timeout_s=60))
+    """A plan with that hook and the digests of its files as they are."""
+    planned = plan(ring=policy(drain=drain, drain_timeout_s=60))
     files = hook_files.read(root, [drain]).files
-    return structs.replace(one, body=structs.replace(one.body, hooks=files))
+    return structs.replace(planned, body=structs.replace(planned.body, hooks=files))
 
 
 def well(job: Job, host: str) -> Answer:
@@ -74,13 +74,13 @@ def executor(
 
 
 def collect(made: AnsibleExecutor, within_s: float = 0) -> dict[str, HostOutcome]:
-    found: dict[str, HostOutcome] = {}
+    outcomes: dict[str, HostOutcome] = {}
     deadline = time.monotonic() + within_s
     while True:
-        for one in made.poll(0.1 if within_s else 0):
-            if isinstance(one, ShardEnded):
-                return found
-            found[one.host] = one
+        for item in made.poll(0.1 if within_s else 0):
+            if isinstance(item, ShardEnded):
+                return outcomes
+            outcomes[item.host] = item
         assert time.monotonic() < deadline, "the hook does not end"
 
 
@@ -91,7 +91,7 @@ def test_a_run_brings_the_files_of_its_hooks_along(root: Path) -> None:
     runner = MemoryRunner(well)
     made = executor(root, planned(root), cast(Any, runner))
     made.start(shard(Stage.DRAIN))
-    assert {one.status for one in collect(made, 5).values()} == {OutcomeStatus.OK}
+    assert {outcome.status for outcome in collect(made, 5).values()} == {OutcomeStatus.OK}
     (job,) = runner.jobs
     assert job.places == {"patch_hook_file": "hooks/drain.yml"}
     assert (job.stage, dict(job.variables)) == ("drain", {})
@@ -130,8 +130,8 @@ def test_what_ansible_includes_is_what_was_checked(root: Path, tmp_path: Path) -
             f"- ansible.builtin.command: touch {tmp_path}/swapped\n"
         )
         (root / "hooks/lb/out.sh").write_text(f"#!/bin/sh\ntouch {tmp_path}/swapped\n")
-        found = collect(made, 60)
-    assert found["web1"].status is OutcomeStatus.OK, found
+        outcomes = collect(made, 60)
+    assert outcomes["web1"].status is OutcomeStatus.OK, outcomes
     assert (tmp_path / "ran").exists() and (tmp_path / "script").exists()
     assert not (tmp_path / "swapped").exists()
     assert list((tmp_path / "runs").iterdir()) == []
@@ -160,10 +160,10 @@ def test_a_file_that_is_not_the_plans_fails_the_hosts_and_runs_nothing(
         hooks(root, of).check()
     made = executor(root, of, cast(Any, runner))
     assert made.start(shard(Stage.DRAIN)) is None
-    found = collect(made, 5)
-    assert {one.status for one in found.values()} == {OutcomeStatus.FAILED}
-    assert found.keys() == set(HOSTS) and runner.jobs == []
-    assert says in found["web1"].reason and "since the plan was made" in found["web1"].reason
+    outcomes = collect(made, 5)
+    assert {outcome.status for outcome in outcomes.values()} == {OutcomeStatus.FAILED}
+    assert outcomes.keys() == set(HOSTS) and runner.jobs == []
+    assert says in outcomes["web1"].reason and "since the plan was made" in outcomes["web1"].reason
 
 
 def test_a_hook_that_others_could_have_written_does_not_run(root: Path) -> None:
@@ -171,8 +171,8 @@ def test_a_hook_that_others_could_have_written_does_not_run(root: Path) -> None:
     (root / "hooks/lb").chmod(0o777)
 
     def judge(paths: Iterable[str]) -> None:
-        if found := ownership.problems_of(root, paths):
-            raise InvalidInputError(problems=ownership.counted(found))
+        if problems := ownership.problems_of(root, paths):
+            raise InvalidInputError(problems=ownership.counted(problems))
 
     with pytest.raises(InvalidInputError, match="everybody can write it"):
         hooks(root, of, judge=judge).check()
@@ -224,9 +224,9 @@ def test_a_group_that_is_gone_by_now_fails_the_hosts_and_runs_nothing(root: Path
     runner = MemoryRunner(well)
     made = executor(root, of, cast(Any, runner), known=lambda: {"web"})
     assert made.start(shard(Stage.DRAIN)) is None
-    found = collect(made, 5)
-    assert {one.status for one in found.values()} == {OutcomeStatus.FAILED}
-    assert says in found["web1"].reason and runner.jobs == []
+    outcomes = collect(made, 5)
+    assert {outcome.status for outcome in outcomes.values()} == {OutcomeStatus.FAILED}
+    assert says in outcomes["web1"].reason and runner.jobs == []
 
 
 def test_an_inventory_is_not_read_for_hooks_that_see_nothing(root: Path) -> None:
@@ -242,9 +242,9 @@ def test_an_inventory_is_not_read_for_hooks_that_see_nothing(root: Path) -> None
 def test_a_run_that_began_without_digests_goes_on_with_the_file_as_it_is(root: Path) -> None:
     of = plan(ring=policy(drain="hooks/drain.yml"))
     (root / "hooks/lb/all.yml").write_text("- ansible.builtin.debug:\n")
-    found = hooks(root, of)
-    found.check()
-    assert found.take("hooks/drain.yml").variables == {
+    planned = hooks(root, of)
+    planned.check()
+    assert planned.take("hooks/drain.yml").variables == {
         "patch_hook_file": str(root / "hooks/drain.yml")
     }
 

@@ -1,4 +1,4 @@
-"""What a host is told: every value safe in a shell script, or refused."""
+"""The request to a host: every value is safe in a shell script, or refused."""
 
 import subprocess
 from typing import Any
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from patchctl.errors import InvalidInputError
 from patchctl.models.facts import Boot, PackageManager
-from patchctl.models.plan import Action, Artifact, Probe, ProbeKind, Transition
+from patchctl.models.plan import Action, Artifact, Transition
+from patchctl.models.policy import Probe, ProbeKind
 from patchctl.models.rollout import Stage
 from patchctl.protocol import payloads
 

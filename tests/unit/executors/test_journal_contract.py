@@ -1,4 +1,4 @@
-"""What the engine may rely on, kept by the database's journal and by the one of other tests."""
+"""The engine's contract with a journal: the database's keeps it, and the one of other tests."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -10,18 +10,15 @@ from patchctl.adapters.database import Database
 from patchctl.adapters.processes import own
 from patchctl.errors import ConflictError
 from patchctl.executors.simulated import VirtualClock
-from patchctl.models.rollout import (
+from patchctl.models.journal import (
     Event,
     HostMoved,
-    HostState,
     JournalEntry,
-    OutcomeStatus,
     RunMoved,
-    RunState,
-    Stage,
     StageAnswered,
     WaveStarted,
 )
+from patchctl.models.rollout import HostState, OutcomeStatus, RunState, Stage
 from patchctl.rollout.interfaces import Journal
 
 OTHER = "r-2"
@@ -85,11 +82,11 @@ def test_what_was_appended_is_read_in_its_order(take: Take) -> None:
 
 
 def test_runs_share_one_counter_and_no_entry(take: Take) -> None:
-    one, other = take(RUN), take(OTHER)
-    one.append(RUN, [moved("a")])
+    journal, other = take(RUN), take(OTHER)
+    journal.append(RUN, [moved("a")])
     other.append(OTHER, [moved("b"), moved("c")])
-    one.append(RUN, [moved("d")])
-    assert [entry.seq for entry in one.read(RUN)] == [1, 4]
+    journal.append(RUN, [moved("d")])
+    assert [entry.seq for entry in journal.read(RUN)] == [1, 4]
     assert [entry.seq for entry in other.read(OTHER)] == [2, 3]
 
 

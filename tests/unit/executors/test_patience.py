@@ -17,19 +17,16 @@ from patchctl.executors.ansible import CONNECTION_S, AnsibleExecutor
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.executors.patience import ATTACH_MOST_S, EARLIER_ENTRIES, Patience, answers_of
 from patchctl.executors.simulated import SimulatedExecutor
+from patchctl.models.journal import JournalEntry, ShardOver, ShardStarted, StageAnswered
 from patchctl.models.plan import Plan
 from patchctl.models.rollout import (
     Carrier,
     HostOutcome,
-    JournalEntry,
     OutcomeStatus,
     RunState,
     Shard,
     ShardEnded,
-    ShardOver,
-    ShardStarted,
     Stage,
-    StageAnswered,
 )
 from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 from patchctl.protocol.payloads import ATTACH_S, call_s
@@ -38,23 +35,23 @@ from patchctl.rollout.engine import Limits
 
 def expecting(seconds: int) -> Plan:
     """A plan that expects every host to take so long."""
-    given = plan()
-    hosts = tuple(msgspec.structs.replace(host, expected_s=seconds) for host in given.body.hosts)
-    body = msgspec.structs.replace(given.body, hosts=hosts)
-    return msgspec.structs.replace(given, body=body)
+    planned = plan()
+    hosts = tuple(msgspec.structs.replace(host, expected_s=seconds) for host in planned.body.hosts)
+    body = msgspec.structs.replace(planned.body, hosts=hosts)
+    return msgspec.structs.replace(planned, body=body)
 
 
 def test_of_earlier_runs_the_newest_are_read_and_not_without_end() -> None:
-    told = StageAnswered(host=HOSTS[0], attempt=1, stage=Stage.APPLY, status=OutcomeStatus.OK)
+    answer = StageAnswered(host=HOSTS[0], attempt=1, stage=Stage.APPLY, status=OutcomeStatus.OK)
     asked: list[str] = []
 
     def journal(run: str) -> Iterator[JournalEntry]:
         asked.append(run)
-        yield JournalEntry(seq=1, run=run, at=0, event=told)
+        yield JournalEntry(seq=1, run=run, at=0, event=answer)
         for seq in range(EARLIER_ENTRIES // 2):
             yield JournalEntry(seq=seq, run=run, at=0, event=ShardOver(shard=run))
 
-    assert list(answers_of(["newest", "before", "third"], journal)) == [told, told]
+    assert list(answers_of(["newest", "before", "third"], journal)) == [answer, answer]
     assert asked == ["newest", "before"]
     assert list(answers_of([], journal)) == []
 
@@ -74,11 +71,11 @@ class TestAQuestion:
     def test_is_short_where_the_host_is_late_and_longer_the_later(self) -> None:
         watch = Watch()
         patience = Patience(expecting(60), watch)
-        told = []
+        waits = []
         for now in (0, 50, 60, 70, 200, 1000, 100_000):
             watch.now = 1000.0 + now
-            told.append(patience.attach_s(Stage.APPLY, work()))
-        assert told == [60, ATTACH_S, ATTACH_S, ATTACH_S, 25, 125, ATTACH_MOST_S]
+            waits.append(patience.attach_s(Stage.APPLY, work()))
+        assert waits == [60, ATTACH_S, ATTACH_S, ATTACH_S, 25, 125, ATTACH_MOST_S]
 
     def test_follows_what_hosts_of_the_cohort_took(self) -> None:
         patience = Patience(expecting(20), Watch())
@@ -100,10 +97,10 @@ class TestAQuestion:
         self, status: OutcomeStatus, host: str, seconds: object, stays_open: int
     ) -> None:
         patience = Patience(expecting(20), Watch())
-        told = StageAnswered(
+        answer = StageAnswered(
             host=host, attempt=1, stage=Stage.APPLY, status=status, evidence={"seconds": seconds}
         )
-        patience.recall([told])
+        patience.recall([answer])
         assert patience.attach_s(Stage.APPLY, work(HOSTS[1])) == stays_open
 
     def test_of_an_old_plan_that_expects_nothing_is_short(self) -> None:
@@ -116,12 +113,12 @@ class TestAQuestion:
 
     @given(st.integers(0, 10**9), st.one_of(st.none(), st.integers(), st.text()), st.integers(0))
     def test_ends_in_time_whatever_is_expected_and_said(
-        self, expected: int, said: object, waited: int
+        self, expected: int, reported: object, waited: int
     ) -> None:
         watch = Watch()
         patience = Patience(expecting(expected), watch)
         patience.attach_s(Stage.APPLY, work())
-        patience.learn(Stage.APPLY, HOSTS[0], said)
+        patience.learn(Stage.APPLY, HOSTS[0], reported)
         watch.now += waited
         assert ATTACH_S <= patience.attach_s(Stage.APPLY, work()) <= ATTACH_MOST_S
 
@@ -137,13 +134,13 @@ def test_a_host_that_cannot_be_asked_together_is_asked_by_itself_and_shortly(
     tmp_path: Path,
 ) -> None:
     runner: Any = MemoryRunner(one_is_apart)
-    given = expecting(200)
+    planned = expecting(200)
     executor = AnsibleExecutor(
-        plan=given,
+        plan=planned,
         inventory=inventory,
         runner=runner,
         store=ContentStore(tmp_path),
-        hooks=PlannedHooks(root=tmp_path, body=given.body),
+        hooks=PlannedHooks(root=tmp_path, body=planned.body),
     )
     executor.start(shard(Stage.APPLY))
     came = [*executor.poll(1.0), *executor.poll(1.0)]

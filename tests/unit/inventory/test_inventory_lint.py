@@ -17,7 +17,7 @@ from patchctl.inventory.load import survey
 from patchctl.inventory.source_map import Source, SourceMap
 from patchctl.models.facts import HostFacts, OsRelease
 from patchctl.models.lint import Level, LintReport
-from patchctl.models.plan import Probe, ProbeKind
+from patchctl.models.policy import Probe, ProbeKind
 from patchctl.models.settings import Assignment, Rule
 from patchctl.models.unsafe import Unsafe
 from patchctl.report.inventory_text import findings, lint_summary

@@ -19,7 +19,7 @@ from patchctl.inventory.withheld_hosts import refusal
 from patchctl.models.connection import Connection
 from patchctl.models.fleet import Fleet, Group, Host
 from patchctl.models.hooks import RingHook
-from patchctl.models.plan import (
+from patchctl.models.policy import (
     Amount,
     OnFailure,
     Promote,

@@ -13,7 +13,7 @@ from patchctl.config import settings
 from patchctl.errors import AdapterError, InvalidInputError
 from patchctl.lab import trees, workspace
 from patchctl.lab.model import LabHost, host_slots
-from patchctl.models.plan import Promote
+from patchctl.models.policy import Promote
 
 PLACES = host_slots(6, "debian", 3)
 

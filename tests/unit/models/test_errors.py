@@ -1,4 +1,4 @@
-"""Problems are records, and an error's text is made of them once."""
+"""Problems are records, from which an error's text is made once."""
 
 import pytest
 

@@ -37,12 +37,12 @@ def test_a_source_package_is_known_by_its_file(file: str, built: tuple[str, str]
 
 def test_nobody_writes_the_pattern_of_a_whole_word_again() -> None:
     """A second pattern would accept something else one day."""
-    ours = {kind.pattern for kind in grammar.PATTERNS.values()} - {"[0-9a-f]{64}"}
+    patterns = {kind.pattern for kind in grammar.PATTERNS.values()} - {"[0-9a-f]{64}"}
     again = [
         f"{path.name}: {written}"
         for path in sorted(Path(patchctl.__file__).parent.rglob("*.py"))
         if path.name != "grammar.py"
         for written in re.findall(r"""re\.compile\(r"(.*)"\)""", path.read_text())
-        if written in ours
+        if written in patterns
     ]
     assert again == []

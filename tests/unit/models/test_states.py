@@ -30,13 +30,13 @@ def test_the_named_sets_divide_the_states() -> None:
 def test_nobody_else_writes_a_set_of_states_out() -> None:
     """Two states of one kind in a collection: such a set has a name and a place."""
     kinds = {"RunState", "RingState", "HostState", "Stage", "OutcomeStatus"}
-    found = []
+    violations = []
     source = Path(states.__file__).parents[1]
     for file in sorted(source.rglob("*.py")):
         if file.name == "states.py":
             continue
         tree = list(ast.walk(ast.parse(file.read_text())))
-        ours = {
+        imported = {
             name.name
             for node in tree
             if isinstance(node, ast.ImportFrom) and (node.module or "").endswith("models.rollout")
@@ -45,12 +45,14 @@ def test_nobody_else_writes_a_set_of_states_out() -> None:
         for node in tree:
             if isinstance(node, ast.Set | ast.Tuple | ast.List | ast.MatchOr):
                 parts = node.patterns if isinstance(node, ast.MatchOr) else node.elts
-                values = [one.value if isinstance(one, ast.MatchValue) else one for one in parts]
-                names = [
-                    one.value.id
-                    for one in values
-                    if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name)
+                values = [
+                    part.value if isinstance(part, ast.MatchValue) else part for part in parts
                 ]
-                if any(names.count(kind) > 1 for kind in kinds & ours):
-                    found.append(f"{file.relative_to(source)}:{node.lineno}")
-    assert found == []
+                names = [
+                    value.value.id
+                    for value in values
+                    if isinstance(value, ast.Attribute) and isinstance(value.value, ast.Name)
+                ]
+                if any(names.count(kind) > 1 for kind in kinds & imported):
+                    violations.append(f"{file.relative_to(source)}:{node.lineno}")
+    assert violations == []

@@ -4,7 +4,8 @@ from msgspec import structs
 from plan_world import facts, resolution, transition
 
 from patchctl.models.facts import HostFacts, OsRelease, PackageManager
-from patchctl.models.plan import LeftOutReason, Resolution, Transition
+from patchctl.models.plan import LeftOutReason, Transition
+from patchctl.models.resolution import Resolution
 from patchctl.plan.accept import Accepted, accept
 
 WEB = structs.replace(transition("web"), origin="baseos")

@@ -35,14 +35,14 @@ from patchctl.models.plan import (
     PlanAbout,
     PlanBody,
     PlanFeed,
-    RebootPolicy,
-    Resolution,
     Selection,
     SelectionMode,
     Transition,
     Urgent,
     proof_key,
 )
+from patchctl.models.policy import RebootPolicy
+from patchctl.models.resolution import Resolution
 from patchctl.models.settings import Settings
 from patchctl.plan import lockfile
 from patchctl.plan.accept import accept, missing_space

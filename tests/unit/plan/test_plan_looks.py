@@ -24,11 +24,11 @@ from patchctl.models.plan import (
     LeftOutReason,
     PlanAbout,
     PlanBody,
-    Resolution,
     Selection,
     SelectionMode,
-    StaleLists,
 )
+from patchctl.models.policy import StaleLists
+from patchctl.models.resolution import Resolution
 from patchctl.models.snapshot import Snapshot
 from patchctl.plan.freeze import freeze, seal
 from patchctl.plan.looks import Looks, looks

@@ -18,9 +18,9 @@ from patchctl.cli.app import main
 from patchctl.errors import InvalidInputError, PatchctlError
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.executors.simulated import SimulatedExecutor, SimulatedHost, VirtualClock
+from patchctl.models.journal import CommandKind
 from patchctl.models.plan import Plan
 from patchctl.models.revision import AtHead
-from patchctl.models.rollout import CommandKind
 from patchctl.plan import lockfile
 from patchctl.plan.diff import diff
 from patchctl.report import plan_diff_text, plan_text, rollout_text

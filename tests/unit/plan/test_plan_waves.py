@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchctl.models.plan import Amount
+from patchctl.models.policy import Amount
 from patchctl.plan.waves import at_once, waves
 
 names = st.sets(st.text("abcdefgh0123-.", min_size=1, max_size=8), max_size=60)

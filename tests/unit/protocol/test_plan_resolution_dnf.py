@@ -5,8 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from patchctl.models.facts import PackageManager
-from patchctl.models.plan import Action, LeftOutReason, Resolution
+from patchctl.models.plan import Action, LeftOutReason
 from patchctl.models.requests import HostRequest, PackageRequest
+from patchctl.models.resolution import Resolution
 from patchctl.protocol.managers import read_resolution
 
 DIGEST = bytes(range(32))

@@ -4,7 +4,8 @@ from msgspec import structs
 from plan_sealing import HOOKS, whole_plan
 
 from patchctl.cli import output
-from patchctl.models.plan import HookFile, HookMode, PlanBody, Probe, ProbeKind
+from patchctl.models.plan import HookFile, HookMode, PlanBody
+from patchctl.models.policy import Probe, ProbeKind
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import seal
 from patchctl.report import plan_diff_text, plan_text, rollout_text

@@ -19,12 +19,12 @@ from patchctl.models.plan import (
     Plan,
     PlanAbout,
     PlanFeed,
-    RebootPolicy,
     Selection,
     SelectionMode,
     Transition,
     Urgent,
 )
+from patchctl.models.policy import RebootPolicy
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import freeze, seal
 from patchctl.report import lists, plan_diff_text, plan_text

@@ -6,15 +6,9 @@ import pytest
 from rollout_world import SIX, World, plan, ring, three_rings
 
 from patchctl.executors.simulated import Behaviour, Script
-from patchctl.models.plan import Amount
-from patchctl.models.rollout import (
-    Blocker,
-    BlockerKind,
-    OutcomeStatus,
-    RunState,
-    RunStatus,
-    Stage,
-)
+from patchctl.models.policy import Amount
+from patchctl.models.rollout import OutcomeStatus, RunState, Stage
+from patchctl.models.run_status import Blocker, BlockerKind, RunStatus
 from patchctl.report import rollout_text
 from patchctl.rollout.status import status
 

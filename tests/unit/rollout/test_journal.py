@@ -10,16 +10,8 @@ from patchctl.adapters.clock import SystemClock
 from patchctl.adapters.database import Database
 from patchctl.adapters.processes import own
 from patchctl.errors import IntegrityError
-from patchctl.models.rollout import (
-    Event,
-    HostMoved,
-    HostState,
-    OutcomeStatus,
-    RunMoved,
-    RunState,
-    Stage,
-    StageAnswered,
-)
+from patchctl.models.journal import Event, HostMoved, RunMoved, StageAnswered
+from patchctl.models.rollout import HostState, OutcomeStatus, RunState, Stage
 from patchctl.rollout import interfaces
 
 

@@ -6,18 +6,11 @@ import pytest
 from rollout_world import RUN, SIX, World, cohort, plan, ring, three_rings
 
 from patchctl.executors.simulated import Behaviour, Script
-from patchctl.models.plan import Amount, Plan, Promote, UnprovenPolicy, proof_key
-from patchctl.models.rollout import (
-    Blocker,
-    BlockerKind,
-    Command,
-    CommandKind,
-    HostState,
-    OutcomeStatus,
-    RunMoved,
-    RunState,
-    Stage,
-)
+from patchctl.models.journal import Command, CommandKind, RunMoved
+from patchctl.models.plan import Plan, proof_key
+from patchctl.models.policy import Amount, Promote, UnprovenPolicy
+from patchctl.models.rollout import HostState, OutcomeStatus, RunState, Stage
+from patchctl.models.run_status import Blocker, BlockerKind
 from patchctl.models.states import GOES_FORWARD
 from patchctl.rollout.blockers import blockers, held_hosts, next_end
 from patchctl.rollout.view import RunView

@@ -6,7 +6,8 @@ import pytest
 from rollout_world import SIX, MemoryJournal, World, plan, three_rings
 
 from patchctl.executors.simulated import Behaviour, Script
-from patchctl.models.rollout import Event, JournalEntry, OutcomeStatus, RunState, Stage
+from patchctl.models.journal import Event, JournalEntry
+from patchctl.models.rollout import OutcomeStatus, RunState, Stage
 from patchctl.rollout.status import status
 
 

@@ -6,8 +6,9 @@ from rollout_world import FAILED, RUN, World, plan, ring, states_of
 
 from patchctl.errors import HaltedError
 from patchctl.executors.simulated import Behaviour, Script, all_well
-from patchctl.models.plan import Amount, Promote
-from patchctl.models.rollout import Command, CommandKind, HostMoved, JournalEntry, RunState, Stage
+from patchctl.models.journal import Command, CommandKind, HostMoved, JournalEntry
+from patchctl.models.policy import Amount, Promote
+from patchctl.models.rollout import RunState, Stage
 from patchctl.report import rollout_text
 from patchctl.rollout.status import status
 from patchctl.rollout.view import RunView

@@ -4,15 +4,9 @@ import pytest
 from rollout_world import RUN, SIX, World, killed_at, plan, ring, three_rings
 
 from patchctl.executors.simulated import Behaviour, Script
-from patchctl.models.plan import OnFailure, Promote, RingPolicy
-from patchctl.models.rollout import (
-    Command,
-    CommandKind,
-    CommandTaken,
-    OutcomeStatus,
-    RunState,
-    Stage,
-)
+from patchctl.models.journal import Command, CommandKind, CommandTaken
+from patchctl.models.policy import OnFailure, Promote, RingPolicy
+from patchctl.models.rollout import OutcomeStatus, RunState, Stage
 from patchctl.report import rollout_text
 from patchctl.rollout import commands
 from patchctl.rollout.decisions import NOT_BEGUN

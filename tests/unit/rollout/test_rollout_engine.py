@@ -9,16 +9,10 @@ from rollout_world import FAILED, RUN, SIX, World, cohort, fails, plan, ring, st
 
 from patchctl.errors import ConflictError, HaltedError
 from patchctl.executors.simulated import Behaviour
-from patchctl.models.plan import Amount, OnFailure, Promote, RebootPolicy, Undo, UnprovenPolicy
-from patchctl.models.rollout import (
-    Command,
-    CommandKind,
-    HostMoved,
-    HostState,
-    OutcomeStatus,
-    RunState,
-    Stage,
-)
+from patchctl.models.journal import Command, CommandKind, HostMoved
+from patchctl.models.plan import Undo
+from patchctl.models.policy import Amount, OnFailure, Promote, RebootPolicy, UnprovenPolicy
+from patchctl.models.rollout import HostState, OutcomeStatus, RunState, Stage
 from patchctl.rollout import states
 from patchctl.rollout.status import exit_code, status
 

@@ -12,16 +12,9 @@ from rollout_world import RUN, MemoryJournal, World, plan, ring
 
 from patchctl.errors import PatchctlError
 from patchctl.executors.simulated import Behaviour, Script, VirtualClock
-from patchctl.models.plan import Amount, OnFailure, Promote, RebootPolicy
-from patchctl.models.rollout import (
-    Command,
-    CommandKind,
-    Event,
-    HostState,
-    JournalEntry,
-    OutcomeStatus,
-    Stage,
-)
+from patchctl.models.journal import Command, CommandKind, Event, JournalEntry
+from patchctl.models.policy import Amount, OnFailure, Promote, RebootPolicy
+from patchctl.models.rollout import HostState, OutcomeStatus, Stage
 from patchctl.rollout.decisions import TRIES_OF_A_LOOK
 from patchctl.rollout.engine import Engine
 from patchctl.rollout.view import RunView

@@ -4,18 +4,9 @@ import pytest
 from rollout_world import RUN, SIX, World, killed_at, plan, ring, states_of, three_rings
 
 from patchctl.executors.simulated import Behaviour, Script, all_well
-from patchctl.models.plan import Amount, RingPolicy
-from patchctl.models.rollout import (
-    Command,
-    CommandKind,
-    HostMoved,
-    JournalEntry,
-    OutcomeStatus,
-    RingState,
-    RunState,
-    Stage,
-    StageAnswered,
-)
+from patchctl.models.journal import Command, CommandKind, HostMoved, JournalEntry, StageAnswered
+from patchctl.models.policy import Amount, RingPolicy
+from patchctl.models.rollout import OutcomeStatus, RingState, RunState, Stage
 from patchctl.report import rollout_text
 from patchctl.rollout.status import exit_code, status
 

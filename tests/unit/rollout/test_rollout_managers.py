@@ -7,7 +7,8 @@ from rollout_world import World, cohort, plan, ring
 
 from patchctl.executors.simulated import Behaviour, Script
 from patchctl.models.facts import PackageManager
-from patchctl.models.plan import Amount, Plan, RingPolicy
+from patchctl.models.plan import Plan
+from patchctl.models.policy import Amount, RingPolicy
 from patchctl.models.rollout import HostState, OutcomeStatus, RunState, Shard, Stage
 from patchctl.rollout.engine import Limits
 

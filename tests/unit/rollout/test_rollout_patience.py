@@ -17,14 +17,10 @@ from rollout_world import (
 
 from patchctl.errors import ConflictError
 from patchctl.executors.simulated import Behaviour
-from patchctl.models.plan import Amount, Promote, Undo
-from patchctl.models.rollout import (
-    Command,
-    CommandKind,
-    OutcomeStatus,
-    RunState,
-    Stage,
-)
+from patchctl.models.journal import Command, CommandKind
+from patchctl.models.plan import Undo
+from patchctl.models.policy import Amount, Promote
+from patchctl.models.rollout import OutcomeStatus, RunState, Stage
 from patchctl.rollout.status import exit_code
 
 

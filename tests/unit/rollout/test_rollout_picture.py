@@ -9,7 +9,8 @@ from rich.console import Console
 from rollout_world import RUN, SIX, World, plan, three_rings
 
 from patchctl.cli.progress import LiveTable
-from patchctl.models.rollout import JournalEntry, RunState
+from patchctl.models.journal import JournalEntry
+from patchctl.models.rollout import RunState
 from patchctl.rollout.picture import Onlooker, Picture, picture
 from patchctl.rollout.view import RunView
 

@@ -5,16 +5,10 @@ import pytest
 from rollout_world import RUN, SIX, World, cohort, plan, ring, three_rings
 
 from patchctl.executors.simulated import Behaviour, Script
-from patchctl.models.plan import Amount, OnFailure, RebootPolicy, Undo
-from patchctl.models.rollout import (
-    Command,
-    CommandKind,
-    HostState,
-    OutcomeStatus,
-    RunState,
-    Stage,
-    StageAnswered,
-)
+from patchctl.models.journal import Command, CommandKind, StageAnswered
+from patchctl.models.plan import Undo
+from patchctl.models.policy import Amount, OnFailure, RebootPolicy
+from patchctl.models.rollout import HostState, OutcomeStatus, RunState, Stage
 from patchctl.models.states import TERMINAL
 from patchctl.rollout import commands
 from patchctl.rollout.decisions import LOST_BEFORE

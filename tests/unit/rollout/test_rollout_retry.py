@@ -6,16 +6,10 @@ from rollout_world import FAILED, RUN, SIX, World, cohort, fails, plan, ring, st
 
 from patchctl.errors import ConflictError, HaltedError, NotFoundError
 from patchctl.executors.simulated import Behaviour, Script, all_well
-from patchctl.models.plan import Amount, Promote, Undo
-from patchctl.models.rollout import (
-    Command,
-    CommandKind,
-    HostMoved,
-    HostState,
-    OutcomeStatus,
-    RunState,
-    Stage,
-)
+from patchctl.models.journal import Command, CommandKind, HostMoved
+from patchctl.models.plan import Undo
+from patchctl.models.policy import Amount, Promote
+from patchctl.models.rollout import HostState, OutcomeStatus, RunState, Stage
 from patchctl.report import rollout_text
 from patchctl.rollout.status import exit_code, status
 from patchctl.rollout.view import RunView

@@ -10,8 +10,10 @@ from workflows.rollout.test_rollout_hooks import Site
 from patchctl.cli.output import Format
 from patchctl.cli.summary import show_status
 from patchctl.models.exclusions import Exclusion
+from patchctl.models.journal import CommandKind
 from patchctl.models.plan import CouldNotLook, LeftOut, LeftOutReason
-from patchctl.models.rollout import BlockerKind, CommandKind, LeaseKind, RunState
+from patchctl.models.rollout import RunState
+from patchctl.models.run_status import BlockerKind, LeaseKind
 from patchctl.plan.freeze import seal
 from patchctl.rollout.status import exit_code
 

@@ -1,8 +1,8 @@
-"""Many jobs asked by one worker: `patch_together` under one ansible-playbook, told by a pipe.
+"""Ask hosts for many jobs by one ansible-playbook (`patch_together`), which reads a pipe.
 
-To start Ansible costs the controller half a second of CPU, to ask a host over a connection that is
-there a hundredth of it. So a worker stays as long as its hosts are asked anything, whichever job
-asks, and a host that only waits holds no process of Ansible's but this one.
+To start Ansible costs the controller half a second of CPU; to ask a host over an open connection
+costs a hundredth of that. So a worker stays as long as any job asks its hosts, and a host that only
+waits needs no process of Ansible's but this one.
 """
 
 import contextlib
@@ -28,14 +28,14 @@ _LOG = logging.getLogger(__name__)
 
 # Each is an ansible-playbook with the variables of its hosts in memory.
 SESSIONS_MAX = 3
-# How long a worker stays that has nothing to ask: a hook or a push may come between.
+# How long an idle worker stays: a hook or a push may come between.
 IDLE_S = 15.0
 _LOOK_S = 0.1
 
 
 @dataclass(frozen=True)
 class Declined:
-    """A job whose hosts are all to be asked apart; nothing carries it. Implements jobs.Running."""
+    """A job whose hosts must all be asked apart; no process carries it. Implements jobs.Running."""
 
     job: Job
     carrier: None = None
@@ -48,12 +48,12 @@ class Asked:
     """A job that a session has taken. Implements jobs.Running."""
 
     def __init__(
-        self, session: "Session", job: Job, into: Answers, place: Path, limit_s: float
+        self, session: "Session", job: Job, into: Answers, answers_folder: Path, limit_s: float
     ) -> None:
         self.job = job
         self.into = into
-        self.place = place
-        self.collector = Collector(job, place, session.connection)
+        self.answers_folder = answers_folder
+        self.collector = Collector(job, answers_folder, session.connection)
         self.ends_at = time.monotonic() + limit_s
         self._session = session
 
@@ -66,14 +66,14 @@ class Asked:
         self._session.cancel()
 
     def over(self, rc: int, reason: str = "") -> None:
-        """Say that no answer comes any more, and forget what was laid down for it."""
-        run_folders.remove(self.place)
+        """Put the job's end into its queue, and remove the folder of its request."""
+        run_folders.remove(self.answers_folder)
         _LOG.info("stage %s: all asked (exit %d)", self.job.stage, rc)
         self.into.put(Ended(job=self.job.id, rc=rc, reason=reason))
 
 
 class Session:
-    """One worker and the hosts that it can ask. `apart` is told of hosts that it cannot."""
+    """One worker and the hosts that it can ask. It calls `apart` with each host that it cannot."""
 
     def __init__(
         self, running: PlaybookRun, connection: Connection, apart: Callable[[str], None]
@@ -82,8 +82,8 @@ class Session:
         self._running = running
         self._apart = apart
         self._hosts = running.job.inventory["all"]["hosts"]
-        # For reading as well, so that opening it waits for nobody; the worker sees its end all the
-        # same when this process is no more.
+        # Open for reading as well, so that opening does not block; the worker sees the end of file
+        # all the same when this process is gone.
         self._pipe = os.open(folder.requests(running.folder), os.O_RDWR | os.O_NONBLOCK)
         self._lock = threading.Lock()
         self._asked: list[Asked] = []
@@ -135,13 +135,13 @@ class Session:
             return asked
 
     def cancel(self) -> None:
-        """End it with all its processes now."""
+        """End the worker with all its processes now."""
         with self._lock:
             self._cancelled = True
         self._running.cancel()
 
     def close(self) -> None:
-        """Let the worker end; what is still asked is given up."""
+        """Let the worker end; jobs that are still asked are given up."""
         with self._lock:
             self._close()
 
@@ -151,26 +151,26 @@ class Session:
             os.close(self._pipe)
 
     def _collect(self) -> None:
-        while not isinstance(came := self._came(), Ended):
-            if came is not None:
-                self._lost[came.host] = came
-            self._look()
+        while not isinstance(answer := self._next_answer(), Ended):
+            if answer is not None:
+                self._lost[answer.host] = answer
+            self._step()
         with self._lock:
             self._close()
-            left, self._asked = self._asked, []
-        for asked in left:
+            unfinished, self._asked = self._asked, []
+        for asked in unfinished:
             self._pass_on(asked)
             for host in asked.collector.missing:
-                asked.into.put(self._given_up(asked, host, came))
-            asked.over(came.rc or 255, came.reason or "the worker ended")
+                asked.into.put(self._lost_answer(asked, host, answer))
+            asked.over(answer.rc or 255, answer.reason or "the worker ended")
 
-    def _came(self) -> Answer | Ended | None:
-        """What the worker's own run says: an answer there is one that never came."""
+    def _next_answer(self) -> Answer | Ended | None:
+        """The next answer of the worker's own run: each one there reports a host that is lost."""
         with contextlib.suppress(Empty):
             return self._running.answers.get(timeout=_LOOK_S)
         return None
 
-    def _look(self) -> None:
+    def _step(self) -> None:
         for asked in tuple(self._asked):
             self._pass_on(asked)
             if not asked.collector.missing:
@@ -186,13 +186,13 @@ class Session:
                 self._close()
 
     def _pass_on(self, asked: Asked) -> None:
-        for answer in map(self._running.doubted, asked.collector.told()):
+        for answer in map(self._running.doubted, asked.collector.batch_answers()):
             _LOG.debug("stage %s: %s %s", asked.job.stage, answer.host, answer.status)
             if answer.status is AnswerStatus.APART:
                 self._apart(answer.host)
             asked.into.put(answer)
 
-    def _given_up(self, asked: Asked, host: str, ended: Ended) -> Answer:
+    def _lost_answer(self, asked: Asked, host: str, ended: Ended) -> Answer:
         known = self._lost.get(host)
         if known is not None and known.status is AnswerStatus.LOST:
             return replace(known, job=asked.job.id)
@@ -208,13 +208,13 @@ class Sessions:
         self._connection = connection
         self._sessions: list[Session] = []
         self._apart: set[str] = set()
-        # patch_together asks nobody then: ssh or sudo would have to be told it.
+        # With passwords patch_together asks no host: it would have to pass them to ssh or sudo.
         self._passwords = not (connection.ssh_password is connection.become_password is None)
 
     def start(self, job: Job, into: Answers, limit_s: float) -> Asked | Declined:
-        """Ask the job's hosts by a worker that has them, or by a new one. Where there are too many
-        already, or none of the hosts can be asked so, they are all to be asked apart.
+        """Ask the job's hosts by a worker that has them, or by a new one.
 
+        Where there are too many workers, or no host can be asked so, all are to be asked apart.
         Raises AdapterError where the worker cannot be started.
         """
         if not self._passwords and set(hosts_of(job.inventory)) - self._apart:

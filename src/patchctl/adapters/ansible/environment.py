@@ -1,7 +1,7 @@
 """The environment and configuration in which Ansible's programs run.
 
 A stray `ANSIBLE_STRATEGY` or `ansible.cfg` must not change what a rollout does, so `ANSIBLE_*` is
-dropped except for what says where things are or how vaulted values are opened.
+dropped, except what names paths or opens vaulted values.
 """
 
 import os
@@ -29,25 +29,27 @@ def clean_environment(outside: Mapping[str, str]) -> dict[str, str]:
 
     Ansible refuses to start in the C locale, which cron and minimal containers have.
     """
-    kept = {
+    environment = {
         name: value
         for name, value in outside.items()
         if not name.startswith("ANSIBLE_") or name in PASSED_ON
     }
-    locale = kept.get("LC_ALL") or kept.get("LC_CTYPE") or kept.get("LANG") or ""
+    locale = (
+        environment.get("LC_ALL") or environment.get("LC_CTYPE") or environment.get("LANG") or ""
+    )
     if "utf-8" not in locale.lower() and "utf8" not in locale.lower():
-        kept["LC_ALL"] = "C.UTF-8"
-    kept["ANSIBLE_NOCOLOR"] = "1"
-    kept.pop("ANSIBLE_FORCE_COLOR", None)
-    return kept
+        environment["LC_ALL"] = "C.UTF-8"
+    environment["ANSIBLE_NOCOLOR"] = "1"
+    environment.pop("ANSIBLE_FORCE_COLOR", None)
+    return environment
 
 
 def program(name: str) -> Path:
-    """One of Ansible's programs of the environment that patchctl itself runs in.
+    """The path of one of Ansible's programs, from the environment that patchctl itself runs in.
 
-    Never one from PATH: it may be another version with another Python.
+    Never from PATH: that one may have another version and another Python. Raises AdapterError.
     """
-    found = Path(sys.executable).parent / name
-    if not os.access(found, os.X_OK):
-        raise AdapterError(f"{found} is missing", hint="install patchctl again")
-    return found
+    path = Path(sys.executable).parent / name
+    if not os.access(path, os.X_OK):
+        raise AdapterError(f"{path} is missing", hint="install patchctl again")
+    return path

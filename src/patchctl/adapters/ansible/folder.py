@@ -1,9 +1,9 @@
-"""The private folders of one run.
+"""Write the private folders of one run.
 
-What holds no secret: ansible.cfg  hosts.json  payloads.json  variables.json  payload/  output/
-files/  pid
-What may hold one, apart (`leftovers.secret_folder`): given/inventory.json  given/beside.json
-given/extra-N.yml  tmp/  artifacts/  pid
+Without secrets: ansible.cfg  hosts.json  payloads.json  variables.json  payload/  output/  files/
+pid
+Apart, what may hold a secret (`run_folders.secret_folder`): given/inventory.json
+given/beside.json  given/extra-N.yml  tmp/  artifacts/  pid
 """
 
 import hashlib
@@ -61,26 +61,26 @@ ssh_args = -o ControlMaster=auto -o ControlPersist=60s -o ServerAliveInterval=15
 """
 
 
-def given(job: Job, connection: Connection) -> dict[str, str]:
-    """File -> text, of what may hold a secret: variables of hosts, and the operator's own.
+def secret_files(job: Job, connection: Connection) -> dict[str, str]:
+    """File name -> text of what may hold a secret: host variables, and the operator's own.
 
-    Raises InvalidInputError where the operator's make no sense.
+    Raises InvalidInputError where the operator's `-e` cannot be parsed.
     """
     # JSON, which Ansible's yaml plugin tries first and reads fifty times faster than YAML; it
     # knows the keys `__ansible_vault` and `__ansible_unsafe` in it.
-    found = {_INVENTORY: json.dumps(job.inventory)}
+    texts = {_INVENTORY: json.dumps(job.inventory)}
     if job.beside:
-        found[_BESIDE] = json.dumps(job.beside)
+        texts[_BESIDE] = json.dumps(job.beside)
     for number, text in enumerate(connection.extra_vars):
         if not text.startswith("@"):
             # A value may be a secret, and a command line is public.
-            found[_extra_file(number)] = _extra(text)
-    return found
+            texts[_extra_file(number)] = _extra(text)
+    return texts
 
 
 @dataclass(frozen=True)
 class Folders:
-    """Those of one run; `control` is shared by all runs of a command."""
+    """The folders of one run; `control` is shared by all runs of a command."""
 
     run: Path
     secret: Path
@@ -94,8 +94,10 @@ def write(
     connection: Connection,
     secrets: Mapping[str, str],
 ) -> list[str]:
-    """Fill the folders, with `given` as `secrets`. Returns ansible-playbook's arguments, none of
-    them secret."""
+    """Fill the folders; `secrets` is the result of `secret_files`.
+
+    Returns ansible-playbook's arguments, none of them secret.
+    """
     private, secret = folders.run, folders.secret
     for folder in (private / "payload", private / "output", secret / GIVEN, secret / TMP):
         private_folder(folder)
@@ -106,7 +108,7 @@ def write(
             secret=_escaped(secret),
             control=_escaped(folders.control),
             forks=job.forks or connection.forks,
-            # One worker that asks all hosts has told its answers before it ends.
+            # The worker that asks all hosts has written its answers before it ends.
             poll=0.2 if job.stage == TOGETHER else 0.01,
             connect=connection.connect_timeout_s,
             known_hosts=_known_hosts(connection),
@@ -122,7 +124,7 @@ def write(
         _text(secret / GIVEN / name, text)
     arguments = ["-i", str(secret / GIVEN / _INVENTORY)]
     if job.beside:
-        # First, so that what is said of the job's own hosts wins.
+        # Ansible lets the later source win: that of the job's own hosts.
         arguments = ["-i", str(secret / GIVEN / _BESIDE), *arguments]
         _text(private / "hosts.json", json.dumps(_own_group(job)))
         arguments += ["-i", str(private / "hosts.json")]
@@ -134,22 +136,22 @@ def write(
 
 
 def requests(private: Path) -> Path:
-    """The pipe by which the worker of `patch_together` is told what to ask."""
+    """The pipe that tells the worker of `patch_together` which request to take next."""
     return private / "requests"
 
 
 def ask(private: Path, name: str, job: Job) -> Path:
-    """Lay down what that worker is to ask for a job, and return the folder of its answers.
+    """Write a request for that worker and return the folder of its answers.
 
     Raises OSError.
     """
-    asked = private_folder(private / "asked") / name
-    payloads = private_folder(private_folder(asked) / "payload")
+    request = private_folder(private / "asked") / name
+    payloads = private_folder(private_folder(request) / "payload")
     for host, text in job.payloads.items():
         _text(answer_file(payloads, host), text)
-    told = {"stage": job.stage, "hosts": hosts_of(job.inventory), "limit": job.timeout_s}
-    _text(asked / "request", json.dumps(told))
-    return asked
+    question = {"stage": job.stage, "hosts": hosts_of(job.inventory), "limit": job.timeout_s}
+    _text(request / "request", json.dumps(question))
+    return request
 
 
 def _extra_file(number: int) -> str:
@@ -157,7 +159,7 @@ def _extra_file(number: int) -> str:
 
 
 def _known_hosts(connection: Connection) -> str:
-    """The last of ssh's arguments, so that those of the inventory win: ssh takes the first."""
+    """ssh's last argument, so that the inventory's options win: ssh takes the first value."""
     if not connection.known_hosts or not Path(connection.known_hosts).is_file():
         return ""
     option = ssh_keys.option(Path(connection.known_hosts))
@@ -177,14 +179,15 @@ def _variables(private: Path, job: Job) -> dict[str, Any]:
 
 
 def _own_group(job: Job) -> dict[str, Any]:
-    """The job's hosts among all. A group and no list of names: Ansible takes a name in `hosts:` for
-    that of a group first, and as a pattern."""
+    """The job's hosts as a group. Not a list of names: Ansible takes a name in `hosts:` for that of
+    a group first, and as a pattern."""
     hosts: dict[str, Any] = {host: {} for host in hosts_of(job.inventory)}
     return {"all": {"children": {_own_group_name(job): {"hosts": hosts}}}}
 
 
 def _own_group_name(job: Job) -> str:
-    """Nobody else's: where a host has a group's name, Ansible gives its variables to the group."""
+    """A free name: where a host has a group's name, Ansible gives the host's variables to the
+    group."""
     taken = {*job.beside["all"]["children"], *hosts_of(job.beside), *hosts_of(job.inventory)}
     name = _HOSTS
     while name in taken:
@@ -193,7 +196,7 @@ def _own_group_name(job: Job) -> str:
 
 
 def _carry(top: Path, job: Job) -> None:
-    """Regular files first, so that none is written through a link."""
+    """Write regular files before links, so that no file is written through a link."""
     for name, file in sorted(job.files.items(), key=lambda item: bool(item[1].link)):
         path = top / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -259,17 +262,17 @@ def _extra(text: str) -> str:
 
 def passwords(connection: Connection) -> Mapping[str, str]:
     """Prompt (regular expression) -> answer, for ansible-runner's pseudo-terminal."""
-    asked = {
+    answers = {
         r"SSH password:\s*$": connection.ssh_password,
         r"BECOME password.*:\s*$": connection.become_password,
         **{
             rf"Vault password \({re.escape(label)}\):\s*$": password
             for label, password in connection.vault_passwords
         },
-        # Also where there is none: Ansible refuses an empty one, and would wait for ever else.
+        # Also without a vault password: Ansible refuses an empty one, and would wait for ever else.
         r"Vault password( \(.*\))?:\s*$": connection.vault_password or "",
     }
-    return {prompt: answer for prompt, answer in asked.items() if answer is not None}
+    return {prompt: answer for prompt, answer in answers.items() if answer is not None}
 
 
 def _escaped(path: Path) -> str:

@@ -1,10 +1,10 @@
-"""Ansible's inventories, read by `ansible-inventory`.
+"""Read Ansible's inventories by running `ansible-inventory`.
 
-`ansible-inventory --list` in its merged form is used, not `--export`: tried with both, vaulted
-values, `!unsafe` and Jinja survive in each, but `--export` leaves merging to the reader, and then
-`ansible_group_priority`, group depth and `host_vars/` beside several sources would have to be
-decided here again. What the merged form lacks is `inventory_dir` and `inventory_file`; a
-constructed source that is read last copies them.
+It uses `ansible-inventory --list`, whose output is merged, and not `--export`: vaulted values,
+`!unsafe` and Jinja survive in both (tried), but `--export` leaves merging to the reader, who would
+have to decide `ansible_group_priority`, group depth and `host_vars/` beside several sources again.
+The merged form lacks `inventory_dir` and `inventory_file`; a constructed source that is read last
+copies them.
 """
 
 import contextlib
@@ -69,11 +69,11 @@ class RawInventory:
 
 @dataclass(frozen=True)
 class InventoryReader:
-    """Reads sources as `ansible -i` would from the folder `cwd`, a workspace's root, in that
+    """Reads sources as `ansible -i` would from the folder `cwd` (a workspace's root) with that
     `environment`.
 
-    `static`: only YAML, INI and TOML; no program and no plugin is run, and a source that needs one
-    is an error. `cache`: what is kept there is taken where nothing has changed since.
+    `static`: read only YAML, INI and TOML; run no program and no plugin, and raise for a source
+    that needs one. `cache`: take the reading from there where no input has changed since.
     """
 
     vault: VaultAccess
@@ -89,11 +89,11 @@ class InventoryReader:
             return self._load(sources)
         known = self.cache.get(inputs)
         if known is not None:
-            return _kept(known)
-        found = self._load(sources)
+            return _from_cache(known)
+        inventory = self._load(sources)
         if inputs == inputs_of(sources, self.cwd, self.environment):  # nobody edited it meanwhile
-            self.cache.put(inputs, _keeping(found))
-        return found
+            self.cache.put(inputs, _for_cache(inventory))
+        return inventory
 
     def _load(self, sources: Sequence[str]) -> RawInventory:
         return load(sources, self.vault, self.cwd, self.environment, static=self.static)
@@ -108,11 +108,15 @@ class InventoryReader:
             yield shorten(path, self.cwd), text_of(path)
 
 
-def _keeping(found: RawInventory) -> dict[str, Any]:
-    return {"hosts": marked(found.hosts), "groups": found.groups, "warnings": found.warnings}
+def _for_cache(inventory: RawInventory) -> dict[str, Any]:
+    return {
+        "hosts": marked(inventory.hosts),
+        "groups": inventory.groups,
+        "warnings": inventory.warnings,
+    }
 
 
-def _kept(reading: Mapping[str, Any]) -> RawInventory:
+def _from_cache(reading: Mapping[str, Any]) -> RawInventory:
     return RawInventory(
         hosts=opened(reading["hosts"]),
         groups={
@@ -131,10 +135,10 @@ def load(
     *,
     static: bool = False,
 ) -> RawInventory:
-    """Read the sources together, as `ansible -i A -i B` would from the folder `cwd`, in the
-    environment `outside` without what would change Ansible's behaviour.
+    """Read the sources together, as `ansible -i A -i B` would from the folder `cwd`.
 
-    A source is a path, relative to `cwd` or absolute, or a list of names with a comma. Raises
+    `outside` is the environment; variables that would change Ansible's behaviour are dropped. A
+    source is a path, relative to `cwd` or absolute, or a list of names with a comma. Raises
     InvalidInputError with file and line where any source is missing or unreadable: Ansible itself
     would warn and go on with fewer hosts.
     """
@@ -146,7 +150,7 @@ def load(
         for source in sources:
             arguments += ["-i", source]
         if not static:  # the plugin would take a source's own templates too
-            arguments += ["-i", str(_origins(private))]
+            arguments += ["-i", str(_origin_source(private))]
         arguments += _vault_arguments(vault, private, cwd)
         environment = clean_environment(outside)
         environment["ANSIBLE_CONFIG"] = str(
@@ -155,13 +159,13 @@ def load(
         code, out, err = _run(arguments, cwd, environment)
     if code != 0:
         raise explain(err, sources, cwd)
-    if wrong := misspelled(err, sources, cwd):
-        raise wrong
-    told = (f"{shorten(path, cwd)}: has no inventory source in it" for path in bare)
-    found = _raw(out, (*warnings_in(err), *told))
+    if misspelling := misspelled(err, sources, cwd):
+        raise misspelling
+    bare_warnings = (f"{shorten(path, cwd)}: has no inventory source in it" for path in bare)
+    inventory = _raw(out, (*warnings_in(err), *bare_warnings))
     took = time.monotonic() - started
-    _LOG.info("inventory %s: %d hosts, %.1f s", " ".join(sources), len(found.hosts), took)
-    return found
+    _LOG.info("inventory %s: %d hosts, %.1f s", " ".join(sources), len(inventory.hosts), took)
+    return inventory
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -169,7 +173,7 @@ def load(
 _DIR, _FILE = "patchctl_inventory_dir", "patchctl_inventory_file"
 
 
-def _origins(private: Path) -> Path:
+def _origin_source(private: Path) -> Path:
     path = private / "zz_constructed.yml"
     path.write_text(
         "plugin: ansible.builtin.constructed\n"
@@ -180,7 +184,7 @@ def _origins(private: Path) -> Path:
 
 
 def _bare(sources: Sequence[str], cwd: Path) -> list[Path]:
-    """Folders without sources; none where they cannot be looked at, and Ansible says so."""
+    """Folders without sources. Empty where they cannot be read: Ansible reports that itself."""
     try:
         return list(static_sources.bare_folders(sources, cwd))
     except OSError:
@@ -190,9 +194,12 @@ def _bare(sources: Sequence[str], cwd: Path) -> list[Path]:
 def _configuration(
     private: Path, sources: Sequence[str], cwd: Path, bare: Sequence[Path], *, static: bool
 ) -> Path:
-    """Any unreadable source is an error. A private key beside the sources is none of them, though
-    Ansible tries to read it as one; `{{ inventory_dir }}/key` is common. So it does a folder in
-    which there is nothing to read, and goes by the name of either alone."""
+    """Write an ansible.cfg by which any unreadable source is an error.
+
+    Ansible would try to read a private key beside the sources as a source, though
+    `{{ inventory_dir }}/key` is common, and likewise a folder in which there is nothing to read.
+    Both are ignored, by their names alone.
+    """
     names = {*_key_files(sources, cwd), *(path.name for path in bare)}
     keys = "|".join(re.escape(name) for name in sorted(names))
     path = private / "ansible.cfg"
@@ -251,7 +258,7 @@ def _password_file(path: Path, password: str) -> Path:
 
 
 def _run(arguments: list[str], cwd: Path, environment: dict[str, str]) -> tuple[int, str, str]:
-    """A session of its own, so that a source that hangs ends with its children."""
+    """Run in a session of its own, so that a source that hangs can be ended with its children."""
     try:
         process = subprocess.Popen(
             arguments,
@@ -305,10 +312,10 @@ _IMPLIED_GROUPS = ("all", "ungrouped")
 
 
 def _with_origin(variables: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = opened(variables)
-    for name, ours in (("inventory_dir", _DIR), ("inventory_file", _FILE)):
-        value = found.pop(ours, None)
+    result: dict[str, Any] = opened(variables)
+    for name, copied in (("inventory_dir", _DIR), ("inventory_file", _FILE)):
+        value = result.pop(copied, None)
         if value is not None:
-            # Ansible marks what a constructed source computes as unsafe; these are its own paths.
-            found[name] = str(value)
-    return found
+            # Ansible marks the values of a constructed source as unsafe; these are its own paths.
+            result[name] = str(value)
+    return result

@@ -1,12 +1,12 @@
-"""What ansible-inventory said last, for as long as none of its inputs has changed.
+"""Keep what ansible-inventory answered for as long as none of its inputs changes.
 
-Reading an inventory anew costs half a second, and ten thousand hosts in YAML ten. Only sources that
-are data are kept: what a program or a plugin says may be different a moment later. The key is the
-content of every file that Ansible could look at, so there is nothing to invalidate.
+Reading an inventory anew costs half a second, with ten thousand hosts in YAML ten. Only sources
+that are data are kept: a program or a plugin may answer differently a moment later. The key is the
+content of every file that Ansible could read, so nothing has to be invalidated.
 
 A variable of any name may hold a password, and a copy would outlive its removal from the sources.
-So a reading is encrypted with a key that is made of the same content: it opens only with the very
-files that say all of it anyway.
+So a reading is encrypted with a key made of the same content: it opens only with the very files
+that contain all of it anyway.
 """
 
 import contextlib
@@ -32,14 +32,14 @@ from .static_sources import VARIABLES, why_run
 _FORM = "2"
 _HEAD = b"patchctl-reading 2\n"
 _NONCE = 12  # bytes, as AES-GCM has them (NIST SP 800-38D, 5.2.1.1)
-_KEPT = 8  # sets of sources
+_READINGS_MAX = 8  # sets of sources
 _FILES_MAX, _BYTES_MAX = 20_000, 256 << 20
 _VAULTED = b"$ANSIBLE_VAULT;"
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What a reading depends on: `key` is a digest of all of it, which opens the reading."""
+    """What a reading depends on: `key` is a digest of all of it, which decrypts the reading."""
 
     sources: tuple[str, ...]
     cwd: Path
@@ -48,28 +48,31 @@ class Inputs:
 
 @dataclass(frozen=True)
 class InventoryCache:
-    """Readings in a folder of the state, one file a set of sources. It never raises: what cannot be
-    read or written is not there."""
+    """Readings in a folder of the state, one file for each set of sources. It never raises: what
+    cannot be read or written is treated as missing."""
 
     folder: Path
 
     def get(self, inputs: Inputs) -> Mapping[str, Any] | None:
-        """What was put for these inputs."""
+        """The reading that was put for these inputs, or None."""
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
-            reading = _opened(self._path(inputs).read_bytes(), inputs.key)
+            reading = _decrypted(self._path(inputs).read_bytes(), inputs.key)
             return reading if isinstance(reading, dict) else None
         return None
 
     def put(self, inputs: Inputs, reading: Mapping[str, Any]) -> None:
-        """Keep a reading where every source is data."""
+        """Keep the reading if every source is data."""
         if any(why_run(path) for path in _source_files(inputs)):
             return
         path = self._path(inputs)
         with contextlib.suppress(OSError, AdapterError):
             private_folder(self.folder)
-            write_atomic(path, _closed(reading, inputs.key))
-            others = sorted(self.folder.glob("*.reading"), key=lambda one: one.stat().st_mtime)
-            for old in (*others[:-_KEPT], *self.folder.glob("*.json")):  # 0.1 kept them in clear
+            write_atomic(path, _encrypted(reading, inputs.key))
+            readings = sorted(self.folder.glob("*.reading"), key=lambda path: path.stat().st_mtime)
+            for old in (
+                *readings[:-_READINGS_MAX],
+                *self.folder.glob("*.json"),
+            ):  # 0.1 kept them in clear
                 old.unlink(missing_ok=True)
 
     def _path(self, inputs: Inputs) -> Path:
@@ -78,7 +81,7 @@ class InventoryCache:
 
 
 def inputs_of(sources: Sequence[str], cwd: Path, environment: Mapping[str, str]) -> Inputs | None:
-    """The inputs as they are now; None where they are too many, or a file is vaulted whole: its
+    """The inputs as they are now. None where they are too many, or a file is vaulted whole: its
     variables would be kept in clear."""
     digest = hashlib.sha256()
 
@@ -108,8 +111,8 @@ def _source_files(inputs: Inputs) -> Iterator[Path]:
 
 
 def _every_file(sources: Sequence[str], cwd: Path) -> Iterator[Path]:
-    """Every file in the sources and in the folders of variables beside them, also such that
-    Ansible passes over."""
+    """Every file in the sources and in the folders of variables beside them, also those that
+    Ansible ignores."""
     seen: set[str] = set()
     for source in sources:
         if "," in source:
@@ -128,15 +131,19 @@ def _every_file(sources: Sequence[str], cwd: Path) -> Iterator[Path]:
                 yield from (Path(folder, name) for name in sorted(names))
 
 
-def _closed(reading: Mapping[str, Any], key: bytes) -> bytes:
+def _encrypted(reading: Mapping[str, Any], key: bytes) -> bytes:
     nonce = secrets.token_bytes(_NONCE)
     return _HEAD + nonce + AESGCM(key).encrypt(nonce, json.dumps(reading).encode(), _HEAD)
 
 
-def _opened(data: bytes, key: bytes) -> Any:
-    """Raises ValueError where it is damaged or was made of other inputs."""
-    head, nonce, rest = data[: len(_HEAD)], data[len(_HEAD) :][:_NONCE], data[len(_HEAD) + _NONCE :]
+def _decrypted(data: bytes, key: bytes) -> Any:
+    """Raises ValueError where the data is damaged or was made of other inputs."""
+    head, nonce, ciphertext = (
+        data[: len(_HEAD)],
+        data[len(_HEAD) :][:_NONCE],
+        data[len(_HEAD) + _NONCE :],
+    )
     try:
-        return json.loads(AESGCM(key).decrypt(nonce, rest, head))
+        return json.loads(AESGCM(key).decrypt(nonce, ciphertext, head))
     except InvalidTag as error:
         raise ValueError("not made of these inputs") from error

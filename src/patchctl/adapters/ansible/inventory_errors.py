@@ -1,4 +1,4 @@
-"""ansible-inventory's many lines about a broken source -> one line with file and line.
+"""Shorten ansible-inventory's many lines about a broken source to one line with file and line.
 
 Every plugin that may read a source reports its own failure; only one of them is the reason.
 """
@@ -26,7 +26,7 @@ def explain(err: str, sources: Sequence[str], cwd: Path) -> InvalidInputError:
     """The reason why ansible-inventory failed."""
     failed = re.search(r"^\[ERROR\]: Completely failed to parse inventory source (.*)$", err, re.M)
     if failed is None:
-        return _other(err, sources, cwd)
+        return _other_error(err, sources, cwd)
     path = Path(failed[1])
     shown = shorten(path, cwd)
     if path.is_dir():
@@ -42,15 +42,15 @@ def explain(err: str, sources: Sequence[str], cwd: Path) -> InvalidInputError:
 
 
 def misspelled(err: str, sources: Sequence[str], cwd: Path) -> InvalidInputError | None:
-    """Ansible only warns about an unknown key of a group, and drops the hosts below it."""
-    found = re.search(
+    """The error of an unknown key in a group: Ansible only warns, and drops the hosts below it."""
+    match = re.search(
         r"^\[WARNING\]: (Skipping (?:unexpected )?key \(?'?(\S+?)'?\)? .*)$", err, re.M
     )
-    if found is None:
+    if match is None:
         return None
     return InvalidInputError(
-        f"unknown key {found[2]} of a group",
-        where=locate(rf"^\s*['\"]?{re.escape(found[2])}['\"]?\s*:", sources, cwd),
+        f"unknown key {match[2]} of a group",
+        where=locate(rf"^\s*['\"]?{re.escape(match[2])}['\"]?\s*:", sources, cwd),
         hint="a group has only hosts, children and vars",
     )
 
@@ -62,11 +62,11 @@ def warnings_in(err: str) -> tuple[str, ...]:
 
 def locate(pattern: str, sources: Sequence[str], cwd: Path) -> str:
     """`file:line` of the first match in the static sources, or the sources' names."""
-    wanted = re.compile(pattern, re.M)
+    regex = re.compile(pattern, re.M)
     for path in static_files(sources, cwd):
         text = text_of(path)
-        if found := wanted.search(text):
-            line = text.count("\n", 0, found.end()) + 1
+        if match := regex.search(text):
+            line = text.count("\n", 0, match.end()) + 1
             return f"{shorten(path, cwd)}:{line}"
     return ", ".join(sources)
 
@@ -80,7 +80,7 @@ def static_files(sources: Sequence[str], cwd: Path) -> Iterator[Path]:
         elif top.is_file():
             yield top
             for name in ("group_vars", "host_vars"):
-                yield from sorted(p for p in (top.parent / name).rglob("*") if p.is_file())
+                yield from sorted(path for path in (top.parent / name).rglob("*") if path.is_file())
 
 
 def shorten(path: Path, cwd: Path) -> str:
@@ -109,7 +109,7 @@ def _attempts(err: str, path: Path) -> Iterator[_Attempt]:
 
 
 def _likeliest(attempts: list[_Attempt], path: Path) -> _Attempt | None:
-    """The plugin that was meant: a script's own, a configured plugin's, else by the file's name."""
+    """The plugin that was meant: a script's own, a configured plugin's, or by the file's name."""
     by_plugin = {attempt.plugin: attempt for attempt in attempts}
     auto = by_plugin.get("auto")
     if "script" in by_plugin:
@@ -121,18 +121,18 @@ def _likeliest(attempts: list[_Attempt], path: Path) -> _Attempt | None:
         order = ("yaml", "toml", "ini")
     elif path.suffix == ".toml":
         order = ("toml", "yaml", "ini")
-    found = next((by_plugin[name] for name in order if name in by_plugin), None)
-    return found or (attempts[0] if attempts else None)
+    attempt = next((by_plugin[name] for name in order if name in by_plugin), None)
+    return attempt or (attempts[0] if attempts else None)
 
 
-def _other(err: str, sources: Sequence[str], cwd: Path) -> InvalidInputError:
-    found = re.search(r"^\[ERROR\]: (.*)$", err, re.M)
-    message = _tidy(found[1]) if found else "ansible-inventory failed without a reason"
-    if asking := re.search(r"on prompt for \((.*)\)", message):
+def _other_error(err: str, sources: Sequence[str], cwd: Path) -> InvalidInputError:
+    match = re.search(r"^\[ERROR\]: (.*)$", err, re.M)
+    message = _tidy(match[1]) if match else "ansible-inventory failed without a reason"
+    if prompt := re.search(r"on prompt for \((.*)\)", message):
         return InvalidInputError(
-            f"vault identity {asking[1]} asks for its password, and nobody can answer",
+            f"vault identity {prompt[1]} asks for its password, and nobody can answer",
             where="ANSIBLE_VAULT_IDENTITY_LIST",
-            hint=f"give --vault-id {asking[1]}@prompt on the command line, or name a file",
+            hint=f"give --vault-id {prompt[1]}@prompt on the command line, or name a file",
         )
     lowered = message.lower()
     if "vault" in lowered or "decrypt" in lowered:
@@ -150,7 +150,7 @@ def _other(err: str, sources: Sequence[str], cwd: Path) -> InvalidInputError:
 
 
 def _first_broken_yaml(sources: Sequence[str], cwd: Path) -> str:
-    """Ansible 2.19 does not say which file of group_vars or host_vars is broken."""
+    """Where YAML is broken: Ansible 2.19 does not say which file of group_vars or host_vars."""
     for path in static_files(sources, cwd):
         if {"group_vars", "host_vars"}.isdisjoint(path.parts):
             continue
@@ -181,7 +181,7 @@ def _tidy(message: str) -> str:
 
 
 def _guess_line(path: Path, message: str) -> int:
-    """The ini plugin does not tell the line; its message quotes a word of it."""
+    """The ini plugin does not report the line; its message quotes a word of it."""
     quoted = re.search(r"got: (\S+)$|'([^']+)'|\"([^\"]+)\"", message)
     if quoted is not None:
         word = next(group for group in quoted.groups() if group)
@@ -195,7 +195,7 @@ def _guess_line(path: Path, message: str) -> int:
 
 
 def text_of(path: Path) -> str:
-    """The file's text; nothing where it is unreadable or larger than 4 MiB."""
+    """The file's text; empty where it is unreadable or larger than 4 MiB."""
     try:
         return path.read_text(errors="replace") if path.stat().st_size < 1 << 22 else ""
     except OSError:

@@ -1,4 +1,4 @@
-"""One run of ansible-playbook under way: its events are read by threads of this process."""
+"""One run of ansible-playbook; threads of this process read its events."""
 
 import errno
 import logging
@@ -27,7 +27,7 @@ from .results import Collector
 _LOG = logging.getLogger(__name__)
 
 _START_S = 30.0
-# How soon a host's answer is seen that comes without an event.
+# How soon an answer that comes without an event is seen.
 _LOOK_S = 0.05
 
 
@@ -72,21 +72,21 @@ class PlaybookRun:
         end_all(self.process)
 
     def wait(self, seconds: float) -> bool:
-        """Until its private folders are gone, which have what the hosts' variables say."""
+        """True once its private folders are gone; they hold what the hosts' variables say."""
         return self._over.wait(seconds)
 
     def abandon(self) -> None:
-        """End it where nobody can wait for its end any more, or where it has hardly begun."""
+        """End the run where nobody can wait for it any more, or where it has hardly begun."""
         self._cancelled.set()
         if process := launched(self._folders.run):
             end_all(process)
-        # Without its folders a launcher that has not come so far starts nothing. Twice, for the
-        # thread around it may be writing a last file.
+        # Without its folders a launcher that is still at its beginning starts nothing. Twice,
+        # because the run's thread may be writing a last file.
         for _ in range(2):
             self._remove()
 
     def begin(self, config: ansible_runner.RunnerConfig) -> None:
-        """Start the threads; returns when the process has a name."""
+        """Start the threads; return when the process has a name."""
         carrier = threading.Thread(
             target=self._carry, args=(config,), name=f"run-{self.job.id}", daemon=True
         )
@@ -133,27 +133,27 @@ class PlaybookRun:
         started = time.monotonic()
         name, hosts = self.job.stage, len(hosts_of(self.job.inventory))
         _LOG.debug("stage %s (%s) begins on %d hosts", name, self.job.id, hosts)
-        for event in self._some_events():
-            for answer in map(self.doubted, (*collector.told(), *collector.take(event))):
+        for event in self._events_or_idle():
+            for answer in map(self.doubted, (*collector.batch_answers(), *collector.take(event))):
                 took = time.monotonic() - started
                 _LOG.debug("stage %s: %s %s, %.1f s", name, answer.host, answer.status, took)
                 self.answers.put(answer)
         carrier.join()
-        rest, ended = collector.end(
+        last_answers, ended = collector.end(
             cancelled=self._cancelled.is_set(), trouble=self._no_room(full=self._full)
         )
         if process := launched(self._folders.run):
             end_all(process)  # clients that a task's timeout left behind
         self._remove()
         self._over.set()
-        for answer in rest:
+        for answer in last_answers:
             self.answers.put(answer)
         took = time.monotonic() - started
         _LOG.info("stage %s on %d hosts took %.1f s (exit %d)", name, hosts, took, ended.rc)
         self.answers.put(ended)
 
     def doubted(self, answer: Answer) -> Answer:
-        """What Ansible says of a full disk may be said of this machine."""
+        """The answer, or `lost` where its "disk full" may mean this machine's disk."""
         if answer.code is not ReasonCode.NO_SPACE or not (trouble := self._no_room()):
             return answer
         return replace(
@@ -172,9 +172,9 @@ class PlaybookRun:
         run_folders.remove(self._folders.secret)
         run_folders.remove(self._folders.run)
 
-    def _some_events(self) -> Iterator[Mapping[str, Any]]:
+    def _events_or_idle(self) -> Iterator[Mapping[str, Any]]:
         """Every event, and an empty one now and then while none comes: hosts that are asked
-        together have none of their own."""
+        together cause no events."""
         while True:
             try:
                 event = self._events.get(timeout=_LOOK_S)

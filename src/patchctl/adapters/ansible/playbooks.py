@@ -1,4 +1,4 @@
-"""Which playbook brings a stage to hosts, and as which part of its role."""
+"""Map a stage to the playbook that runs it, and to the part of its role."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from pathlib import Path
 
 from .. import content
 
-# Not a stage: the worker that asks hosts about many of them.
+# Not a stage: the worker that asks hosts for many jobs.
 TOGETHER = "together"
-# Stage -> (playbook, part of its role where that is not the main one).
+# Stage -> (playbook, part of its role; empty for the main one).
 _SHIPPED: Mapping[str, tuple[str, str]] = {
     "discover": ("discover", ""),
     "resolve": ("resolve", ""),

@@ -1,8 +1,8 @@
-"""Every process of a run, whoever its parent and session are.
+"""Find and end every process of a run, whoever its parent and session are.
 
-Ansible's workers leave the session and process group of ansible-playbook, so ending its group
-ends nothing of what they do. What they can't leave is the environment they were started with: the
-launcher puts the identity of ansible-playbook there.
+Ansible's workers leave the session and process group of ansible-playbook, so ending its group ends
+none of them. They cannot leave the environment that they were started with: the launcher puts the
+identity of ansible-playbook there.
 """
 
 import contextlib
@@ -36,14 +36,14 @@ exec "$@"
 
 
 def end_all(process: ProcessIdentity, *, patience_s: float = 10.0) -> bool:
-    """Kill the process and everything it started. True where something still ran.
+    """Kill the process and everything that it started. True where something still ran.
 
-    What it handed to ssh in shared memory goes with it. Nothing of another boot or of a later
+    Shared memory that it handed to ssh is removed too. Nothing of another boot or of a later
     process with the same pid is touched.
     """
     if process.boot_id != processes.boot_id():
         return False
-    found = False
+    any_ran = False
     shared: set[str] = set()
     deadline = time.monotonic() + patience_s
     while True:
@@ -51,8 +51,8 @@ def end_all(process: ProcessIdentity, *, patience_s: float = 10.0) -> bool:
         running = sorted(marked(process), key=lambda pid: pid != process.pid)
         if not running or time.monotonic() > deadline:
             segments.remove(shared)
-            return found
-        found = True
+            return any_ran
+        any_ran = True
         for pid in running:
             shared |= segments.named_by(pid)
             _kill(pid, process)
@@ -67,7 +67,7 @@ def marked(process: ProcessIdentity) -> Iterator[int]:
 
 
 def launched(folder: Path) -> ProcessIdentity | None:
-    """What the launcher wrote down, or None where it has not come to it."""
+    """The process that the launcher wrote down; None where it has not done so yet."""
     try:
         with open_regular(folder / "pid") as file:
             pid, start = file.read().split()

@@ -1,6 +1,6 @@
-"""What Ansible, ssh and sudo say when a host fails: a code, and one line of plain words.
+"""Translate what Ansible, ssh and sudo say of a failed host into a code and one plain line.
 
-This is the only place that reads their English; everybody else looks at the code.
+This is the only module that reads their English; everybody else looks at the code.
 """
 
 import re
@@ -88,7 +88,7 @@ _KNOWN = [
     ),
     (r"Name or service not known", "the host's name does not resolve", ReasonCode.NAME_UNKNOWN),
     (
-        # ssh has no peer to name where a program connects for it, and hides what that one says.
+        # ssh cannot name the peer where a program connects for it, and hides that program's error.
         r"by UNKNOWN port 65535",
         "the jump host, or the ProxyCommand, gave no connection; try it by itself",
         ReasonCode.CLOSED,
@@ -125,7 +125,7 @@ _KNOWN = [
         ReasonCode.WRONG_PASSWORD,
     ),
     (
-        # It reads none from a pipe, which is all that a script's connection has.
+        # doas reads no password from a pipe, and a script's connection has nothing else.
         r"(?:Missing|Incorrect) (?:[\w.]+\.)?doas password|doas: a tty is required"
         r"|doas: Auth(?:entication|orization) (?:required|failed)",
         _DOAS_WANTS_TERMINAL,
@@ -216,7 +216,7 @@ _PREFIXES = re.compile(
 
 @dataclass(frozen=True)
 class Become:
-    """How one becomes root on a host, and whether a password is offered for it."""
+    """How to become root on a host, and whether a password is offered for it."""
 
     method: str = "sudo"
     password: bool = False
@@ -236,14 +236,14 @@ def explain(
     """
     how = become or Become()
     for pattern, words, code in _PATTERNS:
-        if found := pattern.search(message):
+        if match := pattern.search(message):
             if code is ReasonCode.REFUSED_KEY and password:
-                return _of_password(message)
+                return _password_reason(message)
             if code is ReasonCode.SUDO_TIMEOUT and how.method != "sudo" and not how.password:
                 # Of the methods only sudo can be told not to ask, and says that it wants one.
                 return _wants_password(how.method)
-            method = found.groupdict().get("how") or how.method
-            text = words.format(*found.groups(), become=method.rpartition(".")[2])
+            method = match.groupdict().get("how") or how.method
+            text = words.format(*match.groups(), become=method.rpartition(".")[2])
             return Reason(code=code, text=sentence(text))
     line = next((line for line in message.splitlines() if line.strip()), "")
     previous = None
@@ -266,7 +266,7 @@ def script_reason(rc: int, errors: str) -> str:
     return sentence(f"exit code {rc}: {lines[-1]}" if lines else f"exit code {rc}")
 
 
-def _of_password(message: str) -> Reason:
+def _password_reason(message: str) -> Reason:
     denied = _DENIED.search(message)
     # The host names the ways that are left to try: passwords are among them where it takes any.
     ways = set(denied[1].split(",")) if denied is not None else set()

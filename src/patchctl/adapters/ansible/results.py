@@ -1,4 +1,4 @@
-"""ansible-runner's events, and what `patch_together` writes beside them -> one Answer a host."""
+"""Turn ansible-runner's events, and the lines that `patch_together` writes, into Answers."""
 
 import hashlib
 import re
@@ -27,8 +27,8 @@ def answer_file(folder: Path, host: str) -> Path:
     return folder / hashlib.sha256(host.encode()).hexdigest()[:32]
 
 
-class _Told(msgspec.Struct):
-    """A line of `ended`; the text of the `patch_together` action tells its form."""
+class _BatchLine(msgspec.Struct):
+    """A line of the file `ended`; the action plugin `patch_together` documents its fields."""
 
     host: str
     status: str
@@ -39,7 +39,7 @@ class _Told(msgspec.Struct):
 
 
 class Collector:
-    """Takes a run's events in order."""
+    """Collects the answers of a run's hosts from its events, which must come in order."""
 
     def __init__(self, job: Job, output: Path, connection: Connection | None = None) -> None:
         self._job = job
@@ -51,9 +51,9 @@ class Collector:
         self._rounds = task_failures.Rounds()
         self._failures: dict[str, Answer] = {}
         self._stats: Mapping[str, Any] | None = None
-        self._said: list[str] = []
+        self._display_lines: list[str] = []
         self._read = 0
-        self._together: Reason | None = None
+        self._batch_failure: Reason | None = None
         self._end: Mapping[str, Any] = {"rc": 255}
 
     @property
@@ -61,16 +61,16 @@ class Collector:
         """The hosts that have not answered."""
         return tuple(self._missing)
 
-    def told(self) -> Iterator[Answer]:
-        """The answers of hosts that are asked together, which come without an event each."""
+    def batch_answers(self) -> Iterator[Answer]:
+        """New answers of hosts that are asked together; they cause no event of Ansible's."""
         for line in self._lines():
             try:
-                told = msgspec.json.decode(line, type=_Told)
+                host_line = msgspec.json.decode(line, type=_BatchLine)
             except msgspec.MsgspecError:
                 continue  # its host is one without an answer
-            if told.host in self._missing:
-                del self._missing[told.host]
-                yield self._of_told(told)
+            if host_line.host in self._missing:
+                del self._missing[host_line.host]
+                yield self._batch_answer(host_line)
 
     def take(self, event: Mapping[str, Any]) -> Iterator[Answer]:
         """The answers that this event completes."""
@@ -82,15 +82,15 @@ class Collector:
         elif kind == "playbook_on_stats":
             self._stats = data
         elif kind in ("verbose", "error", "deprecated", "warning"):
-            self._listen(event)
+            self._keep_display(event)
         elif kind == "runner_item_on_failed":
             self._rounds.see(event)
         elif kind == "runner_on_failed" and data.get("task_action") == _TOGETHER:
-            # Ansible tells it of one host, but it is the same for all that have not answered.
+            # Ansible reports it for one host, but it holds for all that have not answered.
             result = data.get("res") or {}
-            self._together = explain(task_failures.message(result))
+            self._batch_failure = explain(task_failures.message(result))
             if trouble := result.get("patch_trouble"):
-                yield from self._in_trouble(str(trouble))
+                yield from self._all_lost(str(trouble))
         elif host in self._missing and kind in _RESULTS:
             answer = self._judge(event, host, data)
             if answer is not None:
@@ -98,16 +98,20 @@ class Collector:
                 yield answer
 
     def end(self, *, cancelled: bool, trouble: str = "") -> tuple[list[Answer], Ended]:
-        """Answers for the hosts that are left, and the end. `trouble`: why this machine may have
-        lost what they said."""
+        """The answers for the hosts that are left, and the run's end.
+
+        `trouble`: why this machine may have lost what those hosts answered.
+        """
         reason, rc = self._end_reason(cancelled), self._end.get("rc")
-        rest = [self._settle(host, reason) for host in self._missing]
+        answers = [self._final_answer(host, reason) for host in self._missing]
         if trouble and not cancelled:
-            rest = [
+            answers = [
                 self._lost(answer.host, trouble) if answer.status is AnswerStatus.LOST else answer
-                for answer in rest
+                for answer in answers
             ]
-        return rest, Ended(job=self._job.id, rc=255 if rc is None else int(rc), reason=reason.text)
+        return answers, Ended(
+            job=self._job.id, rc=255 if rc is None else int(rc), reason=reason.text
+        )
 
     def _judge(self, event: Mapping[str, Any], host: str, data: Mapping[str, Any]) -> Answer | None:
         kind, result = event.get("event"), data.get("res")
@@ -142,7 +146,7 @@ class Collector:
         return Reason(code=code, text=f"on {other}: {reason.text}")
 
     def _lines(self) -> list[bytes]:
-        """What is new in the file `ended`, without a line that is still being written."""
+        """The complete lines that were added to the file `ended` since the last call."""
         try:
             with (self._output / "ended").open("rb") as file:
                 file.seek(self._read)
@@ -153,31 +157,31 @@ class Collector:
         self._read += len(whole)
         return whole.splitlines()
 
-    def _of_told(self, told: _Told) -> Answer:
-        if told.trouble:
-            return self._lost(told.host, told.trouble)
-        if told.status == "apart":
-            return Answer(job=self._job.id, host=told.host, status=AnswerStatus.APART)
-        if told.status == "unreachable":
-            reason = self._explain(told.host, told.msg)
-            return self._failure(told.host, AnswerStatus.UNREACHABLE, reason, told.ms)
-        result = {"msg": told.msg, "patch_unstarted": told.unstarted}
-        return self._answer(told.host, result, told.ms)
+    def _batch_answer(self, line: _BatchLine) -> Answer:
+        if line.trouble:
+            return self._lost(line.host, line.trouble)
+        if line.status == "apart":
+            return Answer(job=self._job.id, host=line.host, status=AnswerStatus.APART)
+        if line.status == "unreachable":
+            reason = self._explain(line.host, line.msg)
+            return self._failure(line.host, AnswerStatus.UNREACHABLE, reason, line.ms)
+        result = {"msg": line.msg, "patch_unstarted": line.unstarted}
+        return self._answer(line.host, result, line.ms)
 
-    def _in_trouble(self, trouble: str) -> Iterator[Answer]:
+    def _all_lost(self, trouble: str) -> Iterator[Answer]:
         missing, self._missing = self._missing, {}
         for host in missing:
             yield self._lost(host, trouble)
 
     def _lost(self, host: str, trouble: str) -> Answer:
-        said = sentence(trouble)
+        reason = sentence(trouble)
         return Answer(
             job=self._job.id,
             at_ms=now_ms(),
             host=host,
             status=AnswerStatus.LOST,
-            reason=said,
-            trouble=said,
+            reason=reason,
+            trouble=reason,
         )
 
     def _explain(self, host: str, message: str) -> Reason:
@@ -219,20 +223,20 @@ class Collector:
         )
 
     def _no_answer(self, host: str, result: Mapping[str, Any], errors: str) -> Reason:
-        """Where the script never began, standard error is that of ssh and sudo."""
-        said = explain(errors, otherwise="", become=become_of(host, self._job, self._connection))
-        if said.text and result.get("patch_unstarted") is True:
-            return said
+        """Why there is none. Where the script never began, stderr is that of ssh and sudo."""
+        reason = explain(errors, otherwise="", become=become_of(host, self._job, self._connection))
+        if reason.text and result.get("patch_unstarted") is True:
+            return reason
         return self._explain(host, task_failures.message(result))
 
-    def _settle(self, host: str, reason: Reason) -> Answer:
+    def _final_answer(self, host: str, reason: Reason) -> Answer:
         if self._stats is None:
             failure = self._failures.get(host)
         else:
-            # What was rescued or ignored is no failure in Ansible's own account.
+            # Ansible does not count a failure that was rescued or ignored.
             failure = self._failures.get(host) if host in _failed_hosts(self._stats) else None
             processed = self._stats.get("processed") or {}
-            if failure is None and host in processed and self._together is None:
+            if failure is None and host in processed and self._batch_failure is None:
                 return Answer(job=self._job.id, host=host, status=AnswerStatus.OK, rc=0)
         if failure is not None:
             return failure
@@ -245,13 +249,13 @@ class Collector:
             code=reason.code,
         )
 
-    def _listen(self, event: Mapping[str, Any]) -> None:
-        self._said = [*self._said, str(event.get("stdout") or "")][-_TAIL:]
+    def _keep_display(self, event: Mapping[str, Any]) -> None:
+        self._display_lines = [*self._display_lines, str(event.get("stdout") or "")][-_TAIL:]
 
     def _end_reason(self, cancelled: bool) -> Reason:
-        """Why hosts are left; without text where nothing went wrong with the run itself."""
-        if self._together is not None and not (cancelled or self._broken_off()):
-            return self._together
+        """Why hosts have no answer; empty text where the run itself did not fail."""
+        if self._batch_failure is not None and not (cancelled or self._broken_off()):
+            return self._batch_failure
         return Reason(code=ReasonCode.UNKNOWN, text=self._end_text(cancelled))
 
     def _broken_off(self) -> bool:
@@ -266,8 +270,8 @@ class Collector:
             return sentence(f"ansible-runner failed: {error}")
         if self._stats is not None:
             return ""
-        said = next((line for line in self._said if "ERROR" in line), "")
-        words = f": {explain(said).text}" if said else ""
+        error_line = next((line for line in self._display_lines if "ERROR" in line), "")
+        words = f": {explain(error_line).text}" if error_line else ""
         return sentence(f"ansible-playbook ended with exit code {self._end.get('rc')}{words}")
 
 
@@ -275,13 +279,15 @@ _SSH_PASSWORDS = ("ansible_password", "ansible_ssh_pass", "ansible_ssh_password"
 
 
 def offered(job: Job, connection: Connection) -> frozenset[str]:
-    """The hosts to which ssh can offer a password. One in a file of `-e @FILE` is not seen."""
-    told = " ".join(connection.extra_vars)
-    if connection.ssh_password is not None or any(name in told for name in _SSH_PASSWORDS):
+    """The hosts to which ssh can offer a password. One in a file of `-e @FILE` is not noticed."""
+    extra_vars = " ".join(connection.extra_vars)
+    if connection.ssh_password is not None or any(name in extra_vars for name in _SSH_PASSWORDS):
         return frozenset(hosts_of(job.inventory))
     hosts = (job.inventory.get("all") or {}).get("hosts") or {}
     return frozenset(
-        host for host, found in hosts.items() if not set(_SSH_PASSWORDS).isdisjoint(found or ())
+        host
+        for host, variables in hosts.items()
+        if not set(_SSH_PASSWORDS).isdisjoint(variables or ())
     )
 
 
@@ -290,13 +296,13 @@ _METHOD = re.compile(r"\bansible_become_method[\"']?\s*[=:]\s*[\"']?([A-Za-z0-9_
 
 
 def become_of(host: str, job: Job, connection: Connection) -> Become:
-    """How the host is told to become root. What a file of `-e @FILE` says is not seen."""
-    told = " ".join(connection.extra_vars)
+    """How the host's variables say to become root. A file of `-e @FILE` is not looked into."""
+    extra_vars = " ".join(connection.extra_vars)
     variables = ((job.inventory.get("all") or {}).get("hosts") or {}).get(host) or {}
-    given = _METHOD.findall(told)
-    method = given[-1] if given else opened(variables.get("ansible_become_method"))
+    methods = _METHOD.findall(extra_vars)
+    method = methods[-1] if methods else opened(variables.get("ansible_become_method"))
     password = connection.become_password is not None or any(
-        name in told or name in variables for name in _BECOME_PASSWORDS
+        name in extra_vars or name in variables for name in _BECOME_PASSWORDS
     )
     known = isinstance(method, str) and re.fullmatch(r"[\w.]+", method)
     return Become(method=method.rpartition(".")[2] if known else "sudo", password=password)

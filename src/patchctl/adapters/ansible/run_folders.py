@@ -1,7 +1,7 @@
-"""Private folders, and what controllers that died without a goodbye left in them.
+"""Make the private folders of runs, and remove those that dead controllers left behind.
 
-A folder names its owner, so a later controller can tell a leftover from one in use. What holds a
-secret lies in a folder of its own, in memory where this machine has a place for that:
+A folder names its owner, so a later controller can tell an abandoned one from one in use. What
+holds a secret lies in a folder of its own, in memory where this machine has a place for that:
 
     given/  inventory.json  extra-N.yml     until Ansible has read them
     tmp/  artifacts/                        Ansible's and ansible-runner's own, while they run
@@ -25,14 +25,14 @@ from . import segments
 from .processes import end_all, launched
 
 GIVEN, TMP, ARTIFACTS = "given", "tmp", "artifacts"
-# The secret folder of a run on a machine without a place in memory: it lies in the run's.
+# The secret folder of a run, below the run's, on a machine that has no place in memory.
 ON_DISK = "secret"
 _OWNER = "owner"
 
 
 class _Owner(msgspec.Struct):
-    """`space`: the PID namespace in which the process has this number; a container may share the
-    place with others, and nobody there can tell whether it runs. 0: not known."""
+    """`space`: the PID namespace of `pid`; 0: not known. Containers with other namespaces may share
+    the folder, and nobody there can tell whether the process runs."""
 
     pid: int
     pgid: int
@@ -52,28 +52,28 @@ def claim(folder: Path) -> Path:
 
 
 def run_folder(workdir: Path, job: str) -> Path:
-    """A new private folder for one run. Raises AdapterError where there is no room for it."""
+    """Make a private folder for one run. Raises AdapterError where there is no room for it."""
     check_room(private_folder(workdir))
     return claim(Path(tempfile.mkdtemp(prefix=f"{job}.", dir=workdir)))
 
 
 def secret_folder(run: Path | None = None, *, room: int = 0) -> Path:
-    """A new private folder for what holds a secret, of the run whose folder is `run`, or for a
-    passing use. Without a place in memory it lies in `run`, or where temporary files do.
+    """Make a private folder for secrets, of the run whose folder is `run`, or for temporary use.
 
-    `room`: how many bytes it must take. Raises AdapterError where it cannot.
+    Without a place in memory it lies in `run`, or where temporary files do. `room`: the bytes that
+    must fit in. Raises AdapterError where they do not.
     """
-    place = memory.find().place
-    if place is None and run is not None:
+    parent = memory.find().folder
+    if parent is None and run is not None:
         check_room(run, room)
         return private_folder(run / ON_DISK)
-    return _new_folder(place or Path(tempfile.gettempdir()), room)
+    return _new_folder(parent or Path(tempfile.gettempdir()), room)
 
 
 @contextlib.contextmanager
 def passing_folder(*, in_memory: bool = True) -> Iterator[Path]:
-    """A private folder for as long as it is needed. With `in_memory` False, for what is large and
-    stands on a disk already, it lies where temporary files do."""
+    """A private folder that is removed at the end. With `in_memory` False, for what is large and
+    lies on a disk already, it is made where temporary files are."""
     folder = secret_folder() if in_memory else _new_folder(Path(tempfile.gettempdir()))
     try:
         yield folder
@@ -81,14 +81,14 @@ def passing_folder(*, in_memory: bool = True) -> Iterator[Path]:
         remove(folder)
 
 
-def _new_folder(place: Path, room: int = 0) -> Path:
-    check_room(place, room)
-    with translated(place):
-        return claim(Path(tempfile.mkdtemp(prefix=_secret_prefix(), dir=place)))
+def _new_folder(parent: Path, room: int = 0) -> Path:
+    check_room(parent, room)
+    with translated(parent):
+        return claim(Path(tempfile.mkdtemp(prefix=_secret_prefix(), dir=parent)))
 
 
 def was_read(secret: Path) -> None:
-    """Ansible has taken its inventory and variables: nothing needs their files any more."""
+    """Remove the run's inventory and variables: Ansible has read them."""
     remove(secret / GIVEN)
 
 
@@ -102,8 +102,8 @@ def control_folder() -> Path:
 
 
 def sweep(workdir: Path) -> None:
-    """Remove the folders of controllers that run no more. A playbook that still runs keeps its
-    folder: who holds its run ends it first (`AnsibleRunner.reap`)."""
+    """Remove the folders of dead controllers. A playbook that still runs keeps its folder: whoever
+    holds its run ends it first (`AnsibleRunner.reap`)."""
     sweep_secrets(workdir)
     for folder in _entries(_short_folder(), _control_prefix()):
         if _is_own(folder) and _abandoned(folder):
@@ -111,12 +111,12 @@ def sweep(workdir: Path) -> None:
 
 
 def sweep_secrets(workdir: Path) -> None:
-    """The same for what may hold a secret: cheap enough for every command. Nothing that belongs
-    to somebody else is followed or removed, whatever its name; nor is it an error."""
+    """The same for folders that may hold a secret: cheap enough for every command. What belongs to
+    somebody else is neither followed nor removed, whatever its name; nor is it an error."""
     for folder in _entries(workdir):
         _sweep(folder, folder / ON_DISK)
-    for place in {*memory.places(), Path(tempfile.gettempdir())}:
-        for folder in _entries(place, _secret_prefix()):
+    for parent in {*memory.folders(), Path(tempfile.gettempdir())}:
+        for folder in _entries(parent, _secret_prefix()):
             if _is_own(folder):
                 _sweep(folder, folder)
     segments.sweep()
@@ -126,9 +126,9 @@ def _sweep(folder: Path, secret: Path) -> None:
     if not _abandoned(folder):
         return
     # Doctor's runs lie in a passing folder, one below.
-    started = [found for found in map(launched, (folder, *_entries(folder))) if found]
+    started = [process for process in map(launched, (folder, *_entries(folder))) if process]
     if any(map(processes.is_alive, started)):
-        # Its first event lies there, which nobody takes any more, so it has read what it was given.
+        # Its first event lies there, unread; so Ansible has loaded the inventory and variables.
         if any((secret / ARTIFACTS).glob("*/job_events/*")):
             was_read(secret)
         return
@@ -140,14 +140,17 @@ def _sweep(folder: Path, secret: Path) -> None:
 def remove_runs_of(workdir: Path, process: ProcessIdentity) -> None:
     """Remove the folders of a run whose process was ended."""
     for folder in _entries(workdir):
-        found = launched(folder)
-        if found is not None and (found.pid, found.start) == (process.pid, process.start):
+        launched_process = launched(folder)
+        if launched_process is not None and (launched_process.pid, launched_process.start) == (
+            process.pid,
+            process.start,
+        ):
             remove(folder)
     sweep_secrets(workdir)
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder with everything in it; somebody else may be at it too."""
+    """Remove a folder with everything in it; another process may be removing it too."""
     shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -197,7 +200,7 @@ def _abandoned(folder: Path) -> bool:
 
 
 def _is_own(folder: Path) -> bool:
-    """A folder, no link to one, of this user's. Nobody else can put anything into it."""
+    """Is it this user's folder, no link, into which nobody else can put anything?"""
     try:
         state = folder.lstat()
     except OSError:
@@ -206,13 +209,13 @@ def _is_own(folder: Path) -> bool:
     return mode and state.st_uid == os.geteuid()
 
 
-def _entries(place: Path, prefix: str = "") -> list[Path]:
-    """The folders in it, none that a link leads to; nothing where it cannot be read."""
+def _entries(folder: Path, prefix: str = "") -> list[Path]:
+    """The folders in it, without links to folders; empty where it cannot be read."""
     try:
-        with os.scandir(place) as found:
+        with os.scandir(folder) as entries:
             return [
                 Path(entry.path)
-                for entry in found
+                for entry in entries
                 if entry.name.startswith(prefix) and entry.is_dir(follow_symlinks=False)
             ]
     except OSError:

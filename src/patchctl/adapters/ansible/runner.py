@@ -1,4 +1,4 @@
-"""Playbooks run by ansible_runner in threads of this process; answers stream host by host."""
+"""Run playbooks by ansible_runner in threads of this process; answers stream host by host."""
 
 import logging
 import math
@@ -58,7 +58,7 @@ _RUNNER_VARIABLES = (
 
 
 class _Open:
-    """What must be gone when the command ends: the folders of its runs, and its ssh connections."""
+    """What must be gone when the command ends: the folders of its runs and its ssh connections."""
 
     def __init__(self) -> None:
         self.control = run_folders.control_folder()
@@ -66,18 +66,18 @@ class _Open:
         self.sessions: Sessions | None = None
 
     def add(self, running: PlaybookRun) -> None:
-        """It is there from now on."""
-        self._running = [*self._left(), running]
+        """Note that this run is under way."""
+        self._running = [*self._unfinished(), running]
 
     def end(self) -> None:
-        """Wait for runs that are at their end, end the others, remove what they have."""
+        """Wait for runs that are about to end, end the others, and remove their folders."""
         try:
             if self.sessions is not None:
                 self.sessions.close()
             deadline = time.monotonic() + _END_S
-            for running in self._left():
+            for running in self._unfinished():
                 running.wait(deadline - time.monotonic())
-            for running in (left := self._left()):
+            for running in (left := self._unfinished()):
                 running.cancel()
             deadline = time.monotonic() + _END_S
             for running in left:
@@ -85,19 +85,19 @@ class _Open:
         except KeyboardInterrupt:
             _LOG.debug("interrupted again: not waiting for playbooks")
         finally:
-            for running in self._left():
+            for running in self._unfinished():
                 running.abandon()
             run_folders.remove_control(self.control)
 
-    def _left(self) -> list[PlaybookRun]:
+    def _unfinished(self) -> list[PlaybookRun]:
         return [running for running in self._running if not running.wait(0)]
 
 
 class AnsibleRunner:
     """A `HostRunner`. Close it at the end: its ssh connections stay open between runs.
 
-    Ansible gets `environment` without what would change its behaviour. `playbooks` gives a stage's
-    playbook, or raises KeyError.
+    Ansible gets `environment` without what would change its behaviour. `playbooks` maps a stage to
+    its playbook, or raises KeyError.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class AnsibleRunner:
         run_folders.sweep(workdir)
         self._open = _Open()
         self._open.sessions = Sessions(self._serve, connection)
-        # Also where nobody closes it: at the end of the process, before its threads are stopped.
+        # Where nobody closes it: end at the end of the process, before its threads are stopped.
         self._finalizer = weakref.finalize(self, self._open.end)
 
     @property
@@ -132,7 +132,7 @@ class AnsibleRunner:
         if not grammar.fits("job", job.id):
             raise ValueError(f"not a job id: {job.id!r}")
         playbook = self._playbooks(job.stage)
-        secrets = folder.given(job, self._connection)
+        secrets = folder.secret_files(job, self._connection)
         with translated(self._workdir):
             private = run_folders.run_folder(self._workdir, job.id)
         try:
@@ -156,15 +156,15 @@ class AnsibleRunner:
         return running
 
     def ask(self, job: Job, into: Answers) -> Asked | Declined:
-        """Ask the job's hosts by one worker, which further jobs for them share.
+        """Ask the job's hosts through one worker, which further jobs for them share.
 
-        Raises AdapterError where that cannot be started.
+        Raises AdapterError where the worker cannot be started.
         """
         assert self._open.sessions is not None
         return self._open.sessions.start(job, into, self._limit_s(job))
 
     def _serve(self, job: Job) -> PlaybookRun:
-        """The worker of a session, for the hosts of its first job."""
+        """Start the worker of a session, for the hosts of its first job."""
         return self.start(
             Job(
                 id=job.id,
@@ -176,7 +176,7 @@ class AnsibleRunner:
         )
 
     def run(self, job: Job, meanwhile: Callable[[], object] = lambda: None) -> Iterator[Answer]:
-        """Answers host by host until the run has ended; left early, the run is cancelled.
+        """Yield answers host by host until the run has ended; left early, it cancels the run.
 
         `meanwhile` is called while Ansible starts, half a second in which no host is asked. Raises
         AdapterError where this machine failed, not the host.
@@ -186,13 +186,13 @@ class AnsibleRunner:
         try:
             meanwhile()
             while not ended:
-                found = running.answers.get()
-                if isinstance(found, Ended):
+                answer = running.answers.get()
+                if isinstance(answer, Ended):
                     ended = True
-                elif found.trouble:
-                    raise AdapterError(found.trouble, hint="free space there and try again")
+                elif answer.trouble:
+                    raise AdapterError(answer.trouble, hint="free space there and try again")
                 else:
-                    yield found
+                    yield answer
         finally:
             if not ended:
                 running.cancel()
@@ -248,8 +248,16 @@ class AnsibleRunner:
         )
         config.prepare()
         ansible_playbook = str(program("ansible-playbook"))
-        places = (str(folders.run), str(folders.secret))
-        config.command = ["/bin/sh", "-c", LAUNCHER, "sh", *places, ansible_playbook, *arguments]
+        run_folder_paths = (str(folders.run), str(folders.secret))
+        config.command = [
+            "/bin/sh",
+            "-c",
+            LAUNCHER,
+            "sh",
+            *run_folder_paths,
+            ansible_playbook,
+            *arguments,
+        ]
         environment = {
             **self._environment,
             **{name: config.env[name] for name in _RUNNER_VARIABLES},

@@ -1,6 +1,6 @@
-"""The shared memory in which Ansible hands a password to ssh.
+"""Remove the shared memory in which Ansible hands a password to ssh.
 
-Ansible writes an ssh password into a shared memory that lasts as long as the ssh process
+Ansible writes an ssh password into shared memory that lasts as long as the ssh process
 (ansible/plugins/connection/ssh.py; its name is in ssh's environment) and removes it afterwards.
 Where Ansible is killed it stays, with the password in it, until the machine is switched off.
 """
@@ -23,7 +23,7 @@ _IDLE_S = 10
 
 
 def named_by(pid: int) -> set[str]:
-    """The names in the environment of that process; none where it may not be read."""
+    """The segment names in the environment of that process; none where it may not be read."""
     try:
         environment = (Path("/proc") / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:
@@ -36,23 +36,23 @@ def named_by(pid: int) -> set[str]:
 
 
 def remove(names: Iterable[str]) -> None:
-    """Remove those of processes that were ended."""
+    """Remove the segments of processes that were ended."""
     for name in names:
         if _NAME.fullmatch(name) and _holds_password(_SHARED / name):
             (_SHARED / name).unlink(missing_ok=True)
 
 
 def sweep() -> None:
-    """Remove what no process of this machine can use any more."""
+    """Remove the segments that no process of this machine can use any more."""
     try:
-        found = [path for path in _SHARED.iterdir() if _NAME.fullmatch(path.name)]
+        segments = [path for path in _SHARED.iterdir() if _NAME.fullmatch(path.name)]
     except OSError:
         return
-    left = [path for path in found if _is_idle(path) and _holds_password(path)]
-    if left:
-        pids = [int(one.name) for one in Path("/proc").iterdir() if one.name.isdigit()]
+    idle = [path for path in segments if _is_idle(path) and _holds_password(path)]
+    if idle:
+        pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
         used = set().union(*map(named_by, pids))
-        remove(path.name for path in left if path.name not in used)
+        remove(path.name for path in idle if path.name not in used)
 
 
 def _is_idle(path: Path) -> bool:
@@ -63,12 +63,12 @@ def _is_idle(path: Path) -> bool:
 
 
 def _holds_password(path: Path) -> bool:
-    """This user's file, no link, with what Ansible's askpass program expects."""
+    """Is it this user's file, no link, with what Ansible's askpass program expects?"""
     try:
         with open_regular(path) as file:
             if os.fstat(file.fileno()).st_uid != os.geteuid():
                 return False
-            found = json.loads(file.read(_MAX_BYTES).rstrip(b"\0"))
+            secret = json.loads(file.read(_MAX_BYTES).rstrip(b"\0"))
     except (OSError, ValueError):
         return False
-    return isinstance(found, dict) and set(found) == {"password", "prompt"}
+    return isinstance(secret, dict) and set(secret) == {"password", "prompt"}

@@ -1,4 +1,4 @@
-"""Which files of inventory sources are data, and which would make Ansible run something."""
+"""Tell inventory files that are data from those that would make Ansible run something."""
 
 import hashlib
 import json
@@ -14,7 +14,7 @@ from ...errors import InvalidInputError
 
 VARIABLES = ("group_vars", "host_vars")
 _NO_SOURCES = (*VARIABLES, "vars_plugins")
-# What Ansible itself passes over in a folder of sources.
+# What Ansible itself ignores in a folder of sources.
 _IGNORED = (
     *(".pyc", ".pyo", ".swp", ".bak", "~", ".rpm", ".md", ".txt", ".rst", ".orig", ".cfg"),
     ".retry",
@@ -29,7 +29,7 @@ class NotRun(NamedTuple):
 
 
 def inside(source: str, root: Path) -> str:
-    """The source relative to the workspace; empty where it lies outside. Lists of names stay."""
+    """The source relative to the workspace; empty where it lies outside. A list of names stays."""
     if "," in source:
         return source
     path = os.path.normpath(root / source)
@@ -37,41 +37,41 @@ def inside(source: str, root: Path) -> str:
 
 
 def portable(source: str, root: Path) -> str:
-    """An absolute source inside of the workspace as a relative one, which holds elsewhere too."""
+    """A source inside the workspace as a relative path, which is valid elsewhere too."""
     return inside(source, root) or source
 
 
 def programs(sources: Sequence[str], root: Path) -> dict[str, NotRun]:
-    """What of the sources, by its path below the root, would run or is not there to be read."""
-    found = {}
+    """The files, by path below the root, that would run or cannot be read from there, and why."""
+    reasons = {}
     for source in sources:
         name = inside(source, root)
         if not name:
-            found[source] = NotRun("lies outside of the workspace", "")
+            reasons[source] = NotRun("lies outside of the workspace", "")
         elif "," not in name:
             for path in _files(root / name):
                 reason = why_run(path)
                 if reason:
                     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-                    found[str(path.relative_to(root))] = NotRun(reason, digest)
-    return found
+                    reasons[str(path.relative_to(root))] = NotRun(reason, digest)
+    return reasons
 
 
 def copy(
     sources: Sequence[str], root: Path, into: Path, without: Collection[str]
 ) -> tuple[str, ...]:
-    """Copy the sources' files, but for those `without`, to the same places below `into`.
+    """Copy the sources' files, but for those `without`, to the same paths below `into`.
 
-    The answer are the sources that have any left, relative to `into`. Raises InvalidInputError
-    where a source is missing.
+    Returns the sources that have any file left, relative to `into`. Raises InvalidInputError where
+    a source is missing.
     """
-    kept = []
+    copied = []
     for source in sources:
         name = inside(source, root)
         if not name or name in without:
             continue
         if "," in name:
-            kept.append(name)
+            copied.append(name)
             continue
         if not (root / name).exists():
             raise InvalidInputError("no such inventory source", where=name)
@@ -85,64 +85,66 @@ def copy(
             shutil.copyfile(path, target)
             any_left = any_left or not _is_variables(inner)
         if any_left:
-            kept.append(name)
-    return tuple(kept)
+            copied.append(name)
+    return tuple(copied)
 
 
 def bare_folders(sources: Sequence[str], root: Path) -> list[Path]:
-    """Folders inside of sources in which Ansible finds no source, the outermost only, which can be
-    told by their names: nothing else in the sources is called so.
+    """The outermost folders inside sources in which Ansible finds no source.
 
-    A folder that is a source itself is none of them: without sources it is a mistake.
+    Only those whose name nothing else in the sources has, since they are told by name. A folder
+    that is a source itself is none of them: without sources it is a mistake.
     """
     tops = [root / source for source in sources if "," not in source and (root / source).is_dir()]
-    bare = [path for top in tops if _has_source(top, set()) for path in _bare_below(top, set())]
-    names = [path.name for top in tops for path in _looked_at(top, set(bare), set())]
+    bare = [
+        path for top in tops if _has_source(top, set()) for path in _bare_folders_below(top, set())
+    ]
+    names = [path.name for top in tops for path in _paths_in_use(top, set(bare), set())]
     return [path for path in bare if path.name not in names]
 
 
-def _looked_at(folder: Path, bare: Collection[Path], seen: set[str]) -> Iterator[Path]:
-    yield from (path for path in folder.iterdir() if path.is_file() and not _passed_over(path))
+def _paths_in_use(folder: Path, bare: Collection[Path], seen: set[str]) -> Iterator[Path]:
+    yield from (path for path in folder.iterdir() if path.is_file() and not _is_ignored(path))
     for below in _folders(folder, seen):
         if below not in bare:
             yield below
-            yield from _looked_at(below, bare, seen)
+            yield from _paths_in_use(below, bare, seen)
 
 
-def _bare_below(folder: Path, seen: set[str]) -> Iterator[Path]:
+def _bare_folders_below(folder: Path, seen: set[str]) -> Iterator[Path]:
     for below in _folders(folder, seen):
         if _has_source(below, set()):
-            yield from _bare_below(below, seen)
+            yield from _bare_folders_below(below, seen)
         else:
             yield below
 
 
 def _has_source(folder: Path, seen: set[str]) -> bool:
-    return any(path.is_file() and not _passed_over(path) for path in folder.iterdir()) or any(
+    return any(path.is_file() and not _is_ignored(path) for path in folder.iterdir()) or any(
         _has_source(below, seen) for below in _folders(folder, seen)
     )
 
 
 def _folders(folder: Path, seen: set[str]) -> list[Path]:
-    """Those that Ansible searches; no folder twice, whatever links there are."""
-    found = []
+    """The folders that Ansible searches, each once, whatever links there are."""
+    searched = []
     for path in sorted(folder.iterdir()):
         if path.is_dir() and not path.name.startswith(".") and path.name not in _NO_SOURCES:
             real = os.path.realpath(path)
             if real not in seen and not path.name.endswith(_IGNORED):
                 seen.add(real)
-                found.append(path)
-    return found
+                searched.append(path)
+    return searched
 
 
-def _passed_over(path: Path) -> bool:
-    """Ansible's own rule, and ours: no private keys."""
+def _is_ignored(path: Path) -> bool:
+    """Ansible's own rule, and patchctl's: no private keys."""
     hidden = path.name.startswith(".") or path.name.endswith(_IGNORED)
     return hidden or _begins(path, b"-----BEGIN ")
 
 
 def _files(top: Path) -> Iterator[Path]:
-    """The files that Ansible looks at: sources, and the variables beside them; no private keys."""
+    """The files that Ansible reads: sources, and the variables beside them; no private keys."""
     if top.is_file():
         yield top
         below = [top.parent / name for name in VARIABLES]
@@ -158,7 +160,7 @@ def _files(top: Path) -> Iterator[Path]:
             seen.add(real)
             folders[:] = sorted(name for name in folders if not name.startswith("."))
             for path in (Path(folder, name) for name in sorted(names)):
-                if path.is_file() and not _passed_over(path):
+                if path.is_file() and not _is_ignored(path):
                     yield path
 
 
@@ -183,23 +185,23 @@ def why_run(path: Path) -> str:
 
 
 class _AnyTag(yaml.CSafeLoader):
-    """Takes `!vault` and the like as nothing."""
+    """Reads any tagged value, such as `!vault`, as null."""
 
 
 _AnyTag.add_multi_constructor("!", lambda loader, suffix, node: None)
 
 
 def _is_plugin(path: Path) -> bool:
-    """Ansible reads JSON where it can and YAML otherwise."""
+    """Is it a plugin's configuration? Ansible reads JSON where it can and YAML otherwise."""
     try:
         text = path.read_text("utf-8")
     except UnicodeDecodeError:
         return False
     try:
-        found: Any = json.loads(text)
+        document: Any = json.loads(text)
     except (ValueError, RecursionError):
         try:
-            found = yaml.load(text, Loader=_AnyTag)
+            document = yaml.load(text, Loader=_AnyTag)
         except (yaml.YAMLError, ValueError, TypeError, RecursionError):
             return False
-    return isinstance(found, dict) and "plugin" in found
+    return isinstance(document, dict) and "plugin" in document

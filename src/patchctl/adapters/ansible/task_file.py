@@ -1,7 +1,7 @@
-"""Is an operator's task file one that Ansible can read? Looked at before a run depends on it.
+"""Check that Ansible can read an operator's task file, before a run depends on it.
 
-Ansible itself finds a mistake only when it includes the file, with a host drained for it. Tags are
-not looked into (`!vault`, `!unsafe`), and a file that is encrypted whole cannot be.
+Ansible itself finds a mistake only when it includes the file, with a host already drained for it.
+Tags (`!vault`, `!unsafe`) are not checked, and a file that is encrypted whole cannot be.
 """
 
 from collections.abc import Iterable, Iterator
@@ -64,7 +64,7 @@ _PLAY = frozenset({"hosts", "import_playbook", "ansible.builtin.import_playbook"
 
 
 def check_all(root: Path, names: Iterable[str]) -> None:
-    """Check every named file once; an empty name is none. Names are relative to `root`."""
+    """Check every named file once; empty names are skipped. Names are relative to `root`."""
     for name in dict.fromkeys(filter(None, names)):
         check(root / name, name)
 
@@ -80,7 +80,7 @@ def check(path: Path, shown: str) -> None:
     if len(data) > MAX_BYTES:
         raise InvalidInputError(f"is larger than {MAX_BYTES >> 20} MiB", where=shown)
     try:
-        found = list(_problems(yaml.compose(data.decode("utf-8-sig"), Loader=yaml.SafeLoader)))
+        problems = list(_problems(yaml.compose(data.decode("utf-8-sig"), Loader=yaml.SafeLoader)))
     except UnicodeDecodeError as error:
         raise InvalidInputError(
             f"is not UTF-8 (byte {error.start})", where=shown, hint="save it as UTF-8"
@@ -93,10 +93,10 @@ def check(path: Path, shown: str) -> None:
     except (yaml.YAMLError, RecursionError) as error:
         what = str(error).splitlines()[0]
         raise InvalidInputError(f"not YAML: {what}", where=shown, line=1) from error
-    if found:
-        found.sort(key=lambda one: one[0])
+    if problems:
+        problems.sort(key=lambda problem: problem[0])
         raise InvalidInputError(
-            problems=[Problem(path=shown, line=line, message=what) for line, what in found]
+            problems=[Problem(path=shown, line=line, message=what) for line, what in problems]
         )
 
 

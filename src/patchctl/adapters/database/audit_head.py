@@ -1,4 +1,4 @@
-"""The last record that is durable in the audit log's files."""
+"""Store the position of the last record that is durable in the audit log's files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .transactions import Transactions
 
 
 class AuditHead:
-    """Sequence number and hash; what the files must end with, or go beyond."""
+    """Sequence number and hash of the record that the files must end with, or go beyond."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -21,7 +21,7 @@ class AuditHead:
         return None if row is None else (int(row.seq), str(row.hash))
 
     def set(self, seq: int, digest: str) -> None:
-        """Written after the files are synced."""
+        """Store the position; call it after the files are synced."""
         with self._transactions.write() as connection:
             changed = connection.execute(update(audit_head).values(seq=seq, hash=digest))
             if changed.rowcount == 0:

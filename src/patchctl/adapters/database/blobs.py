@@ -1,8 +1,8 @@
-"""Facts as two blobs: what hosts built alike share, and what each has for itself.
+"""Split a host's facts into two blobs: the software, which hosts built alike share, and the rest.
 
 Packages, pending updates and repositories are most of the bytes and equal on cloned hosts; boot
-ids, processes and free space differ at every discovery. The shared part is three lists of records,
-and hosts that are not clones still share the records.
+ids, processes and free space differ at every discovery. The software is three lists of records, so
+that hosts which are not clones still share the records.
 """
 
 import zlib
@@ -21,7 +21,7 @@ Lists = tuple[tuple[bytes, ...], tuple[bytes, ...], tuple[bytes, ...]]
 
 
 class Software(msgspec.Struct, frozen=True, array_like=True):
-    """The shared part."""
+    """The shared blob."""
 
     packages: tuple[Package, ...]
     pending: tuple[PendingUpdate, ...]
@@ -38,9 +38,9 @@ class FactsParts(msgspec.Struct, frozen=True):
     system_json: bytes
 
     def lists(self) -> Lists:
-        """The records of the shared part, as JSON."""
-        found: tuple[tuple[msgspec.Raw, ...], ...] = _raw.decode(self.software_json)
-        packages, pending, repositories = (tuple(map(bytes, some)) for some in found)
+        """The records of the software blob: packages, pending updates, repositories, as JSON."""
+        lists: tuple[tuple[msgspec.Raw, ...], ...] = _raw.decode(self.software_json)
+        packages, pending, repositories = (tuple(map(bytes, records)) for records in lists)
         return packages, pending, repositories
 
 
@@ -62,7 +62,7 @@ def _whole(software: str, system: str) -> str:
 
 
 class _Models(dict[int, T], Generic[T]):
-    """Records of one kind by number, each decoded when it is first asked for."""
+    """Records of one kind by number; each is decoded when it is first used."""
 
     def __init__(self, texts: packing.Texts, kind: type[T]) -> None:
         super().__init__()
@@ -70,8 +70,8 @@ class _Models(dict[int, T], Generic[T]):
         self._decoder = msgspec.json.Decoder(kind)
 
     def __missing__(self, number: int) -> T:
-        found = self[number] = self._decoder.decode(self._texts[number])
-        return found
+        model = self[number] = self._decoder.decode(self._texts[number])
+        return model
 
     def of(self, numbers: tuple[int, ...]) -> tuple[T, ...]:
         """The records of these numbers."""
@@ -79,7 +79,7 @@ class _Models(dict[int, T], Generic[T]):
 
 
 class Loader:
-    """Decodes each blob once, and each record once however many lists it stands in: thousands of
+    """Decodes each blob once, and each record once, however many lists it is in: thousands of
     hosts have a few thousand distinct packages."""
 
     def __init__(self, texts: packing.Texts) -> None:
@@ -92,13 +92,13 @@ class Loader:
         self._system: dict[str, HostFacts] = {}
 
     def add(self, digest: str, packed: bytes) -> None:
-        """A stored blob."""
+        """Take a stored blob, which is decoded when it is needed."""
         self._packed[digest] = packed
 
     def facts(self, digest: str, software: str, system: str) -> HostFacts:
         """The facts of a host from its two blobs.
 
-        Raises IntegrityError where a part is missing or has not the content of its digest.
+        Raises IntegrityError where a blob is missing or its content does not match its digest.
         """
         if _whole(software, system) != digest:
             raise _damaged(digest)
@@ -120,15 +120,15 @@ class Loader:
         return digest in self._packed or digest in self._software or digest in self._system
 
     def forget_systems(self) -> None:
-        """Give back what only single hosts need; shared parts stay."""
+        """Free what only single hosts need; shared blobs stay."""
         self._system.clear()
 
     def _shared(self, digest: str) -> Software:
         try:
             lists = packing.unpack(self._packed.pop(digest))
-            # The content is what was discovered, not how it is stored: so whatever was damaged,
-            # the list or a record, the digest tells.
-            texts = (b",".join(map(self._texts.__getitem__, some)) for some in lists)
+            # The digest is of the discovered content, not of its stored form, so it reveals damage
+            # in the list as well as in a record.
+            texts = (b",".join(map(self._texts.__getitem__, numbers)) for numbers in lists)
             if digest_bytes(b"[[" + b"],[".join(texts) + b"]]") == digest:
                 packages, pending, repositories = lists
                 return Software(
@@ -146,7 +146,7 @@ class Loader:
 
 
 class _System(msgspec.Struct, frozen=True):
-    """Only the system of a host's own part."""
+    """Only the operating system in a host's own blob."""
 
     os: OsRelease
 
@@ -156,7 +156,7 @@ _system = msgspec.json.Decoder(_System)
 
 
 def os_of(digest: str, packed: bytes) -> OsRelease:
-    """The system that a host's own part names. Raises IntegrityError where it is damaged."""
+    """The operating system in a host's own blob. Raises IntegrityError where it is damaged."""
     return _decode(digest, packed, _system).os
 
 

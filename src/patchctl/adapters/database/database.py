@@ -1,4 +1,4 @@
-"""The state database: one object that holds the stores."""
+"""Open the state database and give access to its stores."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -26,7 +26,7 @@ from .transactions import Transactions
 class Database:
     """Durable state. Every change is one transaction: whole or not at all.
 
-    `where` is the path of an SQLite file or a database URL; `now_ms` gives epoch milliseconds.
+    `where` is the path of an SQLite file or a database URL; `now_ms` returns epoch milliseconds.
     All methods of all stores raise PatchctlError: ConflictError where another process writes for
     too long, AdapterError where the disk is full or not readable, IntegrityError where the file
     is damaged. Safe to use from several threads; not across fork.
@@ -48,7 +48,7 @@ class Database:
 
     @property
     def name(self) -> str:
-        """How messages call it: the file, or the address without its password."""
+        """The name in messages: the file, or the address without its password."""
         return str(self.file) if self.file else self._url.render_as_string(hide_password=True)
 
     @property
@@ -59,7 +59,7 @@ class Database:
         return Path(self._url.database)
 
     def open(self, *, create: bool = True) -> Self:
-        """Check the schema's version; make or migrate the schema where needed.
+        """Check the schema's version; create or migrate the schema where needed.
 
         Raises NotFoundError where there is no state yet and `create` is False, ConflictError
         where a newer patchctl wrote it, InvalidInputError where the file is something else.
@@ -77,7 +77,7 @@ class Database:
         return self
 
     def close(self) -> None:
-        """Give the connections back. Nothing is lost without it."""
+        """Close the connections. Nothing is lost without it."""
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -100,7 +100,7 @@ class Database:
         return JournalReader(self.transactions)
 
     def now_s(self) -> int:
-        """Epoch seconds, UTC."""
+        """The time now in epoch seconds, UTC."""
         return self._now_ms() // 1000
 
     def write(self) -> AbstractContextManager[object]:
@@ -113,7 +113,7 @@ def _is_empty(file: Path) -> bool:
 
 
 def _refuse_strange(file: Path) -> None:
-    """Raise IntegrityError for a link, a FIFO and what else is no file."""
+    """Raise IntegrityError where the path is a link, a FIFO or another thing that is no file."""
     if file.is_symlink() or (file.exists() and not file.is_file()):
         what = "a symbolic link" if file.is_symlink() else "no regular file"
         raise IntegrityError(

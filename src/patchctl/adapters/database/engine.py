@@ -1,4 +1,4 @@
-"""Connections with the durability that the journal promises."""
+"""Connect to the database with the durability that the journal promises."""
 
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def url_of(where: Path | str) -> URL:
 
 
 def make_engine(url: URL) -> Engine:
-    """An engine whose transactions read; see `for_writing`."""
+    """An engine whose transactions only read; see `for_writing`."""
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S})

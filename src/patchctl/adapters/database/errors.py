@@ -1,4 +1,4 @@
-"""Every error of the database's libraries becomes one line that a user can act upon."""
+"""Translate every error of the database's libraries into one line that a user can act upon."""
 
 import contextlib
 import sqlite3

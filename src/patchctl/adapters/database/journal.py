@@ -1,4 +1,4 @@
-"""The journal: what was decided and what came of it, in one order over the whole database."""
+"""Store the journal: decisions and their outcomes, in one order over the whole database."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, insert, select, update
 from ...errors import ConflictError, IntegrityError, NotFoundError
 from ...models import canonical
 from ...models.audit import StoredEntry
-from ...models.rollout import Event, JournalEntry, RunMoved
+from ...models.journal import Event, JournalEntry, RunMoved
 from .schema import counter, journal
 from .schema import run as runs
 from .transactions import Transactions
@@ -23,7 +23,7 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 class JournalReader:
-    """Reads without holding anything up: each page is a short transaction."""
+    """Reads without blocking writers: each page is a short transaction."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -62,9 +62,9 @@ class JournalWriter:
         self._reader = JournalReader(transactions)
 
     def append(self, run: str, events: Sequence[Event]) -> Sequence[JournalEntry]:
-        """Write all or nothing, in order, in one transaction; durable when it returns.
+        """Write all events or none, in order, in one transaction; they are durable on return.
 
-        Raises ConflictError when another controller has taken the run over.
+        Raises ConflictError where another controller has taken the run over.
         """
         if run != self._run:
             raise ValueError(f"this journal is for run {self._run}, not {run}")
@@ -110,12 +110,14 @@ class JournalWriter:
 
 def _next(connection: Connection, size: int) -> int:
     """Take `size` sequence numbers; a transaction that fails gives them back."""
-    mine = counter.c.name == COUNTER
-    changed = connection.execute(update(counter).where(mine).values(value=counter.c.value + size))
+    is_journal = counter.c.name == COUNTER
+    changed = connection.execute(
+        update(counter).where(is_journal).values(value=counter.c.value + size)
+    )
     if changed.rowcount == 0:
         connection.execute(insert(counter).values(name=COUNTER, value=size))
         return 1
-    last = connection.scalar(select(counter.c.value).where(mine))
+    last = connection.scalar(select(counter.c.value).where(is_journal))
     return int(last or 0) - size + 1
 
 

@@ -1,4 +1,4 @@
-"""Who may drive a run, and which run holds a host. Time alone frees nothing."""
+"""Store which controller drives a run, and which run holds a host. No lease ends by time alone."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _OVER = sorted(OVER)
 
 
 class Leases:
-    """One controller a run, one run a host."""
+    """One controller for a run, one run for a host."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -33,7 +33,7 @@ class Leases:
         alive: Callable[[ProcessIdentity], bool],
         by: str,
     ) -> int:
-        """Become the controller of the run; the answer is the fence, one more at each take.
+        """Become the controller of the run; return its fence, which rises by one at each take.
 
         Raises ConflictError while the present controller's process is alive (unless it is
         `process` itself), NotFoundError where there is no such run.
@@ -61,7 +61,7 @@ class Leases:
         return fence
 
     def drop(self, run: str, fence: int) -> None:
-        """The controller ends; nothing happens where another one has taken over."""
+        """Give the run up; nothing happens where another controller has taken over."""
         with self._transactions.write() as connection:
             connection.execute(
                 update(runs)
@@ -79,17 +79,17 @@ class Leases:
         return None if row is None or process is None else (process, str(row.held_by))
 
     def claim_hosts(self, run: str, hosts: Iterable[str]) -> None:
-        """Hold all these hosts for the run, or none. Those it holds already are no conflict.
+        """Hold all these hosts for the run, or none. Hosts that it holds already are no conflict.
 
         Raises ConflictError that names a host and the run which holds it.
         """
-        wanted = sorted(set(hosts))
+        names = sorted(set(hosts))
         with self._transactions.write() as connection:
-            # A controller that died after the last word of its run could not give them back.
+            # A controller that died after its run's last event could not give its hosts back.
             over = select(runs.c.id).where(runs.c.state.in_(_OVER))
             connection.execute(delete(host_lease).where(host_lease.c.run.in_(over)))
-            held = _held(connection, wanted)
-            foreign = [host for host in wanted if held.get(host, run) != run]
+            held = _held(connection, names)
+            foreign = [host for host in names if held.get(host, run) != run]
             if foreign:
                 more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
                 other = held[foreign[0]]
@@ -98,26 +98,26 @@ class Leases:
                     hint=f"let it end: `patchctl rollout resume {other}` or"
                     f" `patchctl rollout abort {other}`",
                 )
-            rows = [{"host": host, "run": run} for host in wanted if host not in held]
+            rows = [{"host": host, "run": run} for host in names if host not in held]
             if rows:
                 connection.execute(insert(host_lease), rows)
 
     def release_hosts(self, run: str, hosts: Iterable[str] | None = None) -> None:
-        """Give back these hosts, or all, that the run holds."""
+        """Give back these hosts, or all that the run holds."""
         with self._transactions.write() as connection:
-            mine = delete(host_lease).where(host_lease.c.run == run)
+            of_run = delete(host_lease).where(host_lease.c.run == run)
             if hosts is None:
-                connection.execute(mine)
+                connection.execute(of_run)
                 return
-            for some in _slices(sorted(set(hosts))):
-                connection.execute(mine.where(host_lease.c.host.in_(some)))
+            for batch in _batches(sorted(set(hosts))):
+                connection.execute(of_run.where(host_lease.c.host.in_(batch)))
 
     def held(self, hosts: Iterable[str]) -> dict[str, str]:
-        """Which of these hosts a run holds that is not over: host -> run, sorted by host."""
+        """The hosts among these that a run holds which is not over: host -> run, sorted by host."""
         with self._transactions.read() as connection:
-            found = _held(connection, sorted(set(hosts)))
+            leases = _held(connection, sorted(set(hosts)))
             over = set(connection.scalars(select(runs.c.id).where(runs.c.state.in_(_OVER))))
-        return {host: run for host, run in sorted(found.items()) if run not in over}
+        return {host: run for host, run in sorted(leases.items()) if run not in over}
 
     def holder(self, host: str) -> str | None:
         """The run that holds the host, or None."""
@@ -133,13 +133,13 @@ class Leases:
 
 def _held(connection: Connection, hosts: list[str]) -> dict[str, str]:
     held: dict[str, str] = {}
-    for some in _slices(hosts):
-        query = select(host_lease.c.host, host_lease.c.run).where(host_lease.c.host.in_(some))
+    for batch in _batches(hosts):
+        query = select(host_lease.c.host, host_lease.c.run).where(host_lease.c.host.in_(batch))
         held.update((row.host, row.run) for row in connection.execute(query))
     return held
 
 
-def _slices(hosts: list[str]) -> Iterable[list[str]]:
+def _batches(hosts: list[str]) -> Iterable[list[str]]:
     return (hosts[start : start + _MANY] for start in range(0, len(hosts), _MANY))
 
 

@@ -1,4 +1,4 @@
-"""Requests of operators to a run, from any process."""
+"""Store the requests that operators send to a run, from any process."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from sqlalchemy import false, insert, select, update
 
 from ...errors import NotFoundError
-from ...models.rollout import Command, CommandKind
+from ...models.journal import Command, CommandKind
 from .schema import command as table
 from .schema import run as runs
 from .transactions import Transactions
 
 
 class Mailbox:
-    """Implements `rollout.interfaces.Mailbox`, and takes what operators send."""
+    """Implements `rollout.interfaces.Mailbox`, and accepts what operators send."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -37,7 +37,7 @@ class Mailbox:
         return Command(id=key[0], run=run, command=command, by=by, ring=ring, reason=reason)
 
     def pending(self, run: str) -> Sequence[Command]:
-        """Not yet taken, oldest first."""
+        """The run's requests that are not yet taken, oldest first."""
         with self._transactions.read() as connection:
             rows = connection.execute(
                 select(
@@ -54,6 +54,6 @@ class Mailbox:
         return [Command(**{**row._mapping, "command": CommandKind(row.command)}) for row in rows]
 
     def take(self, command: Command) -> None:
-        """Mark as taken; a second time changes nothing."""
+        """Mark the request as taken; a second time changes nothing."""
         with self._transactions.write() as connection:
             connection.execute(update(table).where(table.c.id == command.id).values(taken=True))

@@ -1,4 +1,4 @@
-"""Small values by key."""
+"""Store small texts by key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .transactions import Transactions
 
 
 class Meta:
-    """Text by key."""
+    """Texts by key."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions

@@ -1,8 +1,8 @@
-"""Lists of records as numbers. Pure: bytes in and out.
+"""Pack lists of records as numbers. Pure: bytes in and out.
 
 Every distinct record (a package, a pending update, a repository) is stored once, as JSON, many of
-them in a page. What a host has is then a few hundred numbers, which pack to about a byte each:
-lists of hosts differ in few places, so most numbers follow the one before them.
+them in a page. A host's list is then a few hundred numbers, which pack to about a byte each: lists
+of hosts differ in few places, so most numbers follow the one before them.
 """
 
 import struct
@@ -22,9 +22,9 @@ Numbers = tuple[tuple[int, ...], ...]
 
 
 def pack(lists: Sequence[Sequence[int]]) -> bytes:
-    """Three lists of numbers, compressed: their lengths, then each number less the one before.
+    """Compress three lists of numbers: their lengths, then each number less the one before.
 
-    Raises ValueError for another number of lists, struct.error for a number past 31 bits.
+    Raises ValueError for another count of lists, struct.error for a number past 31 bits.
     """
     if len(lists) != _LISTS:
         raise ValueError(f"{len(lists)} lists")
@@ -36,8 +36,8 @@ def pack(lists: Sequence[Sequence[int]]) -> bytes:
 
 
 def unpack(data: bytes) -> Numbers:
-    """What `pack` was given. Raises ValueError where the data are not what it made; a number may
-    still be wrong, which only the content's digest tells."""
+    """The lists that `pack` was given. Raises ValueError for data that `pack` did not make; a
+    number may still be wrong, which only the content's digest reveals."""
     try:
         raw = zlib.decompress(data)
         lengths = _LENGTHS.unpack_from(raw)
@@ -66,10 +66,10 @@ def records_of(data: bytes) -> list[bytes]:
 
 
 class Texts(dict[int, bytes]):
-    """Records by number. A page is fetched when one of its records is first asked for.
+    """Records by number. A page is fetched when one of its records is first used.
 
-    `firsts` are the pages' first numbers, ascending; `fetch` gives a page by that. Raises KeyError
-    for a number that is on no page, ValueError for a page that cannot be read.
+    `firsts` are the pages' first numbers, ascending; `fetch` returns the page of a first number.
+    Raises KeyError for a number that is on no page, ValueError for a page that cannot be read.
     """
 
     def __init__(self, firsts: Sequence[int], fetch: Callable[[int], bytes]) -> None:
@@ -78,18 +78,18 @@ class Texts(dict[int, bytes]):
         self._fetch = fetch
 
     def __missing__(self, number: int) -> bytes:
-        place = bisect_right(self._firsts, number) - 1
-        if place < 0:
+        index = bisect_right(self._firsts, number) - 1
+        if index < 0:
             raise KeyError(number)
-        first = self._firsts[place]
-        found = dict(enumerate(records_of(self._fetch(first)), first))
-        self.update(found)
-        return found[number]
+        first = self._firsts[index]
+        records = dict(enumerate(records_of(self._fetch(first)), first))
+        self.update(records)
+        return records[number]
 
 
 class Numbering:
-    """Gives each distinct record a number, the known ones theirs; `new` are the others in order,
-    of which the first has the number `next_free`."""
+    """Gives each distinct record a number. Known records keep theirs; `new` has the others in
+    order, the first of which gets the number `next_free`."""
 
     def __init__(self, known: Mapping[bytes, int], next_free: int) -> None:
         self._numbers = dict(known)
@@ -101,8 +101,8 @@ class Numbering:
         return tuple(tuple(map(self._number, records)) for records in lists)
 
     def _number(self, record: bytes) -> int:
-        found = self._numbers.get(record)
-        if found is None:
-            found = self._numbers[record] = self.next_free + len(self.new)
+        number = self._numbers.get(record)
+        if number is None:
+            number = self._numbers[record] = self.next_free + len(self.new)
             self.new.append(record)
-        return found
+        return number

@@ -1,4 +1,4 @@
-"""Frozen plans by digest."""
+"""Store frozen plans by digest."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = 12
 
 
 class Plans:
-    """What was frozen stays as it was: a digest is stored once."""
+    """Plans never change: each digest is stored once."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -37,21 +37,22 @@ class Plans:
             "data": zlib.compress(canonical.encode(plan)),
         }
         with self._transactions.write() as connection:
-            there = connection.scalar(select(table.c.digest).where(table.c.digest == plan.digest))
-            if there is None:
+            stored = connection.scalar(select(table.c.digest).where(table.c.digest == plan.digest))
+            if stored is None:
                 connection.execute(insert(table).values(row))
 
     def load(self, digest: str) -> Plan | None:
-        """The plan with this digest or a prefix that only one has, `sha256:` may be left out.
+        """The plan with this digest, or None.
 
-        Raises InvalidInputError where several have it, IntegrityError where the stored plan does
-        not have the digest that it is stored by.
+        A prefix of the digest that only one plan has will do, and `sha256:` may be left out.
+        Raises InvalidInputError where several plans have it, IntegrityError where the stored plan
+        does not have the digest that it is stored by.
         """
-        wanted = digest if digest.startswith(_PREFIX) else _PREFIX + digest
+        prefix = digest if digest.startswith(_PREFIX) else _PREFIX + digest
         with self._transactions.read() as connection:
             rows = connection.execute(
                 select(table.c.digest, table.c.data)
-                .where(func.substr(table.c.digest, 1, len(wanted)) == wanted)
+                .where(func.substr(table.c.digest, 1, len(prefix)) == prefix)
                 .order_by(table.c.number)
                 .limit(5)
             ).all()

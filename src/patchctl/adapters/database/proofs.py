@@ -1,4 +1,4 @@
-"""Which transitions have succeeded, and in which rings: what later rings may rely on."""
+"""Store which transitions have succeeded in which rings, as proof for later rings."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ class Proofs:
         self._transactions = transactions
 
     def record(self, run: str, by_ring: Mapping[str, Collection[str]]) -> None:
-        """Enter what hosts of these rings have succeeded with in the run."""
+        """Store the transitions that succeeded on hosts of these rings in the run."""
         with self._transactions.write() as connection:
             for ring, keys in by_ring.items():
                 ordered = sorted(keys)
                 for start in range(0, len(ordered), _AT_ONCE):
-                    some = ordered[start : start + _AT_ONCE]
+                    batch = ordered[start : start + _AT_ONCE]
                     known = set(
                         connection.scalars(
-                            select(proof.c.key).where(proof.c.ring == ring, proof.c.key.in_(some))
+                            select(proof.c.key).where(proof.c.ring == ring, proof.c.key.in_(batch))
                         )
                     )
                     rows = [
-                        {"key": key, "ring": ring, "run": run} for key in some if key not in known
+                        {"key": key, "ring": ring, "run": run} for key in batch if key not in known
                     ]
                     if rows:
                         connection.execute(insert(proof), rows)
 
     def withdraw(self, run: str, by_ring: Mapping[str, Collection[str]]) -> None:
-        """Take back what the run had proven there: its hosts were returned to their old state."""
+        """Remove the run's proofs there: its hosts were returned to their old state."""
         with self._transactions.write() as connection:
             for ring, keys in by_ring.items():
                 ordered = sorted(keys)
@@ -51,9 +51,9 @@ class Proofs:
                     )
 
     def by_ring(self) -> dict[str, frozenset[str]]:
-        """Ring to everything that was proven there."""
-        found: dict[str, set[str]] = {}
+        """Ring -> all keys that are proven there."""
+        proven: dict[str, set[str]] = {}
         with self._transactions.read() as connection:
             for row in connection.execute(select(proof.c.ring, proof.c.key)):
-                found.setdefault(row.ring, set()).add(row.key)
-        return {ring: frozenset(keys) for ring, keys in found.items()}
+                proven.setdefault(row.ring, set()).add(row.key)
+        return {ring: frozenset(keys) for ring, keys in proven.items()}

@@ -1,4 +1,4 @@
-"""The records that lists of packages, pending updates and repositories point to."""
+"""Store the records to which lists of packages, pending updates and repositories point."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class RecordWriter:
         self._numbering: packing.Numbering | None = None
 
     def pack(self, lists: Iterable[Iterable[bytes]]) -> bytes:
-        """Three lists of records as they are stored."""
+        """Three lists of records in their stored form."""
         if self._numbering is None:
             self._numbering = self._begin()
         return packing.pack(self._numbering.of(lists))
@@ -55,15 +55,15 @@ class RecordWriter:
         self._connection.execute(update(counter).where(_MINE).values(value=used))
 
     def _begin(self) -> packing.Numbering:
-        """With all records that there are: those of years of updates are some megabytes."""
-        # Takes the row's lock before anything is read: on PostgreSQL another writer waits here.
+        """Number on from all stored records: those of years of updates are some megabytes."""
+        # Lock the row before reading anything: on PostgreSQL another writer waits here.
         touch = update(counter).where(_MINE).values(value=counter.c.value)
         if self._connection.execute(touch).rowcount == 0:
             self._connection.execute(insert(counter).values(name=_COUNTER, value=0))
         next_free = self._connection.scalar(select(counter.c.value).where(_MINE))
         known: dict[bytes, int] = {}
         for first, data in self._connection.execute(select(record.c.first, record.c.data)):
-            # A damaged page is noticed by whoever reads it; what stood there gets new numbers.
+            # Whoever reads a damaged page notices it; its records get new numbers.
             with contextlib.suppress(ValueError):
                 known.update(zip(packing.records_of(data), count(first), strict=False))
         return packing.Numbering(known, int(next_free or 0))

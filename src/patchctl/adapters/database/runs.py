@@ -1,4 +1,4 @@
-"""Runs: which there are, and which one a name means."""
+"""Store runs with their plan and state, and find the run that a name means."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from .transactions import Transactions
 
 
 class Runs:
-    """What happened in a run is in the journal; here it has its name, plan and state."""
+    """Name, plan and state of runs; their history is in the journal."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
 
     def create(self, run_id: str, plan: str, hosts: int, created: int, by: str) -> RunSummary:
-        """Enter a run: `hosts` counts, `created` is epoch seconds UTC.
+        """Add a run: `hosts` is a count, `created` is epoch seconds UTC.
 
         Raises ConflictError where a run of that id exists.
         """
@@ -43,19 +43,19 @@ class Runs:
 
     def get(self, run_id: str) -> RunSummary:
         """The run of exactly this id. Raises NotFoundError."""
-        found = self._read(_columns().where(table.c.id == run_id))
-        if not found:
+        runs = self._read(_columns().where(table.c.id == run_id))
+        if not runs:
             raise NotFoundError(f"there is no run {run_id}", hint="see `patchctl rollout list`")
-        return found[0]
+        return runs[0]
 
     def list(self, limit: int | None = None) -> builtins.list[RunSummary]:
         """Runs, newest first."""
         return self._read(_columns().order_by(table.c.number.desc()).limit(limit))
 
     def latest(self) -> RunSummary | None:
-        """The run that was entered last, or None."""
-        found = self.list(1)
-        return found[0] if found else None
+        """The run that was added last, or None."""
+        runs = self.list(1)
+        return runs[0] if runs else None
 
     def resolve(self, prefix: str) -> RunSummary:
         """The run whose id is this, or the only one whose id begins or ends with it.
@@ -66,12 +66,14 @@ class Runs:
         fits = (func.substr(table.c.id, 1, size) == prefix) | (
             func.substr(table.c.id, -size) == prefix
         )
-        found = self._read(_columns().where(fits).order_by(table.c.number.desc())) if prefix else []
-        exact = [run for run in found if run.id == prefix]
-        if exact or len(found) == 1:
-            return (exact or found)[0]
-        if found:
-            names = ", ".join(run.id for run in found[:5])
+        matches = (
+            self._read(_columns().where(fits).order_by(table.c.number.desc())) if prefix else []
+        )
+        exact = [run for run in matches if run.id == prefix]
+        if exact or len(matches) == 1:
+            return (exact or matches)[0]
+        if matches:
+            names = ", ".join(run.id for run in matches[:5])
             raise InvalidInputError(f"run {prefix!r} may be one of {names}", hint="give more of it")
         raise NotFoundError(f"there is no run {prefix!r}", hint="see `patchctl rollout list`")
 

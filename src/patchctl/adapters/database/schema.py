@@ -1,4 +1,4 @@
-"""The tables as they are now. A change here needs a migration and a new VERSION.
+"""Define the tables as they are now. A change here needs a migration and a new VERSION.
 
 `tests/unit/adapters/database/test_database_open.py` compares them with what migrations make.
 """
@@ -25,7 +25,7 @@ metadata = MetaData()
 _Number = BigInteger().with_variant(Integer, "sqlite")
 
 schema_version = Table(
-    # Alembic's own table and column, so that Alembic is needed only when they differ.
+    # Alembic's own table and column, so that Alembic is needed only for a migration.
     "alembic_version",
     metadata,
     Column("version_num", String(32), primary_key=True),
@@ -48,7 +48,7 @@ counter = Table(
 
 record = Table(
     # Packages, pending updates and repositories, each distinct one once: pages of them as JSON, one
-    # a line, zlib-compressed. They are numbered through; `first` is the number of a page's first.
+    # a line, zlib-compressed. They are numbered consecutively; `first` is that of a page's first.
     "record",
     metadata,
     Column("first", _Number, primary_key=True, autoincrement=False),
@@ -56,8 +56,8 @@ record = Table(
 )
 
 blob = Table(
-    # Content by the SHA-256 of its JSON. `data` is that JSON, zlib-compressed; of what
-    # `facts.software` names, the numbers of its records (packing.py).
+    # Content by the SHA-256 of its JSON. `data` is that JSON, zlib-compressed; for blobs that
+    # `facts.software` names, the numbers of the records (packing.py).
     "blob",
     metadata,
     Column("digest", Text, primary_key=True),
@@ -157,7 +157,7 @@ command = Table(
 )
 
 proof = Table(
-    # A transition that a host of the ring has succeeded with, in whichever run.
+    # A transition with which a host of the ring has succeeded, in any run.
     "proof",
     metadata,
     Column("key", Text, primary_key=True),

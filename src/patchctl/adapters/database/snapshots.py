@@ -1,4 +1,4 @@
-"""Snapshots, with facts by content: hosts that are alike share what they have in common."""
+"""Store snapshots, with facts by their content: hosts that are alike share what is equal."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MANY = 500
 
 
 class Snapshots:
-    """Every discovery, oldest facts included, until they are pruned."""
+    """Every discovery and import, until it is pruned."""
 
     def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
@@ -41,11 +41,11 @@ class Snapshots:
         with self._transactions.write() as connection:
             _refuse_known(connection, taken.id)
             records = RecordWriter(connection)
-            # Some at a time: the facts of ten thousand hosts as JSON are a gigabyte.
-            for some in _slices(taken.hosts):
-                parts = {host.name: split(host.facts) for host in some if host.facts is not None}
+            # In batches: the facts of ten thousand hosts as JSON are a gigabyte.
+            for batch in _batches(taken.hosts):
+                parts = {host.name: split(host.facts) for host in batch if host.facts is not None}
                 _store_facts(connection, records, {part.digest: part for part in parts.values()})
-                hosts += [_with_digest(host, parts.get(host.name)) for host in some]
+                hosts += [_with_digest(host, parts.get(host.name)) for host in batch]
             records.finish()
             number = _store_header(connection, taken)
             rows = [_row(number, position, host) for position, host in enumerate(hosts)]
@@ -54,7 +54,7 @@ class Snapshots:
         return msgspec.structs.replace(taken, hosts=tuple(hosts))
 
     def load(self, snapshot_id: str | None = None) -> Snapshot | None:
-        """That snapshot, or the latest discovery; None where there is none."""
+        """The snapshot of that id, or the latest discovery; None where there is none."""
         with self._transactions.read() as connection:
             query = _headers(snapshot_id)
             if snapshot_id is None:
@@ -67,12 +67,12 @@ class Snapshots:
                 .where(snapshot_host.c.snapshot == header.number)
                 .order_by(snapshot_host.c.position)
             ).all()
-            found = _load_facts(connection, {row.facts for row in rows if row.facts})
+            facts_by_digest = _load_facts(connection, {row.facts for row in rows if row.facts})
         return Snapshot(
             id=header.id,
             taken=header.taken,
             elapsed_ms=header.elapsed_ms,
-            hosts=tuple(_result(row, found) for row in rows),
+            hosts=tuple(_result(row, facts_by_digest) for row in rows),
         )
 
     def list(self, limit: int | None = None) -> builtins.list[SnapshotSummary]:
@@ -83,7 +83,7 @@ class Snapshots:
         return [SnapshotSummary(**{name: row._mapping[name] for name in names}) for row in rows]
 
     def history(self, host: str, limit: int | None = None) -> builtins.list[HostHistory]:
-        """What each discovery said about the host, newest first."""
+        """The result of each discovery of the host, newest first."""
         with self._transactions.read() as connection:
             rows = connection.execute(
                 select(
@@ -110,7 +110,7 @@ class Snapshots:
         ]
 
     def latest_of_every_host(self) -> Iterator[KnownHost]:
-        """The newest facts of every host of which there are any, by name; imported hosts too.
+        """The newest facts of every host that has any, by name; imported hosts too.
 
         Equal packages are one object, and equal software is one tuple, over all hosts.
         """
@@ -118,42 +118,42 @@ class Snapshots:
         with self._transactions.read() as connection:
             loader = Loader(RecordReader(connection))
             rows = connection.execute(_newest_facts()).all()
-            for some in _slices(rows):
-                pairs = _fetch(connection, loader, {row.facts for row in some})
-                for row in some:
+            for batch in _batches(rows):
+                pairs = _fetch(connection, loader, {row.facts for row in batch})
+                for row in batch:
                     software, system = pairs[row.facts]
-                    found = loader.facts(row.facts, software, system)
-                    place = (found.os, found.manager)
-                    if place not in systems:
-                        systems[place] = canonical.digest(place)
+                    host_facts = loader.facts(row.facts, software, system)
+                    system_key = (host_facts.os, host_facts.manager)
+                    if system_key not in systems:
+                        systems[system_key] = canonical.digest(system_key)
                     yield KnownHost(
                         name=row.host,
                         snapshot=row.id,
                         taken=row.taken,
                         imported=row.id.startswith(IMPORT_PREFIX),
-                        software=f"{software} {systems[place]}",
-                        facts=found,
+                        software=f"{software} {systems[system_key]}",
+                        facts=host_facts,
                     )
                 loader.forget_systems()
 
     def undiscovered(self) -> dict[str, str]:
-        """Return host -> why its last discovery failed, for every host whose last one failed."""
-        last = (
+        """Host -> why its latest discovery failed, for every host where it did."""
+        latest = (
             select(snapshot_host.c.host, func.max(snapshot_host.c.snapshot).label("number"))
             .group_by(snapshot_host.c.host)
             .subquery()
         )
         query = select(snapshot_host.c.host, snapshot_host.c.reason).join_from(
-            last,
+            latest,
             snapshot_host,
-            (snapshot_host.c.host == last.c.host) & (snapshot_host.c.snapshot == last.c.number),
+            (snapshot_host.c.host == latest.c.host) & (snapshot_host.c.snapshot == latest.c.number),
         )
         with self._transactions.read() as connection:
             rows = connection.execute(query.where(snapshot_host.c.facts.is_(None))).all()
         return {row.host: row.reason for row in rows}
 
     def systems(self) -> set[OsRelease]:
-        """The distinct systems of all hosts by their newest facts; nothing else of them is read."""
+        """The distinct operating systems of all hosts by their newest facts; reads nothing else."""
         newest = _newest_facts().subquery()
         parts = select(facts.c.system).join(newest, facts.c.digest == newest.c.facts)
         query = select(blob.c.digest, blob.c.data).where(blob.c.digest.in_(parts))
@@ -163,10 +163,10 @@ class Snapshots:
     def facts(self, digest: str) -> HostFacts:
         """Facts by their digest. Raises NotFoundError."""
         with self._transactions.read() as connection:
-            found = _load_facts(connection, {digest})
-        if digest not in found:
+            facts_by_digest = _load_facts(connection, {digest})
+        if digest not in facts_by_digest:
             raise NotFoundError(f"there are no facts {digest}", hint="run `patchctl discover`")
-        return found[digest]
+        return facts_by_digest[digest]
 
 
 def _headers(snapshot_id: str | None = None) -> Any:
@@ -209,7 +209,10 @@ def _store_facts(
     connection: Connection, records: RecordWriter, parts: dict[str, FactsParts]
 ) -> None:
     new = [parts[digest] for digest in _missing(connection, facts, parts)]
-    software, system = {one.software: one for one in new}, {one.system: one for one in new}
+    software, system = (
+        {parts_of_host.software: parts_of_host for parts_of_host in new},
+        {parts_of_host.system: parts_of_host for parts_of_host in new},
+    )
     blobs = [
         {"digest": digest, "data": records.pack(software[digest].lists())}
         for digest in _missing(connection, blob, software)
@@ -218,7 +221,9 @@ def _store_facts(
         {"digest": digest, "data": zlib.compress(system[digest].system_json)}
         for digest in _missing(connection, blob, system)
     ]
-    rows = [{"digest": one.digest, "software": one.software, "system": one.system} for one in new]
+    rows = [
+        {"digest": part.digest, "software": part.software, "system": part.system} for part in new
+    ]
     if blobs:
         connection.execute(insert(blob), blobs)
     if rows:
@@ -226,11 +231,11 @@ def _store_facts(
 
 
 def _missing(connection: Connection, table: Table, digests: Iterable[str]) -> builtins.list[str]:
-    wanted = sorted(digests)
-    there: set[str] = set()
-    for some in _slices(wanted):
-        there.update(connection.scalars(select(table.c.digest).where(table.c.digest.in_(some))))
-    return [digest for digest in wanted if digest not in there]
+    ordered = sorted(digests)
+    stored: set[str] = set()
+    for batch in _batches(ordered):
+        stored.update(connection.scalars(select(table.c.digest).where(table.c.digest.in_(batch))))
+    return [digest for digest in ordered if digest not in stored]
 
 
 def _store_header(connection: Connection, taken: Snapshot) -> int:
@@ -264,35 +269,35 @@ def _row(number: int, position: int, host: HostResult) -> dict[str, Any]:
 
 
 def _load_facts(connection: Connection, digests: set[str]) -> dict[str, HostFacts]:
-    """Each blob is fetched and decoded once, however many hosts share it."""
+    """Facts by digest. Each blob is fetched and decoded once, however many hosts share it."""
     loader = Loader(RecordReader(connection))
     pairs = _fetch(connection, loader, digests)
     return {digest: loader.facts(digest, *pair) for digest, pair in pairs.items()}
 
 
 def _fetch(connection: Connection, loader: Loader, digests: set[str]) -> dict[str, tuple[str, str]]:
-    """Facts' digest -> those of its two blobs, which the loader has then."""
+    """Digest of facts -> digests of its two blobs, which the loader has afterwards."""
     pairs: dict[str, tuple[str, str]] = {}
-    for some in _slices(sorted(digests)):
-        for row in connection.execute(select(facts).where(facts.c.digest.in_(some))):
+    for batch in _batches(sorted(digests)):
+        for row in connection.execute(select(facts).where(facts.c.digest.in_(batch))):
             pairs[row.digest] = (row.software, row.system)
-    wanted = {digest for pair in pairs.values() for digest in pair if not loader.holds(digest)}
-    for some in _slices(sorted(wanted)):
-        for row in connection.execute(select(blob).where(blob.c.digest.in_(some))):
+    unread = {digest for pair in pairs.values() for digest in pair if not loader.holds(digest)}
+    for batch in _batches(sorted(unread)):
+        for row in connection.execute(select(blob).where(blob.c.digest.in_(batch))):
             loader.add(row.digest, row.data)
     return pairs
 
 
-def _result(row: Any, found: dict[str, HostFacts]) -> HostResult:
+def _result(row: Any, facts_by_digest: dict[str, HostFacts]) -> HostResult:
     return HostResult(
         name=row.host,
         status=HostStatus(row.status),
         reason=row.reason,
-        facts=found[row.facts] if row.facts else None,
+        facts=facts_by_digest[row.facts] if row.facts else None,
         facts_digest=row.facts or "",
         elapsed_ms=row.elapsed_ms,
     )
 
 
-def _slices(values: Sequence[T]) -> Iterable[Sequence[T]]:
+def _batches(values: Sequence[T]) -> Iterable[Sequence[T]]:
     return (values[start : start + _MANY] for start in range(0, len(values), _MANY))

@@ -1,4 +1,4 @@
-"""Transactions over one database: what every store takes, and all that it knows of the rest."""
+"""Run transactions over one database; every store gets them, and knows nothing else of it."""
 
 import contextlib
 import threading
@@ -13,7 +13,7 @@ from .errors import translated
 class Transactions:
     """Read and write transactions. Safe to use from several threads; not across fork.
 
-    `name` is how messages call the database. Both methods raise PatchctlError instead of the
+    `name` is the database's name in messages. Both methods raise PatchctlError instead of the
     errors of SQLAlchemy and of the driver.
     """
 
@@ -25,7 +25,7 @@ class Transactions:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction that sees one moment."""
+        """A transaction that sees the state of one moment."""
         with self._transaction(self._reading) as connection:
             yield connection
 
@@ -33,8 +33,8 @@ class Transactions:
     def write(self) -> Iterator[Connection]:
         """A transaction that holds the write lock from its beginning.
 
-        Inside of another one on the same thread it is part of that one, so that a workflow can
-        join steps of several stores.
+        Inside another one on the same thread it is part of that one, so that a workflow can join
+        steps of several stores.
         """
         with self._transaction(self._writing, joins=True) as connection:
             yield connection

@@ -1,6 +1,6 @@
-"""The schema's version: make a new one, check it, bring an older one up.
+"""Check the schema's version: create a new schema, or migrate an older one.
 
-Alembic is imported only where the versions differ: it costs more than a whole `rollout status`.
+Alembic is imported only for a migration: that costs more than a whole `rollout status`.
 """
 
 import sqlite3
@@ -21,17 +21,17 @@ _FIRST = {schema.meta.name, schema.counter.name, schema.journal.name, schema.run
 
 
 def prepare(engine: Engine, file: Path | None, *, create: bool) -> None:
-    """Leave the database with the schema of this patchctl. `file` is None where it is no file.
+    """Give the database the schema of this patchctl. `file` is None for a server's database.
 
-    Raises NotFoundError where it is empty and not to be made, ConflictError where a newer
+    Raises NotFoundError where it is empty and must not be created, ConflictError where a newer
     patchctl made it, InvalidInputError where it belongs to another program, IntegrityError where
     its rows were removed.
     """
     with engine.connect() as connection:
-        found = version(connection, str(file or engine.url.render_as_string()))
-    if found == schema.VERSION:
+        present = version(connection, str(file or engine.url.render_as_string()))
+    if present == schema.VERSION:
         return
-    if found == EMPTY and not create:
+    if present == EMPTY and not create:
         raise NotFoundError(
             f"{file or engine.url.database}: no state yet", hint="run `patchctl discover` first"
         )
@@ -43,7 +43,7 @@ def prepare(engine: Engine, file: Path | None, *, create: bool) -> None:
 
 
 def version(connection: Connection, where: str) -> str:
-    """The schema's version, EMPTY where there are no tables at all."""
+    """The schema's version; EMPTY where there are no tables at all."""
     tables = inspect(connection).get_table_names()
     if not tables:
         return EMPTY
@@ -51,36 +51,36 @@ def version(connection: Connection, where: str) -> str:
         raise InvalidInputError(
             "this database belongs to another program", where=where, hint="correct `state:`"
         )
-    found = str(connection.scalar(select(schema.schema_version.c.version_num)) or "0000")
-    if found == "0000" and set(tables) >= _FIRST:  # they and the version came in one transaction
+    number = str(connection.scalar(select(schema.schema_version.c.version_num)) or "0000")
+    if number == "0000" and set(tables) >= _FIRST:  # they and the version came in one transaction
         raise IntegrityError(
             f"{where}: the state database was emptied", hint="restore it from a backup"
         )
-    if found > schema.VERSION:
+    if number > schema.VERSION:
         raise ConflictError(
-            f"{where}: the state has schema {found}, this patchctl knows up to {schema.VERSION}",
+            f"{where}: the state has schema {number}, this patchctl knows up to {schema.VERSION}",
             hint="use the patchctl that wrote it, or a newer one",
         )
-    return found
+    return number
 
 
 def _change(engine: Engine, file: Path | None) -> None:
-    # Asked again: whoever held the lock before us may have done it.
+    # Ask again: whoever held the lock before may have changed the schema already.
     with engine.connect() as connection:
-        found = version(connection, str(file or engine.url.render_as_string()))
-    if found == EMPTY:
+        present = version(connection, str(file or engine.url.render_as_string()))
+    if present == EMPTY:
         _make(engine)
-    elif found != schema.VERSION:
-        copy = _back_up(engine, file, found) if file is not None else None
+    elif present != schema.VERSION:
+        copy = _back_up(engine, file, present) if file is not None else None
         try:
             _migrate(engine)
         except Exception as error:  # a migration is code of its own: whatever it raises
-            said = (str(error).splitlines() or [type(error).__name__])[0]
-            kept = f" and a copy of it lies in {copy}" if copy is not None else ""
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
+            saved = f" and a copy of it lies in {copy}" if copy is not None else ""
             raise AdapterError(
-                f"{file or engine.url.database}: the state cannot be brought from schema {found}"
-                f" to {schema.VERSION}: {said}",
-                hint=f"it is as it was{kept}; use the patchctl that wrote it until that is mended",
+                f"{file or engine.url.database}: the state cannot be brought from schema {present}"
+                f" to {schema.VERSION}: {reason}",
+                hint=f"it is as it was{saved}; use the patchctl that wrote it until that is mended",
             ) from error
 
 
@@ -90,9 +90,9 @@ def _make(engine: Engine) -> None:
         connection.execute(schema.schema_version.insert().values(version_num=schema.VERSION))
 
 
-def _back_up(engine: Engine, file: Path, found: str) -> Path:
-    """A whole, durable copy beside the file, made before anything changes."""
-    target = file.with_name(f"{file.name}.schema-{found}.backup")
+def _back_up(engine: Engine, file: Path, present: str) -> Path:
+    """Make a whole, durable copy beside the file before anything changes."""
+    target = file.with_name(f"{file.name}.schema-{present}.backup")
     new = file.with_name(f"{target.name}.new")
     new.unlink(missing_ok=True)
     try:

@@ -22,7 +22,7 @@ def fixed_cves_of(
     source_versions: Mapping[str, str],
 ) -> tuple[tuple[str, ...], ...]:
     """For each transition the CVEs that apply to its source package before and no longer after, in
-    their order. `source_versions` as in `models.plan.Resolution`.
+    their order. `source_versions` as in `models.resolution.Resolution`.
 
     Nothing is removed where a feed can't judge the new version: a promise must be one.
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from ...models.facts import HostFacts
 from ...models.fleet import Fleet, Host
 from ...models.lint import Finding, Level
-from ...models.plan import Probe
+from ...models.policy import Probe
 from ...models.settings import Assignment
 from ..load import Refusal
 from ..source_map import SourceMap

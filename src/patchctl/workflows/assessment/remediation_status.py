@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ...models.plan import LeftOut, LeftOutReason, Plan, PlannedHost
-from ...models.rollout import HostStatusLine, RunStatus
+from ...models.run_status import HostStatusLine, RunStatus
 
 
 @dataclass

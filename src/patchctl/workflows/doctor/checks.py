@@ -15,7 +15,7 @@ from ...errors import PatchctlError, Problem, UsageError
 from ...models.connection import Connection
 from ...models.doctor import Check, CheckStatus, DoctorReport, LearnedKey
 from ...models.fleet import Fleet, Host
-from ...models.plan import UpdaterPolicy
+from ...models.policy import UpdaterPolicy
 from ...models.reach import Stage
 from ...models.settings import Settings
 from ...protocol.jobs import Runner

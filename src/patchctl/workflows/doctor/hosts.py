@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from ...models.doctor import Area, Check, CheckStatus
 from ...models.facts import CompetingUpdater, FileSystem, HostFacts
 from ...models.host_rules import KERNEL_KIB
-from ...models.plan import UpdaterPolicy
+from ...models.policy import UpdaterPolicy
 from ...models.reach import TOO_LITTLE, ReasonCode, Stage, stage_of
 from ...models.snapshot import HostStatus
 from ...protocol.managers import SUPPORTED

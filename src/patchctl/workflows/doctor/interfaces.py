@@ -12,7 +12,7 @@ class Space(Protocol):
     """A file system, read at the nearest existing folder. `network`: its kind, "" for local."""
 
     @property
-    def place(self) -> Path: ...
+    def folder(self) -> Path: ...
     @property
     def free_bytes(self) -> int: ...
     @property
@@ -22,11 +22,11 @@ class Space(Protocol):
 
 
 class Memory(Protocol):
-    """A folder in memory. `place`: the folder, None without one. `kind`: of its file system.
-    `passed_over`: a line for each folder that comes before it and is not used, with the reason."""
+    """`folder` is kept in memory, None without one. `kind`: of its file system.
+    `passed_over`: why a folder before it, or any, is not used; one line each."""
 
     @property
-    def place(self) -> Path | None: ...
+    def folder(self) -> Path | None: ...
     @property
     def kind(self) -> str: ...
     @property

@@ -112,10 +112,10 @@ def _clock(synchronised: bool | None) -> Check:
 
 def disk(space: Space) -> Check:
     """Check the free space for the state: packages of plans, journal, audit log."""
-    text = f"{space.free_bytes / _GIB:.1f} GiB free at {space.place}"
+    text = f"{space.free_bytes / _GIB:.1f} GiB free at {space.folder}"
     inodes = space.free_inodes
     if inodes is not None and inodes < 10_000:
-        text = f"{inodes} inodes free at {space.place}"
+        text = f"{inodes} inodes free at {space.folder}"
     few_inodes = inodes is not None and inodes < 10_000
     no_inodes = inodes is not None and inodes < 1_000
     hint = "make room, or name another folder with `state:` or PATCHCTL_STATE"
@@ -130,7 +130,7 @@ def secrets(memory: Memory, free_bytes: int) -> Check:
     """Check where passwords are while Ansible reads them: in memory if this machine has a folder
     there."""
     others = "".join(f"; {line}" for line in memory.passed_over)
-    if memory.place is None:
+    if memory.folder is None:
         return _check(
             "secrets",
             WARN,
@@ -138,7 +138,7 @@ def secrets(memory: Memory, free_bytes: int) -> Check:
             " on the disk, in the state folder",
             "set XDG_RUNTIME_DIR to a folder of your own on tmpfs, or mount a tmpfs on /dev/shm",
         )
-    text = f"kept in memory at {memory.place} ({memory.kind})"
+    text = f"kept in memory at {memory.folder} ({memory.kind})"
     if free_bytes < _SECRETS:
         return _check(
             "secrets", WARN, f"{text}, {free_bytes >> 20} MiB free", "make room, or a larger tmpfs"

@@ -15,13 +15,13 @@ from ...models.plan import (
     LeftOut,
     LeftOutReason,
     PlanFeed,
-    Resolution,
     Selection,
     SelectionMode,
     Transition,
     Urgent,
 )
 from ...models.priority import Decision
+from ...models.resolution import Resolution
 from ...models.snapshot import Snapshot
 from ...plan.select import Chosen
 from ..assessment.assess import Parts

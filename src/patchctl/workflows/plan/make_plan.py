@@ -20,12 +20,12 @@ from ...models.plan import (
     LeftOutReason,
     Plan,
     PlanAbout,
-    Resolution,
     Selection,
     SelectionMode,
-    StaleLists,
 )
 from ...models.plan_diff import PlanDiff
+from ...models.policy import StaleLists
+from ...models.resolution import Resolution
 from ...models.revision import Revision
 from ...models.settings import Settings
 from ...models.snapshot import Snapshot

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from ...models.plan import LeftOut, Resolution, Unusable
+from ...models.plan import LeftOut
 from ...models.requests import HostRequest, Kept
+from ...models.resolution import Resolution, Unusable
 from ...protocol.cleaning import sentence
 from ...protocol.jobs import Answer, AnswerStatus, Job, Runner
 from ...protocol.managers import read_resolution

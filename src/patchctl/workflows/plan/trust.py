@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ...errors import InvalidInputError, UsageError
 from ...models import grammar
+from ...models.journal import PlanTrust
 from ...models.plan import Plan
 from ...models.revision import AtHead
-from ...models.rollout import PlanTrust
 from .make_plan import FoundPlan
 
 

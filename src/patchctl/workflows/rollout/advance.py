@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from ...errors import CutShortError
-from ...models.rollout import RunStatus
+from ...models.run_status import RunStatus
 from ...models.states import TERMINAL
 from ...rollout.interfaces import EventSink
 from ...rollout.status import exit_code

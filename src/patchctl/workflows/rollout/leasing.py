@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ...errors import ConflictError
-from ...models.rollout import LeaseKind
+from ...models.run_status import LeaseKind
 from ..interfaces import State
 from .reading import view_run
 

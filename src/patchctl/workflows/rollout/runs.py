@@ -10,20 +10,18 @@ from ...audit.writer import AuditWriter
 from ...errors import ConflictError, CutShortError, InvalidInputError, PatchctlError
 from ...models import ids
 from ...models.fleet import Fleet
-from ...models.plan import Artifact, Plan
-from ...models.rollout import (
+from ...models.journal import (
     CommandKind,
     ControllerTook,
     Event,
-    HostState,
     JournalEntry,
     PlanTrust,
-    ProcessIdentity,
     RunCreated,
     RunMoved,
-    RunState,
-    RunStatus,
 )
+from ...models.plan import Artifact, Plan
+from ...models.rollout import HostState, ProcessIdentity, RunState
+from ...models.run_status import RunStatus
 from ...models.states import ASKED_AGAIN, CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
 from ...plan.freeze import fleet_digest
 from ...plan.hooks import refuse_without_digests

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...models.exclusions import Exclusion
+from ...models.journal import PlanTrust
 from ...models.plan import CouldNotLook, LeftOut, Plan
-from ...models.rollout import PlanTrust
 from ..plan.make_plan import FoundPlan, Made
 from ..plan.trust import PlanJudge, check_named
 from .advance import Ended, Screen, perform

@@ -1,4 +1,4 @@
-"""What Ansible and ssh say, in plain words and as codes."""
+"""Messages of Ansible and ssh become plain words and codes."""
 
 import re
 from typing import Any
@@ -18,7 +18,7 @@ from patchctl.protocol.cleaning import sentence
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("text", "reason"),
     [
         ("ssh: connect to host x port 22: Connection refused", "connection refused"),
         (
@@ -80,8 +80,8 @@ from patchctl.protocol.cleaning import sentence
         ),
     ],
 )
-def test_known_failures_have_plain_words(said: str, reason: str) -> None:
-    assert reason in explain(said).text
+def test_known_failures_have_plain_words(text: str, reason: str) -> None:
+    assert reason in explain(text).text
 
 
 NO_TERMINAL = (
@@ -91,7 +91,7 @@ NO_TERMINAL = (
 
 
 @pytest.mark.parametrize(
-    ("said", "become", "reason"),
+    ("text", "become", "reason"),
     [
         ("Task failed: Incorrect su password", "su", "wrong su password"),
         (
@@ -108,12 +108,12 @@ NO_TERMINAL = (
         ("/bin/sh: 1: doas: not found", "doas", "doas is not installed there"),
     ],
 )
-def test_the_become_method_is_called_by_its_name(said: str, become: str, reason: str) -> None:
-    assert explain(said, become=Become(become)).text == reason
+def test_the_become_method_is_called_by_its_name(text: str, become: str, reason: str) -> None:
+    assert explain(text, become=Become(become)).text == reason
 
 
 @pytest.mark.parametrize(
-    ("variables", "given", "method"),
+    ("variables", "extra_vars", "method"),
     [
         ({}, (), "sudo"),
         ({"ansible_become_method": "su"}, (), "su"),
@@ -124,10 +124,10 @@ def test_the_become_method_is_called_by_its_name(said: str, become: str, reason:
     ],
 )
 def test_how_a_host_becomes_root(
-    variables: dict[str, Any], given: tuple[str, ...], method: str
+    variables: dict[str, Any], extra_vars: tuple[str, ...], method: str
 ) -> None:
     job = Job(id="j", stage="work", inventory={"all": {"hosts": {"a": variables}}})
-    assert results.become_of("a", job, Connection(extra_vars=given)).method == method
+    assert results.become_of("a", job, Connection(extra_vars=extra_vars)).method == method
 
 
 @pytest.mark.parametrize(
@@ -146,15 +146,15 @@ def test_how_a_host_becomes_root(
 def test_a_refused_login_tells_whether_it_was_the_password(
     methods: str, offered: bool, reason: str
 ) -> None:
-    said = f"Failed to connect to the host via ssh: ops@x: Permission denied ({methods})."
-    assert explain(said, password=offered).text == reason
-    assert stage_of(explain(said, password=offered).code) is Stage.LOGIN
-    changed = f"REMOTE HOST IDENTIFICATION HAS CHANGED!\n{said}"
+    message = f"Failed to connect to the host via ssh: ops@x: Permission denied ({methods})."
+    assert explain(message, password=offered).text == reason
+    assert stage_of(explain(message, password=offered).code) is Stage.LOGIN
+    changed = f"REMOTE HOST IDENTIFICATION HAS CHANGED!\n{message}"
     assert "host key changed" in explain(changed, password=offered).text
 
 
 @pytest.mark.parametrize(
-    ("extra", "variables", "password", "said", "code"),
+    ("extra", "variables", "password", "text", "code"),
     [
         ((), {}, None, "timeout while waiting for sudo", ReasonCode.SUDO_TIMEOUT),
         (("ansible_become_method=su",), {}, None, "su wants a password (-K)", None),
@@ -180,17 +180,17 @@ def test_who_waits_for_a_password_is_named(
     extra: tuple[str, ...],
     variables: dict[str, Any],
     password: str | None,
-    said: str,
+    text: str,
     code: ReasonCode | None,
 ) -> None:
     job = Job(id="j", stage="work", inventory={"all": {"hosts": {"a": variables}}})
     become = results.become_of("a", job, Connection(extra_vars=extra, become_password=password))
     reason = explain("Timeout (12s) waiting for privilege escalation prompt: ", become=become)
-    assert (reason.text, reason.code) == (said, code or ReasonCode.SUDO_WANTS_PASSWORD)
+    assert (reason.text, reason.code) == (text, code or ReasonCode.SUDO_WANTS_PASSWORD)
 
 
 @pytest.mark.parametrize(
-    ("errors", "said"),
+    ("errors", "text"),
     [
         ("/bin/sh: 340: awk: not found\n", "awk is missing on the host"),
         ("/bin/sh: line 340: awk: command not found\n", "awk is missing on the host"),
@@ -199,8 +199,8 @@ def test_who_waits_for_a_password_is_named(
         ("", "exit code 127"),
     ],
 )
-def test_a_program_that_is_not_there_is_named(errors: str, said: str) -> None:
-    assert script_reason(127, errors) == said
+def test_a_program_that_is_not_there_is_named(errors: str, text: str) -> None:
+    assert script_reason(127, errors) == text
 
 
 def test_every_refusal_is_one_of_the_known_words() -> None:
@@ -232,8 +232,8 @@ class TestPrompts:
     """What is typed into Ansible's pseudo-terminal."""
 
     def answer(self, connection: Connection, prompt: str) -> str | None:
-        found = folder.passwords(connection).items()
-        return next((text for known, text in found if re.search(known, prompt)), None)
+        answers = folder.passwords(connection).items()
+        return next((text for known, text in answers if re.search(known, prompt)), None)
 
     @pytest.mark.parametrize(
         ("prompt", "text"),

@@ -154,10 +154,10 @@ class TestARun:
             running = runner.start(desk.job("sleep 1000", inventory("a", "b")))
             _wait(lambda: len(list(marked(running.process))) >= 3)
             running.cancel()
-            found = [running.answers.get(timeout=20) for _ in range(3)]
+            items = [running.answers.get(timeout=20) for _ in range(3)]
             assert not list(marked(running.process))
-        assert [type(item) for item in found] == [Answer, Answer, Ended]
-        assert {item.reason for item in found} == {"the run was cancelled"}
+        assert [type(item) for item in items] == [Answer, Answer, Ended]
+        assert {item.reason for item in items} == {"the run was cancelled"}
         assert list(desk.runs.iterdir()) == []
 
     def test_a_run_that_is_left_early_keeps_no_folder(self, desk: Desk) -> None:
@@ -193,16 +193,16 @@ def carrier(process: ProcessIdentity) -> Carrier:
 
 
 @pytest.mark.parametrize(
-    ("manager", "told"), [(PackageManager.DNF, "dnf"), (PackageManager.APT, "apt"), (None, None)]
+    ("manager", "value"), [(PackageManager.DNF, "dnf"), (PackageManager.APT, "apt"), (None, None)]
 )
 def test_roles_are_told_which_package_manager_it_is(
-    tmp_path: Path, manager: PackageManager | None, told: str | None
+    tmp_path: Path, manager: PackageManager | None, value: str | None
 ) -> None:
     job = Job(id="j", stage="work", inventory=inventory("a"), manager=manager)
     folders = folder.Folders(tmp_path / "run", tmp_path / "secret", tmp_path / "c")
     folder.write(folders, job, Playbook(Path("p.yml")), Connection(), {})
     variables = msgspec.json.decode((folders.run / "variables.json").read_bytes())
-    assert variables.get("patch_transaction_manager") == told
+    assert variables.get("patch_transaction_manager") == value
 
 
 class TestALeftover:
@@ -284,7 +284,7 @@ class TestSecrets:
         hosts = inventory("a", ansible_password="host-s3cret")
         job = Job(id="j", stage="work", inventory=hosts)
         folders = folder.Folders(tmp_path / "run", tmp_path / "secret", tmp_path / "c")
-        secrets = folder.given(job, self.connection)
+        secrets = folder.secret_files(job, self.connection)
         arguments = folder.write(folders, job, Playbook(Path("p.yml")), self.connection, secrets)
         assert "s3cret" not in " ".join(arguments)
         assert "@vars.yml" in arguments
@@ -302,7 +302,7 @@ class TestSecrets:
     def test_extra_variables_that_make_no_sense_are_refused(self, text: str) -> None:
         job = Job(id="j", stage="work", inventory=inventory("a"))
         with pytest.raises(InvalidInputError):
-            folder.given(job, Connection(extra_vars=(text,)))
+            folder.secret_files(job, Connection(extra_vars=(text,)))
 
 
 class TestAFrame:

@@ -1,4 +1,4 @@
-"""One worker that asks job after job: Ansible is real, and what stands for ssh is a shell here."""
+"""One worker that asks job after job: Ansible is real, and a shell here replaces ssh."""
 
 import os
 import signal
@@ -74,29 +74,29 @@ class Hosts:
             **more,
         }
 
-    def job(self, stage: str = "act", **told: str) -> Job:
+    def job(self, stage: str = "act", **payloads: str) -> Job:
         self.number += 1
-        hosts = {host: self.variables() for host in told}
+        hosts = {host: self.variables() for host in payloads}
         return Job(
             id=f"job-{self.number}",
             stage=stage,
             inventory={"all": {"hosts": hosts}},
-            payloads=told,
+            payloads=payloads,
             timeout_s=20,
         )
 
-    def ask(self, runner: AnsibleRunner, stage: str = "act", **told: str) -> StartedJob:
-        return runner.ask(self.job(stage, **told), self.answers)
+    def ask(self, runner: AnsibleRunner, stage: str = "act", **payloads: str) -> StartedJob:
+        return runner.ask(self.job(stage, **payloads), self.answers)
 
     def next(self) -> Answer | Ended:
         return self.answers.get(timeout=30)
 
     def all(self) -> dict[str, Answer]:
         """The answers of one job, and that it ended."""
-        found: dict[str, Answer] = {}
+        answers: dict[str, Answer] = {}
         while isinstance(answer := self.next(), Answer):
-            found[answer.host] = answer
-        return found
+            answers[answer.host] = answer
+        return answers
 
 
 @pytest.fixture
@@ -137,7 +137,7 @@ def test_a_script_that_starts_another_one_carries_it(hosts: Hosts) -> None:
 
 
 def test_one_host_hides_no_other(hosts: Hosts) -> None:
-    told = {
+    payloads = {
         "cut": "printf 'half of'; kill -9 $PPID; kill -9 $$",
         "flood": "exec cat /dev/zero",
         "hangs": "sleep 60",
@@ -145,15 +145,15 @@ def test_one_host_hides_no_other(hosts: Hosts) -> None:
         "good": "echo well",
     }
     with hosts.desk.runner() as runner:
-        short = hosts.job(**told)
+        short = hosts.job(**payloads)
         runner.ask(Job(**{**vars(short), "timeout_s": 6}), hosts.answers)
-        found = hosts.all()
-    assert found["good"].output == "well\n"
-    assert found["cut"].status is AnswerStatus.FAILED
-    assert found["flood"].output == ""
-    assert found["flood"].status is AnswerStatus.FAILED
-    assert found["hangs"].reason == "no answer within 6 s"
-    assert (found["lies"].rc, found["lies"].status) == (3, AnswerStatus.FAILED)
+        answers = hosts.all()
+    assert answers["good"].output == "well\n"
+    assert answers["cut"].status is AnswerStatus.FAILED
+    assert answers["flood"].output == ""
+    assert answers["flood"].status is AnswerStatus.FAILED
+    assert answers["hangs"].reason == "no answer within 6 s"
+    assert (answers["lies"].rc, answers["lies"].status) == (3, AnswerStatus.FAILED)
 
 
 def test_an_unreachable_host_is_told_and_asked_anew(hosts: Hosts) -> None:
@@ -163,9 +163,9 @@ def test_an_unreachable_host_is_told_and_asked_anew(hosts: Hosts) -> None:
         hosts.all()
         refuses.touch()
         hosts.ask(runner, a="echo x")
-        found = hosts.all()["a"]
-        assert found.status is AnswerStatus.UNREACHABLE
-        assert found.reason == "connection refused: nothing listens on the ssh port"
+        answer = hosts.all()["a"]
+        assert answer.status is AnswerStatus.UNREACHABLE
+        assert answer.reason == "connection refused: nothing listens on the ssh port"
         refuses.unlink()
         hosts.ask(runner, a="echo back")
         assert hosts.all()["a"].output == "back\n"
@@ -180,16 +180,16 @@ class TestWhoCannotBeAskedTogether:
     def test_is_told_at_once_and_not_tried_again(self, hosts: Hosts) -> None:
         with hosts.desk.runner() as runner:
             runner.ask(self.job(hosts), hosts.answers)
-            found = hosts.all()
-            assert found["a"].output == "x\n"
-            assert found["local"].status is AnswerStatus.APART
+            answers = hosts.all()
+            assert answers["a"].output == "x\n"
+            assert answers["local"].status is AnswerStatus.APART
             job = hosts.job(local="echo x")
             assert runner.ask(job, hosts.answers).carrier is None
             assert hosts.all()["local"].status is AnswerStatus.APART
 
-    @pytest.mark.parametrize("given", ["ssh_password", "become_password"])
-    def test_is_everybody_where_a_password_is_typed(self, hosts: Hosts, given: str) -> None:
-        typed: dict[str, Any] = {given: "x"}
+    @pytest.mark.parametrize("option", ["ssh_password", "become_password"])
+    def test_is_everybody_where_a_password_is_typed(self, hosts: Hosts, option: str) -> None:
+        typed: dict[str, Any] = {option: "x"}
         with hosts.desk.runner(Connection(**typed)) as runner:
             assert hosts.ask(runner, a="echo x").carrier is None
             assert hosts.all()["a"].status is AnswerStatus.APART
@@ -244,9 +244,9 @@ class TestItsEnd:
             ]
             for pid in [parent] if who == "ansible-playbook" else children:
                 os.kill(pid, signal.SIGKILL)
-            found = hosts.all()
-            assert [(it.host, it.status) for it in found.values()] == [("a", AnswerStatus.LOST)]
-            assert "ended" in found["a"].reason or "dead" in found["a"].reason
+            answers = hosts.all()
+            assert [(it.host, it.status) for it in answers.values()] == [("a", AnswerStatus.LOST)]
+            assert "ended" in answers["a"].reason or "dead" in answers["a"].reason
             assert not list(marked(_identity(running)))
             hosts.ask(runner, a="echo again")
             assert hosts.all()["a"].output == "again\n"
@@ -266,8 +266,8 @@ class TestItsEnd:
         with hosts.desk.runner() as runner:
             running = hosts.ask(runner, a="sleep 50")
             running.cancel()
-            found = hosts.all()
-            assert found["a"].reason == "the run was cancelled"
+            answers = hosts.all()
+            assert answers["a"].reason == "the run was cancelled"
         assert not list(hosts.desk.runs.iterdir())
 
     def test_by_cancelling_gives_the_next_question_a_worker_of_its_own(self, hosts: Hosts) -> None:
@@ -307,10 +307,10 @@ _ALONE = {
 
 def test_hosts_get_the_same_script_together_and_apart() -> None:
     tasks = yaml.safe_load((ROLES / "patch_transaction/tasks/together.yml").read_text())
-    told = tasks[0]["patch_together"]
-    found = {
-        stage: ("".join(script.split()), "".join(told["carried"].get(stage, "").split()))
-        for stage, script in told["scripts"].items()
+    parameters = tasks[0]["patch_together"]
+    scripts = {
+        stage: ("".join(script.split()), "".join(parameters["carried"].get(stage, "").split()))
+        for stage, script in parameters["scripts"].items()
     }
-    assert found == {stage: _script_of(ROLES / path) for stage, path in _ALONE.items()}
-    assert {Stage(stage) for stage in found} >= TOGETHER
+    assert scripts == {stage: _script_of(ROLES / path) for stage, path in _ALONE.items()}
+    assert {Stage(stage) for stage in scripts} >= TOGETHER

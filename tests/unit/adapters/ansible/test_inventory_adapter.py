@@ -1,4 +1,4 @@
-"""How ansible-inventory is run and what is made of its complaints."""
+"""How ansible-inventory is run, and how its errors are shortened."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ DATA = Path(__file__).parents[3] / "data" / "inventory_errors"
 
 class TestEnvironment:
     def test_what_would_change_ansible_is_dropped_and_the_rest_kept(self) -> None:
-        found = clean_environment(
+        environment = clean_environment(
             {
                 "ANSIBLE_CONFIG": "/x",
                 "ANSIBLE_STRATEGY": "free",
@@ -23,7 +23,7 @@ class TestEnvironment:
                 "LANG": "de_DE.UTF-8",
             }
         )
-        assert found == {
+        assert environment == {
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_VAULT_PASSWORD_FILE": "/v",
             "SSH_AUTH_SOCK": "/s",
@@ -54,7 +54,7 @@ def test_warnings_are_told_once() -> None:
 
 
 class TestBareFolders:
-    """A folder in which Ansible finds nothing to read is told by its name and passed over."""
+    """A folder in which Ansible finds nothing to read is ignored, by its name."""
 
     def made(self, root: Path, *names: str) -> None:
         for name in names:
@@ -66,8 +66,8 @@ class TestBareFolders:
                 path.write_text("a\n")
 
     def bare(self, root: Path, *sources: str) -> list[str]:
-        found = bare_folders(sources or ("inventory",), root)
-        return sorted(str(path.relative_to(root)) for path in found)
+        folders = bare_folders(sources or ("inventory",), root)
+        return sorted(str(path.relative_to(root)) for path in folders)
 
     def test_the_outermost_is_told(self, tmp_path: Path) -> None:
         self.made(tmp_path, "hosts.yml", "docs/deep/README.md", "empty/", "cloud/aws.yml")

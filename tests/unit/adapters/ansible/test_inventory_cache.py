@@ -27,19 +27,19 @@ def cache(tmp_path: Path) -> InventoryCache:
 
 
 def inputs(root: Path, *sources: str) -> Inputs:
-    found = inputs_of(sources or SOURCES, root, os.environ)
-    assert found is not None
-    return found
+    inputs = inputs_of(sources or SOURCES, root, os.environ)
+    assert inputs is not None
+    return inputs
 
 
-def kept(cache: InventoryCache, root: Path, reading: dict[str, Any] = READING) -> bool:
+def is_kept(cache: InventoryCache, root: Path, reading: dict[str, Any] = READING) -> bool:
     cache.put(inputs(root), reading)
     return cache.get(inputs(root)) == reading
 
 
 def test_what_was_put_is_there_and_private(cache: InventoryCache, root: Path) -> None:
     assert cache.get(inputs(root)) is None
-    assert kept(cache, root)
+    assert is_kept(cache, root)
     (path,) = cache.folder.iterdir()
     assert path.stat().st_mode & 0o777 == 0o600
     assert cache.folder.stat().st_mode & 0o777 == 0o700
@@ -51,7 +51,7 @@ def test_what_was_put_is_there_and_private(cache: InventoryCache, root: Path) ->
      "inventory/new.ini", "inventory/.hidden"],
 )  # fmt: skip
 def test_any_edit_counts(name: str, cache: InventoryCache, root: Path) -> None:
-    assert kept(cache, root)
+    assert is_kept(cache, root)
     with (root / name).open("a") as file:
         file.write("b: 2\n")
     assert cache.get(inputs(root)) is None
@@ -64,13 +64,13 @@ def test_variables_beside_a_file_count(cache: InventoryCache, root: Path) -> Non
 
 
 def test_a_removed_file_counts(cache: InventoryCache, root: Path) -> None:
-    assert kept(cache, root)
+    assert is_kept(cache, root)
     (root / "inventory/group_vars/all.yml").unlink()
     assert cache.get(inputs(root)) is None
 
 
 def test_a_file_that_became_a_program_counts(cache: InventoryCache, root: Path) -> None:
-    assert kept(cache, root)
+    assert is_kept(cache, root)
     (root / "inventory/hosts.yml").chmod(0o755)
     assert cache.get(inputs(root)) is None
 
@@ -78,13 +78,13 @@ def test_a_file_that_became_a_program_counts(cache: InventoryCache, root: Path) 
 def test_what_ansible_is_told_by_the_environment_counts(
     cache: InventoryCache, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert kept(cache, root)
+    assert is_kept(cache, root)
     monkeypatch.setenv("ANSIBLE_INVENTORY_PLUGINS", "/elsewhere")
     assert cache.get(inputs(root)) is None
 
 
 def test_other_sources_are_kept_beside(cache: InventoryCache, root: Path) -> None:
-    assert kept(cache, root)
+    assert is_kept(cache, root)
     other = inputs(root, "a,b,")
     assert cache.get(other) is None
     cache.put(other, {**READING, "warnings": ["w"]})
@@ -110,7 +110,7 @@ def test_what_runs_something_is_asked_each_time(
 ) -> None:
     (root / "inventory" / name).write_text(text)
     (root / "inventory" / name).chmod(mode)
-    assert not kept(cache, root)
+    assert not is_kept(cache, root)
 
 
 def test_a_file_vaulted_whole_is_never_kept_in_clear(root: Path) -> None:
@@ -123,7 +123,7 @@ def test_what_is_kept_opens_only_with_the_sources_that_say_it(
     name: str, cache: InventoryCache, root: Path
 ) -> None:
     reading = {**READING, "hosts": {"web1": {name: "hunter2"}}}
-    assert kept(cache, root, reading)
+    assert is_kept(cache, root, reading)
     (path,) = cache.folder.iterdir()
     data = path.read_bytes()
     for part in (
@@ -146,13 +146,13 @@ def test_readings_that_an_older_patchctl_kept_in_clear_are_removed(
 ) -> None:
     cache.folder.mkdir(parents=True)
     (cache.folder / "inventory-0123456789abcdef.json").write_text('{"reading": "hunter2"}')
-    assert kept(cache, root)
+    assert is_kept(cache, root)
     assert [path.suffix for path in cache.folder.iterdir()] == [".reading"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"key": 1}', "null"])
 def test_a_damaged_file_is_no_reading(text: str, cache: InventoryCache, root: Path) -> None:
-    assert kept(cache, root)
+    assert is_kept(cache, root)
     (path,) = cache.folder.iterdir()
     path.write_text(text)
     assert cache.get(inputs(root)) is None
@@ -162,8 +162,8 @@ def test_one_changed_bit_is_seen(cache: InventoryCache, root: Path) -> None:
     cache.put(inputs(root), READING)
     (path,) = cache.folder.iterdir()
     whole = path.read_bytes()
-    for place in range(len(whole)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    for position in range(len(whole)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 1]) + whole[position + 1 :])
         assert cache.get(inputs(root)) is None
     path.write_bytes(whole)
     assert cache.get(inputs(root)) == READING

@@ -34,11 +34,11 @@ def ask(output: Path, ways: dict[str, Any], *, at_once: int = 25, limit: float =
     left: list[str] = []
 
     def end(host: str, talk: Any) -> None:
-        told = together._judge(script.ActionModule, host, talk, NONCE, output)
-        if told is None:
+        fields = together._judge(script.ActionModule, host, talk, NONCE, output)
+        if fields is None:
             left.append(host)
         else:
-            ended.write(host=host, **told)
+            ended.write(host=host, **fields)
 
     def call(host: str) -> Any:
         reached = ways[host]
@@ -56,17 +56,17 @@ def ask(output: Path, ways: dict[str, Any], *, at_once: int = 25, limit: float =
 
 
 def answers(output: Path, *hosts: str) -> dict[str, Answer]:
-    """As patchctl reads them."""
+    """The answers as patchctl reads them."""
     inventory: dict[str, Any] = {"all": {"hosts": {host: {} for host in hosts}}}
     collector = Collector(Job(id="j", stage="work", inventory=inventory), output)
-    return {answer.host: answer for answer in collector.told()}
+    return {answer.host: answer for answer in collector.batch_answers()}
 
 
 def test_every_host_answers_for_itself(tmp_path: Path) -> None:
     hosts = [f"web-{number}" for number in range(7)]
     assert ask(tmp_path, {host: way(HONEST.format(host=host)) for host in hosts}, at_once=3) == []
-    found = answers(tmp_path, *hosts)
-    assert {host: it.output for host, it in found.items()} == {
+    by_host = answers(tmp_path, *hosts)
+    assert {host: it.output for host, it in by_host.items()} == {
         host: f"I am {host}\n" for host in hosts
     }
     assert all(path.stat().st_mode & 0o777 == 0o600 for path in tmp_path.iterdir())
@@ -79,9 +79,9 @@ def test_nothing_is_sent_before_sudo_gave_root(tmp_path: Path) -> None:
     begun = time.monotonic()
     ask(tmp_path, ways, limit=3)
     assert time.monotonic() - begun >= 3
-    found = answers(tmp_path, "never", "late")
-    assert found["never"].reason == "no answer within 3 s"
-    assert found["late"].output == "I am late\n"
+    by_host = answers(tmp_path, "never", "late")
+    assert by_host["never"].reason == "no answer within 3 s"
+    assert by_host["late"].output == "I am late\n"
 
 
 def test_a_flood_is_cut_off_and_hides_nobody(tmp_path: Path) -> None:
@@ -91,12 +91,12 @@ def test_a_flood_is_cut_off_and_hides_nobody(tmp_path: Path) -> None:
         "good": way(HONEST.format(host="good")),
     }
     ask(tmp_path, ways)
-    found = answers(tmp_path, *ways)
+    by_host = answers(tmp_path, *ways)
     for host in ("flood", "errors"):
-        assert found[host].status is AnswerStatus.FAILED
-        assert found[host].reason == "the host sent more than 64 MiB"
+        assert by_host[host].status is AnswerStatus.FAILED
+        assert by_host[host].reason == "the host sent more than 64 MiB"
         assert not answer_file(tmp_path, host).exists()
-    assert found["good"].output == "I am good\n"
+    assert by_host["good"].output == "I am good\n"
 
 
 def test_a_large_answer_arrives_whole(tmp_path: Path) -> None:
@@ -126,21 +126,21 @@ def test_a_failure_is_told_in_plain_words(
     tmp_path: Path, shell: str, status: AnswerStatus, reason: str
 ) -> None:
     ask(tmp_path, {"bad": way(shell), "good": way(HONEST.format(host="good"))})
-    found = answers(tmp_path, "bad", "good")
-    assert (found["bad"].status, found["bad"].reason) == (status, reason)
-    assert found["good"].status is AnswerStatus.OK
+    by_host = answers(tmp_path, "bad", "good")
+    assert (by_host["bad"].status, by_host["bad"].reason) == (status, reason)
+    assert by_host["good"].status is AnswerStatus.OK
 
 
 def test_bytes_that_are_no_text_are_a_reason_like_any_other(tmp_path: Path) -> None:
     ask(tmp_path, {"banner": way(r"printf '\377\200 \355\240\200 {{ 1 }}' >&2; exit 255")})
-    found = answers(tmp_path, "banner")["banner"]
-    assert found.status is AnswerStatus.UNREACHABLE
-    assert "{{ 1 }}" in found.reason
+    answer = answers(tmp_path, "banner")["banner"]
+    assert answer.status is AnswerStatus.UNREACHABLE
+    assert "{{ 1 }}" in answer.reason
 
 
 def test_a_damaged_line_loses_only_its_host(tmp_path: Path) -> None:
-    told = {"host": "b", "status": "unreachable", "msg": "x", "trouble": "", "ms": 1}
-    lines = b'{"host":"a\\udc80"}\n' + json.dumps(told).encode() + b"\n"
+    fields = {"host": "b", "status": "unreachable", "msg": "x", "trouble": "", "ms": 1}
+    lines = b'{"host":"a\\udc80"}\n' + json.dumps(fields).encode() + b"\n"
     (tmp_path / "ended").write_bytes(lines)
     assert list(answers(tmp_path, "a", "b")) == ["b"]
 
@@ -155,13 +155,13 @@ def test_who_cannot_be_asked_so_is_left_for_a_worker_of_its_own(tmp_path: Path) 
 def test_a_line_that_is_not_yet_whole_is_read_later(tmp_path: Path) -> None:
     job = Job(id="j", stage="work", inventory={"all": {"hosts": {"a": {}}}})
     collector = Collector(job, tmp_path)
-    told = {"host": "a", "status": "unreachable", "msg": "x", "trouble": "", "ms": 1}
-    line = json.dumps(told).encode()
+    fields = {"host": "a", "status": "unreachable", "msg": "x", "trouble": "", "ms": 1}
+    line = json.dumps(fields).encode()
     (tmp_path / "ended").write_bytes(line[:20])
-    assert list(collector.told()) == []
+    assert list(collector.batch_answers()) == []
     (tmp_path / "ended").write_bytes(line + b"\n")
-    assert [it.host for it in collector.told()] == ["a"]
-    assert list(collector.told()) == []
+    assert [it.host for it in collector.batch_answers()] == ["a"]
+    assert list(collector.batch_answers()) == []
 
 
 def test_a_full_disk_is_this_machine_s_trouble(tmp_path: Path) -> None:
@@ -169,9 +169,9 @@ def test_a_full_disk_is_this_machine_s_trouble(tmp_path: Path) -> None:
     collector = Collector(job, tmp_path)
     result = {"failed": True, "msg": "x", "patch_trouble": "/state: No space left on device"}
     data = {"host": "a", "task_action": "patch_together", "res": result}
-    found = list(collector.take({"event": "runner_on_failed", "event_data": data}))
-    assert [(it.host, it.status) for it in found] == [
+    lost = list(collector.take({"event": "runner_on_failed", "event_data": data}))
+    assert [(it.host, it.status) for it in lost] == [
         ("a", AnswerStatus.LOST),
         ("b", AnswerStatus.LOST),
     ]
-    assert all("No space left" in it.trouble for it in found)
+    assert all("No space left" in it.trouble for it in lost)

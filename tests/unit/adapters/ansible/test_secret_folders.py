@@ -50,11 +50,11 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A machine without a place in memory; temporary files lie here."""
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setattr(memory, "_SHARED", tmp_path / "no-shm")
-    monkeypatch.setattr(memory, "places", list)
-    place = tmp_path / "temporary"
-    place.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(place))
-    return place
+    monkeypatch.setattr(memory, "folders", list)
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))
+    return folder
 
 
 @pytest.fixture
@@ -63,18 +63,18 @@ def desk(tmp_path: Path) -> Desk:
     return Desk(tmp_path / "desk")
 
 
-def holding(*places: Path, what: str = SECRET) -> list[Path]:
+def holding(*folders: Path, what: str = SECRET) -> list[Path]:
     """Files below the places that have the secret in them."""
-    found = []
-    for place in places:
-        for top, _, names in os.walk(place):
+    paths = []
+    for folder in folders:
+        for top, _, names in os.walk(folder):
             for path in (Path(top) / name for name in names):
                 try:
                     if path.is_file() and what.encode() in path.read_bytes():
-                        found.append(path)
+                        paths.append(path)
                 except OSError:
                     continue
-    return found
+    return paths
 
 
 def wait(condition: Any, seconds: float = 30.0) -> None:
@@ -86,19 +86,19 @@ def wait(condition: Any, seconds: float = 30.0) -> None:
 
 class TestThePlace:
     def test_is_the_users_own_folder_in_memory(self, in_memory: Path) -> None:
-        found = memory.find()
-        assert (found.place, found.kind, found.passed_over) == (in_memory, "tmpfs", ())
+        chosen = memory.find()
+        assert (chosen.folder, chosen.kind, chosen.passed_over) == (in_memory, "tmpfs", ())
 
     def test_without_one_it_is_the_shared_memory(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-        assert memory.find().place == Path("/dev/shm")
+        assert memory.find().folder == Path("/dev/shm")
 
     @pytest.mark.parametrize("mode", [0o755, 0o770, 0o701])
     def test_one_that_others_can_look_into_is_passed_over(self, in_memory: Path, mode: int) -> None:
         in_memory.chmod(mode)
-        found = memory.find()
-        assert found.place == Path("/dev/shm")
-        assert found.passed_over == (f"XDG_RUNTIME_DIR ({in_memory}) is not this user's alone",)
+        chosen = memory.find()
+        assert chosen.folder == Path("/dev/shm")
+        assert chosen.passed_over == (f"XDG_RUNTIME_DIR ({in_memory}) is not this user's alone",)
 
     def test_one_of_another_user_is_passed_over(
         self, in_memory: Path, monkeypatch: pytest.MonkeyPatch
@@ -108,24 +108,24 @@ class TestThePlace:
         assert [line for line in memory.find().passed_over if "not this user's alone" in line]
 
     @pytest.mark.parametrize(
-        ("given", "why"),
+        ("value", "why"),
         [("somewhere", "is no absolute path"), ("/no/such/place", "cannot be used: No such file")],
     )
     def test_one_that_is_none_is_passed_over(
-        self, given: str, why: str, monkeypatch: pytest.MonkeyPatch
+        self, value: str, why: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setenv("XDG_RUNTIME_DIR", given)
-        found = memory.find()
-        assert found.place == Path("/dev/shm")
-        assert found.passed_over[0].startswith(f"XDG_RUNTIME_DIR ({given}) {why}")
+        monkeypatch.setenv("XDG_RUNTIME_DIR", value)
+        chosen = memory.find()
+        assert chosen.folder == Path("/dev/shm")
+        assert chosen.passed_over[0].startswith(f"XDG_RUNTIME_DIR ({value}) {why}")
 
     def test_a_file_system_on_a_disk_is_passed_over(
         self, in_memory: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(mounts, "kind", lambda place: "ext4")
-        found = memory.find()
-        assert found.place is None
-        assert found.passed_over == (
+        monkeypatch.setattr(mounts, "kind", lambda path: "ext4")
+        chosen = memory.find()
+        assert chosen.folder is None
+        assert chosen.passed_over == (
             f"XDG_RUNTIME_DIR ({in_memory}) lies on ext4, not in memory",
             "/dev/shm lies on ext4, not in memory",
         )
@@ -136,9 +136,9 @@ class TestThePlace:
         monkeypatch.setattr(memory, "_SHARED", in_memory)
         monkeypatch.delenv("XDG_RUNTIME_DIR")
         in_memory.chmod(0o777)
-        assert memory.find().place is None
+        assert memory.find().folder is None
         in_memory.chmod(0o1777)
-        assert memory.find().place == in_memory
+        assert memory.find().folder == in_memory
 
     def test_without_room_it_is_one_line_and_nothing_begins(
         self, in_memory: Path, desk: Desk
@@ -316,24 +316,24 @@ class TestAfterAKill:
         self, killed: Command, in_memory: Path, desk: Desk
     ) -> None:
         (folder,) = in_memory.iterdir()
-        given = folder / run_folders.GIVEN
-        given.mkdir()
-        (given / "inventory.json").write_text(SECRET)
+        inputs = folder / run_folders.GIVEN
+        inputs.mkdir()
+        (inputs / "inventory.json").write_text(SECRET)
         run_folders.sweep_secrets(desk.runs)
-        assert given.exists()  # nothing says yet that it was read
+        assert inputs.exists()  # nothing says yet that it was read
         (folder / run_folders.ARTIFACTS / "run" / "job_events" / "1-partial.json").touch()
         run_folders.sweep_secrets(desk.runs)
-        assert not given.exists()
+        assert not inputs.exists()
         assert folder.exists() and len(list(desk.runs.iterdir())) == 1
         assert processes.is_alive(killed.process)
 
 
 class TestTheSweep:
-    def folder(self, place: Path, **owner: Any) -> Path:
+    def folder(self, parent: Path, **owner: Any) -> Path:
         """One that a process of this user left, if `owner` says nothing else."""
-        path = Path(tempfile.mkdtemp(prefix=f"patchctl-secrets-{os.geteuid()}-", dir=place))
-        found = {**NO_SUCH_PROCESS, "boot_id": processes.boot_id(), **owner}
-        (path / "owner").write_text(json.dumps(found))
+        path = Path(tempfile.mkdtemp(prefix=f"patchctl-secrets-{os.geteuid()}-", dir=parent))
+        fields = {**NO_SUCH_PROCESS, "boot_id": processes.boot_id(), **owner}
+        (path / "owner").write_text(json.dumps(fields))
         (path / "given").mkdir()
         (path / "given" / "inventory.json").write_text(SECRET)
         return path
@@ -357,9 +357,9 @@ class TestTheSweep:
     def test_follows_and_removes_nothing_of_others(self, in_memory: Path, tmp_path: Path) -> None:
         victim = tmp_path / "victim"
         victim.mkdir()
-        kept = self.folder(victim)
+        untouched = self.folder(victim)
         name = f"patchctl-secrets-{os.geteuid()}-"
-        (in_memory / f"{name}link").symlink_to(kept)
+        (in_memory / f"{name}link").symlink_to(untouched)
         os.mkfifo(in_memory / f"{name}fifo")
         (in_memory / f"{name}file").write_text("x")
         (in_memory / f"{name}strange").mkdir(mode=0o700)
@@ -367,11 +367,11 @@ class TestTheSweep:
         open_to_all = self.folder(in_memory)
         open_to_all.chmod(0o777)
         inside = self.folder(in_memory)
-        (inside / "tmp").symlink_to(kept)
+        (inside / "tmp").symlink_to(untouched)
         before = {path for path in in_memory.iterdir() if path != inside}
         run_folders.sweep_secrets(tmp_path / "runs")
         assert set(in_memory.iterdir()) == before
-        assert (kept / "given" / "inventory.json").read_text() == SECRET
+        assert (untouched / "given" / "inventory.json").read_text() == SECRET
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away")
     def test_leaves_a_folder_of_another_user_alone(self, in_memory: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""An operator's hook is looked at before a host is drained for it."""
+"""An operator's hook is checked before a host is drained for it."""
 
 from pathlib import Path
 
@@ -74,27 +74,27 @@ def test_what_ansible_can_read_is_taken(tmp_path: Path, text: str) -> None:
 def test_what_it_cannot_read_is_refused_with_its_line(
     tmp_path: Path, text: str, line: int, what: str
 ) -> None:
-    (said,) = problem(tmp_path, text)
-    assert said.startswith(f"hooks/drain.yml:{line}: ")
-    assert what in said
+    (message,) = problem(tmp_path, text)
+    assert message.startswith(f"hooks/drain.yml:{line}: ")
+    assert what in message
 
 
 def test_every_mistake_is_told_at_once(tmp_path: Path) -> None:
-    said = problem(tmp_path, "- name: a\n- name: b\n- words\n")
-    assert [line.split(":")[1] for line in said] == ["1", "2", "3"]
+    messages = problem(tmp_path, "- name: a\n- name: b\n- words\n")
+    assert [line.split(":")[1] for line in messages] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(
     ("data", "what"), [(b"- debug: \xff\n", "not UTF-8"), (b"#" * (1 << 21), "larger than 1 MiB")]
 )
 def test_what_is_no_text_is_refused(tmp_path: Path, data: bytes, what: str) -> None:
-    (said,) = problem(tmp_path, data)
-    assert what in said
+    (message,) = problem(tmp_path, data)
+    assert what in message
 
 
 def test_an_alias_inside_what_it_names_is_no_trap(tmp_path: Path) -> None:
-    (said,) = problem(tmp_path, "- &task\n  name: a\n  vars: {again: *task}\n")
-    assert "does nothing" in said
+    (message,) = problem(tmp_path, "- &task\n  name: a\n  vars: {again: *task}\n")
+    assert "does nothing" in message
 
 
 def test_a_file_that_is_gone_is_said(tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ from patchctl.adapters.audit_files import AuditFiles
 from patchctl.adapters.database import Database
 from patchctl.audit.writer import AuditWriter
 from patchctl.errors import ConflictError
-from patchctl.models.rollout import HostMoved, HostState
+from patchctl.models.journal import HostMoved
+from patchctl.models.rollout import HostState
 from patchctl.workflows import audit
 
 PROCESSES = 4
@@ -34,12 +35,12 @@ def start() -> Iterator[Callable[..., tuple[BaseProcess, Connection]]]:
     running: list[BaseProcess] = []
 
     def begin(target: Callable[..., None], *arguments: Any) -> tuple[BaseProcess, Connection]:
-        ours, theirs = context.Pipe()
-        child = context.Process(target=target, args=(theirs, *arguments))
+        parent_end, child_end = context.Pipe()
+        child = context.Process(target=target, args=(child_end, *arguments))
         child.start()
         running.append(child)
-        theirs.close()
-        return child, ours
+        child_end.close()
+        return child, parent_end
 
     yield begin
     for child in running:
@@ -82,13 +83,13 @@ def claim_and_release(pipe: Connection, file: Path, number: int) -> None:
     chance = random.Random(number)
     with Database(file).open() as database:
         for _ in range(40):
-            wanted = sorted(chance.sample([f"h{n}" for n in range(12)], 4))
+            hosts = sorted(chance.sample([f"h{n}" for n in range(12)], 4))
             try:
-                database.leases.claim_hosts(run, wanted)
+                database.leases.claim_hosts(run, hosts)
             except ConflictError:
                 held = []
             else:
-                held = wanted
+                held = hosts
             # While they are held nobody else may get one; what was refused must hold nothing.
             if database.leases.hosts(run) != held:
                 pipe.send(f"{run} holds {database.leases.hosts(run)}, not {held}")

@@ -16,9 +16,9 @@ def test_an_id_says_when() -> None:
 
 
 @given(MOMENT, MOMENT, RANDOM, RANDOM)
-def test_ids_sort_by_time(first: int, second: int, one: bytes, two: bytes) -> None:
+def test_ids_sort_by_time(first: int, second: int, random: bytes, other_random: bytes) -> None:
     if first // 1000 < second // 1000:
-        assert ids.run_id(first, one) < ids.run_id(second, two)
+        assert ids.run_id(first, random) < ids.run_id(second, other_random)
 
 
 def test_the_caller_gives_the_right_randomness() -> None:

@@ -86,11 +86,11 @@ class TestMaking:
         with Database(tmp_path / "state.db").open() as database:
             for transaction in (database.transactions.read, database.transactions.write):
                 with transaction() as connection:
-                    found = {
+                    pragmas = {
                         name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
                         for name in ("journal_mode", "synchronous", "foreign_keys")
                     }
-                    assert found == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+                    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
     def test_many_processes_may_be_the_first(self, tmp_path: Path) -> None:
         code = (
@@ -175,16 +175,16 @@ def tables(file: Path) -> set[str]:
 
 def shape(file: Path) -> dict[str, object]:
     """Columns, keys and indexes of every table but Alembic's own."""
-    found: dict[str, object] = {}
+    shape: dict[str, object] = {}
     with sqlite3.connect(file) as connection:
         for table in tables(file) - {"alembic_version"}:
             for pragma in ("table_info", "foreign_key_list", "index_list"):
                 rows = connection.execute(f"PRAGMA {pragma}({table})").fetchall()
-                found[f"{table} {pragma}"] = sorted(map(repr, rows))
+                shape[f"{table} {pragma}"] = sorted(map(repr, rows))
             for _, index, *_ in connection.execute(f"PRAGMA index_list({table})").fetchall():
                 rows = connection.execute(f"PRAGMA index_info({index})").fetchall()
-                found[f"{index} index_info"] = rows
-    return found
+                shape[f"{index} index_info"] = rows
+    return shape
 
 
 class TestTrouble:
@@ -246,8 +246,8 @@ class TestTrouble:
                 with pytest.raises(AdapterError, match=r"disk is full.*free space"):
                     for number in range(1000):
                         database.meta.set(f"{number}", "x" * 2000)
-                found = [database.meta.get(f"{n}") for n in range(number)]
-                assert found == ["x" * 2000] * number
+                values = [database.meta.get(f"{n}") for n in range(number)]
+                assert values == ["x" * 2000] * number
                 assert database.meta.get(f"{number}") is None
         finally:
             libc.umount2(bytes(small), 2)

@@ -1,4 +1,4 @@
-"""Lists of records as numbers: what was stored comes back, and whatever was damaged is noticed."""
+"""Packed lists of records: what was stored comes back, and any damage is noticed."""
 
 import itertools
 import random
@@ -28,7 +28,7 @@ class TestNumbers:
 
     def test_lists_that_differ_in_places_take_about_a_byte_a_record(self) -> None:
         chance = random.Random(1)
-        alike = [3 * place + chance.randrange(3) for place in range(600)]
+        alike = [3 * index + chance.randrange(3) for index in range(600)]
         assert len(packing.pack([alike, [], []])) < 600
 
     @given(three, st.data())
@@ -70,7 +70,7 @@ class TestRecords:
         assert len(set(by_record.values())) == len(by_record)
         assert numbering.new == [it for it in dict.fromkeys(now) if it not in known]
         assert [by_record[it] for it in numbering.new] == [
-            next_free + place for place in range(len(numbering.new))
+            next_free + offset for offset in range(len(numbering.new))
         ]
 
     @given(records.filter(bool), st.integers(0, 50), st.integers(1, 4))
@@ -86,14 +86,14 @@ class TestRecords:
             asked.append(number)
             return pages[number]
 
-        found = packing.Texts(sorted(pages), fetch)
+        stored = packing.Texts(sorted(pages), fetch)
         assert asked == []
         for _ in range(2):
-            assert [found[first + place] for place in range(len(texts))] == texts
+            assert [stored[first + offset] for offset in range(len(texts))] == texts
         assert asked == sorted(pages)
         for number in (first - 1, first + len(texts)):
             with pytest.raises(KeyError):
-                found[number]
+                stored[number]
 
 
 POOL = [
@@ -133,17 +133,17 @@ def new(tmp_path: Path) -> Callable[[], Path]:
 def fill(database: Database, fleet: Sequence[Sequence[HostFacts]]) -> list[list[str]]:
     """A snapshot for each list of hosts; the digests of their facts."""
     digests = []
-    for place, some in enumerate(fleet):
-        results = [ok(f"h{number}", one) for number, one in enumerate(some)]
-        saved = database.snapshots.save(snapshot(f"s-{place}", *results))
+    for index, some in enumerate(fleet):
+        results = [ok(f"h{number}", host_facts) for number, host_facts in enumerate(some)]
+        saved = database.snapshots.save(snapshot(f"s-{index}", *results))
         digests.append([host.facts_digest for host in saved.hosts])
     return digests
 
 
-def loaded(database: Database, place: int) -> list[HostFacts | None]:
-    found = database.snapshots.load(f"s-{place}")
-    assert found is not None
-    return [host.facts for host in found.hosts]
+def loaded(database: Database, index: int) -> list[HostFacts | None]:
+    stored = database.snapshots.load(f"s-{index}")
+    assert stored is not None
+    return [host.facts for host in stored.hosts]
 
 
 class TestStored:
@@ -152,15 +152,15 @@ class TestStored:
     def test_facts_come_back_and_have_the_same_digest_everywhere(
         self, new: Callable[[], Path], fleet: list[list[HostFacts]]
     ) -> None:
-        with Database(new()).open() as one, Database(new()).open() as other:
-            digests = fill(one, fleet)
+        with Database(new()).open() as first, Database(new()).open() as other:
+            digests = fill(first, fleet)
             # The other machine saw them the other way round, so its records have other numbers.
             backwards = fill(other, [some[::-1] for some in fleet[::-1]])
             assert digests == [some[::-1] for some in backwards[::-1]]
-            for place, some in enumerate(fleet):
-                assert loaded(one, place) == some
-                for digest, found in zip(digests[place], some, strict=True):
-                    assert other.snapshots.facts(digest) == found
+            for index, some in enumerate(fleet):
+                assert loaded(first, index) == some
+                for digest, host_facts in zip(digests[index], some, strict=True):
+                    assert other.snapshots.facts(digest) == host_facts
 
     @slowly
     @given(fleet=fleets, data=st.data())
@@ -176,9 +176,9 @@ class TestStored:
                 " UNION ALL SELECT 'record', rowid, data FROM record"
             ).fetchall()
             table, row, content = data.draw(st.sampled_from(cells))
-            place = data.draw(st.integers(0, len(content) - 1))
+            position = data.draw(st.integers(0, len(content) - 1))
             changed = bytearray(content)
-            changed[place] ^= 1 << data.draw(st.integers(0, 7))
+            changed[position] ^= 1 << data.draw(st.integers(0, 7))
             connection.execute(
                 f"UPDATE {table} SET data = ? WHERE rowid = ?", (bytes(changed), row)
             )
@@ -191,8 +191,8 @@ class TestStored:
 
     def test_records_that_changed_places_are_noticed(self, new: Callable[[], Path]) -> None:
         with Database(new()).open() as database:
-            one, other = (replace(facts(), packages=(package,)) for package in POOL[:2])
-            fill(database, [[one, other]])
+            first, other = (replace(facts(), packages=(package,)) for package in POOL[:2])
+            fill(database, [[first, other]])
             with database.transactions.write() as connection:
                 data = connection.exec_driver_sql("SELECT data FROM record").scalar_one()
                 texts = packing.records_of(data)
@@ -220,9 +220,9 @@ class TestStored:
             with database.transactions.write() as connection:
                 connection.exec_driver_sql("UPDATE record SET data = x'00'")
             database.snapshots.save(snapshot("s-later", ok("a", later)))
-            found = database.snapshots.load("s-later")
-            assert found is not None
-            assert found.hosts[0].facts == later
+            stored = database.snapshots.load("s-later")
+            assert stored is not None
+            assert stored.hosts[0].facts == later
 
     def test_a_record_is_stored_once(self, new: Callable[[], Path]) -> None:
         chance = random.Random(3)
@@ -245,6 +245,6 @@ class TestStored:
                 raise RuntimeError
             last = replace(facts(), packages=tuple(POOL[4:]))
             database.snapshots.save(snapshot("s-y", ok("a", last)))
-            found = database.snapshots.load("s-y")
-            assert found is not None
-            assert found.hosts[0].facts == last
+            stored = database.snapshots.load("s-y")
+            assert stored is not None
+            assert stored.hosts[0].facts == last

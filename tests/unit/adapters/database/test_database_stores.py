@@ -11,8 +11,10 @@ from patchctl.adapters.processes import own
 from patchctl.errors import ConflictError, IntegrityError, InvalidInputError, NotFoundError
 from patchctl.models import canonical
 from patchctl.models.facts import Boot, HostFacts, Kernel, OsRelease, Package, PackageManager
-from patchctl.models.plan import Plan, PlanAbout, PlanBody, Selection, SelectionMode, UnprovenPolicy
-from patchctl.models.rollout import CommandKind, ProcessIdentity, RunMoved, RunState
+from patchctl.models.journal import CommandKind, RunMoved
+from patchctl.models.plan import Plan, PlanAbout, PlanBody, Selection, SelectionMode
+from patchctl.models.policy import UnprovenPolicy
+from patchctl.models.rollout import ProcessIdentity, RunState
 from patchctl.models.snapshot import HostResult, HostStatus, Snapshot
 
 
@@ -45,8 +47,8 @@ def facts(boot: str = "b1", version: str = "1.0-1") -> HostFacts:
     )
 
 
-def ok(name: str, found: HostFacts) -> HostResult:
-    return HostResult(name=name, status=HostStatus.OK, facts=found, elapsed_ms=12)
+def ok(name: str, host_facts: HostFacts) -> HostResult:
+    return HostResult(name=name, status=HostStatus.OK, facts=host_facts, elapsed_ms=12)
 
 
 def snapshot(identifier: str, *hosts: HostResult, taken: int = 100) -> Snapshot:
@@ -152,14 +154,19 @@ class TestSnapshots:
         database.snapshots.save(snapshot("s-2", gone, ok("c", facts("b3")), taken=200))
         database.snapshots.save(snapshot("i-3", ok("d", facts("", "9-1")), taken=300))
         known = list(database.snapshots.latest_of_every_host())
-        assert [(one.name, one.snapshot, one.taken, one.imported) for one in known] == [
+        assert [(host.name, host.snapshot, host.taken, host.imported) for host in known] == [
             ("a", "s-1", 100, False),
             ("b", "s-1", 100, False),
             ("c", "s-2", 200, False),
             ("d", "i-3", 300, True),
         ]
-        assert [one.facts for one in known] == [facts(), facts("b2"), facts("b3"), facts("", "9-1")]
-        assert len({one.software for one in known}) == 2
+        assert [host.facts for host in known] == [
+            facts(),
+            facts("b2"),
+            facts("b3"),
+            facts("", "9-1"),
+        ]
+        assert len({host.software for host in known}) == 2
         assert known[0].facts.packages is known[2].facts.packages
 
     def test_the_same_packages_on_another_system_are_other_software(
@@ -167,7 +174,7 @@ class TestSnapshots:
     ) -> None:
         other = msgspec.structs.replace(facts(), os=OsRelease(id="debian", version_id="13"))
         database.snapshots.save(snapshot("s-1", ok("a", facts()), ok("b", other), ok("c", facts())))
-        a, b, c = (one.software for one in database.snapshots.latest_of_every_host())
+        a, b, c = (host.software for host in database.snapshots.latest_of_every_host())
         assert a == c
         assert a != b
 
@@ -194,7 +201,7 @@ class TestSnapshots:
         assert latest is not None
         assert latest.id == "s-1"
         assert database.snapshots.load("i-2") is not None
-        assert [one.id for one in database.snapshots.list()] == ["i-2", "s-1"]
+        assert [summary.id for summary in database.snapshots.list()] == ["i-2", "s-1"]
 
 
 class TestPlans:
@@ -213,9 +220,9 @@ class TestPlans:
 
     def test_an_ambiguous_prefix_names_the_candidates(self, database: Database) -> None:
         plans = [plan(expires=n) for n in range(40)]
-        for one in plans:
-            database.plans.save(one)
-        starts = [one.digest[7] for one in plans]
+        for saved in plans:
+            database.plans.save(saved)
+        starts = [saved.digest[7] for saved in plans]
         twice = next(start for start in starts if starts.count(start) > 1)
         with pytest.raises(InvalidInputError, match=f"{twice}[0-9a-f]{{11}}, {twice}"):
             database.plans.load(twice)

@@ -1,4 +1,4 @@
-"""A state of schema 0001, where every host's list was JSON of its own, brought to records."""
+"""Migration of a state of schema 0001, where every host's list was JSON of its own, to records."""
 
 import sqlite3
 import zlib
@@ -13,7 +13,8 @@ from patchctl.adapters.database import Database, schema
 from patchctl.adapters.database.blobs import split
 from patchctl.errors import IntegrityError
 from patchctl.models.facts import HostFacts, Package, PendingUpdate, Repository
-from patchctl.models.rollout import RunMoved, RunState
+from patchctl.models.journal import RunMoved
+from patchctl.models.rollout import RunState
 
 PACKAGES = tuple(
     Package(name=f"p{n}", version=f"1.{n}-1", arch="amd64", source="src", held=n == 3)
@@ -61,8 +62,8 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def store(connection: sqlite3.Connection, fleet: Sequence[HostFacts]) -> None:
-    for place, found in enumerate(fleet, 1):
-        parts = split(found)
+    for position, host_facts in enumerate(fleet, 1):
+        parts = split(host_facts)
         for digest, data in (
             (parts.software, parts.software_json),
             (parts.system, parts.system_json),
@@ -75,7 +76,7 @@ def store(connection: sqlite3.Connection, fleet: Sequence[HostFacts]) -> None:
         for number in (1, 2):
             connection.execute(
                 "INSERT INTO snapshot_host VALUES (?, ?, ?, 'ok', '', ?, 1)",
-                (number, place, f"h{place}", parts.digest),
+                (number, position, f"h{position}", parts.digest),
             )
 
 
@@ -97,14 +98,14 @@ def used(file: Path) -> int:
 
 def test_every_fact_is_there_under_its_digest(file: Path) -> None:
     with Database(file).open() as database:
-        for found in FLEET:
-            assert database.snapshots.facts(split(found).digest) == found
+        for host_facts in FLEET:
+            assert database.snapshots.facts(split(host_facts).digest) == host_facts
         for name in ("s-1", "s-2"):
             loaded = database.snapshots.load(name)
             assert loaded is not None
             assert [host.facts for host in loaded.hosts] == [None, *FLEET]
-        known = {one.name: one.facts for one in database.snapshots.latest_of_every_host()}
-        assert [known[f"h{place}"] for place in range(1, len(FLEET) + 1)] == FLEET
+        known = {host.name: host.facts for host in database.snapshots.latest_of_every_host()}
+        assert [known[f"h{position}"] for position in range(1, len(FLEET) + 1)] == FLEET
 
 
 def test_nothing_else_changes_and_the_old_state_lies_beside(file: Path) -> None:
@@ -112,9 +113,9 @@ def test_nothing_else_changes_and_the_old_state_lies_beside(file: Path) -> None:
     Database(file).open().close()
     after = rows(file)
     assert rows(file.with_name("state.db.schema-0001.backup")) == before
-    changed = {name for name, found in after.items() if before.get(name) != found}
+    changed = {name for name, content in after.items() if before.get(name) != content}
     assert changed == {"alembic_version", "blob", "counter", "record"}
-    own = {split(found).system for found in FLEET}
+    own = {split(host_facts).system for host_facts in FLEET}
     assert [row for row in after["blob"] if row[0] in own] == [
         row for row in before["blob"] if row[0] in own
     ]
@@ -130,7 +131,7 @@ def test_the_state_takes_less_room(file: Path) -> None:
 def test_later_discoveries_use_the_same_records(file: Path) -> None:
     with Database(file).open() as database:
         before = rows(file)["record"]
-        again = [ok(f"h{place}", found) for place, found in enumerate(FLEET, 1)]
+        again = [ok(f"h{position}", host_facts) for position, host_facts in enumerate(FLEET, 1)]
         database.snapshots.save(snapshot("s-3", *again))
         other = replace(FLEET[0], packages=PACKAGES[5:700])
         database.snapshots.save(snapshot("s-4", ok("h1", other)))
@@ -138,10 +139,10 @@ def test_later_discoveries_use_the_same_records(file: Path) -> None:
         new = replace(FLEET[0], packages=(*PACKAGES[:5], replace(PACKAGES[0], version="9-9")))
         database.snapshots.save(snapshot("s-5", ok("h1", new)))
         assert len(rows(file)["record"]) == len(before) + 1
-        for name, found in (("s-4", other), ("s-5", new)):
+        for name, host_facts in (("s-4", other), ("s-5", new)):
             loaded = database.snapshots.load(name)
             assert loaded is not None
-            assert loaded.hosts[0].facts == found
+            assert loaded.hosts[0].facts == host_facts
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x00", zlib.compress(b"[[],[]"), zlib.compress(b"[[]]")])

@@ -1,4 +1,4 @@
-"""What earlier runs have proven."""
+"""Transitions that earlier runs have proven."""
 
 from pathlib import Path
 
@@ -25,8 +25,8 @@ def test_a_transition_that_an_earlier_run_proved_in_an_earlier_ring_is_proven() 
 
 
 def test_other_bytes_of_the_same_version_are_another_transition() -> None:
-    one, other = cohort(to="2"), cohort(to="3")
-    assert proof_key(one.transitions[0]) != proof_key(other.transitions[0])
+    first, other = cohort(to="2"), cohort(to="3")
+    assert proof_key(first.transitions[0]) != proof_key(other.transitions[0])
 
 
 def test_proofs_are_kept_by_ring_and_withdrawn_by_the_run_that_made_them(tmp_path: Path) -> None:
@@ -51,5 +51,5 @@ def test_kept_and_lost_transitions_of_a_ring_are_disjoint(undone: set[str]) -> N
         engine.roll_back("ops", hosts=here)
         engine.run(wait=False)
         view = engine.view
-    for ring, kept in view.proven_by_ring().items():
-        assert not kept & view.disproven_by_ring()[ring]
+    for ring, proven in view.proven_by_ring().items():
+        assert not proven & view.disproven_by_ring()[ring]

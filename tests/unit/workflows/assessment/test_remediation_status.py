@@ -4,7 +4,8 @@ from msgspec import structs
 from rollout_world import plan, ring
 
 from patchctl.models.plan import LeftOut, LeftOutReason, Plan
-from patchctl.models.rollout import HostState, HostStatusLine, RunState, RunStatus
+from patchctl.models.rollout import HostState, RunState
+from patchctl.models.run_status import HostStatusLine, RunStatus
 from patchctl.workflows.assessment.remediation_status import RemediationStatus
 
 

@@ -18,7 +18,7 @@ from patchctl.cli.app import main
 from patchctl.discovery.collect import parse, problem
 from patchctl.models.doctor import Area, Check, CheckStatus, DoctorReport
 from patchctl.models.facts import NOT_ROOT, CompetingUpdater, FileSystem, HostFacts, PackageManager
-from patchctl.models.plan import UpdaterPolicy
+from patchctl.models.policy import UpdaterPolicy
 from patchctl.models.reach import Reason, ReasonCode, stage_of
 from patchctl.models.settings import AnsibleSettings
 from patchctl.models.snapshot import HostResult, HostStatus
@@ -180,8 +180,8 @@ MACHINE = Machine(
     python=(3, 12, 1), ansible_core="2.20.0", ansible_runner="2.4.3", ansible_problem="",
     ssh="OpenSSH_9.2p1", agent_keys=None, git="2.39.5", clock_synchronised=True,
     locale="C.UTF-8", locale_problem="",
-    space=Space(place=Path("/srv"), free_bytes=1 << 40, free_inodes=None),
-    memory=Memory(place=Path("/run/user/1000"), kind="tmpfs"), memory_free=1 << 30,
+    space=Space(folder=Path("/srv"), free_bytes=1 << 40, free_inodes=None),
+    memory=Memory(folder=Path("/run/user/1000"), kind="tmpfs"), memory_free=1 << 30,
 )  # fmt: skip
 
 
@@ -209,10 +209,14 @@ class TestThisMachine:
             ({"clock_synchronised": False}, "time", WARN),
             ({"clock_synchronised": None}, "time", SKIPPED),
             ({"locale_problem": "it is not installed here"}, "locale", FAIL),
-            ({"space": Space(place=Path("/"), free_bytes=1000, free_inodes=9**9)}, "disk", FAIL),
-            ({"space": Space(place=Path("/"), free_bytes=1 << 40, free_inodes=9)}, "disk", FAIL),
-            ({"space": Space(place=Path("/"), free_bytes=1 << 30, free_inodes=9**9)}, "disk", WARN),
-            ({"memory": Memory(place=None)}, "secrets", WARN),
+            ({"space": Space(folder=Path("/"), free_bytes=1000, free_inodes=9**9)}, "disk", FAIL),
+            ({"space": Space(folder=Path("/"), free_bytes=1 << 40, free_inodes=9)}, "disk", FAIL),
+            (
+                {"space": Space(folder=Path("/"), free_bytes=1 << 30, free_inodes=9**9)},
+                "disk",
+                WARN,
+            ),
+            ({"memory": Memory(folder=None)}, "secrets", WARN),
             ({"memory_free": 1 << 20}, "secrets", WARN),
         ],
     )

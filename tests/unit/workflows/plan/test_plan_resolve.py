@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from patchctl.models.facts import PackageManager
-from patchctl.models.plan import LeftOutReason, Resolution
+from patchctl.models.plan import LeftOutReason
 from patchctl.models.requests import HostRequest, PackageRequest
+from patchctl.models.resolution import Resolution
 from patchctl.protocol.jobs import Answer, AnswerStatus, Job
 from patchctl.workflows.plan.resolve import ROUNDS, resolve
 

@@ -13,9 +13,9 @@ from patchctl.adapters.database import Database
 from patchctl.adapters.git_head import at_head
 from patchctl.cli.app import main
 from patchctl.errors import InvalidInputError, UsageError
+from patchctl.models.journal import PlanTrust
 from patchctl.models.plan import Plan
 from patchctl.models.revision import AtHead
-from patchctl.models.rollout import PlanTrust
 from patchctl.plan import lockfile
 from patchctl.workflows.plan.make_plan import FoundPlan
 from patchctl.workflows.plan.trust import PlanJudge

@@ -11,14 +11,9 @@ from workflows.rollout.test_rollout_hooks import Site
 
 from patchctl.errors import ConflictError, NotFoundError
 from patchctl.executors.simulated import Behaviour
-from patchctl.models.rollout import (
-    CommandKind,
-    JournalEntry,
-    LeaseKind,
-    OutcomeStatus,
-    RunState,
-    Stage,
-)
+from patchctl.models.journal import CommandKind, JournalEntry
+from patchctl.models.rollout import OutcomeStatus, RunState, Stage
+from patchctl.models.run_status import LeaseKind
 from patchctl.rollout.view import RunView
 from patchctl.workflows.rollout.leasing import Lease, claim, leases_on, refuse_to_clean
 

@@ -24,8 +24,9 @@ from patchctl.adapters.database import Database
 from patchctl.errors import ConflictError, IntegrityError, InvalidInputError
 from patchctl.executors.hooks import PlannedHooks
 from patchctl.executors.simulated import SimulatedExecutor, SimulatedHost, VirtualClock
-from patchctl.models.plan import Plan, PlanAbout, Promote, Selection, SelectionMode
-from patchctl.models.rollout import CommandKind, PlanTrust
+from patchctl.models.journal import CommandKind, PlanTrust
+from patchctl.models.plan import Plan, PlanAbout, Selection, SelectionMode
+from patchctl.models.policy import Promote
 from patchctl.plan.freeze import freeze, seal
 from patchctl.workflows.rollout import runs as rollout
 from patchctl.workflows.rollout.runs import Rollouts

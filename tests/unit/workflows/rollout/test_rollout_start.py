@@ -19,9 +19,10 @@ from patchctl.cli.state import State
 from patchctl.errors import CutShortError, InvalidInputError, NotFoundError, UsageError
 from patchctl.executors.simulated import SimulatedExecutor
 from patchctl.models.exclusions import Exclusion
+from patchctl.models.journal import CommandKind, JournalEntry, PlanTrust
 from patchctl.models.plan import LeftOut, LeftOutReason, Plan
 from patchctl.models.revision import AtHead
-from patchctl.models.rollout import CommandKind, HostState, JournalEntry, PlanTrust, RunState, Stage
+from patchctl.models.rollout import HostState, RunState, Stage
 from patchctl.rollout.view import RunView
 from patchctl.workflows.plan.make_plan import FoundPlan, Made
 from patchctl.workflows.plan.trust import PlanJudge

@@ -1,4 +1,4 @@
-"""Runs migrations in the transaction that `upgrade` has begun."""
+"""Run migrations in the transaction that `upgrade` has begun."""
 
 from alembic import context
 

@@ -1,4 +1,4 @@
-"""Packages, pending updates and repositories as records, each distinct one once."""
+"""Store packages, pending updates and repositories as records, each distinct one once."""
 
 import struct
 import zlib
@@ -22,7 +22,7 @@ _lists = msgspec.json.Decoder(tuple[tuple[msgspec.Raw, ...], ...])
 
 
 def upgrade() -> None:
-    """Add the table, and put numbers in the place of the lists' JSON."""
+    """Add the table, and replace the lists' JSON by numbers."""
     table = op.create_table(
         "record",
         sa.Column("first", _NUMBER, primary_key=True, autoincrement=False),
@@ -46,17 +46,17 @@ def upgrade() -> None:
 
 
 def _packed(data: bytes, numbers: dict[bytes, int]) -> bytes:
-    """The blob with numbers for its records. A damaged one stays damaged, as it is: whoever reads
-    it is told, and it is no reason to leave the rest behind."""
+    """The blob with numbers for its records. A damaged blob stays as it is: whoever reads it gets
+    an error, and the others are migrated all the same."""
     try:
         lists = _lists.decode(zlib.decompress(data))
     except (zlib.error, msgspec.MsgspecError):
         return data
-    found = [list(_numbered(some, numbers)) for some in lists]
-    flat = list(chain.from_iterable(found))
+    packed = [list(_numbered(records, numbers)) for records in lists]
+    flat = list(chain.from_iterable(packed))
     steps = [number - before for number, before in zip(flat, (0, *flat), strict=False)]
     return zlib.compress(
-        struct.pack(f"<{len(found)}I", *map(len, found)) + struct.pack(f"<{len(steps)}i", *steps)
+        struct.pack(f"<{len(packed)}I", *map(len, packed)) + struct.pack(f"<{len(steps)}i", *steps)
     )
 
 

@@ -1,0 +1,116 @@
+"""The status of a run as people and scripts see it (`rollout status`)."""
+
+from enum import StrEnum
+
+from .base import Model, Record
+from .exclusions import Exclusion
+from .plan import CouldNotLook
+from .rollout import HostState, RingState, RunState
+
+
+class BlockerKind(StrEnum):
+    """The kinds of blockers, by what lifts them."""
+
+    OPERATOR = "operator"  # a person paused the run; `rollout resume`
+    CLOCK = "clock"  # the controller's clock was set back; `rollout resume`
+    BUDGET = "budget"  # too many hosts did not succeed; `rollout resume --accept-failures`
+    SOAK = "soak"  # time alone
+    APPROVAL = "approval"  # `rollout approve`
+    UNPROVEN = "unproven"  # proof in an earlier ring, or `rollout approve` where policy says so
+
+
+class LeaseKind(StrEnum):
+    """How a run has a host: held, where it has begun the host's ring or works on the host, or only
+    reserved, so that nobody else patches it before the run reaches it."""
+
+    HELD = "held"
+    RESERVED = "reserved"
+
+
+class Blocker(Model):
+    """One reason why a run, a ring or a host (`what`) may not go on yet.
+
+    `reason` is a line for people, `details` are names such as packages. `since` and `until` are
+    epoch ms UTC where known; with `until` it ends by itself.
+    """
+
+    kind: BlockerKind
+    what: str
+    reason: str
+    details: tuple[str, ...] = ()
+    since: int | None = None
+    until: int | None = None
+
+
+class RingStatus(Model):
+    """Number of hosts by folded host state; they sum to the ring's size.
+
+    `approved`: an operator approved the ring; without a controller it waits all the same.
+    """
+
+    name: str
+    state: RingState
+    hosts: dict[str, int]
+    reason: str = ""
+    approved: bool = False
+
+
+class EditedFile(Record):
+    """A configuration file that somebody edited after the update, so that the undo left it alone.
+
+    `copy` is the path on the host of the file as it was before the update, empty where there was
+    none. `gone`: it came with a new package and went with it; `copy` is the edited file.
+    """
+
+    path: str
+    copy: str = ""
+    gone: bool = False
+
+
+class ConfigFile(Model):
+    """A configuration file that the update changed or, where `beside` is set, left as it was: then
+    `beside` is the path of the package's own version."""
+
+    path: str
+    beside: str = ""
+
+
+class HostStatusLine(Model):
+    """One host in `rollout status`.
+
+    `edited`: files that an undo did not touch. `holds`: the run has settled this host, but its
+    claim could not be given back there. `lease`: how the run keeps the host from other runs, None
+    where it does not. `attempt`: above 1 where it was tried again, or undone later.
+    `config`: files that the update kept or changed. `reboot_required`: the host waits for a reboot;
+    `old_code`: units, or commands of no unit, that go on with replaced files.
+    """
+
+    name: str
+    ring: str
+    state: HostState
+    stage: str = ""
+    reason: str = ""
+    edited: tuple[EditedFile, ...] = ()
+    holds: bool = False
+    lease: LeaseKind | None = None
+    attempt: int = 1
+    config: tuple[ConfigFile, ...] = ()
+    reboot_required: bool = False
+    old_code: tuple[str, ...] = ()
+
+
+class RunStatus(Model):
+    """`rollout status -o json`. `reason` is why the run is in its state, `blockers` is all that
+    keeps it from going on, `could_not_look` what could not be read when its plan was made,
+    `exclusions` the rules that held then."""
+
+    run: str
+    plan: str
+    state: RunState
+    reason: str
+    rings: tuple[RingStatus, ...]
+    hosts: tuple[HostStatusLine, ...]
+    controller: str = ""
+    blockers: tuple[Blocker, ...] = ()
+    could_not_look: tuple[CouldNotLook, ...] = ()
+    exclusions: tuple[Exclusion, ...] = ()
