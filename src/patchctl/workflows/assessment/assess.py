@@ -66,7 +66,7 @@ class AssessmentRun:
         for name, findings in self.assessor.findings():
             if self.gate.rules:
                 for finding in findings:
-                    self.gate.look(name, finding)
+                    self.gate.count(name, finding)
             yield name, findings
         self._walked = True
 

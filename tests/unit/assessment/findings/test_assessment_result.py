@@ -102,7 +102,7 @@ def judged(text: str) -> Gate:
     found = gate([text], TODAY)
     for host, some in world().assessor(debian()).findings():
         for one in some:
-            found.look(host, one)
+            found.count(host, one)
     return found
 
 
@@ -145,7 +145,7 @@ def test_a_waived_finding_stops_no_pipeline_and_needs_no_action() -> None:
     )
     assert found[-1] is waived
     check = gate(["any"], TODAY)
-    check.look("h1", waived)
+    check.count("h1", waived)
     assert check.failed == 0
     assert assessor.summary().actions == ()
 

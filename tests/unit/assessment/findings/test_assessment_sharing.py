@@ -156,7 +156,7 @@ def test_of_two_epochs_the_one_that_stands_last_counts(order: list[Package]) -> 
     host = host_facts([PACKAGES[5], *order], "", True, None)
     made = assessor([(host, Context())], waived=False)
     (software,) = made.matched.software.values()
-    told = {unit.name: unit.source_version for unit in software.units}
+    told = {unit.name: unit.source_version for unit in software.packages}
     assert told["perl-errno"] == order[-1].version
 
 

@@ -68,7 +68,7 @@ def test_it_stays_open_and_overdue_with_the_rule() -> None:
         ExcludedFindings(rule=SAID, packages=("openssl",), hosts=1, findings=1, overdue=1),
     )
     overdue = gate(["overdue"], TODAY)
-    overdue.look("h1", one)
+    overdue.count("h1", one)
     assert overdue.failed == 1
 
 

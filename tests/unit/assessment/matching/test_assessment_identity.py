@@ -2,7 +2,7 @@
 
 from assessment_world import World, advisory, by_binary, by_source, facts, package
 
-from patchctl.assessment.matching.identity import Voice, reconcile
+from patchctl.assessment.matching.identity import AdvisoryRecord, reconcile
 from patchctl.models.advisory import Advisory, Affected, FeedKind
 from patchctl.models.facts import HostFacts
 
@@ -181,7 +181,7 @@ def test_the_tracker_s_ids_are_no_repetitions() -> None:
             ("osv", FeedKind.OSV, "a"),
         )
     ]
-    assert list(reconcile(entries)) == [Voice(*one) for one in entries]
+    assert list(reconcile(entries)) == [AdvisoryRecord(*one) for one in entries]
 
 
 class TestSourcesBesideBinaries:
