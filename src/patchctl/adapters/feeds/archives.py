@@ -52,35 +52,35 @@ class Member:
     open: Callable[[], BinaryIO]
 
 
-Found = Member | Skipped
+MemberOrSkipped = Member | Skipped
 
 
 @dataclass(frozen=True)
 class Archive:
     """What belongs together: one archive, one file, or the loose files of a folder.
 
-    `shown` is the name for people of a single file that lies elsewhere only for now.
+    `shown` is the name to show for a single file whose path is only temporary.
     """
 
     place: str
-    archive: bool
+    is_archive: bool
     limits: Limits
     _files: tuple[Path, ...] = field(repr=False)
     shown: str = ""
 
-    def members(self) -> Iterator[Found]:
+    def members(self) -> Iterator[MemberOrSkipped]:
         """Everything in it, in the order of the archive or by name; may be called again. Raises
         InvalidInputError where the archive is broken or a limit is reached."""
         budget = Budget(self.limits)
         for path in self._files:
-            place = self.shown or str(path)
+            location = self.shown or str(path)
             with open_file(path) as stream:
                 try:
-                    yield from _members(stream, place, budget, depth=0)
+                    yield from _members(stream, location, budget, depth=0)
                 except CorruptFileError as error:
-                    if self.archive or len(self._files) == 1:
+                    if self.is_archive or len(self._files) == 1:
                         raise
-                    yield Skipped(place=place, reason=error.reason)
+                    yield Skipped(place=location, reason=error.reason)
 
 
 def archives(
@@ -93,20 +93,20 @@ def archives(
     NotFoundError, InvalidInputError (too many files), AdapterError (unreadable)."""
     limits = limits or Limits()
     if not path.is_dir():
-        archive = _is_archive(path)
-        yield Archive(shown or str(path), archive, limits, (path,), shown)
+        is_archive = _is_archive(path)
+        yield Archive(shown or str(path), is_archive, limits, (path,), shown)
         return
     loose: list[Path] = []
     archives: list[Path] = []
-    for found in _walk(path, limits):
-        if isinstance(found, Skipped):
-            yield found
+    for entry in _walk(path, limits):
+        if isinstance(entry, Skipped):
+            yield entry
         else:
-            (archives if _is_archive(found) else loose).append(found)
+            (archives if _is_archive(entry) else loose).append(entry)
     if loose:
         yield Archive(str(path), False, limits, tuple(loose))
-    for one in archives:
-        yield Archive(str(one), True, limits, (one,))
+    for file in archives:
+        yield Archive(str(file), True, limits, (file,))
 
 
 def open_file(path: Path) -> BinaryIO:
@@ -132,15 +132,17 @@ def _walk(root: Path, limits: Limits) -> Iterator[Path | Skipped]:
     inside = root.resolve()
     _refuse_many(root, limits)
     for folder, folders, names in os.walk(root, onerror=_unreadable):
-        here = Path(folder)
+        parent = Path(folder)
         for name in sorted(folders):
-            if name.startswith(".") or (here / name).is_symlink():
-                yield Skipped(place=str(here / name), reason="hidden folder or link to a folder")
+            if name.startswith(".") or (parent / name).is_symlink():
+                yield Skipped(place=str(parent / name), reason="hidden folder or link to a folder")
         folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and not (here / name).is_symlink()
+            name
+            for name in folders
+            if not name.startswith(".") and not (parent / name).is_symlink()
         )
         for name in sorted(names):
-            path = here / name
+            path = parent / name
             if name.startswith("."):
                 yield Skipped(place=str(path), reason="hidden file")
             elif path.is_symlink() and not path.resolve().is_relative_to(inside):
@@ -186,11 +188,11 @@ def _is_archive(path: Path) -> bool:
         stream.seek(0)
         if head.startswith(_ZIP) or _is_tar(head):
             return True
-        opened = _decompressed(stream, head)
-        if opened is None:
+        decompressed = _decompressed(stream, head)
+        if decompressed is None:
             return False
         try:
-            return _is_tar(opened.read(_HEAD))
+            return _is_tar(decompressed.read(_HEAD))
         except (OSError, EOFError, zlib.error, lzma.LZMAError):
             return False  # Told with its reason when it is read.
 
@@ -210,128 +212,132 @@ def _decompressed(stream: BinaryIO, head: bytes) -> BinaryIO | None:
     return None
 
 
-def _members(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterator[Found]:
+def _members(
+    stream: BinaryIO, location: str, budget: Budget, depth: int
+) -> Iterator[MemberOrSkipped]:
     """The plain files in a seekable stream, which may be one itself."""
-    with translated(place):
+    with translated(location):
         head = stream.read(_HEAD)
         stream.seek(0)
     if head.startswith(_ZIP):
-        yield from _deeper(_zip, stream, place, budget, depth)
+        yield from _deeper(_zip, stream, location, budget, depth)
     elif head.startswith(_AR):
-        yield from _deb(stream, place, budget)
+        yield from _deb(stream, location, budget)
     elif _is_tar(head):
-        with translated(place):
-            budget.headers(_tar_headers(stream), place)
+        with translated(location):
+            budget.headers(_tar_headers(stream), location)
             stream.seek(0)
-        yield from _deeper(_tar, stream, place, budget, depth)
+        yield from _deeper(_tar, stream, location, budget, depth)
     elif head.startswith((_GZIP, _XZ, _BZIP2)):
-        yield from _compressed(stream, head, place, budget, depth)
+        yield from _compressed(stream, head, location, budget, depth)
     else:
-        yield _Once(stream, place, budget).member()
+        yield _SingleMember(stream, location, budget).member()
 
 
 def _deeper(
-    walk: "Callable[[BinaryIO, str, Budget, int], Iterator[Found]]",
+    walk: "Callable[[BinaryIO, str, Budget, int], Iterator[MemberOrSkipped]]",
     stream: BinaryIO,
-    place: str,
+    location: str,
     budget: Budget,
     depth: int,
-) -> Iterator[Found]:
+) -> Iterator[MemberOrSkipped]:
     if depth > _NESTING:
-        yield Skipped(place=place, reason="archive in an archive in an archive")
+        yield Skipped(place=location, reason="archive in an archive in an archive")
     else:
-        yield from walk(stream, place, budget, depth)
+        yield from walk(stream, location, budget, depth)
 
 
 def _compressed(
-    stream: BinaryIO, head: bytes, place: str, budget: Budget, depth: int
-) -> Iterator[Found]:
+    stream: BinaryIO, head: bytes, location: str, budget: Budget, depth: int
+) -> Iterator[MemberOrSkipped]:
     """One compressed file, or a compressed tar."""
-    with translated(place):
-        opened = _decompressed(stream, head)
-        assert opened is not None
-        inner = opened.read(_HEAD)
+    with translated(location):
+        decompressed = _decompressed(stream, head)
+        assert decompressed is not None
+        inner = decompressed.read(_HEAD)
         stream.seek(0)
-        opened = _decompressed(stream, head)
-        assert opened is not None
+        decompressed = _decompressed(stream, head)
+        assert decompressed is not None
     if _is_tar(inner):
-        apart = BoundedStream(opened, place, Budget(budget.limits), packed=stream.tell, whole=True)
-        budget.headers(_tar_headers(io.BufferedReader(apart, _SKIP)), place)
+        headers = BoundedStream(
+            decompressed, location, Budget(budget.limits), packed=stream.tell, whole=True
+        )
+        budget.headers(_tar_headers(io.BufferedReader(headers, _SKIP)), location)
         stream.seek(0)
-        opened = _decompressed(stream, head)
-        assert opened is not None
-        bounded = BoundedStream(opened, place, budget, packed=stream.tell, whole=True)
-        yield from _deeper(_tar, cast(BinaryIO, bounded), place, budget, depth)
+        decompressed = _decompressed(stream, head)
+        assert decompressed is not None
+        bounded = BoundedStream(decompressed, location, budget, packed=stream.tell, whole=True)
+        yield from _deeper(_tar, cast(BinaryIO, bounded), location, budget, depth)
     elif inner.startswith((*_ZIP, _AR, _GZIP, _XZ, _BZIP2)):
-        yield Skipped(place=place, reason="compressed twice")
+        yield Skipped(place=location, reason="compressed twice")
     else:
-        yield _Once(opened, place, budget, packed=stream.tell).member()
+        yield _SingleMember(decompressed, location, budget, packed=stream.tell).member()
 
 
-class _Once:
+class _SingleMember:
     """Opens a stream that is already there, under the limits of one member."""
 
     def __init__(
         self,
         stream: BinaryIO,
-        place: str,
+        location: str,
         budget: Budget,
         packed: Callable[[], int] | None = None,
     ) -> None:
-        self._stream, self._place, self._budget, self._packed = stream, place, budget, packed
+        self._stream, self._location, self._budget, self._packed = stream, location, budget, packed
 
     def member(self) -> Member:
-        self._budget.member(self._place)
-        return Member(self._place, self.open)
+        self._budget.member(self._location)
+        return Member(self._location, self.open)
 
     def open(self) -> BinaryIO:
-        with translated(self._place):
+        with translated(self._location):
             self._stream.seek(0)
-        bounded = BoundedStream(self._stream, self._place, self._budget, packed=self._packed)
+        bounded = BoundedStream(self._stream, self._location, self._budget, packed=self._packed)
         return cast(BinaryIO, io.BufferedReader(bounded))
 
 
-def _zip(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterator[Found]:
-    with translated(place):
-        budget.directory(stream, place)
+def _zip(stream: BinaryIO, location: str, budget: Budget, depth: int) -> Iterator[MemberOrSkipped]:
+    with translated(location):
+        budget.directory(stream, location)
         archive = zipfile.ZipFile(stream)
     with archive:
         # In the order of their bytes: a nested zip can then be read forwards.
-        for info in sorted(archive.infolist(), key=lambda one: one.header_offset):
-            name = f"{place}/{info.filename}"
+        for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+            member_location = f"{location}/{info.filename}"
             if info.filename.endswith("/"):
                 continue
             if reason := _unusable(info, budget):
-                yield Skipped(place=name, reason=reason)
+                yield Skipped(place=member_location, reason=reason)
             else:
-                yield from _zip_member(archive, info, name, budget, depth)
+                yield from _zip_member(archive, info, member_location, budget, depth)
 
 
 def _zip_member(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: Budget, depth: int
-) -> Iterator[Found]:
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, location: str, budget: Budget, depth: int
+) -> Iterator[MemberOrSkipped]:
     try:
-        with translated(name):
+        with translated(location):
             stream = cast(BinaryIO, archive.open(info))
     except CorruptFileError as error:
         if not isinstance(error.__cause__, NotImplementedError):
             raise
-        yield Skipped(place=name, reason="packed in a way that is not read")
+        yield Skipped(place=location, reason="packed in a way that is not read")
         return
     # ZipFile gives no more bytes than declared, and those were judged before.
-    plain = io.BufferedReader(BoundedStream(stream, name, budget, close=True))
+    plain = io.BufferedReader(BoundedStream(stream, location, budget, close=True))
     with plain:
         try:
-            packed = plain.peek(8).startswith((*_ZIP, _AR, _GZIP, _XZ, _BZIP2))
+            nested = plain.peek(8).startswith((*_ZIP, _AR, _GZIP, _XZ, _BZIP2))
         except InvalidInputError:
-            packed = False  # Told when it is read.
-        if packed:
-            with translated(name):
+            nested = False  # Told when it is read.
+        if nested:
+            with translated(location):
                 stream.seek(0)
-            yield from _members(stream, name, budget, depth + 1)
+            yield from _members(stream, location, budget, depth + 1)
         else:
-            budget.member(name)
-            yield Member(name, partial(cast, BinaryIO, plain))
+            budget.member(location)
+            yield Member(location, partial(cast, BinaryIO, plain))
 
 
 def _unusable(info: zipfile.ZipInfo, budget: Budget) -> str:
@@ -343,22 +349,25 @@ def _unusable(info: zipfile.ZipInfo, budget: Budget) -> str:
     return budget.limits.too_large(info.file_size, info.compress_size)
 
 
-def _tar(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterator[Found]:
-    for info, raw in _tar_files(stream, place):
-        name = f"{place}/{info.name}"
+def _tar(stream: BinaryIO, location: str, budget: Budget, depth: int) -> Iterator[MemberOrSkipped]:
+    for info, raw in _tar_files(stream, location):
+        member_location = f"{location}/{info.name}"
         if raw is None or info.issparse():
-            yield Skipped(place=name, reason="not a regular file")
+            yield Skipped(place=member_location, reason="not a regular file")
         elif info.size > budget.limits.member_bytes:
-            yield Skipped(place=name, reason=budget.limits.too_large(info.size, info.size))
+            yield Skipped(
+                place=member_location, reason=budget.limits.too_large(info.size, info.size)
+            )
         else:
-            buffered = io.BufferedReader(BoundedStream(raw, name, budget, counted=False))
+            buffered = io.BufferedReader(BoundedStream(raw, member_location, budget, counted=False))
             if buffered.peek(8).startswith((*_ZIP, _AR, _GZIP, _XZ, _BZIP2)):
                 yield Skipped(
-                    place=name, reason="archive or compressed file in a tar; unpack the tar"
+                    place=member_location,
+                    reason="archive or compressed file in a tar; unpack the tar",
                 )
             else:
-                budget.member(name)
-                yield Member(name, partial(cast, BinaryIO, buffered))
+                budget.member(member_location)
+                yield Member(member_location, partial(cast, BinaryIO, buffered))
 
 
 def _tar_headers(stream: BinaryIO) -> Iterator[bytes]:
@@ -381,13 +390,15 @@ def _tar_size(field: bytes) -> int:
     return int(digits, 8) if digits.isdigit() and not set(digits) & set(b"89") else 0
 
 
-def _tar_files(stream: BinaryIO, place: str) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
+def _tar_files(
+    stream: BinaryIO, location: str
+) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
     """Members of a tar, read forwards; no stream for links and devices."""
-    with translated(place):
+    with translated(location):
         archive = tarfile.TarFile.open(fileobj=stream, mode="r|", tarinfo=_SmallHeaders)
     with archive:
         while True:
-            with translated(place):
+            with translated(location):
                 info = archive.next()
                 # A stream forgets nothing by itself: a million members would stay in memory.
                 archive.members = []  # type: ignore[attr-defined]
@@ -410,66 +421,68 @@ class _SmallHeaders(tarfile.TarInfo):
         return cast(tarfile.TarInfo, super()._proc_member(archive))  # type: ignore[misc]
 
 
-def _deb(stream: BinaryIO, place: str, budget: Budget) -> Iterator[Found]:
+def _deb(stream: BinaryIO, location: str, budget: Budget) -> Iterator[MemberOrSkipped]:
     """The changelog of a Debian package, deb(5): an ar archive with a data.tar in it."""
-    with translated(place):
+    with translated(location):
         data = _ar_member(stream, b"data.tar")
     if data is None:
-        yield Skipped(place=place, reason="not a Debian package")
+        yield Skipped(place=location, reason="not a Debian package")
         return
     plain = cast(BinaryIO, io.BufferedReader(data))
-    with translated(place):
+    with translated(location):
         head = plain.read(_HEAD)
         plain.seek(0)
     if not (_is_tar(head) or head.startswith((_GZIP, _XZ, _BZIP2))):
         yield Skipped(
-            place=place, reason="packed with zstd, which is not read; give its changelog instead"
+            place=location, reason="packed with zstd, which is not read; give its changelog instead"
         )
         return
-    names = [info.name for info, raw in _deb_files(plain, head, place, budget) if raw is not None]
+    names = [
+        info.name for info, raw in _deb_files(plain, head, location, budget) if raw is not None
+    ]
     logs = [name for name in names if _CHANGELOG.fullmatch(name)]
     if not logs:
-        yield Skipped(place=place, reason="a Debian package without a changelog")
+        yield Skipped(place=location, reason="a Debian package without a changelog")
         return
     # Beside it lies the author's own changelog, which knows no versions of Debian.
-    wanted = next((name for name in logs if "/changelog.Debian" in name), logs[0])
-    for info, raw in _deb_files(plain, head, place, budget):
-        if raw is not None and info.name == wanted:
-            yield _changelog(raw, f"{place}/{info.name}", budget)
+    changelog = next((name for name in logs if "/changelog.Debian" in name), logs[0])
+    for info, raw in _deb_files(plain, head, location, budget):
+        if raw is not None and info.name == changelog:
+            yield _changelog(raw, f"{location}/{info.name}", budget)
             return
 
 
 def _deb_files(
-    plain: BinaryIO, head: bytes, place: str, budget: Budget
+    plain: BinaryIO, head: bytes, location: str, budget: Budget
 ) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
     plain.seek(0)
     opened = _decompressed(plain, head) or plain
-    layer = BoundedStream(opened, place, budget, packed=plain.tell, whole=True)
-    yield from _tar_files(cast(BinaryIO, layer), place)
+    layer = BoundedStream(opened, location, budget, packed=plain.tell, whole=True)
+    yield from _tar_files(cast(BinaryIO, layer), location)
 
 
-def _changelog(raw: BinaryIO, name: str, budget: Budget) -> Member:
+def _changelog(raw: BinaryIO, location: str, budget: Budget) -> Member:
     file = io.BufferedReader(cast(io.RawIOBase, raw))
     packed = file.peek(2).startswith(_GZIP)
     # The tar below is a stream without seek, which GzipFile needs only to go back.
     opened = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else cast(BinaryIO, file)
-    bounded = BoundedStream(opened, name, budget, packed=raw.tell if packed else None)
-    budget.member(name)
-    return Member(name, partial(cast, BinaryIO, io.BufferedReader(bounded)))
+    bounded = BoundedStream(opened, location, budget, packed=raw.tell if packed else None)
+    budget.member(location)
+    return Member(location, partial(cast, BinaryIO, io.BufferedReader(bounded)))
 
 
 def _ar_member(stream: BinaryIO, prefix: bytes) -> "_Slice | None":
     """The first member of an ar archive with this prefix, ar(5)."""
-    at = len(_AR)
+    offset = len(_AR)
     for _ in range(16):
-        stream.seek(at)
+        stream.seek(offset)
         header = stream.read(60)
         if len(header) < 60 or header[58:] != b"`\n":
             return None
         size = int(header[48:58])
         if header.startswith(prefix):
-            return _Slice(stream, at + 60, size)
-        at += 60 + size + size % 2
+            return _Slice(stream, offset + 60, size)
+        offset += 60 + size + size % 2
     return None
 
 

@@ -83,11 +83,11 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 
     def part(self, shelf: str, key: str = "") -> Part | None:
         """That part, or None where the feed has nothing there."""
-        return next((one for one in self.parts if (one.shelf, one.key) == (shelf, key)), None)
+        return next((part for part in self.parts if (part.shelf, part.key) == (shelf, key)), None)
 
     def on(self, shelf: str) -> tuple[Part, ...]:
         """All parts of a shelf."""
-        return tuple(one for one in self.parts if one.shelf == shelf)
+        return tuple(part for part in self.parts if part.shelf == shelf)
 
 
 class Writer:
@@ -137,7 +137,7 @@ class Writer:
         self._dated(max(advisory.modified, advisory.published))
         self._put(ADVISORIES, ecosystem, "", advisory)
 
-    def kept(self, entries: int) -> None:
+    def count_kept(self, entries: int) -> None:
         """Count so many advisories that came by `keep`."""
         self._entries += entries
 
@@ -166,12 +166,12 @@ class Writer:
         if not record.affected:
             self._put(ADVISORIES, "", "", record)  # says nothing of any package; kept to explain
             return
-        names = {one.ecosystem for one in record.affected}
+        names = {affected.ecosystem for affected in record.affected}
         if len(names) == 1:
             self._put(ADVISORIES, names.pop(), "", record)
             return
         for name in sorted(names):
-            own = tuple(one for one in record.affected if one.ecosystem == name)
+            own = tuple(affected for affected in record.affected if affected.ecosystem == name)
             self._put(ADVISORIES, name, "", msgspec.structs.replace(record, affected=own))
 
     def _dated(self, when: int) -> None:
@@ -186,8 +186,8 @@ class Writer:
         part.add(name, value)
         self._pending += part.rows - before
         if self._pending > _PENDING_ROWS:
-            for one in self._open.values():
-                one.flush()
+            for open_part in self._open.values():
+                open_part.flush()
             self._pending = 0
 
 
@@ -251,7 +251,9 @@ _encode = msgspec.msgpack.Encoder().encode
 
 def _weight(value: Any) -> int:
     if isinstance(value, Advisory):
-        return 1 + sum(1 + len(one.binaries) + len(one.versions) for one in value.affected)
+        return 1 + sum(
+            1 + len(affected.binaries) + len(affected.versions) for affected in value.affected
+        )
     return 1
 
 
@@ -267,8 +269,8 @@ _CVE_ID = re.compile(r"CVE-([0-9]{4})-([0-9]{4,19})")
 
 def year_of(cve: str) -> str:
     """The part of EPSS scores and CVE records in which this one lies."""
-    found = _CVE_ID.fullmatch(cve)
-    return found[1] if found else "other"
+    match = _CVE_ID.fullmatch(cve)
+    return match[1] if match else "other"
 
 
 def write_durable(path: Path, data: bytes) -> None:
@@ -309,27 +311,27 @@ class Chances:
         return self.get(cve) is not None
 
     def __getitem__(self, cve: str) -> tuple[float, float]:
-        found = self.get(cve)
-        if found is None:
+        values = self.get(cve)
+        if values is None:
             raise KeyError(cve)
-        return found
+        return values
 
     def get(self, cve: str) -> tuple[float, float] | None:
         """(score, percentile) of a CVE of this year, None where the frame has it not."""
         number = int(cve[9:])
-        place = bisect_left(self._numbers, number)
-        if place == len(self._numbers) or self._numbers[place] != number:
+        position = bisect_left(self._numbers, number)
+        if position == len(self._numbers) or self._numbers[position] != number:
             return None
-        return self._scores[place], self._percentiles[place]
+        return self._scores[position], self._percentiles[position]
 
 
 def _array(code: str, data: bytes) -> "array[Any]":
-    found: array[Any] = array(code)
+    values: array[Any] = array(code)
     try:
-        found.frombytes(data)
+        values.frombytes(data)
     except ValueError as error:
         raise msgspec.DecodeError(str(error)) from error
-    return _little(found)
+    return _little(values)
 
 
 def _little(values: "array[Any]") -> "array[Any]":
@@ -390,8 +392,8 @@ class Generation:
             with _sound(self._name):
                 (length,) = _LENGTH.unpack_from(data, position)
                 start = position + _LENGTH.size
-                found = decode(data[start : start + length])
-            yield found
+                frame = decode(data[start : start + length])
+            yield frame
             position = start + length
 
     def verify(self) -> None:

@@ -58,35 +58,35 @@ class Budget:
         self._bytes = 0
         self._members = 0
 
-    def member(self, place: str) -> None:
+    def member(self, location: str) -> None:
         """Count a member."""
         self._members += 1
         if self._members > self.limits.members:
-            raise InvalidInputError(f"more than {self.limits.members} files inside", where=place)
+            raise InvalidInputError(f"more than {self.limits.members} files inside", where=location)
 
-    def take(self, count: int, place: str) -> None:
+    def take(self, count: int, location: str) -> None:
         """Count bytes that were unpacked."""
         self._bytes += count
         if self._bytes > self.limits.total_bytes:
             raise InvalidInputError(
-                f"unpacks to more than {self.limits.total_bytes} bytes", where=place
+                f"unpacks to more than {self.limits.total_bytes} bytes", where=location
             )
 
-    def directory(self, stream: BinaryIO, place: str) -> None:
+    def directory(self, stream: BinaryIO, location: str) -> None:
         """Refuse a zip with an immense list of members before it is loaded: `zipfile` makes an
         object of half a kilobyte for each."""
         start, size = _directory_of(stream)
         if size > _DIRECTORY_BYTES:
-            raise InvalidInputError("more files inside than can be read", where=place)
+            raise InvalidInputError("more files inside than can be read", where=location)
         stream.seek(max(0, start))
-        self.headers(_directory_entries(stream.read(size)), place)
+        self.headers(_directory_entries(stream.read(size)), location)
         stream.seek(0)
 
-    def headers(self, entries: Iterable[object], place: str) -> None:
+    def headers(self, entries: Iterable[object], location: str) -> None:
         """Refuse more entries of an archive than the limit, without looking into them."""
         most = self.limits.members
         if any(count > most for count, _ in enumerate(entries, 1)):
-            raise InvalidInputError(f"more than {most} files inside", where=place)
+            raise InvalidInputError(f"more than {most} files inside", where=location)
 
 
 def _directory_of(stream: BinaryIO) -> tuple[int, int]:
@@ -112,11 +112,11 @@ def _directory_of(stream: BinaryIO) -> tuple[int, int]:
 
 def _directory_entries(data: bytes) -> Iterator[int]:
     """Where each member's header begins, 4.3.12; ends where there is none."""
-    at = 0
-    while at + 46 <= len(data):
-        yield at
-        name, extra, comment = struct.unpack_from("<HHH", data, at + 28)
-        at += 46 + name + extra + comment
+    offset = 0
+    while offset + 46 <= len(data):
+        yield offset
+        name, extra, comment = struct.unpack_from("<HHH", data, offset + 28)
+        offset += 46 + name + extra + comment
 
 
 # What libraries raise for broken archives and compressed data.
@@ -126,21 +126,21 @@ _BROKEN = (
 )
 
 
-def broken(error: Exception, place: str) -> CorruptFileError:
+def broken(error: Exception, location: str) -> CorruptFileError:
     """Their message on one line."""
     reason = " ".join(str(error).split()) or type(error).__name__
     return CorruptFileError(
-        f"is cut short or broken: {reason[:200]}", where=place, hint="fetch it again"
+        f"is cut short or broken: {reason[:200]}", where=location, hint="fetch it again"
     )
 
 
 @contextmanager
-def translated(place: str) -> Iterator[None]:
+def translated(location: str) -> Iterator[None]:
     """Turns what archive libraries raise for broken input into CorruptFileError."""
     try:
         yield
     except _BROKEN as error:
-        raise broken(error, place) from error
+        raise broken(error, location) from error
 
 
 class BoundedStream(io.RawIOBase):
@@ -152,7 +152,7 @@ class BoundedStream(io.RawIOBase):
     def __init__(
         self,
         stream: BinaryIO,
-        place: str,
+        location: str,
         budget: Budget,
         *,
         packed: Callable[[], int] | None = None,
@@ -160,7 +160,7 @@ class BoundedStream(io.RawIOBase):
         counted: bool = True,
         close: bool = False,
     ) -> None:
-        self._stream, self._place, self._budget = stream, place, budget
+        self._stream, self._location, self._budget = stream, location, budget
         self._packed, self._counted, self._close = packed, counted, close
         limits = budget.limits
         self._most = limits.total_bytes if whole else limits.member_bytes
@@ -178,20 +178,22 @@ class BoundedStream(io.RawIOBase):
             data = self._stream.read(len(view))
         except _BROKEN as error:
             # Asked again, a decompressor would say that this is the end.
-            self._error = broken(error, self._place)
+            self._error = broken(error, self._location)
             raise self._error from error
         count = len(data)
         view[:count] = data
         self._bytes += count
         if self._bytes > self._most:
-            raise InvalidInputError(f"unpacks to more than {self._most} bytes", where=self._place)
+            raise InvalidInputError(
+                f"unpacks to more than {self._most} bytes", where=self._location
+            )
         if self._counted:
-            self._budget.take(count, self._place)
+            self._budget.take(count, self._location)
         if self._packed is not None and self._bytes > _RATIO_FROM:
             ratio = self._budget.limits.ratio
             if self._bytes > ratio * max(self._packed(), 1):
                 raise InvalidInputError(
-                    f"unpacks to more than {ratio} times its size", where=self._place
+                    f"unpacks to more than {ratio} times its size", where=self._location
                 )
         return count
 

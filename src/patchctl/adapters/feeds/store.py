@@ -88,15 +88,17 @@ class FeedStore:
     @property
     def digest(self) -> str:
         """One digest over the content of all feeds."""
-        return digest_bytes("\n".join(f"{one.name} {one.digest}" for one in self.list()).encode())
+        return digest_bytes(
+            "\n".join(f"{info.name} {info.digest}" for info in self.list()).encode()
+        )
 
     def ecosystems(self) -> dict[str, int]:
         """Canonical names of ecosystems -> how many advisories speak of them."""
-        found: dict[str, int] = {}
+        counts: dict[str, int] = {}
         for info in self.list():
             for name, count in info.ecosystems.items():
-                found[name] = found.get(name, 0) + count
-        return dict(sorted(found.items()))
+                counts[name] = counts.get(name, 0) + count
+        return dict(sorted(counts.items()))
 
     # --- for matching ---
 
@@ -112,11 +114,11 @@ class FeedStore:
 
     def known_exploited(self) -> dict[str, KnownExploited]:
         """By CVE. Of several feeds the newest wins."""
-        found: dict[str, KnownExploited] = {}
+        entries: dict[str, KnownExploited] = {}
         for entry, part in self._parts(KEV):
             for frame in self._frames(entry, part):
-                found = {**frame, **found}
-        return found
+                entries = {**frame, **entries}
+        return entries
 
     def exploit_chances(self, cves: Collection[str]) -> dict[str, ExploitChance]:
         """EPSS of those of the CVEs that have one. Of several feeds the newest wins."""
@@ -128,56 +130,58 @@ class FeedStore:
     def cve_facts(self, cves: Collection[str]) -> dict[str, CveFacts]:
         """Records of those of the CVEs that have one. Of several the newest record wins, and where
         their dates do not tell, that of the newest feed."""
-        found: dict[str, CveFacts] = {}
+        newest: dict[str, CveFacts] = {}
         for cve, raw in self._of_cves(CVE, cves, first=False):
             facts = files.cve_facts(raw)
-            if cve not in found or facts.modified > found[cve].modified:
-                found[cve] = facts
-        return found
+            if cve not in newest or facts.modified > newest[cve].modified:
+                newest[cve] = facts
+        return newest
 
     def lifecycles(self) -> tuple[Lifecycle, ...]:
         """Every release's dates. Of several feeds the newest wins."""
-        found: dict[tuple[str, str], Lifecycle] = {}
+        lifecycles: dict[tuple[str, str], Lifecycle] = {}
         for entry, part in self._parts(EOL):
             own = {
-                (one.product, one.cycle): one
+                (lifecycle.product, lifecycle.cycle): lifecycle
                 for frame in self._frames(entry, part)
-                for one in frame
+                for lifecycle in frame
             }
-            found = {**own, **found}
-        return tuple(found[key] for key in sorted(found))
+            lifecycles = {**own, **lifecycles}
+        return tuple(lifecycles[key] for key in sorted(lifecycles))
 
     def bad(self, name: str) -> tuple[BadRecord, ...]:
         """The first thousand unusable records of a feed. Raises NotFoundError."""
         entry = self._entry(name)
         part = self._generation(entry).manifest.part(BAD)
-        return tuple(one for frame in self._frames(entry, part) for one in frame) if part else ()
+        return (
+            tuple(record for frame in self._frames(entry, part) for record in frame) if part else ()
+        )
 
     def _of_cves(
         self, shelf: str, cves: Collection[str], *, first: bool = True
     ) -> Iterator[tuple[str, Any]]:
         """What each feed has of these CVEs, the newest feed first, or only what the `first` has."""
-        wanted: dict[str, set[str]] = {}
+        by_year: dict[str, set[str]] = {}
         for cve in cves:
-            wanted.setdefault(files.year_of(cve), set()).add(cve)
+            by_year.setdefault(files.year_of(cve), set()).add(cve)
         for entry, part in self._parts(shelf):
-            missing = wanted.get(part.key)
+            missing = by_year.get(part.key)
             if not missing:
                 continue
             # In a feed the last of several records of one CVE counts.
-            found = {
+            records = {
                 cve: frame[cve]
                 for frame in self._frames(entry, part)
                 for cve in missing
                 if cve in frame
             }
             if first:
-                missing.difference_update(found)
-            yield from found.items()
+                missing.difference_update(records)
+            yield from records.items()
 
     def _parts(self, shelf: str) -> Iterator[tuple[_Entry, files.Part]]:
         """Parts of a shelf, those of the newest feed first."""
-        newest = sorted(self._index.feeds, key=lambda one: (-one.info.dated, one.info.name))
+        newest = sorted(self._index.feeds, key=lambda entry: (-entry.info.dated, entry.info.name))
         for entry in newest:
             for part in self._generation(entry).manifest.on(shelf):
                 yield entry, part
@@ -187,13 +191,13 @@ class FeedStore:
             yield from self._generation(entry).frames(part)
 
     def _generation(self, entry: _Entry) -> Generation:
-        found = self._generations.get(entry.generation)
-        if found is None:
+        generation = self._generations.get(entry.generation)
+        if generation is None:
             with self._read(entry.info.name):
                 folder = self._folder / entry.generation
-                found = Generation(entry.info.name, folder, entry.info.digest)
-            self._generations[entry.generation] = found
-        return found
+                generation = Generation(entry.info.name, folder, entry.info.digest)
+            self._generations[entry.generation] = generation
+        return generation
 
     @contextlib.contextmanager
     def _read(self, name: str) -> Iterator[None]:
@@ -317,8 +321,8 @@ class FeedStore:
         """Forget a feed. Raises NotFoundError."""
         with self._writing():
             self._entry(name)
-            rest = tuple(one for one in self._index.feeds if one.info.name != name)
-            self._write(_Index(version=_VERSION, feeds=rest))
+            others = tuple(entry for entry in self._index.feeds if entry.info.name != name)
+            self._write(_Index(version=_VERSION, feeds=others))
             self._sweep()
 
     def _merge(
@@ -326,26 +330,26 @@ class FeedStore:
     ) -> None:
         before = self.bad(old.info.name)
         writer.add_bad(before, old.info.bad)
-        known = {(one.place, one.reason) for one in before}
-        dates = {one.id: one.modified for one in self.advisories_of(old.info.name)}
-        left = set(gone)
+        known = {(record.place, record.reason) for record in before}
+        dates = {advisory.id: advisory.modified for advisory in self.advisories_of(old.info.name)}
+        replaced = set(gone)
         for record in changed:
             if isinstance(record, Advisory):
                 # A server that stands behind its own list may still give what was there before.
                 if record.modified < dates.get(record.id, 0):
                     continue
-                left.add(record.id)
+                replaced.add(record.id)
             elif isinstance(record, BadRecord) and (record.place, record.reason) in known:
                 continue
             writer.add(record)
-        kept: set[str] = set()
+        ids_kept: set[str] = set()
         for part in self._generation(old).manifest.on(ADVISORIES):
             for frame in self._frames(old, part):
                 for advisory in frame:
-                    if advisory.id not in left:
+                    if advisory.id not in replaced:
                         writer.keep(part.key, advisory)
-                        kept.add(advisory.id)
-        writer.kept(len(kept))
+                        ids_kept.add(advisory.id)
+        writer.count_kept(len(ids_kept))
 
     def _swap(
         self,
@@ -365,38 +369,38 @@ class FeedStore:
                 raise InvalidInputError(
                     f"{info.name}: not one of its records is usable{_first(writer)}"
                 )
-            spoken_of = {part.key: part.records for part in manifest.on(ADVISORIES) if part.key}
-            if info.kind in _KINDS_OF_ADVISORIES and not spoken_of:
+            ecosystems = {part.key: part.records for part in manifest.on(ADVISORIES) if part.key}
+            if info.kind in _KINDS_OF_ADVISORIES and not ecosystems:
                 raise InvalidInputError(
                     f"{info.name}: none of its {manifest.entries} advisories names a package of a"
                     f" release{_first(writer)}"
                 )
-            made = msgspec.structs.replace(
+            info_read = msgspec.structs.replace(
                 info,
                 entries=manifest.entries,
                 bad=manifest.bad,
                 digest=manifest.digest,
                 dated=dated() or manifest.newest,
-                ecosystems=spoken_of,
+                ecosystems=ecosystems,
             )
-            if made.dated > self._now_s() + FUTURE_S:
+            if info_read.dated > self._now_s() + FUTURE_S:
                 raise InvalidInputError(
                     f"{info.name}: is dated in the future", hint="check this machine's clock"
                 )
-            check(made)
+            check(info_read)
             with self._read(info.name):
-                Generation(info.name, folder, made.digest).verify()
+                Generation(info.name, folder, info_read.digest).verify()
             sync_folder(self._folder)
-            self._keep(_Entry(info=made, generation=generation))
+            self._keep(_Entry(info=info_read, generation=generation))
         except BaseException:
             self._discard(generation)
             raise
         self._sweep()
-        return made
+        return info_read
 
     def _keep(self, entry: _Entry) -> None:
-        rest = [one for one in self._index.feeds if one.info.name != entry.info.name]
-        feeds = sorted([*rest, entry], key=lambda one: one.info.name)
+        others = [feed for feed in self._index.feeds if feed.info.name != entry.info.name]
+        feeds = sorted([*others, entry], key=lambda feed: feed.info.name)
         self._write(_Index(version=_VERSION, feeds=tuple(feeds)))
 
     def _write(self, index: _Index) -> None:
@@ -416,12 +420,12 @@ class FeedStore:
         """Remove a generation that did not come to count. Where the index was replaced before the
         error, or cannot be read to tell, it stays: a later write sweeps it."""
         with contextlib.suppress(PatchctlError):
-            if generation not in {one.generation for one in self._stored().feeds}:
+            if generation not in {entry.generation for entry in self._stored().feeds}:
                 shutil.rmtree(self._folder / generation, ignore_errors=True)
 
     def _sweep(self) -> None:
         """Remove generations that no index names; a killed writer leaves one."""
-        named = {one.generation for one in self._index.feeds}
+        named = {entry.generation for entry in self._index.feeds}
         for folder in self._folder.glob(f"{_PREFIX}*"):
             if folder.name not in named:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -435,7 +439,7 @@ class FeedStore:
     def _stored(self) -> _Index:
         path = self._folder / _INDEX
         try:
-            found = msgspec.json.decode(path.read_bytes(), type=_Index)
+            index = msgspec.json.decode(path.read_bytes(), type=_Index)
         except FileNotFoundError:
             return _Index(version=_VERSION)
         except msgspec.MsgspecError as error:
@@ -446,11 +450,11 @@ class FeedStore:
             raise AdapterError(
                 f"{path}: {error.strerror}", hint="check the state folder's owner and mode"
             ) from error
-        if found.version != _VERSION:
+        if index.version != _VERSION:
             raise ConflictError(
                 f"{path}: was written by another version of patchctl", hint="use that version"
             )
-        return found
+        return index
 
     def _entry(self, name: str) -> _Entry:
         for entry in self._index.feeds:

@@ -66,7 +66,7 @@ def kind_of(word: str) -> AdvisoryKind:
         "feature": AdvisoryKind.ENHANCEMENT,
         "newpackage": AdvisoryKind.ENHANCEMENT,
     }
-    known = {one.value: one for one in AdvisoryKind}
+    known = {kind.value: kind for kind in AdvisoryKind}
     return words.get(word) or known.get(word, AdvisoryKind.UNKNOWN)
 
 
@@ -77,7 +77,7 @@ def cves_in_text(text: str) -> list[str]:
 
 def cves_of_ids(ids: Iterable[str]) -> list[str]:
     """The CVE in each id that is one, or a vendor's id for one."""
-    return [found[1] for one in ids if (found := _CVE_ID.fullmatch(one))]
+    return [match[1] for ident in ids if (match := _CVE_ID.fullmatch(ident))]
 
 
 def unique(values: Iterable[str]) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ def slug(text: str) -> str:
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:80]
 
 
-def load(stream: BinaryIO, place: str, limit: int) -> bytes:
+def load(stream: BinaryIO, location: str, limit: int) -> bytes:
     """All bytes of a stream, without a byte-order mark, at most `limit`."""
     # In pieces: a buffered reader sets memory aside for all that it is asked for.
     pieces, size = [], 0
@@ -128,9 +128,9 @@ def load(stream: BinaryIO, place: str, limit: int) -> bytes:
         size += len(piece)
     data = b"".join(pieces)
     if size > limit:
-        raise BrokenContentError(f"is larger than the {limit // MB} MB allowed", where=place)
+        raise BrokenContentError(f"is larger than the {limit // MB} MB allowed", where=location)
     if data.startswith(UTF_16):
-        return Recoded(data, io.BytesIO(), place).read()
+        return Recoded(data, io.BytesIO(), location).read()
     return data[3:] if data.startswith(b"\xef\xbb\xbf") else data
 
 
@@ -138,8 +138,8 @@ class Recoded(io.RawIOBase):
     """UTF-16 with its mark, as PowerShell's `>` writes, read as UTF-8. `begun` are the bytes that
     were taken out of the stream already."""
 
-    def __init__(self, begun: bytes, stream: BinaryIO, place: str) -> None:
-        self._begun, self._stream, self._place = begun, stream, place
+    def __init__(self, begun: bytes, stream: BinaryIO, location: str) -> None:
+        self._begun, self._stream, self._location = begun, stream, location
         self._decoder = codecs.getincrementaldecoder("utf-16")()
         self._ready = b""
 
@@ -155,7 +155,9 @@ class Recoded(io.RawIOBase):
             try:
                 self._ready = self._decoder.decode(piece, final=not more).encode()
             except UnicodeError as error:
-                raise BrokenContentError(f"no valid UTF-16: {error}", where=self._place) from error
+                raise BrokenContentError(
+                    f"no valid UTF-16: {error}", where=self._location
+                ) from error
         count = min(len(view), len(self._ready))
         view[:count], self._ready = self._ready[:count], self._ready[count:]
         return count
@@ -168,44 +170,44 @@ def reason_of(error: Exception) -> str:
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def document(data: bytes, shape: type[T], place: str) -> T:
+def document(data: bytes, shape: type[T], location: str) -> T:
     """A feed that is one JSON document; wrong content is BrokenContentError."""
     try:
         return msgspec.json.decode(data, type=shape)
     except UNREADABLE as error:
         raise BrokenContentError(
-            f"no valid content: {reason_of(error)}", where=place, hint="fetch it again"
+            f"no valid content: {reason_of(error)}", where=location, hint="fetch it again"
         ) from error
 
 
 def each(
-    items: Iterable[msgspec.Raw], decoder: "msgspec.json.Decoder[Any]", place: str
+    items: Iterable[msgspec.Raw], decoder: "msgspec.json.Decoder[Any]", location: str
 ) -> Iterator[Any]:
     """Items of a JSON list decoded one by one; a wrong one comes as BadRecord."""
     for number, raw in enumerate(items, 1):
         try:
             yield decoder.decode(raw)
         except UNREADABLE as error:
-            yield BadRecord(place=f"{place}: entry {number}", reason=reason_of(error))
+            yield BadRecord(place=f"{location}: entry {number}", reason=reason_of(error))
 
 
-def lines(stream: BinaryIO, place: str) -> Iterator[tuple[int, str | BadRecord]]:
+def lines(stream: BinaryIO, location: str) -> Iterator[tuple[int, str | BadRecord]]:
     """Numbered lines without their ends. A line that is too long or holds NUL is a BadRecord.
 
     Text that is neither UTF-8 nor marked as UTF-16 is read as Latin-1, as old changelogs are."""
     number = 0
     while data := stream.readline(LINE_BYTES):
         if number == 0 and data.startswith(UTF_16):
-            stream = cast(BinaryIO, io.BufferedReader(Recoded(data, stream, place)))
+            stream = cast(BinaryIO, io.BufferedReader(Recoded(data, stream, location)))
             data = stream.readline(LINE_BYTES)
         number += 1
-        where = f"{place}:{number}"
+        line_location = f"{location}:{number}"
         if len(data) >= LINE_BYTES and not data.endswith(b"\n"):
             while (rest := stream.readline(LINE_BYTES)) and not rest.endswith(b"\n"):
                 pass
-            yield number, BadRecord(place=where, reason="line longer than 1 MB")
+            yield number, BadRecord(place=line_location, reason="line longer than 1 MB")
         elif b"\0" in data:
-            yield number, BadRecord(place=where, reason="NUL byte in the text")
+            yield number, BadRecord(place=line_location, reason="NUL byte in the text")
         else:
             if number == 1:
                 data = data.removeprefix(b"\xef\xbb\xbf")

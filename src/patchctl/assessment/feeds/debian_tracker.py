@@ -32,7 +32,7 @@ from .common import (
     reason_of,
     severity_of,
 )
-from .feed_date import Told
+from .feed_date import FeedDate
 
 
 class _Release(Wire):
@@ -55,32 +55,32 @@ _ORDER = key_function(VersionScheme.DEB)
 _RELEASE = msgspec.json.Decoder(_Release)
 
 
-def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
+def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
     """An advisory for each entry of each source package. The format states no date."""
-    packages = document(load(stream, place, DOCUMENT_BYTES), dict[str, msgspec.Raw], place)
+    packages = document(load(stream, location, DOCUMENT_BYTES), dict[str, msgspec.Raw], location)
     for package, raw in packages.items():
         try:
             entries = _ENTRIES.decode(raw)
         except UNREADABLE as error:
-            yield BadRecord(place=f"{place}: {package}", reason=reason_of(error))
+            yield BadRecord(place=f"{location}: {package}", reason=reason_of(error))
             continue
         for ident, entry in entries.items():
-            yield from _entry(package, ident, entry, f"{place}: {package} {ident}")
+            yield from _entry(package, ident, entry, f"{location}: {package} {ident}")
 
 
-def _entry(package: str, ident: str, raw: msgspec.Raw, place: str) -> Iterator[FeedRecord]:
+def _entry(package: str, ident: str, raw: msgspec.Raw, location: str) -> Iterator[FeedRecord]:
     try:
         entry = _ENTRY.decode(raw)
     except UNREADABLE as error:
-        yield BadRecord(place=place, reason=reason_of(error))
+        yield BadRecord(place=location, reason=reason_of(error))
         return
-    found: list[Affected] = []
+    affected: list[Affected] = []
     for suite, release in entry.releases.items():
-        one = _release(package, suite, release, place)
-        if isinstance(one, BadRecord):
-            yield one
+        record = _release(package, suite, release, location)
+        if isinstance(record, BadRecord):
+            yield record
         else:
-            found.append(one)
+            affected.append(record)
     cves = tuple(cves_of_ids((ident,)))
     yield Advisory(
         # The same id as in OSV's form of the tracker. TEMP ids stand for no CVE yet.
@@ -88,22 +88,22 @@ def _entry(package: str, ident: str, raw: msgspec.Raw, place: str) -> Iterator[F
         kind=AdvisoryKind.SECURITY,
         title=(entry.description or "")[:300],
         cves=cves,
-        affected=tuple(found),
+        affected=tuple(affected),
     )
 
 
-def _release(package: str, suite: str, raw: msgspec.Raw, place: str) -> Affected | BadRecord:
+def _release(package: str, suite: str, raw: msgspec.Raw, location: str) -> Affected | BadRecord:
     ecosystem = ecosystems.of_debian_suite(suite)
     if not ecosystem:
-        return BadRecord(place=f"{place}: {suite}", reason="unknown release of Debian")
+        return BadRecord(place=f"{location}: {suite}", reason="unknown release of Debian")
     try:
         release = _RELEASE.decode(raw)
     except UNREADABLE as error:
-        return BadRecord(place=f"{place}: {suite}", reason=reason_of(error))
+        return BadRecord(place=f"{location}: {suite}", reason=reason_of(error))
     status = _status(release)
     if status is None:
         reason = f"status not understood: {release.status[:40]} {release.fixed_version or ''}"
-        return BadRecord(place=f"{place}: {suite}", reason=reason.strip())
+        return BadRecord(place=f"{location}: {suite}", reason=reason.strip())
     fixed = release.fixed_version or ""
     return Affected(
         ecosystem=ecosystem,

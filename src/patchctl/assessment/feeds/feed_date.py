@@ -1,7 +1,7 @@
 """What a feed says of itself while it is read."""
 
 
-class Told:
+class FeedDate:
     """`dated`: epoch seconds UTC, 0 unknown. `latest`: the last second that a record can be of, 0
     where nobody knows the time."""
 

@@ -27,7 +27,7 @@ class Archive(Protocol):
         """Its place as shown to people."""
 
     @property
-    def archive(self) -> bool:
+    def is_archive(self) -> bool:
         """Is it one archive?"""
 
     def members(self) -> Iterator[Member | Skipped]:

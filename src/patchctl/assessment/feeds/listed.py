@@ -28,31 +28,31 @@ def outside(
     if ("", "", "") in ranges:
         return {}
     scheme = _SCHEMES.get(vendor, VersionScheme.RPM)
-    found: dict[str, list[str]] = {}
+    by_fix: dict[str, list[str]] = {}
     for version in dict.fromkeys(versions):
         if not any(_holds(scheme, span, version) for span in ranges):
-            found.setdefault(_next_fix(scheme, ranges, version), []).append(version)
-    return {fix: tuple(named) for fix, named in found.items()}
+            by_fix.setdefault(_next_fix(scheme, ranges, version), []).append(version)
+    return {fix: tuple(named) for fix, named in by_fix.items()}
 
 
 def _holds(scheme: VersionScheme, span: Range, version: str) -> bool:
     """Whether the range has the version; not where one of them cannot be compared."""
     introduced, fixed, last = span
     try:
-        place = _key(scheme, version)
-        if introduced and place < _key(scheme, introduced):
+        version_key = _key(scheme, version)
+        if introduced and version_key < _key(scheme, introduced):
             return False
         if fixed:
-            return place < _key(scheme, fixed)
-        return not last or place <= _key(scheme, last)
+            return version_key < _key(scheme, fixed)
+        return not last or version_key <= _key(scheme, last)
     except InvalidVersionError:
         return False
 
 
 def _next_fix(scheme: VersionScheme, ranges: Iterable[Range], version: str) -> str:
     try:
-        place = _key(scheme, version)
-        later = [fixed for _, fixed, _ in ranges if fixed and place < _key(scheme, fixed)]
+        version_key = _key(scheme, version)
+        later = [fixed for _, fixed, _ in ranges if fixed and version_key < _key(scheme, fixed)]
         return min(later, key=lambda fixed: _key(scheme, fixed), default="")
     except InvalidVersionError:
         return ""

@@ -80,25 +80,27 @@ def _xml(start: str) -> Recognised | str:
         return "is a web page, not a feed; the server may ask for a login"
     if root != "updates":
         return "is XML, but no updateinfo"
-    told = {ecosystems.in_words(one) for one in re.findall(r"<(?:release|name)>([^<]*)", start)}
-    return Recognised(FeedKind.UPDATEINFO, ecosystems=frozenset(told - {""}))
+    names = {
+        ecosystems.in_words(words) for words in re.findall(r"<(?:release|name)>([^<]*)", start)
+    }
+    return Recognised(FeedKind.UPDATEINFO, ecosystems=frozenset(names - {""}))
 
 
 def _root(text: str) -> str:
     """The name of the first element, after declaration, comments and document type."""
-    at = 0
+    position = 0
     while True:
-        rest = text[at : at + 200].lstrip()
+        rest = text[position : position + 200].lstrip()
         if rest.lower().startswith("<!doctype html"):
             return "html"
         if not rest.startswith(("<?", "<!")):
-            found = _ELEMENT.match(rest)
-            return found[1] if found else ""
+            element = _ELEMENT.match(rest)
+            return element[1] if element else ""
         end = "-->" if rest.startswith("<!--") else ">"
-        stop = text.find(end, at)
+        stop = text.find(end, position)
         if stop < 0:
             return ""
-        at = stop + len(end)
+        position = stop + len(end)
 
 
 def _json(start: str) -> Recognised | str:

@@ -102,12 +102,12 @@ class _Changes:
     ) -> tuple[str, ...]:
         """The CVEs that apply to a package of the source before, and to none after."""
         # A removed package does not fix a CVE that another package of the source still has.
-        kept = [(before, after) for before, after in pairs if after is not None]
-        if not self._counts([after for _, after in kept]):
+        remaining = [(before, after) for before, after in pairs if after is not None]
+        if not self._counts([after for _, after in remaining]):
             return ()
         earlier: set[str] = set()
         still: set[str] = set()
-        for before, after in kept:
+        for before, after in remaining:
             later = self._matched.cves(after, self._software)
             if later is None:
                 return ()

@@ -21,7 +21,7 @@ EXPOSURES = {
     "small": Exposure.SMALL,
     "isolated": Exposure.SMALL,
 }
-CRITICALITIES = {one.name.lower(): one for one in Criticality}
+CRITICALITIES = {level.name.lower(): level for level in Criticality}
 # Group names that are an environment, where nothing declares one.
 _ENVIRONMENTS = ("production", "prod", "staging", "stage", "canary", "test", "dev", "development")
 
@@ -40,7 +40,7 @@ def context_of(
             raise _wrong(name, "patch_exposure", declared, EXPOSURES)
         why = "declared by patch_exposure"
     else:
-        exposure, why = _seen(name, variables or {}, facts.listeners)
+        exposure, why = _observed(name, variables or {}, facts.listeners)
     return Context(
         exposure=exposure,
         exposure_why=why,
@@ -53,10 +53,10 @@ def _criticality(name: str, variables: Mapping[str, object]) -> Criticality:
     declared = _text(name, variables, "patch_criticality")
     if not declared:
         return Criticality.MEDIUM
-    found = CRITICALITIES.get(declared.lower().replace("-", "_").replace(" ", "_"))
-    if found is None:
+    criticality = CRITICALITIES.get(declared.lower().replace("-", "_").replace(" ", "_"))
+    if criticality is None:
         raise _wrong(name, "patch_criticality", declared, CRITICALITIES)
-    return found
+    return criticality
 
 
 def _environment(name: str, variables: Mapping[str, object], groups: tuple[str, ...]) -> str:
@@ -96,20 +96,20 @@ def _wrong(name: str, key: str, value: str, known: Iterable[str]) -> InvalidInpu
 _Address = IPv4Address | IPv6Address
 
 
-def _seen(
+def _observed(
     name: str, variables: Mapping[str, object], listeners: tuple[Listener, ...]
 ) -> tuple[Exposure, str]:
     """The reasons name no address and only well-known ports: hosts that agree in their context
     share their findings."""
     if not listeners:
         return Exposure.CONTROLLED, "assumed: discovery saw no listening sockets"
-    addresses = [(_address(one.address), one) for one in listeners]
+    addresses = [(_address(listener.address), listener) for listener in listeners]
     public = any(_is_public(address) for address, _ in addresses) or any(
         _is_public(_address(str(text))) for text in (name, variables.get("ansible_host") or "")
     )
     open_to_all = [
-        one
-        for address, one in addresses
+        listener
+        for address, listener in addresses
         if _is_public(address) or (public and address is not None and address.is_unspecified)
     ]
     if open_to_all:
@@ -125,7 +125,9 @@ def _is_public(address: _Address | None) -> bool:
 
 
 def _port(listeners: list[Listener]) -> str:
-    known = [(one.port, one.protocol) for one in listeners if 0 < one.port < 1024]
+    known = [
+        (listener.port, listener.protocol) for listener in listeners if 0 < listener.port < 1024
+    ]
     if not known:
         return ""
     port, protocol = min(known)

@@ -56,8 +56,8 @@ class Ruling:
 
     def lines(self) -> list[str]:
         """In words, with every date and where it is counted from."""
-        told = [f"due {clock.due}, counted from {clock.start}" for clock in self.clocks]
-        return ["; ".join((self.reason, *told)), *([self.advice] if self.advice else [])]
+        dates = [f"due {clock.due}, counted from {clock.start}" for clock in self.clocks]
+        return ["; ".join((self.reason, *dates)), *([self.advice] if self.advice else [])]
 
 
 def band_of(threat: Threat) -> str:
@@ -154,7 +154,7 @@ def _pci(case: Case) -> Ruling:
     clocks: tuple[Clock, ...] = ()
     if start is not None:
         due = _month_later(start[0])
-        clocks = (Clock(rule="PCI DSS 6.3.3: one month", due=due, start=_told(start)),)
+        clocks = (Clock(rule="PCI DSS 6.3.3: one month", due=due, start=_start_in_words(start)),)
     reason = "PCI DSS 6.3.3: critical, within one month of the fix"
     return Ruling(Decision.SCHEDULED, reason, clocks)
 
@@ -199,7 +199,7 @@ def _bod_22_01(case: Case) -> Ruling:
             "BOD 22-01: " + ("six months" if old else "two weeks"), start, 183 if old else 14
         )
     else:
-        clock = Clock(rule="BOD 22-01: KEV's due date", due=kev.due, start=_told(start))
+        clock = Clock(rule="BOD 22-01: KEV's due date", due=kev.due, start=_start_in_words(start))
     days = (date.fromisoformat(clock.due) - date.fromisoformat(start[0])).days
     return Ruling(_by_days(max(days, 0)), clock.rule, (clock,))
 
@@ -252,10 +252,10 @@ def _from_today(case: Case) -> tuple[str, str]:
 
 
 def _clock(rule: str, start: tuple[str, str], days: int) -> Clock:
-    return Clock(rule=rule, due=_later(start[0], days), start=_told(start))
+    return Clock(rule=rule, due=_later(start[0], days), start=_start_in_words(start))
 
 
-def _told(start: tuple[str, str]) -> str:
+def _start_in_words(start: tuple[str, str]) -> str:
     return f"{start[0]}, {start[1]}"
 
 

@@ -37,16 +37,16 @@ def prioritise(threat: Threat, context: Context, policy: PriorityPolicy, today: 
             score=_score(Decision.DEFER, threat, context),
         )
     case = Case(threat, context, points_of(threat), band_of(threat), policy, today)
-    said = rulings(case)
-    clocks = tuple(sorted((c for one in said for c in one.clocks), key=_by_date))
-    decision = _decision(said, case.band)
+    results = rulings(case)
+    clocks = tuple(sorted((clock for ruling in results for clock in ruling.clocks), key=_by_date))
+    decision = _decision(results, case.band)
     first = clocks[0] if clocks else None
     return Priority(
         decision=decision,
         due=first.due if first else "",
         rule=first.rule if first else "",
         clocks=clocks,
-        reasons=_reasons(case, said),
+        reasons=_reasons(case, results),
         score=_score(decision, threat, context),
     )
 
@@ -55,18 +55,18 @@ def _by_date(clock: Clock) -> str:
     return clock.due
 
 
-def _decision(said: list[Ruling], band: str) -> Decision:
-    found = [one.decision for one in said if one.decision is not None]
-    if found:
-        return min(found, key=_URGENCY.__getitem__)
+def _decision(results: list[Ruling], band: str) -> Decision:
+    decisions = [ruling.decision for ruling in results if ruling.decision is not None]
+    if decisions:
+        return min(decisions, key=_URGENCY.__getitem__)
     # No profile speaks of it: regular maintenance, but not for what hardly matters.
     return Decision.DEFER if band in ("none", "low") else Decision.SCHEDULED
 
 
-_URGENCY = {decision: place for place, decision in enumerate(Decision)}
+_URGENCY = {decision: urgency for urgency, decision in enumerate(Decision)}
 
 
-def _reasons(case: Case, said: list[Ruling]) -> tuple[str, ...]:
+def _reasons(case: Case, results: list[Ruling]) -> tuple[str, ...]:
     threat, context = case.threat, case.context
     reasons = []
     kev = threat.kev
@@ -75,14 +75,14 @@ def _reasons(case: Case, said: list[Ruling]) -> tuple[str, ...]:
         reasons.append(f"known to be exploited: in KEV since {kev.added}{used}")
     if threat.severity is Severity.NEGLIGIBLE:
         reasons.append("negligible to the vendor, but it is exploited")
-    reasons += [line for one in said for line in one.lines()]
+    reasons += [line for ruling in results for line in ruling.lines()]
     if context.exposure_why:
         reasons.append(f"exposure {context.exposure.value}: {context.exposure_why}")
     reasons += case.points.notes
     if not fix_out(threat):
         reasons.append(
             "no fix is out: mitigate it or take it out of service by the due date"
-            if any(one.clocks for one in said)
+            if any(ruling.clocks for ruling in results)
             else "no fix is out: deadlines begin with the fix"
         )
     if threat.epss is not None:

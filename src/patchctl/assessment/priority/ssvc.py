@@ -98,5 +98,5 @@ def _automatable(metrics: dict[str, str]) -> bool:
 
 def _total(metrics: dict[str, str]) -> bool:
     """Everything of the vulnerable system is the attacker's: `H`, in CVSS 2.0 `C`."""
-    ours = ("VC", "VI", "VA") if "VC" in metrics else ("C", "I", "A")
-    return all(metrics.get(name) in ("H", "C") for name in ours)
+    impacts = ("VC", "VI", "VA") if "VC" in metrics else ("C", "I", "A")
+    return all(metrics.get(name) in ("H", "C") for name in impacts)

@@ -38,7 +38,7 @@ class Intelligence:
             technical_impact=facts.technical_impact if facts else "",
             published=_date(facts) or core.published,
             fix_published=core.fix_published,
-            fix_out=any(one.fixed for one in core.packages),
+            fix_out=any(package.fixed for package in core.packages),
             fixable=core.fixable,
         )
 
@@ -49,12 +49,12 @@ class Intelligence:
 
 
 def _best(vendor: tuple[str, ...], facts: CveFacts | None) -> CvssVector | None:
-    scored = [found for text in vendor if (found := vector_of(text, "vendor")) is not None]
+    scored = [vector for text in vendor if (vector := vector_of(text, "vendor")) is not None]
     if scored:
         # Newer versions of the standard first; a vendor may give several.
-        return max(scored, key=lambda one: (one.version in ("3.1", "3.0"), one.version))
+        return max(scored, key=lambda vector: (vector.version in ("3.1", "3.0"), vector.version))
     known = facts.cvss if facts else ()
-    return min(known, key=lambda one: _SOURCES.index(one.source), default=None)
+    return min(known, key=lambda vector: _SOURCES.index(vector.source), default=None)
 
 
 def _date(facts: CveFacts | None) -> str:

@@ -21,8 +21,8 @@ _PRE, _END, _REVISION, _HASH, _SUFFIX_NUMBER, _POST, _HOLLOW, _LETTER, _DIGITS, 
 _PRE_SUFFIXES = ("_alpha", "_beta", "_pre", "_rc")
 _POST_SUFFIXES = ("_cvs", "_svn", "_git", "_hg", "_p")
 _SUFFIXES = {
-    **{name: _PRE + bytes((place,)) for place, name in enumerate(_PRE_SUFFIXES)},
-    **{name: _POST + bytes((place,)) for place, name in enumerate(_POST_SUFFIXES)},
+    **{name: _PRE + bytes((rank,)) for rank, name in enumerate(_PRE_SUFFIXES)},
+    **{name: _POST + bytes((rank,)) for rank, name in enumerate(_POST_SUFFIXES)},
 }
 _ZERO = b"\x40"
 _MAX_DIGITS = 19  # apk-tools keeps a number in 64 bits

@@ -88,12 +88,12 @@ def assess(
     """
     rules = gate(fail_on, today)
     used = tuple(_used(feed, today) for feed in parts.held())
-    seen = {one.name: with_earlier_versions(one, parts.earlier) for one in parts.seen()}
+    seen = {known.name: with_earlier_versions(known, parts.earlier) for known in parts.seen()}
     in_fleet = {host.name: host for host in parts.fleet.hosts}
     if hosts is None:
         # A host that left the inventory is nobody's any more; an imported one never was in it.
-        hosts = {*in_fleet, *(name for name, one in seen.items() if one.imported)}
-    wanted = sorted(hosts)
+        hosts = {*in_fleet, *(name for name, known in seen.items() if known.imported)}
+    names = sorted(hosts)
     reasons = parts.reasons()
     inputs = [
         HostInput(
@@ -108,12 +108,12 @@ def assess(
             ),
             groups=in_fleet[name].groups if name in in_fleet else (),
         )
-        for name in wanted
+        for name in names
         if name in seen
     ]
     unlooked = tuple(
         Unlooked(host=name, reason=reasons.get(name) or "never discovered")
-        for name in wanted
+        for name in names
         if name not in seen
     )
     holds = parts.exclusions(today)
@@ -134,7 +134,7 @@ def assess(
         ),
         exclusions=holds.rules,
     )
-    looked_at = any(name in seen and name not in reasons for name in wanted)
+    looked_at = any(name in seen and name not in reasons for name in names)
     return AssessmentRun(assessor, rules, len(inputs), looked_at)
 
 
@@ -144,7 +144,9 @@ def judged(running: AssessmentRun) -> AssessmentRun:
     if not running.assessor.used:
         raise NotFoundError("no feeds are held, so nothing can be assessed", hint=_FEEDS)
     if running.total and not running.assessor.matched.indexes:
-        systems = sorted({one.platform.label for one in running.assessor.matched.software.values()})
+        systems = sorted(
+            {software.platform.label for software in running.assessor.matched.software.values()}
+        )
         raise NotFoundError(
             f"no feed that is held speaks of {', '.join(systems)}, so nothing can be assessed",
             hint=_FEEDS,
@@ -154,11 +156,11 @@ def judged(running: AssessmentRun) -> AssessmentRun:
 
 def _doubts(hosts: Sequence[HostInput], reasons: Mapping[str, str]) -> Iterator[str]:
     """What makes less sure what is known of hosts, one line each."""
-    old = [one.name for one in hosts if one.name in reasons]
+    old = [host.name for host in hosts if host.name in reasons]
     if old:
         why = sentence(reasons[old[0]])
         yield f"judged by earlier facts, the last look failed: {_some(old)} ({old[0]}: {why})"
-    partly = [one.name for one in hosts if any(lists.fault for lists in one.facts.lists)]
+    partly = [host.name for host in hosts if any(lists.fault for lists in host.facts.lists)]
     if partly:
         what = "which fixes can be had is not sure, not all repositories could be looked into"
         yield f"{what}: {_some(partly)}"
@@ -207,7 +209,7 @@ def explain(
     """
     running = assess(parts, hosts, (), today)
     explainer = Explainer(running.assessor, remediation_status, remediation_status.excluded)
-    host = next((one for one in running.assessor.hosts if one.name == subject), None)
+    host = next((host for host in running.assessor.hosts if host.name == subject), None)
     if host is not None:
         return explainer.host(host)
     only = frozenset(hosts or ())
@@ -215,11 +217,11 @@ def explain(
     if grammar.fits("CVE", cve):
         judged(running)
         return explainer.cve(cve, only)
-    found = explainer.package(subject, only)
-    if not found.facts:
+    explanation = explainer.package(subject, only)
+    if not explanation.facts:
         raise NotFoundError(
             f"{subject}: neither a host that was discovered nor a package that is installed",
             hint="a CVE is written CVE-2024-6387",
         )
     judged(running)
-    return found
+    return explanation

@@ -17,8 +17,8 @@ def listed(
 ) -> list[ExceptionStatus]:
     """Every exception as it stands on a day, the next to expire first."""
     return sorted(
-        (status_of(one, today, known_exploited) for one in exceptions),
-        key=lambda one: (one.days_left, one.exception.id),
+        (status_of(exception, today, known_exploited) for exception in exceptions),
+        key=lambda status: (status.days_left, status.exception.id),
     )
 
 
@@ -29,19 +29,23 @@ def last_day(text: str, today: str) -> str:
     try:
         if not days and not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
             raise ValueError(text)
-        found = start + timedelta(days=int(days[1])) if days else date.fromisoformat(text)
+        day = start + timedelta(days=int(days[1])) if days else date.fromisoformat(text)
     except ValueError:
         raise UsageError(
             f"--expires {text}: is no day", hint="write it as 2027-01-31, or as 90d from today"
         ) from None
-    if found < start:
+    if day < start:
         raise UsageError(f"--expires {text}: is past, so the exception would never hold")
-    return found.isoformat()
+    return day.isoformat()
 
 
 def free_id(exceptions: Sequence[RiskException]) -> str:
     """EX-1, or what follows the highest of its kind."""
-    numbers = [int(one.id[3:]) for one in exceptions if re.fullmatch(r"EX-[0-9]{1,9}", one.id)]
+    numbers = [
+        int(exception.id[3:])
+        for exception in exceptions
+        if re.fullmatch(r"EX-[0-9]{1,9}", exception.id)
+    ]
     return f"EX-{max(numbers, default=0) + 1}"
 
 
@@ -61,11 +65,11 @@ def add(
     with files.locked(lock):
         new = make(free_id(load(path)))
         target = path.resolve()  # a link stays a link
-        there = target.exists()
-        data = target.read_bytes() if there else b""
+        exists = target.exists()
+        data = target.read_bytes() if exists else b""
         mark = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
         text = append(data[len(mark) :].decode(), new)
-        mode = target.stat().st_mode & 0o777 if there else 0o644  # reviewed like patchctl.yml
+        mode = target.stat().st_mode & 0o777 if exists else 0o644  # reviewed like patchctl.yml
         files.write_atomic(target, mark + text.encode(), mode=mode)
     return new
 
@@ -92,7 +96,7 @@ def check(
         as_of=today,
         exceptions=len(exceptions),
         hosts=hosts,
-        matched={one.id: waivers.matched[one.id] for one in exceptions},
+        matched={exception.id: waivers.matched[exception.id] for exception in exceptions},
         complaints=tuple(complaints(exceptions, waivers, known_exploited, today)),
     )
 

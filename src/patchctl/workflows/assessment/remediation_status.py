@@ -21,21 +21,21 @@ class RemediationStatus:
 
     def excluded(self, host: str, names: Collection[str]) -> str:
         """What of the newest plan left a package of these names out by an exclusion, in words."""
-        said = (
-            one.detail
-            for one in self._left_out.get(host, ())
-            if one.reason is LeftOutReason.EXCLUDED and one.package in names
+        details = (
+            left_out.detail
+            for left_out in self._left_out.get(host, ())
+            if left_out.reason is LeftOutReason.EXCLUDED and left_out.package in names
         )
-        return "; ".join(dict.fromkeys(said))
+        return "; ".join(dict.fromkeys(details))
 
     def _planned(self, host: str, source: str) -> Iterator[str]:
         if self.plan is None:
             yield "no plan was made"
             return
-        for one in self._left_out.get(host, ()):
-            if one.package in ("", source):
-                detail = f": {one.detail}" if one.detail else ""
-                yield f"left out of the newest plan: {one.reason.value}{detail}"
+        for left_out in self._left_out.get(host, ()):
+            if left_out.package in ("", source):
+                detail = f": {left_out.detail}" if left_out.detail else ""
+                yield f"left out of the newest plan: {left_out.reason.value}{detail}"
         planned = self._hosts.get(host)
         if planned is None:
             if host not in self._left_out:
@@ -46,7 +46,7 @@ class RemediationStatus:
             what = f"which brings {brought}, " if brought else ""
             digest = self.plan.digest.removeprefix("sha256:")[:12]
             yield f"in plan {digest}, {what}ring {planned.ring}, wave {planned.wave}"
-        elif all(one.package != source for one in self._left_out.get(host, ())):
+        elif all(left_out.package != source for left_out in self._left_out.get(host, ())):
             yield "the newest plan does not bring it"
 
     def _ran(self, host: str) -> Iterator[str]:
@@ -60,26 +60,26 @@ class RemediationStatus:
         cohorts = self.plan.body.cohorts if self.plan else ()
         return next(
             (
-                one.to
+                transition.to
                 for cohort in cohorts
                 if cohort.id == planned.cohort
-                for one in cohort.transitions
-                if source in (one.source, one.package)
+                for transition in cohort.transitions
+                if source in (transition.source, transition.package)
             ),
             None,
         )
 
     @cached_property
     def _hosts(self) -> dict[str, PlannedHost]:
-        return {one.name: one for one in self.plan.body.hosts} if self.plan else {}
+        return {host.name: host for host in self.plan.body.hosts} if self.plan else {}
 
     @cached_property
     def _left_out(self) -> dict[str, list[LeftOut]]:
-        found: dict[str, list[LeftOut]] = {}
-        for one in self.plan.body.left_out if self.plan else ():
-            found.setdefault(one.host, []).append(one)
-        return found
+        by_host: dict[str, list[LeftOut]] = {}
+        for left_out in self.plan.body.left_out if self.plan else ():
+            by_host.setdefault(left_out.host, []).append(left_out)
+        return by_host
 
     @cached_property
     def _lines(self) -> dict[str, HostStatusLine]:
-        return {one.name: one for one in self.run.hosts} if self.run else {}
+        return {line.name: line for line in self.run.hosts} if self.run else {}

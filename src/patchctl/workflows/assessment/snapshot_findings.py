@@ -17,13 +17,13 @@ from .assess import Parts, assess
 def known_hosts(snapshot: Snapshot) -> Iterator[KnownHost]:
     """The hosts of a snapshot that answered; equal software has one label."""
     labels: dict[object, str] = {}
-    for one in snapshot.hosts:
-        facts = one.facts
+    for host in snapshot.hosts:
+        facts = host.facts
         if facts is None:
             continue
         software = (facts.packages, facts.pending, facts.repositories, facts.os, facts.manager)
         yield KnownHost(
-            name=one.name,
+            name=host.name,
             snapshot=snapshot.id,
             taken=snapshot.taken,
             imported=False,
@@ -44,7 +44,7 @@ class SnapshotFindings:
     findings: Mapping[str, Sequence[Finding]] = field(init=False)
 
     def __post_init__(self) -> None:
-        names = {one.name for one in self.snapshot.hosts if one.facts is not None}
+        names = {host.name for host in self.snapshot.hosts if host.facts is not None}
         if self.hosts is not None:
             names &= set(self.hosts)
         today = datetime.fromtimestamp(self.snapshot.taken, UTC).date().isoformat()
@@ -55,7 +55,7 @@ class SnapshotFindings:
     @cached_property
     def inputs(self) -> dict[str, HostInput]:
         """Hosts by name, as they were assessed."""
-        return {one.name: one for one in self.assessor.hosts}
+        return {host.name: host for host in self.assessor.hosts}
 
     def built_from(self, host: str) -> Mapping[str, frozenset[str]]:
         """Source package as findings name it -> the host's installed binaries of it."""

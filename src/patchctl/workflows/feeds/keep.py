@@ -88,17 +88,17 @@ class Feeds:
         if name and not re.fullmatch(FEED_NAME, name):
             raise UsageError(f"--name {name}: must be lower case letters, digits, . and -")
         readings = [self.read(path, ecosystem) for path in paths]
-        found = [feed for reading in readings for feed in reading]
-        if name and len(found) != 1:
-            raise UsageError(f"--name is for one feed, here are {len(found)}")
-        names = [feed.name for feed in found if not editions.several(feed.kind)]
-        twice = next((one for one in names if names.count(one) > 1), "")
+        feeds = [feed for reading in readings for feed in reading]
+        if name and len(feeds) != 1:
+            raise UsageError(f"--name is for one feed, here are {len(feeds)}")
+        names = [feed.name for feed in feeds if not editions.several(feed.kind)]
+        twice = next((feed_name for feed_name in names if names.count(feed_name) > 1), "")
         if twice:
             raise UsageError(
                 f"two of these feeds are called {twice}", hint="import them one by one with --name"
             )
         taken: set[str] = set()
-        for feed in found:
+        for feed in feeds:
             yield (update := self._import(feed, name, taken, force=force))
             taken.add(update.name)
 
@@ -162,9 +162,9 @@ class Feeds:
     def under_way(self) -> "tempfile.TemporaryDirectory[str]":
         """A private folder for files that are not held yet; gone with its context."""
         self.files.private_folder(self.folder)
-        for left in self.folder.glob("incoming-*"):  # of a process that was killed
-            if time.time() - left.stat().st_mtime > _DAY:
-                shutil.rmtree(left, ignore_errors=True)
+        for leftover in self.folder.glob("incoming-*"):  # of a process that was killed
+            if time.time() - leftover.stat().st_mtime > _DAY:
+                shutil.rmtree(leftover, ignore_errors=True)
         return tempfile.TemporaryDirectory(prefix="incoming-", dir=self.folder)
 
 
@@ -251,7 +251,7 @@ class _Download:
     def _changes(self, held: FeedInfo) -> tuple[list[str], set[str]] | None:
         """(changed ids, ids that are gone), None where the whole archive should come."""
         changed: list[str] = []
-        there: set[str] = set()
+        listed: set[str] = set()
         with (self._folder / "modified_id.csv").open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 when, _, identifier = line.strip().partition(",")
@@ -260,14 +260,14 @@ class _Download:
                 modified = _epoch(when)
                 if modified is None or not _ID.fullmatch(identifier):
                     return None
-                there.add(identifier)
+                listed.add(identifier)
                 # Records are dated by the second here: another one of the same may be new.
                 if modified >= held.dated:
                     changed.append(identifier)
                     if len(changed) > _ONE_BY_ONE:
                         return None
-        gone = self._feeds.store.ids(held.name) - there
-        if not there or len(gone) * 2 > held.entries:
+        gone = self._feeds.store.ids(held.name) - listed
+        if not listed or len(gone) * 2 > held.entries:
             return None
         return changed, gone
 
@@ -284,12 +284,12 @@ class _Download:
                 folder / f"{identifier}.json",
                 size=_RECORD_MAX,
             )
-        found = list(self._feeds.read(folder)) if changed else []
+        feeds = list(self._feeds.read(folder)) if changed else []
         info = self._feeds.store.merge(
             name,
-            (self._placed(record, folder) for feed in found for record in feed.records()),
+            (self._placed(record, folder) for feed in feeds for record in feed.records()),
             gone,
-            dated=lambda: max((feed.dated for feed in found), default=0),
+            dated=lambda: max((feed.dated for feed in feeds), default=0),
             etag=etag,
         )
         return FeedUpdate(
@@ -305,44 +305,44 @@ class _Download:
         once what has one place."""
         if not isinstance(record, BadRecord):
             return record
-        where = record.place.removeprefix(f"{folder}/")
-        return structs.replace(record, place=f"{shown(self._source.folder)}/{where}")
+        relative_path = record.place.removeprefix(f"{folder}/")
+        return structs.replace(record, place=f"{shown(self._source.folder)}/{relative_path}")
 
     def _whole(self, etag: str) -> FeedUpdate:
         source, held = self._source, None if self._force else self._held
         target = self._folder / "feed"
-        got = self._fetch.fetch(
+        fetched = self._fetch.fetch(
             source.address,
             target,
             etag=held.etag if held and not etag else "",
             last_modified=held.last_modified if held and not etag else "",
             say=_telling(self._feeds.say, source.name),
         )
-        if isinstance(got, NotModified):
+        if isinstance(fetched, NotModified):
             return self._unchanged()
-        self._feeds.say(f"{source.name}: reading {got.size >> 10} KiB")
+        self._feeds.say(f"{source.name}: reading {fetched.size >> 10} KiB")
         info = self._feeds.hold(
             self._only(target),
             source.name,
             address=shown(source.address),
             public=source.public,
-            etag=etag or got.etag,
-            last_modified="" if etag else got.last_modified,
+            etag=etag or fetched.etag,
+            last_modified="" if etag else fetched.last_modified,
             force=self._force,
         )
         return FeedUpdate(name=source.name, outcome=UpdateOutcome.UPDATED, feed=info)
 
     def _only(self, target: Path) -> Feed:
         """The feed in the file. Its errors name the address: the file is gone with them."""
-        where = shown(self._source.address)
-        found = list(self._feeds.read(target, shown=where))
+        address = shown(self._source.address)
+        feeds = list(self._feeds.read(target, shown=address))
         kind = self._source.kind
-        fitting = [feed for feed in found if kind is None or feed.kind is kind]
+        fitting = [feed for feed in feeds if kind is None or feed.kind is kind]
         if len(fitting) != 1:
-            kinds = ", ".join(sorted({feed.kind.value for feed in found}))
+            kinds = ", ".join(sorted({feed.kind.value for feed in feeds}))
             raise InvalidInputError(
-                f"holds {len(found)} feeds ({kinds}), not one{f' of {kind.value}' if kind else ''}",
-                where=where,
+                f"holds {len(feeds)} feeds ({kinds}), not one{f' of {kind.value}' if kind else ''}",
+                where=address,
                 hint="check the address in patchctl.yml",
             )
         return fitting[0]
@@ -352,9 +352,9 @@ _EPOCH = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
 
 
 def _epoch(text: str) -> int | None:
-    found = _EPOCH.fullmatch(text)
+    match = _EPOCH.fullmatch(text)
     try:
-        return int(datetime.fromisoformat(f"{found[1]}+00:00").timestamp()) if found else None
+        return int(datetime.fromisoformat(f"{match[1]}+00:00").timestamp()) if match else None
     except ValueError:
         return None
 
@@ -362,13 +362,13 @@ def _epoch(text: str) -> int | None:
 def _telling(say: Say, name: str) -> Callable[[int, int], None]:
     """Every 16 MiB a line."""
     step = 16 << 20
-    told = step
+    next_line = step
 
-    def tell(received: int, total: int) -> None:
-        nonlocal told
-        if received >= told:
-            told += step
+    def progress(received: int, total: int) -> None:
+        nonlocal next_line
+        if received >= next_line:
+            next_line += step
             of = f" of {total >> 20}" if total else ""
             say(f"{name}: {received >> 20}{of} MiB")
 
-    return tell
+    return progress

@@ -90,28 +90,43 @@ def plan(settings: FeedSettings, ecosystems: Collection[str]) -> Sources:
     A source of the settings is fetched wherever it is enabled; a known one whose address the
     settings do not give only where it is needed.
     """
-    said = {source.name: source for source in settings.sources}
-    wanted = {*ecosystems, *settings.ecosystems}
-    families = {family(one) for one in wanted}
+    configured = {source.name: source for source in settings.sources}
+    all_ecosystems = {*ecosystems, *settings.ecosystems}
+    families = {family(ecosystem) for ecosystem in all_ecosystems}
     needed = ["kev", "epss", "eol"]
     if _TRACKER in families:
         needed.append("debian-tracker")
-    if settings.mirror and "cve" in said:
+    if settings.mirror and "cve" in configured:
         needed.append("cve")
-    found = [_single(name, settings, said[name].address if name in said else "") for name in needed]
-    found += [
-        _osv(_FAMILIES[one], settings, said[osv_name(one)].address if osv_name(one) in said else "")
-        for one in sorted(families & _FAMILIES.keys())
+    sources = [
+        _single(name, settings, configured[name].address if name in configured else "")
+        for name in needed
     ]
-    names = {source.name for source in found}
+    sources += [
+        _osv(
+            _FAMILIES[family_name],
+            settings,
+            configured[osv_name(family_name)].address
+            if osv_name(family_name) in configured
+            else "",
+        )
+        for family_name in sorted(families & _FAMILIES.keys())
+    ]
+    names = {source.name for source in sources}
     for source in settings.sources:
         if source.address and source.name not in names:
-            found.append(_own(source.name, source.address, settings))
-    enabled = [one for one in found if one.name not in said or said[one.name].enabled]
+            sources.append(_own(source.name, source.address, settings))
+    enabled = [
+        source
+        for source in sources
+        if source.name not in configured or configured[source.name].enabled
+    ]
     covered = {_TRACKER, *_FAMILIES}
     return Sources(
-        sources=tuple(sorted(enabled, key=lambda one: one.name)),
-        uncovered=tuple(sorted(one for one in wanted if family(one) not in covered)),
+        sources=tuple(sorted(enabled, key=lambda source: source.name)),
+        uncovered=tuple(
+            sorted(ecosystem for ecosystem in all_ecosystems if family(ecosystem) not in covered)
+        ),
     )
 
 
@@ -137,12 +152,12 @@ def _osv(folder: str, settings: FeedSettings, address: str) -> Source:
             name=name, address=address, kind=FeedKind.OSV, folder=address.removesuffix("/all.zip")
         )
     base = f"{settings.mirror.rstrip('/')}/osv" if settings.mirror else _OSV
-    where = f"{base}/{quote(folder)}"
+    folder_address = f"{base}/{quote(folder)}"
     return Source(
         name=name,
-        address=f"{where}/all.zip",
+        address=f"{folder_address}/all.zip",
         kind=FeedKind.OSV,
-        folder=where,
+        folder=folder_address,
         public=not settings.mirror,
     )
 
@@ -151,7 +166,7 @@ def _own(name: str, address: str, settings: FeedSettings) -> Source:
     """A source that only the settings name, or a known one that no host needs by itself."""
     if name in _SINGLE:
         return _single(name, settings, address)
-    for one, folder in _FAMILIES.items():
-        if osv_name(one) == name:
+    for family_name, folder in _FAMILIES.items():
+        if osv_name(family_name) == name:
             return _osv(folder, settings, address)
     return Source(name=name, address=address)

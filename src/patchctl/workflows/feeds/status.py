@@ -25,10 +25,10 @@ def choose(sources: Sources, names: Sequence[str]) -> tuple[Source, ...]:
     by_name = {source.name: source for source in sources.sources}
     unknown = [name for name in names if name not in by_name]
     if unknown:
-        there = ", ".join(by_name) or "none"
+        known = ", ".join(by_name) or "none"
         raise UsageError(
             f"no source {unknown[0]} for this fleet",
-            hint=f"there are {there}; others are named in patchctl.yml under feeds.sources",
+            hint=f"there are {known}; others are named in patchctl.yml under feeds.sources",
         )
     return tuple(by_name[name] for name in dict.fromkeys(names)) if names else sources.sources
 
@@ -56,7 +56,9 @@ def status(store: FeedStore, settings: FeedSettings, sources: Sources, now_s: in
             for source in sources.sources
             if source.name not in names and not _imported(source, held)
         ),
-        uncovered=tuple(one for one in sources.uncovered if family(one) not in families),
+        uncovered=tuple(
+            ecosystem for ecosystem in sources.uncovered if family(ecosystem) not in families
+        ),
     )
 
 
@@ -91,16 +93,16 @@ def outdated_lines(feeds: Iterable[FeedInfo]) -> tuple[str, ...]:
     """A warning, with what mends it, where an older patchctl has read feeds in another way."""
     outdated = [feed for feed in feeds if feed.outdated]
     fetched = [feed.name for feed in outdated if feed.address]
-    given = [feed for feed in outdated if not feed.address]
+    imported = [feed for feed in outdated if not feed.address]
     remedies = []
     if fetched:
         remedies.append(f"`patchctl feeds update` mends {_names(fetched)}")
-    if given:
-        asked = any(feed.kind is FeedKind.UPDATEINFO for feed in given)
+    if imported:
+        asked = any(feed.kind is FeedKind.UPDATEINFO for feed in imported)
         hosts = " or `patchctl feeds update --from-hosts`" if asked else ""
         remedies.append(
             f"`patchctl feeds import` of the files{hosts} mends"
-            f" {_names([feed.name for feed in given])}"
+            f" {_names([feed.name for feed in imported])}"
         )
     return (f"feeds were read by an older patchctl: {'; '.join(remedies)}",) if remedies else ()
 
