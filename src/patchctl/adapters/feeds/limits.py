@@ -1,4 +1,4 @@
-"""Limits for what comes out of archives and decompressors, and streams that keep them."""
+"""Limit what archives and decompressors give, with streams that enforce the limits."""
 
 import io
 import lzma
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 _MB = 1024 * 1024
-# Below this much output no ratio is judged: short files full of blanks pack very well.
+# The ratio counts only above this much output: short files full of blanks compress very well.
 _RATIO_FROM = 8 * _MB
 # A zip's list of members is held in memory, about ten times as large as in the file.
 _DIRECTORY_BYTES = 64 * _MB
@@ -46,12 +46,12 @@ class Limits:
 
 
 # One file of metadata as a host gives it: the largest, SUSE's and Fedora's, unpack to less than a
-# tenth of it.
+# tenth of these limits.
 ONE_FILE = Limits(member_bytes=1024 * _MB, total_bytes=1024 * _MB, members=1)
 
 
 class Budget:
-    """What one archive or folder has used of its limits."""
+    """Counts what one archive or folder has used of its limits."""
 
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
@@ -59,13 +59,13 @@ class Budget:
         self._members = 0
 
     def member(self, location: str) -> None:
-        """Count a member."""
+        """Count a member. Raises InvalidInputError above the limit."""
         self._members += 1
         if self._members > self.limits.members:
             raise InvalidInputError(f"more than {self.limits.members} files inside", where=location)
 
     def take(self, count: int, location: str) -> None:
-        """Count bytes that were unpacked."""
+        """Count unpacked bytes. Raises InvalidInputError above the limit."""
         self._bytes += count
         if self._bytes > self.limits.total_bytes:
             raise InvalidInputError(
@@ -73,7 +73,7 @@ class Budget:
             )
 
     def directory(self, stream: BinaryIO, location: str) -> None:
-        """Refuse a zip with an immense list of members before it is loaded: `zipfile` makes an
+        """Refuse a zip with a huge list of members before it is loaded, because `zipfile` makes an
         object of half a kilobyte for each."""
         start, size = _directory_of(stream)
         if size > _DIRECTORY_BYTES:
@@ -83,15 +83,15 @@ class Budget:
         stream.seek(0)
 
     def headers(self, entries: Iterable[object], location: str) -> None:
-        """Refuse more entries of an archive than the limit, without looking into them."""
+        """Refuse an archive with more entries than the limit, without reading their content."""
         most = self.limits.members
         if any(count > most for count, _ in enumerate(entries, 1)):
             raise InvalidInputError(f"more than {most} files inside", where=location)
 
 
 def _directory_of(stream: BinaryIO) -> tuple[int, int]:
-    """(start, size) of a zip's list of members, found as `zipfile` finds it. (0, 0) where there is
-    none, which `zipfile` then tells."""
+    """(start, size) of a zip's list of members, found as `zipfile` finds it; (0, 0) where there is
+    none, which `zipfile` then reports."""
     end = stream.seek(0, os.SEEK_END)
     tail = stream.seek(max(0, end - _ZIP_TAIL))
     data = stream.read(end - tail)
@@ -101,7 +101,7 @@ def _directory_of(stream: BinaryIO) -> tuple[int, int]:
         plain = data.rfind(b"PK\x05\x06")
     if not 0 <= plain <= len(data) - 22:
         return 0, 0
-    # 4.3.14: a zip64 end stands right before its locator, and counts where there is one.
+    # 4.3.14: a zip64 end is right before its locator, and counts where there is one.
     wide = plain - 76
     if wide >= 0 and data.startswith(b"PK\x06\x06", wide):
         size = struct.unpack_from("<Q", data, wide + 40)[0]
@@ -111,7 +111,7 @@ def _directory_of(stream: BinaryIO) -> tuple[int, int]:
 
 
 def _directory_entries(data: bytes) -> Iterator[int]:
-    """Where each member's header begins, 4.3.12; ends where there is none."""
+    """The offset of each member's header, 4.3.12; ends at the first invalid one."""
     offset = 0
     while offset + 46 <= len(data):
         yield offset
@@ -127,7 +127,7 @@ _BROKEN = (
 
 
 def broken(error: Exception, location: str) -> CorruptFileError:
-    """Their message on one line."""
+    """An error with a library's message, on one line."""
     reason = " ".join(str(error).split()) or type(error).__name__
     return CorruptFileError(
         f"is cut short or broken: {reason[:200]}", where=location, hint="fetch it again"
@@ -136,7 +136,7 @@ def broken(error: Exception, location: str) -> CorruptFileError:
 
 @contextmanager
 def translated(location: str) -> Iterator[None]:
-    """Turns what archive libraries raise for broken input into CorruptFileError."""
+    """Turn what archive libraries raise for broken input into CorruptFileError."""
     try:
         yield
     except _BROKEN as error:
@@ -146,8 +146,9 @@ def translated(location: str) -> Iterator[None]:
 class BoundedStream(io.RawIOBase):
     """Reads another stream under limits; broken input and broken limits are InvalidInputError.
 
-    `packed` tells how many bytes the decompressor below has eaten, for the ratio. Where the same
-    bytes pass two streams, only one of them is `counted`."""
+    `packed` tells how many bytes the decompressor below has consumed, for the ratio. `whole`: the
+    limit for an archive holds, not that for a member. Where the same bytes pass two streams, only
+    one of them is `counted`."""
 
     def __init__(
         self,
@@ -177,7 +178,7 @@ class BoundedStream(io.RawIOBase):
         try:
             data = self._stream.read(len(view))
         except _BROKEN as error:
-            # Asked again, a decompressor would say that this is the end.
+            # Kept, because a decompressor that is read again would report the end of the stream.
             self._error = broken(error, self._location)
             raise self._error from error
         count = len(data)

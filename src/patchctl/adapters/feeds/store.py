@@ -1,8 +1,8 @@
-"""The vulnerability data that is held, each feed whole.
+"""Store vulnerability data, each feed as a whole.
 
-feeds/index.json     which generation of which feed counts; replaced whole
-feeds/g-XXXXXXXX/    a generation: parts and manifest, see feed_files
-feeds/lock           held by whoever writes
+feeds/index.json     the generation of each feed that counts; replaced as a whole
+feeds/g-XXXXXXXX/    a generation: parts and manifest, see `files`
+feeds/lock           held by the process that writes
 
 A new generation is written beside the old one, read back, and only then named in the index: a
 process that is killed at any moment leaves the old feed or the new one, never a part of either.
@@ -63,8 +63,8 @@ class _Index(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedStore:
-    """Feeds by name. An object sees the feeds of one moment: those of when it first looked, and
-    its own changes.
+    """Feeds by name. An object sees the feeds as they were when it first read them, and its own
+    changes.
 
     Reading raises IntegrityError where a file is damaged, ConflictError where another process has
     replaced a feed meanwhile.
@@ -82,7 +82,7 @@ class FeedStore:
         return tuple(entry.info for entry in self._index.feeds)
 
     def get(self, name: str) -> FeedInfo | None:
-        """That feed, or None."""
+        """The feed of this name, or None."""
         return next((info for info in self.list() if info.name == name), None)
 
     @property
@@ -93,7 +93,7 @@ class FeedStore:
         )
 
     def ecosystems(self) -> dict[str, int]:
-        """Canonical names of ecosystems -> how many advisories speak of them."""
+        """Canonical name of an ecosystem -> number of its advisories."""
         counts: dict[str, int] = {}
         for info in self.list():
             for name, count in info.ecosystems.items():
@@ -103,9 +103,9 @@ class FeedStore:
     # --- for matching ---
 
     def advisories(self, ecosystem: str) -> Iterator[tuple[str, Advisory]]:
-        """(name of the feed, advisory) of everything that speaks of the ecosystem; `affected`
-        holds only that ecosystem's packages. Feeds may hold one id several times: it comes from
-        each, for its own date decides and not its feed's."""
+        """(name of the feed, advisory) for each advisory on the ecosystem; `affected` has only that
+        ecosystem's packages. An id that several feeds have comes from each, because the date of the
+        record decides, not that of its feed."""
         for entry, part in self._parts(ADVISORIES):
             if part.key == ecosystem:
                 for frame in self._frames(entry, part):
@@ -113,7 +113,7 @@ class FeedStore:
                         yield entry.info.name, advisory
 
     def known_exploited(self) -> dict[str, KnownExploited]:
-        """By CVE. Of several feeds the newest wins."""
+        """CVE -> its entry in KEV. Of several feeds the newest wins."""
         entries: dict[str, KnownExploited] = {}
         for entry, part in self._parts(KEV):
             for frame in self._frames(entry, part):
@@ -121,15 +121,15 @@ class FeedStore:
         return entries
 
     def exploit_chances(self, cves: Collection[str]) -> dict[str, ExploitChance]:
-        """EPSS of those of the CVEs that have one. Of several feeds the newest wins."""
+        """CVE -> its EPSS score, for those that have one. Of several feeds the newest wins."""
         return {
             cve: ExploitChance(cve=cve, score=values[0], percentile=values[1])
             for cve, values in self._of_cves(EPSS, cves)
         }
 
     def cve_facts(self, cves: Collection[str]) -> dict[str, CveFacts]:
-        """Records of those of the CVEs that have one. Of several the newest record wins, and where
-        their dates do not tell, that of the newest feed."""
+        """CVE -> its record, for those that have one. Of several the newest record wins, and of
+        equally new ones that of the newest feed."""
         newest: dict[str, CveFacts] = {}
         for cve, raw in self._of_cves(CVE, cves, first=False):
             facts = files.cve_facts(raw)
@@ -138,7 +138,7 @@ class FeedStore:
         return newest
 
     def lifecycles(self) -> tuple[Lifecycle, ...]:
-        """Every release's dates. Of several feeds the newest wins."""
+        """Support dates of every release. Of several feeds the newest wins."""
         lifecycles: dict[tuple[str, str], Lifecycle] = {}
         for entry, part in self._parts(EOL):
             own = {
@@ -160,7 +160,8 @@ class FeedStore:
     def _of_cves(
         self, shelf: str, cves: Collection[str], *, first: bool = True
     ) -> Iterator[tuple[str, Any]]:
-        """What each feed has of these CVEs, the newest feed first, or only what the `first` has."""
+        """(CVE, value) for those of the CVEs that the feeds have, the newest feed first. `first`:
+        only the first value of each CVE."""
         by_year: dict[str, set[str]] = {}
         for cve in cves:
             by_year.setdefault(files.year_of(cve), set()).add(cve)
@@ -168,7 +169,7 @@ class FeedStore:
             missing = by_year.get(part.key)
             if not missing:
                 continue
-            # In a feed the last of several records of one CVE counts.
+            # Of several records of a CVE in one feed the last counts.
             records = {
                 cve: frame[cve]
                 for frame in self._frames(entry, part)
@@ -230,13 +231,13 @@ class FeedStore:
         last_modified: str = "",
         check: Callable[[FeedInfo], None] = lambda info: None,
     ) -> FeedInfo:
-        """Hold these records as the feed, instead of what it was before. They are taken one by one.
+        """Replace the content of a feed by these records, which are read one by one.
 
-        `dated` is asked after the last record; 0: the newest date of them. An `address` means that
-        the content came from there now.
-        `check` may raise to refuse the new content, which is complete then.
+        `dated` is called after the last record; where it gives 0, the newest record's date counts.
+        An `address` means that the content was fetched from there now. `check` may raise to refuse
+        the new content, which is complete then.
         Raises InvalidInputError where no record is usable, AdapterError where it cannot be written,
-        ConflictError where another process writes. Whatever is raised, the old feed is whole.
+        ConflictError where another process writes. After any error the old feed is unchanged.
         """
         info = FeedInfo(
             name=name,
@@ -264,8 +265,8 @@ class FeedStore:
         etag: str = "",
         last_modified: str = "",
     ) -> FeedInfo:
-        """Put changed advisories in, take those with the ids `gone` out, keep the rest as it was
-        read.
+        """Add or replace the changed advisories, remove those with the ids `gone`, and keep the
+        others.
 
         The same errors as `replace`, and NotFoundError where there is no such feed.
         """
@@ -288,19 +289,19 @@ class FeedStore:
             )
 
     def ids(self, name: str) -> set[str]:
-        """Ids of all advisories of the feed. Raises NotFoundError."""
+        """The ids of all advisories of the feed. Raises NotFoundError."""
         return {advisory.id for advisory in self.advisories_of(name)}
 
     def advisories_of(self, name: str) -> Iterator[Advisory]:
-        """All advisories of the feed; one that speaks of several ecosystems comes in parts. Raises
-        NotFoundError."""
+        """All advisories of the feed; one on several ecosystems comes once for each, with that
+        ecosystem's packages. Raises NotFoundError."""
         entry = self._entry(name)
         for part in self._generation(entry).manifest.on(ADVISORIES):
             for frame in self._frames(entry, part):
                 yield from frame
 
     def cves_of(self, name: str) -> set[str]:
-        """The CVEs of which the feed has a record. Raises NotFoundError."""
+        """The CVEs that the feed has a record of. Raises NotFoundError."""
         entry = self._entry(name)
         return {
             cve
@@ -310,7 +311,7 @@ class FeedStore:
         }
 
     def unchanged(self, name: str) -> FeedInfo:
-        """Note that the feed's address still has this content. Raises NotFoundError."""
+        """Note that the feed's address still has the same content. Raises NotFoundError."""
         with self._writing():
             entry = self._entry(name)
             info = msgspec.structs.replace(entry.info, checked=self._now_s())
@@ -318,7 +319,7 @@ class FeedStore:
             return info
 
     def remove(self, name: str) -> None:
-        """Forget a feed. Raises NotFoundError."""
+        """Remove a feed. Raises NotFoundError."""
         with self._writing():
             self._entry(name)
             others = tuple(entry for entry in self._index.feeds if entry.info.name != name)
@@ -335,7 +336,7 @@ class FeedStore:
         replaced = set(gone)
         for record in changed:
             if isinstance(record, Advisory):
-                # A server that stands behind its own list may still give what was there before.
+                # A server whose records are older than its list may still give the old record.
                 if record.modified < dates.get(record.id, 0):
                     continue
                 replaced.add(record.id)
@@ -409,7 +410,7 @@ class FeedStore:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """Alone, with the index as it is now."""
+        """Hold the lock for writing, with the index read again."""
         private_folder(self._folder)
         with locked(private_file(self._folder / "lock"), timeout_s=_LOCK_S):
             self._index = self._stored()
@@ -417,14 +418,14 @@ class FeedStore:
             yield
 
     def _discard(self, generation: str) -> None:
-        """Remove a generation that did not come to count. Where the index was replaced before the
-        error, or cannot be read to tell, it stays: a later write sweeps it."""
+        """Remove a generation that no index names. Where the index was replaced before the error,
+        or cannot be read, it stays, and a later write removes it."""
         with contextlib.suppress(PatchctlError):
             if generation not in {entry.generation for entry in self._stored().feeds}:
                 shutil.rmtree(self._folder / generation, ignore_errors=True)
 
     def _sweep(self) -> None:
-        """Remove generations that no index names; a killed writer leaves one."""
+        """Remove generations that the index does not name; a killed writer leaves one."""
         named = {entry.generation for entry in self._index.feeds}
         for folder in self._folder.glob(f"{_PREFIX}*"):
             if folder.name not in named:

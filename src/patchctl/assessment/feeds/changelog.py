@@ -1,4 +1,4 @@
-"""Changelogs of Debian packages, deb-changelog(5): which version first named a CVE as fixed."""
+"""Read changelogs of Debian packages, deb-changelog(5): the version that first fixed each CVE."""
 
 import re
 from collections.abc import Iterator
@@ -23,17 +23,17 @@ _NOT_FIXED = re.compile(
     r"|\b(?:does|do)(?:\s+not|n't)\s+affect",
     re.I,
 )
-# A stable update says its release in its version: `1.2-3+deb12u1`.
+# A stable update has its release in its version: `1.2-3+deb12u1`.
 _STABLE = re.compile(r"[+~]deb([0-9]{1,2})u")
-# Not uploaded, or uploaded where every later release begins.
+# Not uploaded, or uploaded to unstable, from which every release is made.
 _NO_RELEASE = {"unstable", "sid", "experimental", "unreleased"}
 
 
 def read(
     stream: BinaryIO, location: str, feed_date: FeedDate, ecosystem: str = ""
 ) -> Iterator[FeedRecord]:
-    """An advisory for each CVE and source package. `ecosystem` is used where the newest entry went
-    to unstable or names no release."""
+    """Yield an advisory for each CVE and source package. `ecosystem` counts where the newest entry
+    went to unstable or names no release."""
     log = _Log()
     for number, line in lines(stream, location):
         if isinstance(line, BadRecord):
@@ -62,7 +62,8 @@ def read(
 
 
 class _Log:
-    """What is known after each line. Entries come newest first, so a later one is older."""
+    """Reads a changelog line by line. Entries come newest first, so a later one is older; `fixes`
+    are CVE -> (source, version)."""
 
     def __init__(self) -> None:
         self.fixes: dict[str, tuple[str, str]] = {}
@@ -70,11 +71,11 @@ class _Log:
         self._newest: tuple[str, list[str]] | None = None
         self._entry: tuple[str, str] | None = None
         self._pending: list[str] = []
-        # Old changelogs end in other forms: told once, not for each line.
+        # Old changelogs end in other formats: reported once, not for each line.
         self._lost = False
 
     def take(self, line: str) -> bool:
-        """Take a line; False where it belongs to no changelog."""
+        """Read a line; False where it belongs to no changelog."""
         if not line.strip():
             self._accept()
             return True
@@ -110,7 +111,8 @@ class _Log:
                 return
 
     def _change(self, line: str) -> None:
-        """A line that denies takes its own ids with it, or those of the line that it goes on."""
+        """Note the CVEs of a line. One that says "not affected" drops its own CVEs, or those of the
+        line that it continues."""
         cves = cves_in_text(line)
         denied = _NOT_FIXED.search(line) is not None
         continued = line.lstrip()[0] not in "*-+["
@@ -129,7 +131,7 @@ class _Log:
         self._pending = []
 
     def ecosystem(self, default: str) -> str:
-        """By the newest entry: its distribution, its version's suffix, else what was given."""
+        """The ecosystem by the newest entry's version or distribution, else the default."""
         if self._newest is None:
             return default
         version, suites = self._newest

@@ -1,4 +1,4 @@
-"""CVE records, JSON 5.x, as cvelistV5 and CISA's vulnrichment publish them.
+"""Read CVE records, JSON 5.x, as cvelistV5 and CISA's vulnrichment publish them.
 
 https://github.com/CVEProject/cve-schema. SSVC points are in the container of CISA's ADP.
 """
@@ -54,7 +54,7 @@ class _Record(Wire):
 
 
 _DECODER = msgspec.json.Decoder(_Record)
-# SSVC's names of decision points to fields. Values are lower-cased: some records say `PoC`.
+# SSVC's name of a decision point -> field. Values are lower-cased: some records say `PoC`.
 _POINTS = {
     "exploitation": "exploitation",
     "automatable": "automatable",
@@ -68,7 +68,7 @@ VALUES = {
 
 
 def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
-    """The record in one stream."""
+    """Yield the record in a stream."""
     try:
         record = _DECODER.decode(load(stream, location, RECORD_BYTES))
     except UNREADABLE as error:
@@ -107,7 +107,7 @@ def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedR
 
 
 def _vectors(container: _Container, source: str) -> Iterator[CvssVector]:
-    """Newest version first, as a container may give one score in several."""
+    """The CVSS vectors of a container, newest version of CVSS first."""
     metrics = container.metrics or ()
     for name in ("cvssV4_0", "cvssV3_1", "cvssV3_0", "cvssV2_0"):
         for metric in metrics:
@@ -127,7 +127,7 @@ def _ssvc(containers: list[_Container]) -> dict[str, str]:
 
 
 def _points(content: Any) -> dict[str, str]:
-    """`options` is a list of objects with one decision point each."""
+    """Field -> value, from `options`, a list of objects with one decision point each."""
     points: dict[str, str] = {}
     options = content.get("options") if isinstance(content, dict) else None
     for option in options if isinstance(options, list) else ():

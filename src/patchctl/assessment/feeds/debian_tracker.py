@@ -1,7 +1,7 @@
-"""The Debian security tracker's JSON: package > CVE or TEMP id > releases.
+"""Read the Debian security tracker's JSON: package > CVE or TEMP id > releases.
 
-https://security-tracker.debian.org/tracker/data/json; unlike OSV's form of it, this one says what
-is not affected, not urgent and not going to be fixed.
+https://security-tracker.debian.org/tracker/data/json; unlike OSV's copy it says which packages are
+not affected, not urgent and will not be fixed.
 """
 
 from collections.abc import Iterator
@@ -56,7 +56,7 @@ _RELEASE = msgspec.json.Decoder(_Release)
 
 
 def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
-    """An advisory for each entry of each source package. The format states no date."""
+    """Yield an advisory for each entry of each source package. The format states no date."""
     packages = document(load(stream, location, DOCUMENT_BYTES), dict[str, msgspec.Raw], location)
     for package, raw in packages.items():
         try:
@@ -83,7 +83,7 @@ def _entry(package: str, ident: str, raw: msgspec.Raw, location: str) -> Iterato
             affected.append(record)
     cves = tuple(cves_of_ids((ident,)))
     yield Advisory(
-        # The same id as in OSV's form of the tracker. TEMP ids stand for no CVE yet.
+        # The same id as in OSV's copy of the tracker. TEMP ids have no CVE yet.
         id=f"DEBIAN-{ident}" if cves else ident,
         kind=AdvisoryKind.SECURITY,
         title=(entry.description or "")[:300],
@@ -118,7 +118,7 @@ def _release(package: str, suite: str, raw: msgspec.Raw, location: str) -> Affec
 
 
 def _versions(repositories: object) -> tuple[str, ...]:
-    """The versions that a release's repositories (plain, security, LTS) have, the newest last."""
+    """The versions in a release's repositories (plain, security, LTS), the newest last."""
     stated = repositories.values() if isinstance(repositories, dict) else ()
     distinct = {version for version in stated if isinstance(version, str)}
     with suppress(InvalidVersionError):
@@ -127,9 +127,9 @@ def _versions(repositories: object) -> tuple[str, ...]:
 
 
 def _status(release: _Release) -> VendorStatus | None:
-    """What the tracker's words mean; None for words it does not use."""
+    """The status that the tracker's words mean; None for unknown words."""
     if release.status == "resolved":
-        # "0": no version of the package ever had the fault.
+        # "0": no version of the package was ever affected.
         if release.fixed_version == "0":
             return VendorStatus.NOT_AFFECTED
         return VendorStatus.AFFECTED if release.fixed_version else None

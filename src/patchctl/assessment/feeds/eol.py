@@ -1,4 +1,4 @@
-"""Releases' dates from endoflife.date: one file over products, or the API v1's products.
+"""Read support dates of releases from endoflife.date: its file of cycles, or API v1's products.
 
 https://endoflife.date/docs/api/v1/ (`products/full`, `products/debian`).
 """
@@ -71,7 +71,7 @@ _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
-    """A release each."""
+    """Yield a Lifecycle for each release."""
     file = document(load(stream, location, DOCUMENT_BYTES), _File, location)
     stated = file.generated_at or (file.source.date if file.source else "")
     feed_date.date(seconds(stated))
@@ -92,7 +92,7 @@ def _cycle(cycle: _Cycle, meaning: dict[str, dict[str, str]], day: str) -> Lifec
         product=cycle.product,
         cycle=cycle.cycle,
         release=iso_date(cycle.release),
-        # `true`: ended, on a day that is not stated; by the file's own date at the latest.
+        # `true`: support has ended on a day that is not stated; the file's own date is the latest.
         end=day if cycle.eol is True else iso_date(cycle.eol),
         extended_end=extended,
         extended_name=meaning.get(cycle.product, {}).get("eoes", "") if extended else "",

@@ -1,4 +1,4 @@
-"""EPSS scores as CSV, with or without the comment line that dates them.
+"""Read EPSS scores as CSV, with or without the comment line that dates them.
 
 https://www.first.org/epss/data_stats: `#model_version:…,score_date:…`, then `cve,epss,percentile`.
 """
@@ -17,7 +17,7 @@ _HEADER = ["cve", "epss", "percentile"]
 
 
 def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
-    """A row each."""
+    """Yield an ExploitChance for each row."""
     header = False
     for number, line in lines(stream, location):
         if isinstance(line, BadRecord):

@@ -1,4 +1,4 @@
-"""CISA's catalogue of known exploited vulnerabilities.
+"""Read CISA's catalogue of known exploited vulnerabilities (KEV).
 
 https://www.cisa.gov/known-exploited-vulnerabilities-catalog (the JSON file).
 """
@@ -31,7 +31,7 @@ _ENTRY = msgspec.json.Decoder(_Entry)
 
 
 def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
-    """The entries of the catalogue."""
+    """Yield the entries of the catalogue."""
     catalogue = document(load(stream, location, DOCUMENT_BYTES), _Catalogue, location)
     feed_date.date(seconds(catalogue.dateReleased))
     entries = catalogue.vulnerabilities

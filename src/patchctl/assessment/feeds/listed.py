@@ -1,7 +1,8 @@
-"""OSV's `versions` beside its ranges: a version is affected where either names it.
+"""Find the versions in OSV's `versions` that its ranges do not cover.
 
-https://ossf.github.io/osv-schema/#evaluation. Publishers enumerate in `versions` what the ranges
-hold already (all of Ubuntu's and Debian's do), so only what lies outside of them is kept.
+A version is affected where either names it (https://ossf.github.io/osv-schema/#evaluation).
+Publishers repeat in `versions` what the ranges cover (all of Ubuntu's and Debian's do), so only the
+others are kept.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,7 @@ from functools import lru_cache
 from ...models.versions import VersionScheme
 from ..versions import InvalidVersionError, Key, key
 
-# (introduced, fixed, last affected), empty for what is open.
+# (introduced, fixed, last affected), empty text where a range has no such end.
 Range = tuple[str, str, str]
 
 _SCHEMES = {
@@ -23,8 +24,8 @@ _SCHEMES = {
 def outside(
     vendor: str, ranges: Sequence[Range], versions: Iterable[str]
 ) -> dict[str, tuple[str, ...]]:
-    """The fix to take -> versions that no range holds. The fix is the next later one of the ranges,
-    empty where there is none."""
+    """Fix -> the versions outside all ranges that it is for. The fix is the next later one of the
+    ranges, empty where there is none."""
     if ("", "", "") in ranges:
         return {}
     scheme = _SCHEMES.get(vendor, VersionScheme.RPM)
@@ -36,7 +37,7 @@ def outside(
 
 
 def _holds(scheme: VersionScheme, span: Range, version: str) -> bool:
-    """Whether the range has the version; not where one of them cannot be compared."""
+    """Whether the version is in the range; False where a version is invalid."""
     introduced, fixed, last = span
     try:
         version_key = _key(scheme, version)

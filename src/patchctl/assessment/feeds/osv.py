@@ -1,4 +1,4 @@
-"""OSV records, one JSON document for each. https://ossf.github.io/osv-schema/"""
+"""Read OSV records, one JSON document each. https://ossf.github.io/osv-schema/"""
 
 import re
 from collections.abc import Iterator
@@ -101,7 +101,7 @@ _KINDS = {
 
 
 def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
-    """The record in one stream."""
+    """Yield the record in a stream."""
     try:
         record = _DECODER.decode(load(stream, location, RECORD_BYTES))
     except UNREADABLE as error:
@@ -139,7 +139,7 @@ def _advisory(record: _Record) -> Advisory:
 
 
 def _kind(ident: str) -> AdvisoryKind:
-    """By the id: AlmaLinux, Rocky and Red Hat also publish bug fixes and enhancements."""
+    """The kind by the id: AlmaLinux, Rocky and Red Hat also publish bug fixes and enhancements."""
     prefix = ident.partition("-")[0]
     if len(prefix) == 4 and prefix[:2] in ("AL", "RL", "RH", "RX", "EL"):
         return _KINDS.get(prefix[2:], AdvisoryKind.UNKNOWN)
@@ -147,7 +147,7 @@ def _kind(ident: str) -> AdvisoryKind:
 
 
 def _severity(record: _Record, title: str) -> Severity:
-    """Ubuntu states it as a type of its own, Red Hat's relatives in front of the summary."""
+    """The severity: Ubuntu has a type for it, Red Hat's relatives write it before the summary."""
     for rating in record.severity or ():
         if rating.type == "Ubuntu":
             return severity_of(rating.score)
@@ -156,8 +156,8 @@ def _severity(record: _Record, title: str) -> Severity:
 
 
 def _cves(record: _Record) -> tuple[str, ...]:
-    """Where CVEs stand has changed over the years: aliases, then related, then upstream; some
-    records have them only in the id or in links."""
+    """The CVEs of a record. The field has changed over the years: aliases, then related, then
+    upstream; some records have CVEs only in the id or in links."""
     stated = cves_of_ids(
         (
             record.id,
@@ -176,7 +176,7 @@ def _cves(record: _Record) -> tuple[str, ...]:
 def _entries(affected: _Affected) -> Iterator[Affected]:
     package = affected.package
     if package is None or not package.name or not package.ecosystem:
-        return  # An entry for a git repository.
+        return  # an entry for a git repository
     ecosystem, channel = ecosystems.of_osv(package.ecosystem)
     vendor = package.ecosystem.partition(":")[0]
     specific = affected.ecosystem_specific or _Specific()
@@ -195,8 +195,8 @@ def _entries(affected: _Affected) -> Iterator[Affected]:
         if affected.versions:
             yield Affected(**shared, channel=channel, versions=tuple(affected.versions))
         return
-    # OSV lists the versions that were in a release of Debian; of what nobody fixed the last one is
-    # what the release has.
+    # OSV lists the versions that a release of Debian had; where nothing is fixed, the last is the
+    # current one.
     in_release = tuple(affected.versions[-1:]) if vendor == "Debian" and affected.versions else ()
     for introduced, fixed, last in pairs:
         yield Affected(
@@ -213,10 +213,9 @@ def _entries(affected: _Affected) -> Iterator[Affected]:
 
 
 def _pairs(events: "list[_Event] | tuple[()]") -> Iterator[tuple[str, str, str]]:
-    """(introduced, fixed, last_affected); several pairs may stand in one list of events."""
+    """(introduced, fixed, last_affected) for each range in one list of events."""
     begun: str | None = None
-    # The schema asks readers to sort events; what can be wrong without comparing versions is only
-    # a beginning that does not come first.
+    # The schema asks readers to sort events; without comparing versions only "0" can be put first.
     for event in sorted(events, key=lambda event: event.introduced != "0"):
         if event.introduced is not None:
             if begun is not None:
@@ -230,8 +229,8 @@ def _pairs(events: "list[_Event] | tuple[()]") -> Iterator[tuple[str, str, str]]
 
 
 def _subscription(vendor: str, channel: str, fixed: str, availability: str) -> str:
-    """Before `Ubuntu:Pro` had an ecosystem of its own, only the version or a note told of it; which
-    of its two archives has the fix stands in the note at most."""
+    """The channel of a fix. Before `Ubuntu:Pro` was an ecosystem, only the version or the
+    availability told it; the availability may also tell which of the two archives has the fix."""
     if vendor != "Ubuntu" or channel not in ("", "esm"):
         return channel
     if channel or "~esm" in fixed or "+esm" in fixed or "Ubuntu Pro" in availability:
@@ -240,7 +239,7 @@ def _subscription(vendor: str, channel: str, fixed: str, availability: str) -> s
 
 
 def _vendor_view(specific: _Specific) -> tuple[VendorStatus, Severity]:
-    """Debian's urgency also says that a release or package gets no support any more."""
+    """(status, severity). Debian's urgency also says that a release or package has no support."""
     if specific.urgency == "end-of-life":
         return VendorStatus.END_OF_LIFE, Severity.UNKNOWN
     word = specific.urgency or specific.ubuntu_priority or specific.severity or ""

@@ -1,4 +1,4 @@
-"""From a path to feeds: what lies there, and the records of each feed, one at a time."""
+"""Find the feeds at a path, and read the records of each, one at a time."""
 
 from array import array
 from collections import Counter
@@ -17,7 +17,7 @@ from .feed_date import FeedDate
 from .interfaces import Archive, Archives, Member
 from .recognise import HEAD_BYTES, Recognised, recognise
 
-# A reader of one format: the stream, the name to show for it, and where to say the feed's date.
+# A reader of one format: (stream, location to show, date of the feed to be filled) -> its records
 Reader = Callable[[BinaryIO, str, FeedDate], Iterator[FeedRecord]]
 
 _READERS: dict[tuple[FeedKind, str], Reader] = {
@@ -29,14 +29,14 @@ _READERS: dict[tuple[FeedKind, str], Reader] = {
     (FeedKind.CVE, "ssvc"): ssvc.read,
     (FeedKind.EOL, ""): eol.read,
 }
-# Many files make one feed.
+# Formats of which many files make one feed.
 _TOGETHER = {
     (FeedKind.OSV, ""),
     (FeedKind.CVE, ""),
     (FeedKind.CHANGELOG, ""),
     (FeedKind.EOL, ""),
 }
-# Of this part of a feed's records must name a release for the feed to bear its name.
+# A feed is named after a release that this part of its files name.
 _MOST = 0.9
 _NONE = -1
 _SKIPPED_KEPT = 1000
@@ -47,8 +47,8 @@ _KNOWN = (
 
 
 class Feed:
-    """One feed found at a path. Nothing is open until `records` is iterated. `stem` is its name
-    without the number that tells it from others of one reading."""
+    """One feed at a path. Nothing is open until `records` is iterated. `stem` is its name without
+    the number that distinguishes it from others of one reading."""
 
     def __init__(
         self,
@@ -70,14 +70,14 @@ class Feed:
 
     @property
     def dated(self) -> int:
-        """The newest date the feed states, epoch seconds UTC; right only after the records are
-        read to their end. 0 where the format has none (the Debian tracker)."""
+        """The newest date that the feed states, epoch seconds UTC; complete when all records are
+        read. 0 where the format has none (the Debian tracker)."""
         return self._feed_date.dated
 
     def records(self) -> Iterator[FeedRecord]:
         """Read from the beginning; may be called again. Raises InvalidInputError in the middle
-        where the file is cut short or breaks a limit: then keep nothing of this reading. Files that
-        lie beside the feed's and are none come as BadRecord, after the others."""
+        where the file is cut short or breaks a limit: then keep nothing of this reading. Files
+        beside the feed that are no feed come as BadRecord, at the end."""
         self._feed_date = FeedDate(self._latest)
         yield from self._records(self._feed_date)
         yield from self.skipped.records()
@@ -97,23 +97,22 @@ class SkippedFiles:
             self.first.append(BadRecord(place=location, reason=reason))
 
     def take(self, other: "SkippedFiles") -> None:
-        """Count the other's files here, and no more there."""
+        """Move the other's files to this one."""
         self.count += other.count
         self.first += other.first[: _SKIPPED_KEPT - len(self.first)]
         other.first, other.count = [], 0
 
     def records(self) -> Iterator[BadRecord]:
-        """A record for each file; those that were not kept have no place."""
+        """A record for each file; those beyond the first thousand have no place."""
         yield from self.first
         for _ in range(self.count - len(self.first)):
             yield BadRecord(place="", reason="one of many files that are no feed")
 
 
 class Reading:
-    """The feeds at a path. `skipped` names at most 1,000 files that are none, `skipped_count` says
-    how many; both are whole once the feeds are iterated to the end. `shown` is the path's name for
-    people, where `archives` give a file that one. `latest` is the last second of which a record can
-    be: later ones are bad. 0: any."""
+    """The feeds at a path. `skipped` names at most 1,000 files that are no feed, `skipped_count` is
+    the number of all; both are complete when all feeds are iterated. `shown` is the name to show
+    for the path. Records dated after `latest` (epoch seconds) are bad; 0: no limit."""
 
     def __init__(
         self, path: Path, ecosystem: str, archives: Archives, *, shown: str = "", latest: int = 0
@@ -155,10 +154,10 @@ class Reading:
             self.skipped.append(BadRecord(place=location, reason=reason))
 
     def _groups(self, archive: Archive) -> "list[_Group]":
-        """Look at the beginning of each file of a unit, and put together what is one feed."""
+        """Recognise each file of an archive by its beginning, and group the files of one feed."""
         groups: list[_Group] = []
         group_numbers: dict[tuple[FeedKind, str], int] = {}
-        # One number a file: a set of names would be large for 300,000 files.
+        # One number for each file: a set of names would be large for 300,000 files.
         codes = array("l")
         for member in archive.members():
             recognised = _recognised(member, whole=archive.is_archive)
@@ -187,8 +186,8 @@ class Reading:
 
 
 def _recognised(member: Member | Skipped, *, whole: bool) -> Recognised | str:
-    """What the file is. Of an archive every byte must be `whole`: a file that is no feed is read to
-    its end, where its checksum tells whether it was one."""
+    """What the file is, or why it is no feed. `whole`: read a file that is no feed to its end,
+    where the archive's checksum tells whether it is corrupt."""
     if isinstance(member, Skipped):
         return member.reason
     try:
@@ -205,7 +204,7 @@ def _recognised(member: Member | Skipped, *, whole: bool) -> Recognised | str:
 
 @dataclass
 class _Group:
-    """The files of a unit that are one feed: those whose code is `code`."""
+    """The files of an archive that are one feed: those whose code is `code`."""
 
     archive: Archive
     codes: "array[int]"
@@ -220,13 +219,14 @@ class _Group:
         return self.first.kind
 
     def add(self, recognised: Recognised, location: str) -> None:
-        """Count a file to the feed."""
+        """Add a file to the feed."""
         self.files += 1
         self.place = location if self.files == 1 else self.archive.place
         self.named.update(recognised.ecosystems)
 
     def name(self) -> str:
-        """See the package's description. A single record never bears the name of a whole feed."""
+        """The name of the feed, see the package's docstring. A single record never gets the name of
+        a whole feed."""
         tail = ""
         if self.kind is FeedKind.UPDATEINFO or (self.kind is FeedKind.OSV and self.whole):
             tail = self._common()
@@ -242,7 +242,7 @@ class _Group:
         return self.archive.is_archive or self.files > 1
 
     def _common(self) -> str:
-        """The release that nearly all files name, else the distribution that they do."""
+        """The release that nearly all files name, else the distribution, else empty."""
         vendors = Counter[str]()
         for name, count in self.named.items():
             vendors[name.partition(":")[0]] += count
@@ -263,7 +263,7 @@ class _Group:
             try:
                 yield from reader(member.open(), member.place, feed_date)
             except BrokenContentError as error:
-                # Where each file is a record, the others are still good.
+                # Where each file is one record, the others can still be used.
                 if self.files == 1 or (
                     self.archive.is_archive and isinstance(error, CorruptFileError)
                 ):

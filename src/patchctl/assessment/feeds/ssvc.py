@@ -1,4 +1,4 @@
-"""An extract of CVE records as CSV: SSVC decision points and one CVSS vector for each CVE."""
+"""Read an extract of CVE records as CSV: SSVC decision points and a CVSS vector for each CVE."""
 
 import csv
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ _COLUMNS = HEADER.split(",")
 
 
 def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
-    """A row each. The table states no date."""
+    """Yield CveFacts for each row. The table states no date."""
     for number, line in lines(stream, location):
         line_location = f"{location}:{number}"
         if isinstance(line, BadRecord):

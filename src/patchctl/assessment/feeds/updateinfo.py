@@ -1,7 +1,7 @@
-"""updateinfo.xml of dnf repositories: Rocky, AlmaLinux, Oracle, Amazon, Fedora, SUSE, Red Hat.
+"""Read updateinfo.xml of dnf repositories: Rocky, AlmaLinux, Oracle, Amazon, Fedora, SUSE, Red Hat.
 
-No specification exists; createrepo_c's writer and libdnf's reader are the reference. Elements are
-freed once read, entities are refused.
+There is no specification; createrepo_c's writer and libdnf's reader are the reference. Elements are
+freed once they are read, entities are refused.
 """
 
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ _WITHDRAWN = {"retracted", "withdrawn", "revoked"}
 def read(
     stream: BinaryIO, location: str, feed_date: FeedDate, ecosystem: str = ""
 ) -> Iterator[FeedRecord]:
-    """An advisory for each update. `ecosystem` is for updates that do not tell their release."""
+    """Yield an advisory for each update; those that do not tell their release get `ecosystem`."""
     metered = _Metered(stream, location)
     try:
         root: Element | None = None
@@ -54,7 +54,7 @@ def read(
 
 
 class _Metered:
-    """Bounds the bytes of one update, which is in memory until its end."""
+    """A stream that limits the bytes of one update, which is in memory until its end."""
 
     def __init__(self, stream: BinaryIO, location: str) -> None:
         self._stream, self._location, self.used = stream, location, 0
@@ -70,7 +70,7 @@ class _Metered:
 
 
 def _tag(element: Element) -> str:
-    """Without the namespace that SUSE sets."""
+    """The tag without the namespace that SUSE sets."""
     return str(element.tag).rpartition("}")[2]
 
 
@@ -126,7 +126,7 @@ def _update(
 
 
 def unique_packages(packages: list[Affected]) -> tuple[Affected, ...]:
-    """Without repetitions: a package may stand in several collections of one release."""
+    """Packages without repetitions: one may be in several collections of a release."""
     return tuple(dict.fromkeys(packages))
 
 
@@ -137,7 +137,7 @@ def _severity(element: Element, title: str) -> Severity:
 
 
 def _cves(element: Element, title: str) -> tuple[str, ...]:
-    """From references of type cve; where a vendor has none (SUSE, Fedora), from all words."""
+    """CVEs from references of type cve; where a vendor has none (SUSE, Fedora), from all texts."""
     references = [reference for part in _children(element, "references") for reference in part]
     typed = [
         cve
@@ -192,7 +192,7 @@ def _package(
     arch = package.get("arch", "")
     return Affected(
         ecosystem=ecosystem,
-        # A line for the source package itself, as Fedora writes it.
+        # Fedora also lists the source package itself.
         kind=NameKind.SOURCE if arch == "src" else NameKind.BINARY,
         name=name,
         channel=channel,
@@ -204,7 +204,7 @@ def _package(
 
 
 def _source(src: str) -> str:
-    """The name in `firewalld-0.8.2-7.el8_4.src.rpm`; EPEL writes the binary's address there."""
+    """The name in `firewalld-0.8.2-7.el8_4.src.rpm`, else empty; EPEL has the binary's address."""
     file = src.rpartition("/")[2]
     for tail in (".src.rpm", ".nosrc.rpm"):
         if file.endswith(tail):

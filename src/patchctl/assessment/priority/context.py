@@ -1,4 +1,4 @@
-"""What of a host counts for priority: from inventory variables, else from what discovery saw.
+"""Find a host's exposure, criticality and environment, from inventory variables, else discovery.
 
 Variables: `patch_exposure`, `patch_criticality`, `patch_environment`. They are plain text;
 inventories are read without templating, so Jinja in them is an error and not a guess.
@@ -29,9 +29,9 @@ _ENVIRONMENTS = ("production", "prod", "staging", "stage", "canary", "test", "de
 def context_of(
     name: str, variables: Mapping[str, object] | None, groups: tuple[str, ...], facts: HostFacts
 ) -> Context:
-    """Exposure, criticality and environment of a host; `variables` None: it is in no inventory.
+    """The context of a host. `variables` is None where the host is in no inventory.
 
-    Raises InvalidInputError for a variable with a value that it does not take.
+    Raises InvalidInputError for a variable with an invalid value.
     """
     declared = _text(name, variables or {}, "patch_exposure")
     if declared:
@@ -91,7 +91,7 @@ def _wrong(name: str, key: str, value: str, known: Iterable[str]) -> InvalidInpu
     )
 
 
-# --- what discovery saw -------------------------------------------------------------------------
+# --- exposure by discovery ----------------------------------------------------------------------
 
 _Address = IPv4Address | IPv6Address
 
@@ -99,8 +99,8 @@ _Address = IPv4Address | IPv6Address
 def _observed(
     name: str, variables: Mapping[str, object], listeners: tuple[Listener, ...]
 ) -> tuple[Exposure, str]:
-    """The reasons name no address and only well-known ports: hosts that agree in their context
-    share their findings."""
+    """(exposure, reason). Reasons name no address and only well-known ports, because hosts with
+    equal contexts share their findings."""
     if not listeners:
         return Exposure.CONTROLLED, "assumed: discovery saw no listening sockets"
     addresses = [(_address(listener.address), listener) for listener in listeners]
@@ -120,7 +120,7 @@ def _observed(
 
 
 def _is_public(address: _Address | None) -> bool:
-    # Multicast is_global as well, and no address of a host.
+    # Multicast is_global too, but is no address of a host.
     return address is not None and address.is_global and not address.is_multicast
 
 
@@ -135,7 +135,7 @@ def _port(listeners: list[Listener]) -> str:
 
 
 def _address(text: str) -> _Address | None:
-    """None where it is no address: a name, or a form that no tool writes."""
+    """The address in a text, None for a name or an unknown format."""
     text = text.strip("[]")
     if text == "*":  # ss writes it for a socket of both families
         return IPv6Address("::")

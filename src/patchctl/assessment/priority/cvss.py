@@ -1,4 +1,4 @@
-"""CVSS base scores from vectors, by the `cvss` library."""
+"""Compute CVSS base scores from vectors, with the `cvss` library."""
 
 from functools import lru_cache
 

@@ -15,7 +15,7 @@ from ..interfaces import Files
 def listed(
     exceptions: Iterable[RiskException], known_exploited: Collection[str], today: str
 ) -> list[ExceptionStatus]:
-    """Every exception as it stands on a day, the next to expire first."""
+    """The status of every exception on a day (ISO date), the next to expire first."""
     return sorted(
         (status_of(exception, today, known_exploited) for exception in exceptions),
         key=lambda status: (status.days_left, status.exception.id),
@@ -23,7 +23,7 @@ def listed(
 
 
 def last_day(text: str, today: str) -> str:
-    """`2027-01-31` or `90d` from `today` -> ISO date. Raises UsageError where it is neither."""
+    """The ISO date that `2027-01-31`, or `90d` from `today`, means. Raises UsageError."""
     start = date.fromisoformat(today)
     days = re.fullmatch(r"([0-9]{1,4})d", text)
     try:
@@ -40,7 +40,7 @@ def last_day(text: str, today: str) -> str:
 
 
 def free_id(exceptions: Sequence[RiskException]) -> str:
-    """EX-1, or what follows the highest of its kind."""
+    """EX-1, or the number after the highest id of this format."""
     numbers = [
         int(exception.id[3:])
         for exception in exceptions
@@ -57,10 +57,10 @@ def add(
     make: Callable[[str], RiskException],
     files: Files,
 ) -> RiskException:
-    """Append an exception to the file: whole or not at all, the rest byte for byte.
+    """Append an exception to the file, completely or not at all; the rest stays byte for byte.
 
-    `make` gets a free id; `lock` is held meanwhile. Raises InvalidInputError where the file is
-    broken or the id is taken.
+    `make` makes the exception with a free id; `lock` is held meanwhile. Raises InvalidInputError
+    where the file is broken or the id exists.
     """
     with files.locked(lock):
         new = make(free_id(load(path)))
@@ -80,10 +80,10 @@ def check(
     walk: Callable[[Waiver], int],
     today: str,
 ) -> ExceptionsReview:
-    """Which exceptions need attention.
+    """Find exceptions that need attention.
 
-    `walk` assesses the fleet with a waiver and says how many hosts that were. Raises NotFoundError
-    where there was none, because nothing could then be told of what fits.
+    `walk` assesses the fleet with a waiver and returns the number of hosts. Raises NotFoundError
+    where that is 0, because nothing would show which exceptions fit.
     """
     waivers = Waivers(exceptions, today)
     hosts = walk(waivers) if exceptions else 0
@@ -102,7 +102,7 @@ def check(
 
 
 def printable(name: str, text: str) -> str:
-    """Text for one line of the file. Raises InvalidInputError where it would not be one."""
+    """The text without blanks around it. Raises InvalidInputError where it is not one line."""
     if not text.strip() or not text.isprintable():
         raise InvalidInputError(f"--{name} must be one line of text")
     return text.strip()

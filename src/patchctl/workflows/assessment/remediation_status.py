@@ -1,4 +1,4 @@
-"""Where a host stands on its way to a fix: the newest plan and the newest run."""
+"""Tell how far a host is on its way to a fix, by the newest plan and the newest run."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ...models.rollout import HostStatusLine, RunStatus
 
 @dataclass
 class RemediationStatus:
-    """Answers `explain`'s question where something is stuck; None where there is no plan or run."""
+    """Tells `explain` why a fix is not on a host yet. `plan` and `run` are None where none is."""
 
     plan: Plan | None
     run: RunStatus | None
@@ -20,7 +20,7 @@ class RemediationStatus:
         return "; ".join((*self._planned(host, source), *self._ran(host)))
 
     def excluded(self, host: str, names: Collection[str]) -> str:
-        """What of the newest plan left a package of these names out by an exclusion, in words."""
+        """The exclusions that left a package of these names out of the newest plan, in words."""
         details = (
             left_out.detail
             for left_out in self._left_out.get(host, ())
@@ -56,7 +56,7 @@ class RemediationStatus:
             yield f"run {self.run.run}: {line.state.value}{reason}"
 
     def _brings(self, planned: PlannedHost, source: str) -> str | None:
-        """The version of the source package that the plan brings to the host, None where none."""
+        """The version of the source package that the plan brings to the host, or None."""
         cohorts = self.plan.body.cohorts if self.plan else ()
         return next(
             (

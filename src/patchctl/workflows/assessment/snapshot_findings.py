@@ -1,4 +1,4 @@
-"""The findings of one snapshot's hosts, whatever was seen of them since."""
+"""Assess the hosts of one snapshot, without what was discovered later."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from .assess import Parts, assess
 
 
 def known_hosts(snapshot: Snapshot) -> Iterator[KnownHost]:
-    """The hosts of a snapshot that answered; equal software has one label."""
+    """The hosts of a snapshot that answered; hosts with equal software get the same label."""
     labels: dict[object, str] = {}
     for host in snapshot.hosts:
         facts = host.facts
@@ -34,8 +34,8 @@ def known_hosts(snapshot: Snapshot) -> Iterator[KnownHost]:
 
 @dataclass
 class SnapshotFindings:
-    """As of the snapshot's day, so that the same snapshot and feeds give the same. `parts` are
-    those of the snapshot; `hosts` are names, None for all."""
+    """Findings on the day of the snapshot, so that the same snapshot and feeds give the same
+    result. `parts` are those of the snapshot; `hosts` are names, None for all."""
 
     parts: Parts
     snapshot: Snapshot

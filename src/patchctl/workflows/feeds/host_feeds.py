@@ -1,7 +1,7 @@
-"""Advisories of the hosts' own repositories: a few hosts are asked, each repository is a feed.
+"""Get advisories of the hosts' own repositories from a few hosts; each repository is a feed.
 
-For systems that publish their advisories nowhere else, and for private repositories. Through hosts,
-because private repositories want the hosts' credentials.
+This is for systems that publish their advisories nowhere else, and for private repositories, which
+need the hosts' credentials.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -25,13 +25,13 @@ from ...protocol.jobs import Answer, AnswerStatus, Job, Runner
 from .keep import Feeds, Read
 
 TIMEOUT_S = 300
-# Hosts of one group that are asked before it is given up.
+# At most so many hosts of a group are asked.
 _TRIES = 3
 
 
 class Group(Record):
-    """Hosts with the same system, architecture and enabled repositories, so with the same
-    advisories. The one whose repositories were newest comes first."""
+    """Hosts with the same system, architecture and enabled repositories, and so the same
+    advisories. The host with the newest repositories comes first."""
 
     ecosystem: str
     architecture: str
@@ -74,19 +74,20 @@ def _newest(repositories: Iterable[Repository]) -> int:
 
 
 def feed_name(ecosystem: str, architecture: str, repository: str) -> str:
-    """`updateinfo-almalinux-9-x86-64-appstream`; advisories of other architectures may differ."""
+    """The name of a repository's feed, such as `updateinfo-almalinux-9-x86-64-appstream`. It has
+    the architecture, because advisories may differ between architectures."""
     return slug(f"updateinfo {ecosystem} {architecture} {repository}")
 
 
 def _rank(feed: Feed) -> tuple[int, int]:
-    """How new, how large: of two hosts' feeds of one name the higher one is held."""
+    """(date, number of records): of two hosts' feeds of one name the higher one is stored."""
     count = sum(not isinstance(record, BadRecord) for record in feed.records())
     return feed.dated, count
 
 
 class HostFeeds:
-    """Asks hosts, and holds what they give in `feeds`. `job` begins the names of the runs; `read`
-    opens what one host gave of one repository."""
+    """Asks hosts for their advisories, and stores them in `feeds`. `job` is the prefix of the jobs'
+    ids; `read` opens the file that a host gave for one repository."""
 
     def __init__(
         self,
@@ -106,8 +107,8 @@ class HostFeeds:
         self._force = force
 
     def update(self, asked: Sequence[Group]) -> Iterator[FeedUpdate]:
-        """One result for each repository, and one for each group that nobody answered for. What
-        fails leaves what is held."""
+        """Ask hosts of these groups. One result for each repository, and one for each group of
+        which no host answered. What fails leaves the stored feed as it was."""
         with self._feeds.under_way() as folder:
             feeds: dict[str, list[Feed]] = {}
             failed: list[FeedUpdate] = []
@@ -124,7 +125,7 @@ class HostFeeds:
     def _answers(
         self, asked: Sequence[Group]
     ) -> Iterator[tuple[Group, Sequence[tuple[str, Given | Nothing]], str]]:
-        """(group, (host, what it gave of a repository)…, why nobody answered)."""
+        """(group, ((host, its reply on a repository), ...), why no host answered)."""
         waiting = list(asked)
         reasons: dict[Group, list[str]] = {group: [] for group in asked}
         for attempt in range(_TRIES):
@@ -195,7 +196,7 @@ def _failure(name: str, reason: str) -> FeedUpdate:
 
 
 def _read(answer: Answer) -> tuple[tuple[Given | Nothing, ...], str]:
-    """(what the host gave, why it cannot be used)."""
+    """(the host's replies on its repositories, why its answer cannot be used)."""
     if answer.status is not AnswerStatus.OK:
         return (), sentence(answer.reason) or "the host gave no answer"
     try:
@@ -209,7 +210,7 @@ def _read(answer: Answer) -> tuple[tuple[Given | Nothing, ...], str]:
 
 
 def _feed(reading: Reading, revision: int) -> Feed | None:
-    """The feed in a file that a host gave, None where it has no record. Raises InvalidInputError
+    """The feed in a file that a host gave, None where it names no package. Raises InvalidInputError
     where it is no updateinfo."""
     feeds = list(reading)
     if len(feeds) != 1 or feeds[0].kind is not FeedKind.UPDATEINFO:
@@ -217,7 +218,7 @@ def _feed(reading: Reading, revision: int) -> Feed | None:
     inner = feeds[0]
 
     def records(feed_date: FeedDate) -> Iterator[FeedRecord]:
-        # createrepo's revision: also a repository without new advisories is current.
+        # createrepo's revision shows that a repository without new advisories is current.
         feed_date.date(revision)
         yield from inner.records()
         feed_date.date(inner.dated)

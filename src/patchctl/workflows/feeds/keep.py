@@ -1,4 +1,4 @@
-"""Fetch, import and look after vulnerability data."""
+"""Fetch, import and store vulnerability data."""
 
 import re
 import shutil
@@ -21,12 +21,12 @@ from ..interfaces import FeedStore, Files
 from . import editions
 from .sources import Source, assessed
 
-# Records that are fetched one by one; of more the whole archive comes faster.
+# At most so many records are fetched one by one; for more the whole archive is faster.
 _ONE_BY_ONE = 300
-# A feed that shrinks by more than half is more likely broken than right.
+# A feed of at least this size that shrinks by more than half is more likely broken than right.
 _SMALL = 20
 _DAY = 86_400
-# Bad records that are told one by one.
+# So many bad records are named one by one.
 _NAMED = 5
 _INDEX_MAX = 256 << 20
 _RECORD_MAX = 16 << 20
@@ -36,13 +36,13 @@ Say = Callable[[str], None]
 
 
 class Read(Protocol):
-    """The feeds at a path; `shown` is what messages call a file that is gone when they are read."""
+    """Reads the feeds at a path; `shown` is the name in messages for a temporary file."""
 
     def __call__(self, path: Path, ecosystem: str = "", *, shown: str = "") -> Reading: ...
 
 
 class Fetch(Protocol):
-    """Brings a file from an address."""
+    """Fetches a file from an address."""
 
     def fetch(
         self,
@@ -58,7 +58,7 @@ class Fetch(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Feeds:
-    """Feeds into the store. `folder` is for files under way; `say` takes lines of progress."""
+    """Puts feeds into the store. `folder` is for incoming files; `say` gets lines of progress."""
 
     store: FeedStore
     files: Files
@@ -69,7 +69,7 @@ class Feeds:
     def update(
         self, sources: Sequence[Source], fetch: Fetch, *, force: bool = False
     ) -> Iterator[FeedUpdate]:
-        """Bring each source up to date, one result each. What fails stays as it was."""
+        """Update the feed of each source, one result each. A feed that fails stays as it was."""
         for source in sources:
             try:
                 with self.under_way() as folder:
@@ -80,7 +80,7 @@ class Feeds:
     def import_paths(
         self, paths: Sequence[Path], *, name: str = "", ecosystem: str = "", force: bool = False
     ) -> Iterator[FeedUpdate]:
-        """Hold the feeds that lie at these paths, one result each.
+        """Store the feeds at these paths, one result each.
 
         Raises InvalidInputError, before anything is changed, where a path holds no feed, and
         UsageError where `name` is given for several feeds.
@@ -124,10 +124,10 @@ class Feeds:
         of_hosts: bool = False,
         force: bool = False,
     ) -> FeedInfo:
-        """Store the feed whole. `of_hosts`: hosts of the fleet gave it, so it speaks of them,
-        whatever they call their system.
+        """Store the feed. `of_hosts`: hosts of the fleet gave it, so it is for them, whatever they
+        call their system. `force`: store it although it looks broken or older.
 
-        Raises PatchctlError; what was held before is held still then.
+        Raises PatchctlError; then the stored feed is as it was.
         """
         held = self.store.get(name)
 
@@ -160,17 +160,17 @@ class Feeds:
             self.say(f"{info.name}: not used: {info.bad - len(named)} more")
 
     def under_way(self) -> "tempfile.TemporaryDirectory[str]":
-        """A private folder for files that are not held yet; gone with its context."""
+        """A private folder for incoming files, removed at the end of its context."""
         self.files.private_folder(self.folder)
-        for leftover in self.folder.glob("incoming-*"):  # of a process that was killed
+        for leftover in self.folder.glob("incoming-*"):  # a killed process left it
             if time.time() - leftover.stat().st_mtime > _DAY:
                 shutil.rmtree(leftover, ignore_errors=True)
         return tempfile.TemporaryDirectory(prefix="incoming-", dir=self.folder)
 
 
 def _refuse_foreign(new: FeedInfo) -> None:
-    """Raise InvalidInputError for advisories of which none can ever apply: held, they would look
-    like an answer."""
+    """Raise InvalidInputError for advisories of which none can ever apply: once stored, they would
+    look as if hosts were covered."""
     if new.ecosystems and not any(map(assessed, new.ecosystems)):
         names = list(new.ecosystems)
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
@@ -181,7 +181,7 @@ def _refuse_foreign(new: FeedInfo) -> None:
 
 
 def _compare(held: FeedInfo, new: FeedInfo) -> None:
-    """Refuse what looks like a broken or replayed feed."""
+    """Raise InvalidInputError for what looks like a broken or replayed feed."""
     hint = "give --force where that is right"
     if new.kind is not held.kind:
         raise InvalidInputError(
@@ -203,7 +203,7 @@ def _date(seconds: int) -> str:
 
 
 class _Download:
-    """One source's update: nothing new, single records, or the whole."""
+    """Updates the feed of one source: nothing new, single records, or the whole feed."""
 
     def __init__(
         self, feeds: Feeds, source: Source, fetch: Fetch, folder: Path, force: bool
@@ -211,13 +211,13 @@ class _Download:
         self._feeds, self._source, self._fetch, self._force = feeds, source, fetch, force
         self._folder = folder
         held = feeds.store.get(source.name)
-        # After a change of the address nothing that the old server said counts, and what an older
-        # patchctl has read is read anew: neither a 304 nor single records would mend the rest.
+        # A feed from another address, or read by an older patchctl, must be fetched as a whole:
+        # neither a 304 nor single records would correct the others.
         same = held and held.address == shown(source.address) and not held.outdated
         self._held = held if same else None
 
     def run(self) -> FeedUpdate:
-        """Raises PatchctlError."""
+        """Update the feed. Raises PatchctlError."""
         etag = ""
         if self._source.folder:
             index = self._index()
@@ -245,11 +245,11 @@ class _Download:
                 size=_INDEX_MAX,
             )
         except PatchctlError:
-            # Whatever is wrong with the server, all.zip's error will say it.
+            # Where the server fails, the error of all.zip will tell.
             return None
 
     def _changes(self, held: FeedInfo) -> tuple[list[str], set[str]] | None:
-        """(changed ids, ids that are gone), None where the whole archive should come."""
+        """(changed ids, removed ids), None where the whole archive should be fetched."""
         changed: list[str] = []
         listed: set[str] = set()
         with (self._folder / "modified_id.csv").open(encoding="utf-8", errors="replace") as lines:
@@ -261,7 +261,7 @@ class _Download:
                 if modified is None or not _ID.fullmatch(identifier):
                     return None
                 listed.add(identifier)
-                # Records are dated by the second here: another one of the same may be new.
+                # The feed is dated in whole seconds: a record of the same second may be new.
                 if modified >= held.dated:
                     changed.append(identifier)
                     if len(changed) > _ONE_BY_ONE:
@@ -301,8 +301,8 @@ class _Download:
         )
 
     def _placed(self, record: FeedRecord, folder: Path) -> FeedRecord:
-        """A bad record at its address: the folder has another name each time, and the store counts
-        once what has one place."""
+        """A bad record with its address as its place: the folder has another name each time, and
+        the store counts records with the same place once."""
         if not isinstance(record, BadRecord):
             return record
         relative_path = record.place.removeprefix(f"{folder}/")
@@ -333,7 +333,7 @@ class _Download:
         return FeedUpdate(name=source.name, outcome=UpdateOutcome.UPDATED, feed=info)
 
     def _only(self, target: Path) -> Feed:
-        """The feed in the file. Its errors name the address: the file is gone with them."""
+        """The only feed in the file. Errors name the address, because the file is temporary."""
         address = shown(self._source.address)
         feeds = list(self._feeds.read(target, shown=address))
         kind = self._source.kind
@@ -360,7 +360,7 @@ def _epoch(text: str) -> int | None:
 
 
 def _telling(say: Say, name: str) -> Callable[[int, int], None]:
-    """Every 16 MiB a line."""
+    """A callback that says a line every 16 MiB."""
     step = 16 << 20
     next_line = step
 

@@ -1,4 +1,4 @@
-"""Where vulnerability data comes from: the public addresses, and what a fleet needs of them."""
+"""List the public addresses of vulnerability data, and choose those that a fleet needs."""
 
 from collections.abc import Collection
 from urllib.parse import quote
@@ -34,14 +34,13 @@ _SINGLE = {
         "debian-tracker.json",
     ),
     # CISA's records with SSVC are a git repository of a gigabyte and no file, so there is no public
-    # address to fetch: an archive of https://github.com/cisagov/vulnrichment on a mirror, or
-    # carried in by `feeds import`.
+    # address: put an archive of https://github.com/cisagov/vulnrichment on a mirror, or import it.
     "cve": (FeedKind.CVE, "", "cve-records.zip"),
 }
 
 # Debian's OSV records are made from the tracker and lack its no-dsa and undetermined marks.
 _TRACKER = "Debian"
-# Families of canonical ecosystems -> OSV's folder.
+# Family of canonical ecosystems -> OSV's folder.
 _FAMILIES = {
     "AlmaLinux": "AlmaLinux",
     "Alpine": "Alpine",
@@ -51,13 +50,13 @@ _FAMILIES = {
     "Ubuntu": "Ubuntu",
     "openSUSE": "openSUSE",
 }
-# What hosts can be beside; their advisories come with their repositories.
+# Other families that hosts can be of; their advisories come with their repositories.
 _BY_REPOSITORY = {"Amazon Linux", "CentOS", "EPEL", "Fedora", "Oracle Linux"}
 
 
 class Source(Record):
-    """A feed to fetch. `kind` None: whatever it holds. `folder`: an OSV folder, whose records can
-    be fetched one by one; `address` is its all.zip then. `public`: it is the publisher's own."""
+    """A feed to fetch. `kind` None: any kind. `folder`: an OSV folder, whose records can be fetched
+    one by one; `address` is then its all.zip. `public`: the address is the publisher's own."""
 
     name: str
     address: str
@@ -67,14 +66,14 @@ class Source(Record):
 
 
 class Sources(Record):
-    """What there is for a fleet. `uncovered`: ecosystems that no source speaks of."""
+    """The sources for a fleet. `uncovered`: its ecosystems that no source covers."""
 
     sources: tuple[Source, ...]
     uncovered: tuple[str, ...] = ()
 
 
 def family(ecosystem: str) -> str:
-    """`AlmaLinux:8` -> `AlmaLinux`."""
+    """The family of an ecosystem: `AlmaLinux` of `AlmaLinux:8`."""
     return ecosystem.partition(":")[0]
 
 
@@ -87,8 +86,8 @@ def assessed(ecosystem: str) -> bool:
 def plan(settings: FeedSettings, ecosystems: Collection[str]) -> Sources:
     """The sources that hosts of these ecosystems need, by name.
 
-    A source of the settings is fetched wherever it is enabled; a known one whose address the
-    settings do not give only where it is needed.
+    A source with an address in the settings is always fetched, unless it is disabled there; a known
+    one without only where it is needed.
     """
     configured = {source.name: source for source in settings.sources}
     all_ecosystems = {*ecosystems, *settings.ecosystems}
@@ -131,7 +130,7 @@ def plan(settings: FeedSettings, ecosystems: Collection[str]) -> Sources:
 
 
 def osv_name(family_name: str) -> str:
-    """`Rocky Linux` -> `osv-rocky-linux`."""
+    """The name of a family's source: `osv-rocky-linux` for `Rocky Linux`."""
     return f"osv-{family_name.lower().replace(' ', '-')}"
 
 
@@ -163,7 +162,7 @@ def _osv(folder: str, settings: FeedSettings, address: str) -> Source:
 
 
 def _own(name: str, address: str, settings: FeedSettings) -> Source:
-    """A source that only the settings name, or a known one that no host needs by itself."""
+    """A source that the settings add: one of their own, or a known one that no host needs."""
     if name in _SINGLE:
         return _single(name, settings, address)
     for family_name, folder in _FAMILIES.items():
