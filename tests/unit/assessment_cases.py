@@ -1,7 +1,7 @@
-"""Cases of matching as data: feeds and hosts in a few words, made into what vendors publish.
+"""Load cases of matching, and make vendors' feeds and hosts of their short descriptions.
 
-A file of `tests/data/matching/` is a list of rules. Each rule has feeds, and hosts that are looked
-at beside them, with what must be found on each. `tests/data/matching/README.md` tells the form.
+A file of `tests/data/matching/` is a list of rules. Each rule has feeds, and hosts to assess with
+them, with the findings that are expected on each. `tests/data/matching/README.md` has the format.
 """
 
 import json
@@ -29,7 +29,7 @@ Expected = Mapping[str, str]  # CVE -> state, or `any`
 
 @dataclass(frozen=True)
 class Case:
-    """One host beside the feeds of its rule."""
+    """One host with the feeds of its rule."""
 
     name: str
     why: str
@@ -38,20 +38,20 @@ class Case:
 
     @property
     def expect(self) -> Expected:
-        """What must be found."""
+        """The findings that are expected."""
         expect: Expected = self.host["expect"]
         return expect
 
     @property
     def fixed(self) -> Mapping[str, str]:
-        """The version that a finding must name as the one that fixes the CVE."""
+        """CVE -> the fixed version that its finding must name."""
         fixed: Mapping[str, str] = self.host.get("fixed", {})
         return fixed
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Feeds, and the cases that they are for."""
+    """Feeds, and the cases to try with them."""
 
     name: str
     feeds: Mapping[str, Any]
@@ -70,7 +70,7 @@ def rules() -> Iterator[Rule]:
 
 
 def wrong(expected: Expected, actual: Expected) -> list[str]:
-    """In words what differs; none where all is as it must be."""
+    """A line for each difference; none where all is as expected."""
     lines = [f"{cve} is {actual[cve]}, and must not be" for cve in actual if cve not in expected]
     lines += [f"{cve} is not found" for cve in expected if cve not in actual]
     lines += [
@@ -82,7 +82,7 @@ def wrong(expected: Expected, actual: Expected) -> list[str]:
 
 
 def wrongly_fixed(fixed: Mapping[str, str], findings: Mapping[str, Finding]) -> list[str]:
-    """In words which findings name another fix than they must."""
+    """A line for each finding that names another fix than expected."""
     return [
         f"{cve} is fixed by {findings[cve].fixed}, not {version}"
         for cve, version in fixed.items()
@@ -129,9 +129,9 @@ def host_of(description: Mapping[str, Any]) -> HostFacts:
 
 
 def package_of(line: str) -> Package:
-    """`NAME VERSION ARCH [SOURCE [SOURCE_VERSION [MODULE]]]`. Without a source it is the name, and
-    without its version the package's own, as an RPM's header tells it: without the epoch. A `-`
-    leaves out what the inventory does not know."""
+    """`NAME VERSION ARCH [SOURCE [SOURCE_VERSION [MODULE]]]`. The default source is the name, the
+    default source version the package's own, for an RPM without the epoch, as its header has it. A
+    `-` stands for a value that the inventory does not know."""
     name, version, arch, source, source_version, module = (*line.split(), "", "", "")[:6]
     rpm = arch in ("x86_64", "noarch", "aarch64", "i686")
     own = version.partition(":")[2] or version if rpm else version
@@ -173,10 +173,10 @@ def write(feeds: Mapping[str, Any], folder: Path) -> None:
 
 
 def osv_of(description: Mapping[str, Any]) -> dict[str, Any]:
-    """`affected` are `ECOSYSTEM | NAME | FIXED [| what else]`; what is open has no fixed version.
+    """`affected` are `ECOSYSTEM | NAME | FIXED [| MORE]...`; FIXED is empty where there is no fix.
 
-    Behind it may stand `binaries NAME…`, `urgency WORD`, `versions VERSION…` and `pro`, the words
-    by which older records of Ubuntu tell it.
+    MORE is `binaries NAME…`, `urgency WORD`, `versions VERSION…` or `pro`, for the availability by
+    which older records of Ubuntu tell Ubuntu Pro.
     """
     return {
         "schema_version": "1.7.0",
@@ -215,8 +215,8 @@ def _affected(line: str) -> dict[str, Any]:
 
 def tracker_of(entries_by_source: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, Any]:
     """Source > CVE > suite > `open`, `ignored`, `postponed`, `end-of-life`, `undetermined`,
-    `never affected` or `fixed VERSION`, each perhaps with `, has VERSION`: what the suite has, and
-    behind `and` what its security archive has."""
+    `never affected` or `fixed VERSION`. Each may end in `, has VERSION [and VERSION]`: the version
+    in the suite, and the one in its security archive."""
     return {
         source: {
             cve: {"releases": {suite: _release(suite, word) for suite, word in suites.items()}}

@@ -1,4 +1,4 @@
-"""A small world to assess: hosts with a few packages, advisories, no disk and no network."""
+"""Make a small world to assess: hosts with a few packages, and advisories, all in memory."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -62,7 +62,7 @@ def facts(
     pending: Mapping[str, str] | None = None,
     repositories: Sequence[Repository] = (),
 ) -> HostFacts:
-    """`pending` maps names to candidates; given, the host's repositories are known."""
+    """`pending` maps names to candidates; if it is not None, the repositories are known."""
     known = tuple(repositories)
     if pending is not None and not known:
         known = (Repository(uri="https://mirror.example", label="Debian"),)

@@ -1,4 +1,4 @@
-"""What the tests of feeds share: the fixtures, and archives made of them."""
+"""Read the fixtures of feeds, and make archives of them, for the tests of feeds."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""CVEs and hosts to judge."""
+"""Make threats, contexts and policies for the tests of priority."""
 
 from datetime import date
 

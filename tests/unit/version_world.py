@@ -1,4 +1,4 @@
-"""Helpers of the version tests: what an order says, and the package managers' own answers."""
+"""Compare versions for the version tests: by the keys, and by the package managers themselves."""
 
 import json
 import subprocess
@@ -54,7 +54,7 @@ def is_sorted(scheme: VersionScheme, versions: str) -> None:
 
 
 class Peer:
-    """A package manager's library in a process of its own that compares pair after pair."""
+    """A package manager's library in another process, which compares one pair after another."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process

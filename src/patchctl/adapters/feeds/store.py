@@ -75,7 +75,7 @@ class FeedStore:
         self._now_ms = now_ms
         self._generations: dict[str, Generation] = {}
 
-    # --- what is held ---
+    # --- stored feeds ---
 
     def list(self) -> tuple[FeedInfo, ...]:
         """All feeds, by name."""

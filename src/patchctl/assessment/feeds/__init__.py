@@ -1,4 +1,4 @@
-"""Readers of vulnerability feeds: a path in, normalised records out.
+"""Read vulnerability feeds: take a path, give normalised records.
 
     reading = Reading(Path("AlmaLinux-8.zip"), "", archives)  # archives: opens files and archives
     for feed in reading:                    # Feed: kind, name, place

@@ -72,7 +72,7 @@ class _Log:
         self._entry: tuple[str, str] | None = None
         self._pending: list[str] = []
         # Old changelogs end in other formats: reported once, not for each line.
-        self._lost = False
+        self._in_other_format = False
 
     def take(self, line: str) -> bool:
         """Read a line; False where it belongs to no changelog."""
@@ -95,9 +95,9 @@ class _Log:
             if _LIKE_HEADER.match(line):
                 # Its changes belong to a version that is not known.
                 self._entry = None
-            already_lost, self._lost = self._lost, True
-            return already_lost or _JUNK.match(line) is not None
-        self._lost = False
+            was_in_other_format, self._in_other_format = self._in_other_format, True
+            return was_in_other_format or _JUNK.match(line) is not None
+        self._in_other_format = False
         self._entry = (header[1].lower(), header[2])
         if self._newest is None:
             self._newest = (header[2], header[3].split())

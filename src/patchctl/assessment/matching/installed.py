@@ -67,24 +67,24 @@ class PackageTable:
         self._installed: dict[tuple[object, ...], InstalledPackage] = {}
         # Ecosystem -> id() of a discovered package -> the installed one. Snapshots give equal
         # packages as one object; `_discovered` keeps them alive, so that their ids stay unique.
-        self._seen: dict[str, dict[int, InstalledPackage]] = {}
+        self._by_id: dict[str, dict[int, InstalledPackage]] = {}
         self._discovered: list[Package] = []
         self._held: set[int] = set()
 
     def of(self, packages: Sequence[Package], platform: Platform) -> tuple[InstalledPackage, ...]:
         """The installed packages of a host's list, in its order; `Enricher` adds what they lack."""
-        seen = self._seen.setdefault(platform.ecosystem, {})
+        by_id = self._by_id.setdefault(platform.ecosystem, {})
         try:
             # The common case: earlier lists have all of them.
-            return tuple(map(seen.__getitem__, map(id, packages)))
+            return tuple(map(by_id.__getitem__, map(id, packages)))
         except KeyError:
             for package in packages:
-                if id(package) not in seen:
+                if id(package) not in by_id:
                     self._discovered.append(package)
                     if package.held:
                         self._held.add(id(package))
-                    seen[id(package)] = self._unique(_installed_package(package, platform))
-        return tuple(map(seen.__getitem__, map(id, packages)))
+                    by_id[id(package)] = self._unique(_installed_package(package, platform))
+        return tuple(map(by_id.__getitem__, map(id, packages)))
 
     def held(self, packages: Sequence[Package]) -> frozenset[str]:
         """Names of those packages that the operator holds, in a list that `of` was given before."""

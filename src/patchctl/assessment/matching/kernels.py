@@ -98,7 +98,7 @@ def _deb(
     runs = [package for package in images if running and package.name.endswith(ends)]
     if runs:
         return Kernels(rest, tuple(runs), newest)
-    return Kernels(rest, newest, newest, _lost(running))
+    return Kernels(rest, newest, newest, _unknown_kernel_note(running))
 
 
 def _rpm(
@@ -112,7 +112,7 @@ def _rpm(
     release = named[1] if named else running
     flavour = (named[2] if named else None) or ("rt" if ".rt" in release else "")
     if not release:
-        return Kernels(rest, newest, newest, _lost(running))
+        return Kernels(rest, newest, newest, _unknown_kernel_note(running))
     runs = [package for package in images if _is_release(package, release, flavour)]
     if not runs:
         # The running kernel was removed from disk: its release is its version.
@@ -192,7 +192,7 @@ def _newest(
     return tuple(package for _, package in best.values())
 
 
-def _lost(running: str) -> str:
+def _unknown_kernel_note(running: str) -> str:
     if not running:
         return "which kernel runs is not known, so the newest installed one counts"
     return f"the running kernel {running} is not among the installed ones; the newest one counts"

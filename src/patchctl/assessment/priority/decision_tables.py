@@ -1,4 +1,4 @@
-"""Hold published decision tables: SSVC Deployer and CISA's BOD 26-04.
+"""Define the published decision tables: SSVC Deployer and CISA's BOD 26-04.
 
 Source: CERT/CC SSVC, `data/csv`: deployer_patch_application_priority 1.0.0 (72 rows) and
 cisa_bod_26_04 1.0.0 (16 rows).

@@ -160,14 +160,14 @@ def _doubts(hosts: Sequence[HostInput], reasons: Mapping[str, str]) -> Iterator[
     old = [host.name for host in hosts if host.name in reasons]
     if old:
         why = sentence(reasons[old[0]])
-        yield f"judged by earlier facts, the last look failed: {_some(old)} ({old[0]}: {why})"
+        yield f"judged by earlier facts, the last look failed: {_listed(old)} ({old[0]}: {why})"
     partly = [host.name for host in hosts if any(lists.fault for lists in host.facts.lists)]
     if partly:
         what = "which fixes can be had is not sure, not all repositories could be looked into"
-        yield f"{what}: {_some(partly)}"
+        yield f"{what}: {_listed(partly)}"
 
 
-def _some(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return ", ".join(names[:_NAMES]) + more
 

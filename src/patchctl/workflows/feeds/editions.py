@@ -29,7 +29,7 @@ def several(kind: FeedKind) -> bool:
     return kind in _SEVERAL
 
 
-def settled(
+def name_for(
     feed: Feed, store: FeedStore, taken: Collection[str], say: Callable[[str], None]
 ) -> str:
     """The name to store the feed under: that of the stored feed of which it is an edition (an older
@@ -171,9 +171,9 @@ class _Pair:
     def why(self) -> str:
         """Why they are not editions of one feed, in words: `has 8 of its 14 entries`."""
         if self._other_arches:
-            return f"is for {_some(self._new.arches)}, not {_some(self._held.arches)}"
+            return f"is for {_first_names(self._new.arches)}, not {_first_names(self._held.arches)}"
         return f"has {self.shared} of its {len(self._held.entries)} entries"
 
 
-def _some(names: Iterable[str]) -> str:
+def _first_names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)[:5])

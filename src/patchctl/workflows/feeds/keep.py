@@ -106,7 +106,7 @@ class Feeds:
         called = name or feed.name
         self.say(f"{called}: reading {feed.place}")
         try:
-            called = name or editions.settled(feed, self.store, taken, self.say)
+            called = name or editions.name_for(feed, self.store, taken, self.say)
             info = self.hold(feed, called, force=force)
         except PatchctlError as error:
             return FeedUpdate(name=called, outcome=UpdateOutcome.FAILED, reason=str(error))

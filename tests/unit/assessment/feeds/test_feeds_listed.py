@@ -15,7 +15,7 @@ FIXED = ("", "2.0-1", "")
 
 
 @pytest.mark.parametrize(
-    ("ranges", "versions", "kept_versions"),
+    ("ranges", "versions", "outsiders"),
     [
         ([FIXED], ["1.0-1", "1.9-1"], {}),
         ([FIXED], ["2.0-1", "2.0-2"], {"": ("2.0-1", "2.0-2")}),
@@ -34,9 +34,11 @@ FIXED = ("", "2.0-1", "")
     ],
 )
 def test_only_what_no_range_holds_is_kept(
-    ranges: list[tuple[str, str, str]], versions: list[str], state_of: dict[str, tuple[str, ...]]
+    ranges: list[tuple[str, str, str]],
+    versions: list[str],
+    outsiders: dict[str, tuple[str, ...]],
 ) -> None:
-    assert outside("Debian", ranges, versions) == state_of
+    assert outside("Debian", ranges, versions) == outsiders
 
 
 def test_the_vendor_s_own_order_decides() -> None:

@@ -180,18 +180,18 @@ class TestCheck:
 
 class TestWords:
     @pytest.mark.parametrize(
-        ("text", "day"),
+        ("expires", "day"),
         [("90d", "2027-02-21"), ("0d", TODAY), ("2027-01-31", "2027-01-31"), (TODAY, TODAY)],
     )
-    def test_a_last_day_is_a_date_or_days_from_today(self, text: str, day: str) -> None:
-        assert workflow.last_day(text, TODAY) == day
+    def test_a_last_day_is_a_date_or_days_from_today(self, expires: str, day: str) -> None:
+        assert workflow.last_day(expires, TODAY) == day
 
     @pytest.mark.parametrize(
-        "said", ["", "soon", "90", "3m", "2026-11-22", "2027-02-30", "20270131", "99999d"]
+        "expires", ["", "soon", "90", "3m", "2026-11-22", "2027-02-30", "20270131", "99999d"]
     )
-    def test_what_is_no_day_or_past_is_refused(self, text: str) -> None:
+    def test_what_is_no_day_or_past_is_refused(self, expires: str) -> None:
         with pytest.raises(UsageError, match="--expires"):
-            workflow.last_day(text, TODAY)
+            workflow.last_day(expires, TODAY)
 
     def test_free_ids_follow_the_highest(self) -> None:
         assert workflow.free_id([]) == "EX-1"
