@@ -1,7 +1,7 @@
-"""Cases of matching as data: feeds and hosts in a few words, made into what vendors publish.
+"""Load cases of matching, and make vendors' feeds and hosts of their short descriptions.
 
-A file of `tests/data/matching/` is a list of rules. Each rule has feeds, and hosts that are looked
-at beside them, with what must be found on each. `tests/data/matching/README.md` tells the form.
+A file of `tests/data/matching/` is a list of rules. Each rule has feeds, and hosts to assess with
+them, with the findings that are expected on each. `tests/data/matching/README.md` has the format.
 """
 
 import json
@@ -29,7 +29,7 @@ Expected = Mapping[str, str]  # CVE -> state, or `any`
 
 @dataclass(frozen=True)
 class Case:
-    """One host beside the feeds of its rule."""
+    """One host with the feeds of its rule."""
 
     name: str
     why: str
@@ -38,20 +38,20 @@ class Case:
 
     @property
     def expect(self) -> Expected:
-        """What must be found."""
+        """The findings that are expected."""
         expect: Expected = self.host["expect"]
         return expect
 
     @property
     def fixed(self) -> Mapping[str, str]:
-        """The version that a finding must name as the one that fixes the CVE."""
+        """CVE -> the fixed version that its finding must name."""
         fixed: Mapping[str, str] = self.host.get("fixed", {})
         return fixed
 
 
 @dataclass(frozen=True)
 class Rule:
-    """Feeds, and the cases that they are for."""
+    """Feeds, and the cases to try with them."""
 
     name: str
     feeds: Mapping[str, Any]
@@ -61,32 +61,32 @@ class Rule:
 def rules() -> Iterator[Rule]:
     """Every rule of every file."""
     for path in sorted(FOLDER.glob("*.yaml")):
-        for told in yaml.safe_load(path.read_text()):
-            name, feeds = f"{path.stem}: {told['rule']}", told["feeds"]
+        for rule in yaml.safe_load(path.read_text()):
+            name, feeds = f"{path.stem}: {rule['rule']}", rule["feeds"]
             made = [
-                Case(f"{name}: {host['name']}", told["why"], feeds, host) for host in told["hosts"]
+                Case(f"{name}: {host['name']}", rule["why"], feeds, host) for host in rule["hosts"]
             ]
             yield Rule(name, feeds, made)
 
 
-def wrong(expected: Expected, found: Expected) -> list[str]:
-    """In words what differs; none where all is as it must be."""
-    lines = [f"{cve} is {found[cve]}, and must not be" for cve in found if cve not in expected]
-    lines += [f"{cve} is not found" for cve in expected if cve not in found]
+def wrong(expected: Expected, actual: Expected) -> list[str]:
+    """A line for each difference; none where all is as expected."""
+    lines = [f"{cve} is {actual[cve]}, and must not be" for cve in actual if cve not in expected]
+    lines += [f"{cve} is not found" for cve in expected if cve not in actual]
     lines += [
-        f"{cve} is {found[cve]}, not {state}"
+        f"{cve} is {actual[cve]}, not {state}"
         for cve, state in expected.items()
-        if cve in found and state not in (ANY, found[cve])
+        if cve in actual and state not in (ANY, actual[cve])
     ]
     return sorted(lines)
 
 
-def wrongly_fixed(fixed: Mapping[str, str], found: Mapping[str, Finding]) -> list[str]:
-    """In words which findings name another fix than they must."""
+def wrongly_fixed(fixed: Mapping[str, str], findings: Mapping[str, Finding]) -> list[str]:
+    """A line for each finding that names another fix than expected."""
     return [
-        f"{cve} is fixed by {found[cve].fixed}, not {version}"
+        f"{cve} is fixed by {findings[cve].fixed}, not {version}"
         for cve, version in fixed.items()
-        if cve in found and found[cve].fixed != version
+        if cve in findings and findings[cve].fixed != version
     ]
 
 
@@ -107,29 +107,31 @@ def world_of(folder: Path) -> World:
 # --- hosts --------------------------------------------------------------------------------------
 
 
-def host_of(told: Mapping[str, Any]) -> HostFacts:
+def host_of(description: Mapping[str, Any]) -> HostFacts:
     """`os` is `ID VERSION_ID [CODENAME]`; `offers` maps names to what the repositories have."""
-    ident, version, codename = (*str(told["os"]).split(), "", "")[:3]
+    ident, version, codename = (*str(description["os"]).split(), "", "")[:3]
     plain = facts(
         "other",
-        [package_of(line) for line in told["packages"]],
-        running=told.get("running", ""),
-        repositories=[repository_of(one) for one in told.get("repositories", ())],
-        pending=told.get("offers"),
+        [package_of(line) for line in description["packages"]],
+        running=description.get("running", ""),
+        repositories=[
+            repository_of(repository) for repository in description.get("repositories", ())
+        ],
+        pending=description.get("offers"),
     )
     system = OsRelease(
         id=ident,
         version_id="" if version == "-" else version,
         codename=codename,
-        pretty_name=told.get("pretty", ""),
+        pretty_name=description.get("pretty", ""),
     )
     return structs.replace(plain, os=system)
 
 
 def package_of(line: str) -> Package:
-    """`NAME VERSION ARCH [SOURCE [SOURCE_VERSION [MODULE]]]`. Without a source it is the name, and
-    without its version the package's own, as an RPM's header tells it: without the epoch. A `-`
-    leaves out what the inventory does not know."""
+    """`NAME VERSION ARCH [SOURCE [SOURCE_VERSION [MODULE]]]`. The default source is the name, the
+    default source version the package's own, for an RPM without the epoch, as its header has it. A
+    `-` stands for a value that the inventory does not know."""
     name, version, arch, source, source_version, module = (*line.split(), "", "", "")[:6]
     rpm = arch in ("x86_64", "noarch", "aarch64", "i686")
     own = version.partition(":")[2] or version if rpm else version
@@ -143,15 +145,15 @@ def package_of(line: str) -> Package:
     )
 
 
-def repository_of(told: str | Mapping[str, str]) -> Repository:
+def repository_of(description: str | Mapping[str, str]) -> Repository:
     """A word is the id of a dnf repository, which discovery keeps as the origin."""
-    if isinstance(told, str):
-        return Repository(uri=f"https://mirror.example/{told}/", origin=told)
+    if isinstance(description, str):
+        return Repository(uri=f"https://mirror.example/{description}/", origin=description)
     return Repository(
-        uri=told["uri"],
-        origin=told["origin"],
-        label=told.get("label", told["origin"]),
-        codename=told["codename"],
+        uri=description["uri"],
+        origin=description["origin"],
+        label=description.get("label", description["origin"]),
+        codename=description["codename"],
     )
 
 
@@ -166,24 +168,24 @@ def write(feeds: Mapping[str, Any], folder: Path) -> None:
         (folder / "tracker.json").write_text(json.dumps(tracker_of(feeds["tracker"])))
     if "updateinfo" in feeds:
         updates = ElementTree.Element("updates")
-        updates.extend(update_of(one) for one in feeds["updateinfo"])
+        updates.extend(update_of(update) for update in feeds["updateinfo"])
         (folder / "updateinfo.xml").write_bytes(ElementTree.tostring(updates))
 
 
-def osv_of(told: Mapping[str, Any]) -> dict[str, Any]:
-    """`affected` are `ECOSYSTEM | NAME | FIXED [| what else]`; what is open has no fixed version.
+def osv_of(description: Mapping[str, Any]) -> dict[str, Any]:
+    """`affected` are `ECOSYSTEM | NAME | FIXED [| MORE]...`; FIXED is empty where there is no fix.
 
-    Behind it may stand `binaries NAME…`, `urgency WORD`, `versions VERSION…` and `pro`, the words
-    by which older records of Ubuntu tell it.
+    MORE is `binaries NAME…`, `urgency WORD`, `versions VERSION…` or `pro`, for the availability by
+    which older records of Ubuntu tell Ubuntu Pro.
     """
     return {
         "schema_version": "1.7.0",
-        "id": told["id"],
-        "modified": told.get("modified", DAY),
+        "id": description["id"],
+        "modified": description.get("modified", DAY),
         "published": DAY,
-        "upstream": told.get("cves", [told["id"][told["id"].find("CVE-") :]]),
-        "summary": told.get("title", ""),
-        "affected": [_affected(line) for line in told["affected"]],
+        "upstream": description.get("cves", [description["id"][description["id"].find("CVE-") :]]),
+        "summary": description.get("title", ""),
+        "affected": [_affected(line) for line in description["affected"]],
     }
 
 
@@ -198,8 +200,8 @@ def _affected(line: str) -> dict[str, Any]:
         word, *values = part.split()
         if word == "binaries":
             # Ubuntu's way to write them, and SUSE's.
-            suse = [{one: fixed} for one in values]
-            ubuntu = [{"binary_name": one, "binary_version": fixed} for one in values]
+            suse = [{binary: fixed} for binary in values]
+            ubuntu = [{"binary_name": binary, "binary_version": fixed} for binary in values]
             made["ecosystem_specific"] = {"binaries": suse if "SUSE" in ecosystem else ubuntu}
         elif word == "urgency":
             made["ecosystem_specific"] = {"urgency": values[0]}
@@ -211,16 +213,16 @@ def _affected(line: str) -> dict[str, Any]:
     return made
 
 
-def tracker_of(told: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, Any]:
+def tracker_of(entries_by_source: Mapping[str, Mapping[str, Mapping[str, str]]]) -> dict[str, Any]:
     """Source > CVE > suite > `open`, `ignored`, `postponed`, `end-of-life`, `undetermined`,
-    `never affected` or `fixed VERSION`, each perhaps with `, has VERSION`: what the suite has, and
-    behind `and` what its security archive has."""
+    `never affected` or `fixed VERSION`. Each may end in `, has VERSION [and VERSION]`: the version
+    in the suite, and the one in its security archive."""
     return {
         source: {
             cve: {"releases": {suite: _release(suite, word) for suite, word in suites.items()}}
             for cve, suites in entries.items()
         }
-        for source, entries in told.items()
+        for source, entries in entries_by_source.items()
     }
 
 
@@ -235,33 +237,37 @@ _STATUS: dict[str, dict[str, str]] = {
 
 
 def _release(suite: str, words: str) -> dict[str, Any]:
-    said, _, has = words.partition(", has ")
-    fixed = {"status": "resolved", "fixed_version": said.removeprefix("fixed ")}
-    status = fixed if said.startswith("fixed ") else _STATUS[said]
+    word, _, has = words.partition(", has ")
+    fixed = {"status": "resolved", "fixed_version": word.removeprefix("fixed ")}
+    status = fixed if word.startswith("fixed ") else _STATUS[word]
     held = zip((suite, f"{suite}-security"), has.split(" and ") if has else (), strict=False)
     return {"repositories": dict(held), "urgency": "not yet assigned", **status}
 
 
-def update_of(told: Mapping[str, Any]) -> ElementTree.Element:
+def update_of(description: Mapping[str, Any]) -> ElementTree.Element:
     """`packages` are `NAME [EPOCH:]VERSION-RELEASE ARCH [SOURCE]`; `collection` is its short name.
 
     `module` is `NAME:STREAM`.
     """
     made = ElementTree.Element("update", type="security", status="final", version="1.4")
     for tag in ("id", "title", "release"):
-        ElementTree.SubElement(made, tag).text = told.get(tag, "")
+        ElementTree.SubElement(made, tag).text = description.get(tag, "")
     ElementTree.SubElement(made, "issued", date="2025-01-01 00:00:00")
     references = ElementTree.SubElement(made, "references")
-    for cve in told["cves"]:
+    for cve in description["cves"]:
         ElementTree.SubElement(references, "reference", type="cve", id=cve, title=cve)
     collection = ElementTree.SubElement(
-        ElementTree.SubElement(made, "pkglist"), "collection", short=told.get("collection", "")
+        ElementTree.SubElement(made, "pkglist"),
+        "collection",
+        short=description.get("collection", ""),
     )
-    ElementTree.SubElement(collection, "name").text = told.get("name", told["release"])
-    if "module" in told:
-        module, stream = told["module"].split(":")
+    ElementTree.SubElement(collection, "name").text = description.get(
+        "name", description["release"]
+    )
+    if "module" in description:
+        module, stream = description["module"].split(":")
         ElementTree.SubElement(collection, "module", name=module, stream=stream)
-    collection.extend(_listed(line) for line in told["packages"])
+    collection.extend(_listed(line) for line in description["packages"])
     return made
 
 

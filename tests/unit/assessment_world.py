@@ -1,4 +1,4 @@
-"""A small world to assess: hosts with a few packages, advisories, no disk and no network."""
+"""Make a small world to assess: hosts with a few packages, and advisories, all in memory."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
@@ -62,7 +62,7 @@ def facts(
     pending: Mapping[str, str] | None = None,
     repositories: Sequence[Repository] = (),
 ) -> HostFacts:
-    """`pending` maps names to candidates; given, the host's repositories are known."""
+    """`pending` maps names to candidates; if it is not None, the repositories are known."""
     known = tuple(repositories)
     if pending is not None and not known:
         known = (Repository(uri="https://mirror.example", label="Debian"),)
@@ -127,17 +127,21 @@ class World:
         self.cycles: list[Lifecycle] = []
 
     def add(self, *advisories: Advisory, kind: FeedKind = FeedKind.OSV) -> "World":
-        self.held += [(kind.value, kind, one) for one in advisories]
+        self.held += [(kind.value, kind, advisory) for advisory in advisories]
         return self
 
     def ecosystems(self) -> Collection[str]:
-        return {one.ecosystem for _, _, held in self.held for one in held.affected}
+        return {
+            affected.ecosystem for _, _, advisory in self.held for affected in advisory.affected
+        }
 
     def advisories(self, ecosystem: str) -> Iterable[tuple[str, FeedKind, Advisory]]:
-        for feed, kind, held in self.held:
-            own = tuple(one for one in held.affected if one.ecosystem == ecosystem)
+        for feed, kind, advisory in self.held:
+            own = tuple(
+                affected for affected in advisory.affected if affected.ecosystem == ecosystem
+            )
             if own:
-                yield feed, kind, structs.replace(held, affected=own)
+                yield feed, kind, structs.replace(advisory, affected=own)
 
     def known_exploited(self) -> Mapping[str, KnownExploited]:
         return self.kev
@@ -153,17 +157,21 @@ class World:
 
     def assessor(self, *hosts: HostFacts, waiver: Waiver | None = None) -> Assessor:
         inputs = [
-            HostInput(f"h{number}", one, software=f"s{number}", context=Context())
-            for number, one in enumerate(hosts, 1)
+            HostInput(f"h{number}", host, software=f"s{number}", context=Context())
+            for number, host in enumerate(hosts, 1)
         ]
         return Assessor(inputs, self, scheduled, TODAY, waiver=waiver)
 
     def findings(self, host: HostFacts) -> dict[str, Finding]:
         """The host's findings by CVE."""
-        return {one.cve: one for _, found in self.assessor(host).findings() for one in found}
+        return {
+            finding.cve: finding
+            for _, findings in self.assessor(host).findings()
+            for finding in findings
+        }
 
     def states(self, host: HostFacts) -> dict[str, FindingState]:
-        return {cve: one.state for cve, one in self.findings(host).items()}
+        return {cve: finding.state for cve, finding in self.findings(host).items()}
 
 
 def scheduled(threat: Threat, context: Context) -> Priority:

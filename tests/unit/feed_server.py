@@ -1,4 +1,4 @@
-"""A web server in a thread that answers as a test says, well or badly."""
+"""Run a web server in a thread that answers as a test tells it to, well or badly."""
 
 import threading
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""What the tests of feeds share: the fixtures, and archives made of them."""
+"""Read the fixtures of feeds, and make archives of them, for the tests of feeds."""
 
 import io
 import os
@@ -33,24 +33,24 @@ def fixture(name: str, ecosystem: str = "") -> list[FeedRecord]:
     return records(FEEDS / name, ecosystem)
 
 
-def of(kind: type[T], found: Iterable[object]) -> list[T]:
-    return [one for one in found if isinstance(one, kind)]
+def of(kind: type[T], items: Iterable[object]) -> list[T]:
+    return [item for item in items if isinstance(item, kind)]
 
 
 def advisory(name: str) -> Advisory:
     """The one advisory of a fixture, which has no bad record."""
-    (one,) = fixture(name)
-    assert isinstance(one, Advisory)
-    return one
+    (record,) = fixture(name)
+    assert isinstance(record, Advisory)
+    return record
 
 
-def affected(found: Iterable[FeedRecord]) -> list[Affected]:
-    return [entry for one in of(Advisory, found) for entry in one.affected]
+def affected(all_records: Iterable[FeedRecord]) -> list[Affected]:
+    return [entry for record in of(Advisory, all_records) for entry in record.affected]
 
 
-def bad(found: Iterable[FeedRecord]) -> list[str]:
+def bad(all_records: Iterable[FeedRecord]) -> list[str]:
     """`name of the file and rest of the place: reason` of each bad record."""
-    return [f"{Path(one.place).name}: {one.reason}" for one in of(BadRecord, found)]
+    return [f"{Path(record.place).name}: {record.reason}" for record in of(BadRecord, all_records)]
 
 
 def zipped(path: Path, members: Mapping[str, bytes]) -> Path:

@@ -1,4 +1,4 @@
-"""CVEs and hosts to judge."""
+"""Make threats, contexts and policies for the tests of priority."""
 
 from datetime import date
 
@@ -23,9 +23,9 @@ LOCAL = "CVSS:3.1/AV:L/AC:L/PR:L/UI:N/S:U/C:H/I:H/A:H"
 
 
 def cvss(vector: str) -> CvssVector:
-    found = vector_of(vector, "vendor")
-    assert found is not None
-    return found
+    parsed = vector_of(vector, "vendor")
+    assert parsed is not None
+    return parsed
 
 
 def kev(added: str = "2026-09-11", due: str = "", *, ransomware: bool = False) -> KnownExploited:

@@ -1,4 +1,4 @@
-"""Helpers of the version tests: what an order says, and the package managers' own answers."""
+"""Compare versions for the version tests: by the keys, and by the package managers themselves."""
 
 import json
 import subprocess
@@ -37,24 +37,24 @@ def sign(difference: int) -> str:
 
 def order(scheme: VersionScheme, a: str, b: str) -> str:
     """`<`, `=` or `>` by the keys; fails where comparisons and hash disagree."""
-    one, other = key(scheme, a), key(scheme, b)
-    assert (one == other) == (not one < other and not one > other)
-    assert one != other or hash(one) == hash(other)
-    return sign((one > other) - (one < other))
+    first, second = key(scheme, a), key(scheme, b)
+    assert (first == second) == (not first < second and not first > second)
+    assert first != second or hash(first) == hash(second)
+    return sign((first > second) - (first < second))
 
 
 def is_sorted(scheme: VersionScheme, versions: str) -> None:
     """Fails unless each of the words sorts before all that follow."""
     words = versions.split()
-    for place, earlier in enumerate(words):
+    for position, earlier in enumerate(words):
         assert order(scheme, earlier, earlier) == "="
-        for later in words[place + 1 :]:
+        for later in words[position + 1 :]:
             assert order(scheme, earlier, later) == "<", f"{earlier} {later}"
             assert order(scheme, later, earlier) == ">", f"{later} {earlier}"
 
 
 class Peer:
-    """A package manager's library in a process of its own that compares pair after pair."""
+    """A package manager's library in another process, which compares one pair after another."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
         self._process = process

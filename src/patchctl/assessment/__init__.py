@@ -1,1 +1,1 @@
-"""Which vulnerabilities hosts have, and what mends them."""
+"""Find the vulnerabilities of hosts, and the remediations that fix them."""

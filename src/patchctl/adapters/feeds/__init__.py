@@ -1,1 +1,1 @@
-"""Vulnerability data on disk, and files of any kind read within limits."""
+"""Store vulnerability data on disk, and read files of any kind within limits."""

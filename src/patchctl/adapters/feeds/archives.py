@@ -1,8 +1,7 @@
-"""Files, folders and archives that a user or a server gives, read as bounded streams.
+"""Read files, folders and archives that a user or a server gives, as bounded streams.
 
-Nothing is written to disk, so a name in an archive can lead nowhere. What is inside is decided by
-magic bytes, never by a name. Limits hold for what comes out of a decompressor, not for what is
-declared.
+Nothing is written to disk, so names in an archive can do no harm. Magic bytes decide the format,
+never a name. Limits hold for the bytes that a decompressor gives, not for declared sizes.
 """
 
 import bz2
@@ -19,25 +18,22 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import BinaryIO, cast
 
 from ...errors import AdapterError, CorruptFileError, InvalidInputError, NotFoundError
 from ...models.feeds import Skipped
+from .ar import AR_MAGIC, ar_member
 from .limits import BoundedStream, Budget, Limits, translated
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 # https://pkware.cachefly.net/webdocs/casestudies/APPNOTE.TXT 4.3; an empty zip starts with its end.
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-_AR = b"!<arch>\n"
 _GZIP, _BZIP2, _XZ = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00"
 _TAR_MAGIC_AT = 257
 _HEAD = 512
-# An archive in an archive (cvelistV5 publishes a zip in a zip), not deeper.
+# An archive in an archive is read (cvelistV5 publishes a zip in a zip), not deeper.
 _NESTING = 1
 _HEADER_BYTES = 1024 * 1024
-# Long names and pax records, which stand before the entry that they belong to.
+# Types of long names and pax records, which come before the entry that they belong to.
 _EXTRA_HEADERS = (b"x", b"g", b"L", b"K")
 _SKIP = 128 * 1024
 # Debian policy 12.7; a native package's changelog has no "Debian" in its name.
@@ -52,65 +48,65 @@ class Member:
     open: Callable[[], BinaryIO]
 
 
-Found = Member | Skipped
+Content = Member | Skipped
 
 
 @dataclass(frozen=True)
 class Archive:
-    """What belongs together: one archive, one file, or the loose files of a folder.
+    """Files that belong together: one archive, one file, or the loose files of a folder.
 
-    `shown` is the name for people of a single file that lies elsewhere only for now.
+    `shown` is the name to show for a single file whose path is only temporary.
     """
 
     place: str
-    archive: bool
+    is_archive: bool
     limits: Limits
     _files: tuple[Path, ...] = field(repr=False)
     shown: str = ""
 
-    def members(self) -> Iterator[Found]:
+    def members(self) -> Iterator[Content]:
         """Everything in it, in the order of the archive or by name; may be called again. Raises
         InvalidInputError where the archive is broken or a limit is reached."""
         budget = Budget(self.limits)
         for path in self._files:
-            place = self.shown or str(path)
+            location = self.shown or str(path)
             with open_file(path) as stream:
                 try:
-                    yield from _members(stream, place, budget, depth=0)
+                    yield from _members(stream, location, budget, depth=0)
                 except CorruptFileError as error:
-                    if self.archive or len(self._files) == 1:
+                    if self.is_archive or len(self._files) == 1:
                         raise
-                    yield Skipped(place=place, reason=error.reason)
+                    yield Skipped(place=location, reason=error.reason)
 
 
 def archives(
     path: Path, limits: Limits | None = None, *, shown: str = ""
 ) -> Iterator[Archive | Skipped]:
-    """The archives and files at a path. A folder's loose files are one unit, which comes first.
+    """The archives and files at a path. A folder's loose files are one Archive, which comes first.
 
-    `shown` is what a single file is called, where its path is gone when that is read.
-    Links out of the folder, device files and hidden entries are skipped and said. Raises
-    NotFoundError, InvalidInputError (too many files), AdapterError (unreadable)."""
+    `shown` is the name to show for a single file whose path is only temporary. Links out of the
+    folder, device files and hidden entries come as Skipped. Raises NotFoundError,
+    InvalidInputError (too many files), AdapterError (unreadable)."""
     limits = limits or Limits()
     if not path.is_dir():
-        archive = _is_archive(path)
-        yield Archive(shown or str(path), archive, limits, (path,), shown)
+        is_archive = _is_archive(path)
+        yield Archive(shown or str(path), is_archive, limits, (path,), shown)
         return
     loose: list[Path] = []
     archives: list[Path] = []
-    for found in _walk(path, limits):
-        if isinstance(found, Skipped):
-            yield found
+    for entry in _walk(path, limits):
+        if isinstance(entry, Skipped):
+            yield entry
         else:
-            (archives if _is_archive(found) else loose).append(found)
+            (archives if _is_archive(entry) else loose).append(entry)
     if loose:
         yield Archive(str(path), False, limits, tuple(loose))
-    for one in archives:
-        yield Archive(str(one), True, limits, (one,))
+    for file in archives:
+        yield Archive(str(file), True, limits, (file,))
 
 
 def open_file(path: Path) -> BinaryIO:
-    """A regular file, opened so that a pipe or device in its place cannot hang us."""
+    """Open a regular file, so that a pipe or device at its path cannot block the process."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError as error:
@@ -132,15 +128,17 @@ def _walk(root: Path, limits: Limits) -> Iterator[Path | Skipped]:
     inside = root.resolve()
     _refuse_many(root, limits)
     for folder, folders, names in os.walk(root, onerror=_unreadable):
-        here = Path(folder)
+        parent = Path(folder)
         for name in sorted(folders):
-            if name.startswith(".") or (here / name).is_symlink():
-                yield Skipped(place=str(here / name), reason="hidden folder or link to a folder")
+            if name.startswith(".") or (parent / name).is_symlink():
+                yield Skipped(place=str(parent / name), reason="hidden folder or link to a folder")
         folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and not (here / name).is_symlink()
+            name
+            for name in folders
+            if not name.startswith(".") and not (parent / name).is_symlink()
         )
         for name in sorted(names):
-            path = here / name
+            path = parent / name
             if name.startswith("."):
                 yield Skipped(place=str(path), reason="hidden file")
             elif path.is_symlink() and not path.resolve().is_relative_to(inside):
@@ -148,13 +146,13 @@ def _walk(root: Path, limits: Limits) -> Iterator[Path | Skipped]:
             elif not path.is_file():
                 yield Skipped(place=str(path), reason="not a regular file")
             elif _is_lock(path):
-                continue  # of a content store, whose packages tell what they fix
+                continue  # the lock of a content store, whose packages tell what they fix
             else:
                 yield path
 
 
 def _refuse_many(root: Path, limits: Limits) -> None:
-    """Raise InvalidInputError for too many files, before any is opened or its name kept."""
+    """Raise InvalidInputError for too many files, before any is opened."""
     count = 0
     waiting = [str(root)]
     while waiting:
@@ -180,19 +178,19 @@ def _unreadable(error: OSError) -> None:
 
 
 def _is_archive(path: Path) -> bool:
-    """Whether a file holds files: a zip or a tar, compressed or not. A .deb is one changelog."""
+    """Whether a file is a zip or a tar, compressed or not. A .deb is one changelog, no archive."""
     with open_file(path) as stream:
         head = stream.read(_HEAD)
         stream.seek(0)
         if head.startswith(_ZIP) or _is_tar(head):
             return True
-        opened = _decompressed(stream, head)
-        if opened is None:
+        decompressed = _decompressed(stream, head)
+        if decompressed is None:
             return False
         try:
-            return _is_tar(opened.read(_HEAD))
+            return _is_tar(decompressed.read(_HEAD))
         except (OSError, EOFError, zlib.error, lzma.LZMAError):
-            return False  # Told with its reason when it is read.
+            return False  # reported with its reason when it is read
 
 
 def _is_tar(head: bytes) -> bool:
@@ -210,128 +208,130 @@ def _decompressed(stream: BinaryIO, head: bytes) -> BinaryIO | None:
     return None
 
 
-def _members(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterator[Found]:
-    """The plain files in a seekable stream, which may be one itself."""
-    with translated(place):
+def _members(stream: BinaryIO, location: str, budget: Budget, depth: int) -> Iterator[Content]:
+    """The plain files in a seekable stream, which may itself be a plain file."""
+    with translated(location):
         head = stream.read(_HEAD)
         stream.seek(0)
     if head.startswith(_ZIP):
-        yield from _deeper(_zip, stream, place, budget, depth)
-    elif head.startswith(_AR):
-        yield from _deb(stream, place, budget)
+        yield from _deeper(_zip, stream, location, budget, depth)
+    elif head.startswith(AR_MAGIC):
+        yield from _deb(stream, location, budget)
     elif _is_tar(head):
-        with translated(place):
-            budget.headers(_tar_headers(stream), place)
+        with translated(location):
+            budget.headers(_tar_headers(stream), location)
             stream.seek(0)
-        yield from _deeper(_tar, stream, place, budget, depth)
+        yield from _deeper(_tar, stream, location, budget, depth)
     elif head.startswith((_GZIP, _XZ, _BZIP2)):
-        yield from _compressed(stream, head, place, budget, depth)
+        yield from _compressed(stream, head, location, budget, depth)
     else:
-        yield _Once(stream, place, budget).member()
+        yield _SingleMember(stream, location, budget).member()
 
 
 def _deeper(
-    walk: "Callable[[BinaryIO, str, Budget, int], Iterator[Found]]",
+    walk: "Callable[[BinaryIO, str, Budget, int], Iterator[Content]]",
     stream: BinaryIO,
-    place: str,
+    location: str,
     budget: Budget,
     depth: int,
-) -> Iterator[Found]:
+) -> Iterator[Content]:
     if depth > _NESTING:
-        yield Skipped(place=place, reason="archive in an archive in an archive")
+        yield Skipped(place=location, reason="archive in an archive in an archive")
     else:
-        yield from walk(stream, place, budget, depth)
+        yield from walk(stream, location, budget, depth)
 
 
 def _compressed(
-    stream: BinaryIO, head: bytes, place: str, budget: Budget, depth: int
-) -> Iterator[Found]:
+    stream: BinaryIO, head: bytes, location: str, budget: Budget, depth: int
+) -> Iterator[Content]:
     """One compressed file, or a compressed tar."""
-    with translated(place):
-        opened = _decompressed(stream, head)
-        assert opened is not None
-        inner = opened.read(_HEAD)
+    with translated(location):
+        decompressed = _decompressed(stream, head)
+        assert decompressed is not None
+        inner = decompressed.read(_HEAD)
         stream.seek(0)
-        opened = _decompressed(stream, head)
-        assert opened is not None
+        decompressed = _decompressed(stream, head)
+        assert decompressed is not None
     if _is_tar(inner):
-        apart = BoundedStream(opened, place, Budget(budget.limits), packed=stream.tell, whole=True)
-        budget.headers(_tar_headers(io.BufferedReader(apart, _SKIP)), place)
+        headers = BoundedStream(
+            decompressed, location, Budget(budget.limits), packed=stream.tell, whole=True
+        )
+        budget.headers(_tar_headers(io.BufferedReader(headers, _SKIP)), location)
         stream.seek(0)
-        opened = _decompressed(stream, head)
-        assert opened is not None
-        bounded = BoundedStream(opened, place, budget, packed=stream.tell, whole=True)
-        yield from _deeper(_tar, cast(BinaryIO, bounded), place, budget, depth)
-    elif inner.startswith((*_ZIP, _AR, _GZIP, _XZ, _BZIP2)):
-        yield Skipped(place=place, reason="compressed twice")
+        decompressed = _decompressed(stream, head)
+        assert decompressed is not None
+        bounded = BoundedStream(decompressed, location, budget, packed=stream.tell, whole=True)
+        yield from _deeper(_tar, cast(BinaryIO, bounded), location, budget, depth)
+    elif inner.startswith((*_ZIP, AR_MAGIC, _GZIP, _XZ, _BZIP2)):
+        yield Skipped(place=location, reason="compressed twice")
     else:
-        yield _Once(opened, place, budget, packed=stream.tell).member()
+        yield _SingleMember(decompressed, location, budget, packed=stream.tell).member()
 
 
-class _Once:
-    """Opens a stream that is already there, under the limits of one member."""
+class _SingleMember:
+    """Opens an existing stream under the limits of one member."""
 
     def __init__(
         self,
         stream: BinaryIO,
-        place: str,
+        location: str,
         budget: Budget,
         packed: Callable[[], int] | None = None,
     ) -> None:
-        self._stream, self._place, self._budget, self._packed = stream, place, budget, packed
+        self._stream, self._location, self._budget, self._packed = stream, location, budget, packed
 
     def member(self) -> Member:
-        self._budget.member(self._place)
-        return Member(self._place, self.open)
+        self._budget.member(self._location)
+        return Member(self._location, self.open)
 
     def open(self) -> BinaryIO:
-        with translated(self._place):
+        with translated(self._location):
             self._stream.seek(0)
-        bounded = BoundedStream(self._stream, self._place, self._budget, packed=self._packed)
+        bounded = BoundedStream(self._stream, self._location, self._budget, packed=self._packed)
         return cast(BinaryIO, io.BufferedReader(bounded))
 
 
-def _zip(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterator[Found]:
-    with translated(place):
-        budget.directory(stream, place)
+def _zip(stream: BinaryIO, location: str, budget: Budget, depth: int) -> Iterator[Content]:
+    with translated(location):
+        budget.directory(stream, location)
         archive = zipfile.ZipFile(stream)
     with archive:
-        # In the order of their bytes: a nested zip can then be read forwards.
-        for info in sorted(archive.infolist(), key=lambda one: one.header_offset):
-            name = f"{place}/{info.filename}"
+        # In the order of their bytes, so that a nested zip is read forwards.
+        for info in sorted(archive.infolist(), key=lambda info: info.header_offset):
+            full_name = f"{location}/{info.filename}"
             if info.filename.endswith("/"):
                 continue
             if reason := _unusable(info, budget):
-                yield Skipped(place=name, reason=reason)
+                yield Skipped(place=full_name, reason=reason)
             else:
-                yield from _zip_member(archive, info, name, budget, depth)
+                yield from _zip_member(archive, info, full_name, budget, depth)
 
 
 def _zip_member(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, budget: Budget, depth: int
-) -> Iterator[Found]:
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, location: str, budget: Budget, depth: int
+) -> Iterator[Content]:
     try:
-        with translated(name):
+        with translated(location):
             stream = cast(BinaryIO, archive.open(info))
     except CorruptFileError as error:
         if not isinstance(error.__cause__, NotImplementedError):
             raise
-        yield Skipped(place=name, reason="packed in a way that is not read")
+        yield Skipped(place=location, reason="packed in a way that is not read")
         return
-    # ZipFile gives no more bytes than declared, and those were judged before.
-    plain = io.BufferedReader(BoundedStream(stream, name, budget, close=True))
+    # ZipFile gives no more bytes than declared, and the declared size was checked.
+    plain = io.BufferedReader(BoundedStream(stream, location, budget, close=True))
     with plain:
         try:
-            packed = plain.peek(8).startswith((*_ZIP, _AR, _GZIP, _XZ, _BZIP2))
+            nested = plain.peek(8).startswith((*_ZIP, AR_MAGIC, _GZIP, _XZ, _BZIP2))
         except InvalidInputError:
-            packed = False  # Told when it is read.
-        if packed:
-            with translated(name):
+            nested = False  # reported when it is read
+        if nested:
+            with translated(location):
                 stream.seek(0)
-            yield from _members(stream, name, budget, depth + 1)
+            yield from _members(stream, location, budget, depth + 1)
         else:
-            budget.member(name)
-            yield Member(name, partial(cast, BinaryIO, plain))
+            budget.member(location)
+            yield Member(location, partial(cast, BinaryIO, plain))
 
 
 def _unusable(info: zipfile.ZipInfo, budget: Budget) -> str:
@@ -343,28 +343,28 @@ def _unusable(info: zipfile.ZipInfo, budget: Budget) -> str:
     return budget.limits.too_large(info.file_size, info.compress_size)
 
 
-def _tar(stream: BinaryIO, place: str, budget: Budget, depth: int) -> Iterator[Found]:
-    for info, raw in _tar_files(stream, place):
-        name = f"{place}/{info.name}"
+def _tar(stream: BinaryIO, location: str, budget: Budget, depth: int) -> Iterator[Content]:
+    for info, raw in _tar_files(stream, location):
+        full_name = f"{location}/{info.name}"
         if raw is None or info.issparse():
-            yield Skipped(place=name, reason="not a regular file")
+            yield Skipped(place=full_name, reason="not a regular file")
         elif info.size > budget.limits.member_bytes:
-            yield Skipped(place=name, reason=budget.limits.too_large(info.size, info.size))
+            yield Skipped(place=full_name, reason=budget.limits.too_large(info.size, info.size))
         else:
-            buffered = io.BufferedReader(BoundedStream(raw, name, budget, counted=False))
-            if buffered.peek(8).startswith((*_ZIP, _AR, _GZIP, _XZ, _BZIP2)):
+            buffered = io.BufferedReader(BoundedStream(raw, full_name, budget, counted=False))
+            if buffered.peek(8).startswith((*_ZIP, AR_MAGIC, _GZIP, _XZ, _BZIP2)):
                 yield Skipped(
-                    place=name, reason="archive or compressed file in a tar; unpack the tar"
+                    place=full_name,
+                    reason="archive or compressed file in a tar; unpack the tar",
                 )
             else:
-                budget.member(name)
-                yield Member(name, partial(cast, BinaryIO, buffered))
+                budget.member(full_name)
+                yield Member(full_name, partial(cast, BinaryIO, buffered))
 
 
 def _tar_headers(stream: BinaryIO) -> Iterator[bytes]:
-    """The header of each entry of a tar, pax(1), read forwards from here: nothing is made of an
-    entry, so that a million pass in seconds. Ends at the first that is none, which `tarfile`
-    tells."""
+    """The header of each entry of a tar, pax(1), from the stream's position on. No objects are
+    made, so that a million take seconds. Ends at the first invalid one, which `tarfile` reports."""
     while len(header := stream.read(_HEAD)) == _HEAD and header[:1] != b"\0":
         if header[156:157] not in _EXTRA_HEADERS:
             yield header
@@ -374,25 +374,27 @@ def _tar_headers(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _tar_size(field: bytes) -> int:
-    """Octal digits, or for what is larger than 8 GB the number itself; 0 for what is neither."""
+    """A size in octal digits, or in binary for over 8 GB; 0 where it is neither."""
     if field[0] & 0x80:
         return int.from_bytes(field[1:], "big")
     digits = field.partition(b"\0")[0].strip()
     return int(digits, 8) if digits.isdigit() and not set(digits) & set(b"89") else 0
 
 
-def _tar_files(stream: BinaryIO, place: str) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
-    """Members of a tar, read forwards; no stream for links and devices."""
-    with translated(place):
+def _tar_files(
+    stream: BinaryIO, location: str
+) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
+    """(info, stream) of a tar's members, read forwards; the stream of links and devices is None."""
+    with translated(location):
         archive = tarfile.TarFile.open(fileobj=stream, mode="r|", tarinfo=_SmallHeaders)
     with archive:
         while True:
-            with translated(place):
+            with translated(location):
                 info = archive.next()
-                # A stream forgets nothing by itself: a million members would stay in memory.
+                # TarFile keeps all members: without this a million would stay in memory.
                 archive.members = []  # type: ignore[attr-defined]
                 if info is None:
-                    # The checksum of what packs the tar stands behind the tar's own end.
+                    # The compressor's checksum comes after the end of the tar.
                     while stream.read(_SKIP):
                         pass
                     return
@@ -402,7 +404,7 @@ def _tar_files(stream: BinaryIO, place: str) -> Iterator[tuple[tarfile.TarInfo, 
 
 
 class _SmallHeaders(tarfile.TarInfo):
-    """tarfile loads long names and pax headers whole: a declared size can be anything."""
+    """Refuses long headers: tarfile loads long names and pax headers whole, whatever their size."""
 
     def _proc_member(self, archive: tarfile.TarFile) -> tarfile.TarInfo:
         if not self.isreg() and self.size > _HEADER_BYTES:
@@ -410,90 +412,51 @@ class _SmallHeaders(tarfile.TarInfo):
         return cast(tarfile.TarInfo, super()._proc_member(archive))  # type: ignore[misc]
 
 
-def _deb(stream: BinaryIO, place: str, budget: Budget) -> Iterator[Found]:
+def _deb(stream: BinaryIO, location: str, budget: Budget) -> Iterator[Content]:
     """The changelog of a Debian package, deb(5): an ar archive with a data.tar in it."""
-    with translated(place):
-        data = _ar_member(stream, b"data.tar")
+    with translated(location):
+        data = ar_member(stream, b"data.tar")
     if data is None:
-        yield Skipped(place=place, reason="not a Debian package")
+        yield Skipped(place=location, reason="not a Debian package")
         return
     plain = cast(BinaryIO, io.BufferedReader(data))
-    with translated(place):
+    with translated(location):
         head = plain.read(_HEAD)
         plain.seek(0)
     if not (_is_tar(head) or head.startswith((_GZIP, _XZ, _BZIP2))):
         yield Skipped(
-            place=place, reason="packed with zstd, which is not read; give its changelog instead"
+            place=location, reason="packed with zstd, which is not read; give its changelog instead"
         )
         return
-    names = [info.name for info, raw in _deb_files(plain, head, place, budget) if raw is not None]
+    names = [
+        info.name for info, raw in _deb_files(plain, head, location, budget) if raw is not None
+    ]
     logs = [name for name in names if _CHANGELOG.fullmatch(name)]
     if not logs:
-        yield Skipped(place=place, reason="a Debian package without a changelog")
+        yield Skipped(place=location, reason="a Debian package without a changelog")
         return
-    # Beside it lies the author's own changelog, which knows no versions of Debian.
-    wanted = next((name for name in logs if "/changelog.Debian" in name), logs[0])
-    for info, raw in _deb_files(plain, head, place, budget):
-        if raw is not None and info.name == wanted:
-            yield _changelog(raw, f"{place}/{info.name}", budget)
+    # The author's own changelog beside it has no versions of Debian.
+    changelog = next((name for name in logs if "/changelog.Debian" in name), logs[0])
+    for info, raw in _deb_files(plain, head, location, budget):
+        if raw is not None and info.name == changelog:
+            yield _changelog(raw, f"{location}/{info.name}", budget)
             return
 
 
 def _deb_files(
-    plain: BinaryIO, head: bytes, place: str, budget: Budget
+    plain: BinaryIO, head: bytes, location: str, budget: Budget
 ) -> Iterator[tuple[tarfile.TarInfo, BinaryIO | None]]:
     plain.seek(0)
     opened = _decompressed(plain, head) or plain
-    layer = BoundedStream(opened, place, budget, packed=plain.tell, whole=True)
-    yield from _tar_files(cast(BinaryIO, layer), place)
+    layer = BoundedStream(opened, location, budget, packed=plain.tell, whole=True)
+    yield from _tar_files(cast(BinaryIO, layer), location)
 
 
-def _changelog(raw: BinaryIO, name: str, budget: Budget) -> Member:
+def _changelog(raw: BinaryIO, location: str, budget: Budget) -> Member:
     file = io.BufferedReader(cast(io.RawIOBase, raw))
     packed = file.peek(2).startswith(_GZIP)
-    # The tar below is a stream without seek, which GzipFile needs only to go back.
+    # The tar's stream cannot seek, but GzipFile seeks only to go back.
     opened = cast(BinaryIO, gzip.GzipFile(fileobj=file)) if packed else cast(BinaryIO, file)
-    bounded = BoundedStream(opened, name, budget, packed=raw.tell if packed else None)
-    budget.member(name)
-    return Member(name, partial(cast, BinaryIO, io.BufferedReader(bounded)))
-
-
-def _ar_member(stream: BinaryIO, prefix: bytes) -> "_Slice | None":
-    """The first member of an ar archive with this prefix, ar(5)."""
-    at = len(_AR)
-    for _ in range(16):
-        stream.seek(at)
-        header = stream.read(60)
-        if len(header) < 60 or header[58:] != b"`\n":
-            return None
-        size = int(header[48:58])
-        if header.startswith(prefix):
-            return _Slice(stream, at + 60, size)
-        at += 60 + size + size % 2
-    return None
-
-
-class _Slice(io.RawIOBase):
-    """A part of a file as a file."""
-
-    def __init__(self, stream: BinaryIO, start: int, size: int) -> None:
-        self._stream, self._start, self._size, self._at = stream, start, size, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._size}[whence]
-        self._at = max(0, base + offset)
-        return self._at
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        view = memoryview(buffer).cast("B")
-        self._stream.seek(self._start + self._at)
-        data = self._stream.read(max(0, min(len(view), self._size - self._at)))
-        view[: len(data)] = data
-        self._at += len(data)
-        return len(data)
+    bounded = BoundedStream(opened, location, budget, packed=raw.tell if packed else None)
+    budget.member(location)
+    return Member(location, partial(cast, BinaryIO, io.BufferedReader(bounded)))

@@ -1,9 +1,9 @@
-"""One generation of a feed on disk: parts that are read one by one, and a manifest over them.
+"""Write and read one generation of a feed on disk: its parts, and a manifest of them.
 
-Advisories lie in one part for each ecosystem, EPSS scores and CVE records in one for each year of
-a CVE's number, so that matching reads only what it asks for. A part is a row of frames: a length
+Advisories are in one part for each ecosystem, EPSS scores and CVE records in one for each year of
+a CVE's number, so that matching reads only what it needs. A part is a sequence of frames: a length
 in four bytes, then zlib-compressed MessagePack, so that neither writing nor reading needs the
-whole in memory.
+whole part in memory.
 """
 
 import contextlib
@@ -65,7 +65,8 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """`entries` counts usable records, `bad` the others; `newest` is the newest date of any."""
+    """The parts of a generation. `entries` counts usable records, `bad` the others; `newest` is the
+    newest date of a record in epoch seconds, 0 where none has one."""
 
     parts: tuple[Part, ...]
     entries: int
@@ -73,7 +74,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     newest: int = 0
 
     def encoded(self) -> bytes:
-        """The manifest as its file has it."""
+        """The content of the manifest's file."""
         return msgspec.json.encode(self, order="sorted")
 
     @property
@@ -82,16 +83,16 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
         return digest_bytes(self.encoded())
 
     def part(self, shelf: str, key: str = "") -> Part | None:
-        """That part, or None where the feed has nothing there."""
-        return next((one for one in self.parts if (one.shelf, one.key) == (shelf, key)), None)
+        """The part with this shelf and key, or None."""
+        return next((part for part in self.parts if (part.shelf, part.key) == (shelf, key)), None)
 
     def on(self, shelf: str) -> tuple[Part, ...]:
         """All parts of a shelf."""
-        return tuple(one for one in self.parts if one.shelf == shelf)
+        return tuple(part for part in self.parts if part.shelf == shelf)
 
 
 class Writer:
-    """Writes a generation into an empty folder; `finish` makes it whole and durable."""
+    """Writes a generation into an empty folder; `finish` completes it and makes it durable."""
 
     def __init__(self, folder: Path, now_s: int) -> None:
         self._folder = folder
@@ -104,7 +105,7 @@ class Writer:
         self._newest = 0
 
     def add(self, record: FeedRecord) -> None:
-        """Take one record in."""
+        """Add one record."""
         match record:
             case BadRecord():
                 self.add_bad((record,), 1)
@@ -128,26 +129,26 @@ class Writer:
         self._entries += 1
 
     def add_bad(self, records: Sequence[BadRecord], count: int) -> None:
-        """Take unusable records in, `count` in all, of which `records` can be told."""
+        """Add `count` unusable records, of which `records` are known."""
         self._bad_count += count
         self._bad.extend(records[: BAD_KEPT - len(self._bad)])
 
     def keep(self, ecosystem: str, advisory: Advisory) -> None:
-        """Take one ecosystem's part of an advisory over from another generation."""
+        """Copy one ecosystem's part of an advisory from another generation."""
         self._dated(max(advisory.modified, advisory.published))
         self._put(ADVISORIES, ecosystem, "", advisory)
 
-    def kept(self, entries: int) -> None:
-        """Count so many advisories that came by `keep`."""
+    def count_kept(self, entries: int) -> None:
+        """Count the advisories that `keep` has copied."""
         self._entries += entries
 
     @property
     def first_bad(self) -> BadRecord | None:
-        """An unusable record, to be told where none is usable."""
+        """The first unusable record, to name where no record is usable."""
         return self._bad[0] if self._bad else None
 
     def finish(self) -> Manifest:
-        """Write what is pending and the manifest, and make all of it durable."""
+        """Write the pending rows and the manifest, and make everything durable."""
         for bad in self._bad:
             self._put(BAD, "", "", bad)
         for part in self._open.values():
@@ -166,12 +167,12 @@ class Writer:
         if not record.affected:
             self._put(ADVISORIES, "", "", record)  # says nothing of any package; kept to explain
             return
-        names = {one.ecosystem for one in record.affected}
+        names = {affected.ecosystem for affected in record.affected}
         if len(names) == 1:
             self._put(ADVISORIES, names.pop(), "", record)
             return
         for name in sorted(names):
-            own = tuple(one for one in record.affected if one.ecosystem == name)
+            own = tuple(affected for affected in record.affected if affected.ecosystem == name)
             self._put(ADVISORIES, name, "", msgspec.structs.replace(record, affected=own))
 
     def _dated(self, when: int) -> None:
@@ -186,13 +187,13 @@ class Writer:
         part.add(name, value)
         self._pending += part.rows - before
         if self._pending > _PENDING_ROWS:
-            for one in self._open.values():
-                one.flush()
+            for open_part in self._open.values():
+                open_part.flush()
             self._pending = 0
 
 
 class _OpenPart:
-    """A part that is being written: rows that wait for their frame, and the file so far."""
+    """A part that is being written: rows that wait for a frame, and the file so far."""
 
     def __init__(self, folder: Path, shelf: str, key: str) -> None:
         self.rows = 0
@@ -251,12 +252,14 @@ _encode = msgspec.msgpack.Encoder().encode
 
 def _weight(value: Any) -> int:
     if isinstance(value, Advisory):
-        return 1 + sum(1 + len(one.binaries) + len(one.versions) for one in value.affected)
+        return 1 + sum(
+            1 + len(affected.binaries) + len(affected.versions) for affected in value.affected
+        )
     return 1
 
 
 def _file_name(shelf: str, key: str) -> str:
-    """Readable, and one for each key whatever a feed calls its ecosystems."""
+    """The name of a part's file: readable, and different for each key."""
     shown = re.sub(r"[^a-z0-9.]+", "-", key.lower()).strip("-")[:60]
     mark = hashlib.sha256(key.encode()).hexdigest()[:12]
     return f"{shelf}-{shown}-{mark}" if key else shelf
@@ -266,9 +269,9 @@ _CVE_ID = re.compile(r"CVE-([0-9]{4})-([0-9]{4,19})")
 
 
 def year_of(cve: str) -> str:
-    """The part of EPSS scores and CVE records in which this one lies."""
-    found = _CVE_ID.fullmatch(cve)
-    return found[1] if found else "other"
+    """The key of the part that has the EPSS score or record of this CVE."""
+    match = _CVE_ID.fullmatch(cve)
+    return match[1] if match else "other"
 
 
 def write_durable(path: Path, data: bytes) -> None:
@@ -281,8 +284,8 @@ def write_durable(path: Path, data: bytes) -> None:
 
 
 class Chances:
-    """A frame of EPSS scores of one year, as three arrays: all of EPSS as objects would take most
-    of the time of asking for a few."""
+    """A frame of EPSS scores of one year, as three arrays: to decode all scores as objects would
+    take longest where only a few are needed."""
 
     def __init__(self, data: bytes) -> None:
         columns = msgspec.msgpack.decode(data, type=tuple[bytes, bytes, bytes])
@@ -292,7 +295,7 @@ class Chances:
 
     @staticmethod
     def packed(chances: Mapping[str, tuple[float, float]]) -> bytes:
-        """CVEs of one year with (score, percentile)."""
+        """Encode CVE -> (score, percentile), with CVEs of one year."""
         rows = sorted((int(cve[9:]), *values) for cve, values in chances.items())
         numbers, scores, percentiles = zip(*rows, strict=True)
         return _encode(
@@ -309,31 +312,31 @@ class Chances:
         return self.get(cve) is not None
 
     def __getitem__(self, cve: str) -> tuple[float, float]:
-        found = self.get(cve)
-        if found is None:
+        values = self.get(cve)
+        if values is None:
             raise KeyError(cve)
-        return found
+        return values
 
     def get(self, cve: str) -> tuple[float, float] | None:
-        """(score, percentile) of a CVE of this year, None where the frame has it not."""
+        """(score, percentile) of a CVE of this year, None where the frame does not have it."""
         number = int(cve[9:])
-        place = bisect_left(self._numbers, number)
-        if place == len(self._numbers) or self._numbers[place] != number:
+        position = bisect_left(self._numbers, number)
+        if position == len(self._numbers) or self._numbers[position] != number:
             return None
-        return self._scores[place], self._percentiles[place]
+        return self._scores[position], self._percentiles[position]
 
 
 def _array(code: str, data: bytes) -> "array[Any]":
-    found: array[Any] = array(code)
+    values: array[Any] = array(code)
     try:
-        found.frombytes(data)
+        values.frombytes(data)
     except ValueError as error:
         raise msgspec.DecodeError(str(error)) from error
-    return _little(found)
+    return _little(values)
 
 
 def _little(values: "array[Any]") -> "array[Any]":
-    """To and from the byte order of files; state may move between machines."""
+    """Convert to or from the byte order of files; state may move between machines."""
     if sys.byteorder == "big":
         values.byteswap()
     return values
@@ -351,7 +354,7 @@ _DECODE: dict[str, Callable[[bytes], Any]] = {
     ADVISORIES: _frames(list[Advisory]),
     KEV: _frames(dict[str, KnownExploited]),
     EPSS: lambda data: Chances(zlib.decompress(data)),
-    # Most of a year's records are not asked for: each is decoded when it is taken out.
+    # Most of a year's records are not needed, so each is decoded when it is read.
     CVE: _frames(dict[str, msgspec.Raw]),
     EOL: _frames(list[Lifecycle]),
     BAD: _frames(list[BadRecord]),
@@ -360,13 +363,13 @@ _CVE = msgspec.msgpack.Decoder(CveFacts)
 
 
 def cve_facts(raw: msgspec.Raw) -> CveFacts:
-    """A record of the CVE shelf."""
+    """Decode a record of the CVE shelf."""
     return _CVE.decode(raw)
 
 
 class Generation:
-    """A whole generation. Every method raises IntegrityError where the files are not what the
-    manifest says, FileNotFoundError where a newer generation has taken their place."""
+    """A complete generation. Every method raises IntegrityError where the files differ from the
+    manifest, FileNotFoundError where a newer generation has replaced this one."""
 
     def __init__(self, name: str, folder: Path, digest: str) -> None:
         self._name = name
@@ -377,10 +380,8 @@ class Generation:
         self.manifest = msgspec.json.decode(data, type=Manifest)
 
     def frames(self, part: Part) -> Iterator[Any]:
-        """What the frames of a part hold, decoded one by one.
-
-        Of KEV, EPSS and CVE records mappings by CVE, else lists.
-        """
+        """The content of a part's frames, decoded one by one: for KEV, EPSS and CVE records a
+        mapping by CVE, for the others a list."""
         data = (self._folder / part.file).read_bytes()
         if len(data) != part.size or hashlib.sha256(data).hexdigest() != part.sha256:
             raise damaged(self._name)
@@ -390,8 +391,8 @@ class Generation:
             with _sound(self._name):
                 (length,) = _LENGTH.unpack_from(data, position)
                 start = position + _LENGTH.size
-                found = decode(data[start : start + length])
-            yield found
+                frame = decode(data[start : start + length])
+            yield frame
             position = start + length
 
     def verify(self) -> None:
@@ -410,7 +411,7 @@ def _sound(name: str) -> Iterator[None]:
 
 
 def damaged(name: str) -> IntegrityError:
-    """The stored feed is not what was written."""
+    """The error for a stored feed that differs from what was written."""
     return IntegrityError(
         f"the stored feed {name} is damaged",
         hint=f"get it again: `patchctl feeds update {name}` or `patchctl feeds import`",

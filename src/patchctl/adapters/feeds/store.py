@@ -1,8 +1,8 @@
-"""The vulnerability data that is held, each feed whole.
+"""Store vulnerability data, each feed as a whole.
 
-feeds/index.json     which generation of which feed counts; replaced whole
-feeds/g-XXXXXXXX/    a generation: parts and manifest, see feed_files
-feeds/lock           held by whoever writes
+feeds/index.json     the generation of each feed that counts; replaced as a whole
+feeds/g-XXXXXXXX/    a generation: parts and manifest, see `files`
+feeds/lock           held by the process that writes
 
 A new generation is written beside the old one, read back, and only then named in the index: a
 process that is killed at any moment leaves the old feed or the new one, never a part of either.
@@ -63,8 +63,8 @@ class _Index(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FeedStore:
-    """Feeds by name. An object sees the feeds of one moment: those of when it first looked, and
-    its own changes.
+    """Feeds by name. An object sees the feeds as they were when it first read them, and its own
+    changes.
 
     Reading raises IntegrityError where a file is damaged, ConflictError where another process has
     replaced a feed meanwhile.
@@ -75,35 +75,37 @@ class FeedStore:
         self._now_ms = now_ms
         self._generations: dict[str, Generation] = {}
 
-    # --- what is held ---
+    # --- stored feeds ---
 
     def list(self) -> tuple[FeedInfo, ...]:
         """All feeds, by name."""
         return tuple(entry.info for entry in self._index.feeds)
 
     def get(self, name: str) -> FeedInfo | None:
-        """That feed, or None."""
+        """The feed of this name, or None."""
         return next((info for info in self.list() if info.name == name), None)
 
     @property
     def digest(self) -> str:
         """One digest over the content of all feeds."""
-        return digest_bytes("\n".join(f"{one.name} {one.digest}" for one in self.list()).encode())
+        return digest_bytes(
+            "\n".join(f"{info.name} {info.digest}" for info in self.list()).encode()
+        )
 
     def ecosystems(self) -> dict[str, int]:
-        """Canonical names of ecosystems -> how many advisories speak of them."""
-        found: dict[str, int] = {}
+        """Canonical name of an ecosystem -> number of its advisories."""
+        counts: dict[str, int] = {}
         for info in self.list():
             for name, count in info.ecosystems.items():
-                found[name] = found.get(name, 0) + count
-        return dict(sorted(found.items()))
+                counts[name] = counts.get(name, 0) + count
+        return dict(sorted(counts.items()))
 
     # --- for matching ---
 
     def advisories(self, ecosystem: str) -> Iterator[tuple[str, Advisory]]:
-        """(name of the feed, advisory) of everything that speaks of the ecosystem; `affected`
-        holds only that ecosystem's packages. Feeds may hold one id several times: it comes from
-        each, for its own date decides and not its feed's."""
+        """(name of the feed, advisory) for each advisory on the ecosystem; `affected` has only that
+        ecosystem's packages. An id that several feeds have comes from each, because the date of the
+        record decides, not that of its feed."""
         for entry, part in self._parts(ADVISORIES):
             if part.key == ecosystem:
                 for frame in self._frames(entry, part):
@@ -111,73 +113,76 @@ class FeedStore:
                         yield entry.info.name, advisory
 
     def known_exploited(self) -> dict[str, KnownExploited]:
-        """By CVE. Of several feeds the newest wins."""
-        found: dict[str, KnownExploited] = {}
+        """CVE -> its entry in KEV. Of several feeds the newest wins."""
+        entries: dict[str, KnownExploited] = {}
         for entry, part in self._parts(KEV):
             for frame in self._frames(entry, part):
-                found = {**frame, **found}
-        return found
+                entries = {**frame, **entries}
+        return entries
 
     def exploit_chances(self, cves: Collection[str]) -> dict[str, ExploitChance]:
-        """EPSS of those of the CVEs that have one. Of several feeds the newest wins."""
+        """CVE -> its EPSS score, for those that have one. Of several feeds the newest wins."""
         return {
             cve: ExploitChance(cve=cve, score=values[0], percentile=values[1])
             for cve, values in self._of_cves(EPSS, cves)
         }
 
     def cve_facts(self, cves: Collection[str]) -> dict[str, CveFacts]:
-        """Records of those of the CVEs that have one. Of several the newest record wins, and where
-        their dates do not tell, that of the newest feed."""
-        found: dict[str, CveFacts] = {}
+        """CVE -> its record, for those that have one. Of several the newest record wins, and of
+        equally new ones that of the newest feed."""
+        newest: dict[str, CveFacts] = {}
         for cve, raw in self._of_cves(CVE, cves, first=False):
             facts = files.cve_facts(raw)
-            if cve not in found or facts.modified > found[cve].modified:
-                found[cve] = facts
-        return found
+            if cve not in newest or facts.modified > newest[cve].modified:
+                newest[cve] = facts
+        return newest
 
     def lifecycles(self) -> tuple[Lifecycle, ...]:
-        """Every release's dates. Of several feeds the newest wins."""
-        found: dict[tuple[str, str], Lifecycle] = {}
+        """Support dates of every release. Of several feeds the newest wins."""
+        lifecycles: dict[tuple[str, str], Lifecycle] = {}
         for entry, part in self._parts(EOL):
             own = {
-                (one.product, one.cycle): one
+                (lifecycle.product, lifecycle.cycle): lifecycle
                 for frame in self._frames(entry, part)
-                for one in frame
+                for lifecycle in frame
             }
-            found = {**own, **found}
-        return tuple(found[key] for key in sorted(found))
+            lifecycles = {**own, **lifecycles}
+        return tuple(lifecycles[key] for key in sorted(lifecycles))
 
     def bad(self, name: str) -> tuple[BadRecord, ...]:
         """The first thousand unusable records of a feed. Raises NotFoundError."""
         entry = self._entry(name)
         part = self._generation(entry).manifest.part(BAD)
-        return tuple(one for frame in self._frames(entry, part) for one in frame) if part else ()
+        return (
+            tuple(record for frame in self._frames(entry, part) for record in frame) if part else ()
+        )
 
     def _of_cves(
         self, shelf: str, cves: Collection[str], *, first: bool = True
     ) -> Iterator[tuple[str, Any]]:
-        """What each feed has of these CVEs, the newest feed first, or only what the `first` has."""
-        wanted: dict[str, set[str]] = {}
+        """(CVE, value) for those of the CVEs that the feeds have, the newest feed first. `first`:
+        only the first value of each CVE."""
+        by_year: dict[str, set[str]] = {}
         for cve in cves:
-            wanted.setdefault(files.year_of(cve), set()).add(cve)
+            by_year.setdefault(files.year_of(cve), set()).add(cve)
         for entry, part in self._parts(shelf):
-            missing = wanted.get(part.key)
+            missing = by_year.get(part.key)
             if not missing:
                 continue
-            # In a feed the last of several records of one CVE counts.
-            found = {
+            # Of several records of a CVE in one feed the last counts.
+            records = {
                 cve: frame[cve]
                 for frame in self._frames(entry, part)
                 for cve in missing
                 if cve in frame
             }
             if first:
-                missing.difference_update(found)
-            yield from found.items()
+                missing.difference_update(records)
+            yield from records.items()
 
     def _parts(self, shelf: str) -> Iterator[tuple[_Entry, files.Part]]:
         """Parts of a shelf, those of the newest feed first."""
-        newest = sorted(self._index.feeds, key=lambda one: (-one.info.dated, one.info.name))
+        newest = sorted(self._index.feeds, key=lambda entry: (-entry.info.dated, entry.info.name))
         for entry in newest:
             for part in self._generation(entry).manifest.on(shelf):
                 yield entry, part
@@ -187,13 +192,13 @@ class FeedStore:
             yield from self._generation(entry).frames(part)
 
     def _generation(self, entry: _Entry) -> Generation:
-        found = self._generations.get(entry.generation)
-        if found is None:
+        generation = self._generations.get(entry.generation)
+        if generation is None:
             with self._read(entry.info.name):
                 folder = self._folder / entry.generation
-                found = Generation(entry.info.name, folder, entry.info.digest)
-            self._generations[entry.generation] = found
-        return found
+                generation = Generation(entry.info.name, folder, entry.info.digest)
+            self._generations[entry.generation] = generation
+        return generation
 
     @contextlib.contextmanager
     def _read(self, name: str) -> Iterator[None]:
@@ -226,13 +231,13 @@ class FeedStore:
         last_modified: str = "",
         check: Callable[[FeedInfo], None] = lambda info: None,
     ) -> FeedInfo:
-        """Hold these records as the feed, instead of what it was before. They are taken one by one.
+        """Replace the content of a feed by these records, which are read one by one.
 
-        `dated` is asked after the last record; 0: the newest date of them. An `address` means that
-        the content came from there now.
-        `check` may raise to refuse the new content, which is complete then.
+        `dated` is called after the last record; where it gives 0, the newest record's date counts.
+        An `address` means that the content was fetched from there now. `check` may raise to refuse
+        the new content, which is complete then.
         Raises InvalidInputError where no record is usable, AdapterError where it cannot be written,
-        ConflictError where another process writes. Whatever is raised, the old feed is whole.
+        ConflictError where another process writes. After any error the old feed is unchanged.
         """
         info = FeedInfo(
             name=name,
@@ -260,8 +265,8 @@ class FeedStore:
         etag: str = "",
         last_modified: str = "",
     ) -> FeedInfo:
-        """Put changed advisories in, take those with the ids `gone` out, keep the rest as it was
-        read.
+        """Add or replace the changed advisories, remove those with the ids `gone`, and keep the
+        others.
 
         The same errors as `replace`, and NotFoundError where there is no such feed.
         """
@@ -284,19 +289,19 @@ class FeedStore:
             )
 
     def ids(self, name: str) -> set[str]:
-        """Ids of all advisories of the feed. Raises NotFoundError."""
+        """The ids of all advisories of the feed. Raises NotFoundError."""
         return {advisory.id for advisory in self.advisories_of(name)}
 
     def advisories_of(self, name: str) -> Iterator[Advisory]:
-        """All advisories of the feed; one that speaks of several ecosystems comes in parts. Raises
-        NotFoundError."""
+        """All advisories of the feed; one on several ecosystems comes once for each, with that
+        ecosystem's packages. Raises NotFoundError."""
         entry = self._entry(name)
         for part in self._generation(entry).manifest.on(ADVISORIES):
             for frame in self._frames(entry, part):
                 yield from frame
 
     def cves_of(self, name: str) -> set[str]:
-        """The CVEs of which the feed has a record. Raises NotFoundError."""
+        """The CVEs that the feed has a record of. Raises NotFoundError."""
         entry = self._entry(name)
         return {
             cve
@@ -306,7 +311,7 @@ class FeedStore:
         }
 
     def unchanged(self, name: str) -> FeedInfo:
-        """Note that the feed's address still has this content. Raises NotFoundError."""
+        """Note that the feed's address still has the same content. Raises NotFoundError."""
         with self._writing():
             entry = self._entry(name)
             info = msgspec.structs.replace(entry.info, checked=self._now_s())
@@ -314,11 +319,11 @@ class FeedStore:
             return info
 
     def remove(self, name: str) -> None:
-        """Forget a feed. Raises NotFoundError."""
+        """Remove a feed. Raises NotFoundError."""
         with self._writing():
             self._entry(name)
-            rest = tuple(one for one in self._index.feeds if one.info.name != name)
-            self._write(_Index(version=_VERSION, feeds=rest))
+            others = tuple(entry for entry in self._index.feeds if entry.info.name != name)
+            self._write(_Index(version=_VERSION, feeds=others))
             self._sweep()
 
     def _merge(
@@ -326,26 +331,26 @@ class FeedStore:
     ) -> None:
         before = self.bad(old.info.name)
         writer.add_bad(before, old.info.bad)
-        known = {(one.place, one.reason) for one in before}
-        dates = {one.id: one.modified for one in self.advisories_of(old.info.name)}
-        left = set(gone)
+        known = {(record.place, record.reason) for record in before}
+        dates = {advisory.id: advisory.modified for advisory in self.advisories_of(old.info.name)}
+        replaced = set(gone)
         for record in changed:
             if isinstance(record, Advisory):
-                # A server that stands behind its own list may still give what was there before.
+                # A server whose records are older than its list may still give the old record.
                 if record.modified < dates.get(record.id, 0):
                     continue
-                left.add(record.id)
+                replaced.add(record.id)
             elif isinstance(record, BadRecord) and (record.place, record.reason) in known:
                 continue
             writer.add(record)
-        kept: set[str] = set()
+        ids_kept: set[str] = set()
         for part in self._generation(old).manifest.on(ADVISORIES):
             for frame in self._frames(old, part):
                 for advisory in frame:
-                    if advisory.id not in left:
+                    if advisory.id not in replaced:
                         writer.keep(part.key, advisory)
-                        kept.add(advisory.id)
-        writer.kept(len(kept))
+                        ids_kept.add(advisory.id)
+        writer.count_kept(len(ids_kept))
 
     def _swap(
         self,
@@ -365,38 +370,38 @@ class FeedStore:
                 raise InvalidInputError(
                     f"{info.name}: not one of its records is usable{_first(writer)}"
                 )
-            spoken_of = {part.key: part.records for part in manifest.on(ADVISORIES) if part.key}
-            if info.kind in _KINDS_OF_ADVISORIES and not spoken_of:
+            ecosystems = {part.key: part.records for part in manifest.on(ADVISORIES) if part.key}
+            if info.kind in _KINDS_OF_ADVISORIES and not ecosystems:
                 raise InvalidInputError(
                     f"{info.name}: none of its {manifest.entries} advisories names a package of a"
                     f" release{_first(writer)}"
                 )
-            made = msgspec.structs.replace(
+            info_read = msgspec.structs.replace(
                 info,
                 entries=manifest.entries,
                 bad=manifest.bad,
                 digest=manifest.digest,
                 dated=dated() or manifest.newest,
-                ecosystems=spoken_of,
+                ecosystems=ecosystems,
             )
-            if made.dated > self._now_s() + FUTURE_S:
+            if info_read.dated > self._now_s() + FUTURE_S:
                 raise InvalidInputError(
                     f"{info.name}: is dated in the future", hint="check this machine's clock"
                 )
-            check(made)
+            check(info_read)
             with self._read(info.name):
-                Generation(info.name, folder, made.digest).verify()
+                Generation(info.name, folder, info_read.digest).verify()
             sync_folder(self._folder)
-            self._keep(_Entry(info=made, generation=generation))
+            self._keep(_Entry(info=info_read, generation=generation))
         except BaseException:
             self._discard(generation)
             raise
         self._sweep()
-        return made
+        return info_read
 
     def _keep(self, entry: _Entry) -> None:
-        rest = [one for one in self._index.feeds if one.info.name != entry.info.name]
-        feeds = sorted([*rest, entry], key=lambda one: one.info.name)
+        others = [feed for feed in self._index.feeds if feed.info.name != entry.info.name]
+        feeds = sorted([*others, entry], key=lambda feed: feed.info.name)
         self._write(_Index(version=_VERSION, feeds=tuple(feeds)))
 
     def _write(self, index: _Index) -> None:
@@ -405,7 +410,7 @@ class FeedStore:
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
-        """Alone, with the index as it is now."""
+        """Hold the lock for writing, with the index read again."""
         private_folder(self._folder)
         with locked(private_file(self._folder / "lock"), timeout_s=_LOCK_S):
             self._index = self._stored()
@@ -413,15 +418,15 @@ class FeedStore:
             yield
 
     def _discard(self, generation: str) -> None:
-        """Remove a generation that did not come to count. Where the index was replaced before the
-        error, or cannot be read to tell, it stays: a later write sweeps it."""
+        """Remove a generation that no index names. Where the index was replaced before the error,
+        or cannot be read, it stays, and a later write removes it."""
         with contextlib.suppress(PatchctlError):
-            if generation not in {one.generation for one in self._stored().feeds}:
+            if generation not in {entry.generation for entry in self._stored().feeds}:
                 shutil.rmtree(self._folder / generation, ignore_errors=True)
 
     def _sweep(self) -> None:
-        """Remove generations that no index names; a killed writer leaves one."""
-        named = {one.generation for one in self._index.feeds}
+        """Remove generations that the index does not name; a killed writer leaves one."""
+        named = {entry.generation for entry in self._index.feeds}
         for folder in self._folder.glob(f"{_PREFIX}*"):
             if folder.name not in named:
                 shutil.rmtree(folder, ignore_errors=True)
@@ -435,7 +440,7 @@ class FeedStore:
     def _stored(self) -> _Index:
         path = self._folder / _INDEX
         try:
-            found = msgspec.json.decode(path.read_bytes(), type=_Index)
+            index = msgspec.json.decode(path.read_bytes(), type=_Index)
         except FileNotFoundError:
             return _Index(version=_VERSION)
         except msgspec.MsgspecError as error:
@@ -446,11 +451,11 @@ class FeedStore:
             raise AdapterError(
                 f"{path}: {error.strerror}", hint="check the state folder's owner and mode"
             ) from error
-        if found.version != _VERSION:
+        if index.version != _VERSION:
             raise ConflictError(
                 f"{path}: was written by another version of patchctl", hint="use that version"
             )
-        return found
+        return index
 
     def _entry(self, name: str) -> _Entry:
         for entry in self._index.feeds:

@@ -1,15 +1,15 @@
-"""Readers of vulnerability feeds: a path in, normalised records out.
+"""Read vulnerability feeds: take a path, give normalised records.
 
-    reading = Reading(Path("AlmaLinux-8.zip"), "", units)   # units: what opens files and archives
+    reading = Reading(Path("AlmaLinux-8.zip"), "", archives)  # archives: opens files and archives
     for feed in reading:                    # Feed: kind, name, place
         for record in feed.records():       # FeedRecord, streaming
             ...                             # BadRecord(place, reason): count it, name it, go on
         feed.dated                          # now known: epoch seconds UTC, 0 where none is stated
     reading.skipped, reading.skipped_count  # files that are no feed (first 1,000, all): say so
 
-`Reading(path, ecosystem, units)` looks at a file or a folder: plain, gz, xz, bz2, zip, tar, or
+`Reading(path, ecosystem, archives)` reads a file or a folder: plain, gz, xz, bz2, zip, tar, or
 .deb; content decides, not the file's name. Iterating raises InvalidInputError (one line: what,
-where, how to mend) where nothing there is a feed, a file is cut short or breaks a limit.
+where, how to fix it) where nothing there is a feed, a file is cut short or breaks a limit.
 
 - A folder gives one feed for each archive in it and kind, one for its loose OSV records, one for
   its loose CVE records, one for its changelogs, and one for each other file (KEV, EPSS, tracker,

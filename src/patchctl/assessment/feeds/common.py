@@ -1,4 +1,4 @@
-"""What several readers need: ids in text, times, bounded reading of JSON and lines."""
+"""Help the readers of feeds: ids in text, times, bounded reading of JSON and lines."""
 
 import codecs
 import io
@@ -49,16 +49,18 @@ UNREADABLE = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
 class Wire(msgspec.Struct):
-    """What of a feed's JSON is read; unknown fields are the vendor's business."""
+    """The fields of a feed's JSON that are read; unknown fields are ignored."""
 
 
 def severity_of(word: str) -> Severity:
-    """A vendor's word; unknown words give UNKNOWN. Debian marks guesses with `**`."""
+    """The severity that a vendor's word means; UNKNOWN for unknown words. Debian marks guesses
+    with `**`."""
     return _SEVERITIES.get(word.strip().rstrip("*").lower(), Severity.UNKNOWN)
 
 
 def kind_of(word: str) -> AdvisoryKind:
-    """updateinfo's `type`. SUSE says `recommended` and `optional`, others `newpackage`."""
+    """The kind that updateinfo's `type` means. SUSE says `recommended` and `optional`, others
+    `newpackage`."""
     word = word.strip().lower()
     words = {
         "recommended": AdvisoryKind.BUGFIX,
@@ -66,7 +68,7 @@ def kind_of(word: str) -> AdvisoryKind:
         "feature": AdvisoryKind.ENHANCEMENT,
         "newpackage": AdvisoryKind.ENHANCEMENT,
     }
-    known = {one.value: one for one in AdvisoryKind}
+    known = {kind.value: kind for kind in AdvisoryKind}
     return words.get(word) or known.get(word, AdvisoryKind.UNKNOWN)
 
 
@@ -76,18 +78,18 @@ def cves_in_text(text: str) -> list[str]:
 
 
 def cves_of_ids(ids: Iterable[str]) -> list[str]:
-    """The CVE in each id that is one, or a vendor's id for one."""
-    return [found[1] for one in ids if (found := _CVE_ID.fullmatch(one))]
+    """The CVEs of those ids that are CVEs or vendors' ids for one."""
+    return [match[1] for ident in ids if (match := _CVE_ID.fullmatch(ident))]
 
 
 def unique(values: Iterable[str]) -> tuple[str, ...]:
-    """Without repetitions, first places kept."""
+    """The values without repetitions, in order of their first occurrence."""
     return tuple(dict.fromkeys(values))
 
 
 def seconds(text: str) -> int:
-    """Epoch seconds of the forms feeds use, 0 where it is none of them: RFC 3339, a date, with
-    or without time and seconds (UTC), or epoch seconds."""
+    """Epoch seconds of a time as feeds write it, 0 for any other text: RFC 3339, a date with or
+    without time and seconds (UTC), or epoch seconds."""
     return _seconds(text.strip()) if len(text) < 64 else 0
 
 
@@ -97,7 +99,7 @@ def _seconds(text: str) -> int:
         return int(text)
     if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.{0,40}", text, re.ASCII) is None:
         return 0
-    # Nanoseconds are more than Python reads.
+    # Python does not read nanoseconds.
     text = re.sub(r"(\.[0-9]{6})[0-9]+", r"\1", text)
     try:
         when = datetime.fromisoformat(text.removesuffix(" UTC"))
@@ -107,7 +109,7 @@ def _seconds(text: str) -> int:
 
 
 def iso_date(value: object) -> str:
-    """A date as `2026-07-11`; empty for what is none (`false`, null, other text)."""
+    """A date as `2026-07-11`; empty for other values (`false`, null, other text)."""
     if not isinstance(value, str) or not seconds(value[:10]):
         # Dates before 1970 do not occur in these feeds.
         return ""
@@ -115,31 +117,32 @@ def iso_date(value: object) -> str:
 
 
 def slug(text: str) -> str:
-    """Lower case with dashes, for names of feeds."""
+    """The text in lower case with dashes, for names of feeds."""
     return re.sub(r"[^a-z0-9.]+", "-", text.lower()).strip("-.")[:80]
 
 
-def load(stream: BinaryIO, place: str, limit: int) -> bytes:
-    """All bytes of a stream, without a byte-order mark, at most `limit`."""
-    # In pieces: a buffered reader sets memory aside for all that it is asked for.
+def load(stream: BinaryIO, location: str, limit: int) -> bytes:
+    """All bytes of a stream without a byte-order mark. Raises BrokenContentError for more than
+    `limit` bytes."""
+    # In pieces, because a buffered reader allocates all that it is asked for.
     pieces, size = [], 0
     while size <= limit and (piece := stream.read(_PIECE)):
         pieces.append(piece)
         size += len(piece)
     data = b"".join(pieces)
     if size > limit:
-        raise BrokenContentError(f"is larger than the {limit // MB} MB allowed", where=place)
+        raise BrokenContentError(f"is larger than the {limit // MB} MB allowed", where=location)
     if data.startswith(UTF_16):
-        return Recoded(data, io.BytesIO(), place).read()
+        return Recoded(data, io.BytesIO(), location).read()
     return data[3:] if data.startswith(b"\xef\xbb\xbf") else data
 
 
 class Recoded(io.RawIOBase):
-    """UTF-16 with its mark, as PowerShell's `>` writes, read as UTF-8. `begun` are the bytes that
-    were taken out of the stream already."""
+    """A stream of UTF-16 with its mark, as PowerShell's `>` writes, read as UTF-8. `begun` are the
+    bytes that were read from the stream already."""
 
-    def __init__(self, begun: bytes, stream: BinaryIO, place: str) -> None:
-        self._begun, self._stream, self._place = begun, stream, place
+    def __init__(self, begun: bytes, stream: BinaryIO, location: str) -> None:
+        self._begun, self._stream, self._location = begun, stream, location
         self._decoder = codecs.getincrementaldecoder("utf-16")()
         self._ready = b""
 
@@ -155,57 +158,59 @@ class Recoded(io.RawIOBase):
             try:
                 self._ready = self._decoder.decode(piece, final=not more).encode()
             except UnicodeError as error:
-                raise BrokenContentError(f"no valid UTF-16: {error}", where=self._place) from error
+                raise BrokenContentError(
+                    f"no valid UTF-16: {error}", where=self._location
+                ) from error
         count = min(len(view), len(self._ready))
         view[:count], self._ready = self._ready[:count], self._ready[count:]
         return count
 
 
 def reason_of(error: Exception) -> str:
-    """One line for a record that cannot be decoded."""
+    """One line on why a record cannot be decoded."""
     if isinstance(error, RecursionError):
         return "nested too deeply"
     return " ".join(str(error).split())[:200] or type(error).__name__
 
 
-def document(data: bytes, shape: type[T], place: str) -> T:
-    """A feed that is one JSON document; wrong content is BrokenContentError."""
+def document(data: bytes, shape: type[T], location: str) -> T:
+    """Decode a feed that is one JSON document. Raises BrokenContentError for invalid content."""
     try:
         return msgspec.json.decode(data, type=shape)
     except UNREADABLE as error:
         raise BrokenContentError(
-            f"no valid content: {reason_of(error)}", where=place, hint="fetch it again"
+            f"no valid content: {reason_of(error)}", where=location, hint="fetch it again"
         ) from error
 
 
 def each(
-    items: Iterable[msgspec.Raw], decoder: "msgspec.json.Decoder[Any]", place: str
+    items: Iterable[msgspec.Raw], decoder: "msgspec.json.Decoder[Any]", location: str
 ) -> Iterator[Any]:
-    """Items of a JSON list decoded one by one; a wrong one comes as BadRecord."""
+    """Decode the items of a JSON list one by one; an invalid one comes as BadRecord."""
     for number, raw in enumerate(items, 1):
         try:
             yield decoder.decode(raw)
         except UNREADABLE as error:
-            yield BadRecord(place=f"{place}: entry {number}", reason=reason_of(error))
+            yield BadRecord(place=f"{location}: entry {number}", reason=reason_of(error))
 
 
-def lines(stream: BinaryIO, place: str) -> Iterator[tuple[int, str | BadRecord]]:
-    """Numbered lines without their ends. A line that is too long or holds NUL is a BadRecord.
+def lines(stream: BinaryIO, location: str) -> Iterator[tuple[int, str | BadRecord]]:
+    """(number, line without its end) from 1. A line that is too long or has NUL is a BadRecord.
 
     Text that is neither UTF-8 nor marked as UTF-16 is read as Latin-1, as old changelogs are."""
     number = 0
     while data := stream.readline(LINE_BYTES):
         if number == 0 and data.startswith(UTF_16):
-            stream = cast(BinaryIO, io.BufferedReader(Recoded(data, stream, place)))
+            stream = cast(BinaryIO, io.BufferedReader(Recoded(data, stream, location)))
             data = stream.readline(LINE_BYTES)
         number += 1
-        where = f"{place}:{number}"
+        line_location = f"{location}:{number}"
         if len(data) >= LINE_BYTES and not data.endswith(b"\n"):
             while (rest := stream.readline(LINE_BYTES)) and not rest.endswith(b"\n"):
                 pass
-            yield number, BadRecord(place=where, reason="line longer than 1 MB")
+            yield number, BadRecord(place=line_location, reason="line longer than 1 MB")
         elif b"\0" in data:
-            yield number, BadRecord(place=where, reason="NUL byte in the text")
+            yield number, BadRecord(place=line_location, reason="NUL byte in the text")
         else:
             if number == 1:
                 data = data.removeprefix(b"\xef\xbb\xbf")

@@ -1,4 +1,4 @@
-"""CVE records, JSON 5.x, as cvelistV5 and CISA's vulnrichment publish them.
+"""Read CVE records, JSON 5.x, as cvelistV5 and CISA's vulnrichment publish them.
 
 https://github.com/CVEProject/cve-schema. SSVC points are in the container of CISA's ADP.
 """
@@ -11,7 +11,7 @@ import msgspec
 from ...models.advisory import BadRecord, CveFacts, CvssVector, FeedRecord
 from ..priority.cvss import vector_of
 from .common import RECORD_BYTES, UNREADABLE, Wire, cves_of_ids, load, reason_of, seconds
-from .feed_date import Told
+from .feed_date import FeedDate
 
 
 class _Cvss(Wire):
@@ -54,7 +54,7 @@ class _Record(Wire):
 
 
 _DECODER = msgspec.json.Decoder(_Record)
-# SSVC's names of decision points to fields. Values are lower-cased: some records say `PoC`.
+# SSVC's name of a decision point -> field. Values are lower-cased: some records say `PoC`.
 _POINTS = {
     "exploitation": "exploitation",
     "automatable": "automatable",
@@ -67,22 +67,22 @@ VALUES = {
 }
 
 
-def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
-    """The record in one stream."""
+def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
+    """Yield the record in a stream."""
     try:
-        record = _DECODER.decode(load(stream, place, RECORD_BYTES))
+        record = _DECODER.decode(load(stream, location, RECORD_BYTES))
     except UNREADABLE as error:
-        yield BadRecord(place=place, reason=reason_of(error))
+        yield BadRecord(place=location, reason=reason_of(error))
         return
     meta = record.cveMetadata
     cves = cves_of_ids((meta.cveId,))
     if not cves:
-        yield BadRecord(place=place, reason=f"not a CVE id: {meta.cveId[:40]}")
+        yield BadRecord(place=location, reason=f"not a CVE id: {meta.cveId[:40]}")
         return
     published = seconds(meta.datePublished or "")
     modified = seconds(meta.dateUpdated or "")
-    if wrong := told.record(modified, published):
-        yield BadRecord(place=f"{place}: {cves[0]}", reason=wrong)
+    if wrong := feed_date.record(modified, published):
+        yield BadRecord(place=f"{location}: {cves[0]}", reason=wrong)
         return
     containers = record.containers or _Containers()
     cna, adp = containers.cna or _Container(), containers.adp or []
@@ -95,7 +95,7 @@ def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
         cvss=tuple(
             dict.fromkeys(
                 vector
-                for container, source in ((cna, "cna"), *((one, "adp") for one in adp))
+                for container, source in ((cna, "cna"), *((extra, "adp") for extra in adp))
                 for vector in _vectors(container, source)
             )
         ),
@@ -107,32 +107,32 @@ def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
 
 
 def _vectors(container: _Container, source: str) -> Iterator[CvssVector]:
-    """Newest version first, as a container may give one score in several."""
+    """The CVSS vectors of a container, newest version of CVSS first."""
     metrics = container.metrics or ()
     for name in ("cvssV4_0", "cvssV3_1", "cvssV3_0", "cvssV2_0"):
         for metric in metrics:
-            given = getattr(metric, name)
-            text = given.vectorString if given else None
+            cvss = getattr(metric, name)
+            text = cvss.vectorString if cvss else None
             if text and len(text) < 300 and (vector := vector_of(text, source)):
                 yield vector
 
 
 def _ssvc(containers: list[_Container]) -> dict[str, str]:
-    found: dict[str, str] = {}
+    points: dict[str, str] = {}
     for container in containers:
         for metric in container.metrics or ():
             if metric.other is not None and metric.other.type == "ssvc":
-                found |= _points(metric.other.content)
-    return found
+                points |= _points(metric.other.content)
+    return points
 
 
 def _points(content: Any) -> dict[str, str]:
-    """`options` is a list of objects with one decision point each."""
-    found: dict[str, str] = {}
+    """Field -> value, from `options`, a list of objects with one decision point each."""
+    points: dict[str, str] = {}
     options = content.get("options") if isinstance(content, dict) else None
     for option in options if isinstance(options, list) else ():
         for name, value in option.items() if isinstance(option, dict) else ():
             point = _POINTS.get(name.lower())
             if point and isinstance(value, str) and value.lower() in VALUES[point]:
-                found[point] = value.lower()
-    return found
+                points[point] = value.lower()
+    return points

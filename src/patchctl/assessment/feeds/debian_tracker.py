@@ -1,7 +1,7 @@
-"""The Debian security tracker's JSON: package > CVE or TEMP id > releases.
+"""Read the Debian security tracker's JSON: package > CVE or TEMP id > releases.
 
-https://security-tracker.debian.org/tracker/data/json; unlike OSV's form of it, this one says what
-is not affected, not urgent and not going to be fixed.
+https://security-tracker.debian.org/tracker/data/json; unlike OSV's copy it says which packages are
+not affected, not urgent and will not be fixed.
 """
 
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ from .common import (
     reason_of,
     severity_of,
 )
-from .feed_date import Told
+from .feed_date import FeedDate
 
 
 class _Release(Wire):
@@ -55,55 +55,55 @@ _ORDER = key_function(VersionScheme.DEB)
 _RELEASE = msgspec.json.Decoder(_Release)
 
 
-def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
-    """An advisory for each entry of each source package. The format states no date."""
-    packages = document(load(stream, place, DOCUMENT_BYTES), dict[str, msgspec.Raw], place)
+def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
+    """Yield an advisory for each entry of each source package. The format states no date."""
+    packages = document(load(stream, location, DOCUMENT_BYTES), dict[str, msgspec.Raw], location)
     for package, raw in packages.items():
         try:
             entries = _ENTRIES.decode(raw)
         except UNREADABLE as error:
-            yield BadRecord(place=f"{place}: {package}", reason=reason_of(error))
+            yield BadRecord(place=f"{location}: {package}", reason=reason_of(error))
             continue
         for ident, entry in entries.items():
-            yield from _entry(package, ident, entry, f"{place}: {package} {ident}")
+            yield from _entry(package, ident, entry, f"{location}: {package} {ident}")
 
 
-def _entry(package: str, ident: str, raw: msgspec.Raw, place: str) -> Iterator[FeedRecord]:
+def _entry(package: str, ident: str, raw: msgspec.Raw, location: str) -> Iterator[FeedRecord]:
     try:
         entry = _ENTRY.decode(raw)
     except UNREADABLE as error:
-        yield BadRecord(place=place, reason=reason_of(error))
+        yield BadRecord(place=location, reason=reason_of(error))
         return
-    found: list[Affected] = []
+    affected: list[Affected] = []
     for suite, release in entry.releases.items():
-        one = _release(package, suite, release, place)
-        if isinstance(one, BadRecord):
-            yield one
+        record = _release(package, suite, release, location)
+        if isinstance(record, BadRecord):
+            yield record
         else:
-            found.append(one)
+            affected.append(record)
     cves = tuple(cves_of_ids((ident,)))
     yield Advisory(
-        # The same id as in OSV's form of the tracker. TEMP ids stand for no CVE yet.
+        # The same id as in OSV's copy of the tracker. TEMP ids have no CVE yet.
         id=f"DEBIAN-{ident}" if cves else ident,
         kind=AdvisoryKind.SECURITY,
         title=(entry.description or "")[:300],
         cves=cves,
-        affected=tuple(found),
+        affected=tuple(affected),
     )
 
 
-def _release(package: str, suite: str, raw: msgspec.Raw, place: str) -> Affected | BadRecord:
+def _release(package: str, suite: str, raw: msgspec.Raw, location: str) -> Affected | BadRecord:
     ecosystem = ecosystems.of_debian_suite(suite)
     if not ecosystem:
-        return BadRecord(place=f"{place}: {suite}", reason="unknown release of Debian")
+        return BadRecord(place=f"{location}: {suite}", reason="unknown release of Debian")
     try:
         release = _RELEASE.decode(raw)
     except UNREADABLE as error:
-        return BadRecord(place=f"{place}: {suite}", reason=reason_of(error))
+        return BadRecord(place=f"{location}: {suite}", reason=reason_of(error))
     status = _status(release)
     if status is None:
         reason = f"status not understood: {release.status[:40]} {release.fixed_version or ''}"
-        return BadRecord(place=f"{place}: {suite}", reason=reason.strip())
+        return BadRecord(place=f"{location}: {suite}", reason=reason.strip())
     fixed = release.fixed_version or ""
     return Affected(
         ecosystem=ecosystem,
@@ -118,7 +118,7 @@ def _release(package: str, suite: str, raw: msgspec.Raw, place: str) -> Affected
 
 
 def _versions(repositories: object) -> tuple[str, ...]:
-    """The versions that a release's repositories (plain, security, LTS) have, the newest last."""
+    """The versions in a release's repositories (plain, security, LTS), the newest last."""
     stated = repositories.values() if isinstance(repositories, dict) else ()
     distinct = {version for version in stated if isinstance(version, str)}
     with suppress(InvalidVersionError):
@@ -127,9 +127,9 @@ def _versions(repositories: object) -> tuple[str, ...]:
 
 
 def _status(release: _Release) -> VendorStatus | None:
-    """What the tracker's words mean; None for words it does not use."""
+    """The status that the tracker's words mean; None for unknown words."""
     if release.status == "resolved":
-        # "0": no version of the package ever had the fault.
+        # "0": no version of the package was ever affected.
         if release.fixed_version == "0":
             return VendorStatus.NOT_AFFECTED
         return VendorStatus.AFFECTED if release.fixed_version else None

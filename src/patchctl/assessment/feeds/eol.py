@@ -1,4 +1,4 @@
-"""Releases' dates from endoflife.date: one file over products, or the API v1's products.
+"""Read support dates of releases from endoflife.date: its file of cycles, or API v1's products.
 
 https://endoflife.date/docs/api/v1/ (`products/full`, `products/debian`).
 """
@@ -21,7 +21,7 @@ from .common import (
     reason_of,
     seconds,
 )
-from .feed_date import Told
+from .feed_date import FeedDate
 
 
 class _Source(Wire):
@@ -70,60 +70,60 @@ _PRODUCT = msgspec.json.Decoder(_Product)
 _LIST = msgspec.json.Decoder(list[msgspec.Raw])
 
 
-def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
-    """A release each."""
-    file = document(load(stream, place, DOCUMENT_BYTES), _File, place)
+def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
+    """Yield a Lifecycle for each release."""
+    file = document(load(stream, location, DOCUMENT_BYTES), _File, location)
     stated = file.generated_at or (file.source.date if file.source else "")
-    told.date(seconds(stated))
+    feed_date.date(seconds(stated))
     day = iso_date(stated)
     if file.cycles is not None:
         meaning = file.meaning or {}
-        for cycle in each(file.cycles, _CYCLE, place):
+        for cycle in each(file.cycles, _CYCLE, location):
             yield cycle if isinstance(cycle, BadRecord) else _cycle(cycle, meaning, day)
     elif bytes(file.result):
-        yield from _api(file.result, place, day)
+        yield from _api(file.result, location, day)
     else:
-        raise BrokenContentError("holds no releases", where=place)
+        raise BrokenContentError("holds no releases", where=location)
 
 
-def _cycle(one: _Cycle, meaning: dict[str, dict[str, str]], day: str) -> Lifecycle:
-    extended = iso_date(one.eoes)
+def _cycle(cycle: _Cycle, meaning: dict[str, dict[str, str]], day: str) -> Lifecycle:
+    extended = iso_date(cycle.eoes)
     return Lifecycle(
-        product=one.product,
-        cycle=one.cycle,
-        release=iso_date(one.release),
-        # `true`: ended, on a day that is not stated; by the file's own date at the latest.
-        end=day if one.eol is True else iso_date(one.eol),
+        product=cycle.product,
+        cycle=cycle.cycle,
+        release=iso_date(cycle.release),
+        # `true`: support has ended on a day that is not stated; the file's own date is the latest.
+        end=day if cycle.eol is True else iso_date(cycle.eol),
         extended_end=extended,
-        extended_name=meaning.get(one.product, {}).get("eoes", "") if extended else "",
-        latest=one.latest or "",
+        extended_name=meaning.get(cycle.product, {}).get("eoes", "") if extended else "",
+        latest=cycle.latest or "",
     )
 
 
-def _api(result: msgspec.Raw, place: str, day: str) -> Iterator[FeedRecord]:
+def _api(result: msgspec.Raw, location: str, day: str) -> Iterator[FeedRecord]:
     try:
         products = _LIST.decode(result) if bytes(result).startswith(b"[") else [result]
     except UNREADABLE as error:
-        raise BrokenContentError(f"no valid content: {reason_of(error)}", where=place) from error
-    for product in each(products, _PRODUCT, place):
+        raise BrokenContentError(f"no valid content: {reason_of(error)}", where=location) from error
+    for product in each(products, _PRODUCT, location):
         if isinstance(product, BadRecord):
             yield product
         elif product.releases is None:
             reason = "lists no releases; take `products/full`"
-            yield BadRecord(place=f"{place}: {product.name}", reason=reason)
+            yield BadRecord(place=f"{location}: {product.name}", reason=reason)
         else:
-            for release in each(product.releases, _RELEASE, f"{place}: {product.name}"):
+            for release in each(product.releases, _RELEASE, f"{location}: {product.name}"):
                 yield release if isinstance(release, BadRecord) else _release(product, release, day)
 
 
-def _release(product: _Product, one: _ApiRelease, day: str) -> Lifecycle:
-    extended = iso_date(one.eoes_from)
+def _release(product: _Product, release: _ApiRelease, day: str) -> Lifecycle:
+    extended = iso_date(release.eoes_from)
     return Lifecycle(
         product=product.name,
-        cycle=one.name,
-        release=iso_date(one.release_date),
-        end=iso_date(one.eol_from) or (day if one.is_eol else ""),
+        cycle=release.name,
+        release=iso_date(release.release_date),
+        end=iso_date(release.eol_from) or (day if release.is_eol else ""),
         extended_end=extended,
         extended_name=((product.labels or {}).get("eoes") or "") if extended else "",
-        latest=(one.latest.name or "") if one.latest else "",
+        latest=(release.latest.name or "") if release.latest else "",
     )

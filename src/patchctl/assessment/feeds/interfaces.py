@@ -1,4 +1,4 @@
-"""What readers of feeds need of the world: the files at a path, as streams."""
+"""Declare what the readers of feeds need: the files at a path, as streams."""
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -12,28 +12,28 @@ class Member(Protocol):
 
     @property
     def place(self) -> str:
-        """Its place as shown to people."""
+        """Its location as shown to people."""
 
     @property
     def open(self) -> Callable[[], BinaryIO]:
-        """Opens it, once, before the next member is taken. Reading may raise CorruptFileError."""
+        """Open it, once, before the next member is read. Reading may raise CorruptFileError."""
 
 
 class Archive(Protocol):
-    """What belongs together: one archive, one file, or the loose files of a folder."""
+    """Files that belong together: one archive, one file, or the loose files of a folder."""
 
     @property
     def place(self) -> str:
-        """Its place as shown to people."""
+        """Its location as shown to people."""
 
     @property
-    def archive(self) -> bool:
-        """Is it one archive?"""
+    def is_archive(self) -> bool:
+        """Whether it is one archive."""
 
     def members(self) -> Iterator[Member | Skipped]:
         """Everything in it, in the same order each time; may be called again. Raises
         InvalidInputError where the archive is broken or a limit is reached."""
 
 
-# The archives and files at a path, under the limits of who gives it.
+# path -> the archives and files there, read under the caller's limits
 Archives = Callable[[Path], Iterable[Archive | Skipped]]

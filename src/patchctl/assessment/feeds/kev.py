@@ -1,4 +1,4 @@
-"""CISA's catalogue of known exploited vulnerabilities.
+"""Read CISA's catalogue of known exploited vulnerabilities (KEV).
 
 https://www.cisa.gov/known-exploited-vulnerabilities-catalog (the JSON file).
 """
@@ -10,7 +10,7 @@ import msgspec
 
 from ...models.advisory import BadRecord, FeedRecord, KnownExploited
 from .common import DOCUMENT_BYTES, Wire, cves_of_ids, document, each, iso_date, load, seconds
-from .feed_date import Told
+from .feed_date import FeedDate
 
 
 class _Catalogue(Wire):
@@ -30,26 +30,26 @@ class _Entry(Wire):
 _ENTRY = msgspec.json.Decoder(_Entry)
 
 
-def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
-    """The entries of the catalogue."""
-    catalogue = document(load(stream, place, DOCUMENT_BYTES), _Catalogue, place)
-    told.date(seconds(catalogue.dateReleased))
+def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
+    """Yield the entries of the catalogue."""
+    catalogue = document(load(stream, location, DOCUMENT_BYTES), _Catalogue, location)
+    feed_date.date(seconds(catalogue.dateReleased))
     entries = catalogue.vulnerabilities
     if catalogue.count is not None and catalogue.count != len(entries):
         reason = f"says it has {catalogue.count} entries but has {len(entries)}"
-        yield BadRecord(place=place, reason=reason)
-    for entry in each(entries, _ENTRY, place):
-        yield entry if isinstance(entry, BadRecord) else _known(entry, place, told)
+        yield BadRecord(place=location, reason=reason)
+    for entry in each(entries, _ENTRY, location):
+        yield entry if isinstance(entry, BadRecord) else _known(entry, location, feed_date)
 
 
-def _known(entry: _Entry, place: str, told: Told) -> KnownExploited | BadRecord:
+def _known(entry: _Entry, location: str, feed_date: FeedDate) -> KnownExploited | BadRecord:
     cves = cves_of_ids((entry.cveID,))
     added = iso_date(entry.dateAdded)
-    if wrong := told.record(seconds(added)):
-        return BadRecord(place=f"{place}: {entry.cveID}"[:200], reason=wrong)
+    if wrong := feed_date.record(seconds(added)):
+        return BadRecord(place=f"{location}: {entry.cveID}"[:200], reason=wrong)
     if not cves or not added:
         wrong = entry.cveID if not cves else f"dateAdded {entry.dateAdded}"
-        return BadRecord(place=f"{place}: {entry.cveID}", reason=f"not valid: {wrong}"[:200])
+        return BadRecord(place=f"{location}: {entry.cveID}", reason=f"not valid: {wrong}"[:200])
     return KnownExploited(
         cve=cves[0],
         added=added,

@@ -1,7 +1,8 @@
-"""OSV's `versions` beside its ranges: a version is affected where either names it.
+"""Find the versions in OSV's `versions` that its ranges do not cover.
 
-https://ossf.github.io/osv-schema/#evaluation. Publishers enumerate in `versions` what the ranges
-hold already (all of Ubuntu's and Debian's do), so only what lies outside of them is kept.
+A version is affected where either names it (https://ossf.github.io/osv-schema/#evaluation).
+Publishers repeat in `versions` what the ranges cover (all of Ubuntu's and Debian's do), so only the
+others are kept.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,7 @@ from functools import lru_cache
 from ...models.versions import VersionScheme
 from ..versions import InvalidVersionError, Key, key
 
-# (introduced, fixed, last affected), empty for what is open.
+# (introduced, fixed, last affected), empty text where a range has no such end.
 Range = tuple[str, str, str]
 
 _SCHEMES = {
@@ -23,36 +24,36 @@ _SCHEMES = {
 def outside(
     vendor: str, ranges: Sequence[Range], versions: Iterable[str]
 ) -> dict[str, tuple[str, ...]]:
-    """The fix to take -> versions that no range holds. The fix is the next later one of the ranges,
-    empty where there is none."""
+    """Fix -> the versions outside all ranges that it is for. The fix is the next later one of the
+    ranges, empty where there is none."""
     if ("", "", "") in ranges:
         return {}
     scheme = _SCHEMES.get(vendor, VersionScheme.RPM)
-    found: dict[str, list[str]] = {}
+    by_fix: dict[str, list[str]] = {}
     for version in dict.fromkeys(versions):
         if not any(_holds(scheme, span, version) for span in ranges):
-            found.setdefault(_next_fix(scheme, ranges, version), []).append(version)
-    return {fix: tuple(named) for fix, named in found.items()}
+            by_fix.setdefault(_next_fix(scheme, ranges, version), []).append(version)
+    return {fix: tuple(named) for fix, named in by_fix.items()}
 
 
 def _holds(scheme: VersionScheme, span: Range, version: str) -> bool:
-    """Whether the range has the version; not where one of them cannot be compared."""
+    """Whether the version is in the range; False where a version is invalid."""
     introduced, fixed, last = span
     try:
-        place = _key(scheme, version)
-        if introduced and place < _key(scheme, introduced):
+        version_key = _key(scheme, version)
+        if introduced and version_key < _key(scheme, introduced):
             return False
         if fixed:
-            return place < _key(scheme, fixed)
-        return not last or place <= _key(scheme, last)
+            return version_key < _key(scheme, fixed)
+        return not last or version_key <= _key(scheme, last)
     except InvalidVersionError:
         return False
 
 
 def _next_fix(scheme: VersionScheme, ranges: Iterable[Range], version: str) -> str:
     try:
-        place = _key(scheme, version)
-        later = [fixed for _, fixed, _ in ranges if fixed and place < _key(scheme, fixed)]
+        version_key = _key(scheme, version)
+        later = [fixed for _, fixed, _ in ranges if fixed and version_key < _key(scheme, fixed)]
         return min(later, key=lambda fixed: _key(scheme, fixed), default="")
     except InvalidVersionError:
         return ""

@@ -1,4 +1,4 @@
-"""OSV records, one JSON document for each. https://ossf.github.io/osv-schema/"""
+"""Read OSV records, one JSON document each. https://ossf.github.io/osv-schema/"""
 
 import re
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ from .common import (
     severity_of,
     unique,
 )
-from .feed_date import Told
+from .feed_date import FeedDate
 from .listed import outside
 
 
@@ -100,19 +100,19 @@ _KINDS = {
 }
 
 
-def read(stream: BinaryIO, place: str, told: Told) -> Iterator[FeedRecord]:
-    """The record in one stream."""
+def read(stream: BinaryIO, location: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
+    """Yield the record in a stream."""
     try:
-        record = _DECODER.decode(load(stream, place, RECORD_BYTES))
+        record = _DECODER.decode(load(stream, location, RECORD_BYTES))
     except UNREADABLE as error:
-        yield BadRecord(place=place, reason=reason_of(error))
+        yield BadRecord(place=location, reason=reason_of(error))
         return
     if not record.id:
-        yield BadRecord(place=place, reason="has no id")
+        yield BadRecord(place=location, reason="has no id")
         return
     advisory = _advisory(record)
-    wrong = told.record(advisory.modified, advisory.published)
-    yield BadRecord(place=f"{place}: {record.id[:80]}", reason=wrong) if wrong else advisory
+    wrong = feed_date.record(advisory.modified, advisory.published)
+    yield BadRecord(place=f"{location}: {record.id[:80]}", reason=wrong) if wrong else advisory
 
 
 def _advisory(record: _Record) -> Advisory:
@@ -125,19 +125,21 @@ def _advisory(record: _Record) -> Advisory:
         severity=severity,
         cves=_cves(record),
         cvss=unique(
-            one.score for one in record.severity or () if one.type.startswith("CVSS") and one.score
+            rating.score
+            for rating in record.severity or ()
+            if rating.type.startswith("CVSS") and rating.score
         ),
         published=seconds(record.published or ""),
         modified=seconds(record.modified or ""),
         withdrawn=seconds(record.withdrawn or "") or int(bool(record.withdrawn)),
         # Ubuntu's notices for the Livepatch service.
         live_patch=record.id.startswith("LSN-"),
-        affected=tuple(entry for one in record.affected or () for entry in _entries(one)),
+        affected=tuple(entry for affected in record.affected or () for entry in _entries(affected)),
     )
 
 
 def _kind(ident: str) -> AdvisoryKind:
-    """By the id: AlmaLinux, Rocky and Red Hat also publish bug fixes and enhancements."""
+    """The kind by the id: AlmaLinux, Rocky and Red Hat also publish bug fixes and enhancements."""
     prefix = ident.partition("-")[0]
     if len(prefix) == 4 and prefix[:2] in ("AL", "RL", "RH", "RX", "EL"):
         return _KINDS.get(prefix[2:], AdvisoryKind.UNKNOWN)
@@ -145,17 +147,17 @@ def _kind(ident: str) -> AdvisoryKind:
 
 
 def _severity(record: _Record, title: str) -> Severity:
-    """Ubuntu states it as a type of its own, Red Hat's relatives in front of the summary."""
-    for one in record.severity or ():
-        if one.type == "Ubuntu":
-            return severity_of(one.score)
+    """The severity: Ubuntu has a type for it, Red Hat's relatives write it before the summary."""
+    for rating in record.severity or ():
+        if rating.type == "Ubuntu":
+            return severity_of(rating.score)
     prefix, colon, _ = title.partition(":")
     return severity_of(prefix) if colon else Severity.UNKNOWN
 
 
 def _cves(record: _Record) -> tuple[str, ...]:
-    """Where CVEs stand has changed over the years: aliases, then related, then upstream; some
-    records have them only in the id or in links."""
+    """The CVEs of a record. The field has changed over the years: aliases, then related, then
+    upstream; some records have CVEs only in the id or in links."""
     stated = cves_of_ids(
         (
             record.id,
@@ -166,21 +168,21 @@ def _cves(record: _Record) -> tuple[str, ...]:
     )
     if not stated:
         stated = cves_of_ids(
-            one.url.rstrip("/").rpartition("/")[2] for one in record.references or ()
+            reference.url.rstrip("/").rpartition("/")[2] for reference in record.references or ()
         )
     return unique(stated)
 
 
-def _entries(one: _Affected) -> Iterator[Affected]:
-    package = one.package
+def _entries(affected: _Affected) -> Iterator[Affected]:
+    package = affected.package
     if package is None or not package.name or not package.ecosystem:
-        return  # An entry for a git repository.
+        return  # an entry for a git repository
     ecosystem, channel = ecosystems.of_osv(package.ecosystem)
     vendor = package.ecosystem.partition(":")[0]
-    specific = one.ecosystem_specific or _Specific()
+    specific = affected.ecosystem_specific or _Specific()
     status, severity = _vendor_view(specific)
-    ranges = [found for found in one.ranges or () if found.type == "ECOSYSTEM"]
-    pairs = [pair for found in ranges for pair in _pairs(found.events or ())]
+    ranges = [span for span in affected.ranges or () if span.type == "ECOSYSTEM"]
+    pairs = [pair for span in ranges for pair in _pairs(span.events or ())]
     shared: dict[str, Any] = {
         "ecosystem": ecosystem,
         "name": package.name,
@@ -190,12 +192,12 @@ def _entries(one: _Affected) -> Iterator[Affected]:
         "severity": severity,
     }
     if not pairs:
-        if one.versions:
-            yield Affected(**shared, channel=channel, versions=tuple(one.versions))
+        if affected.versions:
+            yield Affected(**shared, channel=channel, versions=tuple(affected.versions))
         return
-    # OSV lists the versions that were in a release of Debian; of what nobody fixed the last one is
-    # what the release has.
-    in_release = tuple(one.versions[-1:]) if vendor == "Debian" and one.versions else ()
+    # OSV lists the versions that a release of Debian had; where nothing is fixed, the last is the
+    # current one.
+    in_release = tuple(affected.versions[-1:]) if vendor == "Debian" and affected.versions else ()
     for introduced, fixed, last in pairs:
         yield Affected(
             **shared,
@@ -206,16 +208,15 @@ def _entries(one: _Affected) -> Iterator[Affected]:
             module="modular" if MODULAR.search(fixed) else "",
             in_release=() if fixed else in_release,
         )
-    for fixed, versions in outside(vendor, pairs, one.versions or ()).items():
+    for fixed, versions in outside(vendor, pairs, affected.versions or ()).items():
         yield Affected(**shared, channel=channel, versions=versions, fixed=fixed)
 
 
 def _pairs(events: "list[_Event] | tuple[()]") -> Iterator[tuple[str, str, str]]:
-    """(introduced, fixed, last_affected); several pairs may stand in one list of events."""
+    """(introduced, fixed, last_affected) for each range in one list of events."""
     begun: str | None = None
-    # The schema asks readers to sort events; what can be wrong without comparing versions is only
-    # a beginning that does not come first.
-    for event in sorted(events, key=lambda one: one.introduced != "0"):
+    # The schema asks readers to sort events; without comparing versions only "0" can be put first.
+    for event in sorted(events, key=lambda event: event.introduced != "0"):
         if event.introduced is not None:
             if begun is not None:
                 yield begun, "", ""
@@ -228,8 +229,8 @@ def _pairs(events: "list[_Event] | tuple[()]") -> Iterator[tuple[str, str, str]]
 
 
 def _subscription(vendor: str, channel: str, fixed: str, availability: str) -> str:
-    """Before `Ubuntu:Pro` had an ecosystem of its own, only the version or a note told of it; which
-    of its two archives has the fix stands in the note at most."""
+    """The channel of a fix. Before `Ubuntu:Pro` was an ecosystem, only the version or the
+    availability told it; the availability may also tell which of the two archives has the fix."""
     if vendor != "Ubuntu" or channel not in ("", "esm"):
         return channel
     if channel or "~esm" in fixed or "+esm" in fixed or "Ubuntu Pro" in availability:
@@ -238,7 +239,7 @@ def _subscription(vendor: str, channel: str, fixed: str, availability: str) -> s
 
 
 def _vendor_view(specific: _Specific) -> tuple[VendorStatus, Severity]:
-    """Debian's urgency also says that a release or package gets no support any more."""
+    """(status, severity). Debian's urgency also says that a release or package has no support."""
     if specific.urgency == "end-of-life":
         return VendorStatus.END_OF_LIFE, Severity.UNKNOWN
     word = specific.urgency or specific.ubuntu_priority or specific.severity or ""

@@ -1,4 +1,4 @@
-"""From a path to feeds: what lies there, and the records of each feed, one at a time."""
+"""Find the feeds at a path, and read the records of each, one at a time."""
 
 from array import array
 from collections import Counter
@@ -13,12 +13,12 @@ from ...models.advisory import BadRecord, FeedKind, FeedRecord
 from ...models.feeds import Skipped
 from . import changelog, cve, debian_tracker, eol, epss, kev, osv, ssvc, updateinfo
 from .common import slug
-from .feed_date import Told
+from .feed_date import FeedDate
 from .interfaces import Archive, Archives, Member
 from .recognise import HEAD_BYTES, Recognised, recognise
 
-# A reader of one format: the stream, the name to show for it, and where to say the feed's date.
-Reader = Callable[[BinaryIO, str, Told], Iterator[FeedRecord]]
+# A reader of one format: (stream, location to show, date of the feed to be filled) -> its records
+Reader = Callable[[BinaryIO, str, FeedDate], Iterator[FeedRecord]]
 
 _READERS: dict[tuple[FeedKind, str], Reader] = {
     (FeedKind.OSV, ""): osv.read,
@@ -29,14 +29,14 @@ _READERS: dict[tuple[FeedKind, str], Reader] = {
     (FeedKind.CVE, "ssvc"): ssvc.read,
     (FeedKind.EOL, ""): eol.read,
 }
-# Many files make one feed.
+# Formats of which many files make one feed.
 _TOGETHER = {
     (FeedKind.OSV, ""),
     (FeedKind.CVE, ""),
     (FeedKind.CHANGELOG, ""),
     (FeedKind.EOL, ""),
 }
-# Of this part of a feed's records must name a release for the feed to bear its name.
+# A feed is named after a release that this part of its files name.
 _MOST = 0.9
 _NONE = -1
 _SKIPPED_KEPT = 1000
@@ -47,73 +47,72 @@ _KNOWN = (
 
 
 class Feed:
-    """One feed found at a path. Nothing is open until `records` is iterated. `stem` is its name
-    without the number that tells it from others of one reading."""
+    """One feed at a path. Nothing is open until `records` is iterated. `stem` is its name without
+    the number that distinguishes it from others of one reading."""
 
     def __init__(
         self,
         kind: FeedKind,
         name: str,
-        place: str,
-        records: Callable[[Told], Iterator[FeedRecord]],
+        location: str,
+        records: Callable[[FeedDate], Iterator[FeedRecord]],
         latest: int = 0,
         stem: str = "",
     ) -> None:
         self.kind = kind
         self.name = name
         self.stem = stem or name
-        self.place = place
-        self.skipped = Passed()
+        self.place = location
+        self.skipped = SkippedFiles()
         self._records = records
         self._latest = latest
-        self._told = Told(latest)
+        self._feed_date = FeedDate(latest)
 
     @property
     def dated(self) -> int:
-        """The newest date the feed states, epoch seconds UTC; right only after the records are
-        read to their end. 0 where the format has none (the Debian tracker)."""
-        return self._told.dated
+        """The newest date that the feed states, epoch seconds UTC; complete when all records are
+        read. 0 where the format has none (the Debian tracker)."""
+        return self._feed_date.dated
 
     def records(self) -> Iterator[FeedRecord]:
         """Read from the beginning; may be called again. Raises InvalidInputError in the middle
-        where the file is cut short or breaks a limit: then keep nothing of this reading. Files that
-        lie beside the feed's and are none come as BadRecord, after the others."""
-        self._told = Told(self._latest)
-        yield from self._records(self._told)
-        yield from self.skipped.told()
+        where the file is cut short or breaks a limit: then keep nothing of this reading. Files
+        beside the feed that are no feed come as BadRecord, at the end."""
+        self._feed_date = FeedDate(self._latest)
+        yield from self._records(self._feed_date)
+        yield from self.skipped.records()
 
 
-class Passed:
+class SkippedFiles:
     """Files that are no feed: all of them counted, the first thousand kept."""
 
     def __init__(self) -> None:
         self.first: list[BadRecord] = []
         self.count = 0
 
-    def add(self, place: str, reason: str) -> None:
+    def add(self, location: str, reason: str) -> None:
         """Count a file."""
         self.count += 1
         if len(self.first) < _SKIPPED_KEPT:
-            self.first.append(BadRecord(place=place, reason=reason))
+            self.first.append(BadRecord(place=location, reason=reason))
 
-    def take(self, other: "Passed") -> None:
-        """Count the other's files here, and no more there."""
+    def take(self, other: "SkippedFiles") -> None:
+        """Move the other's files to this one."""
         self.count += other.count
         self.first += other.first[: _SKIPPED_KEPT - len(self.first)]
         other.first, other.count = [], 0
 
-    def told(self) -> Iterator[BadRecord]:
-        """A record for each file; those that were not kept have no place."""
+    def records(self) -> Iterator[BadRecord]:
+        """A record for each file; those beyond the first thousand have no place."""
         yield from self.first
         for _ in range(self.count - len(self.first)):
             yield BadRecord(place="", reason="one of many files that are no feed")
 
 
 class Reading:
-    """The feeds at a path. `skipped` names at most 1,000 files that are none, `skipped_count` says
-    how many; both are whole once the feeds are iterated to the end. `shown` is the path's name for
-    people, where `archives` give a file that one. `latest` is the last second of which a record can
-    be: later ones are bad. 0: any."""
+    """The feeds at a path. `skipped` names at most 1,000 files that are no feed, `skipped_count` is
+    the number of all; both are complete when all feeds are iterated. `shown` is the name to show
+    for the path. Records dated after `latest` (epoch seconds) are bad; 0: no limit."""
 
     def __init__(
         self, path: Path, ecosystem: str, archives: Archives, *, shown: str = "", latest: int = 0
@@ -122,21 +121,21 @@ class Reading:
         self.place = shown or str(path)
         self.skipped: list[BadRecord] = []
         self.skipped_count = 0
-        self._beside = Passed()
+        self._beside = SkippedFiles()
         self._ecosystem = ecosystem
-        self._units = archives
+        self._archives = archives
         self._latest = latest
 
     def __iter__(self) -> Iterator[Feed]:
         self.skipped, self.skipped_count = [], 0
         names: Counter[str] = Counter()
         feed: Feed | None = None
-        self._beside = Passed()
-        for unit in self._units(self.path):
-            if isinstance(unit, Skipped):
-                self._skip(unit.place, unit.reason)
+        self._beside = SkippedFiles()
+        for archive in self._archives(self.path):
+            if isinstance(archive, Skipped):
+                self._skip(archive.place, archive.reason)
                 continue
-            for group in self._groups(unit):
+            for group in self._groups(archive):
                 stem = group.name()
                 names[stem] += 1
                 name = stem if names[stem] == 1 else f"{stem}-{names[stem]}"
@@ -148,30 +147,30 @@ class Reading:
             raise self._nothing()
         feed.skipped.take(self._beside)
 
-    def _skip(self, place: str, reason: str) -> None:
-        self._beside.add(place, reason)
+    def _skip(self, location: str, reason: str) -> None:
+        self._beside.add(location, reason)
         self.skipped_count += 1
         if len(self.skipped) < _SKIPPED_KEPT:
-            self.skipped.append(BadRecord(place=place, reason=reason))
+            self.skipped.append(BadRecord(place=location, reason=reason))
 
-    def _groups(self, unit: Archive) -> "list[_Group]":
-        """Look at the beginning of each file of a unit, and put together what is one feed."""
+    def _groups(self, archive: Archive) -> "list[_Group]":
+        """Recognise each file of an archive by its beginning, and group the files of one feed."""
         groups: list[_Group] = []
-        together: dict[tuple[FeedKind, str], int] = {}
-        # One number a file: a set of names would be large for 300,000 files.
+        group_numbers: dict[tuple[FeedKind, str], int] = {}
+        # One number for each file: a set of names would be large for 300,000 files.
         codes = array("l")
-        for member in unit.members():
-            seen = _look(member, whole=unit.archive)
-            if not isinstance(seen, Recognised):
+        for member in archive.members():
+            recognised = _recognised(member, whole=archive.is_archive)
+            if not isinstance(recognised, Recognised):
                 codes.append(_NONE)
-                self._skip(member.place, seen)
+                self._skip(member.place, recognised)
                 continue
-            key = (seen.kind, seen.variant)
-            if key not in together or key not in _TOGETHER:
-                together[key] = len(groups)
-                groups.append(_Group(unit, codes, len(groups), seen))
-            groups[together[key]].add(seen, member.place)
-            codes.append(together[key])
+            key = (recognised.kind, recognised.variant)
+            if key not in group_numbers or key not in _TOGETHER:
+                group_numbers[key] = len(groups)
+                groups.append(_Group(archive, codes, len(groups), recognised))
+            groups[group_numbers[key]].add(recognised, member.place)
+            codes.append(group_numbers[key])
         return groups
 
     def _nothing(self) -> InvalidInputError:
@@ -186,28 +185,28 @@ class Reading:
         )
 
 
-def _look(found: Member | Skipped, *, whole: bool) -> Recognised | str:
-    """What the file is. Of an archive every byte must be `whole`: a file that is no feed is read to
-    its end, where its checksum tells whether it was one."""
-    if isinstance(found, Skipped):
-        return found.reason
+def _recognised(member: Member | Skipped, *, whole: bool) -> Recognised | str:
+    """What the file is, or why it is no feed. `whole`: read a file that is no feed to its end,
+    where the archive's checksum tells whether it is corrupt."""
+    if isinstance(member, Skipped):
+        return member.reason
     try:
-        stream = found.open()
-        seen = recognise(stream.read(HEAD_BYTES))
-        while whole and not isinstance(seen, Recognised) and stream.read(HEAD_BYTES):
+        stream = member.open()
+        recognised = recognise(stream.read(HEAD_BYTES))
+        while whole and not isinstance(recognised, Recognised) and stream.read(HEAD_BYTES):
             pass
     except BrokenContentError as error:
         if whole and isinstance(error, CorruptFileError):
             raise
         return error.reason
-    return seen
+    return recognised
 
 
 @dataclass
 class _Group:
-    """The files of a unit that are one feed: those whose code is `code`."""
+    """The files of an archive that are one feed: those whose code is `code`."""
 
-    unit: Archive
+    archive: Archive
     codes: "array[int]"
     code: int
     first: Recognised
@@ -219,14 +218,15 @@ class _Group:
     def kind(self) -> FeedKind:
         return self.first.kind
 
-    def add(self, seen: Recognised, place: str) -> None:
-        """Count a file to the feed."""
+    def add(self, recognised: Recognised, location: str) -> None:
+        """Add a file to the feed."""
         self.files += 1
-        self.place = place if self.files == 1 else self.unit.place
-        self.named.update(seen.ecosystems)
+        self.place = location if self.files == 1 else self.archive.place
+        self.named.update(recognised.ecosystems)
 
     def name(self) -> str:
-        """See the package's description. A single record never bears the name of a whole feed."""
+        """The name of the feed, see the package's docstring. A single record never gets the name of
+        a whole feed."""
         tail = ""
         if self.kind is FeedKind.UPDATEINFO or (self.kind is FeedKind.OSV and self.whole):
             tail = self._common()
@@ -239,10 +239,10 @@ class _Group:
     @property
     def whole(self) -> bool:
         """Whether this can be all of a publisher's records."""
-        return self.unit.archive or self.files > 1
+        return self.archive.is_archive or self.files > 1
 
     def _common(self) -> str:
-        """The release that nearly all files name, else the distribution that they do."""
+        """The release that nearly all files name, else the distribution, else empty."""
         vendors = Counter[str]()
         for name, count in self.named.items():
             vendors[name.partition(":")[0]] += count
@@ -252,21 +252,23 @@ class _Group:
                     return name
         return ""
 
-    def records(self, ecosystem: str, told: Told) -> Iterator[FeedRecord]:
+    def records(self, ecosystem: str, feed_date: FeedDate) -> Iterator[FeedRecord]:
         """The records of all its files."""
         reader = self._reader(ecosystem)
-        for number, found in enumerate(self.unit.members()):
+        for number, member in enumerate(self.archive.members()):
             if number >= len(self.codes):
-                raise InvalidInputError("changed while it was read", where=self.unit.place)
-            if self.codes[number] != self.code or isinstance(found, Skipped):
+                raise InvalidInputError("changed while it was read", where=self.archive.place)
+            if self.codes[number] != self.code or isinstance(member, Skipped):
                 continue
             try:
-                yield from reader(found.open(), found.place, told)
+                yield from reader(member.open(), member.place, feed_date)
             except BrokenContentError as error:
-                # Where each file is a record, the others are still good.
-                if self.files == 1 or (self.unit.archive and isinstance(error, CorruptFileError)):
+                # Where each file is one record, the others can still be used.
+                if self.files == 1 or (
+                    self.archive.is_archive and isinstance(error, CorruptFileError)
+                ):
                     raise
-                yield BadRecord(place=found.place, reason=error.reason)
+                yield BadRecord(place=member.place, reason=error.reason)
 
     def _reader(self, ecosystem: str) -> Reader:
         if self.kind is FeedKind.UPDATEINFO:

@@ -1,4 +1,4 @@
-"""Which format a file has, by its first bytes."""
+"""Recognise the format of a file by its first bytes."""
 
 import codecs
 import re
@@ -11,14 +11,14 @@ from ..matching import ecosystems
 from . import changelog, ssvc
 from .common import UTF_16
 
-# A vendor's record can begin with a long list before the first word that tells.
+# A vendor's record can begin with a long list before the first key that tells the format.
 HEAD_BYTES = 65_536
 
 
 @dataclass(frozen=True)
 class Recognised:
-    """`variant` separates formats of one kind (`ssvc`). `names`: the ecosystems, the record's id
-    or the package that the head tells, for naming the feed."""
+    """The format of a file. `variant` separates formats of one kind (`ssvc`). `ecosystems` and
+    `name` (a record's id or a package) are what the head tells, for naming the feed."""
 
     kind: FeedKind
     variant: str = ""
@@ -34,7 +34,7 @@ _OSV_ECOSYSTEM = re.compile(r'"ecosystem"\s*:\s*"([^"\\]{1,120})"')
 _ID = re.compile(r'"id"\s*:\s*"([^"\\]{1,120})"')
 _CVE_ID = re.compile(rf'"cveId"\s*:\s*"({CVE})"')
 _TRACKER_ID = re.compile(r"(?:CVE-[0-9]{4}-(?:[0-9]{4,}|XXXX)|TEMP-[0-9A-F-]+)")
-# What can be named, though it is not read. The mark of UTF-32 begins with that of UTF-16.
+# Formats that are recognised, but not read. The mark of UTF-32 begins with that of UTF-16.
 _UNREAD = (
     (b"\x28\xb5\x2f\xfd", "is packed with zstd, which is not read; unpack it first"),
     (b"7z\xbc\xaf\x27\x1c", "is packed with 7-Zip, which is not read; unpack it first"),
@@ -45,7 +45,7 @@ _EPSS = "cve,epss,percentile"
 
 
 def recognise(head: bytes) -> Recognised | str:
-    """What the file is, or in words why it is no feed."""
+    """What the file is, or one line on why it is no feed."""
     if unread := next((words for start, words in _UNREAD if head.startswith(start)), ""):
         return unread
     if not head.startswith(UTF_16) and b"\0" in head[:2] and head[:2].strip(b"\0"):
@@ -80,25 +80,27 @@ def _xml(start: str) -> Recognised | str:
         return "is a web page, not a feed; the server may ask for a login"
     if root != "updates":
         return "is XML, but no updateinfo"
-    told = {ecosystems.in_words(one) for one in re.findall(r"<(?:release|name)>([^<]*)", start)}
-    return Recognised(FeedKind.UPDATEINFO, ecosystems=frozenset(told - {""}))
+    names = {
+        ecosystems.in_words(words) for words in re.findall(r"<(?:release|name)>([^<]*)", start)
+    }
+    return Recognised(FeedKind.UPDATEINFO, ecosystems=frozenset(names - {""}))
 
 
 def _root(text: str) -> str:
     """The name of the first element, after declaration, comments and document type."""
-    at = 0
+    position = 0
     while True:
-        rest = text[at : at + 200].lstrip()
+        rest = text[position : position + 200].lstrip()
         if rest.lower().startswith("<!doctype html"):
             return "html"
         if not rest.startswith(("<?", "<!")):
-            found = _ELEMENT.match(rest)
-            return found[1] if found else ""
+            element = _ELEMENT.match(rest)
+            return element[1] if element else ""
         end = "-->" if rest.startswith("<!--") else ">"
-        stop = text.find(end, at)
+        stop = text.find(end, position)
         if stop < 0:
             return ""
-        at = stop + len(end)
+        position = stop + len(end)
 
 
 def _json(start: str) -> Recognised | str:
@@ -128,7 +130,7 @@ def _osv(start: str) -> Recognised:
 
 
 def _keys(text: str) -> Iterator[tuple[int, str]]:
-    """(depth, key) of an object whose end may be missing."""
+    """(depth, key) for the keys of a JSON object whose end may be missing."""
     stack: list[str] = []
     key = True
     for token in _TOKEN.finditer(text):

@@ -1,1 +1,1 @@
-"""From what applies to findings, actions and removals."""
+"""Make findings and remediations of advisories that apply, and tell which CVEs a plan fixes."""

@@ -1,4 +1,4 @@
-"""The assessment of a fleet: hosts and feeds in, ranked findings out, one host at a time."""
+"""Assess a fleet: take its hosts and the feeds, give ranked findings, one host at a time."""
 
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from ..matching.releases import releases
 from ..priority.threats import Intelligence
 from .excluded import Marker
 from .findings import Core, Finder
-from .fleet import HostInput, Matched, look
+from .fleet import HostInput, Matched, match_fleet
 from .ranking import Ranking
 from .remediations import Tally
 from .running_code import RunningCode
@@ -32,28 +32,28 @@ class Feeds(Protocol):
     """What an assessment reads from the feed store."""
 
     def ecosystems(self) -> Collection[str]:
-        """Canonical ecosystems that any feed speaks of."""
+        """Canonical names of the ecosystems that any feed speaks of."""
 
     def advisories(self, ecosystem: str) -> Iterable[tuple[str, FeedKind, Advisory]]:
-        """Feed name, kind and advisory, with that ecosystem's packages only."""
+        """(feed name, kind, advisory); advisories name packages of that ecosystem only."""
 
     def known_exploited(self) -> Mapping[str, KnownExploited]:
-        """By CVE."""
+        """CVE -> its entry in KEV."""
 
     def exploit_chances(self, cves: Collection[str]) -> Mapping[str, ExploitChance]:
-        """By CVE."""
+        """CVE -> its EPSS score, for those that have one."""
 
     def cve_facts(self, cves: Collection[str]) -> Mapping[str, CveFacts]:
-        """By CVE."""
+        """CVE -> its CVE record, for those that have one."""
 
     def lifecycles(self) -> Iterable[Lifecycle]:
-        """Every release that a feed knows."""
+        """Support dates of every release that a feed knows."""
 
 
 @dataclass(frozen=True)
 class Waived:
-    """What an exception says of a finding: `ident` of the exception, and whether it holds; one that
-    does not (expired, or the CVE is exploited by now) leaves its note on the reopened finding."""
+    """What the exception `ident` says of a finding, and whether it holds. One that does not hold
+    (expired, or the CVE is exploited by now) leaves its note on the reopened finding."""
 
     ident: str
     holds: bool
@@ -67,7 +67,10 @@ Prioritise = Callable[[Threat, Context], Priority]
 
 @dataclass
 class Assessor:
-    """`findings` walks the hosts; `summary` is complete when the walk has ended."""
+    """Assesses hosts: `findings` walks them, and `summary` is complete when the walk has ended.
+
+    `today` is an ISO date.
+    """
 
     hosts: Sequence[HostInput]
     feeds: Feeds
@@ -83,8 +86,12 @@ class Assessor:
     tally: Tally = field(init=False)
 
     def __post_init__(self) -> None:
-        self.matched = look(self.hosts, tuple(self.feeds.ecosystems()), self.feeds.advisories)
-        platforms = {digest: one.platform for digest, one in self.matched.software.items()}
+        self.matched = match_fleet(
+            self.hosts, tuple(self.feeds.ecosystems()), self.feeds.advisories
+        )
+        platforms = {
+            digest: software.platform for digest, software in self.matched.software.items()
+        }
         self._releases = releases(
             (platforms[name] for name in self._software()), self.feeds.lifecycles(), self.today
         )
@@ -93,7 +100,11 @@ class Assessor:
         self._excluded = Marker(self.exclusions, self.today)
         self._finder = Finder(
             self.matched,
-            {one.ecosystem: one.note for one in self._releases if one.support == "ended"},
+            {
+                release.ecosystem: release.note
+                for release in self._releases
+                if release.support == "ended"
+            },
             {name for name, count in Counter(self._software()).items() if count > 1},
         )
 
@@ -101,7 +112,7 @@ class Assessor:
         return (host.software for host in self.hosts)
 
     def findings(self) -> Iterator[tuple[str, Sequence[Finding]]]:
-        """(host, its findings, most urgent first), host by host in the order given."""
+        """(host name, findings with the most urgent first), host by host in the order given."""
         cores = [self._finder.of(host) for host in self.hosts]
         distinct = set[Core]().union(*cores)
         known = self.intelligence({core.cve for core in distinct})
@@ -111,9 +122,9 @@ class Assessor:
             lambda core, context: self._make(core, context, known),
         )
         for host, own in zip(self.hosts, cores, strict=True):
-            found = self._excluded.mark(host.name, self._of(host, own, ranking))
-            self.tally.add(host.name, found)
-            yield host.name, found
+            findings = self._excluded.mark(host.name, self._of(host, own, ranking))
+            self.tally.add(host.name, findings)
+            yield host.name, findings
 
     def running_code(self, host: HostInput) -> RunningCode:
         """The code of replaced packages that the host still runs."""
@@ -123,9 +134,9 @@ class Assessor:
         if self.waiver is None:
             return ranking.of(host.context, cores)
         pairs = ranking.pairs(host.context, cores)
-        found = [self._waived(host, core, finding) for core, finding in pairs]
+        findings = [self._waived(host, core, finding) for core, finding in pairs]
         # What is waived comes last; the rest is in order already.
-        return sorted(found, key=_is_waived)
+        return sorted(findings, key=_is_waived)
 
     def intelligence(self, cves: Collection[str]) -> Intelligence:
         """What the feeds know of these CVEs."""
@@ -143,7 +154,7 @@ class Assessor:
         return Finding(
             cve=core.cve,
             advisories=tuple(
-                dict.fromkeys(ident for one in core.packages for ident in one.advisories)
+                dict.fromkeys(ident for affected in core.packages for ident in affected.advisories)
             ),
             package=package.name,
             installed=package.installed,
@@ -166,15 +177,15 @@ class Assessor:
     def _waived(self, host: HostInput, core: Core, finding: Finding) -> Finding:
         if self.waiver is None:
             return finding
-        # One exception for openssl says nothing of the same CVE in a package that embeds it.
-        said = [
-            self.waiver(host, core.cve, {one.source, *one.binaries}, finding.kev)
-            for one in core.packages
+        # An exception for openssl does not cover the same CVE in a package that embeds openssl.
+        answers = [
+            self.waiver(host, core.cve, {affected.source, *affected.binaries}, finding.kev)
+            for affected in core.packages
         ]
-        fitting = [one for one in said if one is not None]
+        fitting = [waived for waived in answers if waived is not None]
         if not fitting:
             return finding
-        holding = [one for one in fitting if one.holds]
+        holding = [waived for waived in fitting if waived.holds]
         if len(holding) == len(core.packages):
             return structs.replace(
                 finding, state=FindingState.WAIVED, waiver=holding[0].ident, note=holding[0].note
@@ -199,8 +210,8 @@ class Assessor:
             unlooked=self.unlooked,
             actions=self.tally.actions(),
             warnings=(*self.warnings, *self._problems()),
-            by_decision={one.value: by_decision.get(one, 0) for one in Decision},
-            by_state={one.value: by_state[one] for one in FindingState if one in by_state},
+            by_decision={decision.value: by_decision.get(decision, 0) for decision in Decision},
+            by_state={state.value: by_state[state] for state in FindingState if state in by_state},
             overdue=overdue,
             on_time=self.tally.on_time,
             excluded=self._excluded.sums(),
@@ -210,16 +221,16 @@ class Assessor:
         for name, index in sorted(self.matched.indexes.items()):
             if index.problems:
                 yield f"{name}: {index.problems} affected ranges have versions that are none"
-        for unit, hosts in sorted(self._finder.unknown.items(), key=lambda one: one[0].name):
+        for package, hosts in sorted(self._finder.unknown.items(), key=lambda item: item[0].name):
             first = next(iter(hosts))
             where = first if len(hosts) == 1 else f"{len(hosts)} hosts ({first}, …)"
             yield (
-                f"{unit.name}: replaced, but old code of it runs on {where} in a version that is"
+                f"{package.name}: replaced, but old code of it runs on {where} in a version that is"
                 " not known, so its CVEs are not listed: restart what runs it"
             )
         if self.matched.invalid:
             count = len(self.matched.invalid)
-            example = min(self.matched.invalid, key=lambda unit: unit.name)
+            example = min(self.matched.invalid, key=lambda package: package.name)
             yield (
                 f"{count} packages have versions that are none, so they count as not covered: "
                 f"{example.name} {example.version}"

@@ -1,4 +1,4 @@
-"""What a host's own repositories offer, and whether that delivers a fix."""
+"""Tell whether the updates that a host's repositories offer deliver a fix."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -18,7 +18,8 @@ _REBUILD = re.compile(r"\+b[0-9]+$")
 
 @dataclass(frozen=True)
 class AvailableFix:
-    """`delivers` the fix; `version` is what the repository has of the package."""
+    """Whether the repositories deliver the fix. `version` is the one that they offer of the
+    package, empty where they offer none."""
 
     delivers: bool
     version: str = ""
@@ -28,8 +29,9 @@ class AvailableFix:
 
 @dataclass(frozen=True)
 class AvailableFixes:
-    """A host's pending updates. `known` is False where nobody looked into its repositories (a host
-    that was imported): then a fix that exists counts as one that can be had."""
+    """A host's pending updates: `candidates` are package name -> offered version. `known` is False
+    where nobody looked into its repositories (a host that was imported): then every fix that exists
+    counts as available."""
 
     known: bool = False
     scheme: VersionScheme | None = None
@@ -40,7 +42,7 @@ class AvailableFixes:
     def of(
         cls, facts: HostFacts, scheme: VersionScheme | None, held: frozenset[str]
     ) -> "AvailableFixes":
-        """From discovery's facts; `held` are the names of packages that the operator holds."""
+        """Read them from discovery's facts. `held` are the packages that the operator holds."""
         if not facts.repositories and not facts.pending:
             return cls(scheme=scheme, held=held) if held else _NOTHING[scheme]
         candidates = {update.name: update.candidate for update in facts.pending}
@@ -48,14 +50,14 @@ class AvailableFixes:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Equal for hosts with equal offers."""
+        """A key that is equal for hosts with equal updates."""
         return self.known, tuple(sorted(self.candidates.items())), self.held
 
-    def of_names(self, units: Iterable[InstalledPackage]) -> tuple[object, ...]:
-        """Equal for hosts with equal offers of these packages."""
+    def key_of(self, packages: Iterable[InstalledPackage]) -> tuple[object, ...]:
+        """A key that is equal for hosts with equal updates of these packages."""
         if not self.known and not self.held:
             return ()
-        names = [unit.name for unit in units]
+        names = [package.name for package in packages]
         if self.candidates.keys().isdisjoint(names) and self.held.isdisjoint(names):
             return _NONE_OF_THESE if self.known else ()
         return (
@@ -65,50 +67,55 @@ class AvailableFixes:
         )
 
     def for_fix(
-        self, units: list[InstalledPackage], hit: Hit, affected: InstalledPackage
+        self, packages: list[InstalledPackage], hit: Hit, affected: InstalledPackage
     ) -> AvailableFix:
-        """Whether what is offered of these binaries of one source brings the fix of one of them.
-        Any of them tells for the source; an advisory on a binary speaks of that one only."""
-        held = any(unit.name in self.held for unit in units)
+        """Whether the updates of these binaries of one source bring the fix for `affected`.
+
+        The update of any of them tells for the source; where the advisory names a binary, only the
+        update of that binary counts.
+        """
+        held = any(package.name in self.held for package in packages)
         note = "held on purpose" if held else ""
         if not self.known:
             return AvailableFix(True, held=held, note=note)
         of_binary = hit.entry.affected.kind is NameKind.BINARY and not hit.entry.listed
-        names = [affected.name] if of_binary else [unit.name for unit in units]
-        if units and is_deb_source(units[0].source):
-            # A Debian kernel comes as a package of a new name, through its meta package.
+        names = [affected.name] if of_binary else [package.name for package in packages]
+        if packages and is_deb_source(packages[0].source):
+            # A new Debian kernel is a package with a new name, which its meta package pulls in.
             names += [name for name in self.candidates if is_deb_image(name) or is_meta(name)]
         offered = [(name, self.candidates[name]) for name in names if name in self.candidates]
         for name, candidate in offered:
-            if self._reaches(name, candidate, units, hit):
+            if self._reaches(name, candidate, packages, hit):
                 return AvailableFix(True, candidate, held, note)
         best = offered[0][1] if offered else ""
         return AvailableFix(
             False, best, held, note or "no repository of the host has the fixed version"
         )
 
-    def _reaches(self, name: str, candidate: str, units: list[InstalledPackage], hit: Hit) -> bool:
+    def _reaches(
+        self, name: str, candidate: str, packages: list[InstalledPackage], hit: Hit
+    ) -> bool:
         if self.scheme is None:
             return False
-        unit = next((one for one in units if one.name == name), None)
+        package = next((binary for binary in packages if binary.name == name), None)
         by_source = hit.entry.affected.kind is NameKind.SOURCE or bool(hit.entry.listed)
-        if by_source and unit is not None and _own_version(unit):
-            # A binary with a version of its own does not tell the source's; the package manager
-            # offers it because its source was updated.
+        if by_source and package is not None and _has_own_version(package):
+            # The binary's own version does not tell the source's; the package manager offers the
+            # binary because its source was updated.
             return True
         version = _REBUILD.sub("", candidate) if self.scheme is VersionScheme.DEB else candidate
         fixed = hit.fixed
         if self.scheme is VersionScheme.RPM and by_source:
             version, fixed = bare(version), bare(fixed)
-        version, fixed = (comparable(one, modular=False) for one in (version, fixed))
+        version, fixed = (comparable(raw, modular=False) for raw in (version, fixed))
         try:
             return key(self.scheme, version) >= key(self.scheme, fixed)
         except InvalidVersionError:
             return False
 
 
-def _own_version(unit: InstalledPackage) -> bool:
-    return bare(_REBUILD.sub("", unit.version)) != bare(unit.source_version)
+def _has_own_version(package: InstalledPackage) -> bool:
+    return bare(_REBUILD.sub("", package.version)) != bare(package.source_version)
 
 
 _NONE_OF_THESE = (True,)

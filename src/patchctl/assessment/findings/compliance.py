@@ -1,4 +1,4 @@
-"""Is a host as a run promised: versions, what really runs, and the CVEs that were to go."""
+"""Check that a host is as its run promised: versions, running code, and the CVEs to be fixed."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -23,22 +23,22 @@ _NAMED = 3
 
 
 def check(
-    promise: ExpectedState,
+    expected: ExpectedState,
     facts: HostFacts,
     findings: Iterable[Finding] = (),
     built: Mapping[str, frozenset[str]] | None = None,
 ) -> VerifiedHost:
-    """The host by what discovery saw of it.
+    """Compare the expected state of a host with the facts that discovery collected.
 
-    `findings` are the host's, none where no feeds are held; `built` tells from which source, as
-    findings name it, an installed binary is built.
+    `findings` are those of the host, none where no feeds are held. `built` maps a source package,
+    as findings name it, to the installed binaries that are built from it.
     """
-    broken = tuple(_broken(promise.transitions, facts))
-    open_findings = _open(promise.transitions, findings, built or {})
-    old_code = [*_old_code(promise.transitions, facts)]
-    pending = [one for one in open_findings if one.state is FindingState.NOT_EFFECTIVE]
+    broken = tuple(_broken(expected.transitions, facts))
+    open_findings = _open(expected.transitions, findings, built or {})
+    old_code = [*_old_code(expected.transitions, facts)]
+    pending = [finding for finding in open_findings if finding.state is FindingState.NOT_EFFECTIVE]
     if broken:
-        state, why = VerifiedState.BROKEN, [in_words(one) for one in broken]
+        state, why = VerifiedState.BROKEN, [in_words(problem) for problem in broken]
     elif old_code or pending:
         state, why = VerifiedState.NOT_EFFECTIVE, old_code or [_note(pending[0])]
     elif open_findings:
@@ -46,12 +46,12 @@ def check(
     else:
         state, why = VerifiedState.OK, []
     return VerifiedHost(
-        name=promise.host,
-        run=promise.run,
+        name=expected.host,
+        run=expected.run,
         state=state,
         packages=broken,
-        open_cves=in_order({one.cve for one in open_findings}),
-        reason="; ".join((*why[:_NAMED], *_more(why), *filter(None, (promise.later,)))),
+        open_cves=in_order({finding.cve for finding in open_findings}),
+        reason="; ".join((*why[:_NAMED], *_more(why), *filter(None, (expected.later,)))),
     )
 
 
@@ -60,7 +60,9 @@ def _more(why: list[str]) -> list[str]:
 
 
 def _note(finding: Finding) -> str:
-    notes = [one.note for one in finding.packages if one.state is FindingState.NOT_EFFECTIVE]
+    notes = [
+        package.note for package in finding.packages if package.state is FindingState.NOT_EFFECTIVE
+    ]
     return notes[0] if notes and notes[0] else "the fix is installed, but old code runs"
 
 
@@ -74,86 +76,96 @@ def _broken(transitions: Iterable[Transition], facts: HostFacts) -> Iterator[Bro
         installed[package.name].append(package)
         kin[package.source, stem(package.name)].append(package)
     scheme = _SCHEMES.get(facts.manager)
-    for one in transitions:
-        same = [package for package in installed[one.package] if _fits(package.arch, one.arch)]
-        if one.action is Action.REMOVE:
+    for transition in transitions:
+        same = [
+            package
+            for package in installed[transition.package]
+            if _fits(package.arch, transition.arch)
+        ]
+        if transition.action is Action.REMOVE:
             if same:
-                yield _said(one, same[0], PackageProblem.BACK)
+                yield _broken_package(transition, same[0], PackageProblem.BACK)
             continue
-        # Where a version is a part of the name (kernels, libraries), a later update brings another
-        # name, and the old one goes.
+        # Where the name contains the version (kernels, libraries), a later update brings a package
+        # with another name, and the old one is removed.
         later = [
             package
-            for package in kin[one.source or one.package, stem(one.package)]
-            if package.name != one.package and not same
+            for package in kin[transition.source or transition.package, stem(transition.package)]
+            if package.name != transition.package and not same
         ]
-        problems = [_problem(one.to, package, scheme) for package in same]
-        well = None in problems or any(_problem(one.to, it, scheme) is None for it in later)
+        problems = [_problem(transition.to, package, scheme) for package in same]
+        well = None in problems or any(
+            _problem(transition.to, package, scheme) is None for package in later
+        )
         if not well:
             problem = problems[0] if problems and problems[0] else PackageProblem.MISSING
-            yield _said(one, same[0] if same else None, problem)
+            yield _broken_package(transition, same[0] if same else None, problem)
 
 
-def _fits(found: str, promised: str) -> bool:
+def _fits(arch: str, expected: str) -> bool:
     # A package may change between `all` and the machine's architecture from one version to another.
-    return found == promised or "all" in (found, promised) or "noarch" in (found, promised)
+    return arch == expected or "all" in (arch, expected) or "noarch" in (arch, expected)
 
 
 def _problem(
-    promised: str, package: Package, scheme: VersionScheme | None
+    expected: str, package: Package, scheme: VersionScheme | None
 ) -> PackageProblem | None:
     if package.status:
         return PackageProblem.HALF_INSTALLED
-    if package.version == promised:
+    if package.version == expected:
         return None
     try:
-        older = scheme is None or key(scheme, package.version) < key(scheme, promised)
+        older = scheme is None or key(scheme, package.version) < key(scheme, expected)
     except InvalidVersionError:
         older = True
     return PackageProblem.OLDER if older else None
 
 
-def _said(one: Transition, package: Package | None, problem: PackageProblem) -> BrokenPackage:
+def _broken_package(
+    transition: Transition, package: Package | None, problem: PackageProblem
+) -> BrokenPackage:
     return BrokenPackage(
-        package=one.package,
-        arch=one.arch,
-        promised=one.to,
+        package=transition.package,
+        arch=transition.arch,
+        promised=transition.to,
         found=package.version if package is not None else "",
         problem=problem,
         status=package.status if package is not None else "",
     )
 
 
-def in_words(one: BrokenPackage) -> str:
-    """Package, promised, found."""
-    match one.problem:
+def in_words(package: BrokenPackage) -> str:
+    """One line: the package, the promised version, and the one that is installed."""
+    match package.problem:
         case PackageProblem.MISSING:
-            return f"{one.package}: {one.promised} was promised, it is not installed"
+            return f"{package.package}: {package.promised} was promised, it is not installed"
         case PackageProblem.BACK:
-            return f"{one.package}: its removal was promised, {one.found} is installed"
+            return f"{package.package}: its removal was promised, {package.found} is installed"
         case PackageProblem.HALF_INSTALLED:
-            state = f"{one.found} is not fully installed ({one.status})"
-            return f"{one.package}: {one.promised} was promised, {state}"
+            state = f"{package.found} is not fully installed ({package.status})"
+            return f"{package.package}: {package.promised} was promised, {state}"
         case PackageProblem.OLDER:
-            return f"{one.package}: {one.promised} was promised, {one.found} is installed"
+            return (
+                f"{package.package}: {package.promised} was promised, {package.found} is installed"
+            )
 
 
 # --- effect -------------------------------------------------------------------------------------
 
 
 def _old_code(transitions: Collection[Transition], facts: HostFacts) -> Iterator[str]:
-    """Why what is installed does not run, as far as the promised packages are the cause."""
-    mine = {name for one in transitions for name in (one.package, one.source)}
+    """Why the installed code does not run yet, as far as the promised packages are the cause."""
+    names = {name for transition in transitions for name in (transition.package, transition.source)}
     asking = set(facts.reboot_packages)
-    if facts.reboot_required and (not asking or asking & mine):
-        by = f" for {', '.join(sorted(asking & mine))}" if asking else ""
+    if facts.reboot_required and (not asking or asking & names):
+        by = f" for {', '.join(sorted(asking & names))}" if asking else ""
         yield f"reboot required{by}"
     installed = {(package.name, package.version) for package in facts.packages}
     runs: dict[str, set[str]] = defaultdict(set)
     for process in facts.stale_processes:
         for mapped in process.packages:
-            # A package that was installed again in its version runs the same code.
-            if mapped.name in mine and (mapped.name, mapped.version) not in installed:
+            # Where the same version was installed again, the process runs the same code.
+            if mapped.name in names and (mapped.name, mapped.version) not in installed:
                 runs[process.unit or process.command].add(mapped.name)
     for unit in sorted(runs):
         yield f"{unit} still runs the old {', '.join(sorted(runs[unit]))}"
@@ -164,11 +176,11 @@ def _open(
     findings: Iterable[Finding],
     built: Mapping[str, frozenset[str]],
 ) -> list[Finding]:
-    """Promised CVEs that are found in the very packages that were to lose them."""
+    """Findings of CVEs in the same packages in which the run was to fix them."""
     promised: dict[str, set[str]] = defaultdict(set)
-    for one in transitions:
-        for cve in one.cves:
-            promised[cve].update((one.package, one.source))
+    for transition in transitions:
+        for cve in transition.cves:
+            promised[cve].update((transition.package, transition.source))
     return [
         finding
         for finding in findings

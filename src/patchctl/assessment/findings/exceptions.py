@@ -1,4 +1,4 @@
-"""Exceptions on findings: which fits, whether it holds, and what is wrong with which."""
+"""Apply exceptions to findings: which one fits, whether it holds, and which need attention."""
 
 import re
 from collections import Counter, defaultdict
@@ -23,8 +23,8 @@ SOON_DAYS = 30
 def status_of(
     exception: RiskException, today: str, known_exploited: Collection[str] = ()
 ) -> ExceptionStatus:
-    """How an exception stands on a day (ISO date); its last day counts. `known_exploited` are the
-    CVEs of KEV."""
+    """The status of an exception on a day (ISO date); it still holds on its last day.
+    `known_exploited` are the CVEs of KEV."""
     left = (date.fromisoformat(exception.expires) - date.fromisoformat(today)).days
     state = ExceptionState.HOLDS
     if left < 0:
@@ -38,7 +38,7 @@ def status_of(
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     exception: RiskException
-    place: int
+    position: int
     expired: bool
     hosts: re.Pattern[str] | None
     groups: frozenset[str]
@@ -54,8 +54,8 @@ class _Compiled:
 
 
 class Waivers:
-    """An `assess.Waiver`, which also counts what it is asked: `matched` findings by exception,
-    and by exception the CVEs of them that are known to be exploited."""
+    """An `assess.Waiver` that also counts: `matched` is exception id -> number of findings that it
+    fits, `exploited` is exception id -> those of their CVEs that are known to be exploited."""
 
     def __init__(self, exceptions: Sequence[RiskException], today: str) -> None:
         self.matched: Counter[str] = Counter()
@@ -64,65 +64,69 @@ class Waivers:
         self._any_cve: list[_Compiled] = []
         self._here: tuple[str, frozenset[int]] = ("", frozenset())
         self._all: list[_Compiled] = []
-        for place, one in enumerate(exceptions):
+        for position, exception in enumerate(exceptions):
             compiled = _Compiled(
-                exception=one,
-                place=place,
-                expired=status_of(one, today).state is ExceptionState.EXPIRED,
-                hosts=_pattern(one.hosts),
-                groups=frozenset(one.groups),
-                packages=_pattern(one.packages),
+                exception=exception,
+                position=position,
+                expired=status_of(exception, today).state is ExceptionState.EXPIRED,
+                hosts=_pattern(exception.hosts),
+                groups=frozenset(exception.groups),
+                packages=_pattern(exception.packages),
             )
             self._all.append(compiled)
-            for cve in one.cves:
+            for cve in exception.cves:
                 self._by_cve[cve].append(compiled)
-            if not one.cves:
+            if not exception.cves:
                 self._any_cve.append(compiled)
 
     def __call__(
         self, host: HostInput, cve: str, names: Collection[str], exploited: bool
     ) -> Waived | None:
         """What the exceptions say of a finding; of several the first that holds counts."""
-        # Most findings have none: this is asked once for each on each host.
+        # Return early: most findings have no exception, and this runs for each on each host.
         candidates = self._by_cve.get(cve)
         if candidates is None and not self._any_cve:
             return None
         here = self._on(host)
         if not here:
             return None
-        found: Waived | None = None
-        fitting = [one for one in (*(candidates or ()), *self._any_cve) if one.place in here]
-        for one in sorted(fitting, key=_place):
-            if not one.of(names):
+        best: Waived | None = None
+        fitting = [
+            compiled
+            for compiled in (*(candidates or ()), *self._any_cve)
+            if compiled.position in here
+        ]
+        for compiled in sorted(fitting, key=_position):
+            if not compiled.of(names):
                 continue
-            self.matched[one.exception.id] += 1
+            self.matched[compiled.exception.id] += 1
             if exploited:
-                self.exploited[one.exception.id].add(cve)
-            said = _said(one, exploited)
-            if found is None or (said.holds and not found.holds):
-                found = said
-        return found
+                self.exploited[compiled.exception.id].add(cve)
+            waived = _waived(compiled, exploited)
+            if best is None or (waived.holds and not best.holds):
+                best = waived
+        return best
 
     def _on(self, host: HostInput) -> frozenset[int]:
-        """Which exceptions fit a host; findings come host by host."""
+        """Positions of the exceptions that fit a host, kept while findings of that host come."""
         if self._here[0] != host.name:
-            fitting = frozenset(one.place for one in self._all if one.on(host))
+            fitting = frozenset(compiled.position for compiled in self._all if compiled.on(host))
             self._here = (host.name, fitting)
         return self._here[1]
 
 
-def _place(one: _Compiled) -> int:
-    return one.place
+def _position(compiled: _Compiled) -> int:
+    return compiled.position
 
 
 def _pattern(globs: Iterable[str]) -> re.Pattern[str] | None:
-    made = "|".join(translate(glob) for glob in globs)
-    return re.compile(made) if made else None
+    pattern = "|".join(translate(glob) for glob in globs)
+    return re.compile(pattern) if pattern else None
 
 
-def _said(one: _Compiled, exploited: bool) -> Waived:
-    exception = one.exception
-    if one.expired:
+def _waived(compiled: _Compiled, exploited: bool) -> Waived:
+    exception = compiled.exception
+    if compiled.expired:
         return Waived(
             exception.id, False, f"exception {exception.id} expired on {exception.expires}"
         )
@@ -142,29 +146,38 @@ def complaints(
     known_exploited: Collection[str],
     today: str,
 ) -> list[Complaint]:
-    """What is wrong with which exception, after `waivers` has seen every finding.
+    """The problems of all exceptions, after `waivers` has seen every finding.
 
-    `known_exploited` are the CVEs of KEV; a named one counts whether a host has it or not.
+    `known_exploited` are the CVEs of KEV. A CVE that an exception names counts even where no host
+    has it.
     """
-    found = []
-    for one in exceptions:
-        stands = status_of(one, today, known_exploited)
-        if stands.state is ExceptionState.EXPIRED:
-            detail = f"expired on {one.expires}: its findings are open again"
-            found.append(Complaint(id=one.id, problem=ExceptionProblem.EXPIRED, detail=detail))
-        elif stands.state is ExceptionState.EXPIRING:
-            left = "today" if not stands.days_left else f"in {_days(stands.days_left)}"
-            detail = f"expires {left}, on {one.expires}"
-            found.append(Complaint(id=one.id, problem=ExceptionProblem.EXPIRING, detail=detail))
-        listed = waivers.exploited[one.id].union(stands.exploited)
+    problems = []
+    for exception in exceptions:
+        status = status_of(exception, today, known_exploited)
+        if status.state is ExceptionState.EXPIRED:
+            detail = f"expired on {exception.expires}: its findings are open again"
+            problems.append(
+                Complaint(id=exception.id, problem=ExceptionProblem.EXPIRED, detail=detail)
+            )
+        elif status.state is ExceptionState.EXPIRING:
+            left = "today" if not status.days_left else f"in {_days(status.days_left)}"
+            detail = f"expires {left}, on {exception.expires}"
+            problems.append(
+                Complaint(id=exception.id, problem=ExceptionProblem.EXPIRING, detail=detail)
+            )
+        listed = waivers.exploited[exception.id].union(status.exploited)
         if listed:
             named = ", ".join(sorted(listed)[:5]) + (", ..." if len(listed) > 5 else "")
             detail = f"does not hold for what is known to be exploited (KEV): {named}"
-            found.append(Complaint(id=one.id, problem=ExceptionProblem.EXPLOITED, detail=detail))
-        if not waivers.matched[one.id]:
+            problems.append(
+                Complaint(id=exception.id, problem=ExceptionProblem.EXPLOITED, detail=detail)
+            )
+        if not waivers.matched[exception.id]:
             detail = "fits no finding: mended, not discovered yet, or a name is wrong"
-            found.append(Complaint(id=one.id, problem=ExceptionProblem.UNUSED, detail=detail))
-    return found
+            problems.append(
+                Complaint(id=exception.id, problem=ExceptionProblem.UNUSED, detail=detail)
+            )
+    return problems
 
 
 def _days(count: int) -> str:

@@ -1,4 +1,4 @@
-"""Findings whose update an exclusion keeps away: they stay open, with the rule that does it."""
+"""Mark findings whose update an exclusion keeps away: they stay open and name the rule."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,37 +19,41 @@ class _Sum:
 
 
 class Marker:
-    """Marks findings with the rule that keeps their update away, and counts them by rule. `today`
-    is an ISO date. Hosts with the same rules share what is marked."""
+    """Marks findings with the rule that keeps their update away, and counts them by rule.
+
+    `today` is an ISO date. Hosts with the same rules share the marked findings.
+    """
 
     def __init__(self, exclusions: Sequence[Exclusion], today: str) -> None:
         self._rules = Rules(exclusions)
         self._today = today
-        # By the ids of both, which stay theirs as long as they are held: to hash them takes longer.
+        # By the id() of finding and rules, because hashing them takes longer. `_held` keeps the
+        # findings alive, so that an id is not given to another object.
         self._marked: dict[tuple[int, int], Finding] = {}
         self._held: list[Finding] = []
         self._sums: dict[str, _Sum] = defaultdict(_Sum)
 
     def mark(self, host: str, findings: Sequence[Finding]) -> Sequence[Finding]:
-        """The findings of a host in their order, those that a rule keeps open with its words."""
+        """The findings of a host in the same order; `excluded` names the rule that keeps one open,
+        in words."""
         rules = self._rules.on(host)
         if not rules:
             return findings
-        marked = [self._one(finding, rules) for finding in findings]
+        marked = [self._mark(finding, rules) for finding in findings]
         for finding in marked:
             if finding.excluded:
                 self._count(host, finding)
         return marked
 
-    def _one(self, finding: Finding, rules: tuple[Exclusion, ...]) -> Finding:
-        place = (id(finding), id(rules))
-        found = self._marked.get(place)
-        if found is None:
+    def _mark(self, finding: Finding, rules: tuple[Exclusion, ...]) -> Finding:
+        ids = (id(finding), id(rules))
+        marked = self._marked.get(ids)
+        if marked is None:
             self._held.append(finding)
-            said = _said(finding, rules)
-            found = structs.replace(finding, excluded=said) if said else finding
-            self._marked[place] = found
-        return found
+            rule = _rule_against(finding, rules)
+            marked = structs.replace(finding, excluded=rule) if rule else finding
+            self._marked[ids] = marked
+        return marked
 
     def _count(self, host: str, finding: Finding) -> None:
         total = self._sums[finding.excluded]
@@ -59,22 +63,22 @@ class Marker:
         total.overdue += bool(finding.due) and str(finding.due) < self._today
 
     def sums(self) -> tuple[ExcludedFindings, ...]:
-        """What was marked so far, a row a rule."""
+        """The findings marked so far, one row for each rule."""
         return tuple(
             ExcludedFindings(
-                rule=said,
+                rule=rule,
                 packages=tuple(sorted(total.packages)),
                 hosts=len(total.hosts),
                 findings=total.findings,
                 overdue=total.overdue,
             )
-            for said, total in sorted(self._sums.items())
+            for rule, total in sorted(self._sums.items())
         )
 
 
-def _said(finding: Finding, rules: Sequence[Exclusion]) -> str:
-    """The first rule that keeps the update of one of its packages away. What is waived is not open,
-    and what is installed needs no update."""
+def _rule_against(finding: Finding, rules: Sequence[Exclusion]) -> str:
+    """The first rule that keeps the update of one of the finding's packages away, in words; else
+    empty. Waived findings are not open, and an installed fix needs no update."""
     if finding.state is FindingState.WAIVED:
         return ""
     for package in finding.packages:

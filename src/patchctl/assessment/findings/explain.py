@@ -1,4 +1,4 @@
-"""Why something is, or is not, affected: the same rule as for findings, with every step told."""
+"""Explain why something is, or is not, affected: the rule that makes findings, step by step."""
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -27,9 +27,9 @@ from .assess import Assessor
 from .fleet import HostInput, Software
 from .running_code import OldCode
 
-# (host, source package) -> what keeps the host from the fix, as far as plans and runs tell
+# (host, source package) -> what keeps the host from the fix, as plans and runs tell, in words
 Stuck = Callable[[str, str], str]
-# (host, names of a package and its source) -> what of the newest plan excludes it, in words
+# (host, names of a package and its source) -> the exclusion of it in the newest plan, in words
 Excluded = Callable[[str, Collection[str]], str]
 
 _MOST = 200  # judgements of one answer; more are counted
@@ -37,10 +37,10 @@ _MOST = 200  # judgements of one answer; more are counted
 
 @dataclass(frozen=True)
 class _Case:
-    """An entry that speaks of a unit: what it says alone, and `others` that speak of the same
-    CVEs in it."""
+    """An entry that speaks of a package: `alone` is its own verdict, `others` are CVE -> all
+    entries that speak of it in this package."""
 
-    unit: InstalledPackage
+    package: InstalledPackage
     software: Software
     index: EcosystemIndex
     entry: AffectedEntry
@@ -49,7 +49,7 @@ class _Case:
     others: Mapping[str, list[AffectedEntry]]
 
     def on(self, cve: str) -> tuple[Verdict, AffectedEntry]:
-        """What all advisories together say of one CVE, and the one that decided."""
+        """The verdict of all advisories together on one CVE, and the entry that decided."""
         if not self.alone.affected:
             return self.alone, self.entry
         other = self.weighed.settled.get(cve)
@@ -62,7 +62,7 @@ class _Case:
 
 
 class Explainer:
-    """Answers over an assessor whose walk has ended."""
+    """Explains hosts, CVEs and packages of a fleet. It walks all findings of the assessor."""
 
     def __init__(
         self, assessor: Assessor, stuck: Stuck, excluded: Excluded = lambda host, names: ""
@@ -72,7 +72,8 @@ class Explainer:
         self._excluded = excluded
         self._rules = Rules(assessor.exclusions)
         self._findings: dict[str, dict[str, Finding]] = {
-            name: {one.cve: one for one in found} for name, found in assessor.findings()
+            name: {finding.cve: finding for finding in findings}
+            for name, findings in assessor.findings()
         }
         self._facts = {host.name: host.facts for host in assessor.hosts}
         self._hosts: dict[str, list[HostInput]] = defaultdict(list)
@@ -90,42 +91,46 @@ class Explainer:
             for entry in bucket.all()
             if cve in entry.advisory.cves
         }
-        found = list(self._judgements(lambda unit: True, {cve}, only))
+        judgements = list(self._judgements(lambda package: True, {cve}, only))
         facts = list(self._known(cve))
         if not names:
             facts.append("no advisory in the feeds speaks of it for a system of this fleet")
-        elif not found:
+        elif not judgements:
             listed = ", ".join(sorted({name for _, name in names})[:8])
             facts.append(f"advisories speak of it, but no host has an affected package: {listed}")
-        return self._made("cve", cve, facts, found)
+        return self._explanation("cve", cve, facts, judgements)
 
     def package(self, name: str, only: frozenset[str]) -> Explanation:
         """Every advisory that applies to a package, by source or binary name."""
-        found = [
-            one
-            for one in self._judgements(lambda unit: name in (unit.name, unit.source), None, only)
-            if one.affected
+        judgements = [
+            judgement
+            for judgement in self._judgements(
+                lambda package: name in (package.name, package.source), None, only
+            )
+            if judgement.affected
         ]
         facts = [*self._installed(name, only), *self._excluding(name, only)]
         facts += self._unspoken(name, only)
-        if facts and not found:
+        if facts and not judgements:
             facts.append("no advisory in the feeds applies to these versions")
-        return self._made("package", name, facts, found)
+        return self._explanation("package", name, facts, judgements)
 
     def host(self, host: HostInput) -> Explanation:
         """Every finding of a host."""
         findings = self._findings.get(host.name, {})
-        found = [
-            one
-            for one in self._judgements(lambda unit: True, set(findings), frozenset({host.name}))
-            if one.affected
+        judgements = [
+            judgement
+            for judgement in self._judgements(
+                lambda package: True, set(findings), frozenset({host.name})
+            )
+            if judgement.affected
         ]
-        return self._made("host", host.name, list(self._about(host)), found)
+        return self._explanation("host", host.name, list(self._about(host)), judgements)
 
-    def _made(
-        self, kind: str, subject: str, facts: list[str], found: list[Judgement]
+    def _explanation(
+        self, kind: str, subject: str, facts: list[str], judgements: list[Judgement]
     ) -> Explanation:
-        ordered = sorted(found, key=_order)
+        ordered = sorted(judgements, key=_order)
         if len(ordered) > _MOST:
             facts.append(f"{len(ordered)} judgements; the first {_MOST} are shown")
         summary = self._assessor.summary()
@@ -147,35 +152,40 @@ class Explainer:
     def _installed(self, name: str, only: frozenset[str]) -> Iterator[str]:
         counts: dict[tuple[str, str], int] = defaultdict(int)
         for digest, software in self._assessor.matched.software.items():
-            hosts = [one for one in self._hosts[digest] if not only or one.name in only]
-            for unit in software.units:
-                if name in (unit.name, unit.source) and hosts:
-                    counts[unit.name, unit.version] += len(hosts)
+            hosts = [host for host in self._hosts[digest] if not only or host.name in only]
+            for package in software.packages:
+                if name in (package.name, package.source) and hosts:
+                    counts[package.name, package.version] += len(hosts)
         for (binary, version), count in sorted(counts.items()):
             yield f"{binary} {version} on {count} host{'s' if count != 1 else ''}"
 
     def _unspoken(self, name: str, only: frozenset[str]) -> Iterator[str]:
-        """Builds of a package of which no feed speaks, so that nothing is known of them."""
+        """Builds of a package that no feed speaks of, so that nothing is known of them."""
         matched = self._assessor.matched
         for digest, software in matched.software.items():
             if not any(not only or host.name in only for host in self._hosts[digest]):
                 continue
-            for unit in software.units:
-                if name in (unit.name, unit.source) and not matched.covers(unit, software):
-                    yield f"no feed speaks of {unit.name} {unit.version}: nothing is known of it"
+            for package in software.packages:
+                if name in (package.name, package.source) and not matched.covers(package, software):
+                    build = f"{package.name} {package.version}"
+                    yield f"no feed speaks of {build}: nothing is known of it"
 
     def _excluding(self, name: str, only: frozenset[str]) -> Iterator[str]:
-        """The exclusions that hold for a package, by source or binary name, on how many hosts."""
+        """The exclusions of a package (source or binary name), with how many hosts each is for."""
         counts: dict[str, int] = defaultdict(int)
         for host in self._assessor.hosts:
             rules = self._rules.on(host.name) if not only or host.name in only else ()
-            units = self._assessor.matched.software[host.software].units if rules else ()
-            named = [(one.name, one.source) for one in units if name in (one.name, one.source)]
-            said = {rule.said for pair in named if (rule := excluding(rules, pair))}
-            for words in said:
-                counts[words] += 1
-        for words, count in sorted(counts.items()):
-            yield f"excluded on {count} host{'s' if count != 1 else ''} by {words}"
+            packages = self._assessor.matched.software[host.software].packages if rules else ()
+            named = [
+                (package.name, package.source)
+                for package in packages
+                if name in (package.name, package.source)
+            ]
+            rule_texts = {rule.said for pair in named if (rule := excluding(rules, pair))}
+            for text in rule_texts:
+                counts[text] += 1
+        for text, count in sorted(counts.items()):
+            yield f"excluded on {count} host{'s' if count != 1 else ''} by {text}"
 
     def _about(self, host: HostInput) -> Iterator[str]:
         software = self._assessor.matched.software[host.software]
@@ -184,7 +194,7 @@ class Explainer:
         yield f"system: {name}, matched as {software.platform.label}"
         if not software.ecosystems:
             yield "no feed covers this system: nothing is known of its packages"
-        support = {one.ecosystem: one for one in self._assessor.summary().releases}
+        support = {release.ecosystem: release for release in self._assessor.summary().releases}
         release = support.get(software.platform.label)
         if release is not None and release.support != "unknown":
             yield f"support: {release.support}" + (f" ({release.note})" if release.note else "")
@@ -200,7 +210,11 @@ class Explainer:
         yield from _waiting(facts)
         for rule in self._rules.on(host.name):
             fitting = sorted(
-                {one.name for one in facts.packages if rule.fits((one.name, one.source))}
+                {
+                    package.name
+                    for package in facts.packages
+                    if rule.fits((package.name, package.source))
+                }
             )
             if fitting:
                 more = f" and {len(fitting) - 10} more" if len(fitting) > 10 else ""
@@ -213,123 +227,127 @@ class Explainer:
 
     def _judgements(
         self,
-        wanted: Callable[[InstalledPackage], bool],
+        is_wanted: Callable[[InstalledPackage], bool],
         cves: set[str] | None,
         only: frozenset[str],
     ) -> Iterator[Judgement]:
-        """`cves`: only these; None: all."""
+        """Judgements of the packages that `is_wanted` accepts. `cves`: only these; None: all."""
         for digest, software in self._assessor.matched.software.items():
-            hosts = [one for one in self._hosts[digest] if not only or one.name in only]
+            hosts = [host for host in self._hosts[digest] if not only or host.name in only]
             if not hosts:
                 continue
             kernels = self._assessor.matched.kernels(software, hosts[0].facts)
-            units = (*kernels.rest, *kernels.running)
-            for case in self._cases(units, software, wanted, cves):
+            packages = (*kernels.rest, *kernels.running)
+            for case in self._cases(packages, software, is_wanted, cves):
                 for cve in case.entry.advisory.cves:
                     if cves is None or cve in cves:
-                        yield from self._told(case, cve, hosts)
-            yield from self._outlived(hosts, software, wanted, cves)
+                        yield from self._by_agreement(case, cve, hosts)
+            yield from self._of_running_code(hosts, software, is_wanted, cves)
 
-    def _outlived(
+    def _of_running_code(
         self,
         hosts: list[HostInput],
         software: Software,
-        wanted: Callable[[InstalledPackage], bool],
+        is_wanted: Callable[[InstalledPackage], bool],
         cves: set[str] | None,
     ) -> Iterator[Judgement]:
-        """What processes still run of packages that were replaced, where that has the CVE and what
-        is installed has not."""
+        """Judgements of replaced packages that processes still run, for CVEs that the running
+        version has and the installed one has not."""
         running: dict[OldCode, list[HostInput]] = defaultdict(list)
         for host in hosts:
             for code in self._assessor.running_code(host).known:
                 running[code].append(host)
-        for code, there in running.items():
-            for case in self._cases((ran for _, ran in code.binaries), software, wanted, cves):
+        for code, running_on in running.items():
+            for case in self._cases((ran for _, ran in code.binaries), software, is_wanted, cves):
                 for cve in case.entry.advisory.cves:
                     if not case.on(cve)[0].affected:
                         continue
                     states = {
                         package.state
-                        for host in there
+                        for host in running_on
                         if (finding := self._findings[host.name].get(cve)) is not None
                         for package in finding.packages
                         if package.source == code.source
                     }
                     if (cves is None or cve in cves) and FindingState.NOT_EFFECTIVE in states:
-                        yield from self._told(case, cve, there)
+                        yield from self._by_agreement(case, cve, running_on)
 
     def _cases(
         self,
-        units: Iterable[InstalledPackage],
+        packages: Iterable[InstalledPackage],
         software: Software,
-        wanted: Callable[[InstalledPackage], bool],
+        is_wanted: Callable[[InstalledPackage], bool],
         cves: set[str] | None,
     ) -> Iterator[_Case]:
         matched = self._assessor.matched
         reaches = software.platform.reaches
-        for unit in units:
-            if not wanted(unit):
+        for package in packages:
+            if not is_wanted(package):
                 continue
-            indexes = matched.indexes_of(unit, software)
+            indexes = matched.indexes_of(package, software)
             try:
-                weighed = weigh(unit, indexes, reaches)
+                weighed = weigh(package, indexes, reaches)
             except InvalidVersionError:
                 continue
             others: dict[str, list[AffectedEntry]] = defaultdict(list)
-            spoken = [(index, entry) for index in indexes for entry in entries_of(unit, index)]
-            for _, entry in spoken:
+            entries = [(index, entry) for index in indexes for entry in entries_of(package, index)]
+            for _, entry in entries:
                 for cve in entry.advisory.cves:
                     others[cve].append(entry)
-            for index, entry in spoken:
+            for index, entry in entries:
                 if cves is None or not cves.isdisjoint(entry.advisory.cves):
-                    versions = versions_of(unit, index.scheme)
-                    alone = judge_alone(unit, versions, entry, index, reaches)
-                    yield _Case(unit, software, index, entry, alone, weighed, others)
+                    versions = versions_of(package, index.scheme)
+                    alone = judge_alone(package, versions, entry, index, reaches)
+                    yield _Case(package, software, index, entry, alone, weighed, others)
 
-    def _told(self, case: _Case, cve: str, hosts: list[HostInput]) -> Iterator[Judgement]:
-        """One judgement for the hosts that agree in what follows from it."""
+    def _by_agreement(self, case: _Case, cve: str, hosts: list[HostInput]) -> Iterator[Judgement]:
+        """One judgement for each group of hosts with the same finding and exclusion."""
         groups: dict[tuple[Finding | None, str], list[str]] = defaultdict(list)
         for host in hosts:
             finding = self._findings[host.name].get(cve) if case.on(cve)[0].affected else None
-            groups[finding, self._kept_away(host, finding, case.unit)].append(host.name)
+            groups[finding, self._kept_away(host, finding, case.package)].append(host.name)
         for (finding, excluded), names in groups.items():
             yield self._judgement(case, cve, finding, excluded, names)
 
-    def _kept_away(self, host: HostInput, finding: Finding | None, unit: InstalledPackage) -> str:
+    def _kept_away(
+        self, host: HostInput, finding: Finding | None, package: InstalledPackage
+    ) -> str:
         """The rules that keep the update of this package away, now and in the newest plan."""
         if finding is None or finding.state is FindingState.WAIVED:
             return ""
-        names = (unit.name, unit.source)
+        names = (package.name, package.source)
         rule = excluding(self._rules.on(host.name), names)
-        said = (rule.said if rule else "", self._excluded(host.name, names))
-        return "; ".join(dict.fromkeys(filter(None, said)))
+        reasons = (rule.said if rule else "", self._excluded(host.name, names))
+        return "; ".join(dict.fromkeys(filter(None, reasons)))
 
     def _delivers(self, host: str, package: AffectedPackage | None) -> str:
         """The repository of the host that has the offered version."""
         if package is None or not package.offered:
             return ""
-        same = [one for one in self._facts[host].pending if one.candidate == package.offered]
-        # A kernel is offered under another name; else two packages may have one version.
-        own = [one for one in same if one.name in package.binaries] or same
+        same = [
+            update for update in self._facts[host].pending if update.candidate == package.offered
+        ]
+        # Two packages may have one version, so the name counts; a new kernel has another name.
+        own = [update for update in same if update.name in package.binaries] or same
         return _repository(own[0]) if own else ""
 
     def _judgement(
         self, case: _Case, cve: str, finding: Finding | None, excluded: str, names: list[str]
     ) -> Judgement:
-        unit, entry = case.unit, case.entry
+        installed, entry = case.package, case.entry
         verdict, decider = case.on(cve)
         by_source = entry.affected.kind is NameKind.SOURCE or bool(entry.listed)
         package = next(
-            (one for one in finding.packages if one.source == unit.source), None
+            (affected for affected in finding.packages if affected.source == installed.source), None
         ) if finding else None  # fmt: skip
-        stuck = self._stuck(names[0], unit.source) if finding and len(names) == 1 else ""
+        stuck = self._stuck(names[0], installed.source) if finding and len(names) == 1 else ""
         return Judgement(
             hosts=tuple(sorted(names)),
             cve=cve,
-            package=unit.name,
-            installed=unit.version,
-            source=unit.source,
-            compared=unit.source_version if by_source else unit.version,
+            package=installed.name,
+            installed=installed.version,
+            source=installed.source,
+            compared=installed.source_version if by_source else installed.version,
             ecosystem=case.index.ecosystem,
             advisory=entry.advisory.id,
             feed=entry.feed,
@@ -339,7 +357,7 @@ class Explainer:
             channel=entry.affected.channel,
             decided_by=decider.advisory.id,
             decided_in=decider.feed,
-            weighed=tuple(dict.fromkeys(one.advisory.id for one in case.others[cve])),
+            weighed=tuple(dict.fromkeys(weighed.advisory.id for weighed in case.others[cve])),
             fixed=verdict.fixed,
             state=(package.state if package else finding.state).value if finding else "",
             offered=package.offered if package else "",
@@ -355,16 +373,16 @@ class Explainer:
 
 
 def _waiting(facts: HostFacts) -> Iterator[str]:
-    """What on the host goes on without the updates that are installed."""
+    """What on the host still runs without the installed updates."""
     if facts.reboot_required:
         asked = ", ".join(facts.reboot_packages[:10])
         yield f"waits for a reboot{f', which is wanted by {asked}' if asked else ''}"
-    if old := sorted({one.unit or one.command for one in facts.stale_processes}):
+    if old := sorted({process.unit or process.command for process in facts.stale_processes}):
         yield f"on replaced files: {', '.join(old[:10])}"
 
 
 def _repository(update: PendingUpdate) -> str:
-    """A repository by the names in its Release file."""
+    """The name of a repository, from the fields of its Release file."""
     return " ".join(part for part in (update.label or update.origin, update.codename) if part)
 
 
@@ -389,12 +407,18 @@ def _range(entry: AffectedEntry) -> str:
     return f"{start}every version" if start else "every version"
 
 
-def _order(one: Judgement) -> tuple[bool, str, str, str, tuple[str, ...]]:
-    return not one.affected, one.due or "9999", one.source, one.package, one.hosts
+def _order(judgement: Judgement) -> tuple[bool, str, str, str, tuple[str, ...]]:
+    return (
+        not judgement.affected,
+        judgement.due or "9999",
+        judgement.source,
+        judgement.package,
+        judgement.hosts,
+    )
 
 
 def threat_lines(threat: Threat) -> Iterator[str]:
-    """What is known of a CVE, whatever the host."""
+    """Lines on what is known of a CVE, whatever the host."""
     if threat.cvss:
         cvss = threat.cvss
         yield f"CVSS {cvss.version} {cvss.score:.1f} ({cvss.source}) {cvss.vector}"
@@ -409,8 +433,8 @@ def threat_lines(threat: Threat) -> Iterator[str]:
         "automatable": threat.automatable,
         "technical impact": threat.technical_impact,
     }
-    said = [f"{name} {value}" for name, value in points.items() if value]
-    if said:
-        yield f"SSVC: {', '.join(said)}"
+    known = [f"{name} {value}" for name, value in points.items() if value]
+    if known:
+        yield f"SSVC: {', '.join(known)}"
     if threat.published:
         yield f"published {threat.published}"

@@ -1,4 +1,4 @@
-"""`--fail-on`: which findings make a pipeline stop."""
+"""Count the findings that `--fail-on` does not allow, so that a pipeline stops."""
 
 import re
 from collections.abc import Callable, Iterable
@@ -17,15 +17,15 @@ Test = Callable[[Finding], bool]
 
 @dataclass
 class Gate:
-    """Counts findings that a policy does not allow. `shown` are the first of them, `(host,
-    finding)`; waived findings never count."""
+    """Counts findings that a rule does not allow. `shown` are the first of them, as (host, finding,
+    name of the rule). Waived findings never count."""
 
     rules: tuple[tuple[str, Test], ...]
     failed: int = 0
     shown: list[tuple[str, Finding, str]] = field(default_factory=list)
 
-    def look(self, host: str, finding: Finding) -> None:
-        """One finding of one host."""
+    def count(self, host: str, finding: Finding) -> None:
+        """Count a finding of a host where a rule fits it."""
         if finding.state is FindingState.WAIVED:
             return
         for name, test in self.rules:
@@ -37,7 +37,8 @@ class Gate:
 
 
 def gate(texts: Iterable[str], today: str) -> Gate:
-    """From `act`, `overdue`, `kev`, `cvss>=9`, several with commas. Raises UsageError."""
+    """A gate from texts such as `act`, `overdue`, `kev` or `cvss>=9`, each one rule or several with
+    commas between. `today` is an ISO date. Raises UsageError for an unknown rule."""
     names = [part.strip().lower() for text in texts for part in text.split(",") if part.strip()]
     return Gate(tuple((name, _test(name, today)) for name in dict.fromkeys(names)))
 
@@ -49,12 +50,12 @@ def _test(name: str, today: str) -> Test:
         return lambda finding: True
     if name == "overdue":
         return lambda finding: bool(finding.due) and str(finding.due) < today
-    wanted = name.replace("-", "_")
-    if wanted in ("act", "out_of_cycle", "scheduled"):
-        urgency = Decision(wanted).urgency
+    decision = name.replace("-", "_")
+    if decision in ("act", "out_of_cycle", "scheduled"):
+        urgency = Decision(decision).urgency
         return lambda finding: finding.decision.urgency <= urgency
-    if found := _CVSS.fullmatch(name):
-        limit, strict = float(found[2]), found[1] == ">"
+    if comparison := _CVSS.fullmatch(name):
+        limit, strict = float(comparison[2]), comparison[1] == ">"
         if limit <= 10:
             return lambda finding: (
                 finding.cvss is not None

@@ -1,7 +1,7 @@
-"""From what applies to packages to findings: one for each CVE on each host, with its state.
+"""Make findings of the advisories that apply: one for each CVE on each host, with its state.
 
-What is alike is made once: per distinct set of binaries of one source, per distinct context.
-Hosts then only point to it.
+Equal findings are made once, for each distinct set of binaries of one source. Hosts share the
+objects.
 """
 
 from collections import defaultdict
@@ -26,7 +26,8 @@ _ORDER = list(Severity)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Core:
-    """A CVE in the packages of some hosts, before priority: identity is enough to share it."""
+    """A CVE in the packages of some hosts, before it has a priority. Compared by identity, so that
+    hosts can share it cheaply."""
 
     cve: str
     packages: tuple[AffectedPackage, ...]
@@ -38,7 +39,7 @@ class Core:
 
     @property
     def package(self) -> AffectedPackage:
-        """The one that decides."""
+        """The package that decides the state of the finding."""
         return self.packages[0]
 
     @property
@@ -47,8 +48,8 @@ class Core:
         return self.state in (FindingState.FIXABLE, FindingState.NOT_EFFECTIVE)
 
 
-# A package whose state comes first here decides for the finding: what can be done, then what
-# cannot.
+# Of a finding's packages the one whose state comes first here decides: states that an operator can
+# resolve, then those that nobody can.
 _DECIDES = [
     FindingState.FIXABLE,
     FindingState.NOT_EFFECTIVE,
@@ -60,8 +61,11 @@ _DECIDES = [
 
 
 class Finder:
-    """Findings of hosts, one host at a time. `ended` are ecosystems without support at the date;
-    `shared` the software that several hosts have."""
+    """Makes the findings of hosts, one host at a time.
+
+    `ended` maps ecosystems without support at the date to a note; `shared` are the digests of
+    software that several hosts have.
+    """
 
     def __init__(
         self, matched: Matched, ended: Mapping[str, str], shared: Collection[str] = ()
@@ -70,144 +74,146 @@ class Finder:
         self._ended = ended
         self._shared = shared
         self._known: dict[tuple[str, str, bool], tuple[Core, ...]] = {}
-        self._groups: dict[_Place, dict[tuple[object, ...], dict[str, Core]]] = defaultdict(dict)
+        self._groups: dict[_PlatformKey, dict[tuple[object, ...], dict[str, Core]]] = defaultdict(
+            dict
+        )
         self._merged: dict[tuple[Core, Core], Core] = {}
         self._with_old: dict[tuple[tuple[Core, ...], tuple[OldCode, ...]], tuple[Core, ...]] = {}
-        # Packages whose old code runs in an unknown version -> hosts that `of` was asked for.
+        # Package whose old code runs in an unknown version -> hosts on which it does.
         self.unknown: dict[InstalledPackage, dict[str, None]] = defaultdict(dict)
 
     def of(self, host: HostInput) -> tuple[Core, ...]:
-        """The host's findings, not ranked. Of hosts with the same software and kernel, on which the
-        same old code runs, it is the same tuple."""
+        """The host's findings, not ranked. Hosts with the same software and kernel, on which the
+        same old code runs, get the same tuple."""
         cores = self._installed(host)
         old = self.running_code(host)
         software = self._matched.software[host.software]
-        for unit in old.unknown:
-            if self._matched.covers(unit, software):
-                self.unknown[unit][host.name] = None
+        for package in old.unknown:
+            if self._matched.covers(package, software):
+                self.unknown[package][host.name] = None
         if not old.known:
             return cores
-        place = (cores, old.known)
-        found = self._with_old.get(place)
-        if found is None:
+        key = (cores, old.known)
+        with_old = self._with_old.get(key)
+        if with_old is None:
             merged = {core.cve: core for core in cores}
             for code in old.known:
                 for cve, core in self._old_code(code, software).items():
                     seen = merged.get(cve)
                     merged[cve] = core if seen is None else self._merge(seen, core)
-            found = self._with_old[place] = tuple(merged.values())
-        return found
+            with_old = self._with_old[key] = tuple(merged.values())
+        return with_old
 
     def _installed(self, host: HostInput) -> tuple[Core, ...]:
-        """Findings of what is installed and of the kernel that runs."""
+        """Findings of the installed packages and of the running kernel."""
         if host.software not in self._shared:
             return self._of(host)
         kernel = host.facts.kernel
-        place = (host.software, kernel.running, kernel.managed)
-        found = self._known.get(place)
-        if found is None:
-            found = self._known[place] = self._of(host)
-        return found
+        key = (host.software, kernel.running, kernel.managed)
+        cores = self._known.get(key)
+        if cores is None:
+            cores = self._known[key] = self._of(host)
+        return cores
 
     def _of(self, host: HostInput) -> tuple[Core, ...]:
         software = self._matched.software[host.software]
-        offers = AvailableFixes.of(host.facts, software.platform.scheme, software.held)
+        available = AvailableFixes.of(host.facts, software.platform.scheme, software.held)
         kernels = self._matched.kernels(software, host.facts)
-        known = self._groups[_place(software)]
-        found: dict[str, Core] = {}
-        for units in self._by_source(kernels.rest, software):
-            place = (units, offers.of_names(units))
-            group = known.get(place)
+        known = self._groups[_platform_key(software)]
+        by_cve: dict[str, Core] = {}
+        for packages in self._by_source(kernels.rest, software):
+            key = (packages, available.key_of(packages))
+            group = known.get(key)
             if group is None:
-                group = known[place] = self._make(units, software, offers)
-            if found.keys().isdisjoint(group):
-                found.update(group)
+                group = known[key] = self._make(packages, software, available)
+            if by_cve.keys().isdisjoint(group):
+                by_cve.update(group)
                 continue
             for cve, core in group.items():
-                seen = found.get(cve)
-                found[cve] = core if seen is None else self._merge(seen, core)
-        for cve, core in self._kernel(kernels, software, offers).items():
-            seen = found.get(cve)
-            # The kernel first, not the headers beside it, where both are in one state.
-            found[cve] = core if seen is None else self._merge(core, seen)
-        return tuple(found.values())
+                seen = by_cve.get(cve)
+                by_cve[cve] = core if seen is None else self._merge(seen, core)
+        for cve, core in self._kernel(kernels, software, available).items():
+            seen = by_cve.get(cve)
+            # Where both are in one state, the kernel comes first, not its headers.
+            by_cve[cve] = core if seen is None else self._merge(core, seen)
+        return tuple(by_cve.values())
 
     def running_code(self, host: HostInput) -> RunningCode:
         """The code of replaced packages that the host still runs."""
-        units = self._matched.software[host.software].units
-        return find_running_code(host.facts, units, self._matched.table)
+        packages = self._matched.software[host.software].packages
+        return find_running_code(host.facts, packages, self._matched.table)
 
     def _old_code(self, code: OldCode, software: Software) -> dict[str, Core]:
-        """The CVEs that are fixed in what is installed and not in what runs."""
-        known = self._groups[_place(software)]
-        found = known.get((code,))
-        if found is None:
+        """The CVEs that are fixed in the installed version, but not in the one that runs."""
+        known = self._groups[_platform_key(software)]
+        cores = known.get((code,))
+        if cores is None:
             installed, ran = zip(*code.binaries, strict=True)
             open_now = self._make(dict.fromkeys(installed), software, NO_AVAILABLE_FIXES)
-            found = known[(code,)] = {
+            cores = known[(code,)] = {
                 cve: _still_running(core, code)
                 for cve, core in self._make(
                     dict.fromkeys(ran), software, NO_AVAILABLE_FIXES
                 ).items()
                 if cve not in open_now
             }
-        return found
+        return cores
 
-    def _merge(self, one: Core, other: Core) -> Core:
-        found = self._merged.get((one, other))
-        if found is None:
-            found = self._merged[one, other] = _merged(one, other)
-        return found
+    def _merge(self, first: Core, second: Core) -> Core:
+        merged = self._merged.get((first, second))
+        if merged is None:
+            merged = self._merged[first, second] = _merged(first, second)
+        return merged
 
     def _by_source(
-        self, units: Sequence[InstalledPackage], software: Software
+        self, packages: Sequence[InstalledPackage], software: Software
     ) -> Iterator[tuple[InstalledPackage, ...]]:
-        """The units of every source that anything applies to."""
+        """Packages to which an advisory applies, grouped by source."""
         groups: dict[str, list[InstalledPackage]] = defaultdict(list)
         hits = self._matched.all_of(software)
-        for unit in compress(units, map(hits.__getitem__, units)):
-            groups[unit.source].append(unit)
+        for package in compress(packages, map(hits.__getitem__, packages)):
+            groups[package.source].append(package)
         return map(tuple, groups.values())
 
     def _kernel(
-        self, kernels: Kernels, software: Software, offers: AvailableFixes
+        self, kernels: Kernels, software: Software, available: AvailableFixes
     ) -> dict[str, Core]:
-        """Kernels have rules of their own."""
+        """The CVEs of the running kernel; those that the newest one fixes need a reboot."""
         if not kernels.running:
             return {}
-        known = self._groups[_place(software)]
-        place = (kernels.running, kernels.newest, kernels.note, *offers.key)
-        found = known.get(place)
-        if found is None:
-            now = self._make(kernels.running, software, offers, note=kernels.note)
+        known = self._groups[_platform_key(software)]
+        key = (kernels.running, kernels.newest, kernels.note, *available.key)
+        cores = known.get(key)
+        if cores is None:
+            now = self._make(kernels.running, software, available, note=kernels.note)
             later = self._make(kernels.newest, software, NO_AVAILABLE_FIXES)
-            found = known[place] = {
+            cores = known[key] = {
                 cve: core if cve in later else _pending_reboot(core, kernels.newest)
                 for cve, core in now.items()
             }
-        return found
+        return cores
 
     def _make(
         self,
-        units: Iterable[InstalledPackage],
+        packages: Iterable[InstalledPackage],
         software: Software,
-        offers: AvailableFixes,
+        available: AvailableFixes,
         note: str = "",
     ) -> dict[str, Core]:
         by_cve: dict[str, list[tuple[InstalledPackage, Hit]]] = defaultdict(list)
-        for unit in units:
-            for hit in self._matched.extra(unit, software):
+        for package in packages:
+            for hit in self._matched.extra(package, software):
                 for cve in hit.cves:
-                    by_cve[cve].append((unit, hit))
+                    by_cve[cve].append((package, hit))
         ended = self._ended.get(software.platform.ecosystem, "")
-        return {cve: _core(cve, pairs, offers, ended, note) for cve, pairs in by_cve.items()}
+        return {cve: _core(cve, pairs, available, ended, note) for cve, pairs in by_cve.items()}
 
 
-_Place = tuple[str, str, frozenset[str]]
+_PlatformKey = tuple[str, str, frozenset[str]]
 
 
-def _place(software: Software) -> _Place:
-    """What else than its units decides on a host's findings; cheap to hash, unlike the platform."""
+def _platform_key(software: Software) -> _PlatformKey:
+    """What decides on a host's findings besides its packages; cheaper to hash than the platform."""
     platform = software.platform
     return platform.ecosystem, platform.minor, platform.channels
 
@@ -215,15 +221,15 @@ def _place(software: Software) -> _Place:
 def _core(
     cve: str,
     pairs: list[tuple[InstalledPackage, Hit]],
-    offers: AvailableFixes,
+    available: AvailableFixes,
     ended: str,
     note: str,
 ) -> Core:
     by_source: dict[tuple[str, str], list[tuple[InstalledPackage, Hit]]] = defaultdict(list)
-    for unit, hit in pairs:
-        by_source[unit.ecosystem, unit.source].append((unit, hit))
+    for package, hit in pairs:
+        by_source[package.ecosystem, package.source].append((package, hit))
     packages = sorted(
-        (_package(group, offers, ended, note) for group in by_source.values()), key=_deciding
+        (_package(group, available, ended, note) for group in by_source.values()), key=_deciding
     )
     hits = [hit for _, hit in pairs]
     severities = {hit.entry.affected.severity or hit.entry.advisory.severity for hit in hits}
@@ -242,30 +248,34 @@ def _core(
 
 
 def _package(
-    group: list[tuple[InstalledPackage, Hit]], offers: AvailableFixes, ended: str, note: str
+    group: list[tuple[InstalledPackage, Hit]], available: AvailableFixes, ended: str, note: str
 ) -> AffectedPackage:
-    units = sorted(
-        {unit for unit, _ in group}, key=lambda unit: (unit.name, unit.arch, unit.version)
+    packages = sorted(
+        {package for package, _ in group},
+        key=lambda package: (package.name, package.arch, package.version),
     )
-    source = units[0].source
-    first = next((unit for unit in units if unit.name == source), units[0])
+    source = packages[0].source
+    first = next((package for package in packages if package.name == source), packages[0])
     hits = [hit for _, hit in group]
-    plain = [(unit, hit) for unit, hit in group if hit.fixed and not hit.missing_channel]
+    plain = [(package, hit) for package, hit in group if hit.fixed and not hit.missing_channel]
     advisories = tuple(sorted({hit.entry.advisory.id for hit in hits}))
     state, fixed, offered, held = FindingState.NO_FIX, "", "", False
     deciding = hits[0]
     if plain:
         # Binaries of one source may have versions of their own (openssh has pam_ssh_agent_auth
-        # 0.10.4): the fix that is shown is of the binary that is shown.
-        first = next((unit for unit in units if any(unit is one for one, _ in plain)), first)
-        first = next((unit for unit, _ in plain if unit.name == source), first)
-        own = [hit for unit, hit in plain if unit is first]
-        hit = min(own, key=lambda one: one.entry.fixed or b"")
+        # 0.10.4), so the fix shown must be that of the binary shown.
+        first = next(
+            (package for package in packages if any(package is fixable for fixable, _ in plain)),
+            first,
+        )
+        first = next((package for package, _ in plain if package.name == source), first)
+        own = [hit for package, hit in plain if package is first]
+        hit = min(own, key=lambda candidate: candidate.entry.fixed or b"")
         deciding, fixed = hit, hit.fixed
-        offer = offers.for_fix(units, hit, first)
-        offered, held = offer.version, offer.held
-        state = FindingState.FIXABLE if offer.delivers else FindingState.NOT_IN_REPOSITORIES
-        note = note or offer.note
+        fix = available.for_fix(packages, hit, first)
+        offered, held = fix.version, fix.held
+        state = FindingState.FIXABLE if fix.delivers else FindingState.NOT_IN_REPOSITORIES
+        note = note or fix.note
     elif elsewhere := [hit for hit in hits if hit.fixed]:
         deciding, fixed = elsewhere[0], elsewhere[0].fixed
         state = FindingState.NOT_IN_REPOSITORIES
@@ -277,7 +287,7 @@ def _package(
         installed=first.version,
         source=source,
         ecosystem=first.ecosystem,
-        binaries=tuple(dict.fromkeys(unit.name for unit in units)),
+        binaries=tuple(dict.fromkeys(package.name for package in packages)),
         fixed=fixed,
         offered=offered,
         state=state,
@@ -290,37 +300,37 @@ def _package(
 
 
 def _without_fix(hits: list[Hit], ended: str, note: str) -> tuple[FindingState, str]:
-    affected = [hit.entry.affected for hit in hits]
-    said = next((one.note for one in affected if one.note), "")
-    statuses = {one.status for one in affected}
+    packages = [hit.entry.affected for hit in hits]
+    vendor_note = next((package.note for package in packages if package.note), "")
+    statuses = {package.status for package in packages}
     if ended or VendorStatus.END_OF_LIFE in statuses:
-        return FindingState.END_OF_LIFE, ended or said or note
+        return FindingState.END_OF_LIFE, ended or vendor_note or note
     if VendorStatus.WONT_FIX in statuses:
-        return FindingState.WONT_FIX, said or note
-    return FindingState.NO_FIX, said or note
+        return FindingState.WONT_FIX, vendor_note or note
+    return FindingState.NO_FIX, vendor_note or note
 
 
 def _deciding(package: AffectedPackage) -> tuple[int, str]:
     return _DECIDES.index(package.state), package.source
 
 
-def _merged(one: Core, other: Core) -> Core:
-    """The same CVE in several sources of a host."""
-    packages = tuple(sorted((*one.packages, *other.packages), key=_deciding))
-    known = [core.severity for core in (one, other) if core.severity is not Severity.UNKNOWN]
+def _merged(first: Core, second: Core) -> Core:
+    """One finding for the same CVE in several sources of a host."""
+    packages = tuple(sorted((*first.packages, *second.packages), key=_deciding))
+    known = [core.severity for core in (first, second) if core.severity is not Severity.UNKNOWN]
     return Core(
-        cve=one.cve,
+        cve=first.cve,
         packages=packages,
         state=packages[0].state,
         severity=min(known, key=_ORDER.index, default=Severity.UNKNOWN),
-        vectors=tuple(dict.fromkeys((*one.vectors, *other.vectors))),
-        published=min(filter(None, (one.published, other.published)), default=""),
-        fix_published=min(filter(None, (one.fix_published, other.fix_published)), default=""),
+        vectors=tuple(dict.fromkeys((*first.vectors, *second.vectors))),
+        published=min(filter(None, (first.published, second.published)), default=""),
+        fix_published=min(filter(None, (first.fix_published, second.fix_published)), default=""),
     )
 
 
 def _pending_reboot(core: Core, newest: tuple[InstalledPackage, ...]) -> Core:
-    """The running kernel has it, the newest installed one does not."""
+    """The finding for a CVE that the running kernel has and the newest installed one has not."""
     installed = newest[0].version if newest else ""
     packages = tuple(
         structs.replace(
@@ -335,7 +345,7 @@ def _pending_reboot(core: Core, newest: tuple[InstalledPackage, ...]) -> Core:
 
 
 def _still_running(core: Core, code: OldCode) -> Core:
-    """What is installed does not have it any more, what runs does."""
+    """The finding for a CVE that the installed version fixes while old code still runs."""
     packages = tuple(
         structs.replace(
             package,

@@ -1,4 +1,4 @@
-"""The whole fleet as distinct units: what is alike on many hosts is looked at once."""
+"""Match the distinct packages of a whole fleet with the advisories, each package once."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,18 +36,17 @@ Advisories = Callable[[str], Iterable[tuple[str, FeedKind, Advisory]]]
 
 @dataclass(frozen=True)
 class Software:
-    """What one distinct package list comes to: its units, and the names of those that the operator
-    holds."""
+    """One distinct package list: its packages, and the names of those that the operator holds."""
 
     platform: Platform
     ecosystems: tuple[str, ...]
-    units: tuple[InstalledPackage, ...]
+    packages: tuple[InstalledPackage, ...]
     held: frozenset[str] = frozenset()
 
 
 @dataclass
 class Matched:
-    """Units and what applies to them, each distinct unit once."""
+    """The fleet's distinct packages, with the advisories that apply to each."""
 
     indexes: dict[str, EcosystemIndex]
     software: dict[str, Software]
@@ -62,90 +61,96 @@ class Matched:
         self._splitter = Splitter(self.table)
 
     def all_of(self, software: Software) -> dict[InstalledPackage, tuple[Hit, ...]]:
-        """What applies to the units of this software and of all with the same platform; units that
-        nothing applies to are there with nothing."""
+        """What applies to each package of this software, and of all software with the same
+        platform. A package that nothing applies to has an empty tuple."""
         shelf = self.hits.setdefault((software.platform, software.ecosystems), {})
-        for unit in filterfalse(shelf.__contains__, software.units):
-            shelf[unit] = self._match(unit, software)
+        for package in filterfalse(shelf.__contains__, software.packages):
+            shelf[package] = self._match(package, software)
         return shelf
 
-    def extra(self, unit: InstalledPackage, software: Software) -> tuple[Hit, ...]:
-        """What applies to a unit that may not be installed: a kernel that runs."""
+    def extra(self, package: InstalledPackage, software: Software) -> tuple[Hit, ...]:
+        """What applies to a package that may not be installed, such as a running kernel."""
         shelf = self.all_of(software)
-        if unit not in shelf:
-            shelf[unit] = self._match(unit, software)
-        return shelf[unit]
+        if package not in shelf:
+            shelf[package] = self._match(package, software)
+        return shelf[package]
 
-    def cves(self, unit: InstalledPackage, software: Software) -> frozenset[str] | None:
-        """What applies to a unit, be it installed or not; where feeds differ, by the one with most
-        authority. None where nothing can be said: no feed covers it, or its version is none."""
-        hits = self.extra(unit, software)
-        if not self.covers(unit, software):
+    def cves(self, package: InstalledPackage, software: Software) -> frozenset[str] | None:
+        """The CVEs that apply to a package, installed or not. Where feeds differ, the one with the
+        most authority counts. None where nothing can be said: no feed covers the package, or its
+        version is invalid."""
+        hits = self.extra(package, software)
+        if not self.covers(package, software):
             return None
         return frozenset(cve for hit in hits for cve in hit.cves)
 
-    def unit(self, package: Package, software: Software) -> InstalledPackage:
-        """The unit of a package that may not be installed on this system."""
+    def as_installed(self, package: Package, software: Software) -> InstalledPackage:
+        """A discovered or planned package as matching sees it on this system."""
         return self.suites.of(self.table.of((package,), software.platform))[0]
 
-    def _match(self, unit: InstalledPackage, software: Software) -> tuple[Hit, ...]:
+    def _match(self, package: InstalledPackage, software: Software) -> tuple[Hit, ...]:
         try:
-            return match(unit, self.indexes_of(unit, software), software.platform.reaches)
+            return match(package, self.indexes_of(package, software), software.platform.reaches)
         except InvalidVersionError:
-            self.invalid.add(unit)
+            self.invalid.add(package)
             return ()
 
-    def indexes_of(self, unit: InstalledPackage, software: Software) -> Sequence[EcosystemIndex]:
-        """The indexes that speak of a unit."""
+    def indexes_of(self, package: InstalledPackage, software: Software) -> Sequence[EcosystemIndex]:
+        """The indexes that speak of a package."""
         names = (
             software.ecosystems
-            if unit.ecosystem == software.platform.ecosystem
-            else (unit.ecosystem,)
+            if package.ecosystem == software.platform.ecosystem
+            else (package.ecosystem,)
         )
         return [self.indexes[name] for name in names if name in self.indexes]
 
     def kernels(self, software: Software, facts: HostFacts) -> Kernels:
-        """The units with the kernel that runs on this host."""
+        """The packages, with the kernel that runs on this host kept apart."""
         return self._splitter.split(
-            software.units,
+            software.packages,
             facts.kernel.running,
             software.platform.scheme,
             managed=facts.kernel.managed,
         )
 
     def not_covered(self, hosts: Iterable[HostInput]) -> dict[str, int]:
-        """Installed packages that no feed speaks of, each on each host, by ecosystem."""
+        """Ecosystem -> how many installed packages no feed speaks of; each host counts."""
         labels: dict[tuple[Platform, tuple[str, ...]], PerPackage[str]] = {}
-        found: Counter[str] = Counter()
+        counts: Counter[str] = Counter()
         for digest, number in Counter(host.software for host in hosts).items():
             software = self.software[digest]
-            place = (software.platform, software.ecosystems)
-            known = labels.get(place)
+            shelf = (software.platform, software.ecosystems)
+            known = labels.get(shelf)
             if known is None:
-                known = labels[place] = self._uncovered(software)
-            for label, count in Counter(filter(None, known.of(software.units))).items():
-                found[label] += count * number
-        return dict(sorted(found.items()))
+                known = labels[shelf] = self._uncovered(software)
+            for label, count in Counter(filter(None, known.of(software.packages))).items():
+                counts[label] += count * number
+        return dict(sorted(counts.items()))
 
     def _uncovered(self, software: Software) -> PerPackage[str]:
-        """Of units of this platform: the ecosystem to count them under, empty where a feed speaks
-        of them."""
+        """For packages of this platform: the ecosystem to count each under, empty where a feed
+        speaks of the package."""
         label = software.platform.label
         return PerPackage(
-            lambda unit: "" if self.covers(unit, software) else unit.ecosystem or label
+            lambda package: "" if self.covers(package, software) else package.ecosystem or label
         )
 
-    def covers(self, unit: InstalledPackage, software: Software) -> bool:
-        """Whether a feed speaks of the unit; of another flavour than the plain one only one with
-        advisories for it."""
-        indexes = self.indexes_of(unit, software)
-        if unit in self.invalid or not any(index.covers(unit.source) for index in indexes):
+    def covers(self, package: InstalledPackage, software: Software) -> bool:
+        """Whether a feed speaks of the package. A build of a special flavour is covered only where
+        the feed has advisories for that flavour."""
+        indexes = self.indexes_of(package, software)
+        if package in self.invalid or not any(index.covers(package.source) for index in indexes):
             return False
-        return all(flavour_is_known(unit, index) for index in indexes)
+        return all(flavour_is_known(package, index) for index in indexes)
 
 
-def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advisories) -> Matched:
-    """Normalise the fleet and index the advisories that it needs."""
+def match_fleet(
+    hosts: Sequence[HostInput], available: Sequence[str], advisories: Advisories
+) -> Matched:
+    """Normalise the packages of the fleet and index the advisories that it needs.
+
+    `available` are the ecosystems that feeds speak of.
+    """
     software: dict[str, Software] = {}
     table = PackageTable()
     ecosystems: dict[Platform, tuple[str, ...]] = {}
@@ -154,27 +159,29 @@ def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advis
             platform = platform_of(host.facts)
             if platform not in ecosystems:
                 ecosystems[platform] = related(platform, available)
-            packages = host.facts.packages
+            discovered = host.facts.packages
             software[host.software] = Software(
                 platform,
                 ecosystems[platform],
-                table.of(packages, platform),
-                table.held(packages),
+                table.of(discovered, platform),
+                table.held(discovered),
             )
     sources: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for unit in table.units():
-        sources[unit.ecosystem][unit.name].add(unit.source)
+    for package in table.packages():
+        sources[package.ecosystem][package.name].add(package.source)
     indexes = {}
-    for name, scheme in _wanted(software.values()).items():
+    for name, scheme in _schemes(software.values()).items():
         known: Mapping[str, frozenset[str]] = {
-            binary: frozenset(found) for binary, found in sources[name].items()
+            binary: frozenset(names) for binary, names in sources[name].items()
         }
-        arches = {unit.arch for unit in table.units() if unit.ecosystem == name}
+        arches = {package.arch for package in table.packages() if package.ecosystem == name}
         indexes[name] = EcosystemIndex.build(name, scheme, advisories(name), known, arches)
-    completer = Enricher(table, indexes)
+    enricher = Enricher(table, indexes)
     completed = {
-        digest: completer.complete(one.units, one.ecosystems, one.platform.ecosystem)
-        for digest, one in software.items()
+        digest: enricher.complete(
+            package_list.packages, package_list.ecosystems, package_list.platform.ecosystem
+        )
+        for digest, package_list in software.items()
     }
     suites = Suites(
         table,
@@ -184,17 +191,17 @@ def look(hosts: Sequence[HostInput], available: Sequence[str], advisories: Advis
             name, VersionScheme.DEB, advisories(name), {}, only=only
         ),
     )
-    for digest, one in software.items():
-        units = suites.of(completed[digest])
-        if units != one.units:
-            software[digest] = replace(one, units=units)
+    for digest, package_list in software.items():
+        resolved = suites.of(completed[digest])
+        if resolved != package_list.packages:
+            software[digest] = replace(package_list, packages=resolved)
     return Matched(indexes, software, table, suites)
 
 
-def _wanted(software: Iterable[Software]) -> dict[str, VersionScheme]:
-    wanted: dict[str, VersionScheme] = {}
-    for one in software:
-        for name in one.ecosystems:
-            if one.platform.scheme is not None:
-                wanted[name] = one.platform.scheme
-    return wanted
+def _schemes(software: Iterable[Software]) -> dict[str, VersionScheme]:
+    schemes: dict[str, VersionScheme] = {}
+    for package_list in software:
+        for name in package_list.ecosystems:
+            if package_list.platform.scheme is not None:
+                schemes[name] = package_list.platform.scheme
+    return schemes

@@ -1,4 +1,4 @@
-"""Findings in order: every distinct one is made and given its rank once, and hosts sort numbers."""
+"""Sort findings by urgency: each distinct one is made and ranked once, hosts sort numbers only."""
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -11,7 +11,7 @@ Rank = tuple[bool, int, str, int, tuple[int, int, str]]
 
 
 def rank(finding: Finding) -> Rank:
-    """The most urgent sorts first."""
+    """The sort key of a finding; the most urgent has the smallest."""
     return (
         finding.state is FindingState.WAIVED,
         finding.decision.urgency,
@@ -22,7 +22,7 @@ def rank(finding: Finding) -> Rank:
 
 
 def cve_order(cve: str) -> tuple[int, int, str]:
-    """CVE ids by year and number (numbers have four digits or more)."""
+    """The sort key of a CVE id: its year and number (numbers have four digits or more)."""
     parts = cve.split("-")
     if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit():
         return int(parts[1]), int(parts[2]), ""
@@ -30,26 +30,26 @@ def cve_order(cve: str) -> tuple[int, int, str]:
 
 
 class Ranking:
-    """All distinct findings of a fleet: a core on hosts of one context is one finding."""
+    """All distinct findings of a fleet: one for each core and context."""
 
     def __init__(
         self,
         hosts: Iterable[tuple[Context, tuple[Core, ...]]],
         make: Callable[[Core, Context], Finding],
     ) -> None:
-        wanted: dict[Context, set[Core]] = defaultdict(set)
+        cores_by_context: dict[Context, set[Core]] = defaultdict(set)
         for context, cores in hosts:
-            wanted[context].update(cores)
-        made = [
+            cores_by_context[context].update(cores)
+        ranked = [
             (make(core, context), context, core)
-            for context, some in wanted.items()
-            for core in some
+            for context, distinct in cores_by_context.items()
+            for core in distinct
         ]
-        made.sort(key=lambda one: rank(one[0]))
-        self._findings = [finding for finding, _, _ in made]
-        self._cores = [core for _, _, core in made]
+        ranked.sort(key=lambda entry: rank(entry[0]))
+        self._findings = [finding for finding, _, _ in ranked]
+        self._cores = [core for _, _, core in ranked]
         numbers: dict[Context, dict[Core, int]] = defaultdict(dict)
-        for number, (_, context, core) in enumerate(made):
+        for number, (_, context, core) in enumerate(ranked):
             numbers[context][core] = number
         self._numbers: Mapping[Context, Mapping[Core, int]] = numbers
 
@@ -58,8 +58,10 @@ class Ranking:
         return list(map(self._findings.__getitem__, self._sorted(context, cores)))
 
     def pairs(self, context: Context, cores: tuple[Core, ...]) -> Iterable[tuple[Core, Finding]]:
-        """The same, each with its core."""
-        return [(self._cores[one], self._findings[one]) for one in self._sorted(context, cores)]
+        """(core, finding) of a host, the most urgent first."""
+        return [
+            (self._cores[number], self._findings[number]) for number in self._sorted(context, cores)
+        ]
 
     def _sorted(self, context: Context, cores: tuple[Core, ...]) -> list[int]:
         return sorted(map(self._numbers[context].__getitem__, cores)) if cores else []

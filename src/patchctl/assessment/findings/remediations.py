@@ -1,5 +1,8 @@
-"""From findings to what an operator does: one upgrade of a source package, over all hosts that need
-it; or one reboot or restart. Ranked by the risk that it removes."""
+"""Sum findings up to remediations, ranked by the risk that each removes.
+
+A remediation is one upgrade of a source package on all hosts that need it, or one reboot or
+restart.
+"""
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -31,16 +34,16 @@ Key3 = tuple[str, str, str]  # kind, ecosystem, source package
 
 
 class Tally:
-    """Adds findings up as they pass. `today` is an ISO date.
+    """Sums findings up, host by host. `today` is an ISO date.
 
-    Hosts share their findings, so a host costs a count for each; what a finding is worth is looked
-    up once at the end.
+    Hosts share finding objects, so `add` only counts them; each distinct finding is added to its
+    remediation once, at the end.
     """
 
     def __init__(self, today: str, schemes: dict[str, VersionScheme]) -> None:
         self._today = today
         self._schemes = schemes
-        # By id, which is that of one finding as long as it is held here.
+        # By id(), which stays unique because the finding is held here.
         self._findings: list[Finding] = []
         self._counts: Counter[int] = Counter()
         self._keys: dict[int, tuple[Key3, ...]] = {}
@@ -49,10 +52,10 @@ class Tally:
         self.on_time = 0  # hosts with nothing overdue
 
     def add(self, host: str, findings: Sequence[Finding]) -> None:
-        """The findings of one host, each CVE once."""
-        places = list(map(id, findings))
+        """Add the findings of one host, each CVE once."""
+        ids = list(map(id, findings))
         try:
-            keys = set(map(self._keys.__getitem__, places))
+            keys = set(map(self._keys.__getitem__, ids))
         except KeyError:
             for finding in findings:
                 if id(finding) not in self._keys:
@@ -60,14 +63,15 @@ class Tally:
                     self._keys[id(finding)] = _keys(finding)
                     if finding.state is not FindingState.WAIVED and self._is_late(finding):
                         self._late.add(id(finding))
-            keys = set(map(self._keys.__getitem__, places))
-        self._counts.update(places)
-        self.on_time += not self._late or self._late.isdisjoint(places)
+            keys = set(map(self._keys.__getitem__, ids))
+        self._counts.update(ids)
+        self.on_time += not self._late or self._late.isdisjoint(ids)
         for action in set(chain.from_iterable(keys)):
             self._hosts[action].append(host)
 
     def counts(self) -> tuple[dict[Decision, int], dict[FindingState, int], int]:
-        """Findings by decision (without those that are waived), by state, and those overdue."""
+        """Numbers of findings by decision and by state, and of those overdue. Waived ones count by
+        state only."""
         decisions: dict[Decision, int] = defaultdict(int)
         states: dict[FindingState, int] = defaultdict(int)
         overdue = 0
@@ -108,19 +112,19 @@ class Tally:
             total.cvss = finding.cvss
 
     def _raise(self, total: _Sum, ecosystem: str, fixed: str) -> None:
-        """The version that fixes all of them is the newest of their fixes."""
+        """Keep the newest of the fixes, which fixes all CVEs of the remediation."""
         scheme = self._schemes.get(ecosystem)
         if not fixed or fixed == total.fixed or scheme is None:
             return
         try:
-            place = key(scheme, fixed)
+            fixed_key = key(scheme, fixed)
         except InvalidVersionError:
             return
-        if total.fixed_key is None or total.fixed_key < place:
-            total.fixed, total.fixed_key = fixed, place
+        if total.fixed_key is None or total.fixed_key < fixed_key:
+            total.fixed, total.fixed_key = fixed, fixed_key
 
     def actions(self) -> tuple[Action, ...]:
-        """Most urgent first; within a decision by the risk removed."""
+        """The remediations, most urgent first, and within a decision by the risk removed."""
         made = (
             Action(
                 kind=kind,
@@ -157,7 +161,7 @@ def _key(package: AffectedPackage) -> Key3:
 
 
 def _keys(finding: Finding) -> tuple[Key3, ...]:
-    """The actions that help against a finding."""
+    """Keys of the remediations that help against a finding."""
     if finding.state is FindingState.WAIVED:
         return ()
     return tuple(

@@ -1,4 +1,4 @@
-"""Old code that still runs: its package was updated, the process that maps it was not restarted."""
+"""Find old code that still runs: its package was updated, but the process was not restarted."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -13,8 +13,8 @@ _NAMED = 4
 
 @dataclass(frozen=True, slots=True)
 class OldCode:
-    """What runs of one source package: each binary as installed and as it still runs, and the
-    units in which it does. Equal for hosts on which the same runs in the same units."""
+    """The old code of one source package: `binaries` are pairs (as installed, as it still runs),
+    `units` the systemd units that run it. Equal for hosts where the same units run the same."""
 
     binaries: tuple[tuple[InstalledPackage, InstalledPackage], ...]
     units: tuple[str, ...]
@@ -26,7 +26,7 @@ class OldCode:
 
     @property
     def remedy(self) -> str:
-        """`reboot` where something runs it that nobody restarts, else `restart`."""
+        """`reboot` where a unit that cannot be restarted runs it, else `restart`."""
         return "reboot" if any(map(waits_for_reboot, self.units)) else "restart"
 
     @property
@@ -47,8 +47,8 @@ def _name(unit: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunningCode:
-    """`known` by source package; `unknown` are installed packages of which old code runs in a
-    version that nobody knows, or of whose source the version then is not known."""
+    """Old code on a host: `known` has one entry for each source package. `unknown` are installed
+    packages whose running version, or the version of its source, is not known."""
 
     known: tuple[OldCode, ...] = ()
     unknown: tuple[InstalledPackage, ...] = ()
@@ -60,30 +60,30 @@ _NOTHING = RunningCode()
 def find_running_code(
     facts: HostFacts, installed: Iterable[InstalledPackage], table: PackageTable
 ) -> RunningCode:
-    """What of a host's packages still runs as it was before."""
+    """The old code of a host's packages that processes still run."""
     names = {mapped.name for process in facts.stale_processes for mapped in process.packages}
     if not names:
         return _NOTHING
     by_name: dict[str, list[InstalledPackage]] = defaultdict(list)
-    for unit in installed:
-        if unit.name in names:
-            by_name[unit.name].append(unit)
+    for package in installed:
+        if package.name in names:
+            by_name[package.name].append(package)
     runs: dict[str, dict[tuple[InstalledPackage, InstalledPackage], set[str]]] = defaultdict(
         lambda: defaultdict(set)
     )
     unknown: dict[InstalledPackage, None] = {}
     for process in facts.stale_processes:
         for mapped in process.packages:
-            for unit in by_name[mapped.name]:
-                if mapped.arch and mapped.arch != unit.arch:
+            for package in by_name[mapped.name]:
+                if mapped.arch and mapped.arch != package.arch:
                     continue
                 if not mapped.version:
-                    unknown[unit] = None
-                elif mapped.version != unit.version:
-                    old, sure = aged(unit, mapped.version, table)
-                    runs[unit.source][unit, old].add(process.unit)
+                    unknown[package] = None
+                elif mapped.version != package.version:
+                    old, sure = aged(package, mapped.version, table)
+                    runs[package.source][package, old].add(process.unit)
                     if not sure:
-                        unknown[unit] = None
+                        unknown[package] = None
     return RunningCode(
         known=tuple(
             OldCode(

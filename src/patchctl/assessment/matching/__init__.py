@@ -1,1 +1,1 @@
-"""Which advisory applies to which installed package."""
+"""Match advisories with installed packages."""

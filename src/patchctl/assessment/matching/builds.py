@@ -1,8 +1,7 @@
-"""What a version says of the build: its flavour, and the branch of a release that it was made for.
+"""Read from a version how it was built: its flavour, and the branch of a release that it is for.
 
-Builds of two flavours have one name and say nothing of each other. Builds of two branches of one
-release are ordered, but an older one of its own branch may have a fix that another branch got in a
-later version.
+Builds of two flavours share a name, but their versions cannot be compared. Builds of two branches
+of one release can, but an older build may have a fix that another branch got in a later version.
 """
 
 import re
@@ -16,7 +15,7 @@ _MODULE_PLATFORM = re.compile(r"\.module[_+]([A-Za-z]+[0-9][0-9.]*)\+")
 
 # Oracle's builds for Ksplice (glibc 2:2.28-151.0.1.ksplice1.el8) and for FIPS 140 (gnutls
 # 10:3.6.16-4.0.1.el8_fips) have epochs of their own, SUSE's for Teradata numbers of their own.
-# Real-time kernels need no flavour: their name tells them, and 5.14.0-362.8.1.el9_3 follows
+# Real-time kernels need no flavour: they have names of their own, and 5.14.0-362.8.1.el9_3 follows
 # kernel-rt 5.14.0-284.30.1.rt14.315.el9_2.
 _RPM_FLAVOURS = (
     ("ksplice", re.compile(r"\.ksplice[0-9]*(?:\.|$)")),
@@ -39,7 +38,7 @@ def flavour(version: str, scheme: VersionScheme) -> str:
     """The flavour of a build, empty for the plain one. Oracle's Unbreakable Enterprise Kernels are
     a flavour for each upstream release: `uek 5.4`, `uek 5.15`."""
     if not _ANY_FLAVOUR.search(version):
-        return ""  # nearly always, and a feed has a hundred thousand
+        return ""  # the common case, kept fast: a feed has a hundred thousand versions
     if scheme is VersionScheme.DEB:
         return "fips" if _DEB_FIPS.search(version) else ""
     if scheme is VersionScheme.RPM:
@@ -51,8 +50,8 @@ def flavour(version: str, scheme: VersionScheme) -> str:
 
 def minor(version: str) -> str:
     """The minor release in a dist tag: `4` of `.el8_4`, empty for a plain `.el8`."""
-    found = _MINOR.search(version)
-    return found[1] if found else ""
+    tag = _MINOR.search(version)
+    return tag[1] if tag else ""
 
 
 def branch(version: str, scheme: VersionScheme) -> str:
@@ -67,43 +66,44 @@ def branch(version: str, scheme: VersionScheme) -> str:
 
 
 def is_modular(version: str) -> bool:
-    """Whether the release says that a module build made it."""
+    """Whether the version has the tag of a module build."""
     return MODULE_TAG.search(version) is not None
 
 
 def base(version: str) -> str:
-    """The version without the module build's tag. One source built for several minor releases
-    differs only in the tag, so versions of one stream compare by what stands around it: a counter
-    may follow (`1.26.3-2.module_el9.7.0+223+9cd7031b.1` is the next build after `1.26.3-2`)."""
+    """The version without the module build's tag. Builds of one source for several minor releases
+    differ only in the tag, so versions of one stream compare by the text around it: a counter may
+    follow the tag (`1.26.3-2.module_el9.7.0+223+9cd7031b.1` is the next build after `1.26.3-2`)."""
     return MODULE_TAG.split(_MODULE_BUILD.sub("", version), maxsplit=1)[0]
 
 
 def head(version: str) -> str:
-    """What stands before the module build's tag."""
+    """The part of a version before the module build's tag."""
     return MODULE_TAG.split(version, maxsplit=1)[0]
 
 
 def platform(version: str) -> str:
-    """What the module build was made for: `el8.10.0` of `.module_el8.10.0+3935+28808425`."""
-    found = _MODULE_PLATFORM.search(version)
-    return found[1] if found else ""
+    """A module build's platform, `el8.10.0` of `.module_el8.10.0+3935+28808425`; else empty."""
+    tag = _MODULE_PLATFORM.search(version)
+    return tag[1] if tag else ""
 
 
 def build_of(version: str) -> str:
     """The module build's tag, empty where there is none."""
-    found = _MODULE_BUILD.search(version)
-    return found[0] if found else ""
+    tag = _MODULE_BUILD.search(version)
+    return tag[0] if tag else ""
 
 
 def stem(binary: str) -> str:
-    """A binary's name without its numbers: libdns1100 becomes libdns1104 with a fix, and a
-    kernel's image has the version in its name."""
+    """A binary's name with `#` for its numbers: with a fix libdns1100 becomes libdns1104, and the
+    name of a kernel's image contains the version."""
     return _NUMBERS.sub("#", binary)
 
 
 def comparable(version: str, *, modular: bool) -> str:
-    """What two builds of one source compare by: without the module build's tag, and without the
-    word for a rebuild in another repository, which sorts above the plain build of the same fix."""
+    """The version to compare two builds of one source by: without the module build's tag, and
+    without the suffix of a rebuild for another repository, which sorts above the plain build of the
+    same fix."""
     shown = base(version) if modular else version
     for word in _REBUILT_FOR:
         shown = shown.removesuffix(word)
@@ -123,8 +123,8 @@ def upstream(version: str) -> str:
 def shared_parts(left: str, right: str) -> int:
     """How many leading dotted parts two versions share."""
     count = 0
-    for one, other in zip(left.split("."), right.split("."), strict=False):
-        if one != other:
+    for own, other in zip(left.split("."), right.split("."), strict=False):
+        if own != other:
             break
         count += 1
     return count

@@ -1,7 +1,6 @@
-"""Channels: which fixes reach a host, and which of several lines of a package it has.
+"""Tell which fixes reach a host by their channel, and which line of a package the host has.
 
-The channels of feeds are those of `models.advisory.Affected`, the channels of hosts those of
-`platforms.Platform`.
+Feeds name channels as in `models.advisory.Affected`, hosts as in `platforms.Platform`.
 """
 
 import re
@@ -19,7 +18,7 @@ _OF_A_FLAVOUR = ("fips", "realtime")
 SUSE_CHANNELS = frozenset({"ltss", "espos", "ltss-extended-security", "teradata", "bcl"})
 _ESM = frozenset({"esm", "esm-infra", "esm-apps"})
 _EXTRA = "extra:"
-# What a host of Amazon Linux has whose repositories are known.
+# The channel of every Amazon Linux host whose repositories are known.
 CORE = "core"
 
 
@@ -29,9 +28,9 @@ def is_extra(channel: str) -> bool:
 
 
 def family(channel: str) -> str:
-    """The name under which builds of a channel are one branch, as `builds.branch` has it: `esm` and
-    `fips` for Ubuntu's, the number for Red Hat's of a minor release (`2` for `eus:9.2` and
-    `e4s:9.2`), SUSE's own name. Empty where only the build's tag tells."""
+    """The branch that builds of a channel belong to, as `builds.branch` names it: `esm` or `fips`
+    for Ubuntu, the minor number for Red Hat (`2` for `eus:9.2` and `e4s:9.2`), SUSE's own name.
+    Empty where only the build's tag tells the branch."""
     if not channel:
         return ""
     kind, _, number = channel.partition(":")
@@ -45,60 +44,63 @@ def family(channel: str) -> str:
 
 
 def missing(
-    channel: str, unit: InstalledPackage, flavour: str, reaches: Collection[str]
+    channel: str, package: InstalledPackage, flavour: str, reaches: Collection[str]
 ) -> str | None:
-    """The subscription that a host lacks to get a fix from this channel, empty where it lacks none,
-    None where the channel says nothing of the unit.
+    """The subscription that a host lacks to get a fix from this channel; empty where it lacks none,
+    None where the channel does not concern the package.
 
-    `flavour` is the unit's, `reaches` as `Platform.reaches`. What only a subscription fixes stays
-    open without it (Ubuntu's ESM, Red Hat's ELS, SUSE's LTSS); what EUS fixes in one minor release
-    the next one fixes for everybody, so that it counts for builds of that minor release only.
+    `flavour` is that of the package, `reaches` as `Platform.reaches`. A fix that needs a
+    subscription (Ubuntu's ESM, Red Hat's ELS, SUSE's LTSS) leaves the finding open without it. A
+    fix of EUS for one minor release concerns builds of that release only, because the next minor
+    release has the fix for everybody.
     """
     if not channel or channel in reaches or is_extra(channel):
         return ""
     kind, _, number = channel.partition(":")
     if kind in MINOR_CHANNELS:
-        own = f"minor:{number}" in reaches or minor(unit.version) == number.partition(".")[2] != ""
+        own = (
+            f"minor:{number}" in reaches or minor(package.version) == number.partition(".")[2] != ""
+        )
         return "" if own else None
     for word in _OF_A_FLAVOUR:
         if channel.startswith(word):
-            built = flavour == word or f"-{word}" in unit.source
+            built = flavour == word or f"-{word}" in package.source
             return channel if built else None
     return channel
 
 
 class Extras:
-    """The lines of packages that one release has under one name: the core's and those of Amazon's
-    extras. Kernel 4.14 is the core's, kernel 5.15 the extra's."""
+    """The lines of a package that one release has under one name: that of the core repository and
+    those of Amazon's extras. Kernel 4.14 is from the core, kernel 5.15 from an extra."""
 
     def __init__(self) -> None:
         self._versions: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
 
     def learn(self, name: str, channel: str, fixed: str) -> None:
-        """A fix of a package in a channel."""
+        """Note the fixed version of a package in a channel."""
         if fixed:
             self._versions[name][channel].add(upstream(fixed))
 
     def of(
-        self, name: str, unit: InstalledPackage, reaches: Collection[str]
+        self, name: str, package: InstalledPackage, reaches: Collection[str]
     ) -> Collection[str] | None:
-        """The channels that a unit may be from, of those in which an advisory names it so; None
-        where any may be.
+        """The channels that a package may be from, of those with an advisory on this name; None
+        where it may be from any.
 
-        Of the extras that the host has, else of all, and of the core: those whose versions are
-        nearest. Of equally near ones an extra that the host has, else the core; where nobody knows
-        the repositories, all of them. An extra for one series of the package has no other:
-        kernel-5.15 has no kernel 5.10.
+        The candidates are the core and the extras that the host has enabled, or all extras where it
+        has none. The nearest versions win; of equally near ones an enabled extra, else the core,
+        and all of them where the host's repositories are not known. An extra for one series of the
+        package has no other: kernel-5.15 has no kernel 5.10.
         """
         stated = self._versions.get(name, {})
         if not any(map(is_extra, stated)):
             return None
-        own = upstream(unit.version)
-        packages = ((name, own), (unit.source, upstream(unit.source_version)))
+        own = upstream(package.version)
+        names_and_versions = ((name, own), (package.source, upstream(package.source_version)))
         known: Mapping[str, set[str]] = {
             channel: versions
             for channel, versions in stated.items()
-            if all(_may_have(channel, *package) for package in packages)
+            if all(_may_have(channel, *pair) for pair in names_and_versions)
         }
         if enabled := [channel for channel in known if channel in reaches]:
             known = {channel: known[channel] for channel in known if channel in (*enabled, "")}
@@ -115,6 +117,6 @@ class Extras:
 
 
 def _may_have(channel: str, package: str, version: str) -> bool:
-    """False for an extra whose name is the package's with another series."""
+    """False for an extra that is for another series of the package."""
     series = re.fullmatch(rf"{re.escape(_EXTRA + package)}-?([0-9]+(?:\.[0-9]+)*)", channel)
     return series is None or f"{version}.".startswith(f"{series[1]}.")

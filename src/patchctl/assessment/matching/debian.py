@@ -1,4 +1,4 @@
-"""Debian's own words in versions: backports, updates of a stable release, signed kernels."""
+"""Read Debian's conventions in versions: backports, updates of a stable release, signed kernels."""
 
 import re
 
@@ -14,8 +14,8 @@ _OLD_BACKPORTS = {"40": "4", "50": "5", "60": "6", "70": "7"}
 
 def signed_source(source: str) -> str:
     """The source package that a signed kernel's is made from; empty for any other source."""
-    found = _SIGNED.fullmatch(source)
-    return f"linux{found[1] or ''}" if found else ""
+    match = _SIGNED.fullmatch(source)
+    return f"linux{match[1] or ''}" if match else ""
 
 
 def unsigned(version: str) -> str:
@@ -31,8 +31,8 @@ def signed(version: str) -> str:
 
 def backported_to(version: str) -> str:
     """The number of the release that a backport was built for, empty where it is none."""
-    found = _BACKPORT.search(version)
-    return _OLD_BACKPORTS.get(found[1], found[1]) if found else ""
+    match = _BACKPORT.search(version)
+    return _OLD_BACKPORTS.get(match[1], match[1]) if match else ""
 
 
 def backported_from(version: str) -> str:
@@ -41,7 +41,7 @@ def backported_from(version: str) -> str:
 
 
 def updated_in(version: str) -> str:
-    """The number of the release that a version was made for as an update: `12` of `1.1-2+deb12u3`
-    and of `130.0-1~deb12u1`; empty where the version does not say. The last word counts:
+    """The number of the release that a version updates: `12` of `1.1-2+deb12u3` and of
+    `130.0-1~deb12u1`; empty where the version does not tell. The last mark counts:
     `1.1-2+deb12u1~deb11u1` was built again for 11."""
     return next(iter(reversed(_UPDATE.findall(version))), "")

@@ -1,4 +1,4 @@
-"""One name for each release of each distribution, whatever the feed calls it.
+"""Translate the feeds' names of releases to one canonical name for each.
 
 The names and channels are those of `models.advisory.Affected`.
 """
@@ -51,8 +51,8 @@ _UBUNTU_NAME = re.compile(
     r"Ubuntu(?::Pro(?::([A-Za-z-]+))?)?:([0-9]{2}\.[0-9]{2})(?::LTS)?(?::(Realtime):Kernel)?"
 )
 
-# updateinfo's <release> and <collection>, and short names: what is left after the word is the
-# number of the release.
+# updateinfo's <release> and <collection>, and short names; the number of the release follows the
+# name of the distribution.
 _IN_WORDS = (
     ("AlmaLinux", re.compile(r"\bAlma ?Linux(?: OS)?[ -]?([0-9]+)", re.I)),
     ("Rocky Linux", re.compile(r"\bRocky ?Linux[ -]?([0-9]+)", re.I)),
@@ -77,11 +77,11 @@ _LEAP = re.compile(r"\bopenSUSE Leap[ -]([0-9]+\.[0-9]+)", re.I)
 
 
 def of_osv(name: str) -> tuple[str, str]:
-    """(ecosystem, channel) for an OSV ecosystem. What is not known keeps a name of its own."""
+    """(ecosystem, channel) for an OSV ecosystem. An unknown one keeps its name."""
     vendor, _, release = name.partition(":")
-    if vendor == "Ubuntu" and (found := _UBUNTU_NAME.fullmatch(name)):
+    if vendor == "Ubuntu" and (match := _UBUNTU_NAME.fullmatch(name)):
         pro = name.startswith("Ubuntu:Pro")
-        return f"Ubuntu:{found[2]}", (found[1] or found[3] or "esm").lower() if pro else ""
+        return f"Ubuntu:{match[2]}", (match[1] or match[3] or "esm").lower() if pro else ""
     if vendor == "Red Hat":
         return _red_hat(release)
     if vendor == "SUSE":
@@ -92,12 +92,12 @@ def of_osv(name: str) -> tuple[str, str]:
 
 
 def _suse(name: str) -> tuple[str, str]:
-    if found := _SUSE_CHANNEL.fullmatch(name):
-        return found[1], found[2].lower()
-    if found := _SUSE_EXTENDED.fullmatch(name):
-        return f"{found[1]}{found[2]}", "ltss-extended-security"
-    if found := _SUSE_TERADATA.fullmatch(name):
-        return f"{found[1]}{found[2]}", "teradata"
+    if match := _SUSE_CHANNEL.fullmatch(name):
+        return match[1], match[2].lower()
+    if match := _SUSE_EXTENDED.fullmatch(name):
+        return f"{match[1]}{match[2]}", "ltss-extended-security"
+    if match := _SUSE_TERADATA.fullmatch(name):
+        return f"{match[1]}{match[2]}", "teradata"
     return name, ""
 
 
@@ -123,37 +123,39 @@ def of_debian_suite(suite: str) -> str:
 
 
 def of_changelog_suite(suite: str) -> str:
-    """The distribution of a changelog's entry, Debian's or Ubuntu's; empty where it is neither."""
+    """The ecosystem of a changelog entry's distribution, `Debian:…` or `Ubuntu:…`; else empty."""
     number = UBUNTU_RELEASES.get(_SUITE_TAIL.sub("", suite.lower()), "")
     return f"Ubuntu:{number}" if number else of_debian_suite(suite)
 
 
 def in_words(text: str) -> str:
-    """The ecosystem that a release's name in plain words means: `Rocky Linux 8`, `Fedora EPEL 6`,
-    `openSUSE Leap 15.5`; empty where it tells none."""
-    if found := _LEAP.search(text):
-        return f"openSUSE:Leap {found[1]}"
-    if found := _SUSE.search(text):
-        pack = f" SP{found[2]}" if found[2] else ""
-        return f"SUSE:Linux Enterprise Server {found[1]}{pack}"
+    """The ecosystem of a release that a text names in plain words: `Rocky Linux 8`,
+    `Fedora EPEL 6`, `openSUSE Leap 15.5`; empty where it names none."""
+    if match := _LEAP.search(text):
+        return f"openSUSE:Leap {match[1]}"
+    if match := _SUSE.search(text):
+        pack = f" SP{match[2]}" if match[2] else ""
+        return f"SUSE:Linux Enterprise Server {match[1]}{pack}"
     for name, pattern in _IN_WORDS:
-        if found := pattern.search(text):
-            return f"{name}:{found[1]}"
+        if match := pattern.search(text):
+            return f"{name}:{match[1]}"
     return ""
 
 
 def channel_in_words(text: str) -> str:
-    """The channel of one of Red Hat's collections, `rhel-8-for-x86_64-baseos-eus-rpms__8_DOT_6`, of
-    one of Amazon Linux 2's extras, `amazon-linux-2---kernel-5.15`, or of SUSE's, `15 SP3-LTSS`."""
+    """The channel in the name of a Red Hat collection
+    (`rhel-8-for-x86_64-baseos-eus-rpms__8_DOT_6`), an Amazon Linux 2 extra
+    (`amazon-linux-2---kernel-5.15`) or a SUSE product (`15 SP3-LTSS`); empty where it names none.
+    """
     if extra := _AMAZON_EXTRA.search(text):
         return f"extra:{extra[1].lower()}"
     if pack := _SUSE_WORDS.search(text):
         return pack[1].lower()
-    found = _RHEL_COLLECTION.search(text)
-    return f"{found[1]}:{found[2]}.{found[3]}" if found else ""
+    collection = _RHEL_COLLECTION.search(text)
+    return f"{collection[1]}:{collection[2]}.{collection[3]}" if collection else ""
 
 
 def channel_of_id(advisory: str) -> str:
-    """The channel that an advisory's id tells, empty where it tells none."""
-    found = _AMAZON_ID.fullmatch(advisory)
-    return f"extra:{found[1].lower()}" if found else ""
+    """The channel in an advisory's id, empty where it names none."""
+    extra = _AMAZON_ID.fullmatch(advisory)
+    return f"extra:{extra[1].lower()}" if extra else ""

@@ -1,107 +1,117 @@
-"""What inventories and package managers leave out of units, told from other units and the feeds."""
+"""Fill in what inventories leave out of packages (sources, epochs, module streams).
+
+The values come from other hosts' packages and from the feeds.
+"""
 
 from collections.abc import Mapping, Sequence
 
 from .index import EcosystemIndex
-from .installed import InstalledPackage, PackageTable, PerPackage, Source, stated_sources, teachers
+from .installed import (
+    InstalledPackage,
+    PackageTable,
+    PerPackage,
+    Source,
+    epoch_holders,
+    stated_sources,
+)
 from .kernels import ubuntu_sources
 
 
 class Enricher:
-    """Completes the lists of a fleet, of which `table` has all units and no list is complete yet.
+    """Completes the package lists of a fleet. `table` must have all its packages already.
 
-    Whatever needs no host's whole list to tell is found out once for each distinct unit.
+    A value that does not depend on the host's whole list is found once for each distinct package.
     """
 
     def __init__(self, table: PackageTable, indexes: Mapping[str, EcosystemIndex]) -> None:
         self._table = table
         self._indexes = indexes
-        self._open = PerPackage(_is_open)
-        self._stated = stated_sources(table.units())
+        self._incomplete = PerPackage(_is_incomplete)
+        self._stated = stated_sources(table.packages())
         self._sourced: dict[tuple[str, ...], PerPackage[InstalledPackage]] = {}
-        self._teachers: dict[Source, list[InstalledPackage]] = {}
-        self._taught = 0
+        self._epoch_holders: dict[Source, list[InstalledPackage]] = {}
+        self._packages_read = 0
 
     def complete(
-        self, units: tuple[InstalledPackage, ...], ecosystems: tuple[str, ...], ecosystem: str
+        self, packages: tuple[InstalledPackage, ...], ecosystems: tuple[str, ...], ecosystem: str
     ) -> tuple[InstalledPackage, ...]:
-        """A host's units with their sources, epochs and module streams, where they can be told.
+        """A host's packages with their sources, epochs and module streams, where they are known.
 
         `ecosystems` are those whose feeds speak of the host, `ecosystem` its own.
         """
-        if not any(self._open.of(units)):
-            return units
-        units = tuple(self._with_sources(ecosystems).of(units))
-        units = self._with_epochs(units)
+        if not any(self._incomplete.of(packages)):
+            return packages
+        packages = tuple(self._with_sources(ecosystems).of(packages))
+        packages = self._with_epochs(packages)
         index = self._indexes.get(ecosystem)
-        return units if index is None else tuple(index.guide.resolve(units, self._table))
+        return packages if index is None else tuple(index.guide.resolve(packages, self._table))
 
     def _with_sources(self, ecosystems: tuple[str, ...]) -> PerPackage[InstalledPackage]:
-        """The sources that an inventory left out, where other hosts or a feed tell them."""
-        found = self._sourced.get(ecosystems)
-        if found is None:
-            found = self._sourced[ecosystems] = PerPackage(
-                lambda unit: self._named(unit, ecosystems)
+        """Fills in sources that an inventory left out, where other hosts or a feed name them."""
+        sourced = self._sourced.get(ecosystems)
+        if sourced is None:
+            sourced = self._sourced[ecosystems] = PerPackage(
+                lambda package: self._named(package, ecosystems)
             )
-        return found
+        return sourced
 
-    def _named(self, unit: InstalledPackage, ecosystems: tuple[str, ...]) -> InstalledPackage:
-        if not unit.sourceless:
-            return unit
-        twin = self._stated.get((unit.ecosystem, unit.name, unit.version))
+    def _named(self, package: InstalledPackage, ecosystems: tuple[str, ...]) -> InstalledPackage:
+        if not package.sourceless:
+            return package
+        twin = self._stated.get((package.ecosystem, package.name, package.version))
         if twin is not None:
             return self._table.change(
-                unit,
+                package,
                 source=twin.source,
                 source_version=twin.source_version,
                 borrowed=twin.borrowed,
             )
-        told = (self._source_of(unit, self._indexes[name]) for name in ecosystems)
-        source = next(filter(None, told), "")
-        return self._table.change(unit, source=source) if source else unit
+        candidates = (self._source_of(package, self._indexes[name]) for name in ecosystems)
+        source = next(filter(None, candidates), "")
+        return self._table.change(package, source=source) if source else package
 
-    def _source_of(self, unit: InstalledPackage, index: EcosystemIndex) -> str:
-        """The source by the feed's lists of binaries; of Ubuntu's kernels, which are many and have
-        names alike, by their own names and numbers."""
-        possible = ubuntu_sources(unit.name, unit.version)
-        if not unit.ecosystem.startswith("Ubuntu:") or not possible:
-            return index.source_of(unit.name)
+    def _source_of(self, package: InstalledPackage, index: EcosystemIndex) -> str:
+        """The source in the feed's lists of binaries. Ubuntu has many kernels with similar names,
+        so their sources follow from name and version."""
+        possible = ubuntu_sources(package.name, package.version)
+        if not package.ecosystem.startswith("Ubuntu:") or not possible:
+            return index.source_of(package.name)
         return next((source for source in possible if source in index.sources), "")
 
-    def _with_epochs(self, units: tuple[InstalledPackage, ...]) -> tuple[InstalledPackage, ...]:
-        """The epochs of source versions, which names of source RPMs lack."""
-        places = [place for place, unit in enumerate(units) if unit.borrowed]
-        if not places:
-            return units
-        known = self._known_teachers()
-        here = frozenset(units)
-        changed = list(units)
-        for place in places:
-            unit = units[place]
-            told = known.get((unit.ecosystem, unit.source, unit.source_version), ())
-            present = [one for one in told if one in here]
+    def _with_epochs(self, packages: tuple[InstalledPackage, ...]) -> tuple[InstalledPackage, ...]:
+        """Fill in the epochs of source versions; file names of source RPMs have none."""
+        positions = [position for position, package in enumerate(packages) if package.borrowed]
+        if not positions:
+            return packages
+        known = self._known_epoch_holders()
+        here = frozenset(packages)
+        changed = list(packages)
+        for position in positions:
+            package = packages[position]
+            holders = known.get((package.ecosystem, package.source, package.source_version), ())
+            present = [holder for holder in holders if holder in here]
             if present:
-                full = _last(present, units).source_version
-                changed[place] = self._table.change(unit, source_version=full, borrowed=False)
+                full = _last(present, packages).source_version
+                changed[position] = self._table.change(package, source_version=full, borrowed=False)
         return tuple(changed)
 
-    def _known_teachers(self) -> Mapping[Source, Sequence[InstalledPackage]]:
-        every = self._table.units()
-        if len(every) != self._taught:
-            for place, some in teachers(every[self._taught :]).items():
-                self._teachers.setdefault(place, []).extend(some)
-            self._taught = len(every)
-        return self._teachers
+    def _known_epoch_holders(self) -> Mapping[Source, Sequence[InstalledPackage]]:
+        packages = self._table.packages()
+        if len(packages) != self._packages_read:
+            for source, holders in epoch_holders(packages[self._packages_read :]).items():
+                self._epoch_holders.setdefault(source, []).extend(holders)
+            self._packages_read = len(packages)
+        return self._epoch_holders
 
 
-def _is_open(unit: InstalledPackage) -> bool:
-    return unit.sourceless or unit.borrowed or (unit.modular and not unit.streams)
+def _is_incomplete(package: InstalledPackage) -> bool:
+    return package.sourceless or package.borrowed or (package.modular and not package.streams)
 
 
 def _last(
-    found: Sequence[InstalledPackage], units: tuple[InstalledPackage, ...]
+    holders: Sequence[InstalledPackage], packages: tuple[InstalledPackage, ...]
 ) -> InstalledPackage:
-    """Where they differ, the one that stands last in the host's list."""
-    if len({one.source_version for one in found}) == 1:
-        return found[0]
-    return max(found, key=units.index)
+    """Where the source versions differ, the holder that is last in the host's list."""
+    if len({holder.source_version for holder in holders}) == 1:
+        return holders[0]
+    return max(holders, key=packages.index)

@@ -1,8 +1,8 @@
-"""Several records of one advisory: what each of them is used for.
+"""Reconcile several records of one advisory: decide which packages each of them counts for.
 
-A record is (feed, id). A repository's updateinfo and OSV publish records of one id, and so do
-two repositories, two architectures or two editions. None makes another vanish as a whole: they are
-weighed package by package, and what only one of them lists stays.
+A record is (feed, id). A repository's updateinfo and OSV publish records with one id, and so do two
+repositories, architectures or editions. No record replaces another as a whole: they are compared
+package by package, and a package that only one of them lists stays.
 """
 
 import re
@@ -15,7 +15,7 @@ from msgspec import structs
 
 from ...models.advisory import Advisory, Affected, FeedKind, NameKind
 
-# Ids of Debian's tracker and of changelogs repeat by themselves, one for each package and CVE.
+# Only these are compared: Debian's tracker and changelogs repeat an id for each package and CVE.
 _WEIGHED = frozenset({FeedKind.OSV, FeedKind.UPDATEINFO})
 
 _NOTHING: Mapping[str, frozenset[str]] = MappingProxyType({})
@@ -26,9 +26,9 @@ _Package = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
-    """A record with those of its packages for which it counts. `listed` are, for a source
-    package, the binaries of which a repository's own record speaks itself."""
+class AdvisoryRecord:
+    """A record with those of its packages that it counts for. `listed` maps a source package to
+    the binaries that a repository's own record lists."""
 
     feed: str
     kind: FeedKind
@@ -37,144 +37,156 @@ class Voice:
 
     @property
     def modified(self) -> int:
-        """Epoch seconds, 0 unknown. The record's own: a feed's date says nothing of one record."""
+        """Epoch seconds of the record's own date, 0 where unknown. The feed's date does not tell
+        it."""
         return self.advisory.modified or self.advisory.published
 
 
 def reconcile(
     records: Iterable[tuple[str, FeedKind, Advisory]], arches: Collection[str] = ()
-) -> Iterator[Voice]:
-    """The records with what they count for; those of one id come together. `arches` are the
-    architectures of the fleet."""
-    every = [Voice(feed, kind, advisory) for feed, kind, advisory in records]
-    groups: dict[str, list[Voice]] = defaultdict(list)
-    for voice in every:
-        if voice.kind in _WEIGHED:
-            groups[voice.advisory.id].append(voice)
-    spoken = _Spoken(every)
-    for voice in every:
-        group = groups.get(voice.advisory.id, ()) if voice.kind in _WEIGHED else ()
+) -> Iterator[AdvisoryRecord]:
+    """The records, each with the packages that it counts for; records of one id come together.
+
+    `records` are (feed, kind, advisory); `arches` are the architectures of the fleet.
+    """
+    weighable = [AdvisoryRecord(feed, kind, advisory) for feed, kind, advisory in records]
+    groups: dict[str, list[AdvisoryRecord]] = defaultdict(list)
+    for record in weighable:
+        if record.kind in _WEIGHED:
+            groups[record.advisory.id].append(record)
+    feed_arches = _FeedArches(weighable)
+    for record in weighable:
+        group = groups.get(record.advisory.id, ()) if record.kind in _WEIGHED else ()
         if len(group) < 2 or _of_one_repository(group):
-            yield voice
-        elif voice is group[0]:
-            yield from _together(group, spoken, frozenset(arches) - {"", "noarch"})
+            yield record
+        elif record is group[0]:
+            yield from _weigh(group, feed_arches, frozenset(arches) - {"", "noarch"})
 
 
-def _of_one_repository(group: Sequence[Voice]) -> bool:
-    """Updateinfo repeats an id for each version of it (SUSE) or for each part of its packages."""
-    return len({voice.feed for voice in group}) == 1 and group[0].kind is FeedKind.UPDATEINFO
+def _of_one_repository(group: Sequence[AdvisoryRecord]) -> bool:
+    """Whether one updateinfo repeats the id, for each version of the advisory (SUSE) or for parts
+    of its packages."""
+    return len({record.feed for record in group}) == 1 and group[0].kind is FeedKind.UPDATEINFO
 
 
-class _Spoken:
-    """The architectures of which each feed speaks at all: x86_64's repository is silent, and not of
-    the opinion that nothing else is affected."""
+class _FeedArches:
+    """The architectures that each feed covers. A repository for x86_64 does not say that other
+    architectures are not affected."""
 
-    def __init__(self, every: Iterable[Voice]) -> None:
-        self._every = every
+    def __init__(self, records: Iterable[AdvisoryRecord]) -> None:
+        self._records = records
         self._by_feed: dict[str, set[str]] | None = None
 
     def by(self, feeds: Iterable[str]) -> frozenset[str]:
-        """The architectures of which any of these feeds speaks."""
+        """The architectures that any of these feeds covers."""
         if self._by_feed is None:
             self._by_feed = defaultdict(set)
-            for voice in self._every:
-                if voice.kind is FeedKind.UPDATEINFO:
-                    self._by_feed[voice.feed].update(
-                        affected.arch for affected in voice.advisory.affected
+            for record in self._records:
+                if record.kind is FeedKind.UPDATEINFO:
+                    self._by_feed[record.feed].update(
+                        affected.arch for affected in record.advisory.affected
                     )
         return frozenset().union(*(self._by_feed.get(feed, ()) for feed in feeds))
 
 
-def _together(group: Sequence[Voice], spoken: _Spoken, arches: frozenset[str]) -> Iterator[Voice]:
-    """What each record of one id counts for."""
-    own = _newest([voice for voice in group if voice.kind is FeedKind.UPDATEINFO])
-    copies = _once([voice for voice in group if voice.kind is FeedKind.OSV])
+def _weigh(
+    group: Sequence[AdvisoryRecord], feed_arches: _FeedArches, arches: frozenset[str]
+) -> Iterator[AdvisoryRecord]:
+    """The records of one id, each with the packages that it counts for."""
+    own = _newest([record for record in group if record.kind is FeedKind.UPDATEINFO])
+    copies = _once([record for record in group if record.kind is FeedKind.OSV])
     if not (own and copies):
-        yield from filter(_speaks, (*own, *copies))
+        yield from filter(_is_used, (*own, *copies))
         return
-    told = _Told(own)
-    newer = {package for copy in copies for package in told.corrected_by(copy)}
-    # Each may know CVEs of the one advisory that the other does not name.
-    cves = tuple(dict.fromkeys(cve for voice in (*own, *copies) for cve in voice.advisory.cves))
-    own = [_without(voice, newer) for voice in own]
-    told = _Told(own)
-    beside = (voice for copy in copies for voice in _beside(copy, told, spoken, arches))
-    for voice in filter(_speaks, (*own, *beside)):
-        yield _with_cves(voice, cves)
+    own_records = _RepositoryRecords(own)
+    newer = {package for copy in copies for package in own_records.corrected_by(copy)}
+    # Each record may name CVEs of the advisory that the other does not.
+    cves = tuple(dict.fromkeys(cve for record in (*own, *copies) for cve in record.advisory.cves))
+    own = [_without(record, newer) for record in own]
+    own_records = _RepositoryRecords(own)
+    beside = (
+        record for copy in copies for record in _beside(copy, own_records, feed_arches, arches)
+    )
+    for record in filter(_is_used, (*own, *beside)):
+        yield _with_cves(record, cves)
 
 
-def _newest(voices: Sequence[Voice]) -> list[Voice]:
-    """Repositories' records with the builds of which no other feed has a newer record."""
+def _newest(records: Sequence[AdvisoryRecord]) -> list[AdvisoryRecord]:
+    """Repositories' records with those builds of which no other feed has a newer record."""
     dates: dict[_Package, dict[str, int]] = defaultdict(dict)
-    for voice in voices:
-        for affected in voice.advisory.affected:
+    for record in records:
+        for affected in record.advisory.affected:
             by_feed = dates[_build(affected)]
-            by_feed[voice.feed] = max(by_feed.get(voice.feed, 0), voice.modified)
+            by_feed[record.feed] = max(by_feed.get(record.feed, 0), record.modified)
 
-    def counts(voice: Voice, affected: Affected) -> bool:
+    def counts(record: AdvisoryRecord, affected: Affected) -> bool:
         by_feed = dates[_build(affected)]
-        return by_feed[voice.feed] in (0, max(by_feed.values()))
+        return by_feed[record.feed] in (0, max(by_feed.values()))
 
     return [
-        _only(voice, [affected for affected in voice.advisory.affected if counts(voice, affected)])
-        for voice in voices
+        _only(
+            record, [affected for affected in record.advisory.affected if counts(record, affected)]
+        )
+        for record in records
     ]
 
 
-def _once(copies: Sequence[Voice]) -> list[Voice]:
-    """OSV's records with the packages of which there is no newer record. Those of one date are
+def _once(copies: Sequence[AdvisoryRecord]) -> list[AdvisoryRecord]:
+    """OSV's records with those packages of which there is no newer record. Records of one date are
     copies of each other: the first feed's counts."""
     first: dict[_Package, tuple[str, int]] = {}
-    for voice in sorted(copies, key=lambda voice: -voice.modified):
-        for affected in voice.advisory.affected:
-            first.setdefault(_package(affected), (voice.feed, voice.modified))
+    for record in sorted(copies, key=lambda record: -record.modified):
+        for affected in record.advisory.affected:
+            first.setdefault(_package(affected), (record.feed, record.modified))
 
-    def counts(voice: Voice, affected: Affected) -> bool:
-        return first[_package(affected)] == (voice.feed, voice.modified)
+    def counts(record: AdvisoryRecord, affected: Affected) -> bool:
+        return first[_package(affected)] == (record.feed, record.modified)
 
     return [
-        _only(voice, [affected for affected in voice.advisory.affected if counts(voice, affected)])
-        for voice in copies
+        _only(
+            record, [affected for affected in record.advisory.affected if counts(record, affected)]
+        )
+        for record in copies
     ]
 
 
-class _Told:
-    """What repositories' own records of one id say of each package."""
+class _RepositoryRecords:
+    """The statements of repositories' own records of one id on each package."""
 
-    def __init__(self, own: Iterable[Voice]) -> None:
-        self.words: dict[_Package, set[object]] = defaultdict(set)
+    def __init__(self, own: Iterable[AdvisoryRecord]) -> None:
+        self.statements: dict[_Package, set[object]] = defaultdict(set)
         self.feeds: dict[_Package, set[str]] = defaultdict(set)
         self.everywhere: set[_Package] = set()
         self.dates: dict[_Package, int] = {}
         self._built: dict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
         self._built_by: dict[str, set[str]] = defaultdict(set)
-        for voice in own:
-            for affected in voice.advisory.affected:
-                self._add(voice, affected)
+        for record in own:
+            for affected in record.advisory.affected:
+                self._add(record, affected)
         # By (channel, source): an advisory of a module or a kernel lists hundreds of packages.
         self._names: dict[tuple[str, str], frozenset[str]] = {}
         self._fixes: dict[tuple[str, str], set[str]] = defaultdict(set)
         self._index()
 
-    def _add(self, voice: Voice, affected: Affected) -> None:
+    def _add(self, record: AdvisoryRecord, affected: Affected) -> None:
         package = _package(affected)
-        self.words[package].add(_word(voice, affected))
-        self.feeds[package].add(voice.feed)
-        self.dates[package] = max(self.dates.get(package, 0), voice.modified)
+        self.statements[package].add(_statement(record, affected))
+        self.feeds[package].add(record.feed)
+        self.dates[package] = max(self.dates.get(package, 0), record.modified)
         if not affected.arch:
             self.everywhere.add(package)
         if affected.kind is NameKind.BINARY:
             self._built[affected.channel][affected.name] = (affected.source, affected.fixed)
-            self._built_by[affected.channel].add(voice.feed)
+            self._built_by[affected.channel].add(record.feed)
 
-    def corrected_by(self, copy: Voice) -> set[_Package]:
-        """The packages of which the copy is newer and says something else. Where it is only newer,
-        the repository's word stays: it states modules and architectures, OSV does not."""
+    def corrected_by(self, copy: AdvisoryRecord) -> set[_Package]:
+        """The packages on which the copy is newer and says something else. Where it is only newer,
+        the repository's record stays, because it states modules and architectures."""
         return {
             package
             for affected in copy.advisory.affected
             if 0 < self.dates.get(package := _package(affected), 0) < copy.modified
-            and _word(copy, affected) not in self.words[package]
+            and _statement(copy, affected) not in self.statements[package]
         }
 
     def _index(self) -> None:
@@ -183,11 +195,11 @@ class _Told:
             for name, (source, fixed) in built.items():
                 names[channel, source].add(name)
                 self._fixes[channel, source].add(_bare(fixed))
-        self._names = {key: frozenset(some) for key, some in names.items()}
+        self._names = {key: frozenset(binaries) for key, binaries in names.items()}
 
     def binaries(self, affected: Affected) -> frozenset[str]:
-        """The binaries of a source package that the repositories list, none for a binary. Those
-        that state no source may be of any."""
+        """The binaries of a source package that the repositories list, none for a binary. A binary
+        without a stated source may be from any."""
         if affected.kind is not NameKind.SOURCE:
             return frozenset()
         unstated = self._names.get((affected.channel, ""), frozenset())
@@ -195,36 +207,41 @@ class _Told:
         return stated | unstated if stated else unstated
 
     def has_fix(self, affected: Affected) -> bool:
-        """Whether a binary of this source package is fixed in the version that OSV names, but for
-        its epoch, which may be the binary's own."""
+        """Whether a binary of this source package is fixed in the version that OSV names. Epochs do
+        not count, because a binary may have its own."""
         fixes = self._fixes.get((affected.channel, affected.name))
         return bool(affected.fixed) and (not fixes or _bare(affected.fixed) in fixes)
 
     def by(self, affected: Affected) -> Collection[str]:
-        """The feeds that speak of the package, or list binaries of it."""
+        """The feeds that name the package, or list binaries of it."""
         return self.feeds.get(_package(affected)) or self._built_by.get(affected.channel) or set()
 
 
-def _beside(copy: Voice, told: _Told, spoken: _Spoken, arches: frozenset[str]) -> Iterator[Voice]:
-    """What of OSV's record counts beside the repositories' own."""
+def _beside(
+    copy: AdvisoryRecord,
+    own_records: _RepositoryRecords,
+    feed_arches: _FeedArches,
+    arches: frozenset[str],
+) -> Iterator[AdvisoryRecord]:
+    """The parts of OSV's record that count beside the repositories' own records."""
     plain: list[Affected] = []
     built: list[Affected] = []
     listed: dict[str, frozenset[str]] = {}
     for affected in copy.advisory.affected:
-        names = told.binaries(affected)
-        if _package(affected) in told.everywhere:
+        names = own_records.binaries(affected)
+        if _package(affected) in own_records.everywhere:
             continue
-        if _package(affected) not in told.feeds:
+        if _package(affected) not in own_records.feeds:
             if not names:
                 plain.append(affected)
                 continue
-            if not told.has_fix(affected):
-                # The source's own word: it counts, and so do the lines of its binaries.
+            if not own_records.has_fix(affected):
+                # OSV names another fix for the source: it counts, and so do the binaries' own.
                 plain.append(affected)
                 continue
             built.append(affected)
             listed[affected.name] = names
-        silent = sorted(arches - spoken.by(told.by(affected)))
+        silent = sorted(arches - feed_arches.by(own_records.by(affected)))
         plain += (structs.replace(affected, arch=arch) for arch in silent)
     yield _only(copy, plain)
     yield replace(_only(copy, built), listed=listed)
@@ -235,14 +252,14 @@ def _package(affected: Affected) -> _Package:
 
 
 def _build(affected: Affected) -> _Package:
-    """A package of one architecture and of one line of builds: `5.el8`, `5.el8_4`, `5.ksplice1.el8`
-    and `5.el8_fips` lie in repositories of their own, and none of them corrects another."""
+    """A package of one architecture and one line of builds: `5.el8`, `5.el8_4`, `5.ksplice1.el8`
+    and `5.el8_fips` are in repositories of their own, and none of them corrects another."""
     return (*_package(affected), affected.arch, _DIGITS.sub("", affected.fixed.rpartition("-")[2]))
 
 
-def _word(voice: Voice, affected: Affected) -> object:
-    """What a record says of a package, to tell whether two say the same."""
-    if voice.advisory.withdrawn:
+def _statement(record: AdvisoryRecord, affected: Affected) -> object:
+    """What a record says of a package, in a form in which two records can be compared."""
+    if record.advisory.withdrawn:
         return "withdrawn"
     return (
         affected.introduced,
@@ -262,20 +279,20 @@ def _bare(version: str) -> str:
     return version.rpartition(":")[2]
 
 
-def _speaks(voice: Voice) -> bool:
-    return bool(voice.advisory.affected)
+def _is_used(record: AdvisoryRecord) -> bool:
+    return bool(record.advisory.affected)
 
 
-def _only(voice: Voice, affected: Sequence[Affected]) -> Voice:
-    return replace(voice, advisory=structs.replace(voice.advisory, affected=tuple(affected)))
+def _only(record: AdvisoryRecord, affected: Sequence[Affected]) -> AdvisoryRecord:
+    return replace(record, advisory=structs.replace(record.advisory, affected=tuple(affected)))
 
 
-def _without(voice: Voice, packages: Collection[_Package]) -> Voice:
+def _without(record: AdvisoryRecord, packages: Collection[_Package]) -> AdvisoryRecord:
     return _only(
-        voice,
-        [affected for affected in voice.advisory.affected if _package(affected) not in packages],
+        record,
+        [affected for affected in record.advisory.affected if _package(affected) not in packages],
     )
 
 
-def _with_cves(voice: Voice, cves: tuple[str, ...]) -> Voice:
-    return replace(voice, advisory=structs.replace(voice.advisory, cves=cves))
+def _with_cves(record: AdvisoryRecord, cves: tuple[str, ...]) -> AdvisoryRecord:
+    return replace(record, advisory=structs.replace(record.advisory, cves=cves))

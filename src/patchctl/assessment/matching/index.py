@@ -1,7 +1,7 @@
-"""Advisories of one ecosystem, arranged so that an installed package finds its own at once.
+"""Index the advisories of one ecosystem, so that those on an installed package are found fast.
 
-Per name: fixes sorted by precomputed version keys, to bisect; what has no single fixed version in a
-list beside them. Cost of a lookup is a bisect and the advisories that apply.
+For each name the fixes are sorted by precomputed version keys; entries without a single fixed
+version are in a list beside them. A lookup costs a bisect and the advisories that apply.
 """
 
 import re
@@ -23,9 +23,8 @@ from ..versions import InvalidVersionError, Key, key_function
 from . import channels, identity, modules
 from .builds import bare, branch, comparable, flavour, head, is_modular, minor, stem
 
-# Whose word counts where feeds differ on a package and CVE: the distribution's tracker, then its
-# entry for the CVE, then its advisory in whichever form, then what a maintainer wrote in a
-# changelog.
+# Which feed counts where feeds differ on a package and CVE: the distribution's tracker, then its
+# entry for the CVE, then its advisory in any format, then the changelog of the package.
 HIGHEST_RANK, _RANK_OF_A_CVE, RANK_OF_A_NOTICE = 4, 3, 2
 _RANK = {
     FeedKind.DEBIAN_TRACKER: HIGHEST_RANK,
@@ -40,13 +39,13 @@ _WHOLE_FEEDS = {FeedKind.DEBIAN_TRACKER, FeedKind.UPDATEINFO, FeedKind.OSV}
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AffectedEntry:
-    """One advisory's word on one package name.
+    """What one advisory says of one package name.
 
     `branches` are (key, minor release, fixed) where the advisory has several fixes of the name,
-    smallest first. `builds` are all fixes where module builds made them. `bare` is `fixed` without
-    its epoch. `listed` are names that the advisory lists itself, for entries that were joined by
-    source. `binaries` are `stem`s. `arches` is empty for every architecture. `flavour` and `branch`
-    are those of the fix, as in `builds`.
+    smallest first. `builds` are all fixes where they are module builds. `bare` is `fixed` without
+    its epoch. `listed` are the names that the advisory lists itself, for entries that were joined
+    by source. `binaries` are `stem`s. `arches` is empty where all architectures are meant.
+    `flavour` and `branch` are those of the fix, as in `builds`.
     """
 
     advisory: Advisory
@@ -70,7 +69,8 @@ class AffectedEntry:
 
     @property
     def topic(self) -> object:
-        """What the advisory speaks of: another channel, flavour or kind of build is another one."""
+        """What the entry is about; entries of different channels, flavours or kinds of build are
+        about different things."""
         affected = self.affected
         if affected.channel or self.flavour or self.modular:
             return affected.name, affected.channel, self.flavour, self.modular
@@ -79,9 +79,9 @@ class AffectedEntry:
 
 @dataclass(slots=True)
 class Bucket:
-    """Entries of one name: `fixes` sorted by `keys`, `others` need a look each.
+    """Entries of one name: `fixes` are sorted by `keys`, `others` must be judged one by one.
 
-    `bare` holds the same fixes sorted without their epochs, for versions that have none to compare.
+    `bare` are the same fixes sorted without their epochs, for versions whose epoch is not known.
     """
 
     keys: list[Key] = field(default_factory=list)
@@ -91,12 +91,12 @@ class Bucket:
     bare: list[AffectedEntry] = field(default_factory=list)
 
     def newer(self, installed: Key, *, bare: bool) -> list[AffectedEntry]:
-        """Entries whose fix is newer than what is installed."""
+        """Entries whose fix is newer than the installed version."""
         keys, entries = (self.bare_keys, self.bare) if bare else (self.keys, self.fixes)
         return entries[bisect_right(keys, installed) :]
 
     def older(self, installed: Key, *, bare: bool) -> list[AffectedEntry]:
-        """Entries whose fix is in what is installed."""
+        """Entries whose fix the installed version has."""
         keys, entries = (self.bare_keys, self.bare) if bare else (self.keys, self.fixes)
         return entries[: bisect_right(keys, installed)]
 
@@ -105,20 +105,20 @@ class Bucket:
         return [*self.fixes, *self.others]
 
     def swap(self, old: AffectedEntry, new: AffectedEntry) -> None:
-        """Put an entry in another's place."""
+        """Replace an entry by another."""
         entries = self.fixes if old in self.fixes else self.others
         entries[entries.index(old)] = new
 
     def sort(self) -> None:
-        """Arrange for `newer`."""
-        full = sorted(_keyed((one.fixed, one) for one in self.fixes), key=itemgetter(0))
-        self.keys, self.fixes = [one[0] for one in full], [one[1] for one in full]
-        bare = sorted(_keyed((one.bare, one) for one in self.fixes), key=itemgetter(0))
-        self.bare_keys, self.bare = [one[0] for one in bare], [one[1] for one in bare]
+        """Sort the fixes for `newer` and `older`."""
+        full = sorted(_keyed((entry.fixed, entry) for entry in self.fixes), key=itemgetter(0))
+        self.keys, self.fixes = [key for key, _ in full], [entry for _, entry in full]
+        bare = sorted(_keyed((entry.bare, entry) for entry in self.fixes), key=itemgetter(0))
+        self.bare_keys, self.bare = [key for key, _ in bare], [entry for _, entry in bare]
 
 
 class EcosystemIndex:
-    """All advisories of one ecosystem. `problems` counts ranges whose versions are none."""
+    """All advisories of one ecosystem. `problems` counts ranges with invalid versions."""
 
     def __init__(self, ecosystem: str, scheme: VersionScheme) -> None:
         self.ecosystem = ecosystem
@@ -132,8 +132,8 @@ class EcosystemIndex:
         self.extras = channels.Extras()
         self._has_suites = ecosystem.startswith("Debian:")
         self._has_extras = ecosystem.startswith("Amazon Linux:")
-        # The newest version of a source that its release has and all of them, where a feed says so;
-        # and the newest that one of its advisories fixes.
+        # By source: the newest version that the release has, and all of its versions, where a feed
+        # tells them; and the newest version that fixes an advisory.
         self.current: dict[str, str] = {}
         self.has: dict[str, set[str]] = defaultdict(set)
         self._fixes: dict[str, str] = {}
@@ -150,21 +150,21 @@ class EcosystemIndex:
         self._branch = cache(partial(branch, scheme=scheme))
 
     def covers(self, source: str) -> bool:
-        """Whether a feed speaks of this source at all; a changelog only of its own package."""
+        """Whether a feed covers this source. A changelog covers its own package only."""
         asked_for = self._only is None or source in self._only
         return (self._whole and asked_for) or source in self.sources
 
     def newest(self, source: str) -> str:
-        """The newest version of a source that the release is known to have, else empty."""
+        """The newest version of a source that the release is known to have, empty if none is."""
         return self.current.get(source) or self._fixes.get(source, "")
 
     def source_of(self, binary: str) -> str:
         """The source that the feed names for a binary package, empty where it names none or
         several. SUSE lists all binaries of an advisory with each of its sources."""
-        found = self.built.get(binary) or self.built.get(stem(binary)) or set()
-        if len(found) > 1:
-            found = {one for one in found if binary.startswith(one)}
-        return max(found, key=len, default="")
+        sources = self.built.get(binary) or self.built.get(stem(binary)) or set()
+        if len(sources) > 1:
+            sources = {source for source in sources if binary.startswith(source)}
+        return max(sources, key=len, default="")
 
     @classmethod
     def build(
@@ -176,24 +176,30 @@ class EcosystemIndex:
         arches: Collection[str] = (),
         only: Collection[str] | None = None,
     ) -> "EcosystemIndex":
-        """`sources_of` tells from the fleet which sources a binary name is built from, `arches` are
-        the fleet's. `only` are the names to index; None: all."""
+        """Index (feed, kind, advisory) records.
+
+        `sources_of` maps a binary's name to the sources that it is built from in the fleet,
+        `arches` are the architectures of the fleet. `only` are the names to index; None: all.
+        """
         index = cls(ecosystem, scheme)
         index._only = only
         # A repository's updateinfo states modules and architectures, the OSV copy does not.
         ranked = sorted(
-            advisories, key=lambda one: (-_RANK.get(one[1], 0), one[1] is not FeedKind.UPDATEINFO)
+            advisories,
+            key=lambda record: (-_RANK.get(record[1], 0), record[1] is not FeedKind.UPDATEINFO),
         )
-        for voice in identity.reconcile(ranked, arches):
-            index._add(voice, sources_of)
+        for record in identity.reconcile(ranked, arches):
+            index._add(record, sources_of)
         index._name_streams()
         for buckets in (index.sources, index.binaries, index.joined):
             for bucket in buckets.values():
                 bucket.sort()
         return index
 
-    def _add(self, voice: identity.Voice, sources_of: Mapping[str, frozenset[str]]) -> None:
-        feed, kind, advisory = voice.feed, voice.kind, voice.advisory
+    def _add(
+        self, record: identity.AdvisoryRecord, sources_of: Mapping[str, frozenset[str]]
+    ) -> None:
+        feed, kind, advisory = record.feed, record.kind, record.advisory
         if advisory.withdrawn or advisory.live_patch:
             return
         self._whole = self._whole or kind in _WHOLE_FEEDS
@@ -220,9 +226,9 @@ class EcosystemIndex:
             if entry is None:
                 self.problems += 1
                 continue
-            if entry.affected.name in voice.listed:
-                # What its updateinfo lists is judged by that.
-                joined = _joined(entry, voice.listed[entry.affected.name])
+            if entry.affected.name in record.listed:
+                # Its updateinfo judges the binaries that it lists itself.
+                joined = _joined(entry, record.listed[entry.affected.name])
                 _put(self.joined[entry.affected.name], joined)
                 continue
             self._file(entry)
@@ -232,20 +238,20 @@ class EcosystemIndex:
             self._join(advisory, listed, sources_of)
 
     def _name_streams(self) -> None:
-        """Streams for the modular advisories whose titles name none, by what others tell."""
+        """Find the streams of modular advisories whose titles name none, from other advisories."""
         open_entries: dict[str, list[tuple[Bucket, AffectedEntry]]] = defaultdict(list)
         for buckets in (self.sources, self.binaries, self.joined):
             for bucket in buckets.values():
                 for entry in bucket.all():
                     if entry.modular and not entry.streams:
                         open_entries[entry.advisory.id].append((bucket, entry))
-        for found in open_entries.values():
+        for entries in open_entries.values():
             choices = {
                 entry: self.guide.candidates(entry.affected.name, entry.affected.fixed)
-                for _, entry in found
+                for _, entry in entries
             }
             winners = modules.elect(choices.values())
-            for bucket, entry in found:
+            for bucket, entry in entries:
                 bucket.swap(entry, replace(entry, streams=choices[entry] & winners))
 
     def _entry(
@@ -261,14 +267,14 @@ class EcosystemIndex:
         stated = frozenset({first.module}) if ":" in first.module else titled
         try:
             fixes = {
-                (self._key(comparable(one.fixed, modular=modular)), one.fixed)
-                for one in members
-                if one.fixed
+                (self._key(comparable(member.fixed, modular=modular)), member.fixed)
+                for member in members
+                if member.fixed
             }
             introduced = self._key(first.introduced) if first.introduced else None
             last = self._key(first.last_affected) if first.last_affected else None
-            # Rebuilds for several minor releases are alike but for the tag: the lowest one first.
-            ordered = sorted(fixes, key=lambda one: (one[0], self._key(one[1])))
+            # Rebuilds for several minor releases differ in the tag only: the lowest one first.
+            ordered = sorted(fixes, key=lambda fix: (fix[0], self._key(fix[1])))
             no_epoch = self._bare_key(ordered[0][1], modular) if ordered else None
         except InvalidVersionError:
             return None
@@ -276,7 +282,7 @@ class EcosystemIndex:
             for _, fixed in fixes:
                 self.guide.learn(first.name, fixed, stated)
         distinct = {key for key, _ in ordered}
-        arches = frozenset(one.arch for one in members)
+        arches = frozenset(member.arch for member in members)
         return AffectedEntry(
             advisory=advisory,
             affected=first if len(ordered) < 2 else _with_fix(first, ordered[0][1]),
@@ -319,9 +325,9 @@ class EcosystemIndex:
         topic = entry.topic
         self.highest_rank = max(self.highest_rank, entry.rank)
         for cve in entry.advisory.cves:
-            place = (topic, cve)
-            if self.authority.get(place, 0) < entry.rank:
-                self.authority[place] = entry.rank
+            subject = (topic, cve)
+            if self.authority.get(subject, 0) < entry.rank:
+                self.authority[subject] = entry.rank
 
     def _note(self, newest: dict[str, str], name: str, version: str) -> None:
         known = newest.get(name, "")
@@ -337,8 +343,9 @@ class EcosystemIndex:
         listed: Mapping[str, list[AffectedEntry]],
         sources_of: Mapping[str, frozenset[str]],
     ) -> None:
-        """Some AlmaLinux advisories leave binaries out (ALSA-2022:0896 has glibc-static, but not
-        glibc): what is built from the same source is as vulnerable, whether listed or not."""
+        """Apply fixes of listed binaries to all binaries of the same source, which are as
+        vulnerable: some AlmaLinux advisories leave binaries out (ALSA-2022:0896 has glibc-static,
+        but not glibc)."""
         names = frozenset(listed)
         fixes = {entry.affected.fixed for entries in listed.values() for entry in entries}
         uniform = len({bare(head(fixed)) for fixed in fixes if fixed}) == 1
@@ -350,19 +357,19 @@ class EcosystemIndex:
                 if not entry.affected.fixed:
                     continue
                 stated = {entry.affected.source} if entry.affected.source else set()
-                found = stated or set(sources_of.get(name, ()))
+                sources = stated or set(sources_of.get(name, ()))
                 if not stated and titled and (uniform or name == titled):
-                    found.add(titled)
-                for source in found:
+                    sources.add(titled)
+                for source in sources:
                     if foreign(source):
                         continue
-                    # The binary may have a version of its own; only a source's name, or one
-                    # version for all, tells the source's version.
+                    # The binary may have its own version; only where it has the source's name, or
+                    # all have one version, does it tell the source's version.
                     if source != name and not uniform:
                         continue
-                    place = (source, entry.affected.fixed)
-                    if place not in done:
-                        done.add(place)
+                    fix = (source, entry.affected.fixed)
+                    if fix not in done:
+                        done.add(fix)
                         _put(self.joined[source], _joined(entry, names))
 
 
@@ -370,8 +377,8 @@ def _is_of_another_kernel(
     source: str, names: Collection[str], sources_of: Mapping[str, frozenset[str]]
 ) -> bool:
     """Whether an advisory that lists these names is for another kernel than the one built from the
-    source. ELSA-2024-12169 lists bpftool beside kernel-uek: it says nothing of Red Hat's kernel,
-    from whose source there is a bpftool too."""
+    source. ELSA-2024-12169 lists bpftool beside kernel-uek; it does not concern Red Hat's kernel,
+    though a bpftool is built from that too."""
     if not is_rpm_source(source):
         return False
     kernels = [name for name in names if is_rpm_part(name)]
@@ -381,15 +388,15 @@ def _is_of_another_kernel(
     )
 
 
-# A title that names one package, which is then the source: `Moderate: glibc security update`.
+# A title that names one package, the source: `Moderate: glibc security update`.
 _ONE_PACKAGE = re.compile(
     r"(?:[A-Z][a-z]+: )?([A-Za-z0-9][A-Za-z0-9_.+-]*)(?::\S+)? (?:security|bug)\b"
 )
 
 
 def _by_arch(members: list[Affected]) -> Iterator[list[Affected]]:
-    """Those of one package apart where architectures have fixes of their own: ELSA-2022-4803 was
-    built again for aarch64 alone."""
+    """The members together, or split by architecture where architectures have different fixes:
+    ELSA-2022-4803 was built again for aarch64 alone."""
     fixes: dict[str, set[str]] = defaultdict(set)
     for affected in members:
         fixes[affected.arch].add(affected.fixed)
@@ -401,13 +408,13 @@ def _by_arch(members: list[Affected]) -> Iterator[list[Affected]]:
 
 
 def _titled(title: str, names: Collection[str]) -> str:
-    """The source that a title names, empty where it names none. ALSA-2024:4243 says `python3` and
-    lists python3.12 only, which is another source than EL8's python3."""
-    found = _ONE_PACKAGE.match(title)
-    if found is None:
+    """The source that a title names, empty where it names none. The title of ALSA-2024:4243 says
+    `python3`, but it lists python3.12 only, which is another source than EL8's python3."""
+    match = _ONE_PACKAGE.match(title)
+    if match is None:
         return ""
-    name = found[1]
-    own = any(one == name or one.startswith(f"{name}-") for one in names)
+    name = match[1]
+    own = any(binary == name or binary.startswith(f"{name}-") for binary in names)
     numbered = re.compile(re.escape(name) + r"\.?[0-9]")
     return "" if not own and any(map(numbered.match, names)) else name
 

@@ -1,4 +1,4 @@
-"""What matching looks at: installed packages, normalised, each distinct one once for the fleet."""
+"""Normalise installed packages for matching, and keep each distinct one once for the fleet."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -24,11 +24,11 @@ _SIGNED_UBUNTU = re.compile(r"linux-signed(-.+)?")
 class InstalledPackage:
     """One installed package as matching sees it.
 
-    `PackageTable` makes one object of equal packages: identity is equality, a look-up is cheap.
-    `streams` are module streams that it may belong to (`NAME:STREAM`), empty where it is not
-    modular or nothing is known; `modular` tells which. `borrowed` says that the source version's
-    epoch is unknown (source RPM names have none). `sourceless` that nobody stated a source, so that
-    `source` is only the name.
+    `PackageTable` makes one object of equal packages, so they compare by identity and look-ups are
+    cheap. `streams` are the module streams that it may belong to (`NAME:STREAM`), empty where it is
+    not modular or they are not known; `modular` tells which. `borrowed`: the epoch of the source
+    version is not known, because it comes from the name of a source RPM. `sourceless`: no source
+    was stated, so `source` is the name of the package.
     """
 
     ecosystem: str
@@ -44,65 +44,65 @@ class InstalledPackage:
 
 
 class PerPackage(dict[InstalledPackage, T], Generic[T]):
-    """What `look` says of units, asked once for each: lists of thousands of hosts hold a few
-    thousand distinct units."""
+    """The result of `compute` for each package, computed once: the lists of thousands of hosts have
+    a few thousand distinct packages."""
 
-    def __init__(self, look: Callable[[InstalledPackage], T]) -> None:
+    def __init__(self, compute: Callable[[InstalledPackage], T]) -> None:
         super().__init__()
-        self._look = look
+        self._compute = compute
 
-    def __missing__(self, unit: InstalledPackage) -> T:
-        found = self[unit] = self._look(unit)
-        return found
+    def __missing__(self, package: InstalledPackage) -> T:
+        value = self[package] = self._compute(package)
+        return value
 
-    def of(self, units: Iterable[InstalledPackage]) -> Iterable[T]:
-        """The same for many."""
-        return map(self.__getitem__, units)
+    def of(self, packages: Iterable[InstalledPackage]) -> Iterable[T]:
+        """The results for several packages, in their order."""
+        return map(self.__getitem__, packages)
 
 
 class PackageTable:
-    """Makes units, one object for equal ones over the whole fleet."""
+    """Makes the installed packages of a fleet, one object for equal ones."""
 
     def __init__(self) -> None:
-        self._units: dict[tuple[object, ...], InstalledPackage] = {}
-        # By ecosystem: id of a package -> its unit. Snapshots give equal packages as one object;
-        # holding them keeps their ids theirs.
-        self._seen: dict[str, dict[int, InstalledPackage]] = {}
-        self._packages: list[Package] = []
+        self._installed: dict[tuple[object, ...], InstalledPackage] = {}
+        # Ecosystem -> id() of a discovered package -> the installed one. Snapshots give equal
+        # packages as one object; `_discovered` keeps them alive, so that their ids stay unique.
+        self._by_id: dict[str, dict[int, InstalledPackage]] = {}
+        self._discovered: list[Package] = []
         self._held: set[int] = set()
 
     def of(self, packages: Sequence[Package], platform: Platform) -> tuple[InstalledPackage, ...]:
-        """The units of a host's packages; module streams are resolved by `streams`."""
-        seen = self._seen.setdefault(platform.ecosystem, {})
+        """The installed packages of a host's list, in its order; `Enricher` adds what they lack."""
+        by_id = self._by_id.setdefault(platform.ecosystem, {})
         try:
-            # Nearly always: all of them stand in an earlier list.
-            return tuple(map(seen.__getitem__, map(id, packages)))
+            # The common case: earlier lists have all of them.
+            return tuple(map(by_id.__getitem__, map(id, packages)))
         except KeyError:
             for package in packages:
-                if id(package) not in seen:
-                    self._packages.append(package)
+                if id(package) not in by_id:
+                    self._discovered.append(package)
                     if package.held:
                         self._held.add(id(package))
-                    seen[id(package)] = self._one(_installed_package(package, platform))
-        return tuple(map(seen.__getitem__, map(id, packages)))
+                    by_id[id(package)] = self._unique(_installed_package(package, platform))
+        return tuple(map(by_id.__getitem__, map(id, packages)))
 
     def held(self, packages: Sequence[Package]) -> frozenset[str]:
-        """Names of the packages that the operator holds, of a list that `of` was given."""
+        """Names of those packages that the operator holds, in a list that `of` was given before."""
         if self._held.isdisjoint(map(id, packages)):
             return frozenset()
         return frozenset(package.name for package in packages if package.held)
 
-    def units(self) -> tuple[InstalledPackage, ...]:
-        """All that were made so far, in that order."""
-        return tuple(self._units.values())
+    def packages(self) -> tuple[InstalledPackage, ...]:
+        """All packages made so far, in that order."""
+        return tuple(self._installed.values())
 
-    def change(self, unit: InstalledPackage, **changes: Any) -> InstalledPackage:
-        """The unit with other values."""
-        return self._one(replace(unit, **changes))
+    def change(self, package: InstalledPackage, **changes: Any) -> InstalledPackage:
+        """The package with other values of its fields."""
+        return self._unique(replace(package, **changes))
 
-    def _one(self, unit: InstalledPackage) -> InstalledPackage:
-        values = tuple(getattr(unit, name) for name in InstalledPackage.__slots__)
-        return self._units.setdefault(values, unit)
+    def _unique(self, package: InstalledPackage) -> InstalledPackage:
+        values = tuple(getattr(package, name) for name in InstalledPackage.__slots__)
+        return self._installed.setdefault(values, package)
 
 
 def _installed_package(package: Package, platform: Platform) -> InstalledPackage:
@@ -148,49 +148,52 @@ def _source_of(package: Package) -> tuple[str, str]:
 def _kernel_source(source: str, version: str, ecosystem: str) -> tuple[str, str]:
     if ecosystem.startswith("Debian:") and (unsigned := debian.signed_source(source)):
         return unsigned, debian.unsigned(version)
-    if ecosystem.startswith("Ubuntu:") and (found := _SIGNED_UBUNTU.fullmatch(source)):
-        return f"linux{found[1] or ''}", version
+    if ecosystem.startswith("Ubuntu:") and (match := _SIGNED_UBUNTU.fullmatch(source)):
+        return f"linux{match[1] or ''}", version
     return source, version
 
 
 def aged(
-    unit: InstalledPackage, version: str, table: PackageTable
+    package: InstalledPackage, version: str, table: PackageTable
 ) -> tuple[InstalledPackage, bool]:
-    """The unit as it was in another version of the same binary, and whether its source's version
-    is known: it follows from the binary's where it does now, but for rebuilds and epochs.
+    """The package in an earlier version of the same binary, and whether its source version is then
+    known. It is where binary and source have one version now, but for rebuilds and epochs.
 
-    Elsewhere today's stays, so that only what feeds say of the binary itself differs.
+    Otherwise the source version stays as it is, so that only advisories on the binary itself give
+    another result.
     """
-    own, old = (debian.backported_from(_REBUILD.sub("", one)) for one in (unit.version, version))
-    if own == unit.source_version:
+    own, old = (debian.backported_from(_REBUILD.sub("", raw)) for raw in (package.version, version))
+    if own == package.source_version:
         source = old
-    elif bare(own) == bare(unit.source_version):
-        epoch, colon, _ = unit.source_version.rpartition(":")
+    elif bare(own) == bare(package.source_version):
+        epoch, colon, _ = package.source_version.rpartition(":")
         source = f"{epoch}{colon}{bare(old)}"
     else:
-        return table.change(unit, version=version), False
-    return table.change(unit, version=version, source_version=source), True
+        return table.change(package, version=version), False
+    return table.change(package, version=version, source_version=source), True
 
 
 def stated_sources(
-    units: Iterable[InstalledPackage],
+    packages: Iterable[InstalledPackage],
 ) -> dict[tuple[str, str, str], InstalledPackage]:
-    """(ecosystem, binary, its version) -> a unit that states its source. Another version of the
-    binary tells too little: gcc 4:12.2.0-3 is built from gcc-defaults 1.203."""
+    """(ecosystem, binary, its version) -> a package that states its source. The version is a part
+    of the key because it decides: gcc 4:12.2.0-3 is built from gcc-defaults 1.203."""
     return {
-        (unit.ecosystem, unit.name, unit.version): unit for unit in units if not unit.sourceless
+        (package.ecosystem, package.name, package.version): package
+        for package in packages
+        if not package.sourceless
     }
 
 
 Source = tuple[str, str, str]  # ecosystem, source, version without epoch
 
 
-def teachers(units: Iterable[InstalledPackage]) -> dict[Source, list[InstalledPackage]]:
-    """Binaries that have the source's own version, with its epoch. perl-Errno 0:1.28-419 is built
-    from perl 5.26.3-419, and perl-libs 4:5.26.3-419 tells that its epoch is 4."""
-    found: dict[Source, list[InstalledPackage]] = {}
-    for unit in units:
-        if not unit.borrowed and ":" in unit.version:
-            place = (unit.ecosystem, unit.source, bare(unit.source_version))
-            found.setdefault(place, []).append(unit)
-    return found
+def epoch_holders(packages: Iterable[InstalledPackage]) -> dict[Source, list[InstalledPackage]]:
+    """Source -> binaries that have its version with the epoch. perl-Errno 0:1.28-419 is built from
+    perl 5.26.3-419, and perl-libs 4:5.26.3-419 tells that the epoch of perl is 4."""
+    holders: dict[Source, list[InstalledPackage]] = {}
+    for package in packages:
+        if not package.borrowed and ":" in package.version:
+            source = (package.ecosystem, package.source, bare(package.source_version))
+            holders.setdefault(source, []).append(package)
+    return holders

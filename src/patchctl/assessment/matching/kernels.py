@@ -1,4 +1,4 @@
-"""Kernels: several are installed, one runs, and that one decides."""
+"""Separate the kernels of a host from its other packages; of several the running one counts."""
 
 import re
 from collections.abc import Iterable, Sequence
@@ -24,9 +24,9 @@ _UBUNTU_IMAGE = re.compile(
 
 @dataclass(frozen=True)
 class Kernels:
-    """A host's units without those of kernels, and of those the running and the newest ones.
+    """A host's packages: `rest` without kernels, and the `running` and the `newest` kernels.
 
-    `note` says why the running kernel could not be found among the installed ones.
+    `note` says why the running kernel is not among the installed ones, empty where it is.
     """
 
     rest: tuple[InstalledPackage, ...]
@@ -36,17 +36,17 @@ class Kernels:
 
 
 class _Part(IntEnum):
-    """What a unit has to do with kernels."""
+    """The part that a package plays in a kernel."""
 
     NONE = 0
     IMAGE = 1
-    # Headers, tools and meta packages of Debian's kernel: a kernel's vulnerability is not in them,
-    # and meta packages have versions of their own.
+    # Headers, tools and meta packages of Debian's kernel: they do not contain a kernel's
+    # vulnerability, and meta packages have versions of their own.
     BESIDE = 2
 
 
 class Splitter:
-    """Sorts kernels from the rest; each distinct unit is looked at once."""
+    """Separates kernels from other packages; it examines each distinct package once."""
 
     def __init__(self, table: PackageTable) -> None:
         self._table = table
@@ -57,19 +57,22 @@ class Splitter:
 
     def split(
         self,
-        units: Sequence[InstalledPackage],
+        packages: Sequence[InstalledPackage],
         running: str,
         scheme: VersionScheme | None,
         *,
         managed: bool,
     ) -> Kernels:
-        """`managed` is False in a container: no kernel of its own runs."""
+        """The packages of a host with its kernels apart. `running` is what `uname -r` says;
+        `managed` is False in a container, which runs no kernel of its own."""
         known = self._parts.get(scheme) if scheme is not None else None
-        parts = tuple(known.of(units)) if known is not None else ()
+        parts = tuple(known.of(packages)) if known is not None else ()
         if not any(parts):
-            return Kernels(tuple(units))
-        rest = tuple(compress(units, map(not_, parts)))
-        images = [unit for unit, part in zip(units, parts, strict=True) if part is _Part.IMAGE]
+            return Kernels(tuple(packages))
+        rest = tuple(compress(packages, map(not_, parts)))
+        images = [
+            package for package, part in zip(packages, parts, strict=True) if part is _Part.IMAGE
+        ]
         if not images or not managed:
             return Kernels(rest)
         if scheme is VersionScheme.DEB:
@@ -77,14 +80,14 @@ class Splitter:
         return _rpm(images, rest, running, self._table)
 
 
-def _deb_part(unit: InstalledPackage) -> _Part:
-    if not is_deb_source(unit.source):
+def _deb_part(package: InstalledPackage) -> _Part:
+    if not is_deb_source(package.source):
         return _Part.NONE
-    return _Part.IMAGE if is_deb_part(unit.name) else _Part.BESIDE
+    return _Part.IMAGE if is_deb_part(package.name) else _Part.BESIDE
 
 
-def _rpm_part(unit: InstalledPackage) -> _Part:
-    return _Part.IMAGE if is_rpm_part(unit.name) else _Part.NONE
+def _rpm_part(package: InstalledPackage) -> _Part:
+    return _Part.IMAGE if is_rpm_part(package.name) else _Part.NONE
 
 
 def _deb(
@@ -92,10 +95,10 @@ def _deb(
 ) -> Kernels:
     newest = newest_of(images, VersionScheme.DEB)
     ends = tuple(f"{part}-{running}" for part in ("image", "image-unsigned", "modules"))
-    runs = [unit for unit in images if running and unit.name.endswith(ends)]
+    runs = [package for package in images if running and package.name.endswith(ends)]
     if runs:
         return Kernels(rest, tuple(runs), newest)
-    return Kernels(rest, newest, newest, _lost(running))
+    return Kernels(rest, newest, newest, _unknown_kernel_note(running))
 
 
 def _rpm(
@@ -109,52 +112,55 @@ def _rpm(
     release = named[1] if named else running
     flavour = (named[2] if named else None) or ("rt" if ".rt" in release else "")
     if not release:
-        return Kernels(rest, newest, newest, _lost(running))
-    runs = [unit for unit in images if _is_release(unit, release, flavour)]
+        return Kernels(rest, newest, newest, _unknown_kernel_note(running))
+    runs = [package for package in images if _is_release(package, release, flavour)]
     if not runs:
-        # An old kernel that was removed while it ran: its release is its version.
-        kin = [unit for unit in newest if _flavour(unit.name) == flavour.removesuffix("debug")]
+        # The running kernel was removed from disk: its release is its version.
+        kin = [
+            package for package in newest if _flavour(package.name) == flavour.removesuffix("debug")
+        ]
         runs = [
-            table.change(unit, version=release, source_version=release) for unit in kin or newest
+            table.change(package, version=release, source_version=release)
+            for package in kin or newest
         ]
     return Kernels(rest, tuple(runs), newest)
 
 
-def _is_release(unit: InstalledPackage, release: str, flavour: str) -> bool:
-    version = bare(unit.version)
+def _is_release(package: InstalledPackage, release: str, flavour: str) -> bool:
+    version = bare(package.version)
     # SUSE's uname -r lacks the rebuild number of the package and ends in the flavour.
     short = re.sub(r"-[a-z]+$", "", release)
     same = version == release or (short != release and version.startswith(f"{short}."))
-    return same and (not flavour or _flavour(unit.name) in ("", *flavour.split("-")))
+    return same and (not flavour or _flavour(package.name) in ("", *flavour.split("-")))
 
 
 def ubuntu_sources(name: str, version: str) -> tuple[str, ...]:
-    """The sources that a kernel's image of Ubuntu may be built from, the likeliest first; empty for
+    """The sources that an Ubuntu kernel image may be built from, the likeliest first; empty for
     other packages.
 
-    linux-image-6.8.0-1021-aws is of linux-aws-6.8 where the release has that, else of linux-aws;
-    generic ones of linux-hwe-6.8 or linux.
+    linux-image-6.8.0-1021-aws is from linux-aws-6.8 where the release has that, else from
+    linux-aws; generic images are from linux-hwe-6.8 or linux.
     """
-    found = _UBUNTU_IMAGE.fullmatch(name)
-    if found is None:
+    image = _UBUNTU_IMAGE.fullmatch(name)
+    if image is None:
         return ()
     series = ".".join(version.split(".")[:2])
-    flavour = found[1].removesuffix("-64k")
+    flavour = image[1].removesuffix("-64k")
     if flavour == "generic":
         return f"linux-hwe-{series}", "linux"
     base = f"linux-{flavour}"
     return f"{base}-{series}", f"{base}-hwe-{series}", base
 
 
-def is_companion(unit: InstalledPackage) -> bool:
-    """Headers, tools and documents from a kernel's source package: a kernel's vulnerability is not
-    in them, so only an advisory that names the binary itself speaks of them."""
-    return is_rpm_source(unit.source) and not is_rpm_part(unit.name)
+def is_companion(package: InstalledPackage) -> bool:
+    """Whether a package has headers, tools or documents from a kernel's source package. They do not
+    contain the kernel's vulnerability, so only advisories that name the binary itself count."""
+    return is_rpm_source(package.source) and not is_rpm_part(package.name)
 
 
 def is_of_flavours(name: str, listed: frozenset[str]) -> bool:
-    """Whether an advisory that lists these names may speak of a package built from the same source:
-    one for kernel-64k alone says nothing of the plain kernel. True for what is no kernel."""
+    """Whether an advisory that lists these names may concern a package built from the same source:
+    one for kernel-64k only does not concern the plain kernel. True for packages of no kernel."""
     flavours = _flavours(listed) if is_rpm_part(name) else frozenset()
     return not flavours or "" in flavours or _flavour(name) in flavours
 
@@ -165,28 +171,28 @@ def _flavours(listed: frozenset[str]) -> frozenset[str]:
 
 
 def _flavour(name: str) -> str:
-    found = re.match(r"kernel-(rt|64k|zfcpdump|uek|lt|ml|plus|default|azure|preempt)\b", name)
-    return found[1] if found else ""
+    match = re.match(r"kernel-(rt|64k|zfcpdump|uek|lt|ml|plus|default|azure|preempt)\b", name)
+    return match[1] if match else ""
 
 
 def newest_of(
     images: Iterable[InstalledPackage], scheme: VersionScheme
 ) -> tuple[InstalledPackage, ...]:
-    """The newest of each rpm name; of Debian's, where the version is in the name, of each source.
-    What has no version that can be read is none of them."""
+    """The newest kernel of each rpm name, or of each Debian source, whose binaries have the version
+    in their names. A package whose version cannot be read is none of them."""
     best: dict[str, tuple[Key, InstalledPackage]] = {}
-    for unit in images:
+    for package in images:
         try:
-            place = key(scheme, unit.source_version)
+            version_key = key(scheme, package.source_version)
         except InvalidVersionError:
             continue
-        name = unit.name if scheme is VersionScheme.RPM else unit.source
-        if name not in best or best[name][0] < place:
-            best[name] = (place, unit)
-    return tuple(unit for _, unit in best.values())
+        name = package.name if scheme is VersionScheme.RPM else package.source
+        if name not in best or best[name][0] < version_key:
+            best[name] = (version_key, package)
+    return tuple(package for _, package in best.values())
 
 
-def _lost(running: str) -> str:
+def _unknown_kernel_note(running: str) -> str:
     if not running:
         return "which kernel runs is not known, so the newest installed one counts"
     return f"the running kernel {running} is not among the installed ones; the newest one counts"

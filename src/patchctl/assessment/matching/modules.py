@@ -1,6 +1,6 @@
-"""Module streams: which stream an advisory is for, and which one an installed package is from.
+"""Find the module stream that an advisory is for, and the one that an installed package is from.
 
-AlmaLinux's OSV records state neither; what tells is the advisory's title (`ruby:2.5 security
+AlmaLinux's OSV records state neither. They follow from the advisory's title (`ruby:2.5 security
 update`), the build tag in the release (`.module_el8.5.0+259+8cec6917`) and the versions themselves.
 """
 
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from .builds import build_of, shared_parts, upstream
 from .installed import InstalledPackage, PackageTable
 
-# 389-ds:1.4 begins with a number; a name without a letter is a time or an epoch.
+# 389-ds:1.4 begins with a number; text without a letter before the colon is a time or an epoch.
 _TITLE = re.compile(
     r"(?<![A-Za-z0-9:_.+-])([0-9]*[A-Za-z_.+-]*[A-Za-z][A-Za-z0-9_.+-]*):([A-Za-z0-9][A-Za-z0-9_.+-]*)"
 )
@@ -24,7 +24,7 @@ def in_title(title: str) -> frozenset[str]:
 
 
 class ModuleStreams:
-    """What a feed's modular advisories tell of builds and versions."""
+    """The builds and versions of module streams, learnt from a feed's modular advisories."""
 
     def __init__(self) -> None:
         self._by_build: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
@@ -32,7 +32,7 @@ class ModuleStreams:
         self._candidates: dict[tuple[str, str], frozenset[str]] = {}
 
     def learn(self, name: str, fixed: str, streams: Iterable[str]) -> None:
-        """A fix of a modular package in an advisory for these streams."""
+        """Note a fix of a modular package in an advisory for these streams."""
         self._candidates.clear()
         build, version = build_of(fixed), upstream(fixed)
         for stream in streams:
@@ -41,30 +41,33 @@ class ModuleStreams:
             self._versions[name][stream].add(version)
 
     def resolve(
-        self, units: Sequence[InstalledPackage], table: PackageTable
+        self, packages: Sequence[InstalledPackage], table: PackageTable
     ) -> Sequence[InstalledPackage]:
-        """One host's units with the streams of those that state none.
+        """One host's packages, with streams for those that state none.
 
-        What the feed says of a build decides, else the stream whose versions are nearest. A host
-        has one stream of a module at most (dnf enables no second), so all its packages decide
-        together.
+        The stream that the feed names for the build wins, else the one whose versions are nearest.
+        A host has one stream of a module at most (dnf enables no second), so all its packages vote.
         """
-        unlabelled = [unit for unit in units if unit.modular and not unit.streams]
+        unlabelled = [package for package in packages if package.modular and not package.streams]
         if not unlabelled:
-            return units
-        candidates = {unit: self.candidates(unit.name, unit.version) for unit in unlabelled}
+            return packages
+        candidates = {
+            package: self.candidates(package.name, package.version) for package in unlabelled
+        }
         winners = elect(candidates.values())
         return [
-            table.change(unit, streams=candidates[unit] & winners) if unit in candidates else unit
-            for unit in units
+            table.change(package, streams=candidates[package] & winners)
+            if package in candidates
+            else package
+            for package in packages
         ]
 
     def candidates(self, name: str, version: str) -> frozenset[str]:
         """The streams that a modular package of this version may be from."""
-        found = self._candidates.get((name, version))
-        if found is None:
-            found = self._candidates[name, version] = self._nearest(name, version)
-        return found
+        streams = self._candidates.get((name, version))
+        if streams is None:
+            streams = self._candidates[name, version] = self._nearest(name, version)
+        return streams
 
     def _nearest(self, name: str, version: str) -> frozenset[str]:
         seen = self._by_build.get((name, build_of(version)))
@@ -72,7 +75,7 @@ class ModuleStreams:
             return frozenset(seen)
         own = upstream(version)
         near = {
-            stream: max((shared_parts(own, one) for one in versions), default=0)
+            stream: max((shared_parts(own, fixed) for fixed in versions), default=0)
             for stream, versions in self._versions.get(name, {}).items()
         }
         best = max(near.values(), default=0)
@@ -85,11 +88,12 @@ def module_of(stream: str) -> str:
 
 
 def elect(choices: Iterable[frozenset[str]]) -> frozenset[str]:
-    """Of each module the streams that most packages can be from; less choice weighs more."""
+    """The streams of each module that most packages can be from. A package with fewer choices has
+    more weight."""
     votes: dict[str, Counter[str]] = defaultdict(Counter)
     for streams in choices:
         for stream in streams:
-            # Whole numbers: 5040 divides by every number of streams that a package may have.
+            # Keeps votes whole numbers: 5040 is divisible by any likely number of streams.
             votes[module_of(stream)][stream] += 5040 // len(streams)
     return frozenset(
         stream

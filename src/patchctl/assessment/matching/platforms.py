@@ -1,7 +1,7 @@
-"""Which ecosystem a host belongs to, and which channels of it the host may draw from.
+"""Find the ecosystem that a host belongs to, and the channels that it gets updates from.
 
-From os-release(5) and the repositories' Label and Codename; never from Suite, which changes when a
-release becomes oldstable.
+They follow from os-release(5) and the repositories' Label and Codename; never from Suite, which
+changes when a release becomes oldstable.
 """
 
 import re
@@ -14,11 +14,12 @@ from ...models.versions import VersionScheme
 
 @dataclass(frozen=True)
 class Platform:
-    """`ecosystem` as in `models.advisory.Affected`, empty where the system is not known.
+    """A release of an operating system with the channels of a host. `ecosystem` as in
+    `models.advisory.Affected`, empty where the system is not known.
 
     `channels` are those besides the plain one. `product` and `cycle` are endoflife.date's. `minor`
-    is Red Hat's minor release (`9.2`), to which extended updates belong. `unreleased` are a release
-    before it comes out and a rolling one, which may have no feed of their own.
+    is Red Hat's minor release (`9.2`), which extended updates are for. `unreleased` is true for a
+    release before it comes out and for a rolling one, which may have no feed of their own.
     """
 
     ecosystem: str
@@ -31,7 +32,7 @@ class Platform:
 
     @property
     def reaches(self) -> frozenset[str]:
-        """Channels, and `minor:9.2` for the minor release."""
+        """The channels, and `minor:9.2` for the minor release."""
         return self.channels | {f"minor:{self.minor}"} if self.minor else self.channels
 
     @property
@@ -104,7 +105,7 @@ _BY_MAJOR = {
     "fedora": ("Fedora", "fedora", _RPM),
     "amzn": ("Amazon Linux", "amazon-linux", _RPM),
 }
-# What inventories of other tools write for the ID.
+# What inventories of other tools write instead of the ID.
 _OTHER_IDS = {
     "alma": "almalinux",
     "rockylinux": "rocky",
@@ -115,7 +116,7 @@ _OTHER_IDS = {
     "amazonlinux": "amzn",
     "suse": "sles",
 }
-# Words of ID_LIKE: a rebuild by somebody else, of which its own repositories' advisories speak.
+# Words in ID_LIKE of other rebuilds, which their own repositories' advisories are for.
 _RPM_FAMILY = frozenset({"rhel", "centos", "fedora"})
 _RELEASE_IN_NAME = re.compile(r"[0-9]+(?:\.[0-9]+)*")
 _CHANNEL_OF_REPOSITORY = re.compile(r"\b(eus|aus|tus|e4s|els)\b")
@@ -136,7 +137,7 @@ _MINOR_OF_REPOSITORY = re.compile(r"\b([0-9]+\.[0-9]+)\b")
 
 
 def platform_of(facts: HostFacts) -> Platform:
-    """The host's platform by what it says of itself."""
+    """The platform of a host, by its os-release, repositories and packages."""
     plain = _plain(facts.os)
     if plain.scheme is None:
         return plain
@@ -148,7 +149,7 @@ def platform_of(facts: HostFacts) -> Platform:
 
 
 def ecosystem_of(os: OsRelease) -> str:
-    """The ecosystem that `platform_of` says for every host of this release."""
+    """The ecosystem that `platform_of` gives for every host of this release."""
     return _plain(os).ecosystem
 
 
@@ -158,10 +159,10 @@ def _plain(os: OsRelease) -> Platform:
     if ident in ("debian", "raspbian"):
         return _debian(version, codename, os)
     if not version:
-        # Hand-made inventories leave it out; `AlmaLinux 8.10 (Cerulean Leopard)` tells.
-        told = _RELEASE_IN_NAME.search(os.pretty_name)
+        # Hand-made inventories leave it out, but have it in `AlmaLinux 8.10 (Cerulean Leopard)`.
+        in_name = _RELEASE_IN_NAME.search(os.pretty_name)
         version = UBUNTU_RELEASES.get(codename, "") if ident == "ubuntu" else ""
-        version = version or (told[0] if told else "")
+        version = version or (in_name[0] if in_name else "")
     if ident in _BY_MAJOR and (major := _MAJOR.match(version)):
         name, product, scheme = _BY_MAJOR[ident]
         # Amazon Linux 1 was named by date: 2018.03.
@@ -192,7 +193,7 @@ def _plain(os: OsRelease) -> Platform:
 
 
 def _alpine(version: str, release: str) -> Platform:
-    """Edge calls itself by the coming release: `3.21.0_alpha20240807`."""
+    """Alpine's platform. Edge has the version of the coming release: `3.21.0_alpha20240807`."""
     if "_alpha" in version:
         return Platform("Alpine:edge", _APK, product="alpine-linux", unreleased=True)
     early = "_" in version
@@ -202,8 +203,8 @@ def _alpine(version: str, release: str) -> Platform:
 
 
 def _debian(version: str, codename: str, os: OsRelease) -> Platform:
-    """By number, else by codename: testing and unstable have no VERSION_ID, and a point release's
-    number (12.5) is no release of its own. Until squeeze (6.0) a release's number had a point."""
+    """Debian's platform, by number, else by codename: testing and unstable have no VERSION_ID. A
+    point release (12.5) is no release of its own, but until squeeze (6.0) numbers had a point."""
     number = _MAJOR_MINOR.match(version)
     if number is None:
         # `bookworm/sid` is what testing's debian_version says.
@@ -225,58 +226,61 @@ def _channels(
     packages: Iterable[Package],
     os: OsRelease,
 ) -> frozenset[str]:
-    """Subscriptions that the host draws from, by its repositories, else by what is installed."""
+    """The channels of a host, by its repositories, else by its installed packages."""
     vendor = plain.ecosystem.partition(":")[0]
-    found: set[str] = set()
-    for one in repositories:
-        words = f"{one.origin} {one.label} {one.uri}".lower()
+    channels: set[str] = set()
+    for repository in repositories:
+        words = f"{repository.origin} {repository.label} {repository.uri}".lower()
         if vendor == "Ubuntu":
-            found.update(channel for channel, pattern in _UBUNTU_PRO if pattern.search(words))
+            channels.update(channel for channel, pattern in _UBUNTU_PRO if pattern.search(words))
         elif vendor == "Amazon Linux":
             extra = _AMAZON_EXTRA.search(words)
-            found.add(f"extra:{extra[1]}" if extra else "core")
+            channels.add(f"extra:{extra[1]}" if extra else "core")
         elif vendor == "SUSE" and (support := _SUSE_SUPPORT.search(words)):
-            found.add(support[1])
+            channels.add(support[1])
         elif vendor == "Red Hat" and (kind := _CHANNEL_OF_REPOSITORY.search(words)):
             minor = _MINOR_OF_REPOSITORY.search(words)
             number = minor[1] if minor else os.version_id
-            found.add("elts" if kind[1] == "els" else f"{kind[1]}:{number}")
+            channels.add("elts" if kind[1] == "els" else f"{kind[1]}:{number}")
     if vendor == "Ubuntu":
         archives = {"esm-infra", "esm-apps"}
         # Feeds seldom tell which of the two archives of ESM has a fix.
-        if found & archives:
-            found.add("esm")
-        # Where a package of it is installed, the host had the subscription.
-        elif any("~esm" in one.version or "+esm" in one.version for one in packages):
-            found |= {"esm", *archives}
-    return frozenset(found)
+        if channels & archives:
+            channels.add("esm")
+        # A host with an installed package of ESM had the subscription.
+        elif any("~esm" in package.version or "+esm" in package.version for package in packages):
+            channels |= {"esm", *archives}
+    return frozenset(channels)
 
 
 def _is_part_of_suse(name: str, tail: str) -> bool:
-    """Products, extensions and modules of one service pack, and Package Hub, SUSE's EPEL. Modules
-    of 12 have no service packs: `Linux Enterprise Module for Containers 12`."""
+    """Whether a name is a product, extension or module of one service pack, or Package Hub, SUSE's
+    EPEL. Modules of 12 have no service packs: `Linux Enterprise Module for Containers 12`."""
     if name.startswith(("SUSE:Linux Enterprise Module for", "SUSE:Package Hub")):
         return name.endswith((tail, f" {tail.split()[0]}"))
     return name.startswith("SUSE:Linux Enterprise") and name.endswith(tail)
 
 
 def related(platform: Platform, available: Collection[str]) -> tuple[str, ...]:
-    """The ecosystems with feeds that speak of packages of this platform, its own first.
+    """The ecosystems whose feeds cover packages of this platform, its own first; `available` are
+    those that have feeds.
 
-    SUSE's advisories name modules beside the product; EPEL serves every rebuild of RHEL. Before a
-    release of Alpine has a feed, the newest earlier one tells most.
+    SUSE's advisories name modules beside the product; EPEL serves every rebuild of RHEL. While a
+    release of Alpine has no feed, that of the newest earlier release is used.
     """
     own = platform.ecosystem
-    found = [own] if own in available else []
-    if platform.unreleased and not found:
-        found = _newest_before(own, available)
+    ecosystems = [own] if own in available else []
+    if platform.unreleased and not ecosystems:
+        ecosystems = _newest_before(own, available)
     release = own.partition(":")[2]
     if own.startswith("SUSE:"):
         tail = release.removeprefix("Linux Enterprise Server")
-        found += sorted(name for name in available if name != own and _is_part_of_suse(name, tail))
+        ecosystems += sorted(
+            name for name in available if name != own and _is_part_of_suse(name, tail)
+        )
     elif own.startswith(("AlmaLinux:", "Rocky Linux:", "Red Hat:", "Oracle Linux:", "CentOS:")):
-        found += [name for name in (f"EPEL:{release}",) if name in available]
-    return tuple(found)
+        ecosystems += [name for name in (f"EPEL:{release}",) if name in available]
+    return tuple(ecosystems)
 
 
 def _newest_before(own: str, available: Collection[str]) -> list[str]:

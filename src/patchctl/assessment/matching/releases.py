@@ -1,4 +1,4 @@
-"""Which releases of operating systems still get fixes."""
+"""Tell which releases of operating systems still get fixes."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -15,8 +15,8 @@ _FREE = {"debian"}
 def releases(
     hosts: Iterable[Platform], lifecycles: Iterable[Lifecycle], today: str
 ) -> tuple[Release, ...]:
-    """The fleet's releases with their support at an ISO date, largest first."""
-    known = {(one.product, one.cycle): one for one in lifecycles}
+    """The fleet's releases with their support on the ISO date `today`, most hosts first."""
+    known = {(lifecycle.product, lifecycle.cycle): lifecycle for lifecycle in lifecycles}
     counts: Counter[str] = Counter()
     platforms: dict[str, Platform] = {}
     for platform in hosts:
@@ -30,25 +30,25 @@ def releases(
 def _release(
     platform: Platform, hosts: int, known: dict[tuple[str, str], Lifecycle], today: str
 ) -> Release:
-    found = known.get((platform.product, platform.cycle))
-    if found is None:
+    lifecycle = known.get((platform.product, platform.cycle))
+    if lifecycle is None:
         return Release(ecosystem=platform.label, hosts=hosts, support="unknown")
     support, note = "supported", ""
-    if found.end and found.end < today:
-        support, note = "ended", f"support ended on {found.end}"
-        if found.extended_end and found.extended_end >= today:
+    if lifecycle.end and lifecycle.end < today:
+        support, note = "ended", f"support ended on {lifecycle.end}"
+        if lifecycle.extended_end and lifecycle.extended_end >= today:
             contract = bool(platform.channels)
             if platform.product in _FREE or contract:
                 support = "extended"
-            name = found.extended_name or "extended support"
-            note += f"; {name} until {found.extended_end}"
+            name = lifecycle.extended_name or "extended support"
+            note += f"; {name} until {lifecycle.extended_end}"
             if platform.product not in _FREE:
                 note += "" if contract else " needs a subscription"
     return Release(
         ecosystem=platform.label,
         hosts=hosts,
         support=support,
-        end=found.end,
-        extended_end=found.extended_end,
+        end=lifecycle.end,
+        extended_end=lifecycle.extended_end,
         note=note,
     )

@@ -1,7 +1,7 @@
-"""Which release of Debian a version is from: not always the host's.
+"""Find the release of Debian that a package's version is from, which may not be the host's.
 
-A backport, a package of testing on a stable host and what an upgrade left behind have the fixes of
-the release that built them, and not those of the host's own.
+A backport, a package of testing on a stable host, and a package that an upgrade left behind have
+the fixes of the release that built them, not those of the host's own release.
 """
 
 from collections.abc import Callable, Collection, Iterable
@@ -18,15 +18,15 @@ _DEBIAN = "Debian:"
 _key = key_function(VersionScheme.DEB)
 _ORDER = tuple(DEBIAN_RELEASES.values())  # oldest first, unstable last
 
-# ecosystem, names of sources -> an index of what its feeds say of these
+# (ecosystem, names of sources) -> an index of the advisories on these
 Loader = Callable[[str, Collection[str]], EcosystemIndex]
 
 
 class Suites:
-    """Puts units into the release that their version is from.
+    """Moves packages to the release that their version is from.
 
-    `indexes` are those of the fleet's own systems; those of other releases are added to it, with
-    the sources only of which a unit may be from there. `available` are ecosystems with feeds.
+    `indexes` are those of the fleet's own systems. Indexes of other releases are added to it, with
+    only those sources of which a package may be from there. `available` are ecosystems with feeds.
     """
 
     def __init__(
@@ -39,83 +39,89 @@ class Suites:
         self._table = table
         self._indexes = indexes
         self._releases = [name for name in map(_named, _ORDER) if name in available]
-        self._places = PerPackage(self._place)
-        foreign = {unit.source for unit in table.units() if self._may_be_foreign(unit)}
-        wanted: dict[str, set[str]] = {release: set(foreign) for release in self._releases}
-        for unit in table.units():
-            if self._is_absent(unit):
-                for release in _after(unit.ecosystem):
-                    wanted.setdefault(release, set()).add(unit.source)
-            elif self._is_behind(unit):
-                wanted.setdefault(_before(unit.ecosystem), set()).add(unit.source)
+        self._resolved = PerPackage(self._resolve)
+        foreign = {package.source for package in table.packages() if self._may_be_foreign(package)}
+        sources: dict[str, set[str]] = {release: set(foreign) for release in self._releases}
+        for package in table.packages():
+            if self._is_absent(package):
+                for release in _after(package.ecosystem):
+                    sources.setdefault(release, set()).add(package.source)
+            elif self._is_behind(package):
+                sources.setdefault(_before(package.ecosystem), set()).add(package.source)
         for release in self._releases:
-            if wanted[release] and release not in indexes:
-                indexes[release] = load(release, wanted[release])
+            if sources[release] and release not in indexes:
+                indexes[release] = load(release, sources[release])
 
-    def of(self, units: tuple[InstalledPackage, ...]) -> tuple[InstalledPackage, ...]:
-        """The same units, each in its release."""
-        if not any(unit.ecosystem.startswith(_DEBIAN) for unit in units[:1]):
-            return units
-        return tuple(map(self._places.__getitem__, units))
+    def of(self, packages: tuple[InstalledPackage, ...]) -> tuple[InstalledPackage, ...]:
+        """The same packages, each with the ecosystem of the release that its version is from."""
+        if not any(package.ecosystem.startswith(_DEBIAN) for package in packages[:1]):
+            return packages
+        return tuple(map(self._resolved.__getitem__, packages))
 
-    def _may_be_foreign(self, unit: InstalledPackage) -> bool:
-        if not unit.ecosystem.startswith(_DEBIAN):
+    def _may_be_foreign(self, package: InstalledPackage) -> bool:
+        if not package.ecosystem.startswith(_DEBIAN):
             return False
-        release = unit.ecosystem.removeprefix(_DEBIAN)
-        version = unit.source_version
+        release = package.ecosystem.removeprefix(_DEBIAN)
+        version = package.source_version
         if backported_to(version):
             return True
         tag = updated_in(version)
         if tag:
             return tag != release
-        index = self._indexes.get(unit.ecosystem)
-        return index is not None and _is_newer(version, index.current.get(unit.source, ""))
+        index = self._indexes.get(package.ecosystem)
+        return index is not None and _is_newer(version, index.current.get(package.source, ""))
 
-    def _is_absent(self, unit: InstalledPackage) -> bool:
-        """Whether the unit's release does not have its source, as far as its feeds tell: a package
-        of a later release, or one that never had an advisory."""
-        index = self._indexes.get(unit.ecosystem) if unit.ecosystem.startswith(_DEBIAN) else None
-        return index is not None and index.tracked and unit.source not in index.sources
+    def _is_absent(self, package: InstalledPackage) -> bool:
+        """Whether the package's release lacks its source, as far as feeds tell. The package is from
+        a later release, or never had an advisory."""
+        index = (
+            self._indexes.get(package.ecosystem) if package.ecosystem.startswith(_DEBIAN) else None
+        )
+        return index is not None and index.tracked and package.source not in index.sources
 
-    def _is_behind(self, unit: InstalledPackage) -> bool:
-        """Whether the unit's release has a newer version of its source, so that this one may be
-        what an upgrade from the release before left behind."""
-        index = self._indexes.get(unit.ecosystem) if unit.ecosystem.startswith(_DEBIAN) else None
-        if index is None or unit.source_version in index.has.get(unit.source, ()):
+    def _is_behind(self, package: InstalledPackage) -> bool:
+        """Whether the package's release has a newer version of its source, so that an upgrade from
+        the release before may have left this one behind."""
+        index = (
+            self._indexes.get(package.ecosystem) if package.ecosystem.startswith(_DEBIAN) else None
+        )
+        if index is None or package.source_version in index.has.get(package.source, ()):
             return False
-        return _is_newer(index.current.get(unit.source, ""), unit.source_version)
+        return _is_newer(index.current.get(package.source, ""), package.source_version)
 
-    def _place(self, unit: InstalledPackage) -> InstalledPackage:
-        if not unit.ecosystem.startswith(_DEBIAN):
-            return unit
-        if not self._may_be_foreign(unit) and not self._is_absent(unit):
-            before = self._indexes.get(_before(unit.ecosystem))
-            left = before is not None and unit.source_version in before.has.get(unit.source, ())
-            if left and self._is_behind(unit):
-                return self._table.change(unit, ecosystem=_before(unit.ecosystem))
-            return unit
-        version = unit.source_version
+    def _resolve(self, package: InstalledPackage) -> InstalledPackage:
+        if not package.ecosystem.startswith(_DEBIAN):
+            return package
+        if not self._may_be_foreign(package) and not self._is_absent(package):
+            before = self._indexes.get(_before(package.ecosystem))
+            left = before is not None and package.source_version in before.has.get(
+                package.source, ()
+            )
+            if left and self._is_behind(package):
+                return self._table.change(package, ecosystem=_before(package.ecosystem))
+            return package
+        version = package.source_version
         if target := backported_to(version):
             version = backported_from(version)
-            # backports.debian.org builds from the next release, at times from the one after it.
+            # Backports are built from the next release, sometimes from the one after it.
             later = _after(_named(target))
             held = [name for name in later if name in self._releases]
-            release = self._nearest(unit.source, version, held) or (held or later)[0]
+            release = self._nearest(package.source, version, held) or (held or later)[0]
         elif tag := updated_in(version):
-            own = self._indexes.get(unit.ecosystem)
-            here = own is not None and version in own.has.get(unit.source, ())
+            own = self._indexes.get(package.ecosystem)
+            here = own is not None and version in own.has.get(package.source, ())
             release = "" if here or _named(tag) not in self._releases else _named(tag)
         else:
-            candidates = [unit.ecosystem, *_after(unit.ecosystem)]
-            release = self._nearest(unit.source, version, candidates)
+            candidates = [package.ecosystem, *_after(package.ecosystem)]
+            release = self._nearest(package.source, version, candidates)
         if not release:
-            return unit
-        return self._table.change(unit, ecosystem=release, source_version=version)
+            return package
+        return self._table.change(package, ecosystem=release, source_version=version)
 
     def _nearest(self, source: str, version: str, releases: Iterable[str]) -> str:
-        """The release that has this version of the source, or the nearest one: of one upstream
-        version, else with most of it in common; of equally near ones the first that is not older.
-        Empty where no release is known to have the source."""
+        """The release that has this version of the source, or else the nearest version: with the
+        same upstream version, or with most of it in common. Of equally near releases the first that
+        is not older. Empty where no release is known to have the source."""
         versions = {
             release: self._indexes[release].newest(source)
             for release in releases
@@ -135,28 +141,28 @@ def _named(number: str) -> str:
 
 
 def _after(release: str) -> list[str]:
-    """Later releases, the next one first; unstable is later than all."""
+    """Later releases, the next one first; unstable is the last."""
     known = [_named(name) for name in _ORDER]
     start = known.index(release) + 1 if release in known else 0
     return known[start:] or known[-1:]
 
 
 def _before(release: str) -> str:
-    """The release before, empty where none is known."""
+    """The release before this one, empty where none is known."""
     known = [_named(name) for name in _ORDER]
-    place = known.index(release) if release in known else 0
-    return known[place - 1] if place else ""
+    position = known.index(release) if release in known else 0
+    return known[position - 1] if position else ""
 
 
 def _nearness(version: str, current: str) -> tuple[bool, bool, bool, int]:
-    """How near a version is to what a release has; a site's own build adds to that."""
+    """How near a version is to a release's own. A site's own build adds a suffix to that."""
     own, other = upstream(version), upstream(current)
     built_on = version.startswith(current)
     return version == current, built_on, own == other, shared_parts(own, other)
 
 
 def _is_newer(version: str, current: str) -> bool:
-    """False where one of them is no version, or not known."""
+    """Whether a version is newer. False where one of them is invalid or empty."""
     try:
         return bool(version and current) and _key(version) > _key(current)
     except InvalidVersionError:

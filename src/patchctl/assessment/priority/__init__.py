@@ -1,1 +1,1 @@
-"""How urgent a vulnerability is on a host, and why."""
+"""Decide how urgent a vulnerability is on a host, and why."""

@@ -1,4 +1,4 @@
-"""What of a host counts for priority: from inventory variables, else from what discovery saw.
+"""Find a host's exposure, criticality and environment, from inventory variables, else discovery.
 
 Variables: `patch_exposure`, `patch_criticality`, `patch_environment`. They are plain text;
 inventories are read without templating, so Jinja in them is an error and not a guess.
@@ -21,7 +21,7 @@ EXPOSURES = {
     "small": Exposure.SMALL,
     "isolated": Exposure.SMALL,
 }
-CRITICALITIES = {one.name.lower(): one for one in Criticality}
+CRITICALITIES = {level.name.lower(): level for level in Criticality}
 # Group names that are an environment, where nothing declares one.
 _ENVIRONMENTS = ("production", "prod", "staging", "stage", "canary", "test", "dev", "development")
 
@@ -29,9 +29,9 @@ _ENVIRONMENTS = ("production", "prod", "staging", "stage", "canary", "test", "de
 def context_of(
     name: str, variables: Mapping[str, object] | None, groups: tuple[str, ...], facts: HostFacts
 ) -> Context:
-    """Exposure, criticality and environment of a host; `variables` None: it is in no inventory.
+    """The context of a host. `variables` is None where the host is in no inventory.
 
-    Raises InvalidInputError for a variable with a value that it does not take.
+    Raises InvalidInputError for a variable with an invalid value.
     """
     declared = _text(name, variables or {}, "patch_exposure")
     if declared:
@@ -40,7 +40,7 @@ def context_of(
             raise _wrong(name, "patch_exposure", declared, EXPOSURES)
         why = "declared by patch_exposure"
     else:
-        exposure, why = _seen(name, variables or {}, facts.listeners)
+        exposure, why = _observed(name, variables or {}, facts.listeners)
     return Context(
         exposure=exposure,
         exposure_why=why,
@@ -53,10 +53,10 @@ def _criticality(name: str, variables: Mapping[str, object]) -> Criticality:
     declared = _text(name, variables, "patch_criticality")
     if not declared:
         return Criticality.MEDIUM
-    found = CRITICALITIES.get(declared.lower().replace("-", "_").replace(" ", "_"))
-    if found is None:
+    criticality = CRITICALITIES.get(declared.lower().replace("-", "_").replace(" ", "_"))
+    if criticality is None:
         raise _wrong(name, "patch_criticality", declared, CRITICALITIES)
-    return found
+    return criticality
 
 
 def _environment(name: str, variables: Mapping[str, object], groups: tuple[str, ...]) -> str:
@@ -91,25 +91,25 @@ def _wrong(name: str, key: str, value: str, known: Iterable[str]) -> InvalidInpu
     )
 
 
-# --- what discovery saw -------------------------------------------------------------------------
+# --- exposure by discovery ----------------------------------------------------------------------
 
 _Address = IPv4Address | IPv6Address
 
 
-def _seen(
+def _observed(
     name: str, variables: Mapping[str, object], listeners: tuple[Listener, ...]
 ) -> tuple[Exposure, str]:
-    """The reasons name no address and only well-known ports: hosts that agree in their context
-    share their findings."""
+    """(exposure, reason). Reasons name no address and only well-known ports, because hosts with
+    equal contexts share their findings."""
     if not listeners:
         return Exposure.CONTROLLED, "assumed: discovery saw no listening sockets"
-    addresses = [(_address(one.address), one) for one in listeners]
+    addresses = [(_address(listener.address), listener) for listener in listeners]
     public = any(_is_public(address) for address, _ in addresses) or any(
         _is_public(_address(str(text))) for text in (name, variables.get("ansible_host") or "")
     )
     open_to_all = [
-        one
-        for address, one in addresses
+        listener
+        for address, listener in addresses
         if _is_public(address) or (public and address is not None and address.is_unspecified)
     ]
     if open_to_all:
@@ -120,12 +120,14 @@ def _seen(
 
 
 def _is_public(address: _Address | None) -> bool:
-    # Multicast is_global as well, and no address of a host.
+    # Multicast is_global too, but is no address of a host.
     return address is not None and address.is_global and not address.is_multicast
 
 
 def _port(listeners: list[Listener]) -> str:
-    known = [(one.port, one.protocol) for one in listeners if 0 < one.port < 1024]
+    known = [
+        (listener.port, listener.protocol) for listener in listeners if 0 < listener.port < 1024
+    ]
     if not known:
         return ""
     port, protocol = min(known)
@@ -133,7 +135,7 @@ def _port(listeners: list[Listener]) -> str:
 
 
 def _address(text: str) -> _Address | None:
-    """None where it is no address: a name, or a form that no tool writes."""
+    """The address in a text, None for a name or an unknown format."""
     text = text.strip("[]")
     if text == "*":  # ss writes it for a socket of both families
         return IPv6Address("::")

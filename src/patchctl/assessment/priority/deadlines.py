@@ -1,7 +1,7 @@
-"""What each profile says of a vulnerability on a host: how urgent, and by which day.
+"""Rule by each profile how urgent a vulnerability is on a host, and by which day to fix it.
 
-No memory is needed: a clock starts on a published date, so that a deadline does not move when
-patchctl runs again. Only where no date is known does it start today, and says so.
+A deadline runs from a published date, so it does not move when patchctl runs again and needs no
+stored state. Only where no date is known does it run from today, and the reason says so.
 
 Sources: CISA BOD 26-04 (2026-06-10), Table 1 and Appendix A; CISA BOD 22-01 (2021-11-03,
 revoked by 26-04); PCI DSS 4.0.1, requirements 6.3.1 and 6.3.3; CVSS v3.1 section 5.
@@ -18,8 +18,7 @@ from ...models.priority import Clock, Context, Decision, Exposure, PriorityPolic
 from .decision_tables import BOD_26_04, DEPLOYER, Timeline
 from .ssvc import DecisionPoints
 
-# Within so many days a deadline cannot wait for the next maintenance window, or not even for
-# regular hours.
+# A deadline within so many days cannot wait for regular hours, or for the next maintenance window.
 _ACT_DAYS, _OUT_OF_CYCLE_DAYS = 3, 21
 BANDS = ("none", "low", "medium", "high", "critical")
 
@@ -34,7 +33,7 @@ _BAND_OF = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One CVE on hosts of one kind, on a day (ISO date)."""
+    """One CVE on hosts with one context, on a day (ISO date)."""
 
     threat: Threat
     context: Context
@@ -46,8 +45,8 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What one profile says. `decision` is None where it says nothing of this CVE; `advice` is
-    what it asks for besides a fix."""
+    """The ruling of one profile. `decision` is None where the profile does not apply to the CVE;
+    `advice` is what it asks for besides a fix."""
 
     decision: Decision | None
     reason: str
@@ -55,13 +54,13 @@ class Ruling:
     advice: str = ""
 
     def lines(self) -> list[str]:
-        """In words, with every date and where it is counted from."""
-        told = [f"due {clock.due}, counted from {clock.start}" for clock in self.clocks]
-        return ["; ".join((self.reason, *told)), *([self.advice] if self.advice else [])]
+        """The ruling in words, with each due date and the date that it is counted from."""
+        dates = [f"due {clock.due}, counted from {clock.start}" for clock in self.clocks]
+        return ["; ".join((self.reason, *dates)), *([self.advice] if self.advice else [])]
 
 
 def band_of(threat: Threat) -> str:
-    """CVSS v3.1's band; without a score that of the vendor's word, medium without either."""
+    """The band of CVSS v3.1; without a score that of the vendor's severity, else medium."""
     if threat.cvss is None:
         return _BAND_OF.get(threat.severity, "medium")
     score = threat.cvss.score
@@ -69,12 +68,12 @@ def band_of(threat: Threat) -> str:
 
 
 def rulings(case: Case) -> list[Ruling]:
-    """Every chosen profile's, in the order of the settings."""
+    """The rulings of all chosen profiles, in the order of the settings."""
     return [_RULES[profile](case) for profile in case.policy.profiles]
 
 
 def fix_out(threat: Threat) -> bool:
-    """Whether a fix is known to be out, on whichever repository."""
+    """Whether a fix is known to be out, in any repository."""
     return threat.fixable or threat.fix_out or bool(_date(threat.fix_published))
 
 
@@ -93,10 +92,10 @@ def _ssvc(case: Case) -> Ruling:
 
 
 def _bod_26_04(case: Case) -> Ruling:
-    """Runs from the listing in KEV for what is listed, else from the fix.
+    """Rule by BOD 26-04: the deadline runs from the listing in KEV, else from the fix.
 
-    Appendix A says the earlier of the listing and the detection on the asset. A detection is known
-    only to who remembers it; the fix comes before it, so this date is never the laxer one.
+    Appendix A says the earlier of the listing and the detection on the asset. Detections are not
+    stored; the fix comes before the detection, so this date is never later.
     """
     kev, points = case.threat.kev, case.points
     exposed = case.context.exposure is Exposure.OPEN
@@ -109,11 +108,11 @@ def _bod_26_04(case: Case) -> Ruling:
         )
     listed = BOD_26_04[True, exposed, points.automatable, points.total]
     clocks = _bod_clock(listed, _since_listing(kev) or _since_fix(case) or _from_today(case))
-    # A listing may come years after the fix; it never moves a deadline that stood already.
+    # A listing may come years after the fix; it never moves an earlier deadline.
     before = _bod_clock(unlisted, _since_fix(case), ", from before its listing in KEV")
     if before and before[0].due < clocks[0].due:
         clocks += before
-    # Evidence is lost with the update: the guidance has it collected within 24 hours, before.
+    # The update destroys evidence: the guidance says to collect it within 24 hours, before.
     advice = "look for a compromise before patching, and keep the evidence (BOD 26-04)"
     return Ruling(
         _by_days(listed.days),
@@ -142,8 +141,9 @@ def _bod_clock(
 
 
 def _pci(case: Case) -> Ruling:
-    """6.3.3: patches for critical vulnerabilities within one month of release; 6.3.1 leaves the
-    ranking to the entity. Here: CVSS critical, critical to the vendor, or known exploited."""
+    """Rule by PCI DSS. 6.3.3: patch critical vulnerabilities within one month of release; 6.3.1
+    leaves the ranking to the entity. Here critical is: CVSS critical, critical to the vendor, or
+    known exploited."""
     threat = case.threat
     critical = (
         case.band == "critical" or threat.severity is Severity.CRITICAL or threat.kev is not None
@@ -154,7 +154,7 @@ def _pci(case: Case) -> Ruling:
     clocks: tuple[Clock, ...] = ()
     if start is not None:
         due = _month_later(start[0])
-        clocks = (Clock(rule="PCI DSS 6.3.3: one month", due=due, start=_told(start)),)
+        clocks = (Clock(rule="PCI DSS 6.3.3: one month", due=due, start=_start_in_words(start)),)
     reason = "PCI DSS 6.3.3: critical, within one month of the fix"
     return Ruling(Decision.SCHEDULED, reason, clocks)
 
@@ -186,8 +186,8 @@ def _band_words(case: Case) -> str:
 
 
 def _bod_22_01(case: Case) -> Ruling:
-    """The catalogue's own dates. Where an entry has none: two weeks, six months for CVEs from
-    before 2021."""
+    """Rule by BOD 22-01: KEV's own due dates. Where an entry has none: two weeks, or six months for
+    CVEs from before 2021."""
     kev = case.threat.kev
     if kev is None:
         return Ruling(None, "BOD 22-01: not in KEV")
@@ -199,7 +199,7 @@ def _bod_22_01(case: Case) -> Ruling:
             "BOD 22-01: " + ("six months" if old else "two weeks"), start, 183 if old else 14
         )
     else:
-        clock = Clock(rule="BOD 22-01: KEV's due date", due=kev.due, start=_told(start))
+        clock = Clock(rule="BOD 22-01: KEV's due date", due=kev.due, start=_start_in_words(start))
     days = (date.fromisoformat(clock.due) - date.fromisoformat(start[0])).days
     return Ruling(_by_days(max(days, 0)), clock.rule, (clock,))
 
@@ -220,7 +220,7 @@ _WORDS = {
 
 
 def _by_days(days: int | None) -> Decision:
-    """What a deadline means for the day's work, where the profile only gives days."""
+    """The decision for a deadline, where the profile gives days only."""
     if days is None:
         return Decision.DEFER
     if days <= _ACT_DAYS:
@@ -232,7 +232,7 @@ def _by_days(days: int | None) -> Decision:
 
 
 def _since_fix(case: Case) -> tuple[str, str] | None:
-    """(date, why) from which a deadline for a fix runs; None where no fix is out."""
+    """(date, reason) from which a deadline for a fix runs; None where no fix is out."""
     threat = case.threat
     if _date(threat.fix_published):
         return threat.fix_published, "the fix was published"
@@ -252,10 +252,10 @@ def _from_today(case: Case) -> tuple[str, str]:
 
 
 def _clock(rule: str, start: tuple[str, str], days: int) -> Clock:
-    return Clock(rule=rule, due=_later(start[0], days), start=_told(start))
+    return Clock(rule=rule, due=_later(start[0], days), start=_start_in_words(start))
 
 
-def _told(start: tuple[str, str]) -> str:
+def _start_in_words(start: tuple[str, str]) -> str:
     return f"{start[0]}, {start[1]}"
 
 
@@ -278,7 +278,7 @@ def _later(start: str, days: int) -> str:
 
 @lru_cache(maxsize=4096)
 def _month_later(start: str) -> str:
-    """The same day of the next month, else that month's last."""
+    """The same day of the next month, or that month's last day."""
     day = date.fromisoformat(start)
     year, month = (day.year + 1, 1) if day.month == 12 else (day.year, day.month + 1)
     return date(year, month, min(day.day, monthrange(year, month)[1])).isoformat()

@@ -1,4 +1,4 @@
-"""Published decision tables, as facts: SSVC Deployer and CISA's BOD 26-04.
+"""Define the published decision tables: SSVC Deployer and CISA's BOD 26-04.
 
 Source: CERT/CC SSVC, `data/csv`: deployer_patch_application_priority 1.0.0 (72 rows) and
 cisa_bod_26_04 1.0.0 (16 rows).
@@ -9,15 +9,15 @@ from itertools import product
 
 from ...models.priority import Criticality, Decision, Exposure
 
-# SSVC's words for the deployer's outcomes.
+# The first letters of SSVC's outcomes for deployers.
 _LETTERS = {
     "d": Decision.DEFER,
     "s": Decision.SCHEDULED,
     "o": Decision.OUT_OF_CYCLE,
     "i": Decision.ACT,
 }
-# A line an exploitation; in it groups for exposure small, controlled, open, each once with
-# automatable no and once with yes; in a group the human impact low, medium, high, very high.
+# A line for each exploitation; in it groups for exposure small, controlled, open, each with
+# automatable no, then yes; in a group a letter for human impact low, medium, high, very high.
 _DEPLOYER = {
     "none": "ddss dsss  dsss ssss  dsss ssso",
     "poc": "dsss ssss  dsss ssso  ssso ssoo",
@@ -37,7 +37,7 @@ DEPLOYER: dict[tuple[str, Exposure, bool, Criticality], Decision] = {
 
 
 class Timeline(Enum):
-    """BOD 26-04's outcomes: calendar days, None for none, and words."""
+    """BOD 26-04's outcomes: calendar days (None: no deadline), and the outcome in words."""
 
     TRIAGE = (3, "3 days and a forensic investigation")
     THREE_DAYS = (3, "3 days")

@@ -1,5 +1,6 @@
-"""SSVC's decision points of a CVE: from its record, else from its CVSS vector, else from the
-vendor's word. A record that is missing must not make everything urgent, nor nothing.
+"""Find SSVC's decision points of a CVE: from its record, its CVSS vector, or the vendor's severity.
+
+A missing record must neither make everything urgent nor nothing.
 """
 
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from ...models.priority import Threat
 
 @dataclass(frozen=True, slots=True)
 class DecisionPoints:
-    """What counts, and where it comes from: a line for what no record gave."""
+    """Decision points of a CVE. `notes` has a line on each that no record gave."""
 
     exploitation: str
     automatable: bool
@@ -19,12 +20,12 @@ class DecisionPoints:
     notes: tuple[str, ...]
 
 
-# SSVC's exploitation, the KEV catalogue aside.
+# SSVC's values of exploitation.
 _EXPLOITATION = ("none", "poc", "active")
 
-# (automatable, total) where there is neither SSVC nor CVSS. Red Hat's words, which others follow:
-# critical is what a worm could use; important compromises confidentiality, integrity and
-# availability. Unknown: BOD 26-04's own defaults, not automatable and total.
+# (automatable, total) where there is neither SSVC nor CVSS. By Red Hat's definitions, which others
+# follow: a worm could use a critical one; an important one compromises confidentiality, integrity
+# and availability. Unknown: BOD 26-04's own defaults, not automatable and total.
 _BY_SEVERITY = {
     Severity.CRITICAL: (True, True),
     Severity.IMPORTANT: (False, True),
@@ -36,7 +37,7 @@ _BY_SEVERITY = {
 
 
 def points_of(threat: Threat) -> DecisionPoints:
-    """The decision points of a CVE, KEV before its record."""
+    """The decision points of a CVE. A listing in KEV overrules its record."""
     return _points(
         threat.kev is not None,
         threat.exploitation,
@@ -83,8 +84,8 @@ def _guess(vector: str, severity: Severity) -> tuple[bool, bool, str]:
 
 
 def _automatable(metrics: dict[str, str]) -> bool:
-    """Reachable by network, with nobody's help and no luck."""
-    if metrics.get("AU") in ("Y", "N"):  # CVSS 4.0's own metric, SSVC's point by another name
+    """Whether an attack needs only the network: no privileges, no user, no special conditions."""
+    if metrics.get("AU") in ("Y", "N"):  # CVSS 4.0's Automatable is SSVC's
         return metrics["AU"] == "Y"
     return (
         metrics["AV"] == "N"
@@ -97,6 +98,6 @@ def _automatable(metrics: dict[str, str]) -> bool:
 
 
 def _total(metrics: dict[str, str]) -> bool:
-    """Everything of the vulnerable system is the attacker's: `H`, in CVSS 2.0 `C`."""
-    ours = ("VC", "VI", "VA") if "VC" in metrics else ("C", "I", "A")
-    return all(metrics.get(name) in ("H", "C") for name in ours)
+    """Whether all impacts on the vulnerable system are total: `H`, in CVSS 2.0 `C`."""
+    impacts = ("VC", "VI", "VA") if "VC" in metrics else ("C", "I", "A")
+    return all(metrics.get(name) in ("H", "C") for name in impacts)

@@ -1,7 +1,7 @@
-"""Version order as dpkg, rpm and apk have it, by keys made once.
+"""Order versions as dpkg, rpm and apk do, by keys that are made once.
 
-`key` turns a version into bytes. Keys of one scheme compare by `<` and `==`, hash and bisect as the
-package manager compares the versions; keys of different schemes mean nothing to each other.
+`key` turns a version into bytes. Keys of one scheme compare by `<` and `==` as the package manager
+compares the versions, and can be hashed and bisected; keys of different schemes cannot be compared.
 """
 
 from collections.abc import Callable
@@ -20,9 +20,9 @@ _FUNCTIONS: dict[VersionScheme, Callable[[str], Key]] = {
 
 
 def key(scheme: VersionScheme, version: str) -> Key:
-    """The place of a full version (with epoch, revision or release, if it has them) in its order.
+    """The sort key of a full version (with epoch, revision or release, if it has them).
 
-    Raises InvalidVersionError for text that the package manager takes for no version.
+    Raises InvalidVersionError for text that the package manager does not take for a version.
     """
     return _FUNCTIONS[scheme](version)
 

@@ -1,14 +1,14 @@
-"""Alpine's order: `number{.number}{letter}{_suffix{number}}{~hash}{-rnumber}`.
+"""Make keys of Alpine's versions: `number{.number}{letter}{_suffix{number}}{~hash}{-rnumber}`.
 
-apk-tools 2 and 3 differ. This is the order of 2 (Alpine up to 3.22), because it reads all that
-Alpine has released: 3 takes digits after a letter (`6.6.2p1`) for no version, and 2 gives them
-their place. Where both read a version they differ only in components with leading zeros: 2 takes
-`1.010` after `1.02`, 3 before. From 3 come hashes, and `1.0.r2` before `1.0r2`.
+apk-tools 2 and 3 differ. This is the order of 2 (Alpine up to 3.22), because 2 reads every version
+that Alpine has released: 3 does not take digits after a letter (`6.6.2p1`) for a version. Where
+both read a version they differ only in components with leading zeros: 2 sorts `1.010` after
+`1.02`, 3 before. Hashes, and `1.0.r2` before `1.0r2`, are from 3.
 
-At each place: _alpha _beta _pre _rc, the end, -r, ~hash, a number of the suffix, _cvs _svn _git _hg
-_p, an empty component before a letter, a letter, digits after it, a component. Bytes of a key are
-that rank from 01 to 0a, each followed by its value; a number is 40 plus its count of digits, and
-them.
+The order at each position: _alpha _beta _pre _rc, the end, -r, ~hash, a number of the suffix, _cvs
+_svn _git _hg _p, an empty component before a letter, a letter, digits after it, a component. A key
+has for each piece a byte for that rank, from 01 to 0a, and its value. A number is a byte 40 plus
+the count of its digits, then the digits.
 """
 
 import re
@@ -21,8 +21,8 @@ _PRE, _END, _REVISION, _HASH, _SUFFIX_NUMBER, _POST, _HOLLOW, _LETTER, _DIGITS, 
 _PRE_SUFFIXES = ("_alpha", "_beta", "_pre", "_rc")
 _POST_SUFFIXES = ("_cvs", "_svn", "_git", "_hg", "_p")
 _SUFFIXES = {
-    **{name: _PRE + bytes((place,)) for place, name in enumerate(_PRE_SUFFIXES)},
-    **{name: _POST + bytes((place,)) for place, name in enumerate(_POST_SUFFIXES)},
+    **{name: _PRE + bytes((rank,)) for rank, name in enumerate(_PRE_SUFFIXES)},
+    **{name: _POST + bytes((rank,)) for rank, name in enumerate(_POST_SUFFIXES)},
 }
 _ZERO = b"\x40"
 _MAX_DIGITS = 19  # apk-tools keeps a number in 64 bits
@@ -74,7 +74,7 @@ _NO_NUMBER = _DIGITS + _ZERO
 
 
 def key(version: str) -> Key:
-    """The key of an Alpine version, `-r` and all."""
+    """The key of a full Alpine version, with its `-r`."""
     if _VERSION.fullmatch(version) is None:
         raise InvalidVersionError(
             "apk", version, "expected number{.number}{letter}{_suffix{number}}{~hash}{-rnumber}"

@@ -1,7 +1,7 @@
-"""Debian's order: deb-version(7), Debian policy 5.6.12, and dpkg where they are silent.
+"""Make keys of Debian's versions: deb-version(7), Debian policy 5.6.12, and dpkg for the rest.
 
-A part is text and number in turn, both possibly empty. Text: `~` before the end of the text, that
-before letters, those before all else. Bytes of a key:
+A part is text and number in turn, both may be empty. In text `~` sorts before the end of the text,
+the end before letters, letters before all else. Bytes of a key:
 
     01            ~
     02..3e, 3f    the number that ends a text; also 02, the end of a part
@@ -21,8 +21,8 @@ _TEXT = {
     if not character.isdigit()
 }
 
-# dpkg only warns of odd punctuation and of a version that starts with no digit, and compares them.
-# Characters beyond ASCII it sorts by whether the platform's char is signed: no order at all.
+# dpkg only warns of odd punctuation and of a version without a digit at its start, and compares
+# them. It sorts characters beyond ASCII by whether the platform's char is signed: no usable order.
 _VERSION = re.compile(r"(?:([0-9]+):)?([!-~]+)")
 _split = re.compile(r"[^0-9]+[0-9]*|[0-9]+").findall
 
@@ -42,7 +42,7 @@ _piece_of = _PIECES.__getitem__
 
 
 def key(version: str) -> Key:
-    """The key of `[epoch:]upstream[-revision]`; no epoch is 0, no revision is as `-0`."""
+    """The key of `[epoch:]upstream[-revision]`; no epoch is epoch 0, no revision is `-0`."""
     match = _VERSION.fullmatch(version)
     if match is None:
         raise _invalid(version)

@@ -1,7 +1,7 @@
-"""rpm's order: rpm-version(7), and librpm where it is silent.
+"""Make keys of rpm's versions: rpm-version(7), and librpm for the rest.
 
-A part is runs of letters and runs of digits; all else only separates, but for `~` and `^`.
-At each place `~` is lowest, then the end, `^`, letters, digits. Bytes of a key:
+A part is runs of letters and runs of digits; all other characters but `~` and `^` only separate.
+At each position `~` is lowest, then the end, `^`, letters, digits. Bytes of a key:
 
     00            the end of a run of letters
     01            ~
@@ -10,8 +10,8 @@ At each place `~` is lowest, then the end, `^`, letters, digits. Bytes of a key:
     41..5a 61..7a letters
     80..fe, ff    numbers
 
-Nothing follows the version where there is no release, so such a version sorts before all its
-releases, as in librpm. (`Requires:` ignores the release where one side has none; a key cannot.)
+A version without a release sorts before all its releases, as in librpm, because nothing follows it.
+(`Requires:` ignores the release where one side has none; a key cannot.)
 """
 
 import re
@@ -21,7 +21,7 @@ from .tokens import InvalidVersionError, Key, Pieces, number
 _END = b"\x02"
 _MARKS = {"~": b"\x01", "^": b"\x03"}
 
-# librpm refuses only empty text. What holds no version, or a space, came from a broken feed.
+# librpm refuses only empty text. Text without a version, or with a space, is from a broken feed.
 _VERSION = re.compile(r"(?:([0-9]*):)?+([^\x00-\x20\x7f]+)")
 _split = re.compile(r"[0-9]+|[A-Za-z]+|[~^]").findall
 
@@ -44,9 +44,10 @@ _piece_of = _PIECES.__getitem__
 
 
 def key(version: str) -> Key:
-    """The key of `[epoch:]version[-release]`; no epoch is 0, characters beyond ASCII count as dots.
+    """The key of `[epoch:]version[-release]`; no epoch is epoch 0, characters beyond ASCII count as
+    dots.
 
-    What stands before a colon and is no number is a part of the version, as in librpm.
+    Text before a colon that is no number is a part of the version, as in librpm.
     """
     match = _VERSION.fullmatch(version)
     if match is None:

@@ -1,4 +1,4 @@
-"""What the three orders share: the key, its numbers, and a memory of encoded pieces."""
+"""Share between the three schemes: the key, its numbers, and a cache of encoded pieces."""
 
 from collections.abc import Callable
 from typing import NewType
@@ -7,14 +7,14 @@ from ...errors import InvalidInputError
 
 Key = NewType("Key", bytes)
 
-# A fleet's versions are made of few distinct pieces; hashes and dates are not worth keeping.
+# A fleet's versions have few distinct pieces; hashes and dates are too long to be cached.
 _KEPT_PIECES = 1 << 16
 _KEPT_LENGTH = 16
 _SHOWN = 80
 
 
 class InvalidVersionError(InvalidInputError):
-    """Text that is no version to the package manager."""
+    """Text that the package manager does not take for a version."""
 
     def __init__(self, manager: str, version: str, why: str) -> None:
         shown = version if len(version) <= _SHOWN else version[:_SHOWN] + "..."
@@ -22,7 +22,7 @@ class InvalidVersionError(InvalidInputError):
 
 
 class Pieces(dict[str, bytes]):
-    """Piece of a version -> its part of the key, made by `encode` on first use."""
+    """Piece of a version -> its part of the key, which `encode` makes on first use."""
 
     def __init__(self, encode: Callable[[str], bytes]) -> None:
         super().__init__()
@@ -36,10 +36,10 @@ class Pieces(dict[str, bytes]):
 
 
 def number(digits: str, base: int, top: int) -> bytes:
-    """Decimal digits, of any length, as bytes that sort by value; no digits are zero.
+    """Decimal digits of any length as bytes that sort by value; no digits count as zero.
 
-    The first byte is `base` plus the count of digits without leading zeros. Counts that do not fit
-    below `top` are written out after a byte `top`.
+    The first byte is `base` plus the count of digits without leading zeros. A count that does not
+    fit below `top` follows a byte `top` in eight bytes.
     """
     digits = digits.lstrip("0")
     count = len(digits)

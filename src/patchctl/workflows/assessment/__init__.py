@@ -1,1 +1,1 @@
-"""Assess the fleet, keep exceptions, say where hosts stand."""
+"""Assess the fleet, keep exceptions, and tell how far hosts are on their way to a fix."""

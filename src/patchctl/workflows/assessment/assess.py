@@ -1,4 +1,4 @@
-"""Assess the fleet: what is known of its hosts, against what feeds say."""
+"""Assess the fleet: match what is known of its hosts with the feeds."""
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -23,16 +23,16 @@ from ..exclusions import Holding
 from ..inventory.show import left_out
 from .remediation_status import RemediationStatus
 
-# (host's name, its variables and groups, None where it is in no inventory, its facts) -> context
 _FEEDS = "run `patchctl feeds update` or `feeds import`"
 _NAMES = 5
 
+# (host's name, its variables (None: in no inventory), its groups, its facts) -> context
 ContextOf = Callable[[str, Mapping[str, object] | None, tuple[str, ...], HostFacts], Context]
 
 
 @dataclass(frozen=True)
 class Parts:
-    """What an assessment is made of; wiring fills it in."""
+    """The inputs of an assessment, which wiring provides."""
 
     fleet: Fleet
     seen: Callable[[], Iterable[KnownHost]]
@@ -50,9 +50,9 @@ class Parts:
 
 @dataclass
 class AssessmentRun:
-    """An assessment that is walked once: `hosts` gives (host, findings), then `done` the rest.
+    """An assessment that is walked once: first `hosts` for the findings, then `done`.
 
-    `total` hosts are assessed; `looked_at`: the last look at some host succeeded.
+    `total` is the number of assessed hosts; `looked_at`: the last discovery of a host succeeded.
     """
 
     assessor: Assessor
@@ -62,16 +62,16 @@ class AssessmentRun:
     _walked: bool = field(default=False, init=False)
 
     def hosts(self) -> Iterator[tuple[str, Sequence[Finding]]]:
-        """Host by host."""
+        """(host name, its findings), host by host."""
         for name, findings in self.assessor.findings():
             if self.gate.rules:
                 for finding in findings:
-                    self.gate.look(name, finding)
+                    self.gate.count(name, finding)
             yield name, findings
         self._walked = True
 
     def done(self) -> Assessment:
-        """The summary and the actions."""
+        """The summary with the remediations."""
         if not self._walked:
             for _ in self.hosts():
                 pass
@@ -81,19 +81,20 @@ class AssessmentRun:
 def assess(
     parts: Parts, hosts: Collection[str] | None, fail_on: Iterable[str], today: str
 ) -> AssessmentRun:
-    """Begin an assessment of the named hosts (None: all that are known), also where no feed tells
-    anything of them.
+    """Begin an assessment of the named hosts (None: all known ones), even where no feed covers
+    them.
 
-    `today` is an ISO date. Raises UsageError for a rule that is none.
+    `fail_on` are the texts of `--fail-on`, `today` is an ISO date. Raises UsageError for an unknown
+    rule.
     """
     rules = gate(fail_on, today)
     used = tuple(_used(feed, today) for feed in parts.held())
-    seen = {one.name: with_earlier_versions(one, parts.earlier) for one in parts.seen()}
+    seen = {known.name: with_earlier_versions(known, parts.earlier) for known in parts.seen()}
     in_fleet = {host.name: host for host in parts.fleet.hosts}
     if hosts is None:
-        # A host that left the inventory is nobody's any more; an imported one never was in it.
-        hosts = {*in_fleet, *(name for name, one in seen.items() if one.imported)}
-    wanted = sorted(hosts)
+        # Hosts that left the inventory do not count; imported ones were never in it.
+        hosts = {*in_fleet, *(name for name, known in seen.items() if known.imported)}
+    names = sorted(hosts)
     reasons = parts.reasons()
     inputs = [
         HostInput(
@@ -108,12 +109,12 @@ def assess(
             ),
             groups=in_fleet[name].groups if name in in_fleet else (),
         )
-        for name in wanted
+        for name in names
         if name in seen
     ]
     unlooked = tuple(
         Unlooked(host=name, reason=reasons.get(name) or "never discovered")
-        for name in wanted
+        for name in names
         if name not in seen
     )
     holds = parts.exclusions(today)
@@ -134,17 +135,19 @@ def assess(
         ),
         exclusions=holds.rules,
     )
-    looked_at = any(name in seen and name not in reasons for name in wanted)
+    looked_at = any(name in seen and name not in reasons for name in names)
     return AssessmentRun(assessor, rules, len(inputs), looked_at)
 
 
 def judged(running: AssessmentRun) -> AssessmentRun:
-    """The same. Raises NotFoundError where nothing can be found because no feed speaks of any of
-    the hosts: that there are no findings would mean nothing."""
+    """The same assessment. Raises NotFoundError where no feed covers any of the hosts, because no
+    findings would then look like healthy hosts."""
     if not running.assessor.used:
         raise NotFoundError("no feeds are held, so nothing can be assessed", hint=_FEEDS)
     if running.total and not running.assessor.matched.indexes:
-        systems = sorted({one.platform.label for one in running.assessor.matched.software.values()})
+        systems = sorted(
+            {software.platform.label for software in running.assessor.matched.software.values()}
+        )
         raise NotFoundError(
             f"no feed that is held speaks of {', '.join(systems)}, so nothing can be assessed",
             hint=_FEEDS,
@@ -153,24 +156,24 @@ def judged(running: AssessmentRun) -> AssessmentRun:
 
 
 def _doubts(hosts: Sequence[HostInput], reasons: Mapping[str, str]) -> Iterator[str]:
-    """What makes less sure what is known of hosts, one line each."""
-    old = [one.name for one in hosts if one.name in reasons]
+    """Warnings on facts that are old or incomplete, one line each."""
+    old = [host.name for host in hosts if host.name in reasons]
     if old:
         why = sentence(reasons[old[0]])
-        yield f"judged by earlier facts, the last look failed: {_some(old)} ({old[0]}: {why})"
-    partly = [one.name for one in hosts if any(lists.fault for lists in one.facts.lists)]
+        yield f"judged by earlier facts, the last look failed: {_listed(old)} ({old[0]}: {why})"
+    partly = [host.name for host in hosts if any(lists.fault for lists in host.facts.lists)]
     if partly:
         what = "which fixes can be had is not sure, not all repositories could be looked into"
-        yield f"{what}: {_some(partly)}"
+        yield f"{what}: {_listed(partly)}"
 
 
-def _some(names: Sequence[str]) -> str:
+def _listed(names: Sequence[str]) -> str:
     more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
     return ", ".join(names[:_NAMES]) + more
 
 
 def day(text: str, now_s: int) -> str:
-    """`--as-of`: an ISO date, today (UTC) where nothing is said. Raises InvalidInputError."""
+    """`--as-of` as an ISO date, today (UTC) for an empty text. Raises InvalidInputError."""
     if not text:
         return datetime.fromtimestamp(now_s, UTC).date().isoformat()
     try:
@@ -200,14 +203,13 @@ def explain(
     remediation_status: RemediationStatus,
     today: str,
 ) -> Explanation:
-    """Why a host, a CVE or a package is, or is not, affected; the name tells which.
+    """Explain why `subject` (a host, a CVE id or a package) is, or is not, affected.
 
-    Raises NotFoundError where it is neither a CVE id nor a host nor an installed package, and where
-    no feed speaks of what is asked.
+    Raises NotFoundError where the subject is none of these, and where no feed covers the hosts.
     """
     running = assess(parts, hosts, (), today)
     explainer = Explainer(running.assessor, remediation_status, remediation_status.excluded)
-    host = next((one for one in running.assessor.hosts if one.name == subject), None)
+    host = next((host for host in running.assessor.hosts if host.name == subject), None)
     if host is not None:
         return explainer.host(host)
     only = frozenset(hosts or ())
@@ -215,11 +217,11 @@ def explain(
     if grammar.fits("CVE", cve):
         judged(running)
         return explainer.cve(cve, only)
-    found = explainer.package(subject, only)
-    if not found.facts:
+    explanation = explainer.package(subject, only)
+    if not explanation.facts:
         raise NotFoundError(
             f"{subject}: neither a host that was discovered nor a package that is installed",
             hint="a CVE is written CVE-2024-6387",
         )
     judged(running)
-    return found
+    return explanation

@@ -1,4 +1,4 @@
-"""Where a host stands on its way to a fix: the newest plan and the newest run."""
+"""Tell how far a host is on its way to a fix, by the newest plan and the newest run."""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ...models.run_status import HostStatusLine, RunStatus
 
 @dataclass
 class RemediationStatus:
-    """Answers `explain`'s question where something is stuck; None where there is no plan or run."""
+    """Tells `explain` why a fix is not on a host yet. `plan` and `run` are None where none is."""
 
     plan: Plan | None
     run: RunStatus | None
@@ -20,22 +20,22 @@ class RemediationStatus:
         return "; ".join((*self._planned(host, source), *self._ran(host)))
 
     def excluded(self, host: str, names: Collection[str]) -> str:
-        """What of the newest plan left a package of these names out by an exclusion, in words."""
-        said = (
-            one.detail
-            for one in self._left_out.get(host, ())
-            if one.reason is LeftOutReason.EXCLUDED and one.package in names
+        """The exclusions that left a package of these names out of the newest plan, in words."""
+        details = (
+            left_out.detail
+            for left_out in self._left_out.get(host, ())
+            if left_out.reason is LeftOutReason.EXCLUDED and left_out.package in names
         )
-        return "; ".join(dict.fromkeys(said))
+        return "; ".join(dict.fromkeys(details))
 
     def _planned(self, host: str, source: str) -> Iterator[str]:
         if self.plan is None:
             yield "no plan was made"
             return
-        for one in self._left_out.get(host, ()):
-            if one.package in ("", source):
-                detail = f": {one.detail}" if one.detail else ""
-                yield f"left out of the newest plan: {one.reason.value}{detail}"
+        for left_out in self._left_out.get(host, ()):
+            if left_out.package in ("", source):
+                detail = f": {left_out.detail}" if left_out.detail else ""
+                yield f"left out of the newest plan: {left_out.reason.value}{detail}"
         planned = self._hosts.get(host)
         if planned is None:
             if host not in self._left_out:
@@ -46,7 +46,7 @@ class RemediationStatus:
             what = f"which brings {brought}, " if brought else ""
             digest = self.plan.digest.removeprefix("sha256:")[:12]
             yield f"in plan {digest}, {what}ring {planned.ring}, wave {planned.wave}"
-        elif all(one.package != source for one in self._left_out.get(host, ())):
+        elif all(left_out.package != source for left_out in self._left_out.get(host, ())):
             yield "the newest plan does not bring it"
 
     def _ran(self, host: str) -> Iterator[str]:
@@ -56,30 +56,30 @@ class RemediationStatus:
             yield f"run {self.run.run}: {line.state.value}{reason}"
 
     def _brings(self, planned: PlannedHost, source: str) -> str | None:
-        """The version of the source package that the plan brings to the host, None where none."""
+        """The version of the source package that the plan brings to the host, or None."""
         cohorts = self.plan.body.cohorts if self.plan else ()
         return next(
             (
-                one.to
+                transition.to
                 for cohort in cohorts
                 if cohort.id == planned.cohort
-                for one in cohort.transitions
-                if source in (one.source, one.package)
+                for transition in cohort.transitions
+                if source in (transition.source, transition.package)
             ),
             None,
         )
 
     @cached_property
     def _hosts(self) -> dict[str, PlannedHost]:
-        return {one.name: one for one in self.plan.body.hosts} if self.plan else {}
+        return {host.name: host for host in self.plan.body.hosts} if self.plan else {}
 
     @cached_property
     def _left_out(self) -> dict[str, list[LeftOut]]:
-        found: dict[str, list[LeftOut]] = {}
-        for one in self.plan.body.left_out if self.plan else ():
-            found.setdefault(one.host, []).append(one)
-        return found
+        by_host: dict[str, list[LeftOut]] = {}
+        for left_out in self.plan.body.left_out if self.plan else ():
+            by_host.setdefault(left_out.host, []).append(left_out)
+        return by_host
 
     @cached_property
     def _lines(self) -> dict[str, HostStatusLine]:
-        return {one.name: one for one in self.run.hosts} if self.run else {}
+        return {line.name: line for line in self.run.hosts} if self.run else {}

@@ -1,4 +1,4 @@
-"""The findings of one snapshot's hosts, whatever was seen of them since."""
+"""Assess the hosts of one snapshot, without what was discovered later."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,15 +15,15 @@ from .assess import Parts, assess
 
 
 def known_hosts(snapshot: Snapshot) -> Iterator[KnownHost]:
-    """The hosts of a snapshot that answered; equal software has one label."""
+    """The hosts of a snapshot that answered; hosts with equal software get the same label."""
     labels: dict[object, str] = {}
-    for one in snapshot.hosts:
-        facts = one.facts
+    for host in snapshot.hosts:
+        facts = host.facts
         if facts is None:
             continue
         software = (facts.packages, facts.pending, facts.repositories, facts.os, facts.manager)
         yield KnownHost(
-            name=one.name,
+            name=host.name,
             snapshot=snapshot.id,
             taken=snapshot.taken,
             imported=False,
@@ -34,8 +34,8 @@ def known_hosts(snapshot: Snapshot) -> Iterator[KnownHost]:
 
 @dataclass
 class SnapshotFindings:
-    """As of the snapshot's day, so that the same snapshot and feeds give the same. `parts` are
-    those of the snapshot; `hosts` are names, None for all."""
+    """Findings on the day of the snapshot, so that the same snapshot and feeds give the same
+    result. `parts` are those of the snapshot; `hosts` are names, None for all."""
 
     parts: Parts
     snapshot: Snapshot
@@ -44,7 +44,7 @@ class SnapshotFindings:
     findings: Mapping[str, Sequence[Finding]] = field(init=False)
 
     def __post_init__(self) -> None:
-        names = {one.name for one in self.snapshot.hosts if one.facts is not None}
+        names = {host.name for host in self.snapshot.hosts if host.facts is not None}
         if self.hosts is not None:
             names &= set(self.hosts)
         today = datetime.fromtimestamp(self.snapshot.taken, UTC).date().isoformat()
@@ -55,7 +55,7 @@ class SnapshotFindings:
     @cached_property
     def inputs(self) -> dict[str, HostInput]:
         """Hosts by name, as they were assessed."""
-        return {one.name: one for one in self.assessor.hosts}
+        return {host.name: host for host in self.assessor.hosts}
 
     def built_from(self, host: str) -> Mapping[str, frozenset[str]]:
         """Source package as findings name it -> the host's installed binaries of it."""

@@ -1,1 +1,1 @@
-"""Fetch, import and look after vulnerability data."""
+"""Fetch, import, store and check vulnerability data."""

@@ -1,10 +1,10 @@
-"""Is a file the newer edition of a feed that is held, or another one beside it?
+"""Decide whether a file is a newer edition of a stored feed, or another feed.
 
-Its name cannot tell: every repository of a release calls its file `updateinfo.xml`, and most state
-the release only. Its content can. A newer edition has nearly everything that the held one has, and
-more; to replace a feed by anything else would lose advisories without a word. Repositories of one
-release may share many: an EUS repository repeats half of the ids of its main stream, and two
-architectures have their noarch packages in common.
+The content decides, not the name: every repository of a release calls its file `updateinfo.xml`,
+and most state the release only. A newer edition has nearly all entries of the stored one, and more;
+to replace a feed by another would silently lose advisories. Repositories of one release may share
+many: an EUS repository repeats half of the ids of its main stream, and two architectures have their
+noarch packages in common.
 """
 
 import re
@@ -17,25 +17,25 @@ from ...models.advisory import Advisory, Affected, CveFacts, FeedKind, FeedRecor
 from ...models.feeds import FeedInfo
 from ..interfaces import FeedStore
 
-# Of the others a fleet has one: a second KEV is a newer KEV.
+# Of the other kinds a fleet has one feed: a second KEV is a newer KEV.
 _SEVERAL = frozenset({FeedKind.OSV, FeedKind.UPDATEINFO, FeedKind.CHANGELOG, FeedKind.CVE})
-# Of a hundred entries that are held so many are in a newer edition.
+# A newer edition has at least this percentage of the stored entries.
 _KEPT = 90
 _DIGITS = re.compile("[0-9]+")
 
 
 def several(kind: FeedKind) -> bool:
-    """Whether feeds of this kind and name can stand side by side."""
+    """Whether several feeds of this kind and name can be stored."""
     return kind in _SEVERAL
 
 
-def settled(
+def name_for(
     feed: Feed, store: FeedStore, taken: Collection[str], say: Callable[[str], None]
 ) -> str:
-    """The name under which the feed is to be held: that of the feed of which it is a newer edition,
-    or an older one, which is refused under that name; else a free one. `taken` are names of feeds
-    that came in with it, which it does not replace. Raises InvalidInputError where the feed cannot
-    be read."""
+    """The name to store the feed under: that of the stored feed of which it is an edition (an older
+    edition is refused under that name), else a free one. `taken` are names of feeds that were
+    imported with it, which it does not replace. Raises InvalidInputError where the feed cannot be
+    read."""
     held = {info.name: info for info in store.list()}
     own = held.get(feed.stem)
     if not several(feed.kind) or (own is not None and own.kind is not feed.kind):
@@ -57,8 +57,8 @@ def settled(
 
 @dataclass
 class _Content:
-    """What a feed has: hashes of its entries, its ecosystems, the architectures that it names
-    (noarch is none), and the date of its newest advisory."""
+    """The content of a feed: hashes of its entries, its ecosystems, the architectures that it names
+    (but noarch), and the date of its newest advisory in epoch seconds."""
 
     entries: set[int] = field(default_factory=set)
     ecosystems: set[str] = field(default_factory=set)
@@ -67,7 +67,7 @@ class _Content:
 
 
 def _beside(feed: Feed, held: dict[str, FeedInfo]) -> Iterator[tuple[FeedInfo, _Content]]:
-    """The feeds of this name, with a number or without, each with what the new one has."""
+    """The stored feeds of this name, with or without a number, each with the new feed's content."""
     numbered = re.compile(rf"{re.escape(feed.stem)}(?:-[0-9]+)?")
     infos = [
         info for name, info in held.items() if info.kind is feed.kind and numbered.fullmatch(name)
@@ -79,7 +79,7 @@ def _beside(feed: Feed, held: dict[str, FeedInfo]) -> Iterator[tuple[FeedInfo, _
         if info.outdated not in read:
             read[info.outdated] = _content(feed.kind, feed.records(), loose=info.outdated)
         new = read[info.outdated]
-        # `osv-almalinux-8` is no second `osv-almalinux`.
+        # `osv-almalinux-8` is for release 8, and no second `osv-almalinux`.
         if info.name == feed.stem or set(info.ecosystems) == new.ecosystems:
             yield info, new
 
@@ -91,7 +91,8 @@ def _free(stem: str, used: Collection[str]) -> str:
 
 
 def _content(kind: FeedKind, records: Iterable[FeedRecord], *, loose: bool) -> _Content:
-    """Entries are `loose` where an older patchctl read one side, which knew other channels."""
+    """The content of records. `loose`: compare entries without channels and builds, where an older
+    patchctl, which knew other channels, has read one of the feeds."""
     content = _Content()
     for record in records:
         if isinstance(record, Advisory):
@@ -129,17 +130,17 @@ def _entry(affected: Affected) -> tuple[str, ...]:
 
 
 def _built_entry(affected: Affected) -> tuple[str, ...]:
-    """Of the fixed version only the line of builds (`5.el9_2` is not of `5.el9`): a newer edition
-    may correct its numbers."""
+    """An entry with the line of builds of the fixed version (`5.el9_2` differs from `5.el9`), but
+    without its numbers, which a newer edition may correct."""
     return *_entry(affected), _DIGITS.sub("", affected.fixed.rpartition("-")[2])
 
 
-# What tells one feed's entry of an advisory from another's; only repositories differ in builds.
+# How entries of an advisory are compared; only repositories differ in builds.
 _ENTRIES = {FeedKind.UPDATEINFO: _built_entry}
 
 
 class _Pair:
-    """A new feed and one that is held."""
+    """A new feed and a stored one."""
 
     def __init__(self, feed: Feed, new: _Content, info: FeedInfo, held: _Content) -> None:
         self.info = info
@@ -153,7 +154,7 @@ class _Pair:
         if self._other_arches:
             return False
         if self.info.kind is FeedKind.CHANGELOG:
-            # Packages leave a store with their plans.
+            # Packages leave a content store with their plans.
             return self.shared * 2 >= min(len(self._new.entries), len(self._held.entries))
         older = 0 < self._dated < self.info.dated
         return self._most_of(self._held) or (older and self._most_of(self._new))
@@ -168,11 +169,11 @@ class _Pair:
 
     @property
     def why(self) -> str:
-        """Why they are no editions of one feed: `has 8 of its 14 entries`."""
+        """Why they are not editions of one feed, in words: `has 8 of its 14 entries`."""
         if self._other_arches:
-            return f"is for {_some(self._new.arches)}, not {_some(self._held.arches)}"
+            return f"is for {_first_names(self._new.arches)}, not {_first_names(self._held.arches)}"
         return f"has {self.shared} of its {len(self._held.entries)} entries"
 
 
-def _some(names: Iterable[str]) -> str:
+def _first_names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)[:5])

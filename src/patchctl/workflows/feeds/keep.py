@@ -1,4 +1,4 @@
-"""Fetch, import and look after vulnerability data."""
+"""Fetch, import and store vulnerability data."""
 
 import re
 import shutil
@@ -21,12 +21,12 @@ from ..interfaces import FeedStore, Files
 from . import editions
 from .sources import Source, assessed
 
-# Records that are fetched one by one; of more the whole archive comes faster.
+# At most so many records are fetched one by one; for more the whole archive is faster.
 _ONE_BY_ONE = 300
-# A feed that shrinks by more than half is more likely broken than right.
+# A feed of at least this size that shrinks by more than half is more likely broken than right.
 _SMALL = 20
 _DAY = 86_400
-# Bad records that are told one by one.
+# So many bad records are named one by one.
 _NAMED = 5
 _INDEX_MAX = 256 << 20
 _RECORD_MAX = 16 << 20
@@ -36,13 +36,13 @@ Say = Callable[[str], None]
 
 
 class Read(Protocol):
-    """The feeds at a path; `shown` is what messages call a file that is gone when they are read."""
+    """Reads the feeds at a path; `shown` is the name in messages for a temporary file."""
 
     def __call__(self, path: Path, ecosystem: str = "", *, shown: str = "") -> Reading: ...
 
 
 class Fetch(Protocol):
-    """Brings a file from an address."""
+    """Fetches a file from an address."""
 
     def fetch(
         self,
@@ -58,7 +58,7 @@ class Fetch(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Feeds:
-    """Feeds into the store. `folder` is for files under way; `say` takes lines of progress."""
+    """Puts feeds into the store. `folder` is for incoming files; `say` gets lines of progress."""
 
     store: FeedStore
     files: Files
@@ -69,7 +69,7 @@ class Feeds:
     def update(
         self, sources: Sequence[Source], fetch: Fetch, *, force: bool = False
     ) -> Iterator[FeedUpdate]:
-        """Bring each source up to date, one result each. What fails stays as it was."""
+        """Update the feed of each source, one result each. A feed that fails stays as it was."""
         for source in sources:
             try:
                 with self.under_way() as folder:
@@ -80,7 +80,7 @@ class Feeds:
     def import_paths(
         self, paths: Sequence[Path], *, name: str = "", ecosystem: str = "", force: bool = False
     ) -> Iterator[FeedUpdate]:
-        """Hold the feeds that lie at these paths, one result each.
+        """Store the feeds at these paths, one result each.
 
         Raises InvalidInputError, before anything is changed, where a path holds no feed, and
         UsageError where `name` is given for several feeds.
@@ -88,17 +88,17 @@ class Feeds:
         if name and not re.fullmatch(FEED_NAME, name):
             raise UsageError(f"--name {name}: must be lower case letters, digits, . and -")
         readings = [self.read(path, ecosystem) for path in paths]
-        found = [feed for reading in readings for feed in reading]
-        if name and len(found) != 1:
-            raise UsageError(f"--name is for one feed, here are {len(found)}")
-        names = [feed.name for feed in found if not editions.several(feed.kind)]
-        twice = next((one for one in names if names.count(one) > 1), "")
+        feeds = [feed for reading in readings for feed in reading]
+        if name and len(feeds) != 1:
+            raise UsageError(f"--name is for one feed, here are {len(feeds)}")
+        names = [feed.name for feed in feeds if not editions.several(feed.kind)]
+        twice = next((feed_name for feed_name in names if names.count(feed_name) > 1), "")
         if twice:
             raise UsageError(
                 f"two of these feeds are called {twice}", hint="import them one by one with --name"
             )
         taken: set[str] = set()
-        for feed in found:
+        for feed in feeds:
             yield (update := self._import(feed, name, taken, force=force))
             taken.add(update.name)
 
@@ -106,7 +106,7 @@ class Feeds:
         called = name or feed.name
         self.say(f"{called}: reading {feed.place}")
         try:
-            called = name or editions.settled(feed, self.store, taken, self.say)
+            called = name or editions.name_for(feed, self.store, taken, self.say)
             info = self.hold(feed, called, force=force)
         except PatchctlError as error:
             return FeedUpdate(name=called, outcome=UpdateOutcome.FAILED, reason=str(error))
@@ -124,10 +124,10 @@ class Feeds:
         of_hosts: bool = False,
         force: bool = False,
     ) -> FeedInfo:
-        """Store the feed whole. `of_hosts`: hosts of the fleet gave it, so it speaks of them,
-        whatever they call their system.
+        """Store the feed. `of_hosts`: hosts of the fleet gave it, so it is for them, whatever they
+        call their system. `force`: store it although it looks broken or older.
 
-        Raises PatchctlError; what was held before is held still then.
+        Raises PatchctlError; then the stored feed is as it was.
         """
         held = self.store.get(name)
 
@@ -160,17 +160,17 @@ class Feeds:
             self.say(f"{info.name}: not used: {info.bad - len(named)} more")
 
     def under_way(self) -> "tempfile.TemporaryDirectory[str]":
-        """A private folder for files that are not held yet; gone with its context."""
+        """A private folder for incoming files, removed at the end of its context."""
         self.files.private_folder(self.folder)
-        for left in self.folder.glob("incoming-*"):  # of a process that was killed
-            if time.time() - left.stat().st_mtime > _DAY:
-                shutil.rmtree(left, ignore_errors=True)
+        for leftover in self.folder.glob("incoming-*"):  # a killed process left it
+            if time.time() - leftover.stat().st_mtime > _DAY:
+                shutil.rmtree(leftover, ignore_errors=True)
         return tempfile.TemporaryDirectory(prefix="incoming-", dir=self.folder)
 
 
 def _refuse_foreign(new: FeedInfo) -> None:
-    """Raise InvalidInputError for advisories of which none can ever apply: held, they would look
-    like an answer."""
+    """Raise InvalidInputError for advisories of which none can ever apply: once stored, they would
+    look as if hosts were covered."""
     if new.ecosystems and not any(map(assessed, new.ecosystems)):
         names = list(new.ecosystems)
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
@@ -181,7 +181,7 @@ def _refuse_foreign(new: FeedInfo) -> None:
 
 
 def _compare(held: FeedInfo, new: FeedInfo) -> None:
-    """Refuse what looks like a broken or replayed feed."""
+    """Raise InvalidInputError for what looks like a broken or replayed feed."""
     hint = "give --force where that is right"
     if new.kind is not held.kind:
         raise InvalidInputError(
@@ -203,7 +203,7 @@ def _date(seconds: int) -> str:
 
 
 class _Download:
-    """One source's update: nothing new, single records, or the whole."""
+    """Updates the feed of one source: nothing new, single records, or the whole feed."""
 
     def __init__(
         self, feeds: Feeds, source: Source, fetch: Fetch, folder: Path, force: bool
@@ -211,13 +211,13 @@ class _Download:
         self._feeds, self._source, self._fetch, self._force = feeds, source, fetch, force
         self._folder = folder
         held = feeds.store.get(source.name)
-        # After a change of the address nothing that the old server said counts, and what an older
-        # patchctl has read is read anew: neither a 304 nor single records would mend the rest.
+        # A feed from another address, or read by an older patchctl, must be fetched as a whole:
+        # neither a 304 nor single records would correct the others.
         same = held and held.address == shown(source.address) and not held.outdated
         self._held = held if same else None
 
     def run(self) -> FeedUpdate:
-        """Raises PatchctlError."""
+        """Update the feed. Raises PatchctlError."""
         etag = ""
         if self._source.folder:
             index = self._index()
@@ -245,13 +245,13 @@ class _Download:
                 size=_INDEX_MAX,
             )
         except PatchctlError:
-            # Whatever is wrong with the server, all.zip's error will say it.
+            # Where the server fails, the error of all.zip will tell.
             return None
 
     def _changes(self, held: FeedInfo) -> tuple[list[str], set[str]] | None:
-        """(changed ids, ids that are gone), None where the whole archive should come."""
+        """(changed ids, removed ids), None where the whole archive should be fetched."""
         changed: list[str] = []
-        there: set[str] = set()
+        listed: set[str] = set()
         with (self._folder / "modified_id.csv").open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 when, _, identifier = line.strip().partition(",")
@@ -260,14 +260,14 @@ class _Download:
                 modified = _epoch(when)
                 if modified is None or not _ID.fullmatch(identifier):
                     return None
-                there.add(identifier)
-                # Records are dated by the second here: another one of the same may be new.
+                listed.add(identifier)
+                # The feed is dated in whole seconds: a record of the same second may be new.
                 if modified >= held.dated:
                     changed.append(identifier)
                     if len(changed) > _ONE_BY_ONE:
                         return None
-        gone = self._feeds.store.ids(held.name) - there
-        if not there or len(gone) * 2 > held.entries:
+        gone = self._feeds.store.ids(held.name) - listed
+        if not listed or len(gone) * 2 > held.entries:
             return None
         return changed, gone
 
@@ -284,12 +284,12 @@ class _Download:
                 folder / f"{identifier}.json",
                 size=_RECORD_MAX,
             )
-        found = list(self._feeds.read(folder)) if changed else []
+        feeds = list(self._feeds.read(folder)) if changed else []
         info = self._feeds.store.merge(
             name,
-            (self._placed(record, folder) for feed in found for record in feed.records()),
+            (self._placed(record, folder) for feed in feeds for record in feed.records()),
             gone,
-            dated=lambda: max((feed.dated for feed in found), default=0),
+            dated=lambda: max((feed.dated for feed in feeds), default=0),
             etag=etag,
         )
         return FeedUpdate(
@@ -301,48 +301,48 @@ class _Download:
         )
 
     def _placed(self, record: FeedRecord, folder: Path) -> FeedRecord:
-        """A bad record at its address: the folder has another name each time, and the store counts
-        once what has one place."""
+        """A bad record with its address as its place: the folder has another name each time, and
+        the store counts records with the same place once."""
         if not isinstance(record, BadRecord):
             return record
-        where = record.place.removeprefix(f"{folder}/")
-        return structs.replace(record, place=f"{shown(self._source.folder)}/{where}")
+        relative_path = record.place.removeprefix(f"{folder}/")
+        return structs.replace(record, place=f"{shown(self._source.folder)}/{relative_path}")
 
     def _whole(self, etag: str) -> FeedUpdate:
         source, held = self._source, None if self._force else self._held
         target = self._folder / "feed"
-        got = self._fetch.fetch(
+        fetched = self._fetch.fetch(
             source.address,
             target,
             etag=held.etag if held and not etag else "",
             last_modified=held.last_modified if held and not etag else "",
             say=_telling(self._feeds.say, source.name),
         )
-        if isinstance(got, NotModified):
+        if isinstance(fetched, NotModified):
             return self._unchanged()
-        self._feeds.say(f"{source.name}: reading {got.size >> 10} KiB")
+        self._feeds.say(f"{source.name}: reading {fetched.size >> 10} KiB")
         info = self._feeds.hold(
             self._only(target),
             source.name,
             address=shown(source.address),
             public=source.public,
-            etag=etag or got.etag,
-            last_modified="" if etag else got.last_modified,
+            etag=etag or fetched.etag,
+            last_modified="" if etag else fetched.last_modified,
             force=self._force,
         )
         return FeedUpdate(name=source.name, outcome=UpdateOutcome.UPDATED, feed=info)
 
     def _only(self, target: Path) -> Feed:
-        """The feed in the file. Its errors name the address: the file is gone with them."""
-        where = shown(self._source.address)
-        found = list(self._feeds.read(target, shown=where))
+        """The only feed in the file. Errors name the address, because the file is temporary."""
+        address = shown(self._source.address)
+        feeds = list(self._feeds.read(target, shown=address))
         kind = self._source.kind
-        fitting = [feed for feed in found if kind is None or feed.kind is kind]
+        fitting = [feed for feed in feeds if kind is None or feed.kind is kind]
         if len(fitting) != 1:
-            kinds = ", ".join(sorted({feed.kind.value for feed in found}))
+            kinds = ", ".join(sorted({feed.kind.value for feed in feeds}))
             raise InvalidInputError(
-                f"holds {len(found)} feeds ({kinds}), not one{f' of {kind.value}' if kind else ''}",
-                where=where,
+                f"holds {len(feeds)} feeds ({kinds}), not one{f' of {kind.value}' if kind else ''}",
+                where=address,
                 hint="check the address in patchctl.yml",
             )
         return fitting[0]
@@ -352,23 +352,23 @@ _EPOCH = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.\d+)?(?:Z|\+00:00)")
 
 
 def _epoch(text: str) -> int | None:
-    found = _EPOCH.fullmatch(text)
+    match = _EPOCH.fullmatch(text)
     try:
-        return int(datetime.fromisoformat(f"{found[1]}+00:00").timestamp()) if found else None
+        return int(datetime.fromisoformat(f"{match[1]}+00:00").timestamp()) if match else None
     except ValueError:
         return None
 
 
 def _telling(say: Say, name: str) -> Callable[[int, int], None]:
-    """Every 16 MiB a line."""
+    """A callback that says a line every 16 MiB."""
     step = 16 << 20
-    told = step
+    next_line = step
 
-    def tell(received: int, total: int) -> None:
-        nonlocal told
-        if received >= told:
-            told += step
+    def progress(received: int, total: int) -> None:
+        nonlocal next_line
+        if received >= next_line:
+            next_line += step
             of = f" of {total >> 20}" if total else ""
             say(f"{name}: {received >> 20}{of} MiB")
 
-    return tell
+    return progress

@@ -1,4 +1,4 @@
-"""Where vulnerability data comes from: the public addresses, and what a fleet needs of them."""
+"""List the public addresses of vulnerability data, and choose those that a fleet needs."""
 
 from collections.abc import Collection
 from urllib.parse import quote
@@ -34,14 +34,13 @@ _SINGLE = {
         "debian-tracker.json",
     ),
     # CISA's records with SSVC are a git repository of a gigabyte and no file, so there is no public
-    # address to fetch: an archive of https://github.com/cisagov/vulnrichment on a mirror, or
-    # carried in by `feeds import`.
+    # address: put an archive of https://github.com/cisagov/vulnrichment on a mirror, or import it.
     "cve": (FeedKind.CVE, "", "cve-records.zip"),
 }
 
 # Debian's OSV records are made from the tracker and lack its no-dsa and undetermined marks.
 _TRACKER = "Debian"
-# Families of canonical ecosystems -> OSV's folder.
+# Family of canonical ecosystems -> OSV's folder.
 _FAMILIES = {
     "AlmaLinux": "AlmaLinux",
     "Alpine": "Alpine",
@@ -51,13 +50,13 @@ _FAMILIES = {
     "Ubuntu": "Ubuntu",
     "openSUSE": "openSUSE",
 }
-# What hosts can be beside; their advisories come with their repositories.
+# Other families that hosts can be of; their advisories come with their repositories.
 _BY_REPOSITORY = {"Amazon Linux", "CentOS", "EPEL", "Fedora", "Oracle Linux"}
 
 
 class Source(Record):
-    """A feed to fetch. `kind` None: whatever it holds. `folder`: an OSV folder, whose records can
-    be fetched one by one; `address` is its all.zip then. `public`: it is the publisher's own."""
+    """A feed to fetch. `kind` None: any kind. `folder`: an OSV folder, whose records can be fetched
+    one by one; `address` is then its all.zip. `public`: the address is the publisher's own."""
 
     name: str
     address: str
@@ -67,14 +66,14 @@ class Source(Record):
 
 
 class Sources(Record):
-    """What there is for a fleet. `uncovered`: ecosystems that no source speaks of."""
+    """The sources for a fleet. `uncovered`: its ecosystems that no source covers."""
 
     sources: tuple[Source, ...]
     uncovered: tuple[str, ...] = ()
 
 
 def family(ecosystem: str) -> str:
-    """`AlmaLinux:8` -> `AlmaLinux`."""
+    """The family of an ecosystem: `AlmaLinux` of `AlmaLinux:8`."""
     return ecosystem.partition(":")[0]
 
 
@@ -87,36 +86,51 @@ def assessed(ecosystem: str) -> bool:
 def plan(settings: FeedSettings, ecosystems: Collection[str]) -> Sources:
     """The sources that hosts of these ecosystems need, by name.
 
-    A source of the settings is fetched wherever it is enabled; a known one whose address the
-    settings do not give only where it is needed.
+    A source with an address in the settings is always fetched, unless it is disabled there; a known
+    one without only where it is needed.
     """
-    said = {source.name: source for source in settings.sources}
-    wanted = {*ecosystems, *settings.ecosystems}
-    families = {family(one) for one in wanted}
+    configured = {source.name: source for source in settings.sources}
+    all_ecosystems = {*ecosystems, *settings.ecosystems}
+    families = {family(ecosystem) for ecosystem in all_ecosystems}
     needed = ["kev", "epss", "eol"]
     if _TRACKER in families:
         needed.append("debian-tracker")
-    if settings.mirror and "cve" in said:
+    if settings.mirror and "cve" in configured:
         needed.append("cve")
-    found = [_single(name, settings, said[name].address if name in said else "") for name in needed]
-    found += [
-        _osv(_FAMILIES[one], settings, said[osv_name(one)].address if osv_name(one) in said else "")
-        for one in sorted(families & _FAMILIES.keys())
+    sources = [
+        _single(name, settings, configured[name].address if name in configured else "")
+        for name in needed
     ]
-    names = {source.name for source in found}
+    sources += [
+        _osv(
+            _FAMILIES[family_name],
+            settings,
+            configured[osv_name(family_name)].address
+            if osv_name(family_name) in configured
+            else "",
+        )
+        for family_name in sorted(families & _FAMILIES.keys())
+    ]
+    names = {source.name for source in sources}
     for source in settings.sources:
         if source.address and source.name not in names:
-            found.append(_own(source.name, source.address, settings))
-    enabled = [one for one in found if one.name not in said or said[one.name].enabled]
+            sources.append(_own(source.name, source.address, settings))
+    enabled = [
+        source
+        for source in sources
+        if source.name not in configured or configured[source.name].enabled
+    ]
     covered = {_TRACKER, *_FAMILIES}
     return Sources(
-        sources=tuple(sorted(enabled, key=lambda one: one.name)),
-        uncovered=tuple(sorted(one for one in wanted if family(one) not in covered)),
+        sources=tuple(sorted(enabled, key=lambda source: source.name)),
+        uncovered=tuple(
+            sorted(ecosystem for ecosystem in all_ecosystems if family(ecosystem) not in covered)
+        ),
     )
 
 
 def osv_name(family_name: str) -> str:
-    """`Rocky Linux` -> `osv-rocky-linux`."""
+    """The name of a family's source: `osv-rocky-linux` for `Rocky Linux`."""
     return f"osv-{family_name.lower().replace(' ', '-')}"
 
 
@@ -137,21 +151,21 @@ def _osv(folder: str, settings: FeedSettings, address: str) -> Source:
             name=name, address=address, kind=FeedKind.OSV, folder=address.removesuffix("/all.zip")
         )
     base = f"{settings.mirror.rstrip('/')}/osv" if settings.mirror else _OSV
-    where = f"{base}/{quote(folder)}"
+    folder_address = f"{base}/{quote(folder)}"
     return Source(
         name=name,
-        address=f"{where}/all.zip",
+        address=f"{folder_address}/all.zip",
         kind=FeedKind.OSV,
-        folder=where,
+        folder=folder_address,
         public=not settings.mirror,
     )
 
 
 def _own(name: str, address: str, settings: FeedSettings) -> Source:
-    """A source that only the settings name, or a known one that no host needs by itself."""
+    """A source that the settings add: one of their own, or a known one that no host needs."""
     if name in _SINGLE:
         return _single(name, settings, address)
-    for one, folder in _FAMILIES.items():
-        if osv_name(one) == name:
+    for family_name, folder in _FAMILIES.items():
+        if osv_name(family_name) == name:
             return _osv(folder, settings, address)
     return Source(name=name, address=address)

@@ -1,4 +1,4 @@
-"""Which feeds a fleet needs, which are held, and how old they are. Reads only what is stored."""
+"""Tell which feeds a fleet needs, which are stored, and how old they are, without fetching any."""
 
 from collections.abc import Iterable, Sequence
 
@@ -21,21 +21,21 @@ def needed(settings: FeedSettings, systems: Iterable[OsRelease]) -> Sources:
 
 
 def choose(sources: Sources, names: Sequence[str]) -> tuple[Source, ...]:
-    """The sources of these names, all where none is given. Raises UsageError for an unknown one."""
+    """The sources of these names, all for no names. Raises UsageError for an unknown name."""
     by_name = {source.name: source for source in sources.sources}
     unknown = [name for name in names if name not in by_name]
     if unknown:
-        there = ", ".join(by_name) or "none"
+        known = ", ".join(by_name) or "none"
         raise UsageError(
             f"no source {unknown[0]} for this fleet",
-            hint=f"there are {there}; others are named in patchctl.yml under feeds.sources",
+            hint=f"there are {known}; others are named in patchctl.yml under feeds.sources",
         )
     return tuple(by_name[name] for name in dict.fromkeys(names)) if names else sources.sources
 
 
 class Status(Model):
-    """At `as_of`, epoch seconds. `missing`: sources that the fleet needs and of which nothing is
-    held. `uncovered`: its ecosystems that neither a source nor a held feed speaks of."""
+    """The status of all feeds at `as_of`, epoch seconds. `missing`: sources that the fleet needs
+    and of which nothing is stored. `uncovered`: its ecosystems that no source or feed covers."""
 
     as_of: int
     feeds: tuple[FeedAge, ...]
@@ -56,12 +56,14 @@ def status(store: FeedStore, settings: FeedSettings, sources: Sources, now_s: in
             for source in sources.sources
             if source.name not in names and not _imported(source, held)
         ),
-        uncovered=tuple(one for one in sources.uncovered if family(one) not in families),
+        uncovered=tuple(
+            ecosystem for ecosystem in sources.uncovered if family(ecosystem) not in families
+        ),
     )
 
 
 def _imported(source: Source, held: Iterable[FeedInfo]) -> bool:
-    """Is there a feed of another name that says what the source would say?"""
+    """Whether a stored feed of another name has the content of the source."""
     if source.folder or source.kind is None:
         return any(
             feed.kind is source.kind and feed.name.startswith(f"{source.name}-") for feed in held
@@ -88,19 +90,19 @@ def stale_lines(feeds: Iterable[FeedInfo], settings: FeedSettings, now_s: int) -
 
 
 def outdated_lines(feeds: Iterable[FeedInfo]) -> tuple[str, ...]:
-    """A warning, with what mends it, where an older patchctl has read feeds in another way."""
+    """A warning with its remedy for feeds that an older patchctl has read in another way."""
     outdated = [feed for feed in feeds if feed.outdated]
     fetched = [feed.name for feed in outdated if feed.address]
-    given = [feed for feed in outdated if not feed.address]
+    imported = [feed for feed in outdated if not feed.address]
     remedies = []
     if fetched:
         remedies.append(f"`patchctl feeds update` mends {_names(fetched)}")
-    if given:
-        asked = any(feed.kind is FeedKind.UPDATEINFO for feed in given)
+    if imported:
+        asked = any(feed.kind is FeedKind.UPDATEINFO for feed in imported)
         hosts = " or `patchctl feeds update --from-hosts`" if asked else ""
         remedies.append(
             f"`patchctl feeds import` of the files{hosts} mends"
-            f" {_names([feed.name for feed in given])}"
+            f" {_names([feed.name for feed in imported])}"
         )
     return (f"feeds were read by an older patchctl: {'; '.join(remedies)}",) if remedies else ()
 
@@ -117,7 +119,7 @@ def _old(age: FeedAge) -> str:
 
 
 def remove(store: FeedStore, names: Sequence[str]) -> None:
-    """Forget feeds. Raises NotFoundError, before anything is changed, for one that is not held."""
+    """Remove feeds. Raises NotFoundError, before anything is changed, for an unknown one."""
     for name in names:
         if store.get(name) is None:
             held = ", ".join(info.name for info in store.list()) or "none"

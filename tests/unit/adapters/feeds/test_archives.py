@@ -27,21 +27,21 @@ SMALL = Limits(member_bytes=MB, total_bytes=2 * MB, members=10, ratio=50)
 
 def contents(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
     """Place below the path -> content of every member."""
-    found = {}
-    for unit in archives(path, limits):
-        for one in unit.members() if isinstance(unit, Archive) else ():
-            if isinstance(one, Member):
-                found[one.place.removeprefix(str(path)).lstrip("/")] = one.open().read()
-    return found
+    by_path = {}
+    for archive in archives(path, limits):
+        for member in archive.members() if isinstance(archive, Archive) else ():
+            if isinstance(member, Member):
+                by_path[member.place.removeprefix(str(path)).lstrip("/")] = member.open().read()
+    return by_path
 
 
 def skipped(path: Path, limits: Limits | None = None) -> dict[str, str]:
-    found = {}
-    for unit in archives(path, limits):
-        for one in (unit,) if isinstance(unit, Skipped) else unit.members():
-            if isinstance(one, Skipped):
-                found[one.place.removeprefix(str(path)).lstrip("/")] = one.reason
-    return found
+    by_path = {}
+    for entry in archives(path, limits):
+        for member in (entry,) if isinstance(entry, Skipped) else entry.members():
+            if isinstance(member, Skipped):
+                by_path[member.place.removeprefix(str(path)).lstrip("/")] = member.reason
+    return by_path
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress, bytes])
@@ -77,7 +77,7 @@ def test_names_that_lead_outside_write_nothing(tmp_path: Path) -> None:
     tar = tarred(inside / "t", {"../../evil": b"x"})
     assert sorted(contents(path).values()) == [b"x", b"y"]
     assert list(contents(tar).values()) == [b"x"]
-    assert sorted(one.name for one in tmp_path.rglob("*")) == ["in", "t", "z"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["in", "t", "z"]
 
 
 def test_links_and_devices_in_a_tar_are_skipped(tmp_path: Path) -> None:
@@ -178,13 +178,13 @@ def test_a_bomb_is_refused_in_little_memory(tmp_path: Path, kind: str) -> None:
     limits = Limits(ratio=50)
     tracemalloc.start()
     try:
-        for unit in archives(path, limits):
-            assert isinstance(unit, Archive)
+        for archive in archives(path, limits):
+            assert isinstance(archive, Archive)
             with pytest.raises(InvalidInputError, match="unpacks to more than 50 times"):
-                for one in unit.members():
-                    if isinstance(one, Skipped):
-                        raise InvalidInputError(one.reason)
-                    stream = one.open()
+                for member in archive.members():
+                    if isinstance(member, Skipped):
+                        raise InvalidInputError(member.reason)
+                    stream = member.open()
                     while stream.read(65_536):
                         pass
         assert tracemalloc.get_traced_memory()[1] < 16 * MB
@@ -234,10 +234,10 @@ def test_one_broken_member_of_a_zip_leaves_the_others(tmp_path: Path) -> None:
     raw[40] ^= 0xFF
     path.write_bytes(raw)
     read: list[object] = []
-    for unit in archives(path):
-        for one in unit.members() if isinstance(unit, Archive) else ():
+    for archive in archives(path):
+        for member in archive.members() if isinstance(archive, Archive) else ():
             try:
-                read.append(one.open().read() if isinstance(one, Member) else one)
+                read.append(member.open().read() if isinstance(member, Member) else member)
             except InvalidInputError as error:
                 read.append(type(error).__name__)
     assert read == ["CorruptFileError", b"second"]

@@ -59,7 +59,7 @@ def again(store: FeedStore) -> FeedStore:
 
 
 def ids(store: FeedStore, ecosystem: str) -> list[str]:
-    return [found.id for _, found in again(store).advisories(ecosystem)]
+    return [advisory.id for _, advisory in again(store).advisories(ecosystem)]
 
 
 def test_a_feed_is_read_back_by_ecosystem(store: FeedStore) -> None:
@@ -89,8 +89,11 @@ def test_reading_one_ecosystem_opens_only_its_part(store: FeedStore) -> None:
 def test_an_advisory_in_two_feeds_comes_from_each(store: FeedStore) -> None:
     store.replace("old", FeedKind.OSV, [advisory("A1", "AlmaLinux:8", fixed="1")])
     store.replace("new", FeedKind.OSV, [advisory("A1", "AlmaLinux:8", modified=2000)])
-    found = list(again(store).advisories("AlmaLinux:8"))
-    assert [(feed, one.affected[0].fixed) for feed, one in found] == [("new", "2"), ("old", "1")]
+    rows = list(again(store).advisories("AlmaLinux:8"))
+    assert [(feed, advisory.affected[0].fixed) for feed, advisory in rows] == [
+        ("new", "2"),
+        ("old", "1"),
+    ]
 
 
 def test_an_id_that_a_feed_repeats_is_kept_each_time(store: FeedStore) -> None:
@@ -137,8 +140,8 @@ def test_of_two_feeds_of_one_kind_the_newer_wins(store: FeedStore) -> None:
             ],
             dated=lambda dated=dated: dated,  # type: ignore[misc]
         )
-    found = again(store).exploit_chances(["CVE-2024-1234", "CVE-2024-1000", "CVE-2024-2000"])
-    assert {cve: one.score for cve, one in found.items()} == {
+    chances = again(store).exploit_chances(["CVE-2024-1234", "CVE-2024-1000", "CVE-2024-2000"])
+    assert {cve: chance.score for cve, chance in chances.items()} == {
         "CVE-2024-1234": 0.2,
         "CVE-2024-1000": 0.3,
         "CVE-2024-2000": 0.3,
@@ -161,7 +164,7 @@ def test_of_two_records_of_a_cve_the_newer_one_wins_whatever_its_feed_s_date(
 def test_an_incremental_update_never_brings_an_older_record(store: FeedStore) -> None:
     store.replace("alma", FeedKind.OSV, [advisory("A1", "AlmaLinux:8", modified=2000)])
     store.merge("alma", [advisory("A1", "AlmaLinux:8", modified=1000, fixed="9")], ())
-    (held,) = (one for _, one in again(store).advisories("AlmaLinux:8"))
+    (held,) = (advisory for _, advisory in again(store).advisories("AlmaLinux:8"))
     assert (held.modified, held.affected[0].fixed) == (2000, "2")
 
 
@@ -215,7 +218,10 @@ def test_an_incremental_update_changes_adds_and_removes(store: FeedStore) -> Non
     assert sorted(ids(store, "AlmaLinux:8")) == ["A1", "A2", "A4"]
     assert ids(store, "AlmaLinux:9") == []
     assert again(store).ids("alma") == {"A1", "A2", "A4"}
-    fixed = {one.id: one.affected[0].fixed for _, one in again(store).advisories("AlmaLinux:8")}
+    fixed = {
+        advisory.id: advisory.affected[0].fixed
+        for _, advisory in again(store).advisories("AlmaLinux:8")
+    }
     assert fixed == {"A1": "2", "A2": "9", "A4": "2"}
 
 

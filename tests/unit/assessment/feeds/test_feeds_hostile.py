@@ -37,11 +37,11 @@ def write(folder: Path, content: bytes) -> Path:
 
 
 def everything(path: Path) -> list[FeedRecord]:
-    return [one for feed in read(path) for one in feed.records()]
+    return [record for feed in read(path) for record in feed.records()]
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reason"),
     [
         (b"", "is empty"),
         (b"  \n ", "is empty"),
@@ -61,11 +61,13 @@ def everything(path: Path) -> list[FeedRecord]:
         (b"<?xml version='1.0' encoding='brass'?><updates/>", "encoding"),
     ],
 )
-def test_a_wholly_wrong_file_is_told_on_one_line(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_wholly_wrong_file_is_told_on_one_line(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
     path = write(tmp_path, content)
     with pytest.raises(InvalidInputError) as caught:
         everything(path)
-    assert told in str(caught.value)
+    assert reason in str(caught.value)
     assert str(path) in str(caught.value)
     assert len(caught.value.lines()) == 1
 
@@ -88,10 +90,10 @@ def test_an_empty_folder_is_told(tmp_path: Path) -> None:
 def test_a_broken_record_does_not_end_its_feed(tmp_path: Path, content: bytes, reason: str) -> None:
     path = zipped(tmp_path / "z", {"1.json": ALMA, "2.json": content, "3.json": ALMA})
     with at_most(20 * MB):
-        found = records(path)
-    assert [type(one) for one in found] == [Advisory, BadRecord, Advisory]
-    assert reason in bad(found)[0]
-    assert bad(found)[0].startswith("2.json: ")
+        records_read = records(path)
+    assert [type(record) for record in records_read] == [Advisory, BadRecord, Advisory]
+    assert reason in bad(records_read)[0]
+    assert bad(records_read)[0].startswith("2.json: ")
 
 
 def test_a_damaged_member_of_a_zip_ends_its_feed(tmp_path: Path) -> None:
@@ -119,15 +121,15 @@ def test_entities_are_refused_before_they_grow(tmp_path: Path) -> None:
 
 
 def test_many_updates_stay_small_in_memory(tmp_path: Path) -> None:
-    one = (FEEDS / "updateinfo-rocky.xml").read_text()
-    start, _, rest = one.partition("<updates>")
+    text = (FEEDS / "updateinfo-rocky.xml").read_text()
+    start, _, rest = text.partition("<updates>")
     body = rest.rpartition("</updates>")[0]
     path = write(tmp_path, f"{start}<updates>{body * 1000}</updates>".encode())
     assert path.stat().st_size > 1_500_000
     count = 0
     with at_most(1_000_000):
-        for found in only(path).records():
-            count += isinstance(found, Advisory)
+        for record in only(path).records():
+            count += isinstance(record, Advisory)
     assert count == 2000
 
 
@@ -144,8 +146,11 @@ def test_one_update_without_end_is_refused(tmp_path: Path) -> None:
 
 def test_updateinfo_in_utf_16_is_read(tmp_path: Path) -> None:
     text = (FEEDS / "updateinfo-rocky.xml").read_text().replace("UTF-8", "UTF-16")
-    found = everything(write(tmp_path, text.encode("utf-16")))
-    assert [one.id for one in of(Advisory, found)] == ["RLSA-2030:0001", "RLBA-2030:0002"]
+    records_read = everything(write(tmp_path, text.encode("utf-16")))
+    assert [record.id for record in of(Advisory, records_read)] == [
+        "RLSA-2030:0001",
+        "RLBA-2030:0002",
+    ]
 
 
 def test_a_line_of_10_mb_costs_only_itself(tmp_path: Path) -> None:
@@ -154,29 +159,35 @@ def test_a_line_of_10_mb_costs_only_itself(tmp_path: Path) -> None:
     nul = b"CVE-2030-8888,0\0,1"
     path = write(tmp_path, b"\n".join((*scores, long, nul, b"CVE-2030-9999,1,1")))
     with at_most(6 * MB):
-        found = everything(path)
-    assert [one.cve[-4:] for one in of(ExploitChance, found)] == ["1000", "1001", "9999"]
-    assert bad(found) == ["feed:5: line longer than 1 MB", "feed:6: NUL byte in the text"]
+        records_read = everything(path)
+    assert [record.cve[-4:] for record in of(ExploitChance, records_read)] == [
+        "1000",
+        "1001",
+        "9999",
+    ]
+    assert bad(records_read) == ["feed:5: line longer than 1 MB", "feed:6: NUL byte in the text"]
 
 
 def test_a_changelog_in_latin_1_is_read(tmp_path: Path) -> None:
     text = (FEEDS / "changelog").read_text().replace("Somebody Else", "Jürgen Müller")
-    found = everything(write(tmp_path, text.encode("latin-1")))
-    assert len(of(Advisory, found)) == 3
+    records_read = everything(write(tmp_path, text.encode("latin-1")))
+    assert len(of(Advisory, records_read)) == 3
 
 
 def test_a_hostile_changelog_is_read_in_no_time(tmp_path: Path) -> None:
     header = b"brass (1-1) sid; urgency=low\n"
     lines = (b" -- " + b"<" * 900_000, b" " + b"not " * 200_000, b"a (1)" + b" b" * 300_000)
-    found = everything(write(tmp_path, header + b"\n".join(lines) + b"\n"))
-    assert bad(found) == ["feed:4: no entry of a changelog"]
+    records_read = everything(write(tmp_path, header + b"\n".join(lines) + b"\n"))
+    assert bad(records_read) == ["feed:4: no entry of a changelog"]
 
 
 def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
     for name in ("kev.json", "epss.csv", "osv-alma.json", "eol.json", "ssvc.csv"):
         content = (FEEDS / name).read_bytes()
         marked = everything(write(tmp_path, b"\xef\xbb\xbf" + content))
-        assert [type(one) for one in marked] == [type(one) for one in records(FEEDS / name)]
+        assert [type(record) for record in marked] == [
+            type(record) for record in records(FEEDS / name)
+        ]
 
 
 NAMES = sorted(path.name for path in FEEDS.iterdir())
@@ -208,9 +219,9 @@ def test_no_mutation_raises_anything_of_its_own(
     tmp_path: Path, name: str, data: st.DataObject
 ) -> None:
     raw = bytearray((FEEDS / name).read_bytes())
-    place = st.integers(0, len(raw) - 1)
+    offsets = st.integers(0, len(raw) - 1)
     for _ in range(data.draw(st.integers(1, 4))):
-        at = data.draw(place)
+        at = data.draw(offsets)
         token = data.draw(st.sampled_from([b"null", b"0", b'"', b"[", b"{}", b"\0", b"\xff", b"<"]))
         raw[at : at + data.draw(st.integers(0, 12))] = token
     survives(write(tmp_path, bytes(raw)))

@@ -22,8 +22,8 @@ def test_the_zip_in_a_zip_of_cvelist_v5(tmp_path: Path) -> None:
     inner = zipped(tmp_path / "cves.zip", members).read_bytes()
     feed = only(zipped(tmp_path / "all.zip.zip", {"cves.zip": inner}))
     assert (feed.kind, feed.name) == (FeedKind.CVE, "cve")
-    found = [one for one in feed.records() if isinstance(one, CveFacts)]
-    assert [one.cve for one in found] == ["CVE-2030-1000", "CVE-2030-1001"]
+    records_read = [record for record in feed.records() if isinstance(record, CveFacts)]
+    assert [record.cve for record in records_read] == ["CVE-2030-1000", "CVE-2030-1001"]
 
 
 def test_a_checkout_of_cve_records_with_its_other_files(tmp_path: Path) -> None:
@@ -35,9 +35,12 @@ def test_a_checkout_of_cve_records_with_its_other_files(tmp_path: Path) -> None:
     (tmp_path / "README.md").write_text("# Records\n")
     reading = read(tmp_path)
     (feed,) = reading
-    found = list(feed.records())
-    assert (feed.name, len([one for one in found if isinstance(one, CveFacts)])) == ("cve", 2)
-    assert bad(found) == ["README.md: is none of the known formats"]
+    records_read = list(feed.records())
+    assert (
+        feed.name,
+        len([record for record in records_read if isinstance(record, CveFacts)]),
+    ) == ("cve", 2)
+    assert bad(records_read) == ["README.md: is none of the known formats"]
     assert reading.skipped_count == 1
 
 
@@ -53,8 +56,8 @@ def test_osv_records_in_each_wrapping(tmp_path: Path, form: str) -> None:
         (zipped if form == "zip" else tarred)(path, members)
     feed = only(path)
     assert feed.name == "osv-almalinux-8"
-    found = [one.id for one in feed.records() if isinstance(one, Advisory)]
-    assert found == ["ALSA-2030:0001", "ALSA-2030:0002"]
+    ids = [record.id for record in feed.records() if isinstance(record, Advisory)]
+    assert ids == ["ALSA-2030:0001", "ALSA-2030:0002"]
     assert feed.dated == 1893643506
 
 

@@ -15,7 +15,7 @@ FIXED = ("", "2.0-1", "")
 
 
 @pytest.mark.parametrize(
-    ("ranges", "versions", "found"),
+    ("ranges", "versions", "outsiders"),
     [
         ([FIXED], ["1.0-1", "1.9-1"], {}),
         ([FIXED], ["2.0-1", "2.0-2"], {"": ("2.0-1", "2.0-2")}),
@@ -34,9 +34,11 @@ FIXED = ("", "2.0-1", "")
     ],
 )
 def test_only_what_no_range_holds_is_kept(
-    ranges: list[tuple[str, str, str]], versions: list[str], found: dict[str, tuple[str, ...]]
+    ranges: list[tuple[str, str, str]],
+    versions: list[str],
+    outsiders: dict[str, tuple[str, ...]],
 ) -> None:
-    assert outside("Debian", ranges, versions) == found
+    assert outside("Debian", ranges, versions) == outsiders
 
 
 def test_the_vendor_s_own_order_decides() -> None:
@@ -60,21 +62,23 @@ def read(folder: Path, events: list[dict[str, str]], *versions: str) -> list[Aff
     }
     path = folder / "record.json"
     path.write_text(json.dumps(record))
-    found = records(path)
-    assert all(isinstance(one, Advisory) for one in found)
-    return affected(found)
+    state_of = records(path)
+    assert all(isinstance(record, Advisory) for record in state_of)
+    return affected(state_of)
 
 
 def test_an_enumeration_of_the_range_is_no_entry_of_its_own(tmp_path: Path) -> None:
-    (one,) = read(tmp_path, [{"introduced": "0"}, {"fixed": "2.0-1"}], "1.0-1", "1.5-1")
-    assert (one.fixed, one.versions) == ("2.0-1", ())
+    (affected,) = read(tmp_path, [{"introduced": "0"}, {"fixed": "2.0-1"}], "1.0-1", "1.5-1")
+    assert (affected.fixed, affected.versions) == ("2.0-1", ())
 
 
-def found(folder: Path, installed: str) -> FindingState | None:
+def state_of(folder: Path, installed: str) -> FindingState | None:
     events = [{"introduced": "1.0-1"}, {"fixed": "2.0-1"}]
     entries = tuple(read(folder, events, "0.9-1", "1.0-1", "2.1-1"))
     world = World()
-    (record,) = (one for one in records(folder / "record.json") if isinstance(one, Advisory))
+    (record,) = (
+        advisory for advisory in records(folder / "record.json") if isinstance(advisory, Advisory)
+    )
     assert record.affected == entries
     world.add(record)
     host = facts("Debian:12", [package("brass", installed, "brass", installed)])
@@ -84,8 +88,8 @@ def found(folder: Path, installed: str) -> FindingState | None:
 
 
 def test_a_version_by_name_is_affected_though_ranges_stand_beside(tmp_path: Path) -> None:
-    assert found(tmp_path, "0.9-1") is found(tmp_path, "1.5-1")
-    assert found(tmp_path, "0.9-1") is not None
-    assert found(tmp_path, "2.1-1") is FindingState.NO_FIX
-    assert found(tmp_path, "0.8-1") is None, "neither in a range nor named"
-    assert found(tmp_path, "2.0-1") is None
+    assert state_of(tmp_path, "0.9-1") is state_of(tmp_path, "1.5-1")
+    assert state_of(tmp_path, "0.9-1") is not None
+    assert state_of(tmp_path, "2.1-1") is FindingState.NO_FIX
+    assert state_of(tmp_path, "0.8-1") is None, "neither in a range nor named"
+    assert state_of(tmp_path, "2.0-1") is None

@@ -22,14 +22,17 @@ from patchctl.wiring.feeds import read
 
 
 def test_the_tracker_says_what_osv_drops() -> None:
-    found = fixture("tracker.json")
-    one = of(Advisory, found)[0]
-    assert (one.id, one.cves, one.title) == (
+    records_read = fixture("tracker.json")
+    advisory = of(Advisory, records_read)[0]
+    assert (advisory.id, advisory.cves, advisory.title) == (
         "DEBIAN-CVE-2030-0001",
         ("CVE-2030-0001",),
         "A hole",
     )
-    assert [(a.ecosystem, a.status, a.fixed, a.severity, a.note) for a in one.affected] == [
+    assert [
+        (affected.ecosystem, affected.status, affected.fixed, affected.severity, affected.note)
+        for affected in advisory.affected
+    ] == [
         ("Debian:sid", VendorStatus.AFFECTED, "2-1", Severity.LOW, ""),
         ("Debian:13", VendorStatus.NOT_AFFECTED, "", Severity.NEGLIGIBLE, ""),
         ("Debian:12", VendorStatus.DEFERRED, "", Severity.UNKNOWN, "Minor issue"),
@@ -39,18 +42,18 @@ def test_the_tracker_says_what_osv_drops() -> None:
         ("Debian:8", VendorStatus.UNDETERMINED, "", Severity.UNKNOWN, ""),
         ("Debian:7", VendorStatus.AFFECTED, "", Severity.IMPORTANT, ""),
     ]
-    assert {a.kind for a in one.affected} == {NameKind.SOURCE}
+    assert {affected.kind for affected in advisory.affected} == {NameKind.SOURCE}
 
 
 def test_a_temporary_id_of_the_tracker_is_no_cve() -> None:
-    one = of(Advisory, fixture("tracker.json"))[1]
-    assert (one.id, one.cves) == ("TEMP-0000000-ABCDEF", ())
+    advisory = of(Advisory, fixture("tracker.json"))[1]
+    assert (advisory.id, advisory.cves) == ("TEMP-0000000-ABCDEF", ())
 
 
 def test_a_broken_release_of_the_tracker_costs_only_itself() -> None:
-    found = fixture("tracker.json")
-    assert [a.ecosystem for a in of(Advisory, found)[2].affected] == ["Debian:12"]
-    assert bad(found) == [
+    records_read = fixture("tracker.json")
+    assert [a.ecosystem for a in of(Advisory, records_read)[2].affected] == ["Debian:12"]
+    assert bad(records_read) == [
         "tracker.json: brass CVE-2030-0002: sid: status not understood: resolved",
         "tracker.json: brass CVE-2030-0002: plan9: unknown release of Debian",
         "tracker.json: brass CVE-2030-0003: Expected `object`, got `str`",
@@ -58,18 +61,18 @@ def test_a_broken_release_of_the_tracker_costs_only_itself() -> None:
 
 
 def test_updateinfo_of_rocky() -> None:
-    found = fixture("updateinfo-rocky.xml")
-    one, other = of(Advisory, found)
-    assert (one.id, one.kind, one.severity) == (
+    records_read = fixture("updateinfo-rocky.xml")
+    first, second = of(Advisory, records_read)
+    assert (first.id, first.kind, first.severity) == (
         "RLSA-2030:0001",
         AdvisoryKind.SECURITY,
         Severity.MODERATE,
     )
-    assert (one.published, one.modified) == (1893553445, 1893628800)
+    assert (first.published, first.modified) == (1893553445, 1893628800)
     # What only the text or a bug's title names is not fixed here, as typed references are there.
-    assert one.cves == ("CVE-2030-1000",)
-    assert one.reboot_suggested and not other.reboot_suggested
-    assert [(a.name, a.kind, a.fixed, a.arch, a.module, a.source) for a in one.affected] == [
+    assert first.cves == ("CVE-2030-1000",)
+    assert first.reboot_suggested and not second.reboot_suggested
+    assert [(a.name, a.kind, a.fixed, a.arch, a.module, a.source) for a in first.affected] == [
         (
             *("brass", NameKind.BINARY, "1:2.6-3.module+el8.9.0+1", "x86_64"),
             *("brass:2.6", "brass"),
@@ -77,58 +80,58 @@ def test_updateinfo_of_rocky() -> None:
         ("brass-doc", NameKind.BINARY, "2.6-3.el8", "", "brass:2.6", ""),
         ("brass", NameKind.SOURCE, "2.6-3.el8", "", "brass:2.6", "brass"),
     ]
-    assert {a.ecosystem for a in one.affected} == {"Rocky Linux:8"}
-    assert (other.kind, other.severity, bool(other.withdrawn)) == (
+    assert {a.ecosystem for a in first.affected} == {"Rocky Linux:8"}
+    assert (second.kind, second.severity, bool(second.withdrawn)) == (
         AdvisoryKind.BUGFIX,
         Severity.UNKNOWN,
         True,
     )
-    assert bad(found) == [
+    assert bad(records_read) == [
         "updateinfo-rocky.xml: RLSA-2030:0001: package brass-broken without version and release",
         "updateinfo-rocky.xml: update without id: has no id",
     ]
 
 
 def test_updateinfo_of_suse_has_its_cves_in_the_text() -> None:
-    found = fixture("updateinfo-suse.xml", "SUSE:Linux Enterprise Server 15 SP3")
-    first, second = of(Advisory, found)
+    records_read = fixture("updateinfo-suse.xml", "SUSE:Linux Enterprise Server 15 SP3")
+    first, second = of(Advisory, records_read)
     assert first.id == second.id == "SUSE-2030-1"
     assert (first.kind, second.kind) == (AdvisoryKind.BUGFIX, AdvisoryKind.SECURITY)
     assert second.cves == ("CVE-2030-5000", "CVE-2030-500001")
     assert (second.published, second.severity) == (1893542400, Severity.IMPORTANT)
     assert second.reboot_suggested
-    assert [(a.ecosystem, a.fixed) for a in affected(found)] == [
+    assert [(a.ecosystem, a.fixed) for a in affected(records_read)] == [
         ("SUSE:Linux Enterprise Server 15 SP3", "1-2"),
         ("SUSE:Linux Enterprise Server 15 SP3", "1-3"),
     ]
 
 
 def test_updateinfo_that_does_not_tell_its_release_is_said() -> None:
-    found = fixture("updateinfo-suse.xml")
-    assert affected(found) == []
+    records_read = fixture("updateinfo-suse.xml")
+    assert affected(records_read) == []
     assert (
-        bad(found)
+        bad(records_read)
         == ["updateinfo-suse.xml: SUSE-2030-1: does not tell its release; name the ecosystem"] * 2
     )
 
 
 def test_a_changelog_gives_the_earliest_version_that_names_a_cve() -> None:
-    found = fixture("changelog")
+    records_read = fixture("changelog")
     assert [
-        (one.cves[0], entry.ecosystem, entry.name, entry.fixed)
-        for one in of(Advisory, found)
-        for entry in one.affected
+        (advisory.cves[0], entry.ecosystem, entry.name, entry.fixed)
+        for advisory in of(Advisory, records_read)
+        for entry in advisory.affected
     ] == [
         ("CVE-2010-0001", "Debian:12", "oldbrass", "1.0-1"),
         ("CVE-2029-1234567", "Debian:12", "brass", "2:1.4-3"),
         ("CVE-2030-1000", "Debian:12", "brass", "2:1.4-3"),
     ]
-    assert bad(found) == ["changelog:23: no entry of a changelog"]
-    assert of(Advisory, found)[0].modified == 1893499200
+    assert bad(records_read) == ["changelog:23: no entry of a changelog"]
+    assert of(Advisory, records_read)[0].modified == 1893499200
 
 
 @pytest.mark.parametrize(
-    ("header", "given", "ecosystem"),
+    ("header", "default", "ecosystem"),
     [
         ("brass (1-1) jammy-security; urgency=medium", "", "Ubuntu:22.04"),
         ("brass (1-1) unstable; urgency=medium", "", "Debian:sid"),
@@ -138,11 +141,11 @@ def test_a_changelog_gives_the_earliest_version_that_names_a_cve() -> None:
     ],
 )
 def test_a_changelog_tells_its_release(
-    tmp_path: Path, header: str, given: str, ecosystem: str
+    tmp_path: Path, header: str, default: str, ecosystem: str
 ) -> None:
     path = tmp_path / "changelog"
     path.write_text(f"{header}\n\n  * CVE-2030-1\n  * CVE-2030-1000\n")
-    assert [entry.ecosystem for entry in affected(records(path, given))] == [ecosystem]
+    assert [entry.ecosystem for entry in affected(records(path, default))] == [ecosystem]
 
 
 def test_changes_below_a_broken_header_count_for_no_version(tmp_path: Path) -> None:
@@ -151,15 +154,15 @@ def test_changes_below_a_broken_header_count_for_no_version(tmp_path: Path) -> N
         "brass (2-1) sid; urgency=low\n\n  * CVE-2030-1000\n\n"
         "brass (1-1 sid; urgency=low\n\n  * CVE-2030-1001\nmore of it\nand more\n"
     )
-    found = records(path)
-    assert [one.cves for one in of(Advisory, found)] == [("CVE-2030-1000",)]
-    assert bad(found) == ["changelog:5: no entry of a changelog"]
+    records_read = records(path)
+    assert [advisory.cves for advisory in of(Advisory, records_read)] == [("CVE-2030-1000",)]
+    assert bad(records_read) == ["changelog:5: no entry of a changelog"]
 
 
 def test_kev() -> None:
     feed = only(FEEDS / "kev.json")
-    found = list(feed.records())
-    assert of(KnownExploited, found) == [
+    records_read = list(feed.records())
+    assert of(KnownExploited, records_read) == [
         KnownExploited(
             cve="CVE-2030-1000",
             added="2030-01-01",
@@ -171,7 +174,7 @@ def test_kev() -> None:
             cve="CVE-2030-1001", added="2030-01-02", due="2030-01-23", name="Brass Other"
         ),
     ]
-    assert len(bad(found)) == 2
+    assert len(bad(records_read)) == 2
     assert feed.dated == 1893603859
 
 
@@ -183,36 +186,42 @@ def test_a_catalogue_that_lost_entries_is_said(tmp_path: Path) -> None:
 
 def test_epss_with_and_without_its_comment(tmp_path: Path) -> None:
     feed = only(FEEDS / "epss.csv")
-    found = list(feed.records())
-    assert of(ExploitChance, found) == [
+    records_read = list(feed.records())
+    assert of(ExploitChance, records_read) == [
         ExploitChance(cve="CVE-2030-1000", score=6e-05, percentile=0.01),
         ExploitChance(cve="CVE-2030-1001", score=0.9, percentile=1.0),
     ]
-    assert [one.rpartition(": ")[0] for one in bad(found)] == [f"epss.csv:{n}" for n in (5, 6, 7)]
+    assert [line.rpartition(": ")[0] for line in bad(records_read)] == [
+        f"epss.csv:{n}" for n in (5, 6, 7)
+    ]
     assert feed.dated == 1893585600
     bare = tmp_path / "scores"
     bare.write_text((FEEDS / "epss.csv").read_text().partition("\n")[2])
-    assert of(ExploitChance, records(bare)) == of(ExploitChance, found)
+    assert of(ExploitChance, records(bare)) == of(ExploitChance, records_read)
 
 
 def test_a_cve_record() -> None:
-    (one,) = fixture("cve.json")
-    assert isinstance(one, CveFacts)
-    assert (one.cve, one.title, one.rejected) == ("CVE-2030-1000", "Brass overflow", False)
-    assert (one.exploitation, one.automatable, one.technical_impact) == ("poc", "yes", "total")
-    assert [(v.version, v.score, v.source) for v in one.cvss] == [
+    (record,) = fixture("cve.json")
+    assert isinstance(record, CveFacts)
+    assert (record.cve, record.title, record.rejected) == ("CVE-2030-1000", "Brass overflow", False)
+    assert (record.exploitation, record.automatable, record.technical_impact) == (
+        "poc",
+        "yes",
+        "total",
+    )
+    assert [(v.version, v.score, v.source) for v in record.cvss] == [
         ("4.0", 9.3, "cna"),
         ("3.1", 9.8, "cna"),
     ]
 
 
 def test_the_extract_of_cve_records() -> None:
-    found = fixture("ssvc.csv")
-    one, empty = of(CveFacts, found)
-    assert (one.exploitation, one.automatable, one.technical_impact) == ("poc", "no", "total")
-    assert [(v.version, v.score, v.source) for v in one.cvss] == [("3.1", 9.8, "cna")]
+    records_read = fixture("ssvc.csv")
+    full, empty = of(CveFacts, records_read)
+    assert (full.exploitation, full.automatable, full.technical_impact) == ("poc", "no", "total")
+    assert [(v.version, v.score, v.source) for v in full.cvss] == [("3.1", 9.8, "cna")]
     assert empty == CveFacts(cve="CVE-2030-1001")
-    assert bad(found) == [
+    assert bad(records_read) == [
         "ssvc.csv:4: exploitation is perhaps",
         "ssvc.csv:5: 2 columns, not 8",
     ]

@@ -54,22 +54,26 @@ def real(name: str) -> Path:
 )
 def test_nothing_is_lost(name: str, feed_name: str, kind: type[FeedRecord], count: int) -> None:
     feed = only(real(name))
-    found = Counter(type(one) for one in feed.records())
-    del found[BadRecord]  # files that are none; of records there is no bad one
-    assert found == {kind: count}
+    counts = Counter(type(record) for record in feed.records())
+    del counts[BadRecord]  # files that are none; of records there is no bad one
+    assert counts == {kind: count}
     assert all("known formats" in reason for reason in bad(feed.records()))
     assert feed.name == feed_name
     assert bool(feed.dated) == (feed.kind is not FeedKind.DEBIAN_TRACKER and "ssvc" not in name)
 
 
 def test_almalinux_has_the_readme_s_shape() -> None:
-    found = of(Advisory, records(real("osv/AlmaLinux-8.zip")))
-    assert Counter(one.id[:4] for one in found) == {"ALSA": 2040, "ALBA": 975, "ALEA": 222}
+    records_read = of(Advisory, records(real("osv/AlmaLinux-8.zip")))
+    assert Counter(record.id[:4] for record in records_read) == {
+        "ALSA": 2040,
+        "ALBA": 975,
+        "ALEA": 222,
+    }
     everywhere = [
         entry
         for name in ("8", "9", "10")
-        for one in of(Advisory, records(real(f"osv/AlmaLinux-{name}.zip")))
-        for entry in one.affected
+        for record in of(Advisory, records(real(f"osv/AlmaLinux-{name}.zip")))
+        for entry in record.affected
     ]
     assert len(everywhere) == 71_329
     assert sum(entry.module == "modular" for entry in everywhere) == 20_750
@@ -104,44 +108,50 @@ def test_almalinux_is_read_fast_in_little_memory() -> None:
     ],
 )
 def test_updateinfo_of_each_vendor(name: str, updates: int, packages: int) -> None:
-    found = of(Advisory, records(real(f"updateinfo/{name}")))
-    assert (len(found), sum(len(one.affected) for one in found)) == (updates, packages)
+    records_read = of(Advisory, records(real(f"updateinfo/{name}")))
+    assert (len(records_read), sum(len(record.affected) for record in records_read)) == (
+        updates,
+        packages,
+    )
 
 
 def test_fedora_s_modular_updates_name_their_cves() -> None:
-    (one,) = of(Advisory, records(real("updateinfo/fedora-38-modular.xml")))
-    assert one.cves == ("CVE-2024-24989", "CVE-2024-24990")
+    (record,) = of(Advisory, records(real("updateinfo/fedora-38-modular.xml")))
+    assert record.cves == ("CVE-2024-24989", "CVE-2024-24990")
 
 
 def test_the_stream_of_a_module_is_not_the_one_in_the_title() -> None:
-    found = of(Advisory, records(real("updateinfo/rocky-8-modular.xml")))
-    assert {entry.module for one in found for entry in one.affected} == {"", "ruby:2.6"}
+    records_read = of(Advisory, records(real("updateinfo/rocky-8-modular.xml")))
+    assert {entry.module for record in records_read for entry in record.affected} == {
+        "",
+        "ruby:2.6",
+    }
 
 
 def test_every_real_record_of_a_security_feed_has_its_cve() -> None:
-    found = of(Advisory, records(real("osv-samples/ubuntu")))
-    assert [one.id for one in found if not one.cves] == []
-    assert sum(bool(one.withdrawn) for one in found) == 5
-    assert [one.id for one in found if one.live_patch] == ["LSN-0108-1"]
+    records_read = of(Advisory, records(real("osv-samples/ubuntu")))
+    assert [record.id for record in records_read if not record.cves] == []
+    assert sum(bool(record.withdrawn) for record in records_read) == 5
+    assert [record.id for record in records_read if record.live_patch] == ["LSN-0108-1"]
 
 
 def test_the_extract_keeps_the_readme_s_counts() -> None:
-    found = of(CveFacts, records(real("cve/ssvc.csv.gz")))
-    assert sum(bool(one.exploitation) for one in found) == 44_026
-    assert sum(bool(one.cvss) for one in found) == 32_765
+    records_read = of(CveFacts, records(real("cve/ssvc.csv.gz")))
+    assert sum(bool(record.exploitation) for record in records_read) == 44_026
+    assert sum(bool(record.cvss) for record in records_read) == 32_765
     whole = of(CveFacts, records(real("cve/cve-records.zip")))
-    assert sum(one.rejected for one in whole) == 3
+    assert sum(record.rejected for record in whole) == 3
 
 
 def test_kev_keeps_the_use_by_ransomware() -> None:
-    found = of(KnownExploited, records(real("kev/known_exploited_vulnerabilities.json")))
-    assert sum(one.ransomware for one in found) == 293
-    assert all(one.due and one.added for one in found)
+    records_read = of(KnownExploited, records(real("kev/known_exploited_vulnerabilities.json")))
+    assert sum(record.ransomware for record in records_read) == 293
+    assert all(record.due and record.added for record in records_read)
 
 
 def test_the_tracker_s_rows() -> None:
-    found = of(Advisory, records(real("debian-tracker/tracker-slice.json")))
-    rows = [entry for one in found for entry in one.affected]
+    records_read = of(Advisory, records(real("debian-tracker/tracker-slice.json")))
+    rows = [entry for record in records_read for entry in record.affected]
     assert len(rows) == 64
     kinds = {entry.status for entry in rows}
     assert {VendorStatus.NOT_AFFECTED, VendorStatus.DEFERRED, VendorStatus.END_OF_LIFE} <= kinds
@@ -154,5 +164,5 @@ def test_a_folder_of_real_data_says_what_it_left_out() -> None:
         "osv-almalinux-8",
         "osv-almalinux-9",
     ]
-    assert [Path(one.place).name for one in reading.skipped] == ["LICENSE-almalinux"]
+    assert [Path(skipped.place).name for skipped in reading.skipped] == ["LICENSE-almalinux"]
     assert bad(reading.skipped) == ["LICENSE-almalinux: is none of the known formats"]

@@ -61,19 +61,19 @@ def test_what_cannot_be_fixed_is_counted_by_state_and_no_action() -> None:
 
 
 def test_findings_are_shared_by_hosts_that_agree() -> None:
-    first, second = (found for _, found in world().assessor(debian(), debian()).findings())
-    assert {id(one) for one in first} == {id(one) for one in second}
+    first, second = (findings for _, findings in world().assessor(debian(), debian()).findings())
+    assert {id(finding) for finding in first} == {id(finding) for finding in second}
 
 
 def test_json_has_the_fields_that_scripts_rely_on() -> None:
     assessor, writer = world().assessor(debian(), debian("3.0.15-1"), debian("9-1")), JsonWriter()
     text, first = writer.head(), True
-    for name, found in assessor.findings():
-        text += writer.host(name, found, first=first)
-        first = first and not found
+    for name, findings in assessor.findings():
+        text += writer.host(name, findings, first=first)
+        first = first and not findings
     document = json.loads(text + writer.tail(assessor.summary()))
     assert {"as_of", "feeds", "not_covered", "findings", "actions"} <= set(document)
-    assert [(one["host"], one["cve"]) for one in document["findings"]] == [
+    assert [(row["host"], row["cve"]) for row in document["findings"]] == [
         ("h1", ONE),
         ("h1", TWO),
         ("h1", THREE),
@@ -99,11 +99,11 @@ def test_json_has_the_fields_that_scripts_rely_on() -> None:
 
 
 def judged(text: str) -> Gate:
-    found = gate([text], TODAY)
+    counted = gate([text], TODAY)
     for host, some in world().assessor(debian()).findings():
-        for one in some:
-            found.look(host, one)
-    return found
+        for finding in some:
+            counted.count(host, finding)
+    return counted
 
 
 @pytest.mark.parametrize(
@@ -136,16 +136,16 @@ def test_a_waived_finding_stops_no_pipeline_and_needs_no_action() -> None:
         return Waived("EX-1", True, "behind a firewall") if cve == TWO else None
 
     assessor = world().assessor(debian("3.0.14-1"), waiver=waiver)
-    ((_, found),) = assessor.findings()
-    waived = next(one for one in found if one.cve == TWO)
+    ((_, findings),) = assessor.findings()
+    waived = next(finding for finding in findings if finding.cve == TWO)
     assert (waived.state, waived.waiver, waived.note) == (
         FindingState.WAIVED,
         "EX-1",
         "behind a firewall",
     )
-    assert found[-1] is waived
+    assert findings[-1] is waived
     check = gate(["any"], TODAY)
-    check.look("h1", waived)
+    check.count("h1", waived)
     assert check.failed == 0
     assert assessor.summary().actions == ()
 
@@ -154,9 +154,9 @@ def test_an_exception_that_holds_no_more_reopens_and_says_so() -> None:
     def expired(host: HostInput, cve: str, names: object, kev: bool) -> Waived | None:
         return Waived("EX-1", False, "exception EX-1 expired on 2026-01-01")
 
-    ((_, found),) = world().assessor(debian("3.0.14-1"), waiver=expired).findings()
-    assert all(one.state is not FindingState.WAIVED for one in found)
-    assert all("expired" in one.note for one in found)
+    ((_, findings),) = world().assessor(debian("3.0.14-1"), waiver=expired).findings()
+    assert all(finding.state is not FindingState.WAIVED for finding in findings)
+    assert all("expired" in finding.note for finding in findings)
 
 
 def test_an_exception_for_one_package_waives_not_the_other() -> None:
@@ -194,14 +194,14 @@ def explainer(*hosts: HostFacts) -> Explainer:
     return Explainer(world().assessor(*hosts), lambda host, source: "in no plan")
 
 
-def only(found: tuple[Judgement, ...]) -> Judgement:
-    (one,) = found
-    return one
+def only(judgements: tuple[Judgement, ...]) -> Judgement:
+    (judgement,) = judgements
+    return judgement
 
 
 def test_a_cve_is_explained_on_every_host_that_has_its_package() -> None:
-    found = explainer(debian(), debian("3.0.14-1")).cve(ONE, frozenset())
-    affected, clean = found.judgements
+    explanation = explainer(debian(), debian("3.0.14-1")).cve(ONE, frozenset())
+    affected, clean = explanation.judgements
     assert (affected.hosts, affected.affected, affected.why) == (
         ("h1",),
         True,
@@ -218,19 +218,19 @@ def test_a_cve_is_explained_on_every_host_that_has_its_package() -> None:
         "3.0.11-1",
         "DSA-1",
     )
-    assert any("known exploited since 2026-01-01" in line for line in found.facts)
+    assert any("known exploited since 2026-01-01" in line for line in explanation.facts)
 
 
 def test_a_cve_that_no_feed_speaks_of_is_said_so() -> None:
-    found = explainer(debian()).cve("CVE-2020-9999", frozenset())
-    assert found.judgements == ()
-    assert any("no advisory" in line for line in found.facts)
+    explanation = explainer(debian()).cve("CVE-2020-9999", frozenset())
+    assert explanation.judgements == ()
+    assert any("no advisory" in line for line in explanation.facts)
 
 
 def test_a_host_and_a_package_are_explained() -> None:
     asked = explainer(debian())
     about = asked.host(HostInput("h1", debian(), "s1", Context()))
-    assert {one.cve for one in about.judgements} == {ONE, TWO, THREE}
+    assert {judgement.cve for judgement in about.judgements} == {ONE, TWO, THREE}
     assert any("matched as Debian:12" in line for line in about.facts)
     assert about.judgements[0].stuck == "in no plan"
     package_found = asked.package("tar", frozenset())
@@ -246,18 +246,21 @@ def test_what_a_host_waits_for_is_told() -> None:
     host = structs.replace(
         debian(), reboot_required=True, reboot_packages=("linux-base",), stale_processes=old
     )
-    told = explainer(host).host(HostInput("h1", host, "s1", Context())).facts
-    assert "waits for a reboot, which is wanted by linux-base" in told
-    assert "on replaced files: ssh.service, vi" in told
+    facts_told = explainer(host).host(HostInput("h1", host, "s1", Context())).facts
+    assert "waits for a reboot, which is wanted by linux-base" in facts_told
+    assert "on replaced files: ssh.service, vi" in facts_told
 
 
 def test_the_repository_that_delivers_the_fix_is_named() -> None:
     packages = [package("libssl3", "3.0.11-1", "openssl", "3.0.11-1")]
     host = facts(DEB, packages, pending={"libssl3": "3.0.15-1"})
-    found = explainer(host).cve(TWO, frozenset())
-    one = only(found.judgements)
-    assert (one.offered, one.repository) == ("3.0.15-1", "Debian-Security bookworm-security")
-    assert "offered: 3.0.15-1 by Debian-Security bookworm-security" in "\n".join(lines(found))
+    explanation = explainer(host).cve(TWO, frozenset())
+    judgement = only(explanation.judgements)
+    assert (judgement.offered, judgement.repository) == (
+        "3.0.15-1",
+        "Debian-Security bookworm-security",
+    )
+    assert "offered: 3.0.15-1 by Debian-Security bookworm-security" in "\n".join(lines(explanation))
 
 
 def test_another_package_of_that_version_does_not_name_the_repository() -> None:
@@ -265,5 +268,5 @@ def test_another_package_of_that_version_does_not_name_the_repository() -> None:
     host = facts(DEB, packages, pending={"libssl3": "3.0.15-1"})
     other = structs.replace(host.pending[0], name="docs", label="Debian", codename="bookworm")
     host = structs.replace(host, pending=(other, *host.pending))
-    one = only(explainer(host).cve(TWO, frozenset()).judgements)
-    assert one.repository == "Debian-Security bookworm-security"
+    judgement = only(explainer(host).cve(TWO, frozenset()).judgements)
+    assert judgement.repository == "Debian-Security bookworm-security"

@@ -87,12 +87,12 @@ def waiver(host: HostInput, cve: str, names: object, exploited: bool) -> Waived 
 def assessor(fleet: Fleet, waived: bool) -> Assessor:
     inputs = [
         HostInput(
-            f"h{place}",
-            one,
-            software=repr((one.os, one.packages, one.pending, one.repositories)),
+            f"h{position}",
+            host,
+            software=repr((host.os, host.packages, host.pending, host.repositories)),
             context=context,
         )
-        for place, (one, context) in enumerate(fleet)
+        for position, (host, context) in enumerate(fleet)
     ]
     return Assessor(inputs, world(), prioritised, TODAY, waiver=waiver if waived else None)
 
@@ -100,51 +100,57 @@ def assessor(fleet: Fleet, waived: bool) -> Assessor:
 @given(fleets, st.booleans())
 def test_a_host_has_the_findings_that_it_has_alone(fleet: Fleet, waived: bool) -> None:
     together = dict(assessor(fleet, waived).findings())
-    assert list(together) == [f"h{place}" for place in range(len(fleet))]
-    for place, one in enumerate(fleet):
+    assert list(together) == [f"h{position}" for position in range(len(fleet))]
+    for position, member in enumerate(fleet):
         # At its place, so that its name is the same; the others have nothing to tell.
         alone: Fleet = [(facts(ALMA, ()), Context()) for _ in fleet]
-        alone[place] = one
-        assert together[f"h{place}"] == dict(assessor(alone, waived).findings())[f"h{place}"]
+        alone[position] = member
+        assert together[f"h{position}"] == dict(assessor(alone, waived).findings())[f"h{position}"]
 
 
 @given(fleets, st.booleans())
 def test_each_cve_stands_once_and_the_most_urgent_first(fleet: Fleet, waived: bool) -> None:
-    for _, found in assessor(fleet, waived).findings():
-        assert [*found] == sorted(found, key=rank)
-        assert len({one.cve for one in found}) == len(found)
+    for _, findings in assessor(fleet, waived).findings():
+        assert [*findings] == sorted(findings, key=rank)
+        assert len({finding.cve for finding in findings}) == len(findings)
 
 
 @given(fleets, st.booleans())
 def test_the_summary_counts_what_was_listed(fleet: Fleet, waived: bool) -> None:
     made = assessor(fleet, waived)
-    found = [(name, one) for name, some in made.findings() for one in some]
+    rows = [(name, finding) for name, findings in made.findings() for finding in findings]
     summary = made.summary()
     assert Counter({k: v for k, v in summary.by_state.items() if v}) == Counter(
-        one.state.value for _, one in found
+        finding.state.value for _, finding in rows
     )
-    open_ones = [one for _, one in found if one.state is not FindingState.WAIVED]
+    open_ones = [finding for _, finding in rows if finding.state is not FindingState.WAIVED]
     assert sum(summary.by_decision.values()) == len(open_ones)
-    assert summary.overdue == sum(bool(one.due) and str(one.due) < TODAY for one in open_ones)
+    assert summary.overdue == sum(
+        bool(finding.due) and str(finding.due) < TODAY for finding in open_ones
+    )
     for action in summary.actions:
-        helped = [(name, one) for name, one in found if _helps(action.package, action.kind, one)]
+        helped = [
+            (name, finding)
+            for name, finding in rows
+            if _helps(action.package, action.kind, finding)
+        ]
         assert list(action.hosts) == sorted({name for name, _ in helped})
         assert action.findings == len(helped)
-        assert action.removed == sum(one.score for _, one in helped)
-        assert set(action.cves) == {one.cve for _, one in helped}
+        assert action.removed == sum(finding.score for _, finding in helped)
+        assert set(action.cves) == {finding.cve for _, finding in helped}
 
 
 def _helps(source: str, kind: str, finding: Finding) -> bool:
     if finding.state is FindingState.WAIVED:
         return False
     state = FindingState.NOT_EFFECTIVE if kind == "reboot" else FindingState.FIXABLE
-    return any(one.source == source and one.state is state for one in finding.packages)
+    return any(package.source == source and package.state is state for package in finding.packages)
 
 
 def test_hosts_with_the_same_software_and_kernel_share_more_than_their_findings() -> None:
-    one = host_facts(PACKAGES[:2], "", True, None)
-    other = replace(one, kernel=Kernel(running="4-1.x86_64"))
-    made = assessor([(one, CONTEXTS[0]), (one, CONTEXTS[1]), (other, CONTEXTS[0])], waived=False)
+    host = host_facts(PACKAGES[:2], "", True, None)
+    other = replace(host, kernel=Kernel(running="4-1.x86_64"))
+    made = assessor([(host, CONTEXTS[0]), (host, CONTEXTS[1]), (other, CONTEXTS[0])], waived=False)
     finder: Callable[[HostInput], object] = made._finder.of
     first, second, third = map(finder, made.hosts)
     assert first is second
@@ -156,11 +162,11 @@ def test_of_two_epochs_the_one_that_stands_last_counts(order: list[Package]) -> 
     host = host_facts([PACKAGES[5], *order], "", True, None)
     made = assessor([(host, Context())], waived=False)
     (software,) = made.matched.software.values()
-    told = {unit.name: unit.source_version for unit in software.units}
-    assert told["perl-errno"] == order[-1].version
+    source_versions = {package.name: package.source_version for package in software.packages}
+    assert source_versions["perl-errno"] == order[-1].version
 
 
 def test_packages_that_no_feed_covers_are_counted_on_every_host() -> None:
     here, there = (facts(system, PACKAGES[:3]) for system in ("Rocky Linux:9", "other"))
-    fleet: Fleet = [(one, Context()) for one in (here, here, here, there, facts(ALMA, PACKAGES))]
+    fleet: Fleet = [(host, Context()) for host in (here, here, here, there, facts(ALMA, PACKAGES))]
     assert assessor(fleet, waived=False).summary().not_covered == {"Rocky Linux:9": 9, "plan9:4": 3}

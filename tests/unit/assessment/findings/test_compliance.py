@@ -87,12 +87,12 @@ def checked(
 
 @pytest.mark.parametrize("version", ["3.0.9-1", "3.0.9-1+b1", "3.0.10-1", "1:1.0-1"])
 def test_the_promised_version_or_a_newer_one_is_well(version: str) -> None:
-    found = checked(facts([libssl(version)]))
-    assert (found.state, found.packages, found.reason) == (VerifiedState.OK, (), "")
+    host = checked(facts([libssl(version)]))
+    assert (host.state, host.packages, host.reason) == (VerifiedState.OK, (), "")
 
 
 @pytest.mark.parametrize(
-    ("installed", "problem", "found", "says"),
+    ("installed", "problem", "version", "says"),
     [
         (
             [libssl("3.0.8-1")],
@@ -123,15 +123,15 @@ def test_the_promised_version_or_a_newer_one_is_well(version: str) -> None:
     ids=["older", "older-by-order", "missing", "other-architecture", "half"],
 )
 def test_what_is_not_as_promised_is_broken_and_says_package_promised_and_found(
-    installed: list[Package], problem: PackageProblem, found: str, says: str
+    installed: list[Package], problem: PackageProblem, version: str, says: str
 ) -> None:
     row = checked(facts(installed))
     assert (row.state, row.reason) == (VerifiedState.BROKEN, says)
-    (one,) = row.packages
-    assert (one.package, one.promised, one.found, one.problem) == (
+    (broken,) = row.packages
+    assert (broken.package, broken.promised, broken.found, broken.problem) == (
         "libssl3",
         "3.0.9-1",
-        found,
+        version,
         problem,
     )
 

@@ -33,7 +33,7 @@ def host(name: str = "web-1", *groups: str) -> HostInput:
     return HostInput(name=name, facts=FACTS, software="", context=Context(), groups=groups)
 
 
-def said(
+def waived_by(
     *exceptions: RiskException,
     on: HostInput | None = None,
     cve: str = CVE,
@@ -66,11 +66,11 @@ class TestFit:
         ],
     )
     def test_cve_and_package_and_place_must_fit(self, changes: dict[str, Any], fits: bool) -> None:
-        assert (said(exception(**changes), on=host("web-1", "all", "lab")) is not None) is fits
+        assert (waived_by(exception(**changes), on=host("web-1", "all", "lab")) is not None) is fits
 
     def test_what_holds_tells_who_until_when_and_why(self) -> None:
-        found = said(exception(owner="ops", reason="inside", control="firewall"))
-        assert found == Waived(
+        waived = waived_by(exception(owner="ops", reason="inside", control="firewall"))
+        assert waived == Waived(
             "EX-1", True, "exception EX-1 of ops until 2027-06-30: inside; instead: firewall"
         )
 
@@ -83,16 +83,16 @@ class TestFit:
 
 class TestReopen:
     def test_the_last_day_counts_and_the_next_does_not(self) -> None:
-        assert said(exception(expires=TODAY)) == said(exception(expires=TODAY))
-        found = said(exception(expires=TODAY))
-        assert found is not None and found.holds
-        found = said(exception(expires="2026-11-22"))
-        assert found == Waived("EX-1", False, "exception EX-1 expired on 2026-11-22")
+        assert waived_by(exception(expires=TODAY)) == waived_by(exception(expires=TODAY))
+        waived = waived_by(exception(expires=TODAY))
+        assert waived is not None and waived.holds
+        waived = waived_by(exception(expires="2026-11-22"))
+        assert waived == Waived("EX-1", False, "exception EX-1 expired on 2026-11-22")
 
     def test_what_is_exploited_reopens(self) -> None:
-        found = said(exception(), exploited=True)
-        assert found is not None and not found.holds
-        assert found.note == (
+        waived = waived_by(exception(), exploited=True)
+        assert waived is not None and not waived.holds
+        assert waived.note == (
             "exception EX-1 does not hold: the CVE is known to be exploited (KEV)"
         )
 
@@ -100,10 +100,10 @@ class TestReopen:
         old = exception(id="old", expires="2026-01-01")
         wide = exception(id="wide", cves=(), packages=("open*",))
         for order in ((old, wide, BASE), (wide, old), (old, wide)):
-            found = said(*order)
-            assert found is not None and found.ident == "wide" and found.holds
-        found = said(old, exception(id="older", expires="2025-01-01"))
-        assert found is not None and found.ident == "old"
+            waived = waived_by(*order)
+            assert waived is not None and waived.ident == "wide" and waived.holds
+        waived = waived_by(old, exception(id="older", expires="2025-01-01"))
+        assert waived is not None and waived.ident == "old"
 
     @settings(deadline=None)
     @given(
@@ -118,8 +118,8 @@ class TestReopen:
         )
     )
     def test_nothing_exploited_is_ever_waived(self, exceptions: list[RiskException]) -> None:
-        found = said(*exceptions, exploited=True)
-        assert found is None or not found.holds
+        waived = waived_by(*exceptions, exploited=True)
+        assert waived is None or not waived.holds
 
 
 @pytest.mark.parametrize(
@@ -132,8 +132,8 @@ class TestReopen:
     ],
 )
 def test_how_an_exception_stands(expires: str, state: ExceptionState, left: int) -> None:
-    found = status_of(exception(expires=expires), TODAY)
-    assert (found.state, found.days_left) == (state, left)
+    status = status_of(exception(expires=expires), TODAY)
+    assert (status.state, status.days_left) == (state, left)
 
 
 class TestCheck:
@@ -180,18 +180,18 @@ class TestCheck:
 
 class TestWords:
     @pytest.mark.parametrize(
-        ("said", "day"),
+        ("expires", "day"),
         [("90d", "2027-02-21"), ("0d", TODAY), ("2027-01-31", "2027-01-31"), (TODAY, TODAY)],
     )
-    def test_a_last_day_is_a_date_or_days_from_today(self, said: str, day: str) -> None:
-        assert workflow.last_day(said, TODAY) == day
+    def test_a_last_day_is_a_date_or_days_from_today(self, expires: str, day: str) -> None:
+        assert workflow.last_day(expires, TODAY) == day
 
     @pytest.mark.parametrize(
-        "said", ["", "soon", "90", "3m", "2026-11-22", "2027-02-30", "20270131", "99999d"]
+        "expires", ["", "soon", "90", "3m", "2026-11-22", "2027-02-30", "20270131", "99999d"]
     )
-    def test_what_is_no_day_or_past_is_refused(self, said: str) -> None:
+    def test_what_is_no_day_or_past_is_refused(self, expires: str) -> None:
         with pytest.raises(UsageError, match="--expires"):
-            workflow.last_day(said, TODAY)
+            workflow.last_day(expires, TODAY)
 
     def test_free_ids_follow_the_highest(self) -> None:
         assert workflow.free_id([]) == "EX-1"

@@ -53,34 +53,36 @@ def assessor(
     return Assessor(inputs, world, late, TODAY, waiver=waiver, exclusions=tuple(rules))
 
 
-def found(made: Assessor) -> dict[tuple[str, str], Finding]:
-    return {(name, one.cve): one for name, some in made.findings() for one in some}
+def findings_of(made: Assessor) -> dict[tuple[str, str], Finding]:
+    return {(name, finding.cve): finding for name, some in made.findings() for finding in some}
 
 
 def test_it_stays_open_and_overdue_with_the_rule() -> None:
     made = assessor(host())
-    one = found(made)["h1", SSL]
-    assert (one.state, one.due, one.excluded) == (FindingState.FIXABLE, LATE, SAID)
-    assert found(assessor(host()))["h1", CURL].excluded == ""
+    finding = findings_of(made)["h1", SSL]
+    assert (finding.state, finding.due, finding.excluded) == (FindingState.FIXABLE, LATE, SAID)
+    assert findings_of(assessor(host()))["h1", CURL].excluded == ""
     summary = made.summary()
     assert (summary.overdue, summary.on_time) == (2, 0)
     assert summary.excluded == (
         ExcludedFindings(rule=SAID, packages=("openssl",), hosts=1, findings=1, overdue=1),
     )
     overdue = gate(["overdue"], TODAY)
-    overdue.look("h1", one)
+    overdue.count("h1", finding)
     assert overdue.failed == 1
 
 
 def test_a_rule_of_another_host_marks_nothing_here() -> None:
     made = assessor(host(), host(), rules=[structs.replace(RULE, hosts=("h2",))])
-    marked = {place for place, one in found(made).items() if one.excluded}
+    marked = {
+        host_and_cve for host_and_cve, finding in findings_of(made).items() if finding.excluded
+    }
     assert marked == {("h2", SSL)}
 
 
 def test_hosts_with_the_same_rules_share_what_is_marked() -> None:
     made = assessor(host(), host())
-    rows = found(made)
+    rows = findings_of(made)
     assert rows["h1", SSL] == rows["h2", SSL]
     assert made.summary().excluded[0].hosts == 2
 
@@ -90,8 +92,8 @@ def test_an_exception_covers_it() -> None:
         return Waived("EX-1", True, "accepted") if cve == SSL else None
 
     made = assessor(host(), waiver=waiver)
-    one = found(made)["h1", SSL]
-    assert (one.state, one.excluded) == (FindingState.WAIVED, "")
+    finding = findings_of(made)["h1", SSL]
+    assert (finding.state, finding.excluded) == (FindingState.WAIVED, "")
     summary = made.summary()
     assert (summary.overdue, summary.excluded) == (1, ())
 
@@ -126,27 +128,29 @@ def test_without_exclusions_there_is_no_such_line() -> None:
 
 class TestExplain:
     def test_a_judgement_has_the_rule(self) -> None:
-        told = Explainer(assessor(host()), lambda name, source: "").cve(SSL, frozenset())
-        assert [one.excluded for one in told.judgements] == [SAID]
-        assert f"  excluded: {SAID}" in list(explain_text.lines(told))
+        explanation = Explainer(assessor(host()), lambda name, source: "").cve(SSL, frozenset())
+        assert [judgement.excluded for judgement in explanation.judgements] == [SAID]
+        assert f"  excluded: {SAID}" in list(explain_text.lines(explanation))
 
     def test_hosts_that_are_excluded_stand_apart_from_those_that_are_not(self) -> None:
         made = assessor(host(), host(), rules=[structs.replace(RULE, hosts=("h2",))])
-        told = Explainer(made, lambda name, source: "").cve(SSL, frozenset())
-        assert {one.hosts: bool(one.excluded) for one in told.judgements} == {
+        explanation = Explainer(made, lambda name, source: "").cve(SSL, frozenset())
+        assert {
+            judgement.hosts: bool(judgement.excluded) for judgement in explanation.judgements
+        } == {
             ("h1",): False,
             ("h2",): True,
         }
 
     def test_a_package_has_its_rules_by_the_hosts_that_they_hold_on(self) -> None:
         made = assessor(host(), host(), rules=[structs.replace(RULE, hosts=("h2",))])
-        told = Explainer(made, lambda name, source: "").package("libssl3", frozenset())
-        assert f"excluded on 1 host by {SAID}" in told.facts
+        explanation = Explainer(made, lambda name, source: "").package("libssl3", frozenset())
+        assert f"excluded on 1 host by {SAID}" in explanation.facts
 
     def test_a_host_has_what_is_excluded_on_it(self) -> None:
         made = assessor(host())
-        told = Explainer(made, lambda name, source: "").host(made.hosts[0])
-        assert f"excluded: libssl3 by {SAID}" in told.facts
+        explanation = Explainer(made, lambda name, source: "").host(made.hosts[0])
+        assert f"excluded: libssl3 by {SAID}" in explanation.facts
 
     def test_what_only_the_newest_plan_left_out_is_told_too(self) -> None:
         row = LeftOut(
@@ -159,5 +163,5 @@ class TestExplain:
         body = structs.replace(whole.body, left_out=(row,))
         standing = RemediationStatus(structs.replace(whole, body=body), None)
         made = Explainer(assessor(host()), standing, standing.excluded)
-        told = made.cve(CURL, frozenset())
-        assert [one.excluded for one in told.judgements] == [row.detail]
+        explanation = made.cve(CURL, frozenset())
+        assert [judgement.excluded for judgement in explanation.judgements] == [row.detail]

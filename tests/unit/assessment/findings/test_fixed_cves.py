@@ -176,10 +176,10 @@ def test_cves_are_in_one_order_whatever_order_feeds_and_packages_come_in(
         world.add(advisory(f"DEBIAN-{cve}", cve, by_source(DEB, "openssl", "3.0.9-1")))
     names = random.sample(["openssl", "libssl3", "libssl-dev"], 3)
     old = [package(name, "3.0.8-1", "openssl") for name in names]
-    found = fixed_cves_of(
+    fixed = fixed_cves_of(
         world, old, *(step(name, "3.0.8-1", "3.0.9-1", "openssl") for name in names)
     )
-    assert set(found) == {
+    assert set(fixed) == {
         (
             *("CVE-2022-42", "CVE-2022-9999", "CVE-2022-010000", "CVE-2022-10000"),
             *("CVE-2024-42", "CVE-2024-9999", "CVE-2024-010000", "CVE-2024-10000"),

@@ -27,37 +27,39 @@ def host(*processes: StaleProcess, installed: str = FIXED, source_version: str =
 
 
 def test_an_installed_fix_is_not_effective_while_the_old_library_runs() -> None:
-    found = world().findings(host(process(OLD)))[CVE]
-    assert found.state is FindingState.NOT_EFFECTIVE
-    assert (found.package, found.installed, found.fixed) == ("libssl3", FIXED, FIXED)
-    (affected,) = found.packages
+    finding = world().findings(host(process(OLD)))[CVE]
+    assert finding.state is FindingState.NOT_EFFECTIVE
+    assert (finding.package, finding.installed, finding.fixed) == ("libssl3", FIXED, FIXED)
+    (affected,) = finding.packages
     assert affected.remedy == "restart"
     assert affected.note == (f"{FIXED} is installed but nginx.service still runs {OLD}: restart it")
 
 
 def test_a_restart_is_an_action_of_its_own() -> None:
     assessor = world().assessor(host(process(OLD)), host(process(OLD)), host())
-    assert [len(found) for _, found in assessor.findings()] == [1, 1, 0]
+    assert [len(findings) for _, findings in assessor.findings()] == [1, 1, 0]
     (action,) = assessor.summary().actions
     assert (action.kind, action.package, action.hosts) == ("restart", "openssl", ("h1", "h2"))
 
 
 def test_part_of_the_system_itself_needs_a_reboot() -> None:
-    found = world().findings(host(process(OLD), process(OLD, "init.scope")))[CVE]
-    assert found.packages[0].remedy == "reboot"
-    assert "nginx.service" in found.packages[0].note
+    finding = world().findings(host(process(OLD), process(OLD, "init.scope")))[CVE]
+    assert finding.packages[0].remedy == "reboot"
+    assert "nginx.service" in finding.packages[0].note
 
 
 def test_what_a_rollout_does_not_restart_needs_a_reboot() -> None:
-    found = world().findings(host(process(OLD, "systemd-logind.service")))[CVE]
-    assert found.packages[0].remedy == "reboot"
-    assert found.packages[0].note.endswith("systemd-logind.service still runs " + OLD + ": reboot")
+    finding = world().findings(host(process(OLD, "systemd-logind.service")))[CVE]
+    assert finding.packages[0].remedy == "reboot"
+    assert finding.packages[0].note.endswith(
+        "systemd-logind.service still runs " + OLD + ": reboot"
+    )
 
 
 def test_a_session_ends_without_a_reboot() -> None:
-    found = world().findings(host(process(OLD, "user@1000.service")))[CVE]
-    assert found.packages[0].remedy == "restart"
-    assert "a login session still runs" in found.packages[0].note
+    finding = world().findings(host(process(OLD, "user@1000.service")))[CVE]
+    assert finding.packages[0].remedy == "restart"
+    assert "a login session still runs" in finding.packages[0].note
 
 
 def test_what_runs_already_has_the_fix() -> None:
@@ -66,9 +68,9 @@ def test_what_runs_already_has_the_fix() -> None:
 
 def test_the_version_that_was_there_before_decides_not_the_newest_replaced() -> None:
     two = host(process(OLD, "a.service"), process(FIXED, "b.service"), installed="3.0.19-1")
-    found = world().findings(two)[CVE]
-    assert "a.service" in found.note
-    assert found.state is FindingState.NOT_EFFECTIVE
+    finding = world().findings(two)[CVE]
+    assert "a.service" in finding.note
+    assert finding.state is FindingState.NOT_EFFECTIVE
 
 
 def test_what_is_still_open_on_disk_stays_fixable() -> None:
@@ -89,7 +91,7 @@ def test_an_epoch_of_the_source_alone_is_kept() -> None:
 def test_a_source_with_versions_of_its_own_is_told_as_unknown() -> None:
     apart = host(process("5.36-1"), installed="5.36-2", source_version=FIXED)
     assessor = world().assessor(apart)
-    assert [found for _, found in assessor.findings()] == [[]]
+    assert [findings for _, findings in assessor.findings()] == [[]]
     (warning,) = assessor.summary().warnings
     assert warning.startswith("libssl3: replaced, but old code of it runs on h1 in a version")
 
@@ -102,7 +104,7 @@ def test_a_binary_advisory_needs_no_source() -> None:
 
 def test_a_version_that_nobody_knows_is_said_and_not_guessed() -> None:
     assessor = world().assessor(host(process("")), host(process("")), host())
-    assert [found for _, found in assessor.findings()] == [[], [], []]
+    assert [findings for _, findings in assessor.findings()] == [[], [], []]
     (warning,) = assessor.summary().warnings
     assert "2 hosts (h1, …)" in warning
 
@@ -110,7 +112,7 @@ def test_a_version_that_nobody_knows_is_said_and_not_guessed() -> None:
 def test_nothing_is_said_of_a_package_in_a_system_without_feeds() -> None:
     plain = facts("other", [package("mine", "2-1", "mine", "2-1")])
     assessor = world().assessor(structs.replace(plain, stale_processes=(process("", name="mine"),)))
-    assert [found for _, found in assessor.findings()] == [[]]
+    assert [findings for _, findings in assessor.findings()] == [[]]
     assert assessor.summary().warnings == ()
 
 
@@ -122,7 +124,7 @@ def test_hosts_that_run_the_same_share_one_finding() -> None:
 
 def test_explain_names_what_runs() -> None:
     assessor = world().assessor(host(process(OLD)), host())
-    told = Explainer(assessor, lambda name, source: "").cve(CVE, frozenset())
-    (old,) = [one for one in told.judgements if one.affected]
+    explanation = Explainer(assessor, lambda name, source: "").cve(CVE, frozenset())
+    (old,) = [judgement for judgement in explanation.judgements if judgement.affected]
     assert (old.hosts, old.installed, old.state) == (("h1",), OLD, "not_effective")
     assert "nginx.service still runs" in old.stuck

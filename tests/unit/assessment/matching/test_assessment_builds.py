@@ -18,7 +18,7 @@ def rpm(name: str, version: str, source: str = "", module: str = "") -> Package:
 
 
 def fixed_at(name: str, *fixed: str) -> World:
-    affected = [by_binary(ALMA, name, one) for one in fixed]
+    affected = [by_binary(ALMA, name, version) for version in fixed]
     return World().add(advisory("ALSA-1", CVE, *affected, title=f"Important: {name}:1 update"))
 
 
@@ -96,31 +96,33 @@ class TestBinariesWithVersionsOfTheirOwn:
     def world(self) -> World:
         names = {"openssh": self.SSH, "openssh-server": self.SSH, "pam_ssh_agent_auth": self.AGENT}
         return World().add(
-            advisory("ALSA-1", CVE, *(by_binary(ALMA, name, one) for name, one in names.items()))
+            advisory(
+                "ALSA-1", CVE, *(by_binary(ALMA, name, version) for name, version in names.items())
+            )
         )
 
     def host(self, *names: str, pending: dict[str, str] | None = None) -> HostFacts:
         installed = {"pam_ssh_agent_auth": "0.10.4-5.38.el9_4.1"}
         source = "openssh-8.7p1-38.el9_4.1.src.rpm"
-        packages = [rpm(one, installed.get(one, "8.7p1-38.el9_4.1"), source) for one in names]
+        packages = [rpm(name, installed.get(name, "8.7p1-38.el9_4.1"), source) for name in names]
         return facts(ALMA, packages, pending=pending)
 
     def test_the_fix_is_of_the_binary_that_is_shown(self) -> None:
-        found = self.world().findings(self.host("openssh", "pam_ssh_agent_auth"))[CVE]
-        assert (found.package, found.fixed) == ("openssh", self.SSH)
+        finding = self.world().findings(self.host("openssh", "pam_ssh_agent_auth"))[CVE]
+        assert (finding.package, finding.fixed) == ("openssh", self.SSH)
 
     def test_without_the_sources_own_binary_another_is_shown_whole(self) -> None:
-        found = self.world().findings(self.host("openssh-server", "pam_ssh_agent_auth"))[CVE]
-        assert (found.package, found.fixed) == ("openssh-server", self.SSH)
+        finding = self.world().findings(self.host("openssh-server", "pam_ssh_agent_auth"))[CVE]
+        assert (finding.package, finding.fixed) == ("openssh-server", self.SSH)
         alone = self.world().findings(self.host("pam_ssh_agent_auth"))[CVE]
         assert (alone.package, alone.fixed) == ("pam_ssh_agent_auth", self.AGENT)
 
     def test_what_is_offered_of_a_sibling_brings_nothing(self) -> None:
         offered = {"pam_ssh_agent_auth": "9.0-1"}
-        found = self.world().findings(self.host("openssh", "pam_ssh_agent_auth", pending=offered))[
-            CVE
-        ]
-        assert found.state is FindingState.NOT_IN_REPOSITORIES
+        finding = self.world().findings(
+            self.host("openssh", "pam_ssh_agent_auth", pending=offered)
+        )[CVE]
+        assert finding.state is FindingState.NOT_IN_REPOSITORIES
 
 
 class TestAmazonsExtras:

@@ -25,15 +25,15 @@ def found_on(host: HostFacts, feeds: Path) -> dict[str, Finding]:
     return world_of(feeds).findings(host)
 
 
-def states(found: Iterable[Finding]) -> dict[str, str]:
-    return {one.cve: one.state.value for one in found}
+def states(findings: Iterable[Finding]) -> dict[str, str]:
+    return {finding.cve: finding.state.value for finding in findings}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_case(case: Case, tmp_path: Path) -> None:
     write(case.feeds, tmp_path)
-    found = found_on(host_of(case.host), tmp_path)
-    mistakes = wrong(case.expect, states(found.values())) + wrongly_fixed(case.fixed, found)
+    findings = found_on(host_of(case.host), tmp_path)
+    mistakes = wrong(case.expect, states(findings.values())) + wrongly_fixed(case.fixed, findings)
     assert not mistakes, case.why
 
 
@@ -44,7 +44,7 @@ def test_hosts_of_a_fleet_and_the_order_of_feeds_change_nothing(rule: Rule, tmp_
     alone = [states(found_on(host, tmp_path).values()) for host in hosts]
     world = world_of(tmp_path)
     world.held.reverse()
-    together = [states(found) for _, found in world.assessor(*hosts).findings()]
+    together = [states(findings) for _, findings in world.assessor(*hosts).findings()]
     names = [case.host["name"] for case in rule.cases]
     assert dict(zip(names, together, strict=True)) == dict(zip(names, alone, strict=True))
 
@@ -58,12 +58,12 @@ def test_explain_says_what_assess_finds_and_names_who_decided(rule: Rule, tmp_pa
     for case in rule.cases:
         assessor = world.assessor(host_of(case.host))
         explainer = Explainer(assessor, lambda host, source: "")
-        found = {one.cve for _, findings in assessor.findings() for one in findings}
+        cves = {finding.cve for _, findings in assessor.findings() for finding in findings}
         judgements = [
             judgement for cve in named for judgement in explainer.cve(cve, frozenset()).judgements
         ]
         affected = {judgement.cve for judgement in judgements if judgement.affected}
-        assert affected == found, case.name
+        assert affected == cves, case.name
         for judgement in judgements:
             assert judgement.why
             assert {judgement.advisory, judgement.decided_by} <= {*judgement.weighed}, case.name
@@ -81,16 +81,16 @@ def shared() -> list[Path]:
 @pytest.mark.skipif(not SHARED.exists(), reason="the public data is not here")
 @pytest.mark.parametrize("folder", shared(), ids=lambda folder: folder.name)
 def test_shared_case(folder: Path) -> None:
-    (told,) = json.loads((folder / "host.json").read_text())["hosts"]
+    (description,) = json.loads((folder / "host.json").read_text())["hosts"]
     answer = json.loads((folder / "expected.json").read_text())
     host = host_of(
         {
-            "os": f"{told['os']['id']} {told['os']['version_id']}",
-            "running": told["kernel_running"],
+            "os": f"{description['os']['id']} {description['os']['version_id']}",
+            "running": description["kernel_running"],
             "packages": [
-                f"{one['name']} {one['version']} {one['arch']} {one['source']}"
-                f" {one['source_version']}"
-                for one in told["packages"]
+                f"{row['name']} {row['version']} {row['arch']} {row['source']}"
+                f" {row['source_version']}"
+                for row in description["packages"]
             ],
         }
     )

@@ -25,9 +25,9 @@ def fixed_openssl() -> World:
 
 
 def test_an_older_version_is_found_under_its_source() -> None:
-    found = fixed_openssl().findings(facts(DEB, [openssl(), openssl(name="openssl")]))
-    assert set(found) == {CVE}
-    finding = found[CVE]
+    findings = fixed_openssl().findings(facts(DEB, [openssl(), openssl(name="openssl")]))
+    assert set(findings) == {CVE}
+    finding = findings[CVE]
     assert (finding.package, finding.source) == ("openssl", "openssl")
     assert finding.fixed == "3.0.14-1~deb12u1"
     assert finding.packages[0].binaries == ("libssl3", "openssl")
@@ -136,7 +136,7 @@ def test_a_backport_follows_the_next_release_with_a_feed() -> None:
 
 def test_a_backport_without_a_later_releases_feed_is_not_covered() -> None:
     assessor = fixed_openssl().assessor(facts(DEB, [openssl("3.2.1-2~bpo12+1")]))
-    assert not [found for _, found in assessor.findings() if found]
+    assert not [findings for _, findings in assessor.findings() if findings]
     assert assessor.summary().not_covered == {"Debian:13": 1}
 
 
@@ -179,8 +179,8 @@ def test_what_the_tracker_says_becomes_the_state() -> None:
 
 
 def test_unimportant_issues_keep_their_severity() -> None:
-    found = tracker(severity=Severity.NEGLIGIBLE).findings(facts(DEB, [openssl()]))
-    assert found[CVE].severity == "negligible"
+    findings = tracker(severity=Severity.NEGLIGIBLE).findings(facts(DEB, [openssl()]))
+    assert findings[CVE].severity == "negligible"
 
 
 def test_the_tracker_overrules_an_advisory() -> None:
@@ -214,7 +214,7 @@ def test_an_ended_release_is_not_clean() -> None:
         Lifecycle(product="debian", cycle="10", end="2022-09-10", extended_end="2024-06-30")
     ]
     assessor = world.assessor(facts("Debian:10", [openssl("1.1.1n-0+deb10u3")]))
-    states = [one.state for _, found in assessor.findings() for one in found]
+    states = [finding.state for _, findings in assessor.findings() for finding in findings]
     assert states == [FindingState.END_OF_LIFE]
     (release,) = assessor.summary().releases
     assert (release.ecosystem, release.support) == ("Debian:10", "ended")
@@ -236,7 +236,7 @@ def test_a_release_without_version_is_known_by_its_codename() -> None:
 
 def test_an_unknown_system_is_not_covered_and_not_clean() -> None:
     assessor = fixed_openssl().assessor(facts("other", [openssl(), openssl(name="x")]))
-    assert not [found for _, found in assessor.findings() if found]
+    assert not [findings for _, findings in assessor.findings() if findings]
     assert assessor.summary().not_covered == {"plan9:4": 2}
 
 
@@ -325,7 +325,7 @@ def test_a_source_that_an_inventory_leaves_out_is_told_by_the_same_package_elsew
         facts(DEB, [package("libssl3", "3.0.11-1~deb12u2")]),
         facts(DEB, [package("libssl3", "3.0.11-1~deb12u1")]),
     )
-    assert [len(found) for _, found in assessor.findings()] == [1, 1, 0]
+    assert [len(findings) for _, findings in assessor.findings()] == [1, 1, 0]
 
 
 def test_a_kernel_image_of_debian_needs_no_source_to_be_known() -> None:

@@ -20,12 +20,14 @@ Truth = tuple[Told, set[str]]
 
 def differences(world: World, truths: Sequence[Truth]) -> list[str]:
     """Where a host has other CVEs than it truly has."""
-    hosts: list[HostFacts] = [host_of(told) for told, _ in truths]
-    found = [{one.cve for one in some} for _, some in world.assessor(*hosts).findings()]
+    hosts: list[HostFacts] = [host_of(description) for description, _ in truths]
+    cves_by_host = [
+        {finding.cve for finding in findings} for _, findings in world.assessor(*hosts).findings()
+    ]
     return [
-        f"{told['os']} with {told['packages']}: missed {sorted(truth - cves)[:3]},"
+        f"{description['os']} with {description['packages']}: missed {sorted(truth - cves)[:3]},"
         f" wrong {sorted(cves - truth)[:3]}"
-        for (told, truth), cves in zip(truths, found, strict=True)
+        for (description, truth), cves in zip(truths, cves_by_host, strict=True)
         if cves != truth
     ]
 
@@ -71,9 +73,9 @@ def build(minor: int, step: int) -> str:
 def faults() -> list[Fault]:
     made: list[Fault] = []
     for current, at_once in product(MINORS, (True, False)):
-        left = [one for one in MINORS if one < current or (one == current and not at_once)]
+        left = [minor for minor in MINORS if minor < current or (minor == current and not at_once)]
         for chosen in product((True, False), repeat=len(left)):
-            branches = frozenset(one for one, has in zip(left, chosen, strict=True) if has)
+            branches = frozenset(minor for minor, has in zip(left, chosen, strict=True) if has)
             made.append(Fault(f"CVE-2025-{10000 + len(made)}", current, at_once, branches))
     return made
 
@@ -97,9 +99,9 @@ def red_hat(*, together: bool) -> list[dict[str, object]]:
             for number, fault in enumerate(faults())
         ]
     return [
-        {"id": f"RHSA-2025:{number}{place}", "cves": [fault.cve], "affected": [stream]}
+        {"id": f"RHSA-2025:{number}{position}", "cves": [fault.cve], "affected": [stream]}
         for number, fault in enumerate(faults(), 1000)
-        for place, stream in enumerate(streams(fault))
+        for position, stream in enumerate(streams(fault))
     ]
 
 
@@ -150,9 +152,11 @@ def came_with(release: int) -> int:
 def flaws() -> list[Flaw]:
     made: list[Flaw] = []
     for fixed in range(1, 12):
-        without = [one for one in RELEASES if came_with(one) < fixed]
+        without = [release for release in RELEASES if came_with(release) < fixed]
         for chosen in product((True, False), repeat=len(without)):
-            updated = frozenset(one for one, has in zip(without, chosen, strict=True) if has)
+            updated = frozenset(
+                release for release, has in zip(without, chosen, strict=True) if has
+            )
             made.append(Flaw(f"CVE-2025-{20000 + len(made)}", fixed, updated))
     return made
 
@@ -171,11 +175,11 @@ class Debian:
         return self.version(came_with(release)) + (f"+deb{release}u{step}" if step else "")
 
     def tracker(self) -> dict[str, dict[str, dict[str, str]]]:
-        return {"netlib": {flaw.cve: self.said_of(flaw) for flaw in flaws()}}
+        return {"netlib": {flaw.cve: self.entry_of(flaw) for flaw in flaws()}}
 
-    def said_of(self, flaw: Flaw) -> dict[str, str]:
+    def entry_of(self, flaw: Flaw) -> dict[str, str]:
         fixed = f"fixed {self.version(flaw.fixed)}"
-        said = {"sid": f"{fixed}, has {self.version(11)}"}
+        words_by_suite = {"sid": f"{fixed}, has {self.version(11)}"}
         for release, name in RELEASES.items():
             if not flaw.is_in(release, 0):
                 word = fixed
@@ -183,8 +187,8 @@ class Debian:
                 word = f"fixed {self.update(release, 2)}"
             else:
                 word = "open"
-            said[name] = f"{word}, has {self.update(release, 3)}"
-        return said
+            words_by_suite[name] = f"{word}, has {self.update(release, 3)}"
+        return words_by_suite
 
     def of_unstable(self) -> Iterator[Truth]:
         """Packages of unstable and testing on every release that is older."""
@@ -208,8 +212,8 @@ class Debian:
 
 
 def on_debian(release: int, version: str, truth: set[str]) -> Truth:
-    told = {"os": f"debian {release}", "packages": [f"libnetlib4 {version} amd64 netlib"]}
-    return told, truth
+    description = {"os": f"debian {release}", "packages": [f"libnetlib4 {version} amd64 netlib"]}
+    return description, truth
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -356,17 +360,17 @@ def hosts_of(lines: Sequence[Line], os: str) -> Iterator[Truth]:
     for line in lines:
         for build in line.builds:
             kernel = build.split("~")[0].split("+")[0].rpartition(".")[0]
-            told = {
+            description = {
                 "os": os,
                 "packages": [
-                    one.replace("KERNEL", line.running.replace("KERNEL", kernel)).format(build)
-                    for one in line.packages
+                    template.replace("KERNEL", line.running.replace("KERNEL", kernel)).format(build)
+                    for template in line.packages
                 ],
                 "running": line.running.replace("KERNEL", kernel).format(build),
                 "repositories": [line.repository] if line.repository else [],
             }
             behind = build != line.builds[-1]
-            yield told, {cve for cve, some in subsets(lines) if behind and line in some}
+            yield description, {cve for cve, some in subsets(lines) if behind and line in some}
 
 
 def updates(lines: Sequence[Line], release: str) -> list[dict[str, object]]:
@@ -378,7 +382,7 @@ def updates(lines: Sequence[Line], release: str) -> list[dict[str, object]]:
             "release": release,
             "collection": line.repository.replace("amzn2extra", "amazon-linux-2--"),
             "cves": [cve],
-            "packages": [one.format(line.builds[-1]) for one in line.listed],
+            "packages": [template.format(line.builds[-1]) for template in line.listed],
         }
         for cve, some in subsets(lines)
         for line in lines
@@ -425,10 +429,10 @@ def pro_entries() -> Iterator[tuple[str, str, list[str]]]:
 
 
 def test_every_build_of_pro(tmp_path: Path) -> None:
-    entries = [{"id": f"UBUNTU-{cve}", "affected": said} for cve, _, said in pro_entries()]
+    entries = [{"id": f"UBUNTU-{cve}", "affected": affected} for cve, _, affected in pro_entries()]
     truths: list[Truth] = []
     for version in PRO:
         older = {cve for cve, fixed, _ in pro_entries() if PRO.index(version) < PRO.index(fixed)}
-        told = {"os": "ubuntu 22.04 jammy", "packages": [f"jsonq {version} amd64"]}
-        truths.append((told, older))
+        description = {"os": "ubuntu 22.04 jammy", "packages": [f"jsonq {version} amd64"]}
+        truths.append((description, older))
     assert differences(read({"osv": entries}, tmp_path), truths) == []

@@ -2,7 +2,7 @@
 
 from assessment_world import World, advisory, by_binary, by_source, facts, package
 
-from patchctl.assessment.matching.identity import Voice, reconcile
+from patchctl.assessment.matching.identity import AdvisoryRecord, reconcile
 from patchctl.models.advisory import Advisory, Affected, FeedKind
 from patchctl.models.facts import HostFacts
 
@@ -24,7 +24,7 @@ def x86(name: str, fixed: str, **more: object) -> Affected:
 
 
 def host(*packages: str, arch: str = "x86_64", system: str = ALMA) -> HostFacts:
-    made = (one.split() for one in packages)
+    made = (line.split() for line in packages)
     return facts(
         system, [package(name, version, name, version, arch=arch) for name, version in made]
     )
@@ -34,17 +34,17 @@ def fixes(host: HostFacts, *held: Held) -> dict[str, str | None]:
     """CVE -> the fixed version that a host finds in these records."""
     world = World()
     world.held += held
-    return {cve: one.fixed for cve, one in world.findings(host).items()}
+    return {cve: finding.fixed for cve, finding in world.findings(host).items()}
 
 
-def said(*held: Held, arches: tuple[str, ...] = ("x86_64",)) -> dict[str, list[tuple[str, str]]]:
+def counted(*held: Held, arches: tuple[str, ...] = ("x86_64",)) -> dict[str, list[tuple[str, str]]]:
     """Feed -> (package and architecture, fixed) of what it is used for."""
-    found: dict[str, list[tuple[str, str]]] = {}
-    for voice in reconcile(held, arches):
-        for one in voice.advisory.affected:
-            name = f"{one.name}.{one.arch}" if one.arch else one.name
-            found.setdefault(voice.feed, []).append((name, one.fixed))
-    return found
+    fixes_by_feed: dict[str, list[tuple[str, str]]] = {}
+    for record in reconcile(held, arches):
+        for affected in record.advisory.affected:
+            name = f"{affected.name}.{affected.arch}" if affected.arch else affected.name
+            fixes_by_feed.setdefault(record.feed, []).append((name, affected.fixed))
+    return fixes_by_feed
 
 
 def test_a_package_that_only_osv_lists_is_found_beside_a_repository_s_updateinfo() -> None:
@@ -56,39 +56,39 @@ def test_a_package_that_only_osv_lists_is_found_beside_a_repository_s_updateinfo
 def test_where_both_list_a_package_the_one_with_module_and_architecture_is_used() -> None:
     own = updateinfo("appstream", x86("ruby", "2-1.module+el8", module="ruby:2.6"))
     copy = osv("osv", by_binary(ALMA, "ruby", "2-1.module+el8", module="modular"))
-    (voice,) = reconcile([own, copy], ["x86_64"])
-    assert voice.feed == "appstream"
-    assert voice.advisory.affected[0].module == "ruby:2.6"
+    (record,) = reconcile([own, copy], ["x86_64"])
+    assert record.feed == "appstream"
+    assert record.advisory.affected[0].module == "ruby:2.6"
 
 
 def test_a_newer_record_that_says_something_else_corrects_the_older_one_by_package() -> None:
     own = updateinfo("base", x86("bash", "4-5.el8"), x86("bash-doc", "4-5.el8"))
     copy = osv("osv", by_binary(ALMA, "bash", "4-6.el8"), by_binary(ALMA, "bash-doc", "4-5.el8"))
-    assert said(own, copy) == {
+    assert counted(own, copy) == {
         "base": [("bash-doc.x86_64", "4-5.el8")],
         "osv": [("bash", "4-6.el8")],
     }
     older = osv("osv", by_binary(ALMA, "bash", "4-6.el8"), modified=50)
-    assert said(own, older)["base"][0] == ("bash.x86_64", "4-5.el8")
-    assert "osv" not in said(own, older)
+    assert counted(own, older)["base"][0] == ("bash.x86_64", "4-5.el8")
+    assert "osv" not in counted(own, older)
 
 
 def test_without_a_date_the_record_with_more_detail_stays() -> None:
     own = updateinfo("base", x86("bash", "4-5.el8"), modified=0)
-    assert said(own, osv("osv", by_binary(ALMA, "bash", "4-6.el8"))) == {
+    assert counted(own, osv("osv", by_binary(ALMA, "bash", "4-6.el8"))) == {
         "base": [("bash.x86_64", "4-5.el8")]
     }
 
 
 def test_an_epoch_of_zero_is_no_other_word() -> None:
     own = updateinfo("base", x86("bash", "4-5.el8"))
-    assert list(said(own, osv("osv", by_binary(ALMA, "bash", "0:4-5.el8")))) == ["base"]
+    assert list(counted(own, osv("osv", by_binary(ALMA, "bash", "0:4-5.el8")))) == ["base"]
 
 
 def test_the_repository_of_one_architecture_is_silent_on_the_others() -> None:
     own = updateinfo("base-x86", x86("bash", "4-5.el8"))
     copy = osv("osv", by_binary(ALMA, "bash", "4-5.el8"))
-    assert said(own, copy, arches=("x86_64", "aarch64")) == {
+    assert counted(own, copy, arches=("x86_64", "aarch64")) == {
         "base-x86": [("bash.x86_64", "4-5.el8")],
         "osv": [("bash.aarch64", "4-5.el8")],
     }
@@ -108,20 +108,20 @@ def test_a_repository_of_several_architectures_says_which_are_affected() -> None
 def test_a_package_for_every_architecture_is_spoken_of_everywhere() -> None:
     own = updateinfo("base", by_binary(ALMA, "docs", "1-2.el8"))
     copy = osv("osv", by_binary(ALMA, "docs", "1-2.el8"))
-    assert list(said(own, copy, arches=("x86_64", "s390x"))) == ["base"]
+    assert list(counted(own, copy, arches=("x86_64", "s390x"))) == ["base"]
 
 
 def test_two_repositories_of_one_release_stand_side_by_side() -> None:
-    one = updateinfo("appstream", x86("webkit", "2-1.el8"))
-    two = updateinfo("powertools", x86("shell", "3-5.el8"))
-    found = fixes(host("webkit 2-1.el8", "shell 3-2.el8"), one, two)
-    assert found == {CVE: "3-5.el8"}
+    first = updateinfo("appstream", x86("webkit", "2-1.el8"))
+    second = updateinfo("powertools", x86("shell", "3-5.el8"))
+    fixed = fixes(host("webkit 2-1.el8", "shell 3-2.el8"), first, second)
+    assert fixed == {CVE: "3-5.el8"}
 
 
 def test_of_two_editions_of_a_repository_the_newer_record_counts_by_package() -> None:
     old = updateinfo("old", x86("bash", "4-5.el8"), x86("bash-doc", "4-5.el8"))
     new = updateinfo("new", x86("bash", "4-6.el8"), modified=300)
-    assert said(old, new) == {
+    assert counted(old, new) == {
         "old": [("bash-doc.x86_64", "4-5.el8")],
         "new": [("bash.x86_64", "4-6.el8")],
     }
@@ -131,7 +131,7 @@ def test_another_line_of_builds_is_no_newer_edition() -> None:
     plain = updateinfo("base", x86("openssl", "1-5.el8"))
     for fixed in ("1-5.ksplice1.el8", "1-5.el8_fips", "1-4.el8_4"):
         other = updateinfo("other", x86("openssl", fixed), modified=300)
-        assert said(plain, other) == {
+        assert counted(plain, other) == {
             "base": [("openssl.x86_64", "1-5.el8")],
             "other": [("openssl.x86_64", fixed)],
         }
@@ -143,12 +143,12 @@ def test_of_two_osv_records_the_newer_one_counts_whatever_the_feeds_dates() -> N
         "new-feed", by_binary(ALMA, "bash", "4-5.el8"), by_binary(ALMA, "old", "1"), modified=1
     )
     fresh = osv("old-feed", by_binary(ALMA, "bash", "4-6.el8"), modified=2)
-    assert said(stale, fresh) == {"new-feed": [("old", "1")], "old-feed": [("bash", "4-6.el8")]}
+    assert counted(stale, fresh) == {"new-feed": [("old", "1")], "old-feed": [("bash", "4-6.el8")]}
 
 
 def test_copies_of_one_record_count_once() -> None:
     held = [osv(feed, by_binary(ALMA, "bash", "4-5.el8")) for feed in ("a", "b")]
-    assert list(said(*held)) == ["a"]
+    assert list(counted(*held)) == ["a"]
 
 
 def test_a_withdrawal_counts_where_it_is_the_newest_word() -> None:
@@ -167,9 +167,11 @@ def test_cves_that_only_one_record_names_are_found() -> None:
 
 def test_an_id_that_one_repository_repeats_is_kept_each_time() -> None:
     """SUSE's key is id and version."""
-    one = updateinfo("suse", x86("bash", "4-5.el8"))
-    two = updateinfo("suse", x86("bash", "4-6.el8"), modified=300)
-    assert said(one, two) == {"suse": [("bash.x86_64", "4-5.el8"), ("bash.x86_64", "4-6.el8")]}
+    first = updateinfo("suse", x86("bash", "4-5.el8"))
+    second = updateinfo("suse", x86("bash", "4-6.el8"), modified=300)
+    assert counted(first, second) == {
+        "suse": [("bash.x86_64", "4-5.el8"), ("bash.x86_64", "4-6.el8")]
+    }
 
 
 def test_the_tracker_s_ids_are_no_repetitions() -> None:
@@ -181,7 +183,7 @@ def test_the_tracker_s_ids_are_no_repetitions() -> None:
             ("osv", FeedKind.OSV, "a"),
         )
     ]
-    assert list(reconcile(entries)) == [Voice(*one) for one in entries]
+    assert list(reconcile(entries)) == [AdvisoryRecord(*entry) for entry in entries]
 
 
 class TestSourcesBesideBinaries:
@@ -190,39 +192,39 @@ class TestSourcesBesideBinaries:
     OWN = updateinfo("base", by_binary(ROCKY, "bind-libs", "9-5.el9", arch="x86_64", source="bind"))
     COPY = osv("osv", by_source(ROCKY, "bind", "0:9-5.el9"))
 
-    def found(
+    def fixes_of(
         self, name: str, version: str, *held: Held, arch: str = "x86_64"
     ) -> dict[str, str | None]:
-        one = package(name, version, "bind", version, arch=arch)
-        return fixes(facts(ROCKY, [one]), *held)
+        binary = package(name, version, "bind", version, arch=arch)
+        return fixes(facts(ROCKY, [binary]), *held)
 
     def test_a_binary_that_updateinfo_does_not_list_is_found_by_its_source(self) -> None:
-        assert CVE in self.found("bind-utils", "9-4.el9", self.OWN, self.COPY)
-        assert not self.found("bind-utils", "9-5.el9", self.OWN, self.COPY)
+        assert CVE in self.fixes_of("bind-utils", "9-4.el9", self.OWN, self.COPY)
+        assert not self.fixes_of("bind-utils", "9-5.el9", self.OWN, self.COPY)
 
     def test_a_listed_binary_is_judged_by_its_own_line(self) -> None:
         *_, copy = reconcile([self.OWN, self.COPY], ["x86_64"])
         assert copy.listed == {"bind": frozenset({"bind-libs"})}
-        assert CVE in self.found("bind-libs", "9-4.el9", self.OWN, self.COPY)
+        assert CVE in self.fixes_of("bind-libs", "9-4.el9", self.OWN, self.COPY)
 
     def test_another_version_than_the_binaries_is_the_source_s_own_word(self) -> None:
         copy = osv("osv", by_source(ROCKY, "bind", "0:9-6.el9"))
-        assert CVE in self.found("bind-libs", "9-5.el9", self.OWN, copy)
+        assert CVE in self.fixes_of("bind-libs", "9-5.el9", self.OWN, copy)
 
     def test_another_architecture_is_found_by_the_source(self) -> None:
-        assert CVE in self.found("bind-libs", "9-4.el9", self.OWN, self.COPY, arch="aarch64")
+        assert CVE in self.fixes_of("bind-libs", "9-4.el9", self.OWN, self.COPY, arch="aarch64")
 
     def test_a_binary_with_the_name_of_its_source_silences_no_other(self) -> None:
         line = by_binary(ROCKY, "bind", "9-5.el9", arch="x86_64", source="bind")
         for fixed in ("0:9-5.el9", "0:9-6.el9"):
             held = (updateinfo("base", line), osv("osv", by_source(ROCKY, "bind", fixed)))
-            assert CVE in self.found("bind-utils", "9-4.el9", *held)
+            assert CVE in self.fixes_of("bind-utils", "9-4.el9", *held)
 
     def test_a_source_without_a_fix_stays_where_its_record_is_newer(self) -> None:
         newer = osv("osv", by_source(ROCKY, "bind"), modified=self.OWN[2].modified + 1)
-        assert CVE in self.found("bind-libs", "9-5.el9", self.OWN, newer)
+        assert CVE in self.fixes_of("bind-libs", "9-5.el9", self.OWN, newer)
         older = osv("osv", by_source(ROCKY, "bind"), modified=self.OWN[2].modified - 1)
-        assert not self.found("bind-libs", "9-5.el9", self.OWN, older)
+        assert not self.fixes_of("bind-libs", "9-5.el9", self.OWN, older)
 
 
 class Counted(str):
@@ -244,7 +246,7 @@ def test_the_work_grows_with_the_packages_of_an_advisory_and_not_with_their_squa
         sources = [by_source(ALMA, Counted(name), "2-1.el8") for name in names]
         Counted.compared = 0
         own, copy = updateinfo("appstream", *built), osv("osv", *sources)
-        assert len(said(own, copy)["appstream"]) == count
+        assert len(counted(own, copy)["appstream"]) == count
         return Counted.compared
 
     assert comparisons(400) < 3 * comparisons(200)

@@ -35,7 +35,9 @@ def advisories() -> list[Advisory]:
     return [
         structs.replace(
             record,
-            affected=tuple(one for one in record.affected if one.ecosystem == "AlmaLinux:8"),
+            affected=tuple(
+                affected for affected in record.affected if affected.ecosystem == "AlmaLinux:8"
+            ),
         )
         for feed in read(FEED)
         for record in feed.records()
@@ -47,9 +49,11 @@ def advisories() -> list[Advisory]:
 def some(advisories: list[Advisory]) -> list[Advisory]:
     """One in twenty with CVEs, and those with traps of their own: a world for each takes its time,
     and all of them take two minutes."""
-    known = [one for one in advisories if one.cves and one.id not in TWO_FLAVOURS]
+    known = [
+        advisory for advisory in advisories if advisory.cves and advisory.id not in TWO_FLAVOURS
+    ]
     traps = {"ALSA-2022:0896", "ALSA-2019:1972", "ALSA-2021:4517", "ALSA-2019:0975"}
-    return known[::20] + [one for one in known if one.id in traps]
+    return known[::20] + [advisory for advisory in known if advisory.id in traps]
 
 
 def host(packages: Iterable[Package]) -> HostFacts:
@@ -61,21 +65,21 @@ def host(packages: Iterable[Package]) -> HostFacts:
 def installed(advisory: Advisory, *, older: bool) -> Iterator[Package]:
     """Every package of an advisory at its fix, or just below it."""
     label = min(in_title(advisory.title), default="")
-    for one in advisory.affected:
-        version = one.fixed
+    for affected in advisory.affected:
+        version = affected.fixed
         modular = is_modular(version)
         if older:
             head = base(version)
             version = f"{head}~0{version[len(head) :]}"
         module = f"{label}:8080020230101000000:0a1b2c3d" if modular and label else ""
-        yield package(one.name, version, arch="x86_64", module=module)
+        yield package(affected.name, version, arch="x86_64", module=module)
 
 
 def test_an_advisory_finds_what_is_older(some: list[Advisory]) -> None:
     missed = []
     for advisory in some:
-        found = World().add(advisory).findings(host(installed(advisory, older=True)))
-        if set(found) != set(advisory.cves):
+        findings = World().add(advisory).findings(host(installed(advisory, older=True)))
+        if set(findings) != set(advisory.cves):
             missed.append(advisory.id)
     assert not missed
 
@@ -91,24 +95,24 @@ def test_an_advisory_leaves_what_is_fixed(some: list[Advisory]) -> None:
 def test_a_host_with_every_newest_build_of_a_stream_is_clean(advisories: list[Advisory]) -> None:
     newest: dict[str, dict[str, str]] = defaultdict(dict)
     for advisory in advisories:
-        for one in advisory.affected:
-            for stream in in_title(advisory.title) if is_modular(one.fixed) else ():
-                before = newest[stream].get(one.name)
-                if before is None or _place(before) < _place(one.fixed):
-                    newest[stream][one.name] = one.fixed
+        for affected in advisory.affected:
+            for stream in in_title(advisory.title) if is_modular(affected.fixed) else ():
+                before = newest[stream].get(affected.name)
+                if before is None or _version_key(before) < _version_key(affected.fixed):
+                    newest[stream][affected.name] = affected.fixed
     hosts = [
         host(
-            package(name, one, arch="x86_64", module=f"{stream}:8080020230101000000:0a1b2c3d")
-            for name, one in versions.items()
+            package(name, fixed, arch="x86_64", module=f"{stream}:8080020230101000000:0a1b2c3d")
+            for name, fixed in versions.items()
         )
         for stream, versions in newest.items()
     ]
     assessor = World().add(*advisories, kind=FeedKind.OSV).assessor(*hosts)
-    found = [bool(cves) for _, cves in assessor.findings()]
-    dirty = {stream for stream, some in zip(newest, found, strict=True) if some}
+    vulnerable = [bool(cves) for _, cves in assessor.findings()]
+    dirty = {stream for stream, some in zip(newest, vulnerable, strict=True) if some}
     # ALSA-2024:4367 is for this stream, and its title names none.
     assert dirty <= {"pki-core:10.6", "pki-deps:10.6"}
 
 
-def _place(version: str) -> bytes:
+def _version_key(version: str) -> bytes:
     return key(VersionScheme.RPM, base(version))

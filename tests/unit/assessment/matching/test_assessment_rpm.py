@@ -121,8 +121,8 @@ def test_without_a_label_the_version_tells_the_stream() -> None:
             title="Important: ruby:2.5 security update",
         ),
     )
-    found = world.findings(facts(ALMA, [ruby("2.5.5-105.module_el8.1.0+273+b1d2e8e9")]))
-    assert set(found) == {"CVE-2026-2001"}
+    findings = world.findings(facts(ALMA, [ruby("2.5.5-105.module_el8.1.0+273+b1d2e8e9")]))
+    assert set(findings) == {"CVE-2026-2001"}
 
 
 def test_a_plain_package_is_not_a_module_build() -> None:
@@ -250,10 +250,10 @@ def test_a_fix_for_the_hosts_own_minor_release_tells_that_it_is_vulnerable() -> 
     assert set(extended().findings(red_hat("9.2", "1-1.el9"))) == {CVE}
     assert set(extended().findings(red_hat("9.4", "1-1.el9_2.1"))) == {CVE}
     assert not extended().findings(red_hat("9.2", "1-1.el9_2.5"))
-    found = dict(
+    findings_by_host = dict(
         extended().assessor(red_hat("9.2", "1-1.el9"), red_hat("9.4", "1-1.el9")).findings()
     )
-    assert [len(of) for of in found.values()] == [1, 0]
+    assert [len(of) for of in findings_by_host.values()] == [1, 0]
 
 
 def red_hat(version: str, installed: str) -> HostFacts:
@@ -271,7 +271,7 @@ def test_an_ended_releases_extended_fix_is_told_without_the_subscription() -> No
 def test_a_version_that_is_none_is_counted_and_said() -> None:
     world = World().add(advisory("A", CVE, by_binary(ALMA, "x", "1-1")))
     assessor = world.assessor(facts(ALMA, [rpm("x", "not a version")]))
-    assert not [found for _, found in assessor.findings() if found]
+    assert not [findings for _, findings in assessor.findings() if findings]
     summary = assessor.summary()
     assert summary.not_covered == {ALMA: 1}
     assert any("not a version" in line for line in summary.warnings)
@@ -351,9 +351,9 @@ def test_every_part_of_an_older_kernel_stays_beside_the_running_one() -> None:
 def test_a_kernel_is_named_before_its_headers() -> None:
     names = ("kernel-headers", "kernel-core")
     world = World().add(
-        advisory("A", CVE, *(by_binary(ALMA, one, "4.18.0-2.el8") for one in names))
+        advisory("A", CVE, *(by_binary(ALMA, name, "4.18.0-2.el8") for name in names))
     )
     old = [rpm(name, "4.18.0-1.el8", "kernel", "4.18.0-1.el8") for name in names]
     finding = world.findings(facts(ALMA, old, running="4.18.0-1.el8.x86_64"))[CVE]
     assert finding.package == "kernel-core"
-    assert {name for one in finding.packages for name in one.binaries} == set(names)
+    assert {name for affected in finding.packages for name in affected.binaries} == set(names)

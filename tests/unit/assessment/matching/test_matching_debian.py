@@ -132,10 +132,12 @@ class TestPlacing:
         states = self.world().states(facts(BOOKWORM, [package("tool", version)]))
         assert states == ({CVE: state} if state else {})
 
-    @pytest.mark.parametrize(("version", "found"), [("3.0-1", True), ("3.0-2", False)])
-    def test_what_the_release_does_not_have_is_unstables(self, version: str, found: bool) -> None:
+    @pytest.mark.parametrize(("version", "affected"), [("3.0-1", True), ("3.0-2", False)])
+    def test_what_the_release_does_not_have_is_unstables(
+        self, version: str, affected: bool
+    ) -> None:
         states = self.world().states(facts(BOOKWORM, [package("new", version)]))
-        assert (CVE in states) is found
+        assert (CVE in states) is affected
 
     def test_an_update_that_is_newer_than_the_feed_stays_in_its_release(self) -> None:
         """The kernel's updates have no word for their release."""

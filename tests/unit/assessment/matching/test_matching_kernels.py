@@ -91,16 +91,16 @@ class TestFlavoursThatNoFeedSpeaksOf:
 
     def test_it_counts_as_not_covered(self) -> None:
         assessor = self.world().assessor(facts(JAMMY, [self.BUILD]))
-        assert not [found for _, found in assessor.findings() if found]
+        assert not [findings for _, findings in assessor.findings() if findings]
         assert assessor.summary().not_covered == {JAMMY: 1}
 
     def test_explain_says_that_nothing_is_known(self) -> None:
         assessor = self.world().assessor(facts(JAMMY, [self.BUILD]))
-        told = Explainer(assessor, lambda host, source: "").package("openssl", frozenset())
-        assert any("no feed speaks of libssl3" in fact for fact in told.facts)
+        explanation = Explainer(assessor, lambda host, source: "").package("openssl", frozenset())
+        assert any("no feed speaks of libssl3" in fact for fact in explanation.facts)
 
     def test_an_entry_of_its_own_covers_it(self) -> None:
         fips = by_source(JAMMY, "openssl", "3.0.2-0ubuntu1.12+Fips1", channel="fips-updates")
         assessor = self.world(fips).assessor(facts(JAMMY, [self.BUILD]))
-        assert [one.cve for _, found in assessor.findings() for one in found] == [CVE]
+        assert [finding.cve for _, findings in assessor.findings() for finding in findings] == [CVE]
         assert not assessor.summary().not_covered

@@ -31,8 +31,8 @@ FACTS = HostFacts(
 
 
 def listening(*addresses: str, port: int = 443) -> HostFacts:
-    found = tuple(Listener(protocol="tcp", address=one, port=port) for one in addresses)
-    return structs.replace(FACTS, listeners=found)
+    listeners = tuple(Listener(protocol="tcp", address=address, port=port) for address in addresses)
+    return structs.replace(FACTS, listeners=listeners)
 
 
 def context(facts: HostFacts = FACTS, *, name: str = "web1", **variables: object) -> Context:
@@ -54,8 +54,11 @@ class TestDeclared:
     )
     def test_exposure_wins_over_what_was_seen(self, word: str, exposure: Exposure) -> None:
         for facts in (listening("8.8.8.8"), listening("127.0.0.1"), FACTS):
-            found = context(facts, patch_exposure=word)
-            assert (found.exposure, found.exposure_why) == (exposure, "declared by patch_exposure")
+            host_context = context(facts, patch_exposure=word)
+            assert (host_context.exposure, host_context.exposure_why) == (
+                exposure,
+                "declared by patch_exposure",
+            )
 
     def test_criticality(self) -> None:
         assert context().criticality is Criticality.MEDIUM
@@ -123,18 +126,18 @@ class TestSeen:
         assert context(facts, name="2a00:1450::1").exposure is Exposure.OPEN
 
     def test_a_public_address_on_which_nothing_listens_is_not_exposed(self) -> None:
-        found = context(listening("10.0.0.1"), ansible_host="8.8.4.4")
-        assert found.exposure is Exposure.CONTROLLED
+        host_context = context(listening("10.0.0.1"), ansible_host="8.8.4.4")
+        assert host_context.exposure is Exposure.CONTROLLED
         assert context(listening("127.0.0.1"), ansible_host="8.8.4.4").exposure is Exposure.SMALL
 
     def test_the_reason_names_a_well_known_port_and_no_address(self) -> None:
-        one = context(listening("8.8.8.8"))
-        assert one.exposure_why == "listens on a public address, tcp 443 for one"
-        assert one == context(listening("8.8.4.4"))
+        host_context = context(listening("8.8.8.8"))
+        assert host_context.exposure_why == "listens on a public address, tcp 443 for one"
+        assert host_context == context(listening("8.8.4.4"))
         other = context(listening("8.8.8.8", port=51820))
         assert other.exposure_why == "listens on a public address"
 
     def test_a_host_without_facts_about_sockets_is_assumed_to_be_controlled(self) -> None:
-        found = context_of("web1", None, (), FACTS)
-        assert found.exposure is Exposure.CONTROLLED
-        assert found.exposure_why == "assumed: discovery saw no listening sockets"
+        host_context = context_of("web1", None, (), FACTS)
+        assert host_context.exposure is Exposure.CONTROLLED
+        assert host_context.exposure_why == "assumed: discovery saw no listening sockets"

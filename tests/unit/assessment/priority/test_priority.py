@@ -49,51 +49,51 @@ def judged(context: Context, *profiles: Profile, today: str = TODAY, **known: An
     return prioritise(Threat(cve=CVE, **{"fixable": True, **known}), context, chosen, today)
 
 
-def said(priority: Priority, text: str) -> bool:
+def has_reason(priority: Priority, text: str) -> bool:
     return any(text in reason for reason in priority.reasons)
 
 
 class TestBod2604:
     def test_exposed_automatable_and_total_in_kev_is_three_days_from_the_listing(self) -> None:
-        found = judged(OPEN, Profile.BOD_26_04, cvss=cvss(WORST), kev=kev("2026-09-11"))
-        assert (found.due, found.decision) == ("2026-09-14", Decision.ACT)
-        assert found.rule == "BOD 26-04: 3 days and a forensic investigation"
-        assert found.clocks[0].start == "2026-09-11, listed in KEV"
-        assert said(found, "look for a compromise before patching")
+        priority = judged(OPEN, Profile.BOD_26_04, cvss=cvss(WORST), kev=kev("2026-09-11"))
+        assert (priority.due, priority.decision) == ("2026-09-14", Decision.ACT)
+        assert priority.rule == "BOD 26-04: 3 days and a forensic investigation"
+        assert priority.clocks[0].start == "2026-09-11, listed in KEV"
+        assert has_reason(priority, "look for a compromise before patching")
 
     def test_the_same_inside_is_still_three_days(self) -> None:
         assert judged(INSIDE, Profile.BOD_26_04, cvss=cvss(WORST), kev=kev()).due == "2026-09-14"
 
     def test_listed_but_neither_exposed_nor_automatable_is_two_weeks(self) -> None:
-        found = judged(INSIDE, Profile.BOD_26_04, cvss=cvss(LOCAL), kev=kev())
-        assert (found.due, found.decision) == ("2026-09-25", Decision.OUT_OF_CYCLE)
+        priority = judged(INSIDE, Profile.BOD_26_04, cvss=cvss(LOCAL), kev=kev())
+        assert (priority.due, priority.decision) == ("2026-09-25", Decision.OUT_OF_CYCLE)
 
     def test_what_is_not_listed_runs_from_the_fix(self) -> None:
-        found = judged(OPEN, Profile.BOD_26_04, cvss=cvss(WORST), fix_published="2026-11-01")
-        assert (found.due, found.rule) == ("2026-11-04", "BOD 26-04: 3 days")
-        assert found.clocks[0].start == "2026-11-01, the fix was published"
+        priority = judged(OPEN, Profile.BOD_26_04, cvss=cvss(WORST), fix_published="2026-11-01")
+        assert (priority.due, priority.rule) == ("2026-11-04", "BOD 26-04: 3 days")
+        assert priority.clocks[0].start == "2026-11-01, the fix was published"
 
     def test_what_waits_for_the_next_upgrade_has_no_date(self) -> None:
-        found = judged(INSIDE, Profile.BOD_26_04, cvss=cvss(LOCAL), fix_published="2026-11-01")
-        assert (found.due, found.rule, found.clocks) == ("", "", ())
-        assert found.decision is Decision.DEFER
+        priority = judged(INSIDE, Profile.BOD_26_04, cvss=cvss(LOCAL), fix_published="2026-11-01")
+        assert (priority.due, priority.rule, priority.clocks) == ("", "", ())
+        assert priority.decision is Decision.DEFER
 
     def test_a_late_listing_does_not_move_a_deadline_back(self) -> None:
         known: dict[str, Any] = {"cvss": cvss(WORST), "fix_published": "2024-07-01"}
-        found = judged(OPEN, Profile.BOD_26_04, kev=kev("2026-09-11"), **known)
-        assert found.due == judged(OPEN, Profile.BOD_26_04, **known).due == "2024-07-04"
-        assert [clock.due for clock in found.clocks] == ["2024-07-04", "2026-09-14"]
-        assert found.rule == "BOD 26-04: 3 days, from before its listing in KEV"
+        priority = judged(OPEN, Profile.BOD_26_04, kev=kev("2026-09-11"), **known)
+        assert priority.due == judged(OPEN, Profile.BOD_26_04, **known).due == "2024-07-04"
+        assert [clock.due for clock in priority.clocks] == ["2024-07-04", "2026-09-14"]
+        assert priority.rule == "BOD 26-04: 3 days, from before its listing in KEV"
 
     def test_listed_without_a_fix_keeps_its_date_and_says_what_to_do(self) -> None:
-        found = judged(OPEN, Profile.BOD_26_04, cvss=cvss(WORST), kev=kev(), fixable=False)
-        assert found.due == "2026-09-14"
-        assert said(found, "mitigate it or take it out of service by the due date")
+        priority = judged(OPEN, Profile.BOD_26_04, cvss=cvss(WORST), kev=kev(), fixable=False)
+        assert priority.due == "2026-09-14"
+        assert has_reason(priority, "mitigate it or take it out of service by the due date")
 
     def test_not_listed_without_a_fix_has_no_date_yet(self) -> None:
-        found = judged(OPEN, Profile.BOD_26_04, cvss=cvss(WORST), fixable=False)
-        assert (found.due, found.decision) == ("", Decision.ACT)
-        assert said(found, "deadlines begin with the fix")
+        priority = judged(OPEN, Profile.BOD_26_04, cvss=cvss(WORST), fixable=False)
+        assert (priority.due, priority.decision) == ("", Decision.ACT)
+        assert has_reason(priority, "deadlines begin with the fix")
 
 
 class TestSla:
@@ -110,15 +110,15 @@ class TestSla:
         ],
     )  # fmt: skip
     def test_bands_count_from_the_fix(self, vector: str, due: str, rule: str) -> None:
-        found = judged(INSIDE, Profile.CVSS_SLA, cvss=cvss(vector), fix_published="2026-11-01")
-        assert (found.due, found.rule) == (due, rule)
+        priority = judged(INSIDE, Profile.CVSS_SLA, cvss=cvss(vector), fix_published="2026-11-01")
+        assert (priority.due, priority.rule) == (due, rule)
 
     def test_the_vendors_word_stands_in_for_a_missing_score(self) -> None:
-        found = judged(
+        priority = judged(
             INSIDE, Profile.CVSS_SLA, severity=Severity.IMPORTANT, fix_published="2026-11-01"
         )
-        assert found.rule == "SLA: high within 30 days"
-        assert said(found, "the vendor's important, no CVSS")
+        assert priority.rule == "SLA: high within 30 days"
+        assert has_reason(priority, "the vendor's important, no CVSS")
 
     def test_a_fix_that_is_out_elsewhere_counts_although_the_host_cannot_get_it(self) -> None:
         known: dict[str, Any] = {
@@ -140,42 +140,42 @@ class TestSla:
         stale = facts("Debian:12", [package("openssh-server", "1", "openssh", "1")], pending={})
         assessor = World().add(entry).assessor(stale)
         assessor.prioritise = judge
-        ((_, (found,)),) = assessor.findings()
-        assert found.state is FindingState.NOT_IN_REPOSITORIES
-        assert [(one.fix_out, one.fixable, one.fix_published) for one in asked] == [
+        ((_, (priority,)),) = assessor.findings()
+        assert priority.state is FindingState.NOT_IN_REPOSITORIES
+        assert [(first.fix_out, first.fixable, first.fix_published) for first in asked] == [
             (True, False, "")
         ]
-        assert found.due is not None
-        assert not any("no fix is out" in reason for reason in found.reasons)
+        assert priority.due is not None
+        assert not any("no fix is out" in reason for reason in priority.reasons)
 
     def test_without_a_fix_there_is_no_deadline_but_the_same_urgency(self) -> None:
-        found = judged(INSIDE, Profile.CVSS_SLA, cvss=cvss(WORST), fixable=False)
-        assert (found.due, found.decision) == ("", Decision.OUT_OF_CYCLE)
+        priority = judged(INSIDE, Profile.CVSS_SLA, cvss=cvss(WORST), fixable=False)
+        assert (priority.due, priority.decision) == ("", Decision.OUT_OF_CYCLE)
 
 
 class TestTheStart:
     def test_without_the_fixs_date_it_is_the_cves(self) -> None:
-        found = judged(INSIDE, Profile.CVSS_SLA, cvss=cvss(WORST), published="2026-10-01")
-        assert found.due == "2026-10-08"
-        assert found.clocks[0].start == (
+        priority = judged(INSIDE, Profile.CVSS_SLA, cvss=cvss(WORST), published="2026-10-01")
+        assert priority.due == "2026-10-08"
+        assert priority.clocks[0].start == (
             "2026-10-01, the CVE was published; the day of the fix is not known"
         )
 
     def test_without_any_date_it_is_today_and_says_that_it_moves(self) -> None:
-        found = judged(INSIDE, Profile.CVSS_SLA, cvss=cvss(WORST), today="2026-03-01")
-        assert found.due == "2026-03-08"
-        assert "so it moves" in found.clocks[0].start
+        priority = judged(INSIDE, Profile.CVSS_SLA, cvss=cvss(WORST), today="2026-03-01")
+        assert priority.due == "2026-03-08"
+        assert "so it moves" in priority.clocks[0].start
 
     def test_a_known_date_never_slides(self) -> None:
         known: dict[str, Any] = {"cvss": cvss(WORST), "kev": kev(), "fix_published": "2026-10-01"}
-        one = judged(OPEN, *Profile, today="2026-10-02", **known)
-        assert one == judged(OPEN, *Profile, today="2028-01-01", **known)
+        first = judged(OPEN, *Profile, today="2026-10-02", **known)
+        assert first == judged(OPEN, *Profile, today="2028-01-01", **known)
 
     def test_dates_that_are_none_count_as_unknown(self) -> None:
-        found = judged(
+        priority = judged(
             INSIDE, *Profile, cvss=cvss(WORST), fix_published="soon", kev=kev("?", "2026-13-01")
         )
-        assert {clock.start[:10] for clock in found.clocks} == {TODAY}
+        assert {clock.start[:10] for clock in priority.clocks} == {TODAY}
 
 
 class TestPci:
@@ -184,8 +184,8 @@ class TestPci:
         [("2026-10-15", "2026-11-15"), ("2026-01-31", "2026-02-28"), ("2026-12-31", "2027-01-31")],
     )
     def test_critical_is_one_calendar_month_from_the_fix(self, fix: str, due: str) -> None:
-        found = judged(INSIDE, Profile.PCI_DSS, cvss=cvss(WORST), fix_published=fix)
-        assert (found.due, found.rule) == (due, "PCI DSS 6.3.3: one month")
+        priority = judged(INSIDE, Profile.PCI_DSS, cvss=cvss(WORST), fix_published=fix)
+        assert (priority.due, priority.rule) == (due, "PCI DSS 6.3.3: one month")
 
     def test_the_vendors_critical_counts_as_well(self) -> None:
         known: dict[str, Any] = {"cvss": cvss(LOCAL), "fix_published": "2026-10-15"}
@@ -196,9 +196,9 @@ class TestPci:
 
 class TestBod2201:
     def test_the_catalogues_date(self) -> None:
-        found = judged(INSIDE, Profile.BOD_22_01, kev=kev("2025-01-02", "2025-01-23"))
-        assert (found.due, found.rule) == ("2025-01-23", "BOD 22-01: KEV's due date")
-        assert found.decision is Decision.OUT_OF_CYCLE
+        priority = judged(INSIDE, Profile.BOD_22_01, kev=kev("2025-01-02", "2025-01-23"))
+        assert (priority.due, priority.rule) == ("2025-01-23", "BOD 22-01: KEV's due date")
+        assert priority.decision is Decision.OUT_OF_CYCLE
 
     def test_an_entry_without_a_date_has_two_weeks_and_old_cves_six_months(self) -> None:
         assert judged(INSIDE, Profile.BOD_22_01, kev=kev("2025-01-02")).due == "2025-01-16"
@@ -211,51 +211,55 @@ class TestBod2201:
 
 class TestSsvc:
     def test_it_decides_and_sets_no_date(self) -> None:
-        found = judged(OPEN, Profile.SSVC_DEPLOYER, cvss=cvss(WORST), exploitation="active")
-        assert (found.decision, found.due) == (Decision.OUT_OF_CYCLE, "")
-        assert said(
-            found,
+        priority = judged(OPEN, Profile.SSVC_DEPLOYER, cvss=cvss(WORST), exploitation="active")
+        assert (priority.decision, priority.due) == (Decision.OUT_OF_CYCLE, "")
+        assert has_reason(
+            priority,
             "SSVC Deployer: out of cycle (exploitation active, exposure open, "
             "automatable yes, human impact medium)",
         )
 
     def test_kev_wins_over_a_record_that_says_none(self) -> None:
-        found = judged(OPEN, Profile.SSVC_DEPLOYER, kev=kev(), exploitation="none")
-        assert said(found, "(exploitation active")
-        assert said(found, "the CVE record says exploitation none; KEV says otherwise")
+        priority = judged(OPEN, Profile.SSVC_DEPLOYER, kev=kev(), exploitation="none")
+        assert has_reason(priority, "(exploitation active")
+        assert has_reason(priority, "the CVE record says exploitation none; KEV says otherwise")
 
     def test_a_record_wins_over_the_vector(self) -> None:
-        found = judged(OPEN, Profile.SSVC_DEPLOYER, cvss=cvss(WORST), automatable="no")
-        assert said(found, "automatable no, human")
+        priority = judged(OPEN, Profile.SSVC_DEPLOYER, cvss=cvss(WORST), automatable="no")
+        assert has_reason(priority, "automatable no, human")
 
     def test_a_cve_without_a_record_is_not_made_urgent_by_that(self) -> None:
         for severity in (Severity.UNKNOWN, Severity.MODERATE, Severity.IMPORTANT):
-            found = judged(OPEN, Profile.SSVC_DEPLOYER, severity=severity)
-            assert found.decision is Decision.SCHEDULED
-            assert said(found, "exploitation is not known (no CVE record): taken as none")
-        assert said(judged(OPEN), "assumed, with no CVSS or vendor's word; no SSVC record says it")
+            priority = judged(OPEN, Profile.SSVC_DEPLOYER, severity=severity)
+            assert priority.decision is Decision.SCHEDULED
+            assert has_reason(priority, "exploitation is not known (no CVE record): taken as none")
+        assert has_reason(
+            judged(OPEN), "assumed, with no CVSS or vendor's word; no SSVC record says it"
+        )
 
     def test_cvss_4s_own_automatable_counts(self) -> None:
         vector = "CVSS:4.0/AV:N/AC:L/AT:N/PR:N/UI:N/VC:H/VI:H/VA:H/SC:N/SI:N/SA:N"
         for supplement, automatable in (("", "yes"), ("/AU:N", "no"), ("/AU:Y", "yes")):
-            found = judged(OPEN, Profile.SSVC_DEPLOYER, cvss=cvss(vector + supplement))
-            assert said(found, f"automatable {automatable}, technical impact total: from the CVSS")
+            priority = judged(OPEN, Profile.SSVC_DEPLOYER, cvss=cvss(vector + supplement))
+            assert has_reason(
+                priority, f"automatable {automatable}, technical impact total: from the CVSS"
+            )
 
 
 class TestTogether:
     def test_the_earliest_date_and_the_most_urgent_decision_win(self) -> None:
-        found = judged(OPEN, *Profile, cvss=cvss(WORST), kev=kev("2026-09-11", "2026-10-02"),
+        priority = judged(OPEN, *Profile, cvss=cvss(WORST), kev=kev("2026-09-11", "2026-10-02"),
                        fix_published="2026-09-12")  # fmt: skip
-        assert found.decision is Decision.ACT
-        assert found.rule.startswith("BOD 26-04: 3 days and")
-        assert [(clock.rule, clock.due) for clock in found.clocks] == [
+        assert priority.decision is Decision.ACT
+        assert priority.rule.startswith("BOD 26-04: 3 days and")
+        assert [(clock.rule, clock.due) for clock in priority.clocks] == [
             ("BOD 26-04: 3 days and a forensic investigation", "2026-09-14"),
             ("SLA: critical within 7 days", "2026-09-19"),
             ("BOD 22-01: KEV's due date", "2026-10-02"),
             ("PCI DSS 6.3.3: one month", "2026-10-12"),
         ]
-        for clock in found.clocks:
-            assert said(found, f"due {clock.due}, counted from {clock.start}")
+        for clock in priority.clocks:
+            assert has_reason(priority, f"due {clock.due}, counted from {clock.start}")
 
     def test_negligible_is_deferred_unless_it_is_exploited(self) -> None:
         known: dict[str, Any] = {
@@ -263,21 +267,21 @@ class TestTogether:
             "cvss": cvss(WORST),
             "fix_published": "2026-09-12",
         }
-        found = judged(OPEN, *Profile, **known)
-        assert (found.decision, found.due) == (Decision.DEFER, "")
-        assert found.reasons == ("negligible to the vendor: no deadline",)
-        found = judged(OPEN, *Profile, kev=kev(), **known)
-        assert found.decision is Decision.ACT
-        assert said(found, "negligible to the vendor, but it is exploited")
+        priority = judged(OPEN, *Profile, **known)
+        assert (priority.decision, priority.due) == (Decision.DEFER, "")
+        assert priority.reasons == ("negligible to the vendor: no deadline",)
+        priority = judged(OPEN, *Profile, kev=kev(), **known)
+        assert priority.decision is Decision.ACT
+        assert has_reason(priority, "negligible to the vendor, but it is exploited")
 
     def test_reasons_tell_where_the_exposure_comes_from(self) -> None:
         context = structs.replace(OPEN, exposure_why="declared by patch_exposure")
-        assert said(judged(context), "exposure open: declared by patch_exposure")
-        assert said(judged(OPEN, kev=kev(ransomware=True)), "used by ransomware")
+        assert has_reason(judged(context), "exposure open: declared by patch_exposure")
+        assert has_reason(judged(OPEN, kev=kev(ransomware=True)), "used by ransomware")
 
 
-def later(one: Priority, other: Priority) -> bool:
-    return (one.due or "9999") > (other.due or "9999")
+def later(first: Priority, second: Priority) -> bool:
+    return (first.due or "9999") > (second.due or "9999")
 
 
 def no_better(worse: Priority, base: Priority) -> None:
@@ -340,10 +344,14 @@ class TestMoreRiskIsNeverLessUrgent:
     def test_epss_alone_changes_neither_decision_nor_date(
         self, threat: Threat, context: Context, chosen: PriorityPolicy, chance: float
     ) -> None:
-        one = prioritise(structs.replace(threat, epss=epss(chance)), context, chosen, TODAY)
+        first = prioritise(structs.replace(threat, epss=epss(chance)), context, chosen, TODAY)
         other = prioritise(structs.replace(threat, epss=None), context, chosen, TODAY)
-        assert (one.decision, one.due, one.clocks) == (other.decision, other.due, other.clocks)
-        assert one.score // 100 == other.score // 100 > 0
+        assert (first.decision, first.due, first.clocks) == (
+            other.decision,
+            other.due,
+            other.clocks,
+        )
+        assert first.score // 100 == other.score // 100 > 0
 
 
 class TestScore:
@@ -367,5 +375,5 @@ class TestScore:
 def test_a_policy_of_sla_days_alone_gives_the_sites_words() -> None:
     chosen = policy(Profile.CVSS_SLA, sla=Sla(critical=1, high=2, medium=3, low=4))
     threat = Threat(cve=CVE, cvss=cvss(WORST), fix_published="2026-11-01", fixable=True)
-    found = prioritise(threat, INSIDE, chosen, TODAY)
-    assert (found.rule, found.due) == ("SLA: critical within 1 day", "2026-11-02")
+    priority = prioritise(threat, INSIDE, chosen, TODAY)
+    assert (priority.rule, priority.due) == ("SLA: critical within 1 day", "2026-11-02")

@@ -53,8 +53,8 @@ def test_every_row_of_the_deployer_table_is_the_published_one() -> None:
 def test_every_row_of_bod_26_04_is_the_published_one() -> None:
     published = {}
     for listed, exposed, automatable, impact, outcome in rows("cisa_bod_26_04_1_0_0.csv"):
-        place = (listed == "yes", exposed == "yes", automatable == "yes", impact == "total")
-        published[place] = TIMELINES[outcome]
+        points = (listed == "yes", exposed == "yes", automatable == "yes", impact == "total")
+        published[points] = TIMELINES[outcome]
     assert len(published) == 16
     assert published == BOD_26_04
 
@@ -119,7 +119,7 @@ def test_a_worse_point_never_gives_a_laxer_outcome() -> None:
             (exploitation, exposure, automatable, Criticality(min(4, impact + 1))),
         ):
             assert DEPLOYER[other].urgency <= decision.urgency
-    for place, timeline in BOD_26_04.items():
+    for points, timeline in BOD_26_04.items():
         for point in range(4):
-            worst = BOD_26_04[tuple(n == point or on for n, on in enumerate(place))]  # type: ignore[index]
+            worst = BOD_26_04[tuple(n == point or on for n, on in enumerate(points))]  # type: ignore[index]
             assert (worst.days or 999) <= (timeline.days or 999)

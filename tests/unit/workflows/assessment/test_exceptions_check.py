@@ -54,10 +54,16 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def exceptions(root: Path, *entries: dict[str, Any]) -> None:
-    said = {"owner": "ops", "reason": "r", "control": "c", "expires": "2099-01-31", "hosts": ["*"]}
+    common = {
+        "owner": "ops",
+        "reason": "r",
+        "control": "c",
+        "expires": "2099-01-31",
+        "hosts": ["*"],
+    }
     # JSON is YAML.
     (root / "exceptions.yml").write_text(
-        json.dumps({"exceptions": [said | one for one in entries]})
+        json.dumps({"exceptions": [common | entry for entry in entries]})
     )
 
 
@@ -67,8 +73,8 @@ def patchctl(root: Path, *words: str) -> int:
 
 def assessed(root: Path, capsys: pytest.CaptureFixture[str]) -> dict[tuple[str, str], Any]:
     patchctl(root, "assess", "-o", "json")
-    found = json.loads(capsys.readouterr().out)["findings"]
-    return {(one["host"], one["cve"]): one for one in found}
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    return {(finding["host"], finding["cve"]): finding for finding in findings}
 
 
 def test_what_an_exception_does_to_findings(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -77,19 +83,19 @@ def test_what_an_exception_does_to_findings(root: Path, capsys: pytest.CaptureFi
         {"id": "A", "cves": [WAIVED, EXPLOITED], "hosts": [], "groups": ["web"]},
         {"id": "OLD", "packages": ["openssh"], "hosts": ["db-*"], "expires": "2026-01-31"},
     )
-    found = assessed(root, capsys)
-    assert len(found) == 6
-    assert {place for place, one in found.items() if one["state"] == "waived"} == {
-        ("web-1", WAIVED)
-    }
-    assert found["web-1", WAIVED]["waiver"] == "A"
-    assert found["web-1", WAIVED]["note"] == "exception A of ops until 2099-01-31: r; instead: c"
-    exploited = found["web-1", EXPLOITED]
+    findings = assessed(root, capsys)
+    assert len(findings) == 6
+    assert {
+        host_and_cve for host_and_cve, finding in findings.items() if finding["state"] == "waived"
+    } == {("web-1", WAIVED)}
+    assert findings["web-1", WAIVED]["waiver"] == "A"
+    assert findings["web-1", WAIVED]["note"] == "exception A of ops until 2099-01-31: r; instead: c"
+    exploited = findings["web-1", EXPLOITED]
     assert exploited["kev"] is True
     assert exploited["note"].startswith("exception A does not hold: the CVE is known to be")
-    assert found["db-1", OPEN]["note"].startswith("exception OLD expired on 2026-01-31")
-    assert found["web-1", OPEN]["waiver"] == ""
-    assert "exposure open: declared by patch_exposure" in found["db-1", OPEN]["reasons"]
+    assert findings["db-1", OPEN]["note"].startswith("exception OLD expired on 2026-01-31")
+    assert findings["web-1", OPEN]["waiver"] == ""
+    assert "exposure open: declared by patch_exposure" in findings["db-1", OPEN]["reasons"]
 
 
 def test_check_tells_what_needs_attention(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +118,7 @@ def test_check_tells_what_needs_attention(root: Path, capsys: pytest.CaptureFixt
     assert patchctl(root, "exceptions", "check", "-o", "json") == 1
     review = json.loads(capsys.readouterr().out)
     assert review["matched"] == {"well": 2, "kev": 2, "old": 2, "gone": 0}
-    assert [(one["id"], one["problem"]) for one in review["complaints"]] == [
+    assert [(complaint["id"], complaint["problem"]) for complaint in review["complaints"]] == [
         ("kev", "exploited"),
         ("old", "expired"),
         ("gone", "unused"),
@@ -123,8 +129,8 @@ def test_check_tells_what_needs_attention(root: Path, capsys: pytest.CaptureFixt
 
 def test_list_and_add_say_what_kev_lists(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (root / "exceptions.yml").unlink(missing_ok=True)
-    said = ["--owner", "o", "--reason", "r", "--control", "c", "--expires", "90d"]
-    assert patchctl(root, "exceptions", "add", "--cve", EXPLOITED, "--host", "*", *said) == 0
+    options = ["--owner", "o", "--reason", "r", "--control", "c", "--expires", "90d"]
+    assert patchctl(root, "exceptions", "add", "--cve", EXPLOITED, "--host", "*", *options) == 0
     assert f"it does not hold for {EXPLOITED}: known to be" in capsys.readouterr().err
     assert patchctl(root, "exceptions", "list") == 0
     assert f"not for {EXPLOITED} (KEV)" in capsys.readouterr().out

@@ -47,14 +47,16 @@ def test_a_host_that_is_in_no_plan() -> None:
 
 def test_a_host_or_an_update_that_was_left_out_has_its_reason() -> None:
     whole = LeftOut(host="z", reason=LeftOutReason.UNREACHABLE, detail="no route")
-    one = LeftOut(host="a", reason=LeftOutReason.HELD, package="openssl")
-    said = RemediationStatus(made(whole, one), None)
-    assert said("z", "web") == "left out of the newest plan: unreachable: no route"
-    assert said("a", "openssl") == "left out of the newest plan: held"
+    held = LeftOut(host="a", reason=LeftOutReason.HELD, package="openssl")
+    status = RemediationStatus(made(whole, held), None)
+    assert status("z", "web") == "left out of the newest plan: unreachable: no route"
+    assert status("a", "openssl") == "left out of the newest plan: held"
 
 
 def test_what_the_newest_run_did_is_told_beside_it() -> None:
-    said = RemediationStatus(made(), run(HostState.FAILED, "verify: web does not answer"))(
+    status_line = RemediationStatus(made(), run(HostState.FAILED, "verify: web does not answer"))(
         "a", "web"
     )
-    assert said.endswith("ring staging, wave 1; run r-1: failed: verify: web does not answer")
+    assert status_line.endswith(
+        "ring staging, wave 1; run r-1: failed: verify: web does not answer"
+    )

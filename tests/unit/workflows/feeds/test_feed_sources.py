@@ -21,24 +21,24 @@ BESIDE = {
 
 
 def sources(settings: FeedSettings, *ecosystems: str) -> dict[str, Source]:
-    return {one.name: one for one in plan(settings, ecosystems).sources}
+    return {source.name: source for source in plan(settings, ecosystems).sources}
 
 
 def test_public_addresses_are_encrypted_and_marked() -> None:
-    found = sources(FeedSettings(), *EVERY)
-    assert len(found) == 4 + 7
-    for source in found.values():
+    by_name = sources(FeedSettings(), *EVERY)
+    assert len(by_name) == 4 + 7
+    for source in by_name.values():
         assert source.public
         assert source.address.startswith("https://")
-    assert found["osv-rocky-linux"].folder.endswith("/Rocky%20Linux")
+    assert by_name["osv-rocky-linux"].folder.endswith("/Rocky%20Linux")
     assert plan(FeedSettings(), EVERY).uncovered == ()
 
 
 def test_a_mirror_stands_in_place_of_every_public_address() -> None:
     mirror = FeedSettings(mirror="https://m.example/f/", sources=(FeedSource(name="cve"),))
-    found = sources(mirror, *EVERY)
-    assert not any(source.public for source in found.values())
-    below = {source.address.replace("%20", " ") for source in found.values()}
+    by_name = sources(mirror, *EVERY)
+    assert not any(source.public for source in by_name.values())
+    below = {source.address.replace("%20", " ") for source in by_name.values()}
     paths = {f"osv/{name}/all.zip" for name in EXPORTED} | BESIDE
     assert below == {f"https://m.example/f/{path}" for path in paths}
 
@@ -47,9 +47,9 @@ def test_the_help_of_update_names_every_path_below_a_mirror(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["feeds", "update", "--help"]) == 0
-    said = " ".join(capsys.readouterr().out.split())
-    assert all(path in said for path in BESIDE)
-    assert all(name in said for name in EXPORTED)
+    help_text = " ".join(capsys.readouterr().out.split())
+    assert all(path in help_text for path in BESIDE)
+    assert all(name in help_text for name in EXPORTED)
 
 
 def test_what_is_disabled_is_not_fetched() -> None:
@@ -63,9 +63,13 @@ def test_a_known_source_may_have_an_address_of_its_own(name: str) -> None:
         mirror="https://m.example",
         sources=(FeedSource(name=name, address="https://x.example/feed.zip"),),
     )
-    found = sources(settings)[name]
-    assert (found.address, found.folder, found.public) == ("https://x.example/feed.zip", "", False)
-    assert found.kind is (FeedKind.KEV if name == "kev" else FeedKind.OSV)
+    source = sources(settings)[name]
+    assert (source.address, source.folder, source.public) == (
+        "https://x.example/feed.zip",
+        "",
+        False,
+    )
+    assert source.kind is (FeedKind.KEV if name == "kev" else FeedKind.OSV)
 
 
 def test_records_come_one_by_one_from_a_folder_like_osv_s() -> None:
@@ -77,8 +81,8 @@ def test_records_come_one_by_one_from_a_folder_like_osv_s() -> None:
 
 def test_any_file_may_be_a_source() -> None:
     own = FeedSource(name="rocky-baseos", address="https://x.example/updateinfo.xml.gz")
-    found = sources(FeedSettings(sources=(own,)))["rocky-baseos"]
-    assert (found.kind, found.folder) == (None, "")
+    source = sources(FeedSettings(sources=(own,)))["rocky-baseos"]
+    assert (source.kind, source.folder) == (None, "")
 
 
 def test_cve_records_need_an_address() -> None:

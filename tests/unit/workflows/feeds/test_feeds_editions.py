@@ -76,7 +76,9 @@ class Desk:
     def held(self) -> dict[str, list[str]]:
         """Feed -> the packages of its advisories."""
         return {
-            info.name: [one.name for found in self.all(info.name) for one in found.affected]
+            info.name: [
+                affected.name for advisory in self.all(info.name) for affected in advisory.affected
+            ]
             for info in self.store.list()
         }
 
@@ -94,9 +96,9 @@ ALMA = "updateinfo-almalinux-8"
 
 def test_two_repositories_of_one_release_stand_side_by_side(desk: Desk) -> None:
     desk.take(updateinfo(APPSTREAM))
-    told = desk.take(updateinfo(BASEOS))
+    output = desk.take(updateinfo(BASEOS))
     assert desk.held() == {ALMA: ["webkit", "ruby"], f"{ALMA}-2": ["shell", "bash"]}
-    assert f"{ALMA}-2: no newer edition of {ALMA}" in told
+    assert f"{ALMA}-2: no newer edition of {ALMA}" in output
 
 
 def test_a_newer_edition_takes_the_place_of_its_own_repository_s(desk: Desk) -> None:
@@ -121,20 +123,20 @@ def test_a_repository_with_most_ids_of_another_stands_beside_it(desk: Desk) -> N
     main = [(f"RHSA-2025:{n}", f"pkg{n}", f"1-2.el9_{2 if n < 8 else 4}") for n in range(14)]
     eus = [*main[:8], *((f"RHSA-2025:{n}", f"pkg{n}", "1-2.el9_2.1") for n in (20, 21, 22))]
     desk.take(updateinfo(main, system=RHEL, short="rhel-9-for-x86_64-baseos-rpms"))
-    told = desk.take(
+    output = desk.take(
         updateinfo(eus, system=RHEL, short="rhel-9-for-x86_64-baseos-eus-rpms__9_DOT_2")
     )
     assert [len(held) for held in desk.held().values()] == [14, 11]
-    assert "updateinfo-red-hat-9-2: no newer edition of updateinfo-red-hat-9" in told
+    assert "updateinfo-red-hat-9-2: no newer edition of updateinfo-red-hat-9" in output
 
 
 def test_a_file_that_lacks_much_of_what_is_held_stands_beside_it(desk: Desk) -> None:
     """Where nothing but the entries tells two repositories apart."""
     main = [(f"ALSA-{number}", f"p{number}", "1-1.el8") for number in range(14)]
     desk.take(updateinfo(main))
-    told = desk.take(updateinfo([*main[:8], *BASEOS], "2026-02-01"))
+    output = desk.take(updateinfo([*main[:8], *BASEOS], "2026-02-01"))
     assert [len(held) for held in desk.held().values()] == [14, 10]
-    assert f"{ALMA}-2: no newer edition of {ALMA}: has 8 of its 14 entries; both are held" in told
+    assert f"{ALMA}-2: no newer edition of {ALMA}: has 8 of its 14 entries; both are held" in output
     desk.take(updateinfo([*main, *APPSTREAM], "2026-03-01"))
     assert [len(held) for held in desk.held().values()] == [16, 10]
 
@@ -167,8 +169,8 @@ def test_packages_for_every_architecture_make_no_repository_of_another_one(desk:
         return merged(updateinfo(common, day, "noarch"), updateinfo(own, day, arch))
 
     desk.take(of("x86_64", "2026-01-01"))
-    told = desk.take(of("aarch64", "2026-02-01"))
-    assert f"{ALMA}-2: no newer edition of {ALMA}: is for aarch64, not x86_64" in told
+    output = desk.take(of("aarch64", "2026-02-01"))
+    assert f"{ALMA}-2: no newer edition of {ALMA}: is for aarch64, not x86_64" in output
     desk.take(of("x86_64", "2026-03-01", ("EPEL-91", "qgis", "3-1.el8")))
     assert [len(held) for held in desk.held().values()] == [42, 41]
 
@@ -192,10 +194,10 @@ def test_two_folders_of_osv_records_stand_side_by_side(desk: Desk) -> None:
     for number in (1, 3):
         folder = desk.root / str(number)
         folder.mkdir()
-        for one in (number, number + 1):
-            (folder / f"{one}.json").write_bytes(osv(f"ALSA-{one}"))
+        for ident in (number, number + 1):
+            (folder / f"{ident}.json").write_bytes(osv(f"ALSA-{ident}"))
         assert main(["-C", str(desk.root / "ws"), "feeds", "import", str(folder)]) == 0
-    assert [[one.id for one in desk.all(name)] for name in desk.held()] == [
+    assert [[advisory.id for advisory in desk.all(name)] for name in desk.held()] == [
         ["ALSA-1", "ALSA-2"],
         ["ALSA-3", "ALSA-4"],
     ]

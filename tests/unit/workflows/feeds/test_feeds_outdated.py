@@ -54,7 +54,7 @@ def aged(site: Site, tmp_path: Path) -> Site:
 
 
 def test_an_update_fetches_them_whole_once(aged: Site) -> None:
-    outcomes = {name: one["outcome"] for name, one in aged.results("update").items()}
+    outcomes = {name: result["outcome"] for name, result in aged.results("update").items()}
     assert outcomes == {
         "eol": "unchanged",
         "epss": "unchanged",
@@ -68,7 +68,7 @@ def test_an_update_fetches_them_whole_once(aged: Site) -> None:
 
 
 def test_status_marks_them(aged: Site) -> None:
-    marks = {name: one["outdated"] for name, one in aged.results("status").items()}
+    marks = {name: result["outdated"] for name, result in aged.results("status").items()}
     assert marks == {"eol": False, "epss": False, "kev": False, "osv-almalinux": True}
     assert aged.run("status") == 0
     marked = [line for line in aged.out.splitlines() if "read by an older patchctl: update" in line]
@@ -79,13 +79,13 @@ def test_status_marks_them(aged: Site) -> None:
 def test_what_is_said_by_them_is_said_with_a_warning(
     aged: Site, words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def told() -> str:
+    def warnings() -> str:
         assert main(["-C", str(aged.root), *words]) == 0
         return capsys.readouterr().err
 
-    assert f"{UPDATE}\n" in told()
+    assert f"{UPDATE}\n" in warnings()
     assert aged.run("update") == 0
-    assert "older patchctl" not in told()
+    assert "older patchctl" not in warnings()
 
 
 def test_a_changed_record_alone_does_not_make_the_rest_new(aged: Site) -> None:
@@ -128,4 +128,6 @@ def test_a_file_that_is_imported_again_takes_the_place_of_its_old_reading(
     desk.take(updateinfo(BASEOS, system=RHEL, short="rhel-9-for-x86_64-baseos-eus-rpms__9_DOT_2"))
     (info,) = desk.store.list()
     assert (info.name, info.outdated) == ("updateinfo-red-hat-9", False)
-    assert {one.channel for held in desk.all(info.name) for one in held.affected} == {"eus:9.2"}
+    assert {affected.channel for held in desk.all(info.name) for affected in held.affected} == {
+        "eus:9.2"
+    }

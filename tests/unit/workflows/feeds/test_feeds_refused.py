@@ -87,9 +87,9 @@ def test_a_record_from_the_future_is_named_and_the_rest_is_used(
 ) -> None:
     path = archive(tmp_path / "z", a=osv("DSA-1-1"), b=content, c=osv("DSA-3-1"))
     feeds = list(read(path, latest=NOW))
-    found = [record for feed in feeds for record in feed.records()]
-    assert [one.id for one in of(Advisory, found)] == ["DSA-1-1", "DSA-3-1"], name
-    assert [reason for reason in bad(found) if "is dated in the future" in reason]
+    records_read = [record for feed in feeds for record in feed.records()]
+    assert [record.id for record in of(Advisory, records_read)] == ["DSA-1-1", "DSA-3-1"], name
+    assert [reason for reason in bad(records_read) if "is dated in the future" in reason]
     assert max(feed.dated for feed in feeds) < NOW
 
 
@@ -99,8 +99,8 @@ def test_an_update_from_the_future_leaves_the_others_of_its_repository(tmp_path:
     text = path.read_text().replace('"2030-01-03 00:00"', '"2020-01-03"')
     path.write_text(text)
     (feed,) = read(path, latest=NOW)
-    found = list(feed.records())
-    assert next(one.id for one in of(Advisory, found)) == "RLSA-2030:0001"
+    records_read = list(feed.records())
+    assert next(record.id for record in of(Advisory, records_read)) == "RLSA-2030:0001"
     assert feed.dated < NOW
 
 
@@ -199,16 +199,16 @@ def test_a_way_of_packing_that_is_not_known_is_no_damage(tmp_path: Path) -> None
         at = raw.rfind(mark)
         struct.pack_into("<H", raw, at + method, 9)  # Deflate64
     path.write_bytes(raw)
-    found = records(path)
-    assert len(of(Advisory, found)) == 1
-    assert bad(found) == ["b.json: packed in a way that is not read"]
+    records_read = records(path)
+    assert len(of(Advisory, records_read)) == 1
+    assert bad(records_read) == ["b.json: packed in a way that is not read"]
 
 
 # --- feeds that say nothing -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reason"),
     [
         (osv("DSA-1-1", affected=[]), "none of its 1 advisories names a package"),
         (osv("GHSA-1", ecosystem="npm"), "speaks only of npm, which no host can be"),
@@ -223,11 +223,11 @@ def test_a_way_of_packing_that_is_not_known_is_no_damage(tmp_path: Path) -> None
     ],
 )
 def test_a_feed_in_which_nothing_applies_is_refused(
-    desk: Desk, tmp_path: Path, content: bytes, told: str
+    desk: Desk, tmp_path: Path, content: bytes, reason: str
 ) -> None:
     (tmp_path / "feed").write_bytes(content)
     assert desk.take(tmp_path / "feed", options=("--force",)) == 2
-    assert told in desk.err
+    assert reason in desk.err
     assert desk.held() == {}
 
 
@@ -296,10 +296,10 @@ def test_a_compressed_tar_is_counted_before_its_members_are_opened(tmp_path: Pat
     from patchctl.adapters.feeds.limits import Limits
 
     path = tarred(tmp_path / "t", {f"{number}.json": b"{}" for number in range(11)})
-    (unit,) = archives(path, Limits(members=10))
-    assert isinstance(unit, Archive)
+    (archive,) = archives(path, Limits(members=10))
+    assert isinstance(archive, Archive)
     with pytest.raises(InvalidInputError, match="more than 10 files inside"):
-        next(unit.members())
+        next(archive.members())
 
 
 # --- encodings ------------------------------------------------------------------------------------
@@ -323,15 +323,15 @@ def test_utf_16_is_read(tmp_path: Path, name: str, encoding: str) -> None:
     path = tmp_path / name
     path.write_bytes(mark + (FEEDS / name).read_text().encode(encoding))
 
-    def nameless(found: list[FeedRecord]) -> list[FeedRecord]:
-        return [one for one in found if not bad([one])]
+    def nameless(all_records: list[FeedRecord]) -> list[FeedRecord]:
+        return [record for record in all_records if not bad([record])]
 
     assert nameless(records(path)) == nameless(records(FEEDS / name))
     assert len(bad(records(path))) == len(bad(records(FEEDS / name)))
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reason"),
     [
         ("{}".encode("utf-16-le"), "is UTF-16 without a mark"),
         ("{}".encode("utf-16-be"), "is UTF-16 without a mark"),
@@ -345,10 +345,10 @@ def test_utf_16_is_read(tmp_path: Path, name: str, encoding: str) -> None:
         ),
     ],
 )
-def test_what_is_not_read_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+def test_what_is_not_read_is_named(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "feed"
     path.write_bytes(content)
-    with pytest.raises(InvalidInputError, match=told):
+    with pytest.raises(InvalidInputError, match=reason):
         list(only(path).records())
 
 

@@ -115,7 +115,7 @@ class Site:
 
     def results(self, *words: str) -> dict[str, dict[str, Any]]:
         self.code = self.run(*words, "-o", "json")
-        return {one["name"]: one for one in json.loads(self.out)["feeds"]}
+        return {result["name"]: result for result in json.loads(self.out)["feeds"]}
 
     @property
     def store(self) -> FeedStore:
@@ -137,15 +137,15 @@ LIMITS = http.Limits(connect_s=1, read_s=0.5, total_s=5, retries=0, backoff_s=0)
 
 
 def test_an_update_fetches_what_a_fleet_needs(site: Site) -> None:
-    found = site.results("update")
+    results = site.results("update")
     assert site.code == 0
-    assert {name: one["outcome"] for name, one in found.items()} == {
+    assert {name: result["outcome"] for name, result in results.items()} == {
         "kev": "updated",
         "epss": "updated",
         "eol": "updated",
     }
-    assert found["kev"]["dated"] == "2024-02-01T10:00:00Z"
-    assert found["kev"]["address"] == site.server.url("/m/known_exploited_vulnerabilities.json")
+    assert results["kev"]["dated"] == "2024-02-01T10:00:00Z"
+    assert results["kev"]["address"] == site.server.url("/m/known_exploited_vulnerabilities.json")
     assert site.store.known_exploited()["CVE-2024-1234"].ransomware
     assert site.store.exploit_chances(["CVE-2024-1234"])["CVE-2024-1234"].score == 0.5
     assert site.store.lifecycles()[0].product == "debian"
@@ -154,9 +154,9 @@ def test_an_update_fetches_what_a_fleet_needs(site: Site) -> None:
 def test_what_did_not_change_is_not_fetched_again(site: Site) -> None:
     assert site.run("update") == 0
     site.server.seen.clear()
-    found = site.results("update")
-    assert {one["outcome"] for one in found.values()} == {"unchanged"}
-    assert all(one["checked"] for one in found.values())
+    results = site.results("update")
+    assert {result["outcome"] for result in results.values()} == {"unchanged"}
+    assert all(result["checked"] for result in results.values())
     assert len(site.server.seen) == 3
 
 
@@ -220,18 +220,18 @@ def test_a_broken_download_never_replaces_a_good_feed(site: Site, how: str) -> N
     site.server.put(
         "/m/epss_scores-current.csv.gz", epss("CVE-2024-1234", "CVE-2024-2"), ETag='"2"'
     )
-    found = site.results("update")
+    results = site.results("update")
     assert site.code == 1, "the others are in"
-    assert {name: one["outcome"] for name, one in found.items()} == {
+    assert {name: result["outcome"] for name, result in results.items()} == {
         "kev": "failed",
         "epss": "updated",
         "eol": "unchanged",
     }
     assert site.store.get("kev") == before
     assert list(site.store.known_exploited()) == ["CVE-2024-1234"]
-    assert found["kev"]["reason"]
-    assert "\n" not in found["kev"]["reason"]
-    assert "incoming-" not in found["kev"]["reason"], "the file is gone when this is read"
+    assert results["kev"]["reason"]
+    assert "\n" not in results["kev"]["reason"]
+    assert "incoming-" not in results["kev"]["reason"], "the file is gone when this is read"
     assert site.err.count("patchctl: kev: ") == 1
     assert not list((site.root / ".patchctl" / "feeds").glob("incoming-*"))
     assert site.run("update", "kev") == 2, "nothing came in"
@@ -281,8 +281,8 @@ class TestIncremental:
         site.server.put("/m/osv/AlmaLinux/modified_id.csv", body, ETag=f'"{tag}"')
 
     def test_nothing_new_is_one_request(self, alma: Site) -> None:
-        found = alma.results("update", "osv-almalinux")["osv-almalinux"]
-        assert found["outcome"] == "unchanged"
+        result = alma.results("update", "osv-almalinux")["osv-almalinux"]
+        assert result["outcome"] == "unchanged"
         assert alma.server.asked() == ["/m/osv/AlmaLinux/modified_id.csv"]
 
     def test_only_changed_records_come_and_gone_ones_go(self, alma: Site) -> None:
@@ -292,11 +292,14 @@ class TestIncremental:
             alma.server.put(
                 f"/m/osv/AlmaLinux/{name}.json", osv(name, "2024-03-01T00:00:00Z", fixed="3-1")
             )
-        found = alma.results("update", "osv-almalinux")["osv-almalinux"]
-        assert (found["outcome"], found["changed"], found["gone"]) == ("updated", 2, 1)
-        assert (found["entries"], found["dated"]) == (3, "2024-03-01T00:00:00Z")
+        result = alma.results("update", "osv-almalinux")["osv-almalinux"]
+        assert (result["outcome"], result["changed"], result["gone"]) == ("updated", 2, 1)
+        assert (result["entries"], result["dated"]) == (3, "2024-03-01T00:00:00Z")
         assert not any(path.endswith("all.zip") for path in alma.server.asked())
-        fixed = {one.id: one.affected[0].fixed for _, one in alma.store.advisories("AlmaLinux:8")}
+        fixed = {
+            advisory.id: advisory.affected[0].fixed
+            for _, advisory in alma.store.advisories("AlmaLinux:8")
+        }
         assert fixed == {"ALSA-1": "2-1", "ALSA-2": "3-1", "ALSA-4": "3-1"}
         assert alma.results("update", "osv-almalinux")["osv-almalinux"]["outcome"] == "unchanged"
 
@@ -347,9 +350,9 @@ def test_the_systems_of_the_known_hosts_decide_what_is_fetched(site: Site) -> No
     file = str(site.root / "hosts.json")
     assert main(["-C", str(site.root), "discover", "--import", file]) == 0
     assert site.run("status", "-o", "json") == 0
-    found = json.loads(site.out)
-    assert found["missing"] == ["debian-tracker", "eol", "epss", "kev", "osv-almalinux"]
-    assert found["uncovered"] == ["Oracle Linux:8"]
+    status = json.loads(site.out)
+    assert status["missing"] == ["debian-tracker", "eol", "epss", "kev", "osv-almalinux"]
+    assert status["uncovered"] == ["Oracle Linux:8"]
 
 
 class TestStale:
@@ -404,11 +407,11 @@ class TestImport:
         (folder / "b").write_bytes(epss("CVE-2024-1234"))
         (folder / "AlmaLinux-8.zip").write_bytes(archive(A1=osv("ALSA-1")))
         (folder / "README").write_text("hello")
-        found = site.results("import", str(folder))
+        results = site.results("import", str(folder))
         assert site.code == 0
-        assert sorted(found) == ["epss", "kev", "osv-almalinux-8"]
+        assert sorted(results) == ["epss", "kev", "osv-almalinux-8"]
         assert "README" in site.err
-        assert found["kev"]["checked"] == ""
+        assert results["kev"]["checked"] == ""
 
     def test_what_is_no_feed_changes_nothing(self, site: Site, tmp_path: Path) -> None:
         assert site.run("update") == 0
@@ -450,9 +453,9 @@ class TestImport:
 class TestStatus:
     def test_it_tells_age_counts_and_what_is_missing(self, site: Site) -> None:
         assert site.run("update", "kev") == 0
-        found = site.results("status")
+        results = site.results("status")
         assert site.code == 0
-        kev_feed = found["kev"]
+        kev_feed = results["kev"]
         assert (kev_feed["entries"], kev_feed["bad"], kev_feed["stale"]) == (1, 0, True)
         assert kev_feed["checked"]
         assert json.loads(site.out)["missing"] == ["eol", "epss"]

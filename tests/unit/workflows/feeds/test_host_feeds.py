@@ -87,7 +87,7 @@ class Runner:
 class Site:
     def __init__(self, root: Path) -> None:
         self.store = FeedStore(root / "feeds", lambda: NOW * 1000)
-        self.said: list[str] = []
+        self.lines: list[str] = []
         self.runner = Runner({})
         self._root = root
 
@@ -100,14 +100,16 @@ class Site:
             files=files,
             read=read,
             folder=self._root / "feeds",
-            say=self.said.append,
+            say=self.lines.append,
         )
-        inventory = fleet(*(msgspec.structs.replace(planned(one.name), groups=()) for one in asked))
+        inventory = fleet(
+            *(msgspec.structs.replace(planned(host.name), groups=()) for host in asked)
+        )
         work = HostFeeds(feeds, fleet=inventory, runner=self.runner, job="feeds-1", read=read)
-        names = {one.name for one in asked}
-        found = list(work.update(groups(asked, names)))
-        assert len({one.name for one in found}) == len(found)
-        return {one.name: one for one in found}
+        names = {host.name for host in asked}
+        updates = list(work.update(groups(asked, names)))
+        assert len({update.name for update in updates}) == len(updates)
+        return {update.name: update for update in updates}
 
 
 @pytest.fixture
@@ -118,13 +120,13 @@ def site(tmp_path: Path) -> Site:
 class TestWhoIsAsked:
     def test_one_host_for_each_set_of_repositories_the_newest_first(self) -> None:
         hosts = [known("a", "base", dated=5), known("b", "base", dated=9), known("c", "base", "x")]
-        found = groups(hosts, {"a", "b", "c"})
-        assert [one.hosts for one in found] == [("b", "a"), ("c",)]
-        assert found[0] == Group(ecosystem="Red Hat:9", architecture="x86_64", hosts=("b", "a"))
+        asked = groups(hosts, {"a", "b", "c"})
+        assert [group.hosts for group in asked] == [("b", "a"), ("c",)]
+        assert asked[0] == Group(ecosystem="Red Hat:9", architecture="x86_64", hosts=("b", "a"))
 
     def test_only_hosts_that_were_chosen_and_can_be_reached(self) -> None:
         hosts = [known("a", "base"), known("b", "base"), known("c", "base", imported=True)]
-        assert [one.hosts for one in groups(hosts, {"b", "c"})] == [("b",)]
+        assert [group.hosts for group in groups(hosts, {"b", "c"})] == [("b",)]
 
     def test_without_a_dnf_host_it_is_said_what_to_do(self) -> None:
         debian = msgspec.structs.replace(known("a"), facts=facts("Debian:12", ()))
@@ -134,15 +136,15 @@ class TestWhoIsAsked:
 
     def test_others_of_the_set_are_asked_where_one_fails(self, site: Site) -> None:
         hosts = [known("a", "base"), known("b", "base"), known("c", "base", "x")]
-        found = site.update({"b": answer(line(updateinfo(1))), "c": answer("without x")}, *hosts)
+        updates = site.update({"b": answer(line(updateinfo(1))), "c": answer("without x")}, *hosts)
         assert site.runner.asked == [["a", "c"], ["b"]]
-        assert found[NAME].outcome is UpdateOutcome.UPDATED
-        assert "c: repository x publishes no advisories" in site.said
+        assert updates[NAME].outcome is UpdateOutcome.UPDATED
+        assert "c: repository x publishes no advisories" in site.lines
 
     def test_three_hosts_of_a_set_are_enough(self, site: Site) -> None:
-        found = site.update({}, *(known(name, "base") for name in "abcde"))
+        updates = site.update({}, *(known(name, "base") for name in "abcde"))
         assert site.runner.asked == [["a"], ["b"], ["c"]]
-        (failed,) = found.values()
+        (failed,) = updates.values()
         assert failed.reason == "; ".join(f"{name}: connection refused" for name in "abc")
 
 
@@ -150,12 +152,12 @@ class TestWhatIsHeld:
     def test_a_repository_is_a_feed_of_the_hosts_system_dated_by_its_index(
         self, site: Site
     ) -> None:
-        found = site.update({"a": answer(line(gzip.compress(updateinfo(1, 2))))})
-        info = found[NAME].feed
+        updates = site.update({"a": answer(line(gzip.compress(updateinfo(1, 2))))})
+        info = updates[NAME].feed
         assert info is not None
         assert (info.entries, info.dated) == (2, NOW - 60)
         assert info.ecosystems == {"Red Hat:9": 2}
-        assert [one.id for _, one in site.store.advisories("Red Hat:9")] == [
+        assert [advisory.id for _, advisory in site.store.advisories("Red Hat:9")] == [
             "RHSA-2026:1",
             "RHSA-2026:2",
         ]
@@ -164,10 +166,10 @@ class TestWhatIsHeld:
         host = known("a", "base")
         system = OsRelease(id="ourlinux", version_id="9.4", id_like=("rhel", "fedora"))
         own = msgspec.structs.replace(host.facts, os=system)
-        found = site.update(
+        updates = site.update(
             {"a": answer(line(updateinfo(1)))}, msgspec.structs.replace(host, facts=own)
         )
-        info = found["updateinfo-ourlinux-9-x86-64-base"].feed
+        info = updates["updateinfo-ourlinux-9-x86-64-base"].feed
         assert info is not None
         assert info.ecosystems == {"ourlinux:9": 1}
 
@@ -180,7 +182,7 @@ class TestWhatIsHeld:
 
     def test_an_empty_one_is_no_feed_and_no_failure(self, site: Site) -> None:
         assert site.update({"a": answer(line(updateinfo()))}) == {}
-        assert "a: repository base publishes no advisories" in site.said
+        assert "a: repository base publishes no advisories" in site.lines
 
     def test_broken_records_name_the_repository_and_no_file(self, site: Site) -> None:
         data = updateinfo(1).replace(b"<pkglist>", b"<pkglist><collection><package/></collection>")
@@ -228,8 +230,8 @@ def test_what_is_wrong_is_one_line_and_leaves_what_is_held(site: Site, how: str)
 
 
 def test_one_wrong_repository_does_not_take_the_others_along(site: Site) -> None:
-    found = site.update({"a": answer("failed x gone", line(updateinfo(1)), line(b"?", "y"))})
-    assert {name: it.outcome for name, it in found.items()} == {
+    updates = site.update({"a": answer("failed x gone", line(updateinfo(1)), line(b"?", "y"))})
+    assert {name: update.outcome for name, update in updates.items()} == {
         NAME: UpdateOutcome.UPDATED,
         NAME.replace("base", "x"): UpdateOutcome.FAILED,
         NAME.replace("base", "y"): UpdateOutcome.FAILED,
@@ -240,7 +242,7 @@ def test_one_wrong_repository_does_not_take_the_others_along(site: Site) -> None
 def test_any_text_is_an_answer_or_refused(text: str) -> None:
     for given_text in (text, answer(text)):
         try:
-            found = parse(given_text)
+            replies = parse(given_text)
         except ValueError:
             continue
-        assert all(isinstance(one, Given | Nothing) for one in found)
+        assert all(isinstance(reply, Given | Nothing) for reply in replies)
