@@ -116,13 +116,13 @@ class TestDnf:
         root = rpm_lab.workspace
         imported = tmp_path / "RLSA-2099-1.json"
         imported.write_text(json.dumps(OSV))
-        rpm_lab.publish("kernel", "conflicts")
+        rpm_lab.publish("kernel")
         try:
             run(root, "feeds", "update", "--from-hosts")
             run(root, "feeds", "import", str(imported))
             everything = answer(root, "plan", "create", "--all")
         finally:
-            rpm_lab.withdraw("kernel", "conflicts")
+            rpm_lab.withdraw("kernel")
         assert removes(everything) == {
             "patchlab-docs": (),
             # It comes beside the old one, which has no place in the plan.
@@ -130,8 +130,8 @@ class TestDnf:
             "patchlab-web": (CVE, OSV_CVE),
         }
 
-        def select(*findings: str, code: int = 0) -> dict[str, Any]:
-            return answer(root, "plan", "create", "--snapshot", "latest", *findings, code=code)
+        def select(*findings: str) -> dict[str, Any]:
+            return answer(root, "plan", "create", "--snapshot", "latest", *findings)
 
         assert removes(select("--cve", KERNEL_CVE)) == {"patchlab-kernel": (KERNEL_CVE,)}
         assert removes(select("--cve", OSV_CVE, "--decision", "scheduled")) == {
@@ -145,9 +145,6 @@ class TestDnf:
         nothing = select("--cve", OSV_CVE, "--due-before", "2025-03-01")
         assert nothing["path"] is None
         assert {row["reason"] for row in nothing["left_out"]} == {"no-such-finding", "not-selected"}
-        refused = select("--cve", "CVE-2099-10016", code=1)
-        assert refused["path"] is None
-        assert "would remove patchlab-loose" in {row["detail"] for row in refused["left_out"]}
 
 
 def removes(made: dict[str, Any]) -> dict[str, tuple[str, ...]]:
