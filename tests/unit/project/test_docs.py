@@ -1,5 +1,6 @@
 """The documentation builds without a warning, and every command in it exists."""
 
+import json
 import os
 import re
 import shlex
@@ -16,6 +17,8 @@ from patchctl.cli.app import app
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# What stands between two commands on a line, or after one.
+ENDS = {"&&", "||", "|", ";", ";;"}
 
 
 def test_it_builds_without_a_warning(tmp_path: Path) -> None:
@@ -32,6 +35,15 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     } == names - {Path("index")}
 
 
+@pytest.mark.parametrize("name", ["commands", "json"])
+def test_a_reference_page_is_what_its_script_writes(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / f"scripts/{name}-page"), "-"],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "60"},
+    )  # fmt: skip
+    assert (ROOT / f"docs/{name}.md").read_text(encoding="utf-8") == done.stdout, "make reference"
+
+
 def test_the_front_page_leads_to_every_page() -> None:
     front = (ROOT / "docs/index.md").read_text(encoding="utf-8")
     linked = set(re.findall(r"\]\(([a-z-]+\.md)\)", front))
@@ -43,11 +55,15 @@ def commands(page: Path) -> Iterator[list[str]]:
     text = page.read_text(encoding="utf-8")
     found = re.findall(r"^(?:    |\$ )(patchctl .*)$", text, re.MULTILINE)
     found += re.findall(r"`(patchctl [^`]+)`", text)
+    for script in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        found += re.findall(r"^\s*(patchctl .*?)(?:  +\S.*| >.*|;.*)?$", script, re.MULTILINE)
     for line in found:
-        for part in re.split(r" (?:&&|\|) ", line.replace("\n", " ")):
-            words = shlex.split(part, comments=True)
-            if words[:1] == ["patchctl"] and not words[1].endswith(":"):
-                yield words[1:]
+        words = shlex.split(line.replace("\n", " "), comments=True)
+        while words:
+            end = next((place for place, word in enumerate(words) if word in ENDS), len(words))
+            part, words = words[:end], words[end + 1 :]
+            if part[:1] == ["patchctl"] and not part[1].endswith(":"):
+                yield part[1:]
 
 
 def problem(words: list[str]) -> str:
@@ -58,7 +74,7 @@ def problem(words: list[str]) -> str:
     seen = ""
     for place, word in enumerate(words):
         if word.startswith("-"):
-            if word.partition("=")[0] not in known:
+            if re.sub(r"^(-\w)\w$", r"\1", word.partition("=")[0]) not in known:
                 return f"{seen or 'patchctl'} has no option {word}"
         elif not hasattr(command, "list_commands"):
             continue
@@ -90,3 +106,35 @@ def test_wrong_commands_would_be_found() -> None:
     assert problem(["plan", "nonsense"]) == "plan has no command nonsense"
     assert problem(["plan", "show", "--nonsense"]) == "show has no option --nonsense"
     assert problem(["-C", "demo", "rollout", "x.lock", "--yes", "--no-wait"]) == ""
+
+
+SCRIPTS = [
+    (page.name, script)
+    for page in PAGES
+    for script in re.findall(r"^```sh\n(#!/bin/sh\n.*?)^```$", page.read_text(), re.M | re.S)
+]
+
+
+@pytest.mark.parametrize(("page", "script"), SCRIPTS, ids=lambda text: text[:30].split("\n")[-1])
+def test_a_shell_may_run_its_scripts(page: str, script: str) -> None:
+    for command in (["dash", "-n"], ["shellcheck", "-e", "SC1091", "-s", "sh", "-"]):
+        done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_script_of_the_import_page_writes_what_is_imported(tmp_path: Path) -> None:
+    [script] = [text for page, text in SCRIPTS if page == "import.md"]
+    written = subprocess.run(["dash"], input=script, capture_output=True, text=True, check=True)
+    (tmp_path / "hosts.json").write_text(written.stdout)
+    (tmp_path / "patchctl.yml").touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "patchctl", "-C", tmp_path, "discover", "-o", "json",
+         "--import", tmp_path / "hosts.json"],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PATCHCTL_TRUST_WORKSPACE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [host] = json.loads(done.stdout)["hosts"]
+    assert host["packages"] > 20
+    told = re.findall(r"^\| `hosts\[\]\.(\w+)` \|", (ROOT / "docs/json.md").read_text(), re.M)
+    assert list(host) == told
