@@ -1,9 +1,11 @@
 """The documentation builds without a warning, and every command in it exists."""
 
+import gzip
 import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -138,3 +140,26 @@ def test_the_script_of_the_import_page_writes_what_is_imported(tmp_path: Path) -
     assert host["packages"] > 20
     told = re.findall(r"^\| `hosts\[\]\.(\w+)` \|", (ROOT / "docs/json.md").read_text(), re.M)
     assert list(host) == told
+
+
+def test_the_backup_of_the_upgrade_page_is_whole(tmp_path: Path) -> None:
+    old = ROOT / "tests/data/workspaces/before-walls"
+    shutil.copytree(old, tmp_path / "fleet", ignore=shutil.ignore_patterns("said", "*.gz"))
+    state = tmp_path / "fleet/.patchctl"
+    (state / "store").mkdir(parents=True)
+    shutil.move(tmp_path / "fleet/audit", state / "audit")
+    (state / "state.db").write_bytes(gzip.decompress((old / "state.db.gz").read_bytes()))
+    [script] = [text for _, text in SCRIPTS if "# backup.sh" in text]
+    (tmp_path / "backup.sh").write_text(script)
+    environment = {**os.environ, "PATCHCTL_TRUST_WORKSPACE": "1", "PATCHCTL_STATE": str(state)}
+    subprocess.run(
+        ["sh", str(tmp_path / "backup.sh"), str(tmp_path / "copy")],
+        env=environment, check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "patchctl", "-C", tmp_path / "fleet", "audit", "verify", "-o", "json"],
+        env={**environment, "PATCHCTL_STATE": str(tmp_path / "copy")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["records"] > 100
