@@ -157,7 +157,8 @@ def test_the_backup_of_the_upgrade_page_is_whole(tmp_path: Path) -> None:
         env=environment, check=True, capture_output=True, timeout=60,
     )  # fmt: skip
     done = subprocess.run(
-        [sys.executable, "-m", "patchctl", "-C", tmp_path / "fleet", "audit", "verify", "-o", "json"],
+        [sys.executable, "-m", "patchctl", "-C", tmp_path / "fleet",
+         "audit", "verify", "-o", "json"],
         env={**environment, "PATCHCTL_STATE": str(tmp_path / "copy")},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
