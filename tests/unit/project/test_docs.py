@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import typer
 
-from patchctl.cli.app import app
+from patchctl.cli.app import app, main
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -164,3 +164,20 @@ def test_the_backup_of_the_upgrade_page_is_whole(tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["records"] > 100
+
+
+def test_the_page_on_json_has_the_fields_of_a_feed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATCHCTL_TRUST_WORKSPACE", "1")
+    (tmp_path / "patchctl.yml").touch()
+    feed = str(ROOT / "tests/data/feeds/tracker.json")
+    assert main(["-q", "-C", str(tmp_path), "feeds", "import", feed]) == 0
+    capsys.readouterr()
+    assert main(["-q", "-C", str(tmp_path), "feeds", "status", "-o", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    page = (ROOT / "docs/json.md").read_text(encoding="utf-8")
+    section = page[page.index("\n## feeds status") : page.index("\n## plan create")]
+    told = re.findall(r"^\| `([\w.\[\]]+)` \|", section, re.M)
+    inner = [f"feeds[].{name}" for name in said["feeds"][0]]
+    assert sorted(told) == sorted([*inner, *(name for name in said if name != "feeds")])
