@@ -17,10 +17,9 @@ from patchctl.plan import lockfile
 pytestmark = pytest.mark.lab
 
 # What docs/json.md says of `plan create`.
-JSON = (Path(__file__).parents[2] / "docs/json.md").read_text(encoding="utf-8")
-TOLD = re.findall(
-    r"^\| `(\w+)` \|", JSON.partition("\n## plan create")[2].partition("\n## ")[0], re.M
-)
+PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text(encoding="utf-8")
+SECTION = PAGE.partition("\n## plan create")[2].partition("\n## ")[0]
+TOLD = re.findall(r"^\| `(\w+)` \|", SECTION, re.MULTILINE)
 
 # apt as the host's root finds it first: /usr/local/sbin stands before /usr/bin.
 NO_DOWNLOADS = """cat >/usr/local/sbin/apt-get <<'EOF'
