@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import typer
@@ -181,3 +182,15 @@ def test_the_page_on_json_has_the_fields_of_a_feed(
     told = re.findall(r"^\| `([\w.\[\]]+)` \|", section, re.M)
     inner = [f"feeds[].{name}" for name in said["feeds"][0]]
     assert sorted(told) == sorted([*inner, *(name for name in said if name != "feeds")])
+
+
+def test_pictures_are_small_need_no_network_and_are_shown() -> None:
+    pictures = sorted((ROOT / "docs/pictures").glob("*.svg"))
+    assert len(pictures) >= 5
+    shown = set(re.findall(r"pictures/(\w+\.svg)\)", "".join(page.read_text() for page in PAGES)))
+    assert shown == {path.name for path in pictures}
+    for path in pictures:
+        text = path.read_text(encoding="utf-8")
+        assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+        assert not re.search(r"(?:href|src)=|url\((?!#)|@import|@font-face", text), path.name
+        assert len(text) < 64 << 10, path.name
