@@ -14,7 +14,7 @@ help:
 	@echo "make lint | unit | integration | molecule"
 	@echo "make docs         dist/site, the documentation"
 	@echo "make man          dist/man/patchctl.1, made from the help"
-	@echo "make reference    docs/settings.md, docs/states.md and the JSON Schema, made from the code"
+	@echo "make reference    reference pages of docs/ (settings, states, commands, JSON) and the JSON Schema"
 	@echo "make crash-test   the longest tests: full disks, two controllers, a cloud plugin; 20 minutes"
 	@echo "make manager-test what make test runs on hosts with apt, on hosts with dnf"
 	@echo "make bench        every benchmark beside its peers, about half an hour (QUICK=1: minutes)"
@@ -65,6 +65,8 @@ reference: install
 	$(BIN)/python -m patchctl.config.schema >schema/patchctl.schema.json
 	$(BIN)/python scripts/settings-page
 	$(BIN)/python scripts/states-page
+	$(BIN)/python scripts/commands-page
+	$(BIN)/python scripts/json-page
 
 bench: install
 	for name in engine assessment reading discovery patching waiting; do \

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,11 @@ from patchctl.models.plan import Plan
 from patchctl.plan import lockfile
 
 pytestmark = pytest.mark.lab
+
+# What docs/json.md says of `plan create`.
+PAGE = (Path(__file__).parents[2] / "docs/json.md").read_text(encoding="utf-8")
+SECTION = PAGE.partition("\n## plan create")[2].partition("\n## ")[0]
+TOLD = re.findall(r"^\| `(\w+)` \|", SECTION, re.MULTILINE)
 
 # apt as the host's root finds it first: /usr/local/sbin stands before /usr/bin.
 NO_DOWNLOADS = """cat >/usr/local/sbin/apt-get <<'EOF'
@@ -35,6 +41,7 @@ def create(workspace: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
     done = run(workspace, "plan", "create", "-o", "json", *arguments)
     assert done.returncode == code, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
+    assert list(answer) == TOLD
     return answer
 
 

@@ -1,21 +1,27 @@
 """The documentation builds without a warning, and every command in it exists."""
 
+import gzip
+import json
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 import typer
 
-from patchctl.cli.app import app
+from patchctl.cli.app import app, main
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+# What stands between two commands on a line, or after one.
+ENDS = {"&&", "||", "|", ";", ";;"}
 
 
 def test_it_builds_without_a_warning(tmp_path: Path) -> None:
@@ -32,6 +38,15 @@ def test_it_builds_without_a_warning(tmp_path: Path) -> None:
     } == names - {Path("index")}
 
 
+@pytest.mark.parametrize("name", ["commands", "json"])
+def test_a_reference_page_is_what_its_script_writes(name: str) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / f"scripts/{name}-page"), "-"],
+        capture_output=True, text=True, check=True, env={**os.environ, "COLUMNS": "60"},
+    )  # fmt: skip
+    assert (ROOT / f"docs/{name}.md").read_text(encoding="utf-8") == done.stdout, "make reference"
+
+
 def test_the_front_page_leads_to_every_page() -> None:
     front = (ROOT / "docs/index.md").read_text(encoding="utf-8")
     linked = set(re.findall(r"\]\(([a-z-]+\.md)\)", front))
@@ -43,11 +58,15 @@ def commands(page: Path) -> Iterator[list[str]]:
     text = page.read_text(encoding="utf-8")
     lines = re.findall(r"^(?:    |\$ )(patchctl .*)$", text, re.MULTILINE)
     lines += re.findall(r"`(patchctl [^`]+)`", text)
+    for script in re.findall(r"^```sh\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+        lines += re.findall(r"^\s*(patchctl .*?)(?:  +\S.*| >.*|;.*)?$", script, re.MULTILINE)
     for line in lines:
-        for part in re.split(r" (?:&&|\|) ", line.replace("\n", " ")):
-            words = shlex.split(part, comments=True)
-            if words[:1] == ["patchctl"] and not words[1].endswith(":"):
-                yield words[1:]
+        words = shlex.split(line.replace("\n", " "), comments=True)
+        while words:
+            end = next((index for index, word in enumerate(words) if word in ENDS), len(words))
+            part, words = words[:end], words[end + 1 :]
+            if part[:1] == ["patchctl"] and not part[1].endswith(":"):
+                yield part[1:]
 
 
 def problem(words: list[str]) -> str:
@@ -58,7 +77,7 @@ def problem(words: list[str]) -> str:
     seen = ""
     for index, word in enumerate(words):
         if word.startswith("-"):
-            if word.partition("=")[0] not in known:
+            if re.sub(r"^(-\w)\w$", r"\1", word.partition("=")[0]) not in known:
                 return f"{seen or 'patchctl'} has no option {word}"
         elif not hasattr(command, "list_commands"):
             continue
@@ -90,3 +109,88 @@ def test_wrong_commands_would_be_found() -> None:
     assert problem(["plan", "nonsense"]) == "plan has no command nonsense"
     assert problem(["plan", "show", "--nonsense"]) == "show has no option --nonsense"
     assert problem(["-C", "demo", "rollout", "x.lock", "--yes", "--no-wait"]) == ""
+
+
+SCRIPTS = [
+    (page.name, script)
+    for page in PAGES
+    for script in re.findall(r"^```sh\n(#!/bin/sh\n.*?)^```$", page.read_text(), re.M | re.S)
+]
+
+
+@pytest.mark.parametrize(("page", "script"), SCRIPTS, ids=lambda text: text[:30].split("\n")[-1])
+def test_a_shell_may_run_its_scripts(page: str, script: str) -> None:
+    for command in (["dash", "-n"], ["shellcheck", "-e", "SC1091", "-s", "sh", "-"]):
+        done = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_script_of_the_import_page_writes_what_is_imported(tmp_path: Path) -> None:
+    [script] = [text for page, text in SCRIPTS if page == "import.md"]
+    written = subprocess.run(["dash"], input=script, capture_output=True, text=True, check=True)
+    (tmp_path / "hosts.json").write_text(written.stdout)
+    (tmp_path / "patchctl.yml").touch()
+    done = subprocess.run(
+        [sys.executable, "-m", "patchctl", "-C", tmp_path, "discover", "-o", "json",
+         "--import", tmp_path / "hosts.json"],
+        capture_output=True, text=True, check=False,
+        env={**os.environ, "PATCHCTL_TRUST_WORKSPACE": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    [host] = json.loads(done.stdout)["hosts"]
+    assert host["packages"] > 20
+    told = re.findall(r"^\| `hosts\[\]\.(\w+)` \|", (ROOT / "docs/json.md").read_text(), re.M)
+    assert list(host) == told
+
+
+def test_the_backup_of_the_upgrade_page_is_whole(tmp_path: Path) -> None:
+    old = ROOT / "tests/data/workspaces/before-walls"
+    shutil.copytree(old, tmp_path / "fleet", ignore=shutil.ignore_patterns("said", "*.gz"))
+    state = tmp_path / "fleet/.patchctl"
+    (state / "store").mkdir(parents=True)
+    shutil.move(tmp_path / "fleet/audit", state / "audit")
+    (state / "state.db").write_bytes(gzip.decompress((old / "state.db.gz").read_bytes()))
+    [script] = [text for _, text in SCRIPTS if "# backup.sh" in text]
+    (tmp_path / "backup.sh").write_text(script)
+    environment = {**os.environ, "PATCHCTL_TRUST_WORKSPACE": "1", "PATCHCTL_STATE": str(state)}
+    subprocess.run(
+        ["sh", str(tmp_path / "backup.sh"), str(tmp_path / "copy")],
+        env=environment, check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-m", "patchctl", "-C", tmp_path / "fleet",
+         "audit", "verify", "-o", "json"],
+        env={**environment, "PATCHCTL_STATE": str(tmp_path / "copy")},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["records"] > 100
+
+
+def test_the_page_on_json_has_the_fields_of_a_feed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATCHCTL_TRUST_WORKSPACE", "1")
+    (tmp_path / "patchctl.yml").touch()
+    feed = str(ROOT / "tests/data/feeds/tracker.json")
+    assert main(["-q", "-C", str(tmp_path), "feeds", "import", feed]) == 0
+    capsys.readouterr()
+    assert main(["-q", "-C", str(tmp_path), "feeds", "status", "-o", "json"]) == 0
+    said = json.loads(capsys.readouterr().out)
+    page = (ROOT / "docs/json.md").read_text(encoding="utf-8")
+    section = page[page.index("\n## feeds status") : page.index("\n## plan create")]
+    told = re.findall(r"^\| `([\w.\[\]]+)` \|", section, re.M)
+    inner = [f"feeds[].{name}" for name in said["feeds"][0]]
+    assert sorted(told) == sorted([*inner, *(name for name in said if name != "feeds")])
+
+
+def test_pictures_are_small_need_no_network_and_are_shown() -> None:
+    pictures = sorted((ROOT / "docs/pictures").glob("*.svg"))
+    assert len(pictures) >= 5
+    shown = set(re.findall(r"pictures/(\w+\.svg)\)", "".join(page.read_text() for page in PAGES)))
+    assert shown == {path.name for path in pictures}
+    for path in pictures:
+        text = path.read_text(encoding="utf-8")
+        assert ElementTree.fromstring(text).tag == "{http://www.w3.org/2000/svg}svg"
+        assert not re.search(r"(?:href|src)=|url\((?!#)|@import|@font-face", text), path.name
+        assert len(text) < 64 << 10, path.name
