@@ -179,7 +179,7 @@ def test_an_exception_for_one_package_waives_not_the_other() -> None:
 
 def test_a_report_says_what_it_does_not_cover() -> None:
     lines = list(cautions(walked(world().assessor(facts("other", [package("x", "1")]))).summary()))
-    assert any("not covered: 1 packages of plan9:4" in line for line in lines)
+    assert any("not covered: 1 package of plan9:4" in line for line in lines)
 
 
 def test_a_table_has_a_row_for_each_action() -> None:

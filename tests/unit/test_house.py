@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "executors": {"models", "errors", "protocol", "adapters", "plan"},
     "lab": {"models", "errors", "adapters"},
     # Adapters are given to a workflow by wiring, through Protocols.
-    "workflows": STAGES | {"models", "errors", "protocol"},
+    "workflows": STAGES - {"report"} | {"models", "errors", "protocol"},
     "wiring": {"inventory", "assessment", "rollout", "report"}
     | {"models", "errors", "config", "protocol", "adapters", "executors", "lab", "workflows"},
     "cli": {"models", "errors", "protocol", "workflows", "wiring", "report"},

@@ -221,17 +221,3 @@ def test_a_difference_names_what_changes() -> None:
     assert plan_diff_text.show(diff(before, before)) == [
         f"The plans are one: {before.digest[7:19]}"
     ]
-
-
-def test_durations_and_sizes_are_said_plainly() -> None:
-    assert [plan_text.duration(value) for value in (0, 90, 120, 86400)] == [
-        "0s",
-        "90s",
-        "2m",
-        "24h",
-    ]
-    assert [plan_text.size(value) for value in (0, 1, 1024 * 1024)] == [
-        "0 KiB",
-        "1 KiB",
-        "1.0 MiB",
-    ]

@@ -47,11 +47,6 @@ def test_before_a_rollout_its_rings_and_worst_cases_are_named() -> None:
     assert said[3] == "  production: 3 hosts in 2 waves, budget 0, worst case 3"
 
 
-def test_one_host_is_one_host() -> None:
-    assert rollout_text.some(1, "host") == "1 host"
-    assert rollout_text.some(2, "host") == "2 hosts"
-
-
 def test_what_is_left_on_hosts_is_said_with_both_paths() -> None:
     files = [{"path": "/etc/x.conf", "copy": "/var/lib/patchctl/t/kept/etc/x.conf"}]
 
@@ -137,11 +132,10 @@ def test_what_the_update_did_to_configuration_files_is_told_with_paths() -> None
     found = status(world.run())
     assert rollout_text.config_files(found) == [
         "configuration files:",
-        "  /etc/a.conf kept on s1, k1, p1, p2 and 1 more host; the package's is"
-        " /etc/a.conf.dpkg-dist",
-        "  /etc/b.conf changed on s1, k1, p1, p2 and 1 more host",
+        "  /etc/a.conf kept on s1, k1, p1, p2 and 1 more; the package's is /etc/a.conf.dpkg-dist",
+        "  /etc/b.conf changed on s1, k1, p1, p2 and 1 more",
     ]
-    assert rollout_text.config_files(found, limit=1)[2:] == ["  … and 1 more (-o json has all)"]
+    assert rollout_text.config_files(found, limit=1)[2:] == ["  and 1 more (-o json has all)"]
     (undone,) = (host for host in found.hosts if host.name == "s2")
     assert (undone.config, undone.old_code, undone.reboot_required) == ((), (), False)
 
@@ -152,7 +146,7 @@ def test_what_waits_for_a_restart_or_a_reboot_is_told_by_name() -> None:
     assert rollout_text.waiting(found) == [
         "waits for a restart or a reboot:",
         "  reboot: p1",
-        "  dbus.service on old code: s1, k1, p1, p2 and 1 more host",
+        "  dbus.service on old code: s1, k1, p1, p2 and 1 more",
     ]
     (host,) = (one for one in found.hosts if one.name == "p1")
     assert (host.reboot_required, host.old_code) == (True, ("dbus.service",))
@@ -180,7 +174,7 @@ def test_all_reasons_why_a_run_may_not_go_on_are_told() -> None:
     unproven = blocker(BlockerKind.UNPROVEN, "nobody has proven it", details=("curl", "web"))
     assert rollout_text.blockers(waiting(soak, unproven)) == [
         "may not go on yet:",
-        "  soak      ring canary soaks for 86400 s, until 2025-11-28 10:00:00Z",
+        "  soak      ring canary soaks for 86400 s, until 2025-11-28 10:00:00 UTC",
         "  unproven  nobody has proven it: curl, web",
     ]
 

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import Problem
+from ..models.words import more
 
 # What is judged whether the settings name it or not; what is missing is passed over.
 PLACES = (
@@ -97,7 +98,7 @@ def counted(found: tuple[Problem, ...], most: int = 10) -> list[Problem]:
     """The first `most` problems, and one that counts the others."""
     told = list(found[:most])
     if len(found) > most:
-        told.append(Problem(message=f"and {len(found) - most} more of this kind"))
+        told.append(Problem(message=f"{more(len(found) - most)} of this kind"))
     return told
 
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..models.words import more
 from . import output
 from .options import Limit, Output, reaches_hosts
 from .output import Format
@@ -110,7 +111,7 @@ def _actions(running: "Running", *, everything: bool, quiet: bool) -> None:
     if quiet:
         return
     if len(shown) < len(found.actions):
-        output.note(f"{len(found.actions) - len(shown)} more actions: --all shows them")
+        output.note(f"{more(len(found.actions) - len(shown), 'action')}: --all shows them")
     _say(running)
 
 
@@ -132,5 +133,5 @@ def _code(running: "Running") -> int:
         due = f", due {finding.due}" if finding.due else ""
         output.error(f"{rule}: {host}: {finding.cve} in {finding.package}{due}")
     if gate.failed > len(gate.shown):
-        output.error(f"and {gate.failed - len(gate.shown)} more findings")
+        output.error(more(gate.failed - len(gate.shown), "finding"))
     return 1

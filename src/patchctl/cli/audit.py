@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..models.words import count
 from . import completing, output
 from .options import Output, confirm
 from .output import Format
@@ -69,7 +70,7 @@ def verify(ctx: typer.Context, form: Output = Format.TABLE) -> None:
     if form is not Format.TABLE:
         output.data(verdict, form)
     elif verdict.ok:
-        output.lines([f"ok: {verdict.records} records, head {verdict.head or 'none'}"])
+        output.lines([f"ok: {count(verdict.records, 'record')}, head {verdict.head or 'none'}"])
     if not verdict.ok:
         output.error(f"the audit log is not whole: {verdict.error}")
     elif verdict.behind:
@@ -86,7 +87,7 @@ def rebuild(ctx: typer.Context, yes: Yes = False, form: Output = Format.TABLE) -
     confirm("Write the audit log anew?", yes=yes)
     written, aside = audit.rebuild(workspace)
     if form is Format.TABLE:
-        output.note(f"{written} records written; the old files are in {aside}")
+        output.note(f"{count(written, 'record')} written; the old files are in {aside}")
     else:
         output.data({"records": written, "old_files": str(aside)}, form)
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
+from ..models.words import moment
 from . import completing, output
 from .groups import DefaultGroup
 from .options import Limit, Output, reaches_hosts
@@ -133,7 +134,7 @@ def show(
         rows = [(it.name, it.version, it.arch, it.source) for it in found.facts.packages]
         output.table(["PACKAGE", "VERSION", "ARCH", "SOURCE"], rows)
     else:
-        head = [("host", host), ("seen", text.when(found.taken)), ("snapshot", found.snapshot)]
+        head = [("host", host), ("seen", moment(found.taken)), ("snapshot", found.snapshot)]
         last = [("last try", f"{found.status.value}: {found.reason}")] if found.reason else []
         output.table(["WHAT", "VALUE"], [*head, *last, *text.details(found.facts)])
 
@@ -148,18 +149,17 @@ def list_snapshots(
     form: Output = Format.TABLE,
 ) -> None:
     """Earlier discoveries, newest first."""
-    from ..report.discovery_text import when
     from ..wiring import stored
 
     workspace = state(ctx).workspace()
     if host:
         seen = stored.history(workspace, host)
-        rows = [(it.snapshot, when(it.taken), it.status.value, it.reason) for it in seen]
+        rows = [(it.snapshot, moment(it.taken), it.status.value, it.reason) for it in seen]
         header = ["SNAPSHOT", "TAKEN", "STATUS", "REASON"]
     else:
         taken = stored.snapshots(workspace)
         rows = [
-            (it.id, when(it.taken), f"{it.ok} ok", f"{it.unreachable + it.failed} not")
+            (it.id, moment(it.taken), f"{it.ok} ok", f"{it.unreachable + it.failed} not")
             for it in taken
         ]
         header = ["SNAPSHOT", "TAKEN", "HOSTS", ""]

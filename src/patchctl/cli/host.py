@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..models.words import second
 from ..workflows.rollout.host_clean import Action, HostKeeps
 from . import completing, output
 from .options import Output, changes_hosts, confirm, reaches_hosts
 from .output import Format
-from .summary import when
 
 if TYPE_CHECKING:
     from ..models.fleet import Fleet
@@ -114,6 +114,6 @@ def _rows(host: HostKeeps) -> list[tuple[str, ...]]:
     if not host.transactions:
         return [(host.name, held if not host.error else "?", "-", "-", "-", "-")]
     return [
-        (host.name, held, one.transaction, when(one.created), str(one.kib), one.outcome)
+        (host.name, held, one.transaction, second(one.created), str(one.kib), one.outcome)
         for one in host.transactions
     ]

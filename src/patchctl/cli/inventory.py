@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import UsageError
+from ..models.words import count
 from . import completing, output
 from .groups import DefaultGroup
 from .options import Limit, Output, reaches_hosts
@@ -119,7 +120,9 @@ def list_hosts(
     )
     if not state(ctx).quiet:
         counts = ", ".join(f"{ring} {count}" for ring, count in found.rings.items())
-        output.note(f"{len(found.hosts)} hosts: {counts}, without a ring {found.without_ring}")
+        output.note(
+            f"{count(len(found.hosts), 'host')}: {counts}, without a ring {found.without_ring}"
+        )
 
 
 @app.command()

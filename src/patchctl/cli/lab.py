@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from ..models import words
 from ..wiring.lab import DEFAULT_NAME, Status, labs, offers
 from . import output
 from .options import Output
@@ -84,7 +85,7 @@ def down(
     if form is not output.Format.TABLE:
         output.data({"lab": name, "removed": count}, form)
     elif not state(ctx).quiet:
-        output.note(f"lab {name}: {count} hosts removed")
+        output.note(f"lab {name}: {words.count(count, 'host')} removed")
 
 
 @app.command()
@@ -140,7 +141,7 @@ def reboot(
     if form is not output.Format.TABLE:
         output.data({"lab": name, "rebooted": count}, form)
     elif not state(ctx).quiet:
-        output.note(f"lab {name}: {count} {'host' if count == 1 else 'hosts'} rebooted")
+        output.note(f"lab {name}: {words.count(count, 'host')} rebooted")
 
 
 def _offers(form: output.Format) -> None:

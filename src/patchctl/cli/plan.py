@@ -8,6 +8,7 @@ import typer
 
 from ..errors import UsageError
 from ..models.plan import Plan, Selection, SelectionMode
+from ..models.words import moment, short
 from . import completing, output
 from .options import Exclude, ExcludeReason, Limit, Output, reaches_hosts
 from .output import Format
@@ -220,7 +221,6 @@ def diff(
 @app.command("list")
 def list_plans(ctx: typer.Context, form: Output = Format.TABLE) -> None:
     """Stored plans, newest first."""
-    from ..report.plan_text import short, when
     from ..wiring import stored
 
     plans = stored.plans(state(ctx).workspace())
@@ -232,7 +232,7 @@ def list_plans(ctx: typer.Context, form: Output = Format.TABLE) -> None:
         [
             (
                 short(one.digest),
-                when(one.created),
+                moment(one.created),
                 str(one.hosts),
                 str(one.transitions),
                 one.author,

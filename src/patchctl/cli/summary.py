@@ -1,11 +1,11 @@
 """Runs and plans as the terminal shows them."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from ..models.plan import Plan
 from ..models.rollout import RunStatus
+from ..models.words import second, short
 from ..report import looks_text, rollout_text
 from . import output
 from .output import Format
@@ -72,12 +72,7 @@ def show_runs(runs: Sequence[Any], form: Format) -> None:
     output.table(
         ("RUN", "STATE", "HOSTS", "CREATED", "BY", "PLAN"),
         [
-            (run.id, run.state.value, str(run.hosts), when(run.created), run.by, run.plan[7:19])
+            (run.id, run.state.value, str(run.hosts), second(run.created), run.by, short(run.plan))
             for run in runs
         ],
     )
-
-
-def when(seconds: int) -> str:
-    """Epoch seconds as UTC."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M:%SZ}"

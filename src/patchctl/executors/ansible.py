@@ -27,6 +27,7 @@ from ..models.rollout import (
     StageAnswered,
 )
 from ..models.states import ATTACHING, HARMLESS, HOOKS, VERIFYING
+from ..models.words import some
 from ..protocol import demands, managers, payloads, replies
 from ..protocol.cleaning import cleaned
 from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, Running, hosts_of
@@ -419,9 +420,9 @@ class AnsibleExecutor:
         """
         refused, active.refused = active.refused, []
         if refused and not self._let_in:
-            more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+            hosts = some([answer.host for answer in refused], 1)
             raise AdapterError(
-                f"{refused[0].host}{more}: {refused[0].reason}, as on every host that was asked",
+                f"{hosts}: {refused[0].reason}, as on every host that was asked",
                 hint="give the right key or password",
             )
         for answer in refused:

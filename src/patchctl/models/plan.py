@@ -329,6 +329,11 @@ class RingPolicy(Record):
     undrain_sees: tuple[str, ...] = ()
     lock_wait_s: int = 120
 
+    def worst_case(self, hosts: int) -> int:
+        """How many of the ring's `hosts` may fail before it halts: what the budget allows, and what
+        is in flight when that is used up, which goes on."""
+        return min(hosts, self.budget.of(hosts) + max(1, self.max_concurrent.of(hosts)))
+
     @property
     def hooks(self) -> tuple[RingHook, ...]:
         """Those that it has."""

@@ -6,33 +6,13 @@ from typing import Any
 import msgspec
 
 from ..models.assessment import Action, Assessment, Finding, FindingState
+from ..models.words import count, more
+from .state_words import decision_word, state_word
 
 ACTIONS = ["#", "DECISION", "DUE", "WHAT", "HOSTS", "CVES", "KEV", "CVSS"]
 FINDINGS = ["HOST", "CVE", "PACKAGE", "INSTALLED", "FIXED", "STATE", "DECISION", "DUE"]
 # More actions than this do not fit a screen with the summary around them.
 SCREEN = 15
-
-_STATES = {
-    FindingState.FIXABLE: "fixable now",
-    FindingState.NOT_EFFECTIVE: "installed, not effective",
-    FindingState.NOT_IN_REPOSITORIES: "fix not in the host's repositories",
-    FindingState.NO_FIX: "no fix yet",
-    FindingState.WONT_FIX: "vendor will not fix",
-    FindingState.END_OF_LIFE: "end of life",
-    FindingState.WAIVED: "waived",
-}
-DECISIONS = {"act": "act now", "out_of_cycle": "out of cycle"}
-"""Decisions in words, where the word is another one."""
-
-
-def state(of: FindingState) -> str:
-    """A state in words."""
-    return _STATES.get(of, of.value)
-
-
-def decision(value: str) -> str:
-    """A decision in words."""
-    return DECISIONS.get(value, value)
 
 
 def what(action: Action) -> str:
@@ -47,7 +27,7 @@ def action_rows(actions: Sequence[Action]) -> Iterator[list[str]]:
     for number, action in enumerate(actions, 1):
         yield [
             str(number),
-            decision(action.decision.value),
+            decision_word(action.decision),
             action.due or "-",
             what(action),
             str(len(action.hosts)),
@@ -65,8 +45,8 @@ def finding_row(host: str, finding: Finding) -> list[str]:
         finding.package,
         finding.installed,
         finding.fixed or "-",
-        state(finding.state),
-        decision(finding.decision.value),
+        state_word(finding.state),
+        decision_word(finding.decision),
         finding.due or "-",
     ]
 
@@ -75,11 +55,15 @@ def headline(found: Assessment, hosts: int) -> str:
     """One line: how much of what."""
     total = sum(found.by_state.values())
     if not total:
-        return f"{_count(hosts, 'host')}: no findings as of {found.as_of}"
-    parts = [f"{count} {decision(name)}" for name, count in found.by_decision.items() if count]
+        return f"{count(hosts, 'host')}: no findings as of {found.as_of}"
+    parts = [
+        f"{findings} {decision_word(name)}"
+        for name, findings in found.by_decision.items()
+        if findings
+    ]
     late = f"; {found.overdue} overdue" if found.overdue else ""
     return (
-        f"{_count(hosts, 'host')}, {_count(total, 'finding')} as of {found.as_of}: "
+        f"{count(hosts, 'host')}, {count(total, 'finding')} as of {found.as_of}: "
         f"{', '.join(parts)}{late}"
     )
 
@@ -92,20 +76,22 @@ def compliance(found: Assessment, hosts: int) -> Iterator[str]:
     total = hosts + len(found.unlooked)
     packages = {name for rule in found.excluded for name in rule.packages}
     yield (
-        f"{100 * found.on_time // total} % of {_count(total, 'host')} without overdue findings,"
-        f" {_count(len(packages), 'package')} excluded"
+        f"{100 * found.on_time // total} % of {count(total, 'host')} without overdue findings,"
+        f" {count(len(packages), 'package')} excluded"
     )
     for rule in found.excluded:
         late = f", {rule.overdue} overdue" if rule.overdue else ""
         yield (
-            f"excluded: {', '.join(rule.packages)} on {_count(rule.hosts, 'host')},"
-            f" {_count(rule.findings, 'open finding')}{late}, by {rule.rule}"
+            f"excluded: {', '.join(rule.packages)} on {count(rule.hosts, 'host')},"
+            f" {count(rule.findings, 'open finding')}{late}, by {rule.rule}"
         )
 
 
 def states_line(found: Assessment) -> str:
     """Findings by state, so that none is forgotten."""
-    parts = [f"{count} {state(FindingState(name))}" for name, count in found.by_state.items()]
+    parts = [
+        f"{findings} {state_word(FindingState(name))}" for name, findings in found.by_state.items()
+    ]
     return "by state: " + ", ".join(parts) if parts else ""
 
 
@@ -113,18 +99,18 @@ def cautions(found: Assessment) -> Iterator[str]:
     """What this assessment does not say, one line each."""
     if not found.feeds:
         yield "no feeds: nothing can be assessed; run `patchctl feeds update` or `feeds import`"
-    for name, count in found.not_covered.items():
-        yield f"not covered: {count} packages of {name or 'an unknown system'}"
+    for name, packages in found.not_covered.items():
+        yield f"not covered: {count(packages, 'package')} of {name or 'an unknown system'}"
     for release in found.releases:
         if release.support == "ended":
-            hosts = _count(release.hosts, "host")
+            hosts = count(release.hosts, "host")
             yield f"end of life: {release.ecosystem} on {hosts}, {release.note}"
         elif release.support == "unknown":
-            yield f"support unknown: {release.ecosystem} on {_count(release.hosts, 'host')}"
+            yield f"support unknown: {release.ecosystem} on {count(release.hosts, 'host')}"
     for one in found.unlooked[:5]:
         yield f"not assessed: {one.host}: {one.reason}"
     if len(found.unlooked) > 5:
-        yield f"not assessed: {len(found.unlooked) - 5} more hosts"
+        yield f"not assessed: {more(len(found.unlooked) - 5, 'host')}"
     yield from found.warnings
 
 
@@ -135,10 +121,6 @@ def feeds_line(found: Assessment) -> str:
         for feed in found.feeds
     ]
     return "feeds: " + ", ".join(parts) if parts else ""
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 class JsonWriter:

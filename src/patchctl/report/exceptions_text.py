@@ -1,8 +1,9 @@
 """Exceptions for people. Pure: models to rows and lines."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from ..models.exceptions import ExceptionsReview, RiskException, Standing
+from ..models.words import count, some
 
 COLUMNS = ["ID", "WHAT", "WHERE", "OWNER", "EXPIRES", "STATE", "REASON"]
 
@@ -13,27 +14,21 @@ def row(standing: Standing) -> list[str]:
     days = f"{abs(standing.days_left)} d"
     left = f"expired {days} ago" if standing.days_left < 0 else f"{standing.state.value}, {days}"
     if standing.exploited:
-        left += f"; not for {_few(standing.exploited)} (KEV)"
+        left += f"; not for {some(standing.exploited)} (KEV)"
     return [one.id, what(one), where(one), one.owner, one.expires, left, one.reason]
 
 
 def what(one: RiskException) -> str:
     """The CVEs and packages."""
-    parts = [_few(one.cves), _few(one.packages)]
+    parts = [some(one.cves), some(one.packages)]
     return " in ".join(part for part in parts if part)
 
 
 def where(one: RiskException) -> str:
     """The hosts and groups."""
-    hosts = "all hosts" if "*" in one.hosts else _few(one.hosts)
-    groups = f"groups {_few(one.groups)}" if one.groups else ""
+    hosts = "all hosts" if "*" in one.hosts else some(one.hosts)
+    groups = f"groups {some(one.groups)}" if one.groups else ""
     return ", ".join(part for part in (hosts, groups) if part)
-
-
-def _few(names: Iterable[str]) -> str:
-    every = list(names)
-    more = f" and {len(every) - 3} more" if len(every) > 3 else ""
-    return ", ".join(every[:3]) + more
 
 
 def review_lines(review: ExceptionsReview) -> Iterator[str]:
@@ -44,10 +39,10 @@ def review_lines(review: ExceptionsReview) -> Iterator[str]:
 
 def closing(review: ExceptionsReview) -> str:
     """One line over all."""
-    exceptions = "1 exception" if review.exceptions == 1 else f"{review.exceptions} exceptions"
+    exceptions = count(review.exceptions, "exception")
     if not review.exceptions:
         return "there are no exceptions"
     bad = len({one.id for one in review.complaints})
     verdict = f"{bad} need attention" if bad > 1 else "1 needs attention" if bad else "all are well"
-    hosts = "1 host" if review.hosts == 1 else f"{review.hosts} hosts"
+    hosts = count(review.hosts, "host")
     return f"{exceptions} against the findings of {hosts} as of {review.as_of}: {verdict}"

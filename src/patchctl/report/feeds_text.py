@@ -1,19 +1,14 @@
 """Vulnerability data for a person and for scripts. Pure: models to lines and builtins."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from typing import Any
 
 from ..models.feeds import FeedAge, FeedInfo, FeedUpdate, UpdateOutcome
+from ..models.words import day, some, timestamp
 
 HEADER = ("FEED", "KIND", "DATED", "CHECKED", "AGE", "ENTRIES", "BAD", "REMARKS")
 UPDATES = ("FEED", "RESULT", "DATED", "ENTRIES", "BAD", "REMARKS")
 _DAY = 86_400
-
-
-def moment(seconds: int) -> str:
-    """`2026-11-23T11:45:00Z`, empty where it is not known."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else ""
 
 
 def rows(ages: Iterable[FeedAge]) -> list[Sequence[str]]:
@@ -66,7 +61,7 @@ def status_data(
 ) -> dict[str, Any]:
     """`feeds status -o json`."""
     return {
-        "as_of": moment(as_of),
+        "as_of": timestamp(as_of),
         "feeds": [
             {
                 "name": age.feed.name,
@@ -110,9 +105,9 @@ def lacks(missing: Sequence[str], uncovered: Sequence[str]) -> list[str]:
 def _feed(feed: FeedInfo) -> dict[str, Any]:
     return {
         "kind": feed.kind.value,
-        "dated": moment(feed.dated),
-        "imported": moment(feed.imported),
-        "checked": moment(feed.checked),
+        "dated": timestamp(feed.dated),
+        "imported": timestamp(feed.imported),
+        "checked": timestamp(feed.checked),
         "entries": feed.entries,
         "bad": feed.bad,
         "ecosystems": feed.ecosystems,
@@ -122,7 +117,7 @@ def _feed(feed: FeedInfo) -> dict[str, Any]:
 
 
 def _day(seconds: int) -> str:
-    return moment(seconds)[:10] or "-"
+    return day(seconds) if seconds else "-"
 
 
 def _age(seconds: int) -> str:
@@ -139,4 +134,4 @@ def _remarks(age: FeedAge) -> Iterable[str]:
         yield f"read by an older patchctl: {again}"
     names = list(age.feed.ecosystems)
     if names:
-        yield ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        yield some(names)

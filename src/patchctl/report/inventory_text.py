@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from ..models.fleet import GroupNode
 from ..models.fleet_diff import InventoryDiff, NotCompared, OtherChange
 from ..models.lint import LintReport
+from ..models.words import count, short
 
 
 def findings(report: LintReport) -> Iterator[str]:
@@ -17,13 +18,13 @@ def findings(report: LintReport) -> Iterator[str]:
 def lint_summary(report: LintReport) -> str:
     """How much was found, and what could not be looked at."""
     found = (
-        f"{_count(report.hosts, 'host')}: {_count(report.errors, 'error')}, "
-        f"{_count(report.warnings, 'warning')}"
+        f"{count(report.hosts, 'host')}: {count(report.errors, 'error')}, "
+        f"{count(report.warnings, 'warning')}"
     )
     unknown = report.hosts - report.facts
     if not unknown:
         return found
-    return f"{found}; no facts of {_count(unknown, 'host')}, `patchctl discover` learns them"
+    return f"{found}; no facts of {count(unknown, 'host')}, `patchctl discover` learns them"
 
 
 def graph(node: GroupNode) -> Iterator[str]:
@@ -42,11 +43,11 @@ def _below(node: GroupNode, indent: str) -> Iterator[str]:
 
 def diff(found: InventoryDiff) -> Iterator[str]:
     """`+` is in the working tree only, `-` in the revision only, `!` does not fit any more."""
-    short = found.revision[:12]
+    revision = found.revision[:12]
     if not found.differs:
-        yield f"The inventory is that of {short}"
+        yield f"The inventory is that of {revision}"
     else:
-        yield f"From {short} to the working tree"
+        yield f"From {revision} to the working tree"
     if found.rings_before != found.rings_after:
         yield f"  ~ rings {', '.join(found.rings_before)} -> {', '.join(found.rings_after)}"
     yield from (f"  + host {one.host} ({one.ring or 'no ring'})" for one in found.appeared)
@@ -58,7 +59,7 @@ def diff(found: InventoryDiff) -> Iterator[str]:
         yield f"  ~ host {change.host}: {change.variable} {before} -> {after}"
     yield from (f"  ~ host {one.host}: {_other(one)}" for one in found.other)
     for plan in found.invalid_plans:
-        name = plan.digest.removeprefix("sha256:")[:12] + (f" ({plan.path})" if plan.path else "")
+        name = short(plan.digest) + (f" ({plan.path})" if plan.path else "")
         yield f"  ! plan {name} becomes invalid, by {', '.join(plan.hosts)}"
 
 
@@ -74,7 +75,3 @@ def _other(change: OtherChange) -> str:
     parts = [f"groups {' '.join(groups)}"] if groups else []
     parts += [f"variables {', '.join(change.variables)}"] if change.variables else []
     return "; ".join(parts)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"

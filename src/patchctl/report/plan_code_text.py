@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from ..models.plan import HookFile, HookMode, PlanBody, Probe, ProbeKind, RingPolicy
+from ..models.words import more
 
 _FILES = 25
 
@@ -38,7 +39,7 @@ def _hooks(body: PlanBody, *, full: bool) -> list[str]:
     width = max(len(file.path) for file in shown)
     lines += [f"  {file.path.ljust(width)}  {_content(file)}" for file in shown]
     if len(shown) < len(body.hooks):
-        lines.append(f"  and {len(body.hooks) - len(shown)} more files; see --full")
+        lines.append(f"  {more(len(body.hooks) - len(shown), 'file')}; see --full")
     return lines
 
 

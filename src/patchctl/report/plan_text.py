@@ -5,7 +5,6 @@ What came from hosts is in these lines as it is: the caller cleans them before a
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 
 from ..models.plan import (
     Action,
@@ -25,11 +24,12 @@ from ..models.plan import (
     UnprovenPolicy,
     Urgent,
 )
-from .assessment_text import DECISIONS
+from ..models.words import count, duration, moment, more, short, size, some
 from .exclusions_text import beside, excluded, excluded_before, exclusions
-from .lists import some, wrapped
+from .lists import wrapped
 from .looks_text import could_not_look, incomplete
 from .plan_code_text import code
+from .state_words import decision_word
 
 # How much is shown of a long list before "and N more".
 _COHORTS = 6
@@ -111,18 +111,18 @@ def _joined(sections: Iterable[Sequence[str]]) -> list[str]:
 
 def _head(plan: Plan) -> list[str]:
     body, about = plan.body, plan.about
-    made = f"made {when(about.created)} by {about.author}"
+    made = f"made {moment(about.created)} by {about.author}"
     if about.commit:
         made += f", commit {about.commit[:12]}{' with changes' if about.dirty else ''}"
     asked = _asked(body.selection)
     limit = f", --limit {body.selection.limit}" if body.selection.limit else ""
     return [
         f"Plan {short(plan.digest)}: {_SELECTED[body.selection.mode]} on"
-        f" {_count(len(body.hosts), 'host')}",
+        f" {count(len(body.hosts), 'host')}",
         *(wrapped(asked, "  ") if asked else []),
         *(["  phased updates, too, wherever they are pending"] if body.selection.phased else []),
         f"  {made}{limit}",
-        f"  hosts looked at {when(body.as_of)}, expires {when(body.expires)}",
+        f"  hosts looked at {moment(body.as_of)}, expires {moment(body.expires)}",
         *wrapped(_removes(body), "  "),
         *([f"  {about.comment}"] if about.comment else []),
     ]
@@ -133,7 +133,7 @@ def _asked(selection: Selection) -> str:
         return f"packages {', '.join(selection.packages)}"
     parts = [", ".join(selection.cves)] if selection.cves else []
     if selection.decision:
-        urgent = DECISIONS.get(selection.decision, selection.decision)
+        urgent = decision_word(selection.decision)
         parts.append(f"{urgent} or more urgent" if selection.decision != "act" else urgent)
     if selection.due_before:
         parts.append(f"due before {selection.due_before}")
@@ -146,7 +146,7 @@ def _removes(body: PlanBody) -> str:
         return "no feeds are held: which CVEs it removes is not known"
     found = {cve for cohort in body.cohorts for one in cohort.transitions for cve in one.cves}
     dated = ", ".join(f"{one.name} {one.dated or 'undated'}" for one in body.feeds)
-    return f"removes {_count(len(found), 'CVE')} by {dated}"
+    return f"removes {count(len(found), 'CVE')} by {dated}"
 
 
 def _rings(body: PlanBody) -> list[str]:
@@ -159,16 +159,14 @@ def _rings(body: PlanBody) -> list[str]:
             rows.append((ring.name, "0", "-", "-", "-", "-", "no host in this plan"))
             continue
         waves = Counter(host.wave for host in hosts)
-        size, budget = len(hosts), ring.budget.of(len(hosts))
         reboots = sum(host.expected_reboot for host in hosts)
         rows.append(
             (
                 ring.name,
-                str(size),
+                str(len(hosts)),
                 f"{len(waves)} x {max(waves.values())}",  # so many waves of so many hosts
-                str(budget),
-                # Work in flight goes on when the budget is used up.
-                f"{min(size, budget + max(waves.values()))} of {size}",
+                str(ring.budget.of(len(hosts))),
+                f"{ring.worst_case(len(hosts))} of {len(hosts)}",
                 str(reboots) if reboots else _REBOOTS[ring.reboot],
                 _starts(ring, before),
             )
@@ -205,7 +203,7 @@ def _cohorts(body: PlanBody, *, full: bool) -> list[str]:
             lines.append("")
         lines += _cohort(cohort, ring_of[cohort.id], urgent, full=full)
     if len(shown) < len(ranked):
-        lines += ["", f"and {_count(len(ranked) - len(shown), 'smaller cohort')}; see --full"]
+        lines += ["", f"and {count(len(ranked) - len(shown), 'smaller cohort')}; see --full"]
     return lines
 
 
@@ -214,8 +212,8 @@ def _cohort(
 ) -> list[str]:
     where = ", ".join(f"{ring} {number}" for ring, number in rings.items())
     lines = wrapped(
-        f"{_count(rings.total(), 'host')} ({where}):"
-        f" {_count(len(cohort.transitions), 'package')}, {size(cohort.download_bytes)},"
+        f"{count(rings.total(), 'host')} ({where}):"
+        f" {count(len(cohort.transitions), 'package')}, {size(cohort.download_bytes)},"
         f" cohort {cohort.id}",
         "",
     )
@@ -224,7 +222,7 @@ def _cohort(
     width = max(len(source) for source, _ in shown)
     for source, rows in shown:
         cves = rows[0].cves
-        removed = f"  {_count(len(cves), 'CVE')}" if cves else ""
+        removed = f"  {count(len(cves), 'CVE')}" if cves else ""
         lines.append(f"  {source.ljust(width)}  {_change(rows[0])}{removed}{_mark(rows)}")
         names = [one.package for one in rows]
         if names != [source]:
@@ -234,7 +232,7 @@ def _cohort(
                 f"{words}: {some(sorted(pressing), _NAMES, full=full)}", " " * (width + 6)
             )
     if len(shown) < len(groups):
-        lines.append(f"  and {len(groups) - len(shown)} more; see --full")
+        lines.append(f"  {more(len(groups) - len(shown))}; see --full")
     return lines
 
 
@@ -244,7 +242,7 @@ def _pressing(cves: Iterable[str], urgent: Mapping[str, Urgent]) -> Iterator[tup
     if exploited := [one.cve for one in found if one.kev]:
         yield "known exploited", exploited
     if act := [one.cve for one in found if not one.kev]:
-        yield DECISIONS["act"], act
+        yield decision_word("act"), act
 
 
 def _grouped(transitions: Sequence[Transition]) -> list[tuple[str, list[Transition]]]:
@@ -316,7 +314,7 @@ def _unproven(body: PlanBody, *, full: bool) -> list[str]:
         why = excluded_before(body, one, full=full)
         lines += wrapped(f"{one.ring}: {one.package} {versions} on {on}{why}", "  ")
     if len(shown) < len(body.unproven):
-        lines.append(f"  and {len(body.unproven) - len(shown)} more; see --full")
+        lines.append(f"  {more(len(body.unproven) - len(shown))}; see --full")
     return lines
 
 
@@ -351,7 +349,7 @@ def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -
             f"{reason}: {what}{some(sorted(hosts), _NAMES, full=full)}{which}{why}", "  "
         )
     if len(ranked) > _NAMES and not full:
-        lines.append(f"  {reason}: and {len(ranked) - _NAMES} more; see --full")
+        lines.append(f"  {reason}: {more(len(ranked) - _NAMES)}; see --full")
     return lines
 
 
@@ -366,44 +364,12 @@ def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> lis
     packages = {one.package for one in rows if one.package}
     lines = wrapped(f"{reason}: {some(sorted(hosts), _NAMES, full=full)}", "  ") if hosts else []
     if packages:
-        on = _count(len({one.host for one in rows if one.package}), "host")
+        on = count(len({one.host for one in rows if one.package}), "host")
         names = some(sorted(packages), _NAMES, full=full)
-        what = f"{_count(len(packages), 'package')} on {on}: {names}"
+        what = f"{count(len(packages), 'package')} on {on}: {names}"
         lines += wrapped(f"{reason}: {what}", "  ")
     if reason is LeftOutReason.NO_ADVISORIES:
         lines += wrapped(
             f"({'; '.join(sorted({one.detail for one in rows}))}: {_BY_FINDINGS})", "    "
         )
     return lines
-
-
-# --- words --------------------------------------------------------------------------------------
-
-
-def short(digest: str) -> str:
-    """The start of a digest, enough to name a plan by."""
-    return digest.removeprefix("sha256:")[:12]
-
-
-def when(seconds: int) -> str:
-    """`2026-11-23 12:10 UTC`."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def size(count: int) -> str:
-    """Bytes as a person says them."""
-    if count < 1024 * 1024:
-        return f"{-(-count // 1024)} KiB"
-    return f"{count / 1024 / 1024:.1f} MiB"
-
-
-def duration(seconds: int) -> str:
-    """`24h`, `90s`: the largest unit that is exact."""
-    for unit, length in (("h", 3600), ("m", 60)):
-        if seconds and seconds % length == 0:
-            return f"{seconds // length}{unit}"
-    return f"{seconds}s"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

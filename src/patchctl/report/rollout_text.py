@@ -2,9 +2,8 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
-from ..models.plan import Amount, Plan, Promote, RingPolicy, Undo
+from ..models.plan import Amount, Plan, Promote, Undo
 from ..models.rollout import (
     Blocker,
     EditedFile,
@@ -25,31 +24,24 @@ from ..models.states import (
     TROUBLE,
     UNDOING,
 )
+from ..models.words import count, more, second, short, some
 from .looks_text import could_not_look
 from .plan_code_text import code
+from .state_words import run_word, state_word
 
-# Said of a state in one word or two, as an operator would.
-WORDS: Mapping[str, str] = {
-    "rolling_back": "undoing",
-    "rolled_back": "undone",
-    "rollback_failed": "undo failed",
-}
-
-
-def word(state: str) -> str:
-    """A state as it is shown."""
-    return WORDS.get(state, state)
+# Hosts that are named of a long list.
+_NAMES = 4
 
 
 def counts(hosts: Mapping[str, int]) -> str:
     """`3 succeeded, 1 failed` without the zeros."""
-    return ", ".join(f"{number} {word(name)}" for name, number in hosts.items() if number)
+    return ", ".join(f"{number} {run_word(name)}" for name, number in hosts.items() if number)
 
 
 def headline(status: RunStatus) -> str:
     """One line: the run, where it stands and why."""
     why = f": {status.reason}" if status.reason else ""
-    return f"run {status.run}: {word(status.state.value).replace('_', ' ')}{why}"
+    return f"run {status.run}: {state_word(status.state)}{why}"
 
 
 def blockers(status: RunStatus) -> list[str]:
@@ -64,21 +56,17 @@ def blockers(status: RunStatus) -> list[str]:
 
 def _told(blocker: Blocker) -> str:
     what = f": {', '.join(blocker.details)}" if blocker.details else ""
-    until = f", until {_moment(blocker.until)}" if blocker.until is not None else ""
+    until = f", until {second(blocker.until // 1000)}" if blocker.until is not None else ""
     return f"{blocker.reason}{what}{until}"
-
-
-def _moment(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds // 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 def leased(status: RunStatus) -> str:
     """How many hosts the run keeps from other runs, and how; empty where it keeps none."""
     kinds = Counter(host.lease for host in status.hosts)
     held, reserved = kinds[LeaseKind.HELD], kinds[LeaseKind.RESERVED]
-    told = [f"holds {some(held, 'host')}"] if held else []
+    told = [f"holds {count(held, 'host')}"] if held else []
     if reserved:
-        told.append(f"reserves {some(reserved, 'host')} that it has not begun")
+        told.append(f"reserves {count(reserved, 'host')} that it has not begun")
     return ", ".join(told)
 
 
@@ -124,7 +112,7 @@ def _in_spite(status: RunStatus) -> str:
 def host_state(status: RunStatus, host: HostStatusLine) -> str:
     """A host's state, and which attempt it is of where it was tried again."""
     again = host.attempt > 1 and status.state not in UNDOING
-    return f"{word(host.state.value)}{f' (attempt {host.attempt})' if again else ''}"
+    return f"{state_word(host.state)}{f' (attempt {host.attempt})' if again else ''}"
 
 
 def _retry(status: RunStatus) -> str:
@@ -145,9 +133,9 @@ def config_files(status: RunStatus, limit: int = 10) -> list[str]:
         for file in host.config:
             hosts[not file.beside, file.path, file.beside].append(host.name)
     lines = [
-        f"  {path} changed on {_some_of(names)}"
+        f"  {path} changed on {some(names, _NAMES)}"
         if changed
-        else f"  {path} kept on {_some_of(names)}; the package's is {beside}"
+        else f"  {path} kept on {some(names, _NAMES)}; the package's is {beside}"
         for (changed, path, beside), names in sorted(hosts.items())
     ]
     return _first("configuration files:", lines, limit)
@@ -157,23 +145,24 @@ def waiting(status: RunStatus, limit: int = 10) -> list[str]:
     """What the update is not effective in yet: hosts that wait for a reboot, old code that runs."""
     lines = []
     if reboots := [host.name for host in status.hosts if host.reboot_required]:
-        lines.append(f"  reboot: {_some_of(reboots)}")
+        lines.append(f"  reboot: {some(reboots, _NAMES)}")
     hosts: dict[str, list[str]] = defaultdict(list)
     for host in status.hosts:
         for name in host.old_code:
             hosts[name].append(host.name)
-    lines += [f"  {name} on old code: {_some_of(names)}" for name, names in sorted(hosts.items())]
+    lines += [
+        f"  {name} on old code: {some(names, _NAMES)}" for name, names in sorted(hosts.items())
+    ]
     return _first("waits for a restart or a reboot:", lines, limit)
 
 
 def _first(title: str, lines: list[str], limit: int) -> list[str]:
-    more = [f"  … and {len(lines) - limit} more (-o json has all)"] if len(lines) > limit else []
-    return [title, *lines[:limit], *more] if lines else []
+    return [title, *_cut(lines, limit)] if lines else []
 
 
-def _some_of(names: Sequence[str]) -> str:
-    more = f" and {some(len(names) - 4, 'more host')}" if len(names) > 4 else ""
-    return ", ".join(names[:4]) + more
+def _cut(lines: Sequence[str], limit: int) -> list[str]:
+    rest = [f"  {more(len(lines) - limit)} (-o json has all)"] if len(lines) > limit else []
+    return [*lines[:limit], *rest]
 
 
 def _deferred(status: RunStatus) -> str:
@@ -193,8 +182,7 @@ def left_behind(status: RunStatus, limit: int = 10) -> list[str]:
                 f"  {host.name}: still holds what the run took there; when it can be reached:"
                 f" patchctl host clean {host.name}"
             )
-    more = [f"  … and {len(lines) - limit} more (-o json has all)"] if len(lines) > limit else []
-    return lines[:limit] + more
+    return _cut(lines, limit)
 
 
 def _edited(file: EditedFile) -> str:
@@ -220,27 +208,21 @@ def trouble(status: RunStatus, limit: int = 10) -> list[str]:
     ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     lines = []
     for (state, stage, reason), hosts in ranked[:limit]:
-        names = ", ".join(host.name for host in hosts[:4]) + (", …" if len(hosts) > 4 else "")
+        names = some((host.name for host in hosts), _NAMES)
         at = f" at {stage}" if stage and state != "skipped" else ""
-        lines.append(f"  {names}: {word(state)}{at}: {reason}" if reason else f"  {names}: {state}")
+        lines.append(
+            f"  {names}: {run_word(state)}{at}: {reason}"
+            if reason
+            else f"  {names}: {run_word(state)}"
+        )
     if len(ranked) > limit:
-        lines.append(f"  … and {len(ranked) - limit} more reasons")
+        lines.append(f"  {more(len(ranked) - limit, 'reason')}")
     return lines
-
-
-def some(number: int, noun: str) -> str:
-    """`1 host`, `2 hosts`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def describe(value: Amount) -> str:
     """`5` or `5 %`."""
     return f"{value.percent} %" if value.percent is not None else f"{value.hosts or 0}"
-
-
-def worst(ring: RingPolicy, size: int) -> int:
-    """Hosts that may fail before a ring stands: what the budget allows and what is in flight."""
-    return min(size, ring.budget.of(size) + max(1, ring.max_concurrent.of(size)))
 
 
 def before(plan: Plan) -> list[str]:
@@ -253,16 +235,16 @@ def before(plan: Plan) -> list[str]:
         waves[host.ring] = max(waves[host.ring], host.wave)
     packages = {(t.package, t.to) for cohort in body.cohorts for t in cohort.transitions}
     lines = [
-        f"plan {plan.digest[7:19]}: {some(len(body.hosts), 'host')},"
-        f" {some(len(packages), 'package update')}"
+        f"plan {short(plan.digest)}: {count(len(body.hosts), 'host')},"
+        f" {count(len(packages), 'package update')}"
     ]
     for ring in body.rings:
         if sizes[ring.name]:
             several = f" in {waves[ring.name]} waves" if waves[ring.name] > 1 else ""
             manual = ", waits for an approval" if ring.promote is Promote.MANUAL else ""
             lines.append(
-                f"  {ring.name}: {some(sizes[ring.name], 'host')}{several},"
-                f" budget {describe(ring.budget)}, worst case {worst(ring, sizes[ring.name])}"
+                f"  {ring.name}: {count(sizes[ring.name], 'host')}{several},"
+                f" budget {describe(ring.budget)}, worst case {ring.worst_case(sizes[ring.name])}"
                 f"{manual}"
             )
     unsafe = sorted(

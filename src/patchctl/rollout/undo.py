@@ -14,6 +14,7 @@ from ..models.rollout import (
     Stage,
 )
 from ..models.states import SETTLED
+from ..models.words import count, some
 from .lost import ask_again
 from .view import HostView, RingView, RunView
 
@@ -41,7 +42,7 @@ def open_attempts(
         )
     if busy := view.in_flight():
         raise ConflictError(
-            f"run {view.run} still works on {busy} {'host' if busy == 1 else 'hosts'}",
+            f"run {view.run} still works on {count(busy, 'host')}",
             hint=f"stop it with `patchctl rollout abort {view.run}`, let them end with"
             f" `patchctl rollout resume {view.run}`, then undo",
         )
@@ -114,10 +115,11 @@ def _end(view: RunView) -> RunMoved:
     if left:
         drained = [host.name for host in left if _only_drained(host)]
         rest = [host.name for host in left if not _only_drained(host)]
-        said = (_some(rest, "not undone"), _some(drained, "undone but still drained"))
+        said = (_left(rest, "not undone"), _left(drained, "undone but still drained"))
         return RunMoved(to=RunState.NEEDS_HUMAN, reason="; ".join(filter(None, said)))
     kept = sum(host.touched for host in view.hosts.values())
-    also = f"; {kept} {'host keeps' if kept == 1 else 'hosts keep'} what it brought" if kept else ""
+    keep = "keeps" if kept == 1 else "keep"
+    also = f"; {count(kept, 'host')} {keep} what it brought" if kept else ""
     return RunMoved(to=RunState.ROLLED_BACK, reason=f"{view.reason}{also}")
 
 
@@ -126,8 +128,8 @@ def _only_drained(host: HostView) -> bool:
     return host.state is HostState.ROLLBACK_FAILED and host.final_stage is Stage.UNDRAIN
 
 
-def _some(names: Sequence[str], what: str) -> str:
+def _left(names: Sequence[str], what: str) -> str:
     if not names:
         return ""
-    are = "host is" if len(names) == 1 else "hosts are"
-    return f"{len(names)} {are} {what}: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+    are = "is" if len(names) == 1 else "are"
+    return f"{count(len(names), 'host')} {are} {what}: {some(names, 5)}"

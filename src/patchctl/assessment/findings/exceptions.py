@@ -14,6 +14,7 @@ from ...models.exceptions import (
     RiskException,
     Standing,
 )
+from ...models.words import count, some
 from .assess import Waived
 from .fleet import HostInput
 
@@ -153,19 +154,15 @@ def complaints(
             detail = f"expired on {one.expires}: its findings are open again"
             found.append(Complaint(id=one.id, problem=ExceptionProblem.EXPIRED, detail=detail))
         elif stands.state is ExceptionState.EXPIRING:
-            left = "today" if not stands.days_left else f"in {_days(stands.days_left)}"
+            left = "today" if not stands.days_left else f"in {count(stands.days_left, 'day')}"
             detail = f"expires {left}, on {one.expires}"
             found.append(Complaint(id=one.id, problem=ExceptionProblem.EXPIRING, detail=detail))
         listed = waivers.exploited[one.id].union(stands.exploited)
         if listed:
-            named = ", ".join(sorted(listed)[:5]) + (", ..." if len(listed) > 5 else "")
+            named = some(sorted(listed), 5)
             detail = f"does not hold for what is known to be exploited (KEV): {named}"
             found.append(Complaint(id=one.id, problem=ExceptionProblem.EXPLOITED, detail=detail))
         if not waivers.matched[one.id]:
             detail = "fits no finding: mended, not discovered yet, or a name is wrong"
             found.append(Complaint(id=one.id, problem=ExceptionProblem.UNUSED, detail=detail))
     return found
-
-
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count} days"

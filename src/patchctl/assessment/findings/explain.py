@@ -10,6 +10,7 @@ from ...models.exclusions import Rules, excluding
 from ...models.explain import Explanation, Judgement
 from ...models.facts import HostFacts, PendingUpdate
 from ...models.priority import Threat
+from ...models.words import count, some
 from ..matching.index import EcosystemIndex, Entry
 from ..matching.match import (
     Verdict,
@@ -95,7 +96,7 @@ class Explainer:
         if not names:
             facts.append("no advisory in the feeds speaks of it for a system of this fleet")
         elif not found:
-            listed = ", ".join(sorted({name for _, name in names})[:8])
+            listed = some(sorted({name for _, name in names}), 8)
             facts.append(f"advisories speak of it, but no host has an affected package: {listed}")
         return self._made("cve", cve, facts, found)
 
@@ -151,8 +152,8 @@ class Explainer:
             for unit in software.units:
                 if name in (unit.name, unit.source) and hosts:
                     counts[unit.name, unit.version] += len(hosts)
-        for (binary, version), count in sorted(counts.items()):
-            yield f"{binary} {version} on {count} host{'s' if count != 1 else ''}"
+        for (binary, version), hosts_with in sorted(counts.items()):
+            yield f"{binary} {version} on {count(hosts_with, 'host')}"
 
     def _unspoken(self, name: str, only: frozenset[str]) -> Iterator[str]:
         """Builds of a package of which no feed speaks, so that nothing is known of them."""
@@ -174,8 +175,8 @@ class Explainer:
             said = {rule.said for pair in named if (rule := excluding(rules, pair))}
             for words in said:
                 counts[words] += 1
-        for words, count in sorted(counts.items()):
-            yield f"excluded on {count} host{'s' if count != 1 else ''} by {words}"
+        for words, hosts in sorted(counts.items()):
+            yield f"excluded on {count(hosts, 'host')} by {words}"
 
     def _about(self, host: HostInput) -> Iterator[str]:
         software = self._assessor.matched.software[host.software]
@@ -196,15 +197,14 @@ class Explainer:
         yield f"criticality: {context.criticality.name.lower()}"
         held = [package.name for package in facts.packages if package.held]
         if held:
-            yield f"held on purpose: {', '.join(held[:10])}"
+            yield f"held on purpose: {some(held, 10)}"
         yield from _waiting(facts)
         for rule in self._rules.on(host.name):
             fitting = sorted(
                 {one.name for one in facts.packages if rule.fits((one.name, one.source))}
             )
             if fitting:
-                more = f" and {len(fitting) - 10} more" if len(fitting) > 10 else ""
-                yield f"excluded: {', '.join(fitting[:10])}{more} by {rule.said}"
+                yield f"excluded: {some(fitting, 10)} by {rule.said}"
         stuck = self._stuck(host.name, "")
         if stuck:
             yield f"patching: {stuck}"
@@ -354,10 +354,10 @@ class Explainer:
 def _waiting(facts: HostFacts) -> Iterator[str]:
     """What on the host goes on without the updates that are installed."""
     if facts.reboot_required:
-        asked = ", ".join(facts.reboot_packages[:10])
+        asked = some(facts.reboot_packages, 10)
         yield f"waits for a reboot{f', which is wanted by {asked}' if asked else ''}"
     if old := sorted({one.unit or one.command for one in facts.stale_processes}):
-        yield f"on replaced files: {', '.join(old[:10])}"
+        yield f"on replaced files: {some(old, 10)}"
 
 
 def _repository(update: PendingUpdate) -> str:

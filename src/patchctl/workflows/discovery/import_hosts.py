@@ -17,6 +17,7 @@ from ...models import grammar
 from ...models.facts import HostFacts
 from ...models.ids import RANDOM_BYTES, import_id
 from ...models.snapshot import HostResult, HostStatus, Snapshot
+from ...models.words import more
 
 MAX_BYTES = 4 << 30
 MAX_HOSTS = 200_000
@@ -92,9 +93,9 @@ class _Import:
             )
         found = [self._host(place, raw) for place, raw in enumerate(given)]
         if self._problems:
-            more = self._count - len(self._problems)
-            rest = [Problem(path=str(self._path), message=f"and {more} more mistakes")]
-            raise InvalidInputError(problems=[*self._problems, *(rest if more else [])])
+            hidden = self._count - len(self._problems)
+            rest = [Problem(path=str(self._path), message=more(hidden, "mistake"))]
+            raise InvalidInputError(problems=[*self._problems, *(rest if hidden else [])])
         return tuple(sorted((one for one in found if one), key=lambda one: one.name))
 
     def _host(self, place: int, raw: msgspec.Raw) -> HostResult | None:

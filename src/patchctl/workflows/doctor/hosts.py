@@ -8,6 +8,7 @@ from ...models.host_rules import KERNEL_KIB
 from ...models.plan import UpdaterPolicy
 from ...models.reach import TOO_LITTLE, ReasonCode, Stage, stage_of
 from ...models.snapshot import HostStatus
+from ...models.words import count
 from ...protocol.managers import SUPPORTED
 from ..discovery.discover import Look
 
@@ -137,7 +138,10 @@ def _fit(host: str, facts: HostFacts, elapsed_ms: int, updaters: UpdaterPolicy) 
 
 
 def _manager(host: str, facts: HostFacts) -> Check:
-    name, what = "package-manager", f"{facts.manager.value}, {len(facts.packages)} packages"
+    name, what = (
+        "package-manager",
+        f"{facts.manager.value}, {count(len(facts.packages), 'package')}",
+    )
     if facts.manager not in SUPPORTED:
         hint = "it is discovered, and left out of plans"
         return _check(host, name, WARN, f"{what}; patchctl does not update with it yet", hint)

@@ -9,6 +9,7 @@ from ...models.base import Model
 from ...models.facts import OsRelease
 from ...models.feeds import FeedAge, FeedInfo, Stale, aged
 from ...models.settings import FeedSettings
+from ...models.words import some
 from ..interfaces import FeedStore
 from .sources import Source, Sources, family, plan
 
@@ -94,20 +95,15 @@ def outdated_lines(feeds: Iterable[FeedInfo]) -> tuple[str, ...]:
     given = [feed for feed in outdated if not feed.address]
     remedies = []
     if fetched:
-        remedies.append(f"`patchctl feeds update` mends {_names(fetched)}")
+        remedies.append(f"`patchctl feeds update` mends {some(fetched, 5)}")
     if given:
         asked = any(feed.kind is FeedKind.UPDATEINFO for feed in given)
         hosts = " or `patchctl feeds update --from-hosts`" if asked else ""
         remedies.append(
             f"`patchctl feeds import` of the files{hosts} mends"
-            f" {_names([feed.name for feed in given])}"
+            f" {some([feed.name for feed in given], 5)}"
         )
     return (f"feeds were read by an older patchctl: {'; '.join(remedies)}",) if remedies else ()
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"{', '.join(names[:5])}{more}"
 
 
 def _old(age: FeedAge) -> str:
