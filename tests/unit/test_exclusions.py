@@ -41,7 +41,7 @@ from patchctl.plan.diff import diff
 from patchctl.plan.freeze import freeze, seal
 from patchctl.plan.select import Selected, select
 from patchctl.plan.settle import settle
-from patchctl.report import exclusions_text, plan_diff_text, plan_text
+from patchctl.report import exclusions_text, plan_diff_view, plan_view
 from patchctl.workflows.exclusions import given, holding, unused
 
 SSL = Exclusion(rule="--exclude", packages=("openssl",), reason="not tested")
@@ -208,7 +208,7 @@ class TestPlan:
         rows = (excluded("s1", "vim"), excluded("c1", "vim"))
         made = plan({"s1": [CURL], "c1": [CURL], "p1": [CURL, VIM]}, rows, rule)
         assert [(one.ring, one.package) for one in made.body.unproven] == [("production", "vim")]
-        said = plan_text.show(made)
+        said = plan_view.show(made)
         assert "  production: vim 1.0-1 -> 1.0-2 on p1, excluded on c1, s1 by patch_exclude" in said
 
     def test_show_tells_rules_with_what_they_leave_out_and_packages_with_their_rule(self) -> None:
@@ -226,7 +226,7 @@ class TestPlan:
             excluded("s1", "perl-base", **more),
             excluded("s1", "vim", **needs),
         )
-        said = "\n".join(plan_text.show(plan({"s1": [CURL]}, rows, rule, SSL)))
+        said = "\n".join(plan_view.show(plan({"s1": [CURL]}, rows, rule, SSL)))
         assert (
             "Exclusions:\n"
             "  perl by policy.exclude[0] of web until 2027-01-31: tests; leaves out 3\n"
@@ -240,7 +240,7 @@ class TestPlan:
         before = plan({"s1": [CURL, VIM]}, (), SSL)
         rule = Exclusion(rule="patch_exclude", packages=("vim",), hosts=("s1",))
         after = plan({"s1": [CURL]}, (excluded("s1", "vim"),), rule)
-        said = plan_diff_text.show(diff(before, after))
+        said = plan_diff_view.show(diff(before, after))
         assert "  + excludes vim by patch_exclude" in said
         assert "  - excludes openssl by --exclude: not tested" in said
         assert "  excluded: vim on s1 (patch_exclude)" in said

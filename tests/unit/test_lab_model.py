@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from patchctl.errors import UsageError
 from patchctl.lab import fleet
-from patchctl.lab.model import MIXED_HOSTS, LabHost, known_hosts, nets, places
+from patchctl.lab.model import MIXED_HOSTS, known_hosts, nets, places
+from patchctl.models.lab import LabHost
 
 
 @pytest.mark.parametrize(

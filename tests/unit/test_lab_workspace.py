@@ -12,7 +12,8 @@ import yaml
 from patchctl.config import settings
 from patchctl.errors import AdapterError, InvalidInputError
 from patchctl.lab import trees, workspace
-from patchctl.lab.model import LabHost, places
+from patchctl.lab.model import places
+from patchctl.models.lab import LabHost
 from patchctl.models.plan import Promote
 
 PLACES = places(6, "debian", 3)

@@ -16,7 +16,7 @@ from patchctl.models.rollout import (
     Stage,
     StageAnswered,
 )
-from patchctl.report import rollout_text
+from patchctl.report import rollout_view
 from patchctl.rollout.status import exit_code, status
 
 WHO = "apt-get (pid 7) holds /var/lib/dpkg/lock-frontend"
@@ -272,7 +272,7 @@ class TestResume:
 
     def test_the_closing_lines_offer_it(self) -> None:
         world = World(plan(three_rings(), SIX), locked("s1", Stage.PREFLIGHT))
-        closing = rollout_text.next_step(status(world.run()))
+        closing = rollout_view.next_step(status(world.run()))
         assert closing == f"ask s1 again: patchctl rollout resume {RUN}"
 
     def test_no_more_start_at_once_than_the_ring_allows(self) -> None:

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
-from ..models.words import moment
+from ..report.formats import Format
 from . import completing, output
 from .groups import DefaultGroup
 from .options import Limit, Output, reaches_hosts
-from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ def start(
     form: Output = Format.TABLE,
 ) -> None:
     """Look at every host and keep what is found (what `patchctl discover` does by itself)."""
-    from ..report import discovery_text as text
+    from ..report.discovery_view import DiscoveryView
     from ..wiring import discovery
     from ..wiring.fleet import fleet_of, limited
 
@@ -92,12 +91,7 @@ def start(
         found = discovery.discover(
             workspace, fleet, hosts, refresh=refresh, say=say, timeout_s=timeout
         )
-    if form is Format.TABLE:
-        output.table(text.HEADER, text.rows(found))
-        if not quiet:
-            output.note(text.closing(found))
-    else:
-        output.data(text.summary(found), form)
+    output.show(DiscoveryView(found), form, quiet=quiet)
     raise typer.Exit(_code(found, fail_on))
 
 
@@ -122,21 +116,11 @@ def show(
     form: Output = Format.TABLE,
 ) -> None:
     """All that is known of one host, from the newest discovery that could read it."""
-    from ..report import discovery_text as text
+    from ..report.discovery_view import KnownHostView
     from ..wiring.stored import known
 
     found = known(state(ctx).workspace(), host)
-    if form is not Format.TABLE:
-        output.data(found, form)
-    elif found.facts is None:
-        output.table(["WHAT", "VALUE"], [("host", host), ("status", found.reason)])
-    elif packages:
-        rows = [(it.name, it.version, it.arch, it.source) for it in found.facts.packages]
-        output.table(["PACKAGE", "VERSION", "ARCH", "SOURCE"], rows)
-    else:
-        head = [("host", host), ("seen", moment(found.taken)), ("snapshot", found.snapshot)]
-        last = [("last try", f"{found.status.value}: {found.reason}")] if found.reason else []
-        output.table(["WHAT", "VALUE"], [*head, *last, *text.details(found.facts)])
+    output.show(KnownHostView(found, packages=packages), form)
 
 
 @app.command("list")
@@ -149,21 +133,11 @@ def list_snapshots(
     form: Output = Format.TABLE,
 ) -> None:
     """Earlier discoveries, newest first."""
+    from ..report.discovery_view import HostHistoryView, SnapshotsView
     from ..wiring import stored
 
     workspace = state(ctx).workspace()
     if host:
-        seen = stored.history(workspace, host)
-        rows = [(it.snapshot, moment(it.taken), it.status.value, it.reason) for it in seen]
-        header = ["SNAPSHOT", "TAKEN", "STATUS", "REASON"]
+        output.show(HostHistoryView(stored.history(workspace, host)), form)
     else:
-        taken = stored.snapshots(workspace)
-        rows = [
-            (it.id, moment(it.taken), f"{it.ok} ok", f"{it.unreachable + it.failed} not")
-            for it in taken
-        ]
-        header = ["SNAPSHOT", "TAKEN", "HOSTS", ""]
-    if form is Format.TABLE:
-        output.table(header, rows)
-    else:
-        output.data({"snapshots": seen if host else taken}, form)
+        output.show(SnapshotsView(stored.snapshots(workspace)), form)

@@ -2,15 +2,17 @@
 
 import shlex
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from ..models import words
-from ..wiring.lab import DEFAULT_NAME, Status, labs, offers
+from ..models.lab import LabStatus
+from ..report.formats import Format
+from ..wiring.lab import DEFAULT_NAME, labs, offers
 from . import output
 from .options import Output
 from .state import state
@@ -57,7 +59,7 @@ def up(
         typer.Option("--workspace", metavar="DIR", help="Where to write the workspace [./NAME]."),
     ] = None,
     name: Name = DEFAULT_NAME,
-    form: Output = output.Format.TABLE,
+    form: Output = Format.TABLE,
 ) -> None:
     """Start hosts with pending updates, and write a workspace whose inventory reaches them.
 
@@ -78,21 +80,19 @@ def down(
     ctx: typer.Context,
     name: Name = DEFAULT_NAME,
     images: Annotated[bool, typer.Option("--images", help="Remove the cached images too.")] = False,
-    form: Output = output.Format.TABLE,
+    form: Output = Format.TABLE,
 ) -> None:
     """Remove every trace of a lab; the images stay cached for the next one."""
     count = labs(state(ctx).caller).down(name, _say(ctx), with_images=images)
-    if form is not output.Format.TABLE:
-        output.data({"lab": name, "removed": count}, form)
-    elif not state(ctx).quiet:
-        output.note(f"lab {name}: {words.count(count, 'host')} removed")
+    said = f"{words.count(count, 'host')} removed"
+    _changed(ctx, name, {"removed": count}, [said], form)
 
 
 @app.command()
 def status(
     ctx: typer.Context,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Only this lab.")] = "",
-    form: Output = output.Format.TABLE,
+    form: Output = Format.TABLE,
 ) -> None:
     """Show the hosts of all labs."""
     _print(labs(state(ctx).caller).status(name), form)
@@ -107,21 +107,24 @@ def publish(
     name: Name = DEFAULT_NAME,
     drop: Annotated[bool, typer.Option("--drop", help="Take them away again.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Back to the lab's first state.")] = False,
-    form: Output = output.Format.TABLE,
+    form: Output = Format.TABLE,
 ) -> None:
     """Put prepared updates, good and bad ones, into a lab's repository, and renew its feed.
 
     Example: patchctl lab publish bad-web
     """
     if not updates and not reset:
-        _offers(form)
+        from ..report.lab_view import LabOffersView
+
+        output.show(LabOffersView(offers()), form)
         return
     labs(state(ctx).caller).publish(name, updates or [], drop=drop, reset=reset)
-    if form is not output.Format.TABLE:
-        output.data({"lab": name, "updates": updates or [], "drop": drop, "reset": reset}, form)
-    elif not state(ctx).quiet:
-        output.note(f"lab {name}: repository changed; hosts see it when they look next")
-        output.note("its feed is renewed: patchctl feeds import lab/feed")
+    said = [
+        "repository changed; hosts see it when they look next",
+        "its feed is renewed: patchctl feeds import lab/feed",
+    ]
+    fields = {"updates": updates or [], "drop": drop, "reset": reset}
+    _changed(ctx, name, fields, said, form)
 
 
 @app.command()
@@ -131,36 +134,29 @@ def reboot(
         list[str] | None, typer.Argument(metavar="HOSTS...", help="Which; without: all.")
     ] = None,
     name: Name = DEFAULT_NAME,
-    form: Output = output.Format.TABLE,
+    form: Output = Format.TABLE,
 ) -> None:
     """Switch hosts off and on, as what waits for a reboot needs it.
 
     Example: patchctl lab reboot staging-1
     """
     count = labs(state(ctx).caller).reboot(name, hosts or [])
-    if form is not output.Format.TABLE:
-        output.data({"lab": name, "rebooted": count}, form)
-    elif not state(ctx).quiet:
-        output.note(f"lab {name}: {words.count(count, 'host')} rebooted")
+    said = f"{words.count(count, 'host')} rebooted"
+    _changed(ctx, name, {"rebooted": count}, [said], form)
 
 
-def _offers(form: output.Format) -> None:
-    found = [(name, first, image, what) for name, what, first, image in offers()]
-    if form is output.Format.TABLE:
-        output.table(["UPDATES", "PENDING AT FIRST", "ONLY ON", "WHAT IT DOES"], found)
-        return
-    keys = ("name", "pending_at_first", "image", "what")
-    output.data({"updates": [dict(zip(keys, row, strict=True)) for row in found]}, form)
+def _print(found: LabStatus, form: Format) -> None:
+    from ..report.lab_view import LabView
+
+    output.show(LabView(found), form)
 
 
-def _print(found: Status, form: output.Format) -> None:
-    if form is not output.Format.TABLE:
-        output.data(found, form)
-        return
-    output.table(
-        ["NAME", "ADDRESS", "PORT", "IMAGE", "STATE", "LAB"],
-        [(h.name, h.address, str(h.port), h.image, h.state, h.lab) for h in found.hosts],
-    )
+def _changed(
+    ctx: typer.Context, lab: str, fields: dict[str, Any], said: Sequence[str], form: Format
+) -> None:
+    from ..report.lab_view import LabChangedView
+
+    output.show(LabChangedView(lab, fields, said), form, quiet=state(ctx).quiet)
 
 
 def _say(ctx: typer.Context) -> Callable[[str], None]:

@@ -22,7 +22,7 @@ from ..models.rollout import (
     WaveStarted,
 )
 from ..models.states import AT_REST, COUNTED, IN_FLIGHT
-from ..report import rollout_text
+from ..report import rollout_view
 from ..report.state_words import run_word, state_word
 from ..workflows.rollout.watching import Onlooker, Picture, RunView
 from . import output
@@ -131,7 +131,7 @@ def _table(picture: Picture) -> "RenderableType":
         rings.add_column(title, no_wrap=True)
     for ring in status.rings:
         rings.add_row(
-            Text(ring.name), Text(ring.state.value), Text(rollout_text.counts(ring.hosts))
+            Text(ring.name), Text(ring.state.value), Text(rollout_view.counts(ring.hosts))
         )
     hosts = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("HOST", "RING", "STAGE", "FOR", "REASON"):
@@ -151,7 +151,7 @@ def _table(picture: Picture) -> "RenderableType":
             Text(output.clean(line.reason)),
         )
     parts: list[RenderableType] = [
-        Text(output.clean(rollout_text.headline(status)), style="bold"),
+        Text(output.clean(rollout_view.headline(status)), style="bold"),
         rings,
         Text(""),
         hosts,

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..report.formats import Format
 from . import completing, output
 from .options import Limit, Output, reaches_hosts
-from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def verify(
     form: Output = Format.TABLE,
 ) -> None:
     from ..models.verification import VerifiedState
-    from ..report import verify_text as text
+    from ..report.verify_view import VerificationView
     from ..wiring.fleet import fleet_of, limited
     from ..wiring.verify import verifier
 
@@ -72,12 +72,6 @@ def verify(
     fleet = fleet_of(workspace, say)
     hosts = limited(workspace, fleet, limit) if limit else None
     found = verifier(workspace, fleet, say).verify(run, hosts, snapshot)
-    if form is not Format.TABLE:
-        output.data(found, form)
-    else:
-        if rows := text.rows(found):
-            output.table(text.HEADER, rows)
-        if not quiet:
-            output.error_lines(text.closing(found))
+    output.show(VerificationView(found), form, quiet=quiet)
     if any(one.state is not VerifiedState.OK for one in found.hosts):
         raise typer.Exit(1)

@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..models.lab import LabStatus
 from . import fleet, handle, model, packages
 from .builder import Say
 
 DEFAULT_NAME = model.DEFAULT_NAME
-Status = model.Status
 
 
 @dataclass(frozen=True)
@@ -18,15 +18,15 @@ class Labs:
 
     environment: Mapping[str, str] = field(repr=False)
 
-    def up(self, name: str, count: int, image: str, root: Path, say: Say) -> Status:
+    def up(self, name: str, count: int, image: str, root: Path, say: Say) -> LabStatus:
         """Make a lab and its workspace in `root`, an absolute path; the hosts."""
-        return Status(hosts=fleet.up(name, count, image, root, say, self.environment).hosts())
+        return LabStatus(hosts=fleet.up(name, count, image, root, say, self.environment).hosts())
 
     def down(self, name: str, say: Say, *, with_images: bool) -> int:
         """Remove a lab; how many hosts it had."""
         return fleet.down(name, say, self.environment, with_images=with_images)
 
-    def status(self, name: str) -> Status:
+    def status(self, name: str) -> LabStatus:
         """Hosts of one lab, or of all where the name is empty."""
         return fleet.status(self.environment, name)
 

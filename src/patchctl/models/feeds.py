@@ -126,3 +126,13 @@ class Fetched:
 @dataclass(frozen=True)
 class NotModified:
     """The server still has what the given ETag or date stands for."""
+
+
+class FeedsStatus(Model):
+    """At `as_of`, epoch seconds. `missing`: sources that the fleet needs and of which nothing is
+    held. `uncovered`: its ecosystems that neither a source nor a held feed speaks of."""
+
+    as_of: int
+    feeds: tuple[FeedAge, ...]
+    missing: tuple[str, ...]
+    uncovered: tuple[str, ...]

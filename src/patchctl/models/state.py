@@ -53,3 +53,15 @@ class KnownHost(Model):
     imported: bool
     software: str
     facts: HostFacts
+
+
+class Known(Model):
+    """`discover show HOST -o json`. `status` and `reason` are those of the last look at the host;
+    `facts` come from the newest one that could read it, which are `snapshot` and `taken`."""
+
+    name: str
+    status: HostStatus
+    reason: str
+    snapshot: str
+    taken: int
+    facts: HostFacts | None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from ..models.exclusions import Exclusion
 from ..models.plan import LeftOut, LeftOutReason, PlanBody, Unproven
 from ..models.words import count, more, some
-from .lists import wrapped
+from .wrapping import wrapped
 
 # How much is shown of a long list before "and N more".
 _NAMES = 12

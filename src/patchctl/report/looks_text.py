@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from ..models.plan import CouldNotLook
 from ..models.words import count, more, some
-from .lists import wrapped
+from .wrapping import wrapped
 
 _NAMES = 12
 _ROWS = 25

@@ -1,13 +1,8 @@
 """Builds what lists the state: plans, runs and earlier discoveries."""
 
-from typing import TYPE_CHECKING
-
 from ..models.snapshot import SnapshotSummary
-from ..models.state import HostHistory, PlanSummary, RunSummary
+from ..models.state import HostHistory, Known, PlanSummary, RunSummary
 from .workspace import Workspace
-
-if TYPE_CHECKING:
-    from ..workflows.discovery.discover import Known
 
 
 def plans(workspace: Workspace) -> list[PlanSummary]:
@@ -30,7 +25,7 @@ def history(workspace: Workspace, host: str) -> list[HostHistory]:
     return workspace.database(create=False).snapshots.history(host)
 
 
-def known(workspace: Workspace, host: str) -> "Known":
+def known(workspace: Workspace, host: str) -> Known:
     """All that is known of a host. Raises NotFoundError where nobody has looked at it."""
     from ..workflows.discovery.discover import known
 

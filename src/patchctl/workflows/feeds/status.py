@@ -5,9 +5,8 @@ from collections.abc import Iterable, Sequence
 from ...assessment.matching.platforms import ecosystem_of
 from ...errors import InvalidInputError, NotFoundError, Problem, UsageError
 from ...models.advisory import FeedKind
-from ...models.base import Model
 from ...models.facts import OsRelease
-from ...models.feeds import FeedAge, FeedInfo, Stale, aged
+from ...models.feeds import FeedAge, FeedInfo, FeedsStatus, Stale, aged
 from ...models.settings import FeedSettings
 from ...models.words import some
 from ..interfaces import FeedStore
@@ -34,22 +33,12 @@ def choose(sources: Sources, names: Sequence[str]) -> tuple[Source, ...]:
     return tuple(by_name[name] for name in dict.fromkeys(names)) if names else sources.sources
 
 
-class Status(Model):
-    """At `as_of`, epoch seconds. `missing`: sources that the fleet needs and of which nothing is
-    held. `uncovered`: its ecosystems that neither a source nor a held feed speaks of."""
-
-    as_of: int
-    feeds: tuple[FeedAge, ...]
-    missing: tuple[str, ...]
-    uncovered: tuple[str, ...]
-
-
-def status(store: FeedStore, settings: FeedSettings, sources: Sources, now_s: int) -> Status:
+def status(store: FeedStore, settings: FeedSettings, sources: Sources, now_s: int) -> FeedsStatus:
     """How old every feed is, and what is missing."""
     held = store.list()
     names = {feed.name for feed in held}
     families = {family(ecosystem) for feed in held for ecosystem in feed.ecosystems}
-    return Status(
+    return FeedsStatus(
         as_of=now_s,
         feeds=tuple(aged(feed, settings.max_age_of(feed.name), now_s) for feed in held),
         missing=tuple(

@@ -8,8 +8,7 @@ from typing import Any, NamedTuple, Protocol
 from ...errors import NotFoundError
 from ...inventory import export, load, patterns, secrets
 from ...inventory import graph as graphs
-from ...models.base import Model
-from ...models.fleet import Fleet, GroupNode, Host, RefusedHost
+from ...models.fleet import Fleet, GroupNode, Host, HostRow, Listing
 from ...models.settings import Settings
 
 _SHOWN = 10
@@ -37,28 +36,6 @@ class Loaded(NamedTuple):
 
     fleet: Fleet
     warnings: tuple[str, ...]
-
-
-class HostRow(Model):
-    """One host of `inventory list`. `address` is untemplated."""
-
-    name: str
-    ring: str | None
-    ring_reason: str
-    groups: tuple[str, ...]
-    address: str
-
-
-class Listing(Model):
-    """`inventory list -o json`. `rings` counts the hosts shown, in the order of the rings;
-    `left_out` are hosts that patchctl cannot take."""
-
-    hosts: tuple[HostRow, ...]
-    rings: dict[str, int]
-    without_ring: int
-    sources: tuple[str, ...]
-    digest: str
-    left_out: tuple[RefusedHost, ...] = ()
 
 
 def load_fleet(settings: Settings, reader: Reader, sources: Sequence[str] = ()) -> Loaded:

@@ -1,11 +1,15 @@
 """What a person reads about a run. Pure: models to lines."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from ..models.plan import Amount, Plan, Promote, Undo
+from ..models.exclusions import Exclusion
+from ..models.plan import Amount, CouldNotLook, LeftOut, Plan, Promote, Undo
 from ..models.rollout import (
     Blocker,
+    CommandKind,
     EditedFile,
     HostState,
     HostStatusLine,
@@ -14,6 +18,7 @@ from ..models.rollout import (
     RunState,
     RunStatus,
 )
+from ..models.state import RunSummary
 from ..models.states import (
     COUNTED,
     HARMLESS,
@@ -27,10 +32,14 @@ from ..models.states import (
 from ..models.words import count, more, second, short, some
 from .looks_text import could_not_look
 from .plan_code_text import code
+from .plan_view import not_planned, nothing_planned
 from .state_words import run_word, state_word
+from .view import Aside, Lines, Note, Part, Table, Title, View, all_notes, whole
 
 # Hosts that are named of a long list.
 _NAMES = 4
+# Of more hosts than this only those that did not succeed are shown.
+_TABLE = 50
 
 
 def counts(hosts: Mapping[str, int]) -> str:
@@ -254,3 +263,136 @@ def before(plan: Plan) -> list[str]:
         lines.append(f"  not undone by itself if it fails: {', '.join(unsafe)}")
     told = (*could_not_look(body.could_not_look), *code(body))
     return [*lines, *(f"  {line}" for line in told)]
+
+
+# --- views --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunView(View):
+    """`rollout status`, and the end of every run: rings, then the hosts that need eyes."""
+
+    status: RunStatus
+
+    def data(self) -> dict[str, Any]:
+        """Every field of the status."""
+        shown = {name: getattr(self.status, name) for name in self.status.__struct_fields__}
+        return {**shown, "exclusions": whole(self.status.exclusions)}
+
+    def parts(self) -> Iterator[Part]:
+        """Where it stands and why, its rings and hosts, what waits for somebody, what to do."""
+        status = self.status
+        yield Title(headline(status))
+        yield Lines(blockers(status))
+        yield self._rings()
+        yield Lines(filter(None, [leased(status)]))
+        yield self._hosts() if len(status.hosts) <= _TABLE else Lines(trouble(status))
+        yield Lines(could_not_look(status.could_not_look))
+        yield Lines(config_files(status))
+        yield Lines(waiting(status))
+        yield Lines(left_behind(status))
+        yield Lines(next_step(status).splitlines())
+
+    def _rings(self) -> Table:
+        rows = (
+            (ring.name, ring.state.value, str(sum(ring.hosts.values())), counts(ring.hosts))
+            for ring in self.status.rings
+        )
+        return Table(("RING", "STATE", "HOSTS", ""), rows)
+
+    def _hosts(self) -> Table:
+        rows = (
+            (host.name, host.ring, host_state(self.status, host), host.stage, host.reason)
+            for host in self.status.hosts
+        )
+        return Table(("HOST", "RING", "STATE", "STAGE", "REASON"), rows)
+
+
+@dataclass(frozen=True)
+class RunsView(View):
+    """`rollout list`."""
+
+    runs: Sequence[RunSummary]
+
+    def data(self) -> dict[str, Any]:
+        """Every run, newest first."""
+        return {"runs": self.runs}
+
+    def parts(self) -> Iterator[Part]:
+        """A row a run."""
+        rows = (
+            (run.id, run.state.value, str(run.hosts), second(run.created), run.by, short(run.plan))
+            for run in self.runs
+        )
+        yield Table(("RUN", "STATE", "HOSTS", "CREATED", "BY", "PLAN"), rows)
+
+
+@dataclass(frozen=True)
+class RequestView(View):
+    """What was asked of a run: its controller takes it, where one lives; else `standing` is where
+    the run stands with it."""
+
+    run: str
+    command: CommandKind
+    standing: RunStatus | None
+
+    def data(self) -> dict[str, Any]:
+        """The request, and whether a controller lives that takes it."""
+        lives = self.standing is None
+        return {"run": self.run, "command": self.command.value, "controller": lives}
+
+    def parts(self) -> Iterator[Part]:
+        """When it takes effect, or what comes next."""
+        if self.standing is None:
+            asked = f"run {self.run}: {self.command.value} is asked for"
+            yield Note(f"{asked}; its controller takes it", kept=True)
+        else:
+            said = (headline(self.standing), *next_step(self.standing).splitlines())
+            yield from all_notes(said, kept=True)
+
+
+@dataclass(frozen=True)
+class NothingToRollOutView(View):
+    """A rollout of which no host has anything to do, and `exit_code` with which it ends."""
+
+    exit_code: int
+    left_out: Sequence[LeftOut]
+    could_not_look: Sequence[CouldNotLook]
+    exclusions: Sequence[Exclusion]
+    all_looked_at: bool
+
+    @property
+    def _why(self) -> str:
+        rows = self.could_not_look
+        return nothing_planned(rows, self.left_out, all_looked_at=self.all_looked_at)
+
+    def data(self) -> dict[str, Any]:
+        """The fields of a run that has no host."""
+        return {
+            "run": None,
+            "plan": None,
+            "state": (RunState.HALTED if self.exit_code else RunState.DONE).value,
+            "reason": self._why,
+            "rings": [],
+            "hosts": [],
+            "blockers": [],
+            "could_not_look": self.could_not_look,
+            "left_out": whole(self.left_out),
+            "exclusions": whole(self.exclusions),
+        }
+
+    def parts(self) -> Iterator[Part]:
+        """Why."""
+        yield Lines(not_planned(self.could_not_look, self.left_out))
+        yield Note(self._why, kept=True)
+
+
+@dataclass(frozen=True)
+class QuestionView(Aside):
+    """What a person reads before the question whether a plan shall be rolled out."""
+
+    plan: Plan
+
+    def parts(self) -> Iterator[Part]:
+        """Rings, packages and what is run."""
+        yield from all_notes(before(self.plan), kept=True)

@@ -2,10 +2,12 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ..models.verification import Verification, VerifiedHost, VerifiedState
 from ..models.words import count, some
 from .state_words import state_word
+from .view import Part, Table, View, all_notes
 
 HEADER = ("HOST", "RUN", "STATE", "WHAT IS WRONG")
 _NAMES = 4
@@ -51,3 +53,20 @@ def closing(found: Verification) -> Iterator[str]:
     else:
         yield "no other fixable finding is left"
     yield from found.warnings
+
+
+@dataclass(frozen=True)
+class VerificationView(View):
+    """`verify`."""
+
+    verification: Verification
+
+    def data(self) -> Verification:
+        """Every host."""
+        return self.verification
+
+    def parts(self) -> Iterator[Part]:
+        """A row a host, then what came of it."""
+        if shown := rows(self.verification):
+            yield Table(HEADER, shown)
+        yield from all_notes(closing(self.verification))

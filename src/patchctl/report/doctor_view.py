@@ -1,9 +1,11 @@
 """What `doctor` found, for a person. Pure: a report to lines, not yet cleaned for a terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ..models.doctor import Area, Check, CheckStatus, DoctorReport, LearnedKey
 from ..models.words import count, some
+from .view import Lines, Note, Part, View
 
 _TITLES = {Area.MACHINE: "MACHINE", Area.WORKSPACE: "WORKSPACE", Area.HOST: "HOSTS"}
 _WIDE = 16
@@ -83,3 +85,20 @@ def counted(learned: Sequence[LearnedKey]) -> str:
     """`3 keys of 1 host`."""
     hosts = len({key.host for key in learned})
     return f"{count(len(learned), 'key')} of {count(hosts, 'host')}"
+
+
+@dataclass(frozen=True)
+class DoctorView(View):
+    """`doctor`; `every`: all checks of all hosts."""
+
+    report: DoctorReport
+    every: bool = False
+
+    def data(self) -> DoctorReport:
+        """Every check."""
+        return self.report
+
+    def parts(self) -> Iterator[Part]:
+        """The checks, then a verdict."""
+        yield Lines(lines(self.report, every=self.every))
+        yield Note(closing(self.report))

@@ -1,11 +1,13 @@
 """The difference of two plans as a reviewer reads it. Pure: models to lines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ..models.exclusions import Exclusion
 from ..models.plan_diff import Change, CveChange, PlanDiff
 from ..models.words import moment, short, some
-from .plan_text import change, left_out
+from .plan_view import change, left_out
+from .view import Lines, Part, View
 
 _NAMES = 6
 
@@ -65,3 +67,18 @@ def _changes(sign: str, rows: Iterable[Change], note: str = "") -> list[str]:
 
 def _cves(change: CveChange) -> str:
     return f"{some(change.cves, _NAMES)} in {change.source} on {some(change.hosts, _NAMES)}"
+
+
+@dataclass(frozen=True)
+class PlanDiffView(View):
+    """`plan diff`."""
+
+    difference: PlanDiff
+
+    def data(self) -> PlanDiff:
+        """The difference."""
+        return self.difference
+
+    def parts(self) -> Iterator[Part]:
+        """A line a difference."""
+        yield Lines(show(self.difference))

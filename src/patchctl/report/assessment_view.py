@@ -1,13 +1,15 @@
 """An assessment, for a person and for scripts. Pure: models to rows and bytes."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 import msgspec
 
 from ..models.assessment import Action, Assessment, Finding, FindingState
 from ..models.words import count, more
 from .state_words import decision_word, state_word
+from .view import Note, Part, StreamedView, Table, all_notes
 
 ACTIONS = ["#", "DECISION", "DUE", "WHAT", "HOSTS", "CVES", "KEV", "CVSS"]
 FINDINGS = ["HOST", "CVE", "PACKAGE", "INSTALLED", "FIXED", "STATE", "DECISION", "DUE"]
@@ -123,24 +125,88 @@ def feeds_line(found: Assessment) -> str:
     return "feeds: " + ", ".join(parts) if parts else ""
 
 
-class JsonWriter:
-    """`assess -o json` as it is made: a finding that hosts share is encoded once.
+def plain(finding: Finding) -> dict[str, Any]:
+    """A finding with every field, also those at their default: scripts rely on them."""
+    return {name: msgspec.to_builtins(getattr(finding, name)) for name in finding.__struct_fields__}
 
-    The findings come first, because the rest is only known after them.
-    """
+
+class Walk(Protocol):
+    """An assessment that is walked once: `hosts` gives (host, findings), then `done` the rest."""
+
+    @property
+    def total(self) -> int:
+        """How many hosts are assessed."""
+
+    def hosts(self) -> Iterator[tuple[str, Sequence[Finding]]]:
+        """Host by host."""
+
+    def done(self) -> Assessment:
+        """The summary and the actions."""
+
+
+@dataclass(frozen=True)
+class AssessmentView(StreamedView):
+    """`assess`: what to do, or with `by_finding` every finding. Of the actions the first `most`
+    are shown, None: all."""
+
+    walk: Walk
+    by_finding: bool = False
+    most: int | None = None
+
+    def data(self) -> dict[str, Any]:
+        """The findings with their hosts, then the summary."""
+        rows = [
+            {"host": name, **plain(finding)}
+            for name, findings in self.walk.hosts()
+            for finding in findings
+        ]
+        return {"findings": rows, **msgspec.to_builtins(self.walk.done())}
+
+    def chunks(self) -> Iterator[bytes]:
+        """Host by host; the findings come first, because the rest is only known after them."""
+        writer = _FindingsWriter()
+        yield b'{"findings":['
+        for name, findings in self.walk.hosts():
+            yield writer.host(name, findings)
+        yield b"]," + msgspec.json.encode(msgspec.to_builtins(self.walk.done()))[1:]
+
+    def parts(self) -> Iterator[Part]:
+        """A table, then what it is of and what it does not say."""
+        if self.by_finding:
+            yield Table(
+                FINDINGS,
+                (finding_row(name, one) for name, some_ in self.walk.hosts() for one in some_),
+            )
+        else:
+            yield from self._actions(self.walk.done().actions)
+        yield from all_notes(self._about(self.walk.done()))
+
+    def _actions(self, actions: Sequence[Action]) -> Iterator[Part]:
+        if actions:
+            yield Table(ACTIONS, action_rows(actions[: self.most]))
+        hidden = len(actions) - len(actions[: self.most])
+        if hidden:
+            yield Note(f"{more(hidden, 'action')}: --all shows them")
+
+    def _about(self, found: Assessment) -> Iterator[str]:
+        yield headline(found, self.walk.total)
+        yield from filter(None, (states_line(found), feeds_line(found)))
+        yield from compliance(found, self.walk.total)
+        yield from cautions(found)
+
+
+class _FindingsWriter:
+    """Findings as JSON while they are made: one that hosts share is encoded once."""
 
     def __init__(self) -> None:
         self._encoder = msgspec.json.Encoder()
+        self._first = True
         # By id, which is that of one finding as long as it is held here.
         self._bodies: dict[int, bytes] = {}
         self._held: list[Finding] = []
 
-    def head(self) -> bytes:
-        """The document's beginning."""
-        return b'{"findings":['
-
-    def host(self, name: str, findings: Sequence[Finding], *, first: bool) -> bytes:
-        """The findings of one host; `first` where none came before."""
+    def host(self, name: str, findings: Sequence[Finding]) -> bytes:
+        """The findings of one host, with the comma before them where others came before."""
         if not findings:
             return b""
         try:
@@ -153,13 +219,5 @@ class JsonWriter:
             bodies = list(map(self._bodies.__getitem__, map(id, findings)))
         start = b',{"host":' + self._encoder.encode(name) + b","
         text = start + start.join(bodies)
+        first, self._first = self._first, False
         return text[1:] if first else text
-
-    def tail(self, found: Assessment) -> bytes:
-        """Everything but the findings."""
-        return b"]," + self._encoder.encode(msgspec.to_builtins(found))[1:]
-
-
-def plain(finding: Finding) -> dict[str, Any]:
-    """A finding with every field, also those at their default: scripts rely on them."""
-    return {name: msgspec.to_builtins(getattr(finding, name)) for name in finding.__struct_fields__}

@@ -3,12 +3,15 @@
 What came from hosts is in these lines as it is: the caller cleans them before a terminal.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..models.facts import HostFacts, PackageLists, PendingUpdate, StaleProcess
-from ..models.snapshot import HostResult, HostStatus, Snapshot
+from ..models.snapshot import HostResult, HostStatus, Snapshot, SnapshotSummary
+from ..models.state import HostHistory, Known
 from ..models.words import count, moment, more, some
+from .view import Figures, Note, Part, Table, View
 
 # Up to so many hosts each one is told; of more only the failing ones and every twentieth part.
 _TELL_ALL = 40
@@ -307,3 +310,84 @@ def _many(what: str, values: Iterable[str], limit: int = _LIST_MAX) -> list[tupl
     shown = [(what if not index else "", value) for index, value in enumerate(found[:limit])]
     rest = [("", f"{more(len(found) - limit)} (-o json shows all)")] if found[limit:] else []
     return shown + rest
+
+
+# --- views --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DiscoveryView(View):
+    """`discover`."""
+
+    snapshot: Snapshot
+
+    def data(self) -> dict[str, Any]:
+        """Counts, and of every host what it said, without its packages."""
+        return summary(self.snapshot)
+
+    def parts(self) -> Iterator[Part]:
+        """A row a host."""
+        yield Table(HEADER, rows(self.snapshot))
+        yield Note(closing(self.snapshot))
+
+
+@dataclass(frozen=True)
+class KnownHostView(View):
+    """`discover show`; `packages` lists its packages instead of all the rest."""
+
+    known: Known
+    packages: bool = False
+
+    def data(self) -> Known:
+        """All that is known."""
+        return self.known
+
+    def parts(self) -> Iterator[Part]:
+        """What is known of it, or that nothing is."""
+        known, facts = self.known, self.known.facts
+        if facts is None:
+            yield Figures([("host", known.name), ("status", known.reason)])
+        elif self.packages:
+            packages = ((it.name, it.version, it.arch, it.source) for it in facts.packages)
+            yield Table(("PACKAGE", "VERSION", "ARCH", "SOURCE"), packages)
+        else:
+            head = [("host", known.name), ("seen", moment(known.taken))]
+            head.append(("snapshot", known.snapshot))
+            if known.reason:
+                head.append(("last try", f"{known.status.value}: {known.reason}"))
+            yield Figures([*head, *details(facts)])
+
+
+@dataclass(frozen=True)
+class SnapshotsView(View):
+    """`discover list`."""
+
+    snapshots: Sequence[SnapshotSummary]
+
+    def data(self) -> dict[str, Any]:
+        """Every snapshot, newest first."""
+        return {"snapshots": self.snapshots}
+
+    def parts(self) -> Iterator[Part]:
+        """A row a snapshot."""
+        lines = (
+            (one.id, moment(one.taken), f"{one.ok} ok", f"{one.unreachable + one.failed} not")
+            for one in self.snapshots
+        )
+        yield Table(("SNAPSHOT", "TAKEN", "HOSTS", ""), lines)
+
+
+@dataclass(frozen=True)
+class HostHistoryView(View):
+    """`discover list --host`."""
+
+    history: Sequence[HostHistory]
+
+    def data(self) -> dict[str, Any]:
+        """What each snapshot says of the host, newest first."""
+        return {"snapshots": self.history}
+
+    def parts(self) -> Iterator[Part]:
+        """A row a snapshot."""
+        lines = ((it.snapshot, moment(it.taken), it.status.value, it.reason) for it in self.history)
+        yield Table(("SNAPSHOT", "TAKEN", "STATUS", "REASON"), lines)

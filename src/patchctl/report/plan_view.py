@@ -5,6 +5,8 @@ What came from hosts is in these lines as it is: the caller cleans them before a
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ..models.plan import (
     Action,
@@ -24,12 +26,14 @@ from ..models.plan import (
     UnprovenPolicy,
     Urgent,
 )
+from ..models.state import PlanSummary
 from ..models.words import count, duration, moment, more, short, size, some
 from .exclusions_text import beside, excluded, excluded_before, exclusions
-from .lists import wrapped
 from .looks_text import could_not_look, incomplete
 from .plan_code_text import code
 from .state_words import decision_word
+from .view import Lines, Part, Table, View
+from .wrapping import wrapped
 
 # How much is shown of a long list before "and N more".
 _COHORTS = 6
@@ -64,6 +68,10 @@ _UNPROVEN: Mapping[UnprovenPolicy, str] = {
 
 def show(plan: Plan, *, full: bool = False) -> list[str]:
     """The whole plan, short: `full` cuts no list."""
+    return _joined(_sections(plan, full=full))
+
+
+def _sections(plan: Plan, *, full: bool) -> Iterator[Sequence[str]]:
     body = plan.body
     sections = (
         _head(plan),
@@ -77,7 +85,7 @@ def show(plan: Plan, *, full: bool = False) -> list[str]:
         exclusions(body, full=full),
         left_out(body.left_out, full=full),
     )
-    return _joined(sections)
+    return filter(None, sections)
 
 
 def not_planned(unseen: Sequence[CouldNotLook], rows: Sequence[LeftOut]) -> list[str]:
@@ -373,3 +381,50 @@ def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> lis
             f"({'; '.join(sorted({one.detail for one in rows}))}: {_BY_FINDINGS})", "    "
         )
     return lines
+
+
+# --- views --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PlanView(View):
+    """`plan show`; `full` cuts no list."""
+
+    plan: Plan
+    full: bool = False
+
+    def data(self) -> Plan:
+        """The plan."""
+        return self.plan
+
+    def parts(self) -> Iterator[Part]:
+        """Section by section."""
+        yield from map(Lines, _sections(self.plan, full=self.full))
+
+
+@dataclass(frozen=True)
+class PlansView(View):
+    """`plan list`."""
+
+    plans: Sequence[PlanSummary]
+
+    def data(self) -> dict[str, Any]:
+        """Every stored plan, newest first."""
+        return {"plans": self.plans}
+
+    def parts(self) -> Iterator[Part]:
+        """A row a plan."""
+        yield Table(
+            ("PLAN", "CREATED", "HOSTS", "CHANGES", "BY", "COMMENT"),
+            (
+                (
+                    short(one.digest),
+                    moment(one.created),
+                    str(one.hosts),
+                    str(one.transitions),
+                    one.author,
+                    one.comment,
+                )
+                for one in self.plans
+            ),
+        )

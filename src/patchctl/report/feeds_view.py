@@ -1,10 +1,12 @@
 """Vulnerability data for a person and for scripts. Pure: models to lines and builtins."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from ..models.feeds import FeedAge, FeedInfo, FeedUpdate, UpdateOutcome
+from ..models.feeds import FeedAge, FeedInfo, FeedsStatus, FeedUpdate, UpdateOutcome
 from ..models.words import day, some, timestamp
+from .view import Note, Part, Table, View, all_notes
 
 HEADER = ("FEED", "KIND", "DATED", "CHECKED", "AGE", "ENTRIES", "BAD", "REMARKS")
 UPDATES = ("FEED", "RESULT", "DATED", "ENTRIES", "BAD", "REMARKS")
@@ -135,3 +137,51 @@ def _remarks(age: FeedAge) -> Iterable[str]:
     names = list(age.feed.ecosystems)
     if names:
         yield some(names)
+
+
+@dataclass(frozen=True)
+class FeedsUpdateView(View):
+    """`feeds update` and `feeds import`."""
+
+    updates: Sequence[FeedUpdate]
+
+    def data(self) -> dict[str, Any]:
+        """What became of every feed."""
+        return {"feeds": [update_data(one) for one in self.updates]}
+
+    def parts(self) -> Iterator[Part]:
+        """A row a feed."""
+        yield Table(UPDATES, map(update_row, self.updates))
+        yield Note(closing(self.updates))
+
+
+@dataclass(frozen=True)
+class FeedsStatusView(View):
+    """`feeds status`."""
+
+    status: FeedsStatus
+
+    def data(self) -> dict[str, Any]:
+        """Every feed with its age, and what is missing."""
+        now = self.status
+        return status_data(now.feeds, now.missing, now.uncovered, now.as_of)
+
+    def parts(self) -> Iterator[Part]:
+        """A row a feed, then what is missing."""
+        yield Table(HEADER, rows(self.status.feeds))
+        yield from all_notes(lacks(self.status.missing, self.status.uncovered))
+
+
+@dataclass(frozen=True)
+class FeedsRemovedView(View):
+    """`feeds remove`."""
+
+    names: Sequence[str]
+
+    def data(self) -> dict[str, Any]:
+        """Their names."""
+        return {"removed": self.names}
+
+    def parts(self) -> Iterator[Part]:
+        """Their names."""
+        yield Note(f"removed {', '.join(self.names)}")

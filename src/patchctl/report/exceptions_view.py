@@ -1,9 +1,11 @@
 """Exceptions for people. Pure: models to rows and lines."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from ..models.exceptions import ExceptionsReview, RiskException, Standing
 from ..models.words import count, some
+from .view import Lines, Note, Part, Table, View
 
 COLUMNS = ["ID", "WHAT", "WHERE", "OWNER", "EXPIRES", "STATE", "REASON"]
 
@@ -46,3 +48,52 @@ def closing(review: ExceptionsReview) -> str:
     verdict = f"{bad} need attention" if bad > 1 else "1 needs attention" if bad else "all are well"
     hosts = count(review.hosts, "host")
     return f"{exceptions} against the findings of {hosts} as of {review.as_of}: {verdict}"
+
+
+@dataclass(frozen=True)
+class ExceptionsView(View):
+    """`exceptions list`."""
+
+    exceptions: Sequence[Standing]
+
+    def data(self) -> Sequence[Standing]:
+        """Every exception as it stands, the next to expire first."""
+        return self.exceptions
+
+    def parts(self) -> Iterator[Part]:
+        """A row an exception."""
+        if self.exceptions:
+            yield Table(COLUMNS, map(row, self.exceptions))
+        else:
+            yield Note("there are no exceptions; `patchctl exceptions add` makes one", kept=True)
+
+
+@dataclass(frozen=True)
+class NewExceptionView(View):
+    """`exceptions add`."""
+
+    exception: RiskException
+
+    def data(self) -> RiskException:
+        """The exception."""
+        return self.exception
+
+    def parts(self) -> Iterator[Part]:
+        """One line."""
+        new = self.exception
+        yield Note(f"exceptions.yml: {new.id} added, holds until {new.expires}", kept=True)
+
+
+@dataclass(frozen=True)
+class ExceptionsReviewView(View):
+    """`exceptions check`."""
+
+    review: ExceptionsReview
+
+    def data(self) -> ExceptionsReview:
+        """The review."""
+        return self.review
+
+    def parts(self) -> Iterator[Part]:
+        """What needs attention."""
+        yield Lines(review_lines(self.review))

@@ -1,11 +1,13 @@
 """An explanation, in lines for a person. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ..models.assessment import FindingState
 from ..models.explain import Explanation, Judgement
 from ..models.words import some
 from .state_words import decision_word, state_word
+from .view import Lines, Part, View, all_notes
 
 _HOSTS = 8
 
@@ -59,3 +61,20 @@ def _judgement(one: Judgement, kind: str) -> Iterator[str]:
 
 def _hosts(one: Judgement) -> str:
     return some(one.hosts, _HOSTS)
+
+
+@dataclass(frozen=True)
+class ExplanationView(View):
+    """`explain`."""
+
+    explanation: Explanation
+
+    def data(self) -> Explanation:
+        """The explanation."""
+        return self.explanation
+
+    def parts(self) -> Iterator[Part]:
+        """Its lines, then what makes it less sure."""
+        yield Lines(lines(self.explanation))
+        warnings = (f"warning: {line}" for line in self.explanation.warnings)
+        yield from all_notes(warnings, kept=True)
