@@ -41,7 +41,7 @@ from patchctl.plan.diff import diff
 from patchctl.plan.freeze import freeze, seal
 from patchctl.plan.select import Selected, select
 from patchctl.plan.settle import settle
-from patchctl.report import exclusions_text, plan_diff_view, plan_view
+from patchctl.report import exclusion_lines, plan_diff_view, plan_view
 from patchctl.workflows.exclusions import given, holding, unused
 
 SSL = Exclusion(rule="--exclude", packages=("openssl",), reason="not tested")
@@ -252,8 +252,8 @@ class TestPlan:
 
     def test_nothing_to_do_is_not_said_of_what_is_excluded(self) -> None:
         rows = [excluded("s1", "vim"), excluded("s2", "vim")]
-        assert exclusions_text.beside("nothing to do", []) == "nothing to do"
-        assert exclusions_text.beside("nothing to do", rows) == (
+        assert exclusion_lines.beside("nothing to do", []) == "nothing to do"
+        assert exclusion_lines.beside("nothing to do", rows) == (
             "nothing to do; 1 package is excluded"
         )
 
@@ -261,7 +261,7 @@ class TestPlan:
         rows = [
             LeftOut(host="s1", reason=LeftOutReason.PHASED, package=name) for name in ("vim", "ed")
         ]
-        said = exclusions_text.beside("nothing to do", [*rows, excluded("s1", "curl")])
+        said = exclusion_lines.beside("nothing to do", [*rows, excluded("s1", "curl")])
         assert said == "nothing to do; 1 package is excluded; 2 packages wait for their phase"
 
 

@@ -77,8 +77,7 @@ def start(
     from ..wiring import discovery
     from ..wiring.fleet import fleet_of, limited
 
-    quiet = state(ctx).quiet
-    say = (lambda _: None) if quiet else output.note
+    options = state(ctx)
     if file is not None:
         if limit or refresh or timeout:
             raise UsageError(
@@ -86,12 +85,12 @@ def start(
             )
         found = discovery.import_hosts(workspace, file)
     else:
-        fleet = fleet_of(workspace, say)
+        fleet = fleet_of(workspace, options.say)
         hosts = limited(workspace, fleet, limit)
         found = discovery.discover(
-            workspace, fleet, hosts, refresh=refresh, say=say, timeout_s=timeout
+            workspace, fleet, hosts, refresh=refresh, say=options.say, timeout_s=timeout
         )
-    output.show(DiscoveryView(found), form, quiet=quiet)
+    output.show(DiscoveryView(found), form, quiet=options.quiet)
     raise typer.Exit(_code(found, fail_on))
 
 

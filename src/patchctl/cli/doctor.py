@@ -61,7 +61,6 @@ def doctor(
     if learn:
         can_confirm(yes=yes)
     options = state(ctx)
-    say = (lambda _: None) if options.quiet else output.note
 
     def approve(keys: Sequence["LearnedKey"]) -> None:
         output.notes(text.keys(keys))
@@ -69,7 +68,7 @@ def doctor(
         confirm(f"Append {text.counted(keys)} to known_hosts?", yes=yes)
 
     caller = options.caller
-    report = make(options.directory, caller, access, trusted=options.trusted, say=say).run(
+    report = make(options.directory, caller, access, trusted=options.trusted, say=options.say).run(
         Wanted(
             limit=limit,
             cwd=caller.folder,

@@ -97,7 +97,7 @@ def update(
     from ..wiring import feeds as wiring
     from ..wiring.fleet import limited, load
 
-    say = (lambda _: None) if state(ctx).quiet else output.note
+    say = state(ctx).say
     if from_hosts and names:
         raise UsageError("--from-hosts takes no NAME", hint="choose hosts with --limit")
     if limit and not from_hosts:
@@ -136,7 +136,7 @@ def import_(
     from ..wiring import feeds as wiring
 
     workspace = state(ctx).workspace()
-    say = (lambda _: None) if state(ctx).quiet else output.note
+    say = state(ctx).say
     found = wiring.import_paths(workspace, paths, say, name=name, ecosystem=ecosystem, force=force)
     raise typer.Exit(_show(ctx, found, form))
 

@@ -213,7 +213,7 @@ def export(
 def _fleet(ctx: typer.Context, workspace: "Workspace") -> "Fleet":
     from ..wiring.fleet import fleet_of
 
-    return fleet_of(workspace, (lambda _: None) if state(ctx).quiet else output.note)
+    return fleet_of(workspace, state(ctx).say)
 
 
 def _limited(workspace: "Workspace", fleet: "Fleet", limit: str) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import shlex
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -69,7 +69,7 @@ def up(
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     root = workspace or (state(ctx).directory or Path()) / name
     caller = state(ctx).caller
-    made = labs(caller).up(name, hosts, image.value, caller.folder / root, _say(ctx))
+    made = labs(caller).up(name, hosts, image.value, caller.folder / root, state(ctx).say)
     if not state(ctx).quiet:
         output.note(f"lab {name} is up; try: patchctl -C {shlex.quote(str(root))} discover")
     _print(made, form)
@@ -83,7 +83,7 @@ def down(
     form: Output = Format.TABLE,
 ) -> None:
     """Remove every trace of a lab; the images stay cached for the next one."""
-    count = labs(state(ctx).caller).down(name, _say(ctx), with_images=images)
+    count = labs(state(ctx).caller).down(name, state(ctx).say, with_images=images)
     said = f"{words.count(count, 'host')} removed"
     _changed(ctx, name, {"removed": count}, [said], form)
 
@@ -157,7 +157,3 @@ def _changed(
     from ..report.lab_view import LabChangedView
 
     output.show(LabChangedView(lab, fields, said), form, quiet=state(ctx).quiet)
-
-
-def _say(ctx: typer.Context) -> Callable[[str], None]:
-    return (lambda _: None) if state(ctx).quiet else output.note

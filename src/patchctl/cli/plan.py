@@ -135,11 +135,10 @@ def create(
     else:
         selection = _by_findings(kind, cve or [], decision, due_before, limit)
     selection = msgspec.structs.replace(selection, phased=phased)
-    say = (lambda _: None) if state(ctx).quiet else output.note
     made, path = make(
         workspace,
         selection,
-        say,
+        state(ctx).say,
         snapshot=snapshot,
         comment=comment,
         out=out,

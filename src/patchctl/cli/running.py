@@ -47,8 +47,7 @@ class Terminal:
 
     def say(self, line: str) -> None:
         """A line of progress."""
-        if not self._state.quiet:
-            output.note(line)
+        self._state.say(line)
 
     def screen(self) -> "Screen":
         """Shows a run here."""

@@ -67,11 +67,10 @@ def verify(
     from ..wiring.fleet import fleet_of, limited
     from ..wiring.verify import verifier
 
-    quiet = state(ctx).quiet
-    say = (lambda _: None) if quiet else output.note
-    fleet = fleet_of(workspace, say)
+    options = state(ctx)
+    fleet = fleet_of(workspace, options.say)
     hosts = limited(workspace, fleet, limit) if limit else None
-    found = verifier(workspace, fleet, say).verify(run, hosts, snapshot)
-    output.show(VerificationView(found), form, quiet=quiet)
+    found = verifier(workspace, fleet, options.say).verify(run, hosts, snapshot)
+    output.show(VerificationView(found), form, quiet=options.quiet)
     if any(one.state is not VerifiedState.OK for one in found.hosts):
         raise typer.Exit(1)

@@ -179,7 +179,7 @@ class AssessmentView(StreamedView):
             )
         else:
             yield from self._actions(self.walk.done().actions)
-        yield from all_notes(self._about(self.walk.done()))
+        yield from all_notes(self._about(self.walk.done()), kept=self.by_finding)
 
     def _actions(self, actions: Sequence[Action]) -> Iterator[Part]:
         if actions:

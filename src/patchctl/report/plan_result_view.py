@@ -7,7 +7,7 @@ from typing import Any
 from ..models.exclusions import Exclusion
 from ..models.plan import CouldNotLook, LeftOut, Plan
 from ..models.snapshot import Snapshot
-from .looks_text import held_back
+from .could_not_look_lines import held_back
 from .plan_view import PlanView, not_planned, nothing_planned
 from .view import Lines, Note, Part, Problem, View, all_notes, whole
 

@@ -28,9 +28,9 @@ from ..models.plan import (
 )
 from ..models.state import PlanSummary
 from ..models.words import count, duration, moment, more, short, size, some
-from .exclusions_text import beside, excluded, excluded_before, exclusions
-from .looks_text import could_not_look, incomplete
-from .plan_code_text import code
+from .could_not_look_lines import could_not_look, incomplete
+from .exclusion_lines import beside, excluded, excluded_before, exclusions
+from .plan_code_lines import code
 from .state_words import decision_word
 from .view import Lines, Part, Table, View
 from .wrapping import wrapped

@@ -30,8 +30,8 @@ from ..models.states import (
     UNDOING,
 )
 from ..models.words import count, more, second, short, some
-from .looks_text import could_not_look
-from .plan_code_text import code
+from .could_not_look_lines import could_not_look
+from .plan_code_lines import code
 from .plan_view import not_planned, nothing_planned
 from .state_words import run_word, state_word
 from .view import Aside, Lines, Note, Part, Table, Title, View, all_notes, whole

@@ -10,6 +10,7 @@ from ...inventory import export, load, patterns, secrets
 from ...inventory import graph as graphs
 from ...models.fleet import Fleet, GroupNode, Host, HostRow, Listing
 from ...models.settings import Settings
+from ...models.words import more
 
 _SHOWN = 10
 
@@ -60,9 +61,9 @@ def load_fleet(settings: Settings, reader: Reader, sources: Sequence[str] = ()) 
 def left_out(fleet: Fleet) -> tuple[str, ...]:
     """A line for each host that the fleet has not; one more for those beyond the first ten."""
     lines = tuple(str(one) for one in fleet.left_out[:_SHOWN])
-    more = len(fleet.left_out) - len(lines)
-    rest = f"{more} more hosts are left out for their names: `patchctl inventory lint` shows all"
-    return (*lines, rest) if more else lines
+    hidden = len(fleet.left_out) - len(lines)
+    said = f"{more(hidden, 'host')}, left out for their names: `patchctl inventory lint` shows all"
+    return (*lines, said) if hidden else lines
 
 
 def hosts_of(fleet: Fleet, limit: str, cwd: Path) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from patchctl.models.plan import HookFile, HookMode, PlanBody, Probe, ProbeKind
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import seal
 from patchctl.report import plan_diff_view, plan_view, rollout_view
-from patchctl.report.plan_code_text import code
+from patchctl.report.plan_code_lines import code
 
 PLAN = whole_plan()
 
