@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import AdapterError
+from ..models.words import short
 from .files import write_atomic
 
 _FILE = "names.json"
@@ -66,7 +67,7 @@ class KnownNames:
     def plans(self) -> list[str]:
         """The first twelve digits of the digests, newest first."""
         digests = self._stored("SELECT digest FROM plan ORDER BY number DESC LIMIT ?")
-        return [digest.removeprefix("sha256:")[:12] for digest in digests]
+        return [short(digest) for digest in digests]
 
     def _remembered(self, key: str) -> list[str]:
         path = self.state / _FILE

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from ..errors import Problem
+from ..models.words import more
 
 # Judged whether the settings name them or not; missing ones are skipped.
 PATHS = (
@@ -97,7 +98,7 @@ def counted(problems: tuple[Problem, ...], most: int = 10) -> list[Problem]:
     """The first `most` problems, and one more that counts the others."""
     listed = list(problems[:most])
     if len(problems) > most:
-        listed.append(Problem(message=f"and {len(problems) - most} more of this kind"))
+        listed.append(Problem(message=f"{more(len(problems) - most)} of this kind"))
     return listed
 
 

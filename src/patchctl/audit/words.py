@@ -22,6 +22,7 @@ from ..models.journal import (
     WaveStarted,
 )
 from ..models.rollout import Carrier
+from ..models.words import count
 
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 _DIGEST = len("sha256:") + 12
@@ -68,19 +69,19 @@ def words(event: Event) -> str:
         case RingMoved():
             return f"ring {event.ring} is {_plain(event.to)}"
         case WaveStarted():
-            return f"ring {event.ring} begins wave {event.wave} of {_count(event.hosts, 'host')}"
+            return f"ring {event.ring} begins wave {event.wave} of {count(event.hosts, 'host')}"
         case ControllerTook():
             by = f" of {event.by}" if event.by else ""
             return f"process {event.process.pid}{by} carries the run, fence {event.fence}"
         case CommandTaken():
             ring = f" ring {event.ring}" if event.ring else ""
             force = " by force" if event.force else ""
-            hosts = f" {_count(len(event.hosts), 'host')}" if event.hosts else ""
+            hosts = f" {count(len(event.hosts), 'host')}" if event.hosts else ""
             return f"{event.by} asks to {_plain(event.command)}{ring}{hosts}{force}"
         case HostMoved() | StageAnswered():
             return _of_host(event)
         case ShardStarted():
-            return f"{_plain(event.stage)} goes out to {_count(len(event.hosts), 'host')}"
+            return f"{_plain(event.stage)} goes out to {count(len(event.hosts), 'host')}"
         case ShardProcess():
             return f"{_carrier(event.process)} carries {event.shard}"
         case ShardOver():
@@ -104,7 +105,3 @@ def _of_host(event: HostMoved | StageAnswered) -> str:
 
 def _plain(name: str) -> str:
     return str(name).replace("_", " ")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..models.words import more
+from ..report.formats import Format
 from . import output
 from .options import Limit, Output, reaches_hosts
-from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
@@ -57,71 +58,14 @@ def assess(
     ] = "",
     form: Output = Format.TABLE,
 ) -> None:
+    from ..report.assessment_view import SCREEN, AssessmentView
     from ..wiring.assess import assess as begin
 
     running = begin(workspace, limit, fail_on or (), as_of)
-    if form is Format.JSON:
-        _json(running)
-    elif form is Format.YAML:
-        _yaml(running)
-    elif findings:
-        _findings(running)
-    else:
-        _actions(running, everything=all_actions, quiet=state(ctx).quiet)
+    most = None if all_actions or not sys.stdout.isatty() else SCREEN
+    view = AssessmentView(running, by_finding=findings, most=most)
+    output.show(view, form, quiet=state(ctx).quiet)
     raise typer.Exit(_code(running))
-
-
-def _json(running: "AssessmentRun") -> None:
-    from ..report.assessment_text import JsonWriter
-
-    writer = JsonWriter()
-    output.chunk(writer.head())
-    first = True
-    for name, found in running.hosts():
-        output.chunk(writer.host(name, found, first=first))
-        first = first and not found
-    output.chunk(writer.tail(running.done()) + b"\n")
-
-
-def _yaml(running: "AssessmentRun") -> None:
-    import msgspec
-
-    from ..report.assessment_text import plain
-
-    found = [{"host": name, **plain(one)} for name, some in running.hosts() for one in some]
-    output.data({"findings": found, **msgspec.to_builtins(running.done())}, Format.YAML)
-
-
-def _findings(running: "AssessmentRun") -> None:
-    from ..report import assessment_text as text
-
-    rows = [text.finding_row(name, one) for name, some in running.hosts() for one in some]
-    output.table(text.FINDINGS, rows)
-    _say(running)
-
-
-def _actions(running: "AssessmentRun", *, everything: bool, quiet: bool) -> None:
-    from ..report import assessment_text as text
-
-    found = running.done()
-    shown = found.actions if everything or not sys.stdout.isatty() else found.actions[: text.SCREEN]
-    if found.actions:
-        output.table(text.ACTIONS, text.action_rows(shown))
-    if quiet:
-        return
-    if len(shown) < len(found.actions):
-        output.note(f"{len(found.actions) - len(shown)} more actions: --all shows them")
-    _say(running)
-
-
-def _say(running: "AssessmentRun") -> None:
-    from ..report import assessment_text as text
-
-    found = running.done()
-    output.note(text.headline(found, running.total))
-    output.error_lines(line for line in (text.states_line(found), text.feeds_line(found)) if line)
-    output.error_lines(output.clean(line) for line in text.compliance(found, running.total))
-    output.error_lines(text.cautions(found))
 
 
 def _code(running: "AssessmentRun") -> int:
@@ -132,5 +76,5 @@ def _code(running: "AssessmentRun") -> int:
         due = f", due {finding.due}" if finding.due else ""
         output.error(f"{rule}: {host}: {finding.cve} in {finding.package}{due}")
     if gate.failed > len(gate.shown):
-        output.error(f"and {gate.failed - len(gate.shown)} more findings")
+        output.error(more(gate.failed - len(gate.shown), "finding"))
     return 1

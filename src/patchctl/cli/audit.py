@@ -1,16 +1,14 @@
 """`patchctl audit`: what happened, and proof that nobody changed the story."""
 
-from typing import TYPE_CHECKING, Annotated
+from functools import partial
+from typing import Annotated
 
 import typer
 
+from ..report.formats import Format
 from . import completion, output
 from .options import Output, confirm
-from .output import Format
 from .state import state
-
-if TYPE_CHECKING:
-    from ..models.audit import AuditNote
 
 _HELP = """Show and verify the audit log.
 
@@ -49,27 +47,26 @@ def show(
     form: Output = Format.TABLE,
 ) -> None:
     """The log, oldest first."""
+    from ..report.audit_view import AuditLogView
     from ..wiring import audit
 
     wanted = audit.record_filter(run=run, host=host, since=since)
     workspace = state(ctx).workspace()
-    if form is Format.TABLE:
-        # One line an event, fields apart by two spaces, so that awk and grep are enough.
-        output.lines(_line(note) for note in audit.notes(workspace, wanted))
-    else:
-        output.data(list(audit.records(workspace, wanted)), form)
+    view = AuditLogView(
+        records=partial(audit.records, workspace, wanted),
+        notes=partial(audit.notes, workspace, wanted),
+    )
+    output.show(view, form)
 
 
 @app.command()
 def verify(ctx: typer.Context, form: Output = Format.TABLE) -> None:
     """Check every record, their order, the end, and that they agree with the journal."""
+    from ..report.audit_view import AuditVerdictView
     from ..wiring import audit
 
     verdict = audit.verify(state(ctx).workspace())
-    if form is not Format.TABLE:
-        output.data(verdict, form)
-    elif verdict.ok:
-        output.lines([f"ok: {verdict.records} records, head {verdict.head or 'none'}"])
+    output.show(AuditVerdictView(verdict), form)
     if not verdict.ok:
         output.error(f"the audit log is not whole: {verdict.error}")
     elif verdict.behind:
@@ -80,17 +77,10 @@ def verify(ctx: typer.Context, form: Output = Format.TABLE) -> None:
 @app.command()
 def rebuild(ctx: typer.Context, yes: Yes = False, form: Output = Format.TABLE) -> None:
     """Write a damaged log anew from the journal; the damaged files are kept beside it."""
+    from ..report.audit_view import AuditRebuiltView
     from ..wiring import audit
 
     workspace = state(ctx).workspace()
     confirm("Write the audit log anew?", yes=yes)
     written, aside = audit.rebuild(workspace)
-    if form is Format.TABLE:
-        output.note(f"{written} records written; the old files are in {aside}")
-    else:
-        output.data({"records": written, "old_files": str(aside)}, form)
-
-
-def _line(note: "AuditNote") -> str:
-    event = f"{note.event}: {note.reason}" if note.reason else note.event
-    return "  ".join(map(output.clean, (note.at, note.run, note.host or "-", event)))
+    output.show(AuditRebuiltView(written, str(aside)), form)

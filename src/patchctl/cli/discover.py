@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
+from ..report.formats import Format
 from . import completion, output
 from .groups import DefaultGroup
 from .options import Limit, Output, reaches_hosts
-from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
@@ -73,12 +73,11 @@ def start(
     form: Output = Format.TABLE,
 ) -> None:
     """Look at every host and keep what is found (what `patchctl discover` does by itself)."""
-    from ..report import discovery_text as text
+    from ..report.discovery_view import DiscoveryView
     from ..wiring import discovery
     from ..wiring.fleet import fleet_of, limited
 
-    quiet = state(ctx).quiet
-    say = (lambda _: None) if quiet else output.note
+    options = state(ctx)
     if file is not None:
         if limit or refresh or timeout:
             raise UsageError(
@@ -86,17 +85,12 @@ def start(
             )
         found = discovery.import_hosts(workspace, file)
     else:
-        fleet = fleet_of(workspace, say)
+        fleet = fleet_of(workspace, options.say)
         hosts = limited(workspace, fleet, limit)
         found = discovery.discover(
-            workspace, fleet, hosts, refresh=refresh, say=say, timeout_s=timeout
+            workspace, fleet, hosts, refresh=refresh, say=options.say, timeout_s=timeout
         )
-    if form is Format.TABLE:
-        output.table(text.HEADER, text.rows(found))
-        if not quiet:
-            output.note(text.closing(found))
-    else:
-        output.data(text.summary(found), form)
+    output.show(DiscoveryView(found), form, quiet=options.quiet)
     raise typer.Exit(_code(found, fail_on))
 
 
@@ -121,21 +115,11 @@ def show(
     form: Output = Format.TABLE,
 ) -> None:
     """All that is known of one host, from the newest discovery that could read it."""
-    from ..report import discovery_text as text
+    from ..report.discovery_view import KnownHostView
     from ..wiring.stored import known
 
     found = known(state(ctx).workspace(), host)
-    if form is not Format.TABLE:
-        output.data(found, form)
-    elif found.facts is None:
-        output.table(["WHAT", "VALUE"], [("host", host), ("status", found.reason)])
-    elif packages:
-        rows = [(it.name, it.version, it.arch, it.source) for it in found.facts.packages]
-        output.table(["PACKAGE", "VERSION", "ARCH", "SOURCE"], rows)
-    else:
-        head = [("host", host), ("seen", text.when(found.taken)), ("snapshot", found.snapshot)]
-        last = [("last try", f"{found.status.value}: {found.reason}")] if found.reason else []
-        output.table(["WHAT", "VALUE"], [*head, *last, *text.details(found.facts)])
+    output.show(KnownHostView(found, packages=packages), form)
 
 
 @app.command("list")
@@ -148,22 +132,11 @@ def list_snapshots(
     form: Output = Format.TABLE,
 ) -> None:
     """Earlier discoveries, newest first."""
-    from ..report.discovery_text import when
+    from ..report.discovery_view import HostHistoryView, SnapshotsView
     from ..wiring import stored
 
     workspace = state(ctx).workspace()
     if host:
-        seen = stored.history(workspace, host)
-        rows = [(it.snapshot, when(it.taken), it.status.value, it.reason) for it in seen]
-        header = ["SNAPSHOT", "TAKEN", "STATUS", "REASON"]
+        output.show(HostHistoryView(stored.history(workspace, host)), form)
     else:
-        taken = stored.snapshots(workspace)
-        rows = [
-            (it.id, when(it.taken), f"{it.ok} ok", f"{it.unreachable + it.failed} not")
-            for it in taken
-        ]
-        header = ["SNAPSHOT", "TAKEN", "HOSTS", ""]
-    if form is Format.TABLE:
-        output.table(header, rows)
-    else:
-        output.data({"snapshots": seen if host else taken}, form)
+        output.show(SnapshotsView(stored.snapshots(workspace)), form)

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..report.formats import Format
 from . import output
 from .options import Limit, Output, can_confirm, confirm, takes_access
-from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
@@ -54,22 +54,21 @@ def doctor(
     form: Output = Format.TABLE,
 ) -> None:
     """Check everything and say what to mend."""
-    from ..report import doctor_text as text
+    from ..report import doctor_view as text
     from ..wiring.doctor import doctor as make
     from ..workflows.doctor.checks import CheckRequest
 
     if learn:
         can_confirm(yes=yes)
     options = state(ctx)
-    say = (lambda _: None) if options.quiet else output.note
 
     def approve(keys: Sequence["LearnedKey"]) -> None:
-        output.error_lines(text.keys(keys))
+        output.notes(text.keys(keys))
         output.note("Compare them with the hosts' own before you trust them.")
         confirm(f"Append {text.counted(keys)} to known_hosts?", yes=yes)
 
     caller = options.caller
-    report = make(options.directory, caller, access, trusted=options.trusted, say=say).run(
+    report = make(options.directory, caller, access, trusted=options.trusted, say=options.say).run(
         CheckRequest(
             limit=limit,
             cwd=caller.folder,
@@ -77,10 +76,5 @@ def doctor(
             approve=approve if learn else None,
         )
     )
-    if form is not Format.TABLE:
-        output.data(report, form)
-    else:
-        output.lines(output.clean(line) for line in text.lines(report, every=every))
-        if not options.quiet:
-            output.note(text.closing(report))
+    output.show(text.DoctorView(report, every=every), form, quiet=options.quiet)
     raise typer.Exit(0 if report.ok else 1)

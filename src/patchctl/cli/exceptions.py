@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..report.formats import Format
 from . import completion, output
 from .options import Output, reaches_hosts
-from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
@@ -65,16 +65,10 @@ Told are those that have expired or will within 30 days, that name what is known
 
 @app.command("list", help=_LIST)
 def list_(ctx: typer.Context, form: Output = Format.TABLE) -> None:
-    from ..report import exceptions_text as text
+    from ..report.exceptions_view import ExceptionsView
     from ..wiring.exceptions import listed
 
-    found = listed(state(ctx).workspace())
-    if form is not Format.TABLE:
-        output.data(found, form)
-    elif found:
-        output.table(text.COLUMNS, [text.row(one) for one in found])
-    else:
-        output.note("there are no exceptions; `patchctl exceptions add` makes one")
+    output.show(ExceptionsView(listed(state(ctx).workspace())), form)
 
 
 Names = list[str] | None
@@ -111,6 +105,7 @@ def add(
     ident: Annotated[str, typer.Option("--id", help="A name for it; default: EX-1, ...")] = "",
     form: Output = Format.TABLE,
 ) -> None:
+    from ..report.exceptions_view import NewExceptionView
     from ..wiring.exceptions import NewException, add
 
     wanted = NewException(
@@ -125,10 +120,7 @@ def add(
         groups=tuple(group or ()),
     )
     new, caution = add(state(ctx).workspace(), wanted)
-    if form is not Format.TABLE:
-        output.data(new, form)
-    else:
-        output.note(f"exceptions.yml: {new.id} added, holds until {new.expires}")
+    output.show(NewExceptionView(new), form)
     if caution:
         output.note(caution)
 
@@ -136,14 +128,11 @@ def add(
 @app.command(help=_CHECK)
 @reaches_hosts
 def check(ctx: typer.Context, workspace: "Workspace", form: Output = Format.TABLE) -> None:
-    from ..report import exceptions_text as text
+    from ..report import exceptions_view as text
     from ..wiring.exceptions import check as run
 
     review = run(workspace)
-    if form is not Format.TABLE:
-        output.data(review, form)
-    else:
-        output.lines(output.clean(line) for line in text.review_lines(review))
+    output.show(text.ExceptionsReviewView(review), form)
     if not state(ctx).quiet:
         output.note(text.closing(review))
     raise typer.Exit(0 if review.ok else 1)

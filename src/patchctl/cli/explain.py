@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..report.formats import Format
 from . import output
 from .options import Limit, Output, reaches_hosts
-from .output import Format
 
 if TYPE_CHECKING:
     from ..wiring.workspace import Workspace
@@ -41,12 +41,7 @@ def explain(
     ] = "",
     form: Output = Format.TABLE,
 ) -> None:
-    from ..report import explain_text
+    from ..report.explain_view import ExplanationView
     from ..wiring.assess import explain as ask
 
-    found = ask(workspace, subject, limit, as_of)
-    if form is not Format.TABLE:
-        output.data(found, form)
-        return
-    output.lines(output.clean(line) for line in explain_text.lines(found))
-    output.error_lines(f"warning: {line}" for line in found.warnings)
+    output.show(ExplanationView(ask(workspace, subject, limit, as_of)), form)

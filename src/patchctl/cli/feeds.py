@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import UsageError
+from ..report.formats import Format
 from . import output
 from .options import Limit, Output, reaches_hosts
-from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def update(
     from ..wiring import feeds as wiring
     from ..wiring.fleet import limited, load
 
-    say = (lambda _: None) if state(ctx).quiet else output.note
+    say = state(ctx).say
     if from_hosts and names:
         raise UsageError("--from-hosts takes no NAME", hint="choose hosts with --limit")
     if limit and not from_hosts:
@@ -136,7 +136,7 @@ def import_(
     from ..wiring import feeds as wiring
 
     workspace = state(ctx).workspace()
-    say = (lambda _: None) if state(ctx).quiet else output.note
+    say = state(ctx).say
     found = wiring.import_paths(workspace, paths, say, name=name, ecosystem=ecosystem, force=force)
     raise typer.Exit(_show(ctx, found, form))
 
@@ -150,18 +150,11 @@ def status(
     form: Output = Format.TABLE,
 ) -> None:
     """What is held, how old it is, and what the fleet lacks."""
-    from ..report import feeds_text as text
+    from ..report.feeds_view import FeedsStatusView
     from ..wiring import feeds as wiring
 
     found = wiring.status(state(ctx).workspace())
-    if form is Format.TABLE:
-        output.table(text.HEADER, text.rows(found.feeds))
-        if not state(ctx).quiet:
-            output.error_lines(text.lacks(found.missing, found.uncovered))
-    else:
-        output.data(
-            text.status_data(found.feeds, found.missing, found.uncovered, found.as_of), form
-        )
+    output.show(FeedsStatusView(found), form, quiet=state(ctx).quiet)
     stale = any(age.stale for age in found.feeds) and fail_on in (FailOn.STALE, FailOn.ANY)
     missing = bool(found.missing) and fail_on in (FailOn.MISSING, FailOn.ANY)
     raise typer.Exit(int(stale or missing))
@@ -174,29 +167,22 @@ def remove(
     form: Output = Format.TABLE,
 ) -> None:
     """Forget feeds."""
+    from ..report.feeds_view import FeedsRemovedView
     from ..wiring.feeds import remove as forget
 
     forget(state(ctx).workspace(), names)
-    if form is not Format.TABLE:
-        output.data({"removed": names}, form)
-    elif not state(ctx).quiet:
-        output.note(f"removed {', '.join(names)}")
+    output.show(FeedsRemovedView(names), form, quiet=state(ctx).quiet)
 
 
 def _show(ctx: typer.Context, updates: "Iterable[FeedUpdate]", form: Format) -> int:
     from ..models.feeds import UpdateOutcome
-    from ..report import feeds_text as text
+    from ..report.feeds_view import FeedsUpdateView
 
     done = []
     for one in updates:
         done.append(one)
         if one.outcome is UpdateOutcome.FAILED:
             output.error(f"{one.name}: {one.reason}")
-    if form is Format.TABLE:
-        output.table(text.UPDATES, [text.update_row(one) for one in done])
-        if not state(ctx).quiet:
-            output.note(text.closing(done))
-    else:
-        output.data({"feeds": [text.update_data(one) for one in done]}, form)
+    output.show(FeedsUpdateView(done), form, quiet=state(ctx).quiet)
     failed = sum(one.outcome is UpdateOutcome.FAILED for one in done)
     return 0 if not failed else 2 if failed == len(done) else 1

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..workflows.rollout.host_clean import Action, HostKeeps
+from ..models.host_storage import HostKeeps
+from ..report.formats import Format
+from ..workflows.rollout.host_clean import Action
 from . import completion, output
 from .options import Output, changes_hosts, confirm, reaches_hosts
-from .output import Format
-from .summary import when
 
 if TYPE_CHECKING:
     from ..models.fleet import Fleet
@@ -97,23 +97,7 @@ def _ask(
 
 
 def _print(found: list[HostKeeps], form: Format) -> None:
-    if form is Format.TABLE:
-        header = ("HOST", "CLAIM", "TRANSACTION", "CREATED", "KIB", "OUTCOME")
-        output.table(header, [row for host in found for row in _rows(host)])
-        for host in found:
-            if host.error:
-                output.note(f"{host.name}: {host.error}")
-    else:
-        output.data({"hosts": found}, form)
+    from ..report.host_view import HostStorageView
+
+    output.show(HostStorageView(found), form)
     raise typer.Exit(4 if any(host.error for host in found) else 0)
-
-
-def _rows(host: HostKeeps) -> list[tuple[str, ...]]:
-    claim = host.claim
-    held = claim.run if claim is not None and claim.active else "-"
-    if not host.transactions:
-        return [(host.name, held if not host.error else "?", "-", "-", "-", "-")]
-    return [
-        (host.name, held, one.transaction, when(one.created), str(one.kib), one.outcome)
-        for one in host.transactions
-    ]

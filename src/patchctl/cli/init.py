@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
+from ..report.formats import Format
+from ..report.workspace_view import NewWorkspaceView
 from ..wiring.init import init as write
 from . import output
 from .options import Output
-from .output import Format
 from .state import state
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -39,13 +40,10 @@ def init(
     begun = write(root)
     written = [str(path) for path in begun.written]
     not_used = [str(one) for one in begun.not_used]
-    if form is Format.TABLE:
-        output.lines(map(output.clean, written))
-    else:
-        output.data({"workspace": str(root), "written": written, "not_used": not_used}, form)
+    output.show(NewWorkspaceView(str(root), written, not_used), form)
     if not state(ctx).quiet:
         where = shlex.quote(str(root))
-        output.error_lines(not_used)
+        output.notes(not_used)
         if root / "inventory" / "hosts.yml" in begun.written:
             output.note(f"next: put your hosts into {where}/inventory/hosts.yml, then")
         else:

@@ -6,10 +6,10 @@ import typer
 from typer.core import TyperGroup
 
 from ..errors import UsageError
+from ..report.formats import Format
 from . import completion, output
 from .groups import DefaultGroup
 from .options import Limit, Output, reaches_hosts
-from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
@@ -103,23 +103,12 @@ def list_hosts(
     ctx: typer.Context, workspace: "Workspace", limit: Limit = "", form: Output = Format.TABLE
 ) -> None:
     """Every host with its ring and why it is in it."""
+    from ..report.inventory_view import HostsView
     from ..workflows.inventory import show as workflow
 
     fleet = _fleet(ctx, workspace)
     found = workflow.listing(fleet, _limited(workspace, fleet, limit))
-    if form is not Format.TABLE:
-        output.data(found, form)
-        return
-    output.table(
-        ["HOST", "RING", "WHY", "ADDRESS", "GROUPS"],
-        [
-            (row.name, row.ring or "-", row.ring_reason, row.address, " ".join(row.groups))
-            for row in found.hosts
-        ],
-    )
-    if not state(ctx).quiet:
-        counts = ", ".join(f"{ring} {count}" for ring, count in found.rings.items())
-        output.note(f"{len(found.hosts)} hosts: {counts}, without a ring {found.without_ring}")
+    output.show(HostsView(found), form, quiet=state(ctx).quiet)
 
 
 @app.command()
@@ -136,20 +125,10 @@ def show(
     form: Output = Format.TABLE,
 ) -> None:
     """All that the inventory says of one host, untemplated; secrets are hidden."""
+    from ..report.inventory_view import HostView
     from ..workflows.inventory import show as workflow
 
-    found = workflow.show(_fleet(ctx, workspace), host)
-    if form is not Format.TABLE:
-        output.data(found, form)
-        return
-    rows = [
-        ("host", found.name),
-        ("ring", found.ring or "-"),
-        ("why", found.ring_reason),
-        ("groups", " ".join(found.groups)),
-        *((f"  {key}", str(value)) for key, value in sorted(found.variables.items())),
-    ]
-    output.table(["WHAT", "VALUE"], rows)
+    output.show(HostView(workflow.show(_fleet(ctx, workspace), host)), form)
 
 
 @app.command(help=_GRAPH_HELP)
@@ -157,15 +136,12 @@ def show(
 def graph(
     ctx: typer.Context, workspace: "Workspace", limit: Limit = "", form: Output = Format.TABLE
 ) -> None:
-    from ..report import inventory_text
+    from ..report.inventory_view import GraphView
     from ..workflows.inventory import show as workflow
 
     fleet = _fleet(ctx, workspace)
     found = workflow.graph(fleet, _limited(workspace, fleet, limit))
-    if form is not Format.TABLE:
-        output.data(found, form)
-    else:
-        output.lines(output.clean(line) for line in inventory_text.graph(found))
+    output.show(GraphView(found), form)
 
 
 @app.command(help=_LINT_HELP)
@@ -176,19 +152,14 @@ def lint(
     strict: Annotated[bool, typer.Option("--strict", help="Exit 1 on warnings too.")] = False,
     form: Output = Format.TABLE,
 ) -> None:
-    from ..report import inventory_text
+    from ..report.inventory_view import LintView
     from ..wiring.inventory import lint as find
 
     report, warnings = find(workspace)
     quiet = state(ctx).quiet
     if not quiet:
-        output.error_lines(f"warning: {line}" for line in warnings)
-    if form is not Format.TABLE:
-        output.data(report, form)
-    else:
-        output.lines(output.clean(line) for line in inventory_text.findings(report))
-        if not quiet:
-            output.note(inventory_text.lint_summary(report))
+        output.notes(f"warning: {line}" for line in warnings)
+    output.show(LintView(report), form, quiet=quiet)
     if report.errors or (strict and report.warnings):
         raise typer.Exit(1)
 
@@ -204,15 +175,11 @@ def diff(
     ] = False,
     form: Output = Format.TABLE,
 ) -> None:
-    from ..report import inventory_text
+    from ..report.inventory_view import InventoryDiffView
     from ..wiring.inventory import inventory_diff
 
     found = inventory_diff(workspace, revision, run_sources=run_sources, warn=output.note)
-    if form is not Format.TABLE:
-        output.data(found, form)
-    else:
-        output.lines(output.clean(line) for line in inventory_text.diff(found))
-        output.error_lines(inventory_text.not_compared(one) for one in found.not_compared)
+    output.show(InventoryDiffView(found), form)
     if found.differs:
         raise typer.Exit(1)
 
@@ -230,22 +197,23 @@ def export(
     limit: Limit = "",
 ) -> None:
     """The fleet as Ansible's dynamic-inventory JSON, with secrets as the inventory has them."""
+    from ..report.inventory_view import AnsibleInventoryView
     from ..workflows.inventory import show as workflow
 
     if every and host:
         raise UsageError("give --list or --host, not both")
     fleet = _fleet(ctx, workspace)
     if host:
-        output.data(workflow.ansible_host(fleet, host), Format.JSON)
-        return
-    names = _limited(workspace, fleet, limit)
-    output.data(workflow.ansible_listing(fleet, names), Format.JSON)
+        found = workflow.ansible_host(fleet, host)
+    else:
+        found = workflow.ansible_listing(fleet, _limited(workspace, fleet, limit))
+    output.show(AnsibleInventoryView(found), Format.JSON)
 
 
 def _fleet(ctx: typer.Context, workspace: "Workspace") -> "Fleet":
     from ..wiring.fleet import fleet_of
 
-    return fleet_of(workspace, (lambda _: None) if state(ctx).quiet else output.note)
+    return fleet_of(workspace, state(ctx).say)
 
 
 def _limited(workspace: "Workspace", fleet: "Fleet", limit: str) -> tuple[str, ...]:

@@ -2,14 +2,17 @@
 
 import shlex
 import signal
-from collections.abc import Callable
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from ..wiring.lab import DEFAULT_NAME, Status, labs, offers
+from ..models import words
+from ..models.lab import LabStatus
+from ..report.formats import Format
+from ..wiring.lab import DEFAULT_NAME, labs, offers
 from . import output
 from .options import Output
 from .state import state
@@ -66,7 +69,7 @@ def up(
         typer.Option("--workspace", metavar="DIR", help="Where to write the workspace [./NAME]."),
     ] = None,
     name: Name = DEFAULT_NAME,
-    form: Output = output.Format.TABLE,
+    form: Output = Format.TABLE,
 ) -> None:
     """Start hosts with pending updates, and write a workspace whose inventory reaches them.
 
@@ -77,7 +80,7 @@ def up(
     root = workspace or (state(ctx).directory or Path()) / name
     caller = state(ctx).caller
     made = labs(caller).up(
-        name, hosts, image.value, caller.folder / root, _say(ctx), release=release.value
+        name, hosts, image.value, caller.folder / root, state(ctx).say, release=release.value
     )
     if not state(ctx).quiet:
         output.note(f"lab {name} is up; try: patchctl -C {shlex.quote(str(root))} discover")
@@ -89,21 +92,19 @@ def down(
     ctx: typer.Context,
     name: Name = DEFAULT_NAME,
     images: Annotated[bool, typer.Option("--images", help="Remove the cached images too.")] = False,
-    form: Output = output.Format.TABLE,
+    form: Output = Format.TABLE,
 ) -> None:
     """Remove every trace of a lab; the images stay cached for the next one."""
-    count = labs(state(ctx).caller).down(name, _say(ctx), with_images=images)
-    if form is not output.Format.TABLE:
-        output.data({"lab": name, "removed": count}, form)
-    elif not state(ctx).quiet:
-        output.note(f"lab {name}: {count} hosts removed")
+    count = labs(state(ctx).caller).down(name, state(ctx).say, with_images=images)
+    said = f"{words.count(count, 'host')} removed"
+    _changed(ctx, name, {"removed": count}, [said], form)
 
 
 @app.command()
 def status(
     ctx: typer.Context,
     name: Annotated[str, typer.Option("--name", metavar="NAME", help="Only this lab.")] = "",
-    form: Output = output.Format.TABLE,
+    form: Output = Format.TABLE,
 ) -> None:
     """Show the hosts of all labs."""
     _print(labs(state(ctx).caller).status(name), form)
@@ -118,21 +119,24 @@ def publish(
     name: Name = DEFAULT_NAME,
     drop: Annotated[bool, typer.Option("--drop", help="Take them away again.")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="Back to the lab's first state.")] = False,
-    form: Output = output.Format.TABLE,
+    form: Output = Format.TABLE,
 ) -> None:
     """Put prepared updates, good and bad ones, into a lab's repository, and renew its feed.
 
     Example: patchctl lab publish bad-web
     """
     if not updates and not reset:
-        _offers(form)
+        from ..report.lab_view import LabOffersView
+
+        output.show(LabOffersView(offers()), form)
         return
     labs(state(ctx).caller).publish(name, updates or [], drop=drop, reset=reset)
-    if form is not output.Format.TABLE:
-        output.data({"lab": name, "updates": updates or [], "drop": drop, "reset": reset}, form)
-    elif not state(ctx).quiet:
-        output.note(f"lab {name}: repository changed; hosts see it when they look next")
-        output.note("its feed is renewed: patchctl feeds import lab/feed")
+    said = [
+        "repository changed; hosts see it when they look next",
+        "its feed is renewed: patchctl feeds import lab/feed",
+    ]
+    fields = {"updates": updates or [], "drop": drop, "reset": reset}
+    _changed(ctx, name, fields, said, form)
 
 
 @app.command()
@@ -142,37 +146,26 @@ def reboot(
         list[str] | None, typer.Argument(metavar="HOSTS...", help="Which; without: all.")
     ] = None,
     name: Name = DEFAULT_NAME,
-    form: Output = output.Format.TABLE,
+    form: Output = Format.TABLE,
 ) -> None:
     """Switch hosts off and on, as what waits for a reboot needs it.
 
     Example: patchctl lab reboot staging-1
     """
     count = labs(state(ctx).caller).reboot(name, hosts or [])
-    if form is not output.Format.TABLE:
-        output.data({"lab": name, "rebooted": count}, form)
-    elif not state(ctx).quiet:
-        output.note(f"lab {name}: {count} {'host' if count == 1 else 'hosts'} rebooted")
+    said = f"{words.count(count, 'host')} rebooted"
+    _changed(ctx, name, {"rebooted": count}, [said], form)
 
 
-def _offers(form: output.Format) -> None:
-    found = [(name, first, image, what) for name, what, first, image in offers()]
-    if form is output.Format.TABLE:
-        output.table(["UPDATES", "PENDING AT FIRST", "ONLY ON", "WHAT IT DOES"], found)
-        return
-    keys = ("name", "pending_at_first", "image", "what")
-    output.data({"updates": [dict(zip(keys, row, strict=True)) for row in found]}, form)
+def _print(found: LabStatus, form: Format) -> None:
+    from ..report.lab_view import LabView
+
+    output.show(LabView(found), form)
 
 
-def _print(found: Status, form: output.Format) -> None:
-    if form is not output.Format.TABLE:
-        output.data(found, form)
-        return
-    output.table(
-        ["NAME", "ADDRESS", "PORT", "IMAGE", "STATE", "LAB"],
-        [(h.name, h.address, str(h.port), h.image, h.state, h.lab) for h in found.hosts],
-    )
+def _changed(
+    ctx: typer.Context, lab: str, fields: dict[str, Any], said: Sequence[str], form: Format
+) -> None:
+    from ..report.lab_view import LabChangedView
 
-
-def _say(ctx: typer.Context) -> Callable[[str], None]:
-    return (lambda _: None) if state(ctx).quiet else output.note
+    output.show(LabChangedView(lab, fields, said), form, quiet=state(ctx).quiet)

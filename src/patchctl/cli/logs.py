@@ -1,8 +1,8 @@
 """What `-v` shows: which playbooks run, on how many hosts, and how long everything takes."""
 
 import logging
-import time
 
+from ..models.words import clock
 from . import output
 
 
@@ -11,8 +11,8 @@ class _Lines(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
-            clock = time.strftime("%H:%M:%S", time.gmtime(record.created))
-            output.note(f"{clock} {record.getMessage()}")
+            at = clock(record.created)
+            output.note(f"{at} {record.getMessage()}")
         except Exception:
             self.handleError(record)
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
+from ..report.formats import Format
 from . import completion, output
-from .output import Format
 from .state import state
 
 if TYPE_CHECKING:

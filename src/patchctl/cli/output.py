@@ -5,22 +5,14 @@ Whatever came from a host passes `clean` before a person's terminal sees it.
 
 import shutil
 import sys
-from collections.abc import Iterable, Sequence
-from enum import StrEnum
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from . import columns
 from .pager import Pager, for_stdout
 
-
-class Format(StrEnum):
-    """`-o`."""
-
-    TABLE = "table"
-    JSON = "json"
-    YAML = "yaml"
+if TYPE_CHECKING:
+    from ..report.formats import Format
+    from ..report.view import View
 
 
 def clean(text: str) -> str:
@@ -30,7 +22,7 @@ def clean(text: str) -> str:
     return on_screen(text)
 
 
-class _Screen:
+class _Invocation:
     """The pager of this invocation, if it has one."""
 
     pager: Pager | None = None
@@ -38,20 +30,20 @@ class _Screen:
 
 def page() -> None:
     """From now on, results that are longer than the screen go through a pager."""
-    _Screen.pager = for_stdout()
+    _Invocation.pager = for_stdout()
 
 
 def close() -> None:
     """Write what is held back, and wait for the pager."""
-    pager, _Screen.pager = _Screen.pager, None
+    pager, _Invocation.pager = _Invocation.pager, None
     if pager is not None:
         pager.close(_to_stderr)
 
 
 def flush() -> None:
     """Write what is held back, before something else uses the terminal."""
-    if _Screen.pager is not None:
-        _Screen.pager.flush()
+    if _Invocation.pager is not None:
+        _Invocation.pager.flush()
 
 
 def _to_stderr(line: str) -> None:
@@ -69,62 +61,62 @@ def note(message: str) -> None:
 
 
 def _say(line: str) -> None:
-    if _Screen.pager is not None:
-        _Screen.pager.note(line, _to_stderr)
+    if _Invocation.pager is not None:
+        _Invocation.pager.note(line, _to_stderr)
     else:
         _to_stderr(line)
 
 
-def _write(text: str) -> None:
-    if _Screen.pager is not None:
-        _Screen.pager.write(text)
-    else:
-        sys.stdout.write(text)
+class Screen:
+    """This invocation's terminal, for the renderers of `report/`."""
 
+    def __init__(self, *, quiet: bool = False) -> None:
+        self.quiet = quiet
 
-def data(value: Any, form: Format) -> None:
-    """A model or builtins as JSON or YAML on stdout. JSON is one line."""
-    plain = msgspec.to_builtins(value)
-    if form is Format.YAML:
-        import yaml
+    @property
+    def width(self) -> int | None:
+        """Columns of the terminal; None where stdout is none."""
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
-        text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=False, width=100)
-    else:
-        text = msgspec.json.encode(plain).decode() + "\n"
-    _write(text)
-    sys.stdout.flush()
+    def clean(self, text: str) -> str:
+        """What a terminal would obey, escaped."""
+        return clean(text)
 
+    def write(self, text: str) -> None:
+        """A part of the result on stdout."""
+        if _Invocation.pager is not None:
+            _Invocation.pager.write(text)
+        else:
+            sys.stdout.write(text)
 
-def whole(rows: Iterable[msgspec.Struct]) -> list[dict[str, Any]]:
-    """Each with all of its fields, those without a value too: a script reads them by name."""
-    return [{name: getattr(row, name) for name in row.__struct_fields__} for row in rows]
+    def encoded(self, part: bytes) -> None:
+        """A part of the result on stdout in UTF-8, whatever the locale is."""
+        if _Invocation.pager is not None:
+            _Invocation.pager.write(part.decode())
+        else:
+            sys.stdout.flush()
+            sys.stdout.buffer.write(part)
 
-
-def chunk(part: bytes) -> None:
-    """A part of a long result that is written as it is made, as UTF-8."""
-    if _Screen.pager is not None:
-        _Screen.pager.write(part.decode())
-    else:
+    def note(self, text: str) -> None:
+        """A line on stderr, after what is on stdout by now."""
         sys.stdout.flush()
-        sys.stdout.buffer.write(part)
+        note(text)
+
+    def problem(self, text: str) -> None:
+        """A line on stderr that says what is wrong."""
+        sys.stdout.flush()
+        error(text)
 
 
-def lines(rows: Iterable[str]) -> None:
-    """Prepared lines on stdout."""
-    for row in rows:
-        _write(row + "\n")
+def show(view: "View", form: "Format", *, quiet: bool = False) -> None:
+    """A view in the format that was asked for; `quiet` drops its notes."""
+    from ..report.formats import RENDERERS
+
+    RENDERERS[form].render(view, Screen(quiet=quiet))
     sys.stdout.flush()
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    """Columns separated by two spaces. Names are never wrapped or cut; free text gives way on a
-    terminal that is too narrow, and is whole elsewhere."""
-    body = [[clean(cell) for cell in row] for row in rows]
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    lines(columns.layout(header, body, width))
-
-
-def error_lines(rows: Iterable[str]) -> None:
+def notes(rows: Iterable[str]) -> None:
     """Prepared lines for the person at the terminal, on stderr."""
     for row in rows:
         note(row)

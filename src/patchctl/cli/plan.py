@@ -8,13 +8,15 @@ import typer
 
 from ..errors import UsageError
 from ..models.plan import Plan, Selection, SelectionMode
+from ..report.formats import Format
 from . import completion, output
 from .options import Exclude, ExcludeReason, Limit, Output, reaches_hosts
-from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
+    from ..report.plan_result_view import PlanResultView
     from ..wiring.workspace import Workspace
+    from ..workflows.plan.make_plan import Made
 
 _HELP = """Freeze pending updates into a reviewable plan.
 
@@ -125,7 +127,6 @@ def create(
     """
     from ..wiring.plan import make_file as make
     from ..workflows.exclusions import of_options
-    from . import planning
 
     kind = _kind(security=security, every=every, packages=bool(package))
     if not cve and decision is due_before is None:
@@ -134,17 +135,16 @@ def create(
     else:
         selection = _by_findings(kind, cve or [], decision, due_before, limit)
     selection = msgspec.structs.replace(selection, phased=phased)
-    say = (lambda _: None) if state(ctx).quiet else output.note
     made, path = make(
         workspace,
         selection,
-        say,
+        state(ctx).say,
         snapshot=snapshot,
         comment=comment,
         out=out,
         exclude=of_options(exclude or (), reason),
     )
-    planning.show(made, path, form)
+    output.show(plan_result(made, path), form)
     raise typer.Exit(made.exit_code)
 
 
@@ -186,13 +186,9 @@ def show(
     form: Output = Format.TABLE,
 ) -> None:
     """A plan for a person, with all that it runs; the rest of it with -o json."""
-    from ..report import plan_text
+    from ..report.plan_view import PlanView
 
-    found = _find(ctx, plan)
-    if form is not Format.TABLE:
-        output.data(found, form)
-        return
-    output.lines(output.clean(line) for line in plan_text.show(found, full=full))
+    output.show(PlanView(_find(ctx, plan), full=full), form)
 
 
 @app.command()
@@ -207,39 +203,33 @@ def diff(
     form: Output = Format.TABLE,
 ) -> None:
     """What plan B changes against plan A."""
-    from ..report import plan_diff_text
+    from ..report.plan_diff_view import PlanDiffView
     from ..workflows.plan.make_plan import compare
 
-    found = compare(_find(ctx, before), _find(ctx, after))
-    if form is not Format.TABLE:
-        output.data(found, form)
-        return
-    output.lines(output.clean(line) for line in plan_diff_text.show(found))
+    output.show(PlanDiffView(compare(_find(ctx, before), _find(ctx, after))), form)
 
 
 @app.command("list")
 def list_plans(ctx: typer.Context, form: Output = Format.TABLE) -> None:
     """Stored plans, newest first."""
-    from ..report.plan_text import short, when
+    from ..report.plan_view import PlansView
     from ..wiring import stored
 
-    plans = stored.plans(state(ctx).workspace())
-    if form is not Format.TABLE:
-        output.data({"plans": plans}, form)
-        return
-    output.table(
-        ["PLAN", "CREATED", "HOSTS", "CHANGES", "BY", "COMMENT"],
-        [
-            (
-                short(one.digest),
-                when(one.created),
-                str(one.hosts),
-                str(one.transitions),
-                one.author,
-                one.comment,
-            )
-            for one in plans
-        ],
+    output.show(PlansView(stored.plans(state(ctx).workspace())), form)
+
+
+def plan_result(made: "Made", path: Path | None) -> "PlanResultView":
+    """What is shown of it; `path` is where the plan was written, None where there is none."""
+    from ..report.plan_result_view import PlanResultView
+
+    return PlanResultView(
+        plan=made.plan,
+        path=str(path) if path else None,
+        snapshot=made.snapshot,
+        left_out=made.left_out,
+        could_not_look=made.could_not_look,
+        exclusions=made.exclusions,
+        all_looked_at=made.all_looked_at,
     )
 
 

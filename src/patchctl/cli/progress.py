@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from ..models import words
 from ..models.journal import (
     HostMoved,
     JournalEntry,
@@ -19,7 +20,8 @@ from ..models.journal import (
 from ..models.rollout import HostState, OutcomeStatus
 from ..models.run_status import HostStatusLine, RunStatus
 from ..models.states import AT_REST, COUNTED, IN_FLIGHT
-from ..report import rollout_text
+from ..report import rollout_view
+from ..report.state_words import run_word, state_word
 from ..workflows.rollout.watching import Onlooker, Picture, RunView
 from . import output
 
@@ -71,25 +73,25 @@ class PlainLines(Follower):
                 text = f"{view.hosts[event.host].ring}: {event.host}: waits: {event.reason}"
             case WaveStarted():
                 waves = len(view.rings[event.ring].waves)
-                size = rollout_text.some(event.hosts, "host")
+                size = words.count(event.hosts, "host")
                 text = f"{event.ring}: wave {event.wave} of {waves}, {size}"
             case RingMoved():
                 why = f": {event.reason}" if event.reason else ""
                 text = f"{event.ring}: {event.to.value}{why}"
             case RunMoved():
                 why = f": {event.reason}" if event.reason else ""
-                text = f"run {view.run}: {event.to.value.replace('_', ' ')}{why}"
+                text = f"run {view.run}: {state_word(event.to)}{why}"
             case _:
                 pass
         if text:
-            clock = time.strftime("%H:%M:%S", time.gmtime(entry.at / 1000))
-            output.note(f"{clock} {text}")
+            at = words.clock(entry.at / 1000)
+            output.note(f"{at} {text}")
 
 
 def _host(event: HostMoved, ring: str) -> str:
-    what = event.stage.value if event.to in IN_FLIGHT and event.stage else event.to.value
+    what = event.stage if event.to in IN_FLIGHT and event.stage else event.to
     why = f": {event.reason}" if event.reason else ""
-    return f"{ring}: {event.host}: {rollout_text.word(what).replace('_', ' ')}{why}"
+    return f"{ring}: {event.host}: {state_word(what)}{why}"
 
 
 class LiveTable(Follower):
@@ -127,7 +129,7 @@ def _table(picture: Picture) -> "RenderableType":
         rings.add_column(title, no_wrap=True)
     for ring in status.rings:
         rings.add_row(
-            Text(ring.name), Text(ring.state.value), Text(rollout_text.counts(ring.hosts))
+            Text(ring.name), Text(ring.state.value), Text(rollout_view.counts(ring.hosts))
         )
     hosts = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("HOST", "RING", "STAGE", "FOR", "REASON"):
@@ -136,24 +138,24 @@ def _table(picture: Picture) -> "RenderableType":
     now = time.time_ns() // 1_000_000
     for line in shown:
         busy = line.state in IN_FLIGHT
-        stage = line.stage if busy else rollout_text.word(line.state.value)
+        stage = run_word(line.stage) if busy else state_word(line.state)
         waited = f"{(now - since[line.name]) // 1000} s" if busy else ""
         style = _STYLE.get(line.state.value, "cyan")
         hosts.add_row(
             Text(output.clean(line.name)),
             Text(line.ring),
-            Text(stage.replace("_", " "), style=style),
+            Text(stage, style=style),
             Text(waited),
             Text(output.clean(line.reason)),
         )
     parts: list[RenderableType] = [
-        Text(output.clean(rollout_text.headline(status)), style="bold"),
+        Text(output.clean(rollout_view.headline(status)), style="bold"),
         rings,
         Text(""),
         hosts,
     ]
     if len(shown) < len(status.hosts):
-        parts.append(Text(f"… and {len(status.hosts) - len(shown)} more hosts", style="dim"))
+        parts.append(Text(words.more(len(status.hosts) - len(shown), "host"), style="dim"))
     return Group(*parts)
 
 

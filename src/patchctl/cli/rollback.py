@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..report.formats import Format
 from . import completion
 from .options import Output, changes_hosts, confirm
-from .output import Format
 
 if TYPE_CHECKING:
     from ..wiring.workspace import Workspace

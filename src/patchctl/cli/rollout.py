@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import NotFoundError, UsageError
+from ..report.formats import Format
 from . import completion, output
 from .groups import DefaultGroup
 from .options import Exclude, ExcludeReason, Output, can_confirm, changes_hosts, confirm
-from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
@@ -90,15 +90,14 @@ def start(
     workspace, or if --trust-plan names its whole digest. --exclude is for the plan that is made
     where none is named.
     """
+    from ..report.rollout_view import QuestionView
     from ..wiring.rollout import starting
     from ..workflows.exclusions import of_options
     from ..workflows.rollout.start import NothingToDo
     from .running import Terminal
-    from .summary import before
 
     def approve(chosen: "Plan") -> None:
-        if form is Format.TABLE:
-            output.error_lines(before(chosen))
+        output.show(QuestionView(chosen), form)
         confirm("Roll out?", yes=yes)
 
     excluded = of_options(exclude or (), reason)
@@ -231,10 +230,10 @@ def retry(
 @app.command()
 def status(ctx: typer.Context, run: Run = "", form: Output = Format.TABLE) -> None:
     """Where a run stands: every ring, every host."""
+    from ..report.rollout_view import RunView
     from .running import look
-    from .summary import show_status
 
-    show_status(look(ctx, run), form)
+    output.show(RunView(look(ctx, run)), form)
 
 
 @app.command()
@@ -248,10 +247,10 @@ def watch(ctx: typer.Context, run: Run = "", form: Output = Format.TABLE) -> Non
 @app.command("list")
 def list_runs(ctx: typer.Context, form: Output = Format.TABLE) -> None:
     """All runs, newest first."""
+    from ..report.rollout_view import RunsView
     from ..wiring.stored import runs
-    from .summary import show_runs
 
-    show_runs(runs(state(ctx).workspace()), form)
+    output.show(RunsView(runs(state(ctx).workspace())), form)
 
 
 def _steer(ctx: typer.Context, run: str, what: str, ring: str, reason: str, form: Format) -> None:

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, NoReturn, Self
 import typer
 
 from ..models.journal import CommandKind
-from ..models.rollout import RunState
 from ..models.run_status import RunStatus
-from ..report import plan_text, rollout_text
+from ..report.formats import RENDERERS, Format
+from ..report.rollout_view import NothingToRollOutView, RequestView, RunView
 from . import output
-from .output import Format
 from .progress import Follower, LiveTable, PlainLines
 from .state import state
-from .summary import show_status
 
 if TYPE_CHECKING:
     from ..wiring.workspace import Workspace
@@ -30,6 +28,7 @@ class Terminal:
     def __init__(self, ctx: typer.Context, form: Format) -> None:
         self._state = state(ctx)
         self._form = form
+        self._live = RENDERERS[form].live
         self._follower: Follower | None = None
 
     def __enter__(self) -> Self:
@@ -49,8 +48,7 @@ class Terminal:
 
     def say(self, line: str) -> None:
         """A line of progress."""
-        if not self._state.quiet:
-            output.note(line)
+        self._state.say(line)
 
     def screen(self) -> "Screen":
         """Shows a run here."""
@@ -62,8 +60,8 @@ class Terminal:
         """Who shows the run: nobody, plain lines, or a live table."""
         if self._state.quiet:
             return ()
-        live = self._form is Format.TABLE and not self._state.verbose and not self._state.debug
-        if live and sys.stderr.isatty():
+        plain = self._state.verbose or self._state.debug
+        if self._live and not plain and sys.stderr.isatty():
             from rich.console import Console
 
             console = Console(stderr=True, no_color=not self._state.color, highlight=False)
@@ -74,26 +72,20 @@ class Terminal:
 
     def nothing(self, found: "NothingToDo") -> NoReturn:
         """Say why no host has anything to do, and exit."""
-        rows = found.could_not_look
-        why = plan_text.nothing_planned(rows, found.left_out, all_looked_at=found.all_looked_at)
-        if self._form is Format.TABLE:
-            output.lines(map(output.clean, plan_text.not_planned(rows, found.left_out)))
-            output.note(why)
-        else:
-            ended = RunState.HALTED if found.exit_code else RunState.DONE
-            nothing = {"run": None, "plan": None, "state": ended.value, "reason": why}
-            lists = {"rings": [], "hosts": [], "blockers": [], "could_not_look": rows}
-            plan = {
-                "left_out": output.whole(found.left_out),
-                "exclusions": output.whole(found.exclusions),
-            }
-            output.data({**nothing, **lists, **plan}, self._form)
+        view = NothingToRollOutView(
+            exit_code=found.exit_code,
+            left_out=found.left_out,
+            could_not_look=found.could_not_look,
+            exclusions=found.exclusions,
+            all_looked_at=found.all_looked_at,
+        )
+        output.show(view, self._form)
         raise typer.Exit(found.exit_code)
 
     def finish(self, ended: "Ended") -> NoReturn:
         """Show where the run stands, exit with its code."""
         self._close()
-        show_status(ended.status, self._form)
+        output.show(RunView(ended.status), self._form)
         if ended.why:
             output.error(ended.why)
         raise typer.Exit(ended.exit_code)
@@ -119,14 +111,8 @@ def steer(
     """Leave a request in the run's mailbox and say when it takes effect."""
     rollouts, ident = opened(state(ctx).workspace(), run)
     lives = rollouts.request(ident, command, ring=ring, reason=reason)
-    if form is not Format.TABLE:
-        output.data({"run": ident, "command": command.value, "controller": lives}, form)
-    elif lives:
-        output.note(f"run {ident}: {command.value} is asked for; its controller takes it")
-    else:
-        status = rollouts.status(ident)
-        output.note(rollout_text.headline(status))
-        output.error_lines(rollout_text.next_step(status).splitlines())
+    status = None if lives else rollouts.status(ident)
+    output.show(RequestView(ident, command, status), form)
 
 
 def follow(ctx: typer.Context, run: str, form: Format) -> NoReturn:

@@ -5,6 +5,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import output
+
 if TYPE_CHECKING:
     import typer
 
@@ -29,6 +31,11 @@ class State:
         from .caller import this_process
 
         return this_process()
+
+    def say(self, line: str) -> None:
+        """A line of progress, which `--quiet` drops."""
+        if not self.quiet:
+            output.note(line)
 
     def workspace(self) -> "Workspace":
         """The workspace at or above the folder. Raises InvalidInputError where there is none, or

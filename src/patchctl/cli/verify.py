@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..report.formats import Format
 from . import completion, output
 from .options import Limit, Output, reaches_hosts
-from .output import Format
 from .state import state
 
 if TYPE_CHECKING:
@@ -63,21 +63,14 @@ def verify(
     form: Output = Format.TABLE,
 ) -> None:
     from ..models.verification import VerifiedState
-    from ..report import verify_text as text
+    from ..report.verify_view import VerificationView
     from ..wiring.fleet import fleet_of, limited
     from ..wiring.verify import verifier
 
-    quiet = state(ctx).quiet
-    say = (lambda _: None) if quiet else output.note
-    fleet = fleet_of(workspace, say)
+    options = state(ctx)
+    fleet = fleet_of(workspace, options.say)
     hosts = limited(workspace, fleet, limit) if limit else None
-    found = verifier(workspace, fleet, say).verify(run, hosts, snapshot)
-    if form is not Format.TABLE:
-        output.data(found, form)
-    else:
-        if rows := text.rows(found):
-            output.table(text.HEADER, rows)
-        if not quiet:
-            output.error_lines(text.closing(found))
+    found = verifier(workspace, fleet, options.say).verify(run, hosts, snapshot)
+    output.show(VerificationView(found), form, quiet=options.quiet)
     if any(one.state is not VerifiedState.OK for one in found.hosts):
         raise typer.Exit(1)

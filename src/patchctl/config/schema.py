@@ -13,6 +13,7 @@ import msgspec
 from ..models import grammar
 from ..models.hooks import EVERYTHING
 from ..models.policy import Amount
+from ..models.words import duration
 from .exceptions_file import Day, Statement
 from .exclude_entries import Pattern
 from .hook_entries import HookEntry, Sees
@@ -92,16 +93,13 @@ def _property(field: Any, path: str) -> dict[str, Any]:
     default = field.default
     if isinstance(default, (str, int, tuple)) and default != "":
         plain = msgspec.to_builtins(default)
-        spec["default"] = duration(plain) if field.type is Seconds else plain
+        spec["default"] = in_file(plain) if field.type is Seconds else plain
     return spec
 
 
-def duration(seconds: int) -> str | int:
+def in_file(seconds: int) -> str | int:
     """The duration as it is written in the file: 14d, 1h, 30s; 0 stays 0."""
-    for unit, size in (("d", 86_400), ("h", 3600), ("m", 60)):
-        if seconds and seconds % size == 0:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s" if seconds else 0
+    return duration(seconds) if seconds else 0
 
 
 def _value(kind: Any, path: str) -> dict[str, Any]:

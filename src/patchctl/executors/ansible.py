@@ -20,6 +20,7 @@ from ..models.policy import Probe, RingPolicy
 from ..models.reach import REFUSED_PASSWORD, ReasonCode
 from ..models.rollout import Carrier, HostOutcome, HostWork, OutcomeStatus, Shard, ShardEnded, Stage
 from ..models.states import ATTACHING, HARMLESS, HOOKS, VERIFYING
+from ..models.words import some
 from ..protocol import demands, managers, payloads, replies
 from ..protocol.cleaning import cleaned
 from ..protocol.jobs import Answer, AnswerStatus, Ended, HostRunner, Job, StartedJob, hosts_of
@@ -428,9 +429,9 @@ class AnsibleExecutor:
         """
         refused, active.refused = active.refused, []
         if refused and not self._accepted_login:
-            more = f" and {len(refused) - 1} more" if len(refused) > 1 else ""
+            hosts = some([answer.host for answer in refused], 1)
             raise AdapterError(
-                f"{refused[0].host}{more}: {refused[0].reason}, as on every host that was asked",
+                f"{hosts}: {refused[0].reason}, as on every host that was asked",
                 hint="give the right key or password",
             )
         for answer in refused:

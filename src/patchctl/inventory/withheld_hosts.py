@@ -5,6 +5,7 @@ from typing import Any
 
 from ..models.fleet import Host
 from ..models.hooks import EVERYTHING, RingHook
+from ..models.words import some
 
 CONNECTION = "patch_unseen"
 """The connection plugin of the role `patch_hook`, and the variable that holds its message."""
@@ -66,9 +67,8 @@ def refusal(host: Host, hook: RingHook) -> str:
     a group's name, and reads no escapes in a template's strings.
     """
     plain = [group for group in host.groups if _PLAIN.fullmatch(group)]
-    groups, more = plain[:_NAMED], ", …" if len(plain) > _NAMED else ""
-    choice = ", ".join(groups) + more if groups else EVERYTHING
+    choice = some(plain, _NAMED) if plain else EVERYTHING
     return (
         f"the {hook.stage} hook does not see {host.name}: add to {hook.key} in patchctl.yml"
-        f" {'one of its groups: ' if len(groups) > 1 else ''}{choice}; then make a new plan"
+        f" {'one of its groups: ' if len(plain) > 1 else ''}{choice}; then make a new plan"
     )

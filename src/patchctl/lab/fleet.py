@@ -9,21 +9,13 @@ from pathlib import Path
 
 from ..adapters.files import locked, private_folder
 from ..errors import ConflictError, PatchctlError, UsageError
+from ..models.lab import LabStatus
 from . import engine as engines
 from . import hosts, images, workspace
 from .builder import Say
 from .engine import HELPER, LABEL, Engine, EngineError
 from .handle import REPOSITORY, Lab, each
-from .model import (
-    MIXED_HOSTS,
-    PORT,
-    RELEASES,
-    HostSlot,
-    Status,
-    host_slots,
-    known_hosts,
-    nets,
-)
+from .model import MIXED_HOSTS, PORT, RELEASES, HostSlot, host_slots, known_hosts, nets
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
@@ -108,9 +100,9 @@ def _populate(
     return lab
 
 
-def status(environment: Mapping[str, str], name: str = "") -> Status:
+def status(environment: Mapping[str, str], name: str = "") -> LabStatus:
     """Hosts of one lab or of all."""
-    return Status(hosts=hosts.listed(engines.find(environment), name))
+    return LabStatus(hosts=hosts.listed(engines.find(environment), name))
 
 
 def down(name: str, say: Say, environment: Mapping[str, str], *, with_images: bool = False) -> int:

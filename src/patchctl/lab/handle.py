@@ -8,10 +8,11 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from ..errors import NotFoundError, UsageError
+from ..models.lab import LabHost
 from . import engine as engines
 from . import hosts, packages, workspace
 from .engine import HELPER, LABEL, Engine, EngineError, Result
-from .model import HostSlot, LabHost
+from .model import HostSlot
 
 REPOSITORY = "/srv/tools/bin/repository"
 """The script that keeps a lab's repository, in a container of its tools."""

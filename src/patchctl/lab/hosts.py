@@ -4,8 +4,9 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from ..models.lab import LabHost
 from .engine import LABEL, Engine, EngineError
-from .model import PORT, HostSlot, LabHost
+from .model import PORT, HostSlot
 from .services import CONFFILE
 
 _BOOT_S = 90

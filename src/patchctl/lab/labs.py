@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..models.lab import LabStatus
 from . import fleet, handle, model, packages
 from .builder import Say
 
 DEFAULT_NAME = model.DEFAULT_NAME
-Status = model.Status
 
 
 @dataclass(frozen=True)
@@ -20,17 +20,17 @@ class Labs:
 
     def up(
         self, name: str, count: int, image: str, root: Path, say: Say, *, release: str
-    ) -> Status:
+    ) -> LabStatus:
         """Make a lab and its workspace in `root`, an absolute path; the hosts. rpm hosts are made
         of a `release` of Debian."""
         made = fleet.up(name, count, image, root, say, self.environment, release=release)
-        return Status(hosts=made.hosts())
+        return LabStatus(hosts=made.hosts())
 
     def down(self, name: str, say: Say, *, with_images: bool) -> int:
         """Remove a lab; how many hosts it had."""
         return fleet.down(name, say, self.environment, with_images=with_images)
 
-    def status(self, name: str) -> Status:
+    def status(self, name: str) -> LabStatus:
         """Hosts of one lab, or of all where the name is empty."""
         return fleet.status(self.environment, name)
 

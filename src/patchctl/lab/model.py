@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from ..models.base import Model
+from ..models.lab import LabHost
 
 DEFAULT_NAME = "lab"
 PORT = 2222
@@ -18,26 +19,6 @@ _PER_NET = 250
 
 MIXED_HOSTS = 7
 """So many hosts at least has a mixed lab: each kind in staging, and twice in production."""
-
-
-class LabHost(Model):
-    """A host of a lab. `state` is the engine's word: running, exited, paused, created."""
-
-    name: str
-    address: str
-    port: int
-    image: str
-    state: str
-    ring: str
-    lab: str
-    container: str
-    workspace: str = ""
-
-
-class Status(Model):
-    """`lab status`."""
-
-    hosts: tuple[LabHost, ...]
 
 
 class HostSlot(Model):

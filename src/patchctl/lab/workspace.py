@@ -21,7 +21,8 @@ import yaml
 from ..adapters.files import private_folder, write_atomic
 from ..errors import AdapterError, InvalidInputError
 from ..models.base import Model
-from .model import PORT, RINGS, HostSlot, LabHost, known_hosts
+from ..models.lab import LabHost
+from .model import PORT, RINGS, HostSlot, known_hosts
 
 _KEY = "lab/id_ed25519"
 _MARKER = "lab/lab.json"

@@ -126,3 +126,13 @@ class Fetched:
 @dataclass(frozen=True)
 class NotModified:
     """The server still has the content to which the given ETag or date belongs."""
+
+
+class FeedsStatus(Model):
+    """The status of all feeds at `as_of`, epoch seconds. `missing`: sources that the fleet needs
+    and of which nothing is stored. `uncovered`: its ecosystems that no source or feed covers."""
+
+    as_of: int
+    feeds: tuple[FeedAge, ...]
+    missing: tuple[str, ...]
+    uncovered: tuple[str, ...]

@@ -69,3 +69,25 @@ class GroupNode(Model):
     kind: str
     hosts: tuple[str, ...] = ()
     children: tuple["GroupNode", ...] = ()
+
+
+class HostRow(Model):
+    """One host of `inventory list`. Templates in `address` are not evaluated."""
+
+    name: str
+    ring: str | None
+    ring_reason: str
+    groups: tuple[str, ...]
+    address: str
+
+
+class Listing(Model):
+    """`inventory list -o json`. `rings` counts the hosts shown, in the order of the rings;
+    `left_out` are hosts that patchctl refuses."""
+
+    hosts: tuple[HostRow, ...]
+    rings: dict[str, int]
+    without_ring: int
+    sources: tuple[str, ...]
+    digest: str
+    left_out: tuple[RefusedHost, ...] = ()

@@ -1,6 +1,7 @@
 """Hooks of rings: their stage, their file and the hosts that they see."""
 
 from .base import Record
+from .words import plural
 
 # Stands in `sees` for every host of the inventory: Ansible's own group of all.
 EVERYTHING = "all"
@@ -26,4 +27,4 @@ class RingHook(Record):
             return "no other host"
         if EVERYTHING in self.sees:
             return "every host of the inventory"
-        return f"{'group' if len(self.sees) == 1 else 'groups'} {', '.join(self.sees)}"
+        return f"{plural('group', len(self.sees))} {', '.join(self.sees)}"

@@ -129,6 +129,11 @@ class RingPolicy(Record):
     undrain_sees: tuple[str, ...] = ()
     lock_wait_s: int = 120
 
+    def worst_case(self, hosts: int) -> int:
+        """Return how many of the ring's `hosts` may fail before it halts: those of the budget, and
+        those in flight when it is used up, which go on."""
+        return min(hosts, self.budget.of(hosts) + max(1, self.max_concurrent.of(hosts)))
+
     @property
     def hooks(self) -> tuple[RingHook, ...]:
         """The hooks that it has."""

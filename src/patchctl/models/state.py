@@ -53,3 +53,16 @@ class KnownHost(Model):
     imported: bool
     software: str
     facts: HostFacts
+
+
+class Known(Model):
+    """`discover show HOST -o json`. `status` and `reason` are those of the last discovery of the
+    host. `facts` come from the newest one that could read it; `snapshot` and `taken` are its id and
+    time."""
+
+    name: str
+    status: HostStatus
+    reason: str
+    snapshot: str
+    taken: int
+    facts: HostFacts | None

@@ -23,6 +23,7 @@ from ..models.plan import (
     Transition,
 )
 from ..models.policy import Amount, Probe, RingPolicy
+from ..models.words import count
 from .cohorts import ident
 from .waves import at_once
 
@@ -199,7 +200,8 @@ def _hosts(body: PlanBody) -> None:
         most = at_once(rings[ring].max_concurrent, sizes.total())
         if (largest := max(sizes.values())) > most:
             raise _Wrong(
-                "body.hosts", f"ring {ring} has {largest} hosts in a wave, more than its {most}"
+                "body.hosts",
+                f"ring {ring} has {count(largest, 'host')} in a wave, more than its {most}",
             )
     if unused := cohorts - {host.cohort for host in body.hosts}:
         raise _Wrong("body.cohorts", f"no host is in cohort {min(unused)}")

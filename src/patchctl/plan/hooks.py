@@ -6,6 +6,7 @@ from ..errors import InvalidInputError
 from ..models.hooks import EVERYTHING
 from ..models.plan import HookFile, HookMode, PlanBody
 from ..models.policy import RingPolicy
+from ..models.words import some
 
 _SAID = 3
 
@@ -17,9 +18,7 @@ def changed(planned: Iterable[HookFile], there: Iterable[HookFile]) -> tuple[tup
 
 def said(changes: tuple[tuple[str, str], ...]) -> str:
     """The first of these changes as one sentence without its end."""
-    shown = ", ".join(f"{path} {what}" for path, what in changes[:_SAID])
-    more = len(changes) - _SAID
-    return f"{shown} and {more} more" if more > 0 else shown
+    return some((f"{path} {what}" for path, what in changes), _SAID)
 
 
 def _changes(planned: Iterable[HookFile], there: Iterable[HookFile]) -> Iterator[tuple[str, str]]:

@@ -1,7 +1,6 @@
 """Say what could not be looked at when a plan is made, and hold the hosts that this concerns."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 
 from msgspec import structs
 
@@ -11,6 +10,7 @@ from ..models.fleet import Fleet
 from ..models.plan import CouldNotLook, LeftOut, LeftOutReason
 from ..models.policy import StaleLists
 from ..models.snapshot import HostStatus, Snapshot
+from ..models.words import count, moment, more
 from ..protocol.cleaning import sentence
 from ..protocol.managers import SUPPORTED
 
@@ -70,7 +70,7 @@ def _order(row: CouldNotLook) -> tuple[str, str, str]:
 def _reason(rows: Sequence[CouldNotLook]) -> str:
     first = rows[0]
     said = f"{first.repository}: {first.reason}" if first.repository else first.reason
-    return f"{said}; and {len(rows) - 1} more" if rows[1:] else said
+    return f"{said}; {more(len(rows) - 1)}" if rows[1:] else said
 
 
 def looks(
@@ -147,8 +147,9 @@ def _unreadable(host: str, facts: HostFacts) -> Iterator[CouldNotLook]:
     """A line that is not understood may be an update, or what makes one a security update."""
     lines = [row.line for row in facts.unparsed if row.section in _OF_UPDATES]
     if lines and facts.manager in SUPPORTED:
-        count = "a line" if len(lines) == 1 else f"{len(lines)} lines"
-        said = f"{count} of its pending updates could not be read: {lines[0][:80]}"
+        said = (
+            f"{count(len(lines), 'line')} of its pending updates could not be read: {lines[0][:80]}"
+        )
         yield CouldNotLook(host=host, reason=sentence(said))
 
 
@@ -172,5 +173,6 @@ def _repositories(
 def _age(lists: PackageLists, oldest: int) -> str:
     if lists.fetched >= oldest:
         return ""
-    day = f"{datetime.fromtimestamp(lists.fetched, UTC):%Y-%m-%d %H:%M} UTC"
-    return f"its package lists are of {day}, older than policy.lists_max_age allows"
+    return (
+        f"its package lists are of {moment(lists.fetched)}, older than policy.lists_max_age allows"
+    )

@@ -15,6 +15,7 @@ from ..models.host_rules import locks_lists
 from ..models.plan import LeftOut, LeftOutReason, Selection, SelectionMode
 from ..models.requests import HostRequest, PackageRequest
 from ..models.snapshot import HostResult, HostStatus, Snapshot
+from ..models.words import count, some
 from ..protocol.managers import SUPPORTED
 from .managers import DECISIONS
 
@@ -154,8 +155,7 @@ def _without_advisories(facts: HostFacts) -> str:
     names = [repository.repository for repository in facts.lists if not repository.advisories]
     if not names:
         return ""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    said = f"{', '.join(names[:_NAMED])}{more}"
+    said = some(names, _NAMED)
     return f" as far as is known: no advisories in {said}; --cve, --decision select by findings"
 
 
@@ -164,7 +164,7 @@ def _host(host: Host, reason: LeftOutReason, detail: str) -> LeftOut:
 
 
 def _held(host: Host, why: str, updates: int) -> LeftOut:
-    known = f" ({updates} known update{'' if updates == 1 else 's'} not planned)" if updates else ""
+    known = f" ({count(updates, 'known update')} not planned)" if updates else ""
     return _host(host, LeftOutReason.STALE_LISTS, f"{why}{known}")
 
 
@@ -205,13 +205,8 @@ def _half_installed(facts: HostFacts) -> str:
         f"{package.name} ({package.status})" for package in facts.packages if package.status
     ]
     unfinished += facts.unfinished
-    more = f" and {len(unfinished) - _NAMED} more" if len(unfinished) > _NAMED else ""
     repair = DECISIONS[facts.manager].repair
-    return (
-        f"{', '.join(unfinished[:_NAMED])}{more}; `{repair}` there finishes it"
-        if unfinished
-        else ""
-    )
+    return f"{some(unfinished, _NAMED)}; `{repair}` there finishes it" if unfinished else ""
 
 
 def _names(facts: HostFacts) -> set[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from ..models.policy import OnFailure, RebootPolicy, RingPolicy
 from ..models.rollout import HostOutcome, HostState, OutcomeStatus, Stage
 from ..models.states import DISRUPTIVE, HARMLESS, PUTS_OFF, SILENT, VERIFYING
+from ..models.words import some
 from .states import STATE_OF_STAGE, IllegalTransitionError
 from .timers import Waited
 from .view import HostView
@@ -161,10 +162,9 @@ def _with_edited(host: HostView, reason: str) -> str:
         return reason
     shown = [
         f"{file['path']} (as it was before: {file['copy']})" if file["copy"] else file["path"]
-        for file in files[:_NAMED]
+        for file in files
     ]
-    more = f" and {len(files) - _NAMED} more" if len(files) > _NAMED else ""
-    note = f"edited after the update and left so: {', '.join(shown)}{more}"
+    note = f"edited after the update and left so: {some(shown, _NAMED)}"
     return f"{reason}; {note}" if reason else note
 
 
@@ -182,8 +182,7 @@ def _not_effective(verified: Mapping[str, Any]) -> str:
     names = old_code(verified)
     if not names:
         return ""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"not effective until a reboot: {', '.join(names[:_NAMED])}{more} on old code"
+    return f"not effective until a reboot: {some(names, _NAMED)} on old code"
 
 
 def old_code(verified: Mapping[str, Any]) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from ..errors import ConflictError, NotFoundError
 from ..models.journal import CommandKind, CommandTaken, Event, HostMoved, RunMoved
 from ..models.rollout import HostState, RunState
 from ..models.states import COUNTED, MAY_RETRY, OVER, RETRIED
+from ..models.words import count
 from .blockers import over_budget
 from .deferred import asked_once_more
 from .lost import back
@@ -112,8 +113,7 @@ def _failed_again(view: RunView) -> str:
     for ring in view.rings.values():
         failed = _again(view, ring)
         if len(failed) > ring.policy.budget.of(ring.size):
-            hosts = "host" if len(failed) == 1 else "hosts"
-            return f"{len(failed)} {hosts} of ring {ring.name} failed again"
+            return f"{count(len(failed), 'host')} of ring {ring.name} failed again"
     return ""
 
 

@@ -6,6 +6,7 @@ from ..errors import ConflictError, NotFoundError
 from ..models.journal import CommandKind, CommandTaken, Event, HostMoved, RunMoved
 from ..models.rollout import HostState, RunState, Stage
 from ..models.states import SETTLED
+from ..models.words import count, some
 from .lost import ask_again
 from .view import HostView, RingView, RunView
 
@@ -33,7 +34,7 @@ def open_attempts(
         )
     if busy := view.in_flight():
         raise ConflictError(
-            f"run {view.run} still works on {busy} {'host' if busy == 1 else 'hosts'}",
+            f"run {view.run} still works on {count(busy, 'host')}",
             hint=f"stop it with `patchctl rollout abort {view.run}`, let them end with"
             f" `patchctl rollout resume {view.run}`, then undo",
         )
@@ -112,11 +113,8 @@ def _end(view: RunView) -> RunMoved:
         )
         return RunMoved(to=RunState.NEEDS_HUMAN, reason="; ".join(filter(None, reasons)))
     hosts_kept = sum(host.touched for host in view.hosts.values())
-    note = (
-        f"; {hosts_kept} {'host keeps' if hosts_kept == 1 else 'hosts keep'} what it brought"
-        if hosts_kept
-        else ""
-    )
+    keep = "keeps" if hosts_kept == 1 else "keep"
+    note = f"; {count(hosts_kept, 'host')} {keep} what it brought" if hosts_kept else ""
     return RunMoved(to=RunState.ROLLED_BACK, reason=f"{view.reason}{note}")
 
 
@@ -128,5 +126,5 @@ def _only_drained(host: HostView) -> bool:
 def _counted(names: Sequence[str], end: str) -> str:
     if not names:
         return ""
-    verb = "host is" if len(names) == 1 else "hosts are"
-    return f"{len(names)} {verb} {end}: {', '.join(names[:5])}{', …' if len(names) > 5 else ''}"
+    verb = "is" if len(names) == 1 else "are"
+    return f"{count(len(names), 'host')} {verb} {end}: {some(names, 5)}"

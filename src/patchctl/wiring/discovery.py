@@ -6,7 +6,7 @@ from pathlib import Path
 from ..adapters.clock import SystemClock, now_ms
 from ..models.fleet import Fleet
 from ..models.snapshot import Snapshot
-from ..report.discovery_text import Narrator
+from ..report.discovery_view import Narrator
 from ..workflows.discovery import discover as workflow
 from ..workflows.discovery import import_hosts as importing
 from .workspace import Workspace

@@ -13,7 +13,7 @@ from ..config import settings as settings_file
 from ..config.root import find_workspace
 from ..errors import InvalidInputError, PatchctlError
 from ..lab import engine
-from ..report.discovery_text import Narrator
+from ..report.discovery_view import Narrator
 from ..workflows.doctor.checks import Doctor
 from . import ansible_cfg, guards
 from .caller import Caller

@@ -1,7 +1,6 @@
 """Read, extend and review `exceptions.yml`."""
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 
 from ..adapters import files
@@ -10,6 +9,7 @@ from ..assessment.findings.assess import Waiver
 from ..config import exceptions_file
 from ..errors import NotFoundError, UsageError
 from ..models.exceptions import ExceptionsReview, ExceptionStatus, RiskException
+from ..models.words import day
 from ..workflows.assessment import exceptions as workflow
 from .workspace import Workspace
 
@@ -98,4 +98,4 @@ def check(workspace: Workspace) -> ExceptionsReview:
 
 
 def _today() -> str:
-    return datetime.fromtimestamp(now_ms() / 1000, UTC).date().isoformat()
+    return day(now_ms() // 1000)

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 from ..adapters.clock import now_ms
 from ..errors import NotFoundError
 from ..models.facts import OsRelease
-from ..models.feeds import FUTURE_S, FeedUpdate
+from ..models.feeds import FUTURE_S, FeedsStatus, FeedUpdate
 from ..models.fleet import Fleet
 from ..models.state import KnownHost
 from ..workflows.feeds import status as feed_status
 from ..workflows.feeds.sources import Sources
-from ..workflows.feeds.status import Status
 from .workspace import Workspace
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def sources(workspace: Workspace) -> Sources:
     return feed_status.needed(workspace.settings.feeds, systems)
 
 
-def status(workspace: Workspace) -> Status:
+def status(workspace: Workspace) -> FeedsStatus:
     """Return how old each feed is, and which feeds are missing."""
     return feed_status.status(
         workspace.feeds, workspace.settings.feeds, sources(workspace), now_ms() // 1000

@@ -7,9 +7,10 @@ from ..adapters.clock import now_ms
 from ..errors import NotFoundError
 from ..inventory.export import generate
 from ..models.fleet import Fleet
+from ..models.host_storage import HostKeeps
 from ..protocol.replies import parse
 from ..workflows.rollout import host_clean as workflow
-from ..workflows.rollout.host_clean import Action, HostKeeps
+from ..workflows.rollout.host_clean import Action
 from ..workflows.rollout.leasing import refuse_to_clean
 from .workspace import Workspace
 

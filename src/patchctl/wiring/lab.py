@@ -1,9 +1,9 @@
 """Build the labs: throw-away hosts in containers."""
 
-from ..lab.labs import DEFAULT_NAME, Labs, Status, offers
+from ..lab.labs import DEFAULT_NAME, Labs, offers
 from .caller import Caller
 
-__all__ = ["DEFAULT_NAME", "Status", "labs", "offers"]
+__all__ = ["DEFAULT_NAME", "labs", "offers"]
 
 
 def labs(caller: Caller) -> Labs:

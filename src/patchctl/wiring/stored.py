@@ -1,14 +1,9 @@
 """List the stored plans, runs and earlier discoveries. All raise NotFoundError where there is no
 state."""
 
-from typing import TYPE_CHECKING
-
 from ..models.snapshot import SnapshotSummary
-from ..models.state import HostHistory, PlanSummary, RunSummary
+from ..models.state import HostHistory, Known, PlanSummary, RunSummary
 from .workspace import Workspace
-
-if TYPE_CHECKING:
-    from ..workflows.discovery.discover import Known
 
 
 def plans(workspace: Workspace) -> list[PlanSummary]:
@@ -31,7 +26,7 @@ def history(workspace: Workspace, host: str) -> list[HostHistory]:
     return workspace.database(create=False).snapshots.history(host)
 
 
-def known(workspace: Workspace, host: str) -> "Known":
+def known(workspace: Workspace, host: str) -> Known:
     """Return all that is known of a host. Raises NotFoundError where it was never discovered."""
     from ..workflows.discovery.discover import known
 

@@ -12,6 +12,7 @@ from ..audit.verify import verify as check
 from ..audit.writer import AuditWriter
 from ..errors import IntegrityError, InvalidInputError, NotFoundError, UsageError
 from ..models.audit import AuditNote, AuditRecord, AuditVerdict
+from ..models.words import count
 from .interfaces import State
 
 _RESTORE = (
@@ -91,8 +92,9 @@ def _compare(log: LogFiles, database: State) -> AuditVerdict:
         # removes the log and its head.
         first = next(iter(database.journal_reader().stored()))
         if first.at // 1000 < database.now_s() - _BEHIND_S:
+            events = count(verdict.behind, "event")
             raise IntegrityError(
-                f"{log.folder}: there is no audit log, and the journal has {verdict.behind} events",
+                f"{log.folder}: there is no audit log, and the journal has {events}",
                 hint="write it with `patchctl audit rebuild`, if you know why",
             )
     return verdict

@@ -59,7 +59,6 @@ class TestHelpIsLight:
         assert {name for name in found if name.startswith("patchctl.")} <= {
             "patchctl.cli",
             "patchctl.cli.app",
-            "patchctl.cli.columns",
             "patchctl.cli.output",
             "patchctl.cli.pager",
             "patchctl.cli.state",

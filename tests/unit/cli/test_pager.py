@@ -10,9 +10,16 @@ import pytest
 PROGRAM = """
 import sys
 from patchctl.cli import output
-count = int(sys.argv[1])
+from patchctl.report.formats import Format
+from patchctl.report.view import Table, View
+
+class Hosts(View):
+    def data(self): ...
+    def parts(self):
+        yield Table(["HOST"], [[f"host-{number}"] for number in range(int(sys.argv[1]))])
+
 output.page()
-output.table(["HOST"], [[f"host-{number}"] for number in range(count)])
+output.show(Hosts(), Format.TABLE)
 output.note("that was all")
 output.close()
 print("END")

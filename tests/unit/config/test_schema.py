@@ -93,7 +93,7 @@ def test_an_example_is_what_the_loader_takes(tmp_path: Path, path: str) -> None:
 
 @pytest.mark.parametrize("seconds", [0, 1, 30, 60, 90, 3600, 5400, 86_400, 14 * 86_400])
 def test_a_duration_is_written_as_it_is_read(seconds: int) -> None:
-    assert read_seconds(schema.duration(seconds)) == seconds
+    assert read_seconds(schema.in_file(seconds)) == seconds
 
 
 @pytest.mark.parametrize("name", ["patchctl.yml", "tests/data/settings/full.yml"])

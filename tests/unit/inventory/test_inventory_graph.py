@@ -2,7 +2,7 @@
 
 from patchctl.inventory.graph import tree
 from patchctl.models.fleet import Fleet, Group, Host
-from patchctl.report.inventory_text import graph
+from patchctl.report.inventory_view import graph
 
 
 def host(name: str, ring: str | None, *groups: str) -> Host:

@@ -20,7 +20,7 @@ from patchctl.models.lint import Level, LintReport
 from patchctl.models.policy import Probe, ProbeKind
 from patchctl.models.settings import Assignment, Rule
 from patchctl.models.unsafe import Unsafe
-from patchctl.report.inventory_text import findings, lint_summary
+from patchctl.report.inventory_view import findings, lint_summary
 
 RINGS = ("staging", "canary", "production")
 Groups = Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]

@@ -144,7 +144,10 @@ def test_this_machine_stays_what_it_is_without_an_inventory(name: str) -> None:
     [
         (("lbservers",), "add to hooks.drain.sees in patchctl.yml lbservers; then make a new plan"),
         (("a", "b"), "add to hooks.drain.sees in patchctl.yml one of its groups: a, b; then make"),
-        (tuple("abcdefghi"), "one of its groups: a, b, c, d, e, f, g, h, …; then make a new plan"),
+        (
+            tuple("abcdefghi"),
+            "one of its groups: a, b, c, d, e, f, g, h and 1 more; then make a new plan",
+        ),
         ((), "add to hooks.drain.sees in patchctl.yml all; then make a new plan"),
         (("{{ x }}", "it's"), "add to hooks.drain.sees in patchctl.yml all; then make a new plan"),
     ],

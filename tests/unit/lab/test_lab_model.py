@@ -11,7 +11,8 @@ from msgspec import to_builtins
 from patchctl.cli.lab import Release
 from patchctl.errors import UsageError
 from patchctl.lab import fleet, images
-from patchctl.lab.model import MIXED_HOSTS, RELEASES, LabHost, host_slots, known_hosts, nets
+from patchctl.lab.model import MIXED_HOSTS, RELEASES, host_slots, known_hosts, nets
+from patchctl.models.lab import LabHost
 
 
 @pytest.mark.parametrize(

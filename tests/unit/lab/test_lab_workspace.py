@@ -12,7 +12,8 @@ import yaml
 from patchctl.config import settings
 from patchctl.errors import AdapterError, InvalidInputError
 from patchctl.lab import trees, workspace
-from patchctl.lab.model import LabHost, host_slots
+from patchctl.lab.model import host_slots
+from patchctl.models.lab import LabHost
 from patchctl.models.policy import Promote
 
 PLACES = host_slots(6, "debian", 3)

@@ -217,7 +217,7 @@ class TestLinesThatNobodyUnderstands:
         unsure = self.unsure(section)
         (row,) = unsure.honest(told(LeftOutReason.NO_UPDATES))
         assert row.reason is LeftOutReason.STALE_LISTS
-        assert row.detail.startswith("a line of its pending updates could not be read: ")
+        assert row.detail.startswith("1 line of its pending updates could not be read: ")
         assert "\x1b" not in row.detail
         assert unsure.held == {}
         assert [line.host for line in unsure.all] == ["h"]

@@ -23,7 +23,7 @@ from patchctl.models.plan import Plan
 from patchctl.models.revision import AtHead
 from patchctl.plan import lockfile
 from patchctl.plan.diff import diff
-from patchctl.report import plan_diff_text, plan_text, rollout_text
+from patchctl.report import plan_diff_view, plan_view, rollout_view
 from patchctl.workflows.plan.make_plan import FoundPlan
 from patchctl.workflows.plan.trust import PlanJudge
 from patchctl.workflows.rollout.runs import Rollouts
@@ -110,10 +110,10 @@ def test_none_crashes_a_reader_and_none_is_trusted(chunk: int, site: Site) -> No
         read += 1
         try:
             for full in (True, False):
-                for line in (*plan_text.show(plan, full=full), *rollout_text.before(plan)):
+                for line in (*plan_view.show(plan, full=full), *rollout_view.before(plan)):
                     assert output.clean(line).isprintable()
             for before, after in ((PLAN, plan), (plan, PLAN)):
-                plan_diff_text.show(diff(before, after))
+                plan_diff_view.show(diff(before, after))
             assert lockfile.decode(lockfile.encode(plan), "again") == plan
         except Exception as error:
             raise AssertionError(f"mutant {seed}") from error

@@ -4,6 +4,7 @@ Who may import whom stands in `ALLOWED`; everything else here is counted over al
 """
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "executors": {"models", "errors", "protocol", "adapters", "plan"},
     "lab": {"models", "errors", "adapters"},
     # Adapters are given to a workflow by wiring, through Protocols.
-    "workflows": STAGES | {"models", "errors", "protocol"},
+    "workflows": STAGES - {"report"} | {"models", "errors", "protocol"},
     "wiring": {"inventory", "assessment", "rollout", "report"}
     | {"models", "errors", "config", "protocol", "adapters", "executors", "lab", "workflows"},
     "cli": {"models", "errors", "protocol", "workflows", "wiring", "report"},
@@ -222,4 +223,22 @@ def test_only_the_output_module_prints() -> None:
             called = isinstance(node, ast.Call) and ast.unparse(node.func) in ("print", "sys.exit")
             assert not called or relative(path) == "__main__.py", (
                 f"{relative(path)} prints or exits"
+            )
+
+
+def test_no_command_asks_which_format_was_asked_for() -> None:
+    """A verb shows a view; which formats there are, and what each does with it, `report/` knows."""
+    deciding = (ast.Compare, ast.BoolOp, ast.Match)
+    for path in sorted((PACKAGE / "cli").glob("*.py")):
+        tree = ast.parse(path.read_text())
+        asked: list[ast.AST] = [node for node in ast.walk(tree) if isinstance(node, deciding)]
+        for node in ast.walk(tree):
+            if isinstance(node, (ast.If, ast.IfExp, ast.While)):
+                asked.append(node.test)
+            elif isinstance(node, ast.comprehension):
+                asked += node.ifs
+        for question in asked:
+            words = set(re.findall(r"\w+", ast.unparse(question)))
+            assert not words & {"form", "_form", "Format"}, (
+                f"{relative(path)}: {ast.unparse(question)}"
             )

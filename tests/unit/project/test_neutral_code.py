@@ -49,7 +49,7 @@ FORMATS = {
 }
 SAID = {
     "workflows/feeds/host_feeds.py": "only dnf's repositories publish advisories",
-    "report/feeds_text.py": "says the same",
+    "report/feeds_view.py": "says the same",
     "cli/feeds.py": "says the same",
     "adapters/ssh_keys.py": "what the controller itself lacks",
     "workflows/doctor/": "what the controller itself lacks; commands for a person",

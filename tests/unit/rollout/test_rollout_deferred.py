@@ -9,7 +9,7 @@ from patchctl.executors.simulated import Behaviour, Script, all_well
 from patchctl.models.journal import Command, CommandKind, HostMoved, JournalEntry
 from patchctl.models.policy import Amount, Promote
 from patchctl.models.rollout import RunState, Stage
-from patchctl.report import rollout_text
+from patchctl.report import rollout_view
 from patchctl.rollout.status import status
 from patchctl.rollout.view import RunView
 
@@ -136,7 +136,7 @@ class TestRetry:
         return engine.view
 
     def test_a_mended_host_that_was_deferred_is_not_called_mended(self) -> None:
-        step = rollout_text.next_step(status(self.mended_and_deferred().view())).splitlines()
+        step = rollout_view.next_step(status(self.mended_and_deferred().view())).splitlines()
         assert f"try mended hosts again: patchctl rollout retry {RUN}" in step
         assert (f"go on in spite of it:    patchctl rollout resume {RUN} --accept-failures") in step
 
@@ -146,7 +146,7 @@ class TestRetry:
         assert (view.hosts["s1"].state.value, view.hosts["s1"].attempt) == ("succeeded", 2)
         assert view.state is RunState.HALTED
         assert world.hosts["s1"].changes == 3  # done, undone and done again
-        assert "all are mended" in rollout_text.next_step(status(view))
+        assert "all are mended" in rollout_view.next_step(status(view))
 
     def test_one_that_is_deferred_again_may_be_tried_again(self) -> None:
         world = self.mended_and_deferred()

@@ -7,7 +7,7 @@ from patchctl.executors.simulated import Behaviour, Script
 from patchctl.models.journal import Command, CommandKind, CommandTaken
 from patchctl.models.policy import OnFailure, Promote, RingPolicy
 from patchctl.models.rollout import OutcomeStatus, RunState, Stage
-from patchctl.report import rollout_text
+from patchctl.report import rollout_view
 from patchctl.rollout import commands
 from patchctl.rollout.decisions import NOT_BEGUN
 from patchctl.rollout.status import exit_code, status
@@ -106,7 +106,7 @@ def test_after_an_approval_only_what_is_still_to_do_is_offered() -> None:
     world = World(plan(three_rings(promote=Promote.MANUAL), SIX))
     assert world.run().state is RunState.WAITING
     before = status(world.view())
-    assert rollout_text.next_step(before) == (
+    assert rollout_view.next_step(before) == (
         f"let it go on: patchctl rollout approve {RUN}, then patchctl rollout resume {RUN}"
     )
     approve = Command(id=1, run=RUN, command=CommandKind.APPROVE, by="ops")
@@ -117,8 +117,8 @@ def test_after_an_approval_only_what_is_still_to_do_is_offered() -> None:
     assert after.state is RunState.WAITING
     assert after.reason == "ring production is approved"
     assert [ring.approved for ring in after.rings] == [False, False, True]
-    assert rollout_text.next_step(after) == f"let it go on: patchctl rollout resume {RUN}"
-    assert rollout_text.next_step(status(world.view(), "process 1")) == ""
+    assert rollout_view.next_step(after) == f"let it go on: patchctl rollout resume {RUN}"
+    assert rollout_view.next_step(status(world.view(), "process 1")) == ""
 
 
 def failing(stage: Stage, host: str) -> Script:
@@ -139,7 +139,7 @@ def test_an_undo_that_only_left_a_host_drained_says_so_and_can_be_tried_again() 
     assert engine.view.reason == "1 host is undone but still drained: s2"
     assert exit_code(engine.view) == 4
     assert host_of(world, "s2") == ("rollback_failed", "undone, but still drained: no")
-    assert f"`patchctl rollback {RUN}`" in rollout_text.next_step(status(engine.view))
+    assert f"`patchctl rollback {RUN}`" in rollout_view.next_step(status(engine.view))
     world.script = lambda host, stage, asked: Behaviour()
     engine = world.engine()
     engine.roll_back("ops")

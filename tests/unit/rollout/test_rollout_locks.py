@@ -7,7 +7,7 @@ from patchctl.executors.simulated import Behaviour, Script, all_well
 from patchctl.models.journal import Command, CommandKind, HostMoved, JournalEntry, StageAnswered
 from patchctl.models.policy import Amount, RingPolicy
 from patchctl.models.rollout import OutcomeStatus, RingState, RunState, Stage
-from patchctl.report import rollout_text
+from patchctl.report import rollout_view
 from patchctl.rollout.status import exit_code, status
 
 WHO = "apt-get (pid 7) holds /var/lib/dpkg/lock-frontend"
@@ -263,7 +263,7 @@ class TestResume:
 
     def test_the_closing_lines_offer_it(self) -> None:
         world = World(plan(three_rings(), SIX), locked("s1", Stage.PREFLIGHT))
-        closing = rollout_text.next_step(status(world.run()))
+        closing = rollout_view.next_step(status(world.run()))
         assert closing == f"ask s1 again: patchctl rollout resume {RUN}"
 
     def test_no_more_start_at_once_than_the_ring_allows(self) -> None:

@@ -10,7 +10,7 @@ from patchctl.models.journal import Command, CommandKind, HostMoved
 from patchctl.models.plan import Undo
 from patchctl.models.policy import Amount, Promote
 from patchctl.models.rollout import HostState, OutcomeStatus, RunState, Stage
-from patchctl.report import rollout_text
+from patchctl.report import rollout_view
 from patchctl.rollout.status import exit_code, status
 from patchctl.rollout.view import RunView
 
@@ -294,20 +294,20 @@ def halted_and_retried() -> World:
 
 def test_the_closing_lines_offer_the_retry_where_it_would_do_something() -> None:
     world = halted(Stage.VERIFY)
-    step = rollout_text.next_step(status(world.view()))
+    step = rollout_view.next_step(status(world.view()))
     assert "try mended hosts again: patchctl rollout retry r-1" in step.splitlines()
     retried(world)
     report = status(world.view())
-    assert rollout_text.next_step(report).splitlines()[1:] == [
+    assert rollout_view.next_step(report).splitlines()[1:] == [
         "all are mended, go on:   patchctl rollout resume r-1 --accept-failures",
         "leave it as it is:       patchctl rollout abort r-1",
     ]
     (host,) = (host for host in report.hosts if host.name == "s1")
-    assert rollout_text.host_state(report, host) == "succeeded (attempt 2)"
+    assert rollout_view.host_state(report, host) == "succeeded (attempt 2)"
 
 
 def test_a_run_that_is_done_offers_it_too_and_nothing_else() -> None:
     rings = three_rings(budget=Amount(hosts=1))
     world = World(plan(rings, SIX), fails(Stage.VERIFY, "p1"))
-    step = rollout_text.next_step(status(world.run()))
+    step = rollout_view.next_step(status(world.run()))
     assert step == "try mended hosts again: patchctl rollout retry r-1"

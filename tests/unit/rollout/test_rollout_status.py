@@ -7,14 +7,15 @@ import pytest
 from msgspec import structs
 from workflows.rollout.test_rollout_hooks import Site
 
-from patchctl.cli.output import Format
-from patchctl.cli.summary import show_status
+from patchctl.cli import output
 from patchctl.models.exclusions import Exclusion
 from patchctl.models.journal import CommandKind
 from patchctl.models.plan import CouldNotLook, LeftOut, LeftOutReason
 from patchctl.models.rollout import RunState
 from patchctl.models.run_status import BlockerKind, LeaseKind
 from patchctl.plan.freeze import seal
+from patchctl.report.formats import Format
+from patchctl.report.rollout_view import RunView
 from patchctl.rollout.status import exit_code
 
 
@@ -37,12 +38,12 @@ def test_every_reason_why_a_run_may_not_go_on_is_in_its_status(
     ]
     assert (status.state, status.reason) == (RunState.PAUSED, "the change board meets")
 
-    show_status(status, Format.TABLE)
+    output.show(RunView(status), Format.TABLE)
     text = capsys.readouterr().out
     assert "operator  the change board meets" in text
     assert "approval  ring production waits for an approval" in text
 
-    show_status(status, Format.JSON)
+    output.show(RunView(status), Format.JSON)
     pause, approval = json.loads(capsys.readouterr().out)["blockers"]
     assert (pause["kind"], pause["what"], pause["until"]) == ("operator", run, None)
     assert (approval["kind"], approval["what"]) == ("approval", "production")
@@ -67,9 +68,9 @@ def test_a_run_whose_plan_held_hosts_back_says_so_and_ends_with_1(
     view = site.rollouts.advance(run)
     assert (view.state, exit_code(view)) == (RunState.DONE, 1)
     status = site.rollouts.status(run)
-    show_status(status, Format.TABLE)
+    output.show(RunView(status), Format.TABLE)
     assert "  http://vendor stable on w1: 404" in capsys.readouterr().out
-    show_status(status, Format.JSON)
+    output.show(RunView(status), Format.JSON)
     assert json.loads(capsys.readouterr().out)["could_not_look"] == [
         {"host": "w1", "repository": "http://vendor stable", "reason": "404"}
     ]
@@ -81,7 +82,7 @@ def test_the_exclusions_of_its_plan_are_told_as_the_plan_tells_them(
     rule = Exclusion(rule="--exclude", packages=("linux-*",), reason="frozen")
     body = structs.replace(site.plan().body, exclusions=(rule,))
     run = site.rollouts.start(seal(body, site.plan().about))
-    show_status(site.rollouts.status(run), Format.JSON)
+    output.show(RunView(site.rollouts.status(run)), Format.JSON)
     (exclusion,) = json.loads(capsys.readouterr().out)["exclusions"]
     assert exclusion == {
         "rule": "--exclude",
@@ -100,12 +101,12 @@ def test_hosts_that_a_run_holds_and_those_it_reserves_are_told_until_it_is_over(
     assert leases(site, run) == {"s1": LeaseKind.RESERVED, "p1": LeaseKind.RESERVED}
     view = site.rollouts.advance(run, wait=False)
     assert leases(site, run) == {"s1": LeaseKind.HELD, "p1": LeaseKind.RESERVED}
-    show_status(site.rollouts.status_of_view(view), Format.TABLE)
+    output.show(RunView(site.rollouts.status_of_view(view)), Format.TABLE)
     assert "holds 1 host, reserves 1 host that it has not begun" in capsys.readouterr().out
 
     site.rollouts.request(run, CommandKind.ABORT)
     assert leases(site, run) == {"s1": None, "p1": None}
-    show_status(site.rollouts.status(run), Format.TABLE)
+    output.show(RunView(site.rollouts.status(run)), Format.TABLE)
     assert "reserves" not in capsys.readouterr().out
 
 

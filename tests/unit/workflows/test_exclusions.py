@@ -41,7 +41,7 @@ from patchctl.plan.check import check
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import freeze, seal
 from patchctl.plan.select import Selected, select
-from patchctl.report import exclusions_text, plan_diff_text, plan_text
+from patchctl.report import exclusion_lines, plan_diff_view, plan_view
 from patchctl.workflows.exclusions import holding, of_options, unused
 
 SSL = Exclusion(rule="--exclude", packages=("openssl",), reason="not tested")
@@ -208,7 +208,7 @@ class TestPlan:
         rows = (excluded("s1", "vim"), excluded("c1", "vim"))
         made = plan({"s1": [CURL], "c1": [CURL], "p1": [CURL, VIM]}, rows, rule)
         assert [(row.ring, row.package) for row in made.body.unproven] == [("production", "vim")]
-        lines = plan_text.show(made)
+        lines = plan_view.show(made)
         assert (
             "  production: vim 1.0-1 -> 1.0-2 on p1, excluded on c1, s1 by patch_exclude" in lines
         )
@@ -228,7 +228,7 @@ class TestPlan:
             excluded("s1", "perl-base", **more),
             excluded("s1", "vim", **needs),
         )
-        shown = "\n".join(plan_text.show(plan({"s1": [CURL]}, rows, rule, SSL)))
+        shown = "\n".join(plan_view.show(plan({"s1": [CURL]}, rows, rule, SSL)))
         assert (
             "Exclusions:\n"
             "  perl by policy.exclude[0] of web until 2027-01-31: tests; leaves out 3\n"
@@ -242,7 +242,7 @@ class TestPlan:
         before = plan({"s1": [CURL, VIM]}, (), SSL)
         rule = Exclusion(rule="patch_exclude", packages=("vim",), hosts=("s1",))
         after = plan({"s1": [CURL]}, (excluded("s1", "vim"),), rule)
-        lines = plan_diff_text.show(diff(before, after))
+        lines = plan_diff_view.show(diff(before, after))
         assert "  + excludes vim by patch_exclude" in lines
         assert "  - excludes openssl by --exclude: not tested" in lines
         assert "  excluded: vim on s1 (patch_exclude)" in lines
@@ -254,8 +254,8 @@ class TestPlan:
 
     def test_nothing_to_do_is_not_said_of_what_is_excluded(self) -> None:
         rows = [excluded("s1", "vim"), excluded("s2", "vim")]
-        assert exclusions_text.beside("nothing to do", []) == "nothing to do"
-        assert exclusions_text.beside("nothing to do", rows) == (
+        assert exclusion_lines.beside("nothing to do", []) == "nothing to do"
+        assert exclusion_lines.beside("nothing to do", rows) == (
             "nothing to do; 1 package is excluded"
         )
 
@@ -263,7 +263,7 @@ class TestPlan:
         rows = [
             LeftOut(host="s1", reason=LeftOutReason.PHASED, package=name) for name in ("vim", "ed")
         ]
-        sentence = exclusions_text.beside("nothing to do", [*rows, excluded("s1", "curl")])
+        sentence = exclusion_lines.beside("nothing to do", [*rows, excluded("s1", "curl")])
         assert sentence == "nothing to do; 1 package is excluded; 2 packages wait for their phase"
 
 

@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import Connection, delete, insert, select, update
 
 from ...errors import ConflictError, NotFoundError
+from ...models import words
 from ...models.rollout import ProcessIdentity
 from ...models.states import OVER
 from .schema import host_lease
@@ -91,7 +92,7 @@ class Leases:
             held = _held(connection, names)
             foreign = [host for host in names if held.get(host, run) != run]
             if foreign:
-                more = f" (and {len(foreign) - 1} more)" if len(foreign) > 1 else ""
+                more = f" ({words.more(len(foreign) - 1)})" if len(foreign) > 1 else ""
                 other = held[foreign[0]]
                 raise ConflictError(
                     f"host {foreign[0]}{more} is held by run {other}",

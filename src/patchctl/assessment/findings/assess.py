@@ -18,6 +18,7 @@ from ...models.advisory import (
 from ...models.assessment import Assessment, FeedUsed, Finding, FindingState, Unlooked
 from ...models.exclusions import Exclusion
 from ...models.priority import Context, Decision, Priority, Threat
+from ...models.words import some
 from ..matching.releases import releases
 from ..priority.threats import Intelligence
 from .excluded import Marker
@@ -222,17 +223,15 @@ class Assessor:
             if index.problems:
                 yield f"{name}: {index.problems} affected ranges have versions that are none"
         for package, hosts in sorted(self._finder.unknown.items(), key=lambda item: item[0].name):
-            first = next(iter(hosts))
-            where = first if len(hosts) == 1 else f"{len(hosts)} hosts ({first}, …)"
             yield (
-                f"{package.name}: replaced, but old code of it runs on {where} in a version that is"
-                " not known, so its CVEs are not listed: restart what runs it"
+                f"{package.name}: replaced, but old code of it runs on {some(hosts, 1)} in a"
+                " version that is not known, so its CVEs are not listed: restart what runs it"
             )
         if self.matched.invalid:
-            count = len(self.matched.invalid)
+            packages = len(self.matched.invalid)
             example = min(self.matched.invalid, key=lambda package: package.name)
             yield (
-                f"{count} packages have versions that are none, so they count as not covered: "
+                f"{packages} packages have versions that are none, so they count as not covered: "
                 f"{example.name} {example.version}"
             )
 

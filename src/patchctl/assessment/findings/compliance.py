@@ -14,6 +14,7 @@ from ...models.verification import (
     VerifiedState,
 )
 from ...models.versions import VersionScheme
+from ...models.words import more
 from ..matching.builds import stem
 from ..versions import InvalidVersionError, key
 from .fixed_cves import in_order
@@ -56,7 +57,7 @@ def check(
 
 
 def _more(why: list[str]) -> list[str]:
-    return [f"and {len(why) - _NAMED} more"] if len(why) > _NAMED else []
+    return [more(len(why) - _NAMED)] if len(why) > _NAMED else []
 
 
 def _note(finding: Finding) -> str:

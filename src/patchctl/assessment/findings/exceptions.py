@@ -14,6 +14,7 @@ from ...models.exceptions import (
     ExceptionStatus,
     RiskException,
 )
+from ...models.words import count, some
 from .assess import Waived
 from .fleet import HostInput
 
@@ -160,14 +161,14 @@ def complaints(
                 Complaint(id=exception.id, problem=ExceptionProblem.EXPIRED, detail=detail)
             )
         elif status.state is ExceptionState.EXPIRING:
-            left = "today" if not status.days_left else f"in {_days(status.days_left)}"
+            left = "today" if not status.days_left else f"in {count(status.days_left, 'day')}"
             detail = f"expires {left}, on {exception.expires}"
             problems.append(
                 Complaint(id=exception.id, problem=ExceptionProblem.EXPIRING, detail=detail)
             )
         listed = waivers.exploited[exception.id].union(status.exploited)
         if listed:
-            named = ", ".join(sorted(listed)[:5]) + (", ..." if len(listed) > 5 else "")
+            named = some(sorted(listed), 5)
             detail = f"does not hold for what is known to be exploited (KEV): {named}"
             problems.append(
                 Complaint(id=exception.id, problem=ExceptionProblem.EXPLOITED, detail=detail)
@@ -178,7 +179,3 @@ def complaints(
                 Complaint(id=exception.id, problem=ExceptionProblem.UNUSED, detail=detail)
             )
     return problems
-
-
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count} days"

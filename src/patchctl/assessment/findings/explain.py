@@ -10,6 +10,7 @@ from ...models.exclusions import Rules, excluding
 from ...models.explain import Explanation, Judgement
 from ...models.facts import HostFacts, PendingUpdate
 from ...models.priority import Threat
+from ...models.words import count, some
 from ..matching.index import AffectedEntry, EcosystemIndex
 from ..matching.installed import InstalledPackage
 from ..matching.match import (
@@ -96,7 +97,7 @@ class Explainer:
         if not names:
             facts.append("no advisory in the feeds speaks of it for a system of this fleet")
         elif not judgements:
-            listed = ", ".join(sorted({name for _, name in names})[:8])
+            listed = some(sorted({name for _, name in names}), 8)
             facts.append(f"advisories speak of it, but no host has an affected package: {listed}")
         return self._explanation("cve", cve, facts, judgements)
 
@@ -156,8 +157,8 @@ class Explainer:
             for package in software.packages:
                 if name in (package.name, package.source) and hosts:
                     counts[package.name, package.version] += len(hosts)
-        for (binary, version), count in sorted(counts.items()):
-            yield f"{binary} {version} on {count} host{'s' if count != 1 else ''}"
+        for (binary, version), hosts_with in sorted(counts.items()):
+            yield f"{binary} {version} on {count(hosts_with, 'host')}"
 
     def _unspoken(self, name: str, only: frozenset[str]) -> Iterator[str]:
         """Builds of a package that no feed speaks of, so that nothing is known of them."""
@@ -184,8 +185,8 @@ class Explainer:
             rule_texts = {rule.said for pair in named if (rule := excluding(rules, pair))}
             for text in rule_texts:
                 counts[text] += 1
-        for text, count in sorted(counts.items()):
-            yield f"excluded on {count} host{'s' if count != 1 else ''} by {text}"
+        for text, hosts in sorted(counts.items()):
+            yield f"excluded on {count(hosts, 'host')} by {text}"
 
     def _about(self, host: HostInput) -> Iterator[str]:
         software = self._assessor.matched.software[host.software]
@@ -206,7 +207,7 @@ class Explainer:
         yield f"criticality: {context.criticality.name.lower()}"
         held = [package.name for package in facts.packages if package.held]
         if held:
-            yield f"held on purpose: {', '.join(held[:10])}"
+            yield f"held on purpose: {some(held, 10)}"
         yield from _waiting(facts)
         for rule in self._rules.on(host.name):
             fitting = sorted(
@@ -217,8 +218,7 @@ class Explainer:
                 }
             )
             if fitting:
-                more = f" and {len(fitting) - 10} more" if len(fitting) > 10 else ""
-                yield f"excluded: {', '.join(fitting[:10])}{more} by {rule.said}"
+                yield f"excluded: {some(fitting, 10)} by {rule.said}"
         stuck = self._stuck(host.name, "")
         if stuck:
             yield f"patching: {stuck}"
@@ -375,10 +375,10 @@ class Explainer:
 def _waiting(facts: HostFacts) -> Iterator[str]:
     """What on the host still runs without the installed updates."""
     if facts.reboot_required:
-        asked = ", ".join(facts.reboot_packages[:10])
+        asked = some(facts.reboot_packages, 10)
         yield f"waits for a reboot{f', which is wanted by {asked}' if asked else ''}"
     if old := sorted({process.unit or process.command for process in facts.stale_processes}):
-        yield f"on replaced files: {', '.join(old[:10])}"
+        yield f"on replaced files: {some(old, 10)}"
 
 
 def _repository(update: PendingUpdate) -> str:

@@ -7,13 +7,13 @@ objects.
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import compress
 
 from msgspec import structs
 
 from ...models.advisory import Severity, VendorStatus
 from ...models.assessment import AffectedPackage, FindingState
+from ...models.words import day
 from ..matching.installed import InstalledPackage
 from ..matching.kernels import Kernels
 from ..matching.match import Hit
@@ -361,4 +361,4 @@ def _still_running(core: Core, code: OldCode) -> Core:
 
 def _earliest(times: Iterable[int]) -> str:
     known = [time for time in times if time > 0]
-    return datetime.fromtimestamp(min(known), UTC).date().isoformat() if known else ""
+    return day(min(known)) if known else ""

@@ -15,6 +15,7 @@ from functools import lru_cache
 
 from ...models.advisory import KnownExploited, Severity
 from ...models.priority import Clock, Context, Decision, Exposure, PriorityPolicy, Profile, Threat
+from ...models.words import count
 from .decision_tables import BOD_26_04, DEPLOYER, Timeline
 from .ssvc import DecisionPoints
 
@@ -170,10 +171,10 @@ def _sla(case: Case) -> Ruling:
     named = _band_words(case)
     if not days:
         return Ruling(Decision.DEFER, f"SLA: no deadline for {named}")
-    rule = f"SLA: {case.band} within {_days(days)}"
+    rule = f"SLA: {case.band} within {count(days, 'day')}"
     start = _since_fix(case)
     clocks = (_clock(rule, start, days),) if start is not None else ()
-    return Ruling(_by_days(days), f"SLA: {named}, {_days(days)} after the fix", clocks)
+    return Ruling(_by_days(days), f"SLA: {named}, {count(days, 'day')} after the fix", clocks)
 
 
 def _band_words(case: Case) -> str:
@@ -257,10 +258,6 @@ def _clock(rule: str, start: tuple[str, str], days: int) -> Clock:
 
 def _start_in_words(start: tuple[str, str]) -> str:
     return f"{start[0]}, {start[1]}"
-
-
-def _days(count: int) -> str:
-    return "1 day" if count == 1 else f"{count} days"
 
 
 @lru_cache(maxsize=4096)

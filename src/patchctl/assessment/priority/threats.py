@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from ...models.advisory import CveFacts, CvssVector, ExploitChance, KnownExploited, Severity
 from ...models.assessment import FindingState
 from ...models.priority import Threat
+from ...models.words import day
 from ..findings.findings import Core
 from .cvss import vector_of
 
@@ -60,4 +60,4 @@ def _best(vendor: tuple[str, ...], facts: CveFacts | None) -> CvssVector | None:
 def _date(facts: CveFacts | None) -> str:
     if facts is None or not facts.published:
         return ""
-    return datetime.fromtimestamp(facts.published, UTC).date().isoformat()
+    return day(facts.published)

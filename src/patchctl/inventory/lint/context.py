@@ -52,10 +52,3 @@ def warning(rule: str, message: str, hint: str, where: str, *hosts: str) -> Find
     return Finding(
         level=Level.WARNING, rule=rule, message=message, hint=hint, where=where, hosts=hosts
     )
-
-
-def some(names: Sequence[str], most: int = 3) -> str:
-    """Return the first `most` names for a sentence, and how many more there are."""
-    if len(names) <= most:
-        return ", ".join(names)
-    return f"{', '.join(names[:most])} and {len(names) - most} more"

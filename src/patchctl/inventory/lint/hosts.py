@@ -7,8 +7,9 @@ from typing import Any
 from ...errors import Problem
 from ...models.fleet import Host
 from ...models.lint import Finding
+from ...models.words import some
 from . import templates
-from .context import Context, error, some
+from .context import Context, error
 
 
 def duplicates(context: Context) -> Iterator[Finding]:

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 
 from ...models.facts import OsRelease
 from ...models.lint import Finding
+from ...models.words import plural, some
 from ..load import problem
 from ..rings import ring_group
-from .context import Context, error, some, warning
+from .context import Context, error, warning
 
 
 def rings(context: Context) -> Iterator[Finding]:
@@ -85,7 +86,7 @@ def strata(context: Context) -> Iterator[Finding]:
             )
     for roles, names in _roles(context).items():
         in_rings = _rings_of(context, names)
-        label = f"{'group' if len(roles) == 1 else 'groups'} {', '.join(roles)}"
+        label = f"{plural('group', len(roles))} {', '.join(roles)}"
         where = context.source_map.group(roles[0]) or context.where(names[0])
         if in_rings == {last}:
             yield warning(

@@ -9,7 +9,7 @@ from ...assessment.findings.explain import Explainer
 from ...assessment.findings.fail_on import Gate, gate
 from ...assessment.findings.fleet import HostInput
 from ...errors import InvalidInputError, NotFoundError
-from ...models import grammar
+from ...models import grammar, words
 from ...models.assessment import Assessment, FeedUsed, Finding, Unlooked
 from ...models.explain import Explanation
 from ...models.facts import HostFacts
@@ -17,6 +17,7 @@ from ...models.feeds import FeedInfo
 from ...models.fleet import Fleet
 from ...models.priority import Context
 from ...models.state import KnownHost
+from ...models.words import some
 from ...protocol.cleaning import sentence
 from ..discovery.running_code import Earlier, with_earlier_versions
 from ..exclusions import Holding
@@ -160,22 +161,18 @@ def _doubts(hosts: Sequence[HostInput], reasons: Mapping[str, str]) -> Iterator[
     old = [host.name for host in hosts if host.name in reasons]
     if old:
         why = sentence(reasons[old[0]])
-        yield f"judged by earlier facts, the last look failed: {_listed(old)} ({old[0]}: {why})"
+        names = some(old, _NAMES)
+        yield f"judged by earlier facts, the last look failed: {names} ({old[0]}: {why})"
     partly = [host.name for host in hosts if any(lists.fault for lists in host.facts.lists)]
     if partly:
         what = "which fixes can be had is not sure, not all repositories could be looked into"
-        yield f"{what}: {_listed(partly)}"
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
-    return ", ".join(names[:_NAMES]) + more
+        yield f"{what}: {some(partly, _NAMES)}"
 
 
 def day(text: str, now_s: int) -> str:
     """`--as-of` as an ISO date, today (UTC) for an empty text. Raises InvalidInputError."""
     if not text:
-        return datetime.fromtimestamp(now_s, UTC).date().isoformat()
+        return words.day(now_s)
     try:
         return date.fromisoformat(text).isoformat()
     except ValueError:

@@ -6,6 +6,7 @@ from functools import cached_property
 
 from ...models.plan import LeftOut, LeftOutReason, Plan, PlannedHost
 from ...models.run_status import HostStatusLine, RunStatus
+from ...models.words import short
 
 
 @dataclass
@@ -44,7 +45,7 @@ class RemediationStatus:
         brought = self._brings(planned, source) if source else None
         if not source or brought is not None:
             what = f"which brings {brought}, " if brought else ""
-            digest = self.plan.digest.removeprefix("sha256:")[:12]
+            digest = short(self.plan.digest)
             yield f"in plan {digest}, {what}ring {planned.ring}, wave {planned.wave}"
         elif all(left_out.package != source for left_out in self._left_out.get(host, ())):
             yield "the newest plan does not bring it"

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cached_property
 
 from ...assessment.findings import fixed_cves
@@ -11,6 +10,7 @@ from ...assessment.findings.fleet import HostInput
 from ...models.assessment import Finding
 from ...models.snapshot import Snapshot
 from ...models.state import KnownHost
+from ...models.words import day
 from .assess import Parts, assess
 
 
@@ -47,7 +47,7 @@ class SnapshotFindings:
         names = {host.name for host in self.snapshot.hosts if host.facts is not None}
         if self.hosts is not None:
             names &= set(self.hosts)
-        today = datetime.fromtimestamp(self.snapshot.taken, UTC).date().isoformat()
+        today = day(self.snapshot.taken)
         running = assess(self.parts, names, (), today)
         self.assessor = running.assessor
         self.findings = dict(running.hosts())

@@ -8,13 +8,12 @@ from typing import Any, Protocol
 from ...discovery.collect import parse, problem
 from ...errors import NotFoundError
 from ...inventory.export import generate
-from ...models.base import Model
 from ...models.facts import HostFacts
 from ...models.fleet import Fleet
 from ...models.ids import RANDOM_BYTES, snapshot_id
 from ...models.reach import Reason, ReasonCode
 from ...models.snapshot import HostResult, HostStatus, Snapshot
-from ...models.state import HostHistory
+from ...models.state import HostHistory, Known
 from ...protocol.jobs import Answer, AnswerStatus, Job, Runner
 
 # Extra seconds for a host that fetches its package lists first.
@@ -160,19 +159,6 @@ class Stored(Protocol):
 
     def history(self, host: str, limit: int | None = None) -> Sequence[HostHistory]: ...
     def facts(self, digest: str) -> HostFacts: ...
-
-
-class Known(Model):
-    """`discover show HOST -o json`. `status` and `reason` are those of the last discovery of the
-    host. `facts` come from the newest one that could read it; `snapshot` and `taken` are its id and
-    time."""
-
-    name: str
-    status: HostStatus
-    reason: str
-    snapshot: str
-    taken: int
-    facts: HostFacts | None
 
 
 def known(stored: Stored, host: str) -> Known:

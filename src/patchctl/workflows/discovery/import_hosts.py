@@ -17,6 +17,7 @@ from ...models import grammar
 from ...models.facts import HostFacts
 from ...models.ids import RANDOM_BYTES, import_id
 from ...models.snapshot import HostResult, HostStatus, Snapshot
+from ...models.words import more
 
 MAX_BYTES = 4 << 30
 MAX_HOSTS = 200_000
@@ -92,9 +93,9 @@ class _Import:
             )
         results = [self._host(index, raw) for index, raw in enumerate(raw_hosts)]
         if self._problems:
-            more = self._count - len(self._problems)
-            last_line = [Problem(path=str(self._path), message=f"and {more} more mistakes")]
-            raise InvalidInputError(problems=[*self._problems, *(last_line if more else [])])
+            hidden = self._count - len(self._problems)
+            last_line = [Problem(path=str(self._path), message=more(hidden, "mistake"))]
+            raise InvalidInputError(problems=[*self._problems, *(last_line if hidden else [])])
         return tuple(
             sorted((result for result in results if result), key=lambda result: result.name)
         )

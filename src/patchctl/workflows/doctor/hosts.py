@@ -8,6 +8,7 @@ from ...models.host_rules import KERNEL_KIB
 from ...models.policy import UpdaterPolicy
 from ...models.reach import TOO_LITTLE, ReasonCode, Stage, stage_of
 from ...models.snapshot import HostStatus
+from ...models.words import count
 from ...protocol.managers import SUPPORTED
 from ..discovery.discover import Look
 
@@ -140,7 +141,10 @@ def _with_facts(
 
 
 def _manager(host: str, facts: HostFacts) -> Check:
-    name, summary = "package-manager", f"{facts.manager.value}, {len(facts.packages)} packages"
+    name, summary = (
+        "package-manager",
+        f"{facts.manager.value}, {count(len(facts.packages), 'package')}",
+    )
     if facts.manager not in SUPPORTED:
         hint = "it is discovered, and left out of plans"
         return _check(host, name, WARN, f"{summary}; patchctl does not update with it yet", hint)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from ...models.doctor import Area, Check, CheckStatus
+from ...models.words import count
 from .interfaces import Machine, Memory, Space
 
 OK, WARN, FAIL, SKIPPED = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL, CheckStatus.SKIPPED
@@ -96,7 +97,7 @@ def _agent(keys: int | None) -> Check:
         )
     if keys == 0:
         return _check("ssh-agent", WARN, "holds no key", "ssh-add FILE")
-    return _check("ssh-agent", OK, f"{keys} key{'s' if keys > 1 else ''}")
+    return _check("ssh-agent", OK, count(keys, "key"))
 
 
 def _clock(synchronised: bool | None) -> Check:

@@ -9,6 +9,7 @@ from ...errors import PatchctlError, Problem
 from ...models.doctor import Area, Check, CheckStatus
 from ...models.lint import Level, LintReport
 from ...models.settings import AnsibleSettings
+from ...models.words import count
 from .interfaces import Ask, Ssh
 
 OK, WARN, FAIL, SKIPPED = CheckStatus.OK, CheckStatus.WARN, CheckStatus.FAIL, CheckStatus.SKIPPED
@@ -47,7 +48,7 @@ def owner(problems: Iterable[Problem], *, trusted: bool) -> Iterator[Check]:
 def lint(report: LintReport) -> Iterator[Check]:
     """Yield the findings of `inventory lint`: an error there is a failure here."""
     if not report.findings:
-        yield check("", "inventory", OK, f"{report.hosts} hosts, lint finds nothing")
+        yield check("", "inventory", OK, f"{count(report.hosts, 'host')}, lint finds nothing")
     for finding in report.findings:
         status = FAIL if finding.level is Level.ERROR else WARN
         yield check(
@@ -119,7 +120,7 @@ def known_hosts(file: Path, ssh: Ssh) -> Check:
         return check(str(file), name, FAIL, error.message, error.hint)
     if not file.is_file():
         return check(str(file), name, OK, "none; host keys come from your own known_hosts")
-    return check(str(file), name, OK, f"{len(entries)} keys, beside your own known_hosts")
+    return check(str(file), name, OK, f"{count(len(entries), 'key')}, beside your own known_hosts")
 
 
 def policy(root: Path, file: str, now: int, ask: Ask) -> Check:

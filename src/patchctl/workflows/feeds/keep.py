@@ -6,7 +6,7 @@ import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
@@ -17,6 +17,7 @@ from ...errors import InvalidInputError, PatchctlError, UsageError
 from ...models.addresses import shown
 from ...models.advisory import BadRecord, FeedRecord
 from ...models.feeds import FEED_NAME, FeedInfo, FeedUpdate, Fetched, NotModified, UpdateOutcome
+from ...models.words import count, second, some
 from ..interfaces import FeedStore, Files
 from . import editions
 from .sources import Source, assessed
@@ -173,9 +174,8 @@ def _refuse_foreign(new: FeedInfo) -> None:
     look as if hosts were covered."""
     if new.ecosystems and not any(map(assessed, new.ecosystems)):
         names = list(new.ecosystems)
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         raise InvalidInputError(
-            f"{new.name}: speaks only of {', '.join(names[:3])}{more}, which no host can be",
+            f"{new.name}: speaks only of {some(names)}, which no host can be",
             hint="take the feeds of the hosts' distributions",
         )
 
@@ -189,17 +189,15 @@ def _compare(held: FeedInfo, new: FeedInfo) -> None:
         )
     if held.entries >= _SMALL and new.entries * 2 < held.entries:
         raise InvalidInputError(
-            f"{new.name}: has only {new.entries} entries where {held.entries} are held", hint=hint
-        )
-    if 0 < new.dated < held.dated:
-        raise InvalidInputError(
-            f"{new.name}: is of {_date(new.dated)}, older than what is held ({_date(held.dated)})",
+            f"{new.name}: has only {count(new.entries, 'entry')} where {held.entries} are held",
             hint=hint,
         )
-
-
-def _date(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    if 0 < new.dated < held.dated:
+        dated, before = second(new.dated), second(held.dated)
+        raise InvalidInputError(
+            f"{new.name}: is of {dated}, older than what is held ({before})",
+            hint=hint,
+        )
 
 
 class _Download:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from ...assessment.matching.platforms import ecosystem_of
 from ...errors import InvalidInputError, NotFoundError, Problem, UsageError
 from ...models.advisory import FeedKind
-from ...models.base import Model
 from ...models.facts import OsRelease
-from ...models.feeds import FeedAge, FeedInfo, Stale, aged
+from ...models.feeds import FeedAge, FeedInfo, FeedsStatus, Stale, aged
 from ...models.settings import FeedSettings
+from ...models.words import some
 from ..interfaces import FeedStore
 from .sources import Source, Sources, family, plan
 
@@ -33,22 +33,12 @@ def choose(sources: Sources, names: Sequence[str]) -> tuple[Source, ...]:
     return tuple(by_name[name] for name in dict.fromkeys(names)) if names else sources.sources
 
 
-class Status(Model):
-    """The status of all feeds at `as_of`, epoch seconds. `missing`: sources that the fleet needs
-    and of which nothing is stored. `uncovered`: its ecosystems that no source or feed covers."""
-
-    as_of: int
-    feeds: tuple[FeedAge, ...]
-    missing: tuple[str, ...]
-    uncovered: tuple[str, ...]
-
-
-def status(store: FeedStore, settings: FeedSettings, sources: Sources, now_s: int) -> Status:
+def status(store: FeedStore, settings: FeedSettings, sources: Sources, now_s: int) -> FeedsStatus:
     """How old every feed is, and what is missing."""
     held = store.list()
     names = {feed.name for feed in held}
     families = {family(ecosystem) for feed in held for ecosystem in feed.ecosystems}
-    return Status(
+    return FeedsStatus(
         as_of=now_s,
         feeds=tuple(aged(feed, settings.max_age_of(feed.name), now_s) for feed in held),
         missing=tuple(
@@ -96,20 +86,15 @@ def outdated_lines(feeds: Iterable[FeedInfo]) -> tuple[str, ...]:
     imported = [feed for feed in outdated if not feed.address]
     remedies = []
     if fetched:
-        remedies.append(f"`patchctl feeds update` mends {_names(fetched)}")
+        remedies.append(f"`patchctl feeds update` mends {some(fetched, 5)}")
     if imported:
         asked = any(feed.kind is FeedKind.UPDATEINFO for feed in imported)
         hosts = " or `patchctl feeds update --from-hosts`" if asked else ""
         remedies.append(
             f"`patchctl feeds import` of the files{hosts} mends"
-            f" {_names([feed.name for feed in imported])}"
+            f" {some([feed.name for feed in imported], 5)}"
         )
     return (f"feeds were read by an older patchctl: {'; '.join(remedies)}",) if remedies else ()
-
-
-def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return f"{', '.join(names[:5])}{more}"
 
 
 def _old(age: FeedAge) -> str:

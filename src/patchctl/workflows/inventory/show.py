@@ -8,9 +8,9 @@ from typing import Any, NamedTuple, Protocol
 from ...errors import NotFoundError
 from ...inventory import export, load, patterns, secrets
 from ...inventory import graph as graphs
-from ...models.base import Model
-from ...models.fleet import Fleet, GroupNode, Host, RefusedHost
+from ...models.fleet import Fleet, GroupNode, Host, HostRow, Listing
 from ...models.settings import Settings
+from ...models.words import more
 
 _SHOWN = 10
 
@@ -39,28 +39,6 @@ class Loaded(NamedTuple):
     warnings: tuple[str, ...]
 
 
-class HostRow(Model):
-    """One host of `inventory list`. Templates in `address` are not evaluated."""
-
-    name: str
-    ring: str | None
-    ring_reason: str
-    groups: tuple[str, ...]
-    address: str
-
-
-class Listing(Model):
-    """`inventory list -o json`. `rings` counts the hosts shown, in the order of the rings;
-    `left_out` are hosts that patchctl refuses."""
-
-    hosts: tuple[HostRow, ...]
-    rings: dict[str, int]
-    without_ring: int
-    sources: tuple[str, ...]
-    digest: str
-    left_out: tuple[RefusedHost, ...] = ()
-
-
 def load_fleet(settings: Settings, reader: Reader, sources: Sequence[str] = ()) -> Loaded:
     """Return the fleet of the workspace, or of other sources given with `-i`.
 
@@ -83,11 +61,11 @@ def load_fleet(settings: Settings, reader: Reader, sources: Sequence[str] = ()) 
 def left_out(fleet: Fleet) -> tuple[str, ...]:
     """Return a line for each host that is left out, and one for those beyond the first ten."""
     lines = tuple(str(host) for host in fleet.left_out[:_SHOWN])
-    more = len(fleet.left_out) - len(lines)
+    hidden = len(fleet.left_out) - len(lines)
     last_line = (
-        f"{more} more hosts are left out for their names: `patchctl inventory lint` shows all"
+        f"{more(hidden, 'host')}, left out for their names: `patchctl inventory lint` shows all"
     )
-    return (*lines, last_line) if more else lines
+    return (*lines, last_line) if hidden else lines
 
 
 def hosts_of(fleet: Fleet, limit: str, cwd: Path) -> tuple[str, ...]:

@@ -10,11 +10,11 @@ from typing import Any
 
 from ...errors import IntegrityError
 from ...models.facts import PackageManager
+from ...models.words import size
 from ...protocol import fetching
 from ...protocol.cleaning import sentence
 from ...protocol.fetching import Needed, Piece
 from ...protocol.jobs import Answer, AnswerStatus, HostRunner, Job
-from ...report.plan_text import size
 from ..interfaces import ContentStore, Incoming
 
 TIMEOUT_S = 900

@@ -4,13 +4,13 @@ import hashlib
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import __version__
 from ...errors import InvalidInputError, NotFoundError
 from ...inventory.export import group_names
+from ...models import words
 from ...models.exclusions import Exclusion
 from ...models.fleet import Fleet
 from ...models.plan import (
@@ -239,7 +239,7 @@ class PlanMaker:
 
     def _holding(self, request: PlanRequest, snapshot: Snapshot) -> Holding:
         """The exclusions on the snapshot's day, so that one snapshot gives one plan."""
-        day = datetime.fromtimestamp(snapshot.taken, UTC).date().isoformat()
+        day = words.day(snapshot.taken)
         holds = holding(self.settings, self.fleet, day, request.exclude)
         for line in holds.warnings:
             self.say(f"warning: {line}")
@@ -264,7 +264,7 @@ class PlanMaker:
 
     def _resolve(self, selected: Selected, selection: Selection, work: str) -> Iterable[Resolution]:
         if selected.requests:
-            self.say(f"resolving on {_hosts(len(selected.requests))}")
+            self.say(f"resolving on {words.count(len(selected.requests), 'host')}")
         return resolve(
             selected.requests,
             runner=self.runner,
@@ -310,17 +310,13 @@ def _check_names(selected: Selected, snapshot: Snapshot) -> None:
         )
 
 
-def _hosts(count: int) -> str:
-    return f"{count} host" if count == 1 else f"{count} hosts"
-
-
 # --- plan files ---------------------------------------------------------------------------------
 
 
 def default_path(root: Path, plan: Plan) -> Path:
     """`plans/2026-11-23-1a2b3c4d.lock` in the workspace: the snapshot's day, the digest's start."""
-    day = datetime.fromtimestamp(plan.body.as_of, UTC).date().isoformat()
-    return root / "plans" / f"{day}-{plan.digest.removeprefix('sha256:')[:8]}.lock"
+    day = words.day(plan.body.as_of)
+    return root / "plans" / f"{day}-{words.short(plan.digest)[:8]}.lock"
 
 
 def check_writable(path: Path, cwd: Path) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
-from ...models.base import Model, Record
+from ...models.host_storage import Claim, HostKeeps, HostTransaction
 from ...protocol.jobs import Answer, AnswerStatus, Job, Runner
 
 TIMEOUT_S = 60
@@ -15,39 +15,6 @@ class Action(StrEnum):
 
     SHOW = "show"
     CLEAN = "clean"
-
-
-class Claim(Record):
-    """The run that holds a host, or was the last to hold it. `since` is epoch seconds UTC."""
-
-    run: str
-    active: bool
-    fence: int
-    since: int
-    transaction: str
-
-
-class HostTransaction(Record):
-    """A transaction whose files a host still has. `created` is epoch seconds UTC.
-
-    `outcome`: begun, prepared, or `apply-ok`, `apply-failed`, `apply-unfinished`, `undo-…`.
-    """
-
-    transaction: str
-    created: int
-    kib: int
-    outcome: str
-
-
-class HostKeeps(Model):
-    """One host's answer; `error` is one line where it gave none. `running`: its present job."""
-
-    name: str
-    error: str = ""
-    claim: Claim | None = None
-    running: str = ""
-    held_updaters: tuple[str, ...] = ()
-    transactions: tuple[HostTransaction, ...] = ()
 
 
 class Reply(Protocol):

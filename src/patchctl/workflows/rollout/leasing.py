@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from ...errors import ConflictError
+from ...models import words
 from ...models.run_status import LeaseKind
 from ..interfaces import State
 from .reading import view_run
@@ -68,5 +69,5 @@ def _sentence(leases: Sequence[Lease]) -> str:
 def _groups(leases: Sequence[Lease]) -> Iterator[str]:
     for (kind, run), group in groupby(leases, lambda lease: (lease.kind, lease.run)):
         hosts = [lease.host for lease in group]
-        more = f" (and {len(hosts) - 1} more)" if len(hosts) > 1 else ""
+        more = f" ({words.more(len(hosts) - 1)})" if len(hosts) > 1 else ""
         yield f"host {hosts[0]}{more} is {kind.value} by run {run}"

@@ -23,6 +23,7 @@ from ...models.plan import Artifact, Plan
 from ...models.rollout import HostState, ProcessIdentity, RunState
 from ...models.run_status import RunStatus
 from ...models.states import ASKED_AGAIN, CALLED_OFF, KNOWN_END, OVER, UNTOUCHED
+from ...models.words import some
 from ...plan.freeze import fleet_digest
 from ...plan.hooks import refuse_without_digests
 from ...rollout import commands
@@ -376,8 +377,7 @@ def plan_files(plan: Plan, hosts: Collection[str] | None = None) -> Iterator[Art
 
 
 def _of_plan(hosts: Sequence[str]) -> str:
-    more = f" and {len(hosts) - 3} more" if len(hosts) > 3 else ""
-    names = f"{', '.join(hosts[:3])}{more} of the plan"
+    names = f"{some(hosts)} of the plan"
     return f"host {names} is" if len(hosts) == 1 else f"hosts {names} are"
 
 

@@ -2,6 +2,7 @@
 
 import json
 
+import msgspec
 import pytest
 from assessment_world import TODAY, World, advisory, by_source, facts, package
 from msgspec import structs
@@ -16,8 +17,9 @@ from patchctl.models.assessment import FindingState
 from patchctl.models.explain import Judgement
 from patchctl.models.facts import HostFacts, StaleProcess
 from patchctl.models.priority import Context
-from patchctl.report.assessment_text import JsonWriter, action_rows, cautions, headline
-from patchctl.report.explain_text import lines
+from patchctl.report.assessment_view import AssessmentView, action_rows, cautions, headline
+from patchctl.report.explain_view import lines
+from patchctl.workflows.assessment.assess import AssessmentRun
 
 DEB = "Debian:12"
 ONE, TWO, THREE = "CVE-2026-0001", "CVE-2026-0002", "CVE-2026-0003"
@@ -66,12 +68,12 @@ def test_findings_are_shared_by_hosts_that_agree() -> None:
 
 
 def test_json_has_the_fields_that_scripts_rely_on() -> None:
-    assessor, writer = world().assessor(debian(), debian("3.0.15-1"), debian("9-1")), JsonWriter()
-    text, first = writer.head(), True
-    for name, findings in assessor.findings():
-        text += writer.host(name, findings, first=first)
-        first = first and not findings
-    document = json.loads(text + writer.tail(assessor.summary()))
+    def view() -> AssessmentView:
+        assessor = world().assessor(debian(), debian("3.0.15-1"), debian("9-1"))
+        return AssessmentView(AssessmentRun(assessor, gate([], TODAY), total=3))
+
+    document = json.loads(b"".join(view().chunks()))
+    assert document == json.loads(msgspec.json.encode(view().data()))
     assert {"as_of", "feeds", "not_covered", "findings", "actions"} <= set(document)
     assert [(row["host"], row["cve"]) for row in document["findings"]] == [
         ("h1", ONE),
@@ -179,7 +181,7 @@ def test_an_exception_for_one_package_waives_not_the_other() -> None:
 
 def test_a_report_says_what_it_does_not_cover() -> None:
     lines = list(cautions(walked(world().assessor(facts("other", [package("x", "1")]))).summary()))
-    assert any("not covered: 1 packages of plan9:4" in line for line in lines)
+    assert any("not covered: 1 package of plan9:4" in line for line in lines)
 
 
 def test_a_table_has_a_row_for_each_action() -> None:

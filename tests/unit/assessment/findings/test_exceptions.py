@@ -14,7 +14,7 @@ from patchctl.assessment.findings.fleet import HostInput
 from patchctl.errors import InvalidInputError, NotFoundError, UsageError
 from patchctl.models.exceptions import ExceptionState, RiskException
 from patchctl.models.priority import Context
-from patchctl.report import exceptions_text as text
+from patchctl.report import exceptions_view as text
 from patchctl.workflows.assessment import exceptions as workflow
 
 TODAY = "2026-11-23"

@@ -14,7 +14,7 @@ from patchctl.models.exclusions import Exclusion
 from patchctl.models.facts import HostFacts
 from patchctl.models.plan import LeftOut, LeftOutReason
 from patchctl.models.priority import Context, Decision, Priority, Threat
-from patchctl.report import assessment_text, explain_text
+from patchctl.report import assessment_view, explain_view
 from patchctl.workflows.assessment.remediation_status import RemediationStatus
 
 SSL, CURL = "CVE-2026-1001", "CVE-2026-1002"
@@ -102,7 +102,7 @@ def test_hosts_that_keep_their_dates_are_counted_of_all_of_them() -> None:
     clean = host("3.0.2-1", "7.0-2")
     made = with_unlooked(assessor(host(), clean, clean), Unlooked(host="x", reason="unreachable"))
     list(made.findings())
-    assert list(assessment_text.compliance(made.summary(), 3)) == [
+    assert list(assessment_view.compliance(made.summary(), 3)) == [
         "50 % of 4 hosts without overdue findings, 1 package excluded",
         f"excluded: openssl on 1 host, 1 open finding, 1 overdue, by {SAID}",
     ]
@@ -116,21 +116,21 @@ def with_unlooked(made: Assessor, *unlooked: Unlooked) -> Assessor:
 def test_less_than_all_is_not_rounded_up_to_all() -> None:
     summary = structs.replace(assessor(host()).summary(), on_time=999)
     excluded = (ExcludedFindings(rule=SAID, packages=("a", "b"), hosts=1, findings=2),)
-    (line, _) = assessment_text.compliance(structs.replace(summary, excluded=excluded), 1000)
+    (line, _) = assessment_view.compliance(structs.replace(summary, excluded=excluded), 1000)
     assert line == "99 % of 1000 hosts without overdue findings, 2 packages excluded"
 
 
 def test_without_exclusions_there_is_no_such_line() -> None:
     made = assessor(host(), rules=())
     list(made.findings())
-    assert list(assessment_text.compliance(made.summary(), 1)) == []
+    assert list(assessment_view.compliance(made.summary(), 1)) == []
 
 
 class TestExplain:
     def test_a_judgement_has_the_rule(self) -> None:
         explanation = Explainer(assessor(host()), lambda name, source: "").cve(SSL, frozenset())
         assert [judgement.excluded for judgement in explanation.judgements] == [SAID]
-        assert f"  excluded: {SAID}" in list(explain_text.lines(explanation))
+        assert f"  excluded: {SAID}" in list(explain_view.lines(explanation))
 
     def test_hosts_that_are_excluded_stand_apart_from_those_that_are_not(self) -> None:
         made = assessor(host(), host(), rules=[structs.replace(RULE, hosts=("h2",))])

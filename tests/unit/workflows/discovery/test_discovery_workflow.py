@@ -13,7 +13,7 @@ from patchctl.errors import NotFoundError
 from patchctl.models.fleet import Fleet, Host
 from patchctl.models.snapshot import HostResult, HostStatus, Snapshot
 from patchctl.protocol.jobs import Answer, AnswerStatus, Job, hosts_of
-from patchctl.report import discovery_text as text
+from patchctl.report import discovery_view as text
 from patchctl.workflows.discovery.discover import REFRESH_S, Request, discover, known
 
 DATA = Path(__file__).resolve().parents[3] / "data" / "discovery"

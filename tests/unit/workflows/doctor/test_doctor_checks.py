@@ -22,7 +22,7 @@ from patchctl.models.policy import UpdaterPolicy
 from patchctl.models.reach import Reason, ReasonCode, stage_of
 from patchctl.models.settings import AnsibleSettings
 from patchctl.models.snapshot import HostResult, HostStatus
-from patchctl.report import doctor_text
+from patchctl.report import doctor_view
 from patchctl.wiring.ansible_cfg import not_used
 from patchctl.workflows.discovery.discover import Look
 from patchctl.workflows.doctor import hosts as doctor_hosts
@@ -336,11 +336,11 @@ def test_what_hosts_have_in_common_stands_once() -> None:
         ok=False, elapsed_s=1.0, hosts=6, counts={OK: 1, WARN: 0, FAIL: 5, SKIPPED: 0},
         checks=(*checks, well),
     )  # fmt: skip
-    assert [re.sub(" +", " ", line) for line in doctor_text.lines(report)] == [
+    assert [re.sub(" +", " ", line) for line in doctor_view.lines(report)] == [
         "HOSTS",
         " fail disk web0, web1, web2, web3 and 1 more: full",
         " -> room",
         " ok web5",
     ]
-    assert len(doctor_text.lines(report, every=True)) == 1 + 5 * 2 + 1
-    assert doctor_text.closing(report) == "6 checks, 6 hosts, 1.0 s: 5 to mend"
+    assert len(doctor_view.lines(report, every=True)) == 1 + 5 * 2 + 1
+    assert doctor_view.closing(report) == "6 checks, 6 hosts, 1.0 s: 5 to mend"

@@ -12,8 +12,7 @@ from rollout.test_rollout_locks import locked
 from typer.core import TyperCommand
 from workflows.rollout.test_rollout_hooks import Site
 
-from patchctl.cli.output import Format
-from patchctl.cli.planning import summary
+from patchctl.cli.plan import plan_result
 from patchctl.cli.running import Terminal
 from patchctl.cli.state import State
 from patchctl.errors import CutShortError, InvalidInputError, NotFoundError, UsageError
@@ -23,6 +22,7 @@ from patchctl.models.journal import CommandKind, JournalEntry, PlanTrust
 from patchctl.models.plan import LeftOut, LeftOutReason, Plan
 from patchctl.models.revision import AtHead
 from patchctl.models.rollout import HostState, RunState, Stage
+from patchctl.report.formats import Format
 from patchctl.rollout.view import RunView
 from patchctl.workflows.plan.make_plan import FoundPlan, Made
 from patchctl.workflows.plan.trust import PlanJudge
@@ -138,7 +138,7 @@ class TestStarting:
         with pytest.raises(typer.Exit), Terminal(context, Format.JSON) as terminal:
             terminal.nothing(ended)
         answer = json.loads(capsys.readouterr().out)
-        planned = json.loads(msgspec.json.encode(summary(made, None)))
+        planned = json.loads(msgspec.json.encode(plan_result(made, None).data()))
         for name in ("left_out", "exclusions", "could_not_look"):
             assert answer[name] == planned[name]
         assert (answer["left_out"][0]["rule"], answer["left_out"][0]["needs"]) == ("--exclude", [])

@@ -38,7 +38,7 @@ from patchctl.models.rollout import OutcomeStatus, Stage
 from patchctl.models.snapshot import Snapshot
 from patchctl.models.verification import Verification, VerifiedState
 from patchctl.plan.freeze import freeze, seal
-from patchctl.report import verify_text
+from patchctl.report import verify_view
 from patchctl.workflows.rollout.runs import Rollouts
 from patchctl.workflows.rollout.verify import Verifier
 
@@ -328,12 +328,12 @@ def test_what_needs_somebody_stands_first(site: Site) -> None:
     site.have("1.0-1", "s1")
     site.facts["p1"] = None
     done = site.verify()
-    assert verify_text.rows(done) == [
+    assert verify_view.rows(done) == [
         ("p1", run, "unreachable", "Connection refused"),
         ("s1", run, "broken", "curl: 1.0-2 was promised, 1.0-1 is installed"),
         ("s2", run, "ok", "-"),
     ]
-    assert list(verify_text.closing(done)) == [
+    assert list(verify_view.closing(done)) == [
         "3 hosts: 1 unreachable, 1 broken, 1 ok",
         "no feeds are held: CVEs were not checked",
     ]
@@ -347,8 +347,8 @@ def test_of_many_hosts_only_those_that_are_not_ok_are_listed(site: Site) -> None
     well = next(row for row in done.hosts if row.name == "s2")
     more = tuple(structs.replace(well, name=f"w{number}") for number in range(60))
     many = structs.replace(done, hosts=(*done.hosts, *more))
-    assert [row[0] for row in verify_text.rows(many)] == ["s1"]
-    assert next(verify_text.closing(many)) == "63 hosts: 1 broken, 62 ok"
+    assert [row[0] for row in verify_view.rows(many)] == ["s1"]
+    assert next(verify_view.closing(many)) == "63 hosts: 1 broken, 62 ok"
 
 
 def test_open_cves_and_what_is_left_are_told(site: Site) -> None:
@@ -356,13 +356,13 @@ def test_open_cves_and_what_is_left_are_told(site: Site) -> None:
     site.have("1.0-2")
     vulnerable(site, curl="1.0-3")
     done = site.verify()
-    assert verify_text.rows(done) == [
+    assert verify_view.rows(done) == [
         ("s1", run, "CVEs open", f"the feeds still find what it was to remove; open: {CVE}")
     ]
-    assert list(verify_text.closing(done))[:3] == [
+    assert list(verify_view.closing(done))[:3] == [
         "1 host: 1 CVEs open",
         "nothing is promised on p1, s2: no run has succeeded there",
         "no other fixable finding is left",
     ]
-    left = list(verify_text.closing(structs.replace(done, fixable_left=2)))
+    left = list(verify_view.closing(structs.replace(done, fixable_left=2)))
     assert "2 other fixable findings are left; see `patchctl assess`" in left

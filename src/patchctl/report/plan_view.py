@@ -5,7 +5,8 @@ What came from hosts is in these lines as it is: the caller cleans them before a
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from typing import Any
 
 from ..models.plan import (
     Action,
@@ -22,11 +23,14 @@ from ..models.plan import (
     Urgent,
 )
 from ..models.policy import Promote, RebootPolicy, RingPolicy, UnprovenPolicy
-from .assessment_text import DECISIONS
-from .exclusions_text import beside, excluded, excluded_before, exclusions
-from .lists import some, wrapped
-from .looks_text import could_not_look, incomplete
-from .plan_code_text import code
+from ..models.state import PlanSummary
+from ..models.words import count, duration, moment, more, short, size, some
+from .could_not_look_lines import could_not_look, incomplete
+from .exclusion_lines import beside, excluded, excluded_before, exclusions
+from .plan_code_lines import code
+from .state_words import decision_word
+from .view import Lines, Part, Table, View
+from .wrapping import wrapped
 
 # How much is shown of a long list before "and N more".
 _COHORTS = 6
@@ -61,6 +65,10 @@ _UNPROVEN: Mapping[UnprovenPolicy, str] = {
 
 def show(plan: Plan, *, full: bool = False) -> list[str]:
     """The whole plan, short: `full` cuts no list."""
+    return _joined(_sections(plan, full=full))
+
+
+def _sections(plan: Plan, *, full: bool) -> Iterator[Sequence[str]]:
     body = plan.body
     sections = (
         _head(plan),
@@ -74,7 +82,7 @@ def show(plan: Plan, *, full: bool = False) -> list[str]:
         exclusions(body, full=full),
         left_out(body.left_out, full=full),
     )
-    return _joined(sections)
+    return filter(None, sections)
 
 
 def not_planned(unseen: Sequence[CouldNotLook], rows: Sequence[LeftOut]) -> list[str]:
@@ -108,18 +116,18 @@ def _joined(sections: Iterable[Sequence[str]]) -> list[str]:
 
 def _head(plan: Plan) -> list[str]:
     body, about = plan.body, plan.about
-    made = f"made {when(about.created)} by {about.author}"
+    made = f"made {moment(about.created)} by {about.author}"
     if about.commit:
         made += f", commit {about.commit[:12]}{' with changes' if about.dirty else ''}"
     asked = _asked(body.selection)
     limit = f", --limit {body.selection.limit}" if body.selection.limit else ""
     return [
         f"Plan {short(plan.digest)}: {_SELECTED[body.selection.mode]} on"
-        f" {_count(len(body.hosts), 'host')}",
+        f" {count(len(body.hosts), 'host')}",
         *(wrapped(asked, "  ") if asked else []),
         *(["  phased updates, too, wherever they are pending"] if body.selection.phased else []),
         f"  {made}{limit}",
-        f"  hosts looked at {when(body.as_of)}, expires {when(body.expires)}",
+        f"  hosts looked at {moment(body.as_of)}, expires {moment(body.expires)}",
         *wrapped(_removes(body), "  "),
         *([f"  {about.comment}"] if about.comment else []),
     ]
@@ -130,7 +138,7 @@ def _asked(selection: Selection) -> str:
         return f"packages {', '.join(selection.packages)}"
     parts = [", ".join(selection.cves)] if selection.cves else []
     if selection.decision:
-        urgent = DECISIONS.get(selection.decision, selection.decision)
+        urgent = decision_word(selection.decision)
         parts.append(f"{urgent} or more urgent" if selection.decision != "act" else urgent)
     if selection.due_before:
         parts.append(f"due before {selection.due_before}")
@@ -143,7 +151,7 @@ def _removes(body: PlanBody) -> str:
         return "no feeds are held: which CVEs it removes is not known"
     found = {cve for cohort in body.cohorts for one in cohort.transitions for cve in one.cves}
     dated = ", ".join(f"{one.name} {one.dated or 'undated'}" for one in body.feeds)
-    return f"removes {_count(len(found), 'CVE')} by {dated}"
+    return f"removes {count(len(found), 'CVE')} by {dated}"
 
 
 def _rings(body: PlanBody) -> list[str]:
@@ -156,16 +164,14 @@ def _rings(body: PlanBody) -> list[str]:
             rows.append((ring.name, "0", "-", "-", "-", "-", "no host in this plan"))
             continue
         waves = Counter(host.wave for host in hosts)
-        size, budget = len(hosts), ring.budget.of(len(hosts))
         reboots = sum(host.expected_reboot for host in hosts)
         rows.append(
             (
                 ring.name,
-                str(size),
+                str(len(hosts)),
                 f"{len(waves)} x {max(waves.values())}",  # so many waves of so many hosts
-                str(budget),
-                # Work in flight goes on when the budget is used up.
-                f"{min(size, budget + max(waves.values()))} of {size}",
+                str(ring.budget.of(len(hosts))),
+                f"{ring.worst_case(len(hosts))} of {len(hosts)}",
                 str(reboots) if reboots else _REBOOTS[ring.reboot],
                 _starts(ring, before),
             )
@@ -202,7 +208,7 @@ def _cohorts(body: PlanBody, *, full: bool) -> list[str]:
             lines.append("")
         lines += _cohort(cohort, ring_of[cohort.id], urgent, full=full)
     if len(shown) < len(ranked):
-        lines += ["", f"and {_count(len(ranked) - len(shown), 'smaller cohort')}; see --full"]
+        lines += ["", f"and {count(len(ranked) - len(shown), 'smaller cohort')}; see --full"]
     return lines
 
 
@@ -211,8 +217,8 @@ def _cohort(
 ) -> list[str]:
     where = ", ".join(f"{ring} {number}" for ring, number in rings.items())
     lines = wrapped(
-        f"{_count(rings.total(), 'host')} ({where}):"
-        f" {_count(len(cohort.transitions), 'package')}, {size(cohort.download_bytes)},"
+        f"{count(rings.total(), 'host')} ({where}):"
+        f" {count(len(cohort.transitions), 'package')}, {size(cohort.download_bytes)},"
         f" cohort {cohort.id}",
         "",
     )
@@ -221,7 +227,7 @@ def _cohort(
     width = max(len(source) for source, _ in shown)
     for source, rows in shown:
         cves = rows[0].cves
-        removed = f"  {_count(len(cves), 'CVE')}" if cves else ""
+        removed = f"  {count(len(cves), 'CVE')}" if cves else ""
         lines.append(f"  {source.ljust(width)}  {_change(rows[0])}{removed}{_mark(rows)}")
         names = [one.package for one in rows]
         if names != [source]:
@@ -231,7 +237,7 @@ def _cohort(
                 f"{words}: {some(sorted(pressing), _NAMES, full=full)}", " " * (width + 6)
             )
     if len(shown) < len(groups):
-        lines.append(f"  and {len(groups) - len(shown)} more; see --full")
+        lines.append(f"  {more(len(groups) - len(shown))}; see --full")
     return lines
 
 
@@ -241,7 +247,7 @@ def _pressing(cves: Iterable[str], urgent: Mapping[str, Urgent]) -> Iterator[tup
     if exploited := [one.cve for one in found if one.kev]:
         yield "known exploited", exploited
     if act := [one.cve for one in found if not one.kev]:
-        yield DECISIONS["act"], act
+        yield decision_word("act"), act
 
 
 def _grouped(transitions: Sequence[Transition]) -> list[tuple[str, list[Transition]]]:
@@ -313,7 +319,7 @@ def _unproven(body: PlanBody, *, full: bool) -> list[str]:
         why = excluded_before(body, one, full=full)
         lines += wrapped(f"{one.ring}: {one.package} {versions} on {on}{why}", "  ")
     if len(shown) < len(body.unproven):
-        lines.append(f"  and {len(body.unproven) - len(shown)} more; see --full")
+        lines.append(f"  {more(len(body.unproven) - len(shown))}; see --full")
     return lines
 
 
@@ -348,7 +354,7 @@ def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -
             f"{reason}: {what}{some(sorted(hosts), _NAMES, full=full)}{which}{why}", "  "
         )
     if len(ranked) > _NAMES and not full:
-        lines.append(f"  {reason}: and {len(ranked) - _NAMES} more; see --full")
+        lines.append(f"  {reason}: {more(len(ranked) - _NAMES)}; see --full")
     if reason in _FOR_ONE_FILE:
         lines += wrapped(_rest_of_hosts({one.package for one in rows}), "    ")
     return lines
@@ -374,9 +380,9 @@ def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> lis
     packages = {one.package for one in rows if one.package}
     lines = wrapped(f"{reason}: {some(sorted(hosts), _NAMES, full=full)}", "  ") if hosts else []
     if packages:
-        on = _count(len({one.host for one in rows if one.package}), "host")
+        on = count(len({one.host for one in rows if one.package}), "host")
         names = some(sorted(packages), _NAMES, full=full)
-        what = f"{_count(len(packages), 'package')} on {on}: {names}"
+        what = f"{count(len(packages), 'package')} on {on}: {names}"
         lines += wrapped(f"{reason}: {what}", "  ")
     if reason is LeftOutReason.NO_ADVISORIES:
         lines += wrapped(
@@ -385,33 +391,48 @@ def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> lis
     return lines
 
 
-# --- words --------------------------------------------------------------------------------------
+# --- views --------------------------------------------------------------------------------------
 
 
-def short(digest: str) -> str:
-    """The start of a digest, enough to name a plan by."""
-    return digest.removeprefix("sha256:")[:12]
+@dataclass(frozen=True)
+class PlanView(View):
+    """`plan show`; `full` cuts no list."""
+
+    plan: Plan
+    full: bool = False
+
+    def data(self) -> Plan:
+        """The plan."""
+        return self.plan
+
+    def parts(self) -> Iterator[Part]:
+        """Section by section."""
+        yield from map(Lines, _sections(self.plan, full=self.full))
 
 
-def when(seconds: int) -> str:
-    """`2026-11-23 12:10 UTC`."""
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+@dataclass(frozen=True)
+class PlansView(View):
+    """`plan list`."""
 
+    plans: Sequence[PlanSummary]
 
-def size(count: int) -> str:
-    """Bytes as a person says them."""
-    if count < 1024 * 1024:
-        return f"{-(-count // 1024)} KiB"
-    return f"{count / 1024 / 1024:.1f} MiB"
+    def data(self) -> dict[str, Any]:
+        """Every stored plan, newest first."""
+        return {"plans": self.plans}
 
-
-def duration(seconds: int) -> str:
-    """`24h`, `90s`: the largest unit that is exact."""
-    for unit, length in (("h", 3600), ("m", 60)):
-        if seconds and seconds % length == 0:
-            return f"{seconds // length}{unit}"
-    return f"{seconds}s"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    def parts(self) -> Iterator[Part]:
+        """A row a plan."""
+        yield Table(
+            ("PLAN", "CREATED", "HOSTS", "CHANGES", "BY", "COMMENT"),
+            (
+                (
+                    short(one.digest),
+                    moment(one.created),
+                    str(one.hosts),
+                    str(one.transitions),
+                    one.author,
+                    one.comment,
+                )
+                for one in self.plans
+            ),
+        )

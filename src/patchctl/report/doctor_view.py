@@ -1,8 +1,11 @@
 """What `doctor` found, for a person. Pure: a report to lines, not yet cleaned for a terminal."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ..models.doctor import Area, Check, CheckStatus, DoctorReport, LearnedKey
+from ..models.words import count, some
+from .view import Lines, Note, Part, View
 
 _TITLES = {Area.MACHINE: "MACHINE", Area.WORKSPACE: "WORKSPACE", Area.HOST: "HOSTS"}
 _WIDE = 16
@@ -48,29 +51,24 @@ def _hosts(checks: Sequence[Check]) -> list[str]:
     found = [
         line
         for key, names in alike.items()
-        for line in _one(first[key].status, _names(names), first[key])
+        for line in _one(first[key].status, some(names, _FEW), first[key])
     ]
     bad = {check.subject for check in wrong}
     good = [name for name in dict.fromkeys(check.subject for check in checks) if name not in bad]
     if good:
-        shown = _names(good, _ALL_NAMED)
+        shown = some(good, _ALL_NAMED)
         found.append(f"  {'ok':<8}{'':<{_WIDE}} {shown}")
     return found
-
-
-def _names(names: Sequence[str], most: int = _FEW) -> str:
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
 
 
 def closing(report: DoctorReport) -> str:
     """`58 checks, 6 hosts, 3.1 s: 1 to mend, 2 warnings`."""
     fail, warn = report.counts[CheckStatus.FAIL], report.counts[CheckStatus.WARN]
     told = [f"{fail} to mend"] if fail else []
-    told += [f"{warn} warning{'s' if warn > 1 else ''}"] if warn else []
-    some = "1 host" if report.hosts == 1 else f"{report.hosts} hosts"
+    told += [count(warn, "warning")] if warn else []
+    checks = count(len(report.checks), "check")
     verdict = ", ".join(told) or "all is well"
-    return f"{len(report.checks)} checks, {some}, {report.elapsed_s} s: {verdict}"
+    return f"{checks}, {count(report.hosts, 'host')}, {report.elapsed_s} s: {verdict}"
 
 
 def keys(learned: Iterable[LearnedKey]) -> list[str]:
@@ -86,5 +84,21 @@ def keys(learned: Iterable[LearnedKey]) -> list[str]:
 def counted(learned: Sequence[LearnedKey]) -> str:
     """`3 keys of 1 host`."""
     hosts = len({key.host for key in learned})
-    keys_ = "1 key" if len(learned) == 1 else f"{len(learned)} keys"
-    return f"{keys_} of {'1 host' if hosts == 1 else f'{hosts} hosts'}"
+    return f"{count(len(learned), 'key')} of {count(hosts, 'host')}"
+
+
+@dataclass(frozen=True)
+class DoctorView(View):
+    """`doctor`; `every`: all checks of all hosts."""
+
+    report: DoctorReport
+    every: bool = False
+
+    def data(self) -> DoctorReport:
+        """Every check."""
+        return self.report
+
+    def parts(self) -> Iterator[Part]:
+        """The checks, then a verdict."""
+        yield Lines(lines(self.report, every=self.every))
+        yield Note(closing(self.report))

@@ -1,10 +1,13 @@
 """The difference of two plans as a reviewer reads it. Pure: models to lines."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from ..models.exclusions import Exclusion
 from ..models.plan_diff import Change, CveChange, PlanDiff
-from .plan_text import change, left_out, short, when
+from ..models.words import moment, short, some
+from .plan_view import change, left_out
+from .view import Lines, Part, View
 
 _NAMES = 6
 
@@ -26,7 +29,7 @@ def show(diff: PlanDiff) -> list[str]:
     lines += _exclusions("+", diff.exclusions_added)
     lines += _exclusions("-", diff.exclusions_removed)
     if diff.expires_before != diff.expires_after:
-        lines.append(f"  ~ expires {when(diff.expires_before)} -> {when(diff.expires_after)}")
+        lines.append(f"  ~ expires {moment(diff.expires_before)} -> {moment(diff.expires_after)}")
     lines += _names("+", "host", diff.hosts_added)
     lines += _names("-", "host", diff.hosts_removed)
     lines += [f"  ~ host {one.host}: {one.before} -> {one.after}" for one in diff.moved]
@@ -51,22 +54,31 @@ def _names(sign: str, noun: str, names: Sequence[str]) -> list[str]:
 
 
 def _exclusions(sign: str, rules: Iterable[Exclusion]) -> list[str]:
-    return [f"  {sign} excludes {_some(one.packages)} by {one.said}" for one in rules]
+    return [f"  {sign} excludes {some(one.packages, _NAMES)} by {one.said}" for one in rules]
 
 
 def _changes(sign: str, rows: Iterable[Change], note: str = "") -> list[str]:
     return [
         f"  {sign} {one.package} {change(one.action, one.from_version, one.to_version)}"
-        f" on {_some(one.hosts)}{note}"
+        f" on {some(one.hosts, _NAMES)}{note}"
         for one in rows
     ]
 
 
 def _cves(change: CveChange) -> str:
-    return f"{_some(change.cves)} in {change.source} on {_some(change.hosts)}"
+    return f"{some(change.cves, _NAMES)} in {change.source} on {some(change.hosts, _NAMES)}"
 
 
-def _some(names: Sequence[str]) -> str:
-    if len(names) <= _NAMES:
-        return ", ".join(names)
-    return f"{', '.join(names[:_NAMES])} and {len(names) - _NAMES} more"
+@dataclass(frozen=True)
+class PlanDiffView(View):
+    """`plan diff`."""
+
+    difference: PlanDiff
+
+    def data(self) -> PlanDiff:
+        """The difference."""
+        return self.difference
+
+    def parts(self) -> Iterator[Part]:
+        """A line a difference."""
+        yield Lines(show(self.difference))

@@ -3,12 +3,15 @@
 What came from hosts is in these lines as it is: the caller cleans them before a terminal.
 """
 
-from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from ..models.facts import HostFacts, PackageLists, PendingUpdate, StaleProcess
-from ..models.snapshot import HostResult, HostStatus, Snapshot
+from ..models.snapshot import HostResult, HostStatus, Snapshot, SnapshotSummary
+from ..models.state import HostHistory, Known
+from ..models.words import count, moment, more, some
+from .view import Figures, Note, Part, Table, View
 
 # Up to so many hosts each one is told; of more only the failing ones and every twentieth part.
 _TELL_ALL = 40
@@ -133,9 +136,9 @@ def remarks(facts: HostFacts) -> list[str]:
     """What an operator should know before this host is patched."""
     found = []
     if facts.failed_units:
-        found.append(f"failed units: {_few(facts.failed_units)}")
+        found.append(f"failed units: {some(facts.failed_units)}")
     if facts.stale_processes:
-        found.append(f"{len(facts.stale_processes)} processes on replaced files")
+        found.append(f"{count(len(facts.stale_processes), 'process')} on replaced files")
     found += [
         f"{one.name} {one.state}"
         for one in facts.competing_updaters
@@ -148,11 +151,11 @@ def remarks(facts: HostFacts) -> list[str]:
     if facts.clock_skew_s is not None and abs(facts.clock_skew_s) > 60:
         found.append(f"clock is off by {facts.clock_skew_s} s")
     if faulty := _faulty(facts):
-        found.append(f"could not look at: {_few([_fault(one) for one in faulty], 1)}")
+        found.append(f"could not look at: {some([_fault(one) for one in faulty], 1)}")
     if facts.notes:
-        found.append(_few(facts.notes, 1))
+        found.append(some(facts.notes, 1))
     if facts.unparsed:
-        found.append(f"{len(facts.unparsed)} lines not understood")
+        found.append(f"{count(len(facts.unparsed), 'line')} not understood")
     return found
 
 
@@ -160,23 +163,16 @@ def _fault(lists: PackageLists) -> str:
     return f"{lists.repository}: {lists.fault}" if lists.repository else lists.fault
 
 
-def _few(names: Sequence[str], limit: int = 3) -> str:
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
-
-
 def closing(snapshot: Snapshot) -> str:
     """`6 hosts in 3.1 s: 5 ok, 1 unreachable; snapshot …`."""
     counts = [
-        f"{count} {status.value}"
+        f"{number} {status.value}"
         for status in HostStatus
-        if (count := _count(snapshot, status)) or status is HostStatus.OK
+        if (number := _count(snapshot, status)) or status is HostStatus.OK
     ]
-    hosts = "1 host" if len(snapshot.hosts) == 1 else f"{len(snapshot.hosts)} hosts"
-    return (
-        f"{hosts} in {snapshot.elapsed_ms / 1000:.1f} s: {', '.join(counts)};"
-        f" snapshot {snapshot.id}"
-    )
+    hosts = count(len(snapshot.hosts), "host")
+    elapsed = f"{snapshot.elapsed_ms / 1000:.1f} s"
+    return f"{hosts} in {elapsed}: {', '.join(counts)}; snapshot {snapshot.id}"
 
 
 class Narrator:
@@ -198,12 +194,11 @@ def _told(result: HostResult) -> str:
     facts = result.facts
     if facts is None:
         return f"{result.status.value}: {result.reason}"
-    count = len(_faulty(facts))
-    repositories = "1 repository" if count == 1 else f"{count} repositories"
+    faulty = count(len(_faulty(facts)), "repository")
     return (
-        f"{system(facts)}, {len(facts.packages)} packages, {len(facts.pending)} pending"
+        f"{system(facts)}, {count(len(facts.packages), 'package')}, {len(facts.pending)} pending"
         f" ({_security(facts)} security)"
-        f"{f', could not look at {repositories}' if count else ''}"
+        f"{f', could not look at {faulty}' if _faulty(facts) else ''}"
     )
 
 
@@ -244,7 +239,7 @@ def _who(facts: HostFacts) -> list[tuple[str, str]]:
         ("packages", str(len(facts.packages))),
         ("held packages", ", ".join(one.name for one in facts.packages if one.held) or "none"),
         *([("module streams", ", ".join(facts.streams))] if facts.streams else []),
-        ("package lists of", when(facts.lists_updated)),
+        ("package lists of", moment(facts.lists_updated)),
         *_many("could not look at", (_fault(one) for one in _faulty(facts))),
     ]
 
@@ -292,7 +287,7 @@ def _running(facts: HostFacts) -> list[tuple[str, str]]:
         *_many(
             "on replaced files",
             (
-                f"{it.command} ({it.pid}) {it.unit}: {_few(_replaced(it))}"
+                f"{it.command} ({it.pid}) {it.unit}: {some(_replaced(it))}"
                 for it in facts.stale_processes
             ),
         ),
@@ -313,10 +308,86 @@ def _space(one: Any) -> str:
 def _many(what: str, values: Iterable[str], limit: int = _LIST_MAX) -> list[tuple[str, str]]:
     found = list(values)
     shown = [(what if not index else "", value) for index, value in enumerate(found[:limit])]
-    more = [("", f"and {len(found) - limit} more (-o json shows all)")] if found[limit:] else []
-    return shown + more
+    rest = [("", f"{more(len(found) - limit)} (-o json shows all)")] if found[limit:] else []
+    return shown + rest
 
 
-def when(moment: int) -> str:
-    """`2026-11-23 11:45 UTC`, or `unknown`."""
-    return f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%d %H:%M} UTC" if moment else "unknown"
+# --- views --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class DiscoveryView(View):
+    """`discover`."""
+
+    snapshot: Snapshot
+
+    def data(self) -> dict[str, Any]:
+        """Counts, and of every host what it said, without its packages."""
+        return summary(self.snapshot)
+
+    def parts(self) -> Iterator[Part]:
+        """A row a host."""
+        yield Table(HEADER, rows(self.snapshot))
+        yield Note(closing(self.snapshot))
+
+
+@dataclass(frozen=True)
+class KnownHostView(View):
+    """`discover show`; `packages` lists its packages instead of all the rest."""
+
+    known: Known
+    packages: bool = False
+
+    def data(self) -> Known:
+        """All that is known."""
+        return self.known
+
+    def parts(self) -> Iterator[Part]:
+        """What is known of it, or that nothing is."""
+        known, facts = self.known, self.known.facts
+        if facts is None:
+            yield Figures([("host", known.name), ("status", known.reason)])
+        elif self.packages:
+            packages = ((it.name, it.version, it.arch, it.source) for it in facts.packages)
+            yield Table(("PACKAGE", "VERSION", "ARCH", "SOURCE"), packages)
+        else:
+            head = [("host", known.name), ("seen", moment(known.taken))]
+            head.append(("snapshot", known.snapshot))
+            if known.reason:
+                head.append(("last try", f"{known.status.value}: {known.reason}"))
+            yield Figures([*head, *details(facts)])
+
+
+@dataclass(frozen=True)
+class SnapshotsView(View):
+    """`discover list`."""
+
+    snapshots: Sequence[SnapshotSummary]
+
+    def data(self) -> dict[str, Any]:
+        """Every snapshot, newest first."""
+        return {"snapshots": self.snapshots}
+
+    def parts(self) -> Iterator[Part]:
+        """A row a snapshot."""
+        lines = (
+            (one.id, moment(one.taken), f"{one.ok} ok", f"{one.unreachable + one.failed} not")
+            for one in self.snapshots
+        )
+        yield Table(("SNAPSHOT", "TAKEN", "HOSTS", ""), lines)
+
+
+@dataclass(frozen=True)
+class HostHistoryView(View):
+    """`discover list --host`."""
+
+    history: Sequence[HostHistory]
+
+    def data(self) -> dict[str, Any]:
+        """What each snapshot says of the host, newest first."""
+        return {"snapshots": self.history}
+
+    def parts(self) -> Iterator[Part]:
+        """A row a snapshot."""
+        lines = ((it.snapshot, moment(it.taken), it.status.value, it.reason) for it in self.history)
+        yield Table(("SNAPSHOT", "TAKEN", "STATUS", "REASON"), lines)

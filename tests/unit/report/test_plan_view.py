@@ -27,7 +27,7 @@ from patchctl.models.plan import (
 from patchctl.models.policy import RebootPolicy
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import freeze, seal
-from patchctl.report import lists, plan_diff_text, plan_text
+from patchctl.report import plan_diff_view, plan_view, wrapping
 
 CURL = transition("curl")
 KERNEL = transition("linux-image-amd64", "6.1.1-1", "6.1.2-1")
@@ -64,34 +64,34 @@ def plan(
 
 def test_what_is_unsigned_is_named_with_its_repository() -> None:
     unsigned = structs.replace(CURL, unsigned=True, origin="extra")
-    text = "\n".join(plan_text.show(plan({"s1": (unsigned, KERNEL)})))
+    text = "\n".join(plan_view.show(plan({"s1": (unsigned, KERNEL)})))
     assert "Unsigned, known by their SHA-256 alone" in text
     assert text.endswith("\n  curl (extra)")
-    assert "Unsigned" not in "\n".join(plan_text.show(plan({"s1": (CURL,)})))
+    assert "Unsigned" not in "\n".join(plan_view.show(plan({"s1": (CURL,)})))
 
 
 def test_of_a_host_that_one_file_keeps_out_it_is_said_how_it_comes_in() -> None:
     row = LeftOut(
         host="s2", reason=LeftOutReason.FETCH_FAILED, package="vim", detail="s2: it is not signed"
     )
-    text = " ".join(" ".join(plan_text.show(plan({"s1": (CURL,)}, (row,)))).split())
+    text = " ".join(" ".join(plan_view.show(plan({"s1": (CURL,)}, (row,)))).split())
     assert "fetch-failed: vim on s2 (s2: it is not signed)" in text
     assert "without it the hosts can be planned: plan create --exclude vim --reason TEXT" in text
-    assert "--exclude" not in "\n".join(plan_text.show(plan({"s1": (CURL,)}, (GONE,))))
+    assert "--exclude" not in "\n".join(plan_view.show(plan({"s1": (CURL,)}, (GONE,))))
 
 
 def test_where_nobody_says_what_is_a_security_update_that_is_told() -> None:
     row = LeftOut(
         host="s1", reason=LeftOutReason.NO_ADVISORIES, package="vim", detail="extra publishes none"
     )
-    text = " ".join(" ".join(plan_text.show(plan({"s1": (CURL,)}, (row,)))).split())
+    text = " ".join(" ".join(plan_view.show(plan({"s1": (CURL,)}, (row,)))).split())
     assert "no-advisories: 1 package on 1 host: vim (extra publishes none: whether" in text
     assert "by findings: --cve, --decision or --due-before)" in text
 
 
 def test_a_plan_is_shown_on_one_screen() -> None:
     one = plan({"s1": (CURL,), "p1": (CURL,), "p2": (CURL,), "p3": (CURL, KERNEL)}, (HELD, GONE))
-    assert plan_text.show(one) == [
+    assert plan_view.show(one) == [
         f"Plan {one.digest[7:19]}: security updates on 4 hosts",
         "  made 2025-11-22 08:28 UTC by ops@desk",
         "  hosts looked at 2025-11-22 08:26 UTC, expires 2025-12-06 08:26 UTC",
@@ -129,7 +129,7 @@ FIXED = structs.replace(CURL, cves=("CVE-2024-1", "CVE-2024-2", "CVE-2024-3"))
 def test_a_change_says_how_many_cves_it_removes_and_names_those_that_do_not_wait() -> None:
     urgent = (Urgent(cve="CVE-2024-1", act=True), Urgent(cve="CVE-2024-3", kev=True, act=True))
     library = structs.replace(FIXED, package="libcurl4")
-    text = plan_text.show(plan({"s1": (FIXED, library)}, feeds=FEEDS, urgent=urgent))
+    text = plan_view.show(plan({"s1": (FIXED, library)}, feeds=FEEDS, urgent=urgent))
     assert "  removes 3 CVEs by kev 2025-11-20, tracker undated" in text
     place = text.index("  curl  1.0-1 -> 1.0-2  3 CVEs")
     assert text[place + 1 : place + 4] == [
@@ -146,7 +146,7 @@ def test_a_selection_by_findings_says_what_was_asked() -> None:
         decision="out_of_cycle",
         due_before="2026-01-31",
     )
-    text = plan_text.show(plan({"s1": (FIXED,)}, selection=asked, feeds=FEEDS))
+    text = plan_view.show(plan({"s1": (FIXED,)}, selection=asked, feeds=FEEDS))
     assert text[0].endswith("updates that remove findings on 1 host")
     assert text[1:3] == [
         "  findings: CVE-2024-1, CVE-2024-2; out of cycle or more urgent; due before",
@@ -159,14 +159,14 @@ def test_findings_that_are_left_out_are_named_once_for_all_hosts() -> None:
         LeftOut(host=name, reason=LeftOutReason.NO_FIX, package="vim", cves=("CVE-2024-9",))
         for name in ("a", "b")
     ]
-    assert plan_text.left_out(rows) == ["Left out:", "  no-fix: vim on a, b, CVE-2024-9"]
+    assert plan_view.left_out(rows) == ["Left out:", "  no-fix: vim on a, b, CVE-2024-9"]
 
 
 def test_a_difference_names_cves_gained_and_lost() -> None:
     one, other = structs.replace(CURL, cves=("CVE-2024-1", "CVE-2024-2")), FIXED
     before = plan({"s1": (one,), "p1": (one,)}, feeds=FEEDS)
     after = plan({"s1": (other,), "p1": (structs.replace(one, cves=("CVE-2024-1",)),)})
-    assert plan_diff_text.show(diff(before, after))[1:] == [
+    assert plan_diff_view.show(diff(before, after))[1:] == [
         "  ~ judged by other feeds, or feeds of another date",
         "  + removes CVE-2024-3 in curl on s1",
         "  - no longer removes CVE-2024-2 in curl on p1",
@@ -175,7 +175,7 @@ def test_a_difference_names_cves_gained_and_lost() -> None:
 
 def test_a_reboot_that_may_be_needed_is_not_denied() -> None:
     one = plan({"s1": (CURL,), "p1": (CURL,)})
-    staging, _, production = plan_text.show(one)[6:9]
+    staging, _, production = plan_view.show(one)[6:9]
     assert "  none  " in staging  # policy: never
     assert "  if required  " in production
 
@@ -191,12 +191,12 @@ def test_many_hosts_and_packages_stay_short_and_full_names_all() -> None:
         for number in range(40)
     )
     one = plan(changes, lost)
-    text = plan_text.show(one)
+    text = plan_view.show(one)
     assert len(text) < 250
-    assert max(map(len, text)) <= lists.WIDTH
+    assert max(map(len, text)) <= wrapping.WIDTH
     assert "and 28 more (timed out)" in " ".join(" ".join(text).split())
     assert "and 4 smaller cohorts; see --full" in text
-    full = "\n".join(plan_text.show(one, full=True))
+    full = "\n".join(plan_view.show(one, full=True))
     assert all(f"u{number}" in full for number in range(40))
     assert all(row.id in full for row in one.body.cohorts)
 
@@ -207,7 +207,7 @@ def test_what_needs_attention_stands_before_what_does_not() -> None:
         LeftOut(host="b", reason=LeftOutReason.NO_UPDATES, detail="no security update is pending"),
         LeftOut(host="c", reason=LeftOutReason.UNREACHABLE, detail="timed out"),
     ]
-    assert plan_text.left_out(rows) == [
+    assert plan_view.left_out(rows) == [
         "Left out:",
         "  unreachable: c (timed out)",
         "  not-security: 1 package on 1 host: vim",
@@ -216,7 +216,7 @@ def test_what_needs_attention_stands_before_what_does_not() -> None:
 
 
 def test_new_and_removed_packages_are_said_so() -> None:
-    text = plan_text.show(
+    text = plan_view.show(
         plan({"s1": (transition("added", before=""), transition("old", after=""))})
     )
     assert "  old    REMOVED, was 1.0-1  !" in text
@@ -226,7 +226,7 @@ def test_new_and_removed_packages_are_said_so() -> None:
 def test_a_difference_names_what_changes() -> None:
     before = plan({"s1": (CURL,), "p1": (CURL,)}, (GONE,))
     after = plan({"s1": (CURL, KERNEL), "p2": (CURL,)}, (HELD,))
-    assert plan_diff_text.show(diff(before, after)) == [
+    assert plan_diff_view.show(diff(before, after)) == [
         f"From plan {before.digest[7:19]} to {after.digest[7:19]}",
         "  + host p2",
         "  - host p1",
@@ -238,20 +238,6 @@ def test_a_difference_names_what_changes() -> None:
         "Now left out:",
         "  held: vim on p1",
     ]
-    assert plan_diff_text.show(diff(before, before)) == [
+    assert plan_diff_view.show(diff(before, before)) == [
         f"The plans are one: {before.digest[7:19]}"
-    ]
-
-
-def test_durations_and_sizes_are_said_plainly() -> None:
-    assert [plan_text.duration(value) for value in (0, 90, 120, 86400)] == [
-        "0s",
-        "90s",
-        "2m",
-        "24h",
-    ]
-    assert [plan_text.size(value) for value in (0, 1, 1024 * 1024)] == [
-        "0 KiB",
-        "1 KiB",
-        "1.0 MiB",
     ]

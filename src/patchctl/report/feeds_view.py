@@ -1,19 +1,16 @@
 """Vulnerability data for a person and for scripts. Pure: models to lines and builtins."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from ..models.feeds import FeedAge, FeedInfo, FeedUpdate, UpdateOutcome
+from ..models.feeds import FeedAge, FeedInfo, FeedsStatus, FeedUpdate, UpdateOutcome
+from ..models.words import day, some, timestamp
+from .view import Note, Part, Table, View, all_notes
 
 HEADER = ("FEED", "KIND", "DATED", "CHECKED", "AGE", "ENTRIES", "BAD", "REMARKS")
 UPDATES = ("FEED", "RESULT", "DATED", "ENTRIES", "BAD", "REMARKS")
 _DAY = 86_400
-
-
-def moment(seconds: int) -> str:
-    """`2026-11-23T11:45:00Z`, empty where it is not known."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if seconds else ""
 
 
 def rows(ages: Iterable[FeedAge]) -> list[Sequence[str]]:
@@ -66,7 +63,7 @@ def status_data(
 ) -> dict[str, Any]:
     """`feeds status -o json`."""
     return {
-        "as_of": moment(as_of),
+        "as_of": timestamp(as_of),
         "feeds": [
             {
                 "name": age.feed.name,
@@ -110,9 +107,9 @@ def lacks(missing: Sequence[str], uncovered: Sequence[str]) -> list[str]:
 def _feed(feed: FeedInfo) -> dict[str, Any]:
     return {
         "kind": feed.kind.value,
-        "dated": moment(feed.dated),
-        "imported": moment(feed.imported),
-        "checked": moment(feed.checked),
+        "dated": timestamp(feed.dated),
+        "imported": timestamp(feed.imported),
+        "checked": timestamp(feed.checked),
         "entries": feed.entries,
         "bad": feed.bad,
         "ecosystems": feed.ecosystems,
@@ -122,7 +119,7 @@ def _feed(feed: FeedInfo) -> dict[str, Any]:
 
 
 def _day(seconds: int) -> str:
-    return moment(seconds)[:10] or "-"
+    return day(seconds) if seconds else "-"
 
 
 def _age(seconds: int) -> str:
@@ -139,4 +136,52 @@ def _remarks(age: FeedAge) -> Iterable[str]:
         yield f"read by an older patchctl: {again}"
     names = list(age.feed.ecosystems)
     if names:
-        yield ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+        yield some(names)
+
+
+@dataclass(frozen=True)
+class FeedsUpdateView(View):
+    """`feeds update` and `feeds import`."""
+
+    updates: Sequence[FeedUpdate]
+
+    def data(self) -> dict[str, Any]:
+        """What became of every feed."""
+        return {"feeds": [update_data(one) for one in self.updates]}
+
+    def parts(self) -> Iterator[Part]:
+        """A row a feed."""
+        yield Table(UPDATES, map(update_row, self.updates))
+        yield Note(closing(self.updates))
+
+
+@dataclass(frozen=True)
+class FeedsStatusView(View):
+    """`feeds status`."""
+
+    status: FeedsStatus
+
+    def data(self) -> dict[str, Any]:
+        """Every feed with its age, and what is missing."""
+        now = self.status
+        return status_data(now.feeds, now.missing, now.uncovered, now.as_of)
+
+    def parts(self) -> Iterator[Part]:
+        """A row a feed, then what is missing."""
+        yield Table(HEADER, rows(self.status.feeds))
+        yield from all_notes(lacks(self.status.missing, self.status.uncovered))
+
+
+@dataclass(frozen=True)
+class FeedsRemovedView(View):
+    """`feeds remove`."""
+
+    names: Sequence[str]
+
+    def data(self) -> dict[str, Any]:
+        """Their names."""
+        return {"removed": self.names}
+
+    def parts(self) -> Iterator[Part]:
+        """Their names."""
+        yield Note(f"removed {', '.join(self.names)}")

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from ..models.exclusions import Exclusion
 from ..models.plan import LeftOut, LeftOutReason, PlanBody, Unproven
-from .lists import some, wrapped
+from ..models.words import count, more, some
+from .wrapping import wrapped
 
 # How much is shown of a long list before "and N more".
 _NAMES = 12
@@ -20,8 +21,8 @@ def exclusions(body: PlanBody, *, full: bool) -> list[str]:
     lines = ["Exclusions:"] if body.exclusions else []
     for rule in body.exclusions:
         rows = [one for one in body.left_out if _by(rule, one)]
-        packages = _count(len({one.package for one in rows if one.package}), "package")
-        left = f"{packages} on {_count(len({one.host for one in rows}), 'host')}"
+        packages = count(len({one.package for one in rows if one.package}), "package")
+        left = f"{packages} on {count(len({one.host for one in rows}), 'host')}"
         where = f" on {some(rule.hosts, _NAMES, full=full)}" if rule.hosts else ""
         lines += wrapped(
             f"{some(rule.packages, _NAMES, full=full)}{where} by {rule.said};"
@@ -51,7 +52,7 @@ def excluded(rows: Sequence[LeftOut], *, full: bool) -> list[str]:
         why = f"{LeftOutReason.EXCLUDED}: {what}{some(on, _NAMES, full=full)}{which} ({detail})"
         lines += wrapped(why)
     if len(ranked) > _NAMES and not full:
-        lines.append(f"  {LeftOutReason.EXCLUDED}: and {len(ranked) - _NAMES} more; see --full")
+        lines.append(f"  {LeftOutReason.EXCLUDED}: {more(len(ranked) - _NAMES)}; see --full")
     return lines
 
 
@@ -85,9 +86,5 @@ def beside(why: str, rows: Iterable[LeftOut]) -> str:
     for reason, alone, several in _LATER:
         if names := packages.get(reason):
             verb = alone if len(names) == 1 else several
-            parts.append(f"{_count(len(names), 'package')} {verb}")
+            parts.append(f"{count(len(names), 'package')} {verb}")
     return "; ".join(parts)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

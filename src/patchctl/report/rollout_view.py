@@ -1,13 +1,17 @@
 """What a person reads about a run. Pure: models to lines."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from ..models.plan import Plan, Undo
-from ..models.policy import Amount, Promote, RingPolicy
+from ..models.exclusions import Exclusion
+from ..models.journal import CommandKind
+from ..models.plan import CouldNotLook, LeftOut, Plan, Undo
+from ..models.policy import Amount, Promote
 from ..models.rollout import HostState, RingState, RunState
 from ..models.run_status import Blocker, EditedFile, HostStatusLine, LeaseKind, RunStatus
+from ..models.state import RunSummary
 from ..models.states import (
     COUNTED,
     HARMLESS,
@@ -18,31 +22,28 @@ from ..models.states import (
     TROUBLE,
     UNDOING,
 )
-from .looks_text import could_not_look
-from .plan_code_text import code
+from ..models.words import count, more, second, short, some
+from .could_not_look_lines import could_not_look
+from .plan_code_lines import code
+from .plan_view import not_planned, nothing_planned
+from .state_words import run_word, state_word
+from .view import Aside, Lines, Note, Part, Table, Title, View, all_notes, whole
 
-# Said of a state in one word or two, as an operator would.
-WORDS: Mapping[str, str] = {
-    "rolling_back": "undoing",
-    "rolled_back": "undone",
-    "rollback_failed": "undo failed",
-}
-
-
-def word(state: str) -> str:
-    """A state as it is shown."""
-    return WORDS.get(state, state)
+# Hosts that are named of a long list.
+_NAMES = 4
+# Of more hosts than this only those that did not succeed are shown.
+_TABLE = 50
 
 
 def counts(hosts: Mapping[str, int]) -> str:
     """`3 succeeded, 1 failed` without the zeros."""
-    return ", ".join(f"{number} {word(name)}" for name, number in hosts.items() if number)
+    return ", ".join(f"{number} {run_word(name)}" for name, number in hosts.items() if number)
 
 
 def headline(status: RunStatus) -> str:
     """One line: the run, where it stands and why."""
     why = f": {status.reason}" if status.reason else ""
-    return f"run {status.run}: {word(status.state.value).replace('_', ' ')}{why}"
+    return f"run {status.run}: {state_word(status.state)}{why}"
 
 
 def blockers(status: RunStatus) -> list[str]:
@@ -57,21 +58,17 @@ def blockers(status: RunStatus) -> list[str]:
 
 def _told(blocker: Blocker) -> str:
     what = f": {', '.join(blocker.details)}" if blocker.details else ""
-    until = f", until {_moment(blocker.until)}" if blocker.until is not None else ""
+    until = f", until {second(blocker.until // 1000)}" if blocker.until is not None else ""
     return f"{blocker.reason}{what}{until}"
-
-
-def _moment(milliseconds: int) -> str:
-    return f"{datetime.fromtimestamp(milliseconds // 1000, UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
 def leased(status: RunStatus) -> str:
     """How many hosts the run keeps from other runs, and how; empty where it keeps none."""
     kinds = Counter(host.lease for host in status.hosts)
     held, reserved = kinds[LeaseKind.HELD], kinds[LeaseKind.RESERVED]
-    told = [f"holds {some(held, 'host')}"] if held else []
+    told = [f"holds {count(held, 'host')}"] if held else []
     if reserved:
-        told.append(f"reserves {some(reserved, 'host')} that it has not begun")
+        told.append(f"reserves {count(reserved, 'host')} that it has not begun")
     return ", ".join(told)
 
 
@@ -117,7 +114,7 @@ def _in_spite(status: RunStatus) -> str:
 def host_state(status: RunStatus, host: HostStatusLine) -> str:
     """A host's state, and which attempt it is of where it was tried again."""
     again = host.attempt > 1 and status.state not in UNDOING
-    return f"{word(host.state.value)}{f' (attempt {host.attempt})' if again else ''}"
+    return f"{state_word(host.state)}{f' (attempt {host.attempt})' if again else ''}"
 
 
 def _retry(status: RunStatus) -> str:
@@ -138,9 +135,9 @@ def config_files(status: RunStatus, limit: int = 10) -> list[str]:
         for file in host.config:
             hosts[not file.beside, file.path, file.beside].append(host.name)
     lines = [
-        f"  {path} changed on {_some_of(names)}"
+        f"  {path} changed on {some(names, _NAMES)}"
         if changed
-        else f"  {path} kept on {_some_of(names)}; the package's is {beside}"
+        else f"  {path} kept on {some(names, _NAMES)}; the package's is {beside}"
         for (changed, path, beside), names in sorted(hosts.items())
     ]
     return _first("configuration files:", lines, limit)
@@ -150,23 +147,24 @@ def waiting(status: RunStatus, limit: int = 10) -> list[str]:
     """What the update is not effective in yet: hosts that wait for a reboot, old code that runs."""
     lines = []
     if reboots := [host.name for host in status.hosts if host.reboot_required]:
-        lines.append(f"  reboot: {_some_of(reboots)}")
+        lines.append(f"  reboot: {some(reboots, _NAMES)}")
     hosts: dict[str, list[str]] = defaultdict(list)
     for host in status.hosts:
         for name in host.old_code:
             hosts[name].append(host.name)
-    lines += [f"  {name} on old code: {_some_of(names)}" for name, names in sorted(hosts.items())]
+    lines += [
+        f"  {name} on old code: {some(names, _NAMES)}" for name, names in sorted(hosts.items())
+    ]
     return _first("waits for a restart or a reboot:", lines, limit)
 
 
 def _first(title: str, lines: list[str], limit: int) -> list[str]:
-    more = [f"  … and {len(lines) - limit} more (-o json has all)"] if len(lines) > limit else []
-    return [title, *lines[:limit], *more] if lines else []
+    return [title, *_cut(lines, limit)] if lines else []
 
 
-def _some_of(names: Sequence[str]) -> str:
-    more = f" and {some(len(names) - 4, 'more host')}" if len(names) > 4 else ""
-    return ", ".join(names[:4]) + more
+def _cut(lines: Sequence[str], limit: int) -> list[str]:
+    rest = [f"  {more(len(lines) - limit)} (-o json has all)"] if len(lines) > limit else []
+    return [*lines[:limit], *rest]
 
 
 def _deferred(status: RunStatus) -> str:
@@ -186,8 +184,7 @@ def left_behind(status: RunStatus, limit: int = 10) -> list[str]:
                 f"  {host.name}: still holds what the run took there; when it can be reached:"
                 f" patchctl host clean {host.name}"
             )
-    more = [f"  … and {len(lines) - limit} more (-o json has all)"] if len(lines) > limit else []
-    return lines[:limit] + more
+    return _cut(lines, limit)
 
 
 def _edited(file: EditedFile) -> str:
@@ -213,27 +210,21 @@ def trouble(status: RunStatus, limit: int = 10) -> list[str]:
     ranked = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
     lines = []
     for (state, stage, reason), hosts in ranked[:limit]:
-        names = ", ".join(host.name for host in hosts[:4]) + (", …" if len(hosts) > 4 else "")
+        names = some((host.name for host in hosts), _NAMES)
         at = f" at {stage}" if stage and state != "skipped" else ""
-        lines.append(f"  {names}: {word(state)}{at}: {reason}" if reason else f"  {names}: {state}")
+        lines.append(
+            f"  {names}: {run_word(state)}{at}: {reason}"
+            if reason
+            else f"  {names}: {run_word(state)}"
+        )
     if len(ranked) > limit:
-        lines.append(f"  … and {len(ranked) - limit} more reasons")
+        lines.append(f"  {more(len(ranked) - limit, 'reason')}")
     return lines
-
-
-def some(number: int, noun: str) -> str:
-    """`1 host`, `2 hosts`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def describe(value: Amount) -> str:
     """`5` or `5 %`."""
     return f"{value.percent} %" if value.percent is not None else f"{value.hosts or 0}"
-
-
-def worst(ring: RingPolicy, size: int) -> int:
-    """Hosts that may fail before a ring stands: what the budget allows and what is in flight."""
-    return min(size, ring.budget.of(size) + max(1, ring.max_concurrent.of(size)))
 
 
 def before(plan: Plan) -> list[str]:
@@ -246,16 +237,16 @@ def before(plan: Plan) -> list[str]:
         waves[host.ring] = max(waves[host.ring], host.wave)
     packages = {(t.package, t.to) for cohort in body.cohorts for t in cohort.transitions}
     lines = [
-        f"plan {plan.digest[7:19]}: {some(len(body.hosts), 'host')},"
-        f" {some(len(packages), 'package update')}"
+        f"plan {short(plan.digest)}: {count(len(body.hosts), 'host')},"
+        f" {count(len(packages), 'package update')}"
     ]
     for ring in body.rings:
         if sizes[ring.name]:
             several = f" in {waves[ring.name]} waves" if waves[ring.name] > 1 else ""
             manual = ", waits for an approval" if ring.promote is Promote.MANUAL else ""
             lines.append(
-                f"  {ring.name}: {some(sizes[ring.name], 'host')}{several},"
-                f" budget {describe(ring.budget)}, worst case {worst(ring, sizes[ring.name])}"
+                f"  {ring.name}: {count(sizes[ring.name], 'host')}{several},"
+                f" budget {describe(ring.budget)}, worst case {ring.worst_case(sizes[ring.name])}"
                 f"{manual}"
             )
     unsafe = sorted(
@@ -265,3 +256,136 @@ def before(plan: Plan) -> list[str]:
         lines.append(f"  not undone by itself if it fails: {', '.join(unsafe)}")
     told = (*could_not_look(body.could_not_look), *code(body))
     return [*lines, *(f"  {line}" for line in told)]
+
+
+# --- views --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RunView(View):
+    """`rollout status`, and the end of every run: rings, then the hosts that need eyes."""
+
+    status: RunStatus
+
+    def data(self) -> dict[str, Any]:
+        """Every field of the status."""
+        shown = {name: getattr(self.status, name) for name in self.status.__struct_fields__}
+        return {**shown, "exclusions": whole(self.status.exclusions)}
+
+    def parts(self) -> Iterator[Part]:
+        """Where it stands and why, its rings and hosts, what waits for somebody, what to do."""
+        status = self.status
+        yield Title(headline(status))
+        yield Lines(blockers(status))
+        yield self._rings()
+        yield Lines(filter(None, [leased(status)]))
+        yield self._hosts() if len(status.hosts) <= _TABLE else Lines(trouble(status))
+        yield Lines(could_not_look(status.could_not_look))
+        yield Lines(config_files(status))
+        yield Lines(waiting(status))
+        yield Lines(left_behind(status))
+        yield Lines(next_step(status).splitlines())
+
+    def _rings(self) -> Table:
+        rows = (
+            (ring.name, ring.state.value, str(sum(ring.hosts.values())), counts(ring.hosts))
+            for ring in self.status.rings
+        )
+        return Table(("RING", "STATE", "HOSTS", ""), rows)
+
+    def _hosts(self) -> Table:
+        rows = (
+            (host.name, host.ring, host_state(self.status, host), host.stage, host.reason)
+            for host in self.status.hosts
+        )
+        return Table(("HOST", "RING", "STATE", "STAGE", "REASON"), rows)
+
+
+@dataclass(frozen=True)
+class RunsView(View):
+    """`rollout list`."""
+
+    runs: Sequence[RunSummary]
+
+    def data(self) -> dict[str, Any]:
+        """Every run, newest first."""
+        return {"runs": self.runs}
+
+    def parts(self) -> Iterator[Part]:
+        """A row a run."""
+        rows = (
+            (run.id, run.state.value, str(run.hosts), second(run.created), run.by, short(run.plan))
+            for run in self.runs
+        )
+        yield Table(("RUN", "STATE", "HOSTS", "CREATED", "BY", "PLAN"), rows)
+
+
+@dataclass(frozen=True)
+class RequestView(View):
+    """What was asked of a run: its controller takes it, where one lives; else `status` is where
+    the run stands with it."""
+
+    run: str
+    command: CommandKind
+    status: RunStatus | None
+
+    def data(self) -> dict[str, Any]:
+        """The request, and whether a controller lives that takes it."""
+        lives = self.status is None
+        return {"run": self.run, "command": self.command.value, "controller": lives}
+
+    def parts(self) -> Iterator[Part]:
+        """When it takes effect, or what comes next."""
+        if self.status is None:
+            asked = f"run {self.run}: {self.command.value} is asked for"
+            yield Note(f"{asked}; its controller takes it", kept=True)
+        else:
+            said = (headline(self.status), *next_step(self.status).splitlines())
+            yield from all_notes(said, kept=True)
+
+
+@dataclass(frozen=True)
+class NothingToRollOutView(View):
+    """A rollout of which no host has anything to do, and `exit_code` with which it ends."""
+
+    exit_code: int
+    left_out: Sequence[LeftOut]
+    could_not_look: Sequence[CouldNotLook]
+    exclusions: Sequence[Exclusion]
+    all_looked_at: bool
+
+    @property
+    def _why(self) -> str:
+        rows = self.could_not_look
+        return nothing_planned(rows, self.left_out, all_looked_at=self.all_looked_at)
+
+    def data(self) -> dict[str, Any]:
+        """The fields of a run that has no host."""
+        return {
+            "run": None,
+            "plan": None,
+            "state": (RunState.HALTED if self.exit_code else RunState.DONE).value,
+            "reason": self._why,
+            "rings": [],
+            "hosts": [],
+            "blockers": [],
+            "could_not_look": self.could_not_look,
+            "left_out": whole(self.left_out),
+            "exclusions": whole(self.exclusions),
+        }
+
+    def parts(self) -> Iterator[Part]:
+        """Why."""
+        yield Lines(not_planned(self.could_not_look, self.left_out))
+        yield Note(self._why, kept=True)
+
+
+@dataclass(frozen=True)
+class QuestionView(Aside):
+    """What a person reads before the question whether a plan shall be rolled out."""
+
+    plan: Plan
+
+    def parts(self) -> Iterator[Part]:
+        """Rings, packages and what is run."""
+        yield from all_notes(before(self.plan), kept=True)

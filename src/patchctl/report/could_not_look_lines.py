@@ -6,7 +6,8 @@ What came from hosts is in these lines as it is: the caller cleans them before a
 from collections.abc import Sequence
 
 from ..models.plan import CouldNotLook
-from .lists import some, wrapped
+from ..models.words import count, more, some
+from .wrapping import wrapped
 
 _NAMES = 12
 _ROWS = 25
@@ -26,14 +27,14 @@ def could_not_look(rows: Sequence[CouldNotLook], *, full: bool = False) -> list[
         what = f"{repository} on {on}" if repository else on
         lines += wrapped(f"{what}: {reason}")
     if len(ranked) > _ROWS and not full:
-        lines.append(f"  and {len(ranked) - _ROWS} more; see --full")
+        lines.append(f"  {more(len(ranked) - _ROWS)}; see --full")
     return lines
 
 
 def incomplete(rows: Sequence[CouldNotLook]) -> str:
     """`2 hosts could not be looked at as a whole`."""
-    hosts = len({row.host for row in rows})
-    return f"{'1 host' if hosts == 1 else f'{hosts} hosts'} could not be looked at as a whole"
+    hosts = count(len({row.host for row in rows}), "host")
+    return f"{hosts} could not be looked at as a whole"
 
 
 def held_back(rows: Sequence[CouldNotLook]) -> str:

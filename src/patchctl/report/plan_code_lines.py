@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from ..models.plan import HookFile, HookMode, PlanBody
 from ..models.policy import Probe, ProbeKind, RingPolicy
+from ..models.words import more
 
 _FILES = 25
 
@@ -39,7 +40,7 @@ def _hooks(body: PlanBody, *, full: bool) -> list[str]:
     width = max(len(file.path) for file in shown)
     lines += [f"  {file.path.ljust(width)}  {_content(file)}" for file in shown]
     if len(shown) < len(body.hooks):
-        lines.append(f"  and {len(body.hooks) - len(shown)} more files; see --full")
+        lines.append(f"  {more(len(body.hooks) - len(shown), 'file')}; see --full")
     return lines
 
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from patchctl.cli.columns import layout, width_of
+from patchctl.report.columns import layout, width_of
 
 HEADER = ("HOST", "RING", "REASON")
 LONG = "the disk is full and so are the words of this reason " * 3

@@ -9,7 +9,7 @@ from patchctl.executors.simulated import Behaviour, Script
 from patchctl.models.policy import Amount
 from patchctl.models.rollout import OutcomeStatus, RunState, Stage
 from patchctl.models.run_status import Blocker, BlockerKind, RunStatus
-from patchctl.report import rollout_text
+from patchctl.report import rollout_view
 from patchctl.rollout.status import status
 
 
@@ -30,20 +30,15 @@ def failing(stage: Stage, *hosts: str) -> Script:
     ],
 )
 def test_an_undo_is_offered_where_there_is_something_to_undo(script: Script, undo: bool) -> None:
-    step = rollout_text.next_step(status(World(plan(three_rings(), SIX), script).run()))
+    step = rollout_view.next_step(status(World(plan(three_rings(), SIX), script).run()))
     assert ("patchctl rollback" in step) is undo
     assert "--accept-failures" in step
 
 
 def test_before_a_rollout_its_rings_and_worst_cases_are_named() -> None:
-    said = rollout_text.before(plan(three_rings(), SIX))
+    said = rollout_view.before(plan(three_rings(), SIX))
     assert said[0].endswith("6 hosts, 1 package update")
     assert said[3] == "  production: 3 hosts in 2 waves, budget 0, worst case 3"
-
-
-def test_one_host_is_one_host() -> None:
-    assert rollout_text.some(1, "host") == "1 host"
-    assert rollout_text.some(2, "host") == "2 hosts"
 
 
 def test_what_is_left_on_hosts_is_said_with_both_paths() -> None:
@@ -58,7 +53,7 @@ def test_what_is_left_on_hosts_is_said_with_both_paths() -> None:
 
     world = World(plan(three_rings(), SIX), script)
     found = status(world.run())
-    (line,) = rollout_text.left_behind(found)
+    (line,) = rollout_view.left_behind(found)
     assert line == (
         "  s1: /etc/x.conf was edited after the update and stays;"
         " as it was before: /var/lib/patchctl/t/kept/etc/x.conf"
@@ -87,7 +82,7 @@ def test_what_could_not_be_given_back_is_said_with_the_command() -> None:
         return Behaviour(status=OutcomeStatus.UNREACHABLE if gone else OutcomeStatus.OK)
 
     found = status(World(plan(three_rings(), SIX), script).run())
-    assert rollout_text.left_behind(found) == [
+    assert rollout_view.left_behind(found) == [
         "  s1: still holds what the run took there; when it can be reached: patchctl host clean s1"
     ]
 
@@ -102,7 +97,7 @@ def test_a_file_that_went_with_its_package_is_not_said_to_stay() -> None:
         return Behaviour(status=OutcomeStatus.FAILED if bad else OutcomeStatus.OK, more=more)
 
     found = status(World(plan(three_rings(), SIX), script).run())
-    assert rollout_text.left_behind(found) == [
+    assert rollout_view.left_behind(found) == [
         f"  s1: /etc/x went with its package; as it was edited: {copy}"
     ]
     (host,) = (one for one in found.hosts if one.name == "s1")
@@ -129,13 +124,12 @@ def test_what_the_update_did_to_configuration_files_is_told_with_paths() -> None
     rings = [ring("staging", budget=Amount(hosts=1)), *three_rings()[1:]]
     world = World(plan(rings, SIX), told(config=[{"path": "/etc/b.conf"}, kept]))
     found = status(world.run())
-    assert rollout_text.config_files(found) == [
+    assert rollout_view.config_files(found) == [
         "configuration files:",
-        "  /etc/a.conf kept on s1, k1, p1, p2 and 1 more host; the package's is"
-        " /etc/a.conf.dpkg-dist",
-        "  /etc/b.conf changed on s1, k1, p1, p2 and 1 more host",
+        "  /etc/a.conf kept on s1, k1, p1, p2 and 1 more; the package's is /etc/a.conf.dpkg-dist",
+        "  /etc/b.conf changed on s1, k1, p1, p2 and 1 more",
     ]
-    assert rollout_text.config_files(found, limit=1)[2:] == ["  … and 1 more (-o json has all)"]
+    assert rollout_view.config_files(found, limit=1)[2:] == ["  and 1 more (-o json has all)"]
     (undone,) = (host for host in found.hosts if host.name == "s2")
     assert (undone.config, undone.old_code, undone.reboot_required) == ((), (), False)
 
@@ -143,10 +137,10 @@ def test_what_the_update_did_to_configuration_files_is_told_with_paths() -> None
 def test_what_waits_for_a_restart_or_a_reboot_is_told_by_name() -> None:
     rings = [ring("staging", budget=Amount(hosts=1)), *three_rings()[1:]]
     found = status(World(plan(rings, SIX), told()).run())
-    assert rollout_text.waiting(found) == [
+    assert rollout_view.waiting(found) == [
         "waits for a restart or a reboot:",
         "  reboot: p1",
-        "  dbus.service on old code: s1, k1, p1, p2 and 1 more host",
+        "  dbus.service on old code: s1, k1, p1, p2 and 1 more",
     ]
     (host,) = (one for one in found.hosts if one.name == "p1")
     assert (host.reboot_required, host.old_code) == (True, ("dbus.service",))
@@ -154,7 +148,7 @@ def test_what_waits_for_a_restart_or_a_reboot_is_told_by_name() -> None:
 
 def test_nothing_is_said_of_files_and_reboots_where_there_is_nothing() -> None:
     found = status(World(plan(three_rings(), SIX)).run())
-    assert (rollout_text.config_files(found), rollout_text.waiting(found)) == ([], [])
+    assert (rollout_view.config_files(found), rollout_view.waiting(found)) == ([], [])
 
 
 def blocker(kind: BlockerKind, reason: str, **more: Any) -> Blocker:
@@ -172,15 +166,15 @@ def waiting(*found: Blocker) -> RunStatus:
 def test_all_reasons_why_a_run_may_not_go_on_are_told() -> None:
     soak = blocker(BlockerKind.SOAK, "ring canary soaks for 86400 s", until=1_764_324_000_000)
     unproven = blocker(BlockerKind.UNPROVEN, "nobody has proven it", details=("curl", "web"))
-    assert rollout_text.blockers(waiting(soak, unproven)) == [
+    assert rollout_view.blockers(waiting(soak, unproven)) == [
         "may not go on yet:",
-        "  soak      ring canary soaks for 86400 s, until 2025-11-28 10:00:00Z",
+        "  soak      ring canary soaks for 86400 s, until 2025-11-28 10:00:00 UTC",
         "  unproven  nobody has proven it: curl, web",
     ]
 
 
 def test_what_the_headline_says_already_is_not_said_twice() -> None:
     same = blocker(BlockerKind.SOAK, "ring canary soaks for 86400 s")
-    assert rollout_text.blockers(waiting(same)) == []
-    assert rollout_text.blockers(waiting()) == []
-    assert len(rollout_text.blockers(waiting(same, same))) == 3
+    assert rollout_view.blockers(waiting(same)) == []
+    assert rollout_view.blockers(waiting()) == []
+    assert len(rollout_view.blockers(waiting(same, same))) == 3

@@ -8,8 +8,8 @@ from patchctl.models.plan import HookFile, HookMode, PlanBody
 from patchctl.models.policy import Probe, ProbeKind
 from patchctl.plan.diff import diff
 from patchctl.plan.freeze import seal
-from patchctl.report import plan_diff_text, plan_text, rollout_text
-from patchctl.report.plan_code_text import code
+from patchctl.report import plan_diff_view, plan_view, rollout_view
+from patchctl.report.plan_code_lines import code
 
 PLAN = whole_plan()
 
@@ -43,7 +43,7 @@ def test_a_plan_says_which_other_hosts_a_hook_sees() -> None:
     assert code(seeing("lbservers"))[2] == f"    drain sees group lbservers: {said}"
     assert code(seeing("a", "b"))[2] == f"    drain sees groups a, b: {said}"
     assert code(seeing("all"))[2] == f"    drain sees every host of the inventory: {said}"
-    lines = plan_diff_text.show(diff(PLAN, seal(seeing("all"), PLAN.about)))
+    lines = plan_diff_view.show(diff(PLAN, seal(seeing("all"), PLAN.about)))
     assert [line for line in lines if "hook:" in line] == [
         "  ~ hook: drain sees every host of the inventory now, no other host before"
     ]
@@ -108,22 +108,22 @@ def test_a_long_list_of_files_is_cut_and_can_be_had_whole() -> None:
 
 def test_a_plan_is_shown_with_what_it_runs_and_so_it_is_before_a_rollout() -> None:
     lines = code(PLAN.body)
-    shown = plan_text.show(PLAN)
+    shown = plan_view.show(PLAN)
     assert shown[shown.index(lines[0]) :][: len(lines)] == lines
-    assert rollout_text.before(PLAN)[-len(lines) :] == [f"  {line}" for line in lines]
+    assert rollout_view.before(PLAN)[-len(lines) :] == [f"  {line}" for line in lines]
 
 
 def test_a_difference_names_files_of_hooks_and_says_that_probes_are_others() -> None:
     changed = structs.replace(HOOKS[2], sha256="c" * 64)
     rings = tuple(structs.replace(ring, drain="hooks/out.yml") for ring in PLAN.body.rings)
     body = structs.replace(with_probes(command("x")), hooks=(HOOKS[0], changed))
-    lines = plan_diff_text.show(diff(PLAN, seal(body, PLAN.about)))
+    lines = plan_diff_view.show(diff(PLAN, seal(body, PLAN.about)))
     assert "  ~ other probes: `patchctl plan show` has them in full" in lines
     assert [line for line in lines if "hook:" in line] == [
         "  ~ hook: hooks/lb is missing", "  ~ hook: hooks/lb.sh was changed",
     ]  # fmt: skip
     other = structs.replace(PLAN.body, rings=rings)
-    assert plan_diff_text.show(diff(PLAN, seal(other, PLAN.about)))[1:3] == [
+    assert plan_diff_view.show(diff(PLAN, seal(other, PLAN.about)))[1:3] == [
         "  ~ hook: hooks/out.yml is run now", "  ~ hook: hooks/drain.yml is not run any more",
     ]  # fmt: skip
     assert diff(PLAN, PLAN).hooks == () and not diff(PLAN, PLAN).probes_changed

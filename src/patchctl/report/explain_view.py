@@ -1,11 +1,13 @@
 """An explanation, in lines for a person. Pure."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from ..models.assessment import FindingState
 from ..models.explain import Explanation, Judgement
-from .assessment_text import decision, state
-from .lists import some
+from ..models.words import some
+from .state_words import decision_word, state_word
+from .view import Lines, Part, View, all_notes
 
 _HOSTS = 8
 
@@ -36,17 +38,17 @@ def _judgement(one: Judgement, kind: str) -> Iterator[str]:
     yield f"  {one.advisory} of {one.feed} for {one.ecosystem}{channel} affects {one.range}"
     others = [ident for ident in one.weighed if ident not in (one.advisory, one.decided_by)]
     if others:
-        yield f"  weighed against: {some(others, _HOSTS, full=False)}"
+        yield f"  weighed against: {some(others, _HOSTS)}"
     if not one.affected:
         return
     if one.state:
         by = f" by {one.repository}" if one.repository else ""
         offered = f", offered: {one.offered}{by}" if one.offered else ""
-        yield f"  state: {state(FindingState(one.state))}{offered}"
+        yield f"  state: {state_word(FindingState(one.state))}{offered}"
     if one.decision:
         due = f" by {one.due}" if one.due else ""
         rule = f" ({one.rule})" if one.rule else ""
-        yield f"  priority: {decision(one.decision)}{due}{rule}"
+        yield f"  priority: {decision_word(one.decision)}{due}{rule}"
     for reason in one.reasons:
         yield f"    {reason}"
     if one.waiver:
@@ -58,4 +60,21 @@ def _judgement(one: Judgement, kind: str) -> Iterator[str]:
 
 
 def _hosts(one: Judgement) -> str:
-    return some(one.hosts, _HOSTS, full=False)
+    return some(one.hosts, _HOSTS)
+
+
+@dataclass(frozen=True)
+class ExplanationView(View):
+    """`explain`."""
+
+    explanation: Explanation
+
+    def data(self) -> Explanation:
+        """The explanation."""
+        return self.explanation
+
+    def parts(self) -> Iterator[Part]:
+        """Its lines, then what makes it less sure."""
+        yield Lines(lines(self.explanation))
+        warnings = (f"warning: {line}" for line in self.explanation.warnings)
+        yield from all_notes(warnings, kept=True)

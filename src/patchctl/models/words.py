@@ -1,0 +1,135 @@
+"""Counts, plurals, lists, times, durations and sizes in words, once for the whole project.
+
+Every stage writes sentences (a reason, an error, a table), so this stands below all of them.
+Times are epoch seconds and told in UTC.
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+_LENGTHS = (("d", 86_400), ("h", 3600), ("m", 60))
+
+
+def plural(noun: str, number: int) -> str:
+    """The noun as it stands after the number.
+
+    >>> plural("host", 1), plural("host", 0), plural("repository", 2), plural("process", 2)
+    ('host', 'hosts', 'repositories', 'processes')
+    """
+    if number == 1:
+        return noun
+    if noun.endswith("y") and noun[-2:-1] not in "aeiou":
+        return f"{noun[:-1]}ies"
+    return f"{noun}es" if noun.endswith(("s", "x", "ch", "sh")) else f"{noun}s"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun.
+
+    >>> count(1, "host"), count(2, "open finding")
+    ('1 host', '2 open findings')
+    """
+    return f"{number} {plural(noun, number)}"
+
+
+def some(names: Iterable[str], most: int = 3, *, full: bool = False) -> str:
+    """The names in their order; of more than `most` the first ones, and how many more there are.
+    `full` gives all.
+
+    >>> some(["a", "b", "c"], 2), some(["a", "b", "c"], 2, full=True)
+    ('a, b and 1 more', 'a, b, c')
+    """
+    every = list(names)
+    if full or len(every) <= most:
+        return ", ".join(every)
+    return f"{', '.join(every[:most])} {more(len(every) - most)}"
+
+
+def more(number: int, noun: str = "") -> str:
+    """The end of a list that is cut.
+
+    >>> more(2), more(1, "host"), more(2, "host")
+    ('and 2 more', 'and 1 more host', 'and 2 more hosts')
+    """
+    return f"and {number} more {plural(noun, number)}" if noun else f"and {number} more"
+
+
+def moment(seconds: int) -> str:
+    """A time to the minute, `unknown` for 0.
+
+    >>> moment(1795435800), moment(0)
+    ('2026-11-23 12:10 UTC', 'unknown')
+    """
+    return f"{_utc(seconds):%Y-%m-%d %H:%M} UTC" if seconds else "unknown"
+
+
+def second(seconds: int) -> str:
+    """A time to the second, where a minute says too little.
+
+    >>> second(1795435805)
+    '2026-11-23 12:10:05 UTC'
+    """
+    return f"{_utc(seconds):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def clock(seconds: float) -> str:
+    """The time of the day alone, before a line of progress.
+
+    >>> clock(1795435805.25)
+    '12:10:05'
+    """
+    return f"{_utc(seconds):%H:%M:%S}"
+
+
+def day(seconds: int) -> str:
+    """The day of a time.
+
+    >>> day(1795435805)
+    '2026-11-23'
+    """
+    return f"{_utc(seconds):%Y-%m-%d}"
+
+
+def timestamp(seconds: int) -> str:
+    """A time for programs: ISO 8601, empty for 0.
+
+    >>> timestamp(1795435805), timestamp(0)
+    ('2026-11-23T12:10:05Z', '')
+    """
+    return f"{_utc(seconds):%Y-%m-%dT%H:%M:%SZ}" if seconds else ""
+
+
+def _utc(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def duration(seconds: int) -> str:
+    """A duration as the settings have it, in the largest unit that is exact.
+
+    >>> duration(1_209_600), duration(5400), duration(90), duration(0)
+    ('14d', '90m', '90s', '0s')
+    """
+    for unit, length in _LENGTHS:
+        if seconds and seconds % length == 0:
+            return f"{seconds // length}{unit}"
+    return f"{seconds}s"
+
+
+def size(length: int) -> str:
+    """Bytes, rounded up to KiB.
+
+    >>> size(1), size(5_000_000)
+    ('1 KiB', '4.8 MiB')
+    """
+    if length < 1024 * 1024:
+        return f"{-(-length // 1024)} KiB"
+    return f"{length / 1024 / 1024:.1f} MiB"
+
+
+def short(digest: str) -> str:
+    """The start of a digest, enough to name what it is of.
+
+    >>> short("sha256:0123456789abcdef")
+    '0123456789ab'
+    """
+    return digest.removeprefix("sha256:")[:12]

@@ -1,0 +1,40 @@
+"""What patchctl keeps on hosts, for people and programs. Pure: models to views."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..models.host_storage import HostKeeps
+from ..models.words import second
+from .view import Note, Part, Table, View
+
+_HEADER = ("HOST", "CLAIM", "TRANSACTION", "CREATED", "KIB", "OUTCOME")
+
+
+@dataclass(frozen=True)
+class HostStorageView(View):
+    """`host show` and `host clean`."""
+
+    hosts: Sequence[HostKeeps]
+
+    def data(self) -> dict[str, Any]:
+        """Every host's answer."""
+        return {"hosts": self.hosts}
+
+    def parts(self) -> Iterator[Part]:
+        """A row a transaction, then the hosts that gave no answer."""
+        yield Table(_HEADER, (row for host in self.hosts for row in _rows(host)))
+        for host in self.hosts:
+            if host.error:
+                yield Note(f"{host.name}: {host.error}", kept=True)
+
+
+def _rows(host: HostKeeps) -> list[tuple[str, ...]]:
+    claim = host.claim
+    held = claim.run if claim is not None and claim.active else "-"
+    if not host.transactions:
+        return [(host.name, held if not host.error else "?", "-", "-", "-", "-")]
+    return [
+        (host.name, held, one.transaction, second(one.created), str(one.kib), one.outcome)
+        for one in host.transactions
+    ]

@@ -1,0 +1,194 @@
+"""What the `inventory` verbs say to a person. Pure: models to lines."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..models.fleet import GroupNode, Host, Listing
+from ..models.fleet_diff import InventoryDiff, NotCompared, OtherChange
+from ..models.lint import LintReport
+from ..models.words import count, short
+from .view import Figures, Lines, Note, Part, Table, View, all_notes
+
+
+def findings(report: LintReport) -> Iterator[str]:
+    """One line a finding, as compilers write them, so that editors jump to the place."""
+    for one in report.findings:
+        place = f"{one.where}: " if one.where else ""
+        yield f"{place}{one.level} {one.rule}: {one.message}; {one.hint}"
+
+
+def lint_summary(report: LintReport) -> str:
+    """How much was found, and what could not be looked at."""
+    found = (
+        f"{count(report.hosts, 'host')}: {count(report.errors, 'error')}, "
+        f"{count(report.warnings, 'warning')}"
+    )
+    unknown = report.hosts - report.facts
+    if not unknown:
+        return found
+    return f"{found}; no facts of {count(unknown, 'host')}, `patchctl discover` learns them"
+
+
+def graph(node: GroupNode) -> Iterator[str]:
+    """The tree in the form of `ansible-inventory --graph`."""
+    yield f"@{node.name}:"
+    yield from _below(node, "  |--")
+
+
+def _below(node: GroupNode, indent: str) -> Iterator[str]:
+    for child in node.children:
+        yield f"{indent}@{child.name}:"
+        yield from _below(child, f"  |{indent}")
+    for host in node.hosts:
+        yield f"{indent}{host}"
+
+
+def diff(found: InventoryDiff) -> Iterator[str]:
+    """`+` is in the working tree only, `-` in the revision only, `!` does not fit any more."""
+    revision = found.revision[:12]
+    if not found.differs:
+        yield f"The inventory is that of {revision}"
+    else:
+        yield f"From {revision} to the working tree"
+    if found.rings_before != found.rings_after:
+        yield f"  ~ rings {', '.join(found.rings_before)} -> {', '.join(found.rings_after)}"
+    yield from (f"  + host {one.host} ({one.ring or 'no ring'})" for one in found.appeared)
+    yield from (f"  - host {one.host} ({one.ring or 'no ring'})" for one in found.vanished)
+    for move in found.moved:
+        yield f"  ~ host {move.host}: {move.before or 'no ring'} -> {move.after or 'no ring'}"
+    for change in found.connection:
+        before, after = (one or "(unset)" for one in (change.before, change.after))
+        yield f"  ~ host {change.host}: {change.variable} {before} -> {after}"
+    yield from (f"  ~ host {one.host}: {_other(one)}" for one in found.other)
+    for plan in found.invalid_plans:
+        name = short(plan.digest) + (f" ({plan.path})" if plan.path else "")
+        yield f"  ! plan {name} becomes invalid, by {', '.join(plan.hosts)}"
+
+
+def not_compared(one: NotCompared) -> str:
+    """A source that was left out."""
+    changed = "; its files differ, so anything may" if one.changed else ""
+    return f"not compared: {one.source} {one.reason}{changed}"
+
+
+def _other(change: OtherChange) -> str:
+    groups = [f"+{name}" for name in change.groups_added]
+    groups += [f"-{name}" for name in change.groups_removed]
+    parts = [f"groups {' '.join(groups)}"] if groups else []
+    parts += [f"variables {', '.join(change.variables)}"] if change.variables else []
+    return "; ".join(parts)
+
+
+# --- views --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class HostsView(View):
+    """`inventory list`."""
+
+    listing: Listing
+
+    def data(self) -> Listing:
+        """Every host, and counts."""
+        return self.listing
+
+    def parts(self) -> Iterator[Part]:
+        """A row a host, then counts by ring."""
+        found = self.listing
+        yield Table(
+            ("HOST", "RING", "WHY", "ADDRESS", "GROUPS"),
+            (
+                (row.name, row.ring or "-", row.ring_reason, row.address, " ".join(row.groups))
+                for row in found.hosts
+            ),
+        )
+        rings = ", ".join(f"{ring} {hosts}" for ring, hosts in found.rings.items())
+        hosts = count(len(found.hosts), "host")
+        yield Note(f"{hosts}: {rings}, without a ring {found.without_ring}")
+
+
+@dataclass(frozen=True)
+class HostView(View):
+    """`inventory show`; secrets are hidden already."""
+
+    host: Host
+
+    def data(self) -> Host:
+        """The host."""
+        return self.host
+
+    def parts(self) -> Iterator[Part]:
+        """What the inventory says of it."""
+        host = self.host
+        yield Figures(
+            [
+                ("host", host.name),
+                ("ring", host.ring or "-"),
+                ("why", host.ring_reason),
+                ("groups", " ".join(host.groups)),
+                *((f"  {key}", str(value)) for key, value in sorted(host.variables.items())),
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class GraphView(View):
+    """`inventory graph`."""
+
+    root: GroupNode
+
+    def data(self) -> GroupNode:
+        """The nodes."""
+        return self.root
+
+    def parts(self) -> Iterator[Part]:
+        """The tree."""
+        yield Lines(graph(self.root))
+
+
+@dataclass(frozen=True)
+class LintView(View):
+    """`inventory lint`."""
+
+    report: LintReport
+
+    def data(self) -> LintReport:
+        """Every finding, and counts."""
+        return self.report
+
+    def parts(self) -> Iterator[Part]:
+        """A line a finding."""
+        yield Lines(findings(self.report))
+        yield Note(lint_summary(self.report))
+
+
+@dataclass(frozen=True)
+class InventoryDiffView(View):
+    """`inventory diff`."""
+
+    difference: InventoryDiff
+
+    def data(self) -> InventoryDiff:
+        """The difference."""
+        return self.difference
+
+    def parts(self) -> Iterator[Part]:
+        """A line a difference, then what could not be compared."""
+        yield Lines(diff(self.difference))
+        yield from all_notes(map(not_compared, self.difference.not_compared), kept=True)
+
+
+@dataclass(frozen=True)
+class AnsibleInventoryView(View):
+    """`inventory export`, which Ansible reads."""
+
+    inventory: Mapping[str, Any]
+
+    def data(self) -> Mapping[str, Any]:
+        """As Ansible wants it of a dynamic inventory."""
+        return self.inventory
+
+    def parts(self) -> Iterator[Part]:
+        """Nothing: it is for Ansible alone."""
+        return iter(())
