@@ -33,12 +33,12 @@ def _offer(names: Callable[[Names], list[str]]) -> Completer:
         try:
             given = ctx.find_root().params
             directory = Path(given["directory"]) if given.get("directory") else None
-            found = names(
+            offered = names(
                 known_names(directory, this_process(), trusted=bool(given.get("trust_workspace")))
             )
         except Exception:  # a traceback would land in the line that is being typed
             return []
-        return [name for name in found if name.startswith(incomplete)]
+        return [name for name in offered if name.startswith(incomplete)]
 
     return complete
 
@@ -60,5 +60,5 @@ _patterns = _offer(lambda known: known.patterns())
 
 def limit(ctx: typer.Context, incomplete: str) -> list[str]:
     """The last part of a pattern: `web1,!db` goes on with `!db1`."""
-    place = max((incomplete.rfind(mark) for mark in ",!&"), default=-1) + 1
-    return [incomplete[:place] + name for name in _patterns(ctx, incomplete[place:])]
+    start = max((incomplete.rfind(mark) for mark in ",!&"), default=-1) + 1
+    return [incomplete[:start] + name for name in _patterns(ctx, incomplete[start:])]

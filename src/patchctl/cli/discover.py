@@ -83,20 +83,20 @@ def start(
             raise UsageError(
                 "--import asks no host", hint="leave --limit, --refresh, --timeout out"
             )
-        found = discovery.import_hosts(workspace, file)
+        snapshot = discovery.import_hosts(workspace, file)
     else:
         fleet = fleet_of(workspace, options.say)
         hosts = limited(workspace, fleet, limit)
-        found = discovery.discover(
+        snapshot = discovery.discover(
             workspace, fleet, hosts, refresh=refresh, say=options.say, timeout_s=timeout
         )
-    output.show(DiscoveryView(found), form, quiet=options.quiet)
-    raise typer.Exit(_code(found, fail_on))
+    output.show(DiscoveryView(snapshot), form, quiet=options.quiet)
+    raise typer.Exit(_code(snapshot, fail_on))
 
 
-def _code(found: "Snapshot", fail_on: FailOn) -> int:
-    answered = sum(host.facts is not None for host in found.hosts)
-    failed = len(found.hosts) - answered
+def _code(snapshot: "Snapshot", fail_on: FailOn) -> int:
+    answered = sum(host.facts is not None for host in snapshot.hosts)
+    failed = len(snapshot.hosts) - answered
     if fail_on is FailOn.ANY:
         return int(failed > 0)
     return int(fail_on is FailOn.ALL and failed > 0 and answered == 0)
@@ -118,8 +118,8 @@ def show(
     from ..report.discovery_view import KnownHostView
     from ..wiring.stored import known
 
-    found = known(state(ctx).workspace(), host)
-    output.show(KnownHostView(found, packages=packages), form)
+    known_host = known(state(ctx).workspace(), host)
+    output.show(KnownHostView(known_host, packages=packages), form)
 
 
 @app.command("list")

@@ -105,10 +105,10 @@ def update(
     if from_hosts:
         fleet = load(workspace).fleet
         hosts = limited(workspace, fleet, limit)
-        found = wiring.update_from_hosts(workspace, fleet, hosts, say, force=force)
+        updates = wiring.update_from_hosts(workspace, fleet, hosts, say, force=force)
     else:
-        found = wiring.update(workspace, names or (), say, force=force)
-    raise typer.Exit(_show(ctx, found, form))
+        updates = wiring.update(workspace, names or (), say, force=force)
+    raise typer.Exit(_show(ctx, updates, form))
 
 
 @app.command("import")
@@ -137,8 +137,10 @@ def import_(
 
     workspace = state(ctx).workspace()
     say = state(ctx).say
-    found = wiring.import_paths(workspace, paths, say, name=name, ecosystem=ecosystem, force=force)
-    raise typer.Exit(_show(ctx, found, form))
+    updates = wiring.import_paths(
+        workspace, paths, say, name=name, ecosystem=ecosystem, force=force
+    )
+    raise typer.Exit(_show(ctx, updates, form))
 
 
 @app.command()
@@ -153,10 +155,10 @@ def status(
     from ..report.feeds_view import FeedsStatusView
     from ..wiring import feeds as wiring
 
-    found = wiring.status(state(ctx).workspace())
-    output.show(FeedsStatusView(found), form, quiet=state(ctx).quiet)
-    stale = any(age.stale for age in found.feeds) and fail_on in (FailOn.STALE, FailOn.ANY)
-    missing = bool(found.missing) and fail_on in (FailOn.MISSING, FailOn.ANY)
+    feeds_status = wiring.status(state(ctx).workspace())
+    output.show(FeedsStatusView(feeds_status), form, quiet=state(ctx).quiet)
+    stale = any(age.stale for age in feeds_status.feeds) and fail_on in (FailOn.STALE, FailOn.ANY)
+    missing = bool(feeds_status.missing) and fail_on in (FailOn.MISSING, FailOn.ANY)
     raise typer.Exit(int(stale or missing))
 
 
@@ -179,10 +181,10 @@ def _show(ctx: typer.Context, updates: "Iterable[FeedUpdate]", form: Format) -> 
     from ..report.feeds_view import FeedsUpdateView
 
     done = []
-    for one in updates:
-        done.append(one)
-        if one.outcome is UpdateOutcome.FAILED:
-            output.error(f"{one.name}: {one.reason}")
+    for update in updates:
+        done.append(update)
+        if update.outcome is UpdateOutcome.FAILED:
+            output.error(f"{update.name}: {update.reason}")
     output.show(FeedsUpdateView(done), form, quiet=state(ctx).quiet)
-    failed = sum(one.outcome is UpdateOutcome.FAILED for one in done)
+    failed = sum(update.outcome is UpdateOutcome.FAILED for update in done)
     return 0 if not failed else 2 if failed == len(done) else 1

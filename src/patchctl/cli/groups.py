@@ -19,12 +19,12 @@ class DefaultGroup(TyperGroup):
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
         """The commands below, and what the command that runs by itself takes."""
-        found = super().shell_complete(ctx, incomplete)
+        offered = super().shell_complete(ctx, incomplete)
         command = self.commands[self.default]
         with command.make_context(self.default, [], parent=ctx, resilient_parsing=True) as below:
             more = command.shell_complete(below, incomplete)
             first = next((it for it in command.params if it.param_type_name == "argument"), None)
             if first is not None and not incomplete.startswith("-"):
                 more = [*more, *first.shell_complete(below, incomplete)]
-        known = {item.value for item in found}
-        return [*found, *(item for item in more if item.value not in known)]
+        known = {item.value for item in offered}
+        return [*offered, *(item for item in more if item.value not in known)]

@@ -93,11 +93,11 @@ def _ask(
 ) -> list[HostKeeps]:
     from ..wiring.host import keep_or_clean
 
-    return sorted(keep_or_clean(workspace, fleet, action, names), key=lambda found: found.name)
+    return sorted(keep_or_clean(workspace, fleet, action, names), key=lambda host: host.name)
 
 
-def _print(found: list[HostKeeps], form: Format) -> None:
+def _print(hosts: list[HostKeeps], form: Format) -> None:
     from ..report.host_view import HostStorageView
 
-    output.show(HostStorageView(found), form)
-    raise typer.Exit(4 if any(host.error for host in found) else 0)
+    output.show(HostStorageView(hosts), form)
+    raise typer.Exit(4 if any(host.error for host in hosts) else 0)

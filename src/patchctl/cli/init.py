@@ -39,7 +39,7 @@ def init(
     root = base / (directory or Path())
     begun = write(root)
     written = [str(path) for path in begun.written]
-    not_used = [str(one) for one in begun.not_used]
+    not_used = [str(problem) for problem in begun.not_used]
     output.show(NewWorkspaceView(str(root), written, not_used), form)
     if not state(ctx).quiet:
         where = shlex.quote(str(root))

@@ -107,8 +107,8 @@ def list_hosts(
     from ..workflows.inventory import show as workflow
 
     fleet = _fleet(ctx, workspace)
-    found = workflow.listing(fleet, _limited(workspace, fleet, limit))
-    output.show(HostsView(found), form, quiet=state(ctx).quiet)
+    listing = workflow.listing(fleet, _limited(workspace, fleet, limit))
+    output.show(HostsView(listing), form, quiet=state(ctx).quiet)
 
 
 @app.command()
@@ -140,8 +140,8 @@ def graph(
     from ..workflows.inventory import show as workflow
 
     fleet = _fleet(ctx, workspace)
-    found = workflow.graph(fleet, _limited(workspace, fleet, limit))
-    output.show(GraphView(found), form)
+    root = workflow.graph(fleet, _limited(workspace, fleet, limit))
+    output.show(GraphView(root), form)
 
 
 @app.command(help=_LINT_HELP)
@@ -178,9 +178,9 @@ def diff(
     from ..report.inventory_view import InventoryDiffView
     from ..wiring.inventory import inventory_diff
 
-    found = inventory_diff(workspace, revision, run_sources=run_sources, warn=output.note)
-    output.show(InventoryDiffView(found), form)
-    if found.differs:
+    difference = inventory_diff(workspace, revision, run_sources=run_sources, warn=output.note)
+    output.show(InventoryDiffView(difference), form)
+    if difference.differs:
         raise typer.Exit(1)
 
 
@@ -204,10 +204,10 @@ def export(
         raise UsageError("give --list or --host, not both")
     fleet = _fleet(ctx, workspace)
     if host:
-        found = workflow.ansible_host(fleet, host)
+        document = workflow.ansible_host(fleet, host)
     else:
-        found = workflow.ansible_listing(fleet, _limited(workspace, fleet, limit))
-    output.show(AnsibleInventoryView(found), Format.JSON)
+        document = workflow.ansible_listing(fleet, _limited(workspace, fleet, limit))
+    output.show(AnsibleInventoryView(document), Format.JSON)
 
 
 def _fleet(ctx: typer.Context, workspace: "Workspace") -> "Fleet":

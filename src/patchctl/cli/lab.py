@@ -157,10 +157,10 @@ def reboot(
     _changed(ctx, name, {"rebooted": count}, [said], form)
 
 
-def _print(found: LabStatus, form: Format) -> None:
+def _print(status: LabStatus, form: Format) -> None:
     from ..report.lab_view import LabView
 
-    output.show(LabView(found), form)
+    output.show(LabView(status), form)
 
 
 def _changed(

@@ -20,7 +20,7 @@ class _Lines(logging.Handler):
 def show(verbosity: int) -> None:
     """1: what patchctl has others do, with times; 2 and more: each step, each host's answer."""
     logger = logging.getLogger("patchctl")
-    for handler in [one for one in logger.handlers if isinstance(one, _Lines)]:
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _Lines)]:
         logger.removeHandler(handler)
     if not verbosity:
         logger.setLevel(logging.WARNING)

@@ -200,7 +200,7 @@ def _access(**given: Any) -> "Access":
         private_key=given["private_key"],
         ssh_password=login,
         become_password=become,
-        vault_ids=tuple(one for one in identities if _label(one) is None),
+        vault_ids=tuple(identity for identity in identities if _label(identity) is None),
         vault_password_file=given["vault_password_file"],
         vault_password=_ask("vault", "Vault password: ") if given["ask_vault_pass"] else None,
         vault_passwords=tuple(
@@ -215,8 +215,8 @@ def _access(**given: Any) -> "Access":
 
 def _label(identity: str) -> str | None:
     """The label of a vault identity that asks for its password; None for one with a file."""
-    label, _, place = identity.rpartition("@")
-    return (label or "default") if place == "prompt" else None
+    label, _, source = identity.rpartition("@")
+    return (label or "default") if source == "prompt" else None
 
 
 def _passwords(*, log_in: bool, become: bool) -> tuple[str | None, str | None]:

@@ -70,17 +70,17 @@ class Terminal:
             self._follower = PlainLines(load)
         return (self._follower,)
 
-    def nothing(self, found: "NothingToDo") -> NoReturn:
+    def nothing(self, end: "NothingToDo") -> NoReturn:
         """Say why no host has anything to do, and exit."""
         view = NothingToRollOutView(
-            exit_code=found.exit_code,
-            left_out=found.left_out,
-            could_not_look=found.could_not_look,
-            exclusions=found.exclusions,
-            all_looked_at=found.all_looked_at,
+            exit_code=end.exit_code,
+            left_out=end.left_out,
+            could_not_look=end.could_not_look,
+            exclusions=end.exclusions,
+            all_looked_at=end.all_looked_at,
         )
         output.show(view, self._form)
-        raise typer.Exit(found.exit_code)
+        raise typer.Exit(end.exit_code)
 
     def finish(self, ended: "Ended") -> NoReturn:
         """Show where the run stands, exit with its code."""

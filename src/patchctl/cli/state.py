@@ -47,5 +47,5 @@ class State:
 
 def state(ctx: "typer.Context") -> State:
     """The global options of this invocation."""
-    found = ctx.find_object(State)
-    return found if found is not None else State()
+    shared = ctx.find_object(State)
+    return shared if shared is not None else State()

@@ -70,7 +70,7 @@ def verify(
     options = state(ctx)
     fleet = fleet_of(workspace, options.say)
     hosts = limited(workspace, fleet, limit) if limit else None
-    found = verifier(workspace, fleet, options.say).verify(run, hosts, snapshot)
-    output.show(VerificationView(found), form, quiet=options.quiet)
-    if any(one.state is not VerifiedState.OK for one in found.hosts):
+    verdict = verifier(workspace, fleet, options.say).verify(run, hosts, snapshot)
+    output.show(VerificationView(verdict), form, quiet=options.quiet)
+    if any(host.state is not VerifiedState.OK for host in verdict.hosts):
         raise typer.Exit(1)

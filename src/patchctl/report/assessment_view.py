@@ -53,35 +53,35 @@ def finding_row(host: str, finding: Finding) -> list[str]:
     ]
 
 
-def headline(found: Assessment, hosts: int) -> str:
+def headline(assessment: Assessment, hosts: int) -> str:
     """One line: how much of what."""
-    total = sum(found.by_state.values())
+    total = sum(assessment.by_state.values())
     if not total:
-        return f"{count(hosts, 'host')}: no findings as of {found.as_of}"
+        return f"{count(hosts, 'host')}: no findings as of {assessment.as_of}"
     parts = [
         f"{findings} {decision_word(name)}"
-        for name, findings in found.by_decision.items()
+        for name, findings in assessment.by_decision.items()
         if findings
     ]
-    late = f"; {found.overdue} overdue" if found.overdue else ""
+    late = f"; {assessment.overdue} overdue" if assessment.overdue else ""
     return (
-        f"{count(hosts, 'host')}, {count(total, 'finding')} as of {found.as_of}: "
+        f"{count(hosts, 'host')}, {count(total, 'finding')} as of {assessment.as_of}: "
         f"{', '.join(parts)}{late}"
     )
 
 
-def compliance(found: Assessment, hosts: int) -> Iterator[str]:
+def compliance(assessment: Assessment, hosts: int) -> Iterator[str]:
     """How many hosts keep their dates, beside what is excluded, where something is: hosts that
     could not be looked at keep none, and less than all is never rounded up to all."""
-    if not found.excluded:
+    if not assessment.excluded:
         return
-    total = hosts + len(found.unlooked)
-    packages = {name for rule in found.excluded for name in rule.packages}
+    total = hosts + len(assessment.unlooked)
+    packages = {name for rule in assessment.excluded for name in rule.packages}
     yield (
-        f"{100 * found.on_time // total} % of {count(total, 'host')} without overdue findings,"
+        f"{100 * assessment.on_time // total} % of {count(total, 'host')} without overdue findings,"
         f" {count(len(packages), 'package')} excluded"
     )
-    for rule in found.excluded:
+    for rule in assessment.excluded:
         late = f", {rule.overdue} overdue" if rule.overdue else ""
         yield (
             f"excluded: {', '.join(rule.packages)} on {count(rule.hosts, 'host')},"
@@ -89,38 +89,39 @@ def compliance(found: Assessment, hosts: int) -> Iterator[str]:
         )
 
 
-def states_line(found: Assessment) -> str:
+def states_line(assessment: Assessment) -> str:
     """Findings by state, so that none is forgotten."""
     parts = [
-        f"{findings} {state_word(FindingState(name))}" for name, findings in found.by_state.items()
+        f"{findings} {state_word(FindingState(name))}"
+        for name, findings in assessment.by_state.items()
     ]
     return "by state: " + ", ".join(parts) if parts else ""
 
 
-def cautions(found: Assessment) -> Iterator[str]:
+def cautions(assessment: Assessment) -> Iterator[str]:
     """What this assessment does not say, one line each."""
-    if not found.feeds:
+    if not assessment.feeds:
         yield "no feeds: nothing can be assessed; run `patchctl feeds update` or `feeds import`"
-    for name, packages in found.not_covered.items():
+    for name, packages in assessment.not_covered.items():
         yield f"not covered: {count(packages, 'package')} of {name or 'an unknown system'}"
-    for release in found.releases:
+    for release in assessment.releases:
         if release.support == "ended":
             hosts = count(release.hosts, "host")
             yield f"end of life: {release.ecosystem} on {hosts}, {release.note}"
         elif release.support == "unknown":
             yield f"support unknown: {release.ecosystem} on {count(release.hosts, 'host')}"
-    for one in found.unlooked[:5]:
-        yield f"not assessed: {one.host}: {one.reason}"
-    if len(found.unlooked) > 5:
-        yield f"not assessed: {more(len(found.unlooked) - 5, 'host')}"
-    yield from found.warnings
+    for row in assessment.unlooked[:5]:
+        yield f"not assessed: {row.host}: {row.reason}"
+    if len(assessment.unlooked) > 5:
+        yield f"not assessed: {more(len(assessment.unlooked) - 5, 'host')}"
+    yield from assessment.warnings
 
 
-def feeds_line(found: Assessment) -> str:
+def feeds_line(assessment: Assessment) -> str:
     """The feeds with their ages."""
     parts = [
         f"{feed.name} {feed.dated or 'undated'}" + (f" ({feed.age_days} d)" if feed.dated else "")
-        for feed in found.feeds
+        for feed in assessment.feeds
     ]
     return "feeds: " + ", ".join(parts) if parts else ""
 
@@ -175,7 +176,11 @@ class AssessmentView(StreamedView):
         if self.by_finding:
             yield Table(
                 FINDINGS,
-                (finding_row(name, one) for name, some_ in self.walk.hosts() for one in some_),
+                (
+                    finding_row(name, finding)
+                    for name, findings in self.walk.hosts()
+                    for finding in findings
+                ),
             )
         else:
             yield from self._actions(self.walk.done().actions)
@@ -188,11 +193,11 @@ class AssessmentView(StreamedView):
         if hidden:
             yield Note(f"{more(hidden, 'action')}: --all shows them")
 
-    def _about(self, found: Assessment) -> Iterator[str]:
-        yield headline(found, self.walk.total)
-        yield from filter(None, (states_line(found), feeds_line(found)))
-        yield from compliance(found, self.walk.total)
-        yield from cautions(found)
+    def _about(self, assessment: Assessment) -> Iterator[str]:
+        yield headline(assessment, self.walk.total)
+        yield from filter(None, (states_line(assessment), feeds_line(assessment)))
+        yield from compliance(assessment, self.walk.total)
+        yield from cautions(assessment)
 
 
 class _FindingsWriter:

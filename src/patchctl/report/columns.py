@@ -20,14 +20,14 @@ def layout(
     are too.
     """
     widths = [
-        max([width_of(title), *(width_of(row[place]) for row in rows)])
-        for place, title in enumerate(header)
+        max([width_of(title), *(width_of(row[column]) for row in rows)])
+        for column, title in enumerate(header)
     ]
     if width is not None:
         _narrow(header, widths, width)
     lines = []
     for row in (list(header), *rows):
-        parts = [_parts(cell, widths[place], header[place]) for place, cell in enumerate(row)]
+        parts = [_parts(cell, widths[column], header[column]) for column, cell in enumerate(row)]
         for number in range(max(map(len, parts), default=0)):
             cells = [part[number] if number < len(part) else "" for part in parts]
             padded = (
@@ -53,14 +53,16 @@ def _columns(ch: str) -> int:
 
 def _narrow(header: Sequence[str], widths: list[int], width: int) -> None:
     """Take from the widest column that may give, until the table fits or none can give more."""
-    give = [place for place, title in enumerate(header) if title in _FREE or title in _WRAPPED]
+    give = [column for column, title in enumerate(header) if title in _FREE or title in _WRAPPED]
     over = sum(widths) + len(GAP) * (len(widths) - 1) - width
-    while over > 0 and (left := [place for place in give if widths[place] > _LEAST]):
-        place = max(left, key=lambda one: widths[one])
-        others = [widths[one] for one in left if one != place and widths[one] < widths[place]]
+    while over > 0 and (left := [column for column in give if widths[column] > _LEAST]):
+        column = max(left, key=lambda index: widths[index])
+        others = [
+            widths[index] for index in left if index != column and widths[index] < widths[column]
+        ]
         floor = max([_LEAST, *others])
-        step = min(over, max(1, widths[place] - floor))
-        widths[place] -= step
+        step = min(over, max(1, widths[column] - floor))
+        widths[column] -= step
         over -= step
 
 

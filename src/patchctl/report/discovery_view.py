@@ -82,13 +82,14 @@ def _facts(facts: HostFacts) -> dict[str, Any]:
         "failed_units": list(facts.failed_units),
         "stale_processes": len(facts.stale_processes),
         "competing_updaters": [
-            {"name": one.name, "state": one.state} for one in facts.competing_updaters
+            {"name": updater.name, "state": updater.state} for updater in facts.competing_updaters
         ],
         "containers": len(facts.containers),
         "clock_skew_s": facts.clock_skew_s,
         "lists_updated": facts.lists_updated,
         "could_not_look": [
-            {"repository": one.repository, "reason": one.fault} for one in _faulty(facts)
+            {"repository": repository.repository, "reason": repository.fault}
+            for repository in _faulty(facts)
         ],
         "notes": list(facts.notes),
         "unparsed": len(facts.unparsed),
@@ -96,7 +97,7 @@ def _facts(facts: HostFacts) -> dict[str, Any]:
 
 
 def _faulty(facts: HostFacts) -> list[PackageLists]:
-    return [one for one in facts.lists if one.fault]
+    return [repository for repository in facts.lists if repository.fault]
 
 
 def _security(facts: HostFacts) -> int:
@@ -134,29 +135,29 @@ def system(facts: HostFacts) -> str:
 
 def remarks(facts: HostFacts) -> list[str]:
     """What an operator should know before this host is patched."""
-    found = []
+    lines = []
     if facts.failed_units:
-        found.append(f"failed units: {some(facts.failed_units)}")
+        lines.append(f"failed units: {some(facts.failed_units)}")
     if facts.stale_processes:
-        found.append(f"{count(len(facts.stale_processes), 'process')} on replaced files")
-    found += [
-        f"{one.name} {one.state}"
-        for one in facts.competing_updaters
-        if one.state in ("enabled", "running")
+        lines.append(f"{count(len(facts.stale_processes), 'process')} on replaced files")
+    lines += [
+        f"{updater.name} {updater.state}"
+        for updater in facts.competing_updaters
+        if updater.state in ("enabled", "running")
     ]
     if facts.locks:
-        found.append(facts.locks[0].words)
+        lines.append(facts.locks[0].words)
     elif facts.package_lock_held:
-        found.append("a package operation is running")
+        lines.append("a package operation is running")
     if facts.clock_skew_s is not None and abs(facts.clock_skew_s) > 60:
-        found.append(f"clock is off by {facts.clock_skew_s} s")
+        lines.append(f"clock is off by {facts.clock_skew_s} s")
     if faulty := _faulty(facts):
-        found.append(f"could not look at: {some([_fault(one) for one in faulty], 1)}")
+        lines.append(f"could not look at: {some([_fault(repository) for repository in faulty], 1)}")
     if facts.notes:
-        found.append(some(facts.notes, 1))
+        lines.append(some(facts.notes, 1))
     if facts.unparsed:
-        found.append(f"{count(len(facts.unparsed), 'line')} not understood")
-    return found
+        lines.append(f"{count(len(facts.unparsed), 'line')} not understood")
+    return lines
 
 
 def _fault(lists: PackageLists) -> str:
@@ -211,11 +212,17 @@ def details(facts: HostFacts) -> list[tuple[str, str]]:
         *_who(facts),
         *_updates(facts),
         *_running(facts),
-        *_many("file system", (_space(one) for one in facts.file_systems)),
-        *_many("container", (f"{one.name} {one.image} {one.state}" for one in facts.containers)),
-        *_many("image", (f"{one.engine} {one.name}" for one in facts.images)),
+        *_many("file system", (_space(file_system) for file_system in facts.file_systems)),
+        *_many(
+            "container",
+            (
+                f"{container.name} {container.image} {container.state}"
+                for container in facts.containers
+            ),
+        ),
+        *_many("image", (f"{image.engine} {image.name}" for image in facts.images)),
         *_many("note", facts.notes),
-        *_many("not understood", (f"{one.section}: {one.line}" for one in facts.unparsed)),
+        *_many("not understood", (f"{line.section}: {line.line}" for line in facts.unparsed)),
     ]
 
 
@@ -237,10 +244,13 @@ def _who(facts: HostFacts) -> list[tuple[str, str]]:
         ("clock is off by", skew),
         ("package manager", facts.manager.value),
         ("packages", str(len(facts.packages))),
-        ("held packages", ", ".join(one.name for one in facts.packages if one.held) or "none"),
+        (
+            "held packages",
+            ", ".join(package.name for package in facts.packages if package.held) or "none",
+        ),
         *([("module streams", ", ".join(facts.streams))] if facts.streams else []),
         ("package lists of", moment(facts.lists_updated)),
-        *_many("could not look at", (_fault(one) for one in _faulty(facts))),
+        *_many("could not look at", (_fault(repository) for repository in _faulty(facts))),
     ]
 
 
@@ -251,19 +261,21 @@ def _updates(facts: HostFacts) -> list[tuple[str, str]]:
     return [
         ("reboot required", reboot),
         ("pending updates", f"{len(facts.pending)}, {_security(facts)} of them security"),
-        *_many("pending", (_pending(one) for one in facts.pending), 60),
+        *_many("pending", (_pending(update) for update in facts.pending), 60),
         *_many(
             "hidden",
             (
-                f"{one.name} {one.installed} -> {one.version} (security {one.label}): {one.by}"
-                for one in facts.hidden
+                f"{update.name} {update.installed} -> {update.version}"
+                f" (security {update.label}): {update.by}"
+                for update in facts.hidden
             ),
         ),
         *_many(
             "repository",
             (
-                f"{one.uri} {one.codename} {one.component} ({one.label})"
-                for one in facts.repositories
+                f"{repository.uri} {repository.codename} {repository.component}"
+                f" ({repository.label})"
+                for repository in facts.repositories
             ),
         ),
         *_many("also updates", (f"{it.name} {it.state}" for it in facts.competing_updaters)),
@@ -300,15 +312,18 @@ def _replaced(process: StaleProcess) -> list[str]:
     return named or list(process.files)
 
 
-def _space(one: Any) -> str:
-    free, size = one.free_kib // 1024, one.size_kib // 1024
-    return f"{one.mount} {one.kind}: {free} of {size} MiB free, {one.free_inodes} inodes"
+def _space(file_system: Any) -> str:
+    free, size = file_system.free_kib // 1024, file_system.size_kib // 1024
+    room = f"{free} of {size} MiB free, {file_system.free_inodes} inodes"
+    return f"{file_system.mount} {file_system.kind}: {room}"
 
 
 def _many(what: str, values: Iterable[str], limit: int = _LIST_MAX) -> list[tuple[str, str]]:
-    found = list(values)
-    shown = [(what if not index else "", value) for index, value in enumerate(found[:limit])]
-    rest = [("", f"{more(len(found) - limit)} (-o json shows all)")] if found[limit:] else []
+    all_values = list(values)
+    shown = [(what if not index else "", value) for index, value in enumerate(all_values[:limit])]
+    rest = (
+        [("", f"{more(len(all_values) - limit)} (-o json shows all)")] if all_values[limit:] else []
+    )
     return shown + rest
 
 
@@ -371,8 +386,13 @@ class SnapshotsView(View):
     def parts(self) -> Iterator[Part]:
         """A row a snapshot."""
         lines = (
-            (one.id, moment(one.taken), f"{one.ok} ok", f"{one.unreachable + one.failed} not")
-            for one in self.snapshots
+            (
+                snapshot.id,
+                moment(snapshot.taken),
+                f"{snapshot.ok} ok",
+                f"{snapshot.unreachable + snapshot.failed} not",
+            )
+            for snapshot in self.snapshots
         )
         yield Table(("SNAPSHOT", "TAKEN", "HOSTS", ""), lines)
 

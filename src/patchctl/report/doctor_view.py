@@ -19,18 +19,18 @@ def lines(report: DoctorReport, *, every: bool = False) -> list[str]:
 
     What several hosts have in common stands once, with their names.
     """
-    found: list[str] = []
+    shown: list[str] = []
     for area, title in _TITLES.items():
         checks = [check for check in report.checks if check.area is area]
         if not checks:
             continue
-        found += ["", title] if found else [title]
+        shown += ["", title] if shown else [title]
         if area is not Area.HOST or every:
             for check in checks:
-                found += _one(check.status, check.subject, check)
+                shown += _one(check.status, check.subject, check)
         else:
-            found += _hosts(checks)
-    return found
+            shown += _hosts(checks)
+    return shown
 
 
 def _one(status: CheckStatus, who: str, check: Check) -> list[str]:
@@ -44,11 +44,11 @@ def _one(status: CheckStatus, who: str, check: Check) -> list[str]:
 def _hosts(checks: Sequence[Check]) -> list[str]:
     wrong = [check for check in checks if check.status in (CheckStatus.WARN, CheckStatus.FAIL)]
     alike: dict[tuple[str, str, str, str], list[str]] = {}
-    for check in sorted(wrong, key=lambda one: one.status is not CheckStatus.FAIL):
+    for check in sorted(wrong, key=lambda check: check.status is not CheckStatus.FAIL):
         key = (check.status.value, check.name, check.text, check.hint)
         alike.setdefault(key, []).append(check.subject)
     first = {(check.status.value, check.name, check.text, check.hint): check for check in wrong}
-    found = [
+    shown_lines = [
         line
         for key, names in alike.items()
         for line in _one(first[key].status, some(names, _FEW), first[key])
@@ -57,8 +57,8 @@ def _hosts(checks: Sequence[Check]) -> list[str]:
     good = [name for name in dict.fromkeys(check.subject for check in checks) if name not in bad]
     if good:
         shown = some(good, _ALL_NAMED)
-        found.append(f"  {'ok':<8}{'':<{_WIDE}} {shown}")
-    return found
+        shown_lines.append(f"  {'ok':<8}{'':<{_WIDE}} {shown}")
+    return shown_lines
 
 
 def closing(report: DoctorReport) -> str:

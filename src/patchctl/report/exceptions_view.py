@@ -12,31 +12,39 @@ COLUMNS = ["ID", "WHAT", "WHERE", "OWNER", "EXPIRES", "STATE", "REASON"]
 
 def row(status: ExceptionStatus) -> list[str]:
     """One exception."""
-    one = status.exception
+    exception = status.exception
     days = f"{abs(status.days_left)} d"
     left = f"expired {days} ago" if status.days_left < 0 else f"{status.state.value}, {days}"
     if status.exploited:
         left += f"; not for {some(status.exploited)} (KEV)"
-    return [one.id, what(one), where(one), one.owner, one.expires, left, one.reason]
+    return [
+        exception.id,
+        what(exception),
+        where(exception),
+        exception.owner,
+        exception.expires,
+        left,
+        exception.reason,
+    ]
 
 
-def what(one: RiskException) -> str:
+def what(exception: RiskException) -> str:
     """The CVEs and packages."""
-    parts = [some(one.cves), some(one.packages)]
+    parts = [some(exception.cves), some(exception.packages)]
     return " in ".join(part for part in parts if part)
 
 
-def where(one: RiskException) -> str:
+def where(exception: RiskException) -> str:
     """The hosts and groups."""
-    hosts = "all hosts" if "*" in one.hosts else some(one.hosts)
-    groups = f"groups {some(one.groups)}" if one.groups else ""
+    hosts = "all hosts" if "*" in exception.hosts else some(exception.hosts)
+    groups = f"groups {some(exception.groups)}" if exception.groups else ""
     return ", ".join(part for part in (hosts, groups) if part)
 
 
 def review_lines(review: ExceptionsReview) -> Iterator[str]:
     """What needs attention, a line each."""
-    for one in review.complaints:
-        yield f"{one.id}: {one.detail}"
+    for complaint in review.complaints:
+        yield f"{complaint.id}: {complaint.detail}"
 
 
 def closing(review: ExceptionsReview) -> str:
@@ -44,7 +52,7 @@ def closing(review: ExceptionsReview) -> str:
     exceptions = count(review.exceptions, "exception")
     if not review.exceptions:
         return "there are no exceptions"
-    bad = len({one.id for one in review.complaints})
+    bad = len({complaint.id for complaint in review.complaints})
     verdict = f"{bad} need attention" if bad > 1 else "1 needs attention" if bad else "all are well"
     hosts = count(review.hosts, "host")
     return f"{exceptions} against the findings of {hosts} as of {review.as_of}: {verdict}"

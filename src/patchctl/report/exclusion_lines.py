@@ -20,9 +20,9 @@ def exclusions(body: PlanBody, *, full: bool) -> list[str]:
     """The rules that held when the plan was made, each with how much it left out."""
     lines = ["Exclusions:"] if body.exclusions else []
     for rule in body.exclusions:
-        rows = [one for one in body.left_out if _by(rule, one)]
-        packages = count(len({one.package for one in rows if one.package}), "package")
-        left = f"{packages} on {count(len({one.host for one in rows}), 'host')}"
+        rows = [row for row in body.left_out if _by(rule, row)]
+        packages = count(len({row.package for row in rows if row.package}), "package")
+        left = f"{packages} on {count(len({row.host for row in rows}), 'host')}"
         where = f" on {some(rule.hosts, _NAMES, full=full)}" if rule.hosts else ""
         lines += wrapped(
             f"{some(rule.packages, _NAMES, full=full)}{where} by {rule.said};"
@@ -38,8 +38,8 @@ def _by(rule: Exclusion, row: LeftOut) -> bool:
 def excluded(rows: Sequence[LeftOut], *, full: bool) -> list[str]:
     """What is left out by a rule: packages that go the same way on the same hosts together."""
     hosts: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
-    for one in rows:
-        hosts.setdefault((one.package, one.detail, one.cves), set()).add(one.host)
+    for row in rows:
+        hosts.setdefault((row.package, row.detail, row.cves), set()).add(row.host)
     packages: dict[tuple[str, tuple[str, ...], tuple[str, ...]], list[str]] = {}
     for (package, detail, cves), names in sorted(hosts.items()):
         packages.setdefault((detail, cves, tuple(sorted(names))), []).append(package)
@@ -63,25 +63,25 @@ def excluded_before(body: PlanBody, unproven: Unproven, *, full: bool) -> str:
     later = set(rings[rings.index(unproven.ring) :])
     ring_of = {host.name: host.ring for host in body.hosts}
     rows = [
-        one
-        for one in body.left_out
-        if one.reason is LeftOutReason.EXCLUDED
-        and (one.package, one.version) == (unproven.package, unproven.to)
-        and ring_of.get(one.host) not in later
+        row
+        for row in body.left_out
+        if row.reason is LeftOutReason.EXCLUDED
+        and (row.package, row.version) == (unproven.package, unproven.to)
+        and ring_of.get(row.host) not in later
     ]
     if not rows:
         return ""
-    hosts = some(sorted({one.host for one in rows}), _NAMES, full=full)
-    return f", excluded on {hosts} by {', '.join(sorted({one.rule for one in rows}))}"
+    hosts = some(sorted({row.host for row in rows}), _NAMES, full=full)
+    return f", excluded on {hosts} by {', '.join(sorted({row.rule for row in rows}))}"
 
 
 def beside(why: str, rows: Iterable[LeftOut]) -> str:
     """Why there is no plan, and how much is left to be done later: `nothing to do; 2 packages are
     excluded; 1 package waits for its phase`."""
     packages: dict[LeftOutReason, set[str]] = {}
-    for one in rows:
-        if one.package:
-            packages.setdefault(one.reason, set()).add(one.package)
+    for row in rows:
+        if row.package:
+            packages.setdefault(row.reason, set()).add(row.package)
     parts = [why]
     for reason, alone, several in _LATER:
         if names := packages.get(reason):

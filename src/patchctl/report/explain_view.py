@@ -12,55 +12,68 @@ from .view import Lines, Part, View, all_notes
 _HOSTS = 8
 
 
-def lines(found: Explanation) -> Iterator[str]:
+def lines(explanation: Explanation) -> Iterator[str]:
     """The subject, what is known of it, then each judgement."""
-    yield f"{found.subject}, as of {found.as_of}"
-    for fact in found.facts:
+    yield f"{explanation.subject}, as of {explanation.as_of}"
+    for fact in explanation.facts:
         yield f"  {fact}"
-    for one in found.judgements:
+    for judgement in explanation.judgements:
         yield ""
-        yield from _judgement(one, found.kind)
+        yield from _judgement(judgement, explanation.kind)
 
 
-def _judgement(one: Judgement, kind: str) -> Iterator[str]:
-    verdict = "affected" if one.affected else "not affected"
-    hosts = "" if kind == "host" else f" on {_hosts(one)}"
-    cve = "" if kind == "cve" else f" {one.cve}"
-    yield f"{one.package} {one.installed}{cve}: {verdict}{hosts}"
-    compared = "" if one.compared == one.installed else f" ({one.source} {one.compared})"
-    own = (one.advisory, one.feed)
-    decider = "" if (one.decided_by, one.decided_in) == own else f" by {one.decided_by}"
+def _judgement(judgement: Judgement, kind: str) -> Iterator[str]:
+    verdict = "affected" if judgement.affected else "not affected"
+    hosts = "" if kind == "host" else f" on {_hosts(judgement)}"
+    cve = "" if kind == "cve" else f" {judgement.cve}"
+    yield f"{judgement.package} {judgement.installed}{cve}: {verdict}{hosts}"
+    compared = (
+        ""
+        if judgement.compared == judgement.installed
+        else f" ({judgement.source} {judgement.compared})"
+    )
+    own = (judgement.advisory, judgement.feed)
+    decider = (
+        "" if (judgement.decided_by, judgement.decided_in) == own else f" by {judgement.decided_by}"
+    )
     if decider:
-        decider += f" of {one.decided_in}"
-        decider += f" with {one.fixed}" if one.fixed else ""
-    channel = f", channel {one.channel}" if one.channel else ""
-    yield f"  because: {one.why}{decider}{compared}"
-    yield f"  {one.advisory} of {one.feed} for {one.ecosystem}{channel} affects {one.range}"
-    others = [ident for ident in one.weighed if ident not in (one.advisory, one.decided_by)]
+        decider += f" of {judgement.decided_in}"
+        decider += f" with {judgement.fixed}" if judgement.fixed else ""
+    channel = f", channel {judgement.channel}" if judgement.channel else ""
+    yield f"  because: {judgement.why}{decider}{compared}"
+    yield (
+        f"  {judgement.advisory} of {judgement.feed} for {judgement.ecosystem}{channel}"
+        f" affects {judgement.range}"
+    )
+    others = [
+        ident
+        for ident in judgement.weighed
+        if ident not in (judgement.advisory, judgement.decided_by)
+    ]
     if others:
         yield f"  weighed against: {some(others, _HOSTS)}"
-    if not one.affected:
+    if not judgement.affected:
         return
-    if one.state:
-        by = f" by {one.repository}" if one.repository else ""
-        offered = f", offered: {one.offered}{by}" if one.offered else ""
-        yield f"  state: {state_word(FindingState(one.state))}{offered}"
-    if one.decision:
-        due = f" by {one.due}" if one.due else ""
-        rule = f" ({one.rule})" if one.rule else ""
-        yield f"  priority: {decision_word(one.decision)}{due}{rule}"
-    for reason in one.reasons:
+    if judgement.state:
+        by = f" by {judgement.repository}" if judgement.repository else ""
+        offered = f", offered: {judgement.offered}{by}" if judgement.offered else ""
+        yield f"  state: {state_word(FindingState(judgement.state))}{offered}"
+    if judgement.decision:
+        due = f" by {judgement.due}" if judgement.due else ""
+        rule = f" ({judgement.rule})" if judgement.rule else ""
+        yield f"  priority: {decision_word(judgement.decision)}{due}{rule}"
+    for reason in judgement.reasons:
         yield f"    {reason}"
-    if one.waiver:
-        yield f"  exception: {one.waiver}"
-    if one.excluded:
-        yield f"  excluded: {one.excluded}"
-    if one.stuck:
-        yield f"  stuck: {one.stuck}"
+    if judgement.waiver:
+        yield f"  exception: {judgement.waiver}"
+    if judgement.excluded:
+        yield f"  excluded: {judgement.excluded}"
+    if judgement.stuck:
+        yield f"  stuck: {judgement.stuck}"
 
 
-def _hosts(one: Judgement) -> str:
-    return some(one.hosts, _HOSTS)
+def _hosts(judgement: Judgement) -> str:
+    return some(judgement.hosts, _HOSTS)
 
 
 @dataclass(frozen=True)

@@ -85,9 +85,9 @@ def closing(updates: Sequence[FeedUpdate]) -> str:
     counts = [
         f"{count} {outcome.value}"
         for outcome in UpdateOutcome
-        if (count := sum(one.outcome is outcome for one in updates))
+        if (count := sum(update.outcome is outcome for update in updates))
     ]
-    failed = any(one.outcome is UpdateOutcome.FAILED for one in updates)
+    failed = any(update.outcome is UpdateOutcome.FAILED for update in updates)
     return (", ".join(counts) or "no feed") + (" (what was held stays)" if failed else "")
 
 
@@ -147,7 +147,7 @@ class FeedsUpdateView(View):
 
     def data(self) -> dict[str, Any]:
         """What became of every feed."""
-        return {"feeds": [update_data(one) for one in self.updates]}
+        return {"feeds": [update_data(update) for update in self.updates]}
 
     def parts(self) -> Iterator[Part]:
         """A row a feed."""

@@ -35,6 +35,13 @@ def _rows(host: HostKeeps) -> list[tuple[str, ...]]:
     if not host.transactions:
         return [(host.name, held if not host.error else "?", "-", "-", "-", "-")]
     return [
-        (host.name, held, one.transaction, second(one.created), str(one.kib), one.outcome)
-        for one in host.transactions
+        (
+            host.name,
+            held,
+            transaction.transaction,
+            second(transaction.created),
+            str(transaction.kib),
+            transaction.outcome,
+        )
+        for transaction in host.transactions
     ]

@@ -13,21 +13,21 @@ from .view import Figures, Lines, Note, Part, Table, View, all_notes
 
 def findings(report: LintReport) -> Iterator[str]:
     """One line a finding, as compilers write them, so that editors jump to the place."""
-    for one in report.findings:
-        place = f"{one.where}: " if one.where else ""
-        yield f"{place}{one.level} {one.rule}: {one.message}; {one.hint}"
+    for finding in report.findings:
+        where = f"{finding.where}: " if finding.where else ""
+        yield f"{where}{finding.level} {finding.rule}: {finding.message}; {finding.hint}"
 
 
 def lint_summary(report: LintReport) -> str:
     """How much was found, and what could not be looked at."""
-    found = (
+    summary = (
         f"{count(report.hosts, 'host')}: {count(report.errors, 'error')}, "
         f"{count(report.warnings, 'warning')}"
     )
     unknown = report.hosts - report.facts
     if not unknown:
-        return found
-    return f"{found}; no facts of {count(unknown, 'host')}, `patchctl discover` learns them"
+        return summary
+    return f"{summary}; no facts of {count(unknown, 'host')}, `patchctl discover` learns them"
 
 
 def graph(node: GroupNode) -> Iterator[str]:
@@ -44,32 +44,33 @@ def _below(node: GroupNode, indent: str) -> Iterator[str]:
         yield f"{indent}{host}"
 
 
-def diff(found: InventoryDiff) -> Iterator[str]:
+def diff(difference: InventoryDiff) -> Iterator[str]:
     """`+` is in the working tree only, `-` in the revision only, `!` does not fit any more."""
-    revision = found.revision[:12]
-    if not found.differs:
+    revision = difference.revision[:12]
+    if not difference.differs:
         yield f"The inventory is that of {revision}"
     else:
         yield f"From {revision} to the working tree"
-    if found.rings_before != found.rings_after:
-        yield f"  ~ rings {', '.join(found.rings_before)} -> {', '.join(found.rings_after)}"
-    yield from (f"  + host {one.host} ({one.ring or 'no ring'})" for one in found.appeared)
-    yield from (f"  - host {one.host} ({one.ring or 'no ring'})" for one in found.vanished)
-    for move in found.moved:
+    if difference.rings_before != difference.rings_after:
+        before, after = map(", ".join, (difference.rings_before, difference.rings_after))
+        yield f"  ~ rings {before} -> {after}"
+    yield from (f"  + host {row.host} ({row.ring or 'no ring'})" for row in difference.appeared)
+    yield from (f"  - host {row.host} ({row.ring or 'no ring'})" for row in difference.vanished)
+    for move in difference.moved:
         yield f"  ~ host {move.host}: {move.before or 'no ring'} -> {move.after or 'no ring'}"
-    for change in found.connection:
-        before, after = (one or "(unset)" for one in (change.before, change.after))
+    for change in difference.connection:
+        before, after = (value or "(unset)" for value in (change.before, change.after))
         yield f"  ~ host {change.host}: {change.variable} {before} -> {after}"
-    yield from (f"  ~ host {one.host}: {_other(one)}" for one in found.other)
-    for plan in found.invalid_plans:
+    yield from (f"  ~ host {row.host}: {_other(row)}" for row in difference.other)
+    for plan in difference.invalid_plans:
         name = short(plan.digest) + (f" ({plan.path})" if plan.path else "")
         yield f"  ! plan {name} becomes invalid, by {', '.join(plan.hosts)}"
 
 
-def not_compared(one: NotCompared) -> str:
+def not_compared(row: NotCompared) -> str:
     """A source that was left out."""
-    changed = "; its files differ, so anything may" if one.changed else ""
-    return f"not compared: {one.source} {one.reason}{changed}"
+    changed = "; its files differ, so anything may" if row.changed else ""
+    return f"not compared: {row.source} {row.reason}{changed}"
 
 
 def _other(change: OtherChange) -> str:
@@ -95,17 +96,17 @@ class HostsView(View):
 
     def parts(self) -> Iterator[Part]:
         """A row a host, then counts by ring."""
-        found = self.listing
+        listing = self.listing
         yield Table(
             ("HOST", "RING", "WHY", "ADDRESS", "GROUPS"),
             (
                 (row.name, row.ring or "-", row.ring_reason, row.address, " ".join(row.groups))
-                for row in found.hosts
+                for row in listing.hosts
             ),
         )
-        rings = ", ".join(f"{ring} {hosts}" for ring, hosts in found.rings.items())
-        hosts = count(len(found.hosts), "host")
-        yield Note(f"{hosts}: {rings}, without a ring {found.without_ring}")
+        rings = ", ".join(f"{ring} {hosts}" for ring, hosts in listing.rings.items())
+        hosts = count(len(listing.hosts), "host")
+        yield Note(f"{hosts}: {rings}, without a ring {listing.without_ring}")
 
 
 @dataclass(frozen=True)

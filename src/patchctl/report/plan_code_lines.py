@@ -74,7 +74,7 @@ def _probe(probe: Probe) -> list[str]:
 
 def _alike(rings: Iterable[RingPolicy], says: Callable[[RingPolicy], Said]) -> dict[Said, str]:
     """What rings say -> the names of those that say it, in their order."""
-    found: dict[Said, list[str]] = {}
+    rings_by_text: dict[Said, list[str]] = {}
     for ring in rings:
-        found.setdefault(says(ring), []).append(ring.name)
-    return {said: ", ".join(names) for said, names in found.items()}
+        rings_by_text.setdefault(says(ring), []).append(ring.name)
+    return {said: ", ".join(names) for said, names in rings_by_text.items()}

@@ -32,12 +32,12 @@ def show(diff: PlanDiff) -> list[str]:
         lines.append(f"  ~ expires {moment(diff.expires_before)} -> {moment(diff.expires_after)}")
     lines += _names("+", "host", diff.hosts_added)
     lines += _names("-", "host", diff.hosts_removed)
-    lines += [f"  ~ host {one.host}: {one.before} -> {one.after}" for one in diff.moved]
+    lines += [f"  ~ host {row.host}: {row.before} -> {row.after}" for row in diff.moved]
     lines += _changes("+", diff.added)
     lines += _changes("-", diff.removed)
     lines += _changes("~", diff.files_changed, " (another file of the same version)")
-    lines += [f"  + removes {_cves(one)}" for one in diff.cves_gained]
-    lines += [f"  - no longer removes {_cves(one)}" for one in diff.cves_lost]
+    lines += [f"  + removes {_cves(row)}" for row in diff.cves_gained]
+    lines += [f"  - no longer removes {_cves(row)}" for row in diff.cves_lost]
     for title, rows in (
         ("No longer left out:", diff.left_out_removed),
         ("Now left out:", diff.left_out_added),
@@ -54,14 +54,14 @@ def _names(sign: str, noun: str, names: Sequence[str]) -> list[str]:
 
 
 def _exclusions(sign: str, rules: Iterable[Exclusion]) -> list[str]:
-    return [f"  {sign} excludes {some(one.packages, _NAMES)} by {one.said}" for one in rules]
+    return [f"  {sign} excludes {some(rule.packages, _NAMES)} by {rule.said}" for rule in rules]
 
 
 def _changes(sign: str, rows: Iterable[Change], note: str = "") -> list[str]:
     return [
-        f"  {sign} {one.package} {change(one.action, one.from_version, one.to_version)}"
-        f" on {some(one.hosts, _NAMES)}{note}"
-        for one in rows
+        f"  {sign} {row.package} {change(row.action, row.from_version, row.to_version)}"
+        f" on {some(row.hosts, _NAMES)}{note}"
+        for row in rows
     ]
 
 

@@ -29,7 +29,7 @@ class PlanResultView(View):
         """Counts of nothing and a null digest where there is nothing to do."""
         plan = self.plan
         body = plan.body if plan else None
-        cohorts = {one.id: one for one in body.cohorts} if body else {}
+        cohorts = {cohort.id: cohort for cohort in body.cohorts} if body else {}
         hosts = body.hosts if body else ()
         return {
             "digest": plan.digest if plan else None,
@@ -40,11 +40,11 @@ class PlanResultView(View):
             "left_out": whole(self.left_out),
             "could_not_look": self.could_not_look,
             "cves": sorted(
-                {cve for one in cohorts.values() for t in one.transitions for cve in t.cves}
+                {cve for cohort in cohorts.values() for t in cohort.transitions for cve in t.cves}
             ),
             "feeds": [
-                {"name": one.name, "dated": one.dated, "entries": one.entries}
-                for one in (body.feeds if body else ())
+                {"name": feed.name, "dated": feed.dated, "entries": feed.entries}
+                for feed in (body.feeds if body else ())
             ],
             "exclusions": whole(self.exclusions),
             "snapshot": self.snapshot.id,

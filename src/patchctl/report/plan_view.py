@@ -149,9 +149,14 @@ def _removes(body: PlanBody) -> str:
     """How many CVEs go, by which feeds."""
     if not body.feeds:
         return "no feeds are held: which CVEs it removes is not known"
-    found = {cve for cohort in body.cohorts for one in cohort.transitions for cve in one.cves}
-    dated = ", ".join(f"{one.name} {one.dated or 'undated'}" for one in body.feeds)
-    return f"removes {count(len(found), 'CVE')} by {dated}"
+    cves = {
+        cve
+        for cohort in body.cohorts
+        for transition in cohort.transitions
+        for cve in transition.cves
+    }
+    dated = ", ".join(f"{feed.name} {feed.dated or 'undated'}" for feed in body.feeds)
+    return f"removes {count(len(cves), 'CVE')} by {dated}"
 
 
 def _rings(body: PlanBody) -> list[str]:
@@ -199,8 +204,8 @@ def _cohorts(body: PlanBody, *, full: bool) -> list[str]:
     ring_of: dict[str, Counter[str]] = {}
     for host in body.hosts:
         ring_of.setdefault(host.cohort, Counter())[host.ring] += 1
-    urgent = {one.cve: one for one in body.urgent}
-    ranked = sorted(body.cohorts, key=lambda one: (-ring_of[one.id].total(), one.id))
+    urgent = {row.cve: row for row in body.urgent}
+    ranked = sorted(body.cohorts, key=lambda cohort: (-ring_of[cohort.id].total(), cohort.id))
     shown = ranked if full else ranked[:_COHORTS]
     lines: list[str] = []
     for cohort in shown:
@@ -229,7 +234,7 @@ def _cohort(
         cves = rows[0].cves
         removed = f"  {count(len(cves), 'CVE')}" if cves else ""
         lines.append(f"  {source.ljust(width)}  {_change(rows[0])}{removed}{_mark(rows)}")
-        names = [one.package for one in rows]
+        names = [row.package for row in rows]
         if names != [source]:
             lines += wrapped(", ".join(names), " " * (width + 6))
         for words, pressing in _pressing(cves, urgent):
@@ -243,25 +248,30 @@ def _cohort(
 
 def _pressing(cves: Iterable[str], urgent: Mapping[str, Urgent]) -> Iterator[tuple[str, list[str]]]:
     """The CVEs of a change that do not wait, each once under the stronger word."""
-    found = [urgent[cve] for cve in cves if cve in urgent]
-    if exploited := [one.cve for one in found if one.kev]:
+    pressing = [urgent[cve] for cve in cves if cve in urgent]
+    if exploited := [row.cve for row in pressing if row.kev]:
         yield "known exploited", exploited
-    if act := [one.cve for one in found if not one.kev]:
+    if act := [row.cve for row in pressing if not row.kev]:
         yield decision_word("act"), act
 
 
 def _grouped(transitions: Sequence[Transition]) -> list[tuple[str, list[Transition]]]:
     """By source package and versions: what matters most to a person first."""
     groups: dict[tuple[str, Action, str, str], list[Transition]] = {}
-    for one in transitions:
-        key = (one.source or one.package, one.action, one.from_, one.to)
-        groups.setdefault(key, []).append(one)
+    for transition in transitions:
+        key = (
+            transition.source or transition.package,
+            transition.action,
+            transition.from_,
+            transition.to,
+        )
+        groups.setdefault(key, []).append(transition)
     ranked = sorted(groups.items(), key=lambda item: (_RANK.index(item[0][1]), item[0]))
     return [(key[0], rows) for key, rows in ranked]
 
 
-def _change(one: Transition) -> str:
-    return change(one.action, one.from_, one.to)
+def _change(transition: Transition) -> str:
+    return change(transition.action, transition.from_, transition.to)
 
 
 def change(action: Action, before: str, after: str) -> str:
@@ -278,15 +288,17 @@ def change(action: Action, before: str, after: str) -> str:
 
 
 def _mark(rows: Sequence[Transition]) -> str:
-    return "  !" if any(one.undo is Undo.UNSAFE for one in rows) else ""
+    return "  !" if any(row.undo is Undo.UNSAFE for row in rows) else ""
 
 
 def _unsafe(body: PlanBody, *, full: bool) -> list[str]:
     by_reason: dict[str, set[str]] = {}
     for cohort in body.cohorts:
-        for one in cohort.transitions:
-            if one.undo is Undo.UNSAFE:
-                by_reason.setdefault(one.undo_reason, set()).add(one.source or one.package)
+        for transition in cohort.transitions:
+            if transition.undo is Undo.UNSAFE:
+                by_reason.setdefault(transition.undo_reason, set()).add(
+                    transition.source or transition.package
+                )
     if not by_reason:
         return []
     lines = ["Marked !: not undone by itself (policy `undo_safe` can say otherwise):"]
@@ -296,16 +308,16 @@ def _unsafe(body: PlanBody, *, full: bool) -> list[str]:
 
 
 def _unsigned(body: PlanBody, *, full: bool) -> list[str]:
-    found = {
-        f"{one.source or one.package} ({one.origin})"
+    unsigned = {
+        f"{transition.source or transition.package} ({transition.origin})"
         for cohort in body.cohorts
-        for one in cohort.transitions
-        if one.unsigned
+        for transition in cohort.transitions
+        if transition.unsigned
     }
-    if not found:
+    if not unsigned:
         return []
     said = "Unsigned, known by their SHA-256 alone, since their repository wants no signatures:"
-    return [*wrapped(said, ""), *wrapped(some(sorted(found), _NAMES, full=full), "  ")]
+    return [*wrapped(said, ""), *wrapped(some(sorted(unsigned), _NAMES, full=full), "  ")]
 
 
 def _unproven(body: PlanBody, *, full: bool) -> list[str]:
@@ -313,11 +325,11 @@ def _unproven(body: PlanBody, *, full: bool) -> list[str]:
         return []
     lines = [f"Proven by no earlier ring; {_UNPROVEN[body.unproven_policy]}:"]
     shown = body.unproven if full else body.unproven[:_CHANGES]
-    for one in shown:
-        versions = f"{one.from_ or 'new'} -> {one.to or 'removed'}"
-        on = some(sorted(one.hosts), _NAMES, full=full)
-        why = excluded_before(body, one, full=full)
-        lines += wrapped(f"{one.ring}: {one.package} {versions} on {on}{why}", "  ")
+    for row in shown:
+        versions = f"{row.from_ or 'new'} -> {row.to or 'removed'}"
+        on = some(sorted(row.hosts), _NAMES, full=full)
+        why = excluded_before(body, row, full=full)
+        lines += wrapped(f"{row.ring}: {row.package} {versions} on {on}{why}", "  ")
     if len(shown) < len(body.unproven):
         lines.append(f"  {more(len(body.unproven) - len(shown))}; see --full")
     return lines
@@ -328,11 +340,11 @@ def left_out(rows: Sequence[LeftOut], *, full: bool = False) -> list[str]:
     if not rows:
         return []
     reasons = sorted(
-        {one.reason for one in rows}, key=lambda reason: (reason in _QUIET, reason.value)
+        {row.reason for row in rows}, key=lambda reason: (reason in _QUIET, reason.value)
     )
     lines = ["Left out:"]
     for reason in reasons:
-        lines += _one_reason(reason, [one for one in rows if one.reason is reason], full=full)
+        lines += _one_reason(reason, [row for row in rows if row.reason is reason], full=full)
     return lines
 
 
@@ -342,8 +354,8 @@ def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -
     if reason is LeftOutReason.EXCLUDED:
         return excluded(rows, full=full)
     by_detail: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
-    for one in rows:
-        by_detail.setdefault((one.package, one.detail, one.cves), set()).add(one.host)
+    for row in rows:
+        by_detail.setdefault((row.package, row.detail, row.cves), set()).add(row.host)
     ranked = sorted(by_detail.items(), key=lambda item: (-len(item[1]), item[0]))
     lines: list[str] = []
     for (package, detail, cves), hosts in ranked if full else ranked[:_NAMES]:
@@ -356,7 +368,7 @@ def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -
     if len(ranked) > _NAMES and not full:
         lines.append(f"  {reason}: {more(len(ranked) - _NAMES)}; see --full")
     if reason in _FOR_ONE_FILE:
-        lines += wrapped(_rest_of_hosts({one.package for one in rows}), "    ")
+        lines += wrapped(_rest_of_hosts({row.package for row in rows}), "    ")
     return lines
 
 
@@ -376,17 +388,17 @@ _BY_FINDINGS = (
 
 
 def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> list[str]:
-    hosts = {one.host for one in rows if not one.package}
-    packages = {one.package for one in rows if one.package}
+    hosts = {row.host for row in rows if not row.package}
+    packages = {row.package for row in rows if row.package}
     lines = wrapped(f"{reason}: {some(sorted(hosts), _NAMES, full=full)}", "  ") if hosts else []
     if packages:
-        on = count(len({one.host for one in rows if one.package}), "host")
+        on = count(len({row.host for row in rows if row.package}), "host")
         names = some(sorted(packages), _NAMES, full=full)
         what = f"{count(len(packages), 'package')} on {on}: {names}"
         lines += wrapped(f"{reason}: {what}", "  ")
     if reason is LeftOutReason.NO_ADVISORIES:
         lines += wrapped(
-            f"({'; '.join(sorted({one.detail for one in rows}))}: {_BY_FINDINGS})", "    "
+            f"({'; '.join(sorted({row.detail for row in rows}))}: {_BY_FINDINGS})", "    "
         )
     return lines
 
@@ -426,13 +438,13 @@ class PlansView(View):
             ("PLAN", "CREATED", "HOSTS", "CHANGES", "BY", "COMMENT"),
             (
                 (
-                    short(one.digest),
-                    moment(one.created),
-                    str(one.hosts),
-                    str(one.transitions),
-                    one.author,
-                    one.comment,
+                    short(plan.digest),
+                    moment(plan.created),
+                    str(plan.hosts),
+                    str(plan.transitions),
+                    plan.author,
+                    plan.comment,
                 )
-                for one in self.plans
+                for plan in self.plans
             ),
         )

@@ -48,10 +48,10 @@ def headline(status: RunStatus) -> str:
 
 def blockers(status: RunStatus) -> list[str]:
     """All that keeps the run from going on, one a line; nothing where the headline says it all."""
-    told = [_told(one) for one in status.blockers]
+    told = [_told(blocker) for blocker in status.blockers]
     if told in ([], [status.reason]):
         return []
-    kinds = [one.kind.value for one in status.blockers]
+    kinds = [blocker.kind.value for blocker in status.blockers]
     lines = (f"  {kind:<9} {said}" for kind, said in zip(kinds, told, strict=True))
     return ["may not go on yet:", *lines]
 

@@ -15,44 +15,47 @@ _NAMES = 4
 _ALL = 50
 
 
-def rows(found: Verification) -> list[tuple[str, str, str, str]]:
+def rows(verification: Verification) -> list[tuple[str, str, str, str]]:
     """One row a host, below HEADER; what needs somebody comes first."""
-    many = len(found.hosts) > _ALL
-    shown = [one for one in found.hosts if one.state is not VerifiedState.OK or not many]
+    many = len(verification.hosts) > _ALL
+    shown = [host for host in verification.hosts if host.state is not VerifiedState.OK or not many]
     order = list(VerifiedState)
-    shown.sort(key=lambda one: (order.index(one.state), one.name))
-    return [(one.name, one.run, state_word(one.state), _wrong(one)) for one in shown]
+    shown.sort(key=lambda host: (order.index(host.state), host.name))
+    return [(host.name, host.run, state_word(host.state), _wrong(host)) for host in shown]
 
 
-def _wrong(one: VerifiedHost) -> str:
-    parts = [one.reason] if one.reason else []
-    if one.open_cves:
-        parts.append(f"open: {some(one.open_cves, _NAMES)}")
+def _wrong(host: VerifiedHost) -> str:
+    parts = [host.reason] if host.reason else []
+    if host.open_cves:
+        parts.append(f"open: {some(host.open_cves, _NAMES)}")
     return "; ".join(parts) or "-"
 
 
-def closing(found: Verification) -> Iterator[str]:
+def closing(verification: Verification) -> Iterator[str]:
     """What came of it, one line each."""
-    if not found.hosts:
+    if not verification.hosts:
         yield "nothing is promised: no run has succeeded on these hosts"
     else:
-        counts = Counter(one.state for one in found.hosts)
-        told = ", ".join(f"{counts[one]} {state_word(one)}" for one in VerifiedState if counts[one])
-        yield f"{count(len(found.hosts), 'host')}: {told}"
+        counts = Counter(host.state for host in verification.hosts)
+        told = ", ".join(
+            f"{counts[state]} {state_word(state)}" for state in VerifiedState if counts[state]
+        )
+        yield f"{count(len(verification.hosts), 'host')}: {told}"
     reasons: dict[str, list[str]] = defaultdict(list)
-    for one in found.unpromised:
-        reasons[one.reason].append(one.name)
+    for host in verification.unpromised:
+        reasons[host.reason].append(host.name)
     for reason, names in reasons.items():
         yield f"nothing is promised on {some(names, _NAMES)}: {reason}"
-    if found.fixable_left is None:
-        if found.hosts:
+    if verification.fixable_left is None:
+        if verification.hosts:
             yield "no feeds are held: CVEs were not checked"
-    elif found.fixable_left:
-        left = count(found.fixable_left, "other fixable finding")
-        yield f"{left} {'is' if found.fixable_left == 1 else 'are'} left; see `patchctl assess`"
+    elif verification.fixable_left:
+        left = count(verification.fixable_left, "other fixable finding")
+        verb = "is" if verification.fixable_left == 1 else "are"
+        yield f"{left} {verb} left; see `patchctl assess`"
     else:
         yield "no other fixable finding is left"
-    yield from found.warnings
+    yield from verification.warnings
 
 
 @dataclass(frozen=True)

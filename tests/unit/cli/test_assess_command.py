@@ -184,8 +184,8 @@ def test_what_the_settings_exclude_stays_open_with_the_rule_until_its_last_day(
     capsys.readouterr()
     assert run(with_feed, "assess", "-o", "json", "--as-of", "2026-03-31") == 0
     document = json.loads(capsys.readouterr().out)
-    assert [one["excluded"] for one in document["findings"]] == [said]
-    assert [one["rule"] for one in document["excluded"]] == [said]
+    assert [finding["excluded"] for finding in document["findings"]] == [said]
+    assert [rule["rule"] for rule in document["excluded"]] == [said]
     assert run(with_feed, "explain", "sudo", "--as-of", "2026-03-31") == 0
     assert f"excluded on 2 hosts by {said}" in capsys.readouterr().out
 

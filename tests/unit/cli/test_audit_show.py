@@ -435,17 +435,17 @@ class TestALink:
     def test_what_is_neither_file_nor_folder_of_the_log_hangs_nobody(
         self, kind: str, name: str, closed: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        place = closed / ".patchctl" / name
-        if place.is_dir():
-            shutil.rmtree(place)
+        path = closed / ".patchctl" / name
+        if path.is_dir():
+            shutil.rmtree(path)
         else:
-            place.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         if kind == "fifo":
-            os.mkfifo(place)
+            os.mkfifo(path)
         elif name == "audit":
-            place.write_text("")
+            path.write_text("")
         else:
-            place.mkdir()
+            path.mkdir()
         for arguments in (("verify",), ("show",), ("rebuild", "--yes")):
             code, _, err = run(capsys, closed, *arguments)
             assert (code, err.count("\n")) == (6, 1), err

@@ -64,13 +64,13 @@ class TestTwoCallersOfOneProcess:
         (ann / "hosts.yml").write_text("staging: {hosts: {a1: , a2: }}\n")
         (bob / "hosts.yml").write_text("staging: {hosts: {b1: }}\n")
         (ann / "some").write_text("a2\n")
-        found = []
+        hosts_of_people = []
         for person in people:
             opened = open_workspace(
                 root, caller(person), Access(sources=("hosts.yml",)), trusted=True
             )
-            found.append([host.name for host in fleet.load(opened).fleet.hosts])
-        assert found == [["a1", "a2"], ["b1"]]
+            hosts_of_people.append([host.name for host in fleet.load(opened).fleet.hosts])
+        assert hosts_of_people == [["a1", "a2"], ["b1"]]
         mine = open_workspace(root, caller(ann), Access(sources=("hosts.yml",)), trusted=True)
         assert fleet.limited(mine, fleet.load(mine).fleet, "@some") == ("a2",)
         with pytest.raises(InvalidInputError, match="@some: cannot be read"):
@@ -103,10 +103,10 @@ class TestThisProcess:
     ) -> None:
         monkeypatch.setenv("SUDO_USER", "ann")
         monkeypatch.chdir(tmp_path)
-        found = this_process()
-        assert found.actor.startswith("ann@")
-        assert found.folder == tmp_path
-        assert found.environment["SUDO_USER"] == "ann"
+        shell = this_process()
+        assert shell.actor.startswith("ann@")
+        assert shell.folder == tmp_path
+        assert shell.environment["SUDO_USER"] == "ann"
 
     def test_a_user_without_a_name_has_a_number(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def nobody() -> str:

@@ -55,8 +55,8 @@ def imported(*arguments: str, **environment: str) -> set[str]:
 
 class TestHelpIsLight:
     def test_the_first_help_imports_no_verb(self) -> None:
-        found = imported("--help")
-        assert {name for name in found if name.startswith("patchctl.")} <= {
+        modules = imported("--help")
+        assert {name for name in modules if name.startswith("patchctl.")} <= {
             "patchctl.cli",
             "patchctl.cli.app",
             "patchctl.cli.output",
@@ -66,13 +66,13 @@ class TestHelpIsLight:
             "patchctl.protocol",
             "patchctl.protocol.cleaning",
         }
-        assert not found & HEAVY
+        assert not modules & HEAVY
 
     def test_help_of_every_verb_imports_nothing_heavy(self) -> None:
         every = "; ".join(f"main(['{verb}', '--help'])" for verb in command_line.VERBS)
-        found = set(python("-c", IMPORTED.replace("main(sys.argv[1:])", every)).split())
-        assert {f"patchctl.cli.{module}" for module, _ in command_line.VERBS.values()} <= found
-        assert not found & HEAVY
+        modules = set(python("-c", IMPORTED.replace("main(sys.argv[1:])", every)).split())
+        assert {f"patchctl.cli.{module}" for module, _ in command_line.VERBS.values()} <= modules
+        assert not modules & HEAVY
 
 
 def commands() -> Iterator[tuple[str, Any, str]]:
@@ -102,8 +102,8 @@ class TestEveryCommand:
     def test_it_has_help_an_example_and_a_form(self, path: str, command: Any, above: str) -> None:
         own = command.help or ""
         assert own.strip()
-        place = path.removesuffix(" start").removesuffix(" list")
-        example = re.compile(rf"^ *{re.escape(place)}\b|: {re.escape(place)}\b", re.MULTILINE)
+        words = path.removesuffix(" start").removesuffix(" list")
+        example = re.compile(rf"^ *{re.escape(words)}\b|: {re.escape(words)}\b", re.MULTILINE)
         verb = re.compile(rf"^ *{' '.join(path.split()[:2])}\b", re.MULTILINE)
         assert example.search(own) or verb.search(above), f"{path} has no example"
         names = {name for option in command.params for name in option.opts}
@@ -196,11 +196,11 @@ class TestCompletion:
         assert f"_PATCHCTL_COMPLETE=complete_{shell}" in script
 
     def test_completing_a_verb_imports_nothing_heavy(self) -> None:
-        found = imported(
+        modules = imported(
             COMP_WORDS="patchctl rollout st", COMP_CWORD="2", _PATCHCTL_COMPLETE="complete_bash"
         )
-        assert "patchctl.cli.rollout" in found
-        assert not found & HEAVY
+        assert "patchctl.cli.rollout" in modules
+        assert not modules & HEAVY
 
 
 class TestManual:

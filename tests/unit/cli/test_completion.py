@@ -87,9 +87,9 @@ class TestNames:
 
     def test_nothing_heavy_is_imported(self, workspace: Path) -> None:
         line = f"patchctl -C {workspace} rollout resume r"
-        found = imported(COMP_WORDS=line, COMP_CWORD="5", _PATCHCTL_COMPLETE="complete_bash")
-        assert "patchctl.adapters.known_names" in found
-        assert not found & HEAVY
+        modules = imported(COMP_WORDS=line, COMP_CWORD="5", _PATCHCTL_COMPLETE="complete_bash")
+        assert "patchctl.adapters.known_names" in modules
+        assert not modules & HEAVY
 
     def test_a_workspace_that_others_can_write_is_not_read(self, workspace: Path) -> None:
         (workspace / "patchctl.yml").chmod(0o666)

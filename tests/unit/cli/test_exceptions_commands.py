@@ -39,12 +39,16 @@ def in_days(days: int) -> str:
 class TestAdd:
     def test_the_first_makes_the_file(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run("add", "--cve", "cve-2024-6387", "--host", "*", *SAID, "--expires", "90d") == 0
-        (one,) = exceptions_file.load(root / "exceptions.yml")
-        assert (one.id, one.cves, one.hosts) == ("EX-1", ("CVE-2024-6387",), ("*",))
-        assert one.expires in (in_days(90), in_days(89))
+        (exception,) = exceptions_file.load(root / "exceptions.yml")
+        assert (exception.id, exception.cves, exception.hosts) == (
+            "EX-1",
+            ("CVE-2024-6387",),
+            ("*",),
+        )
+        assert exception.expires in (in_days(90), in_days(89))
         assert stat.S_IMODE((root / "exceptions.yml").stat().st_mode) == 0o644
         out, err = capsys.readouterr()
-        assert (out, err) == ("", f"exceptions.yml: EX-1 added, holds until {one.expires}\n")
+        assert (out, err) == ("", f"exceptions.yml: EX-1 added, holds until {exception.expires}\n")
 
     def test_the_rest_of_the_file_its_mode_and_a_link_stay(self, root: Path) -> None:
         kept = root / "kept.yml"
@@ -57,7 +61,7 @@ class TestAdd:
         assert (root / "exceptions.yml").is_symlink()
         assert kept.read_bytes().startswith(text)
         assert stat.S_IMODE(kept.stat().st_mode) == 0o640
-        assert [one.id for one in exceptions_file.load(kept)] == ["EX-1", "lab", "L"]
+        assert [exception.id for exception in exceptions_file.load(kept)] == ["EX-1", "lab", "L"]
         assert {path.name for path in root.iterdir()} == {
             ".patchctl",
             "exceptions.yml",
@@ -101,20 +105,20 @@ class TestAdd:
         assert (root / "exceptions.yml").read_text() == broken
 
     def test_two_at_once_lose_none(self, tmp_path: Path) -> None:
-        def one() -> None:
+        def add() -> None:
             def made(free: str) -> RiskException:
                 return structs.replace(BASE, id=free)
 
             path, lock = tmp_path / "exceptions.yml", tmp_path / "lock"
             workflow.add(path, lock, exceptions_file.load, exceptions_file.add, made, files)
 
-        threads = [Thread(target=one) for _ in range(5)]
+        threads = [Thread(target=add) for _ in range(5)]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
-        found = exceptions_file.load(tmp_path / "exceptions.yml")
-        assert [one.id for one in found] == ["EX-1", "EX-2", "EX-3", "EX-4", "EX-5"]
+        loaded = exceptions_file.load(tmp_path / "exceptions.yml")
+        assert [exception.id for exception in loaded] == ["EX-1", "EX-2", "EX-3", "EX-4", "EX-5"]
 
 
 class TestList:
@@ -131,9 +135,9 @@ class TestList:
     def test_as_data(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (root / "exceptions.yml").write_text(WHOLE)
         assert run("list", "-o", "json") == 0
-        found = {one["exception"]["id"]: one for one in json.loads(capsys.readouterr().out)}
-        assert found["EX-1"]["exception"]["packages"] == []
-        assert found["lab"]["exception"]["groups"] == ["lab"]
+        statuses = {row["exception"]["id"]: row for row in json.loads(capsys.readouterr().out)}
+        assert statuses["EX-1"]["exception"]["packages"] == []
+        assert statuses["lab"]["exception"]["groups"] == ["lab"]
 
     def test_none(self, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
         assert run("list") == 0

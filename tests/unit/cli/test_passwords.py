@@ -168,8 +168,8 @@ class TestTheAnswersOfASession:
 
         monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
         monkeypatch.setattr("getpass.getpass", answer)
-        found = options._passwords(log_in="-k" in given, become="-K" in given)
-        assert found == (login, become)
+        passwords = options._passwords(log_in="-k" in given, become="-K" in given)
+        assert passwords == (login, become)
         alone = ("BECOME password: ",) if given == ("-K",) else self.PROMPTS[: len(given)]
         assert tuple(asked) == alone
 

@@ -130,13 +130,13 @@ class TestNobodyElseSaysThem:
         return paths
 
     def elsewhere(self, pattern: str) -> list[str]:
-        found = re.compile(pattern)
+        expression = re.compile(pattern)
         return [
             f"{path.relative_to(PACKAGE)}: {ast.unparse(node)}"
             for path in self.modules()
             if path != PACKAGE / "models" / "words.py"
             for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, (ast.JoinedStr, ast.IfExp)) and found.search(ast.unparse(node))
+            if isinstance(node, (ast.JoinedStr, ast.IfExp)) and expression.search(ast.unparse(node))
         ]
 
     def test_how_many_more_there_are(self) -> None:

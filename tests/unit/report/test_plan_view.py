@@ -90,9 +90,11 @@ def test_where_nobody_says_what_is_a_security_update_that_is_told() -> None:
 
 
 def test_a_plan_is_shown_on_one_screen() -> None:
-    one = plan({"s1": (CURL,), "p1": (CURL,), "p2": (CURL,), "p3": (CURL, KERNEL)}, (HELD, GONE))
-    assert plan_view.show(one) == [
-        f"Plan {one.digest[7:19]}: security updates on 4 hosts",
+    shown_plan = plan(
+        {"s1": (CURL,), "p1": (CURL,), "p2": (CURL,), "p3": (CURL, KERNEL)}, (HELD, GONE)
+    )
+    assert plan_view.show(shown_plan) == [
+        f"Plan {shown_plan.digest[7:19]}: security updates on 4 hosts",
         "  made 2025-11-22 08:28 UTC by ops@desk",
         "  hosts looked at 2025-11-22 08:26 UTC, expires 2025-12-06 08:26 UTC",
         "  no feeds are held: which CVEs it removes is not known",
@@ -102,11 +104,12 @@ def test_a_plan_is_shown_on_one_screen() -> None:
         "canary      0      -      -       -           -        no host in this plan",
         "production  3      2 x 2  0       2 of 3      1        after staging",
         "",
-        f"3 hosts (staging 1, production 2): 1 package, 1 KiB, cohort {one.body.hosts[0].cohort}",
+        "3 hosts (staging 1, production 2): 1 package, 1 KiB,"
+        f" cohort {shown_plan.body.hosts[0].cohort}",
         "  curl  1.0-1 -> 1.0-2",
         "",
         "1 host (production 1): 2 packages, 2 KiB, cohort "
-        + next(row.cohort for row in one.body.hosts if row.name == "p3"),
+        + next(row.cohort for row in shown_plan.body.hosts if row.name == "p3"),
         "  curl               1.0-1 -> 1.0-2",
         "  linux-image-amd64  6.1.1-1 -> 6.1.2-1  !",
         "",
@@ -131,8 +134,8 @@ def test_a_change_says_how_many_cves_it_removes_and_names_those_that_do_not_wait
     library = structs.replace(FIXED, package="libcurl4")
     text = plan_view.show(plan({"s1": (FIXED, library)}, feeds=FEEDS, urgent=urgent))
     assert "  removes 3 CVEs by kev 2025-11-20, tracker undated" in text
-    place = text.index("  curl  1.0-1 -> 1.0-2  3 CVEs")
-    assert text[place + 1 : place + 4] == [
+    index = text.index("  curl  1.0-1 -> 1.0-2  3 CVEs")
+    assert text[index + 1 : index + 4] == [
         "          curl, libcurl4",
         "          known exploited: CVE-2024-3",
         "          act now: CVE-2024-1",
@@ -163,9 +166,9 @@ def test_findings_that_are_left_out_are_named_once_for_all_hosts() -> None:
 
 
 def test_a_difference_names_cves_gained_and_lost() -> None:
-    one, other = structs.replace(CURL, cves=("CVE-2024-1", "CVE-2024-2")), FIXED
-    before = plan({"s1": (one,), "p1": (one,)}, feeds=FEEDS)
-    after = plan({"s1": (other,), "p1": (structs.replace(one, cves=("CVE-2024-1",)),)})
+    curl, fixed_curl = structs.replace(CURL, cves=("CVE-2024-1", "CVE-2024-2")), FIXED
+    before = plan({"s1": (curl,), "p1": (curl,)}, feeds=FEEDS)
+    after = plan({"s1": (fixed_curl,), "p1": (structs.replace(curl, cves=("CVE-2024-1",)),)})
     assert plan_diff_view.show(diff(before, after))[1:] == [
         "  ~ judged by other feeds, or feeds of another date",
         "  + removes CVE-2024-3 in curl on s1",
@@ -174,8 +177,8 @@ def test_a_difference_names_cves_gained_and_lost() -> None:
 
 
 def test_a_reboot_that_may_be_needed_is_not_denied() -> None:
-    one = plan({"s1": (CURL,), "p1": (CURL,)})
-    staging, _, production = plan_view.show(one)[6:9]
+    shown_plan = plan({"s1": (CURL,), "p1": (CURL,)})
+    staging, _, production = plan_view.show(shown_plan)[6:9]
     assert "  none  " in staging  # policy: never
     assert "  if required  " in production
 
@@ -190,15 +193,15 @@ def test_many_hosts_and_packages_stay_short_and_full_names_all() -> None:
         LeftOut(host=f"u{number}", reason=LeftOutReason.UNREACHABLE, detail="timed out")
         for number in range(40)
     )
-    one = plan(changes, lost)
-    text = plan_view.show(one)
+    shown_plan = plan(changes, lost)
+    text = plan_view.show(shown_plan)
     assert len(text) < 250
     assert max(map(len, text)) <= wrapping.WIDTH
     assert "and 28 more (timed out)" in " ".join(" ".join(text).split())
     assert "and 4 smaller cohorts; see --full" in text
-    full = "\n".join(plan_view.show(one, full=True))
+    full = "\n".join(plan_view.show(shown_plan, full=True))
     assert all(f"u{number}" in full for number in range(40))
-    assert all(row.id in full for row in one.body.cohorts)
+    assert all(row.id in full for row in shown_plan.body.cohorts)
 
 
 def test_what_needs_attention_stands_before_what_does_not() -> None:

@@ -52,13 +52,13 @@ def test_what_is_left_on_hosts_is_said_with_both_paths() -> None:
         )
 
     world = World(plan(three_rings(), SIX), script)
-    found = status(world.run())
-    (line,) = rollout_view.left_behind(found)
+    run_status = status(world.run())
+    (line,) = rollout_view.left_behind(run_status)
     assert line == (
         "  s1: /etc/x.conf was edited after the update and stays;"
         " as it was before: /var/lib/patchctl/t/kept/etc/x.conf"
     )
-    (host,) = (one for one in found.hosts if one.name == "s1")
+    (host,) = (host for host in run_status.hosts if host.name == "s1")
     assert host.reason.startswith("no; edited after the update and left so: /etc/x.conf (as it was")
 
 
@@ -70,8 +70,8 @@ def test_a_file_that_is_to_blame_for_a_failed_undo_is_named() -> None:
             status=OutcomeStatus.FAILED if bad else OutcomeStatus.OK, reason="dead", more=edited
         )
 
-    found = status(World(plan(three_rings(), SIX), script).run())
-    (host,) = (one for one in found.hosts if one.name == "s1")
+    run_status = status(World(plan(three_rings(), SIX), script).run())
+    (host,) = (host for host in run_status.hosts if host.name == "s1")
     assert host.state.value == "rollback_failed"
     assert host.reason == "dead; edited after the update and left so: /etc/x.conf"
 
@@ -81,8 +81,8 @@ def test_what_could_not_be_given_back_is_said_with_the_command() -> None:
         gone = host == "s1" and asked in (Stage.PREPARE, Stage.RELEASE)
         return Behaviour(status=OutcomeStatus.UNREACHABLE if gone else OutcomeStatus.OK)
 
-    found = status(World(plan(three_rings(), SIX), script).run())
-    assert rollout_view.left_behind(found) == [
+    run_status = status(World(plan(three_rings(), SIX), script).run())
+    assert rollout_view.left_behind(run_status) == [
         "  s1: still holds what the run took there; when it can be reached: patchctl host clean s1"
     ]
 
@@ -96,11 +96,11 @@ def test_a_file_that_went_with_its_package_is_not_said_to_stay() -> None:
         more = {"edited": gone} if host == "s1" and asked is Stage.UNDO else {}
         return Behaviour(status=OutcomeStatus.FAILED if bad else OutcomeStatus.OK, more=more)
 
-    found = status(World(plan(three_rings(), SIX), script).run())
-    assert rollout_view.left_behind(found) == [
+    run_status = status(World(plan(three_rings(), SIX), script).run())
+    assert rollout_view.left_behind(run_status) == [
         f"  s1: /etc/x went with its package; as it was edited: {copy}"
     ]
-    (host,) = (one for one in found.hosts if one.name == "s1")
+    (host,) = (host for host in run_status.hosts if host.name == "s1")
     assert "left so" not in host.reason
 
 
@@ -123,43 +123,43 @@ def test_what_the_update_did_to_configuration_files_is_told_with_paths() -> None
     kept = {"path": "/etc/a.conf", "beside": "/etc/a.conf.dpkg-dist"}
     rings = [ring("staging", budget=Amount(hosts=1)), *three_rings()[1:]]
     world = World(plan(rings, SIX), told(config=[{"path": "/etc/b.conf"}, kept]))
-    found = status(world.run())
-    assert rollout_view.config_files(found) == [
+    run_status = status(world.run())
+    assert rollout_view.config_files(run_status) == [
         "configuration files:",
         "  /etc/a.conf kept on s1, k1, p1, p2 and 1 more; the package's is /etc/a.conf.dpkg-dist",
         "  /etc/b.conf changed on s1, k1, p1, p2 and 1 more",
     ]
-    assert rollout_view.config_files(found, limit=1)[2:] == ["  and 1 more (-o json has all)"]
-    (undone,) = (host for host in found.hosts if host.name == "s2")
+    assert rollout_view.config_files(run_status, limit=1)[2:] == ["  and 1 more (-o json has all)"]
+    (undone,) = (host for host in run_status.hosts if host.name == "s2")
     assert (undone.config, undone.old_code, undone.reboot_required) == ((), (), False)
 
 
 def test_what_waits_for_a_restart_or_a_reboot_is_told_by_name() -> None:
     rings = [ring("staging", budget=Amount(hosts=1)), *three_rings()[1:]]
-    found = status(World(plan(rings, SIX), told()).run())
-    assert rollout_view.waiting(found) == [
+    run_status = status(World(plan(rings, SIX), told()).run())
+    assert rollout_view.waiting(run_status) == [
         "waits for a restart or a reboot:",
         "  reboot: p1",
         "  dbus.service on old code: s1, k1, p1, p2 and 1 more",
     ]
-    (host,) = (one for one in found.hosts if one.name == "p1")
+    (host,) = (host for host in run_status.hosts if host.name == "p1")
     assert (host.reboot_required, host.old_code) == (True, ("dbus.service",))
 
 
 def test_nothing_is_said_of_files_and_reboots_where_there_is_nothing() -> None:
-    found = status(World(plan(three_rings(), SIX)).run())
-    assert (rollout_view.config_files(found), rollout_view.waiting(found)) == ([], [])
+    run_status = status(World(plan(three_rings(), SIX)).run())
+    assert (rollout_view.config_files(run_status), rollout_view.waiting(run_status)) == ([], [])
 
 
 def blocker(kind: BlockerKind, reason: str, **more: Any) -> Blocker:
     return Blocker(kind=kind, what="canary", reason=reason, **more)
 
 
-def waiting(*found: Blocker) -> RunStatus:
+def waiting(*run_blockers: Blocker) -> RunStatus:
     reason = "ring canary soaks for 86400 s"
     return RunStatus(
         run="r-1", plan="p", state=RunState.SOAKING, reason=reason, rings=(), hosts=(),
-        blockers=found,
+        blockers=run_blockers,
     )  # fmt: skip
 
 
