@@ -1,16 +1,13 @@
-"""What only a dnf host's transaction has: all its kinds of change at once there and back, a kernel
-beside the others, and what rpm does not remember of one that was cut off."""
+"""What only a dnf host's transaction has: all its kinds of change at once there and back, and a
+kernel beside the others."""
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
-from hostside import Drive, wait, well
 
 from patchctl.lab.handle import Lab
-from patchctl.models.rollout import Stage
 
 pytestmark = pytest.mark.lab
 
@@ -65,34 +62,3 @@ def patchctl(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=300,
         check=False,
     )
-
-
-def until_installed(lab: Lab, package: str) -> None:
-    """Until rpm has the package in its database: its script runs next."""
-    for _ in range(300):
-        if lab.exec(HOST, f"rpm -q {package}").rc == 0:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{package} never came")
-
-
-def test_dnf_killed_between_new_and_old_versions_is_repaired_by_the_next_call(
-    rpm_lab: Lab,
-) -> None:
-    rpm_lab.publish("slow")
-    drive = Drive(rpm_lab.workspace, "patchlab-slow", limit=HOST)
-    drive.prepared(HOST)
-    executor = drive.executor()
-    executor.start(drive.shard(Stage.APPLY, HOST))
-    until_installed(rpm_lab, "patchlab-slow-1.0-2")
-    rpm_lab.check(HOST, "systemctl kill --signal=KILL 'patchctl-t-1-apply-*'")
-    wait(executor)
-    assert slow(rpm_lab) == ["patchlab-slow-1.0-1.noarch", "patchlab-slow-1.0-2.noarch"]
-    well(drive.until_done(Stage.APPLY, HOST))
-    assert slow(rpm_lab) == ["patchlab-slow-1.0-2.noarch"]
-    well(drive.until_done(Stage.UNDO, HOST))
-    assert slow(rpm_lab) == ["patchlab-slow-1.0-1.noarch"]
-
-
-def slow(lab: Lab) -> list[str]:
-    return sorted(lab.check(HOST, "rpm -q patchlab-slow").split())
