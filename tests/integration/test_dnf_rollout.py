@@ -6,8 +6,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from hostside import Drive, failed
 
 from patchctl.lab.handle import Lab
+from patchctl.models.rollout import Stage
 
 pytestmark = pytest.mark.lab
 
@@ -62,3 +64,35 @@ def patchctl(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         timeout=300,
         check=False,
     )
+
+
+# It asks for nothing while dnf only tests the transaction.
+PLUGIN = """
+import dnf, os
+class More(dnf.Plugin):
+    name = "more"
+    def transaction(self):
+        os.system("rpm -e --nodeps patchlab-legacy")
+"""
+
+
+@pytest.mark.managers
+def test_what_changes_beyond_the_plan_is_named_and_no_success(rpm_lab: Lab) -> None:
+    """A simulation cannot show what a plugin does after it."""
+    rpm_lab.publish("main")
+    drive = Drive(rpm_lab.workspace, "patchlab-web", limit=HOST)
+    drive.prepared(HOST)
+    folder = rpm_lab.check(HOST, "dirname $(find /usr/lib -path '*dnf-plugins/versionlock.py')")
+    plugin = f"{folder.strip()}/more.py"
+    rpm_lab.check(HOST, f"cat >{plugin} <<'END'\n{PLUGIN}END")
+    try:
+        reason = failed(drive.until_done(Stage.APPLY, HOST))
+        assert "more changed than the plan says: patchlab-legacy 1.0-1 went" in reason
+        rpm_lab.check(HOST, f"rm {plugin}")
+        reason = failed(drive.until_done(Stage.UNDO, HOST))
+        assert "the planned packages are back, but not what else changed" in reason
+        assert "patchlab-web-1.0-1" in rpm_lab.check(HOST, "rpm -q patchlab-web")
+    finally:
+        rpm_lab.check(
+            HOST, f"rm -f {plugin}; rpm -q patchlab-legacy || dnf -y install patchlab-legacy"
+        )
