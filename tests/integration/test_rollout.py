@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from managed import broken, names, over, upgrades, version
+from conftest import copy_of
+from hostside import Drive, wait, well
+from managed import broken, cut_off, is_rpm, names, over, upgrades, version
 
 from patchctl.lab.handle import Lab
+from patchctl.models.rollout import Stage
 
 pytestmark = pytest.mark.lab
 
@@ -170,6 +173,53 @@ def test_a_controller_killed_in_apply_is_resumed_and_every_package_changes_once(
     assert versions(fresh_lab, "patchlab-web") != before
     assert patchctl(workspace, "audit", "verify")["ok"]
     assert not controllers_of(run)
+
+
+@over("mixed", further=("debian", "rpm"))
+def test_a_package_manager_killed_in_the_middle_is_repaired_and_can_be_undone(
+    fresh_lab: Lab, tmp_path: Path
+) -> None:
+    """Neither finishes by itself: dpkg has not configured the package, rpm has both versions."""
+    fresh_lab.publish("slow")
+    hosts = one_of_each_kind(fresh_lab)
+    drive = Drive(copy_of(fresh_lab, tmp_path / "workspace"), SLOW, limit=",".join(hosts))
+    for host in hosts:
+        fresh_lab.check(host, "mkdir -p /etc/patchlab && echo 300 >/etc/patchlab/slow")
+        drive.prepared(host)
+        executor = drive.executor()
+        executor.start(drive.shard(Stage.APPLY, host))
+        until_cut_off(fresh_lab, host)
+        fresh_lab.check(
+            host,
+            "echo 0 >/etc/patchlab/slow; systemctl kill --signal=KILL 'patchctl-t-1-apply-*'",
+        )
+        wait(executor)
+    assert all(cut_off(fresh_lab, host, SLOW) for host in hosts)
+    for host in hosts:
+        repaired = well(drive.until_done(Stage.APPLY, host))
+        assert "interrupted" in repaired.evidence["repaired"]
+        assert version(fresh_lab, host, SLOW) == "1.0-2"
+        assert broken(fresh_lab, host) == ""
+        well(drive.until_done(Stage.UNDO, host))
+        assert version(fresh_lab, host, SLOW) == "1.0-1"
+        assert broken(fresh_lab, host) == ""
+
+
+SLOW = "patchlab-slow"
+
+
+def one_of_each_kind(lab: Lab) -> tuple[str, ...]:
+    """The first host of each package manager."""
+    return tuple({is_rpm(lab, host): host for host in reversed(names(lab))}.values())
+
+
+def until_cut_off(lab: Lab, host: str) -> None:
+    """Until the host is in the middle of the update of patchlab-slow."""
+    for _ in range(600):
+        if cut_off(lab, host, SLOW):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"the update of {SLOW} on {host} never began")
 
 
 def controllers_of(run: str) -> list[str]:

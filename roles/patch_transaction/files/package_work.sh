@@ -103,7 +103,35 @@ locked_out() {
 # the first start sees them so; `etc/whole` says that from here on packages are touched.
 save_files() {
   if [ -f "$tx/etc/whole" ]; then return; fi
-  save_conffiles "$tx/before/conffiles" && save_etc
+  try_save "$tx/before/change" cat "$call/installed.now" && save_conffiles "$tx/before/conffiles" && save_etc
+}
+
+# What changed beside the planned packages since BEFORE, in one line; empty where nothing did. A plugin of
+# the package manager can do more in the transaction than in its simulation.
+changed_beyond() { # BEFORE
+  printf '%s' "$packages" >"$call/planned.names" || return
+  awk -v planned="$call/planned.names" -v before="$1" '
+    function whole(state) { return substr(state, 2, 1) == "i" && length(state) == 2 }
+    function tell(text) { if (++count <= 3) told = told (count > 1 ? ", " : "") text }
+    BEGIN {
+      while ((getline line < planned) > 0) { split(line, f, " "); ours[f[1]] }
+      while ((getline line < before) > 0) {
+        split(line, f, " ")
+        if (whole(f[4]) && !(f[1] in ours)) there[f[1] " " f[2] " " f[3]]
+        known++
+      }
+      if (!known) exit 1
+    }
+    whole($4) && !($1 in ours) {
+      if (($1 " " $2 " " $3) in there) delete there[$1 " " $2 " " $3]
+      else tell($1 " " $3 " came")
+    }
+    END {
+      if (!known || !NR) exit 1
+      for (key in there) { split(key, f, " "); tell(f[1] " " f[3] " went") }
+      if (count > 3) told = told " and " count - 3 " more"
+      print told
+    }' "$call/installed.now"
 }
 
 applied() {
@@ -125,8 +153,21 @@ applied() {
     check packages failed "not fully installed: $(audit)"
   elif [ -n "$(not_at to)" ]; then
     check packages failed "not at the planned version: $(not_at to)"
+  elif ! beyond_plan=$(changed_beyond "$tx/before/change") || [ -n "$beyond_plan" ]; then
+    check_beyond
   else
     check packages ok "$(planned) packages at their planned versions"
+  fi
+}
+
+# A start that was cut off may lie long ago: what changed since then need not be its doing.
+check_beyond() {
+  if [ "$again" = yes ]; then
+    say note "besides the planned packages, since this began: ${beyond_plan:-cannot be told}"
+    check packages ok "$(planned) packages at their planned versions"
+  else
+    keep "$tx/beyond" "$beyond_plan" || say note "what else changed could not be written down"
+    check packages failed "more changed than the plan says: ${beyond_plan:-what else changed cannot be told}"
   fi
 }
 
@@ -241,6 +282,8 @@ undone() {
     check packages failed "not fully installed: $(audit); $(log_error)"
   elif [ "$files_back" = no ] || [ "$etc_back" != yes ]; then
     check packages failed "the packages are back, configuration files are not all: $(log_error)"
+  elif [ -f "$tx/beyond" ] && { ! beyond_plan=$(changed_beyond "$tx/before/change") || [ -n "$beyond_plan" ]; }; then
+    check packages failed "the planned packages are back, but not what else changed: ${beyond_plan:-that cannot be told}"
   else
     check packages ok "$(planned) packages back at their old versions"
   fi
