@@ -26,8 +26,8 @@ class Problem:
     hint: str = ""
 
     def __str__(self) -> str:
-        place = f"{self.path}:{self.line}" if self.line else self.path
-        said = ": ".join(part for part in (place, self.key, self.message) if part)
+        location = f"{self.path}:{self.line}" if self.line else self.path
+        said = ": ".join(part for part in (location, self.key, self.message) if part)
         return f"{said}; {self.hint}" if self.hint else said
 
     def inside(self, whole: str) -> Self:
@@ -76,8 +76,8 @@ class InvalidInputError(PatchctlError):
         hint: str = "",
         problems: Sequence[Problem] = (),
     ) -> None:
-        one = Problem(message=message, path=where, line=line)
-        super().__init__(hint=hint, problems=tuple(problems) or (one,))
+        only = Problem(message=message, path=where, line=line)
+        super().__init__(hint=hint, problems=tuple(problems) or (only,))
 
     @property
     def reason(self) -> str:

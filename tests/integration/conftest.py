@@ -68,8 +68,8 @@ def _remove_left_over() -> None:
             fleet.down(name, _progress, os.environ)
 
 
-def _watched(found: Lab) -> WatchedLab:
-    return WatchedLab(found.engine, found.name)
+def _watched(lab: Lab) -> WatchedLab:
+    return WatchedLab(lab.engine, lab.name)
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:

@@ -49,7 +49,7 @@ class Drive:
         """A shard for these hosts."""
         self._number += 1
         first = next(host for host in self.plan.body.hosts if host.name == hosts[0])
-        cohort = next(one for one in self.plan.body.cohorts if one.id == first.cohort)
+        cohort = next(cohort for cohort in self.plan.body.cohorts if cohort.id == first.cohort)
         return Shard(
             id=f"{self.run}-{self.fence}-{stage.value}-{time.monotonic_ns()}-{self._number}",
             run=self.run,
@@ -82,10 +82,10 @@ class Drive:
         if stage is Stage.REBOOT:
             again |= {OutcomeStatus.UNREACHABLE, OutcomeStatus.LOST}
         deadline = time.monotonic() + within_s
-        while (found := self.once(stage, host, boot=boot)).status in again:
-            assert time.monotonic() < deadline, f"{stage} on {host} does not end: {found}"
+        while (outcome := self.once(stage, host, boot=boot)).status in again:
+            assert time.monotonic() < deadline, f"{stage} on {host} does not end: {outcome}"
             time.sleep(0.5)
-        return found
+        return outcome
 
     def prepared(self, host: str) -> HostOutcome:
         """Preflight and prepare, which must be well."""
@@ -100,13 +100,13 @@ class Drive:
 
 def wait(executor: AnsibleExecutor, within_s: float = 120) -> dict[str, HostOutcome]:
     """The outcomes of the one shard under way."""
-    found: dict[str, HostOutcome] = {}
+    outcomes: dict[str, HostOutcome] = {}
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
         for answer in executor.poll(0.2):
             if isinstance(answer, ShardEnded):
-                return found
-            found[answer.host] = answer
+                return outcomes
+            outcomes[answer.host] = answer
     raise AssertionError("the shard does not end")
 
 

@@ -49,8 +49,8 @@ def version(lab: Lab, host: str, package: str) -> str:
     with dpkg's word for the state or because rpm has it twice."""
     if is_rpm(lab, host):
         query = f"rpm -q --qf '%{{VERSION}}-%{{RELEASE}}\\n' {package}"
-        found = lab.exec(host, query)
-        return " and ".join(found.out.split()) if found.rc == 0 else ""
+        answer = lab.exec(host, query)
+        return " and ".join(answer.out.split()) if answer.rc == 0 else ""
     query = f"dpkg-query -W -f '${{Version}} ${{db:Status-Abbrev}}' {package}"
     words = lab.exec(host, query).out.split()
     if not words or words[-1] in ("un", "rc"):

@@ -44,9 +44,9 @@ def left_out(workspace: Path, *asked: str) -> dict[str, tuple[str, str]]:
     """Package to reason and detail, of a plan for the host that has nothing to do."""
     made = patchctl(workspace, "plan", "create", *asked, "--limit", HOST, code=1)
     return {
-        one["package"]: (one["reason"], one["detail"])
-        for one in made["left_out"]
-        if one["host"] == HOST
+        row["package"]: (row["reason"], row["detail"])
+        for row in made["left_out"]
+        if row["host"] == HOST
     }
 
 
@@ -119,15 +119,15 @@ def test_what_is_odd_about_a_repository_leaves_out_its_packages_and_not_the_host
     )
     drive = Drive(workspace, *names, limit=HOST)
     (cohort,) = drive.plan.body.cohorts
-    assert {one.origin for one in cohort.transitions} == {f"{LABEL}:site"}
+    assert {transition.origin for transition in cohort.transitions} == {f"{LABEL}:site"}
     out = {
-        one.package: one.detail
-        for one in drive.plan.body.left_out
-        if one.reason == "resolve-failed"
+        row.package: row.detail
+        for row in drive.plan.body.left_out
+        if row.reason == "resolve-failed"
     }
     assert out["site-lib"] == "its repository gives no SHA-256 or no size"
     assert "site-app : Depends: site-lib (>= 2)" in out["site-app"]
-    late = {one.package: one.detail for one in drive.plan.body.left_out if one.reason == "phased"}
+    late = {row.package: row.detail for row in drive.plan.body.left_out if row.reason == "phased"}
     assert late == {
         "site-late": "0 % of machines get it by now, not this one; --phased takes it",
         "site-later": "it waits for a phased update; --phased takes both",

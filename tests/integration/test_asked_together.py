@@ -34,14 +34,14 @@ def outcomes(
     executor: AnsibleExecutor, until: Sequence[str], within_s: float = 120
 ) -> dict[str, HostOutcome]:
     """What comes in until these hosts have answered."""
-    found: dict[str, HostOutcome] = {}
+    known: dict[str, HostOutcome] = {}
     deadline = time.monotonic() + within_s
-    while set(until) - set(found):
-        assert time.monotonic() < deadline, f"no answer: {set(until) - set(found)}"
+    while set(until) - set(known):
+        assert time.monotonic() < deadline, f"no answer: {set(until) - set(known)}"
         for came in executor.poll(0.2):
             if isinstance(came, HostOutcome):
-                found[came.host] = came
-    return found
+                known[came.host] = came
+    return known
 
 
 def work_through(executor: AnsibleExecutor, drive: Drive, stage: Stage) -> None:
@@ -49,10 +49,10 @@ def work_through(executor: AnsibleExecutor, drive: Drive, stage: Stage) -> None:
     waiting: Sequence[str] = HOSTS
     while waiting:
         executor.start(drive.shard(stage, *waiting))
-        found = outcomes(executor, waiting)
-        waiting = [host for host in waiting if found[host].status is OutcomeStatus.RUNNING]
+        answered = outcomes(executor, waiting)
+        waiting = [host for host in waiting if answered[host].status is OutcomeStatus.RUNNING]
         well = {OutcomeStatus.OK, OutcomeStatus.RUNNING}
-        assert {it.status for it in found.values()} <= well, found
+        assert {it.status for it in answered.values()} <= well, answered
 
 
 def test_a_bad_host_among_others_delays_and_changes_nothing_for_them(
@@ -81,18 +81,18 @@ def test_a_bad_host_among_others_delays_and_changes_nothing_for_them(
     faults.pause(fresh_lab, PAUSED)
     try:
         faults.stop_sshd(fresh_lab, DYING)
-        found = outcomes(executor, [DYING, FLOODING, CUT, LYING, GOOD])
+        known = outcomes(executor, [DYING, FLOODING, CUT, LYING, GOOD])
     finally:
         faults.unpause(fresh_lab, PAUSED)
-    assert found[GOOD].status is OutcomeStatus.OK
-    assert found[DYING].status is OutcomeStatus.UNREACHABLE
-    assert (found[FLOODING].status, found[FLOODING].reason) == (
+    assert known[GOOD].status is OutcomeStatus.OK
+    assert known[DYING].status is OutcomeStatus.UNREACHABLE
+    assert (known[FLOODING].status, known[FLOODING].reason) == (
         OutcomeStatus.LOST,
         "the host sent more than 64 MiB",
     )
-    assert found[CUT].status in (OutcomeStatus.LOST, OutcomeStatus.UNREACHABLE)
-    assert found[LYING].status is OutcomeStatus.LOST
-    assert PAUSED not in found
+    assert known[CUT].status in (OutcomeStatus.LOST, OutcomeStatus.UNREACHABLE)
+    assert known[LYING].status is OutcomeStatus.LOST
+    assert PAUSED not in known
     assert outcomes(executor, [PAUSED])[PAUSED].status is OutcomeStatus.OK
     while not any(isinstance(came, ShardEnded) for came in executor.poll(1.0)):
         pass

@@ -47,16 +47,16 @@ def run(workspace: Path, *arguments: str, code: int = 0) -> subprocess.Completed
 
 
 def answer(workspace: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(run(workspace, *arguments, "-o", "json", code=code).stdout)
-    return found
+    parsed: dict[str, Any] = json.loads(run(workspace, *arguments, "-o", "json", code=code).stdout)
+    return parsed
 
 
 def states(workspace: Path) -> dict[tuple[str, str], set[str]]:
     """(CVE, package) -> states over all hosts."""
-    found: dict[tuple[str, str], set[str]] = {}
-    for one in answer(workspace, "assess", "--findings")["findings"]:
-        found.setdefault((one["cve"], one["package"]), set()).add(one["state"])
-    return found
+    known: dict[tuple[str, str], set[str]] = {}
+    for finding in answer(workspace, "assess", "--findings")["findings"]:
+        known.setdefault((finding["cve"], finding["package"]), set()).add(finding["state"])
+    return known
 
 
 @pytest.fixture(scope="module")
@@ -151,7 +151,7 @@ def removes(made: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     """Package -> the CVEs which the plan's one cohort removes by it."""
     path = Path(made["path"])
     (cohort,) = lockfile.decode(path.read_bytes(), str(path)).body.cohorts
-    return {one.package: one.cves for one in cohort.transitions}
+    return {transition.package: transition.cves for transition in cohort.transitions}
 
 
 def test_the_packages_of_a_plan_tell_which_cves_they_fix(lab: Lab, workspace: Path) -> None:
@@ -161,18 +161,18 @@ def test_the_packages_of_a_plan_tell_which_cves_they_fix(lab: Lab, workspace: Pa
     (feed,) = answer(workspace, "feeds", "import", str(workspace / ".patchctl/store"))["feeds"]
     assert (feed["kind"], feed["outcome"], feed["bad"]) == ("changelog", "updated", 0)
     assert set(feed["ecosystems"]) == {"Debian:12"}
-    found = states(workspace)
-    assert {state for some in found.values() for state in some} == {"fixable"}
+    states_now = states(workspace)
+    assert {state for some in states_now.values() for state in some} == {"fixable"}
     known = json.loads(run(workspace, "discover", "show", "staging-1", "-o", "json").stdout)
-    pending = {one["name"]: one["candidate"] for one in known["facts"]["pending"]}
+    pending = {update["name"]: update["candidate"] for update in known["facts"]["pending"]}
     offered = {
         (package["binaries"][0], package["offered"])
-        for one in answer(workspace, "assess", "--findings")["findings"]
-        for package in one["packages"]
+        for finding in answer(workspace, "assess", "--findings")["findings"]
+        for package in finding["packages"]
     }
     assert offered <= set(pending.items())
-    assert (CVE, "patchlab-web") in found
-    assert {package for _, package in found} == {"libexpat1", "patchlab-web"}
+    assert (CVE, "patchlab-web") in states_now
+    assert {package for _, package in states_now} == {"libexpat1", "patchlab-web"}
 
 
 def test_the_labs_feed_speaks_of_what_is_pending_and_of_what_is_published_later(
@@ -181,16 +181,18 @@ def test_the_labs_feed_speaks_of_what_is_pending_and_of_what_is_published_later(
     feed = lab.workspace / "lab/feed"
     later = ("CVE-2099-10002", "patchlab-web")
 
-    def found() -> dict[tuple[str, str], set[str]]:
+    def states_now() -> dict[tuple[str, str], set[str]]:
         (held,) = answer(workspace, "feeds", "import", str(feed))["feeds"]
         assert (held["kind"], held["outcome"], held["bad"]) == ("changelog", "updated", 0)
         return states(workspace)
 
     run(workspace, "discover", "--limit", "staging-1")
-    first = found()
+    first = states_now()
     known = json.loads(run(workspace, "discover", "show", "staging-1", "-o", "json").stdout)
-    pending = {one["name"] for one in known["facts"]["pending"]}
-    sources = {one["source"] for one in known["facts"]["packages"] if one["name"] in pending}
+    pending = {update["name"] for update in known["facts"]["pending"]}
+    sources = {
+        package["source"] for package in known["facts"]["packages"] if package["name"] in pending
+    }
     assert sources <= {path.name.removesuffix(".changelog.gz") for path in feed.iterdir()}
     assert {"openssl", "patchlab-web"} <= sources
     assert {state for some in first.values() for state in some} == {"fixable"}
@@ -200,7 +202,7 @@ def test_the_labs_feed_speaks_of_what_is_pending_and_of_what_is_published_later(
     lab.publish("bad-web")
     try:
         # The host has not looked into its repository since.
-        assert found()[later] == {"not_in_repositories"}
+        assert states_now()[later] == {"not_in_repositories"}
     finally:
         lab.withdraw("bad-web")
     assert b"1.0-3" not in gzip.decompress((feed / "patchlab-web.changelog.gz").read_bytes())

@@ -114,7 +114,7 @@ def test_a_hook_that_broke_after_the_plan_stops_its_rollout(lab: Lab, workspace:
 @pytest.mark.lab
 def test_a_machine_with_two_names_is_planned_under_none(lab: Lab, workspace: Path) -> None:
     inventory = workspace / "inventory/again.yml"
-    there = next(one for one in lab.hosts() if one.name == HOST)
+    there = next(host for host in lab.hosts() if host.name == HOST)
     variables = json.dumps({"again": {"ansible_host": there.address}})
     inventory.write_text(f"all: {{children: {{production: {{hosts: {variables}}}}}}}\n")
     line = refused(
@@ -150,10 +150,10 @@ def lying(value: Any, path: str = "") -> set[str]:
         return {path} if "pwned" in value else set()
     below: list[tuple[str, Any]] = []
     if isinstance(value, dict):
-        below = [(f"{path}.{key}".lstrip("."), one) for key, one in value.items()]
+        below = [(f"{path}.{key}".lstrip("."), inner) for key, inner in value.items()]
     elif isinstance(value, list):
-        below = [(path, one) for one in value]
-    return set().union(*(lying(one, key) for key, one in below))
+        below = [(path, inner) for inner in value]
+    return set().union(*(lying(inner, key) for key, inner in below))
 
 
 def shown(workspace: Path, *arguments: str) -> str:
@@ -174,8 +174,8 @@ def nothing_ran(lab: Lab, workspace: Path) -> None:
 @pytest.mark.lab
 def test_no_field_of_discovery_is_run_or_steers_a_terminal(fresh_lab: Lab, workspace: Path) -> None:
     hostile.lie(fresh_lab, HOST)
-    found = answer(workspace, "discover", "--refresh", *LIMIT)["hosts"][0]
-    assert (found["status"], found["reason"]) == ("ok", "")
+    row = answer(workspace, "discover", "--refresh", *LIMIT)["hosts"][0]
+    assert (row["status"], row["reason"]) == ("ok", "")
     facts = answer(workspace, "discover", "show", HOST)["facts"]
     assert lying(facts) == CHOSEN
     assert {it["section"] for it in facts["unparsed"] if "pwned" in it["line"]} == BY_GRAMMAR
@@ -256,10 +256,10 @@ def test_a_host_that_answers_noise_fails_alone(fresh_lab: Lab, workspace: Path, 
         " chmod 755 /usr/local/sbin/gzip",
     )
     both = answer(workspace, "discover", *BOTH, "--timeout", "60")
-    found = {it["name"]: it for it in both["hosts"]}
+    rows = {it["name"]: it for it in both["hosts"]}
     # Not "no answer within 60 s": what is too long ends when that is known.
-    assert (found[HOST]["status"], found[HOST]["reason"]) == ("failed", NOISE[noise][1])
-    assert found[OTHER]["status"] == "ok"
+    assert (rows[HOST]["status"], rows[HOST]["reason"]) == ("failed", NOISE[noise][1])
+    assert rows[OTHER]["status"] == "ok"
     made = answer(workspace, "plan", "create", "--package", "patchlab-web", *BOTH)
     assert left_out(made)[0] == "discovery-failed"
 
@@ -307,11 +307,11 @@ def test_a_host_that_lets_nobody_in_is_said_so_and_left_as_it_is(
     path = both_planned(workspace)
     done, reason = SHUT[fault]
     fresh_lab.check(HOST, done)
-    found = {it["name"]: it for it in answer(workspace, "discover", *BOTH)["hosts"]}
-    assert found[HOST]["status"] == "unreachable"
-    assert found[HOST]["reason"].startswith(reason)
-    assert len(found[HOST]["reason"].splitlines()) == 1
-    assert found[OTHER]["status"] == "ok"
+    rows = {it["name"]: it for it in answer(workspace, "discover", *BOTH)["hosts"]}
+    assert rows[HOST]["status"] == "unreachable"
+    assert rows[HOST]["reason"].startswith(reason)
+    assert len(rows[HOST]["reason"].splitlines()) == 1
+    assert rows[OTHER]["status"] == "ok"
     made = answer(workspace, "plan", "create", "--package", "patchlab-web", *BOTH)
     why, detail = left_out(made)
     assert why == "unreachable" and detail.startswith(reason)
@@ -325,10 +325,10 @@ def test_a_host_without_apt_is_neither_planned_nor_changed(
 ) -> None:
     path = both_planned(workspace)
     fresh_lab.check(HOST, f"mkdir /opt/away; mv /usr/bin/{away} /opt/away")
-    found = {it["name"]: it for it in answer(workspace, "discover", *BOTH)["hosts"]}
+    rows = {it["name"]: it for it in answer(workspace, "discover", *BOTH)["hosts"]}
     reason = "no package manager that patchctl knows"
-    assert (found[HOST]["status"], found[HOST]["reason"]) == ("failed", reason)
-    assert found[OTHER]["status"] == "ok"
+    assert (rows[HOST]["status"], rows[HOST]["reason"]) == ("failed", reason)
+    assert rows[OTHER]["status"] == "ok"
     made = answer(workspace, "plan", "create", "--package", "patchlab-web", *BOTH)
     assert left_out(made) == ("discovery-failed", reason)
     said = rolled_out_without(fresh_lab, workspace, path)

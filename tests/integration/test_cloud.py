@@ -103,14 +103,14 @@ def test_a_plugins_words_are_read_and_never_templated(
     assert listed["rings"] == {"staging": 1, "canary": 2, "production": 0}
     machines = yaml.safe_load((cloud / "inventory" / "field.yml").read_text())["machines"]
     addresses = {name: said["ip"] for name, said in machines.items()}
-    assert {one["name"]: one["address"] for one in listed["hosts"]} == addresses
+    assert {host["name"]: host["address"] for host in listed["hosts"]} == addresses
     assert asked("inventory", "show", "i-01")["variables"]["tags"]["role"] == "web"
-    found = asked("inventory", "lint", code=1)["findings"]
-    assert [one["hosts"] for one in found if one["rule"] == "duplicate-address"] == [
+    findings = asked("inventory", "lint", code=1)["findings"]
+    assert [finding["hosts"] for finding in findings if finding["rule"] == "duplicate-address"] == [
         ["i-02", "i-03"]
     ]
     report = asked("doctor", code=1)
-    checks = {(one["subject"], one["name"]): one for one in report["checks"]}
+    checks = {(check["subject"], check["name"]): check for check in report["checks"]}
     for name in ("i-01", "i-02"):
         assert checks[name, "host-key"]["status"] == "ok", checks[name, "host-key"]
         assert checks[name, "answer"]["status"] == "ok"
@@ -224,7 +224,7 @@ def test_machines_of_the_real_ec2_plugin_are_hosts_like_others(
         {"Name": "web-2", "ring": "production", "role": "web", "address": second},
         {"Name": "My VM (old)", "ring": "production", "role": "db", "address": second},
     ]
-    told = json.dumps([{**one, "exposure": "internet"} for one in machines])
+    told = json.dumps([{**machine, "exposure": "internet"} for machine in machines])
     python = installed / "python"
     subprocess.run([python, "-c", MACHINES, endpoint, told], env=environment, check=True)
 
@@ -237,10 +237,10 @@ def test_machines_of_the_real_ec2_plugin_are_hosts_like_others(
         return json.loads(done.stdout)
 
     listed = asked("inventory", "list")
-    assert {one["name"]: (one["ring"], one["address"]) for one in listed["hosts"]} == {
+    assert {host["name"]: (host["ring"], host["address"]) for host in listed["hosts"]} == {
         "web-1": ("staging", first),
         "web-2": ("production", second),
     }
-    assert [one["name"] for one in listed["left_out"]] == ["My VM (old)"]
-    found = asked("discover")
-    assert [one["status"] for one in found["hosts"]] == ["ok", "ok"]
+    assert [row["name"] for row in listed["left_out"]] == ["My VM (old)"]
+    snapshot = asked("discover")
+    assert [host["status"] for host in snapshot["hosts"]] == ["ok", "ok"]

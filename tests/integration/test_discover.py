@@ -38,8 +38,8 @@ def discover(workspace: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
 def facts(workspace: Path, host: str) -> dict[str, Any]:
     done = run(workspace, "discover", "show", host, "-o", "json")
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout)["facts"]
-    return found
+    known: dict[str, Any] = json.loads(done.stdout)["facts"]
+    return known
 
 
 def test_the_fleet_is_known_after_one_round_trip(lab: Lab, workspace: Path) -> None:
@@ -91,8 +91,8 @@ def test_history_is_kept(workspace: Path) -> None:
 
 def test_a_host_without_python_is_no_different(fresh_lab: Lab, workspace: Path) -> None:
     fresh_lab.check("staging-1", "chmod a-x /usr/bin/python3*")
-    found = discover(workspace, "--limit", "staging-1")
-    assert found["staging-1"]["status"] == "ok"
+    rows = discover(workspace, "--limit", "staging-1")
+    assert rows["staging-1"]["status"] == "ok"
 
 
 def test_hosts_fail_one_by_one(fresh_lab: Lab, workspace: Path) -> None:
@@ -102,11 +102,11 @@ def test_hosts_fail_one_by_one(fresh_lab: Lab, workspace: Path) -> None:
     fresh_lab.check("canary-1", "rm -f /etc/ssh/ssh_host_*; ssh-keygen -A; systemctl restart ssh")
     begun = time.monotonic()
     try:
-        found = discover(workspace, "--timeout", "8")
+        rows = discover(workspace, "--timeout", "8")
     finally:
         faults.unpause(fresh_lab, "production-2")
     assert time.monotonic() - begun < 60
-    failed = {name: (it["status"], it["reason"]) for name, it in found.items() if it["reason"]}
+    failed = {name: (it["status"], it["reason"]) for name, it in rows.items() if it["reason"]}
     assert failed.pop("production-1")[0] == "unreachable"
     assert failed.pop("canary-1") == (
         "unreachable",
@@ -117,8 +117,8 @@ def test_hosts_fail_one_by_one(fresh_lab: Lab, workspace: Path) -> None:
         "timeout: connected, but sshd does not answer",
     }
     assert failed == {}
-    assert found["staging-1"]["packages"] > 100
-    assert found["production-1"]["packages"] is None
+    assert rows["staging-1"]["packages"] > 100
+    assert rows["production-1"]["packages"] is None
     # What was known before stays known.
     assert facts(workspace, "production-1")["packages"]
     discover(workspace, "--limit", "production-1", "--fail-on", "never")
@@ -128,18 +128,18 @@ def test_hosts_fail_one_by_one(fresh_lab: Lab, workspace: Path) -> None:
 
 def test_who_may_not_in_is_told_why(workspace: Path) -> None:
     limit = ("--limit", "staging-1", "--fail-on", "never")
-    found = discover(workspace, *limit, "-e", "ansible_user=stranger")
-    assert found["staging-1"]["status"] == "unreachable"
-    assert found["staging-1"]["reason"].startswith("permission denied")
+    rows = discover(workspace, *limit, "-e", "ansible_user=stranger")
+    assert rows["staging-1"]["status"] == "unreachable"
+    assert rows["staging-1"]["reason"].startswith("permission denied")
     # The lab's keys stand in the workspace's known_hosts too, which every connection takes.
     nobody = (
         "ansible_ssh_common_args="
         "'-o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null'"
     )
-    found = discover(workspace, *limit, "-e", nobody)
-    assert "host key is not known" in found["staging-1"]["reason"]
-    found = discover(workspace, *limit, "-e", "ansible_port=9")
-    assert found["staging-1"]["reason"] == "connection refused: nothing listens on the ssh port"
+    rows = discover(workspace, *limit, "-e", nobody)
+    assert "host key is not known" in rows["staging-1"]["reason"]
+    rows = discover(workspace, *limit, "-e", "ansible_port=9")
+    assert rows["staging-1"]["reason"] == "connection refused: nothing listens on the ssh port"
 
 
 SUDOER = """\
@@ -220,16 +220,16 @@ def test_lists_are_refreshed_on_demand_and_a_failure_is_a_note(
 ) -> None:
     before = discover(workspace, "--limit", "staging-1")["staging-1"]
     fresh_lab.publish("bad-web")
-    found = discover(workspace, "--limit", "staging-1", "--refresh")["staging-1"]
-    assert found["notes"] == []
-    assert found["lists_updated"] >= before["lists_updated"]
+    row = discover(workspace, "--limit", "staging-1", "--refresh")["staging-1"]
+    assert row["notes"] == []
+    assert row["lists_updated"] >= before["lists_updated"]
     candidates = {it["name"]: it["candidate"] for it in facts(workspace, "staging-1")["pending"]}
     assert candidates["patchlab-web"] > "1.0-2"
     fresh_lab.check("staging-1", f"echo '{GONE}' >/etc/apt/sources.list.d/gone.list")
-    found = discover(workspace, "--limit", "staging-1", "--refresh")["staging-1"]
-    assert found["status"] == "ok"
-    assert found["notes"]
-    assert all(note.startswith("refresh: ") for note in found["notes"])
+    row = discover(workspace, "--limit", "staging-1", "--refresh")["staging-1"]
+    assert row["status"] == "ok"
+    assert row["notes"]
+    assert all(note.startswith("refresh: ") for note in row["notes"])
 
 
 # Run anywhere, this leaves a file `pwned` behind: by Jinja on the controller, by a shell there or
@@ -276,8 +276,8 @@ printf 'cat /run/reboot-required.pkgs; cat /run/reboot-required.pkgs >&2\n' >~op
 
 def test_nothing_that_a_host_says_is_executed(fresh_lab: Lab, workspace: Path) -> None:
     fresh_lab.check("staging-1", HOSTILE, stdin=EVIL.encode())
-    found = discover(workspace, "--limit", "staging-1")["staging-1"]
-    assert found["status"] == "ok"
+    row = discover(workspace, "--limit", "staging-1")["staging-1"]
+    assert row["status"] == "ok"
     known = facts(workspace, "staging-1")
     # It arrived as it was said, so that the test proves something.
     assert known["os"]["pretty_name"] == EVIL
@@ -303,9 +303,9 @@ def test_a_host_that_sends_without_end_fails_alone(fresh_lab: Lab, workspace: Pa
         " chmod 755 /usr/local/sbin/dpkg-query",
     )
     # Nothing compresses better than zeros: a bomb of 20 GB in 20 MB.
-    found = discover(workspace, "--limit", "canary-1:staging-1", "--timeout", "20")
-    assert found["canary-1"]["status"] == "failed"
-    assert found["staging-1"]["status"] == "ok"
+    rows = discover(workspace, "--limit", "canary-1:staging-1", "--timeout", "20")
+    assert rows["canary-1"]["status"] == "failed"
+    assert rows["staging-1"]["status"] == "ok"
 
 
 def test_a_killed_controller_leaves_nothing_that_the_next_one_does_not_remove(

@@ -52,8 +52,8 @@ def facts(rpm_lab: Lab) -> Any:
     rpm_lab.publish("reboot-wanted")
     rpm_lab.check(HOST, SET_UP)
     run(rpm_lab.workspace, "discover", "--refresh")
-    found = json.loads(run(rpm_lab.workspace, "discover", "show", HOST, "-o", "json"))
-    return found["facts"]
+    answer = json.loads(run(rpm_lab.workspace, "discover", "show", HOST, "-o", "json"))
+    return answer["facts"]
 
 
 def test_a_package_that_the_site_lists_wants_a_reboot(facts: dict[str, Any]) -> None:
@@ -67,7 +67,7 @@ def test_a_timer_that_installs_competes(facts: dict[str, Any]) -> None:
 
 
 def test_a_repository_that_dnf_goes_on_without_is_named(facts: dict[str, Any]) -> None:
-    lists = {one["repository"]: one for one in facts["lists"]}
+    lists = {repository["repository"]: repository for repository in facts["lists"]}
     assert lists["patchlab"].get("fault", "") == ""
     assert lists["patchlab"]["fetched"] > 0
     assert "127.0.0.1:9" in lists["dead"]["fault"]
@@ -76,9 +76,9 @@ def test_a_repository_that_dnf_goes_on_without_is_named(facts: dict[str, Any]) -
 
 
 def test_what_is_excluded_is_pending_and_held(facts: dict[str, Any]) -> None:
-    web = next(one for one in facts["packages"] if one["name"] == "patchlab-web")
+    web = next(package for package in facts["packages"] if package["name"] == "patchlab-web")
     assert web["held"] is True
-    assert "patchlab-web" in [one["name"] for one in facts["pending"]]
+    assert "patchlab-web" in [update["name"] for update in facts["pending"]]
 
 
 def test_enabled_module_streams_are_told(facts: dict[str, Any]) -> None:

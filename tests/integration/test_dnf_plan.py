@@ -65,12 +65,12 @@ def read(answer: dict[str, Any]) -> Plan:
 
 def transitions(answer: dict[str, Any]) -> dict[str, Transition]:
     (cohort,) = read(answer).body.cohorts
-    return {one.package: one for one in cohort.transitions}
+    return {transition.package: transition for transition in cohort.transitions}
 
 
 def why(answer: dict[str, Any], package: str = "") -> str:
     """The reason and detail of what is left out of that package, or of the host."""
-    row = next(one for one in answer["left_out"] if one["package"] == package)
+    row = next(row for row in answer["left_out"] if row["package"] == package)
     return f"{row['reason']}: {row['detail']}"
 
 
@@ -82,23 +82,23 @@ def test_a_plan_of_all_updates(rpm_lab: Lab) -> None:
         answer = create(rpm_lab, "--all")
     assert rpm_lab.check(HOST, state) == before
 
-    found = transitions(answer)
-    web, kernel, extra = (found[f"patchlab-{name}"] for name in ("web", "kernel", "extra"))
+    by_name = transitions(answer)
+    web, kernel, extra = (by_name[f"patchlab-{name}"] for name in ("web", "kernel", "extra"))
     assert (web.action, web.from_, web.to, web.origin) == (
         Action.UPGRADE, "1.0-1", "1.0-2", "patchlab",
     )  # fmt: skip
     assert (kernel.action, kernel.from_, kernel.to) == (Action.NEW, "", "1.0-2")
     assert (extra.action, extra.requested) == (Action.NEW, False)
-    assert "patchlab-mod" in found
-    assert not any(one.unsigned for one in found.values())
+    assert "patchlab-mod" in by_name
+    assert not any(transition.unsigned for transition in by_name.values())
     stored = {
         path.name: path for path in (rpm_lab.workspace / ".patchctl/store/sha256").glob("??/*")
     }
-    for one in found.values():
-        assert one.file is not None
-        content = stored[one.file.sha256].read_bytes()
-        assert hashlib.sha256(content).hexdigest() == one.file.sha256
-        assert len(content) == one.file.size
+    for transition in by_name.values():
+        assert transition.file is not None
+        content = stored[transition.file.sha256].read_bytes()
+        assert hashlib.sha256(content).hexdigest() == transition.file.sha256
+        assert len(content) == transition.file.size
     assert why(answer, "patchlab-strict") == "removes-package: would remove patchlab-loose"
 
 
@@ -109,14 +109,14 @@ def test_a_package_under_a_new_name_takes_the_place_of_the_old_one(rpm_lab: Lab)
         policy = settings.read_text()
         settings.write_text(policy.replace("\npolicy:\n", "\npolicy:\n  allow_removals: true\n"))
         try:
-            found = transitions(
+            by_name = transitions(
                 create(rpm_lab, "--package", "patchlab-writer", "--snapshot", refused["snapshot"])
             )
         finally:
             settings.write_text(policy)
     said = "removes-package: would remove patchlab-editor"
     assert why(refused, "patchlab-writer") == said
-    assert {name: one.action for name, one in found.items()} == {
+    assert {name: transition.action for name, transition in by_name.items()} == {
         "patchlab-writer": Action.NEW,
         "patchlab-editor": Action.REMOVE,
     }

@@ -124,7 +124,7 @@ def test_what_was_done_to_a_host_after_the_plan_is_found(fresh_lab: Lab, workspa
     again = plan(workspace, "patchlab-web")
     assert again.returncode == 1, again.stdout + again.stderr
     answer = json.loads(again.stdout.splitlines()[-1])
-    (row,) = [one for one in answer["left_out"] if one["host"] == HOST]
+    (row,) = [row for row in answer["left_out"] if row["host"] == HOST]
     assert row["reason"] == "not-fully-installed"
     assert row["detail"].startswith(
         "patchlab-docs.noarch (two versions); `dnf remove --duplicates`"
@@ -142,8 +142,8 @@ def test_a_host_that_tells_another_file_than_the_others_is_left_out(
     )
     made = patchctl(workspace, "plan", "create", "--package", "patchlab-docs")
     answer = json.loads(made.stdout.splitlines()[-1])
-    rows = [one for one in answer["left_out"] if one["reason"] == "file-disputed"]
-    assert [(one["host"], one["package"]) for one in rows] == [(HOST, "patchlab-docs")]
+    rows = [row for row in answer["left_out"] if row["reason"] == "file-disputed"]
+    assert [(row["host"], row["package"]) for row in rows] == [(HOST, "patchlab-docs")]
     assert f"patchlab tells {HOST} another file than canary-1: " in rows[0]["detail"]
     assert answer["hosts"] > 0
 
@@ -197,7 +197,7 @@ def test_a_proxy_of_dnf_conf_is_used_and_named_where_it_fails(
     fresh_lab.check(HOST, "sed -i s/=secret/=wrong/ /etc/dnf/dnf.conf")
     refused = plan(workspace, "patchlab-docs")
     answer = json.loads(refused.stdout.splitlines()[-1])
-    (row,) = [one for one in answer["could_not_look"] if one["host"] == HOST]
+    (row,) = [row for row in answer["could_not_look"] if row["host"] == HOST]
     assert row["reason"].startswith("Status code: 407 for http://mirror.invalid/rpm/")
     assert "\n" not in row["reason"]
 

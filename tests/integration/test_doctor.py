@@ -83,15 +83,15 @@ def test_each_host_says_what_is_wrong_with_it(fresh_lab: Lab, workspace: Path) -
     fresh_lab.check("production-3", "rm -f /etc/sudoers.d/*")
     fresh_lab.check("staging-2", UNATTENDED)
     report = doctor(workspace, code=1)
-    found = failed(report)
-    assert found.pop(("production-1", "connect"))
-    changed = found.pop(("canary-1", "host-key"))
+    failures = failed(report)
+    assert failures.pop(("production-1", "connect"))
+    changed = failures.pop(("canary-1", "host-key"))
     assert changed.startswith("changed host key: known is ssh-ed25519 SHA256:")
     assert f"({workspace}/known_hosts:" in changed
-    assert "permission denied" in found.pop(("production-2", "login"))
-    assert "sudo" in found.pop(("production-3", "privilege"))
-    assert found.pop(("staging-2", "updaters")) == "unattended-upgrades is enabled"
-    assert found == {}
+    assert "permission denied" in failures.pop(("production-2", "login"))
+    assert "sudo" in failures.pop(("production-3", "privilege"))
+    assert failures.pop(("staging-2", "updaters")) == "unattended-upgrades is enabled"
+    assert failures == {}
     done = run(workspace, "doctor", "--limit", "canary-1,staging-1")
     assert done.returncode == 1
     assert "-> someone may be in between" in done.stdout
@@ -115,8 +115,8 @@ def test_a_name_that_does_not_resolve_and_one_only_ssh_knows(
     lab: Lab, workspace: Path, tmp_path: Path
 ) -> None:
     limit = ("--limit", "staging-1", "-e")
-    found = failed(doctor(workspace, *limit, "ansible_host=nowhere.invalid", code=1))
-    assert found == {("staging-1", "resolve"): "nowhere.invalid does not resolve"}
+    failures = failed(doctor(workspace, *limit, "ansible_host=nowhere.invalid", code=1))
+    assert failures == {("staging-1", "resolve"): "nowhere.invalid does not resolve"}
     address = next(it.address for it in lab.hosts() if it.name == "staging-1")
     config = tmp_path / "config"
     config.write_text(f"Host alias.invalid\n  HostName {address}\n")
@@ -138,9 +138,9 @@ def test_a_broken_inventory_is_a_check(workspace: Path) -> None:
 class TestLearning:
     def test_keys_are_learned_and_used_by_every_connection(self, strangers: Path) -> None:
         file = strangers / "known_hosts"
-        found = failed(doctor(strangers, code=1))
-        assert {name for _, name in found} == {"host-key"}
-        assert all("it offers ssh-ed25519 SHA256:" in text for text in found.values())
+        failures = failed(doctor(strangers, code=1))
+        assert {name for _, name in failures} == {"host-key"}
+        assert all("it offers ssh-ed25519 SHA256:" in text for text in failures.values())
         done = run(strangers, "doctor", "--learn-host-keys")
         assert (done.returncode, done.stdout) == (2, "")
         assert "add --yes" in done.stderr

@@ -133,9 +133,9 @@ def left(lab: Lab, host: str) -> dict[str, str]:
         "files": f"ls -d {KEPT}/reserve {KEPT}/*/call.* {KEPT}/*/pushed {KEPT}/*/*.part"
         " 2>/dev/null || true",
     }
-    found = {name: lab.check(host, script).strip() for name, script in questions.items()}
-    found["packages"] = broken(lab, host)
-    return {name: said for name, said in found.items() if said}
+    answers = {name: lab.check(host, script).strip() for name, script in questions.items()}
+    answers["packages"] = broken(lab, host)
+    return {name: said for name, said in answers.items() if said}
 
 
 def carried(
@@ -185,15 +185,15 @@ def test_a_host_that_ended_so_at_this_stage_holds_nothing(
     assert view.state is RunState.DONE
     assert view.hosts["production-2"].state is HostState.SUCCEEDED
     for host in HOSTS:
-        found = view.hosts[host]
-        if found.state is HostState.UNKNOWN:
+        host_view = view.hosts[host]
+        if host_view.state is HostState.UNKNOWN:
             continue  # nobody could tell it to let go
-        assert not found.holding, host
+        assert not host_view.holding, host
         kept = left(fresh_lab, host)
-        if found.state in (HostState.FAILED, HostState.ROLLBACK_FAILED):
+        if host_view.state in (HostState.FAILED, HostState.ROLLBACK_FAILED):
             # Left as it is on an operator's word, or not healthy again: not put into service.
             kept.pop("drained", None)
-        assert kept == {}, (host, found.state, found.reason)
+        assert kept == {}, (host, host_view.state, host_view.reason)
 
 
 @over("debian")

@@ -46,9 +46,9 @@ def test_what_is_excluded_stays_with_all_that_needs_it(fresh_lab: Lab, workspace
     answer = create(workspace, *names, "--package=patchlab-web", *rule, *hosts)
     # Of the host, of the settings by the name of the source, and for what it would bring along.
     rows = {
-        (one["host"], one["package"]): (one["rule"], tuple(one["needs"]))
-        for one in answer["left_out"]
-        if one["reason"] == "excluded"
+        (row["host"], row["package"]): (row["rule"], tuple(row["needs"]))
+        for row in answer["left_out"]
+        if row["reason"] == "excluded"
     }
     assert rows["staging-1", "patchlab-web"] == ("patch_exclude", ())
     for name in made:
@@ -59,7 +59,7 @@ def test_what_is_excluded_stays_with_all_that_needs_it(fresh_lab: Lab, workspace
     # None of them is in any transaction; what only staging excludes is unproven in production.
     plan = read(answer)
     changes = {
-        row.name: {one.package for one in cohort.transitions}
+        row.name: {transition.package for transition in cohort.transitions}
         for row in plan.body.hosts
         for cohort in plan.body.cohorts
         if cohort.id == row.cohort
@@ -67,7 +67,7 @@ def test_what_is_excluded_stays_with_all_that_needs_it(fresh_lab: Lab, workspace
     gone = {*made, "patchlab-app", "patchlab-extra"}
     assert all(gone.isdisjoint(packages) for packages in changes.values())
     assert "patchlab-docs" in changes["staging-1"]
-    assert [(one.ring, one.package) for one in plan.body.unproven] == [
+    assert [(gap.ring, gap.package) for gap in plan.body.unproven] == [
         ("production", "patchlab-web")
     ]
     shown = " ".join(run(workspace, "plan", "show").stdout.split())

@@ -97,20 +97,20 @@ def servers(lab: Lab) -> dict[str, str]:
 
 def wait_until_up(lab: Lab) -> None:
     deadline = time.monotonic() + 60
-    while (found := servers(lab)) != dict.fromkeys(WEB, "UP"):
-        assert time.monotonic() < deadline, found
+    while (states := servers(lab)) != dict.fromkeys(WEB, "UP"):
+        assert time.monotonic() < deadline, states
         time.sleep(0.5)
 
 
 def logged(lab: Lab, host: str) -> list[tuple[float, str]]:
     """(when, maintenance or ready) of one server, by HAProxy's own log."""
     log = lab.check(balancer(lab), "journalctl -u haproxy -o short-unix --no-pager")
-    found = re.findall(
+    lines = re.findall(
         rf"^([0-9.]+) \S+ haproxy\[\d+\]: Server myapplb/{host} is "
         r"(going DOWN for maintenance|UP/READY)",
         log, re.MULTILINE,
     )  # fmt: skip
-    return [(float(at), "ready" if "READY" in what else "maintenance") for at, what in found]
+    return [(float(at), "ready" if "READY" in what else "maintenance") for at, what in lines]
 
 
 def replaced(lab: Lab, host: str) -> list[float]:
@@ -158,7 +158,9 @@ def test_web_hosts_leave_the_load_balancer_while_they_are_patched(
     sees = (SEES % ("drain", "[lbservers]"), SEES % ("undrain", "all"))
     workspace = site(balanced, tmp_path, *sees)
     done = patchctl(workspace, "rollout", plan(workspace, "webservers"), "--yes")
-    assert {one["name"]: one["state"] for one in done["hosts"]} == dict.fromkeys(WEB, "succeeded")
+    assert {host["name"]: host["state"] for host in done["hosts"]} == dict.fromkeys(
+        WEB, "succeeded"
+    )
     for name in WEB:
         # HAProxy's own account: out of service, then the new package, then in service again.
         (down, first), (up, second) = logged(balanced, name)
@@ -177,7 +179,7 @@ def test_a_hook_that_may_not_see_the_load_balancer_ends_at_once_and_says_the_set
     (workspace / "hooks/undrain.yml").write_text("[]\n")
     fresh_lab.container(WEB[0])
     status = patchctl(workspace, "rollout", plan(workspace, WEB[0]), "--yes", code=3)
-    (host,) = (one for one in status["hosts"] if one["name"] == WEB[0])
+    (host,) = (host for host in status["hosts"] if host["name"] == WEB[0])
     assert (host["state"], host["stage"]) == ("rolled_back", "drain")
     assert host["reason"] == (
         "the drain hook does not see canary-1: add to hooks.drain.sees in patchctl.yml one of its"

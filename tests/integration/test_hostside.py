@@ -53,7 +53,7 @@ def test_a_new_dependency_comes_and_goes_and_marks_stay(fresh_lab: Lab, workspac
     before = automatic(fresh_lab, HOST)
     drive = Drive(workspace, "patchlab-app")
     prepared = drive.prepared(HOST)
-    ways = {one["way"] for one in prepared.evidence["old"]}
+    ways = {row["way"] for row in prepared.evidence["old"]}
     assert ways == {"repository" if is_rpm(fresh_lab, HOST) else "cache"}
     applied = well(drive.until_done(Stage.APPLY, HOST))
     assert applied.evidence["touched"] and applied.evidence["code"] == 0
@@ -81,7 +81,7 @@ def test_a_removed_package_comes_back_rebuilt(fresh_lab: Lab, workspace: Path) -
     files = fresh_lab.check(HOST, listing)
     drive = Drive(workspace, "patchlab-store")
     prepared = drive.prepared(HOST)
-    ways = {one["package"]: one["way"] for one in prepared.evidence["old"]}
+    ways = {row["package"]: row["way"] for row in prepared.evidence["old"]}
     assert ways["patchlab-legacy"] == "rebuilt"
     well(drive.until_done(Stage.APPLY, HOST))
     assert version(fresh_lab, "patchlab-legacy") == ""
@@ -128,9 +128,9 @@ def test_a_transaction_outlives_its_controllers_and_runs_once(
     fresh_lab.publish("slow")
     drive = Drive(workspace, "patchlab-slow", "patchlab-web")
     drive.prepared(HOST)
-    found: list[HostOutcome] = []
+    outcomes: list[HostOutcome] = []
     racers = [
-        threading.Thread(target=lambda: found.append(drive.once(Stage.APPLY, HOST)))
+        threading.Thread(target=lambda: outcomes.append(drive.once(Stage.APPLY, HOST)))
         for _ in range(2)
     ]
     for racer in racers:
@@ -149,7 +149,7 @@ def test_a_transaction_outlives_its_controllers_and_runs_once(
     fresh_lab.check(HOST, "pkill -KILL sshd; systemctl restart ssh")
     for racer in racers:
         racer.join()
-    assert {one.status for one in found} <= {
+    assert {outcome.status for outcome in outcomes} <= {
         OutcomeStatus.RUNNING,
         OutcomeStatus.UNREACHABLE,
         OutcomeStatus.LOST,
@@ -173,7 +173,7 @@ def host_command(workspace: Path, *arguments: str) -> Any:
         check=False,
     )
     result = json.loads(done.stdout)
-    assert done.returncode == (4 if any(one["error"] for one in result["hosts"]) else 0)
+    assert done.returncode == (4 if any(host["error"] for host in result["hosts"]) else 0)
     return result
 
 
@@ -322,7 +322,7 @@ def test_a_host_without_repositories_gets_its_files_pushed(fresh_lab: Lab, works
         "mv /etc/apt/sources.list /root/; apt-get update -qq; rm -f /var/cache/apt/archives/*.deb",
     )
     prepared = drive.prepared(HOST)
-    assert {one["way"] for one in prepared.evidence["old"]} == {"rebuilt"}
+    assert {row["way"] for row in prepared.evidence["old"]} == {"rebuilt"}
     kept = fresh_lab.check(HOST, f"ls -l {KEPT}/t-1/new").splitlines()[1:]
     assert len(kept) == 3 and all(line.startswith("-rw------- 1 root root") for line in kept)
     well(drive.until_done(Stage.APPLY, HOST))
@@ -460,7 +460,7 @@ def test_many_hosts_are_one_shard(fresh_lab: Lab, workspace: Path) -> None:
     hosts = [host.name for host in drive.plan.body.hosts if host.ring == "staging"]
     executor = drive.executor()
     executor.start(drive.shard(Stage.PREFLIGHT, *hosts))
-    found = wait(executor)
-    assert {host: one.status for host, one in found.items()} == dict.fromkeys(
+    outcomes = wait(executor)
+    assert {host: outcome.status for host, outcome in outcomes.items()} == dict.fromkeys(
         hosts, OutcomeStatus.OK
     )

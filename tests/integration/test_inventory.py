@@ -351,8 +351,8 @@ def test_the_fleet_of_the_lab_on_the_command_line(lab: Lab) -> None:
     shown = json.loads(program("patchctl", "inventory", "-o", "json", cwd=lab.workspace))
     rings = {host["name"]: host["ring"] for host in shown["hosts"]}
     assert rings == {host.name: host.ring for host in lab.hosts()}
-    one = program("patchctl", "inventory", "show", "canary-1", cwd=lab.workspace)
-    assert "group canary" in one
+    text = program("patchctl", "inventory", "show", "canary-1", cwd=lab.workspace)
+    assert "group canary" in text
     program("patchctl", "inventory", "list", "--limit", "wbe", cwd=lab.workspace, code=2)
 
 
@@ -368,10 +368,10 @@ def test_a_kept_reading_is_the_same_and_ends_with_an_edit(tmp_path: Path) -> Non
     (root / ".patchctl").mkdir(mode=0o700, exist_ok=True)
 
     def listed() -> dict[str, object]:
-        found: dict[str, object] = json.loads(
+        parsed: dict[str, object] = json.loads(
             program("patchctl", "inventory", "export", "--list", cwd=root)
         )
-        return found
+        return parsed
 
     first = listed()
     (cached,) = (root / ".patchctl" / "cache").iterdir()

@@ -75,27 +75,27 @@ class TestLeftOut:
     ) -> None:
         hosts = site / "inventory" / "hosts.yml"
         hosts.write_text(HOSTS + "    My VM (old): {patch_ring: canary}\n    büro:\n")
-        code, found, said = run(site, capsys, "list")
+        code, parsed, said = run(site, capsys, "list")
         assert code == 0
-        assert [one["name"] for one in found["hosts"]] == ["a", "b", "c"]
-        assert [one["name"] for one in found["left_out"]] == ["My VM (old)", "büro"]
+        assert [host["name"] for host in parsed["hosts"]] == ["a", "b", "c"]
+        assert [row["name"] for row in parsed["left_out"]] == ["My VM (old)", "büro"]
         assert "inventory/hosts.yml:6: host name 'My VM (old)' has characters" in said
         assert "inventory/hosts.yml:7: host name 'büro' has characters" in said
-        code, found, said = run(site, capsys, "diff", "HEAD")
-        assert (code, found["appeared"]) == (0, [])
+        code, parsed, said = run(site, capsys, "diff", "HEAD")
+        assert (code, parsed["appeared"]) == (0, [])
         assert "'büro'" in said
-        code, found, _ = run(site, capsys, "lint")
+        code, parsed, _ = run(site, capsys, "lint")
         assert code == 1
-        assert [one["rule"] for one in found["findings"][:2]] == ["host-name", "host-name"]
+        assert [finding["rule"] for finding in parsed["findings"][:2]] == ["host-name", "host-name"]
 
     def test_a_folder_without_sources_is_a_warning(
         self, site: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         (site / "inventory" / "docs").mkdir()
         (site / "inventory" / "docs" / "README.md").write_text("how to\n")
-        code, found, said = run(site, capsys, "list")
+        code, parsed, said = run(site, capsys, "list")
         assert code == 0
-        assert [one["name"] for one in found["hosts"]] == ["a", "b", "c"]
+        assert [host["name"] for host in parsed["hosts"]] == ["a", "b", "c"]
         assert "warning: inventory/docs: has no inventory source in it" in said
 
 
@@ -105,7 +105,7 @@ class TestLint:
     ) -> None:
         (site / "inventory" / "hosts.yml").write_text(BAD)
         code, answer, said = run(site, capsys, "lint")
-        assert [(one["rule"], one["where"]) for one in answer["findings"]] == [
+        assert [(finding["rule"], finding["where"]) for finding in answer["findings"]] == [
             ("two-rings", "inventory/hosts.yml:7"),
             ("no-ring", "inventory/hosts.yml:6"),
             ("duplicate-address", "inventory/hosts.yml:6"),
@@ -122,13 +122,13 @@ class TestLint:
         hosts.write_text(HOSTS.replace("canary", "staging"))
         assert run(site, capsys, "lint")[0] == 0
         code, answer, _ = run(site, capsys, "lint", "--strict")
-        assert (code, [one["rule"] for one in answer["findings"]]) == (1, ["empty-ring"])
+        assert (code, [finding["rule"] for finding in answer["findings"]]) == (1, ["empty-ring"])
 
 
 def test_graph(site: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, answer, _ = run(site, capsys, "graph", "--limit", "ring_canary")
     assert code == 0
-    assert [(one["name"], one["hosts"]) for one in answer["children"]] == [
+    assert [(child["name"], child["hosts"]) for child in answer["children"]] == [
         ("ring_canary", ["b"]),
         ("ungrouped", ["b"]),
     ]
@@ -182,7 +182,7 @@ class TestDiff:
         program.write_text(f"#!/bin/sh\necho '{listed('new')}'\n")
         code, answer, _ = run(site, capsys, "diff", "HEAD")
         assert not ran.exists()
-        assert [(one["source"], one["changed"]) for one in answer["not_compared"]] == [
+        assert [(row["source"], row["changed"]) for row in answer["not_compared"]] == [
             ("inventory/build.yml", True),
             ("inventory/dyn", True),
         ]
@@ -190,8 +190,8 @@ class TestDiff:
         code, answer, _ = run(site, capsys, "diff", "HEAD", "--run-sources")
         assert ran.exists()
         assert (code, answer["not_compared"]) == (1, [])
-        assert [one["host"] for one in answer["appeared"]] == ["new"]
-        assert [one["host"] for one in answer["vanished"]] == ["old"]
+        assert [row["host"] for row in answer["appeared"]] == ["new"]
+        assert [row["host"] for row in answer["vanished"]] == ["old"]
 
 
 def listed(name: str) -> str:

@@ -20,7 +20,7 @@ OLD_PROCESS = (
 
 
 def hosts(answer: Any) -> dict[str, dict[str, Any]]:
-    return {one["name"]: one for one in answer["hosts"]}
+    return {host["name"]: host for host in answer["hosts"]}
 
 
 def test_hosts_are_held_to_what_their_run_promised(fresh_lab: Lab, tmp_path: Path) -> None:
@@ -35,17 +35,17 @@ def test_hosts_are_held_to_what_their_run_promised(fresh_lab: Lab, tmp_path: Pat
     assert done["state"] == "done"
 
     # Installed is not effective: a process still has the old library.
-    found = patchctl(workspace, "verify", code=1)
-    rows = hosts(found)
-    assert {name: (one["state"], one["run"]) for name, one in rows.items()} == {
+    verification = patchctl(workspace, "verify", code=1)
+    rows = hosts(verification)
+    assert {name: (row["state"], row["run"]) for name, row in rows.items()} == {
         "staging-1": ("not_effective", done["run"]),
         "staging-2": ("ok", done["run"]),
     }
     assert rows["staging-1"]["open_cves"] == [LIB]
     assert "sleep still runs the old patchlab-lib" in rows["staging-1"]["reason"]
     # Only two packages were updated; other fixes are still pending.
-    assert found["fixable_left"] > 2
-    assert {one["name"] for one in found["unpromised"]} == {
+    assert verification["fixable_left"] > 2
+    assert {row["name"] for row in verification["unpromised"]} == {
         *("canary-1", "production-1", "production-2", "production-3")
     }
 
@@ -55,12 +55,12 @@ def test_hosts_are_held_to_what_their_run_promised(fresh_lab: Lab, tmp_path: Pat
     fresh_lab.check("staging-2", f"dpkg --unpack {POOL}/bookworm-security/patchlab-web_1.0-2*")
     fresh_lab.check("staging-2", "dpkg --purge --force-depends patchlab-lib")
     rows = hosts(patchctl(workspace, "verify", done["run"][-4:], code=1))
-    assert {one["state"] for one in rows.values()} == {"broken"}
+    assert {row["state"] for row in rows.values()} == {"broken"}
     assert rows["staging-1"]["open_cves"] == [WEB]
     assert [
-        (name, one["package"], one["promised"], one["found"], one["problem"])
+        (name, package["package"], package["promised"], package["found"], package["problem"])
         for name, row in sorted(rows.items())
-        for one in row["packages"]
+        for package in row["packages"]
     ] == [
         ("staging-1", "patchlab-web", "1.0-2", "1.0-1", "older"),
         ("staging-2", "patchlab-lib", "1.0-2", "", "missing"),

@@ -30,8 +30,10 @@ def ansible(workspace: Path, command: str, pattern: str = "all") -> dict[str, st
         # A kept connection would outlive the faults that the tests make, and hang.
         env=os.environ | {"ANSIBLE_SSH_ARGS": "-o ControlMaster=no"},
     )
-    found = re.findall(r"^(\S+) \| \S+ \| rc=0 >>\n(.*?)\n(?=\S+ \| |\Z)", done.stdout, re.M | re.S)
-    return {host: text.strip().splitlines()[0] for host, text in found}
+    answers = re.findall(
+        r"^(\S+) \| \S+ \| rc=0 >>\n(.*?)\n(?=\S+ \| |\Z)", done.stdout, re.M | re.S
+    )
+    return {host: text.strip().splitlines()[0] for host, text in answers}
 
 
 def pending(lab: Lab, host: str) -> dict[str, str]:
@@ -75,10 +77,10 @@ def test_hosts_are_healthy_before_anything_happens(lab: Lab) -> None:
 
 
 def test_real_security_updates_pend_beside_the_labs_own(lab: Lab) -> None:
-    found = pending(lab, "staging-1")
-    assert found["patchlab-web"] == "1.0-2 Debian-Security"
-    assert found["patchlab-docs"] == "1.0-2 Debian"
-    real = [origin for name, origin in found.items() if not name.startswith("patchlab-")]
+    updates = pending(lab, "staging-1")
+    assert updates["patchlab-web"] == "1.0-2 Debian-Security"
+    assert updates["patchlab-docs"] == "1.0-2 Debian"
+    real = [origin for name, origin in updates.items() if not name.startswith("patchlab-")]
     assert real
     assert all(origin.endswith("Debian-Security") for origin in real)
 

@@ -138,7 +138,7 @@ def root(fresh_lab: WatchedLab, tmp_path: Path) -> Path:
 def break_repositories(lab: Lab) -> None:
     signed = lab.in_tools(SIGN, stdin=lab.check(HOST, RELEASE).encode()).splitlines()
     lab.check(HOST, SET_UP, stdin=signed[-1].encode())
-    lab.check(HOST, BREAK, stdin="".join(f"{one}\n" for one in signed[:-1]).encode())
+    lab.check(HOST, BREAK, stdin="".join(f"{line}\n" for line in signed[:-1]).encode())
 
 
 def test_every_fault_is_told_of_its_repository_and_holds_the_host(
@@ -147,13 +147,13 @@ def test_every_fault_is_told_of_its_repository_and_holds_the_host(
     break_repositories(fresh_lab)
     both = ("--limit", f"{HOST},{OTHER}", "--package", "patchlab-web")
     held = create(root, *both, code=1)
-    found = unseen(held)
-    assert found.keys() == REASONS.keys()
+    reasons = unseen(held)
+    assert reasons.keys() == REASONS.keys()
     for repository, part in REASONS.items():
-        assert part in found[repository], repository
+        assert part in reasons[repository], repository
     # The other host is planned, this one is left out with its reason and what is known of it.
     assert held["rings"]["staging"] == 1
-    (row,) = [one for one in held["left_out"] if one["host"] == HOST]
+    (row,) = [row for row in held["left_out"] if row["host"] == HOST]
     assert row["reason"] == "stale-lists"
     assert "1 known update not planned" in row["detail"]
     shown = run(root, "plan", "show", held["digest"][7:19]).stdout
@@ -161,7 +161,7 @@ def test_every_fault_is_told_of_its_repository_and_holds_the_host(
 
     policy(root, "stale_lists: warn")
     warned = create(root, *both, "--snapshot", "latest", code=0)
-    assert (warned["rings"]["staging"], unseen(warned)) == (2, found)
+    assert (warned["rings"]["staging"], unseen(warned)) == (2, reasons)
     nothing = run(root, "plan", "create", "--limit", HOST, "--snapshot", "latest",
                   "--package", "patchlab-lib")  # fmt: skip
     assert nothing.returncode == 0, nothing.stderr

@@ -54,12 +54,12 @@ class Site:
 
     def __init__(self, workspace: Path) -> None:
         source = workspace / "inventory" / "hosts.yml"
-        found = yaml.safe_load(source.read_text())
-        rings = found["all"]["children"]
+        content = yaml.safe_load(source.read_text())
+        rings = content["all"]["children"]
         address = rings["staging"]["hosts"]["staging-1"]
         odd = {name: {**address, **more} for name, more in ODD.items()}
         rings["staging"]["hosts"] = {**odd, **rings["staging"]["hosts"]}
-        source.write_text(yaml.safe_dump(found, sort_keys=False))
+        source.write_text(yaml.safe_dump(content, sort_keys=False))
         opened = open_workspace(workspace, this_process())
         self._fleet = load(opened).fleet
         self.runner = AnsibleRunner(
@@ -74,41 +74,41 @@ class Site:
 
 @pytest.fixture
 def site(lab: Lab, workspace: Path) -> Iterator[Site]:
-    found = Site(workspace)
-    yield found
-    found.runner.close()
+    odd_site = Site(workspace)
+    yield odd_site
+    odd_site.runner.close()
 
 
 DISCOVER = {"patch_discover_mode": "all", "patch_discover_refresh": False}
 
 
 def test_odd_hosts_fail_alone_in_discovery(site: Site) -> None:
-    found = site.ask("discover", *ODD, "staging-1", "canary-1", variables=DISCOVER)
-    assert found["staging-1"].status is AnswerStatus.OK, found["staging-1"].reason
-    assert found["canary-1"].status is AnswerStatus.OK, found["canary-1"].reason
+    answers = site.ask("discover", *ODD, "staging-1", "canary-1", variables=DISCOVER)
+    assert answers["staging-1"].status is AnswerStatus.OK, answers["staging-1"].reason
+    assert answers["canary-1"].status is AnswerStatus.OK, answers["canary-1"].reason
     for name in ODD:
-        assert found[name].status is AnswerStatus.FAILED
-        assert NAMED[name] in found[name].reason
+        assert answers[name].status is AnswerStatus.FAILED
+        assert NAMED[name] in answers[name].reason
 
 
 @pytest.mark.parametrize("first", ["a-network-cli", "c-become", "d-user"])
 def test_one_odd_host_that_comes_first_fails_alone(site: Site, first: str) -> None:
-    found = site.ask("discover", first, "staging-1", variables=DISCOVER)
-    assert found["staging-1"].status is AnswerStatus.OK, found["staging-1"].reason
-    assert found[first].status is AnswerStatus.FAILED
+    answers = site.ask("discover", first, "staging-1", variables=DISCOVER)
+    assert answers["staging-1"].status is AnswerStatus.OK, answers["staging-1"].reason
+    assert answers[first].status is AnswerStatus.FAILED
 
 
 @pytest.mark.parametrize("stage", ["resolve", "preflight"])
 def test_odd_hosts_fail_alone_in_other_stages(site: Site, stage: str) -> None:
     hosts = (*ODD, "staging-1")
     told = dict.fromkeys(hosts, "nothing that a host could do\n")
-    found = site.ask(stage, *hosts, payloads=told, manager=PackageManager.APT,
+    answers = site.ask(stage, *hosts, payloads=told, manager=PackageManager.APT,
                      variables={"patch_resolve_manager": "apt"})  # fmt: skip
     # It was asked, and has an answer of its own: to a demand that makes no sense.
-    assert found["staging-1"].rc < 255, found["staging-1"].reason
+    assert answers["staging-1"].rc < 255, answers["staging-1"].reason
     for name in ODD:
-        assert found[name].status is AnswerStatus.FAILED
-        assert found[name].rc == 255
+        assert answers[name].status is AnswerStatus.FAILED
+        assert answers[name].rc == 255
 
 
 def test_su_makes_root_with_its_password(fresh_lab: Lab, tmp_path: Path) -> None:
@@ -128,6 +128,6 @@ def test_su_makes_root_with_its_password(fresh_lab: Lab, tmp_path: Path) -> None
         )  # fmt: skip
         return json.loads(done.stdout)["hosts"][0]
 
-    found = told("opens-sesame")
-    assert (found["status"], found["reason"]) == ("ok", "")
+    row = told("opens-sesame")
+    assert (row["status"], row["reason"]) == ("ok", "")
     assert told("opens nothing")["reason"] == "wrong su password"

@@ -36,16 +36,20 @@ def answer(workspace: Path, *arguments: str) -> dict[str, Any]:
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    parsed: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return parsed
 
 
 def library(workspace: Path) -> list[dict[str, Any]]:
     """What an assessment says of the library, after a new look at the host."""
     answer(workspace, "discover", "--limit", HOST)
-    found = answer(workspace, "assess", "--limit", HOST)
-    packages = [one for finding in found["findings"] for one in finding["packages"]]
-    return [{"state": "fixable", **one} for one in packages if "patchlab-lib" in one["binaries"]]
+    assessment = answer(workspace, "assess", "--limit", HOST)
+    packages = [package for finding in assessment["findings"] for package in finding["packages"]]
+    return [
+        {"state": "fixable", **package}
+        for package in packages
+        if "patchlab-lib" in package["binaries"]
+    ]
 
 
 def test_old_code_is_found_until_its_service_is_restarted(fresh_lab: Lab, tmp_path: Path) -> None:
@@ -57,7 +61,9 @@ def test_old_code_is_found_until_its_service_is_restarted(fresh_lab: Lab, tmp_pa
     fresh_lab.publish("lib")
     fresh_lab.check(HOST, "apt-get update -qq")
     # A discovery before the service begins again, and then a log that has forgotten the update.
-    assert [(one["state"], one["installed"]) for one in library(root)] == [("fixable", "1.0-1")]
+    assert [(package["state"], package["installed"]) for package in library(root)] == [
+        ("fixable", "1.0-1")
+    ]
     fresh_lab.check(HOST, "sleep 1; systemctl restart patchlab-daemon.service")
     fresh_lab.check(HOST, UPGRADE)
 
@@ -67,13 +73,13 @@ def test_old_code_is_found_until_its_service_is_restarted(fresh_lab: Lab, tmp_pa
         "1.0-2 is installed but patchlab-daemon.service still runs 1.0-1: restart it"
     )
     actions = {
-        (one["kind"], one["package"]): one["hosts"]
-        for one in answer(root, "assess", "--limit", HOST)["actions"]
+        (action["kind"], action["package"]): action["hosts"]
+        for action in answer(root, "assess", "--limit", HOST)["actions"]
     }
     assert actions["restart", "patchlab-libs"] == [HOST]
 
     fresh_lab.check(HOST, ": >/var/log/dpkg.log")
-    assert [one["note"] for one in library(root)] == [old["note"]]
+    assert [package["note"] for package in library(root)] == [old["note"]]
 
     fresh_lab.check(HOST, "systemctl restart patchlab-daemon.service")
     assert library(root) == []

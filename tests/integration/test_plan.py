@@ -56,7 +56,7 @@ def store(workspace: Path) -> dict[str, Path]:
 
 
 def left_out(answer: dict[str, Any]) -> set[tuple[str, str, str]]:
-    return {(one["host"], one["package"], one["reason"]) for one in answer["left_out"]}
+    return {(row["host"], row["package"], row["reason"]) for row in answer["left_out"]}
 
 
 def test_a_plan_of_the_security_updates(lab: Lab, workspace: Path) -> None:
@@ -70,18 +70,18 @@ def test_a_plan_of_the_security_updates(lab: Lab, workspace: Path) -> None:
 
     plan = read(answer)
     assert plan.digest == answer["digest"]
-    changes = {one.package: one for one in plan.body.cohorts[0].transitions}
+    changes = {transition.package: transition for transition in plan.body.cohorts[0].transitions}
     web = changes["patchlab-web"]
     assert (web.from_, web.to, web.requested) == ("1.0-1", "1.0-2", True)
     assert "openssl" in changes
     assert ("staging-1", "patchlab-docs", "not-security") in left_out(answer)
 
     files = store(workspace)
-    for one in changes.values():
-        assert one.file is not None
-        content = files.pop(one.file.sha256).read_bytes()
-        assert hashlib.sha256(content).hexdigest() == one.file.sha256
-        assert len(content) == one.file.size
+    for change in changes.values():
+        assert change.file is not None
+        content = files.pop(change.file.sha256).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == change.file.sha256
+        assert len(content) == change.file.size
     assert files == {}
     for host in lab.hosts():
         said = lab.check(host.name, "cat /etc/machine-id; ls -d /var/cache/patchctl* || true")
@@ -94,11 +94,11 @@ def test_a_plan_of_the_security_updates(lab: Lab, workspace: Path) -> None:
     assert "fetching" not in again.stderr
 
     # It names the CVEs that it removes, and by which feed.
-    assert [one.name for one in plan.body.feeds] == ["changelog"]
+    assert [feed.name for feed in plan.body.feeds] == ["changelog"]
     assert changes["patchlab-web"].cves == ("CVE-2099-10001",)
     assert len(changes["openssl"].cves) > 1
     assert changes["openssl"].cves == changes["libssl3"].cves
-    assert answer["cves"] == sorted({cve for one in changes.values() for cve in one.cves})
+    assert answer["cves"] == sorted({cve for change in changes.values() for cve in change.cves})
 
     shown = run(workspace, "plan", "show", answer["digest"][7:13]).stdout
     assert "patchlab-web" in shown
@@ -110,7 +110,9 @@ def test_a_plan_of_the_security_updates(lab: Lab, workspace: Path) -> None:
     # A CVE alone selects what removes it.
     from_it = ("--snapshot", answer["snapshot"])
     one_cve = create(workspace, "--cve", "cve-2099-10001", *from_it)
-    assert [one.package for one in read(one_cve).body.cohorts[0].transitions] == ["patchlab-web"]
+    assert [transition.package for transition in read(one_cve).body.cohorts[0].transitions] == [
+        "patchlab-web"
+    ]
     assert ("staging-1", "openssl", "not-selected") in left_out(one_cve)
     lost = run(workspace, "plan", "diff", answer["path"], one_cve["path"]).stdout
     assert "  - no longer removes CVE-" in lost
@@ -134,13 +136,14 @@ def test_one_culprit_does_not_take_the_others_with_it(fresh_lab: Lab, workspace:
         ("staging-1", "openssl", "held"),
         ("canary-1", "", "not-selected"),
     } <= left_out(answer)
-    detail = {one["detail"] for one in answer["left_out"] if one["reason"] == "removes-package"}
+    detail = {row["detail"] for row in answer["left_out"] if row["reason"] == "removes-package"}
     assert detail == {"would remove patchlab-legacy"}
 
     plan = read(answer)
-    cohorts = {one.id: one.transitions for one in plan.body.cohorts}
+    cohorts = {cohort.id: cohort.transitions for cohort in plan.body.cohorts}
     changes = {
-        row.name: {one.package: one for one in cohorts[row.cohort]} for row in plan.body.hosts
+        row.name: {cohort.package: cohort for cohort in cohorts[row.cohort]}
+        for row in plan.body.hosts
     }
     assert "openssl" in changes["staging-2"]
     assert "openssl" not in changes["staging-1"]
@@ -156,8 +159,8 @@ def test_policy_may_allow_removals(fresh_lab: Lab, workspace: Path) -> None:
     answer = create(workspace, "--package", "patchlab-store", "--limit", "staging-1")
     plan = read(answer)
     assert [
-        (one.package, one.action.value, one.from_, one.to)
-        for one in plan.body.cohorts[0].transitions
+        (transition.package, transition.action.value, transition.from_, transition.to)
+        for transition in plan.body.cohorts[0].transitions
     ] == [
         ("patchlab-legacy", "remove", "1.0-1", ""),
         ("patchlab-store", "upgrade", "1.0-1", "1.0-2"),
@@ -172,7 +175,7 @@ def test_hosts_fail_one_by_one(fresh_lab: Lab, workspace: Path) -> None:
     fresh_lab.check("production-2", edit)
     answer = create(workspace, "--limit", "production")
     assert answer["hosts"] == 1
-    reasons = {(one["host"], one["reason"]): one["detail"] for one in answer["left_out"]}
+    reasons = {(row["host"], row["reason"]): row["detail"] for row in answer["left_out"]}
     assert ("production-1", "unreachable") in reasons
     why = "patchlab-docs : Depends: nowhere but it is not installable"
     assert reasons["production-2", "resolve-failed"] == why
@@ -195,8 +198,8 @@ def test_a_large_file_comes_in_pieces_and_from_another_host_where_one_refuses(
         path.unlink()
     answer = create(workspace, *limited, "staging-1", code=1)
     assert (answer["digest"], answer["path"], answer["hosts"]) == (None, None, 0)
-    failed = [one for one in answer["left_out"] if one["reason"] == "fetch-failed"]
-    assert [(one["host"], one["package"]) for one in failed] == [("staging-1", "patchlab-big")]
+    failed = [row for row in answer["left_out"] if row["reason"] == "fetch-failed"]
+    assert [(row["host"], row["package"]) for row in failed] == [("staging-1", "patchlab-big")]
     assert "403 Forbidden" in failed[0]["detail"]
     assert store(workspace) == {}
 
@@ -212,7 +215,7 @@ def test_a_damaged_package_never_enters_the_store(fresh_lab: Lab, workspace: Pat
     )
     answer = create(workspace, "--package", "patchlab-web", "--limit", "staging-1", code=1)
     assert answer["digest"] is None
-    failed = [one for one in answer["left_out"] if one["reason"] == "fetch-failed"]
+    failed = [row for row in answer["left_out"] if row["reason"] == "fetch-failed"]
     assert "another file" in failed[0]["detail"]
     assert store(workspace) == {}
 

@@ -55,7 +55,7 @@ def test_a_rollout_leaves_such_a_host_alone_and_halts(fresh_lab: Lab, workspace:
     )  # fmt: skip
     assert done.returncode == 3, done.stderr
     status = json.loads(done.stdout.splitlines()[-1])
-    (host,) = (one for one in status["hosts"] if one["name"] == HOST)
+    (host,) = (host for host in status["hosts"] if host["name"] == HOST)
     assert (host["state"], host["stage"]) == ("failed", "prepare")
     assert host["reason"].startswith(REFUSED)
     assert fresh_lab.check(HOST, VERSION) == before

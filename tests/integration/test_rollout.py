@@ -224,15 +224,15 @@ def until_cut_off(lab: Lab, host: str) -> None:
 
 def controllers_of(run: str) -> list[str]:
     """Processes on this machine that still work for the run."""
-    found = []
+    lines = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:
             line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
         except OSError:
             continue
         if run in line and str(os.getpid()) not in path.parts:
-            found.append(line)
-    return found
+            lines.append(line)
+    return lines
 
 
 @over("debian")

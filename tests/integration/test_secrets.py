@@ -85,8 +85,8 @@ def careful(fresh_lab: Lab, workspace: Path) -> Path:
 def test_typed_ones_carry_a_whole_rollout_there_and_back(fresh_lab: Lab, careful: Path) -> None:
     asked = ("-k", "-K")
     talk = ((SSH, PASSWORD), (BECOME, ""))
-    found, _ = typed(careful, ("discover", *asked), *talk)
-    assert {host["status"] for host in found["hosts"]} == {"ok"}
+    parsed, _ = typed(careful, ("discover", *asked), *talk)
+    assert {host["status"] for host in parsed["hosts"]} == {"ok"}
     create = ("plan", "create", "--limit", "staging", "--package", "patchlab-web", *asked)
     plan, _ = typed(careful, create, *talk)
     status, _ = typed(careful, ("rollout", plan["path"], "--yes", *asked), *talk)
@@ -107,13 +107,13 @@ def test_vaulted_ones_carry_a_whole_rollout(fresh_lab: Lab, careful: Path, limit
         f"ansible_password: {vaulted}\nansible_become_password: {vaulted}\n"
     )
     asked = ("--vault-id", "mine@prompt")
-    found, _ = typed(
+    parsed, _ = typed(
         careful,
         ("discover", "--limit", limit, *asked),
         ("Vault password (mine): ", "other"),
         code=1,
     )
-    assert {host["reason"] for host in found["hosts"]} == {
+    assert {host["reason"] for host in parsed["hosts"]} == {
         "a vaulted value cannot be opened (--vault-id)"
     }
     with (careful / "patchctl.yml").open("a") as file:
@@ -144,13 +144,13 @@ def test_typed_ones_outlive_a_reboot(fresh_lab: Lab, careful: Path) -> None:
 def test_a_wrong_one_is_one_line_and_costs_no_host_its_place(fresh_lab: Lab, careful: Path) -> None:
     right, both = ((SSH, PASSWORD), (BECOME, "")), ("-k", "-K")
     fresh_lab.check("canary-1", "rm /etc/ssh/sshd_config.d/password.conf; systemctl restart ssh")
-    found, _ = typed(careful, ("discover", *both), (SSH, "wrong"), (BECOME, ""), code=1)
-    assert {host["name"]: (host["status"], host["reason"]) for host in found["hosts"]} == {
+    parsed, _ = typed(careful, ("discover", *both), (SSH, "wrong"), (BECOME, ""), code=1)
+    assert {host["name"]: (host["status"], host["reason"]) for host in parsed["hosts"]} == {
         **dict.fromkeys(HOSTS, ("unreachable", "permission denied: wrong ssh password")),
         "canary-1": ("unreachable", "permission denied: the host takes no password"),
     }
-    found, _ = typed(careful, ("discover", *both), (SSH, PASSWORD), (BECOME, "wrong"), code=1)
-    reasons = {host["reason"] for host in found["hosts"]}
+    parsed, _ = typed(careful, ("discover", *both), (SSH, PASSWORD), (BECOME, "wrong"), code=1)
+    reasons = {host["reason"] for host in parsed["hosts"]}
     assert reasons == {"wrong sudo password", "permission denied: the host takes no password"}
 
     create = ("plan", "create", "--limit", "staging", "--package", "patchlab-web", *both)
@@ -251,8 +251,8 @@ def test_a_login_that_is_cut_off_leaves_none_in_shared_memory(
 
 def _processes_of(workspace: Path) -> list[int]:
     """The command in that workspace, and all that it has started."""
-    found = [entry for entry in Path("/proc").glob("[0-9]*") if str(workspace) in _all_of(entry)]
-    return [int(entry.name) for entry in found if int(entry.name) != os.getpid()]
+    entries = [entry for entry in Path("/proc").glob("[0-9]*") if str(workspace) in _all_of(entry)]
+    return [int(entry.name) for entry in entries if int(entry.name) != os.getpid()]
 
 
 def _all_of(entry: Path) -> str:
@@ -288,16 +288,16 @@ def planted(workspace: Path, *what: str) -> list[str]:
     places += [Path(os.environ[name]) for name in ("TMPDIR", "XDG_RUNTIME_DIR", "HOME")
                if name in os.environ and Path(os.environ[name]) != Path.home()]  # fmt: skip
     places += [path for path in Path("/tmp").glob("*") if path.name.startswith(("patchctl", "ans"))]
-    found = []
-    for place in places:
-        for top, _, names in os.walk(place):
+    lines = []
+    for top_folder in places:
+        for top, _, names in os.walk(top_folder):
             for path in (Path(top) / name for name in names):
                 try:
                     content = path.read_bytes() if path.is_file() else b""
                 except OSError:
                     continue
-                found += [f"{path}: {word}" for word in what if word.encode() in content]
-    return found
+                lines += [f"{path}: {word}" for word in what if word.encode() in content]
+    return lines
 
 
 @pytest.fixture

@@ -156,8 +156,8 @@ class TestTime:
         drive.applied(HOST)
         well(drive.until_done(Stage.RESTART, HOST))
         fresh_lab.check(HOST, "systemctl stop patchlab-web.socket")
-        found: list[HostOutcome] = []
-        caller = threading.Thread(target=lambda: found.append(drive.once(Stage.VERIFY, HOST)))
+        outcomes: list[HostOutcome] = []
+        caller = threading.Thread(target=lambda: outcomes.append(drive.once(Stage.VERIFY, HOST)))
         caller.start()
         while fresh_lab.exec(HOST, f"ls -d {KEPT}/t-1/call.*").rc != 0:
             time.sleep(0.2)
@@ -165,7 +165,7 @@ class TestTime:
         fresh_lab.check(HOST, "systemctl start patchlab-web.socket")
         caller.join(ATTACH_S + 60)
         assert not caller.is_alive()
-        assert found[0].status in (OutcomeStatus.OK, OutcomeStatus.RUNNING), found[0]
+        assert outcomes[0].status in (OutcomeStatus.OK, OutcomeStatus.RUNNING), outcomes[0]
         # Nothing of the call is left on the host.
         assert fresh_lab.check(HOST, f"ls -d {KEPT}/t-1/call.* 2>/dev/null || true") == ""
         well(drive.until_done(Stage.VERIFY, HOST))

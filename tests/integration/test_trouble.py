@@ -194,7 +194,7 @@ class TestTwoAtOnce:
 
         code, status, _ = ended(process)
         assert code == 0 and set(states(status).values()) == {"succeeded"}
-        assert [one["id"] for one in patchctl(workspace, "rollout", "list")["runs"]] == [run]
+        assert [run["id"] for run in patchctl(workspace, "rollout", "list")["runs"]] == [run]
         for host in HOSTS:
             assert len(upgrades(fresh_lab, host, "patchlab-slow")) == 1, host
         patchctl(workspace, "host", "clean", "staging-1", "--yes")  # the run is over
@@ -237,16 +237,16 @@ def test_the_whole_state_is_private(fresh_lab: Lab, workspace: Path, umask: int)
         assert ended(process)[0] == 0
     finally:
         os.umask(old)
-    found = modes(workspace / ".patchctl")
-    assert wrong(found) == {}
-    assert {name.split("/")[0] for name in found} >= {"audit", "store", "runs", "state.db"}
+    known = modes(workspace / ".patchctl")
+    assert wrong(known) == {}
+    assert {name.split("/")[0] for name in known} >= {"audit", "store", "runs", "state.db"}
     assert (workspace / ".patchctl").stat().st_mode & 0o777 == 0o700
     assert versions(fresh_lab, "patchlab-web", HOSTS[:1]) != before
 
 
 def modes(folder: Path) -> dict[str, tuple[bool, int]]:
     """Path below the folder -> is it a folder, its mode. What vanishes meanwhile is passed over."""
-    found = {}
+    known = {}
     for _ in range(5):
         for top, folders, names in os.walk(folder):
             for name in (*folders, *names):
@@ -256,14 +256,14 @@ def modes(folder: Path) -> dict[str, tuple[bool, int]]:
                 except FileNotFoundError:
                     continue
                 mode = state.st_mode & 0o7777
-                found[str(path.relative_to(folder))] = (path.is_dir(), mode)
+                known[str(path.relative_to(folder))] = (path.is_dir(), mode)
         time.sleep(0.2)
-    return found
+    return known
 
 
-def wrong(found: dict[str, tuple[bool, int]]) -> dict[str, str]:
+def wrong(known: dict[str, tuple[bool, int]]) -> dict[str, str]:
     return {
         name: oct(mode)
-        for name, (is_folder, mode) in found.items()
+        for name, (is_folder, mode) in known.items()
         if mode != (0o700 if is_folder else 0o600)
     }

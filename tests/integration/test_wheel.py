@@ -118,6 +118,6 @@ def test_it_discovers_a_host(installed: Path, lab: Lab, workspace: Path) -> None
         HOME=os.environ.get("HOME", "/root"),
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    (found,) = json.loads(done.stdout)["hosts"]
-    assert (found["name"], found["status"]) == (host, "ok")
-    assert found["packages"] > 100
+    (row,) = json.loads(done.stdout)["hosts"]
+    assert (row["name"], row["status"]) == (host, "ok")
+    assert row["packages"] > 100

@@ -100,9 +100,9 @@ def needed_files(
     )
 
 
-def _from(one: Needed, pairs: Sequence[tuple[str, str]]) -> Needed:
+def _from(needed: Needed, pairs: Sequence[tuple[str, str]]) -> Needed:
     return msgspec.structs.replace(
-        one,
+        needed,
         hosts=tuple(host for host, _ in pairs),
         repositories=tuple(name for _, name in pairs),
     )

@@ -168,8 +168,11 @@ def _package(transition: Transition) -> str:
     return "package " + " ".join(fields)
 
 
-def _repository(one: Transition, name: str) -> str:
-    package, arch = _checked("package", one.package), _checked("architecture", one.arch)
+def _repository(transition: Transition, name: str) -> str:
+    package, arch = (
+        _checked("package", transition.package),
+        _checked("architecture", transition.arch),
+    )
     return f"repository {package} {arch} {_checked('repository', name)}"
 
 

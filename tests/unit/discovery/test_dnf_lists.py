@@ -127,9 +127,9 @@ class TestAsTheyLieThere:
 
     def test_one_that_is_not_registered_is_told_how_it_gets_them(self) -> None:
         said = "This system is not registered with an entitlement server. You can use ..."
-        (found,) = lists(said, "Error: There are no enabled repositories", code=1, sources=())
-        assert found == PackageLists(fault=dnf_lists.UNREGISTERED)
-        assert "`subscription-manager register`" in found.fault
+        (row,) = lists(said, "Error: There are no enabled repositories", code=1, sources=())
+        assert row == PackageLists(fault=dnf_lists.UNREGISTERED)
+        assert "`subscription-manager register`" in row.fault
         # Where it has others, each of these tells of itself.
         assert lists(said)[0].fault == ""
 

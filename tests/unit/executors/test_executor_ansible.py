@@ -248,8 +248,8 @@ class TestARefusedPassword:
         made, _ = executor(tmp_path, refuses(KEY, *HOSTS))
         for harmless in (Stage.PREFLIGHT, Stage.RELEASE):
             made.start(shard(harmless))
-            found, _ = collect(made)
-            assert {outcome.status for outcome in found.values()} == {OutcomeStatus.UNREACHABLE}
+            outcomes, _ = collect(made)
+            assert {outcome.status for outcome in outcomes.values()} == {OutcomeStatus.UNREACHABLE}
         made.start(shard(Stage.APPLY))
         with pytest.raises(AdapterError, match="accepts neither the key nor the user, as on every"):
             collect(made)

@@ -12,10 +12,10 @@ WEB = structs.replace(transition("web"), origin="baseos")
 TRUE, FALSE, OTHER = "a" * 64, "b" * 64, "c" * 64
 
 
-def told(host: str, sha256: str, one: Transition = WEB) -> Resolution:
-    assert one.file is not None
-    file = structs.replace(one.file, sha256=sha256)
-    made = resolution(host, structs.replace(one, file=file), transition("lib"))
+def told(host: str, sha256: str, planned: Transition = WEB) -> Resolution:
+    assert planned.file is not None
+    file = structs.replace(planned.file, sha256=sha256)
+    made = resolution(host, structs.replace(planned, file=file), transition("lib"))
     return structs.replace(made, manager=PackageManager.DNF)
 
 
@@ -24,20 +24,22 @@ def system(name: str, version: str = "9.4") -> HostFacts:
 
 
 def settled(*resolutions: Resolution, systems: dict[str, HostFacts] | None = None) -> Accepted:
-    known = {one.host: system("almalinux") for one in resolutions} | (systems or {})
+    known = {resolution_of_host.host: system("almalinux") for resolution_of_host in resolutions} | (
+        systems or {}
+    )
     return accept(resolutions, known, allow_removals=False)
 
 
 def test_hosts_that_are_told_the_same_are_taken() -> None:
-    found = settled(told("h1", TRUE), told("h2", TRUE))
-    assert [one.host for one in found.taken] == ["h1", "h2"]
-    assert found.left_out == ()
+    accepted = settled(told("h1", TRUE), told("h2", TRUE))
+    assert [taken.host for taken in accepted.taken] == ["h1", "h2"]
+    assert accepted.left_out == ()
 
 
 def test_one_that_is_told_another_file_stays_out_and_both_are_named() -> None:
-    found = settled(told("h1", FALSE), told("h2", TRUE), told("h3", TRUE))
-    assert [one.host for one in found.taken] == ["h2", "h3"]
-    (line,) = found.left_out
+    accepted = settled(told("h1", FALSE), told("h2", TRUE), told("h3", TRUE))
+    assert [taken.host for taken in accepted.taken] == ["h2", "h3"]
+    (line,) = accepted.left_out
     assert (line.host, line.package, line.version) == ("h1", "web", "1.0-2")
     assert line.reason is LeftOutReason.DISPUTED
     assert line.detail == (
@@ -49,13 +51,13 @@ def test_where_no_file_has_more_than_half_nobody_can_tell_who_is_right() -> None
     assert settled(told("h1", FALSE), told("h2", TRUE)).taken == ()
     three = settled(told("h1", FALSE), told("h2", TRUE), told("h3", OTHER))
     assert three.taken == ()
-    assert [one.host for one in three.left_out] == ["h1", "h2", "h3"]
+    assert [row.host for row in three.left_out] == ["h1", "h2", "h3"]
 
 
 def test_hosts_of_one_side_have_one_reason() -> None:
-    found = settled(told("h1", TRUE), told("h2", FALSE), told("h3", TRUE), told("h4", FALSE))
-    assert found.taken == ()
-    assert len({one.detail for one in found.left_out}) == 2
+    accepted = settled(told("h1", TRUE), told("h2", FALSE), told("h3", TRUE), told("h4", FALSE))
+    assert accepted.taken == ()
+    assert len({row.detail for row in accepted.left_out}) == 2
 
 
 def test_nothing_is_taken_of_a_package_for_which_its_hash_alone_vouches() -> None:
@@ -65,7 +67,7 @@ def test_nothing_is_taken_of_a_package_for_which_its_hash_alone_vouches() -> Non
 
 
 def test_one_host_alone_has_nobody_to_be_compared_with() -> None:
-    assert [one.host for one in settled(told("h1", FALSE)).taken] == ["h1"]
+    assert [taken.host for taken in settled(told("h1", FALSE)).taken] == ["h1"]
 
 
 def test_repositories_of_one_name_in_different_systems_are_not_compared() -> None:

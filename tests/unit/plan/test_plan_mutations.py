@@ -30,7 +30,7 @@ from patchctl.workflows.rollout.runs import Rollouts
 
 MANY = 600
 PLAN = whole_plan()
-FLEET = fleet(*(host(name, place) for name, place in PLACES.items()))
+FLEET = fleet(*(host(name, ring) for name, ring in PLACES.items()))
 BEFORE_CVES = Path(__file__).parents[2] / "data/plan/before-cves.lock"
 
 

@@ -17,19 +17,19 @@ SHELL_VALUE = r"\$(?:\{[^}]*\}|\w+|\((?:[^()]|\([^()]*\))*\))"
 @cache
 def texts() -> tuple[str, ...]:
     """Every text of the program with `…` for what is filled in, and every line of its scripts."""
-    found = []
+    messages = []
     for path in sorted((ROOT / "src").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.JoinedStr):
-                found.append("".join(map(part, node.values)))
+                messages.append("".join(map(part, node.values)))
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                found.append(re.sub(r"\{\w*\}", "…", node.value))
+                messages.append(re.sub(r"\{\w*\}", "…", node.value))
     for path in sorted((ROOT / "roles").rglob("*.sh")):
         lines = path.read_text(encoding="utf-8").splitlines()
-        found += [
+        messages += [
             re.sub(SHELL_VALUE, "…", line) for line in lines if not line.lstrip().startswith("#")
         ]
-    return tuple(found)
+    return tuple(messages)
 
 
 def part(value: ast.expr) -> str:

@@ -15,7 +15,7 @@ from patchctl.plan.managers import DECISIONS
 NEUTRAL_ROLES = ("transaction", "apply", "verify", "reboot", "rollback")
 SCRIPTS = sorted(ROLES.glob("*/files/*.sh"))
 MANAGERS = sorted(
-    {found[1] for path in SCRIPTS if (found := re.match(r"manager_([a-z]+)", path.name))}
+    {match[1] for path in SCRIPTS if (match := re.match(r"manager_([a-z]+)", path.name))}
 )
 NEUTRAL = [
     path
@@ -89,14 +89,14 @@ def test_a_function_has_one_meaning() -> None:
     """Scripts are put together, so a second function of a name would take the first one's place.
     Each ends with a main of its own; managers, of which one is taken, define the contract."""
     functions, _ = contract()
-    places: dict[str, list[str]] = defaultdict(list)
+    files_of: dict[str, list[str]] = defaultdict(list)
     for path in SCRIPTS:
         for name in FUNCTION.findall(path.read_text()):
             if name != "main" and (name not in functions or "manager_" not in path.name):
-                places[name].append(str(path.relative_to(ROLES)))
-    assert {name: where for name, where in places.items() if len(where) > 1} == {}
-    assert len(places) > 200
-    assert not functions & places.keys()
+                files_of[name].append(str(path.relative_to(ROLES)))
+    assert {name: where for name, where in files_of.items() if len(where) > 1} == {}
+    assert len(files_of) > 200
+    assert not functions & files_of.keys()
 
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=lambda path: str(path.relative_to(ROLES)))

@@ -93,8 +93,8 @@ def test_the_request_names_the_repository_as_the_host_that_is_asked_does() -> No
     web = structs.replace(SSL, origin="baseos")
     mirrored = structs.replace(SSL, origin="mirror")
     taken = [
-        structs.replace(resolution(host, one), manager=PackageManager.DNF)
-        for host, one in (("s1", web), ("s2", mirrored))
+        structs.replace(resolution(host, planned), manager=PackageManager.DNF)
+        for host, planned in (("s1", web), ("s2", mirrored))
     ]
     (needed,) = needed_files(taken, {"s1": "staging", "s2": "staging"}, RINGS)
     for host, name in (("s1", "baseos"), ("s2", "mirror")):

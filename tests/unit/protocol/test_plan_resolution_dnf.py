@@ -65,9 +65,10 @@ def test_what_no_repository_tells_of_cannot_be_taken() -> None:
 
 @pytest.mark.parametrize("name", ["..", ".new", "a/b", "-x", "$(id)"])
 def test_the_name_of_a_repository_becomes_no_path_and_no_option(name: str) -> None:
-    found = read(STEP.replace(" r", f" {name}"), FILE.replace(" r web", f" {name} web"), HAVE)
+    resolution = read(STEP.replace(" r", f" {name}"), FILE.replace(" r web", f" {name} web"), HAVE)
     assert (
-        found.unusable[0].left_out.detail == "the name of its repository is outside of the grammar"
+        resolution.unusable[0].left_out.detail
+        == "the name of its repository is outside of the grammar"
     )
 
 

@@ -70,7 +70,7 @@ class Host:
             check=True,
         )
         assert done.stderr == ""
-        return {one.repository: one for one in parse(done.stdout)}
+        return {reply.repository: reply for reply in parse(done.stdout)}
 
 
 @pytest.fixture
@@ -90,15 +90,15 @@ class TestTheScript:
         host.repository(f"moved/base-{HASH}/repodata", index, **{"u-updateinfo_xml": UPDATES})
         assert host.answer(shell)["base"] == given()
 
-    @pytest.mark.parametrize("place", ["dnf", "libdnf5"])
+    @pytest.mark.parametrize("cache_folder", ["dnf", "libdnf5"])
     def test_enabled_repositories_are_read_from_the_cache(
-        self, host: Host, shell: list[str], place: str
+        self, host: Host, shell: list[str], cache_folder: str
     ) -> None:
-        host.repository(f"{place}/base-{HASH}/repodata", repomd("u.xml"), u_xml=UPDATES)
-        host.repository(f"{place}/extras-{HASH}/repodata", repomd())
-        host.repository(f"{place}/removed-{HASH}/repodata", repomd("u.xml"), u_xml=b"<old/>")
-        found = host.answer(shell)
-        assert found == {"base": given(), "extras": Nothing(repository="extras")}
+        host.repository(f"{cache_folder}/base-{HASH}/repodata", repomd("u.xml"), u_xml=UPDATES)
+        host.repository(f"{cache_folder}/extras-{HASH}/repodata", repomd())
+        host.repository(f"{cache_folder}/removed-{HASH}/repodata", repomd("u.xml"), u_xml=b"<old/>")
+        replies = host.answer(shell)
+        assert replies == {"base": given(), "extras": Nothing(repository="extras")}
 
     @pytest.mark.skipif(shutil.which("dnf") is not None, reason="a dnf comes before yum")
     def test_yum_names_release_and_architecture(self, host: Host, shell: list[str]) -> None:
@@ -123,9 +123,9 @@ class TestTheScript:
     ) -> None:
         host.tool("unzck", UPDATES.decode())
         host.repository(f"dnf/base-{HASH}/repodata", repomd("u.gz", "u.zck"), u_zck=b"\0ZCK1")
-        found = host.answer(shell)["base"]
-        assert isinstance(found, Given)
-        assert gzip.decompress(found.data).strip() == UPDATES
+        reply = host.answer(shell)["base"]
+        assert isinstance(reply, Given)
+        assert gzip.decompress(reply.data).strip() == UPDATES
 
     @pytest.mark.skipif(shutil.which("unzck") is not None, reason="it is there")
     def test_without_the_tool_for_it_it_is_said(self, host: Host, shell: list[str]) -> None:
@@ -138,9 +138,9 @@ class TestTheScript:
         with (large / "u.xml").open("wb") as file:
             file.truncate((40 << 20) + 1)
         host.repository(f"dnf/extras-{HASH}/repodata", repomd("u.xml"), u_xml=UPDATES)
-        found = host.answer(shell)
-        assert "41943041 bytes" in getattr(found["base"], "failure", "")
-        assert found["extras"] == given("extras")
+        replies = host.answer(shell)
+        assert "41943041 bytes" in getattr(replies["base"], "failure", "")
+        assert replies["extras"] == given("extras")
 
     @pytest.mark.parametrize(
         "said",
@@ -152,9 +152,9 @@ class TestTheScript:
         host.tool("dnf", REPOLIST, makecache=said)
         for name in ("base", "extras"):
             host.repository(f"dnf/{name}-{HASH}/repodata", repomd("u.xml"), u_xml=UPDATES)
-        found = host.answer(shell)
-        assert isinstance(found["base"], Nothing) and found["base"].failure
-        assert found["extras"] == given("extras")
+        replies = host.answer(shell)
+        assert isinstance(replies["base"], Nothing) and replies["base"].failure
+        assert replies["extras"] == given("extras")
 
     def test_where_dnf_fails_the_host_does(self, host: Host, shell: list[str]) -> None:
         host.tool("dnf", REPOLIST, makecache="Error: no route", code=1)

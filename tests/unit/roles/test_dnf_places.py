@@ -51,7 +51,7 @@ def program(root: Path, name: str, script: str) -> None:
 
 class TestTheCache:
     @pytest.mark.parametrize(
-        ("settings", "place"),
+        ("settings", "folder"),
         [
             ("", "ROOT/default"),
             ("cachedir = /srv/dnf/ ", "/srv/dnf"),
@@ -61,10 +61,10 @@ class TestTheCache:
         ],
     )
     def test_is_where_the_site_has_it(
-        self, shell: list[str], tmp_path: Path, settings: str, place: str
+        self, shell: list[str], tmp_path: Path, settings: str, folder: str
     ) -> None:
         program(tmp_path, "dnf", 'echo "cachedir = /srv/x86_64"')
-        assert ask(shell, tmp_path, "dnf_cache", settings) == place
+        assert ask(shell, tmp_path, "dnf_cache", settings) == folder
 
     def test_lists_and_indexes_are_looked_for_there(self, shell: list[str], tmp_path: Path) -> None:
         folder = tmp_path / "moved" / "base-0123456789abcdef" / "repodata"

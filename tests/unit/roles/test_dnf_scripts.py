@@ -262,13 +262,13 @@ class TestTheCauseWhereScriptsRan:
 
     def test_what_it_says_of_the_system_is_told_as_said_then(self, shell: list[str]) -> None:
         said = "cp: /srv/x: No space left on device"
-        found = self.cause(shell, RUN.format(script=said))
-        assert found == f"said while scripts ran: {said}"
+        cause = self.cause(shell, RUN.format(script=said))
+        assert cause == f"said while scripts ran: {said}"
 
     def test_so_is_an_error_where_all_ends_in_the_middle(self, shell: list[str]) -> None:
         cut = RUN.format(script="error: unpacking of archive failed").partition("  Verifying")[0]
-        found = self.cause(shell, cut)
-        assert found == "said while scripts ran: error: unpacking of archive failed"
+        cause = self.cause(shell, cut)
+        assert cause == "said while scripts ran: error: unpacking of archive failed"
 
     def test_words_of_dnf_after_its_last_line_of_rpm_count(self, shell: list[str]) -> None:
         said = RUN.format(script="x") + "Error: [Errno 28] No space left on device\n"
