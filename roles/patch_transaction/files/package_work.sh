@@ -145,6 +145,7 @@ applied() {
   say_packages
   { say_conffiles "$tx/before/conffiles" && say_etc; } || say note "configuration files could not be compared: $save_error"
   say_state
+  look_beyond
   if [ "$code" -eq 124 ] || [ "$code" -eq 137 ]; then
     check packages failed "$(why_ended)"
   elif [ "$code" -ne 0 ]; then
@@ -153,21 +154,22 @@ applied() {
     check packages failed "not fully installed: $(audit)"
   elif [ -n "$(not_at to)" ]; then
     check packages failed "not at the planned version: $(not_at to)"
-  elif ! beyond_plan=$(changed_beyond "$tx/before/change") || [ -n "$beyond_plan" ]; then
-    check_beyond
+  elif [ -n "$beyond_plan" ] && [ "$again" = no ]; then
+    check packages failed "more changed than the plan says: $beyond_plan"
   else
     check packages ok "$(planned) packages at their planned versions"
   fi
 }
 
-# A start that was cut off may lie long ago: what changed since then need not be its doing.
-check_beyond() {
+# Whatever else went wrong: the undo must know. A start that was cut off may lie long ago, and what changed
+# since then need not be its doing.
+look_beyond() {
+  beyond_plan=$(changed_beyond "$tx/before/change") || beyond_plan="what else changed cannot be told"
+  if [ -z "$beyond_plan" ]; then return; fi
   if [ "$again" = yes ]; then
-    say note "besides the planned packages, since this began: ${beyond_plan:-cannot be told}"
-    check packages ok "$(planned) packages at their planned versions"
+    say note "besides the planned packages, since this began: $beyond_plan"
   else
-    keep "$tx/beyond" "$beyond_plan" || say note "what else changed could not be written down"
-    check packages failed "more changed than the plan says: ${beyond_plan:-what else changed cannot be told}"
+    keep "$tx/beyond" "$beyond_plan" || say note "the undo cannot be told what else changed"
   fi
 }
 
