@@ -1,1 +1,1 @@
-"""Assessment and snapshot to a frozen plan. Pure: no file, no network, no clock."""
+"""Make a frozen plan from an assessment and a snapshot. Pure: no file, no network, no clock."""

@@ -1,4 +1,4 @@
-"""Settle: which resolved transactions the plan takes, and why it leaves out the others."""
+"""Decide which resolved transactions the plan takes, and why it leaves out the others."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -12,7 +12,10 @@ from .disputed import undisputed
 
 
 class Accepted(Record):
-    """`taken` by host name, sorted; each has at least one transition."""
+    """The resolutions that a plan takes, and what it leaves out.
+
+    `taken` is sorted by host name, and each resolution has at least one transition.
+    """
 
     taken: tuple[Resolution, ...]
     left_out: tuple[LeftOut, ...]
@@ -25,7 +28,10 @@ def accept(
     allow_removals: bool,
     exclusions: Sequence[Exclusion] = (),
 ) -> Accepted:
-    """Take what can be done as it stands; the rest is left out with its reason."""
+    """Take the resolutions that can be carried out as they are; leave out the others with a reason.
+
+    `facts` is by host name and has every host of the resolutions.
+    """
     rules = Rules(exclusions)
     taken: list[Resolution] = []
     left_out: list[LeftOut] = []
@@ -85,7 +91,10 @@ def _refusal(resolution: Resolution, facts: HostFacts, *, allow_removals: bool) 
 
 
 def _excluded(resolution: Resolution, rules: Sequence[Exclusion]) -> LeftOut | None:
-    """The host was asked to hold them: where it does not, nothing of it is taken."""
+    """Return why the host is left out where its transaction changes an excluded package, else None.
+
+    The host was asked to hold these packages; a host that does not do so is left out as a whole.
+    """
     for transition in resolution.transitions if rules else ():
         rule = excluding(rules, (transition.package, transition.source))
         if rule is not None:
@@ -100,10 +109,10 @@ def _excluded(resolution: Resolution, rules: Sequence[Exclusion]) -> LeftOut | N
 
 
 def missing_space(file_systems: Sequence[FileSystem], needed_kib: Mapping[str, int]) -> str:
-    """ "" where there is room, else the first file system without, in words.
+    """Return the first file system without enough free space, in words; "" where all have enough.
 
-    Needs of paths on one file system add up. A path on no known file system is not judged here:
-    preflight looks again on the host itself.
+    `needed_kib` is path -> KiB; the needs of paths on one file system are added up. A path on no
+    known file system is not checked here, because preflight checks again on the host itself.
     """
     demand: dict[str, int] = {}
     free = {file_system.mount: file_system.free_kib for file_system in file_systems}

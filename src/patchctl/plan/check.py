@@ -1,8 +1,8 @@
 """Check that a plan is complete and sane, each time one is read and before anything uses it.
 
-A digest tells that a body is what somebody sealed, not who, nor that it makes sense: whoever can
-write a file can seal anything. What passes here neither crashes a reader nor meets a shell, a path
-or a template with a word outside of the grammar.
+A digest proves that a body was not changed after it was sealed. It proves neither who sealed it nor
+that it makes sense: everybody who can write a file can seal any content. A plan that passes these
+checks crashes no reader, and hands no word outside of the grammar to a shell, a path or a template.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ from ..models.words import count
 from .cohorts import ident
 from .waves import at_once
 
-# 9999-12-31 23:59:59 UTC, the last moment that datetime can say.
+# 9999-12-31 23:59:59 UTC, the last moment that datetime can hold.
 _LAST_SECOND = 253_402_300_799
 _LARGEST_FILE = 10**15
 _SECONDS = (
@@ -41,16 +41,16 @@ _SECONDS = (
 
 
 class _Wrong(Exception):
-    """What is wrong at a place of the plan. Caught in here."""
+    """A value of the plan is wrong: where it is, and why. Caught in this module."""
 
     def __init__(self, where: str, what: str) -> None:
         super().__init__(f"{where}: {what}")
 
 
 def check(plan: Plan, where: str) -> None:
-    """Raise InvalidInputError with the first place of the plan that cannot be right.
+    """Raise InvalidInputError for the first value of the plan that cannot be right.
 
-    `where` names the plan's source. The digest is not looked at.
+    `where` names the plan's source in the error. The digest is not checked here.
     """
     try:
         _within("about.created", plan.about.created, _LAST_SECOND)
@@ -223,7 +223,7 @@ def _host(here: str, host: PlannedHost, rings: Mapping[str, RingPolicy], cohorts
 
 
 def _outside(body: PlanBody) -> None:
-    """What speaks of hosts and packages beside the transitions."""
+    """Check the lists beside the transitions that name hosts and packages."""
     for index, line in enumerate(body.left_out):
         _word(f"body.left_out[{index}].host", "host", line.host)
     for index, look in enumerate(body.could_not_look):
@@ -303,5 +303,5 @@ def _unique(here: str, what: str, values: Iterable[str]) -> None:
 
 
 def _shown(text: str) -> str:
-    """Short, on one line, and no terminal takes it for a command."""
+    """Return the text shortened, on one line, and without control characters for a terminal."""
     return ascii(text if len(text) <= 80 else text[:79] + "…")

@@ -1,4 +1,4 @@
-"""Build cohorts: hosts with the same closed transaction share one list of transitions."""
+"""Build cohorts: hosts with the same complete transaction share one list of transitions."""
 
 from collections.abc import Iterable, Sequence
 
@@ -10,7 +10,10 @@ from .undo import classify
 
 
 def ident(manager: PackageManager, transitions: tuple[Transition, ...]) -> str:
-    """`c-<12 hex>` of the content: equal transactions have one name in every plan."""
+    """Return the cohort's id, `c-` and 12 hex digits of a hash of its content.
+
+    Equal transactions have the same id in every plan.
+    """
     content = canonical.digest({"manager": manager, "transitions": transitions})
     return "c-" + content.removeprefix("sha256:")[:12]
 
@@ -18,7 +21,10 @@ def ident(manager: PackageManager, transitions: tuple[Transition, ...]) -> str:
 def cohort(
     manager: PackageManager, transitions: Iterable[Transition], undo_safe: Sequence[str] = ()
 ) -> Cohort:
-    """The cohort of one closed transaction. Equal transactions give equal cohorts."""
+    """Return the cohort of a complete transaction. Equal transactions give equal cohorts.
+
+    `undo_safe` are globs of names, as in `undo.classify`.
+    """
     rows = tuple(
         classify(transition, manager, undo_safe)
         for transition in sorted(

@@ -1,4 +1,4 @@
-"""Compare two plans, for a review."""
+"""Compare two plans, so that a person can review the differences."""
 
 from collections import defaultdict
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _Key = tuple[str, str, Action, str, str]
 
 
 def diff(before: Plan, after: Plan) -> PlanDiff:
-    """What `after` has that `before` has not, and the other way round."""
+    """Return what `after` has and `before` lacks, and what `before` has and `after` lacks."""
     old, new = before.body, after.body
     old_rows, new_rows = _rows(old), _rows(new)
     old_hosts, new_hosts = _hosts(old), _hosts(new)
@@ -65,15 +65,15 @@ def _hooks(old: PlanBody, new: PlanBody) -> tuple[str, ...]:
 
 
 def _sees(old: PlanBody, new: PlanBody) -> tuple[str, ...]:
-    """What hooks of both plans see that saw something else before."""
+    """Return a line for each hook of both plans that may see other hosts than before."""
     before = {(ring.name, hook.stage): hook for ring in old.rings for hook in ring.hooks}
-    told = (
+    lines = (
         f"{hook.stage} sees {hook.sight} now, {saw.sight} before"
         for ring in new.rings
         for hook in ring.hooks
         if (saw := before.get((ring.name, hook.stage))) is not None and saw.sees != hook.sees
     )
-    return tuple(dict.fromkeys(told))
+    return tuple(dict.fromkeys(lines))
 
 
 def _probes(body: PlanBody) -> dict[str, tuple[Probe, ...]]:
@@ -126,7 +126,10 @@ def _changes(rows: set[tuple[str, _Key]]) -> tuple[Change, ...]:
 def _cves(
     here: Mapping[tuple[str, _Key], Transition], there: Mapping[tuple[str, _Key], Transition]
 ) -> tuple[CveChange, ...]:
-    """What is removed here and not there, by source package; hosts that agree together."""
+    """Return the CVEs that `here` removes and `there` does not, by source package.
+
+    Hosts that have the same CVEs of a source package are in one change.
+    """
     known = _removed(there)
     groups: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     for (host, source), cves in _removed(here).items():
@@ -149,7 +152,7 @@ def _removed(rows: Mapping[tuple[str, _Key], Transition]) -> dict[tuple[str, str
 
 
 def _left_out(here: PlanBody, there: PlanBody) -> tuple[LeftOut, ...]:
-    # The detail is for people and may name sizes or times; it makes no difference.
+    # The detail is text for people with sizes or times in it, so it is not compared.
     known = {_missing(row) for row in there.left_out}
     return tuple(row for row in here.left_out if _missing(row) not in known)
 

@@ -1,8 +1,8 @@
-"""Disputed files: hosts of one system are told different files for one version by one repository.
+"""Leave out hosts that report different files for one version of a package in one repository.
 
-A file is fetched through one host and goes to others. Only those get it that tell its very SHA-256
-from the metadata of their own repository: they are one cohort. Where hosts tell different ones, one
-of them lies or was lied to, so that not all may be taken.
+A file is fetched through one host and then pushed to others. A host gets a file only if its own
+repository metadata has the same SHA-256; such hosts are one cohort. Where hosts of one system
+report different hashes for one version, at least one host or its mirror is wrong or malicious.
 """
 
 from collections import defaultdict
@@ -15,7 +15,7 @@ from ..models.resolution import Resolution
 
 
 class _File(Record):
-    """What must be one file wherever it is told of."""
+    """The key of a package file: hosts that report the same key must report the same hash."""
 
     manager: str
     system: str
@@ -28,18 +28,18 @@ class _File(Record):
 def undisputed(
     taken: Iterable[Resolution], facts: Mapping[str, HostFacts]
 ) -> tuple[tuple[Resolution, ...], tuple[LeftOut, ...]]:
-    """The resolutions that may be taken, and the others with the reason.
+    """Return the resolutions without disputed files, and what is left out for its disputed files.
 
-    What more than half of the hosts tell is taken, so that one host does not keep updates from all
-    others. Without such a majority nothing is, and nothing of a package that has no signature: for
-    that one its hash is all that vouches.
+    A hash that more than half of the hosts report wins, so that a single host cannot keep updates
+    from all others. Without a majority all of these hosts are left out. So are they where the
+    package has no signature, because then its hash is the only proof.
     """
     resolutions = tuple(taken)
     left_out = {
         host: line
-        for file, told in _told(resolutions, facts).items()
-        if len(told) > 1
-        for host, line in _minority(file, told)
+        for file, reports in _reports(resolutions, facts).items()
+        if len(reports) > 1
+        for host, line in _minority(file, reports)
     }
     return (
         tuple(resolution for resolution in resolutions if resolution.host not in left_out),
@@ -47,25 +47,30 @@ def undisputed(
     )
 
 
-# SHA-256 -> (host, its package is signed) of those that tell it.
-_Told = dict[str, list[tuple[str, bool]]]
+# SHA-256 -> the hosts that report it, each with whether its package is signed.
+_Reports = dict[str, list[tuple[str, bool]]]
 
 
-def _told(resolutions: Iterable[Resolution], facts: Mapping[str, HostFacts]) -> dict[_File, _Told]:
-    told: dict[_File, _Told] = defaultdict(lambda: defaultdict(list))
+def _reports(
+    resolutions: Iterable[Resolution], facts: Mapping[str, HostFacts]
+) -> dict[_File, _Reports]:
+    reports: dict[_File, _Reports] = defaultdict(lambda: defaultdict(list))
     for resolution in resolutions:
         system = _system(facts[resolution.host])
         for step in resolution.transitions:
-            # Repositories without a name are not to be taken for one.
+            # Two repositories without a name are not the same repository.
             if step.file is not None and step.origin:
-                told[_file(resolution, system, step)][step.file.sha256].append(
+                reports[_file(resolution, system, step)][step.file.sha256].append(
                     (resolution.host, not step.unsigned)
                 )
-    return told
+    return reports
 
 
 def _system(facts: HostFacts) -> str:
-    """Rebuilds of one distribution have repositories of the same names with other files in them."""
+    """Return the id, major version and codename of the host's system.
+
+    Rebuilds of a distribution have repositories of the same names, but other files in them.
+    """
     return f"{facts.os.id} {facts.os.version_id.partition('.')[0]} {facts.os.codename}"
 
 
@@ -80,18 +85,21 @@ def _file(resolution: Resolution, system: str, transition: Transition) -> _File:
     )
 
 
-def _minority(file: _File, told: _Told) -> Iterable[tuple[str, LeftOut]]:
-    """Of each host that tells what is not taken, why. It names the first host of either side."""
-    ranked = sorted(told, key=lambda sha256: (-len(told[sha256]), sha256))
-    hosts = sum(map(len, told.values()))
-    signed = all(is_signed for rows in told.values() for _, is_signed in rows)
-    majority = ranked[0] if signed and 2 * len(told[ranked[0]]) > hosts else ""
+def _minority(file: _File, reports: _Reports) -> Iterable[tuple[str, LeftOut]]:
+    """Yield (host, why it is left out) for each host whose hash is not taken.
+
+    The reason names the first host of each of the two sides.
+    """
+    ranked = sorted(reports, key=lambda sha256: (-len(reports[sha256]), sha256))
+    hosts = sum(map(len, reports.values()))
+    signed = all(is_signed for rows in reports.values() for _, is_signed in rows)
+    majority = ranked[0] if signed and 2 * len(reports[ranked[0]]) > hosts else ""
     for sha256 in ranked:
         if sha256 == majority:
             continue
         other = ranked[0] if sha256 != ranked[0] else ranked[1]
-        names = min(told[sha256])[0], min(told[other])[0]
-        for host, _ in told[sha256]:
+        names = min(reports[sha256])[0], min(reports[other])[0]
+        for host, _ in reports[sha256]:
             yield (
                 host,
                 LeftOut(

@@ -53,13 +53,14 @@ def freeze(
     could_not_look: Iterable[CouldNotLook] = (),
     exclusions: Sequence[Exclusion] = (),
 ) -> PlanBody:
-    """The body. Equal inputs give equal bytes, in whatever order they come.
+    """Return the body of a plan. Equal inputs in any order give equal bytes.
 
-    `resolutions` are those that the plan takes: every host has a ring of the settings and facts in
-    the snapshot; two resolutions of one host are a caller's bug. `proven` is ring to what earlier
-    runs have proven there. `feeds` are those by which the resolutions' CVEs were judged. `hooks`
-    are the files of the settings' hooks. `could_not_look` is what the snapshot could not tell.
-    `exclusions` held when the updates were selected.
+    `resolutions` are those that the plan takes: each host has a ring of the settings and facts in
+    the snapshot; two resolutions of one host are a bug of the caller. `proven` is ring -> the
+    `proof_key`s that earlier runs proved there. `feeds` are the feeds that gave the CVEs of the
+    resolutions. `hooks` are the files of the settings' hooks. `could_not_look` are the hosts and
+    repositories that the snapshot has no data of. `exclusions` are the rules by which the updates
+    were selected.
     """
     taken = {resolution.host: resolution for resolution in resolutions}
     left_out = tuple(left_out)
@@ -125,7 +126,11 @@ def freeze(
 def _of_the_plan(
     exclusions: Iterable[Exclusion], planned: Collection[str], left_out: Iterable[LeftOut]
 ) -> Iterator[Exclusion]:
-    """The rules without hosts that the plan has nothing of: an edit there leaves it as it is."""
+    """Yield the exclusions that concern the plan, each with only the hosts that it has to do with.
+
+    An exclusion without hosts is for all hosts, and stays. An edit of the inventory for any other
+    host does not change the plan.
+    """
     concerned = {row.host for row in left_out if row.reason is LeftOutReason.EXCLUDED}
     concerned |= set(planned)
     for exclusion in exclusions:
@@ -135,12 +140,12 @@ def _of_the_plan(
 
 
 def seal(body: PlanBody, about: PlanAbout) -> Plan:
-    """The plan of that body: its digest is its identity."""
+    """Return the plan with that body. The digest of the body is the plan's identity."""
     return Plan(digest=canonical.digest(body), body=body, about=about)
 
 
 def _assign(taken: Iterable[Resolution], undo_safe: Sequence[str]) -> dict[str, Cohort]:
-    """Host -> cohort. In a large fleet most transactions are alike: each is made once."""
+    """Return host -> cohort. Equal transactions, common in a large fleet, share one cohort."""
     made: dict[object, Cohort] = {}
     assigned = {}
     for resolution in taken:
@@ -178,7 +183,7 @@ def _ring_hosts(
 
 
 def expected_seconds(cohort: Cohort, *, reboots: bool) -> int:
-    """A coarse guess, by the pace of the cohort's package manager and 120 s for a reboot."""
+    """Estimate the seconds that a host takes, by its package manager's pace; a reboot is 120 s."""
     pace = DECISIONS[cohort.manager].pace
     return (
         pace.around_s
@@ -188,12 +193,15 @@ def expected_seconds(cohort: Cohort, *, reboots: bool) -> int:
     )
 
 
-# Where the inventory lies on the machine that reads it: no property of the fleet.
+# Paths of the inventory on the machine that reads it. They are not part of the fleet.
 _PLACES = frozenset({"inventory_dir", "inventory_file"})
 
 
 def fleet_digest(hosts: Iterable[Host]) -> str:
-    """Of the planned hosts only: an edit that touches none of them leaves the plan as it is."""
+    """Return the digest of the planned hosts' inventory data.
+
+    An inventory edit that changes none of these hosts leaves the digest as it is.
+    """
     return canonical.digest(
         [
             {
@@ -214,7 +222,7 @@ def fleet_digest(hosts: Iterable[Host]) -> str:
 
 
 def _without_floats(value: Any) -> Any:
-    """Inventory variables may be floats, canonical JSON has none; repr is their shortest text."""
+    """Replace floats by their repr: inventory variables may be floats, canonical JSON has none."""
     if isinstance(value, float):
         return {"float": repr(value)}
     if isinstance(value, dict):
@@ -237,7 +245,7 @@ def _policy_digest(settings: Settings) -> str:
 
 
 def check_rings(rings: Sequence[RingPolicy], fleet: Fleet) -> None:
-    """Raises UsageError where the fleet has a ring that the settings do not name."""
+    """Raise UsageError where the fleet has a ring that the settings do not name."""
     names = {ring.name for ring in rings}
     for host in fleet.hosts:
         if host.ring is not None and host.ring not in names:

@@ -1,4 +1,4 @@
-"""Compare the files of a plan's hooks with those of today. Pure."""
+"""Compare the files of a plan's hooks with the files that the workspace has now. Pure."""
 
 from collections.abc import Collection, Iterable, Iterator
 
@@ -8,17 +8,17 @@ from ..models.plan import HookFile, HookMode, PlanBody
 from ..models.policy import RingPolicy
 from ..models.words import some
 
-_SAID = 3
+_MOST_NAMED = 3
 
 
 def changed(planned: Iterable[HookFile], there: Iterable[HookFile]) -> tuple[tuple[str, str], ...]:
-    """(path, what is different), sorted by path; nothing where the files are the plan's."""
+    """Return (path, difference in words), sorted by path; empty where the files are the plan's."""
     return tuple(_changes(planned, there))
 
 
-def said(changes: tuple[tuple[str, str], ...]) -> str:
-    """The first of these changes as one sentence without its end."""
-    return some((f"{path} {what}" for path, what in changes), _SAID)
+def summary(changes: tuple[tuple[str, str], ...]) -> str:
+    """Return the first three changes and the number of the others, without a full stop."""
+    return some((f"{path} {what}" for path, what in changes), _MOST_NAMED)
 
 
 def _changes(planned: Iterable[HookFile], there: Iterable[HookFile]) -> Iterator[tuple[str, str]]:
@@ -44,8 +44,10 @@ def _difference(before: HookFile, now: HookFile) -> str | None:
 
 
 def refuse_unknown_groups(rings: Iterable[RingPolicy], known: Collection[str]) -> None:
-    """Raise InvalidInputError where a hook sees a group that the inventory has not: a loop over
-    that group would reach nobody."""
+    """Raise InvalidInputError where the inventory lacks a group that a hook's `sees` names.
+
+    A loop of the hook over that group would do nothing.
+    """
     for hook in dict.fromkeys(hook for ring in rings for hook in ring.hooks):
         for group in hook.sees:
             if group != EVERYTHING and group not in known:
@@ -57,7 +59,7 @@ def refuse_unknown_groups(rings: Iterable[RingPolicy], known: Collection[str]) -
 
 
 def refuse_without_digests(body: PlanBody) -> None:
-    """Raise InvalidInputError for a plan that has hooks and does not say which files they are."""
+    """Raise InvalidInputError for a plan that has hooks but no digests of their files."""
     if body.hook_names and not body.hooks:
         raise InvalidInputError(
             "the plan was made before plans had the digests of their hooks"

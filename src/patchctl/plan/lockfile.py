@@ -19,15 +19,15 @@ class _Version(msgspec.Struct):
 
 
 def encode(plan: Plan) -> bytes:
-    """Canonical JSON with a newline at its end."""
+    """Return the plan as canonical JSON with a newline at its end."""
     return canonical.encode(plan) + b"\n"
 
 
 def decode(data: bytes, where: str) -> Plan:
-    """The plan in `data`; `where` names its source in errors.
+    """Return the plan in `data`; `where` names its source in errors.
 
-    Raises InvalidInputError where it is no plan, one of another version, or one that cannot be
-    right (see `check`), IntegrityError where its body does not have the digest that it says.
+    Raises InvalidInputError where it is no plan, has another format version, or cannot be right
+    (see `check`), IntegrityError where the digest of the body is not the one that it states.
     """
     try:
         raw = msgspec.json.decode(data, type=_Raw)
@@ -47,16 +47,16 @@ def decode(data: bytes, where: str) -> Plan:
         plan = msgspec.json.decode(data, type=Plan)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise _no_plan(where, error) from error
-    if canonical.digest(plan.body) != body:  # a default that is written out, an int as a float
+    if canonical.digest(plan.body) != body:  # a default is written out, or an int as a float
         raise _changed(where, raw.digest)
     check(plan, where)
     return plan
 
 
 def _no_plan(where: str, error: Exception) -> InvalidInputError:
-    said = " ".join(str(error).split())[:300]  # it may quote what stands in the file
+    cause = " ".join(str(error).split())[:300]  # it may quote parts of the file
     return InvalidInputError(
-        f"no plan: {said}", where=where, hint="name a file made by `patchctl plan create`"
+        f"no plan: {cause}", where=where, hint="name a file made by `patchctl plan create`"
     )
 
 

@@ -1,4 +1,4 @@
-"""Say what could not be looked at when a plan is made, and hold the hosts that this concerns."""
+"""List the hosts and repositories that a plan has no current data of, and hold back such hosts."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -14,17 +14,21 @@ from ..models.words import count, moment, more
 from ..protocol.cleaning import sentence
 from ..protocol.managers import SUPPORTED
 
-# Reasons that a host is given where nothing of it is wanted. They are true where all was looked at.
+# Reasons of a host that has nothing to do. They are true only where all its repositories were read.
 _NOTHING = frozenset({LeftOutReason.NO_UPDATES, LeftOutReason.NO_FINDING})
-# Sections of an answer that tell of updates.
+# Sections of a host's answer that are about updates.
 _OF_UPDATES = frozenset({"pending", "advisories"})
 
 
 class Looks(Record):
-    """`hosts` could not be looked at at all, `repositories` are those of other hosts, "" where it
-    is all of a host's; `optional` are those that their hosts are told to go on without, which keeps
-    no host back. `unreadable` are hosts that said something of their pending updates in a form that
-    is not known: the others of their updates count, but none of them is up to date. All sorted."""
+    """What a plan has no current data of, each list sorted by host.
+
+    `hosts` gave no usable data at all. `repositories` are repositories of other hosts that could
+    not be read; an empty name means all repositories of the host. `optional` are repositories that
+    the host's own settings let it go on without; they hold back no host. `unreadable` are hosts
+    with lines about pending updates that could not be parsed: their other updates are planned, but
+    no such host counts as up to date. `policy` says what becomes of hosts in `repositories`.
+    """
 
     hosts: tuple[CouldNotLook, ...] = ()
     repositories: tuple[CouldNotLook, ...] = ()
@@ -34,7 +38,7 @@ class Looks(Record):
 
     @property
     def all(self) -> tuple[CouldNotLook, ...]:
-        """Everything, by host."""
+        """All rows, sorted by host."""
         rows = (*self.hosts, *self.repositories, *self.optional, *self.unreadable)
         return tuple(sorted(rows, key=_order))
 
@@ -43,9 +47,11 @@ class Looks(Record):
         """Hosts that the policy leaves out for their repositories, with the reason."""
         return _reasons(self.repositories) if self.policy is StaleLists.HOLD else {}
 
-    def honest(self, left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
-        """The same, but no host is up to date that has repositories nobody could look into, or
-        pending updates that nobody could read."""
+    def mark_uncertain(self, left_out: Iterable[LeftOut]) -> tuple[LeftOut, ...]:
+        """Return the rows; a host in `repositories` or `unreadable` is not called up to date.
+
+        Its row "nothing to do" becomes STALE_LISTS with the reason.
+        """
         reasons = _reasons((*self.repositories, *self.unreadable))
         return tuple(
             structs.replace(row, reason=LeftOutReason.STALE_LISTS, detail=reasons[row.host])
@@ -55,12 +61,12 @@ class Looks(Record):
         )
 
 
-def _reasons(looked: Iterable[CouldNotLook]) -> dict[str, str]:
-    """Why, by host."""
+def _reasons(rows: Iterable[CouldNotLook]) -> dict[str, str]:
+    """Return host -> its first reason, with the number of the others."""
     rows_of: dict[str, list[CouldNotLook]] = {}
-    for row in looked:
+    for row in rows:
         rows_of.setdefault(row.host, []).append(row)
-    return {host: _reason(rows) for host, rows in rows_of.items()}
+    return {host: _reason(of_host) for host, of_host in rows_of.items()}
 
 
 def _order(row: CouldNotLook) -> tuple[str, str, str]:
@@ -69,8 +75,8 @@ def _order(row: CouldNotLook) -> tuple[str, str, str]:
 
 def _reason(rows: Sequence[CouldNotLook]) -> str:
     first = rows[0]
-    said = f"{first.repository}: {first.reason}" if first.repository else first.reason
-    return f"{said}; {more(len(rows) - 1)}" if rows[1:] else said
+    reason = f"{first.repository}: {first.reason}" if first.repository else first.reason
+    return f"{reason}; {more(len(rows) - 1)}" if rows[1:] else reason
 
 
 def looks(
@@ -81,9 +87,10 @@ def looks(
     policy: StaleLists,
     oldest: int,
 ) -> Looks:
-    """What the snapshot could not tell of the hosts that are asked for: those with a ring, in
-    `limit` (None: all). `oldest`: lists that were fetched before that moment tell nothing, epoch
-    seconds UTC.
+    """Return what the snapshot has no current data of, for the hosts in `limit` (None: all).
+
+    Hosts without a ring are ignored, because no plan has them. Package lists that were fetched
+    before `oldest`, epoch seconds UTC, are too old.
     """
     asked = {
         host.name
@@ -101,7 +108,7 @@ def looks(
         if result.status is not HostStatus.OK or facts is None:
             hosts.append(CouldNotLook(host=result.name, reason=sentence(result.reason)))
         elif "pending" in facts.unread:
-            # One faulty line of its sources hides all repositories: no less than one that fails.
+            # One faulty line in its sources hides all repositories of the host.
             whole = repositories if facts.manager in SUPPORTED else hosts
             whole.append(CouldNotLook(host=result.name, reason=_unread(facts)))
         else:
@@ -120,8 +127,10 @@ def looks(
 
 
 def refused(fleet: Fleet, limit: Collection[str] | None) -> tuple[CouldNotLook, ...]:
-    """Hosts of the inventory that nobody asked, since the fleet cannot have their names. None where
-    `limit` does not mean the whole fleet: which patterns fit such a name is not known."""
+    """Return hosts of the inventory that were not asked because their names are refused.
+
+    Empty where `limit` is not the whole fleet: no pattern can be compared with a refused name.
+    """
     if limit is not None and {host.name for host in fleet.hosts} - set(limit):
         return ()
     rows = (
@@ -144,20 +153,23 @@ def _unread(facts: HostFacts) -> str:
 
 
 def _unreadable(host: str, facts: HostFacts) -> Iterator[CouldNotLook]:
-    """A line that is not understood may be an update, or what makes one a security update."""
+    """Yield a row where lines about updates could not be parsed.
+
+    Such a line may be an update, or the advisory that makes an update a security update.
+    """
     lines = [row.line for row in facts.unparsed if row.section in _OF_UPDATES]
     if lines and facts.manager in SUPPORTED:
-        said = (
+        reason = (
             f"{count(len(lines), 'line')} of its pending updates could not be read: {lines[0][:80]}"
         )
-        yield CouldNotLook(host=host, reason=sentence(said))
+        yield CouldNotLook(host=host, reason=sentence(reason))
 
 
 def _repositories(
     host: str, facts: HostFacts, oldest: int, *, optional: bool
 ) -> Iterator[CouldNotLook]:
     if facts.manager not in SUPPORTED:
-        return  # its hosts are in no plan
+        return  # no plan has a host with another package manager
     if not facts.lists and not optional:
         reason = "when its package lists were fetched is not known; discover it again"
         yield CouldNotLook(host=host, reason=reason)

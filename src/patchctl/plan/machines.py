@@ -1,4 +1,4 @@
-"""Refuse one machine under two names: it would be patched twice, perhaps in two rings."""
+"""Refuse a machine that is in the inventory under two names: it would be patched twice."""
 
 from collections.abc import Collection
 
@@ -9,7 +9,8 @@ from ..models.snapshot import Snapshot
 def check_machines(snapshot: Snapshot, hosts: Collection[str]) -> None:
     """Raise InvalidInputError where two of these hosts are one machine.
 
-    The machine-id alone does not tell: clones share it. Two machines never share it and a boot.
+    The machine-id alone is no proof, because clones share it. Two machines never have the same
+    machine-id and the same boot id.
     """
     names: dict[tuple[str, str, int], list[str]] = {}
     for host in snapshot.hosts:

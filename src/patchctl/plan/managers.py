@@ -1,6 +1,4 @@
-"""What is decided by package manager: which steps are unsafe to undo, and how long a transaction
-may take.
-"""
+"""Hold what depends on the package manager: steps that are unsafe to undo, and expected times."""
 
 from collections.abc import Mapping
 
@@ -9,7 +7,10 @@ from ..models.facts import PackageManager
 
 
 class Kind(Record):
-    """Packages that have broken machines or data when they were put back. Globs of names."""
+    """Packages that are known to break machines or data when an older version is installed again.
+
+    `packages` and `sources` are globs of binary and source names.
+    """
 
     reason: str
     packages: tuple[str, ...]
@@ -17,8 +18,11 @@ class Kind(Record):
 
 
 class Pace(Record):
-    """How long a transaction is expected to take: `around_s` for the stages around it, `package_s`
-    for each package, and the time to fetch its files."""
+    """How long a transaction is expected to take.
+
+    It is `around_s` for the stages around it, `package_s` for each package, and the time to fetch
+    its files at `bytes_a_second`.
+    """
 
     around_s: int
     package_s: int
@@ -26,11 +30,13 @@ class Pace(Record):
 
 
 class Decisions(Record):
-    """What is decided of one package manager's transactions. `unsafe`: in the order in which they
-    are looked at, after kernels, whose names are the same question for all. `repair` is the command
-    that finishes what was cut off on a host. `signed_lists`: a repository vouches for a package by
-    its signed lists, and what comes from none that is signed is not taken; else each package has a
-    signature of its own. `held` says what holds a package on a host."""
+    """The rules for the transactions of one package manager.
+
+    `repair` is the command that finishes an interrupted transaction on a host. `signed_lists` is
+    True where repositories sign their lists, so that no update from an unsigned repository is
+    taken; False where each package has its own signature. `held` says in words what holds a package
+    on a host. `unsafe` is checked in order, after kernels, which have one rule for all managers.
+    """
 
     repair: str
     signed_lists: bool
@@ -39,7 +45,7 @@ class Decisions(Record):
     pace: Pace
 
 
-# A host may have the tools of others beside its own: rpm on Debian, dpkg on Fedora.
+# A host may also have the tools of another package manager: rpm on Debian, dpkg on Fedora.
 _EVERYWHERE = (
     Kind(
         reason="package manager",
@@ -51,7 +57,7 @@ _EVERYWHERE = (
         packages=("systemd", "systemd-*", "udev", "sysvinit-core", "openrc"),
         sources=("systemd",),
     ),
-    # By binary name only: client libraries share the servers' sources.
+    # By binary name only, because client libraries are built from the servers' source packages.
     Kind(
         reason="database server",
         packages=(

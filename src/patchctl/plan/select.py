@@ -1,4 +1,4 @@
-"""Select: decide which updates of which hosts a plan asks for, and why not the others."""
+"""Select which updates of which hosts a plan asks for, with the reason for each one left out."""
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -21,9 +21,10 @@ from .managers import DECISIONS
 
 
 class Chosen(Record):
-    """What findings ask for: host -> binary package -> the CVEs that its update should remove.
+    """The updates that the selected findings need.
 
-    `left_out` are findings that were asked for and that no pending update removes.
+    `packages` is host -> binary package -> the CVEs that its update should remove. `left_out` are
+    selected findings that no pending update removes.
     """
 
     packages: dict[str, dict[str, tuple[str, ...]]]
@@ -31,7 +32,7 @@ class Chosen(Record):
 
 
 class Selected(Record):
-    """The answer of select. `unmatched` are names of the selection that no host has."""
+    """The result of `select`. `unmatched` are package names of the selection that no host has."""
 
     requests: tuple[HostRequest, ...]
     left_out: tuple[LeftOut, ...]
@@ -39,9 +40,9 @@ class Selected(Record):
 
 
 def package_specs(packages: Iterable[str]) -> dict[str, str]:
-    """`NAME` and `NAME=VERSION` as name to version, "" where none is given.
+    """Return name -> version for texts `NAME` and `NAME=VERSION`; "" where no version is given.
 
-    Raises UsageError on anything else, and on a name that is given twice.
+    Raises UsageError for any other text, and for a name that is given twice.
     """
     specs: dict[str, str] = {}
     for text in packages:
@@ -66,12 +67,13 @@ def select(
     held: Mapping[str, str] | None = None,
     exclusions: Sequence[Exclusion] = (),
 ) -> Selected:
-    """What to ask of whom. `limit` are the host names that the selection's limit means, None all;
-    `chosen` is what mode `findings` takes; `held` are hosts to leave out although they can be
-    patched, because some of their repositories could not be looked into, and why. Of `exclusions`
-    the first that fits a package counts.
+    """Return the requests for hosts, and what is left out.
 
-    Every host of the fleet is in a request, or has at least one line in `left_out`, or both.
+    `limit` are the host names of the selection's limit, None for all. `chosen` is what mode
+    `findings` selects. `held` is host -> why it is left out although it can be patched: some of its
+    repositories could not be read. The first of `exclusions` that fits a package applies.
+
+    Each host of the fleet is in a request, has at least one row in `left_out`, or both.
     """
     specs = package_specs(selection.packages)
     of_host = Rules(exclusions)
@@ -126,7 +128,7 @@ def select(
     )
 
 
-# What a host that is patched must have told whole.
+# Sections that discovery must have read completely before a host is patched, with their names.
 _MUST_BE_READ = {
     "pending": "pending updates",
     "unfinished": "unfinished package operations",
@@ -151,12 +153,12 @@ def _nothing(host: Host, facts: HostFacts, mode: SelectionMode) -> LeftOut:
 
 
 def _without_advisories(facts: HostFacts) -> str:
-    """Which repositories do not tell which updates are security updates; "" where all do."""
+    """Return a note that names the repositories without advisories; "" where all have some."""
     names = [repository.repository for repository in facts.lists if not repository.advisories]
     if not names:
         return ""
-    said = some(names, _NAMED)
-    return f" as far as is known: no advisories in {said}; --cve, --decision select by findings"
+    named = some(names, _NAMED)
+    return f" as far as is known: no advisories in {named}; --cve, --decision select by findings"
 
 
 def _host(host: Host, reason: LeftOutReason, detail: str) -> LeftOut:
@@ -169,7 +171,10 @@ def _held(host: Host, why: str, updates: int) -> LeftOut:
 
 
 def _unfit(host: Host, result: HostResult, held: str) -> LeftOut | None:
-    """Why nothing of the host can be planned; `held` is why its policy leaves it out, if so."""
+    """Return why no update of the host can be planned, None where some may be.
+
+    `held` is the reason why the policy leaves the host out, "" where it does not.
+    """
     facts = result.facts
     if host.ring is None:
         return _host(host, LeftOutReason.NO_RING, host.ring_reason)
@@ -192,7 +197,7 @@ def _unfit(host: Host, result: HostResult, held: str) -> LeftOut | None:
         detail = "it was looked at without root; become must give root"
         return _host(host, LeftOutReason.NOT_ROOT, detail)
     if half := _half_installed(facts):
-        # While somebody works with the package manager that is as it should be.
+        # A half-installed package is normal while somebody else runs the package manager.
         busy = next((lock.words for lock in facts.locks if not locks_lists(lock.file)), "")
         reason = LeftOutReason.LOCKED if busy else LeftOutReason.HALF_INSTALLED
         return _host(host, reason, busy or half)
@@ -200,7 +205,7 @@ def _unfit(host: Host, result: HostResult, held: str) -> LeftOut | None:
 
 
 def _half_installed(facts: HostFacts) -> str:
-    """What the package manager began and did not finish, with the remedy; "" where all is whole."""
+    """Return the packages that were not installed completely, with the remedy; "" for none."""
     unfinished = [
         f"{package.name} ({package.status})" for package in facts.packages if package.status
     ]
@@ -269,8 +274,10 @@ def _hidden(
     specs: Mapping[str, str],
     rules: Sequence[Exclusion],
 ) -> Iterator[LeftOut]:
-    """Security updates that nobody would see, since the host prefers another version. One that a
-    rule excludes is excluded first: nobody need mend the host for it."""
+    """Yield security updates that are not pending because the host prefers another version.
+
+    Where an exclusion fits, that is the reason given: then nobody has to change the host.
+    """
     sources = {(package.name, package.arch): package.source for package in facts.packages}
     for update in facts.hidden:
         names = {update.name, sources.get((update.name, update.arch), "")}
@@ -291,7 +298,7 @@ def _hidden(
 
 
 def _ruled(line: LeftOut, facts: HostFacts, rules: Sequence[Exclusion]) -> LeftOut:
-    """The same finding; excluded, where rules exclude every hidden update that would remove it."""
+    """Return the row of a finding; as excluded where rules exclude each hidden update for it."""
     if line.reason is not LeftOutReason.PINNED:
         return line
     sources = {(package.name, package.arch): package.source for package in facts.packages}
@@ -306,14 +313,14 @@ def _ruled(line: LeftOut, facts: HostFacts, rules: Sequence[Exclusion]) -> LeftO
 
 
 def _both(update: PendingUpdate, package: Package | None) -> tuple[str, ...]:
-    """The names by which a rule may mean it."""
+    """Return the names by which an exclusion may name the update's package: binary and source."""
     return (update.name, package.source) if package is not None else (update.name,)
 
 
 def _excluded(facts: HostFacts, rules: Sequence[Exclusion]) -> tuple[PackageRequest, ...]:
-    """The installed packages that rules exclude: none of them may be changed on the way either.
+    """Return the installed packages that rules exclude: no transaction may change them.
 
-    What no plan can name needs no word: nothing that changes it is taken.
+    Packages outside of the grammar are left out, because no plan can change them.
     """
     return tuple(
         PackageRequest(package=package.name, arch=package.arch, version=package.version)
@@ -330,7 +337,7 @@ def _is_of_a_plan(package: Package) -> bool:
 
 
 def _asked_versions(facts: HostFacts, specs: Mapping[str, str]) -> Iterator[PendingUpdate]:
-    """Pending updates, and installed packages that are asked for in another version, sorted."""
+    """Yield pending updates, and updates to the versions that `specs` asks for, sorted by name."""
     rows = {(update.name, update.arch): update for update in facts.pending}
     for package in facts.packages:
         version = specs.get(package.name) or specs.get(package.source)
@@ -378,7 +385,7 @@ def _refusal(
 
 
 def _no_security_update(facts: HostFacts, update: PendingUpdate) -> tuple[LeftOutReason, str]:
-    """It is none, or nobody says whether it is one."""
+    """Return why it is no security update: it is none, or its repository has no advisories."""
     silent = {repository.repository for repository in facts.lists if not repository.advisories}
     if update.origin in silent:
         return LeftOutReason.NO_ADVISORIES, f"{update.origin} publishes none"
@@ -386,7 +393,7 @@ def _no_security_update(facts: HostFacts, update: PendingUpdate) -> tuple[LeftOu
 
 
 def _is_named(update: PendingUpdate, source: str, specs: Mapping[str, str]) -> bool:
-    """Did somebody ask for this very version?"""
+    """Return whether the selection asks for exactly this version."""
     return update.candidate in (specs.get(update.name), specs.get(source))
 
 
@@ -397,9 +404,9 @@ def _phase(update: PendingUpdate) -> str:
 
 
 def _trusted(facts: HostFacts, update: PendingUpdate) -> bool:
-    """False where every repository that has the update's release is known to be unsigned.
+    """Return False where all repositories with the update's release are known to be unsigned.
 
-    A release that discovery did not see is decided by the resolve step, which asks the host.
+    For a release that discovery did not list, the resolve step asks the host.
     """
     of_release = [
         repository.trusted

@@ -1,4 +1,4 @@
-"""Say before a rollout whether a transition can be undone without a person, with the reason."""
+"""Decide before a rollout whether a transition can be undone automatically, with the reason."""
 
 import re
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ from ..models.kernel_names import may_be_kernel
 from ..models.plan import Action, Transition, Undo
 from .managers import DECISIONS
 
-# What a distribution adds to a version without a Debian revision: `20230311+deb12u1`.
+# The suffix of a distribution on a version without a Debian revision: `20230311+deb12u1`.
 _DISTRIBUTION_SUFFIX = re.compile(
     r"(?:[+~](?:deb|nmu|b|rpi|bpo)[0-9][0-9A-Za-z.+~]*|ubuntu[0-9.]+)$"
 )
@@ -20,9 +20,9 @@ _DISTRIBUTION_SUFFIX = re.compile(
 def classify(
     transition: Transition, manager: PackageManager, safe: Iterable[str] = ()
 ) -> Transition:
-    """The transition with its `undo` and `undo_reason`.
+    """Return the transition with its `undo` and `undo_reason`.
 
-    `safe` are globs of binary or source names that policy trusts to go back.
+    `safe` are globs of binary or source names that the policy allows to be downgraded.
     """
     reason = _why_unsafe(transition, manager)
     if not reason or _any(transition.package, safe) or _any(transition.source, safe):
@@ -48,7 +48,7 @@ def _any(name: str, globs: Iterable[str]) -> bool:
 
 
 def upstream(version: str) -> str:
-    """The upstream part of a deb or rpm version, without epoch, revision and distribution suffix.
+    """Return the upstream part of a deb or rpm version: no epoch, revision, distribution suffix.
 
     >>> upstream("1:3.0.20-1~deb12u2"), upstream("20230311+deb12u1"), upstream("5.36.0-7+b1")
     ('3.0.20', '20230311', '5.36.0')

@@ -1,4 +1,4 @@
-"""Proof coverage: find the transitions of a ring that no earlier ring proves."""
+"""Find the transitions of a ring that no earlier ring proves (the proof coverage)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -11,12 +11,12 @@ def unproven(
     placed: Mapping[str, Mapping[str, str]],
     proven: Mapping[str, frozenset[str]],
 ) -> tuple[Unproven, ...]:
-    """Transitions by ring. `placed` is ring to host to cohort id; `rings` are in their order;
-    `proven` is ring to the `proof_key`s that earlier runs have proven there.
+    """Return the unproven transitions, by ring in the order of `rings`.
 
-    The first ring is where things are proven, so nothing of it is listed. A later ring is
-    compared with every ring before it, whether or not those have hosts in the plan: an empty
-    staging proves nothing.
+    `placed` is ring -> host -> cohort id; `proven` is ring -> the `proof_key`s that earlier runs
+    proved there. The first ring proves things for the others, so it has no unproven transitions.
+    Each later ring is compared with all rings before it, also those without hosts in the plan: an
+    empty ring proves nothing.
     """
     known: set[str] = set()
     gaps: list[Unproven] = []

@@ -1,4 +1,4 @@
-"""Cut a ring into waves: groups of hosts that are patched at the same time."""
+"""Divide a ring into waves: groups of hosts that are patched at the same time."""
 
 import hashlib
 from collections.abc import Collection
@@ -7,7 +7,7 @@ from ..models.policy import Amount
 
 
 def at_once(amount: Amount, hosts: int) -> int:
-    """How many of `hosts` the amount allows at once: at least one, percentages rounded up.
+    """Return how many of `hosts` the amount allows at once: at least one, percentages rounded up.
 
     >>> at_once(Amount(percent=10), 21), at_once(Amount(hosts=5), 3)
     (3, 3)
@@ -16,11 +16,11 @@ def at_once(amount: Amount, hosts: int) -> int:
 
 
 def waves(hosts: Collection[str], max_concurrent: Amount) -> tuple[tuple[str, ...], ...]:
-    """Every host in exactly one wave, no wave larger than allowed.
+    """Return the waves: each host is in exactly one, and no wave is larger than allowed.
 
-    The order is by a hash of the name: neighbours (web1, web2, …) are mostly one cluster, and
-    should rather not fall together. It depends on nothing but the names, so a plan made again has
-    the same waves.
+    Hosts are ordered by a hash of their names, because neighbours (web1, web2, …) are often one
+    cluster and should not all be in one wave. The waves depend on the names only, so a plan that is
+    made again has the same waves.
     """
     if not hosts:
         return ()

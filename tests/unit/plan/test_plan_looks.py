@@ -179,7 +179,7 @@ class TestHolding:
         hosts, taken = fleet(host("h")), snapshot(host_result("h", unread))
         warned = seen(hosts, taken, StaleLists.WARN)
         selected = select(hosts, taken, SECURITY, held=warned.held)
-        (row,) = warned.honest(selected.left_out)
+        (row,) = warned.mark_uncertain(selected.left_out)
         assert row.reason is LeftOutReason.DISCOVERY_FAILED
         warns = StaleLists.WARN
         made = Made(plan=None, snapshot=taken, left_out=(row,), stale_lists=warns)
@@ -193,12 +193,12 @@ class TestHolding:
         self, policy: StaleLists
     ) -> None:
         unsure = looked(with_lists(good(), bad(), bad("gone")), policy)
-        (row,) = unsure.honest(told(LeftOutReason.NO_UPDATES))
+        (row,) = unsure.mark_uncertain(told(LeftOutReason.NO_UPDATES))
         assert row.reason is LeftOutReason.STALE_LISTS
         assert row.detail == f"{VENDOR}: {LOST}; and 1 more"
         held = told(LeftOutReason.HELD)
-        assert unsure.honest(held) == held
-        assert looked(with_lists(good())).honest(told(LeftOutReason.NO_UPDATES)) == told(
+        assert unsure.mark_uncertain(held) == held
+        assert looked(with_lists(good())).mark_uncertain(told(LeftOutReason.NO_UPDATES)) == told(
             LeftOutReason.NO_UPDATES
         )
 
@@ -215,7 +215,7 @@ class TestLinesThatNobodyUnderstands:
         self, section: str
     ) -> None:
         unsure = self.unsure(section)
-        (row,) = unsure.honest(told(LeftOutReason.NO_UPDATES))
+        (row,) = unsure.mark_uncertain(told(LeftOutReason.NO_UPDATES))
         assert row.reason is LeftOutReason.STALE_LISTS
         assert row.detail.startswith("1 line of its pending updates could not be read: ")
         assert "\x1b" not in row.detail

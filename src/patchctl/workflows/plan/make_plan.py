@@ -172,7 +172,7 @@ class PlanMaker:
             exclusions=holds.rules,
         )
         taken, unfetched = self._fetch(settled.taken, selected, work)
-        left_out = seen.honest((*selected.left_out, *settled.left_out, *unfetched))
+        left_out = seen.mark_uncertain((*selected.left_out, *settled.left_out, *unfetched))
         for line in unused(holds.rules, snapshot, request.hosts, left_out):
             self.say(f"warning: {line}")
         if not taken:
