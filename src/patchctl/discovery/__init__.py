@@ -1,1 +1,1 @@
-"""Fleet to Snapshot: one round trip a host, parsers that are pure functions."""
+"""Turn hosts' answers into facts for a snapshot. Each host is asked once; parsers are pure."""

@@ -1,4 +1,4 @@
-"""Turn a host's whole answer into `HostFacts`."""
+"""Turn the complete answer of a host into `HostFacts`."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,31 +22,32 @@ from ..models.reach import Reason, ReasonCode
 from ..protocol import locks
 from ..protocol.cleaning import without_logins
 from ..protocol.sections import Section, Unparsed, clip, number, split
-from .managers import READERS, Told
+from .managers import READERS, AnswerParts
 from .parsers import containers, sockets, stale, system, systemd, updaters
 
-# `systemd-detect-virt --list`, the containers; the rest are virtual machines.
+# The containers of `systemd-detect-virt --list`; its other words are virtual machines.
 CONTAINERS = frozenset(
     {"openvz", "lxc", "lxc-libvirt", "systemd-nspawn", "docker", "podman", "rkt", "wsl", "proot"}
     | {"pouch", "container-other"}
 )
 _NOTES_MAX = 50
-# Nothing pending, on old files, half done or full: sections that say so by being empty.
+# Sections for which "empty" means "all is well": no update is pending, no process runs old files,
+# no installation is unfinished, no file system is full.
 _GOOD_WHEN_EMPTY = ("pending", "stale", "unfinished", "filesystems")
 
 
 def parse(output: str, controller_now: int) -> HostFacts:
-    """Take a host's answer apart. `controller_now`: when it came in, epoch seconds UTC.
+    """Return the facts in a host's answer, which came in at `controller_now`, epoch seconds UTC.
 
-    Raises nothing on any text: what is not understood stands in `unparsed`, what is missing in
-    `notes`; who logs in with an address stands nowhere. `problem` says whether the facts are good
-    enough to be used.
+    No text raises an error: lines that are not understood are in `unparsed`, and what is missing is
+    named in `notes`. Login names and addresses are not kept. `problem` says whether the facts are
+    complete enough to be used.
     """
     return _Answer(without_logins(output), controller_now).facts()
 
 
 def problem(facts: HostFacts) -> Reason | None:
-    """Why these facts say too little to patch or judge the host; None where they are fine."""
+    """Return why these facts are not enough to patch or judge the host; None where they are."""
     if not facts.boot.boot_id:
         return Reason(code=ReasonCode.INCOMPLETE, text="the answer is not complete")
     if facts.manager is PackageManager.NONE:
@@ -59,7 +60,7 @@ def problem(facts: HostFacts) -> Reason | None:
 
 
 class _Answer:
-    """One answer while it is taken apart."""
+    """Parses one answer of a host."""
 
     def __init__(self, output: str, controller_now: int) -> None:
         self._now = controller_now
@@ -69,7 +70,7 @@ class _Answer:
         self._machine = system.identity(self._lines("machine"), "machine", self._unparsed)
         self._manager = _manager(self._who.get("manager", ""))
         self._reader = READERS.get(self._manager)
-        self._told = Told(
+        self._parts = AnswerParts(
             self._sections,
             self._who.get("architecture", ""),
             controller_now,
@@ -145,13 +146,13 @@ class _Answer:
     def _packages(self) -> tuple[tuple[Package, ...], Mapping[str, int]]:
         if self._reader is None:
             return (), {}
-        installed = self._reader.installed(self._told)
+        installed = self._reader.installed(self._parts)
         return installed.packages, installed.times
 
     def _updates(
         self, packages: Sequence[Package]
     ) -> tuple[tuple[Repository, ...], tuple[PendingUpdate, ...]]:
-        return self._reader.updates(self._told, packages) if self._reader else ((), ())
+        return self._reader.updates(self._parts, packages) if self._reader else ((), ())
 
     def _hidden(
         self,
@@ -159,10 +160,10 @@ class _Answer:
         repositories: Sequence[Repository],
         pending: Sequence[PendingUpdate],
     ) -> tuple[HiddenUpdate, ...]:
-        """Security updates that the preferences of the host hide."""
+        """Return security updates that are not pending because of the host's own preferences."""
         if self._reader is None:
             return ()
-        return self._reader.hidden(self._told, packages, repositories, pending)
+        return self._reader.hidden(self._parts, packages, repositories, pending)
 
     def _kernel(self) -> Kernel:
         return Kernel(
@@ -172,8 +173,11 @@ class _Answer:
         )
 
     def _reboot(self, kernel: Kernel, times: Mapping[str, int]) -> tuple[bool, tuple[str, ...]]:
-        """The platform's marker or rule, and a newer kernel than the one that runs: Debian
-        leaves a marker only where update-notifier or unattended-upgrades is installed."""
+        """Return whether a reboot is required, and the packages that require it.
+
+        A newer installed kernel counts besides the platform's marker, because Debian writes a
+        marker only where update-notifier or unattended-upgrades is installed.
+        """
         marker = self._lines("reboot")
         by = {clip(line) for line in marker[1:]}
         if self._reader:
@@ -184,7 +188,8 @@ class _Answer:
         return bool(marker or by), tuple(sorted(by))
 
     def _booted(self) -> int:
-        """When PID 1 started, epoch seconds; in a container that is not the kernel's start."""
+        """Return when PID 1 started, epoch seconds, 0 unknown. A container's differs from the
+        kernel's start."""
         since = number(self._who.get("btime", "")) or 0
         ticks = number(self._who.get("ticks", "")) or 100
         start = system.start_of_pid1(self._who.get("pid1", ""))
@@ -207,7 +212,7 @@ class _Answer:
     def _locks(self) -> tuple[HeldLock, ...]:
         held = []
         for line in self._lines("locks"):
-            # dnf's own files tell the process's number and no name.
+            # dnf's own lock files have the process id but no name.
             lock = locks.read(line) or locks.read(f"{line}\ta process")
             if lock is None:
                 self._unparsed.add("locks", line)
@@ -221,10 +226,10 @@ class _Answer:
 
     def _lists(self) -> tuple[PackageLists, ...]:
         sources = self._sections.get("sources")
-        return self._reader.lists(self._told, sources) if sources and self._reader else ()
+        return self._reader.lists(self._parts, sources) if sources and self._reader else ()
 
     def _lists_updated(self, lists: Sequence[PackageLists]) -> int:
-        """When the oldest lists were fetched; 0 where some never were."""
+        """Return when the oldest lists were fetched, epoch seconds; 0 where some never were."""
         if lists:
             return min(repository.fetched for repository in lists)
         refresh = self._sections.get("refresh")
@@ -234,18 +239,20 @@ class _Answer:
         return max((time for time in times if time is not None), default=0)
 
     def _unread(self) -> tuple[str, ...]:
-        """Lists whose emptiness would be good news, where the host did not tell them whole. An
-        answer of the package list alone has none of them, and nobody takes it for more."""
+        """Return the sections that are missing or incomplete, of those where empty means well.
+
+        An answer with the package list alone was asked for none of these sections.
+        """
         if "repositories" not in self._sections:
             return ()
         asked = (self._sections.get(name) for name in _GOOD_WHEN_EMPTY)
-        told = {section.name for section in asked if section is not None and section.code == 0}
-        return tuple(name for name in _GOOD_WHEN_EMPTY if name not in told)
+        complete = {section.name for section in asked if section is not None and section.code == 0}
+        return tuple(name for name in _GOOD_WHEN_EMPTY if name not in complete)
 
     def _notes(self) -> tuple[str, ...]:
         reader = self._reader
-        said = (line for line in self._lines("refresh") if not (reader and reader.is_detail(line)))
-        notes = [f"refresh: {clip(line)}" for line in said]
+        lines = (line for line in self._lines("refresh") if not (reader and reader.is_detail(line)))
+        notes = [f"refresh: {clip(line)}" for line in lines]
         if self._who.get("uid") != "0":
             notes.append(NOT_ROOT)
         notes += [note for section in self._sections.values() if (note := _section_note(section))]

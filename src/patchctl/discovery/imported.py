@@ -1,4 +1,4 @@
-"""Turn what a file says of a host that nobody can reach into `HostFacts`."""
+"""Turn the description of a host in an import file into `HostFacts`."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -9,16 +9,17 @@ from ..models import grammar
 from ..models.facts import Boot, HostFacts, Kernel, OsRelease, Package, PackageManager
 from ..models.versions import VersionScheme
 
-# rpm lists the keys that it trusts as packages.
+# rpm lists the keys that it trusts among the packages, under this name.
 _KEYS = "gpg-pubkey"
 _NONE = "(none)"
-# The Source field of dpkg's status file names the version where it is not the binary's.
+# The Source field of dpkg's status file has the source's version where it differs from the
+# binary's: `glibc (2.36-9)`.
 _DPKG_SOURCE = re.compile(r"(\S+) \(([^()\s]+)\)")
 _MANAGERS = {VersionScheme.DEB: PackageManager.APT, VersionScheme.RPM: PackageManager.DNF}
 
 
 class GivenOs(msgspec.Struct, frozen=True):
-    """`os` as written."""
+    """The `os` entry of a host as the file has it."""
 
     id: str
     version_id: str = ""
@@ -27,7 +28,7 @@ class GivenOs(msgspec.Struct, frozen=True):
 
 
 class GivenHost(msgspec.Struct, frozen=True):
-    """A host as written; its packages are decoded one by one."""
+    """A host as the file has it. Its packages are decoded one by one, to name each error."""
 
     name: str
     os: GivenOs
@@ -36,7 +37,7 @@ class GivenHost(msgspec.Struct, frozen=True):
 
 
 class GivenPackage(msgspec.Struct, frozen=True):
-    """A package as written. Tools write what they do not know as null or leave it out."""
+    """A package as the file has it. Tools leave unknown values out, or write null."""
 
     name: str
     version: str
@@ -47,14 +48,15 @@ class GivenPackage(msgspec.Struct, frozen=True):
 
 
 class Packages:
-    """Turns packages as written into models, each distinct one once."""
+    """Turns packages of the file into models; equal packages of all hosts share one model."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[VersionScheme | None, bytes], Package | str | None] = {}
         self._decoder = msgspec.json.Decoder(GivenPackage)
 
     def read(self, raw: msgspec.Raw, scheme: VersionScheme | None) -> Package | str | None:
-        """The package, what is wrong with it, or None for what is none (rpm's keys)."""
+        """Return the package, the error in words, or None for an entry that is no package (a key of
+        rpm)."""
         key = (scheme, bytes(raw))
         if key not in self._known:
             try:
@@ -70,10 +72,10 @@ def facts(
     packages: Packages,
     complain: Callable[[str], None],
 ) -> HostFacts:
-    """What the file says of the host; everything else is empty.
+    """Return the facts that the file has of the host; all other fields are empty.
 
-    `scheme`: how its system orders versions, None where nobody knows it. `complain` takes a line
-    for everything that is wrong; the facts are of no use then.
+    `scheme` is how its system orders versions, None where that is unknown. `complain` is called
+    with a line for each error; after a call of it the facts must not be used.
     """
     read: list[Package] = []
     for index, raw in enumerate(host.packages):
@@ -149,7 +151,10 @@ def _package(given: GivenPackage, scheme: VersionScheme | None) -> Package | str
 
 
 def _rpm(given: GivenPackage) -> Package | str | None:
-    """`rpm -qa` writes a missing epoch, source or module as `(none)`, and the source as a file."""
+    """Return what `Packages.read` returns, for a package of an rpm system.
+
+    `rpm -qa` writes a missing epoch, source or module as `(none)`, and the source as a file name.
+    """
     if given.name == _KEYS:
         return None
     version = _epoch(given.version)

@@ -1,4 +1,4 @@
-"""The table of what discovery reads differently for each package manager."""
+"""Hold a reader for each package manager, whose sections of an answer differ."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,9 +17,12 @@ from .parsers import apt, apt_lists, dnf_hidden, dnf_lists, dpkg, rpm
 
 
 @dataclass
-class Told:
-    """A host's answer in parts. `architecture` is the host's own; `now` is when it came in, by our
-    clock, which the host's is `ahead` seconds of."""
+class AnswerParts:
+    """The sections of a host's answer, with the values that parsers need.
+
+    `architecture` is the host's own. `now` is when the answer came in, epoch seconds by our clock;
+    the host's clock is `ahead` seconds ahead of ours.
+    """
 
     sections: Mapping[str, Section]
     architecture: str
@@ -28,97 +31,100 @@ class Told:
     unparsed: Unparsed = field(default_factory=Unparsed)
 
     def lines(self, name: str) -> Sequence[str]:
-        """Those of a section; none where it is missing."""
+        """Return the lines of a section; none where it is missing."""
         section = self.sections.get(name)
         return section.lines if section else ()
 
 
 class Reader(Protocol):
-    """What one package manager's answers mean."""
+    """Reads the sections that depend on one package manager."""
 
-    kernel_package: str  # what a kernel's version makes a package's name of
+    kernel_package: str  # the name of a kernel's package; `{}` stands for its version
 
-    def installed(self, told: Told) -> rpm.Installed:
-        """All packages, and when they were installed where it knows that."""
+    def installed(self, answer: AnswerParts) -> rpm.Installed:
+        """Return all packages, and when they were installed where the package manager knows it."""
 
     def updates(
-        self, told: Told, packages: Sequence[Package]
+        self, answer: AnswerParts, packages: Sequence[Package]
     ) -> tuple[tuple[Repository, ...], tuple[PendingUpdate, ...]]:
-        """Enabled repositories, and what is newer there."""
+        """Return the enabled repositories, and the updates that they have."""
 
     def hidden(
         self,
-        told: Told,
+        answer: AnswerParts,
         packages: Sequence[Package],
         repositories: Sequence[Repository],
         pending: Sequence[PendingUpdate],
     ) -> tuple[HiddenUpdate, ...]:
-        """Security updates that the host's own preferences hide."""
+        """Return security updates that are not pending because of the host's own preferences."""
 
-    def lists(self, told: Told, sources: Section) -> tuple[PackageLists, ...]:
-        """What the lists of each repository are worth."""
+    def lists(self, answer: AnswerParts, sources: Section) -> tuple[PackageLists, ...]:
+        """Return how old the package lists of each repository are, and why some cannot be used."""
 
     def waiting(self, times: Mapping[str, int], booted: int, *, managed: bool) -> Collection[str]:
-        """Packages that wait for a reboot, by the times of their installation."""
+        """Return packages that were installed after the boot and need a reboot to take effect.
+
+        `times` is package name -> epoch seconds; `managed` is False in a container.
+        """
 
     def is_detail(self, line: str) -> bool:
-        """Is a line of a refresh about one repository only?"""
+        """Return whether a line of the refresh is about a single repository."""
 
 
 class _Apt:
     kernel_package = "linux-image-{}"
 
-    def installed(self, told: Told) -> rpm.Installed:
-        automatic = told.lines("automatic")
+    def installed(self, answer: AnswerParts) -> rpm.Installed:
+        automatic = answer.lines("automatic")
         packages = dpkg.packages(
-            told.lines("packages"), automatic, told.architecture, told.unparsed
+            answer.lines("packages"), automatic, answer.architecture, answer.unparsed
         )
         return rpm.Installed(packages, {})
 
     def updates(
-        self, told: Told, packages: Sequence[Package]
+        self, answer: AnswerParts, packages: Sequence[Package]
     ) -> tuple[tuple[Repository, ...], tuple[PendingUpdate, ...]]:
-        known = apt.sources(told.lines("repositories"), told.lines("releases"), told.unparsed)
+        known = apt.sources(answer.lines("repositories"), answer.lines("releases"), answer.unparsed)
         updates = apt.pending(
-            told.lines("pending"),
+            answer.lines("pending"),
             packages,
             known,
-            told.architecture,
-            told.unparsed,
-            self._deferred(told),
+            answer.architecture,
+            answer.unparsed,
+            self._deferred(answer),
         )
         return tuple(source.repository for source in known), updates
 
     @staticmethod
-    def _deferred(told: Told) -> frozenset[tuple[str, str]] | None:
-        """Packages and versions that apt defers; None where it did not tell."""
-        section = told.sections.get("phased")
+    def _deferred(answer: AnswerParts) -> frozenset[tuple[str, str]] | None:
+        """Return (package, version) that apt defers; None where the host did not report them."""
+        section = answer.sections.get("phased")
         if section is not None and section.code != 0:
             return None
-        pairs = (line.partition(" ") for line in told.lines("phased"))
+        pairs = (line.partition(" ") for line in answer.lines("phased"))
         return frozenset((name, version) for name, _, version in pairs)
 
     def hidden(
         self,
-        told: Told,
+        answer: AnswerParts,
         packages: Sequence[Package],
         repositories: Sequence[Repository],
         pending: Sequence[PendingUpdate],
     ) -> tuple[HiddenUpdate, ...]:
-        known = apt.sources(told.lines("repositories"), told.lines("releases"), Unparsed())
-        release = next(iter(told.lines("preferred")), "")
-        return apt.hidden(told.lines("pending"), packages, known, told.architecture, release)
+        known = apt.sources(answer.lines("repositories"), answer.lines("releases"), Unparsed())
+        release = next(iter(answer.lines("preferred")), "")
+        return apt.hidden(answer.lines("pending"), packages, known, answer.architecture, release)
 
-    def lists(self, told: Told, sources: Section) -> tuple[PackageLists, ...]:
-        refresh = told.sections.get("refresh")
+    def lists(self, answer: AnswerParts, sources: Section) -> tuple[PackageLists, ...]:
+        refresh = answer.sections.get("refresh")
         return apt_lists.lists(
             sources,
-            told.lines("lists"),
+            answer.lines("lists"),
             apt_lists.refresh(refresh) if refresh else None,
-            told.architecture,
-            told.now,
-            told.ahead,
-            told.unparsed,
+            answer.architecture,
+            answer.now,
+            answer.ahead,
+            answer.unparsed,
         )
 
     def waiting(self, times: Mapping[str, int], booted: int, *, managed: bool) -> Collection[str]:
@@ -131,40 +137,40 @@ class _Apt:
 class _Dnf:
     kernel_package = "kernel-core-{}"
 
-    def installed(self, told: Told) -> rpm.Installed:
-        automatic, holds = told.lines("automatic"), told.lines("holds")
-        return rpm.packages(told.lines("packages"), automatic, holds, told.unparsed)
+    def installed(self, answer: AnswerParts) -> rpm.Installed:
+        automatic, holds = answer.lines("automatic"), answer.lines("holds")
+        return rpm.packages(answer.lines("packages"), automatic, holds, answer.unparsed)
 
     def updates(
-        self, told: Told, packages: Sequence[Package]
+        self, answer: AnswerParts, packages: Sequence[Package]
     ) -> tuple[tuple[Repository, ...], tuple[PendingUpdate, ...]]:
-        settings = told.lines("releases")
-        repositories = rpm.repositories(told.lines("repositories"), settings, told.unparsed)
-        advised = rpm.advisories(told.lines("advisories"), told.unparsed)
-        pending = told.lines("pending")
-        return repositories, rpm.pending(pending, packages, advised, repositories, told.unparsed)
+        settings = answer.lines("releases")
+        repositories = rpm.repositories(answer.lines("repositories"), settings, answer.unparsed)
+        advised = rpm.advisories(answer.lines("advisories"), answer.unparsed)
+        pending = answer.lines("pending")
+        return repositories, rpm.pending(pending, packages, advised, repositories, answer.unparsed)
 
     def hidden(
         self,
-        told: Told,
+        answer: AnswerParts,
         packages: Sequence[Package],
         repositories: Sequence[Repository],
         pending: Sequence[PendingUpdate],
     ) -> tuple[HiddenUpdate, ...]:
         sections = ("unhidden", "unhidden_advisories", "excludes")
-        lines = {name: told.lines(name) for name in sections}
+        lines = {name: answer.lines(name) for name in sections}
         return dnf_hidden.hidden(lines, packages, pending, repositories)
 
-    def lists(self, told: Told, sources: Section) -> tuple[PackageLists, ...]:
+    def lists(self, answer: AnswerParts, sources: Section) -> tuple[PackageLists, ...]:
         return dnf_lists.lists(
             sources,
-            told.lines("lists"),
-            told.lines("releases"),
-            told.lines("silent"),
-            told.sections.get("refresh"),
-            told.now,
-            told.ahead,
-            told.unparsed,
+            answer.lines("lists"),
+            answer.lines("releases"),
+            answer.lines("silent"),
+            answer.sections.get("refresh"),
+            answer.now,
+            answer.ahead,
+            answer.unparsed,
         )
 
     def waiting(self, times: Mapping[str, int], booted: int, *, managed: bool) -> Collection[str]:

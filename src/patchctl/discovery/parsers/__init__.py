@@ -1,4 +1,4 @@
-"""Pure functions: lines of a section of a host's answer -> parts of `HostFacts`.
+"""Parse the sections of a host's answer into parts of `HostFacts`. All functions are pure.
 
-None of them raises on any text: what it does not understand it hands to `Unparsed`.
+No text makes a parser raise an error; a line that it does not understand goes to `Unparsed`.
 """

@@ -12,7 +12,10 @@ from ...protocol.sections import Unparsed, clip, fields
 
 @dataclass(frozen=True)
 class Source:
-    """A repository with what identifies it in `apt-cache policy`: site, release, component."""
+    """A repository with its key in the output of `apt-cache policy`.
+
+    The key is `site` and `part`, which is `release/component`.
+    """
 
     site: str
     part: str
@@ -21,7 +24,10 @@ class Source:
 
 
 def sources(lines: Iterable[str], dates: Iterable[str], unparsed: Unparsed) -> tuple[Source, ...]:
-    """Lines of `apt-get indextargets` (ten fields) and `FILE:Date: …` of the Release files."""
+    """Return the repositories, from lines of `apt-get indextargets` (ten fields).
+
+    `dates` are lines `FILE:Date: …` of the Release files.
+    """
     dated = _dates(dates, unparsed)
     by_part: dict[tuple[str, str], Source] = {}
     for line in lines:
@@ -30,7 +36,7 @@ def sources(lines: Iterable[str], dates: Iterable[str], unparsed: Unparsed) -> t
             unparsed.add("repositories", line)
             continue
         site, release, component, uri, origin, label, codename, suite, trusted, file = map(
-            _told, parts
+            _field_value, parts
         )
         part = f"{release}/{component}" if component else release
         repository = Repository(
@@ -47,22 +53,27 @@ def sources(lines: Iterable[str], dates: Iterable[str], unparsed: Unparsed) -> t
     return tuple(by_part.values())
 
 
-def _told(field: str) -> str:
-    """What apt says, where it has something to say: a flat repository (`./`) has no component, and
-    apt leaves `$(COMPONENT)` as it is then."""
+def _field_value(field: str) -> str:
+    """Return a field of apt's output; "" where apt had no value for it.
+
+    A flat repository (`./`) has no component: apt then prints `$(COMPONENT)` unchanged.
+    """
     return "" if field.startswith("$(") else clip(field)
 
 
 def _is_security(origin: str, label: str, suite: str) -> bool:
-    """Debian and its like label their security archive. Ubuntu's differs from its other pockets
-    in the suite alone, which there keeps its name when a release grows old."""
+    """Return whether the repository is a security archive.
+
+    Debian and its derivatives name their security archive in the label. Ubuntu names it only in the
+    suite, which at Ubuntu keeps its name when a release becomes old.
+    """
     if origin.startswith("Ubuntu"):
         return suite.endswith("-security")
     return "security" in label.lower()
 
 
 def _dates(lines: Iterable[str], unparsed: Unparsed) -> dict[str, int]:
-    """Release file without its last word -> epoch seconds."""
+    """Return Release file, without the last part of its name -> epoch seconds."""
     moments = {}
     for line in lines:
         path, _, text = line.partition(":Date:")
@@ -98,7 +109,10 @@ _KEY = re.compile(r"  (Installed|Candidate|Package pin|Version table): *(\S*)")
 
 @dataclass
 class _Block:
-    """One package of `apt-cache policy`. `versions`: newest first, each with its origins."""
+    """One package of `apt-cache policy`.
+
+    `versions` is version -> the (site, part) of repositories that have it, newest version first.
+    """
 
     name: str
     arch: str
@@ -116,10 +130,10 @@ def pending(
     unparsed: Unparsed,
     deferred: Collection[tuple[str, str]] | None = (),
 ) -> tuple[PendingUpdate, ...]:
-    """Blocks of `apt-cache policy` whose candidate differs from what is installed.
+    """Return the updates in blocks of `apt-cache policy`: candidates above the installed version.
 
-    `deferred` are (package as in a heading, version) that apt does not take yet; None where that is
-    not known, and all phased updates count as deferred.
+    `deferred` are (package as in a heading, version) that apt does not install yet; None where that
+    is unknown: then all phased updates count as deferred.
     """
     arches = {(package.name, package.arch) for package in packages}
     index = {(source.site, source.part): source for source in known}
@@ -129,19 +143,19 @@ def pending(
         _set_arch(block, arches, native)
         order = list(block.versions)
         if late and block.candidate == block.installed:
-            block.candidate = late  # newer versions of apt do not even prefer it
+            block.candidate = late  # newer versions of apt do not make it the candidate
         if block.candidate in ("(none)", block.installed):
-            continue  # shown for what is hidden
+            continue  # this block was asked for because of hidden updates only
         if not _is_sane(block, order, arches):
             unparsed.add("pending", f"{block.name}: {block.installed} -> {block.candidate}")
-        # apt sorts the table: a candidate below what is installed is a downgrade by pin.
+        # apt sorts the table by version: a candidate below the installed one is a downgrade by pin.
         elif order.index(block.candidate) < order.index(block.installed):
             updates.append(_update(block, index, deferred=block.candidate == late))
     return tuple(sorted(updates, key=lambda update: (update.name, update.arch)))
 
 
 def _deferred(block: _Block, deferred: Collection[tuple[str, str]] | None) -> str:
-    """The version of the package that apt does not take yet, or ""."""
+    """Return the version of the package that apt does not install yet, or ""."""
     name = f"{block.name}:{block.arch}" if block.arch else block.name
     for version in block.versions:
         phased = deferred is None and block.phases.get(version, 100) < 100
@@ -151,7 +165,7 @@ def _deferred(block: _Block, deferred: Collection[tuple[str, str]] | None) -> st
 
 
 def _set_arch(block: _Block, arches: set[tuple[str, str]], native: str) -> None:
-    """apt names an architecture only where it is not the machine's own."""
+    """Set the block's architecture, which apt prints only where it is not the machine's own."""
     if not block.arch:
         block.arch = native if (block.name, native) in arches else "all"
 
@@ -163,9 +177,9 @@ def hidden(
     native: str,
     release: str,
 ) -> tuple[HiddenUpdate, ...]:
-    """Security updates in the tables of `apt-cache policy` above the candidate.
+    """Return security updates that `apt-cache policy` lists above the candidate.
 
-    `release` is `APT::Default-Release`. Lines that nobody understands are those of `pending`.
+    `release` is `APT::Default-Release`. Lines that cannot be parsed are reported by `pending`.
     """
     arches = {(package.name, package.arch) for package in packages}
     index = {(source.site, source.part): source for source in known}
@@ -191,7 +205,8 @@ def hidden(
 
 
 def _newest_security(block: _Block, index: Mapping[tuple[str, str], Source]) -> str:
-    """The newest version above candidate and installed one that a security archive has, or ""."""
+    """Return the newest version in a security archive that is above the candidate and the installed
+    version, or ""."""
     order = list(block.versions)
     if block.installed not in order:
         return ""
@@ -205,7 +220,7 @@ def _newest_security(block: _Block, index: Mapping[tuple[str, str], Source]) -> 
 
 
 def _best(block: _Block, version: str, index: Mapping[tuple[str, str], Source]) -> Source | None:
-    """The repository that has this version, a security archive before others."""
+    """Return a repository that has this version, preferably a security archive, or None."""
     offers = [index[key] for key in block.versions[version] if key in index]
     return max(offers, key=lambda offer: offer.security, default=None)
 

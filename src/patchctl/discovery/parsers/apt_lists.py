@@ -1,8 +1,8 @@
-"""Decide from the state of apt's lists which repositories could be looked at.
+"""Decide from the state of apt's lists which repositories could be read.
 
-That lists are good is told by evidence of its own, never by silence: the time that apt gives their
-Release file when it fetched or confirmed it, or that apt says so itself and ends well. A complaint
-about the repository counts before both.
+Lists count as current only with positive evidence, never because there was no error. The evidence
+is the time of their Release file, which apt sets when it fetches or confirms it, or a line of apt's
+about it in a run that ended well. An error about the repository outweighs both.
 """
 
 import re
@@ -16,12 +16,13 @@ _ERROR = re.compile(r"(?:E|Error): (.*)")
 _WARNING = re.compile(r"(?:W|Warning): (.*)")
 _FAILED = re.compile(r"Err:\d+ (.*)")
 _FETCHED = re.compile(r"(?:Hit|Get):\d+ (.*)")
-# Warnings that lists were not fetched, or old ones kept. Others are about what may come one day.
+# Warnings that lists were not fetched, or that old ones are used. Other warnings are about changes
+# in later versions.
 _GRAVE = ("Failed to fetch", "GPG error", "An error occurred during the signature verification")
 _ADDRESS = re.compile(r"[a-z]:/")
-# What the script says instead of what it leaves away.
+# The line that the script prints in place of lines that it leaves out.
 _CUT = re.compile(r"and [0-9]+ lines more")
-# What apt says besides, whatever the cause.
+# Errors that apt adds to every failure; they do not name the cause.
 _SAYS_NOTHING = ("Some index files failed to download", "Unable to lock directory")
 NO_REPOSITORY = "no repository is set up"
 NEVER = "its package lists were never fetched"
@@ -30,15 +31,16 @@ UNEXPLAINED = "its package lists were not fetched, and apt did not say why"
 
 @dataclass
 class Refresh:
-    """What came of fetching the lists: names of the files that have a new time, items (`URI SUITE`
-    and more, as apt calls them) that it has, what went wrong with which item, errors and warnings.
+    """The result of fetching the lists.
 
-    `ended_well`: by apt's exit code.
+    `ended_well` is by apt's exit code. `fetched` are the names of files with a new time. `current`
+    are items, as apt calls them (`URI SUITE` and more), that apt has fetched or found unchanged.
+    `failed` is (item, reason). `errors` and `warnings` are lines of apt.
     """
 
     ended_well: bool
     fetched: set[str] = field(default_factory=set)
-    had: list[str] = field(default_factory=list)
+    current: list[str] = field(default_factory=list)
     failed: list[tuple[str, str]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -55,8 +57,8 @@ def refresh(section: Section) -> Refresh:
             continue
         elif item and line.startswith("  "):
             result.failed.append((item, clip(line)))
-        elif had := _FETCHED.fullmatch(line):
-            result.had.append(had[1])
+        elif current := _FETCHED.fullmatch(line):
+            result.current.append(current[1])
         elif error := _ERROR.fullmatch(line):
             result.errors.append(clip(error[1]))
         elif warning := _WARNING.fullmatch(line):
@@ -66,7 +68,8 @@ def refresh(section: Section) -> Refresh:
 
 
 def is_detail(line: str) -> bool:
-    """Is a line of that answer about one item only, and no complaint?"""
+    """Return whether a line of that answer is about a single item, and is neither error nor
+    warning."""
     return line.startswith(("fetched\t", "Hit:", "Get:", "Err:", "  "))
 
 
@@ -79,16 +82,16 @@ def lists(
     ahead: int,
     unparsed: Unparsed,
 ) -> tuple[PackageLists, ...]:
-    """One record for each repository that is set up, in the order of the host's files; one without
-    a repository where the host could not tell which there are.
+    """Return a record for each configured repository, in the order of the host's files.
 
-    `sources`: `FILE\tADDRESS` lines, `times`: `SECONDS\tFILE` lines by the host's clock, which is
-    `ahead` seconds before ours; `fetching` is None where the lists are as they lay there. `native`
-    is the host's own architecture; `now` is by our clock.
+    Where the host could not list its repositories there is one record without a name. `sources` has
+    lines `FILE\tADDRESS`. `times` are lines `SECONDS\tFILE` by the host's clock, which is `ahead`
+    seconds ahead of ours. `fetching` is None where the host did not fetch its lists now. `native`
+    is the host's own architecture; `now` is epoch seconds by our clock.
     """
     if sources.code != 0:
-        said = next((line.partition(": ")[2] for line in sources.lines), "")
-        return (PackageLists(fault=clip(said) or "which repositories it has could not be read"),)
+        error = next((line.partition(": ")[2] for line in sources.lines), "")
+        return (PackageLists(fault=clip(error) or "which repositories it has could not be read"),)
     rows = []
     set_up = _set_up(sources.lines, unparsed)
     for repository in _with_files(set_up, _times(times, unparsed)):
@@ -107,7 +110,7 @@ def lists(
 
 
 def _set_up(lines: Iterable[str], unparsed: Unparsed) -> dict[str, str]:
-    """Stem of the lists' names -> address."""
+    """Return the common start of a repository's list names -> its address."""
     names = {}
     for line in lines:
         parts = fields(line, 2)
@@ -131,7 +134,7 @@ def _times(lines: Iterable[str], unparsed: Unparsed) -> dict[str, int]:
 
 
 def _with_files(set_up: Mapping[str, str], times: Mapping[str, int]) -> list["_Source"]:
-    """Each repository with the lists that are its own: `stable` has none of `stable/updates`."""
+    """Return each repository with its own lists: those of `stable/updates` are not of `stable`."""
     own: dict[str, dict[str, int]] = {stem: {} for stem in set_up}
     for name, moment in times.items():
         stems = [stem for stem in set_up if name.startswith(stem)]
@@ -143,8 +146,11 @@ def _with_files(set_up: Mapping[str, str], times: Mapping[str, int]) -> list["_S
 
 @dataclass(frozen=True)
 class _Source:
-    """A repository: the stem of its lists' names, the folder of its Release file, and its lists
-    (name without the stem -> seconds)."""
+    """A configured repository.
+
+    `stem` is the common start of its list names, `address` the folder of its Release file. `times`
+    is list name without the stem -> epoch seconds.
+    """
 
     stem: str
     address: str
@@ -152,31 +158,32 @@ class _Source:
 
     @property
     def name(self) -> str:
-        """As apt names it: `http://deb.example/debian bookworm`, `http://deb.example/flat ./`."""
+        """The repository as apt names it: `http://deb.example/debian bookworm`, or
+        `http://deb.example/flat ./`."""
         base, dists, suite = self.address.rpartition("/dists/")
         if dists:
             return clip(f"{base} {suite}")
         return clip(f"{self.address.removesuffix('/.')} ./")
 
     @property
-    def _telling(self) -> list[str]:
-        """The lists that tell of all: its Release file. A repository without one, which a host may
-        allow, has its package lists alone."""
+    def _main_lists(self) -> list[str]:
+        """The lists whose time stands for all: the Release file; where a host allows a repository
+        without one, its package lists."""
         release = [name for name in ("InRelease", "Release") if name in self.times]
         return release or list(self.times)
 
     @property
     def moment(self) -> int:
-        """When its lists were last known to be good, 0 where there are none."""
-        return max((self.times[name] for name in self._telling), default=0)
+        """When its lists were last known to be good, epoch seconds, 0 where there are none."""
+        return max((self.times[name] for name in self._main_lists), default=0)
 
     def fault(self, fetching: Refresh, native: str) -> str:
-        """Why it could not be looked into as a whole, "" where it could."""
+        """Return why the repository could not be read completely, "" where it could."""
         if complaint := next(self._complaints(fetching), ""):
             return complaint
         if not self._is_fetched(fetching):
-            said = (line for line in fetching.errors if not line.startswith(_SAYS_NOTHING))
-            return next((line for line in said if not _ADDRESS.search(line)), UNEXPLAINED)
+            errors = (line for line in fetching.errors if not line.startswith(_SAYS_NOTHING))
+            return next((line for line in errors if not _ADDRESS.search(line)), UNEXPLAINED)
         index = f"/binary-{native}/Packages'"
         for line in fetching.warnings:
             if line.startswith("Skipping acquire") and index in line and self._is_in(line):
@@ -184,7 +191,7 @@ class _Source:
         return ""
 
     def _complaints(self, fetching: Refresh) -> Iterator[str]:
-        """What apt says against it, that which tells the cause first."""
+        """Yield apt's errors about it; the most exact cause comes first."""
         yield from (reason for item, reason in fetching.failed if self._is_in(f"{item} "))
         yield from (line for line in fetching.errors if self._is_in(line))
         yield from (
@@ -192,13 +199,13 @@ class _Source:
         )
 
     def _is_fetched(self, fetching: Refresh) -> bool:
-        if any(f"{self.stem}{name}" in fetching.fetched for name in self._telling):
+        if any(f"{self.stem}{name}" in fetching.fetched for name in self._main_lists):
             return True
-        # A mirror that has an older Release file than the host leaves the host's as it is.
-        return fetching.ended_well and any(self._is_in(f"{item} ") for item in fetching.had)
+        # apt keeps the host's Release file, with its old time, where the mirror's is older.
+        return fetching.ended_well and any(self._is_in(f"{item} ") for item in fetching.current)
 
     def _is_in(self, text: str) -> bool:
-        """Is a line of apt's about this repository?"""
+        """Return whether a line of apt's is about this repository."""
         name = re.escape(self.name.removesuffix(" ./"))
         after = r"(?: \./|/\./|/ )" if self.name.endswith(" ./") else r"[ /]"
         return re.search(rf"{name}{after}|{re.escape(self.address)}/", text) is not None

@@ -9,7 +9,7 @@ from ...protocol.sections import Unparsed, clip, fields
 
 
 def containers(engine: str, lines: Iterable[str], unparsed: Unparsed) -> list[Container]:
-    """Lines `NAME IMAGE IMAGE-ID STATE`, separated by tabs."""
+    """Return the containers in lines `NAME IMAGE IMAGE-ID STATE`, separated by tabs."""
     rows = []
     for line in lines:
         parts = fields(line, 4)
@@ -24,7 +24,7 @@ def containers(engine: str, lines: Iterable[str], unparsed: Unparsed) -> list[Co
 
 
 def images(engine: str, lines: Iterable[str], unparsed: Unparsed) -> list[Image]:
-    """Lines `NAME ID`, separated by a tab."""
+    """Return the images in lines `NAME ID`, separated by a tab."""
     rows = []
     for line in lines:
         parts = fields(line, 2)
@@ -64,7 +64,7 @@ class _CriImages(msgspec.Struct):
 
 
 def cri_containers(lines: Sequence[str], unparsed: Unparsed) -> list[Container]:
-    """`crictl ps --all --output json`."""
+    """Return the containers in the output of `crictl ps --all --output json`."""
     try:
         answer = msgspec.json.decode("\n".join(lines), type=_CriContainers)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -83,7 +83,7 @@ def cri_containers(lines: Sequence[str], unparsed: Unparsed) -> list[Container]:
 
 
 def cri_images(lines: Sequence[str], unparsed: Unparsed) -> list[Image]:
-    """`crictl images --output json`."""
+    """Return the images in the output of `crictl images --output json`."""
     try:
         answer = msgspec.json.decode("\n".join(lines), type=_CriImages)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

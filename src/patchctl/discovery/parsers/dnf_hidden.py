@@ -1,4 +1,4 @@
-"""Find security updates that a dnf host's own excludes hide."""
+"""Find security updates that are not pending because of a dnf host's own excludes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
@@ -14,9 +14,11 @@ def hidden(
     pending: Iterable[PendingUpdate],
     repositories: Sequence[Repository],
 ) -> tuple[HiddenUpdate, ...]:
-    """Security updates that excludes of the host keep from it. `lines` by section: `unhidden` is
-    `check-update` without excludes, `unhidden_advisories` its advisories, `excludes` the settings,
-    as `FILE:KEY=VALUE`.
+    """Return security updates that the host would get without its excludes.
+
+    `lines` is by section: `unhidden` is the output of `check-update` without excludes,
+    `unhidden_advisories` has the advisories for it, and `excludes` has the settings as
+    `FILE:KEY=VALUE`.
     """
     unparsed = Unparsed()
     advised = rpm.advisories(lines["unhidden_advisories"], unparsed)

@@ -1,8 +1,8 @@
-"""Which of dnf's repositories could be looked into, by the state of their lists.
+"""Decide from the state of dnf's lists which repositories could be read.
 
-dnf goes on without a repository that may be missing, says nothing of it when it is asked for
-updates, and ends well. So that lists are good is told by evidence of its own: the time at which dnf
-had the repository's index, or found it to be the newest.
+Where the settings allow it, dnf goes on without a repository, prints nothing about it with the
+updates, and exits with 0. Lists therefore count as current only with positive evidence: the time
+at which dnf fetched the repository's index, or found that it is still the newest.
 """
 
 import re
@@ -22,7 +22,7 @@ UNTOLD = "which repositories it has could not be read"
 UNEXPLAINED = "its package lists were not fetched, and dnf did not say why"
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
-# dnf 4, then yum, then dnf 5.
+# The forms of dnf 4, yum and dnf 5, in this order.
 _ABOUT = re.compile(r"Errors during downloading metadata for repository '([^']+)':")
 _FAILED = (
     re.compile(r"Error: Failed to download metadata for repo '([^']+)': (.*)"),
@@ -30,7 +30,7 @@ _FAILED = (
     re.compile(r".*[Ff]ailed to download metadata .*for repository \"([^\"]+)\"(.*)"),
 )
 _IGNORED = re.compile(r"Ignoring repositories: (.*)")
-# curl's words by its TLS library: OpenSSL, NSS, GnuTLS.
+# curl's messages with each TLS library: OpenSSL, NSS, GnuTLS.
 _CERTIFICATE = re.compile(
     r"Curl error \(58\)|client cert|unable to load client key|X\.509 key or certificate file"
 )
@@ -52,13 +52,13 @@ def lists(
     ahead: int,
     unparsed: Unparsed,
 ) -> tuple[PackageLists, ...]:
-    """One record for each repository that is enabled, in dnf's order; one without a repository
-    where the host could not tell which there are.
+    """Return a record for each enabled repository, in dnf's order.
 
-    `sources`: lines `ID`; `times`: lines `SECONDS ID` by the host's clock, which is `ahead` seconds
-    before ours; `settings`: those of [main] and the `.repo` files that say what may be missing;
-    `silent`: lines `ID` of those whose index has no advisories;
-    `fetching`: what dnf complained of, None where the lists are as they lay there. `now` is by our
+    Where the host could not list its repositories there is one record without a name. `sources` has
+    lines `ID`. `times` are lines `SECONDS ID` by the host's clock, which is `ahead` seconds ahead
+    of ours. `settings` are lines of [main] and the `.repo` files, with `skip_if_unavailable`.
+    `silent` are lines `ID` of repositories whose index has no advisories. `fetching` has dnf's
+    errors, and is None where the host did not fetch its lists now. `now` is epoch seconds by our
     clock.
     """
     if sources.code != 0:
@@ -76,7 +76,7 @@ def lists(
         fault = faults.get(name, "")
         moment = moments.get(name, 0)
         if fetching and not well and not faults:
-            fault = next(_said(fetching.lines), UNEXPLAINED)
+            fault = next(_errors(fetching.lines), UNEXPLAINED)
         if not fault and not moment:
             fault = UNEXPLAINED if fetching else NEVER
         fetched = max(moment - ahead, 0) if moment else 0
@@ -102,14 +102,14 @@ def _with_remedy(fault: str) -> str:
 
 
 def is_detail(line: str) -> bool:
-    """Is a line of what dnf complained of about one repository only?"""
+    """Return whether a line of dnf's errors is about a single repository."""
     return line.startswith(("  - ", "Ignoring ")) or any(
         pattern.fullmatch(line) for pattern in (_ABOUT, *_FAILED)
     )
 
 
 def _faults(lines: Sequence[str]) -> dict[str, str]:
-    """Repository -> why it was not fetched: the error of the connection, else dnf's own words."""
+    """Return repository -> why it was not fetched: the connection's error, else dnf's message."""
     faults: dict[str, str] = {}
     about = ""
     for line in lines:
@@ -128,7 +128,7 @@ def _faults(lines: Sequence[str]) -> dict[str, str]:
     return faults
 
 
-def _said(lines: Iterable[str]) -> Iterator[str]:
+def _errors(lines: Iterable[str]) -> Iterator[str]:
     return (error[1] for line in lines if (error := _ERROR.fullmatch(line)))
 
 

@@ -6,22 +6,26 @@ from ...models.facts import Package
 from ...models.grammar import is_deb, is_deb_name, is_deb_version
 from ...protocol.sections import Unparsed, fields
 
-# dpkg-query(1), `db:Status-Abbrev`: the second letter. Not installed or only its configuration
-# files left: not a package of the host.
-_GONE = frozenset("nc")
+# dpkg-query(1), `db:Status-Abbrev`, second letter: not installed, or only its configuration files
+# are left. Such a package does not count as installed.
+_NOT_INSTALLED = frozenset("nc")
 
 
 def packages(
     lines: Iterable[str], automatic: Iterable[str], native: str, unparsed: Unparsed
 ) -> tuple[Package, ...]:
-    """Lines `STATUS NAME VERSION ARCH SOURCE SOURCE-VERSION`, separated by tabs."""
+    """Return the packages in lines `STATUS NAME VERSION ARCH SOURCE SOURCE-VERSION`.
+
+    Fields are separated by tabs. `automatic` is apt's file extended_states; `native` is the host's
+    own architecture.
+    """
     marked = _automatic(automatic, unparsed)
     rows = []
     for line in lines:
         package = _package(line, marked, native)
         if package is not None:
             rows.append(package)
-        elif line[1:2] not in _GONE:
+        elif line[1:2] not in _NOT_INSTALLED:
             unparsed.add("packages", line)
     return tuple(sorted(rows, key=lambda package: (package.name, package.arch)))
 
@@ -32,7 +36,11 @@ def _package(line: str, marked: frozenset[tuple[str, str]], native: str) -> Pack
         return None
     status, name, version, arch, source, source_version = parts
     abbreviated = status.strip()
-    if len(abbreviated) not in (2, 3) or abbreviated[1] in _GONE or not is_deb(name, version, arch):
+    if (
+        len(abbreviated) not in (2, 3)
+        or abbreviated[1] in _NOT_INSTALLED
+        or not is_deb(name, version, arch)
+    ):
         return None
     if not (is_deb_name(source) and is_deb_version(source_version)):
         return None
@@ -50,7 +58,10 @@ def _package(line: str, marked: frozenset[tuple[str, str]], native: str) -> Pack
 
 
 def _automatic(lines: Iterable[str], unparsed: Unparsed) -> frozenset[tuple[str, str]]:
-    """apt's extended_states: paragraphs of Package, Architecture, Auto-Installed."""
+    """Return (name, architecture) of automatically installed packages.
+
+    `lines` are apt's extended_states: paragraphs of Package, Architecture, Auto-Installed.
+    """
     marked = set()
     name = arch = ""
     for line in lines:

@@ -19,7 +19,7 @@ from ...models.host_rules import natural, takes_effect_by_reboot
 from ...models.kernel_names import boots
 from ...protocol.sections import Unparsed, clip, fields, number
 
-# Keys that rpm keeps as packages.
+# rpm lists the keys that it trusts among the packages, under this name.
 _KEYS = "gpg-pubkey"
 _LOCKED = re.compile(r"(.+)-(?:[0-9]+:)?[^-:]+-[^-:]+")
 _NEVRA = re.compile(r"(.+)-((?:[0-9]+:)?[^-]+-[^-]+)\.([A-Za-z0-9_]+)")
@@ -27,7 +27,7 @@ _NEVRA = re.compile(r"(.+)-((?:[0-9]+:)?[^-]+-[^-]+)\.([A-Za-z0-9_]+)")
 
 @dataclass(frozen=True)
 class Installed:
-    """`times`: package name -> when its newest installation happened, epoch seconds."""
+    """The installed packages. `times` is package name -> newest installation, epoch seconds."""
 
     packages: tuple[Package, ...]
     times: Mapping[str, int]
@@ -39,8 +39,11 @@ def packages(
     holds: Iterable[str],
     unparsed: Unparsed,
 ) -> Installed:
-    """Lines `NAME EPOCH VERSION RELEASE ARCH SOURCERPM INSTALLTIME MODULE`, separated by tabs.
-    `holds`: versionlock's patterns, and lines `exclude PATTERN` of dnf.conf."""
+    """Return the packages in lines `NAME EPOCH VERSION RELEASE ARCH SOURCERPM INSTALLTIME MODULE`.
+
+    Fields are separated by tabs. `user_installed` are lines with the packages that a user asked
+    for. `holds` are the patterns of versionlock, and lines `exclude PATTERN` of dnf.conf.
+    """
     chosen = frozenset(user_installed)
     locked = tuple(holds)
     rows: list[Package] = []
@@ -87,8 +90,11 @@ def _package(parts: Sequence[str]) -> Package | None:
 
 
 def _locks(lock: str, package: Package) -> bool:
-    """versionlock's entries, `NAME-EPOCH:VERSION-RELEASE.*`: the package stays at that version, or
-    goes to it and no further; and what is excluded. `!` before a version forbids that one alone."""
+    """Return whether a line of `holds` keeps the package from other versions.
+
+    An entry of versionlock, `NAME-EPOCH:VERSION-RELEASE.*`, allows that version only; with `!`
+    before it, it forbids that version only and holds nothing.
+    """
     pattern = lock.strip().removeprefix("exclude ")
     if pattern.startswith("!"):
         return False
@@ -108,13 +114,16 @@ _ENTRY = re.compile(r"(Repo-[A-Za-z-]+|Updated|Total packages) *: *(.*)")
 def repositories(
     lines: Iterable[str], settings: Iterable[str], unparsed: Unparsed
 ) -> tuple[Repository, ...]:
-    """`dnf repolist -v` and the `gpgcheck` lines of the `.repo` files."""
+    """Return the repositories in the output of `dnf repolist -v`.
+
+    `settings` are lines of the `.repo` files with `gpgcheck`.
+    """
     checked = switches(settings, "gpgcheck")
     entries: list[dict[str, str]] = []
     for line in lines:
         entry = _ENTRY.fullmatch(line.strip())
         if entry is None:
-            # Continued values, plugin chatter: only what stands inside an entry would matter.
+            # Continued values and messages of plugins may be ignored; other lines may be data.
             if entries and not line.startswith(
                 (" ", "Loaded plugins", "DNF version", "YUM version")
             ):
@@ -135,14 +144,14 @@ def _repository(entry: Mapping[str, str], checked: Mapping[str, bool]) -> Reposi
         uri=clip(uri.split(" ")[0].rstrip(",")),
         origin=name,
         label=clip(entry.get("Repo-name", "")),
-        # createrepo's revision is the time in seconds unless somebody chose another one.
+        # createrepo's revision is the time in epoch seconds unless somebody set another one.
         dated=revision if 10**9 < revision < 10**10 else 0,
         trusted=checked.get(name, checked.get("main", False)),
     )
 
 
 def switches(lines: Iterable[str], key: str) -> dict[str, bool]:
-    """Repository, or `main` -> whether `key` is on, of `[ID]` and `KEY=VALUE` lines of settings."""
+    """Return repository or `main` -> whether `key` is on, from `[ID]` and `KEY=VALUE` lines."""
     values = {}
     section = ""
     for line in lines:
@@ -157,7 +166,7 @@ def switches(lines: Iterable[str], key: str) -> dict[str, bool]:
 
 # --- pending updates ----------------------------------------------------------------------------
 
-# What dnf prints between the lists, in the C locale.
+# Messages that dnf prints between the lists, in the C locale.
 _CHATTER = re.compile(r"(Last metadata expiration check|Security: |Updating |Loaded plugins|\s*\*)")
 _OBSOLETES = "Obsoleting "
 
@@ -169,8 +178,11 @@ def pending(
     known: Sequence[Repository],
     unparsed: Unparsed,
 ) -> tuple[PendingUpdate, ...]:
-    """Lines `NAME.ARCH VERSION REPOSITORY` of `dnf check-update`, and below `Obsoleting Packages`
-    such lines with what they replace indented below each: packages that come under a new name."""
+    """Return the updates in lines `NAME.ARCH VERSION REPOSITORY` of `dnf check-update`.
+
+    Lines below `Obsoleting Packages` are packages under a new name; the packages that each of them
+    replaces are indented below it. `advisories` is as `advisories` returns it.
+    """
     newest = {(package.name, package.arch): package.version for package in installed}
     labels = {repository.origin: repository.label for repository in known}
     updates = {}
@@ -192,8 +204,10 @@ def pending(
 
 
 def _obsoleting(rows: Iterable[str], installed: Collection[str]) -> Iterator[tuple[list[str], str]]:
-    """(words of the new package, name of the installed one that it replaces). A new version of what
-    is there stands among the updates already."""
+    """Yield (fields of the new package, name of the installed package that it replaces).
+
+    New versions of installed packages are left out, because they are among the updates.
+    """
     new: list[str] = []
     for row in rows:
         words = row.split()
@@ -206,7 +220,7 @@ def _obsoleting(rows: Iterable[str], installed: Collection[str]) -> Iterator[tup
 
 
 def _joined(lines: Iterable[str]) -> list[str]:
-    """yum breaks long rows; what follows is indented."""
+    """Return the rows of `check-update`: yum breaks long ones and indents the rest."""
     rows: list[str] = []
     for line in lines:
         if line.startswith(" ") and rows and len(rows[-1].split()) < 3:
@@ -223,7 +237,7 @@ def _update(
     labels: Mapping[str, str],
 ) -> PendingUpdate | None:
     name, _, arch = words[0].rpartition(".")
-    # noarch <-> arch changes happen; then any installed architecture counts.
+    # A package may change between noarch and an architecture: then any installed one counts.
     present = newest.get((name, arch)) or next(
         (have for (other, _), have in newest.items() if other == name), None
     )
@@ -254,10 +268,11 @@ def _named(
 
 
 def advisories(lines: Iterable[str], unparsed: Unparsed) -> dict[tuple[str, str], tuple[str, ...]]:
-    """(name, arch) -> security advisories newer than what is installed, of `dnf updateinfo list`.
+    """Return (name, arch) -> ids of security advisories that are newer than the installed package.
 
-    The candidate may be newer than the version that an advisory names; it fixes the same then.
-    dnf 4 and yum: `ID SEVERITY/Sec. NEVRA`; dnf 5: `ID security SEVERITY NEVRA DATE TIME`.
+    `lines` are the output of `dnf updateinfo list`. dnf 4 and yum print `ID SEVERITY/Sec. NEVRA`,
+    dnf 5 prints `ID security SEVERITY NEVRA DATE TIME`. A candidate that is newer than the version
+    in an advisory has the same fix.
     """
     names_of: dict[tuple[str, str], list[str]] = {}
     for line in lines:
@@ -286,8 +301,11 @@ def _is_security(words: Sequence[str]) -> bool:
 
 
 def wants_reboot(times: Mapping[str, int], booted: int, *, managed: bool) -> Collection[str]:
-    """Packages that were installed after the boot and take effect only by another one. `managed` is
-    False in a container: no kernel of its own runs there."""
+    """Return packages that were installed after the boot and need a reboot to take effect.
+
+    `times` is package name -> epoch seconds. `managed` is False in a container, which runs no
+    kernel of its own.
+    """
     later = (name for name, time in times.items() if booted and time > booted)
     return sorted(
         name for name in later if takes_effect_by_reboot(name) and (managed or not boots(name))

@@ -13,7 +13,7 @@ _PROC = re.compile(r"([0-9A-F]{8}|[0-9A-F]{32}):([0-9A-F]{4})")
 
 
 def from_ss(lines: Iterable[str], unparsed: Unparsed) -> tuple[Listener, ...]:
-    """`ss -tulpn`, its heading first."""
+    """Return the sockets in the output of `ss -tulpn`, whose first line is a heading."""
     rows = set()
     for line in lines:
         entry = _SS.fullmatch(line.strip())
@@ -32,7 +32,10 @@ def _address(text: str) -> str:
 
 
 def from_proc(lines: Iterable[str], unparsed: Unparsed) -> tuple[Listener, ...]:
-    """Lines `tcp|tcp6|udp|udp6 ADDRESS:PORT STATE`, in the kernel's hexadecimal form."""
+    """Return the sockets in lines `tcp|tcp6|udp|udp6 ADDRESS:PORT STATE`.
+
+    Numbers are in the kernel's hexadecimal form.
+    """
     rows = set()
     for line in lines:
         parts = fields(line, 3)
@@ -45,7 +48,10 @@ def from_proc(lines: Iterable[str], unparsed: Unparsed) -> tuple[Listener, ...]:
 
 
 def _kernel_address(text: str) -> str:
-    """32-bit words, each in the byte order of the machine: little-endian wherever Linux is met."""
+    """Return an address in the usual form.
+
+    The kernel writes 32-bit words in the machine's byte order, which is taken to be little-endian.
+    """
     words = [bytes.fromhex(text[at : at + 8])[::-1] for at in range(0, len(text), 8)]
     return str(ipaddress.ip_address(b"".join(words)))
 

@@ -1,7 +1,8 @@
 """Find processes that still run replaced files, with the package and version of these files.
 
-A file that is mapped and gone proves that its package was replaced after the process mapped it. So
-what was installed when the process began is what the first replacement since then took away.
+A mapped file that does not exist any more proves that its package was replaced after the process
+mapped it. So the version at the start of the process is the old version of the first replacement
+after that start, which the log of the package manager has.
 """
 
 import re
@@ -23,8 +24,10 @@ _NEVRA = re.compile(r"(?P<name>.+)-(?P<evr>(?:[0-9]+:)?[^-]+-[^-]+)\.(?P<arch>[^
 
 
 class Replaced(NamedTuple):
-    """A version that was taken away. `when` compares with the process's start: local time as text
-    with dpkg, epoch seconds with dnf."""
+    """A version that an update replaced.
+
+    `when` has the form of a process's start: local time as text with dpkg, epoch seconds with dnf.
+    """
 
     when: str | int
     arch: str
@@ -47,8 +50,12 @@ def stale(
     manager: PackageManager,
     unparsed: Unparsed,
 ) -> tuple[StaleProcess, ...]:
-    """Lines `PID FILE`; `PID COMMAND CGROUP EPOCH LOCAL-TIME` for the same processes;
-    `FILE PACKAGE[:ARCH]`; and what the log says was replaced, in the form of the manager's log."""
+    """Return the processes that run replaced files, sorted by process id.
+
+    `lines` are `PID FILE`, `processes` are `PID COMMAND CGROUP EPOCH LOCAL-TIME` for the same
+    processes, and `owners` are `FILE PACKAGE[:ARCH]`. `replaced` are lines of the package manager's
+    log.
+    """
     files: dict[int, set[str]] = {}
     for line in lines:
         pid_text, _, path = line.partition("\t")
@@ -101,7 +108,7 @@ def _process(line: str) -> _Process | None:
 
 
 def _unit(cgroup: str) -> str:
-    """The innermost service or scope of a line of /proc/PID/cgroup (cgroups(7))."""
+    """Return the innermost service or scope in a line of /proc/PID/cgroup (cgroups(7)), or ""."""
     path = cgroup.split(":", 2)[-1]
     units = [part for part in path.split("/") if part.endswith((".service", ".scope"))]
     return clip(units[-1]) if units else ""
@@ -110,7 +117,7 @@ def _unit(cgroup: str) -> str:
 def _owners(
     lines: Iterable[str], manager: PackageManager, unparsed: Unparsed
 ) -> dict[str, set[tuple[str, str]]]:
-    """File -> (package, architecture or nothing)."""
+    """Return file -> its owners, each (package, architecture or "")."""
     owners: dict[str, set[tuple[str, str]]] = defaultdict(set)
     for line in lines:
         path, tab, owner = line.partition("\t")
@@ -124,7 +131,10 @@ def _owners(
 
 
 def _dpkg(lines: Iterable[str], unparsed: Unparsed) -> Mapping[str, list[Replaced]]:
-    """dpkg.log(5)'s upgrades: `DATE TIME PACKAGE:ARCH OLD-VERSION`, in local time."""
+    """Return package -> replaced versions, from upgrades in dpkg.log(5).
+
+    The lines are `DATE TIME PACKAGE:ARCH OLD-VERSION`, in local time.
+    """
     replaced: dict[str, list[Replaced]] = defaultdict(list)
     for line in lines:
         parts = fields(line, 3)
@@ -137,7 +147,10 @@ def _dpkg(lines: Iterable[str], unparsed: Unparsed) -> Mapping[str, list[Replace
 
 
 def _dnf(lines: Iterable[str], unparsed: Unparsed) -> Mapping[str, list[Replaced]]:
-    """`TIME NAME-[EPOCH:]VERSION-RELEASE.ARCH`, the time with its zone."""
+    """Return package -> replaced versions, from lines `TIME NAME-[EPOCH:]VERSION-RELEASE.ARCH`.
+
+    The time has its zone.
+    """
     replaced: dict[str, list[Replaced]] = defaultdict(list)
     for line in lines:
         parts = fields(line, 2)
@@ -161,15 +174,15 @@ def _epoch(text: str) -> int | None:
 
 
 def _before(since: str | int, arch: str, replaced: Iterable[Replaced]) -> str:
-    """What was installed at `since`, empty where the log does not tell."""
+    """Return the version that was installed at `since`, empty where the log does not show it."""
     same = [row for row in replaced if not arch or row.arch in (arch, "all", "noarch")]
     if not since or not same:
         return ""
     later = [row for row in same if _order(row.when) >= _order(since)]
     if later:
         return min(later, key=lambda row: _order(row.when)).version
-    # A start is told by ticks since boot and a clock that may have been set: the replacement that
-    # the process has outlived is then the newest there is.
+    # No replacement is after the start. The start is calculated from ticks since boot, so it is
+    # wrong where the clock was set meanwhile: then the newest replacement is the best guess.
     return max(same, key=lambda row: _order(row.when)).version
 
 

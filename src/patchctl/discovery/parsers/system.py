@@ -1,4 +1,4 @@
-"""Parse os-release, file systems, kernels, and the identity of the host."""
+"""Parse os-release, file systems, and the identity of the host."""
 
 import re
 import shlex
@@ -9,7 +9,7 @@ from ...protocol.sections import Unparsed, clip, fields, number
 
 
 def os_release(lines: Iterable[str], unparsed: Unparsed) -> OsRelease:
-    """os-release(5): shell assignments, of which only quotes and backslashes mean something."""
+    """Parse os-release(5): shell assignments, where only quotes and backslashes are special."""
     values: dict[str, str] = {}
     for line in lines:
         key, equals, value = line.strip().partition("=")
@@ -38,7 +38,10 @@ _DF = re.compile(r"\S.*?\s+(\d+|-)\s+(\d+|-)\s+(-?\d+|-)\s+(?:\d+%|-)\s+(/.*)")
 def file_systems(
     lines: Iterable[str], mounts: Iterable[str], unparsed: Unparsed
 ) -> tuple[FileSystem, ...]:
-    """`df -Pk` and `df -Pi`, one after the other, and lines `MOUNT KIND`."""
+    """Return the file systems in the output of `df -Pk` followed by that of `df -Pi`.
+
+    `mounts` are lines `MOUNT KIND`.
+    """
     kinds = {}
     for line in mounts:
         parts = fields(line, 2)
@@ -77,7 +80,8 @@ def _amount(text: str) -> int:
 
 
 def identity(lines: Iterable[str], section: str, unparsed: Unparsed) -> dict[str, str]:
-    """Lines `KEY VALUE`, separated by one tab."""
+    """Return key -> value of lines `KEY VALUE`, separated by a tab. `section` names the lines in
+    `unparsed`."""
     values = {}
     for line in lines:
         key, tab, value = line.partition("\t")
@@ -89,6 +93,9 @@ def identity(lines: Iterable[str], section: str, unparsed: Unparsed) -> dict[str
 
 
 def start_of_pid1(stat: str) -> int:
-    """Field 22 of /proc/1/stat, in clock ticks; 0 unknown. Names may hold spaces and brackets."""
+    """Return field 22 of /proc/1/stat, in clock ticks; 0 unknown.
+
+    The process name before it may contain spaces and brackets.
+    """
     rest = stat.rpartition(")")[2].split()
     return (number(rest[19]) or 0) if len(rest) > 19 else 0

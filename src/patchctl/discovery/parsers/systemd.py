@@ -1,4 +1,4 @@
-"""Parse units as systemctl shows them."""
+"""Parse the units that systemctl lists."""
 
 import re
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from ...models.facts import Service
 from ...protocol.sections import Unparsed, fields
 
-# systemd.unit(5): the characters of a unit's name.
+# systemd.unit(5): the characters that a unit's name may have.
 _UNIT = re.compile(r"[A-Za-z0-9:_.\\@-]{1,255}\.[a-z]+")
 _STATE = re.compile(r"[a-z-]{0,40}")
 
@@ -14,7 +14,8 @@ _STATE = re.compile(r"[a-z-]{0,40}")
 def services(
     lines: Iterable[str], unparsed: Unparsed, section: str = "units"
 ) -> tuple[Service, ...]:
-    """Lines `UNIT ACTIVE SUB ENABLED`, separated by tabs."""
+    """Return the services in lines `UNIT ACTIVE SUB ENABLED`, separated by tabs. `section` names
+    the lines in `unparsed`."""
     by_name = {}
     for line in lines:
         parts = fields(line, 4)
@@ -27,7 +28,7 @@ def services(
 
 
 def failed(lines: Iterable[str], unparsed: Unparsed) -> tuple[str, ...]:
-    """Names of failed units of every kind."""
+    """Return the names of failed units of every kind."""
     names = set()
     for line in lines:
         if _UNIT.fullmatch(line.strip()):
@@ -38,5 +39,5 @@ def failed(lines: Iterable[str], unparsed: Unparsed) -> tuple[str, ...]:
 
 
 def states(lines: Iterable[str], unparsed: Unparsed) -> dict[str, Service]:
-    """Lines as those of `services`, by unit."""
+    """Return unit -> its state, from lines in the form of `services`."""
     return {service.name: service for service in services(lines, unparsed, section="timers")}

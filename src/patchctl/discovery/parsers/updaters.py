@@ -10,9 +10,9 @@ from ...protocol.sections import Unparsed
 _SETTING = re.compile(r'([A-Za-z:-]+) "([^"]*)";')
 _DNF_PACKAGES = frozenset({"dnf-automatic", "dnf5-plugin-automatic", "yum-cron"})
 _DNF_UNITS = ("dnf-automatic", "dnf5-automatic", "yum-cron")
-# Those that install what they find whatever the settings say, and those that ask the settings.
+# Timers that install updates whatever the settings say, and timers that depend on the settings.
 _DNF_INSTALLS = ("dnf-automatic-install.timer",)
-_DNF_ASKS = ("dnf-automatic.timer", "dnf5-automatic.timer", "yum-cron.service")
+_DNF_BY_SETTINGS = ("dnf-automatic.timer", "dnf5-automatic.timer", "yum-cron.service")
 _ACTIVE = frozenset({"active", "activating", "reloading"})
 States = Mapping[str, Service]
 
@@ -20,12 +20,15 @@ States = Mapping[str, Service]
 def competing(
     lines: Sequence[str], packages: Iterable[Package], states: States, unparsed: Unparsed
 ) -> tuple[CompetingUpdater, ...]:
-    """`lines`: apt's settings or dnf-automatic's, `states`: those of the known timers."""
+    """Return the programs that install packages by themselves, and whether they are enabled.
+
+    `lines` are the settings of apt or dnf-automatic; `states` are those of the known timers.
+    """
     names = {package.name for package in packages}
     rows = []
     if "unattended-upgrades" in names:
         rows.append(_unattended(lines, states, unparsed))
-    # Its units may be there without a package: a site's own timer, cockpit's.
+    # The units may exist without the package: a timer of the site or of cockpit.
     if names & _DNF_PACKAGES or any(unit.startswith(_DNF_UNITS) for unit in states):
         rows.append(_dnf_automatic(lines, states))
     if names & {"packagekit", "PackageKit"}:
@@ -49,7 +52,7 @@ def _unattended(lines: Sequence[str], states: States, unparsed: Unparsed) -> Com
             unparsed.add("updaters", line)
     every = settings.get("APT::Periodic::Unattended-Upgrade", "0")
     wanted = apt_upgrades_itself(settings)
-    # Without systemd the same script is started by cron.daily/apt-compat.
+    # Without systemd, cron.daily/apt-compat starts the same script.
     timed = (
         _is_enabled(states, "apt-daily-upgrade.timer")
         or _is_active(states, "apt-daily-upgrade.timer")
@@ -74,7 +77,7 @@ def _dnf_automatic(lines: Sequence[str], states: States) -> CompetingUpdater:
         if equals:
             settings[key.strip()] = value.strip()
     applies = not is_off(settings.get("apply_updates", "no"))
-    timers = (*_DNF_INSTALLS, *_DNF_ASKS) if applies else _DNF_INSTALLS
+    timers = (*_DNF_INSTALLS, *_DNF_BY_SETTINGS) if applies else _DNF_INSTALLS
     enabled = _is_enabled(states, *timers) or _is_active(states, *timers)
     state = "running" if _is_at_work(states, "dnf") else "enabled" if enabled else "installed"
     detail = f"apply_updates {'yes' if applies else 'no'}"
