@@ -1,1 +1,1 @@
-"""Run a stage on hosts: through Ansible, or simulated."""
+"""Run a stage of a rollout on hosts, with Ansible or in a simulation."""

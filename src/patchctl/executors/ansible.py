@@ -1,7 +1,7 @@
-"""Run shards on real hosts through Ansible: a shard is a playbook, a host's answer its outcome.
+"""Run shards on real hosts: each shard is a playbook, and each host's answer becomes an outcome.
 
-Ansible only carries requests and answers; this module judges the answers. `prepare` may take two
-rounds: hosts that lack files get them pushed from the content store and are asked again.
+Ansible only transports requests and answers; this module judges the answers. The stage `prepare`
+may take two rounds: hosts that lack files get them from the content store and are asked again.
 """
 
 import time
@@ -29,22 +29,23 @@ from .groups import groups_of
 from .hooks import PlannedHooks
 from .patience import Patience
 
-# Ansible's own share of a call: to connect, send the scripts and read the answer. A call ends by
-# itself on the host before this is over, so that it can say why.
+# Seconds that Ansible itself needs for a call: to connect, to send the scripts, to read the answer.
+# A call ends on the host before its time limit plus this is over, so that it can report the reason.
 CONNECTION_S = 30
 HOOK_START_S = 15  # until Ansible has begun with the hook
-# One worker asks all hosts of a shard and stays for the next shard: one start of Ansible and one
-# connection a host bring it from preflight to verify. The other stages are an operator's tasks, and
-# a reboot, after which no connection works any more.
+# Stages in which one worker asks all hosts of a shard and is used again for the next shard: Ansible
+# starts once, and each host has one connection from preflight to verify. The other stages are the
+# operator's own tasks, and a reboot, after which the connection does not work any more.
 TOGETHER = ATTACHING | HARMLESS | VERIFYING | {Stage.RELEASE}
-HOSTS_A_SECOND = 100  # that Ansible reads of an inventory, at the very least
+HOSTS_A_SECOND = 100  # that Ansible reads from an inventory, on a slow machine
 
 Inventory = Callable[[Sequence[str]], dict[str, Any]]
 Seconds = Callable[[], float]
 
 
 class _Round(Enum):
-    """How hosts are asked: all by one worker, each by its own, or each after a push of files."""
+    """How hosts are asked: all by one worker, each by a worker of its own, or after a push of
+    files."""
 
     TOGETHER = auto()
     APART = auto()
@@ -53,11 +54,12 @@ class _Round(Enum):
 
 @dataclass
 class _Active:
-    """A shard under way.
+    """A shard that is being run.
 
-    `running`: those of its `jobs` that go on, by id; `apart`: hosts that wait for a job that asks
-    each by itself; `lacking`: hosts that need a second round, with the files that they lack;
-    `refused`: answers of hosts that accepted neither key nor password.
+    `jobs` are the ids of all its jobs, `running` are the jobs that have not ended, by id. `apart`
+    are hosts that wait for a job that asks each host with a worker of its own. `lacking` is host ->
+    files that it lacks, for the second round. `refused` are answers of hosts that accepted neither
+    key nor password. `probes` is by host. `second` is True in the second round.
     """
 
     shard: Shard
@@ -70,7 +72,7 @@ class _Active:
     second: bool = False
 
     def next_job(self) -> str:
-        """The id of its next job; `reap` finds all of them by the shard's id."""
+        """Return the id of its next job, which begins with the shard's id: so `reap` finds it."""
         number = len(self.jobs) + 1
         self.jobs.append(self.shard.id if number == 1 else f"{self.shard.id}.{number}")
         return self.jobs[-1]
@@ -79,11 +81,11 @@ class _Active:
 class AnsibleExecutor:
     """Implements rollout.interfaces.Executor.
 
-    `inventory` generates the inventory of some hosts; `hooks` are those of the plan; `known` are
-    package files in the content store beyond those of the plan, by (package, architecture,
-    version), which an undo installs again. `over` are runs of this workspace that ended: a claim
-    that one of them left on a host blocks nobody. `earlier` is what hosts of this plan answered
-    before, in this run or another one.
+    `inventory` generates the inventory of some hosts; `hooks` are the hooks of the plan. `known` is
+    (package, architecture, version) -> a file of the content store that is not in the plan, which
+    an undo may install again. `over` are the runs of this workspace that have ended: a claim that
+    they left on a host is ignored. `earlier` are answers of this plan's hosts in this run or
+    earlier runs; waiting times are estimated from them.
     """
 
     def __init__(
@@ -119,7 +121,7 @@ class AnsibleExecutor:
     # --- the interface --------------------------------------------------------------------------
 
     def start(self, shard: Shard) -> Carrier | None:
-        """Begin a stage for some hosts; None where there is nothing to run.
+        """Begin a stage for some hosts; return its carrier, None where there is nothing to run.
 
         Raises AdapterError where ansible-playbook cannot be started.
         """
@@ -140,7 +142,7 @@ class AnsibleExecutor:
         return running.carrier if running else None
 
     def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
-        """The outcomes that came in, waiting for the first at most `timeout_s` seconds."""
+        """Return the outcomes that came in; wait at most `timeout_s` seconds for the first one."""
         outcomes: list[HostOutcome | ShardEnded] = []
         while self._ready:
             outcomes.append(self._ready.popleft())
@@ -158,19 +160,19 @@ class AnsibleExecutor:
         return outcomes
 
     def reap(self, shard: str, carrier: Carrier | None) -> bool:
-        """End what a dead controller left running of a shard, later rounds included."""
+        """End the processes of a shard, in all its rounds, that a dead controller left running."""
         ran = self._runner.reap(carrier) if carrier is not None else False
         return self._runner.reap_job(shard) or ran
 
     def stop(self) -> None:
-        """End this controller's playbooks. Detached transactions on hosts go on."""
+        """End this controller's playbooks. Detached transactions on hosts continue."""
         for active in self._active.values():
             for running in active.running.values():
                 running.cancel()
         self._active.clear()
 
     def _present(self, shard: Shard) -> list[HostWork]:
-        """The hosts that the inventory still has; it may have been edited since the run began."""
+        """Return the hosts that the inventory still has. It may have been edited during the run."""
         try:
             self._inventory([work.host for work in shard.hosts])
         except NotFoundError:
@@ -188,7 +190,7 @@ class AnsibleExecutor:
     # --- starting -------------------------------------------------------------------------------
 
     def _ask(self, active: _Active, works: Sequence[HostWork], kind: _Round) -> StartedJob | None:
-        """Start a job for these hosts of the shard; None where there is nothing to ask."""
+        """Start a job for these hosts of the shard; return None where there is nothing to ask."""
         shard = active.shard
         requests: dict[str, str] = {}
         pushes: dict[str, str] = {}
@@ -230,7 +232,7 @@ class AnsibleExecutor:
         return running
 
     def _ask_apart(self, active: _Active) -> None:
-        """Ask hosts that turned out to need a worker of their own. The others do not wait."""
+        """Start a job for the hosts that need a worker of their own. The others do not wait."""
         hosts, active.apart = active.apart, []
         if hosts:
             works = [work for work in active.shard.hosts if work.host in hosts]
@@ -266,7 +268,7 @@ class AnsibleExecutor:
         return [probe for probe in adapted if probe is not None]
 
     def _stored(self, cohort: Cohort) -> list[payloads.StoredFile]:
-        """The cohort's old versions that the content store holds."""
+        """Return the files of the cohort's old versions that the content store has."""
         stored = []
         for transition in cohort.transitions:
             file = (
@@ -286,8 +288,10 @@ class AnsibleExecutor:
         return stored
 
     def _pushes(self, work: HostWork, lacking: Sequence[str]) -> str:
-        """The list for `patch_push`. Files that the store lacks are left out; the host reports
-        them."""
+        """Return the list of files for `patch_push`, as text.
+
+        Files that the content store lacks are left out; the host reports them as missing.
+        """
         cohort = self._cohorts[self._hosts[work.host].cohort]
         files = {
             transition.file.sha256: transition.file
@@ -323,7 +327,7 @@ class AnsibleExecutor:
             return None
         if hook is None:
             for work in works:
-                self._done(shard, work.host, OutcomeStatus.OK, "")
+                self._add_outcome(shard, work.host, OutcomeStatus.OK, "")
             self._end(shard)
             return None
         inventory = self._inventory(hosts)
@@ -359,28 +363,28 @@ class AnsibleExecutor:
         if answer.output:
             self._on_accepted_login()
         elif not self._accepted_login and _refused(answer, shard.stage):
-            active.refused.append(answer)  # the other hosts' answers show whose fault that is
+            active.refused.append(answer)  # the answers of the other hosts show whose mistake it is
             return
         if answer.status is AnswerStatus.APART:
             active.apart.append(answer.host)
         elif answer.status is AnswerStatus.UNREACHABLE:
-            self._done(shard, answer.host, OutcomeStatus.UNREACHABLE, answer.reason)
+            self._add_outcome(shard, answer.host, OutcomeStatus.UNREACHABLE, answer.reason)
         elif answer.status is AnswerStatus.LOST and shard.stage in HOOKS:
-            # A hook that hangs or cannot be read would do so again; it is not asked twice.
+            # A hook that hangs or cannot be read would fail again, so it is not run twice.
             self._fail(shard, answer.host, f"hook: {cleaned(answer.reason)}")
         elif answer.status is AnswerStatus.LOST:
-            self._done(shard, answer.host, OutcomeStatus.LOST, answer.reason)
+            self._add_outcome(shard, answer.host, OutcomeStatus.LOST, answer.reason)
         elif shard.stage in HOOKS:
             well = answer.status is AnswerStatus.OK
             status = OutcomeStatus.OK if well else OutcomeStatus.FAILED
-            self._done(shard, answer.host, status, cleaned(answer.reason))
+            self._add_outcome(shard, answer.host, status, cleaned(answer.reason))
         elif not answer.output:
             self._unanswered(shard, answer.host, cleaned(answer.reason) or "no answer")
         else:
             self._on_reply(active, answer)
 
     def _on_accepted_login(self) -> None:
-        """A host accepted the key or password: where others refused it, judge that now."""
+        """Judge the refusals of other hosts, because a host has accepted the key or password."""
         if not self._accepted_login:
             self._accepted_login = True
             for active in tuple(self._active.values()):
@@ -420,12 +424,12 @@ class AnsibleExecutor:
             self._end(active.shard, reason)
 
     def _judge_refusals(self, active: _Active) -> None:
-        """Decide whose fault refused passwords are.
+        """Decide whether refused passwords are the operator's mistake or a failure of the hosts.
 
-        A password that no host accepts is the operator's mistake: the answers are dropped, and
-        asked for again with the right one. Where other hosts accepted it, it is the hosts' fault.
-        Raises AdapterError. Asking a host in the middle of its update again and again would lock
-        the account there, and end in `unknown`.
+        Where no host accepts the password it is the operator's: the answers are dropped, and
+        AdapterError is raised, so that the run stops until the password is right. Where some hosts
+        accepted it, the others have failed. Asking a host in the middle of its update again and
+        again would lock the account there, and end in the state `unknown`.
         """
         refused, active.refused = active.refused, []
         if refused and not self._accepted_login:
@@ -443,17 +447,21 @@ class AnsibleExecutor:
                 return active
         return None
 
-    def _done(self, shard: Shard, host: str, status: OutcomeStatus, reason: str) -> None:
+    def _add_outcome(self, shard: Shard, host: str, status: OutcomeStatus, reason: str) -> None:
         self._ready.append(HostOutcome(shard=shard.id, host=host, status=status, reason=reason))
 
     def _unanswered(self, shard: Shard, host: str, reason: str) -> None:
-        """A failure; unknown where the host may have done its work: whoever asks again gets the
-        recorded result."""
+        """Report a host without an answer: failed, or lost where it may have done its work.
+
+        A lost host is asked again, and then answers with the result that it has recorded.
+        """
         known = shard.stage in HARMLESS
-        self._done(shard, host, OutcomeStatus.FAILED if known else OutcomeStatus.LOST, reason)
+        self._add_outcome(
+            shard, host, OutcomeStatus.FAILED if known else OutcomeStatus.LOST, reason
+        )
 
     def _fail(self, shard: Shard, host: str, reason: str) -> None:
-        self._done(shard, host, OutcomeStatus.FAILED, reason)
+        self._add_outcome(shard, host, OutcomeStatus.FAILED, reason)
 
     def _end(self, shard: Shard, reason: str = "") -> None:
         self._active.pop(shard.id, None)
@@ -461,8 +469,10 @@ class AnsibleExecutor:
 
 
 def _refused(answer: Answer, stage: Stage) -> bool:
-    """Has a host refused key or password? A refused key is a failure like others, but not in the
-    middle of a change."""
+    """Return whether the host refused the password; while a host is being changed, also a key.
+
+    At other times a refused key is a failure of the host like others.
+    """
     changing = stage not in HARMLESS and stage is not Stage.RELEASE
     return answer.code in REFUSED_PASSWORD or (answer.code is ReasonCode.REFUSED_KEY and changing)
 
@@ -475,7 +485,10 @@ def _next(answers: SimpleQueue[Answer | Ended], wait_s: float) -> Answer | Ended
 
 
 def _planned_files(plan: Plan) -> dict[tuple[str, str, str], Artifact]:
-    """The plan's files by what they install: another cohort may have to go back to one."""
+    """Return (package, architecture, version) -> file of the plan.
+
+    A cohort may have to go back to a version that another cohort installs.
+    """
     return {
         (transition.package, transition.arch, transition.to): transition.file
         for cohort in plan.body.cohorts

@@ -5,7 +5,7 @@ from typing import Any
 
 
 def groups_of(inventory: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Host -> the groups that it is in, directly or through a group inside, sorted."""
+    """Return host -> the groups that it is in, directly or through a child group, sorted."""
     children = (inventory.get("all") or {}).get("children") or {}
     direct = {name: set((group or {}).get("hosts") or {}) for name, group in children.items()}
     below = {name: list((group or {}).get("children") or {}) for name, group in children.items()}

@@ -1,7 +1,7 @@
-"""Check the operator's hooks before they run, and run exactly what was checked.
+"""Check the operator's hooks before they run, and run exactly the files that were checked.
 
-A run carries a copy of the hooks' files with the very bytes that had the plan's digests: Ansible
-does not include what somebody changes in the workspace meanwhile.
+A run carries a copy of the hooks' files with the bytes that matched the plan's digests, so that a
+later change in the workspace has no effect on it.
 """
 
 import posixpath
@@ -25,20 +25,23 @@ _VARIABLE = "patch_hook_file"
 
 @dataclass(frozen=True, kw_only=True)
 class Hook:
-    """A hook that may run. `path` is its own file: among the `files` that are carried along, or in
-    the workspace where there are none."""
+    """A hook that has been checked and may run.
+
+    `path` is its task file: one of `files`, which the run carries along, or a path in the workspace
+    where `files` is empty.
+    """
 
     path: str
     files: dict[str, CarriedFile] = field(default_factory=dict, repr=False)
 
     @property
     def variables(self) -> dict[str, str]:
-        """The role's variables for a hook that runs in the workspace."""
+        """Return the role's variables for a hook that runs in the workspace."""
         return {} if self.files else {_VARIABLE: self.path}
 
     @property
     def path_variables(self) -> dict[str, str]:
-        """The role's variables that are paths in `files`, for a hook that is carried along."""
+        """Return the role's variables that are paths in `files`, for a hook that is carried along."""
         return {_VARIABLE: self.path} if self.files else {}
 
 
@@ -46,9 +49,9 @@ class Hook:
 class PlannedHooks:
     """The hooks of one plan in the workspace `root`.
 
-    `judge` raises InvalidInputError where others could have written one of these paths. `known`
-    returns the inventory's groups; `beside` generates the inventory of the hosts that the hook may
-    see, other than those that it works on.
+    `judge` raises InvalidInputError where somebody else can write to one of the paths. `known`
+    returns the inventory's groups. `beside` generates the inventory of the other hosts that a hook
+    may see, besides those that it works on.
     """
 
     root: Path
@@ -58,11 +61,11 @@ class PlannedHooks:
     beside: Callable[[Sequence[str], RingHook], Mapping[str, Any]] = lambda *_: {}
 
     def check(self) -> None:
-        """Raise where a hook cannot run.
+        """Check that all hooks can run.
 
-        InvalidInputError: a hook is missing, lies outside the workspace, could have been written by
-        others, is no task file, or sees a group that does not exist. IntegrityError: a file of the
-        hooks is not the plan's.
+        Raises InvalidInputError where a hook is missing, is outside the workspace, can be written
+        to by somebody else, is no task file, or sees a group that does not exist. Raises
+        IntegrityError where a file of the hooks differs from the plan's.
         """
         self._check_groups()
         for name in self.body.hook_names:
@@ -71,10 +74,10 @@ class PlannedHooks:
             self._read()
 
     def take(self, name: str) -> Hook:
-        """The hook, to be run now. Raises as `check` does.
+        """Return the hook that is to be run now. Raises the errors of `check`.
 
-        A plan from before digests has none to compare with: a run that began with it goes on with
-        the file as it is. No new run begins with such a plan.
+        A plan from before hooks had digests has nothing to compare with: a run that began with such
+        a plan uses the file as it is, and no new run begins with one.
         """
         if not self.body.hooks:
             return Hook(path=str(self._judged_path(name)))
@@ -83,10 +86,11 @@ class PlannedHooks:
         return Hook(path=str(inside), files=dict(_carried(hooks_read)))
 
     def around(self, ring: RingPolicy, stage: str, hosts: Sequence[str]) -> Mapping[str, Any]:
-        """The inventory that the ring's hook of the stage gets besides these hosts.
+        """Return the inventory that the ring's hook of the stage gets besides these hosts.
 
-        It is that of now: a load balancer that came since the plan was made is drained too. Raises
-        InvalidInputError where a group that the hook sees does not exist any more.
+        It is made from the present inventory, so that a load balancer that was added after the plan
+        was made is included. Raises InvalidInputError where a group that the hook sees does not
+        exist any more.
         """
         self._check_groups()
         inventories = (self.beside(hosts, hook) for hook in ring.hooks if hook.stage == stage)
@@ -104,7 +108,7 @@ class PlannedHooks:
     def _read(self) -> hook_files.HookFiles:
         names = self.body.hook_names
         hooks_read = hook_files.read(self.root, names)
-        # The judge also follows the links in there.
+        # `judge` also follows the links in these folders.
         self.judge(sorted({grammar.path_parts(name)[0] for name in names}))
         if changes := hooks.changed(self.body.hooks, hooks_read.files):
             raise IntegrityError(

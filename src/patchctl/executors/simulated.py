@@ -1,8 +1,8 @@
 """Simulate hosts behind the same interface as the Ansible executor.
 
-A simulated host keeps what a real one keeps in /var/lib/patchctl: which transaction was applied
-and undone, how often its packages changed, and the fence of its claim. It outlives the executor,
-as a real host outlives its controller, so a state machine can be killed and resumed over it.
+A simulated host stores what a real one stores in /var/lib/patchctl: which transactions were applied
+and undone, how often its packages changed, and the fence of its claim. A test can end the executor
+and go on with a new one and the same hosts, as a new controller does with real hosts.
 """
 
 import heapq
@@ -24,7 +24,7 @@ from ..models.states import ANSWERED, GIVING_BACK, HOLDS_TOLD
 
 @dataclass
 class SimulatedHost:
-    """One host's memory. `changes` counts how often packages really changed."""
+    """The stored state of one host. `changes` counts how often its packages really changed."""
 
     name: str
     applied: set[str] = field(default_factory=set)
@@ -38,9 +38,9 @@ class SimulatedHost:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """How a host answers a stage: what, after how many milliseconds, with which evidence.
+    """How a host answers a stage: with which status, and after how many milliseconds.
 
-    `stale` are units on replaced files, `more` is further evidence.
+    `stale` are units that run replaced files, `more` is further evidence.
     """
 
     status: OutcomeStatus = OutcomeStatus.OK
@@ -56,7 +56,10 @@ Script = Callable[[str, Stage, int], Behaviour]
 
 
 class VirtualClock:
-    """Time passes only when somebody waits. `wall_is_off_ms`: how far the wall clock is off."""
+    """A clock whose time passes only in `advance` and waits.
+
+    `wall_is_off_ms` is how far the wall clock is wrong.
+    """
 
     def __init__(self, start_ms: int = 1_750_000_000_000) -> None:
         self._now = start_ms
@@ -72,12 +75,12 @@ class VirtualClock:
         self.advance(int(seconds * 1000))
 
     def advance(self, milliseconds: int) -> None:
-        """Let time pass."""
+        """Move the clock forward."""
         self._now += max(milliseconds, 1)
 
 
 def all_well(host: str, stage: Stage, asked: int) -> Behaviour:
-    """Every host answers every stage with success after a second."""
+    """Make each host answer each stage with success after a second."""
     return Behaviour()
 
 
@@ -99,7 +102,7 @@ class SimulatedExecutor:
         self.started: list[Shard] = []
 
     def start(self, shard: Shard) -> Carrier | None:
-        """Begin a shard; its answers come due as the clock moves."""
+        """Begin a shard. Its answers become due as the clock moves."""
         self.started.append(shard)
         end = self._clock.monotonic_ms()
         for work in shard.hosts:
@@ -110,7 +113,7 @@ class SimulatedExecutor:
         return None
 
     def poll(self, timeout_s: float) -> Sequence[HostOutcome | ShardEnded]:
-        """The outcomes that are due by now; the clock moves on where none is."""
+        """Return the outcomes that are due; move the clock where there is none."""
         limit = self._clock.monotonic_ms() + int(timeout_s * 1000)
         if not self._queue or self._queue[0][0] > limit:
             self._clock.advance(limit - self._clock.monotonic_ms())
@@ -122,11 +125,11 @@ class SimulatedExecutor:
         return due
 
     def reap(self, shard: str, carrier: Carrier | None) -> bool:
-        """Nothing of a simulated shard survives its controller."""
+        """Do nothing: no part of a simulated shard survives its controller."""
         return False
 
     def stop(self) -> None:
-        """Forget what is under way on the controller; hosts keep their memory."""
+        """Forget the shards that are being run; the hosts keep their stored state."""
         self._queue.clear()
 
     def _push(self, due: int, item: HostOutcome | ShardEnded) -> None:
@@ -156,7 +159,7 @@ class SimulatedExecutor:
 
 
 def _remember(host: SimulatedHost, stage: Stage, work: HostWork, status: OutcomeStatus) -> None:
-    """Update the host's own record after a stage: the same id twice changes nothing."""
+    """Update the host's stored state after a stage. A transaction id a second time changes nothing."""
     host.fence = max(host.fence, work.fence)
     if stage is Stage.UNDO:
         host.held = True
