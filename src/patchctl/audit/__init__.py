@@ -1,1 +1,1 @@
-"""Write events to a hash-chained log, and verify it."""
+"""Write the events of runs to a hash-chained log, and verify this log."""

@@ -1,7 +1,7 @@
 """Chain records by their hashes. Pure: bytes in, bytes out.
 
-A line is the canonical JSON of a record and nothing else, so that for given journal entries there
-is exactly one log, and a changed byte is a changed log even where JSON would not care.
+A line is exactly the canonical JSON of a record. So given journal entries have exactly one log, and
+each changed byte is noticed, also one that means nothing in JSON, such as a space.
 """
 
 from typing import Any
@@ -21,9 +21,10 @@ class BrokenRecordError(ValueError):
 
 
 def line(entry: StoredEntry, prev: str) -> tuple[bytes, str]:
-    """The entry's line, with its line end, and its hash. `prev` is the hash of the record before.
+    """Return the entry's line with its line end, and the record's hash.
 
-    Raises IntegrityError where the journal's entry was changed into something unreadable.
+    `prev` is the hash of the record before. Raises IntegrityError where the entry of the journal
+    was changed so that it cannot be read.
     """
     body: dict[str, Any] = {"at": entry.at, "prev": prev, "run": entry.run, "seq": entry.seq}
     try:
@@ -38,22 +39,23 @@ def line(entry: StoredEntry, prev: str) -> tuple[bytes, str]:
 
 
 def parse(data: bytes) -> AuditRecord:
-    """The record of a whole line, checked by itself: form and hash.
+    """Return the record in a line, after a check of its form and its own hash.
 
-    Raises BrokenRecordError.
+    Raises BrokenRecordError where one of them is wrong.
     """
     if not data.endswith(b"\n"):
         raise BrokenRecordError("the line has no end")
     try:
         record = msgspec.json.decode(data, type=AuditRecord)
-        # The checks of `canonical.encode`; only `event` can hold other types than text and numbers.
+        # The same check as in `canonical.encode`. Only `event` can have floats; the types of all
+        # other fields are known.
         canonical.refuse_floats(record.event)
         if msgspec.json.encode(record, order="sorted") + b"\n" != data:
             raise BrokenRecordError("it is not in the one form that records have")
     except _UNREADABLE as error:
         raise BrokenRecordError(f"it is not a record ({error})") from error
-    # In this one form the hash is that of the line without its hash field: keys are sorted, and a
-    # quote within a text is escaped, so the last such mark is the record's own.
+    # In canonical form the hash is that of the line without its hash field. Keys are sorted and
+    # quotes in a text are escaped, so the last mark in the line is the record's own hash field.
     head, mark, tail = data[:-1].rpartition(f'"hash":"{record.hash}",'.encode())
     if (canonical.digest_bytes(head + tail) if mark else digest(record)) != record.hash:
         raise BrokenRecordError("its content does not have its hash")
@@ -61,7 +63,7 @@ def parse(data: bytes) -> AuditRecord:
 
 
 def digest(record: AuditRecord) -> str:
-    """The hash that the record must have."""
+    """Return the hash that the record must have."""
     body = msgspec.structs.asdict(record)
     del body["hash"]
     return canonical.digest(body)

@@ -1,4 +1,4 @@
-"""What the audit log needs from outside: its files, the journal, and a store for its end."""
+"""Protocols of what the audit log uses: its files, the journal, and a store for its last record."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
@@ -9,61 +9,68 @@ from ..models.audit import AuditLine, StoredEntry
 
 
 class LogFiles(Protocol):
-    """The files of one log, in one folder. All methods raise IntegrityError where something that
-    is no file of the log stands in its place, AdapterError where the system refuses."""
+    """The files of one log, in one folder.
+
+    All methods raise IntegrityError where the path of a log file is something else (a link, a
+    folder), AdapterError where the system refuses access.
+    """
 
     @property
     def folder(self) -> Path:
         """The folder that holds them."""
 
     def prepare(self) -> None:
-        """Make the folder where it is missing."""
+        """Make the folder if it is missing."""
 
     def locked(self) -> AbstractContextManager[None]:
-        """Hold the log against other writers. Raises ConflictError after a long wait."""
+        """Lock the log against other writers. Raises ConflictError after a long wait."""
 
     def paths(self) -> list[Path]:
-        """The files, oldest first, with anything else that is named `*.jsonl` and fails later."""
+        """Return the files, oldest first.
+
+        All names `*.jsonl` are in the list; one that is no file of the log raises an error when it
+        is read.
+        """
 
     def length(self, path: Path) -> int:
-        """Bytes in the file, 0 where there is none."""
+        """Return the number of bytes in the file, 0 where there is none."""
 
     def lines(self) -> Iterator[AuditLine]:
-        """All lines as they stood when this was called: a writer may go on meanwhile."""
+        """Yield all lines that the log had at the time of the call; others may write meanwhile."""
 
     def read(self, path: Path) -> list[bytes]:
-        """A file's lines with their ends, none where there is no such file."""
+        """Return the file's lines with their line ends; none where there is no such file."""
 
     def append(self, path: Path, offset: int, data: bytes) -> None:
-        """Cut the file at `offset` and write `data` there; durable when it returns."""
+        """Cut the file at `offset` and append `data`. The data is on disk when this returns."""
 
     def set_aside(self, name: str) -> None:
         """Move all files into the folder's subfolder `name`."""
 
 
 class JournalSource(Protocol):
-    """Where entries come from."""
+    """Reads the journal."""
 
     def stored(self, after: int = 0) -> Iterable[StoredEntry]:
-        """Entries of all runs with `seq` greater than `after`, oldest first."""
+        """Return the entries of all runs with `seq` greater than `after`, oldest first."""
 
 
 class HeadStore(Protocol):
-    """Stores the position of the last durable record outside of the files."""
+    """Stores which record is the last one on disk, outside of the log's files."""
 
     def get(self) -> tuple[int, str] | None:
-        """(seq, hash), or None before the first record."""
+        """Return (seq, hash) of the last record, or None before the first one."""
 
     def set(self, seq: int, digest: str) -> None:
-        """Store the position; it is called after the files are synced."""
+        """Store (seq, hash) of the last record. It is called after the files are synced."""
 
 
 class AuditState(Protocol):
-    """The part of the state database that the log needs."""
+    """The parts of the state database that the log uses."""
 
     @property
     def audit_head(self) -> HeadStore:
-        """The end of the log."""
+        """Return the store of the log's last record."""
 
     def journal_reader(self) -> JournalSource:
-        """The journal."""
+        """Return the reader of the journal."""

@@ -1,4 +1,4 @@
-"""Find where the next record goes, after a check that what was written is still there."""
+"""Find where to write the next record, after a check that the written records are still there."""
 
 from itertools import islice
 from pathlib import Path
@@ -14,9 +14,9 @@ _FOREIGN = "this log belongs to another state database: bring the two together a
 
 
 class Position(NamedTuple):
-    """Record `seq` with this hash is the last good one; the next goes to `path` at `offset`.
+    """The end of the log: record `seq` with this `hash` is the last good one.
 
-    `room` is the number of further records that the file takes.
+    The next record goes to `path` at `offset`, in bytes. The file has room for `room` more records.
     """
 
     seq: int
@@ -29,7 +29,11 @@ class Position(NamedTuple):
 def position(
     folder: Path, file_records: int, seq: int, digest: str, offset: int, path: Path | None = None
 ) -> Position:
-    """The position behind record `seq`; `offset` counts only where `path` takes one more."""
+    """Return the position after record `seq`.
+
+    `offset` is the end of `path`; it is not used where that file is full or not given, because the
+    next record then begins a new file.
+    """
     following = folder / layout.file_name(seq + 1, file_records)
     room = layout.first_seq(seq + 1, file_records) + file_records - seq - 1
     return Position(seq, digest, following, offset if following == path else 0, room)
@@ -38,10 +42,10 @@ def position(
 def find(
     log: LogFiles, file_records: int, head: tuple[int, str], journal: JournalSource
 ) -> Position:
-    """The end of the log: the head that the database remembers, or what a crash left behind it.
+    """Return the end of the log: the head in the database, or a later record from before a crash.
 
-    Debris behind the last good record is cut off. Raises IntegrityError where the log lacks records
-    that it had, or has records that the journal does not have.
+    An incomplete line after the last good record is cut off. Raises IntegrityError where the log
+    lacks records that it had, or has records that the journal does not have.
     """
     end = _behind_head(log, file_records, head)
     while (further := _adopt(log, file_records, end, journal)) != end:
@@ -77,10 +81,10 @@ def _behind_head(log: LogFiles, file_records: int, head: tuple[int, str]) -> Pos
 
 
 def _adopt(log: LogFiles, file_records: int, at: Position, journal: JournalSource) -> Position:
-    """Accept whole records of a writer that died before it could move the head.
+    """Accept complete records of a writer that ended before it could store the new head.
 
-    Behind them may be debris. A whole, valid record that the journal does not have is no debris:
-    it is evidence of something else and must not be cut off.
+    An incomplete line may follow them. Raises IntegrityError for a complete, valid record that the
+    journal does not have: it may be evidence of manipulation, so it is not cut off.
     """
     number = at.seq - layout.first_seq(at.seq + 1, file_records) + 1
     lines = log.read(at.path)[number:]

@@ -1,4 +1,4 @@
-"""Verify that the log is whole and unchanged. Pure: lines, journal entries and head -> verdict."""
+"""Verify that the log is complete and unchanged. Pure: lines, journal and head -> verdict."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import PurePath
@@ -12,7 +12,7 @@ Head = tuple[int, str]
 
 
 class _BadError(Exception):
-    """The first fault, with its file and line."""
+    """The first bad record: file, line and reason. Caught in this module."""
 
     def __init__(self, at: AuditLine | None, what: str) -> None:
         super().__init__(f"{at.file}:{at.number}: {what}" if at else what)
@@ -24,11 +24,11 @@ def verify(
     head: Head | None,
     file_records: int = FILE_RECORDS,
 ) -> AuditVerdict:
-    """Compare the log with itself, with the journal and with the head that the database keeps.
+    """Check the log's own chain, and compare the log with the journal and the database's head.
 
     `lines` and `journal` begin at the first record. Records after the head are good where the
-    journal has them: a crash may come between the file and the head. So is the torn beginning of
-    the next line.
+    journal has them, because a crash may come after a write to the file and before that of the
+    head. For the same reason the last line may be incomplete.
     """
     check = _Check(iter(journal), head, file_records)
     try:
@@ -42,8 +42,10 @@ def verify(
 
 
 def alone(lines: Iterable[AuditLine], error: str) -> AuditVerdict:
-    """The verdict where there is no journal to compare with, for the reason `error`. A log proves
-    nothing by itself; `records` says how far its chain goes."""
+    """Return the verdict where there is no journal to compare with; `error` says why.
+
+    It is never ok, because a log alone proves nothing. `records` counts the records of its chain.
+    """
     seq, digest = 0, chain.GENESIS
     for line in lines:
         try:
@@ -82,7 +84,7 @@ class _Check:
         if not line.data.endswith(b"\n") and self._beyond_head() and entry:
             self._keep_torn(line, expected)
             return
-        # A line equal to the journal's is good in every respect but its position.
+        # A line that is equal to the journal's can only be wrong in its position.
         if line.data != expected:
             raise self._fault(line, known=entry is not None)
         self._check_position(line, self.seq + 1)
@@ -96,7 +98,7 @@ class _Check:
         self._ahead = 1
 
     def _fault(self, line: AuditLine, *, known: bool) -> _BadError:
-        """Why the line is not the one that must be here."""
+        """Return the reason why this line is not the expected one."""
         try:
             record = chain.parse(line.data)
         except chain.BrokenRecordError as error:

@@ -1,4 +1,4 @@
-"""Describe a record in words. Pure. Host text in the answer is not cleaned yet."""
+"""Describe a record in words. Pure. Text from hosts in the result is not cleaned yet."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -33,9 +33,9 @@ _TRUST: Mapping[PlanTrust | None, str] = {
 
 
 def note(record: AuditRecord) -> AuditNote:
-    """Who or what did what. Events of a kind that this version does not know show its name."""
+    """Return what happened, in words. An event that this version does not know shows its kind."""
     try:
-        # `convert` would examine all kinds of events anew each time.
+        # Encode and decode: `convert` is slower, because it examines all event types at each call.
         event: Event | None = _decoder.decode(msgspec.json.encode(record.event))
     except msgspec.ValidationError:
         event = None
@@ -50,7 +50,7 @@ def note(record: AuditRecord) -> AuditNote:
 
 
 def moment(at_ms: int) -> str:
-    """`2026-11-23T11:45:01.250Z`; a number that is not a time stays a number."""
+    """Return `2026-11-23T11:45:01.250Z` for epoch ms UTC; a number that is no time as digits."""
     try:
         text = datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
     except (ValueError, OverflowError, OSError):
@@ -59,7 +59,7 @@ def moment(at_ms: int) -> str:
 
 
 def words(event: Event) -> str:
-    """The event without its host and reason."""
+    """Return the event in words, without its host and reason."""
     match event:
         case RunCreated():
             how = _TRUST.get(event.trust, "")

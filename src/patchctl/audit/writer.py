@@ -1,7 +1,7 @@
-"""Write to the log what the journal has and the log lacks.
+"""Write the journal entries that the log lacks.
 
-The log is derived: who writes, when, and how often it was interrupted leaves no trace in it.
-Several processes may write; each continues from the head in the database.
+The log is derived from the journal: it is the same whoever writes it, when, and with how many
+interruptions. Several processes may write; each continues from the head in the database.
 """
 
 import threading
@@ -21,11 +21,11 @@ _RESTORE = "the state database was changed; restore it from a backup"
 
 
 class AuditWriter:
-    """Keeps the log up with the journal. Implements `rollout.interfaces.EventSink`.
+    """Writes new journal entries to the log. Implements `rollout.interfaces.EventSink`.
 
     `on_entry` only wakes a thread, which calls `catch_up` at most twice a second; `close` writes
-    the rest. A failure in the thread is kept in `error` and does not stop the rollout: the journal
-    has everything, and the next `catch_up` writes it.
+    the rest. A failure in the thread is stored in `error` and does not stop the rollout, because
+    the journal has all entries, and the next `catch_up` writes them.
     """
 
     def __init__(
@@ -48,9 +48,9 @@ class AuditWriter:
     def catch_up(self) -> int:
         """Write every journal entry that the log lacks; return how many were written.
 
-        A torn end, which the database does not remember, is cut off. Raises IntegrityError where
-        the log lacks records that it had, or has some that the journal does not have: nothing is
-        changed then. Raises AdapterError where the disk is full.
+        An incomplete last line, which the head does not include, is cut off. Raises IntegrityError,
+        with nothing changed, where the log lacks records that it had, or has records that the
+        journal does not have. Raises AdapterError where the disk is full.
         """
         self._log.prepare()
         with self._log.locked():
@@ -63,11 +63,11 @@ class AuditWriter:
         return position.seq - first
 
     def rebuild(self, aside: str) -> int:
-        """Write the whole log anew; the old files move into the folder's subfolder `aside`.
+        """Write the whole log again; the old files move into the folder's subfolder `aside`.
 
-        Raises IntegrityError, with nothing changed, where the journal does not give the head that
-        the database remembers, or lacks a record that the log has: then the journal itself was
-        changed.
+        Return the number of records. Raises IntegrityError, with nothing changed, where the journal
+        does not lead to the head in the database, or lacks a record that the log has: then the
+        journal itself was changed.
         """
         self._log.prepare()
         with self._log.locked():
@@ -78,14 +78,14 @@ class AuditWriter:
         return self.catch_up()
 
     def on_entry(self, entry: JournalEntry) -> None:
-        """Wake the writer: an entry is in the journal."""
+        """Wake the writer thread, because the journal has a new entry."""
         if self._thread is None:
             self._thread = threading.Thread(target=self._follow, name="audit", daemon=True)
             self._thread.start()
         self._wake.set()
 
     def close(self) -> None:
-        """Write the rest. A failure is kept in `error`."""
+        """Write the rest. A failure is stored in `error`."""
         self._stop.set()
         self._wake.set()
         if self._thread is not None:
@@ -156,7 +156,7 @@ class AuditWriter:
 
 
 def _seq(line: AuditLine) -> int:
-    """The number of the record; 0 for a line that is none."""
+    """Return the number of the record in the line; 0 where it is no record."""
     try:
         return chain.parse(line.data).seq
     except chain.BrokenRecordError:
