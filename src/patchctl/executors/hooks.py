@@ -41,7 +41,7 @@ class Hook:
 
     @property
     def path_variables(self) -> dict[str, str]:
-        """Return the role's variables that are paths in `files`, for a hook that is carried along."""
+        """Return the role's variables that are paths in `files`, for a hook with `files`."""
         return {_VARIABLE: self.path} if self.files else {}
 
 

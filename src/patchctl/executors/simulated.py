@@ -159,7 +159,7 @@ class SimulatedExecutor:
 
 
 def _remember(host: SimulatedHost, stage: Stage, work: HostWork, status: OutcomeStatus) -> None:
-    """Update the host's stored state after a stage. A transaction id a second time changes nothing."""
+    """Update the host's stored state after a stage. A repeated transaction id changes nothing."""
     host.fence = max(host.fence, work.fence)
     if stage is Stage.UNDO:
         host.held = True
