@@ -1,1 +1,1 @@
-"""Frozen nouns handed from stage to stage. They import nothing but `errors`."""
+"""Define the frozen models that stages hand on to each other. They import nothing but `errors`."""

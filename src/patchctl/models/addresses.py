@@ -1,4 +1,4 @@
-"""Check addresses of files on the web, and show them without their secrets."""
+"""Check web addresses of files, and show them without their secrets."""
 
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -6,7 +6,7 @@ from ..errors import InvalidInputError
 
 
 def shown(address: str) -> str:
-    """The address without user, password, query and fragment, for messages and records."""
+    """Return the address without user, password, query and fragment, for messages and records."""
     parts = split(address)
     where = parts.netloc.rpartition("@")[2]
     query = "…" if parts.query else ""
@@ -25,9 +25,9 @@ def check(address: str) -> None:
 def split(address: str) -> SplitResult:
     try:
         parts = urlsplit(address)
-        _ = parts.port  # raises where it is no number
+        _ = parts.port  # raises ValueError where it is no number
     except ValueError as error:
-        # The text may hold a password wherever it breaks, so it is not repeated.
+        # A password may be in any part of a malformed address, so it is not repeated.
         raise InvalidInputError("an address cannot be read", hint="write https://host/path") from (
             error
         )

@@ -30,7 +30,8 @@ class NameKind(StrEnum):
 
 
 class AdvisoryKind(StrEnum):
-    """`updateinfo`'s types; an advisory without CVEs is not always `bugfix`, nor the reverse."""
+    """The types of `updateinfo`. An advisory without CVEs is not always a `bugfix`, and a `bugfix`
+    may have CVEs."""
 
     SECURITY = "security"
     BUGFIX = "bugfix"
@@ -39,19 +40,19 @@ class AdvisoryKind(StrEnum):
 
 
 class VendorStatus(StrEnum):
-    """What the vendor says of one package in one release.
+    """The status that the vendor gives a package in a release.
 
-    `affected` with `fixed` set is fixed there; without it no fix is out yet.
+    `affected` with a `fixed` version is fixed in it; without one no fix has been published yet.
     """
 
     AFFECTED = "affected"
     NOT_AFFECTED = "not_affected"
     UNDETERMINED = "undetermined"
-    # The vendor will bring a fix with a point release or some day (no-dsa, postponed, deferred).
+    # The vendor fixes it in a point release or at an unknown time (no-dsa, postponed, deferred).
     DEFERRED = "deferred"
     # The vendor decided against a fix (ignored, "will not fix").
     WONT_FIX = "wont_fix"
-    # The release or the package in it gets no support any more.
+    # The release, or the package in it, is not supported any more.
     END_OF_LIFE = "end_of_life"
 
 
@@ -109,9 +110,9 @@ class Affected(Record):
 class Advisory(Record):
     """One advisory, or one vendor's entry for one CVE. Times are epoch seconds UTC, 0 unknown.
 
-    `cves` are bare CVE ids, whichever of aliases, upstream, related, references, text or id they
-    came from. `cvss` are vectors as the vendor gives them. A withdrawn advisory is not matched, but
-    kept to explain. `live_patch` advisories fix running kernels, not packages.
+    `cves` are plain CVE ids, from aliases, upstream, related, references, text or id. `cvss` are
+    vectors as the vendor gives them. A withdrawn advisory is not matched, but stored for `explain`.
+    `live_patch` advisories fix running kernels, not packages.
     """
 
     id: str
@@ -186,12 +187,12 @@ class Lifecycle(Record):
 
 
 class BadRecord(Record):
-    """A record that could not be used: its position and the reason. It is counted and named; the
-    rest of its feed is used."""
+    """A record that could not be used: its position and the reason. It is counted and reported; the
+    other records of its feed are used."""
 
     place: str
     reason: str
 
 
-# A reader yields these one at a time, so that a feed is never whole in memory.
+# A reader yields these one by one, so that a feed is never in memory as a whole.
 FeedRecord = Advisory | KnownExploited | ExploitChance | CveFacts | Lifecycle | BadRecord

@@ -1,4 +1,4 @@
-"""Findings: which vulnerability is on which host, in which state, how urgent, and by when due."""
+"""Findings: a vulnerability on a host, with its state, its urgency and its due date."""
 
 from enum import StrEnum
 
@@ -47,11 +47,11 @@ class AffectedPackage(Record):
 
 
 class Finding(Record):
-    """One CVE on one host; hosts that agree in everything share the object, so it names none.
+    """One CVE on one host. It does not name the host, because hosts with equal findings share it.
 
-    `package` is the one that decides; `packages` are all of them. `due` is an ISO date, None where
-    no rule sets one. `cvss` is the base score that counts. `excluded` describes the exclusion that
-    keeps the update away: the finding stays open.
+    `package` is the affected package that decides the state; `packages` are all affected ones.
+    `due` is an ISO date, None where no rule sets one. `cvss` is the base score that is used.
+    `excluded` describes the exclusion that keeps the update out of plans: the finding stays open.
     """
 
     cve: str
@@ -77,11 +77,11 @@ class Finding(Record):
 
 
 class Action(Record):
-    """A remediation: bring one source package to a version that fixes these CVEs on every host
-    that needs it, or reboot, or restart.
+    """A remediation: upgrade a source package to a version that fixes these CVEs on all hosts that
+    need it, reboot these hosts, or restart services.
 
     `kind` is `upgrade`, `reboot` or `restart`; `due` is the earliest date. `removed` is the risk
-    removed, the sum over findings.
+    that it removes, summed over findings.
     """
 
     kind: str
@@ -100,7 +100,7 @@ class Action(Record):
 
 
 class FeedUsed(Record):
-    """A feed that was used: the content's own date (ISO) and its age in days."""
+    """A feed that was used. `dated` is the content's own date (ISO), `age_days` its age."""
 
     name: str
     dated: str
@@ -124,15 +124,15 @@ class Release(Record):
 
 
 class Unlooked(Record):
-    """A host without facts: it is not clean, it is unknown."""
+    """A host without facts. It is not free of findings: its findings are unknown."""
 
     host: str
     reason: str
 
 
 class ExcludedFindings(Record):
-    """Open findings whose update one exclusion keeps away. `rule` is the rule in words, `packages`
-    are source packages, `hosts` counts the hosts."""
+    """Open findings whose update one exclusion keeps out of plans. `rule` is the rule in words,
+    `packages` are source packages, `hosts` counts the hosts."""
 
     rule: str
     packages: tuple[str, ...]
@@ -142,9 +142,12 @@ class ExcludedFindings(Record):
 
 
 class Assessment(Model):
-    """The result without its findings, which are streamed. `not_covered` counts installed packages
-    that no feed covers, by ecosystem, each package on each host. `on_time` counts the hosts that
-    were assessed and have nothing overdue; findings under an exclusion count like others."""
+    """The result of an assessment without its findings, which are streamed.
+
+    `not_covered` is ecosystem -> number of installed packages that no feed covers, counted on each
+    host. `on_time` counts the assessed hosts that have nothing overdue; findings under an exclusion
+    count like others.
+    """
 
     as_of: str
     snapshot: str

@@ -1,4 +1,4 @@
-"""The audit log: derived from the journal, for people who must be able to trust it."""
+"""Records of the audit log, which is derived from the journal and can be verified."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from .base import Model
 class StoredEntry(Model):
     """A journal entry in its stored form: `event` is the canonical JSON text of the event.
 
-    The log is made from this and not from the decoded event, so that old records stay as they are
-    when a model gains a field.
+    The log is made from this text and not from the decoded event, so that old records stay the same
+    when a model gets a new field.
     """
 
     seq: int
@@ -34,7 +34,7 @@ class AuditRecord(Model):
 
 
 class AuditLine(Model):
-    """A line of the log with its file and number. The last line may lack its line end."""
+    """A line of the log with its file and number. The last line may be without a line end."""
 
     file: str
     number: int
@@ -56,7 +56,7 @@ class AuditVerdict(Model):
 
 
 class AuditNote(Model):
-    """One record in words, for `audit show`. Host text in it is not cleaned yet."""
+    """One record in words, for `audit show`. Text from hosts in it is not cleaned yet."""
 
     seq: int
     at: str

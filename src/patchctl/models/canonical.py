@@ -1,8 +1,8 @@
 """Encode values as canonical JSON, and make content digests.
 
-One value has one encoding on every machine and Python: UTF-8, keys sorted, no insignificant
-space, no floats (their text form differs between implementations; RFC 8785 section 3.2.2.3
-needs a full ECMAScript number printer for them).
+A value has the same encoding on each machine and with each Python: UTF-8, sorted keys, no
+insignificant spaces, no floats (their text form differs between implementations; RFC 8785 section
+3.2.2.3 needs a complete ECMAScript number printer for them).
 """
 
 import hashlib
@@ -12,9 +12,9 @@ import msgspec
 
 
 def encode(value: Any) -> bytes:
-    """Canonical JSON of a model or of plain builtins.
+    """Return the canonical JSON of a model or of plain builtins.
 
-    Raises TypeError on a float anywhere inside: that is a bug of the caller.
+    Raises TypeError for a float anywhere inside: that is a bug of the caller.
     """
     plain = msgspec.to_builtins(value)
     refuse_floats(plain)
@@ -22,22 +22,22 @@ def encode(value: Any) -> bytes:
 
 
 def digest(value: Any) -> str:
-    """`sha256:<64 hex digits>` of the canonical encoding."""
+    """Return `sha256:<64 hex digits>` of the canonical encoding."""
     return digest_bytes(encode(value))
 
 
 def digest_bytes(data: bytes) -> str:
-    """`sha256:<64 hex digits>` of raw bytes."""
+    """Return `sha256:<64 hex digits>` of raw bytes."""
     return "sha256:" + hashlib.sha256(data).hexdigest()
 
 
-# The types that `to_builtins` leaves besides floats and containers. Most values have one of these,
-# and asking a set for the types of many is much cheaper than a call for each.
+# The types that `to_builtins` gives besides floats and containers. Most values have one of these
+# types, and one set comparison for all values of a container is much faster than a call for each.
 _PLAIN = frozenset({str, int, bool, type(None)})
 
 
 def refuse_floats(value: Any) -> None:
-    """Raise TypeError where plain builtins have a float or a key that is no text, however deep."""
+    """Raise TypeError where plain builtins have, at any depth, a float or a key that is no text."""
     if isinstance(value, float):
         raise TypeError(f"canonical JSON has no floats: {value!r}")
     if isinstance(value, dict):

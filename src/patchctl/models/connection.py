@@ -8,10 +8,10 @@ class Connection(Model):
 
     The inventory's variables of a host win over `user` and `private_key`, as under Ansible.
     `extra_vars` are the operator's own `-e`: `@file`, `key=value …` or a JSON/YAML mapping.
-    `known_hosts`: the workspace's own file, absolute; where it exists its keys count beside the
-    user's. Other paths are relative to the workspace. `vault_passwords`: by label, for vault
-    identities that ask (`--vault-id LABEL@prompt`); `vault_ids` has none of these. Passwords never
-    show in the representation.
+    `known_hosts` is the absolute path of the workspace's own file; if it exists, its keys are
+    accepted besides the user's. Other paths are relative to the workspace. `vault_passwords` is by
+    label, for vault identities with a prompt (`--vault-id LABEL@prompt`), which are not in
+    `vault_ids`. Passwords are not in the representation.
     """
 
     user: str = ""

@@ -14,8 +14,8 @@ class Area(StrEnum):
 
 
 class CheckStatus(StrEnum):
-    """`warn` works but deserves a look; `fail` must be fixed; `skipped` could not be checked, or
-    does not apply here."""
+    """How a check ended. `warn`: it works, but should be looked at. `fail`: it must be fixed.
+    `skipped`: it could not be checked, or does not apply here."""
 
     OK = "ok"
     WARN = "warn"
@@ -27,8 +27,8 @@ class Check(Model):
     """One check with its result.
 
     `subject` is a host's name, a file, or empty for this machine. `name` is stable, for scripts.
-    `text` is the result and may contain words of a host; `hint` says how to fix it, wherever the
-    status is warn or fail.
+    `text` is the result and may contain text of a host; `hint` says how to fix it, and is set where
+    the status is warn or fail.
     """
 
     area: Area

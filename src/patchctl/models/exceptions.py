@@ -1,4 +1,4 @@
-"""Exceptions: findings that their owner accepts for a while and for a reason."""
+"""Exceptions: findings that an owner accepts for a limited time, with a reason."""
 
 from enum import StrEnum
 
@@ -33,8 +33,8 @@ class ExceptionState(StrEnum):
 
 
 class ExceptionStatus(Model):
-    """An exception on a day. `days_left` is negative where it has expired; `exploited` are the CVEs
-    that it names and KEV lists, for which it does not hold."""
+    """An exception with its state on a day. `days_left` is negative after it has expired.
+    `exploited` are CVEs that it names but does not hold for, because KEV lists them."""
 
     exception: RiskException
     state: ExceptionState

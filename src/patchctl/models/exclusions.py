@@ -1,4 +1,4 @@
-"""Exclusions: rules of the operator that keep packages out of plans for a while."""
+"""Exclusions: rules of the operator that keep packages out of plans for a limited time."""
 
 import re
 from collections.abc import Collection, Iterable
@@ -11,9 +11,9 @@ from .base import Record
 class Exclusion(Record):
     """A rule that keeps packages out of plans.
 
-    `rule` is what messages call it: `--exclude`, `patch_exclude` or `policy.exclude[0]`. `packages`
-    are shell patterns of source or binary names; a source stands for all its binaries. `until` is
-    the last day on which it holds, an ISO date; empty: it does not end. `hosts` are the hosts on
+    `rule` is its name in messages: `--exclude`, `patch_exclude` or `policy.exclude[0]`. `packages`
+    are shell patterns of source or binary names; a source name excludes all its binaries. `until`
+    is the last day on which it holds, an ISO date; empty: it does not end. `hosts` are the hosts on
     which it holds; empty: all.
     """
 
@@ -33,11 +33,11 @@ class Exclusion(Record):
         return f"{self.rule}{owner}{until}{reason}"
 
     def fits(self, names: Iterable[str]) -> bool:
-        """Does it exclude a package with these names, of its source or its binary?"""
+        """Return whether it excludes a package with these binary and source names."""
         return any(map(_pattern(self.packages).match, names))
 
 
-# Cached by content: a rule is asked for every package of every host.
+# Cached, because each rule is compared with each package of each host.
 @lru_cache(maxsize=1024)
 def _pattern(globs: tuple[str, ...]) -> re.Pattern[str]:
     return re.compile("|".join(map(translate, globs)) or r"(?!)")
@@ -58,7 +58,7 @@ class Rules:
         self._made: dict[tuple[int, ...], tuple[Exclusion, ...]] = {}
 
     def on(self, host: str) -> tuple[Exclusion, ...]:
-        """The rules that hold on a host, in their order."""
+        """Return the rules that hold on a host, in their order."""
         indexes = tuple(sorted((*self._everywhere, *self._own.get(host, ()))))
         if indexes not in self._made:
             self._made[indexes] = tuple(self._all[index] for index in indexes)
@@ -66,5 +66,5 @@ class Rules:
 
 
 def excluding(exclusions: Iterable[Exclusion], names: Collection[str]) -> Exclusion | None:
-    """The first rule that excludes a package with these names; None where none does."""
+    """Return the first rule that excludes a package with these names, or None."""
     return next((exclusion for exclusion in exclusions if exclusion.fits(names)), None)

@@ -1,18 +1,18 @@
-"""The answers of `explain`: which versions were compared, and what follows."""
+"""The answers of `explain`: which versions were compared, and with which result."""
 
 from .base import Model, Record
 
 
 class Judgement(Record):
-    """What one advisory means for one installed version, over the hosts that have it.
+    """The result of one advisory for one installed version, on the hosts that have this version.
 
-    `compared` is the version that decides (the source's, where the advisory names sources); `range`
-    is the affected range in words, for `ecosystem` and `channel`; `why` the rule that decided.
-    `decided_by` is the advisory that decided, of the feed `decided_in`: another one where that has
-    the fix of the build's own line or more authority. `weighed` are all advisories on the CVE in
-    this package that were compared with each other. `repository` and `offered` say who delivers the
-    fix. `stuck` says what keeps a host from it, `excluded` which exclusion does. Only what is
-    affected has a priority.
+    `compared` is the version that was compared (the source's, where the advisory names sources).
+    `range` is the affected range in words, for `ecosystem` and `channel`; `why` is the rule that
+    decided. `decided_by` is the advisory that decided, of the feed `decided_in`: it is another one
+    where that has the fix for the build's own line, or more authority. `weighed` are all advisories
+    on the CVE in this package that were compared with each other. `offered` is the version with the
+    fix that `repository` has. `stuck` says why a host does not get it, and `excluded` which
+    exclusion prevents it. Only an affected version has a priority.
     """
 
     hosts: tuple[str, ...]

@@ -1,8 +1,8 @@
-"""The facts that one discovery learns about a host.
+"""The facts that a discovery collects about a host.
 
-Every string in here came from a host unchanged, and is hostile until it is shown through
-`cli.output.clean`; names and versions of packages match the package manager's grammar, or their
-line is in `unparsed`.
+Each text came from a host unchanged, and is hostile until it is shown through `cli.output.clean`.
+Names and versions of packages match the package manager's grammar; a line that does not match is in
+`unparsed`.
 """
 
 from enum import StrEnum
@@ -11,7 +11,7 @@ from .base import Model, Record
 
 
 class PackageManager(StrEnum):
-    """Which tool owns the packages of a host."""
+    """The package manager of a host."""
 
     APT = "apt"
     DNF = "dnf"
@@ -53,10 +53,10 @@ class PendingUpdate(Record):
     `origin`, `label` and `codename` are those of the repository that delivers `candidate`
     (the Release file's fields; never Suite, which changes when a release becomes oldstable).
     `security` is derived from them: Debian's and Ubuntu's security archives, dnf's advisories.
-    `phased` is the percentage of machines to which its repository brings it by now. `deferred`: the
-    host's apt would not install it yet, since the host is not among those, or the update needs
-    another one that is deferred. `replaces` is the installed package that this one replaces under a
-    new name; `installed` is empty then.
+    `phased` is the percentage of machines that get it now, as its repository says. `deferred`: the
+    host's apt would not install it yet, because the host is not among these machines, or the update
+    needs another one that is deferred. `replaces` is the installed package that this one replaces
+    under a new name; `installed` is empty then.
     """
 
     name: str
@@ -74,8 +74,8 @@ class PendingUpdate(Record):
 
 
 class HiddenUpdate(Record):
-    """A security update in the host's repositories that the host does not prefer: because of a pin
-    of the site, `APT::Default-Release`, or an exclude of dnf, which `by` names."""
+    """A security update in the host's repositories that is not pending. `by` names the reason: a
+    pin of the site, `APT::Default-Release`, or an exclude of dnf."""
 
     name: str
     arch: str
@@ -104,8 +104,8 @@ class PackageLists(Record):
     `repository` is named as the package manager names it, without password; empty where the host
     could not name its repositories. `fetched` is when the lists were last known to be good, epoch
     seconds UTC, 0 never. `fault` says why discovery could not read them, or not all of them.
-    `optional`: the host's package manager is configured to go on without it. `advisories`: does it
-    say which updates are security updates? One that does not has none.
+    `optional`: the host's package manager is configured to go on without it. `advisories`: it says
+    which updates are security updates; without them none of its updates is one.
     """
 
     repository: str = ""
@@ -146,9 +146,9 @@ class MappedPackage(Record):
 
 
 class StaleProcess(Record):
-    """A process that still maps files which were deleted or replaced. `unit` is its service.
+    """A process that still maps deleted or replaced files. `unit` is its service.
 
-    `packages` are those that owned these files; a file without an owner has none. `started` is
+    `packages` are the packages that owned these files; some files may have no owner. `started` is
     epoch seconds UTC by the host's clock, 0 unknown.
     """
 
@@ -171,7 +171,7 @@ class FileSystem(Record):
 
 
 class Container(Record):
-    """A container that runs or an image that lies on the host."""
+    """A container on the host."""
 
     engine: str
     name: str
@@ -209,7 +209,7 @@ class HeldLock(Record):
 
     @property
     def words(self) -> str:
-        """`apt-get (pid 7) holds /var/lib/dpkg/lock-frontend`."""
+        """The lock in words: `apt-get (pid 7) holds /var/lib/dpkg/lock-frontend`."""
         if not self.file:
             return f"{self.process} installs packages"
         pid = f" (pid {self.pid})" if self.pid else ""
@@ -225,9 +225,10 @@ class Kernel(Record):
 
 
 class Boot(Record):
-    """Identity of a boot. In a container boot_id alone does not change at a restart.
+    """The identity of a boot. In a container boot_id alone does not change at a restart.
 
-    `pid1_start` is field 22 of /proc/1/stat in clock ticks; `/proc` mtimes and clocks mislead.
+    `pid1_start` is field 22 of /proc/1/stat in clock ticks; mtimes in /proc and clocks may be
+    wrong.
     """
 
     boot_id: str
@@ -235,7 +236,7 @@ class Boot(Record):
 
 
 class UnparsedLine(Record):
-    """A line that no parser understood. Recorded, never dropped."""
+    """A line that no parser understood. It is stored, never dropped."""
 
     section: str
     line: str
@@ -246,7 +247,7 @@ NOT_ROOT = "not root on the host: sockets, processes and locks are incomplete"
 
 
 class HostFacts(Model):
-    """Everything that one discovery learned of a host.
+    """Everything that a discovery collected about a host.
 
     `clock_skew_s` is host minus controller, seconds, None unknown. `reboot_required` comes from
     the platform's own marker or check; `reboot_packages` names the packages that ask for it.
@@ -296,5 +297,5 @@ class HostFacts(Model):
 
     @property
     def as_root(self) -> bool:
-        """Was the host discovered as root?"""
+        """Whether the host was discovered as root."""
         return NOT_ROOT not in self.notes

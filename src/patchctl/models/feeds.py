@@ -1,4 +1,4 @@
-"""What is known about stored feeds: their age, size and origin."""
+"""Data about stored feeds: their age, size and origin."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,9 +10,9 @@ from .base import Model, Record
 FEED_NAME = "[a-z0-9][a-z0-9.-]{0,99}"
 
 # The version of each kind's reader; 0 for kinds that are not listed, and for feeds that were stored
-# before this was noted. Raise a kind's number whenever its reader gives other results for the same
-# bytes (another channel, range, status, name): a stored feed keeps the old reading, and an
-# incremental update or a 304 would leave it so for ever.
+# before versions were recorded. Increase a kind's number whenever its reader gives other results
+# for the same bytes (another channel, range, status, name). Otherwise a stored feed would keep the
+# old results for ever, because neither an incremental update nor a 304 reads it again.
 READINGS = {FeedKind.OSV: 1, FeedKind.DEBIAN_TRACKER: 1, FeedKind.UPDATEINFO: 1}
 
 
@@ -47,7 +47,7 @@ class FeedInfo(Record):
 
     @property
     def outdated(self) -> bool:
-        """Was it read by an older reader, whose results may differ from today's?"""
+        """Whether an older reader has read it, whose results may differ from today's."""
         return self.reading < READINGS.get(self.kind, 0)
 
     @property
@@ -57,7 +57,7 @@ class FeedInfo(Record):
 
 
 class Skipped(Model):
-    """Something at a path that is not read: its path as shown to people, and why."""
+    """A file or folder that is not read: its path as shown to people, and why."""
 
     place: str
     reason: str
@@ -80,7 +80,7 @@ class FeedAge(Model):
 
     @property
     def stale(self) -> bool:
-        """Is it too old, or so far in the future that its age means nothing?"""
+        """Whether it is too old, or so far in the future that its age means nothing."""
         return self.age_s > self.max_age_s or self.age_s < -FUTURE_S
 
 
@@ -97,9 +97,9 @@ class UpdateOutcome(StrEnum):
 
 
 class FeedUpdate(Model):
-    """One feed's part of an update. `changed` counts records that an incremental update brought,
-    `gone` those that it took away; both 0 where the feed came whole. `reason` is one line where it
-    failed; the stored feed is kept then."""
+    """The result of an update for one feed. `changed` counts records that an incremental update
+    added or changed, `gone` those that it removed; both are 0 where the whole feed was fetched.
+    `reason` is one line where it failed; the stored feed stays then."""
 
     name: str
     outcome: UpdateOutcome
@@ -110,13 +110,14 @@ class FeedUpdate(Model):
 
 
 def aged(feed: FeedInfo, max_age_s: int, now_s: int) -> FeedAge:
-    """The feed with the age that is allowed."""
+    """Return the feed with its age at `now_s` and the age that is allowed."""
     return FeedAge(feed=feed, age_s=now_s - feed.current, max_age_s=max_age_s)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fetched:
-    """A file that was fetched whole. `size` is its size on disk, after any transfer compression."""
+    """A file that was fetched completely. `size` is its size on disk, uncompressed if the transfer
+    was compressed."""
 
     size: int
     etag: str
@@ -125,7 +126,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class NotModified:
-    """The server still has the content to which the given ETag or date belongs."""
+    """The server's content has not changed since the given ETag or date."""
 
 
 class FeedsStatus(Model):

@@ -57,7 +57,7 @@ class Fleet(Model):
     left_out: tuple[RefusedHost, ...] = ()
 
     def host(self, name: str) -> Host | None:
-        """The host of that name, or None."""
+        """Return the host of that name, or None."""
         return next((host for host in self.hosts if host.name == name), None)
 
 

@@ -1,9 +1,9 @@
 """The grammar of words in a plan, and of those that each package manager accepts.
 
-The words of a plan concern all who read one, make one or send one to a host. They are looser than
-Debian policy 5.6 (third parties ship upper case) and wide enough for rpm, but none of them can be
-an option, a path that leads out, a glob, a shell word or a template. Below them is what each
-package manager accepts: only such words of a host enter its facts.
+All code that reads, makes or sends a plan uses the words of a plan. Their grammar allows more than
+Debian policy 5.6 (third parties use upper case) and is wide enough for rpm, but no such word can be
+an option, a path to outside, a glob, a shell word or a template. The second part is what each
+package manager accepts: the facts of a host have only such words.
 """
 
 import re
@@ -17,7 +17,7 @@ VERSION = r"[0-9A-Za-z][0-9A-Za-z.+~:^_-]{0,199}"
 # Seven digits and more are allowed: https://www.cve.org/About/Process#CVERecordLifecycle
 CVE = r"CVE-[0-9]{4}-[0-9]{4,19}"
 
-# Ten years: no wait of a policy is longer, and no plan lives longer.
+# Ten years: the longest wait of a policy, and the longest time until a plan expires.
 LONGEST_S = 3660 * 86_400
 # More hosts, or seconds of work, than any plan has. A larger number is a mistake.
 MOST = 1_000_000_000
@@ -25,16 +25,17 @@ MOST = 1_000_000_000
 # Keys are the names in error messages.
 PATTERNS: Mapping[str, re.Pattern[str]] = {
     "package": re.compile(NAME),
-    # Shell patterns, which a shell of a host compares with names: nothing that ends a word there.
+    # Shell patterns. A host's shell compares them with names, so they have no character that ends a
+    # shell word.
     "package pattern": re.compile(r"[A-Za-z0-9*?\[][A-Za-z0-9+._*?\[\]!-]{0,199}"),
     "architecture": re.compile(ARCH),
     "version": re.compile(VERSION),
     "CVE": re.compile(CVE),
     "file": re.compile(r"[A-Za-z0-9][A-Za-z0-9+._~%:^-]{0,299}\.(deb|rpm)"),
-    # A repository by the name that one host has for it: it names a folder there.
+    # The name of a repository on a host; a folder there has this name.
     "repository": re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.:-]{0,199}"),
     "sha256": re.compile(r"[0-9a-f]{64}"),
-    # An address in the state database; content addresses of one patchctl, whatever their form.
+    # A content address in the state database; its form may differ between versions of patchctl.
     "address of facts": re.compile(r"sha256:[A-Za-z0-9._-]{1,253}"),
     "digest": re.compile(r"sha256:[0-9a-f]{64}"),
     "run": re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"),
@@ -56,27 +57,28 @@ _TARGETS = {ProbeKind.HTTP: "address", ProbeKind.TCP: "host:port", ProbeKind.UNI
 
 
 def fits(kind: str, text: str) -> bool:
-    """True where the text is a `kind`, one of the keys of PATTERNS."""
+    """Return whether the text is a `kind`, one of the keys of PATTERNS."""
     return PATTERNS[kind].fullmatch(text) is not None
 
 
 def is_name(text: str) -> bool:
-    """True for a package's name."""
+    """Return whether the text is a package's name."""
     return fits("package", text)
 
 
 def is_arch(text: str) -> bool:
-    """True for an architecture."""
+    """Return whether the text is an architecture."""
     return fits("architecture", text)
 
 
 def is_version(text: str) -> bool:
-    """True for a full version, `[epoch:]upstream[-revision]`."""
+    """Return whether the text is a full version, `[epoch:]upstream[-revision]`."""
     return fits("version", text)
 
 
 def target_problem(kind: ProbeKind, target: str) -> str:
-    """Why a probe of this kind cannot have this target; "" where it can. A command is any text."""
+    """Return why a probe of this kind cannot have this target, "" where it can. A command may be
+    any text."""
     expected = _TARGETS.get(kind)
     if expected is None and "\0" in target:
         return "has a character that no shell can hold"
@@ -86,12 +88,12 @@ def target_problem(kind: ProbeKind, target: str) -> str:
 
 
 def path_parts(name: str) -> tuple[str, ...]:
-    """The names that a relative path is made of."""
+    """Return the names in a relative path."""
     return tuple(part for part in name.split("/") if part not in ("", "."))
 
 
 def path_problem(name: str) -> str:
-    """Why a path of a plan may lie outside the workspace; "" where it lies inside.
+    """Return why a path of a plan may be outside the workspace, "" where it is inside.
 
     Links are not followed here.
     """
@@ -107,10 +109,11 @@ def path_problem(name: str) -> str:
 
 
 def hook_problem(name: str, *, alone: bool = False) -> str:
-    """Why a task file cannot be a hook; "" where it can. Links are not followed here.
+    """Return why a task file cannot be a hook, "" where it can. Links are not followed here.
 
-    A plan holds the whole folder of a hook, for the files that it includes; the workspace's top
-    folder has the state, the inventory and all the rest in it. `alone`: its folder does not matter.
+    A plan has the digests of all files in a hook's folder, because the hook may include them. So
+    the hook must not be in the workspace's top folder, which contains the state, the inventory and
+    everything else. `alone`: the folder is not checked.
     """
     if problem := path_problem(name):
         return problem
@@ -122,7 +125,7 @@ def hook_problem(name: str, *, alone: bool = False) -> str:
 
 
 def group_problem(name: str) -> str:
-    """Why a text is no name of an inventory's group; "" where it is. Ansible takes any text."""
+    """Return why a text is no name of a group, "" where it is one. Ansible allows any text."""
     if not name or len(name) > 253 or not name.isprintable() or name != name.strip():
         return f"{name[:80]!a} is no group's name"
     return ""
@@ -145,64 +148,65 @@ _RPM_MODULE = re.compile(r"[A-Za-z0-9._+-]+(?::[A-Za-z0-9._+-]*){1,4}")
 _APK_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]{0,199}")
 _APK_VERSION = re.compile(r"[0-9][A-Za-z0-9._~-]{0,199}")
 _PLAIN = re.compile(r"[!-~]{1,200}")
-# Name and version-release of a source package, from the file that it was; `nosrc` where sources
-# are missing from it.
+# Name and version-release of a source package, from its file name; `nosrc` where it lacks some of
+# the sources.
 _SOURCE_RPM = re.compile(r"(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm")
 
 
 def is_deb(name: str, version: str, arch: str) -> bool:
-    """Can dpkg have installed this?"""
+    """Return whether dpkg accepts this name, version and architecture."""
     return bool(
         _DEB_NAME.fullmatch(name) and _DEB_VERSION.fullmatch(version) and _DEB_ARCH.fullmatch(arch)
     )
 
 
 def is_deb_version(version: str) -> bool:
-    """Is it a version to dpkg?"""
+    """Return whether dpkg accepts this version."""
     return _DEB_VERSION.fullmatch(version) is not None
 
 
 def is_deb_name(name: str) -> bool:
-    """Is it a package's name to dpkg?"""
+    """Return whether dpkg accepts this name of a package."""
     return _DEB_NAME.fullmatch(name) is not None
 
 
 def is_rpm_name(name: str, arch: str) -> bool:
-    """Are these a name and an architecture to rpm?"""
+    """Return whether rpm accepts this name and architecture."""
     return bool(_RPM_NAME.fullmatch(name) and _RPM_ARCH.fullmatch(arch))
 
 
 def is_rpm_part(text: str) -> bool:
-    """Is it a version or a release to rpm?"""
+    """Return whether rpm accepts this version or release."""
     return _RPM_VERREL.fullmatch(text) is not None
 
 
 def is_rpm_version(text: str) -> bool:
-    """Is it `[epoch:]version-release`?"""
+    """Return whether the text is `[epoch:]version-release`."""
     return _RPM_EVR.fullmatch(text) is not None
 
 
 def is_rpm_module(text: str) -> bool:
-    """Is it a modularity label, `name:stream:version:context`?"""
+    """Return whether the text is a modularity label, `name:stream:version:context`."""
     return _RPM_MODULE.fullmatch(text) is not None
 
 
 def source_of_rpm(file: str) -> tuple[str, str] | None:
-    """Name and version-release of `NAME-VERSION-RELEASE.src.rpm`; None where it is no such file.
+    """Return name and version-release of `NAME-VERSION-RELEASE.src.rpm`; None for another file.
 
-    Both parts are as written: check them before use.
+    Both parts are unchecked text: check them before use.
     """
     match = _SOURCE_RPM.fullmatch(file)
     return (match[1], match[2]) if match else None
 
 
 def is_apk(name: str, version: str, arch: str) -> bool:
-    """Can apk have installed this?"""
+    """Return whether apk accepts this name, version and architecture."""
     return bool(
         _APK_NAME.fullmatch(name) and _APK_VERSION.fullmatch(version) and _RPM_ARCH.fullmatch(arch)
     )
 
 
 def is_plain(text: str) -> bool:
-    """Is it printable ASCII without blanks, as every package manager's names and versions are?"""
+    """Return whether the text is printable ASCII without spaces, as names and versions of all
+    package managers are."""
     return _PLAIN.fullmatch(text) is not None

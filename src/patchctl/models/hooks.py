@@ -1,15 +1,15 @@
-"""Hooks of rings: their stage, their file and the hosts that they see."""
+"""Hooks of rings: their stage, their file and the hosts that they may see."""
 
 from .base import Record
 from .words import plural
 
-# Stands in `sees` for every host of the inventory: Ansible's own group of all.
+# In `sees` it means all hosts of the inventory, like Ansible's group of that name.
 EVERYTHING = "all"
 
 
 class RingHook(Record):
-    """A hook of a ring: at which stage (`drain`, `undrain`), its task file, and the groups whose
-    hosts it sees."""
+    """A hook of a ring: its stage (`drain`, `undrain`), its task file, and the groups whose hosts
+    it may see."""
 
     stage: str
     file: str
@@ -17,12 +17,12 @@ class RingHook(Record):
 
     @property
     def key(self) -> str:
-        """The setting that names what it sees."""
+        """The name of the setting that has its groups."""
         return f"hooks.{self.stage}.sees"
 
     @property
     def sight(self) -> str:
-        """The hosts that it sees besides those that it works on, in words."""
+        """The hosts that it may see besides those that it works on, in words."""
         if not self.sees:
             return "no other host"
         if EVERYTHING in self.sees:

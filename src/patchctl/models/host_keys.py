@@ -24,6 +24,6 @@ class Key:
 
     @property
     def fingerprint(self) -> str:
-        """`SHA256:…`, as ssh-keygen -l shows it."""
+        """The fingerprint, `SHA256:…`, as `ssh-keygen -l` shows it."""
         digest = hashlib.sha256(base64.b64decode(self.blob)).digest()
         return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")

@@ -1,7 +1,7 @@
 """Rules about hosts that are the same for every stage.
 
-Host scripts use some of them, too: roles/patch_connection/files/host_rules.sh has the same lists
-and numbers, and a test compares the two.
+Host scripts use some of them too: roles/patch_connection/files/host_rules.sh has the same lists and
+numbers, and a test compares the two files.
 """
 
 import re
@@ -32,7 +32,7 @@ WAITS_FOR_REBOOT = (
     "systemd-networkd.service",
     "openvpn*.service",
 )
-# Sessions of people: only they end them, and they need no reboot to end.
+# Login sessions of people: they end when the person logs out, and need no reboot for that.
 LOGINS = (
     "session-*.scope",
     "user@*.service",
@@ -46,12 +46,12 @@ LOGINS = (
 
 
 def waits_for_reboot(unit: str) -> bool:
-    """True where old code in the unit keeps running until the host is rebooted."""
+    """Return whether old code in the unit runs until the host is rebooted."""
     return any(fnmatchcase(unit, glob) for glob in WAITS_FOR_REBOOT)
 
 
 def is_login(unit: str) -> bool:
-    """True for somebody's session."""
+    """Return whether the unit is a person's login session."""
     return any(fnmatchcase(unit, glob) for glob in LOGINS)
 
 
@@ -61,10 +61,11 @@ _MADE_ANEW = ("grub", "initramfs-tools", "dracut", "microcode_ctl")
 
 
 def boot_kib(changes: Iterable[tuple[str, Action]]) -> int:
-    """KiB that a transaction may take in /boot.
+    """Return how many KiB a transaction may need in /boot.
 
-    That is each new kernel, and where there is none, what is built beside the old file before it
-    replaces it. The image of `kernel` lies in `kernel-core` on newer systems: both are one kernel.
+    Each new kernel needs space. Without a new kernel, a new initial RAM disk may be built beside
+    the old one before it replaces it. On newer systems the image of `kernel` is in `kernel-core`:
+    both together are one kernel.
     """
     kernels = set()
     rebuilt = 0
@@ -82,7 +83,7 @@ SPARE_KIB = 32 * 1024
 
 
 def packages_kib(changes: Iterable[tuple[Action, int, int]]) -> tuple[int, int]:
-    """KiB that a transaction may take below /usr and below patchctl's own folder.
+    """Return how many KiB a transaction may need below /usr and below patchctl's own folder.
 
     `changes` are (action, bytes of the new file, KiB of what is installed). Preflight calculates
     the same on the host.
@@ -97,8 +98,8 @@ def packages_kib(changes: Iterable[tuple[Action, int, int]]) -> tuple[int, int]:
     return int(grown + most + SPARE_KIB), int(files + keep + RESERVE_KIB + SPARE_KIB)
 
 
-# Packages that take effect only by a reboot, beside kernels: by `needs-restarting -r` of dnf-utils,
-# and notify-reboot-required of Debian's and Ubuntu's packages.
+# Packages besides kernels that need a reboot to take effect: those of `needs-restarting -r` of
+# dnf-utils, and those that call notify-reboot-required on Debian and Ubuntu.
 _BY_REBOOT = frozenset(
     {"linux-firmware", "intel-microcode", "amd64-microcode", "microcode_ctl", "libc6", "glibc"}
     | {"systemd", "dbus", "dbus-broker", "dbus-daemon"}
@@ -108,16 +109,16 @@ _VARIANT = re.compile(r"\.(?:x86_64|aarch64|ppc64le|s390x)(\+.*)")
 
 
 def takes_effect_by_reboot(package: str) -> bool:
-    """True for a package whose new version runs only after a reboot."""
+    """Return whether the new version of the package runs only after a reboot."""
     return package in _BY_REBOOT or boots(package)
 
 
 def waiting_kernel(running: str, installed: Iterable[str], *, managed: bool) -> str:
-    """The newest installed kernel where an older one of its kind runs, else "".
+    """Return the newest installed kernel where an older one of its kind runs, else "".
 
-    A host with amd64 and cloud-amd64, or with a Raspberry Pi's v8 and 2712, boots one of the two,
-    and no reboot starts the other. `managed` is False in a container, which runs no kernel of its
-    own.
+    A host with the kinds amd64 and cloud-amd64, or with a Raspberry Pi's v8 and 2712, boots one of
+    the two, and no reboot starts the other. `managed` is False in a container, which runs no kernel
+    of its own.
     """
     kin = [name for name in installed if "rescue" not in name and _kind(name) == _kind(running)]
     newest = newest_kernel(kin)
@@ -125,13 +126,16 @@ def waiting_kernel(running: str, installed: Iterable[str], *, managed: bool) -> 
 
 
 def newest_kernel(kernels: Iterable[str]) -> str:
-    """The highest by natural order: digits compare as numbers. "" where there is none."""
+    """Return the highest kernel in natural order (digits compare as numbers), "" for none."""
     return max(kernels, key=natural, default="")
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:
-    """A sort key in which digits compare as numbers. Good enough to show kernels in order; which
-    version is newer, only a package manager's own rules decide."""
+    """Return a sort key in which digits compare as numbers.
+
+    It is good enough to sort kernels; only a package manager's own rules decide which version of a
+    package is newer.
+    """
     return [
         (1, int(part), "") if part.isdigit() and part.isascii() else (0, 0, part)
         for part in re.findall(r"[0-9]{1,18}|[^0-9]+", text)
@@ -139,7 +143,7 @@ def natural(text: str) -> list[tuple[int, int, str]]:
 
 
 def _kind(release: str) -> str:
-    """The part after the numbers of a kernel's release."""
+    """Return the part after the numbers in a kernel's release, such as `cloud-amd64`."""
     parts = release.split("-")
     while parts and _ABI.match(parts[0]):
         parts.pop(0)
@@ -147,20 +151,23 @@ def _kind(release: str) -> str:
     return "-".join([*parts, variant[1] if variant else "", "uek" if "uek" in release else ""])
 
 
-# Locks that package managers hold while they only fetch lists of packages; packages do not change.
+# Locks that package managers hold while they only fetch package lists, and change no package.
 APT_LISTS_LOCK = "/var/lib/apt/lists/lock"
 DNF_LISTS_LOCK = "/var/cache/dnf/metadata_lock.pid"
 LISTS_LOCKS = frozenset({APT_LISTS_LOCK, DNF_LISTS_LOCK})
 
 
 def locks_lists(path: str) -> bool:
-    """Does the lock keep others only from bringing lists of packages? A site may move dnf's."""
+    """Return whether the lock only keeps others from fetching package lists.
+
+    A site may have moved dnf's lock to another folder.
+    """
     return path in LISTS_LOCKS or path.endswith("/metadata_lock.pid")
 
 
-# Units that install packages while they are active. packagekit.service and
-# unattended-upgrades.service are not among them: the first answers questions (apt itself wakes it
-# after each run), the second waits for the shutdown.
+# Units that install packages while they are active. packagekit.service is not one, because it also
+# answers queries (apt itself starts it after each run). unattended-upgrades.service is not one,
+# because it only waits for the shutdown.
 UPDATERS_AT_WORK = (
     "apt-daily-upgrade.service",
     "dnf-automatic.service",
@@ -172,14 +179,14 @@ _OFF = frozenset({"", "0", "false", "no", "off", "never", "disable"})
 
 
 def is_off(value: str) -> bool:
-    """True where a setting of an updater says no."""
+    """Return whether the value of an updater's setting means "off"."""
     return value.lower() in _OFF
 
 
 def apt_upgrades_itself(settings: Mapping[str, str]) -> bool:
-    """True where apt's settings switch unattended-upgrades on.
+    """Return whether apt's settings switch unattended-upgrades on.
 
-    /usr/lib/apt/apt.systemd.daily does nothing at all where Enable is 0.
+    Where Enable is 0, /usr/lib/apt/apt.systemd.daily does nothing at all.
     """
     every = settings.get("APT::Periodic::Unattended-Upgrade", "")
     return not is_off(every) and settings.get("APT::Periodic::Enable", "1") != "0"

@@ -1,10 +1,10 @@
-"""Models of what patchctl keeps on a host."""
+"""Models of the files that patchctl stores on a host."""
 
 from .base import Model, Record
 
 
 class Claim(Record):
-    """The run that holds a host, or was the last to hold it. `since` is epoch seconds UTC."""
+    """The run that holds a host, or held it last. `since` is epoch seconds UTC."""
 
     run: str
     active: bool
@@ -26,7 +26,8 @@ class HostTransaction(Record):
 
 
 class HostKeeps(Model):
-    """One host's answer; `error` is one line where it gave none. `running`: its present job."""
+    """One host's answer. `error` is one line where it gave none. `running` is the job that runs
+    now."""
 
     name: str
     error: str = ""

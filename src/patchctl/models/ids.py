@@ -1,4 +1,4 @@
-"""Make identifiers of runs and snapshots: short, readable, sorted by time as text.
+"""Make ids of runs and snapshots. They are short and readable, and sort by time as text.
 
 Pure: the caller gives the time and the random bytes.
 """
@@ -12,17 +12,17 @@ IMPORT_PREFIX = "i-"
 
 
 def run_id(now_ms: int, random: bytes) -> str:
-    """`r-20261123-114501-ab12` from epoch milliseconds UTC and two random bytes."""
+    """Return `r-20261123-114501-ab12` for epoch milliseconds UTC and two random bytes."""
     return _stamp("r", now_ms, random)
 
 
 def snapshot_id(now_ms: int, random: bytes) -> str:
-    """`s-20261123-114501-ab12` from epoch milliseconds UTC and two random bytes."""
+    """Return `s-20261123-114501-ab12` for epoch milliseconds UTC and two random bytes."""
     return _stamp("s", now_ms, random)
 
 
 def import_id(now_ms: int, random: bytes) -> str:
-    """`i-20261123-114501-ab12`, the snapshot id of hosts that were imported."""
+    """Return `i-20261123-114501-ab12`, the snapshot id of hosts that were imported."""
     return _stamp(IMPORT_PREFIX[0], now_ms, random)
 
 

@@ -1,4 +1,4 @@
-"""The journal of a run: its events, the entries that hold them, and the commands of operators."""
+"""The journal of a run: its events, the entries around them, and the commands of operators."""
 
 from enum import StrEnum
 from typing import Any
@@ -8,8 +8,8 @@ from .rollout import Carrier, HostState, OutcomeStatus, ProcessIdentity, RingSta
 
 
 class PlanTrust(StrEnum):
-    """Why a plan might run: this state made it, git had it at HEAD, or the caller named its digest
-    with --trust-plan."""
+    """Why a plan was allowed to run: this state made it, git had it at HEAD, or the caller named
+    its digest with --trust-plan."""
 
     STATE = "state"
     GIT = "git"
@@ -17,7 +17,7 @@ class PlanTrust(StrEnum):
 
 
 class RunCreated(Record, tag_field="kind", tag="run-created"):
-    """The first event of a run. `trust` is None in runs from before it was asked."""
+    """The first event of a run. `trust` is None in runs from before plans were checked for it."""
 
     plan: str
     by: str
@@ -51,8 +51,8 @@ class WaveStarted(Record, tag_field="kind", tag="wave-started"):
 class HostMoved(Record, tag_field="kind", tag="host-moved"):
     """A host's attempt changes state. For a state that is work, this is written before the work.
 
-    `stage` is the stage that is begun, or that led to a final state. `look`: a lost host is only
-    asked; nothing is begun there that had not begun.
+    `stage` is the stage that begins, or that led to a final state. `look`: a lost host is only
+    asked for its state, and nothing new begins there.
     """
 
     host: str
@@ -65,8 +65,9 @@ class HostMoved(Record, tag_field="kind", tag="host-moved"):
 
 
 class StageAnswered(Record, tag_field="kind", tag="stage-answered"):
-    """A host's answer that does not change its state: evidence, an undo stage, a late result, the
-    start (`locked`) and the end (`running`) of a wait for somebody else."""
+    """A host's answer that does not change its state: evidence, a stage of an undo, a late result,
+    or the start (`locked`) and end (`running`) of a wait for another user of the package manager.
+    """
 
     host: str
     attempt: int
@@ -100,7 +101,7 @@ class ShardOver(Record, tag_field="kind", tag="shard-over"):
 
 
 class ControllerTook(Record, tag_field="kind", tag="controller-took"):
-    """A controller process holds the run from now on, with this fence."""
+    """A controller process takes over the run, with this fence."""
 
     fence: int
     process: ProcessIdentity
@@ -121,8 +122,8 @@ class CommandKind(StrEnum):
 class CommandTaken(Record, tag_field="kind", tag="command-taken"):
     """An operator's request takes effect.
 
-    `force`: for `resume`, failures so far are accepted; for `rollback`, unsafe undos are wanted.
-    `hosts`: for `retry`, those that get another attempt.
+    `force`: for `resume`, the failures so far are accepted; for `rollback`, unsafe undos are
+    included. `hosts`: for `retry`, the hosts that get another attempt.
     """
 
     command: CommandKind

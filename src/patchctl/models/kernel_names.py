@@ -30,65 +30,66 @@ _DEB_SOURCE = re.compile(
 
 
 def is_deb_image(name: str) -> bool:
-    """True for a package that puts one kernel's image into /boot, on Debian and its kin."""
+    """Return whether a package has one kernel's image in /boot, on Debian and its derivatives."""
     return _DEB_IMAGE.fullmatch(name) is not None
 
 
 def is_deb_part(name: str) -> bool:
-    """True for a part of one bootable kernel, which stays installed beside newer ones."""
+    """Return whether it is a part of one bootable kernel, which stays beside newer ones."""
     return _DEB_PART.fullmatch(name) is not None
 
 
 def is_deb_source(source: str) -> bool:
-    """True for a source package of kernels, their headers and meta packages."""
+    """Return whether it is a source package of kernels, their headers and meta packages."""
     return source.startswith("linux") and _DEB_SOURCE.fullmatch(source) is not None
 
 
 def is_rpm_image(name: str) -> bool:
-    """True for a package that puts one kernel's image into /boot, on rpm systems."""
+    """Return whether a package has one kernel's image in /boot, on rpm systems."""
     return name.startswith("kernel") and _RPM_IMAGE.fullmatch(name) is not None
 
 
 def rpm_family(image: str) -> str:
-    """The kernel that an image belongs to, on rpm systems: `kernel` of `kernel-core`."""
+    """Return the kernel that an image belongs to, on rpm systems: `kernel` for `kernel-core`."""
     for ending in ("-core", "-base", "-uki-virt"):
         image = image.removesuffix(ending)
     return image
 
 
 def is_rpm_part(name: str) -> bool:
-    """True for a part of one bootable kernel, which stays installed beside newer ones."""
+    """Return whether it is a part of one bootable kernel, which stays beside newer ones."""
     return name.startswith("kernel") and _RPM_PART.fullmatch(name) is not None
 
 
 def is_rpm_source(source: str) -> bool:
-    """True for a source package that kernels are built from, and their headers and tools."""
+    """Return whether it is a source package of kernels, their headers and tools."""
     return source.startswith("kernel") and _RPM_SOURCE.fullmatch(source) is not None
 
 
 def rpm_source_of(name: str) -> str:
-    """The source package that a part of a kernel is usually built from, by its name alone."""
+    """Return the source package that a part of a kernel is usually built from, by its name only."""
     match = _RPM_OWN_SOURCE.match(name)
     return match[0] if match else ""
 
 
 def is_meta(name: str) -> bool:
-    """True for Debian's packages that bring the newest kernel: linux-image-amd64."""
+    """Return whether it is a Debian package that installs the newest kernel: linux-image-amd64."""
     return name.startswith("linux-image-") and not is_deb_image(name)
 
 
 def boots(name: str) -> bool:
-    """True where installing the package puts a kernel into place that only a boot begins."""
+    """Return whether the package installs a kernel that starts only with the next boot."""
     return is_deb_image(name) or is_meta(name) or is_rpm_image(name)
 
 
-# A kernel that no pattern above knows must not be undone without a person, so these match too much.
+# A kernel must not be undone automatically, even if no pattern above knows its name. So these match
+# more names than those of kernels.
 _PERHAPS = ("linux-image-*", "linux-modules-*", "kernel", "kernel-*", "raspi-firmware")
 _PERHAPS_SOURCES = ("linux-signed-*", "kernel")
 
 
 def may_be_kernel(name: str, source: str) -> bool:
-    """True for whatever may be a kernel or bring one, built from that source package."""
+    """Return whether the package, built from that source, may be a kernel or install one."""
     return any(fnmatchcase(name, glob) for glob in _PERHAPS) or any(
         fnmatchcase(source, glob) for glob in _PERHAPS_SOURCES
     )

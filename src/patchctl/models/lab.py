@@ -18,6 +18,6 @@ class LabHost(Model):
 
 
 class LabStatus(Model):
-    """`lab status`."""
+    """The answer of `lab status`."""
 
     hosts: tuple[LabHost, ...]

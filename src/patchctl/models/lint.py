@@ -6,7 +6,7 @@ from .base import Model
 
 
 class Level(StrEnum):
-    """`error`: a rollout would do something else than meant, or refuse. `warning`: a risk."""
+    """`error`: a rollout would fail, or do something that was not meant. `warning`: a risk."""
 
     ERROR = "error"
     WARNING = "warning"

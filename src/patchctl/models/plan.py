@@ -26,7 +26,7 @@ class Action(StrEnum):
 
 
 class Undo(StrEnum):
-    """May this transition be undone without a person?
+    """Whether a transition may be undone without a person.
 
     `unsafe`: the new version may have changed data or the system in a way that the old one does
     not understand (kernels, libc, dpkg, databases, new upstream versions).
@@ -42,7 +42,7 @@ class SelectionMode(StrEnum):
     SECURITY = "security"
     ALL = "all"
     PACKAGE = "package"
-    # Updates that remove certain findings, be they security updates or not.
+    # Updates that remove the selected findings, also if they are no security updates.
     FINDINGS = "findings"
 
 
@@ -64,7 +64,7 @@ class Selection(Record):
 
 
 class Artifact(Record):
-    """The one file that brings a package to its new version. `size` in bytes."""
+    """The file that installs the new version of a package. `size` is in bytes."""
 
     name: str
     size: int
@@ -95,9 +95,9 @@ class Transition(Record):
 
 
 def proof_key(transition: Transition) -> str:
-    """The digest of what an earlier ring must have proven: the same step to the same bytes.
+    """Return the digest of what an earlier ring must have proven: the same step with the same file.
 
-    `cves` are not part of it: feeds change while the bytes do not.
+    `cves` are not part of it, because feeds change while the file stays the same.
     """
     return canonical.digest(
         [
@@ -112,7 +112,7 @@ def proof_key(transition: Transition) -> str:
 
 
 class Cohort(Record):
-    """Hosts with an identical closed transaction. `id` is `c-<12 hex>` of its content."""
+    """An identical complete transaction of some hosts. `id` is `c-<12 hex>` of its content."""
 
     id: str
     manager: PackageManager
@@ -150,7 +150,7 @@ class LeftOutReason(StrEnum):
     HELD = "held"
     # In the host's repositories, but the host's own preferences exclude it.
     PINNED = "pinned"
-    # Its repository brings it to some machines first, and this one is not among them.
+    # Its repository gives it to some machines first, and this host is not one of them.
     PHASED = "phased"
     EXCLUDED = "excluded"
     REMOVES_PACKAGE = "removes-package"
@@ -162,9 +162,9 @@ class LeftOutReason(StrEnum):
     HALF_INSTALLED = "not-fully-installed"
     NOT_TRUSTED = "repository-not-trusted"
     FETCH_FAILED = "fetch-failed"
-    # Another host is told another file for the same version by the same repository.
+    # Another host got another file for the same version from the same repository.
     DISPUTED = "file-disputed"
-    # For findings that were asked for.
+    # The host has none of the findings that were selected.
     NO_FINDING = "no-such-finding"
     WAIVED = "waived"
     NO_FIX = "no-fix"
@@ -172,7 +172,7 @@ class LeftOutReason(StrEnum):
     END_OF_LIFE = "end-of-life"
     NOT_IN_REPOSITORIES = "not-in-repositories"
     NOT_EFFECTIVE = "not-effective"
-    # Some of its repositories could not be read, or only their old lists.
+    # Some of its repositories could not be read, or their lists are too old.
     STALE_LISTS = "stale-lists"
 
 
@@ -192,8 +192,8 @@ class LeftOut(Record):
 
 
 class CouldNotLook(Model):
-    """What could not be read when the plan was made, and why: a repository of a host as its package
-    manager names it, or everything on the host where `repository` is empty."""
+    """A repository that could not be read when the plan was made, and why. It is named as the
+    host's package manager names it; empty: nothing of the host could be read."""
 
     host: str
     repository: str = ""
@@ -220,7 +220,7 @@ class HookMode(StrEnum):
 
 
 class HookFile(Record):
-    """A file that hooks are, may include or may run, by its path in the workspace.
+    """A file of a hook, or one that a hook may include or run, by its path in the workspace.
 
     `sha256` is of its content; a link has the text of its `target` instead.
     """
@@ -255,7 +255,7 @@ class Urgent(Record):
     act: bool = False
 
 
-# Defaults are not written, so that a plan from before these fields keeps its bytes and its digest.
+# Defaults are not written, so that a plan from before these fields has the same bytes and digest.
 class PlanBody(Model, omit_defaults=True):
     """The frozen part of a plan.
 
@@ -289,13 +289,13 @@ class PlanBody(Model, omit_defaults=True):
 
     @property
     def holds_back(self) -> bool:
-        """Does it leave out hosts because their repositories could not be read?"""
+        """Whether it leaves out hosts because their repositories could not be read."""
         held = any(left_out.reason is LeftOutReason.STALE_LISTS for left_out in self.left_out)
         return held and self.stale_lists is StaleLists.HOLD
 
     @property
     def hook_names(self) -> tuple[str, ...]:
-        """The task files that its rings run, each once."""
+        """The task files of its rings' hooks, each once."""
         names = (name for ring in self.rings for name in (ring.drain, ring.undrain) if name)
         return tuple(dict.fromkeys(names))
 

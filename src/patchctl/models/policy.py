@@ -1,4 +1,4 @@
-"""The policy that a plan freezes: how each ring is patched, and what is held back.
+"""The policy that a plan freezes: how each ring is patched, and which hosts are held back.
 
 Its source is `patchctl.yml`, read by `config`.
 """
@@ -10,8 +10,8 @@ from .hooks import RingHook
 
 
 class StaleLists(StrEnum):
-    """What happens to a host some of whose repositories could not be read: it is left out, or gets
-    the updates that are known."""
+    """What happens to a host if some of its repositories could not be read: it is left out, or gets
+    the known updates."""
 
     HOLD = "hold"
     WARN = "warn"
@@ -32,14 +32,14 @@ class Amount(Record):
     percent: int | None = None
 
     def of(self, hosts: int) -> int:
-        """The amount out of `hosts`. May be 0, or more than `hosts`."""
+        """Return the number of hosts out of `hosts`. It may be 0, or more than `hosts`."""
         if self.percent is not None:
             return -(-hosts * self.percent // 100)
         return self.hosts or 0
 
 
 class Promote(StrEnum):
-    """How a ring is entered: by itself, or after an approval."""
+    """How a ring begins: automatically, or after an approval."""
 
     AUTO = "auto"
     MANUAL = "manual"
@@ -60,7 +60,7 @@ class OnFailure(StrEnum):
 
 
 class RollbackReady(StrEnum):
-    """`require`: a host whose old versions cannot be kept is not patched."""
+    """`require`: a host whose old versions cannot be stored is not patched."""
 
     REQUIRE = "require"
     WARN = "warn"
@@ -75,7 +75,7 @@ class UpdaterPolicy(StrEnum):
 
 
 class ProbeKind(StrEnum):
-    """How a probe asks whether a service answers. All run on the host itself."""
+    """How a probe checks a service. All probes run on the host itself."""
 
     HTTP = "http"
     TCP = "tcp"
@@ -136,7 +136,7 @@ class RingPolicy(Record):
 
     @property
     def hooks(self) -> tuple[RingHook, ...]:
-        """The hooks that it has."""
+        """The hooks of the ring."""
         both = (
             RingHook(stage="drain", file=self.drain, sees=self.drain_sees),
             RingHook(stage="undrain", file=self.undrain, sees=self.undrain_sees),

@@ -1,6 +1,6 @@
-"""How urgent a vulnerability is on a host: the inputs and results of the decision.
+"""The priority of a vulnerability on a host: the inputs and results of the decision.
 
-All dates are ISO dates (UTC). `due` is the last day on which the fix may come.
+All dates are ISO dates (UTC). `due` is the last day for the fix.
 """
 
 from enum import IntEnum, StrEnum
@@ -10,7 +10,7 @@ from .base import Record
 
 
 class Decision(StrEnum):
-    """SSVC's deployer outcomes in the words an operator acts on."""
+    """The outcomes of SSVC's deployer tree, under names for operators."""
 
     ACT = "act"  # immediate
     OUT_OF_CYCLE = "out_of_cycle"
@@ -19,7 +19,7 @@ class Decision(StrEnum):
 
     @property
     def urgency(self) -> int:
-        """0 is the most urgent."""
+        """The rank of the decision; 0 is the most urgent."""
         return _URGENCY[self]
 
 
@@ -45,7 +45,7 @@ class Criticality(IntEnum):
 
 
 class Context(Record):
-    """What matters of a host for priority; hosts that agree share their decisions.
+    """The properties of a host that count for priority; hosts with equal ones share decisions.
 
     `exposure_why` says where the exposure comes from: a declaration or a listening socket.
     """
@@ -57,13 +57,13 @@ class Context(Record):
 
 
 class Threat(Record):
-    """Everything known of one CVE that matters for its priority, whatever the host.
+    """The data of a CVE that counts for its priority on all hosts.
 
-    `cvss` is the vector that counts (vendor's before the CNA's before others); `severity` the
-    vendor's word. SSVC points are empty where unknown: then the cautious value counts and the
-    reasons say so. `fix_published` is when a fix first came, `published` when the CVE or advisory
-    did; empty where unknown. `fix_out`: a fix exists, even if no repository of the host has it;
-    `fixable`: the operator can have it now.
+    `cvss` is the vector that is used (the vendor's before the CNA's before others); `severity` is
+    the vendor's own. SSVC points are empty where unknown: then the cautious value is used and the
+    reasons say so. `fix_published` is the date of the first fix, `published` that of the CVE or
+    advisory; empty where unknown. `fix_out`: a fix exists, even if no repository of the host has
+    it; `fixable`: the operator can install it now.
     """
 
     cve: str
@@ -90,7 +90,7 @@ class Clock(Record):
 
 
 class Priority(Record):
-    """A decision, the earliest due date with the rule that set it, all clocks, and the reasons.
+    """A decision, the earliest due date with its rule, all deadlines (`clocks`), and the reasons.
 
     `due` is empty where no rule sets a date. `score` is the risk that a fix removes, a positive
     number to rank and add; EPSS breaks ties in it and is never a gate alone.
@@ -115,7 +115,8 @@ class Profile(StrEnum):
 
 
 class Sla(Record):
-    """Days from the day a fix is out, by CVSS band (CVSS v3.1 section 5); 0: no deadline."""
+    """Days from the day when a fix is published, by CVSS band (CVSS v3.1 section 5); 0: no
+    deadline."""
 
     critical: int = 7
     high: int = 30
@@ -124,7 +125,7 @@ class Sla(Record):
 
 
 class PriorityPolicy(Record):
-    """The rules that the site applies."""
+    """The rules for priority that the site uses."""
 
     profiles: tuple[Profile, ...] = (Profile.SSVC_DEPLOYER, Profile.BOD_26_04, Profile.CVSS_SLA)
     sla: Sla = Sla()

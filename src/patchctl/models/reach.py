@@ -1,4 +1,4 @@
-"""How far a connection to a host came, and why it ended: codes for programs, text for people."""
+"""Why a host gave no usable answer, and at which step: codes for programs, text for people."""
 
 from enum import StrEnum, auto
 
@@ -6,7 +6,7 @@ from .base import Model
 
 
 class Stage(StrEnum):
-    """The steps on the way to a host's answer, in their order; the connection ended at one."""
+    """The steps of a connection on the way to a host's answer, in their order."""
 
     INVENTORY = "inventory"
     RESOLVE = "resolve"
@@ -54,7 +54,7 @@ class ReasonCode(StrEnum):
     CONNECTION_LOST = auto()
     # A hook would have reached or read a host that it is not allowed to see.
     UNSEEN = auto()
-    # The host answered, but with too little.
+    # The host's answer is not complete.
     INCOMPLETE = auto()
     NO_MANAGER = auto()
     NO_PACKAGES = auto()
@@ -67,7 +67,7 @@ class Reason(Model):
     text: str
 
 
-# The stage at which each reason ends the connection; every other reason is about the answer.
+# The stage at which each reason ends the connection; all other reasons are about the answer.
 _STAGES = {
     Stage.INVENTORY: (
         ReasonCode.VAULT_CLOSED,
@@ -119,5 +119,5 @@ TOO_LITTLE = frozenset({ReasonCode.NO_MANAGER, ReasonCode.NO_PACKAGES})
 
 
 def stage_of(code: ReasonCode) -> Stage:
-    """The stage at which the connection ended."""
+    """Return the stage at which the connection ended."""
     return _STAGE_OF.get(code, Stage.ANSWER)

@@ -1,4 +1,4 @@
-"""The request that a host's package manager is to resolve."""
+"""The request to a host's package manager to resolve a transaction."""
 
 from .base import Record
 from .exclusions import Exclusion
@@ -22,11 +22,12 @@ class Kept(Record):
 
 
 class HostRequest(Record):
-    """The request to one host. `wanted` is sorted: in a conflict the earlier one stays.
+    """The request to one host. `wanted` is sorted: in a conflict the earlier package is taken.
 
-    `kept` are packages that the transaction may not touch, since too little is known about them.
-    `exclusions` hold on this host, and the transaction must change nothing that they name; `held`
-    are the installed packages among those, in the version in which they stay.
+    `kept` are packages that the transaction must not change, because too little is known about
+    them. `exclusions` are the rules that hold on this host: the transaction must not change the
+    packages that they name. `held` are the installed packages among these, with the version in
+    which they stay.
     """
 
     host: str

@@ -1,4 +1,4 @@
-"""The closed transaction that a host's package manager computed, as planning receives it."""
+"""The complete transaction that a host's package manager computed, as planning receives it."""
 
 from .base import Model, Record
 from .facts import PackageManager
@@ -6,8 +6,8 @@ from .plan import LeftOut, Transition
 
 
 class Unusable(Record):
-    """A package of a transaction that cannot be used, with the reason, and its installed version,
-    which must stay; `arch` and `installed` are empty where it is not installed."""
+    """A package that the plan cannot use in a transaction, with the reason, and its installed
+    version, which must stay; `arch` and `installed` are empty where it is not installed."""
 
     left_out: LeftOut
     arch: str = ""
@@ -15,15 +15,15 @@ class Unusable(Record):
 
 
 class Resolution(Model):
-    """The closed transaction that a host's own package manager computed.
+    """The complete transaction that a host's own package manager computed.
 
-    `error` is one line where it could not, and `locked` who used the package manager then;
-    `transitions` is empty. `uris` are the addresses from which the host would fetch the files, by
-    file name; they are not part of the plan's identity. `dropped` are requested updates that the
-    host's package manager would not install. Where a package is `unusable` there is no transaction:
-    the host must be asked again for one without it. `needed_kib` is the space that the transaction
-    needs, by the path that it writes to. `source_versions` are the new versions of source packages,
-    by binary package, where they differ from the binary's own.
+    `error` is one line where it could not compute one, and `locked` names the user of the package
+    manager where it was in use; `transitions` is empty then. `uris` is file name -> the address
+    from which the host would fetch the file; it is not part of the plan's identity. `dropped` are
+    requested updates that the host's package manager would not install. Where a package is
+    `unusable` there is no transaction: the host must be asked again for one without it.
+    `needed_kib` is path -> KiB that the transaction writes there. `source_versions` is binary
+    package -> new version of its source package, where that differs from the binary's.
     """
 
     host: str

@@ -4,14 +4,16 @@ from typing import NamedTuple
 
 
 class Revision(NamedTuple):
-    """`commit` is empty outside of a checkout; `dirty`: files differ from it or are untracked."""
+    """A git revision. `commit` is empty outside of a checkout; `dirty`: some files differ from it
+    or are untracked."""
 
     commit: str = ""
     dirty: bool = False
 
 
 class AtHead(NamedTuple):
-    """`commit` is HEAD where it has the bytes; else it is empty, and `why` is the reason."""
+    """Whether a file is in HEAD as it is. `commit` is HEAD where it has the file's bytes; else it
+    is empty, and `why` is the reason."""
 
     commit: str
     why: str = ""

@@ -1,6 +1,6 @@
-"""The states of a rollout, the work that it hands out and the outcomes that come back.
+"""The states of a rollout, the work that it gives to hosts, and the outcomes of this work.
 
-The tables of legal transitions stand in `rollout.states`.
+The tables of legal transitions are in `rollout.states`.
 """
 
 from enum import StrEnum
@@ -11,7 +11,7 @@ from .facts import Boot, PackageManager
 
 
 class RunState(StrEnum):
-    """Where a run is. Terminal: done, rolled_back, aborted."""
+    """The state of a run. Terminal: done, rolled_back, aborted."""
 
     PLANNED = "planned"
     WAITING = "waiting"
@@ -31,7 +31,7 @@ class RunState(StrEnum):
 
 
 class RingState(StrEnum):
-    """Where a ring is inside a run."""
+    """The state of a ring in a run."""
 
     PENDING = "pending"
     WAITING = "waiting"
@@ -42,7 +42,7 @@ class RingState(StrEnum):
 
 
 class HostState(StrEnum):
-    """Where a host's attempt is. `status` folds preflight … undrain into "running"."""
+    """The state of a host's attempt. `status` shows preflight … undrain as "running"."""
 
     PENDING = "pending"
     PREFLIGHT = "preflight"
@@ -64,7 +64,7 @@ class HostState(StrEnum):
 
 
 class Stage(StrEnum):
-    """A kind of work on a host. Each is idempotent for one transaction id."""
+    """A kind of work on a host. Each is idempotent for a transaction id."""
 
     PREFLIGHT = "preflight"
     PREPARE = "prepare"
@@ -76,16 +76,16 @@ class Stage(StrEnum):
     UNDRAIN = "undrain"
     UNDO = "undo"
     VERIFY_UNDO = "verify_undo"
-    # Not a step of an attempt: gives back what the run took on a host that has settled.
+    # Not a step of an attempt: it releases what the run holds on a host that has settled.
     RELEASE = "release"
 
 
 class OutcomeStatus(StrEnum):
     """The result of a stage on a host.
 
-    `running`: the detached transaction goes on, ask again. `locked`: somebody else uses the package
-    manager there, so nothing was begun; ask again. `lost`: the controller's process ended without
-    an answer for this host; nothing is known.
+    `running`: the detached transaction has not ended; ask again. `locked`: somebody else uses the
+    package manager there, so nothing was begun; ask again. `lost`: the controller's process ended
+    without an answer for this host, so its state is unknown.
     """
 
     OK = "ok"
@@ -100,10 +100,10 @@ class HostWork(Record):
     """The work for one host. `transaction` is the idempotency key on the host.
 
     `fence` rises with every controller that takes the run over; the host refuses a lower one.
-    `boot` is the identity that a reboot must replace. `before` is the number of entries that
-    prepare recorded of the host's state before the update, by list: verify must have compared all
-    of them. None: the host was prepared by a patchctl that did not count. `look`: only find out;
-    begin nothing that was not begun.
+    `boot` is the boot that a reboot must end. `before` is list name -> number of entries that
+    prepare recorded of the host's state before the update: verify must compare all of them; it is
+    None where a patchctl that did not count prepared the host. `look`: only find out the state;
+    begin nothing new.
     """
 
     host: str
@@ -128,7 +128,8 @@ class Shard(Record):
 
 
 class ProcessIdentity(Record):
-    """Names one process for ever: pids are reused, (boot, start) is not. `start` in clock ticks."""
+    """Identifies a process for ever: a pid is used again, but not with the same boot and start.
+    `start` is in clock ticks."""
 
     pid: int
     pgid: int
@@ -136,8 +137,8 @@ class ProcessIdentity(Record):
     boot_id: str
 
 
-# Names what carries a shard, a process or something remote: JSON builtins that only the executor
-# understands. With it a later controller ends what an earlier one left running.
+# Identifies the process, local or remote, that runs a shard: JSON builtins that only the executor
+# understands. With it a later controller can end what an earlier one left running.
 Carrier = dict[str, Any]
 
 
@@ -152,7 +153,7 @@ class HostOutcome(Record):
 
 
 class ShardEnded(Record):
-    """The shard's process is over; hosts without an outcome before this one are lost."""
+    """The shard's process has ended; hosts of it without an outcome until now are lost."""
 
     shard: str
     reason: str = ""

@@ -9,7 +9,7 @@ from .rollout import HostState, RingState, RunState
 
 
 class BlockerKind(StrEnum):
-    """The kinds of blockers, by what lifts them."""
+    """The kinds of blockers. The comment says what ends each kind."""
 
     OPERATOR = "operator"  # a person paused the run; `rollout resume`
     CLOCK = "clock"  # the controller's clock was set back; `rollout resume`
@@ -20,15 +20,15 @@ class BlockerKind(StrEnum):
 
 
 class LeaseKind(StrEnum):
-    """How a run has a host: held, where it has begun the host's ring or works on the host, or only
-    reserved, so that nobody else patches it before the run reaches it."""
+    """How a run keeps a host from other runs. It is held where the run has begun the host's ring or
+    works on the host; before that it is only reserved."""
 
     HELD = "held"
     RESERVED = "reserved"
 
 
 class Blocker(Model):
-    """One reason why a run, a ring or a host (`what`) may not go on yet.
+    """A reason why a run, a ring or a host (`what`) must wait.
 
     `reason` is a line for people, `details` are names such as packages. `since` and `until` are
     epoch ms UTC where known; with `until` it ends by itself.
@@ -43,9 +43,9 @@ class Blocker(Model):
 
 
 class RingStatus(Model):
-    """Number of hosts by folded host state; they sum to the ring's size.
+    """A ring in `rollout status`. `hosts` is state as shown -> number of hosts, all of the ring.
 
-    `approved`: an operator approved the ring; without a controller it waits all the same.
+    `approved`: an operator approved the ring; it still waits where no controller runs.
     """
 
     name: str
@@ -56,10 +56,11 @@ class RingStatus(Model):
 
 
 class EditedFile(Record):
-    """A configuration file that somebody edited after the update, so that the undo left it alone.
+    """A configuration file that somebody edited after the update, so the undo did not change it.
 
     `copy` is the path on the host of the file as it was before the update, empty where there was
-    none. `gone`: it came with a new package and went with it; `copy` is the edited file.
+    none. `gone`: the file came with a new package and was removed with it; `copy` is the edited
+    file.
     """
 
     path: str

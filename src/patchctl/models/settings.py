@@ -25,7 +25,8 @@ class Share(Record):
 class Shares(Record):
     """Deterministic assignment by name. Percentages sum to 100, in the order of the rings.
 
-    `stratum` names variables; hosts that agree in them are divided among the rings by themselves.
+    `stratum` names variables; each group of hosts with equal values is divided among the rings
+    separately.
     """
 
     seed: str
@@ -74,7 +75,7 @@ class FeedSettings(Record):
     sources: tuple[FeedSource, ...] = ()
 
     def max_age_of(self, name: str) -> int:
-        """The maximum age of the feed of that name in seconds."""
+        """Return the maximum age of the feed of that name in seconds."""
         for source in self.sources:
             if source.name == name and source.max_age_s is not None:
                 return source.max_age_s
@@ -82,8 +83,8 @@ class FeedSettings(Record):
 
 
 class Settings(Model):
-    """A workspace's settings. `rings` are in the order in which a rollout walks them and contain
-    all of policy, probes and hooks. Paths are as written: relative to the workspace, or absolute.
+    """A workspace's settings. `rings` are in the order of a rollout, and contain policy, probes and
+    hooks. Paths are as written: relative to the workspace, or absolute.
     """
 
     rings: tuple[RingPolicy, ...]

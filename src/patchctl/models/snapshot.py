@@ -1,4 +1,4 @@
-"""A snapshot: the results of one discovery, for every host that was asked."""
+"""A snapshot: the results of one discovery for all hosts that were asked."""
 
 from enum import StrEnum
 
@@ -37,7 +37,7 @@ class Snapshot(Model):
     hosts: tuple[HostResult, ...]
 
     def host(self, name: str) -> HostResult | None:
-        """The result of that host, or None where it was not asked."""
+        """Return the result of that host, or None where it was not asked."""
         return next((host for host in self.hosts if host.name == name), None)
 
 

@@ -20,7 +20,7 @@ class PlanSummary(Model):
 class RunSummary(Model):
     """A run. `created` is epoch seconds UTC; `state` is that of the journal's last event of it.
 
-    `fence` is that of the last controller, 0 where none ever took the run.
+    `fence` is that of the last controller, 0 where the run never had one.
     """
 
     id: str
@@ -33,7 +33,7 @@ class RunSummary(Model):
 
 
 class HostHistory(Model):
-    """What one discovery learned of a host. `taken` is epoch seconds UTC."""
+    """The result of one discovery for a host. `taken` is epoch seconds UTC."""
 
     snapshot: str
     taken: int

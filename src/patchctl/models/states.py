@@ -1,7 +1,7 @@
 """Named sets of states for decisions.
 
-A question such as "is the run over" has its answer here and nowhere else; which step may follow
-which is defined in `rollout.states`.
+A question such as "is the run over" is answered only here. `rollout.states` defines which state may
+follow which.
 """
 
 from .rollout import HostState, OutcomeStatus, RingState, RunState, Stage
@@ -10,33 +10,33 @@ R, H = RunState, HostState
 
 # --- runs ---------------------------------------------------------------------------------------
 
-# The run is over: nothing goes on by itself, its hosts are free for other runs, and nobody pauses,
-# aborts or approves it any more. A rollback may still open it again.
+# The run is over: nothing happens by itself, its hosts are free for other runs, and nobody can
+# pause, abort or approve it any more. A rollback may still open it again.
 OVER = frozenset({R.DONE, R.ABORTED, R.ROLLED_BACK})
-# Over by an operator's command, so lost hosts are not asked again either.
+# Ended by an operator's command, so lost hosts are not asked again.
 CALLED_OFF = frozenset({R.ABORTED, R.ROLLED_BACK})
-# Its failed hosts may be tried again; a run that is under way goes on by `resume`.
+# Its failed hosts may be tried again. For a run that is under way there is `resume` instead.
 MAY_RETRY = frozenset({R.WAITING, R.SOAKING, R.HALTED, R.DONE})
-# A person must act before anything goes on; the run keeps its hosts.
+# A person must act before the run continues; the run keeps its hosts.
 NEEDS_PERSON = frozenset({R.HALTED, R.NEEDS_HUMAN})
 # No controller works on it.
 TERMINAL = OVER | NEEDS_PERSON
-# `rollout resume` cannot carry it on.
+# `rollout resume` cannot continue it.
 NOT_RESUMABLE = OVER | {R.NEEDS_HUMAN}
 # With no host in flight its controller only waits: for time, or for a person.
 WAITING = frozenset({R.PLANNED, R.WAITING, R.PAUSED, R.SOAKING, R.PROMOTING})
-# What is in flight goes on to its end, and nothing new is begun on a host.
+# Work in flight continues to its end, and no new work begins on a host.
 BEGINS_NOTHING = frozenset({R.HALTING, R.ABORTING})
 # It was stopped before its end (exit code 3).
 STOPPED = frozenset({R.HALTING, R.HALTED, R.ABORTING, R.ABORTED})
-# The run still goes on, or may after a halt.
+# The run still continues, or may continue after a halt.
 GOES_FORWARD = frozenset(R) - OVER - {R.ABORTING, R.ROLLING_BACK, R.NEEDS_HUMAN}
-# It is undone on an operator's command: how a host ends then does not use the budget.
+# It is being undone, or was, on an operator's command: then failed hosts do not use the budget.
 UNDOING = frozenset({R.ROLLING_BACK, R.ROLLED_BACK, R.NEEDS_HUMAN})
 
 # --- rings --------------------------------------------------------------------------------------
 
-# Its first host was released: the run has begun it.
+# The run has begun the ring: its first host may start.
 RING_BEGUN = frozenset(RingState) - {RingState.PENDING, RingState.WAITING}
 # All its hosts have had their turn.
 RING_WALKED = frozenset({RingState.SOAKING, RingState.DONE})
@@ -61,9 +61,9 @@ AT_REST = SETTLED | {H.DEFERRED}
 LET_GO = KNOWN_END | {H.DEFERRED}
 # A finished run may be opened again for them.
 ASKED_AGAIN = frozenset({H.UNKNOWN, H.DEFERRED})
-# Ended otherwise than succeeded; it uses the budget for good.
+# Ended without success; it uses the budget for good.
 COUNTED = frozenset({H.FAILED, H.UNKNOWN, H.ROLLED_BACK, H.ROLLBACK_FAILED, H.ROLLING_BACK})
-# Nothing is changed on the host yet, and not all of the plan's files are there.
+# Nothing has been changed on the host yet, and it may lack some of the plan's files.
 UNTOUCHED = frozenset({H.PENDING, H.DEFERRED, H.PREFLIGHT, H.PREPARE})
 # The attempt has begun, but its update has not.
 BEFORE_UPDATE = frozenset({H.PREFLIGHT, H.PREPARE, H.DRAIN})
@@ -71,18 +71,18 @@ BEFORE_UPDATE = frozenset({H.PREFLIGHT, H.PREPARE, H.DRAIN})
 UNSURE = IN_FLIGHT | {H.FAILED, H.UNKNOWN, H.ROLLBACK_FAILED}
 # The host may differ from before the run, by the attempt or by a part of it.
 MAY_BE_CHANGED = frozenset({H.SUCCEEDED, H.UNKNOWN, H.ROLLBACK_FAILED})
-# The attempt broke off; the stage in which it did is remembered.
+# The attempt ended too early; the stage in which it ended is recorded.
 BROKEN_OFF = frozenset({H.FAILED, H.UNKNOWN})
 # Failed, undone, lost or put off: it may be tried again.
 RETRIED = frozenset({H.FAILED, H.ROLLED_BACK, H.UNKNOWN, H.DEFERRED})
-# An operator wants to read why.
+# An operator needs to read the reason.
 TROUBLE = SETTLED - {H.SUCCEEDED} | {H.DEFERRED}
 
 # --- stages -------------------------------------------------------------------------------------
 
 # The host is not changed before and during them, so a lost answer is a failure.
 HARMLESS = frozenset({Stage.PREFLIGHT, Stage.PREPARE})
-# From here on the host may have been changed, so a failure is undone.
+# In and after these stages the host may have been changed, so a failure is undone.
 DISRUPTIVE = frozenset(
     {Stage.DRAIN, Stage.APPLY, Stage.RESTART, Stage.REBOOT, Stage.VERIFY, Stage.UNDRAIN}
 )
@@ -94,9 +94,9 @@ CLAIM_TOLD = frozenset({Stage.PREFLIGHT, Stage.VERIFY, Stage.VERIFY_UNDO})
 HOLDS_TOLD = CLAIM_TOLD | {Stage.RELEASE}
 # Their good answers must say that the run holds the host.
 MUST_HOLD = frozenset({Stage.PREFLIGHT, Stage.PREPARE})
-# They run as a job on the host that goes on alone and records its result there.
+# They run as a job on the host that continues without a connection and records its result there.
 JOBS = frozenset({Stage.APPLY, Stage.UNDO})
-# Their call begins a job on the host or attaches to it, and ends with it.
+# Their call begins a job on the host or attaches to it, and ends when the job ends.
 ATTACHING = JOBS | {Stage.RESTART}
 # Their answers name the boot in which they ran; the latest stage comes first.
 BOOT_TOLD = (Stage.APPLY, Stage.PREFLIGHT)
@@ -121,7 +121,7 @@ HOOKS = frozenset({Stage.DRAIN, Stage.UNDRAIN})
 # They compare the host with the plan, or with its state before.
 VERIFYING = frozenset({Stage.VERIFY, Stage.VERIFY_UNDO})
 
-# A good answer gives the host back.
+# After a good answer the run does not hold the host any more.
 GIVING_BACK = VERIFYING | {Stage.RELEASE}
 
 # --- answers ------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """Mark text from inventory plugins that Ansible must never template.
 
-Ansible trusts what an operator wrote but nothing that a cloud answered: such text comes as
-`{"__ansible_unsafe": text}`. Here it is text like any other, so that rings and addresses are read
-alike from every source, and its type is the mark that goes with it into generated inventories.
+Ansible trusts text of the operator, but no text of a cloud: the latter comes as
+`{"__ansible_unsafe": text}`. In patchctl it is a subclass of `str`, so that rings and addresses are
+read in the same way from all sources; the type is the mark that goes into generated inventories.
 A model stores `str(text)` of it.
 """
 
@@ -18,9 +18,9 @@ class Unsafe(str):
 
 
 def opened(value: Any) -> Any:
-    """The value with `Unsafe` in place of every mark."""
+    """Return the value with `Unsafe` in place of each mark."""
     if isinstance(value, dict):
-        # A mark with another content is somebody's own mapping, such as a tag of that name.
+        # A mark with other content is a mapping of the user, such as a tag of that name.
         if len(value) == 1 and type(text := value.get(_MARK)) is str:
             return Unsafe(text)
         return {key: opened(item) for key, item in value.items()}
@@ -30,7 +30,7 @@ def opened(value: Any) -> Any:
 
 
 def marked(value: Any) -> Any:
-    """The value in Ansible's form, with every `Unsafe` marked; `opened` undoes it."""
+    """Return the value in Ansible's form, with each `Unsafe` as a mark; `opened` undoes it."""
     if isinstance(value, Unsafe):
         return {_MARK: str(value)}
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Compliance: does every host still have what runs brought to it, and is it in effect?"""
+"""Compliance: whether hosts still have the updates of their runs, and whether these have effect."""
 
 from enum import StrEnum
 
@@ -8,8 +8,8 @@ from .plan import Transition
 
 
 class ExpectedState(Model):
-    """What a run brought to a host: `made` is when it succeeded there, epoch ms UTC. `later` says
-    what a newer run did to the host without success, empty where none did."""
+    """The updates that a run made on a host. `made` is when it succeeded there, epoch ms UTC.
+    `later` says what a newer run did on the host without success, empty where there is none."""
 
     host: str
     run: str
@@ -19,16 +19,16 @@ class ExpectedState(Model):
 
 
 class VerifiedState(StrEnum):
-    """How a host compares with what was promised for it; the first that is true counts."""
+    """The state of a host compared with the expected one; the first state that is true counts."""
 
-    # It was not discovered since: nothing is known about it.
+    # It was not discovered since then, so its state is unknown.
     UNREACHABLE = "unreachable"
     UNKNOWN = "unknown"
-    # A promised version is missing, older, or not fully installed.
+    # A promised version is missing, older, or not completely installed.
     BROKEN = "broken"
-    # The versions are there, but old code runs: a reboot or a restart is missing.
+    # The versions are installed, but old code still runs: a reboot or a restart is missing.
     NOT_EFFECTIVE = "not_effective"
-    # The versions are there and run, but a feed now says that a promised CVE affects them.
+    # The versions are installed and run, but a feed now says that a promised CVE affects them.
     OPEN = "open"
     OK = "ok"
 

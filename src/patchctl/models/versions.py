@@ -1,10 +1,10 @@
-"""The rule sets that order a package's versions."""
+"""The rules by which versions of a package are compared."""
 
 from enum import StrEnum
 
 
 class VersionScheme(StrEnum):
-    """One package manager's order. Versions of different schemes never compare."""
+    """The order of one package manager. Versions of two schemes are never compared."""
 
     DEB = "deb"
     RPM = "rpm"

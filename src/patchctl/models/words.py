@@ -1,7 +1,7 @@
 """Counts, plurals, lists, times, durations and sizes in words, once for the whole project.
 
-Every stage writes sentences (a reason, an error, a table), so this stands below all of them.
-Times are epoch seconds and told in UTC.
+All stages write sentences (a reason, an error, a table) and use these functions. Times are given in
+epoch seconds and written in UTC.
 """
 
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ _LENGTHS = (("d", 86_400), ("h", 3600), ("m", 60))
 
 
 def plural(noun: str, number: int) -> str:
-    """The noun as it stands after the number.
+    """Return the singular or plural of the noun, as it follows the number.
 
     >>> plural("host", 1), plural("host", 0), plural("repository", 2), plural("process", 2)
     ('host', 'hosts', 'repositories', 'processes')
@@ -24,7 +24,7 @@ def plural(noun: str, number: int) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """A number with its noun.
+    """Return a number with its noun.
 
     >>> count(1, "host"), count(2, "open finding")
     ('1 host', '2 open findings')
@@ -33,8 +33,9 @@ def count(number: int, noun: str) -> str:
 
 
 def some(names: Iterable[str], most: int = 3, *, full: bool = False) -> str:
-    """The names in their order; of more than `most` the first ones, and how many more there are.
-    `full` gives all.
+    """Return the first `most` names in their order, and the number of the others.
+
+    `full` gives all names.
 
     >>> some(["a", "b", "c"], 2), some(["a", "b", "c"], 2, full=True)
     ('a, b and 1 more', 'a, b, c')
@@ -46,7 +47,7 @@ def some(names: Iterable[str], most: int = 3, *, full: bool = False) -> str:
 
 
 def more(number: int, noun: str = "") -> str:
-    """The end of a list that is cut.
+    """Return the end of a shortened list.
 
     >>> more(2), more(1, "host"), more(2, "host")
     ('and 2 more', 'and 1 more host', 'and 2 more hosts')
@@ -55,7 +56,7 @@ def more(number: int, noun: str = "") -> str:
 
 
 def moment(seconds: int) -> str:
-    """A time to the minute, `unknown` for 0.
+    """Return a time to the minute, `unknown` for 0.
 
     >>> moment(1795435800), moment(0)
     ('2026-11-23 12:10 UTC', 'unknown')
@@ -64,7 +65,7 @@ def moment(seconds: int) -> str:
 
 
 def second(seconds: int) -> str:
-    """A time to the second, where a minute says too little.
+    """Return a time to the second, where the minute is not enough.
 
     >>> second(1795435805)
     '2026-11-23 12:10:05 UTC'
@@ -73,7 +74,7 @@ def second(seconds: int) -> str:
 
 
 def clock(seconds: float) -> str:
-    """The time of the day alone, before a line of progress.
+    """Return the time of the day, for lines of progress.
 
     >>> clock(1795435805.25)
     '12:10:05'
@@ -82,7 +83,7 @@ def clock(seconds: float) -> str:
 
 
 def day(seconds: int) -> str:
-    """The day of a time.
+    """Return the day of a time.
 
     >>> day(1795435805)
     '2026-11-23'
@@ -91,7 +92,7 @@ def day(seconds: int) -> str:
 
 
 def timestamp(seconds: int) -> str:
-    """A time for programs: ISO 8601, empty for 0.
+    """Return a time for programs: ISO 8601, empty for 0.
 
     >>> timestamp(1795435805), timestamp(0)
     ('2026-11-23T12:10:05Z', '')
@@ -104,7 +105,7 @@ def _utc(seconds: float) -> datetime:
 
 
 def duration(seconds: int) -> str:
-    """A duration as the settings have it, in the largest unit that is exact.
+    """Return a duration in the form of the settings, in the largest unit that is exact.
 
     >>> duration(1_209_600), duration(5400), duration(90), duration(0)
     ('14d', '90m', '90s', '0s')
@@ -116,7 +117,7 @@ def duration(seconds: int) -> str:
 
 
 def size(length: int) -> str:
-    """Bytes, rounded up to KiB.
+    """Return a size in bytes as KiB, rounded up, or in a larger unit.
 
     >>> size(1), size(5_000_000)
     ('1 KiB', '4.8 MiB')
@@ -127,7 +128,7 @@ def size(length: int) -> str:
 
 
 def short(digest: str) -> str:
-    """The start of a digest, enough to name what it is of.
+    """Return the first 12 digits of a digest, which are enough to identify its content.
 
     >>> short("sha256:0123456789abcdef")
     '0123456789ab'
