@@ -30,7 +30,7 @@ _PREFIX = "test-"
 
 
 class WatchedLab(Lab):
-    """Remembers which hosts a test did something to, past ssh."""
+    """A lab that records the hosts that a test changes by other ways than ssh."""
 
     def __init__(self, engine: Engine, name: str) -> None:
         super().__init__(engine, name)
@@ -61,7 +61,7 @@ def _is_alive(pid: int) -> bool:
 
 
 def _remove_left_over() -> None:
-    """Labs of sessions that were killed: the name carries the process id."""
+    """Remove labs of killed sessions: the lab's name has the process id of its session."""
     for name in {host.lab for host in fleet.status(os.environ).hosts}:
         pid = name.removeprefix(_PREFIX).partition("-")[0]
         if name.startswith(_PREFIX) and pid.isdigit() and not _is_alive(int(pid)):
@@ -79,8 +79,8 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 
 @pytest.fixture(scope="session")
 def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], WatchedLab]]:
-    """Gives the session's lab of a kind (debian, rpm or mixed), which is made when it is first
-    asked for and stays until the end."""
+    """Return a function that gives the session's lab of a kind (debian, rpm or mixed). The lab is
+    made at the first call and stays until the end."""
     given = os.environ.get("PATCHCTL_TEST_LAB")
     before = signal.signal(signal.SIGTERM, _end)
     with ExitStack() as stack:
@@ -99,7 +99,7 @@ def labs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[str], W
 
 
 def _make(kind: str, root: Path, stack: ExitStack) -> WatchedLab:
-    """A new lab, which is removed when the stack ends."""
+    """Make a new lab, which is removed when the stack ends."""
     try:
         engines.find(os.environ)
         _remove_left_over()
@@ -127,8 +127,8 @@ def lab(request: pytest.FixtureRequest, labs: Callable[[str], WatchedLab]) -> Wa
 def rpm_lab(
     request: pytest.FixtureRequest, lab: Lab, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Lab]:
-    """One host of the dnf family, staging-1, for a module alone; by `make manager-test` of each
-    release that the lab can make it of."""
+    """One host of the dnf family, staging-1, for one module; with `make manager-test` once for each
+    release that the lab can make."""
     release: str = request.param
     word = request.module.__name__.removeprefix("test_").replace("_", "-")
     name = f"{lab.name}-{word}" + ("" if release == RELEASES[0] else f"-{release[0]}")
@@ -141,9 +141,10 @@ def rpm_lab(
 
 @pytest.fixture
 def fresh_lab(request: pytest.FixtureRequest, lab: WatchedLab) -> Iterator[Lab]:
-    """The lab for a test that changes hosts: afterwards these are made anew, in about 1 s each.
+    """The lab for a test that changes hosts: afterwards these are made again, in about 1 s each.
 
-    A test that takes `workspace` too may change any host; else it is those that it named.
+    A test that also takes `workspace` may change all hosts; else only those that it asked for are
+    made again.
     """
     lab.touched.clear()
     yield lab
@@ -161,7 +162,7 @@ def workspace(lab: Lab, tmp_path: Path) -> Path:
 
 
 def copy_of(lab: Lab, root: Path) -> Path:
-    """The same without the fixture, for a test that names every host that it changes."""
+    """Make what `workspace` is, for a test that names each host that it changes."""
     shutil.copytree(lab.workspace, root, ignore=shutil.ignore_patterns(".patchctl", "plans"))
     root.chmod(0o755)
     return root

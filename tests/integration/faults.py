@@ -1,4 +1,4 @@
-"""What goes wrong on hosts, done for real. Undo by the matching function or `Lab.reset`."""
+"""Cause real faults on hosts. The matching function or `Lab.reset` ends a fault."""
 
 import time
 
@@ -30,7 +30,7 @@ sed -i -e s/^repo_gpgcheck=1/repo_gpgcheck=0/ -e /^gpgkey=/s/patchlab/another/ p
 
 
 def hold_package_lock(lab: Lab, host: str) -> None:
-    """Hold dpkg's locks as another package operation would."""
+    """Hold dpkg's locks as another package operation does."""
     lab.check(
         host,
         f"rm -f /run/patchlab-locked; systemd-run -q --unit={_LOCK_UNIT} --collect "
@@ -45,12 +45,12 @@ def free_package_lock(lab: Lab, host: str) -> None:
 
 
 def small_disk(lab: Lab, host: str, folder: str, mib: int) -> None:
-    """Make the host anew with a file system of `mib` MiB over a folder."""
+    """Make the host again with a file system of `mib` MiB over a folder."""
     lab.reset(host, tmpfs={folder: mib})
 
 
 def fill_disk(lab: Lab, host: str, folder: str) -> None:
-    """Leave no space in the folder's file system. Only after `small_disk`: it is the machine's."""
+    """Fill the folder's file system. Use it after `small_disk` only, else it fills the machine's."""
     kind = lab.check(host, f"stat -f -c %T {folder}").strip()
     if kind != "tmpfs":
         raise ValueError(f"{folder} of {host} is on the machine's own {kind}")
@@ -58,7 +58,7 @@ def fill_disk(lab: Lab, host: str, folder: str) -> None:
 
 
 def stop_sshd(lab: Lab, host: str) -> None:
-    """Stop sshd with the sessions that it holds."""
+    """Stop sshd and its sessions."""
     lab.check(host, "systemctl stop ssh.service; pkill -x sshd || true")
 
 
@@ -68,12 +68,12 @@ def start_sshd(lab: Lab, host: str) -> None:
 
 
 def never_come_back(lab: Lab, host: str) -> None:
-    """After its next boot the host answers no more."""
+    """Make the host unreachable after its next boot."""
     lab.check(host, "systemctl disable -q ssh.service; systemctl mask -q ssh.service")
 
 
 def change_host_key(lab: Lab, host: str) -> None:
-    """Another host key than the one in known_hosts."""
+    """Give the host another key than the one in known_hosts."""
     lab.check(
         host,
         "rm -f /etc/ssh/ssh_host_ed25519_key*; "
@@ -83,12 +83,12 @@ def change_host_key(lab: Lab, host: str) -> None:
 
 
 def refuse_key(lab: Lab, host: str) -> None:
-    """The operator's key is no longer accepted."""
+    """Make the host refuse the operator's key."""
     lab.check(host, ": >/home/ops/.ssh/authorized_keys")
 
 
 def wrong_clock(lab: Lab, host: str, seconds: int) -> None:
-    """`date` is off by so many seconds; containers share the machine's clock."""
+    """Make `date` wrong by so many seconds, because containers share the machine's clock."""
     lab.check(
         host,
         "cat >/usr/local/bin/date && chmod 0755 /usr/local/bin/date",
@@ -111,7 +111,7 @@ def pause(lab: Lab, host: str) -> None:
 
 
 def unpause(lab: Lab, host: str) -> None:
-    """Let a frozen host go on."""
+    """End `pause`."""
     lab.engine.run("unpause", lab.container(host))
 
 
@@ -126,7 +126,7 @@ def heal_network(lab: Lab, host: str) -> None:
 
 
 def wait_down(lab: Lab, host: str, started: str) -> None:
-    """Wait until the PID 1 that started at `started` (field 22 of its stat) is gone."""
+    """Wait until the PID 1 that started at `started` (field 22 of its stat) has ended."""
     deadline = time.monotonic() + _DOWN_S
     while time.monotonic() < deadline:
         now = lab.exec(host, "cut -d' ' -f22 /proc/1/stat")

@@ -1,4 +1,4 @@
-"""A host of the lab that lies in every answer which discovery asks for."""
+"""Make a host of the lab give hostile text in each answer of discovery."""
 
 from patchctl.lab.handle import Lab
 
@@ -155,6 +155,6 @@ done
 
 
 def lie(lab: Lab, host: str) -> None:
-    """Let the host answer with `TEXT` (`WORD` where a space ends an answer) wherever it can."""
+    """Make the host answer with `TEXT`, or with `WORD` where a space ends a value, where it can."""
     word = WORD.replace("'", "'\\''")
     lab.check(host, f"WORD='{word}'\n{_HOSTILE}", stdin=TEXT.encode())

@@ -1,4 +1,4 @@
-"""Drives stages on single hosts of the lab through the real executor, without the engine."""
+"""Run stages on single hosts of the lab with the real executor, without the engine."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ from patchctl.wiring.workspace import open_workspace
 
 
 class Drive:
-    """One plan and its executor. `run`, `fence` and `transaction` are what hosts are told."""
+    """One plan and its executor. `run`, `fence` and `transaction` are sent to hosts."""
 
     def __init__(self, root: Path, *packages: str, plan: str = "", limit: str = "all") -> None:
         self.workspace = open_workspace(root, this_process())
@@ -35,7 +35,7 @@ class Drive:
         self._number = 0
 
     def executor(self) -> AnsibleExecutor:
-        """A new one, as a new controller has it."""
+        """Make a new executor, as a new controller does."""
         return AnsibleExecutor(
             plan=self.plan,
             inventory=lambda hosts: generate(self.fleet, hosts),
@@ -46,7 +46,7 @@ class Drive:
         )
 
     def shard(self, stage: Stage, *hosts: str, boot: Boot | None = None) -> Shard:
-        """A shard for these hosts."""
+        """Make a shard for these hosts."""
         self._number += 1
         first = next(host for host in self.plan.body.hosts if host.name == hosts[0])
         cohort = next(cohort for cohort in self.plan.body.cohorts if cohort.id == first.cohort)
@@ -69,7 +69,7 @@ class Drive:
         )
 
     def once(self, stage: Stage, host: str, *, boot: Boot | None = None) -> HostOutcome:
-        """One call of a stage."""
+        """Call a stage once."""
         executor = self.executor()
         executor.start(self.shard(stage, host, boot=boot))
         return wait(executor)[host]
@@ -77,7 +77,7 @@ class Drive:
     def until_done(
         self, stage: Stage, host: str, *, boot: Boot | None = None, within_s: float = 240
     ) -> HostOutcome:
-        """Called again while it runs, or while the host is away for its reboot."""
+        """Call a stage again while it runs, or while the host reboots."""
         again = {OutcomeStatus.RUNNING}
         if stage is Stage.REBOOT:
             again |= {OutcomeStatus.UNREACHABLE, OutcomeStatus.LOST}
@@ -88,18 +88,18 @@ class Drive:
         return outcome
 
     def prepared(self, host: str) -> HostOutcome:
-        """Preflight and prepare, which must be well."""
+        """Run preflight and prepare, which must succeed."""
         well(self.once(Stage.PREFLIGHT, host))
         return well(self.once(Stage.PREPARE, host))
 
     def applied(self, host: str) -> HostOutcome:
-        """Preflight, prepare and apply, which must be well."""
+        """Run preflight, prepare and apply, which must succeed."""
         self.prepared(host)
         return well(self.until_done(Stage.APPLY, host))
 
 
 def wait(executor: AnsibleExecutor, within_s: float = 120) -> dict[str, HostOutcome]:
-    """The outcomes of the one shard under way."""
+    """Return the outcomes of the only shard that is being run."""
     outcomes: dict[str, HostOutcome] = {}
     deadline = time.monotonic() + within_s
     while time.monotonic() < deadline:
@@ -111,24 +111,24 @@ def wait(executor: AnsibleExecutor, within_s: float = 120) -> dict[str, HostOutc
 
 
 def well(outcome: HostOutcome) -> HostOutcome:
-    """The outcome, which must be ok."""
+    """Return the outcome, which must be ok."""
     assert outcome.status is OutcomeStatus.OK, outcome
     return outcome
 
 
 def failed(outcome: HostOutcome) -> str:
-    """The reason of an outcome, which must be a failure."""
+    """Return the reason of an outcome, which must be a failure."""
     assert outcome.status is OutcomeStatus.FAILED, outcome
     return outcome.reason
 
 
 def checks(outcome: HostOutcome) -> dict[str, Any]:
-    """The checks of an outcome by name."""
+    """Return the checks of an outcome by name."""
     return {check["name"]: check for check in outcome.evidence["checks"]}
 
 
 def make_plan(root: Path, *packages: str, limit: str = "all") -> str:
-    """A plan of these packages (of all security updates without any); the answer is its path."""
+    """Make a plan of these packages, or of all security updates, and return its path."""
     asked = [word for name in packages for word in ("--package", name)]
     words = ["plan", "create", "--limit", limit, *asked, "-o", "json"]
     done = subprocess.run(

@@ -1,7 +1,7 @@
-"""What a test asks of a host whatever its package manager is, and on which labs it runs.
+"""Ask a host for the same things with each package manager, and choose the labs of a test.
 
-A test that is the same on every host says `@over(...)`; its `lab`, and with that `fresh_lab` and
-`workspace`, are then of one kind after the other.
+A test that is the same on every host is marked `@over(...)`. It runs once for each kind: its `lab`,
+and so its `fresh_lab` and `workspace`, are of that kind.
 """
 
 import re
@@ -16,15 +16,15 @@ SIZES = {"debian": 6, "rpm": 6, "mixed": 8}
 
 
 def over(*tested: str, further: tuple[str, ...] = ()) -> pytest.MarkDecorator:
-    """Run on a lab of each kind: of those `tested` by `make test`, of the `further` ones (without
-    any: debian and rpm) by `make manager-test`."""
+    """Run the test on a lab of each kind: with `make test` on those in `tested`, with `make
+    manager-test` on those in `further` (none given: debian and rpm)."""
     others = [kind for kind in further or KINDS[:2] if kind not in tested]
     slow = [pytest.param(kind, marks=pytest.mark.managers) for kind in others]
     return pytest.mark.parametrize("lab", [*tested, *slow], indirect=True)
 
 
 def kind_of(lab: Lab) -> str:
-    """debian, rpm or mixed."""
+    """Return the lab's kind: debian, rpm or mixed."""
     images = {host.image for host in lab.hosts()}
     return images.pop() if len(images) == 1 else "mixed"
 
@@ -35,18 +35,18 @@ def _images(lab: Lab) -> dict[str, str]:
 
 
 def is_rpm(lab: Lab, host: str) -> bool:
-    """Is it a host of the dnf family?"""
+    """Return whether the host is of the dnf family."""
     return _images(lab)[host] == "rpm"
 
 
 def names(lab: Lab) -> tuple[str, ...]:
-    """Names of all hosts, ring after ring."""
+    """Return the names of all hosts, in the order of rings."""
     return tuple(_images(lab))
 
 
 def version(lab: Lab, host: str, package: str) -> str:
-    """The version that is installed; empty where it is not. What is not whole says so behind it,
-    with dpkg's word for the state or because rpm has it twice."""
+    """Return the installed version, "" for none. A package that is not completely installed has
+    dpkg's word for its state after the version, or "twice" for rpm."""
     if is_rpm(lab, host):
         query = f"rpm -q --qf '%{{VERSION}}-%{{RELEASE}}\\n' {package}"
         answer = lab.exec(host, query)
@@ -59,20 +59,21 @@ def version(lab: Lab, host: str, package: str) -> str:
 
 
 def cut_off(lab: Lab, host: str, package: str) -> bool:
-    """Is its update under way, or was it cut off: not configured yet, or there in both versions?"""
+    """Return whether the update is running or was interrupted: not configured yet, or both versions
+    are installed."""
     return " " in version(lab, host, package)
 
 
 def config_file(lab: Lab, host: str, package: str) -> str:
-    """The configuration file of a package that has one."""
+    """Return the configuration file of a package that has one."""
     if is_rpm(lab, host):
         return lab.check(host, f"rpm -qc {package}").strip()
     return lab.check(host, f"dpkg-query -W -f '${{Conffiles}}' {package}").split()[0]
 
 
 def upgrades(lab: Lab, host: str, package: str) -> list[str]:
-    """What the package manager's own log says of the package, once for each time that its version
-    was changed, also back."""
+    """Return a line of the package manager's own log for each change of the package's version,
+    downgrades included."""
     if is_rpm(lab, host):
         log = lab.check(host, "cat /var/log/dnf.rpm.log 2>/dev/null || true")
         return re.findall(rf" (?:Upgrade|Downgrade): ({re.escape(package)}-[0-9]\S+)", log)
@@ -97,17 +98,17 @@ systemctl enable --now {_DNF_TIMER}"""
 
 
 def updater_timer(lab: Lab, host: str) -> str:
-    """The timer of what updates such a host by itself."""
+    """Return the timer of the program that updates such a host by itself."""
     return _DNF_TIMER if is_rpm(lab, host) else _APT_TIMER
 
 
 def put_updater(lab: Lab, host: str) -> None:
-    """Let the host update itself, as its own timer does it."""
+    """Make the host update itself by its own timer."""
     lab.check(host, _DNF_UPDATER if is_rpm(lab, host) else _APT_UPDATER)
 
 
 def automatic(lab: Lab, host: str) -> set[str]:
-    """The lab's packages that count as brought by others, not as asked for."""
+    """Return the lab's packages that were installed as dependencies."""
     if is_rpm(lab, host):
         asked = lab.check(host, "dnf -q repoquery --installed --qf '%{name} %{reason}'")
         words = [line.split() for line in asked.splitlines()]
@@ -118,12 +119,12 @@ def automatic(lab: Lab, host: str) -> set[str]:
 
 
 def verify_files(lab: Lab, host: str, package: str) -> str:
-    """What the package manager says of files that are not as the package has them."""
+    """Return the package manager's report of files that differ from the package's."""
     return lab.exec(host, f"{'rpm -V' if is_rpm(lab, host) else 'dpkg --verify'} {package}").out
 
 
 def install(lab: Lab, host: str, package: str) -> None:
-    """As an administrator does it by hand."""
+    """Install packages as an administrator does."""
     if is_rpm(lab, host):
         lab.check(host, f"dnf -q -y --refresh install {package}")
     else:
@@ -131,12 +132,13 @@ def install(lab: Lab, host: str, package: str) -> None:
 
 
 def new_file_beside(lab: Lab, host: str, path: str) -> str:
-    """Where the package manager puts a configuration file that it does not put in place."""
+    """Return the path where the package manager writes a new configuration file that it does not
+    install over an edited one."""
     return path + (".rpmnew" if is_rpm(lab, host) else ".dpkg-dist")
 
 
 def broken(lab: Lab, host: str) -> str:
-    """What is half installed, or there twice; empty on a host that is whole."""
+    """Return packages that are half installed or installed twice; "" for none."""
     if is_rpm(lab, host):
         twice = "rpm -qa --qf '%{NAME}.%{ARCH}\\n' | grep -v -e ^gpg-pubkey -e ^patchlab-kernel"
         return lab.check(host, f"rpm --verifydb >&2; {{ {twice}; }} | sort | uniq -d").strip()

@@ -1,4 +1,4 @@
-"""apt as real hosts have it: settings of a site, odd repositories, packages that change."""
+"""apt on hosts with a site's own settings, unusual repositories and packages that change."""
 
 import json
 from pathlib import Path
@@ -36,12 +36,12 @@ site-later|2|amd64|site-late (>= 2)|"""
 
 
 def write(lab: Lab, path: str, content: str) -> None:
-    """A file on the host."""
+    """Write a file on the host."""
     lab.check(HOST, f"cat >{path} <<'END_OF_FILE'\n{content}\nEND_OF_FILE")
 
 
 def left_out(workspace: Path, *asked: str) -> dict[str, tuple[str, str]]:
-    """Package to reason and detail, of a plan for the host that has nothing to do."""
+    """Return package -> (reason, detail) of a plan for the host that has nothing to do."""
     made = patchctl(workspace, "plan", "create", *asked, "--limit", HOST, code=1)
     return {
         row["package"]: (row["reason"], row["detail"])
@@ -78,14 +78,14 @@ def test_settings_of_the_site_hide_nothing_and_change_nothing(
 
 
 def publish_site(lab: Lab, packages: str) -> None:
-    """A flat repository of the site with these packages."""
+    """Make a flat repository of the site with these packages."""
     write(lab, "/root/site_repo.sh", (DATA / "site_repo.sh").read_text())
     write(lab, "/root/site", packages)
     lab.check(HOST, f"sh /root/site_repo.sh /srv/site '{LABEL}' </root/site")
 
 
 def serve_site(lab: Lab) -> None:
-    """The repository by HTTP, with a password in its address."""
+    """Serve the site's repository by HTTP, with a password in its address."""
     lab.check(
         HOST, "cd /srv/site && setsid python3 -m http.server 8099 >/dev/null 2>&1 </dev/null &"
     )
@@ -95,7 +95,7 @@ def serve_site(lab: Lab) -> None:
 
 
 def site_packages(lab: Lab) -> list[str]:
-    """`NAME ARCH VERSION` of what is installed of the site."""
+    """Return `NAME ARCH VERSION` of the installed packages of the site."""
     told = lab.check(HOST, "dpkg-query -W -f '${Package} ${Architecture} ${Version}\\n' 'site-*'")
     return told.splitlines()
 

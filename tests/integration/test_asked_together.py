@@ -1,5 +1,5 @@
-"""Hosts that are asked together by one worker: what happens to one of them, or to the worker, is
-nothing to the others, and no host's work is lost or done twice."""
+"""One worker asks many hosts. A fault of one host or of the worker does not disturb the other
+hosts, and no work is lost or done twice."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ FLOOD = "head -c 100000000 /dev/zero"
 def outcomes(
     executor: AnsibleExecutor, until: Sequence[str], within_s: float = 120
 ) -> dict[str, HostOutcome]:
-    """What comes in until these hosts have answered."""
+    """Return the outcomes until these hosts have answered."""
     known: dict[str, HostOutcome] = {}
     deadline = time.monotonic() + within_s
     while set(until) - set(known):
@@ -45,7 +45,7 @@ def outcomes(
 
 
 def work_through(executor: AnsibleExecutor, drive: Drive, stage: Stage) -> None:
-    """A stage on all hosts, which must end well."""
+    """Run a stage on all hosts, which must succeed."""
     waiting: Sequence[str] = HOSTS
     while waiting:
         executor.start(drive.shard(stage, *waiting))
@@ -116,7 +116,7 @@ def family_of(pid: int) -> list[int]:
 
 
 def playbooks_of(controller: int) -> list[int]:
-    """The pids of ansible-playbook that the controller has started."""
+    """Return the pids of ansible-playbook that the controller has started."""
     return [
         pid
         for pid in family_of(controller)

@@ -1,4 +1,4 @@
-"""Vulnerability data that hosts give: dnf's advisories, changelogs of Debian packages."""
+"""Vulnerability data from hosts: dnf's advisories, and changelogs of Debian packages."""
 
 import gzip
 import json
@@ -52,7 +52,7 @@ def answer(workspace: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
 
 
 def states(workspace: Path) -> dict[tuple[str, str], set[str]]:
-    """(CVE, package) -> states over all hosts."""
+    """Return (CVE, package) -> states on all hosts."""
     known: dict[tuple[str, str], set[str]] = {}
     for finding in answer(workspace, "assess", "--findings")["findings"]:
         known.setdefault((finding["cve"], finding["package"]), set()).add(finding["state"])
@@ -61,7 +61,7 @@ def states(workspace: Path) -> dict[tuple[str, str], set[str]]:
 
 @pytest.fixture(scope="module")
 def rpm_lab(lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Two hosts that say they are Rocky Linux: advisories are of a system that is known."""
+    """Two hosts that report Rocky Linux, because advisories must be of a known system."""
     name = f"{lab.name}-feeds"
     root = tmp_path_factory.mktemp("feeds") / "workspace"
     try:
@@ -148,7 +148,7 @@ class TestDnf:
 
 
 def removes(made: dict[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Package -> the CVEs which the plan's one cohort removes by it."""
+    """Return package -> the CVEs that the plan's only cohort removes with it."""
     path = Path(made["path"])
     (cohort,) = lockfile.decode(path.read_bytes(), str(path)).body.cohorts
     return {transition.package: transition.cves for transition in cohort.transitions}

@@ -1,4 +1,4 @@
-"""Bad input, whoever it is from: one clear line, the right exit code, and nothing is changed."""
+"""Bad input from any source gives one clear line and the right exit code, and changes nothing."""
 
 import json
 import re
@@ -23,7 +23,7 @@ HOOKS = "hooks: {drain: hooks/drain.yml, undrain: hooks/undrain.yml}\n"
 
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
-    """A workspace whose only host would not answer."""
+    """A workspace with one host, which does not answer."""
     (tmp_path / "inventory").mkdir(mode=0o755)
     (tmp_path / "hooks").mkdir(mode=0o755)
     (tmp_path / "patchctl.yml").touch()
@@ -32,7 +32,7 @@ def site(tmp_path: Path) -> Path:
 
 
 def refused(workspace: Path, *arguments: str, code: int = 2) -> str:
-    """The one line of a command that did nothing."""
+    """Return the error line of a command that changed nothing."""
     done = run(workspace, *arguments)
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     (line,) = done.stderr.splitlines()
@@ -86,7 +86,7 @@ VERSION = "dpkg-query -W -f '${Version}' patchlab-web"
 
 
 def answer(workspace: Path, *arguments: str, code: int = 0) -> Any:
-    """The JSON that a verb ends with."""
+    """Return the JSON of a verb."""
     done = run(workspace, "-q", *arguments, "-o", "json")
     assert done.returncode == code, done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -145,7 +145,7 @@ BY_GRAMMAR = {"packages", "pending", "timers", "units", "failed", "sockets"}
 
 
 def lying(value: Any, path: str = "") -> set[str]:
-    """Fields of facts whose text would run something."""
+    """Return the fields of facts with text that would run something."""
     if isinstance(value, str):
         return {path} if "pwned" in value else set()
     below: list[tuple[str, Any]] = []
@@ -157,7 +157,7 @@ def lying(value: Any, path: str = "") -> set[str]:
 
 
 def shown(workspace: Path, *arguments: str) -> str:
-    """What a verb says on both channels, which must not steer a terminal."""
+    """Return the output of a verb on both channels, which must not control a terminal."""
     done = run(workspace, *arguments)
     said = done.stdout + done.stderr
     assert done.returncode in (0, 1, 3, 4), said
@@ -228,7 +228,7 @@ RECORD = "sha256sum /var/lib/dpkg/status"  # dpkg writes it anew with every chan
 
 
 def left_out(made: Any) -> tuple[str, str]:
-    """(reason, detail): why the host as a whole is not in a plan that has the other one."""
+    """Return (reason, detail) why the host is not in a plan that has the other host."""
     assert made["hosts"] == 1
     (row,) = (it for it in made["left_out"] if it["host"] == HOST)
     assert len(row["detail"].splitlines()) <= 1
@@ -286,7 +286,7 @@ def both_planned(workspace: Path) -> str:
 
 
 def rolled_out_without(lab: Lab, workspace: Path, path: str) -> str:
-    """Why the first ring's host failed: one line, nothing changed there nor in the later ring."""
+    """Return why the first ring's host failed; nothing may have changed there or in later rings."""
     versions = {name: lab.check(name, RECORD) for name in (HOST, OTHER)}
     ended = answer(workspace, "rollout", path, "--yes", code=3)
     hosts = {it["name"]: it for it in ended["hosts"]}

@@ -1,4 +1,4 @@
-"""Inventory plugins as clouds have them: what they say is data, whatever it looks like."""
+"""Inventory plugins of clouds: all text from them is data and is never run."""
 
 import importlib.metadata
 import json
@@ -55,7 +55,7 @@ class InventoryModule(BaseInventoryPlugin, Constructable):
 
 @pytest.fixture
 def cloud(lab: Lab, workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """The lab's first hosts as machines of a cloud, which also says something evil of one."""
+    """The lab's first hosts as machines of a cloud, with hostile text about one of them."""
     plugins = tmp_path / "plugins"
     plugins.mkdir()
     (plugins / "field_cloud.py").write_text(PLUGIN)
@@ -159,9 +159,9 @@ CONFIGURATION = {
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs' folder of an environment with patchctl, Ansible's collections and moto.
+    """The folder of programs of an environment with patchctl, Ansible's collections and moto.
 
-    What patchctl needs comes from the running environment by a path file.
+    A path file makes it use the packages of the running environment.
     """
     root = tmp_path_factory.mktemp("cloud")
     wheel = next(iter(WheelBuilder(str(ROOT)).build(directory=str(root / "dist"))))
@@ -185,7 +185,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def endpoint(installed: Path) -> Iterator[str]:
-    """A cloud on this machine's own address, and on no other."""
+    """A cloud on this machine's own address only."""
     with subprocess.Popen(
         [installed / "python", "-c", SERVER],
         stdin=subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""Scripts and files over real ssh: caps, pushes, and what a killed controller leaves."""
+"""Scripts and files over real ssh: size limits, pushes, and what a killed controller leaves."""
 
 import hashlib
 import os
@@ -43,7 +43,7 @@ PUSH_TASK = """\
 
 
 def runner(opened: Workspace) -> AnsibleRunner:
-    """The workspace's own, with a playbook of the test's."""
+    """Make the workspace's runner, with a playbook of the test."""
     playbook = Playbook(opened.root / "work.yml")
     return AnsibleRunner(
         opened.state / "runs", opened.root, opened.connection, os.environ, lambda _: playbook
@@ -106,7 +106,8 @@ def test_ssh_connections_end_with_the_runner(desk: Desk) -> None:
 
 
 def text_of(path: Path) -> str:
-    """Empty where it is gone: processes and other runners end at any time."""
+    """Return the text; "" where the file is gone, because processes and other runners may end at
+    any time."""
     try:
         return path.read_bytes().decode("utf-8", "replace")
     except OSError:
@@ -200,10 +201,10 @@ time.sleep(1000)
 
 @pytest.fixture
 def own_tmp() -> Iterator[Path]:
-    """A short place for ssh's sockets that no other controller of this machine sweeps.
+    """A short folder for ssh's sockets that no other controller on this machine cleans.
 
-    Any patchctl that begins ends the ssh connections of dead controllers, and other tests run
-    beside this one.
+    Each patchctl that starts ends the ssh connections of dead controllers, and other tests run at
+    the same time.
     """
     folder = Path(tempfile.mkdtemp(prefix="own-", dir="/tmp"))
     yield folder

@@ -1,4 +1,4 @@
-"""Discovery of real hosts: what is learned, how hosts fail, and that nothing they say is run."""
+"""Discovery of real hosts: the facts, the failures, and that no text of a host is run."""
 
 import json
 import os
@@ -28,7 +28,7 @@ def run(workspace: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def discover(workspace: Path, *arguments: str, code: int = 0) -> dict[str, Any]:
-    """`discover -o json`: host -> what is said of it."""
+    """Run `discover -o json` and return host -> its result."""
     done = run(workspace, "discover", "-o", "json", *arguments)
     assert done.returncode == code, done.stderr
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -333,7 +333,7 @@ def test_a_killed_controller_leaves_nothing_that_the_next_one_does_not_remove(
 
 
 def _has_sockets(pid: int) -> bool:
-    """Other tests' controllers come and go beside it."""
+    """Return whether it has sockets. Controllers of other tests may end meanwhile."""
     owners = Path("/tmp").glob(f"patchctl-{os.getuid()}-*/owner")
     return f'"pid":{pid},' in "".join(map(_text_of, owners))
 

@@ -1,4 +1,4 @@
-"""What discovery tells of a host with dnf: reboot, updaters, repositories, holds, streams."""
+"""Discovery of a host with dnf: reboot, updaters, repositories, holds, streams."""
 
 import json
 import subprocess
@@ -48,7 +48,7 @@ def run(workspace: Path, *arguments: str) -> str:
 
 @pytest.fixture(scope="module")
 def facts(rpm_lab: Lab) -> Any:
-    """Of one host with dnf that has all of it."""
+    """The facts of one host with dnf that has all these things."""
     rpm_lab.publish("reboot-wanted")
     rpm_lab.check(HOST, SET_UP)
     run(rpm_lab.workspace, "discover", "--refresh")

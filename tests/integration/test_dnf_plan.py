@@ -1,4 +1,4 @@
-"""Plans of real dnf hosts: what dnf says, what is fetched and checked, what is left out and why."""
+"""Plans of real dnf hosts: dnf's answers, checked files, and the reasons of left-out hosts."""
 
 import hashlib
 import json
@@ -33,7 +33,7 @@ def published(lab: Lab, *channels: str) -> Iterator[None]:
 
 @contextmanager
 def changed(lab: Lab, change: str, file: str) -> Iterator[None]:
-    """The host with `file` changed by a command."""
+    """Change `file` on the host by a command, for the time of the context."""
     lab.check(HOST, f"cp -p {file} /root/kept; {change}")
     try:
         yield
@@ -69,7 +69,7 @@ def transitions(answer: dict[str, Any]) -> dict[str, Transition]:
 
 
 def why(answer: dict[str, Any], package: str = "") -> str:
-    """The reason and detail of what is left out of that package, or of the host."""
+    """Return the reason and detail for that package, or for the host."""
     row = next(row for row in answer["left_out"] if row["package"] == package)
     return f"{row['reason']}: {row['detail']}"
 

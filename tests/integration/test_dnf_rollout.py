@@ -1,5 +1,5 @@
-"""What only a dnf host's transaction has: all its kinds of change at once there and back, and a
-kernel beside the others."""
+"""Transactions that only a dnf host has: all kinds of change in one transaction and their undo, and
+a kernel that is installed beside the others."""
 
 import subprocess
 import sys
@@ -19,14 +19,15 @@ WITH_REMOVALS = "policy:\n  allow_removals: true\n"
 
 @pytest.fixture(scope="module")
 def rpm_lab(rpm_lab: Lab) -> Lab:
-    """Its plans may remove packages."""
+    """The host with dnf, whose plans may remove packages."""
     settings = rpm_lab.workspace / "patchctl.yml"
     settings.write_text(settings.read_text().replace("policy:\n", WITH_REMOVALS))
     return rpm_lab
 
 
 def state_of(lab: Lab) -> str:
-    """Every package, who wanted it, which streams are enabled, and which kernels a boot finds."""
+    """Return all packages, which of them a user asked for, the enabled streams, and the kernels
+    that could boot."""
     return lab.check(
         HOST,
         "rpm -qa | sort; dnf -q repoquery --userinstalled --qf '%{name} %{evr}';"

@@ -1,4 +1,4 @@
-"""A dnf host that is broken, lied to or steered elsewhere: said in one line, nothing changed."""
+"""A dnf host that is broken or misled gives an error of one line, and nothing is changed."""
 
 import json
 import subprocess
@@ -62,7 +62,7 @@ def planned(root: Path, package: str) -> str:
 
 
 def reason(root: Path, path: str, code: int) -> str:
-    """How the rollout says that the host ended."""
+    """Return the reason that the rollout gives for the host's end."""
     done = patchctl(root, "rollout", path, "--yes")
     assert done.returncode == code, done.stdout + done.stderr
     (host,) = json.loads(done.stdout.splitlines()[-1])["hosts"]

@@ -1,4 +1,4 @@
-"""Doctor on real hosts: what is well, what is not, and host keys learned and guarded."""
+"""Doctor on real hosts: good and bad results, and host keys that it learns and protects."""
 
 import json
 import os
@@ -35,7 +35,7 @@ def doctor(workspace: Path, *arguments: str, code: int) -> dict[str, Any]:
 
 
 def failed(report: dict[str, Any]) -> dict[tuple[str, str], str]:
-    """(host, check) -> text of what must be mended on hosts."""
+    """Return (host, check) -> the problem, for failed checks of hosts."""
     return {
         (it["subject"], it["name"]): it["text"]
         for it in report["checks"]
@@ -45,7 +45,7 @@ def failed(report: dict[str, Any]) -> dict[tuple[str, str], str]:
 
 @pytest.fixture
 def strangers(lab: Lab, workspace: Path) -> Path:
-    """The workspace of somebody who has never met the hosts."""
+    """The workspace of a user who has never connected to the hosts."""
     source = workspace / "inventory/hosts.yml"
     kept = [
         line

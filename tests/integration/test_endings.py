@@ -1,4 +1,4 @@
-"""Whatever ends a run for a host releases what the run took: claim, updaters, drain, files."""
+"""Each end of a host's work releases what the run took: claim, updaters, drain, files."""
 
 import dataclasses
 import multiprocessing
@@ -59,7 +59,8 @@ Answer = Callable[[HostOutcome, Stage], HostOutcome]
 
 
 def mostly(*often: Stage) -> list[object]:
-    """All stages; the others than these take the same way and minutes: `make crash-test`."""
+    """All stages. Those that run the same code as others and take minutes run in `make crash-test`
+    only."""
     return [
         pytest.param(stage, id=stage.value, marks=[] if stage in often else [pytest.mark.proof])
         for stage in STAGES
@@ -68,7 +69,7 @@ def mostly(*often: Stage) -> list[object]:
 
 
 class Faulty:
-    """The real executor; what some hosts answer is lost or replaced on the way here."""
+    """The real executor, which loses or replaces the answers of some hosts."""
 
     def __init__(self, inner: Executor, answer: Answer) -> None:
         self._inner = inner
@@ -107,7 +108,8 @@ class At:
 
 
 def site(lab: Lab, workspace: Path, *hosts: str) -> None:
-    """Drain hooks, an updater that is held for the run, and settings that stop nothing."""
+    """A workspace with drain hooks, an updater that is stopped during the run, and settings by
+    which a failure does not halt the run."""
     (workspace / "hooks").mkdir(exist_ok=True)
     for name, order in (("drain", f"touch {DRAINED}"), ("undrain", f"rm -f {DRAINED}")):
         (workspace / f"hooks/{name}.yml").write_text(HOOK.format(name=name, command=order))
@@ -124,7 +126,7 @@ def site(lab: Lab, workspace: Path, *hosts: str) -> None:
 
 
 def left(lab: Lab, host: str) -> dict[str, str]:
-    """What a run may have left on a host; empty where that is nothing."""
+    """Return what a run has left on a host; empty for nothing."""
     questions = {
         "claim": f"grep -s '^state active' {KEPT}/claim || true",
         "updaters": f"systemctl is-active --quiet {updater_timer(lab, host)} || echo off;"
@@ -145,7 +147,7 @@ def carried(
     answer: Answer = lambda outcome, _: outcome,
     sinks: Callable[[Rollouts, str], Sequence[EventSink]] = lambda *_: (),
 ) -> RunView:
-    """A run in this process, with answers that were tampered with."""
+    """Run in this process, with changed answers."""
     opened = open_workspace(workspace, this_process())
     rollouts = runs_of(opened)
     real = rollouts.executor
@@ -161,7 +163,7 @@ def carried(
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hosts that do not answer are lost in seconds, not in five minutes."""
+    """Make hosts that do not answer lost after seconds instead of five minutes."""
     monkeypatch.setattr(decisions, "UNREACHABLE_S", 3)
 
 
@@ -243,7 +245,7 @@ class TestLostHosts:
         gone = True
 
         class Back:
-            """Once the host counts as lost, its network is mended."""
+            """Repair the host's network as soon as the host counts as lost."""
 
             def on_entry(self, entry: JournalEntry) -> None:
                 nonlocal gone

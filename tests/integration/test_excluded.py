@@ -1,4 +1,4 @@
-"""Exclusions on real hosts: what is left as it is, and what is left out with that."""
+"""Exclusions on real hosts: packages that stay as they are, and updates left out with them."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The rolling update of Ansible's own documentation: web hosts behind a real HAProxy."""
+"""The rolling update of Ansible's own documentation, with web hosts behind a real HAProxy."""
 
 import json
 import re
@@ -77,7 +77,7 @@ def balancer(lab: Lab) -> str:
 
 
 def examples() -> dict[str, str]:
-    """The hooks of the documentation, by their file."""
+    """Return the hooks of the documentation, by file."""
     blocks = re.findall(r"```yaml\n# (hooks/\w+\.yml)\n(.*?)```", DOCS.read_text(), re.DOTALL)
     assert [name for name, _ in blocks] == ["hooks/drain.yml", "hooks/undrain.yml"]
     return dict(blocks)
@@ -89,7 +89,7 @@ def plan(workspace: Path, limit: str) -> str:
 
 
 def servers(lab: Lab) -> dict[str, str]:
-    """What HAProxy says of its servers now."""
+    """Return HAProxy's state of its servers."""
     shown = lab.check(balancer(lab), "echo 'show stat' | socat stdio /run/haproxy/admin.sock")
     rows = [line.split(",") for line in shown.splitlines() if line.startswith("myapplb,")]
     return {row[1]: row[17] for row in rows if row[1] != "BACKEND"}
@@ -103,7 +103,7 @@ def wait_until_up(lab: Lab) -> None:
 
 
 def logged(lab: Lab, host: str) -> list[tuple[float, str]]:
-    """(when, maintenance or ready) of one server, by HAProxy's own log."""
+    """Return (time, maintenance or ready) of one server, from HAProxy's log."""
     log = lab.check(balancer(lab), "journalctl -u haproxy -o short-unix --no-pager")
     lines = re.findall(
         rf"^([0-9.]+) \S+ haproxy\[\d+\]: Server myapplb/{host} is "
@@ -114,7 +114,7 @@ def logged(lab: Lab, host: str) -> list[tuple[float, str]]:
 
 
 def replaced(lab: Lab, host: str) -> list[float]:
-    """When the package was replaced on a host, epoch seconds."""
+    """Return when the package was replaced on a host, epoch seconds."""
     if is_rpm(lab, host):
         log = lab.check(host, "cat /var/log/dnf.rpm.log 2>/dev/null || true")
         times = re.findall(r"^(\S+) SUBDEBUG Upgrade: patchlab-web-", log, re.MULTILINE)
@@ -139,7 +139,7 @@ def site(lab: Lab, root: Path, drain: str, undrain: str) -> Path:
 
 @pytest.fixture
 def balanced(fresh_lab: Lab) -> Lab:
-    """The lab with HAProxy on a host of its own, before two others."""
+    """The lab, with HAProxy on a host of its own and two hosts behind it."""
     lines = [
         f"    server {host} {fresh_lab.check(host, 'hostname -I').split()[0]}:8080 check"
         for host in WEB

@@ -1,4 +1,4 @@
-"""What a transaction does on a real host, stage by stage, and what it refuses."""
+"""A transaction on a real host, stage by stage: its effects and its refusals."""
 
 import json
 import shutil
@@ -36,12 +36,12 @@ KEPT = "/var/lib/patchctl"
 
 
 def version(lab: Lab, package: str) -> str:
-    """The version on the host; empty where it is not installed."""
+    """Return the version on the host; "" where it is not installed."""
     return installed(lab, HOST, package)
 
 
 def undo_well(drive: Drive) -> HostOutcome:
-    """Undo and its verification."""
+    """Undo and verify the undo, which must succeed."""
     undone = well(drive.until_done(Stage.UNDO, HOST))
     well(drive.until_done(Stage.VERIFY_UNDO, HOST))
     return undone

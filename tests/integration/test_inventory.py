@@ -1,5 +1,5 @@
-"""Inventories as Ansible reads them: credentials of every kind on a real host, broken sources,
-host patterns, and the fleet given back to Ansible."""
+"""Inventories as Ansible reads them: credentials of each kind on a real host, broken sources, host
+patterns, and the fleet exported back to Ansible."""
 
 import json
 import os
@@ -28,7 +28,7 @@ PASSWORD = "geheim"  # noqa: S105 - of a vault that this file makes
 
 
 def program(*arguments: str, cwd: Path, code: int = 0) -> str:
-    """Run one of the programs beside Python as an operator would, in a workspace."""
+    """Run one of the programs beside Python in a workspace, as an operator does."""
     outside = {name: value for name, value in os.environ.items() if "ANSIBLE" not in name}
     done = subprocess.run(
         [str(BIN / arguments[0]), *arguments[1:]],
@@ -68,7 +68,7 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Seen:
-    """What plain Ansible, the generated inventory and `discover` did, by host."""
+    """The results of plain Ansible, the generated inventory and `discover`, by host."""
 
     direct: dict[str, list[str]]
     generated: dict[str, list[str]]
@@ -146,7 +146,7 @@ PLAY = """
 
 
 def answers(root: Path, source: str) -> dict[str, list[str]]:
-    """Host -> its hostname and user, and variables as Ansible sees them with an inventory."""
+    """Return host -> its hostname and user, and the variables that Ansible sees for it."""
     (root / "play.yml").write_text(PLAY)
     with tempfile.TemporaryDirectory() as folder:
         given = ("--vault-password-file", "vault-password", "-e", f"folder={folder}")
@@ -155,7 +155,8 @@ def answers(root: Path, source: str) -> dict[str, list[str]]:
 
 
 def discovered(root: Path) -> dict[str, str]:
-    """How `discover` ended on every host, started in another folder than the workspace."""
+    """Return the result of `discover` for each host, started from another folder than the
+    workspace."""
     vault = ("--vault-password-file", "vault-password")
     said = program("patchctl", "-C", str(root), "discover", *vault, "-o", "json", cwd=Path("/"))
     return {host["name"]: host["status"] + host["reason"] for host in json.loads(said)["hosts"]}

@@ -1,5 +1,4 @@
-"""`patchctl inventory lint`, `graph` and `diff` through ansible-inventory and git. No host is
-needed."""
+"""Run `patchctl inventory lint`, `graph` and `diff` with Ansible and git, without hosts."""
 
 import json
 import os
@@ -61,14 +60,14 @@ Answer = tuple[int, Any, str]
 
 
 def run(site: Path, capsys: pytest.CaptureFixture[str], *words: str) -> Answer:
-    """Exit code, the JSON, and stderr."""
+    """Run a verb and return exit code, JSON and stderr."""
     code = main(["-C", str(site), "inventory", *words, "-o", "json"])
     said = capsys.readouterr()
     return code, json.loads(said.out) if said.out else None, said.err
 
 
 class TestLeftOut:
-    """What patchctl cannot take is left out with a line, and the rest goes on."""
+    """What patchctl cannot use is left out with a line; everything else is used."""
 
     def test_a_name_leaves_out_its_host(
         self, site: Path, capsys: pytest.CaptureFixture[str]
@@ -195,5 +194,5 @@ class TestDiff:
 
 
 def listed(name: str) -> str:
-    """What an executable source with one host prints."""
+    """Return the output of an executable source with one host."""
     return json.dumps({"web": {"hosts": [name]}, "_meta": {"hostvars": {}}})

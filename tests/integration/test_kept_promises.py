@@ -1,4 +1,4 @@
-"""Verify on real hosts: what a run promised, after somebody else has been there."""
+"""Verify on real hosts after somebody else has changed what a run installed."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""The lab is what it says: real hosts, a signed repository, updates that are good and bad."""
+"""The lab itself: real hosts, a signed repository, good and bad updates."""
 
 import json
 import os
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.lab
 
 
 def ansible(workspace: Path, command: str, pattern: str = "all") -> dict[str, str]:
-    """A raw command over ssh as any user of Ansible would run it: answers by host."""
+    """Run a raw command over ssh as any user of Ansible does; return the answers by host."""
     program = Path(sys.executable).with_name("ansible")
     done = subprocess.run(
         [program, "-i", workspace / "inventory", pattern, "-T", "5", "-m", "raw", "-a", command],
@@ -37,7 +37,7 @@ def ansible(workspace: Path, command: str, pattern: str = "all") -> dict[str, st
 
 
 def pending(lab: Lab, host: str) -> dict[str, str]:
-    """Candidate by package of what the host could update, and where it comes from."""
+    """Return package -> candidate, and the repositories of the updates."""
     out = lab.check(host, "apt-get update -qq && apt-get -s dist-upgrade")
     return {
         name: f"{version} {origin}"
@@ -48,7 +48,7 @@ def pending(lab: Lab, host: str) -> dict[str, str]:
 
 
 def web(lab: Lab, host: str) -> str:
-    """Body of the host's web service, or the empty string."""
+    """Return the body of the host's web service, or ""."""
     return lab.exec(
         host,
         'python3 -c "import urllib.request as u; '
@@ -57,7 +57,7 @@ def web(lab: Lab, host: str) -> str:
 
 
 def upgrade(lab: Lab, host: str, *packages: str) -> int:
-    """Exit code of apt-get for these packages."""
+    """Upgrade these packages and return the exit code of apt-get."""
     order = f"DEBIAN_FRONTEND=noninteractive apt-get -qq -y install {' '.join(packages)}"
     return lab.exec(host, f"apt-get update -qq && {order}").rc
 

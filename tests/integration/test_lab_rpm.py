@@ -1,4 +1,4 @@
-"""Hosts of the dnf family: real dnf and rpm, advisories, a signed repository."""
+"""The lab's hosts of the dnf family: real dnf and rpm, advisories, a signed repository."""
 
 import re
 
@@ -12,7 +12,7 @@ HOST = "staging-1"
 
 
 def web(lab: Lab) -> str:
-    """Body of the host's web service, or the empty string."""
+    """Return the body of the host's web service, or ""."""
     return lab.exec(
         HOST,
         'python3 -c "import urllib.request as u; '

@@ -1,4 +1,4 @@
-"""Repositories that a host could not look into: what apt does not say is said by plans."""
+"""Plans name the repositories that a host could not read, also where apt does not report them."""
 
 import json
 import subprocess
@@ -112,7 +112,7 @@ def create(root: Path, *arguments: str, code: int) -> dict[str, Any]:
 
 
 def discover(root: Path, *arguments: str) -> list[dict[str, str]]:
-    """What could not be looked at on the host."""
+    """Return which repositories could not be read on the host."""
     done = run(root, "discover", "-o", "json", "--limit", HOST, *arguments)
     assert done.returncode == 0, done.stderr
     rows: list[dict[str, str]] = json.loads(done.stdout)["hosts"][0]["could_not_look"]

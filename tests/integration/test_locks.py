@@ -1,4 +1,4 @@
-"""Somebody else works with a host's package manager, at each place where that is met."""
+"""Somebody else uses a host's package manager, at each stage where patchctl may meet that."""
 
 import signal
 import subprocess
@@ -26,13 +26,13 @@ HELD = "holds /var/lib/dpkg/lock-frontend"
 
 @pytest.fixture
 def root(fresh_lab: WatchedLab, tmp_path: Path) -> Path:
-    """A workspace; only these two hosts are made anew after the test."""
+    """A workspace; only these two hosts are made again after the test."""
     fresh_lab.touched.update((HOST, OTHER))
     return copy_of(fresh_lab, tmp_path / "workspace")
 
 
 def wait_for_locks(root: Path, given: str) -> None:
-    """Let the workspace's policy say how long."""
+    """Set how long the workspace's policy waits for locks."""
     file = root / "patchctl.yml"
     file.write_text(file.read_text().replace("\npolicy:\n", f"\npolicy:\n  lock_wait: {given}\n"))
 
@@ -77,7 +77,7 @@ def test_a_locked_host_is_deferred_and_resume_asks_it_again(fresh_lab: Lab, root
 
 @pytest.fixture
 def waiting(fresh_lab: Lab, root: Path) -> Iterator[tuple["subprocess.Popen[str]", Any]]:
-    """A rollout that waits for a lock of its one host, and its status."""
+    """A rollout that waits for a lock on its only host, and its status."""
     wait_for_locks(root, "1h")
     plan = make_plan(root, "patchlab-web", limit=HOST)
     faults.hold_package_lock(fresh_lab, HOST)

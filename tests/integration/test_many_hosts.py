@@ -1,4 +1,4 @@
-"""Fifty hosts at work at once, asked by one worker, and somebody is killed: a lab of its own."""
+"""One worker asks fifty hosts at work, and a process is killed. Needs a lab of its own."""
 
 import os
 import signal
@@ -80,7 +80,7 @@ def test_a_kill_loses_and_doubles_nothing_on_any_of_them(
 
 
 def _into_one_ring(inventory: Path) -> None:
-    """Only one host each stays in staging and canary, all others go to production."""
+    """Leave one host each in staging and canary, and move all others to production."""
     hosts = yaml.safe_load(inventory.read_text())
     rings = hosts["all"]["children"]
     for ring in ("staging", "canary"):
@@ -94,7 +94,8 @@ def _sleep_s(host: str) -> int:
 
 
 def _until_all_are_asked(workspace: Path, process: "subprocess.Popen[Any]") -> str:
-    """Until every host of the wave is at work and enough questions are open; the run's id."""
+    """Wait until each host of the wave is at work and enough requests are open; return the run's
+    id."""
     deadline = time.monotonic() + 900
     while time.monotonic() < deadline:
         assert process.poll() is None, "the rollout ended before all were at work"
@@ -108,12 +109,12 @@ def _until_all_are_asked(workspace: Path, process: "subprocess.Popen[Any]") -> s
 
 
 def _at_work() -> int:
-    """Hosts whose package's script sleeps: the processes of containers are seen here."""
+    """Return the hosts whose package's script sleeps: processes of containers are visible here."""
     return sum(_command(path) == f"sleep {SLEEP_S}" for path in Path("/proc").glob("[0-9]*"))
 
 
 def _questions(process: "subprocess.Popen[Any]") -> list[int]:
-    """The ssh processes of the workers: an open question to a host each."""
+    """Return the ssh processes of the workers: one for each open request to a host."""
     workers = [pid for playbook in playbooks_of(process.pid) for pid in family_of(playbook)]
     asked = [pid for worker in workers for pid in family_of(worker)]
     return [pid for pid in asked if _command(Path(f"/proc/{pid}")).startswith("ssh ")]

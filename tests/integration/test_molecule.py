@@ -1,4 +1,4 @@
-"""Every role's molecule scenario: a host of its own, the role by plain ansible-playbook, a look."""
+"""Run each role's molecule scenario: a host of its own, plain ansible-playbook, then checks."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Hosts that Ansible cannot ask: their trouble is their own, also where they come first."""
+"""Hosts that Ansible cannot reach do not disturb other hosts, even if they come first."""
 
 import json
 import os
@@ -50,7 +50,7 @@ NAMED = {
 
 
 class Site:
-    """The lab's fleet with odd hosts before it."""
+    """The lab's fleet with unusual hosts before it."""
 
     def __init__(self, workspace: Path) -> None:
         source = workspace / "inventory" / "hosts.yml"

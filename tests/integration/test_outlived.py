@@ -1,4 +1,4 @@
-"""A fix that is on disk while a service goes on with the old library, on a real host."""
+"""A fix is installed while a service still runs the old library, on a real host."""
 
 import json
 import shutil
@@ -41,7 +41,7 @@ def answer(workspace: Path, *arguments: str) -> dict[str, Any]:
 
 
 def library(workspace: Path) -> list[dict[str, Any]]:
-    """What an assessment says of the library, after a new look at the host."""
+    """Discover the host again and return the assessment of the library."""
     answer(workspace, "discover", "--limit", HOST)
     assessment = answer(workspace, "assess", "--limit", HOST)
     packages = [package for finding in assessment["findings"] for package in finding["packages"]]

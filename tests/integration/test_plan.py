@@ -1,4 +1,4 @@
-"""Plans of real hosts: what apt says, what is fetched, what is left out and why."""
+"""Plans of real hosts: apt's answers, fetched files, and the reasons of left-out hosts."""
 
 import hashlib
 import json

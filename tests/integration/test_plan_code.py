@@ -1,4 +1,4 @@
-"""A plan file is code: what runs on lab hosts, and what does not."""
+"""A plan file is code: which plans run something on lab hosts, and which do not."""
 
 import json
 import os
@@ -36,14 +36,14 @@ def run(
 
 
 def answer(workspace: Path, *words: str, code: int = 0, **more: Any) -> Any:
-    """The JSON that a verb ends with."""
+    """Return the JSON of a verb."""
     done = run(workspace, "-q", *words, "-o", "json", **more)
     assert done.returncode == code, done.stdout + done.stderr
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def refused(workspace: Path, *words: str, code: int = 2, **more: Any) -> str:
-    """The one line of a command that did nothing."""
+    """Return the error line of a command that changed nothing."""
     done = run(workspace, "-q", *words, "-o", "json", **more)
     assert (done.returncode, done.stdout) == (code, ""), done.stderr
     (line,) = done.stderr.splitlines()
@@ -56,7 +56,7 @@ def plan(workspace: Path) -> Path:
 
 
 def resealed(path: Path, edit: Callable[[dict[str, Any]], object]) -> str:
-    """Change a plan's body and give it the digest of what it says now, which is returned."""
+    """Change a plan's body and return its new digest, which is correct."""
     content = json.loads(path.read_bytes())
     edit(content["body"])
     content["digest"] = canonical.digest(content["body"])
@@ -69,7 +69,7 @@ def drains_by(hook: str) -> Callable[[dict[str, Any]], object]:
 
 
 def untouched(lab: Lab, workspace: Path, **more: Any) -> None:
-    """No run was entered and no host was asked anything by one."""
+    """Check that no run was stored and that no host was asked by one."""
     assert run(workspace, "rollout", "list", "-o", "json", **more).stdout in ("", '{"runs":[]}\n')
     assert lab.check(HOST, "ls /var/lib/patchctl 2>/dev/null || true") == ""
 
@@ -87,7 +87,7 @@ def write(path: Path, text: str) -> Path:
 
 @pytest.fixture
 def hooked(workspace: Path) -> Path:
-    """A workspace whose hooks leave a mark beside it, by a file that they include."""
+    """A workspace whose hooks write a mark beside it, by a file that they include."""
     write(workspace / "hooks/drain.yml", "- include_tasks: mark.yml\n")
     write(workspace / "hooks/undrain.yml", "- include_tasks: mark.yml\n")
     write(workspace / "hooks/mark.yml", local(f"touch {workspace.parent}/{{{{ patch_stage }}}}"))

@@ -1,4 +1,4 @@
-"""The operator's probes on real hosts: a host that is not well is not changed."""
+"""The operator's probes on real hosts: a host whose probe fails is not changed."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""`rollout retry` on real hosts: what failed is mended, tried again, and comes to its end."""
+"""`rollout retry` on real hosts: a failed host is repaired, tried again, and succeeds."""
 
 from pathlib import Path
 from typing import Any

@@ -42,10 +42,9 @@ def patchctl(workspace: Path, *arguments: str, code: int = 0) -> Any:
 
 
 def make_plan(workspace: Path, *packages: str, limit: str = "all") -> str:
-    """A plan of these packages; the answer is its path.
+    """Make a plan of these packages and return its path.
 
-    A whole rollout is half a minute: where the later rings prove nothing more, `limit` leaves them
-    out.
+    A whole rollout takes half a minute, so `limit` leaves out later rings where they prove nothing.
     """
     asked = [word for name in packages for word in ("--package", name)]
     made = patchctl(workspace, "plan", "create", "--limit", limit, *asked)
@@ -53,7 +52,7 @@ def make_plan(workspace: Path, *packages: str, limit: str = "all") -> str:
 
 
 def versions(lab: Lab, package: str, hosts: Sequence[str] = ()) -> dict[str, str]:
-    """The version of a package on these hosts, on all where none is named."""
+    """Return the version of a package on these hosts, or on all hosts."""
     return {host: version(lab, host, package) for host in hosts or names(lab)}
 
 
@@ -125,7 +124,7 @@ def test_a_post_install_script_that_fails_is_undone(fresh_lab: Lab, workspace: P
 
 
 def wait_for_apply(workspace: Path, process: "subprocess.Popen[Any]") -> str:
-    """Until some host is in its apply stage; the answer is the run's id."""
+    """Wait until a host is in its apply stage; return the run's id."""
     for _ in range(600):
         assert process.poll() is None, "the rollout ended before it applied anything"
         done = subprocess.run(
@@ -209,12 +208,12 @@ SLOW = "patchlab-slow"
 
 
 def one_of_each_kind(lab: Lab) -> tuple[str, ...]:
-    """The first host of each package manager."""
+    """Return the first host of each package manager."""
     return tuple({is_rpm(lab, host): host for host in reversed(names(lab))}.values())
 
 
 def until_cut_off(lab: Lab, host: str) -> None:
-    """Until the host is in the middle of the update of patchlab-slow."""
+    """Wait until the host is in the middle of the update of patchlab-slow."""
     for _ in range(600):
         if cut_off(lab, host, SLOW):
             return
@@ -223,7 +222,7 @@ def until_cut_off(lab: Lab, host: str) -> None:
 
 
 def controllers_of(run: str) -> list[str]:
-    """Processes on this machine that still work for the run."""
+    """Return the processes on this machine that still work for the run."""
     lines = []
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:

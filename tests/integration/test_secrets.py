@@ -1,4 +1,4 @@
-"""Passwords: every way to give one carries a whole rollout, and nothing of one stays anywhere."""
+"""Passwords: each way to give one works for a whole rollout, and no password stays on disk."""
 
 import contextlib
 import json
@@ -37,7 +37,7 @@ systemctl restart ssh
 
 
 def ansible_vault(workspace: Path, text: str) -> str:
-    """The text, encrypted for a variable; the password lies in the workspace's `vault-pass`."""
+    """Return the text encrypted for a variable; the password is in the workspace's `vault-pass`."""
     password = workspace / "vault-pass"
     password.touch(mode=0o600)
     password.write_text("vault-word")
@@ -52,7 +52,7 @@ def ansible_vault(workspace: Path, text: str) -> str:
 def typed(
     workspace: Path, words: Sequence[str], *talk: tuple[str, str], code: int = 0
 ) -> tuple[Any, list[str]]:
-    """A command on a terminal with answers to its prompts: its JSON, and what it said else."""
+    """Run a command on a terminal and answer its prompts; return its JSON and its other output."""
     child = pexpect.spawn(
         sys.executable, command(workspace, "-q", "--no-pager", *words, "-o", "json")[1:],
         encoding="utf-8", timeout=420, dimensions=(50, 500),
@@ -72,7 +72,7 @@ def typed(
 
 @pytest.fixture
 def careful(fresh_lab: Lab, workspace: Path) -> Path:
-    """The workspace, whose hosts take a password and no key, and want one for sudo."""
+    """The workspace; its hosts accept a password and no key, and sudo needs a password."""
     for host in HOSTS:
         fresh_lab.check(host, A_CAREFUL_USER)
     source = workspace / "inventory" / "hosts.yml"
@@ -250,7 +250,7 @@ def test_a_login_that_is_cut_off_leaves_none_in_shared_memory(
 
 
 def _processes_of(workspace: Path) -> list[int]:
-    """The command in that workspace, and all that it has started."""
+    """Return the processes of the command in that workspace, with all their children."""
     entries = [entry for entry in Path("/proc").glob("[0-9]*") if str(workspace) in _all_of(entry)]
     return [int(entry.name) for entry in entries if int(entry.name) != os.getpid()]
 
@@ -282,8 +282,8 @@ DRAIN = """\
 
 
 def planted(workspace: Path, *what: str) -> list[str]:
-    """Every file with one of these in it: in the state, where temporary files lie, in memory. The
-    audit log, the journal and what a run leaves are all in the state."""
+    """Return all files that have one of these texts: in the state, in temporary folders and in
+    memory. The audit log, the journal and the files of a run are all in the state."""
     places = [workspace / ".patchctl", workspace / "plans", Path("/dev/shm")]
     places += [Path(os.environ[name]) for name in ("TMPDIR", "XDG_RUNTIME_DIR", "HOME")
                if name in os.environ and Path(os.environ[name]) != Path.home()]  # fmt: skip
@@ -302,7 +302,7 @@ def planted(workspace: Path, *what: str) -> list[str]:
 
 @pytest.fixture
 def sown(workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """A workspace with a secret in every place where one may stand."""
+    """A workspace with a secret in each place where there may be one."""
     if mounts.kind(Path("/dev/shm")) != "tmpfs":
         pytest.skip("this machine has no tmpfs at /dev/shm")
     memory = Path(tempfile.mkdtemp(prefix="patchctl-test-", dir="/dev/shm"))
@@ -330,7 +330,7 @@ def sown(workspace: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> It
 
 @pytest.fixture
 def small_memory(sown: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A place in memory with room for little more than a run needs."""
+    """A folder in memory with space for little more than a run needs."""
     folder = tmp_path / "memory"
     folder.mkdir()
     options = ["-t", "tmpfs", "-o", "size=8m,mode=700", "none", str(folder)]
@@ -350,7 +350,7 @@ EXTRA = ("-e", f"extra_thing={PLANTS['extra']}")
 
 
 def folders(workspace: Path) -> list[Path]:
-    """What runs and commands have of their own."""
+    """Return the folders that belong to runs and commands."""
     runs = workspace / ".patchctl" / "runs"
     memory = Path(os.environ["XDG_RUNTIME_DIR"])
     return [*(runs.iterdir() if runs.is_dir() else ()), *memory.iterdir()]
@@ -358,7 +358,7 @@ def folders(workspace: Path) -> list[Path]:
 
 class TestNothingStays:
     def begin(self, sown: Path) -> "subprocess.Popen[str]":
-        """A rollout that stands in its hook."""
+        """Begin a rollout that waits in its hook."""
         plan = make_plan(sown, "patchlab-web", limit="staging-1")
         (sown / "wait").touch()
         process = subprocess.Popen(
@@ -463,7 +463,7 @@ class TestNothingStays:
 
 
 def _until_gone(workspace: Path) -> None:
-    """Until the playbook of a dead discovery has ended by itself."""
+    """Wait until the playbook of a dead discovery has ended by itself."""
     deadline = time.monotonic() + 60
     while any(str(workspace) in _title(entry) for entry in Path("/proc").glob("[0-9]*/cmdline")):
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""Silence is not health: what a host cannot say, write or answer is never taken for well."""
+"""Silence is not health: a missing, short or false answer never counts as success."""
 
 import threading
 import time
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.lab
 
 @pytest.fixture
 def root(fresh_lab: WatchedLab, tmp_path: Path) -> Path:
-    """A workspace; only the one host is made anew after the test."""
+    """A workspace; only the one host is made again after the test."""
     fresh_lab.touched.add(HOST)
     return copy_of(fresh_lab, tmp_path / "workspace")
 
@@ -31,7 +31,7 @@ FULL = "No space left on device"
 
 
 def small_base(lab: Lab, root: Path) -> Drive:
-    """A plan for a host whose /var/lib/patchctl is a small file system of its own."""
+    """A plan for a host whose /var/lib/patchctl is a small file system."""
     faults.small_disk(lab, HOST, KEPT, 64)
     (root / "known_hosts").write_bytes((lab.workspace / "known_hosts").read_bytes())
     return Drive(root, "patchlab-web", limit=HOST)
@@ -114,7 +114,7 @@ class TestFullDisk:
 
 @over("debian")
 class TestWhatIsShort:
-    """Lists that were cut short on the host, as a disk that is full or a hand may leave them."""
+    """Lists on the host that were shortened, by a full disk or by a person."""
 
     @pytest.mark.parametrize("name", ["services", "listeners", "installed", "auto"])
     def test_a_list_of_before_that_lost_lines_is_not_compared_with(
@@ -191,7 +191,7 @@ class TestTime:
 
 
 def add_probes(root: Path, number: int, command: str) -> None:
-    """So many probes more, each with this command."""
+    """Add so many probes, each with this command."""
     path = root / "patchctl.yml"
     probes = "".join(
         f"  - {{name: slow-{n}, kind: command, target: '{command}', within: 5s}}\n"
@@ -204,7 +204,7 @@ def add_probes(root: Path, number: int, command: str) -> None:
 
 @over("debian")
 class TestLaterEdits:
-    """An undo takes nothing away that somebody edited after the update."""
+    """An undo removes nothing that somebody edited after the update."""
 
     def test_a_later_edit_stays_and_the_file_of_before_is_kept(
         self, fresh_lab: Lab, root: Path
@@ -296,10 +296,11 @@ class TestEditsAtOddTimes:
 
 
 class TestStoppedScripts:
-    """A host that stands still (a frozen machine, a stuck disk) goes on later, with old orders."""
+    """A script that stops for a time (a frozen machine, a stuck disk) and continues with old
+    orders."""
 
     def _stopped(self, lab: Lab, drive: Drive, stage: Stage, lock: str) -> threading.Thread:
-        """A call that stands still before the lock; it is held meanwhile."""
+        """A call that stops before it takes the lock, which somebody else takes meanwhile."""
         lab.check(
             HOST,
             f"setsid sh -c 'exec 5>>{lock}; flock 5; echo $$ >/run/held; exec sleep 300'"

@@ -1,4 +1,4 @@
-"""What goes wrong around a rollout: a full disk, changed files, somebody else on the same hosts."""
+"""Trouble around a rollout: a full disk, changed files, somebody else on the same hosts."""
 
 import json
 import os
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.lab
 
 
 def refused(workspace: Path, *arguments: str, code: int) -> str:
-    """The one line that a command which is refused says."""
+    """Return the error line of a command that is refused."""
     done = subprocess.run(
         command(workspace, "-q", *arguments, "-o", "json"),
         capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=300,
@@ -31,7 +31,7 @@ def refused(workspace: Path, *arguments: str, code: int) -> str:
 
 
 def begin(workspace: Path, plan: str) -> "subprocess.Popen[str]":
-    """A rollout in the background."""
+    """Begin a rollout in the background."""
     return subprocess.Popen(
         command(workspace, "-q", "rollout", plan, "--yes", "-o", "json"),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
@@ -39,7 +39,7 @@ def begin(workspace: Path, plan: str) -> "subprocess.Popen[str]":
 
 
 def ended(process: "subprocess.Popen[str]") -> tuple[int, Any, list[str]]:
-    """Exit code, status and what was said."""
+    """Return exit code, status and output."""
     out, err = process.communicate(timeout=420)
     return process.returncode, json.loads(out.splitlines()[-1]), err.splitlines()
 
@@ -66,7 +66,7 @@ class Disk:
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Disk]:
-    """A disk of 16 MiB on which the state lies."""
+    """A disk of 16 MiB with the state on it."""
     folder = tmp_path / "small"
     folder.mkdir(mode=0o700)
     options = ["-t", "tmpfs", "-o", "size=16m,mode=700", "none", str(folder)]
@@ -245,7 +245,8 @@ def test_the_whole_state_is_private(fresh_lab: Lab, workspace: Path, umask: int)
 
 
 def modes(folder: Path) -> dict[str, tuple[bool, int]]:
-    """Path below the folder -> is it a folder, its mode. What vanishes meanwhile is passed over."""
+    """Return path below the folder -> (is it a folder, its mode). Files that vanish meanwhile are
+    left out."""
     known = {}
     for _ in range(5):
         for top, folders, names in os.walk(folder):

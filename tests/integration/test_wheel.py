@@ -1,4 +1,4 @@
-"""The built wheel, installed beside nothing of the checkout and run from `/`."""
+"""The built wheel, installed without the checkout and run from `/`."""
 
 import json
 import os
@@ -22,18 +22,18 @@ SHIPPED = {"src/patchctl": "patchctl", "roles": "patchctl/_content/roles",
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built by the backend itself: pip's isolated builds would ask an index for it."""
+    """The wheel, built by the backend itself: pip's isolated builds need a package index."""
     folder = tmp_path_factory.mktemp("dist")
     return Path(next(iter(WheelBuilder(str(ROOT)).build(directory=str(folder)))))
 
 
 @pytest.fixture(scope="module")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs' folder of a new environment with the wheel in it.
+    """The folder of programs of a new environment with the wheel in it.
 
-    Dependencies are those of the running environment, by a path file, so that neither a network
-    nor half a minute is needed. Path files of a folder that was added by one are not read: the
-    checkout, which the running environment has by such a file, stays out.
+    A path file makes it use the dependencies of the running environment, so that neither a network
+    nor half a minute is needed. Path files in a folder that was added by a path file are not read:
+    so the checkout, which the running environment has by such a file, is not there.
     """
     root = tmp_path_factory.mktemp("clean")
     venv.create(root, with_pip=False, symlinks=True)
@@ -52,7 +52,8 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*command: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """From `/`, with nothing of the running environment but the path to system programs."""
+    """Run a program from `/`, with nothing of the running environment but the path to system
+    programs."""
     return subprocess.run(
         command, cwd="/", capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
         env={"PATH": os.defpath, "LC_ALL": "C.UTF-8", **environment},

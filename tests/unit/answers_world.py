@@ -1,4 +1,4 @@
-"""Complete answers of hosts at every stage, which tests cut short."""
+"""Make complete answers of hosts for each stage, which tests then shorten."""
 
 from collections.abc import Mapping, Sequence
 
@@ -48,7 +48,7 @@ _SIDES = {
 def whole(
     stage: Stage, transitions: Sequence[Transition], probes: Sequence[Probe] = ()
 ) -> list[str]:
-    """The lines of a good answer, without the question before them."""
+    """Return the lines of a good answer, without the request before them."""
     verifying = stage in (Stage.VERIFY, Stage.VERIFY_UNDO)
     if stage is Stage.RELEASE:
         return ["holds no", "answer ok"]

@@ -1,4 +1,4 @@
-"""Load cases of matching, and make vendors' feeds and hosts of their short descriptions.
+"""Load cases of matching, and make vendors' feeds and hosts from their short descriptions.
 
 A file of `tests/data/matching/` is a list of rules. Each rule has feeds, and hosts to assess with
 them, with the findings that are expected on each. `tests/data/matching/README.md` has the format.
@@ -70,7 +70,7 @@ def rules() -> Iterator[Rule]:
 
 
 def wrong(expected: Expected, actual: Expected) -> list[str]:
-    """A line for each difference; none where all is as expected."""
+    """Return a line for each difference; none where all is as expected."""
     lines = [f"{cve} is {actual[cve]}, and must not be" for cve in actual if cve not in expected]
     lines += [f"{cve} is not found" for cve in expected if cve not in actual]
     lines += [
@@ -82,7 +82,7 @@ def wrong(expected: Expected, actual: Expected) -> list[str]:
 
 
 def wrongly_fixed(fixed: Mapping[str, str], findings: Mapping[str, Finding]) -> list[str]:
-    """A line for each finding that names another fix than expected."""
+    """Return a line for each finding that names another fix than expected."""
     return [
         f"{cve} is fixed by {findings[cve].fixed}, not {version}"
         for cve, version in fixed.items()

@@ -163,7 +163,7 @@ class World:
         return Assessor(inputs, self, scheduled, TODAY, waiver=waiver)
 
     def findings(self, host: HostFacts) -> dict[str, Finding]:
-        """The host's findings by CVE."""
+        """Return the host's findings by CVE."""
         return {
             finding.cve: finding
             for _, findings in self.assessor(host).findings()

@@ -1,4 +1,4 @@
-"""A plan of two hosts and a runner that answers from memory, for tests of the executor."""
+"""Make a plan of two hosts and a runner that answers from memory, for tests of the executor."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -151,7 +151,7 @@ Reply = Callable[[Job, str], Answer]
 
 @dataclass
 class MemoryRunner:
-    """Answers each host of a job by `reply`; remembers the jobs."""
+    """Answers each host of a job by `reply`; stores the jobs."""
 
     reply: Reply
     jobs: list[Job] = field(default_factory=list)
@@ -189,7 +189,7 @@ class MemoryRun:
 
 
 def all_well(job: Job, host: str) -> Answer:
-    """Every host answers the stage that it is asked, whole."""
+    """Make each host answer its stage with a complete, good answer."""
     lines = job.payloads[host].splitlines()
     stage = Stage(next(line for line in lines if line.startswith("stage ")).split()[1])
     probes = [PROBES[0]] * sum(line.startswith("probe ") for line in lines)
@@ -199,7 +199,7 @@ def all_well(job: Job, host: str) -> Answer:
 
 
 def says(*lines: str, status: AnswerStatus = AnswerStatus.OK) -> Reply:
-    """Every host repeats the question and says these lines."""
+    """Make each host repeat the request and answer with these lines."""
 
     def reply(job: Job, host: str) -> Answer:
         asked = dict(line.split(" ", 1) for line in job.payloads[host].splitlines() if " " in line)
@@ -212,7 +212,7 @@ def says(*lines: str, status: AnswerStatus = AnswerStatus.OK) -> Reply:
 
 
 def store_with(root: Path, *files: tuple[Artifact, bytes]) -> None:
-    """Lay files into a content store by their declared hash."""
+    """Put files into a content store under their declared hash."""
     for file, content in files:
         path = root / "sha256" / file.sha256[:2] / file.sha256
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Run a web server in a thread that answers as a test tells it to, well or badly."""
+"""Run a web server in a thread that answers, well or badly, as a test says."""
 
 import threading
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
             answer(self)
 
     def send(self, body: bytes, *, code: int = 200, length: int = -1, **headers: str) -> None:
-        """A whole answer. `length`: what to claim instead of the body's own."""
+        """Send a complete answer. `length` is a false length in place of the body's own."""
         self.send_response(code)
         for name, value in headers.items():
             self.send_header(name.replace("_", "-"), value)
@@ -63,7 +63,8 @@ class FeedServer:
         return f"http://127.0.0.1:{self._server.server_port}{path}"
 
     def put(self, path: str, body: bytes, **headers: str) -> None:
-        """Answer with this, and with 304 to who has it (where `headers` give an ETag)."""
+        """Answer with this body, or with 304 to a client that has it (where `headers` have an
+        ETag)."""
 
         def answer(request: Handler) -> None:
             tag = headers.get("ETag")
@@ -76,5 +77,5 @@ class FeedServer:
         self.answers[path] = answer
 
     def asked(self) -> list[str]:
-        """The paths that were asked for, in order."""
+        """The paths that were requested, in order."""
         return [path for path, _ in self.seen]

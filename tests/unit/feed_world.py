@@ -1,4 +1,4 @@
-"""Read the fixtures of feeds, and make archives of them, for the tests of feeds."""
+"""Read the fixtures of feeds, and make archives of them, for tests of feeds."""
 
 import io
 import os
@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 def only(path: Path, ecosystem: str = "") -> Feed:
-    """The one feed at a path."""
+    """Return the only feed at a path."""
     (feed,) = read(path, ecosystem)
     return feed
 
@@ -38,7 +38,7 @@ def of(kind: type[T], items: Iterable[object]) -> list[T]:
 
 
 def advisory(name: str) -> Advisory:
-    """The one advisory of a fixture, which has no bad record."""
+    """Return the only advisory of a fixture, which has no bad record."""
     (record,) = fixture(name)
     assert isinstance(record, Advisory)
     return record
@@ -49,7 +49,7 @@ def affected(all_records: Iterable[FeedRecord]) -> list[Affected]:
 
 
 def bad(all_records: Iterable[FeedRecord]) -> list[str]:
-    """`name of the file and rest of the place: reason` of each bad record."""
+    """Return `name of the file and rest of the place: reason` for each bad record."""
     return [f"{Path(record.place).name}: {record.reason}" for record in of(BadRecord, all_records)]
 
 
@@ -70,7 +70,7 @@ def tarred(path: Path, members: Mapping[str, bytes], mode: str = "w:gz") -> Path
 
 
 def ar(members: Mapping[str, bytes]) -> bytes:
-    """An ar archive, deb(5)."""
+    """Return an ar archive, deb(5)."""
     out = b"!<arch>\n"
     for name, content in members.items():
         out += f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(content):<10}`\n".encode()

@@ -1,4 +1,4 @@
-"""The host scripts' library, and every shell that may be /bin/sh on a host."""
+"""Run the library of the host scripts in each shell that may be /bin/sh on a host."""
 
 import os
 import shutil
@@ -31,7 +31,7 @@ shells = pytest.mark.parametrize(
 
 
 def ask(shell: list[str], command: str, given: str = "") -> tuple[int, list[str]]:
-    """Exit code and lines of a command that is put together with the rules."""
+    """Run a command together with the rules; return exit code and lines."""
     rules = "".join(path.read_text() for path in (RULES, *HOSTS))
     text = f"set -u\n{rules}\n{command}\n"
     done = subprocess.run(

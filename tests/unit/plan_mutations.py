@@ -1,4 +1,4 @@
-"""Plans changed at random and sealed again: what somebody may put before patchctl as a plan."""
+"""Change plans at random and seal them again, as an attacker may give them to patchctl."""
 
 import copy
 import random
@@ -21,7 +21,7 @@ ODD: tuple[Any, ...] = (
 
 
 def mutate(content: dict[str, Any], seed: int) -> bytes:
-    """The file of a plan that differs in one place or some, with the digest of what it says."""
+    """Return the file of a plan that differs in one or more values, with a correct digest."""
     chance = random.Random(seed)
     changed = copy.deepcopy(content)
     for _ in range(chance.choice((1, 1, 1, 2, 3))):
@@ -71,7 +71,7 @@ def _from(position: tuple[Any, Any]) -> Any:
 
 
 def _places(value: Any) -> Any:
-    """(container, key) of everything below."""
+    """Return (container, key) of each value below."""
     keys = list(value) if isinstance(value, dict) else range(len(value))
     for key in keys:
         yield value, key

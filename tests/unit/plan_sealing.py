@@ -1,4 +1,4 @@
-"""Plans that somebody wrote by hand and gave the right digest."""
+"""Give plans that were written by hand a correct digest."""
 
 import json
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ HOOKS = (
 
 
 def whole_plan() -> Plan:
-    """A plan of five hosts that has something of everything that a plan can have."""
+    """Return a plan of five hosts that has each kind of entry that a plan can have."""
     policy = settings(
         *(
             structs.replace(ring(name), probes=PROBES, drain="hooks/drain.yml")
@@ -74,13 +74,13 @@ def whole_plan() -> Plan:
 
 
 def content(plan: Plan) -> dict[str, Any]:
-    """The plan as its file has it: builtins, to be changed."""
+    """Return the plan as its file has it: builtins that a test can change."""
     loaded: dict[str, Any] = json.loads(lockfile.encode(plan))
     return loaded
 
 
 def sealed(content: Mapping[str, Any]) -> bytes:
-    """The bytes of a plan file whose digest fits whatever its body says, where it can have one."""
+    """Return the bytes of a plan file whose digest is correct for any body that can have one."""
     try:
         digest = canonical.digest(content.get("body"))
     except (TypeError, UnicodeError, OverflowError, msgspec.MsgspecError):

@@ -1,4 +1,4 @@
-"""A small fleet and its facts, for the tests of the plan."""
+"""Make a small fleet and its facts, for tests of plans."""
 
 from collections.abc import Sequence
 

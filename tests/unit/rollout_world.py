@@ -66,7 +66,7 @@ def ring(
     undrain: str = "",
     lock_wait_s: int = 120,
 ) -> RingPolicy:
-    """A ring's policy with careful defaults."""
+    """Return a ring's policy with careful defaults."""
     return RingPolicy(
         name=name,
         budget=budget or Amount(hosts=0),
@@ -84,7 +84,7 @@ def ring(
 
 
 def cohort(ident: str = "c-1", *, to: str = "2", undo: Undo = Undo.SAFE) -> Cohort:
-    """A cohort that upgrades one package."""
+    """Return a cohort that upgrades one package."""
     return Cohort(
         id=ident,
         manager=PackageManager.APT,
@@ -112,7 +112,7 @@ def plan(
     cohort_of: Callable[[str], str] = lambda _: "c-1",
     unproven: UnprovenPolicy = UnprovenPolicy.HOLD,
 ) -> Plan:
-    """A plan whose `hosts` are waves by ring."""
+    """Return a plan whose `hosts` are waves by ring."""
     body = PlanBody(
         version=1,
         as_of=1_750_000_000,
@@ -193,7 +193,7 @@ class MemoryMailbox:
 
 @dataclass
 class World:
-    """Everything that outlives a controller: plan, hosts, journal and mailbox."""
+    """Everything that exists longer than a controller: plan, hosts, journal and mailbox."""
 
     plan: Plan
     script: Script = all_well
@@ -210,7 +210,7 @@ class World:
         self.executors: list[SimulatedExecutor] = []
 
     def engine(self) -> Engine:
-        """A controller that takes the run."""
+        """Return a controller that takes the run."""
         self.fence += 1
         executor = SimulatedExecutor(self.hosts, self.clock, self.script)
         self.executors.append(executor)
@@ -234,18 +234,18 @@ class World:
         return MemoryJournal(self.entries, self.clock, fence=self.fence, newest=lambda: self.fence)
 
     def run(self) -> RunView:
-        """A whole run by one controller."""
+        """Run a whole rollout with one controller."""
         engine = self.engine()
         engine.run(wait=False)
         return engine.view
 
     def view(self) -> RunView:
-        """What a reader of the journal sees."""
+        """Return what a reader of the journal sees."""
         return RunView(RUN, self.plan).replay(self.journal().read(RUN))
 
 
 def three_rings(**production: object) -> list[RingPolicy]:
-    """Staging, canary, production without soaks."""
+    """Return staging, canary and production without soaks."""
     return [ring("staging"), ring("canary"), ring("production", **production)]  # type: ignore[arg-type]
 
 
@@ -259,7 +259,7 @@ __all__ = ["RUN", "SIX", "MemoryMailbox", "RunState", "World", "cohort", "plan",
 
 
 def fails(stage: Stage, *hosts: str, reason: str = "broken") -> Script:
-    """These hosts (all where none is named) fail at that stage."""
+    """Make these hosts (none named: all) fail at that stage."""
 
     def script(host: str, asked: Stage, _: int) -> Behaviour:
         if asked is stage and (not hosts or host in hosts):
@@ -275,7 +275,7 @@ def states_of(world: World) -> dict[str, str]:
 
 
 def killed_at(world: World, stage: Stage) -> None:
-    """A controller that dies right after it decided to begin the stage."""
+    """Run a controller that dies right after it decided to begin the stage."""
 
     class Dead(BaseException):
         pass

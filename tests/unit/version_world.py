@@ -36,7 +36,7 @@ def sign(difference: int) -> str:
 
 
 def order(scheme: VersionScheme, a: str, b: str) -> str:
-    """`<`, `=` or `>` by the keys; fails where comparisons and hash disagree."""
+    """Return `<`, `=` or `>` by the keys; fail where comparisons and hash disagree."""
     first, second = key(scheme, a), key(scheme, b)
     assert (first == second) == (not first < second and not first > second)
     assert first != second or hash(first) == hash(second)
@@ -44,7 +44,7 @@ def order(scheme: VersionScheme, a: str, b: str) -> str:
 
 
 def is_sorted(scheme: VersionScheme, versions: str) -> None:
-    """Fails unless each of the words sorts before all that follow."""
+    """Fail unless each of the words sorts before all that follow."""
     words = versions.split()
     for position, earlier in enumerate(words):
         assert order(scheme, earlier, earlier) == "="
@@ -68,7 +68,7 @@ class Peer:
 
 @contextmanager
 def peer(scheme: VersionScheme) -> Iterator[Peer]:
-    """libapt for deb, librpm for rpm; the test is skipped where their Python module is absent."""
+    """Return libapt for deb, librpm for rpm; skip the test where their Python module is absent."""
     package = {VersionScheme.DEB: "python3-apt", VersionScheme.RPM: "python3-rpm"}[scheme]
     if not SYSTEM_PYTHON.exists():
         pytest.skip(f"no {SYSTEM_PYTHON} with {package}")

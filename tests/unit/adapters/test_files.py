@@ -1,4 +1,4 @@
-"""Files and folders of the state: private with any umask, whole on a full disk."""
+"""Files and folders of the state: private with any umask, complete even on a full disk."""
 
 import os
 import stat

@@ -1,4 +1,4 @@
-"""The files of a workspace's hooks: every file of their folder, and nothing outside."""
+"""The files of a workspace's hooks: all files of their folder, and nothing outside of it."""
 
 import hashlib
 import os

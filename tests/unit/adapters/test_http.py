@@ -1,4 +1,4 @@
-"""Downloads over a real socket: what comes whole is kept, everything else is one clear line."""
+"""Downloads over a real socket: complete ones are stored, all others give one clear line."""
 
 import gzip
 import io
@@ -147,7 +147,7 @@ def test_a_server_that_stalls_in_the_middle_is_given_up(server: FeedServer, targ
 
 
 def trickle(request: Handler) -> None:
-    """A byte now and then: no read ever times out."""
+    """Send a byte now and then, so that no read times out."""
     request.send_response(200)
     request.send_header("Content-Length", "100000")
     request.end_headers()

@@ -1,4 +1,4 @@
-"""Who could have written a workspace: what is refused, and what is no reason to refuse."""
+"""Who can write to a workspace: which permissions are refused, and which are accepted."""
 
 import grp
 import os
@@ -23,7 +23,7 @@ as_root = pytest.mark.skipif(ME != 0, reason="only root may give files away")
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A workspace of the user's own that only the user can write."""
+    """A workspace that belongs to the user and that only the user can write to."""
     folder = tmp_path / "fleet"
     for name in ("inventory/group_vars/web", "hooks", "plans"):
         (folder / name).mkdir(parents=True)
@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def named(root: Path, *sources: str) -> dict[str, str]:
-    """What is wrong, by its path below the workspace."""
+    """Return the problems, by path below the workspace."""
     return {
         os.path.relpath(problem.path, root): problem.message for problem in problems(root, sources)
     }
@@ -100,7 +100,7 @@ class TestModes:
 
 
 class TestGroups:
-    """What a group may write is fine where ann (number 1001) is its only member for certain."""
+    """A group may write where ann (number 1001) is certainly its only member."""
 
     @pytest.mark.parametrize(
         ("gid", "name", "members", "primary", "fine"),
@@ -276,7 +276,7 @@ def patchctl(*arguments: str, **environment: str) -> "subprocess.CompletedProces
 
 
 class TestTheCommandLine:
-    """The sources of this workspace are a program that leaves a trace when it runs."""
+    """The inventory source of this workspace is a program that leaves a trace when it runs."""
 
     @pytest.fixture
     def trap(self, root: Path) -> Iterator[Path]:

@@ -1,4 +1,4 @@
-"""Pid, start time and boot identify a process for ever."""
+"""Pid, start time and boot id identify a process for ever."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Whoever changes the log is found out: any edit, deletion, insertion, reordering, truncation."""
+"""Each change of the log is found: edit, deletion, insertion, new order, truncation."""
 
 import hashlib
 import io
@@ -29,7 +29,7 @@ def entries(number: int) -> list[StoredEntry]:
 
 
 def write(journal: Sequence[StoredEntry]) -> tuple[list[bytes], str]:
-    """The lines of the log and the last hash."""
+    """Return the lines of the log and the last hash."""
     prev, lines = chain.GENESIS, []
     for entry in journal:
         line, prev = chain.line(entry, prev)
@@ -38,7 +38,7 @@ def write(journal: Sequence[StoredEntry]) -> tuple[list[bytes], str]:
 
 
 def placed(content: bytes, per_file: int = PER_FILE) -> list[AuditLine]:
-    """Lines in the files where a reader would find them, however many there are."""
+    """Return the lines in the files where a reader expects them, however many there are."""
     return [
         AuditLine(
             file=f"audit/{layout.file_name(number, per_file)}",

@@ -1,4 +1,4 @@
-"""The log follows the journal, through crashes, and never covers up that something is missing."""
+"""The log follows the journal, also after crashes, and never hides that a record is missing."""
 
 import stat
 from collections.abc import Iterator
@@ -98,7 +98,7 @@ class TestFollowing:
 
 
 class TestRefusing:
-    """What was durable and is gone is never written again in silence."""
+    """Records that were on disk and are missing are never written again silently."""
 
     def damage(self, database: Database, tmp_path: Path) -> tuple[Path, Path]:
         append(database, 5)

@@ -1,4 +1,4 @@
-"""`patchctl audit`: what people read, what scripts read, and the exit codes."""
+"""`patchctl audit`: its text for people, its JSON for scripts, and its exit codes."""
 
 import contextlib
 import json
@@ -134,7 +134,7 @@ def test_since_that_is_no_time(text: str) -> None:
 
 
 class Clock:
-    """An hour passes at every look."""
+    """A clock that moves by an hour at each call."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000_000 - 3_600_000
@@ -168,7 +168,7 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 @pytest.fixture
 def closed(workspace: Path) -> Path:
-    """The same with everything in the database's file, as it is when no command runs."""
+    """The same workspace with all data in the database's file, as when no command runs."""
     with contextlib.closing(sqlite3.connect(workspace / ".patchctl" / "state.db")) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     return workspace
@@ -363,10 +363,10 @@ def test_a_log_that_is_not_written_yet_is_behind(
 
 
 class TestALink:
-    """Whoever set one would decide what is read, and what is written where."""
+    """Whoever can make a link in the folder would decide which file is read or written."""
 
     def whole(self, state: Path) -> Path:
-        """The whole folder lies elsewhere."""
+        """The whole folder is a link."""
         elsewhere = state.parent / "elsewhere"
         (state / "audit").rename(elsewhere)
         elsewhere.chmod(0o755)
@@ -374,7 +374,7 @@ class TestALink:
         return elsewhere / "000000000001.jsonl"
 
     def file(self, state: Path) -> Path:
-        """One file lies elsewhere."""
+        """One file is a link."""
         elsewhere = state.parent / "elsewhere.jsonl"
         (state / "audit/000000000001.jsonl").rename(elsewhere)
         (state / "audit/000000000001.jsonl").symlink_to(elsewhere)

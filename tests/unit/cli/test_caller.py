@@ -1,4 +1,4 @@
-"""Who asks is an argument: one process builds for several callers, for each as it is there."""
+"""The caller is an argument: one process can build use cases for several callers."""
 
 import getpass
 import os

@@ -1,4 +1,4 @@
-"""The command line before any work: what it imports, completes, documents, and how it exits."""
+"""The command line before any work: imports, completion, help and exit codes."""
 
 import errno
 import os
@@ -147,7 +147,7 @@ class TestVerbose:
 
 
 def completed(line: str) -> list[str]:
-    """What bash is offered for the last word of the line."""
+    """Return what bash offers for the last word of the line."""
     last = str(len(line.split(" ")) - 1)
     out = python(
         "-m", "patchctl", COMP_WORDS=line, COMP_CWORD=last, _PATCHCTL_COMPLETE="complete_bash"

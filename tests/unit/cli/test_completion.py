@@ -1,4 +1,4 @@
-"""Names that shells are offered, through the shells themselves where they are installed."""
+"""Completion of names, in the real shells where they are installed."""
 
 import json
 import os
@@ -25,7 +25,8 @@ HOSTS = ["web1.example", "web2.example", "db1.example"]
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    """Rings, and hosts remembered from an inventory that is a program which must not run."""
+    """A workspace with rings, and with hosts in the cache. Its inventory is a program, which must
+    not run."""
     (tmp_path / "patchctl.yml").write_text("rings: [{name: test-lab}, {name: prod}]\n")
     trap = tmp_path / "inventory" / "fleet"
     trap.parent.mkdir()
@@ -37,7 +38,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def completed(workspace: Path, line: str) -> list[str]:
-    """What bash is offered for the last word of a line that stands in the workspace."""
+    """Return what bash offers for the last word of a line in the workspace."""
     words = f"patchctl -C {workspace} {line}"
     return python(
         "-m", "patchctl", COMP_WORDS=words, COMP_CWORD=str(words.count(" ")),
@@ -173,7 +174,7 @@ LINES = [
 
 
 def script(shell: str, folder: Path) -> Path:
-    """What `patchctl --show-completion` would print, as a file."""
+    """A file with the output of `patchctl --show-completion`."""
     path = folder / f"complete.{shell}"
     path.write_text(python("-m", "patchctl", _PATCHCTL_COMPLETE=f"source_{shell}"))
     return path

@@ -1,4 +1,4 @@
-"""`exceptions list` and `add` on a workspace, and what they leave of the file."""
+"""`exceptions list` and `add` in a workspace, and that they leave the rest of the file as it is."""
 
 import json
 import stat

@@ -1,4 +1,4 @@
-"""Long results on a terminal, through a pager of the operator's choice; real terminals."""
+"""Long results on a real terminal go through the operator's pager."""
 
 import os
 import subprocess
@@ -27,7 +27,7 @@ print("END")
 
 
 def shown(count: int, **environment: str) -> str:
-    """What a terminal of 10 lines is told by a table of `count` rows."""
+    """Return what a terminal of 10 lines shows of a table with `count` rows."""
     keep = {key: value for key, value in os.environ.items() if "PAGER" not in key}
     child = pexpect.spawn(
         sys.executable, ["-c", PROGRAM, str(count)], env={**keep, "TERM": "xterm", **environment},

@@ -1,4 +1,4 @@
-"""Passwords that a person types: asked for once, for the right place, kept in no file.
+"""Passwords that a person types: asked for once, used in the right place, stored nowhere.
 
 Logging in with them is in tests/integration.
 """
@@ -42,7 +42,7 @@ def ansible_vault(path: Path, label: str, text: str) -> None:
 
 @pytest.fixture
 def memory_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """XDG_RUNTIME_DIR of the commands here; temporary files of theirs lie beside the workspace."""
+    """XDG_RUNTIME_DIR for commands of this module; their temporary files are beside it."""
     if mounts.kind(Path("/dev/shm")) != "tmpfs":
         pytest.skip("this machine has no tmpfs at /dev/shm")
     folder = Path(tempfile.mkdtemp(prefix="patchctl-test-", dir="/dev/shm"))
@@ -68,7 +68,7 @@ def command(workspace: Path, *words: str) -> list[str]:
 
 
 def typed(workspace: Path, words: Sequence[str], *talk: tuple[str, str]) -> tuple[int, str]:
-    """Exit code and output of a command on a terminal, with answers to its prompts."""
+    """Run a command on a terminal and answer its prompts; return exit code and output."""
     child = pexpect.spawn(
         sys.executable, command(workspace, *words)[1:], encoding="utf-8", timeout=60
     )
@@ -136,7 +136,7 @@ class TestAVaultIdentityThatAsks:
 
 
 class TestTheAnswersOfASession:
-    """`-k` and `-K`, asked as `ansible -k -K` asks."""
+    """The prompts of `-k` and `-K` are those of `ansible -k -K`."""
 
     PROMPTS = ("SSH password: ", "BECOME password[defaults to SSH password]: ")
 
@@ -175,14 +175,14 @@ class TestTheAnswersOfASession:
 
 
 def _heeds_signals() -> None:
-    """Whoever runs the tests may ignore these (nohup, a job in the background), and what is ignored
-    stays so in programs that are started."""
+    """Stop ignoring signals: the caller of the tests may ignore them (nohup, a background job), and
+    programs that are started would inherit that."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
 
 
 class TestACommandThatIsEnded:
-    """While it reads a slow inventory, with a typed vault password in a file."""
+    """It is ended while it reads a slow inventory, with a typed vault password in a file."""
 
     @pytest.fixture
     def slow(self, workspace: Path) -> Path:

@@ -1,4 +1,4 @@
-"""`plan create` by findings: what it refuses, before it asks a host."""
+"""`plan create` by findings: what it refuses before it asks a host."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from patchctl.cli.app import main
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    """A host that nobody could reach."""
+    """A workspace with a host that cannot be reached."""
     root = tmp_path / "workspace"
     (root / "inventory").mkdir(parents=True)
     root.chmod(0o700)
@@ -19,7 +19,7 @@ def workspace(tmp_path: Path) -> Path:
 
 
 def refused(root: Path, capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """The one line of a command that did nothing."""
+    """Return the error line of a command that changed nothing."""
     assert main(["-C", str(root), "plan", "create", *words]) == 2
     said = capsys.readouterr()
     assert said.out == ""

@@ -1,4 +1,4 @@
-"""With CI set, what changes hosts needs a state that outlives the checkout."""
+"""With CI set, commands that change hosts need a state outside of the checkout."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ READS = [("rollout", "status"), ("rollout", "list"), ("audit", "verify"), ("inve
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    """A workspace in a folder of a git checkout. Its host would be reached at nowhere."""
+    """A workspace in a folder of a git checkout. Its host cannot be reached."""
     root = tmp_path / "checkout" / "fleet"
     (root / "inventory").mkdir(parents=True)
     (tmp_path / "checkout" / ".git").mkdir()
@@ -30,7 +30,7 @@ def checkout(tmp_path: Path) -> Path:
 
 
 def patchctl(root: Path, *arguments: str, **environment: str) -> tuple[int, list[str]]:
-    """Exit code and lines of stderr."""
+    """Run a command; return exit code and lines of stderr."""
     known = {
         name: value
         for name, value in os.environ.items()
@@ -65,7 +65,8 @@ def test_what_reads_is_not(checkout: Path, verb: tuple[str, ...]) -> None:
 
 
 def refused(root: Path, *more: str, **environment: str) -> bool:
-    """Is cleaning refused for the state's place? If not, it fails at the host that is nowhere."""
+    """Return whether cleaning is refused because of the state's folder; if not, it fails to reach
+    the host."""
     code, said = patchctl(root, "host", "clean", "--yes", *more, **environment)
     assert code in (2, 4), said
     return "CI is set" in said[-1]

@@ -1,4 +1,4 @@
-"""Settings of an ansible.cfg that are not used, and what replaces them."""
+"""Settings of an ansible.cfg that patchctl does not use, and what replaces them."""
 
 from pathlib import Path
 

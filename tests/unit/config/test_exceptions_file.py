@@ -1,4 +1,4 @@
-"""exceptions.yml: what it says, every mistake at once, and additions that change nothing else."""
+"""exceptions.yml: its content, all mistakes at once, and additions that change nothing else."""
 
 from pathlib import Path
 

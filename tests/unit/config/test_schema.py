@@ -1,4 +1,4 @@
-"""The published JSON Schema is that of the models, and agrees with the loader."""
+"""The published JSON Schema is made from the models, and agrees with the loader."""
 
 import subprocess
 import sys
@@ -56,7 +56,7 @@ BESIDE: dict[str, dict[str, Any]] = {
 
 
 def whole(path: str, value: Any) -> Any:
-    """A settings file that says `value` at `path` and as little else as it may."""
+    """Return a settings file that has `value` at `path` and only what it must have besides."""
     above, _, key = path.rpartition(".")
     if not above:
         return {key: value}

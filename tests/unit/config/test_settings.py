@@ -1,4 +1,4 @@
-"""patchctl.yml: defaults, every key, and every mistake at once with file and line."""
+"""patchctl.yml: defaults, all keys, and all mistakes at once with file and line."""
 
 from pathlib import Path
 

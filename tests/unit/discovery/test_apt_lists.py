@@ -1,4 +1,4 @@
-"""Which repositories could be looked into: by what apt did to their lists, not by what it says."""
+"""Which repositories could be read: decided by what apt did to their lists, not by its words."""
 
 from pathlib import Path
 
@@ -31,7 +31,7 @@ FETCHED = tuple(f"fetched\t{line.partition(chr(9))[2]}" for line in TIMES)
 
 
 def looked(*refresh: str, code: int = 0) -> dict[str, str]:
-    """Repository -> its fault, after a refresh that answered these lines."""
+    """Return repository -> its fault, after a refresh that printed these lines."""
     unparsed = Unparsed()
     fetching = apt_lists.refresh(Section("refresh", list(refresh), code))
     sources = Section("sources", list(SOURCES), 0)
@@ -41,7 +41,7 @@ def looked(*refresh: str, code: int = 0) -> dict[str, str]:
 
 
 def lying(sources: Section, times: tuple[str, ...] = TIMES, ahead: int = 0) -> tuple[object, ...]:
-    """Lists as they lie on the host."""
+    """Return the lists as they are on the host, without a refresh."""
     return apt_lists.lists(sources, times, None, "amd64", NOW, ahead, Unparsed())
 
 

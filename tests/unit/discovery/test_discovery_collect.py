@@ -1,4 +1,4 @@
-"""A whole answer, taken apart: files in tests/data/discovery, input beside expected output."""
+"""Parse complete answers: files in tests/data/discovery, input beside expected output."""
 
 import json
 import re
@@ -131,7 +131,7 @@ def test_a_host_without_a_known_package_manager_says_so() -> None:
 
 
 def run(shell: str, *words: str) -> subprocess.CompletedProcess[str]:
-    """The script as a host's shell gets it: from standard input, its parts joined."""
+    """Run the script as a host's shell gets it: from standard input, its parts joined."""
     command = [shell, *(["sh"] if shell == "busybox" else []), "-s", "--", *words]
     text = "".join(path.read_text() for path in SCRIPTS)
     return subprocess.run(

@@ -1,4 +1,4 @@
-"""Which security updates the excludes of a dnf host's repositories hide."""
+"""Security updates that a dnf host does not get because of its excludes."""
 
 from patchctl.discovery.parsers import dnf_hidden
 from patchctl.models.facts import Package, PendingUpdate

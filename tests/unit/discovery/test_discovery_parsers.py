@@ -1,4 +1,4 @@
-"""Each parser: what it takes, and what it hands to `unparsed` instead of guessing."""
+"""Each parser: what it accepts, and what it gives to `unparsed` instead of guessing."""
 
 from typing import Any
 

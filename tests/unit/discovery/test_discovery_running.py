@@ -1,4 +1,4 @@
-"""Parsers of what runs on a host: updaters, units, sockets, processes, containers."""
+"""Parse what runs on a host: updaters, units, sockets, processes, containers."""
 
 import pytest
 

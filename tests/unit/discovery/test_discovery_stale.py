@@ -1,4 +1,4 @@
-"""Processes that still run replaced files: whose these were, and in which version."""
+"""Processes that still run replaced files, with the package and version of these files."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which of dnf's repositories could be looked into: said by what dnf 4.14 and others answered."""
+"""Which of dnf's repositories could be read: by recorded answers of dnf 4.14 and others."""
 
 import pytest
 
@@ -31,7 +31,7 @@ def lists(
     refreshed: bool = True,
     silent: tuple[str, ...] = (),
 ) -> tuple[PackageLists, ...]:
-    """The host's clock is 60 s ahead."""
+    """Return the lists of a host whose clock is 60 s ahead."""
     unparsed = Unparsed()
     fetching = Section("refresh", list(said), code) if refreshed else None
     known = Section("sources", list(sources), 0)

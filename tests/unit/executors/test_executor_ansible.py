@@ -1,4 +1,5 @@
-"""The executor: a shard becomes a job, an answer an outcome, a lack of files a second job."""
+"""The executor: a shard becomes a job, an answer becomes an outcome, and missing files need a
+second job."""
 
 import hashlib
 from pathlib import Path
@@ -54,7 +55,7 @@ def executor(
 
 
 def collect(made: AnsibleExecutor) -> tuple[dict[str, HostOutcome], int]:
-    """Outcomes by host and the number of ends."""
+    """Return the outcomes by host, and the number of ends."""
     outcomes: dict[str, HostOutcome] = {}
     ends = 0
     while came := made.poll(0):
@@ -191,7 +192,7 @@ CODES = {KEY: ReasonCode.REFUSED_KEY, **PASSWORDS}
 
 
 def refuses(reason: str, *hosts: str) -> Reply:
-    """These hosts refuse every login, the others answer."""
+    """Make these hosts refuse each login, while the others answer."""
     well = all_well
 
     def reply(job: Job, host: str) -> Answer:

@@ -1,4 +1,4 @@
-"""Answers of hosts: read to the last line, or called nonsense. Never an exception."""
+"""Read answers of hosts: complete, or called unusable. No answer raises an exception."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Silence is not health: only a complete answer is a good one."""
+"""Silence is not health: only a complete answer counts as success."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""A hook is checked right before it runs, and exactly what was checked runs."""
+"""A hook is checked immediately before it runs, and exactly the checked files run."""
 
 import os
 import sys
@@ -47,7 +47,7 @@ def root(tmp_path: Path) -> Path:
 
 
 def planned(root: Path, drain: str = "hooks/drain.yml") -> Plan:
-    """A plan with that hook and the digests of its files as they are."""
+    """A plan with that hook and the present digests of its files."""
     planned = plan(ring=policy(drain=drain, drain_timeout_s=60))
     files = hook_files.read(root, [drain]).files
     return structs.replace(planned, body=structs.replace(planned.body, hooks=files))

@@ -1,4 +1,4 @@
-"""The request to a host: every value is safe in a shell script, or refused."""
+"""The request to a host: each value is safe in a shell script, or is refused."""
 
 import subprocess
 from typing import Any

@@ -1,4 +1,4 @@
-"""The engine's contract with a journal: the database's keeps it, and the one of other tests."""
+"""Both journals, of the database and of other tests, obey the engine's contract."""
 
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""How long questions stay open, who is asked by itself, and how many are at work at once."""
+"""How long requests stay open, which hosts have their own worker, and how many work at once."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,7 +34,7 @@ from patchctl.rollout.engine import Limits
 
 
 def expecting(seconds: int) -> Plan:
-    """A plan that expects every host to take so long."""
+    """Return a plan that expects each host to take so long."""
     planned = plan()
     hosts = tuple(msgspec.structs.replace(host, expected_s=seconds) for host in planned.body.hosts)
     body = msgspec.structs.replace(planned.body, hosts=hosts)
@@ -157,7 +157,7 @@ def test_a_host_that_cannot_be_asked_together_is_asked_by_itself_and_shortly(
 
 
 class OneWorker(SimulatedExecutor):
-    """All its shards are carried by one process."""
+    """A runner in which one process runs all shards."""
 
     def start(self, shard: Shard) -> Carrier | None:
         super().start(shard)
@@ -165,7 +165,7 @@ class OneWorker(SimulatedExecutor):
 
 
 def at_once(world: World) -> int:
-    """How many shards were begun before the first was over."""
+    """Return how many shards began before the first one ended."""
     kinds = [type(entry.event) for entry in world.entries]
     return kinds[: kinds.index(ShardOver)].count(ShardStarted)
 

@@ -1,4 +1,4 @@
-"""The fleet as Ansible inventories."""
+"""Export the fleet as Ansible inventories."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Raw inventory -> Fleet: groups, rings, names that are refused, the digest."""
+"""Build the fleet from a raw inventory: groups, rings, refused names, the digest."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

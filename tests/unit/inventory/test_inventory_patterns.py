@@ -1,5 +1,5 @@
-"""`--limit`: Ansible's host patterns. That they mean what Ansible means is tested against
-ansible-inventory in tests/integration/test_inventory.py."""
+"""`--limit` takes Ansible's host patterns. tests/integration/test_inventory.py compares their
+meaning with that of ansible-inventory."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which ring a host belongs to: variable or group, else rule, else share."""
+"""Choose the ring of a host: by variable or group, else by rule, else by share."""
 
 from collections import Counter
 from typing import Any

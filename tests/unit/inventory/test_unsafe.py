@@ -1,4 +1,4 @@
-"""Text that Ansible must not template: it has its own type, and a mark where Ansible reads it."""
+"""Text that Ansible must not template: its type in patchctl, and its mark for Ansible."""
 
 from typing import Any
 

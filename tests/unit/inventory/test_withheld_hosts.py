@@ -1,4 +1,4 @@
-"""What a hook sees: all names, but values only of hosts that it works on or that `sees` names."""
+"""What a hook may see: all names, but only values of its own hosts and those in `sees`."""
 
 import json
 import os
@@ -77,7 +77,7 @@ FLEET = Fleet(
 
 
 def with_variable(name: str, **variables: Any) -> Fleet:
-    """The fleet with more variables of one host."""
+    """Return the fleet with more variables of one host."""
     return structs.replace(
         FLEET,
         hosts=tuple(
@@ -190,7 +190,7 @@ def test_a_group_that_no_host_has_is_refused_before_anything_is_done() -> None:
 
 
 class Site:
-    """Runs a hook's tasks for web1 by Ansible, all of whose hosts are this machine."""
+    """Runs a hook's tasks for web1 with Ansible; all its hosts are this machine."""
 
     def __init__(self, root: Path, runner: AnsibleRunner) -> None:
         self.root, self._runner, self._number = root, runner, 0
@@ -222,7 +222,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def vaulted(root: Path, text: str) -> dict[str, str]:
-    """The value as it is in a host's variables."""
+    """Return the value in the form that a host's variables have it."""
     made = subprocess.run(
         [Path(sys.executable).with_name("ansible-vault"), "encrypt",
          "--vault-password-file", root / "password", "--output", "-"],

@@ -1,4 +1,4 @@
-"""Finding a container engine that works; stand-ins are programs in PATH."""
+"""Find a container engine that works. Programs in PATH stand for the engines."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from patchctl.lab.engine import Engine, EngineError
 
 @pytest.fixture
 def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder that is all of PATH."""
+    """A folder that is the whole PATH."""
     monkeypatch.setenv("PATH", str(tmp_path))
     return tmp_path
 

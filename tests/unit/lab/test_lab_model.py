@@ -1,4 +1,4 @@
-"""How hosts are spread over rings and addresses."""
+"""How hosts of a lab are divided among rings and addresses."""
 
 from collections import Counter
 from pathlib import Path

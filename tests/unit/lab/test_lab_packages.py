@@ -1,4 +1,4 @@
-"""The lab's own packages and the updates that can be published."""
+"""The lab's own packages, and the updates that it can publish."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""The lab's packages as rpmbuild and createrepo_c take them."""
+"""The lab's packages in the form of rpmbuild and createrepo_c."""
 
 import io
 import tarfile

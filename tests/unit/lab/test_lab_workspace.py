@@ -135,7 +135,7 @@ def test_a_host_made_anew_gets_its_new_key_into_known_hosts(tmp_path: Path) -> N
 
 
 def packed(**files: bytes) -> str:
-    """What the repository tells: base64 of a tar."""
+    """Return what the repository's container sends: base64 of a tar."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         for name, data in files.items():

@@ -1,4 +1,4 @@
-"""Canonical JSON: one encoding for one value, and nothing in it that has several."""
+"""Canonical JSON: each value has exactly one encoding."""
 
 import json
 
@@ -17,7 +17,7 @@ floats = st.floats() | st.just(float("nan")) | st.just(float("inf")) | st.just(1
 
 
 def depths(value: object) -> st.SearchStrategy[object]:
-    """The value within lists and mappings, beside other values."""
+    """Return the value inside lists and mappings, beside other values."""
     wraps = st.sampled_from([lambda it: [None, it], lambda it: {"a": 1, "b": it}, lambda it: (it,)])
     return st.lists(wraps, max_size=4).map(lambda some: _wrapped(value, some))
 

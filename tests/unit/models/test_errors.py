@@ -1,4 +1,4 @@
-"""Problems are records, from which an error's text is made once."""
+"""Problems are records, and the text of an error is made from them once."""
 
 import pytest
 

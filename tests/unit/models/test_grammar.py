@@ -1,4 +1,4 @@
-"""Words that have one grammar, whoever reads them."""
+"""Each kind of word has one grammar, which all readers use."""
 
 import re
 from pathlib import Path

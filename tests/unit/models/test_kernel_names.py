@@ -1,4 +1,4 @@
-"""Which names are kernels: one answer for findings, plans and hosts."""
+"""Which package names are kernels: the same answer for findings, plans and hosts."""
 
 import pytest
 

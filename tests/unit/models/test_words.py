@@ -1,4 +1,4 @@
-"""How counts, lists, times, durations, sizes and states are said, once for the whole project."""
+"""Counts, lists, times, durations, sizes and states have the same words in the whole project."""
 
 import ast
 import doctest
@@ -122,7 +122,7 @@ def test_the_examples_in_the_docstrings_hold(module: ModuleType) -> None:
 
 
 class TestNobodyElseSaysThem:
-    """What was said in eleven ways once is said in one place now."""
+    """No other module makes these words itself."""
 
     def modules(self) -> list[Path]:
         paths = sorted(PACKAGE.rglob("*.py"))

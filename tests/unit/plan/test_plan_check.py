@@ -1,4 +1,4 @@
-"""A plan whose digest fits is still only what somebody sealed: what it says must be sane."""
+"""A plan with a correct digest may still be wrong: its content is checked."""
 
 import json
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def plan() -> Plan:
 
 
 def put(*path: Any, value: Any) -> Edit:
-    """Set what stands at a path of the body."""
+    """Set the value at a path of the body."""
 
     def edit(body: dict[str, Any]) -> None:
         holder: Any = body
@@ -32,7 +32,7 @@ def put(*path: Any, value: Any) -> Edit:
 
 
 def again(*path: Any) -> Edit:
-    """Let the first of a list stand there twice."""
+    """Repeat the first item of a list there."""
 
     def edit(body: dict[str, Any]) -> None:
         holder: Any = body

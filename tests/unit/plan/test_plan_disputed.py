@@ -1,4 +1,4 @@
-"""Hosts of one system that are told different files for one version."""
+"""Hosts of one system that report different files for one version."""
 
 from msgspec import structs
 from plan_world import facts, resolution, transition

@@ -1,4 +1,4 @@
-"""Settle, freeze, digest, proof coverage, the file and the difference of plans."""
+"""Accept and freeze: digest, proof coverage, the plan file and the difference of plans."""
 
 import random as stdlib
 from collections.abc import Sequence

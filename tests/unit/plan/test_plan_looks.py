@@ -1,4 +1,4 @@
-"""What nobody could look into, who is left out for it, and what a plan then may say."""
+"""Repositories that could not be read: which hosts are left out, and what the plan says then."""
 
 from collections.abc import Iterable
 
@@ -204,7 +204,7 @@ class TestHolding:
 
 
 class TestLinesThatNobodyUnderstands:
-    """Any of them may be an update."""
+    """Each line that cannot be parsed may be an update."""
 
     def unsure(self, section: str) -> Looks:
         lines = (UnparsedLine(section=section, line="\x1b[1mcurl\x1b[0m 8-2 updates"),)
@@ -242,7 +242,7 @@ def body(policy: StaleLists, *left_out: LeftOut) -> PlanBody:
 
 
 class TestExitCodes:
-    """Of a plan that was made (True) or not, by what is left out and the policy."""
+    """Exit codes of a plan that was made (True) or not, by what is left out and by the policy."""
 
     @pytest.mark.parametrize(
         ("planned", "reason", "policy", "code"),

@@ -1,4 +1,4 @@
-"""One machine under two names is not planned twice."""
+"""A machine under two names is not planned twice."""
 
 import msgspec
 import pytest

@@ -1,4 +1,4 @@
-"""Thousands of plans that were changed and sealed: none crashes a reader, none runs anything."""
+"""Thousands of plans with random changes and a good digest: none crashes a reader or runs code."""
 
 import json
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ BEFORE_CVES = Path(__file__).parents[2] / "data/plan/before-cves.lock"
 
 
 def contents() -> list[dict[str, Any]]:
-    """Plans of every kind there is: with everything, and from before the newer fields."""
+    """Plans of each kind: with all fields, and from before the newer fields."""
     return [content(PLAN), content(PLAN), json.loads(BEFORE_CVES.read_text())]
 
 
@@ -46,7 +46,7 @@ def mutants(chunk: int) -> Iterator[tuple[int, bytes]]:
 
 
 def decoded(data: bytes) -> Plan | None:
-    """The plan, or None where it is refused with one line and the right code."""
+    """Return the plan, or None where it is refused with one line and the right exit code."""
     try:
         return lockfile.decode(data, "x.lock")
     except PatchctlError as error:
@@ -56,7 +56,7 @@ def decoded(data: bytes) -> Plan | None:
 
 
 class Site:
-    """A state and a workspace, and what would run on hosts if anything did."""
+    """A state and a workspace, and traces of anything that runs on hosts."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -124,7 +124,7 @@ def test_none_crashes_a_reader_and_none_is_trusted(chunk: int, site: Site) -> No
 
 
 def runnable(site: Site) -> dict[str, Any]:
-    """The whole plan with the hooks that the site has."""
+    """Return the complete plan with the hooks of the site."""
     files = hook_files.read(site.root, ["hooks/drain.yml"]).files
     made = content(PLAN)
     made["body"]["hooks"] = [{"path": f.path, "mode": f.mode, "sha256": f.sha256} for f in files]

@@ -1,4 +1,4 @@
-"""What is asked of whom, and why the rest is left out."""
+"""Which updates are requested from which hosts, and why others are left out."""
 
 import msgspec
 import pytest
@@ -116,7 +116,7 @@ def test_what_holds_a_package_on_a_dnf_host_is_told() -> None:
 
 
 class TestRepositoriesWithoutAdvisories:
-    """Nobody says which of their updates are security updates."""
+    """They do not say which of their updates are security updates."""
 
     def known(self, *pending: PendingUpdate, silent: str = "Debian") -> HostFacts:
         lists = (PackageLists(repository=silent, fetched=1, advisories=False),)
@@ -194,7 +194,7 @@ def test_a_host_that_could_not_tell_what_is_pending_is_not_up_to_date() -> None:
 
 
 def hiding(*updates: PendingUpdate) -> HostFacts:
-    """A host that prefers what it has to these security updates of openssl."""
+    """Return a host that prefers its version to these security updates of openssl."""
     hidden = HiddenUpdate(
         name="openssl",
         arch="amd64",
@@ -297,7 +297,7 @@ def test_a_package_is_named_once() -> None:
 
 
 class TestWhatPreflightWouldRefuse:
-    """It is known when the plan is made, so the host is left out and uses no budget."""
+    """The reason is known when the plan is made, so the host is left out and uses no budget."""
 
     known = facts([package("openssl")], [update("openssl")])
     half = msgspec.structs.replace(package("curl"), status="iF")

@@ -1,4 +1,4 @@
-"""What can be undone without a person, and what is said not to be."""
+"""Which transitions can be undone automatically, and which not."""
 
 import pytest
 

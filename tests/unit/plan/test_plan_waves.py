@@ -1,4 +1,4 @@
-"""Waves: every host once, none too large, always the same."""
+"""Waves: each host is in one, none is too large, and they are always the same."""
 
 from hypothesis import given
 from hypothesis import strategies as st

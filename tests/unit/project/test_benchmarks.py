@@ -1,4 +1,4 @@
-"""The benchmarks start, and their arithmetic is right. What they measure is asserted nowhere."""
+"""The benchmarks start, and their arithmetic is right. Their measured values are not checked."""
 
 import importlib.util
 import json

@@ -54,7 +54,7 @@ def test_the_front_page_leads_to_every_page() -> None:
 
 
 def commands(page: Path) -> Iterator[list[str]]:
-    """The words of every `patchctl …` in code, alone on a line or between backticks."""
+    """Return the words of each `patchctl …` in code, on a line of its own or between backticks."""
     text = page.read_text(encoding="utf-8")
     lines = re.findall(r"^(?:    |\$ )(patchctl .*)$", text, re.MULTILINE)
     lines += re.findall(r"`(patchctl [^`]+)`", text)
@@ -70,7 +70,7 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 
 def problem(words: list[str]) -> str:
-    """What is wrong with a command line, judged by the commands and options that there are."""
+    """Return what is wrong with a command line, judged by the existing commands and options."""
     command: Any = typer.main.get_command(app)
     context = typer.Context(command, info_name="patchctl")
     known = {name for option in command.get_params(context) for name in option.opts}

@@ -1,6 +1,6 @@
-"""The layers of the project, read from its imports.
+"""Check the layers of the project by its imports.
 
-Who may import whom stands in `ALLOWED`; everything else here is counted over all modules.
+`ALLOWED` says which part may import which; all other checks count over all modules.
 """
 
 import ast
@@ -75,14 +75,14 @@ KNOWN = {name_of(module) for module in modules()}
 
 
 def part_of(name: str) -> str:
-    """The part of the package that a module is in; the package itself is `__init__`."""
+    """Return the part of the package that a module is in; the package itself is `__init__`."""
     return name.split(".")[1] if "." in name else "__init__"
 
 
 def imports(path: Path) -> set[str]:
-    """Full names of what a module imports, with the names taken from a package.
+    """Return the full names of a module's imports, with the names taken from a package.
 
-    What only type checkers see counts: a layer that knows another's types depends on it.
+    Imports for type checkers count too: a layer that uses another layer's types depends on it.
     """
     package = name_of(path).split(".")
     if path.name != "__init__.py":
@@ -100,7 +100,7 @@ def imports(path: Path) -> set[str]:
 
 
 def modules_imported(path: Path) -> set[str]:
-    """The project's own modules among the imports."""
+    """Return the project's own modules among the imports."""
     return (imports(path) & KNOWN) - {"patchctl"}
 
 

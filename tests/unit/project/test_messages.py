@@ -1,4 +1,4 @@
-"""What docs/troubleshooting.md quotes is what the code says."""
+"""Messages that docs/troubleshooting.md quotes are in the code."""
 
 import ast
 import re
@@ -16,7 +16,7 @@ SHELL_VALUE = r"\$(?:\{[^}]*\}|\w+|\((?:[^()]|\([^()]*\))*\))"
 
 @cache
 def texts() -> tuple[str, ...]:
-    """Every text of the program with `…` for what is filled in, and every line of its scripts."""
+    """Return each text of the program, with `…` for values, and each line of its scripts."""
     messages = []
     for path in sorted((ROOT / "src").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -37,7 +37,7 @@ def part(value: ast.expr) -> str:
 
 
 def said(message: str) -> bool:
-    """Does one text have the quoted parts, in their order?"""
+    """Return whether one text has the quoted parts, in their order."""
     quoted = [re.escape(words) for words in message.split("…")]
     return any(re.search(".*".join(quoted), text) for text in texts())
 

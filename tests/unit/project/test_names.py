@@ -1,4 +1,4 @@
-"""Where tests stand, and words that name nothing."""
+"""Check the folders of tests, and refuse variable names that say nothing."""
 
 import ast
 from collections import Counter
@@ -28,7 +28,7 @@ FILES = sorted([*PACKAGE.rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
 
 
 def bound(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """Every name that the code gives to a variable, a parameter or a function: (name, line)."""
+    """Yield (name, line) of each name that the code gives a variable, parameter or function."""
     for node in ast.walk(tree):
         match node:
             case ast.Name(id=name, ctx=ast.Store()):

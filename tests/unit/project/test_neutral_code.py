@@ -1,7 +1,7 @@
-"""Above the files of the package managers nothing assumes one of them.
+"""Code outside of the package managers' own files assumes no package manager.
 
-Neutral code names neither apt and dpkg nor dnf, yum and rpm: what differs by package manager stands
-in its own files, or in one table by manager. Comments and docstrings may name them.
+Neutral code names neither apt and dpkg nor dnf, yum and rpm: what differs by package manager is in
+its own files, or in one table by manager. Comments and docstrings may name them.
 """
 
 import ast
@@ -67,7 +67,7 @@ OWN_SCRIPT = re.compile(r"(host|manager|discover)_(apt|dnf)[_.]|(apt|dnf)(_[a-z]
 
 
 def named(path: Path) -> Iterator[str]:
-    """What names a package manager in a module's code: identifiers and texts, not docstrings."""
+    """Return names of package managers in a module's identifiers and texts, not docstrings."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     docstrings = {
         id(node.value)
@@ -83,7 +83,7 @@ def named(path: Path) -> Iterator[str]:
 
 
 def words(node: ast.AST) -> list[str]:
-    """The identifiers and texts of one node."""
+    """Return the identifiers and texts of one node."""
     match node:
         case ast.Constant(value=str() as text):
             return [text]

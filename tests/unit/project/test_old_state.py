@@ -1,7 +1,7 @@
-"""A state folder and plans that an older patchctl made are read as they were.
+"""A state folder and plans of an older patchctl are read as before.
 
 `tests/data/workspaces/before-walls` was made on lab hosts: one run that ended well, one that halted
-and was undone, two that skipped all their hosts. `said` is what the verbs answered then.
+and was undone, two that skipped all their hosts. `said` has the answers of the verbs at that time.
 """
 
 import gzip
@@ -45,7 +45,7 @@ def said(capsys: pytest.CaptureFixture[str], workspace: Path, *words: str, code:
 
 
 def kept(then: Any, now: Any) -> Any:
-    """`now` without the fields that `then` does not have: fields may be added."""
+    """Return `now` without the fields that `then` does not have, because fields may be added."""
     if isinstance(then, dict) and isinstance(now, dict):
         return {key: kept(value, now[key]) for key, value in then.items() if key in now}
     if isinstance(then, list) and isinstance(now, list) and len(then) == len(now):

@@ -1,4 +1,4 @@
-"""CONTRIBUTING's lists of files to touch name files that are there."""
+"""The files that CONTRIBUTING's lists name exist."""
 
 import re
 from pathlib import Path

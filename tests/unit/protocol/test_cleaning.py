@@ -1,4 +1,4 @@
-"""Cleaning of host text: whatever a host writes, it cannot steer a terminal nor fool its reader."""
+"""Clean text from hosts: no such text can control a terminal or mislead its reader."""
 
 import unicodedata
 from collections.abc import Callable
@@ -23,7 +23,7 @@ UNSEEN = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u180b\u180f\u3164\ufe00\ufe0f
 
 
 def harm(text: str) -> list[str]:
-    """Characters that steer a terminal, turn text around, end a line or are not seen."""
+    """Return characters that control a terminal, reverse text, end a line or are invisible."""
     return [
         ch
         for ch in text

@@ -1,4 +1,4 @@
-"""What every package manager does alike, and the contract of one, read from the scripts."""
+"""All package managers do the same things and obey one contract, read from the scripts."""
 
 import re
 from collections import defaultdict
@@ -28,12 +28,12 @@ CONSTANT = re.compile(r"^([A-Z][A-Z_]*)=", re.MULTILINE)
 
 
 def code(path: Path) -> str:
-    """The script without comments."""
+    """Return the script without comments."""
     return re.sub(r"^\s*#.*$|\s# .*$", "", path.read_text(), flags=re.MULTILINE)
 
 
 def contract() -> tuple[set[str], set[str]]:
-    """Functions and constants that the header of packages.sh lists."""
+    """Return the functions and constants that the header of packages.sh lists."""
     header = (LIBRARY / "packages.sh").read_text().split("The contract of a package manager")[1]
     names = re.findall(r"^#   ([A-Za-z_]+)(?: \S+)*?  +\S", header.split("\n\n")[0], re.MULTILINE)
     return {name for name in names if name.islower()}, {name for name in names if name.isupper()}

@@ -1,4 +1,4 @@
-"""Which host sends which piece of which file, and what is believed of what it sends."""
+"""Which host sends which part of which file, and how its answer is checked."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""What package managers said they would do, read strictly: input beside expected output."""
+"""Read strictly what package managers would do: input beside expected output."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What dnf said it would do, where it is odd or hostile. Whole answers: test_plan_resolution.py."""
+"""Read unusual and hostile answers of dnf. Complete answers: test_plan_resolution.py."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""Tables: names whole, free text gives way to the terminal, nothing is cut where none is."""
+"""Tables: names stay complete, free text is cut to the terminal, and without one nothing is cut."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""A view is made once, and every format that is registered renders it."""
+"""A view is made once, and each registered format renders it."""
 
 import json
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ ESCAPE = "\x1b[31m"
 
 @dataclass
 class Paper:
-    """A screen that keeps what is written to it; `width` as of a terminal."""
+    """A screen that stores what is written to it; `width` is that of a terminal."""
 
     width: int | None = None
     quiet: bool = False

@@ -1,4 +1,4 @@
-"""What a plan runs is shown whole to whoever is asked to trust it."""
+"""Whoever must trust a plan sees everything that it runs."""
 
 from msgspec import structs
 from plan_sealing import HOOKS, whole_plan

@@ -1,4 +1,4 @@
-"""What `plan show` and `plan diff` say to a person."""
+"""The text of `plan show` and `plan diff`."""
 
 from msgspec import structs
 from plan_world import (

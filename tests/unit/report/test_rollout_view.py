@@ -1,4 +1,4 @@
-"""What a person reads about a run."""
+"""The text that describes a run to a person."""
 
 from typing import Any
 
@@ -105,7 +105,7 @@ def test_a_file_that_went_with_its_package_is_not_said_to_stay() -> None:
 
 
 def told(**of_apply: Any) -> Script:
-    """Apply says more; verify tells of old code; s2 fails and is undone."""
+    """A run: apply has more evidence, verify reports old code, and s2 fails and is undone."""
 
     def script(host: str, asked: Stage, _: int) -> Behaviour:
         bad = host == "s2" and asked is Stage.VERIFY

@@ -1,4 +1,4 @@
-"""The script that prints the advisories of a dnf host, on the caches of dnf 4, dnf 5 and yum."""
+"""The script that prints the advisories of a dnf host, with caches of dnf 4, dnf 5 and yum."""
 
 import base64
 import gzip
@@ -41,7 +41,7 @@ class Host:
         self.tool("dnf", REPOLIST)
 
     def tool(self, name: str, said: str = "", *, makecache: str = "", code: int = 0) -> None:
-        """A program that prints `said`; for makecache other words, and its exit code."""
+        """A program that prints `said`; for makecache it has other output and another exit code."""
         path = self.bin / name
         path.write_text(
             '#!/bin/sh\ncase "$*" in\n*makecache*)\n'

@@ -1,4 +1,4 @@
-"""Which of a host's settings of apt count: the file that the scripts give to apt."""
+"""Which of a host's apt settings are used: the file that the scripts give to apt."""
 
 import os
 import subprocess
@@ -58,7 +58,7 @@ CLEARED = [f"#clear {name};" for name in ("APT", "Dir", "Acquire", "DPkg", "Debu
 
 
 def settings(shell: list[str], folder: Path, scope: str, host: list[str]) -> tuple[int, list[str]]:
-    """Exit code and lines of what the function prints for a host with these settings."""
+    """Return exit code and output of the function for a host with these settings."""
     (folder / "own.told").write_text("\n".join(OWN) + "\n")
     (folder / "host.told").write_text("\n".join(host) + "\n")
     program = folder / "apt-config"

@@ -1,4 +1,4 @@
-"""What changed on a host beside the planned packages, in every shell that may be /bin/sh there."""
+"""Changes on a host besides the planned packages, in each shell that may be /bin/sh there."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ BEFORE = ["web amd64 1-1 ii 9", "perl all 5-1 ii 9", "old all 1-1 rc 0", "tool a
 
 
 def beyond(shell: list[str], folder: Path, now: list[str], before: list[str] = BEFORE) -> str:
-    """The line that names what changed."""
+    """Return the line that names the changes."""
     (folder / "before").write_text("".join(f"{line}\n" for line in before))
     (folder / "installed.now").write_text("".join(f"{line}\n" for line in now))
     command = f'{PLAN}; changed_beyond "$tx/before" || echo not known'

@@ -1,4 +1,4 @@
-"""What rpm and dnf leave behind or say that must not mislead, with recorded answers."""
+"""Files and messages of rpm and dnf that must not mislead the scripts, with recorded answers."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ BEFORE = "2000 lab-web lab-web-1.0-1.noarch\n2000 other other-1-1.noarch"
 def run(
     shell: list[str], folder: Path, script: str, said: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """The functions of a stage on a host, with the programs of `folder/bin` in front."""
+    """Run functions of a stage on a host, with the programs of `folder/bin` first in PATH."""
     parts = [
         RULES,
         *(LIBRARY / f"{name}.sh" for name in ("lib", "base", "packages", "package_files")),
@@ -45,7 +45,7 @@ def run(
 
 @pytest.fixture
 def host(tmp_path: Path) -> Path:
-    """The folder of a transaction, beside it `bin` for programs that only say what was recorded."""
+    """The folder of a transaction, with `bin` beside it for programs that print recordings."""
     for name in ("bin", "call", "apply", "undo", "new", "old", "before"):
         (tmp_path / name).mkdir()
     return tmp_path
@@ -132,7 +132,7 @@ class TestHowATransactionEnded:
 
 
 class TestTheRunningKernel:
-    """`+` is more than itself in a pattern."""
+    """A `+` in a version is special in a pattern."""
 
     @pytest.mark.parametrize("running", ["5.14.0-5.el9.x86_64", "5.14.0-5.el9.x86_64+rt"])
     @pytest.mark.parametrize(
@@ -154,11 +154,11 @@ class TestTheRunningKernel:
 
 
 class TestTheLastResort:
-    """A script of the version that is to go fails, or does not end: rpm has both versions then."""
+    """A script of the old version fails or does not end, so rpm has both versions."""
 
     def forced(self, shell: list[str], host: Path, code: int, works: str) -> tuple[bool, list[str]]:
-        """Whether it went back after the step before had ended with `code`, and what rpm was told;
-        it does what it is told with an option that fits `works`."""
+        """Return whether the undo succeeded after the step before had ended with `code`, and the
+        arguments of rpm, which succeeds with an option that fits `works`."""
         log = host / "told"
         way = f'case "$*" in {works}) ;; *) exit 1 ;; esac'
         say = f'case $1 in -U) echo "$*" >>"{log}"; {way} ;; esac'
@@ -191,7 +191,7 @@ class TestTheLastResort:
 
 class TestAKilledTransaction:
     def unfinished(self, shell: list[str], host: Path, times: str, altered: str = "") -> str:
-        """What is said where rpm tells these times, and these files as altered."""
+        """Return what is reported where rpm has these times, and these files as altered."""
         (host / "times").write_text(f"{BEFORE}\n")
         program(
             host,

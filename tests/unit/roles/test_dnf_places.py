@@ -1,4 +1,4 @@
-"""Where dnf keeps what is asked for, and what a cut-off transaction leaves for discovery."""
+"""Where dnf stores the requested packages, and what an interrupted transaction leaves behind."""
 
 import os
 import subprocess
@@ -25,7 +25,7 @@ esac
 
 
 def ask(shell: list[str], root: Path, question: str, settings: str = "", **variables: str) -> str:
-    """The answer of a host whose dnf.conf has these settings."""
+    """Return the answer of a host whose dnf.conf has these settings."""
     (root / "dnf.conf").write_text(f"[main]\n{settings}\n[other]\ncachedir=/no\n")
     text = "\n".join(path.read_text() for path in (RULES, HOST, DISCOVER, RESOLVE))
     text = text.replace("/etc/dnf/dnf.conf", f"{root}/dnf.conf").replace(

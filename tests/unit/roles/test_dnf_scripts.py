@@ -1,4 +1,4 @@
-"""What the scripts that ask dnf make of its words, and which settings of a host count with it."""
+"""How the scripts read dnf's output, and which settings of a host they use."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Whose signature counts for a package: that of its own repository's keys, beside rpm's keyring."""
+"""A package must be signed by a key of its own repository; a key in rpm's keyring is not enough."""
 
 import os
 import shutil

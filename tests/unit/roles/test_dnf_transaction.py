@@ -1,4 +1,4 @@
-"""What dnf would do, read from its table, and what it is told to do, with recorded answers."""
+"""Read a transaction from dnf's table, and tell dnf what to do, with recorded answers."""
 
 import os
 import subprocess

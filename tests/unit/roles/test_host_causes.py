@@ -1,4 +1,4 @@
-"""The reason that a package manager's failure is given: the line that tells the cause."""
+"""The reason of a package manager's failure is the line that names the cause."""
 
 import subprocess
 from pathlib import Path

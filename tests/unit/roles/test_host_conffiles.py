@@ -1,4 +1,4 @@
-"""What becomes of an edited configuration file when its package goes back."""
+"""What happens to an edited configuration file when its package is downgraded."""
 
 import os
 import subprocess
@@ -17,7 +17,8 @@ PARTS = [
 
 @pytest.fixture
 def transaction(tmp_path: Path) -> Path:
-    """After an update: `app.conf` was there before and is edited since, `app.conf.rpmsave` not."""
+    """A transaction after its update: `app.conf` existed before and was edited since,
+    `app.conf.rpmsave` is new."""
     for name in ("call", "undo", "etc", "before/conffiles", "old"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / "etc/whole").touch()

@@ -1,4 +1,4 @@
-"""Single functions of the host scripts, in every shell that may be /bin/sh there."""
+"""Single functions of the host scripts, in each shell that may be /bin/sh there."""
 
 import os
 import subprocess
@@ -44,7 +44,8 @@ esac
 
 
 def call(shell: list[str], folder: Path, command: str, *parts: str) -> list[str]:
-    """The lines that a function prints; `folder` is that of the transaction and of the call."""
+    """Return the lines that a function prints; `folder` is the folder of the transaction and of the
+    call."""
     (folder / "bin").mkdir(exist_ok=True)
     (folder / "bin/systemctl").write_text(SYSTEMCTL)
     (folder / "bin/systemctl").chmod(0o755)
@@ -133,7 +134,7 @@ STATE = ("lib.sh", "base.sh", "state.sh")
 
 
 class TestWhatIsWritten:
-    """A step that cannot write, or whose question fails, never goes on with an empty file."""
+    """A step that cannot write, or whose command fails, never continues with an empty file."""
 
     @pytest.mark.parametrize(
         ("question", "told"),
@@ -182,7 +183,7 @@ class TestWhatIsWritten:
 
 
 class TestWhatIsSaid:
-    """A line of an answer is one line, whatever it tells, and has a bound."""
+    """A line of an answer is always one line, and has a limited length."""
 
     @pytest.mark.parametrize(
         ("text", "line"),
@@ -310,7 +311,7 @@ fresh amd64 new - 1.0 no f 1 s
 
 
 class TestFilesOfTheSite:
-    """What an undo does with files: /etc here is a folder of the test."""
+    """What an undo does with files; /etc is a folder of the test."""
 
     def _call(self, shell: list[str], folder: Path, command: str) -> list[str]:
         parts = (*STATE, "job.sh", "manager_apt.sh", "packages.sh", "conffiles.sh", "etc.sh")
@@ -447,8 +448,8 @@ def test_room_is_asked_for_in_boot_where_a_kernel_comes(shell: list[str], tmp_pa
 
 
 class TestUpdatersAreHeld:
-    """And given back as they were. systemctl is told of in `did`; `a.timer` runs, `idle.timer` is
-    only enabled."""
+    """Updaters are stopped and started again as they were. Calls of systemctl are in `did`;
+    `a.timer` runs, `idle.timer` is only enabled."""
 
     GIVEN = """
 bounded() {

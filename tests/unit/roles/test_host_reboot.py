@@ -1,4 +1,4 @@
-"""Which kernel a boot would bring, and which packages wait for one, in every shell of hosts."""
+"""Which kernel would boot, and which packages need a reboot, in each shell of hosts."""
 
 import shlex
 import time
@@ -15,7 +15,7 @@ class TestTheKernelThatWouldBeBooted:
     OLD, NEW = "5.14.0-427.9.1.el9_4.x86_64", "5.14.0-427.13.1.el9_4.x86_64"
 
     def host(self, folder: Path, manager: str = "dnf", grubby: str = "") -> str:
-        """Two kernels with all that is theirs, and a rescue image; the old one runs."""
+        """A host with two kernels, all their files and a rescue image; the old kernel runs."""
         entries = folder / "loader/entries"
         entries.mkdir(parents=True)
         for version in (self.OLD, self.NEW, "0-rescue-4ac9"):
@@ -107,7 +107,7 @@ class TestTheKernelThatWouldBeBooted:
 
 @shells
 class TestRebootOfAHostWithRpm:
-    """PID 1 began at 1000; `bash` and `glibc` were there before."""
+    """PID 1 began at 1000; `bash` and `glibc` were installed before that."""
 
     @staticmethod
     def told(

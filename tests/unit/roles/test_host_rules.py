@@ -1,4 +1,4 @@
-"""Questions about a host that have one answer, in every shell that may be /bin/sh there."""
+"""Rules about hosts give the same answer here and in each shell that may be /bin/sh there."""
 
 import fcntl
 import os

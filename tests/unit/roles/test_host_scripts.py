@@ -1,4 +1,4 @@
-"""Every script that a host runs, in every shell that may be /bin/sh there."""
+"""All scripts that a host runs, in each shell that may be /bin/sh there."""
 
 import os
 import re
@@ -48,7 +48,7 @@ def test_a_script_that_does_not_parse_would_be_found(shell: list[str], wrong: st
 
 @pytest.fixture
 def base(tmp_path: Path) -> Path:
-    """Stands for /var/lib/patchctl, with two transactions and the claim of a run."""
+    """A folder for /var/lib/patchctl, with two transactions and the claim of a run."""
     folder = tmp_path / "base"
     folder.mkdir(mode=0o700)
     for ident, part, answer in (("t-1", "apply", "ok"), ("t-2", "undo", "failed")):
@@ -62,7 +62,7 @@ def base(tmp_path: Path) -> Path:
 
 
 def keep(shell: list[str], base: Path, word: str) -> tuple[int, list[str]]:
-    """`show` or `clean`, put together as the role does: the library, then the stage."""
+    """Return `show` or `clean`, joined as the role does: the library, then the stage."""
     parts = ("lib.sh", "base.sh", "job.sh", "state.sh", "show.sh")
     whole = "".join(
         path.read_text() for path in (RULES, *HOSTS, *(LIBRARY / part for part in parts))

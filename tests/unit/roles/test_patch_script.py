@@ -1,4 +1,4 @@
-"""The action plugins: what is sent to a host's shell and what is taken from its answer."""
+"""The action plugins: what they send to a host's shell, and what they read in its answer."""
 
 import base64
 import errno
@@ -42,7 +42,7 @@ push = _load("patch_push")
 
 
 def run(shell: str, body: str, *arguments: str, payload: str = "") -> dict[str, Any]:
-    """Send the script through a real shell and take the answer apart."""
+    """Send the script through a real shell and parse the answer."""
     command = [shell, "sh"] if shell == "busybox" else [shell]
     done = subprocess.run(
         [shutil.which(command[0]) or "", *command[1:], "-s", "--", *arguments],
@@ -58,7 +58,7 @@ def run(shell: str, body: str, *arguments: str, payload: str = "") -> dict[str, 
 
 
 def body_of(answer: dict[str, Any]) -> bytes:
-    """The script's standard output."""
+    """Return the script's standard output."""
     header, _, body = answer["frame"].partition("\n")
     encoded: bytes = body.encode("utf-8", "surrogateescape")
     return gzip.decompress(base64.b64decode(encoded)) if " gzip " in header else encoded

@@ -1,4 +1,4 @@
-"""The operator's probes in the shells of hosts: what counts before, after, and after an undo."""
+"""The operator's probes in the shells of hosts: before an update, after it, and after an undo."""
 
 import shutil
 import subprocess
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.parametrize(
 
 
 def run(shell: list[str], folder: Path, stage: str, call: str) -> list[str]:
-    """What `call` prints with the probes of above, in a transaction's folder."""
+    """Return the output of `call` with the probes above, in a transaction's folder."""
     (folder / "before").mkdir(exist_ok=True)
     script = f"""
 set -u

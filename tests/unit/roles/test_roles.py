@@ -1,4 +1,4 @@
-"""What every role keeps to, read from its files."""
+"""Rules for all roles, checked in their files."""
 
 import re
 from pathlib import Path
@@ -38,7 +38,7 @@ def dependencies(role: Path) -> list[str]:
 
 
 def defaults(role: Path) -> dict[str, Any]:
-    """Its own and those of the roles it depends on."""
+    """Return the defaults of the role and of the roles it depends on."""
     values: dict[str, Any] = {}
     for name in dependencies(role):
         values |= defaults(role.parent / name)
@@ -46,7 +46,7 @@ def defaults(role: Path) -> dict[str, Any]:
 
 
 def variables(role: Path) -> dict[str, str]:
-    """Of its vars and those of the roles it depends on, as text."""
+    """Return the vars of the role and of the roles it depends on, as text."""
     values: dict[str, str] = {}
     for name in dependencies(role):
         values |= variables(role.parent / name)
@@ -54,7 +54,7 @@ def variables(role: Path) -> dict[str, str]:
 
 
 def read_by(role: Path, entry: str) -> set[str]:
-    """The arguments that a task file reads, with those of the files that it imports."""
+    """Return the arguments that a task file reads, with those of the files that it imports."""
     text = (role / "tasks" / f"{entry}.yml").read_text(encoding="utf-8")
     own = re.sub(r"^ *#.*$|^ *register: .*$", "", text, flags=re.MULTILINE)
     names = set(re.findall(r"\bpatch_[a-z_]+", own)) - OWN - ROLE_NAMES

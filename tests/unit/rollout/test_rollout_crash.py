@@ -12,7 +12,7 @@ from patchctl.rollout.status import status
 
 
 class ControllerDied(BaseException):
-    """The process died; nothing may catch this."""
+    """The controller's process died; nothing may catch this."""
 
 
 class Deadly(MemoryJournal):
@@ -36,7 +36,8 @@ class Deadly(MemoryJournal):
 
 
 def bad_update(host: str, stage: Stage, asked: int) -> Behaviour:
-    """Hosts need two attaches, and p1's service does not answer afterwards."""
+    """An update for which hosts must be attached to twice, and after which p1's service does not
+    answer."""
     if stage is Stage.APPLY and asked == 0:
         return Behaviour(status=OutcomeStatus.RUNNING)
     if stage is Stage.VERIFY and host == "p1":

@@ -16,12 +16,12 @@ ABORT = Command(id=1, run=RUN, command=CommandKind.ABORT, by="ops")
 
 
 def drained(on_failure: OnFailure = OnFailure.ROLLBACK) -> RingPolicy:
-    """The staging ring, whose hosts are drained first."""
+    """The staging ring, with hosts that are drained first."""
     return ring("staging", on_failure=on_failure, drain="drain.yml", undrain="undrain.yml")
 
 
 def aborted_at(world: World, stage: Stage, answer: OutcomeStatus = OutcomeStatus.OK) -> None:
-    """The run is aborted while a host works on this stage, which then ends with this status."""
+    """Abort the run while a host works on this stage, which then ends with this status."""
 
     def script(host: str, asked: Stage, _: int) -> Behaviour:
         if asked is stage and not world.mailbox.commands:

@@ -26,12 +26,12 @@ decoder = msgspec.json.Decoder(Event)
 
 
 def whole(view: RunView) -> dict[str, Any]:
-    """All attributes of a view; hosts, rings and shards compare by their fields."""
+    """Return all attributes of a view; hosts, rings and shards compare by their fields."""
     return vars(view)
 
 
 def stored(entries: Sequence[JournalEntry]) -> list[JournalEntry]:
-    """The entries as a database would return them."""
+    """Return the entries as a database would."""
     return [
         msgspec.structs.replace(entry, event=decoder.decode(msgspec.json.encode(entry.event)))
         for entry in entries
@@ -39,14 +39,14 @@ def stored(entries: Sequence[JournalEntry]) -> list[JournalEntry]:
 
 
 def from_scratch(world: World) -> RunView:
-    """A view of the whole journal."""
+    """Return a view of the whole journal."""
     return RunView(RUN, world.plan).replay(stored(world.entries))
 
 
 @dataclass
 class Watched(World):
-    """Compares the engine's view with a fold of its own whenever time passes, which is whenever
-    hosts are asked for answers, and after every write. The first controller dies at a write."""
+    """Compares the engine's view with a fold of its own after each write, and whenever time passes,
+    that is when hosts are asked for answers. The first controller dies at a write."""
 
     dies_at: int = 0
     compared: int = 0
@@ -80,7 +80,7 @@ class Watched(World):
 
 
 class Ticking(VirtualClock):
-    """A clock that tells when time passes."""
+    """A clock that reports when time passes."""
 
     def __init__(self, on_tick: Callable[[], None]) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class Ticking(VirtualClock):
 
 
 def answers(outcomes: dict[tuple[str, Stage], list[OutcomeStatus]]) -> Script:
-    """Hosts answer with these statuses, one after another, and then with OK."""
+    """Make hosts answer with these statuses, one after another, and then with OK."""
 
     def script(host: str, stage: Stage, asked: int) -> Behaviour:
         statuses = outcomes.get((host, stage), [])
@@ -103,7 +103,7 @@ def answers(outcomes: dict[tuple[str, Stage], list[OutcomeStatus]]) -> Script:
 
 
 def drive(world: Watched) -> None:
-    """A controller that is killed at a write, the next ones, and an undo of what they did."""
+    """Run a controller that is killed at a write, the next ones, and an undo of what they did."""
     try:
         world.engine().run(wait=False)
     except ControllerDied:

@@ -18,7 +18,7 @@ EVERY_4_S = 30  # looks in two minutes
 def locked(
     host: str, *stages: Stage, times: int = FOR_EVER, after: Script | None = None, why: str = WHO
 ) -> Script:
-    """The host answers `locked` to these stages so many times, and then with `after`."""
+    """Make the host answer `locked` to these stages so many times, and then with `after`."""
 
     def script(name: str, stage: Stage, asked: int) -> Behaviour:
         if name == host and stage in stages and asked < times:

@@ -16,7 +16,7 @@ APT, DNF = PackageManager.APT, PackageManager.DNF
 
 
 def mixed(waves: list[list[str]], policy: RingPolicy | None = None) -> Plan:
-    """One ring; hosts whose name begins with `d` have dnf, all others apt."""
+    """One ring; hosts whose name begins with `d` have dnf, all others have apt."""
     policy = policy or ring("production")
     return plan(
         [policy],

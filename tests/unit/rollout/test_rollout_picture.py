@@ -16,7 +16,7 @@ from patchctl.rollout.view import RunView
 
 
 def a_run() -> World:
-    """A run that has ended, entry by entry."""
+    """Return a run that has ended, entry by entry."""
     world = World(plan(three_rings(), SIX))
     assert world.run().state is RunState.DONE
     return world

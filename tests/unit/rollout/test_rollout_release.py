@@ -26,7 +26,7 @@ def one_ring(on_failure: OnFailure) -> World:
 
 
 def answering(stage: Stage, answer: OutcomeStatus, *, also: Stage | None = None) -> Script:
-    """s1 answers the stage with this status; a failed verify leads to an undo."""
+    """Make s1 answer the stage with this status; a failed verify leads to an undo."""
 
     def script(host: str, asked: Stage, _: int) -> Behaviour:
         if host == "s1" and asked is stage:
@@ -39,7 +39,7 @@ def answering(stage: Stage, answer: OutcomeStatus, *, also: Stage | None = None)
 
 
 def leads_to(stage: Stage) -> Stage | None:
-    """The stage whose failure leads to this one."""
+    """Return the stage whose failure leads to this one."""
     return Stage.VERIFY if stage in (Stage.UNDO, Stage.VERIFY_UNDO) else None
 
 
@@ -113,7 +113,7 @@ def test_a_release_that_waits_for_its_transaction_is_no_failure() -> None:
 
 
 def lost_in(stage: Stage, until: int, then: OutcomeStatus = OK) -> Script:
-    """s1 does not answer the stage so many times, and then answers with this status."""
+    """Make s1 not answer the stage so many times, and then answer with this status."""
 
     def script(host: str, asked_stage: Stage, asked: int) -> Behaviour:
         if host == "s1" and asked_stage is stage:
@@ -124,7 +124,7 @@ def lost_in(stage: Stage, until: int, then: OutcomeStatus = OK) -> Script:
 
 
 def tries_until_lost(stage: Stage) -> int:
-    """How often a host that never answers is asked before it counts as lost."""
+    """Return how often a host that never answers is asked before it counts as lost."""
     world = World(plan(three_rings(), SIX), lost_in(stage, 10_000))
     world.run()
     first = [s for e in world.executors for s in e.started if s.stage is stage]

@@ -16,7 +16,8 @@ from patchctl.rollout.view import RunView
 
 
 def halted(stage: Stage = Stage.PREFLIGHT, *hosts: str) -> World:
-    """A run that halted in staging, where s1 (or these hosts) failed at the stage and is mended."""
+    """Return a run that halted in staging, where s1 (or these hosts) failed at the stage and was
+    repaired."""
     world = World(plan(three_rings(), SIX), fails(stage, *(hosts or ("s1",))))
     assert world.run().state is RunState.HALTED
     world.script = all_well
@@ -31,7 +32,7 @@ def retried(world: World, *hosts: str) -> RunView:
 
 
 def transactions(world: World, host: str) -> list[str]:
-    """The ids of the host's transactions, in their order."""
+    """Return the ids of the host's transactions, in their order."""
     moves = [e.event for e in world.entries if isinstance(e.event, HostMoved)]
     return list(dict.fromkeys(m.transaction for m in moves if m.host == host and m.transaction))
 
@@ -170,7 +171,7 @@ def test_a_run_that_was_called_off_is_not_tried_again() -> None:
 
 
 def asks_in_retry(world: World, kind: CommandKind) -> Script:
-    """All hosts are well; during the retry an operator sends this command."""
+    """A world where all hosts succeed, and an operator sends this command during the retry."""
 
     def script(host: str, stage: Stage, _: int) -> Behaviour:
         if stage is Stage.APPLY and not world.mailbox.commands:

@@ -62,7 +62,7 @@ def test_a_workspace_is_not_begun_twice(tmp_path: Path, name: str) -> None:
 
 
 class TestLivingRepository:
-    """An existing inventory of an Ansible user stays as it is."""
+    """The existing inventory of an Ansible user is not changed."""
 
     def begun(self, root: Path, *there: str, named: Sequence[str] = ()) -> list[str]:
         for name in there:

@@ -1,4 +1,4 @@
-"""Messages of Ansible and ssh become plain words and codes."""
+"""Translate messages of Ansible and ssh to plain words and codes."""
 
 import re
 from typing import Any

@@ -1,7 +1,7 @@
-"""Running a playbook: answers host by host, and nothing left behind.
+"""Run a playbook: each host answers by itself, and nothing is left on disk or running.
 
-The hosts here are this machine (`ansible_connection: local`), so Ansible is real and ssh is not;
-what needs a network is in tests/integration.
+The hosts here are this machine (`ansible_connection: local`): Ansible is real, ssh is not used.
+Tests that need a network are in tests/integration.
 """
 
 import base64
@@ -57,7 +57,7 @@ def inventory(*hosts: str, **variables: Any) -> dict[str, Any]:
 
 
 class Desk:
-    """A workspace with one playbook whose script the test gives."""
+    """A workspace with one playbook, whose script the test gives."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -253,7 +253,7 @@ def _sleeps(process: ProcessIdentity) -> bool:
 
 
 def _arguments(pid: int) -> bytes:
-    """Empty where the process has just ended."""
+    """Return the arguments; "" where the process has just ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

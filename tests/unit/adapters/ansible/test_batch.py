@@ -1,4 +1,4 @@
-"""One worker that asks job after job: Ansible is real, and a shell here replaces ssh."""
+"""One worker runs job after job. Ansible is real, and a local shell replaces ssh."""
 
 import os
 import signal
@@ -52,7 +52,7 @@ exec /bin/sh -c "$word"
 
 
 class Hosts:
-    """A desk whose hosts are asked together; `ask` gives their answers as they come."""
+    """A desk whose hosts one worker asks; `ask` yields their answers as they come."""
 
     def __init__(self, root: Path) -> None:
         self.desk = Desk(root)
@@ -92,7 +92,7 @@ class Hosts:
         return self.answers.get(timeout=30)
 
     def all(self) -> dict[str, Answer]:
-        """The answers of one job, and that it ended."""
+        """Return the answers of one job, and that it ended."""
         answers: dict[str, Answer] = {}
         while isinstance(answer := self.next(), Answer):
             answers[answer.host] = answer
@@ -283,7 +283,7 @@ class TestItsEnd:
 
 
 def _script_of(path: Path) -> tuple[str, str]:
-    """(script, carried) of the task of a role, each template without spaces."""
+    """Return (script, carried) of the task of a role, each template without spaces."""
     (task,) = (
         task["patch_script"] for task in yaml.safe_load(path.read_text()) if "patch_script" in task
     )

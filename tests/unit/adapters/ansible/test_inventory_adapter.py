@@ -1,4 +1,4 @@
-"""How ansible-inventory is run, and how its errors are shortened."""
+"""Run ansible-inventory, and shorten its errors."""
 
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class TestEnvironment:
 
 
 def complaint(name: str) -> str:
-    """What ansible-inventory printed about a source below /w, without colours."""
+    """Return what ansible-inventory printed about a source below /w, without colours."""
     return (DATA / f"{name}.txt").read_text()
 
 
@@ -54,7 +54,7 @@ def test_warnings_are_told_once() -> None:
 
 
 class TestBareFolders:
-    """A folder in which Ansible finds nothing to read is ignored, by its name."""
+    """A folder without anything that Ansible reads is ignored, by its name."""
 
     def made(self, root: Path, *names: str) -> None:
         for name in names:

@@ -1,4 +1,4 @@
-"""Readings of an inventory are kept while nothing that they depend on has changed."""
+"""The inventory cache is used while nothing that it depends on has changed."""
 
 import os
 from pathlib import Path

@@ -1,7 +1,8 @@
-"""Many hosts from one worker: what is sent when, what is kept, who hides nobody else.
+"""One worker asks many hosts: when it sends what, which results stay, and that a slow host delays
+no other.
 
-What stands for ssh here is a shell on this machine; that ssh is started as Ansible would do it is
-in tests/integration.
+A local shell replaces ssh here. That ssh is started as Ansible would start it is tested in
+tests/integration.
 """
 
 import json
@@ -29,7 +30,7 @@ HONEST = "HOST={host} exec /bin/sh -s --"
 
 
 def ask(output: Path, ways: dict[str, Any], *, at_once: int = 25, limit: float = 20) -> list[str]:
-    """The hosts that are left; what was said is in `output`."""
+    """Ask hosts and return those that remain; the output is in `output`."""
     ended = together.Ended(output)
     left: list[str] = []
 
@@ -56,7 +57,7 @@ def ask(output: Path, ways: dict[str, Any], *, at_once: int = 25, limit: float =
 
 
 def answers(output: Path, *hosts: str) -> dict[str, Answer]:
-    """The answers as patchctl reads them."""
+    """Return the answers as patchctl reads them."""
     inventory: dict[str, Any] = {"all": {"hosts": {host: {} for host in hosts}}}
     collector = Collector(Job(id="j", stage="work", inventory=inventory), output)
     return {answer.host: answer for answer in collector.batch_answers()}

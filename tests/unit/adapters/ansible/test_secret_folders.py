@@ -1,6 +1,6 @@
-"""Where the files lie that may hold a secret, and that nothing of them stays.
+"""Folders for files with secrets: where they are, and that they are removed.
 
-Ansible is real here, hosts are this machine; whole commands are in tests/integration.
+Ansible is real here, and the hosts are this machine; whole commands are in tests/integration.
 """
 
 import json
@@ -35,7 +35,7 @@ NO_SUCH_PROCESS = {"pid": 2**22 + 1, "pgid": 1, "start": 1}
 
 @pytest.fixture
 def in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A folder of this user alone, in memory, as XDG_RUNTIME_DIR is."""
+    """A folder of this user only, in memory, as XDG_RUNTIME_DIR is."""
     shared = Path("/dev/shm")
     if mounts.kind(shared) != "tmpfs":
         pytest.skip("this machine has no tmpfs at /dev/shm")
@@ -47,7 +47,7 @@ def in_memory(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A machine without a place in memory; temporary files lie here."""
+    """A machine without a folder in memory; its temporary files are here."""
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.setattr(memory, "_SHARED", tmp_path / "no-shm")
     monkeypatch.setattr(memory, "folders", list)
@@ -64,7 +64,7 @@ def desk(tmp_path: Path) -> Desk:
 
 
 def holding(*folders: Path, what: str = SECRET) -> list[Path]:
-    """Files below the places that have the secret in them."""
+    """Return the files below these folders that contain the secret."""
     paths = []
     for folder in folders:
         for top, _, names in os.walk(folder):
@@ -330,7 +330,7 @@ class TestAfterAKill:
 
 class TestTheSweep:
     def folder(self, parent: Path, **owner: Any) -> Path:
-        """One that a process of this user left, if `owner` says nothing else."""
+        """Make a folder that a process of this user left, or one of `owner`."""
         path = Path(tempfile.mkdtemp(prefix=f"patchctl-secrets-{os.geteuid()}-", dir=parent))
         fields = {**NO_SUCH_PROCESS, "boot_id": processes.boot_id(), **owner}
         (path / "owner").write_text(json.dumps(fields))
@@ -382,7 +382,7 @@ class TestTheSweep:
 
 
 class TestPasswordsForSsh:
-    """The shared memory by which Ansible hands one to ssh."""
+    """The shared memory in which Ansible gives ssh a password."""
 
     @pytest.fixture
     def segment(self) -> Iterator[Path]:
@@ -448,7 +448,7 @@ def _sleeps(process: ProcessIdentity) -> bool:
 
 
 def _arguments(pid: int) -> bytes:
-    """Empty where the process has just ended."""
+    """Return the arguments; "" where the process has just ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     except OSError:

@@ -1,4 +1,4 @@
-"""An operator's hook is checked before a host is drained for it."""
+"""Check the task file of an operator's hook before a host is drained."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Real processes at the same state database: each promise holds whatever their timing."""
+"""Real processes use one state database: each guarantee holds with any timing."""
 
 import multiprocessing
 import os
@@ -113,7 +113,7 @@ def append_many(pipe: Connection, file: Path, number: int) -> None:
 
 
 def append_for_ever(pipe: Connection, file: Path) -> None:
-    """Tell the pipe each sequence number once it is durable."""
+    """Append entries for ever; send each sequence number to the pipe once it is on disk."""
     with Database(file).open() as database:
         log = AuditWriter(AuditFiles(file.parent / "audit"), database)
         log.catch_up()

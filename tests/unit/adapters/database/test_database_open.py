@@ -1,4 +1,4 @@
-"""Opening the state: made privately, checked for its version, and clear about what is wrong."""
+"""Open the state: created for its owner only, checked for its version, with clear errors."""
 
 import ctypes
 import os
@@ -174,7 +174,7 @@ def tables(file: Path) -> set[str]:
 
 
 def shape(file: Path) -> dict[str, object]:
-    """Columns, keys and indexes of every table but Alembic's own."""
+    """Return columns, keys and indexes of each table but Alembic's own."""
     shape: dict[str, object] = {}
     with sqlite3.connect(file) as connection:
         for table in tables(file) - {"alembic_version"}:

@@ -1,4 +1,4 @@
-"""Packed lists of records: what was stored comes back, and any damage is noticed."""
+"""Packed lists of records: they are read as they were stored, and all damage is noticed."""
 
 import itertools
 import random
@@ -131,7 +131,7 @@ def new(tmp_path: Path) -> Callable[[], Path]:
 
 
 def fill(database: Database, fleet: Sequence[Sequence[HostFacts]]) -> list[list[str]]:
-    """A snapshot for each list of hosts; the digests of their facts."""
+    """Store a snapshot for each list of hosts; return the digests of their facts."""
     digests = []
     for index, some in enumerate(fleet):
         results = [ok(f"h{number}", host_facts) for number, host_facts in enumerate(some)]

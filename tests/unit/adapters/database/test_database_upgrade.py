@@ -1,7 +1,7 @@
-"""A state of an older patchctl: copied, then brought up in one step, or left as it was.
+"""A state of an older patchctl is copied and then upgraded in one step, or not changed at all.
 
-There is a chain of migrations to be tried that the project does not have yet, so the tests add
-theirs: 8001 makes a table and fills it from an old one, 8002 does what the test says.
+The project does not have a chain of migrations yet, so the tests add their own: 8001 makes a table
+and fills it from an old one, 8002 does what the test says.
 """
 
 import ctypes
@@ -44,7 +44,7 @@ Newer = Callable[[str], None]
 
 @pytest.fixture
 def newer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Newer:
-    """Makes this a patchctl of schema 8002, whose last migration does what is given."""
+    """Make this a patchctl of schema 8002, whose last migration does what is given."""
     folder = tmp_path / "migrations"
     shutil.copytree(upgrade._MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     before = schema.VERSION
@@ -65,7 +65,7 @@ def old_state(file: Path, size: int = 3) -> Path:
 
 
 def content(file: Path) -> dict[str, list[tuple[object, ...]]]:
-    """Every table's rows."""
+    """Return the rows of each table."""
     with sqlite3.connect(file) as connection:
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         return {name: connection.execute(f"SELECT * FROM {name}").fetchall() for (name,) in names}

@@ -1,4 +1,4 @@
-"""Migration of a state of schema 0001, where every host's list was JSON of its own, to records."""
+"""Migrate a state of schema 0001, where each host's list was JSON of its own, to records."""
 
 import sqlite3
 import zlib
@@ -41,7 +41,7 @@ FLEET += [replace(facts(boot="bare"), packages=()), replace(facts(), packages=PA
 
 @pytest.fixture
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state as patchctl of schema 0001 wrote it: the fleet seen twice, a plan, a run."""
+    """A state that a patchctl of schema 0001 wrote: two snapshots of the fleet, a plan, a run."""
     path = tmp_path / "state.db"
     with sqlite3.connect(path) as connection:
         connection.execute("CREATE TABLE alembic_version (version_num VARCHAR(32) PRIMARY KEY)")
@@ -87,7 +87,7 @@ def rows(file: Path) -> dict[str, list[tuple[object, ...]]]:
 
 
 def used(file: Path) -> int:
-    """Bytes of the pages that hold something."""
+    """Return the number of bytes in used pages."""
     with sqlite3.connect(file) as connection:
         pages, size, free = (
             connection.execute(f"PRAGMA {name}").fetchone()[0]

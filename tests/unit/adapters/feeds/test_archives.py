@@ -1,4 +1,4 @@
-"""Archives from strangers: what is read, what is refused, and that nothing grows without end."""
+"""Untrusted archives: which members are read, which are refused, and limits of memory and size."""
 
 import bz2
 import gzip
@@ -26,7 +26,7 @@ SMALL = Limits(member_bytes=MB, total_bytes=2 * MB, members=10, ratio=50)
 
 
 def contents(path: Path, limits: Limits | None = None) -> dict[str, bytes]:
-    """Place below the path -> content of every member."""
+    """Return path below the folder -> content, for each member."""
     by_path = {}
     for archive in archives(path, limits):
         for member in archive.members() if isinstance(archive, Archive) else ():
@@ -160,7 +160,7 @@ def test_what_is_not_there_or_no_file_is_told(tmp_path: Path) -> None:
 
 
 def bomb(folder: Path, kind: str) -> Path:
-    """40 MB of zeros in about 40 kB."""
+    """Return 40 MB of zeros, compressed to about 40 kB."""
     path, zeros = folder / "bomb", bytes(40 * MB)
     if kind == "zip":
         return zipped(path, {"a": zeros})

@@ -1,4 +1,4 @@
-"""The store of feeds: whole or not at all, read by part, merged, damaged, killed."""
+"""The feed store: changes are atomic, reads are partial, and damage and kills are survived."""
 
 import os
 import shutil
@@ -54,7 +54,7 @@ def store(tmp_path: Path) -> FeedStore:
 
 
 def again(store: FeedStore) -> FeedStore:
-    """As the next process sees it."""
+    """Open the store again, as the next process does."""
     return FeedStore(store._folder, lambda: NOW * 1000)
 
 
@@ -239,11 +239,11 @@ def test_the_digest_changes_with_the_content_only(store: FeedStore) -> None:
 
 
 class Killed(BaseException):
-    """Nothing of the store catches it, as nothing survives SIGKILL."""
+    """Raised instead of SIGKILL; nothing of the store catches it."""
 
 
 class Dying:
-    """Lets so many calls through; the process dies in the next one, after it `acts` or before."""
+    """Allows so many calls; the process dies in the next one, before or after it `acts`."""
 
     def __init__(self, real: Callable[..., Any], calls: int, *, acts: bool) -> None:
         self._real, self._left, self._acts = real, calls, acts
@@ -258,7 +258,7 @@ class Dying:
 
 
 def as_method(call: Dying) -> Callable[..., Any]:
-    """A plain function, so that a class binds it."""
+    """Wrap a function so that a class binds it as a method."""
     return lambda *args, **kwargs: call(*args, **kwargs)
 
 

@@ -1,4 +1,4 @@
-"""One name for each release, whatever a feed calls it."""
+"""Each release has one name, whatever name a feed uses."""
 
 import pytest
 

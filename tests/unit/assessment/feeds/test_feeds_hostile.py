@@ -1,4 +1,4 @@
-"""Feeds from strangers: broken ones, hostile ones, and wholly wrong files."""
+"""Untrusted feeds: broken ones, hostile ones, and files that are no feeds."""
 
 import gzip
 import tracemalloc
@@ -21,7 +21,7 @@ ALMA = (FEEDS / "osv-alma.json").read_bytes()
 
 @contextmanager
 def at_most(size: int) -> Iterator[None]:
-    """Python's own memory stays below a size in bytes."""
+    """Check that Python's own memory stays below a size in bytes."""
     tracemalloc.start()
     try:
         yield
@@ -197,7 +197,7 @@ LOOSE = settings(
 
 
 def survives(path: Path) -> None:
-    """Records, or one line that says what is wrong."""
+    """Return the records, or the one line that says what is wrong."""
     try:
         everything(path)
     except PatchctlError as error:

@@ -1,4 +1,4 @@
-"""How publishers lay their records out: all of these are one feed."""
+"""Publishers arrange records in different ways: all of these are read as the same feed."""
 
 import gzip
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""OSV's `versions` beside ranges: what either names is affected."""
+"""OSV's `versions` beside ranges: a version in either of them is affected."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""OSV records of each vendor to advisories."""
+"""Read the OSV records of each vendor as advisories."""
 
 import pytest
 from feed_world import advisory

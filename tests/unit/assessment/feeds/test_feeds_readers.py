@@ -1,4 +1,4 @@
-"""Every format besides OSV: what its records mean, and which of them are refused."""
+"""All formats besides OSV: the meaning of their records, and which records are refused."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Every published file is read whole, with the counts that its README states."""
+"""Each published file is read completely, with the counts that its README states."""
 
 import time
 import tracemalloc

@@ -1,4 +1,4 @@
-"""What comes of matching: actions, gates, exceptions, explanations, and JSON for scripts."""
+"""The result of matching: actions, gates, exceptions, explanations, and JSON for scripts."""
 
 import json
 

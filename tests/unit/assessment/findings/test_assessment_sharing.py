@@ -1,4 +1,4 @@
-"""What a fleet shares changes no result: a host has the findings that it has alone."""
+"""Sharing data in a fleet changes no result: a host has the same findings as alone."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -20,7 +20,7 @@ ALMA = "AlmaLinux:8"
 
 
 def world() -> World:
-    """Two CVEs in common, one source that shares a CVE with another, a module, a kernel."""
+    """A world with two common CVEs, a source that shares a CVE with another, a module, a kernel."""
     stream = {"title": "Important: ruby:2.5 security update"}
     return World().add(
         advisory("A-1", "CVE-2026-1", by_source(ALMA, "ssl", "0:3-1")),
@@ -68,7 +68,7 @@ Fleet = list[tuple[HostFacts, Context]]
 
 
 def prioritised(threat: Threat, context: Context) -> Priority:
-    """Scores that tie and differ, dates that are there and not."""
+    """Set scores that are equal and different, and dates that exist and are missing."""
     number = int(threat.cve.rpartition("-")[2])
     return Priority(
         decision=(Decision.ACT, Decision.SCHEDULED)[number % 2],
@@ -78,7 +78,7 @@ def prioritised(threat: Threat, context: Context) -> Priority:
 
 
 def waiver(host: HostInput, cve: str, names: object, exploited: bool) -> Waived | None:
-    """An exception on every other host, for two CVEs, of which one holds no more."""
+    """An exception for each second host and two CVEs; for one of the CVEs it has ended."""
     if not host.name.endswith(("0", "2", "4")) or cve not in ("CVE-2026-1", "CVE-2026-2"):
         return None
     return Waived("EX-1", cve == "CVE-2026-1", "said")

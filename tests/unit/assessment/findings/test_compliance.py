@@ -1,4 +1,4 @@
-"""Is a host as promised: versions, what runs, CVEs that were to go. By what discovery saw."""
+"""Compare a host's facts with the expected state: versions, running code, removed CVEs."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""Exceptions on findings: which fits, when it holds no more, and what check tells."""
+"""Exceptions on findings: which one fits, when it ends, and what `check` reports."""
 
 from typing import Any
 

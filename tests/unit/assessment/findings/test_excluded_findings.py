@@ -1,4 +1,4 @@
-"""Findings under an exclusion stay open and overdue; the rule is told wherever they are."""
+"""Findings under an exclusion stay open and overdue, and each view of them names the rule."""
 
 from collections.abc import Sequence
 
@@ -30,7 +30,7 @@ SAID = "policy.exclude[0] of dba until 2027-01-31: certified"
 
 
 def late(threat: Threat, context: Context) -> Priority:
-    """Everything was due a month ago."""
+    """All findings were due a month ago."""
     return Priority(decision=Decision.SCHEDULED, due=LATE, score=1)
 
 

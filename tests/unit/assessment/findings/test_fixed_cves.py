@@ -1,4 +1,4 @@
-"""Which CVEs a transaction removes, judged by the rule that finds them."""
+"""Which CVEs a transaction removes, decided by the same rule as findings."""
 
 import random as stdlib
 

@@ -1,4 +1,4 @@
-"""Fixed on disk, not in memory: what processes still run of packages that were replaced."""
+"""Processes that still run the old code of packages that were updated."""
 
 from assessment_world import World, advisory, by_binary, by_source, facts, package
 from msgspec import structs

@@ -1,4 +1,4 @@
-"""Builds of one source that look alike: counters behind a module's tag, rebuilds for several minor
+"""Builds of one source that look alike: counters after a module's tag, rebuilds for several minor
 releases, binaries with versions of their own, Amazon's extras."""
 
 import pytest

@@ -1,7 +1,7 @@
-"""Which advisory speaks of which package, as cases: each tells a host, feeds and what is right.
+"""Match advisories with packages by cases: each has a host, feeds and the expected findings.
 
-The project's own stand in `tests/data/matching/`. `PATCHCTL_TEST_DATA` names the folder of public
-data, which holds others.
+The project's own cases are in `tests/data/matching/`. `PATCHCTL_TEST_DATA` names the folder of
+public data, which has more.
 """
 
 import json
@@ -74,7 +74,7 @@ def test_the_name_of_a_case_is_its_own() -> None:
 
 
 def shared() -> list[Path]:
-    """Cases with an answer; the others are about feeds that are refused."""
+    """Return the cases with an answer; the others are about refused feeds."""
     return sorted(path.parent for path in SHARED.glob("*/expected.json"))
 
 

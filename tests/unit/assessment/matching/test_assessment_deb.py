@@ -1,4 +1,4 @@
-"""Matching on Debian and Ubuntu: every trap of their data has a test."""
+"""Matching on Debian and Ubuntu: a test for each known difficulty of their data."""
 
 from typing import Any
 

@@ -1,6 +1,5 @@
-"""Whole histories of packages, in which it is known of each build whether it has a fix: matching
-must say the same of every build, beside all that a vendor published on the way.
-"""
+"""Made-up histories of packages in which each build is known to have a fix or not: matching must
+give the same result for each build, with all advisories of that history."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ Truth = tuple[Told, set[str]]
 
 
 def differences(world: World, truths: Sequence[Truth]) -> list[str]:
-    """Where a host has other CVEs than it truly has."""
+    """Return where a host's CVEs differ from the true ones."""
     hosts: list[HostFacts] = [host_of(description) for description, _ in truths]
     cves_by_host = [
         {finding.cve for finding in findings} for _, findings in world.assessor(*hosts).findings()
@@ -45,9 +44,9 @@ CHANNELS = ("rhel_eus", "rhel_e4s", "rhel_tus", "rhel_aus")
 
 @dataclass(frozen=True)
 class Fault:
-    """A CVE that the main stream fixed while `current` was its minor release: at once in an update
-    of it, or with the next minor release. `branches` are the minor releases whose extended branches
-    got the fix too."""
+    """A CVE that the main stream fixed while `current` was its minor release: in an update of that
+    release, or with the next one. `branches` are the minor releases whose extended branches got the
+    fix too."""
 
     cve: str
     current: int
@@ -65,8 +64,8 @@ class Fault:
 
 
 def build(minor: int, step: int) -> str:
-    """What a minor release came with (0), the main stream's updates of it (1, 2) and those of its
-    extended branch (3, 4)."""
+    """Return a build: the first one of a minor release (0), updates of it in the main stream (1,
+    2), and those in its extended branch (3, 4)."""
     return f"1:7.61.1-{10 + minor}.el8" + (f"_{minor}.{step}" if step else "")
 
 
@@ -81,7 +80,7 @@ def faults() -> list[Fault]:
 
 
 def streams(fault: Fault) -> list[str]:
-    """What Red Hat says of each stream that got the fix."""
+    """Return Red Hat's data for each stream that got the fix."""
     return [
         f"Red Hat:enterprise_linux:8::baseos | webget | {fault.fixed_in_main()}",
         *(
@@ -92,7 +91,7 @@ def streams(fault: Fault) -> list[str]:
 
 
 def red_hat(*, together: bool) -> list[dict[str, object]]:
-    """One advisory for all streams, or one for each."""
+    """Return one advisory for all streams, or one for each stream."""
     if together:
         return [
             {"id": f"RHSA-2025:{number}", "cves": [fault.cve], "affected": streams(fault)}
@@ -132,8 +131,8 @@ FORMS += ["1.{0}+dfsg-{1}", "1.{0}~rc1-{1}", "1.4-{2}"]
 
 @dataclass(frozen=True)
 class Flaw:
-    """A CVE that unstable fixed with a version of this number; `updated` are the releases that came
-    without the fix, and got it with their second update."""
+    """A CVE that unstable fixed in a version with this number. `updated` are the releases that
+    began without the fix, and got it with their second update."""
 
     cve: str
     fixed: int
@@ -145,7 +144,8 @@ class Flaw:
 
 
 def came_with(release: int) -> int:
-    """Unstable's versions are numbered; each release leaves it with every third of them."""
+    """Return the version with which a release began: each release takes every third version of
+    unstable."""
     return (release - 10) * 3 - 1
 
 
@@ -163,7 +163,7 @@ def flaws() -> list[Flaw]:
 
 @dataclass(frozen=True)
 class Debian:
-    """A package whose versions have one form."""
+    """A package whose versions all have the same form."""
 
     form: str
 
@@ -171,7 +171,7 @@ class Debian:
         return self.form.format(number // 3 + 11, number % 3 + 1, number + 1)
 
     def update(self, release: int, step: int) -> str:
-        """An update of a stable release, 0 for what it came with."""
+        """Return an update of a stable release; 0 is the version with which it began."""
         return self.version(came_with(release)) + (f"+deb{release}u{step}" if step else "")
 
     def tracker(self) -> dict[str, dict[str, dict[str, str]]]:
@@ -191,20 +191,21 @@ class Debian:
         return words_by_suite
 
     def of_unstable(self) -> Iterator[Truth]:
-        """Packages of unstable and testing on every release that is older."""
+        """Packages of unstable and testing on each older release."""
         for release, number in product(RELEASES, range(12)):
             if number > came_with(release):
                 truth = {flaw.cve for flaw in flaws() if number < flaw.fixed}
                 yield on_debian(release, self.version(number), truth)
 
     def of_releases(self) -> Iterator[Truth]:
-        """Every release's packages on every release."""
+        """Packages of each release on each release."""
         for release, other, step in product(RELEASES, RELEASES, range(4)):
             truth = {flaw.cve for flaw in flaws() if flaw.is_in(other, step)}
             yield on_debian(release, self.update(other, step), truth)
 
     def of_backports(self) -> Iterator[Truth]:
-        """Backports of the next release, on the release that they are for and on the next one."""
+        """Backports of the next release, on the release that they are built for and on the next
+        one."""
         for release, step, upgraded, rebuilt in product((11, 12), range(4), (0, 1), (1, 2)):
             version = f"{self.update(release + 1, step)}~bpo{release}+{rebuilt}"
             truth = {flaw.cve for flaw in flaws() if flaw.is_in(release + 1, step)}
@@ -231,7 +232,7 @@ KERNELS = [
 
 
 def kernel(version: str, source: str) -> HostFacts:
-    """A host of Debian 12 whose kernel is of a source that writes its version in its own way."""
+    """Return a host of Debian 12 whose kernel's source writes its version in a form of its own."""
     own = version if source == "linux" else "+".join(version.rsplit("-", 1))
     package = f"linux-image-6.1.0-38-amd64 {version} amd64 {source} {own}"
     return host_of({"os": "debian 12", "running": "6.1.0-38-amd64", "packages": [package]})
@@ -255,10 +256,10 @@ def test_a_signed_kernel_has_what_its_source_has(tmp_path: Path) -> None:
 
 @dataclass(frozen=True)
 class Line:
-    """One flavour of a package: its builds, oldest first, of which the last one may have a fix.
+    """One flavour of a package: its builds, oldest first; the last one may have a fix.
 
-    `packages` are a host's in the words of `assessment_cases`, `listed` an advisory's, where `{}`
-    stands for the version. `running` is what `uname -r` says of a kernel.
+    `packages` are a host's in the form of `assessment_cases`, `listed` are an advisory's, where
+    `{}` stands for the version. `running` is the output of `uname -r` for a kernel.
     """
 
     name: str
@@ -350,7 +351,7 @@ UBUNTU = tuple(
 
 
 def subsets(lines: Sequence[Line]) -> Iterator[tuple[str, frozenset[Line]]]:
-    """A CVE for each set of lines that fixed it; the others never had it."""
+    """Return a CVE for each set of lines that fixed it; the other lines never had it."""
     for number, chosen in enumerate(product((True, False), repeat=len(lines))):
         some = frozenset(line for line, has in zip(lines, chosen, strict=True) if has)
         yield f"CVE-2025-{30000 + number}", some
@@ -374,7 +375,7 @@ def hosts_of(lines: Sequence[Line], os: str) -> Iterator[Truth]:
 
 
 def updates(lines: Sequence[Line], release: str) -> list[dict[str, object]]:
-    """An update for each line of each CVE."""
+    """Return an update for each line of each CVE."""
     return [
         {
             "id": f"FIX-{cve}-{line.name}",
@@ -421,7 +422,7 @@ PRO = ("1.6-2ubuntu3+esm1", "1.6-2ubuntu3.1+esm1", "1.6-2ubuntu3.1+esm2", "1.6-2
 
 
 def pro_entries() -> Iterator[tuple[str, str, list[str]]]:
-    """A CVE that Pro alone fixed, in each of its builds: (cve, fix, what the entry says)."""
+    """Return a CVE that only Pro fixed, in each of its builds: (cve, fix, what the entry says)."""
     for number, (fixed, stated) in enumerate(product(PRO, (True, False))):
         plain = ["Ubuntu:22.04:LTS | jsonq |"] if stated else []
         entry = [*plain, f"Ubuntu:Pro:22.04:LTS | jsonq | {fixed}"]

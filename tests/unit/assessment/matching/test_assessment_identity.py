@@ -1,4 +1,4 @@
-"""Several records of one advisory: none makes another vanish, each package is weighed by itself."""
+"""Several records of one advisory: no record hides another, and each package is judged alone."""
 
 from assessment_world import World, advisory, by_binary, by_source, facts, package
 
@@ -31,14 +31,14 @@ def host(*packages: str, arch: str = "x86_64", system: str = ALMA) -> HostFacts:
 
 
 def fixes(host: HostFacts, *held: Held) -> dict[str, str | None]:
-    """CVE -> the fixed version that a host finds in these records."""
+    """Return CVE -> the fixed version that a host gets from these records."""
     world = World()
     world.held += held
     return {cve: finding.fixed for cve, finding in world.findings(host).items()}
 
 
 def counted(*held: Held, arches: tuple[str, ...] = ("x86_64",)) -> dict[str, list[tuple[str, str]]]:
-    """Feed -> (package and architecture, fixed) of what it is used for."""
+    """Return feed -> (package and architecture, fixed) of the records that are used."""
     fixes_by_feed: dict[str, list[tuple[str, str]]] = {}
     for record in reconcile(held, arches):
         for affected in record.advisory.affected:

@@ -1,4 +1,4 @@
-"""Which release a host is of, in whatever words its system or an inventory says it."""
+"""Find the release of a host from its system or from the words of an inventory."""
 
 import pytest
 from assessment_world import World, advisory, by_source, facts, package

@@ -1,4 +1,4 @@
-"""Matching over AlmaLinux's real feed: every advisory finds what is older, and nothing that is not.
+"""Match AlmaLinux's real feed: each advisory finds all older packages and no others.
 
 `PATCHCTL_TEST_DATA` names the folder of public data.
 """
@@ -47,8 +47,8 @@ def advisories() -> list[Advisory]:
 
 @pytest.fixture(scope="module")
 def some(advisories: list[Advisory]) -> list[Advisory]:
-    """One in twenty with CVEs, and those with traps of their own: a world for each takes its time,
-    and all of them take two minutes."""
+    """Return each twentieth advisory with CVEs, and those with special difficulties: each needs a
+    world of its own, and all together would take two minutes."""
     known = [
         advisory for advisory in advisories if advisory.cves and advisory.id not in TWO_FLAVOURS
     ]
@@ -63,7 +63,7 @@ def host(packages: Iterable[Package]) -> HostFacts:
 
 
 def installed(advisory: Advisory, *, older: bool) -> Iterator[Package]:
-    """Every package of an advisory at its fix, or just below it."""
+    """Return each package of an advisory at its fix, or just below it."""
     label = min(in_title(advisory.title), default="")
     for affected in advisory.affected:
         version = affected.fixed

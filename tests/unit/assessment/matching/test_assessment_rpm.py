@@ -1,4 +1,4 @@
-"""Matching on rpm's distributions: every trap of their data has a test."""
+"""Matching on rpm's distributions: a test for each known difficulty of their data."""
 
 from assessment_world import World, advisory, by_binary, by_source, facts, package
 from msgspec import structs

@@ -1,4 +1,4 @@
-"""What Debian's versions say of themselves, and which release a version is from."""
+"""Read Debian's versions: what a version shows, and which release it is from."""
 
 import re
 

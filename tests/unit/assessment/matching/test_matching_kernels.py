@@ -1,4 +1,4 @@
-"""Which source a kernel's image is from, where an inventory does not say."""
+"""Find the source of a kernel's image where an inventory does not name it."""
 
 import pytest
 from assessment_world import World, advisory, by_source, facts, package

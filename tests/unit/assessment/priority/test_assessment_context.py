@@ -1,4 +1,4 @@
-"""Exposure, criticality and environment of a host: declared, or seen by discovery."""
+"""Exposure, criticality and environment of a host: declared, or found by discovery."""
 
 import pytest
 from msgspec import structs

@@ -1,4 +1,4 @@
-"""Decisions, due dates and reasons, profile by profile, and what must never happen."""
+"""Decisions, due dates and reasons for each profile, and results that must never occur."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The decision tables: rows of the published ones, and what every such table must keep."""
+"""The decision tables: rows of the published tables, and properties of each table."""
 
 import csv
 from itertools import product

@@ -1,4 +1,4 @@
-"""Alpine's order: that of apk-tools 2, with the hashes of 3."""
+"""Alpine's version order: that of apk-tools 2, with the hashes of 3."""
 
 import itertools
 

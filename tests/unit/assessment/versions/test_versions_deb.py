@@ -1,4 +1,4 @@
-"""dpkg's order."""
+"""dpkg's version order."""
 
 import itertools
 import shutil

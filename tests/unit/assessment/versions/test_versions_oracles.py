@@ -1,7 +1,7 @@
-"""Every order: the published test files, and what makes it an order at all.
+"""All version orders: the published test files, and the properties of an order.
 
-The files are not part of this repository: PATCHCTL_TEST_DATA names the folder that has
-`versions/`; without it, `shared/data` beside the checkout.
+The files are not part of this repository: PATCHCTL_TEST_DATA names the folder that has `versions/`;
+without it, `shared/data` beside the checkout is used.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""rpm's order."""
+"""rpm's version order."""
 
 import itertools
 from collections.abc import Iterator

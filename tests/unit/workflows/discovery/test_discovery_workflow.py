@@ -22,7 +22,7 @@ NOW_MS = 1795437190_000
 
 
 class Clock:
-    """A clock that goes on by one second at each call."""
+    """A clock that moves by one second at each call."""
 
     def __init__(self) -> None:
         self.ms = NOW_MS

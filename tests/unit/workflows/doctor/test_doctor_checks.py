@@ -36,7 +36,7 @@ DISK = FileSystem(mount="/", kind="ext4", size_kib=9**9, free_kib=9**8, free_ino
 
 
 def facts(**other: object) -> HostFacts:
-    """The checks of a host that is well except for `other`."""
+    """Return the checks of a host that is healthy except for `other`."""
     sound = {
         "clock_skew_s": 0, "competing_updaters": (), "package_lock_held": False, "notes": (),
         "file_systems": (DISK,),

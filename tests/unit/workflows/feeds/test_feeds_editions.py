@@ -74,7 +74,7 @@ class Desk:
         return FeedStore(self.root / "ws" / ".patchctl" / "feeds")
 
     def held(self) -> dict[str, list[str]]:
-        """Feed -> the packages of its advisories."""
+        """Return feed -> the packages of its advisories."""
         return {
             info.name: [
                 affected.name for advisory in self.all(info.name) for affected in advisory.affected

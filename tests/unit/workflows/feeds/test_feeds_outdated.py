@@ -29,7 +29,7 @@ UPDATE = "feeds were read by an older patchctl: `patchctl feeds update` mends os
 
 
 def age(root: Path) -> None:
-    """Leave the stored feeds as a patchctl wrote them that noted no reading."""
+    """Change the stored feeds to those of a patchctl that recorded no reading."""
     path = root / ".patchctl" / "feeds" / "index.json"
     index = json.loads(path.read_bytes())
     for feed in index["feeds"]:
@@ -39,7 +39,7 @@ def age(root: Path) -> None:
 
 @pytest.fixture
 def aged(site: Site, tmp_path: Path) -> Site:
-    """A site that has KEV and OSV's AlmaLinux from a server, read by an older patchctl."""
+    """A site with KEV and OSV's AlmaLinux from a server, read by an older patchctl."""
     (site.root / "inventory").rmdir()
     (tmp_path / "hosts.json").write_text(json.dumps(HOSTS))
     assert main(["-C", str(site.root), "discover", "--import", str(tmp_path / "hosts.json")]) == 0

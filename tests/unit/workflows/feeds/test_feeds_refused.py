@@ -122,7 +122,7 @@ def test_one_future_date_does_not_block_an_import(desk: Desk, tmp_path: Path) ->
 
 
 def damaged(path: Path, content: bytes) -> Path:
-    """A byte of the content is another one in the file, which was stored as it is."""
+    """Change a byte of the content in a file that stores it uncompressed."""
     raw = bytearray(path.read_bytes())
     at = raw.find(content)
     assert at > 0
@@ -251,7 +251,7 @@ def test_every_system_that_a_host_can_be_has_a_feed_that_is_held() -> None:
 
 
 def many_in_a_zip(path: Path, count: int) -> Path:
-    """Only the list of members, which is what a reader must not load."""
+    """Make only the list of members, because that is what a reader must not load."""
     header = b"PK\x01\x02" + bytes(24) + struct.pack("<HHH", 8, 0, 0) + bytes(12)
     directory = b"".join(header + b"%08d" % number for number in range(count))
     size, start = len(directory), 4

@@ -259,7 +259,7 @@ def test_a_feed_that_shrinks_is_refused_but_by_force(site: Site) -> None:
 
 
 class TestIncremental:
-    """OSV: modified_id.csv tells what changed, and the records come one by one."""
+    """OSV: modified_id.csv lists the changes, and the records are fetched one by one."""
 
     @pytest.fixture
     def alma(self, site: Site) -> Site:
@@ -356,7 +356,7 @@ def test_the_systems_of_the_known_hosts_decide_what_is_fetched(site: Site) -> No
 
 
 class TestStale:
-    """What `assess` is told before it works with old feeds."""
+    """What `assess` reports before it works with old feeds."""
 
     KEV = FeedInfo(name="kev", kind=FeedKind.KEV, entries=1, digest="", imported=0, dated=DAY)
 

@@ -60,7 +60,7 @@ def answer(*lines: str) -> str:
 
 
 class Runner:
-    """Hosts answer as they are told; others are not reached."""
+    """Hosts answer as the test says; other hosts are not reached."""
 
     def __init__(self, answers: Mapping[str, str]) -> None:
         self.answers = answers
@@ -92,7 +92,7 @@ class Site:
         self._root = root
 
     def update(self, answers: Mapping[str, str], *hosts: KnownHost) -> dict[str, FeedUpdate]:
-        """The results by feed."""
+        """Return the results by feed."""
         self.runner = Runner(answers)
         asked = hosts or (known("a", "base"),)
         feeds = Feeds(

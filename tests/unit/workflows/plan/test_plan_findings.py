@@ -85,7 +85,8 @@ def openssl(pending: Mapping[str, str] | None = None, *more: Package) -> HostFac
 
 
 def world(**fixed: str) -> World:
-    """`CVE_2024_1="openssl 3.0.9-1"`: fixed in that version; no version, no fix."""
+    """Make feeds: `CVE_2024_1="openssl 3.0.9-1"` is fixed in that version; without a version there
+    is no fix."""
     made = World()
     for name, text in fixed.items():
         cve = name.replace("_", "-")
@@ -95,7 +96,7 @@ def world(**fixed: str) -> World:
 
 
 def asked(*cves: str, decision: str | None = None, due: str | None = None) -> Selection:
-    """Numbers of real CVEs have four digits; those of these tests are shorter."""
+    """Return the CVE ids as selected: real ones have four digits, those here are shorter."""
     return structs.replace(by_findings((), decision, due), cves=cves)
 
 

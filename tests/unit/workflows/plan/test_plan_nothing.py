@@ -28,8 +28,8 @@ def nobody(snapshot: Snapshot) -> Parts:
 
 
 def made(known: HostFacts, *refused: RefusedHost, limit: Collection[str] | None = None) -> Made:
-    """A plan of all that is pending on the host, of which nothing is to be taken: no host is
-    resolved, no file fetched, nothing stored."""
+    """Plan all that is pending on the host, of which nothing may be taken: no host resolves a
+    transaction, no file is fetched, nothing is stored."""
     lists = (PackageLists(repository="http://deb.example bookworm", fetched=TAKEN),)
     taken = snapshot(host_result("h", msgspec.structs.replace(known, lists=lists)))
     maker = PlanMaker(

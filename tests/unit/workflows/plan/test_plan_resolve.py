@@ -39,7 +39,7 @@ class Hosts:
         self.asked: list[str] = []
 
     def run(self, job: Job, meanwhile: Callable[[], object] = list) -> Iterator[Answer]:
-        """One answer a host."""
+        """Return one answer for each host."""
         for host, payload in job.payloads.items():
             self.asked.append(payload)
             yield Answer(
@@ -63,7 +63,8 @@ def ask(hosts: Hosts) -> Resolution:
 
 
 def without_tzdata(number: int) -> str:
-    """As a host whose repository has no SHA-256 of tzdata, and the same when it must stay."""
+    """Return answers of a host whose repository has no SHA-256 of tzdata, first and when it must
+    stay."""
     if number == 0:
         return UNHASHED
     return "".join(

@@ -263,7 +263,7 @@ def test_a_checkout_of_somebody_else_vouches_where_the_workspace_is_trusted(root
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Path:
-    """A workspace whose only host would not answer, and the file of a plan from elsewhere."""
+    """A workspace with one host, which does not answer, and a plan file of another machine."""
     root = tmp_path / "work space"
     (root / "inventory").mkdir(parents=True)
     (root / "plans").mkdir()

@@ -34,7 +34,7 @@ COMMAND = "patchctl rollout start x.lock"
 
 
 class Seen:
-    """A sink that counts."""
+    """A sink that counts entries."""
 
     def __init__(self) -> None:
         self.entries: list[JournalEntry] = []
