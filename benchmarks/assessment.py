@@ -1,12 +1,12 @@
-"""Assessment of thousands of hosts against one whole distribution feed, cold.
+"""Measure the assessment of thousands of hosts against the feed of a whole distribution, cold.
 
-Hosts are made up from the real AlmaLinux 8 feed: source packages with all their binaries, each host
-with one of the last three versions of each, so that package lists differ and packages do not. The
-feed is read from PATCHCTL_TEST_DATA (../shared/data where it lies beside the checkout). No peer
-does the same, so the other size and the writing of `-o json` stand beside it. Both sizes have the
-same distinct packages, so matching them must take the same time. Beside them stands a fleet of as
-many hosts, whose running kernels have three thousand CVEs each (`bench_kernels`); its JSON would be
-forty GiB, so only the table is asked for.
+The hosts are made from the real AlmaLinux 8 feed: source packages with all their binaries, where
+each host has one of the last three versions of each. So package lists differ between hosts, but
+packages repeat. The feed is read from PATCHCTL_TEST_DATA (or from ../shared/data beside the
+checkout). No peer does the same work, so the comparison is another fleet size and the writing of
+`-o json`. Both sizes have the same distinct packages, so matching must take the same time. A
+further fleet of the same size has hosts whose running kernels have three thousand CVEs each
+(`bench_kernels`); its JSON would be forty GiB, so only the table is measured.
 """
 
 import itertools
@@ -57,7 +57,7 @@ _TITLE = re.compile(r"\w+: ([A-Za-z0-9_.+-]+) security")
 
 
 def sources() -> Iterator[tuple[str, list[str], list[str]]]:
-    """(source, its binaries, its newest versions) of the feed's plain advisories."""
+    """Yield (source, its binaries, its newest versions) of the feed's plain advisories."""
     names: dict[str, set[str]] = {}
     versions: dict[str, set[str]] = {}
     records = itertools.chain.from_iterable(feed.records() for feed in read(FEED))
@@ -76,8 +76,8 @@ def sources() -> Iterator[tuple[str, list[str], list[str]]]:
 
 @dataclass(frozen=True, kw_only=True)
 class Made:
-    """What hosts are made of: the feed to import, their system, and for each source package the
-    lists of binaries that a host may have of it."""
+    """The parts that hosts are made of: the feed to import, their system, and for each source
+    package the lists of binaries that a host may have of it."""
 
     feed: Path
     os: OsRelease
@@ -86,7 +86,7 @@ class Made:
 
 
 def almalinux(folder: Path) -> Made:
-    """Hosts of the real feed."""
+    """Return the parts of hosts with the real feed."""
     choices = [
         [tuple(_packages(source, binaries, version)) for version in versions]
         for source, binaries, versions in _chosen()
@@ -95,8 +95,8 @@ def almalinux(folder: Path) -> Made:
 
 
 def old_kernels(folder: Path) -> Made:
-    """Debian hosts with old kernels, and for the rest the same packages, their versions in Debian's
-    spelling; the feed is written into the folder."""
+    """Return the parts of Debian hosts with old kernels; the other packages are the same, with
+    versions in Debian's form. The feed is written into the folder."""
     chosen = [
         (source, binaries, [version.replace("_", ".") for version in versions])
         for source, binaries, versions in _chosen()
@@ -115,7 +115,7 @@ FLEETS = {"AlmaLinux": almalinux, "old kernels": old_kernels}
 
 
 def _chosen() -> Iterator[tuple[str, list[str], list[str]]]:
-    """Sources at random until their binaries are as many as a host has packages."""
+    """Yield random sources until they have as many binaries as a host has packages."""
     every, count = list(sources()), 0
     random.Random(1).shuffle(every)
     for source in every:
@@ -139,7 +139,8 @@ def _packages(
 
 
 def prepare(root: Path, hosts: int, fleet: str) -> int:
-    """A workspace with the feed and that many imported hosts; how many distinct packages."""
+    """Make a workspace with the feed and that many imported hosts; return the number of distinct
+    packages."""
     bench_world.write_workspace(root, 1)
     (root / "inventory" / "hosts.yml").write_text("all: {}\n")
     made = FLEETS[fleet](root)
@@ -178,7 +179,7 @@ def _hosts(made: Made, hosts: int) -> Iterator[HostResult]:
 
 
 def spent(words: Sequence[str | Path], out: Path) -> dict[str, float]:
-    """Run a command to its end. Raises RuntimeError where it fails."""
+    """Run a command to its end and return what it used. Raises RuntimeError where it fails."""
     began = time.monotonic()
     with out.open("wb") as target:
         process = subprocess.Popen(
@@ -197,7 +198,8 @@ def spent(words: Sequence[str | Path], out: Path) -> dict[str, float]:
 
 
 def matching(root: Path) -> dict[str, float]:
-    """An assessment in this process: CPU seconds within matching, and how often it was asked."""
+    """Run an assessment in this process; return the CPU seconds and the number of calls of
+    matching."""
     from patchctl.assessment.findings import fleet
     from patchctl.cli.caller import this_process
     from patchctl.wiring.assess import assess
@@ -220,8 +222,8 @@ def matching(root: Path) -> dict[str, float]:
 
 
 def measured(fleet: str, hosts: int, rounds: int, *, with_json: bool = True) -> dict[str, Any]:
-    """One fleet of one size: table and JSON, each a whole cold command; medians. Without JSON,
-    matching is looked at once: these are the long ones."""
+    """Measure one fleet of one size, table and JSON, each in a cold command; return medians.
+    Without JSON, matching is measured once, because these runs take long."""
     with tempfile.TemporaryDirectory() as folder:
         root, out = Path(folder), Path(folder) / "out"
         distinct = prepare(root, hosts, fleet)

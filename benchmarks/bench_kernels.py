@@ -1,10 +1,10 @@
-"""Debian 12 hosts whose running kernel has three thousand open CVEs, and the tracker that says so.
+"""Make Debian 12 hosts whose running kernel has three thousand open CVEs, and a tracker for them.
 
-Debian, since its tracker has an entry for every CVE of the kernel, so thousands of advisories apply
-to one package and are judged one by one; AlmaLinux 8 has eight hundred CVEs of its kernel in a
-hundred advisories. Kernels differ by version and flavour, and a newer one may wait for a reboot, so
-findings of one are not those of another. The entries are made up; their shape, the kernels' names
-and versions are Debian's.
+It is Debian because its tracker has an entry for each CVE of the kernel: thousands of advisories
+apply to one package and are judged one by one, while AlmaLinux 8 has eight hundred CVEs of its
+kernel in a hundred advisories. Kernels differ by version and flavour, and a newer one may wait for
+a reboot, so the findings of hosts differ. The entries are made up; their form, and the kernels'
+names and versions, are Debian's.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,8 +24,8 @@ _FIRST_FIX, _LAST_FIX = 82, 176
 
 
 def tracker(others: Sequence[tuple[str, list[str]]]) -> dict[str, Any]:
-    """The tracker's JSON, with the kernel's entries and one for every version but the first of
-    `others`, which are (source, its versions, oldest first)."""
+    """Return the tracker's JSON, with the kernel's entries and an entry for each version but the
+    first of `others`, which are (source, its versions, oldest first)."""
     entries: dict[str, Any] = {"linux": dict(_kernel_entries())}
     number = 0
     for source, versions in others:
@@ -57,7 +57,7 @@ def _kernel_entries() -> Iterator[tuple[str, Any]]:
 
 
 def _entry(**fixes: str) -> dict[str, Any]:
-    """Suites with the version that fixes, empty where none does."""
+    """Return the suites, each with the version that fixes, or "" where none does."""
     return {
         "description": "a fault of the kind that a benchmark needs",
         "releases": {
@@ -73,8 +73,8 @@ def _entry(**fixes: str) -> dict[str, Any]:
 
 
 def kernel(number: int) -> tuple[Kernel, tuple[Package, ...]]:
-    """The running kernel of the host of that number and the packages of its kernels. A quarter of
-    the hosts have a newer one installed and not booted."""
+    """Return the running kernel of the host of that number, and the packages of its kernels. A
+    quarter of the hosts have a newer one installed that has not been booted."""
     abi, upstream = list(OLD.items())[number % len(OLD)]
     flavour = FLAVOURS[number // len(OLD) % len(FLAVOURS)]
     kernels = [(abi, upstream)]

@@ -1,4 +1,4 @@
-"""A lab for one benchmark, and what is needed to reach its hosts without patchctl."""
+"""Start a lab for a benchmark, and reach its hosts with other tools than patchctl."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ _VENV = ROOT / "build" / "benchmarks"
 
 @dataclass(frozen=True, kw_only=True)
 class Fleet:
-    """A lab that is up, and a folder for what contestants write."""
+    """A running lab, and a folder for the files of contestants."""
 
     lab: Lab
     workspace: Path
@@ -32,7 +32,7 @@ class Fleet:
     forks: int
 
     def ssh(self, *, kex: bool = False) -> list[str]:
-        """Options of a plain ssh: no shared connections; `kex`: curve25519 only."""
+        """Return the options of a plain ssh without shared connections; `kex`: curve25519 only."""
         known = f'UserKnownHostsFile="{self.workspace / "known_hosts"}"'
         words = [
             "-p", "2222", "-i", str(self.workspace / "lab/id_ed25519"), "-o", known,
@@ -42,7 +42,7 @@ class Fleet:
         return [*words, "-o", KEX] if kex else words
 
     def parallel_ssh(self, remote: str, *, stdin: Path | None = None, kex: bool = False) -> Cost:
-        """`xargs -P` with one plain ssh a host; the output of each goes to a file."""
+        """Run `xargs -P` with one plain ssh for each host; the output of each goes to a file."""
         folder = Path(tempfile.mkdtemp(dir=self.scratch))
         hosts = folder.with_suffix(".hosts")
         hosts.write_text("\n".join(self.addresses) + "\n", encoding="utf-8")
@@ -57,14 +57,15 @@ class Fleet:
         return cost
 
     def patchctl(self, *words: str, kex: bool = False) -> Cost:
-        """One call of the command line."""
+        """Call the command line once."""
         return command([PATCHCTL, "-C", self.workspace, *words, *(CURVE25519 if kex else ())])
 
     def ansible(self, playbook: str, *options: str) -> Cost:
-        """`ansible-playbook` of a peer's playbook: same forks, pipelining, connections not kept.
+        """Run `ansible-playbook` with a peer's playbook: same forks, pipelining, no open
+        connections.
 
-        Its configuration is the one that a careful user has; every go begins without open
-        connections, as a run once a day does.
+        Its configuration is that of a careful user. Each run begins without open connections, like
+        a run once a day.
         """
         control = tempfile.mkdtemp(prefix="cp", dir="/tmp")
         environment = {
@@ -140,7 +141,8 @@ def pyinfra() -> Path:
 def fleet(
     hosts: int, forks: int, name: str, kept: str = "", image: str = "debian"
 ) -> Iterator[Fleet]:
-    """A lab of that many hosts of one image, removed at the end; `kept`: one that is up already."""
+    """A lab of that many hosts of one image, removed at the end. `kept` names a lab that already
+    runs."""
     with tempfile.TemporaryDirectory(prefix="patchctl-bench-") as folder:
         if not kept:
             up = [
@@ -170,9 +172,9 @@ def fleet(
 
 
 def with_python_apt(lab: Lab, folder: Path) -> None:
-    """Install python3-apt on every host: Ansible's fact and apt modules need it.
+    """Install python3-apt on each host, because Ansible's fact and apt modules need it.
 
-    Its packages come from this machine's own archive, so it must be what the hosts are, Debian 12.
+    The packages come from this machine's own archive, so it must have the hosts' system, Debian 12.
     """
     names = ["python3-apt", "python-apt-common", "distro-info-data"]
     done = subprocess.run(
@@ -193,5 +195,5 @@ def with_python_apt(lab: Lab, folder: Path) -> None:
 
 
 def addresses(lab: Lab) -> tuple[str, ...]:
-    """Where the hosts are reached, port 2222."""
+    """Return the addresses of the hosts, port 2222."""
     return tuple(host.address for host in lab.hosts())

@@ -1,4 +1,4 @@
-"""Thousands of hosts that do not exist: inventory, plan and facts, for engine and reading."""
+"""Make the inventory, plan and facts of thousands of hosts that do not exist."""
 
 import random
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ TAKEN = 1_760_000_000
 
 
 def write_workspace(root: Path, hosts: int) -> None:
-    """Settings and a static YAML inventory: 5 % staging, 1 % canary, the rest production."""
+    """Write settings and a static YAML inventory: 5 % staging, 1 % canary, the rest production."""
     (root / "inventory").mkdir(parents=True)
     (root / "patchctl.yml").write_text(
         "rings:\n" + "".join(f"  - {{name: {name}, promote: auto}}\n" for name in RINGS)
@@ -68,7 +68,8 @@ def _spread(hosts: int) -> dict[str, list[str]]:
 
 
 def plan(fleet: Fleet, now: int) -> Plan:
-    """Every host of the fleet, in waves of 500, twenty cohorts with thirty transitions each."""
+    """Return a plan of all hosts of the fleet: waves of 500, twenty cohorts, thirty transitions
+    each."""
     body = PlanBody(
         version=1,
         as_of=now,
@@ -138,7 +139,7 @@ def _cohort(number: int) -> Cohort:
 
 
 def snapshot(fleet: Fleet, packages: int) -> Snapshot:
-    """Facts of every host: each has its own identity and one of fifty package lists."""
+    """Return facts of all hosts: each has its own identity and one of fifty package lists."""
     chance = random.Random(1)
     lists = [tuple(_packages(packages, chance)) for _ in range(50)]
     return Snapshot(
@@ -164,7 +165,7 @@ def _packages(count: int, chance: random.Random) -> Iterator[Package]:
 
 
 def facts(number: int, packages: tuple[Package, ...]) -> HostFacts:
-    """A host that has these packages."""
+    """Return the facts of a host that has these packages."""
     return HostFacts(
         os=OsRelease(id="debian", version_id="12"),
         manager=PackageManager.APT,

@@ -1,8 +1,8 @@
-"""Discovery of lab hosts beside parallel ssh with the same script, plain Ansible and pyinfra.
+"""Compare discovery of lab hosts with parallel ssh of the same script, plain Ansible and pyinfra.
 
-Hosts are throw-away containers on this machine, so they and the controller share its cores: the
-ratios mean something, the seconds do not. Every go of the first tables begins without open
-connections; contestants take turns.
+Hosts are containers on this machine and share its cores with the controller, so only the ratios
+mean something, not the seconds. Each run of the first tables begins without open connections;
+contestants take turns.
 """
 
 import sys
@@ -53,14 +53,14 @@ PACKAGES = "sudo -n /bin/sh -s -- packages look"
 
 
 def script(lab: Fleet) -> Path:
-    """The script as the role sends it."""
+    """Return the script as the role sends it."""
     path = lab.scratch / "discover.sh"
     path.write_text("".join(part.read_text("utf-8") for part in PARTS_OF_SCRIPT), "utf-8")
     return path
 
 
 def everything(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
-    """All that `patchctl discover` learns, and stores, against plain parallel ssh."""
+    """Compare the whole of `patchctl discover`, which stores its results, with parallel ssh."""
     forks = ("--forks", str(lab.forks))
     return turns(
         {
@@ -78,7 +78,7 @@ def everything(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
 
 
 def stock(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
-    """Ansible's own fact modules: setup, package_facts, service_facts."""
+    """Measure Ansible's own fact modules: setup, package_facts, service_facts."""
     return turns(
         {
             "patchctl discover": lambda: lab.patchctl("-q", "discover", "--forks", str(lab.forks)),
@@ -95,7 +95,7 @@ def stock(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
 
 
 def package_list(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
-    """The package list alone, everybody with curve25519."""
+    """Measure the package list only; all contestants use curve25519."""
     program = Path(__file__).with_name("packages.py")
     words: list[str | Path] = [sys.executable, program, lab.workspace, str(lab.forks), "curve25519"]
     return turns(
@@ -111,8 +111,8 @@ def package_list(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
 
 
 def warm(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
-    """Again inside one process, over connections that are open: what a rollout's later looks
-    cost. The inventory is loaded already."""
+    """Measure a discovery inside one process, over open connections, as in a rollout. The inventory
+    is already loaded."""
     workspace = open_workspace(lab.workspace, this_process(), Access(forks=lab.forks))
     fleet = load(workspace).fleet
     with workspace.runner:
@@ -121,7 +121,7 @@ def warm(lab: Fleet, rounds: int) -> dict[str, list[Cost]]:
 
 
 def look(workspace: Workspace, fleet: Inventory) -> None:
-    """One discovery; RuntimeError where a host did not answer."""
+    """Run one discovery; raise RuntimeError where a host did not answer."""
     snapshot = discover(workspace, fleet, None, refresh=False, say=lambda line: None)
     failed = [host.name for host in snapshot.hosts if host.facts is None]
     if failed:
@@ -129,7 +129,7 @@ def look(workspace: Workspace, fleet: Inventory) -> None:
 
 
 def inside(workspace: Workspace, fleet: Inventory) -> Cost:
-    """One discovery in this process, and what it and its children cost."""
+    """Run one discovery in this process; return its cost, that of child processes included."""
     with adopting():
         before, began = usage(), time.monotonic()
         look(workspace, fleet)
@@ -145,7 +145,7 @@ PARTS: dict[str, tuple[str, Callable[[Fleet, int], dict[str, list[Cost]]]]] = {
 
 
 def aims(tables: dict[str, list[Any]]) -> list[dict[str, Any]]:
-    """The figures of the design, judged by medians."""
+    """Compare medians with the limits of the design."""
     by_name = {row.name: row for rows in tables.values() for row in rows}
 
     def times(name: str, other: str) -> float:
@@ -172,7 +172,7 @@ def aims(tables: dict[str, list[Any]]) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    """Run the parts that are asked for and print them."""
+    """Run the requested parts and print them."""
     parser = arguments(__doc__ or "", hosts=50, quick=12)
     parser.add_argument("--forks", type=int, default=25, help="hosts at once (%(default)s)")
     parser.add_argument("--part", choices=sorted(PARTS), action="append", help="only this table")

@@ -1,8 +1,8 @@
-"""A rollout over thousands of simulated hosts: the real state machine, journal, leases and audit.
+"""Measure rollouts over thousands of simulated hosts: real engine, journal, leases and audit.
 
-Each size runs in a process of its own, so that CPU and peak memory are its own. Hosts answer every
+Each size runs in a process of its own, for its own CPU time and peak memory. Hosts answer each
 stage with success after a second of virtual time; the journal is the SQLite file that a real run
-writes, on this machine's temporary folder.
+writes, in this machine's temporary folder.
 """
 
 import json
@@ -28,7 +28,8 @@ from patchctl.workflows.rollout.runs import Rollouts
 
 
 def one(root: Path, hosts: int) -> dict[str, Any]:
-    """A whole rollout in the workspace `root`; what it took without making inventory and plan."""
+    """Run a whole rollout in the workspace `root`; return its cost without that of inventory and
+    plan."""
     bench_world.write_workspace(root, hosts)
     fleet = load(open_workspace(root, this_process())).fleet
     clock = VirtualClock()
@@ -64,7 +65,7 @@ def _used() -> float:
 
 
 def main() -> int:
-    """A tenth of the hosts, then all; or one size where a child asks."""
+    """Measure a tenth of the hosts, then all; or one size in a child process."""
     parser = arguments(__doc__ or "", hosts=10_000, quick=1_000, rounds=1)
     parser.add_argument("--into", type=Path, metavar="DIR", help="one size alone, kept in DIR")
     args = parser.parse_args()

@@ -1,4 +1,4 @@
-"""What every benchmark shares: rounds that take turns, what a command costs, how it is printed."""
+"""Functions of all benchmarks: contestants take turns, the cost of commands, and their report."""
 
 import argparse
 import contextlib
@@ -25,7 +25,8 @@ _SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """One go: wall-clock seconds, and CPU seconds of the controller's processes (user + system).
+    """The cost of one run: wall-clock seconds, and CPU seconds of the controller's processes (user
+    + system).
 
     `peak_mib` is the largest resident size of one process; 0 where it was not measured.
     """
@@ -37,7 +38,7 @@ class Cost:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """One contestant's figures over all rounds; `against` is its median by the reference's."""
+    """A contestant's figures over all rounds; `against` is its median by the reference's median."""
 
     name: str
     rounds: int
@@ -54,10 +55,11 @@ Contestant = Callable[[], Cost]
 
 @contextlib.contextmanager
 def adopting() -> Iterator[None]:
-    """While measuring, be the parent of what children leave behind.
+    """Become, while measuring, the parent of processes that children leave behind.
 
-    ssh's connection sharing leaves a process in the background: its CPU would be nobody's. Not
-    longer: the container engine leaves processes too, with the CPU of what ran on hosts.
+    ssh's connection sharing leaves a process in the background, whose CPU would otherwise not be
+    counted. This ends after the measurement, because the container engine also leaves processes,
+    with the CPU of work on hosts.
     """
     prctl = ctypes.CDLL(None).prctl
     prctl(_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
@@ -79,9 +81,9 @@ def _cpu_of_children() -> float:
 
 
 def family() -> Iterator[tuple[int, float]]:
-    """The pid of each process that descends from this one and lives, with the CPU seconds of its
-    own and of its children that have ended. Hosts of a lab that was made here descend from this
-    one too, and are not meant: they have process ids of their own."""
+    """Yield (pid, CPU seconds) of each living process that descends from this one; children of it
+    that have ended are included. Hosts of a lab descend from this process too, but are left out:
+    they have process id namespaces of their own."""
     own = _process_ids("self")
     parents: dict[int, list[tuple[int, float]]] = {}
     for entry in Path("/proc").glob("[0-9]*/stat"):
@@ -99,14 +101,14 @@ def family() -> Iterator[tuple[int, float]]:
 
 
 def _process_ids(pid: int | str) -> str:
-    """The namespace of a process's ids; empty where it has ended."""
+    """Return the process id namespace of a process; "" where it has ended."""
     with contextlib.suppress(OSError):
         return str(Path(f"/proc/{pid}/ns/pid").readlink())
     return ""
 
 
 def accept() -> None:
-    """Wait until no worker of an earlier go lives: its end would be in somebody else's figure."""
+    """Wait until no worker of an earlier run lives, because its end would count for another one."""
 
     def is_worker(pid: int) -> bool:
         with contextlib.suppress(OSError):
@@ -119,8 +121,8 @@ def accept() -> None:
 
 
 def usage() -> float:
-    """CPU seconds of this process and of all that descend from it, also of those that still live:
-    a worker of patchctl stays for what is asked next."""
+    """Return the CPU seconds of this process and all its descendants, also of living ones: a worker
+    of patchctl stays for the next request."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     ended = _cpu_of_children()
     return used.ru_utime + used.ru_stime + ended + sum(seconds for _, seconds in family())
@@ -133,7 +135,7 @@ def command(
     cwd: Path | None = None,
     stdin: Path | None = None,
 ) -> Cost:
-    """Run a command to its end. Raises RuntimeError, with what it said, where it fails."""
+    """Run a command to its end. Raises RuntimeError with its output where it fails."""
     before, began = _cpu_of_children(), time.monotonic()
     with (stdin or Path(os.devnull)).open("rb") as given, adopting():
         done = subprocess.run(
@@ -154,10 +156,10 @@ def take_turns(
     between: Callable[[], None] = lambda: None,
     say: Callable[[str], None] = lambda line: print(line, file=sys.stderr, flush=True),
 ) -> dict[str, list[Cost]]:
-    """Every contestant once a round, each round beginning with another one.
+    """Run each contestant once in each round; each round begins with another contestant.
 
-    So whatever else the machine does hits all of them alike. `between` runs before each go and
-    is not measured.
+    So other load on the machine affects all of them equally. `between` runs before each run and is
+    not measured.
     """
     names = list(contestants)
     costs: dict[str, list[Cost]] = {name: [] for name in names}
@@ -172,7 +174,7 @@ def take_turns(
 
 
 def rows(costs: Mapping[str, Sequence[Cost]], reference: str, hosts: int) -> list[Row]:
-    """The table: medians, and ratios of medians and of minima to the reference's."""
+    """Return the table: medians, and ratios of medians and of minima to the reference's."""
     base = [cost.seconds for cost in costs.get(reference, ())]
     table = []
     for name, taken in costs.items():
@@ -202,7 +204,7 @@ def ratio(value: float, other: float) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on, and how busy it was."""
+    """Return what the figures were measured on, and how busy it was."""
     return {
         "cores": os.cpu_count(),
         "python": platform.python_version(),
@@ -212,7 +214,7 @@ def machine() -> dict[str, Any]:
 
 
 def arguments(text: str, *, hosts: int, quick: int, rounds: int = 3) -> argparse.ArgumentParser:
-    """The options that all benchmarks share; `args.hosts` is None where it was not given."""
+    """Return the options of all benchmarks; `args.hosts` is None where it was not given."""
     parser = argparse.ArgumentParser(
         description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -227,7 +229,7 @@ def arguments(text: str, *, hosts: int, quick: int, rounds: int = 3) -> argparse
 
 
 def how_many(args: argparse.Namespace) -> int:
-    """The number of hosts that was asked for."""
+    """Return the requested number of hosts."""
     return int(args.hosts or (args.few if args.quick else args.full))
 
 
@@ -270,6 +272,6 @@ def _table(lines: Sequence[Mapping[str, Any]]) -> None:
 
 
 def aim(text: str, figure: float, limit: float, *, at_least: bool = False) -> dict[str, Any]:
-    """One line of the verdict."""
+    """Return one line of the verdict."""
     reached = figure >= limit if at_least else figure <= limit
     return {"aim": text, "figure": figure, "limit": limit, "reached": reached}

@@ -1,9 +1,10 @@
-"""The package list of every host by patchctl's own runner and parsers; nothing is stored.
+"""Read the package list of each host with patchctl's own runner and parsers; store nothing.
 
 usage: packages.py WORKSPACE FORKS [curve25519]
 
-`patchctl discover` always learns everything, so that a limited look never replaces a full one in
-the database; the role can do less, and this is what that costs, start and parsing included.
+`patchctl discover` always reads everything, so that a partial discovery never replaces a complete
+one in the database. The role can read less, and this measures the cost of that, with start and
+parsing.
 """
 
 import sys
@@ -20,7 +21,7 @@ _KEX = '{"ansible_ssh_extra_args": "-o KexAlgorithms=curve25519-sha256"}'
 
 
 def main() -> int:
-    """Print hosts and packages; 1 where a host did not give its list."""
+    """Print hosts and packages; return 1 where a host did not give its list."""
     folder, forks, *kex = sys.argv[1:]
     access = Access(forks=int(forks), extra_vars=(_KEX,) if kex else ())
     workspace = open_workspace(Path(folder), this_process(), access)

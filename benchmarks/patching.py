@@ -1,13 +1,13 @@
-"""The apply step on lab hosts beside parallel ssh, a module of Ansible and pyinfra.
+"""Compare the apply step on lab hosts with parallel ssh, a module of Ansible and pyinfra.
 
-All of them install the same versions, from package lists that are fresh, on hosts that are put
-back by their package manager before every go (not measured): the updates that Debian had for the
-lab's frozen hosts, or (`--what small`) three tiny packages, which shows what each contestant costs
-by itself. Hosts with dnf (`--image rpm`) have the tiny ones only.
-patchctl's figure is its apply stage alone, through the product's own executor: starting Ansible,
-starting the detached transaction on each host, attaching to it, and its result. Claim, checks and
-fetching of files (preflight, prepare) are stages before it, verification comes after it; neither is
-in the figure, and what the first two take is printed beside it. The peers do nothing of that kind.
+All of them install the same versions from fresh package lists, on hosts whose packages are
+downgraded before each run (not measured). The updates are those that Debian had for the lab's
+frozen hosts, or (`--what small`) three tiny packages, which show the cost of each contestant
+itself. Hosts with dnf (`--image rpm`) have only the tiny ones. patchctl's figure is its apply stage
+only, with the product's own executor: start Ansible, start the detached transaction on each host,
+attach to it, and read its result. Preflight and prepare (claim, checks, fetching files) come before
+it and verification after it; none of them is in the figure, and the time of the first two is
+printed beside it. The peers do nothing like that.
 """
 
 import json
@@ -54,9 +54,12 @@ _OURS = "patchctl, apply stage"
 
 @dataclass(frozen=True, kw_only=True)
 class Tool:
-    """A package manager as the peers use it. `install` and `back` get words: exact versions, old
-    files. `installed` prints versions, a word each, in the order of the names that follow it;
-    `join` stands between name and version; `peer` is Ansible's module and pyinfra's operation."""
+    """A package manager as the peers use it.
+
+    `install` and `back` take words: exact versions, old files. `installed` prints versions, a word
+    each, in the order of the names after it; `join` is between name and version; `peer` is
+    Ansible's module and pyinfra's operation.
+    """
 
     name: str
     install: str
@@ -101,25 +104,25 @@ TOOLS: Mapping[str, Tool] = {
 
 @dataclass(frozen=True)
 class Updates:
-    """What is installed: package -> (version before, version after)."""
+    """The updates to install: package -> (version before, version after)."""
 
     versions: Mapping[str, tuple[str, str]]
     tool: Tool = TOOLS["debian"]
 
     @property
     def wanted(self) -> list[str]:
-        """Every update with its exact version, as the package manager takes it."""
+        """Return each update with its exact version, in the package manager's form."""
         return [f"{name}{self.tool.join}{new}" for name, (_, new) in self.versions.items()]
 
     @property
     def install(self) -> str:
-        """The peers' shell command."""
+        """Return the peers' shell command."""
         return f"sudo -n {self.tool.install} {' '.join(self.wanted)}"
 
 
 @dataclass
 class Product:
-    """patchctl's stages over all hosts of a plan. `before` are seconds of preflight and prepare."""
+    """patchctl's stages on all hosts of a plan. `before` has the costs of preflight and prepare."""
 
     workspace: Workspace
     fleet: Inventory
@@ -129,7 +132,7 @@ class Product:
     before: list[Cost] = field(default_factory=list)
 
     def prepare(self) -> AnsibleExecutor:
-        """A new transaction on every host, up to its apply stage."""
+        """Begin a new transaction on each host, up to its apply stage."""
         self.goes += 1
         executor = AnsibleExecutor(
             plan=self.plan,
@@ -143,7 +146,7 @@ class Product:
         return executor
 
     def apply(self) -> Cost:
-        """A new transaction on every host; what its apply stage alone took."""
+        """Run a new transaction on each host; return the cost of its apply stage only."""
         with adopting():
             began, cpu = time.monotonic(), usage()
             executor = self.prepare()
@@ -153,7 +156,8 @@ class Product:
             return Cost(seconds=time.monotonic() - began, cpu_s=usage() - cpu)
 
     def transaction(self, host: str) -> str:
-        """The name of this go's transaction on a host. A host that has done it says so at once."""
+        """Return the name of this run's transaction on a host. A host that has done it answers at
+        once."""
         return f"bench-{self.began}-{self.goes}-{host}"
 
     def _stage(self, executor: AnsibleExecutor, stage: Stage) -> None:
@@ -166,7 +170,7 @@ class Product:
     def _ask(
         self, executor: AnsibleExecutor, stage: Stage, hosts: list[str], asked: int
     ) -> list[str]:
-        """The hosts whose transaction still runs. RuntimeError where one failed."""
+        """Return the hosts whose transaction still runs. Raises RuntimeError where one failed."""
         works = tuple(
             HostWork(host=host, attempt=1, transaction=self.transaction(host), fence=1)
             for host in hosts
@@ -195,7 +199,7 @@ class Product:
 
 
 def keep_old(lab: Fleet, product: Product, tool: Tool = TOOLS["debian"]) -> None:
-    """Have the old package files on each host; RuntimeError where one cannot be had."""
+    """Put the old package files on each host; raise RuntimeError where one is not available."""
     product.prepare()
 
     def keep(name: str) -> str:
@@ -206,14 +210,14 @@ def keep_old(lab: Fleet, product: Product, tool: Tool = TOOLS["debian"]) -> None
 
 
 def put_back(lab: Fleet, tool: Tool = TOOLS["debian"]) -> None:
-    """Every host as before; RuntimeError where one cannot be."""
+    """Downgrade the packages of each host; raise RuntimeError where that fails."""
     back = f"{tool.back} {_OLD}/{tool.files} >/dev/null"
     each([host.name for host in lab.lab.hosts()], lambda name: lab.lab.check(name, back))
     accept()
 
 
 def checked(lab: Fleet, updates: Updates, go: Callable[[], Cost]) -> Callable[[], Cost]:
-    """`go`, and afterwards a look at what is really installed."""
+    """Return `go` followed by a check of what is really installed."""
     names = " ".join(updates.versions)
     new = [version for _, version in updates.versions.values()]
 
@@ -234,8 +238,8 @@ def checked(lab: Fleet, updates: Updates, go: Callable[[], Cost]) -> Callable[[]
 def plan_of(
     lab: Fleet, packages: Sequence[str] = (), tool: Tool = TOOLS["debian"]
 ) -> tuple[Product, Updates]:
-    """The frozen plan of the updates, made as an operator makes it, and what it brings: those of
-    `packages`, or every security update."""
+    """Return the frozen plan, made as an operator makes it, and its updates: those of `packages`,
+    or all security updates."""
     lab.lab.publish(*CHANNELS)
     path = lab.scratch / "bench.lock"
     path.unlink(missing_ok=True)
@@ -252,7 +256,7 @@ def plan_of(
 
 
 def main() -> int:
-    """Patch all hosts with everybody in turn."""
+    """Patch all hosts with each contestant in turn."""
     parser = arguments(__doc__ or "", hosts=20, quick=4)
     parser.add_argument("--forks", type=int, default=20, help="hosts at once (%(default)s)")
     parser.add_argument("--what", choices=("real", "small"), default="real", help="which updates")

@@ -1,8 +1,9 @@
-"""Commands that only read, on a state of thousands of hosts: time to the end, to the first byte.
+"""Measure commands that only read, on a state of thousands of hosts: time to first byte and to the
+end.
 
 The state is real: an inventory, a discovery with 600 packages a host, a whole simulated rollout.
-`inventory list` reads the inventory anew by ansible-inventory, as every command does that needs
-it; a tenth of the hosts is measured beside it.
+`inventory list` reads the inventory again with ansible-inventory, as all commands do that need it;
+a tenth of the hosts is measured beside it.
 """
 
 import os
@@ -46,7 +47,8 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
 
 
 def timed(root: Path, words: Sequence[str]) -> tuple[float, float, float]:
-    """Seconds to the first byte of stdout, to the end, and of CPU. RuntimeError where it fails."""
+    """Return seconds to the first byte of stdout, to the end, and of CPU. Raises RuntimeError where
+    the command fails."""
     before, began = usage(), time.monotonic()
     with subprocess.Popen(
         [PATCHCTL, "-C", root, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -63,7 +65,7 @@ def timed(root: Path, words: Sequence[str]) -> tuple[float, float, float]:
 
 
 def prepare(root: Path, hosts: int) -> None:
-    """The state that is read."""
+    """Make the state that is read."""
     roll_out(root, hosts)
     fleet = load(open_workspace(root, this_process())).fleet
     with Database(root / ".patchctl" / "state.db").open() as database:
@@ -71,7 +73,7 @@ def prepare(root: Path, hosts: int) -> None:
 
 
 def main() -> int:
-    """Every command some times, in turn."""
+    """Run each command some times, in turn."""
     parser = arguments(__doc__ or "", hosts=10_000, quick=500, rounds=5)
     args = parser.parse_args()
     hosts = how_many(args)
@@ -107,7 +109,7 @@ def main() -> int:
 
 
 def verdicts(line: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A second for a command, 0.3 s for its first output and for the help."""
+    """Compare with the limits: a command 1 s, its first output and the help 0.3 s."""
     limit = 0.3 if line["command"].endswith("--help") else 1.0
     yield aim(f"{line['command']} < {limit} s", line["median_s"], limit)
     if limit > 0.3:

@@ -1,7 +1,7 @@
-"""Keys and comparisons of versions per second, beside Python libraries that order versions.
+"""Measure version keys and comparisons per second, beside Python libraries that order versions.
 
-Peers are timed where they are installed: univers, debian-inspector, python-debian.
-Versions are those of the oracle files under PATCHCTL_TEST_DATA.
+Peers are measured where they are installed: univers, debian-inspector, python-debian. The versions
+are those of the oracle files in PATCHCTL_TEST_DATA.
 """
 
 import importlib
@@ -36,7 +36,7 @@ PEERS = {
 
 
 def versions_of(scheme: VersionScheme) -> list[str]:
-    """At least 10,000 valid versions, in the file's order, repeated where it has fewer."""
+    """Return at least 10,000 valid versions in the file's order; they repeat where it has fewer."""
     make, versions = key_function(scheme), []
     for line in (DATA / "versions" / FILES[scheme]).read_text().splitlines():
         if line and not line.startswith(("# ", "// ")):
@@ -49,7 +49,7 @@ def versions_of(scheme: VersionScheme) -> list[str]:
 
 
 def reads(make: Callable[[str], Any], version: str) -> bool:
-    """False where a library has no place for a version, which costs it nothing here."""
+    """Return whether a library accepts the version. One that it refuses is not measured."""
     try:
         key = make(version)
         return bool(key <= key)
@@ -58,7 +58,7 @@ def reads(make: Callable[[str], Any], version: str) -> bool:
 
 
 def rates(make: Callable[[str], Any], versions: Sequence[str]) -> tuple[float, float]:
-    """Keys a second and comparisons of neighbours a second, the best of three goes."""
+    """Return keys a second and comparisons of neighbours a second, the best of three runs."""
     best = [float("inf")] * 2
     for _ in range(3):
         start = time.perf_counter()

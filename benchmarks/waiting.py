@@ -1,16 +1,16 @@
-"""What it costs the controller to wait: hosts work for a minute, and nobody has anything to do.
+"""Measure the controller's cost of waiting: hosts work for a minute, and the controller only waits.
 
-Every host installs one package whose post-install script sleeps (`--sleep`), so hosts cost nothing
-and what is seen is asking alone. patchctl's figure is its apply stage through the product's own
-executor, as in patching.py; the peer is parallel ssh, which holds one connection a host open and
-asks nothing. Both take turns on the same hosts, which are put back before every go.
+Each host installs a package whose post-install script sleeps (`--sleep`), so hosts need no CPU and
+only the cost of asking is measured. patchctl's figure is its apply stage with the product's own
+executor, as in patching.py; the peer is parallel ssh, which has an open connection to each host and
+asks nothing. Both take turns on the same hosts, whose packages are downgraded before each run.
 
-`memory` is what the controller's processes have for themselves at their largest (proportional
-set size), looked at every ten seconds: this program with patchctl in it, all of Ansible, all of
-ssh. The real updates and the tiny ones are measured by patching.py, with the same executor.
+`memory` is the largest proportional set size of the controller's processes, measured every ten
+seconds: this program with patchctl in it, all of Ansible, all of ssh. Real updates and tiny ones
+are measured by patching.py, with the same executor.
 
-`--simulated N` needs no lab: N, N/2 and N/4 hosts behind a program that takes ssh's place, notes
-that it was called, waits and answers; Ansible, the worker and the runner are real.
+`--simulated N` needs no lab: N, N/2 and N/4 hosts behind a program in place of ssh, which records
+its call, waits and answers; Ansible, the worker and the runner are real.
 """
 
 import contextlib
@@ -55,7 +55,7 @@ _REFERENCE, _OURS = "parallel ssh, apt-get", "patchctl, apply stage"
 
 
 def _sizes() -> Counter[str]:
-    """MiB of patchctl, Ansible and ssh."""
+    """Return the MiB of patchctl, Ansible and ssh."""
     sizes: Counter[str] = Counter()
     for pid in (os.getpid(), *(pid for pid, _ in family())):
         with contextlib.suppress(OSError, StopIteration):
@@ -79,7 +79,7 @@ printf 'done\n\n@@%s end 0\n' "$mark"
 
 
 class Memory:
-    """The largest sizes that were seen while it looked."""
+    """The largest sizes that were measured."""
 
     def __init__(self) -> None:
         self.most: dict[str, int] = {}
@@ -87,7 +87,7 @@ class Memory:
 
     @contextlib.contextmanager
     def looking(self) -> Iterator[None]:
-        """Look until the block ends."""
+        """Measure until the block ends."""
         self._over.clear()
         thread = threading.Thread(target=self._look, daemon=True)
         thread.start()
@@ -105,9 +105,10 @@ class Memory:
 
 
 def simulated(hosts: int, seconds: int, folder: Path) -> tuple[Cost, int]:
-    """So many hosts at work for so long, asked once each; the cost and the MiB at the largest.
+    """Let so many simulated hosts work for so long, each asked once; return the cost and the
+    largest MiB.
 
-    Raises RuntimeError where one did not answer, or was called more than once.
+    Raises RuntimeError where a host did not answer, or was called more than once.
     """
     calls, recorder = folder / "calls", folder / "ssh"
     calls.write_text("")
@@ -138,7 +139,7 @@ def simulated(hosts: int, seconds: int, folder: Path) -> tuple[Cost, int]:
 
 
 def report_simulated(most: int, seconds: int) -> dict[str, Any]:
-    """The same time for a quarter, half and all of the hosts."""
+    """Measure the same working time for a quarter, half and all of the hosts."""
     lines: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory(prefix="patchctl-bench-") as scratch:
         for hosts in (most // 4, most // 2, most):
@@ -162,7 +163,7 @@ def report_simulated(most: int, seconds: int) -> dict[str, Any]:
 
 
 def main() -> int:
-    """All hosts in turn by both."""
+    """Run both contestants in turn on all hosts."""
     parser = arguments(__doc__ or "", hosts=20, quick=3, rounds=2)
     parser.add_argument("--sleep", type=int, default=60, help="seconds of a host (%(default)s)")
     parser.add_argument("--forks", type=int, default=20, help="hosts at once (%(default)s)")

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Says back what it was given.
+# Print the payload that it was given.
 set -u
 
 main() {

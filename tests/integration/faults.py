@@ -50,7 +50,7 @@ def small_disk(lab: Lab, host: str, folder: str, mib: int) -> None:
 
 
 def fill_disk(lab: Lab, host: str, folder: str) -> None:
-    """Fill the folder's file system. Use it after `small_disk` only, else it fills the machine's."""
+    """Fill the folder's file system. Use it after `small_disk` only, else the machine is filled."""
     kind = lab.check(host, f"stat -f -c %T {folder}").strip()
     if kind != "tmpfs":
         raise ValueError(f"{folder} of {host} is on the machine's own {kind}")
