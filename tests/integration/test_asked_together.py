@@ -126,7 +126,7 @@ def playbooks_of(controller: int) -> list[int]:
 
 @pytest.mark.proof
 @pytest.mark.parametrize("who", ["controller", "ansible-playbook", "worker"])
-def test_whoever_is_killed_while_hosts_are_asked_together_nothing_is_lost_or_doubled(
+def test_any_killed_process_loses_no_host_and_repeats_no_work(
     fresh_lab: Lab, workspace: Path, who: str
 ) -> None:
     fresh_lab.publish("slow")

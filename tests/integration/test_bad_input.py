@@ -72,7 +72,7 @@ def test_a_hook_that_ansible_cannot_run_stops_a_plan(site: Path, verb: list[str]
     assert refused(site, *verb).startswith("patchctl: hooks/drain.yml:2: this is a playbook")
 
 
-def test_a_word_that_is_no_command_is_not_only_no_plan(site: Path) -> None:
+def test_an_unknown_word_is_an_unknown_command_and_not_a_missing_plan(site: Path) -> None:
     line = refused(site, "rollout", "stauts")
     assert line.startswith("patchctl: 'stauts' is neither a command nor a plan; commands: abort,")
     assert "no plan 'plans/gone.lock'" in refused(site, "rollout", "plans/gone.lock", "--yes")
@@ -301,7 +301,7 @@ def rolled_out_without(lab: Lab, workspace: Path, path: str) -> str:
 
 @pytest.mark.lab
 @pytest.mark.parametrize("fault", SHUT)
-def test_a_host_that_lets_nobody_in_is_said_so_and_left_as_it_is(
+def test_a_host_that_refuses_logins_is_reported_and_not_changed(
     fresh_lab: Lab, workspace: Path, fault: str
 ) -> None:
     path = both_planned(workspace)

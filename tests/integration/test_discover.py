@@ -126,7 +126,7 @@ def test_hosts_fail_one_by_one(fresh_lab: Lab, workspace: Path) -> None:
     discover(workspace, "--limit", "production-1", code=1)
 
 
-def test_who_may_not_in_is_told_why(workspace: Path) -> None:
+def test_a_refused_login_has_its_reason(workspace: Path) -> None:
     limit = ("--limit", "staging-1", "--fail-on", "never")
     rows = discover(workspace, *limit, "-e", "ansible_user=stranger")
     assert rows["staging-1"]["status"] == "unreachable"

@@ -150,7 +150,7 @@ def test_a_key_that_the_repository_does_not_name_comes_into_no_plan(rpm_lab: Lab
     )
 
 
-def test_where_the_repository_wants_none_the_plan_says_unsigned(rpm_lab: Lab) -> None:
+def test_a_repository_without_signatures_makes_the_plan_say_unsigned(rpm_lab: Lab) -> None:
     with (
         published(rpm_lab, "unsigned"),
         changed(rpm_lab, f"sed -i s/^gpgcheck=1/gpgcheck=0/ {REPOSITORY}", REPOSITORY),

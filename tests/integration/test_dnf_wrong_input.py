@@ -109,7 +109,7 @@ def test_each_host_asks_its_own_repository_for_the_keys(fresh_lab: Lab, workspac
 
 
 @pytest.mark.proof
-def test_what_was_done_to_a_host_after_the_plan_is_found(fresh_lab: Lab, workspace: Path) -> None:
+def test_a_change_of_the_host_after_the_plan_is_found(fresh_lab: Lab, workspace: Path) -> None:
     path = planned(workspace, "patchlab-docs")
     before = installed(fresh_lab)
     # Exactly the planned version: no lock to it.
@@ -245,7 +245,9 @@ def test_no_setting_of_the_site_steers_a_transaction(fresh_lab: Lab, workspace: 
 
 
 @pytest.mark.proof
-def test_a_root_elsewhere_is_not_up_to_date(fresh_lab: Lab, workspace: Path) -> None:
+def test_a_host_whose_dnf_uses_another_root_is_not_up_to_date(
+    fresh_lab: Lab, workspace: Path
+) -> None:
     fresh_lab.check(HOST, "printf '[main]\\ninstallroot=/srv/other\\n' >/etc/dnf/dnf.conf")
     made = plan(workspace, "patchlab-docs")
     assert made.returncode == 1

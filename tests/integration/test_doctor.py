@@ -203,7 +203,7 @@ class TestLearning:
         (strangers / "known_hosts").write_text(known)
         doctor(strangers, *limit, code=0)
 
-    def test_no_means_no(self, strangers: Path) -> None:
+    def test_answering_no_writes_nothing(self, strangers: Path) -> None:
         ours, theirs = os.openpty()
         with os.fdopen(ours, "wb") as keyboard, os.fdopen(theirs) as terminal:
             keyboard.write(b"n\n")

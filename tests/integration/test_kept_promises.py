@@ -23,7 +23,7 @@ def hosts(answer: Any) -> dict[str, dict[str, Any]]:
     return {host["name"]: host for host in answer["hosts"]}
 
 
-def test_hosts_are_held_to_what_their_run_promised(fresh_lab: Lab, tmp_path: Path) -> None:
+def test_verify_compares_hosts_with_the_result_of_their_run(fresh_lab: Lab, tmp_path: Path) -> None:
     fresh_lab.publish("lib")
     workspace = copy_of(fresh_lab, tmp_path / "workspace")
     patchctl(workspace, "feeds", "import", str(workspace / "lab/feed"))

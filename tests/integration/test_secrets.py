@@ -82,7 +82,7 @@ def careful(fresh_lab: Lab, workspace: Path) -> Path:
     return workspace
 
 
-def test_typed_ones_carry_a_whole_rollout_there_and_back(fresh_lab: Lab, careful: Path) -> None:
+def test_typed_passwords_work_for_a_rollout_and_its_undo(fresh_lab: Lab, careful: Path) -> None:
     asked = ("-k", "-K")
     talk = ((SSH, PASSWORD), (BECOME, ""))
     parsed, _ = typed(careful, ("discover", *asked), *talk)
@@ -100,7 +100,9 @@ def test_typed_ones_carry_a_whole_rollout_there_and_back(fresh_lab: Lab, careful
 
 
 @pytest.mark.parametrize("limit", ["staging-1", pytest.param("staging", marks=pytest.mark.proof)])
-def test_vaulted_ones_carry_a_whole_rollout(fresh_lab: Lab, careful: Path, limit: str) -> None:
+def test_vaulted_passwords_work_for_a_whole_rollout(
+    fresh_lab: Lab, careful: Path, limit: str
+) -> None:
     vaulted = ansible_vault(careful, PASSWORD)
     (careful / "inventory" / "group_vars").mkdir()
     (careful / "inventory" / "group_vars" / "all.yml").write_text(
@@ -127,7 +129,7 @@ def test_vaulted_ones_carry_a_whole_rollout(fresh_lab: Lab, careful: Path, limit
 
 
 @pytest.mark.proof
-def test_typed_ones_outlive_a_reboot(fresh_lab: Lab, careful: Path) -> None:
+def test_typed_passwords_work_after_a_reboot(fresh_lab: Lab, careful: Path) -> None:
     fresh_lab.publish("reboot-wanted")
     settings = careful / "patchctl.yml"
     wanted = settings.read_text().replace("name: staging, ", "name: staging, reboot: if-required, ")
@@ -141,7 +143,7 @@ def test_typed_ones_outlive_a_reboot(fresh_lab: Lab, careful: Path) -> None:
     assert fresh_lab.check("staging-1", "cut -d' ' -f22 /proc/1/stat") != before
 
 
-def test_a_wrong_one_is_one_line_and_costs_no_host_its_place(fresh_lab: Lab, careful: Path) -> None:
+def test_a_wrong_password_is_one_line_and_no_host_fails(fresh_lab: Lab, careful: Path) -> None:
     right, both = ((SSH, PASSWORD), (BECOME, "")), ("-k", "-K")
     fresh_lab.check("canary-1", "rm /etc/ssh/sshd_config.d/password.conf; systemctl restart ssh")
     parsed, _ = typed(careful, ("discover", *both), (SSH, "wrong"), (BECOME, ""), code=1)
@@ -173,7 +175,7 @@ def test_a_wrong_one_is_one_line_and_costs_no_host_its_place(fresh_lab: Lab, car
     assert planted(careful, PASSWORD) == []
 
 
-def test_one_that_is_forgotten_in_the_middle_of_an_update_makes_no_host_unknown(
+def test_a_missing_password_in_an_update_makes_no_host_unknown(
     fresh_lab: Lab, careful: Path
 ) -> None:
     fresh_lab.publish("slow")

@@ -60,7 +60,7 @@ def test_what_changes_hosts_is_refused_before_it_begins(
 
 
 @pytest.mark.parametrize("verb", READS, ids=" ".join)
-def test_what_reads_is_not(checkout: Path, verb: tuple[str, ...]) -> None:
+def test_commands_that_only_read_are_not_refused(checkout: Path, verb: tuple[str, ...]) -> None:
     assert "CI is set" not in str(patchctl(checkout, *verb, CI="true")[1])
 
 
@@ -82,7 +82,7 @@ def test_without_ci_the_checkout_is_the_operators(checkout: Path, value: str) ->
     assert not refused(checkout, CI=value)
 
 
-def test_it_may_be_meant(checkout: Path) -> None:
+def test_a_state_in_the_checkout_can_be_allowed(checkout: Path) -> None:
     assert not refused(checkout, "--ephemeral-state", CI="true")
     assert not refused(checkout, CI="true", PATCHCTL_EPHEMERAL_STATE="1")
     assert refused(checkout, CI="true", PATCHCTL_EPHEMERAL_STATE="0")

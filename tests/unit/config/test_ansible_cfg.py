@@ -31,7 +31,7 @@ def settings_of(root: Path, text: str) -> Settings:
     return settings.load(root / "patchctl.yml")
 
 
-def test_each_is_told_with_its_line_and_what_takes_its_place() -> None:
+def test_each_unused_setting_is_reported_with_its_line_and_replacement() -> None:
     assert [str(problem) for problem in unused(TEXT)] == [
         "ansible.cfg:2: inventory is not used; set inventory in patchctl.yml",
         "ansible.cfg:3: remote_user is not used; set ansible.user in patchctl.yml",
@@ -44,7 +44,7 @@ def test_each_is_told_with_its_line_and_what_takes_its_place() -> None:
     ]
 
 
-def test_what_the_settings_say_already_is_not_told(tmp_path: Path) -> None:
+def test_a_setting_that_patchctl_yml_has_too_is_not_reported(tmp_path: Path) -> None:
     known = settings_of(tmp_path, "inventory: [hosts, cloud]\nansible: {user: deploy}\n")
     messages = {problem.message for problem in unused(TEXT, known)}
     assert "inventory is not used" not in messages
@@ -60,23 +60,23 @@ def test_what_the_settings_say_already_is_not_told(tmp_path: Path) -> None:
         "[privilege_escalation]\nbecome = false\n",
     ],
 )
-def test_what_patchctl_does_anyway_is_not_told(text: str) -> None:
+def test_a_setting_that_patchctl_follows_anyway_is_not_reported(text: str) -> None:
     assert unused(text) == ()
 
 
-def test_the_sources_that_it_names() -> None:
+def test_the_inventory_sources_of_an_ansible_cfg() -> None:
     assert inventory_of(TEXT) == ("./hosts", "cloud/")
     assert inventory_of("[defaults]\nforks = 3\n") == ()
 
 
 @pytest.mark.parametrize("text", ["inventory = x\n", "[defaults\n", "[a]\n  = x\n"])
-def test_one_that_is_none(text: str) -> None:
+def test_a_file_that_is_no_ansible_cfg(text: str) -> None:
     (problem,) = unused(text)
     assert problem.message.startswith("is no ini file")
     assert inventory_of(text) == ()
 
 
-def test_every_setting_that_is_named_is_one() -> None:
+def test_every_replacement_is_a_setting_of_patchctl() -> None:
     for instead in _INSTEAD.values():
         if "ansible." in instead and instead.endswith("in patchctl.yml"):
             name = instead.split()[1].removeprefix("ansible.")

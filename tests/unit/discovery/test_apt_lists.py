@@ -45,7 +45,7 @@ def lying(sources: Section, times: tuple[str, ...] = TIMES, ahead: int = 0) -> t
     return apt_lists.lists(sources, times, None, "amd64", NOW, ahead, Unparsed())
 
 
-def test_what_was_fetched_or_confirmed_is_looked_at() -> None:
+def test_a_fetched_or_confirmed_repository_was_read() -> None:
     assert looked(*FETCHED) == {MAIN: "", SECURITY: "", ADDED: ""}
 
 
@@ -54,7 +54,7 @@ def test_a_hook_that_failed_is_no_fault_of_a_repository() -> None:
     assert set(looked(*FETCHED, said, code=100).values()) == {""}
 
 
-def test_complaints_that_were_left_away_are_a_fault() -> None:
+def test_errors_that_the_script_left_out_are_a_fault() -> None:
     faults = looked(*FETCHED, "W: and 7 lines more")
     assert faults[""] == "apt complained of more than is told here"
 
@@ -63,7 +63,7 @@ def test_silence_is_not_health() -> None:
     assert set(looked().values()) == {apt_lists.UNEXPLAINED}
 
 
-def test_a_mirror_that_is_behind_the_host_is_looked_at() -> None:
+def test_a_mirror_that_is_older_than_the_host_was_read() -> None:
     """apt keeps the newer Release file, whose time stays as it was, and is content."""
     said = [f"Get:1 {MAIN} InRelease [1377 B]", *FETCHED[2:]]
     assert looked(*said)[MAIN] == ""
@@ -88,13 +88,13 @@ def test_a_fault_is_told_of_its_repository_alone(name: str) -> None:
     assert looked(*FETCHED[2:], *said) == {MAIN: reason, SECURITY: "", ADDED: ""}
 
 
-def test_a_lock_is_the_fault_of_all() -> None:
+def test_a_lock_is_a_fault_of_all_repositories() -> None:
     held = "Could not get lock /var/lib/apt/lists/lock. It is held by process 471 (apt-get)"
     faults = looked(f"E: {held}", "E: Unable to lock directory /var/lib/apt/lists/", code=100)
     assert set(faults.values()) == {held}
 
 
-def test_a_component_that_is_not_there_was_not_looked_at() -> None:
+def test_a_component_that_is_missing_could_not_be_read() -> None:
     said = (
         "Skipping acquire of configured file 'mian/binary-{}/Packages' as repository"
         " 'http://deb.example/debian bookworm InRelease' doesn't have the component 'mian'"
@@ -138,7 +138,7 @@ def test_a_repository_has_no_lists_of_another() -> None:
         (Section("sources", ["strange"], 0), "the name of a repository could not be read"),
     ],
 )
-def test_a_host_that_does_not_tell_its_repositories_was_not_looked_at(
+def test_a_host_that_does_not_list_its_repositories_could_not_be_read(
     section: Section, fault: str
 ) -> None:
     assert lying(section) == (PackageLists(fault=fault),)

@@ -44,7 +44,7 @@ def test_a_process_has_its_unit_and_start(unparsed: Unparsed) -> None:
     assert unparsed.all() == ()
 
 
-def test_the_first_replacement_since_its_start_took_away_what_it_runs() -> None:
+def test_a_process_runs_the_old_version_of_the_first_replacement_since_its_start() -> None:
     assert ran(
         "2026-11-20 08:00:00\tlibssl3:amd64\t3.0.15-1",
         "2026-11-23 12:00:00\tlibssl3:amd64\t3.0.17-1",

@@ -137,7 +137,7 @@ class TestAsTheyLieThere:
     def test_repositories_that_were_not_told_are_a_fault(self, code: int | None) -> None:
         sources = Section("sources", ["base"], code)
         repositories = dnf_lists.lists(sources, TIMES, SETTINGS, (), None, NOW, 0, Unparsed())
-        assert repositories == (PackageLists(fault=dnf_lists.UNTOLD),)
+        assert repositories == (PackageLists(fault=dnf_lists.SOURCES_UNREAD),)
 
     def test_what_nobody_understands_is_recorded(self) -> None:
         unparsed = Unparsed()
@@ -147,7 +147,7 @@ class TestAsTheyLieThere:
         assert [row.section for row in unparsed.all()] == ["lists", "sources"]
 
 
-def test_what_speaks_of_one_repository_is_no_note_on_the_host() -> None:
+def test_a_line_about_one_repository_is_no_note_on_the_host() -> None:
     assert all(dnf_lists.is_detail(line) for line in OPTIONAL)
     assert not dnf_lists.is_detail("Error: Cannot open the configuration")
 
@@ -174,7 +174,7 @@ def test_what_holds_a_package(hold: str, held: bool) -> None:
     assert package.held is held
 
 
-def test_it_says_who_publishes_no_advisories() -> None:
+def test_repositories_without_advisories_are_marked() -> None:
     assert [repository.advisories for repository in lists(silent=("extras", "gone"))] == [
         True,
         False,

@@ -72,7 +72,7 @@ def test_the_more_is_cut_the_less_it_counts(stage: Stage, data: st.DataObject) -
     assert reply(stage, [*checks[:count], answer], TRANSITIONS).answer == "failed"
 
 
-def test_only_yes_alone_is_no_answer() -> None:
+def test_a_yes_without_anything_else_is_no_answer() -> None:
     for stage in STAGES:
         assert reply(stage, ["answer ok"], TRANSITIONS).answer == "failed"
 
@@ -105,7 +105,7 @@ def test_the_reason_names_what_is_missing() -> None:
         (Stage.PREPARE, "before installed 200", "before installed 0"),
     ],
 )
-def test_nothing_looked_at_is_not_well(stage: Stage, line: str, instead: str) -> None:
+def test_an_answer_that_checked_nothing_is_not_good(stage: Stage, line: str, instead: str) -> None:
     lines = [instead if sent == line else sent for sent in lines_of(stage)]
     assert lines != lines_of(stage)
     assert reply(stage, lines, TRANSITIONS).answer == "failed"

@@ -257,7 +257,9 @@ def test_a_run_that_began_without_digests_goes_on_with_the_file_as_it_is(root: P
         ("hooks/away.yml", "leads out of the workspace"),
     ],
 )
-def test_nor_does_it_run_anything_outside(root: Path, name: str, says: str) -> None:
+def test_a_run_that_began_without_digests_runs_no_hook_outside_of_the_workspace(
+    root: Path, name: str, says: str
+) -> None:
     (root / "hooks/away.yml").symlink_to("/etc/hosts")
     of = plan(ring=policy(drain=name))
     with pytest.raises(InvalidInputError, match=says):

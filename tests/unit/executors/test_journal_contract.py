@@ -90,7 +90,7 @@ def test_runs_share_one_counter_and_no_entry(take: Take) -> None:
     assert [entry.seq for entry in other.read(OTHER)] == [2, 3]
 
 
-def test_who_lost_the_run_writes_nothing_and_reads_on(take: Take) -> None:
+def test_a_controller_that_lost_the_run_cannot_write_but_can_read(take: Take) -> None:
     stale = take(RUN)
     stale.append(RUN, [RunMoved(to=RunState.RUNNING), moved("a")])
     holder = take(RUN)
@@ -103,7 +103,7 @@ def test_who_lost_the_run_writes_nothing_and_reads_on(take: Take) -> None:
     assert [entry.event for entry in stale.read(RUN, after=2)] == [moved("c")]
 
 
-def test_who_took_another_run_still_writes(take: Take) -> None:
+def test_a_controller_that_took_another_run_can_still_write(take: Take) -> None:
     journal = take(RUN)
     take(OTHER)
     assert [entry.seq for entry in journal.append(RUN, [moved("a")])] == [1]

@@ -104,7 +104,7 @@ def test_groups_are_complete_for_a_hook_that_sees_nothing() -> None:
     assert children["edge"]["children"] == {"lbservers": {}}
 
 
-def test_of_unseen_hosts_every_value_is_withheld() -> None:
+def test_every_value_of_an_unseen_host_is_withheld() -> None:
     hosts = beside(FLEET, ["web1"], BLIND)["all"]["hosts"]
     assert hosts.keys() == {"lb1", "lb2", "web2"}
     assert not [secret for secret in SECRETS if secret in json.dumps(hosts)]
@@ -113,7 +113,7 @@ def test_of_unseen_hosts_every_value_is_withheld() -> None:
     assert {entry["ansible_connection"] for entry in hosts.values()} == {"patch_unseen"}
 
 
-def test_of_seen_hosts_all_is_there() -> None:
+def test_all_values_of_a_seen_host_are_there() -> None:
     variables = {host.name: host.variables for host in FLEET.hosts}
     hosts = beside(FLEET, ["web1"], SEES)["all"]["hosts"]
     assert (hosts["lb1"], hosts["lb2"]) == (variables["lb1"], variables["lb2"])
@@ -328,7 +328,7 @@ WAYS = """\
 """
 
 
-def test_so_does_every_other_way_to_it(site: Site) -> None:
+def test_every_other_way_to_an_unseen_host_fails_too(site: Site) -> None:
     begun = time.monotonic()
     answer = site.run(WAYS)
     assert answer.status is AnswerStatus.OK, answer

@@ -69,6 +69,6 @@ def test_sources_on_debian(source: str, kernel: bool) -> None:
         ("raspi-firmware", "raspi-firmware"),
     ],
 )
-def test_what_may_be_a_kernel_errs(name: str, source: str) -> None:
+def test_a_name_that_may_be_a_kernel_counts_as_one(name: str, source: str) -> None:
     assert kernel_names.may_be_kernel(name, source)
     assert not kernel_names.may_be_kernel("linux-libc-dev", "linux")

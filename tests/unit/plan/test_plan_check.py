@@ -182,7 +182,7 @@ def test_a_plan_whose_hooks_have_no_digests_can_be_read(plan: Plan) -> None:
     assert lockfile.decode(sealed(changed), "x.lock").body.hooks == ()
 
 
-def test_hooks_without_a_ring_that_runs_them_are_nobodys(plan: Plan) -> None:
+def test_hook_files_without_a_ring_that_runs_them_are_refused(plan: Plan) -> None:
     changed = content(plan)
     for ring in changed["body"]["rings"]:
         del ring["drain"]
@@ -190,7 +190,7 @@ def test_hooks_without_a_ring_that_runs_them_are_nobodys(plan: Plan) -> None:
         lockfile.decode(sealed(changed), "x.lock")
 
 
-def test_when_it_was_made_must_be_a_time(plan: Plan) -> None:
+def test_the_time_at_which_a_plan_was_made_is_checked(plan: Plan) -> None:
     changed = content(plan)
     changed["about"]["created"] = 10**17
     with pytest.raises(InvalidInputError, match=r"about\.created: is not from 0"):

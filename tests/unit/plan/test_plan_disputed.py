@@ -30,13 +30,13 @@ def settled(*resolutions: Resolution, systems: dict[str, HostFacts] | None = Non
     return accept(resolutions, known, allow_removals=False)
 
 
-def test_hosts_that_are_told_the_same_are_taken() -> None:
+def test_hosts_that_report_the_same_file_are_taken() -> None:
     accepted = settled(told("h1", TRUE), told("h2", TRUE))
     assert [taken.host for taken in accepted.taken] == ["h1", "h2"]
     assert accepted.left_out == ()
 
 
-def test_one_that_is_told_another_file_stays_out_and_both_are_named() -> None:
+def test_a_host_that_reports_another_file_is_left_out_and_both_are_named() -> None:
     accepted = settled(told("h1", FALSE), told("h2", TRUE), told("h3", TRUE))
     assert [taken.host for taken in accepted.taken] == ["h2", "h3"]
     (line,) = accepted.left_out
@@ -47,7 +47,7 @@ def test_one_that_is_told_another_file_stays_out_and_both_are_named() -> None:
     )
 
 
-def test_where_no_file_has_more_than_half_nobody_can_tell_who_is_right() -> None:
+def test_without_a_majority_no_host_is_taken() -> None:
     assert settled(told("h1", FALSE), told("h2", TRUE)).taken == ()
     three = settled(told("h1", FALSE), told("h2", TRUE), told("h3", OTHER))
     assert three.taken == ()
@@ -60,13 +60,13 @@ def test_hosts_of_one_side_have_one_reason() -> None:
     assert len({row.detail for row in accepted.left_out}) == 2
 
 
-def test_nothing_is_taken_of_a_package_for_which_its_hash_alone_vouches() -> None:
+def test_a_disputed_package_without_a_signature_is_not_taken() -> None:
     unsigned = structs.replace(WEB, unsigned=True)
     rows = (told("h1", FALSE, unsigned), told("h2", TRUE, unsigned), told("h3", TRUE, unsigned))
     assert settled(*rows).taken == ()
 
 
-def test_one_host_alone_has_nobody_to_be_compared_with() -> None:
+def test_a_single_host_is_compared_with_none() -> None:
     assert [taken.host for taken in settled(told("h1", FALSE)).taken] == ["h1"]
 
 
@@ -77,7 +77,7 @@ def test_repositories_of_one_name_in_different_systems_are_not_compared() -> Non
     assert settled(*rows, systems={"h1": system("almalinux", "9.3")}).taken == ()
 
 
-def test_nor_are_other_repositories_or_versions() -> None:
+def test_other_repositories_and_versions_are_not_compared() -> None:
     for change in ({"origin": "epel"}, {"to": "1.0-3"}, {"arch": "i686"}):
         other = structs.replace(WEB, **change)
         assert len(settled(told("h1", FALSE, other), told("h2", TRUE)).taken) == 2

@@ -97,7 +97,7 @@ def site(tmp_path: Path) -> Site:
 
 
 @pytest.mark.parametrize("chunk", range(8))
-def test_none_crashes_a_reader_and_none_is_trusted(chunk: int, site: Site) -> None:
+def test_no_changed_plan_crashes_a_reader_or_is_trusted(chunk: int, site: Site) -> None:
     judge = PlanJudge(
         made=lambda digest: site.database.plans.load(digest) is not None,
         committed=lambda path, data: AtHead("", "git has it not"),
@@ -131,7 +131,7 @@ def runnable(site: Site) -> dict[str, Any]:
     return made
 
 
-def test_one_that_was_named_in_spite_of_all_begins_whole_or_enters_nothing(site: Site) -> None:
+def test_a_changed_plan_that_is_trusted_runs_completely_or_not_at_all(site: Site) -> None:
     begun = 0
     for seed in range(2000):
         plan = decoded(mutate(runnable(site), seed))
@@ -157,7 +157,7 @@ def test_one_that_was_named_in_spite_of_all_begins_whole_or_enters_nothing(site:
     assert begun == 25
 
 
-def test_the_command_line_says_one_line_of_each(
+def test_the_command_line_prints_one_line_for_each_changed_plan(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "workspace"

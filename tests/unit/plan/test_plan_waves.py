@@ -47,12 +47,12 @@ def test_percentages_round_up_and_at_least_one_host_goes() -> None:
     assert at_once(Amount(hosts=9), 5) == 5
 
 
-def test_a_budget_of_nothing_is_nothing() -> None:
+def test_a_budget_of_zero_allows_no_host() -> None:
     assert [Amount(hosts=0).of(5), Amount(percent=0).of(5)] == [0, 0]
     assert [Amount(percent=5).of(hosts) for hosts in (0, 1, 20, 21)] == [0, 1, 1, 2]
 
 
-def test_neighbours_are_dealt_out() -> None:
+def test_neighbours_are_in_different_waves() -> None:
     hosts = [f"web{number:02}" for number in range(12)]
     first = waves(hosts, Amount(hosts=4))[0]
     assert first == ("web01", "web02", "web08", "web09")

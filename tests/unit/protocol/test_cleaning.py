@@ -91,7 +91,9 @@ def test_a_screen_is_told_of_every_character(text: str) -> None:
         ("Grüße “Ελλάδα” 日本語…", *["Grüße “Ελλάδα” 日本語…"] * 3),
     ],
 )
-def test_each_in_its_way(text: str, cleaned: str, sentence: str, on_screen: str) -> None:
+def test_each_dangerous_character_is_shown_safely(
+    text: str, cleaned: str, sentence: str, on_screen: str
+) -> None:
     assert cleaning.cleaned(text) == cleaned
     assert cleaning.sentence(text) == sentence
     assert cleaning.on_screen(text) == on_screen

@@ -57,7 +57,9 @@ CELLS = st.text(st.characters(codec="utf-8", exclude_categories=("C", "Z")), max
 
 
 @given(st.lists(st.tuples(CELLS, CELLS, CELLS), max_size=5), st.integers(20, 120))
-def test_whatever_stands_in_it(rows: list[tuple[str, str, str]], width: int) -> None:
+def test_a_table_with_any_text_keeps_its_width(
+    rows: list[tuple[str, str, str]], width: int
+) -> None:
     lines = layout(HEADER, rows, width)
     assert len(lines) == len(rows) + 1
     names = [sum(width_of(cell) for cell in row[:2]) for row in rows]

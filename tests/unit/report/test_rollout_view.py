@@ -146,7 +146,7 @@ def test_what_waits_for_a_restart_or_a_reboot_is_told_by_name() -> None:
     assert (host.reboot_required, host.old_code) == (True, ("dbus.service",))
 
 
-def test_nothing_is_said_of_files_and_reboots_where_there_is_nothing() -> None:
+def test_without_files_and_reboots_nothing_is_said_of_them() -> None:
     run_status = status(World(plan(three_rings(), SIX)).run())
     assert (rollout_view.config_files(run_status), rollout_view.waiting(run_status)) == ([], [])
 

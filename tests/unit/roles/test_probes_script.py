@@ -80,7 +80,7 @@ def test_an_undo_counts_only_what_passed_before(shell: list[str], tmp_path: Path
 
 
 @pytest.mark.parametrize(("stage", "recorded"), [("verify", True), ("verify_undo", False)])
-def test_else_every_probe_counts(
+def test_without_results_of_before_every_probe_counts(
     shell: list[str], tmp_path: Path, stage: str, recorded: bool
 ) -> None:
     (tmp_path / "before").mkdir()

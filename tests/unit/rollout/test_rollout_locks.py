@@ -119,7 +119,7 @@ def test_it_is_asked_again_before_its_ring_is_over_and_then_updated() -> None:
     assert other[-1] < again[-1] < over
 
 
-def test_policy_says_how_long() -> None:
+def test_policy_says_how_long_a_run_waits_for_a_lock() -> None:
     quick = [ring("staging", lock_wait_s=0), *three_rings()[1:]]
     world = World(plan(quick, SIX), locked("s1", Stage.PREFLIGHT))
     world.run()

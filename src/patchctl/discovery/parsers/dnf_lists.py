@@ -18,7 +18,7 @@ UNREGISTERED = (
     " repositories"
 )
 NEVER = "its package lists were never fetched"
-UNTOLD = "which repositories it has could not be read"
+SOURCES_UNREAD = "which repositories it has could not be read"
 UNEXPLAINED = "its package lists were not fetched, and dnf did not say why"
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,200}")
@@ -62,7 +62,7 @@ def lists(
     clock.
     """
     if sources.code != 0:
-        return (PackageLists(fault=UNTOLD),)
+        return (PackageLists(fault=SOURCES_UNREAD),)
     faults = _faults(fetching.lines) if fetching else {}
     moments = _times(times, unparsed)
     optional = rpm.switches(settings, "skip_if_unavailable")

@@ -114,7 +114,7 @@ def test_one_start_of_ansible_serves_job_after_job(hosts: Hosts) -> None:
     assert not list(hosts.desk.runs.iterdir())
 
 
-def test_who_answers_early_is_heard_while_others_work_and_is_asked_on(hosts: Hosts) -> None:
+def test_a_host_that_answers_early_gets_its_next_job_while_others_work(hosts: Hosts) -> None:
     gate = hosts.desk.root / "gate"
     wait = f"until [ -e {gate} ]; do sleep 0.1; done; echo at last"
     with hosts.desk.runner() as runner:
@@ -130,13 +130,13 @@ def test_who_answers_early_is_heard_while_others_work_and_is_asked_on(hosts: Hos
         assert {it.output for it in hosts.all().values()} == {"at last\n"}
 
 
-def test_a_script_that_starts_another_one_carries_it(hosts: Hosts) -> None:
+def test_a_script_that_starts_another_is_sent_with_it(hosts: Hosts) -> None:
     with hosts.desk.runner() as runner:
         hosts.ask(runner, "carry", a='printf "%s" "$PATCHCTL_CARRIED" | wc -l')
         assert int(hosts.all()["a"].output) >= 3
 
 
-def test_one_host_hides_no_other(hosts: Hosts) -> None:
+def test_the_answer_of_a_host_hides_no_other(hosts: Hosts) -> None:
     payloads = {
         "cut": "printf 'half of'; kill -9 $PPID; kill -9 $$",
         "flood": "exec cat /dev/zero",

@@ -37,7 +37,7 @@ def is_kept(cache: InventoryCache, root: Path, reading: dict[str, Any] = READING
     return cache.get(inputs(root)) == reading
 
 
-def test_what_was_put_is_there_and_private(cache: InventoryCache, root: Path) -> None:
+def test_a_stored_reading_is_found_again_and_private(cache: InventoryCache, root: Path) -> None:
     assert cache.get(inputs(root)) is None
     assert is_kept(cache, root)
     (path,) = cache.folder.iterdir()

@@ -146,7 +146,7 @@ def test_a_damaged_line_loses_only_its_host(tmp_path: Path) -> None:
     assert list(answers(tmp_path, "a", "b")) == ["b"]
 
 
-def test_who_cannot_be_asked_so_is_left_for_a_worker_of_its_own(tmp_path: Path) -> None:
+def test_a_host_that_needs_a_worker_of_its_own_is_left_for_one(tmp_path: Path) -> None:
     shared = "echo 'mux_client_hello_exchange: write packet: Broken pipe' >&2; exit 255"
     ways = {"password": None, "shared": way(shared), "good": way(HONEST.format(host="good"))}
     assert sorted(ask(tmp_path, ways)) == ["password", "shared"]

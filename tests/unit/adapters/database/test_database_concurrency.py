@@ -175,7 +175,7 @@ def test_appenders_share_one_counter_and_one_log(
     assert (verdict.ok, verdict.records, verdict.behind) == (True, PROCESSES * each, 0)
 
 
-def test_who_was_replaced_writes_nothing_behind_its_successor(
+def test_a_replaced_controller_writes_nothing(
     database: Database, tmp_path: Path, start: Start
 ) -> None:
     child, pipe = start(append_for_ever, tmp_path / "state.db")

@@ -135,7 +135,7 @@ def test_the_older_patchctl_still_reads_what_was_left_and_mended_steps_go_on(
     assert content(backup(file, version))["meta"] == [("k", "later")]  # the newest copy counts
 
 
-def test_a_state_of_a_version_between_which_nobody_knows(tmp_path: Path, newer: Newer) -> None:
+def test_a_state_of_an_unknown_version_in_between(tmp_path: Path, newer: Newer) -> None:
     file = old_state(tmp_path / "state.db")
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '7999'")

@@ -33,7 +33,7 @@ FIXED = ("", "2.0-1", "")
         ([FIXED], ["3.0-1", "3.0-1"], {"": ("3.0-1",)}),
     ],
 )
-def test_only_what_no_range_holds_is_kept(
+def test_only_listed_versions_outside_of_all_ranges_are_stored(
     ranges: list[tuple[str, str, str]],
     versions: list[str],
     outsiders: dict[str, tuple[str, ...]],

@@ -21,7 +21,7 @@ from patchctl.models.advisory import (
 from patchctl.wiring.feeds import read
 
 
-def test_the_tracker_says_what_osv_drops() -> None:
+def test_the_tracker_has_entries_that_osv_lacks() -> None:
     records_read = fixture("tracker.json")
     advisory = of(Advisory, records_read)[0]
     assert (advisory.id, advisory.cves, advisory.title) == (

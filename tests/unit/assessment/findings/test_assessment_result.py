@@ -128,7 +128,7 @@ def test_a_rule_counts_the_findings_that_it_forbids(rule: str, count: int) -> No
 
 
 @pytest.mark.parametrize("rule", ["cvss", "cvss>=11", "critical", "kev;act", "cvss<=3"])
-def test_a_rule_that_is_none_says_which_there_are(rule: str) -> None:
+def test_an_unknown_rule_is_refused_with_the_known_ones(rule: str) -> None:
     with pytest.raises(UsageError, match="cvss>=N"):
         gate([rule], TODAY)
 

@@ -109,7 +109,7 @@ def test_a_host_has_the_findings_that_it_has_alone(fleet: Fleet, waived: bool) -
 
 
 @given(fleets, st.booleans())
-def test_each_cve_stands_once_and_the_most_urgent_first(fleet: Fleet, waived: bool) -> None:
+def test_each_cve_is_listed_once_and_the_most_urgent_first(fleet: Fleet, waived: bool) -> None:
     for _, findings in assessor(fleet, waived).findings():
         assert [*findings] == sorted(findings, key=rank)
         assert len({finding.cve for finding in findings}) == len(findings)
@@ -158,7 +158,7 @@ def test_hosts_with_the_same_software_and_kernel_share_more_than_their_findings(
 
 
 @pytest.mark.parametrize("order", [PACKAGES[6:8], PACKAGES[7:5:-1]])
-def test_of_two_epochs_the_one_that_stands_last_counts(order: list[Package]) -> None:
+def test_of_two_epochs_the_last_one_counts(order: list[Package]) -> None:
     host = host_facts([PACKAGES[5], *order], "", True, None)
     made = assessor([(host, Context())], waived=False)
     (software,) = made.matched.software.values()

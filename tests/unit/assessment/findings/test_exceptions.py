@@ -131,7 +131,7 @@ class TestReopen:
         ("2026-12-24", ExceptionState.HOLDS, 31),
     ],
 )
-def test_how_an_exception_stands(expires: str, state: ExceptionState, left: int) -> None:
+def test_the_state_of_an_exception(expires: str, state: ExceptionState, left: int) -> None:
     status = status_of(exception(expires=expires), TODAY)
     assert (status.state, status.days_left) == (state, left)
 

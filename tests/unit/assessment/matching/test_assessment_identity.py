@@ -80,7 +80,7 @@ def test_without_a_date_the_record_with_more_detail_stays() -> None:
     }
 
 
-def test_an_epoch_of_zero_is_no_other_word() -> None:
+def test_an_epoch_of_zero_makes_no_other_version() -> None:
     own = updateinfo("base", x86("bash", "4-5.el8"))
     assert list(counted(own, osv("osv", by_binary(ALMA, "bash", "0:4-5.el8")))) == ["base"]
 
@@ -151,7 +151,7 @@ def test_copies_of_one_record_count_once() -> None:
     assert list(counted(*held)) == ["a"]
 
 
-def test_a_withdrawal_counts_where_it_is_the_newest_word() -> None:
+def test_a_withdrawal_counts_where_it_is_the_newest_record() -> None:
     own = updateinfo("base", x86("bash", "4-5.el8"))
     gone = advisory("A-1", CVE, by_binary(ALMA, "bash", "4-5.el8"), modified=300, withdrawn=300)
     assert fixes(host("bash 4-1.el8"), own, ("osv", FeedKind.OSV, gone)) == {}

@@ -224,7 +224,7 @@ def test_cve_records_of_two_years_stand_side_by_side(desk: Desk) -> None:
     assert {info.name: info.entries for info in desk.store.list()} == {"cve": 3, "cve-2": 2}
 
 
-def test_of_what_a_fleet_has_one_the_second_replaces_the_first(desk: Desk) -> None:
+def test_a_second_feed_replaces_the_first_where_a_fleet_has_one_of_a_kind(desk: Desk) -> None:
     for cve in ("CVE-2024-1234", "CVE-2024-4321"):
         rows = f"cve,epss,percentile\n{cve},0.5,0.9\n"
         desk.take(gzip.compress(rows.encode()))

@@ -164,7 +164,7 @@ def test_a_run_that_began_before_there_were_digests_goes_on(site: Site) -> None:
 
 
 @pytest.mark.usefixtures("before")
-def test_nor_does_such_a_run_go_on_with_a_hook_outside(site: Site) -> None:
+def test_such_a_run_does_not_go_on_with_a_hook_outside_of_the_workspace(site: Site) -> None:
     run = site.rollouts.start(site.plan(digests=False))
     site.rollouts.advance(run, wait=False)
     site.rollouts.request(run, CommandKind.APPROVE)
