@@ -108,7 +108,7 @@ class PlannedHooks:
         self.judge(sorted({grammar.path_parts(name)[0] for name in names}))
         if changes := hooks.changed(self.body.hooks, hooks_read.files):
             raise IntegrityError(
-                f"{hooks.said(changes)} since the plan was made",
+                f"{hooks.in_words(changes)} since the plan was made",
                 hint="undo that, or make a new plan with `patchctl plan create`",
             )
         return hooks_read

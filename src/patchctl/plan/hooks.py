@@ -8,7 +8,7 @@ from ..models.plan import HookFile, HookMode, PlanBody
 from ..models.policy import RingPolicy
 from ..models.words import some
 
-_SAID = 3
+_NAMED = 3
 
 
 def changed(planned: Iterable[HookFile], there: Iterable[HookFile]) -> tuple[tuple[str, str], ...]:
@@ -16,9 +16,9 @@ def changed(planned: Iterable[HookFile], there: Iterable[HookFile]) -> tuple[tup
     return tuple(_changes(planned, there))
 
 
-def said(changes: tuple[tuple[str, str], ...]) -> str:
+def in_words(changes: tuple[tuple[str, str], ...]) -> str:
     """The first of these changes as one sentence without its end."""
-    return some((f"{path} {what}" for path, what in changes), _SAID)
+    return some((f"{path} {what}" for path, what in changes), _NAMED)
 
 
 def _changes(planned: Iterable[HookFile], there: Iterable[HookFile]) -> Iterator[tuple[str, str]]:

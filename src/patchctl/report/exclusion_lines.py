@@ -25,7 +25,7 @@ def exclusions(body: PlanBody, *, full: bool) -> list[str]:
         left = f"{packages} on {count(len({row.host for row in rows}), 'host')}"
         where = f" on {some(rule.hosts, _NAMES, full=full)}" if rule.hosts else ""
         lines += wrapped(
-            f"{some(rule.packages, _NAMES, full=full)}{where} by {rule.said};"
+            f"{some(rule.packages, _NAMES, full=full)}{where} by {rule.text};"
             f" leaves out {left if rows else 'nothing'}"
         )
     return lines

@@ -54,7 +54,7 @@ def _names(sign: str, noun: str, names: Sequence[str]) -> list[str]:
 
 
 def _exclusions(sign: str, rules: Iterable[Exclusion]) -> list[str]:
-    return [f"  {sign} excludes {some(rule.packages, _NAMES)} by {rule.said}" for rule in rules]
+    return [f"  {sign} excludes {some(rule.packages, _NAMES)} by {rule.text}" for rule in rules]
 
 
 def _changes(sign: str, rows: Iterable[Change], note: str = "") -> list[str]:

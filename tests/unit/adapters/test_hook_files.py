@@ -182,7 +182,7 @@ def test_more_than_hooks_can_be_is_refused(root: Path, monkeypatch: pytest.Monke
 
 
 def changes(root: Path, planned: tuple[HookFile, ...]) -> str:
-    return hooks.said(hooks.changed(planned, read(root, ["hooks/drain.yml"]).files))
+    return hooks.in_words(hooks.changed(planned, read(root, ["hooks/drain.yml"]).files))
 
 
 def test_what_was_changed_is_named(root: Path) -> None:
