@@ -458,8 +458,8 @@ def _check_assessment(document: Document, entry: AssessmentEntry) -> None:
         here, duration = f"assessment.sla.{name}", getattr(entry.sla, name)
         if duration % DAY:
             document.complain(here, "must be whole days", "such as 7d; 0 is no deadline")
-        # 0 is no deadline, so it counts as the longest. A more severe band that may wait longer than
-        # a less severe one is a mistake.
+        # 0 is no deadline, so it counts as the longest. A more severe band that may wait longer
+        # than a less severe one is a mistake.
         elif above and (duration or _LONGEST) < (getattr(entry.sla, above) or _LONGEST):
             document.complain(here, f"is shorter than that of {above}", "worse bands come first")
         above = name
