@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# Starts the transaction once, detached, and attaches to it; asked again, attaches again.
+# Starts the transaction once, detached, and waits for it; a repeated call only waits again.
 # shellcheck disable=SC2154  # set by read_input and read_claim
 
-# A result is recorded for good. A later attempt, on a host on which the update was left as it was, is a
-# person's word to go on after it was mended: what failed is finished, what came after is done anew.
+# A result is stored for good. A new attempt on a host that still has the failed update means that a person
+# mended the host and wants to go on: the failed step is finished, and all later steps are done anew.
 go_on() {
   if [ ! -f "$tx/apply/started" ] || [ "$(job_state apply)" != "done" ]; then return; fi
   apply_attempt=$(cat "$tx/apply/attempt" 2>/dev/null)

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Is this the host of the plan, and may it be changed now? Changes nothing but the claim, last.
+# Checks that this is the host of the plan and that it may be changed now. Changes only the claim, as last step.
 # shellcheck disable=SC2154  # set by read_input, open_call
 
 check_identity() {
@@ -38,7 +38,7 @@ check_shutdown() {
     return
   fi
   if with_systemctl; then
-    # Its exit code is not 0 for a host with a failed unit.
+    # Its exit code is not 0 on a host with a failed unit.
     case $(bounded systemctl is-system-running 2>/dev/null </dev/null) in
       stopping)
         check shutdown failed "the host is shutting down"
@@ -84,7 +84,7 @@ put_off() {
   if [ ! -f "$tx/created" ]; then rm -rf "$tx"; fi
 }
 
-# Those that later stages call: found out there, they would be named by what went wrong without them.
+# Commands that later stages need: without this check the stage's error would not name the missing command.
 need_programs() {
   for needed in md5sum tar find grep xargs; do
     have "$needed" || refuse "$needed is missing on the host"

@@ -1,11 +1,11 @@
 # shellcheck shell=sh
-# New files and old ones onto the host, and what the host was like before. Changes no package. Needs
-# before.sh and probes.sh.
-# Answer `missing`: lines `missing new|old FILE SHA256 SIZE` say what the controller is to push into
-# the folder `pushed`; then it asks again with `pushed yes`.
+# Brings new and old package files to the host, and records the host's state before the update. Changes no
+# package. Needs before.sh and probes.sh.
+# Answer `missing`: lines `missing new|old FILE SHA256 SIZE` name the files that the controller must push into
+# the folder `pushed`; then it calls again with `pushed yes`.
 # shellcheck disable=SC2154  # set by read_input, open_call and the manager's file
 
-# A call whose connection broke may still fetch files; what both write would be neither's.
+# An earlier call whose connection broke may still fetch files. Two calls must not write to the same files.
 prepare_alone() {
   true 2>/dev/null >>"$tx/prepare.lock" || cannot_write "$tx/prepare.lock"
   exec 6>>"$tx/prepare.lock"
@@ -17,7 +17,7 @@ prepare_alone() {
   in_call
 }
 
-# The number tells which transaction is the older one, whatever the clock does.
+# The number tells which transaction is older, even if the clock was changed.
 number_transaction() {
   if [ -f "$tx/created" ]; then return; fi
   newest=0
@@ -35,8 +35,8 @@ number_of() { # FOLDER of a transaction
   printf '%s' "$number_read"
 }
 
-# The two youngest stay for whoever must look into them, and those with files as they were before an
-# update that somebody edited after it: these stay until `host clean`.
+# The two newest transactions stay, so that a person can look into them. Transactions with copies of files that
+# somebody edited after the update stay until `host clean`.
 remove_old_transactions() {
   runs_now=$(running_job)
   for folder in "$BASE"/*/; do

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Restarts the services that run on replaced files, detached, and says what still does.
+# Restarts the services that run on replaced files, detached, and reports which processes still do.
 
 main() {
   need_transaction

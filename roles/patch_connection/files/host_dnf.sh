@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# What only dnf (or yum) and rpm know of a host: the questions that host_rules.sh asks by `of_manager`,
-# and what discovery and transactions share besides. Needs host_rules.sh.
+# Facts about a host that only dnf (or yum) and rpm know: the answers to what host_rules.sh asks with
+# `of_manager`, and functions that discovery and transactions share. Needs host_rules.sh.
 # shellcheck disable=SC2034  # used by what is put together with it
 
 dnf_program() { command -v dnf || command -v yum || command -v microdnf; }
@@ -13,7 +13,7 @@ dnf_told() { # KEY: the words of a list in the main part of dnf.conf, also where
     on { gsub(/,/, " "); print }' /etc/dnf/dnf.conf 2>/dev/null
 }
 
-# Where dnf keeps its lists and files: the site may have moved them.
+# Where dnf keeps its lists and files: the site may have moved these folders.
 dnf_cache() {
   dnf_moved=$(dnf_told cachedir | sed -e 's/^[[:space:]]*//' -e 's/[[:space:]]*$//' | tail -n 1)
   case $dnf_moved in
@@ -25,11 +25,11 @@ dnf_cache() {
   esac
 }
 
-# What dnf counts as packages whose versions stand beside each other, beside what the site names.
+# Packages of which dnf installs several versions, in addition to those that the site names.
 DNF_MANY='kernel kernel-PAE installonlypkg(kernel) installonlypkg(kernel-module) installonlypkg(vm) multiversion(kernel)'
 
-# NAME.ARCH of packages that are installed in two versions and must not be: what a transaction leaves that
-# was cut off.
+# NAME.ARCH of packages that are installed in two versions although they must not be: this is what a
+# transaction leaves that was cut off.
 dnf_list_doubled() {
   dnf_all=$(limited 60 rpm -qa --qf '%{NAME}.%{ARCH}\n') && [ -n "$dnf_all" ] || return
   dnf_doubled=$(printf '%s\n' "$dnf_all" | sort | uniq -d | grep -v '^gpg-pubkey\.')
@@ -38,7 +38,7 @@ dnf_list_doubled() {
   # shellcheck disable=SC2046,SC2086  # words
   set -- $DNF_MANY $(dnf_told installonlypkgs)
   set +f
-  # rpm's exit code says only that nothing has one of the names.
+  # rpm's exit code is not 0 if no package has one of the names.
   dnf_beside=$(limited 60 rpm -q --qf '%{NAME}.%{ARCH}\n' --whatprovides "$@" 2>/dev/null)
   printf '%s\n' "$dnf_doubled" | BESIDE=$dnf_beside awk '
     BEGIN { count = split(ENVIRON["BESIDE"], name, "\n"); for (i = 1; i <= count; i++) beside[name[i]] }
@@ -47,13 +47,13 @@ dnf_list_doubled() {
 
 # --- host_rules.sh asks -------------------------------------------------------------------------
 
-# What takes effect only by a reboot, beside kernels: those of dnf-plugins-core and yum-utils whose old
-# code a restart of services cannot end.
+# Packages, besides kernels, that take effect only after a reboot: the lists of dnf-plugins-core and
+# yum-utils. A restart of services does not replace their old code.
 DNF_REBOOT='linux-firmware microcode_ctl glibc systemd dbus dbus-broker dbus-daemon'
 
-# Names of packages that were installed since the boot and take effect only by another one, by rpm's
-# own times, and what `needs-restarting` names besides: it knows the platform's list better, and its
-# "no" proves nothing (it takes the time of /proc/1 for the boot's). Nothing newer, nothing asked.
+# Names of packages that were installed since the boot and take effect only after a reboot, by the times in
+# rpm's database, and those that `needs-restarting` names: its list fits the platform better. A "no" from it
+# proves nothing (it takes the time of /proc/1 for the boot's). It is called only if a package is newer.
 dnf_reboot_packages() {
   dnf_since=$(dnf_installed_since_boot) || return
   if [ -z "$dnf_since" ]; then return; fi
@@ -72,14 +72,14 @@ dnf_installed_since_boot() {
     END { exit told == 0 }'
 }
 
-# With what the site wrote down for needs-restarting, a name a line.
+# The list above and the site's own for needs-restarting, with one name a line.
 dnf_reboot_names() {
   printf '%s ' "$DNF_REBOOT"
   cat /etc/dnf/plugins/needs-restarting.d/*.conf 2>/dev/null | tr '\n' ' '
 }
 
-# Of lines `NAME` those that wait for a reboot, and all `needs-restarting NAME`; no kernel where the
-# host has none of its own.
+# From lines `NAME` prints those that wait for a reboot, and all of `needs-restarting NAME`. Prints no kernel
+# on a host that has none of its own.
 dnf_take_effect_by_reboot() { # NAMES
   dnf_contained=no
   if in_container; then dnf_contained=yes; fi
@@ -94,8 +94,8 @@ dnf_take_effect_by_reboot() { # NAMES
     NF == 2 || (package in wanted) { print package }'
 }
 
-# `needs-restarting NAME` for each package that it wants a reboot for. Its exit code 1 says that, and
-# that it failed; only with its own words it is an answer.
+# Prints `needs-restarting NAME` for each package that it wants a reboot for. Exit code 1 means that, but also
+# a failure, so its output must have the expected words, too.
 dnf_needs_restarting() {
   set -- needs-restarting
   if ! have needs-restarting; then set -- dnf -q -C needs-restarting; fi
@@ -119,8 +119,8 @@ dnf_next_kernel() {
   esac
 }
 
-# Of the entries that boot loaders read (bootloader_spec): the one that grub2 saved, else the newest,
-# which it takes then.
+# From the entries that boot loaders read (bootloader_spec): the one that grub2 saved, else the newest one,
+# which grub2 starts then.
 dnf_entry_kernel() {
   dnf_saved=$(sed -n 's/^saved_entry=//p' "$BOOT/grub2/grubenv" 2>/dev/null | head -n 1)
   case $dnf_saved in */*) dnf_saved='' ;; esac
@@ -133,7 +133,7 @@ dnf_entry_kernel() {
     | grep -v rescue | LC_ALL=C sort -V | tail -n 1
 }
 
-# rpm's database and what dnf keeps of what it did.
+# rpm's database and dnf's own history.
 dnf_work_folders() {
   dnf_database=$(limited 20 rpm --eval '%{_dbpath}') && [ -d "$dnf_database" ] || return
   printf '%s 16384\n' "$dnf_database"
@@ -144,13 +144,13 @@ dnf_work_folders() {
 
 # --- who works with the package manager ----------------------------------------------------------
 
-# What the kernel tells the holder of, and files that name it themselves; all of what changes packages.
+# Locks that the kernel knows the holder of, and files that contain it; all that are taken to change packages.
 DNF_LOCKS='/var/lib/rpm/.rpm.lock /usr/lib/sysimage/rpm/.rpm.lock /run/dnf/rpmtransaction.lock'
 DNF_PID_FILES='/var/lib/dnf/rpmdb_lock.pid /run/dnf.pid /run/yum.pid'
-# Who only brings lists of packages, where the site has not moved them.
+# Locks that are taken to fetch package lists, unless the site has moved them.
 DNF_LISTS_LOCK=/var/cache/dnf/metadata_lock.pid
 
-# As lock_holders. dnf itself takes a number of a process that lives for a lock, whoever that is.
+# Like lock_holders. dnf treats any living process with the number in the file as the holder.
 dnf_lock_holders() { # more PID-FILEs
   # shellcheck disable=SC2086  # paths are words
   lock_holders $DNF_LOCKS || return
@@ -174,11 +174,11 @@ dnf_updaters() {
 
 dnf_updaters_at_work() { echo dnf-automatic.service dnf-automatic-install.service dnf5-automatic.service; }
 
-# Where dnf-automatic and yum-cron are told what to do; a later file counts more than those before it.
+# The settings of dnf-automatic and yum-cron; a later file overrides an earlier one.
 DNF_AUTOMATIC='/usr/share/dnf5/dnf5-plugins/automatic.conf /etc/dnf/automatic.conf'
 YUM_CRON=/etc/yum/yum-cron.conf
 
-# Do settings of dnf-automatic or yum-cron, on standard input, let it install what it finds?
+# Do the settings of dnf-automatic or yum-cron, on standard input, let it install the updates that it finds?
 dnf_upgrades_itself() {
   awk -F = '
     { key = $1; gsub(/[ \t]/, "", key) }
@@ -186,8 +186,8 @@ dnf_upgrades_itself() {
     END { exit applies !~ /^(1|yes|true|on)$/ }'
 }
 
-# Units that install updates on their own, of those that are active or that a boot starts. The install
-# timer does so whatever the settings say. Needs state.sh.
+# Units that install updates by themselves, if they are active or started at boot. The install timer installs
+# whatever the settings say. Needs state.sh.
 dnf_list_competing_updaters() {
   with_systemctl || return 0
   set -- dnf-automatic-install.timer

@@ -1,17 +1,15 @@
 # shellcheck shell=sh
-# The one answer to a question about a host, for discovery and for transactions alike: what is put
-# together with this file asks it here and nowhere else. Where the controller must know the rule,
-# too, models/host_rules.py has it again, and a test compares the two. Needs the host_NAME.sh of the
-# package manager that `manager` names.
+# Rules about a host that discovery and transactions share. A script that is joined with this file must ask a
+# question here and nowhere else. A rule that the controller must know, too, is repeated in
+# models/host_rules.py, and a test compares the two. Needs the host_NAME.sh of the package manager in `manager`.
 #
-# What a host_NAME.sh answers, as NAME_QUESTION, for this file; all else in there begins with NAME_ too:
-#   reboot_packages                those installed since the boot that take effect only by another one, a
-#                                  name a line; fails where that cannot be told
-#   next_kernel                    the version of the kernel that a boot would bring; nothing where that is
-#                                  not known
-#   updaters                       units that install updates on their own
+# Functions NAME_QUESTION that a host_NAME.sh must have for this file; its other functions begin with NAME_ too:
+#   reboot_packages                packages that were installed since the boot and take effect only after a
+#                                  reboot, one name a line; fails if it cannot find out
+#   next_kernel                    the version of the kernel that the next boot starts; nothing if unknown
+#   updaters                       units that install updates by themselves
 #   updaters_at_work               those of them that install while they are active
-#   work_folders                   `FOLDER KIB`: where it writes beside /usr, and how much it may take there
+#   work_folders                   `FOLDER KIB`: folders outside /usr that it writes to, and how much
 # shellcheck disable=SC2034  # used by what is put together with it
 
 of_manager() { # QUESTION...: nothing where the host has no package manager that is known
@@ -31,25 +29,24 @@ is_number() { # TEXT
   case ${1-} in '' | *[!0-9]*) return 1 ;; *) return 0 ;; esac
 }
 
-# Does systemd run here, and may it be asked?
+# Does systemd run here, and may we call it?
 with_systemctl() { [ -d /run/systemd/system ] && have systemctl; }
 
 # --- which process runs on replaced files --------------------------------------------------------
 
-# What grep is to look for in /proc/PID/maps, and a line of our own, which it must find last: it
-# proves that grep went through all of them. Processes end while it reads, so its exit code says
-# nothing.
+# The pattern for grep in /proc/PID/maps, and a line of our own, which grep must find last: it proves that grep
+# read all files. Processes end while it reads, so its exit code proves nothing.
 REPLACED=' (deleted)$'
 LAST_REPLACED='patchctl (deleted)'
 
-# `PID FILE`, apart by a tab, of each file of the system that a process still maps although it was
-# removed or replaced. On standard input what `grep -H` found, of $LAST_REPLACED last; fails where
-# that is missing. PIDs are processes that do not count.
+# Prints `PID FILE`, separated by a tab, for each system file that a process still maps although it was removed
+# or replaced. Standard input is the output of `grep -H`, with that of $LAST_REPLACED last; fails if that is
+# missing. The PIDs in the arguments are left out.
 #
-# Packages put what runs below /usr, /opt and the folders that were merged into /usr. Elsewhere only
-# code counts (Wazuh has its libraries in /var/ossec): data that is mapped and replaced is everyday
-# there (sssd's and fontconfig's caches, journals), and no restart would change anything. Memory that
-# never was a file of a package shows as deleted, too.
+# Packages install code below /usr, /opt and the folders that were merged into /usr. In other folders only code
+# counts (Wazuh has its libraries in /var/ossec): replaced data that is mapped is normal there (caches of sssd
+# and fontconfig, journals), and a restart would change nothing. Memory that never was a file of a package is
+# shown as deleted, too.
 replaced_files() { # PID...
   awk -v "ours= $* " -v OFS='\t' '
     /:patchctl \(deleted\)$/ && !/^\/proc\// { whole = 1; next }
@@ -67,8 +64,8 @@ replaced_files() { # PID...
     END { exit !whole }'
 }
 
-# This shell and its ancestors, the connection that carries us: it ends with us, so that it runs on
-# old files means nothing.
+# This shell and its ancestors belong to our own connection. They end with it, so it does not matter that they
+# run on old files.
 own_processes() {
   ancestor=$$
   while is_number "$ancestor" && [ "$ancestor" -gt 1 ]; do
@@ -79,8 +76,8 @@ own_processes() {
 
 # --- what has to wait for a reboot ---------------------------------------------------------------
 
-# Units that nobody restarts under a running system: that would end desktops, containers or the
-# network. Globs of names, one a line. PID 1 is asked to begin itself anew before it counts.
+# Units that must not be restarted on a running system, because that would end desktops, containers or the
+# network. Globs of names, one a line. PID 1 is first asked to restart itself before it counts.
 WAITS_FOR_REBOOT='init.scope
 dbus.service
 dbus-broker.service
@@ -99,7 +96,7 @@ wpa_supplicant.service
 systemd-networkd.service
 openvpn*.service'
 
-# People's sessions: nobody else ends them, and they need no reboot to end.
+# Sessions of people: only they end them, and their end needs no reboot.
 LOGINS='session-*.scope
 user@*.service
 getty@*.service
@@ -119,24 +116,24 @@ END_OF_GLOBS
   return 1
 }
 
-# Where kernels lie.
+# The folders with kernels.
 BOOT=/boot
 
 # --- which names are kernels ---------------------------------------------------------------------
 
-# What puts one kernel's image into /boot: packages of several versions beside each other, and those with
+# Packages that put a kernel's image into /boot: those of which several versions are installed, and those with
 # the version in their name; see models/kernel_names.py.
 UNVERSIONED_KERNEL='^kernel([0-9]+[.][0-9]+)?(-(rt|64k|debug|zfcpdump|kvm|uek|lt|ml|plus|default|azure|preempt))*(-(core|base|uki-virt))?$'
 VERSIONED_KERNEL='^linux-image-(unsigned-)?[0-9]'
 
 # --- how much room /boot needs -------------------------------------------------------------------
 
-# A kernel's image and map, and the initial RAM disk that is made for it: 60 to 90 MiB on Debian 12.
+# Room for a kernel's image and map and its initial RAM disk: 60 to 90 MiB on Debian 12.
 KERNEL_KIB=98304
 
-# KiB that a transaction may take in /boot: each kernel that comes, and where none does, what is made
-# anew beside the old one before it takes its place. Lines `NAME ACTION` on standard input. The image
-# of `kernel` lies in `kernel-core` on newer systems: both are one kernel.
+# Prints the KiB that a transaction may need in /boot: room for each new kernel, or without one for an initial
+# RAM disk that is made anew beside the old one. Lines `NAME ACTION` on standard input. On newer systems the
+# image of `kernel` is in `kernel-core`: both are one kernel.
 boot_kib() {
   MANY=$UNVERSIONED_KERNEL ONE=$VERSIONED_KERNEL awk -v each="$KERNEL_KIB" '
     BEGIN { many = ENVIRON["MANY"]; one = ENVIRON["ONE"] }
@@ -152,13 +149,13 @@ boot_kib() {
 
 # --- how much room packages need -----------------------------------------------------------------
 
-# What prepare lays aside, so that a disk that fills up later leaves room to look and to go back.
+# The room that prepare reserves, so that a check and an undo still work if the disk fills up later.
 RESERVE_KIB=8192
 SPARE_KIB=32768
 
-# `USR VAR`: KiB that a transaction may take below /usr and below the folder of the transaction. Lines
-# `ACTION BYTES KIB`, of the new file and of what is installed, on standard input. A file grows to about
-# four times its size, and an update holds old and new files of one package side by side.
+# Prints `USR VAR`: the KiB that a transaction may need below /usr and below its own folder. Standard input has
+# lines `ACTION BYTES KIB`: the size of the new file and of the installed package. An unpacked file is about
+# four times as large, and an update has the old and new files of one package at the same time.
 packages_kib() {
   awk -v reserve="$RESERVE_KIB" -v spare="$SPARE_KIB" '
     {
@@ -173,9 +170,9 @@ packages_kib() {
 
 # --- does the host need a reboot -----------------------------------------------------------------
 
-# The platform's own marker, a newer kernel than the running one (Debian leaves a marker only where
-# update-notifier or unattended-upgrades is installed), or what the package manager knows besides.
-# What cannot be told counts as yes.
+# True if the platform's own marker exists, a newer kernel than the running one is installed (Debian writes a
+# marker only if update-notifier or unattended-upgrades is installed), or the package manager says so. If it
+# cannot be found out, it counts as yes.
 reboot_wanted() {
   if reboot_marked || [ -n "$(waiting_kernel)" ]; then return; fi
   ! rebooting=$(of_manager reboot_packages) || [ -n "$rebooting" ]
@@ -183,8 +180,8 @@ reboot_wanted() {
 
 reboot_marked() { [ -e /run/reboot-required ] || [ -e /var/run/reboot-required ]; }
 
-# Prints the newest installed kernel where an older one of its kind runs. In a container none does;
-# only where one waits it matters what this is.
+# Prints the newest installed kernel if an older one of its kind runs. In a container none runs; so it finds
+# out whether this is one only if a newer kernel is installed.
 waiting_kernel() {
   kernels=$(list_kernels)
   if [ -z "$kernels" ]; then return; fi
@@ -220,8 +217,8 @@ has_some_initramfs() {
   done | grep -q yes
 }
 
-# Why the first of these kernels that could not run could not, in one line; nothing where nothing speaks
-# against any. A host none of whose kernels has an initial RAM disk is made so.
+# Prints in one line why the first of these kernels that cannot boot cannot; nothing if all can. If no kernel
+# on the host has an initial RAM disk, none needs one.
 why_unbootable() { # VERSION...
   for version in "$@"; do
     if [ ! -s "$BOOT/vmlinuz-$version" ]; then
@@ -242,7 +239,7 @@ clock() { # sets $btime (epoch seconds) and $ticks (a second), in which processe
   ticks=$(getconf CLK_TCK 2>/dev/null || echo 100)
 }
 
-# When PID 1 began, epoch seconds: in a container that is not the kernel's start. Fails where unknown.
+# Prints when PID 1 started, in epoch seconds: in a container that is not the kernel's start. Fails if unknown.
 booted_at() {
   clock
   read -r booted_stat </proc/1/stat || return
@@ -253,10 +250,10 @@ booted_at() {
   printf '%s' "$((btime + ${20} / ticks))"
 }
 
-# The newest of those on standard input that are of the running one's kind; nothing where that is the
-# newest itself, or is not among them. Digits compare as numbers. A kind is what follows the numbers:
-# a host with amd64 and cloud-amd64, or with a Raspberry Pi's v8 and 2712, boots one of the two, and
-# no reboot brings the other.
+# Prints the newest version on standard input of the running kernel's kind; nothing if the running one is the
+# newest, or is not among them. Digits are compared as numbers. The kind is the text after the numbers: a host
+# with amd64 and cloud-amd64, or with a Raspberry Pi's v8 and 2712, boots one of the two, and a reboot does not
+# change that.
 newest_kernel() { # RUNNING
   LC_ALL=C awk -v running="$1" '
     function kind(name,  parts, n, i, rest) {
@@ -286,10 +283,10 @@ newest_kernel() { # RUNNING
 
 # --- who works with the package manager ----------------------------------------------------------
 
-# `PID FILE PROCESS`, apart by tabs, of each of the files that is locked, in their order; fails where the kernel does
-# not tell. It shows these locks in /proc/locks: `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE START
-# END`, with `->` those who wait; of flock(2) nobody takes notice. Only the inode is compared: overlay
-# file systems show another device number there. PID is -1 where nobody knows.
+# Prints `PID FILE PROCESS`, separated by tabs, for each of the files that is locked, in their order; fails if
+# the kernel does not tell. /proc/locks has these locks: `1: POSIX ADVISORY WRITE PID MAJOR:MINOR:INODE START
+# END`, with `->` for waiting processes; package managers ignore flock(2). Only the inode is compared: overlay
+# file systems show another device number there. PID is -1 if nobody knows it.
 lock_holders() { # FILE...
   holders=$(stat -c '%i %n' "$@" 2>/dev/null | awk '
     FILENAME != "/proc/locks" { inode[++files] = $1; name[files] = $2; next }
@@ -306,15 +303,15 @@ lock_holders() { # FILE...
 
 # --- which updaters compete ----------------------------------------------------------------------
 
-# Units of what installs updates by itself, with those of the package manager; those that are not loaded
-# are told of when asked by name.
+# Units that install updates by themselves, with those of the package manager. Units that are not loaded are
+# listed only if they are asked for by name.
 updaters() {
   echo packagekit.service packagekit-offline-update.service
   of_manager updaters
 }
 
-# Those that install while they are active. packagekit.service is not among them: it answers questions
-# (package managers wake it after each run).
+# Updaters that install while they are active. packagekit.service is not one of them: it answers questions
+# (package managers start it after each run).
 updaters_at_work() {
   echo packagekit-offline-update.service
   of_manager updaters_at_work

@@ -1,12 +1,12 @@
 # shellcheck shell=sh
-# Why a package manager failed, in one line. Needs nothing but awk.
+# Finds in one line why a package manager failed. Needs only awk.
 
-# What tells the cause in the output of apt and dpkg. Their last lines, and often their first `E:`, say
-# only that something failed. So the first of these that there is:
+# Prints the cause from the output of apt and dpkg. Their last lines, and often their first `E:`, only say that
+# something failed. So it takes the first of these that exists:
 # - a line that names an error of the system
-# - what a maintainer script said before dpkg gave it up; other packages fail because of that one
-# - the dependency that is not met, and who wants it: of dpkg, which has begun, then of apt's plan
-# - the name that does not resolve
+# - the output of a maintainer script before dpkg reported its failure; other packages fail because of it
+# - the dependency that is not met, and the package that needs it: from dpkg, which has begun, then from apt
+# - the host name that does not resolve
 # - the first error
 cause_in() { # FILE, or standard input
   awk '

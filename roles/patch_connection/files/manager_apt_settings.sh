@@ -1,15 +1,15 @@
 # shellcheck shell=sh
-# Which of the host's settings of apt count in what patchctl does. Needs apt-config and awk.
+# Chooses which of the host's apt settings are used by patchctl. Needs apt-config and awk.
 
-# A file for `-c`, on standard output: apt's own defaults, and of the host's settings those alone that
-# are named here. What a site sets may make apt do another thing than was planned (remove, keep back,
-# only print, replace configuration files), or nothing at all.
-#   transaction   hooks around dpkg, dpkg's options that leave its decisions alone, where apt logs
+# Writes a file for `-c` to standard output: apt's own defaults, and only those of the host's settings that are
+# named here. A site's settings may make apt do something that was not planned (remove, keep back, only print,
+# replace configuration files), or nothing at all.
+#   transaction   hooks around dpkg, dpkg's options that do not change its decisions, apt's logs
 #   repositories  where packages come from, how they are fetched, which versions are preferred; this may
-#                 have passwords of proxies: the file is not to stay
+#                 contain passwords of proxies: the file must be removed after use
 #   marks         where apt keeps its own files
-# Hooks and maintainer scripts see the host's settings as ever: no environment is changed.
-# Fails where they cannot be told. STUB is a path to write to.
+# Hooks and maintainer scripts see the host's settings as always: no environment is changed.
+# Fails if the settings cannot be read. STUB is a path to write to.
 apt_settings() ( # transaction|repositories|marks STUB
   apt_settings_host=$(apt_settings_told) || return
   apt_settings_own=$(apt_settings_default "$2") || return
@@ -25,7 +25,7 @@ apt_settings() ( # transaction|repositories|marks STUB
       if (scope == "transaction" && name ~ /^dpkg::options::/) return is_harmless(value)
       return name ~ ("^(" kept[scope] ")(::|$)")
     }
-    # `--force-…` and its like decide for dpkg; others send it elsewhere, or let it do nothing.
+    # `--force-…` and similar options change the decisions of dpkg; others change its paths, or make it do nothing.
     function is_harmless(option) {
       return option ~ /^--/ && option !~ /^--(no-)?(force|refuse|triggers)/ \
         && option !~ /^--(root|admindir|instdir|no-act|dry-run|simulate|ignore-depends)/ \
@@ -49,12 +49,12 @@ apt_settings() ( # transaction|repositories|marks STUB
     END { for (i = 1; i <= hosts; i++) print host[i]; exit lines == 0 || tops == 0 }'
 )
 
-# Lines of name, value with `%XX` for what is special to apt, value; apart by tabs.
+# Lines of name, value with `%XX` for apt's special characters, and value; separated by tabs.
 apt_settings_told() {
   timeout 60 apt-config dump --format '%F%N%V%N%v%n' </dev/null
 }
 
-# As apt is without any file of the host's.
+# apt's settings without any file of the host.
 apt_settings_default() { # STUB
   printf 'Dir::Etc::Main "/dev/null";\nDir::Etc::Parts "/dev/null";\n' >"$1" || return
   (APT_CONFIG=$1 && export APT_CONFIG && apt_settings_told)

@@ -1,20 +1,20 @@
 # shellcheck shell=sh
-# Why a package manager failed, in one line. Needs nothing but awk.
+# Finds in one line why a package manager failed. Needs only awk.
 
-# What tells the cause in the output of dnf and rpm; the first of these that there is:
+# Prints the cause from the output of dnf and rpm: the first of these that exists:
 # - a line of dnf or rpm that names an error of the system
-# - what rpm says of a scriptlet that failed
-# - an error of the system that was told while scripts ran
+# - rpm's message about a scriptlet that failed
+# - an error of the system that was printed while scripts ran
 # - a file or package that conflicts with another
-# - a signature that is missing or not known
-# - why a repository cannot be read: what curl said, below dnf's own line
+# - a signature that is missing or unknown
+# - why a repository cannot be read: curl's message below dnf's own line
 # - why a file could not be fetched
 # - that the system is not registered, and so has no repository
-# - why the packages do not go together: dnf's first problem, with what it says below it
-# - the first error, of those that were told while scripts ran at last
-# What a package's scripts print stands between "Running transaction" and the last of the lines that dnf
-# writes when rpm is done. It may look like anything: of that part rpm's own form of a scriptlet counts, and
-# what else it tells of the system is told as said in it.
+# - why the packages do not fit together: dnf's first problem, with the lines below it
+# - the first error; errors that were printed while scripts ran come last
+# The output of scripts is between "Running transaction" and the last of the lines that dnf prints when rpm is
+# done. It may look like anything. So in that part only rpm's own message about a scriptlet counts, and errors of
+# the system are reported as printed there.
 cause_in() { # FILE, or standard input
   awk '
     function told(line) {

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
-# Which of the host's settings of dnf count in what patchctl does. Needs awk.
+# Chooses which of the host's dnf settings are used by patchctl. Needs awk.
 
-# As dnf names the file; yum 4 is dnf under its old name.
+# dnf's own name of its settings file; yum 4 is dnf under its old name.
 dnf_main_settings() {
   for file in /etc/dnf/dnf.conf /etc/yum.conf; do
     if [ -f "$file" ]; then printf '%s\n' "$file"; return; fi
@@ -9,17 +9,17 @@ dnf_main_settings() {
   return 1
 }
 
-# Writes FILE for `dnf -c`: dnf's own defaults, ours, and of the host's [main] those settings alone that
-# are named here. What a site sets may make dnf do another thing than was planned (another version
-# than was named, what was not asked for besides, removals), or nothing at all.
-#   transaction   where dnf keeps its own files and logs, and rpm's flags that leave its decisions alone
-#   repositories  where packages come from, how they are fetched, which may be taken; this may have
-#                 passwords of proxies: FILE is not to stay
-# Fails where they cannot be told, or FILE cannot be written.
+# Writes FILE for `dnf -c`: dnf's own defaults, ours, and only those settings of the host's [main] that are
+# named here. A site's settings may make dnf do something that was not planned (another version than the named
+# one, additional packages, removals), or nothing at all.
+#   transaction   where dnf keeps its own files and logs, and rpm's flags that do not change its decisions
+#   repositories  where packages come from, how they are fetched, which may be used; this may contain
+#                 passwords of proxies: FILE must be removed after use
+# Fails if the settings cannot be read, or FILE cannot be written.
 #
-# plugins: `dnf download` is one of them.
-# strict, best: the named version or an error, never "skipped". installonly_limit: the plan removes no
-# old kernel. An alias could make another command of ours: DNF_DISABLE_ALIASES does not allow it.
+# plugins: needed, since `dnf download` is one of them.
+# strict, best: give the named version or an error, never "skipped". installonly_limit: the plan removes no
+# old kernel. DNF_DISABLE_ALIASES: a site's alias could change the meaning of our command.
 dnf_settings() { # transaction|repositories FILE
   dnf_settings_host=$(dnf_main_settings) || return
   awk -v scope="$1" '
@@ -54,11 +54,11 @@ dnf_settings() { # transaction|repositories FILE
       if (telling) print
     }
     END { printf "%s", other }' "$dnf_settings_host" >"$2" || return
-  # dnf takes what it has of a repository for old where its settings are newer.
+  # dnf treats its copy of a repository as outdated if its settings are newer.
   touch -r "$dnf_settings_host" "$2"
 }
 
-# All that the files of the host say of repositories, as they say it.
+# Prints all that the host's files say about repositories, unchanged.
 dnf_print_repositories() {
   dnf_settings_host=$(dnf_main_settings) || return
   dnf_folders=$(awk -F '[ \t]*=[ \t]*' '$1 == "reposdir" { gsub(/,/, " ", $2); print $2 }' "$dnf_settings_host")
@@ -70,8 +70,8 @@ dnf_print_repositories() {
   done
 }
 
-# `ID yes|no` of each repository that a file defines: does it want its packages signed? What it does
-# not say, [main] says; dnf itself wants none.
+# Prints `ID yes|no` for each repository that a file defines: must its packages be signed? If the repository
+# does not say, [main] counts; dnf's own default is no.
 dnf_gpgchecks() {
   dnf_print_repositories | awk '
     /^\[/ { section = $0; sub(/^\[/, "", section); sub(/\].*/, "", section); seen[section] = 1 }
@@ -87,7 +87,7 @@ dnf_gpgchecks() {
 
 # --- whose signature counts ----------------------------------------------------------------------
 
-# The words of its `gpgkey`, as dnf reads them, a line each.
+# Prints the words of the repository's `gpgkey`, as dnf reads them, one a line.
 dnf_keys_named() { # REPOSITORY
   dnf_named=$(dnf_print_repositories | awk -v id="$1" '
     /^[ \t]*[#;]/ { next }
@@ -95,7 +95,7 @@ dnf_keys_named() { # REPOSITORY
     section != id { next }
     /^[ \t]/ { if (telling) print; next } # the value goes on
     { telling = /^gpgkey[ \t]*=/; if (telling) { sub(/^[^=]*=/, ""); print } }')
-  # dnf knows what its variables stand for.
+  # dnf knows the values of its variables.
   case $dnf_named in
     *'$'*)
       dnf_dumped=$(LC_ALL=C dnf -C -q config-manager --dump "$1" 2>/dev/null) || return
@@ -106,9 +106,9 @@ dnf_keys_named() { # REPOSITORY
   printf '%s\n' "$dnf_named" | awk '{ gsub(/,/, " "); for (i = 1; i <= NF; i++) { sub(/\r$/, "", $i); print $i } }'
 }
 
-# Makes FOLDER a keyring with the keys that the repository names, and no other. 1: it names none, or one by
-# an address, which nobody fetches here: then all keys that rpm trusts count, as they do for dnf. 2: they
-# cannot be told.
+# Makes FOLDER a keyring with only the keys that the repository names. Exit code 1: it names none, or one by an
+# address, which is not downloaded here; then all keys that rpm trusts are accepted, as dnf does. 2: the keys
+# cannot be found out.
 dnf_make_keyring() { # FOLDER REPOSITORY
   dnf_keys=$(dnf_keys_named "$2") || return 2
   if [ -z "$dnf_keys" ]; then return 1; fi
@@ -117,12 +117,12 @@ dnf_make_keyring() { # FOLDER REPOSITORY
   done
   dnf_new=${1%/*}/.new # no repository is called so
   rm -rf "$dnf_new" && mkdir -p "$dnf_new" || return 2
-  # One of several may be missing, or too weak for this system: it counts for nothing.
+  # A key may be missing, or too weak for this system: it is ignored.
   for dnf_key in $dnf_keys; do dnf_rpmkeys "$dnf_new" --import "${dnf_key#file://}" >/dev/null 2>&1; done
   mv "$dnf_new" "$1" || return 2
 }
 
-# A newer rpm keeps keys beside its database.
+# A newer rpm has keys outside its database, too.
 dnf_rpmkeys() { # KEYRING WORDS
   dnf_keyring=$1
   shift
@@ -130,8 +130,8 @@ dnf_rpmkeys() { # KEYRING WORDS
     --define '_pkgverify_level all' --define '_pkgverify_flags 0x0' "$@" </dev/null
 }
 
-# Is FILE signed by a key that the repository names? Says why not. That rpm trusts the key is asked besides:
-# its keyring has those of all repositories, and of all that was ever installed by hand.
+# Is FILE signed by a key that the repository names? Prints why not. The caller also checks that rpm trusts the
+# key: rpm's keyring has the keys of all repositories, and all that somebody ever imported.
 dnf_signed_for() { # KEYRINGS REPOSITORY FILE
   if [ ! -d "$1/$2" ]; then
     dnf_made=0

@@ -1,23 +1,23 @@
 #!/bin/sh
-# Everything that patchctl wants to know of a host, in one go, changing nothing.
+# Collects all facts about a host in one run. Changes nothing.
 #
 # usage: discover.sh [all|packages] [refresh]     (refresh may be said as Ansible says true)
 #
-# Output: `[SECTION]`, its lines each after one space, then `=EXIT-CODE`. So no line of a host's
-# can be taken for a heading. A section that the host cannot have is left out.
-# Each tool is asked once for everything, and the shell reads small files itself: on a small host
-# starting programs is nearly all of the cost.
+# Output: `[SECTION]`, its lines with one space before each, then `=EXIT-CODE`. So no line from a host can be
+# taken for a heading. A section that does not apply to the host is left out.
+# Each tool is called once for everything, and the shell reads small files itself: on a small host most of the
+# time is spent on starting programs.
 # shellcheck disable=SC2154  # which_manager.sh sets $manager
 set -u
 
 TAB='	'
-# Seconds that package lists may take to be fetched.
+# How many seconds fetching package lists may take.
 # shellcheck disable=SC2034  # used by the managers' parts
 REFRESH_S=180
 
 main() {
-  # Nobody on the host can guess what the frame's lines begin with until one awk has quoted the rest;
-  # the environment of root's processes is not to be read, their arguments are.
+  # A section's lines begin with a random prefix that no process on the host can guess until awk has quoted
+  # them. It is in the environment, since other users can read arguments of root's processes.
   mark=''
   read -r mark 2>/dev/null </proc/sys/kernel/random/uuid || mark=$$.$(date +%s)
   ask_all "$@" 2>/dev/null | MARK=$mark awk '
@@ -29,7 +29,7 @@ main() {
       print substr($0, length(mark) + 1)
       next
     }
-    # Who logs in with an address stays on the host.
+    # Login names in addresses must not leave the host.
     { gsub(/:\/\/[^\/ \t]*@/, "://***@"); if (waiting) print " " line; line = $0; waiting = 1 }
     END { if (waiting) print " " line }'
 }
@@ -167,7 +167,7 @@ replaced_none() { :; }
 
 # --- the running system --------------------------------------------------------------------------
 
-# `required`, and the packages that want it. A newer kernel is seen from the list of those.
+# Prints `required`, and the packages that need a reboot. The list of kernels shows a newer kernel.
 reboot() {
   wanted=$(of_manager reboot_packages)
   wanted_code=$?
@@ -181,7 +181,7 @@ reboot() {
   return "$wanted_code"
 }
 
-# The file systems that installing packages writes to.
+# The file systems that an installation of packages writes to.
 PLACES='/ /boot /boot/efi /usr /var /var/lib /var/cache'
 
 filesystems() {
@@ -201,8 +201,8 @@ mounts() {
     }' /proc/self/mounts
 }
 
-# Of all services and of the updaters. systemctl prints properties in an order of its own, units
-# apart by an empty line, and a unit that is asked for twice only once.
+# Prints properties of all services and of the updaters. systemctl prints them in its own order, with an empty
+# line between units, and prints a unit only once.
 unit_table() {
   # shellcheck disable=SC2046 # a list of words
   limited 10 systemctl show --no-pager -p Id -p LoadState -p ActiveState -p SubState \

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Part of discover.sh: what apt and dpkg know. Needs host_rules.sh and host_apt.sh. What it reads is set
-# there: $TAB, $pending, $owners.
+# Part of discover.sh: facts that apt and dpkg know. Needs host_rules.sh and host_apt.sh. discover.sh sets $TAB,
+# $pending and $owners.
 # shellcheck disable=SC2154
 
-# Sections that only apt has an answer for.
+# Sections that only hosts with apt have.
 more_apt() {
   section preferred preferred_apt
   case $pending in *'(phased '*) section phased phased_apt ;; esac
@@ -29,9 +29,9 @@ repositories_apt() {
 
 releases_apt() { grep -m 1 -H '^Date:' /var/lib/apt/lists/*Release; }
 
-# The version table is sorted, newest first, so whether the candidate is newer can be told later, and
-# whether there is something newer than the candidate.
-# Fails where apt did not tell of all packages: an empty list must mean that nothing is pending.
+# The version table is sorted, newest first. So the controller can see whether the candidate is newer than the
+# installed version, and whether a version is newer than the candidate.
+# Fails if apt did not list all packages: an empty list must mean that nothing is pending.
 pending_apt() {
   asked=$(dpkg-query -W -f "\${Package}:\${Architecture}\\n") || return
   printf '%s\n' "$asked" | xargs apt-cache policy | awk -v "asked=$(printf '%s\n' "$asked" | wc -l)" '
@@ -47,8 +47,8 @@ pending_apt() {
 
 preferred_apt() { apt-config dump --format '%v%n' APT::Default-Release; }
 
-# `NAME[:ARCH] VERSION` of what apt would take and defers, since its phase has not reached this machine,
-# and of what waits for such a package: the difference between two answers of apt's own.
+# Prints `NAME[:ARCH] VERSION` of packages that apt defers because their phase has not reached this machine, and
+# of packages that wait for them: the difference between two answers of apt.
 phased_apt() {
   now=$(apt_would_take) && whole=$(apt_would_take -o APT::Get::Always-Include-Phased-Updates=true) || return
   printf '%s\n=\n%s\n' "$now" "$whole" | awk '
@@ -70,7 +70,7 @@ locks_apt() {
   lock_holders $APT_LOCKS "$APT_LISTS_LOCK"
 }
 
-# What apt began and did not finish: dpkg's journals of a run that was cut off.
+# Work that apt began and did not finish: dpkg's journals of a run that was cut off.
 unfinished_apt() {
   [ -r /var/lib/dpkg/updates ] || return
   for journal in /var/lib/dpkg/updates/[0-9]*; do
@@ -86,7 +86,7 @@ updaters_apt() {
 
 # --- whose files processes still run -----------------------------------------------------------
 
-# FILE PACKAGE[:ARCH], the package that has the file or took its place.
+# Prints FILE PACKAGE[:ARCH], with the package that has the file now or that replaced it.
 owners_apt() {
   names=$(gone_names)
   {
@@ -106,7 +106,7 @@ owners_apt() {
     }'
 }
 
-# What these packages were before, from the package manager's own log: LOCAL-TIME PACKAGE:ARCH OLD
+# Prints the old versions of these packages, from the package manager's log: LOCAL-TIME PACKAGE:ARCH OLD
 replaced_apt() {
   for file in /var/log/dpkg.log /var/log/dpkg.log.1 /var/log/dpkg.log.*.gz; do
     if [ -r "$file" ]; then gzip -dcf "$file"; fi

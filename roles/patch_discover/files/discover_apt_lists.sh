@@ -1,18 +1,17 @@
 #!/bin/sh
-# Part of discover.sh: apt's package lists: which repositories there are, when the lists of each were
-# last known to be good, and fetching them anew. What it reads is set there: $TAB, $REFRESH_S.
+# Part of discover.sh: apt's repositories, the time at which the lists of each were last confirmed, and fetching
+# them anew. discover.sh sets $TAB and $REFRESH_S.
 # shellcheck disable=SC2154
 
-# Seconds that a lock of the lists is waited for; apt waits for no lock of these.
+# How many seconds to wait for a lock of the lists, since apt does not wait for it.
 LISTS_LOCK_S=30
 
-# `fetched<TAB>FILE` for each list whose time apt set anew, then what apt fetched and what went wrong.
+# Prints `fetched<TAB>FILE` for each list whose time apt changed, then what apt fetched and its errors.
 #
-# Its exit code is no answer: it is 0 where every fetch failed and the old lists stay in use, and 100
-# where only somebody's hook failed. What it complains of is none either: the first repository without
-# a Release file keeps it from naming others. But apt sets the ctime of a repository's Release file anew
-# when it has all lists that belong to it, also where the server has nothing newer; where the key of that
-# file is not known any more, too, and then it says so.
+# apt's exit code proves nothing: it is 0 if every fetch failed and the old lists stay in use, and 100 if only a
+# site's hook failed. Its errors are not complete either: the first repository without a Release file hides
+# those of others. But apt changes the ctime of a repository's Release file when it has all of its lists, even if
+# the server has nothing newer. It also does so if the file's key is no longer known; then it prints an error.
 refresh_apt() {
   lists=$(lists_folder)
   before=$(list_times "$lists")
@@ -36,7 +35,7 @@ refresh_apt() {
 update_lists() {
   waited=0
   while :; do
-    # A site's settings may make apt only say what it would do.
+    # A site's settings may make apt only print what it would do.
     told=$(limited "$REFRESH_S" apt-get -q -o DPkg::Lock::Timeout=30 -o Acquire::Retries=1 \
       -o APT::Get::Print-URIs=false -o APT::Get::Simulate=false -o APT::Get::Download=true update 2>&1)
     code=$?
@@ -60,14 +59,14 @@ list_times() { # FOLDER
   find "$1" -maxdepth 1 -type f \( -name '*Release' -o -name '*Packages*' \) -printf '%C@ %p\n'
 }
 
-# When each list was last fetched or confirmed; see refresh_apt.
+# Prints when each list was last fetched or confirmed; see refresh_apt.
 lists_apt() {
   list_times "$(lists_folder)" | awk -v OFS="$TAB" '{
     moment = $1; sub(/\..*/, "", moment); sub(/^[^ ]* /, ""); sub(/^.*\//, ""); print moment, $0 }'
 }
 
-# All repositories that are set up, also those of which there are no lists: the name of the list of its
-# Release file, and its address without user and password.
+# Prints all configured repositories, also those without lists: the name that the list of its Release file has,
+# and its address without user and password.
 sources_apt() {
   if ! told=$(apt-get -q -o Debug::NoLocking=1 update --print-uris 2>&1); then
     printf '%s\n' "$told" | without_passwords | grep -E '^(E|Error): ' | head -n 5

@@ -1,9 +1,9 @@
 #!/bin/sh
-# Part of discover.sh: what dnf (or yum) and rpm know. Needs host_rules.sh and host_dnf.sh. What it reads
-# is set there: $TAB, $REFRESH_S, $owners.
+# Part of discover.sh: facts that dnf (or yum) and rpm know. Needs host_rules.sh and host_dnf.sh. discover.sh sets
+# $TAB, $REFRESH_S and $owners.
 # shellcheck disable=SC2154
 
-# Sections that only dnf has an answer for.
+# Sections that only hosts with dnf have.
 more_dnf() {
   section holds holds_dnf
   section sources sources_dnf
@@ -19,9 +19,8 @@ more_dnf() {
 
 architecture_dnf() { uname -m; }
 
-# What dnf complains of. Its exit code says nothing of a repository that may be missing
-# (skip_if_unavailable), and with -q it does not even name it. Without --refresh it fetches only what it
-# takes for too old.
+# Prints dnf's errors. Its exit code does not show a repository that may be missing (skip_if_unavailable), and
+# with -q dnf does not even name it. Without --refresh dnf fetches only lists that are too old.
 refresh_dnf() {
   elsewhere=$(elsewhere_dnf)
   if [ -n "$elsewhere" ]; then
@@ -41,7 +40,7 @@ refresh_dnf() {
   return "$code"
 }
 
-# The site's `installroot`: dnf has nothing to update there, and says so without an error.
+# The site's `installroot`: dnf finds no updates there, and reports no error.
 elsewhere_dnf() {
   for file in /etc/dnf/dnf.conf /etc/yum.conf; do
     if [ -r "$file" ]; then
@@ -50,8 +49,8 @@ elsewhere_dnf() {
   done | head -n 1
 }
 
-# Of each repository that is enabled, its id: also of those of which there are no lists. yum marks ids
-# and adds release and architecture (`!base/7/x86_64`).
+# Prints the id of each enabled repository, also of those without lists. yum puts marks before ids and adds
+# release and architecture (`!base/7/x86_64`).
 sources_dnf() {
   said=$(LC_ALL=C limited 20 "$(dnf_program)" -C -q --setopt=color=never repolist enabled) || return
   printf '%s\n' "$said" | awk '
@@ -60,8 +59,8 @@ sources_dnf() {
     { id = $1; sub(/^[!*]+/, "", id); sub(/\/.*/, "", id); print id }'
 }
 
-# `SECONDS ID`: when a file of the repository's index was last fetched or found to be the newest, which
-# dnf notes on its list of packages.
+# Prints `SECONDS ID`: when a file of the repository's index was last fetched or confirmed as the newest. dnf
+# sets that time on its list of packages.
 lists_dnf() {
   for folder in "$(dnf_cache)"/*/repodata /var/cache/libdnf5/*/repodata /var/cache/yum/*/*/*; do
     if [ ! -e "$folder/repomd.xml" ]; then continue; fi
@@ -72,7 +71,7 @@ lists_dnf() {
   done
 }
 
-# ID of each repository whose newest index has no advisories.
+# Prints the ID of each repository whose newest index has no advisories.
 silent_dnf() {
   for index in "$(dnf_cache)"/*/repodata/repomd.xml /var/cache/libdnf5/*/repodata/repomd.xml; do
     if [ ! -e "$index" ]; then continue; fi
@@ -84,8 +83,8 @@ silent_dnf() {
   done | sort -rn | awk '!seen[$3]++ && $2 == "no" { print $3 }'
 }
 
-# `FILE:KEY=VALUE` of what keeps dnf from packages of one repository, or from all but some. What is
-# excluded of all of them is held.
+# Prints `FILE:KEY=VALUE` of settings that keep dnf from packages of one repository, or from all but some. A
+# package that is excluded for all repositories is held.
 excludes_dnf() {
   for file in /etc/yum.repos.d/*.repo; do
     if [ -r "$file" ]; then sed -n "s|^exclude\(pkgs\)\{0,1\}[[:space:]]*=[[:space:]]*|$file:exclude=|p" "$file"; fi
@@ -95,7 +94,7 @@ excludes_dnf() {
   done
 }
 
-# NAME:STREAM of the modules that somebody enabled.
+# Prints NAME:STREAM of the modules that somebody enabled.
 streams_dnf() {
   for file in /etc/dnf/modules.d/*.module; do
     if [ ! -r "$file" ]; then continue; fi
@@ -111,7 +110,7 @@ packages_dnf() {
   rpm -qa --qf "$rpm_format%{MODULARITYLABEL}\\n" || rpm -qa --qf "$rpm_format\\n"
 }
 
-# versionlock's patterns, then `exclude PATTERN` of what dnf.conf keeps from being updated.
+# Prints versionlock's patterns, then `exclude PATTERN` for packages that dnf.conf excludes from updates.
 holds_dnf() {
   for file in /etc/dnf/plugins/versionlock.list /etc/yum/pluginconf.d/versionlock.list; do
     if [ -r "$file" ]; then grep -v -E '^[[:space:]]*(#|$)' "$file"; fi
@@ -144,8 +143,8 @@ releases_dnf() {
   return 0
 }
 
-# Exit code 100 says that there are updates. What is locked to a version or excluded for the whole host is
-# pending all the same, and held; what is excluded of one repository is to come from others.
+# Exit code 100 means that there are updates. A package that is locked or excluded on the whole host is still
+# pending, and held; one that is excluded from one repository must come from others.
 pending_dnf() { # [OPTION]
   if [ -n "$(elsewhere_dnf)" ]; then return 1; fi
   limited 30 "$(dnf_program)" -C -q --setopt=color=never --disableplugin=versionlock "${1:---disableexcludes=main}" check-update
@@ -161,7 +160,7 @@ locks_dnf() {
   dnf_lock_holders "$(dnf_cache)/metadata_lock.pid"
 }
 
-# Files that are not as in their package are looked for in preflight: that takes too long here.
+# preflight looks for files that differ from their package: it takes too long here.
 unfinished_dnf() {
   have dnf || return 0 # yum's kernels are other packages
   doubled=$(dnf_list_doubled) || return
@@ -180,7 +179,7 @@ updaters_dnf() {
 
 # --- whose files processes still run -----------------------------------------------------------
 
-# FILE PACKAGE:ARCH, the package that has the file or took its place.
+# Prints FILE PACKAGE:ARCH, with the package that has the file now or that replaced it.
 owners_dnf() {
   gone_names | while IFS="$TAB" read -r file name; do
     [ -e "$name" ] || continue
@@ -189,7 +188,7 @@ owners_dnf() {
   done | awk -F"$TAB" '!($0 in told) { told[$0]; print }'
 }
 
-# dnf names the old package when it removes it: TIME-WITH-ZONE NAME-[EPOCH:]VERSION-RELEASE.ARCH
+# dnf logs the old package when it removes it: TIME-WITH-ZONE NAME-[EPOCH:]VERSION-RELEASE.ARCH
 replaced_dnf() {
   for file in /var/log/dnf.rpm.log /var/log/dnf.rpm.log.[0-9]*; do
     if [ -r "$file" ]; then gzip -dcf "$file"; fi

@@ -1,10 +1,10 @@
 #!/bin/sh
-# Part of discover.sh: processes that still run files which were removed or replaced, the packages
-# that these belonged to, and what those were before. Needs host_rules.sh. What it reads is set there:
-# $TAB, $stale, $owners, and by clock $btime and $ticks.
+# Part of discover.sh: processes that still run removed or replaced files, the packages that these files belonged
+# to, and the old versions of the packages. Needs host_rules.sh. discover.sh sets $TAB, $stale and $owners, and
+# `clock` sets $btime and $ticks.
 # shellcheck disable=SC2154
 
-# `PID FILE`, no more of them than an answer should hold.
+# Prints `PID FILE`, at most as many as an answer may contain.
 stale() {
   # shellcheck disable=SC2046  # numbers
   found=$(printf '%s\n' "$LAST_REPLACED" | grep -H "$REPLACED" /proc/[0-9]*/maps - \
@@ -14,7 +14,7 @@ stale() {
   return "$1"
 }
 
-# Each with its start, as epoch seconds and as the local time that logs are written in.
+# Prints each process with its start in epoch seconds and in local time, which logs use.
 stale_processes() {
   clock
   printf '%s\n' "$stale" | cut -f 1 | sort -u | while read -r pid; do
@@ -27,7 +27,7 @@ stale_processes() {
       esac
     done <"/proc/$pid/cgroup"
     read -r stat <"/proc/$pid/stat"
-    # Field 22 is the start in ticks; the command in field 2 may hold spaces and brackets.
+    # Field 22 is the start in ticks; the command in field 2 may contain spaces and brackets.
     # shellcheck disable=SC2086 # numbers
     set -- ${stat##*) }
     case $btime:${20-}:$ticks in
@@ -40,10 +40,10 @@ stale_processes() {
   done
 }
 
-# The names under which the package manager may know a file that is gone: itself, by the name of
-# before /usr was merged, and, where a newer file of another name took its place, by the link that
-# both belong to (libexpat.so.1.8.10 was libexpat.so.1's). Only plain names: some take patterns. What a
-# transaction was about to remove may have been given a number first: `/usr/bin/x;5f3a2b1c`.
+# Prints the names that the package manager may have for a file that is gone: its path, its path before /usr was
+# merged, and, if a newer file with another name replaced it, the link to both (libexpat.so.1 for
+# libexpat.so.1.8.10). Only plain names, since some tools read patterns. A transaction may have renamed a file
+# before it removed it: `/usr/bin/x;5f3a2b1c`.
 gone_names() {
   printf '%s\n' "$stale" | cut -f 2 | grep -E '^/[A-Za-z0-9_./+@:~-]+(;[0-9A-Fa-f]+)?$' | sort -u | head -n 200 | awk '
     function say(name) { print $0 "\t" name; if (name ~ /^\/usr\//) print $0 "\t" substr(name, 5) }

@@ -1,9 +1,8 @@
 #!/bin/sh
-# Part of discover.sh: which package manager owns the packages of the host. Needs host_rules.sh and the
-# host_NAME.sh files.
+# Part of discover.sh: finds the package manager of the host. Needs host_rules.sh and the host_NAME.sh files.
 # shellcheck disable=SC2034  # used by discover.sh
 
-# Sets $manager. os-release is read, not sourced: sourcing would run what stands in it.
+# Sets $manager. os-release is read, not sourced, since sourcing would execute its content.
 manager() {
   manager=none
   ids=''

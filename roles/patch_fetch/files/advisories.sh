@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints the advisories (updateinfo) that the enabled repositories of a dnf host publish, from dnf's
-# own cache after dnf has brought it up to date. Nothing else on the host changes.
+# Prints the advisories (updateinfo) that the enabled repositories of a dnf host publish, from dnf's own cache,
+# after dnf has updated it. Changes nothing else on the host.
 #
 # Answer:   advisories 1
 #           repository ID REVISION BASE64      one line a repository; REVISION may be `-`
@@ -12,7 +12,7 @@ set -u
 LC_ALL=C
 export LC_ALL
 
-# A host may send 64 MiB; base64, twice, makes 3 bytes 4.
+# A host may send 64 MiB. base64 is applied twice, and each time makes 4 bytes of 3.
 room=$((40 * 1024 * 1024))
 
 # yum marks IDs with `!` and `*` and appends release and architecture: `!base/7/x86_64`.
@@ -23,7 +23,7 @@ enabled() {
     on && NF { sub(/^[!*]+/, "", $1); sub(/\/.*/, "", $1); print $1 }'
 }
 
-# The newest of the folders that the repository has had: its address is part of dnf's name for it.
+# The newest folder of the repository: a change of its address gives it a new folder.
 index_of() {
   for file in "$(dnf_cache)/$1"-????????????????/repodata/repomd.xml \
     "/var/cache/libdnf5/$1"-????????????????/repodata/repomd.xml \
@@ -34,7 +34,7 @@ index_of() {
   done | sort -rn | head -n 1 | cut -f 2
 }
 
-# The names of the updateinfo files in repomd.xml, which need not have line breaks.
+# The names of the updateinfo files in repomd.xml, which may be written on one line.
 files_of() {
   tr '>' '\n' <"$1" | awk '
     /<data / { on = /type=.updateinfo(_zck)?["\047]/ }
@@ -45,7 +45,7 @@ files_of() {
     }'
 }
 
-# Only what the controller unpacks: gzip, xz, bzip2 and plain as they are, others packed anew.
+# The controller unpacks gzip, xz, bzip2 and plain files; others are packed anew.
 content() {
   case $1 in
     *.zck) unzck --stdout "$1" | gzip -c ;;
@@ -54,7 +54,7 @@ content() {
   esac
 }
 
-# Why the file cannot be sent, empty where it can.
+# Prints why the file cannot be sent, or nothing.
 unfit() {
   case $1 in
     *.zck) command -v unzck >/dev/null || printf 'its updateinfo is zchunk: install zchunk there' ;;
@@ -62,8 +62,8 @@ unfit() {
   esac
 }
 
-# dnf goes on without a repository that may be missing (skip_if_unavailable), and its old copy stays.
-# With -q it would not even say so.
+# dnf goes on without a repository that may be missing (skip_if_unavailable), and keeps its old copy. With -q
+# dnf would print nothing about it.
 skipped() {
   printf '%s\n' "$said" | awk -v id="$1" '
     /^Ignoring repositories: / {
@@ -129,7 +129,7 @@ main() {
     printf 'failed - dnf makecache: %s\nend\n' "$(printf '%s\n' "$said" | tail -n 1)"
     return
   fi
-  # Not a pipe: what is sent for one repository lessens the room of the next.
+  # Not a pipe, since each repository that is sent leaves less room for the next.
   for id in $(enabled); do
     case $id in
       *[!A-Za-z0-9._:-]*) ;;

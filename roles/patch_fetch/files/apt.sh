@@ -1,6 +1,6 @@
 #!/bin/sh
-# Prints pieces of package files, as pieces.sh says. Each comes from apt's own cache or is downloaded by
-# apt, with the host's repositories, proxies and credentials.
+# Prints pieces of package files; see pieces.sh. Each file comes from apt's cache, or apt downloads it with the
+# host's repositories, proxies and credentials.
 # Needs manager_apt_cause.sh, manager_apt_settings.sh and pieces.sh.
 set -u
 LC_ALL=C
@@ -17,7 +17,7 @@ bring_with_apt() { # NAME PACKAGE ARCH VERSION SHA256
   if [ "$3" = all ]; then
     spec=$2=$4
   fi
-  # apt's downloader runs as _apt where there is such a user; the folder is taken back after it.
+  # apt's downloader runs as _apt if that user exists; afterwards the folder becomes root's again.
   chown _apt "$work" 2>/dev/null
   said=$(cd "$work" && apt-get -c "$settings" -qq -o Debug::NoLocking=1 download "$spec" 2>&1)
   chown root "$work"

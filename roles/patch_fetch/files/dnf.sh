@@ -1,7 +1,7 @@
 #!/bin/sh
-# Prints pieces of package files, as pieces.sh says. Each is downloaded by dnf, with the host's
-# repositories, proxies and credentials, and its signature is checked here: it is by a key that rpm has on
-# this host and that its repository names, unless that wants no signatures.
+# Prints pieces of package files; see pieces.sh. dnf downloads each file with the host's repositories, proxies and
+# credentials. The file's signature is checked here: it must be by a key that rpm has on this host and that the
+# repository names, unless the repository requires no signatures.
 # Needs manager_dnf_cause.sh, manager_dnf_settings.sh and pieces.sh.
 set -u
 LC_ALL=C
@@ -16,9 +16,9 @@ bring_with_dnf() { # NAME PACKAGE ARCH VERSION SHA256 REPOSITORY
   fi
   case $4 in *:*) spec=$2-$4.$3 ;; *) spec=$2-0:$4.$3 ;; esac
   rm -rf "$work/new" && mkdir -m 0700 "$work/new"
-  # Quiet, it says nothing of why a file could not be fetched.
+  # With -q dnf does not say why a file could not be fetched.
   said=$(dnf -y -c "$settings" --destdir "$work/new" download "$spec" 2>&1)
-  # A repository may name its files as it likes.
+  # A repository may choose any names for its files.
   why=$(printf '%s\n' "$said" | cause_in)
   why=${why:-its repository gives another file now}
   for brought in "$work/new"/*.rpm; do
@@ -30,13 +30,13 @@ bring_with_dnf() { # NAME PACKAGE ARCH VERSION SHA256 REPOSITORY
   is "$file" "$5"
 }
 
-# By default rpm says of a file without any signature that its digests are right, and is content.
+# By default rpm accepts a file without a signature if its digests are right.
 is_signed() { # FILE REPOSITORY; sets `why`
   if checked=$(rpmkeys --define '_pkgverify_level all' --define '_pkgverify_flags 0x0' --checksig "$1" 2>&1); then
     why=$(dnf_signed_for "$work/keys" "$2" "$1")
     return
   fi
-  # Not so of one that was changed, or that is signed by a key that is not known.
+  # rpm rejects a file that was changed, or that was signed with an unknown key.
   case $(rpmkeys --define '_pkgverify_level digest' --checksig "$1" 2>&1) in
     *': digests OK')
       if dnf_gpgchecks | grep -qxF "$2 no"; then return 0; fi

@@ -1,5 +1,5 @@
 # shellcheck shell=sh disable=SC2154  # $file: set by BRING
-# Prints pieces of package files, each only if its SHA-256 is the right one, with any package manager.
+# Prints pieces of package files, each only if its SHA-256 is right, for any package manager.
 #
 # Payload:  patchctl-fetch 1
 #           work ID            names the folder that files lie in between two calls
@@ -8,8 +8,8 @@
 # Answer:   fetch 1 | piece SHA256 OFFSET LENGTH, base64 lines, `.` | failed SHA256 TEXT | end
 # Needs PATCHCTL_INPUT.
 
-# Under /var/cache, not in patchctl's own folder: apt's downloader drops its privileges and must
-# be able to write there.
+# The folder is in /var/cache, not in patchctl's own folder: apt's downloader drops its privileges and must be
+# able to write there.
 base=/var/cache/patchctl
 
 is() {
@@ -22,7 +22,7 @@ print_piece() {
   printf '.\n'
 }
 
-# Without one of them a piece would be short, or empty.
+# Without one of these programs a piece would be too short, or empty.
 lacking_tool() {
   for tool in base64 sha256sum head tail; do
     command -v "$tool" >/dev/null 2>&1 || printf '%s' "$tool"
@@ -30,12 +30,12 @@ lacking_tool() {
 }
 
 # BRING NAME PACKAGE ARCH VERSION SHA256 REPOSITORY is a function that sets `file` to a copy with that content, or
-# `why` and fails; it may write to $work.
+# fails and sets `why`. It may write to $work.
 print_pieces() { # BRING
   id=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^work \([0-9a-f]*\)$/\1/p')
   work=$base/fetch-$id
   [ -d "$base" ] || mkdir -m 0755 "$base"
-  # What a lost connection left behind.
+  # Remove files of a call whose connection broke.
   find "$base" -mindepth 1 -maxdepth 1 -name 'fetch-*' -mmin +1440 -exec rm -rf {} +
   [ -d "$work" ] || mkdir -m 0700 "$work"
   lacking=$(lacking_tool)
@@ -46,7 +46,7 @@ print_pieces() { # BRING
         print_piece "$sha256" "$offset" "$length"
       else
         printf 'failed %s %s\n' "$sha256" "$why"
-        # The caller may ask for nothing more now.
+        # The caller may end here and ask for nothing more.
         rm -rf "$work" && mkdir -m 0700 "$work"
       fi
     done

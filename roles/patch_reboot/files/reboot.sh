@@ -1,13 +1,13 @@
 # shellcheck shell=sh
-# One reboot for one transaction: the boot's identity is written down before the reboot is issued,
-# and it is issued again only while the identity is unchanged.
+# Reboots once for one transaction. The boot's identity is recorded before the reboot is requested, and the
+# reboot is requested again only if the identity is unchanged.
 # shellcheck disable=SC2154  # set by read_input
 
 issue_reboot() {
   must_keep "$tx/reboot/issued" "$(time_mark)"
   sync
   if with_systemctl && have systemd-run; then
-    # Later than this answer: the connection ends in order.
+    # After this answer, so that the connection ends in order.
     bounded systemd-run --quiet --collect --no-block --unit="patchctl-$transaction-reboot-$(uptime_s)" \
       /bin/sh -c 'sleep 2; exec systemctl reboot' >/dev/null 2>&1 </dev/null && return
     bounded systemctl reboot >/dev/null 2>&1 </dev/null && return
@@ -31,7 +31,7 @@ main() {
   if [ ! -f "$tx/reboot/before" ]; then
     busy=$(running_job)
     if [ -n "$busy" ]; then refuse "transaction ${busy% *} (${busy#* }) runs on this host"; fi
-    # The controller knows the boot that it began with: the host may have been rebooted meanwhile.
+    # The controller knows the boot that the stage began in: the host may have been rebooted since then.
     must_keep "$tx/reboot/before" "${boot:-$identity}"
   fi
   say_state

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Closes a transaction: given the wanted versions (payload in PATCHCTL_INPUT), asks apt what it
-# would do, and prints that with the facts of every file it would fetch. Changes nothing.
+# Completes a transaction: asks apt what it would do to reach the wanted versions (payload in PATCHCTL_INPUT), and
+# prints it with facts about every file that apt would fetch. Changes nothing.
 #
 # Payload:  patchctl-resolve 1
 #           removals yes|no          may the transaction remove packages?
@@ -21,16 +21,16 @@ LC_ALL=C
 DEBIAN_FRONTEND=noninteractive
 export LC_ALL DEBIAN_FRONTEND
 
-# --no-install-recommends: an update brings what it depends on, no new extras.
-# -y lets apt itself refuse what needs a person: essential packages removed, holds, downgrades.
-# Quieter than -q, it would not say which dependency is not met, or which update is phased.
+# --no-install-recommends: an update installs what it depends on, and nothing else.
+# -y makes apt itself refuse what needs a person: removal of essential packages, holds, downgrades.
+# Not quieter than -q: apt must say which dependency is not met and which update is phased.
 ask_apt() {
   # shellcheck disable=SC2086
   apt-get -c "$settings" -q -y -o Debug::NoLocking=1 -o APT::Install-Suggests=false --no-install-recommends \
     $lower_allowed "$@" 2>&1
 }
 
-# Names that a simulation removes for good: apt may unpack in an order that shows Remv and Inst.
+# Prints the names that a simulation really removes: apt may show Remv and later Inst for one package.
 removed_by() {
   printf '%s\n' "$1" | awk '
     $1 == "Remv" { gone[$2] = 1 }
@@ -38,7 +38,7 @@ removed_by() {
     END { for (name in gone) print name }' | sort | tr '\n' ' '
 }
 
-# Sets `plan` and `removed`; true where the host could do it as it stands.
+# Sets `plan` and `removed`; true if the host could do this plan.
 try_to_install() {
   # shellcheck disable=SC2086
   plan=$(ask_apt -s install $kept $1 $held)
@@ -48,14 +48,13 @@ try_to_install() {
     && [ -z "$(excluded_in "$plan")" ]
 }
 
-# `NAME=VERSION`, with the architecture where there is one: apt takes `all` for the native one.
+# Prints `NAME=VERSION`, with the architecture if there is one: apt takes `all` for the native one.
 specs_between() {
   printf '%s\n' "$wanted" | sed -n "$1,$2p" \
     | awk '{ print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' '
 }
 
-# Why apt could not do what `plan` and `status` are of. Where it names nothing but packages that are held,
-# those are named.
+# Prints why apt could not do it, from `plan` and `status`. If apt names only packages that are held, prints those.
 why_not() {
   why=$(printf '%s\n' "$plan" | cause_in)
   case $why in
@@ -101,7 +100,7 @@ print_lower() {
 }
 
 print_files() {
-  # An empty archive folder: files already in the cache must be listed too.
+  # With an empty archive folder apt lists files that are already in its cache, too.
   # shellcheck disable=SC2086
   ask_apt --print-uris -o Dir::Cache::archives=/nonexistent install $kept $accepted $held \
     | sed 's/^/uri /; s#://[^/[:blank:]]*@#://***@#g'
@@ -125,7 +124,7 @@ print_files() {
     -- $names 2>/dev/null | awk 'NF >= 5' # names that are not installed have no version
   # shellcheck disable=SC2086
   apt-cache -c "$settings" madison -- $names 2>/dev/null | sed 's/^/offer /'
-  # Madison names an index by its description; this tells whose index that is.
+  # Madison prints an index's description; this tells which repository it belongs to.
   tab=$(printf '\t')
   apt-get -c "$settings" indextargets --format \
     "target \$(DESCRIPTION)$tab\$(ORIGIN)$tab\$(LABEL)$tab\$(CODENAME)$tab\$(TRUSTED)" 'Created-By: Packages'
@@ -140,14 +139,14 @@ main() {
   lower_allowed=
   case $PATCHCTL_INPUT in *'downgrades yes'*) lower_allowed=--allow-downgrades ;; esac
   wanted=$(printf '%s\n' "$PATCHCTL_INPUT" | sed -n '/^want /p')
-  # Named in the version that is there, a package cannot be chosen in another.
+  # If apt were given the installed version, it could not choose another one.
   kept=$(printf '%s\n' "$PATCHCTL_INPUT" | awk '
     $1 == "keep" && $4 == "-" { print ($3 == "-" || $3 == "all" ? $2 : $2 ":" $3) "-" }
     $1 == "keep" && $4 != "-" { print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' ')
   held=$(held_specs)
   count=$(printf '%s\n' "$wanted" | grep -c '^want ')
-  # The closed transaction knows no setting of the site; where it comes from and which versions are
-  # preferred is the site's affair.
+  # The completed transaction ignores the site's settings; but the site decides where packages come from and which
+  # versions are preferred.
   folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && trap 'exit 1' HUP INT TERM PIPE
   settings=$folder/apt.conf
   if [ -z "$folder" ] || ! apt_settings repositories "$folder/own" >"$settings"; then

@@ -1,15 +1,15 @@
 # shellcheck shell=sh disable=SC2154  # set by apt.sh
-# Packages that the operator's rules keep as they are, and updates that cannot go without them.
-# Needs ask_apt and $settings of apt.sh, closing.sh, and PATCHCTL_INPUT; nothing on the host is held or pinned.
+# Finds the packages that the operator's rules exclude, and updates that are not possible without changing them.
+# Needs ask_apt and $settings of apt.sh, closing.sh, and PATCHCTL_INPUT. Holds or pins nothing on the host.
 
-# What apt is told besides to leave excluded packages as they are: their installed versions, which it
-# then changes for no other package.
+# Prints additional arguments that make apt keep excluded packages: their installed versions, which apt then
+# changes for no other package.
 held_specs() {
   printf '%s\n' "$PATCHCTL_INPUT" \
     | awk '$1 == "hold" { print ($3 == "all" ? $2 : $2 ":" $3) "=" $4 }' | tr '\n' ' '
 }
 
-# `NAME=VERSION` of what a simulation installs, or removes.
+# Prints `NAME=VERSION` of packages that a simulation installs or removes.
 changed_by() { # Inst|Remv SIMULATION
   printf '%s\n' "$2" | awk -v kind="$1" '
     $1 == kind {
@@ -19,8 +19,8 @@ changed_by() { # Inst|Remv SIMULATION
     }' | tr '\n' ' '
 }
 
-# `NAME SOURCE` of each, before and after: an update may come from another source. What no list and
-# no status file knows goes by its name alone.
+# Prints `NAME SOURCE` of each package, before and after: an update may come from another source package. A
+# package that is in no list and no status file has its own name as its source.
 sources_of() { # SPEC...
   for spec in "$@"; do
     name=${spec%%[:=]*}
@@ -36,7 +36,7 @@ sources_of() { # SPEC...
     $(printf '%s\n' "$@" | sed 's/=.*//') 2>/dev/null
 }
 
-# `NAME/SOURCE` of each package that a simulation changes and a rule excludes.
+# Prints `NAME/SOURCE` of each package that a simulation changes and a rule excludes.
 excluded_in() { # SIMULATION
   excluded=$(excluding_patterns)
   changed="$(changed_by Inst "$1")$(changed_by Remv "$1")"
@@ -46,7 +46,7 @@ excluded_in() { # SIMULATION
   fi
 }
 
-# What is excluded among what these packages need, were nothing held.
+# Prints excluded packages that these packages would change if nothing were held.
 excluded_for() { # SPECS
   if [ -n "$(excluding_patterns)" ]; then
     # shellcheck disable=SC2086

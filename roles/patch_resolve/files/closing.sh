@@ -1,10 +1,10 @@
 # shellcheck shell=sh disable=SC2154  # $excluded: set by who calls
-# How a transaction is closed with any package manager, and which rules exclude what. Needs PATCHCTL_INPUT.
+# Completes a transaction for any package manager, and finds packages that rules exclude. Needs PATCHCTL_INPUT.
 
-# Takes as many of the wanted packages as go together. A batch that cannot be taken is halved,
-# so one culprit among n costs about 2 log2(n) simulations and the others stay. TAKE and LEAVE are
-# functions: TAKE FIRST LAST is true where these lines could be taken beside those before, LEAVE NUMBER
-# says why that one could not.
+# Takes as many of the wanted packages as are possible together. A batch that is not possible is halved, so one
+# bad package among n costs about 2 log2(n) simulations, and the others stay. TAKE and LEAVE are functions: TAKE
+# FIRST LAST is true if these lines are possible together with the earlier ones; LEAVE NUMBER prints why that one
+# is not.
 close_by_halves() { # COUNT TAKE LEAVE
   queue=1-$1
   while [ -n "$queue" ]; do
@@ -27,7 +27,7 @@ excluding_patterns() {
   printf '%s\n' "$PATCHCTL_INPUT" | sed -n 's/^exclude //p'
 }
 
-# Of lines `NAME SOURCE` those that a pattern fits, each name once.
+# Prints those of the lines `NAME SOURCE` that match a pattern, each name once.
 fitting() {
   set -f # the patterns are for names, not for files
   while read -r name source; do
@@ -40,8 +40,8 @@ fitting() {
   done | awk -F / '!seen[$1]++' | tr '\n' ' '
 }
 
-# What a package manager would do while somebody else changes packages is no answer. False where that is so, or
-# cannot be told.
+# While another process changes packages, the answer of the package manager is worth nothing. False if one does, or
+# if that cannot be found out.
 print_locks() { # MANAGER COMMAND...: it lists the holders
   locked=$1
   shift

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Closes a transaction: given the wanted versions (payload in PATCHCTL_INPUT), asks dnf what it
-# would do, and prints that with the facts of every file it would fetch. Changes no package.
+# Completes a transaction: asks dnf what it would do to reach the wanted versions (payload in PATCHCTL_INPUT), and
+# prints it with facts about every file that dnf would fetch. Changes no package.
 #
 # Payload:  as that of apt.sh
 # Answer, one record a line, first word is its kind:
@@ -18,18 +18,18 @@ LC_ALL=C
 DNF_DISABLE_ALIASES=1
 export LC_ALL DNF_DISABLE_ALIASES
 
-# Never as a terminal's program: the table below is 80 columns wide then, always.
+# Not on a terminal: then the table below is always 80 columns wide.
 ask_dnf() {
   # shellcheck disable=SC2086
   dnf -c "$settings" $left_alone "$@" 2>&1
 }
 
-# What `repoquery` is to tell of each file.
+# The facts that `repoquery` must print for each file.
 dnf_facts='file %{name} %{epoch} %{version} %{release} %{arch} %{repoid} %{sourcerpm} %{downloadsize}'
 
-# dnf's table as `KIND NAME ARCH VERSION REPOSITORY`; `other TEXT` of what is no change of a package.
-# A name that is too long for its column stands alone, the rest of its row below. What a repository
-# calls a package becomes a word of commands: `rpm -q --eval=%(COMMAND)` would run it.
+# Prints dnf's table as `KIND NAME ARCH VERSION REPOSITORY`, and `other TEXT` for rows that change no package. A
+# name that is too long for its column is on a line of its own, and the rest of its row is below. Names from a
+# repository become words of commands, so they are checked: `rpm -q --eval=%(COMMAND)` would execute the command.
 steps_in() {
   awk '
     function step(kind, name, arch, version, by) {
@@ -61,13 +61,13 @@ steps_in() {
     }'
 }
 
-# Sets `said` and `steps`; true where the host could do it as it stands.
+# Sets `said` and `steps`; true if the host could do it.
 try_with_dnf() { # SPECS [OPTION]
   # shellcheck disable=SC2086
   said=$(ask_dnf --assumeno ${2-} $erasing install $1)
   status=$?
   steps=$(printf '%s\n' "$said" | steps_in)
-  # It asks, and takes a no: that is a whole answer. Others end so too, but say an error.
+  # dnf asks, and the answer is no: this is a complete result. Other failures end the same way, but print an error.
   case $said in
     *'
 Operation aborted.') status=0 ;;
@@ -79,7 +79,7 @@ Nothing to do.'*) ;;
   [ "$status" -eq 0 ] && [ -z "$problem" ] && [ -z "$(dnf_excluded_in "$steps")" ]
 }
 
-# Why the steps must not be taken: `removes NAMES`, `failed TEXT`, or nothing.
+# Prints why the steps are not allowed: `removes NAMES`, `failed TEXT`, or nothing.
 problem_of_steps() {
   printf '%s\n' "$steps" | awk -v removals="$removals" -v downgrades="$downgrades" -v stay="$stay" '
     BEGIN { n = split(stay, name, " "); for (i = 1; i <= n; i++) must_stay[name[i]] }
@@ -95,7 +95,7 @@ problem_of_steps() {
     }'
 }
 
-# `NAME-EPOCH:VERSION-RELEASE.ARCH`: without its epoch any would do.
+# Prints `NAME-EPOCH:VERSION-RELEASE.ARCH`: without an epoch dnf would match any epoch.
 dnf_spec() {
   awk '{ print $1 "-" ($3 ~ /:/ ? "" : "0:") $3 "." $2 }' | tr '\n' ' '
 }
@@ -107,8 +107,8 @@ take_with_dnf() { # FIRST LAST
   best=$steps
 }
 
-# Could the host do it, were dnf to remove what is in the way? Sets `problem`, which names that; where
-# it could not, `said` is as before, or says what must never be removed.
+# Could the host do it if dnf removed the packages that are in the way? Sets `problem`, which names them. If it
+# could not, `said` is as before, or names a package that must never be removed.
 removing() { # SPECS
   refused=$said
   if [ -z "$erasing" ]; then
@@ -135,8 +135,8 @@ leave_with_dnf() { # NUMBER
   printf 'drop %s %s | %s\n' "$kind" "$line" "$why"
 }
 
-# `file` lines of these packages. Some versions of dnf tell no checksum: then the index that dnf has of
-# the repository does.
+# Prints `file` lines of these packages. Some versions of dnf print no checksum; then it comes from dnf's copy of
+# the repository's index.
 print_dnf_facts() { # SPECS
   # shellcheck disable=SC2086
   facts=$(ask_dnf -q repoquery --qf "$dnf_facts %{chksum}" $1 | sed -n '/^file /p' | sort -u)
@@ -161,7 +161,7 @@ print_dnf_facts() { # SPECS
   esac
 }
 
-# The newest list of packages that dnf has of a repository, unpacked.
+# Prints dnf's newest list of the packages of a repository, unpacked.
 print_dnf_index() { # REPOSITORY
   index=$(for file in "$(dnf_cache)/$1"-????????????????/repodata/*primary.xml*; do
     if [ -f "$file" ]; then printf '%s\t%s\n' "$(stat -c %Y "$file")" "$file"; fi
@@ -175,7 +175,7 @@ print_dnf_index() { # REPOSITORY
   esac
 }
 
-# `NAME EPOCH VERSION RELEASE ARCH SHA256` of each package of an index.
+# Prints `NAME EPOCH VERSION RELEASE ARCH SHA256` of each package of an index.
 checksums_in_index() {
   awk '
     BEGIN { RS = "<" }
@@ -202,7 +202,7 @@ print_dnf_files() {
 # shellcheck disable=SC2086  # paths are words
 print_dnf_locks() { print_locks dnf dnf_lock_holders $DNF_PID_FILES; }
 
-# Why dnf cannot be asked at all on this host; nothing where it can.
+# Prints why dnf cannot be used on this host; nothing if it can.
 unfit_for_dnf() {
   if ! have dnf; then
     printf 'there is no dnf on the host'
@@ -226,8 +226,8 @@ main() {
   left_alone=
   for name in $stay; do left_alone="$left_alone --exclude=$name"; done
   count=$(printf '%s\n' "$wanted" | grep -c .)
-  # The closed transaction knows no setting of the site; where it comes from and what must not be taken is
-  # the site's affair.
+  # The completed transaction ignores the site's settings; but the site decides where packages come from and which
+  # are excluded.
   folder=$(mktemp -d) && trap 'rm -rf "$folder"' EXIT && trap 'exit 1' HUP INT TERM PIPE
   settings=$folder/dnf.conf
   unfit=$(unfit_for_dnf)

@@ -1,8 +1,8 @@
 # shellcheck shell=sh disable=SC2154  # set by dnf.sh
-# Packages that the operator's rules keep as they are, and updates that cannot go without them.
+# Finds the packages that the operator's rules exclude, and updates that are not possible without changing them.
 # Needs ask_dnf and $left_alone of dnf.sh, closing.sh, and PATCHCTL_INPUT.
 
-# `NAME SOURCERPM` of what the steps change, before and after, on standard input.
+# Prints `NAME SOURCERPM` of packages that the steps change, before and after, from standard input.
 sources_by_dnf() { # STEPS
   names=$(printf '%s\n' "$1" | awk 'NF > 3 { print $2 }' | sort -u)
   specs=$(printf '%s\n' "$1" | awk '$1 ~ /^(install|upgrade|downgrade)$/ { print $2, $3, $4 }' | dnf_spec)
@@ -15,7 +15,7 @@ sources_by_dnf() { # STEPS
   } | awk 'NF == 2 && sub(/-[^-]+-[^-]+\.(no)?src\.rpm$/, "")'
 }
 
-# `NAME/SOURCE` of each package that the steps change and a rule excludes.
+# Prints `NAME/SOURCE` of each package that the steps change and a rule excludes.
 dnf_excluded_in() { # STEPS
   excluded=$(excluding_patterns)
   if [ -n "$excluded" ] && [ -n "$1" ]; then
@@ -23,7 +23,7 @@ dnf_excluded_in() { # STEPS
   fi
 }
 
-# What is excluded among what these packages need, were nothing held.
+# Prints excluded packages that these packages would change if nothing were held.
 dnf_excluded_for() { # SPECS
   if [ -n "$(excluding_patterns)" ]; then
     # shellcheck disable=SC2034,SC2086

@@ -1,16 +1,16 @@
 # shellcheck shell=sh
-# Back to the versions from before, detached; asked again, attaches again.
+# Returns to the old versions, detached; a repeated call only waits again.
 # shellcheck disable=SC2154  # set by read_input
 
-# A run may undo what it began long ago, when its claim has ended: the claim is taken anew.
+# A run may undo work from long ago, after its claim ended. It claims the host again then.
 claim_for_undo() {
   need_claim_lock
   take_claim undo || refuse "$claim_refusal"
   unlock_claim
 }
 
-# An undo that failed is recorded like any other end. A later attempt is a person's word to try
-# again, after the host was mended.
+# A failed undo is stored like any other result. A new attempt means that a person mended the host and wants to
+# try again.
 forget_failed_undo() {
   [ "$(job_state undo)" = "done" ] && [ "$(result_word "$tx/undo/result")" = failed ] || return 0
   undo_attempt=$(cat "$tx/undo/attempt" 2>/dev/null)

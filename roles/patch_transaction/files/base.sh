@@ -1,12 +1,12 @@
 # shellcheck shell=sh
-# The folder that patchctl keeps on a host: whose it is, what is written to it, the claim of the run
-# that works here. Needs lib.sh.
+# The folder that patchctl keeps on a host: its owner, writing to it, and the claim of the run that works on
+# this host. Needs lib.sh.
 # shellcheck disable=SC2034,SC2154  # set by read_input; used by the stages' files
 
 BASE=/var/lib/patchctl
 
-# True for a folder that is a real one and root's own. What somebody else could write is not
-# trusted: the files in it are installed as root.
+# True if the folder is a real one and belongs to root alone. A folder that others can write to is not trusted:
+# files in it are installed as root.
 own_folder() { # PATH
   [ ! -h "$1" ] || return 1
   if [ ! -e "$1" ] && mkdir -m 0700 "$1" 2>/dev/null; then return; fi # it was made by this very process
@@ -39,8 +39,8 @@ need_base() {
   call_end=$(($(uptime_s) + call_s))
 }
 
-# Files of this call alone. A call whose connection broke may still be at work when the next one
-# begins; it must not find its files changed, nor change those of the other.
+# A folder for the files of this call. An earlier call whose connection broke may still run; the two calls must
+# not change each other's files.
 open_call() {
   read -r call_pid call_stat </proc/self/stat
   # shellcheck disable=SC2086  # numbers and letters
@@ -76,8 +76,8 @@ same_packages() { # without the newline at their ends, both
 
 # --- what is written -----------------------------------------------------------------------------
 
-# A step that cannot write must not go on with an empty file, or a short one: both would be read as
-# "nothing is wrong". So every write is one of these, or checks for itself.
+# A step that cannot write a file must not go on with an empty or a short one, which would be read as "nothing is
+# wrong". So every write uses one of these functions, or checks its result itself.
 
 cannot_write() { # PATH
   refuse "cannot write to ${1%/*}: $(why_unwritable)"
@@ -100,7 +100,7 @@ why_unwritable() { # of the file system that BASE is on
 
 make_reserve() {
   if [ -f "$BASE/reserve" ] && [ "$(bytes_of "$BASE/reserve")" -ge $((RESERVE_KIB * 1024)) ]; then return; fi
-  # fallocate takes the blocks for good, also where the file system compresses zeros to nothing.
+  # fallocate reserves the blocks even if the file system compresses zeros to nothing.
   fallocate -l $((RESERVE_KIB * 1024)) "$BASE/reserve" 2>/dev/null \
     || head -c $((RESERVE_KIB * 1024)) /dev/zero >"$BASE/reserve" \
     || { rm -f "$BASE/reserve"; cannot_write "$BASE/reserve"; }
@@ -115,9 +115,9 @@ use_reserve() { # true where it gave room
   [ -f "$BASE/reserve" ] && rm -f "$BASE/reserve" && reserve_used=yes
 }
 
-# The whole standard output of a command becomes the file's content. An answer that was cut off, or
-# could not be written, is none. The shell holds it in between, with a mark at its end: so its exit
-# code and that of the writing are both seen, without a process for either.
+# Saves the whole standard output of a command as the file's content. Output that was cut off or could not be
+# written fails. The shell keeps it in memory, with a mark at its end; so it sees the exit codes of the command
+# and of the writing without a process for either.
 save_error=
 try_save() { # FILE COMMAND...; true where both went well, else `save_error` says why not
   save_file=$1
@@ -136,7 +136,7 @@ try_save() { # FILE COMMAND...; true where both went well, else `save_error` say
     124 | 137) save_error="$(question "$@") does not answer in time" ;;
     *) save_error="$(question "$@") failed (exit code $save_code)" ;;
   esac
-  # What the command itself writes on the way may have found no room, too.
+  # The command itself may have found no room for files that it writes.
   if has_room && [ -z "$save_unwritten" ]; then return 1; fi
   if use_reserve; then
     try_save "$save_file" "$@"
@@ -167,8 +167,8 @@ put() { # FILE TEXT
   use_reserve && printf '%s\n' "$2" 2>/dev/null >"$1"
 }
 
-# Durable before it is relied on, and whole or not at all. Old coreutils and busybox know only the
-# whole `sync`.
+# Writes a file whole or not at all, and safe from a crash before anybody relies on it. Old coreutils and busybox
+# can only `sync` everything.
 keep() { # FILE TEXT
   put "$1.part" "$2" && { sync "$1.part" 2>/dev/null || sync; } && mv -f "$1.part" "$1" \
     && { sync "${1%/*}" 2>/dev/null || sync; }
@@ -178,9 +178,8 @@ must_keep() { # FILE TEXT
   keep "$1" "$2" || cannot_write "$1"
 }
 
-# In the place of a file, or of a link that took its place, whole or not at all: a file that is
-# written over in place would be cut where the disk is full, and a link would lead elsewhere. The name
-# beside it is one that no program loads.
+# Replaces a file, or a link in its place, whole or not at all: writing into the file would cut it if the disk is
+# full, and a link would lead to another file. The temporary name beside it is one that no program reads.
 put_back() { # COPY PATH
   put_beside=${2%/*}/.${2##*/}.patchctl
   cp -a "$1" "$put_beside" >&2 && mv -f "$put_beside" "$2" >&2 && return
@@ -190,7 +189,7 @@ put_back() { # COPY PATH
 
 # --- the claim: which run works on this host -----------------------------------------------------
 
-# sh ends where `exec` cannot open a file, so that is tried before.
+# sh exits if `exec` cannot open a file, so it is opened in a trial before.
 lock_claim() {
   true 2>/dev/null >>"$BASE/claim.lock" || { use_reserve && true 2>/dev/null >>"$BASE/claim.lock"; } || return 1
   exec 8>>"$BASE/claim.lock"
@@ -247,7 +246,7 @@ say_old_fence() {
 
 foreign_claim() { # another run works here; an undo of the very transaction that it began may go on
   [ "$claim_state" = active ] && [ "$claim_run" != "$run" ] || return 1
-  # The controller knows that this run is over; what it left behind may go, unless it still works.
+  # The controller knows that this run is over: its claim may be replaced, unless its job still runs.
   case "$over " in *" $claim_run "*) [ -n "$(running_job)" ] || return 1 ;; esac
   [ "${1-}" != undo ] || [ "$claim_transaction" != "$transaction" ]
 }
@@ -257,7 +256,7 @@ say_foreign() {
     "patchctl host clean frees it"
 }
 
-# Takes the claim, or says in `claim_refusal` why not. Call between need_claim_lock and unlock_claim.
+# Claims the host, or sets `claim_refusal` to the reason. Call between need_claim_lock and unlock_claim.
 take_claim() { # [undo]
   need_read_claim
   claim_refusal=''
@@ -272,7 +271,7 @@ take_claim() { # [undo]
   [ -z "$claim_refusal" ]
 }
 
-# For stages after preflight: the claim must be this run's. A newer fence is written down.
+# For stages after preflight: the claim must belong to this run. Records a newer fence.
 need_claim() {
   need_claim_lock
   need_own_claim
@@ -291,11 +290,11 @@ need_own_claim() {
   fi
 }
 
-# Gives back what the run took here; false where that is not done whole, then the claim stays and
-# whoever asks again goes on with it. The fence stays written, so a controller that was replaced is
-# refused later too. Never ends the stage: an update is not bad because its claim is.
+# Releases what the run took on this host. Fails if that is not complete; then the claim stays, and a repeated call
+# goes on. The fence stays recorded, so that a replaced controller is refused later, too. Never ends the stage: an
+# update is not bad because its claim could not be released.
 release_claim() {
-  # Nobody ever took a claim here; to look must leave nothing behind.
+  # Nobody ever claimed this host; a look at it must leave nothing behind.
   if [ ! -e "$BASE/claim.lock" ] && [ ! -e "$BASE/claim" ]; then return 0; fi
   lock_claim || return 1
   if ! read_claim; then
@@ -310,7 +309,7 @@ release_claim() {
   return "$released"
 }
 
-# Is the claim this run's, after all that was done? Said in every answer.
+# Does the claim belong to this run now, at the end of the stage? Every answer says so.
 say_claim() {
   if ! read_claim || { [ "$claim_state" = active ] && [ "$claim_run" = "$run" ]; }; then
     say holds yes
@@ -337,7 +336,7 @@ release_updaters() { # what hold-for-run stopped
   [ "$updaters_back" = yes ] && rm -f "$BASE/updaters" "$BASE/updaters.idle"
 }
 
-# A boot starts them again: what stops them lasts until then only, so that no host keeps them off for
+# The next boot starts these units again: they are only stopped until then, so a host never keeps them off for
 # good.
 hold_again() {
   [ -f "$BASE/updaters" ] || return 0

@@ -1,10 +1,9 @@
 # shellcheck shell=sh
-# What the host was like before the transaction, and whether that is still known whole: a list that
-# was cut short would be compared with in vain. Needs lib.sh, base.sh, state.sh and the package
-# manager's files.
+# The host's state before the transaction, and a check that its record is complete: a comparison with a list
+# that was cut short would find nothing. Needs lib.sh, base.sh, state.sh and the package manager's files.
 # shellcheck disable=SC2154  # set by read_input, open_call
 
-# The lists in `before`, and how many lines each has in `before/whole`.
+# The lists are in `before`, and `before/whole` has the number of lines of each.
 BEFORE_LISTS='installed auto failed services listeners'
 
 record_before() { # after `look`
@@ -29,8 +28,8 @@ record_before() { # after `look`
 $(for list in $BEFORE_LISTS; do printf '%s %s\n' "$list" "$(lines_of "$tx/before/$list")"; done)"
 }
 
-# Each list must have the lines that were written. The controller compares the numbers with those
-# that prepare said. A transaction that a patchctl without these numbers prepared has none to say.
+# Each list must have as many lines as were written. The controller compares the numbers with those in prepare's
+# answer. A transaction that an older patchctl prepared has no numbers.
 say_before() {
   read -r whole_first _ 2>/dev/null <"$tx/before/whole"
   case ${whole_first:-} in
@@ -51,7 +50,7 @@ say_before() {
   fi
 }
 
-# Did units run before? Yes, where nothing was written down.
+# Did units run before the update? Yes, if nothing was recorded.
 had_units() {
   ! grep -qx 'units 0' "$tx/before/whole"
 }

@@ -1,14 +1,14 @@
 # shellcheck shell=sh
-# Configuration files of the planned packages: as they were, as the transaction left them, and which
-# somebody edited after it. Needs lib.sh, base.sh, packages.sh.
+# Configuration files of the planned packages: before the transaction, after it, and those that somebody edited
+# later. Needs lib.sh, base.sh, packages.sh.
 # shellcheck disable=SC2154  # set by read_input, open_call and the manager's file
 #
-# before/conffiles/shipped   `PATH SUM`, as the packages have them    present, absent   paths
-#                  sums      `SUM  PATH` of what was there            files.tar         the files
-#                  leftovers what the manager had laid beside them already
-#                  watched, after   as the transaction left them      noted             when
+# before/conffiles/shipped   `PATH SUM`, as in the packages           present, absent   paths
+#                  sums      `SUM  PATH` of the present files         files.tar         the files
+#                  leftovers files that the manager had put beside them before
+#                  watched, after   the files after the transaction   noted             the time
 
-# `SUM  PATH` of those that are there; of a symbolic link its target counts.
+# Prints `SUM  PATH` of files that exist; for a symbolic link the sum of its target.
 list_sums() { # FILE with paths
   true >"$call/sums.files" || return
   while IFS= read -r path; do
@@ -63,8 +63,8 @@ save_conffiles() { # FOLDER: copies and a list of what was there
   save "$1/sums" list_sums "$1/present"
 }
 
-# As the transaction leaves them, those of new packages too. Only what differs from this later was
-# edited by somebody.
+# Records the files as the transaction leaves them, those of new packages too. Only a later difference means that
+# somebody edited a file.
 note_conffiles() { # FOLDER
   if [ -f "$1/noted" ]; then return; fi
   try_save "$call/shipped" list_conffiles "$call/installed.now" \
@@ -76,8 +76,8 @@ list_watched() { # FOLDER
   cat "$1/present" "$1/absent" && list_paths "$call/shipped"
 }
 
-# Paths that are neither as the transaction left them nor as they were before it. Where nobody wrote
-# down how it left them, those that are not as before.
+# Prints paths that differ both from the state after the transaction and from that before it. Without a record of
+# the state after it, those that differ from the state before.
 list_edited() { # FOLDER WATCHED-FILE
   list_sums "$2" >"$call/sums.now" || return
   awk -v before="$1/sums" -v after="$1/after" -v now="$call/sums.now" -v known="$([ -f "$1/noted" ] && echo 1)" '
@@ -88,9 +88,9 @@ list_edited() { # FOLDER WATCHED-FILE
     (found[$0] "") != (first[$0] "") && (!known || (found[$0] "") != (left[$0] ""))' "$2"
 }
 
-# Before packages go back: what somebody edited after the transaction is theirs and stays. What it
-# was before the transaction is laid aside, and the edited file, too: the manager may take it away with a new
-# package, or lay the old one in its place.
+# Called before packages go back: a file that somebody edited after the transaction stays. Its old content is saved
+# beside it. The edited file is saved, too, as the manager may remove it with a new package or replace it by the
+# old one.
 find_edited() { # FOLDER
   if [ -f "$folder/edited" ]; then return; fi
   if [ ! -f "$tx/etc/whole" ]; then # no package was touched, so nothing will be put back
@@ -114,7 +114,7 @@ find_edited() { # FOLDER
   keep "$folder/edited" "$(cat "$call/edited")"
 }
 
-# File by file: an archive that is unpacked whole would take later edits away.
+# Restores file by file: unpacking the whole archive would overwrite later edits.
 restore_conffiles() { # FOLDER
   if [ ! -f "$tx/etc/whole" ]; then return; fi
   try_save "$call/sums.back" list_sums "$1/present" \
@@ -146,8 +146,8 @@ list_changed() { # SUMS-BEFORE SUMS-NOW: paths of before that are gone or not th
     !($0 in same) { print substr($0, index($0, "  ") + 2) }' "$1"
 }
 
-# `config-kept PATH BESIDE`: the update left it alone although its version differs, which lies beside
-# it. `config-changed PATH -`: it changed the file.
+# Prints `config-kept PATH BESIDE`: the update did not change the file although the package's version differs,
+# which is at BESIDE. `config-changed PATH -`: the update changed the file.
 say_conffiles() { # FOLDER
   try_save "$call/sums.back" list_sums "$1/present" \
     && try_save "$call/changed" list_changed "$1/sums" "$call/sums.back" \
@@ -167,8 +167,8 @@ say_beside() { # PATH of what the manager laid beside a file
   esac
 }
 
-# `stays PATH COPY`: what somebody edited, and where it lies as it was before the transaction; `-`
-# where it was not there. `removed PATH COPY`: it went with its new package, COPY is as it was edited.
+# Prints `stays PATH COPY`: somebody edited the file, and COPY has its content before the transaction, or is `-` if
+# the file did not exist. `removed PATH COPY`: the file was removed with its new package; COPY has the edited file.
 say_edited() { # FOLDER
   while IFS= read -r path; do
     if [ -z "$path" ]; then continue; fi

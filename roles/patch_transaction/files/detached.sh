@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# The main part of a script that runs detached: `script JOB TRANSACTION`. It holds the host's lock
-# while it lives; its answer becomes the job's result, whole or not at all.
+# The main part of a script that runs detached: `script JOB TRANSACTION`. It holds the host's lock as long as it
+# runs; its answer becomes the job's result, whole or not at all.
 # Needs lib.sh, base.sh, job.sh, state.sh and the package manager's files.
 # shellcheck disable=SC2034,SC2154  # set by read_input, used by the other parts
 
@@ -20,8 +20,8 @@ work() { # JOB
   esac
 }
 
-# The work, and its answer as the last line. It is held in memory, not in a file: a disk that the
-# work has filled must not shorten it.
+# Does the work and prints its answer as the last line. The answer is kept in memory, not in a file: if the work
+# has filled the disk, a file would be cut.
 concluded() { # JOB
   began=$(uptime_s)
   told=$(work "$1")
@@ -37,7 +37,7 @@ answer '*) printf '%s\n' "$told" | grep '^answer ' | tail -n 1 ;;
   esac
 }
 
-# Well only where a check says so: work that ended without a word did not come to its end.
+# It went well only if a check says so: work that ended without an answer was interrupted.
 concluded_from_checks() {
   concluded_failed=''
   case $told in
@@ -67,15 +67,15 @@ main() { # JOB TRANSACTION
   folder=$tx/$job
   call=$folder
   exec 2>>"$folder/log" >&2 </dev/null
-  # A shutdown asks politely first: let the package manager finish. A handler, not `ignore`, which
-  # every service that a maintainer script starts would inherit.
+  # A shutdown sends a signal first: let the package manager finish. A handler, not `ignore`, since every service
+  # that a maintainer script starts would inherit that.
   trap : TERM INT HUP
   exec 9>>"$BASE/lock"
   flock -w 15 9 || exit 75
   if has_result "$job"; then exit 0; fi
   put "$BASE/running" "$2 $job" || exit 75
   read_input "$(cat "$tx/input")"
-  # Children must not hold the lock: a daemon that a maintainer script starts would keep it.
+  # Children must not inherit the lock: a daemon that a maintainer script starts would keep it.
   concluded_text=$(concluded "$job" 9>&-)
   case $concluded_text in
     *'
@@ -84,8 +84,8 @@ answer locked')
       exit 0
       ;;
   esac
-  # Before the result, which whoever reads the mark has seen. It need not outlive a crash: in another boot
-  # it says nothing.
+  # Written before the result, so that whoever sees the result sees the mark. It need not survive a crash: after
+  # a boot it means nothing.
   put "$tx/ended" "$(time_mark)"
   keep "$folder/result" "$concluded_text"
 }

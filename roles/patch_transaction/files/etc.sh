@@ -1,18 +1,18 @@
 # shellcheck shell=sh
-# Files in /etc that are no package's configuration files but are written by maintainer scripts
-# (ca-certificates.conf, bundles, caches): an undo brings them back, too. Needs lib.sh, base.sh and a
-# package manager's file.
-# What the transaction did not touch, or somebody changed after it, stays as it is; and where nobody
-# wrote down how the transaction left it, nobody knows who changed it, so it stays, too.
+# Files in /etc that are not configuration files of a package but are written by maintainer scripts
+# (ca-certificates.conf, bundles, caches): an undo restores them, too. Needs lib.sh, base.sh and a package
+# manager's file.
+# A file that the transaction did not change, or that somebody changed after it, stays as it is. Without a record
+# of the state after the transaction nobody knows who changed a file, so it stays, too.
 # shellcheck disable=SC2034,SC2154  # set by read_input and detached.sh, used by package_work.sh
 #
 # etc/paths, before, files.tar, whole   /etc before the transaction     after, changed, noted   after it
-# etc/old      what it changed, as it was                  edited, restored   what an undo did
-# etc/beside   what lay beside other files already, as their package has them
+# etc/old      changed files, as they were before          edited, restored   what an undo did
+# etc/beside   files that were beside others before, as their package has them
 
-# Users and groups stay: what a new user owns must not become nobody's.
+# Users and groups are not restored: files of a new user must not become files of nobody.
 list_etc() { # paths without the leading slash
-  # A folder that goes while find walks is an error to it; that is rare, and not so twice.
+  # find reports an error for a folder that is removed meanwhile; that is rare, and rarer in a second try.
   cd / && { find_etc >"$call/etc.found" || find_etc >"$call/etc.found"; } || return
   LC_ALL=C awk '!/[^ -~]/ { print; n++ } END { exit n == 0 }' "$call/etc.found" >"$call/etc.plain" \
     && sort "$call/etc.plain"
@@ -28,9 +28,9 @@ find_etc() (
     ! -name hostname ! -name hosts ! -name adjtime "$@" -print
 )
 
-# `MD5  PATH`; of a link that took a file's place the sum of its target's name. One md5sum for all of
-# them: /etc has a thousand files, and a process costs more than a small file. A file may go while it
-# is looked at, but none that is there is left out.
+# Prints `MD5  PATH`; for a link that replaced a file, the sum of its target's name. One md5sum for all: /etc has a
+# thousand files, and a process costs more than a small file. A file may be removed meanwhile, but none that
+# exists is left out.
 list_etc_sums() { # FILE with paths
   cd / && true >"$call/etc.links" && while IFS= read -r path; do
     if [ -h "$path" ]; then
@@ -56,7 +56,7 @@ link_sum() { # PATH
   printf '%s' "${link_whole%% *}"
 }
 
-# Only the first start sees /etc as it was. False where it could not be kept.
+# Only the first start sees /etc in its old state. Fails if that could not be saved.
 save_etc() {
   if [ -f "$tx/etc/whole" ]; then return; fi
   need_folder "$tx/etc"
@@ -68,11 +68,11 @@ save_etc() {
 
 keep_etc_files() {
   tar -C / -cf "$tx/etc/files.tar" --verbatim-files-from --no-unquote -T "$tx/etc/paths" >&2
-  # 1: a file changed or went while it was read; what matters is that the archive is whole.
+  # 1: a file changed or was removed while tar read it; it only matters that the archive is complete.
   [ $? -le 1 ] && tar -tf "$tx/etc/files.tar" >/dev/null && keep "$tx/etc/whole" "$(now)"
 }
 
-# What was laid beside files of /etc instead of replacing them, without the leading slash.
+# Prints files that were put beside files of /etc instead of replacing them, without the leading slash.
 list_beside() (
   cd / || return
   set -f # the globs are for find
@@ -82,7 +82,7 @@ list_beside() (
   find etc -xdev -type f "(" "$@" ")" || find etc -xdev -type f "(" "$@" ")"
 )
 
-# As `say_conffiles`, of files that maintainer scripts write or that a tool of theirs kept (ucf).
+# Like `say_conffiles`, for files that maintainer scripts or their tool (ucf) write.
 say_etc() {
   if [ ! -f "$tx/etc/noted" ]; then return; fi
   while IFS= read -r path; do
@@ -97,7 +97,7 @@ say_etc() {
   done <"$call/etc.beside"
 }
 
-# Right after the transaction: what it changed is kept, the rest of /etc holds secrets.
+# Right after the transaction: only changed files are saved, since the rest of /etc contains secrets.
 note_etc() {
   if [ ! -f "$tx/etc/whole" ] || [ -f "$tx/etc/noted" ]; then return; fi
   keep_etc_changed && keep "$tx/etc/noted" "$(now)" && rm -f "$tx/etc/files.tar"
@@ -113,8 +113,8 @@ keep_etc_changed() {
   fi
 }
 
-# Lines of `before` that have no equal in `after`: changed or gone. Configuration files have their
-# own record.
+# Prints lines of `before` that `after` does not have: changed or removed files. Configuration files are recorded
+# elsewhere.
 list_etc_changed() {
   awk -v after="$tx/etc/after" -v conffiles="$tx/before/conffiles/watched" '
     BEGIN {
@@ -124,7 +124,7 @@ list_etc_changed() {
     !($0 in same) && !(substr($0, 35) in own) { print substr($0, 35) }' "$tx/etc/before"
 }
 
-# Before packages go back, so that their scripts find what they knew.
+# Called before packages go back, so that their scripts find the files that they know.
 restore_etc() {
   if [ ! -f "$tx/etc/whole" ] || [ -f "$tx/etc/restored" ]; then return 0; fi
   etc_known=yes

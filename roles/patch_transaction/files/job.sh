@@ -1,14 +1,14 @@
 # shellcheck shell=sh
-# Work that outlives the connection: a script in the transaction's folder, started detached once,
-# attached to ever after. Needs lib.sh and base.sh.
+# Work that goes on without the connection: a script in the transaction's folder, started detached once; later
+# calls wait for it. Needs lib.sh and base.sh.
 # shellcheck disable=SC2154  # set by read_input
 #
 # TRANSACTION/JOB/started  a line for each start       TRANSACTION/JOB/result  the answer, whole
 # TRANSACTION/JOB/script   what runs                    TRANSACTION/JOB/log     what it printed
-# BASE/lock is held by the job's shell while it lives, BASE/running says whose it is. The kernel
-# drops the lock when the shell dies, whatever it died of, so "running" is never a guess.
-# A job that could not begin, since somebody else held the package manager, takes its start back and
-# leaves why: the next start is as good as the first.
+# The job's shell holds BASE/lock as long as it lives; BASE/running says which job that is. The kernel releases the
+# lock when the shell ends for any reason, so "running" is always certain.
+# A job that could not begin because another process used the package manager removes its start and records the
+# reason: the next start counts as the first one.
 
 lock_is_held() {
   [ -f "$BASE/lock" ] || return 1
@@ -23,7 +23,7 @@ running_job() { # prints `TRANSACTION JOB` of what runs now, nothing otherwise
   fi
 }
 
-# A result without its last line is none: whatever wrote it did not come to its end.
+# A result without its last line is incomplete: the process that wrote it was interrupted.
 has_result() { # JOB
   [ -f "$tx/$1/result" ] && [ -n "$(result_word "$tx/$1/result")" ]
 }
@@ -49,11 +49,11 @@ job_state() { # JOB: prints none|running|done|interrupted
 
 has_systemd() { [ -d /run/systemd/system ] && have systemd-run; }
 
-# PATCHCTL_CARRIED is the text of the script that is to run, sent beside this one.
+# PATCHCTL_CARRIED is the text of the script to run, sent together with this one.
 launch() { # JOB
   launch_folder=$tx/$1
   need_folder "$launch_folder"
-  # Each start brings its own, so it need not outlive a crash; the one before may still be read.
+  # Each start writes the script anew, so it need not survive a crash; a running job may still read the old one.
   if ! put "$launch_folder/script.part" "${PATCHCTL_CARRIED:?}" \
     || ! mv -f "$launch_folder/script.part" "$launch_folder/script"; then cannot_write "$launch_folder/script"; fi
   rm -f "$launch_folder/locked"
@@ -63,9 +63,9 @@ launch() { # JOB
 }$(now)"
   set -- /bin/sh "$launch_folder/script" "$1" "$transaction"
   if has_systemd; then
-    # KillMode=mixed and the long stop: at a shutdown systemd waits for the package manager
-    # instead of killing it between unpacking and configuring. Each start has a name of its own: the
-    # unit of one that was killed may still be on its way out.
+    # KillMode=mixed and the long stop timeout: at a shutdown systemd waits for the package manager instead of
+    # killing it between unpacking and configuring. Each start has a unit name of its own: the unit of a killed
+    # start may not be gone yet.
     launch_unit="patchctl-$transaction-$3-$(lines_of "$launch_folder/started")"
     bounded systemd-run --quiet --collect --no-block --unit="$launch_unit" \
       -p KillMode=mixed -p TimeoutStopSec=900 "$@" >/dev/null 2>&1 </dev/null \
@@ -77,8 +77,8 @@ launch() { # JOB
   fi
 }
 
-# Has the job's shell neither the lock yet, nor ended? Whoever takes the lock says so in a file, which
-# costs no process to read; many hosts that start at once on one machine are looked at often.
+# Has the job's shell neither taken the lock nor ended? It writes a file when it has the lock, and reading that
+# costs no process; many hosts on one machine that start at once are asked often.
 is_unbegun() { # JOB
   if [ ! -f "$tx/$1/started" ]; then return 1; fi
   begun_line=''
@@ -86,8 +86,8 @@ is_unbegun() { # JOB
   [ "$begun_line" != "$transaction $1" ] || [ "$(job_state "$1")" = interrupted ]
 }
 
-# Waits until the job's shell holds the lock (or has ended), so that nobody who looks next takes a
-# job that is about to start for one that was interrupted.
+# Waits until the job's shell has the lock (or has ended), so that the next call does not take a job that is about
+# to start for an interrupted one.
 await_start() { # JOB
   await_tries=0
   while is_unbegun "$1" && [ "$await_tries" -lt 100 ]; do
@@ -103,7 +103,7 @@ start_once() { # JOB: starts it, or starts it again to repair what was interrupt
     || cannot_write "$BASE/start.lock"
   exec 7>>"$BASE/start.lock"
   flock -w 20 7 || refuse "another patchctl starts a transaction on this host; try again"
-  # Whoever waited here may have waited long: for a lock, or because the whole host stood still.
+  # This call may have waited long: for a lock, or because the whole host was suspended.
   in_call
   need_own_claim
   if [ "$1" = apply ] && [ -f "$tx/undo/started" ]; then refuse "this transaction was undone already"; fi
@@ -130,8 +130,8 @@ answer failed"
   exec 7>&-
 }
 
-# The kernel wakes us when the job's shell lets go of the lock: a host that installs has better to
-# do than to answer questions.
+# The kernel wakes this process when the job's shell releases the lock, so a host that installs packages spends no
+# time on polling.
 await_end() { # SECONDS
   flock -s -w "$1" 6 6<"$BASE/lock" || [ $? -eq 1 ] || sleep 1 # 1: it is still held
 }

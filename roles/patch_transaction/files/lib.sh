@@ -1,11 +1,11 @@
 # shellcheck shell=sh
-# Shared by every script that works on a transaction: answer, input, time, questions to the system
-# that must be answered whole. Needs host_rules.sh. Functions only. A script is this file, other parts, and a stage's
-# file with `main`.
+# Functions for every script that works on a transaction: answer, input, time, and questions to the system that
+# need a complete answer. Needs host_rules.sh. A script is made of this file, other parts, and a stage's file with
+# `main`.
 #
 # Answer, on standard output: lines `KEY TEXT`, the last one `answer ok|failed|running|missing|locked`.
-# What is asked is said with its number (`asked KEY COUNT`): the controller takes an answer for a
-# good one only where nothing is missing. So an empty file or list never means that all is well.
+# Each check prints how many things it looked at (`asked KEY COUNT`): the controller accepts an answer only if
+# nothing is missing. So an empty file or list never means that all is well.
 # shellcheck disable=SC2034  # variables set here are used by the stages' files
 
 # --- answer --------------------------------------------------------------------------------------
@@ -18,7 +18,7 @@ plain() { # TEXT: one line without control characters, bounded
   fi
 }
 
-# Most texts are, and no process is needed for these.
+# True for most texts; then no process is needed to clean them.
 is_plain() { # TEXT MOST
   case $1 in *[![:print:]]*) return 1 ;; esac
   [ "${#1}" -le "$2" ]
@@ -32,7 +32,7 @@ say() { # KEY TEXT
   fi
 }
 
-# Two paths of at most 900 characters each: whole where they fit a line of an answer.
+# Prints two paths of at most 900 characters each, so that both fit a line of an answer.
 say_paths() { # KEY PATH PATH|-
   printf '%s %s %s\n' "$1" "$(path_line "$2")" "$(path_line "$3")"
 }
@@ -60,13 +60,13 @@ answer() { # ok|failed|running|missing|locked [REASON]
   answered "$1"
 }
 
-# The exit code stops a plain playbook at the first stage that fails.
+# With this exit code a plain playbook stops at the first stage that fails.
 answer_code=1
 answered() { # ok|failed|running|missing|locked
   case $1 in ok | running) answer_code=0 ;; *) answer_code=1 ;; esac
 }
 
-# The first line proves to the controller which question this is the answer to.
+# The first line tells the controller which question this answer belongs to.
 stage() { # ARGUMENTS: how every stage's file ends
   set -u
   read_input "${PATCHCTL_INPUT:-}"
@@ -88,7 +88,7 @@ conclude() { # the last line of a stage that collected checks
 
 now() { date +%s; } # for people and for the check of the clock; never to measure how long
 
-# Seconds since the kernel's start. A wall clock may be set back in the middle of a wait.
+# Prints seconds since the kernel's start. A wall clock may be set back during a wait.
 uptime_s() {
   read -r uptime_whole _ </proc/uptime
   printf '%s' "${uptime_whole%%.*}"
@@ -96,7 +96,7 @@ uptime_s() {
 
 boot_identity() { # BOOT_ID START: boot_id alone does not change in a container
   read -r boot_id </proc/sys/kernel/random/boot_id
-  # The command name in /proc/1/stat may hold spaces and parentheses: fields count from the last.
+  # The command name in /proc/1/stat may contain spaces and parentheses, so fields are counted from the last.
   read -r boot_stat </proc/1/stat
   # shellcheck disable=SC2086  # numbers and letters
   set -- ${boot_stat##*) }
@@ -107,8 +107,8 @@ time_mark() { # the boot's identity and the seconds since the kernel's start
   printf '%s %s' "$(boot_identity)" "$(uptime_s)"
 }
 
-# How long ago the mark was written; empty where it is missing or of another boot, in which time
-# cannot be compared.
+# Prints the seconds since the mark was written. Prints nothing if it is missing or from another boot, since such
+# times cannot be compared.
 seconds_since() { # FILE
   mark_line=''
   if [ -f "$1" ]; then read -r mark_line <"$1"; fi
@@ -124,8 +124,8 @@ seconds_since() { # FILE
 QUESTION_S=60
 call_end=''
 
-# A question must not outlive the call that asks it: a script that was abandoned would meet the one
-# of the next call.
+# A question must not run longer than the call that asks it: an abandoned script would run at the same time as the
+# next call's.
 bounded() { # COMMAND...
   bounded_s=$QUESTION_S
   if [ -n "$call_end" ]; then
@@ -138,8 +138,8 @@ bounded() { # COMMAND...
 
 # --- input ---------------------------------------------------------------------------------------
 
-# Lines `KEY VALUE...`, written by the controller, each value checked by grammar there; `-` stands
-# for "none". `end` proves that nothing is missing.
+# Reads lines `KEY VALUE...` of the controller, which checked each value by a grammar; `-` stands for "none".
+# The last line `end` proves that nothing is missing.
 read_input() { # TEXT
   stage_name='' manager='' run='' transaction='' fence='' machine_id='' sent_at='' boot=''
   attach=12 lock_wait=120 limit=3600 settle=20 updaters=warn rollback_ready=require pushed=no
@@ -194,13 +194,13 @@ planned() { # the number of packages of the transaction
   printf '%s' "$planned_count"
 }
 
-# Ends a stage whose call is over, in between long steps.
+# Ends a stage whose call is over. Long steps call it in between.
 in_call() {
   if [ -z "$call_end" ] || [ "$(uptime_s)" -lt "$call_end" ]; then return; fi
   refuse "the host did not get ready within $call_s s"
 }
 
-# md5sum writes a backslash in a name twice, and one before the line.
+# md5sum doubles a backslash in a name, and puts one before the line.
 plain_sums() { # FILE with what it printed
   awk '
     /^[\\]/ {

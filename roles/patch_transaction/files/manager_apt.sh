@@ -30,7 +30,7 @@ quiet_packages() { # no questions, no restarts behind our back, configuration fi
 
 # --- what is installed ---------------------------------------------------------------------------
 
-# A host of dpkg's has packages: none at all is no answer.
+# A host with dpkg has packages, so an empty list is an error.
 list_installed() {
   bounded dpkg-query -W \
     -f='${Package} ${Architecture} ${Version} ${db:Status-Abbrev} ${Installed-Size}\n' >"$call/dpkg" || return
@@ -98,10 +98,9 @@ list_competing_updaters() {
 
 # --- changing packages ---------------------------------------------------------------------------
 
-# apt sees nothing but what is installed and the files it is given: it cannot add a package from a
-# repository, and neither pins nor other settings of the site can make it do another thing. Its caches
-# stay untouched, and whoever fetches into them holds nobody up: their lock is one that apt does not wait
-# for. `$call/apt.conf` is what the last simulation wrote.
+# apt sees only installed packages and the files that it is given: it cannot add a package from a repository, and
+# neither pins nor other settings of the site change what it does. Its caches are not used, so a process that
+# fetches into them blocks nothing: apt does not wait for their lock. The last simulation wrote `$call/apt.conf`.
 apt_local_only() { # prints the options, one a line
   printf '%s\n' -c "$call/apt.conf" -o Dir::Etc::SourceList=/dev/null -o Dir::Etc::SourceParts=/dev/null \
     -o Dir::Etc::Preferences=/dev/null -o Dir::Etc::PreferencesParts=/dev/null \
@@ -112,7 +111,7 @@ apt_local_only() { # prints the options, one a line
     -o Dpkg::Options::=--force-confold -o Dpkg::Options::=--no-force-confnew
 }
 
-# simulate and change_packages must do the same, so both take their arguments from here.
+# simulate and change_packages must do the same, so both get their arguments here.
 apt_arguments() { # WAY PLACES: of install
   case $1 in
     forward) apt_forward_arguments ;;
@@ -120,7 +119,7 @@ apt_arguments() { # WAY PLACES: of install
   esac
 }
 
-# Arguments of install that bring the packages to the new versions.
+# Prints arguments of install that bring the packages to the new versions.
 apt_forward_arguments() {
   case $packages in *" remove "*) ;; *) printf '%s\n' --no-remove ;; esac
   case $packages in *" downgrade "*) printf '%s\n' --allow-downgrades ;; esac
@@ -129,7 +128,7 @@ apt_forward_arguments() {
   done
 }
 
-# Arguments of install that bring back what PLACES says is not as before.
+# Prints arguments of install that restore what differs from the old state, by PLACES.
 apt_back_arguments() { # PLACES-FILE
   printf '%s\n' --allow-downgrades
   case $packages in *" new "*) ;; *) printf '%s\n' --no-remove ;; esac
@@ -148,8 +147,8 @@ simulate() { # WAY PLACES
   apt_simulate $(apt_arguments "$1" "$2")
 }
 
-# Asked of a dpkg status as it will be afterwards: the planned packages' records replaced by those
-# inside the new files.
+# Simulates with the dpkg status of afterwards: the records of the planned packages are replaced by those in the new
+# files.
 simulate_later() { # PLACES
   save "$call/status.after" apt_future_status
   # shellcheck disable=SC2046  # paths and names without spaces
@@ -157,7 +156,7 @@ simulate_later() { # PLACES
 }
 
 apt_simulate() { # ARGUMENTS of install
-  # What an earlier one said is no reason for this one.
+  # The output of an earlier simulation must not be taken for this one's.
   if [ -e "$call/simulation" ]; then rm -f "$call/simulation"; fi
   apt_write_settings transaction "$call/apt.conf" || return
   if ! try_save "$call/simulation" apt_simulates "$@"; then
@@ -168,7 +167,7 @@ apt_simulate() { # ARGUMENTS of install
 }
 
 apt_write_settings() { # SCOPE FILE
-  # Where it fails, no older file must be taken for it.
+  # If it fails, no older file must be used instead.
   if [ -e "$2" ]; then rm -f "$2"; fi
   try_save "$2" apt_settings "$1" "$2.own"
 }
@@ -186,7 +185,7 @@ apt_list_simulated() {
     "$call/simulation" >"$call/simulated.lines" && sort -u "$call/simulated.lines"
 }
 
-# A package that changes between an architecture and `all` is known by the one of before.
+# A package that changes between an architecture and `all` is found by its old one.
 apt_future_status() {
   list_going_back /dev/null >"$call/future" \
     && { cut -d ' ' -f 2,3 "$call/future" && cut -d ' ' -f 2,6 "$call/future"; } >"$call/names" \
@@ -222,14 +221,14 @@ change_packages() { # WAY PLACES
 
 await_others() { run_limited apt-get -o "DPkg::Lock::Timeout=$limit" check; }
 
-# Also where /etc/dpkg/dpkg.cfg says otherwise.
+# These options also override /etc/dpkg/dpkg.cfg.
 APT_KEEP_CONFFILES='--force-confold --no-force-confnew'
 
 # shellcheck disable=SC2086  # two words
 finish_work() { run_limited dpkg $APT_KEEP_CONFFILES --configure -a; }
 
-# After a failed post-install script or a cut unpacking apt may refuse to work. dpkg itself takes
-# exactly the files that it is given and touches no other package.
+# After a failed post-install script or an interrupted unpacking apt may refuse to work. dpkg takes exactly the
+# files that it is given and touches no other package.
 force_back() { # PLACES
   force_files=$(list_going_back "$1" | while read -r action _ _ _ file _; do
     if [ "$action" != new ]; then printf '%s\n' "$tx/old/$file"; fi
@@ -255,7 +254,7 @@ force_back() { # PLACES
 
 cached_path() { printf '/var/cache/apt/archives/%s' "$1"; } # FILE
 
-# The repositories' own records of these versions: `NAME ARCH VERSION FILENAME`.
+# Prints the repositories' records of these versions: `NAME ARCH VERSION FILENAME`.
 apt_in_repositories() { # NAME:ARCH=VERSION...
   apt-cache -c "$call/download.conf" show "$@" 2>/dev/null | awk '
     function out() { if (package != "" && file != "") print package, arch, version, file }
@@ -263,7 +262,7 @@ apt_in_repositories() { # NAME:ARCH=VERSION...
     /^Filename: / { file = $2 } /^$/ { out(); package = ""; file = "" } END { out() }' | sort -u
 }
 
-# apt checks what it fetches against the signatures of the repositories.
+# apt checks downloaded files against the signatures of the repositories.
 download() { # FOLDER; lines `NAME ARCH VERSION` on standard input
   download_wanted=$(awk '{ print $1 ":" $2 "=" $3 }' | sed 's/:all=/=/')
   [ -n "$download_wanted" ] || return 0
@@ -287,9 +286,9 @@ is_package() { # FILE NAME ARCH VERSION
     && [ "$(dpkg-deb -W --showformat='${Package} ${Architecture} ${Version}' "$1" 2>/dev/null)" = "$2 $3 $4" ]
 }
 
-# What dpkg-repack does, in sh: nothing is installed on the host for it. What cannot be known is the
-# packaged content of configuration files that somebody changed. A package that lacks a file would be
-# taken for a good one by the undo, so each step says whether it came to its end.
+# Does the work of dpkg-repack in sh, so that nothing is installed on the host for it. The packaged content of
+# configuration files that somebody changed is unknown. An undo would take a package that lacks a file for a good
+# one, so each step reports whether it is complete.
 rebuild() ( # NAME ARCH VERSION
   umask 022
   rebuild_id=$(printf '%s %s\n' "$1" "$2" | apt_names)
@@ -329,16 +328,16 @@ apt_rebuild_control() { # ID FOLDER
   if [ ! -s "$2/conffiles" ]; then rm -f "$2/conffiles"; fi
 }
 
-# `d|f PATH REAL-PATH`, apart by tabs, of all that belongs to the package.
-# dpkg -L names a diverted file by its own path and says on the next line where it lies.
+# Prints `d|f PATH REAL-PATH`, separated by tabs, for all paths of the package. dpkg -L prints a diverted file
+# by its own path, and its real path on the next line.
 apt_rebuild_lists() { # ID FOLDER
   bounded dpkg-query -L "$1" >"$2/told" && awk '
     function out(real) { if (path != "" && path != "/.") { print path "\t" real; n++ } path = "" }
     /^\// { out(path); path = $0; next }
     /^(locally diverted to|diverted by [^ ]+ to): \// { to = $0; sub(/^[^:]*: /, "", to); out(to) }
     END { out(path); exit n == 0 }' "$2/told" >"$2/paths" || return
-  # A path with others below it is a folder in the package, even where the host has a symbolic link
-  # there (a merged /usr).
+  # A path with others below it is a folder in the package, even if the host has a symbolic link there (a merged
+  # /usr).
   awk -F '\t' -v OFS='\t' '{ path[NR] = $1; whole[NR] = $0; parent = $1
       while (match(parent, /\/[^\/]*$/) && RSTART > 1) { parent = substr(parent, 1, RSTART - 1); inner[parent] = 1 } }
     END { for (i = 1; i <= NR; i++) print (path[i] in inner) ? "d" : "f", whole[i] }' "$2/paths" >"$2/all"
@@ -360,15 +359,15 @@ apt_rebuild_files() { # FOLDER
     printf '%s\n' "$path" >>"$1/wanted" || return
   done <"$1/all"
   tar -C / --no-recursion -cf - -T "$1/plain" 2>/dev/null | tar -C "$1/root" -xpf - >&2 || return
-  # The first tar of the two may have failed.
+  # The first of the two tar processes may have failed.
   while IFS= read -r path; do
     [ -e "$1/root$path" ] || [ -h "$1/root$path" ] || return
   done <"$1/wanted"
 }
 
-# A changed configuration file must not go into the package: dpkg would take it for the packaged
-# one and overwrite it in silence at the next update. A placeholder keeps it "changed by the
-# administrator"; --force-confold keeps the administrator's file.
+# A changed configuration file must not go into the package: dpkg would take it for the packaged one and silently
+# overwrite it at the next update. With a placeholder it stays "changed by the administrator", and
+# --force-confold keeps the administrator's file.
 apt_rebuild_conffiles() { # FOLDER
   while read -r line; do
     path=$(printf '%s' "$line" | sed 's/ [0-9a-f]\{32\}.*$//')

@@ -27,21 +27,21 @@ need_manager() {
   esac
 }
 
-# Neither dnf nor rpm asks, restarts a service or replaces a file that is to be kept; their scripts have
-# no terminal.
+# Keeps dnf and rpm from asking questions, restarting services and replacing kept files. Their scripts have no
+# terminal.
 quiet_packages() { export PYTHONUNBUFFERED=1; }
 
-# An alias of the site could make another command of ours.
+# A site's alias could change the meaning of our command.
 export DNF_DISABLE_ALIASES=1
 
 # --- what is installed ---------------------------------------------------------------------------
 
-# A version is written as everywhere: without an epoch of 0.
+# Versions are written as everywhere: without an epoch of 0.
 # shellcheck disable=SC2016  # rpm expands
 DNF_NEVRA='%{NAME} %{ARCH} %|EPOCH?{%{EPOCH}:}:{}|%{VERSION}-%{RELEASE}'
 
-# A host of rpm's has packages: none at all is no answer. `many` after the rest: of a package whose
-# versions stand beside each other. Two versions of another one are what a cut-off transaction left.
+# A host with rpm has packages, so an empty list is an error. `many` at the end marks packages of which several
+# versions may be installed. Two versions of any other package were left by a transaction that was cut off.
 list_installed() {
   dnf_ask_many >"$call/many" && bounded rpm -qa --qf "$DNF_NEVRA %{SIZE}\n" >"$call/rpm" || return
   awk -v many="$call/many" '
@@ -62,7 +62,7 @@ dnf_ask_many() { # `NAME ARCH`
   # shellcheck disable=SC2046,SC2086  # words
   set -- $DNF_MANY $(dnf_told installonlypkgs)
   set +f
-  # rpm's exit code says only that nothing has one of the names.
+  # rpm's exit code is not 0 if no package has one of the names.
   bounded rpm -q --qf '%{NAME} %{ARCH}\n' --whatprovides "$@" >"$call/many.told" 2>/dev/null
   case $? in 124 | 137) return 1 ;; esac
   awk 'NF == 2' "$call/many.told"
@@ -82,7 +82,7 @@ is_usable() {
   return 1
 }
 
-# Names that versionlock keeps at another version than the planned one, or that dnf.conf excludes.
+# Prints names that versionlock keeps at another version than the planned one, or that dnf.conf excludes.
 list_held() {
   {
     dnf_told exclude && dnf_told excludepkgs
@@ -95,7 +95,7 @@ list_held() {
   done
 }
 
-# An exclude keeps away what fits it. A lock keeps the versions of its name away that do not.
+# An exclude blocks the packages that it matches. A lock blocks other versions than those that it matches.
 dnf_is_held() { # NAME ARCH TO FROM
   while read -r kind pattern; do
     case $pattern in '!'*) kind=forbid pattern=${pattern#!} ;; esac
@@ -130,7 +130,7 @@ list_auto() {
     !(($1 " " $2) in user) { print $1 ":" $2 }' "$call/auto.all" >"$call/auto.told" && sort -u "$call/auto.told"
 }
 
-# Only those that have another mark: each call stands in dnf's history.
+# Only packages with another mark, since dnf's history records each call.
 set_marks() { # auto|manual
   cat >"$call/marks.wanted" && list_auto >"$call/marks.auto" || return
   marked=$(awk -v now="$call/marks.auto" -v mark="$1" '
@@ -159,14 +159,14 @@ list_competing_updaters() { dnf_list_competing_updaters; }
 # --- changing packages ---------------------------------------------------------------------------
 
 dnf_write_settings() {
-  # Where it fails, no older file must be taken for it.
+  # If it fails, no older file must be used instead.
   rm -f "$call/dnf.conf"
   dnf_settings transaction "$call/dnf.conf"
 }
 
-# dnf sees nothing but what is installed and the files it is given: it cannot add a package from a
-# repository. It gives its signature check to files from disk only where it is told to. `-y` for the test,
-# too: it is what lets rpm look at the whole transaction, and the table is the same.
+# dnf sees only installed packages and the files that it is given: it cannot add a package from a repository. It
+# checks signatures of files from disk only with an option. `-y` is given in a test, too: only then rpm checks the
+# whole transaction; the table is the same.
 dnf_closed_only() { # prints the options, one a line
   printf '%s\n' -y -c "$call/dnf.conf" '--disablerepo=*' --setopt=install_weak_deps=False \
     --setopt=clean_requirements_on_remove=0 --setopt=protect_running_kernel=1 --setopt=installonly_limit=0 \
@@ -174,7 +174,7 @@ dnf_closed_only() { # prints the options, one a line
     --disableplugin=versionlock,local,subscription-manager,product-id
 }
 
-# `install FILE` and `remove NEVRA` of what is still to do.
+# Prints `install FILE` and `remove NEVRA` for what is still to do.
 dnf_list_todo() { # WAY PLACES
   printf '%s' "$packages" | awk -v way="$1" -v places="$2" -v before="$tx/before/installed" -v new="$tx/new/" -v old="$tx/old/" "$FILE_NAME"'
     BEGIN {
@@ -192,7 +192,7 @@ dnf_list_todo() { # WAY PLACES
     }'
 }
 
-# dnf takes no files after it was told to remove something, so they come first.
+# dnf accepts no files after a removal, so they come first.
 dnf_script() { # WAY PLACES
   dnf_list_todo "$1" "$2" >"$call/todo" || return
   awk '{ words[$1] = words[$1] " " $2 }
@@ -207,8 +207,8 @@ simulate() { # WAY PLACES
   dnf_simulate "$1" "$2" "$call/installed.now"
 }
 
-# Asked of a copy of rpm's database in which the new files are noted as installed. rpm reads where its
-# database is from the home of who calls it.
+# Simulates with a copy of rpm's database in which the new files are recorded as installed. rpm finds its database
+# through the home folder of the caller.
 simulate_later() { # PLACES
   dnf_home=$call/later
   rm -rf "$dnf_home"
@@ -241,7 +241,7 @@ dnf_future_database() {
   # shellcheck disable=SC2046
   set -- $(sed -n 's/^remove //p' "$call/todo")
   for gone; do
-    # One that another obsoletes has gone with it.
+    # A package that another one obsoletes was removed with it.
     if HOME=$dnf_home rpm -q "$gone" >/dev/null; then
       HOME=$dnf_home bounded rpm -e --justdb --nodeps --noscripts --notriggers "$gone" || return
     fi
@@ -257,7 +257,7 @@ dnf_simulate() { # WAY PLACES INSTALLED
     case $save_error in 'cannot write'*) refuse "$save_error" ;; esac
     return 1
   fi
-  # Its exit code is 0 where rpm's test found no room, or files of two packages in one place.
+  # Its exit code is 0 even if rpm's test found no room, or one path in two packages.
   if ! grep -q '^Transaction test succeeded' "$call/simulation"; then
     save_error="dnf's test of the transaction did not succeed"
     return 1
@@ -265,19 +265,19 @@ dnf_simulate() { # WAY PLACES INSTALLED
   save "$call/simulated" dnf_list_simulated "$3"
 }
 
-# A table that dnf would do, and rpm's whole test of it, in which nothing is changed.
+# Needs a table of what dnf would do, and rpm's complete test of it, which changes nothing.
 dnf_simulates() {
   # shellcheck disable=SC2046  # options without spaces
   bounded dnf $(dnf_closed_only) --setopt=tsflags=test shell "$call/dnf.script" 2>&1 </dev/null || return
   true
 }
 
-# Rows `NAME ARCH VERSION REPOSITORY SIZE` of the table; what does not fit stands on further lines. What
-# is in another section than these (a module's stream, what dnf would skip) is no part of any plan.
+# Prints rows `NAME ARCH VERSION REPOSITORY SIZE` of the table; long rows continue on further lines. Rows in other
+# sections (a module's stream, packages that dnf would skip) are part of no plan.
 dnf_list_simulated() { # INSTALLED
   printf '%s' "$packages" >"$call/planned"
   awk -v installed="$1" -v planned="$call/planned" '
-    # By its name alone where the plan takes away exactly this one.
+    # Only by its name if the plan removes exactly this one.
     function removal(name, arch, version) {
       sub(/^0:/, "", version)
       print "remove", ((name " " arch " " version) in goes) ? name : name "-" version "." arch
@@ -308,10 +308,10 @@ dnf_list_simulated() { # INSTALLED
     && grep -q '^Transaction test succeeded' "$call/simulation"
 }
 
-# Which stream of each module is enabled: no update chooses another one.
+# Prints which stream of each module is enabled: an update must not choose another one.
 dnf_list_streams() { cat /etc/dnf/modules.d/*.module 2>/dev/null | grep -E '^(\[|stream|state)'; }
 
-# dnf's shell ends with 0 whatever came of it.
+# dnf's shell exits with 0 whatever happened.
 change_packages() { # WAY PLACES
   save "$call/dnf.script" dnf_script "$1" "$2"
   dnf_streams=$(dnf_list_streams)
@@ -330,8 +330,8 @@ change_packages() { # WAY PLACES
   dnf_ended_well <"$call/said"
 }
 
-# Did rpm go through all of it, or not begin? Where it stopped on the way, files of a package that is not in its
-# database may lie there.
+# Did rpm do all of the transaction, or not begin it? If it stopped in between, files of a package that is not in
+# its database may be on the host.
 dnf_is_over() {
   awk '
     /^Running transaction$/ { begun = 1 }
@@ -339,9 +339,9 @@ dnf_is_over() {
     END { exit begun && !over }'
 }
 
-# Its exit code says nothing. What scripts print stands between its own lines and may begin with `error:`
-# without any harm: of that time only what rpm says of a script counts, else dnf's own last words. It is over
-# with dnf's rows of verifying, which newer ones do not print, or with its list of what was done.
+# Its exit code proves nothing. The output of scripts is between dnf's own lines and may begin with `error:` without
+# meaning a failure: in that part only rpm's messages about a script count, after it dnf's last messages. The part
+# ends with dnf's rows of verifying, which newer versions do not print, or with its list of what was done.
 dnf_ended_well() {
   awk '
     /^Running transaction$/ { running = 1; next }
@@ -361,7 +361,7 @@ await_others() {
   done
 }
 
-# The name of a kernel may have characters that mean more in a pattern: 5.14.0-503.el9.x86_64+rt.
+# A kernel's name may contain characters that are special in a pattern: 5.14.0-503.el9.x86_64+rt.
 dnf_is_no_running_kernel() { # NEVRA
   bounded rpm -ql "$1" >"$call/gone.files" && [ -s "$call/gone.files" ] \
     && ! awk -v kernel="$(uname -r)" '
@@ -369,9 +369,9 @@ dnf_is_no_running_kernel() { # NEVRA
       END { exit !is }' "$call/gone.files"
 }
 
-# rpm itself takes exactly the files that it is given and touches no other package. The running kernel stays.
-# A script of the version that is to go which fails keeps that one beside the other: it has had its turn, and
-# where it did not end in the step before (124, 137) it gets none.
+# rpm takes exactly the files that it is given and touches no other package. The running kernel stays.
+# If a script of the version to remove fails, rpm keeps that version beside the other. The script was tried once, so
+# it is skipped then, also if it was killed in the step before (124, 137).
 force_back() { # PLACES
   force_code=0
   dnf_list_todo back "$1" >"$call/todo" || return
@@ -409,8 +409,8 @@ cached_path() { # FILE: only where the host keeps what it fetched
   printf '%s' "$cached"
 }
 
-# dnf checks what it fetches against the metadata of the repositories, of which each host checks the
-# signatures as the site wants it; is_package looks at those of the packages.
+# dnf checks downloaded files against the metadata of the repositories, whose signatures each host checks as its site
+# wants. is_package checks the signatures of packages.
 download() { # FOLDER; lines `NAME ARCH VERSION` on standard input
   download_wanted=$(awk '{ print $1 "-" $3 "." $2 }')
   [ -n "$download_wanted" ] || return 0
@@ -428,8 +428,8 @@ is_package() { # FILE NAME ARCH VERSION
     && dnf_is_old_of "$1" "$2" "$3" "$4"
 }
 
-# Only with the tool that some sites have for it: what a package's scripts and relations are cannot be put
-# together by hand without a mistake.
+# Only with the tool that some sites install for it: a package's scripts and relations cannot be put together by hand
+# without mistakes.
 rebuild() ( # NAME ARCH VERSION
   have rpmrebuild && own_folder "$call/rebuild" || return
   umask 022

@@ -1,12 +1,12 @@
 # shellcheck shell=sh
-# What a transaction of rpm's leaves behind that was cut off (killed, power, a script that hangs), and how it is
-# mended. rpm keeps no record of it: the new files lie there before its database has the package, of one
-# that is not whole yet as PATH;8-HEX-DIGITS; afterwards the database has both versions until the old one is
-# taken away, and nothing says which scripts and triggers did not run. Needs what manager_dnf.sh needs.
+# Repairs an rpm transaction that was cut off (killed, power, a script that hangs). rpm keeps no record of it: new
+# files are on the host before its database has the package, incomplete ones as PATH;8-HEX-DIGITS. Later the
+# database has both versions until the old one is removed. Nothing says which scripts and triggers did not run.
+# Needs the same files as manager_dnf.sh.
 # shellcheck disable=SC2154  # used by packages.sh; read_input and open_call set
 #
 # times             of the transaction: when each package was installed, before its first change
-# apply/changing, undo/changing     the way that was begun and is not gone to its end
+# apply/changing, undo/changing     the direction that was begun and has not ended
 
 dnf_begin_change() { # WAY
   if [ ! -f "$tx/times" ]; then
@@ -16,7 +16,7 @@ dnf_begin_change() { # WAY
   must_keep "$folder/changing" "$1"
 }
 
-# What was cut off before lies under what has come to its end.
+# A transaction that was cut off earlier does not matter after one that is complete.
 dnf_end_change() { rm -f "$tx/apply/changing" "$tx/undo/changing"; }
 
 dnf_list_times() { # `TIME NAME NEVRA`
@@ -24,8 +24,8 @@ dnf_list_times() { # `TIME NAME NEVRA`
     && grep -v '^[0-9]* gpg-pubkey ' "$call/times.told"
 }
 
-# Packages that the transaction installed whose files are not what is in the package. Those have another time than
-# before: a clock may be set back, so no time is older or newer. Of one that was cut off every planned one is looked at.
+# Prints packages that the transaction installed and whose files differ from the package. Their time differs from
+# the old one; it may be earlier, since a clock may be set back. After a cut-off all planned packages are checked.
 unfinished_work() {
   if [ ! -f "$tx/times" ]; then
     dnf_others_cut_off
@@ -40,7 +40,7 @@ unfinished_work() {
   if dnf_was_cut_off; then printf ' what was begun did not come to its end'; fi
 }
 
-# Of a transaction before this one: nobody has gone on with it.
+# Of an earlier transaction that nobody has finished.
 dnf_others_cut_off() {
   for dnf_left in "$BASE"/*/apply/changing "$BASE"/*/undo/changing; do
     if [ ! -f "$dnf_left" ]; then continue; fi
@@ -64,14 +64,14 @@ dnf_list_changed() { # NEVRA
     !($0 in was) || ($2 in planned) { print $3 }' "$call/times"
 }
 
-# Configuration is the administrator's.
+# Configuration files are the administrator's and are left out.
 dnf_list_altered() { # FILE with NEVRAs
   dnf_looked_at=$(cat "$1") || return
   if [ -z "$dnf_looked_at" ]; then return; fi
   # shellcheck disable=SC2086  # names are words
   bounded rpm -V --nodeps --noscripts --nordev --nomtime --nouser --nogroup --nomode -- $dnf_looked_at >"$call/altered.told" 2>&1
   case $? in 124 | 137) return 1 ;; esac # else it says how many are not
-  # A line of another form, as of a package that is not there, says that not all were looked at.
+  # A line of another form, such as for a missing package, means that not all packages were checked.
   awk '
     NF && $1 != "missing" && $1 !~ /^[S.?][M.?][5.?]/ && !/^ *Unsatisfied dependencies/ { unknown = 1 }
     END { exit unknown }' "$call/altered.told" || return
@@ -80,9 +80,9 @@ dnf_list_altered() { # FILE with NEVRAs
     $1 ~ /^[S.?][M.?][5.?]/ && ($1 ~ /^S/ || $1 ~ /^..5/ || $1 ~ /L/) && $2 ~ /^\// { print $2 }' "$call/altered.told"
 }
 
-# What it had brought is laid out once more, which does all of it and takes the other version away; without
-# scripts where it is to go back at once: one of them may be what did not end. Of what it had not brought yet
-# some files may lie there already: before going back the old ones are laid over them.
+# Packages that were installed are installed again, which completes them and removes the other version; without
+# scripts if they go back at once, since a script may be what did not end. Of packages that were not yet installed
+# some files may be there already: before going back the old files are put over them.
 finish_work() {
   if ! dnf_was_cut_off; then return 0; fi
   dnf_sweep || return
@@ -129,7 +129,7 @@ dnf_list_overlaid() { # old files of packages that are at their old version, and
   done <"$call/back.all"
 }
 
-# Takes away what rpm was laying out when it was killed: beside paths of these packages, with its ending.
+# Removes files that rpm was writing when it was killed: paths of these packages with rpm's ending.
 dnf_sweep() {
   set --
   for file in "$tx/new"/*.rpm "$tx/old"/*.rpm; do

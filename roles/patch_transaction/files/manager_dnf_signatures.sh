@@ -1,10 +1,10 @@
 # shellcheck shell=sh
-# Who made a package file, as rpm and the host's repositories know it. A file from disk is not checked by dnf
-# unless it is told to, and then against all keys of rpm's keyring; `digests OK` says nothing of who made it.
-# Needs what manager_dnf.sh needs.
+# Finds out who made a package file, as rpm and the host's repositories know it. dnf checks a file from disk only
+# with an option, and then against all keys of rpm's keyring; `digests OK` does not say who made the file. Needs the
+# same files as manager_dnf.sh.
 # shellcheck disable=SC2154  # set by read_input and open_call
 
-# Of the files of $call/todo. What the plan calls unsigned is known by its SHA-256 alone.
+# Checks the files of $call/todo. A file that the plan calls unsigned is known only by its SHA-256.
 dnf_check_signatures() { # prints what is wrong
   dnf_list_sources >"$call/sources" || return
   while read -r repository file; do
@@ -19,7 +19,7 @@ dnf_check_signatures() { # prints what is wrong
   done <"$call/sources"
 }
 
-# `REPOSITORY FILE`; `-` of an old file, which was looked at when it was taken, and of what needs no signature.
+# Prints `REPOSITORY FILE`; `-` for an old file, which was checked when it was saved, and for unsigned ones.
 dnf_list_sources() {
   printf '%s' "$packages" >"$call/planned"
   REPOSITORIES=$repositories UNSIGNED=$unsigned awk -v planned="$call/planned" -v new="$tx/new/" '
@@ -36,8 +36,8 @@ dnf_list_sources() {
     $1 == "install" { print (($2 in of) ? of[$2] : "-"), $2 }' "$call/todo"
 }
 
-# Without a signature its digests hold still; what says another thing is changed, or signed by a key that is not
-# known here. A macro of the site weakens neither.
+# The digests of an unsigned file must still be right. Any other message means that the file was changed, or signed
+# with a key that is not known here. A site's macros weaken neither check.
 dnf_is_trusted() { # FILE
   dnf_is_signed "$1" && return
   case $(bounded rpmkeys --define '_pkgverify_level digest' --define '_pkgverify_flags 0x0' --checksig "$1" 2>&1 </dev/null) in
@@ -60,12 +60,12 @@ $(rpm -qp --nosignature --qf '%{NAME} %{ARCH}' "$1" 2>/dev/null)
   [ -f "$tx/rebuilt" ] && grep -qxF -e "$(sha256_of "$1")" "$tx/rebuilt"
 }
 
-# dnf's own check of signatures knows all or nothing; where one file has none, what
-# dnf_check_signatures said of each of them counts.
+# dnf can check the signatures of all files or of none; if one file has no signature, the result of
+# dnf_check_signatures for each file counts.
 dnf_gpgcheck() { if [ -z "$unsigned" ] && [ ! -f "$tx/rebuilt" ]; then echo 1; else echo 0; fi; }
 
-# May the undo lay out this file? Signed as rpm wants it, it is the very package that is installed, or by a key
-# that the repository of the planned version names.
+# May the undo install this file? It must be signed as rpm wants it, and be the installed package itself, or be
+# signed with a key that the planned version's repository names.
 dnf_is_old_of() { # FILE NAME ARCH VERSION
   dnf_is_trusted "$1" || return
   if dnf_is_the_installed "$1" "$2-$4.$3" || ! dnf_is_signed "$1"; then return 0; fi
@@ -73,7 +73,7 @@ dnf_is_old_of() { # FILE NAME ARCH VERSION
   [ -n "$dnf_from" ] && dnf_signed_for "$call/keys" "$dnf_from" "$1" >/dev/null
 }
 
-# By the sums of the header, in which those of all files are; rpm keeps them in its database.
+# Compares the sums of the header, which contain those of all files; rpm has them in its database.
 dnf_is_the_installed() { # FILE NEVRA
   dnf_sums='%{SHA256HEADER} %{SHA1HEADER} %{SIGMD5}'
   dnf_of_file=$(rpm -qp --nosignature --qf "$dnf_sums" "$1" 2>/dev/null) || return

@@ -1,7 +1,7 @@
 # shellcheck shell=sh
-# What must hold on a host before anything changes. Needs host_rules.sh, lib.sh, base.sh, state.sh and
-# packages.sh.
-# A question that is not answered is a failed check: nothing is known to hold then.
+# Conditions that must be true on a host before anything changes. Needs host_rules.sh, lib.sh, base.sh, state.sh
+# and packages.sh.
+# A question without an answer is a failed check, since nothing is known then.
 # shellcheck disable=SC2154  # set by read_input, open_call and the manager's file
 
 check_no_package_operation() { # after `look`
@@ -38,7 +38,7 @@ ${package%%:*} "*) check versions failed "$package is held on this host ($UNHOLD
   check versions ok "$(planned) packages as planned"
 }
 
-# KiB that the transaction may take below /usr, below its own folder and in /boot.
+# Prints the KiB that the transaction may need below /usr, below its own folder and in /boot.
 space_needed() { # prints `USR VAR BOOT`
   space_boot=$(printf '%s' "$packages" | cut -d ' ' -f 1,3 | boot_kib) || return
   space_sizes=$(printf '%s' "$packages" | awk -v installed="$call/installed.now" '
@@ -51,8 +51,8 @@ space_needed() { # prints `USR VAR BOOT`
   printf '%s %s' "$(printf '%s\n' "$space_sizes" | packages_kib)" "$space_boot"
 }
 
-# `MOUNT NEEDED FREE INODES` in KiB for each file system that the transaction writes to, `-` where it
-# counts no inodes; fails where one of them is not told of.
+# Prints `MOUNT NEEDED FREE INODES` in KiB for each file system that the transaction writes to, `-` if it does not
+# count inodes; fails if one of them is missing in the answer.
 list_space() { # USR VAR BOOT
   {
     echo "/usr $1"
@@ -120,9 +120,9 @@ check_updaters() {
   fi
 }
 
-# After the claim is taken: it is what gives them back. False where one goes on all the same: what cron
-# starts, told by its path, cannot be held. One that is only enabled is held, too, for a boot would start it; it is not
-# started when the run is over.
+# Stops updaters after the host is claimed, since the release of the claim starts them again. Fails if one goes on:
+# cron jobs, which are listed by their path, cannot be stopped. A unit that is only enabled is stopped, too, since a
+# boot would start it; it is not started when the run is over.
 hold_updaters() {
   if [ "$updaters" != hold-for-run ] || [ ! -s "$call/competing" ]; then return; fi
   if grep -q '^/' "$call/competing"; then return 1; fi

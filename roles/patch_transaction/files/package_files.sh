@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# Package files: the new ones that the plan names, and the old ones that an undo needs.
+# Package files: the new ones of the plan, and the old ones that an undo needs.
 # Needs lib.sh, base.sh, packages.sh.
 # shellcheck disable=SC2154  # set by read_input, open_call and the manager's file
 
@@ -12,7 +12,7 @@ sha256_of() { # PATH
   printf '%s' "${whole_sum%% *}"
 }
 
-# The controller names files, the host's own package manager may have them under the same name.
+# The controller chooses the names; the package manager's cache may have the files under the same names.
 take_file() { # SOURCE TARGET SIZE SHA256
   [ -f "$1" ] || return 1
   cp -L "$1" "$2.part" 2>/dev/null && is_file "$2.part" "$3" "$4" && mv -f "$2.part" "$2" && return 0
@@ -20,7 +20,7 @@ take_file() { # SOURCE TARGET SIZE SHA256
   return 1
 }
 
-# `NAME ARCH TO FILE SIZE SHA256` of what is not there yet.
+# Prints `NAME ARCH TO FILE SIZE SHA256` of files that are still missing.
 list_need_new() {
   printf '%s' "$packages" | while read -r _ _ action _ _ _ file _; do
     if [ "$action" != remove ] && [ -f "$tx/new/$file" ] && [ ! -h "$tx/new/$file" ]; then
@@ -57,7 +57,7 @@ collect_new() {
   [ ! -s "$call/need.new" ]
 }
 
-# Why files could not be had: what was said when they were fetched, or a full disk.
+# Prints why files are missing: the error of the download, or a full disk.
 fetch_error() {
   fetch_cause=''
   if [ -f "$call/download.log" ]; then fetch_cause=$(cause_in "$call/download.log"); fi
@@ -71,9 +71,9 @@ old_name() { # NAME ARCH VERSION: the manager's own way to name it
   awk -v name="$1" -v arch="$2" -v version="$3" "$FILE_NAME"' BEGIN { printf "%s", file_name(name, version, arch) }'
 }
 
-# `ACTION NAME ARCH FROM FILE INSTALLED-ARCH` of the planned packages that PLACES does not have at
-# `from`. The architecture may change in an update; FILE has the one of before, named as by
-# old_name. One awk for all: a host's processes cost more than its work.
+# Prints `ACTION NAME ARCH FROM FILE INSTALLED-ARCH` of the planned packages that are not at `from` by PLACES. An
+# update may change the architecture; FILE contains the old one, as in old_name. One awk for all, since processes
+# are the main cost on a host.
 list_going_back() { # PLACES-FILE
   printf '%s' "$packages" | awk -v before="$tx/before/installed" -v places="$1" "$FILE_NAME"'
     BEGIN {
@@ -94,14 +94,14 @@ list_going_back() { # PLACES-FILE
 
 take_old() { # SOURCE NAME ARCH VERSION FILE WAY
   [ ! -h "$1" ] || [ "$6" = repository ] || return 1
-  # Its sum first: an undo takes no file whose sum it does not know.
+  # The sum is written first: an undo uses no file without a recorded sum.
   is_package "$1" "$2" "$3" "$4" && cp -L "$1" "$tx/old/$5.part" \
     && is_package "$tx/old/$5.part" "$2" "$3" "$4" && [ -n "$(sha256_of "$tx/old/$5.part")" ] \
     && printf '%s %s %s %s %s\n' "$2" "$3" "$4" "$6" "$(sha256_of "$tx/old/$5.part")" >>"$tx/old.ways" \
     && mv -f "$tx/old/$5.part" "$tx/old/$5"
 }
 
-# `NAME ARCH FROM FILE` of what is not there yet.
+# Prints `NAME ARCH FROM FILE` of files that are still missing.
 list_need_old() {
   list_going_back /dev/null >"$call/back" || return
   while read -r action name _ from file arch; do
@@ -143,7 +143,7 @@ collect_old() {
   save "$call/need" list_need_old
 }
 
-# What the content store has is taken from there: those are the very files that were installed.
+# Files that the content store has come from there: they are the very files that were installed.
 ask_controller() {
   save "$call/asked" list_in_store
   awk '{ print "missing old " $4 " " $5 " " $6 }' "$call/asked"

@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# What runs detached on a host: apply and undo. Standard output is the recorded answer, standard error
-# the log. Needs lib.sh, state.sh, packages.sh, package_files.sh, conffiles.sh.
+# The detached work on a host: apply and undo. Standard output is the stored answer, standard error the log. Needs
+# lib.sh, state.sh, packages.sh, package_files.sh, conffiles.sh.
 # shellcheck disable=SC2154  # set by read_input, detached.sh and the manager's file
 
-# A maintainer script that hangs must not hang for ever. What its hooks make is readable as ever.
+# Limits a maintainer script that hangs. Files that it makes have the usual permissions.
 run_limited() { # COMMAND...
   limited_since=$(uptime_s)
   (umask 022 && exec timeout -k 30 "$limit" "$@" >&2 </dev/null)
@@ -12,8 +12,8 @@ run_limited() { # COMMAND...
   return "$limited_code"
 }
 
-# Why the package manager failed: the cause in what it printed, else a full disk, which may have kept
-# the log from being written too.
+# Prints why the package manager failed: the cause in its output, else a full disk, which may have kept it from
+# writing the log.
 log_error() {
   log_cause=$(cause_in "$folder/log")
   if [ -z "$log_cause" ]; then log_cause=$(full_disks); fi
@@ -26,11 +26,11 @@ full_disks() { # in one line; empty where none is full
     END { if (sep != "") print " is full (No space left on device)" }'
 }
 
-# A start that was cut off (power, a killed unit) left packages anywhere between unpacking and
-# configuring. What was unpacked can be finished; what was not begun is still untouched.
+# After a start that was cut off (power, a killed unit) packages may be anywhere between unpacking and
+# configuring. Unpacked packages can be completed; those that were not begun are unchanged.
 repair() {
   say repaired "the start before this one was interrupted"
-  # Without systemd the package manager of that start may live on: wait for its lock.
+  # Without systemd the package manager of that start may still run: wait for its lock.
   await_others
   finish_work
   look
@@ -83,7 +83,7 @@ apply_exactly() {
   else
     change_packages forward "$call/places"
     code=$?
-    # The next start sees /etc as it is then: whoever holds the lock may change it.
+    # The next start records /etc anew: the process that has the lock may change it.
     if [ "$code" -ne 0 ] && [ "$again" = no ] && locked_out && rm -f "$tx/etc/whole"; then
       say touched no
       answer_locked
@@ -93,20 +93,20 @@ apply_exactly() {
   fi
 }
 
-# Did the package manager begin nothing, since somebody else works with it?
+# Did the package manager not begin because another process uses it?
 locked_out() {
   look
   [ -z "$(not_at from)" ] && [ -z "$(audit)" ] && others_disturb
 }
 
-# As they are now, not as they were when the host was prepared: a day may lie between the two. Only
-# the first start sees them so; `etc/whole` says that from here on packages are touched.
+# Records the present state, not that of prepare: a day may lie between the two. Only the first start can do so;
+# `etc/whole` says that packages are touched from here on.
 save_files() {
   if [ -f "$tx/etc/whole" ]; then return; fi
   try_save "$tx/before/change" cat "$call/installed.now" && save_conffiles "$tx/before/conffiles" && save_etc
 }
 
-# What changed beside the planned packages since BEFORE, in one line; empty where nothing did. A plugin of
+# Prints in one line what else changed since BEFORE, beside the planned packages; nothing if nothing did. A plugin of
 # the package manager can do more in the transaction than in its simulation.
 changed_beyond() { # BEFORE
   printf '%s' "$packages" >"$call/planned.names" || return
@@ -161,8 +161,8 @@ applied() {
   fi
 }
 
-# Whatever else went wrong: the undo must know. A start that was cut off may lie long ago, and what changed
-# since then need not be its doing.
+# The undo must know this, whatever else went wrong. A start that was cut off may be long ago; what changed since
+# then may have other causes.
 look_beyond() {
   beyond_plan=$(changed_beyond "$tx/before/change") || beyond_plan="what else changed cannot be told"
   if [ -z "$beyond_plan" ]; then return; fi
@@ -173,7 +173,7 @@ look_beyond() {
   fi
 }
 
-# 137 is also how it ends where the kernel or a person kills it.
+# The exit code is also 137 if the kernel or a person kills it.
 why_ended() {
   if [ "$code" -eq 124 ] || [ "${limited_s:-$limit}" -ge "$limit" ]; then
     printf 'the transaction took more than %s s and was ended' "$limit"
@@ -198,7 +198,7 @@ undo_work() {
     return
   fi
   if [ "$(result_word "$tx/apply/result" 2>/dev/null)" = ok ]; then
-    # What came after this transaction is not its to take away.
+    # A package that was installed after this transaction must stay.
     newer=$(awk '$3 == "other" && $5 ~ /^.i$/ { printf "%s %s ", $1, $4 }' "$call/places")
     if [ -n "$newer" ]; then
       say_packages
@@ -207,19 +207,19 @@ undo_work() {
       return
     fi
   fi
-  # Without knowing what somebody edited since, nothing is put back.
+  # Without knowing which files somebody edited since then, nothing is restored.
   if ! find_edited "$tx/before/conffiles"; then
     say_packages
     say_state
     answer failed "configuration files that were edited since cannot be told: $save_error"
     return
   fi
-  # Of what works with it now some steps would only say that it is locked.
+  # If another process uses the package manager, some steps would only report the lock.
   await_others
   etc_back=yes
   restore_etc || etc_back="no: $save_error"
   if [ -n "$(not_at from)" ] || [ -n "$(audit)" ]; then
-    # A package that fails to configure fails here too; it may still be replaced.
+    # A package that cannot be configured fails here, too; it may still be replaced.
     finish_work
     look
   fi

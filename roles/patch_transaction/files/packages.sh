@@ -1,13 +1,13 @@
 # shellcheck shell=sh
-# What every package manager does alike: where the planned packages are, what a simulation must say,
-# marks. Needs host_rules.sh, lib.sh, base.sh and a package manager's file.
+# Functions for every package manager: the versions of planned packages, the check of a simulation, marks. Needs
+# host_rules.sh, lib.sh, base.sh and a package manager's file.
 # A package line is `NAME ARCH ACTION FROM TO REQUESTED FILE SIZE SHA256`, `-` for none.
 # shellcheck disable=SC2034,SC2154  # set by the manager's file, read_input and open_call
 #
-# The contract of a package manager: what a manager_NAME.sh defines. Scripts call this and nothing
-# else of it; all else in there begins with NAME_. Functions whose name begins with `list_` print a
-# whole list or fail (`save` looks at both); what is called "false" has no other answer than that.
-# PLACES is a file of `list_places`, WAY is `forward` or `back`, a name is a package's.
+# The contract of a package manager: the functions and variables that a manager_NAME.sh defines. Other scripts use
+# nothing else of it; all else in it begins with NAME_. Functions whose name begins with `list_` print a whole list
+# or fail (`save` checks both); for a function described with "false" only the exit code is the answer. PLACES is a
+# file of `list_places`, WAY is `forward` or `back`, NAME is a package's.
 #
 #   MANAGER                        its name, as the payload says it
 #   ANY_ARCH                       the architecture of packages that fit every machine
@@ -50,9 +50,9 @@ check_manager() { # of the plan and of the host
   need_manager
 }
 
-# For each package line `NAME ARCH PLACE VERSION STATUS`: PLACE is `from` (untouched), `to` (done),
-# or `other`. A package that goes from one architecture to any or back is found by its name, one of
-# those whose versions stand beside each other by the version that comes or goes.
+# Prints for each package line `NAME ARCH PLACE VERSION STATUS`: PLACE is `from` (unchanged), `to` (done), or
+# `other`. A package that changes between an architecture and any is found by its name, a package with several
+# installed versions by the version that is added or removed.
 list_places() { # INSTALLED-FILE; package lines on standard input
   awk -v installed="$1" -v any="$ANY_ARCH" '
     BEGIN {
@@ -83,13 +83,13 @@ list_places() { # INSTALLED-FILE; package lines on standard input
 
 planned_places() { printf '%s' "$packages" | list_places "$call/installed.now"; }
 
-# Writes what is installed now and where each planned package is; the stage ends where that cannot
-# be told of all of them.
+# Records what is installed now and where each planned package is. Ends the stage if that is not known for all of
+# them.
 look() {
   try_look || refuse "$(why_not_told)"
 }
 
-# A broken database tells nothing but that it is broken.
+# A broken database only says that it is broken.
 why_not_told() {
   not_told=$save_error
   case $not_told in
@@ -135,13 +135,13 @@ list_working_updaters() { # those that are at work now
   list_units_with ActiveState 'active|activating|reloading' $(updaters_at_work)
 }
 
-# Does somebody else work with the package manager? Where that cannot be told nobody goes on.
+# Does another process use the package manager? If that cannot be found out, the stage does not go on.
 others_work() {
   see_others || refuse "whether others work with $MANAGER cannot be told: $save_error"
   [ -n "$others" ]
 }
 
-# The same of a stage that failed: what they do may be all that is wrong.
+# The same for a stage that failed: another process may be the only reason.
 others_disturb() { see_others && [ -n "$others" ]; }
 
 see_others() { # sets `others`, lines for the controller; false where that cannot be told
@@ -155,7 +155,7 @@ see_others() { # sets `others`, lines for the controller; false where that canno
   )
 }
 
-# After one of these: the controller asks again later, so that nobody waits in a connection.
+# Called after one of these. The controller calls again later, so no connection has to wait.
 answer_locked() { # [REASON]
   printf '%s\n' "$others"
   say_state
@@ -165,8 +165,8 @@ answer_locked() { # [REASON]
 
 # --- simulation ----------------------------------------------------------------------------------
 
-# Does the simulation do exactly what package lines say? `differs` is empty then. What is expected
-# must be something: a comparison of nothing with nothing proves nothing.
+# Does the simulation do exactly what the package lines say? Then `differs` is empty. There must be something to
+# expect: comparing nothing with nothing proves nothing.
 compare_simulation() { # forward|back PLACES-FILE
   save "$call/expected" list_expected "$1" "$2"
   differs=$(difference "$call/expected" "$call/simulated") || differs="the simulation cannot be read"
@@ -174,7 +174,7 @@ compare_simulation() { # forward|back PLACES-FILE
   [ -z "$differs" ]
 }
 
-# Would the package manager go back? Asked before anything changes.
+# Could the package manager undo the transaction? Checked before anything changes.
 simulate_undo() {
   undo_refusal=''
   save "$call/places.after" list_future_places
@@ -195,8 +195,8 @@ simulation_error() {
   plain "${simulation_cause:-$save_error}"
 }
 
-# The lines of package lines that are still to do, in the form of a simulation. A package that changed
-# its architecture goes back to the one of before.
+# Prints the package lines that are still to do, in the form of a simulation. A package whose architecture changed
+# goes back to the old one.
 list_expected() { # forward|back PLACES-FILE
   printf '%s' "$packages" | awk -v way="$1" -v places="$2" -v before="$tx/before/installed" '
     BEGIN {
@@ -234,7 +234,7 @@ difference() { # EXPECTED SIMULATED: empty when equal; fails where one cannot be
 
 # --- marks ---------------------------------------------------------------------------------------
 
-# `NAME ARCH auto|manual` as it must be afterwards. A version that comes beside others has their mark.
+# Prints `NAME ARCH auto|manual` as it must be afterwards. A new version beside others gets their mark.
 list_wanted_marks() { # MARKS-BEFORE-FILE forward|back
   [ -f "$1" ] || return
   printf '%s' "$packages" | awk -v before="$1" -v way="$2" -v installed="$tx/before/installed" '
@@ -247,8 +247,8 @@ list_wanted_marks() { # MARKS-BEFORE-FILE forward|back
     { print $1, $2, (($1 in auto) || (($1 ":" $2) in auto)) ? "auto" : "manual" }'
 }
 
-# A name on the command line becomes "manual", so a library would never be removed again. To look
-# costs less than to set what is right already. What fails here is found by verify.
+# A package that is named on the command line becomes "manual", and a library would never be removed again. Checking
+# costs less than setting a mark that is right. verify finds a failure of this step.
 restore_marks() { # MARKS-BEFORE-FILE forward|back
   if ! look_at_marks "$1" "$2"; then
     try_save "$call/marks.wrong" list_wanted_marks "$1" "$2" || return
@@ -259,8 +259,8 @@ restore_marks() { # MARKS-BEFORE-FILE forward|back
   done
 }
 
-# Packages whose mark is not what it must be, in $call/marks.wrong; `marks_asked` is how many were
-# looked at. False where they cannot be told.
+# Writes packages with a wrong mark to $call/marks.wrong; `marks_asked` is how many were checked. Fails if the marks
+# cannot be read.
 look_at_marks() { # MARKS-BEFORE-FILE forward|back
   try_save "$call/auto.now" list_auto && try_save "$call/marks" list_wanted_marks "$1" "$2" \
     && try_save "$call/marks.wrong" list_wrong_marks || return

@@ -1,16 +1,15 @@
 # shellcheck shell=sh
-# The operator's probes: asked before anything is changed, after the update, after an undo. Needs
-# lib.sh, base.sh and state.sh.
+# The operator's probes: run before anything changes, after the update, and after an undo. Needs lib.sh, base.sh
+# and state.sh.
 # shellcheck disable=SC2154  # set by read_input, open_call
 
-# A probe that does not answer in so many seconds has failed. So many are asked at once, and another
-# lot after them: the controller counts on that (protocol/payloads.py).
+# How many seconds a probe may take until it counts as failed, and how many run at the same time. The controller
+# uses the same numbers (protocol/payloads.py).
 PROBE_S=10
 PROBES_AT_ONCE=20
 
-# Prints a line `probe:NUMBER ok|failed|note|skipped SECONDS DETAIL` for each probe; SECONDS is how
-# long after the first call a failure may still turn into success. `skipped`: none of the packages
-# that it is about was or is on this host.
+# Prints a line `probe:NUMBER ok|failed|note|skipped SECONDS DETAIL` for each probe; SECONDS is how long after the
+# first call a failure may still become a success. `skipped`: none of the probe's packages was or is on this host.
 list_probes() {
   printf '%s' "$probes" | {
     asked=0
@@ -51,15 +50,15 @@ ask_probe() { # FOLDER NUMBER KIND WITHIN TARGET EXPECT ABOUT
   fi
 }
 
-# An undo brings back what was: a probe that did not pass then need not pass now.
+# An undo restores the old state: a probe that failed before the update may fail after the undo.
 may_fail() { # KIND TARGET EXPECT as they came
   [ "$stage_name" = verify_undo ] && [ -f "$tx/before/probes" ] || return 1
   grep -qxF -e "$1" "$tx/before/probes"
   [ $? -eq 1 ] # 2: it could not be read
 }
 
-# A failure of before would be taken for the update's and undo it; and an undo could not be told from
-# a failed one. So a host that is not well is not changed.
+# A failure from before would look like the update's and cause an undo, and after the undo it would look like a
+# failed undo. So a host with a failing probe is not changed.
 probes_before() {
   first_asked=$(uptime_s)
   while :; do
@@ -91,8 +90,8 @@ probe_names() {
   printf '%s' "$probes" | while read -r number _; do printf 'probe:%s ' "$number"; done
 }
 
-# Prints what this round means: `well`, `lost` (a failure whose time is over), or `wait`. Well only
-# where each of the names has its line.
+# Prints the result of this round: `well`, `lost` (a failure whose time is over), or `wait`. It is `well` only if
+# each of the names has its line.
 verdict() { # ROUND-FILE SECONDS-SINCE-FIRST-CALL NAMES
   awk -v passed="$2" -v names="$3" -v settle="$settle" '
     { seen[$1]; status = $2; if (status !~ /^(ok|note|skipped)$/) { bad = 1; if ($3 + 0 <= passed) lost = 1 } }
@@ -168,7 +167,7 @@ probe_http() { # URL EXPECT
   fi
 }
 
-# Prints the body of the answer, with whatever the host has; its code goes into the file `code`.
+# Prints the body of the answer, with any tool that the host has; the status code goes into the file `code`.
 get() { # URL
   url=$1
   if have curl; then
@@ -198,7 +197,7 @@ except Exception as error:
     sys.exit(str(error))
 '
 
-# perl-base has sockets but no HTTP client; HTTP/1.0 needs none of the rest.
+# perl-base has sockets but no HTTP client; HTTP/1.0 needs no more than sockets.
 # shellcheck disable=SC2016  # perl, not sh
 GET_PERL='
 use IO::Socket::INET;

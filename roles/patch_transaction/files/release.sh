@@ -1,9 +1,9 @@
 # shellcheck shell=sh
-# The run is over for this host, however it ended: what it took here is given back. Asked again, does
-# again what is left of it.
+# Ends the run on this host, whatever its result: releases what the run took. A repeated call does what is still
+# left to do.
 # shellcheck disable=SC2154  # set by read_input and read_claim
 
-# What is of no use to an undo, or to whoever looks into what happened.
+# Files that neither an undo nor a person who looks into a failure needs.
 remove_leftovers() {
   if [ ! -d "$tx" ] || [ -h "$tx" ]; then return 0; fi
   if [ -f "$tx/apply/started" ]; then

@@ -1,5 +1,5 @@
 # shellcheck shell=sh
-# What patchctl keeps on this host, or away with it. Needs lib.sh, base.sh, job.sh.
+# Shows or removes what patchctl keeps on this host. Needs lib.sh, base.sh, job.sh.
 # shellcheck disable=SC2034,SC2154  # set by read_claim, used by need_base
 
 list_kept() {

@@ -1,12 +1,11 @@
 # shellcheck shell=sh
-# What a host is like: units, listening ports, processes on old files. Needs lib.sh and base.sh.
-# A function whose name begins with `list_` prints a whole list or fails; `save` looks at both.
+# The state of a host: units, listening ports, processes on old files. Needs lib.sh and base.sh.
+# A function whose name begins with `list_` prints a whole list or fails; `save` checks both.
 # shellcheck disable=SC2154  # set by read_input, open_call
 
 # --- units ---------------------------------------------------------------------------------------
 
-# `UNIT STATE SUB` of every unit that systemd has loaded: that one is failed is known only where all
-# were told.
+# Prints `UNIT STATE SUB` of every unit that systemd has loaded. Only a complete list shows that no unit failed.
 list_units() {
   bounded systemctl list-units --all --full --plain --no-legend --no-pager >"$call/units.told" || return
   sed 's/^[^A-Za-z0-9-]*//' "$call/units.told" | awk 'NF >= 4 { print $1, $3, $4; n++ } END { exit n == 0 }'
@@ -16,8 +15,8 @@ list_failed() { # UNITS-FILE of list_units
   awk '$2 == "failed" && $1 !~ /^patchctl-/ { print $1 }' "$1"
 }
 
-# The units whose property is one of the values; fails where systemd does not tell of all that are
-# asked for. All are asked for in one call: each costs a process and a question to PID 1.
+# Prints the units whose property has one of the values; fails if systemd does not print all units that are asked
+# for. One call for all, since each call costs a process and a request to PID 1.
 list_units_with() { # PROPERTY VALUE|VALUE... UNIT...
   units_property=$1 units_values=$2
   shift 2
@@ -29,8 +28,8 @@ list_units_with() { # PROPERTY VALUE|VALUE... UNIT...
     "$call/units.shown"
 }
 
-# Services that run because somebody enabled them. Those that D-Bus starts on demand end by
-# themselves, so their absence later means nothing.
+# Prints services that run because somebody enabled them. Services that D-Bus starts on demand end by themselves,
+# so their later absence means nothing.
 list_services() { # UNITS-FILE of list_units
   services_running=$(awk '$3 == "running" && $1 ~ /[.]service$/ \
     && $1 !~ /^(patchctl-|user@|getty@|serial-getty@)/ { print $1 }' "$1") || return
@@ -38,8 +37,8 @@ list_services() { # UNITS-FILE of list_units
   list_units_with UnitFileState 'enabled|enabled-runtime|generated|alias|indirect' $services_running
 }
 
-# `ended NAME` for each service named in the file that does not run, and `asked COUNT`: those that
-# systemd told of. By all their names: an update may make the old one an alias.
+# Prints `ended NAME` for each service in the file that does not run, and `asked COUNT`: how many systemd printed.
+# Compares all names of a unit: an update may make the old name an alias.
 list_ended() { # SERVICES-FILE
   services_file=$1
   # shellcheck disable=SC2046  # names of units are words
@@ -70,8 +69,8 @@ list_ended() { # SERVICES-FILE
 
 # --- listening ports -----------------------------------------------------------------------------
 
-# `tcp PORT all|local`, and `table NAME` for each table that was read. Ports from the range for
-# outgoing connections come and go, so they are left out.
+# Prints `tcp PORT all|local`, and `table NAME` for each table that was read. Ports in the range for outgoing
+# connections change all the time, so they are left out.
 list_listeners() {
   read -r first_outgoing _ 2>/dev/null </proc/sys/net/ipv4/ip_local_port_range || first_outgoing=32768
   for table in tcp tcp6 udp udp6; do
@@ -98,7 +97,7 @@ list_listeners() {
   sort -u "$call/listening"
 }
 
-# Lines of the first file that no line of the second one answers; `all` answers `local` too.
+# Prints lines of the first file without an equal in the second one; `all` there covers `local`, too.
 list_lost_listeners() { # BEFORE AFTER
   awk -v after="$2" '
     BEGIN { while ((getline line < after) > 0) { there[line]; n++ } if (n == 0) { failed = 1; exit } }
@@ -114,8 +113,8 @@ unit_of() { # PID: prints its system service, or nothing
     "/proc/$1/cgroup" 2>/dev/null | head -n 1
 }
 
-# `PID UNIT|- COMMAND` of processes that run on replaced files, and `asked COUNT`: the processes that
-# were looked at.
+# Prints `PID UNIT|- COMMAND` of processes that run on replaced files, and `asked COUNT`: how many processes were
+# checked.
 list_stale() {
   set -- /proc/[0-9]*/maps
   # shellcheck disable=SC2046  # numbers
@@ -137,7 +136,7 @@ keeps_running() { # UNIT: it is not restarted
   is_one_of "$1" "$WAITS_FOR_REBOOT" || is_one_of "$1" "$LOGINS"
 }
 
-# Restarts what runs on old files and says what still does; false where that cannot be told.
+# Restarts services that run on old files and prints which processes still do; fails if that cannot be found out.
 restart_stale() {
   try_save "$call/stale" list_stale || return
   if with_systemctl; then

@@ -1,14 +1,14 @@
 # shellcheck shell=sh
-# Is the host as planned (verify), or as it was before (verify_undo)? Compared with the state from
-# before, and asked by the operator's probes. A service may need a moment: what can still become
-# well is asked again, in later calls too, until its time is over. Needs before.sh and probes.sh.
-# What is not told, or not told whole, is not well.
+# Is the host as planned (verify), or as it was before (verify_undo)? Compares it with the state before the update,
+# and runs the operator's probes. A service may need a moment: a failure that may still end is checked again, in
+# later calls too, until its time is over. Needs before.sh and probes.sh.
+# A missing or incomplete result is a failure.
 # shellcheck disable=SC2154  # set by read_input, open_call
 
-# How long what is installed may stay untold before the host is not well.
+# How long the list of installed packages may be missing before the host counts as failed.
 UNTOLD_S=60
 
-# A question that nobody answers now may be answered later; what cannot be written will not.
+# A question without an answer may be answered later; a file that cannot be written stays a failure.
 not_now() {
   case $save_error in 'cannot write'*) refuse "$save_error" ;; esac
   untold_since=$tx/$stage_name.untold
@@ -49,9 +49,8 @@ check_packages() { # forward|back
 
 # --- what may need a moment ------------------------------------------------------------------------
 
-# Prints a line `NAME ok|failed|note|skipped SECONDS DETAIL` for each question; SECONDS is how long
-# after the first call a failure may still turn into success. Lines `asked KEY COUNT` say how much was
-# asked for it.
+# Prints a line `NAME ok|failed|note|skipped SECONDS DETAIL` for each question; SECONDS is how long after the first
+# call a failure may still become a success. Lines `asked KEY COUNT` say how many things were checked for it.
 list_round() {
   ask_units && ask_services && ask_listeners && list_probes
 }
@@ -126,8 +125,8 @@ ask_listeners() {
 
 # --- the call --------------------------------------------------------------------------------------
 
-# A service that dies soon after its start would be seen alive: look for so long after the last
-# change, too.
+# A service that ends soon after its start would still be seen running: so verify looks for this long after the last
+# change.
 WATCH_S=4
 
 watched_enough() { # SECONDS-SINCE-FIRST-CALL: counts where nobody knows when the change ended
@@ -164,7 +163,7 @@ say_round() {
   done <"$call/round"
 }
 
-# What is no reason to undo: files are new, some process still has the old ones in memory.
+# No reason for an undo: files are new, but some process still has the old ones in memory.
 note_effect() {
   if ! try_save "$call/stale" list_stale; then
     check effective failed "processes on old files cannot be told: $save_error"
@@ -180,8 +179,8 @@ note_effect() {
   check_kernel
 }
 
-# Which runs, and which a boot would bring. In a container none of its own runs, but what is in /boot is
-# meant to boot all the same (it may be an image that somebody makes a machine of).
+# Compares the running kernel with the one that the next boot starts. In a container none of its own runs, but the
+# kernel in /boot must still be able to boot (the container may be an image for a machine).
 check_kernel() {
   next_kernel=$(of_manager next_kernel)
   # shellcheck disable=SC2046,SC2086  # versions, or none

@@ -1,1 +1,1 @@
-"""One module a verb: parse, call one workflow, print."""
+"""The command line, with one module for each verb: parse, call one workflow, print."""

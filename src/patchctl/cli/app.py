@@ -1,4 +1,6 @@
-"""The command line: global options, lazily loaded verbs, and the boundary where errors end."""
+"""The command line: global options, verbs that load when used, and the place where errors become
+messages and exit codes.
+"""
 
 import contextlib
 import errno
@@ -19,8 +21,8 @@ from ..errors import PatchctlError
 from . import output
 from .state import State
 
-# Verb -> (module, one line of help). Modules are imported when their verb is used, so that
-# `--help` and completion stay fast and need neither Ansible nor a database.
+# Verb -> (module, one line of help). A module is imported when its verb is used, so that `--help`
+# and completion stay fast and need neither Ansible nor a database.
 VERBS: dict[str, tuple[str, str]] = {
     "init": ("init", "Write a commented workspace to begin with."),
     "doctor": ("doctor", "Check this machine, the workspace and every host; say what to mend."),
@@ -59,7 +61,7 @@ class LazyGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except KeyboardInterrupt:  # typer would end with the same code and say nothing
+        except KeyboardInterrupt:  # typer would exit with the same code, but without a message
             output.error("interrupted")
             raise typer.Exit(130) from None
 
@@ -134,9 +136,11 @@ def options(
 
 
 def end_by_signals() -> None:
-    """Take SIGTERM, which a pipeline that cancels sends, and SIGHUP of a lost terminal as Ctrl-C:
-    what is under way ends well, nothing secret stays behind, a run can be resumed. What the caller
-    ignores (nohup) stays ignored."""
+    """Treat SIGTERM (a cancelled pipeline sends it) and SIGHUP (a lost terminal) like Ctrl-C.
+
+    So work in progress ends in order, secrets are removed, and a run can be resumed. Signals that
+    the caller ignores (nohup) stay ignored.
+    """
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is signal.SIG_DFL:
             signal.signal(number, _interrupt)
@@ -147,7 +151,7 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run the command line and return its exit code. Nothing else in the project exits."""
+    """Run the command line and return its exit code. No other code in the project exits."""
     try:
         return _run(argv)
     finally:
@@ -157,7 +161,7 @@ def main(argv: list[str] | None = None) -> int:
 def _run(argv: list[str] | None) -> int:
     arguments = sys.argv[1:] if argv is None else argv
     if os.environ.get("_PATCHCTL_COMPLETE"):
-        # Typer shows help beside a word through rich, which takes longer than all the rest.
+        # With rich, typer shows help texts beside the words. Importing it takes very long.
         sys.modules["rich"] = None  # type: ignore[assignment]
     debug = "--debug" in arguments
     try:
@@ -174,13 +178,14 @@ def _run(argv: list[str] | None) -> int:
     except BrokenPipeError:
         return _reader_went_away()
     except SystemExit as ended:
-        # Typer takes a broken pipe for itself and ends with 1, which here means a policy not met.
+        # Typer handles a broken pipe itself and exits with 1, which means in patchctl that a policy
+        # was not met.
         if isinstance(ended.__context__, BrokenPipeError):
             return _reader_went_away()
         raise
     except Exception as error:
         code = getattr(error, "exit_code", None)
-        if isinstance(code, int):  # the command line library's own errors and exits
+        if isinstance(code, int):  # an error or an exit of typer itself
             _usage(error)
             return code
         if type(error).__name__ == "Abort":
@@ -189,7 +194,7 @@ def _run(argv: list[str] | None) -> int:
         if debug:
             raise
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            # /tmp, for one. A run under way has said more: it is cut short.
+            # A full /tmp, for example. A run that was interrupted by it has printed more already.
             output.error(f"{error.filename or 'this machine'}: {error.strerror}; free space there")
             return 2
         output.error(
@@ -200,8 +205,8 @@ def _run(argv: list[str] | None) -> int:
 
 
 def _reader_went_away() -> int:
-    """The exit code, which is what a shell says of a command that SIGPIPE ended."""
-    # Python would complain again when it flushes at exit.
+    """Return the exit code that a shell reports for a command that SIGPIPE ended."""
+    # Else Python would raise the error again when it flushes at exit.
     for stream in (1, 2):
         with contextlib.suppress(OSError):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
@@ -209,11 +214,11 @@ def _reader_went_away() -> int:
 
 
 def _usage(error: Exception) -> None:
-    """A wrong command line, on one line like every other error."""
+    """Print a mistake in the command line on one line, like every other error."""
     say = getattr(error, "format_message", None)
     if say is None:
         return
-    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the help text
+    if type(error).__name__ == "NoArgsIsHelpError":  # its message is the whole help text
         sys.stderr.write(say() + "\n")
         return
     context = getattr(error, "ctx", None)

@@ -1,4 +1,4 @@
-"""`patchctl assess`: parse, assess what is known, print findings or actions."""
+"""`patchctl assess`: parse, assess the newest discovery, print findings or actions."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated

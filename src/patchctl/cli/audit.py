@@ -1,4 +1,4 @@
-"""`patchctl audit`: what happened, and proof that nobody changed the story."""
+"""`patchctl audit`: show what happened, and check that nobody changed the log."""
 
 from functools import partial
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""Who sits at this command line. The only place that asks the process for it."""
+"""Find out who runs this command. Only this module asks the process for it."""
 
 import getpass
 import os
@@ -9,7 +9,7 @@ from ..wiring.caller import Caller
 
 
 def this_process() -> Caller:
-    """The user of this process, its folder and its environment, as they are now."""
+    """Return the user of this process, its current folder and its environment."""
     environment = dict(os.environ)
     return Caller(
         actor=f"{_user(environment)}@{socket.gethostname()}",
@@ -19,8 +19,9 @@ def this_process() -> Caller:
 
 
 def _user(environment: dict[str, str]) -> str:
-    """In a sudo session the user behind it. A number where the machine has no name for the user, as
-    in a container that runs as somebody."""
+    """Return the user's name; in a sudo session that of the user who called sudo. A user id where
+    the machine has no name for it, as in a container.
+    """
     try:
         return environment.get("SUDO_USER") or getpass.getuser()
     except (KeyError, OSError):
@@ -28,8 +29,9 @@ def _user(environment: dict[str, str]) -> str:
 
 
 def _folder(environment: dict[str, str]) -> Path:
-    """The current folder. One that was removed keeps its name: with absolute paths nobody needs
-    it, and what is looked for in it is not there."""
+    """Return the current folder. If it was removed, return its old path: commands with absolute
+    paths still work, and nothing is found in it.
+    """
     try:
         return Path.cwd()
     except FileNotFoundError:

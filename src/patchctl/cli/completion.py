@@ -1,6 +1,7 @@
-"""What shells are offered: names of hosts, rings, runs and plans.
+"""Complete names of hosts, rings, runs and plans in the shell.
 
-A completion says nothing where something is wrong: its output is the operator's half-typed line.
+On an error it offers nothing and prints nothing: its output is put into the line that the operator
+types.
 """
 
 from collections.abc import Callable, Iterable
@@ -11,7 +12,7 @@ import typer
 
 
 class Names(Protocol):
-    """What is known without asking a host."""
+    """Names that are known without asking a host."""
 
     @property
     def rings(self) -> Iterable[str]: ...
@@ -36,7 +37,7 @@ def _offer(names: Callable[[Names], list[str]]) -> Completer:
             offered = names(
                 known_names(directory, this_process(), trusted=bool(given.get("trust_workspace")))
             )
-        except Exception:  # a traceback would land in the line that is being typed
+        except Exception:  # a traceback would be put into the line that the operator types
             return []
         return [name for name in offered if name.startswith(incomplete)]
 
@@ -44,7 +45,7 @@ def _offer(names: Callable[[Names], list[str]]) -> Completer:
 
 
 def _plans(known: Names) -> list[str]:
-    """Digests, and plan files as the current folder names them."""
+    """Return plan files relative to the current folder, and digests of stored plans."""
     here = Path()
     files = [*here.glob("*.lock"), *here.glob("plans/*.lock")]
     return [*sorted(map(str, files)), *known.plans()]
@@ -59,6 +60,6 @@ _patterns = _offer(lambda known: known.patterns())
 
 
 def limit(ctx: typer.Context, incomplete: str) -> list[str]:
-    """The last part of a pattern: `web1,!db` goes on with `!db1`."""
+    """Complete the last part of a pattern: after `web1,!db` it offers `web1,!db1`."""
     start = max((incomplete.rfind(mark) for mark in ",!&"), default=-1) + 1
     return [incomplete[:start] + name for name in _patterns(ctx, incomplete[start:])]

@@ -1,4 +1,4 @@
-"""`patchctl discover`: parse, look at the hosts or at what is known, print."""
+"""`patchctl discover`: parse, look at the hosts or at stored discoveries, print."""
 
 from enum import StrEnum
 from pathlib import Path

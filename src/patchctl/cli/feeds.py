@@ -1,4 +1,4 @@
-"""`patchctl feeds`: fetch, import and look after vulnerability data."""
+"""`patchctl feeds`: fetch, import, list and remove vulnerability data."""
 
 from collections.abc import Iterable
 from enum import StrEnum

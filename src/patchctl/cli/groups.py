@@ -1,4 +1,4 @@
-"""A verb that does something by itself and has verbs below it."""
+"""A verb that does something by itself and has commands below it."""
 
 from typing import Any
 
@@ -11,14 +11,14 @@ class DefaultGroup(TyperGroup):
     default = "start"
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if ctx.resilient_parsing and not args:  # completion: the commands below are choices too
+        if ctx.resilient_parsing and not args:  # completion must offer the commands below, too
             return super().parse_args(ctx, args)
         if not args or (args[0] not in self.commands and args[0] not in ("-h", "--help")):
             args = [self.default, *args]
         return super().parse_args(ctx, args)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
-        """The commands below, and what the command that runs by itself takes."""
+        """Offer the commands below the verb, and the options and arguments of `start`."""
         offered = super().shell_complete(ctx, incomplete)
         command = self.commands[self.default]
         with command.make_context(self.default, [], parent=ctx, resilient_parsing=True) as below:

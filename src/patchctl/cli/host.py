@@ -1,4 +1,4 @@
-"""`patchctl host`: what patchctl keeps on hosts."""
+"""`patchctl host`: show and remove what patchctl stores on hosts."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated

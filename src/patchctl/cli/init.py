@@ -1,4 +1,4 @@
-"""`patchctl init`: write a workspace to begin with."""
+"""`patchctl init`: write a new workspace."""
 
 import shlex
 from pathlib import Path

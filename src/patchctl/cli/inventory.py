@@ -88,7 +88,7 @@ class _ListFirst(DefaultGroup):
     default = "list"
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        # `list` takes no argument, so a word that is no command is a misspelled one.
+        # `list` takes no argument, so an unknown word is a misspelled command.
         if args and not args[0].startswith("-"):
             return TyperGroup.parse_args(self, ctx, args)
         return super().parse_args(ctx, args)

@@ -75,7 +75,7 @@ def up(
 
     Example: patchctl lab up --hosts 6 --workspace demo && patchctl -C demo discover
     """
-    # A pipeline that is cancelled ends its steps with SIGTERM: clean up as at Ctrl-C.
+    # A cancelled pipeline sends SIGTERM: clean up as after Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     root = workspace or (state(ctx).directory or Path()) / name
     caller = state(ctx).caller

@@ -1,4 +1,4 @@
-"""What `-v` shows: which playbooks run, on how many hosts, and how long everything takes."""
+"""Print log records for `-v`: which playbooks run, on how many hosts, and how long they take."""
 
 import logging
 
@@ -7,7 +7,7 @@ from . import output
 
 
 class _Lines(logging.Handler):
-    """Records as lines on stderr."""
+    """Writes log records as lines on stderr."""
 
     def emit(self, record: logging.LogRecord) -> None:
         try:
@@ -18,7 +18,9 @@ class _Lines(logging.Handler):
 
 
 def show(verbosity: int) -> None:
-    """1: what patchctl has others do, with times; 2 and more: each step, each host's answer."""
+    """Log to stderr. Verbosity 1 shows what patchctl starts, with times; 2 and more also each step
+    and each host's answer.
+    """
     logger = logging.getLogger("patchctl")
     for handler in [handler for handler in logger.handlers if isinstance(handler, _Lines)]:
         logger.removeHandler(handler)

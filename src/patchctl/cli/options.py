@@ -127,7 +127,7 @@ def reaches_hosts(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def takes_access(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The same options for a verb that opens the workspace itself, which may be broken.
+    """Give the same options to a verb that opens the workspace itself, because it may be broken.
 
     The verb declares `ctx` and `access: Access`.
     """
@@ -135,7 +135,9 @@ def takes_access(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def changes_hosts(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The same for a verb that changes hosts: it needs a state that outlives the checkout."""
+    """Give the same options to a verb that changes hosts, and refuse a state that is lost with the
+    checkout.
+    """
     return _with_workspace(command, {**_ACCESS, **_CHANGES})
 
 
@@ -172,7 +174,7 @@ def _with_workspace(
 
 
 def open_workspace(ctx: typer.Context, **given: Any) -> "Workspace":
-    """The workspace with what the command line says about inventory and access."""
+    """Return the workspace, with the inventory and access that the command line gives."""
     from ..wiring.workspace import open_workspace
 
     options = state(ctx)
@@ -182,7 +184,9 @@ def open_workspace(ctx: typer.Context, **given: Any) -> "Workspace":
 
 
 def refuse_ephemeral_state(workspace: "Workspace", *, ephemeral: bool) -> None:
-    """Raise UsageError where a pipeline would lose the state; `ephemeral`: that is meant."""
+    """Raise UsageError where a pipeline would lose the state, unless `ephemeral` says that this is
+    wanted.
+    """
     from ..wiring import guards
 
     if not ephemeral:
@@ -214,13 +218,15 @@ def _access(**given: Any) -> "Access":
 
 
 def _label(identity: str) -> str | None:
-    """The label of a vault identity that asks for its password; None for one with a file."""
+    """Return the label of a vault identity that asks for its password, None for one with a file."""
     label, _, source = identity.rpartition("@")
     return (label or "default") if source == "prompt" else None
 
 
 def _passwords(*, log_in: bool, become: bool) -> tuple[str | None, str | None]:
-    """Asked as `ansible` does: where both are wanted, an empty second answer means the first."""
+    """Ask for the passwords as `ansible` does: if both are wanted, an empty second answer means the
+    first.
+    """
     first = _ask("ssh", "SSH password: ") if log_in else None
     if not become:
         return first, None
@@ -245,13 +251,13 @@ def _ask(what: str, prompt: str) -> str:
 
 
 def can_confirm(*, yes: bool) -> None:
-    """Raise UsageError where a later `confirm` could not be answered, before any work is done."""
+    """Raise UsageError where a later `confirm` would get no answer. Call it before any work."""
     if not yes and not sys.stdin.isatty():
         raise UsageError("nothing was changed: no terminal to ask on", hint="add --yes")
 
 
 def confirm(question: str, *, yes: bool) -> None:
-    """Ask before something is changed. Without a terminal only `--yes` is an answer.
+    """Ask before something is changed. Without a terminal only `--yes` answers.
 
     Raises UsageError where nobody can answer, typer.Exit(2) on a no.
     """

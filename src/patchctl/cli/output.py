@@ -1,6 +1,6 @@
-"""Data to stdout, everything else to stderr. The only place that prints.
+"""Print: results to stdout, all else to stderr. Only this module prints.
 
-Whatever came from a host passes `clean` before a person's terminal sees it.
+Text from a host is cleaned by `clean` before it reaches a person's terminal.
 """
 
 import shutil
@@ -16,32 +16,32 @@ if TYPE_CHECKING:
 
 
 def clean(text: str) -> str:
-    """Escape what a terminal would obey or not show; `protocol.cleaning` says what that is."""
-    from ..protocol.cleaning import on_screen  # the first help needs none of it
+    """Escape characters that a terminal would obey or not show; see `protocol.cleaning`."""
+    from ..protocol.cleaning import on_screen  # not needed, and not imported, for help
 
     return on_screen(text)
 
 
 class _Invocation:
-    """The pager of this invocation, if it has one."""
+    """The pager of this invocation, or None."""
 
     pager: Pager | None = None
 
 
 def page() -> None:
-    """From now on, results that are longer than the screen go through a pager."""
+    """From now on, show results that are longer than the screen in a pager."""
     _Invocation.pager = for_stdout()
 
 
 def close() -> None:
-    """Write what is held back, and wait for the pager."""
+    """Write buffered text and wait until the person leaves the pager."""
     pager, _Invocation.pager = _Invocation.pager, None
     if pager is not None:
         pager.close(_to_stderr)
 
 
 def flush() -> None:
-    """Write what is held back, before something else uses the terminal."""
+    """Write buffered text, before something else uses the terminal."""
     if _Invocation.pager is not None:
         _Invocation.pager.flush()
 
@@ -51,12 +51,12 @@ def _to_stderr(line: str) -> None:
 
 
 def error(message: str) -> None:
-    """One line on stderr."""
+    """Write an error on one line to stderr."""
     _say(f"patchctl: {clean(message)}")
 
 
 def note(message: str) -> None:
-    """A line for the person at the terminal, on stderr."""
+    """Write a line for the person at the terminal to stderr."""
     _say(clean(message))
 
 
@@ -68,29 +68,29 @@ def _say(line: str) -> None:
 
 
 class Screen:
-    """This invocation's terminal, for the renderers of `report/`."""
+    """The terminal of this invocation, for the renderers of `report/`."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         self.quiet = quiet
 
     @property
     def width(self) -> int | None:
-        """Columns of the terminal; None where stdout is none."""
+        """Columns of the terminal; None where stdout is not a terminal."""
         return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
     def clean(self, text: str) -> str:
-        """What a terminal would obey, escaped."""
+        """Return the text with characters escaped that a terminal would obey."""
         return clean(text)
 
     def write(self, text: str) -> None:
-        """A part of the result on stdout."""
+        """Write a part of the result to stdout."""
         if _Invocation.pager is not None:
             _Invocation.pager.write(text)
         else:
             sys.stdout.write(text)
 
     def encoded(self, part: bytes) -> None:
-        """A part of the result on stdout in UTF-8, whatever the locale is."""
+        """Write a part of the result to stdout in UTF-8, whatever the locale is."""
         if _Invocation.pager is not None:
             _Invocation.pager.write(part.decode())
         else:
@@ -98,18 +98,18 @@ class Screen:
             sys.stdout.buffer.write(part)
 
     def note(self, text: str) -> None:
-        """A line on stderr, after what is on stdout by now."""
+        """Write a line to stderr, after the text that was written to stdout before it."""
         sys.stdout.flush()
         note(text)
 
     def problem(self, text: str) -> None:
-        """A line on stderr that says what is wrong."""
+        """Write a line to stderr that says what is wrong."""
         sys.stdout.flush()
         error(text)
 
 
 def show(view: "View", form: "Format", *, quiet: bool = False) -> None:
-    """A view in the format that was asked for; `quiet` drops its notes."""
+    """Print a view in the requested format; `quiet` leaves out its notes."""
     from ..report.formats import RENDERERS
 
     RENDERERS[form].render(view, Screen(quiet=quiet))
@@ -117,6 +117,6 @@ def show(view: "View", form: "Format", *, quiet: bool = False) -> None:
 
 
 def notes(rows: Iterable[str]) -> None:
-    """Prepared lines for the person at the terminal, on stderr."""
+    """Write lines for the person at the terminal to stderr."""
     for row in rows:
         note(row)

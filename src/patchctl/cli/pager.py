@@ -1,4 +1,4 @@
-"""Long results through a pager, as git shows them: only on a terminal, only what does not fit."""
+"""Show long results in a pager, like git: only on a terminal, and only what does not fit it."""
 
 import contextlib
 import os
@@ -9,7 +9,9 @@ from collections.abc import Callable
 
 
 def command() -> str:
-    """PATCHCTL_PAGER, else PAGER, else less; empty for none, or where it is not installed."""
+    """Return the command in PATCHCTL_PAGER, else in PAGER, else less. Empty where that is set to
+    nothing or not installed.
+    """
     chosen = next(
         (os.environ[name] for name in ("PATCHCTL_PAGER", "PAGER") if name in os.environ), "less"
     ).strip()
@@ -18,8 +20,9 @@ def command() -> str:
 
 
 class Pager:
-    """Takes what goes to stdout. Lines are held back until they fill the screen; then they and all
-    that follows go to the pager, else they are written at the end."""
+    """Gets all text for stdout and buffers it until it fills the screen. Then it starts the pager
+    and sends everything there; a shorter result is written to stdout at the end.
+    """
 
     def __init__(self, program: str, height: int) -> None:
         self._program = program
@@ -30,11 +33,11 @@ class Pager:
 
     @property
     def active(self) -> bool:
-        """Is the pager on the screen now?"""
+        """Whether the pager is on the screen now."""
         return self._process is not None
 
     def write(self, text: str) -> None:
-        """Show text, now or later."""
+        """Show text, at once or later."""
         if self._process is not None:
             self._feed(text)
             return
@@ -43,7 +46,9 @@ class Pager:
             self._start()
 
     def note(self, line: str, show: Callable[[str], None]) -> None:
-        """A line for stderr: it would fall into the pager's screen, so it comes after it."""
+        """Show a line for stderr. While the pager is on the screen, the line waits until it is
+        left.
+        """
         if self.active:
             self._after.append(line)
         else:
@@ -51,14 +56,14 @@ class Pager:
             show(line)
 
     def flush(self) -> None:
-        """What is held back to stdout, because something else comes next."""
+        """Write buffered text to stdout, because something else comes next."""
         text, self._held = "".join(self._held), []
         if text:
             sys.stdout.write(text)
             sys.stdout.flush()
 
     def close(self, show: Callable[[str], None]) -> None:
-        """Everything is written: wait until the person has read it."""
+        """End the output and wait until the person leaves the pager."""
         self.flush()
         if self._process is None:
             return
@@ -66,7 +71,7 @@ class Pager:
             if self._process.stdin is not None:
                 self._process.stdin.close()
         while self._process.poll() is None:
-            # Ctrl-C goes to the pager too, which stays: less only ends what it is doing.
+            # The pager gets the Ctrl-C too and goes on: less only stops its current command.
             with contextlib.suppress(KeyboardInterrupt):
                 self._process.wait()
         self._process = None
@@ -75,7 +80,7 @@ class Pager:
         self._after = []
 
     def _start(self) -> None:
-        # As git: F ends at once what fits, R shows colours, X leaves the text on the screen.
+        # As git: F exits at once if the text fits, R shows colours, X keeps the text on the screen.
         environment = {"LESS": "FRX", **os.environ}
         try:
             self._process = subprocess.Popen(
@@ -87,14 +92,14 @@ class Pager:
                 env=environment,
             )
         except OSError:
-            self._height = sys.maxsize  # then without a pager
+            self._height = sys.maxsize  # no pager from now on
             self.flush()
             return
         text, self._held = "".join(self._held), []
         self._feed(text)
 
     def _feed(self, text: str) -> None:
-        # A pager that was left early takes no more.
+        # The person left the pager before the end.
         with contextlib.suppress(BrokenPipeError, ValueError):
             assert self._process is not None
             assert self._process.stdin is not None
@@ -103,9 +108,9 @@ class Pager:
 
 
 def for_stdout() -> Pager | None:
-    """A pager where stdout is a terminal that can have one."""
+    """Return a pager where stdout is a terminal and a pager can run, else None."""
     if not sys.stdout.isatty() or os.environ.get("TERM", "dumb") == "dumb":
         return None
     program = command()
-    # One line is left for the shell's prompt.
+    # The shell's prompt needs one line.
     return Pager(program, shutil.get_terminal_size().lines - 1) if program else None

@@ -149,7 +149,9 @@ def create(
 
 
 def _kind(*, security: bool, every: bool, packages: bool) -> SelectionMode | None:
-    """What the options for kinds of updates say, None where there is none."""
+    """Return the kind of updates that the options name, None where they name none. Raises
+    UsageError for more than one.
+    """
     given = {
         SelectionMode.SECURITY: security,
         SelectionMode.ALL: every,
@@ -219,7 +221,7 @@ def list_plans(ctx: typer.Context, form: Output = Format.TABLE) -> None:
 
 
 def plan_result(made: "Made", path: Path | None) -> "PlanResultView":
-    """What is shown of it; `path` is where the plan was written, None where there is none."""
+    """Return the view of a new plan. `path` is where it was written, None where there is none."""
     from ..report.plan_result_view import PlanResultView
 
     return PlanResultView(
@@ -234,7 +236,9 @@ def plan_result(made: "Made", path: Path | None) -> "PlanResultView":
 
 
 def _find(ctx: typer.Context, name: str) -> Plan:
-    """A file needs no workspace, so that a plan can be reviewed anywhere."""
+    """Return a stored plan, or one in a file. A file needs no workspace, so that a plan can be
+    reviewed anywhere.
+    """
     if name and Path(name).is_file():
         from ..workflows.plan.make_plan import read_plan
 

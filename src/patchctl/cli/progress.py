@@ -1,7 +1,7 @@
-"""A run as it goes: a live table on a terminal, plain lines elsewhere. Both on stderr.
+"""Show a run while it goes on: a live table on a terminal, plain lines elsewhere. Both on stderr.
 
-The table is drawn by a thread of its own, so it gets pictures of the run, never the view that the
-run's thread goes on changing.
+A thread of its own draws the table. So it gets copies of the run's state, and never the view that
+the run's thread keeps changing.
 """
 
 import time
@@ -42,24 +42,24 @@ _STYLE = {
 
 
 class Follower:
-    """An EventSink that folds the run for itself, so that it can join one in its middle."""
+    """An EventSink that follows the run by itself, so that it can start in the middle of a run."""
 
     def __init__(self, load: Callable[[str], RunView]) -> None:
         self.onlooker = Onlooker(load)
 
     def on_entry(self, entry: JournalEntry) -> None:
-        """Take one durable entry in and show it."""
+        """Add a stored journal entry and show it."""
         self.show(entry, self.onlooker.take(entry))
 
     def show(self, entry: JournalEntry, view: RunView) -> None:
         """Show what the entry changed; `view` is the run after it."""
 
     def close(self) -> None:
-        """The run stands."""
+        """The run is over or stopped: end the output."""
 
 
 class PlainLines(Follower):
-    """One line for what a person would want to read in a pipeline's log."""
+    """Prints a line for each event that matters to a reader of a pipeline's log."""
 
     def show(self, entry: JournalEntry, view: RunView) -> None:
         event = entry.event
@@ -95,7 +95,7 @@ def _host(event: HostMoved, ring: str) -> str:
 
 
 class LiveTable(Follower):
-    """Rings and hosts, redrawn in place."""
+    """Shows rings and hosts in a table that is redrawn in place."""
 
     def __init__(self, load: Callable[[str], RunView], console: "Console") -> None:
         from rich.live import Live
@@ -110,7 +110,7 @@ class LiveTable(Follower):
         self._live.stop()
 
     def renderable(self) -> "RenderableType":
-        """The table as of the last entry; asked from the thread that draws it."""
+        """Return the table after the last entry. The thread that draws it calls this."""
         from rich.text import Text
 
         picture = self.onlooker.picture()

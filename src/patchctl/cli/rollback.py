@@ -1,4 +1,4 @@
-"""`patchctl rollback`: return hosts of a run to their state before."""
+"""`patchctl rollback`: return the hosts of a run to their earlier state."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -1,4 +1,4 @@
-"""`patchctl rollout`: start, look at and steer runs."""
+"""`patchctl rollout`: start, list and control runs."""
 
 import shlex
 from typing import TYPE_CHECKING, Annotated
@@ -114,7 +114,7 @@ def start(
 
 
 def _command(ctx: typer.Context, workspace: "Workspace", name: str, *, yes: bool) -> str:
-    """The command that was given, without options for access: one of them may be a secret."""
+    """Return the given command without options for access: one of them may be a secret."""
     options = state(ctx)
     words = ["patchctl"]
     if options.directory is not None:
@@ -128,7 +128,9 @@ def _command(ctx: typer.Context, workspace: "Workspace", name: str, *, yes: bool
 def _choose(
     ctx: typer.Context, rolling: "Starting", name: str, digest: str, command: str
 ) -> "Chosen":
-    """The plan, for whose name a word that is no command is taken."""
+    """Return the plan of that name. A misspelled command is taken for a plan's name, so the error
+    lists the commands, too.
+    """
     try:
         return rolling.choose(name, digest, command)
     except NotFoundError as error:
@@ -162,7 +164,7 @@ def resume(
 
     with Terminal(ctx, form) as terminal:
         rollouts, ident = opened(workspace, run)
-        if rollouts.controller(ident):  # only paused: its own controller goes on
+        if rollouts.controller(ident):  # its own controller still runs, and will go on
             _steer(ctx, ident, "resume", "", reason, form)
             return
         shown = terminal.screen().of(rollouts)

@@ -1,4 +1,4 @@
-"""What the verbs of a rollout share: the terminal around a run, and its end."""
+"""Code that the verbs of a rollout share: output during a run and at its end."""
 
 import sys
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Terminal:
-    """Progress while a run goes, and a clean end: result, exit code, how to go on."""
+    """Shows progress during a run, and at its end the result, the exit code and the next step."""
 
     def __init__(self, ctx: typer.Context, form: Format) -> None:
         self._state = state(ctx)
@@ -47,17 +47,17 @@ class Terminal:
             self._follower.close()
 
     def say(self, line: str) -> None:
-        """A line of progress."""
+        """Print a line of progress."""
         self._state.say(line)
 
     def screen(self) -> "Screen":
-        """Shows a run here."""
+        """Return what shows a run on this terminal."""
         from ..workflows.rollout.advance import Screen
 
         return Screen(sinks=self._sinks, warn=output.error)
 
     def _sinks(self, load: "Load") -> Sequence[Follower]:
-        """Who shows the run: nobody, plain lines, or a live table."""
+        """Return what shows the run: nothing, plain lines, or a live table."""
         if self._state.quiet:
             return ()
         plain = self._state.verbose or self._state.debug
@@ -83,7 +83,7 @@ class Terminal:
         raise typer.Exit(end.exit_code)
 
     def finish(self, ended: "Ended") -> NoReturn:
-        """Show where the run stands, exit with its code."""
+        """Show the state of the run and exit with its code."""
         self._close()
         output.show(RunView(ended.status), self._form)
         if ended.why:
@@ -92,7 +92,9 @@ class Terminal:
 
 
 def opened(workspace: "Workspace", run: str) -> tuple["Rollouts", str]:
-    """The runs of a workspace that has some, and the one that is meant."""
+    """Return the runs of a workspace, and the id of the run that is meant (the newest where `run`
+    is empty).
+    """
     from ..wiring.runs import existing
 
     rollouts = existing(workspace)
@@ -100,7 +102,7 @@ def opened(workspace: "Workspace", run: str) -> tuple["Rollouts", str]:
 
 
 def look(ctx: typer.Context, run: str) -> RunStatus:
-    """Where a run stands, read from the journal."""
+    """Return the state of a run, read from the journal."""
     rollouts, ident = opened(state(ctx).workspace(), run)
     return rollouts.status(ident)
 
@@ -108,7 +110,7 @@ def look(ctx: typer.Context, run: str) -> RunStatus:
 def steer(
     ctx: typer.Context, run: str, command: CommandKind, *, ring: str, reason: str, form: Format
 ) -> None:
-    """Leave a request in the run's mailbox and say when it takes effect."""
+    """Put a request into the run's mailbox and say when it takes effect."""
     rollouts, ident = opened(state(ctx).workspace(), run)
     lives = rollouts.request(ident, command, ring=ring, reason=reason)
     status = None if lives else rollouts.status(ident)
@@ -116,7 +118,7 @@ def steer(
 
 
 def follow(ctx: typer.Context, run: str, form: Format) -> NoReturn:
-    """Show a run that another process carries until it stands; exit with its code."""
+    """Show a run of another process until it stops, then exit with its code."""
     from ..workflows.rollout import advance
 
     rollouts, ident = opened(state(ctx).workspace(), run)

@@ -1,4 +1,4 @@
-"""What the global options said, and the workspace they lead to."""
+"""The values of the global options, and the workspace that they select."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class State:
-    """Global options of one invocation."""
+    """The global options of one invocation."""
 
     directory: Path | None = None
     color: bool = True
@@ -27,25 +27,26 @@ class State:
 
     @cached_property
     def caller(self) -> "Caller":
-        """Who asks, and from where."""
+        """Who runs this command, and from where."""
         from .caller import this_process
 
         return this_process()
 
     def say(self, line: str) -> None:
-        """A line of progress, which `--quiet` drops."""
+        """Print a line of progress, unless `--quiet`."""
         if not self.quiet:
             output.note(line)
 
     def workspace(self) -> "Workspace":
-        """The workspace at or above the folder. Raises InvalidInputError where there is none, or
-        where others can write it and it is not said to be trusted."""
+        """Return the workspace at or above the folder. Raises InvalidInputError where there is
+        none, or where other users can write it and no option trusts it.
+        """
         from ..wiring.workspace import open_workspace
 
         return open_workspace(self.directory, self.caller, trusted=self.trusted)
 
 
 def state(ctx: "typer.Context") -> State:
-    """The global options of this invocation."""
+    """Return the global options of this invocation."""
     shared = ctx.find_object(State)
     return shared if shared is not None else State()

@@ -1,4 +1,4 @@
-"""`patchctl verify`: parse, compare hosts with what runs promised, print."""
+"""`patchctl verify`: parse, compare hosts with the expected state of runs, print."""
 
 from typing import TYPE_CHECKING, Annotated
 

@@ -1,7 +1,9 @@
-"""Report which settings of an `ansible.cfg` beside `patchctl.yml` are not used, and what to set.
+"""Report the settings of an `ansible.cfg` beside `patchctl.yml` that are not used, and what to set
+instead.
 
-Ansible runs with a configuration of patchctl's own, so that a rollout does the same wherever it is
-started. Who moves an existing repository to patchctl must know which settings do not come along.
+Ansible runs with patchctl's own configuration, so that a rollout works the same wherever it is
+started. An operator who moves an existing repository to patchctl must know which settings have no
+effect.
 """
 
 import configparser
@@ -19,7 +21,7 @@ _KNOWN_HOSTS = (
 _ENVIRONMENT = "set the environment variable {} where patchctl is started"
 _VARIABLE = "set {} in the inventory"
 _SETTING = "set {} in patchctl.yml"
-# (section, key) -> what replaces it. A key's older name is listed beside it, as Ansible has it.
+# (section, key) -> what replaces it. Older names of keys that Ansible still reads are listed too.
 _INSTEAD: Mapping[tuple[str, str], str] = {
     ("defaults", "inventory"): _SETTING.format("inventory"),
     ("defaults", "remote_user"): _SETTING.format("ansible.user"),
@@ -81,15 +83,15 @@ _TRUE = frozenset({"true", "yes", "on", "1", "y", "t"})
 
 
 class _Parsed(configparser.ConfigParser):
-    """Reads the file as Ansible does: no interpolation, and `;` begins a comment anywhere."""
+    """Reads the file as Ansible does: no interpolation, and `;` starts a comment anywhere."""
 
     def __init__(self) -> None:
         super().__init__(inline_comment_prefixes=(";",), interpolation=None, strict=False)
 
 
 def unused(text: str, settings: Settings | None = None) -> tuple[Problem, ...]:
-    """A problem for every setting of the file that has a replacement, in the file's order, and one
-    for all others. What `settings` already say is no problem.
+    """Return a problem for each setting of the file that has a replacement, in the file's order,
+    and one for all others together. Settings with the same meaning in `settings` are no problem.
     """
     parsed = _Parsed()
     try:
@@ -115,7 +117,9 @@ def unused(text: str, settings: Settings | None = None) -> tuple[Problem, ...]:
 
 
 def inventory_of(text: str) -> tuple[str, ...]:
-    """The sources that the file names, relative to it; none where it cannot be read."""
+    """Return the inventory sources that the file names, relative to it; empty where it cannot be
+    read.
+    """
     parsed = _Parsed()
     try:
         parsed.read_string(text)
@@ -126,7 +130,7 @@ def inventory_of(text: str) -> tuple[str, ...]:
 
 
 def _is_moot(section: str, key: str, value: str, settings: Settings | None) -> bool:
-    """Is it set in patchctl.yml already, or the same as what patchctl does anyway?"""
+    """Return whether patchctl.yml already has the setting, or patchctl works that way anyway."""
     on = value.strip().lower() in _TRUE
     if key == "host_key_checking":
         return on
@@ -147,7 +151,9 @@ def _paths(names: Iterable[str]) -> set[str]:
 
 
 def _line(text: str, section: str, key: str) -> int:
-    """The line of the key in its section; where it is repeated, the last one, which counts."""
+    """Return the line of the key in its section. Where it is repeated, the last one, which takes
+    effect.
+    """
     inside, last = "", 0
     for number, line in enumerate(text.splitlines(), 1):
         if head := re.match(r"\[([^\]]+)\]", line):

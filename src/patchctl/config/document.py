@@ -1,8 +1,8 @@
-"""Convert YAML text to a typed shape, and report every mistake at once with its line.
+"""Convert YAML text to a typed shape, and report all mistakes at once with their lines.
 
-PyYAML's nodes keep line numbers and repeated keys, which its constructors lose; scalars follow
-YAML 1.2's core schema, so that `22:00`, `on` and `no` are text. A shape is a msgspec Struct; each
-of its fields is converted alone, so that one mistake does not hide the next.
+PyYAML's nodes keep line numbers and repeated keys, which its constructors lose. Scalars follow YAML
+1.2's core schema, so `22:00`, `on` and `no` are text. A shape is a msgspec Struct; each of its
+fields is converted separately, so one mistake does not hide the next.
 """
 
 import difflib
@@ -20,7 +20,7 @@ from ..errors import InvalidInputError, Problem
 
 MAX_BYTES = 1 << 20
 MAX_NODES = 100_000  # aliases of aliases grow exponentially when they are followed
-MAX_DEPTH = 50  # an alias may stand inside what it names
+MAX_DEPTH = 50  # an alias may be inside the node that it names, which never ends
 
 Reader = Callable[[Any], Any]
 Shape = TypeVar("Shape", bound=msgspec.Struct)
@@ -61,7 +61,7 @@ def _base(text: str) -> int:
 
 
 class Short:
-    """Reads a short form: a value that is no mapping, for what is a mapping otherwise."""
+    """Reads a short form: a value that is no mapping, in a place where a mapping is expected."""
 
     def __init__(self, read: Reader) -> None:
         self._read = read
@@ -71,7 +71,7 @@ class Short:
 
 
 class _Bad(enum.Enum):
-    """Replaces a value that could not be read; its problem is already recorded."""
+    """Stands for a value that could not be read. Its problem is already recorded."""
 
     VALUE = "value"
 
@@ -88,7 +88,7 @@ class Document:
 
     @classmethod
     def open(cls, path: Path, name: str | None = None) -> "Document":
-        """Read a file. Raises InvalidInputError where it cannot be read or is no text."""
+        """Read a file. Raises InvalidInputError where it cannot be read or is not text."""
         shown = name or path.name
         try:
             data = path.read_bytes()
@@ -108,23 +108,25 @@ class Document:
         self._add(self._line_of(path), message, hint, key=path)
 
     def clean(self, path: str) -> bool:
-        """Has nothing been recorded at this path or below?"""
+        """Return whether no problem is recorded at this path or below it."""
         below = (f"{path}.", f"{path}[")
         return not any(
             problem.key == path or problem.key.startswith(below) for problem in self._problems
         )
 
     def check(self) -> None:
-        """Raise InvalidInputError with every problem, in the order of the file."""
+        """Raise InvalidInputError with all problems, in the order of the file. Does nothing without
+        problems.
+        """
         if self._problems:
             ordered = sorted(self._problems, key=lambda problem: (problem.line, str(problem)))
             raise InvalidInputError(problems=ordered)
 
     def decode(self, shape: type[Shape], readers: Mapping[Any, Reader]) -> Shape | None:
-        """The whole file as `shape`; an empty file is an empty mapping.
+        """Convert the whole file to `shape`. An empty file is an empty mapping.
 
-        `readers` convert plain values into types of their own and raise ValueError with the reason.
-        None where something required is missing or wrong; its problem is recorded.
+        `readers` convert plain values to their types and raise ValueError with the reason. Returns
+        None where a problem was found; it is recorded.
         """
         if self._problems:
             return None
@@ -152,7 +154,7 @@ class Document:
         return node
 
     def _plain(self, node: yaml.Node, path: str, depth: int = 0) -> Any:
-        """The node as builtins, or `_Bad.VALUE`."""
+        """Return the node as builtins, or `_Bad.VALUE`."""
         self._seen += 1
         if self._seen > MAX_NODES or depth > MAX_DEPTH:
             where = f"{self.name}:{_line(node)}"
@@ -178,8 +180,9 @@ class Document:
         return _Bad.VALUE if _Bad.VALUE in values.values() else values
 
     def _entries(self, node: yaml.MappingNode, path: str) -> Iterable[tuple[str, yaml.Node]]:
-        """Keys as text with their values; a repeated key is a problem and its later values are left
-        out."""
+        """Return the keys as text with their values. A repeated key is a problem; only its first
+        value is returned.
+        """
         first: dict[str, int] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
@@ -276,7 +279,7 @@ class Document:
 
 
 class _WrongValueError(Exception):
-    """A value that its key does not take."""
+    """A value that its key does not accept."""
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -285,13 +288,13 @@ class _WrongValueError(Exception):
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """`did you mean X?`, or the list of known words."""
+    """Return `did you mean X?`, or the list of known words."""
     names = list(known)
     return meant(word, names) or f"known: {', '.join(names)}"
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """`did you mean X?`; "" where no known word is similar."""
+    """Return `did you mean X?`, or "" where no known word is similar."""
     near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f"did you mean {near[0]}?" if near else ""
 

@@ -15,7 +15,7 @@ from .document import Document
 
 FILE_NAME = "exceptions.yml"
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-# TEMP-… is Debian's tracker's id for a problem that has no CVE number yet.
+# Debian's tracker gives an id TEMP-… to a problem that has no CVE number yet.
 _CVE = re.compile(rf"{CVE}|TEMP-[0-9]{{7}}-[0-9A-F]{{6}}")
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HEADER = """\
@@ -31,7 +31,9 @@ Glob = NewType("Glob", str)
 
 
 class WrittenException(Record):
-    """An exception as written. Empty fields are reported later, so that one hides no other."""
+    """An exception as written in the file. Empty fields are reported later, so that one mistake
+    does not hide another.
+    """
 
     id: Ident = Ident("")
     cves: tuple[CveId, ...] = ()
@@ -51,9 +53,9 @@ class File(Record):
 
 
 def load(path: Path) -> tuple[RiskException, ...]:
-    """The exceptions of a file, in its order; none where there is no file.
+    """Return the exceptions of a file, in its order; none where the file does not exist.
 
-    Raises InvalidInputError whose message has one line for every mistake, each with file and line.
+    Raises InvalidInputError. Its message has one line for each mistake, with file and line.
     """
     if not path.exists() and not path.is_symlink():
         return ()
@@ -61,10 +63,10 @@ def load(path: Path) -> tuple[RiskException, ...]:
 
 
 def add(text: str, new: RiskException) -> str:
-    """The file's text with one more exception at its end; the rest stays as it is.
+    """Return the file's text with one more exception at its end. All else stays as it is.
 
-    Raises InvalidInputError where the text or the exception is wrong, the id is taken, or nothing
-    can be added at the end of a list that is written so.
+    Raises InvalidInputError where the text or the exception is wrong, the id is in use, or the list
+    is written in a form to which nothing can be appended.
     """
     before = _read(Document(FILE_NAME, text))
     if any(exception.id == new.id for exception in before):
@@ -80,7 +82,9 @@ def add(text: str, new: RiskException) -> str:
 
 
 def _check_alone(new: RiskException) -> None:
-    """Raise where the new exception itself is wrong, and not the position at which it must go."""
+    """Raise InvalidInputError where the new exception itself is wrong, rather than its position in
+    the file.
+    """
     alone = Document("", "exceptions:\n" + _entry(new, "exceptions:\n"))
     try:
         _read(alone)
@@ -91,7 +95,7 @@ def _check_alone(new: RiskException) -> None:
 
 
 def _about_new(problem: Problem) -> Problem:
-    """The same problem by the new exception's own keys; it has no line yet."""
+    """Return the problem with the new exception's own keys. It has no line yet."""
     key = problem.key.removeprefix("exceptions[0]").removeprefix(".")
     return replace(problem, path="the new exception", line=0, key=key)
 
@@ -183,7 +187,7 @@ def _glob(value: Any) -> str:
 
 def _day(value: Any) -> str:
     text = value if isinstance(value, str) else ""
-    # Python accepts more forms of ISO 8601, which a reader of the file may misread.
+    # Python accepts more forms of ISO 8601, but people may misread them.
     if not _DAY.fullmatch(text):
         raise ValueError(f"must be a date such as 2027-01-31, not {value!r}")
     try:
@@ -199,7 +203,7 @@ READERS = {Ident: _ident, Statement: _statement, CveId: _cve, Glob: _glob, Day: 
 
 
 def _entry(new: RiskException, text: str) -> str:
-    """The lines of an exception to append to `text`, with its line ends and its indentation."""
+    """Return the lines of an exception to append to `text`, with its line ends and indentation."""
     lines = [f"id: {_scalar(new.id)}"]
     for name in ("cves", "packages", "hosts", "groups"):
         values = getattr(new, name)
@@ -220,5 +224,7 @@ def _entry(new: RiskException, text: str) -> str:
 
 
 def _scalar(text: str) -> str:
-    """Text in YAML's double quotes. JSON's escapes are valid there; other characters stay."""
+    """Return the text in YAML's double quotes, where JSON's escapes are valid. Other characters
+    stay.
+    """
     return json.dumps(text, ensure_ascii=False)

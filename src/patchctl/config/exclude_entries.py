@@ -1,4 +1,4 @@
-"""Read `policy.exclude` of patchctl.yml: entries as written, and rules made from them."""
+"""Read `policy.exclude` of patchctl.yml: the entries as written, and the rules made from them."""
 
 from collections.abc import Iterable
 from typing import Any, NewType
@@ -14,7 +14,7 @@ Pattern = NewType("Pattern", str)
 
 
 class ExcludeEntry(Record):
-    """An exclusion as written. Like an exception it must name its owner and its last day."""
+    """An exclusion as written. Like an exception, it must name its owner and its last day."""
 
     packages: tuple[Pattern, ...]
     reason: Statement
@@ -23,7 +23,7 @@ class ExcludeEntry(Record):
 
 
 def pattern(value: Any) -> str:
-    """A package's name or a shell pattern of names. Raises ValueError with the reason."""
+    """Return a package name or a shell pattern of names. Raises ValueError with the reason."""
     if not isinstance(value, str) or not grammar.fits("package pattern", value):
         raise ValueError(f"must be a package's name or a pattern such as nginx*, not {value!r}")
     return value
@@ -33,7 +33,7 @@ READERS = {Pattern: pattern, Statement: STATEMENT_READERS[Statement], Day: STATE
 
 
 def check(document: Document, entries: Iterable[ExcludeEntry]) -> None:
-    """Record the problems of entries beyond those of single values."""
+    """Record problems of entries that a check of single values does not find."""
     for index, entry in enumerate(entries):
         here = f"policy.exclude[{index}].packages"
         if not entry.packages and document.clean(here):
@@ -41,7 +41,7 @@ def check(document: Document, entries: Iterable[ExcludeEntry]) -> None:
 
 
 def rules(entries: Iterable[ExcludeEntry]) -> tuple[Exclusion, ...]:
-    """The entries as rules, in their order, with those that have ended."""
+    """Return the entries as rules, in their order. Rules that have ended are included."""
     return tuple(
         Exclusion(
             rule=f"policy.exclude[{index}]",

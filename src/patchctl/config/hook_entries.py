@@ -11,14 +11,16 @@ Sees = NewType("Sees", tuple[str, ...])
 
 
 class HookEntry(Record):
-    """A hook; the short form is its file alone."""
+    """A hook as written. The short form is only its file."""
 
     file: str
     sees: Sees = Sees(())
 
 
 def sees(value: Any) -> tuple[str, ...]:
-    """The groups, sorted, each once: the order in the file does not change the plan."""
+    """Return the groups, sorted and without repeats, so that their order in the file does not
+    change the plan. Raises ValueError with the reason.
+    """
     names = [value] if value == EVERYTHING else value
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise ValueError(f"must be a list of groups, or {EVERYTHING}, not {value!r}")

@@ -7,10 +7,11 @@ from .settings import FILE_NAME
 
 
 def find_workspace(start: Path, cwd: Path) -> Path:
-    """The nearest folder at or above `start`, relative to `cwd`, that holds patchctl.yml.
+    """Return the nearest folder at or above `start` that has a patchctl.yml. `start` is relative to
+    `cwd`.
 
-    An inventory alone makes no workspace: inventories are code that runs, and a command must not
-    run code just because it was started beside it. Raises InvalidInputError.
+    A folder with an inventory only is no workspace: an inventory is code, and a command must not
+    run code just because it was started beside it. Raises InvalidInputError where there is none.
     """
     here = (cwd / start).resolve()
     if not here.is_dir():

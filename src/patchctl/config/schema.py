@@ -1,6 +1,6 @@
-"""Make the JSON Schema of patchctl.yml, for editors, from the models that the loader fills.
+"""Make the JSON Schema of patchctl.yml, for editors, from the models that the loader uses.
 
-`python -m patchctl.config.schema > schema/patchctl.schema.json` writes the published one.
+`python -m patchctl.config.schema > schema/patchctl.schema.json` writes the published schema.
 """
 
 import enum
@@ -22,7 +22,7 @@ from .settings_help import MEANING
 
 _PERCENTAGE = {"type": "string", "pattern": "^(0?[0-9]{1,2}|100)%$"}
 
-# The written form of what the loader's readers accept.
+# Type -> the schema of the values that the loader's reader for it accepts.
 _WRITTEN: dict[Any, dict[str, Any]] = {
     Seconds: {
         "description": "A duration such as 30s, 10m, 1h30m or 14d.",
@@ -52,17 +52,17 @@ _WRITTEN: dict[Any, dict[str, Any]] = {
 
 
 def schema() -> dict[str, Any]:
-    """The whole schema. It checks shapes; the loader also checks entries against each other."""
+    """Return the whole schema. It checks shapes; the loader also compares entries."""
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "patchctl.yml",
     }
-    # An empty file means the defaults.
+    # An empty file is valid: all keys have defaults.
     return {**head, **_struct(File, ""), "type": ["object", "null"]}
 
 
 def text() -> str:
-    """The schema as text, as it is published."""
+    """Return the schema as text, as it is published."""
     return msgspec.json.format(msgspec.json.encode(schema()), indent=2).decode() + "\n"
 
 
@@ -82,7 +82,9 @@ def _struct(shape: Any, path: str) -> dict[str, Any]:
 
 
 def _property(field: Any, path: str) -> dict[str, Any]:
-    """A key's type, meaning and example; its default where that is always the same."""
+    """Return a key's type, meaning and example, and its default where that does not depend on other
+    keys.
+    """
     spec = {**_value(field.type, path)}
     meaning, example = MEANING[path]
     spec["description"] = (
@@ -98,7 +100,7 @@ def _property(field: Any, path: str) -> dict[str, Any]:
 
 
 def in_file(seconds: int) -> str | int:
-    """The duration as it is written in the file: 14d, 1h, 30s; 0 stays 0."""
+    """Return the duration as it is written in the file: 14d, 1h, 30s; 0 stays 0."""
     return duration(seconds) if seconds else 0
 
 
@@ -112,7 +114,7 @@ def _value(kind: Any, path: str) -> dict[str, Any]:
     if issubclass(kind, enum.StrEnum):
         return {"enum": [member.value for member in kind]}
     spec = _struct(kind, f"{path}.")
-    # The description of keys is for mappings only: the short form is text.
+    # The keys are described for the mapping; the short form is text.
     return {**spec, "type": ["object", "string"]} if kind is HookEntry else spec
 
 

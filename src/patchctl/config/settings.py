@@ -49,7 +49,7 @@ DAY = 86_400
 
 
 class RingEntry(Record):
-    """A ring as written; None means the default for its position in the order."""
+    """A ring as written. None stands for the default, which depends on its position."""
 
     name: RingName
     budget: Amount | None = None
@@ -61,7 +61,7 @@ class RingEntry(Record):
 
 
 class SharesEntry(Record):
-    """`rest` has the rings' own keys: `staging: 5`."""
+    """Shares as written. `rest` has a key for each ring: `staging: 5`."""
 
     seed: str
     stratum: tuple[str, ...] = ()
@@ -159,9 +159,9 @@ class File(Record):
 
 
 def load(path: Path) -> Settings:
-    """Settings of a patchctl.yml; an empty file gives the defaults.
+    """Return the settings of a patchctl.yml. An empty file gives the defaults.
 
-    Raises InvalidInputError with one line for every mistake, each with file and line.
+    Raises InvalidInputError with one line for each mistake, with file and line.
     """
     document = Document.open(path)
     entries = document.decode(File, _READERS)
@@ -202,7 +202,7 @@ _LONGEST = grammar.LONGEST_S
 
 
 def seconds(value: Any) -> int:
-    """`90s`, `10m`, `1h30m`, `14d` -> seconds. Raises ValueError with the reason."""
+    """Convert `90s`, `10m`, `1h30m` or `14d` to seconds. Raises ValueError with the reason."""
     if value == 0 and not isinstance(value, bool):
         return 0
     text = value if isinstance(value, str) else ""
@@ -215,7 +215,7 @@ def seconds(value: Any) -> int:
 
 
 def amount(value: Any) -> Amount:
-    """`3` or `"5%"` -> Amount. Raises ValueError with the reason."""
+    """Convert `3` or `"5%"` to an Amount. Raises ValueError with the reason."""
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= grammar.MOST:
         return Amount(hosts=value)
     text = value if isinstance(value, str) else ""
@@ -262,7 +262,9 @@ _NO_HOOK = HookEntry(file="")
 
 
 def _policy(entries: File, rings: tuple[RingEntry, ...], index: int) -> RingPolicy:
-    """Defaults go by position: the last ring is production, the ring before it its proof."""
+    """Return a ring's policy. Defaults depend on its position: the last ring is production, the one
+    before it proves the updates for production.
+    """
     ring, after = rings[index], len(rings) - 1 - index
     last = after == 0
     policy = entries.policy
@@ -359,7 +361,7 @@ def _check_rings(document: Document, rings: tuple[RingEntry, ...]) -> None:
     seen: set[str] = set()
     for index, ring in enumerate(rings):
         here = f"rings[{index}]"
-        # Both would be the group `ring_NAME`, where Ansible allows no dash.
+        # Names that differ only in - and _ give the same group `ring_NAME`: Ansible allows no dash.
         group = ring.name.replace("-", "_")
         if group in seen:
             document.complain(f"{here}.name", f"{ring.name} stands twice", "rename one of them")
@@ -435,7 +437,7 @@ def _check_feeds(document: Document, entry: FeedsEntry) -> None:
 
 
 def _check_address(document: Document, path: str, address: str) -> None:
-    # The value is not repeated: it may hold a password.
+    # The message does not repeat the value: it may contain a password.
     if address and not re.fullmatch(r"https?://[^\s/]+(?:/\S*)?", address):
         document.complain(path, "is no http or https address", "write https://host/path")
 
@@ -456,7 +458,8 @@ def _check_assessment(document: Document, entry: AssessmentEntry) -> None:
         here, duration = f"assessment.sla.{name}", getattr(entry.sla, name)
         if duration % DAY:
             document.complain(here, "must be whole days", "such as 7d; 0 is no deadline")
-        # No deadline is the longest. A worse band that may wait longer is a slip of the pen.
+        # 0 is no deadline, so it counts as the longest. A more severe band that may wait longer
+        # than a less severe one is a mistake.
         elif above and (duration or _LONGEST) < (getattr(entry.sla, above) or _LONGEST):
             document.complain(here, f"is shorter than that of {above}", "worse bands come first")
         above = name

@@ -1,6 +1,7 @@
 """Explain every key of patchctl.yml, for editors and for docs/settings.md.
 
-Path -> (meaning, an example value or None). `[]` is each item of a list, `*` any further key.
+Path -> (meaning, an example value or None). In a path `[]` is each item of a list, `*` any other
+key.
 """
 
 from typing import Any

@@ -19,7 +19,7 @@ from ..models.rollout import (
     ShardEnded,
     Stage,
 )
-from ..models.states import ANSWERED, GIVING_BACK, HOLDS_TOLD
+from ..models.states import ALWAYS_REPORTS_CLAIM, ANSWERED, GIVING_BACK
 
 
 @dataclass
@@ -151,7 +151,7 @@ class SimulatedExecutor:
         evidence |= behaviour.more
         if behaviour.stale:
             evidence["stale"] = [{"unit": unit, "command": "x"} for unit in behaviour.stale]
-        if status in {*ANSWERED, OutcomeStatus.LOCKED} and shard.stage in HOLDS_TOLD:
+        if status in {*ANSWERED, OutcomeStatus.LOCKED} and shard.stage in ALWAYS_REPORTS_CLAIM:
             evidence["holds"] = host.held
         return self._clock.monotonic_ms() + behaviour.after_ms, HostOutcome(
             shard=shard.id, host=work.host, status=status, reason=reason, evidence=evidence

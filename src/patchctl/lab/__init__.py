@@ -1,6 +1,5 @@
-"""A fleet of throw-away hosts on this machine: real systemd, sshd and package managers.
+"""Run a fleet of throw-away hosts on this machine: real systemd, sshd and package managers.
 
-`engine` speaks to podman or docker, `packages` describes the lab's own packages, `images` builds
-and caches, `repository` publishes updates, `workspace` writes the operator's side, `fleet` joins
-them to a lab.
+`engine` runs podman or docker, `packages` describes the lab's own packages, `images` builds and
+caches images, `workspace` writes the operator's workspace, and `fleet` makes a whole lab of them.
 """

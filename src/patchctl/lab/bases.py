@@ -1,4 +1,4 @@
-"""The base images: a release of Debian as its main archive has it, without security updates."""
+"""Make the base images: a Debian release from the main archive, without security updates."""
 
 import platform
 import shutil
@@ -31,12 +31,12 @@ _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 def recipe(release: str) -> bytes:
-    """What the base of a release is made from; its digest names the image."""
+    """Return what the base image of a release depends on. Its digest is part of the image's tag."""
     return " ".join([release, architecture(), *_INCLUDE]).encode()
 
 
 def architecture() -> str:
-    """Debian's name of this machine's architecture. Raises AdapterError for an unknown one."""
+    """Return Debian's name of this machine's architecture. Raises AdapterError if unknown."""
     machine = platform.machine()
     if machine not in _ARCHITECTURES:
         raise AdapterError(f"the lab has no image for {machine}", hint="use an amd64 or arm64 host")
@@ -44,9 +44,11 @@ def architecture() -> str:
 
 
 def make(engine: Engine, release: str, tag: str, say: Say) -> None:
-    """From a registry where one answers, else by mmdebstrap. Raises EngineError."""
+    """Make the base image of a release and tag it. Use a registry's image where the registry
+    answers, else run mmdebstrap. Raises EngineError.
+    """
     say(f"base image: Debian's {release} (once, about 30 s)")
-    # The image that an environment names is of the first release.
+    # An image that the environment names holds the first release, no other.
     reference = engine.origins.base if release == RELEASES[0] else ""
     if not reference and _registry_answers():
         image = _REGISTRY_IMAGE.format(release=release)
@@ -72,7 +74,7 @@ def _registry_answers() -> bool:
 
 
 def _base_from_mirror(engine: Engine, release: str, tag: str, say: Say) -> None:
-    """Debian's main archive without its security one, so that real security updates pend."""
+    """Install only from Debian's main archive, so that real security updates stay pending."""
     build = [
         "mmdebstrap",
         "--variant=minbase",
@@ -125,7 +127,7 @@ def _follow(log: IO[bytes] | None, lines: list[str], say: Say) -> None:
 
 
 def _base_from_image(engine: Engine, reference: str, release: str, tag: str, say: Say) -> None:
-    """A registry's image holds security updates already: take them back to the main archive's."""
+    """Downgrade a registry's image to the main archive: it contains security updates already."""
     engine = with_working_runtime(engine, reference)
     arguments = [engine.origins.main, release, *_INCLUDE]
     build(engine, reference, tag, ["base-image.sh"], say, arguments=arguments)

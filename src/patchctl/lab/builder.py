@@ -20,17 +20,17 @@ _FETCH_WORDS = ("fetch", "resolve", "connect", "Release file", "locate package",
 
 
 def script(name: str) -> bytes:
-    """One of the scripts that run inside containers."""
+    """Return the content of one of the scripts that run inside containers."""
     return (resources.files(__package__) / "scripts" / name).read_bytes()
 
 
 def mirrors(engine: Engine) -> tuple[str, str]:
-    """Debian's main and security archive, as scripts take them."""
+    """Return the addresses of Debian's main and security archive, as the scripts take them."""
     return engine.origins.main, engine.origins.security
 
 
 def mirror_hint(engine: Engine, complaint: str) -> str:
-    """How to mend a build that could not fetch; empty where it failed otherwise."""
+    """Return a hint for a build that could not download, "" where it failed otherwise."""
     if not any(word in complaint for word in _FETCH_WORDS):
         return ""
     return f"is {engine.origins.main} reachable? PATCHCTL_LAB_MIRROR names another mirror"
@@ -47,7 +47,11 @@ def build(
     options: Sequence[str] = (),
     stdin: bytes = b"",
 ) -> None:
-    """Run scripts, joined to one, in a container of `image` and keep the result as `tag`."""
+    """Run scripts, joined to one, in a container of `image` and commit the result as `tag`.
+
+    `arguments` go to the script, `options` to the engine, `stdin` to the container. Raises
+    EngineError.
+    """
     with _container(engine, image, options) as container:
         path = f"/run/{names[-1]}"
         text = b"\n".join(script(name) for name in names)
@@ -61,7 +65,7 @@ def build(
         engine.run("exec", container, "rm", path)
         changes = [
             f"LABEL {CACHE}={tag}",
-            # An image inherits its container's labels, and hosts those of their image.
+            # An image inherits the labels of its container, and a host those of its image.
             f"LABEL {_BUILDER}=no",
             'CMD ["/sbin/init"]',
         ]
@@ -79,7 +83,7 @@ def _container(engine: Engine, image: str, options: Sequence[str]) -> Iterator[s
 
 
 def _marked(say: Say) -> Callable[[str], None]:
-    """The scripts mark what a person wants to read; apt and dpkg say much more."""
+    """Pass on only lines that the scripts marked for a person; apt and dpkg print much more."""
 
     def on_line(line: str) -> None:
         if line.startswith(_MARK):

@@ -1,4 +1,4 @@
-"""What describes a package of the lab, its versions, and the updates that can be published."""
+"""Models that describe a package of the lab, its versions, and the updates to publish."""
 
 from enum import StrEnum
 
@@ -6,14 +6,14 @@ from ..models.base import Model, Record
 
 
 class Archive(StrEnum):
-    """Which of the two repositories delivers a version; the value is its codename."""
+    """The repository that delivers a version: main or security. The value is its codename."""
 
     MAIN = "bookworm"
     SECURITY = "bookworm-security"
 
 
 class OldVersion(StrEnum):
-    """Where a host finds version 1.0-1 again when an update must be undone."""
+    """Where a host gets version 1.0-1 from when an update must be undone."""
 
     REPOSITORY = "repository"
     CACHE = "cache"
@@ -26,9 +26,9 @@ class Signature(StrEnum):
     GOOD = "good"
     NONE = "unsigned"
     UNKNOWN = "unknown"
-    """By a key that no host trusts."""
+    """Signed with a key that no host trusts."""
     CHANGED = "changed"
-    """The file was changed after it was signed."""
+    """Changed after it was signed."""
 
 
 class File(Record):
@@ -40,12 +40,12 @@ class File(Record):
 
 
 class Rpm(Record):
-    """What only the rpm of a version has. `lines` go into the head of its spec.
+    """What only the rpm of a version has. `lines` go into the head of its spec file.
 
-    `module` is NAME:STREAM:VERSION:CONTEXT where the version belongs to one. `beside`: it is
-    installed beside other versions, so that no path may be in two of them. `pre` is sh that runs
-    before the files come; where it fails they do not. `postinst` is False where that script speaks
-    only of Debian.
+    `module` is NAME:STREAM:VERSION:CONTEXT where the version belongs to a module stream. `beside`:
+    the version is installed beside other versions, so two versions must not share a path. `pre` is
+    a shell script that runs before the files are installed; if it fails, they are not installed.
+    `postinst` is False where the postinst script is for Debian only.
     """
 
     lines: tuple[str, ...] = ()
@@ -57,10 +57,10 @@ class Rpm(Record):
 
 
 class Version(Record):
-    """One version of a package. `scripts` are maintainer scripts by their dpkg name.
+    """One version of a package. `scripts` has maintainer scripts by their dpkg name.
 
-    `build` is sh that runs in the package's tree before it is packed, for content that cannot
-    stand in a description. `fields` are further control fields.
+    `build` is a shell script that runs in the package's tree before it is packed, for content that
+    a description cannot hold. `fields` are further control fields.
     """
 
     version: str
@@ -76,9 +76,10 @@ class Version(Record):
 
 
 class Package(Model):
-    """A package with all its versions, oldest first. `source` is set where it differs.
+    """A package with all its versions, oldest first. `source` is the source package where its name
+    differs.
 
-    `image` is debian or rpm where only such hosts have it.
+    `image` is debian or rpm where only such hosts have the package, else empty.
     """
 
     name: str
@@ -90,7 +91,7 @@ class Package(Model):
     image: str = ""
 
     def version(self, wanted: str) -> Version:
-        """The description of that version. KeyError where there is none."""
+        """Return the description of that version. Raises KeyError where there is none."""
         for version in self.versions:
             if version.version == wanted:
                 return version
@@ -98,9 +99,9 @@ class Package(Model):
 
 
 class Channel(Model):
-    """Updates that appear together. `initial` ones are pending from the start.
+    """Updates that are published together. `initial` ones are pending from the start.
 
-    `image` is debian or rpm where only such hosts can have them.
+    `image` is debian or rpm where only such hosts can have the updates, else empty.
     """
 
     name: str
@@ -112,7 +113,7 @@ class Channel(Model):
 
 
 def plain(name: str, version: str, change: str, cves: tuple[str, ...] = ()) -> Version:
-    """A version that has nothing but a file which says it."""
+    """Return a version with a single file, which contains the version."""
     return Version(
         version=version,
         change=change,
@@ -129,7 +130,7 @@ def update(
     initial: bool = False,
     image: str = "",
 ) -> Channel:
-    """A channel of these packages and versions."""
+    """Return a channel with these packages and versions. `contents` are (package, version)."""
     return Channel(
         name=name,
         summary=summary,

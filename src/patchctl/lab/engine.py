@@ -1,7 +1,6 @@
-"""podman or docker, through their command line: the one place that starts it.
+"""Run podman or docker through their command line. Only this module starts them.
 
-Both are spoken to with the options they share; where they differ, the difference is a branch on
-`Engine.program` in here.
+It uses options that both have. Where they differ, code here branches on `Engine.program`.
 """
 
 import json
@@ -18,26 +17,27 @@ from ..errors import AdapterError
 from ..models.base import Model
 
 PACKAGES = "podman runc crun iptables netavark aardvark-dns mmdebstrap"
-"""What Debian calls the parts that a lab needs."""
+"""The Debian packages that a lab needs."""
 
 LABEL = "patchctl.lab"
 """Label of everything that belongs to a lab; its value is the lab's name."""
 
 HELPER = "patchctl.lab.helper"
-"""Label of containers that work for a lab for a moment and are none of its hosts."""
+"""Label of short-lived containers that do work for a lab and are not its hosts."""
 
 _ENGINE_VARIABLE = "PATCHCTL_LAB_ENGINE"
 _DEBIAN = "http://deb.debian.org/debian"
-# More would be refused where the machine's own hard limit is lower and CAP_SYS_RESOURCE missing.
+# An engine refuses a higher limit where this machine's hard limit is lower and CAP_SYS_RESOURCE is
+# missing.
 _LIMIT = 4096
 
 
 class EngineError(AdapterError):
-    """The engine refused or failed; the message carries its last line."""
+    """The engine refused or failed. The message contains the last line of its output."""
 
 
 class Result(Model):
-    """What a command inside a container answered."""
+    """Exit code and output of a command in a container."""
 
     rc: int
     out: str
@@ -45,8 +45,9 @@ class Result(Model):
 
 
 class Origins(Model):
-    """Where images come from: Debian's main and security archive, and an image to make the base
-    from, empty for what a registry or the archive has."""
+    """Where images come from: the addresses of Debian's main and security archive, and the image to
+    make the base from. `base` is empty for an image of the registry or of the archive.
+    """
 
     main: str = _DEBIAN
     security: str = f"{_DEBIAN}-security"
@@ -54,9 +55,9 @@ class Origins(Model):
 
 
 class Engine(Model):
-    """A container engine that was found to work here.
+    """A container engine that works on this machine.
 
-    `runtime` is the OCI runtime to name, empty for the engine's own choice. `limits` are passed as
+    `runtime` is the OCI runtime to use, empty for the engine's default. `limits` are passed as
     ulimits to every container.
     """
 
@@ -72,7 +73,7 @@ class Engine(Model):
         timeout_s: float = 600,
         check: bool = True,
     ) -> Result:
-        """One engine command. Raises EngineError on a failure where `check`."""
+        """Run one engine command. Raises EngineError on a failure if `check`."""
         command = [self.program, *self._global(), *arguments]
         result = _call(command, stdin=stdin, timeout_s=timeout_s)
         if check and result.rc != 0:
@@ -91,7 +92,7 @@ class Engine(Model):
         *,
         stdin: bytes | None = None,
     ) -> Result:
-        """Run a command in a container of its own that is gone afterwards."""
+        """Run a command in a new container, which is removed afterwards."""
         return self.run("run", "--rm", *self._limits(), *options, image, *command, stdin=stdin)
 
     def exec(
@@ -102,7 +103,7 @@ class Engine(Model):
         stdin: bytes | None = None,
         timeout_s: float = 600,
     ) -> Result:
-        """Run a line of sh in a container, as root. Never raises on its exit code."""
+        """Run a line of shell in a container, as root. Never raises because of its exit code."""
         options = ["-i"] if stdin is not None else []
         return self.run(
             "exec",
@@ -123,16 +124,16 @@ class Engine(Model):
         *,
         stdin: IO[bytes] | bytes | None = None,
     ) -> None:
-        """One engine command whose output is shown while it comes. Raises EngineError."""
+        """Run one engine command and pass on each line of its output. Raises EngineError."""
         command = [self.program, *self._global(), *arguments]
         stream(command, on_line, stdin=stdin, what=f"{self.program} {arguments[0]}")
 
     def host_options(self) -> list[str]:
-        """What a container needs to run systemd as its PID 1."""
+        """Return the options that a container needs to run systemd as PID 1."""
         if self.program == "podman":
-            # Without SYS_PTRACE root does not see which files other processes map.
+            # Without SYS_PTRACE root cannot see which files other processes map.
             return ["--systemd=always", "--cap-add=SYS_PTRACE"]
-        # docker has no switch for it; these are what podman's does.
+        # docker has no such option; these do the same.
         return [
             "--privileged",
             "--cgroupns=private",
@@ -144,19 +145,21 @@ class Engine(Model):
         ]
 
     def at_once(self) -> list[str]:
-        """For `rm -f`: do not wait for systemd to stop what is thrown away anyway."""
+        """Return the option of `rm -f` that does not wait for systemd to stop."""
         return ["-t", "0"] if self.program == "podman" else []
 
     def has_image(self, tag: str) -> bool:
-        """Is an image of that tag here?"""
+        """Return whether this machine has an image with that tag."""
         return self.run("image", "inspect", tag, check=False).rc == 0
 
     def inspect(self, kind: str, names: Sequence[str]) -> list[dict[str, Any]]:
-        """The engine's own description of containers, volumes, networks or images."""
+        """Return the engine's description of containers, volumes, networks or images. Names that do
+        not exist any more are left out.
+        """
         if not names:
             return []
         done = self.run(kind, "inspect", *names, check=False)
-        # Something that vanished between two calls is missing here, not an error.
+        # An object that vanished since it was listed is no error: it is left out.
         try:
             described = json.loads(done.out or "[]")
         except ValueError as error:
@@ -164,7 +167,7 @@ class Engine(Model):
         return [item for item in described if isinstance(item, dict)]
 
     def listed(self, kind: str, label: str) -> list[str]:
-        """Ids (containers, images) or names (volumes, networks) that carry the label."""
+        """Return ids (containers, images) or names (volumes, networks) that have the label."""
         options = {"container": ["-a", "-q", "--no-trunc"], "image": ["-q", "--no-trunc"]}
         chosen = options.get(kind, ["-q"])
         if kind == "network":
@@ -180,8 +183,9 @@ class Engine(Model):
 
 
 def find(environment: Mapping[str, str]) -> Engine:
-    """The engine of this machine that the environment asks for, or the first that works. Raises
-    EngineError that says in one line what to do."""
+    """Return the engine that the environment asks for, or the first one that works. Raises
+    EngineError with a hint of one line.
+    """
     wanted = environment.get(_ENGINE_VARIABLE)
     candidates = [wanted] if wanted else ["podman", "docker"]
     refusals = []
@@ -189,7 +193,8 @@ def find(environment: Mapping[str, str]) -> Engine:
         if not shutil.which(program):
             continue
         answer = _call([program, "info"], stdin=None, timeout_s=60)
-        # docker's client alone exits 0 or 1 by version, and says the error in either stream.
+        # Without its daemon, docker's client exits 0 or 1, depending on the version, and writes
+        # the error to stdout or stderr.
         if answer.rc == 0 and "Cannot connect" not in answer.err:
             return Engine(program=program, limits=_limits(), origins=_origins(environment))
         refusals.append(f"{program}: {_last_line(answer)}")
@@ -211,10 +216,10 @@ def _origins(environment: Mapping[str, str]) -> Origins:
 
 
 def with_working_runtime(engine: Engine, image: str) -> Engine:
-    """The engine with an OCI runtime that really starts a container of `image`.
+    """Return the engine with an OCI runtime that can start a container of `image`.
 
     crun refuses where cgroups are in hybrid mode ("cgroups in hybrid mode not supported"), runc
-    does not; only a trial tells. Raises EngineError with the last refusal.
+    does not. Only a trial shows it. Raises EngineError with the last refusal.
     """
     refusal = ""
     for runtime in _runtimes(engine):
@@ -238,7 +243,9 @@ def stream(
     stdin: IO[bytes] | bytes | None = None,
     what: str = "",
 ) -> None:
-    """Run a program, hand on its output line by line. Raises EngineError with the last line."""
+    """Run a program and pass each line of its output to `on_line`. Raises EngineError with the last
+    line of the output. `what` is the program's name in the message.
+    """
     last = ""
     with tempfile.TemporaryFile() as given:
         if isinstance(stdin, bytes):

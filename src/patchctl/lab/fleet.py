@@ -1,4 +1,4 @@
-"""Start, stop and describe a whole lab."""
+"""Start, stop and list whole labs."""
 
 import re
 import socket
@@ -20,7 +20,8 @@ from .model import MIXED_HOSTS, PORT, RELEASES, HostSlot, host_slots, known_host
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}\Z")
 _INOTIFY = Path("/proc/sys/fs/inotify/max_user_instances")
 _INOTIFY_ENOUGH = 8192
-# Each host's systemd takes about five inotify instances of the one user they all run as.
+# Each host's systemd uses about five inotify instances, and all hosts run as the same user, who has
+# a limited number of them.
 _INOTIFY_PER_HOST = 5
 _REMOVE_ATTEMPTS = 10
 _BUILD_TIMEOUT_S = 1800.0
@@ -36,12 +37,11 @@ def up(
     *,
     release: str = RELEASES[0],
 ) -> Lab:
-    """Make a lab of `count` hosts and its workspace in `root`, an absolute path. `environment` says
-    which engine works, and where images come from and are kept; `release` which of Debian's the rpm
-    hosts are made of.
+    """Make a lab of `count` hosts and its workspace in `root`, an absolute path.
 
-    Nothing is left behind when it fails. Raises UsageError, ConflictError where a lab of that name
-    exists, EngineError.
+    `environment` says which engine to use, and where images come from and are kept. `release` is
+    the release of Debian that rpm hosts are made of. If it fails, it leaves nothing behind. Raises
+    UsageError, ConflictError where a lab of that name exists, EngineError.
     """
     _check_arguments(name, count, image, release)
     workspace.check(root, name)
@@ -80,7 +80,7 @@ def _populate(
     root.mkdir(mode=0o755, parents=True, exist_ok=True)
     public = workspace.make_key(root, name)
     volume = hosts.volume_name(name)
-    told = images.fill_volume(
+    changelogs = images.fill_volume(
         engine, tools, volume, lab=name, key=public, further=f"LAB=/mnt {REPOSITORY} feed"
     )
     begun = time.monotonic()
@@ -95,20 +95,20 @@ def _populate(
     for path in workspace.write(root, name, wanted, known_hosts(pairs)):
         say(f"workspace: your edited {path} is now {path}.bak")
     say(f"hosts: {len(wanted)} ready in {time.monotonic() - begun:.0f} s")
-    feed = workspace.write_feed(root, name, told)
+    feed = workspace.write_feed(root, name, changelogs)
     say(f"feed: {feed} names the CVEs that the updates fix")
     return lab
 
 
 def status(environment: Mapping[str, str], name: str = "") -> LabStatus:
-    """Hosts of one lab or of all."""
+    """Return the hosts of one lab, or of all labs where the name is empty."""
     return LabStatus(hosts=hosts.listed(engines.find(environment), name))
 
 
 def down(name: str, say: Say, environment: Mapping[str, str], *, with_images: bool = False) -> int:
-    """Remove every trace of a lab; how many hosts it had.
+    """Remove a lab and return how many hosts it had.
 
-    Its workspace's keys and unedited files go, plans and state stay.
+    Keys and unedited files of its workspace are removed too. Plans and state stay.
     """
     engine = engines.find(environment)
     before = hosts.listed(engine, name)
@@ -157,7 +157,7 @@ def _refuse_existing(engine: Engine, name: str) -> None:
 
 
 def _free_net(engine: Engine, count: int) -> int:
-    """The first X of 127.0.X.N that no lab has and where nothing listens."""
+    """Return the first X for which 127.0.X.N belongs to no lab and nothing listens there."""
     needed = nets(count)
     taken = set()
     for network in engine.inspect("network", engine.listed("network", LABEL)):
@@ -183,7 +183,9 @@ def _is_free(net: int, count: int) -> bool:
 
 
 def _reserve(engine: Engine, tools: str, name: str, first: int, count: int) -> None:
-    """Network and volume exist before the first host and hold the lab's addresses."""
+    """Make the network and the volume before the first host: their labels reserve the lab's
+    addresses.
+    """
     own = ["--label", f"{LABEL}={name}"]
     engine.run(
         "network",
@@ -203,9 +205,9 @@ def _reserve(engine: Engine, tools: str, name: str, first: int, count: int) -> N
 
 
 def _remove(engine: Engine, name: str) -> None:
-    """Remove all that carries the lab's label.
+    """Remove everything that has the lab's label.
 
-    More than once: what an interrupted command began may appear only after the first look.
+    Looks more than once: what an interrupted command started may appear after the first look.
     """
     for _ in range(_REMOVE_ATTEMPTS):
         containers = [
@@ -229,7 +231,9 @@ def _remove(engine: Engine, name: str) -> None:
 
 
 def _allow_watches(count: int, say: Say) -> None:
-    """Without enough inotify instances systemd starts and sshd never does."""
+    """Raise the limit of inotify instances. Without enough of them systemd starts, but sshd does
+    not.
+    """
     if not _INOTIFY.exists():
         return
     now = int(_INOTIFY.read_text())

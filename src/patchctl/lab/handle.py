@@ -1,4 +1,4 @@
-"""A lab that is up: what tests, the demo and `lab publish` do with it."""
+"""Work with a running lab: for tests, the demo and `lab publish`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +15,14 @@ from .engine import HELPER, LABEL, Engine, EngineError, Result
 from .model import HostSlot
 
 REPOSITORY = "/srv/tools/bin/repository"
-"""The script that keeps a lab's repository, in a container of its tools."""
+"""Path of the script that changes a lab's repository, in a container of its tools image."""
 
 _Item = TypeVar("_Item")
 _SIDE_BY_SIDE = 4
 
 
 class Lab:
-    """Hosts are named as in the inventory. Get one from `fleet.up` or `find`."""
+    """A running lab. Hosts have their inventory names. `fleet.up` and `find` return one."""
 
     def __init__(self, engine: Engine, name: str) -> None:
         self.engine = engine
@@ -30,52 +30,54 @@ class Lab:
 
     @property
     def workspace(self) -> Path:
-        """The workspace that `lab up` wrote."""
+        """Return the folder of the workspace that `lab up` wrote."""
         return Path(self.hosts()[0].workspace)
 
     def hosts(self) -> tuple[LabHost, ...]:
-        """All hosts, as the engine sees them now, in the order of their addresses."""
+        """Return all hosts in their present state, in the order of their addresses."""
         return hosts.listed(self.engine, self.name)
 
     def host(self, name: str) -> LabHost:
-        """One host. Raises NotFoundError."""
+        """Return one host. Raises NotFoundError."""
         for host in self.hosts():
             if host.name == name:
                 return host
         raise NotFoundError(f"lab {self.name} has no host {name}")
 
     def container(self, host: str) -> str:
-        """What the engine calls a host."""
+        """Return the name of a host's container."""
         return hosts.container_name(self.name, host)
 
     def exec(
         self, host: str, script: str, *, stdin: bytes | None = None, timeout_s: float = 120
     ) -> Result:
-        """Run sh as root in a host, past ssh. The exit code is in the result."""
+        """Run a shell script as root in a host, without ssh. Does not raise on its exit code."""
         return self.engine.exec(self.container(host), script, stdin=stdin, timeout_s=timeout_s)
 
     def check(
         self, host: str, script: str, *, stdin: bytes | None = None, timeout_s: float = 120
     ) -> str:
-        """Like `exec`, but an exit code other than 0 raises EngineError. Returns stdout."""
+        """Run a shell script like `exec` and return its stdout. Raises EngineError on an exit code
+        other than 0.
+        """
         result = self.exec(host, script, stdin=stdin, timeout_s=timeout_s)
         if result.rc != 0:
             raise EngineError(f"{host}: exit code {result.rc}: {result.err.strip()[-300:]}")
         return result.out
 
     # --- the repository ---------------------------------------------------------------------
-    # With every change of it the feed in the workspace is renewed.
+    # Every change of the repository also writes the feed in the workspace anew.
 
     def publish(self, *channels: str) -> None:
-        """Add prepared updates to the repository; hosts see them after `apt-get update`."""
+        """Add prepared updates to the repository. Hosts see them after `apt-get update`."""
         self._repository("add", channels)
 
     def withdraw(self, *channels: str) -> None:
-        """Take updates out of the repository again, as mirrors do with old versions."""
+        """Remove updates from the repository again, as mirrors do with old versions."""
         self._repository("drop", channels)
 
     def reset_repository(self) -> None:
-        """Back to what was there when the lab was made."""
+        """Return the repository to its first state."""
         self._repository("reset", ())
 
     def _repository(self, command: str, channels: Sequence[str]) -> None:
@@ -89,7 +91,9 @@ class Lab:
         workspace.write_feed(self.workspace, self.name, done.out)
 
     def _check(self, wanted: Sequence[str]) -> None:
-        """Are these channels known, and has the lab hosts that can have them? Raises UsageError."""
+        """Raise UsageError for a channel that does not exist or that none of the lab's hosts can
+        have.
+        """
         known = {channel.name: channel for channel in packages.CHANNELS}
         images = {host.image for host in self.hosts()}
         for name in wanted:
@@ -103,7 +107,7 @@ class Lab:
                 )
 
     def in_tools(self, script: str, *, stdin: bytes) -> str:
-        """Run sh where the repository is made, with gpg and the repository's key; its output."""
+        """Run a shell script in a container that has gpg and the signing key. Returns stdout."""
         labels = self._labels()
         options = ["-i", f"--label={HELPER}={self.name}", "--network=none"]
         tools = labels[f"{LABEL}.tools"]
@@ -112,17 +116,18 @@ class Lab:
     # --- single hosts -----------------------------------------------------------------------
 
     def stop(self, host: str) -> None:
-        """Switch a host off at once; it keeps its files."""
+        """Switch a host off at once. It keeps its files."""
         self.engine.run("stop", "-t", "0", self.container(host))
 
     def start(self, host: str) -> None:
-        """Switch a stopped host on and wait until it can be reached."""
+        """Switch on a host that was stopped, and wait until it can be reached."""
         self.engine.run("start", self.container(host))
         hosts.wait_ready(self.engine, self.container(host))
 
     def restart(self, *names: str) -> int:
-        """Switch hosts off and on (all where none is named) and wait until they can be reached; how
-        many. Raises NotFoundError for a host that the lab has not."""
+        """Switch hosts off and on (all without names) and wait until they can be reached. Returns
+        how many. Raises NotFoundError for an unknown host.
+        """
         wanted = [self.host(name).name for name in names] or [host.name for host in self.hosts()]
 
         def again(name: str) -> str:
@@ -133,10 +138,11 @@ class Lab:
         return len(each(wanted, again))
 
     def reset(self, *names: str, tmpfs: Mapping[str, int] | None = None) -> None:
-        """Make hosts anew from their image (all where none is named) and learn their new keys.
+        """Make hosts anew from their image (all without names) and write their new keys to
+        known_hosts.
 
-        `tmpfs` puts file systems of so many MiB over folders of these hosts; what lay in the
-        folder is copied into it.
+        `tmpfs` is folder -> MiB: it mounts a file system of that size over the folder and copies
+        the folder's files into it.
         """
         before = [host for host in self.hosts() if not names or host.name in names]
         starter = self._starter(self._labels())
@@ -169,12 +175,12 @@ class Lab:
         return dict(volumes[0].get("Labels") or {})
 
     def _starter(self, labels: Mapping[str, str]) -> Engine:
-        """The engine with the runtime that was found to work when the lab was made."""
+        """Return the engine with the runtime that the lab was made with."""
         return replace(self.engine, runtime=labels.get(f"{LABEL}.runtime", ""))
 
 
 def find(name: str, environment: Mapping[str, str]) -> Lab:
-    """The lab of that name. Raises NotFoundError."""
+    """Return the lab of that name. Raises NotFoundError."""
     engine = engines.find(environment)
     if not engine.listed("container", f"{LABEL}={name}"):
         raise NotFoundError(f"no lab {name} is up", hint="start one: patchctl lab up --hosts 6")
@@ -186,7 +192,9 @@ def each(
     work: Callable[[_Item], str],
     progress: Callable[[int], None] = lambda _: None,
 ) -> list[str]:
-    """Do something for each item, a few side by side; results in the order of the items."""
+    """Call `work` for each item, for several items at the same time. Results have the order of the
+    items. `progress` gets how many are done.
+    """
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
         running = [pool.submit(work, item) for item in items]
         try:

@@ -1,4 +1,4 @@
-"""Single hosts of a lab: start, wait until they can be reached, look at them."""
+"""Start and list single hosts of a lab, and wait until they can be reached."""
 
 import time
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from .model import PORT, HostSlot
 from .services import CONFFILE
 
 _BOOT_S = 90
-# Waits for the end of the boot; the private key never leaves the host, the public one comes back
-# through the engine, so that no first contact has to be trusted.
+# Waits for the end of the boot. The host's private key never leaves it. The public key comes back
+# through the engine, so nobody has to trust a key at the first connection.
 _READY = """\
 until [ -S /run/systemd/private ]; do sleep 0.2; done
 systemctl is-system-running --wait >/dev/null 2>&1
@@ -21,7 +21,7 @@ cat /etc/ssh/ssh_host_ed25519_key.pub
 
 
 def container_name(lab: str, host: str) -> str:
-    """What the engine calls a host."""
+    """Return the name of a host's container."""
     return f"patchctl-{lab}-{host}"
 
 
@@ -33,7 +33,9 @@ def start(
     workspace: str,
     further: Sequence[str] = (),
 ) -> str:
-    """Start a host that does not exist yet, wait for it; its public key as `TYPE KEY`."""
+    """Start a new host and wait for it. Returns its public key as `TYPE KEY`. `further` are more
+    options of the engine.
+    """
     labels = {
         LABEL: lab,
         f"{LABEL}.host": slot.name,
@@ -51,7 +53,7 @@ def start(
         f"--network={network_name(lab)}",
         f"--publish={slot.address}:{PORT}:22",
         f"--volume={volume_name(lab)}:/srv/patchlab:ro",
-        # podman's own restart is what brings a host back after `systemctl reboot` inside it.
+        # podman restarts the container after `systemctl reboot` inside it.
         "--restart=always",
         *engine.host_options(),
         *[f"--label={name}={value}" for name, value in labels.items()],
@@ -65,7 +67,7 @@ def start(
 
 
 def wait_ready(engine: Engine, container: str) -> str:
-    """Wait for the end of the boot; the host's public key as `TYPE KEY`."""
+    """Wait for the end of the boot. Returns the host's public key as `TYPE KEY`."""
     deadline = time.monotonic() + _BOOT_S
     answer = ""
     while time.monotonic() < deadline:
@@ -82,17 +84,17 @@ def wait_ready(engine: Engine, container: str) -> str:
 
 
 def network_name(lab: str) -> str:
-    """The engine's name of a lab's network."""
+    """Return the name of a lab's network."""
     return f"patchctl-{lab}"
 
 
 def volume_name(lab: str) -> str:
-    """The engine's name of the volume that holds a lab's repository."""
+    """Return the name of the volume that holds a lab's repository."""
     return f"patchctl-{lab}-repository"
 
 
 def listed(engine: Engine, lab: str = "") -> tuple[LabHost, ...]:
-    """Hosts of a lab, or of all, in the order of their addresses."""
+    """Return the hosts of a lab, or of all labs, in the order of their addresses."""
     label = f"{LABEL}={lab}" if lab else LABEL
     ids = engine.listed("container", label)
     lab_hosts = [_host(item) for item in engine.inspect("container", ids)]

@@ -1,4 +1,6 @@
-"""The lab's images: base, tools (archive, signing key), hosts. Cached by their recipe's digest."""
+"""Make the lab's images: base, tools (archive, signing key) and hosts. A tag has the digest of its
+recipe, so an image is made anew only when the recipe changes.
+"""
 
 import time
 
@@ -16,8 +18,9 @@ _RPM_SCRIPTS = ("rpm-tools-image.sh", "host-rpm.sh")
 
 
 class Images(Model):
-    """Tags of what a lab starts from: `rpm_tools` is `tools` with the rpm repository beside,
-    `rpm_base` the release of Debian that rpm hosts are made of."""
+    """Tags of the images of a lab. `rpm_tools` is `tools` and the rpm repository; `rpm_base` is the
+    release of Debian that rpm hosts are made of.
+    """
 
     base: str
     tools: str
@@ -27,19 +30,20 @@ class Images(Model):
     rpm: str
 
     def of(self, image: str) -> str:
-        """The tag of what `LabHost.image` names."""
+        """Return the tag of a host's image. `image` is as in `LabHost.image`."""
         return {"debian": self.debian, "rpm": self.rpm}[image]
 
     def tools_for(self, image: str) -> str:
-        """The tools of a lab whose hosts are debian, rpm or mixed."""
+        """Return the tag of the tools image for a lab whose hosts are debian, rpm or mixed."""
         return self.tools if image == "debian" else self.rpm_tools
 
 
 def ensure(engine: Engine, image: str, release: str, say: Say) -> tuple[Engine, Images]:
-    """The images, made where they are missing, and the engine with a runtime that starts them.
+    """Make the images that are missing. Returns the engine, with a runtime that can start them, and
+    the tags.
 
-    `image` is debian, rpm or mixed: the rpm side is made only where it is wanted, its hosts of a
-    `release` of Debian.
+    `image` is debian, rpm or mixed. The rpm images are made only for the last two; their hosts are
+    made of `release` of Debian.
     """
     images = tags(release)
     wanted = [images.tools, images.debian]
@@ -50,7 +54,7 @@ def ensure(engine: Engine, image: str, release: str, say: Say) -> tuple[Engine, 
     _sweep(engine)
     _have_base(engine, RELEASES[0], images.base, say)
     engine = with_working_runtime(engine, images.base)
-    # Hosts trust the key that is made with the tools: a new one needs new host images.
+    # The tools image has the signing key that hosts trust: a new key needs new host images.
     made = not (engine.has_image(images.tools) and engine.has_image(images.debian))
     if made:
         _make_debian(engine, images, say)
@@ -66,7 +70,9 @@ def _have_base(engine: Engine, release: str, tag: str, say: Say) -> None:
 
 
 def _ensure_rpm(engine: Engine, release: str, *, anew: bool, say: Say) -> None:
-    """The rpm side with hosts of a release; all that there is of it where it is to be `anew`."""
+    """Make the rpm images for hosts of a release. `anew`: also replace those of every release that
+    exist.
+    """
     images = tags(release)
     anew = anew or not engine.has_image(images.rpm_tools)
     if anew:
@@ -80,7 +86,7 @@ def _ensure_rpm(engine: Engine, release: str, *, anew: bool, say: Say) -> None:
 
 
 def tags(release: str) -> Images:
-    """Tags of the images that this version's recipes make, rpm hosts of a release of Debian."""
+    """Return the tags that this version's recipes give. `release` is the Debian of rpm hosts."""
     base = bases.recipe(RELEASES[0])
     rpm_base = bases.recipe(release)
     debian = b"\0".join([base, inputs.debian(), *[script(name) for name in _SCRIPTS]])
@@ -96,19 +102,20 @@ def tags(release: str) -> Images:
 
 
 def forget(engine: Engine, *, keep: bool = False) -> int:
-    """Remove the lab's images but those that a lab needs, and those of this version where they are
-    to `keep`; how many went."""
+    """Remove the lab's images and return how many. Images that a lab uses stay; `keep`: those of
+    this version stay too.
+    """
     volumes = engine.inspect("volume", engine.listed("volume", LABEL))
-    kept = {(volume.get("Labels") or {}).get(f"{LABEL}.tools") for volume in volumes}
+    needed = {(volume.get("Labels") or {}).get(f"{LABEL}.tools") for volume in volumes}
     if keep:
-        kept |= {tag for release in RELEASES for tag in to_builtins(tags(release)).values()}
+        needed |= {tag for release in RELEASES for tag in to_builtins(tags(release)).values()}
     gone = 0
-    # Without force the engine refuses where a container or another image needs one; an image that
-    # others were made from goes in the next round.
+    # Without force the engine refuses to remove an image that a container or another image uses.
+    # The next round removes an image after those that were made from it.
     while True:
         before = gone
         for image in engine.inspect("image", engine.listed("image", CACHE)):
-            if not set(image.get("RepoTags") or []) & kept:
+            if not set(image.get("RepoTags") or []) & needed:
                 gone += engine.run("image", "rm", str(image["Id"]), check=False).rc == 0
         if gone == before:
             return gone
@@ -125,8 +132,8 @@ def fill_volume(
 ) -> str:
     """Put the first state of a lab's repository into an empty volume.
 
-    `key` is the operator's public key; `further` is sh that runs in the volume, whose output comes
-    back.
+    `key` is the operator's public key. `further` is a shell script that runs in the volume; its
+    stdout is returned.
     """
     command = f"cp -a /srv/lab/. /mnt/ && cat >/mnt/keys/ops.pub && cd /mnt && {further}"
     label = f"{HELPER}={lab}" if lab else BUILD
@@ -135,7 +142,7 @@ def fill_volume(
 
 
 def _sweep(engine: Engine) -> None:
-    """Remove what a build that was killed left; the caller holds the lock of all builds."""
+    """Remove what is left of a killed build. The caller holds the lock of all builds."""
     for kind, force in (("container", engine.at_once()), ("volume", [])):
         names = engine.listed(kind, BUILD)
         if names:

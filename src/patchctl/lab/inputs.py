@@ -1,4 +1,4 @@
-"""Build the tar of descriptions and lists from which the tools images are made. Pure."""
+"""Build the tar archive that tools images are made from: package descriptions and lists. Pure."""
 
 import io
 import tarfile
@@ -14,10 +14,10 @@ _FIRST = "1.0-1"
 
 
 def debian() -> bytes:
-    """Trees, `repository.sh`, and lists with one item a line.
+    """Return a tar of package trees, `repository.sh`, and lists with one item on a line.
 
-    `channels` is `CHANNEL CODENAME FILE`, `base` (what hosts start with) and `kept` (what of it
-    stays in the repository) are `FILE`, `initial` is `CHANNEL`.
+    `channels` has `CHANNEL CODENAME FILE`; `base` (packages that hosts start with) and `kept`
+    (those of them that the repository also has) have `FILE`; `initial` has `CHANNEL`.
     """
     architecture = bases.architecture()
 
@@ -33,7 +33,7 @@ def debian() -> bytes:
         "base": [file(package, package.version(_FIRST)) for package in _installed("debian")],
         "kept": [
             file(package, package.version(_FIRST))
-            for package in _kept("debian", OldVersion.REPOSITORY)
+            for package in _with_old("debian", OldVersion.REPOSITORY)
         ],
         "initial": _initial("debian"),
     }
@@ -41,8 +41,10 @@ def debian() -> bytes:
 
 
 def rpm() -> bytes:
-    """Trees, `specs/`, `advisories/`, `modules/`, `repository-rpm.sh`, and the same lists without
-    codenames; `unsigned`, `unknown` and `changed` list the files whose signature is to be so."""
+    """Return a tar of package trees, `specs/`, `advisories/`, `modules/`, `repository-rpm.sh`, and
+    the same lists without codenames. `unsigned`, `unknown` and `changed` list the files that must
+    get such a signature.
+    """
     architecture = bases.architecture()
     return _archive("rpm", _rpm_lists(architecture), _rpm_files(architecture))
 
@@ -51,9 +53,9 @@ def _rpm_lists(architecture: str) -> dict[str, list[str]]:
     def file(package: Package, version: Version) -> str:
         return specs.file_name(package, version, architecture)
 
-    # An undo takes old rpms as they are, and rebuilds none: nearly all stay where hosts find them,
-    # as the repositories of enterprise systems have it.
-    kept = [package for package in _installed("rpm") if package.name != NO_WAY_BACK]
+    # An undo on these hosts cannot rebuild an old rpm, it has to download it. So the repository has
+    # nearly all old versions, like those of enterprise systems.
+    downloadable = [package for package in _installed("rpm") if package.name != NO_WAY_BACK]
     lists = {
         "channels": [
             f"{channel.name} {file(package, version)}"
@@ -61,7 +63,7 @@ def _rpm_lists(architecture: str) -> dict[str, list[str]]:
             for package, version in _contents(channel.contents)
         ],
         "base": [file(package, package.version(_FIRST)) for package in _installed("rpm")],
-        "kept": [file(package, package.version(_FIRST)) for package in kept],
+        "kept": [file(package, package.version(_FIRST)) for package in downloadable],
         "initial": _initial("rpm"),
     }
     for wrong in (Signature.NONE, Signature.UNKNOWN, Signature.CHANGED):
@@ -94,7 +96,7 @@ def _rpm_files(architecture: str) -> dict[str, bytes]:
 def _modules(
     where: str, contents: Iterable[tuple[Package, Version]], architecture: str
 ) -> dict[str, bytes]:
-    """What tells dnf which of these versions belong to a module stream."""
+    """Return path -> modulemd document for those versions that belong to a module stream."""
     return {
         f"modules/{where}/{package.name}.yaml": specs.module(
             package, version, architecture
@@ -124,7 +126,7 @@ def _installed(image: str) -> list[Package]:
     return [package for package in of(image) if package.installed]
 
 
-def _kept(image: str, *where: OldVersion) -> list[Package]:
+def _with_old(image: str, *where: OldVersion) -> list[Package]:
     return [package for package in _installed(image) if package.old in where]
 
 

@@ -9,20 +9,22 @@ from ..models.lab import LabHost
 
 DEFAULT_NAME = "lab"
 PORT = 2222
-"""Not 22: an sshd of this machine that listens on 0.0.0.0:22 takes every 127.x.x.x:22 too."""
+"""Not 22: an sshd of this machine that listens on 0.0.0.0:22 gets connections to 127.x.x.x:22."""
 
 RELEASES = ("bookworm", "trixie")
-"""Debian's releases that rpm hosts are made of, with dnf 4.14 and 4.23; the first for all else."""
+"""Debian releases for rpm hosts, with dnf 4.14 and 4.23. All else is made of the first."""
 
 RINGS = ("staging", "canary", "production")
 _PER_NET = 250
 
 MIXED_HOSTS = 7
-"""So many hosts at least has a mixed lab: each kind in staging, and twice in production."""
+"""The fewest hosts of a mixed lab: one of each kind in staging and two in production."""
 
 
 class HostSlot(Model):
-    """Where a host of a lab to be made belongs. `changed`: its conffile was edited by hand."""
+    """A host that is to be made: its name, ring and address. `changed`: its conffile is edited as
+    if by hand.
+    """
 
     name: str
     ring: str
@@ -33,16 +35,16 @@ class HostSlot(Model):
 
 
 def nets(count: int) -> int:
-    """How many 127.0.X nets so many hosts need."""
+    """Return how many 127.0.X nets this many hosts need."""
     return -(-count // _PER_NET)
 
 
 def host_slots(count: int, images: str, first_net: int) -> tuple[HostSlot, ...]:
-    """`count` hosts over the rings, about a quarter in staging and a tenth in canary.
+    """Spread `count` hosts over the rings: about a quarter in staging and a tenth in canary.
 
-    `images` is debian, rpm or mixed; mixed alternates inside each ring and from ring to ring. One
-    host alone is in staging; from three on no ring is empty. Of the last host of each image the
-    conffile is changed.
+    `images` is debian, rpm or mixed; mixed alternates inside each ring and from ring to ring. A
+    single host is in staging; with three or more no ring is empty. The last host of each image gets
+    a changed conffile.
     """
     staging = max(1, round(count / 4))
     canary = max(1, count // 10) if count > 2 else 0
@@ -72,5 +74,5 @@ def _image(images: str, turn: int) -> str:
 
 
 def known_hosts(keys: Sequence[tuple[LabHost, str]]) -> str:
-    """known_hosts(5) lines: `[address]:port TYPE KEY`."""
+    """Return lines for known_hosts (see sshd(8)): `[address]:port TYPE KEY`."""
     return "".join(f"[{host.address}]:{host.port} {key}\n" for host, key in keys)

@@ -1,8 +1,9 @@
-"""The lab's own packages, as descriptions; `trees` turns them into what dpkg-deb and rpmbuild take.
+"""Describe the lab's own packages. `trees` and `specs` turn the descriptions into what dpkg-deb and
+rpmbuild take.
 
-Every package is installed on the hosts in version 1.0-1. Later versions lie in channels; a channel
-is published into the lab's repository at once. The CVE numbers are of the year 2099, so that none
-can be taken for a real one.
+Every package is installed on the hosts in version 1.0-1. Later versions are in channels; a channel
+is published into the lab's repository as a whole. CVE numbers are of the year 2099, so that nobody
+takes one for real.
 """
 
 from . import rpm_packages, services
@@ -38,9 +39,9 @@ def _with(version: Version, **changes: object) -> Version:
 
 
 _LIBRARY = "/usr/lib/patchlab/libpatchlab.so.1"
-# A real shared object of the base under another name: no toolchain is needed, and what a process
-# maps is a library like any other. The trailing bytes make each version a different file; the
-# loader does not look behind the sections.
+# Copies a real shared object of the base under another name: this needs no compiler, and a process
+# maps it like any other library. The bytes at the end make each version a different file; the
+# loader does not read them.
 _COPY_LIBRARY = (
     'mkdir -p usr/lib/patchlab && cp -L "$(ls -d /lib/*/libz.so.1 | head -n 1)" .{path} && '
     "printf 'patchlab-lib {version}' >>.{path} && chmod 0644 .{path}"
@@ -117,7 +118,7 @@ PACKAGES: tuple[Package, ...] = (
             _with(
                 plain("patchlab-boot", "1.0-2", "Close a hole.", ("CVE-2099-10004",)),
                 scripts={"postinst": services.REBOOT_POSTINST},
-                # dnf's needs-restarting knows its name; nothing writes that file there.
+                # `dnf needs-restarting` knows the package's name; no script writes a file there.
                 rpm=Rpm(postinst=False),
             ),
         ),
@@ -198,7 +199,8 @@ PACKAGES: tuple[Package, ...] = (
     Package(
         name="patchlab-lib",
         summary="shared library that patchlab-daemon maps",
-        # Not the daemon's source: all binaries of one are updated together, and the daemon is not.
+        # A source of its own: all packages of one source are updated together, and the daemon
+        # must not be updated with this one.
         source="patchlab-libs",
         old=OldVersion.REPOSITORY,
         versions=(
@@ -281,7 +283,7 @@ CHANNELS: tuple[Channel, ...] = (
 
 
 def package_named(name: str) -> Package:
-    """The package of that name. KeyError where there is none."""
+    """Return the package of that name. Raises KeyError where there is none."""
     for known in PACKAGES:
         if known.name == name:
             return known
@@ -289,10 +291,10 @@ def package_named(name: str) -> Package:
 
 
 def of(image: str) -> tuple[Package, ...]:
-    """The packages that hosts of an image (debian or rpm) can have."""
+    """Return the packages that hosts of an image (debian or rpm) can have."""
     return tuple(package for package in PACKAGES if package.image in {"", image})
 
 
 def channels_of(image: str) -> tuple[Channel, ...]:
-    """The updates that hosts of an image (debian or rpm) can have."""
+    """Return the updates that hosts of an image (debian or rpm) can have."""
     return tuple(channel for channel in CHANNELS if channel.image in {"", image})

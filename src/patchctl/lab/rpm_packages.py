@@ -1,4 +1,4 @@
-"""Packages of the lab for hosts with dnf only: they try what apt does not have."""
+"""Describe packages for lab hosts with dnf only, for cases that apt does not have."""
 
 from . import services
 from .descriptions import (
@@ -18,7 +18,7 @@ STREAM = "patchlab:1"
 
 
 NO_WAY_BACK = "patchlab-once"
-"""The one package whose first version no repository has any more."""
+"""The only package whose first version is in no repository any more."""
 
 
 def _lines(version: Version, *lines: str) -> Version:
@@ -33,7 +33,9 @@ def _as(version: Version, rpm: Rpm) -> Version:
 def _kernel(
     version: str, change: str, cves: tuple[str, ...] = (), *, whole: bool = True
 ) -> Version:
-    """What lies beside its other versions, with an entry for the boot loader as real ones have."""
+    """Return a version that is installed beside other versions, with a boot loader entry like a
+    real kernel.
+    """
     paths = services.kernel_files(version, whole=whole)
     return Version(
         version=version,
@@ -122,8 +124,8 @@ PACKAGES: tuple[Package, ...] = (
         "package that an update of patchlab-strict wants away",
         plain("patchlab-loose", "1.0-1", "First release."),
     ),
-    # The update of the player brings a new codec in place of the old one. Its undo takes the new
-    # one away, and the viewer, which is older than both and never changed, needs one of them.
+    # The update of the player replaces the old codec by a new one. Its undo removes the new codec,
+    # but the viewer, which was installed before both and never changed, needs one of them.
     _package(
         _PLAYER,
         "package whose update brings another codec",

@@ -1,4 +1,4 @@
-"""What the lab's packages put on a host: units, maintainer scripts, the web service itself."""
+"""What the lab's packages install on a host: units, maintainer scripts, the web service."""
 
 CONFFILE = "/etc/patchlab/patchlab.conf"
 
@@ -16,7 +16,8 @@ echo "patchlab-check: this system is not ready" >&2
 exit 1
 """
 
-# What Debian's own packages write when they want a reboot (update-notifier-common, kernels).
+# Writes the files that Debian's own packages write when they need a reboot
+# (update-notifier-common, kernels).
 REBOOT_POSTINST = """\
 #!/bin/sh
 set -e
@@ -27,7 +28,7 @@ if [ "$1" = configure ]; then
 fi
 """
 
-# The file lets a test choose how long "the middle of the transaction" is.
+# A test writes the file to choose how long the middle of the transaction lasts.
 SLOW_POSTINST = """\
 #!/bin/sh
 set -e
@@ -50,7 +51,7 @@ Accept=yes
 WantedBy=sockets.target
 """
 
-# A failed instance would stay listed for ever, one for each probe.
+# systemd lists a failed instance for ever, and each probe would add one.
 _WEB_SERVICE = """\
 [Unit]
 Description=Web service of the lab (one connection)
@@ -98,7 +99,7 @@ initrd /initramfs-{name}.img
 options root=/dev/null ro
 """
 
-# The image is made where no systemd runs; `enable` works there, `start` does not.
+# No systemd runs while the image is made: `enable` works there, `start` does not.
 _POSTINST = """\
 #!/bin/sh
 set -e
@@ -121,7 +122,9 @@ fi
 
 
 def web_files(version: str, *, bad: bool) -> list[tuple[str, str, int]]:
-    """Path, content and mode of the web service's files. `bad`: it closes without an answer."""
+    """Return path, content and mode of the web service's files. `bad`: it closes connections
+    without an answer.
+    """
     fault = "exit 1\n" if bad else ""
     return [
         ("/usr/lib/systemd/system/patchlab-web.socket", _WEB_SOCKET, 0o644),
@@ -131,17 +134,17 @@ def web_files(version: str, *, bad: bool) -> list[tuple[str, str, int]]:
 
 
 def simple_unit(name: str, command: str) -> str:
-    """A unit for a long-running command."""
+    """Return a unit for a command that keeps running."""
     return _UNIT.format(name=name, command=command)
 
 
 def unit_scripts(unit: str) -> dict[str, str]:
-    """Maintainer scripts that enable the unit and restart it at every update."""
+    """Return maintainer scripts that enable the unit and restart it at every update."""
     return {"postinst": _POSTINST.format(unit=unit), "prerm": _PRERM.format(unit=unit)}
 
 
 def kernel_files(version: str, *, whole: bool) -> list[tuple[str, str]]:
-    """Path and content of what a kernel puts on a host; not `whole`: its initramfs is missing."""
+    """Return path and content of the files of a kernel. `whole` False: its initramfs is missing."""
     name = f"{version}.patchlab"
     entry = _ENTRY.format(name=name)
     files = [

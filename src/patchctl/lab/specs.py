@@ -1,7 +1,6 @@
-"""Write package descriptions as spec files and advisories for rpmbuild and modifyrepo_c.
+"""Return the modulemd document of a version that belongs to a module stream.
 
-Pure, like `trees`. Maintainer scripts keep their dpkg form; a spec calls them with the first
-argument that dpkg would give.
+https://github.com/fedora-modularity/libmodulemd, version 2 of the format.
 """
 
 import re
@@ -20,11 +19,11 @@ _RELATION = re.compile(r"(\S+)(?: \(([<>=]+) ([^)]+)\))?\Z")
 
 
 def spec(package: Package, version: Version) -> str:
-    """A spec file; macro `tree` is the folder that `trees.archive` describes."""
+    """Return a spec file. Its macro `tree` is a folder that `trees.archive` describes."""
     upstream, _, release = version.version.rpartition("-")
     head = [
         "%global debug_package %{nil}",
-        # Nothing is stripped or compressed: the files are what was described.
+        # rpmbuild must not strip or compress: the files stay as described.
         "%global __os_install_post %{nil}",
         f"Name: {package.name}",
         f"Version: {upstream}",
@@ -38,7 +37,7 @@ def spec(package: Package, version: Version) -> str:
     if version.rpm.module:
         head.append(f"ModularityLabel: {version.rpm.module}")
     head += [*_relations(version), *version.rpm.lines]
-    # Another version's changelog may lie beside it.
+    # The changelog of another version may be installed beside this one.
     further = " usr/share/doc" if version.rpm.beside else ""
     body = [
         f"%description\n{package.summary}.",
@@ -54,7 +53,7 @@ def spec(package: Package, version: Version) -> str:
 
 
 def advisory(channel: Channel, architecture: str) -> str:
-    """updateinfo.xml of a channel: a security advisory where it names CVEs, else a bug fix."""
+    """Return updateinfo.xml of a channel: a security advisory if it names CVEs, else a bug fix."""
     members = [
         (package_named(name), package_named(name).version(version))
         for name, version in channel.contents
@@ -103,12 +102,12 @@ def module(package: Package, version: Version, architecture: str) -> str:
 
 
 def file_name(package: Package, version: Version, architecture: str) -> str:
-    """`NAME-VERSION-RELEASE.ARCH.rpm`."""
+    """Return the rpm's file name, `NAME-VERSION-RELEASE.ARCH.rpm`."""
     return f"{package.name}-{version.version}.{_arch(version, architecture)}.rpm"
 
 
 def architecture_name(architecture: str) -> str:
-    """rpm's word for Debian's."""
+    """Return rpm's name of an architecture; `architecture` is Debian's name."""
     return {"amd64": "x86_64", "arm64": "aarch64"}[architecture]
 
 
@@ -127,7 +126,7 @@ def _listed(package: Package, version: Version, architecture: str) -> str:
 
 
 def _module(members: Sequence[tuple[Package, Version]]) -> str:
-    """For which module stream an advisory speaks: that of its first package."""
+    """Return the advisory's element for the module stream of its first package."""
     if not members[0][1].rpm.module:
         return ""
     name, stream, number, context = members[0][1].rpm.module.split(":")
@@ -151,7 +150,7 @@ def _relations(version: Version) -> list[str]:
 
 def _mark(version: Version) -> str:
     marks = "; ".join(f"s,^{path}$,%config(noreplace) {path}," for path in version.conffiles)
-    # In a spec % starts a macro; doubled it is itself.
+    # In a spec % starts a macro; %% is a plain %.
     return f"sed '{marks.replace('%', '%%')}'" if marks else "cat"
 
 
@@ -204,4 +203,4 @@ Scripts of packages need an interpreter that a package provides.
 
 %files
 """
-"""No other package of the system is an rpm."""
+"""The rpm that provides what the base system has: none of its own packages is an rpm."""

@@ -1,6 +1,6 @@
 """Write package descriptions as the trees that dpkg-deb packs, in one tar archive.
 
-Pure: the same descriptions give the same bytes, so that their digest names a cached image.
+Pure: the same descriptions give the same bytes, so their digest can name a cached image.
 """
 
 import gzip
@@ -17,7 +17,9 @@ MAINTAINER = "patchctl lab <lab@patchctl.invalid>"
 
 
 def archive(packages: Iterable[Package], architecture: str) -> bytes:
-    """A tar of `NAME_VERSION_ARCH/` trees, each with DEBIAN/ and, where needed, a BUILD script."""
+    """Return a tar of `NAME_VERSION_ARCH/` trees, each with DEBIAN/ and, where needed, a BUILD
+    script.
+    """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.GNU_FORMAT) as tar:
         for package in packages:
@@ -29,12 +31,12 @@ def archive(packages: Iterable[Package], architecture: str) -> bytes:
 
 
 def tree_name(package: Package, version: Version, architecture: str) -> str:
-    """`NAME_VERSION_ARCH`, also the .deb's name without its ending."""
+    """Return `NAME_VERSION_ARCH`, which is also the .deb's name without its ending."""
     return f"{package.name}_{version.version}_{_arch(version, architecture)}"
 
 
 def control(package: Package, version: Version, architecture: str) -> str:
-    """DEBIAN/control."""
+    """Return the text of DEBIAN/control."""
     fields: dict[str, str] = {"Package": package.name}
     if package.source:
         fields["Source"] = package.source
@@ -51,7 +53,7 @@ def control(package: Package, version: Version, architecture: str) -> str:
 
 
 def changelog(package: Package, version: Version) -> str:
-    """changelog.Debian with an entry for this version and every one before it, newest first."""
+    """Return changelog.Debian with an entry for this version and each earlier one, newest first."""
     source = package.source or package.name
     until = package.versions.index(version) + 1
     entries = []
@@ -84,7 +86,7 @@ def _entries(
 
 
 def add(tar: tarfile.TarFile, name: str, content: bytes, mode: int = 0o644) -> None:
-    """Append a file with a fixed time and owner."""
+    """Append a file to the archive, with a fixed time and owner."""
     info = tarfile.TarInfo(name)
     info.size = len(content)
     info.mode = mode

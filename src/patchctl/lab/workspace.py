@@ -1,6 +1,6 @@
-"""The operator's side of a lab: a workspace whose inventory reaches its hosts.
+"""Write the workspace of a lab, whose inventory reaches the lab's hosts.
 
-Paths in it are relative to the inventory, so the folder may be moved and reads like any other.
+Paths in it are relative to the inventory, so the folder can be moved.
 """
 
 import base64
@@ -31,7 +31,7 @@ FEED = "lab/feed"
 """Changelogs of the packages in the lab's repository, for `patchctl feeds import`."""
 _FEED_FILE = re.compile(r"(?:\./)?([a-z0-9][a-z0-9+.-]*\.changelog\.gz)")
 _SSH_OPTIONS = "-o GlobalKnownHostsFile=/dev/null -o IdentitiesOnly=yes"
-# What a workspace holds that is not the lab's: it may stay where a new lab moves in.
+# A new lab may use a folder that has these: they are the operator's, or those of an earlier lab.
 _OPERATORS = frozenset({".patchctl", "plans", "lab", ".git"})
 
 _SETTINGS = """\
@@ -65,14 +65,16 @@ lab/
 
 
 class Marker(Model):
-    """`lab/lab.json`: whose workspace it is, and what the lab wrote into it (SHA-256 by path)."""
+    """`lab/lab.json`: the lab that the workspace belongs to, and the files that it wrote (path ->
+    SHA-256).
+    """
 
     name: str
     files: dict[str, str] = {}
 
 
 def check(root: Path, name: str) -> None:
-    """May lab `name` write its workspace here? Raises InvalidInputError where it may not."""
+    """Raise InvalidInputError where lab `name` may not write its workspace into `root`."""
     if not root.exists():
         return
     if not root.is_dir():
@@ -93,9 +95,9 @@ def check(root: Path, name: str) -> None:
 
 
 def make_key(root: Path, name: str) -> str:
-    """A new key pair for the lab's hosts; returns the public key's line.
+    """Make a new key pair for the lab's hosts. Returns the line of the public key.
 
-    From here on the folder is marked as the lab's.
+    Also marks the folder as the lab's.
     """
     private_folder(root / "lab")
     key = root / _KEY
@@ -120,7 +122,9 @@ def make_key(root: Path, name: str) -> str:
 
 
 def write(root: Path, name: str, host_slots: Sequence[HostSlot], keys: str) -> list[str]:
-    """Write settings, inventory and known_hosts; names of edited files that were set aside."""
+    """Write settings, inventory and known_hosts. Returns the names of edited files that were
+    renamed to NAME.bak.
+    """
     before = _marker(root) or Marker(name=name)
     files = {
         "patchctl.yml": _SETTINGS,
@@ -146,16 +150,18 @@ def write_known_hosts(root: Path, text: str) -> None:
 
 
 def replace_known_hosts(root: Path, replaced: Mapping[str, tuple[LabHost, str]]) -> None:
-    """Forget the keys of these addresses and write their new ones."""
+    """Replace the keys of these addresses."""
     path = root / _KNOWN_HOSTS
     before = path.read_text() if path.exists() else ""
-    kept = [line for line in before.splitlines() if line[1:].partition("]")[0] not in replaced]
-    write_known_hosts(root, "".join(f"{li}\n" for li in kept) + known_hosts([*replaced.values()]))
+    others = [line for line in before.splitlines() if line[1:].partition("]")[0] not in replaced]
+    write_known_hosts(root, "".join(f"{li}\n" for li in others) + known_hosts([*replaced.values()]))
 
 
 def write_feed(root: Path, name: str, packed: str) -> Path | None:
-    """Replace the feed by what the repository told: base64 of a tar. None where the workspace is
-    not the lab's any more (it was moved or removed)."""
+    """Replace the feed by the repository's changelogs: `packed` is base64 of a tar. Returns its
+    folder, or None where the workspace is not the lab's any more (it was moved or removed). Raises
+    AdapterError where `packed` cannot be read.
+    """
     marker = _marker(root)
     if marker is None or marker.name != name:
         return None
@@ -179,23 +185,23 @@ def write_feed(root: Path, name: str, packed: str) -> Path | None:
 
 
 def remove(root: Path, name: str) -> bool:
-    """Take away what the lab wrote there, but edited files; True where nothing is left.
+    """Remove the files that the lab wrote, except edited ones. Returns True where nothing is left.
 
-    Plans and the state folder are the operator's and stay. With an edited file the marker stays,
-    so that the next lab may move in again.
+    Plans and the state folder belong to the operator and stay. If an edited file stays, the marker
+    stays too, so that the next lab may use the folder.
     """
     marker = _marker(root)
     if marker is None or marker.name != name:
         return not root.exists()
-    kept = [path for path in marker.files if _edited(root, path, marker)]
+    edited = [path for path in marker.files if _edited(root, path, marker)]
     for path in marker.files:
-        if path not in kept:
+        if path not in edited:
             (root / path).unlink(missing_ok=True)
     (root / _KNOWN_HOSTS).unlink(missing_ok=True)
     for key in (root / _KEY, (root / _KEY).with_suffix(".pub")):
         key.unlink(missing_ok=True)
     shutil.rmtree(root / FEED, ignore_errors=True)
-    if not kept:
+    if not edited:
         shutil.rmtree(root / "lab", ignore_errors=True)
     for folder in (root / "inventory", root):
         with contextlib.suppress(OSError):
@@ -204,7 +210,7 @@ def remove(root: Path, name: str) -> bool:
 
 
 def inventory(host_slots: Sequence[HostSlot]) -> str:
-    """inventory/hosts.yml."""
+    """Return the text of inventory/hosts.yml."""
     groups: dict[str, dict[str, Any]] = {}
     for ring in RINGS:
         hosts = {slot.name: _host(slot) for slot in host_slots if slot.ring == ring}
@@ -219,7 +225,7 @@ def inventory(host_slots: Sequence[HostSlot]) -> str:
 
 
 def _variables() -> Mapping[str, Any]:
-    # ssh takes a path with spaces only in quotes of its own, inside those of the argument list.
+    # For a path with spaces ssh needs quotes of its own inside the quotes of the argument list.
     known = "-o 'UserKnownHostsFile=\"{{ inventory_dir }}/../known_hosts\"'"
     return {
         "ansible_user": "ops",

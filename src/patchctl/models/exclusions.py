@@ -25,7 +25,7 @@ class Exclusion(Record):
     hosts: tuple[str, ...] = ()
 
     @property
-    def said(self) -> str:
+    def text(self) -> str:
         """The rule in words: `policy.exclude[0] of dba until 2026-12-31: certified only to 15`."""
         owner = f" of {self.owner}" if self.owner else ""
         until = f" until {self.until}" if self.until else ""

@@ -89,9 +89,9 @@ DISRUPTIVE = frozenset(
 # The run takes the host: it claims it, and may stop updaters there.
 TAKING = frozenset({Stage.PREFLIGHT, Stage.UNDO})
 # Their good answers say whether the run holds the host.
-CLAIM_TOLD = frozenset({Stage.PREFLIGHT, Stage.VERIFY, Stage.VERIFY_UNDO})
+REPORTS_CLAIM = frozenset({Stage.PREFLIGHT, Stage.VERIFY, Stage.VERIFY_UNDO})
 # All their answers, good or bad, say whether the run holds the host.
-HOLDS_TOLD = CLAIM_TOLD | {Stage.RELEASE}
+ALWAYS_REPORTS_CLAIM = REPORTS_CLAIM | {Stage.RELEASE}
 # Their good answers must say that the run holds the host.
 MUST_HOLD = frozenset({Stage.PREFLIGHT, Stage.PREPARE})
 # They run as a job on the host that continues without a connection and records its result there.
@@ -99,7 +99,7 @@ JOBS = frozenset({Stage.APPLY, Stage.UNDO})
 # Their call begins a job on the host or attaches to it, and ends when the job ends.
 ATTACHING = JOBS | {Stage.RESTART}
 # Their answers name the boot in which they ran; the latest stage comes first.
-BOOT_TOLD = (Stage.APPLY, Stage.PREFLIGHT)
+REPORTS_BOOT = (Stage.APPLY, Stage.PREFLIGHT)
 # From the decision to begin one of these on, the host counts as touched.
 TOUCHING = frozenset({Stage.DRAIN, Stage.APPLY})
 # They may find the package manager in use, and wait for that.

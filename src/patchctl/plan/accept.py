@@ -101,7 +101,7 @@ def _excluded(resolution: Resolution, rules: Sequence[Exclusion]) -> LeftOut | N
             return LeftOut(
                 host=resolution.host,
                 reason=LeftOutReason.EXCLUDED,
-                detail=f"would change {transition.package}, excluded by {rule.said}",
+                detail=f"would change {transition.package}, excluded by {rule.text}",
                 rule=rule.rule,
                 needs=(transition.package,),
             )

@@ -241,7 +241,7 @@ def _updates(
         else:
             reason, detail = _refusal(facts, update, package, selection, specs)
         if reason not in _NOT_ASKED_FOR and (rule := excluding(rules, _both(update, package))):
-            reason, detail = LeftOutReason.EXCLUDED, rule.said
+            reason, detail = LeftOutReason.EXCLUDED, rule.text
         if reason is None:
             wanted.append(
                 PackageRequest(package=update.name, arch=update.arch, version=update.candidate)
@@ -292,7 +292,7 @@ def _hidden(
             reason=LeftOutReason.EXCLUDED if rule else LeftOutReason.PINNED,
             package=update.name,
             version=update.version,
-            detail=rule.said if rule else pinned,
+            detail=rule.text if rule else pinned,
             rule=rule.rule if rule else "",
         )
 
@@ -309,7 +309,7 @@ def _ruled(line: LeftOut, facts: HostFacts, rules: Sequence[Exclusion]) -> LeftO
     ]
     if not matching or (rule := matching[0]) is None or None in matching:
         return line
-    return structs.replace(line, reason=LeftOutReason.EXCLUDED, detail=rule.said, rule=rule.rule)
+    return structs.replace(line, reason=LeftOutReason.EXCLUDED, detail=rule.text, rule=rule.rule)
 
 
 def _both(update: PendingUpdate, package: Package | None) -> tuple[str, ...]:

@@ -1,1 +1,1 @@
-"""What is said to a host and back. Pure: no file, no network, no clock."""
+"""Requests to hosts and their answers, as text. Pure: no file, no network, no clock."""

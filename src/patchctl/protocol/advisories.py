@@ -1,12 +1,12 @@
 """Read the advisories of a host's repositories from the answer of patch_fetch's advisories.sh.
 
     advisories 1
-    repository NAME REVISION BASE64   updateinfo as the repository has it
-    without NAME                      it publishes none
-    failed NAME REASON                it could not be read; `-` is the host itself
+    repository NAME REVISION BASE64   the repository's updateinfo, unchanged
+    without NAME                      the repository publishes none
+    failed NAME REASON                reading it failed; NAME `-` is the host itself
     end
 
-What is in them is hostile still: `assessment.feeds` reads it.
+The updateinfo itself is not parsed here and still hostile: `assessment.feeds` reads it.
 """
 
 import binascii
@@ -15,7 +15,7 @@ import re
 from ..models.base import Record
 from .cleaning import sentence
 
-# Far more than any host has; each is a file and a feed.
+# Far more than any host has. A limit is needed since each repository gives a file and a feed.
 _REPOSITORIES = 200
 
 _GIVEN = re.compile(r"repository ([A-Za-z0-9._:-]{1,100}) ([0-9]{1,12}|-) ([A-Za-z0-9+/=]+)")
@@ -24,8 +24,9 @@ _FAILED = re.compile(r"failed ([A-Za-z0-9._:-]{1,100}) (.*)")
 
 
 class Given(Record):
-    """What a repository publishes, as it is: hostile. `revision`: epoch seconds UTC of its index,
-    0 where it does not tell."""
+    """The updateinfo of a repository, unchanged and hostile. `revision` is the time of its index in
+    epoch seconds UTC, 0 where unknown.
+    """
 
     repository: str
     revision: int
@@ -33,14 +34,14 @@ class Given(Record):
 
 
 class Nothing(Record):
-    """A repository without advisories, or one (`-`: the host) that could not give them."""
+    """A repository without advisories, or with some that could not be read (`-`: the host)."""
 
     repository: str
     failure: str = ""
 
 
 def parse(text: str) -> tuple[Given | Nothing, ...]:
-    """A host's answer. Raises ValueError where it is not one."""
+    """Parse a host's answer. Raises ValueError where it does not have the form above."""
     lines = text.removesuffix("\n").split("\n", _REPOSITORIES + 2)
     if lines[0] != "advisories 1":
         raise ValueError("the script gave no answer")
@@ -64,5 +65,5 @@ def _line(line: str) -> Given | Nothing:
 
 
 def _revision(text: str) -> int:
-    # createrepo's revision is a time unless somebody chose another number.
+    # createrepo writes a time as the revision, but a site may set any other number.
     return int(text) if 9 <= len(text) <= 11 else 0

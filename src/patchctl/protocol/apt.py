@@ -5,9 +5,9 @@
     show FIELD   of `apt-cache show`          have TEXT    what is installed
     show .       the end of one package       target TEXT  of `apt-get indextargets`
 
-`resolution.py` has the frame around them. What a repository may write as it likes (labels,
-addresses, fields) spoils at most the package that it is about: a line that nobody understands tells
-nothing, and a package of which too little is known is unusable.
+`resolution.py` reads the lines around them. A repository may write labels, addresses and fields as
+it likes, but this harms at most the package that they belong to: lines of unknown form are ignored,
+and a package without enough data is unusable.
 """
 
 import re
@@ -24,7 +24,7 @@ from .cleaning import cleaned, without_logins
 from .resolution import Answer, UnreadableError, groups
 
 # `Inst NAME[:ARCH] [FROM] (TO Label:Version/Suite, … [ARCH]) [what it breaks for now]`. A label may
-# have any characters: the last `[ARCH])` is apt's own.
+# have any characters, so only the last `[ARCH])` is surely written by apt.
 _INST = re.compile(
     rf"Inst ({NAME})(?::{ARCH})? (?:\[({VERSION})\] )?\(({VERSION}) (?:.* )?\[({ARCH})\]\)"
     r"(?: \[[^()]*\])*"
@@ -40,7 +40,7 @@ _SOURCE = re.compile(rf"({NAME})(?: \(({VERSION})\))?")
 
 
 class _PackageError(Exception):
-    """Why one package cannot be taken. Caught in here."""
+    """Why one package cannot be used. Only this module raises and catches it."""
 
     def __init__(self, what: str, reason: LeftOutReason = LeftOutReason.RESOLVE_FAILED) -> None:
         super().__init__(what)
@@ -60,7 +60,7 @@ class _Index(Record):
     trusted: bool
 
 
-class _Said:
+class _Lines:
     """The lines of one answer, sorted by kind."""
 
     def __init__(self) -> None:
@@ -77,100 +77,102 @@ class _Said:
 
 
 def read(request: HostRequest, answer: Answer) -> Resolution:
-    """The answer as a Resolution. Raises UnreadableError on a line that apt does not write."""
-    said = _sorted(answer)
-    transitions = _transitions(request, said)
+    """Return the answer as a Resolution. Raises UnreadableError on a line that is not apt's."""
+    lines = _sorted(answer)
+    transitions = _transitions(request, lines)
     return Resolution(
         host=request.host,
         manager=request.manager,
         transitions=transitions,
         dropped=tuple(answer.dropped),
         uris={
-            transition.file.name: said.uris[transition.file.name][0]
+            transition.file.name: lines.uris[transition.file.name][0]
             for transition in transitions
-            if transition.file is not None and transition.file.name in said.uris
+            if transition.file is not None and transition.file.name in lines.uris
         },
-        needed_kib=_needed(said, transitions),
-        source_versions=said.source_versions,
-        unusable=tuple(_unusable(request.host, said)),
+        needed_kib=_needed(lines, transitions),
+        source_versions=lines.source_versions,
+        unusable=tuple(_unusable(request.host, lines)),
     )
 
 
 # --- reading lines ------------------------------------------------------------------------------
 
 
-def _sorted(answer: Answer) -> _Said:
-    said = _Said()
+def _sorted(answer: Answer) -> _Lines:
+    lines = _Lines()
     stanza: dict[str, str] = {}
     for number, kind, rest in answer.lines:
         if kind != "show":
-            _read_line(said, kind, rest, number)
+            _read_line(lines, kind, rest, number)
         elif rest == ".":
-            said.stanzas.append(stanza)
+            lines.stanzas.append(stanza)
             stanza = {}
         elif field := _FIELD.fullmatch(rest):
             stanza[field[1]] = field[2]
-    return said
+    return lines
 
 
-def _read_line(said: _Said, kind: str, rest: str, number: int) -> None:
+def _read_line(lines: _Lines, kind: str, rest: str, number: int) -> None:
     match kind:
         case "sim":
-            _read_simulated(said, rest, number)
+            _read_simulated(lines, rest, number)
         case "lower":
-            said.lower.add(rest.partition(":")[0])
+            lines.lower.add(rest.partition(":")[0])
         case "uri":
-            if line := _URI.fullmatch(rest):  # everything else is apt's talk: warnings, notes
-                said.uris[line[2]] = (without_logins(line[1]), int(line[3]))
+            if line := _URI.fullmatch(rest):  # other lines are apt's warnings and notes
+                lines.uris[line[2]] = (without_logins(line[1]), int(line[3]))
         case "have":
             name, arch, version, source, kib = groups(_HAVE, rest, number)
-            said.have[name, arch] = _Have(
+            lines.have[name, arch] = _Have(
                 arch=arch, version=version, kib=int(kib or 0), source=source
             )
         case "offer":
             if line := _OFFER.fullmatch(rest):
-                said.offers.setdefault((line[1], line[2]), []).append(line[3])
+                lines.offers.setdefault((line[1], line[2]), []).append(line[3])
         case "target":
             if line := _TARGET.fullmatch(rest):
-                origin, label, codename = map(_told, line.groups()[1:4])
-                said.indexes[line[1]] = _Index(
+                origin, label, codename = map(_release_value, line.groups()[1:4])
+                lines.indexes[line[1]] = _Index(
                     label=label or origin, codename=codename, trusted=line[5] == "yes"
                 )
         case _:
             raise UnreadableError(f"line {number} of the resolve answer is of no known kind")
 
 
-def _told(field: str) -> str:
-    """What a Release file says; apt leaves `$(NAME)` as it is where the file says nothing."""
+def _release_value(field: str) -> str:
+    """Return a value of a Release file, "" where the file has none: apt prints `$(NAME)` then."""
     return "" if field.startswith("$(") else cleaned(field)
 
 
-def _read_simulated(said: _Said, rest: str, number: int) -> None:
+def _read_simulated(lines: _Lines, rest: str, number: int) -> None:
     if line := _INST.fullmatch(rest):
         name, installed, version, arch = line.groups(default="")
-        said.installs[name, arch] = (installed, version)
+        lines.installs[name, arch] = (installed, version)
     elif rest.startswith("Inst "):
         (name,) = groups(_INST_NAME, rest, number)
-        said.unusable[name] = _PackageError("apt's line about it is unreadable")
+        lines.unusable[name] = _PackageError("apt's line about it is unreadable")
     elif rest.startswith("Remv "):
         name, arch, version = groups(_REMV, rest, number)
-        said.removals[name, arch] = version
+        lines.removals[name, arch] = version
 
 
 # --- joining them -------------------------------------------------------------------------------
 
 
-def _transitions(request: HostRequest, said: _Said) -> tuple[Transition, ...]:
-    made = [*_installs(request, said), *_removals(said)]
+def _transitions(request: HostRequest, lines: _Lines) -> tuple[Transition, ...]:
+    made = [*_installs(request, lines), *_removals(lines)]
     made.sort(key=lambda transition: (transition.package, transition.arch))
     return tuple(made)
 
 
-def _unusable(host: str, said: _Said) -> Iterator[Unusable]:
-    """Each package that cannot be taken, and what of it is installed and must stay."""
-    for name, error in sorted(said.unusable.items()):
-        versions = {key[0]: to for key, (_, to) in said.installs.items()}
-        installed = [have for (known, _), have in said.have.items() if known == name]
+def _unusable(host: str, lines: _Lines) -> Iterator[Unusable]:
+    """Return each package that cannot be used, with the versions of it that are installed and must
+    stay.
+    """
+    for name, error in sorted(lines.unusable.items()):
+        versions = {key[0]: to for key, (_, to) in lines.installs.items()}
+        installed = [have for (known, _), have in lines.have.items() if known == name]
         left_out = LeftOut(
             host=host,
             reason=error.reason,
@@ -181,24 +183,24 @@ def _unusable(host: str, said: _Said) -> Iterator[Unusable]:
         for have in installed:
             yield Unusable(left_out=left_out, arch=have.arch, installed=have.version)
         there = {have.arch for have in installed}
-        new = {arch for known, arch in said.installs if known == name} - there
-        # One of `all` and the machine's own architecture takes the other's place.
+        new = {arch for known, arch in lines.installs if known == name} - there
+        # A package of architecture `all` and one of the machine's architecture replace each other.
         for arch in () if "all" in there | new and installed else sorted(new) or [""][len(there) :]:
             yield Unusable(left_out=left_out, arch=arch)
 
 
-def _installs(request: HostRequest, said: _Said) -> Iterator[Transition]:
-    for (name, arch), (installed, version) in said.installs.items():
+def _installs(request: HostRequest, lines: _Lines) -> Iterator[Transition]:
+    for (name, arch), (installed, version) in lines.installs.items():
         try:
-            artifact, source = _file(said, name, arch, version)
-            origin = _origin(said, name, arch, version)
+            artifact, source = _file(lines, name, arch, version)
+            origin = _origin(lines, name, arch, version)
         except _PackageError as error:
-            said.unusable[name] = error
+            lines.unusable[name] = error
             continue
         yield Transition(
             package=name,
             arch=arch,
-            action=_action(installed, name in said.lower),
+            action=_action(installed, name in lines.lower),
             from_=installed,
             to=version,
             source=source,
@@ -215,20 +217,20 @@ def _action(installed: str, lower: bool) -> Action:
 
 
 def _same(wanted: PackageRequest, name: str, arch: str) -> bool:
-    # A package may change between `all` and the machine's architecture from one version to another.
+    # A new version may change the architecture from `all` to the machine's own, or back.
     return wanted.package == name and (wanted.arch == arch or "all" in (wanted.arch, arch))
 
 
-def _removals(said: _Said) -> Iterator[Transition]:
-    reinstalled = {name for name, _ in said.installs}
-    for (name, arch), version in said.removals.items():
-        # apt names an architecture only where it is not the machine's own.
-        if (name, arch) in said.installs or (not arch and name in reinstalled):
-            continue  # apt takes it out for a moment to break a loop
+def _removals(lines: _Lines) -> Iterator[Transition]:
+    reinstalled = {name for name, _ in lines.installs}
+    for (name, arch), version in lines.removals.items():
+        # apt prints an architecture only where it is not the machine's own.
+        if (name, arch) in lines.installs or (not arch and name in reinstalled):
+            continue  # apt removes it only for a moment, to break a dependency loop
         package = next(
             (
                 have
-                for (known, known_arch), have in said.have.items()
+                for (known, known_arch), have in lines.have.items()
                 if known == name and arch in ("", known_arch) and have.version == version
             ),
             None,
@@ -244,19 +246,24 @@ def _removals(said: _Said) -> Iterator[Transition]:
         )
 
 
-def _file(said: _Said, name: str, arch: str, version: str) -> tuple[Artifact, str]:
-    """The one file of that version, and its source package."""
+def _file(lines: _Lines, name: str, arch: str, version: str) -> tuple[Artifact, str]:
+    """Return the only file of that version, and the name of its source package.
+
+    Also records the source's version where it is not the same. Raises _PackageError where the
+    repositories do not describe exactly one file completely.
+    """
     stanzas = [
         stanza
-        for stanza in said.stanzas
+        for stanza in lines.stanzas
         if (stanza.get("Package"), stanza.get("Version"), stanza.get("Architecture"))
         == (name, version, arch)
     ]
-    # apt names an archive so (EncodeString of the epoch's colon); the URI's last part may differ.
+    # apt gives downloaded files this name, with the epoch's colon escaped. The last part of the URI
+    # may differ.
     file_name = f"{name}_{version.replace(':', '%3a')}_{arch}.deb"
-    uri, size = said.uris.get(file_name, ("", -1))
+    uri, size = lines.uris.get(file_name, ("", -1))
     if len({stanza.get("SHA256") for stanza in stanzas}) > 1:
-        # One version in two repositories, built twice: the file that apt would fetch counts.
+        # Two repositories have this version, built twice: take the file that apt would download.
         stanzas = [
             stanza
             for stanza in stanzas
@@ -277,7 +284,7 @@ def _file(said: _Said, name: str, arch: str, version: str) -> tuple[Artifact, st
     if source is None:
         raise _PackageError("the name of its source package is unreadable")
     if source.group(2):
-        said.source_versions[name] = source.group(2)
+        lines.source_versions[name] = source.group(2)
     return Artifact(name=file_name, size=int(length), sha256=sha256), source.group(1)
 
 
@@ -285,15 +292,15 @@ def _ends(uri: str, path: str) -> bool:
     return unquote(uri).endswith("/" + path.lstrip("./"))
 
 
-def _origin(said: _Said, name: str, arch: str, version: str) -> str:
-    """`Label:codename` of every trusted index that has it.
+def _origin(lines: _Lines, name: str, arch: str, version: str) -> str:
+    """Return `Label:codename` of every trusted index that has the version.
 
-    Raises where only unsigned ones do: nothing then vouches for the file's hash.
+    Raises _PackageError where only unsigned indexes have it: then nothing confirms the file's hash.
     """
     indexes = [
-        said.indexes[description]
-        for description in said.offers.get((name, version), ())
-        if description in said.indexes and _has_arch(description, arch)
+        lines.indexes[description]
+        for description in lines.offers.get((name, version), ())
+        if description in lines.indexes and _has_arch(description, arch)
     ]
     trusted = {
         ":".join(part for part in (index.label, index.codename) if part)
@@ -306,15 +313,16 @@ def _origin(said: _Said, name: str, arch: str, version: str) -> str:
 
 
 def _has_arch(description: str, arch: str) -> bool:
-    """May the index of this description (`ADDRESS RELEASE/COMPONENT ARCH Packages`) have the
-    architecture? A flat one (`ADDRESS ./ Packages`) may have any."""
+    """Return whether an index may have packages of the architecture. `description` is `ADDRESS
+    RELEASE/COMPONENT ARCH Packages`; a flat repository (`ADDRESS ./ Packages`) may have any.
+    """
     index = re.fullmatch(rf".* ({ARCH}) Packages", description)
     return index is None or arch in ("all", index[1])
 
 
-def _needed(said: _Said, transitions: tuple[Transition, ...]) -> dict[str, int]:
-    """KiB by path, as preflight will ask for."""
-    installed = {key: have.kib for key, have in said.have.items()}
+def _needed(lines: _Lines, transitions: tuple[Transition, ...]) -> dict[str, int]:
+    """Return the free space that preflight must ask for, in KiB by path."""
+    installed = {key: have.kib for key, have in lines.have.items()}
     usr, var = packages_kib(
         (
             transition.action,

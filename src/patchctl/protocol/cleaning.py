@@ -1,15 +1,15 @@
-"""Clean text that a host wrote before anybody reads it: the security boundary.
+"""Clean text from hosts before a person reads it. This is a security boundary.
 
-Host text may hold escape sequences that move a cursor or change a title, line ends that fake a
-line, bidirectional overrides that turn what follows around, and characters that nobody sees. None
-of that passes here, whichever of these functions is taken:
+Host text may contain escape sequences that move a cursor or change a title, line ends that fake a
+line, bidirectional overrides that reverse the text after them, and invisible characters. None of
+them is left in the result of any of these functions:
 
-    cleaned    one field of an answer, blanks inside as they are
+    cleaned    one field of an answer; blanks inside stay
     sentence   a reason, for a person
-    on_screen  anything at all, on its way to a terminal: hides nothing, so nothing is cut
+    on_screen  any text for a terminal: escapes them, and cuts nothing
 
-What comes out is one line and comes out the same again. Addresses lose who logs in with them, name
-and password: a host's repositories and proxies may have both.
+The result is one line; cleaning it again changes nothing. The first two also remove login names and
+passwords from addresses, since a host's repositories and proxies may have some.
 """
 
 import re
@@ -17,43 +17,45 @@ import re
 TEXT_MAX = 500
 SENTENCE_MAX = 300
 
-# Letters, digits and punctuation of left-to-right scripts, Greek to Korean. Beyond them lie symbols
-# that draw a table's lines, pictures, and what most terminals have no letters for.
+# Not in here: letters, digits and punctuation of left-to-right scripts, Greek to Korean. The others
+# are symbols that draw a table's lines, pictures, and characters that most terminals cannot show.
 _STRANGE = re.compile(
     r"[^\x20-\x7e\u00a1-\u05ff\u0900-\u1fff\u2010-\u2027\u2030-\u205e\u3040-\ud7ff]"
 )
-# Unicode's Default_Ignorable_Code_Point: these have no shape. The format characters among them are
-# not printable to Python already; these are, by their category.
+# Unicode's Default_Ignorable_Code_Point: invisible characters. Only those that str.isprintable()
+# takes for printable; it knows that the format characters among them are not.
 _UNSEEN = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
 _CUT = "…"
-# RFC 3986 section 3.2.1: what stands before the `@` of an address; it may be a token alone.
+# RFC 3986 section 3.2.1: the part of an address before the `@`. It may be a token without a name.
 _LOGIN = re.compile(r"(?<=://)[^\s/?#\"'<>]{1,1000}@")
 
 
 def cleaned(text: str, limit: int = TEXT_MAX) -> str:
-    """Clean one field: at most `limit` characters, `?` for each that may not be shown."""
+    """Clean one field: at most `limit` characters, with `?` for each that may not be shown."""
     return _marked(without_logins(text.strip())[:limit]).strip()
 
 
 def sentence(text: str, limit: int = SENTENCE_MAX) -> str:
-    """Clean a reason: what may not be shown separates words as blanks and line ends do, `?` stands
-    for strange letters, `…` for what is beyond `limit` characters."""
-    # A host may send megabytes; what is read of it has room for blanks that fall away.
+    """Clean a reason. Characters that may not be shown become blanks, like line ends; strange
+    letters become `?`; text beyond `limit` characters becomes `…`.
+    """
+    # A host may send megabytes. Read only a part, with some more for blanks that are removed.
     line = " ".join(_marked(without_logins(text[: 8 * limit]), unseen=" ").split())
     return line if len(line) <= limit else line[: limit - 1] + _CUT
 
 
 def without_logins(text: str) -> str:
-    """Replace what stands before the `@` of each address by `***`; the rest stays as it is."""
+    """Replace the part before the `@` of each address by `***`. All else stays as it is."""
     return _LOGIN.sub("***@", text) if "@" in text else text
 
 
 def on_screen(text: str) -> str:
-    """Escape what a terminal would obey or not show, as `\\xNN`, `\\uNNNN` or `\\UNNNNNNNN`.
+    """Escape characters that a terminal would obey or not show, as `\\xNN`, `\\uNNNN` or
+    `\\UNNNNNNNN`.
 
-    Everything else, and the length, stays: the text may be the project's own.
+    All else stays, and nothing is cut: patchctl's own text passes it too.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -67,8 +69,9 @@ def _marked(text: str, unseen: str = "?") -> str:
 
 
 def _seen(ch: str) -> bool:
-    """False for control, format (bidirectional overrides), surrogate, private and unassigned
-    characters, separators but the blank, and what has no shape."""
+    """Return False for control, format (bidirectional overrides), surrogate, private and unassigned
+    characters, for separators other than the blank, and for characters without a shape.
+    """
     return ch.isprintable() and not _UNSEEN.match(ch)
 
 

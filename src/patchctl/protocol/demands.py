@@ -1,8 +1,9 @@
-"""What a good answer must hold. Silence is not health: a check counts only where it is told whole.
+"""Check that a stage's answer is complete. A missing result is not a good result: a check counts
+only where the host reported all of it.
 
-The host says what it asked and each answer; the plan and the state of before tell what must be
-there. An answer `ok` that lacks something of it is a failure, whatever made it short: a full disk,
-a tool that is gone, a script that was cut off.
+The host reports what it checked and each result; the plan and the state before the update say what
+must be there. An answer `ok` that lacks a part of it becomes a failure, for whatever reason it is
+short: a full disk, a missing tool, a script that was cut off.
 """
 
 from collections import Counter
@@ -16,7 +17,7 @@ from ..models.rollout import HostWork, Stage
 from ..models.states import JOBS, LOCKABLE, MUST_HOLD, VERIFYING
 from .replies import Reply
 
-# The checks of each stage that must be there and must not have failed.
+# Stage -> the checks that an answer must have. None of them may have failed.
 CHECKS: Mapping[Stage, frozenset[str]] = {
     Stage.PREFLIGHT: frozenset(
         {
@@ -40,12 +41,12 @@ CHECKS: Mapping[Stage, frozenset[str]] = {
     Stage.UNDO: frozenset({"packages"}),
     Stage.RELEASE: frozenset(),
 }
-# The same question asked again of a host that has answered it: it says so, and what counts.
+# Stage -> the checks of a host that did the stage already, when it is asked again.
 AGAIN: Mapping[Stage, frozenset[str]] = {
     Stage.PREFLIGHT: frozenset({"transaction", "claim"}),
     Stage.PREPARE: frozenset({"prepared"}),
 }
-# Where every planned package must be afterwards.
+# Stage -> the version that every planned package must have afterwards: `from` or `to` of the plan.
 PLACES: Mapping[Stage, str] = {
     Stage.PREFLIGHT: "from",
     Stage.APPLY: "to",
@@ -58,7 +59,9 @@ BEFORE = ("units", "installed", "auto", "failed", "services", "listeners")
 
 @dataclass(frozen=True)
 class Asked:
-    """What was asked of one host: its work, the packages of its cohort, the probes in order."""
+    """A question to one host: stage, work, the package changes of its cohort, and probes in their
+    order.
+    """
 
     stage: Stage
     work: HostWork
@@ -67,7 +70,9 @@ class Asked:
 
 
 def judged(reply: Reply, asked: Asked) -> Reply:
-    """The reply, or a failure with what it lacks where it is `ok` or `locked` and not whole."""
+    """Return the reply; where it is `ok` or `locked` and not complete, a failure that says what it
+    lacks.
+    """
     if reply.answer == "locked":
         lacks = _no_lock(reply, asked)
     elif reply.answer != "ok":
@@ -80,14 +85,15 @@ def judged(reply: Reply, asked: Asked) -> Reply:
     if reply.answer == "locked":
         return reply
     if asked.stage in (Stage.PREFLIGHT, *VERIFYING):
-        # Word for word what the plan says; there is no need to keep it for every host.
+        # They repeat the plan word for word, so they need not be stored for every host.
         reply.evidence.pop("packages", None)
     return reply
 
 
 def _no_lock(reply: Reply, asked: Asked) -> str:
-    """Why this host cannot be waited for; "" where it can. One that is put off at apply is as it
-    was only where it says so."""
+    """Return why a `locked` answer cannot be used, "" where it can. At apply the host must say that
+    its packages were not touched, since it is put off then.
+    """
     if asked.stage not in LOCKABLE:
         return f"nothing can be locked at {asked.stage.value}"
     if not reply.evidence.get("locks"):
@@ -98,7 +104,7 @@ def _no_lock(reply: Reply, asked: Asked) -> str:
 
 
 def _lacks(reply: Reply, asked: Asked) -> Iterator[str]:
-    """What is missing or contradicts the answer, the first most telling."""
+    """Return what is missing in the answer or contradicts it, the most important first."""
     evidence, stage = reply.evidence, asked.stage
     checks = evidence.get("checks", ())
     rows = {check["name"] for check in checks}
@@ -136,8 +142,9 @@ def _lacks(reply: Reply, asked: Asked) -> Iterator[str]:
 
 
 def _counted(asked: Asked) -> bool:
-    """Do the recorded results of the host's transaction have numbers? Those of a patchctl that did
-    not count have none, and their runs go on."""
+    """Return whether the results that the host stored have counts. Those of a run that an older
+    patchctl prepared have none, and such a run may still go on.
+    """
     return asked.work.before is not None
 
 
@@ -154,16 +161,16 @@ def _packages(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     expected = PLACES.get(asked.stage)
     if expected is None:
         return
-    told = {(row["package"], row["arch"]): row["place"] for row in evidence.get("packages", ())}
+    reported = {(row["package"], row["arch"]): row["place"] for row in evidence.get("packages", ())}
     planned = {(transition.package, transition.arch) for transition in asked.transitions}
-    if len(evidence.get("packages", ())) != len(asked.transitions) or told.keys() != planned:
-        yield f"{len(told.keys() & planned)} of {len(planned)} planned packages"
+    if len(evidence.get("packages", ())) != len(asked.transitions) or reported.keys() != planned:
+        yield f"{len(reported.keys() & planned)} of {len(planned)} planned packages"
     recorded = asked.stage in JOBS and not _counted(asked)
     if _count(evidence, "packages") != len(asked.transitions) and not recorded:
         yield "how many packages were looked at"
     yield from (
         f"package {name} is {state} where it must be {expected}"
-        for (name, _), state in told.items()
+        for (name, _), state in reported.items()
         if state != expected
     )
 
@@ -181,28 +188,30 @@ def _probes(reply: Reply, asked: Asked) -> Iterator[str]:
 
 
 def _before(evidence: Mapping[str, Any], *, repeated: bool) -> Iterator[str]:
-    told = evidence.get("before", {})
-    if repeated and not told:  # prepared by a patchctl that did not count
+    counts = evidence.get("before", {})
+    if repeated and not counts:  # prepared by a patchctl that did not count
         return
     yield from (
-        f"how many {name} there are before the update" for name in BEFORE if name not in told
+        f"how many {name} there are before the update" for name in BEFORE if name not in counts
     )
-    if not told.get("installed") or not told.get("listeners"):
+    if not counts.get("installed") or not counts.get("listeners"):
         yield "what is installed and what listens before the update"
 
 
 def _old(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
-    """Each old version that an undo needs; where there need not be all, the check says so."""
+    """Return each old version that an undo needs and the host lacks. None where the check `undo`
+    has a note: then the policy allows that some are missing.
+    """
     if any(row["name"] == "undo" and row.get("note") for row in evidence.get("checks", ())):
         return
-    told = Counter(row["package"] for row in evidence.get("old", ()))
+    stored = Counter(row["package"] for row in evidence.get("old", ()))
     needed = Counter(
         transition.package
         for transition in asked.transitions
         if transition.action is not Action.NEW
     )
-    if needed - told:
-        yield f"the old version of {min(needed - told)}"
+    if needed - stored:
+        yield f"the old version of {min(needed - stored)}"
 
 
 def _same_boot(evidence: Mapping[str, Any], work: HostWork) -> bool:
@@ -215,7 +224,7 @@ def _same_boot(evidence: Mapping[str, Any], work: HostWork) -> bool:
 
 def _compared(evidence: Mapping[str, Any], asked: Asked) -> Iterator[str]:
     before = asked.work.before
-    if before is None:  # of a host that was prepared by a patchctl that did not count
+    if before is None:  # an older patchctl prepared the host, and did not count
         return
     if evidence.get("before") != before:
         yield "the state before the update, as it was written down"

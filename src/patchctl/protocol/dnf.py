@@ -1,15 +1,15 @@
-"""What dnf says it would do: its own lines in the answer of roles/patch_resolve/files/dnf.sh.
+"""Read what dnf would do from the answer of patch_resolve's dnf.sh.
 
-    step KIND NAME ARCH VERSION REPOSITORY    a row of dnf's table; of `obsolete` instead of a
-                                              repository the package that takes its place
+    step KIND NAME ARCH VERSION REPOSITORY    a row of dnf's table; for KIND `obsolete` the package
+                                              that replaces it instead of a repository
     file NAME EPOCH VERSION RELEASE ARCH REPOSITORY SOURCERPM BYTES CHECKSUM
-                                              of `dnf repoquery`: what would be fetched
+                                              of `dnf repoquery`: a file that would be downloaded
     have NAME EPOCH VERSION RELEASE ARCH SOURCERPM BYTES
-                                              of `rpm -q`: what is installed
-    signed REPOSITORY yes|no                  does it want its packages signed?
+                                              of `rpm -q`: an installed package
+    signed REPOSITORY yes|no                  whether the repository's packages must be signed
 
-`resolution.py` has the frame around them. What a repository may write as it likes spoils at
-most the package that it is about.
+`resolution.py` reads the lines around them. A repository may write its fields as it likes, but this
+harms at most the package that they belong to.
 """
 
 import ast
@@ -62,12 +62,12 @@ class _File(Record):
     sha256: str
 
 
-class _Said:
+class _Lines:
     """The lines of one answer, sorted by kind."""
 
     def __init__(self) -> None:
         self.steps: list[_Step] = []
-        # (name, arch, version, repository) -> what it has there
+        # (name, arch, version, repository) -> the file in that repository
         self.files: dict[tuple[str, str, str, str], _File] = {}
         self.have: list[_Have] = []
         self.signed: dict[str, bool] = {}
@@ -75,13 +75,13 @@ class _Said:
 
 
 def read(request: HostRequest, answer: Answer) -> Resolution:
-    """The answer as a Resolution. Raises UnreadableError on a line of no known form."""
-    said = _Said()
+    """Return the answer as a Resolution. Raises UnreadableError on a line of unknown form."""
+    lines = _Lines()
     for number, kind, rest in answer.lines:
-        _read_line(said, kind, rest, number)
+        _read_line(lines, kind, rest, number)
     transitions = tuple(
         sorted(
-            _transitions(request, said),
+            _transitions(request, lines),
             key=lambda transition: (transition.package, transition.arch, transition.to),
         )
     )
@@ -90,27 +90,27 @@ def read(request: HostRequest, answer: Answer) -> Resolution:
         manager=request.manager,
         transitions=transitions,
         dropped=tuple(answer.dropped),
-        unusable=tuple(said.unusable),
-        needed_kib=_needed(said, transitions),
-        source_versions=_source_versions(said, transitions),
+        unusable=tuple(lines.unusable),
+        needed_kib=_needed(lines, transitions),
+        source_versions=_source_versions(lines, transitions),
     )
 
 
 # --- reading lines ------------------------------------------------------------------------------
 
 
-def _read_line(said: _Said, kind: str, rest: str, number: int) -> None:
+def _read_line(lines: _Lines, kind: str, rest: str, number: int) -> None:
     match kind:
         case "step":
             step, name, arch, version, by = groups(_STEP, rest, number)
-            said.steps.append(
+            lines.steps.append(
                 _Step(kind=step, name=name, arch=arch, version=_plain(version), by=by)
             )
         case "file":
-            _read_file(said, rest, number)
+            _read_file(lines, rest, number)
         case "have":
             name, epoch, version, release, arch, source, size = groups(_HAVE, rest, number)
-            said.have.append(
+            lines.have.append(
                 _Have(
                     name=name,
                     arch=arch,
@@ -121,16 +121,16 @@ def _read_line(said: _Said, kind: str, rest: str, number: int) -> None:
             )
         case "signed":
             if line := _SIGNED.fullmatch(rest):
-                said.signed[line[1]] = line[2] == "yes"
+                lines.signed[line[1]] = line[2] == "yes"
         case _:
             raise UnreadableError(f"line {number} of the resolve answer is of no known kind")
 
 
-def _read_file(said: _Said, rest: str, number: int) -> None:
+def _read_file(lines: _Lines, rest: str, number: int) -> None:
     line = groups(_FILE, rest, number)
     name, epoch, version, release, arch, repository, source, size, checksum = line
     package = source_of_rpm(source) or (name, "")
-    said.files[name, arch, _full(epoch, version, release), repository] = _File(
+    lines.files[name, arch, _full(epoch, version, release), repository] = _File(
         source=package[0] if grammar.is_name(package[0]) else name,
         source_version=package[1] if grammar.is_version(package[1]) else "",
         size=int(size),
@@ -139,7 +139,7 @@ def _read_file(said: _Said, rest: str, number: int) -> None:
 
 
 def _full(epoch: str, version: str, release: str) -> str:
-    """As discovery writes it: an epoch of 0 is none."""
+    """Return VERSION-RELEASE, with its epoch unless that is 0, as discovery writes it."""
     return _plain(f"{epoch}:{version}-{release}" if epoch.isdigit() else f"{version}-{release}")
 
 
@@ -148,7 +148,9 @@ def _plain(version: str) -> str:
 
 
 def _sha256(text: str) -> str:
-    """Of hex digits, or of dnf 4's `(KIND, b'…')`, bytes as Python writes them; "" for others."""
+    """Return hex digits as they are, and those of dnf 4's `(KIND, b'…')`, a tuple in Python's
+    notation; "" for other text.
+    """
     if fits("sha256", text):
         return text
     try:
@@ -164,20 +166,20 @@ def _sha256(text: str) -> str:
 # --- joining them -------------------------------------------------------------------------------
 
 
-def _transitions(request: HostRequest, said: _Said) -> Iterator[Transition]:
-    for step in said.steps:
+def _transitions(request: HostRequest, lines: _Lines) -> Iterator[Transition]:
+    for step in lines.steps:
         if step.kind in ("remove", "obsolete"):
-            yield _removal(said, step)
+            yield _removal(lines, step)
             continue
-        file = said.files.get((step.name, step.arch, step.version, step.by))
+        file = lines.files.get((step.name, step.arch, step.version, step.by))
         if problem := _problem(step, file):
-            said.unusable.extend(_unusable(request.host, said, step, problem))
+            lines.unusable.extend(_unusable(request.host, lines, step, problem))
         elif file is not None:
-            yield _arrival(request, said, step, file)
+            yield _arrival(request, lines, step, file)
 
 
 def _problem(step: _Step, file: _File | None) -> str:
-    """Why the package cannot be taken, "" where it can."""
+    """Return why the package cannot be used, "" where it can."""
     if not fits("repository", step.by):
         return "the name of its repository is outside of the grammar"
     if file is None:
@@ -193,8 +195,8 @@ def _file_name(step: _Step) -> str:
     return f"{step.name}-{step.version.rpartition(':')[2]}.{step.arch}.rpm"
 
 
-def _arrival(request: HostRequest, said: _Said, step: _Step, file: _File) -> Transition:
-    old = _old(said, step) if step.kind != "install" else None
+def _arrival(request: HostRequest, lines: _Lines, step: _Step, file: _File) -> Transition:
+    old = _old(lines, step) if step.kind != "install" else None
     if step.kind == "install":
         action = Action.NEW
     elif old is None:
@@ -215,21 +217,23 @@ def _arrival(request: HostRequest, said: _Said, step: _Step, file: _File) -> Tra
             and (package.arch == step.arch or _NOARCH in (package.arch, step.arch))
             for package in request.wanted
         ),
-        # A repository of which nothing is known wants signatures.
-        unsigned=not said.signed.get(step.by, True),
+        # A repository without a line `signed` counts as one whose packages must be signed.
+        unsigned=not lines.signed.get(step.by, True),
     )
 
 
-def _old(said: _Said, step: _Step) -> _Have | None:
-    """What is replaced: the same architecture, or the one there is where that changes."""
-    named = [have for have in said.have if have.name == step.name]
+def _old(lines: _Lines, step: _Step) -> _Have | None:
+    """Return the installed package that the step replaces: that of the same architecture, or the
+    only one there is where the architecture changes. None where it is not clear.
+    """
+    named = [have for have in lines.have if have.name == step.name]
     same = [have for have in named if have.arch == step.arch] or named
     return same[0] if len(same) == 1 else None
 
 
-def _removal(said: _Said, step: _Step) -> Transition:
+def _removal(lines: _Lines, step: _Step) -> Transition:
     key = (step.name, step.arch, step.version)
-    matching = [have for have in said.have if (have.name, have.arch, have.version) == key]
+    matching = [have for have in lines.have if (have.name, have.arch, have.version) == key]
     if not matching:
         raise UnreadableError(f"{step.name} would be removed but is not installed")
     return Transition(
@@ -241,8 +245,8 @@ def _removal(said: _Said, step: _Step) -> Transition:
     )
 
 
-def _unusable(host: str, said: _Said, step: _Step, problem: str) -> Iterator[Unusable]:
-    """The package, and what of it is installed and must stay."""
+def _unusable(host: str, lines: _Lines, step: _Step, problem: str) -> Iterator[Unusable]:
+    """Return the package, with the versions of it that are installed and must stay."""
     left_out = LeftOut(
         host=host,
         reason=LeftOutReason.RESOLVE_FAILED,
@@ -250,16 +254,18 @@ def _unusable(host: str, said: _Said, step: _Step, problem: str) -> Iterator[Unu
         version=step.version,
         detail=problem,
     )
-    installed = [have for have in said.have if have.name == step.name]
+    installed = [have for have in lines.have if have.name == step.name]
     for have in installed:
         yield Unusable(left_out=left_out, arch=have.arch, installed=have.version)
     if not installed:
         yield Unusable(left_out=left_out, arch=step.arch)
 
 
-def _source_versions(said: _Said, transitions: tuple[Transition, ...]) -> dict[str, str]:
-    """Where they are not the binary's own. An epoch is not in the name of a source's file."""
-    versions = {key[:3]: file.source_version for key, file in said.files.items()}
+def _source_versions(lines: _Lines, transitions: tuple[Transition, ...]) -> dict[str, str]:
+    """Return package -> version of its source, where that differs from the binary's. Compared
+    without the epoch, since the name of a source file has none.
+    """
+    versions = {key[:3]: file.source_version for key, file in lines.files.items()}
     return {
         transition.package: version
         for transition in transitions
@@ -268,9 +274,9 @@ def _source_versions(said: _Said, transitions: tuple[Transition, ...]) -> dict[s
     }
 
 
-def _needed(said: _Said, transitions: tuple[Transition, ...]) -> dict[str, int]:
-    """KiB by path, as preflight will ask for."""
-    installed = {(have.name, have.arch, have.version): have.kib for have in said.have}
+def _needed(lines: _Lines, transitions: tuple[Transition, ...]) -> dict[str, int]:
+    """Return the free space that preflight must ask for, in KiB by path."""
+    installed = {(have.name, have.arch, have.version): have.kib for have in lines.have}
     usr, var = packages_kib(
         (
             transition.action,

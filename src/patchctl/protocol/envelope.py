@@ -1,4 +1,4 @@
-"""Open the envelope in which a whole answer comes; the `patch_script` action documents its form."""
+"""Unpack the envelope of a host's answer. The `patch_script` action documents its form."""
 
 import base64
 import binascii
@@ -12,9 +12,9 @@ _HEADER = re.compile(rb"patchctl-frame 1 (gzip|plain) (\d{1,3})\n")
 
 
 def decode(content: bytes) -> tuple[int, str]:
-    """(exit code, text). Bytes that are not UTF-8 become U+FFFD.
+    """Return (exit code, text). Bytes that are not UTF-8 become U+FFFD.
 
-    Raises AdapterError where the frame is damaged or larger than 64 MiB.
+    Raises AdapterError where the envelope is damaged or its content is larger than 64 MiB.
     """
     header = _HEADER.match(content)
     if header is None:
@@ -28,7 +28,7 @@ def decode(content: bytes) -> tuple[int, str]:
 
 
 def _unpack(body: bytes) -> bytes:
-    # 16 + MAX_WBITS: with gzip's header and its check of length and CRC (RFC 1952).
+    # 16 + MAX_WBITS: expect gzip's header, and check its length and CRC (RFC 1952).
     stream = zlib.decompressobj(16 + zlib.MAX_WBITS)
     try:
         text = stream.decompress(base64.b64decode(body), DECODED_MAX)

@@ -1,7 +1,7 @@
-"""Fetching: which host sends which piece of which file, and what it sent. Pure.
+"""Ask hosts for pieces of package files, and read the pieces that they send. Pure.
 
-The answer is alike for every package manager: pieces by hash and offset. How one gets its files is
-the affair of its script in roles/patch_fetch.
+The answer has the same form for every package manager: pieces by hash and offset. The scripts in
+roles/patch_fetch know how each manager downloads its files.
 """
 
 import binascii
@@ -18,7 +18,7 @@ from ..models.resolution import Resolution
 from .cleaning import sentence
 from .managers import repository
 
-# One message of a host; 64 MiB is the most that a host may send, and base64 makes 3 bytes 4.
+# The most bytes of files in one answer. A host may send 64 MiB, and base64 turns 3 bytes into 4.
 MESSAGE_BYTES = 30 * 1024 * 1024
 
 _PIECE = re.compile(r"piece ([0-9a-f]{64}) ([0-9]{1,15}) ([0-9]{1,9})")
@@ -26,9 +26,10 @@ _FAILED = re.compile(r"failed ([0-9a-f]{64})(?: (.*))?")
 
 
 class Needed(Record):
-    """A file of the plan and the hosts that can fetch it, the best first.
+    """A file of the plan and the hosts that can download it, best first.
 
-    `repositories` is where each of them has it, where that has a name."""
+    `repositories` are the names of their repositories, in the order of `hosts`; "" without a name.
+    """
 
     manager: PackageManager
     package: str
@@ -39,12 +40,12 @@ class Needed(Record):
     repositories: tuple[str, ...] = ()
 
     def repository(self, host: str) -> str:
-        """By which name the host has the repository, "" where it has none."""
+        """Return the host's name of the repository, "" where it has none."""
         return dict(zip(self.hosts, self.repositories, strict=False)).get(host, "")
 
 
 class Piece(Record):
-    """A part of a file: `length` bytes from `offset` on."""
+    """A part of a file: `length` bytes from `offset`."""
 
     needed: Needed
     offset: int
@@ -52,7 +53,7 @@ class Piece(Record):
 
 
 class Received(Record):
-    """A piece that came. `data` has the length that was asked for; its hash is not checked yet."""
+    """A piece that a host sent. `data` has the requested length; its hash is not checked yet."""
 
     sha256: str
     offset: int
@@ -60,7 +61,7 @@ class Received(Record):
 
 
 class Refused(Record):
-    """A file that the host could not give."""
+    """A file that the host could not send."""
 
     sha256: str
     reason: str
@@ -69,7 +70,7 @@ class Refused(Record):
 def needed_files(
     taken: Iterable[Resolution], ring_of: Mapping[str, str], rings: Sequence[str]
 ) -> tuple[Needed, ...]:
-    """Every distinct file once. Hosts of early rings come first: they get it first anyway."""
+    """Return every distinct file once. Hosts of early rings come first: they need it first."""
     rank = {name: number for number, name in enumerate(rings)}
     files: dict[str, Needed] = {}
     hosts: dict[str, dict[str, str]] = {}  # hash -> host -> repository
@@ -109,7 +110,7 @@ def _from(needed: Needed, pairs: Sequence[tuple[str, str]]) -> Needed:
 
 
 def messages(files: Iterable[Needed], limit: int = MESSAGE_BYTES) -> list[tuple[Piece, ...]]:
-    """The pieces of one host's files, in messages of at most `limit` bytes."""
+    """Split the files of one host into messages of at most `limit` bytes."""
     done: list[tuple[Piece, ...]] = []
     current: list[Piece] = []
     room = limit
@@ -127,7 +128,8 @@ def messages(files: Iterable[Needed], limit: int = MESSAGE_BYTES) -> list[tuple[
 
 
 def payload(work: str, pieces: Iterable[Piece], *, host: str, keep: bool) -> str:
-    """The request of one message to a host. `work`: hex digits that name the plan being made.
+    """Return the text of one request to a host. `work` is hex digits that name the plan being made;
+    `keep` tells the host that more requests follow.
 
     Raises ValueError on a word outside of the grammar.
     """
@@ -152,7 +154,9 @@ def payload(work: str, pieces: Iterable[Piece], *, host: str, keep: bool) -> str
 
 
 def parse(text: str, pieces: Sequence[Piece]) -> Iterator[Received | Refused]:
-    """What one message brought. Raises ValueError where it is not what was asked for."""
+    """Return what the answer to one request contains. Raises ValueError where it is cut off,
+    unreadable, or not what was requested.
+    """
     asked = {(piece.needed.file.sha256, piece.offset): piece.length for piece in pieces}
     lines = iter(text.removesuffix("\n").split("\n"))
     if next(lines, "") != "fetch 1":
@@ -188,8 +192,10 @@ def _body(lines: Iterator[str]) -> bytes:
 def without_files(
     taken: Iterable[Resolution], missing: Mapping[str, str]
 ) -> tuple[tuple[Resolution, ...], tuple[LeftOut, ...]]:
-    """Hosts whose files are all there, and the others with the reason. `missing`: hash to why."""
-    kept: list[Resolution] = []
+    """Return the resolutions whose files are all there, and a reason for each package of the
+    others. `missing` is SHA-256 -> reason.
+    """
+    complete: list[Resolution] = []
     left_out: list[LeftOut] = []
     for resolution in taken:
         lacking = [
@@ -198,7 +204,7 @@ def without_files(
             if transition.file is not None and transition.file.sha256 in missing
         ]
         if not lacking:
-            kept.append(resolution)
+            complete.append(resolution)
         left_out.extend(
             LeftOut(
                 host=resolution.host,
@@ -210,4 +216,4 @@ def without_files(
             for transition in lacking
             if transition.file is not None
         )
-    return tuple(kept), tuple(left_out)
+    return tuple(complete), tuple(left_out)

@@ -1,4 +1,4 @@
-"""Jobs for hosts and their answers, independent of what carries them."""
+"""Jobs for hosts and their answers, without any knowledge of Ansible or another runner."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -13,7 +13,7 @@ from ..models.rollout import Carrier
 
 @dataclass(frozen=True, kw_only=True)
 class CarriedFile:
-    """A file that a run brings along: its content, or the relative path that a link leads to."""
+    """A file that a job takes along: its content, or the relative path that a link points to."""
 
     content: bytes = field(default=b"", repr=False)
     executable: bool = False
@@ -24,22 +24,24 @@ class CarriedFile:
 class Job:
     """One stage for some hosts.
 
-    `stage`: what is done there, by a name that the runner knows; how is the runner's own matter.
-    `id`: letters, digits, dots, dashes and underscores. `inventory`: generated; builtins with
-    vaulted values as `{"__ansible_vault": …}` and what is never templated as
-    `{"__ansible_unsafe": …}`; its hosts are the job's. `variables` reach every
-    host and win over all others; nothing that a host said may be in them. `payloads`: text for
-    single hosts; each travels as a private file whose path is the host's `patch_payload_file`.
-    `beside`: another such inventory, of hosts that the tasks may know of and reach without being
-    the job's; the group of the job's own hosts is named by the variable `patch_hosts` then.
-    `pushes`: the list of files for `patch_push`, as `patch_push_file`.
-    `files`: laid into the run's private folder, by their path there; `places` are variables whose
-    value is where one of these paths lies.
-    `timeout_s`: for each task on each host, from connecting on (`patch_timeout`).
-    `limit_s`: for the whole run, 0 for a generous one that is computed.
-    `manager`: the hosts' package manager; None where that is all the same.
-    `rescues`: the stage may rescue or ignore failures (an operator's hook does), so that a
-    host's outcome is known only at the end of the run.
+    `stage`: a name that the runner knows; the runner decides how to do it. `id`: letters, digits,
+    dots, dashes and underscores.
+
+    `inventory`: generated, and its hosts are the job's. Builtins; vaulted values are
+    `{"__ansible_vault": …}`, text that is never templated is `{"__ansible_unsafe": …}`. `beside`:
+    an inventory of other hosts, which the tasks may know and reach; the variable `patch_hosts` then
+    names the group of the job's own hosts. `variables` reach every host and override all others;
+    they must contain nothing that a host sent.
+
+    `payloads`: text for single hosts; each is sent as a private file whose path is the host's
+    variable `patch_payload_file`. `pushes`: the list of files for `patch_push`, sent the same way
+    as `patch_push_file`. `files`: path in the run's private folder -> file to put there. `places`:
+    name of a variable -> such a path, which becomes its value.
+
+    `timeout_s`: for each task on each host, from the connection on (`patch_timeout`). `limit_s`:
+    for the whole run; 0 for a generous limit that the runner computes. `manager`: the package
+    manager of the hosts, None where it does not matter. `rescues`: the stage may rescue or ignore
+    failures (an operator's hook does), so the result of a host is known only at the end of the run.
     """
 
     id: str
@@ -59,8 +61,9 @@ class Job:
 
 
 class AnswerStatus(StrEnum):
-    """How a stage ended on a host. `lost`: the run ended without a word about it. `apart`: it was
-    not asked, since nobody else can be asked with it."""
+    """How a stage ended on a host. `lost`: the run ended without an answer of the host. `apart`:
+    the host was not asked, because it can only be asked alone.
+    """
 
     OK = "ok"
     FAILED = "failed"
@@ -71,14 +74,14 @@ class AnswerStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """One host's end of a job.
+    """The result of a job on one host.
 
-    `reason` is one line in plain words where the status is not ok, `code` what it means to
-    programs. `output` is what the host's
-    script printed ("" if none), at most 64 MiB, and hostile; it may be there with status failed.
-    `rc` is the script's exit code (255 without one). `elapsed_ms` is what the task took on this
-    host. `trouble` says what kept this machine from taking the answer: nothing is known of the
-    host then, and the status is `lost`. `at_ms`: when the answer came in, epoch milliseconds UTC.
+    `reason` is one line in plain words where the status is not ok, and `code` the same for
+    programs. `output` is the text that the host's script printed, at most 64 MiB, hostile; it may
+    be there although the status is failed. `rc` is the script's exit code, 255 without one.
+    `elapsed_ms` is the task's time on this host. `trouble` says why this machine could not read the
+    answer; the status is `lost` then, as nothing is known of the host. `at_ms` is when the answer
+    arrived, in epoch milliseconds UTC.
     """
 
     job: str
@@ -95,7 +98,9 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Ended:
-    """The run is over; no answer of this job comes after it. `rc` is its process's."""
+    """The run is over, and no further answer of this job comes. `rc` is the exit code of its
+    process.
+    """
 
     job: str
     rc: int
@@ -103,7 +108,7 @@ class Ended:
 
 
 def hosts_of(inventory: Mapping[str, Any]) -> tuple[str, ...]:
-    """The names of all hosts of a generated inventory, sorted."""
+    """Return the names of all hosts of a generated inventory, sorted."""
     names: set[str] = set()
     waiting = [group for group in inventory.values() if isinstance(group, Mapping)]
     while waiting:
@@ -117,8 +122,10 @@ Answers = SimpleQueue[Answer | Ended]
 
 
 class StartedJob(Protocol):
-    """One job under way. `carrier` names what carries it, for the journal and for `reap`; several
-    jobs may have the same. None where nothing does: no host of it can be asked together."""
+    """One running job. `carrier` names the process that runs it, for the journal and for `reap`;
+    several jobs may share one. None where no process does, because its hosts cannot be asked
+    together.
+    """
 
     @property
     def job(self) -> Job: ...
@@ -127,14 +134,15 @@ class StartedJob(Protocol):
     def carrier(self) -> Carrier | None: ...
 
     def cancel(self) -> None:
-        """End the job with all that belongs to it now; hosts without an answer become `lost`."""
+        """End the job and its processes now. Hosts without an answer become `lost`."""
 
 
 class Runner(Protocol):
-    """Carries one job from its beginning to its end: all that most use cases need."""
+    """Runs one job from start to end. This is all that most workflows need."""
 
     def run(self, job: Job, meanwhile: Callable[[], object] = ...) -> Iterator[Answer]:
-        """Answers host by host until the job has ended; left early, the job is cancelled.
+        """Run the job and return each host's answer as it comes. Leaving the loop early cancels the
+        job.
 
         `meanwhile` is called before any host is asked. Raises AdapterError where this machine
         failed, not the host.
@@ -142,35 +150,35 @@ class Runner(Protocol):
 
 
 class HostRunner(Runner, Protocol):
-    """Brings jobs to hosts, side by side. Whatever is done on hosts goes through one of these."""
+    """Runs jobs on hosts, several at a time. All work on hosts goes through one of these."""
 
     @property
     def forks(self) -> int:
-        """How many hosts a job works on at once, unless it says otherwise."""
+        """How many hosts a job works on at the same time, unless the job says otherwise."""
 
     def start(self, job: Job, into: Answers | None = None) -> StartedJob:
-        """Start the job and return at once. Each host's Answer goes `into` the queue as it ends,
-        `lost` for hosts without one, then exactly one Ended.
+        """Start the job and return at once. Puts one Answer for each host into the queue `into`, as
+        soon as the host is done (`lost` for hosts without an answer), then exactly one Ended.
 
         Raises AdapterError where the job cannot be started.
         """
 
     def ask(self, job: Job, into: Answers) -> StartedJob:
-        """The same by one worker, which further jobs for these hosts share; a host that has begun
-        with its answer holds nothing that another one waits for. `payloads` are all that hosts are
-        told. One that cannot be asked so answers `apart`.
+        """Start the job like `start`, in a process that later jobs for these hosts share. A host
+        that has begun to answer does not block others. Hosts get nothing but their `payloads`. A
+        host that cannot be asked this way answers `apart`.
 
         Raises AdapterError where the job cannot be started.
         """
 
     def reap(self, carrier: Carrier) -> bool:
-        """End what a dead controller left running. True where it still ran.
+        """End a process that a dead controller left running. Returns True where it still ran.
 
-        Raises AdapterError where the carrier is not one of this runner.
+        Raises AdapterError where the carrier does not belong to this kind of runner.
         """
 
     def reap_job(self, job: str) -> bool:
-        """End every run of a dead controller whose job id is `job` or `job.SUFFIX`.
+        """End every run that a dead controller left and whose job id is `job` or `job.SUFFIX`.
 
-        True where one still ran. For a controller that died before it knew the carrier.
+        Returns True where one still ran. For a controller that died before it recorded the carrier.
         """

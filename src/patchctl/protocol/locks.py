@@ -1,7 +1,7 @@
 """Read which process holds a lock of a host's package manager: lines `PID FILE PROCESS`.
 
-PID is `-` or -1 where nobody knows it; FILE is `-` for a service that installs packages, whether it
-holds a lock at this moment or not.
+PID is `-` or -1 where it is unknown. FILE is `-` for a service that installs packages, even if it
+holds no lock at this moment.
 """
 
 import re
@@ -13,7 +13,7 @@ _LOCK = re.compile(r"(-|-?[0-9]{1,10})\s(-|/[!-~]{1,255})\s(.{1,255})")
 
 
 def read(text: str) -> HeldLock | None:
-    """The lock of a line, or None where it is no such line."""
+    """Return the lock of a line, or None where the line has another form."""
     match = _LOCK.fullmatch(text)
     if match is None:
         return None

@@ -1,7 +1,7 @@
-"""The one table of the package managers that patchctl changes hosts with.
+"""The only table of the package managers whose hosts patchctl can change.
 
-A package manager comes in as a module of this package that has what `Manager` says, as a file of
-the roles that has the functions their contract lists, and as a row of `plan.managers`.
+To add a package manager, write a module in this package that has what `Manager` lists, files in the
+roles with the functions that their contract lists, and a row in `plan.managers`.
 """
 
 from collections.abc import Mapping
@@ -16,33 +16,35 @@ from .resolution import Answer, UnreadableError, check_complete, failed, take_ap
 
 
 class Manager(Protocol):
-    """What one package manager's module reads."""
+    """What the module of a package manager must have."""
 
     def read(self, request: HostRequest, answer: Answer) -> Resolution:
-        """The lines of the manager's own as a Resolution. Raises UnreadableError."""
+        """Return the manager's own lines as a Resolution. Raises UnreadableError."""
 
 
 MODULES: Mapping[PackageManager, Manager] = {PackageManager.APT: apt, PackageManager.DNF: dnf}
 SUPPORTED = frozenset(MODULES)
-# Those of which a transition's origin is the name of one repository of the host. Whose signature
-# counts is the affair of that repository, so its name goes to the host with the package.
+# Managers for which a transition's origin is the name of one repository of the host. Each has
+# signing keys of its own, so its name is sent to the host with the package.
 _OF_REPOSITORIES = frozenset({PackageManager.DNF})
 
 
 def refusal(manager: PackageManager) -> str:
-    """Why hosts with this package manager are not changed, "" where they are."""
+    """Return why hosts with this package manager cannot be changed, "" where they can."""
     return "" if manager in SUPPORTED else f"patchctl does not update with {manager} yet"
 
 
 def repository(manager: PackageManager, transition: Transition) -> str:
-    """The repository of the host that the package comes from, "" where that is not one, or none."""
+    """Return the host's repository that the package comes from, "" where the origin is not a
+    repository, or is empty.
+    """
     return transition.origin if manager in _OF_REPOSITORIES else ""
 
 
 def read_resolution(request: HostRequest, text: str) -> Resolution:
-    """The answer of the resolve script of the request's manager, in roles/patch_resolve/files.
+    """Read the answer of the manager's resolve script in roles/patch_resolve/files.
 
-    Never raises on what the text contains: the `error` says what is wrong with it.
+    Never raises because of the text: `error` of the result says what is wrong with it.
     """
     if unknown := refusal(request.manager):
         return failed(request, unknown)

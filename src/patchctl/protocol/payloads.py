@@ -1,8 +1,8 @@
-"""What a host is told: the payload of a stage, pure text.
+"""Write the payload of a stage, the text that a host's script reads. Pure.
 
 Lines `KEY VALUE...`, read by `read_input` in roles/patch_transaction/files/lib.sh. Every value is
-checked by grammar here, so the shell never meets a space, a quote or a glob that it did not expect.
-Text that an operator wrote (probes) is written as octal escapes, which `printf %b` reads.
+checked by a grammar here, so the shell never reads an unexpected space, quote or glob. Text that an
+operator wrote (probes) is written as octal escapes, which `printf %b` reads.
 """
 
 from collections.abc import Sequence
@@ -17,27 +17,27 @@ from ..models.rollout import HostWork, Stage
 from .managers import repository
 
 FORMAT = 1
-# An attach call answers `running` after this long, so one slow host holds no fork. A host that is
-# asked together with others holds none, and may be asked with more patience.
+# A call that waits for a job answers `running` after this many seconds, so that a slow host does
+# not block a fork. A host that is asked together with others blocks none, and may wait longer.
 ATTACH_S = 12
 SETTLE_S = 15
-# A call ends by itself on the host after so long beside what it attaches and asks for: no script
-# may outlive the call and meet the next one.
+# A call ends by itself on the host after this many seconds, and the time for its job and probes. So
+# no script is still running when the next call comes.
 CALL_S = 50
 PREPARE_CALL_S = 840
-# As in roles/patch_transaction/files/probes.sh: how long one may take, with its end by force, and
-# how many are asked side by side.
+# As in roles/patch_transaction/files/probes.sh: how long a probe may take until it is killed, and
+# how many run at the same time.
 PROBE_S = 12
 PROBES_AT_ONCE = 20
 
-# Files beside the transactions in /var/lib/patchctl.
+# Other files in /var/lib/patchctl, where each transaction has a folder.
 _TAKEN = frozenset(
     {"claim", "claim.lock", "start.lock", "lock", "running", "updaters", "updaters.idle", "reserve"}
 )
 
 
 class StoredFile(Record):
-    """An old version that the controller's content store has."""
+    """An old version of a package whose file is in the controller's content store."""
 
     package: str
     arch: str
@@ -61,10 +61,10 @@ def payload(
     over: Sequence[str] = (),
     attach_s: int = ATTACH_S,
 ) -> str:
-    """The text for one host. `now` is epoch seconds; `over` are runs whose claims may be taken;
-    `attach_s`: how long it waits for work that goes on by itself.
+    """Return the text for one host. `now` is in epoch seconds; `over` are runs whose claims the
+    host may replace; `attach_s` is how long the host waits for its job.
 
-    Raises InvalidInputError where a value of the plan could not stand safely in a shell script.
+    Raises InvalidInputError where a value of the plan is not safe in a shell script.
     """
     lines = [
         f"patchctl {FORMAT}",
@@ -104,25 +104,29 @@ def payload(
 
 
 def call_s(stage: Stage, probes: int) -> int:
-    """Seconds after which a call of the stage, with so many probes, ends by itself on the host."""
+    """Return the seconds after which a call of the stage, with this many probes, ends by itself on
+    the host.
+    """
     base = PREPARE_CALL_S if stage is Stage.PREPARE else CALL_S
     return base + ATTACH_S + -(-probes // PROBES_AT_ONCE) * PROBE_S
 
 
 def transaction(name: str) -> str:
-    """The id, checked: it names a folder on the host."""
+    """Return the transaction's id, checked: it is the name of a folder on the host. Raises
+    InvalidInputError.
+    """
     if name in _TAKEN:
         raise InvalidInputError(f"{name!r} cannot be the id of a transaction")
     return _checked("transaction", name)
 
 
 def folder(name: str) -> str:
-    """Where pushed files go on the host."""
+    """Return the folder for pushed files on the host."""
     return f"/var/lib/patchctl/{transaction(name)}/pushed"
 
 
 def push_list(name: str, files: Sequence[tuple[Artifact, str]]) -> str:
-    """The list for `patch_push`: (file, its path on the controller)."""
+    """Return the list for `patch_push`. `files` are (file, its path on the controller)."""
     lines = [f"directory {folder(name)}"]
     for file, path in files:
         digest, plain = _checked("sha256", file.sha256), _checked("file", file.name)
@@ -131,9 +135,9 @@ def push_list(name: str, files: Sequence[tuple[Artifact, str]]) -> str:
 
 
 def applies(probe: Probe, groups: Sequence[str]) -> Probe | None:
-    """The probe as this host gets it, or None where it is not asked there.
+    """Return the probe in the form for this host, or None where it does not run there.
 
-    Whether one of `packages` is installed is known on the host alone, so that stays in.
+    Only the host knows whether one of `packages` is installed, so they stay in the probe.
     """
     if set(probe.groups) & set(groups) or not (probe.groups or probe.packages):
         return Probe(
@@ -221,7 +225,7 @@ def _checked(kind: str, text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """One word of letters, digits, dots and octal escapes; `-` for nothing."""
+    """Return one word of letters, digits, punctuation and octal escapes; `-` for empty text."""
     if not text:
         return "-"
     plain = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789./:_=")

@@ -1,7 +1,7 @@
 """Read the answer of a stage's script into a HostOutcome. Pure.
 
-The text is hostile until it has passed here. An answer that is not understood to its last line is
-a failure with the reason "the host answered nonsense", never an exception.
+The text is hostile until it was read here. An answer with any line of unknown form is a failure
+with the reason "the host answered nonsense", never an exception.
 """
 
 import re
@@ -15,8 +15,8 @@ from .cleaning import TEXT_MAX, cleaned
 
 LINES_MAX = 20_000
 LINE_MAX = 2_000
-KEPT_MAX = 2_000
-# These are compared with the plan, line by line.
+ROWS_MAX = 2_000
+# These lists may be longer, since each of their rows is compared with the plan.
 _WHOLE = frozenset({"packages", "old"})
 _WORD = re.compile(r"[A-Za-z0-9@+._:~^-]{1,255}")
 _NUMBER = re.compile(r"-?[0-9]{1,12}")
@@ -29,13 +29,14 @@ _ANSWERS = frozenset({"ok", "failed", "running", "missing", "locked"})
 
 
 class Nonsense(Exception):
-    """A line that no script of ours prints. Caught in here."""
+    """A line that none of the scripts prints. Only this module catches it."""
 
 
 @dataclass
 class Reply:
-    """An answer taken apart. `missing` are SHA-256 of files that the host lacks; `probes` is the
-    result of each probe by its number, from 1."""
+    """The parts of an answer. `missing` are SHA-256 of files that the host lacks; `probes` is the
+    result of each probe by its number, from 1.
+    """
 
     answer: str = ""
     reason: str = ""
@@ -45,10 +46,10 @@ class Reply:
 
 
 def parse(text: str, question: str, probes: Sequence[str] = ()) -> Reply:
-    """The answer to a question, `STAGE TRANSACTION`; the host must repeat it first.
+    """Parse the answer to a question, `STAGE TRANSACTION`, which the host must repeat first.
 
-    `probes` are the names that the script knows by number, from 1. What is not understood becomes
-    a `failed` reply that says so.
+    `probes` are their names; the script numbers them from 1. Text of another form gives a `failed`
+    reply that says so.
     """
     reply = Reply()
     lines = text.split("\n")
@@ -72,21 +73,21 @@ def parse(text: str, question: str, probes: Sequence[str] = ()) -> Reply:
 
 
 def _with_names(reply: Reply) -> str:
-    """The reason; where a probe failed, with its name, which the host does not know."""
-    lost = [check for check in reply.evidence.get("checks", ()) if not check["ok"]]
-    if not any(check["name"].startswith("probe ") for check in lost):
+    """Return the reason, with the names of failed probes, which the host does not know."""
+    failed = [check for check in reply.evidence.get("checks", ()) if not check["ok"]]
+    if not any(check["name"].startswith("probe ") for check in failed):
         return reply.reason
-    said = (
+    texts = (
         f"{check['name']}: {check['detail']}"
         if check["name"].startswith("probe ")
         else check["detail"] or check["name"]
-        for check in lost
+        for check in failed
     )
-    return "; ".join(said)[:TEXT_MAX]
+    return "; ".join(texts)[:TEXT_MAX]
 
 
 def outcome(shard: str, host: str, reply: Reply) -> HostOutcome:
-    """What the engine is told. `missing` never reaches it but as a failure."""
+    """Return the reply as the engine gets it. An answer `missing` is a failure there."""
     status = {
         "ok": OutcomeStatus.OK,
         "running": OutcomeStatus.RUNNING,
@@ -94,8 +95,8 @@ def outcome(shard: str, host: str, reply: Reply) -> HostOutcome:
     }.get(reply.answer, OutcomeStatus.FAILED)
     reason = reply.reason
     if status is OutcomeStatus.LOCKED:
-        # The first tells: an apt-get holds the first lock as long as it works, and starts dpkg
-        # again and again, which holds the second.
+        # Report only the first lock: apt-get holds it all the time and starts dpkg many times,
+        # which holds the second one.
         first = reply.evidence.get("locks", ())[:1]
         reason = "; ".join(filter(None, (*first, reason)))
     if status is OutcomeStatus.FAILED and not reason:
@@ -127,9 +128,9 @@ def _take(reply: Reply, line: str, probes: Sequence[str]) -> None:
         reply.evidence[name] = read(rest)
     elif key in _LISTED:
         name, read = _LISTED[key]
-        kept = reply.evidence.setdefault(name, [])
-        if len(kept) < KEPT_MAX or name in _WHOLE:
-            kept.append(read(rest))
+        rows = reply.evidence.setdefault(name, [])
+        if len(rows) < ROWS_MAX or name in _WHOLE:
+            rows.append(read(rest))
     else:
         raise Nonsense("an unknown line")
 
@@ -148,9 +149,9 @@ def _check(reply: Reply, rest: str, probes: Sequence[str]) -> None:
     row: dict[str, Any] = {"name": name, "ok": result != "failed", "detail": cleaned(detail)}
     if result in ("note", "skipped"):
         row["note"] = True
-    kept = reply.evidence.setdefault("checks", [])
-    if len(kept) < KEPT_MAX:
-        kept.append(row)
+    rows = reply.evidence.setdefault("checks", [])
+    if len(rows) < ROWS_MAX:
+        rows.append(row)
 
 
 def _match(pattern: re.Pattern[str], text: str) -> re.Match[str]:
@@ -218,9 +219,9 @@ def _gone(text: str) -> dict[str, Any]:
     return {**_edited(text), "gone": True}
 
 
-# Lines `KEY NAME COUNT`: how much was asked, and how much was written down before the update.
+# Lines `KEY NAME COUNT`: how many things were checked, how many were recorded before the update.
 _COUNTED = frozenset({"asked", "before"})
-# Key of a line -> (name in the evidence, how its value is read).
+# Key of a line -> (name in the evidence, function that reads the value).
 _Reader = Callable[[str], Any]
 _SINGLE: Mapping[str, tuple[str, _Reader]] = {
     "boot": ("boot", _boot),
@@ -243,7 +244,7 @@ _LISTED: Mapping[str, tuple[str, _Reader]] = {
     "stale": ("stale", _stale),
     "config-kept": ("config", _config),
     "config-changed": ("config", _config),
-    "conffile": ("conffiles", cleaned),  # in results that an older patchctl recorded on the host
+    "conffile": ("conffiles", cleaned),  # in results that an older patchctl stored on the host
     "stays": ("edited", _edited),
     "removed": ("edited", _gone),
     "lock": ("locks", _lock),

@@ -1,13 +1,15 @@
-"""Read strictly what a host's package manager would do: the part that all managers share.
+"""Read what a host's package manager would do: the lines that all managers share.
 
     resolve 1 MANAGER
-    error TEXT                               it could not; nothing else counts then
-    drop WHY PACKAGE ARCH VERSION | DETAIL   what was asked for and it would not take; of WHY
-                                             `excluded` the excluded packages, as BINARY/SOURCE
-    KIND REST                                lines of the manager's own, in any number and order
+    error TEXT                               it failed; all other lines are ignored then
+    lock PID FILE PROCESS                    who holds a lock of the package manager
+    drop WHY PACKAGE ARCH VERSION | DETAIL   an update that was requested and is not possible; for
+                                             WHY `excluded` DETAIL is the excluded packages, as
+                                             BINARY/SOURCE
+    KIND REST                                lines of the manager, in any number and order
     end
 
-The text comes from a host. Whatever does not fit the grammar makes an error of that one host.
+The text comes from a host. Text outside of the grammar is an error of that host alone.
 `managers.py` reads a whole answer, with the module of the host's package manager.
 """
 
@@ -28,12 +30,12 @@ _DROPPED = {"removes": LeftOutReason.REMOVES_PACKAGE, "failed": LeftOutReason.RE
 
 
 class UnreadableError(ValueError):
-    """The answer does not have the form that the script gives it."""
+    """The answer does not have the form that the script writes."""
 
 
 @dataclass
 class Answer:
-    """An answer out of its frame. `lines` are the manager's own: (line number, kind, rest)."""
+    """The shared lines of an answer, read. `lines` are the manager's: (line number, kind, rest)."""
 
     error: str = ""
     locked: str = ""
@@ -42,9 +44,10 @@ class Answer:
 
 
 def take_apart(request: HostRequest, text: str) -> Answer:
-    """The answer of the resolve script for the request's manager.
+    """Read the shared lines of the answer of the resolve script.
 
-    Raises UnreadableError where it is another's, is cut off, or a line of the frame is wrong.
+    Raises UnreadableError where the answer is from another manager, is cut off, or one of these
+    lines is wrong.
     """
     rows = text.removesuffix("\n").split("\n")
     if rows[0] != f"resolve 1 {request.manager}":
@@ -74,22 +77,24 @@ def _holder(text: str, number: int) -> str:
 
 def _dropped(request: HostRequest, rest: str, number: int) -> LeftOut:
     why, name, _, version, detail = groups(_DROP, rest, number)
-    said = sentence(detail)
+    reason = sentence(detail)
     if why == "excluded":
-        return _needs_excluded(request, name, version, said.split())
+        return _needs_excluded(request, name, version, reason.split())
     if why == "removes":
-        said = f"would remove {', '.join(said.split())}"
+        reason = f"would remove {', '.join(reason.split())}"
     return LeftOut(
         host=request.host,
         reason=_DROPPED[why],
         package=name,
         version=version,
-        detail=said or "the package manager refuses it",
+        detail=reason or "the package manager refuses it",
     )
 
 
 def _needs_excluded(request: HostRequest, name: str, version: str, pairs: Sequence[str]) -> LeftOut:
-    """An update that cannot go without changing excluded packages, each `BINARY/SOURCE`."""
+    """Return an update that is left out because it would change excluded packages, each
+    `BINARY/SOURCE`. Raises UnreadableError where a package is not excluded.
+    """
     named = [tuple(pair.partition("/")[::2]) for pair in pairs]
     rules = [
         rule
@@ -99,20 +104,21 @@ def _needs_excluded(request: HostRequest, name: str, version: str, pairs: Sequen
     if len(rules) != len(named) or not rules:
         raise UnreadableError(f"{name} is left out for a package that nothing excludes")
     needs = tuple(dict.fromkeys(binary for binary, _ in named))
-    said = "; ".join(dict.fromkeys(rule.said for rule in rules))
+    texts = "; ".join(dict.fromkeys(rule.text for rule in rules))
     return LeftOut(
         host=request.host,
         reason=LeftOutReason.EXCLUDED,
         package=name,
         version=version,
-        detail=f"needs {', '.join(needs)}, excluded by {said}",
+        detail=f"needs {', '.join(needs)}, excluded by {texts}",
         rule=rules[0].rule,
         needs=needs,
     )
 
 
 def groups(pattern: re.Pattern[str], text: str, number: int) -> tuple[str, ...]:
-    """What the pattern finds in the whole rest of line `number`; "" for a group without a match.
+    """Match the pattern against the whole rest of line `number` and return its groups, "" for a
+    group without a match.
 
     Raises UnreadableError where it does not match.
     """
@@ -125,9 +131,9 @@ def groups(pattern: re.Pattern[str], text: str, number: int) -> tuple[str, ...]:
 
 
 def check_complete(request: HostRequest, resolution: Resolution) -> None:
-    """Raise UnreadableError where an update that was asked for is neither reached nor dropped."""
+    """Raise UnreadableError where a requested update is neither in the transitions nor dropped."""
     if resolution.unusable:
-        return  # it is asked again
+        return  # the host is asked again without them
     dropped = {(line.package, line.version) for line in resolution.dropped}
     reached = {(transition.package, transition.to) for transition in resolution.transitions}
     for wanted in request.wanted:
@@ -139,5 +145,5 @@ def check_complete(request: HostRequest, resolution: Resolution) -> None:
 
 
 def failed(request: HostRequest, error: str, *, locked: str = "") -> Resolution:
-    """The resolution of a host whose package manager could not say what it would do."""
+    """Return the resolution of a host whose package manager could not say what it would do."""
     return Resolution(host=request.host, manager=request.manager, error=error, locked=locked)

@@ -1,13 +1,13 @@
-"""Write one host's request as the lines that its resolve script reads."""
+"""Write the request to one host as the lines that its resolve script reads."""
 
 from ..models import grammar
 from ..models.requests import HostRequest, PackageRequest
 
 
 def payload(request: HostRequest, *, allow_removals: bool, allow_downgrades: bool) -> str:
-    """`patchctl-resolve 1` and a line a package.
+    """Return `patchctl-resolve 1` and a line for each package.
 
-    Raises ValueError on a word outside of the grammar: select lets none through.
+    Raises ValueError on a word outside of the grammar, which `plan.select` never lets through.
     """
     lines = [
         "patchctl-resolve 1",

@@ -1,4 +1,4 @@
-"""Split the discovery script's output into sections, and record lines that nobody understands."""
+"""Split the output of the discovery script into sections, and record lines that no parser knows."""
 
 import re
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ _END = re.compile(r"=(\d{1,3})")
 
 @dataclass
 class Unparsed:
-    """Lines that no parser understood; bounded, with a last line that counts the rest."""
+    """Lines that no parser knows. At most UNPARSED_MAX; a last line counts the others."""
 
     lines: list[UnparsedLine] = field(default_factory=list)
     more: int = 0
@@ -28,7 +28,7 @@ class Unparsed:
             self.more += 1
 
     def all(self) -> tuple[UnparsedLine, ...]:
-        """Everything recorded."""
+        """Return everything that was recorded."""
         if not self.more:
             return tuple(self.lines)
         return (*self.lines, UnparsedLine(section="", line=f"and {self.more} lines more"))
@@ -36,7 +36,9 @@ class Unparsed:
 
 @dataclass
 class Section:
-    """`code` is the exit code of the section's command, None where its end is missing."""
+    """The lines of a section. `code` is the exit code of its command, None where the section was
+    cut off.
+    """
 
     name: str
     lines: list[str] = field(default_factory=list)
@@ -44,10 +46,12 @@ class Section:
 
 
 def split(output: str, unparsed: Unparsed) -> dict[str, Section]:
-    """The sections by name, without empty lines. A section that comes twice is unparsed."""
+    """Return the sections by name, without empty lines. The lines of a repeated section are
+    recorded as unparsed.
+    """
     sections: dict[str, Section] = {}
     current: Section | None = None
-    # Not splitlines(): it also breaks at form feeds and U+2028, which are text here.
+    # Not splitlines(): it also splits at form feeds and U+2028, which are text here.
     for line in output.split("\n"):
         heading = _HEADING.fullmatch(line)
         if heading and heading[1] not in sections:
@@ -63,19 +67,19 @@ def split(output: str, unparsed: Unparsed) -> dict[str, Section]:
 
 
 def clip(text: str) -> str:
-    """Free text of a host as it was said, trimmed and at most 500 characters.
+    """Return the host's text trimmed and at most 500 characters long, otherwise unchanged.
 
-    Facts are evidence, so nothing in them is replaced: whoever shows them cleans them.
+    Facts are evidence, so nothing in them is replaced; the code that shows them cleans them.
     """
     return text.strip()[:TEXT_MAX]
 
 
 def number(text: str) -> int | None:
-    """A whole number of at most 18 ASCII digits, so that it fits a database, or None."""
+    """Return a whole number of at most 18 ASCII digits, which fits a database, or None."""
     return int(text) if re.fullmatch(r"[0-9]{1,18}", text) else None
 
 
 def fields(line: str, count: int) -> list[str] | None:
-    """The tab-separated fields, or None where there are not exactly `count`."""
+    """Return the tab-separated fields, or None where there are not exactly `count`."""
     words = line.split("\t")
     return words if len(words) == count else None

@@ -1,1 +1,1 @@
-"""Models to text, HTML, JSON and the like. Pure."""
+"""Turn models into text for people and data for programs. Pure."""

@@ -1,4 +1,4 @@
-"""An assessment, for a person and for scripts. Pure: models to rows and bytes."""
+"""Show an assessment to people and programs. Pure: models to rows and bytes."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -13,19 +13,19 @@ from .view import Note, Part, StreamedView, Table, all_notes
 
 ACTIONS = ["#", "DECISION", "DUE", "WHAT", "HOSTS", "CVES", "KEV", "CVSS"]
 FINDINGS = ["HOST", "CVE", "PACKAGE", "INSTALLED", "FIXED", "STATE", "DECISION", "DUE"]
-# More actions than this do not fit a screen with the summary around them.
+# How many actions are shown, so that they fit a screen together with the summary.
 SCREEN = 15
 
 
 def what(action: Action) -> str:
-    """What to do, in a few words."""
+    """Return what the action does, in a few words."""
     if action.kind in ("reboot", "restart"):
         return f"{action.kind} ({action.package})"
     return f"{action.package} to {action.fixed}" if action.fixed else action.package
 
 
 def action_rows(actions: Sequence[Action]) -> Iterator[list[str]]:
-    """A row an action, numbered."""
+    """Return a numbered row for each action."""
     for number, action in enumerate(actions, 1):
         yield [
             str(number),
@@ -40,7 +40,7 @@ def action_rows(actions: Sequence[Action]) -> Iterator[list[str]]:
 
 
 def finding_row(host: str, finding: Finding) -> list[str]:
-    """A row a finding."""
+    """Return the row of a finding."""
     return [
         host,
         finding.cve,
@@ -54,7 +54,7 @@ def finding_row(host: str, finding: Finding) -> list[str]:
 
 
 def headline(assessment: Assessment, hosts: int) -> str:
-    """One line: how much of what."""
+    """Return one line with the counts of findings and hosts."""
     total = sum(assessment.by_state.values())
     if not total:
         return f"{count(hosts, 'host')}: no findings as of {assessment.as_of}"
@@ -71,8 +71,10 @@ def headline(assessment: Assessment, hosts: int) -> str:
 
 
 def compliance(assessment: Assessment, hosts: int) -> Iterator[str]:
-    """How many hosts keep their dates, beside what is excluded, where something is: hosts that
-    could not be looked at keep none, and less than all is never rounded up to all."""
+    """Return how many hosts have no overdue findings, and what exclusions leave open. Empty without
+    exclusions. A host that could not be looked at counts as overdue, and less than 100 % is never
+    rounded up to 100 %.
+    """
     if not assessment.excluded:
         return
     total = hosts + len(assessment.unlooked)
@@ -90,7 +92,7 @@ def compliance(assessment: Assessment, hosts: int) -> Iterator[str]:
 
 
 def states_line(assessment: Assessment) -> str:
-    """Findings by state, so that none is forgotten."""
+    """Return a line with the number of findings in each state, so that no state is forgotten."""
     parts = [
         f"{findings} {state_word(FindingState(name))}"
         for name, findings in assessment.by_state.items()
@@ -99,7 +101,7 @@ def states_line(assessment: Assessment) -> str:
 
 
 def cautions(assessment: Assessment) -> Iterator[str]:
-    """What this assessment does not say, one line each."""
+    """Return what this assessment cannot tell, one line each."""
     if not assessment.feeds:
         yield "no feeds: nothing can be assessed; run `patchctl feeds update` or `feeds import`"
     for name, packages in assessment.not_covered.items():
@@ -118,7 +120,7 @@ def cautions(assessment: Assessment) -> Iterator[str]:
 
 
 def feeds_line(assessment: Assessment) -> str:
-    """The feeds with their ages."""
+    """Return a line with the feeds and their ages."""
     parts = [
         f"{feed.name} {feed.dated or 'undated'}" + (f" ({feed.age_days} d)" if feed.dated else "")
         for feed in assessment.feeds
@@ -127,35 +129,38 @@ def feeds_line(assessment: Assessment) -> str:
 
 
 def plain(finding: Finding) -> dict[str, Any]:
-    """A finding with every field, also those at their default: scripts rely on them."""
+    """Return a finding with all its fields, also those with their default: scripts rely on them."""
     return {name: msgspec.to_builtins(getattr(finding, name)) for name in finding.__struct_fields__}
 
 
 class Walk(Protocol):
-    """An assessment that is walked once: `hosts` gives (host, findings), then `done` the rest."""
+    """An assessment that can be read once: first `hosts` gives (host, findings), then `done` the
+    rest.
+    """
 
     @property
     def total(self) -> int:
         """How many hosts are assessed."""
 
     def hosts(self) -> Iterator[tuple[str, Sequence[Finding]]]:
-        """Host by host."""
+        """Return the findings of host after host."""
 
     def done(self) -> Assessment:
-        """The summary and the actions."""
+        """Return the summary and the actions. Only valid after `hosts` has ended."""
 
 
 @dataclass(frozen=True)
 class AssessmentView(StreamedView):
-    """`assess`: what to do, or with `by_finding` every finding. Of the actions the first `most`
-    are shown, None: all."""
+    """`assess`: the actions, or every finding with `by_finding`. `most` is how many actions are
+    shown; None for all.
+    """
 
     walk: Walk
     by_finding: bool = False
     most: int | None = None
 
     def data(self) -> dict[str, Any]:
-        """The findings with their hosts, then the summary."""
+        """All findings with their hosts, then the summary."""
         rows = [
             {"host": name, **plain(finding)}
             for name, findings in self.walk.hosts()
@@ -164,7 +169,7 @@ class AssessmentView(StreamedView):
         return {"findings": rows, **msgspec.to_builtins(self.walk.done())}
 
     def chunks(self) -> Iterator[bytes]:
-        """Host by host; the findings come first, because the rest is only known after them."""
+        """Findings host by host, then the summary, which is only known after all hosts."""
         writer = _FindingsWriter()
         yield b'{"findings":['
         for name, findings in self.walk.hosts():
@@ -172,7 +177,7 @@ class AssessmentView(StreamedView):
         yield b"]," + msgspec.json.encode(msgspec.to_builtins(self.walk.done()))[1:]
 
     def parts(self) -> Iterator[Part]:
-        """A table, then what it is of and what it does not say."""
+        """A table, then the summary and what the assessment cannot tell."""
         if self.by_finding:
             yield Table(
                 FINDINGS,
@@ -201,17 +206,17 @@ class AssessmentView(StreamedView):
 
 
 class _FindingsWriter:
-    """Findings as JSON while they are made: one that hosts share is encoded once."""
+    """Writes findings as JSON one by one. A finding that hosts share is encoded once."""
 
     def __init__(self) -> None:
         self._encoder = msgspec.json.Encoder()
         self._first = True
-        # By id, which is that of one finding as long as it is held here.
+        # id() of a finding -> its JSON. No other finding can have the id while this one exists.
         self._bodies: dict[int, bytes] = {}
         self._held: list[Finding] = []
 
     def host(self, name: str, findings: Sequence[Finding]) -> bytes:
-        """The findings of one host, with the comma before them where others came before."""
+        """Return the findings of one host, with a comma in front unless they are the first."""
         if not findings:
             return b""
         try:

@@ -1,4 +1,4 @@
-"""The audit log, for people and programs. Pure: models to views."""
+"""Show the audit log to people and programs. Pure: models to views."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -10,17 +10,17 @@ from .view import Lines, Note, Part, View
 
 @dataclass(frozen=True)
 class AuditLogView(View):
-    """`audit show`: programs get the records, people what they say."""
+    """`audit show`: programs get the records, people a sentence for each."""
 
     records: Callable[[], Iterable[AuditRecord]]
     notes: Callable[[], Iterable[AuditNote]]
 
     def data(self) -> list[AuditRecord]:
-        """Every record, oldest first."""
+        """All records, oldest first."""
         return list(self.records())
 
     def parts(self) -> Iterator[Part]:
-        """One line an event, fields apart by two spaces, so that awk and grep are enough."""
+        """A line for each record. Two spaces separate its fields, so awk and grep can read it."""
         yield Lines(map(_line, self.notes()))
 
 
@@ -36,11 +36,13 @@ class AuditVerdictView(View):
     verdict: AuditVerdict
 
     def data(self) -> AuditVerdict:
-        """The verdict."""
+        """The result of the check."""
         return self.verdict
 
     def parts(self) -> Iterator[Part]:
-        """One line where the log is whole; what is wrong with it is an error of the verb."""
+        """One line where the log is unchanged. Otherwise the verb reports what is wrong as an
+        error.
+        """
         if self.verdict.ok:
             head = self.verdict.head or "none"
             yield Lines([f"ok: {count(self.verdict.records, 'record')}, head {head}"])
@@ -48,7 +50,7 @@ class AuditVerdictView(View):
 
 @dataclass(frozen=True)
 class AuditRebuiltView(View):
-    """`audit rebuild`. `old_files` is the folder where the damaged log lies now."""
+    """`audit rebuild`. `old_files` is the folder that now has the damaged log."""
 
     records: int
     old_files: str
@@ -58,6 +60,6 @@ class AuditRebuiltView(View):
         return {"records": self.records, "old_files": self.old_files}
 
     def parts(self) -> Iterator[Part]:
-        """One line."""
+        """The same in one line."""
         written = f"{count(self.records, 'record')} written"
         yield Note(f"{written}; the old files are in {self.old_files}", kept=True)

@@ -1,12 +1,12 @@
-"""Tables as text: names stay whole, free text gives way where a terminal is too narrow."""
+"""Lay out tables as text. Names stay whole; on a narrow terminal free text is cut or wrapped."""
 
 import unicodedata
 from collections.abc import Sequence
 
 GAP = "  "
-# Columns of free text. Everything else is a name, a number or a word to search for.
+# Columns of free text, which may be cut. All others have names, numbers or words to search for.
 _FREE = frozenset({"REASON", "WHY", "GROUPS", "COMMENT", "OUTCOME", "REMARKS"})
-# Columns of which nothing may be missing: they go on in the next line.
+# Columns that may not be cut. They are wrapped.
 _WRAPPED = frozenset({"VALUE", "WHAT IT DOES", "WHAT IS WRONG", ""})
 _LEAST = 12
 
@@ -14,9 +14,10 @@ _LEAST = 12
 def layout(
     header: Sequence[str], rows: Sequence[Sequence[str]], width: int | None = None
 ) -> list[str]:
-    """The lines of a table. `width`: columns of the terminal; None keeps every cell whole.
+    """Return the lines of a table. `width` is the number of columns of the terminal; None keeps
+    every cell whole.
 
-    Free text is cut with `…`, or wrapped below itself; where names alone are too wide the lines
+    Free text is cut with `…` or wrapped inside its column. If names alone are too wide, the lines
     are too.
     """
     widths = [
@@ -39,7 +40,7 @@ def layout(
 
 
 def width_of(text: str) -> int:
-    """Columns that a terminal gives the text."""
+    """Return how many columns the text takes on a terminal."""
     if text.isascii():
         return len(text)
     return sum(_columns(ch) for ch in text)
@@ -52,7 +53,9 @@ def _columns(ch: str) -> int:
 
 
 def _narrow(header: Sequence[str], widths: list[int], width: int) -> None:
-    """Take from the widest column that may give, until the table fits or none can give more."""
+    """Shrink the widest column that may shrink, again and again, until the table fits or no column
+    can shrink.
+    """
     give = [column for column, title in enumerate(header) if title in _FREE or title in _WRAPPED]
     over = sum(widths) + len(GAP) * (len(widths) - 1) - width
     while over > 0 and (left := [column for column in give if widths[column] > _LEAST]):
@@ -85,7 +88,9 @@ def _cut(text: str, width: int) -> str:
 
 
 def _wrap(text: str, width: int) -> list[str]:
-    """Words on lines of `width`; a longer word stays whole on its own, so that it can be copied."""
+    """Return lines of at most `width`. A longer word stays whole on a line of its own, so that it
+    can be copied.
+    """
     lines = [""]
     for word in text.split(" "):
         joined = f"{lines[-1]} {word}" if lines[-1] else word

@@ -1,6 +1,6 @@
-"""What nobody could look into, as a person reads it. Pure: models to lines.
+"""Name the hosts and repositories that could not be looked at, for people. Pure: models to lines.
 
-What came from hosts is in these lines as it is: the caller cleans them before a terminal.
+Text from hosts is not cleaned here: the caller cleans it before it reaches a terminal.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,9 @@ _ROWS = 25
 
 
 def could_not_look(rows: Sequence[CouldNotLook], *, full: bool = False) -> list[str]:
-    """Each repository or host with its reason once; nothing where all was looked into."""
+    """Return a line for each reason, with the repositories or hosts that have it. Empty where all
+    could be looked at.
+    """
     if not rows:
         return []
     groups: dict[tuple[str, str], list[str]] = {}
@@ -32,13 +34,13 @@ def could_not_look(rows: Sequence[CouldNotLook], *, full: bool = False) -> list[
 
 
 def incomplete(rows: Sequence[CouldNotLook]) -> str:
-    """`2 hosts could not be looked at as a whole`."""
+    """Return a sentence such as `2 hosts could not be looked at as a whole`."""
     hosts = count(len({row.host for row in rows}), "host")
     return f"{hosts} could not be looked at as a whole"
 
 
 def held_back(rows: Sequence[CouldNotLook]) -> str:
-    """What a person should do about hosts that are left out for their repositories."""
+    """Return what to do about hosts that are left out because of their repositories."""
     return (
         f"{incomplete(rows)}; mend their repositories, or plan what is known of with"
         " policy.stale_lists: warn"

@@ -1,6 +1,6 @@
-"""What a discovery found, for a person and for scripts. Pure: models to lines and builtins.
+"""Show the result of a discovery to people and programs. Pure: models to lines and builtins.
 
-What came from hosts is in these lines as it is: the caller cleans them before a terminal.
+Text from hosts is not cleaned here: the caller cleans it before it reaches a terminal.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,13 +13,16 @@ from ..models.state import HostHistory, Known
 from ..models.words import count, moment, more, some
 from .view import Figures, Note, Part, Table, View
 
-# Up to so many hosts each one is told; of more only the failing ones and every twentieth part.
+# Progress names each host in a fleet of at most this many. In a larger one it names only hosts that
+# failed, and shows a count after every twentieth of the fleet.
 _TELL_ALL = 40
 _LIST_MAX = 12
 
 
 def summary(snapshot: Snapshot) -> dict[str, Any]:
-    """`discover -o json`. What only a host that answered can tell is null for the others."""
+    """Return the data of `discover -o json`. Fields that need an answer of the host are null
+    without one.
+    """
     return {
         "snapshot": snapshot.id,
         "taken": snapshot.taken,
@@ -108,7 +111,7 @@ HEADER = ("HOST", "STATUS", "SYSTEM", "PACKAGES", "PENDING", "SECURITY", "REBOOT
 
 
 def rows(snapshot: Snapshot) -> list[Sequence[str]]:
-    """One row a host, below HEADER."""
+    """Return a row for each host, for columns HEADER."""
     return [_row(host) for host in snapshot.hosts]
 
 
@@ -129,12 +132,12 @@ def _row(host: HostResult) -> Sequence[str]:
 
 
 def system(facts: HostFacts) -> str:
-    """`debian 12`."""
+    """Return distribution and version: `debian 12`."""
     return f"{facts.os.id} {facts.os.version_id}".strip() or "unknown"
 
 
 def remarks(facts: HostFacts) -> list[str]:
-    """What an operator should know before this host is patched."""
+    """Return what an operator should know before this host is patched."""
     lines = []
     if facts.failed_units:
         lines.append(f"failed units: {some(facts.failed_units)}")
@@ -165,7 +168,7 @@ def _fault(lists: PackageLists) -> str:
 
 
 def closing(snapshot: Snapshot) -> str:
-    """`6 hosts in 3.1 s: 5 ok, 1 unreachable; snapshot …`."""
+    """Return the last line: `6 hosts in 3.1 s: 5 ok, 1 unreachable; snapshot …`."""
     counts = [
         f"{number} {status.value}"
         for status in HostStatus
@@ -177,13 +180,15 @@ def closing(snapshot: Snapshot) -> str:
 
 
 class Narrator:
-    """Tells progress to `say`: every host of a small fleet, milestones of a large one."""
+    """Passes progress to `say`: each host of a small fleet, and from time to time a count for a
+    large one.
+    """
 
     def __init__(self, say: Callable[[str], None]) -> None:
         self._say = say
 
     def __call__(self, done: int, total: int, result: HostResult) -> None:
-        """One host is done."""
+        """Report that one host is done."""
         milestone = done == total or done % max(1, total // 20) == 0
         if total <= _TELL_ALL or result.status is not HostStatus.OK:
             self._say(f"[{done}/{total}] {result.name}: {_told(result)}")
@@ -207,7 +212,7 @@ def _told(result: HostResult) -> str:
 
 
 def details(facts: HostFacts) -> list[tuple[str, str]]:
-    """Everything but the package list, as (what, value) rows."""
+    """Return all facts but the package list, as (name, value) rows."""
     return [
         *_who(facts),
         *_updates(facts),
@@ -307,7 +312,7 @@ def _running(facts: HostFacts) -> list[tuple[str, str]]:
 
 
 def _replaced(process: StaleProcess) -> list[str]:
-    """Packages as they still run, or files where nobody knows whose they were."""
+    """Return the packages whose old code the process runs, or files of unknown packages."""
     named = [f"{it.name} {it.version or '(version unknown)'}" for it in process.packages]
     return named or list(process.files)
 
@@ -337,28 +342,28 @@ class DiscoveryView(View):
     snapshot: Snapshot
 
     def data(self) -> dict[str, Any]:
-        """Counts, and of every host what it said, without its packages."""
+        """Counts, and the facts of each host without its packages."""
         return summary(self.snapshot)
 
     def parts(self) -> Iterator[Part]:
-        """A row a host."""
+        """A row for each host."""
         yield Table(HEADER, rows(self.snapshot))
         yield Note(closing(self.snapshot))
 
 
 @dataclass(frozen=True)
 class KnownHostView(View):
-    """`discover show`; `packages` lists its packages instead of all the rest."""
+    """`discover show`. With `packages` it lists the host's packages and nothing else."""
 
     known: Known
     packages: bool = False
 
     def data(self) -> Known:
-        """All that is known."""
+        """All that is known of the host."""
         return self.known
 
     def parts(self) -> Iterator[Part]:
-        """What is known of it, or that nothing is."""
+        """The facts, or a sentence that nothing is known."""
         known, facts = self.known, self.known.facts
         if facts is None:
             yield Figures([("host", known.name), ("status", known.reason)])
@@ -380,11 +385,11 @@ class SnapshotsView(View):
     snapshots: Sequence[SnapshotSummary]
 
     def data(self) -> dict[str, Any]:
-        """Every snapshot, newest first."""
+        """All snapshots, newest first."""
         return {"snapshots": self.snapshots}
 
     def parts(self) -> Iterator[Part]:
-        """A row a snapshot."""
+        """A row for each snapshot."""
         lines = (
             (
                 snapshot.id,
@@ -404,10 +409,10 @@ class HostHistoryView(View):
     history: Sequence[HostHistory]
 
     def data(self) -> dict[str, Any]:
-        """What each snapshot says of the host, newest first."""
+        """The host's facts in each snapshot, newest first."""
         return {"snapshots": self.history}
 
     def parts(self) -> Iterator[Part]:
-        """A row a snapshot."""
+        """A row for each snapshot."""
         lines = ((it.snapshot, moment(it.taken), it.status.value, it.reason) for it in self.history)
         yield Table(("SNAPSHOT", "TAKEN", "STATUS", "REASON"), lines)

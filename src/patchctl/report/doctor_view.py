@@ -1,4 +1,4 @@
-"""What `doctor` found, for a person. Pure: a report to lines, not yet cleaned for a terminal."""
+"""Show the result of `doctor` to people. Pure: a report to lines, which the caller cleans."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,9 +15,10 @@ _KEYS = ("HOST", "ENTRY", "TYPE", "FINGERPRINT")
 
 
 def lines(report: DoctorReport, *, every: bool = False) -> list[str]:
-    """Machine and workspace check by check, hosts by what is wrong; `every`: all of their checks.
+    """Return the checks of the machine and the workspace one by one, and the hosts by what is
+    wrong; with `every` all checks of all hosts.
 
-    What several hosts have in common stands once, with their names.
+    A result that several hosts share is shown once, with their names.
     """
     shown: list[str] = []
     for area, title in _TITLES.items():
@@ -62,7 +63,7 @@ def _hosts(checks: Sequence[Check]) -> list[str]:
 
 
 def closing(report: DoctorReport) -> str:
-    """`58 checks, 6 hosts, 3.1 s: 1 to mend, 2 warnings`."""
+    """Return the last line: `58 checks, 6 hosts, 3.1 s: 1 to mend, 2 warnings`."""
     fail, warn = report.counts[CheckStatus.FAIL], report.counts[CheckStatus.WARN]
     told = [f"{fail} to mend"] if fail else []
     told += [count(warn, "warning")] if warn else []
@@ -72,7 +73,7 @@ def closing(report: DoctorReport) -> str:
 
 
 def keys(learned: Iterable[LearnedKey]) -> list[str]:
-    """Host, name in known_hosts, type and fingerprint in columns, below a heading."""
+    """Return a heading and host, name in known_hosts, type and fingerprint in columns."""
     rows = [_KEYS, *((key.host, key.entry, key.type, key.fingerprint) for key in learned)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
@@ -82,23 +83,23 @@ def keys(learned: Iterable[LearnedKey]) -> list[str]:
 
 
 def counted(learned: Sequence[LearnedKey]) -> str:
-    """`3 keys of 1 host`."""
+    """Return the number of keys and hosts: `3 keys of 1 host`."""
     hosts = len({key.host for key in learned})
     return f"{count(len(learned), 'key')} of {count(hosts, 'host')}"
 
 
 @dataclass(frozen=True)
 class DoctorView(View):
-    """`doctor`; `every`: all checks of all hosts."""
+    """`doctor`. `every`: all checks of all hosts."""
 
     report: DoctorReport
     every: bool = False
 
     def data(self) -> DoctorReport:
-        """Every check."""
+        """All checks."""
         return self.report
 
     def parts(self) -> Iterator[Part]:
-        """The checks, then a verdict."""
+        """The checks, then the result."""
         yield Lines(lines(self.report, every=self.every))
         yield Note(closing(self.report))

@@ -1,4 +1,4 @@
-"""Exceptions for people. Pure: models to rows and lines."""
+"""Show exceptions to people. Pure: models to rows and lines."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ COLUMNS = ["ID", "WHAT", "WHERE", "OWNER", "EXPIRES", "STATE", "REASON"]
 
 
 def row(status: ExceptionStatus) -> list[str]:
-    """One exception."""
+    """Return the row of one exception."""
     exception = status.exception
     days = f"{abs(status.days_left)} d"
     left = f"expired {days} ago" if status.days_left < 0 else f"{status.state.value}, {days}"
@@ -29,26 +29,26 @@ def row(status: ExceptionStatus) -> list[str]:
 
 
 def what(exception: RiskException) -> str:
-    """The CVEs and packages."""
+    """Return its CVEs and packages."""
     parts = [some(exception.cves), some(exception.packages)]
     return " in ".join(part for part in parts if part)
 
 
 def where(exception: RiskException) -> str:
-    """The hosts and groups."""
+    """Return its hosts and groups."""
     hosts = "all hosts" if "*" in exception.hosts else some(exception.hosts)
     groups = f"groups {some(exception.groups)}" if exception.groups else ""
     return ", ".join(part for part in (hosts, groups) if part)
 
 
 def review_lines(review: ExceptionsReview) -> Iterator[str]:
-    """What needs attention, a line each."""
+    """Return a line for each exception that needs attention."""
     for complaint in review.complaints:
         yield f"{complaint.id}: {complaint.detail}"
 
 
 def closing(review: ExceptionsReview) -> str:
-    """One line over all."""
+    """Return one line that sums up the review."""
     exceptions = count(review.exceptions, "exception")
     if not review.exceptions:
         return "there are no exceptions"
@@ -65,11 +65,11 @@ class ExceptionsView(View):
     exceptions: Sequence[ExceptionStatus]
 
     def data(self) -> Sequence[ExceptionStatus]:
-        """Every exception as it stands, the next to expire first."""
+        """All exceptions with their state, the next to expire first."""
         return self.exceptions
 
     def parts(self) -> Iterator[Part]:
-        """A row an exception."""
+        """A row for each exception."""
         if self.exceptions:
             yield Table(COLUMNS, map(row, self.exceptions))
         else:
@@ -83,11 +83,11 @@ class NewExceptionView(View):
     exception: RiskException
 
     def data(self) -> RiskException:
-        """The exception."""
+        """The new exception."""
         return self.exception
 
     def parts(self) -> Iterator[Part]:
-        """One line."""
+        """The same in one line."""
         new = self.exception
         yield Note(f"exceptions.yml: {new.id} added, holds until {new.expires}", kept=True)
 

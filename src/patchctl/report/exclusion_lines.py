@@ -1,4 +1,4 @@
-"""What a plan's exclusions leave out, as a person reads it. Pure: models to lines."""
+"""Show what a plan's exclusions leave out, for people. Pure: models to lines."""
 
 from collections.abc import Iterable, Sequence
 
@@ -7,9 +7,9 @@ from ..models.plan import LeftOut, LeftOutReason, PlanBody, Unproven
 from ..models.words import count, more, some
 from .wrapping import wrapped
 
-# How much is shown of a long list before "and N more".
+# How many items of a long list are shown before "and N more".
 _NAMES = 12
-# What is left to be done later, of one package and of several.
+# Reason -> the words for a package that is left for later, and for several.
 _LATER = (
     (LeftOutReason.EXCLUDED, "is excluded", "are excluded"),
     (LeftOutReason.PHASED, "waits for its phase", "wait for their phase"),
@@ -17,7 +17,9 @@ _LATER = (
 
 
 def exclusions(body: PlanBody, *, full: bool) -> list[str]:
-    """The rules that held when the plan was made, each with how much it left out."""
+    """Return the rules that were valid when the plan was made, each with the number of updates it
+    left out.
+    """
     lines = ["Exclusions:"] if body.exclusions else []
     for rule in body.exclusions:
         rows = [row for row in body.left_out if _by(rule, row)]
@@ -25,7 +27,7 @@ def exclusions(body: PlanBody, *, full: bool) -> list[str]:
         left = f"{packages} on {count(len({row.host for row in rows}), 'host')}"
         where = f" on {some(rule.hosts, _NAMES, full=full)}" if rule.hosts else ""
         lines += wrapped(
-            f"{some(rule.packages, _NAMES, full=full)}{where} by {rule.said};"
+            f"{some(rule.packages, _NAMES, full=full)}{where} by {rule.text};"
             f" leaves out {left if rows else 'nothing'}"
         )
     return lines
@@ -36,7 +38,7 @@ def _by(rule: Exclusion, row: LeftOut) -> bool:
 
 
 def excluded(rows: Sequence[LeftOut], *, full: bool) -> list[str]:
-    """What is left out by a rule: packages that go the same way on the same hosts together."""
+    """Return what rules leave out. Packages with the same change on the same hosts share a line."""
     hosts: dict[tuple[str, str, tuple[str, ...]], set[str]] = {}
     for row in rows:
         hosts.setdefault((row.package, row.detail, row.cves), set()).add(row.host)
@@ -57,8 +59,9 @@ def excluded(rows: Sequence[LeftOut], *, full: bool) -> list[str]:
 
 
 def excluded_before(body: PlanBody, unproven: Unproven, *, full: bool) -> str:
-    """`, excluded on staging-1 by policy.exclude[0]`: why no earlier ring proves it, "" where no
-    exclusion is the reason."""
+    """Return `, excluded on staging-1 by policy.exclude[0]` where an exclusion is why no earlier
+    ring proves the update, else "".
+    """
     rings = [ring.name for ring in body.rings]
     later = set(rings[rings.index(unproven.ring) :])
     ring_of = {host.name: host.ring for host in body.hosts}
@@ -76,8 +79,9 @@ def excluded_before(body: PlanBody, unproven: Unproven, *, full: bool) -> str:
 
 
 def beside(why: str, rows: Iterable[LeftOut]) -> str:
-    """Why there is no plan, and how much is left to be done later: `nothing to do; 2 packages are
-    excluded; 1 package waits for its phase`."""
+    """Return why there is no plan, and how much is left for later: `nothing to do; 2 packages are
+    excluded; 1 package waits for its phase`.
+    """
     packages: dict[LeftOutReason, set[str]] = {}
     for row in rows:
         if row.package:

@@ -1,4 +1,4 @@
-"""An explanation, in lines for a person. Pure."""
+"""Show an explanation to people. Pure."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _HOSTS = 8
 
 
 def lines(explanation: Explanation) -> Iterator[str]:
-    """The subject, what is known of it, then each judgement."""
+    """Return the subject, the facts about it, then each judgement."""
     yield f"{explanation.subject}, as of {explanation.as_of}"
     for fact in explanation.facts:
         yield f"  {fact}"
@@ -87,7 +87,7 @@ class ExplanationView(View):
         return self.explanation
 
     def parts(self) -> Iterator[Part]:
-        """Its lines, then what makes it less sure."""
+        """Its lines, then what makes it less certain."""
         yield Lines(lines(self.explanation))
         warnings = (f"warning: {line}" for line in self.explanation.warnings)
         yield from all_notes(warnings, kept=True)

@@ -1,4 +1,4 @@
-"""Vulnerability data for a person and for scripts. Pure: models to lines and builtins."""
+"""Show vulnerability data to people and programs. Pure: models to lines and builtins."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _DAY = 86_400
 
 
 def rows(ages: Iterable[FeedAge]) -> list[Sequence[str]]:
-    """One row a feed, below HEADER."""
+    """Return a row for each feed, for columns HEADER."""
     return [
         (
             age.feed.name,
@@ -31,7 +31,7 @@ def rows(ages: Iterable[FeedAge]) -> list[Sequence[str]]:
 
 
 def update_row(update: FeedUpdate) -> Sequence[str]:
-    """One row below UPDATES."""
+    """Return a row for columns UPDATES."""
     feed = update.feed
     if feed is None:
         return (update.name, update.outcome.value, "-", "-", "-", "see the error")
@@ -47,7 +47,7 @@ def update_row(update: FeedUpdate) -> Sequence[str]:
 
 
 def update_data(update: FeedUpdate) -> dict[str, Any]:
-    """One result of `feeds update -o json`."""
+    """Return the data of one feed in `feeds update -o json`."""
     return {
         "name": update.name,
         "outcome": update.outcome.value,
@@ -61,7 +61,7 @@ def update_data(update: FeedUpdate) -> dict[str, Any]:
 def status_data(
     ages: Iterable[FeedAge], missing: Sequence[str], uncovered: Sequence[str], as_of: int
 ) -> dict[str, Any]:
-    """`feeds status -o json`."""
+    """Return the data of `feeds status -o json`."""
     return {
         "as_of": timestamp(as_of),
         "feeds": [
@@ -81,7 +81,7 @@ def status_data(
 
 
 def closing(updates: Sequence[FeedUpdate]) -> str:
-    """`2 updated, 1 unchanged, 1 failed (what was held stays)`."""
+    """Return the last line: `2 updated, 1 unchanged, 1 failed (what was held stays)`."""
     counts = [
         f"{count} {outcome.value}"
         for outcome in UpdateOutcome
@@ -92,7 +92,7 @@ def closing(updates: Sequence[FeedUpdate]) -> str:
 
 
 def lacks(missing: Sequence[str], uncovered: Sequence[str]) -> list[str]:
-    """What the fleet needs and nothing gives."""
+    """Return the data that the fleet needs and no feed has."""
     lines = []
     if missing:
         lines.append(f"missing: {', '.join(missing)}; `patchctl feeds update` fetches them")
@@ -146,11 +146,11 @@ class FeedsUpdateView(View):
     updates: Sequence[FeedUpdate]
 
     def data(self) -> dict[str, Any]:
-        """What became of every feed."""
+        """The result for each feed."""
         return {"feeds": [update_data(update) for update in self.updates]}
 
     def parts(self) -> Iterator[Part]:
-        """A row a feed."""
+        """A row for each feed."""
         yield Table(UPDATES, map(update_row, self.updates))
         yield Note(closing(self.updates))
 
@@ -162,12 +162,12 @@ class FeedsStatusView(View):
     status: FeedsStatus
 
     def data(self) -> dict[str, Any]:
-        """Every feed with its age, and what is missing."""
+        """All feeds with their ages, and what is missing."""
         now = self.status
         return status_data(now.feeds, now.missing, now.uncovered, now.as_of)
 
     def parts(self) -> Iterator[Part]:
-        """A row a feed, then what is missing."""
+        """A row for each feed, then what is missing."""
         yield Table(HEADER, rows(self.status.feeds))
         yield from all_notes(lacks(self.status.missing, self.status.uncovered))
 
@@ -179,9 +179,9 @@ class FeedsRemovedView(View):
     names: Sequence[str]
 
     def data(self) -> dict[str, Any]:
-        """Their names."""
+        """The names of the removed feeds."""
         return {"removed": self.names}
 
     def parts(self) -> Iterator[Part]:
-        """Their names."""
+        """The names of the removed feeds."""
         yield Note(f"removed {', '.join(self.names)}")

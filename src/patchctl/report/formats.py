@@ -1,7 +1,7 @@
-"""The one place where formats register. `-o NAME` is a member here, with its renderer below.
+"""Register the output formats. Only this module does: each has a member of Format and a renderer.
 
-Looking to add a format? Write a `Renderer` (`renderer.py`) in a module of its own, give it a name
-and a row here; the help, completion and every verb know it then.
+Looking to add a format? Write a `Renderer` (`renderer.py`) in a module of its own, and add a name
+and a row here. Help, completion and all verbs then know it.
 """
 
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from .text import TextRenderer
 
 
 class Format(StrEnum):
-    """`-o`."""
+    """The values of `-o`."""
 
     TABLE = "table"
     JSON = "json"

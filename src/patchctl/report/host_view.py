@@ -1,4 +1,4 @@
-"""What patchctl keeps on hosts, for people and programs. Pure: models to views."""
+"""Show what patchctl stores on hosts, for people and programs. Pure: models to views."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,11 +18,11 @@ class HostStorageView(View):
     hosts: Sequence[HostKeeps]
 
     def data(self) -> dict[str, Any]:
-        """Every host's answer."""
+        """The answer of each host."""
         return {"hosts": self.hosts}
 
     def parts(self) -> Iterator[Part]:
-        """A row a transaction, then the hosts that gave no answer."""
+        """A row for each transaction, then the hosts without an answer."""
         yield Table(_HEADER, (row for host in self.hosts for row in _rows(host)))
         for host in self.hosts:
             if host.error:

@@ -1,4 +1,4 @@
-"""What the `inventory` verbs say to a person. Pure: models to lines."""
+"""Show results of the `inventory` verbs to people. Pure: models to lines."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,14 +12,16 @@ from .view import Figures, Lines, Note, Part, Table, View, all_notes
 
 
 def findings(report: LintReport) -> Iterator[str]:
-    """One line a finding, as compilers write them, so that editors jump to the place."""
+    """Return a line for each finding in the form of compiler messages, so that editors can jump to
+    it.
+    """
     for finding in report.findings:
         where = f"{finding.where}: " if finding.where else ""
         yield f"{where}{finding.level} {finding.rule}: {finding.message}; {finding.hint}"
 
 
 def lint_summary(report: LintReport) -> str:
-    """How much was found, and what could not be looked at."""
+    """Return how many findings there are, and what could not be checked."""
     summary = (
         f"{count(report.hosts, 'host')}: {count(report.errors, 'error')}, "
         f"{count(report.warnings, 'warning')}"
@@ -31,7 +33,7 @@ def lint_summary(report: LintReport) -> str:
 
 
 def graph(node: GroupNode) -> Iterator[str]:
-    """The tree in the form of `ansible-inventory --graph`."""
+    """Return the tree of groups in the form of `ansible-inventory --graph`."""
     yield f"@{node.name}:"
     yield from _below(node, "  |--")
 
@@ -45,7 +47,9 @@ def _below(node: GroupNode, indent: str) -> Iterator[str]:
 
 
 def diff(difference: InventoryDiff) -> Iterator[str]:
-    """`+` is in the working tree only, `-` in the revision only, `!` does not fit any more."""
+    """Return the differences: `+` is only in the working tree, `-` only in the revision, `~`
+    changed, `!` is a plan that is no longer valid.
+    """
     revision = difference.revision[:12]
     if not difference.differs:
         yield f"The inventory is that of {revision}"
@@ -68,7 +72,7 @@ def diff(difference: InventoryDiff) -> Iterator[str]:
 
 
 def not_compared(row: NotCompared) -> str:
-    """A source that was left out."""
+    """Return a line about a source that could not be compared."""
     changed = "; its files differ, so anything may" if row.changed else ""
     return f"not compared: {row.source} {row.reason}{changed}"
 
@@ -91,11 +95,11 @@ class HostsView(View):
     listing: Listing
 
     def data(self) -> Listing:
-        """Every host, and counts."""
+        """All hosts, and counts."""
         return self.listing
 
     def parts(self) -> Iterator[Part]:
-        """A row a host, then counts by ring."""
+        """A row for each host, then the number of hosts in each ring."""
         listing = self.listing
         yield Table(
             ("HOST", "RING", "WHY", "ADDRESS", "GROUPS"),
@@ -111,7 +115,7 @@ class HostsView(View):
 
 @dataclass(frozen=True)
 class HostView(View):
-    """`inventory show`; secrets are hidden already."""
+    """`inventory show`. Secrets are hidden already."""
 
     host: Host
 
@@ -120,7 +124,7 @@ class HostView(View):
         return self.host
 
     def parts(self) -> Iterator[Part]:
-        """What the inventory says of it."""
+        """The host's facts in the inventory."""
         host = self.host
         yield Figures(
             [
@@ -140,7 +144,7 @@ class GraphView(View):
     root: GroupNode
 
     def data(self) -> GroupNode:
-        """The nodes."""
+        """The groups."""
         return self.root
 
     def parts(self) -> Iterator[Part]:
@@ -155,11 +159,11 @@ class LintView(View):
     report: LintReport
 
     def data(self) -> LintReport:
-        """Every finding, and counts."""
+        """All findings, and counts."""
         return self.report
 
     def parts(self) -> Iterator[Part]:
-        """A line a finding."""
+        """A line for each finding."""
         yield Lines(findings(self.report))
         yield Note(lint_summary(self.report))
 
@@ -175,21 +179,21 @@ class InventoryDiffView(View):
         return self.difference
 
     def parts(self) -> Iterator[Part]:
-        """A line a difference, then what could not be compared."""
+        """A line for each difference, then what could not be compared."""
         yield Lines(diff(self.difference))
         yield from all_notes(map(not_compared, self.difference.not_compared), kept=True)
 
 
 @dataclass(frozen=True)
 class AnsibleInventoryView(View):
-    """`inventory export`, which Ansible reads."""
+    """`inventory export`, for Ansible."""
 
     inventory: Mapping[str, Any]
 
     def data(self) -> Mapping[str, Any]:
-        """As Ansible wants it of a dynamic inventory."""
+        """The inventory in the form of a dynamic inventory of Ansible."""
         return self.inventory
 
     def parts(self) -> Iterator[Part]:
-        """Nothing: it is for Ansible alone."""
+        """Nothing, since only Ansible reads it."""
         return iter(())

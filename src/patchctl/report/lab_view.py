@@ -1,4 +1,4 @@
-"""Labs, for people and programs. Pure: models to views."""
+"""Show labs to people and programs. Pure: models to views."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class LabView(View):
         return self.status
 
     def parts(self) -> Iterator[Part]:
-        """A row a host."""
+        """A row for each host."""
         yield Table(
             ("NAME", "ADDRESS", "PORT", "IMAGE", "STATE", "LAB"),
             (
@@ -31,7 +31,7 @@ class LabView(View):
 
 @dataclass(frozen=True)
 class LabOffersView(View):
-    """`lab publish` without names: (name, meaning, pending at first, image) of what there is."""
+    """`lab publish` without names. `offers` are (name, meaning, pending from the start, image)."""
 
     offers: Sequence[tuple[str, str, str, str]]
 
@@ -44,21 +44,21 @@ class LabOffersView(View):
         return {"updates": rows}
 
     def parts(self) -> Iterator[Part]:
-        """A row an update."""
+        """A row for each update."""
         rows = [(name, first, image, what) for name, what, first, image in self.offers]
         yield Table(("UPDATES", "PENDING AT FIRST", "ONLY ON", "WHAT IT DOES"), rows)
 
 
 @dataclass(frozen=True)
 class LabChangedView(View):
-    """What was done to a lab: `fields` beside its name for programs, `said` for people."""
+    """The result of a change to a lab: `fields` for programs, `said` for people."""
 
     lab: str
     fields: dict[str, Any]
     said: Sequence[str]
 
     def data(self) -> dict[str, Any]:
-        """The lab and what was done."""
+        """The lab's name and the change."""
         return {"lab": self.lab, **self.fields}
 
     def parts(self) -> Iterator[Part]:

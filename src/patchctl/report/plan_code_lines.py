@@ -1,7 +1,7 @@
-"""What a plan runs: hooks and probes, as a person must see them who is to trust it. Pure.
+"""Show the hooks and probes that a plan runs, for a person who must decide to trust it. Pure.
 
-Commands are shown whole, each line of theirs behind a bar: what is left out here could be what
-matters. They are in these lines as they are: the caller cleans them before a terminal.
+Commands are shown whole, each line behind a bar: a part left out could be the one that matters.
+Text is not cleaned here: the caller cleans it before it reaches a terminal.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,8 +17,9 @@ Said = TypeVar("Said")
 
 
 def code(body: PlanBody, *, full: bool = False) -> list[str]:
-    """The hooks with their files, then every probe; nothing where there are none. `full` cuts the
-    list of the hooks' files nowhere."""
+    """Return the hooks with their files, then all probes; empty where there are none. `full` shows
+    all files of the hooks.
+    """
     return [*_hooks(body, full=full), *_probes(body)]
 
 
@@ -73,7 +74,9 @@ def _probe(probe: Probe) -> list[str]:
 
 
 def _alike(rings: Iterable[RingPolicy], says: Callable[[RingPolicy], Said]) -> dict[Said, str]:
-    """What rings say -> the names of those that say it, in their order."""
+    """Return the texts that `says` gives for rings, each with the names of its rings in their
+    order.
+    """
     rings_by_text: dict[Said, list[str]] = {}
     for ring in rings:
         rings_by_text.setdefault(says(ring), []).append(ring.name)

@@ -1,4 +1,4 @@
-"""The difference of two plans as a reviewer reads it. Pure: models to lines."""
+"""Show the difference of two plans to a reviewer. Pure: models to lines."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _NAMES = 6
 
 
 def show(diff: PlanDiff) -> list[str]:
-    """`+` is in the second plan only, `-` in the first only."""
+    """Return the differences: `+` is only in the second plan, `-` only in the first."""
     if diff.same:
         return [f"The plans are one: {short(diff.before)}"]
     lines = [f"From plan {short(diff.before)} to {short(diff.after)}"]
@@ -54,7 +54,7 @@ def _names(sign: str, noun: str, names: Sequence[str]) -> list[str]:
 
 
 def _exclusions(sign: str, rules: Iterable[Exclusion]) -> list[str]:
-    return [f"  {sign} excludes {some(rule.packages, _NAMES)} by {rule.said}" for rule in rules]
+    return [f"  {sign} excludes {some(rule.packages, _NAMES)} by {rule.text}" for rule in rules]
 
 
 def _changes(sign: str, rows: Iterable[Change], note: str = "") -> list[str]:
@@ -80,5 +80,5 @@ class PlanDiffView(View):
         return self.difference
 
     def parts(self) -> Iterator[Part]:
-        """A line a difference."""
+        """A line for each difference."""
         yield Lines(show(self.difference))

@@ -1,4 +1,4 @@
-"""What became of a plan that was asked for, for people and programs. Pure: models to a view."""
+"""Show the result of `plan create`, for people and programs. Pure: models to a view."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,8 +14,9 @@ from .view import Lines, Note, Part, Problem, View, all_notes, whole
 
 @dataclass(frozen=True, kw_only=True)
 class PlanResultView(View):
-    """`plan create`: the plan and the `path` where it was written, None where there is none; what
-    it leaves out and why, and what it was made from."""
+    """`plan create`: the plan, what it leaves out and why, and what it was made from. `path` is
+    where the plan was written, None where there is none.
+    """
 
     plan: Plan | None
     path: str | None
@@ -26,7 +27,7 @@ class PlanResultView(View):
     all_looked_at: bool
 
     def data(self) -> dict[str, Any]:
-        """Counts of nothing and a null digest where there is nothing to do."""
+        """The plan's summary. Without a plan the counts are 0 and the digest is null."""
         plan = self.plan
         body = plan.body if plan else None
         cohorts = {cohort.id: cohort for cohort in body.cohorts} if body else {}
@@ -58,7 +59,7 @@ class PlanResultView(View):
         }
 
     def parts(self) -> Iterator[Part]:
-        """The plan and what to do with it, or why there is none."""
+        """The plan and the next command, or why there is no plan."""
         if self.plan is None:
             rows = self.could_not_look
             yield Lines(not_planned(rows, self.left_out))

@@ -1,6 +1,6 @@
-"""A plan and the difference of two as a person reads them. Pure: models to lines.
+"""Show a plan to people. Pure: models to lines.
 
-What came from hosts is in these lines as it is: the caller cleans them before a terminal.
+Text from hosts is not cleaned here: the caller cleans it before it reaches a terminal.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ from .state_words import decision_word
 from .view import Lines, Part, Table, View
 from .wrapping import wrapped
 
-# How much is shown of a long list before "and N more".
+# How many items of a long list are shown before "and N more".
 _COHORTS = 6
 _CHANGES = 25
 _NAMES = 12
@@ -51,7 +51,7 @@ _QUIET = (
     LeftOutReason.NO_UPDATES,
     LeftOutReason.NO_FINDING,
 )
-# Where the plan expects none: whether one is needed is known for sure only after the update.
+# For a plan that expects no reboot. Only after the update it is certain whether one is needed.
 _REBOOTS: Mapping[RebootPolicy, str] = {
     RebootPolicy.NEVER: "none",
     RebootPolicy.IF_REQUIRED: "if required",
@@ -64,7 +64,7 @@ _UNPROVEN: Mapping[UnprovenPolicy, str] = {
 
 
 def show(plan: Plan, *, full: bool = False) -> list[str]:
-    """The whole plan, short: `full` cuts no list."""
+    """Return the whole plan, with long lists cut. `full` cuts none."""
     return _joined(_sections(plan, full=full))
 
 
@@ -86,14 +86,16 @@ def _sections(plan: Plan, *, full: bool) -> Iterator[Sequence[str]]:
 
 
 def not_planned(unseen: Sequence[CouldNotLook], rows: Sequence[LeftOut]) -> list[str]:
-    """Why there is no plan."""
+    """Return why there is no plan."""
     return _joined((could_not_look(unseen), left_out(rows)))
 
 
 def nothing_planned(
     unseen: Sequence[CouldNotLook], rows: Sequence[LeftOut], *, all_looked_at: bool
 ) -> str:
-    """The same in one line. Nothing is to do only where everything could be looked at."""
+    """Return why there is no plan, in one line. It is "nothing to do" only where every host could
+    be looked at.
+    """
     if all_looked_at:
         why = "nothing to do"
     elif not unseen:
@@ -146,7 +148,7 @@ def _asked(selection: Selection) -> str:
 
 
 def _removes(body: PlanBody) -> str:
-    """How many CVEs go, by which feeds."""
+    """Return how many CVEs the plan removes, and which feeds say so."""
     if not body.feeds:
         return "no feeds are held: which CVEs it removes is not known"
     cves = {
@@ -174,7 +176,7 @@ def _rings(body: PlanBody) -> list[str]:
             (
                 ring.name,
                 str(len(hosts)),
-                f"{len(waves)} x {max(waves.values())}",  # so many waves of so many hosts
+                f"{len(waves)} x {max(waves.values())}",  # number of waves x hosts in each
                 str(ring.budget.of(len(hosts))),
                 f"{ring.worst_case(len(hosts))} of {len(hosts)}",
                 str(reboots) if reboots else _REBOOTS[ring.reboot],
@@ -247,7 +249,7 @@ def _cohort(
 
 
 def _pressing(cves: Iterable[str], urgent: Mapping[str, Urgent]) -> Iterator[tuple[str, list[str]]]:
-    """The CVEs of a change that do not wait, each once under the stronger word."""
+    """Return the urgent CVEs of a change, each once, under the more urgent of its decisions."""
     pressing = [urgent[cve] for cve in cves if cve in urgent]
     if exploited := [row.cve for row in pressing if row.kev]:
         yield "known exploited", exploited
@@ -256,7 +258,7 @@ def _pressing(cves: Iterable[str], urgent: Mapping[str, Urgent]) -> Iterator[tup
 
 
 def _grouped(transitions: Sequence[Transition]) -> list[tuple[str, list[Transition]]]:
-    """By source package and versions: what matters most to a person first."""
+    """Group transitions by source package and versions, the most important first."""
     groups: dict[tuple[str, Action, str, str], list[Transition]] = {}
     for transition in transitions:
         key = (
@@ -275,7 +277,7 @@ def _change(transition: Transition) -> str:
 
 
 def change(action: Action, before: str, after: str) -> str:
-    """`1.0 -> 1.1`, or what else happens in words."""
+    """Return `1.0 -> 1.1`, or the words for another kind of change."""
     match action:
         case Action.NEW:
             return f"new, {after}"
@@ -336,7 +338,7 @@ def _unproven(body: PlanBody, *, full: bool) -> list[str]:
 
 
 def left_out(rows: Sequence[LeftOut], *, full: bool = False) -> list[str]:
-    """What a plan leaves out, by reason; what needs somebody's attention comes first."""
+    """Return what a plan leaves out, by reason. Reasons that need attention come first."""
     if not rows:
         return []
     reasons = sorted(
@@ -349,7 +351,7 @@ def left_out(rows: Sequence[LeftOut], *, full: bool = False) -> list[str]:
 
 
 def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> list[str]:
-    if reason in _QUIET or reason is LeftOutReason.STALE_LISTS:  # why is told before
+    if reason in _QUIET or reason is LeftOutReason.STALE_LISTS:  # the reason was shown before
         return _quiet(reason, rows, full=full)
     if reason is LeftOutReason.EXCLUDED:
         return excluded(rows, full=full)
@@ -372,7 +374,7 @@ def _one_reason(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -
     return lines
 
 
-# A host is left out whole for one package.
+# For these reasons a single package leaves out the whole host.
 _FOR_ONE_FILE = (LeftOutReason.FETCH_FAILED, LeftOutReason.DISPUTED)
 
 
@@ -408,7 +410,7 @@ def _quiet(reason: LeftOutReason, rows: Sequence[LeftOut], *, full: bool) -> lis
 
 @dataclass(frozen=True)
 class PlanView(View):
-    """`plan show`; `full` cuts no list."""
+    """`plan show`. `full` cuts no list."""
 
     plan: Plan
     full: bool = False
@@ -418,7 +420,7 @@ class PlanView(View):
         return self.plan
 
     def parts(self) -> Iterator[Part]:
-        """Section by section."""
+        """The sections of the plan."""
         yield from map(Lines, _sections(self.plan, full=self.full))
 
 
@@ -429,11 +431,11 @@ class PlansView(View):
     plans: Sequence[PlanSummary]
 
     def data(self) -> dict[str, Any]:
-        """Every stored plan, newest first."""
+        """All stored plans, newest first."""
         return {"plans": self.plans}
 
     def parts(self) -> Iterator[Part]:
-        """A row a plan."""
+        """A row for each plan."""
         yield Table(
             ("PLAN", "CREATED", "HOSTS", "CHANGES", "BY", "COMMENT"),
             (

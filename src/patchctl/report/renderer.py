@@ -1,5 +1,6 @@
-"""What a format is: one interface. A format is added in a module of its own and registered in
-`formats.py`, where `-o` finds it."""
+"""The interface of an output format. A format is a module of its own, registered in `formats.py`,
+where `-o` finds it.
+"""
 
 from typing import Protocol
 
@@ -7,30 +8,32 @@ from .view import View
 
 
 class Screen(Protocol):
-    """Where a rendered view goes: stdout for the result, stderr for what stands beside it."""
+    """The target of a renderer: stdout for the result, stderr for all else."""
 
     @property
     def width(self) -> int | None:
-        """Columns of the terminal; None where stdout is none, and nothing has to be cut."""
+        """Columns of the terminal; None where stdout is not a terminal, so that nothing is cut."""
 
     @property
     def quiet(self) -> bool:
-        """Does nobody want to read notes?"""
+        """Whether the user asked to print no notes."""
 
     def clean(self, text: str) -> str:
-        """What a terminal would obey, escaped; everything a person reads passes it."""
+        """Return the text with characters escaped that a terminal would obey. All text for people
+        passes it.
+        """
 
     def write(self, text: str) -> None:
-        """A part of the result, as it is."""
+        """Write a part of the result, unchanged."""
 
     def encoded(self, part: bytes) -> None:
-        """A part of the result in UTF-8, which programs get whatever the locale is."""
+        """Write a part of the result in UTF-8, which programs get whatever the locale is."""
 
     def note(self, text: str) -> None:
-        """A line beside the result; the screen cleans it."""
+        """Write a line that is not part of the result. The screen cleans it."""
 
     def problem(self, text: str) -> None:
-        """A line that says what is wrong; the screen cleans it."""
+        """Write a line that says what is wrong. The screen cleans it."""
 
 
 class Renderer(Protocol):
@@ -38,7 +41,7 @@ class Renderer(Protocol):
 
     @property
     def live(self) -> bool:
-        """Is it for a person who may watch a run while it goes?"""
+        """Whether the format is for a person, who may watch a run while it goes on."""
 
     def render(self, view: View, screen: Screen) -> None:
         """Write the whole view."""

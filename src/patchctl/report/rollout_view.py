@@ -1,4 +1,4 @@
-"""What a person reads about a run. Pure: models to lines."""
+"""Show runs to people. Pure: models to lines."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,25 +29,25 @@ from .plan_view import not_planned, nothing_planned
 from .state_words import run_word, state_word
 from .view import Aside, Lines, Note, Part, Table, Title, View, all_notes, whole
 
-# Hosts that are named of a long list.
+# How many hosts of a long list are named.
 _NAMES = 4
-# Of more hosts than this only those that did not succeed are shown.
+# In a run with more hosts than this, only hosts that did not succeed are shown.
 _TABLE = 50
 
 
 def counts(hosts: Mapping[str, int]) -> str:
-    """`3 succeeded, 1 failed` without the zeros."""
+    """Return `3 succeeded, 1 failed`, without states that no host has."""
     return ", ".join(f"{number} {run_word(name)}" for name, number in hosts.items() if number)
 
 
 def headline(status: RunStatus) -> str:
-    """One line: the run, where it stands and why."""
+    """Return one line: the run, its state and the reason."""
     why = f": {status.reason}" if status.reason else ""
     return f"run {status.run}: {state_word(status.state)}{why}"
 
 
 def blockers(status: RunStatus) -> list[str]:
-    """All that keeps the run from going on, one a line; nothing where the headline says it all."""
+    """Return what stops the run, one line each. Empty where the headline says it already."""
     told = [_told(blocker) for blocker in status.blockers]
     if told in ([], [status.reason]):
         return []
@@ -63,7 +63,9 @@ def _told(blocker: Blocker) -> str:
 
 
 def leased(status: RunStatus) -> str:
-    """How many hosts the run keeps from other runs, and how; empty where it keeps none."""
+    """Return how many hosts the run holds or reserves, so that no other run takes them; "" for
+    none.
+    """
     kinds = Counter(host.lease for host in status.hosts)
     held, reserved = kinds[LeaseKind.HELD], kinds[LeaseKind.RESERVED]
     told = [f"holds {count(held, 'host')}"] if held else []
@@ -73,7 +75,7 @@ def leased(status: RunStatus) -> str:
 
 
 def next_step(status: RunStatus) -> str:
-    """The command that an operator would want next, or an empty line."""
+    """Return the command that an operator probably needs next, or ""."""
     again = _retry(status)
     if status.state in OVER:
         put_off = _deferred(status) if status.state is RunState.DONE else ""
@@ -105,21 +107,23 @@ def next_step(status: RunStatus) -> str:
 
 
 def _in_spite(status: RunStatus) -> str:
-    """What to call going on: in spite of failures, or after all were mended. A deferred host may
-    be one that failed before, and nobody knows yet whether it is mended."""
+    """Return the words before the command that goes on: in spite of failures, or after all were
+    mended. A deferred host may have failed before, and nobody knows whether it is mended.
+    """
     unsure = any(host.state in COUNTED | {HostState.DEFERRED} for host in status.hosts)
     return "go on in spite of it:   " if unsure else "all are mended, go on:  "
 
 
 def host_state(status: RunStatus, host: HostStatusLine) -> str:
-    """A host's state, and which attempt it is of where it was tried again."""
+    """Return a host's state, and the number of its attempt where it was tried again."""
     again = host.attempt > 1 and status.state not in UNDOING
     return f"{state_word(host.state)}{f' (attempt {host.attempt})' if again else ''}"
 
 
 def _retry(status: RunStatus) -> str:
-    """A line with the command that tries hosts again, where there are such. Deferred ones alone
-    are asked again by `resume`, where no budget is in the way."""
+    """Return a line with the command that tries hosts again, "" where there are none. After the
+    run's end deferred hosts do not count: `resume` asks them again.
+    """
     states = {host.state for host in status.hosts}
     if status.state in OVER:
         states.discard(HostState.DEFERRED)
@@ -128,8 +132,9 @@ def _retry(status: RunStatus) -> str:
 
 
 def config_files(status: RunStatus, limit: int = 10) -> list[str]:
-    """Configuration files that the update left as they were, with the place of the package's own,
-    then those that it changed, each with its hosts."""
+    """Return the configuration files that the update did not replace, with the path of the
+    package's version, then those that it changed, each with its hosts.
+    """
     hosts: dict[tuple[bool, str, str], list[str]] = defaultdict(list)
     for host in status.hosts:
         for file in host.config:
@@ -144,7 +149,9 @@ def config_files(status: RunStatus, limit: int = 10) -> list[str]:
 
 
 def waiting(status: RunStatus, limit: int = 10) -> list[str]:
-    """What the update is not effective in yet: hosts that wait for a reboot, old code that runs."""
+    """Return where the update has no effect yet: hosts that wait for a reboot, processes that run
+    old code.
+    """
     lines = []
     if reboots := [host.name for host in status.hosts if host.reboot_required]:
         lines.append(f"  reboot: {some(reboots, _NAMES)}")
@@ -168,14 +175,15 @@ def _cut(lines: Sequence[str], limit: int) -> list[str]:
 
 
 def _deferred(status: RunStatus) -> str:
-    """The hosts that were put off, for people; empty where there are none."""
+    """Return a line with the hosts that were put off, "" where there are none."""
     names = [host.name for host in status.hosts if host.state is HostState.DEFERRED]
     return names[0] if len(names) == 1 else f"the {len(names)} deferred hosts" if names else ""
 
 
 def left_behind(status: RunStatus, limit: int = 10) -> list[str]:
-    """What is still on hosts and wants a person: files that an undo left alone, claims that could
-    not be given back."""
+    """Return what is left on hosts for a person to handle: files that an undo did not touch, claims
+    that could not be released.
+    """
     lines = []
     for host in status.hosts:
         lines += [f"  {host.name}: {_edited(file)}" for file in host.edited]
@@ -195,14 +203,14 @@ def _edited(file: EditedFile) -> str:
 
 
 def _changed(host: HostStatusLine) -> bool:
-    """May the run have left something on this host that is not undone?"""
+    """Return whether the run may have changed this host in a way that is not undone."""
     if host.state is HostState.FAILED:
         return host.stage not in HARMLESS
     return host.state in MAY_BE_CHANGED
 
 
 def trouble(status: RunStatus, limit: int = 10) -> list[str]:
-    """Hosts that did not succeed, grouped by what they say, worst first."""
+    """Return the hosts that did not succeed, grouped by their reasons, the worst first."""
     groups: dict[tuple[str, str, str], list[HostStatusLine]] = defaultdict(list)
     for host in status.hosts:
         if host.state in TROUBLE:
@@ -223,13 +231,14 @@ def trouble(status: RunStatus, limit: int = 10) -> list[str]:
 
 
 def describe(value: Amount) -> str:
-    """`5` or `5 %`."""
+    """Return `5` or `5 %`."""
     return f"{value.percent} %" if value.percent is not None else f"{value.hosts or 0}"
 
 
 def before(plan: Plan) -> list[str]:
-    """What a person should know before saying yes: rings, packages, what can't be undone, what
-    nobody could look into, what is run."""
+    """Return what a person should know before they start the run: rings, packages, updates that
+    cannot be undone, what could not be looked at, and what code it runs.
+    """
     body = plan.body
     sizes = Counter(host.ring for host in body.hosts)
     waves = {host.ring: 0 for host in body.hosts}
@@ -263,17 +272,17 @@ def before(plan: Plan) -> list[str]:
 
 @dataclass(frozen=True)
 class RunView(View):
-    """`rollout status`, and the end of every run: rings, then the hosts that need eyes."""
+    """`rollout status`, and the end of every run: its rings, then the hosts that need attention."""
 
     status: RunStatus
 
     def data(self) -> dict[str, Any]:
-        """Every field of the status."""
+        """All fields of the status."""
         shown = {name: getattr(self.status, name) for name in self.status.__struct_fields__}
         return {**shown, "exclusions": whole(self.status.exclusions)}
 
     def parts(self) -> Iterator[Part]:
-        """Where it stands and why, its rings and hosts, what waits for somebody, what to do."""
+        """The state and its reason, rings and hosts, what waits for a person, and the next step."""
         status = self.status
         yield Title(headline(status))
         yield Lines(blockers(status))
@@ -308,11 +317,11 @@ class RunsView(View):
     runs: Sequence[RunSummary]
 
     def data(self) -> dict[str, Any]:
-        """Every run, newest first."""
+        """All runs, newest first."""
         return {"runs": self.runs}
 
     def parts(self) -> Iterator[Part]:
-        """A row a run."""
+        """A row for each run."""
         rows = (
             (run.id, run.state.value, str(run.hosts), second(run.created), run.by, short(run.plan))
             for run in self.runs
@@ -322,20 +331,21 @@ class RunsView(View):
 
 @dataclass(frozen=True)
 class RequestView(View):
-    """What was asked of a run: its controller takes it, where one lives; else `status` is where
-    the run stands with it."""
+    """A request to a run. Its controller handles the request; without a live controller `status` is
+    the present state of the run.
+    """
 
     run: str
     command: CommandKind
     status: RunStatus | None
 
     def data(self) -> dict[str, Any]:
-        """The request, and whether a controller lives that takes it."""
+        """The request, and whether a live controller will handle it."""
         lives = self.status is None
         return {"run": self.run, "command": self.command.value, "controller": lives}
 
     def parts(self) -> Iterator[Part]:
-        """When it takes effect, or what comes next."""
+        """When it takes effect, or the next step."""
         if self.status is None:
             asked = f"run {self.run}: {self.command.value} is asked for"
             yield Note(f"{asked}; its controller takes it", kept=True)
@@ -346,7 +356,7 @@ class RequestView(View):
 
 @dataclass(frozen=True)
 class NothingToRollOutView(View):
-    """A rollout of which no host has anything to do, and `exit_code` with which it ends."""
+    """A rollout in which no host has anything to do, and the exit code of the verb."""
 
     exit_code: int
     left_out: Sequence[LeftOut]
@@ -360,7 +370,7 @@ class NothingToRollOutView(View):
         return nothing_planned(rows, self.left_out, all_looked_at=self.all_looked_at)
 
     def data(self) -> dict[str, Any]:
-        """The fields of a run that has no host."""
+        """The fields of a run without hosts."""
         return {
             "run": None,
             "plan": None,
@@ -375,17 +385,17 @@ class NothingToRollOutView(View):
         }
 
     def parts(self) -> Iterator[Part]:
-        """Why."""
+        """Why there is nothing to do."""
         yield Lines(not_planned(self.could_not_look, self.left_out))
         yield Note(self._why, kept=True)
 
 
 @dataclass(frozen=True)
 class QuestionView(Aside):
-    """What a person reads before the question whether a plan shall be rolled out."""
+    """The text before the question whether to roll a plan out."""
 
     plan: Plan
 
     def parts(self) -> Iterator[Part]:
-        """Rings, packages and what is run."""
+        """Rings, packages and the code that it runs."""
         yield from all_notes(before(self.plan), kept=True)

@@ -1,4 +1,4 @@
-"""The words of states and decisions, as a person reads them, once for all reports."""
+"""Say states and decisions in the words that people read, the same in all reports."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 from ..models.assessment import FindingState
 from ..models.verification import VerifiedState
 
-# By their kind, since kinds share values: what a finding and what a host calls `not_effective`.
+# By class, since classes share values: `not_effective` of a finding is not that of a host.
 _WORDS: Mapping[type[StrEnum], Mapping[str, str]] = {
     FindingState: {
         FindingState.FIXABLE: "fixable now",
@@ -17,7 +17,7 @@ _WORDS: Mapping[type[StrEnum], Mapping[str, str]] = {
     },
     VerifiedState: {VerifiedState.OPEN: "CVEs open"},
 }
-# Of runs, hosts and stages: an undo is what the command line calls it.
+# States of runs, hosts and stages. They use the command line's word "undo".
 _OF_RUNS: Mapping[str, str] = {
     "rolling_back": "undoing",
     "rolled_back": "undone",

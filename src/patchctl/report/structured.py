@@ -1,4 +1,4 @@
-"""The formats for programs: a view's data as it is, whole and unshortened."""
+"""The formats for programs: a view's data unchanged and whole."""
 
 import msgspec
 
@@ -7,12 +7,12 @@ from .view import Aside, StreamedView, View
 
 
 class JsonRenderer:
-    """One line of JSON. What is too large to be held is written part by part."""
+    """Writes one line of JSON. Data that is too large for memory is written in parts."""
 
     live = False
 
     def render(self, view: View, screen: Screen) -> None:
-        """The data to stdout."""
+        """Write the data to stdout."""
         if isinstance(view, StreamedView):
             for chunk in view.chunks():
                 screen.encoded(chunk)
@@ -22,15 +22,15 @@ class JsonRenderer:
 
 
 class YamlRenderer:
-    """The same as JSON, for people who read it."""
+    """Writes the same data as YAML, for people who read it."""
 
     live = False
 
     def render(self, view: View, screen: Screen) -> None:
-        """The data to stdout."""
+        """Write the data to stdout."""
         if isinstance(view, Aside):
             return
-        import yaml  # slow to load, and seldom wanted
+        import yaml  # slow to load, and rarely needed
 
         plain = msgspec.to_builtins(view.data())
         text = yaml.safe_dump(plain, sort_keys=False, allow_unicode=False, width=100)

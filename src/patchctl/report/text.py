@@ -1,4 +1,4 @@
-"""The format for people: parts below each other, a blank line between them."""
+"""The format for people: the parts of a view with a blank line between them."""
 
 from collections.abc import Iterator
 
@@ -10,12 +10,12 @@ _FIGURES = ("WHAT", "VALUE")
 
 
 class TextRenderer:
-    """Tables in columns. Every cell and line is cleaned here, once."""
+    """Writes tables in columns. Cleans each cell and line here, and only here."""
 
     live = True
 
     def render(self, view: View, screen: Screen) -> None:
-        """Results to stdout as they are made, notes and problems to stderr in between."""
+        """Write results to stdout as they are made, and notes and problems to stderr."""
         begun = False
         for part in view.parts():
             match part:
@@ -29,7 +29,7 @@ class TextRenderer:
 
 
 def _below(lines: Iterator[str], screen: Screen, *, apart: bool) -> bool:
-    """Write a part, after a blank line where it has to stand apart; False where it is empty."""
+    """Write a part, after a blank line if `apart`. Returns False where the part is empty."""
     written = False
     for line in lines:
         screen.write(f"\n{line}\n" if apart and not written else f"{line}\n")

@@ -1,4 +1,4 @@
-"""A verification, for a person. Pure: models to rows and lines."""
+"""Show a verification to people. Pure: models to rows and lines."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from .view import Part, Table, View, all_notes
 
 HEADER = ("HOST", "RUN", "STATE", "WHAT IS WRONG")
 _NAMES = 4
-# Of more hosts than this only those that are not ok are shown; all are counted.
+# With more hosts than this, only hosts that are not ok are shown. All are counted.
 _ALL = 50
 
 
 def rows(verification: Verification) -> list[tuple[str, str, str, str]]:
-    """One row a host, below HEADER; what needs somebody comes first."""
+    """Return a row for each host, for columns HEADER. Hosts that need attention come first."""
     many = len(verification.hosts) > _ALL
     shown = [host for host in verification.hosts if host.state is not VerifiedState.OK or not many]
     order = list(VerifiedState)
@@ -32,7 +32,7 @@ def _wrong(host: VerifiedHost) -> str:
 
 
 def closing(verification: Verification) -> Iterator[str]:
-    """What came of it, one line each."""
+    """Return lines with the result."""
     if not verification.hosts:
         yield "nothing is promised: no run has succeeded on these hosts"
     else:
@@ -65,11 +65,11 @@ class VerificationView(View):
     verification: Verification
 
     def data(self) -> Verification:
-        """Every host."""
+        """All hosts."""
         return self.verification
 
     def parts(self) -> Iterator[Part]:
-        """A row a host, then what came of it."""
+        """A row for each host, then the result."""
         if shown := rows(self.verification):
             yield Table(HEADER, shown)
         yield from all_notes(closing(self.verification))

@@ -1,6 +1,6 @@
-"""What a verb has to show. A view is made of models once; every format renders it.
+"""What a verb shows. A view is made from models once, and every format can render it.
 
-Looking to add a report? Write a view here beside its models' others, and show it with
+Looking to add a report? Write a view here beside those of the same models, and show it with
 `cli.output.show`. Looking to add a format? See `formats.py`.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Title:
-    """What it is about and how that stands, in one line."""
+    """The subject and its state, in one line."""
 
     text: str
 
@@ -26,14 +26,16 @@ class Lines:
 
 @dataclass(frozen=True)
 class Figures:
-    """What is known of one thing, as (name, value); a value that goes on has an empty name."""
+    """Facts about one subject, as (name, value). A value that continues the row above has an empty
+    name.
+    """
 
     rows: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows below their header. `columns.py` says which columns may be cut on a narrow terminal."""
+    """Rows and their header. `columns.py` knows which columns may be cut on a narrow terminal."""
 
     header: Sequence[str]
     rows: Iterable[Sequence[str]]
@@ -41,8 +43,9 @@ class Table:
 
 @dataclass(frozen=True)
 class Note:
-    """Something beside the result for the person who asked. `--quiet` drops it, unless it is
-    `kept`: the answer itself, where there is nothing else to show."""
+    """A remark that is not part of the result. `--quiet` leaves it out unless it is `kept`: then it
+    is the only answer there is.
+    """
 
     text: str
     kept: bool = False
@@ -59,37 +62,37 @@ Part = Title | Lines | Figures | Table | Note | Problem
 
 
 class View(ABC):
-    """What came of a verb. Text in it is as hosts said it: renderers clean it for a terminal."""
+    """The result of a verb. Its text may come from hosts: renderers clean it for a terminal."""
 
     @abstractmethod
     def data(self) -> Any:
-        """What programs read, as a model or builtins. Fields are added, never renamed."""
+        """Return what programs read, as a model or builtins. Fields may be added, never renamed."""
 
     @abstractmethod
     def parts(self) -> Iterator[Part]:
-        """What people read, in its order."""
+        """Return what people read, in its order."""
 
 
 class StreamedView(View):
-    """A result that is too large to be held: its JSON is written as it is made."""
+    """A result that is too large for memory: its JSON is written while it is made."""
 
     @abstractmethod
     def chunks(self) -> Iterator[bytes]:
-        """The JSON of `data`, part by part."""
+        """Return the JSON of `data`, part by part."""
 
 
 class Aside(View):
-    """What is told to people in between and is no result: programs get nothing."""
+    """Text for people that is not a result. Programs get nothing."""
 
     def data(self) -> None:
         """Nothing."""
 
 
 def whole(rows: Iterable[Any]) -> list[dict[str, Any]]:
-    """Each model with all of its fields, those without a value too: a script reads them by name."""
+    """Return each model with all its fields, also those without a value: scripts need them."""
     return [{name: getattr(row, name) for name in row.__struct_fields__} for row in rows]
 
 
 def all_notes(lines: Iterable[str], *, kept: bool = False) -> Iterator[Note]:
-    """A note for each line."""
+    """Return a note for each line."""
     return (Note(line, kept=kept) for line in lines)

@@ -1,4 +1,4 @@
-"""A new workspace, for people and programs. Pure."""
+"""Show a new workspace to people and programs. Pure."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,7 +9,9 @@ from .view import Lines, Part, View
 
 @dataclass(frozen=True)
 class NewWorkspaceView(View):
-    """`init`: the folder, the files that were written, and what of an ansible.cfg is not used."""
+    """`init`: the folder, the files that were written, and the settings of an ansible.cfg that are
+    not used.
+    """
 
     root: str
     written: Sequence[str]
@@ -20,5 +22,5 @@ class NewWorkspaceView(View):
         return {"workspace": self.root, "written": self.written, "not_used": self.not_used}
 
     def parts(self) -> Iterator[Part]:
-        """A line a file."""
+        """A line for each file."""
         yield Lines(self.written)

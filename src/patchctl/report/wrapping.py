@@ -1,4 +1,4 @@
-"""Long lines, as the text views show them."""
+"""Wrap long lines for the text views."""
 
 import textwrap
 
@@ -6,8 +6,9 @@ WIDTH = 80
 
 
 def wrapped(text: str, indent: str = "  ") -> list[str]:
-    """Lines of at most WIDTH characters, but for words that are longer; those after the first are
-    indented by two more."""
+    """Return lines of at most WIDTH characters, except for longer words. All but the first are
+    indented by two more.
+    """
     return textwrap.wrap(
         text,
         WIDTH,

@@ -33,7 +33,7 @@ from ..models.rollout import (
     ShardEnded,
     Stage,
 )
-from ..models.states import BOOT_TOLD, GOES_ON, IN_FLIGHT, TERMINAL, WAITING
+from ..models.states import GOES_ON, IN_FLIGHT, REPORTS_BOOT, TERMINAL, WAITING
 from . import commands, decisions, progress, retry, states, undo
 from .blockers import Proven, blockers, next_end
 from .interfaces import Clock, EventSink, Executor, Journal, Mailbox
@@ -260,7 +260,7 @@ class Engine:
 
     def _work(self, host: HostView) -> HostWork:
         # A reboot must replace the boot in which the update was made.
-        boots = [host.evidence.get(stage.value, {}).get("boot") for stage in BOOT_TOLD]
+        boots = [host.evidence.get(stage.value, {}).get("boot") for stage in REPORTS_BOOT]
         boot = next((boot for boot in boots if boot), None)
         before = host.evidence.get(Stage.PREPARE.value, {}).get("before")
         return HostWork(

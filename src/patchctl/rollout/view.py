@@ -40,10 +40,10 @@ from ..models.run_status import LeaseKind
 from ..models.states import (
     AT_REST,
     BROKEN_OFF,
-    CLAIM_TOLD,
     COUNTED,
     IN_FLIGHT,
     LET_GO,
+    REPORTS_CLAIM,
     RING_BEGUN,
     SILENT,
     TAKING,
@@ -414,7 +414,7 @@ class RunView:
         host.waits_for = event.reason if event.status is OutcomeStatus.LOCKED else ""
         if "holds" in event.evidence:
             host.holding = bool(event.evidence["holds"])
-        elif ok and event.stage in CLAIM_TOLD:
+        elif ok and event.stage in REPORTS_CLAIM:
             # From an older patchctl, which did not report `holds`: its verify released the claim,
             # and the next run takes over what its other endings left.
             host.holding = False

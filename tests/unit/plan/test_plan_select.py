@@ -230,7 +230,7 @@ def test_a_hidden_update_that_is_excluded_is_excluded_first(pattern: str) -> Non
                 reason=LeftOutReason.EXCLUDED,
                 package="openssl",
                 version="1.0-2",
-                detail=rule.said,
+                detail=rule.text,
                 rule="--exclude",
             ),
         )

@@ -221,8 +221,8 @@ class TestPlan:
             owner="web",
             until="2027-01-31",
         )
-        more = {"rule": rule.rule, "detail": rule.said}
-        needs = {**more, "detail": f"needs perl, excluded by {rule.said}", "needs": ("perl",)}
+        more = {"rule": rule.rule, "detail": rule.text}
+        needs = {**more, "detail": f"needs perl, excluded by {rule.text}", "needs": ("perl",)}
         rows = (
             excluded("s1", "perl", **more),
             excluded("s1", "perl-base", **more),

@@ -85,5 +85,5 @@ def _rule_against(finding: Finding, rules: Sequence[Exclusion]) -> str:
         if package.state is not FindingState.NOT_EFFECTIVE:
             rule = excluding(rules, (package.source, package.name, *package.binaries))
             if rule is not None:
-                return rule.said
+                return rule.text
     return ""

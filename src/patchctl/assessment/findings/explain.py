@@ -182,7 +182,7 @@ class Explainer:
                 for package in packages
                 if name in (package.name, package.source)
             ]
-            rule_texts = {rule.said for pair in named if (rule := excluding(rules, pair))}
+            rule_texts = {rule.text for pair in named if (rule := excluding(rules, pair))}
             for text in rule_texts:
                 counts[text] += 1
         for text, hosts in sorted(counts.items()):
@@ -218,7 +218,7 @@ class Explainer:
                 }
             )
             if fitting:
-                yield f"excluded: {some(fitting, 10)} by {rule.said}"
+                yield f"excluded: {some(fitting, 10)} by {rule.text}"
         stuck = self._stuck(host.name, "")
         if stuck:
             yield f"patching: {stuck}"
@@ -317,7 +317,7 @@ class Explainer:
             return ""
         names = (package.name, package.source)
         rule = excluding(self._rules.on(host.name), names)
-        reasons = (rule.said if rule else "", self._excluded(host.name, names))
+        reasons = (rule.text if rule else "", self._excluded(host.name, names))
         return "; ".join(dict.fromkeys(filter(None, reasons)))
 
     def _delivers(self, host: str, package: AffectedPackage | None) -> str:
