@@ -1,4 +1,5 @@
-"""Describe a record in words. Pure. Host text in the answer is not cleaned yet."""
+"""Make a note of an audit record: who or what did what. Pure. A note holds host text that is not
+cleaned yet."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -43,7 +44,7 @@ def note(record: AuditRecord) -> AuditNote:
         seq=record.seq,
         at=moment(record.at),
         run=record.run,
-        event=words(event) if event is not None else str(record.event.get("kind", "?")),
+        event=describe(event) if event is not None else str(record.event.get("kind", "?")),
         host=getattr(event, "host", ""),
         reason=getattr(event, "reason", getattr(event, "comment", "")),
     )
@@ -58,7 +59,7 @@ def moment(at_ms: int) -> str:
     return text.replace("+00:00", "Z")
 
 
-def words(event: Event) -> str:
+def describe(event: Event) -> str:
     """The event without its host and reason."""
     match event:
         case RunCreated():
