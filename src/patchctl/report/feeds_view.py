@@ -4,7 +4,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..models.feeds import FeedAge, FeedInfo, FeedsStatus, FeedUpdate, UpdateOutcome
+from ..models.feeds import (
+    FeedAge,
+    FeedInfo,
+    FeedsStatus,
+    FeedUpdate,
+    ShownFeed,
+    ShownFeedsStatus,
+    UpdateOutcome,
+)
 from ..models.words import day, some, timestamp
 from .view import Note, Part, Table, View, all_notes
 
@@ -47,37 +55,34 @@ def update_row(update: FeedUpdate) -> Sequence[str]:
 
 
 def update_data(update: FeedUpdate) -> dict[str, Any]:
-    """One result of `feeds update -o json`."""
+    """One result of `feeds update -o json`: what became of the feed, then what is held of it."""
     return {
         "name": update.name,
-        "outcome": update.outcome.value,
+        "outcome": update.outcome,
         "reason": update.reason,
         "changed": update.changed,
         "gone": update.gone,
-        **({} if update.feed is None else _feed(update.feed)),
+        **({} if update.feed is None else _fields(update.feed)),
     }
 
 
-def status_data(
-    ages: Iterable[FeedAge], missing: Sequence[str], uncovered: Sequence[str], as_of: int
-) -> dict[str, Any]:
+def status_data(status: FeedsStatus) -> ShownFeedsStatus:
     """`feeds status -o json`."""
-    return {
-        "as_of": timestamp(as_of),
-        "feeds": [
-            {
-                "name": age.feed.name,
-                **_feed(age.feed),
-                "age_s": age.age_s,
-                "max_age_s": age.max_age_s,
-                "stale": age.stale,
-                "outdated": age.feed.outdated,
-            }
-            for age in ages
-        ],
-        "missing": list(missing),
-        "uncovered": list(uncovered),
-    }
+    return ShownFeedsStatus(
+        as_of=timestamp(status.as_of),
+        feeds=tuple(
+            ShownFeed(
+                **_fields(age.feed),
+                age_s=age.age_s,
+                max_age_s=age.max_age_s,
+                stale=age.stale,
+                outdated=age.feed.outdated,
+            )
+            for age in status.feeds
+        ),
+        missing=status.missing,
+        uncovered=status.uncovered,
+    )
 
 
 def closing(updates: Sequence[FeedUpdate]) -> str:
@@ -104,9 +109,11 @@ def lacks(missing: Sequence[str], uncovered: Sequence[str]) -> list[str]:
     return lines
 
 
-def _feed(feed: FeedInfo) -> dict[str, Any]:
+def _fields(feed: FeedInfo) -> dict[str, Any]:
+    """What is shown of a stored feed."""
     return {
-        "kind": feed.kind.value,
+        "name": feed.name,
+        "kind": feed.kind,
         "dated": timestamp(feed.dated),
         "imported": timestamp(feed.imported),
         "checked": timestamp(feed.checked),
@@ -161,10 +168,9 @@ class FeedsStatusView(View):
 
     status: FeedsStatus
 
-    def data(self) -> dict[str, Any]:
+    def data(self) -> ShownFeedsStatus:
         """Every feed with its age, and what is missing."""
-        now = self.status
-        return status_data(now.feeds, now.missing, now.uncovered, now.as_of)
+        return status_data(self.status)
 
     def parts(self) -> Iterator[Part]:
         """A row a feed, then what is missing."""
