@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 from feed_world import FEEDS, affected, bad, fixture, of, only, records
 
+from patchctl.assessment.matching.index import RANK
 from patchctl.errors import InvalidInputError
 from patchctl.models.advisory import (
+    KINDS_OF_ADVISORIES,
     Advisory,
     AdvisoryKind,
+    BadRecord,
     CveFacts,
     ExploitChance,
     FeedKind,
@@ -19,6 +22,22 @@ from patchctl.models.advisory import (
     VendorStatus,
 )
 from patchctl.wiring.feeds import read
+
+EVERY = {
+    feed.kind: list(feed.records())
+    for path in sorted(FEEDS.iterdir())
+    for feed in read(path, "Debian:13")
+}
+
+
+@pytest.mark.parametrize("kind", FeedKind)
+def test_a_feed_of_every_kind_is_known_by_its_content_and_read(kind: FeedKind) -> None:
+    assert any(not isinstance(record, BadRecord) for record in EVERY[kind])
+
+
+def test_the_kinds_of_advisories_are_those_that_give_them_and_are_ranked() -> None:
+    giving = {kind for kind, records_read in EVERY.items() if of(Advisory, records_read)}
+    assert giving == KINDS_OF_ADVISORIES == RANK.keys()
 
 
 def test_the_tracker_says_what_osv_drops() -> None:
